@@ -1,0 +1,46 @@
+# make report | test | lab | lint: each sets up what it needs in .venv, from the versions in requirements.lock
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+
+.PHONY: report test lab lint lock clean
+
+report: .venv/core
+	$(BIN)/cslib report --data data --out reports
+
+test: .venv/test lint
+	@command -v chromium > /dev/null || $(BIN)/playwright install chromium
+	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -p no:doctest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 notebooks
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lab: .venv/lab
+	$(BIN)/jupyter lab notebooks
+
+.venv/core: pyproject.toml requirements.lock
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))" \
+	  || { echo "cslib needs Python 3.11 to 3.13: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	@touch $@
+
+.venv/test: .venv/core
+	$(PIP) --editable ".[test]"
+	@touch $@
+
+.venv/lab: .venv/core
+	$(PIP) --editable ".[lab]"
+	@touch $@
+
+lock: .venv/core  # the newest versions that pyproject.toml allows, for every Python it names
+	$(PIP) uv
+	$(BIN)/uv pip compile pyproject.toml --extra lab --extra test --universal --python-version 3.11 \
+	  --upgrade --quiet --no-header --no-annotate --output-file requirements.lock
+
+clean:
+	rm -rf .venv reports/*.html reports/*.json

@@ -1,0 +1,120 @@
+"""The command line: parse, call, and turn a :class:`~cslib.errors.CslibError` into an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cslib import __version__
+from cslib.errors import CslibError, ParameterError, did_you_mean
+
+if TYPE_CHECKING:
+    from cslib.parameters import Notebook
+
+__all__ = ["main"]
+
+FAILED, WRONG_USAGE = 1, 2
+
+
+class _Commands(click.Group):
+    """A group whose commands end with a sentence and an exit code, never with a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CslibError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(WRONG_USAGE if isinstance(error, ParameterError) else FAILED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cslib")
+def main() -> None:
+    """Customer-success and subscription analytics in parameterised notebooks."""
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--data", default="", help="Folder, cslib.toml, CSV or Parquet file, or connection URL.")
+@click.option("-p", "given", multiple=True, metavar="KEY=VALUE", help="A parameter of the notebook; repeatable.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+def report(names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path) -> None:
+    """Run notebooks (all of them, or NAMES) and write HTML reports and an index."""
+    from cslib import reports
+
+    parameters: dict[str, str | int | float | bool] = dict(map(_pair, given))
+    if data:
+        parameters["data"] = data
+    runs = reports.render_all(_chosen(reports.find_notebooks(), names), out=out, parameters=parameters, progress=_echo)
+    click.echo(f"{sum(r.ok for r in runs)} of {len(runs)} reports written: {out / 'index.html'}")
+    if not all(r.ok for r in runs):
+        sys.exit(FAILED)
+
+
+def _chosen(notebooks: list[Notebook], names: tuple[str, ...]) -> list[Notebook]:
+    there = {n.name: n for n in notebooks}
+    for name in names:
+        if name not in there:
+            msg = f"There is no notebook {name!r}. {did_you_mean(name, there)}"
+            raise ParameterError(msg)
+    return [there[name] for name in names] or notebooks
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        msg = f"-p got {text!r}. Write it as key=value, such as -p segment_by=plan."
+        raise ParameterError(msg)
+    return key.strip(), value
+
+
+def _echo(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@main.command("list")
+def list_notebooks() -> None:
+    """Show the notebooks and their parameters with types, defaults and help."""
+    from cslib import reports
+
+    for notebook in reports.find_notebooks():
+        click.echo(f"{notebook.name}: {notebook.title}")
+        for p in notebook.parameters:
+            click.echo(f"  {p.name}: {p.type.__name__} = {p.default!r}  # {p.help}".rstrip(" #"))
+
+
+@main.command()
+@click.argument("data", default="")
+def check(data: str) -> None:
+    """Check DATA against the data contract; exit 1 on errors."""
+    from cslib.tables import check as examine
+
+    found = examine(data)
+    for fault in found.faults:
+        click.echo(f"{fault.severity}: {fault}")
+    for note in found.notes:
+        click.echo(f"note: {note}")
+    errors = sum(f.severity == "error" for f in found.faults)
+    rows = ", ".join(f"{n} {s['rows']:,}" for n, s in found.statistics.items())
+    click.echo(f"{found.label}: {errors} errors, {len(found.faults) - errors} warnings. {rows}".rstrip())
+    if errors:
+        sys.exit(FAILED)
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
+@click.option("--customers", type=int, default=4000, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--format", "file_format", default="csv", show_default=True, help="csv or parquet")
+def sample(out: Path, customers: int, seed: int, file_format: str) -> None:
+    """Write the sample data: a synthetic business whose truth is documented."""
+    from cslib.sample import write_sample
+
+    with click.progressbar(length=max(customers, 1), label="customers", file=sys.stderr) as bar:
+        advance: Callable[[int], None] = bar.update
+        rows = write_sample(out, customers=customers, seed=seed, file_format=file_format, progress=advance)
+    click.echo(f"{out}: " + ", ".join(f"{n} {r:,}" for n, r in rows.items()))

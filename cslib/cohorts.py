@@ -1,0 +1,417 @@
+"""Cohort retention of customers: triangles, pooled curves, and curves by tenure.
+
+Each public function first reduces in the engine to counts per (segment, cohort, period), then estimates
+on the counts. A cell whose period is not fully observed is missing, never 0.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from cslib.counts import (
+    check_choice,
+    last_complete,
+    observed,
+    ordinal,
+    period_ordinal,
+    period_start,
+    segments,
+)
+from cslib.errors import DataError, ParameterError
+from cslib.intervals import product_limit, wilson
+from cslib.tables import MOMENT, DataSet
+
+__all__ = [
+    "SOURCES",
+    "by_cohort_year",
+    "default_source",
+    "empty_triangle",
+    "has_calendar",
+    "retention",
+    "retention_curve",
+    "tenure_curve",
+]
+
+SOURCES: Final = ("subscriptions", "customers", "usage", "orders")
+CONTRACTUAL: Final = ("subscriptions", "customers")
+KINDS: Final = ("on", "on_or_after")
+BITS: Final = 62  # of a 64-bit word: engines refuse or wrap larger shifts
+MAX_WORDS: Final = 6
+KEY: Final = ["segment", "cohort"]
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Rows of a source as first and last active period (ordinals), and the limits of observation."""
+
+    table: ir.Table  # customer_id, lo, hi
+    period: str
+    complete: int  # last fully observed period
+    current: int  # the period as_of lies in
+    earliest: int  # cohorts before it hold survivors only
+
+
+def has_calendar(data: DataSet) -> bool:
+    """Tell whether cohorts can be formed: some table has dates of customers, or else only tenures are known."""
+    return any(data.has_dates(name) for name in SOURCES) or "customers" not in data.tables
+
+
+def default_source(data: DataSet) -> str:
+    """Return the first of subscriptions, customers, usage and orders that the data set has with dates.
+
+    Raises
+    ------
+    DataError
+        It has none of them.
+    """
+    for name in SOURCES:
+        if data.has_dates(name):
+            return name
+    msg = (
+        f"{data.label or 'The data set'} has none of {', '.join(SOURCES)} with dates, which retention by cohort "
+        "needs. Add orders (customer_id, ordered_on, amount), say; for tenures use tenure_curve."
+    )
+    raise DataError(msg)
+
+
+def retention(
+    data: DataSet,
+    *,
+    source: str = "",
+    segment_by: str = "",
+    period: str = "month",
+    kind: str = "on",
+    max_periods: int = 24,
+) -> pd.DataFrame:
+    """Retention triangle: of each cohort, who was retained in each period since it began.
+
+    Parameters
+    ----------
+    data
+        The data set.
+    source
+        ``subscriptions`` or ``customers`` (retained: covered on the period's last day), ``usage`` or
+        ``orders`` (retained: active in the period). Empty: see :func:`default_source`.
+    segment_by
+        A column; empty for the whole only.
+    period
+        ``day``, ``week``, ``month``, ``quarter`` or ``year``. The cohort is the period of the first start
+        or activity in ``source``.
+    kind
+        ``on`` (in that period), ``on_or_after`` (in it or any later one; too low at the right edge, where
+        later periods are still to come), or brackets of periods such as ``1-3,4-6`` (at least once in the
+        bracket).
+    max_periods
+        Largest period index.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment`` (``All`` first), ``cohort`` (first day of the period), ``period_index`` (0 = the
+        cohort's own period; a bracket's first), ``n_customers``, ``n_retained`` (missing where the period
+        is not fully observed), ``retention_rate`` (0–1), ``ci_lower``, ``ci_upper`` (95 % Wilson score).
+
+    Raises
+    ------
+    DataError
+        The source is missing.
+    ParameterError
+        A parameter is outside its choices.
+
+    Examples
+    --------
+    Two customers start in January; one comes back in February. February ends with the data.
+
+    >>> import pandas as pd, cslib
+    >>> orders = pd.DataFrame({
+    ...     "customer_id": ["a", "a", "b"], "amount": [1, 1, 1],
+    ...     "ordered_on": ["2025-01-03", "2025-02-01", "2025-01-20"]})
+    >>> triangle = retention(cslib.load({"orders": orders}, as_of="2025-02-28"))
+    >>> triangle[["period_index", "n_customers", "n_retained", "retention_rate"]].values.tolist()
+    [[0, 2, 2, 1.0], [1, 2, 1, 0.5]]
+    """
+    if max_periods < 0:
+        msg = f"max_periods is {max_periods}. Give 0 or more."
+        raise ParameterError(msg)
+    brackets = _brackets(kind, max_periods)
+    spans = read_spans(data, source or default_source(data), period)
+    named = segments(data, segment_by) if segment_by else None
+    sizes = _sizes(spans, named)
+    if brackets:
+        counted = _count_buckets(spans, named, brackets)
+    elif kind == "on_or_after":
+        counted = _count_lasts(spans, named)
+    else:
+        counted = _count_periods(spans, named)
+    indices = sorted(brackets) if brackets else list(range(max_periods + 1))
+    grid = _grid(with_all(sizes), with_all(counted), indices, brackets, spans)
+    return _rates(grid)
+
+
+def empty_triangle() -> pd.DataFrame:
+    """Return a triangle without rows, for data that know no calendar."""
+    columns = [*KEY, "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"]
+    return pd.DataFrame(columns=columns)
+
+
+def _brackets(kind: str, max_periods: int) -> dict[int, int]:
+    """Read ``1-3,4-6`` as {1: 3, 4: 6}; empty for the plain kinds."""
+    if kind in KINDS:
+        return {}
+    found = [re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part) for part in kind.split(",")]
+    pairs = [(int(m[1]), int(m[2] or m[1])) for m in found if m]
+    ends = [-1, *(end for _, end in pairs)]
+    if len(pairs) < len(found) or any(a > b or a <= e for (a, b), e in zip(pairs, ends, strict=False)):
+        msg = f"kind is {kind!r}. Choose 'on', 'on_or_after', or rising brackets such as '1-3,4-6,7-12'."
+        raise ParameterError(msg)
+    return {a: b for a, b in pairs if a <= max_periods}
+
+
+def read_spans(data: DataSet, source: str, period: str) -> Spans:
+    """Read a source as spans of active periods, one per row."""
+    check_choice("source", source, SOURCES)
+    if source == "customers" and "customers" in data.tables and not data.has_dates("customers"):
+        msg = "customers holds tenures, not dates, so there are no cohorts. Use tenure_curve."
+        raise DataError(msg)
+    table, as_of = data.table(source), observed(data)
+    complete, current = last_complete(as_of, period), ordinal(as_of, period)
+    lo = period_ordinal(table[MOMENT[source]].cast("date"), period)
+    if source in CONTRACTUAL:
+        end = table.ended_on if source == "subscriptions" else table.churned_on
+        # an end inside a period (exclusive) leaves its last day uncovered; a running one covers all so far
+        hi = (period_ordinal(end, period) - 1).fill_null(current)
+    else:
+        hi = lo
+    earliest = ordinal(data.observed_from, period) if data.observed_from and source in CONTRACTUAL else -(10**6)
+    return Spans(table.select(customer_id=table.customer_id, lo=lo, hi=hi), period, complete, current, earliest)
+
+
+def per_customer(spans: Spans, named: ir.Table | None, **measures: ir.Value) -> ir.Table:
+    """One row per customer: cohort, segment and the measures, over its rows."""
+    rows = spans.table
+    each = rows.group_by("customer_id").aggregate(cohort=rows.lo.min(), **measures)
+    each = each.filter(each.cohort >= spans.earliest)
+    if named is None:
+        return each.mutate(segment=ibis.literal("All"))
+    joined = each.left_join(named, "customer_id")
+    return joined.select(*each.columns, segment=joined.segment.fill_null("(missing)"))
+
+
+def _sizes(spans: Spans, named: ir.Table | None) -> pd.DataFrame:
+    each = per_customer(spans, named)
+    return each.group_by(KEY).aggregate(n_customers=each.count()).execute()
+
+
+def _count_lasts(spans: Spans, named: ir.Table | None) -> pd.DataFrame:
+    """Retained on or after: as many as have their last active period there or later."""
+    each = per_customer(spans, named, last=spans.table.hi.max())
+    lasts = each.group_by([*KEY, "last"]).aggregate(n=each.count()).execute()
+    lasts = lasts[lasts["last"] >= lasts["cohort"]]
+    wide = lasts.pivot_table(index=KEY, columns="last", values="n", aggfunc="sum", fill_value=0)
+    every = range(int(lasts["cohort"].min()), spans.current + 1) if len(lasts) else range(0)
+    wide = wide.reindex(columns=every, fill_value=0).iloc[:, ::-1].cumsum(axis=1)
+    return _long(wide)
+
+
+def _count_periods(spans: Spans, named: ir.Table | None) -> pd.DataFrame:
+    """Retained in the period itself: by bit masks where the engine has them, else by distinct rows."""
+    low = spans.table.aggregate(low=spans.table.lo.min()).execute()["low"].iloc[0]
+    if pd.isna(low):
+        return pd.DataFrame(columns=[*KEY, "at", "n_retained"])
+    base, width = int(low), spans.current - int(low) + 1
+    con = ibis.get_backend(spans.table)
+    n_words = -(-width // BITS)
+    if n_words > MAX_WORDS or not con.has_operation(ops.BitOr):
+        return _count_buckets(spans, named, {})
+    words = {f"w{j}": _mask(spans.table, base + j * BITS).bit_or() for j in range(n_words)}
+    each = per_customer(spans, named, **words)
+    bits = {str(base + i): _bit(each[f"w{i // BITS}"], i % BITS).sum() for i in range(width)}
+    wide = each.group_by(KEY).aggregate(**bits).execute().set_index(KEY)
+    return _long(wide)
+
+
+def _mask(rows: ir.Table, base: int) -> ir.IntegerValue:
+    """Bits lo to hi of the word that begins at ``base``, 0 where none lies in it."""
+    one = ibis.literal(1, "int64")
+    lo = ibis.greatest(rows.lo - base, 0).cast("int64")
+    hi = ibis.least(rows.hi - base, BITS - 1).cast("int64")
+    inside = (hi >= lo) & (lo < BITS)
+    top = ibis.ifelse(inside, hi + 1, 0)
+    return ibis.ifelse(inside, (one << top) - (one << ibis.ifelse(inside, lo, 0)), 0)
+
+
+def _bit(word: ir.IntegerColumn, position: int) -> ir.IntegerValue:
+    return (word >> position) & ibis.literal(1, "int64")
+
+
+def _count_buckets(spans: Spans, named: ir.Table | None, brackets: dict[int, int]) -> pd.DataFrame:
+    """Count the portable way: each customer once per period, or once per bracket, on any engine."""
+    each = per_customer(spans, named)
+    rows = spans.table
+    low = int(rows.aggregate(low=rows.lo.min()).execute()["low"].iloc[0])
+    spine = ibis.memtable({"at": np.arange(low, spans.current + 1)})
+    active = rows.join(spine, (rows.lo <= spine["at"]) & (rows.hi >= spine["at"])).select("customer_id", "at")
+    joined = active.join(each, "customer_id").select("customer_id", "at", *KEY)
+    index = joined["at"] - joined.cohort
+    if brackets:
+        inside = [((index >= a) & (index <= b), a + joined.cohort) for a, b in brackets.items()]
+        joined = joined.mutate(at=ibis.cases(*inside))
+        joined = joined.filter(joined["at"].notnull())
+    once = joined.select(*KEY, "customer_id", "at").distinct()
+    counted = once.group_by([*KEY, "at"]).aggregate(n_retained=once.count())
+    return counted.execute()
+
+
+def _long(wide: pd.DataFrame) -> pd.DataFrame:
+    wide.columns = wide.columns.astype("int64")
+    return wide.rename_axis(columns="at").melt(ignore_index=False, value_name="n_retained").reset_index()
+
+
+def with_all(counted: pd.DataFrame) -> pd.DataFrame:
+    """Put the whole before its segments: every customer is in exactly one."""
+    keys = [c for c in ("cohort", "at") if c in counted]
+    whole = counted.drop(columns="segment").groupby(keys, as_index=False).sum().assign(segment="All")
+    parts = counted[counted["segment"] != "All"].sort_values(["segment", *keys])
+    return pd.concat([whole, parts], ignore_index=True)[counted.columns]
+
+
+def _grid(
+    sizes: pd.DataFrame, counted: pd.DataFrame, indices: list[int], brackets: dict[int, int], spans: Spans
+) -> pd.DataFrame:
+    """Every cohort crossed with every period that has begun; counts missing where it is not over."""
+    grid = sizes.merge(pd.DataFrame({"period_index": indices}), how="cross")
+    grid["at"] = grid["cohort"] + grid["period_index"]
+    grid = grid[grid["at"] <= spans.current]
+    grid = grid.merge(counted, on=[*KEY, "at"], how="left")
+    end = grid["cohort"] + grid["period_index"].map(brackets) if brackets else grid["at"]
+    n = grid["n_retained"].fillna(0).astype("Int64")
+    grid["n_retained"] = n.where(end <= spans.complete)
+    grid["cohort"] = [pd.Timestamp(period_start(int(c), spans.period)) for c in grid["cohort"]]
+    return grid[[*KEY, "period_index", "n_customers", "n_retained"]]
+
+
+def _rates(grid: pd.DataFrame) -> pd.DataFrame:
+    n, retained = (
+        grid["n_customers"].astype(float),
+        grid["n_retained"].astype("float64").to_numpy(),
+    )
+    interval = wilson(retained, n)
+    return grid.assign(
+        retention_rate=retained / np.where(n > 0, n, np.nan), ci_lower=interval.lower, ci_upper=interval.upper
+    )
+
+
+def retention_curve(triangle: pd.DataFrame) -> pd.DataFrame:
+    """Pool a triangle over its cohorts: counts are added over the cohorts that have reached the period.
+
+    Parameters
+    ----------
+    triangle
+        As from :func:`retention`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``period_index``, ``n_customers`` (of the cohorts that have reached it),
+        ``n_retained``, ``retention_rate`` (0–1), ``ci_lower``, ``ci_upper`` (95 % Wilson score).
+
+    Examples
+    --------
+    2 of 10 and 0 of 100 are 1.8 %, not the 10 % that a mean of cohorts gives.
+
+    >>> cells = pd.DataFrame({"segment": "All", "period_index": 1, "n_customers": [10, 100], "n_retained": [2, 0]})
+    >>> round(float(retention_curve(cells)["retention_rate"].iloc[0]), 4)
+    0.0182
+    """
+    reached = triangle[triangle["n_retained"].notna()]
+    pooled = reached.groupby(["segment", "period_index"], as_index=False, sort=False)[
+        ["n_customers", "n_retained"]
+    ].sum()
+    order = {s: i for i, s in enumerate(dict.fromkeys(triangle["segment"]))}
+    pooled = pooled.sort_values(
+        ["segment", "period_index"],
+        key=lambda c: c.map(order) if c.name == "segment" else c,
+        ignore_index=True,
+    )
+    return _rates(pooled)
+
+
+def by_cohort_year(triangle: pd.DataFrame) -> pd.DataFrame:
+    """Make the year in which a cohort began its segment, so that curves can be drawn by year.
+
+    Parameters
+    ----------
+    triangle
+        As from :func:`retention`; only the rows of ``All`` are used.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same columns; ``segment`` holds the year as text.
+    """
+    whole = triangle[triangle["segment"] == "All"]
+    return whole.assign(segment=whole["cohort"].dt.year.astype(str))
+
+
+def tenure_curve(data: DataSet, *, segment_by: str = "", max_periods: int = 24) -> pd.DataFrame:
+    """Share of customers still here by months of tenure, where the data know tenures and no dates.
+
+    Parameters
+    ----------
+    data
+        With ``customers`` in the tenure form (``tenure_months``, ``churned``).
+    segment_by, max_periods
+        As in :func:`retention`; periods are months of tenure.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`retention_curve`. ``n_customers`` are at risk in that month,
+        ``n_retained`` of them did not leave in it, and ``retention_rate`` is the Kaplan–Meier share of
+        the start, because customers still here count only up to their tenure. Bounds are log(−log).
+
+    Raises
+    ------
+    DataError
+        ``customers`` is missing or holds dates.
+    """
+    table = data.table("customers")
+    if "tenure_months" not in table.columns:
+        msg = "customers holds dates, not tenures. Use retention(data, source='customers')."
+        raise DataError(msg)
+    table = table.select("customer_id", "churned", month=table.tenure_months.floor().cast("int64"))
+    if segment_by:
+        table = table.join(segments(data, segment_by), "customer_id")
+    else:
+        table = table.mutate(segment=ibis.literal("All"))
+    counted = table.group_by(["segment", "month"]).aggregate(n=table.count(), n_events=table.churned.sum())
+    counted = with_all(counted.execute().rename(columns={"month": "at"}))
+    curves = [_tenures(own, max_periods) for _, own in counted.groupby("segment", sort=False)]
+    return pd.concat(curves, ignore_index=True)
+
+
+def _tenures(own: pd.DataFrame, max_periods: int) -> pd.DataFrame:
+    months = own.set_index("at")[["n", "n_events"]].reindex(range(int(own["at"].max()) + 1), fill_value=0)
+    at_risk = months["n"][::-1].cumsum()[::-1].to_numpy()
+    events = months["n_events"].to_numpy(int)
+    estimate = product_limit(at_risk, events)
+    curve = pd.DataFrame(
+        {
+            "segment": own["segment"].iloc[0],
+            "period_index": np.arange(len(months)),
+            "n_customers": at_risk,
+            "n_retained": at_risk - events,
+            "retention_rate": estimate["survival"],
+            "ci_lower": estimate["lower"],
+            "ci_upper": estimate["upper"],
+        }
+    )
+    return curve[curve["period_index"] <= max_periods]

@@ -1,0 +1,215 @@
+"""Steps of the reduction that every analysis shares: calendar periods, segments, MRR over time."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+
+from cslib.contract import CONTRACT
+from cslib.errors import DataError, ParameterError, did_you_mean
+from cslib.tables import MOMENT, DataSet
+
+__all__ = ["PERIODS", "last_complete", "mrr_steps", "ordinal", "period_ordinal", "period_start", "segments"]
+
+PERIODS: Final = ("day", "week", "month", "quarter", "year")
+MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
+EPOCH: Final = date(1970, 1, 1)
+MONDAY: Final = date(1969, 12, 29)
+MAX_SEGMENTS: Final = 50
+MINOR_UNITS: Final = 100
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse a value that is none of its choices.
+
+    Raises
+    ------
+    ParameterError
+        Names the value and the choices, the nearest first.
+    """
+    if value not in choices:
+        msg = f"{name} is {value!r}. {did_you_mean(value, choices)}"
+        raise ParameterError(msg)
+
+
+def ordinal(day: date, period: str) -> int:
+    """Return the number of a day's calendar period; the next period has one more.
+
+    Examples
+    --------
+    >>> ordinal(date(2025, 3, 31), "month") - ordinal(date(2024, 12, 1), "month")
+    3
+    >>> ordinal(date(2025, 1, 6), "week") - ordinal(date(2025, 1, 5), "week")
+    1
+    """
+    check_choice("period", period, PERIODS)
+    if period in MONTHS:
+        return (day.year * 12 + day.month - 1) // MONTHS[period]
+    return (day - EPOCH).days if period == "day" else (day - MONDAY).days // 7
+
+
+def period_start(number: int, period: str) -> date:
+    """First day of a numbered period.
+
+    Examples
+    --------
+    >>> period_start(ordinal(date(2025, 8, 20), "quarter"), "quarter")
+    datetime.date(2025, 7, 1)
+    """
+    check_choice("period", period, PERIODS)
+    if period in MONTHS:
+        months = number * MONTHS[period]
+        return date(months // 12, months % 12 + 1, 1)
+    return EPOCH + timedelta(days=number) if period == "day" else MONDAY + timedelta(weeks=number)
+
+
+def last_complete(as_of: date, period: str) -> int:
+    """Return the number of the last period of which every day is observed.
+
+    Examples
+    --------
+    >>> last_complete(date(2025, 6, 30), "month") - last_complete(date(2025, 6, 29), "month")
+    1
+    """
+    return ordinal(as_of + timedelta(days=1), period) - 1
+
+
+def period_ordinal(day: ir.DateValue, period: str) -> ir.IntegerValue:
+    """Compute :func:`ordinal` in the engine, on any engine.
+
+    Parameters
+    ----------
+    day
+        Dates, not before 1900.
+    period
+        ``day``, ``week`` (Monday to Sunday), ``month``, ``quarter`` or ``year``.
+
+    Returns
+    -------
+    ibis.expr.types.IntegerValue
+    """
+    check_choice("period", period, PERIODS)
+    if period in MONTHS:
+        months = day.year().cast("int64") * 12 + day.month().cast("int64") - 1
+        return (months // MONTHS[period]).cast("int64")
+    if period == "day":
+        return day.delta(ibis.date(EPOCH), unit="day").cast("int64")
+    shift = 10_000  # keeps the division on positive numbers: engines differ on negative ones
+    days = day.delta(ibis.date(MONDAY), unit="day").cast("int64")
+    return ((days + 7 * shift) // 7).cast("int64") - shift
+
+
+def segments(data: DataSet, segment_by: str) -> ir.Table:
+    """Give every customer the one segment it belongs to.
+
+    Parameters
+    ----------
+    data
+        The data set.
+    segment_by
+        A column of ``customers``, or else of ``subscriptions``, ``orders`` or ``usage``: then the value
+        in the customer's first row counts.
+
+    Returns
+    -------
+    ibis.expr.types.Table
+        ``customer_id``, ``segment`` (text; ``(missing)`` where empty).
+
+    Raises
+    ------
+    ParameterError
+        No table has the column, it has more than 50 values, or one of them is ``All``.
+    """
+    holder = _holder(data, segment_by)
+    table = data.table(holder)
+    text = table[segment_by].cast("string").fill_null("(missing)")
+    if holder == "customers":
+        result = table.select(customer_id=table.customer_id, segment=text)
+    else:
+        first = text.argmin(table[MOMENT[holder]])
+        result = table.group_by("customer_id").aggregate(segment=first)
+    _check_segments(result, segment_by)
+    return result
+
+
+def _holder(data: DataSet, segment_by: str) -> str:
+    names = [n for n in ("customers", "subscriptions", "orders", "usage") if n in data.tables]
+    for name in names:
+        if segment_by in data.table(name).columns and segment_by != "customer_id":
+            return name
+    there = {c for n in names for c in data.table(n).columns if c not in CONTRACT[n]}
+    msg = f"segment_by is {segment_by!r}, which no table has as a column. {did_you_mean(segment_by, there)}"
+    raise ParameterError(msg)
+
+
+def _check_segments(table: ir.Table, segment_by: str) -> None:
+    values = table.select("segment").distinct().limit(MAX_SEGMENTS + 1).execute()["segment"]
+    if len(values) > MAX_SEGMENTS:
+        msg = (
+            f"segment_by={segment_by!r} has more than {MAX_SEGMENTS} values (such as "
+            f"{', '.join(sorted(values)[:3])}). Choose a column with fewer, or group them with a query."
+        )
+        raise ParameterError(msg)
+    if "All" in set(values):
+        msg = f"segment_by={segment_by!r} has the value 'All', which names the whole. Rename it in the data."
+        raise ParameterError(msg)
+
+
+def mrr_steps(data: DataSet, period: str) -> ir.Table:
+    """Turn subscriptions into each customer's MRR at period ends, as steps rather than one row a period.
+
+    Parameters
+    ----------
+    data
+        With ``subscriptions``; overlapping ones of a customer add up.
+    period
+        As in :func:`period_ordinal`. A subscription counts in a period when it covers its last day.
+
+    Returns
+    -------
+    ibis.expr.types.Table
+        One row per customer and period in which its MRR changes: ``customer_id``, ``step`` (number of
+        the period), ``first`` (of the customer's first start) and, in hundredths, ``cents`` (MRR from
+        then on) and ``cents_first`` (MRR at the end of the first period).
+
+    Raises
+    ------
+    DataError
+        There is no ``subscriptions``.
+    """
+    rows = data.table("subscriptions")
+    cents = (rows.mrr * MINOR_UNITS).round().cast("int64")
+    start = period_ordinal(rows.started_on, period)
+    # a subscription that ends inside a period (end exclusive) does not cover its last day
+    end = period_ordinal(rows.ended_on, period)
+    begun = rows.select(customer_id=rows.customer_id, step=start, change=cents)
+    ended = rows.filter(rows.ended_on.notnull()).select(
+        customer_id=rows.customer_id, step=ibis.greatest(end, start), change=-cents
+    )
+    changes = begun.union(ended).group_by(["customer_id", "step"]).aggregate(change=ibis._.change.sum())
+    order = ibis.window(group_by="customer_id", order_by="step")
+    running = ibis.cumulative_window(group_by="customer_id", order_by="step")
+    return changes.select(
+        customer_id=changes.customer_id,
+        step=changes.step,
+        first=changes.step.min().over(ibis.window(group_by="customer_id")),
+        cents=changes.change.sum().over(running),
+        cents_first=changes.change.first().over(order),
+    )
+
+
+def observed(data: DataSet) -> date:
+    """Return ``as_of``, or say that a calendar needs dates.
+
+    Raises
+    ------
+    DataError
+        The tables hold no date.
+    """
+    if data.as_of is None:
+        msg = f"{data.label} holds no dates, so there are no calendar periods. Add started_on, orders or usage."
+        raise DataError(msg)
+    return data.as_of

@@ -1,0 +1,99 @@
+"""Make a matplotlib figure fit to live beside others in a page that has two themes."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import sys
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["drawing"]
+
+SVG_LIMIT = 400_000
+# Charts are drawn once, in these colours; the page swaps them for its own, so one chart serves both themes.
+THEME = {
+    "#000000": "--ink",
+    "#1b1f24": "--ink",
+    "#5b6570": "--muted",
+    "#e3e6ea": "--grid",
+    "#ffffff": "--ground",
+}
+
+
+def drawing(fig: Figure, name: str, alt: str) -> str:
+    """Turn a matplotlib figure into HTML, and close it: an inline SVG, or a PNG where that is smaller.
+
+    Parameters
+    ----------
+    fig
+        The figure.
+    name
+        Prefix of the ids in the SVG, unique in the page.
+    alt
+        What the chart shows, in words.
+
+    Returns
+    -------
+    str
+        ``<svg>`` or ``<img>``; the same figure gives the same bytes.
+    """
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cslib", "savefig.bbox": "tight"}):
+        fig.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        svg = _themed(buffer.getvalue(), name, alt)
+        html = svg if len(svg) <= SVG_LIMIT else _png(fig, alt)
+    if pyplot := sys.modules.get("matplotlib.pyplot"):  # else no notebook would show the figure once more
+        pyplot.close(fig)
+    return html
+
+
+def _png(fig: Figure, alt: str) -> str:
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=160, facecolor="#ffffff", metadata={"Software": None})
+    width = int.from_bytes(buffer.getvalue()[16:20], "big") * 96 / 160  # pixels, from the PNG's header
+    code = base64.b64encode(buffer.getvalue()).decode()
+    style = f"width:{width:.0f}px;min-width:{width * 0.75:.0f}px;max-width:100%"
+    return f'<img alt="{escape(alt)}" style="{style}" src="data:image/png;base64,{code}">'
+
+
+def _themed(svg: str, name: str, alt: str) -> str:
+    """Make a matplotlib SVG fit to live beside others in one page: scoped, themed, labelled."""
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.S)
+    used = set(re.findall(r'(?:url\(|href=")#([\w.-]+)', svg))
+    svg = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
+    svg = re.sub(r'(url\(|xlink:href=")#', rf"\1#{name}-", svg)
+    svg = re.sub(r' (fill|stroke)="(#\w{6})"', r' style="\1: \2"', svg)
+    svg = re.sub(r"<(\w+)[^>]*>", _recoloured, svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    svg = re.sub(r' transform="rotate\(-0 [^"]*"|(?<=>)\s+(?=<)', "", svg)
+    svg = re.sub(r' d="[^"]*"', lambda path: _short(path[0]), svg)
+    points = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
+    box = re.search(r'viewBox="[^"]*"', svg)[0]  # type: ignore[index]
+    style = (
+        f"width:100%;max-width:{points * 96 / 72:.0f}px;min-width:{points:.0f}px;"
+        "font-family:var(--sans, sans-serif);fill:var(--ink, #1b1f24);stroke-linejoin:round;stroke-linecap:butt"
+    )
+    head = f'<svg {box} role="img" aria-label="{escape(alt)}" style="{style}">'
+    return re.sub(r"\A<svg[^>]*>", lambda _: head, svg).strip()
+
+
+def _short(path: str) -> str:
+    """Write a path with a hundredth of a point, and no blanks that say nothing."""
+    rounded = re.sub(r"\d+\.\d{3,}", lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), path)
+    return re.sub(r"\s*\n\s*|(?<=[A-Za-z]) ", "", rounded.replace(' d="', "\0")).replace("\0", ' d="')
+
+
+def _recoloured(tag: re.Match[str]) -> str:
+    def variable(colour: re.Match[str]) -> str:
+        # White text stands on a mark, whose colour is the same in both themes.
+        fixed = colour[0] not in THEME or (colour[0] == "#ffffff" and tag[1] in ("text", "tspan"))
+        return colour[0] if fixed else f"var({THEME[colour[0]]}, {colour[0]})"
+
+    return re.sub(r"(?<=: )#\w{6}(?=[;\"])", variable, tag[0])

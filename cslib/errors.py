@@ -1,0 +1,55 @@
+"""The exceptions of cslib: one root, so that a caller catches everything with one name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["CslibError", "DataError", "ParameterError", "ReportError", "did_you_mean"]
+
+
+class CslibError(ValueError):
+    """Something the user can mend: the message names the value, what is there and what to do."""
+
+
+class DataError(CslibError):
+    """The data break the contract, or a table that is needed is missing."""
+
+
+class ParameterError(CslibError):
+    """A parameter has an unknown name, a wrong type or a value outside its choices."""
+
+
+class ReportError(CslibError):
+    """A notebook did not run to its last cell, so no report was published."""
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Say which choices there are, the nearest one first.
+
+    Parameters
+    ----------
+    name
+        The name that was not found.
+    choices
+        The names that exist.
+
+    Returns
+    -------
+    str
+        ``"Did you mean 'x'? There are: x, y."``, or without the question where nothing is near.
+
+    Examples
+    --------
+    >>> did_you_mean("regoin", ["plan", "region"])
+    "Did you mean 'region'? There are: plan, region."
+    >>> did_you_mean("x", [])
+    'There are none.'
+    """
+    names = sorted(choices)
+    if not names:
+        return "There are none."
+    lower = {n.lower(): n for n in names}
+    near = get_close_matches(name.lower(), list(lower), n=1)
+    question = f"Did you mean {lower[near[0]]!r}? " if near else ""
+    return f"{question}There are: {', '.join(names)}."

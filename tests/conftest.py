@@ -1,0 +1,93 @@
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium")  # None: the browser that playwright installed
+ARGUMENTS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+CDNOW = """
+source = "${CSLIB_REAL_DATA}"
+currency = "USD"
+[orders]
+table = "cdnow_transactions.csv"
+columns = { ordered_on = "date", amount = "dollar_value" }
+date_format = "%Y%m%d"
+"""
+TELCO = """
+source = "${CSLIB_REAL_DATA}"
+currency = "USD"
+[customers]
+table = "telco_customer_churn.csv"
+columns = { customer_id = "customerID", tenure_months = "tenure", churned = "Churn", mrr = "MonthlyCharges" }
+numbers = ["TotalCharges"]
+segments = ["Contract", "InternetService", "PaymentMethod"]
+"""
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_data(tmp_path_factory):
+    """Folder with ``cdnow.toml`` and ``telco.toml`` over the real files; skipped where they are not."""
+    if not os.environ.get("CSLIB_REAL_DATA"):
+        pytest.skip("set CSLIB_REAL_DATA to the folder of the real data sets")
+    folder = tmp_path_factory.mktemp("real")
+    (folder / "cdnow.toml").write_text(CDNOW)
+    (folder / "telco.toml").write_text(TELCO)
+    return folder
+
+
+@dataclass
+class Opened:
+    """A report in the browser, with everything that must not happen."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium; a missing one is a failure, not a skip."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_report(browser: Browser):
+    """Open a report from disk with the network off; its second request, if any, is noted and refused."""
+
+    @contextmanager
+    def opened(path: Path, *, width: int = 1240, scheme: str = "light") -> Iterator[Opened]:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+        report = Opened(context.new_page())
+
+        def gate(route: Route) -> None:
+            report.requests.append(route.request.url)
+            route.continue_() if route.request.url == path.resolve().as_uri() else route.abort()
+
+        context.route("**/*", gate)
+        report.page.on("console", lambda message: report.complaints.append(message.text))
+        report.page.on("pageerror", lambda error: report.complaints.append(str(error)))
+        report.page.goto(path.resolve().as_uri())
+        try:
+            yield report
+        finally:
+            context.close()
+
+    return opened

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lifelines.datasets import load_waltons
+from lifelines.statistics import multivariate_logrank_test
+from scipy.stats import binomtest
+
+from cslib.errors import ParameterError
+from cslib.intervals import holm, log_rank, newcombe, product_limit, wilson
+
+REPEATS = 2000
+COVERED = (0.935, 0.965)  # 95 % and three Monte Carlo standard errors of 2,000 repeats
+
+
+@pytest.mark.parametrize(
+    ("x", "n", "lower", "upper"),
+    # Newcombe (1998), Statistics in Medicine 17:857, table I, method 3
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_published(x, n, lower, upper):
+    interval = wilson(x, n)
+    assert float(interval.lower) == pytest.approx(lower, abs=5e-5)
+    assert float(interval.upper) == pytest.approx(upper, abs=5e-5)
+
+
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_equals_scipy(counts):
+    x, n = counts
+    expected = binomtest(x, n).proportion_ci(method="wilson")
+    interval = wilson(x, n)
+    assert float(interval.lower) == pytest.approx(expected.low, abs=1e-12)
+    assert float(interval.upper) == pytest.approx(expected.high, abs=1e-12)
+
+
+def test_wilson_of_nobody_is_missing():
+    assert np.isnan(wilson([0], [0]).lower).all()
+    assert np.isnan(wilson([np.nan], [5]).upper).all()
+
+
+@pytest.mark.parametrize(("x", "n"), [(3, 2), (-1, 2)])
+def test_wilson_refuses_impossible_counts(x, n):
+    with pytest.raises(ParameterError, match="more successes than trials"):
+        wilson(x, n)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95])
+def test_confidence_level_is_a_share(level):
+    with pytest.raises(ParameterError, match=f"{level}.*between 0 and 1"):
+        wilson(1, 2, confidence_level=level)
+
+
+@pytest.mark.parametrize("n", [30, 300, 3000])
+def test_wilson_covers_over_random_truths(n):
+    """Over truths spread from 5 to 95 %; at a single truth the lattice of counts lets coverage wander."""
+    rng = np.random.default_rng(20)
+    truth = rng.uniform(0.05, 0.95, REPEATS)
+    interval = wilson(rng.binomial(n, truth), np.full(REPEATS, n))
+    covered = np.mean((interval.lower <= truth) & (truth <= interval.upper))
+    assert COVERED[0] <= covered <= COVERED[1]
+
+
+@pytest.mark.parametrize("truth", [0.05, 0.5])
+@pytest.mark.parametrize("n", [300, 3000])
+def test_wilson_covers_rare_and_common(n, truth):
+    x = np.random.default_rng(3).binomial(n, truth, REPEATS)
+    interval = wilson(x, np.full(REPEATS, n))
+    assert COVERED[0] <= np.mean((interval.lower <= truth) & (truth <= interval.upper)) <= COVERED[1]
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "lower", "upper"),
+    # Newcombe (1998), Statistics in Medicine 17:873, table II, method 10
+    [
+        ((56, 48), (70, 80), 0.0524, 0.3339),
+        ((9, 3), (10, 10), 0.1705, 0.8090),
+        ((10, 0), (10, 20), 0.6791, 1.0000),
+    ],
+)
+def test_newcombe_published(successes, trials, lower, upper):
+    interval = newcombe(successes, trials)
+    assert float(interval.lower) == pytest.approx(lower, abs=5e-5)
+    assert float(interval.upper) == pytest.approx(upper, abs=5e-5)
+
+
+@pytest.mark.parametrize("n", [30, 300, 3000])
+def test_newcombe_covers(n):
+    rng = np.random.default_rng(5)
+    truths = rng.uniform(0.05, 0.95, (REPEATS, 2))
+    hits = 0
+    for truth in truths:
+        x = rng.binomial(n, truth)
+        interval = newcombe((x[0], x[1]), (n, n))
+        hits += interval.lower <= truth[0] - truth[1] <= interval.upper
+    assert COVERED[0] <= hits / REPEATS <= COVERED[1]
+
+
+def test_holm_by_hand():
+    assert holm([0.01, np.nan, 0.04, 0.03]).tolist() == pytest.approx([0.03, np.nan, 0.06, 0.06], nan_ok=True)
+    assert holm([]).tolist() == []
+
+
+def _counts(times, events, groups):
+    at = np.unique(times)
+    names = np.unique(groups)
+    risk = [[np.sum((groups == g) & (times >= t)) for t in at] for g in names]
+    died = [[np.sum((groups == g) & (times == t) & (events == 1)) for t in at] for g in names]
+    return risk, died
+
+
+def test_log_rank_waltons():
+    w = load_waltons()
+    result = log_rank(*_counts(w["T"].to_numpy(), w["E"].to_numpy(), w["group"].to_numpy()))
+    assert result.statistic == pytest.approx(122.249, abs=5e-4)
+    assert result.df == 1
+
+
+@given(st.integers(0, 10_000))
+def test_log_rank_equals_lifelines(seed):
+    rng = np.random.default_rng(seed)
+    times, events, groups = rng.integers(1, 8, 60), rng.integers(0, 2, 60), rng.integers(0, 3, 60)
+    events[0] = 1
+    expected = multivariate_logrank_test(times, groups, events)
+    result = log_rank(*_counts(times, events, groups))
+    if not np.isnan(result.statistic):
+        assert result.statistic == pytest.approx(expected.test_statistic, rel=1e-6)
+
+
+def test_log_rank_without_events_says_nothing():
+    assert np.isnan(log_rank([[5, 4], [6, 6]], [[0, 0], [0, 0]]).p_value)
+    assert np.isnan(log_rank([[5, 4]], [[1, 1]]).p_value)
+
+
+def test_product_limit_late_entry():
+    """Entry 1, 2, 4, 0, 0 and events at 2, 10, 5, 4, 3: at risk 3, 3, 2, 2, 1 at times 2, 3, 4, 5, 10."""
+    result = product_limit([3, 3, 2, 2, 1], [1, 1, 1, 1, 1])["survival"]
+    assert result.round(3).tolist() == [0.667, 0.444, 0.222, 0.111, 0.0]
+
+
+def test_product_limit_bounds_equal_lifelines():
+    from lifelines import KaplanMeierFitter
+
+    w = load_waltons()
+    fit = KaplanMeierFitter().fit(w["T"], w["E"])
+    table = fit.event_table.loc[fit.event_table.index > 0]
+    result = product_limit(table["at_risk"], table["observed"])
+    bounds = fit.confidence_interval_.loc[table.index]
+    np.testing.assert_allclose(result["survival"], fit.survival_function_["KM_estimate"].loc[table.index], atol=1e-12)
+    alive = result["survival"] > 0
+    np.testing.assert_allclose(result["lower"][alive], bounds.iloc[:, 0][alive], atol=1e-12)
+    np.testing.assert_allclose(result["upper"][alive], bounds.iloc[:, 1][alive], atol=1e-12)

@@ -1,0 +1,140 @@
+"""Every notebook under several parameter sets, on odd data, and by plain papermill."""
+
+import json
+
+import nbformat
+import pandas as pd
+import pytest
+
+from cslib import reports
+from cslib.reports import find_notebooks, render
+
+NAMES = [n.name for n in find_notebooks()]
+COLUMNS = {
+    "retention": ["segment", "cohort", "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"],
+    "retention_curve": ["segment", "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"],
+    "revenue_retention": ["segment", "cohort", "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"],
+}  # fmt: skip
+
+
+def report(name, out, **parameters):
+    notebook = next(n for n in find_notebooks() if n.name == name)
+    run = render(notebook, out=out, parameters=parameters)
+    assert run.ok, run.error
+    return run, {p.stem: pd.read_csv(p) for p in (out / name).glob("*.csv")}
+
+
+def write(folder, **tables):
+    for name, text in tables.items():
+        (folder / f"{name}.csv").write_text(text)
+    return str(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"segment_by": "plan"},
+        {"source": "usage", "period": "week", "max_periods": 12, "kind": "on_or_after"},
+        {"source": "orders", "period": "quarter", "kind": "1-2,3-4", "segment_by": "region", "where": "plan=Team"},
+        {"source": "customers", "period": "year", "as_of": "2025-03-15"},
+    ],
+    ids=str,
+)
+def test_retention_on_the_sample(tmp_path, root, parameters):
+    run, tables = report("cohort_retention", tmp_path, data=str(root / "data"), **parameters)
+    for name, columns in COLUMNS.items():
+        assert list(tables[name]) == columns
+    assert tables["retention"].segment.iloc[0] == "All"
+    assert run.answer
+    assert (tmp_path / "cohort_retention.html").stat().st_size < 2_000_000
+
+
+def test_the_planted_change_is_found(tmp_path, root):
+    """Cohorts from January 2024 on have 0.65 times the hazard; the whole and each plan's order must show."""
+    run, tables = report("cohort_retention", tmp_path, data=str(root / "data"), segment_by="plan")
+    assert "better than older ones" in run.answer
+    year = tables["retention_curve"].query("period_index == 12").set_index("segment").retention_rate
+    assert year["Starter"] < year["Team"] < year["Enterprise"]
+    newer = tables["cohort_comparison"].set_index("comparison").loc["newer half"]
+    assert newer.p_adjusted < 0.001
+
+
+ONE = "customer_id,started_on,churned_on,plan\n00123,2025-01-05,,Pro\n"
+GONE = "customer_id,started_on,churned_on\n" + "".join(
+    f"c{i},2025-0{i % 3 + 1}-05,2025-0{i % 3 + 3}-20\n" for i in range(12)
+)
+STAY = "customer_id,started_on,churned_on\n" + "".join(f"c{i},2025-0{i % 3 + 1}-05,\n" for i in range(12))
+LATE = "customer_id,started_on,churned_on\na,2025-06-05,\n"
+ORDERS = "customer_id,ordered_on,amount\na,2025-01-03,5\na,2025-02-03,5\nb,2025-02-07,5\n"
+TENURE = "customer_id,tenure_months,churned\na,3,yes\nb,0,no\nc,12,no\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tables", "parameters", "words"),
+    [
+        ({"customers": ONE}, {"as_of": "2025-04-30", "segment_by": "plan"}, "100 % of customers are still customers 3 months on"),
+        ({"customers": GONE}, {"as_of": "2025-12-31"}, "0 % of customers are still customers"),
+        ({"customers": STAY}, {"as_of": "2025-12-31"}, "100 % of customers are still customers 6 months on"),
+        ({"customers": LATE}, {"as_of": "2025-06-20"}, "not known"),
+        ({"orders": ORDERS}, {"as_of": "2025-03-31"}, "order again in month 1"),
+        ({"customers": TENURE}, {}, "are still customers"),
+    ],
+    ids=["one customer", "all gone", "all stay", "nothing complete", "three orders", "tenures"],
+)  # fmt: skip
+def test_odd_data_give_a_stated_correct_report(tmp_path, tables, parameters, words):
+    run, _ = report("cohort_retention", tmp_path / "out", data=write(tmp_path, **tables), **parameters)
+    assert words in run.answer.replace("**", "")
+
+
+def test_faults_stop_the_report_and_are_all_named(tmp_path):
+    data = write(tmp_path, customers="customer_id,started_on,churned_on\n1,01.02.2025,\n1,2025-01-01,\n")
+    notebook = find_notebooks()[0]
+    run = render(notebook, out=tmp_path / "out", parameters={"data": data})
+    assert not run.ok
+    assert "no date (first: 01.02.2025 in row 1)" in run.error
+    assert "more than once" in run.error
+
+
+def test_rows_set_aside_are_published(tmp_path):
+    data = write(tmp_path, customers=ONE + "2,never,,Pro\n=1+1,2025-13-01,,Pro\n")
+    (tmp_path / "cslib.toml").write_text('as_of = 2025-04-30\n[customers]\non_fault = "set_aside"\n')
+    _, tables = report("cohort_retention", tmp_path / "out", data=data)
+    assert tables["set_aside_customers"].started_on.tolist() == ["never", "2025-13-01"]
+    assert tables["set_aside_customers"].customer_id.astype(str).tolist() == ["2", "'=1+1"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plain_papermill_runs_it(tmp_path, root, name):
+    import papermill
+
+    path = str(root / "notebooks" / f"{name}.ipynb")
+    parameters = {"data": str(root / "data"), "segment_by": "plan"}
+    papermill.execute_notebook(path, str(tmp_path / "out.ipynb"), parameters=parameters, progress_bar=False)
+    cells = nbformat.read(tmp_path / "out.ipynb", 4).cells
+    assert all(c.execution_count for c in cells if c.cell_type == "code")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_house_style(root, name):
+    cells = json.loads((root / "notebooks" / f"{name}.ipynb").read_text())["cells"]
+    code = [c for c in cells if c["cell_type"] == "code"]
+    assert sum("".join(c["source"]).startswith("# ") for c in cells if c["cell_type"] == "markdown") == 1
+    assert max(len("".join(c["source"]).splitlines()) for c in code) <= 12
+    assert not any(("def " in line or line.startswith("class ")) for c in code for line in c["source"])
+    tagged = [c for c in code if "nbval-check-output" in c["metadata"].get("tags", [])]
+    assert tagged
+    assert not any(c["outputs"] for c in code if c not in tagged)
+
+
+def test_every_parameter_has_a_type_and_help():
+    for notebook in find_notebooks():
+        assert all(p.help for p in notebook.parameters)
+        assert {"data", "as_of", "segment_by", "where"} <= {p.name for p in notebook.parameters}
+
+
+def test_render_all_keeps_going(tmp_path, root):
+    runs = reports.render_all(find_notebooks(), out=tmp_path, parameters={"data": str(tmp_path / "no")})
+    assert [r.ok for r in runs] == [False] * len(runs)
+    assert "is not there" in (tmp_path / "index.html").read_text()

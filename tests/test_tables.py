@@ -1,0 +1,458 @@
+"""The data contract: every fault, alone and together, with its message."""
+
+import gzip
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from cslib import DataError, ParameterError, check, load
+
+CUSTOMERS = {"customer_id": ["00123", "00124"], "started_on": ["2025-01-01", "2025-02-01"], "churned_on": [None, None]}
+ORDERS = {"customer_id": ["00123"], "ordered_on": ["2025-01-03"], "amount": [9.5]}
+SURVEYS = {"customer_id": ["1"], "asked_on": ["2025-01-03"], "survey": ["nps"], "score": [9]}
+SUBSCRIPTIONS = {"customer_id": ["1"], "started_on": ["2025-01-03"], "ended_on": [None], "mrr": [10.0]}
+USAGE = {"customer_id": ["1"], "occurred_at": ["2025-01-03 10:00:00"]}
+TOUCHPOINTS = {"customer_id": ["1"], "occurred_on": ["2025-01-03"], "kind": ["webinar"]}
+COSTS = {"month": ["2025-01-01"], "kind": ["acquisition"], "amount": [100]}
+
+
+def frames(name, base, **changed):
+    return {name: pd.DataFrame(base | changed)}
+
+
+def messages(data, **options):
+    return [f.message for f in check(data, **options).faults]
+
+
+def test_all_seven_tables_load():
+    everything = {
+        "customers": CUSTOMERS, "orders": ORDERS, "surveys": SURVEYS, "subscriptions": SUBSCRIPTIONS,
+        "usage": USAGE, "touchpoints": TOUCHPOINTS, "costs": COSTS,
+    }  # fmt: skip
+    data = load({n: pd.DataFrame(t) for n, t in everything.items()})
+    assert list(data.tables) == ["customers", "subscriptions", "orders", "usage", "surveys", "touchpoints", "costs"]
+    assert data.table("costs").amount.execute().tolist() == [100.0]
+    assert data.table("usage").occurred_at.execute()[0] == pd.Timestamp("2025-01-03 10:00")
+
+
+FAULTS = [
+    (frames("customers", CUSTOMERS, customer_id=["1", None]), r"customers.customer_id has 1 row with no id \(first: nothing in row 2\)"),
+    (frames("customers", CUSTOMERS, customer_id=["1", "  "]), r"1 row with no id"),
+    (frames("customers", CUSTOMERS, customer_id=["1", "1"]), r"2 rows with an id that is there more than once \(first: 1 in row 1, 1 in row 2\)"),
+    (frames("customers", CUSTOMERS, started_on=["2025-01-01", "03/02/2025"]), r"started_on has 1 row with a value that is no date \(first: 03/02/2025 in row 2\).*date_format"),
+    (frames("customers", CUSTOMERS, started_on=["2025-01-01", "2025-02-30"]), r"no date \(first: 2025-02-30 in row 2\)"),
+    (frames("customers", CUSTOMERS, started_on=["2025-01-01", None]), r"started_on has 1 row with no value"),
+    (frames("customers", CUSTOMERS, started_on=[20250101, 20250102]), r"2 rows with a value that is no date"),
+    (frames("customers", CUSTOMERS, churned_on=["2024-12-31", None]), r"churned_on has 1 row with a date before started_on \(first: 2024-12-31 in row 1\)"),
+    (frames("customers", CUSTOMERS, churned_on=["9999-12-31", None]), r"no date \(first: 9999-12-31"),
+    (frames("customers", CUSTOMERS, churn_kind=["voluntary", "lost"]), r"a value other than voluntary, involuntary \(first: lost in row 2\)"),
+    (frames("subscriptions", SUBSCRIPTIONS, mrr=[-1]), r"subscriptions.mrr has 1 row with a value below 0 \(first: -1 in row 1\)"),
+    (frames("subscriptions", SUBSCRIPTIONS, mrr=["1,000.50"]), r"no number \(first: 1,000.50 in row 1\)"),
+    (frames("subscriptions", SUBSCRIPTIONS, ended_on=["2025-01-02"]), r"a date before started_on"),
+    (frames("orders", ORDERS, amount=["nan"]), r"orders.amount has 1 row with a value that is no number \(first: nan"),
+    (frames("orders", ORDERS, amount=[np.inf]), r"no number"),
+    (frames("orders", ORDERS, kind=["gift"]), r"other than new, renewal, upsell, cross_sell \(first: gift"),
+    (frames("surveys", SURVEYS, score=[11]), r"surveys.score has 1 row with a score outside the whole numbers 0–10 \(nps\) \(first: 11 in row 1\)"),
+    (frames("surveys", SURVEYS, score=[8.5]), r"outside the whole numbers 0–10"),
+    (frames("surveys", SURVEYS, survey=["csat"], score=[0]), r"outside the whole numbers 1–5 \(csat\)"),
+    (frames("surveys", SURVEYS, score=[-2147483648]), r"first: -2147483648"),
+    (frames("surveys", SURVEYS, survey=["pulse"]), r"other than nps, csat, ces"),
+    (frames("surveys", SURVEYS, answered_on=["2025-01-01"]), r"answered_on has 1 row with a date before asked_on"),
+    (frames("orders", {"customer_id": ["1"], "orderd_on": ["2025-01-01"], "amount": [1]}), r"no column 'ordered_on'. Did you mean 'orderd_on'\?.*columns = \{ ordered_on"),
+    (frames("customers", {"customer_id": ["1"]}), r"no column 'started_on'.*Or give tenure_months and churned"),
+    (frames("orders", ORDERS, customer_id=[], ordered_on=[], amount=[]), r"orders has no rows. Supply some"),
+    ({"customers": pd.DataFrame({"customer_id": ["1"], "tenure_months": [-3], "churned": ["perhaps"]})}, r"neither true nor false \(first: perhaps"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "pattern"), FAULTS)
+def test_each_fault_alone(data, pattern):
+    with pytest.raises(DataError, match=pattern):
+        load(data)
+
+
+def test_all_faults_together():
+    together = {}
+    for data, _ in FAULTS[:23:4]:
+        together |= data
+    listed = "\n".join(messages(together))
+    for name in together:
+        assert name in listed
+    with pytest.raises(DataError, match=r"has \d faults:\n- .*\n- "):
+        load(together)
+
+
+def test_two_currencies():
+    data = frames("orders", ORDERS, currency=["EUR"]) | frames("subscriptions", SUBSCRIPTIONS, currency=["USD"])
+    with pytest.raises(DataError, match=r"2 currencies \(EUR, USD\). Convert them"):
+        load(data)
+    assert load(frames("orders", ORDERS, currency=["EUR"])).currency == "EUR"
+
+
+WARNINGS = [
+    (frames("customers", CUSTOMERS, customer_id=["17850.0", "2"]), {}, r"customer_id has 1 row with an id that looks like a decimal \(first: 17850.0"),
+    (frames("customers", CUSTOMERS, customer_id=["ab", "AB "]), {}, r"1 ids that differ from another only by case or blanks"),
+    ({n: pd.concat([t, t]) for n, t in frames("orders", ORDERS).items()}, {}, r"orders has 1 row repeating another exactly"),
+    (frames("customers", CUSTOMERS), {"as_of": "2025-01-31"}, r"customers.started_on has 1 rows after as_of 2025-01-31; they are left out"),
+    (frames("customers", CUSTOMERS) | frames("orders", ORDERS, ordered_on=["2024-01-01"]), {}, r"orders.ordered_on has 1 row before the customer's start"),
+    (frames("customers", CUSTOMERS) | frames("orders", ORDERS, customer_id=["9"]), {}, r"orders.customer_id has 1 row of customers that the customers table does not know"),
+    (frames("customers", CUSTOMERS), {"as_of": "2025-03-15"}, r"March 2025 is observed only up to 2025-03-15"),
+    (frames("subscriptions", {"customer_id": ["1", "1"], "started_on": ["2025-01-01", "2025-02-01"], "ended_on": ["2025-03-01", None], "mrr": [1, 2]}), {}, r"1 row starting before the customer's previous one ends"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "options", "pattern"), WARNINGS)
+def test_each_warning_is_said_and_does_not_stop(data, options, pattern):
+    found = load(data, **options)
+    assert any(pd.Series([f.message]).str.contains(pattern).all() for f in found.faults if f.severity == "warning")
+
+
+def test_empty_segments_are_counted(tmp_path):
+    (tmp_path / "customers.csv").write_text(
+        "customer_id,started_on,churned_on,plan\n1,2025-01-01,,\n2,2025-01-01,,Pro\n"
+    )
+    (tmp_path / "cslib.toml").write_text('[customers]\nsegments = ["plan"]\n')
+    assert "customers.plan is empty in 1 rows; they count as (missing)." in messages(tmp_path)
+
+
+def test_left_truncation_is_suspected():
+    starts = pd.date_range("2020-01-01", periods=200).strftime("%Y-%m-%d")
+    ends = [None] * 199 + ["2022-01-01"]
+    data = {
+        "customers": pd.DataFrame(
+            {"customer_id": [str(i) for i in range(200)], "started_on": starts, "churned_on": ends}
+        )
+    }
+    assert any("earlier losses seem unrecorded. Set observed_from" in m for m in messages(data))
+
+
+def test_ids_stay_text():
+    frame = pd.DataFrame({"customer_id": [17850.0, 17851.0], "started_on": ["2025-01-01"] * 2, "churned_on": None})
+    assert sorted(load({"customers": frame}).table("customers").customer_id.execute()) == ["17850", "17851"]
+    mixed = frame.assign(customer_id=["00123", 17850.0])
+    assert sorted(load({"customers": mixed}).table("customers").customer_id.execute()) == ["00123", "17850"]
+
+
+def test_inputs_are_not_changed():
+    frame = pd.DataFrame(ORDERS)
+    before = frame.copy()
+    load({"orders": frame})
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def write(folder, text, name="customers.csv", encoding="utf-8", **options):
+    (folder / name).write_bytes(text.encode(encoding, **options))
+    return folder
+
+
+HEAD = "customer_id,started_on,churned_on,city\n"
+
+
+def test_text_files_of_every_kind(tmp_path):
+    rows = '00123,2025-01-01,,"Köln, West"\r\n00124,2025-02-01,2025-03-01,\r\n\r\n'  # lines end in both ways
+    write(tmp_path, "\ufeff" + HEAD.replace("\n", "\r\n") + rows)
+    found = load(tmp_path).table("customers").execute()
+    assert found.customer_id.tolist() == ["00123", "00124"]
+    assert found.city.tolist() == ["Köln, West", None]
+    (tmp_path / "customers.csv").unlink()
+    (tmp_path / "customers.csv.gz").write_bytes(gzip.compress((HEAD + rows).encode()))
+    assert len(load(tmp_path).table("customers").execute()) == 2
+
+
+def test_latin_1_is_named_and_can_be_declared(tmp_path):
+    write(tmp_path, HEAD + "1,2025-01-01,,Köln\n", encoding="latin-1")
+    with pytest.raises(DataError, match=r'customers.csv is not UTF-8 text \(first in line 2\).*encoding = "latin-1"'):
+        load(tmp_path)
+    (tmp_path / "cslib.toml").write_text('[customers]\nencoding = "latin-1"\n')
+    assert load(tmp_path).table("customers").city.execute().tolist() == ["Köln"]
+
+
+def test_latin_1_in_the_header(tmp_path):
+    with pytest.raises(DataError, match="header of customers.csv is not UTF-8"):
+        load(write(tmp_path, HEAD.replace("city", "stadt_köln"), encoding="latin-1"))
+
+
+def garbage(tmp_path, on_fault="stop"):
+    good = [f"{i:05d},2025-01-{i % 28 + 1:02d},,x" for i in range(90)]
+    bad = (
+        ["only one field"] * 4
+        + ["a,b,c,d,e,f"] * 3
+        + ["00200,yesterday,,x", ",2025-01-01,,x", "00201,2025-01-05,2024-01-01,x"]
+    )
+    write(tmp_path, HEAD + "\n".join(good[:50] + bad + good[50:]) + "\n")
+    (tmp_path / "cslib.toml").write_text(f'[customers]\non_fault = "{on_fault}"\n')
+    return tmp_path
+
+
+def test_ten_percent_garbage_stops_with_every_fault(tmp_path):
+    with pytest.raises(DataError) as error:
+        load(garbage(tmp_path))
+    for part in (
+        "7 broken lines",
+        "line 52: 'only one field'",
+        "1 row with no id",
+        "yesterday in row",
+        "before started_on",
+    ):
+        assert part in str(error.value)
+
+
+def test_ten_percent_garbage_set_aside_is_counted_and_kept(tmp_path):
+    data = load(garbage(tmp_path, "set_aside"))
+    assert data.statistics["customers"]["rows"] == 90
+    aside = data.set_aside["customers"]
+    assert len(aside) == 10
+    assert aside.reason.value_counts().to_dict() == {
+        "broken line": 7, "started_on: unreadable": 1, "customer_id: empty": 1, "churned_on: end before start": 1,
+    }  # fmt: skip
+    assert aside.loc[aside.reason == "started_on: unreadable", "started_on"].tolist() == ["yesterday"]
+    assert data.describe()["tables"][0]["set_aside"] == 10
+    assert sum("left out (set_aside_customers)" in m for m in data.describe()["warnings"]) == 4
+
+
+def test_nothing_left_after_setting_aside(tmp_path):
+    write(tmp_path, HEAD + "1,never,,x\n")
+    (tmp_path / "cslib.toml").write_text('[customers]\non_fault = "set_aside"\n')
+    with pytest.raises(DataError, match="All rows of customers have faults"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "customers.csv is an empty file"),
+        (HEAD, "customers has no rows"),
+        ("a,a\n1,2\n", "the column 'a' twice in its header"),
+        ("\x00\x01\x02garbage\n\x00\n", "customers.csv is no text file"),
+    ],
+)
+def test_unusable_files(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        load(write(tmp_path, text))
+
+
+def test_unreadable_parquet(tmp_path):
+    with pytest.raises(DataError, match="orders.parquet cannot be read"):
+        load(write(tmp_path, "this is no parquet", name="orders.parquet"))
+
+
+def test_missing_files(tmp_path):
+    with pytest.raises(DataError, match="'nowhere' is not there. Name a folder"):
+        load("nowhere")
+    with pytest.raises(DataError, match="holds none of the tables customers, subscriptions"):
+        load(tmp_path)
+    write(tmp_path, HEAD + "1,2025-01-01,,x\n")
+    (tmp_path / "cslib.toml").write_text('[orders]\ntable = "order.csv"\n')
+    with pytest.raises(DataError, match="The file 'order.csv' of table orders is not there"):
+        load(tmp_path)
+
+
+def test_same_table_twice(tmp_path):
+    write(tmp_path, HEAD)
+    write(tmp_path, "x", name="customers.parquet")
+    with pytest.raises(DataError, match=r"Both customers.csv and customers.parquet are there"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("as_off = 2025-01-01", "unknown name 'as_off'. Did you mean 'as_of'"),
+        ("[custmers]\n", "unknown name 'custmers'. Did you mean 'customers'"),
+        ('[customers]\ncolumn = {a = "b"}', "unknown name 'column'. Did you mean 'columns'"),
+        ('[customers]\non_fault = "skip"', "on_fault is 'skip'. Choose 'stop' or 'set_aside'"),
+        ('[customers]\ntable = "a"\nquery = "b"', "both table and query"),
+        ("as_of = ", "cannot be read as TOML"),
+        ('source = "elsewhere"', "source 'elsewhere' of .* is not a folder"),
+        ('[customers]\ncolumns = { started_on = "begin" }', "no column 'begin'"),
+        ('[customers]\nsegments = ["plan"]', "no column 'plan'. .*There are: churned_on, city"),
+        ('[customers]\nencoding = "utf-99"', "encoding 'utf-99' is unknown"),
+        ('[customers]\ndate_format = "%d %b %Y"', "date_format '%d %b %Y' cannot be read.*unknown: %b"),
+        ('[customers]\nquery = "select nothing from customers"', r"The query of \[customers\] fails.*nothing"),
+    ],
+)
+def test_bad_toml(tmp_path, toml, message):
+    write(tmp_path, HEAD + "1,2025-01-01,,x\n")
+    (tmp_path / "cslib.toml").write_text(toml)
+    with pytest.raises((DataError, ParameterError), match=message):
+        load(tmp_path)
+
+
+def test_mapping_of_foreign_data(tmp_path):
+    write(tmp_path, "Kunde;Beginn;Ende;Tarif\n007;31.12.2024;;A\n008;01.02.2025;28.02.2025;B\n", name="kunden.csv")
+    (tmp_path / "cslib.toml").write_text(
+        'as_of = 2025-06-30\ncurrency = "EUR"\n[targets]\nnps = 30\n[customers]\ntable = "kunden.csv"\n'
+        'columns = { customer_id = "Kunde", started_on = "Beginn", churned_on = "Ende" }\n'
+        'date_format = "%d.%m.%Y"\nsegments = ["Tarif"]\n'
+    )
+    data = load(tmp_path)
+    found = data.table("customers").execute()
+    assert found.customer_id.tolist() == ["007", "008"]
+    assert pd.Timestamp(found.churned_on[1]) == pd.Timestamp("2025-02-28")
+    assert (data.currency, data.segments, dict(data.targets)) == ("EUR", ("Tarif",), {"nps": 30})
+
+
+def test_query_has_numbers_and_keeps_ids(tmp_path):
+    lines = "InvoiceNo,CustomerID,Quantity,UnitPrice,Day\n1,00123,2,2.50,2025-01-01\nC2,00123,1,2.50,2025-01-02\n3,00124,3,1,2025-01-03\n"
+    write(tmp_path, lines, name="online_retail.csv")
+    (tmp_path / "cslib.toml").write_text(
+        '[orders]\nquery = "select CustomerID as customer_id, Day as ordered_on, Quantity * UnitPrice as amount '
+        "from online_retail where InvoiceNo not like 'C%'\"\n"
+    )
+    found = load(tmp_path).table("orders").execute().sort_values("customer_id")
+    assert found.customer_id.tolist() == ["00123", "00124"]
+    assert found.amount.tolist() == [5.0, 3.0]
+
+
+def test_tenure_form_and_true_values(tmp_path):
+    write(tmp_path, 'id,tenure,left,charge\n1,3,Gone," "\n2,0,Here,7\n', name="base.csv")
+    (tmp_path / "cslib.toml").write_text(
+        '[customers]\ntable = "base.csv"\ncolumns = { customer_id = "id", tenure_months = "tenure", churned = "left" }\n'
+        'true_values = ["gone"]\nfalse_values = ["here"]\nnumbers = ["charge"]\n'
+    )
+    data = load(tmp_path)
+    found = data.table("customers").execute()
+    assert found.churned.tolist() == [True, False]
+    assert found.charge.isna().tolist() == [True, False]
+    assert data.as_of is None
+    assert not data.has_dates("customers")
+
+
+def test_zoned_times_become_utc_and_say_so(tmp_path):
+    times = pd.to_datetime(["2025-01-31 23:30", "2025-02-01 00:00"]).tz_localize("America/New_York")
+    frame = pd.DataFrame({"customer_id": ["1", "2"], "occurred_at": times})
+    frame.to_parquet(tmp_path / "usage.parquet")
+    for data in (load({"usage": frame}), load(tmp_path)):
+        assert data.table("usage").occurred_at.max().execute() == pd.Timestamp("2025-02-01 05:00")
+        assert "usage.occurred_at has times with a zone; they were converted to UTC." in data.notes
+    write(tmp_path, "customer_id,occurred_at\n1,2025-01-31T23:30:00-05:00\n", name="usage.csv")
+    (tmp_path / "usage.parquet").unlink()
+    assert load(tmp_path).table("usage").occurred_at.execute()[0] == pd.Timestamp("2025-02-01 04:30")
+
+
+def test_as_of_declared_given_or_latest(tmp_path):
+    write(tmp_path, HEAD + "1,2025-01-01,2025-03-05,x\n2,2025-04-01,,x\n")
+    assert load(tmp_path).as_of.isoformat() == "2025-04-01"
+    assert "2025-04-01 in customers.started_on" in load(tmp_path).notes[0]
+    (tmp_path / "cslib.toml").write_text("as_of = 2025-03-01\n")
+    data = load(tmp_path)
+    assert data.as_of.isoformat() == "2025-03-01"
+    assert data.table("customers").churned_on.execute().isna().tolist() == [True]
+    assert load(tmp_path, as_of="2025-06-30").as_of.isoformat() == "2025-06-30"
+
+
+def test_as_of_before_all_data_or_no_date(tmp_path):
+    write(tmp_path, HEAD + "1,2025-01-01,,x\n")
+    with pytest.raises(
+        ParameterError, match=r"as_of 2020-01-01 is before all data \(first: customers.started_on on 2025-01-01\)"
+    ):
+        load(tmp_path, as_of="2020-01-01")
+    with pytest.raises(ParameterError, match="as_of is 'June', which is no date. Write it as YYYY-MM-DD"):
+        load(tmp_path, as_of="June")
+
+
+def test_later_answers_and_ends_are_unknown_at_as_of():
+    data = load(
+        frames("surveys", SURVEYS, answered_on=["2025-02-01"])
+        | frames("subscriptions", SUBSCRIPTIONS, ended_on=["2025-02-01"]),
+        as_of="2025-01-31",
+    )
+    assert data.table("surveys").score.execute().isna().all()
+    assert data.table("subscriptions").ended_on.execute().isna().all()
+
+
+def test_customers_are_derived_from_subscriptions():
+    rows = [
+        ("a", "2025-01-01", "2025-02-01", 5, "S"),
+        ("a", "2025-03-01", "2025-04-01", 5, "M"),
+        ("b", "2025-01-05", None, 9, "L"),
+    ]
+    frame = pd.DataFrame(rows, columns=["customer_id", "started_on", "ended_on", "mrr", "plan"])
+    data = load({"subscriptions": frame})
+    found = data.table("customers").execute().sort_values("customer_id")
+    assert [str(d)[:10] for d in found.started_on] == ["2025-01-01", "2025-01-05"]
+    assert [str(d)[:10] for d in found.churned_on] == ["2025-04-01", "NaT"]
+    assert found.plan.tolist() == ["S", "L"]
+    assert any("derived from subscriptions" in n for n in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [("plan=Pro", ["1", "3"]), ("plan!=Pro", ["2"]), ("plan=Pro and city=Bonn", ["3"]), ("city=(missing)", ["2"])],
+)
+def test_where_keeps_customers_in_every_table(where, ids):
+    customers = {"customer_id": ["1", "2", "3"], "started_on": "2025-01-01", "churned_on": None}
+    customers |= {"plan": ["Pro", "Free", "Pro"], "city": ["Köln", None, "Bonn"]}
+    orders = {"customer_id": ["1", "2", "3"], "ordered_on": "2025-01-02", "amount": 1}
+    data = load({"customers": pd.DataFrame(customers), "orders": pd.DataFrame(orders)}, where=where)
+    assert sorted(data.table("orders").customer_id.execute()) == ids
+    assert f"Only customers with {where}." in data.notes
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("plan=Prro", "leaves nothing. Did you mean 'Pro'"),
+        ("plna=Pro", "no table has the column 'plna'. Did you mean 'plan'"),
+        ("Pro", "cannot be read at 'Pro'. Write column=value"),
+    ],
+)
+def test_bad_where(where, message):
+    with pytest.raises(ParameterError, match=message):
+        load(frames("customers", CUSTOMERS, plan=["Pro", "Free"]), where=where)
+
+
+def test_missing_table_says_how_to_supply_it():
+    with pytest.raises(DataError, match=r"no table 'usage', which this needs \(columns: customer_id, occurred_at\)"):
+        load(frames("orders", ORDERS)).table("usage")
+    with pytest.raises(DataError, match="unknown name 'order'. Did you mean 'orders'"):
+        load({"order": pd.DataFrame(ORDERS)})
+
+
+def test_paths_ibis_tables_and_frames_mix(tmp_path):
+    write(tmp_path, HEAD + "1,2025-01-01,,x\n")
+    con = ibis.duckdb.connect()
+    con.create_table("o", pd.DataFrame(ORDERS))
+    data = load({"customers": tmp_path / "customers.csv", "orders": con.table("o"), "surveys": pd.DataFrame(SURVEYS)})
+    assert data.table("orders").join(data.table("customers"), "customer_id").count().execute() == 0
+    with pytest.raises(DataError, match="live in 2 connections"):
+        load({"orders": con.table("o"), "usage": ibis.duckdb.connect().create_table("u", pd.DataFrame(USAGE))})
+
+
+def test_connection_url(tmp_path):
+    path = tmp_path / "warehouse.ddb"
+    con = ibis.duckdb.connect(path)
+    con.create_table("customers", pd.DataFrame(CUSTOMERS).astype({"churned_on": "string"}))
+    con.create_table("bookings", pd.DataFrame(ORDERS))
+    con.disconnect()
+    data = load(f"duckdb://{path}")
+    assert list(data.tables) == ["customers"]
+    (tmp_path / "cslib.toml").write_text(f'source = "duckdb://{path}"\n[orders]\ntable = "bookings"\n')
+    assert list(load(tmp_path).tables) == ["customers", "orders"]
+    (tmp_path / "cslib.toml").write_text(f'source = "duckdb://{path}"\n[orders]\ntable = "booking"\n')
+    with pytest.raises(DataError, match="no table 'booking' for orders. Did you mean 'bookings'"):
+        load(tmp_path)
+    with pytest.raises(DataError, match="Cannot connect to the nosuch source"):
+        load("nosuch://host/db")
+
+
+def test_one_file(tmp_path):
+    write(tmp_path, HEAD + "1,2025-01-01,,x\n")
+    assert list(load(tmp_path / "customers.csv").tables) == ["customers"]
+    write(tmp_path, HEAD, name="people.csv")
+    with pytest.raises(DataError, match="the file name 'people.csv' has the unknown name 'people'"):
+        load(tmp_path / "people.csv")
+
+
+def test_everything_is_described_in_plain_values():
+    import json
+
+    described = load(frames("customers", CUSTOMERS)).describe()
+    assert json.loads(json.dumps(described)) == described
+    assert described["tables"][0] | {"fingerprint": 0} == {
+        "table": "customers", "rows": 2, "first": "2025-01-01", "last": "2025-02-01",
+        "set_aside": 0, "note": "", "fingerprint": 0,
+    }  # fmt: skip
+    assert described["share_censored"] == 1
