@@ -198,7 +198,7 @@ def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[
     units = [formats.get(c, "number") for c in names]
     body = "".join(
         "<tr>" + "".join(map(_cell, row, units, right)) + "</tr>"
-        for row in df.astype(object).where(df.notna(), None).itertuples(index=False, name=None)
+        for row in df.astype(object).mask(df.isna(), other=None).itertuples(index=False, name=None)
     )
     return _scroll(
         caption,
