@@ -18,7 +18,7 @@ import pandas as pd
 from ibis import _
 
 from cslib.contract import SCALES, Column, Reading, filled, typed, zoned
-from cslib.errors import did_you_mean
+from cslib.errors import counted, did_you_mean
 from cslib.sources import ROW
 
 __all__ = ["Checked", "Fault", "check_columns", "check_relations", "check_rows"]
@@ -118,20 +118,22 @@ def check_rows(
     spec |= {c: Column("number", required=False, nullable=True) for c in reading.numbers}
     work = raw.mutate(**{TYPED + c: typed(raw[c], s, reading, try_cast=try_cast) for c, s in spec.items()})
     rules = [r for c, s in spec.items() for r in _column_rules(work, c, s)] + list(_table_rules(name, work))
-    counted = work.aggregate(
+    found = work.aggregate(
         n_rows=work.count(),
         n_ids=work[TYPED + "customer_id"].nunique() if "customer_id" in spec else ibis.literal(0),
         **{f"r{i}": _hit(r).sum() for i, r in enumerate(rules)},
         **{f"z{i}": zoned(work[c]).any() for i, c in enumerate(_moments(spec))},
     ).execute()
-    count = {k: int(v) if pd.notna(v) else 0 for k, v in counted.iloc[0].items()}
+    count = {k: int(v) if pd.notna(v) else 0 for k, v in found.iloc[0].items()}
     if name == "customers" and count["n_ids"] < count["n_rows"] - count["r0"]:
         work, rules, count = _with_duplicates(work, rules, count)
     broken = [(r, count[f"r{i}"]) for i, r in enumerate(rules) if count[f"r{i}"]]
     faults = [_fault(name, work, r, n) for r, n in broken] + _shape_faults(name, count["n_rows"], rejects)
     errors = [r for r, n in broken if r.severity == "error"]
+    untouched = spec.keys() - {r.column for r in errors}
+    clean = [c for c in untouched if _as_it_is(raw[c], work[TYPED + c], spec[c])]
     return Checked(
-        table=_sound(work, spec, errors),
+        table=_sound(work, spec, errors, clean),
         faults=tuple(faults),
         n_rows=count["n_rows"],
         set_aside=_faulty(work, errors, rejects),
@@ -204,12 +206,12 @@ def _with_duplicates(
     work: ir.Table, rules: list[Rule], count: dict[str, int]
 ) -> tuple[ir.Table, list[Rule], dict[str, int]]:
     ids = TYPED + "customer_id"
-    counted = work.mutate(__same=work.count().over(ibis.window(group_by=ids)))
-    twice = (counted["__same"] > 1) & counted[ids].notnull()
+    marked = work.mutate(__same=work.count().over(ibis.window(group_by=ids)))
+    twice = (marked["__same"] > 1) & marked[ids].notnull()
     remedy = f"customers has one row per customer. {SET_ASIDE}"
     rule = Rule("customer_id", "duplicate id", "an id that is there more than once", remedy, twice)
-    n = int(counted.filter(twice).count().execute())
-    return counted, [*rules, rule], count | {f"r{len(rules)}": n}
+    n = int(marked.filter(twice).count().execute())
+    return marked, [*rules, rule], count | {f"r{len(rules)}": n}
 
 
 def _fault(name: str, work: ir.Table, rule: Rule, n: int) -> Fault:
@@ -222,12 +224,10 @@ def _fault(name: str, work: ir.Table, rule: Rule, n: int) -> Fault:
         .execute()
     )
     shown = [f"{_quoted(v)}{f' in row {p}' if p else ''}" for p, v in zip(first["place"], first["value"], strict=True)]
-    message = f"{name}.{rule.column} has {_rows(n)} with {rule.what} (first: {', '.join(shown)}). {rule.remedy}"
+    message = (
+        f"{name}.{rule.column} has {counted(n, 'row')} with {rule.what} (first: {', '.join(shown)}). {rule.remedy}"
+    )
     return Fault(name, rule.column, rule.name, rule.severity, n, message)
-
-
-def _rows(n: int) -> str:
-    return "1 row" if n == 1 else f"{n:,} rows"
 
 
 def _quoted(value: object) -> str:
@@ -238,7 +238,9 @@ def _shape_faults(name: str, n_rows: int, rejects: pd.DataFrame) -> list[Fault]:
     faults = []
     if len(rejects):
         lines = ", ".join(f"line {n}: {str(t)[:40]!r}" for n, t in rejects.head(SHOWN).itertuples(index=False))
-        message = f"{name} has {len(rejects):,} broken lines, with too many or too few fields ({lines}). {SET_ASIDE}"
+        message = (
+            f"{name} has {counted(len(rejects), 'broken line')}, with too many or too few fields ({lines}). {SET_ASIDE}"
+        )
         faults.append(Fault(name, "", "broken line", "error", len(rejects), message))
     if not n_rows:
         message = f"{name} has no rows. Supply some, or remove the table: every table is optional."
@@ -246,14 +248,19 @@ def _shape_faults(name: str, n_rows: int, rejects: pd.DataFrame) -> list[Fault]:
     return faults
 
 
-def _sound(work: ir.Table, spec: Mapping[str, Column], errors: list[Rule]) -> ir.Table:
+def _as_it_is(raw: ir.Value, value: ir.Value, column: Column) -> bool:
+    """Tell whether a column without faults needs no typing at all, so that the engine reads it at full speed."""
+    return raw.type() == value.type() and (column.kind in ("date", "time") or not column.nullable)
+
+
+def _sound(work: ir.Table, spec: Mapping[str, Column], errors: list[Rule], clean: list[str]) -> ir.Table:
     sound = work.filter(~reduce(or_, map(_hit, errors))) if errors else work
     extra = {
         c: filled(sound[c]) if sound[c].type().is_string() else sound[c]
         for c in sound.columns
         if c not in spec and c != ROW and not c.startswith("__")
     }
-    return sound.select(**{c: sound[TYPED + c] for c in spec}, **extra)
+    return sound.select(**{c: sound[c if c in clean else TYPED + c] for c in spec}, **extra)
 
 
 def _faulty(work: ir.Table, errors: list[Rule], rejects: pd.DataFrame) -> pd.DataFrame:
@@ -298,7 +305,7 @@ def _warning(table: str, column: str, rule: str, n: int, text: str) -> Iterator[
 
 def _repeated_rows(name: str, table: ir.Table) -> Iterator[Fault]:
     n = int(table.count().execute()) - int(table.distinct().count().execute())
-    text = f"has {_rows(n)} repeating another exactly, kept and counted. Remove what is a copy."
+    text = f"has {counted(n, 'row')} repeating another exactly, kept and counted. Remove what is a copy."
     yield from _warning(name, "", "repeated rows", n, text)
 
 
@@ -307,14 +314,14 @@ def _overlaps(subscriptions: ir.Table) -> Iterator[Fault]:
     open_end = subscriptions.ended_on.fill_null(ibis.date("2199-12-31"))
     earlier = subscriptions.mutate(before=open_end.lag().over(order))
     n = int((earlier.started_on < earlier.before).sum().fill_null(0).execute())
-    text = f"has {_rows(n)} starting before the customer's previous one ends; their MRR adds up."
+    text = f"has {counted(n, 'row')} starting before the customer's previous one ends; their MRR adds up."
     yield from _warning("subscriptions", "", "overlap", n, text)
 
 
 def _similar_ids(customers: ir.Table) -> Iterator[Fault]:
     ids = customers.customer_id
     n = int((ids.nunique() - ids.strip().lower().nunique()).execute())
-    text = f"has {n:,} ids that differ from another only by case or blanks; they count as different customers."
+    text = f"has {counted(n, 'id')} differing from another only by case or blanks; they count as different customers."
     yield from _warning("customers", "customer_id", "similar ids", n, text)
 
 
@@ -326,7 +333,7 @@ def _events(name: str, events: ir.Table, customers: ir.Table, moment: str) -> It
         early=(joined[moment].cast("date") < joined.started).sum().fill_null(0),
     ).execute()
     unknown, early = (int(found[c].iloc[0]) for c in ("unknown", "early"))
-    text = f"has {_rows(unknown)} of customers that the customers table does not know; their segment is (missing)."
+    text = f"has {counted(unknown, 'row')} of customers not in the customers table; their segment is (missing)."
     yield from _warning(name, "customer_id", "unknown customer", unknown, text)
-    text = f"has {_rows(early)} before the customer's start; kept."
+    text = f"has {counted(early, 'row')} before the customer's start; kept."
     yield from _warning(name, moment, "before start", early, text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import ibis
@@ -27,7 +28,8 @@ from cslib.counts import (
 )
 from cslib.errors import DataError, ParameterError
 from cslib.intervals import product_limit, wilson
-from cslib.tables import MOMENT, DataSet
+from cslib.shaping import MOMENT
+from cslib.tables import DataSet
 
 __all__ = [
     "SOURCES",
@@ -54,6 +56,7 @@ class Spans:
 
     table: ir.Table  # customer_id, lo, hi
     period: str
+    lowest: int  # no row begins before it
     complete: int  # last fully observed period
     current: int  # the period as_of lies in
     earliest: int  # cohorts before it hold survivors only
@@ -144,13 +147,10 @@ def retention(
     brackets = _brackets(kind, max_periods)
     spans = read_spans(data, source or default_source(data), period)
     named = segments(data, segment_by) if segment_by else None
-    sizes = _sizes(spans, named)
     if brackets:
-        counted = _count_buckets(spans, named, brackets)
-    elif kind == "on_or_after":
-        counted = _count_lasts(spans, named)
+        sizes, counted = _count_buckets(spans, named, brackets)
     else:
-        counted = _count_periods(spans, named)
+        sizes, counted = (_count_lasts if kind == "on_or_after" else _count_periods)(spans, named)
     indices = sorted(brackets) if brackets else list(range(max_periods + 1))
     grid = _grid(with_all(sizes), with_all(counted), indices, brackets, spans)
     return _rates(grid)
@@ -190,8 +190,9 @@ def read_spans(data: DataSet, source: str, period: str) -> Spans:
         hi = (period_ordinal(end, period) - 1).fill_null(current)
     else:
         hi = lo
+    lowest = ordinal(date.fromisoformat(data.statistics[source]["first"]), period)
     earliest = ordinal(data.observed_from, period) if data.observed_from and source in CONTRACTUAL else -(10**6)
-    return Spans(table.select(customer_id=table.customer_id, lo=lo, hi=hi), period, complete, current, earliest)
+    return Spans(table.select(customer_id=table.customer_id, lo=lo, hi=hi), period, lowest, complete, current, earliest)
 
 
 def per_customer(spans: Spans, named: ir.Table | None, **measures: ir.Value) -> ir.Table:
@@ -205,37 +206,27 @@ def per_customer(spans: Spans, named: ir.Table | None, **measures: ir.Value) -> 
     return joined.select(*each.columns, segment=joined.segment.fill_null("(missing)"))
 
 
-def _sizes(spans: Spans, named: ir.Table | None) -> pd.DataFrame:
-    each = per_customer(spans, named)
-    return each.group_by(KEY).aggregate(n_customers=each.count()).execute()
-
-
-def _count_lasts(spans: Spans, named: ir.Table | None) -> pd.DataFrame:
+def _count_lasts(spans: Spans, named: ir.Table | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Retained on or after: as many as have their last active period there or later."""
     each = per_customer(spans, named, last=spans.table.hi.max())
-    lasts = each.group_by([*KEY, "last"]).aggregate(n=each.count()).execute()
-    lasts = lasts[lasts["last"] >= lasts["cohort"]]
-    wide = lasts.pivot_table(index=KEY, columns="last", values="n", aggfunc="sum", fill_value=0)
-    every = range(int(lasts["cohort"].min()), spans.current + 1) if len(lasts) else range(0)
-    wide = wide.reindex(columns=every, fill_value=0).iloc[:, ::-1].cumsum(axis=1)
-    return _long(wide)
+    lasts = each.group_by([*KEY, "last"]).aggregate(n_customers=each.count()).execute()
+    sizes = lasts.groupby(KEY, as_index=False)["n_customers"].sum()
+    wide = lasts.pivot_table(index=KEY, columns="last", values="n_customers", aggfunc="sum", fill_value=0)
+    every = range(min(spans.lowest, int(lasts["last"].min())), spans.current + 1)
+    return sizes, _long(wide.reindex(columns=every, fill_value=0).iloc[:, ::-1].cumsum(axis=1))
 
 
-def _count_periods(spans: Spans, named: ir.Table | None) -> pd.DataFrame:
+def _count_periods(spans: Spans, named: ir.Table | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Retained in the period itself: by bit masks where the engine has them, else by distinct rows."""
-    low = spans.table.aggregate(low=spans.table.lo.min()).execute()["low"].iloc[0]
-    if pd.isna(low):
-        return pd.DataFrame(columns=[*KEY, "at", "n_retained"])
-    base, width = int(low), spans.current - int(low) + 1
-    con = ibis.get_backend(spans.table)
+    width = spans.current - spans.lowest + 1
     n_words = -(-width // BITS)
-    if n_words > MAX_WORDS or not con.has_operation(ops.BitOr):
+    if n_words > MAX_WORDS or not ibis.get_backend(spans.table).has_operation(ops.BitOr):
         return _count_buckets(spans, named, {})
-    words = {f"w{j}": _mask(spans.table, base + j * BITS).bit_or() for j in range(n_words)}
+    words = {f"w{j}": _mask(spans.table, spans.lowest + j * BITS).bit_or() for j in range(n_words)}
     each = per_customer(spans, named, **words)
-    bits = {str(base + i): _bit(each[f"w{i // BITS}"], i % BITS).sum() for i in range(width)}
-    wide = each.group_by(KEY).aggregate(**bits).execute().set_index(KEY)
-    return _long(wide)
+    bits = {str(spans.lowest + i): _bit(each[f"w{i // BITS}"], i % BITS).sum() for i in range(width)}
+    wide = each.group_by(KEY).aggregate(n_customers=each.count(), **bits).execute()
+    return wide[[*KEY, "n_customers"]], _long(wide.drop(columns="n_customers").set_index(KEY))
 
 
 def _mask(rows: ir.Table, base: int) -> ir.IntegerValue:
@@ -252,12 +243,11 @@ def _bit(word: ir.IntegerColumn, position: int) -> ir.IntegerValue:
     return (word >> position) & ibis.literal(1, "int64")
 
 
-def _count_buckets(spans: Spans, named: ir.Table | None, brackets: dict[int, int]) -> pd.DataFrame:
+def _count_buckets(spans: Spans, named: ir.Table | None, brackets: dict[int, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Count the portable way: each customer once per period, or once per bracket, on any engine."""
     each = per_customer(spans, named)
     rows = spans.table
-    low = int(rows.aggregate(low=rows.lo.min()).execute()["low"].iloc[0])
-    spine = ibis.memtable({"at": np.arange(low, spans.current + 1)})
+    spine = ibis.memtable({"at": np.arange(spans.lowest, spans.current + 1)})
     active = rows.join(spine, (rows.lo <= spine["at"]) & (rows.hi >= spine["at"])).select("customer_id", "at")
     joined = active.join(each, "customer_id").select("customer_id", "at", *KEY)
     index = joined["at"] - joined.cohort
@@ -266,8 +256,8 @@ def _count_buckets(spans: Spans, named: ir.Table | None, brackets: dict[int, int
         joined = joined.mutate(at=ibis.cases(*inside))
         joined = joined.filter(joined["at"].notnull())
     once = joined.select(*KEY, "customer_id", "at").distinct()
-    counted = once.group_by([*KEY, "at"]).aggregate(n_retained=once.count())
-    return counted.execute()
+    sizes = each.group_by(KEY).aggregate(n_customers=each.count()).execute()
+    return sizes, once.group_by([*KEY, "at"]).aggregate(n_retained=once.count()).execute()
 
 
 def _long(wide: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,8 @@ import ibis.expr.types as ir
 
 from cslib.contract import CONTRACT
 from cslib.errors import DataError, ParameterError, did_you_mean
-from cslib.tables import MOMENT, DataSet
+from cslib.shaping import MOMENT
+from cslib.tables import DataSet
 
 __all__ = ["PERIODS", "last_complete", "mrr_steps", "ordinal", "period_ordinal", "period_start", "segments"]
 

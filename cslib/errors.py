@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["CslibError", "DataError", "ParameterError", "ReportError", "did_you_mean"]
+__all__ = ["CslibError", "DataError", "ParameterError", "ReportError", "counted", "did_you_mean"]
 
 
 class CslibError(ValueError):
@@ -22,6 +22,17 @@ class ParameterError(CslibError):
 
 class ReportError(CslibError):
     """A notebook did not run to its last cell, so no report was published."""
+
+
+def counted(n: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(12000, "month")
+    ('1 row', '12,000 months')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from cslib.display import Card
+from cslib.errors import counted
 from cslib.formats import format_value
 
 __all__ = [
@@ -53,17 +54,6 @@ def points(difference: float) -> str:
     return f"{100 * abs(difference):.1f} points"
 
 
-def count(n: int, noun: str) -> str:
-    """Write a number with its noun.
-
-    Examples
-    --------
-    >>> count(1, "month"), count(12, "month")
-    ('1 month', '12 months')
-    """
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
 def retained(k: int, *, source: str, kind: str = "on", period: str = "month") -> str:
     """Say what being retained in period k means for this source and kind.
 
@@ -78,7 +68,7 @@ def retained(k: int, *, source: str, kind: str = "on", period: str = "month") ->
     """
     if source in ("subscriptions", "customers", "tenure"):
         bracket = kind not in ("on", "on_or_after")
-        return f"are still customers {count(k, period)} on" + (" or later in the bracket" if bracket else "")
+        return f"are still customers {counted(int(k), period)} on" + (" or later in the bracket" if bracket else "")
     verb = "order again" if source == "orders" else "are active"
     if kind == "on_or_after":
         return f"{verb} in {period} {k} or later"
@@ -173,7 +163,7 @@ def retention_cards(
     newer = comparison[comparison["comparison"] == "newer half"]
     if len(newer):
         row = newer.iloc[0]
-        label = f"Newer against older cohorts, {count(row.shared_age, period)} on"
+        label = f"Newer against older cohorts, {counted(int(row.shared_age), period)} on"
         detail = "more than noise" if row.p_adjusted < SIGNIFICANT else "within noise"
         cards.append(Card(label, row.difference, "points", row.ci_lower, row.ci_upper, int(row.n_newer), detail=detail))
     return cards
@@ -201,7 +191,7 @@ def cohort_difference(comparison: pd.DataFrame, *, period: str = "month") -> str
     who = (
         f"since {pd.Timestamp(row.cohort):%B %Y}" if period in ("month", "quarter") else f"since {row.cohort:%Y-%m-%d}"
     )
-    span = count(row.shared_age, period)
+    span = counted(int(row.shared_age), period)
     rates = f"{percent(row.rate_newer)} against {percent(row.rate_older)} after {span}"
     if not row.p_adjusted < SIGNIFICANT:
         return f"Cohorts {who} are not clearly different from older ones: {rates}, within noise."
@@ -279,6 +269,6 @@ def revenue_finding(pooled: pd.DataFrame, *, period: str = "month") -> str:
     k = 12 if 12 in marks and period == "month" else marks[-1]
     row = whole[whole["period_index"] == k].iloc[0]
     return (
-        f"After {count(k, period)} a cohort brings {percent(row.net_retention)} of its first MRR, "
+        f"After {counted(int(k), period)} a cohort brings {percent(row.net_retention)} of its first MRR, "
         f"{percent(row.gross_retention)} without expansion"
     )

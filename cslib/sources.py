@@ -11,11 +11,10 @@ import gzip
 import os
 import re
 import tempfile
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final
 
 import duckdb
 import ibis
@@ -25,43 +24,15 @@ import pyarrow as pa
 from ibis.common.exceptions import IbisError, TableNotFound
 from sqlglot.errors import SqlglotError
 
-from cslib.contract import CONTRACT, NUMBER, Reading, filled
+from cslib.config import SUFFIXES, Config, TableOptions, stem
+from cslib.contract import CONTRACT, NUMBER, filled
 from cslib.errors import DataError, did_you_mean
 
-__all__ = ["ENGINE_ERRORS", "ROW", "Config", "Raw", "TableOptions", "open_tables", "read_config"]
+__all__ = ["ENGINE_ERRORS", "ROW", "Raw", "open_tables"]
 
 ENGINE_ERRORS: Final = (IbisError, TableNotFound, duckdb.Error, SqlglotError, pa.ArrowException)
 ROW: Final = "__row"
 ID_LIKE: Final = r"^[+-]?0\d|\d{16}"
-SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".parquet")
-TableLike: TypeAlias = pd.DataFrame | ir.Table | str | Path
-
-
-@dataclass(frozen=True)
-class TableOptions:
-    """One table's section of ``cslib.toml``."""
-
-    table: Any = ""
-    query: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    segments: tuple[str, ...] = ()
-    on_fault: str = "stop"
-    encoding: str = "utf-8"
-    reading: Reading = field(default_factory=Reading)
-
-
-@dataclass(frozen=True)
-class Config:
-    """What a data set declares of itself; ``label`` is its name in reports."""
-
-    label: str
-    source: str = "."
-    folder: Path = Path()
-    as_of: str = ""
-    observed_from: str = ""
-    currency: str = ""
-    targets: Mapping[str, Any] = field(default_factory=dict)
-    tables: Mapping[str, TableOptions] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,41 +41,6 @@ class Raw:
 
     table: ir.Table
     rejects: pd.DataFrame
-
-
-def read_config(data: str | Path | Mapping[str, TableLike]) -> Config:
-    """Find out what a data set is: a folder, a TOML file, a data file, a URL or a mapping.
-
-    Parameters
-    ----------
-    data
-        As in :func:`cslib.load`. Empty: the nearest folder ``data`` at or above the working directory.
-
-    Returns
-    -------
-    Config
-
-    Raises
-    ------
-    DataError
-        Nothing is there, or the TOML has an unknown key or an unreadable value.
-    """
-    if isinstance(data, Mapping):
-        _known(data, CONTRACT, "the mapping")
-        return Config(label="in memory", tables={n: TableOptions(table=t) for n, t in data.items()})
-    if "://" in str(data):
-        return Config(label=str(data).split("://")[0], source=str(data))
-    path = Path(data) if str(data) else _nearest_data()
-    if not path.exists():
-        msg = f"data {str(data)!r} is not there. Name a folder, a cslib.toml, a CSV or Parquet file, or a URL."
-        raise DataError(msg)
-    if path.is_dir():
-        toml = path / "cslib.toml"
-        return _toml(toml) if toml.exists() else Config(label=path.resolve().name, folder=path)
-    if path.suffix == ".toml":
-        return _toml(path)
-    _known([_stem(path)], CONTRACT, f"the file name {path.name!r}")
-    return Config(label=path.name, folder=path.parent, source="", tables={_stem(path): TableOptions(table=path)})
 
 
 def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw]]:
@@ -137,55 +73,6 @@ def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw]]:
     return con, {name: _raw(con, name, tables[name], files) for name in CONTRACT if name in tables}
 
 
-def _nearest_data() -> Path:
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "data").is_dir():
-            return folder / "data"
-    msg = f"No data given, and no folder 'data' at or above {here.name!r}. Pass data=… or run `cslib sample`."
-    raise DataError(msg)
-
-
-def _known(given: Any, choices: Any, where: str) -> None:
-    for key in given:
-        if key not in choices:
-            msg = f"{where} has the unknown name {key!r}. {did_you_mean(str(key), choices)}"
-            raise DataError(msg)
-
-
-def _toml(path: Path) -> Config:
-    try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path.name} cannot be read as TOML: {error}. Mend that line."
-        raise DataError(msg) from error
-    top = ("source", "as_of", "observed_from", "currency", "targets")
-    _known(raw, (*top, *CONTRACT), path.name)
-    given: dict[str, Any] = {k: raw[k] if k == "targets" else str(raw[k]) for k in top if k in raw}
-    tables = {n: _options(raw[n], f"[{n}] of {path.name}") for n in CONTRACT if n in raw}
-    label = path.resolve().parent.name if path.name == "cslib.toml" else path.name
-    source = os.path.expandvars(given.pop("source", "."))
-    return Config(label=label, folder=path.parent, tables=tables, source=source, **given)
-
-
-def _options(raw: Mapping[str, Any], where: str) -> TableOptions:
-    plain = ("table", "query", "on_fault", "encoding", "columns")
-    lists = ("true_values", "false_values", "numbers")
-    _known(raw, (*plain, *lists, "date_format", "segments"), where)
-    if "table" in raw and "query" in raw:
-        msg = f"{where} has both table and query. Keep one."
-        raise DataError(msg)
-    options = TableOptions(
-        **{k: raw[k] for k in plain if k in raw},
-        segments=tuple(raw.get("segments", ())),
-        reading=Reading(date_format=raw.get("date_format", ""), **{k: tuple(map(str, raw.get(k, ()))) for k in lists}),
-    )
-    if options.on_fault not in ("stop", "set_aside"):
-        msg = f"{where}: on_fault is {options.on_fault!r}. Choose 'stop' or 'set_aside'."
-        raise DataError(msg)
-    return options
-
-
 def _connect(config: Config) -> ibis.BaseBackend:
     bound = [t.table for t in config.tables.values() if isinstance(t.table, ir.Table)]
     backends = {id(b): b for b in map(ibis.get_backend, bound)}
@@ -216,11 +103,6 @@ def _new_connection(config: Config) -> ibis.BaseBackend:
         raise DataError(msg) from error
 
 
-def _stem(path: Path) -> str:
-    name = path.name
-    return next((name.removesuffix(s) for s in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(s)), name)
-
-
 def _files(config: Config) -> dict[str, Path]:
     if not config.source or "://" in config.source:
         return {}
@@ -230,10 +112,10 @@ def _files(config: Config) -> dict[str, Path]:
         raise DataError(msg)
     files: dict[str, Path] = {}
     for path in sorted(p for p in folder.iterdir() if p.name.endswith(SUFFIXES)):
-        if _stem(path) in files and _stem(path) in CONTRACT:
-            msg = f"Both {files[_stem(path)].name} and {path.name} are there. Keep one of them."
+        if stem(path) in files and stem(path) in CONTRACT:
+            msg = f"Both {files[stem(path)].name} and {path.name} are there. Keep one of them."
             raise DataError(msg)
-        files[_stem(path)] = path
+        files[stem(path)] = path
     return files
 
 
@@ -394,10 +276,10 @@ def _plain_text(value: object) -> str:
 
 
 def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mapping[str, Path]) -> ir.Table:
-    for stem, path in files.items():
-        if re.search(rf"\b{re.escape(stem)}\b", options.query):
+    for name_, path in files.items():
+        if re.search(rf"\b{re.escape(name_)}\b", options.query):
             raw = _file(con, path, options.encoding).table
-            con.create_view(stem, _numbers_as_numbers(raw), overwrite=True)
+            con.create_view(name_, _numbers_as_numbers(raw), overwrite=True)
     try:
         return con.sql(options.query)
     except ENGINE_ERRORS as error:

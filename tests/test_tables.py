@@ -93,11 +93,11 @@ def test_two_currencies():
 
 WARNINGS = [
     (frames("customers", CUSTOMERS, customer_id=["17850.0", "2"]), {}, r"customer_id has 1 row with an id that looks like a decimal \(first: 17850.0"),
-    (frames("customers", CUSTOMERS, customer_id=["ab", "AB "]), {}, r"1 ids that differ from another only by case or blanks"),
+    (frames("customers", CUSTOMERS, customer_id=["ab", "AB "]), {}, r"1 id differing from another only by case or blanks"),
     ({n: pd.concat([t, t]) for n, t in frames("orders", ORDERS).items()}, {}, r"orders has 1 row repeating another exactly"),
-    (frames("customers", CUSTOMERS), {"as_of": "2025-01-31"}, r"customers.started_on has 1 rows after as_of 2025-01-31; they are left out"),
+    (frames("customers", CUSTOMERS), {"as_of": "2025-01-31"}, r"customers.started_on is after as_of 2025-01-31 in 1 row, left out"),
     (frames("customers", CUSTOMERS) | frames("orders", ORDERS, ordered_on=["2024-01-01"]), {}, r"orders.ordered_on has 1 row before the customer's start"),
-    (frames("customers", CUSTOMERS) | frames("orders", ORDERS, customer_id=["9"]), {}, r"orders.customer_id has 1 row of customers that the customers table does not know"),
+    (frames("customers", CUSTOMERS) | frames("orders", ORDERS, customer_id=["9"]), {}, r"orders.customer_id has 1 row of customers not in the customers table"),
     (frames("customers", CUSTOMERS), {"as_of": "2025-03-15"}, r"March 2025 is observed only up to 2025-03-15"),
     (frames("subscriptions", {"customer_id": ["1", "1"], "started_on": ["2025-01-01", "2025-02-01"], "ended_on": ["2025-03-01", None], "mrr": [1, 2]}), {}, r"1 row starting before the customer's previous one ends"),
 ]  # fmt: skip
@@ -114,7 +114,7 @@ def test_empty_segments_are_counted(tmp_path):
         "customer_id,started_on,churned_on,plan\n1,2025-01-01,,\n2,2025-01-01,,Pro\n"
     )
     (tmp_path / "cslib.toml").write_text('[customers]\nsegments = ["plan"]\n')
-    assert "customers.plan is empty in 1 rows; they count as (missing)." in messages(tmp_path)
+    assert "customers.plan is empty in 1 row; they count as (missing)." in messages(tmp_path)
 
 
 def test_left_truncation_is_suspected():

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cslib import load
 from cslib import cohorts as subject
+from cslib import load
 from cslib.cohorts import retention
 from cslib.revenue import revenue_retention
 from cslib.sample import write_sample
