@@ -191,7 +191,7 @@ def read_spans(data: DataSet, source: str, period: str) -> Spans:
     else:
         hi = lo
     lowest = ordinal(date.fromisoformat(data.statistics[source]["first"]), period)
-    earliest = ordinal(data.observed_from, period) if data.observed_from and source in CONTRACTUAL else -(10**6)
+    earliest = ordinal(data.observed_from, period) if data.observed_from and source in CONTRACTUAL else lowest
     return Spans(table.select(customer_id=table.customer_id, lo=lo, hi=hi), period, lowest, complete, current, earliest)
 
 
@@ -199,7 +199,8 @@ def per_customer(spans: Spans, named: ir.Table | None, **measures: ir.Value) -> 
     """One row per customer: cohort, segment and the measures, over its rows."""
     rows = spans.table
     each = rows.group_by("customer_id").aggregate(cohort=rows.lo.min(), **measures)
-    each = each.filter(each.cohort >= spans.earliest)
+    if spans.earliest > spans.lowest:
+        each = each.filter(each.cohort >= spans.earliest)
     if named is None:
         return each.mutate(segment=ibis.literal("All"))
     joined = each.left_join(named, "customer_id")
@@ -230,13 +231,10 @@ def _count_periods(spans: Spans, named: ir.Table | None) -> tuple[pd.DataFrame, 
 
 
 def _mask(rows: ir.Table, base: int) -> ir.IntegerValue:
-    """Bits lo to hi of the word that begins at ``base``, 0 where none lies in it."""
+    """Bits lo to hi of the word that begins at ``base``: 2^(hi + 1) − 2^lo, both kept inside the word."""
     one = ibis.literal(1, "int64")
-    lo = ibis.greatest(rows.lo - base, 0).cast("int64")
-    hi = ibis.least(rows.hi - base, BITS - 1).cast("int64")
-    inside = (hi >= lo) & (lo < BITS)
-    top = ibis.ifelse(inside, hi + 1, 0)
-    return ibis.ifelse(inside, (one << top) - (one << ibis.ifelse(inside, lo, 0)), 0)
+    lo, end = (ibis.greatest(ibis.least(k - base, BITS), 0) for k in (rows.lo, rows.hi + 1))
+    return (one << end) - (one << lo)
 
 
 def _bit(word: ir.IntegerColumn, position: int) -> ir.IntegerValue:

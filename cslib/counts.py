@@ -95,7 +95,7 @@ def period_ordinal(day: ir.DateValue, period: str) -> ir.IntegerValue:
     check_choice("period", period, PERIODS)
     if period in MONTHS:
         months = day.year().cast("int64") * 12 + day.month().cast("int64") - 1
-        return (months // MONTHS[period]).cast("int64")
+        return months if period == "month" else (months // MONTHS[period]).cast("int64")
     if period == "day":
         return day.delta(ibis.date(EPOCH), unit="day").cast("int64")
     shift = 10_000  # keeps the division on positive numbers: engines differ on negative ones
