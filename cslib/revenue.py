@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from cslib.cohorts import KEY, Spans, read_spans, with_all
-from cslib.counts import MINOR_UNITS, mrr_steps, period_start, segments
+from cslib.counts import MINOR_UNITS, mrr_steps, period_start, with_segment
+from cslib.intervals import ratio_of_sums
 from cslib.tables import DataSet
 
-__all__ = ["net_and_gross", "revenue_curve", "revenue_retention"]
+__all__ = ["net_and_gross", "net_by_segment", "revenue_curve", "revenue_retention"]
+
+# of each customer: x its MRR at the end of its first period, y its MRR now, z the same but at most x
+PRODUCTS: Final = ("xx", "yy", "zz", "xy", "xz")
+SUMS: Final = ["n", "x", "y", "z", *PRODUCTS]
 
 
 def revenue_retention(
@@ -22,7 +29,7 @@ def revenue_retention(
     Parameters
     ----------
     data, segment_by, period, max_periods
-        As in :func:`retention`.
+        As in :func:`cslib.cohorts.retention`.
 
     Returns
     -------
@@ -37,70 +44,83 @@ def revenue_retention(
     DataError
         There is no ``subscriptions``.
     """
-    spans = read_spans(data, "subscriptions", period)
-    steps = mrr_steps(data, period).filter(ibis._["first"] >= spans.earliest)
-    named = segments(data, segment_by) if segment_by else None
-    changes = with_all(_revenue_changes(steps, named))
-    levels = _levels(changes, spans)
-    starts = levels[levels["at"] == levels["cohort"]].rename(columns={"mrr": "mrr_start"})
-    grid = levels.merge(starts[[*KEY, "mrr_start"]], on=KEY)
-    grid["period_index"] = grid["at"] - grid["cohort"]
-    grid = grid[grid["period_index"] <= max_periods].reset_index(drop=True)
-    start = grid["mrr_start"].where(grid["mrr_start"] > 0)
-    grid["cohort"] = [pd.Timestamp(period_start(int(c), period)) for c in grid["cohort"]]
-    grid = grid.assign(net_retention=grid["mrr"] / start, gross_retention=grid["capped"] / start)
-    return grid[[*KEY, "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"]]
-
-
-def _revenue_changes(steps: ir.Table, named: ir.Table | None) -> pd.DataFrame:
-    """Sum the changes of MRR, and of MRR capped at its start, per segment, cohort and period."""
-    order = ibis.window(group_by="customer_id", order_by="step")
-    capped = steps.mutate(capped=ibis.least(steps.cents, steps.cents_first), cohort=steps["first"])
-    moves = capped.mutate(
-        d_net=capped.cents - capped.cents.lag().over(order).fill_null(0),
-        d_gross=capped.capped - capped.capped.lag().over(order).fill_null(0),
+    levels = _levels(data, segment_by, period, max_periods)
+    start = levels["x"].where(levels["x"] > 0)
+    levels = levels.assign(
+        mrr_start=levels["x"], net_retention=levels["y"] / start, gross_retention=levels["z"] / start
     )
-    if named is None:
-        moves = moves.mutate(segment=ibis.literal("All"))
-    else:
-        joined = moves.left_join(named, "customer_id")
-        moves = joined.select(*moves.columns, segment=joined.segment.fill_null("(missing)"))
-    summed = moves.group_by([*KEY, "step"]).aggregate(mrr=moves.d_net.sum(), capped=moves.d_gross.sum())
-    return summed.execute().rename(columns={"step": "at"}).astype({"mrr": "int64", "capped": "int64"})
+    levels = levels.rename(columns={"y": "mrr"})
+    return levels[[*KEY, "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"]]
 
 
-def _levels(changes: pd.DataFrame, spans: Spans) -> pd.DataFrame:
-    """Cumulate changes to levels at every period end so far; missing where it is not fully observed."""
-    parts = []
-    for _, own in changes.groupby(KEY, sort=False):
-        segment, cohort = own["segment"].iloc[0], int(own["cohort"].iloc[0])
-        at = np.arange(cohort, spans.current + 1)
-        level = own.set_index("at")[["mrr", "capped"]].reindex(at, fill_value=0).cumsum() / MINOR_UNITS
-        level.loc[at > spans.complete] = np.nan
-        parts.append(level.rename_axis("at").reset_index().assign(segment=segment, cohort=cohort))
-    return pd.concat(parts, ignore_index=True)
-
-
-def revenue_curve(revenue: pd.DataFrame) -> pd.DataFrame:
-    """Pool revenue retention over the cohorts that have reached a period.
+def revenue_curve(data: DataSet, *, segment_by: str = "", period: str = "month", max_periods: int = 24) -> pd.DataFrame:
+    """Revenue retention pooled over the cohorts that have reached a period, with intervals.
 
     Parameters
     ----------
-    revenue
-        As from :func:`revenue_retention`.
+    data, segment_by, period, max_periods
+        As in :func:`cslib.cohorts.retention`.
 
     Returns
     -------
     pandas.DataFrame
-        ``segment``, ``period_index``, ``mrr_start`` and ``mrr`` (sums), ``net_retention``,
-        ``gross_retention`` (ratios of sums).
+        ``segment``, ``period_index``, ``n_customers`` (of the cohorts that have reached it, those lost
+        within the first period included), ``mrr_start``, ``mrr`` (sums), ``net_retention``,
+        ``net_ci_lower``, ``net_ci_upper``, ``gross_retention``, ``gross_ci_lower``, ``gross_ci_upper``
+        (ratios of sums, 95 % by the delta method over customers).
+
+    Raises
+    ------
+    DataError
+        There is no ``subscriptions``.
     """
-    known = revenue[revenue["mrr"].notna() & (revenue["mrr_start"] > 0)]
-    known = known.assign(gross=known["gross_retention"] * known["mrr_start"])
-    sums = known.groupby(["segment", "period_index"], sort=False)[["mrr_start", "mrr", "gross"]].sum()
-    sums["net_retention"] = sums["mrr"] / sums["mrr_start"]
-    sums["gross_retention"] = sums["gross"] / sums["mrr_start"]
-    return sums.drop(columns="gross").reset_index()
+    levels = _levels(data, segment_by, period, max_periods).dropna(subset="y")
+    sums = levels.groupby(["segment", "period_index"], sort=False)[SUMS].sum().reset_index()
+    start = sums["x"].where(sums["x"] > 0)
+    curve = sums[["segment", "period_index"]].assign(
+        n_customers=sums["n"].astype(int), mrr_start=sums["x"], mrr=sums["y"]
+    )
+    for name, value in (("net", "y"), ("gross", "z")):
+        squares = (sums["xx"], sums[value * 2], sums[f"x{value}"])
+        interval = ratio_of_sums(sums["x"], sums[value], squares=squares, n=sums["n"])
+        curve[f"{name}_retention"] = sums[value] / start
+        curve[f"{name}_ci_lower"] = np.maximum(interval.lower, 0)
+        curve[f"{name}_ci_upper"] = interval.upper if name == "net" else np.minimum(interval.upper, 1)
+    return curve
+
+
+def _changes(steps: ir.Table, segment_by: str, data: DataSet) -> pd.DataFrame:
+    """Sum, per segment, cohort and period, the change of every measure; levels are cumulated sums."""
+    scale = float(MINOR_UNITS)
+    money = steps.mutate(
+        cohort=steps["first"], n=ibis.literal(1), x=steps.cents_first, y=steps.cents,
+        z=ibis.least(steps.cents, steps.cents_first),
+    )  # fmt: skip
+    products = {f"{a}{b}": (money[a] / scale) * (money[b] / scale) for a, b in PRODUCTS}
+    measures = with_segment(money.mutate(**products), data, segment_by)
+    order = ibis.window(group_by="customer_id", order_by="step")
+    moves = measures.mutate(**{m: measures[m] - measures[m].lag().over(order).fill_null(0) for m in SUMS})
+    return moves.group_by([*KEY, "step"]).aggregate(**{m: moves[m].sum() for m in SUMS}).execute()
+
+
+def _levels(data: DataSet, segment_by: str, period: str, max_periods: int) -> pd.DataFrame:
+    """Every measure per segment, cohort and period begun; missing where it is not fully observed."""
+    spans = read_spans(data, "subscriptions", period)
+    steps = mrr_steps(data, period).filter(ibis._["first"] >= spans.earliest)
+    changes = with_all(_changes(steps, segment_by, data).rename(columns={"step": "at"}))
+    parts = [_level(own, spans, max_periods) for _, own in changes.groupby(KEY, sort=False)]
+    levels = pd.concat(parts, ignore_index=True)
+    levels["cohort"] = [pd.Timestamp(period_start(int(c), period)) for c in levels["cohort"]]
+    levels[["x", "y", "z"]] /= MINOR_UNITS
+    return levels
+
+
+def _level(own: pd.DataFrame, spans: Spans, max_periods: int) -> pd.DataFrame:
+    cohort = int(own["cohort"].iloc[0])
+    at = np.arange(cohort, min(spans.current, cohort + max_periods) + 1)
+    level = own.set_index("at")[SUMS].astype(float).reindex(at, fill_value=0).cumsum()
+    level.loc[at > spans.complete, [m for m in SUMS if m not in ("n", "x", "xx")]] = np.nan
+    return level.reset_index(drop=True).assign(segment=own["segment"].iloc[0], cohort=cohort, period_index=at - cohort)
 
 
 def net_and_gross(pooled: pd.DataFrame) -> pd.DataFrame:
@@ -114,7 +134,18 @@ def net_and_gross(pooled: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``segment`` (``net`` or ``gross``), ``period_index``, ``share`` (of the first MRR).
+        ``segment`` (``net`` or ``gross``), ``period_index``, ``n_customers``, ``share`` (of the first MRR),
+        ``ci_lower``, ``ci_upper``.
     """
-    whole = pooled[pooled["segment"] == "All"].rename(columns={"net_retention": "net", "gross_retention": "gross"})
-    return whole.melt("period_index", ["net", "gross"], var_name="segment", value_name="share")
+    whole = pooled[pooled["segment"] == "All"]
+    return pd.concat([_measure(whole, m).assign(segment=m) for m in ("net", "gross")], ignore_index=True)
+
+
+def net_by_segment(pooled: pd.DataFrame) -> pd.DataFrame:
+    """Net retention of every segment, to be drawn as one line each; columns as :func:`net_and_gross`."""
+    return _measure(pooled, "net")
+
+
+def _measure(pooled: pd.DataFrame, name: str) -> pd.DataFrame:
+    columns = {f"{name}_retention": "share", f"{name}_ci_lower": "ci_lower", f"{name}_ci_upper": "ci_upper"}
+    return pooled.rename(columns=columns)[["segment", "period_index", "n_customers", "share", "ci_lower", "ci_upper"]]

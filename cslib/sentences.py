@@ -13,13 +13,8 @@ from cslib.errors import counted
 from cslib.formats import format_value
 
 __all__ = [
-    "cohort_difference",
-    "milestones",
-    "retained",
-    "retention_answer",
-    "retention_cards",
-    "revenue_finding",
-    "segment_finding",
+    *("bracket_names", "cohort_difference", "milestones", "retained", "retention_answer", "retention_cards"),
+    *("revenue_finding", "segment_finding"),
 ]
 
 MILESTONES: Final = {
@@ -30,6 +25,7 @@ MILESTONES: Final = {
     "year": (1, 2, 3),
 }
 SIGNIFICANT: Final = 0.05
+FIRM: Final = 30  # customers below which a rate is no headline
 
 
 def percent(share: float) -> str:
@@ -37,21 +33,11 @@ def percent(share: float) -> str:
 
     Examples
     --------
-    >>> percent(0.6149), percent(0.0416)
-    ('61 %', '4.2 %')
+    >>> percent(0.6149), percent(0.0416), percent(0.9987)
+    ('61 %', '4.2 %', '99.9 %')
     """
-    return f"{100 * share:.0f} %" if share >= 0.0995 or share == 0 else format_value(share, "percent")
-
-
-def points(difference: float) -> str:
-    """Write a difference of shares in percentage points, without its sign.
-
-    Examples
-    --------
-    >>> points(-0.0976)
-    '9.8 points'
-    """
-    return f"{100 * abs(difference):.1f} points"
+    whole = f"{100 * share:.0f} %"
+    return whole if share >= 0.0995 and (whole != "100 %" or share == 1) else format_value(share, "percent")
 
 
 def retained(k: int, *, source: str, kind: str = "on", period: str = "month") -> str:
@@ -61,30 +47,51 @@ def retained(k: int, *, source: str, kind: str = "on", period: str = "month") ->
     --------
     >>> retained(12, source="subscriptions")
     'are still customers 12 months on'
+    >>> retained(2, source="customers", period="quarter")
+    'are still customers at the end of quarter 2'
     >>> retained(1, source="orders", kind="on_or_after")
-    'order again in month 1 or later'
+    'order in month 1 or later'
     >>> retained(4, source="usage", kind="1-3,4-6")
     'are active in months 4–6'
     """
+    names = bracket_names(kind)
     if source in ("subscriptions", "customers", "tenure"):
-        bracket = kind not in ("on", "on_or_after")
-        return f"are still customers {counted(int(k), period)} on" + (" or later in the bracket" if bracket else "")
-    verb = "order again" if source == "orders" else "are active"
-    if kind == "on_or_after":
-        return f"{verb} in {period} {k} or later"
-    ends = {int(b.split("-")[0]): b.strip().replace("-", "–") for b in kind.split(",") if "-" in b}
-    return f"{verb} in {period}s {ends[k]}" if k in ends else f"{verb} in {period} {k}"
+        if names:
+            return f"are customers at the end of some {period} of {names[k]}"
+        later = " or later" if kind == "on_or_after" else ""
+        coarse = period in ("quarter", "year")
+        return (
+            "are still customers " + (f"at the end of {period} {k}" if coarse else f"{counted(k, period)} on") + later
+        )
+    verb = "order" if source == "orders" else "are active"
+    when = f"{'on' if period == 'day' else 'in'} {period}"
+    if names:
+        return f"{verb} {when}{'s' * ('–' in names[k])} {names[k]}"
+    return f"{verb} {when} {k}" + (" or later" if kind == "on_or_after" else "")
 
 
-def milestones(curve: pd.DataFrame, *, period: str = "month", most: int = 3) -> list[int]:
+def bracket_names(kind: str) -> dict[int, str]:
+    """Name brackets by their first period, for axes and sentences; empty for the plain kinds.
+
+    Examples
+    --------
+    >>> bracket_names("1-3,4-6,12")
+    {1: '1–3', 4: '4–6', 12: '12'}
+    """
+    if kind in ("on", "on_or_after"):
+        return {}
+    return {int(b.split("-")[0]): b.strip().replace("-", "–") for b in kind.split(",")}
+
+
+def milestones(curve: pd.DataFrame, *, kind: str = "on", period: str = "month", most: int = 3) -> list[int]:
     """Pick the periods worth a headline: the latest well-observed landmarks of the whole curve.
 
     Parameters
     ----------
     curve
         As from ``cohorts.retention_curve``.
-    period
-        The period it counts.
+    kind, period
+        As given to ``cohorts.retention``; every bracket is a landmark.
     most
         How many at most.
 
@@ -96,14 +103,18 @@ def milestones(curve: pd.DataFrame, *, period: str = "month", most: int = 3) -> 
     """
     known = curve[curve["retention_rate"].notna() & (curve["period_index"] > 0)]
     whole = known[known["segment"] == "All"] if (known["segment"] == "All").any() else known
-    firm = whole[whole["n_customers"] >= 30]
+    firm = whole[whole["n_customers"] >= FIRM]
     there = sorted({int(k) for k in (firm if len(firm) else whole)["period_index"]})
-    found = [k for k in MILESTONES[period] if k in there] or there
+    found = [k for k in (bracket_names(kind) or MILESTONES[period]) if k in there] or there
     return found[-most:]
 
 
-def _cell(curve: pd.DataFrame, k: int, segment: str = "All") -> pd.Series[Any]:
-    return curve[(curve["segment"] == segment) & (curve["period_index"] == k)].iloc[0]
+def _cell(curve: pd.DataFrame, k: int) -> pd.Series[Any]:
+    return curve[(curve["segment"] == "All") & (curve["period_index"] == k)].iloc[0]
+
+
+def _headline(marks: list[int], period: str) -> int:
+    return 12 if 12 in marks and period == "month" else marks[-1]
 
 
 def retention_answer(
@@ -125,18 +136,18 @@ def retention_answer(
     str
         With ``**bold**`` parts.
     """
-    marks = milestones(curve, period=period)
+    marks = milestones(curve, kind=kind, period=period)
     if not marks:
-        n = int(curve["n_customers"].max()) if len(curve) else 0
-        return f"No period after the first is fully observed yet, so retention of the {n:,} customers is not known."
-    k = 12 if 12 in marks and period == "month" else marks[-1]
-    cell = _cell(curve, k)
+        return "No period after the first is fully observed yet, so **retention is not known yet**."
+    cell = _cell(curve, k := _headline(marks, period))
     interval = f"{percent(cell.ci_lower).removesuffix(' %')} to {percent(cell.ci_upper)}"
     first = (
         f"**{percent(cell.retention_rate)} of customers {retained(k, source=source, kind=kind, period=period)}** "
-        f"(95 % interval {interval}, {int(cell.n_customers):,} customers observed that long)."
+        f"(95 % interval {interval}, {counted(int(cell.n_customers), 'customer')} observed that long)."
     )
-    return f"{first} {cohort_difference(comparison, period=period)}".strip()
+    if source == "tenure":
+        return f"{first} Whether newer customers are better cannot be told: these data hold no start dates."
+    return f"{first} {cohort_difference(comparison, source=source, period=period)}"
 
 
 def retention_cards(
@@ -155,52 +166,88 @@ def retention_cards(
         At most four.
     """
     cards = []
-    for k in milestones(curve, period=period):
+    for k in milestones(curve, kind=kind, period=period):
         cell = _cell(curve, k)
-        label = retained(k, source=source, kind=kind, period=period)
-        label = label.removeprefix("are ").capitalize()
+        label = retained(k, source=source, kind=kind, period=period).removeprefix("are ").replace("order ", "ordered ")
+        label = label[0].upper() + label[1:]
         cards.append(Card(label, cell.retention_rate, "percent", cell.ci_lower, cell.ci_upper, int(cell.n_customers)))
-    newer = comparison[comparison["comparison"] == "newer half"]
-    if len(newer):
-        row = newer.iloc[0]
-        label = f"Newer against older cohorts, {counted(int(row.shared_age), period)} on"
-        detail = "more than noise" if row.p_adjusted < SIGNIFICANT else "within noise"
-        cards.append(Card(label, row.difference, "points", row.ci_lower, row.ci_upper, int(row.n_newer), detail=detail))
+    row = _telling(comparison)
+    if row is not None:
+        label = f"Newer cohorts less older ones, {period} {row.shared_age}"
+        n = int(row.n_newer + row.n_older)
+        detail = {(True, True): "more than chance", (False, False): "could be chance"}.get(_verdict(row), "not clear")
+        cards.append(Card(label, row.difference, "points", row.ci_lower, row.ci_upper, n, detail=detail))
     return cards
 
 
-def cohort_difference(comparison: pd.DataFrame, *, period: str = "month") -> str:
-    """Say whether newer cohorts changed, by how much, and whether that is more than noise.
+def _telling(comparison: pd.DataFrame) -> pd.Series[Any] | None:
+    """Pick the contrast of newer with older cohorts: the halves, unless only the newest differs."""
+    rows = comparison[comparison["comparison"].isin(["newer half", "newest cohort"])]
+    if rows.empty:
+        return None
+    firm = rows[rows["p_adjusted"] < SIGNIFICANT]
+    return (firm if len(firm) else rows).iloc[0]
+
+
+def _verdict(row: pd.Series[Any]) -> tuple[bool, bool]:
+    """Whether all shared periods together, and the last one alone, differ by more than chance."""
+    return bool(row.p_adjusted < SIGNIFICANT), bool(row.ci_lower > 0 or row.ci_upper < 0)
+
+
+def cohort_difference(comparison: pd.DataFrame, *, source: str, period: str = "month") -> str:
+    """Say whether newer cohorts changed, by how much, and whether that is more than chance.
 
     Parameters
     ----------
     comparison
         As from ``compare_cohorts``; may be empty.
-    period
-        The period it counts.
+    source, period
+        As given to it.
 
     Returns
     -------
     str
-        One sentence; empty without a comparison.
+        One sentence. The test speaks of all shared periods, the rates of the last one; where the two disagree
+        the sentence says so.
     """
-    wanted = comparison[comparison["comparison"].isin(["newer half", "newest cohort"])]
-    if wanted.empty:
-        return ""
-    row = wanted.iloc[0]
-    who = (
-        f"since {pd.Timestamp(row.cohort):%B %Y}" if period in ("month", "quarter") else f"since {row.cohort:%Y-%m-%d}"
-    )
-    span = counted(int(row.shared_age), period)
-    rates = f"{percent(row.rate_newer)} against {percent(row.rate_older)} after {span}"
-    if not row.p_adjusted < SIGNIFICANT:
-        return f"Cohorts {who} are not clearly different from older ones: {rates}, within noise."
-    word = "better" if row.difference > 0 else "worse"
-    return f"Cohorts {who} hold **{word} than older ones**: {rates}, more than noise."
+    row = _telling(comparison)
+    if row is None:
+        return "Too few cohorts are old enough to say whether newer ones are better."
+    who = f"since {_start(row.cohort, period)}"
+    who = f"The newest cohort old enough ({who})" if row.comparison == "newest cohort" else f"Cohorts {who}"
+    k = int(row.shared_age)
+    state = retained(k, source=source, period=period)
+    rates = f"{percent(row.rate_newer)} against {percent(row.rate_older)} {state}"
+    span = f"over the first {counted(k, period)} together"
+    s = "s" * (row.comparison == "newest cohort")
+    together, alone = _verdict(row)
+    if together and alone:
+        word = "better" if row.difference > 0 else "worse"
+        return f"**{who} hold{s} {word} than older ones**: {rates}, more than chance."
+    if together:
+        return f"{who} differ{s} from older ones {span} (p {p_value(row.p_adjusted)}), not clearly at the end: {rates}."
+    if alone:
+        return f"{who}: {rates}, but {span} the difference could be chance (p {p_value(row.p_adjusted)})."
+    return f"{who} {'is' if s else 'are'} not clearly different from older ones: {rates}, which could be chance."
+
+
+def _start(day: pd.Timestamp, period: str) -> str:
+    return f"{day:%B %Y}" if period in ("month", "quarter") else f"{day.day} {day:%B %Y}"
+
+
+def p_value(p: float) -> str:
+    """Write a p-value for a sentence.
+
+    Examples
+    --------
+    >>> p_value(0.0312), p_value(0.00001)
+    ('= 0.031', 'below 0.001')
+    """
+    return "not known" if np.isnan(p) else "below 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
 def segment_finding(
-    curve: pd.DataFrame, *, source: str, kind: str = "on", period: str = "month", noun: str = ""
+    curve: pd.DataFrame, *, source: str, kind: str = "on", period: str = "month", year: bool = False
 ) -> str:
     """State what a retention curve shows: the whole, or the best against the worst segment.
 
@@ -208,32 +255,39 @@ def segment_finding(
     ----------
     curve, source, kind, period
         As for :func:`retention_answer`.
-    noun
-        What to call a segment before its name, such as ``cohorts of``; by default its name and "customers".
+    year
+        Whether the segments are the years in which customers started.
 
     Returns
     -------
     str
-        One sentence, fit for a chart's title. Segments are compared at the latest landmark that all with
-        at least 30 customers reach; the best and the worst
-        are called different only beyond noise, all pairs allowed for.
+        One sentence, fit for a chart's title. Segments with at least 30 customers are compared at the latest
+        landmark that all of them reach, or else at least two; the best and the worst are called different only
+        beyond chance, all pairs allowed for.
     """
-    marks = milestones(curve, period=period)
-    if not marks:
-        return "Nothing after the first period is fully observed yet"
-    parts = curve[(curve["segment"] != "All") & (curve["n_customers"] >= 30) & curve["retention_rate"].notna()]
-    shared = [m for m in marks if (parts["period_index"] == m).sum() == parts["segment"].nunique()]
-    k = (shared or marks[:1])[-1]
-    at = parts[parts["period_index"] == k].sort_values("retention_rate")
+    marks = milestones(curve, kind=kind, period=period)
+    parts = curve[(curve["segment"] != "All") & (curve["n_customers"] >= FIRM) & curve["retention_rate"].notna()]
+    reached = {k: int((parts["period_index"] == k).sum()) for k in bracket_names(kind) or MILESTONES[period]}
+    shared = [k for k, n in reached.items() if n == parts["segment"].nunique() >= 2]
+    k = (shared or [k for k, n in reached.items() if n >= 2] or [0])[-1]
+    if k:
+        return _extremes(parts[parts["period_index"] == k], retained(k, source=source, kind=kind, period=period), year)
+    if not marks or not (curve["segment"] == "All").any():
+        return "Too few customers to compare"
+    k = _headline(marks, period)
     state = retained(k, source=source, kind=kind, period=period)
-    if len(at) < 2:
-        return f"{percent(_cell(curve, marks[-1]).retention_rate)} of customers " + retained(
-            marks[-1], source=source, kind=kind, period=period
-        )
+    return f"{percent(_cell(curve, k).retention_rate)} of customers {state}"
+
+
+def _extremes(at: pd.DataFrame, state: str, year: bool) -> str:
+    at = at.sort_values("retention_rate", kind="stable")
     low, high = at.iloc[0], at.iloc[-1]
-    best = f"{noun} {high.segment}" if noun else f"{high.segment} customers"
-    values = f"{percent(high.retention_rate)} of {best} {state}, {percent(low.retention_rate)} of {low.segment}"
-    return values if _apart(high, low, len(at)) else f"{values}: no clear difference"
+    best, worst = (percent(r.retention_rate) for r in (high, low))
+    if year:
+        text = f"Of customers who started in {high.segment}, {best} {state}; of those of {low.segment}, {worst}"
+    else:
+        text = f"{best} of {high.segment} customers {state}, {worst} of {low.segment}"
+    return text if _apart(high, low, len(at)) else f"{text}: no clear difference"
 
 
 def _apart(high: pd.Series[Any], low: pd.Series[Any], n_segments: int) -> bool:
@@ -262,13 +316,95 @@ def revenue_finding(pooled: pd.DataFrame, *, period: str = "month") -> str:
     -------
     str
     """
-    whole = pooled[pooled["segment"] == "All"]
+    whole = pooled[(pooled["segment"] == "All") & pooled["net_retention"].notna()]
     marks = [k for k in MILESTONES[period] if k in set(whole["period_index"])]
     if not marks:
         return "No cohort has revenue after its first period yet"
-    k = 12 if 12 in marks and period == "month" else marks[-1]
-    row = whole[whole["period_index"] == k].iloc[0]
+    row = whole[whole["period_index"] == (k := _headline(marks, period))].iloc[0]
+    interval = f"{percent(row.net_ci_lower).removesuffix(' %')} to {percent(row.net_ci_upper)}"
     return (
-        f"After {counted(int(k), period)} a cohort brings {percent(row.net_retention)} of its first MRR, "
-        f"{percent(row.gross_retention)} without expansion"
+        f"{counted(k, period).capitalize()} on, cohorts bring {percent(row.net_retention)} of their first MRR "
+        f"({interval}), {percent(row.gross_retention)} without expansion"
     )
+
+
+HOW_TO_READ_LINES: Final = (
+    "Follow one line to the right: its height at any age is the share retained then. The numbers below the chart are "
+    "the customers it rests on. Where they are small the band is wide, and the line should not be trusted beyond."
+)
+HOW_TO_READ_HEATMAP: Final = (
+    "Each row is one cohort, growing older from left to right. Read down a column to compare cohorts at the same age: "
+    "darker further down means that newer cohorts hold better. The number beside a cohort is its size."
+)
+RIGHT_EDGE: Final = (
+    "“Or later” looks too low for recent periods, because the later ones, in which customers may yet return, are still "
+    "to come. Do not compare newer with older cohorts by it."
+)
+
+
+def retention_subtitle(
+    triangle: pd.DataFrame, curve: pd.DataFrame, *, source: str, kind: str = "on", period: str = "month"
+) -> str:
+    """Say in one line whom a retention report is about and what retained means in it.
+
+    Parameters
+    ----------
+    triangle, curve, source, kind, period
+        As for :func:`retention_answer`.
+
+    Returns
+    -------
+    str
+    """
+    if source == "tenure":
+        n = int(curve["n_customers"].max())
+        return f"{counted(n, 'customer')} by tenure · retained: not yet left"
+    sizes = triangle[triangle["segment"] == "All"].drop_duplicates("cohort")["n_customers"]
+    means = {"usage": f"active in the {period}", "orders": f"an order in the {period}"}
+    what = means.get(source, f"still a customer at the end of the {period}")
+    what += {"on": "", "on_or_after": " or later"}.get(kind, " or another of its bracket")
+    return f"{counted(int(sizes.sum()), 'customer')} in {counted(len(sizes), f'{period} cohort')} · retained: {what}"
+
+
+def left_out(table: pd.DataFrame, shown: pd.DataFrame) -> str:
+    """Say which segments a chart leaves out; empty where it shows all."""
+    there, drawn = table["segment"].nunique() - 1, shown["segment"].nunique() - 1
+    return f" The {drawn} largest of {there} segments." if drawn < there else ""
+
+
+def heatmap_subtitle(triangle: pd.DataFrame, *, period: str, most: int) -> str:
+    """Say what a retention heatmap plots, what it leaves out and what hatching means, where it does.
+
+    Parameters
+    ----------
+    triangle
+        As from ``cohorts.retention``.
+    period
+        The period it counts.
+    most
+        Cohorts the chart has room for.
+    """
+    whole = triangle[triangle["segment"] == "All"]
+    n = whole["cohort"].nunique()
+    text = f"Percent of each cohort retained, by {period}s since it began."
+    if n > most:
+        text += f" The latest {most} of {n} cohorts."
+    if whole["n_retained"].isna().any():
+        text += " Hatched: not fully observed yet."
+    return text
+
+
+def comparison_table(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Keep what a reader needs of a comparison: who, since when, the rates, their difference, the adjusted p."""
+    names = {"newest cohort": "newest cohort old enough", "all cohorts": "all cohorts, any difference"}
+    return comparison.assign(comparison=comparison["comparison"].replace(names))[
+        ["comparison", "cohort", "rate_newer", "rate_older", "difference", "p_adjusted"]
+    ]
+
+
+def comparison_caption(comparison: pd.DataFrame, *, period: str = "month") -> str:
+    """Say over which periods cohorts were compared, and how many were too young for it."""
+    row = comparison.iloc[0]
+    age, young = int(row.shared_age), int(row.n_too_young)
+    text = f"Newer against older cohorts over their first {counted(age, period)}; rates at the end of it"
+    return f"{text}. {counted(young, 'cohort')} too young to compare" if young else text

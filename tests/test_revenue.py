@@ -43,7 +43,7 @@ def test_unfinished_period_and_cohort_without_mrr_are_missing():
 
 def test_pooling_adds_money_over_cohorts():
     data = subscriptions(*CASE, ("c", "2025-02-01", "2025-03-01", 850.0))
-    pooled = revenue_curve(revenue_retention(data)).set_index("period_index")
+    pooled = revenue_curve(data).set_index("period_index")
     assert pooled.loc[1, "mrr_start"] == 1000.0
     assert pooled.loc[1, "net_retention"] == pytest.approx(0.1)
     shape = net_and_gross(pooled.reset_index())
