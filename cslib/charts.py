@@ -116,9 +116,11 @@ def retention_heatmap(
     _cells(axes, rates)
     _hatch(axes, rates, begun)
     sizes = begun.max(axis=1).astype(int)
-    names = [f"{cohort_label(day, period)}   {n:,}" for day, n in sizes.items()]
-    axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
-    axes.set_xticks(np.arange(rates.shape[1]) + 0.5, [(names or {}).get(k, str(k)) for k in rates.columns], rotation=0)
+    rows = [f"{cohort_label(day, period)}   {n:,}" for day, n in sizes.items()]
+    axes.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0)
+    axes.set_xticks(
+        np.arange(rates.shape[1]) + 0.5, [(names or {}).get(int(k), str(k)) for k in rates.columns], rotation=0
+    )
     axes.tick_params(length=0, labelsize=10)
     axes.xaxis.tick_top()
     axes.set_xlabel(f"{period}s since the cohort began", loc="right")

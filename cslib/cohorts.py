@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from functools import reduce
+from operator import add
+from typing import Any, Final
 
 import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from ibis import _
 
 from cslib.counts import (
     check_choice,
@@ -47,7 +50,7 @@ SOURCES: Final = ("subscriptions", "customers", "usage", "orders")
 CONTRACTUAL: Final = ("subscriptions", "customers")
 KINDS: Final = ("on", "on_or_after")
 BITS: Final = 62  # of a 64-bit word: engines refuse or wrap larger shifts
-MAX_WORDS: Final = 6
+MAX_WORDS: Final = 30
 KEY: Final = ["segment", "cohort"]
 
 
@@ -117,7 +120,7 @@ def retention(
         later periods are still to come), or brackets of periods such as ``1-3,4-6`` (at least once in the
         bracket).
     max_periods
-        Largest period index.
+        Largest period index; brackets say theirs themselves.
 
     Returns
     -------
@@ -148,7 +151,7 @@ def retention(
     if max_periods < 1:
         msg = f"max_periods is {max_periods}. Give 1 or more: how many periods to follow a cohort."
         raise ParameterError(msg)
-    brackets = _brackets(kind, max_periods)
+    brackets = _brackets(kind)
     spans = read_spans(data, source or default_source(data), period, segment_by=segment_by)
     if brackets:
         sizes, counted = _count_buckets(spans, brackets)
@@ -165,17 +168,17 @@ def empty_triangle() -> pd.DataFrame:
     return pd.DataFrame(columns=columns)
 
 
-def _brackets(kind: str, max_periods: int) -> dict[int, int]:
+def _brackets(kind: str) -> dict[int, int]:
     """Read ``1-3,4-6`` as {1: 3, 4: 6}; empty for the plain kinds."""
     if kind in KINDS:
         return {}
     found = [re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part) for part in kind.split(",")]
     pairs = [(int(m[1]), int(m[2] or m[1])) for m in found if m]
     ends = [-1, *(end for _, end in pairs)]
-    if len(pairs) < len(found) or any(a > b or a <= e for (a, b), e in zip(pairs, ends, strict=False)):
+    if len(pairs) < len(found) or any(not e < a <= b <= 9999 for (a, b), e in zip(pairs, ends, strict=False)):
         msg = f"kind is {kind!r}. Choose 'on', 'on_or_after', or rising brackets such as '1-3,4-6,7-12'."
         raise ParameterError(msg)
-    return {a: b for a, b in pairs if a <= max_periods}
+    return dict(pairs)
 
 
 def read_spans(data: DataSet, source: str, period: str, *, segment_by: str = "") -> Spans:
@@ -193,10 +196,20 @@ def read_spans(data: DataSet, source: str, period: str, *, segment_by: str = "")
         hi = (period_ordinal(end, period) - 1).fill_null(current)
     else:
         hi = lo
-    lowest = ordinal(date.fromisoformat(data.statistics[source]["first"]), period)
-    earliest = ordinal(data.observed_from, period) if data.observed_from and source in CONTRACTUAL else lowest
+    first = data.statistics[source]["first"]
+    if first is None:
+        msg = f"{source} has no rows up to {as_of}. Choose a later as_of, or a wider where."
+        raise DataError(msg)
+    lowest = ordinal(date.fromisoformat(first), period)
+    earliest = max(lowest, _first_whole(data.observed_from, period)) if data.observed_from else lowest
     rows = table.select(customer_id=table.customer_id, lo=lo, hi=hi)
     return Spans(rows, period, lowest, complete, current, earliest, data, source, segment_by)
+
+
+def _first_whole(day: date, period: str) -> int:
+    """Return the first period that begins on or after a day."""
+    number = ordinal(day, period)
+    return number if period_start(number, period) == day else number + 1
 
 
 def per_customer(spans: Spans, **measures: ir.Value) -> ir.Table:
@@ -210,25 +223,60 @@ def per_customer(spans: Spans, **measures: ir.Value) -> ir.Table:
 
 def _count_lasts(spans: Spans) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Retained on or after: as many as have their last active period there or later."""
-    each = per_customer(spans, last=spans.table.hi.max())
+    rows = spans.table  # a row that covers no period's end has hi before lo
+    each = per_customer(spans, last=rows.hi.max(where=rows.hi >= rows.lo).fill_null(spans.lowest - 1))
     lasts = each.group_by([*KEY, "last"]).aggregate(n_customers=each.count()).execute()
     sizes = lasts.groupby(KEY, as_index=False)["n_customers"].sum()
     wide = lasts.pivot_table(index=KEY, columns="last", values="n_customers", aggfunc="sum", fill_value=0)
-    every = range(min(spans.lowest, int(lasts["last"].min())), spans.current + 1)
+    every = range(spans.lowest - 1, spans.current + 1)
     return sizes, _long(wide.reindex(columns=every, fill_value=0).iloc[:, ::-1].cumsum(axis=1))
+
+
+def _words(spans: Spans) -> dict[str, ir.IntegerValue]:
+    """Masks of the active periods, 62 to a word; none where the engine lacks them or rows are cheaper."""
+    n_words = -(-(spans.current - spans.lowest + 1) // BITS)
+    most = MAX_WORDS if spans.source in CONTRACTUAL else MAX_WORDS // 5
+    if n_words > most or not ibis.get_backend(spans.table).has_operation(ops.BitOr):
+        return {}
+    return {f"w{j}": _mask(spans.table, spans.lowest + j * BITS).bit_or() for j in range(n_words)}
 
 
 def _count_periods(spans: Spans) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Retained in the period itself: by bit masks where the engine has them, else by distinct rows."""
-    width = spans.current - spans.lowest + 1
-    n_words = -(-width // BITS)
-    if n_words > MAX_WORDS or not ibis.get_backend(spans.table).has_operation(ops.BitOr):
+    words = _words(spans)
+    if not words:
         return _count_buckets(spans, {})
-    words = {f"w{j}": _mask(spans.table, spans.lowest + j * BITS).bit_or() for j in range(n_words)}
     each = per_customer(spans, **words)
+    width = spans.current - spans.lowest + 1
     bits = {str(spans.lowest + i): _bit(each[f"w{i // BITS}"], i % BITS).sum() for i in range(width)}
     wide = each.group_by(KEY).aggregate(n_customers=each.count(), **bits).execute()
     return wide[[*KEY, "n_customers"]], _long(wide.drop(columns="n_customers").set_index(KEY))
+
+
+def active_periods(spans: Spans, age: int) -> pd.DataFrame:
+    """Sum up, per cohort, x: in how many of its first periods, 1 to ``age``, a customer was active.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by cohort (first day): ``n`` (customers), ``x`` (Σx) and ``xx`` (Σx²).
+    """
+    words = _words(spans)
+    if words:
+        each = per_customer(spans, **words)
+        later = [each.cohort + k - spans.lowest for k in range(1, age + 1)]
+        hits = [
+            ibis.ifelse(at // BITS == j, _bit(each[f"w{j}"], at % BITS), 0) for at in later for j in range(len(words))
+        ]
+        each = each.mutate(x=reduce(add, hits))
+    else:
+        active = _distinct(spans).filter(_["at"].between(_.cohort + 1, _.cohort + age))
+        x = active.group_by("customer_id").aggregate(x=active.count())
+        joined = per_customer(spans).left_join(x, "customer_id")
+        each = joined.select("cohort", x=joined.x.fill_null(0))
+    sums = each.group_by("cohort").aggregate(n=each.count(), x=each.x.sum(), xx=(each.x * each.x).sum()).execute()
+    days = [pd.Timestamp(period_start(int(c), spans.period)) for c in sums.pop("cohort")]
+    return sums.astype(float).set_index(pd.DatetimeIndex(days)).sort_index()
 
 
 def _mask(rows: ir.Table, base: int) -> ir.IntegerValue:
@@ -238,25 +286,33 @@ def _mask(rows: ir.Table, base: int) -> ir.IntegerValue:
     return (one << end) - (one << lo)
 
 
-def _bit(word: ir.IntegerColumn, position: int) -> ir.IntegerValue:
+def _bit(word: ir.IntegerValue, position: Any) -> ir.IntegerValue:
     return (word >> position) & ibis.literal(1, "int64")
 
 
-def _count_buckets(spans: Spans, brackets: dict[int, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Count the portable way: each customer once per period, or once per bracket, on any engine."""
-    each = per_customer(spans)
+def _distinct(spans: Spans) -> ir.Table:
+    """List each customer once per active period (``at``), with its cohort and segment, on any engine."""
     rows = spans.table
-    spine = ibis.memtable({"at": np.arange(spans.lowest, spans.current + 1)})
-    active = rows.join(spine, (rows.lo <= spine["at"]) & (rows.hi >= spine["at"])).select("customer_id", "at")
-    joined = active.join(each, "customer_id").select("customer_id", "at", *KEY)
-    index = joined["at"] - joined.cohort
+    if spans.source in CONTRACTUAL:
+        spine = ibis.memtable({"at": np.arange(spans.lowest, spans.current + 1)})
+        rows = rows.join(spine, (rows.lo <= spine["at"]) & (rows.hi >= spine["at"]))
+    else:
+        rows = rows.mutate(at=rows.lo)
+    return rows.select("customer_id", "at").distinct().join(per_customer(spans), "customer_id").select(
+        "customer_id", "at", *KEY
+    )  # fmt: skip
+
+
+def _count_buckets(spans: Spans, brackets: dict[int, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Count the portable way: each customer once per period, or once per bracket."""
+    active, each = _distinct(spans), per_customer(spans)
     if brackets:
-        inside = [((index >= a) & (index <= b), a + joined.cohort) for a, b in brackets.items()]
-        joined = joined.mutate(at=ibis.cases(*inside))
-        joined = joined.filter(joined["at"].notnull())
-    once = joined.select(*KEY, "customer_id", "at").distinct()
+        index = active["at"] - active.cohort
+        inside = [((index >= a) & (index <= b), a + active.cohort) for a, b in brackets.items()]
+        active = active.mutate(at=ibis.cases(*inside))
+        active = active.filter(active["at"].notnull()).distinct()
     sizes = each.group_by(KEY).aggregate(n_customers=each.count()).execute()
-    return sizes, once.group_by([*KEY, "at"]).aggregate(n_retained=once.count()).execute()
+    return sizes, active.group_by([*KEY, "at"]).aggregate(n_retained=active.count()).execute()
 
 
 def _long(wide: pd.DataFrame) -> pd.DataFrame:
@@ -405,7 +461,9 @@ def tenure_curve(data: DataSet, *, segment_by: str = "", max_periods: int = 24) 
 
 
 def _tenures(own: pd.DataFrame, max_periods: int) -> pd.DataFrame:
-    months = own.set_index("at")[["n", "n_events"]].reindex(range(int(own["at"].max()) + 1), fill_value=0)
+    last = min(int(own["at"].max()), max_periods + 1)  # what lies beyond only counts as still at risk
+    months = own.assign(at=own["at"].clip(upper=last)).groupby("at")[["n", "n_events"]].sum()
+    months = months.reindex(range(last + 1), fill_value=0)
     at_risk = months["n"][::-1].cumsum()[::-1].to_numpy()
     events = months["n_events"].to_numpy(int)
     estimate = product_limit(at_risk, events)

@@ -191,7 +191,8 @@ def _telling(comparison: pd.DataFrame) -> pd.Series[Any] | None:
 
 def _verdict(row: pd.Series[Any]) -> tuple[bool, bool]:
     """Whether all shared periods together, and the last one alone, differ by more than chance."""
-    return bool(row.p_adjusted < SIGNIFICANT), bool(row.ci_lower > 0 or row.ci_upper < 0)
+    one_way = row.difference * row.periods_difference > 0
+    return bool(row.p_adjusted < SIGNIFICANT), bool(one_way and (row.ci_lower > 0 or row.ci_upper < 0))
 
 
 def cohort_difference(comparison: pd.DataFrame, *, source: str, period: str = "month") -> str:
@@ -212,7 +213,7 @@ def cohort_difference(comparison: pd.DataFrame, *, source: str, period: str = "m
     """
     row = _telling(comparison)
     if row is None:
-        return "Too few cohorts are old enough to say whether newer ones are better."
+        return "Too few cohorts are old enough, or too few customers left, to say whether newer ones are better."
     who = f"since {_start(row.cohort, period)}"
     who = f"The newest cohort old enough ({who})" if row.comparison == "newest cohort" else f"Cohorts {who}"
     k = int(row.shared_age)

@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,12 +64,38 @@ def test_labels_never_cover_each_other():
     axes = draw(curve(["All", *"abcdefgh"]))
     heights = sorted(t.xy[1] for t in axes.texts if t.get_text() in "abcdefgh" or t.get_text() == "All")
     assert np.diff(heights).min() > 0.05
+    assert heights[-1] <= axes.get_ylim()[1]
 
 
-def test_only_the_largest_segments_are_drawn():
-    axes = draw(curve([f"s{i}" for i in range(20)]))
-    assert len(axes.lines) == len(PALETTE)
-    assert "s0" in {t.get_text() for t in axes.texts}
+def test_too_many_segments_are_refused():
+    with pytest.raises(
+        ParameterError, match=r"There are 20 segments to draw. Keep 8 at most: cohorts.largest_segments"
+    ):
+        draw(curve([f"s{i}" for i in range(20)]))
+
+
+def test_text_is_never_read_as_a_formula():
+    axes = draw(curve(["All", r"Pro $\foo$ to $29$", "a name\nof two lines that goes on and on"]))
+    axes.figure.savefig(io.StringIO(), format="svg")
+    texts = {t.get_text() for t in axes.texts}
+    assert {r"Pro $\foo$ to $29$", "a name of two lines tha…"} <= texts
+
+
+def test_a_line_is_named_where_it_ends():
+    table = curve(["All", "old", "young"])
+    axes = draw(table[(table.segment != "young") | (table.period_index < 5)])
+    ends = {t.get_text(): t.xy[0] for t in axes.texts if t.get_text() in ("old", "young")}
+    assert ends == {"old": 12, "young": 4}
+
+
+def test_brackets_are_points_with_their_names():
+    table = curve(["All", "Pro"]).query("period_index in (1, 4, 7)")
+    axes = lines_with_bands(
+        table, x="period_index", y="rate", x_label="months", n="n_customers", names={1: "1–3", 4: "4–6", 7: "7–12"}
+    )
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["1–3", "4–6", "7–12"]
+    assert len(axes.containers) == 2
+    assert {"1,000", "990"} <= {t.get_text() for t in axes.texts}
 
 
 def _contrast(a, b):

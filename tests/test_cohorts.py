@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cslib import DataError, ParameterError, load
 from cslib import cohorts as subject
-from cslib.cohorts import by_cohort_year, retention, retention_curve, tenure_curve
+from cslib.cohorts import by_cohort_year, largest_segments, retention, retention_curve, tenure_curve
 
 
 def orders(*rows, as_of="2025-04-30", **extra):
@@ -48,6 +48,20 @@ def test_on_or_after_by_hand():
 def test_brackets_by_hand():
     found = cells(retention(orders(*ACTIVITY), kind="0,1-2,3-5", max_periods=12))
     assert found == [(1, 0, 2, 2), (1, 1, 2, 1), (1, 3, 2, None), (3, 0, 1, 1), (3, 1, 1, None)]
+
+
+def test_brackets_say_themselves_how_far_they_go():
+    table = retention(orders(("a", "2022-01-05"), ("a", "2024-06-01")), kind="1-3,25-30", max_periods=3)
+    assert [(k, r) for _, k, _, r in cells(table)] == [(1, 0), (25, 1)]
+
+
+def test_on_or_after_needs_a_covered_period():
+    """A second subscription that covers no month's end retains nobody."""
+    data = subscriptions(
+        ("a", "2025-01-05", "2025-01-20"), ("a", "2025-03-05", "2025-03-20"), ("b", "2025-01-05", None)
+    )
+    for kind in ("on", "on_or_after"):
+        assert [r for *_, r in cells(retention(data, kind=kind))] == [1, 1, 1, 1]
 
 
 def test_a_period_that_is_not_over_is_missing_never_zero():
@@ -145,7 +159,7 @@ def test_counts_equal_rows(events, periods):
 def test_portable_path_and_order_give_the_same(events):
     masks = retention(_from(events), segment_by="shop", period="week")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subject, "MAX_WORDS", 0)
+        patch.setattr(subject, "MAX_WORDS", 0)  # as on an engine without BIT_OR
         portable = retention(_from(events[::-1]), segment_by="shop", period="week")
     pd.testing.assert_frame_equal(masks, portable)
 
@@ -198,7 +212,7 @@ def test_many_words_of_days():
         ({"kind": "6-4"}, ParameterError, "rising brackets"),
         ({"kind": "1-3,2-4"}, ParameterError, "rising brackets"),
         ({"kind": "after"}, ParameterError, "kind is 'after'. Choose 'on', 'on_or_after'"),
-        ({"max_periods": -1}, ParameterError, "max_periods is -1"),
+        ({"max_periods": 0}, ParameterError, "max_periods is 0. Give 1 or more"),
         ({"segment_by": "plan"}, ParameterError, "segment_by is 'plan'"),
     ],
 )
@@ -225,6 +239,25 @@ def test_tenure_zero_is_kept():
     assert curve.retention_rate.tolist() == pytest.approx([2 / 3, 2 / 3])
 
 
+def test_far_tenures_cost_nothing_and_still_count_as_at_risk():
+    curve = tenure_curve(tenures(("a", 30_000_000, True), ("b", 1, True), ("c", 9, False)), max_periods=3)
+    assert curve.n_customers.tolist() == [3, 3, 2, 2]
+    assert curve.retention_rate.tolist() == pytest.approx([1, 2 / 3, 2 / 3, 2 / 3])
+
+
+def test_nothing_up_to_as_of_is_an_error():
+    frame = pd.DataFrame({"customer_id": ["a"], "started_on": ["2025-01-01"], "churned_on": None})
+    late = pd.DataFrame({"customer_id": ["a"], "ordered_on": ["2025-06-01"], "amount": [1]})
+    data = load({"customers": frame, "orders": late}, as_of="2025-02-28")
+    with pytest.raises(DataError, match="orders has no rows up to 2025-02-28"):
+        retention(data, source="orders")
+
+
+def test_largest_segments_keep_the_whole():
+    curve = pd.DataFrame({"segment": ["All", *"abc"], "n_customers": [9, 1, 3, 2]})
+    assert largest_segments(curve, most=2).segment.tolist() == ["All", "b", "c"]
+
+
 def test_tenures_have_no_cohorts():
     data = tenures(("a", 1, True))
     with pytest.raises(DataError, match="tenure_curve"):
@@ -235,7 +268,10 @@ def test_tenures_have_no_cohorts():
         tenure_curve(subscriptions(("a", "2025-01-01", None)))
 
 
-def test_observed_from_leaves_out_cohorts_of_survivors(tmp_path):
-    (tmp_path / "cslib.toml").write_text('observed_from = 2025-02-01\nas_of = "2025-04-30"\n')
-    (tmp_path / "customers.csv").write_text("customer_id,started_on,churned_on\na,2025-01-01,\nb,2025-02-01,\n")
-    assert retention(load(tmp_path)).cohort.dt.month.unique().tolist() == [2]
+@pytest.mark.parametrize(("day", "months"), [("2025-02-01", [2, 3]), ("2025-02-02", [3])])
+def test_observed_from_leaves_out_cohorts_of_survivors(tmp_path, day, months):
+    (tmp_path / "cslib.toml").write_text(f'observed_from = {day}\nas_of = "2025-04-30"\n')
+    (tmp_path / "customers.csv").write_text(
+        "customer_id,started_on,churned_on\na,2025-01-01,\nb,2025-02-01,\nc,2025-03-01,\n"
+    )
+    assert retention(load(tmp_path)).cohort.dt.month.unique().tolist() == months

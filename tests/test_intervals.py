@@ -7,7 +7,7 @@ from lifelines.statistics import multivariate_logrank_test
 from scipy.stats import binomtest
 
 from cslib.errors import ParameterError
-from cslib.intervals import holm, log_rank, newcombe, product_limit, wilson
+from cslib.intervals import holm, log_rank, newcombe, product_limit, ratio_of_sums, wilson
 
 REPEATS = 2000
 COVERED = (0.935, 0.965)  # 95 % and three Monte Carlo standard errors of 2,000 repeats
@@ -93,6 +93,30 @@ def test_newcombe_covers(n):
         interval = newcombe((x[0], x[1]), (n, n))
         hits += interval.lower <= truth[0] - truth[1] <= interval.upper
     assert COVERED[0] <= hits / REPEATS <= COVERED[1]
+
+
+def _ratio(x, y):
+    squares = ((x * x).sum(1), (y * y).sum(1), (x * y).sum(1))
+    return ratio_of_sums(x.sum(1), y.sum(1), squares=squares, n=np.full(len(x), x.shape[1]))
+
+
+def test_ratio_of_sums_of_equal_weights_is_the_t_interval():
+    from scipy.stats import t
+
+    y = np.random.default_rng(1).exponential(size=(1, 40))
+    interval = _ratio(np.ones_like(y), y)
+    expected = t.interval(0.95, 39, loc=y.mean(), scale=y.std(ddof=1) / np.sqrt(40))
+    assert (interval.lower[0], interval.upper[0]) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "least"), [(30, 0.905), (300, COVERED[0]), (3000, COVERED[0])])
+def test_ratio_of_sums_covers_on_skewed_amounts(n, least):
+    """MRR log-normal; a fifth leave, a fifth expand by 30 %: the ratio's truth is 0.6 + 0.2 · 1.3."""
+    rng = np.random.default_rng(n)
+    repeats = REPEATS if n < 3000 else 500
+    x = rng.lognormal(4, 0.6, (repeats, n))
+    interval = _ratio(x, x * rng.choice([0, 1, 1.3], (repeats, n), p=[0.2, 0.6, 0.2]))
+    assert least <= np.mean((interval.lower <= 0.86) & (interval.upper >= 0.86)) <= (0.965 if n < 3000 else 0.98)
 
 
 def test_holm_by_hand():
