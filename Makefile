@@ -43,4 +43,4 @@ lock: .venv/core  # the newest versions that pyproject.toml allows, for every Py
 	  --upgrade --quiet --no-header --no-annotate --output-file requirements.lock
 
 clean:
-	rm -rf .venv reports/*.html reports/*.json
+	rm -rf .venv reports/index.html reports/*/ reports/*.html reports/*.failed.*

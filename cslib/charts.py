@@ -202,7 +202,7 @@ def lines_with_bands(
         (_points if names or len(own) == 1 else _line)(axes, apart, x, y, colour)
     _finish(axes, table, x, y, names or {})
     axes.set_xlabel(x_label, loc="right")
-    _end_labels(axes, table, colours, x, y)
+    _end_labels(axes, table, colours, x, y, 26 if names else 8)
     if n:
         _numbers_below(axes, table, colours, x, n)
     return axes
@@ -260,7 +260,7 @@ def _tick_step(span: float) -> int:
     return next((s for s in (1, 2, 3, 6, 12, 24, 60) if span / s <= 9), 120)
 
 
-def _end_labels(axes: Axes, table: pd.DataFrame, colours: Mapping[str, str], x: str, y: str) -> None:
+def _end_labels(axes: Axes, table: pd.DataFrame, colours: Mapping[str, str], x: str, y: str, aside: float) -> None:
     """Name each line where it ends; names that would cover each other move apart."""
     ends = table[table[y].notna()].sort_values(x).groupby("segment")[[x, y]].last()
     wanted = [s for s in colours if s in ends.index]
@@ -273,7 +273,7 @@ def _end_labels(axes: Axes, table: pd.DataFrame, colours: Mapping[str, str], x: 
         heights = _spread(ends.loc[own, y].to_numpy(float), 0.062 * top, top)
         for segment, height in zip(own, heights, strict=True):
             axes.annotate(
-                segment, (ends.loc[segment, x], height), xytext=(8, 0), textcoords="offset points", va="center",
+                segment, (ends.loc[segment, x], height), xytext=(aside, 0), textcoords="offset points", va="center",
                 color=colours[segment], fontweight="bold", annotation_clip=False,
             )  # fmt: skip
 

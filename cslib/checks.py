@@ -15,17 +15,28 @@ from typing import Final
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
-from ibis import _
 
-from cslib.contract import SCALES, Column, Reading, filled, typed, zoned
+from cslib.contract import FIRST_YEAR, LAST_YEAR, OWN, ROW, SCALES, Column, Reading, filled, plausible, typed, zoned
 from cslib.errors import counted, did_you_mean
-from cslib.sources import ROW
 
-__all__ = ["Checked", "Fault", "check_columns", "check_relations", "check_rows"]
+__all__ = ["Checked", "Fault", "check_columns", "check_rows"]
 
-TYPED: Final = "__typed_"
+WIDE: Final = OWN + "wide_"  # as typed, before what no business has is taken out
+TYPED: Final = OWN + "typed_"
+COPY: Final = OWN + "copy"
+SAME: Final = OWN + "same"
 SHOWN: Final = 5
+SHORT: Final = 40
+LINE_BREAKS: Final = 20
 SET_ASIDE: Final = 'Correct them at the source, or set on_fault = "set_aside" to leave them out, counted.'
+RESERVED: Final = ("reason", "row", "line", "text")
+UNREADABLE: Final = {
+    "id": ("a number too large to be told exactly", "Export the ids as text."),
+    "date": ("a value that is no date", 'Write dates as YYYY-MM-DD, or set date_format = "%d/%m/%Y" or alike.'),
+    "time": ("a value that is no time", "Write times as YYYY-MM-DD HH:MM:SS, or set date_format."),
+    "number": ("a value that is no number", "Write numbers as 1234.5, without signs of thousands or currency."),
+    "flag": ("a value that is neither true nor false", 'Set true_values = ["…"] and false_values = ["…"].'),
+}
 Severity = str
 
 
@@ -102,7 +113,7 @@ def check_rows(
     raw
         The table, columns renamed.
     rejects
-        Lines of the file that are no rows: ``line``, ``text``.
+        Lines of the file that are no rows: ``line``, ``text``, ``n_lines``.
     spec
         Its columns by the contract.
     reading
@@ -115,30 +126,54 @@ def check_rows(
     Checked
     """
     spec = {c: s for c, s in spec.items() if c in raw.columns}
-    spec |= {c: Column("number", required=False, nullable=True) for c in reading.numbers}
-    work = raw.mutate(**{TYPED + c: typed(raw[c], s, reading, try_cast=try_cast) for c, s in spec.items()})
-    rules = [r for c, s in spec.items() for r in _column_rules(work, c, s)] + list(_table_rules(name, work))
+    spec |= {c: Column("number", required=False, nullable=True) for c in reading.numbers if c in raw.columns}
+    wide = raw.mutate(**{WIDE + c: typed(raw[c], s, reading, try_cast=try_cast) for c, s in spec.items()})
+    work = wide.mutate(**{TYPED + c: _possible(wide[WIDE + c], s) for c, s in spec.items()})
+    texts = [c for c in raw.columns if raw[c].type().is_string()]
+    rules = [r for c, s in spec.items() for r in _column_rules(work, c, s)]
+    rules += [*_table_rules(name, work), *(_open_quote(work, c) for c in texts if ROW in raw.columns)]
+    extra = [c for c in texts if c not in spec]
     found = work.aggregate(
         n_rows=work.count(),
         n_ids=work[TYPED + "customer_id"].nunique() if "customer_id" in spec else ibis.literal(0),
         **{f"r{i}": _hit(r).sum() for i, r in enumerate(rules)},
         **{f"z{i}": zoned(work[c]).any() for i, c in enumerate(_moments(spec))},
+        **{f"t{i}": _outer_blanks(work[c]).any() for i, c in enumerate(extra)},
     ).execute()
     count = {k: int(v) if pd.notna(v) else 0 for k, v in found.iloc[0].items()}
     if name == "customers" and count["n_ids"] < count["n_rows"] - count["r0"]:
         work, rules, count = _with_duplicates(work, rules, count)
     broken = [(r, count[f"r{i}"]) for i, r in enumerate(rules) if count[f"r{i}"]]
-    faults = [_fault(name, work, r, n) for r, n in broken] + _shape_faults(name, count["n_rows"], rejects)
+    faults = [_fault(name, work, r, n, rejects) for r, n in broken] + _shape_faults(name, count["n_rows"], rejects)
     errors = [r for r, n in broken if r.severity == "error"]
     untouched = spec.keys() - {r.column for r in errors}
     plain = {c: _plain(work[c], work[TYPED + c], spec[c]) for c in untouched}
+    blank = {c for i, c in enumerate(extra) if count[f"t{i}"]}
     return Checked(
-        table=_sound(work.mutate(**{TYPED + c: v for c, v in plain.items()}), spec, errors),
+        table=_sound(work.mutate(**{TYPED + c: v for c, v in plain.items()}), spec, errors, blank),
         faults=tuple(faults),
         n_rows=count["n_rows"],
         set_aside=_faulty(work, errors, rejects),
         zoned=tuple(c for i, c in enumerate(_moments(spec)) if count[f"z{i}"]),
     )
+
+
+def _possible(value: ir.Value, column: Column) -> ir.Value:
+    if column.kind not in ("date", "time"):
+        return value
+    return ibis.ifelse(plausible(value), value, ibis.null(value.type()))
+
+
+def _outer_blanks(text: ir.StringValue) -> ir.BooleanValue:
+    return (text == "") | (text != text.strip())
+
+
+def _open_quote(work: ir.Table, column: str) -> Rule:
+    text = work[column]
+    breaks = ibis.ifelse(text.contains("\n"), text.length() - text.replace("\n", "").length(), 0)
+    what = f"more than {LINE_BREAKS} line breaks in one field"
+    remedy = f"A quote was left open there, and the lines after it are lost. {SET_ASIDE}"
+    return Rule(column, "broken line", what, remedy, breaks > LINE_BREAKS)
 
 
 def _moments(spec: Mapping[str, Column]) -> list[str]:
@@ -156,36 +191,25 @@ def _empty(raw: ir.Value) -> ir.BooleanValue:
 
 
 def _column_rules(work: ir.Table, name: str, column: Column) -> Iterator[Rule]:
-    raw, value = work[name], work[TYPED + name]
+    raw, wide, value = work[name], work[WIDE + name], work[TYPED + name]
     if not column.nullable:
         what = "no id" if column.kind == "id" else "no value"
         yield Rule(name, "empty", what, SET_ASIDE, _empty(raw))
-    unreadable = {
-        "date": (
-            "a value that is no date",
-            'Write dates as YYYY-MM-DD, or set date_format = "%d/%m/%Y" or alike.',
-        ),
-        "time": ("a value that is no time", "Write times as YYYY-MM-DD HH:MM:SS, or set date_format."),
-        "number": (
-            "a value that is no number",
-            "Write numbers as 1234.5, without signs of thousands or currency.",
-        ),
-        "flag": (
-            "a value that is neither true nor false",
-            'Set true_values = ["…"] and false_values = ["…"].',
-        ),
-    }
-    if column.kind in unreadable:
-        what, remedy = unreadable[column.kind]
-        yield Rule(name, "unreadable", what, f"{remedy} {SET_ASIDE}", ~_empty(raw) & value.isnull())
+    if column.kind in UNREADABLE:
+        what, remedy = UNREADABLE[column.kind]
+        yield Rule(name, "unreadable", what, f"{remedy} {SET_ASIDE}", ~_empty(raw) & wide.isnull())
+    if column.kind in ("date", "time"):
+        what = f"a date outside {FIRST_YEAR}–{LAST_YEAR}"
+        remedy = f"Leave it empty for still running. {SET_ASIDE}" if column.nullable else SET_ASIDE
+        yield Rule(name, "impossible date", what, remedy, wide.notnull() & value.isnull())
     if column.minimum is not None:
         yield Rule(name, "below minimum", f"a value below {column.minimum:g}", SET_ASIDE, value < column.minimum)
     if column.choices:
         what = f"a value other than {', '.join(column.choices)}"
         yield Rule(name, "unknown word", what, SET_ASIDE, value.notnull() & ~value.isin(column.choices))
-    if column.kind == "id":
+    if column.kind == "id" and raw.type().is_string():
         remedy = "They match no id written without it; export the ids as text."
-        decimal = raw.cast("string").re_search(r"^\d+\.0$") & ibis.literal(raw.type().is_string())
+        decimal = raw.re_search(r"^\d+\.0$")
         yield Rule(name, "decimal id", "an id that looks like a decimal", remedy, decimal, "warning")
 
 
@@ -205,43 +229,53 @@ def _table_rules(name: str, work: ir.Table) -> Iterator[Rule]:
 def _with_duplicates(
     work: ir.Table, rules: list[Rule], count: dict[str, int]
 ) -> tuple[ir.Table, list[Rule], dict[str, int]]:
+    """Add the rules for customers that are there more than once: one of exact copies may stay."""
     ids = TYPED + "customer_id"
-    marked = work.mutate(__same=work.count().over(ibis.window(group_by=ids)))
-    twice = (marked["__same"] > 1) & marked[ids].notnull()
+    raw = [c for c in work.columns if not c.startswith(OWN)]
+    copies = ibis.row_number().over(ibis.window(group_by=raw, order_by=ROW if ROW in work.columns else raw[0]))
+    marked = work.mutate(**{COPY: copies > 0})
+    marked = marked.mutate(**{SAME: (~marked[COPY]).cast("int64").sum().over(ibis.window(group_by=ids))})
+    there = marked[ids].notnull()
     remedy = f"customers has one row per customer. {SET_ASIDE}"
-    rule = Rule("customer_id", "duplicate id", "an id that is there more than once", remedy, twice)
-    n = int(marked.filter(twice).count().execute())
-    return marked, [*rules, rule], count | {f"r{len(rules)}": n}
+    more = [
+        Rule("customer_id", "repeated row", "all values as in an earlier row", remedy, there & marked[COPY]),
+        Rule("customer_id", "duplicate id", "an id that is there more than once", remedy, there & (marked[SAME] > 1)),
+    ]
+    found = marked.aggregate(**{f"r{len(rules) + i}": _hit(r).sum() for i, r in enumerate(more)}).execute().iloc[0]
+    return marked, [*rules, *more], count | {str(k): int(n) for k, n in found.items()}
 
 
-def _fault(name: str, work: ir.Table, rule: Rule, n: int) -> Fault:
-    place = _[ROW].cast("string") if ROW in work.columns else ibis.literal("")
+def _fault(name: str, work: ir.Table, rule: Rule, n: int, rejects: pd.DataFrame) -> Fault:
     hits = work.filter(_hit(rule))
-    first = (
-        (hits.order_by(ROW) if ROW in work.columns else hits)
-        .select(place=place, value=_[rule.column].cast("string"))
-        .limit(SHOWN)
-        .execute()
-    )
+    place = hits[ROW].cast("string") if ROW in hits.columns else ibis.literal("")
+    value = hits[rule.column].cast("string")
+    if ROW in hits.columns:
+        hits = hits.order_by(ROW)
+    first = hits.select(place=place, value=value).limit(SHOWN).execute()
     shown = [f"{_quoted(v)}{f' in row {p}' if p else ''}" for p, v in zip(first["place"], first["value"], strict=True)]
+    readable = ", of the rows that can be read" if len(rejects) and ROW in work.columns else ""
     message = (
-        f"{name}.{rule.column} has {counted(n, 'row')} with {rule.what} (first: {', '.join(shown)}). {rule.remedy}"
+        f"{name}.{rule.column} has {counted(n, 'row')} with {rule.what} (first: {', '.join(shown)}{readable}). "
+        f"{rule.remedy}"
     )
     return Fault(name, rule.column, rule.name, rule.severity, n, message)
 
 
 def _quoted(value: object) -> str:
-    return "nothing" if pd.isna(value) or not str(value).strip() else str(value)  # type: ignore[call-overload]
+    if pd.isna(value) or not str(value).strip():  # type: ignore[call-overload]
+        return "nothing"
+    text = " ".join(str(value)[: SHORT + 1].split())
+    return text if len(str(value)) <= SHORT else f"{text[:SHORT]}…"
 
 
 def _shape_faults(name: str, n_rows: int, rejects: pd.DataFrame) -> list[Fault]:
     faults = []
     if len(rejects):
-        lines = ", ".join(f"line {n}: {str(t)[:40]!r}" for n, t in rejects.head(SHOWN).itertuples(index=False))
-        message = (
-            f"{name} has {counted(len(rejects), 'broken line')}, with too many or too few fields ({lines}). {SET_ASIDE}"
-        )
-        faults.append(Fault(name, "", "broken line", "error", len(rejects), message))
+        n = int(rejects["n_lines"].sum())
+        first = rejects.head(SHOWN)
+        lines = ", ".join(f"line {i}: {_quoted(t)!r}" for i, t in zip(first["line"], first["text"], strict=True))
+        message = f"{name} has {counted(n, 'broken line')}, with too many or too few fields ({lines}). {SET_ASIDE}"
+        faults.append(Fault(name, "", "broken line", "error", n, message))
     if not n_rows:
         message = f"{name} has no rows. Supply some, or remove the table: every table is optional."
         faults.append(Fault(name, "", "empty table", "error", 0, message))
@@ -256,87 +290,24 @@ def _plain(raw: ir.Value, value: ir.Value, column: Column) -> ir.Value:
     return raw if kind == value.type() and not column.nullable else value
 
 
-def _sound(work: ir.Table, spec: Mapping[str, Column], errors: list[Rule]) -> ir.Table:
+def _sound(work: ir.Table, spec: Mapping[str, Column], errors: list[Rule], blank: set[str]) -> ir.Table:
     sound = work.filter(~reduce(or_, map(_hit, errors))) if errors else work
-    extra = {
-        c: filled(sound[c]) if sound[c].type().is_string() else sound[c]
-        for c in sound.columns
-        if c not in spec and c != ROW and not c.startswith("__")
-    }
-    return sound.select(**{c: sound[TYPED + c] for c in spec}, **extra)
+    extra = [c for c in sound.columns if c not in spec and not c.startswith(OWN)]
+    return sound.select(
+        **{c: sound[TYPED + c] for c in spec}, **{c: filled(sound[c]) if c in blank else sound[c] for c in extra}
+    )
 
 
 def _faulty(work: ir.Table, errors: list[Rule], rejects: pd.DataFrame) -> pd.DataFrame:
-    lines = pd.DataFrame({"reason": "broken line", "row": rejects["line"] - 1, "line": rejects["text"]})
+    """Rows with a fault, with their number, and broken lines, with their line in the file."""
+    lines = pd.DataFrame({"reason": "broken line", "line": rejects["line"], "text": rejects["text"]})
     if not errors:
-        return lines.drop(columns="line") if lines.empty else lines
-    reason = reduce(
-        lambda rest, r: ibis.ifelse(_hit(r), ibis.literal(f"{r.column}: {r.name}"), rest),
-        errors,
-        ibis.literal(""),
-    )
-    bad = work.filter(reduce(or_, map(_hit, errors))).mutate(reason=reason)
-    keep = [c for c in work.columns if not c.startswith("__")]
-    row = {"row": bad[ROW]} if ROW in bad.columns else {}
-    rows = bad.select("reason", **row, **{c: bad[c].cast("string") for c in keep}).execute()
-    frame = pd.concat([rows, lines], ignore_index=True) if len(lines) else rows
-    return frame.sort_values("row", kind="stable", ignore_index=True) if "row" in frame else frame
-
-
-def check_relations(tables: Mapping[str, ir.Table]) -> Iterator[Fault]:
-    """Yield the warnings that need more than one row or more than one table."""
-    for name, table in tables.items():
-        if name in ("subscriptions", "orders", "surveys"):
-            yield from _repeated_rows(name, table)
-    if "subscriptions" in tables:
-        yield from _overlaps(tables["subscriptions"])
-    if "customers" in tables:
-        yield from _similar_ids(tables["customers"])
-        for name, moment in (
-            ("orders", "ordered_on"),
-            ("usage", "occurred_at"),
-            ("touchpoints", "occurred_on"),
-        ):
-            if name in tables and "started_on" in tables["customers"].columns:
-                yield from _events(name, tables[name], tables["customers"], moment)
-
-
-def _warning(table: str, column: str, rule: str, n: int, text: str) -> Iterator[Fault]:
-    if n:
-        yield Fault(table, column, rule, "warning", n, f"{table}{'.' + column if column else ''} {text}")
-
-
-def _repeated_rows(name: str, table: ir.Table) -> Iterator[Fault]:
-    n = int(table.count().execute()) - int(table.distinct().count().execute())
-    text = f"has {counted(n, 'row')} repeating another exactly, kept and counted. Remove what is a copy."
-    yield from _warning(name, "", "repeated rows", n, text)
-
-
-def _overlaps(subscriptions: ir.Table) -> Iterator[Fault]:
-    order = ibis.window(group_by="customer_id", order_by="started_on")
-    open_end = subscriptions.ended_on.fill_null(ibis.date("2199-12-31"))
-    earlier = subscriptions.mutate(before=open_end.lag().over(order))
-    n = int((earlier.started_on < earlier.before).sum().fill_null(0).execute())
-    text = f"has {counted(n, 'row')} starting before the customer's previous one ends; their MRR adds up."
-    yield from _warning("subscriptions", "", "overlap", n, text)
-
-
-def _similar_ids(customers: ir.Table) -> Iterator[Fault]:
-    ids = customers.customer_id
-    n = int((ids.nunique() - ids.strip().lower().nunique()).execute())
-    text = f"has {counted(n, 'id')} differing from another only by case or blanks; they count as different customers."
-    yield from _warning("customers", "customer_id", "similar ids", n, text)
-
-
-def _events(name: str, events: ir.Table, customers: ir.Table, moment: str) -> Iterator[Fault]:
-    start = customers.select(known="customer_id", started="started_on")
-    joined = events.left_join(start, events.customer_id == start.known)
-    found = joined.aggregate(
-        unknown=joined.known.isnull().sum().fill_null(0),
-        early=(joined[moment].cast("date") < joined.started).sum().fill_null(0),
-    ).execute()
-    unknown, early = (int(found[c].iloc[0]) for c in ("unknown", "early"))
-    text = f"has {counted(unknown, 'row')} of customers not in the customers table; their segment is (missing)."
-    yield from _warning(name, "customer_id", "unknown customer", unknown, text)
-    text = f"has {counted(early, 'row')} before the customer's start; kept."
-    yield from _warning(name, moment, "before start", early, text)
+        return lines
+    named = {f"{r.column}: {r.name}": _hit(r) for r in errors}
+    reason = ibis.cases(*((hit, text) for text, hit in named.items()), else_="")
+    bad = work.filter(reduce(or_, map(_hit, errors)))
+    order = {"row": bad[ROW]} if ROW in bad.columns else {}
+    raw = {f"{c}_raw" if c in RESERVED else c: bad[c].cast("string") for c in bad.columns if not c.startswith(OWN)}
+    rows = bad.select(reason=reason, **order, **raw).execute()
+    rows = rows.sort_values("row", kind="stable", ignore_index=True).astype({"row": "Int64"}) if order else rows
+    return pd.concat([rows, lines], ignore_index=True) if len(lines) else rows

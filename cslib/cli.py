@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cslib import __version__
-from cslib.errors import CslibError, ParameterError, did_you_mean
+from cslib.errors import CslibError, ParameterError, counted, did_you_mean
 
 if TYPE_CHECKING:
-    from cslib.parameters import Notebook
+    from cslib.parameters import Notebook, Value
+    from cslib.reports import Run
 
 __all__ = ["main"]
 
@@ -29,6 +31,18 @@ class _Commands(click.Group):
         except CslibError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(WRONG_USAGE if isinstance(error, ParameterError) else FAILED)
+        except BrokenPipeError:
+            raise  # whoever read our output has gone: click ends quietly
+        except OSError as error:  # a full disk, a folder that nobody may write
+            click.echo(f"Error: {error.filename or 'A file'} cannot be read or written: {error.strerror}.", err=True)
+            ctx.exit(FAILED)
+
+
+def _folder(ctx: click.Context, option: click.Parameter, value: str) -> Path:
+    if not value.strip():
+        msg = f"--{option.name} is empty. Name a folder."
+        raise ParameterError(msg)
+    return Path(value)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,18 +55,39 @@ def main() -> None:
 @click.argument("names", nargs=-1)
 @click.option("--data", default="", help="Folder, cslib.toml, CSV or Parquet file, or connection URL.")
 @click.option("-p", "given", multiple=True, metavar="KEY=VALUE", help="A parameter of the notebook; repeatable.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+@click.option("--out", default="reports", show_default=True, callback=_folder)
 def report(names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path) -> None:
     """Run notebooks (all of them, or NAMES) and write HTML reports and an index."""
     from cslib import reports
 
-    parameters: dict[str, str | int | float | bool] = dict(map(_pair, given))
-    if data:
-        parameters["data"] = data
-    runs = reports.render_all(_chosen(reports.find_notebooks(), names), out=out, parameters=parameters, progress=_echo)
+    chosen = _chosen(reports.find_notebooks(), names)
+    runs = _shown(chosen, out, _parameters(given, data))
     click.echo(f"{sum(r.ok for r in runs)} of {len(runs)} reports written: {out / 'index.html'}")
     if not all(r.ok for r in runs):
         sys.exit(FAILED)
+
+
+def _shown(chosen: Sequence[Notebook], out: Path, parameters: dict[str, Value]) -> list[Run]:
+    """Render behind a progress bar on a terminal; elsewhere, as in a log, say each step in a line."""
+    from cslib import reports
+
+    if not sys.stderr.isatty():
+        return reports.render_all(chosen, out=out, parameters=parameters, say=_echo)
+    with click.progressbar(length=sum(n.cells for n in chosen), label="cells", file=sys.stderr) as bar:
+        advance: Callable[[int], None] = lambda done: bar.update(done - bar.pos)  # noqa: E731
+        runs = reports.render_all(chosen, out=out, parameters=parameters, progress=advance)
+    for run in runs:
+        _echo(str(run))
+    return runs
+
+
+def _parameters(given: Sequence[str], data: str) -> dict[str, Value]:
+    pairs = [*map(_pair, given), *[("data", data)] * bool(data)]
+    twice = [key for key, n in Counter(key for key, _ in pairs).items() if n > 1]
+    if twice:
+        msg = f"{twice[0]} is given more than once. Give each parameter once; --data is -p data=… too."
+        raise ParameterError(msg)
+    return dict(pairs)
 
 
 def _chosen(notebooks: list[Notebook], names: tuple[str, ...]) -> list[Notebook]:
@@ -61,7 +96,7 @@ def _chosen(notebooks: list[Notebook], names: tuple[str, ...]) -> list[Notebook]
         if name not in there:
             msg = f"There is no notebook {name!r}. {did_you_mean(name, there)}"
             raise ParameterError(msg)
-    return [there[name] for name in names] or notebooks
+    return [there[name] for name in dict.fromkeys(names)] or notebooks
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -99,14 +134,15 @@ def check(data: str) -> None:
     for note in found.notes:
         click.echo(f"note: {note}")
     errors = sum(f.severity == "error" for f in found.faults)
-    rows = ", ".join(f"{n} {s['rows']:,}" for n, s in found.statistics.items())
-    click.echo(f"{found.label}: {errors} errors, {len(found.faults) - errors} warnings. {rows}".rstrip())
+    rows = ", ".join(f"{n} {counted(s['rows'], 'row')}" for n, s in found.statistics.items())
+    count = f"{counted(errors, 'error')}, {counted(len(found.faults) - errors, 'warning')}"
+    click.echo(f"{found.label}: {count}. {rows}".rstrip())
     if errors:
         sys.exit(FAILED)
 
 
 @main.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("data"), show_default=True)
+@click.option("--out", default="data", show_default=True, callback=_folder)
 @click.option("--customers", type=int, default=4000, show_default=True)
 @click.option("--seed", type=int, default=7, show_default=True)
 @click.option("--format", "file_format", default="csv", show_default=True, help="csv or parquet")

@@ -6,19 +6,35 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import ibis.expr.types as ir
 import pandas as pd
 
-from cslib.contract import CONTRACT, Reading
-from cslib.errors import DataError, did_you_mean
+from cslib.contract import CONTRACT, TENURE, Reading
+from cslib.errors import DataError, ParameterError, did_you_mean
 
 __all__ = ["SUFFIXES", "Config", "TableLike", "TableOptions", "read_config", "stem"]
 
 SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".parquet")
 TableLike: TypeAlias = pd.DataFrame | ir.Table | str | Path
+TEXT, TEXTS, PAIRS, DAY, NAMED = "a text", "a list of texts", "a table of texts", "a date", "a table"
+TOP: Final = {"source": TEXT, "as_of": DAY, "observed_from": DAY, "currency": TEXT, "targets": NAMED}
+LISTS: Final = ("true_values", "false_values", "numbers")
+SECTION: Final = {
+    **dict.fromkeys(("table", "query", "on_fault", "encoding", "date_format"), TEXT),
+    **dict.fromkeys((*LISTS, "segments"), TEXTS),
+    "columns": PAIRS,
+}
+EXAMPLE: Final = {
+    TEXT: '{key} = "…"',
+    TEXTS: '{key} = ["…"]',
+    PAIRS: '{key} = {{ name = "…" }}',
+    DAY: "{key} = 2025-06-30",
+    NAMED: "[{key}] as the head of a section",
+}
 
 
 @dataclass(frozen=True)
@@ -63,18 +79,22 @@ def read_config(data: str | Path | Mapping[str, TableLike]) -> Config:
     Raises
     ------
     DataError
-        Nothing is there, or the TOML has an unknown key or an unreadable value.
+        The TOML has an unknown key or an unreadable value; a mapping holds what is no table.
+    ParameterError
+        ``data`` names nothing that is there.
     """
     if isinstance(data, Mapping):
-        _known(data, CONTRACT, "the mapping")
-        return Config(label="in memory", tables={n: TableOptions(table=t) for n, t in data.items()})
+        return _mapping(data)
+    if not isinstance(data, (str, Path)):
+        msg = f"data is a {type(data).__name__}. Give a path, a URL, or a mapping such as {{'customers': table}}."
+        raise ParameterError(msg)
     if "://" in str(data):
         return Config(label=str(data).split("://")[0], source=str(data))
     path = Path(data) if str(data) else _nearest_data()
-    if not path.exists():
+    if not os.path.exists(path):
         msg = f"data {str(data)!r} is not there. Name a folder, a cslib.toml, a CSV or Parquet file, or a URL."
-        raise DataError(msg)
-    if path.is_dir():
+        raise ParameterError(msg)
+    if path.is_dir() and path.suffix != ".toml":
         toml = path / "cslib.toml"
         return _toml(toml) if toml.exists() else Config(label=path.resolve().name, folder=path)
     if path.suffix == ".toml":
@@ -83,13 +103,22 @@ def read_config(data: str | Path | Mapping[str, TableLike]) -> Config:
     return Config(label=path.name, folder=path.parent, source="", tables={stem(path): TableOptions(table=path)})
 
 
+def _mapping(data: Mapping[str, TableLike]) -> Config:
+    _known(map(str, data), CONTRACT, "the mapping")
+    for name, table in data.items():
+        if not isinstance(table, (pd.DataFrame, ir.Table, str, Path)):
+            msg = f"{name} is a {type(table).__name__}. Give a DataFrame, a path or an Ibis table."
+            raise DataError(msg)
+    return Config(label="in memory", source="", tables={n: TableOptions(table=t) for n, t in data.items()})
+
+
 def _nearest_data() -> Path:
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "data").is_dir():
             return folder / "data"
     msg = f"No data given, and no folder 'data' at or above {here.name!r}. Pass data=… or run `cslib sample`."
-    raise DataError(msg)
+    raise ParameterError(msg)
 
 
 def _known(given: Iterable[str], choices: Iterable[str], where: str) -> None:
@@ -101,35 +130,60 @@ def _known(given: Iterable[str], choices: Iterable[str], where: str) -> None:
 
 def _toml(path: Path) -> Config:
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path.name} cannot be read as TOML: {error}. Mend that line."
+        raw = tomllib.loads(path.read_text("utf-8-sig"))
+    except IsADirectoryError as error:
+        msg = f"{path.name} is a folder. Make it a text file, or name the folder otherwise."
         raise DataError(msg) from error
-    top = ("source", "as_of", "observed_from", "currency", "targets")
-    _known(raw, (*top, *CONTRACT), path.name)
-    given: dict[str, Any] = {k: raw[k] if k == "targets" else str(raw[k]) for k in top if k in raw}
-    tables = {n: _options(raw[n], f"[{n}] of {path.name}") for n in CONTRACT if n in raw}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path.name} cannot be read as TOML: {error}. Mend that line, and save it as UTF-8."
+        raise DataError(msg) from error
+    _check_types(raw, TOP | dict.fromkeys(CONTRACT, NAMED), path.name)
+    given: dict[str, Any] = {k: raw[k] if TOP[k] == NAMED else str(raw[k]) for k in TOP if k in raw}
+    tables = {n: _options(n, raw[n], f"[{n}] of {path.name}") for n in CONTRACT if n in raw}
     label = path.resolve().parent.name if path.name == "cslib.toml" else path.name
     source = os.path.expandvars(given.pop("source", "."))
     return Config(label=label, folder=path.parent, tables=tables, source=source, **given)
 
 
-def _options(raw: Mapping[str, Any], where: str) -> TableOptions:
-    plain = ("table", "query", "on_fault", "encoding", "columns")
-    lists = ("true_values", "false_values", "numbers")
-    _known(raw, (*plain, *lists, "date_format", "segments"), where)
+def _check_types(raw: Mapping[str, Any], wanted: Mapping[str, str], where: str) -> None:
+    _known(raw, wanted, where)
+    for key, value in raw.items():
+        if not _fits(value, wanted[key]):
+            example = EXAMPLE[wanted[key]].format(key=key)
+            if wanted[key] == TEXTS and isinstance(value, str):
+                example = f'{key} = ["{value}"]'
+            msg = f"{where}: {key} is {value!r}. It takes {wanted[key]}: {example}."
+            raise DataError(msg)
+
+
+def _fits(value: Any, wanted: str) -> bool:
+    if wanted == TEXTS:
+        return isinstance(value, list) and all(isinstance(v, str) for v in value)
+    if wanted == PAIRS:
+        return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+    kinds: dict[str, tuple[type, ...]] = {TEXT: (str,), DAY: (str, date), NAMED: (dict,)}
+    return isinstance(value, kinds[wanted])
+
+
+def _options(name: str, raw: Mapping[str, Any], where: str) -> TableOptions:
+    _check_types(raw, SECTION, where)
     if "table" in raw and "query" in raw:
         msg = f"{where} has both table and query. Keep one."
         raise DataError(msg)
-    options = TableOptions(
-        **{k: raw[k] for k in plain if k in raw},
-        segments=tuple(raw.get("segments", ())),
-        reading=Reading(date_format=raw.get("date_format", ""), **{k: tuple(map(str, raw.get(k, ()))) for k in lists}),
-    )
-    if options.on_fault not in ("stop", "set_aside"):
-        msg = f"{where}: on_fault is {options.on_fault!r}. Choose 'stop' or 'set_aside'."
+    for key in ("table", "query"):
+        if not raw.get(key, "x").strip():
+            msg = f"{where}: {key} is empty. Fill it in, or leave the line out."
+            raise DataError(msg)
+    known = [c for c in raw.get("numbers", ()) if c in CONTRACT[name] or c in TENURE]
+    if known:
+        msg = f"{where}: numbers names {known[0]!r}, whose type the contract knows. Leave it out."
         raise DataError(msg)
-    return options
+    if raw.get("on_fault", "stop") not in ("stop", "set_aside"):
+        msg = f"{where}: on_fault is {raw['on_fault']!r}. Choose 'stop' or 'set_aside'."
+        raise DataError(msg)
+    plain = {k: raw[k] for k in ("table", "query", "on_fault", "encoding", "columns") if k in raw}
+    reading = Reading(date_format=raw.get("date_format", ""), **{k: tuple(raw.get(k, ())) for k in LISTS})
+    return TableOptions(**plain, segments=tuple(raw.get("segments", ())), reading=reading)
 
 
 def stem(path: Path) -> str:

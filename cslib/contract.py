@@ -16,13 +16,17 @@ import ibis.expr.types as ir
 
 from cslib.errors import ParameterError
 
-__all__ = ["CONTRACT", "SCALES", "TENURE", "Column", "Reading", "specification", "typed"]
+__all__ = ["CONTRACT", "ROW", "SCALES", "TENURE", "Column", "Reading", "specification", "typed"]
 
 Kind = Literal["id", "date", "time", "number", "flag", "text"]
 
+OWN: Final = "__cslib_"  # what columns added on the way are called, until the table is canonical
+ROW: Final = OWN + "row"
 TRUE_VALUES: Final = ("true", "yes", "y", "t", "1")
 FALSE_VALUES: Final = ("false", "no", "n", "f", "0")
 SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 10)}
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+EXACT: Final = 2.0**53  # from here on floats skip whole numbers
 ISO_DATE: Final = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?$"
 NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 DIRECTIVES: Final = {
@@ -160,9 +164,12 @@ def typed(raw: ir.Value, column: Column, reading: Reading, *, try_cast: bool) ->
         text = filled(raw)
         return text.lower() if column.choices else text
     moment = _timestamp(raw, reading.date_format, try_cast)
-    day = moment.cast("date")
-    inside = (day.year() >= 1900) & (day.year() < 2200)
-    return ibis.ifelse(inside, moment if column.kind == "time" else day, ibis.null())
+    return moment if column.kind == "time" else moment.cast("date")
+
+
+def plausible(value: ir.Value) -> ir.BooleanValue:
+    """Tell which dates or times lie in the years that a business can have."""
+    return (value.year() >= FIRST_YEAR) & (value.year() <= LAST_YEAR)
 
 
 def filled(raw: ir.Value) -> ir.StringValue:
@@ -179,12 +186,21 @@ def zoned(raw: ir.Value) -> ir.BooleanValue:
 
 
 def _identifier(raw: ir.Value) -> ir.Value:
+    """Text of an id; null for a number too large to be told from its neighbours."""
     kind = raw.type()
-    if kind.is_floating() or kind.is_decimal():
-        whole = raw == raw.floor()
-        return ibis.ifelse(whole, raw.cast("int64").cast("string"), raw.cast("string"))
+    if kind.is_floating():
+        exact = ~raw.isnan() & (raw.abs() < EXACT)
+        return ibis.ifelse(exact, _whole(raw).coalesce(raw.cast("string")), ibis.null("string"))
+    if kind.is_decimal():
+        return raw.cast("string").re_replace(r"\.0+$", "")
     text = raw.cast("string")
     return ibis.ifelse(text.strip() == "", ibis.null("string"), text)
+
+
+def _whole(raw: ir.NumericValue) -> ir.StringValue:
+    """Text of a whole number, null for any other."""
+    inside = ibis.ifelse(raw.cast("float64").abs() < EXACT, raw, ibis.null(raw.type()))
+    return ibis.ifelse(inside == inside.floor(), inside.cast("int64").cast("string"), ibis.null("string"))
 
 
 def _cast(text: ir.StringValue, to: str, pattern: str, try_cast: bool) -> ir.Value:
@@ -206,8 +222,8 @@ def _flag(raw: ir.Value, reading: Reading) -> ir.Value:
     if raw.type().is_boolean():
         return raw
     text = filled(raw).lower()
-    if raw.type().is_floating():
-        text = raw.cast("int64").cast("string")
+    if raw.type().is_floating() or raw.type().is_decimal():
+        text = _whole(raw)
     true = [v.lower() for v in reading.true_values] or list(TRUE_VALUES)
     false = [v.lower() for v in reading.false_values] or [v for v in FALSE_VALUES if v not in true]
     return ibis.cases((text.isin(true), True), (text.isin(false), False), else_=ibis.null("boolean"))
@@ -219,9 +235,9 @@ def _timestamp(raw: ir.Value, date_format: str, try_cast: bool) -> ir.Value:
         return raw.cast("timestamp")
     if kind.is_timestamp():
         return raw.cast("timestamp('UTC')").cast("timestamp") if kind.timezone else raw
-    if not (kind.is_string() or (kind.is_integer() and date_format)):
+    if not (kind.is_string() or (kind.is_numeric() and date_format)):
         return ibis.null("timestamp")
-    text = filled(raw)
+    text = filled(raw) if kind.is_string() or kind.is_integer() else _whole(raw)
     if date_format:
         text = _to_iso(text, date_format)
     return _cast(text, "timestamp('UTC')", ISO_DATE, try_cast).cast("timestamp")

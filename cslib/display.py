@@ -10,14 +10,16 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import date
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cslib.drawing import drawing
-from cslib.errors import ParameterError, did_you_mean
-from cslib.formats import format_value
+from cslib.errors import ParameterError, counted, did_you_mean
+from cslib.formats import format_interval, format_value, inline, unbroken
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,22 +65,6 @@ class Card:
     detail: str = ""
 
 
-def inline(text: str) -> str:
-    """Escape a text and turn its ``**bold**`` into HTML.
-
-    Examples
-    --------
-    >>> inline("**three** of <all>")
-    '<strong>three</strong> of &lt;all&gt;'
-    """
-    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", _line(text))
-
-
-def _line(text: str) -> str:
-    """Escape a text, and keep a percent sign on the line of its number."""
-    return escape(text).replace(" %", "\N{NO-BREAK SPACE}%")
-
-
 def _show(html: str, text: str, bundle: Mapping[str, object]) -> None:
     from IPython import display
 
@@ -113,9 +99,7 @@ def cards(*cards: Card) -> None:
 
 def _card_lines(card: Card) -> tuple[str, str, str]:
     """Value, interval with n, and detail of a card."""
-    ends = [e for e in (card.ci_lower, card.ci_upper) if e is not None and not math.isnan(e)]
-    bare = [re.sub(r" (%|points|months?)$", "", format_value(end, card.unit)) for end in ends]
-    interval = " – ".join(bare) if len(bare) == 2 else ""
+    interval = format_interval(card.ci_lower, card.ci_upper, card.unit)
     size = "" if card.n is None else f"n\N{NO-BREAK SPACE}{card.n:,}"
     value = format_value(card.value, card.unit, card.currency)
     return value, " · ".join(filter(None, (interval, size))), card.detail
@@ -137,7 +121,7 @@ def table(
     labels: Mapping[str, str] | None = None,
     max_rows: int = 15,
 ) -> None:
-    """Show the first rows of a table; a report keeps all of it as ``<name>.csv``.
+    """Show the first rows of a table, or one line where there are none; a report keeps all as ``<name>.csv``.
 
     Parameters
     ----------
@@ -162,11 +146,12 @@ def table(
     _known_columns(df, [*(formats or {}), *(labels or {})])
     link = _export(df, _checked(name))
     shown = df.head(max_rows)
-    rows = f"{len(df):,} row" + "s" * (len(df) != 1)
-    count = f"{len(shown):,} of {rows}" if len(shown) < len(df) else rows
-    body = _grid(shown, caption, dict(formats or {}), dict(labels or {})) if len(df) else _empty(caption)
+    count = f"{len(shown):,} of " * (len(shown) < len(df)) + counted(len(df), "row")
     foot = " · ".join(filter(None, (link, count)))
-    html = f'<div class="cs cs-table">{body}<p class="cs-rows">{foot}</p></div>'
+    html = f'<p class="cs cs-empty">{escape(caption)}: no rows.</p>'
+    if len(df):
+        body = _grid(shown, caption, dict(formats or {}), dict(labels or {}))
+        html = f'<div class="cs cs-table">{body}<p class="cs-rows">{foot}</p></div>'
     text = f"{caption} ({count})\n{shown.to_string(index=False) if len(df) else ''}".rstrip()
     _show(html, text, _bundle("table", name, df, caption=caption))
 
@@ -182,10 +167,6 @@ def _known_columns(df: pd.DataFrame, names: Iterable[str]) -> None:
         if name not in columns:
             message = f"The table has no column {name!r}. {did_you_mean(name, columns)}"
             raise ParameterError(message)
-
-
-def _empty(caption: str) -> str:
-    return f'<p class="cs-empty">{escape(caption)}: nothing to show, the table has no rows.</p>'
 
 
 def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[str, str]) -> str:
@@ -289,7 +270,7 @@ def figure(
         message = f"Figure {name!r} needs a title that states the finding, and alt: the same in words."
         raise ParameterError(message)
     link = "" if data is None else _export(data, name)
-    caption = f'<p class="cs-title">{_line(title)}</p><p class="cs-subtitle">{_line(subtitle)}</p>'
+    caption = f'<p class="cs-title">{unbroken(title)}</p><p class="cs-subtitle">{unbroken(subtitle)}</p>'
     html = (
         f'<figure class="cs cs-figure"><figcaption>{caption}</figcaption>'
         f"{_scroll(title, drawing(fig, name, alt))}{f'<p class=cs-rows>{link}</p>' if link else ''}</figure>"
@@ -306,19 +287,26 @@ def note(text: str, *, kind: str = "note") -> None:
         The sentence; ``**bold**`` is the only markup.
     kind
         "answer" for the one sentence that answers the notebook's question (it also stands on the index
-        page), "note", or "warning".
+        page), "note", "warning", "how_to_read" (under a chart, can be folded), or "subtitle" (what the
+        report is about, under its title, in place of the number of customers).
 
     Raises
     ------
     ParameterError
         The kind is none of those.
     """
-    kinds = ("answer", "note", "warning")
+    kinds = ("answer", "how_to_read", "note", "subtitle", "warning")
     if kind not in kinds:
         message = f"There is no kind {kind!r}. {did_you_mean(kind, kinds)}"
         raise ParameterError(message)
-    html = f'<p class="cs cs-{kind}">{inline(text)}</p>'
+    how = kind == "how_to_read"
+    html = how_to_read(f"<p>{inline(text)}</p>") if how else f'<p class="cs cs-{kind}">{inline(text)}</p>'
     _show(html, text.replace("**", ""), {"kind": kind, "text": text})
+
+
+def how_to_read(html: str) -> str:
+    """Put a piece of a page behind a line that folds it."""
+    return f'<details class="cs how" open><summary>How to read this</summary>{html}</details>'
 
 
 def data_check(check: Mapping[str, object]) -> None:
@@ -330,11 +318,17 @@ def data_check(check: Mapping[str, object]) -> None:
         As the loader gives it: ``source``, ``as_of``, ``currency``, ``fingerprint``, ``tables`` (each with
         ``table``, ``rows``, ``first``, ``last``, ``set_aside``, ``note``), ``share_censored``, ``notes`` and
         ``warnings``.
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is no date.
     """
+    _check_day(check.get("as_of"))
     chips = [chip for entry in _entries(check, "tables") for chip in _table_chips(entry)]
     share = check.get("share_censored")
     if isinstance(share, float) and math.isfinite(share):
-        chips.append(("", f"{format_value(share, 'percent')} still here (censored)"))
+        chips.append(("", f"{format_value(share, 'percent')} are still customers"))
     remarks = [f"{e['table']}: {e['note']}" for e in _entries(check, "tables") if e.get("note")]
     warnings, notes = _texts(check, "warnings"), [*_texts(check, "notes"), *remarks]
     items = "".join(f'<li class="cs-chip {kind}">{escape(text)}</li>' for kind, text in chips)
@@ -344,6 +338,14 @@ def data_check(check: Mapping[str, object]) -> None:
     )
     text = "\n".join([" · ".join(text for _, text in chips), *(f"! {w}" for w in warnings), *notes])
     _show(html, text, {"kind": "data_check", "check": {k: _finite(v) for k, v in check.items()}})
+
+
+def _check_day(day: object) -> None:
+    with suppress(ValueError):
+        if not day or (isinstance(day, str) and date.fromisoformat(day[:10])):
+            return
+    message = f"as_of is {day!r}, which is no date. Write it as YYYY-MM-DD."
+    raise ParameterError(message)
 
 
 def _entries(check: Mapping[str, object], key: str) -> list[Mapping[str, object]]:
@@ -358,10 +360,9 @@ def _texts(check: Mapping[str, object], key: str) -> list[str]:
 
 def _table_chips(entry: Mapping[str, object]) -> list[tuple[str, str]]:
     span = f", {entry['first']} to {entry['last']}" if entry.get("first") and entry.get("last") else ""
-    chips = [("cs-ok", f"{entry['table']} {entry['rows']:,} rows{span}")]
-    if entry.get("set_aside"):
-        chips.append(("cs-warn", f"{entry['table']}: {entry['set_aside']:,} rows set aside"))
-    return chips
+    rows, aside = (int(str(entry.get(key) or 0)) for key in ("rows", "set_aside"))
+    chips = [("cs-ok", f"{entry['table']} {counted(rows, 'row')}{span}")]
+    return chips + [("cs-warn", f"{entry['table']}: {counted(aside, 'row')} set aside")] * bool(aside)
 
 
 def _listed(texts: list[str], kind: str, *, room: int = 5) -> str:

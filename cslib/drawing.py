@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import re
 import sys
 from html import escape
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["drawing"]
 
 SVG_LIMIT = 400_000
+LEGIBLE = 10  # pixels of the smallest text, however narrow the screen
 # Charts are drawn once, in these colours; the page swaps them for its own, so one chart serves both themes.
 THEME = {
     "#000000": "--ink",
@@ -76,8 +78,10 @@ def _themed(svg: str, name: str, alt: str) -> str:
     svg = re.sub(r' d="[^"]*"', lambda path: _short(path[0]), svg)
     points = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
     box = re.search(r'viewBox="[^"]*"', svg)[0]  # type: ignore[index]
+    sizes = [float(size) for size in re.findall(r"font(?:-size)?: [^;\"]*?([\d.]+)px", svg)]
+    least = math.ceil(points * max(1, LEGIBLE / min(sizes, default=LEGIBLE)))
     style = (
-        f"width:100%;max-width:{points * 96 / 72:.0f}px;min-width:{points:.0f}px;"
+        f"width:100%;max-width:{max(least, points * 96 / 72):.0f}px;min-width:{least}px;"
         "font-family:var(--sans, sans-serif);fill:var(--ink, #1b1f24);stroke-linejoin:round;stroke-linecap:butt"
     )
     head = f'<svg {box} role="img" aria-label="{escape(alt)}" style="{style}">'

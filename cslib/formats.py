@@ -1,13 +1,24 @@
-"""How numbers are written for a reader: in cards, tables and sentences alike."""
+"""How values are written for a reader: numbers, dates and texts, and what of a text may be published."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from html import escape
+from pathlib import Path
+from typing import Any
 
 from cslib.errors import ParameterError, did_you_mean
 
-__all__ = ["format_value"]
+__all__ = [
+    *("format_day", "format_interval", "format_value"),
+    *("cleaned", "inline", "public", "unbroken", "without_folders", "without_secrets"),
+]
 
 
 def _decimals(value: float, digits: str) -> str:
@@ -27,10 +38,17 @@ def _number(value: float) -> str:
 
 
 def _percent(value: float) -> str:
+    """Round, but never to 0 % or 100 % what is not exactly that: all of them and nearly all are two things."""
     share = 100 * value
-    if share in (0, 100):
-        return _decimals(share, ".0f") + " %"
-    return _decimals(share, ".1f" if abs(share) >= 0.1 else ".2g") + " %"
+    size, sign = abs(share), "−" * (share < 0)
+    if size in (0, 100):
+        return f"{sign}{size:.0f} %"
+    if size < 0.01:
+        return f"{'>' if sign else '<'} {sign}0.1 %"
+    text = _decimals(share, ".1f" if size >= 0.1 else ".2g")
+    if text.endswith("100.0") and 99 < size < 101:
+        text = f"{'>' if (size < 100) != bool(sign) else '<'} {sign}{'99.9' if size < 100 else '100.1'}"
+    return f"{text} %"
 
 
 def _points(value: float) -> str:
@@ -112,4 +130,139 @@ def format_value(value: float | None, unit: str = "number", currency: str = "") 
         return "not measured"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{currency if unit in ('money', 'amount') else ''} {UNITS[unit](value)}".strip()
+    return f"{currency if unit in ('money', 'amount') else ''} {UNITS[unit](float(value))}".strip()
+
+
+def format_interval(lower: float | None, upper: float | None, unit: str = "number") -> str:
+    """Write the two ends of an interval, in the unit of the value that stands beside it.
+
+    Parameters
+    ----------
+    lower, upper
+        The ends.
+    unit
+        A unit of `format_value`.
+
+    Returns
+    -------
+    str
+        Without the name of the unit; empty where an end is missing.
+
+    Examples
+    --------
+    >>> format_interval(0.063, 0.132, "points"), format_interval(33, 37, "months"), format_interval(None, 1)
+    ('6.3 to 13.2', '33 to 37', '')
+    """
+    ends = [e for e in (lower, upper) if e is not None and not math.isnan(e)]
+    texts = [re.sub(r" (%|points|months?)$", "", format_value(e, unit)).removeprefix("+") for e in ends]
+    return " to ".join(texts) if len(texts) == 2 else ""
+
+
+def format_day(iso: str) -> str:
+    """Write the day of an ISO date or time stamp for a reader.
+
+    Examples
+    --------
+    >>> format_day("2025-07-01T06:00:12Z")
+    '1 July 2025'
+    """
+    day = date.fromisoformat(iso[:10])
+    return f"{day.day} {day:%B %Y}"
+
+
+def inline(text: str) -> str:
+    """Escape a text and turn its ``**bold**`` into HTML.
+
+    Examples
+    --------
+    >>> inline("**three** of <all>")
+    '<strong>three</strong> of &lt;all&gt;'
+    """
+    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", unbroken(text))
+
+
+def unbroken(text: str) -> str:
+    """Escape a text, and keep a percent sign on the line of its number."""
+    return escape(text).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+# The rest of an address after ://, in plain text or in HTML.
+ADDRESS = re.compile(r"(?<=://)(?:(?!&(?:quot|[lg]t|#))[^\s<>\"'])+")
+PATH = re.compile(r"([A-Za-z]:)?[\\/]|~|\.\.?([\\/]|$)|.*[\\/]\.\.([\\/]|$)")
+
+
+def public(value: object) -> object:
+    """Publish a path as its last part, and an address without credentials and query.
+
+    Examples
+    --------
+    >>> public("../../srv/joe/data/"), public("postgresql://joe:secret@db.example/shop?sslkey=x"), public("a/b")
+    ('data', 'postgresql://db.example/shop', 'a/b')
+    """
+    if not isinstance(value, str):
+        return value
+    scheme, sign, rest = value.partition("://") if re.match(r"[\w+.-]+://", value) else ("", "", value)
+    rest = _bare_address(rest) if sign else rest
+    last = re.split(r"[\\/]", rest.rstrip("\\/"))[-1] if PATH.match(rest) or os.path.exists(rest) else rest
+    return scheme + sign + (last if sign else without_secrets(last))
+
+
+def without_secrets(text: str) -> str:
+    """Take credentials and query out of every address in a text.
+
+    Examples
+    --------
+    >>> without_secrets("No answer from https://joe:secret@db.example/shop?token=x, sorry.")
+    'No answer from https://db.example/shop, sorry.'
+    """
+    return ADDRESS.sub(lambda address: _bare_address(address[0]), text)
+
+
+def _bare_address(address: str) -> str:
+    if re.search(r"\?.*@", address, re.S):  # an @ in the query, or a ? in the password: nobody knows
+        return "…"
+    user = re.match(r"[^/:@]*:.*@|[^/@]*@", address, re.S)
+    return re.sub(r"\?.*?(?=[.,;:)]*\Z)", "", address[user.end() if user else 0 :], flags=re.S)
+
+
+def cleaned(content: Any, values: Iterable[object], folders: Iterable[Path]) -> Any:
+    """Make a text, or every text in lists and dicts, fit to be published.
+
+    Parameters
+    ----------
+    content
+        The text.
+    values
+        What the run was given; what is public of it in part only does not stand in the text in full.
+    folders
+        Folders that are not to be named.
+
+    Returns
+    -------
+    Any
+        The same, without secrets and folders.
+    """
+    if isinstance(content, Mapping):
+        return {key: cleaned(entry, values, folders) for key, entry in content.items()}
+    if isinstance(content, list):
+        return [cleaned(entry, values, folders) for entry in content]
+    return _cleaned_text(content, values, folders) if isinstance(content, str) else content
+
+
+def _cleaned_text(text: str, values: Iterable[object], folders: Iterable[Path]) -> str:
+    private = [v for v in values if isinstance(v, str) and public(v) != v]
+    for value in sorted(private, key=len, reverse=True):
+        short = str(public(value))
+        text = text.replace(value, short).replace(escape(value), escape(short))
+    roots = [os.path.dirname(os.path.abspath(value)) for value in private if "://" not in value]
+    return without_folders(without_secrets(text), [*roots, *folders])
+
+
+def without_folders(text: str, roots: Iterable[str | os.PathLike[str]]) -> str:
+    """Take the names of this machine's folders out of a text that will be published."""
+    own = [*roots, Path.cwd(), Path.home(), sys.prefix, sys.base_prefix, tempfile.gettempdir()]
+    own += [Path(__file__).parents[1]]
+    names = {name for root in own for name in (os.path.abspath(root), os.path.realpath(root))}
+    longest_first = sorted((n for n in names if len(n) > 3), key=len, reverse=True)
+    pattern = "|".join(map(re.escape, longest_first))
+    return re.sub(rf"(?:file://|(?<![\w+=<.:/-]))(?:{pattern})(?:/|\b)", "", text)

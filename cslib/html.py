@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,10 @@ from markupsafe import Markup
 from nbconvert.filters import strip_ansi
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from cslib.display import JUPYTER_STYLE, MIME, inline
-from cslib.errors import ReportError
+from cslib.display import JUPYTER_STYLE, MIME, how_to_read
+from cslib.errors import ReportError, counted
+from cslib.formats import format_day, inline, public
 from cslib.parameters import words
-from cslib.publish import public
 
 __all__ = ["gathered", "moment", "page", "render_template"]
 
@@ -37,6 +36,7 @@ TAGS = frozenset(
         "span strong sub sup table tbody td tfoot th thead tr u ul var",
     )
 )
+PROTOCOLS = frozenset({"http", "https", "mailto"})  # beside # and relative addresses
 ATTRIBUTES = {"a": ["href", "title"], "td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
 SCRIPTED = frozenset({"application/javascript", "application/vnd.jupyter.widget-view+json"})
 LEFT_OUT = '<p class="cs cs-warning">An interactive output is left out: a report carries no scripts.</p>'
@@ -79,6 +79,7 @@ def gathered(executed: Any) -> dict[str, Any]:
         check["source"] = public(check["source"])
     return {
         "answer": next((b["text"] for b in shown if b["kind"] == "answer"), ""),
+        "subtitle": next((b["text"] for b in shown if b["kind"] == "subtitle"), ""),
         "as_of": check.get("as_of"),
         "data_check": check,
         "cards": [card for b in shown if b["kind"] == "cards" for card in b["cards"]],
@@ -133,7 +134,8 @@ def _sections(notebook: Any) -> list[Section]:
         if cell.cell_type == "markdown":
             _add_prose(sections, cell, ids)
         elif cell.cell_type == "code":
-            sections[-1].parts += [part for output in cell.outputs if (part := _part(output))]
+            parts = [part for output in cell.outputs if (part := _part(output))]
+            sections[-1].parts += [part for part in parts if part.kind != "subtitle"]  # it stands under the title
     return sections
 
 
@@ -154,10 +156,8 @@ def _append(section: Section, html: str, ids: set[str], how: bool) -> None:
         return f'<h{match[1]} id="{_unique_id(Markup(match[2]).striptags(), ids)}">{match[2]}</h{match[1]}>'
 
     html = re.sub(r"<h([3-6])>(.*?)</h\1>", named, html.strip(), flags=re.S)
-    if html and how:
-        html = f'<details class="how" open><summary>How to read this</summary>{html}</details>'
     if html:
-        section.parts.append(Part("prose", Markup(html)))
+        section.parts.append(Part("prose", Markup(how_to_read(html) if how else html)))
 
 
 def _unique_id(title: str, ids: set[str]) -> str:
@@ -214,13 +214,14 @@ def _foreign(data: Mapping[str, Any]) -> str:
 
 def _picture(data: Mapping[str, Any]) -> str:
     """Embed an image as data; an SVG too, because as an image it can run no script and style no page."""
-    for kind in ("image/svg+xml", "image/png", "image/jpeg"):
-        if kind in data:
-            svg = kind == "image/svg+xml"
-            code = base64.b64encode(data[kind].encode()).decode() if svg else data[kind].replace("\n", "")
-            alt = escape(data.get("text/plain", "chart"))
-            return f'<div class="scroll" tabindex="0"><img alt="{alt}" src="data:{kind};base64,{code}"></div>'
-    return ""
+    kind = next((k for k in ("image/svg+xml", "image/png", "image/jpeg") if k in data), "")
+    try:
+        svg = kind == "image/svg+xml"
+        image = data[kind].encode() if svg else base64.b64decode("".join(data[kind].split()), validate=True)
+    except (KeyError, ValueError):
+        return ""  # there is none, or what is there is no image
+    alt, code = escape(data.get("text/plain", "chart")), base64.b64encode(image).decode()
+    return f'<div class="scroll" tabindex="0"><img alt="{alt}" src="data:{kind};base64,{code}"></div>'
 
 
 def _preformatted(text: str) -> str:
@@ -231,33 +232,41 @@ def _plain(text: str) -> str:
     return str(strip_ansi(text)).rstrip()  # type: ignore[no-untyped-call]
 
 
+class _Renderer(IPythonRenderer):
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        """Put its words in the place of an image: the cleaner leaves none, and an attachment may be missing."""
+        return escape(text)
+
+
 def _markdown(source: str) -> str:
-    renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
-    return _clean(MarkdownWithMath(renderer).render(source))
+    return _clean(MarkdownWithMath(_Renderer(escape=False, exclude_anchor_links=True)).render(source))
 
 
 def _clean(html: str) -> str:
     """Keep plain markup: no script, style, image, event handler or foreign attribute."""
     html = re.sub(r"<(script|style)\b.*?</\1\s*>", "", html, flags=re.S | re.I)
-    return str(bleach.clean(html, tags=TAGS, attributes=ATTRIBUTES, strip=True))
+    return str(bleach.clean(html, tags=TAGS, attributes=ATTRIBUTES, protocols=PROTOCOLS, strip=True))
 
 
 def _subtitle(facts: Mapping[str, Any]) -> str:
-    """Say in one line what the report rests on: customers, last day, segment and filter."""
+    """Say in one line what the report rests on: customers or what the notebook says, last day, segment, filter."""
     tables = {t["table"]: t for t in facts["data_check"].get("tables", [])}
     given = facts["parameters"]
+    own = facts["subtitle"].replace("**", "")
     parts = [
-        f"{tables['customers']['rows']:,} customers" if "customers" in tables else "",
-        f"observed until {_day(facts['as_of'])}" if facts["as_of"] else "",
+        counted(tables["customers"]["rows"], "customer") if "customers" in tables and not own else "",
+        f"observed until {format_day(facts['as_of'])}" if facts["as_of"] else "",
+        own,
         f"by {given['segment_by']}" if given.get("segment_by") else "",
         f"where {given['where']}" if given.get("where") else "",
     ]
-    return " · ".join(filter(None, parts))
+    line = " · ".join(filter(None, parts))
+    return line[:1].upper() + line[1:]
 
 
 def _footer(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     check, versions = facts["data_check"], dict(facts["versions"])
-    rows = [f"{t['table']} {t['rows']:,} rows" for t in check.get("tables", [])]
+    rows = [f"{t['table']} {counted(t['rows'], 'row')}" for t in check.get("tables", [])]
     print_of = [f"fingerprint {check['fingerprint']}"] if check.get("fingerprint") else []
     made = [f"{facts['notebook']} {facts['notebook_sha256'][:12]}", f"cslib {versions.pop('cslib')}"]
     seed = [f"seed {facts['parameters']['seed']}"] if "seed" in facts["parameters"] else []
@@ -270,11 +279,6 @@ def _footer(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(term, text) for term, text in lines if text]
 
 
-def _day(iso: str) -> str:
-    day = date.fromisoformat(iso[:10])
-    return f"{day.day} {day:%B %Y}"
-
-
 def moment(iso: str) -> str:
     """Write a UTC time stamp for a reader.
 
@@ -283,4 +287,4 @@ def moment(iso: str) -> str:
     >>> moment("2025-07-01T06:00:12Z")
     '1 July 2025, 06:00 UTC'
     """
-    return f"{_day(iso)}, {iso[11:16]} UTC"
+    return f"{format_day(iso)}, {iso[11:16]} UTC"

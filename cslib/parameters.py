@@ -1,4 +1,4 @@
-"""Notebooks and what they can be asked: typed parameters, read without running anything."""
+"""Notebooks and what they can be asked: typed parameters, a name, a folder; nothing runs for that."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import ast
 import io
 import json
 import math
+import os
 import re
+import tempfile
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cslib.errors import ParameterError, ReportError, did_you_mean
 
-__all__ = ["Notebook", "Parameter", "find_notebooks", "parse_parameters"]
+__all__ = ["Notebook", "Parameter", "Value", "checked_slug", "find_notebooks", "output_folder", "parse_parameters"]
 
 Value = str | int | float | bool
 TYPES: Mapping[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
@@ -33,12 +35,13 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook that can become a report: its first H1 is the title."""
+    """A notebook that can become a report: its first H1 is the title, `cells` counts those with code."""
 
     name: str
     path: Path
     title: str
     parameters: tuple[Parameter, ...]
+    cells: int
 
 
 def find_notebooks(folder: Path | None = None) -> list[Notebook]:
@@ -68,15 +71,36 @@ def find_notebooks(folder: Path | None = None) -> list[Notebook]:
 def _read_notebook(path: Path) -> Notebook:
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        message = f"{path.name} cannot be read as a notebook ({error})."
+        texts = [(c["cell_type"], c["metadata"].get("tags", []), "".join(c["source"])) for c in cells]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        message = f"{path.name} cannot be read as a notebook ({error!r})."
         raise ReportError(message) from error
-    texts = ["".join(c["source"]) for c in cells if c["cell_type"] == "markdown"]
-    titles = [m[1] for text in texts if (m := re.search(r"^# +(.+?)\s*$", text, re.M))]
+    prose = [text for kind, _, text in texts if kind == "markdown"]
+    titles = [m[1] for text in prose if (m := re.search(r"^# +(.+?)\s*$", text, re.M))]
     title = re.sub(r"[*_`]", "", titles[0]) if titles else words(path.stem)
-    tagged = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
-    source = "".join(tagged[0]["source"]) if tagged else ""
-    return Notebook(path.stem, path, title, tuple(_declared(source, path.name)))
+    source = next((text for _, tags, text in texts if "parameters" in tags), "")
+    code = sum(kind == "code" and bool(text.strip()) for kind, _, text in texts)
+    return Notebook(path.stem, path, title, tuple(_declared(source, path.name)), code)
+
+
+def checked_slug(slug: str) -> str:
+    """Give back a name that can stand in a file name and in a link, or refuse it."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", slug) or slug.lower() == "index":
+        message = f"{slug!r} cannot name a report. Use letters, digits, _ and -, not - first, and not 'index'."
+        raise ParameterError(message)
+    return slug
+
+
+def output_folder(out: Path) -> Path:
+    """Make the folder of the reports where it is missing, or say why it cannot take any."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        what = "is a file" if os.path.isfile(out) else f"cannot be written ({error.strerror})"
+        message = f"--out {out} {what}. Name a folder."
+        raise ParameterError(message) from error
+    return out.resolve()
 
 
 def words(name: str) -> str:
@@ -157,6 +181,17 @@ def parse_parameters(notebook: Notebook, given: Mapping[str, Value]) -> dict[str
     if faults:
         raise ParameterError("\n".join(faults))
     return values
+
+
+def given_for(notebook: Notebook, chosen: Sequence[Notebook], given: Mapping[str, Value]) -> dict[str, Value]:
+    """Pick from what is given to some notebooks the parameters of one, and check them and its name."""
+    known = {p.name: p for n in chosen for p in n.parameters}
+    for name in given:
+        known_parameter(known, name, notebook.name if len(chosen) == 1 else "the chosen notebooks")
+    own = {p.name: given[p.name] for p in notebook.parameters if p.name in given}
+    parse_parameters(notebook, own)
+    checked_slug(notebook.name)
+    return own
 
 
 def known_parameter(known: Mapping[str, Parameter], name: str, where: str) -> Parameter:

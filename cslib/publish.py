@@ -1,30 +1,81 @@
-"""Put a finished report in place, whole or not at all, and keep this machine's names out of it."""
+"""Put a finished report in place, whole or not at all, and leave alone what no report has written."""
 
 from __future__ import annotations
 
+import json
 import os
-import re
-import sys
+import shutil
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from cslib.errors import ParameterError
+from cslib.errors import ReportError
+from cslib.parameters import checked_slug, output_folder
 
-__all__ = ["checked_slug", "public", "publish", "sync", "without_folders"]
+__all__ = ["locked", "publish", "read_record", "refuse_foreign", "run_folder", "sync"]
 
 
-def checked_slug(slug: str) -> str:
-    """Give back a name that can stand in a file name and in a link, or refuse it."""
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", slug) or slug.lower() == "index":
-        message = f"{slug!r} cannot name a report. Use letters, digits, _ and -, not - first, and not 'index'."
-        raise ParameterError(message)
-    return slug
+@contextmanager
+def locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a folder to oneself until the end of the block, or of the process, however it ends."""
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def run_folder(out: Path, slug: str) -> Iterator[Path]:
+    """Give a run a folder of its own until its end; what killed runs have left is mended first."""
+    checked_slug(slug)
+    out = output_folder(out)
+    try:
+        with ExitStack() as held:
+            with locked(out):
+                _recover(out)
+                folder = Path(tempfile.mkdtemp(prefix=f".run-{slug}-", dir=out))
+                held.enter_context(locked(folder))
+            (folder / slug).mkdir()
+            yield folder
+    finally:
+        with locked(out):
+            _recover(out)
+
+
+def _recover(out: Path, *, keep: Path | None = None) -> None:
+    """Undo and clear away what runs have left that are over: nobody holds their folders."""
+    for folder in out.glob(".run-*"):
+        if folder != keep:
+            with suppress(OSError), locked(folder, wait=False):  # a live run's is locked; a faulty one waits
+                slug = folder.name.removeprefix(".run-").rpartition("-")[0]
+                _undo(folder, slug)
+                (folder / f"{slug}.html").unlink(missing_ok=True)  # first: now nothing is left to undo
+                shutil.rmtree(folder)
+
+
+def _undo(folder: Path, slug: str) -> None:
+    """Take back what a publication has moved, unless it came to its end: the page is moved last."""
+    out, old = folder.parent, folder / "old"
+    if not (folder / f"{slug}.html").exists():
+        return
+    if not (folder / slug).exists():
+        os.replace(out / slug, folder / slug)
+    if old.exists():
+        os.replace(old, out / slug)
 
 
 def publish(folder: Path, slug: str) -> Path:
-    """Move a finished run folder into place, so that a reader sees the old report or the new, whole.
+    """Move a finished run folder into place; whatever stops this, the old report is there again.
+
+    The page and every file are whole at any moment. They are moved one after the other, so that for the
+    blink between two moves a reader of the old page finds its tables missing or already new. A process
+    killed in that blink leaves it so until the next run starts, which puts the old report back.
 
     Parameters
     ----------
@@ -37,23 +88,47 @@ def publish(folder: Path, slug: str) -> Path:
     -------
     Path
         The published page.
+
+    Raises
+    ------
+    ReportError
+        What stands under that name was not written by a report.
     """
     for path in [*folder.rglob("*"), folder]:
         sync(path)
-    out, old = folder.parent, folder / "old"
-    with suppress(FileNotFoundError):
-        os.replace(out / slug, old)
-    try:
-        os.replace(folder / slug, out / slug)
-        os.replace(folder / f"{slug}.html", out / f"{slug}.html")
-    except OSError:
-        if old.exists() and not (out / slug).exists():
-            os.replace(old, out / slug)
-        raise
-    for stale in (f"{slug}.failed.json", f"{slug}.failed.log"):
-        (out / stale).unlink(missing_ok=True)
-    sync(out)
+    out = folder.parent
+    with locked(out):
+        _recover(out, keep=folder)
+        refuse_foreign(out, slug)
+        try:
+            with suppress(FileNotFoundError):
+                os.replace(out / slug, folder / "old")
+            os.replace(folder / slug, out / slug)
+            os.replace(folder / f"{slug}.html", out / f"{slug}.html")
+        finally:
+            _undo(folder, slug)
+        for stale in (f"{slug}.failed.json", f"{slug}.failed.log"):
+            (out / stale).unlink(missing_ok=True)
+        sync(out)
     return out / f"{slug}.html"
+
+
+def refuse_foreign(out: Path, slug: str) -> None:
+    """Never replace what no report has written: its folder would hold a run.json of that name."""
+    there = [name for name in (f"{slug}/", f"{slug}.html") if os.path.lexists(out / name.rstrip("/"))]
+    if there and not read_record(out / slug / "run.json", slug):
+        message = f"{there[0]} in {out.name} was not written by a report: {slug}/run.json is missing or foreign."
+        message += " Move it away, or name another folder with --out."
+        raise ReportError(message)
+
+
+def read_record(path: Path, slug: str) -> dict[str, Any]:
+    """Read what a run has noted of itself; empty where the file is none of ours."""
+    with suppress(OSError, ValueError, RecursionError):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(facts, dict) and facts.get("slug") == checked_slug(slug):
+            return facts
+    return {}
 
 
 def sync(path: Path) -> None:
@@ -63,20 +138,3 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def public(value: object) -> object:
-    """Publish a path as its last part and an address without its credentials."""
-    if not isinstance(value, str):
-        return value
-    return os.path.basename(value.rstrip("/")) if os.path.isabs(value) else re.sub(r"://[^/@\s]*@", "://", value)
-
-
-def without_folders(text: str, roots: Iterable[str | os.PathLike[str]]) -> str:
-    """Take the names of this machine's folders out of a text that will be published."""
-    own = [*roots, Path.cwd(), Path.home(), sys.prefix, sys.base_prefix, tempfile.gettempdir()]
-    own += [Path(__file__).parents[1]]
-    names = {name for root in own for name in (os.path.abspath(root), os.path.realpath(root))}
-    longest_first = sorted((n for n in names if len(n) > 3), key=len, reverse=True)
-    pattern = "|".join(map(re.escape, longest_first))
-    return re.sub(rf"(?:file://|(?<![\w+=<.:/-]))(?:{pattern})(?:/|\b)", "", text)

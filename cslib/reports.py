@@ -7,10 +7,10 @@ import json
 import logging
 import os
 import re
-import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,34 +20,24 @@ from pathlib import Path
 from typing import IO, Any
 
 import cslib
-from cslib import errors
 from cslib.display import RUN_DIR
-from cslib.errors import ReportError
-from cslib.parameters import Notebook, Parameter, Value, find_notebooks, known_parameter, parse_parameters
-from cslib.publish import checked_slug, public, publish, sync, without_folders
+from cslib.errors import CslibError, ReportError, counted
+from cslib.formats import cleaned, public, without_secrets
+from cslib.parameters import Notebook, Parameter, Value, find_notebooks, given_for, output_folder, parse_parameters
+from cslib.publish import locked, publish, read_record, refuse_foreign, run_folder, sync
 
-__all__ = [
-    "Notebook",
-    "Parameter",
-    "Run",
-    "find_notebooks",
-    "parse_parameters",
-    "render",
-    "render_all",
-    "write_index",
-]
+__all__ = ["Notebook", "Parameter", "Run", "find_notebooks", "parse_parameters", "render", "render_all", "write_index"]
 
-PACKAGES = (
-    "ibis-framework",
-    "duckdb",
-    "pandas",
-    "numpy",
-    "matplotlib",
-    "lifelines",
-    "papermill",
-    "nbconvert",
-)
+PACKAGES = ["ibis-framework", "duckdb", "pandas", "numpy", "matplotlib", "lifelines", "papermill", "nbconvert"]
 CELL_SECONDS = 3600
+# Run in every kernel: the name of an exception alone does not say whose it is, pandas has a DataError too.
+OWN = "raised by cslib"
+MARK_OWN = f"""get_ipython().set_custom_exc(
+    (__import__("cslib").CslibError,),
+    lambda shell, kind, error, trace, tb_offset=None: shell._showtraceback(
+        kind, error, [*shell.InteractiveTB.structured_traceback(kind, error, trace), {OWN!r}]
+    ),
+)"""
 
 
 @dataclass(frozen=True)
@@ -63,13 +53,17 @@ class Run:
     as_of: str | None
     html: Path | None
 
+    def __str__(self) -> str:
+        return f"{self.slug}: {f'done in {self.seconds:.1f} s' if self.ok else f'FAILED. {self.error}'}"
+
 
 def render_all(
     notebooks: Sequence[Notebook],
     *,
     out: Path,
     parameters: Mapping[str, Value],
-    progress: Callable[[str], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> list[Run]:
     """Render reports one after the other, then the index page; a failure does not stop the others.
 
@@ -81,8 +75,10 @@ def render_all(
         Folder of the reports; made if missing.
     parameters
         Values by name. Each notebook gets those it has.
-    progress
+    say
         Called with a line of text before and after each report.
+    progress
+        Called with the number of code cells behind us, of all notebooks together, after each of them.
 
     Returns
     -------
@@ -92,25 +88,38 @@ def render_all(
     Raises
     ------
     ParameterError
-        A parameter that no chosen notebook has, or a value of a wrong type; nothing has run then.
+        A parameter that no chosen notebook has, a value of a wrong type, a notebook's name that cannot
+        name a report, or no folder to write to; nothing has run then.
     """
-    known = {p.name: p for notebook in notebooks for p in notebook.parameters}
-    for name in parameters:
-        known_parameter(known, name, notebooks[0].name if len(notebooks) == 1 else "the chosen notebooks")
-    own = [{p.name: parameters[p.name] for p in n.parameters if p.name in parameters} for n in notebooks]
-    for notebook, given in zip(notebooks, own, strict=True):
-        parse_parameters(notebook, given)
-    say = progress or (lambda line: None)
+    own = [given_for(n, notebooks, parameters) for n in notebooks]
+    tell, step, done = say or _nothing, progress or _nothing, 0
     runs = []
     for notebook, given in zip(notebooks, own, strict=True):
-        say(f"{notebook.name} …")
-        runs.append(run := render(notebook, out=out, parameters=given))
-        say(f"{run.slug}: {f'done in {run.seconds:.1f} s' if run.ok else f'FAILED. {run.error}'}")
+        tell(f"{notebook.name} …")
+        run = render(notebook, out=out, parameters=given, progress=_from(done, step))
+        runs.append(run)
+        step(done := done + notebook.cells)
+        tell(str(run))
     write_index(out)
     return runs
 
 
-def render(notebook: Notebook, *, out: Path, parameters: Mapping[str, Value], slug: str | None = None) -> Run:
+def _from(before: int, step: Callable[[int], None]) -> Callable[[int], None]:
+    return lambda n: step(before + n)
+
+
+def _nothing(_: object) -> None:
+    pass
+
+
+def render(
+    notebook: Notebook,
+    *,
+    out: Path,
+    parameters: Mapping[str, Value],
+    slug: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Run:
     """Run one notebook and publish its report, or keep the last good one and note the failure.
 
     Parameters
@@ -123,6 +132,8 @@ def render(notebook: Notebook, *, out: Path, parameters: Mapping[str, Value], sl
         Values by name, checked before a kernel starts.
     slug
         Name of the report; by default the notebook's.
+    progress
+        Called with the number of code cells that have run, after each.
 
     Returns
     -------
@@ -132,21 +143,16 @@ def render(notebook: Notebook, *, out: Path, parameters: Mapping[str, Value], sl
     Raises
     ------
     ParameterError
-        A parameter or the slug is not usable.
+        A parameter, the slug or the folder is not usable.
     """
-    slug = checked_slug(slug or notebook.name)
+    slug = notebook.name if slug is None else slug
     values = parse_parameters(notebook, parameters)
-    out.mkdir(parents=True, exist_ok=True)
-    folder = out.resolve() / f".run-{slug}-{os.getpid()}"
-    job = _Job(notebook, slug, values, folder, datetime.now(UTC), time.monotonic())
-    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed and had the same process number
-    (folder / slug).mkdir(parents=True)
-    try:
-        return _succeeded(job)
-    except ReportError as error:
-        return _failed(job, str(error))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with run_folder(out, slug) as folder:
+        job = _Job(notebook, slug, values, folder, progress or _nothing, datetime.now(UTC), time.monotonic())
+        try:
+            return _succeeded(job)
+        except Exception as error:  # whatever is wrong with one report, the others and the index must come
+            return _failed(job, error)
 
 
 @dataclass(frozen=True)
@@ -157,6 +163,7 @@ class _Job:
     slug: str
     values: Mapping[str, Value]
     folder: Path
+    progress: Callable[[int], None]
     started: datetime
     clock: float
 
@@ -173,11 +180,19 @@ class _Job:
             "seconds": round(time.monotonic() - self.clock, 2),
         }
 
-    def write(self, name: str, text: str) -> None:
-        """Write a file of the run folder, without this machine's folders in it."""
-        paths = [os.path.dirname(v) for v in self.values.values() if isinstance(v, str) and os.path.isabs(v)]
-        own: list[str | Path] = [*paths, self.folder, self.folder.parent, self.notebook.path.parent]
-        (self.folder / name).write_text(without_folders(text, own), encoding="utf-8")
+    def clean(self, value: Any) -> Any:
+        """Make a text, or every text in what run.json is to hold, fit to be published."""
+        return cleaned(value, self.values.values(), (self.folder, self.folder.parent, self.notebook.path.parent))
+
+    def write(self, name: str, content: str | Mapping[str, Any]) -> None:
+        """Write a file of the run folder."""
+        text = content if isinstance(content, str) else json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        (self.folder / name).write_text(text, encoding="utf-8")
+
+    def log(self, text: str) -> None:
+        """Add to the log."""
+        with (self.folder / "log").open("a", encoding="utf-8") as log:
+            log.write(text)
 
     def write_log(self, name: str) -> None:
         """Put the log, if it says anything, among the files to publish."""
@@ -185,31 +200,36 @@ class _Job:
         text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
         # What ipykernel says whenever it is asked to go.
         if text := text.replace("[IPKernelApp] ERROR | KeyboardInterrupt caught in kernel.\n", ""):
-            self.write(name, text)
+            self.write(name, self.clean(text))
 
 
 def _succeeded(job: _Job) -> Run:
     from cslib.html import gathered, page
 
+    with locked(job.folder.parent):  # else another run of this report could be half in place
+        refuse_foreign(job.folder.parent, job.slug)
     raw = job.notebook.path.read_bytes()
     executed = _execute(job, raw.decode())
-    facts = {"status": "ok", **job.facts(), **gathered(executed)}
+    facts = job.clean({"status": "ok", **job.facts(), **gathered(executed)})
     facts |= {"notebook_sha256": hashlib.sha256(raw).hexdigest(), "versions": _versions()}
-    job.write(f"{job.slug}/run.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    job.write(f"{job.slug}/run.json", facts)
     job.write_log(f"{job.slug}/run.log")
-    job.write(f"{job.slug}.html", page(executed, facts))
+    job.write(f"{job.slug}.html", job.clean(page(executed, facts)))
     html = publish(job.folder, job.slug)
     return Run(job.slug, facts["title"], True, facts["answer"], "", facts["seconds"], facts["as_of"], html)
 
 
-def _failed(job: _Job, reason: str) -> Run:
-    facts = {"status": "failed", "error": reason, **job.facts()}
-    job.write(f"{job.slug}.failed.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
-    job.write_log(f"{job.slug}.failed.log")
-    error = json.loads((job.folder / f"{job.slug}.failed.json").read_text(encoding="utf-8"))["error"]
-    for file in job.folder.glob("*.failed.*"):
-        os.replace(file, job.folder.parent / file.name)
-    return Run(job.slug, facts["title"], False, "", error, facts["seconds"], None, None)
+def _failed(job: _Job, error: Exception) -> Run:
+    own = isinstance(error, CslibError)
+    reason = str(error) if own else f"The report could not be made: {type(error).__name__}: {error}."
+    facts = job.clean({"status": "failed", "error": reason, **job.facts()})
+    with suppress(OSError):  # where the disk is full, the caller at least gets to know
+        job.log("" if own else "".join(traceback.format_exception(error)))
+        job.write(f"{job.slug}.failed.json", facts)
+        job.write_log(f"{job.slug}.failed.log")
+        for file in job.folder.glob("*.failed.*"):
+            os.replace(file, job.folder.parent / file.name)
+    return Run(job.slug, facts["title"], False, "", facts["error"], facts["seconds"], None, None)
 
 
 def _versions() -> dict[str, str]:
@@ -230,6 +250,13 @@ def _execute(job: _Job, text: str) -> Any:
     import papermill
 
     started: list[Any] = []
+
+    def after(cell: Any, cell_index: int, execute_reply: Any) -> None:
+        # exit() leaves no error, and the kernel goes a moment later.
+        payload = execute_reply["content"].get("payload") or []
+        cell.metadata["asked_exit"] = any(entry.get("source") == "ask_exit" for entry in payload)
+        job.progress(sum("injected-parameters" not in c.metadata.get("tags", []) for c in started))
+
     try:
         with _log(job.folder / "log") as log, tempfile.TemporaryDirectory(prefix="cslib-") as tmp:
             executed = papermill.execute_notebook(
@@ -240,7 +267,7 @@ def _execute(job: _Job, text: str) -> Any:
                 language="python",
                 kernel_manager_class=_kernel_class(job.folder / job.slug, Path(tmp), log),
                 on_cell_execute=lambda cell, cell_index: started.append(cell),
-                on_cell_executed=_note_exit,
+                on_cell_executed=after,
                 stderr_file=log,
                 progress_bar=False,
                 request_save_on_cell_execute=False,
@@ -248,44 +275,36 @@ def _execute(job: _Job, text: str) -> Any:
                 execution_timeout=CELL_SECONDS,
             )
     except papermill.PapermillExecutionError as error:
-        with (job.folder / "log").open("a", encoding="utf-8") as log:
-            print(re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback)), file=log)
-        raise ReportError(_reason(error.ename, error.evalue, started)) from error
-    except TimeoutError as error:
-        raise ReportError(_reason("", f"it took longer than {CELL_SECONDS} s", started)) from error
-    except RuntimeError as error:  # how jupyter_client and nbclient report a kernel that died
+        job.log(re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback)).removesuffix(OWN))
+        _check_finished(started)
+        raise ReportError(_reason(error.ename, error.evalue, error.source)) from error
+    except (TimeoutError, RuntimeError) as error:  # RuntimeError: how jupyter_client reports a kernel that died
+        late = f"it took longer than {CELL_SECONDS} s"
         dead = "its process died (it ran out of memory, crashed or was killed)"
-        why = dead if "died" in str(error) else str(error)
-        raise ReportError(_reason("", why, started)) from error
-    _check_finished(executed, started)
+        why = late if isinstance(error, TimeoutError) else dead if "died" in str(error) else str(error)
+        raise ReportError(_reason("", why, started[-1].source if started else "(none)")) from error
+    _check_finished([c for c in executed.cells if c.cell_type == "code" and c.source.strip()])
+    if not executed.metadata.papermill.get("end_time"):
+        raise ReportError(_reason("", "the run has no end", started[-1].source))
     return executed
 
 
-def _note_exit(cell: Any, cell_index: int, execute_reply: Any) -> None:
-    """Mark a cell that called ``exit()``: it leaves no error, and the kernel goes a moment later."""
-    payload = execute_reply["content"].get("payload") or []
-    cell.metadata["asked_exit"] = any(entry.get("source") == "ask_exit" for entry in payload)
-
-
-def _check_finished(executed: Any, started: list[Any]) -> None:
-    cells = [c for c in executed.cells if c.cell_type == "code" and c.source.strip()]
+def _check_finished(cells: Iterable[Any]) -> None:
+    """Blame the first cell that did not run to its end; one that was meant to raise did not either."""
     for cell in cells:
-        errors_shown = [o for o in cell.outputs if o.output_type == "error"]
-        if errors_shown:
-            raise ReportError(_reason(errors_shown[0].ename, errors_shown[0].evalue, started))
+        for error in (o for o in cell.outputs if o.output_type == "error"):
+            raise ReportError(_reason(error.ename, error.evalue, cell.source, own=OWN in error.traceback))
         if cell.metadata.get("asked_exit"):
-            raise ReportError(_reason("SystemExit", "", [cell]))
+            raise ReportError(_reason("SystemExit", "", cell.source))
         if cell.execution_count is None:
-            raise ReportError(_reason("", "it was never run", [cell]))
-    if not executed.metadata.papermill.get("end_time"):
-        raise ReportError(_reason("", "the run has no end", started))
+            raise ReportError(_reason("", "it was never run", cell.source))
 
 
-def _reason(kind: str, message: str, started: list[Any]) -> str:
+def _reason(kind: str, message: str, source: str, *, own: bool = False) -> str:
     """Say why a run failed so that its reader knows what to do; cslib's own errors say it themselves."""
-    if kind in errors.__all__:
+    if own:
         return message
-    first = started[-1].source.strip().splitlines()[0] if started else "(none)"
+    first = source.strip().splitlines()[0]
     if kind == "SystemExit":
         return f"The notebook stopped itself before its end, in the cell: {first}"
     return f"The notebook stopped in the cell: {first} – {f'{kind}: {message}' if kind else message}."
@@ -316,6 +335,7 @@ def _kernel_class(run_dir: Path, sockets: Path, log: IO[str]) -> type:
     from jupyter_client.manager import AsyncKernelManager
 
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv += [f"--IPKernelApp.exec_lines={[MARK_OWN]!r}"]
     spec = KernelSpec(argv=argv, name="python3", display_name="Python 3", language="python")
     transport = "ipc" if os.name == "posix" else "tcp"
     env = os.environ | {RUN_DIR: str(run_dir), "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
@@ -347,23 +367,27 @@ def write_index(out: Path) -> Path:
     """
     from cslib.html import render_template
 
-    runs = {r["slug"]: r for r in _records(out.glob("*/run.json")) if (out / f"{r['slug']}.html").exists()}
-    failures = [f | {"last_good": runs.pop(f["slug"], None)} for f in _records(out.glob("*.failed.json"))]
-    summary = f"{len(runs)} up to date" + f", {len(failures)} failed" * bool(failures)
-    html = render_template("index.html", {"runs": list(runs.values()), "failures": failures, "summary": summary})
-    new = out / f".index-{os.getpid()}.html"
-    new.write_text(html, encoding="utf-8")
-    sync(new)
-    os.replace(new, out / "index.html")
+    out = output_folder(out)
+    with locked(out):
+        runs = {r["slug"]: r for r in _records(out.glob("*/run.json")) if (out / f"{r['slug']}.html").exists()}
+        failures = [f | {"last_good": runs.pop(f["slug"], None)} for f in _records(out.glob("*.failed.json"))]
+        summary = counted(len(runs) + len(failures), "report") + f", {len(failures)} failed" * bool(failures)
+        html = render_template("index.html", {"runs": list(runs.values()), "failures": failures, "summary": summary})
+        new = out / ".index.html"
+        new.write_text(without_secrets(html), encoding="utf-8")
+        sync(new)
+        os.replace(new, out / "index.html")
     return out / "index.html"
 
 
 def _records(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Read what the index says of each run; what another program has written is passed over."""
     from cslib.html import moment
 
     for path in sorted(paths):
-        with suppress(OSError, ValueError, KeyError):
-            record = json.loads(path.read_text(encoding="utf-8"))
-            check = record.get("data_check", {})
-            said = {"warnings": len(check.get("warnings", [])), "ended": moment(record["ended"])}
-            yield {**record, **said}
+        slug = path.name.removesuffix(".failed.json") if path.name != "run.json" else path.parent.name
+        record = read_record(path, slug)
+        with suppress(AttributeError, KeyError, TypeError, ValueError):
+            shown = {key: str(record.get(key) or "") for key in ("answer", "error", "as_of")}
+            shown |= {"slug": slug, "title": str(record["title"]), "ended": moment(record["ended"])}
+            yield {**shown, "warnings": len(record.get("data_check", {}).get("warnings", []))}

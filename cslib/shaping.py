@@ -12,10 +12,10 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from cslib.checks import Fault
-from cslib.contract import CONTRACT
+from cslib.contract import CONTRACT, TENURE
 from cslib.errors import ParameterError, counted, did_you_mean
 
-__all__ = ["MOMENT", "Spans", "cut", "derive_customers", "keep", "spans_of", "statistics", "suspicions"]
+__all__ = ["MOMENT", "Spans", "cut", "derive_customers", "keep", "last_day", "spans_of", "statistics"]
 
 MOMENT: Final = {
     "customers": "started_on",
@@ -49,24 +49,50 @@ def _span(name: str, table: ir.Table) -> Iterator[tuple[str, tuple[date, date]]]
                 yield column, (low, high)
 
 
+def last_day(spans: Spans) -> tuple[date, str] | None:
+    """Latest day on which something started or happened, and the column that says so.
+
+    Ends may be planned and costs budgeted, so they do not count. Only where ``customers`` stands alone
+    do its ``churned_on``, up to ten years after the last start (later ones stand for never).
+    """
+    days = [(own[MOMENT[n]][1], f"{n}.{MOMENT[n]}") for n, own in spans.items() if n != "costs" and MOMENT[n] in own]
+    answers = spans.get("surveys", {}).get("answered_on")
+    if answers:
+        days.append((answers[1], "surveys.answered_on"))
+    churn = spans.get("customers", {}).get("churned_on")
+    if churn and len(days) == 1 and churn[1] - days[0][0] < timedelta(days=3653):
+        days.append((churn[1], "customers.churned_on"))
+    return max(days, default=None)
+
+
 def cut(tables: Tables, spans: Spans, as_of: date) -> tuple[dict[str, ir.Table], list[Fault]]:
     """Leave out what happened after ``as_of``; what ends later is still open then. Say how many rows."""
     cut_tables, faults = {}, []
     for name, table in tables.items():
         late = {c for c, (_, last) in spans[name].items() if last > as_of}
-        if MOMENT[name] in late:
-            faults.append(_late(name, table, as_of))
+        faults += [_late(name, table, column, as_of) for column in sorted(late)]
         cut_tables[name] = _cut(name, table, as_of, late) if late else table
+    last = last_day(spans)
+    if last and as_of - last[0] > timedelta(days=31):
+        faults.append(
+            _as_of_fault("late as_of", f"Nothing happened after {last[0]} ({last[1]}): is as_of {as_of} right?")
+        )
     if (as_of + timedelta(days=1)).day != 1:
         text = f"{as_of:%B %Y} is observed only up to {as_of}; what needs the whole month is left empty."
-        faults.append(Fault("", "as_of", "unfinished period", "warning", 0, text))
+        faults.append(_as_of_fault("unfinished period", text))
     return cut_tables, faults
 
 
-def _late(name: str, table: ir.Table, as_of: date) -> Fault:
-    n = int((table[MOMENT[name]].cast("date") > as_of).sum().execute())
-    text = f"{name}.{MOMENT[name]} is after as_of {as_of} in {counted(n, 'row')}, left out."
-    return Fault(name, MOMENT[name], "after as_of", "warning", n, text)
+def _as_of_fault(rule: str, text: str) -> Fault:
+    return Fault("", "as_of", rule, "warning", 0, text)
+
+
+def _late(name: str, table: ir.Table, column: str, as_of: date) -> Fault:
+    n = int((table[column].cast("date") > as_of).sum().execute())
+    text = f"{name}.{column} is after as_of {as_of} in {counted(n, 'row')}, "
+    ends = "which count as not answered." if column == "answered_on" else "planned or later ends: open at as_of."
+    text += "left out." if column == MOMENT[name] else ends
+    return Fault(name, column, "after as_of", "warning", n, text)
 
 
 def _cut(name: str, table: ir.Table, as_of: date, late: set[str]) -> ir.Table:
@@ -81,7 +107,8 @@ def _cut(name: str, table: ir.Table, as_of: date, late: set[str]) -> ir.Table:
 
 def derive_customers(subscriptions: ir.Table) -> ir.Table:
     """Make customers of subscriptions: first start, last end where nothing runs, columns as at the first."""
-    extra = [c for c in subscriptions.columns if c not in CONTRACT["subscriptions"] and c != "currency"]
+    not_theirs = {*CONTRACT["subscriptions"], *CONTRACT["customers"], *TENURE, "currency"}
+    extra = [c for c in subscriptions.columns if c not in not_theirs]
     running = subscriptions.ended_on.isnull().any()
     return subscriptions.group_by("customer_id").aggregate(
         started_on=subscriptions.started_on.min(),
@@ -90,61 +117,61 @@ def derive_customers(subscriptions: ir.Table) -> ir.Table:
     )
 
 
-def suspicions(customers: ir.Table, segments: tuple[str, ...], *, truncation_known: bool) -> Iterator[Fault]:
-    """Yield what is odd about customers as a whole: empty segments, and a sign of left truncation."""
-    there = [s for s in dict.fromkeys(segments) if s in customers.columns]
-    if there:
-        empty = customers.aggregate(**{s: customers[s].isnull().sum() for s in there}).execute().iloc[0]
-        for column, n in empty.items():
-            if n:
-                text = f"customers.{column} is empty in {counted(int(n), 'row')}; they count as (missing)."
-                yield Fault("customers", str(column), "segment empty", "warning", int(n), text)
-    if "started_on" in customers.columns and not truncation_known:
-        yield from _truncated(customers)
-
-
-def _truncated(customers: ir.Table) -> Iterator[Fault]:
-    first = customers.churned_on.min().execute()
-    if pd.isna(first):
-        return
-    day = pd.Timestamp(first).date()
-    n = int(customers.filter(customers.started_on <= day - timedelta(days=180)).count().execute())
-    if n >= 100:
-        text = (
-            f"customers has {n:,} customers who started at least 180 days before the first recorded churn ({day}): "
-            "earlier losses seem unrecorded. Set observed_from in cslib.toml."
-        )
-        yield Fault("customers", "churned_on", "left truncation", "warning", n, text)
-
-
 def keep(tables: Tables, where: str) -> dict[str, ir.Table]:
-    """Keep the customers that meet ``where``, in every table that has customers.
+    """Keep the customers that meet every condition of ``where``, in every table that has customers.
+
+    A condition reads the column in ``customers``, or else in the first table that has it: then rows of
+    that table that do not meet it go as well.
 
     Raises
     ------
     ParameterError
-        It cannot be read, names a column that no table has, or leaves nothing.
+        It cannot be read, names a column that no table of customers has, or leaves nothing.
     """
-    tables = dict(tables)
-    for column, sign, value in _conditions(where):
-        holders = [n for n, t in tables.items() if column in t.columns]
-        if not holders:
-            there = {c for t in tables.values() for c in t.columns}
-            msg = f"where={where!r}: no table has the column {column!r}. {did_you_mean(column, there)}"
+    kept = dict(tables)
+    for column, sign, value in _conditions(str(where)):
+        holder = _holder(tables, column, where)
+        meets = _meets(tables[holder][column], sign, value)
+        ids = tables[holder].filter(meets).select("customer_id").distinct()
+        if not int(ids.count().execute()):
+            values = tables[holder].select(value=_shown(tables[holder][column])).distinct().limit(20).execute()
+            msg = f"where={where!r} leaves nothing. {did_you_mean(value, values['value'])}"
             raise ParameterError(msg)
-        main = tables["customers" if "customers" in holders else holders[0]]
-        text = main[column].cast("string").fill_null("(missing)")
-        kept = main.filter(text == value if sign == "=" else text != value)
-        if not int(kept.count().execute()):
-            values = main.select(value=text).distinct().limit(20).execute()["value"]
-            msg = f"where={where!r} leaves nothing. {did_you_mean(value, values)}"
-            raise ParameterError(msg)
-        ids = kept.select("customer_id").distinct()
-        tables = {
+        if holder != "customers":
+            kept[holder] = kept[holder].filter(_meets(kept[holder][column], sign, value))
+        kept = {
             n: t.filter(t.customer_id.isin(ids.customer_id)) if "customer_id" in t.columns else t
-            for n, t in tables.items()
+            for n, t in kept.items()
         }
-    return tables
+    if not any(int(t.count().execute()) for t in kept.values() if "customer_id" in t.columns):
+        msg = f"where={where!r} leaves nothing: no customer meets all of it. Leave a condition out."
+        raise ParameterError(msg)
+    return kept
+
+
+def _holder(tables: Tables, column: str, where: str) -> str:
+    owned = {n: t.columns for n, t in tables.items() if "customer_id" in t.columns}
+    holders = [n for n, columns in owned.items() if column in columns]
+    if not holders:
+        there = {c for columns in owned.values() for c in columns}
+        msg = f"where={where!r}: no table has the column {column!r}. {did_you_mean(column, there)}"
+        raise ParameterError(msg)
+    return "customers" if "customers" in holders else holders[0]
+
+
+def _shown(column: ir.Value) -> ir.Value:
+    return column.cast("string").fill_null("(missing)")
+
+
+def _meets(column: ir.Value, sign: str, value: str) -> ir.BooleanValue:
+    try:
+        number = float(value)
+    except ValueError:
+        number = None
+    same = _shown(column) == value
+    if number is not None and column.type().is_numeric():
+        same = (column.cast("float64") == number).fill_null(False)
+    return same if sign == "=" else ~same
 
 
 def _conditions(where: str) -> list[tuple[str, str, str]]:
@@ -170,7 +197,7 @@ def statistics(name: str, table: ir.Table) -> dict[str, Any]:
     measures |= {f"sum_{c}": table[c].sum() for c in numbers}
     if name == "customers":
         measures["share_censored"] = (
-            (~table.churned).mean() if "churned" in table.columns else table.churned_on.isnull().mean()
+            table.churned_on.isnull().mean() if "churned_on" in table.columns else (~table.churned).mean()
         )
     row = table.aggregate(**measures).execute().iloc[0].to_dict()
     return {k: _plain(v) for k, v in row.items()}

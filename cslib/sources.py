@@ -1,106 +1,130 @@
 """Where raw tables come from: a folder, a ``cslib.toml``, a connection URL, or Python objects.
 
-Text files are read as text, every column of them, and typed later by contract, so that an id such as
-``00123`` never meets a type guesser.
+Nothing is typed here: a text column stays text until the contract is known. Only a query gets numbers.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
+import math
 import os
-import re
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import duckdb
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
+import sqlglot
 from ibis.common.exceptions import IbisError, TableNotFound
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from cslib.config import SUFFIXES, Config, TableOptions, stem
-from cslib.contract import CONTRACT, NUMBER, filled
-from cslib.errors import DataError, did_you_mean
+from cslib.contract import CONTRACT, ROW
+from cslib.errors import CslibError, DataError, did_you_mean
+from cslib.textfiles import Raw, column_names, literal, no_lines, read_text
 
-__all__ = ["ENGINE_ERRORS", "ROW", "Raw", "open_tables"]
+__all__ = ["mapped", "open_tables", "reading", "session_zone"]
 
 ENGINE_ERRORS: Final = (IbisError, TableNotFound, duckdb.Error, SqlglotError, pa.ArrowException)
-ROW: Final = "__row"
-ID_LIKE: Final = r"^[+-]?0\d|\d{16}"
+FILE_ERRORS: Final = (OSError, EOFError, zlib.error, csv.Error)
+VALUE_ERRORS: Final = (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError)
+INTEGER: Final = r"^(0|-?[1-9]\d{0,14})$"
+DECIMAL: Final = r"^-?(0|[1-9]\d*)\.\d+$"
+PLAIN: Final = ("string", "date", "boolean", "empty")
 
 
-@dataclass(frozen=True)
-class Raw:
-    """A table as the source has it; ``rejects`` are lines of a text file that are no rows at all."""
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Turn what an engine, a file or a value throws into a :class:`~cslib.errors.DataError` about ``name``."""
+    try:
+        yield
+    except CslibError:
+        raise
+    except (*ENGINE_ERRORS, *FILE_ERRORS, *VALUE_ERRORS) as error:
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        msg = f"{name} cannot be read: {cause.rstrip('.')}. Correct it at the source."
+        raise DataError(msg) from error
 
-    table: ir.Table
-    rejects: pd.DataFrame
 
-
-def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw]]:
+def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[str, str]]:
     """Open every table of a data set, raw.
 
     Returns
     -------
-    connection, tables
-        The Ibis backend and the raw tables by name of the contract.
+    connection, tables, failures
+        The Ibis backend, the raw tables by name of the contract, and the messages of those that cannot
+        be opened: a file is missing, empty or in another encoding, or a query fails.
 
     Raises
     ------
     DataError
-        A file is missing, empty, in another encoding; a query fails; a connection cannot be made.
+        A connection cannot be made, or there is no table at all.
     """
     con = _connect(config)
     files = _files(config)
-    if "://" in config.source:
-        there = set(con.list_tables())
-        found = {n: TableOptions(table=n) for n in CONTRACT if n in there}
-    else:
-        found = {n: TableOptions(table=n) for n in CONTRACT if n in files}
-    tables = {**found, **config.tables}
+    there = set(con.list_tables()) if "://" in config.source else set(files)
+    tables = {n: TableOptions(table=n) for n in CONTRACT if n in there} | dict(config.tables)
     if not tables:
         msg = (
             f"{config.label!r} holds none of the tables {', '.join(CONTRACT)}. Name the files so "
             "(customers.csv, orders.parquet …) or map them in a cslib.toml."
         )
         raise DataError(msg)
-    return con, {name: _raw(con, name, tables[name], files) for name in CONTRACT if name in tables}
+    raws, failures = {}, {}
+    for name in [n for n in CONTRACT if n in tables]:
+        try:
+            with reading(name):
+                raws[name] = _raw(con, name, tables[name], files, config.folder / config.source)
+        except DataError as error:
+            failures[name] = str(error)
+    return con, raws, failures
 
 
 def _connect(config: Config) -> ibis.BaseBackend:
     bound = [t.table for t in config.tables.values() if isinstance(t.table, ir.Table)]
-    backends = {id(b): b for b in map(ibis.get_backend, bound)}
+    with reading("The mapping"):
+        backends = {id(b): b for b in (t.get_backend() for t in bound)}
     if len(backends) > 1:
         names = ", ".join(sorted(b.name for b in backends.values()))
         msg = f"The Ibis tables live in {len(backends)} connections ({names}). Bring them into one."
         raise DataError(msg)
-    con = next(iter(backends.values())) if backends else _new_connection(config)
-    if con.name == "duckdb":
-        con.raw_sql("SET TimeZone = 'UTC'")
-    elif con.name == "postgres":
-        con.raw_sql("SET TIME ZONE 'UTC'").close()
-    return con
+    return next(iter(backends.values())) if backends else _new_connection(config)
+
+
+def session_zone(con: ibis.BaseBackend) -> str:
+    """Return the time zone in which a connection reads and casts times with a zone."""
+    asked = {"duckdb": "SELECT current_setting('TimeZone') AS z", "postgres": "SELECT current_setting('TimeZone') AS z"}
+    return str(con.sql(asked[con.name]).execute()["z"].iloc[0]) if con.name in asked else "UTC"
 
 
 def _new_connection(config: Config) -> ibis.BaseBackend:
     if "://" not in config.source:
         spill = Path(tempfile.gettempdir()) / f"cslib-duckdb-{os.getpid()}"
-        return ibis.duckdb.connect(temp_directory=str(spill), autoinstall_known_extensions=False)
+        con = ibis.duckdb.connect(temp_directory=str(spill), autoinstall_known_extensions=False)
+        con.raw_sql("SET TimeZone = 'UTC'")
+        return con
     kind = config.source.split("://")[0]
     try:
-        return ibis.connect(os.path.expandvars(config.source))
+        con = ibis.connect(os.path.expandvars(config.source))
+        if con.name == "duckdb":
+            con.raw_sql("SET TimeZone = 'UTC'")
+        elif con.name == "postgres":
+            con.raw_sql("SET TIME ZONE 'UTC'").close()
     except (*ENGINE_ERRORS, ImportError, OSError, ValueError) as error:
         msg = (
             f"Cannot connect to the {kind} source ({type(error).__name__}). Check the URL, the network and the "
             f"credentials in the environment, and that the extra is installed: pip install 'cslib[{kind}]'."
         )
         raise DataError(msg) from error
+    return con
 
 
 def _files(config: Config) -> dict[str, Path]:
@@ -119,34 +143,30 @@ def _files(config: Config) -> dict[str, Path]:
     return files
 
 
-def _raw(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mapping[str, Path]) -> Raw:
-    none = pd.DataFrame(columns=["line", "text"])
+def _raw(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mapping[str, Path], base: Path) -> Raw:
     if options.query:
-        return Raw(_query(con, name, options, files), none)
+        return _query(con, name, options, files)
     if isinstance(options.table, ir.Table):
-        return Raw(options.table, none)
+        return Raw(options.table)
     if isinstance(options.table, pd.DataFrame):
-        return Raw(_frame(options.table), none)
-    path = _path(name, options, files)
-    if path is None:
-        return Raw(_named(con, name, str(options.table or name)), none)
-    return _file(con, path, options.encoding)
+        return Raw(_frame(name, options.table))
+    path = _path(name, options, files, base)
+    return Raw(_named(con, name, str(options.table or name))) if path is None else _file(con, path, options.encoding)
 
 
-def _path(name: str, options: TableOptions, files: Mapping[str, Path]) -> Path | None:
+def _path(name: str, options: TableOptions, files: Mapping[str, Path], base: Path) -> Path | None:
     wanted = options.table or name
     if isinstance(wanted, Path):
         return wanted
     by_name = {p.name: p for p in files.values()} | dict(files)
     if wanted in by_name:
         return by_name[wanted]
-    if files or str(wanted).endswith(SUFFIXES):
-        path = Path(wanted)
-        if path.exists():
-            return path
-        msg = f"The file {wanted!r} of table {name} is not there. {did_you_mean(str(wanted), by_name)}"
-        raise DataError(msg)
-    return None
+    if not files and not wanted.endswith(SUFFIXES):
+        return None
+    if (base / wanted).is_file():
+        return base / wanted
+    msg = f"The file {wanted!r} of table {name} is not there. {did_you_mean(wanted, by_name)}"
+    raise DataError(msg)
 
 
 def _named(con: ibis.BaseBackend, name: str, wanted: str) -> ir.Table:
@@ -165,138 +185,112 @@ def _file(con: ibis.BaseBackend, path: Path, encoding: str) -> Raw:
         msg = f"{path.name} is an empty file. Export it again, with a header line and rows."
         raise DataError(msg)
     local = con if con.name == "duckdb" else ibis.duckdb.connect()
-    try:
-        raw = _parquet(local, path) if path.suffix == ".parquet" else _csv(local, path, encoding)
-    except (*ENGINE_ERRORS, OSError) as error:
-        msg = f"{path.name} cannot be read: {str(error).splitlines()[0]}. Export it again."
-        raise DataError(msg) from error
-    if local is con:
-        return raw
-    return Raw(ibis.memtable(raw.table.to_pyarrow()), raw.rejects)
+    with reading(path.name):
+        if path.suffix == ".parquet":
+            raw = Raw(local.read_parquet(literal(path), hive_partitioning=False))
+        else:
+            raw = read_text(local, path, encoding)
+        return raw if local is con else Raw(ibis.memtable(raw.table.to_pyarrow()), raw.rejects)
 
 
-def _parquet(con: ibis.BaseBackend, path: Path) -> Raw:
-    return Raw(con.read_parquet(path), pd.DataFrame(columns=["line", "text"]))
-
-
-def _csv(con: ibis.BaseBackend, path: Path, encoding: str) -> Raw:
-    names, delimiter = _header(path, encoding)
-    unique = ibis.util.gen_name("cslib")
-    options: dict[str, Any] = {
-        "auto_detect": False,
-        "header": True,
-        "columns": dict.fromkeys(names, "VARCHAR"),
-        "delim": delimiter,
-        "quote": '"',
-        "escape": '"',
-        "encoding": encoding,
-        "store_rejects": True,
-        "rejects_table": f"{unique}_rejects",
-        "rejects_scan": f"{unique}_scans",
-        "rejects_limit": 0,
-    }
-    try:
-        table = _materialised(con, unique, con.read_csv(path, **options))
-    except duckdb.InvalidInputException:  # lines end in different ways, which the strict reader does not take
-        alike = _with_one_line_end(path, encoding)
-        table = _materialised(con, unique, con.read_csv(alike, **options | {"encoding": "utf-8"}))
-        alike.unlink()
-    rejects = con.sql(f"SELECT line, csv_line AS text, error_type FROM {unique}_rejects").execute()
-    _check_encoding(path, rejects)
-    lines = rejects.drop_duplicates("line")[["line", "text"]]
-    return Raw(table, lines.assign(text=lines["text"].str.strip()))
-
-
-def _materialised(con: ibis.BaseBackend, name: str, text: ir.Table) -> ir.Table:
-    return con.create_table(name, text.mutate(**{ROW: ibis.row_number() + 1}), temp=True, overwrite=True)
-
-
-def _with_one_line_end(path: Path, encoding: str) -> Path:
-    handle, name = tempfile.mkstemp(suffix=".csv")
-    with _text(path, encoding) as old, open(handle, "w", encoding="utf-8", newline="\n") as new:
-        new.writelines(old)
-    return Path(name)
-
-
-def _text(path: Path, encoding: str) -> IO[str]:
-    opener: Any = gzip.open if path.suffix == ".gz" else open
-    plain = "utf-8-sig" if encoding == "utf-8" else encoding
-    return opener(path, "rt", encoding=plain, errors="replace")
-
-
-def _check_encoding(path: Path, rejects: pd.DataFrame) -> None:
-    bad = rejects.loc[rejects["error_type"] == "INVALID ENCODING", "line"]
-    if len(bad):
-        msg = (
-            f"{path.name} is not UTF-8 text (first in line {bad.min()}). Save it as UTF-8, or set "
-            'encoding = "latin-1" in its section of cslib.toml.'
-        )
-        raise DataError(msg)
-
-
-def _header(path: Path, encoding: str) -> tuple[list[str], str]:
-    try:
-        with _text(path, encoding) as file:
-            start = file.readline()
-    except LookupError as error:
-        msg = f"encoding {encoding!r} is unknown. Use 'utf-8', 'latin-1' or 'utf-16'."
-        raise DataError(msg) from error
-    if "\ufffd" in start:
-        msg = (
-            f"The header of {path.name} is not UTF-8 text. Save the file as UTF-8, or set "
-            'encoding = "latin-1" in its section of cslib.toml.'
-        )
-        raise DataError(msg)
-    if "\x00" in start:
-        msg = f"{path.name} is no text file. Export it again as CSV, or name a Parquet file .parquet."
-        raise DataError(msg)
-    delimiter = max(",;\t|", key=start.count)
-    names = [n.strip() or f"column_{i + 1}" for i, n in enumerate(next(csv.reader([start], delimiter=delimiter)))]
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        msg = f"{path.name} has the column {twice[0]!r} twice in its header. Rename one of them."
-        raise DataError(msg)
-    return names, delimiter
-
-
-def _frame(frame: pd.DataFrame) -> ir.Table:
-    plain = frame.copy(deep=False)
-    plain.columns = [str(c) for c in plain.columns]
-    for name, column in plain.items():
-        kind = pd.api.types.infer_dtype(column, skipna=True)
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            plain[name] = column.astype(object)
-        elif column.dtype == object and (kind.startswith("mixed") or kind in ("integer", "floating")):
-            plain[name] = column.map(_plain_text, na_action="ignore")
+def _frame(name: str, frame: pd.DataFrame) -> ir.Table:
+    names = column_names(frame.columns, name)
+    columns = {n: _plain_column(frame.iloc[:, i]) for i, n in enumerate(names)}
+    plain = pd.DataFrame(columns, index=frame.index).reset_index(drop=True)
     return ibis.memtable(plain.assign(**{ROW: range(1, len(plain) + 1)}))
 
 
+def _plain_column(column: Any) -> Any:
+    """Give a column a type that every engine knows; what has none becomes text."""
+    kind = column.dtype
+    if isinstance(kind, pd.SparseDtype):
+        return column.sparse.to_dense()
+    if isinstance(kind, pd.PeriodDtype):
+        return column.dt.start_time.dt.as_unit("us")
+    if pd.api.types.is_datetime64_any_dtype(kind) and not isinstance(kind, pd.ArrowDtype):
+        return column.dt.as_unit("us")
+    if kind == "float16":
+        return column.astype("float32")
+    arrow = isinstance(kind, pd.ArrowDtype)
+    if "binary" not in str(kind) if arrow else kind.kind in "biuf" or isinstance(kind, pd.StringDtype):
+        return column
+    values = column.astype(object)
+    known = pd.api.types.infer_dtype(values, skipna=True) in PLAIN
+    return values if known else values.map(_plain_text, na_action="ignore")
+
+
 def _plain_text(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, (float, Decimal)) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    return str(value)
 
 
-def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mapping[str, Path]) -> ir.Table:
-    for name_, path in files.items():
-        if re.search(rf"\b{re.escape(name_)}\b", options.query):
-            raw = _file(con, path, options.encoding).table
-            con.create_view(name_, _numbers_as_numbers(raw), overwrite=True)
+def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mapping[str, Path]) -> Raw:
+    """Run a query over the files it names; their broken lines are the table's."""
+    stems = {s.lower(): s for s in files}
+    rejects = []
     try:
-        return con.sql(options.query)
+        statements = [s for s in sqlglot.parse(options.query, dialect=con.dialect) if s]
+        if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+            msg = f"The query of [{name}] must be one SELECT. Correct it in cslib.toml."
+            raise DataError(msg)
+        for table in {t.name.lower() for t in statements[0].find_all(exp.Table)} & stems.keys():
+            raw = _file(con, files[stems[table]], options.encoding)
+            con.create_view(stems[table], _numbers_as_numbers(raw.table), overwrite=True)
+            rejects.append(raw.rejects)
+        return Raw(
+            con.sql(options.query.rstrip().rstrip(";")),
+            pd.concat([no_lines(), *rejects], ignore_index=True).astype({"line": "int64"}),
+        )
     except ENGINE_ERRORS as error:
         msg = f"The query of [{name}] fails: {str(error).splitlines()[0]}. Correct it in cslib.toml."
         raise DataError(msg) from error
 
 
 def _numbers_as_numbers(raw: ir.Table) -> ir.Table:
-    """Give a query numbers where every value is one and none looks like an id (00123, or 16 digits)."""
+    """Give a query numbers to reckon with, never at the cost of an id.
+
+    A text column becomes whole numbers where every value is one, and decimals where every value is a
+    whole or decimal number; a blank, a sign ``+``, an exponent, a leading zero or more than 15 digits
+    in any value keeps the column text. So ``1E5``, ``00123`` and `` 12`` stay what they are; only
+    ``12.10`` and ``12.1`` are one number, as prices are: ids of that form want a cast at the source.
+    """
     texts = [c for c in raw.columns if raw[c].type().is_string()]
+    plain = raw.drop(ROW) if ROW in raw.columns else raw
     if not texts:
-        return raw.drop(ROW) if ROW in raw.columns else raw
-    odd = raw.aggregate(
-        **{
-            c: (~filled(raw[c]).re_search(NUMBER) | filled(raw[c]).re_search(ID_LIKE)).any().fill_null(True)
-            for c in texts
-        }
-    ).execute()
-    numbers = {c: filled(raw[c]).cast("float64") for c in texts if not odd[c].iloc[0]}
-    return raw.mutate(**numbers).drop(ROW)
+        return plain
+    whole = {c: raw[c].re_search(INTEGER) for c in texts}
+    decimal = {c: (whole[c] | raw[c].re_search(DECIMAL)) & (raw[c].length() <= 16) for c in texts}
+    row = (
+        raw.aggregate(
+            **{f"i{i}": whole[c].all().fill_null(False) for i, c in enumerate(texts)},
+            **{f"d{i}": decimal[c].all().fill_null(False) for i, c in enumerate(texts)},
+        )
+        .execute()
+        .iloc[0]
+    )
+    types = {c: "int64" if row[f"i{i}"] else "float64" for i, c in enumerate(texts) if row[f"d{i}"]}
+    return plain.mutate(**{c: plain[c].cast(t) for c, t in types.items()})
+
+
+def mapped(name: str, table: ir.Table, columns: Mapping[str, str], notes: list[str]) -> ir.Table:
+    """Rename columns; a mapped one wins over one of the source with that name, which is told in ``notes``.
+
+    Raises
+    ------
+    DataError
+        Two columns are left with one name, but for case.
+    """
+    named = {k: v for k, v in columns.items() if v in table.columns}
+    own = [c for c in table.columns if c not in named.values()]
+    taken = {k.lower() for k in named}
+    rest = [c for c in own if c.lower() not in taken]
+    column_names([*named, *rest], name)
+    notes += [
+        f"{name}: the column {c!r} of the source is left out, as columns maps another to its name."
+        for c in own
+        if c not in rest
+    ]
+    return table.select(**{k: table[v] for k, v in named.items()}, **{c: table[c] for c in rest}) if named else table

@@ -9,24 +9,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
-from cslib.checks import Checked, Fault, check_columns, check_relations, check_rows
+from cslib.checks import SET_ASIDE, Checked, Fault, check_columns, check_rows
 from cslib.config import Config, TableLike, TableOptions, read_config
-from cslib.contract import CONTRACT, filled, has_try_cast, specification
-from cslib.errors import DataError, ParameterError
-from cslib.shaping import MOMENT, Spans, cut, derive_customers, keep, spans_of, statistics, suspicions
-from cslib.sources import ROW, Raw, open_tables
+from cslib.contract import FIRST_YEAR, LAST_YEAR, ROW, filled, has_try_cast, specification
+from cslib.dataset import DataSet
+from cslib.errors import DataError, ParameterError, counted
+from cslib.relations import check_relations, suspicions
+from cslib.shaping import Spans, cut, derive_customers, keep, last_day, spans_of, statistics
+from cslib.sources import mapped, open_tables, reading, session_zone
+from cslib.textfiles import Raw
 
 __all__ = ["DataSet", "check", "load"]
 
@@ -36,93 +39,6 @@ DERIVED: Final = (
 )
 
 
-@dataclass(frozen=True)
-class DataSet:
-    """Canonical tables of one data set, cut at ``as_of``; made by :func:`load`.
-
-    Attributes
-    ----------
-    tables
-        Lazy Ibis tables by name of the contract.
-    as_of
-        Last fully observed day; None where the tables hold no date at all.
-    currency
-        ISO code of every amount, or empty.
-    observed_from
-        First day from which churn was recorded, or None: customers enter the risk set then.
-    segments
-        Columns declared as segments.
-    targets
-        The ``[targets]`` of ``cslib.toml``.
-    faults
-        Every fault found, errors first.
-    set_aside
-        Faulty rows left out, by table: ``reason``, ``row`` (1 = first below the header) and raw columns.
-    """
-
-    tables: Mapping[str, ir.Table]
-    as_of: date | None = None
-    currency: str = ""
-    observed_from: date | None = None
-    segments: tuple[str, ...] = ()
-    targets: Mapping[str, Any] = field(default_factory=dict)
-    faults: tuple[Fault, ...] = ()
-    set_aside: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    label: str = ""
-    notes: tuple[str, ...] = ()
-    statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    def table(self, name: str) -> ir.Table:
-        """Return one table, or say how to supply it.
-
-        Raises
-        ------
-        DataError
-            The data set has no such table.
-        """
-        if name in self.tables:
-            return self.tables[name]
-        columns = [c for c, s in CONTRACT.get(name, {}).items() if s.required]
-        msg = (
-            f"{self.label or 'The data set'} has no table {name!r}, which this needs (columns: "
-            f"{', '.join(columns)}). There are: {', '.join(self.tables)}. Add {name}.csv, or map it in cslib.toml."
-        )
-        raise DataError(msg)
-
-    def has_dates(self, name: str) -> bool:
-        """Tell whether a table is there with the dates of its contract (``customers`` may have tenures)."""
-        return name in self.tables and MOMENT[name] in self.tables[name].columns
-
-    def describe(self) -> dict[str, Any]:
-        """Return what a reader must know of the data before the figures: plain values, ready for JSON.
-
-        Returns
-        -------
-        dict
-            ``source, as_of, currency, fingerprint, tables`` (a list of ``table, rows, first, last,
-            set_aside, note``), ``share_censored`` (share of customers still here), ``notes``, ``warnings``.
-        """
-        tables = [
-            {
-                "table": n,
-                "set_aside": len(self.set_aside.get(n, ())),
-                "note": "",
-                **_shown(self.statistics[n]),
-            }
-            for n in self.tables
-        ]
-        return {
-            "source": self.label,
-            "as_of": self.as_of.isoformat() if self.as_of else None,
-            "currency": self.currency or None,
-            "fingerprint": hashlib.sha256(json.dumps(self.statistics, default=str).encode()).hexdigest()[:12],
-            "tables": tables,
-            "share_censored": self.statistics.get("customers", {}).get("share_censored"),
-            "notes": list(self.notes),
-            "warnings": [f.message for f in self.faults],
-        }
-
-
 def load(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date = "", where: str = "") -> DataSet:
     """Open a data set, check it and cut it at ``as_of``.
 
@@ -130,12 +46,18 @@ def load(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date =
     ----------
     data
         A folder, a ``cslib.toml``, one CSV or Parquet file named after its table, a connection URL that
-        Ibis understands, or a mapping of table name to DataFrame, path or Ibis table. Empty: the nearest
+        Ibis understands, or a mapping of table name to DataFrame, path or Ibis table (whose connection
+        must speak UTC where its times have a zone; its settings are left alone). Empty: the nearest
         folder ``data`` at or above the working directory.
     as_of
-        Last fully observed day, over the declared one; without either, the latest date in the data.
+        Last fully observed day, over the declared one. Without either it is the latest day on which
+        something started or happened. Ends do not count, because they may be planned, nor do costs,
+        which may be budgets; only where ``customers`` stands alone does its latest ``churned_on``
+        count, up to ten years after the latest start. Declare it where you know it.
     where
-        Keep some customers only: ``plan=Pro``, ``region!=EMEA``, several joined with `` and ``.
+        Keep some customers only: ``plan=Pro``, ``region!=EMEA``, several joined with `` and ``. Each
+        condition is about ``customers``, or else the first table with that column: a customer with
+        such a row stays, and of that table such rows only.
 
     Returns
     -------
@@ -146,13 +68,12 @@ def load(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date =
     DataError
         The data break the contract: one message lists every fault.
     ParameterError
-        ``as_of`` is no date, or ``where`` cannot be read.
+        ``data`` is not there, ``as_of`` is no date, or ``where`` cannot be read.
     """
     result = _examine(data, as_of=as_of, where=where)
     errors = [f.message for f in result.faults if f.severity == "error"]
     if errors:
-        count = "1 fault" if len(errors) == 1 else f"{len(errors)} faults"
-        msg = f"{result.label} has {count}:\n" + "\n".join(f"- {e}" for e in errors)
+        msg = f"{result.label} has {counted(len(errors), 'fault')}:\n" + "\n".join(f"- {e}" for e in errors)
         raise DataError(msg)
     return result
 
@@ -173,36 +94,53 @@ def check(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date 
     Raises
     ------
     DataError
-        A file or connection cannot be opened at all.
+        The configuration cannot be read, or the connection cannot be made.
     """
     return _examine(data, as_of=as_of, where="")
 
 
 def _examine(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, where: str) -> DataSet:
     config = read_config(data)
-    con, raws = open_tables(config)
-    currency, faults = _currency(config, raws)
-    checked = {}
+    con, raws, failures = open_tables(config)
+    checked: dict[str, Checked] = {}
+    found: list[Fault] = []
+    notes: list[str] = []
     for name, raw in raws.items():
-        options = config.tables.get(name, TableOptions())
-        sound, found = _check_table(con, name, raw, options)
-        faults += found
-        if sound is not None:
-            checked[name] = sound
+        try:
+            with reading(name):
+                checked |= _check_table(con, name, raw, config.tables.get(name, TableOptions()), found, notes)
+        except DataError as error:
+            failures[name] = str(error)
+    found += [Fault(n, "", "unreadable table", "error", 0, m) for n, m in failures.items()]
+    with reading(config.label):
+        return _assembled(config, checked, found, notes, as_of=as_of, where=where)
+
+
+def _assembled(
+    config: Config,
+    checked: Mapping[str, Checked],
+    faults: list[Fault],
+    notes: list[str],
+    *,
+    as_of: str | date,
+    where: str,
+) -> DataSet:
     tables = {n: c.table for n, c in checked.items()}
+    currency, mixed = _currency(config, tables)
     spans = spans_of(tables)
-    day, notes = _as_of(as_of or config.as_of, spans)
+    day, said = _as_of(as_of or config.as_of, spans)
     result = DataSet(
         tables=tables,
         as_of=day,
         currency=currency,
-        observed_from=_day(config.observed_from, "observed_from") if config.observed_from else None,
+        observed_from=_observed_from(config, day),
         segments=tuple(s for o in config.tables.values() for s in o.segments),
         targets=config.targets,
         set_aside={n: c.set_aside for n, c in checked.items() if len(c.set_aside)},
         label=config.label,
-        notes=(*(_zone_note(n, c) for n, r in checked.items() for c in r.zoned), *notes),
+        notes=(*notes, *said),
     )
+    faults = [*faults, *mixed]
     if not any(f.severity == "error" for f in faults):
         result, more = _complete(result, spans, where)
         faults += more
@@ -210,28 +148,49 @@ def _examine(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, w
 
 
 def _check_table(
-    con: ibis.BaseBackend, name: str, raw: Raw, options: TableOptions
-) -> tuple[Checked | None, list[Fault]]:
-    unmapped = [c for c in options.columns.values() if c not in raw.table.columns]
-    table = raw.table.rename({k: v for k, v in options.columns.items() if v not in unmapped and k != v})
+    con: ibis.BaseBackend, name: str, raw: Raw, options: TableOptions, found: list[Fault], notes: list[str]
+) -> dict[str, Checked]:
+    """Check one table, add to ``found`` and ``notes``, and return it by name if it is sound."""
+    table = mapped(name, raw.table, options.columns, notes)
     spec = specification(name, tuple(table.columns))
-    named = (*unmapped, *options.segments, *options.reading.numbers)
-    missing = check_columns(name, table, spec, named)
-    if missing:
-        return None, missing
-    result = check_rows(name, table, raw.rejects, spec, options.reading, try_cast=has_try_cast(con))
-    faults = list(result.faults)
-    if options.on_fault == "set_aside":
-        faults = [_as_set_aside(f) for f in faults]
-    if any(f.severity == "error" for f in faults):
-        return None, faults
+    unmapped = [c for c in options.columns.values() if c not in raw.table.columns]
+    faults = check_columns(name, table, spec, (*unmapped, *options.segments, *options.reading.numbers))
+    result = None
+    if not any(f.column in spec for f in faults):
+        result = check_rows(name, table, raw.rejects, spec, options.reading, try_cast=has_try_cast(con))
+        faults += [_as_set_aside(f) if options.on_fault == "set_aside" else f for f in result.faults]
+        notes += [f"{name}.{c} has times with a zone; they were converted to UTC." for c in result.zoned]
+        faults += _foreign_zone(con, name, result.zoned)
+    if isinstance(options.table, (pd.DataFrame, ir.Table)):
+        faults = [_for_memory(f) for f in faults]
+    found += faults
+    if result is None or any(f.severity == "error" for f in faults):
+        return {}
     if ROW in table.columns:
-        local = con.create_table(ibis.util.gen_name("cslib"), result.table, temp=True)
-        result = replace(result, table=local)
+        result = replace(result, table=con.create_table(ibis.util.gen_name("cslib"), result.table, temp=True))
     if not int(result.table.count().execute()):
         text = f"All rows of {name} have faults, so nothing is left. Correct them at the source."
-        return None, [*faults, Fault(name, "", "empty table", "error", result.n_rows, text)]
-    return result, faults
+        found.append(Fault(name, "", "empty table", "error", result.n_rows, text))
+        return {}
+    return {name: result}
+
+
+def _foreign_zone(con: ibis.BaseBackend, name: str, zoned: tuple[str, ...]) -> list[Fault]:
+    zone = session_zone(con) if zoned else "UTC"
+    if zone in ("UTC", "Etc/UTC", "GMT"):
+        return []
+    text = (
+        f"{name}.{zoned[0]} has times with a zone, and your connection speaks {zone}. "
+        "Run SET TimeZone = 'UTC' on it first."
+    )
+    return [Fault(name, zoned[0], "session zone", "error", 0, text)]
+
+
+def _for_memory(fault: Fault) -> Fault:
+    """Leave out advice that needs a ``cslib.toml``, which a mapping does not have."""
+    message = fault.message.replace(SET_ASIDE, "Correct them first.")
+    message = re.sub(r" in the file, or map it: .* of cslib\.toml\.|, or set date_format[^.]*\.", ".", message)
+    return replace(fault, message=re.sub(r"Set true_values = .*?\. ", "Make it boolean. ", message))
 
 
 def _as_set_aside(fault: Fault) -> Fault:
@@ -241,20 +200,35 @@ def _as_set_aside(fault: Fault) -> Fault:
     return replace(fault, severity="warning", message=f"{found}: these rows are left out (set_aside_{fault.table}).")
 
 
-def _day(text: str | date, what: str) -> date:
+def _day(value: str | date, what: str) -> date:
     try:
-        return text if isinstance(text, date) else date.fromisoformat(text)
-    except ValueError as error:
-        msg = f"{what} is {text!r}, which is no date. Write it as YYYY-MM-DD."
+        if not isinstance(value, (str, date, np.datetime64)):
+            raise TypeError
+        day = pd.Timestamp(datetime.fromisoformat(value.strip()) if isinstance(value, str) else value).date()
+    except (TypeError, ValueError) as error:
+        msg = f"{what} is {value!r}, which is no date. Write it as YYYY-MM-DD."
         raise ParameterError(msg) from error
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        msg = f"{what} is {day}, outside {FIRST_YEAR}–{LAST_YEAR}. Give the last fully observed day."
+        raise ParameterError(msg)
+    return day
 
 
-def _currency(config: Config, raws: Mapping[str, Raw]) -> tuple[str, list[Fault]]:
+def _observed_from(config: Config, as_of: date | None) -> date | None:
+    if not config.observed_from:
+        return None
+    day = _day(config.observed_from, "observed_from")
+    if as_of and day > as_of:
+        msg = f"observed_from {day} is after all data (as_of {as_of}). Give the first day with recorded churn."
+        raise ParameterError(msg)
+    return day
+
+
+def _currency(config: Config, tables: Mapping[str, ir.Table]) -> tuple[str, list[Fault]]:
     found = {config.currency} if config.currency else set()
-    for name, raw in raws.items():
-        column = config.tables.get(name, TableOptions()).columns.get("currency", "currency")
-        if column in raw.table.columns:
-            values = raw.table.select(currency=filled(raw.table[column])).distinct().limit(6).execute()
+    for table in tables.values():
+        if "currency" in table.columns:
+            values = table.select(currency=filled(table["currency"])).distinct().limit(6).execute()
             found |= set(values["currency"].dropna())
     if len(found) < 2:
         return next(iter(found), ""), []
@@ -262,27 +236,20 @@ def _currency(config: Config, raws: Mapping[str, Raw]) -> tuple[str, list[Fault]
     return "", [Fault("", "currency", "two currencies", "error", len(found), text)]
 
 
-def _shown(statistics: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: statistics.get(k) for k in ("rows", "first", "last")}
-
-
-def _zone_note(table: str, column: str) -> str:
-    return f"{table}.{column} has times with a zone; they were converted to UTC."
-
-
 def _as_of(declared: str | date, spans: Spans) -> tuple[date | None, list[str]]:
-    days = [(low, high, f"{name}.{c}") for name, own in spans.items() for c, (low, high) in own.items()]
     if declared:
         day = _day(declared, "as_of")
-        first = min(days, default=None)
+        first = min(((low, f"{n}.{c}") for n, own in spans.items() for c, (low, _) in own.items()), default=None)
         if first and day < first[0]:
-            msg = f"as_of {day} is before all data (first: {first[2]} on {first[0]}). Give a day after that."
+            msg = f"as_of {day} is before all data (first: {first[1]} on {first[0]}). Give a day after that."
             raise ParameterError(msg)
         return day, []
-    if not days:
+    last = last_day(spans)
+    if not last:
         return None, []
-    last = max(days, key=lambda d: d[1])
-    return last[1], [f"as_of is not declared: the latest date in the data is taken, {last[1]} in {last[2]}."]
+    what = "churn" if last[1] == "customers.churned_on" else "start or event"
+    note = f"as_of is not declared: the latest {what} is taken, {last[0]} in {last[1]}; planned ends do not count."
+    return last[0], [note]
 
 
 def _complete(data: DataSet, spans: Spans, where: str) -> tuple[DataSet, list[Fault]]:
@@ -295,8 +262,7 @@ def _complete(data: DataSet, spans: Spans, where: str) -> tuple[DataSet, list[Fa
     if "customers" not in tables and "subscriptions" in tables:
         tables = {"customers": derive_customers(tables["subscriptions"]), **tables}
         notes.append(DERIVED)
-    if "customers" in tables:
-        faults += suspicions(tables["customers"], data.segments, truncation_known=data.observed_from is not None)
+    faults += suspicions(tables, data.segments, truncation_known=data.observed_from is not None)
     if where:
         tables = keep(tables, where)
         notes.append(f"Only customers with {where}.")

@@ -32,7 +32,8 @@ NOTEBOOK = [
     ("md", "## How long do they stay?"),
     (
         "code",
-        'fig, ax = plt.subplots(figsize=(9.2, 3.6), facecolor="none")\n'
+        'd.note("All customers together.")\n'
+        'fig, ax = plt.subplots(figsize=(9.2, 3.6), facecolor="none"); ax.text(1, 0.5, "small", fontsize=7)\n'
         'ax.plot(np.exp(-np.arange(73) * 0.02), color="#0f8496"); ax.set_facecolor("none")\n'
         'd.figure(fig, name="curve", title="Half have left after 35 months", subtitle="Share.", alt="Falls.")',
     ),
@@ -42,7 +43,8 @@ NOTEBOOK = [
         "code",
         "risk = np.array([0.2, 0.9, np.nan, 0.05, 0.6])\n"
         'd.table(pd.DataFrame({"customer": list("abcde"), "risk": risk, "a_rather_long_column": "x" * 80,\n'
-        '"another_long_column": "y"}), name="at_risk", caption="By risk", formats={"risk": "percent"})',
+        '"another_long_column": "y", **{f"n_{i}": 1234567 for i in range(6)}}), name="at_risk", caption="By risk",\n'
+        'formats={"risk": "percent"}, labels={"n_1": "a heading of several words", "n_2": "p, adjusted"})',
     ),
     ("code", "pd.DataFrame(np.zeros((3, 30)))"),
 ]
@@ -119,6 +121,49 @@ def test_a_wide_chart_scrolls_by_itself_and_stays_legible(open_report: OpenRepor
         assert sizes[0] > 1.5 * sizes[1]
         scale = "e => e.getBoundingClientRect().width / e.viewBox.baseVal.width"
         assert opened.page.locator(".cs-figure svg").evaluate(scale) >= 0.99
+
+
+SMALLEST = """e => Math.min(...[...e.querySelectorAll("text")].map(t =>
+    parseFloat(getComputedStyle(t).fontSize) * e.getBoundingClientRect().width / e.viewBox.baseVal.width))"""
+
+
+def test_no_text_of_a_chart_is_too_small_on_a_phone(open_report: OpenReport, report: Path) -> None:
+    with open_report(report, width=390) as opened:
+        assert opened.page.locator(".cs-figure svg").evaluate(SMALLEST) >= 10
+
+
+BROKEN_WORDS = """() => [...document.querySelectorAll(".cs-table th, .cs-table .cs-num")].filter(cell => {
+  const nodes = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  while (nodes.nextNode()) {
+    const range = document.createRange();
+    for (const word of nodes.currentNode.data.matchAll(/[^\\s-]+/g)) {
+      range.setStart(nodes.currentNode, word.index);
+      range.setEnd(nodes.currentNode, word.index + word[0].length);
+      if (range.getClientRects().length > 1) return true;
+    }
+  }
+}).map(cell => cell.textContent)"""
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+@pytest.mark.parametrize("width", [360, 680, 1240])
+def test_headings_and_numbers_are_never_cut_inside_a_word(
+    open_report: OpenReport, report: Path, width: int, media: str
+) -> None:
+    with open_report(report, width=width) as opened:
+        opened.page.emulate_media(media=media)
+        assert opened.page.evaluate(BROKEN_WORDS) == []
+        heights = opened.page.locator(".cs-table th").evaluate_all("e => e.map(th => th.textContent.trim())")
+        assert "a heading of several words" in heights
+
+
+def test_a_heading_stays_with_the_figure_that_follows(open_report: OpenReport, report: Path) -> None:
+    with open_report(report, width=680) as opened:
+        opened.page.emulate_media(media="print")
+        breaks = "e => getComputedStyle(e).breakAfter"
+        section = opened.page.locator("#how-long-do-they-stay")
+        assert [section.locator(part).evaluate(breaks) for part in ("h2", "p.cs-note", ".cs-title")] == ["avoid"] * 3
+        assert "@page { margin: 15mm; }" in report.read_text(encoding="utf-8")
 
 
 def test_one_chart_serves_both_themes(open_report: OpenReport, report: Path) -> None:

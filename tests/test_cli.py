@@ -1,8 +1,15 @@
+import os
+import pty
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from cslib import reports
 from cslib.cli import main
+from cslib.reports import Run
 
 
 def run(*arguments):
@@ -23,7 +30,7 @@ def test_check_passes_and_tells_what_there_is(folder):
     result = run("check", folder)
     assert result.exit_code == 0
     assert "0 errors" in result.output
-    assert "customers 2" in result.output
+    assert "customers 2 rows" in result.output
 
 
 def test_check_lists_faults_and_fails(folder):
@@ -34,14 +41,33 @@ def test_check_lists_faults_and_fails(folder):
     assert "error: orders.amount has 1 row with a value that is no number" in result.output
 
 
+def test_check_counts_in_words_that_agree(folder):
+    (folder / "customers.csv").write_text("customer_id,started_on,churned_on\n1,2025-01-01,\n")
+    (folder / "orders.csv").write_text("customer_id,ordered_on,amount\n1,2025-01-01,x\n")
+    assert ": 1 error, 0 warnings." in run("check", folder).output
+    (folder / "orders.csv").unlink()
+    output = run("check", folder).output
+    assert ": 0 errors, " in output
+    assert "customers 1 row" in output
+    assert "1 rows" not in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["check", "nowhere"], 1, "Error: data 'nowhere' is not there"),
+        (["check", "nowhere"], 2, "Error: data 'nowhere' is not there"),
         (["report", "cohort_retentoin"], 2, "There is no notebook 'cohort_retentoin'. Did you mean 'cohort_retention'"),
         (["report", "-p", "segment"], 2, "-p got 'segment'. Write it as key=value"),
         (["report", "-p", "segmentby=x"], 2, "Did you mean 'segment_by'"),
         (["report", "-p", "max_periods=soon"], 2, "max_periods"),
+        (["report", "--data", "a", "-p", "data=b"], 2, "data is given more than once"),
+        (["report", "-p", "where=a", "-p", " where=b"], 2, "where is given more than once"),
+        (["report", "--out", ""], 2, "--out is empty. Name a folder."),
+        (["report", "--out", "afile"], 2, "--out afile is a file. Name a folder."),
+        (["report", "--out", "afile/x"], 2, "--out afile/x cannot be written (Not a directory). Name a folder."),
+        (["report", "--out", "/proc/x"], 2, "--out /proc/x cannot be written"),
+        (["sample", "--out", ""], 2, "--out is empty. Name a folder."),
+        (["sample", "--customers", "5", "--out", "/proc/x"], 1, "Error: /proc/x cannot be read or written"),
         (["sample", "--format", "xlsx"], 2, "xlsx"),
         (["sample", "--customers", "0"], 2, "customers"),
         (["reprot"], 2, "No such command"),
@@ -49,6 +75,7 @@ def test_check_lists_faults_and_fails(folder):
 )
 def test_wrong_usage_is_a_sentence_and_a_code(tmp_path, monkeypatch, arguments, code, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "afile").write_text("mine")
     result = run(*arguments)
     assert result.exit_code == code
     assert message in result.output
@@ -73,3 +100,54 @@ def test_a_failed_report_exits_with_one(folder):
     assert result.exit_code == 1
     assert "segment_by is 'plan', which no table has" in result.output
     assert "0 of 1 reports written" in result.output
+
+
+def test_a_notebook_named_twice_is_rendered_once(monkeypatch, tmp_path):
+    seen = []
+
+    def render_all(notebooks, **options):
+        seen.extend(n.name for n in notebooks)
+        return [Run(n.name, n.title, True, "", "", 0.0, None, tmp_path) for n in notebooks]
+
+    monkeypatch.setattr(reports, "render_all", render_all)
+    result = run("report", "cohort_retention", "cohort_retention", "--out", tmp_path)
+    assert seen == ["cohort_retention"]
+    assert "1 of 1 reports written" in result.output
+
+
+STEPS = """
+import sys
+from pathlib import Path
+from cslib import reports
+from cslib.cli import main
+
+def render_all(notebooks, *, out, parameters, say=None, progress=None):
+    run = reports.Run("x", "X", False, "", "No reason.", 1.0, None, None)
+    cells = sum(n.cells for n in notebooks)
+    for i in (1, cells // 2, cells):
+        progress and progress(i)
+    say and say(str(run))
+    return [run]
+
+reports.render_all = render_all
+main(["report", "cohort_retention", "--out", sys.argv[1]])
+"""
+
+
+def test_a_terminal_gets_a_progress_bar(tmp_path):
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", STEPS, str(tmp_path)]
+    done = subprocess.run(
+        command, stderr=theirs, stdout=subprocess.PIPE, env={**os.environ, "TERM": "xterm"}, check=False
+    )
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert done.returncode == 1
+    for part in ("cells", "[####", "100%", "x: FAILED. No reason."):
+        assert part in shown
+
+
+def test_a_log_gets_plain_lines(tmp_path):
+    done = subprocess.run([sys.executable, "-c", STEPS, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.stderr == "x: FAILED. No reason.\n"

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from cslib import display
 from cslib.display import MIME, Card
 from cslib.errors import ParameterError
-from cslib.formats import format_value
+from cslib.formats import format_interval, format_value
 
 EVIL = "<script>alert('x')</script>\"&"
 CHECK: dict[str, Any] = {
@@ -74,6 +74,10 @@ WORDS = {"name": "x", "title": "It falls", "subtitle": "share", "alt": "A line f
         (0.8431, "percent", "84.3 %"),
         (1.0, "percent", "100 %"),
         (0.0004, "percent", "0.04 %"),
+        *[(0.00009, "percent", "< 0.1 %"), (1e-12, "percent", "< 0.1 %"), (-1e-9, "percent", "> −0.1 %")],
+        *[(0.9994, "percent", "99.9 %"), (0.9999, "percent", "> 99.9 %"), (1 - 1e-15, "percent", "> 99.9 %")],
+        *[(1.0001, "percent", "< 100.1 %"), (-0.9999, "percent", "< −99.9 %"), (-1.0001, "percent", "> −100.1 %")],
+        *[(0.0, "percent", "0 %"), (-0.0, "percent", "0 %"), (-1.0, "percent", "−100 %"), (1.4, "percent", "140.0 %")],
         (-0.0004, "number", "−0.0004"),
         (float("nan"), "percent", "not measured"),
         (None, "money", "not measured"),
@@ -107,8 +111,27 @@ def test_an_unknown_unit_names_the_nearest() -> None:
 
 def test_a_card_shows_value_interval_and_n(show: Show) -> None:
     data = show(display.cards, Card("Stay", 0.843, "percent", 0.834, 0.852, 7043, detail="vs May"))
-    assert data["text/plain"] == "Stay · 84.3 % · 83.4 – 85.2 · n\N{NO-BREAK SPACE}7,043 · vs May"
+    assert data["text/plain"] == "Stay · 84.3 % · 83.4 to 85.2 · n\N{NO-BREAK SPACE}7,043 · vs May"
     assert re.sub(r"<[^>]+>", "|", body(data)).count("84.3 %") == 1
+
+
+@pytest.mark.parametrize(
+    ("unit", "lower", "upper", "text"),
+    [
+        *[("points", 0.063, 0.132, "6.3 to 13.2"), ("points", -0.021, 0.045, "−2.1 to 4.5")],
+        *[("percent", 0.97, 0.9999, "97.0 to > 99.9"), ("months", 0.96, 37, "1.0 to 37")],
+        *[
+            ("money", 388_000, 1_240_000, "388 k to 1.2 M"),
+            ("percent", 0.1, None, ""),
+            ("percent", float("nan"), 1, ""),
+        ],
+        ("months", 33, float("inf"), "33 to ∞"),
+    ],
+)
+def test_an_interval_reads_from_one_number_to_the_other(
+    unit: str, lower: float | None, upper: float | None, text: str
+) -> None:
+    assert format_interval(lower, upper, unit) == text
 
 
 def test_a_card_without_value_says_why(show: Show) -> None:
@@ -124,6 +147,8 @@ def test_a_card_without_value_says_why(show: Show) -> None:
         (display.cards, [Card(EVIL, 1, detail=EVIL, currency=EVIL)], {}),
         (display.note, [EVIL], {"kind": "answer"}),
         (display.note, [f"**{EVIL}**"], {"kind": "warning"}),
+        (display.note, [EVIL], {"kind": "subtitle"}),
+        (display.note, [EVIL], {"kind": "how_to_read"}),
         (display.table, [pd.DataFrame({EVIL: [EVIL]})], {"name": "t", "caption": EVIL}),
         (display.table, [pd.DataFrame({"a": [1]})], {"name": "t", "caption": "", "labels": {"a": EVIL}}),
         (display.table, [pd.DataFrame({"a": []})], {"name": "t", "caption": EVIL}),
@@ -175,10 +200,9 @@ def test_cells_follow_their_type(show: Show) -> None:
     assert cells == ["50.0 %", "2025-01-31", "yes", "007", "3", "–", "–", "no", "–", "–"]
 
 
-def test_an_empty_table_says_so_and_its_file_has_the_header(show: Show, run_dir: Any) -> None:
+def test_an_empty_table_is_one_line_and_its_file_has_the_header(show: Show, run_dir: Any) -> None:
     html = body(show(display.table, pd.DataFrame({"a": [], "b": []}), name="none", caption="Nobody"))
-    assert "no rows" in html
-    assert "<table" not in html
+    assert html == '<p class="cs cs-empty">Nobody: no rows.</p>'
     assert (run_dir / "none.csv").read_text() == "a,b\n"
 
 
@@ -265,6 +289,18 @@ def test_a_figure_brings_its_table(show: Show, run_dir: Any) -> None:
     assert 'href="some_report/x.csv"' in html
 
 
+@pytest.mark.parametrize("size", [4, 7, 10, 14])
+def test_the_smallest_text_of_a_figure_stays_legible(show: Show, size: int) -> None:
+    fig = chart()
+    fig.axes[0].text(0, 0, "small", fontsize=size)
+    html = body(show(display.figure, fig, **WORDS))
+    width, least, most = (
+        float(re.search(p, html)[1]) for p in (r'viewBox="0 0 (\S+)', r"min-width:(\d+)", r"max-width:(\d+)")
+    )  # type: ignore[index]
+    assert min(size, 10) * least / width >= 10
+    assert most >= least
+
+
 def test_many_marks_become_a_picture(show: Show) -> None:
     html = body(show(display.figure, chart(6000), **WORDS))
     assert '<img alt="A line falls."' in html
@@ -289,12 +325,36 @@ def test_a_note_knows_bold_only(show: Show) -> None:
         display.note("x", kind="anser")
 
 
+def test_a_note_can_be_the_subtitle_or_say_how_to_read(show: Show) -> None:
+    assert body(show(display.note, "12 **orders**", kind="subtitle")) == (
+        '<p class="cs cs-subtitle">12 <strong>orders</strong></p>'
+    )
+    data = show(display.note, "Down is **worse**.", kind="how_to_read")
+    assert body(data) == (
+        '<details class="cs how" open><summary>How to read this</summary><p>Down is <strong>worse</strong>.</p></details>'
+    )
+    assert data[MIME] == {"kind": "how_to_read", "text": "Down is **worse**."}
+
+
+@pytest.mark.parametrize("day", ["2025-13-01", "soon", "2025-02-30", 20250101])
+def test_a_data_check_has_a_day_or_none(day: object) -> None:
+    with pytest.raises(ParameterError, match=f"as_of is {day!r}, which is no date. Write it as YYYY-MM-DD"):
+        display.data_check({**CHECK, "as_of": day})
+
+
+def test_one_row_is_one_row(show: Show) -> None:
+    table = {"table": "customers", "rows": 1, "first": None, "last": None, "set_aside": 1}
+    html = body(show(display.data_check, {**CHECK, "tables": [table]}))
+    assert ">customers 1 row<" in html
+    assert ">customers: 1 row set aside<" in html
+
+
 def test_the_data_check_is_never_a_wall(show: Show) -> None:
     data = show(display.data_check, {**CHECK, "warnings": [f"warning {i}" for i in range(40)]})
     html = body(data)
     assert "customers 4,000 rows, 2022-07-01 to 2025-06-30" in html
     assert "customers: 3 rows set aside" in html
-    assert "47.0 % still here" in html
+    assert "47.0 % are still customers" in html
     assert html.split("<details>")[0].count("<li>warning") == 5
     assert "35 more" in html
 

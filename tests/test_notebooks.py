@@ -38,6 +38,8 @@ def write(folder, **tables):
         {"source": "usage", "period": "week", "max_periods": 12, "kind": "on_or_after"},
         {"source": "orders", "period": "quarter", "kind": "1-2,3-4", "segment_by": "region", "where": "plan=Team"},
         {"source": "customers", "period": "year", "as_of": "2025-03-15"},
+        {"where": "plan=Enterprise and region=APAC", "segment_by": "channel"},
+        {"source": "orders", "period": "day", "as_of": "2025-06-15", "max_periods": 30},
     ],
     ids=str,
 )
@@ -47,6 +49,8 @@ def test_retention_on_the_sample(tmp_path, root, parameters):
         assert list(tables[name]) == columns
     assert tables["retention"].segment.iloc[0] == "All"
     assert run.answer
+    page = (tmp_path / "cohort_retention.html").read_text()
+    assert ("Do not compare newer with older cohorts by it" in page) == (parameters.get("kind") == "on_or_after")
     assert (tmp_path / "cohort_retention.html").stat().st_size < 2_000_000
 
 
@@ -58,6 +62,11 @@ def test_the_planted_change_is_found(tmp_path, root):
     assert year["Starter"] < year["Team"] < year["Enterprise"]
     newer = tables["cohort_comparison"].set_index("comparison").loc["newer half"]
     assert newer.p_adjusted < 0.001
+    years = tables["cohort_years"].query("period_index == 3").set_index("segment").retention_rate
+    assert years[2022] < years[2024]
+    money = tables["revenue_curve"].query("segment == 'All'")
+    assert (money.gross_retention <= money.net_retention).all()
+    assert (money.net_ci_lower <= money.net_retention).all()
 
 
 ONE = "customer_id,started_on,churned_on,plan\n00123,2025-01-05,,Pro\n"
@@ -67,6 +76,9 @@ GONE = "customer_id,started_on,churned_on\n" + "".join(
 STAY = "customer_id,started_on,churned_on\n" + "".join(f"c{i},2025-0{i % 3 + 1}-05,\n" for i in range(12))
 LATE = "customer_id,started_on,churned_on\na,2025-06-05,\n"
 ORDERS = "customer_id,ordered_on,amount\na,2025-01-03,5\na,2025-02-03,5\nb,2025-02-07,5\n"
+MANY = "customer_id,started_on,churned_on,plan\n" + "".join(
+    f"c{i},2024-{i % 12 + 1:02d}-05,{'2025-01-20' if i % 3 else ''},$\\foo${i % 12} <b>\n" for i in range(480)
+)
 TENURE = "customer_id,tenure_months,churned\na,3,yes\nb,0,no\nc,12,no\n"
 
 
@@ -78,10 +90,11 @@ TENURE = "customer_id,tenure_months,churned\na,3,yes\nb,0,no\nc,12,no\n"
         ({"customers": GONE}, {"as_of": "2025-12-31"}, "0 % of customers are still customers"),
         ({"customers": STAY}, {"as_of": "2025-12-31"}, "100 % of customers are still customers 6 months on"),
         ({"customers": LATE}, {"as_of": "2025-06-20"}, "not known"),
-        ({"orders": ORDERS}, {"as_of": "2025-03-31"}, "order again in month 1"),
+        ({"orders": ORDERS}, {"as_of": "2025-03-31"}, "order in month 1"),
         ({"customers": TENURE}, {}, "are still customers"),
+        ({"customers": MANY}, {"as_of": "2025-04-30", "segment_by": "plan"}, "are still customers"),
     ],
-    ids=["one customer", "all gone", "all stay", "nothing complete", "three orders", "tenures"],
+    ids=["one customer", "all gone", "all stay", "nothing complete", "three orders", "tenures", "odd segment names"],
 )  # fmt: skip
 def test_odd_data_give_a_stated_correct_report(tmp_path, tables, parameters, words):
     run, _ = report("cohort_retention", tmp_path / "out", data=write(tmp_path, **tables), **parameters)

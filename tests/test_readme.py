@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def run_line(line, root, project):
         return subprocess.run(["make", "--dry-run", command[1]], cwd=root, capture_output=True, text=True).returncode
     if command[0] == "papermill":
         return subprocess.run(
-            [root / ".venv" / "bin" / "papermill", *command[1:]], cwd=project, capture_output=True
+            [Path(sys.executable).with_name("papermill"), *command[1:]], cwd=project, capture_output=True
         ).returncode
     assert command[0] == "cslib"
     return CliRunner().invoke(main, command[1:]).exit_code

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,10 +15,13 @@ from typing import Any
 import nbformat
 import pytest
 
+from cslib import html as page_of
+from cslib import publish as publication
 from cslib import reports
 from cslib.errors import ParameterError, ReportError
+from cslib.formats import public, without_folders
 from cslib.parameters import Notebook
-from cslib.publish import publish, without_folders
+from cslib.publish import publish
 
 PARAMETERS = """
 data: str = "data"  # where the data are # and more
@@ -43,13 +50,14 @@ EVERYTHING = [
     ("code", "from IPython.display import HTML, Javascript, display\ndisplay(Javascript('alert(1)'))"),
     ("code", "HTML('<i>kept</i><script>alert(2)</script><img src=https://example.com/y.png>')"),
     ("code", "import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])"),
+    ("code", 'd.note("Read <b>on</b>.", kind="how_to_read")'),
     ("code", ""),
     ("code", "# only a comment"),
 ]
 
 
 def write(folder: Path, name: str, cells: list[tuple[str, str]]) -> Notebook:
-    tags = {"parameters": ["parameters"], "how": ["how-to-read"]}
+    tags = {"parameters": ["parameters"], "how": ["how-to-read"], "raises": ["raises-exception"]}
     new = {"md": nbformat.v4.new_markdown_cell, "how": nbformat.v4.new_markdown_cell}
     made = [
         new.get(kind, nbformat.v4.new_code_cell)(text, id=f"cell-{i}", metadata={"tags": tags.get(kind, [])})
@@ -135,6 +143,20 @@ def test_how_to_read_can_be_folded(html: str) -> None:
     assert re.search(r"<details[^>]*><summary>How to read this</summary><p>Read it <strong>so", html)
 
 
+def test_a_notebook_can_say_how_to_read_where_it_draws(html: str) -> None:
+    assert "<summary>How to read this</summary><p>Read &lt;b&gt;on&lt;/b&gt;.</p></details>" in html
+
+
+def test_the_subtitle_is_automatic_or_the_notebooks_own(tmp_path: Path, html: str) -> None:
+    assert '<p class="subtitle">4,000 customers · observed until 30 June 2025</p>' in html
+    told = [*EVERYTHING[:4], ("code", 'd.note("**12,400** <orders>", kind="subtitle")'), ("md", "## End\n\nx")]
+    run = reports.render(write(tmp_path / "n", "told", told), out=tmp_path / "out", parameters={})
+    own = (tmp_path / "out" / "told.html").read_text(encoding="utf-8")
+    assert '<p class="subtitle">Observed until 30 June 2025 · 12,400 &lt;orders&gt;</p>' in own
+    assert own.count("12,400") == 1
+    assert run.ok
+
+
 def test_noise_goes_to_the_log(good: tuple[Path, reports.Run], html: str) -> None:
     assert "noise" not in html
     assert "UserWarning: noise" in (good[0] / "who_leaves" / "run.log").read_text(encoding="utf-8")
@@ -165,6 +187,7 @@ def test_the_same_run_gives_the_same_page_but_for_one_line(good: tuple[Path, rep
         ("exit()", "stopped itself"),
         ("import os; os.kill(os.getpid(), 9)", "process died"),
         ("from cslib.errors import DataError; raise DataError('Mend <this>.')", "^Mend <this>.$"),
+        ("from pandas.errors import DataError; raise DataError('not ours')", "in the cell: .* – DataError: not ours"),
         ("d.table(df, name='one', caption=''); d.table(df, name='one', caption='')", "'one' is used twice"),
     ],
 )
@@ -209,7 +232,7 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     bad = write(tmp_path / "n", "bad", [("md", "# Bad & <worse>"), ("code", "raise ValueError('<no>')")])
     fine = write(tmp_path / "n", "fine", [("md", "# Fine"), ("code", "1")])
     lines: list[str] = []
-    runs = reports.render_all([bad, fine], out=tmp_path / "out", parameters={}, progress=lines.append)
+    runs = reports.render_all([bad, fine], out=tmp_path / "out", parameters={}, say=lines.append)
     assert [r.ok for r in runs] == [False, True]
     assert [line.split(" in ")[0] for line in lines] == [
         *("bad …", "bad: FAILED. The notebook stopped", "fine …", "fine: done")
@@ -217,34 +240,289 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     index = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "Bad &amp; &lt;worse&gt;" in index
     assert "There is no earlier report" in index
-    assert "1 up to date, 1 failed" in index
+    assert "2 reports, 1 failed" in index
+    assert "1 report</p>" in reports.write_index(good_only(tmp_path / "out")).read_text(encoding="utf-8")
 
 
-def test_a_reader_sees_whole_pages_only(tmp_path: Path) -> None:
-    """Publish over and over while somebody reads."""
-    whole, seen, stop = "x" * 300_000 + "</html>", [], threading.Event()
+def good_only(out: Path) -> Path:
+    for file in out.glob("*.failed.*"):
+        file.unlink()
+    return out
+
+
+@pytest.mark.parametrize("last", ["1", "raise KeyError('later')"])
+def test_the_cell_that_raised_is_blamed(tmp_path: Path, last: str) -> None:
+    cells = [("md", "# M"), ("raises", "1 / 0  # meant to"), ("code", "2"), ("code", last)]
+    run = reports.render(write(tmp_path / "n", "middle", cells), out=tmp_path / "out", parameters={})
+    assert "in the cell: 1 / 0  # meant to – ZeroDivisionError" in run.error
+
+
+def test_each_cell_is_counted_once_and_a_failed_report_to_its_end(tmp_path: Path) -> None:
+    bad = write(tmp_path / "n", "bad", [("parameters", "x: int = 1"), ("code", "1 / 0"), ("code", ""), ("code", "2")])
+    fine = write(tmp_path / "n", "fine", [("md", "# Fine"), ("code", "1"), ("code", "2")])
+    steps: list[int] = []
+    reports.render_all([bad, fine], out=tmp_path / "out", parameters={"x": 2}, progress=steps.append)
+    assert (bad.cells, fine.cells) == (3, 2)
+    assert steps == sorted(steps)
+    assert set(steps) >= {1, 3, 4, 5}
+    assert steps[-1] == 5
+
+
+def test_a_fault_of_the_engine_fails_one_report_and_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = (write(tmp_path / "n", name, [("md", f"# {name}"), ("code", "1")]) for name in ("one", "two"))
+    whole = page_of.page
+    faulty = lambda notebook, facts: whole(notebook, facts) if facts["slug"] == "two" else {}["<no>"]  # noqa: E731
+    monkeypatch.setattr(page_of, "page", faulty)
+    runs = reports.render_all([one, two], out=tmp_path / "out", parameters={})
+    assert [r.ok for r in runs] == [False, True]
+    assert "could not be made: KeyError: '<no>'" in runs[0].error
+    assert "Traceback" in (tmp_path / "out" / "one.failed.log").read_text(encoding="utf-8")
+    assert "&#39;&lt;no&gt;&#39;" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+def test_an_attached_picture_leaves_its_words(tmp_path: Path) -> None:
+    notebook = write(tmp_path / "n", "a", [("md", "# A\n\n![the <plan>](attachment:x.png)"), ("code", "1")])
+    run = reports.render(notebook, out=tmp_path / "out", parameters={})
+    assert run.error == ""
+    assert "the &lt;plan&gt;" in (tmp_path / "out" / "a.html").read_text(encoding="utf-8")
+
+
+def test_a_day_that_is_none_is_said(tmp_path: Path) -> None:
+    code = "from cslib import display\ndisplay.data_check({'as_of': '2025-13-01', 'tables': []})"
+    run = reports.render(write(tmp_path / "n", "d", [("code", code)]), out=tmp_path / "out", parameters={})
+    assert run.error == "as_of is '2025-13-01', which is no date. Write it as YYYY-MM-DD."
+
+
+@pytest.mark.parametrize("place", ["afile", "afile/below", "/proc/x"])
+def test_a_folder_that_cannot_be_is_refused_before_anything_runs(typed: Notebook, tmp_path: Path, place: str) -> None:
+    (tmp_path / "afile").write_text("mine")
+    for call in (
+        lambda out: reports.render_all([typed], out=out, parameters={}),
+        lambda out: reports.write_index(out),
+    ):
+        with pytest.raises(ParameterError, match=r"--out .* (is a file|cannot be written \(.*\))\. Name a folder\."):
+            call(tmp_path / place)
+    assert (tmp_path / "afile").read_text() == "mine"
+
+
+@pytest.mark.parametrize("there", ["x/mine.txt", "x/run.json", "x.html"])
+def test_what_no_report_has_written_is_never_replaced(tmp_path: Path, there: str) -> None:
+    mine = tmp_path / "out" / there
+    mine.parent.mkdir(parents=True)
+    mine.write_text('{"slug": "other"}')
+    before = sorted((tmp_path / "out").rglob("*"))
+    run = reports.render(write(tmp_path / "n", "x", [("code", "1")]), out=tmp_path / "out", parameters={})
+    assert "was not written by a report" in run.error
+    with pytest.raises(ReportError, match="was not written by a report"):
+        publish(made(tmp_path / "out", "x", 1), "x")
+    assert mine.read_text() == '{"slug": "other"}'
+    assert set(before) <= set((tmp_path / "out").rglob("*"))
+
+
+SECRET = "postgresql://joe:pa:ss/w%40rd@db.example/shop?sslpassword=hush&x=1"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (SECRET, "postgresql://db.example/shop"),
+        ("postgresql://joe@db.example/shop", "postgresql://db.example/shop"),
+        ("https://b.example/x.parquet?X-Amz-Signature=1f", "https://b.example/x.parquet"),
+        ("mysql://joe:p?x@db/shop", "mysql://…"),
+        ("duckdb:///srv/joe/x.db", "duckdb://x.db"),
+        ("../../../tmp/x/", "x"),
+        ("./a/../b", "b"),
+        ("~/data", "data"),
+        ("C:\\Users\\joe\\data", "data"),
+        ("plan=a/b", "plan=a/b"),
+        ("see https://joe:pw@h/x?t=1.", "see https://h/x."),
+        (12, 12),
+    ],
+)
+def test_what_of_a_value_is_published(value: object, shown: object) -> None:
+    assert public(value) == shown
+
+
+@pytest.mark.parametrize("fail", [False, True])
+def test_no_secret_is_published(tmp_path: Path, fail: bool) -> None:
+    cells = [
+        ("md", "# S\n\nFrom [here](https://joe:hidden@e.example/p?token=hidden)"),
+        ("parameters", "data: str = ''\nfail: bool = False\nother: str = ''"),
+        ("code", "import pandas as pd\nfrom cslib import display as d\nprint(data, other)"),
+        (
+            "code",
+            "d.data_check({'source': data, 'as_of': None, 'tables': [], 'warnings': [f'no {data}'], 'notes': []})",
+        ),
+        (
+            "code",
+            "d.note(f'<{data}> \"{other}\"', kind='answer')\nif fail: raise ValueError(f'cannot open {data!r}, {other}')",
+        ),
+    ]
+    notebook, out = write(tmp_path / "n", "s", cells), tmp_path / "out"
+    secret = SECRET.replace("w%40rd", 'w"<&>rd')
+    given = {"data": secret, "fail": fail, "other": "../../../hushed/x"}
+    run = reports.render_all([notebook], out=out, parameters=given)[0]
+    assert run.ok is not fail
+    for file in [p for p in out.rglob("*") if p.is_file()]:
+        text = file.read_text(encoding="utf-8")
+        for word in ("joe", "pa:ss", "hush", "hidden", "x=1", "../"):
+            assert word not in text, (file, word)
+    assert "db.example/shop" in (run.error if fail else run.answer)
+
+
+def test_pictures_are_pictures_and_links_lead_out(tmp_path: Path) -> None:
+    png = base64.encodebytes(b"\x89PNG" * 30).decode()
+    bad = 'x\\" onerror=\\"alert(1)'
+    links = [
+        *("https://e.example/a", "mailto:a@e.example", "#top", "other.html"),
+        *("javascript:alert(1)", "JAVA&#10;SCRIPT:alert(1)", "data:text/html,x", "file:///etc/passwd", "vbscript:x"),
+    ]
+    anchors = "".join(f'<a href="{link}">x</a>' for link in links)
+    cells = [
+        ("code", "from IPython.display import display, HTML"),
+        ("code", f'display({{"image/png": """{png}""", "text/plain": "good"}}, raw=True)'),
+        ("code", f'display({{"image/png": "{bad}", "text/plain": "bad picture"}}, raw=True)'),
+        ("code", f"HTML({anchors!r})"),
+    ]
+    run = reports.render(write(tmp_path / "n", "f", cells), out=tmp_path / "out", parameters={})
+    assert run.error == ""
+    html = (tmp_path / "out" / "f.html").read_text(encoding="utf-8")
+    assert f'src="data:image/png;base64,{"".join(png.split())}"' in html
+    assert "bad picture" in html
+    assert "onerror" not in html
+    assert re.findall(r'<a href="([^"]*)">x</a>', html) == links[:4]
+
+
+def made(out: Path, slug: str, version: int, *, filler: str = "x" * 300_000) -> Path:
+    """Make a finished run folder, as the engine leaves one for publication."""
+    folder = out / f".run-{slug}-v{version}"
+    (folder / slug).mkdir(parents=True)
+    (folder / slug / "run.json").write_text(json.dumps({"slug": slug}))
+    (folder / slug / "t.csv").write_text(f"{version}\n{filler}end")
+    (folder / f"{slug}.html").write_text(f"{version}\n{filler}</html>")
+    return folder
+
+
+def versions(out: Path, slug: str = "r") -> tuple[str, str]:
+    """Give the versions of the page and of its table."""
+    return tuple((out / name).read_text().split("\n")[0] for name in (f"{slug}.html", f"{slug}/t.csv"))  # type: ignore[return-value]
+
+
+def test_a_reader_sees_whole_files_that_belong_together(tmp_path: Path) -> None:
+    """Publish over and over while somebody reads the page and then its table."""
+    seen, stop = [], threading.Event()
 
     def read() -> None:
         while not stop.is_set():
-            seen.append((tmp_path / "r.html").read_text().endswith("</html>"))
+            page = (tmp_path / "r.html").read_text()
+            try:
+                table = (tmp_path / "r" / "t.csv").read_text()
+            except FileNotFoundError:  # between two moves
+                table = "missing\nend"
+            again = (tmp_path / "r.html").read_text()
+            seen.append((page, table, again))
 
-    def run(i: int) -> None:
-        folder = tmp_path / f".run-r-{i}"
-        (folder / "r").mkdir(parents=True)
-        (folder / "r" / f"{i}.csv").write_text("a\n")
-        (folder / "r.html").write_text(whole)
-        publish(folder, "r")
-
-    run(0)
+    publish(made(tmp_path, "r", 0), "r")
     reader = threading.Thread(target=read)
     reader.start()
-    for i in range(1, 21):
-        run(i)
+    for i in range(1, 41):
+        publish(made(tmp_path, "r", i), "r")
     stop.set()
     reader.join()
-    assert seen
-    assert all(seen)
-    assert [p.name for p in (tmp_path / "r").iterdir()] == ["20.csv"]
+    assert len(seen) > 5
+    for page, table, again in seen:
+        assert page.endswith("</html>")
+        assert table.endswith("end")
+        first, middle, last = (text.split("\n")[0] for text in (page, table, again))
+        # never older than the page, and at most the one that is being put in place
+        assert middle == "missing" or int(first) <= int(middle) <= int(last) + 1
+    assert versions(tmp_path) == ("40", "40")
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
+@pytest.mark.parametrize("name", ["r", "r.html"])
+def test_a_publication_that_fails_leaves_the_old_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, first: bool
+) -> None:
+    if not first:
+        publish(made(tmp_path, "r", 1), "r")
+    folder, move = made(tmp_path, "r", 2), os.replace
+
+    def faulty(source: Path, target: Path) -> None:
+        if target == tmp_path / name and source == folder / name:
+            raise OSError(28, "No space left on device")
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", faulty)
+    with pytest.raises(OSError, match="No space left"):
+        publish(folder, "r")
+    assert first or versions(tmp_path) == ("1", "1")
+    assert (tmp_path / "r").exists() is not first
+    monkeypatch.undo()
+    publish(folder, "r")
+    assert versions(tmp_path) == ("2", "2")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from cslib import publish
+from cslib.errors import ReportError
+moves, move = [], os.replace
+def killed(source, target):
+    if len(moves) == int(sys.argv[2]): os._exit(9)
+    moves.append(1); move(source, target)
+os.replace = killed
+with publish.run_folder(Path(sys.argv[1]), "r") as folder:
+    (folder / "r" / "run.json").write_text('{"slug": "r"}')
+    (folder / "r" / "t.csv").write_text("2\\nend")
+    (folder / "r.html").write_text("2\\n</html>")
+    publish.publish(folder, "r")
+"""
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_what_a_killed_run_left_is_mended_at_the_next_start(tmp_path: Path, moves: int, first: bool) -> None:
+    if not first:
+        publish(made(tmp_path, "r", 1), "r")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(moves)], check=False)
+    assert done.returncode == 9
+    with publication.run_folder(tmp_path, "other") as live:
+        assert sorted(p.name for p in tmp_path.iterdir()) == sorted([live.name, *([] if first else ["r", "r.html"])])
+        assert first or versions(tmp_path) == ("1", "1")
+        with publication.run_folder(tmp_path, "r"):
+            assert live.exists()  # a run under way is left alone
+    assert [p for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_two_runs_of_one_report_both_end_well(turning: tuple[Notebook, Path]) -> None:
+    notebook, out = turning
+    names, runs = ("one", "two"), []
+
+    def render(name: str) -> None:
+        runs.append(reports.render(notebook, out=out, parameters={"name": name}))
+
+    publishers = [threading.Thread(target=publish_many, args=(out, start)) for start in (0, 100)]
+    out.mkdir()
+    for thread in publishers:
+        thread.start()
+    for name in names:
+        render(name)
+    for thread in publishers:
+        thread.join()
+    assert [r.error for r in runs] == ["", ""]
+    assert len(set(versions(out))) == 1
+    assert sorted(p.name for p in out.iterdir()) == ["r", "r.html", "turning", "turning.html"]
+
+
+def publish_many(out: Path, start: int) -> None:
+    for i in range(start, start + 20):
+        with publication.run_folder(out, "r") as folder:
+            filled = {"r/run.json": '{"slug": "r"}', "r/t.csv": f"{i}\nend", "r.html": f"{i}\n</html>"}
+            for name, text in filled.items():
+                (folder / name).write_text(text)
+            publish(folder, "r")
 
 
 @pytest.fixture
@@ -322,9 +600,8 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("slug", ["", "-x", "../x", "a/b", "index", "Index", "a.b", "a b"])
 def test_slugs_stay_inside_the_folder(typed: Notebook, tmp_path: Path, slug: str) -> None:
-    if slug:
-        with pytest.raises(ParameterError, match="cannot name a report"):
-            reports.render(typed, out=tmp_path / "out", parameters={}, slug=slug)
+    with pytest.raises(ParameterError, match="cannot name a report"):
+        reports.render(typed, out=tmp_path / "out", parameters={}, slug=slug)
     assert not (tmp_path / "out").exists()
 
 
@@ -334,7 +611,33 @@ def test_folders_are_taken_out_of_a_text_and_nothing_else() -> None:
     assert without_folders(text, ["/srv/joe"]) == clean
 
 
-def test_a_broken_record_does_not_break_the_index(tmp_path: Path) -> None:
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "run.json").write_text("{")
-    assert "0 up to date" in reports.write_index(tmp_path).read_text(encoding="utf-8")
+def test_a_notebook_whose_name_cannot_name_a_report_is_refused_at_once(typed: Notebook, tmp_path: Path) -> None:
+    odd = write(tmp_path / "n", "my notes", [("code", "1")])
+    with pytest.raises(ParameterError, match="'my notes' cannot name a report"):
+        reports.render_all([typed, odd], out=tmp_path / "out", parameters={})
+    assert not (tmp_path / "out").exists()
+
+
+GOOD = {"slug": "x", "title": "T", "ended": "2025-07-01T06:00:12Z", "data_check": {"warnings": []}}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        *("{", "", "[]", "3", "null", '"x"', "{}", "[" * 100_000),
+        *(json.dumps({k: v for k, v in GOOD.items() if k != gone}) for gone in ("slug", "title", "ended")),
+        *(json.dumps(GOOD | odd) for odd in ({"slug": "../y"}, {"slug": 3}, {"ended": "soon"}, {"ended": 3})),
+        *(json.dumps(GOOD | odd) for odd in ({"data_check": []}, {"data_check": {"warnings": 3}})),
+    ],
+    ids=lambda text: text[:60],
+)
+def test_a_broken_or_foreign_record_does_not_break_the_index(tmp_path: Path, record: str) -> None:
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        (tmp_path / f"{name}.html").write_text("")
+    (tmp_path / "x" / "run.json").write_text(record)
+    (tmp_path / "x.failed.json").write_text(record)
+    (tmp_path / "y" / "run.json").write_text(json.dumps(GOOD | {"slug": "y", "title": "Good"}))
+    index = reports.write_index(tmp_path).read_text(encoding="utf-8")
+    assert "1 report</p>" in index
+    assert '<a href="y.html">Good</a>' in index
