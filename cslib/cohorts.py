@@ -157,6 +157,7 @@ def retention(
         sizes, counted = _count_buckets(spans, brackets)
     else:
         sizes, counted = (_count_lasts if kind == "on_or_after" else _count_periods)(spans)
+    refuse_nobody(sizes, spans)
     indices = sorted(brackets) if brackets else list(range(max_periods + 1))
     grid = _grid(with_all(sizes), with_all(counted), indices, brackets, spans)
     return _rates(grid)
@@ -204,6 +205,20 @@ def read_spans(data: DataSet, source: str, period: str, *, segment_by: str = "")
     earliest = max(lowest, _first_whole(data.observed_from, period)) if data.observed_from else lowest
     rows = table.select(customer_id=table.customer_id, lo=lo, hi=hi)
     return Spans(rows, period, lowest, complete, current, earliest, data, source, segment_by)
+
+
+def refuse_nobody(counted: pd.DataFrame, spans: Spans) -> None:
+    """Refuse a reduction in which no cohort is left.
+
+    Raises
+    ------
+    DataError
+        Names the source and, where it is the cause, ``observed_from``.
+    """
+    if counted.empty:
+        since = f" from observed_from {spans.data.observed_from} on" if spans.data.observed_from else ""
+        msg = f"No cohort of {spans.source} began{since} up to {spans.data.as_of}. Check these days, or widen where."
+        raise DataError(msg)
 
 
 def _first_whole(day: date, period: str) -> int:

@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from cslib.cohorts import KEY, Spans, read_spans, with_all
+from cslib.cohorts import KEY, Spans, read_spans, refuse_nobody, with_all
 from cslib.counts import MINOR_UNITS, mrr_steps, period_start, with_segment
 from cslib.intervals import ratio_of_sums
 from cslib.tables import DataSet
@@ -108,6 +108,7 @@ def _levels(data: DataSet, segment_by: str, period: str, max_periods: int) -> pd
     spans = read_spans(data, "subscriptions", period)
     steps = mrr_steps(data, period).filter(ibis._["first"] >= spans.earliest)
     changes = with_all(_changes(steps, segment_by, data).rename(columns={"step": "at"}))
+    refuse_nobody(changes, spans)
     parts = [_level(own, spans, max_periods) for _, own in changes.groupby(KEY, sort=False)]
     levels = pd.concat(parts, ignore_index=True)
     levels["cohort"] = [pd.Timestamp(period_start(int(c), period)) for c in levels["cohort"]]

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from cslib import DataError, ParameterError, load
 from cslib import cohorts as subject
+from cslib.cohort_comparison import compare_cohorts
 from cslib.cohorts import by_cohort_year, largest_segments, retention, retention_curve, tenure_curve
+from cslib.revenue import revenue_curve
 
 
 def orders(*rows, as_of="2025-04-30", **extra):
@@ -251,6 +253,15 @@ def test_nothing_up_to_as_of_is_an_error():
     data = load({"customers": frame, "orders": late}, as_of="2025-02-28")
     with pytest.raises(DataError, match="orders has no rows up to 2025-02-28"):
         retention(data, source="orders")
+
+
+def test_observed_from_after_every_start_is_an_error(tmp_path):
+    (tmp_path / "cslib.toml").write_text("observed_from = 2025-04-15\nas_of = 2025-04-30\n")
+    (tmp_path / "subscriptions.csv").write_text("customer_id,started_on,ended_on,mrr\na,2025-01-01,,5\n")
+    data = load(tmp_path)
+    for analysis in (retention, compare_cohorts, revenue_curve):
+        with pytest.raises(DataError, match="No cohort of .* began from observed_from 2025-04-15 on up to 2025-04-30"):
+            analysis(data)
 
 
 def test_largest_segments_keep_the_whole():
