@@ -12,7 +12,7 @@ test: .venv/test lint
 	@command -v chromium > /dev/null || $(BIN)/playwright install chromium
 	$(BIN)/python -m pytest -m "not slow"
 	$(BIN)/python -m pytest -m slow
-	$(BIN)/python -m pytest -p no:doctest --nbval-lax --nbval-current-env --nbval-cell-timeout=120 notebooks
+	$(BIN)/python -m pytest -o addopts= --nbval-lax --nbval-current-env --nbval-cell-timeout=120 notebooks
 
 lint: .venv/test
 	$(BIN)/ruff check .
