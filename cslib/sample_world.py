@@ -27,7 +27,7 @@ _CHUNK = 10_000
 _NEVER = 10**6  # days after the start: later than any date, yet safe to add to
 _FIRST = np.datetime64(TRUTH.first_day, "D")
 _DAYS = (TRUTH.as_of - TRUTH.first_day).days + 1
-_MONTHS = np.arange(_FIRST.astype("M8[M]"), np.datetime64(TRUTH.as_of, "M") + 1).astype("M8[D]")
+_MONTHS = np.arange(_FIRST.astype("M8[M]"), np.datetime64(TRUTH.as_of, "M") + np.timedelta64(1, "M")).astype("M8[D]")
 
 
 def draw(customers: int, *, seed: int) -> Iterator[tuple[str, pd.DataFrame]]:
