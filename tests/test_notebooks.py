@@ -54,7 +54,7 @@ def test_retention_on_the_sample(tmp_path, root, parameters):
     assert (tmp_path / "cohort_retention.html").stat().st_size < 2_000_000
 
 
-def test_the_planted_change_is_found(tmp_path, root):
+def test_the_planted_change_is_found_and_the_page_fits(tmp_path, root, open_report):
     """Cohorts from January 2024 on have 0.65 times the hazard; the whole and each plan's order must show."""
     run, tables = report("cohort_retention", tmp_path, data=str(root / "data"), segment_by="plan")
     assert "better than older ones" in run.answer
@@ -67,6 +67,11 @@ def test_the_planted_change_is_found(tmp_path, root):
     money = tables["revenue_curve"].query("segment == 'All'")
     assert (money.gross_retention <= money.net_retention).all()
     assert (money.net_ci_lower <= money.net_retention).all()
+    for width, media in ((360, "screen"), (1240, "screen"), (794, "print")):
+        with open_report(run.html, width=width) as opened:
+            opened.page.emulate_media(media=media)
+            assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+            assert (len(opened.requests), opened.complaints) == (1, [])
 
 
 ONE = "customer_id,started_on,churned_on,plan\n00123,2025-01-05,,Pro\n"
