@@ -253,7 +253,7 @@ def _words(spans: Spans) -> dict[str, ir.IntegerValue]:
     most = MAX_WORDS if spans.source in CONTRACTUAL else MAX_WORDS // 5
     if n_words > most or not ibis.get_backend(spans.table).has_operation(ops.BitOr):
         return {}
-    return {f"w{j}": _mask(spans.table, spans.lowest + j * BITS).bit_or() for j in range(n_words)}
+    return {f"w{j}": _mask(spans, spans.lowest + j * BITS).bit_or() for j in range(n_words)}
 
 
 def _count_periods(spans: Spans) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -294,9 +294,11 @@ def active_periods(spans: Spans, age: int) -> pd.DataFrame:
     return sums.astype(float).set_index(pd.DatetimeIndex(days)).sort_index()
 
 
-def _mask(rows: ir.Table, base: int) -> ir.IntegerValue:
+def _mask(spans: Spans, base: int) -> ir.IntegerValue:
     """Bits lo to hi of the word that begins at ``base``: 2^(hi + 1) − 2^lo, both kept inside the word."""
-    one = ibis.literal(1, "int64")
+    one, rows = ibis.literal(1, "int64"), spans.table
+    if spans.source not in CONTRACTUAL and spans.current - spans.lowest < BITS:
+        return one << (rows.lo - base)  # an event is one bit, and one word holds them all
     lo, end = (ibis.greatest(ibis.least(k - base, BITS), 0) for k in (rows.lo, rows.hi + 1))
     return (one << end) - (one << lo)
 
