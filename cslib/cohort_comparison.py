@@ -12,7 +12,7 @@ from scipy.special import chdtrc
 from cslib.cohorts import CONTRACTUAL, Spans, active_periods, default_source, read_spans, retention
 from cslib.counts import ordinal, period_start
 from cslib.intervals import holm, log_rank, newcombe
-from cslib.tables import DERIVED, DataSet
+from cslib.tables import DataSet
 
 __all__ = ["compare_cohorts", "empty_comparison"]
 
@@ -111,7 +111,7 @@ def _tests(
 
 def _declared(data: DataSet, source: str) -> bool:
     """Tell whether the data declare who left; a derived churn knows with hindsight who only paused."""
-    return source in CONTRACTUAL and data.has_dates("customers") and DERIVED not in data.notes
+    return source in CONTRACTUAL and data.has_dates("customers") and "customers" not in data.derived
 
 
 def _starts(shown: pd.DataFrame) -> pd.Series[Any]:
@@ -166,9 +166,8 @@ def _groups(cohorts: list[pd.Timestamp]) -> dict[str, list[pd.Timestamp]]:
 
 def _split(table: pd.DataFrame, newer: list[pd.Timestamp]) -> pd.DataFrame:
     """Every cohort a row of its own, or two rows: older and newer."""
-    if len(newer) == len(table):
-        return table
-    return table.groupby(table.index.isin(newer)).sum()
+    of_newer = table.index.isin(newer)
+    return table if of_newer.all() else table.groupby(of_newer).sum()
 
 
 def _log_rank(table: pd.DataFrame, newer: list[pd.Timestamp]) -> dict[str, object]:

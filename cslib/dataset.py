@@ -43,6 +43,14 @@ class DataSet:
     set_aside
         Faulty rows left out, by table: ``reason``, ``row`` (of the rows that can be read, from 1) and raw
         columns; for broken lines ``line`` (in the file) and ``text``.
+    label
+        The name of the data set in reports.
+    notes
+        What a reader should know of how the tables were made.
+    derived
+        Tables that are not in the data but made of others: their churn is seen with hindsight.
+    statistics
+        By table: rows, first and last day, sums of numbers.
     """
 
     tables: Mapping[str, ir.Table]
@@ -55,6 +63,7 @@ class DataSet:
     set_aside: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     label: str = ""
     notes: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
     statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def table(self, name: str) -> ir.Table:

@@ -168,7 +168,7 @@ def _check_table(
         return {}
     if ROW in table.columns:
         result = replace(result, table=con.create_table(ibis.util.gen_name("cslib"), result.table, temp=True))
-    if not int(result.table.count().execute()):
+    if len(result.set_aside) and not int(result.table.count().execute()):
         text = f"All rows of {name} have faults, so nothing is left. Correct them at the source."
         found.append(Fault(name, "", "empty table", "error", result.n_rows, text))
         return {}
@@ -262,6 +262,7 @@ def _complete(data: DataSet, spans: Spans, where: str) -> tuple[DataSet, list[Fa
     if "customers" not in tables and "subscriptions" in tables:
         tables = {"customers": derive_customers(tables["subscriptions"]), **tables}
         notes.append(DERIVED)
+        data = replace(data, derived=("customers",))
     faults += suspicions(tables, data.segments, truncation_known=data.observed_from is not None)
     if where:
         tables = keep(tables, where)

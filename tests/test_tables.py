@@ -381,6 +381,7 @@ def test_customers_are_derived_from_subscriptions():
     assert [str(d)[:10] for d in found.churned_on] == ["2025-04-01", "NaT"]
     assert found.plan.tolist() == ["S", "L"]
     assert any("derived from subscriptions" in n for n in data.notes)
+    assert data.derived == ("customers",)
 
 
 @pytest.mark.parametrize(
