@@ -1,0 +1,126 @@
+"""Lifetimes: how long each customer has been here, and whether and how it left. Reduced in the engine.
+
+A lifetime is recorded in units: days where customers have dates, months where they have tenures. A customer
+still here is censored at ``as_of``; one known only from ``observed_from`` on enters the risk set at the age
+it had then.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from cslib.counts import observed, with_segment
+from cslib.errors import DataError
+from cslib.tables import DataSet
+
+__all__ = ["DAYS_PER_MONTH", "lifetime_rows", "lifetimes", "unit_months"]
+
+DAYS_PER_MONTH: Final = 30.4375
+KEYS: Final = ["entry", "duration", "event_observed", "churn_kind"]
+
+
+def unit_months(data: DataSet) -> float:
+    """Return the unit in which lifetimes are recorded, in months: a day, or one month for tenures."""
+    return 1 / DAYS_PER_MONTH if data.has_dates("customers") else 1.0
+
+
+def lifetime_rows(data: DataSet) -> ir.Table:
+    """Give every customer under observation its lifetime.
+
+    Parameters
+    ----------
+    data
+        With ``customers``, in dates or in tenures.
+
+    Returns
+    -------
+    ibis.expr.types.Table
+        ``customer_id``, ``entry`` and ``duration`` (in units, see :func:`unit_months`: the age from which
+        the customer was under observation, and the age at churn or at ``as_of``), ``event_observed`` (true:
+        churned), ``churn_kind`` (text; empty while here, ``not recorded`` where a churn has none). Who left
+        before ``observed_from`` was never under observation and is not there.
+
+    Raises
+    ------
+    DataError
+        There is no ``customers``, nor ``subscriptions`` to derive it from.
+    """
+    table = data.table("customers")
+    if "tenure_months" in table.columns:
+        churned, duration, entry = table.churned, table.tenure_months.cast("float64"), ibis.literal(0.0)
+    else:
+        churned = table.churned_on.notnull()
+        end = table.churned_on.fill_null(ibis.date(observed(data)))
+        duration, entry = end.delta(table.started_on, unit="day").cast("int64"), ibis.literal(0)
+    if data.observed_from and "started_on" in table.columns:
+        # known to be here on the day before: so a churn on the first recorded day still counts
+        before = ibis.date(data.observed_from - timedelta(days=1))
+        entry = ibis.greatest(before.delta(table.started_on, unit="day").cast("int64"), 0)
+    kind = table.churn_kind.fill_null("not recorded") if "churn_kind" in table.columns else ibis.literal("not recorded")
+    rows = table.select(
+        customer_id=table.customer_id,
+        entry=entry,
+        duration=duration,
+        event_observed=churned,
+        churn_kind=ibis.ifelse(churned, kind, ""),
+    )
+    return rows.filter((rows.entry == 0) | (rows.duration > rows.entry))
+
+
+def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
+    """Count customers by how long they have been here and whether, and how, they left.
+
+    Parameters
+    ----------
+    data
+        With ``customers``, in dates or in tenures.
+    segment_by
+        A column; empty for the whole only.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per combination: ``segment`` (``All`` first), ``entry_months`` (age from which the customers
+        were under observation; they are at risk at every later age), ``duration_months`` (age at churn or
+        at ``as_of``; days / 30.4375), ``event_observed`` (true: churned), ``churn_kind`` (empty while here),
+        ``n`` (customers).
+
+    Raises
+    ------
+    DataError
+        There is no ``customers``, or none of them was under observation.
+
+    Examples
+    --------
+    >>> import pandas as pd, cslib
+    >>> customers = pd.DataFrame({"customer_id": ["a", "b", "c"], "tenure_months": [3, 3, 8],
+    ...                           "churned": [True, True, False]})
+    >>> counts = lifetimes(cslib.load({"customers": customers}))
+    >>> counts[["segment", "duration_months", "event_observed", "n"]].values.tolist()
+    [['All', 3.0, True, 2], ['All', 8.0, False, 1]]
+    """
+    rows = with_segment(lifetime_rows(data), data, segment_by)
+    counted = rows.group_by(["segment", *KEYS]).aggregate(n=rows.count()).execute()
+    if counted.empty:
+        since = f" from observed_from {data.observed_from} on" if data.observed_from else ""
+        msg = f"No customer of {data.label or 'the data set'} was under observation{since}. Check it, or widen where."
+        raise DataError(msg)
+    whole = counted.groupby(KEYS, as_index=False)["n"].sum().assign(segment="All")
+    parts = counted[counted["segment"] != "All"]
+    every = pd.concat([whole.sort_values(KEYS), parts.sort_values(["segment", *KEYS])], ignore_index=True)
+    unit = unit_months(data)
+    return pd.DataFrame(
+        {
+            "segment": every["segment"].astype(str),
+            "entry_months": every["entry"] * unit,
+            "duration_months": every["duration"] * unit,
+            "event_observed": every["event_observed"].astype(bool),
+            "churn_kind": every["churn_kind"].astype(str),
+            "n": every["n"],
+        }
+    )
