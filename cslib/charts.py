@@ -6,8 +6,8 @@ contrast of 3:1 on light and on dark ground.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -15,14 +15,15 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from cslib.errors import ParameterError
+from cslib.errors import ParameterError, did_you_mean
 
-__all__ = ["GRID", "GROUND", "INK", "MUTED", "PALETTE", "lines_with_bands", "retention_heatmap"]
+__all__ = ["GRID", "GROUND", "INK", "MUTED", "OBSERVED", "PALETTE", "lines_with_bands", "retention_heatmap"]
 
 INK: Final = "#1b1f24"
 MUTED: Final = "#5b6570"
@@ -33,32 +34,39 @@ PALETTE: Final = (
     *("#c2518f", "#3b7dd8", "#3f8f4f", "#8d6e58"),
 )
 DARK_TEXT: Final = "#12282d"  # not INK: it stands on the colour of a cell in both themes
+OBSERVED: Final = "Kaplan–Meier"  # the segment that models are held against
+FIXED: Final = {"All": MUTED, OBSERVED: INK}
+APART: Final = 0.06  # between points of the same bracket
+FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0}  # least step between ticks
+LINES: Final = ("straight", "steps")
 MAX_COHORTS: Final = 36
 WIDTH: Final = 9.2
 STYLE: Final[Any] = {
+    **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
+    **dict.fromkeys(("axes.facecolor", "figure.facecolor"), "none"),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "axes.spines.left"), False),
     "font.size": 10.5,
     "text.color": INK,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": MUTED,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
     "grid.color": GRID,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
     "hatch.linewidth": 0.7,
     "text.parse_math": False,  # a plan called "$19 to $29" is no formula
 }
 
 
-def _axes(height: float) -> Axes:
+def new_axes(height: float) -> Axes:
+    """Make a figure of the common width."""
     with sns.axes_style("white", rc={"font.family": ["sans-serif"]}), mpl.rc_context(STYLE):
         return Figure(figsize=(WIDTH, height), layout="constrained").add_subplot()
 
 
-def _require(table: pd.DataFrame, *columns: str) -> None:
+def require(table: pd.DataFrame, *columns: str) -> None:
+    """Refuse a table without rows or without one of the columns.
+
+    Raises
+    ------
+    ParameterError
+        Names what is missing.
+    """
     missing = [c for c in columns if c not in table.columns]
     if missing or table.empty:
         what = f"has no column {missing[0]!r}" if missing else "has no rows"
@@ -107,12 +115,12 @@ def retention_heatmap(
         A column is missing, or the segment has no rows.
     """
     columns = ("segment", "cohort", "period_index", "n_customers", "retention_rate")
-    _require(triangle, *columns)
+    require(triangle, *columns)
     own = triangle[triangle["segment"] == segment]
-    _require(own, *columns)
+    require(own, *columns)
     rates = own.pivot(index="cohort", columns="period_index", values="retention_rate").iloc[-MAX_COHORTS:]
     begun = own.pivot(index="cohort", columns="period_index", values="n_customers").reindex(rates.index)
-    axes = _axes(0.75 + 0.27 * len(rates))
+    axes = new_axes(0.75 + 0.27 * len(rates))
     _cells(axes, rates)
     _hatch(axes, rates, begun)
     sizes = begun.max(axis=1).astype(int)
@@ -163,25 +171,56 @@ def _hatch(axes: Axes, rates: pd.DataFrame, begun: pd.DataFrame) -> None:
         axes.add_patch(cell)
 
 
+@dataclass(frozen=True)
+class _Lines:
+    """Where the lines of a chart go: a part of the table and a colour per segment."""
+
+    axes: Axes
+    x: str
+    y: str
+    parts: Mapping[str, pd.DataFrame]
+    colours: Mapping[str, str]
+    steps: Collection[str]  # segments drawn in steps
+
+
 @mpl.rc_context(STYLE)
 def lines_with_bands(
-    table: pd.DataFrame, *, x: str, y: str, x_label: str, n: str = "", names: Mapping[int, str] | None = None
+    table: pd.DataFrame,
+    *,
+    x: str,
+    y: str,
+    x_label: str,
+    y_label: str = "",
+    n: str = "",
+    n_label: str = "customers",
+    names: Mapping[int, str] | None = None,
+    unit: str = "percent",
+    line: str = "straight",
 ) -> Axes:
     """Draw one line per segment with its interval, labelled at its end, and the n below.
 
     Parameters
     ----------
     table
-        ``segment`` (at most eight beside ``All``), the columns named by ``x`` and ``y`` (0–1), ``ci_lower`` and
-        ``ci_upper`` where there is an interval, and the column named by ``n``.
+        ``segment`` (at most eight beside ``All`` and ``Kaplan–Meier``, which is always a broad line in steps),
+        the columns named by ``x`` and ``y`` (rows without a value are left out), ``ci_lower`` and ``ci_upper``
+        where there is an interval (no band where missing), and the column named by ``n``.
     x, y
-        Columns.
-    x_label
-        What the horizontal axis counts, with its unit.
+        Columns; ``x`` in numbers or dates.
+    x_label, y_label
+        What the axes show, with their units.
     n
-        Column of customers to print below the axis; empty for none.
+        Column of numbers to print below the axis; empty for none.
+    n_label
+        What they count.
     names
         What to call values of ``x`` that are brackets, not points: then points with error bars are drawn.
+    unit
+        ``percent`` (shares, 0–1), ``hazard`` (shares that may be small: finer ticks), or ``number`` (the axis
+        starts at 0 only where the values come near it).
+    line
+        ``straight`` from point to point, or ``steps`` that hold each value until the next ``x``; the n at
+        a tick is then that of the first row not before it.
 
     Returns
     -------
@@ -190,118 +229,187 @@ def lines_with_bands(
     Raises
     ------
     ParameterError
-        A column is missing, there are no rows, or too many segments.
+        A column is missing, there is no value, too many segments, an unknown ``unit`` or ``line``.
     """
-    _require(table, "segment", x, y, *([n] if n else []))
-    table = table.assign(segment=table["segment"].map(_short))
-    colours = _colours(table)
-    axes = _axes(3.6 + (0.22 * len(colours) if n else 0))
-    for place, (segment, colour) in enumerate(colours.items()):
-        own = table[(table["segment"] == segment) & table[y].notna()]
-        apart = own.assign(**{x: own[x] + 0.06 * place}) if names else own
-        (_points if names or len(own) == 1 else _line)(axes, apart, x, y, colour)
-    _finish(axes, table, x, y, names or {})
+    _check_choice("unit", unit, FINEST)
+    _check_choice("line", line, LINES)
+    require(table, "segment", x, y, *([n] if n else []))
+    table = table.dropna(subset=[x, y])
+    require(table, x, y)
+    dated = pd.api.types.is_datetime64_any_dtype(table[x])
+    if dated:
+        table = table.assign(**{x: (table[x] - pd.Timestamp(0)) / pd.Timedelta(days=1)})
+    parts = {s: table[table["segment"] == s].sort_values(x) for s in _colours(table)}
+    sized = {s: own.dropna(subset=[n]) for s, own in parts.items() if own[n].notna().any()} if n else {}
+    axes = new_axes(3.6 + 0.22 * len(sized))
+    lines = _Lines(axes, x, y, parts, _colours(table), set(parts) if line == "steps" else {OBSERVED})
+    _frame(axes, table[[c for c in (y, "ci_lower", "ci_upper") if c in table]].to_numpy(float), unit)
+    _x_ticks(axes, np.unique(table[x]).astype(float), names or {}, dated)
+    for place, (segment, own) in enumerate(parts.items()):
+        if names or len(own) == 1:
+            _points(lines, segment, APART * place)
+        else:
+            _line(lines, segment)
+    _end_labels(lines)
+    if sized:
+        _numbers_below(lines, sized, n, n_label)
     axes.set_xlabel(x_label, loc="right")
-    _end_labels(axes, table, colours, x, y, 26 if names else 8)
-    if n:
-        _numbers_below(axes, table, colours, x, n)
+    axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
     return axes
 
 
-def _short(segment: object) -> str:
-    text = " ".join(str(segment).split())
-    return text if len(text) <= 24 else text[:23] + "…"
+def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        msg = f"{name} is {value!r}. {did_you_mean(value, choices)}"
+        raise ParameterError(msg)
+
+
+def short(name: object, most: int = 24) -> str:
+    """Cut a long name so that it fits a label."""
+    text = " ".join(str(name).split())
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _colours(table: pd.DataFrame) -> dict[str, str]:
     names = list(dict.fromkeys(table["segment"]))
-    named = [s for s in names if s != "All"]
+    named = [s for s in names if s not in FIXED]
     if len(named) > len(PALETTE):
-        msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most: cohorts.largest_segments does."
+        msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most: counts.largest_segments does."
         raise ParameterError(msg)
-    if not named:
-        return {"All": PALETTE[0]}
-    return dict(zip(named, PALETTE, strict=False)) | ({"All": MUTED} if "All" in names else {})
+    if len(names) == 1:
+        return {names[0]: PALETTE[0]}
+    return dict(zip(named, PALETTE, strict=False)) | {s: FIXED[s] for s in FIXED if s in names}
 
 
-def _line(axes: Axes, own: pd.DataFrame, x: str, y: str, colour: str) -> None:
-    dashed = "--" if colour == MUTED else "-"
-    axes.plot(own[x], own[y], dashed, color=colour, linewidth=2, marker="o", markersize=2.5)
+def _line(lines: _Lines, segment: str) -> None:
+    own, colour, stepped = lines.parts[segment], lines.colours[segment], segment in lines.steps
+    at = own[lines.x].to_numpy(float)
+    observed = colour == INK
+    lines.axes.plot(
+        at, own[lines.y].to_numpy(float), "--" if colour == MUTED else "-", color=colour,
+        linewidth=3.2 if observed else 1.6 if OBSERVED in lines.parts else 2, zorder=1.5 if observed else 2,
+        marker="" if stepped or len(at) > 40 else "o", markersize=2.5, drawstyle="steps-post" if stepped else "default",
+    )  # fmt: skip
     if "ci_lower" in own:
-        lower, upper = own["ci_lower"], own["ci_upper"]
-        axes.fill_between(own[x].astype(float), lower, upper, color=colour, alpha=0.16, linewidth=0)
+        lower, upper = own[["ci_lower", "ci_upper"]].to_numpy(float).T
+        how: Any = "post" if stepped else None
+        lines.axes.fill_between(at, lower, upper, step=how, color=colour, alpha=0.16, linewidth=0)
 
 
-def _points(axes: Axes, own: pd.DataFrame, x: str, y: str, colour: str) -> None:
-    reach = [own[y] - own["ci_lower"], own["ci_upper"] - own[y]] if "ci_lower" in own else None
-    axes.errorbar(own[x], own[y], yerr=reach, fmt="o", color=colour, markersize=5, linewidth=1.8, capsize=3)
+def _points(lines: _Lines, segment: str, shift: float) -> None:
+    own = lines.parts[segment]
+    level = own[lines.y].to_numpy(float)
+    bounds = own[["ci_lower", "ci_upper"]].to_numpy(float).T if "ci_lower" in own else level
+    lines.axes.errorbar(
+        own[lines.x].to_numpy(float) + shift, level, yerr=abs(bounds - level) + np.zeros((2, 1)), fmt="o",
+        color=lines.colours[segment], markersize=5, linewidth=1.8, capsize=3,
+    )  # fmt: skip
 
 
-def _finish(axes: Axes, table: pd.DataFrame, x: str, y: str, names: Mapping[int, str]) -> None:
-    highest = float(table[[y, *[c for c in ("ci_upper",) if c in table]]].max().max())
-    step = 0.2 if highest > 0.5 else 0.1 if highest > 0.2 else 0.05
-    axes.set_ylim(0, np.ceil(highest / step - 1e-9) * step)
-    axes.yaxis.set_major_locator(MultipleLocator(step))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.xaxis.set_major_locator(MultipleLocator(_tick_step(float(table[x].max() - table[x].min()))))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-    axes.set_xlim(float(table[x].min()), max(float(table[x].max()), float(table[x].min()) + 1))
+def nice_step(span: float, most: int, finest: float) -> float:
+    """Return the least of 1, 2, 5, 10 … and their tenths that cuts a span into ``most`` parts at most.
+
+    Examples
+    --------
+    >>> nice_step(100, 7, 1), nice_step(3, 7, 1)
+    (20.0, 1.0)
+    """
+    rough = max(span / most, finest)
+    size = 10.0 ** np.floor(np.log10(rough) + 1e-9)
+    return float(next(s * size for s in (1, 2, 5, 10) if s * size >= rough * (1 - 1e-9)))
+
+
+def set_scale(axis: Axis, values: NDArray[np.float64], unit: str) -> tuple[float, float]:
+    """Give an axis round ticks around the values, in shares or numbers, and return its limits."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    near = unit == "number" and (low > high / 2 or low < 0)
+    step = nice_step(high - low if near else high, 7, FINEST[unit])
+    bottom = np.floor(low / step - 0.5) if near else 0.0
+    top = max(np.ceil(high / step + (0.5 if near else -1e-9)), bottom + 1)
+    axis.set_major_locator(MultipleLocator(step))
+    decimals = max(0, int(np.ceil(-np.log10(step * 100) - 1e-9)))
+    whole = FuncFormatter(lambda v, _: f"{v:,.0f}".replace("-", "−"))
+    axis.set_major_formatter(whole if unit == "number" else PercentFormatter(1, decimals=decimals, symbol=" %"))
+    return bottom * step, top * step
+
+
+def _frame(axes: Axes, seen: NDArray[np.float64], unit: str) -> None:
+    axes.set_ylim(set_scale(axes.yaxis, seen, unit))
     axes.grid(axis="y", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0)
-    if names:
-        axes.set_xticks(list(names), list(names.values()))
-        axes.margins(x=0.08)
-        axes.autoscale(axis="x")
 
 
-def _tick_step(span: float) -> int:
-    """At most ten ticks, at steps that suit months."""
-    return next((s for s in (1, 2, 3, 6, 12, 24, 60) if span / s <= 9), 120)
+def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], dated: bool) -> None:
+    step = _tick_step(at[-1] - at[0], 9)
+    ticks = np.arange(np.ceil(at[0] / step) * step, at[-1] + 1e-9, step) if len(at) > 1 else at
+    labels = [f"{t:,g}" for t in ticks]
+    if dated:
+        ticks, labels = _date_ticks(at)
+        axes.tick_params(axis="x", pad=8)  # the first one would touch the lowest label of the other axis
+    elif names:
+        ticks, labels = np.array(list(names), float), list(names.values())
+    axes.set_xticks(ticks, labels)
+    margin = 2.5 if len(at) == 1 else 0.05 * (at[-1] - at[0]) if names else 0
+    axes.set_xlim(at[0] - margin, at[-1] + margin + (APART * len(PALETTE) if names else 0))
 
 
-def _end_labels(axes: Axes, table: pd.DataFrame, colours: Mapping[str, str], x: str, y: str, aside: float) -> None:
+def _date_ticks(at: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[str]]:
+    """Choose some of the dates, Januaries among them, and name them."""
+    days = pd.DatetimeIndex(pd.Timestamp(0) + pd.to_timedelta(at, unit="D"))
+    period = "month" if days.to_period("M").is_unique else "day"
+    every = _tick_step(len(days) - 1, 7)
+    first = int(np.argmax(days.month == 1)) % every
+    return at[first::every], [cohort_label(day, period) for day in days[first::every]]
+
+
+def _tick_step(span: float, most: int) -> int:
+    """Return a step that suits months and cuts the span into ``most`` parts at most."""
+    return next((s for s in (1, 2, 3, 6, 12, 24, 60) if span / s <= most), 120)
+
+
+def _end_labels(lines: _Lines) -> None:
     """Name each line where it ends; names that would cover each other move apart."""
-    ends = table[table[y].notna()].sort_values(x).groupby("segment")[[x, y]].last()
-    wanted = [s for s in colours if s in ends.index]
-    if wanted == ["All"]:
+    if set(lines.parts) == {"All"}:
         return
-    top = axes.get_ylim()[1]
-    right = ends[x] >= table[x].max()
-    for place in (True, False):
-        own = [s for s in wanted if right[s] == place]
-        heights = _spread(ends.loc[own, y].to_numpy(float), 0.062 * top, top)
-        for segment, height in zip(own, heights, strict=True):
-            axes.annotate(
-                segment, (ends.loc[segment, x], height), xytext=(aside, 0), textcoords="offset points", va="center",
-                color=colours[segment], fontweight="bold", annotation_clip=False,
+    bottom, top = lines.axes.get_ylim()
+    ends = pd.DataFrame({s: own[[lines.x, lines.y]].iloc[-1].astype(float) for s, own in lines.parts.items()}).T
+    last = ends[lines.x].max()
+    ends[lines.x] = ends[lines.x].replace(last, lines.axes.get_xlim()[1])
+    for _, group in ends.groupby(ends[lines.x] >= last):
+        heights = _spread(group[lines.y].to_numpy(float), 0.062 * (top - bottom), bottom, top)
+        for segment, at, height in zip(group.index, group[lines.x], heights, strict=True):
+            lines.axes.annotate(
+                short(segment), (at, height), xytext=(8, 0 if at >= last else 9), textcoords="offset points",
+                va="center", color=lines.colours[segment], fontweight="bold", annotation_clip=False,
+                bbox={"facecolor": GROUND, "alpha": 0.7, "linewidth": 0, "pad": 0.5},
             )  # fmt: skip
 
 
-def _spread(heights: NDArray[np.float64], gap: float, top: float) -> NDArray[np.float64]:
-    """Move labels apart so that none covers another, within 0 and the top where they fit."""
+def _spread(heights: NDArray[np.float64], gap: float, bottom: float, top: float) -> NDArray[np.float64]:
+    """Move labels apart so that none covers another, within the bottom and the top where they fit."""
     order = np.argsort(heights, kind="stable")
-    placed = heights.copy()
-    for below, above in pairwise(order):
-        placed[above] = max(placed[above], placed[below] + gap)
-    ceiling = top
-    for label in order[::-1]:
-        placed[label] = min(placed[label], ceiling)
-        ceiling = placed[label] - gap
+    room = gap * np.arange(len(heights))
+    free = heights[order] - room
+    raised, lowered = np.maximum.accumulate(free), np.minimum.accumulate(free[::-1])[::-1]
+    placed = np.empty_like(heights)
+    placed[order] = np.maximum(np.minimum((raised + lowered) / 2, top - room[-1]), bottom) + room
     return placed
 
 
-def _numbers_below(axes: Axes, table: pd.DataFrame, colours: Mapping[str, str], x: str, n: str) -> None:
-    ticks = [t for t in axes.get_xticks() if axes.get_xlim()[0] <= t <= axes.get_xlim()[1]]
-    axes.annotate(
-        "customers", (0, 0), xycoords="axes fraction", xytext=(0, -34), textcoords="offset points",
-        ha="center", color=MUTED, fontsize=9,
-    )  # fmt: skip
-    for row, (segment, colour) in enumerate(colours.items()):
-        sizes = table[table["segment"] == segment].set_index(x)[n]
-        for tick in ticks:
-            if tick in sizes.index:
-                axes.annotate(
-                    f"{int(sizes[tick]):,}", (tick, 0), xycoords=axes.get_xaxis_transform(),
-                    xytext=(0, -48 - 14 * row), textcoords="offset points", ha="center", color=colour, fontsize=9.5,
+def _numbers_below(lines: _Lines, sized: Mapping[str, pd.DataFrame], n: str, n_label: str) -> None:
+    low, high = lines.axes.get_xlim()
+    ticks = np.array([t for t in lines.axes.get_xticks() if low <= t <= high])
+    if len(ticks) > 7 and max(own[n].max() for own in sized.values()) >= 1e6:
+        ticks = ticks[::2]
+    below: Final[Any] = {"xycoords": lines.axes.get_xaxis_transform(), "textcoords": "offset points", "ha": "center"}
+    lines.axes.annotate(n_label, (low, 0), xytext=(0, -34), color=MUTED, fontsize=9, **below)
+    for row, (segment, own) in enumerate(sized.items()):
+        at = own[lines.x].to_numpy(float)
+        place = np.searchsorted(at, ticks - 1e-9)
+        for tick, i in zip(ticks, place, strict=True):
+            if i < len(at) and (segment in lines.steps or at[i] <= tick + 1e-9):
+                lines.axes.annotate(
+                    f"{int(own[n].iloc[i]):,}", (tick, 0), xytext=(0, -48 - 14 * row), fontsize=9.5,
+                    color=lines.colours[segment], **below,
                 )  # fmt: skip

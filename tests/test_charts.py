@@ -3,9 +3,11 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.patches import Rectangle
 
-from cslib.charts import MAX_COHORTS, PALETTE, lines_with_bands, retention_heatmap
+from cslib.charts import INK, MAX_COHORTS, OBSERVED, PALETTE, _spread, lines_with_bands, nice_step, retention_heatmap
 from cslib.errors import ParameterError
 
 
@@ -68,9 +70,7 @@ def test_labels_never_cover_each_other():
 
 
 def test_too_many_segments_are_refused():
-    with pytest.raises(
-        ParameterError, match=r"There are 20 segments to draw. Keep 8 at most: cohorts.largest_segments"
-    ):
+    with pytest.raises(ParameterError, match=r"There are 20 segments to draw. Keep 8 at most: counts.largest_segments"):
         draw(curve([f"s{i}" for i in range(20)]))
 
 
@@ -84,8 +84,8 @@ def test_text_is_never_read_as_a_formula():
 def test_a_line_is_named_where_it_ends():
     table = curve(["All", "old", "young"])
     axes = draw(table[(table.segment != "young") | (table.period_index < 5)])
-    ends = {t.get_text(): t.xy[0] for t in axes.texts if t.get_text() in ("old", "young")}
-    assert ends == {"old": 12, "young": 4}
+    ends = {t.get_text(): (t.xy[0], t.xyann) for t in axes.texts if t.get_text() in ("old", "young")}
+    assert ends == {"old": (12, (8, 0)), "young": (4, (8, 9))}
 
 
 def test_brackets_are_points_with_their_names():
@@ -95,6 +95,8 @@ def test_brackets_are_points_with_their_names():
     )
     assert [t.get_text() for t in axes.get_xticklabels()] == ["1–3", "4–6", "7–12"]
     assert len(axes.containers) == 2
+    ends = [t.xy[0] for t in axes.texts if t.get_text() in ("All", "Pro")]
+    assert ends == [axes.get_xlim()[1]] * 2
     assert {"1,000", "990"} <= {t.get_text() for t in axes.texts}
 
 
@@ -121,3 +123,203 @@ def test_nothing_to_draw_is_an_error():
         draw(curve(["All"]).drop(columns="rate"))
     with pytest.raises(ParameterError, match="has no rows"):
         retention_heatmap(triangle(), segment="Pro")
+
+
+def boxes(texts):
+    """Where texts stand, in pixels, once everything has found its place."""
+    texts = list(texts)
+    texts[0].figure.savefig(io.BytesIO(), dpi=100)
+    return [t.get_window_extent() for t in texts if t.get_text()]
+
+
+def overlapping(texts):
+    found = boxes(texts)
+    return sum(a.overlaps(b) for i, a in enumerate(found) for b in found[:i])
+
+
+def ticks(axis):
+    low, high = axis.get_view_interval()
+    axis.axes.figure.savefig(io.BytesIO())
+    marks = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
+    return [label.get_text() for place, label in marks if low - 1e-9 <= place <= high + 1e-9]
+
+
+def survival(segment="All", ages=(0.0, 1.5, 4.2), shares=(1.0, 0.8, 0.5), sizes=(9, 8, 3)):
+    table = pd.DataFrame({"segment": segment, "age": ages, "share": shares, "n_at_risk": sizes})
+    return table.assign(ci_lower=table["share"] - 0.1, ci_upper=table["share"])
+
+
+def step_chart(table, **more):
+    return lines_with_bands(table, x="age", y="share", x_label="months", n="n_at_risk", n_label="at risk", **more)
+
+
+def test_steps_hold_each_value_until_the_next_age():
+    axes = step_chart(survival(), line="steps")
+    assert axes.lines[0].get_drawstyle() == "steps-post"
+    assert axes.lines[0].get_marker() == ""
+    band = axes.collections[0].get_paths()[0].vertices
+    assert {(1.5, 0.9), (1.5, 0.7), (1.5, 0.8)} <= {tuple(v.round(6)) for v in band}
+
+
+def test_at_risk_at_a_tick_is_that_of_the_first_age_not_before_it():
+    """Ages 0, 1.5 and 4.2 with 9, 8 and 3 at risk: at month 0 nine, at 1 eight, at 2, 3 and 4 three."""
+    axes = step_chart(survival(), line="steps")
+    numbers = sorted((t.xy[0], t.get_text()) for t in axes.texts if t.get_text().isdigit())
+    assert numbers == [(0, "9"), (1, "8"), (2, "3"), (3, "3"), (4, "3")]
+    assert "at risk" in [t.get_text() for t in axes.texts]
+
+
+def test_between_points_of_a_straight_line_no_number_is_made_up():
+    axes = step_chart(survival())
+    assert [(t.xy[0], t.get_text()) for t in axes.texts if t.get_text().isdigit()] == [(0, "9")]
+
+
+def overlay(models):
+    ages = np.arange(61.0)
+    curves = [
+        pd.DataFrame({"segment": m, "age": ages, "share": np.exp(-0.012 * ages ** (1 + i / 99))})
+        for i, m in enumerate(models)
+    ]
+    return pd.concat([survival(OBSERVED), *curves])
+
+
+def test_models_stand_before_the_observed_steps_in_ink():
+    axes = step_chart(overlay(["Weibull", "sBG"]))
+    styles = {line.get_color(): (line.get_drawstyle(), line.get_linewidth(), line.zorder) for line in axes.lines}
+    assert styles == {PALETTE[0]: ("default", 1.6, 2), PALETTE[1]: ("default", 1.6, 2), INK: ("steps-post", 3.2, 1.5)}
+    assert sum(c.get_paths()[0].vertices.size > 0 for c in axes.collections if c.get_paths()) == 1
+    assert {t.get_color() for t in axes.texts if t.get_text().isdigit()} == {INK}
+
+
+def test_six_models_that_end_alike_have_names_apart():
+    models = ["Exponential", "Weibull", "Log-normal", "Log-logistic", "Generalised gamma", "sBG"]
+    axes = step_chart(overlay(models))
+    named = [t for t in axes.texts if t.get_text() in {*models, OBSERVED}]
+    assert len(named) == 7
+    assert overlapping(named) == 0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
+def test_names_move_apart_in_order_and_stay_inside(heights):
+    heights = np.array(heights)
+    placed = _spread(heights, 0.062, 0, 1)
+    order = np.argsort(heights, kind="stable")
+    assert (np.diff(placed[order]) >= 0.062 - 1e-9).all()
+    assert placed.min() >= -1e-9
+    assert placed.max() <= 1 + 1e-9
+
+
+def test_names_far_apart_stay_and_near_ones_share_the_move():
+    """0.5 and 0.52 with a gap of 0.1: centre 0.51, so 0.46 and 0.56."""
+    assert _spread(np.array([0.52, 0.9, 0.5]), 0.1, 0, 1) == pytest.approx([0.56, 0.9, 0.46])
+
+
+def calendar(months, level=0.015, start="2022-03-01"):
+    days = pd.date_range(start, periods=months, freq="MS")
+    return pd.DataFrame({"segment": "All", "month": days, "rate": level, "n_start": 1234})
+
+
+@pytest.mark.parametrize(
+    ("months", "names"),
+    [
+        (1, ["Mar 2022"]),
+        (6, ["Mar 2022", "Apr 2022", "May 2022", "Jun 2022", "Jul 2022", "Aug 2022"]),
+        (36, ["Jul 2022", "Jan 2023", "Jul 2023", "Jan 2024", "Jul 2024", "Jan 2025"]),
+        (60, ["Jan 2023", "Jan 2024", "Jan 2025", "Jan 2026", "Jan 2027"]),
+    ],
+)
+def test_months_of_the_calendar_are_named_apart(months, names):
+    axes = lines_with_bands(calendar(months), x="month", y="rate", x_label="month", n="n_start", unit="hazard")
+    assert ticks(axes.xaxis) == names
+    lowest = next(t for t in axes.get_yticklabels() if t.get_text() == "0.0 %")
+    assert overlapping([*axes.get_xticklabels(), lowest]) == 0
+    assert [t.get_text() for t in axes.texts].count("1,234") == len(names)
+
+
+def test_days_of_the_calendar_are_named_as_days():
+    table = calendar(3).assign(month=pd.date_range("2025-01-05", periods=3))
+    axes = lines_with_bands(table, x="month", y="rate", x_label="day")
+    assert ticks(axes.xaxis) == ["5 Jan 2025", "6 Jan 2025", "7 Jan 2025"]
+
+
+@pytest.mark.parametrize(
+    ("highest", "unit", "names"),
+    [
+        (0.02, "hazard", ["0.0 %", "0.5 %", "1.0 %", "1.5 %", "2.0 %"]),
+        (0.3, "hazard", ["0 %", "5 %", "10 %", "15 %", "20 %", "25 %", "30 %"]),
+        (0.02, "percent", ["0 %", "5 %"]),
+        (1.0, "percent", ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]),
+        (0, "hazard", ["0.0 %", "0.1 %"]),
+        (3, "number", ["0", "1", "2", "3"]),
+        (4000, "number", ["0", "1,000", "2,000", "3,000", "4,000"]),
+    ],
+)
+def test_ticks_are_round_and_distinct(highest, unit, names):
+    table = survival(shares=[0, highest / 2, highest])[["segment", "age", "share"]]
+    axes = lines_with_bands(table, x="age", y="share", x_label="months", unit=unit)
+    assert ticks(axes.yaxis) == names
+
+
+@pytest.mark.parametrize(
+    ("values", "limits"),
+    [((2400, 2250, 2100), (2050, 2450)), ((2400,) * 3, (2399, 2401)), ((-3, 0, 4), (-4, 5)), ((10, 60, 90), (0, 100))],
+)
+def test_numbers_far_above_zero_show_their_shape(values, limits):
+    table = survival(shares=values)[["segment", "age", "share"]]
+    axes = lines_with_bands(table, x="age", y="share", x_label="months", unit="number", y_label="customers")
+    assert axes.get_ylim() == limits
+    assert axes.get_title(loc="left") == "customers"
+
+
+@given(st.floats(1e-6, 1e9), st.integers(3, 12))
+def test_steps_are_round_and_few(span, most):
+    step = nice_step(span, most, 1e-9)
+    assert f"{step:.6e}"[:8] in {"1.000000", "2.000000", "5.000000"}
+    assert span / step <= most * (1 + 1e-6)
+    assert span / step > most / 2.5 * (1 - 1e-6)
+
+
+def test_no_band_where_the_bounds_are_missing():
+    table = survival().assign(ci_lower=np.nan, ci_upper=np.nan)
+    assert all(not p.vertices.size for c in step_chart(table).collections for p in c.get_paths())
+
+
+def test_one_age_is_a_point_with_an_error_bar():
+    axes = draw(curve(["All", "Pro"]).query("period_index == 3"))
+    assert len(axes.containers) == 2
+    assert ticks(axes.xaxis) == ["3"]
+
+
+def test_names_that_begin_alike_are_still_two_lines():
+    long = "Enterprise, prepaid for a whole year, "
+    axes = draw(curve([long + "Europe", long + "Americas"]))
+    assert len(axes.lines) == 2
+    assert [t.get_text() for t in axes.texts].count("Enterprise, prepaid for…") == 2
+
+
+def test_millions_below_the_axis_do_not_touch():
+    ages, names = np.arange(26.0), [f"A name of many letters, {i}" for i in range(8)]
+    tables = [survival(name, ages, 0.97**ages, np.full(26, 9_999_999)) for name in names]
+    below = [t for t in step_chart(pd.concat(tables)).texts if t.get_text() == "9,999,999"]
+    assert len(below) == 8 * 5
+    assert overlapping(below) == 0
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"unit": "percnt"}, "unit is 'percnt'. Did you mean 'percent'"),
+        ({"line": "step"}, "line is 'step'. Did you mean 'steps'"),
+    ],
+)
+def test_an_unknown_choice_is_refused(choice, message):
+    with pytest.raises(ParameterError, match=message):
+        step_chart(survival(), **choice)
+
+
+def test_a_curve_without_values_is_an_error_and_the_table_stays_as_it_was():
+    table = survival().assign(share=np.nan)
+    before = table.copy()
+    with pytest.raises(ParameterError, match="has no rows"):
+        step_chart(table)
+    pd.testing.assert_frame_equal(table, before)

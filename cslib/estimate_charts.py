@@ -1,0 +1,227 @@
+"""Charts of estimates with intervals: many of them in rows, or predicted against observed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
+from numpy.typing import NDArray
+
+from cslib.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, nice_step, require, set_scale, short
+from cslib.errors import ParameterError
+
+__all__ = ["calibration_plot", "forest_plot"]
+
+MAX_ROWS: Final = 30
+LONGEST: Final = 36  # letters of a label
+Floats = NDArray[np.float64]
+REACH: Final = 8  # an interval is cut where it is this many times beyond all estimates
+
+
+@mpl.rc_context(STYLE)
+def forest_plot(
+    table: pd.DataFrame,
+    *,
+    estimate: str,
+    label: str,
+    x_label: str,
+    group: str = "",
+    n: str = "",
+    reference: float = 1.0,
+    log_scale: bool = True,
+) -> Axes:
+    """Draw one row per estimate, with its interval and both in figures at the right.
+
+    Parameters
+    ----------
+    table
+        At most 30 rows, drawn in their order: the columns named, ``ci_lower`` and ``ci_upper``. A row
+        without interval is a hollow point; one without estimate a dash.
+    estimate, label
+        Columns of the numbers and of their names.
+    x_label
+        What the numbers are, with their unit.
+    group
+        Column of headings over the rows; empty for none.
+    n
+        Column of numbers of customers or answers; empty for none.
+    reference
+        Where the dashed line stands. Intervals that exclude it are in colour.
+    log_scale
+        True for ratios, false for differences and scores.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, there are no rows or too many, or a ratio is not above 0.
+    """
+    require(table, estimate, label, "ci_lower", "ci_upper", *(c for c in (group, n) if c))
+    require(table.dropna(subset=[estimate]), estimate)
+    _check(table, estimate, log_scale)
+    groups = table.groupby(group, sort=False, dropna=False) if group else [("", table)]
+    names, at = _layout(groups, label, bool(group))
+    table = pd.concat([own for _, own in groups])
+    values = table[[estimate, "ci_lower", "ci_upper"]].to_numpy(float)
+    axes = new_axes(0.7 + 0.27 * len(names))
+    _value_axis(axes, _limits(values, reference, log_scale), log_scale)
+    _intervals(axes, at, values, reference)
+    _name_rows(axes, names, at)
+    axes.set_xlabel(x_label, loc="right")
+    _right_of(axes, at, _written(values, log_scale), 74 if n else 14, "left")
+    if n:
+        _right_of(axes, at, [f"{v:,.0f}" if v == v else "–" for v in table[n]], 60, "right")
+        axes.annotate("n", (1, 1), (60, 2), "axes fraction", "offset points", ha="right", color=MUTED, fontsize=9.5)
+    return axes
+
+
+def _check(table: pd.DataFrame, estimate: str, log_scale: bool) -> None:
+    if len(table) > MAX_ROWS:
+        msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most customers."
+        raise ParameterError(msg)
+    if log_scale and table[estimate].min() <= 0:
+        msg = f"{estimate} has {table[estimate].min():g}, which no scale of ratios holds. Pass log_scale=False."
+        raise ParameterError(msg)
+
+
+def _layout(groups: Iterable[tuple[Any, pd.DataFrame]], label: str, headed: bool) -> tuple[list[str], list[int]]:
+    """Name each line of the chart, headings among them, and tell which ones hold estimates."""
+    names, at = list[str](), list[int]()
+    for heading, own in groups:
+        names += [str(heading)] if headed else []
+        at += range(len(names), len(names) + len(own))
+        names += [str(name) for name in own[label]]
+    return names, at
+
+
+def _limits(values: Floats, reference: float, log_scale: bool) -> tuple[float, float]:
+    """Leave room for all estimates and the reference; only an extreme interval is cut."""
+    if not log_scale:
+        seen = np.append(values[np.isfinite(values)], reference)
+        pad = 0.05 * np.ptp(seen) or 1.0
+        return float(seen.min() - pad), float(seen.max() + pad)
+    low, high = np.nanmin(values[:, 0]), np.nanmax(values[:, 0])
+    lowest = min(max(np.nanmin(values), low / REACH), reference / 2)
+    highest = max(min(np.nanmax(values), high * REACH), reference * 2)
+    return float(lowest / 1.1), float(highest * 1.1)
+
+
+def _value_axis(axes: Axes, limits: tuple[float, float], log_scale: bool) -> None:
+    low, high = limits
+    if not log_scale:
+        axes.xaxis.set_major_locator(MultipleLocator(nice_step(high - low, 8, 1e-9)))
+    else:
+        axes.set_xscale("log")
+        halves, decades = low > 0.1 and high < 20, high / low > 2000
+        subs = (1.0,) if halves or decades else (1.0, 2.0, 5.0)
+        axes.xaxis.set_major_locator(LogLocator(base=2 if halves else 10, subs=subs, numticks=30))
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}".replace("-", "−")))
+    axes.set_xlim(low, high)
+    axes.grid(axis="x", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _intervals(axes: Axes, at: list[int], values: Floats, reference: float) -> None:
+    level, lower, upper = values.T
+    colours = np.where((lower > reference) | (upper < reference), PALETTE[0], MUTED)
+    low, high = axes.get_xlim()
+    axes.axvline(reference, color=MUTED, linestyle="--", linewidth=1.2, zorder=0.9)
+    axes.hlines(at, np.clip(lower, low, high), np.clip(upper, low, high), color=list(colours), linewidth=2)
+    filled = np.where(np.isnan(lower) | np.isnan(upper), GROUND, colours)
+    axes.scatter(level, at, s=38, facecolors=list(filled), edgecolors=list(colours), linewidths=1.6, zorder=3)
+
+
+def _name_rows(axes: Axes, names: list[str], at: list[int]) -> None:
+    axes.set_yticks(range(len(names)), [short(name, LONGEST) for name in names])
+    for place, text in enumerate(axes.get_yticklabels()):
+        text.set_fontweight("normal" if place in at else "bold")
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.tick_params(length=0)
+    axes.tick_params(axis="y", labelcolor=INK)
+
+
+def _right_of(axes: Axes, at: list[int], texts: Iterable[str], offset: float, side: str) -> None:
+    for place, text in zip(at, texts, strict=True):
+        axes.annotate(
+            text, (1, place), xycoords=axes.get_yaxis_transform(), xytext=(offset, 0), textcoords="offset points",
+            ha=side, va="center", color=MUTED, fontsize=9.5,
+        )  # fmt: skip
+
+
+def _written(values: Floats, log_scale: bool) -> list[str]:
+    places = 1 if np.nanmax(np.abs(values[:, 0])) >= 1 else 2
+    texts = []
+    for row in values:
+        level, lower, upper = [_ratio(v) if log_scale else f"{v:,.{places}f}".replace("-", "−") for v in row]
+        known = level if np.isnan(row[1:]).any() else f"{level} ({lower} to {upper})"
+        texts.append("–" if np.isnan(row[0]) else known)
+    return texts
+
+
+def _ratio(value: float) -> str:
+    """Write a ratio as far as it means anything.
+
+    Examples
+    --------
+    >>> [_ratio(v) for v in (0.001, 0.052, 1.816, 31.44, 1e9)]
+    ['under 0.01', '0.05', '1.82', '31.4', 'over 1,000']
+    """
+    if value < 0.005:
+        return "under 0.01"
+    return "over 1,000" if value >= 1000 else f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+@mpl.rc_context(STYLE)
+def calibration_plot(
+    table: pd.DataFrame, *, x_label: str, y_label: str, predicted: str = "predicted", observed: str = "observed"
+) -> Axes:
+    """Draw observed against predicted shares, with intervals, beside the line where both agree.
+
+    Parameters
+    ----------
+    table
+        One row per group: the columns named (0–1), ``ci_lower`` and ``ci_upper`` of the observed share
+        (no bar where missing).
+    x_label, y_label
+        What was predicted and what was observed.
+    predicted, observed
+        Columns.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Square: both axes have the same scale.
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, or no row has both shares.
+    """
+    require(table, predicted, observed, "ci_lower", "ci_upper")
+    table = table.dropna(subset=[predicted, observed])
+    require(table, predicted, observed)
+    values = table[[predicted, observed, "ci_lower", "ci_upper"]].to_numpy(float)
+    axes = new_axes(4.6)
+    axes.set_xlim(set_scale(axes.xaxis, values, "hazard"))
+    axes.set_ylim(set_scale(axes.yaxis, values, "hazard"))
+    axes.plot(axes.get_xlim(), axes.get_ylim(), "--", color=MUTED, linewidth=1.2)
+    reach = np.abs(values[:, 2:] - values[:, 1:2]).T
+    axes.errorbar(values[:, 0], values[:, 1], yerr=reach, fmt="o", color=PALETTE[0], markersize=6, linewidth=1.8)
+    axes.text(0.03, 0.97, "more than predicted", transform=axes.transAxes, va="top", color=MUTED, fontsize=9.5)
+    axes.text(0.97, 0.03, "fewer than predicted", transform=axes.transAxes, ha="right", color=MUTED, fontsize=9.5)
+    axes.set_aspect("equal", anchor="W")
+    axes.grid(linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, pad=6)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    return axes
