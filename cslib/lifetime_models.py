@@ -1,0 +1,450 @@
+"""Parametric models of churn on counts of lifetimes: fit, compare, draw, and forecast who will still be here.
+
+Ages are in months. Models reject an age of 0, so lifetimes, which are recorded in whole units (days, or months
+for tenures), stand in the middle of their unit.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from lifelines import (
+    ExponentialFitter,
+    GeneralizedGammaFitter,
+    LogLogisticFitter,
+    LogNormalFitter,
+    PiecewiseExponentialFitter,
+    WeibullFitter,
+)
+from lifelines.exceptions import ConvergenceError
+from numpy.typing import NDArray
+
+from cslib.errors import DataError, ParameterError, counted, did_you_mean
+from cslib.intervals import _z
+
+__all__ = ["MODELS", "FittedModels", "fit_models", "forecast", "model_curves"]
+
+Floats = NDArray[np.float64]
+# each with where its search starts, given the mean months per churn (the exponential's own answer)
+SIMPLE: Final[dict[str, tuple[Callable[[], Any], Callable[[float], list[float]]]]] = {
+    "Exponential": (ExponentialFitter, lambda mean: [mean]),
+    "Weibull": (WeibullFitter, lambda mean: [mean, 1.0]),
+    "Log-normal": (LogNormalFitter, lambda mean: [float(np.log(mean)), 1.0]),
+    "Log-logistic": (LogLogisticFitter, lambda mean: [mean, 1.0]),
+}
+GAMMA: Final = "Generalised gamma"
+PIECEWISE: Final = "Piecewise exponential"
+MODELS: Final = (*SIMPLE, GAMMA, PIECEWISE)
+# a hair later, because lifelines halves the slope for a lifetime that ends exactly on a breakpoint
+BREAKPOINTS: Final = tuple(month * (1 + 1e-9) for month in (1, 3, 6, 12, 24))
+ENOUGH: Final = 10  # churns a piece needs
+TRAINING_SHARE: Final = 0.6
+# lifelines minimises a mean per customer, so its own tolerances are loose where there are many
+PRECISE: Final = {"ftol": 1e-12, "gtol": 1e-8}
+NOT_CONVERGED: Final = (
+    "The fit did not settle on one answer: the model does not suit these lifetimes, or they are too few."
+)
+LIFE: Final = ["entry_months", "duration_months", "event_observed"]
+TABLE: Final = ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score"]
+FORECAST: Final = [
+    *("segment", "months_ahead", "month", "model", "n_active", "expected_active", "active_ci_lower"),
+    *("active_ci_upper", "expected_churned", "churned_ci_lower", "churned_ci_upper"),
+]
+
+
+@dataclass(frozen=True)
+class FittedModels:
+    """Models fitted to the lifetimes of each segment.
+
+    Attributes
+    ----------
+    table
+        One row per segment and model: ``segment``, ``model``, ``n_parameters``, ``log_likelihood``, ``aic``
+        (lower is better), ``holdout_score`` (mean log-likelihood of a later lifetime under the model fitted
+        to the first 60 % of ages; higher is better; NaN where it cannot be known) and ``best`` (true for
+        the highest holdout score of the segment, or the lowest AIC where there is none).
+    left_out
+        One row per model that could not be fitted: ``segment``, ``model``, ``reason``.
+    fits
+        The fitted lifelines objects by (segment, model). Their ages are half a unit late.
+    unit_months
+        The unit of the lifetimes, in months.
+    """
+
+    table: pd.DataFrame
+    left_out: pd.DataFrame
+    fits: dict[tuple[str, str], Any]
+    unit_months: float
+
+
+def fit_models(counts: pd.DataFrame, *, unit_months: float, confidence_level: float = 0.95) -> FittedModels:
+    """Fit six models of churn to the lifetimes of every segment.
+
+    Parameters
+    ----------
+    counts
+        As from :func:`cslib.lifetimes.lifetimes`.
+    unit_months
+        As from :func:`cslib.lifetimes.unit_months`.
+    confidence_level
+        Of the parameters' intervals in ``fits``, between 0 and 1.
+
+    Returns
+    -------
+    FittedModels
+        Exponential, Weibull, log-normal, log-logistic, generalised gamma and piecewise exponential models,
+        and by name those that could not be fitted.
+
+    Raises
+    ------
+    DataError
+        There are no lifetimes.
+    ParameterError
+        ``unit_months`` is not positive, or the confidence level is outside 0 to 1.
+
+    Notes
+    -----
+    Maximum likelihood with censoring and late entry: each customer contributes log h(d) if it left at age d,
+    less H(d) − H(entry). The hazard of the piecewise model is constant between 1, 3, 6, 12 and 24 months;
+    a breakpoint is used where at least 10 customers left on either side of it (up to the next one in use).
+
+    The holdout score censors everything beyond 60 % of the segment's largest duration (whole units), fits,
+    and scores who was still at risk then: the mean of log h(d) (if it left) − H(d) + H(cut). It is NaN where
+    nobody left beyond the cut, or the model cannot be fitted to what came before.
+
+    With tenures in whole months the early shape is coarse, which can change what fits best (and leave the
+    generalised gamma without an answer, where many leave in the first month); days do not have that.
+
+    References
+    ----------
+    Kalbfleisch & Prentice (2002), The Statistical Analysis of Failure Time Data, 2nd ed., ch. 2 and 3;
+    Cox, Chu, Schneider & Muñoz (2007), Statistics in Medicine 26:4352–4374 (generalised gamma).
+
+    Examples
+    --------
+    40 customers left at ages 2 to 5 after 160 months in all (each counted to the middle of its month).
+
+    >>> counts = pd.DataFrame({"segment": "All", "entry_months": 0.0, "duration_months": [2.0, 3.0, 4.0, 5.0],
+    ...                        "event_observed": True, "churn_kind": "", "n": 10})
+    >>> models = fit_models(counts, unit_months=1.0)
+    >>> float(models.fits["All", "Exponential"].lambda_.round(6))
+    4.0
+    """
+    _z(confidence_level)
+    if unit_months <= 0:
+        msg = f"unit_months is {unit_months!r}. Take it from lifetimes.unit_months."
+        raise ParameterError(msg)
+    if counts.empty:
+        msg = "There are no lifetimes to fit a model to. Supply customers."
+        raise DataError(msg)
+    fits, rows, left_out = {}, [], []
+    for name, own in counts.groupby("segment", sort=False):
+        segment, lives = str(name), _collapsed(own, unit_months / 2)
+        early, late = _split(lives, unit_months)
+        fitted, reasons = _fit_all(lives)
+        trained = _fit_all(early)[0] if late["event_observed"].any() else {}
+        left_out += [(segment, model, reason) for model, reason in reasons.items()]
+        for model, fitter in fitted.items():
+            fitter.alpha = 1 - confidence_level
+            fits[segment, model] = fitter
+            size, score = len(fitter._fitted_parameters_), _score(trained.get(model), late)
+            rows.append((segment, model, size, float(fitter.log_likelihood_), float(fitter.AIC_), score))
+    table = pd.DataFrame(rows, columns=TABLE)
+    missing = pd.DataFrame(left_out, columns=["segment", "model", "reason"])
+    return FittedModels(table.assign(best=_best(table)), missing, fits, unit_months)
+
+
+def _best(table: pd.DataFrame) -> NDArray[np.bool_]:
+    ranked = table.sort_values(["holdout_score", "aic"], ascending=[False, True], na_position="last")
+    return table.index.isin(ranked.drop_duplicates("segment").index)
+
+
+def _collapsed(counts: pd.DataFrame, shift: float) -> pd.DataFrame:
+    """Count lifetimes however they ended, with ages moved by a shift; who was there from the start stays there."""
+    rows = counts.groupby(LIFE, as_index=False)["n"].sum()
+    return rows.assign(
+        duration_months=rows["duration_months"] + shift,
+        entry_months=rows["entry_months"] + shift * (rows["entry_months"] > 0),
+    )
+
+
+def _split(lives: pd.DataFrame, unit: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Lifetimes as known up to the cut, and the rest of those that lasted longer."""
+    entry, duration = lives["entry_months"], lives["duration_months"]
+    # between two units: no recorded age lies on it
+    cut = unit * np.floor(TRAINING_SHARE * (duration.max() - unit / 2) / unit)
+    known = lives.assign(
+        duration_months=duration.clip(upper=cut), event_observed=lives["event_observed"] & (duration <= cut)
+    )
+    later = lives.assign(entry_months=entry.clip(lower=cut))
+    return _collapsed(known[entry < cut], 0.0), later[duration > cut]
+
+
+def _score(fitter: Any, late: pd.DataFrame) -> float:
+    """Mean log-likelihood of lifetimes, given that they lasted until their entry; NaN without a model."""
+    if fitter is None:
+        return np.nan
+    ages, parameters = late["duration_months"].to_numpy(), fitter._fitted_parameters_
+    with np.errstate(all="ignore"):
+        left = np.where(late["event_observed"], fitter._log_hazard(parameters, ages), 0.0)
+        lived = _cumulative(fitter, parameters, ages) - _cumulative(fitter, parameters, late["entry_months"].to_numpy())
+    return float(np.average(left - lived, weights=late["n"]))
+
+
+def _cumulative(fitter: Any, parameters: Floats, ages: Floats) -> Floats:
+    """Cumulative hazard H(age) = −log S(age)."""
+    return np.asarray(fitter._cumulative_hazard(parameters, ages.ravel())).reshape(ages.shape)
+
+
+def _fit_all(lives: pd.DataFrame) -> tuple[dict[str, Any], dict[str, str]]:
+    """Fit every model: those that could be fitted, and the reasons of the others."""
+    fitted: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+    for model in MODELS:
+        try:
+            fitted[model] = _fit_gamma(lives, fitted) if model == GAMMA else _fit(lives, model)
+        except DataError as error:
+            reasons[model] = str(error)
+    return fitted, reasons
+
+
+def _fit(lives: pd.DataFrame, model: str) -> Any:
+    """Fit one model, other than the generalised gamma, to lifetimes in months as they stand."""
+    if model == PIECEWISE:
+        _check(lives, 1)
+        breakpoints = _breakpoints(lives)
+        return _search(_close(PiecewiseExponentialFitter(breakpoints)), lives, _months_per_churn(lives, breakpoints))
+    fitter, start = SIMPLE[model]
+    _check(lives, len(start(1.0)))
+    return _search(fitter(), lives, start(_months_per_churn(lives, [])[0]))
+
+
+def _check(lives: pd.DataFrame, needed: int) -> None:
+    """Refuse lifetimes with fewer different ages at churn than the model has parameters."""
+    n_ages = lives.loc[lives["event_observed"], "duration_months"].nunique()
+    msg = f"Customers left at only {counted(n_ages, 'different age')}; this model needs at least {needed}."
+    if not n_ages:
+        msg = "No customer left, so there is no churn to model."
+    elif len(lives) == 1:  # which lifelines cannot read, either
+        msg = "All customers left at the same age, which shows no shape of churn."
+    elif n_ages >= needed:
+        return
+    raise DataError(msg)
+
+
+def _fit_gamma(lives: pd.DataFrame, fitted: dict[str, Any]) -> Any:
+    """Fit the generalised gamma from its special cases, whose likelihood it must reach."""
+    _check(lives, 3)
+    starts: dict[str, Callable[[float, float], list[float]]] = {
+        "Weibull": lambda scale, shape: [float(np.log(scale)), -float(np.log(shape)), 1.0],
+        "Log-normal": lambda mean, deviation: [mean, float(np.log(deviation)), 0.3],  # 0 would be divided by
+    }
+    nested = {model: fitted[model] for model in starts if model in fitted}
+    reason = NOT_CONVERGED
+    for model, special in nested.items():
+        try:
+            fitter = _search(_close(GeneralizedGammaFitter()), lives, starts[model](*special._fitted_parameters_))
+        except DataError:
+            continue
+        if fitter.log_likelihood_ > max(each.log_likelihood_ for each in nested.values()) - 0.01:
+            return fitter
+        reason = "The search stopped short: simpler models that it contains fit better."
+    raise DataError(reason)
+
+
+def _search(fitter: Any, lives: pd.DataFrame, start: Sequence[float]) -> Any:
+    """Maximise the likelihood from a starting point; what lifelines would warn of is an error."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", RuntimeWarning)  # the kind of all of lifelines' own
+            fitter.fit(
+                lives["duration_months"],
+                lives["event_observed"],
+                entry=lives["entry_months"],
+                weights=lives["n"],
+                timeline=[lives["duration_months"].mean()],
+                initial_point=np.asarray(start, float),
+                fit_options=PRECISE,
+            )
+    except (ConvergenceError, np.linalg.LinAlgError, RuntimeWarning) as error:
+        raise DataError(NOT_CONVERGED) from error
+    if not np.isfinite([fitter.log_likelihood_, *np.ravel(fitter.variance_matrix_)]).all():
+        raise DataError(NOT_CONVERGED)
+    return fitter
+
+
+def _close(fitter: Any) -> Any:
+    """Let the first of lifelines' two searches stop at once: the slow one, not needed where the start is close."""
+    searches = iter([True])
+
+    def stop(_: Any) -> None:
+        if next(searches, False):
+            raise StopIteration
+
+    fitter._scipy_fit_callback = stop
+    return fitter
+
+
+def _breakpoints(lives: pd.DataFrame) -> list[float]:
+    """Breakpoints with enough churns before (since the last one in use) and after."""
+    left = lives[lives["event_observed"]]
+    used: list[float] = []
+    for point in BREAKPOINTS:
+        before = left["duration_months"] <= point
+        since = before & (left["duration_months"] > max(used, default=0.0))
+        if left.loc[since, "n"].sum() >= ENOUGH and left.loc[~before, "n"].sum() >= ENOUGH:
+            used.append(point)
+    if not used:
+        msg = f"Fewer than {ENOUGH} customers left on one side of every change point (1, 3, 6, 12 and 24 months)."
+        raise DataError(msg)
+    return used
+
+
+def _months_per_churn(lives: pd.DataFrame, breakpoints: list[float]) -> list[float]:
+    """Months lived per churn in each piece: the piecewise exponential's exact answer."""
+    entry, duration, n = (lives[c].to_numpy(float) for c in ("entry_months", "duration_months", "n"))
+    pieces = list(pairwise([0.0, *breakpoints, np.inf]))
+    lived = [n @ (duration.clip(low, high) - entry.clip(low, high)) for low, high in pieces]
+    left = [n @ (lives["event_observed"] & (duration > low) & (duration <= high)) for low, high in pieces]
+    return [float(months / churned) for months, churned in zip(lived, left, strict=True)]
+
+
+def model_curves(models: FittedModels, *, months: Sequence[float], segment: str = "All") -> pd.DataFrame:
+    """Survival by each fitted model, to lay over the Kaplan–Meier curve.
+
+    Parameters
+    ----------
+    models
+        As from :func:`fit_models`.
+    months
+        Ages, in months, from 0.
+    segment
+        Of which customers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per model and age: ``model``, ``duration_months``, ``survival`` (0–1). Empty where no model
+        could be fitted to the segment.
+
+    Raises
+    ------
+    ParameterError
+        There is no such segment.
+
+    Notes
+    -----
+    The value at age t is S(t + ½ unit), where the fit has put lifetimes of t. The curve then crosses each
+    step of Kaplan–Meier at half its height, and both enclose the same area. Nothing starts at 1 by force:
+    who left on the first day is a step at 0 there, too.
+    """
+    known = pd.concat([models.table["segment"], models.left_out["segment"]]).unique()
+    if segment not in known:
+        msg = f"segment is {segment!r}, which no model was fitted to. {did_you_mean(segment, known)}"
+        raise ParameterError(msg)
+    ages, half = np.asarray(months, float), models.unit_months / 2
+    curves = [
+        {"model": model, "duration_months": age, "survival": survival}
+        for (owner, model), fitter in models.fits.items()
+        if owner == segment
+        for age, survival in zip(
+            ages, np.exp(-_cumulative(fitter, fitter._fitted_parameters_, ages + half)), strict=True
+        )
+    ]
+    return pd.DataFrame(curves, columns=["model", "duration_months", "survival"])
+
+
+def forecast(
+    counts: pd.DataFrame,
+    models: FittedModels,
+    *,
+    horizon_months: int = 12,
+    as_of: date | None = None,
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    """Forecast how many of today's customers will still be here, month by month.
+
+    Parameters
+    ----------
+    counts
+        The lifetimes that the models were fitted to; who has not left is active now.
+    models
+        As from :func:`fit_models`; the best one of each segment is used.
+    horizon_months
+        Months ahead.
+    as_of
+        The day on which the customers were last observed, for the dates.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per segment and month ahead: ``segment``, ``months_ahead`` (from 1), ``month`` (the date then;
+        NaT without ``as_of``), ``model``, ``n_active`` (now), ``expected_active`` (of these, at that date),
+        ``active_ci_lower``, ``active_ci_upper``, ``expected_churned`` (within that one month),
+        ``churned_ci_lower``, ``churned_ci_upper``. A segment without a model is absent; ``models.left_out``
+        says why.
+
+    Raises
+    ------
+    ParameterError
+        ``horizon_months`` is below 1, or the confidence level is outside 0 to 1.
+
+    Notes
+    -----
+    A customer aged a is still here after k months with probability S(a + k) / S(a). The variance of a sum
+    over customers is Σ p(1 − p), for chance, plus g'Vg, for what is not known of the parameters (delta
+    method; V their covariance, g the slope of the sum in them). The interval is normal and clipped to what
+    is possible. It speaks of today's customers only, new ones are not counted; and it covers chance and
+    parameters, not a wrong model or a world that changes.
+
+    In simulated worlds with the right model the 95 % interval held the truth in 93 to 97 % of cases, with
+    300 and with 3,000 customers, for who is active after a year and who leaves in months 1 to 3.
+    """
+    if horizon_months < 1:
+        msg = f"horizon_months is {horizon_months!r}. Give a whole number of months from 1 on."
+        raise ParameterError(msg)
+    z, ahead = _z(confidence_level), np.arange(1, horizon_months + 1)
+    active = counts[~counts["event_observed"]]
+    month = pd.DatetimeIndex([pd.Timestamp(as_of) + pd.DateOffset(months=int(k)) if as_of else pd.NaT for k in ahead])
+    parts = []
+    for segment, model in models.table.loc[models.table["best"], ["segment", "model"]].to_numpy(str):
+        own = active[active["segment"] == segment]
+        ages, n = own["duration_months"].to_numpy(float) + models.unit_months / 2, own["n"].to_numpy(float)
+        part = _project(models.fits[segment, model], ages, n, horizon_months, z)
+        parts.append(part.assign(segment=segment, months_ahead=ahead, month=month, model=model))
+    return pd.concat(parts, ignore_index=True)[FORECAST] if parts else pd.DataFrame(columns=FORECAST)
+
+
+def _project(fitter: Any, ages: Floats, n: Floats, horizon: int, z: float) -> pd.DataFrame:
+    """Expect customers after each month, and churned within it, with intervals."""
+    parameters, covariance = fitter._fitted_parameters_, np.asarray(fitter.variance_matrix_)
+    here = _still_here(fitter, parameters, ages, horizon)
+    steps = np.diag(1e-3 * np.sqrt(np.diag(covariance)))
+    moved = [[n @ _still_here(fitter, parameters + sign * step, ages, horizon) for sign in (1, -1)] for step in steps]
+    slopes = np.array([(up - down) / (2 * step.sum()) for (up, down), step in zip(moved, steps, strict=True)])
+    columns = {"n_active": np.full(horizon, n.sum().round().astype(int))}
+    for name, share, slope in (
+        ("active", here[:, 1:], slopes[:, 1:]),
+        ("churned", -np.diff(here), -np.diff(slopes)),
+    ):
+        variance = n @ (share * (1 - share)) + np.einsum("ik,ij,jk->k", slope, covariance, slope)
+        expected, half = n @ share, z * np.sqrt(variance)
+        bounds = np.clip([expected - half, expected + half], 0, n.sum())
+        columns |= {f"expected_{name}": expected, f"{name}_ci_lower": bounds[0], f"{name}_ci_upper": bounds[1]}
+    return pd.DataFrame(columns)
+
+
+def _still_here(fitter: Any, parameters: Floats, ages: Floats, horizon: int) -> Floats:
+    """P(still here after 0 to horizon months), one row per age."""
+    later = _cumulative(fitter, parameters, ages[:, None] + np.arange(horizon + 1))
+    return np.exp(later[:, :1] - later)
