@@ -40,7 +40,6 @@ __all__ = [
     "default_source",
     "empty_triangle",
     "has_calendar",
-    "largest_segments",
     "retention",
     "retention_curve",
     "tenure_curve",
@@ -404,26 +403,6 @@ def retention_curve(triangle: pd.DataFrame) -> pd.DataFrame:
         ignore_index=True,
     )
     return _rates(pooled)
-
-
-def largest_segments(curve: pd.DataFrame, *, most: int = 8) -> pd.DataFrame:
-    """Keep the whole and the largest segments of a curve: as many lines as a chart can show.
-
-    Parameters
-    ----------
-    curve
-        With ``segment`` and ``n_customers``.
-    most
-        Segments to keep beside ``All``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows of those segments, unchanged.
-    """
-    sizes = curve[curve["segment"] != "All"].groupby("segment")["n_customers"].max()
-    kept = {"All", *sizes.sort_values(ascending=False, kind="stable").index[:most]}
-    return curve[curve["segment"].isin(kept)]
 
 
 def by_cohort_year(triangle: pd.DataFrame) -> pd.DataFrame:

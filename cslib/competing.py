@@ -7,9 +7,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
-from cslib.intervals import Interval, wilson
+from cslib.intervals import Interval, wilson, z_value
 from cslib.survival import life_table
 
 __all__ = ["cumulative_incidence"]
@@ -117,6 +116,6 @@ def _bounds(f: Floats, variance: Floats, n: Floats, confidence_level: float) -> 
     """Bounds log(−log) on the incidence; before the first event those of no event."""
     none = wilson(0 * n, np.minimum.accumulate(n), confidence_level=confidence_level).upper
     known = np.where((f > 0) & (f < COMPLETE), f, np.nan)
-    width = ndtri(0.5 + confidence_level / 2) * np.sqrt(variance) / (known * -np.log(known))
+    width = z_value(confidence_level) * np.sqrt(variance) / (known * -np.log(known))
     lower, upper = known ** np.exp(width), known ** np.exp(-width)
     return Interval(np.where(f > 0, lower, 0.0), np.where(f > 0, upper, np.nan_to_num(none, nan=1.0)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
 from cslib.contract import CONTRACT
 from cslib.errors import DataError, ParameterError, did_you_mean
@@ -15,12 +17,14 @@ from cslib.tables import DataSet
 
 __all__ = [
     "PERIODS",
+    "largest_segments",
     "last_complete",
     "mrr_steps",
     "ordinal",
     "period_ordinal",
     "period_start",
     "segments",
+    "well_observed",
     "with_segment",
 ]
 
@@ -141,7 +145,8 @@ def segments(data: DataSet, segment_by: str) -> ir.Table:
     else:
         first = text.argmin(table[MOMENT[holder]])
         result = table.group_by("customer_id").aggregate(segment=first)
-    _check_segments(result, segment_by)
+    found = result.select("segment").distinct().limit(MAX_SEGMENTS + 1).execute()["segment"]
+    check_segments(found, segment_by)
     return result
 
 
@@ -163,15 +168,22 @@ def _holder(data: DataSet, segment_by: str) -> str:
     raise ParameterError(msg)
 
 
-def _check_segments(table: ir.Table, segment_by: str) -> None:
-    values = table.select("segment").distinct().limit(MAX_SEGMENTS + 1).execute()["segment"]
-    if len(values) > MAX_SEGMENTS:
+def check_segments(values: Iterable[str], segment_by: str) -> None:
+    """Refuse a column with too many values to compare, or with one that names the whole.
+
+    Raises
+    ------
+    ParameterError
+        It has more than 50 values, or one of them is ``All``.
+    """
+    different = sorted(set(values))
+    if len(different) > MAX_SEGMENTS:
         msg = (
             f"segment_by={segment_by!r} has more than {MAX_SEGMENTS} values (such as "
-            f"{', '.join(sorted(values)[:3])}). Choose a column with fewer, or group them with a query."
+            f"{', '.join(different[:3])}). Choose a column with fewer, or group them with a query."
         )
         raise ParameterError(msg)
-    if "All" in set(values):
+    if "All" in different:
         msg = f"segment_by={segment_by!r} has the value 'All', which names the whole. Rename it in the data."
         raise ParameterError(msg)
 
@@ -217,6 +229,45 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
         cents=changes.change.sum().over(running),
         cents_first=changes.change.first().over(order),
     )
+
+
+SIZES: Final = ("n_customers", "n_at_risk", "n_start")
+
+
+def _size(curve: pd.DataFrame) -> pd.Series[Any]:
+    return curve[next(c for c in SIZES if c in curve)]
+
+
+def largest_segments(curve: pd.DataFrame, *, most: int = 8) -> pd.DataFrame:
+    """Keep the whole and the largest segments of a curve: as many lines as a chart can show.
+
+    Parameters
+    ----------
+    curve
+        With ``segment`` and ``n_customers``, or else ``n_at_risk`` or ``n_start``.
+    most
+        Segments to keep beside ``All``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of those segments, unchanged.
+    """
+    sizes = _size(curve[curve["segment"] != "All"]).groupby(curve["segment"]).max()
+    kept = {"All", *sizes.sort_values(ascending=False, kind="stable").index[:most]}
+    return curve[curve["segment"].isin(kept)]
+
+
+def well_observed(curve: pd.DataFrame, *, least: int = 10) -> pd.DataFrame:
+    """Keep the rows of a curve that rest on so many customers; all where none does.
+
+    Examples
+    --------
+    >>> well_observed(pd.DataFrame({"n_at_risk": [90, 40, 3]}))["n_at_risk"].tolist()
+    [90, 40]
+    """
+    firm = _size(curve) >= least
+    return curve[firm] if firm.any() else curve
 
 
 def observed(data: DataSet) -> date:

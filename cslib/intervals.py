@@ -11,7 +11,17 @@ from scipy.special import chdtrc, ndtri, stdtrit
 
 from cslib.errors import ParameterError
 
-__all__ = ["Interval", "TestResult", "holm", "log_rank", "newcombe", "product_limit", "ratio_of_sums", "wilson"]
+__all__ = [
+    "Interval",
+    "TestResult",
+    "holm",
+    "log_rank",
+    "newcombe",
+    "product_limit",
+    "ratio_of_sums",
+    "wilson",
+    "z_value",
+]
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +45,19 @@ class TestResult:
     p_value: float
 
 
-def _z(confidence_level: float) -> float:
+def z_value(confidence_level: float) -> float:
+    """Quantile of the normal distribution that bounds a two-sided interval.
+
+    Raises
+    ------
+    ParameterError
+        The confidence level is outside 0 to 1.
+
+    Examples
+    --------
+    >>> round(z_value(0.95), 4)
+    1.96
+    """
     if not 0 < confidence_level < 1:
         msg = f"confidence_level is {confidence_level!r}. Give a number between 0 and 1, such as 0.95."
         raise ParameterError(msg)
@@ -80,7 +102,7 @@ def wilson(n_successes: ArrayLike, n: ArrayLike, *, confidence_level: float = 0.
     if np.any(x < 0) or np.any(x > trials):
         msg = "wilson got a count below 0 or more successes than trials. Count each customer once."
         raise ParameterError(msg)
-    z2 = _z(confidence_level) ** 2
+    z2 = z_value(confidence_level) ** 2
     trials = np.where(trials > 0, trials, np.nan)
     centre = (x + z2 / 2) / (trials + z2)
     half = np.sqrt(z2 * (x * (trials - x) / trials + z2 / 4)) / (trials + z2)
@@ -170,7 +192,7 @@ def ratio_of_sums(
     >>> round(float(interval.lower), 3), round(float(interval.upper), 3)
     (-5.853, 6.853)
     """
-    _z(confidence_level)
+    z_value(confidence_level)
     sx, sy, customers = (np.asarray(v, float) for v in (x, y, n))
     xx, yy, xy = (np.asarray(v, float) for v in squares)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -284,7 +306,7 @@ def product_limit(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_level
     with np.errstate(divide="ignore", invalid="ignore"):
         survival = np.cumprod(np.where(r > 0, 1 - d / r, 1.0))
         greenwood = np.cumsum(np.where(d > 0, d / (r * (r - d)), 0.0))
-        width = _z(confidence_level) * np.sqrt(greenwood) / np.log(survival)
+        width = z_value(confidence_level) * np.sqrt(greenwood) / np.log(survival)
         lower, upper = survival ** np.exp(-width), survival ** np.exp(width)
     started = survival < 1
     return {

@@ -27,7 +27,7 @@ from lifelines.exceptions import ConvergenceError
 from numpy.typing import NDArray
 
 from cslib.errors import DataError, ParameterError, counted, did_you_mean
-from cslib.intervals import _z
+from cslib.intervals import z_value
 
 __all__ = ["MODELS", "FittedModels", "fit_models", "forecast", "model_curves"]
 
@@ -41,9 +41,10 @@ SIMPLE: Final[dict[str, tuple[Callable[[], Any], Callable[[float], list[float]]]
 }
 GAMMA: Final = "Generalised gamma"
 PIECEWISE: Final = "Piecewise exponential"
+WHOLE: Final = "All"
 MODELS: Final = (*SIMPLE, GAMMA, PIECEWISE)
 # a hair later, because lifelines halves the slope for a lifetime that ends exactly on a breakpoint
-BREAKPOINTS: Final = tuple(month * (1 + 1e-9) for month in (1, 3, 6, 12, 24))
+BREAKPOINTS: Final = tuple(month * (1 + 1e-9) for month in (1, 3, 6, 12, 24, 36, 48, 60))
 ENOUGH: Final = 10  # churns a piece needs
 TRAINING_SHARE: Final = 0.6
 # lifelines minimises a mean per customer, so its own tolerances are loose where there are many
@@ -84,7 +85,7 @@ class FittedModels:
     unit_months: float
 
 
-def fit_models(counts: pd.DataFrame, *, unit_months: float, confidence_level: float = 0.95) -> FittedModels:
+def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
     """Fit six models of churn to the lifetimes of every segment.
 
     Parameters
@@ -93,8 +94,6 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float, confidence_level: fl
         As from :func:`cslib.lifetimes.lifetimes`.
     unit_months
         As from :func:`cslib.lifetimes.unit_months`.
-    confidence_level
-        Of the parameters' intervals in ``fits``, between 0 and 1.
 
     Returns
     -------
@@ -107,13 +106,13 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float, confidence_level: fl
     DataError
         There are no lifetimes.
     ParameterError
-        ``unit_months`` is not positive, or the confidence level is outside 0 to 1.
+        ``unit_months`` is not positive.
 
     Notes
     -----
     Maximum likelihood with censoring and late entry: each customer contributes log h(d) if it left at age d,
-    less H(d) − H(entry). The hazard of the piecewise model is constant between 1, 3, 6, 12 and 24 months;
-    a breakpoint is used where at least 10 customers left on either side of it (up to the next one in use).
+    less H(d) − H(entry). The hazard of the piecewise model is constant between 1, 3, 6, 12, 24, 36, 48
+    and 60 months; a breakpoint is used where at least 10 customers left on either side (up to the next one in use).
 
     The holdout score censors everything beyond 60 % of the segment's largest duration (whole units), fits,
     and scores who was still at risk then: the mean of log h(d) (if it left) − H(d) + H(cut). It is NaN where
@@ -137,7 +136,6 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float, confidence_level: fl
     >>> float(models.fits["All", "Exponential"].lambda_.round(6))
     4.0
     """
-    _z(confidence_level)
     if unit_months <= 0:
         msg = f"unit_months is {unit_months!r}. Take it from lifetimes.unit_months."
         raise ParameterError(msg)
@@ -152,7 +150,6 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float, confidence_level: fl
         trained = _fit_all(early)[0] if late["event_observed"].any() else {}
         left_out += [(segment, model, reason) for model, reason in reasons.items()]
         for model, fitter in fitted.items():
-            fitter.alpha = 1 - confidence_level
             fits[segment, model] = fitter
             size, score = len(fitter._fitted_parameters_), _score(trained.get(model), late)
             rows.append((segment, model, size, float(fitter.log_likelihood_), float(fitter.AIC_), score))
@@ -303,7 +300,7 @@ def _breakpoints(lives: pd.DataFrame) -> list[float]:
         if left.loc[since, "n"].sum() >= ENOUGH and left.loc[~before, "n"].sum() >= ENOUGH:
             used.append(point)
     if not used:
-        msg = f"Fewer than {ENOUGH} customers left on one side of every change point (1, 3, 6, 12 and 24 months)."
+        msg = f"Fewer than {ENOUGH} customers left on one side of every change point (1 month to 60)."
         raise DataError(msg)
     return used
 
@@ -391,8 +388,8 @@ def forecast(
         One row per segment and month ahead: ``segment``, ``months_ahead`` (from 1), ``month`` (the date then;
         NaT without ``as_of``), ``model``, ``n_active`` (now), ``expected_active`` (of these, at that date),
         ``active_ci_lower``, ``active_ci_upper``, ``expected_churned`` (within that one month),
-        ``churned_ci_lower``, ``churned_ci_upper``. A segment without a model is absent; ``models.left_out``
-        says why.
+        ``churned_ci_lower``, ``churned_ci_upper``. ``All`` is the sum of its segments (``model`` says so) where
+        each of them has a model. A segment without a model is absent; ``models.left_out`` says why.
 
     Raises
     ------
@@ -413,33 +410,59 @@ def forecast(
     if horizon_months < 1:
         msg = f"horizon_months is {horizon_months!r}. Give a whole number of months from 1 on."
         raise ParameterError(msg)
-    z, ahead = _z(confidence_level), np.arange(1, horizon_months + 1)
-    active = counts[~counts["event_observed"]]
+    z, ahead = z_value(confidence_level), np.arange(1, horizon_months + 1)
     month = pd.DatetimeIndex([pd.Timestamp(as_of) + pd.DateOffset(months=int(k)) if as_of else pd.NaT for k in ahead])
-    parts = []
-    for segment, model in models.table.loc[models.table["best"], ["segment", "model"]].to_numpy(str):
-        own = active[active["segment"] == segment]
-        ages, n = own["duration_months"].to_numpy(float) + models.unit_months / 2, own["n"].to_numpy(float)
-        part = _project(models.fits[segment, model], ages, n, horizon_months, z)
-        parts.append(part.assign(segment=segment, months_ahead=ahead, month=month, model=model))
-    return pd.concat(parts, ignore_index=True)[FORECAST] if parts else pd.DataFrame(columns=FORECAST)
+    active = counts[~counts["event_observed"]]
+    parts = {
+        segment: _project(models, segment, model, active[active["segment"] == segment], horizon_months)
+        for segment, model in models.table.loc[models.table["best"], ["segment", "model"]].to_numpy(str)
+    }
+    own = set(active["segment"]) - {WHOLE}
+    if own and own <= set(parts):
+        parts[WHOLE] = _summed([parts[segment] for segment in sorted(own)])
+    tables = [_bounded(part, z).assign(segment=s, months_ahead=ahead, month=month) for s, part in parts.items()]
+    return pd.concat(tables, ignore_index=True)[FORECAST] if tables else pd.DataFrame(columns=FORECAST)
 
 
-def _project(fitter: Any, ages: Floats, n: Floats, horizon: int, z: float) -> pd.DataFrame:
-    """Expect customers after each month, and churned within it, with intervals."""
+@dataclass(frozen=True)
+class _Projection:
+    """Expected numbers by month ahead and their variances: still here, and gone within the month."""
+
+    model: str
+    n: float
+    expected: dict[str, Floats]
+    variance: dict[str, Floats]
+
+
+def _project(models: FittedModels, segment: str, model: str, active: pd.DataFrame, horizon: int) -> _Projection:
+    fitter = models.fits[segment, model]
+    ages, n = active["duration_months"].to_numpy(float) + models.unit_months / 2, active["n"].to_numpy(float)
     parameters, covariance = fitter._fitted_parameters_, np.asarray(fitter.variance_matrix_)
     here = _still_here(fitter, parameters, ages, horizon)
     steps = np.diag(1e-3 * np.sqrt(np.diag(covariance)))
     moved = [[n @ _still_here(fitter, parameters + sign * step, ages, horizon) for sign in (1, -1)] for step in steps]
     slopes = np.array([(up - down) / (2 * step.sum()) for (up, down), step in zip(moved, steps, strict=True)])
-    columns = {"n_active": np.full(horizon, n.sum().round().astype(int))}
-    for name, share, slope in (
-        ("active", here[:, 1:], slopes[:, 1:]),
-        ("churned", -np.diff(here), -np.diff(slopes)),
-    ):
-        variance = n @ (share * (1 - share)) + np.einsum("ik,ij,jk->k", slope, covariance, slope)
-        expected, half = n @ share, z * np.sqrt(variance)
-        bounds = np.clip([expected - half, expected + half], 0, n.sum())
+    shares = {"active": here[:, 1:], "churned": -np.diff(here)}
+    slope = {"active": slopes[:, 1:], "churned": -np.diff(slopes)}
+    unknown = {name: np.einsum("ik,ij,jk->k", g, covariance, g) for name, g in slope.items()}
+    variance = {name: n @ (share * (1 - share)) + unknown[name] for name, share in shares.items()}
+    return _Projection(model, n.sum(), {name: n @ share for name, share in shares.items()}, variance)
+
+
+def _summed(parts: list[_Projection]) -> _Projection:
+    """Add up segments, which are independent."""
+    expected, variance = (
+        {name: np.sum([getattr(part, what)[name] for part in parts], axis=0) for name in ("active", "churned")}
+        for what in ("expected", "variance")
+    )
+    return _Projection("sum of segments", sum(part.n for part in parts), expected, variance)
+
+
+def _bounded(part: _Projection, z: float) -> pd.DataFrame:
+    columns: dict[str, Any] = {"model": part.model, "n_active": round(part.n)}
+    for name, expected in part.expected.items():
+        half = z * np.sqrt(part.variance[name])
+        bounds = np.clip([expected - half, expected + half], 0, part.n)
         columns |= {f"expected_{name}": expected, f"{name}_ci_lower": bounds[0], f"{name}_ci_upper": bounds[1]}
     return pd.DataFrame(columns)
 

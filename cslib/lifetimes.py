@@ -12,16 +12,17 @@ from typing import Final
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
-from cslib.counts import observed, with_segment
+from cslib.counts import check_segments, observed, with_segment
 from cslib.errors import DataError
 from cslib.tables import DataSet
 
 __all__ = ["DAYS_PER_MONTH", "lifetime_rows", "lifetimes", "unit_months"]
 
 DAYS_PER_MONTH: Final = 30.4375
-KEYS: Final = ["entry", "duration", "event_observed", "churn_kind"]
+NOT_RECORDED: Final = "not recorded"
 
 
 def unit_months(data: DataSet) -> float:
@@ -50,6 +51,10 @@ def lifetime_rows(data: DataSet) -> ir.Table:
     DataError
         There is no ``customers``, nor ``subscriptions`` to derive it from.
     """
+    return _lives(data)
+
+
+def _lives(data: DataSet, **more: ir.Value) -> ir.Table:
     table = data.table("customers")
     if "tenure_months" in table.columns:
         churned, duration, entry = table.churned, table.tenure_months.cast("float64"), ibis.literal(0.0)
@@ -61,13 +66,14 @@ def lifetime_rows(data: DataSet) -> ir.Table:
         # known to be here on the day before: so a churn on the first recorded day still counts
         before = ibis.date(data.observed_from - timedelta(days=1))
         entry = ibis.greatest(before.delta(table.started_on, unit="day").cast("int64"), 0)
-    kind = table.churn_kind.fill_null("not recorded") if "churn_kind" in table.columns else ibis.literal("not recorded")
+    kind = table.churn_kind.fill_null(NOT_RECORDED) if "churn_kind" in table.columns else ibis.literal(NOT_RECORDED)
     rows = table.select(
         customer_id=table.customer_id,
         entry=entry,
         duration=duration,
         event_observed=churned,
         churn_kind=ibis.ifelse(churned, kind, ""),
+        **more,
     )
     return rows.filter((rows.entry == 0) | (rows.duration > rows.entry))
 
@@ -104,23 +110,38 @@ def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     >>> counts[["segment", "duration_months", "event_observed", "n"]].values.tolist()
     [['All', 3.0, True, 2], ['All', 8.0, False, 1]]
     """
-    rows = with_segment(lifetime_rows(data), data, segment_by)
-    counted = rows.group_by(["segment", *KEYS]).aggregate(n=rows.count()).execute()
+    rows, known = _with_segment(data, segment_by), data.table("customers").columns
+    # what is the same for all is no key: the engine has less to compare
+    keys = [
+        *["entry"] * bool(data.observed_from),
+        "duration",
+        "event_observed",
+        *["churn_kind"] * ("churn_kind" in known),
+    ]
+    counted = rows.group_by(["segment", *keys]).aggregate(n=rows.count()).execute()
+    check_segments(counted["segment"] if segment_by else (), segment_by)
     if counted.empty:
         since = f" from observed_from {data.observed_from} on" if data.observed_from else ""
         msg = f"No customer of {data.label or 'the data set'} was under observation{since}. Check it, or widen where."
         raise DataError(msg)
-    whole = counted.groupby(KEYS, as_index=False)["n"].sum().assign(segment="All")
+    whole = counted.groupby(keys, as_index=False)["n"].sum().assign(segment="All")
     parts = counted[counted["segment"] != "All"]
-    every = pd.concat([whole.sort_values(KEYS), parts.sort_values(["segment", *KEYS])], ignore_index=True)
-    unit = unit_months(data)
+    every = pd.concat([whole.sort_values(keys), parts.sort_values(["segment", *keys])], ignore_index=True)
+    unit, left = unit_months(data), every["event_observed"].astype(bool)
     return pd.DataFrame(
         {
             "segment": every["segment"].astype(str),
-            "entry_months": every["entry"] * unit,
+            "entry_months": every.get("entry", 0) * unit,
             "duration_months": every["duration"] * unit,
-            "event_observed": every["event_observed"].astype(bool),
-            "churn_kind": every["churn_kind"].astype(str),
+            "event_observed": left,
+            "churn_kind": every["churn_kind"].astype(str) if "churn_kind" in keys else np.where(left, NOT_RECORDED, ""),
             "n": every["n"],
         }
     )
+
+
+def _with_segment(data: DataSet, segment_by: str) -> ir.Table:
+    table = data.table("customers")
+    if segment_by and segment_by != "customer_id" and segment_by in table.columns:  # at hand, so without a join
+        return _lives(data, segment=table[segment_by].cast("string").fill_null("(missing)"))
+    return with_segment(lifetime_rows(data), data, segment_by)

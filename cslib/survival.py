@@ -13,13 +13,15 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import chdtrc, chdtri, gammaln, ndtri
+from scipy.special import chdtrc, chdtri, gammaln
 
 from cslib.errors import DataError, ParameterError
-from cslib.intervals import Interval, holm, log_rank, product_limit, wilson
+from cslib.intervals import Interval, holm, log_rank, product_limit, wilson, z_value
 
 __all__ = [
+    "LANDMARKS",
     "compare_segments",
+    "drawn_ages",
     "hazard_by_age",
     "life_table",
     "shared_horizon",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+LANDMARKS: Final = (1, 3, 6, 12, 24)  # months
 ENOUGH: Final = 100  # events a window of the smoothed hazard should hold
 WINDOWS: Final = (1, 2, 3, 6, 12)  # its half-widths, months
 SMALLEST_P: Final = 1e-290
@@ -143,7 +146,8 @@ def survival_at(curve: pd.DataFrame, months: Sequence[float], *, confidence_leve
     >>> at["survival"].tolist(), at["ci_lower"].round(3).tolist()
     ([1.0, 0.5, nan], [0.722, 0.184, nan])
     """
-    return pd.concat([_at(own, np.asarray(months, float), confidence_level) for _, own in _segments(curve)])
+    ages = np.asarray(months, float)
+    return pd.concat([_at(own, ages, confidence_level) for _, own in _segments(curve)], ignore_index=True)
 
 
 def _at(own: pd.DataFrame, months: Floats, confidence_level: float) -> pd.DataFrame:
@@ -164,6 +168,12 @@ def _at_risk(own: pd.DataFrame, months: Floats, column: str = "n_at_risk") -> ND
     """At risk at any age: as many as at the next age at which anything happens; 0 beyond the last."""
     place = np.searchsorted(own["duration_months"].to_numpy(float), months, side="left")
     return np.append(own[column].to_numpy("int64"), 0)[place]
+
+
+def drawn_ages(curve: pd.DataFrame) -> list[float]:
+    """List the ages at which to draw a curve: quarters of a month, or whole months beyond five years."""
+    last = float(curve["duration_months"].max())
+    return [float(age) for age in np.arange(0, last + 1e-9, 0.25 if last <= 60 else 1.0)]
 
 
 def shared_horizon(curve: pd.DataFrame) -> float:
@@ -218,7 +228,7 @@ def survival_summary(
         raise ParameterError(msg)
     tau = tau_months or shared_horizon(curve)
     rows = [_summary(name, own, tau, confidence_level) for name, own in _segments(curve)]
-    at = survival_at(curve, [months], confidence_level=confidence_level).reset_index(drop=True)
+    at = survival_at(curve, [months], confidence_level=confidence_level)
     label = f"survival_{months:g}m"
     named = at[["survival", "ci_lower", "ci_upper"]].set_axis([label, f"{label}_ci_lower", f"{label}_ci_upper"], axis=1)
     return pd.concat([pd.DataFrame(rows), named], axis=1)
@@ -261,7 +271,7 @@ def _mean_stay(own: pd.DataFrame, tau: float, confidence_level: float) -> tuple[
     error = _mean_stay_error(own[inside], areas)
     if error == 0:
         return mean, unknown
-    factor = np.exp(float(ndtri(0.5 + confidence_level / 2)) * error / lost)
+    factor = np.exp(z_value(confidence_level) * error / lost)
     return mean, Interval(np.asarray(max(tau - lost * factor, 0.0)), np.asarray(tau - lost / factor))
 
 
@@ -309,9 +319,7 @@ def hazard_by_age(curve: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.
     >>> hazard_by_age(survival_curve(counts))["customer_months"].tolist()
     [100.0, 90.0]
     """
-    if not 0 < confidence_level < 1:
-        msg = f"confidence_level is {confidence_level!r}. Give a number between 0 and 1, such as 0.95."
-        raise ParameterError(msg)
+    z_value(confidence_level)  # refuses what is no level
     return pd.concat([_hazard(own, confidence_level) for _, own in _segments(curve)], ignore_index=True)
 
 

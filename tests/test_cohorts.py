@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from cslib import DataError, ParameterError, load
 from cslib import cohorts as subject
 from cslib.cohort_comparison import compare_cohorts
-from cslib.cohorts import by_cohort_year, largest_segments, retention, retention_curve, tenure_curve
+from cslib.cohorts import by_cohort_year, retention, retention_curve, tenure_curve
+from cslib.counts import largest_segments
 from cslib.revenue import revenue_curve
 
 

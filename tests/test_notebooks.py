@@ -8,6 +8,7 @@ import pytest
 
 from cslib import reports
 from cslib.reports import find_notebooks, render
+from cslib.sample_truth import TRUTH
 
 NAMES = [n.name for n in find_notebooks()]
 COLUMNS = {
@@ -103,6 +104,85 @@ TENURE = "customer_id,tenure_months,churned\na,3,yes\nb,0,no\nc,12,no\n"
 )  # fmt: skip
 def test_odd_data_give_a_stated_correct_report(tmp_path, tables, parameters, words):
     run, _ = report("cohort_retention", tmp_path / "out", data=write(tmp_path, **tables), **parameters)
+    assert words in run.answer.replace("**", "")
+
+
+CHURN = {
+    "survival": ["segment", "duration_months", "n_at_risk", "n_events", "n_censored", "survival", "ci_lower", "ci_upper"],
+    "survival_summary": ["segment", "n_customers", "n_events", "median_months", "median_ci_lower", "median_ci_upper", "tau_months", "rmst_months", "rmst_ci_lower", "rmst_ci_upper", "survival_12m", "survival_12m_ci_lower", "survival_12m_ci_upper"],
+    "logrank": ["segment_a", "segment_b", "statistic", "df", "p_value", "p_adjusted", "log10_p_value", "rmst_difference_months", "ci_lower", "ci_upper"],
+    "models": ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score"],
+    "drivers": ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"],
+    "at_risk": ["customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason"],
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"segment_by": "plan", "gross_margin": 0.8},
+        {
+            "segment_by": "region",
+            "where": "plan=Team",
+            "as_of": "2025-03-15",
+            "horizon_months": 6,
+            "tau_months": 24.0,
+            "capacity": 40,
+        },
+        {"drivers": "onboarding", "where": "plan=Enterprise and region=APAC"},
+    ],
+    ids=str,
+)
+def test_churn_on_the_sample(tmp_path, root, parameters):
+    run, tables = report("churn_survival", tmp_path, data=str(root / "data"), **parameters)
+    for name, columns in CHURN.items():
+        assert list(tables[name]) == columns
+    assert {"cumulative_incidence", "churn_rate", "forecast"} <= set(tables)
+    assert run.answer
+    assert run.html.stat().st_size < 2_000_000
+
+
+def test_the_planted_hazards_are_recovered_and_the_page_fits(tmp_path, root, open_report):
+    """Plans have hazard ratios 0.6 and 0.35; attitude, which is no column, draws them a little towards 1."""
+    run, tables = report("churn_survival", tmp_path, data=str(root / "data"), segment_by="plan")
+    ratios = tables["drivers"].set_index(["term", "level"])
+    for plan in ("Team", "Enterprise"):
+        row = ratios.loc["plan", plan]
+        assert row.ci_lower <= TRUTH.plan_hazard_ratio[plan] <= row.ci_upper
+    others = ratios.drop("plan").dropna(subset="ci_lower")
+    assert ((others.ci_lower <= 1) & (others.ci_upper >= 1)).all()
+    assert "Enterprise customers stay" in run.answer
+    first = tables["hazard"].query("segment == 'All'").hazard
+    assert first.iloc[0] > 2 * first.iloc[12]
+    for width, media in ((360, "screen"), (1240, "screen"), (794, "print")):
+        with open_report(run.html, width=width) as opened:
+            opened.page.emulate_media(media=media)
+            assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+            assert (len(opened.requests), opened.complaints) == (1, [])
+
+
+CONSTANT = "customer_id,started_on,churned_on,plan,copy,note\n" + "".join(
+    f"c{i},2024-{i % 12 + 1:02d}-05,{'2025-02-20' if i % 4 == 0 else ''},Pro,Pro,n{i}\n" for i in range(120)
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tables", "parameters", "words"),
+    [
+        ({"customers": ONE}, {"as_of": "2025-04-30", "segment_by": "plan"}, "Nobody has left yet: all 1 customer"),
+        ({"customers": GONE}, {"as_of": "2025-12-31"}, "Half of all customers leave within"),
+        ({"customers": STAY}, {"as_of": "2025-12-31"}, "Nobody has left yet: all 12 customers are still here."),
+        ({"customers": LATE}, {"as_of": "2025-06-05"}, "Nobody has left yet"),
+        ({"customers": TENURE}, {}, "1 of 3 customers have left so far"),
+        ({"customers": MANY}, {"as_of": "2025-04-30", "segment_by": "plan"}, "Half of all customers leave within"),
+        ({"customers": CONSTANT}, {"as_of": "2025-04-30", "segment_by": "copy"}, "customers stay longer than 12 months"),
+    ],
+    ids=["one customer", "all gone", "all stay", "first day", "three tenures", "all at once", "constant drivers"],
+)  # fmt: skip
+def test_odd_data_give_a_stated_churn_report(tmp_path, tables, parameters, words):
+    run, _ = report("churn_survival", tmp_path / "out", data=write(tmp_path, **tables), **parameters)
     assert words in run.answer.replace("**", "")
 
 

@@ -1,0 +1,267 @@
+"""Whom to call: each active customer's risk of churn and the money at stake, scored in the engine."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from cslib.counts import observed, with_segment
+from cslib.cox import cumulative_hazard
+from cslib.driver_columns import MISSING, OTHER, Driver, recorded
+from cslib.drivers import DriverModel
+from cslib.errors import ParameterError, counted
+from cslib.lifetimes import lifetime_rows
+from cslib.tables import DataSet
+
+__all__ = ["at_risk", "current_mrr", "score_customers"]
+
+ABOVE: Final = 1.1  # times the risk of the average active customer: worth naming
+NOTHING: Final = "no driver above average"
+COLUMNS: Final = ("customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason")
+LOOKUP: Final = {
+    "stratum": "string",
+    "age": "int64",
+    "increment": "float64",
+    "stratum_reason": "string",
+    "age_reason": "string",
+}
+
+
+def at_risk(
+    data: DataSet,
+    model: DriverModel,
+    *,
+    segment_by: str = "",
+    horizon_months: float = 12.0,
+    gross_margin: float = 1.0,
+) -> pd.DataFrame:
+    """List all active customers by the money at risk.
+
+    Parameters
+    ----------
+    data, model, segment_by, horizon_months, gross_margin
+        As in :func:`score_customers`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`score_customers`, by ``money_at_risk``, then ``p_churn`` (both descending),
+        then ``customer_id``.
+
+    Raises
+    ------
+    ParameterError
+        As in :func:`score_customers`.
+
+    Examples
+    --------
+    >>> import cslib
+    >>> from cslib.drivers import fit_drivers
+    >>> customers = pd.DataFrame({"tenure_months": range(120), "churned": [True, False, True] * 40, "mrr": 9.0})
+    >>> customers = customers.assign(customer_id=customers.index.astype(str), plan=["A", "A", "B"] * 40)
+    >>> data = cslib.load({"customers": customers})
+    >>> calls = at_risk(data, fit_drivers(data))
+    >>> len(calls), list(calls)[:4]
+    (40, ['customer_id', 'segment', 'tenure_months', 'p_churn'])
+    """
+    scored = score_customers(
+        data, model, segment_by=segment_by, horizon_months=horizon_months, gross_margin=gross_margin
+    ).execute()
+    keys = ["money_at_risk", "p_churn", "customer_id"]
+    return scored.sort_values(keys, ascending=[False, False, True], ignore_index=True)
+
+
+def score_customers(
+    data: DataSet,
+    model: DriverModel,
+    *,
+    segment_by: str = "",
+    horizon_months: float = 12.0,
+    gross_margin: float = 1.0,
+) -> ir.Table:
+    """Give every active customer its probability of churn, in the engine.
+
+    Parameters
+    ----------
+    data
+        With ``customers`` and the columns that the model uses.
+    model
+        From :func:`cslib.drivers.fit_drivers`.
+    segment_by
+        A column; empty: all customers are in ``All``.
+    horizon_months
+        How far ahead.
+    gross_margin
+        Share of MRR that is margin, above 0 and up to 1.
+
+    Returns
+    -------
+    ibis.expr.types.Table
+        One row per customer still here: ``customer_id``, ``segment``, ``tenure_months``, ``p_churn``
+        (probability of churn within the horizon, given its age), ``mrr`` (per month; see
+        :func:`current_mrr`; 0 where no subscription runs), ``money_at_risk`` (``p_churn`` × ``mrr`` ×
+        ``gross_margin``, per month; missing with ``mrr``) and ``reason``: what puts the customer at least
+        10 % above the average active one, and how many times.
+
+    Raises
+    ------
+    ParameterError
+        A number is out of range.
+
+    Notes
+    -----
+    1 − exp(−(H(a + h) − H(a))·exp(Σ βx)) with the base risk H of the customer's stratum and its age a in whole
+    units. The last age with 20 customers at risk is the last one that is trusted: beyond, H goes on at its mean
+    over the last ``horizon_months`` before it. A value that the fit did not see counts as ``(other)``, or where
+    there is none as the reference. Two small queries run at once, for ages and averages; the scores when asked.
+    """
+    _check(horizon_months, gross_margin)
+    active = _active(data, model)
+    counts = active.group_by(["stratum", "age"]).aggregate(n=active.count()).execute()
+    lookup = ibis.memtable(_lookup(model, counts, horizon_months), schema=LOOKUP)
+    values = [active[f"driver{i}"] for i in range(len(model.drivers))]
+    log_ratios = [_log_ratio(d, v) for d, v in zip(model.drivers, values, strict=True)]
+    means = _means(active, log_ratios)
+    reasons = [_reason(*each) for each in zip(model.drivers, values, log_ratios, means, strict=True)]
+    scored = active.mutate(
+        score=reduce(add, log_ratios, ibis.literal(0.0)).exp(), text=reduce(add, reasons, ibis.literal(""))
+    )
+    both = scored.join(lookup, ["stratum", "age"]).select(*scored.columns, *list(LOOKUP)[2:])
+    text = both.stratum_reason + both.text + both.age_reason
+    chance = both.select(
+        customer_id=both.customer_id,
+        tenure_months=both.tenure_months,
+        p_churn=1 - (-both.increment * both.score).exp(),
+        reason=ibis.ifelse(text == "", NOTHING, text.substr(2)),
+    )
+    priced = with_segment(_with_mrr(chance, data), data, segment_by)
+    money = priced.p_churn * priced.mrr * gross_margin
+    return priced.mutate(money_at_risk=money).select(*COLUMNS)
+
+
+def current_mrr(data: DataSet) -> ir.Table | None:
+    """Find what each customer pays a month at ``as_of``.
+
+    Parameters
+    ----------
+    data
+        With ``subscriptions``, or ``mrr`` in ``customers``.
+
+    Returns
+    -------
+    ibis.expr.types.Table or None
+        ``customer_id``, ``mrr`` (of the subscriptions that run at ``as_of``, summed; only customers with
+        one are there; else the column of ``customers``). None: the data set does not tell.
+    """
+    if "subscriptions" in data.tables:
+        rows = data.table("subscriptions")
+        day = ibis.date(observed(data))
+        running = rows.filter((rows.started_on <= day) & (rows.ended_on.isnull() | (rows.ended_on > day)))
+        return running.group_by("customer_id").aggregate(mrr=running.mrr.sum())
+    customers = data.table("customers")
+    return customers.select("customer_id", "mrr") if "mrr" in customers.columns else None
+
+
+def _check(horizon_months: float, gross_margin: float) -> None:
+    if horizon_months <= 0:
+        msg = f"horizon_months is {horizon_months!r}. Give a number of months above 0, such as 12."
+        raise ParameterError(msg)
+    if not 0 < gross_margin <= 1:
+        msg = f"gross_margin is {gross_margin!r}, which is no share above 0 and up to 1. Give a share such as 0.8."
+        raise ParameterError(msg)
+
+
+def _with_mrr(table: ir.Table, data: DataSet) -> ir.Table:
+    paid = current_mrr(data)
+    if paid is None:
+        return table.mutate(mrr=ibis.null("float64"))
+    joined = table.left_join(paid, "customer_id").select(*table.columns, "mrr")
+    return joined.mutate(mrr=joined.mrr.fill_null(0.0)) if "subscriptions" in data.tables else joined
+
+
+def _active(data: DataSet, model: DriverModel) -> ir.Table:
+    """Take the customers still here: age in whole units, stratum, and drivers recoded as in the fit."""
+    lives, customers = lifetime_rows(data), data.table("customers")
+    recoded = {f"driver{i}": _recoded(d, customers[d.name]) for i, d in enumerate(model.drivers)}
+    stratum = [k for k, d in zip(recoded, model.drivers, strict=True) if d.name == model.stratified_by]
+    here = lives.filter(~lives.event_observed)
+    rows = here.join(customers.select("customer_id", **recoded), "customer_id").select(
+        "customer_id", "duration", *recoded
+    )
+    duration = rows.duration.cast("float64")
+    return rows.mutate(
+        tenure_months=duration * model.unit_months,
+        age=duration.floor().cast("int64"),
+        stratum=rows[stratum[0]] if stratum else ibis.literal(""),
+    )
+
+
+def _means(active: ir.Table, log_ratios: list[ir.NumericValue]) -> list[float]:
+    """Mean hazard ratio of each driver over the active customers."""
+    if not log_ratios:
+        return []
+    row = active.aggregate(**{f"mean{i}": r.exp().mean() for i, r in enumerate(log_ratios)}).execute().iloc[0]
+    return [float(v) for v in row]
+
+
+def _recoded(driver: Driver, column: ir.Value) -> ir.Value:
+    value = recorded(column)
+    if driver.kind == "number":
+        return value
+    text = value.cast("int64").cast("string").fill_null(MISSING) if driver.kind == "whole" else value
+    rest = OTHER if OTHER in driver.levels else driver.levels[0]
+    return ibis.ifelse(text.isin(driver.levels), text, rest)
+
+
+def _log_ratio(driver: Driver, value: ir.Value) -> ir.NumericValue:
+    if driver.kind != "number":
+        told = zip(driver.levels, driver.coefficients, strict=True)
+        return ibis.cases(*((value == v, c) for v, c in told), else_=0.0)
+    slope = driver.coefficients[0] / (driver.high - driver.low)
+    missing = sum(driver.coefficients[1:])
+    return ibis.ifelse(value.isnull(), slope * (driver.fill - driver.low) + missing, slope * (value - driver.low))
+
+
+def _reason(driver: Driver, value: ir.Value, log_ratio: ir.NumericValue, mean: float) -> ir.StringValue:
+    """Name the driver where it raises the risk: ``; Contract: Month-to-month (×2.1)``, else nothing."""
+    if driver.kind == "number":
+        ratio = log_ratio.exp() / mean
+        shown = value.round(1).cast("string").fill_null(MISSING)
+        text = f"; {driver.name}: " + shown + " (×" + ratio.round(1).cast("string") + ")"
+        return ibis.ifelse(ratio >= ABOVE, text, "")
+    told = zip(driver.levels, driver.coefficients, strict=True)
+    # a value without a coefficient of its own, the reference aside, is counted with another driver
+    ratios = [(v, float(np.exp(c)) / mean if c or v == driver.levels[0] else 1.0) for v, c in told]
+    named = [(value == v, _raised(f"{driver.name}: {v}", r)) for v, r in ratios]
+    return ibis.cases(*named, else_="")
+
+
+def _raised(what: str, ratio: float) -> str:
+    return f"; {what} (×{ratio:.1f})" if ratio >= ABOVE else ""
+
+
+def _lookup(model: DriverModel, counts: pd.DataFrame, horizon_months: float) -> pd.DataFrame:
+    """Tabulate the base risk over the horizon by stratum and age, and what is above the average active customer."""
+    horizon = horizon_months / model.unit_months
+    ages = np.unique(counts["age"]).astype(float)
+    risk = pd.DataFrame(index=ages)
+    for stratum in model.baseline["stratum"].unique():
+        now, then = (cumulative_hazard(model.baseline, stratum, ages + h, tail=horizon) for h in (0.0, horizon))
+        risk[stratum] = then - now
+    share = counts.groupby("stratum")["n"].sum() / counts["n"].sum()
+    by_age = (risk * share.reindex(risk.columns).fillna(0)).sum(axis=1)
+    average = (by_age.reindex(counts["age"]).to_numpy() * counts["n"]).sum() / max(counts["n"].sum(), 1)
+    rows = []
+    for stratum, age in zip(counts["stratum"], counts["age"], strict=True):
+        own, typical = risk.at[age, stratum], by_age.at[age]
+        months = counted(int(age * model.unit_months), "month")
+        value = _raised(f"{model.stratified_by}: {stratum}", own / typical if typical else 1.0)
+        tenure = _raised(f"tenure {months}", typical / average if average else 1.0)
+        rows.append((stratum, age, own, value, tenure))
+    return pd.DataFrame(rows, columns=list(LOOKUP))
