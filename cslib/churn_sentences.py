@@ -77,7 +77,7 @@ def churn_answer(summary: pd.DataFrame, comparison: pd.DataFrame, forecast: pd.D
     summary, comparison
         As from ``survival.survival_summary`` and ``survival.compare_segments``; the latter may be empty.
     forecast
-        As from ``lifetime_models.forecast``; may be empty.
+        As from ``forecasts.forecast``; may be empty.
 
     Returns
     -------
@@ -346,7 +346,7 @@ def forecast_finding(forecast: pd.DataFrame) -> str:
     Parameters
     ----------
     forecast
-        As from ``lifetime_models.forecast``.
+        As from ``forecasts.forecast``.
 
     Returns
     -------
@@ -533,15 +533,17 @@ def pair_subtitle(comparison: pd.DataFrame) -> str:
     return f"Difference in months stayed of the first {_months(row.tau_months)}. Bars: 95 % intervals. {test}"
 
 
-def forecast_gap(forecast: pd.DataFrame, risk: pd.DataFrame, *, segment_by: str = "") -> str:
+def forecast_gap(forecast: pd.DataFrame, risk: pd.DataFrame, *, split: str = "", strongest: str = "") -> str:
     """Explain why the forecast and the sum of the at-risk list differ; empty where the interval holds both.
 
     Parameters
     ----------
     forecast, risk
-        As from ``lifetime_models.forecast`` and ``at_risk.at_risk``, for the same months ahead.
-    segment_by
-        As given to both.
+        As from ``forecasts.forecast`` and ``at_risk.at_risk``, for the same months ahead.
+    split
+        The column by which the forecast was made, if any.
+    strongest
+        The column by which customers differ most, if any.
 
     Returns
     -------
@@ -553,12 +555,11 @@ def forecast_gap(forecast: pd.DataFrame, risk: pd.DataFrame, *, segment_by: str 
     last, listed = rows.iloc[-1], float(risk["p_churn"].sum())
     if last.active_ci_lower <= last.n_active - listed <= last.active_ci_upper:
         return ""
-    alike = f"of one age and {segment_by}" if segment_by else "of one age"
-    lost = last.n_active - last.expected_active
+    lost, alike = last.n_active - last.expected_active, f"of one age and {split}" if split else "of one age"
+    better = f" Segment by {strongest} to bring the two together." if strongest not in ("", split) else ""
     return (
-        f"The probabilities of the at-risk list add up to {listed:,.0f}, not to the {lost:,.0f} "
-        f"forecast here: the list tells customers apart by the drivers, the forecast takes those {alike} for alike. "
-        "Where drivers matter, the list is the better guess; segment_by the strongest driver brings the two together."
+        f"The probabilities of the at-risk list add up to {listed:,.0f}, not to the {lost:,.0f} forecast: the list "
+        f"tells customers apart by all drivers, the forecast takes those {alike} for alike.{better}"
     )
 
 

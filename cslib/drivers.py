@@ -26,7 +26,7 @@ from cslib.cox import (
     scores_of,
     sum_at_risk,
 )
-from cslib.driver_columns import MIN_CUSTOMERS, Driver, Known, comparable, design_of, recorded, size_of
+from cslib.driver_columns import MIN_CUSTOMERS, OTHER, Driver, Known, comparable, design_of, recorded, size_of
 from cslib.errors import DataError, ParameterError, did_you_mean
 from cslib.intervals import holm, product_limit, wilson, z_value
 from cslib.lifetimes import lifetime_rows, unit_months
@@ -89,6 +89,13 @@ class DriverModel:
     drivers: tuple[Driver, ...]
     baseline: pd.DataFrame
     unit_months: float
+
+    @property
+    def split(self) -> str:
+        """Column by which customers differ most, for a forecast by it: a text, more than chance; else empty."""
+        clear = self.table[(self.table["ci_lower"] > 1) | (self.table["ci_upper"] < 1)]["term"]
+        whole = {d.name for d in self.drivers if d.kind == "text" and OTHER not in d.levels}
+        return next((name for name in (self.stratified_by, *clear) if name in whole), "")
 
 
 def fit_drivers(

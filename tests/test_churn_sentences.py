@@ -12,6 +12,7 @@ from cslib.churn_sentences import (
     churn_subtitle,
     driver_finding,
     forecast_finding,
+    forecast_gap,
     forecast_line,
     hazard_finding,
     incidence_finding,
@@ -225,6 +226,15 @@ def test_the_risk_list_says_what_it_holds():
         risk_finding(risk.iloc[:0], capacity=1, horizon_months=12)
         == "Nobody is a customer today, so there is nobody to call."
     )
+
+
+def test_a_forecast_that_the_risk_list_contradicts_is_explained():
+    risk = pd.DataFrame({"p_churn": [0.4] * 100})
+    text = forecast_gap(forecast(), risk, split="plan", strongest="contract")
+    assert text.startswith("The probabilities of the at-risk list add up to 40, not to the 20 forecast")
+    assert text.endswith("takes those of one age and plan for alike. Segment by contract to bring the two together.")
+    assert forecast_gap(forecast(), risk.assign(p_churn=0.22)) == ""
+    assert forecast_gap(NO_ROWS, risk) == ""
 
 
 @pytest.mark.parametrize(("last", "word"), [(0.02, "fewer than"), (0.09, "more than"), (0.055, "much as")])

@@ -1,7 +1,6 @@
-"""Parametric models of churn: fits, holdout, curves and forecasts, on counts."""
+"""Parametric models of churn: fits, holdout and curves, on counts."""
 
 import warnings
-from datetime import date
 
 import lifelines
 import numpy as np
@@ -15,7 +14,8 @@ from scipy import stats
 import cslib
 from cslib import lifetime_models
 from cslib.errors import DataError, ParameterError
-from cslib.lifetime_models import GAMMA, MODELS, PIECEWISE, FittedModels, fit_models, forecast, model_curves
+from cslib.forecasts import forecast
+from cslib.lifetime_models import GAMMA, MODELS, PIECEWISE, fit_models, model_curves
 from cslib.lifetimes import lifetimes
 
 DAY = 1 / 30.4375
@@ -145,37 +145,6 @@ def test_best_predicts_the_rest(fitted):
     assert table["aic"].idxmin() == 1  # the truth, Weibull
 
 
-def test_forecast_of_an_exponential(one_age):
-    """Six stay with p = exp(−4k/37); the rate 4/37 has variance rate²/4, and the slope of 6p in it is −6kp."""
-    table = forecast(one_age, fit_models(one_age, unit_months=1.0), horizon_months=3)
-    k, rate = np.arange(1, 4), 4 / 37
-    p = np.exp(-rate * k)
-    half = stats.norm.ppf(0.975) * np.sqrt(6 * p * (1 - p) + (6 * k * p * rate) ** 2 / 4)
-    assert table["expected_active"].to_numpy() == pytest.approx(6 * p)
-    assert table["active_ci_lower"].to_numpy() == pytest.approx(np.maximum(6 * p - half, 0), rel=1e-5)
-    assert table["active_ci_upper"].to_numpy() == pytest.approx(np.minimum(6 * p + half, 6), rel=1e-5)
-
-
-def test_forecast_of_churn_in_one_month(one_age):
-    """A month's share q = p(k−1) − p(k); its slope in the rate is k·p(k) − (k−1)·p(k−1)."""
-    table = forecast(one_age, fit_models(one_age, unit_months=1.0), horizon_months=2, confidence_level=0.5)
-    rate = 4 / 37
-    p1, p2 = np.exp(-rate), np.exp(-2 * rate)
-    q = p1 - p2
-    half = stats.norm.ppf(0.75) * np.sqrt(6 * q * (1 - q) + (6 * (2 * p2 - p1) * rate) ** 2 / 4)
-    assert table["expected_churned"].tolist() == pytest.approx([6 * (1 - p1), 6 * q])
-    assert table.loc[1, ["churned_ci_lower", "churned_ci_upper"]].tolist() == pytest.approx(
-        [6 * q - half, 6 * q + half]
-    )
-
-
-def test_forecast_names_its_dates(one_age):
-    models = fit_models(one_age, unit_months=1.0)
-    months = forecast(one_age, models, as_of=date(2025, 1, 31), horizon_months=2)["month"]
-    assert months.tolist() == [pd.Timestamp(2025, 2, 28), pd.Timestamp(2025, 3, 31)]
-    assert forecast(one_age, models)["month"].isna().all()
-
-
 def test_curves_stand_half_a_unit_late(one_age):
     curve = model_curves(fit_models(one_age, unit_months=1.0), months=[0, 12])
     assert curve["survival"].tolist() == pytest.approx([np.exp(-0.5 * 4 / 37), np.exp(-12.5 * 4 / 37)])
@@ -277,13 +246,6 @@ def test_order_of_rows_and_inputs_do_not_change(drawn, fitted):
     pd.testing.assert_frame_equal(again.table, fitted.table, rtol=1e-6)
 
 
-def test_churned_and_active_add_up(drawn, fitted):
-    table = forecast(drawn, fitted, horizon_months=24)
-    total = table["expected_active"] + table["expected_churned"].cumsum()
-    assert total.to_numpy() == pytest.approx(table["n_active"].to_numpy())
-    assert (table["n_active"] == (~drawn["event_observed"]).sum()).all()
-
-
 def test_curve_halves_the_steps_of_kaplan_meier():
     """Exponential lifetimes in whole months: Kaplan–Meier at t is exp(−(t + 1)/20), and exp(−t/20) just before."""
     rng = np.random.default_rng(3)
@@ -340,47 +302,11 @@ def test_warnings_of_lifelines_become_reasons(drawn, monkeypatch):
     assert "did not settle" in left_out.loc[0, "reason"]
 
 
-def test_nothing_to_forecast():
-    counts = counts_of([1, 2], [False, False])
-    table = forecast(counts, fit_models(counts, unit_months=1.0))
-    assert table.empty
-    assert table.columns[:2].tolist() == ["segment", "months_ahead"]
-
-
 def test_faults_are_named(one_age):
     models = fit_models(one_age, unit_months=1.0)
     with pytest.raises(ParameterError, match=r"unit_months is 0\.0.*lifetimes\.unit_months"):
         fit_models(one_age, unit_months=0.0)
     with pytest.raises(DataError, match="no lifetimes"):
         fit_models(one_age.iloc[:0], unit_months=1.0)
-    with pytest.raises(ParameterError, match="horizon_months is 0"):
-        forecast(one_age, models, horizon_months=0)
-    with pytest.raises(ParameterError, match="95.*between 0 and 1"):
-        forecast(one_age, models, confidence_level=95)
     with pytest.raises(ParameterError, match="'all'.*Did you mean 'All'"):
         model_curves(models, months=[1], segment="all")
-
-
-# ── simulation ───────────────────────────────────────────────────────────────
-
-
-def covered(rng, n, shape):
-    """Whether the truth lies inside: active after 12 months, churned in months 1, 2 and 3."""
-    counts, left = world(rng, n, shape=shape)
-    fit = lifetime_models._fit(lifetime_models._collapsed(counts, DAY / 2), "Weibull")
-    best = pd.DataFrame({"segment": ["All"], "model": ["Weibull"], "best": [True]})
-    table = forecast(counts, FittedModels(best, pd.DataFrame(), {("All", "Weibull"): fit}, DAY))
-    truth = [np.sum(left > 12), *(np.sum((left > k) & (left <= k + 1)) for k in range(3))]
-    lower = [table["active_ci_lower"].iloc[-1], *table["churned_ci_lower"].iloc[:3]]
-    upper = [table["active_ci_upper"].iloc[-1], *table["churned_ci_upper"].iloc[:3]]
-    return [low <= x <= high for low, x, high in zip(lower, truth, upper, strict=True)]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [300, 3000])
-def test_forecast_covers(n):
-    """400 worlds: 95 % and 2.5 points, 2.3 Monte Carlo standard errors, for each of the four."""
-    rng = np.random.default_rng(n)
-    shares = np.mean([covered(rng, n, shape) for shape in (0.8, 1.3) for _ in range(200)], axis=0)
-    assert (shares >= 0.925).all()
-    assert (shares <= 0.975).all()

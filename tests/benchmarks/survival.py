@@ -19,7 +19,8 @@ from lifelines import KaplanMeierFitter, WeibullFitter
 
 import cslib
 from cslib.competing import cumulative_incidence
-from cslib.lifetime_models import fit_models, forecast
+from cslib.forecasts import forecast
+from cslib.lifetime_models import fit_models
 from cslib.lifetimes import DAYS_PER_MONTH, lifetimes, unit_months
 from cslib.survival import compare_segments, hazard_by_age, survival_curve, survival_summary
 
