@@ -23,7 +23,7 @@ from cslib.lifetimes import unit_months
 from cslib.survival import life_table
 from cslib.tables import DataSet
 
-__all__ = ["METHODS", "churn_rates", "reconcile"]
+__all__ = ["METHODS", "churn_rates", "empty_rates", "reconcile"]
 
 METHODS: Final = ("start_of_period", "average_base", "daily_hazard")
 COLUMNS: Final = [
@@ -100,6 +100,11 @@ def churn_rates(
     own = _periods(data, segment_by, period)
     by_method = [own.assign(method=m, **columns) for m, columns in _estimates(own, confidence_level).items()]
     return pd.concat(by_method).sort_index(kind="stable", ignore_index=True)[COLUMNS]
+
+
+def empty_rates() -> pd.DataFrame:
+    """Return churn rates without rows, for data that know no calendar."""
+    return pd.DataFrame(columns=COLUMNS)
 
 
 def _estimates(own: pd.DataFrame, confidence_level: float) -> dict[str, dict[str, Any]]:

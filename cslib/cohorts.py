@@ -30,8 +30,10 @@ from cslib.counts import (
     with_segment,
 )
 from cslib.errors import DataError, ParameterError
-from cslib.intervals import product_limit, wilson
+from cslib.intervals import wilson
+from cslib.lifetimes import lifetimes
 from cslib.shaping import MOMENT
+from cslib.survival import survival_at, survival_curve
 from cslib.tables import DataSet
 
 __all__ = [
@@ -437,41 +439,30 @@ def tenure_curve(data: DataSet, *, segment_by: str = "", max_periods: int = 24) 
     pandas.DataFrame
         The columns of :func:`retention_curve`. ``n_customers`` are at risk in that month,
         ``n_retained`` of them did not leave in it, and ``retention_rate`` is the Kaplan–Meier share of
-        the start, because customers still here count only up to their tenure. Bounds are log(−log).
+        the start, because customers still here count only up to their tenure. Bounds as in
+        :func:`cslib.survival.survival_at`.
 
     Raises
     ------
     DataError
         ``customers`` is missing or holds dates.
     """
-    table = data.table("customers")
-    if "tenure_months" not in table.columns:
+    if "tenure_months" not in data.table("customers").columns:
         msg = "customers holds dates, not tenures. Use retention(data, source='customers')."
         raise DataError(msg)
-    table = table.select("customer_id", "churned", month=table.tenure_months.floor().cast("int64"))
-    table = with_segment(table, data, segment_by)
-    counted = table.group_by(["segment", "month"]).aggregate(n=table.count(), n_events=table.churned.sum())
-    counted = with_all(counted.execute().rename(columns={"month": "at"}))
-    curves = [_tenures(own, max_periods) for _, own in counted.groupby("segment", sort=False)]
-    return pd.concat(curves, ignore_index=True)
-
-
-def _tenures(own: pd.DataFrame, max_periods: int) -> pd.DataFrame:
-    last = min(int(own["at"].max()), max_periods + 1)  # what lies beyond only counts as still at risk
-    months = own.assign(at=own["at"].clip(upper=last)).groupby("at")[["n", "n_events"]].sum()
-    months = months.reindex(range(last + 1), fill_value=0)
-    at_risk = months["n"][::-1].cumsum()[::-1].to_numpy()
-    events = months["n_events"].to_numpy(int)
-    estimate = product_limit(at_risk, events)
-    curve = pd.DataFrame(
+    counts = lifetimes(data, segment_by=segment_by)
+    curve = survival_curve(counts.assign(duration_months=np.floor(counts["duration_months"])))
+    at = survival_at(curve, range(max_periods + 1))
+    at = at[at["n_at_risk"] > 0]
+    left = at.merge(curve, on=["segment", "duration_months"], how="left")["n_events"].fillna(0).to_numpy(int)
+    return pd.DataFrame(
         {
-            "segment": own["segment"].iloc[0],
-            "period_index": np.arange(len(months)),
-            "n_customers": at_risk,
-            "n_retained": at_risk - events,
-            "retention_rate": estimate["survival"],
-            "ci_lower": estimate["lower"],
-            "ci_upper": estimate["upper"],
+            "segment": at["segment"],
+            "period_index": at["duration_months"].astype(int),
+            "n_customers": at["n_at_risk"],
+            "n_retained": at["n_at_risk"] - left,
+            "retention_rate": at["survival"],
+            "ci_lower": at["ci_lower"],
+            "ci_upper": at["ci_upper"],
         }
-    )
-    return curve[curve["period_index"] <= max_periods]
+    ).reset_index(drop=True)

@@ -78,3 +78,30 @@ def test_report_on_real_data(real_data, tmp_path, open_report, name, parameters,
     with open_report(run.html) as opened:
         assert len(opened.requests) == 1
         assert not opened.complaints
+
+
+@pytest.mark.slow
+def test_telco_churn_report(real_data, tmp_path):
+    """Reference values to the printed digits, through the report; drivers within contracts; forecast and list agree."""
+    notebook = next(n for n in find_notebooks() if n.name == "churn_survival")
+    run = render(notebook, out=tmp_path, parameters={"data": str(real_data / "telco.toml"), "segment_by": "Contract"})
+    assert run.ok, run.error
+    tables = {p.stem: pd.read_csv(p) for p in (tmp_path / "churn_survival").glob("*.csv")}
+    summary = tables["survival_summary"].set_index("segment")
+    assert summary.rmst_months.round(4).to_dict() == {
+        "All": 54.4924,
+        "Month-to-month": 36.2979,
+        "One year": 66.4175,
+        "Two year": 71.5403,
+    }
+    assert summary.survival_12m["All"] == pytest.approx(0.84320, abs=5e-6)
+    overall = tables["logrank"].iloc[0]
+    assert (overall.statistic, overall.log10_p_value) == (
+        pytest.approx(2352.8725, abs=5e-5),
+        pytest.approx(-510.9, abs=0.05),
+    )
+    assert set(tables["drivers"].term) == {"Contract", "InternetService", "PaymentMethod"}
+    last = tables["forecast"].query("segment == 'All' and months_ahead == 12").iloc[0]
+    listed = tables["at_risk"].p_churn.sum()
+    assert last.active_ci_lower < last.n_active - listed < last.active_ci_upper
+    assert "Two year customers stay 35.2 months longer than Month-to-month ones" in run.answer
