@@ -30,6 +30,7 @@ COLUMNS: Final = [
     *("segment", "month", "method", "n_start", "n_new", "n_churned"),
     *("churn_rate", "retention_rate", "ci_lower", "ci_upper"),
 ]
+RECONCILED: Final = ["measure", "n_base", "n_churned", "churn_rate", "explanation"]
 FLOWS: Final = ("n_new", "n_left", "n_left_new", "net_days")
 EPOCH: Final = pd.Timestamp(1970, 1, 1)
 SIGNIFICANT: Final = 0.05
@@ -194,13 +195,14 @@ def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None)
     counts
         As from :func:`cslib.lifetimes.lifetimes`, of the same data.
     month
-        A day of the month; None for the last complete one.
+        A day of the month; None for the last complete one that begins with a customer.
 
     Returns
     -------
     pandas.DataFrame
-        Five rows: ``measure``, ``n_base`` (whom it looks at), ``n_churned`` (who of them left; of ``Customers'
-        ages`` the expected number), ``churn_rate`` (0–1; missing without a base), ``explanation`` (a sentence).
+        Five rows, or none where no complete month begins with a customer: ``measure``, ``n_base`` (whom it looks
+        at), ``n_churned`` (who of them left; of ``Customers' ages`` the expected number), ``churn_rate`` (0–1;
+        missing without a base), ``explanation`` (a sentence).
 
         - ``Start of the month``: as ``start_of_period`` of :func:`churn_rates`.
         - ``Cohorts added up``: what each cohort of :func:`cslib.cohorts.retention` lost from one month's end to the
@@ -212,7 +214,7 @@ def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None)
     Raises
     ------
     DataError
-        ``customers`` is missing or holds tenures, or the month is not complete or begins without customers.
+        ``customers`` is missing or holds tenures, or ``month`` is not complete or begins without customers.
 
     Notes
     -----
@@ -222,14 +224,18 @@ def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None)
     number as known, and is cautious because the month itself is part of S.
     """
     months = _periods(data, "", "month")
-    at = last_complete(observed(data), "month") if month is None else ordinal(month, "month")
-    found = months[months["at"] == at]
-    if found.empty or not found["n_start"].iloc[0]:
+    at = ordinal(month, "month") if month else last_complete(observed(data), "month")
+    found = months[(months["at"] == at) & (months["n_start"] > 0)]
+    if found.empty and month is None:
+        found = months[months["n_start"] > 0].tail(1)
+        if found.empty:
+            return pd.DataFrame(columns=RECONCILED)
+    if found.empty:
         msg = f"{period_start(at, 'month'):%B %Y} is not complete, or begins without a customer. Choose another month."
         raise DataError(msg)
     own = found.iloc[0]
     rows = [_settled(own), _cohorts(data, own), _newcomers(own), _daily(own), _ages(data, counts, own)]
-    table = pd.DataFrame(rows, columns=["measure", "n_base", "n_churned", "explanation"])
+    table = pd.DataFrame(rows, columns=[c for c in RECONCILED if c != "churn_rate"])
     daily = _estimates(found, 0.95)["daily_hazard"]["churn_rate"]
     shares = _share(table["n_churned"], table["n_base"].to_numpy(float))
     table.insert(3, "churn_rate", np.where(table["measure"] == "Daily rate", daily, shares))

@@ -13,7 +13,15 @@ from cslib.formats import format_value
 from cslib.sentences import FIRM, SIGNIFICANT, percent
 
 __all__ = [
-    *("calibration_finding", "churn_answer", "churn_cards", "churn_finding", "churn_subtitle", "driver_finding"),
+    *(
+        "calibration_finding",
+        "churn_answer",
+        "churn_cards",
+        "churn_finding",
+        "churn_subtitle",
+        "concordance_sentence",
+        "driver_finding",
+    ),
     *(
         "forecast_finding",
         "forecast_line",
@@ -28,8 +36,11 @@ __all__ = [
 
 
 def _span_of(lower: float, upper: float) -> str:
-    """Write an interval of months; a bound that is not known as such."""
-    return " to ".join("not known" if np.isnan(v) else f"{v:.1f}".replace("-", "−") for v in (lower, upper))
+    """Write an interval of months, of which a bound may not be known."""
+    ends = [f"{v:.1f}".replace("-", "−") for v in (lower, upper)]
+    if np.isnan(upper):
+        return "not known" if np.isnan(lower) else f"{ends[0]} or more"
+    return f"up to {ends[1]}" if np.isnan(lower) else " to ".join(ends)
 
 
 def _months(value: float) -> str:
@@ -93,17 +104,19 @@ def churn_answer(summary: pd.DataFrame, comparison: pd.DataFrame, forecast: pd.D
 
 
 def _stay(row: pd.Series[Any]) -> str:
+    n = counted(int(row.n_customers), "customer")
     if not row.n_events:
-        return f"**Nobody has left yet**: all {counted(int(row.n_customers), 'customer')} are still here."
+        return "**Nobody has left yet**: " + (
+            f"all {n} are still here." if row.n_customers > 1 else f"{n} is still here."
+        )
     if pd.notna(row.median_months):
-        interval = _span_of(row.median_ci_lower, row.median_ci_upper)
-        return f"**Half of all customers leave within {_months(row.median_months)}** (95 % interval {interval})."
+        interval = f"95 % interval {_span_of(row.median_ci_lower, row.median_ci_upper)}, {n}"
+        return f"**Half of all customers leave within {_months(row.median_months)}** ({interval})."
     if pd.notna(row.survival_12m):
         interval = _between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
         stay = f"**{percent(row.survival_12m)} of customers stay longer than 12 months**"
-        return f"{stay} (95 % interval {interval}); fewer than half have left."
-    left = f"{int(row.n_events):,} of {counted(int(row.n_customers), 'customer')}"
-    return f"**{left} have left so far**, fewer than half at any age seen."
+        return f"{stay} (95 % interval {interval}, {n}); fewer than half leave within the time observed."
+    return f"**{int(row.n_events):,} of {n} left so far**, fewer than half at any age seen."
 
 
 def churn_cards(summary: pd.DataFrame, rates: pd.DataFrame, forecast: pd.DataFrame) -> list[Card]:
@@ -414,6 +427,26 @@ def calibration_finding(calibration: pd.DataFrame) -> str:
         f"Predicted and observed churn {agree}: the interval holds the prediction in {int(inside.sum())} of "
         f"{counted(len(calibration), 'group')}; the widest gap is {100 * gap:.0f} points"
     )
+
+
+def concordance_sentence(model_concordance: float) -> str:
+    """Say how well a model tells who leaves first; empty where that is not known.
+
+    Parameters
+    ----------
+    model_concordance
+        ``DriverModel.concordance``, 0 to 1.
+
+    Returns
+    -------
+    str
+    """
+    if np.isnan(model_concordance):
+        return ""
+    pairs = (
+        f"Of two customers it has not seen, the model knows in {percent(model_concordance)} of cases who leaves first"
+    )
+    return f"{pairs} (concordance {model_concordance:.2f}; a coin knows it in 50 %)."
 
 
 def risk_finding(risk: pd.DataFrame, *, capacity: int, horizon_months: int, currency: str = "") -> str:

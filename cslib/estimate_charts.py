@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cslib.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, nice_step, require, set_scale, short
 from cslib.errors import ParameterError
 
-__all__ = ["calibration_plot", "forest_plot"]
+__all__ = ["calibration_plot", "forest_plot", "whole_groups"]
 
 MAX_ROWS: Final = 30
 LONGEST: Final = 36  # letters of a label
@@ -178,6 +178,19 @@ def _ratio(value: float) -> str:
     if value < 0.005:
         return "under 0.01"
     return "over 1,000" if value >= 1000 else f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+def whole_groups(table: pd.DataFrame, group: str, *, most: int = 30) -> pd.DataFrame:
+    """Keep the first groups of a table that fit into a forest plot, none of them cut; at least the first.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"term": ["a", "a", "b", "c", "c"]})
+    >>> whole_groups(table, "term", most=4)["term"].tolist()
+    ['a', 'a', 'b']
+    """
+    ends = table.groupby(group, sort=False).size().cumsum()
+    return table[table[group].isin(ends.index[(ends <= most) | (ends == ends.iloc[0])])]
 
 
 @mpl.rc_context(STYLE)

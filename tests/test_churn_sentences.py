@@ -74,7 +74,7 @@ def test_the_subtitle_counts_who_was_never_observed():
 
 def test_the_answer_names_stay_difference_and_forecast(curve, comparison):
     answer = churn_answer(survival_summary(curve), comparison, forecast())
-    assert answer.startswith("**62 % of customers stay longer than 12 months** (95 % interval 58 to 67 %)")
+    assert answer.startswith("**62 % of customers stay longer than 12 months** (95 % interval 58 to 67 %, 400 customers)")
     assert "longer than Lite ones over their first 24 months (6.2 to 9.1)." in answer
     assert "Of 100 customers today, about 20 (15 to 25) are expected to leave within 2 months." in answer
 
@@ -82,7 +82,7 @@ def test_the_answer_names_stay_difference_and_forecast(curve, comparison):
 def test_the_answer_names_the_median_where_it_is_reached():
     curve = survival_curve(lives(Lite=[(5, True, 60), (9, True, 30), (12, False, 10)]))
     answer = churn_answer(survival_summary(curve), compare_segments(curve), NO_ROWS)
-    assert answer == "**Half of all customers leave within 5 months** (95 % interval 5.0 to 5.0)."
+    assert answer == "**Half of all customers leave within 5 months** (95 % interval 5.0 to 5.0, 100 customers)."
 
 
 def test_nobody_left_and_few_left_are_said():
@@ -93,7 +93,7 @@ def test_nobody_left_and_few_left_are_said():
     assert answer((6, False, 40)) == "**Nobody has left yet**: all 40 customers are still here."
     assert (
         answer((2, True, 1), (6, False, 40))
-        == "**1 of 41 customers have left so far**, fewer than half at any age seen."
+        == "**1 of 41 customers left so far**, fewer than half at any age seen."
     )
 
 

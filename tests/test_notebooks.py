@@ -171,11 +171,11 @@ CONSTANT = "customer_id,started_on,churned_on,plan,copy,note\n" + "".join(
 @pytest.mark.parametrize(
     ("tables", "parameters", "words"),
     [
-        ({"customers": ONE}, {"as_of": "2025-04-30", "segment_by": "plan"}, "Nobody has left yet: all 1 customer"),
+        ({"customers": ONE}, {"as_of": "2025-04-30", "segment_by": "plan"}, "Nobody has left yet: 1 customer is still here."),
         ({"customers": GONE}, {"as_of": "2025-12-31"}, "Half of all customers leave within"),
         ({"customers": STAY}, {"as_of": "2025-12-31"}, "Nobody has left yet: all 12 customers are still here."),
         ({"customers": LATE}, {"as_of": "2025-06-05"}, "Nobody has left yet"),
-        ({"customers": TENURE}, {}, "1 of 3 customers have left so far"),
+        ({"customers": TENURE}, {}, "Half of all customers leave within 3 months (95 % interval 3.0 or more, 3 customers)"),
         ({"customers": MANY}, {"as_of": "2025-04-30", "segment_by": "plan"}, "Half of all customers leave within"),
         ({"customers": CONSTANT}, {"as_of": "2025-04-30", "segment_by": "copy"}, "customers stay longer than 12 months"),
     ],
