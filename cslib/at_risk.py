@@ -14,7 +14,7 @@ import pandas as pd
 from cslib.counts import observed, with_segment
 from cslib.cox import cumulative_hazard
 from cslib.driver_columns import MISSING, OTHER, Driver, recorded
-from cslib.drivers import DriverModel
+from cslib.drivers import DriverModel, check_horizon
 from cslib.errors import ParameterError, counted
 from cslib.lifetimes import lifetime_rows
 from cslib.tables import DataSet
@@ -22,7 +22,10 @@ from cslib.tables import DataSet
 __all__ = ["at_risk", "current_mrr", "score_customers"]
 
 ABOVE: Final = 1.1  # times the risk of the average active customer: worth naming
-NOTHING: Final = "no driver above average"
+DEAR: Final = 1.5  # times the mean MRR
+NOTHING: Final = "not above average"
+MOST: Final = 1e15  # that is written out
+LONGEST: Final = 40  # characters of a value in a reason
 COLUMNS: Final = ("customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason")
 LOOKUP: Final = {
     "stratum": "string",
@@ -107,7 +110,8 @@ def score_customers(
         (probability of churn within the horizon, given its age), ``mrr`` (per month; see
         :func:`current_mrr`; 0 where no subscription runs), ``money_at_risk`` (``p_churn`` × ``mrr`` ×
         ``gross_margin``, per month; missing with ``mrr``) and ``reason``: what puts the customer at least
-        10 % above the average active one, and how many times.
+        10 % above the average active one, of drivers that matter by more than chance, and how many times;
+        last an MRR of at least 1.5 times the mean.
 
     Raises
     ------
@@ -117,32 +121,38 @@ def score_customers(
     Notes
     -----
     1 − exp(−(H(a + h) − H(a))·exp(Σ βx)) with the base risk H of the customer's stratum and its age a in whole
-    units. The last age with 20 customers at risk is the last one that is trusted: beyond, H goes on at its mean
-    over the last ``horizon_months`` before it. A value that the fit did not see counts as ``(other)``, or where
+    units; β of a value that nobody left with as in :func:`cslib.drivers.fit_drivers`. The last age with 20
+    customers at risk is the last one that is trusted: beyond, H goes on at its mean over the last
+    ``horizon_months`` before it. A value that the fit did not see counts as ``(other)``, or where
     there is none as the reference. Two small queries run at once, for ages and averages; the scores when asked.
     """
-    _check(horizon_months, gross_margin)
+    check_horizon(horizon_months, model.unit_months)
+    if not 0 < gross_margin <= 1:
+        msg = f"gross_margin is {gross_margin!r}, which is no share above 0 and up to 1. Give a share such as 0.8."
+        raise ParameterError(msg)
     active = _active(data, model)
     counts = active.group_by(["stratum", "age"]).aggregate(n=active.count()).execute()
     lookup = ibis.memtable(_lookup(model, counts, horizon_months), schema=LOOKUP)
     values = [active[f"driver{i}"] for i in range(len(model.drivers))]
     log_ratios = [_log_ratio(d, v) for d, v in zip(model.drivers, values, strict=True)]
     means = _means(active, log_ratios)
-    reasons = [_reason(*each) for each in zip(model.drivers, values, log_ratios, means, strict=True)]
+    each = zip(model.drivers, values, log_ratios, means, strict=True)
+    reasons = [_reason(d, *more) for d, *more in each if d.name in model.clear_terms]
     scored = active.mutate(
         score=reduce(add, log_ratios, ibis.literal(0.0)).exp(), text=reduce(add, reasons, ibis.literal(""))
     )
     both = scored.join(lookup, ["stratum", "age"]).select(*scored.columns, *list(LOOKUP)[2:])
-    text = both.stratum_reason + both.text + both.age_reason
     chance = both.select(
         customer_id=both.customer_id,
         tenure_months=both.tenure_months,
         p_churn=1 - (-both.increment * both.score).exp(),
-        reason=ibis.ifelse(text == "", NOTHING, text.substr(2)),
+        text=both.stratum_reason + both.text + both.age_reason,
     )
     priced = with_segment(_with_mrr(chance, data), data, segment_by)
+    text = priced.text + _dear(priced.mrr)
     money = priced.p_churn * priced.mrr * gross_margin
-    return priced.mutate(money_at_risk=money).select(*COLUMNS)
+    reason = ibis.ifelse(text == "", NOTHING, text.substr(2))
+    return priced.mutate(money_at_risk=money, reason=reason).select(*COLUMNS)
 
 
 def current_mrr(data: DataSet) -> ir.Table | None:
@@ -166,15 +176,6 @@ def current_mrr(data: DataSet) -> ir.Table | None:
         return running.group_by("customer_id").aggregate(mrr=running.mrr.sum())
     customers = data.table("customers")
     return customers.select("customer_id", "mrr") if "mrr" in customers.columns else None
-
-
-def _check(horizon_months: float, gross_margin: float) -> None:
-    if horizon_months <= 0:
-        msg = f"horizon_months is {horizon_months!r}. Give a number of months above 0, such as 12."
-        raise ParameterError(msg)
-    if not 0 < gross_margin <= 1:
-        msg = f"gross_margin is {gross_margin!r}, which is no share above 0 and up to 1. Give a share such as 0.8."
-        raise ParameterError(msg)
 
 
 def _with_mrr(table: ir.Table, data: DataSet) -> ir.Table:
@@ -214,9 +215,12 @@ def _recoded(driver: Driver, column: ir.Value) -> ir.Value:
     value = recorded(column)
     if driver.kind == "number":
         return value
-    text = value.cast("int64").cast("string").fill_null(MISSING) if driver.kind == "whole" else value
     rest = OTHER if OTHER in driver.levels else driver.levels[0]
-    return ibis.ifelse(text.isin(driver.levels), text, rest)
+    if driver.kind == "text":
+        return ibis.ifelse(value.isin(driver.levels), value, rest)
+    told = [(value == float(v), v) for v in driver.levels if v not in (MISSING, OTHER)]
+    absent = MISSING if MISSING in driver.levels else rest
+    return ibis.cases((value.isnull(), absent), *told, else_=rest)
 
 
 def _log_ratio(driver: Driver, value: ir.Value) -> ir.NumericValue:
@@ -224,26 +228,48 @@ def _log_ratio(driver: Driver, value: ir.Value) -> ir.NumericValue:
         told = zip(driver.levels, driver.coefficients, strict=True)
         return ibis.cases(*((value == v, c) for v, c in told), else_=0.0)
     slope = driver.coefficients[0] / (driver.high - driver.low)
-    missing = sum(driver.coefficients[1:])
-    return ibis.ifelse(value.isnull(), slope * (driver.fill - driver.low) + missing, slope * (value - driver.low))
+    missing = slope * (driver.fill - driver.low) + sum(driver.coefficients[1:])
+    return ibis.ifelse(value.isnull(), missing, slope * (value.clip(*driver.bounds) - driver.low))
 
 
 def _reason(driver: Driver, value: ir.Value, log_ratio: ir.NumericValue, mean: float) -> ir.StringValue:
     """Name the driver where it raises the risk: ``; Contract: Month-to-month (×2.1)``, else nothing."""
     if driver.kind == "number":
         ratio = log_ratio.exp() / mean
-        shown = value.round(1).cast("string").fill_null(MISSING)
+        # two digits of the range
+        digits = max(1 - int(np.floor(np.log10(driver.high - driver.low))), 0)
+        shown = value.round(digits).cast("string").re_replace(r"\.0$", "").fill_null(MISSING)
         text = f"; {driver.name}: " + shown + " (×" + ratio.round(1).cast("string") + ")"
         return ibis.ifelse(ratio >= ABOVE, text, "")
     told = zip(driver.levels, driver.coefficients, strict=True)
     # a value without a coefficient of its own, the reference aside, is counted with another driver
     ratios = [(v, float(np.exp(c)) / mean if c or v == driver.levels[0] else 1.0) for v, c in told]
-    named = [(value == v, _raised(f"{driver.name}: {v}", r)) for v, r in ratios]
+    named = [(value == v, _raised(f"{driver.name}: {_short(v)}", r)) for v, r in ratios]
     return ibis.cases(*named, else_="")
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
 
 
 def _raised(what: str, ratio: float) -> str:
     return f"; {what} (×{ratio:.1f})" if ratio >= ABOVE else ""
+
+
+def _dear(mrr: ir.FloatingColumn) -> ir.StringValue:
+    """Name an MRR far above the mean: ``; MRR 1,541 (×4.2)``."""
+    mean, whole = mrr.mean(), mrr.clip(upper=MOST).round(0).cast("int64")
+    text = "; MRR " + _grouped(whole) + " (×" + (mrr / mean.nullif(0)).round(1).cast("string") + ")"
+    return ibis.ifelse((mrr > 0) & (mrr >= DEAR * mean), text, "")
+
+
+def _grouped(whole: ir.IntegerValue, groups: int = 4) -> ir.StringValue:
+    """Write a whole number with commas, as no engine does it alike."""
+    text = whole.cast("string")
+    if not groups:
+        return text
+    last = (whole % 1000).cast("string").lpad(3, "0")
+    return ibis.ifelse(whole < 1000, text, _grouped(whole // 1000, groups - 1) + "," + last)
 
 
 def _lookup(model: DriverModel, counts: pd.DataFrame, horizon_months: float) -> pd.DataFrame:
@@ -254,14 +280,14 @@ def _lookup(model: DriverModel, counts: pd.DataFrame, horizon_months: float) -> 
     for stratum in model.baseline["stratum"].unique():
         now, then = (cumulative_hazard(model.baseline, stratum, ages + h, tail=horizon) for h in (0.0, horizon))
         risk[stratum] = then - now
-    share = counts.groupby("stratum")["n"].sum() / counts["n"].sum()
-    by_age = (risk * share.reindex(risk.columns).fillna(0)).sum(axis=1)
-    average = (by_age.reindex(counts["age"]).to_numpy() * counts["n"]).sum() / max(counts["n"].sum(), 1)
+    counts = counts.assign(risk=[risk.at[a, s] for a, s in zip(counts["age"], counts["stratum"], strict=True)])
+    sums = counts.assign(risk=counts["risk"] * counts["n"]).groupby("stratum")[["risk", "n"]].sum()
+    means, average = sums["risk"] / sums["n"], sums["risk"].sum() / max(sums["n"].sum(), 1)
     rows = []
-    for stratum, age in zip(counts["stratum"], counts["age"], strict=True):
-        own, typical = risk.at[age, stratum], by_age.at[age]
+    for stratum, age, own in zip(counts["stratum"], counts["age"], counts["risk"], strict=True):
+        mean = means[stratum]
         months = counted(int(age * model.unit_months), "month")
-        value = _raised(f"{model.stratified_by}: {stratum}", own / typical if typical else 1.0)
-        tenure = _raised(f"tenure {months}", typical / average if average else 1.0)
+        value = _raised(f"{model.stratified_by}: {_short(stratum)}", mean / average if average else 1.0)
+        tenure = _raised(f"tenure {months}", own / mean if mean else 1.0)
         rows.append((stratum, age, own, value, tenure))
     return pd.DataFrame(rows, columns=list(LOOKUP))

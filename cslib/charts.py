@@ -17,13 +17,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 from cslib.errors import ParameterError, did_you_mean
 
-__all__ = ["GRID", "GROUND", "INK", "MUTED", "OBSERVED", "PALETTE", "lines_with_bands", "retention_heatmap"]
+__all__ = ["GRID", "GROUND", "INK", "MUTED", "OBSERVED", "PALETTE", "lines_with_bands"]
 
 INK: Final = "#1b1f24"
 MUTED: Final = "#5b6570"
@@ -33,13 +33,13 @@ PALETTE: Final = (
     *("#0f8496", "#d9541e", "#8a63d2", "#a37a00"),
     *("#c2518f", "#3b7dd8", "#3f8f4f", "#8d6e58"),
 )
-DARK_TEXT: Final = "#12282d"  # not INK: it stands on the colour of a cell in both themes
 OBSERVED: Final = "Kaplan–Meier"  # the segment that models are held against
 FIXED: Final = {"All": MUTED, OBSERVED: INK}
+BEYOND: Final = 10  # points from the axis to the names at its right
+FAR: Final = 0.12  # of the width, from the end of a line to its name: needs a leader
 APART: Final = 0.06  # between points of the same bracket
 FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0}  # least step between ticks
 LINES: Final = ("straight", "steps")
-MAX_COHORTS: Final = 36
 WIDTH: Final = 9.2
 STYLE: Final[Any] = {
     **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
@@ -86,91 +86,6 @@ def cohort_label(day: Any, period: str) -> str:
     return forms.get(period, f"{day.day} {day:%b %Y}")
 
 
-@mpl.rc_context(STYLE)
-def retention_heatmap(
-    triangle: pd.DataFrame, *, period: str = "month", segment: str = "All", names: Mapping[int, str] | None = None
-) -> Axes:
-    """Draw a retention triangle: a row per cohort with its size, a column per period, percent in cells.
-
-    Parameters
-    ----------
-    triangle
-        ``segment``, ``cohort``, ``period_index``, ``n_customers``, ``retention_rate`` (0–1; missing cells
-        are hatched: their period is not fully observed).
-    period
-        For the names of cohorts and of the axis.
-    segment
-        The segment to draw.
-    names
-        What to call a period index, for brackets.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        At most the 36 latest cohorts.
-
-    Raises
-    ------
-    ParameterError
-        A column is missing, or the segment has no rows.
-    """
-    columns = ("segment", "cohort", "period_index", "n_customers", "retention_rate")
-    require(triangle, *columns)
-    own = triangle[triangle["segment"] == segment]
-    require(own, *columns)
-    rates = own.pivot(index="cohort", columns="period_index", values="retention_rate").iloc[-MAX_COHORTS:]
-    begun = own.pivot(index="cohort", columns="period_index", values="n_customers").reindex(rates.index)
-    axes = new_axes(0.75 + 0.27 * len(rates))
-    _cells(axes, rates)
-    _hatch(axes, rates, begun)
-    sizes = begun.max(axis=1).astype(int)
-    rows = [f"{cohort_label(day, period)}   {n:,}" for day, n in sizes.items()]
-    axes.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0)
-    axes.set_xticks(
-        np.arange(rates.shape[1]) + 0.5, [(names or {}).get(int(k), str(k)) for k in rates.columns], rotation=0
-    )
-    axes.tick_params(length=0, labelsize=10)
-    axes.xaxis.tick_top()
-    axes.set_xlabel(f"{period}s since the cohort began", loc="right")
-    axes.xaxis.set_label_position("top")
-    axes.set_ylabel("")
-    axes.text(-0.008, 1.005, "cohort, customers", transform=axes.transAxes, ha="right", va="bottom", color=MUTED)
-    return axes
-
-
-def _cells(axes: Axes, rates: pd.DataFrame) -> None:
-    later = rates.to_numpy()[:, np.asarray(rates.columns) != 0]
-    top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
-    colours = (
-        sns.light_palette(PALETTE[0], as_cmap=True)
-        if top < 0.5
-        else sns.blend_palette(["#eef6f7", "#7cc0ca", "#0f8496", "#0a4a57"], as_cmap=True)
-    )
-    percent = (rates * 100).round(0)
-    text = percent.map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
-    sns.heatmap(
-        rates, ax=axes, cmap=colours, vmin=0, vmax=max(top, 0.05), cbar=False, annot=text, fmt="",
-        linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5},
-    )  # fmt: skip
-    for label, rate in zip(axes.texts, rates.to_numpy()[rates.notna().to_numpy()], strict=True):
-        label.set_color(DARK_TEXT if _luminance(colours(rate / max(top, 0.05))) > 0.25 else "white")
-
-
-def _luminance(colour: tuple[float, float, float, float]) -> float:
-    """Relative luminance, WCAG 2.1."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
-    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
-
-
-def _hatch(axes: Axes, rates: pd.DataFrame, begun: pd.DataFrame) -> None:
-    unfinished = begun.notna().to_numpy() & rates.isna().to_numpy()
-    for row, column in zip(*np.nonzero(unfinished), strict=True):
-        cell = Rectangle(
-            (column + 0.04, row + 0.06), 0.92, 0.88, fill=False, hatch="////", edgecolor=MUTED, linewidth=0
-        )
-        axes.add_patch(cell)
-
-
 @dataclass(frozen=True)
 class _Lines:
     """Where the lines of a chart go: a part of the table and a colour per segment."""
@@ -197,13 +112,14 @@ def lines_with_bands(
     unit: str = "percent",
     line: str = "straight",
 ) -> Axes:
-    """Draw one line per segment with its interval, labelled at its end, and the n below.
+    """Draw one line per segment with its interval, its name at the right, and the n below.
 
     Parameters
     ----------
     table
         ``segment`` (at most eight beside ``All`` and ``Kaplan–Meier``, which is always a broad line in steps),
-        the columns named by ``x`` and ``y`` (rows without a value are left out), ``ci_lower`` and ``ci_upper``
+        the columns named by ``x`` and ``y`` (rows without a value are left out, but a segment of such rows
+        keeps its colour from the others), ``ci_lower`` and ``ci_upper``
         where there is an interval (no band where missing), and the column named by ``n``.
     x, y
         Columns; ``x`` in numbers or dates.
@@ -234,15 +150,16 @@ def lines_with_bands(
     _check_choice("unit", unit, FINEST)
     _check_choice("line", line, LINES)
     require(table, "segment", x, y, *([n] if n else []))
+    colours = _colours(table)
     table = table.dropna(subset=[x, y])
     require(table, x, y)
     dated = pd.api.types.is_datetime64_any_dtype(table[x])
     if dated:
         table = table.assign(**{x: (table[x] - pd.Timestamp(0)) / pd.Timedelta(days=1)})
-    parts = {s: table[table["segment"] == s].sort_values(x) for s in _colours(table)}
+    parts = {s: own.sort_values(x) for s in colours if not (own := table[table["segment"] == s]).empty}
     sized = {s: own.dropna(subset=[n]) for s, own in parts.items() if own[n].notna().any()} if n else {}
     axes = new_axes(3.6 + 0.22 * len(sized))
-    lines = _Lines(axes, x, y, parts, _colours(table), set(parts) if line == "steps" else {OBSERVED})
+    lines = _Lines(axes, x, y, parts, colours, set(parts) if line == "steps" else {OBSERVED})
     _frame(axes, table[[c for c in (y, "ci_lower", "ci_upper") if c in table]].to_numpy(float), unit)
     _x_ticks(axes, np.unique(table[x]).astype(float), names or {}, dated)
     for place, (segment, own) in enumerate(parts.items()):
@@ -369,21 +286,21 @@ def _tick_step(span: float, most: int) -> int:
 
 
 def _end_labels(lines: _Lines) -> None:
-    """Name each line where it ends; names that would cover each other move apart."""
+    """Name the lines in one column beyond the axis, in the order of their ends, with leaders to the far ones."""
     if set(lines.parts) == {"All"}:
         return
-    bottom, top = lines.axes.get_ylim()
-    ends = pd.DataFrame({s: own[[lines.x, lines.y]].iloc[-1].astype(float) for s, own in lines.parts.items()}).T
-    last = ends[lines.x].max()
-    ends[lines.x] = ends[lines.x].replace(last, lines.axes.get_xlim()[1])
-    for _, group in ends.groupby(ends[lines.x] >= last):
-        heights = _spread(group[lines.y].to_numpy(float), 0.062 * (top - bottom), bottom, top)
-        for segment, at, height in zip(group.index, group[lines.x], heights, strict=True):
-            lines.axes.annotate(
-                short(segment), (at, height), xytext=(8, 0 if at >= last else 9), textcoords="offset points",
-                va="center", color=lines.colours[segment], fontweight="bold", annotation_clip=False,
-                bbox={"facecolor": GROUND, "alpha": 0.7, "linewidth": 0, "pad": 0.5},
-            )  # fmt: skip
+    axes, (left, right), (bottom, top) = lines.axes, lines.axes.get_xlim(), lines.axes.get_ylim()
+    ends = np.array([own[[lines.x, lines.y]].iloc[-1] for own in lines.parts.values()], float)
+    heights = _spread(ends[:, 1], 0.062 * (top - bottom), bottom, top)
+    beyond = axes.transData + ScaledTranslation(BEYOND / 72, 0, axes.figure.dpi_scale_trans)
+    for segment, end, height in zip(lines.parts, ends, heights, strict=True):
+        colour = lines.colours[segment]
+        leader: Any = {"arrowstyle": "-", "color": colour, "linestyle": ":", "alpha": 0.5, "relpos": (0, 0.5)}
+        far = right - end[0] > FAR * (right - left)
+        axes.annotate(
+            short(segment), (end[0], end[1]), xytext=(right, height), textcoords=beyond, va="center",
+            color=colour, fontweight="bold", annotation_clip=False, arrowprops=leader if far else None,
+        )  # fmt: skip
 
 
 def _spread(heights: NDArray[np.float64], gap: float, bottom: float, top: float) -> NDArray[np.float64]:
@@ -402,14 +319,16 @@ def _numbers_below(lines: _Lines, sized: Mapping[str, pd.DataFrame], n: str, n_l
     ticks = np.array([t for t in lines.axes.get_xticks() if low <= t <= high])
     if len(ticks) > 7 and max(own[n].max() for own in sized.values()) >= 1e6:
         ticks = ticks[::2]
-    below: Final[Any] = {"xycoords": lines.axes.get_xaxis_transform(), "textcoords": "offset points", "ha": "center"}
-    lines.axes.annotate(n_label, (low, 0), xytext=(0, -34), color=MUTED, fontsize=9, **below)
+    below: Final[Any] = {"xycoords": lines.axes.get_xaxis_transform(), "textcoords": "offset points"}
+    lines.axes.annotate(n_label, (low, 0), xytext=(0, -34), ha="center", color=MUTED, fontsize=9, **below)
+    halfway = 3 * max(len(f"{v:,.0f}") for own in sized.values() for v in own[n])  # points a number is wide, halved
+    beyond = max(BEYOND, 8 + halfway) if (ticks > high - 0.05 * (high - low)).any() else BEYOND
     for row, (segment, own) in enumerate(sized.items()):
-        at = own[lines.x].to_numpy(float)
+        style: Any = {"color": lines.colours[segment], "fontsize": 9.5, **below}
+        at, height = own[lines.x].to_numpy(float), -48 - 14 * row
         place = np.searchsorted(at, ticks - 1e-9)
         for tick, i in zip(ticks, place, strict=True):
             if i < len(at) and (segment in lines.steps or at[i] <= tick + 1e-9):
-                lines.axes.annotate(
-                    f"{int(own[n].iloc[i]):,}", (tick, 0), xytext=(0, -48 - 14 * row), fontsize=9.5,
-                    color=lines.colours[segment], **below,
-                )  # fmt: skip
+                lines.axes.annotate(f"{int(own[n].iloc[i]):,}", (tick, 0), xytext=(0, height), ha="center", **style)
+        if set(sized) != {"All"}:
+            lines.axes.annotate(short(segment), (high, 0), xytext=(beyond, height), annotation_clip=False, **style)

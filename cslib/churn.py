@@ -279,8 +279,8 @@ def _newcomers(own: Any) -> Measure:
 
 def _daily(own: Any) -> Measure:
     text = (
-        f"All {own.n_left:,} who left, newcomers included, over {counted(own.customer_days, 'day')} as customers: "
-        "what a whole month at that pace takes."
+        f"{own.n_left:,} left, newcomers included, over {counted(own.customer_days, 'day')} as customers: what a "
+        "whole month at that pace takes."
     )
     return "Daily rate", own.n_start + own.n_new, own.n_left, text
 
@@ -322,6 +322,6 @@ def _verdict(left: int, expected: float) -> str:
     chance = "by more than chance" if p < SIGNIFICANT else "but that could be chance"
     shown = "< 0.001" if p < 0.001 else f"= {p:.2g}"
     return (
-        f"In a month like all months together {expected:,.1f} customers of these ages would leave; {left:,} did. The "
-        f"month is {which} than its customers' ages alone let expect, {chance} (p {shown})."
+        f"In a month like all months together, {expected:,.1f} customers of these ages would leave; {left:,} did: "
+        f"{which} than their ages suggest, {chance} (p {shown})."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -9,29 +10,13 @@ import pandas as pd
 
 from cslib.display import Card
 from cslib.errors import counted
-from cslib.formats import format_value
+from cslib.outlook_sentences import forecast_finding, months, whole
 from cslib.sentences import FIRM, SIGNIFICANT, percent
 
 __all__ = [
-    *(
-        "calibration_finding",
-        "churn_answer",
-        "churn_cards",
-        "churn_finding",
-        "churn_subtitle",
-        "concordance_sentence",
-        "driver_finding",
-    ),
-    *(
-        "forecast_finding",
-        "forecast_line",
-        "hazard_finding",
-        "incidence_finding",
-        "model_finding",
-        "pair_finding",
-        "pair_labels",
-    ),
-    *("pair_sentences", "pair_subtitle", "risk_finding", "summary_table", "survival_finding"),
+    *("churn_answer", "churn_cards", "churn_finding", "churn_subtitle", "firm_medians", "hazard_finding"),
+    *("incidence_finding", "pair_finding", "pair_labels", "pair_sentences", "pair_subtitle", "summary_table"),
+    *("survival_finding", "unobserved_ages"),
 ]
 
 
@@ -43,22 +28,12 @@ def _span_of(lower: float, upper: float) -> str:
     return f"up to {ends[1]}" if np.isnan(lower) else " to ".join(ends)
 
 
-def _months(value: float) -> str:
-    """Write an age or a span in months, to one decimal."""
-    text = f"{value:.1f}".removesuffix(".0").replace("-", "−")
-    return f"{text} month" if text == "1" else f"{text} months"
-
-
 def _between(lower: float, upper: float) -> str:
     """Write an interval of shares."""
     return f"{percent(lower).removesuffix(' %')} to {percent(upper)}"
 
 
-def _whole(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["segment"] == "All"]
-
-
-def churn_subtitle(counts: pd.DataFrame, *, n_customers: int) -> str:
+def churn_subtitle(counts: pd.DataFrame, *, n_customers: int, observed_from: date | None = None) -> str:
     """Say in one line whom the report is about.
 
     Parameters
@@ -67,16 +42,19 @@ def churn_subtitle(counts: pd.DataFrame, *, n_customers: int) -> str:
         As from ``lifetimes.lifetimes``.
     n_customers
         Rows of ``customers``: those not in the counts had left before records began.
+    observed_from
+        The day on which they began, where it is declared.
 
     Returns
     -------
     str
     """
-    whole = _whole(counts)
-    n, left = int(whole["n"].sum()), int(whole.loc[whole["event_observed"], "n"].sum())
+    lives = whole(counts)
+    n, left = int(lives["n"].sum()), int(lives.loc[lives["event_observed"], "n"].sum())
     text = f"{counted(n, 'customer')}, of whom {left:,} left"
+    text += f" · observed from {observed_from}" if observed_from else ""
     if n < n_customers:
-        text += f" · {counted(n_customers - n, 'customer')} left before records began and are not counted"
+        text += f" · {counted(n_customers - n, 'customer')} had left before and are not counted"
     return text
 
 
@@ -98,9 +76,9 @@ def churn_answer(summary: pd.DataFrame, comparison: pd.DataFrame, forecast: pd.D
     pairs = _clear(comparison)
     found = f"{_apart(pairs.iloc[0])}." if len(pairs) else ""
     if len(comparison) and not found:
-        found = "No segment clearly stays longer than another."
-    ahead = f"{forecast_finding(forecast)}." if len(_whole(forecast)) else ""
-    return " ".join(filter(None, [_stay(_whole(summary).iloc[0]), found, ahead]))
+        found = f"{pair_finding(comparison)}."
+    ahead = f"{forecast_finding(forecast)}." if len(whole(forecast)) else ""
+    return " ".join(filter(None, [_stay(whole(summary).iloc[0]), found, ahead]))
 
 
 def _stay(row: pd.Series[Any]) -> str:
@@ -110,12 +88,13 @@ def _stay(row: pd.Series[Any]) -> str:
             f"all {n} are still here." if row.n_customers > 1 else f"{n} is still here."
         )
     if pd.notna(row.median_months):
-        interval = f"95 % interval {_span_of(row.median_ci_lower, row.median_ci_upper)}, {n}"
-        return f"**Half of all customers leave within {_months(row.median_months)}** ({interval})."
+        known = np.isfinite([row.median_ci_lower, row.median_ci_upper]).any()
+        interval = f"95 % interval {_span_of(row.median_ci_lower, row.median_ci_upper)}, {n}" if known else n
+        return f"**Half of all customers leave within {months(row.median_months)}** ({interval})."
     if pd.notna(row.survival_12m):
         interval = _between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
         stay = f"**{percent(row.survival_12m)} of customers stay longer than 12 months**"
-        return f"{stay} (95 % interval {interval}, {n}); fewer than half leave within the time observed."
+        return f"{stay} (95 % interval {interval}, {n}); when half will have left cannot be told yet."
     return f"**{int(row.n_events):,} of {n} left so far**, fewer than half at any age seen."
 
 
@@ -134,15 +113,16 @@ def churn_cards(summary: pd.DataFrame, rates: pd.DataFrame, forecast: pd.DataFra
     list of Card
         Those that the data can tell.
     """
-    row = _whole(summary).iloc[0]
+    row = whole(summary).iloc[0]
     n = int(row.n_customers)
     kept = Card(
         "Stay longer than 12 months", row.survival_12m, "percent",
         row.survival_12m_ci_lower, row.survival_12m_ci_upper, n, detail=_unseen(row.survival_12m),
     )  # fmt: skip
-    half = Card("Half leave within", row.median_months, "months", row.median_ci_lower, row.median_ci_upper, n)
-    label = f"Mean stay in the first {_months(row.tau_months)}"
-    mean = Card(label, row.rmst_months, "months", row.rmst_ci_lower, row.rmst_ci_upper, n)
+    label = "Months until half have left"
+    half = Card(label, row.median_months, ci_lower=row.median_ci_lower, ci_upper=row.median_ci_upper, n=n)
+    label = f"Mean months stayed of the first {months(row.tau_months).split()[0]}"
+    mean = Card(label, row.rmst_months, ci_lower=row.rmst_ci_lower, ci_upper=row.rmst_ci_upper, n=n)
     return [kept, half if pd.notna(row.median_months) else mean, *_last_month(rates), *_ahead(forecast)]
 
 
@@ -161,7 +141,7 @@ def _last_month(rates: pd.DataFrame) -> list[Card]:
 
 
 def _default(rates: pd.DataFrame) -> pd.DataFrame:
-    return _whole(rates)[_whole(rates)["method"] == "start_of_period"] if len(rates) else rates
+    return whole(rates)[whole(rates)["method"] == "start_of_period"] if len(rates) else rates
 
 
 def _usual(rows: pd.DataFrame) -> float:
@@ -176,53 +156,45 @@ def _span(rows: pd.DataFrame) -> str:
 
 
 def _ahead(forecast: pd.DataFrame) -> list[Card]:
-    rows = _whole(forecast)
+    rows = whole(forecast)
     if rows.empty:
         return []
     last = rows.iloc[-1]
     n = int(last.n_active)
-    label = f"Expected to leave within {_months(last.months_ahead)}"
+    label = f"Expected to leave within {months(last.months_ahead)}"
     detail = f"{percent(1 - last.expected_active / n)} of today's customers" if n else ""
     lost = [n - v for v in (last.expected_active, last.active_ci_upper, last.active_ci_lower)]
     return [Card(label, round(lost[0]), "number", round(lost[1]), round(lost[2]), n, detail=detail)]
 
 
-def survival_finding(at: pd.DataFrame, summary: pd.DataFrame) -> str:
-    """State what the survival curves show: the whole, or the segment that stays longest against the shortest.
+def survival_finding(at: pd.DataFrame, comparison: pd.DataFrame) -> str:
+    """State what the survival curves show: the two segments that differ most, if by more than chance, or the whole.
 
     Parameters
     ----------
     at
         As from ``survival.survival_at``.
-    summary
-        As from ``survival.survival_summary``.
+    comparison
+        As from ``survival.compare_segments``.
 
     Returns
     -------
     str
-        One sentence, fit for a chart's title. The age is the latest of 12, 6, 3 and 1 months that
-        most of the firm segments (30 customers) have reached.
+        One sentence, fit for a chart's title, at the latest of 12, 6, 3 and 1 months that is observed.
     """
-    firm = summary.loc[summary["n_customers"] >= FIRM, "segment"]
-    known = at[at["segment"].isin(firm if len(firm) else summary["segment"]) & at["survival"].notna()]
-    parts = known[known["segment"] != "All"]
-    rows = parts if parts["segment"].nunique() > 1 else _whole(known)
-    reached = rows.groupby("duration_months")["segment"].nunique()
-    ages = [m for m in (12, 6, 3, 1) if reached.get(m, 0) and reached[m] == reached.max()]
-    if not ages:
-        return "Too few customers, or too short a time, to say how many stay"
-    rows = rows[rows["duration_months"] == ages[0]].sort_values("survival", kind="stable")
-    low, high = rows.iloc[0], rows.iloc[-1]
-    if low.segment == high.segment:
-        return f"{percent(low.survival)} of customers stay longer than {_months(ages[0])}"
-    return (
-        f"{percent(high.survival)} of {high.segment} customers stay longer than {_months(ages[0])}, "
-        f"{percent(low.survival)} of {low.segment}"
-    )
+    known = at[at["survival"].notna()].set_index(["duration_months", "segment"])["survival"]
+    pairs = _clear(comparison)
+    for names in [*([tuple(pairs[["segment_a", "segment_b"]].iloc[0])] if len(pairs) else []), ("All",)]:
+        age = next((m for m in (12, 6, 3, 1) if all((m, name) in known.index for name in names)), None)
+        if age is not None:
+            first = f"{percent(known[age, names[0]])} of {f'{names[0]} ' * (len(names) > 1)}customers"
+            second = f", {percent(known[age, names[1]])} of {names[1]}" if len(names) > 1 else ""
+            return f"{first} stay longer than {months(age)}{second}"
+    return "Too short a time to say how many stay"
 
 
 def hazard_finding(hazard: pd.DataFrame) -> str:
-    """State when customers leave: early or late, as far as the intervals tell.
+    """State when in their first year customers leave, and what comes after, as far as the intervals tell.
 
     Parameters
     ----------
@@ -234,19 +206,24 @@ def hazard_finding(hazard: pd.DataFrame) -> str:
     str
         One sentence, fit for a chart's title; the later age is 12 months, or the last with 30 at risk.
     """
-    rows = _whole(hazard)
+    rows = whole(hazard)
     rows = rows[rows["n_at_risk"] >= FIRM]
     if len(rows) < 2 or not rows["n_events"].sum():
-        return "Too few customers left to say at what age they leave"
-    first, later = rows.iloc[0], rows[rows["duration_months"] < 12].iloc[-1]
-    early, late = percent(first.hazard), percent(later.hazard)
-    age = f"month {later.duration_months + 0.5:.0f}"
+        return "Too few customers are observed, or have left, to say at what age they leave"
+    first, later, last = rows.iloc[0], rows[rows["duration_months"] < 12].iloc[-1], rows.iloc[-1]
+    early, late, age = percent(first.hazard), percent(later.hazard), _month_of(later)
     pace = f"{early} a month in the first month, {late} in {age}"
+    if last.ci_lower > later.ci_upper:
+        pace += f", and up to {percent(last.hazard)} by {_month_of(last)}"
     if first.ci_lower > later.ci_upper:
-        return f"The first month is the riskiest: customers leave at {pace}"
+        return f"The first month is the riskiest of the year: customers leave at {pace}"
     if first.ci_upper < later.ci_lower:
         return f"The risk grows with age: customers leave at {pace}"
-    return f"The risk hardly changes with age: customers leave at {pace}"
+    return f"The risk hardly changes in the first year: customers leave at {pace}"
+
+
+def _month_of(row: pd.Series[Any]) -> str:
+    return f"month {row.duration_months + 0.5:.0f}"
 
 
 def _clear(comparison: pd.DataFrame) -> pd.DataFrame:
@@ -258,8 +235,8 @@ def _clear(comparison: pd.DataFrame) -> pd.DataFrame:
 
 def _apart(pair: pd.Series[Any]) -> str:
     return (
-        f"{pair.segment_a} customers stay {_months(pair.rmst_difference_months)} longer than {pair.segment_b} ones "
-        f"over their first {_months(pair.tau_months)} ({_span_of(pair.ci_lower, pair.ci_upper)})"
+        f"{pair.segment_a} customers stay {months(pair.rmst_difference_months)} longer than {pair.segment_b} ones "
+        f"over their first {months(pair.tau_months)} ({_span_of(pair.ci_lower, pair.ci_upper)})"
     )
 
 
@@ -272,14 +249,22 @@ def pair_finding(comparison: pd.DataFrame) -> str:
         As from ``survival.compare_segments``.
     """
     pairs = _clear(comparison)
-    return _apart(pairs.iloc[0]) if len(pairs) else "No segment clearly stays longer than another"
+    if len(pairs):
+        return _apart(pairs.iloc[0])
+    apart, tau = comparison[comparison["segment_a"] != "All"], months(comparison["tau_months"].iloc[0])
+    if apart["rmst_difference_months"].isna().all():
+        return f"No two segments have been observed for {tau}, so their mean stay cannot be compared"
+    if (comparison["p_adjusted"] < SIGNIFICANT).any():
+        return f"Segments do not leave at the same rate, but over {tau} none clearly stays longer than another"
+    return "No segment clearly stays longer than another"
 
 
 def pair_labels(comparison: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:
-    """Name the pairs of segments for a chart: the widest differences, at most so many, as ``pair``."""
+    """Name pairs of segments for a chart (``pair``), the widest first, and tell which are no chance (``clear``)."""
     pairs = comparison[(comparison["segment_a"] != "All") & comparison["rmst_difference_months"].notna()]
     pairs = pairs.sort_values("rmst_difference_months", ascending=False, key=abs, kind="stable").head(most)
-    return pairs.assign(pair=pairs["segment_a"] + " against " + pairs["segment_b"])
+    clear = (pairs["p_adjusted"] < SIGNIFICANT) & ((pairs["ci_lower"] > 0) | (pairs["ci_upper"] < 0))
+    return pairs.assign(pair=pairs["segment_a"] + " against " + pairs["segment_b"], clear=clear)
 
 
 def pair_sentences(comparison: pd.DataFrame, *, most: int = 5) -> list[str]:
@@ -304,7 +289,8 @@ def pair_sentences(comparison: pd.DataFrame, *, most: int = 5) -> list[str]:
     if rest > 0:
         sentences.append(f"{counted(rest, 'further pair')} of segments differ by more than chance.")
     if unclear and len(pairs) > 1:
-        sentences.append(f"{unclear} of {len(pairs)} pairs show no clear difference in months stayed.")
+        verb = "shows" if unclear == 1 else "show"
+        sentences.append(f"{unclear} of {len(pairs)} pairs {verb} no clear difference in months stayed.")
     return sentences
 
 
@@ -321,161 +307,22 @@ def incidence_finding(incidence: pd.DataFrame) -> str:
     str
         One sentence, fit for a chart's title.
     """
-    rows = _whole(incidence)
+    rows = whole(incidence)
     age = next((m for m in (12, 6, 3, 1) if rows["duration_months"].max() >= m), None)
     if age is None:
         return "Too short a time to tell kinds of churn apart"
     last = rows[rows["duration_months"] <= age].groupby("churn_kind", sort=False).tail(1)
-    parts = [f"{percent(row.incidence)} of customers to {row.churn_kind} churn" for _, row in last.iterrows()]
-    lost = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
-    return f"Within {_months(age)} the business loses {lost}"
+    last = last[last["incidence"].notna()]
+    if last.empty:
+        return "Kinds of churn cannot be told from the start: early ages were never observed"
+    first, *others = (f"to {_kind(row.churn_kind)}" for _, row in last.iterrows())
+    shares = [percent(share) for share in last["incidence"]]
+    more = "".join(f", {share} {kind}" for share, kind in zip(shares[1:], others, strict=True))
+    return f"Within {months(age)}, {shares[0]} of customers are lost {first}{more}"
 
 
-def model_finding(models: pd.DataFrame) -> str:
-    """State which model of the whole predicts later ages best.
-
-    Parameters
-    ----------
-    models
-        ``FittedModels.table``.
-
-    Returns
-    -------
-    str
-        One sentence, fit for a chart's title.
-    """
-    rows = _whole(models)
-    best = rows[rows["best"]]
-    if best.empty:
-        return "No model could be fitted"
-    name, known = best["model"].iloc[0], best["holdout_score"].notna().iloc[0]
-    how = "predicts the later ages best" if known else "has the lowest AIC; later ages are too few to predict"
-    return f"{name}, of {counted(len(rows), 'model')}, {how}"
-
-
-def forecast_finding(forecast: pd.DataFrame) -> str:
-    """State how many of the present customers are expected to leave, with the interval.
-
-    Parameters
-    ----------
-    forecast
-        As from ``forecasts.forecast``.
-
-    Returns
-    -------
-    str
-        One sentence, fit for a chart's title.
-    """
-    rows = _whole(forecast)
-    if rows.empty:
-        return "No forecast: no model could be fitted"
-    last = rows.iloc[-1]
-    n = int(last.n_active)
-    lost, least, most = (n - v for v in (last.expected_active, last.active_ci_upper, last.active_ci_lower))
-    return (
-        f"Of {counted(n, 'customer')} today, about {lost:,.0f} ({least:,.0f} to {most:,.0f}) are expected to leave "
-        f"within {_months(last.months_ahead)}"
-    )
-
-
-def driver_finding(drivers: pd.DataFrame) -> str:
-    """State the strongest driver that is more than chance.
-
-    Parameters
-    ----------
-    drivers
-        ``DriverModel.table``.
-
-    Returns
-    -------
-    str
-        One sentence, fit for a chart's title.
-    """
-    clear = drivers[(drivers["ci_lower"] > 1) | (drivers["ci_upper"] < 1)]
-    if clear.empty:
-        return "No driver clearly raises or lowers the risk of leaving"
-    row = clear.loc[np.log(clear["hazard_ratio"]).abs().idxmax()]
-    of_term = drivers[drivers["term"] == row.term]
-    base = of_term[of_term["ci_lower"].isna()]["level"].str.removesuffix(" (reference)")
-    ratio = f"{row.hazard_ratio:.2f} times ({row.ci_lower:.2f} to {row.ci_upper:.2f})"
-    if len(base):
-        return f"{row.term}: {row.level} customers leave at {ratio} the rate of {base.iloc[0]} ones, all else equal"
-    return (
-        f"{row.term}: from {row.level.replace(' → ', ' to ')}, the rate of leaving is {ratio} as high, all else equal"
-    )
-
-
-def calibration_finding(calibration: pd.DataFrame) -> str:
-    """State whether predicted and observed churn agree, group by group.
-
-    Parameters
-    ----------
-    calibration
-        ``DriverModel.calibration``.
-
-    Returns
-    -------
-    str
-        One sentence, fit for a chart's title.
-    """
-    inside = (calibration["ci_lower"] <= calibration["predicted"]) & (
-        calibration["predicted"] <= calibration["ci_upper"]
-    )
-    gap = (calibration["predicted"] - calibration["observed"]).abs().max()
-    agree = "agree" if inside.mean() >= 0.8 else "do not agree everywhere"
-    return (
-        f"Predicted and observed churn {agree}: the interval holds the prediction in {int(inside.sum())} of "
-        f"{counted(len(calibration), 'group')}; the widest gap is {100 * gap:.0f} points"
-    )
-
-
-def concordance_sentence(model_concordance: float) -> str:
-    """Say how well a model tells who leaves first; empty where that is not known.
-
-    Parameters
-    ----------
-    model_concordance
-        ``DriverModel.concordance``, 0 to 1.
-
-    Returns
-    -------
-    str
-    """
-    if np.isnan(model_concordance):
-        return ""
-    pairs = (
-        f"Of two customers it has not seen, the model knows in {percent(model_concordance)} of cases who leaves first"
-    )
-    return f"{pairs} (concordance {model_concordance:.2f}; a coin knows it in 50 %)."
-
-
-def risk_finding(risk: pd.DataFrame, *, capacity: int, horizon_months: int, currency: str = "") -> str:
-    """State what the at-risk list holds.
-
-    Parameters
-    ----------
-    risk
-        As from ``at_risk.at_risk``: all present customers, most at risk first.
-    capacity
-        How many are listed.
-    horizon_months, currency
-        Of the list.
-
-    Returns
-    -------
-    str
-    """
-    top, span = risk.head(capacity), _months(horizon_months)
-    if risk.empty:
-        return "Nobody is a customer today, so there is nobody to call."
-    expected = f"about {risk['p_churn'].sum():,.0f} of {counted(len(risk), 'customer')} leave within {span}"
-    if risk["money_at_risk"].isna().all():
-        return f"Expected: {expected}. These data hold no MRR, so the list is sorted by the probability alone."
-    lost, held = (format_value(round(t["money_at_risk"].sum()), "money", currency) for t in (risk, top))
-    share = percent(top["money_at_risk"].sum() / risk["money_at_risk"].sum()) if risk["money_at_risk"].sum() else "0 %"
-    return (
-        f"Expected: {expected}, with {lost} of monthly margin. **The {len(top)} listed hold {held} of it ({share}).**"
-    )
+def _kind(name: str) -> str:
+    return "churn of unknown kind" if name == "not recorded" else f"{name} churn"
 
 
 def churn_finding(rates: pd.DataFrame) -> str:
@@ -511,10 +358,6 @@ HOW_TO_READ_SURVIVAL: Final = (
     "Each line starts at 100 % and steps down as customers leave. Its height at any age is the share that stays longer "
     "than that. The numbers below are the customers still followed at that age: where they are few, the band is wide."
 )
-HOW_TO_READ_RATIOS: Final = (
-    "A ratio of 2 means: at any age, such customers leave twice as fast as those of the reference (hollow point), all "
-    "other drivers being equal. Where the bar crosses 1, the difference could be chance. A ratio proves no cause."
-)
 
 
 def summary_table(summary: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:
@@ -523,15 +366,14 @@ def summary_table(summary: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     summary, curve
-        As from ``survival.survival_summary`` and ``survival.survival_curve``. A median that fewer than ten
-        customers were observed to is said to rest on few.
+        As from ``survival.survival_summary`` and ``survival.survival_curve``.
 
     Returns
     -------
     pandas.DataFrame
         ``segment``, ``customers``, ``left``, and as text the median, the mean stay and survival at 12 months.
     """
-    tau = _months(summary["tau_months"].iloc[0])
+    tau = months(summary["tau_months"].iloc[0])
     quantities = {
         "half leave within, months": ("median_months", "median", "number"),
         f"mean stay in the first {tau}": ("rmst_months", "rmst", "number"),
@@ -542,16 +384,45 @@ def summary_table(summary: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:
         lower, upper = summary[f"{bounds}_ci_lower"], summary[f"{bounds}_ci_upper"]
         each = zip(summary[value], lower, upper, strict=True)
         table[label] = [_estimate(v, least, most, unit) for v, least, most in each]
-    at_risk = curve.set_index(["segment", "duration_months"])["n_at_risk"]
-    medians = list(zip(summary["segment"], summary["median_months"], strict=True))
-    few = [at_risk.get(key, FEW) < FEW for key in medians]
     label = next(iter(quantities))
-    return table.assign(**{label: table[label].where(~np.array(few), table[label] + ", few observed")})
+    reached = summary["segment"].map(curve.groupby("segment")["survival"].last()).notna()
+    return table.assign(**{label: table[label].where(summary["median_months"].notna() | ~reached, "not reached")})
+
+
+def firm_medians(summary: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:
+    """Leave out medians to which fewer than ten customers were observed: a curve may fall by half for one of them.
+
+    Parameters
+    ----------
+    summary, curve
+        As from ``survival.survival_summary`` and ``survival.survival_curve``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The summary, such medians and their bounds missing.
+    """
+    at_risk = curve.set_index(["segment", "duration_months"])["n_at_risk"]
+    few = [at_risk.get(key, FEW) < FEW for key in zip(summary["segment"], summary["median_months"], strict=True)]
+    medians = ["median_months", "median_ci_lower", "median_ci_upper"]
+    return summary.assign(**{c: summary[c].mask(pd.Series(few, index=summary.index)) for c in medians})
+
+
+def unobserved_ages(curve: pd.DataFrame) -> str:
+    """Name the segments whose survival from the start cannot be told, as early ages were not observed; else empty."""
+    lost = [str(s) for s, own in curve.groupby("segment", sort=False) if own["survival"].isna().any()]
+    if not lost:
+        return ""
+    who = "all customers" if "All" in lost else ", ".join(lost)
+    return (
+        f"For {who}, how long customers stay from their start cannot be told: nobody was under observation at some "
+        "early age when records began. The rate of leaving by age and the forecast use the ages that were."
+    )
 
 
 def _estimate(value: float, lower: float, upper: float, unit: str) -> str:
     if np.isnan(value):
-        return "not reached"
+        return "not known"
     write = percent if unit == "percent" else lambda v: f"{v:.1f}"
     bounds = [write(v).removesuffix(" %") if np.isfinite(v) else "?" for v in (lower, upper)]
     return f"{write(value)} ({' to '.join(bounds)})" if np.isfinite([lower, upper]).any() else write(value)
@@ -563,43 +434,4 @@ def pair_subtitle(comparison: pd.DataFrame) -> str:
     power = f"{-np.floor(-row.log10_p_value):.0f}".translate(SUPERSCRIPT) if row.log10_p_value < -3 else ""
     p = f"p below 10{power}" if power else f"p = {row.p_value:.3f}"
     test = f"Log-rank test of all segments: {p}." if pd.notna(row.p_value) else "Too few left for a test."
-    return f"Difference in months stayed of the first {_months(row.tau_months)}. Bars: 95 % intervals. {test}"
-
-
-def forecast_gap(forecast: pd.DataFrame, risk: pd.DataFrame, *, split: str = "", strongest: str = "") -> str:
-    """Explain why the forecast and the sum of the at-risk list differ; empty where the interval holds both.
-
-    Parameters
-    ----------
-    forecast, risk
-        As from ``forecasts.forecast`` and ``at_risk.at_risk``, for the same months ahead.
-    split
-        The column by which the forecast was made, if any.
-    strongest
-        The column by which customers differ most, if any.
-
-    Returns
-    -------
-    str
-    """
-    rows = _whole(forecast)
-    if rows.empty or risk.empty:
-        return ""
-    last, listed = rows.iloc[-1], float(risk["p_churn"].sum())
-    if last.active_ci_lower <= last.n_active - listed <= last.active_ci_upper:
-        return ""
-    lost, alike = last.n_active - last.expected_active, f"of one age and {split}" if split else "of one age"
-    better = f" Segment by {strongest} to bring the two together." if strongest not in ("", split) else ""
-    return (
-        f"The probabilities of the at-risk list add up to {listed:,.0f}, not to the {lost:,.0f} forecast: the list "
-        f"tells customers apart by all drivers, the forecast takes those {alike} for alike.{better}"
-    )
-
-
-def forecast_line(forecast: pd.DataFrame) -> pd.DataFrame:
-    """Put today's customers before the forecast of the whole, as one line with ``ci_lower`` and ``ci_upper``."""
-    rows = _whole(forecast).rename(columns={"active_ci_lower": "ci_lower", "active_ci_upper": "ci_upper"})
-    today = rows.head(1).assign(months_ahead=0)
-    today = today.assign(**dict.fromkeys(["expected_active", "ci_lower", "ci_upper"], today["n_active"]))
-    columns = ["segment", "months_ahead", "expected_active", "ci_lower", "ci_upper"]
-    return pd.concat([today, rows], ignore_index=True)[columns]
+    return f"Difference in months stayed of the first {months(row.tau_months)}. Bars: 95 % intervals. {test}"

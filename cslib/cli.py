@@ -154,3 +154,7 @@ def sample(out: Path, customers: int, seed: int, file_format: str) -> None:
         advance: Callable[[int], None] = bar.update
         rows = write_sample(out, customers=customers, seed=seed, file_format=file_format, progress=advance)
     click.echo(f"{out}: " + ", ".join(f"{n} {r:,}" for n, r in rows.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cslib.intervals import Interval, wilson, z_value
-from cslib.survival import life_table
+from cslib.survival import life_table, supported
 
 __all__ = ["cumulative_incidence"]
 
@@ -36,8 +36,8 @@ def cumulative_incidence(counts: pd.DataFrame, *, confidence_level: float = 0.95
     pandas.DataFrame
         One row per segment, kind and distinct age (0 included): ``segment``, ``churn_kind`` (the most frequent
         first, the same in every segment), ``duration_months``, ``n_at_risk`` (customers at risk at that age),
-        ``n_events`` (of the kind, at that age), ``incidence`` (0–1), ``ci_lower``, ``ci_upper``. Without rows
-        where no churn has a kind.
+        ``n_events`` (of the kind, at that age), ``incidence`` (0–1; missing where survival is,
+        see :func:`cslib.survival.supported`), ``ci_lower``, ``ci_upper``. Without rows where no churn has a kind.
 
     Raises
     ------
@@ -87,7 +87,8 @@ def _curves(segment: str, own: pd.DataFrame, kinds: list[str], confidence_level:
     events = leaving.reindex(index=times, columns=kinds).fillna(0.0).to_numpy()
     incidence, variance = _aalen_johansen(n, events)
     bounds = _bounds(incidence, variance, n, confidence_level)
-    columns = (np.broadcast_to(n, events.shape), events, incidence, bounds.lower, bounds.upper)
+    estimates = (np.where(supported(table)[:, None], c, np.nan) for c in (incidence, bounds.lower, bounds.upper))
+    columns = (np.broadcast_to(n, events.shape), events, *estimates)
     values = dict(zip(COLUMNS[3:], (c.ravel(order="F") for c in columns), strict=True))
     keys = {
         "segment": segment,

@@ -231,6 +231,7 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
     )
 
 
+ESTIMATES: Final = ("survival", "hazard", "incidence", "churn_rate", "ci_lower", "ci_upper")
 SIZES: Final = ("n_customers", "n_at_risk", "n_start")
 
 
@@ -259,15 +260,21 @@ def largest_segments(curve: pd.DataFrame, *, most: int = 8) -> pd.DataFrame:
 
 
 def well_observed(curve: pd.DataFrame, *, least: int = 10) -> pd.DataFrame:
-    """Keep the rows of a curve that rest on so many customers; all where none does.
+    """Leave out of a curve the estimates that rest on fewer customers; keep all where none has so many.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows, so that every segment keeps its place; estimates and bounds of few are missing.
 
     Examples
     --------
-    >>> well_observed(pd.DataFrame({"n_at_risk": [90, 40, 3]}))["n_at_risk"].tolist()
-    [90, 40]
+    >>> well_observed(pd.DataFrame({"n_at_risk": [90, 40, 3], "survival": [1.0, 0.5, 0.0]}))["survival"].tolist()
+    [1.0, 0.5, nan]
     """
     firm = _size(curve) >= least
-    return curve[firm] if firm.any() else curve
+    shown = {c: curve[c].where(firm) for c in ESTIMATES if c in curve}
+    return curve.assign(**shown) if firm.any() else curve
 
 
 def observed(data: DataSet) -> date:

@@ -16,29 +16,29 @@ from scipy.special import chdtrc
 
 from cslib.contract import CONTRACT, TENURE
 from cslib.cox import (
+    CALIBRATION,
     CoxFit,
     Floats,
-    breslow,
+    calibrated,
+    completed,
     concordance,
-    cumulative_hazard,
     fit_cox,
     proportionality,
+    risk_from_start,
     scores_of,
-    sum_at_risk,
 )
-from cslib.driver_columns import MIN_CUSTOMERS, OTHER, Driver, Known, comparable, design_of, recorded, size_of
+from cslib.driver_columns import MIN_CUSTOMERS, OTHER, Driver, Known, comparable, design_of, loyal, recorded, size_of
 from cslib.errors import DataError, ParameterError, did_you_mean
-from cslib.intervals import holm, product_limit, wilson, z_value
+from cslib.intervals import holm, z_value
 from cslib.lifetimes import lifetime_rows, unit_months
 from cslib.tables import DataSet
 
-__all__ = ["DriverModel", "fit_drivers"]
+__all__ = ["DriverModel", "check_horizon", "fit_drivers"]
 
 MAX_STRATA: Final = 8
 SIGNIFICANT: Final = 0.05
 FOLDS: Final = 5
 TABLE: Final = ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"]
-CALIBRATION: Final = ["decile", "n", "predicted", "observed", "ci_lower", "ci_upper"]
 CHECKED_ROWS: Final = 50_000
 LATE_ROWS: Final = 20_000  # where customers enter late the fitter takes far longer
 
@@ -52,11 +52,14 @@ class DriverModel:
     table
         ``term`` (column of ``customers``), ``level`` (``… (reference)`` has ratio 1 and no interval; of a
         number the two values compared), ``n`` (customers), ``hazard_ratio``, ``ci_lower``, ``ci_upper``,
-        ``p_value``, ``ph_p_value`` (small: the ratio changes with age). The strongest driver first.
+        ``p_value``, ``ph_p_value`` (small: the ratio changes with age). All missing where nobody left. The
+        strongest driver first.
     calibration
         ``decile`` (1: lowest predicted risk; fewer than ten where few churned), ``n``, ``predicted`` (mean
         probability of churn from the start to the horizon, by models that have not seen these customers),
-        ``observed`` (1 − Kaplan–Meier), ``ci_lower``, ``ci_upper``.
+        ``observed`` (1 − Kaplan–Meier), ``ci_lower``, ``ci_upper``. Empty where a remark says why.
+    checked_months
+        The age up to which they are compared: the horizon, or the highest age in the data.
     concordance
         Share of pairs of customers that the model orders rightly, among customers it has not seen; late
         entry is ignored. NaN where there is nothing to compare.
@@ -72,14 +75,15 @@ class DriverModel:
         As the model reads them, the strongest first.
     baseline
         ``stratum`` (value of ``stratified_by``, or empty), ``age`` (units), ``cumulative_hazard`` (of a
-        customer at every reference) at each age with churn; the last row of a stratum is the last age with
-        20 customers at risk.
+        customer at every reference) at each age with churn, or of a stratum without churn at each unit; the
+        last row of a stratum is the last age with 20 customers at risk.
     unit_months
         The unit of ``age`` in months.
     """
 
     table: pd.DataFrame
     calibration: pd.DataFrame
+    checked_months: float
     concordance: float
     concordance_in_sample: float
     remarks: tuple[str, ...]
@@ -91,11 +95,22 @@ class DriverModel:
     unit_months: float
 
     @property
+    def clear_terms(self) -> tuple[str, ...]:
+        """Drivers that matter by more than chance, Holm-adjusted over all rows of the table, the strongest first."""
+        return tuple(self.table["term"][holm(self.table["p_value"]) < SIGNIFICANT].unique())
+
+    @property
     def split(self) -> str:
         """Column by which customers differ most, for a forecast by it: a text, more than chance; else empty."""
-        clear = self.table[(self.table["ci_lower"] > 1) | (self.table["ci_upper"] < 1)]["term"]
         whole = {d.name for d in self.drivers if d.kind == "text" and OTHER not in d.levels}
-        return next((name for name in (self.stratified_by, *clear) if name in whole), "")
+        return next((name for name in (self.stratified_by, *self.clear_terms) if name in whole), "")
+
+
+def check_horizon(horizon_months: float, unit: float) -> None:
+    """Refuse a horizon that is no number of months, or shorter than the unit of the data."""
+    if not unit <= horizon_months < np.inf:
+        msg = f"horizon_months is {horizon_months!r}. Give a number of months of at least {unit:.2g}, such as 12."
+        raise ParameterError(msg)
 
 
 def fit_drivers(
@@ -120,7 +135,8 @@ def fit_drivers(
     confidence_level
         Between 0 and 1.
     max_rows
-        Beyond so many customers a sample of them is fitted, the same one each time.
+        Beyond so many customers a sample of them is fitted, the same one each time; where customers came
+        under observation late, beyond 20,000 at most (their fit takes far longer).
 
     Returns
     -------
@@ -136,15 +152,19 @@ def fit_drivers(
 
     Notes
     -----
-    Hazard of customer i at age t: h₀(t)·exp(Σ βx). Ties by Efron; intervals are Wald's. Values with fewer
-    than 20 customers or 5 churned are merged. Proportional hazards are checked by the correlation of scaled
-    Schoenfeld residuals with the rank of age, Holm-adjusted over drivers; of the drivers that fail, the one
-    with the strongest evidence becomes a stratum with a base risk of its own, if it can.
+    Hazard of customer i at age t: h₀(t)·exp(Σ βx). Ties by Efron, in the base risk too; intervals are Wald's.
+    Values with fewer than 20 customers are merged, and all but the 12 largest. The customers of a value that
+    nobody left with are not in the fit (the limit of its likelihood); their log ratio for scoring is the one with
+    which the model expects ½ of them to have left. Numbers count up to three times their range beyond it.
+    Proportional hazards are checked by the correlation of scaled Schoenfeld residuals with the rank of age,
+    Holm-adjusted over drivers; of the drivers that fail, the one with the strongest evidence that can becomes a
+    stratum with a base risk of its own, and the check of the others is made again within it. Groups of the
+    calibration are by the risk of the whole fit.
 
     References
     ----------
     Cox (1972), JRSS B 34:187–220; Efron (1977), JASA 72:557–565; Grambsch & Therneau (1994), Biometrika
-    81:515–526; Breslow (1972), JRSS B 34:216–217.
+    81:515–526.
 
     Examples
     --------
@@ -155,43 +175,42 @@ def fit_drivers(
     >>> model.table[["term", "level", "n"]].values.tolist()
     [['plan', 'A (reference)', 80], ['plan', 'B', 40]]
     """
-    if horizon_months <= 0 or max_rows < 1:
-        msg = f"horizon_months is {horizon_months!r} and max_rows {max_rows!r}. Give numbers above 0."
-        raise ParameterError(msg)
     z, unit = z_value(confidence_level), unit_months(data)
+    check_horizon(horizon_months, unit)
     remarks: list[str] = []
     life, columns = _read(data, _names(data, drivers), max_rows, remarks)
     known = comparable(columns, life, remarks)
     design, whole = _fit_sound(design_of(known, life, remarks), life, remarks)
-    tested = proportionality(whole, design, life)
-    by, fit = _stratified(whole, known, design, life, tested, remarks)
-    stratum = next((v for d, v in known if d.name == by), pd.Series("", index=life.index))
-    design = design[list(fit.coefficients.index)]
-    base = breslow(life, scores_of(fit, design), stratum)
+    by, fit, tested = _stratified(whole, known, design, life, remarks)
+    table = _table(known, _ratios(design, (whole, fit), tested, z))
+    remarks += loyal(known, table, life, unit)
+    stratum, design = _stratum(by, known, life), _without(by, design)
+    base, log_ratios = completed(fit, design, life, stratum)
     horizon = min(horizon_months / unit, float(life["duration"].max()))
-    calibration, outside = _checked(design, life, stratum, horizon, confidence_level)
+    risk = risk_from_start(base, scores_of(log_ratios, design), stratum, horizon)
+    calibration, outside = _checked(design, life, stratum, risk, horizon, confidence_level, remarks)
     if len(calibration) and horizon < horizon_months / unit:
         reached = f"predictions are checked at {horizon * unit:.1f}"
         remarks.append(f"The data reach no age of {horizon_months:g} months: {reached}.")
-    table = _table(known, _ratios(whole, fit, tested, z))
     return DriverModel(
         table=table,
         calibration=calibration,
+        checked_months=horizon * unit,
         concordance=outside,
-        concordance_in_sample=concordance(life, _risk(base, scores_of(fit, design), stratum, horizon)),
+        concordance_in_sample=concordance(life, risk),
         remarks=tuple(remarks),
         n=len(life),
         n_events=int(life["event"].sum()),
         stratified_by=by,
-        drivers=_estimated(known, table, fit),
+        drivers=_estimated(known, table, log_ratios),
         baseline=base,
         unit_months=unit,
     )
 
 
-def _estimated(known: Known, table: pd.DataFrame, fit: CoxFit) -> tuple[Driver, ...]:
+def _estimated(known: Known, table: pd.DataFrame, log_ratios: pd.Series) -> tuple[Driver, ...]:
     """Give the drivers of the table their coefficients, in its order."""
-    by_name, found = {d.name: d for d, _ in known}, dict(fit.coefficients.items())
+    by_name, found = {d.name: d for d, _ in known}, dict(log_ratios.items())
     used = [by_name[name] for name in table["term"].unique()]
     return tuple(replace(d, coefficients=tuple(float(found.get((d.name, v), 0.0)) for v in d.levels)) for d in used)
 
@@ -202,13 +221,17 @@ def _names(data: DataSet, drivers: str) -> list[str]:
     names = list(dict.fromkeys(d.strip() for d in drivers.split(",") if d.strip()))
     for name in names:
         if name not in free:
-            msg = f"drivers has {name!r}, which customers does not have to compare. {did_you_mean(name, free)}"
+            why = "is part of the contract, not a driver" if name in columns else "customers does not have to compare"
+            msg = f"drivers has {name!r}, which {why}. {did_you_mean(name, free)}"
             raise ParameterError(msg)
     return names or [c for c in data.segments if c in free] or free
 
 
 def _read(data: DataSet, names: list[str], max_rows: int, remarks: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fetch lifetimes and, by name, drivers; ``entry`` is -1 for who was there from the start, at risk at age 0 too."""
+    if max_rows < 1:
+        msg = f"max_rows is {max_rows!r}. Give a number of customers of at least 1."
+        raise ParameterError(msg)
     lives, customers = lifetime_rows(data), data.table("customers")
     columns = {f"driver{i}": recorded(customers[name]) for i, name in enumerate(names)}
     joined = lives.join(customers.select("customer_id", **columns), "customer_id")
@@ -242,7 +265,7 @@ def _fit_sound(design: pd.DataFrame, life: pd.DataFrame, remarks: list[str]) -> 
         design = _without(name, design)
         remarks.append(f"{name} is not compared: it nearly decides who churns, or too few churned to tell.")
     if not len(design.columns):
-        remarks.append("No column of customers is compared, so risk is told by age alone.")
+        remarks.append("No column of customers is compared, so risk is told by age alone and is not checked.")
     return design, fit
 
 
@@ -252,18 +275,10 @@ def _without(name: str, design: pd.DataFrame) -> pd.DataFrame:
 
 def _culprit(fit: CoxFit, design: pd.DataFrame, life: pd.DataFrame) -> str:
     if fit.coefficients.notna().any():
-        return str(max(zip(fit.coefficients.abs(), design.columns, strict=True))[1][0])
+        return str(max(zip(fit.coefficients.abs(), fit.coefficients.index, strict=True))[1][0])
     names = list(dict.fromkeys(c[0] for c in design.columns))
     alone = (n for n in names if not fit_cox(design[[c for c in design.columns if c[0] == n]], life).sound)
     return str(next(alone, names[-1]))
-
-
-def _risk(baseline: pd.DataFrame, scores: Floats, stratum: pd.Series, horizon: float) -> Floats:
-    """Probability of churn from the start to the horizon."""
-    reached = {
-        s: cumulative_hazard(baseline, s, np.array([horizon]), tail=horizon)[0] for s in set(baseline["stratum"])
-    }
-    return 1 - np.exp(-stratum.map(reached).to_numpy(float) * scores)
 
 
 def _failing(tested: pd.Series) -> list[str]:
@@ -274,36 +289,43 @@ def _failing(tested: pd.Series) -> list[str]:
     return list(largest.index[holm(np.minimum(chdtrc(1, largest) * columns, 1)) < SIGNIFICANT])
 
 
+def _stratum(name: str, known: Known, life: pd.DataFrame) -> pd.Series:
+    return next((v for d, v in known if d.name == name), pd.Series("", index=life.index))
+
+
 def _stratified(
-    whole: CoxFit,
-    known: Known,
-    design: pd.DataFrame,
-    life: pd.DataFrame,
-    tested: pd.Series,
-    remarks: list[str],
-) -> tuple[str, CoxFit]:
+    whole: CoxFit, known: Known, design: pd.DataFrame, life: pd.DataFrame, remarks: list[str]
+) -> tuple[str, CoxFit, pd.Series]:
     """Give the driver whose effect changes most with age a base risk of its own, where it can have one."""
-    failing, by, fit = _failing(tested), "", whole
+    tested = proportionality(whole, design, life)
     able = {d.name: v for d, v in known if d.kind != "number" and len(d.levels) <= MAX_STRATA}
-    for name in failing:
+    by, fit, others = "", whole, _failing(tested)
+    for name in others:
         if name in able and life["event"].groupby(able[name]).sum().min() >= MIN_CUSTOMERS:
             tried = fit_cox(_without(name, design), life, able[name])
-            by, fit = (name, tried) if tried.sound else ("", whole)
-            break
-    others = [f for f in failing if f != by]
+            if tried.sound:
+                by, fit = name, tried
+                break
     if by:
         within = f"The effect of {by} changes with age, so customers are compared within its values"
         remarks.append(f"{within}; its own ratios are averages over all ages.")
+        again = proportionality(fit, _without(by, design), life, able[by])
+        others = _failing(again)
+        tested = pd.Series({**dict(tested.items()), **dict(again.items())})
     if others:
-        names = ", ".join(others)
-        remarks.append(f"The effect of {names} changes with age: read the ratios as averages over all ages.")
-    return by, fit
+        names = " and ".join([", ".join(others[:-1]), others[-1]][len(others) == 1 :])
+        effects, its = ("effects", "their") if len(others) > 1 else ("effect", "its")
+        change = "change" if len(others) > 1 else "changes"
+        remarks.append(f"The {effects} of {names} {change} with age: read {its} ratios as averages over all ages.")
+    return by, fit, tested
 
 
-def _ratios(whole: CoxFit, fit: CoxFit, tested: pd.Series, z: float) -> dict[Any, dict[str, float]]:
-    """Estimates by column; those of the stratifying driver are from the fit without strata."""
-    result = {}
-    for one in (whole, fit):
+def _ratios(
+    design: pd.DataFrame, fits: tuple[CoxFit, CoxFit], tested: pd.Series, z: float
+) -> dict[Any, dict[str, float]]:
+    """Estimates by column; those of the stratifying driver are from the first fit, without strata."""
+    result: dict[Any, dict[str, float]] = {key: {"hazard_ratio": np.nan} for key in design}
+    for one in fits:
         for key, b, se in zip(one.coefficients.index, one.coefficients, one.errors, strict=True):
             result[key] = {
                 "hazard_ratio": np.exp(b),
@@ -328,14 +350,20 @@ def _table(known: Known, ratios: dict[Any, dict[str, float]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=TABLE)
     effect = table["hazard_ratio"].astype(float).map(np.log)
     strength = effect.abs().groupby(table["term"]).transform("max")
-    reference = table["p_value"].isna()
+    reference = table["p_value"].isna() & table["hazard_ratio"].notna()
     order = pd.DataFrame({"s": -strength, "t": table["term"], "r": ~reference, "e": -effect})
     table["level"] = table["level"].where(~reference, table["level"] + " (reference)")
     return table.loc[order.sort_values(list("stre")).index].reset_index(drop=True)
 
 
 def _checked(
-    design: pd.DataFrame, life: pd.DataFrame, stratum: pd.Series, horizon: float, confidence_level: float
+    design: pd.DataFrame,
+    life: pd.DataFrame,
+    stratum: pd.Series,
+    order: Floats,
+    horizon: float,
+    confidence_level: float,
+    remarks: list[str],
 ) -> tuple[pd.DataFrame, float]:
     """Predict each customer by a model that has not seen it, and compare with what happened."""
     if not len(design.columns) and not stratum.any():
@@ -346,33 +374,12 @@ def _checked(
     risk = np.full(len(life), np.nan)
     for fold in range(FOLDS):
         held = np.arange(len(life)) % FOLDS == fold
-        varies = x.columns[(x[~held].nunique() > 1).to_numpy()]
-        fit = fit_cox(x.loc[~held, varies], life[~held], stratum[~held] if stratum.any() else None)
+        fit = fit_cox(x[~held], life[~held], stratum[~held] if stratum.any() else None)
         if not fit.sound:
+            remarks.append("Predictions are not checked: too few customers churned to fit some and predict the rest.")
             return pd.DataFrame(columns=CALIBRATION), np.nan
-        base = breslow(life[~held], scores_of(fit, x[~held]), stratum[~held])
-        risk[held] = _risk(base, scores_of(fit, x[held]), stratum[held], horizon)
+        base, log_ratios = completed(fit, x[~held], life[~held], stratum[~held])
+        risk[held] = risk_from_start(base, scores_of(log_ratios, x[held]), stratum[held], horizon)
     known = ~np.isnan(risk)  # not where a whole stratum was held back
     life, risk = life[known], risk[known]
-    return _calibration(life, risk, horizon, confidence_level), concordance(life, risk)
-
-
-def _calibration(life: pd.DataFrame, risk: Floats, horizon: float, confidence_level: float) -> pd.DataFrame:
-    churned = int((life["event"] & (life["duration"] <= horizon)).sum())
-    groups = min(max(churned // MIN_CUSTOMERS, 1), 10)
-    # customers of equal risk stay together, so there may be fewer groups
-    decile = np.unique(np.ceil(pd.Series(risk).rank(pct=True) * groups), return_inverse=True)[1] + 1
-    rows = []
-    for number, own in life.assign(risk=risk).groupby(decile):
-        ages, events = np.unique(own["duration"][own["event"] & (own["duration"] <= horizon)], return_counts=True)
-        curve = product_limit(
-            sum_at_risk(ages, own, np.ones((len(own), 1)))[:, 0], events, confidence_level=confidence_level
-        )
-        row = {"decile": number, "n": len(own), "predicted": own["risk"].mean()}
-        if len(ages):
-            lower, upper = 1 - curve["upper"][-1], 1 - curve["lower"][-1]
-            rows.append(row | {"observed": 1 - curve["survival"][-1], "ci_lower": lower, "ci_upper": upper})
-        else:
-            bounds = wilson(0, (own["duration"] >= horizon).sum(), confidence_level=confidence_level)
-            rows.append(row | {"observed": 0.0, "ci_lower": float(bounds.lower), "ci_upper": float(bounds.upper)})
-    return pd.DataFrame(rows, columns=CALIBRATION)
+    return calibrated(life, order[drawn][known], risk, horizon, confidence_level), concordance(life, risk)

@@ -41,7 +41,8 @@ def forest_plot(
     ----------
     table
         At most 30 rows, drawn in their order: the columns named, ``ci_lower`` and ``ci_upper``. A row
-        without interval is a hollow point; one without estimate a dash.
+        without interval is a hollow point; one without estimate a dash. Where there is a column ``clear``
+        (bool), such as a p-value adjusted for many comparisons gives it, its true rows are in colour.
     estimate, label
         Columns of the numbers and of their names.
     x_label
@@ -51,7 +52,7 @@ def forest_plot(
     n
         Column of numbers of customers or answers; empty for none.
     reference
-        Where the dashed line stands. Intervals that exclude it are in colour.
+        Where the dashed line stands. Without ``clear``, intervals that exclude it are in colour.
     log_scale
         True for ratios, false for differences and scores.
 
@@ -73,7 +74,9 @@ def forest_plot(
     values = table[[estimate, "ci_lower", "ci_upper"]].to_numpy(float)
     axes = new_axes(0.7 + 0.27 * len(names))
     _value_axis(axes, _limits(values, reference, log_scale), log_scale)
-    _intervals(axes, at, values, reference)
+    clear = table["clear"] if "clear" in table else (values[:, 1] > reference) | (values[:, 2] < reference)
+    _intervals(axes, at, values, np.where(clear, PALETTE[0], MUTED))
+    axes.axvline(reference, color=MUTED, linestyle="--", linewidth=1.2, zorder=0.9)
     _name_rows(axes, names, at)
     axes.set_xlabel(x_label, loc="right")
     _right_of(axes, at, _written(values, log_scale), 74 if n else 14, "left")
@@ -130,11 +133,9 @@ def _value_axis(axes: Axes, limits: tuple[float, float], log_scale: bool) -> Non
     axes.set_axisbelow(True)
 
 
-def _intervals(axes: Axes, at: list[int], values: Floats, reference: float) -> None:
+def _intervals(axes: Axes, at: list[int], values: Floats, colours: NDArray[np.str_]) -> None:
     level, lower, upper = values.T
-    colours = np.where((lower > reference) | (upper < reference), PALETTE[0], MUTED)
     low, high = axes.get_xlim()
-    axes.axvline(reference, color=MUTED, linestyle="--", linewidth=1.2, zorder=0.9)
     axes.hlines(at, np.clip(lower, low, high), np.clip(upper, low, high), color=list(colours), linewidth=2)
     filled = np.where(np.isnan(lower) | np.isnan(upper), GROUND, colours)
     axes.scatter(level, at, s=38, facecolors=list(filled), edgecolors=list(colours), linewidths=1.6, zorder=3)

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from cslib.errors import ParameterError
 from cslib.intervals import z_value
 from cslib.lifetime_models import FittedModels, cumulative
+from cslib.lifetimes import DAYS_PER_MONTH
 from cslib.survival import life_table
 
-__all__ = ["Extended", "extended", "forecast"]
+__all__ = ["Extended", "extended", "forecast", "reach"]
 
 Floats = NDArray[np.float64]
 WHOLE: Final = "All"
+FEW: Final = "One rate (few left)"
+ENOUGH: Final = 10  # churned customers of a segment: with fewer a model follows single customers
 TRUSTED: Final = 20  # customers at risk: ages with fewer are left to the model
 # of what is still here after 0, 1, 2 … months: that after each month, and what goes within it
 CHANGES: Final[dict[str, Callable[[Floats], Floats]]] = {
@@ -94,6 +97,11 @@ def extended(counts: pd.DataFrame, fitter: Any, *, unit_months: float) -> Extend
     return Extended(steps["duration_months"].to_numpy(float), d / r, d / (r * (r - d)), last, fitter, unit_months / 2)
 
 
+def reach(counts: pd.DataFrame, horizon_months: int) -> int:
+    """Return how many months to look ahead: as asked, but no more than the longest lifetime observed, at least one."""
+    return max(1, min(horizon_months, int(counts["duration_months"].max())))
+
+
 def forecast(
     counts: pd.DataFrame,
     models: FittedModels,
@@ -123,8 +131,9 @@ def forecast(
         One row per segment and month ahead: ``segment``, ``months_ahead`` (from 1), ``month`` (the date then;
         NaT without ``as_of``), ``model``, ``n_active`` (now), ``expected_active`` (of these, at that date),
         ``active_ci_lower``, ``active_ci_upper``, ``expected_churned`` (within that one month),
-        ``churned_ci_lower``, ``churned_ci_upper``. ``All`` is the sum of its segments (``model`` says so) where
-        each of them has a model. A segment without a model is absent; ``models.left_out`` says why.
+        ``churned_ci_lower``, ``churned_ci_upper``. ``All`` is the sum of its segments where there are any (``model``
+        says so). No further ahead than the longest lifetime observed; empty where that is less than a month.
+        A segment that nobody is left of is absent.
 
     Raises
     ------
@@ -136,25 +145,31 @@ def forecast(
     A customer aged a is still here after k months with probability S(a + k) / S(a): Kaplan–Meier up to the last
     age with 20 customers at risk, and beyond it the model that predicts later ages best. The variance of a sum
     over customers is Σ p(1 − p), for chance, plus what is not known of S (delta method on the hazards and on the
-    parameters, taken as independent). The interval is normal and clipped to what is possible. It speaks of today's
-    customers only, new ones are not counted; and it covers chance and estimation, not a wrong tail or a world
-    that changes.
+    parameters, taken as independent). A segment of which fewer than ten customers left is taken to leave at one
+    rate, (churned + ½) / months observed, whatever the age. The interval is normal and clipped to what is possible.
+    It speaks of today's customers only, new ones are not counted; and it covers chance and estimation, not a wrong
+    tail or a world that changes.
 
     In simulated Weibull worlds the 95 % interval held the truth in 93 to 97 % of cases with 300 and with 3,000
-    customers, and in 91 to 97 % with 100, for who is active after a year and who leaves in months 1 to 3.
+    customers, and in 91 to 97 % with 100, for who is active after a year and who leaves in months 1 to 3. Where one
+    segment mixes customers of very different risk, 86 % with 100: the model beyond the last well-observed age is wrong.
     """
     if horizon_months < 1:
         msg = f"horizon_months is {horizon_months!r}. Give a whole number of months from 1 on."
         raise ParameterError(msg)
-    z, ahead = z_value(confidence_level), np.arange(1, horizon_months + 1)
+    if counts["duration_months"].max() < 1:
+        return pd.DataFrame(columns=COLUMNS)
+    ahead_months = reach(counts, horizon_months)
+    z, ahead = z_value(confidence_level), np.arange(1, ahead_months + 1)
     month = pd.DatetimeIndex([pd.Timestamp(as_of) + pd.DateOffset(months=int(k)) if as_of else pd.NaT for k in ahead])
     parts = {
-        segment: _project(counts[counts["segment"] == segment], models, model, horizon_months)
-        for segment, model in models.table.loc[models.table["best"], ["segment", "model"]].to_numpy(str)
+        str(segment): _project(own, models, ahead_months)
+        for segment, own in counts.groupby("segment", sort=False)
+        if not own["event_observed"].all()
     }
-    own = set(counts.loc[~counts["event_observed"], "segment"]) - {WHOLE}
-    if own and own <= set(parts):
-        parts[WHOLE] = _summed([parts[segment] for segment in sorted(own)])
+    segments = [part for segment, part in parts.items() if segment != WHOLE]
+    if segments:
+        parts[WHOLE] = _summed(segments)
     tables = [_bounded(part, z).assign(segment=s, months_ahead=ahead, month=month) for s, part in parts.items()]
     return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
 
@@ -169,8 +184,13 @@ class _Projection:
     variance: dict[str, Floats]
 
 
-def _project(counts: pd.DataFrame, models: FittedModels, model: str, horizon: int) -> _Projection:
-    curve = extended(counts, models.fits[str(counts["segment"].iloc[0]), model], unit_months=models.unit_months)
+def _project(counts: pd.DataFrame, models: FittedModels, horizon: int) -> _Projection:
+    segment, n_events = str(counts["segment"].iloc[0]), int(counts.loc[counts["event_observed"], "n"].sum())
+    best = models.table[(models.table["segment"] == segment) & models.table["best"]]["model"]
+    if n_events < ENOUGH or best.empty:
+        return _constant(counts, n_events, horizon)
+    model = str(best.iloc[0])
+    curve = extended(counts, models.fits[segment, model], unit_months=models.unit_months)
     active = counts[~counts["event_observed"]].groupby("duration_months")["n"].sum()
     ages, n = active.index.to_numpy(float), active.to_numpy(float)
     here = _still_here(curve, ages, horizon)
@@ -182,6 +202,24 @@ def _project(counts: pd.DataFrame, models: FittedModels, model: str, horizon: in
         unknown = curve.variances @ steps**2 + np.einsum("ik,ij,jk->k", slopes, covariance, slopes)
         expected[name], variance[name] = n @ share, n @ (share * (1 - share)) + unknown
     return _Projection(model, n.sum(), expected, variance)
+
+
+def _constant(counts: pd.DataFrame, n_events: int, horizon: int) -> _Projection:
+    """Project at one rate for all ages, (events + ½) / exposure with the variance of a Poisson count."""
+    lived = counts["duration_months"] - counts["entry_months"]
+    exposure = max(float((lived * counts["n"]).sum()), 1 / DAYS_PER_MONTH)
+    n, rate, k = (
+        float(counts.loc[~counts["event_observed"], "n"].sum()),
+        (n_events + 0.5) / exposure,
+        np.arange(horizon + 1),
+    )
+    here = np.exp(-rate * k)[None, :]
+    slopes = -k * here * n
+    expected, variance = {}, {}
+    for name, change in CHANGES.items():
+        share = change(here)[0]
+        expected[name], variance[name] = n * share, n * share * (1 - share) + change(slopes)[0] ** 2 * rate / exposure
+    return _Projection(FEW, n, expected, variance)
 
 
 def _still_here(curve: Extended, ages: Floats, horizon: int, parameters: Floats | None = None) -> Floats:

@@ -61,7 +61,7 @@ def _p_value(value: float) -> str:
 
 
 def _months(value: float) -> str:
-    text = _decimals(value, ".0f" if abs(value) >= 10 or float(value).is_integer() else ".1f")
+    text = _decimals(value, ".0f" if abs(value) >= 100 or float(value).is_integer() else ".1f")
     return f"{text} month" if text == "1" else f"{text} months"
 
 

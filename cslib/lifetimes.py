@@ -7,7 +7,7 @@ it had then.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import ibis
@@ -26,8 +26,11 @@ NOT_RECORDED: Final = "not recorded"
 
 
 def unit_months(data: DataSet) -> float:
-    """Return the unit in which lifetimes are recorded, in months: a day, or one month for tenures."""
-    return 1 / DAYS_PER_MONTH if data.has_dates("customers") else 1.0
+    """Return the unit in which lifetimes are recorded, in months: a day, or a month where tenures are whole months."""
+    if data.has_dates("customers"):
+        return 1 / DAYS_PER_MONTH
+    tenure = data.table("customers").tenure_months.cast("float64")
+    return 1.0 if bool((tenure == tenure.round()).all().execute()) else 1 / DAYS_PER_MONTH
 
 
 def lifetime_rows(data: DataSet) -> ir.Table:
@@ -54,28 +57,36 @@ def lifetime_rows(data: DataSet) -> ir.Table:
     return _lives(data)
 
 
-def _lives(data: DataSet, **more: ir.Value) -> ir.Table:
+def _lives(data: DataSet, **more: str) -> ir.Table:
     table = data.table("customers")
     if "tenure_months" in table.columns:
-        churned, duration, entry = table.churned, table.tenure_months.cast("float64"), ibis.literal(0.0)
+        churned, entry = table.churned, ibis.literal(0.0)
+        duration = table.tenure_months.cast("float64") / unit_months(data)
     else:
+        table, entry = _under_observation(table, data.observed_from)
         churned = table.churned_on.notnull()
         end = table.churned_on.fill_null(ibis.date(observed(data)))
-        duration, entry = end.delta(table.started_on, unit="day").cast("int64"), ibis.literal(0)
-    if data.observed_from and "started_on" in table.columns:
-        # known to be here on the day before: so a churn on the first recorded day still counts
-        before = ibis.date(data.observed_from - timedelta(days=1))
-        entry = ibis.greatest(before.delta(table.started_on, unit="day").cast("int64"), 0)
+        duration = end.delta(table.started_on, unit="day").cast("int64")
     kind = table.churn_kind.fill_null(NOT_RECORDED) if "churn_kind" in table.columns else ibis.literal(NOT_RECORDED)
-    rows = table.select(
+    return table.select(
         customer_id=table.customer_id,
         entry=entry,
         duration=duration,
         event_observed=churned,
         churn_kind=ibis.ifelse(churned, kind, ""),
-        **more,
+        **{name: table[column].cast("string").fill_null("(missing)") for name, column in more.items()},
     )
-    return rows.filter((rows.entry == 0) | (rows.duration > rows.entry))
+
+
+def _under_observation(table: ir.Table, since: date | None) -> tuple[ir.Table, ir.Value]:
+    """Leave out who had left before records began, and give the others the age they had on the day before."""
+    if since is None:
+        return table, ibis.literal(0)
+    first = ibis.date(since)
+    table = table.filter((table.started_on >= first) | table.churned_on.isnull() | (table.churned_on >= first))
+    # the day before, so that a churn on the first recorded day still counts
+    age = ibis.date(since - timedelta(days=1)).delta(table.started_on, unit="day").cast("int64")
+    return table, ibis.greatest(age, 0)
 
 
 def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
@@ -143,5 +154,5 @@ def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
 def _with_segment(data: DataSet, segment_by: str) -> ir.Table:
     table = data.table("customers")
     if segment_by and segment_by != "customer_id" and segment_by in table.columns:  # at hand, so without a join
-        return _lives(data, segment=table[segment_by].cast("string").fill_null("(missing)"))
+        return _lives(data, segment=segment_by)
     return with_segment(lifetime_rows(data), data, segment_by)

@@ -34,6 +34,7 @@ Floats = NDArray[np.float64]
 LANDMARKS: Final = (1, 3, 6, 12, 24)  # months
 ENOUGH: Final = 100  # events a window of the smoothed hazard should hold
 WINDOWS: Final = (1, 2, 3, 6, 12)  # its half-widths, months
+FEW: Final = 10  # customers below which a segment sets no horizon for the others
 SMALLEST_P: Final = 1e-290
 
 
@@ -89,8 +90,9 @@ def survival_curve(counts: pd.DataFrame, *, confidence_level: float = 0.95) -> p
     -------
     pandas.DataFrame
         ``segment``, ``duration_months`` (ascending, from 0), ``n_at_risk``, ``n_events``, ``n_censored``,
-        ``survival`` (0–1), ``ci_lower``, ``ci_upper`` (log(−log) bounds; 1 before the first event, missing
-        once survival is 0). All else in this module is made of this table.
+        ``survival`` (0–1; missing from an age on that nobody was observed through, see :func:`supported`),
+        ``ci_lower``, ``ci_upper`` (log(−log) bounds; 1 before the first event, missing once survival is 0).
+        All else in this module is made of this table.
 
     Raises
     ------
@@ -107,6 +109,23 @@ def survival_curve(counts: pd.DataFrame, *, confidence_level: float = 0.95) -> p
     return pd.concat([_curve(name, own, confidence_level) for name, own in _segments(counts)], ignore_index=True)
 
 
+def supported(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell up to which rows of a life table survival from the start can be estimated.
+
+    Where customers come under observation late, an age may have nobody at risk, or lose all it has, while others
+    enter at a later age. What is known from there on holds for those others alone.
+
+    Examples
+    --------
+    >>> supported(pd.DataFrame({"n_at_risk": [1, 1, 0, 5], "n_events": [0, 1, 0, 2]})).tolist()
+    [True, False, False, False]
+    """
+    at_risk, events = table["n_at_risk"].to_numpy(), table["n_events"].to_numpy()
+    later = np.append(np.maximum.accumulate(at_risk[::-1])[::-1][1:], 0)
+    emptied = (at_risk == events) & (later > 0)
+    return np.asarray(np.cumsum(emptied) == 0)
+
+
 def _segments(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     return ((str(name), own) for name, own in table.groupby("segment", sort=False))
 
@@ -114,7 +133,8 @@ def _segments(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def _curve(name: str, own: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
     table = life_table(own)
     km = product_limit(table["n_at_risk"], table["n_events"], confidence_level=confidence_level)
-    table = table.assign(survival=km["survival"], ci_lower=km["lower"], ci_upper=km["upper"])
+    estimates = {"survival": km["survival"], "ci_lower": km["lower"], "ci_upper": km["upper"]}
+    table = table.assign(**{column: np.where(supported(table), v, np.nan) for column, v in estimates.items()})
     table.insert(0, "segment", name)
     return table
 
@@ -154,7 +174,7 @@ def _at(own: pd.DataFrame, months: Floats, confidence_level: float) -> pd.DataFr
     times = own["duration_months"].to_numpy(float)
     rows = own.iloc[np.searchsorted(times, months, side="right") - 1].reset_index(drop=True)
     rows["n_at_risk"] = _at_risk(own, months)
-    unknown = (months > times[-1]) & (rows["survival"] > 0).to_numpy()
+    unknown = (months > times[-1]) & ~(rows["survival"] == 0).to_numpy()
     estimates = ["survival", "ci_lower", "ci_upper"]
     rows[estimates] = rows[estimates].mask(pd.Series(unknown), np.nan)
     nobody = (rows["survival"] == 1) & (months > 0)
@@ -177,8 +197,15 @@ def drawn_ages(curve: pd.DataFrame) -> list[float]:
 
 
 def shared_horizon(curve: pd.DataFrame) -> float:
-    """Smallest last-observed age over the segments, in months: up to there all can be compared."""
-    return float(curve.groupby("segment")["duration_months"].max().min())
+    """Smallest last-observed age over the segments, in months: up to there all can be compared.
+
+    A segment of fewer than ten customers, or one that nobody is left of, does not shorten it where there are others.
+    """
+    by_segment = curve.groupby("segment")
+    last, end = by_segment["duration_months"].max(), by_segment["survival"].last()
+    n = (curve["n_events"] + curve["n_censored"]).groupby(curve["segment"]).sum()
+    firm = last[(n >= FEW) & (end > 0)]
+    return float((firm if len(firm) else last).min())
 
 
 def survival_summary(
@@ -209,7 +236,7 @@ def survival_summary(
     Raises
     ------
     ParameterError
-        ``tau_months`` is negative.
+        ``tau_months`` is negative, or longer than any segment has been observed.
 
     Notes
     -----
@@ -223,15 +250,21 @@ def survival_summary(
     Brookmeyer & Crowley (1982), Biometrics 38:29–41; Royston & Parmar (2013), BMC Medical Research
     Methodology 13:152.
     """
-    if tau_months < 0:
-        msg = f"tau_months is {tau_months}. Give months above 0, or 0 for the longest that all segments share."
-        raise ParameterError(msg)
-    tau = tau_months or shared_horizon(curve)
+    tau = _horizon(curve, tau_months)
     rows = [_summary(name, own, tau, confidence_level) for name, own in _segments(curve)]
     at = survival_at(curve, [months], confidence_level=confidence_level)
     label = f"survival_{months:g}m"
     named = at[["survival", "ci_lower", "ci_upper"]].set_axis([label, f"{label}_ci_lower", f"{label}_ci_upper"], axis=1)
     return pd.concat([pd.DataFrame(rows), named], axis=1)
+
+
+def _horizon(curve: pd.DataFrame, tau_months: float) -> float:
+    emptied = (curve.groupby("segment")["survival"].last() == 0).any()  # then known for ever
+    longest = np.inf if emptied else float(curve["duration_months"].max())
+    if not 0 <= tau_months <= longest + 1e-9:
+        msg = f"tau_months is {tau_months:g}. Give up to {longest:.1f}, or 0 for the longest that all segments share."
+        raise ParameterError(msg)
+    return tau_months or shared_horizon(curve)
 
 
 def _summary(name: str, own: pd.DataFrame, tau: float, confidence_level: float) -> dict[str, Any]:
@@ -251,7 +284,7 @@ def _summary(name: str, own: pd.DataFrame, tau: float, confidence_level: float) 
 
 
 def _crossing(own: pd.DataFrame, column: str) -> float:
-    below = own.loc[own[column] <= 0.5, "duration_months"]
+    below = own.loc[own[column] <= 0.5 + 1e-12, "duration_months"]  # a half is a product of many shares
     return float(below.iloc[0]) if len(below) else np.nan
 
 
@@ -259,14 +292,15 @@ def _mean_stay(own: pd.DataFrame, tau: float, confidence_level: float) -> tuple[
     """Mean months stayed up to tau, and its bounds."""
     times, survival = own["duration_months"].to_numpy(float), own["survival"].to_numpy(float)
     unknown = Interval(np.asarray(np.nan), np.asarray(np.nan))
-    if tau > times[-1] and survival[-1] > 0:
-        return np.nan, unknown
     inside = times < tau
-    steps = np.diff(np.append(times[inside], tau))
+    if np.isnan(survival[inside]).any() or (tau > times[-1] and survival[-1] > 0):
+        return np.nan, unknown
+    ends = np.append(times[inside], tau)[1:]
+    steps = ends - times[inside]
     areas = survival[inside] * steps
     mean, lost = float(areas.sum()), tau - float(areas.sum())
     if not own.loc[inside, "n_events"].any():
-        sure = wilson(sizes := _at_risk(own, times[inside] + steps), sizes, confidence_level=confidence_level)
+        sure = wilson(sizes := _at_risk(own, ends), sizes, confidence_level=confidence_level)
         return mean, Interval(np.asarray((sure.lower * steps).sum()), np.asarray(mean))
     error = _mean_stay_error(own[inside], areas)
     if error == 0:
@@ -394,7 +428,7 @@ def compare_segments(curve: pd.DataFrame, *, tau_months: float = 0.0, confidence
     27:1693–1702.
     """
     parts = {name: own for name, own in _segments(curve) if name != "All"}
-    tau = tau_months or shared_horizon(curve)
+    tau = _horizon(curve, tau_months)
     stays = {name: _mean_stay(own, tau, confidence_level) for name, own in parts.items()}
     names = sorted(parts, key=lambda s: -np.nan_to_num(stays[s][0]))
     pairs = list(combinations(names, 2))

@@ -10,9 +10,9 @@ ANALYSIS = {
     *("cohorts", "cohort_comparison", "revenue", "churn", "competing", "survival", "lifetimes"),
     *("lifetime_models", "cox", "driver_columns", "drivers", "at_risk"),
 }
-SENTENCES = {"sentences", "churn_sentences"}
+SENTENCES = {"sentences", "churn_sentences", "outlook_sentences"}
 HEAVY = {"papermill": {"reports"}, "nbconvert": {"html"}, "lifelines": {"lifetime_models", "cox"}}
-SHOWING = {"charts", "estimate_charts", "display", "drawing", "formats", *SENTENCES}
+SHOWING = {"charts", "estimate_charts", "heatmaps", "display", "drawing", "formats", *SENTENCES}
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,7 @@ def test_charts_and_analysis_meet_only_in_notebooks(imports):
     graph = _own(imports)
     assert not any(graph[m] & SHOWING for m in ANALYSIS)
     assert not graph["charts"] - {"errors", "__init__"}
+    assert not graph["heatmaps"] - {"charts", "errors", "__init__"}
     assert not graph["estimate_charts"] - {"charts", "errors", "__init__"}
     assert not any(graph[m] & ANALYSIS for m in SHOWING)
 

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
-from cslib.charts import INK, MAX_COHORTS, OBSERVED, PALETTE, _spread, lines_with_bands, nice_step, retention_heatmap
+from cslib.charts import INK, MUTED, OBSERVED, PALETTE, _spread, lines_with_bands, nice_step
 from cslib.errors import ParameterError
+from cslib.heatmaps import MAX_COHORTS, retention_heatmap
 
 
 def triangle(cohorts=4):
@@ -62,11 +64,19 @@ def test_lines_have_a_band_a_label_and_the_customers_below():
     assert axes.get_ylim() == (0, 1)
 
 
-def test_labels_never_cover_each_other():
-    axes = draw(curve(["All", *"abcdefgh"]))
-    heights = sorted(t.xy[1] for t in axes.texts if t.get_text() in "abcdefgh" or t.get_text() == "All")
-    assert np.diff(heights).min() > 0.05
-    assert heights[-1] <= axes.get_ylim()[1]
+def named(axes):
+    """Names at the ends of lines, which alone are bold."""
+    return [t for t in axes.texts if t.get_fontweight() == "bold"]
+
+
+def test_names_stand_in_one_column_beyond_the_axis_apart():
+    table = curve(["All", *"abcdefgh"])
+    ends = table["segment"].map({name: 12 - i for i, name in enumerate(["All", *"abcdefgh"])})
+    axes = draw(table[table["period_index"] <= ends])
+    assert len(named(axes)) == 9
+    assert overlapping(named(axes)) == 0
+    assert len({box.x0 for box in boxes(named(axes))}) == 1
+    assert all(box.x0 > axes.bbox.x1 for box in boxes(named(axes)))
 
 
 def test_too_many_segments_are_refused():
@@ -81,11 +91,51 @@ def test_text_is_never_read_as_a_formula():
     assert {r"Pro $\foo$ to $29$", "a name of two lines tha…"} <= texts
 
 
-def test_a_line_is_named_where_it_ends():
-    table = curve(["All", "old", "young"])
-    axes = draw(table[(table.segment != "young") | (table.period_index < 5)])
-    ends = {t.get_text(): (t.xy[0], t.xyann) for t in axes.texts if t.get_text() in ("old", "young")}
-    assert ends == {"old": (12, (8, 0)), "young": (4, (8, 9))}
+def test_a_leader_joins_the_name_to_a_line_that_ends_far_from_it():
+    """12 % of 12 months are 1.44: month 11 is near, month 5 far."""
+    table = curve(["All", "near", "far"])
+    ends = table["segment"].map({"All": 12, "near": 11, "far": 5})
+    texts = named(draw(table[table["period_index"] <= ends]))
+    assert {t.get_text(): (t.xy[0], t.arrow_patch is not None) for t in texts} == {
+        "All": (12, False), "near": (11, False), "far": (5, True),
+    }  # fmt: skip
+    (leader,) = [t.arrow_patch for t in texts if t.arrow_patch]
+    assert (leader.get_linestyle(), leader.get_alpha()) == (":", 0.5)
+
+
+def test_names_stand_in_the_order_of_the_ends():
+    tables = [survival(name, shares=(1, 0.8, last)) for name, last in (("a", 0.3), ("b", 0.32), ("c", 0.31))]
+    height = {t.get_text(): t.xyann[1] for t in named(step_chart(pd.concat(tables)))}
+    assert sorted(height, key=height.get) == ["a", "c", "b"]
+
+
+def test_each_row_of_numbers_has_its_name_in_its_colour():
+    axes = step_chart(pd.concat([survival("All"), survival("Pro", sizes=(7, 6, 5)), survival("Free")]), line="steps")
+    below = {t.get_text(): t for t in axes.texts if t not in named(axes) and t.xy[0] == axes.get_xlim()[1]}
+    assert {name: t.get_color() for name, t in below.items()} == {"Pro": PALETTE[0], "Free": PALETTE[1], "All": MUTED}
+    seven = next(t for t in axes.texts if t.get_text() == "7")
+    assert (seven.xyann[1], seven.get_color()) == (below["Pro"].xyann[1], PALETTE[0])
+
+
+@pytest.mark.parametrize("last", [24, 25, 26])
+def test_names_of_rows_touch_no_number_and_no_label(last):
+    ages = np.arange(last + 1.0)
+    tables = [survival(name, ages, 0.97**ages, np.full(last + 1, 9_999_999)) for name in ("All", *"abcdefgh")]
+    axes = step_chart(pd.concat(tables), line="steps")
+    assert overlapping([*axes.texts, axes.xaxis.label]) == 0
+
+
+def test_the_only_row_needs_no_name():
+    assert "All" not in [t.get_text() for t in step_chart(survival()).texts]
+
+
+@pytest.mark.parametrize("line", ["steps", "straight"])
+def test_a_segment_without_values_keeps_its_colour_and_draws_nothing(line):
+    table = pd.concat([survival("Free", shares=[np.nan] * 3), survival("Pro"), survival("All")])
+    axes = step_chart(table, line=line)
+    assert [drawn.get_color() for drawn in axes.lines] == [PALETTE[1], MUTED]
+    assert {t.get_text(): t.get_color() for t in named(axes)} == {"Pro": PALETTE[1], "All": MUTED}
+    assert "Free" not in [t.get_text() for t in axes.texts]
 
 
 def test_brackets_are_points_with_their_names():
@@ -95,8 +145,7 @@ def test_brackets_are_points_with_their_names():
     )
     assert [t.get_text() for t in axes.get_xticklabels()] == ["1–3", "4–6", "7–12"]
     assert len(axes.containers) == 2
-    ends = [t.xy[0] for t in axes.texts if t.get_text() in ("All", "Pro")]
-    assert ends == [axes.get_xlim()[1]] * 2
+    assert [t.xyann[0] for t in named(axes)] == [axes.get_xlim()[1]] * 2
     assert {"1,000", "990"} <= {t.get_text() for t in axes.texts}
 
 
@@ -126,10 +175,10 @@ def test_nothing_to_draw_is_an_error():
 
 
 def boxes(texts):
-    """Where texts stand, in pixels, once everything has found its place."""
+    """Where texts stand, in pixels and without their leaders, once everything has found its place."""
     texts = list(texts)
     texts[0].figure.savefig(io.BytesIO(), dpi=100)
-    return [t.get_window_extent() for t in texts if t.get_text()]
+    return [Text.get_window_extent(t) for t in texts if t.get_text()]
 
 
 def overlapping(texts):
@@ -194,9 +243,8 @@ def test_models_stand_before_the_observed_steps_in_ink():
 def test_six_models_that_end_alike_have_names_apart():
     models = ["Exponential", "Weibull", "Log-normal", "Log-logistic", "Generalised gamma", "sBG"]
     axes = step_chart(overlay(models))
-    named = [t for t in axes.texts if t.get_text() in {*models, OBSERVED}]
-    assert len(named) == 7
-    assert overlapping(named) == 0
+    assert {t.get_text() for t in named(axes)} == {*models, OBSERVED}
+    assert overlapping(named(axes)) == 0
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
@@ -294,7 +342,7 @@ def test_names_that_begin_alike_are_still_two_lines():
     long = "Enterprise, prepaid for a whole year, "
     axes = draw(curve([long + "Europe", long + "Americas"]))
     assert len(axes.lines) == 2
-    assert [t.get_text() for t in axes.texts].count("Enterprise, prepaid for…") == 2
+    assert [t.get_text() for t in named(axes)] == ["Enterprise, prepaid for…"] * 2
 
 
 def test_millions_below_the_axis_do_not_touch():

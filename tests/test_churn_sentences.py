@@ -5,25 +5,31 @@ import pandas as pd
 import pytest
 
 from cslib.churn_sentences import (
-    calibration_finding,
     churn_answer,
     churn_cards,
     churn_finding,
     churn_subtitle,
-    driver_finding,
-    forecast_finding,
-    forecast_gap,
-    forecast_line,
+    firm_medians,
     hazard_finding,
     incidence_finding,
-    model_finding,
     pair_finding,
     pair_labels,
     pair_sentences,
     pair_subtitle,
-    risk_finding,
     summary_table,
     survival_finding,
+    unobserved_ages,
+)
+from cslib.errors import ParameterError
+from cslib.outlook_sentences import (
+    calibration_finding,
+    concordance_sentence,
+    driver_finding,
+    forecast_finding,
+    forecast_gap,
+    forecast_line,
+    model_finding,
+    risk_finding,
 )
 from cslib.survival import compare_segments, hazard_by_age, survival_at, survival_curve, survival_summary
 
@@ -69,12 +75,14 @@ def rates(last=0.05, *, half=0.01, months=14, usual=0.05):
 def test_the_subtitle_counts_who_was_never_observed():
     counts = lives(Pro=PRO)
     assert churn_subtitle(counts, n_customers=200) == "200 customers, of whom 30 left"
-    assert churn_subtitle(counts, n_customers=207).endswith("7 customers left before records began and are not counted")
+    assert churn_subtitle(counts, n_customers=207).endswith("7 customers had left before and are not counted")
 
 
 def test_the_answer_names_stay_difference_and_forecast(curve, comparison):
     answer = churn_answer(survival_summary(curve), comparison, forecast())
-    assert answer.startswith("**62 % of customers stay longer than 12 months** (95 % interval 58 to 67 %, 400 customers)")
+    assert answer.startswith(
+        "**62 % of customers stay longer than 12 months** (95 % interval 58 to 67 %, 400 customers)"
+    )
     assert "longer than Lite ones over their first 24 months (6.2 to 9.1)." in answer
     assert "Of 100 customers today, about 20 (15 to 25) are expected to leave within 2 months." in answer
 
@@ -91,10 +99,7 @@ def test_nobody_left_and_few_left_are_said():
         return churn_answer(survival_summary(curve), compare_segments(curve), NO_ROWS)
 
     assert answer((6, False, 40)) == "**Nobody has left yet**: all 40 customers are still here."
-    assert (
-        answer((2, True, 1), (6, False, 40))
-        == "**1 of 41 customers left so far**, fewer than half at any age seen."
-    )
+    assert answer((2, True, 1), (6, False, 40)) == "**1 of 41 customers left so far**, fewer than half at any age seen."
 
 
 def test_no_clear_difference_is_said_as_such():
@@ -113,7 +118,7 @@ def test_pairs_beyond_the_title_are_told_and_the_rest_counted():
     sentences = pair_sentences(comparison, most=2)
     assert len(sentences) == 4
     assert sentences[2] == "2 further pairs of segments differ by more than chance."
-    assert sentences[3] == "1 of 6 pairs show no clear difference in months stayed."
+    assert sentences[3] == "1 of 6 pairs shows no clear difference in months stayed."
 
 
 def test_a_p_value_that_underflows_is_written_as_a_power(comparison):
@@ -123,21 +128,13 @@ def test_a_p_value_that_underflows_is_written_as_a_power(comparison):
     assert "p = 0.040." in pair_subtitle(comparison.assign(p_value=0.04, log10_p_value=-1.4))
 
 
-def test_survival_is_compared_at_an_age_all_have_reached(curve):
+def test_survival_names_two_segments_only_where_they_differ(curve, comparison):
     at = survival_at(curve, [1, 3, 6, 12, 24])
-    assert (
-        survival_finding(at, survival_summary(curve))
-        == "85 % of Pro customers stay longer than 12 months, 40 % of Lite"
-    )
-    whole = curve[curve.segment == "All"]
-    assert (
-        survival_finding(survival_at(whole, [1, 12]), survival_summary(whole))
-        == "62 % of customers stay longer than 12 months"
-    )
+    assert survival_finding(at, comparison) == "85 % of Pro customers stay longer than 12 months, 40 % of Lite"
+    alike = comparison.assign(p_adjusted=0.5)
+    assert survival_finding(at, alike) == "62 % of customers stay longer than 12 months"
     young = survival_curve(lives(Pro=[(0.5, False, 40)]))
-    assert survival_finding(survival_at(young, [1, 12]), survival_summary(young)).startswith(
-        "Too few customers, or too short"
-    )
+    assert survival_finding(survival_at(young, [1, 12]), alike).startswith("Too short a time")
 
 
 @pytest.mark.parametrize(
@@ -168,7 +165,7 @@ def test_kinds_are_told_at_the_latest_landmark():
     )
     assert (
         incidence_finding(rows)
-        == "Within 6 months the business loses 10 % of customers to voluntary churn and 2.0 % of customers to involuntary churn"
+        == "Within 6 months, 10 % of customers are lost to voluntary churn, 2.0 % to involuntary churn"
     )
     assert incidence_finding(rows.assign(duration_months=0.5)).startswith("Too short")
 
@@ -180,7 +177,10 @@ def test_models_and_forecast():
     assert model_finding(models) == "Log-normal, of 2 models, predicts the later ages best"
     assert "lowest AIC" in model_finding(models.assign(holdout_score=np.nan))
     assert model_finding(models.iloc[:0]) == "No model could be fitted"
-    assert forecast_finding(NO_ROWS) == "No forecast: no model could be fitted"
+    assert (
+        forecast_finding(NO_ROWS)
+        == "No forecast: nobody is a customer today, or they have been observed for less than a month"
+    )
     line = forecast_line(forecast())
     assert line.expected_active.tolist() == [100, 90, 80]
     assert line.ci_upper.tolist() == [100, 95, 85]
@@ -188,15 +188,25 @@ def test_models_and_forecast():
 
 def test_drivers_are_named_with_their_reference():
     table = pd.DataFrame(
-        {"term": "plan", "level": ["Lite (reference)", "Pro", "Max"], "hazard_ratio": [1, 0.3, 0.9], "ci_lower": [np.nan, 0.2, 0.7], "ci_upper": [np.nan, 0.4, 1.1]}
+        {"term": "plan", "level": ["Lite (reference)", "Pro", "Max"], "hazard_ratio": [1, 0.3, 0.9], "ci_lower": [np.nan, 0.2, 0.7], "ci_upper": [np.nan, 0.4, 1.1], "p_value": [np.nan, 1e-9, 0.3]}
     )  # fmt: skip
     assert (
         driver_finding(table)
         == "plan: Pro customers leave at 0.30 times (0.20 to 0.40) the rate of Lite ones, all else equal"
     )
-    assert driver_finding(table.assign(ci_upper=1.1)) == "No driver clearly raises or lowers the risk of leaving"
+    assert (
+        driver_finding(table.assign(p_value=[np.nan, 0.03, 0.3]))
+        == "No driver clearly raises or lowers the risk of leaving"
+    )
     number = pd.DataFrame(
-        {"term": ["price"], "level": ["18 → 90"], "hazard_ratio": [1.4], "ci_lower": [1.2], "ci_upper": [1.6]}
+        {
+            "term": ["price"],
+            "level": ["18 → 90"],
+            "hazard_ratio": [1.4],
+            "ci_lower": [1.2],
+            "ci_upper": [1.6],
+            "p_value": [1e-6],
+        }
     )
     assert (
         driver_finding(number)
@@ -206,12 +216,19 @@ def test_drivers_are_named_with_their_reference():
 
 @pytest.mark.parametrize(("off", "word"), [(0.0, "churn agree"), (0.3, "do not agree everywhere")])
 def test_calibration_counts_the_groups_that_hold(off, word):
-    observed = np.array([0.1, 0.2, 0.3])
-    groups = pd.DataFrame(
-        {"predicted": observed + off, "observed": observed, "ci_lower": observed - 0.05, "ci_upper": observed + 0.05}
-    )
+    observed = np.arange(1, 7) / 10
+    bounds = {"ci_lower": observed - 0.05, "ci_upper": observed + 0.05}
+    groups = pd.DataFrame({"predicted": observed + off, "observed": observed, **bounds})
     assert word in calibration_finding(groups)
-    assert f"{3 * (not off)} of 3 groups" in calibration_finding(groups)
+    assert f"{6 * (not off)} of 6 groups" in calibration_finding(groups)
+    wide = groups.assign(predicted=observed + 0.04 + 0.1 * (observed > 0.5), ci_upper=observed + 0.2)
+    assert "do not agree everywhere" in calibration_finding(wide)
+    assert calibration_finding(groups.head(1)) == "The predictions fall into 1 group only, too few to judge them by"
+
+
+def test_concordance_is_told_in_pairs():
+    assert "knows in 62 % of cases who leaves first (concordance 0.62;" in concordance_sentence(0.62)
+    assert concordance_sentence(np.nan) == ""
 
 
 def test_the_risk_list_says_what_it_holds():
@@ -219,8 +236,11 @@ def test_the_risk_list_says_what_it_holds():
     text = risk_finding(risk, capacity=1, horizon_months=12, currency="USD")
     assert (
         text
-        == "Expected: about 1 of 3 customers leave within 12 months, with USD 100 of monthly margin. **The 1 listed hold USD 50 of it (50 %).**"
+        == "Expected: about 1 of 3 customers leave within 12 months, and with them USD 100 a month. **The 1 listed hold USD 50 of it (50 %).**"
     )
+    assert "no money is at risk" in risk_finding(risk.assign(money_at_risk=0.0), capacity=1, horizon_months=1)
+    with pytest.raises(ParameterError, match="capacity is -3"):
+        risk_finding(risk, capacity=-3, horizon_months=12)
     assert "no MRR" in risk_finding(risk.assign(money_at_risk=np.nan), capacity=1, horizon_months=1)
     assert (
         risk_finding(risk.iloc[:0], capacity=1, horizon_months=12)
@@ -233,7 +253,7 @@ def test_a_forecast_that_the_risk_list_contradicts_is_explained():
     text = forecast_gap(forecast(), risk, split="plan", strongest="contract")
     assert text.startswith("The probabilities of the at-risk list add up to 40, not to the 20 forecast")
     assert text.endswith("takes those of one age and plan for alike. Segment by contract to bring the two together.")
-    assert forecast_gap(forecast(), risk.assign(p_churn=0.22)) == ""
+    assert forecast_gap(forecast(), risk.assign(p_churn=0.22)).endswith("adds up to 22: within the interval.")
     assert forecast_gap(NO_ROWS, risk) == ""
 
 
@@ -254,19 +274,39 @@ def test_cards_hold_what_the_data_can_tell(curve):
     full = churn_cards(summary, rates(), forecast())
     assert [c.label for c in full] == [
         "Stay longer than 12 months",
-        "Mean stay in the first 24 months",
+        "Mean months stayed of the first 24",
         "Customer churn, February 2025",
         "Expected to leave within 2 months",
     ]
     assert (full[3].value, full[3].ci_lower, full[3].ci_upper, full[3].n) == (20, 15, 25, 100)
     lite = survival_summary(curve[curve.segment == "Lite"].assign(segment="All"))
-    assert churn_cards(lite, rates(), forecast())[1].label == "Half leave within"
+    assert churn_cards(lite, rates(), forecast())[1].label == "Months until half have left"
     assert len(churn_cards(summary, pd.DataFrame(), NO_ROWS)) == 2
 
 
-def test_the_summary_says_where_it_rests_on_few():
+def test_medians_of_few_are_not_told():
+    """Half are gone at month 9, to which two customers were followed."""
     curve = survival_curve(lives(a=[(1, True, 2), (3, False, 20), (9, True, 1), (10, False, 1)]))
-    table = summary_table(survival_summary(curve), curve)
-    assert table.iloc[0, 3].startswith("9.0 (")
-    assert table.iloc[0, 3].endswith(", few observed")
-    assert table.iloc[0, 5] == "not reached"
+    raw = survival_summary(curve)
+    firm = firm_medians(raw, curve)
+    assert raw.median_months.tolist() == [9, 9]
+    assert firm.median_months.isna().all()
+    table = summary_table(firm, curve)
+    assert table.iloc[0, 3] == "not reached"
+    assert table.iloc[0, 5] == "not known"
+    assert table.iloc[0, 4].endswith(")")
+
+
+def test_early_ages_that_nobody_saw_are_named():
+    late = lives(Pro=PRO).assign(entry_months=2.0)
+    curve = survival_curve(pd.concat([late[late.segment == "Pro"], lives(Lite=LITE)]))
+    assert unobserved_ages(curve).startswith("For Pro, how long customers stay from their start cannot be told")
+    assert unobserved_ages(survival_curve(lives(Lite=LITE))) == ""
+    assert "not known" in summary_table(survival_summary(curve), curve).query("segment == 'Pro'").iloc[0, 3]
+
+
+def test_months_that_no_two_segments_reach_are_not_compared(comparison):
+    short = comparison.assign(rmst_difference_months=np.nan, ci_lower=np.nan, ci_upper=np.nan)
+    assert pair_finding(short).startswith("No two segments have been observed for 24 months")
+    near = comparison.assign(rmst_difference_months=0.1, ci_lower=-0.1, ci_upper=0.3)
+    assert "do not leave at the same rate, but over 24 months none clearly stays longer" in pair_finding(near)

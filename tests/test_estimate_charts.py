@@ -80,6 +80,12 @@ def test_only_an_interval_beside_the_reference_is_in_colour_and_no_interval_is_h
     assert [to_hex(c) for c in points.get_facecolors()] == [GROUND, PALETTE[0], GROUND, MUTED]
 
 
+def test_a_column_clear_decides_the_colour_instead_of_the_interval():
+    """Of 0.4–0.625 and 0.96–3.44 the first alone excludes 1; regrouped, the rows keep their own word."""
+    axes = forest(DRIVERS.iloc[[0, 3, 1, 2]].assign(clear=[False, True, False, False]), group="term")
+    assert [to_hex(c) for c in axes.collections[-1].get_edgecolors()] == [MUTED, MUTED, PALETTE[0], MUTED]
+
+
 def test_the_reference_is_a_dashed_line():
     line = scores([10, 20], reference=17.5).lines[0]
     assert (list(line.get_xdata()), line.get_linestyle()) == ([17.5, 17.5], "--")

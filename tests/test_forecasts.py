@@ -39,8 +39,8 @@ def world(rng, n, *, scale=20.0, shape=0.8, unit=DAY):
 
 @pytest.fixture(scope="module")
 def one_age():
-    """Four left at age 2, six are here at age 4: 4·2½ + 6·4½ = 37 months, 4 churns. Too few for Kaplan–Meier."""
-    return counts_of([2, 4], [True, False], n=[4, 6])
+    """Twenty left at age 2, thirty are here at age 4: 20·2½ + 30·4½ = 185 months, 20 churns."""
+    return counts_of([2, 4], [True, False], n=[20, 30])
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +54,14 @@ def fitted(drawn):
 
 
 def test_forecast_of_an_exponential(one_age):
-    """Six stay with p = exp(−4k/37); the rate 4/37 has variance rate²/4, and the slope of 6p in it is −6kp."""
+    """Thirty stay with p = exp(−4k/37); the rate 20/185 has variance rate²/20, the slope of 30p in it is −30kp."""
     table = forecast(one_age, fit_models(one_age, unit_months=1.0), horizon_months=3)
     k, rate = np.arange(1, 4), 4 / 37
     p = np.exp(-rate * k)
-    half = stats.norm.ppf(0.975) * np.sqrt(6 * p * (1 - p) + (6 * k * p * rate) ** 2 / 4)
-    assert table["expected_active"].to_numpy() == pytest.approx(6 * p)
-    assert table["active_ci_lower"].to_numpy() == pytest.approx(np.maximum(6 * p - half, 0), rel=1e-5)
-    assert table["active_ci_upper"].to_numpy() == pytest.approx(np.minimum(6 * p + half, 6), rel=1e-5)
+    half = stats.norm.ppf(0.975) * np.sqrt(30 * p * (1 - p) + (30 * k * p * rate) ** 2 / 20)
+    assert table["expected_active"].to_numpy() == pytest.approx(30 * p)
+    assert table["active_ci_lower"].to_numpy() == pytest.approx(np.maximum(30 * p - half, 0), rel=1e-5)
+    assert table["active_ci_upper"].to_numpy() == pytest.approx(np.minimum(30 * p + half, 30), rel=1e-5)
 
 
 def test_forecast_of_churn_in_one_month(one_age):
@@ -70,10 +70,10 @@ def test_forecast_of_churn_in_one_month(one_age):
     rate = 4 / 37
     p1, p2 = np.exp(-rate), np.exp(-2 * rate)
     q = p1 - p2
-    half = stats.norm.ppf(0.75) * np.sqrt(6 * q * (1 - q) + (6 * (2 * p2 - p1) * rate) ** 2 / 4)
-    assert table["expected_churned"].tolist() == pytest.approx([6 * (1 - p1), 6 * q])
+    half = stats.norm.ppf(0.75) * np.sqrt(30 * q * (1 - q) + (30 * (2 * p2 - p1) * rate) ** 2 / 20)
+    assert table["expected_churned"].tolist() == pytest.approx([30 * (1 - p1), 30 * q])
     assert table.loc[1, ["churned_ci_lower", "churned_ci_upper"]].tolist() == pytest.approx(
-        [6 * q - half, 6 * q + half]
+        [30 * q - half, 30 * q + half]
     )
 
 
@@ -91,11 +91,32 @@ def test_churned_and_active_add_up(drawn, fitted):
     assert (table["n_active"] == (~drawn["event_observed"]).sum()).all()
 
 
+def test_few_or_no_churns_are_taken_at_one_rate():
+    """Of 400 aged 23 months none left: ½ churn in 9,200 months, 400 · (1 − exp(−6/18400)) ≈ 0.13 in half a year."""
+    counts = counts_of([23], [False], n=400)
+    last = forecast(counts, fit_models(counts, unit_months=1.0), horizon_months=6).iloc[-1]
+    rate = 0.5 / 9200
+    p = np.exp(-6 * rate)
+    half = stats.norm.ppf(0.975) * np.sqrt(400 * p * (1 - p) + (400 * 6 * p) ** 2 * rate / 9200)
+    assert last.model == "One rate (few left)"
+    assert last.expected_active == pytest.approx(400 * p)
+    assert last.active_ci_lower == pytest.approx(400 * p - half)
+    assert last.active_ci_upper == 400
+
+
 def test_nothing_to_forecast():
-    counts = counts_of([1, 2], [False, False])
-    table = forecast(counts, fit_models(counts, unit_months=1.0))
-    assert table.empty
-    assert table.columns[:2].tolist() == ["segment", "months_ahead"]
+    gone, today = counts_of([1, 2], True), counts_of([0.2], False, n=9)
+    for counts in (gone, today):
+        table = forecast(counts, fit_models(counts, unit_months=DAY))
+        assert table.empty
+        assert table.columns[:2].tolist() == ["segment", "months_ahead"]
+    assert (
+        forecast(
+            counts_of([1.5, 3.5], [True, False], n=20),
+            fit_models(counts_of([1.5, 3.5], [True, False], n=20), unit_months=DAY),
+        ).months_ahead.max()
+        == 3
+    )
 
 
 def test_ages_well_observed_follow_kaplan_meier_by_hand():

@@ -42,16 +42,23 @@ def test_a_churn_after_as_of_is_not_known_yet():
 
 
 def test_tenures_are_months_and_zero_is_kept():
-    customers = pd.DataFrame({"customer_id": ["a", "b"], "tenure_months": [0, 2.5], "churned": [True, False]})
+    customers = pd.DataFrame({"customer_id": ["a", "b"], "tenure_months": [0, 2], "churned": [True, False]})
     data = cslib.load({"customers": customers})
-    assert lifetimes(data).duration_months.tolist() == [0.0, 2.5]
+    assert lifetimes(data).duration_months.tolist() == [0.0, 2.0]
     assert unit_months(data) == 1
 
 
+def test_tenures_with_fractions_are_no_whole_months():
+    customers = pd.DataFrame({"customer_id": ["a", "b"], "tenure_months": [0, 2.5], "churned": [True, False]})
+    data = cslib.load({"customers": customers})
+    assert lifetimes(data).duration_months.tolist() == pytest.approx([0.0, 2.5])
+    assert unit_months(data) == DAYS
+
+
 def test_customers_older_than_the_records_enter_late(tmp_path):
-    """Records begin on 1 February. a left before: never seen. b leaves on that very day: at risk on it."""
+    """Records begin on 1 February. a and e left before: never seen. b leaves on that very day: at risk on it."""
     (tmp_path / "customers.csv").write_text(
-        "customer_id,started_on,churned_on\na,2025-01-01,2025-01-20\nb,2025-01-01,2025-02-01\nc,2025-01-22,\nd,2025-02-05,\n"
+        "customer_id,started_on,churned_on\na,2025-01-01,2025-01-20\nb,2025-01-01,2025-02-01\nc,2025-01-22,\nd,2025-02-05,\ne,2025-01-31,2025-01-31\n"
     )
     (tmp_path / "cslib.toml").write_text("as_of = 2025-03-31\nobserved_from = 2025-02-01\n")
     rows = by_customer(cslib.load(tmp_path))

@@ -175,7 +175,7 @@ CONSTANT = "customer_id,started_on,churned_on,plan,copy,note\n" + "".join(
         ({"customers": GONE}, {"as_of": "2025-12-31"}, "Half of all customers leave within"),
         ({"customers": STAY}, {"as_of": "2025-12-31"}, "Nobody has left yet: all 12 customers are still here."),
         ({"customers": LATE}, {"as_of": "2025-06-05"}, "Nobody has left yet"),
-        ({"customers": TENURE}, {}, "Half of all customers leave within 3 months (95 % interval 3.0 or more, 3 customers)"),
+        ({"customers": TENURE}, {}, "50 % of customers stay longer than 12 months (95 % interval 0.6 to 91 %, 3 customers)"),
         ({"customers": MANY}, {"as_of": "2025-04-30", "segment_by": "plan"}, "Half of all customers leave within"),
         ({"customers": CONSTANT}, {"as_of": "2025-04-30", "segment_by": "copy"}, "customers stay longer than 12 months"),
     ],

@@ -1,5 +1,7 @@
 """Survival: curves, medians, mean stay, hazard and comparison, on counts."""
 
+from contextlib import nullcontext
+
 import lifelines
 import numpy as np
 import pandas as pd
@@ -143,10 +145,12 @@ def test_order_and_splitting_of_counts_change_nothing(rows):
 @settings(max_examples=50, deadline=None)
 def test_mean_stay_equals_lifelines(rows, tau):
     _, stay, event, n = (np.array(column) for column in zip(*rows, strict=True))
-    summary = survival_summary(survival_curve(counts_of(stay, event, n=n)), tau_months=float(tau)).iloc[0]
-    if np.isnan(summary.rmst_months):
-        assert stay.max() < tau
+    curve = survival_curve(counts_of(stay, event, n=n))
+    if stay.max() < tau:
+        with pytest.raises(ParameterError, match="tau_months is") if curve.survival.iloc[-1] else nullcontext():
+            survival_summary(curve, tau_months=float(tau))
         return
+    summary = survival_summary(curve, tau_months=float(tau)).iloc[0]
     fitted = lifelines.KaplanMeierFitter().fit(np.repeat(stay, n), np.repeat(event, n))
     assert summary.rmst_months == pytest.approx(lifelines.utils.restricted_mean_survival_time(fitted, t=tau))
     assert not summary.rmst_ci_lower > summary.rmst_months + 1e-9
@@ -202,9 +206,42 @@ def test_a_segment_too_young_for_the_horizon_has_no_mean_stay():
     assert survival_summary(curve).tau_months.tolist() == [3, 3]
 
 
+def test_a_young_segment_of_few_does_not_shorten_the_horizon():
+    old = counts_of([9, 30], [True, False], n=20, segment="old")
+    new, gone = counts_of([0.1], [False], n=9, segment="new"), counts_of([2], [True], n=40, segment="gone")
+    assert shared_horizon(survival_curve(pd.concat([old, new, gone]))) == 30
+    assert shared_horizon(survival_curve(pd.concat([new, gone]))) == 0.1
+
+
+def test_ages_that_nobody_was_observed_through_leave_survival_unknown():
+    """One starts and leaves at month 1; all others enter at month 5: what they show holds from month 5 on."""
+    counts = pd.concat([counts_of([1], True), counts_of([8, 20], [True, False], entry=5.0, n=50)])
+    curve = survival_curve(counts)
+    assert curve.survival.isna().tolist() == [False, True, True, True, True]
+    summary = survival_summary(curve, tau_months=12).iloc[0]
+    assert np.isnan([summary.median_months, summary.rmst_months, summary.survival_12m]).all()
+    assert hazard_by_age(curve).query("duration_months > 5").n_events.sum() == 50
+
+
+@pytest.mark.parametrize("n", [6, 24, 130, 398])
+def test_the_median_is_where_the_curve_touches_a_half(n):
+    """One leaves at each age 1, 2, …, n: half are gone at n / 2."""
+    assert survival_summary(survival_curve(counts_of(np.arange(1, n + 1), True))).median_months[0] == n / 2
+
+
+def test_bounds_where_nobody_left_use_the_right_numbers():
+    """226 and 860 days: with 2 at risk 2 / (2 + 1.96²) = 0.342, with one 0.207."""
+    days = np.array([226, 860]) / 30.4375
+    row = survival_summary(survival_curve(counts_of(days, False))).iloc[0]
+    z2 = stats.norm.ppf(0.975) ** 2
+    assert row.rmst_ci_lower == pytest.approx(days[0] * 2 / (2 + z2) + (days[1] - days[0]) / (1 + z2))
+
+
 def test_bad_parameters_and_no_counts_are_refused():
     with pytest.raises(DataError, match="no lifetimes"):
         survival_curve(FIVE.iloc[:0])
+    with pytest.raises(ParameterError, match="tau_months is 36. Give up to 12.0"):
+        compare_segments(survival_curve(counts_of([12], False)), tau_months=36)
     with pytest.raises(ParameterError, match="tau_months is -1"):
         survival_summary(survival_curve(FIVE), tau_months=-1)
     with pytest.raises(ParameterError, match="confidence_level is 95"):
