@@ -95,7 +95,7 @@ def _stay(row: pd.Series[Any]) -> str:
         interval = _between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
         stay = f"**{percent(row.survival_12m)} of customers stay longer than 12 months**"
         return f"{stay} (95 % interval {interval}, {n}); when half will have left cannot be told yet."
-    return f"**{int(row.n_events):,} of {n} left so far**, fewer than half at any age seen."
+    return f"**{int(row.n_events):,} of {n} left so far**; when half of them leave cannot be told yet."
 
 
 def churn_cards(summary: pd.DataFrame, rates: pd.DataFrame, forecast: pd.DataFrame) -> list[Card]:

@@ -167,6 +167,11 @@ CONSTANT = "customer_id,started_on,churned_on,plan,copy,note\n" + "".join(
 )
 
 
+OLD = "customer_id,started_on,churned_on\n" + "".join(
+    f"c{i},2024-0{i % 9 + 1}-05,{'2025-06-20' if i % 6 == 0 else ''}\n" for i in range(60)
+)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("tables", "parameters", "words"),
@@ -177,11 +182,14 @@ CONSTANT = "customer_id,started_on,churned_on,plan,copy,note\n" + "".join(
         ({"customers": LATE}, {"as_of": "2025-06-05"}, "Nobody has left yet"),
         ({"customers": TENURE}, {}, "50 % of customers stay longer than 12 months (95 % interval 0.6 to 91 %, 3 customers)"),
         ({"customers": MANY}, {"as_of": "2025-04-30", "segment_by": "plan"}, "Half of all customers leave within"),
+        ({"customers": OLD}, {"as_of": "2025-12-31", "observed_from": "2025-03-01"}, "10 of 60 customers left so far"),
         ({"customers": CONSTANT}, {"as_of": "2025-04-30", "segment_by": "copy"}, "customers stay longer than 12 months"),
     ],
-    ids=["one customer", "all gone", "all stay", "first day", "three tenures", "all at once", "constant drivers"],
+    ids=["one customer", "all gone", "all stay", "first day", "three tenures", "all at once", "early ages unobserved", "constant drivers"],
 )  # fmt: skip
 def test_odd_data_give_a_stated_churn_report(tmp_path, tables, parameters, words):
+    if since := parameters.pop("observed_from", ""):
+        (tmp_path / "cslib.toml").write_text(f"observed_from = {since}\n")
     run, _ = report("churn_survival", tmp_path / "out", data=write(tmp_path, **tables), **parameters)
     assert words in run.answer.replace("**", "")
 
