@@ -91,6 +91,12 @@ def _stay(row: pd.Series[Any]) -> str:
         known = np.isfinite([row.median_ci_lower, row.median_ci_upper]).any()
         interval = f"95 % interval {_span_of(row.median_ci_lower, row.median_ci_upper)}, {n}" if known else n
         return f"**Half of all customers leave within {months(row.median_months)}** ({interval})."
+    if row.n_events == row.n_customers:
+        return (
+            f"**All {n} left**, too few to say how long they stay."
+            if row.n_customers > 1
+            else f"**The one {n[2:]} left.**"
+        )
     if pd.notna(row.survival_12m):
         interval = _between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
         stay = f"**{percent(row.survival_12m)} of customers stay longer than 12 months**"
@@ -288,7 +294,7 @@ def pair_sentences(comparison: pd.DataFrame, *, most: int = 5) -> list[str]:
     unclear, rest = len(pairs) - len(clear), len(clear) - 1 - most
     if rest > 0:
         sentences.append(f"{counted(rest, 'further pair')} of segments differ by more than chance.")
-    if unclear and len(pairs) > 1:
+    if 0 < unclear < len(pairs):
         verb = "shows" if unclear == 1 else "show"
         sentences.append(f"{unclear} of {len(pairs)} pairs {verb} no clear difference in months stayed.")
     return sentences
@@ -434,4 +440,7 @@ def pair_subtitle(comparison: pd.DataFrame) -> str:
     power = f"{-np.floor(-row.log10_p_value):.0f}".translate(SUPERSCRIPT) if row.log10_p_value < -3 else ""
     p = f"p below 10{power}" if power else f"p = {row.p_value:.3f}"
     test = f"Log-rank test of all segments: {p}." if pd.notna(row.p_value) else "Too few left for a test."
-    return f"Difference in months stayed of the first {months(row.tau_months)}. Bars: 95 % intervals. {test}"
+    plotted = (
+        f"Difference in months stayed of the first {months(row.tau_months)}. Bars: 95 % intervals, in colour where"
+    )
+    return f"{plotted} more than chance. {test}"

@@ -13,7 +13,14 @@ from cslib.intervals import holm
 from cslib.sentences import SIGNIFICANT, percent
 
 __all__ = [
-    *("calibration_finding", "concordance_sentence", "driver_finding", "forecast_finding", "forecast_gap"),
+    *(
+        "calibration_finding",
+        "clear_levels",
+        "concordance_sentence",
+        "driver_finding",
+        "forecast_finding",
+        "forecast_gap",
+    ),
     *("forecast_line", "model_finding", "months", "risk_finding", "short_reach", "whole"),
 ]
 
@@ -128,6 +135,11 @@ def forecast_line(forecast: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([today, rows], ignore_index=True)[columns]
 
 
+def clear_levels(drivers: pd.DataFrame) -> pd.DataFrame:
+    """Tell (``clear``) which ratios of ``DriverModel.table`` are more than chance, all levels allowed for (Holm)."""
+    return drivers.assign(clear=holm(drivers["p_value"]) < SIGNIFICANT)
+
+
 def driver_finding(drivers: pd.DataFrame) -> str:
     """State the strongest driver that is more than chance (Holm-adjusted over all levels).
 
@@ -141,7 +153,7 @@ def driver_finding(drivers: pd.DataFrame) -> str:
     str
         One sentence, fit for a chart's title.
     """
-    clear = drivers[holm(drivers["p_value"]) < SIGNIFICANT]
+    clear = drivers[clear_levels(drivers)["clear"]]
     if clear.empty:
         return "No driver clearly raises or lowers the risk of leaving"
     row = clear.loc[np.log(clear["hazard_ratio"]).abs().idxmax()]

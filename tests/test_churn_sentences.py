@@ -105,6 +105,15 @@ def test_nobody_left_and_few_left_are_said():
     )
 
 
+def test_a_few_who_all_left_are_said():
+    for rows, words in (
+        ([(3, True, 1)], "**The one customer left.**"),
+        ([(3, True, 2)], "**All 2 customers left**, too few to say how long they stay."),
+    ):
+        curve = survival_curve(lives(Pro=rows))
+        assert churn_answer(firm_medians(survival_summary(curve), curve), compare_segments(curve), NO_ROWS) == words
+
+
 def test_no_clear_difference_is_said_as_such():
     curve = survival_curve(lives(a=[(3, True, 10), (24, False, 20)], b=[(4, True, 10), (24, False, 20)]))
     comparison = compare_segments(curve)
