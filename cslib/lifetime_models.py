@@ -213,7 +213,13 @@ def _fit(lives: pd.DataFrame, model: str) -> Any:
         return _search(_close(PiecewiseExponentialFitter(breakpoints)), lives, _months_per_churn(lives, breakpoints))
     fitter, start = SIMPLE[model]
     _check(lives, len(start(1.0)))
-    return _search(fitter(), lives, start(_months_per_churn(lives, [])[0]))
+    begin = start(_months_per_churn(lives, [])[0])
+    if model != "Log-normal":  # whose second search may stop short of the best
+        try:
+            return _search(_close(fitter()), lives, begin)
+        except DataError:
+            pass
+    return _search(fitter(), lives, begin)
 
 
 def _check(lives: pd.DataFrame, needed: int) -> None:
