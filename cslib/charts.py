@@ -6,7 +6,7 @@ contrast of 3:1 on light and on dark ground.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
-from cslib.errors import ParameterError, did_you_mean
+from cslib.errors import ParameterError, check_choice
 
 __all__ = ["GRID", "GROUND", "INK", "MUTED", "OBSERVED", "PALETTE", "lines_with_bands"]
 
@@ -147,8 +147,8 @@ def lines_with_bands(
     ParameterError
         A column is missing, there is no value, too many segments, an unknown ``unit`` or ``line``.
     """
-    _check_choice("unit", unit, FINEST)
-    _check_choice("line", line, LINES)
+    check_choice("unit", unit, FINEST)
+    check_choice("line", line, LINES)
     require(table, "segment", x, y, *([n] if n else []))
     colours = _colours(table)
     table = table.dropna(subset=[x, y])
@@ -173,12 +173,6 @@ def lines_with_bands(
     axes.set_xlabel(x_label, loc="right")
     axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
     return axes
-
-
-def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    if value not in choices:
-        msg = f"{name} is {value!r}. {did_you_mean(value, choices)}"
-        raise ParameterError(msg)
 
 
 def short(name: object, most: int = 24) -> str:

@@ -5,7 +5,7 @@ The engine counts, per period, who came and who left, in one pass; the rates fol
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
 import ibis
@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaincinv, pdtr, pdtrc
 
 from cslib.cohorts import retention, with_all
-from cslib.counts import last_complete, observed, ordinal, period_ordinal, period_start, with_segment
+from cslib.counts import first_whole, last_complete, observed, ordinal, period_ordinal, period_start, with_segment
 from cslib.errors import DataError, counted
-from cslib.intervals import Interval, wilson
+from cslib.intervals import SIGNIFICANT, Interval, wilson
 from cslib.lifetimes import unit_months
 from cslib.survival import life_table
 from cslib.tables import DataSet
@@ -33,7 +33,6 @@ COLUMNS: Final = [
 RECONCILED: Final = ["measure", "n_base", "n_churned", "churn_rate", "explanation"]
 FLOWS: Final = ("n_new", "n_left", "n_left_new", "net_days")
 EPOCH: Final = pd.Timestamp(1970, 1, 1)
-SIGNIFICANT: Final = 0.05
 Floats = NDArray[np.float64]
 Measure = tuple[str, float, float, str]  # name, base, churned, explanation
 
@@ -148,14 +147,9 @@ def _periods(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     own["n_start"] = net.groupby(own["segment"], sort=False).cumsum() - net
     own["days"] = (own["end"] - own["month"]).dt.days
     own["customer_days"] = own["n_start"] * own["days"] + net * (own["end"] - EPOCH).dt.days + own["net_days"]
-    since = _recorded(data.observed_from, period) if data.observed_from else own["at"].min()
+    since = first_whole(data.observed_from, period) if data.observed_from else own["at"].min()
     first = own.loc[(own["n_start"] > 0) & (own["at"] >= since), "at"].min()
     return own[own["at"] >= first].reset_index(drop=True)
-
-
-def _recorded(day: date, period: str) -> int:
-    """Return the first period that begins on the day or later."""
-    return ordinal(day - timedelta(days=1), period) + 1
 
 
 def _flows(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
@@ -263,7 +257,7 @@ def _cohorts(data: DataSet, own: Any) -> Measure:
 def _triangle(data: DataSet, at: int) -> tuple[int, int]:
     """Sum up, over cohorts, who was retained at the end of the month before, and of them at the end of the month."""
     first, last = (ordinal(date.fromisoformat(data.statistics["customers"][e]), "month") for e in ("first", "last"))
-    if data.observed_from and last < _recorded(data.observed_from, "month"):
+    if data.observed_from and last < first_whole(data.observed_from, "month"):
         return 0, 0  # no cohort began since
     triangle = retention(data, source="customers", max_periods=max(1, at - first))
     cohort = triangle["cohort"].dt.year * 12 + triangle["cohort"].dt.month - 1

@@ -10,14 +10,22 @@ import pandas as pd
 
 from cslib.display import Card
 from cslib.errors import counted
+from cslib.intervals import SIGNIFICANT
 from cslib.outlook_sentences import forecast_finding, months, whole
-from cslib.sentences import FIRM, SIGNIFICANT, percent
+from cslib.sentences import FIRM, between, percent
 
 __all__ = [
     *("churn_answer", "churn_cards", "churn_finding", "churn_subtitle", "firm_medians", "hazard_finding"),
     *("incidence_finding", "pair_finding", "pair_labels", "pair_sentences", "pair_subtitle", "summary_table"),
     *("survival_finding", "unobserved_ages"),
 ]
+
+SUPERSCRIPT: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+FEW: Final = 10  # at risk: an age reached by fewer is no firm estimate
+HOW_TO_READ_SURVIVAL: Final = (
+    "Each line starts at 100 % and steps down as customers leave. Its height at any age is the share that stays longer "
+    "than that. The numbers below are the customers still followed at that age: where they are few, the band is wide."
+)
 
 
 def _span_of(lower: float, upper: float) -> str:
@@ -26,11 +34,6 @@ def _span_of(lower: float, upper: float) -> str:
     if np.isnan(upper):
         return "not known" if np.isnan(lower) else f"{ends[0]} or more"
     return f"up to {ends[1]}" if np.isnan(lower) else " to ".join(ends)
-
-
-def _between(lower: float, upper: float) -> str:
-    """Write an interval of shares."""
-    return f"{percent(lower).removesuffix(' %')} to {percent(upper)}"
 
 
 def churn_subtitle(counts: pd.DataFrame, *, n_customers: int, observed_from: date | None = None) -> str:
@@ -73,10 +76,7 @@ def churn_answer(summary: pd.DataFrame, comparison: pd.DataFrame, forecast: pd.D
     str
         With ``**bold**`` parts.
     """
-    pairs = _clear(comparison)
-    found = f"{_apart(pairs.iloc[0])}." if len(pairs) else ""
-    if len(comparison) and not found:
-        found = f"{pair_finding(comparison)}."
+    found = f"{pair_finding(comparison)}." if len(comparison) else ""
     ahead = f"{forecast_finding(forecast)}." if len(whole(forecast)) else ""
     return " ".join(filter(None, [_stay(whole(summary).iloc[0]), found, ahead]))
 
@@ -98,7 +98,7 @@ def _stay(row: pd.Series[Any]) -> str:
             else f"**The one {n[2:]} left.**"
         )
     if pd.notna(row.survival_12m):
-        interval = _between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
+        interval = between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
         stay = f"**{percent(row.survival_12m)} of customers stay longer than 12 months**"
         return f"{stay} (95 % interval {interval}, {n}); when half will have left cannot be told yet."
     return f"**{int(row.n_events):,} of {n} left so far**; when half of them leave cannot be told yet."
@@ -234,9 +234,15 @@ def _month_of(row: pd.Series[Any]) -> str:
 
 def _clear(comparison: pd.DataFrame) -> pd.DataFrame:
     """Keep the pairs that differ by more than chance in months stayed, the widest first."""
+    pairs = _widest(comparison)
+    return pairs[pairs["clear"]]
+
+
+def _widest(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Sort the pairs by months apart, the widest first, and tell which are more than chance (``clear``)."""
     pairs = comparison[comparison["segment_a"] != "All"]
-    pairs = pairs[(pairs["p_adjusted"] < SIGNIFICANT) & ((pairs["ci_lower"] > 0) | (pairs["ci_upper"] < 0))]
-    return pairs.sort_values("rmst_difference_months", ascending=False, key=abs, kind="stable")
+    clear = (pairs["p_adjusted"] < SIGNIFICANT) & ((pairs["ci_lower"] > 0) | (pairs["ci_upper"] < 0))
+    return pairs.assign(clear=clear).sort_values("rmst_difference_months", ascending=False, key=abs, kind="stable")
 
 
 def _apart(pair: pd.Series[Any]) -> str:
@@ -267,10 +273,8 @@ def pair_finding(comparison: pd.DataFrame) -> str:
 
 def pair_labels(comparison: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:
     """Name pairs of segments for a chart (``pair``), the widest first, and tell which are no chance (``clear``)."""
-    pairs = comparison[(comparison["segment_a"] != "All") & comparison["rmst_difference_months"].notna()]
-    pairs = pairs.sort_values("rmst_difference_months", ascending=False, key=abs, kind="stable").head(most)
-    clear = (pairs["p_adjusted"] < SIGNIFICANT) & ((pairs["ci_lower"] > 0) | (pairs["ci_upper"] < 0))
-    return pairs.assign(pair=pairs["segment_a"] + " against " + pairs["segment_b"], clear=clear)
+    pairs = _widest(comparison).dropna(subset="rmst_difference_months").head(most)
+    return pairs.assign(pair=pairs["segment_a"] + " against " + pairs["segment_b"])
 
 
 def pair_sentences(comparison: pd.DataFrame, *, most: int = 5) -> list[str]:
@@ -350,20 +354,12 @@ def churn_finding(rates: pd.DataFrame) -> str:
         return "No month is fully observed yet, so there is no churn rate"
     last, usual = rows.iloc[-1], _usual(rows)
     text = (
-        f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({_between(last.ci_lower, last.ci_upper)})"
+        f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({between(last.ci_lower, last.ci_upper)})"
     )
     if np.isnan(usual):
         return text
     word = "fewer than" if usual > last.ci_upper else "more than" if usual < last.ci_lower else "much as"
     return f"{text}, {word} in the {_span(rows)} before ({percent(usual)} a month)"
-
-
-SUPERSCRIPT: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-FEW: Final = 10  # at risk: an age reached by fewer is no firm estimate
-HOW_TO_READ_SURVIVAL: Final = (
-    "Each line starts at 100 % and steps down as customers leave. Its height at any age is the share that stays longer "
-    "than that. The numbers below are the customers still followed at that age: where they are few, the band is wide."
-)
 
 
 def summary_table(summary: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:

@@ -21,7 +21,7 @@ import pandas as pd
 from ibis import _
 
 from cslib.counts import (
-    check_choice,
+    first_whole,
     last_complete,
     observed,
     ordinal,
@@ -29,7 +29,7 @@ from cslib.counts import (
     period_start,
     with_segment,
 )
-from cslib.errors import DataError, ParameterError
+from cslib.errors import DataError, ParameterError, check_choice
 from cslib.intervals import wilson
 from cslib.lifetimes import lifetimes
 from cslib.shaping import MOMENT
@@ -203,7 +203,7 @@ def read_spans(data: DataSet, source: str, period: str, *, segment_by: str = "")
         msg = f"{source} has no rows up to {as_of}. Choose a later as_of, or a wider where."
         raise DataError(msg)
     lowest = ordinal(date.fromisoformat(first), period)
-    earliest = max(lowest, _first_whole(data.observed_from, period)) if data.observed_from else lowest
+    earliest = max(lowest, first_whole(data.observed_from, period)) if data.observed_from else lowest
     rows = table.select(customer_id=table.customer_id, lo=lo, hi=hi)
     return Spans(rows, period, lowest, complete, current, earliest, data, source, segment_by)
 
@@ -220,12 +220,6 @@ def refuse_nobody(counted: pd.DataFrame, spans: Spans) -> None:
         since = f" from observed_from {spans.data.observed_from} on" if spans.data.observed_from else ""
         msg = f"No cohort of {spans.source} began{since} up to {spans.data.as_of}. Check these days, or widen where."
         raise DataError(msg)
-
-
-def _first_whole(day: date, period: str) -> int:
-    """Return the first period that begins on or after a day."""
-    number = ordinal(day, period)
-    return number if period_start(number, period) == day else number + 1
 
 
 def per_customer(spans: Spans, **measures: ir.Value) -> ir.Table:

@@ -11,12 +11,13 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from cslib.contract import CONTRACT
-from cslib.errors import DataError, ParameterError, did_you_mean
+from cslib.errors import DataError, ParameterError, check_choice, did_you_mean
 from cslib.shaping import MOMENT
 from cslib.tables import DataSet
 
 __all__ = [
     "PERIODS",
+    "first_whole",
     "largest_segments",
     "last_complete",
     "mrr_steps",
@@ -34,19 +35,8 @@ EPOCH: Final = date(1970, 1, 1)
 MONDAY: Final = date(1969, 12, 29)
 MAX_SEGMENTS: Final = 50
 MINOR_UNITS: Final = 100
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Refuse a value that is none of its choices.
-
-    Raises
-    ------
-    ParameterError
-        Names the value and the choices, the nearest first.
-    """
-    if value not in choices:
-        msg = f"{name} is {value!r}. {did_you_mean(value, choices)}"
-        raise ParameterError(msg)
+ESTIMATES: Final = ("survival", "hazard", "incidence", "churn_rate", "ci_lower", "ci_upper")
+SIZES: Final = ("n_customers", "n_at_risk", "n_start")
 
 
 def ordinal(day: date, period: str) -> int:
@@ -78,6 +68,17 @@ def period_start(number: int, period: str) -> date:
         months = number * MONTHS[period]
         return date(months // 12, months % 12 + 1, 1)
     return EPOCH + timedelta(days=number) if period == "day" else MONDAY + timedelta(weeks=number)
+
+
+def first_whole(day: date, period: str) -> int:
+    """Return the number of the first period that begins on a day or later.
+
+    Examples
+    --------
+    >>> first_whole(date(2025, 6, 2), "month") - first_whole(date(2025, 6, 1), "month")
+    1
+    """
+    return ordinal(day - timedelta(days=1), period) + 1
 
 
 def last_complete(as_of: date, period: str) -> int:
@@ -229,10 +230,6 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
         cents=changes.change.sum().over(running),
         cents_first=changes.change.first().over(order),
     )
-
-
-ESTIMATES: Final = ("survival", "hazard", "incidence", "churn_rate", "ci_lower", "ci_upper")
-SIZES: Final = ("n_customers", "n_at_risk", "n_start")
 
 
 def _size(curve: pd.DataFrame) -> pd.Series[Any]:

@@ -14,6 +14,7 @@ from lifelines.utils import concordance_index
 from numpy.typing import NDArray
 
 from cslib.intervals import product_limit, wilson
+from cslib.survival import TRUSTED
 
 __all__ = [
     "CALIBRATION",
@@ -33,7 +34,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 ENDS: Final = ("duration", "entry")
-TRUSTED: Final = 20  # customers at risk at the last age whose risk is believed
 PRECISION: Final = {"precision": 1e-11, "r_precision": 1e-13}  # so that a ratio without end grows large
 LIMIT: Final = 15.0  # of a log ratio and its error: beyond, nothing was estimated
 CALIBRATION: Final = ["decile", "n", "predicted", "observed", "ci_lower", "ci_upper"]

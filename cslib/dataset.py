@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import ibis.expr.types as ir
@@ -86,6 +87,12 @@ class DataSet:
     def has_dates(self, name: str) -> bool:
         """Tell whether a table is there with the dates of its contract (``customers`` may have tenures)."""
         return name in self.tables and MOMENT[name] in self.tables[name].columns
+
+    @cached_property
+    def whole_tenures(self) -> bool:
+        """Tell whether the tenures of customers are whole months; asked of the engine once."""
+        tenure = self.table("customers").tenure_months.cast("float64")
+        return bool((tenure == tenure.round()).all().execute())
 
     def describe(self) -> dict[str, Any]:
         """Return what a reader must know of the data before the figures: plain values, ready for JSON.

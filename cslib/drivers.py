@@ -29,14 +29,13 @@ from cslib.cox import (
 )
 from cslib.driver_columns import MIN_CUSTOMERS, OTHER, Driver, Known, comparable, design_of, loyal, recorded, size_of
 from cslib.errors import DataError, ParameterError, did_you_mean
-from cslib.intervals import holm, z_value
+from cslib.intervals import SIGNIFICANT, holm, z_value
 from cslib.lifetimes import lifetime_rows, unit_months
 from cslib.tables import DataSet
 
 __all__ = ["DriverModel", "check_horizon", "fit_drivers"]
 
 MAX_STRATA: Final = 8
-SIGNIFICANT: Final = 0.05
 FOLDS: Final = 5
 TABLE: Final = ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"]
 CHECKED_ROWS: Final = 50_000

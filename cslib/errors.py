@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["CslibError", "DataError", "ParameterError", "ReportError", "counted", "did_you_mean"]
+__all__ = ["CslibError", "DataError", "ParameterError", "ReportError", "check_choice", "counted", "did_you_mean"]
 
 
 class CslibError(ValueError):
@@ -64,3 +64,16 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     near = get_close_matches(name.lower(), list(lower), n=1)
     question = f"Did you mean {lower[near[0]]!r}? " if near else ""
     return f"{question}There are: {', '.join(names)}."
+
+
+def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+    """Refuse a value that is none of its choices.
+
+    Raises
+    ------
+    ParameterError
+        Names the value and the choices, the nearest first.
+    """
+    if value not in choices:
+        msg = f"{name} is {value!r}. {did_you_mean(value, choices)}"
+        raise ParameterError(msg)

@@ -15,17 +15,17 @@ from cslib.errors import ParameterError
 from cslib.intervals import z_value
 from cslib.lifetime_models import FittedModels, cumulative
 from cslib.lifetimes import DAYS_PER_MONTH
-from cslib.survival import life_table
+from cslib.survival import TRUSTED, life_table
 
 __all__ = ["Extended", "extended", "forecast", "reach"]
 
 Floats = NDArray[np.float64]
+Change = Callable[[Floats], Floats]
 WHOLE: Final = "All"
 FEW: Final = "One rate (few left)"
 ENOUGH: Final = 10  # churned customers of a segment: with fewer a model follows single customers
-TRUSTED: Final = 20  # customers at risk: ages with fewer are left to the model
 # of what is still here after 0, 1, 2 … months: that after each month, and what goes within it
-CHANGES: Final[dict[str, Callable[[Floats], Floats]]] = {
+CHANGES: Final[dict[str, Change]] = {
     "active": lambda still: still[:, 1:],
     "churned": lambda still: -np.diff(still),
 }
@@ -196,30 +196,30 @@ def _project(counts: pd.DataFrame, models: FittedModels, horizon: int) -> _Proje
     here = _still_here(curve, ages, horizon)
     by_age, by_parameter = _slopes_of_hazards(curve, ages, n[:, None] * here), _slopes_of_model(curve, ages, n, horizon)
     covariance = np.asarray(curve.fitter.variance_matrix_)
-    expected, variance = {}, {}
-    for name, change in CHANGES.items():
-        share, steps, slopes = change(here), change(by_age), change(by_parameter)
-        unknown = curve.variances @ steps**2 + np.einsum("ik,ij,jk->k", slopes, covariance, slopes)
-        expected[name], variance[name] = n @ share, n @ (share * (1 - share)) + unknown
-    return _Projection(model, n.sum(), expected, variance)
+
+    def unknown(change: Change) -> Floats:
+        steps, slopes = change(by_age), change(by_parameter)
+        return np.asarray(curve.variances @ steps**2 + np.einsum("ik,ij,jk->k", slopes, covariance, slopes))
+
+    return _projected(model, n, here, unknown)
 
 
 def _constant(counts: pd.DataFrame, n_events: int, horizon: int) -> _Projection:
     """Project at one rate for all ages, (events + ½) / exposure with the variance of a Poisson count."""
     lived = counts["duration_months"] - counts["entry_months"]
     exposure = max(float((lived * counts["n"]).sum()), 1 / DAYS_PER_MONTH)
-    n, rate, k = (
-        float(counts.loc[~counts["event_observed"], "n"].sum()),
-        (n_events + 0.5) / exposure,
-        np.arange(horizon + 1),
-    )
+    n = np.array([float(counts.loc[~counts["event_observed"], "n"].sum())])
+    rate, k = (n_events + 0.5) / exposure, np.arange(horizon + 1)
     here = np.exp(-rate * k)[None, :]
-    slopes = -k * here * n
-    expected, variance = {}, {}
-    for name, change in CHANGES.items():
-        share = change(here)[0]
-        expected[name], variance[name] = n * share, n * share * (1 - share) + change(slopes)[0] ** 2 * rate / exposure
-    return _Projection(FEW, n, expected, variance)
+    return _projected(FEW, n, here, lambda change: change(-k * here * n)[0] ** 2 * rate / exposure)
+
+
+def _projected(model: str, n: Floats, here: Floats, unknown: Callable[[Change], Floats]) -> _Projection:
+    """Add up n customers by age and what of them is still here: by chance, and by what is not known of S."""
+    shares = {name: change(here) for name, change in CHANGES.items()}
+    expected = {name: n @ share for name, share in shares.items()}
+    variance = {name: n @ (share * (1 - share)) + unknown(CHANGES[name]) for name, share in shares.items()}
+    return _Projection(model, float(n.sum()), expected, variance)
 
 
 def _still_here(curve: Extended, ages: Floats, horizon: int, parameters: Floats | None = None) -> Floats:

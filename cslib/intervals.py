@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from scipy.special import chdtrc, ndtri, stdtrit
 from cslib.errors import ParameterError
 
 __all__ = [
+    "SIGNIFICANT",
     "Interval",
     "TestResult",
     "holm",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+SIGNIFICANT: Final = 0.05  # p-values below it, adjusted where there are many, are called more than chance
 
 
 @dataclass(frozen=True)

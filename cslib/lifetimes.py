@@ -29,8 +29,7 @@ def unit_months(data: DataSet) -> float:
     """Return the unit in which lifetimes are recorded, in months: a day, or a month where tenures are whole months."""
     if data.has_dates("customers"):
         return 1 / DAYS_PER_MONTH
-    tenure = data.table("customers").tenure_months.cast("float64")
-    return 1.0 if bool((tenure == tenure.round()).all().execute()) else 1 / DAYS_PER_MONTH
+    return 1.0 if data.whole_tenures else 1 / DAYS_PER_MONTH
 
 
 def lifetime_rows(data: DataSet) -> ir.Table:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from cslib.errors import ParameterError, counted
 from cslib.formats import format_value
-from cslib.intervals import holm
-from cslib.sentences import SIGNIFICANT, percent
+from cslib.intervals import SIGNIFICANT, holm
+from cslib.sentences import percent
 
 __all__ = [
     *(
@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 ENOUGH_GROUPS: Final = 5  # of customers by predicted risk
+REFERENCE: Final = " (reference)"
 WIDE_GAP: Final = 0.1  # between predicted and observed, as a share
 HOW_TO_READ_RATIOS: Final = (
     "A ratio of 2 means: such customers leave twice as fast as those of the same age at the reference (hollow point), "
@@ -158,7 +159,7 @@ def driver_finding(drivers: pd.DataFrame) -> str:
         return "No driver clearly raises or lowers the risk of leaving"
     row = clear.loc[np.log(clear["hazard_ratio"]).abs().idxmax()]
     of_term = drivers[drivers["term"] == row.term]
-    base = of_term[of_term["ci_lower"].isna()]["level"].str.removesuffix(" (reference)")
+    base = of_term["level"][of_term["level"].str.endswith(REFERENCE)].str.removesuffix(REFERENCE)
     ratio = f"{row.hazard_ratio:.2f} times ({row.ci_lower:.2f} to {row.ci_upper:.2f})"
     if len(base):
         return f"{row.term}: {row.level} customers leave at {ratio} the rate of {base.iloc[0]} ones, all else equal"

@@ -11,6 +11,7 @@ from scipy.special import ndtri
 from cslib.display import Card
 from cslib.errors import counted
 from cslib.formats import format_value
+from cslib.intervals import SIGNIFICANT
 
 __all__ = [
     *("bracket_names", "cohort_difference", "milestones", "retained", "retention_answer", "retention_cards"),
@@ -24,7 +25,6 @@ MILESTONES: Final = {
     "quarter": (1, 2, 4, 8),
     "year": (1, 2, 3),
 }
-SIGNIFICANT: Final = 0.05
 FIRM: Final = 30  # customers below which a rate is no headline
 
 
@@ -38,6 +38,17 @@ def percent(share: float) -> str:
     """
     whole = f"{100 * share:.0f} %"
     return whole if share >= 0.0995 and (whole != "100 %" or share == 1) else format_value(share, "percent")
+
+
+def between(lower: float, upper: float) -> str:
+    """Write an interval of shares for a sentence.
+
+    Examples
+    --------
+    >>> between(0.58, 0.667)
+    '58 to 67 %'
+    """
+    return f"{percent(lower).removesuffix(' %')} to {percent(upper)}"
 
 
 def retained(k: int, *, source: str, kind: str = "on", period: str = "month") -> str:
@@ -140,7 +151,7 @@ def retention_answer(
     if not marks:
         return "No period after the first is fully observed yet, so **retention is not known yet**."
     cell = _cell(curve, k := _headline(marks, period))
-    interval = f"{percent(cell.ci_lower).removesuffix(' %')} to {percent(cell.ci_upper)}"
+    interval = between(cell.ci_lower, cell.ci_upper)
     first = (
         f"**{percent(cell.retention_rate)} of customers {retained(k, source=source, kind=kind, period=period)}** "
         f"(95 % interval {interval}, {counted(int(cell.n_customers), 'customer')} observed that long)."
@@ -322,7 +333,7 @@ def revenue_finding(pooled: pd.DataFrame, *, period: str = "month") -> str:
     if not marks:
         return "No cohort has revenue after its first period yet"
     row = whole[whole["period_index"] == (k := _headline(marks, period))].iloc[0]
-    interval = f"{percent(row.net_ci_lower).removesuffix(' %')} to {percent(row.net_ci_upper)}"
+    interval = between(row.net_ci_lower, row.net_ci_upper)
     return (
         f"{counted(k, period).capitalize()} on, cohorts bring {percent(row.net_retention)} of their first MRR "
         f"({interval}), {percent(row.gross_retention)} without expansion"

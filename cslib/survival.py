@@ -20,11 +20,13 @@ from cslib.intervals import Interval, holm, log_rank, product_limit, wilson, z_v
 
 __all__ = [
     "LANDMARKS",
+    "TRUSTED",
     "compare_segments",
     "drawn_ages",
     "hazard_by_age",
     "life_table",
     "shared_horizon",
+    "supported",
     "survival_at",
     "survival_curve",
     "survival_summary",
@@ -34,6 +36,7 @@ Floats = NDArray[np.float64]
 LANDMARKS: Final = (1, 3, 6, 12, 24)  # months
 ENOUGH: Final = 100  # events a window of the smoothed hazard should hold
 WINDOWS: Final = (1, 2, 3, 6, 12)  # its half-widths, months
+TRUSTED: Final = 20  # customers at risk at the last age from which what comes is foretold
 FEW: Final = 10  # customers below which a segment sets no horizon for the others
 SMALLEST_P: Final = 1e-290
 
@@ -184,10 +187,10 @@ def _at(own: pd.DataFrame, months: Floats, confidence_level: float) -> pd.DataFr
     return rows.assign(duration_months=months)[["segment", "duration_months", "n_at_risk", *estimates]]
 
 
-def _at_risk(own: pd.DataFrame, months: Floats, column: str = "n_at_risk") -> NDArray[np.int64]:
+def _at_risk(own: pd.DataFrame, months: Floats) -> NDArray[np.int64]:
     """At risk at any age: as many as at the next age at which anything happens; 0 beyond the last."""
     place = np.searchsorted(own["duration_months"].to_numpy(float), months, side="left")
-    return np.append(own[column].to_numpy("int64"), 0)[place]
+    return np.append(own["n_at_risk"].to_numpy("int64"), 0)[place]
 
 
 def drawn_ages(curve: pd.DataFrame) -> list[float]:

@@ -224,6 +224,8 @@ def test_drivers_are_named_with_their_reference():
         driver_finding(number)
         == "price: from 18 to 90, the rate of leaving is 1.40 times (1.20 to 1.60) as high, all else equal"
     )
+    unknown = number.assign(level="(missing)", hazard_ratio=np.nan, ci_lower=np.nan, ci_upper=np.nan, p_value=np.nan)
+    assert driver_finding(pd.concat([number, unknown])) == driver_finding(number)
 
 
 @pytest.mark.parametrize(("off", "word"), [(0.0, "churn agree"), (0.3, "do not agree everywhere")])
