@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from cslib.counts import observed, with_segment
+from cslib.counts import current_mrr, with_segment
 from cslib.cox import cumulative_hazard
 from cslib.driver_columns import MISSING, OTHER, Driver, recorded
 from cslib.drivers import DriverModel, check_horizon
@@ -19,7 +19,7 @@ from cslib.errors import ParameterError, counted
 from cslib.lifetimes import lifetime_rows
 from cslib.tables import DataSet
 
-__all__ = ["at_risk", "current_mrr", "score_customers"]
+__all__ = ["at_risk", "score_customers"]
 
 ABOVE: Final = 1.1  # times the risk of the average active customer: worth naming
 DEAR: Final = 1.5  # times the mean MRR
@@ -108,7 +108,7 @@ def score_customers(
     ibis.expr.types.Table
         One row per customer still here: ``customer_id``, ``segment``, ``tenure_months``, ``p_churn``
         (probability of churn within the horizon, given its age), ``mrr`` (per month; see
-        :func:`current_mrr`; 0 where no subscription runs), ``money_at_risk`` (``p_churn`` × ``mrr`` ×
+        :func:`cslib.counts.current_mrr`; 0 where no subscription runs), ``money_at_risk`` (``p_churn`` × ``mrr`` ×
         ``gross_margin``, per month; missing with ``mrr``) and ``reason``: what puts the customer at least
         10 % above the average active one, of drivers that matter by more than chance, and how many times;
         last an MRR of at least 1.5 times the mean.
@@ -153,29 +153,6 @@ def score_customers(
     money = priced.p_churn * priced.mrr * gross_margin
     reason = ibis.ifelse(text == "", NOTHING, text.substr(2))
     return priced.mutate(money_at_risk=money, reason=reason).select(*COLUMNS)
-
-
-def current_mrr(data: DataSet) -> ir.Table | None:
-    """Find what each customer pays a month at ``as_of``.
-
-    Parameters
-    ----------
-    data
-        With ``subscriptions``, or ``mrr`` in ``customers``.
-
-    Returns
-    -------
-    ibis.expr.types.Table or None
-        ``customer_id``, ``mrr`` (of the subscriptions that run at ``as_of``, summed; only customers with
-        one are there; else the column of ``customers``). None: the data set does not tell.
-    """
-    if "subscriptions" in data.tables:
-        rows = data.table("subscriptions")
-        day = ibis.date(observed(data))
-        running = rows.filter((rows.started_on <= day) & (rows.ended_on.isnull() | (rows.ended_on > day)))
-        return running.group_by("customer_id").aggregate(mrr=running.mrr.sum())
-    customers = data.table("customers")
-    return customers.select("customer_id", "mrr") if "mrr" in customers.columns else None
 
 
 def _with_mrr(table: ir.Table, data: DataSet) -> ir.Table:

@@ -17,6 +17,7 @@ from cslib.tables import DataSet
 
 __all__ = [
     "PERIODS",
+    "current_mrr",
     "first_whole",
     "largest_segments",
     "last_complete",
@@ -230,6 +231,29 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
         cents=changes.change.sum().over(running),
         cents_first=changes.change.first().over(order),
     )
+
+
+def current_mrr(data: DataSet) -> ir.Table | None:
+    """Find what each customer pays a month at ``as_of``.
+
+    Parameters
+    ----------
+    data
+        With ``subscriptions``, or ``mrr`` in ``customers``.
+
+    Returns
+    -------
+    ibis.expr.types.Table or None
+        ``customer_id``, ``mrr`` (of the subscriptions that run at ``as_of``, summed; only customers with
+        one are there; else the column of ``customers``). None: the data set does not tell.
+    """
+    if "subscriptions" in data.tables:
+        rows = data.table("subscriptions")
+        day = ibis.date(observed(data))
+        running = rows.filter((rows.started_on <= day) & (rows.ended_on.isnull() | (rows.ended_on > day)))
+        return running.group_by("customer_id").aggregate(mrr=running.mrr.sum())
+    customers = data.table("customers")
+    return customers.select("customer_id", "mrr") if "mrr" in customers.columns else None
 
 
 def _size(curve: pd.DataFrame) -> pd.Series[Any]:

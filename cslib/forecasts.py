@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from cslib.errors import ParameterError
 from cslib.intervals import z_value
-from cslib.lifetime_models import FittedModels, cumulative
+from cslib.lifetime_models import FittedModels
 from cslib.lifetimes import DAYS_PER_MONTH
+from cslib.likelihood import cumulative
 from cslib.survival import TRUSTED, life_table
 
 __all__ = ["Extended", "extended", "forecast", "reach"]
@@ -50,7 +51,7 @@ class Extended:
     last
         The last trusted age, months.
     fitter
-        The model beyond.
+        The model beyond, or None.
     shift
         Months by which the model's ages are later.
     """
@@ -62,13 +63,20 @@ class Extended:
     fitter: Any
     shift: float
 
+    def observed(self, ages: Floats) -> Floats:
+        """Cumulative hazard by Kaplan–Meier at ages of any shape; what it was at the last trusted age beyond that."""
+        steps = np.concatenate([[0.0], np.cumsum(-np.log1p(-self.hazards))])
+        return np.asarray(steps[np.searchsorted(self.ages, ages, side="right")])
+
+    def beyond(self, ages: Floats, parameters: Floats) -> Floats:
+        """Cumulative hazard since the last trusted age by the model; 0 up to that age."""
+        since = cumulative(self.fitter, parameters, np.array([self.last + self.shift]))
+        return cumulative(self.fitter, parameters, np.maximum(ages, self.last) + self.shift) - since
+
     def cumulative_hazard(self, ages: Floats, parameters: Floats | None = None) -> Floats:
         """Cumulative hazard at ages of any shape, with the model's own or other parameters."""
         own = self.fitter._fitted_parameters_ if parameters is None else parameters
-        steps = np.concatenate([[0.0], np.cumsum(-np.log1p(-self.hazards))])
-        observed = steps[np.searchsorted(self.ages, ages, side="right")]
-        beyond = cumulative(self.fitter, own, np.maximum(ages, self.last) + self.shift)
-        return np.asarray(observed + beyond - cumulative(self.fitter, own, np.array([self.last + self.shift])))
+        return self.observed(ages) + self.beyond(ages, own)
 
 
 def extended(counts: pd.DataFrame, fitter: Any, *, unit_months: float) -> Extended:
@@ -79,7 +87,7 @@ def extended(counts: pd.DataFrame, fitter: Any, *, unit_months: float) -> Extend
     counts
         As from :func:`cslib.lifetimes.lifetimes`, of one segment.
     fitter
-        One of ``FittedModels.fits``, fitted to them.
+        One of ``FittedModels.fits``, fitted to them; None where nothing beyond is asked for.
     unit_months
         As for :func:`cslib.lifetime_models.fit_models`.
 

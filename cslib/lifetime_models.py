@@ -25,9 +25,11 @@ from lifelines import (
 from lifelines.exceptions import ConvergenceError
 from numpy.typing import NDArray
 
+from cslib.contract_models import CONTRACT_MODELS, fit_contract, from_lives
 from cslib.errors import DataError, ParameterError, counted, did_you_mean
+from cslib.likelihood import cumulative, log_likelihoods, scores
 
-__all__ = ["MODELS", "FittedModels", "cumulative", "fit_models", "model_curves"]
+__all__ = ["MODELS", "FittedModels", "cumulative_draws", "fit_models", "model_curves"]
 
 Floats = NDArray[np.float64]
 # each with where its search starts, given the mean months per churn (the exponential's own answer)
@@ -46,6 +48,7 @@ ENOUGH: Final = 10  # churns a piece needs
 TRAINING_SHARE: Final = 0.6
 # lifelines minimises a mean per customer, so its own tolerances are loose where there are many
 PRECISE: Final = {"ftol": 1e-12, "gtol": 1e-8}
+FLAT: Final = 0.1  # standard errors from the top
 NOT_CONVERGED: Final = (
     "The fit did not settle on one answer: the model does not suit these lifetimes, or they are too few."
 )
@@ -79,7 +82,7 @@ class FittedModels:
 
 
 def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
-    """Fit six models of churn to the lifetimes of every segment.
+    """Fit models of churn to the lifetimes of every segment: six, and two more of renewals month by month.
 
     Parameters
     ----------
@@ -91,8 +94,9 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
     Returns
     -------
     FittedModels
-        Exponential, Weibull, log-normal, log-logistic, generalised gamma and piecewise exponential models,
-        and by name those that could not be fitted.
+        Exponential, Weibull, log-normal, log-logistic, generalised gamma and piecewise exponential models; with
+        whole-month tenures, which are renewals, also the shifted beta-geometric and the beta-discrete-Weibull
+        (:mod:`cslib.contract_models`); and by name those that could not be fitted.
 
     Raises
     ------
@@ -136,11 +140,12 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
         msg = "There are no lifetimes to fit a model to. Supply customers."
         raise DataError(msg)
     fits, rows, left_out = {}, [], []
+    names = (*MODELS, *CONTRACT_MODELS * (unit_months >= 1))
     for name, own in counts.groupby("segment", sort=False):
         segment, lives = str(name), _collapsed(own, unit_months / 2)
         early, late = _split(lives, unit_months)
-        fitted, reasons = _fit_all(lives)
-        trained = _fit_all(early)[0] if late["event_observed"].any() else {}
+        fitted, reasons = _fit_all(lives, names)
+        trained = _fit_all(early, names)[0] if late["event_observed"].any() else {}
         left_out += [(segment, model, reason) for model, reason in reasons.items()]
         for model, fitter in fitted.items():
             fits[segment, model] = fitter
@@ -181,25 +186,29 @@ def _score(fitter: Any, late: pd.DataFrame) -> float:
     """Mean log-likelihood of lifetimes, given that they lasted until their entry; NaN without a model."""
     if fitter is None:
         return np.nan
-    ages, parameters = late["duration_months"].to_numpy(), fitter._fitted_parameters_
-    with np.errstate(all="ignore"):
-        left = np.where(late["event_observed"], fitter._log_hazard(parameters, ages), 0.0)
-        lived = cumulative(fitter, parameters, ages) - cumulative(fitter, parameters, late["entry_months"].to_numpy())
-    return float(np.average(left - lived, weights=late["n"]))
+    return float(np.average(log_likelihoods(fitter, fitter._fitted_parameters_, late), weights=late["n"]))
 
 
-def cumulative(fitter: Any, parameters: Floats, ages: Floats) -> Floats:
-    """Cumulative hazard H(age) = −log S(age) of a fitted model, with its own or other parameters; any shape."""
-    return np.asarray(fitter._cumulative_hazard(parameters, ages.ravel())).reshape(ages.shape)
+def cumulative_draws(fitter: Any, parameters: Floats, ages: Floats) -> Floats:
+    """Cumulative hazard of a model at ages (k,) for many parameter vectors (m, p): shape (m, k)."""
+    if isinstance(fitter, PiecewiseExponentialFitter):
+        pieces = np.where(np.eye(parameters.shape[1], dtype=bool), 1.0, np.inf)
+        return np.asarray((1 / parameters) @ np.array([cumulative(fitter, piece, ages) for piece in pieces]))
+    if isinstance(fitter, GeneralizedGammaFitter):  # which branches on the sign of a parameter
+        return np.array([cumulative(fitter, row, ages) for row in parameters])
+    return np.asarray(fitter._cumulative_hazard([column[:, None] for column in parameters.T], ages))
 
 
-def _fit_all(lives: pd.DataFrame) -> tuple[dict[str, Any], dict[str, str]]:
+def _fit_all(lives: pd.DataFrame, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """Fit every model: those that could be fitted, and the reasons of the others."""
     fitted: dict[str, Any] = {}
     reasons: dict[str, str] = {}
-    for model in MODELS:
+    for model in names:
         try:
-            fitted[model] = _fit_gamma(lives, fitted) if model == GAMMA else _fit(lives, model)
+            if model in CONTRACT_MODELS:
+                fitted[model] = fit_contract(from_lives(lives), model=model)
+            else:
+                fitted[model] = _fit_gamma(lives, fitted) if model == GAMMA else _fit(lives, model)
         except DataError as error:
             reasons[model] = str(error)
     return fitted, reasons
@@ -272,9 +281,17 @@ def _search(fitter: Any, lives: pd.DataFrame, start: Sequence[float]) -> Any:
             )
     except (ConvergenceError, np.linalg.LinAlgError, RuntimeWarning) as error:
         raise DataError(NOT_CONVERGED) from error
-    if not np.isfinite([fitter.log_likelihood_, *np.ravel(fitter.variance_matrix_)]).all():
+    if not np.isfinite([fitter.log_likelihood_, *np.ravel(fitter.variance_matrix_)]).all() or not _settled(
+        fitter, lives
+    ):
         raise DataError(NOT_CONVERGED)
     return fitter
+
+
+def _settled(fitter: Any, lives: pd.DataFrame) -> bool:
+    """Tell whether the likelihood is flat where the search ended, against how sure it is of each parameter."""
+    slopes = lives["n"].to_numpy(float) @ scores(fitter, lives)
+    return bool((np.abs(slopes) * np.sqrt(np.diag(np.asarray(fitter.variance_matrix_))) < FLAT).all())
 
 
 def _close(fitter: Any) -> Any:

@@ -31,7 +31,7 @@ from cslib.shaping import Spans, cut, derive_customers, keep, last_day, spans_of
 from cslib.sources import mapped, open_tables, reading, session_zone
 from cslib.textfiles import Raw
 
-__all__ = ["DataSet", "check", "load"]
+__all__ = ["DataSet", "check", "load", "rewind"]
 
 DERIVED: Final = (
     "customers is not there: it is derived from subscriptions (start: the first start; churned: the last end where "
@@ -97,6 +97,36 @@ def check(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date 
         The configuration cannot be read, or the connection cannot be made.
     """
     return _examine(data, as_of=as_of, where="")
+
+
+def rewind(data: DataSet, day: date) -> DataSet:
+    """Go back to what was known at the end of an earlier day; no file is read anew.
+
+    Parameters
+    ----------
+    data
+        As from :func:`load`.
+    day
+        From ``observed_from`` to ``as_of``.
+
+    Returns
+    -------
+    DataSet
+        Tables as ``load`` with this ``as_of`` gives them. Faults and notes stay those of the whole; what ``where``
+        kept stays kept, even if a row that came later made the difference.
+
+    Raises
+    ------
+    ParameterError
+        The day is not one of those observed.
+    """
+    if data.as_of is None or not (data.observed_from or date.min) <= day <= data.as_of:
+        msg = f"day is {day}. Give one from {data.observed_from or 'the first'} to {data.as_of or 'as_of (unknown)'}."
+        raise ParameterError(msg)
+    known, _ = cut({n: t for n, t in data.tables.items() if n not in data.derived}, spans_of(data.tables), day)
+    derived = {"customers": derive_customers(known["subscriptions"])} if "customers" in data.derived else {}
+    tables = {**derived, **known}
+    return replace(data, tables=tables, as_of=day, statistics={n: statistics(n, t) for n, t in tables.items()})
 
 
 def _examine(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, where: str) -> DataSet:

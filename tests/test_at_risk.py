@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from lifelines import CoxPHFitter
 
 from cslib import ParameterError, load
-from cslib.at_risk import at_risk, current_mrr, score_customers
+from cslib.at_risk import at_risk, score_customers
+from cslib.counts import current_mrr
 from cslib.cox import PRECISION
 from cslib.drivers import fit_drivers
 

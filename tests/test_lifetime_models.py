@@ -15,6 +15,7 @@ import cslib
 from cslib import lifetime_models
 from cslib.errors import DataError, ParameterError
 from cslib.forecasts import forecast
+from cslib.contract_models import CONTRACT_MODELS
 from cslib.lifetime_models import GAMMA, MODELS, PIECEWISE, fit_models, model_curves
 from cslib.lifetimes import lifetimes
 
@@ -228,7 +229,7 @@ def test_every_model_is_fitted_or_says_why_not(rows):
     duration, event, entry = (np.array(column) for column in zip(*rows, strict=True))
     counts = counts_of(duration, event, entry=np.where(entry < duration, entry, 0).astype(float))
     models = fit_models(counts, unit_months=1.0)
-    assert sorted([*models.table["model"], *models.left_out["model"]]) == sorted(MODELS)
+    assert sorted([*models.table["model"], *models.left_out["model"]]) == sorted([*MODELS, *CONTRACT_MODELS])
     assert models.left_out["reason"].str.endswith(".").all()
     assert models.table["best"].sum() == (len(models.table) > 0)
     table = forecast(counts, models).drop(columns="month")

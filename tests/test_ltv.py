@@ -1,0 +1,149 @@
+"""Customer value: the three formulas, the survival form, payback, residual value, and why the forms differ."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from value_world import counted
+
+from cslib.errors import ParameterError
+from cslib.lifetime_models import fit_models
+from cslib.ltv import (
+    Terms,
+    bridge,
+    formula_a,
+    formula_b,
+    formula_c,
+    horizons,
+    ltv,
+    ltv_by_age,
+    payback,
+    percentiles,
+)
+from cslib.value_counts import UnitCosts
+from cslib.value_paths import value_paths
+
+# 100 customers at 10 a month: 20 leave after one month, 10 after two, 70 are here after three
+DURATIONS = np.repeat([1, 2, 3], [20, 10, 70])
+TERMS = Terms(0.8, 0.21, UnitCosts(retention_per_month=1.0))
+
+
+def paths_of(duration=DURATIONS, event=None, horizon=6, **more):
+    counts, values = counted(duration, np.asarray(duration) < 3 if event is None else event, **more)
+    return value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=horizon, draws=400)
+
+
+def row(table, **keys):
+    for column, value in keys.items():
+        table = table[table[column] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+def test_formulas_as_defined():
+    assert formula_a(100, 0.6, 12, 2, acquisition_cost=300, retention_cost=140) == 1000
+    assert formula_b(10_000, 1, 24) == 240_000
+    assert formula_c(50, 0.8, 0.02) == pytest.approx(2000)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: formula_a(100, 1.2, 12, 2), "gross_margin is 1.2, which is no share"),
+        (lambda: formula_a(-1, 0.5, 12, 2), "unit_price is -1"),
+        (lambda: formula_a(1, 0.5, 12, 2, retention_cost=np.nan), "retention_cost is nan"),
+        (lambda: formula_b(1, 1, -2), "duration is -2"),
+        (lambda: formula_c(50, 0.8, 0), "without churn this formula has no answer"),
+        (lambda: formula_c(50, 0.8, 1.5), "monthly_churn_rate is 1.5"),
+        (lambda: Terms(gross_margin=-0.1), "gross_margin is -0.1"),
+        (lambda: Terms(gross_margin=80), "Did you mean 0.8"),
+        (lambda: Terms(annual_discount_rate=8), "annual_discount_rate is 8, which is no share of 1. Did you mean 0.08"),
+        (lambda: percentiles(np.arange(5.0), 95), "confidence_level is 95"),
+    ],
+)
+def test_numbers_out_of_range_are_named(call, words):
+    with pytest.raises(ParameterError, match=words):
+        call()
+
+
+def test_survival_form_by_hand():
+    """S = 1, 0.8, 0.7; each month brings 10 · 0.8 − 1 = 7, and r = 0.21 takes a tenth each half year."""
+    table = ltv(paths_of(), TERMS, horizons=[3])
+    worth = 1.21 ** (-np.arange(3) / 12)
+    own = row(table, method="Survival")
+    assert own.ltv == pytest.approx(7 * (worth @ [1, 0.8, 0.7]), rel=1e-12)
+    assert own.ci_lower < own.ltv < own.ci_upper
+    assert (own.share_in_tail, own.n_customers) == (0, 100)
+
+
+def test_costs_of_acquisition_come_off_and_are_kept_apart():
+    paths = paths_of(cost=9.0)
+    table = ltv(paths, Terms(), horizons=[3])
+    assert row(table, method="Survival").ltv == pytest.approx(25 - 9)
+    assert row(table, method="Survival, before acquisition cost").ltv == pytest.approx(25)
+    loaded = Terms(costs=UnitCosts(acquisition_per_customer=18.0, loading=2.0))
+    assert row(ltv(paths, loaded, horizons=[3]), method="Survival").ltv == pytest.approx(25 - 18)
+    whole = Terms(costs=UnitCosts(acquisition_per_customer=5.0))
+    assert row(ltv(paths_of(), whole, horizons=[3]), method="Survival").ltv == pytest.approx(20)
+
+
+def test_formulas_rest_on_churns_per_customer_month():
+    """30 left in 20 + 20 + 210 = 250 customer-months: 0.12 a month, 8.33 months."""
+    table = ltv(paths_of(cost=9.0), TERMS, horizons=[3]).set_index("method")["ltv"]
+    assert table["Formula C (margin / churn)"] == pytest.approx(10 * 0.8 / 0.12)
+    assert table["Formula B (revenue)"] == pytest.approx(10 / 0.12)
+    assert table["Formula A (profit)"] == pytest.approx(8 / 0.12 - 9 - 1 / 0.12)
+
+
+def test_payback_is_the_first_month_that_covers_the_cost():
+    """Margins come in as 7, 5.6 and 4.9: 10 are covered after two months, 17.5 after three, 18 never."""
+    cases = {10.0: 2, 17.5 - 1e-9: 3, 18.0: np.inf}
+    for cost, months in cases.items():
+        table = payback(paths_of(cost=cost), Terms(0.8, 0.0, TERMS.costs), horizon_months=3)
+        assert table["payback_months"].iloc[0] == months
+        assert table["ltv_to_cac"].iloc[0] == pytest.approx(17.5 / cost)
+    assert payback(paths_of(), TERMS, horizon_months=3)[["cac", "payback_months", "ltv_to_cac"]].isna().all(axis=None)
+
+
+def test_residual_value_by_hand():
+    """One who has stayed a month brings 10 now and 10 · 0.7 / 0.8 next month."""
+    table = ltv_by_age(paths_of(), Terms(), horizon_months=2).set_index("age_months")
+    assert table.loc[1, "residual_value"] == pytest.approx(10 * (1 + 0.7 / 0.8))
+    assert table["n_active"].to_dict() == {0: 0, 1: 0, 2: 0, 3: 70}
+
+
+def test_bridge_leads_from_formula_c_to_the_survival_form():
+    paths = paths_of(cost=9.0)
+    steps, forms = bridge(paths, TERMS, horizon_months=3), ltv(paths, TERMS, horizons=[3]).set_index("method")["ltv"]
+    assert steps["value"].iloc[0] == pytest.approx(forms["Formula C (margin / churn)"])
+    assert steps["value"].iloc[-1] == pytest.approx(forms["Survival"])
+    assert steps["difference"].sum() == pytest.approx(forms["Survival"] - forms["Formula C (margin / churn)"])
+
+
+def test_without_churn_a_bound_and_no_invented_number():
+    table = ltv(paths_of([3] * 40, [False] * 40), Terms(), horizons=[3, 6])
+    near, far = (row(table, method="Survival", horizon_months=h) for h in (3, 6))
+    assert near.ltv == 30
+    assert near.ci_lower < near.ci_upper <= 30
+    assert np.isnan(far.ltv)
+    assert far.ci_lower < far.ci_upper <= 60
+    formula = row(table, method="Formula C (margin / churn)")
+    assert np.isnan([formula.ltv, formula.ci_upper]).all()
+    assert formula.ci_lower > 60
+
+
+def test_one_customer_has_no_interval():
+    table = ltv(paths_of([2], [True]), Terms(), horizons=[3])
+    assert row(table, method="Survival").ltv > 0
+    assert row(table, method="Survival")[["ci_lower", "ci_upper"]].isna().all()
+
+
+def test_horizons_reach_twice_as_far_as_was_observed():
+    counts = pd.DataFrame({"duration_months": [10.0, 20.5]})
+    assert horizons(counts) == [36, 12, 24, 41]
+    assert horizons(counts, horizon_months=24) == [24, 12, 36, 41]
+    assert horizons(counts, horizon_months=99, long_horizon=True) == [99, 12, 24, 36, 41]
+    assert horizons(counts.assign(duration_months=5.0)) == [10]
+    with pytest.raises(ParameterError, match=r"horizon_months is 99. Customers have been observed for 20 months: give 1 to 41"):
+        horizons(counts, horizon_months=99)
+    with pytest.raises(ParameterError, match="horizon_months is -1"):
+        horizons(counts, horizon_months=-1)

@@ -1,0 +1,109 @@
+"""Paths of survival and price: equal to Kaplan–Meier where observed, and drawn as customers would be drawn anew."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from value_world import counted
+
+from cslib import lifetime_models
+from cslib.lifetime_models import fit_models
+from cslib.lifetimes import DAYS_PER_MONTH
+from cslib.ltv import Terms, ltv
+from cslib.survival import survival_at, survival_curve
+from cslib.value_paths import value_paths
+
+
+def paths_of(duration, left, *, models=lifetime_models.MODELS, horizon=12, draws=300, **more):
+    counts, values = counted(duration, left, **more)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lifetime_models, "MODELS", models)
+        fitted = fit_models(counts, unit_months=1.0)
+    return value_paths(counts, values, fitted, horizon_months=horizon, draws=draws)["All"]
+
+
+@given(st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=60, max_size=90))
+@settings(max_examples=15, deadline=None)
+def test_the_estimate_is_kaplan_meier_up_to_the_last_trusted_age(lives):
+    duration, left = np.array(lives).T
+    counts, _ = counted(duration, left)
+    paths = paths_of(duration, left, draws=2, models=("Exponential",))
+    ages = np.arange(min(int(paths.last), 8) + 1)
+    km = survival_at(survival_curve(counts), ages)["survival"]
+    assert np.exp(-paths.hazard[0, ages]) == pytest.approx(km.to_numpy(), abs=1e-12)
+
+
+def test_price_is_that_of_those_still_here():
+    """30 at 10 leave after two months; 30 at 40 stay."""
+    paths = paths_of(np.repeat([2, 6], 30), np.repeat([True, False], 30), price=np.repeat([10.0, 40.0], 30))
+    assert paths.price[0, :4].tolist() == [25, 25, 40, 40]
+    assert paths.price[0, -1] == 40
+    assert paths.arpa[0] == 40
+
+
+def test_few_churns_go_on_at_one_rate():
+    """4 left in 4 + 116 customer-months: the tail rate is 4.5 / 120 a month, and there is no model."""
+    paths = paths_of(np.append([1] * 4, [2] * 58), np.append([True] * 4, [False] * 58))
+    assert paths.model == "One rate (few left)"
+    assert np.diff(paths.hazard[0, 3:8]) == pytest.approx(4.5 / 120)
+
+
+def test_draws_vary_as_new_customers_would():
+    """Deviation of S(3) by the draws against Greenwood's, and of the price against that of a mean."""
+    rng = np.random.default_rng(4)
+    life, seen = rng.geometric(0.1, 500), rng.integers(1, 12, 500)
+    price = np.exp(rng.normal(3, 0.5, 500))
+    paths = paths_of(np.minimum(life, seen), life <= seen, price=price, draws=4000)
+    counts, _ = counted(np.minimum(life, seen), life <= seen)
+    row = survival_at(survival_curve(counts), [3]).iloc[0]
+    spread = (row.ci_upper - row.ci_lower) / 3.92
+    assert np.exp(-paths.hazard[1:, 3]).std() == pytest.approx(spread, rel=0.05)
+    assert paths.price[1:, 0].std() == pytest.approx(price.std() / np.sqrt(500), rel=0.08)
+
+
+@pytest.mark.slow
+def test_a_moved_model_is_a_model_fitted_anew(monkeypatch):
+    """One step of Newton's method against fits to customers drawn anew."""
+    monkeypatch.setattr(lifetime_models, "MODELS", ("Weibull",))
+    rng, day = np.random.default_rng(8), 1 / DAYS_PER_MONTH
+    life, seen = 40 * rng.weibull(0.8, 2000), rng.uniform(1, 24, 2000)
+    duration, left = np.ceil(np.minimum(life, seen) / day) * day, life <= seen
+    counts, values = counted(duration, left)
+    paths = value_paths(counts, values, fit_models(counts, unit_months=day), horizon_months=60, draws=2000)["All"]
+    again = [counted(duration[drawn], left[drawn])[0] for drawn in rng.integers(0, 2000, (60, 2000))]
+    fits = [fit_models(own, unit_months=day).fits["All", "Weibull"] for own in again]
+    refitted = [fit.cumulative_hazard_at_times([24, 60]).diff().iloc[-1] for fit in fits]
+    moved = paths.hazard[1:, 60] - paths.hazard[1:, 24]
+    assert moved.mean() == pytest.approx(np.mean(refitted), rel=0.03)
+    assert moved.std() == pytest.approx(np.std(refitted), rel=0.27)  # of 60 fits it is known to a ninth
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "seen", "least"), [(30, 60, 0.9), (300, 60, 0.93), (3000, 60, 0.93), (300, 24, 0.92)])
+def test_the_interval_of_a_weibull_world_covers(monkeypatch, n, seen, least):
+    """36-month value at log-normal prices, observed for up to 60 months, or for 24 with the true family as tail."""
+    monkeypatch.setattr(lifetime_models, "MODELS", ("Weibull",))
+    rng, ages, hits = np.random.default_rng(n + seen), np.arange(36), 0
+    truth = np.exp(4 + 0.5 * 0.8**2) * np.exp(-((ages / 30) ** 0.8)).sum()
+    for draw in range(150):
+        life = np.ceil(DAYS_PER_MONTH * 30 * rng.weibull(0.8, n))
+        until = rng.integers(1, int(seen * DAYS_PER_MONTH) + 1, n)
+        price = np.exp(rng.normal(4, 0.8, n))
+        counts, values = counted(np.minimum(life, until) / DAYS_PER_MONTH, life <= until, price)
+        models = fit_models(counts, unit_months=1 / DAYS_PER_MONTH)
+        paths = value_paths(counts, values, models, horizon_months=36, draws=400, seed=draw)
+        row = ltv(paths, Terms(), horizons=[36]).iloc[0]
+        hits += row.ci_lower <= truth <= row.ci_upper
+    assert hits / 150 >= least - 0.03
+
+
+def test_segments_are_drawn_apart():
+    duration, left = [1, 2, 3] * 30, [True, False, False] * 30
+    counts, values = counted(duration, left)
+    twice = pd.concat([counts, counts.assign(segment="a")])
+    cells = values.cells.assign(segment="a", cell=values.cells["cell"] + 100)
+    paid = values.paid.assign(cell=values.paid["cell"] + 100)
+    both = type(values)(pd.concat([values.cells, cells]), pd.concat([values.paid, paid]), "customers")
+    paths = value_paths(twice, both, fit_models(twice, unit_months=1.0), horizon_months=3, draws=500)
+    assert abs(np.corrcoef(paths["All"].hazard[1:, 2], paths["a"].hazard[1:, 2])[0, 1]) < 0.15

@@ -1,0 +1,40 @@
+"""Customers whose lifetimes (in months), fates and constant prices are given: the counts that value is computed from."""
+
+import numpy as np
+import pandas as pd
+
+from cslib.value_counts import ValueCounts
+
+KEYS = ["first_age", "n_ages", "event_observed", "tier"]
+
+
+def counted(duration, event, price=10.0, kind="", cost=np.nan):
+    """Counts of lifetimes, and groups of alike customers with what they paid; one segment, ``All``."""
+    rows = pd.DataFrame({"duration_months": np.asarray(duration, float), "event_observed": np.asarray(event, bool)})
+    rows = rows.assign(price=price, churn_kind=np.where(rows["event_observed"], kind, ""), cost=cost)
+    lives = rows.assign(segment="All", entry_months=0.0)
+    counts = lives.groupby(["segment", "entry_months", "duration_months", "event_observed", "churn_kind"], as_index=False)
+    return counts.size().rename(columns={"size": "n"}), ValueCounts(*_groups(rows), "customers", ())
+
+
+def _groups(rows):
+    rows = rows.assign(
+        first_age=0,
+        n_ages=np.where(
+            rows["event_observed"], np.ceil(rows["duration_months"]), np.floor(rows["duration_months"]) + 1
+        ).astype(int),
+        tier=np.floor(2 * np.log2(rows["price"])).astype(int),
+        mrr_now=rows["price"].where(~rows["event_observed"], 0.0),
+        n_involuntary=(rows["churn_kind"] == "involuntary").astype(int),
+        n_kind_known=rows["churn_kind"].isin(["voluntary", "involuntary"]).astype(int),
+        n_costed=rows["cost"].notna().astype(int),
+    )
+    rows["mrr_now_squared"] = rows["mrr_now"] ** 2
+    sums = ["n_involuntary", "n_kind_known", "n_costed", "mrr_now", "mrr_now_squared", "price"]
+    groups = rows.groupby(KEYS)
+    cells = groups[sums].sum().assign(n=groups.size(), acquisition_cost=groups["cost"].sum())
+    cells = cells.join(groups["duration_months"].mean()).reset_index().assign(segment="All", entry_months=0.0)
+    cells["cell"] = range(len(cells))
+    paid = cells.loc[cells.index.repeat(cells["n_ages"]), ["cell", "price", "n"]]
+    paid["age"] = paid.groupby("cell").cumcount()
+    return cells.drop(columns="price"), paid.rename(columns={"price": "revenue", "n": "n_priced"})
