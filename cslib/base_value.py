@@ -28,7 +28,7 @@ class Projection:
     active, mrr
         Expected sums, shape (1 + draws, months + 1).
     active_variance, mrr_variance
-        Variance of the sums by chance alone (who of them leaves), under the estimate, shape (months + 1,).
+        Variance of the sums by chance alone (who of them leaves, whose MRR changes), shape (months + 1,).
     active_beyond, mrr_beyond
         Of the estimate, what comes from customers beyond the last trusted age then, shape (months + 1,).
     """
@@ -59,7 +59,8 @@ def project(paths: Paths, *, months: int) -> Projection:
     -----
     A customer aged a is here after k months with probability S(a + k) / S(a). Its MRR is what it pays now, and
     moves as price by age does; where only orders tell, it is price by age itself. Between whole months of age
-    both are interpolated.
+    both are interpolated. By chance, each of n customers leaves or stays, and its MRR moves n times as much (in
+    variance) as the mean of n customers does from draw to draw.
     """
     hazard = paths.at_factor_1()
     each = zip(paths.factors.T, paths.active.itertuples(), strict=True)
@@ -78,14 +79,20 @@ def _ahead(paths: Paths, hazard: Floats, row: Any, months: int) -> Projection:
     )
     kept = np.exp(hazard[:, :1] - hazard)
     growth = np.divide(price, price[:, :1], out=np.ones_like(price), where=price[:, :1] > 0)
-    known = np.isfinite(row.mrr)
-    paid = row.mrr * growth if known else row.n * price
-    square = (row.mrr_squared * growth[0] ** 2) if known else row.n * price[0] ** 2
+    amount, ratio = (row.mrr, growth) if np.isfinite(row.mrr) else (row.n, price)
+    square = row.mrr_squared if np.isfinite(row.mrr) else row.n
     chance, beyond = kept[0] * (1 - kept[0]), row.age_months + np.arange(months + 1) > paths.last
+    moved = (amount * kept[0]) ** 2 * _spread(paths.n_priced[age : age + months + 1], ratio) / row.n
     return Projection(
-        row.n * kept, paid * kept, row.n * chance, square * chance,
-        row.n * kept[0] * beyond, paid[0] * kept[0] * beyond,
+        row.n * kept, amount * ratio * kept, row.n * chance, square * ratio[0] ** 2 * chance + moved,
+        row.n * kept[0] * beyond, amount * ratio[0] * kept[0] * beyond,
     )  # fmt: skip
+
+
+def _spread(n_priced: Floats, ratio: Floats) -> Floats:
+    """Variance of one customer's price: that of the mean of n customers, as drawn, times n."""
+    sizes = pd.Series(n_priced).replace(0, np.nan).ffill().expanding().mean().fillna(0).to_numpy()
+    return np.asarray(sizes * ratio[1:].var(axis=0))
 
 
 def _worth(projection: Projection, terms: Terms) -> Floats:
@@ -124,7 +131,7 @@ def base_value(
     values = summed({s: _worth(p, terms) for s, p in projected.items()})
     beyond = {s: replace(p, active=p.active_beyond[None], mrr=p.mrr_beyond[None]) for s, p in projected.items()}
     tails = summed({s: _worth(p, terms) for s, p in beyond.items()})
-    now = summed({s: np.array([p.active[0, 0], p.mrr[0, 0]]) for s, p in projected.items()})
+    now = summed({s: _now(own, projected[s]) for s, own in paths.items()})
     rows = [
         {
             "segment": segment, "horizon_months": horizon_months, "n_active": round(now[segment][0]),
@@ -134,6 +141,12 @@ def base_value(
         for segment, value in values.items()
     ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _now(paths: Paths, projection: Projection) -> Floats:
+    """Count the present customers and sum what they pay."""
+    known = paths.active["mrr"].notna().all()
+    return np.array([paths.active["n"].sum(), paths.active["mrr"].sum() if known else projection.mrr[0, 0]])
 
 
 def what_if(

@@ -5,19 +5,18 @@ The shifted beta-geometric (sBG) and the beta-discrete-Weibull (BdW) model, by m
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import brentq, minimize
+from scipy.optimize import brentq
 from scipy.special import chdtri, gammaln
 
 from cslib.errors import DataError, ParameterError, check_choice, counted
 from cslib.intervals import z_value
-from cslib.likelihood import log_likelihoods, moved_parameters, scores
+from cslib.likelihood import moved_parameters, scores
 
 __all__ = ["BDW", "CONTRACT_MODELS", "SBG", "ContractFit", "contract_table", "fit_contract"]
 __all__ += ["as_lives", "from_lives", "projected_retention", "renewals"]
@@ -29,22 +28,45 @@ CONTRACT_MODELS: Final = (SBG, BDW)
 PARAMETERS: Final = ("alpha", "beta", "c")
 LIMITS: Final = (12.0, 12.0, 2.5)  # of the logarithms of α, β and c
 MARGIN: Final = 0.5
-FAR: Final = 1000.0  # times the first argument from which a ratio of gamma functions is a series
-STEP: Final = 1e-3  # of second differences, in the logarithm of a parameter
+LOOSE: Final = 3.0  # standard error of a logarithm from which on there is no answer
+FAR: Final = 20.0  # from which on the logarithm of the gamma function is a series to the last digit
+STEP: Final = 2e-4  # of differences, in the logarithm of a parameter
+LONGEST: Final = 2.0  # move of the search, in the same
+STRIDES: Final = 0.5 ** np.arange(-1, 20)[:, None]  # of which the search takes the best
+ROUNDS: Final = 200
+NOT_SETTLED: Final = (
+    "The fit did not settle on one answer: as far as these renewals tell, customers do not differ, or the model does "
+    "not suit them."
+)
 FUZZ: Final = 1e-9
+TINY: Final = 1e-300
 
 
 def _rise(z: Floats, a: Floats) -> Floats:
-    """Compute log Γ(z + a) − log Γ(z) without losing its digits where z is large."""
-    middle = np.maximum(z + (a - 1) / 2, FUZZ)
-    series = a * np.log(middle) - a * (a**2 - 1) / (24 * middle**2)
-    return np.where(middle > FAR * np.maximum(a, 1), series, gammaln(z + a) - gammaln(z))
+    """Compute log Γ(z + a) − log Γ(z): where z is large by Stirling's series, whose differences keep their digits."""
+    far = np.maximum(z, FAR)
+    series = (far - 0.5) * np.log1p(a / far) + a * (np.log(far + a) - 1) + _remainder(far + a) - _remainder(far)
+    return np.where(z >= FAR, series, gammaln(np.minimum(z, FAR) + a) - gammaln(np.minimum(z, FAR)))
+
+
+def _remainder(z: Floats) -> Floats:
+    """Compute what Stirling's formula leaves of log Γ(z) (Abramowitz & Stegun 6.1.41)."""
+    return np.asarray((1 / 12 - (1 / 360 - (1 / 1260 - 1 / (1680 * z**2)) / z**2) / z**2) / z)
 
 
 def _log_survival(logs: Floats, periods: Floats) -> Floats:
     """Compute log S(t) = log B(α, β + t^c) − log B(α, β); parameters (draws, 1) and periods (k,) broadcast."""
     alpha, beta, c = _parameters(logs)
-    return np.asarray(_rise(beta, alpha) - _rise(beta + periods**c, alpha))
+    life = periods**c
+    # α and t^c may change places: the smaller one loses fewer digits
+    small, large = np.minimum(alpha, life), np.maximum(alpha, life)
+    return np.asarray(_rise(beta, small) - _rise(beta + large, small))
+
+
+def _log_odds(logs: Floats, periods: Floats) -> Floats:
+    """Compute log P(T = t) − log S(t), for t from 1."""
+    lost = _log_survival(logs, periods - 1) - _log_survival(logs, periods)
+    return np.asarray(lost + np.log(-np.expm1(-np.maximum(lost, TINY))))
 
 
 def _parameters(logs: Floats) -> tuple[Floats, Floats, Floats]:
@@ -99,9 +121,7 @@ class ContractFit:
 
     def _log_hazard(self, logs: Floats, ages: Floats) -> Floats:
         """Compute log P(T = t) − log S(t) at ages t + ½."""
-        t = np.maximum(_periods(ages), 1.0)
-        lost = _log_survival(logs, t - 1) - _log_survival(logs, t)
-        return np.asarray(np.log(np.expm1(np.maximum(lost, 1e-300))))
+        return _log_odds(logs, np.maximum(_periods(ages), 1.0))
 
 
 def _periods(ages: Floats) -> Floats:
@@ -170,7 +190,7 @@ def from_lives(lives: pd.DataFrame) -> pd.DataFrame:
     entry, duration = (_periods(lives[c].to_numpy(float)).astype(int) for c in ("entry_months", "duration_months"))
     left = lives["event_observed"].to_numpy(bool)
     return pd.DataFrame(
-        {"entry_index": entry, "period_index": duration.clip(left), "event_observed": left, "n": lives["n"].to_numpy()}
+        {"entry_index": entry, "period_index": duration, "event_observed": left, "n": lives["n"].to_numpy()}
     )
 
 
@@ -220,56 +240,73 @@ def fit_contract(rows: pd.DataFrame, *, model: str = SBG) -> ContractFit:
     (0.668, 3.806, 0.378)
     """
     check_choice("model", model, CONTRACT_MODELS)
-    lives = as_lives(rows)
-    _check(lives, 2 + (model == BDW))
-    found = _highest(lives, np.zeros(2))
-    if model == BDW:
-        found = _highest(lives, np.append(found, 0.0))
-    if (np.abs(found) > np.array(LIMITS)[: len(found)] - MARGIN).any():
-        msg = "The fit does not settle on one answer: as far as these renewals tell, customers do not differ."
-        raise DataError(msg)
-    height = -_depth(lives, found)
-    variance = np.asarray(np.linalg.inv(_curvature(lambda logs: _depth(lives, logs), found)), float)
-    if not (np.diag(variance) > 0).all():
-        msg = "The fit did not settle on one answer: the model does not suit these renewals, or they are too few."
-        raise DataError(msg)
-    return ContractFit(model, height, 2 * len(found) - 2 * height, found, variance)
+    known = _grouped(rows)
+    size = 2 + (model == BDW)
+    _check(known, size)
+    # customers as different as can be, and as sBG says
+    starts = [np.zeros(size)] + [np.append(_highest(known, np.zeros(2)), 0.0)] * (model == BDW)
+    found = max((_highest(known, start) for start in starts), key=lambda logs: _heights(known, logs[None])[0])
+    height, information = float(_heights(known, found[None])[0]), -_bends(known, found)[1]
+    limits = np.array(LIMITS[:size]) - MARGIN
+    if (np.abs(found) > limits).any() or np.linalg.eigvalsh(information)[0] < LOOSE**-2:
+        raise DataError(NOT_SETTLED)
+    return ContractFit(model, height, 2 * size - 2 * height, found, np.linalg.inv(information))
 
 
-def _check(lives: pd.DataFrame, size: int) -> None:
-    n_ages = lives.loc[lives["event_observed"] & (lives["n"] > 0), "duration_months"].nunique()
-    if not n_ages:
+def _grouped(rows: pd.DataFrame) -> pd.DataFrame:
+    known = rows[rows["n"] > 0] if "entry_index" in rows else rows[rows["n"] > 0].assign(entry_index=0)
+    return known.groupby(["entry_index", "period_index", "event_observed"], as_index=False)["n"].sum()
+
+
+def _check(rows: pd.DataFrame, size: int) -> None:
+    lost = rows.loc[rows["event_observed"], "period_index"]
+    if lost.empty:
         msg = "No customer left, so there is no churn to model."
         raise DataError(msg)
-    if n_ages < size:
-        msg = f"Customers left in only {counted(n_ages, 'different period')}; this model needs at least {size}."
+    if lost.min() < 1:
+        msg = "Customers left at age 0, before a first period that this model could count from."
+        raise DataError(msg)
+    if lost.nunique() < size:
+        msg = f"Customers left in only {counted(lost.nunique(), 'different period')}; this model needs at least {size}."
         raise DataError(msg)
 
 
-def _depth(lives: pd.DataFrame, logs: Floats) -> float:
-    """Negative log-likelihood."""
-    return -float(lives["n"] @ log_likelihoods(_ANY, logs, lives))
+def _heights(rows: pd.DataFrame, logs: Floats) -> Floats:
+    """Log-likelihood of renewals at each of m points, shape (m, parameters)."""
+    left = rows["event_observed"].to_numpy(bool)
+    n, t, entry = (rows[c].to_numpy(float) for c in ("n", "period_index", "entry_index"))
+    points = logs.T[:, :, None]
+    lived = (_log_survival(points, t) - _log_survival(points, entry)) @ n
+    return np.asarray(lived + _log_odds(points, t[left]) @ n[left])
 
 
-def _highest(lives: pd.DataFrame, start: Floats, held: dict[int, float] | None = None) -> Floats:
-    """Find the parameters of greatest likelihood, some of them held where they are given."""
-    limits = [(-limit, limit) for limit in LIMITS[: len(start)]]
-    for place, value in (held or {}).items():
-        limits[place] = (value, value)
-        start = np.where(np.arange(len(start)) == place, value, start)
-    scale, options = float(lives["n"].sum()), {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500}
-    found = minimize(lambda logs: _depth(lives, logs) / scale, start, method="L-BFGS-B", bounds=limits, options=options)
-    return np.asarray(found.x)
-
-
-def _curvature(of: Callable[[Floats], float], at: Floats) -> Floats:
-    """Second differences of a function."""
+def _bends(rows: pd.DataFrame, at: Floats) -> tuple[Floats, Floats]:
+    """Slope and curvature of the log-likelihood at a point, by differences."""
     steps = STEP * np.eye(len(at))
-    mixed = [[of(at + a + b) - of(at + a - b) - of(at - a + b) + of(at - a - b) for b in steps] for a in steps]
-    return np.asarray(mixed) / (4 * STEP**2)
+    ends = np.array([[a + b, a - b, b - a, -a - b] for a in steps for b in steps]) + at
+    heights = _heights(rows, ends.reshape(-1, len(at))).reshape(len(at), len(at), 4)
+    # a + a is a step of two
+    slope = (np.diagonal(heights[:, :, 0]) - np.diagonal(heights[:, :, 3])) / (4 * STEP)
+    return slope, heights @ [1, -1, -1, 1] / (4 * STEP**2)
 
 
-_ANY: Final = ContractFit("", 0.0, 0.0, np.zeros(0), np.zeros((0, 0)))
+def _highest(rows: pd.DataFrame, start: Floats, held: int | None = None) -> Floats:
+    """Climb to the parameters of greatest likelihood by Newton's method; one of them may be held."""
+    at, limits = start, np.array(LIMITS[: len(start)])
+    free = np.arange(len(start)) != held
+    height = _heights(rows, at[None])[0]
+    for _ in range(ROUNDS):
+        slope, curvature = _bends(rows, at)
+        sizes, axes = np.linalg.eigh(curvature[np.ix_(free, free)])
+        step = np.zeros(len(at))
+        step[free] = axes @ (axes.T @ slope[free] / np.maximum(np.abs(sizes), TINY))
+        step *= LONGEST / max(LONGEST, np.abs(step).max())
+        tries = np.clip(at + STRIDES * step, -limits, limits)
+        heights = _heights(rows, tries)
+        if not heights.max() > height:
+            break
+        at, height = tries[heights.argmax()], heights.max()
+    return np.asarray(at)
 
 
 def contract_table(fit: ContractFit, rows: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.DataFrame:
@@ -296,11 +333,12 @@ def contract_table(fit: ContractFit, rows: pd.DataFrame, *, confidence_level: fl
     quantile below its maximum.
     """
     z_value(confidence_level)
-    lives, own = as_lives(rows), fit._fitted_parameters_
+    known, own = _grouped(rows), fit._fitted_parameters_
     drop = float(chdtri(1, 1 - confidence_level)) / 2
 
     def excess(value: float, place: int) -> float:
-        return _depth(lives, _highest(lives, own, {place: value})) + fit.log_likelihood_ - drop
+        start = np.where(np.arange(len(own)) == place, value, own)
+        return fit.log_likelihood_ - drop - float(_heights(known, _highest(known, start, place)[None])[0])
 
     table = []
     for place, name in enumerate(PARAMETERS[: len(own)]):

@@ -127,7 +127,9 @@ def _value_axis(axes: Axes, limits: tuple[float, float], log_scale: bool) -> Non
         subs = (1.0,) if halves or decades else (1.0, 2.0, 5.0)
         axes.xaxis.set_major_locator(LogLocator(base=2 if halves else 10, subs=subs, numticks=30))
         axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}".replace("-", "−")))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda v, _: format(v, ",.0f" if abs(v) >= 1000 else "g").replace("-", "−"))
+    )
     axes.set_xlim(low, high)
     axes.grid(axis="x", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -159,7 +161,8 @@ def _right_of(axes: Axes, at: list[int], texts: Iterable[str], offset: float, si
 
 
 def _written(values: Floats, log_scale: bool) -> list[str]:
-    places = 1 if np.nanmax(np.abs(values[:, 0])) >= 1 else 2
+    largest = np.nanmax(np.abs(values[:, 0]))
+    places = 0 if largest >= 100 else 1 if largest >= 1 else 2
     texts = []
     for row in values:
         level, lower, upper = [_ratio(v) if log_scale else f"{v:,.{places}f}".replace("-", "−") for v in row]
@@ -191,7 +194,7 @@ def whole_groups(table: pd.DataFrame, group: str, *, most: int = 30) -> pd.DataF
     ['a', 'a', 'b']
     """
     ends = table.groupby(group, sort=False).size().cumsum()
-    return table[table[group].isin(ends.index[(ends <= most) | (ends == ends.iloc[0])])]
+    return table[table[group].isin(ends.index[(ends <= most) | (ends == ends.min())])]
 
 
 @mpl.rc_context(STYLE)

@@ -20,7 +20,7 @@ from cslib.value_paths import Paths
 
 __all__ = [
     *("HORIZONS", "Terms", "bridge", "formula_a", "formula_b", "formula_c", "horizons", "ltv", "ltv_by_age"),
-    *("net_value", "payback", "percentiles"),
+    *("net_value", "observed_part", "payback", "percentiles"),
 ]
 
 Floats = NDArray[np.float64]
@@ -240,11 +240,10 @@ def percentiles(rows: Floats, confidence_level: float = 0.95) -> dict[str, float
     if not 0 < confidence_level < 1:
         msg = f"confidence_level is {confidence_level!r}. Give a number between 0 and 1, such as 0.95."
         raise ParameterError(msg)
-    draws = rows[1:]
-    if np.isnan(draws).any() or (draws == draws[0]).all():
+    if np.isnan(rows[1:]).any() or (rows[1:] == rows[1]).all():
         return {"ci_lower": np.nan, "ci_upper": np.nan}
     tail = (1 - confidence_level) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail], method="inverted_cdf")  # an infinite draw is one, too
+    low, high = np.quantile(rows[1:], [tail, 1 - tail], method="inverted_cdf")  # an infinite draw is one, too
     return {"ci_lower": float(low), "ci_upper": float(high)}
 
 
@@ -337,6 +336,27 @@ def _formulas(paths: Paths, terms: Terms) -> dict[str, Floats]:
         "Formula B (revenue)": paths.arpa * months,
         "Formula C (margin / churn)": paths.arpa * margin / paths.churn_rate,
     }
+
+
+def observed_part(paths: Mapping[str, Paths]) -> pd.DataFrame:
+    """Tell how far the data reach, and what speaks beyond.
+
+    Parameters
+    ----------
+    paths
+        As from :func:`cslib.value_paths.value_paths`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``last_age_months`` (the last trusted age; where nobody left the last observed), ``still_here``
+        (share that stays longer; missing where early ages were not observed), ``model`` (beyond).
+    """
+    rows = []
+    for segment, own in paths.items():
+        still = _still_here(own)[0, int(own.last)]
+        rows.append({"segment": segment, "last_age_months": int(own.last), "still_here": still, "model": own.model})
+    return pd.DataFrame(rows)
 
 
 def bridge(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
@@ -455,5 +475,7 @@ def payback(
         ratio = np.divide(_monthly(own, terms)[:, :horizon_months].sum(axis=1), cac, where=cac > 0, out=cac * np.nan)
         of_ratio = {f"ltv_to_cac_{k}": v for k, v in percentiles(ratio, confidence_level).items()}
         known = {"payback_months": months[0], **percentiles(months, confidence_level)}
+        if np.isfinite(of_ratio["ltv_to_cac_ci_lower"]) and (months == months[0]).all():
+            known |= {"ci_lower": months[0], "ci_upper": months[0]}  # whole months: all draws may agree and be sure
         rows.append({"segment": segment, "cac": cac[0], **known, "ltv_to_cac": ratio[0], **of_ratio})
     return pd.DataFrame(rows)

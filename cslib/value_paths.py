@@ -54,8 +54,8 @@ class Paths:
         Cumulative hazard, shape (1 + draws, ages). Where nobody left, the estimate is missing beyond the last age.
     involuntary
         That of involuntary churn; missing where the kind of churn is not recorded.
-    price
-        MRR per customer still here, same shape.
+    price, n_priced
+        MRR per customer still here, same shape; customers it was seen of at each age, shape (ages,).
     arpa, churn_rate, cac
         MRR per present customer, churns per customer-month, mean ``acquisition_cost``; shape (1 + draws,).
     contracts
@@ -78,6 +78,7 @@ class Paths:
     hazard: Floats
     involuntary: Floats
     price: Floats
+    n_priced: Floats
     arpa: Floats
     churn_rate: Floats
     cac: Floats
@@ -235,6 +236,7 @@ def _paths(segment: str, sample: _Sample, models: FittedModels, source: str, rng
         hazard=np.cumsum(moved, axis=1) + tail,
         involuntary=np.cumsum(moved * share, axis=1) + tail * share[:, -1:],
         price=price,
+        n_priced=sample.weights[0] @ sample.by_age("n_priced"),
         arpa=arpa,
         churn_rate=rate,
         cac=_ratio(sample.total("acquisition_cost"), sample.total("n_costed")),

@@ -13,9 +13,9 @@ from scipy import stats
 
 import cslib
 from cslib import lifetime_models
+from cslib.contract_models import CONTRACT_MODELS
 from cslib.errors import DataError, ParameterError
 from cslib.forecasts import forecast
-from cslib.contract_models import CONTRACT_MODELS
 from cslib.lifetime_models import GAMMA, MODELS, PIECEWISE, fit_models, model_curves
 from cslib.lifetimes import lifetimes
 

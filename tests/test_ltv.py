@@ -143,7 +143,9 @@ def test_horizons_reach_twice_as_far_as_was_observed():
     assert horizons(counts, horizon_months=24) == [24, 12, 36, 41]
     assert horizons(counts, horizon_months=99, long_horizon=True) == [99, 12, 24, 36, 41]
     assert horizons(counts.assign(duration_months=5.0)) == [10]
-    with pytest.raises(ParameterError, match=r"horizon_months is 99. Customers have been observed for 20 months: give 1 to 41"):
+    with pytest.raises(
+        ParameterError, match=r"horizon_months is 99. Customers have been observed for 20 months: give 1 to 41"
+    ):
         horizons(counts, horizon_months=99)
     with pytest.raises(ParameterError, match="horizon_months is -1"):
         horizons(counts, horizon_months=-1)

@@ -13,7 +13,9 @@ def counted(duration, event, price=10.0, kind="", cost=np.nan):
     rows = pd.DataFrame({"duration_months": np.asarray(duration, float), "event_observed": np.asarray(event, bool)})
     rows = rows.assign(price=price, churn_kind=np.where(rows["event_observed"], kind, ""), cost=cost)
     lives = rows.assign(segment="All", entry_months=0.0)
-    counts = lives.groupby(["segment", "entry_months", "duration_months", "event_observed", "churn_kind"], as_index=False)
+    counts = lives.groupby(
+        ["segment", "entry_months", "duration_months", "event_observed", "churn_kind"], as_index=False
+    )
     return counts.size().rename(columns={"size": "n"}), ValueCounts(*_groups(rows), "customers", ())
 
 

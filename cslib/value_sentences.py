@@ -1,0 +1,429 @@
+"""Sentences of the customer-value report, computed from its tables."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from cslib.display import Card
+from cslib.errors import counted
+from cslib.formats import format_day, format_value
+from cslib.outlook_sentences import months, whole
+from cslib.sentences import percent
+
+__all__ = [
+    *("amounts", "backtest_finding", "backtest_lines", "base_finding", "bridge_finding", "bridge_title"),
+    *("forms_side_by_side", "forms_table"),
+    *("horizon_finding", "newest_finding", "payback_finding", "residual_finding", "tail_findings", "value_answer"),
+    *("value_cards", "value_subtitle", "what_if_finding"),
+]
+
+SURVIVAL: Final = "Survival"
+MOSTLY_HERE: Final = 0.8  # at the last age observed
+SOURCES: Final = {
+    "subscriptions": "MRR from subscriptions",
+    "customers": "MRR from the customers table",
+    "orders": "revenue from orders",
+}
+STEPS: Final = {
+    "churn by age": "as churn is not the same at every age",
+    "price by age": "as prices change with age",
+    "discount": "by discounting",
+    "retention cost": "for retention cost",
+    "acquisition cost": "for acquisition cost",
+}
+HOW_TO_READ_FORMS: Final = (
+    "Each point is one way to compute the value of a customer, in multiples of the survival form (1.0). Formulas A, B "
+    "and C take one rate of churn for every age and the whole life; B counts revenue, C margin, A takes costs off. The "
+    "survival form follows the curve of churn and prices by age, and stops at the horizon."
+)
+HOW_TO_READ_AGES: Final = (
+    "Read along a line: its height is what one customer who has stayed so long brings from then on. It rises where "
+    "those who stay leave ever more slowly, or pay ever more."
+)
+
+
+def money(value: Any, currency: str = "") -> str:
+    """Write an amount for a sentence, without hundredths from 100 on.
+
+    Examples
+    --------
+    >>> money(4352.71, "USD"), money(23.456), money(17_237_290.0)
+    ('USD 4,353', '23.46', '17.2 M')
+    """
+    return format_value(float(np.round(value)) if abs(value) >= 100 else value, "money", currency)
+
+
+def _span(lower: float, upper: float) -> str:
+    """Write an interval of amounts in brackets; where a bound is not known it is left out."""
+    if np.isnan(lower):
+        return ""
+    return f" ({money(lower)} {'or more' if np.isnan(upper) else f'to {money(upper)}'})"
+
+
+def _form(forms: pd.DataFrame, method: str = SURVIVAL, segment: str = "All") -> pd.Series[Any]:
+    """Take one form at the main horizon, which comes first."""
+    return forms[(forms["segment"] == segment) & (forms["method"] == method)].iloc[0]
+
+
+def value_subtitle(
+    n: int,
+    *,
+    source: str,
+    gross_margin: float,
+    annual_discount_rate: float,
+    retention_cost: float,
+    acquisition_cost: float,
+) -> str:
+    """Say in one line whose value it is, and what is taken off.
+
+    Parameters
+    ----------
+    n
+        Customers.
+    source
+        ``ValueCounts.source``.
+    gross_margin, annual_discount_rate
+        Shares.
+    retention_cost, acquisition_cost
+        Per customer-month and per new customer; missing where they are not known.
+
+    Returns
+    -------
+    str
+    """
+    known = {"acquisition": acquisition_cost, "retention": retention_cost}
+    off, left = ([k for k, v in known.items() if np.isnan(v) == missing] for missing in (False, True))
+    texts = [f"net of {' and '.join(off)} cost"] * bool(off)
+    texts += [f"before {' and '.join(left)} cost, which these data do not tell"] * bool(left)
+    rate = f"discounted at {100 * annual_discount_rate:g} % a year" if annual_discount_rate else "not discounted"
+    margin = f"margin {100 * gross_margin:g} %"
+    return " · ".join([counted(n, "customer"), SOURCES[source], margin, rate, *texts])
+
+
+def value_answer(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, currency: str = "") -> str:
+    """Answer "what is a customer worth?" in at most three sentences.
+
+    Parameters
+    ----------
+    forms, base, pay
+        As from ``ltv.ltv``, ``base_value.base_value`` and ``ltv.payback``.
+    currency
+        Code before amounts.
+
+    Returns
+    -------
+    str
+        With ``**bold**`` parts.
+    """
+    row = _form(forms)
+    n, span = counted(int(row.n_customers), "customer"), months(row.horizon_months)
+    if pd.notna(row.ltv):
+        interval = f"95 % interval{_span(row.ci_lower, row.ci_upper)}".replace(" (", " ").rstrip(")")
+        sure = interval if pd.notna(row.ci_lower) else "too few to say how sure that is"
+        first = f"**A new customer brings {money(row.ltv, currency)} over {span}** ({sure}, {n})."
+    elif pd.notna(row.ci_lower):
+        least, most = money(row.ci_lower, currency), money(row.ci_upper)
+        first = f"**Nobody has left yet**, so over {span} a new customer brings between {least} and {most} ({n})."
+    else:
+        first = f"**What a new customer brings cannot be told**: early ages were not observed ({n})."
+    return " ".join(filter(None, [first, f"{base_finding(base, currency=currency)}.", _paid_back(pay, span)]))
+
+
+def _paid_back(pay: pd.DataFrame, span: str) -> str:
+    row = whole(pay).iloc[0]
+    if np.isnan(row.payback_months):
+        return ""
+    if np.isinf(row.payback_months):
+        return f"What it costs to win a customer is not earned back within {span}."
+    return f"What it costs to win a customer is earned back after {months(row.payback_months)}."
+
+
+def value_cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, currency: str = "") -> list[Card]:
+    """Make the headline cards: value of a new customer, of the present ones, payback, LTV:CAC.
+
+    Parameters
+    ----------
+    forms, base, pay, currency
+        As for :func:`value_answer`.
+
+    Returns
+    -------
+    list of Card
+    """
+    row, now, back = _form(forms), whole(base).iloc[0], whole(pay).iloc[0]
+    n, span = int(row.n_customers), months(row.horizon_months)
+    missing = "" if pd.notna(back.cac) else "no acquisition cost in these data"
+    within = pd.notna(back.payback_months) and np.isfinite(back.payback_months)
+    late = f"not within {span}" if np.isinf(back.payback_months) else missing
+    bounds = [b if within and np.isfinite(b) else None for b in (back.ci_lower, back.ci_upper)]
+    of_ratio = (back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper)
+    return [
+        Card(
+            f"Value of a new customer, {span}", _whole(row.ltv), "money", _whole(row.ci_lower), _whole(row.ci_upper),
+            n, currency,
+        ),
+        Card(
+            f"Value of present customers, {span}", _whole(now.base_value), "money", _whole(now.ci_lower),
+            _whole(now.ci_upper), int(now.n_active), currency,
+        ),
+        Card("Payback", back.payback_months if within else None, "months", bounds[0], bounds[1], detail=late),
+        Card("LTV:CAC", back.ltv_to_cac, "number", of_ratio[0], of_ratio[1], detail=missing),
+    ]  # fmt: skip
+
+
+def _whole(value: float) -> float | None:
+    """Leave hundredths out from 100 on."""
+    return None if np.isnan(value) else float(np.round(value)) if abs(value) >= 100 else float(value)
+
+
+def horizon_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
+    """State what a new customer has brought by the first and the main horizon; fit for a chart's title."""
+    rows = forms[(forms["segment"] == "All") & (forms["method"] == SURVIVAL)].dropna(subset="ltv")
+    if rows.empty:
+        return "What a new customer brings cannot be told"
+    main, first = rows.iloc[0], rows.sort_values("horizon_months").iloc[0]
+    text = f"A new customer has brought {money(main.ltv, currency)} after {months(main.horizon_months)}"
+    if first.horizon_months == main.horizon_months:
+        return text
+    return f"{text}, {money(first.ltv)} after {months(first.horizon_months)}"
+
+
+def newest_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
+    """Say what customers who leave as the newest do would bring, where that is clearly another value; else empty."""
+    rows = whole(forms)
+    if "Survival, newest customers" not in set(rows["method"]) or pd.isna(_form(forms).ltv):
+        return ""
+    own, newest = _form(forms), _form(forms, "Survival, newest customers")
+    if newest.ci_lower <= own.ltv <= newest.ci_upper or pd.isna(newest.ci_lower):
+        return ""
+    pace = "more slowly" if newest.ltv > own.ltv else "faster"
+    return (
+        f"Customers who started within the last year leave {pace} than earlier ones did at the same age. If new ones "
+        f"do so, too, each brings {money(newest.ltv, currency)}{_span(newest.ci_lower, newest.ci_upper)} over "
+        f"{months(newest.horizon_months)}, not {money(own.ltv)}."
+    )
+
+
+def tail_findings(forms: pd.DataFrame, observed: pd.DataFrame, *, most: int = 5) -> list[str]:
+    """Say how much of the value over the longest horizon is a model's guess, segment by segment.
+
+    Parameters
+    ----------
+    forms
+        As from ``ltv.ltv``.
+    observed
+        As from ``ltv.observed_part``.
+    most
+        Sentences.
+
+    Returns
+    -------
+    list of str
+    """
+    known = observed.dropna(subset="still_here").head(most)
+    return [_tail(row, forms[forms["segment"] == row.segment]) for _, row in known.iterrows()]
+
+
+def _tail(part: pd.Series[Any], forms: pd.DataFrame) -> str:
+    rows = forms[forms["method"] == SURVIVAL]
+    longest = rows.sort_values("horizon_months").iloc[-1]
+    who = "all" if part.segment == "All" else part.segment
+    text = (
+        f"{percent(part.still_here)} of {who} customers stay longer than {months(part.last_age_months)}, the last age "
+        f"that enough of them were observed at. Of the value over {months(longest.horizon_months)}, "
+    )
+    if pd.isna(longest.share_in_tail):
+        return f"{text}what lies beyond it cannot be told, as nobody left."
+    if not longest.share_in_tail:
+        return f"{text}nothing lies beyond it."
+    text += f"{percent(longest.share_in_tail)} lies beyond it: there a model speaks ({part.model}), not data."
+    return text + " What they bring over their whole life is nearly all beyond it." * (part.still_here > MOSTLY_HERE)
+
+
+def amounts(currency: str) -> str:
+    """Name the unit of amounts on an axis."""
+    return currency or "Money"
+
+
+def bridge_title(forms: pd.DataFrame, *, currency: str = "") -> str:
+    """State what formula C and the survival form make of a customer; fit for a chart's title."""
+    formula, own = (_form(forms, method).ltv for method in ("Formula C (margin / churn)", SURVIVAL))
+    if pd.isna(formula) or pd.isna(own):
+        return "The forms of customer value against the survival form"
+    return f"Formula C makes a customer worth {money(formula, currency)}, the survival form {money(own)}"
+
+
+def bridge_finding(steps: pd.DataFrame, *, currency: str = "", most: int = 3) -> str:
+    """Say why formula C and the survival form differ: the largest steps between them.
+
+    Parameters
+    ----------
+    steps
+        As from ``ltv.bridge``.
+    currency
+        Code before amounts.
+    most
+        Steps named.
+
+    Returns
+    -------
+    str
+        Empty where nothing can be compared.
+    """
+    rows = whole(steps)
+    if rows.empty:
+        return ""
+    differences = rows.dropna(subset="difference")
+    largest = differences[differences["difference"].abs() >= 0.5].sort_values("difference", key=abs, ascending=False)
+    each = zip(largest["difference"][:most], largest["step"][:most], strict=True)
+    named = [f"{_signed(difference)} {STEPS.get(step, f'as it counts {step}')}" for difference, step in each]
+    first, last = money(rows["value"].iloc[0], currency), money(rows["value"].iloc[-1], currency)
+    return f"From {first} by formula C to {last} by the survival form, mostly: {'; '.join(named)}."
+
+
+def _signed(value: Any) -> str:
+    return f"{'+' if value > 0 else ''}{money(round(value) if abs(value) >= 10 else value)}"
+
+
+def forms_side_by_side(forms: pd.DataFrame) -> pd.DataFrame:
+    """Set all forms at the main horizon in proportion to the survival form of their segment, for a chart.
+
+    Parameters
+    ----------
+    forms
+        As from ``ltv.ltv``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``method``, ``ratio``, ``ci_lower``, ``ci_upper``, ``clear`` (the interval leaves 1 out);
+        segments without a positive value, and values that are not positive, are left out.
+    """
+    rows = _main(forms)
+    own = rows[rows["method"] == SURVIVAL].set_index("segment")["ltv"]
+    base = rows["segment"].map(own)
+    columns = ["ltv", "ci_lower", "ci_upper"]
+    ratios = rows[columns].where(rows[columns] > 0).div(base.where(base > 0), axis=0)
+    ratios = ratios.rename(columns={"ltv": "ratio"}).assign(segment=rows["segment"], method=rows["method"])
+    ratios["clear"] = (ratios["ci_lower"] > 1) | (ratios["ci_upper"] < 1)
+    return ratios.dropna(subset="ratio")[["segment", "method", "ratio", "ci_lower", "ci_upper", "clear"]]
+
+
+def _main(forms: pd.DataFrame) -> pd.DataFrame:
+    main = forms["horizon_months"].iloc[0]
+    return forms[(forms["horizon_months"] == main) | forms["horizon_months"].isna()]
+
+
+def forms_table(forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
+    """Write all forms at the main horizon: one row per form, one column per segment, intervals in brackets."""
+    rows = _main(forms)
+    each = zip(rows["ltv"], rows["ci_lower"], rows["ci_upper"], strict=True)
+    texts = [("not known" if np.isnan(v) else money(v)) + _span(low, high) for v, low, high in each]
+    table = rows.assign(text=texts).pivot(index="method", columns="segment", values="text")
+    order = [s for s in dict.fromkeys(rows["segment"]) if s in segments]
+    return (
+        table.loc[list(dict.fromkeys(rows["method"])), order]
+        .fillna("–")
+        .reset_index()
+        .rename(columns={"method": "form"})
+    )
+
+
+def residual_finding(by_age: pd.DataFrame, *, currency: str = "") -> str:
+    """State what a customer of a year's standing brings, against a new one; fit for a chart's title."""
+    rows = whole(by_age).dropna(subset="residual_value").set_index("age_months")
+    if 0 not in rows.index:
+        return "What customers bring from an age on"
+    age = next((a for a in (12, 6, 3, 1) if a in rows.index), 0)
+    new, later = (rows[rows.index == a].iloc[0] for a in (0, age))
+    start = f"a new one brings {money(new.residual_value)}"
+    if not age:
+        return f"A new customer brings {money(new.residual_value, currency)}, before what it cost to win"
+    apart = later.ci_lower > new.ci_upper or later.ci_upper < new.ci_lower
+    text = f"From month {age} on, a customer brings {money(later.residual_value, currency)}; {start}"
+    return text if apart else f"{text}: no clear difference"
+
+
+def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
+    """State when a customer has earned back what it cost to win, and how many times it does so."""
+    row, span = whole(pay).iloc[0], months(horizon_months)
+    if np.isnan(row.cac):
+        return "These data do not tell what it costs to win a customer: payback and LTV:CAC are unknown, values gross."
+    cost = f"Winning a customer costs {money(row.cac, currency)}"
+    if np.isnan(row.payback_months):
+        return f"{cost}; when that is earned back cannot be told."
+    if np.isinf(row.payback_months):
+        return f"{cost}, and {row.ltv_to_cac:.1f} times as much comes back over {span}: it is not earned back by then."
+    interval = f" ({row.ltv_to_cac_ci_lower:.1f} to {row.ltv_to_cac_ci_upper:.1f})" * pd.notna(row.ltv_to_cac_ci_lower)
+    back = f"is earned back after {months(row.payback_months)}"
+    return f"{cost}, which {back}; over {span} a customer brings {row.ltv_to_cac:.1f} times{interval} as much."
+
+
+def base_finding(base: pd.DataFrame, *, currency: str = "") -> str:
+    """State what the present customers together bring; fit for a chart's title."""
+    row = whole(base).iloc[0]
+    if not row.n_active:
+        return "Nobody is a customer today"
+    who = (
+        "The one present customer brings" if row.n_active == 1 else f"The {int(row.n_active):,} present customers bring"
+    )
+    span = months(row.horizon_months)
+    if pd.isna(row.base_value):
+        known = f" between {money(row.ci_lower, currency)} and {money(row.ci_upper)}" * pd.notna(row.ci_lower)
+        return f"{who}{known or ' an amount that cannot be told'} over the next {span}"
+    return f"{who} {money(row.base_value, currency)} over the next {span}{_span(row.ci_lower, row.ci_upper)}"
+
+
+def what_if_finding(changes: pd.DataFrame, *, currency: str = "") -> str:
+    """State what each change would add to the value of the present customers; fit for a chart's title."""
+    rows = whole(changes).dropna(subset="base_gain").sort_values("base_gain", ascending=False, kind="stable")
+    if rows.empty:
+        return "What a change would add cannot be told"
+    each = zip(rows["change"], rows["base_gain"], strict=True)
+    gains = [
+        f"{money(gain, currency)} more with {str(change).lower().replace('arpa', 'ARPA')}" for change, gain in each
+    ]
+    return f"Present customers would bring {', '.join(gains)}"
+
+
+def backtest_lines(tested: pd.DataFrame, *, measure: str) -> pd.DataFrame:
+    """Lay what was expected of the whole, with its interval, and what happened under one another, to be drawn."""
+    rows = whole(tested)[whole(tested)["measure"] == measure]
+    expected = rows.rename(columns={"predicted": "value"}).assign(segment="expected")
+    happened = rows.rename(columns={"actual": "value"}).assign(
+        segment="what happened", ci_lower=np.nan, ci_upper=np.nan
+    )
+    return pd.concat([expected, happened])[["segment", "month", "value", "ci_lower", "ci_upper"]]
+
+
+def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") -> str:
+    """State how a forecast made a year ago compares with what happened; fit for a chart's title.
+
+    Parameters
+    ----------
+    tested
+        As from ``backtest.backtest``.
+    measure
+        One of its measures.
+    currency
+        Code before amounts.
+
+    Returns
+    -------
+    str
+    """
+    rows = whole(tested)[whole(tested)["measure"] == measure].dropna(subset="actual")
+    last = rows.iloc[-1]
+    count = measure == "active customers"
+    expected = f"{last.predicted:,.0f}" if count else money(last.predicted, currency)
+    off = last.predicted / last.actual - 1 if last.actual else np.nan
+    word = ("few", "many") if count else ("little", "much")
+    miss = "" if np.isnan(off) else f", {percent(abs(off))} too {word[int(off > 0)]}"
+    held = int(((rows["ci_lower"] <= rows["actual"]) & (rows["actual"] <= rows["ci_upper"])).sum())
+    return (
+        f"Expected for {format_day(str(last.month)[:10])}: {expected} {measure}{miss}; the interval held "
+        f"what happened in {held} of {len(rows)} months"
+    )
