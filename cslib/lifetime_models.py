@@ -70,7 +70,8 @@ class FittedModels:
     left_out
         One row per model that could not be fitted: ``segment``, ``model``, ``reason``.
     fits
-        The fitted lifelines objects by (segment, model). Their ages are half a unit late.
+        The fitted lifelines objects, and :class:`cslib.contract_models.ContractFit`, by (segment, model). Their ages
+        are half a unit late.
     unit_months
         The unit of the lifetimes, in months.
     """
@@ -113,7 +114,8 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
 
     The holdout score censors everything beyond 60 % of the segment's largest duration (whole units), fits,
     and scores who was still at risk then: the mean of log h(d) (if it left) − H(d) + H(cut). It is NaN where
-    nobody left beyond the cut, or the model cannot be fitted to what came before.
+    nobody left beyond the cut, or the model cannot be fitted to what came before. The contract models give whole
+    months a probability where the others have a density per month, so both can be compared.
 
     With tenures in whole months the early shape is coarse, which can change what fits best (and leave the
     generalised gamma without an answer, where many leave in the first month); days do not have that.

@@ -8,7 +8,7 @@ import pytest
 
 ANALYSIS = {
     *("cohorts", "cohort_comparison", "revenue", "churn", "competing", "survival", "lifetimes"),
-    *("lifetime_models", "cox", "driver_columns", "drivers", "at_risk"),
+    *("lifetime_models", "contract_models", "cox", "driver_columns", "drivers", "at_risk"),
 }
 SENTENCES = {"sentences", "churn_sentences", "outlook_sentences"}
 HEAVY = {"papermill": {"reports"}, "nbconvert": {"html"}, "lifelines": {"lifetime_models", "cox"}}

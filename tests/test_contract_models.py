@@ -31,8 +31,8 @@ HIGH = (1000, 869, 743, 653, 593, 551, 517, 491)
 REGULAR = (1000, 631, 468, 382, 326, 289, 262, 241)
 
 
-def rows_of(period, event, n, entry=0):
-    return pd.DataFrame({"entry_index": entry, "period_index": period, "event_observed": event, "n": n})
+def rows_of(period, left, n, entry=0):
+    return pd.DataFrame({"entry_index": entry, "period_index": period, "event_observed": left, "n": n})
 
 
 def cohort(left, *, years=7):
@@ -203,7 +203,7 @@ def test_no_digits_are_lost_at_large_ages_and_parameters(alpha, beta, c, t):
     model = model_of(alpha, beta, c)
     ages, logs = np.array([t + 0.5]), model._fitted_parameters_
     assert float(-model._cumulative_hazard(logs, ages)[0]) == pytest.approx(float(survival), rel=1e-10)
-    assert float(model._log_hazard(logs, ages)[0]) == pytest.approx(float(hazard), abs=1e-8)
+    assert float(model._log_hazard(logs, ages)[0]) == pytest.approx(float(hazard), abs=5e-9)
 
 
 def test_both_parameters_large_is_one_rate_for_all():
@@ -358,8 +358,8 @@ def test_projected_retention_covers(n):
 
 # ── properties ───────────────────────────────────────────────────────────────
 
-ROWS = st.lists(
-    st.tuples(st.integers(0, 2), st.integers(1, 9), st.booleans(), st.integers(1, 400)), min_size=4, max_size=14
+CELLS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(1, 9), st.booleans(), st.integers(1, 30)), min_size=4, max_size=14
 )
 
 
@@ -369,9 +369,9 @@ def rows_from(cells):
 
 
 @settings(max_examples=30, deadline=None)
-@given(ROWS, st.integers(0, 999))
+@given(CELLS, st.integers(0, 999))
 def test_order_and_splitting_change_nothing(cells, seed):
-    rows = pd.concat([cohort(HIGH), rows_from(cells)], ignore_index=True)
+    rows = pd.concat([cohort(REGULAR), rows_from(cells)], ignore_index=True)
     part = rows["n"] // 3
     split = pd.concat([rows.assign(n=part), rows.assign(n=rows["n"] - part)], ignore_index=True)
     whole, again = fit_contract(rows), fit_contract(split.sample(frac=1, random_state=seed))
@@ -380,14 +380,9 @@ def test_order_and_splitting_change_nothing(cells, seed):
 
 
 @settings(max_examples=40, deadline=None)
-@given(ROWS, st.sampled_from(CONTRACT_MODELS))
-def test_fitted_or_refused_with_a_reason(cells, model):
-    rows = rows_from(cells)
-    try:
-        fit = fit_contract(rows, model=model)
-    except DataError as error:
-        assert str(error).endswith(".")
-        return
+@given(CELLS, st.sampled_from(CONTRACT_MODELS))
+def test_a_fit_is_a_survival_curve_with_a_variance(cells, model):
+    fit = fit_contract(pd.concat([cohort(10 * np.array(HIGH)), rows_from(cells)]), model=model)
     assert np.linalg.eigvalsh(fit.variance_matrix_).min() > 0
     survival = fit.survival(np.arange(30))
     assert (np.diff(survival) < 0).all()

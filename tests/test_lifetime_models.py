@@ -13,7 +13,7 @@ from scipy import stats
 
 import cslib
 from cslib import lifetime_models
-from cslib.contract_models import CONTRACT_MODELS
+from cslib.contract_models import BDW, CONTRACT_MODELS, SBG, fit_contract, renewals
 from cslib.errors import DataError, ParameterError
 from cslib.forecasts import forecast
 from cslib.lifetime_models import GAMMA, MODELS, PIECEWISE, fit_models, model_curves
@@ -133,6 +133,15 @@ def test_holdout_score_of_who_enters_after_the_cut():
     assert table.loc["Exponential", "holdout_score"] == pytest.approx((3 * np.log(0.08) - 0.08 * 12.5) / 4)
 
 
+def test_holdout_score_of_renewals():
+    """Cut after month 2 of 5. Before it sBG has α = 0.6, β = 1.4: in months 3, 4, 5 it loses 0.6/4, 0.6/5, 0.6/6."""
+    counts = counts_of([1, 2, 3, 4, 5], [True, True, True, True, False], n=[300, 140, 80, 30, 450])
+    table = fit_models(counts, unit_months=1.0).table.set_index("model")
+    lost = 80 * np.log(0.15) + 30 * np.log(0.85 * 0.12) + 450 * np.log(0.85 * 0.88 * 0.9)
+    assert table.loc[SBG, "holdout_score"] == pytest.approx(lost / 560, abs=1e-6)
+    assert table["n_parameters"][[SBG, BDW]].tolist() == [2, 3]
+
+
 def test_without_churn_beyond_the_cut_the_lowest_aic_is_best():
     counts = counts_of([0, 1, 2, 3, 30], [True, True, True, True, False], n=[40, 20, 10, 5, 50])
     table = fit_models(counts, unit_months=1.0).table
@@ -150,6 +159,17 @@ def test_curves_stand_half_a_unit_late(one_age):
     curve = model_curves(fit_models(one_age, unit_months=1.0), months=[0, 12])
     assert curve["survival"].tolist() == pytest.approx([np.exp(-0.5 * 4 / 37), np.exp(-12.5 * 4 / 37)])
     assert set(curve["model"]) == {"Exponential"}
+
+
+def test_contract_models_are_for_whole_months(drawn, fitted):
+    assert not {*fitted.table["model"], *fitted.left_out["model"]} & {*CONTRACT_MODELS}
+    months = counts_of([1, 2, 3, 4, 4], [True, True, True, True, False], n=[300, 140, 80, 30, 450])
+    models = fit_models(months, unit_months=1.0)
+    for model in CONTRACT_MODELS:
+        own = fit_contract(renewals(months), model=model)
+        assert models.fits["All", model]._fitted_parameters_ == pytest.approx(own._fitted_parameters_)
+    curve = model_curves(models, months=[0, 1, 12]).set_index("model")
+    assert curve.loc[SBG, "survival"].to_numpy() == pytest.approx(models.fits["All", SBG].survival([0, 1, 12]))
 
 
 # ── published and independent values ─────────────────────────────────────────
@@ -277,6 +297,8 @@ def test_segments_are_fitted_by_themselves(drawn, fitted):
         ([5, 6, 9], [True, True, False], 50, GAMMA, "only 2 different ages; this model needs at least 3"),
         ([1, 2, 5], [True, True, True], 1, PIECEWISE, "Fewer than 10 customers left on one side"),
         ([1, 2, 5], [True, True, True], 1, GAMMA, "did not settle"),
+        ([0, 1, 2, 5], [True, True, True, False], 50, SBG, "left at age 0"),
+        ([1, 2, 5], [True, True, False], 50, BDW, "only 2 different periods; this model needs at least 3"),
     ],
 )
 def test_left_out_with_a_reason(duration, event, n, model, reason):

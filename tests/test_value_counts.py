@@ -17,7 +17,7 @@ MONTH = 30.4375
 GROUP = ["segment", "first_age", "n_ages", "event_observed"]
 CELLS = [
     *("segment", "cell", "first_age", "n_ages", "event_observed", "tier", "n", "entry_months", "duration_months"),
-    *("n_involuntary", "n_kind_known", "acquisition_cost", "mrr_now", "n_costed", "mrr_now_squared"),
+    *("n_involuntary", "n_kind_known", "acquisition_cost", "n_costed", "mrr_now", "mrr_now_squared"),
 ]
 
 
@@ -82,9 +82,9 @@ def test_cells_by_hand():
     assert list(values.cells) == CELLS
     cells = values.cells.drop(columns=["segment", "tier", "duration_months"])
     assert cells.values.tolist() == [
-        [0, 0, 0, True, 1, 0, 0, 0, 0, 0, 1, 0],
-        [1, 0, 2, True, 2, 0, 1, 2, 5.25, 0, 1, 0],
-        [2, 0, 6, False, 1, 0, 0, 0, 7, 10, 1, 100],
+        [0, 0, 0, True, 1, 0, 0, 0, 0, 1, 0, 0],
+        [1, 0, 2, True, 2, 0, 1, 2, 5.25, 1, 0, 0],
+        [2, 0, 6, False, 1, 0, 0, 0, 7, 1, 10, 100],
     ]
     assert values.cells["duration_months"].tolist() == pytest.approx([0, 58.5 / MONTH, 180 / MONTH])
     assert values.cells["tier"].tolist() == [NOTHING_PAID, 6, 6]
@@ -196,10 +196,10 @@ def test_customers_derived_from_subscriptions():
 
 TENURE = pd.DataFrame({"customer_id": ["a"], "tenure_months": [2], "churned": [False]})
 REFUSED = {
-    "no price": ({"customers": ONE}, "The mapping tells no price of any customer. Add mrr to customers, or subscriptions or orders (which need customers with started_on). There are: customers."),
-    "orders of tenures": ({"customers": TENURE, "orders": orders(("a", "2025-01-01", 9))}, "The mapping tells no price"),
-    "mrr all empty": ({"customers": ONE.assign(mrr=np.nan)}, "The mapping tells no price of any customer."),
-    "no customers": ({"orders": orders(("a", "2025-01-01", 9))}, "The mapping has no table 'customers'"),
+    "no price": ({"customers": ONE}, "in memory tells no price of any customer. Add mrr to customers, or subscriptions or orders (which need customers with started_on). There are: customers."),
+    "orders of tenures": ({"customers": TENURE, "orders": orders(("a", "2025-01-01", 9))}, "in memory tells no price"),
+    "mrr all empty": ({"customers": ONE.assign(mrr=np.nan)}, "in memory tells no price of any customer."),
+    "no customers": ({"orders": orders(("a", "2025-01-01", 9))}, "in memory has no table 'customers'"),
 }  # fmt: skip
 
 
@@ -268,7 +268,8 @@ def by_rows(tables, source, since):
         known = source != "customers" or pd.notna(own.mrr)
         for segment in ("All", own.plan):
             key = (segment, first, n_ages, left)
-            groups[key] += [1, life, np.nan_to_num(own.acquisition_cost), pd.notna(own.acquisition_cost)]
+            cost = 0.0 if pd.isna(own.acquisition_cost) else own.acquisition_cost
+            groups[key] += np.array([1, life, cost, pd.notna(own.acquisition_cost)], float)
             for k in range(first, n_ages):
                 if known and (source != "orders" or (k + 1) * MONTH <= (last - start).days):
                     paid[(*key, k)] += [_at(tables, source, own, k), 1]
