@@ -10,7 +10,7 @@ ANALYSIS = {
     *("cohorts", "cohort_comparison", "revenue", "churn", "competing", "survival", "lifetimes"),
     *("lifetime_models", "contract_models", "cox", "driver_columns", "drivers", "at_risk"),
 }
-SENTENCES = {"sentences", "churn_sentences", "outlook_sentences"}
+SENTENCES = {"sentences", "churn_sentences", "outlook_sentences", "value_sentences"}
 HEAVY = {"papermill": {"reports"}, "nbconvert": {"html"}, "lifelines": {"lifetime_models", "cox"}}
 SHOWING = {"charts", "estimate_charts", "heatmaps", "display", "drawing", "formats", *SENTENCES}
 

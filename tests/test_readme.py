@@ -31,7 +31,7 @@ def project(tmp_path, root, monkeypatch):
     (tmp_path / "mydata").mkdir()
     (tmp_path / "mydata" / "cslib.toml").write_text(blocks("toml")[0])
     frame = pd.DataFrame(
-        {"Account": ["007", "008"], "Signup": "2025-01-03", "Cancelled": ["", "2025-03-09"], "Tier": "A"}
+        {"Account": ["007", "008"], "Signup": "2025-01-03", "Cancelled": ["", "2025-03-09"], "Tier": "A", "Fee": 20}
     )
     frame.to_csv(tmp_path / "mydata" / "accounts.csv", index=False)
     monkeypatch.chdir(tmp_path)
