@@ -58,9 +58,9 @@ def project(paths: Paths, *, months: int) -> Projection:
     Notes
     -----
     A customer aged a is here after k months with probability S(a + k) / S(a). Its MRR is what it pays now, and
-    moves as price by age does; where only orders tell, it is price by age itself. Between whole months of age
-    both are interpolated. By chance, each of n customers leaves or stays, and its MRR moves n times as much (in
-    variance) as the mean of n customers does from draw to draw.
+    moves as price by age does; of customers in a free trial it becomes price by age, and where only orders tell it is
+    that of the months of age to come. Survival is interpolated between whole months. By chance, each of n customers
+    leaves or stays, and its MRR moves n times as much (in variance) as the mean of n customers does in the draws.
     """
     hazard = paths.at_factor_1()
     each = zip(paths.factors.T, paths.active.itertuples(), strict=True)
@@ -73,20 +73,28 @@ def project(paths: Paths, *, months: int) -> Projection:
 
 def _ahead(paths: Paths, hazard: Floats, row: Any, months: int) -> Projection:
     age, part = int(row.age_months + 1e-9), row.age_months % 1
-    hazard, price = (
-        (1 - part) * table[:, age : age + months + 1] + part * table[:, age + 1 : age + months + 2]
-        for table in (hazard, paths.price)
-    )
-    kept = np.exp(hazard[:, :1] - hazard)
-    growth = np.divide(price, price[:, :1], out=np.ones_like(price), where=price[:, :1] > 0)
-    amount, ratio = (row.mrr, growth) if np.isfinite(row.mrr) else (row.n, price)
-    square = row.mrr_squared if np.isfinite(row.mrr) else row.n
+    ahead, later = slice(age, age + months + 1), slice(age + 1, age + months + 2)
+    lived = (1 - part) * hazard[:, ahead] + part * hazard[:, later]
+    kept = np.exp(lived[:, :1] - lived)
+    amount, ratio = _prices_ahead(row, paths.price[:, ahead], paths.price[:, later])
+    square = row.n if amount is row.n else row.mrr_squared
     chance, beyond = kept[0] * (1 - kept[0]), row.age_months + np.arange(months + 1) > paths.last
-    moved = (amount * kept[0]) ** 2 * _spread(paths.n_priced[age : age + months + 1], ratio) / row.n
+    moved = (amount * kept[0]) ** 2 * _spread(paths.n_priced[ahead], ratio) / row.n
     return Projection(
         row.n * kept, amount * ratio * kept, row.n * chance, square * ratio[0] ** 2 * chance + moved,
         row.n * kept[0] * beyond, amount * ratio[0] * kept[0] * beyond,
     )  # fmt: skip
+
+
+def _prices_ahead(row: Any, price: Floats, later: Floats) -> tuple[float, Floats]:
+    """Give what customers of an age pay now, and how many times as much after 0, 1, 2 … months."""
+    if np.isnan(row.mrr):
+        return row.n, later  # orders of the months of age that are still to come
+    if row.mrr > 0 and price[0, 0] > 0:
+        return row.mrr, price / np.where(price[:, :1] > 0, price[:, :1], price[0, 0])
+    return row.n, np.hstack(
+        [np.full((len(price), 1), row.mrr / row.n), price[:, 1:]]
+    )  # a free trial, now or just before
 
 
 def _spread(n_priced: Floats, ratio: Floats) -> Floats:
@@ -101,9 +109,10 @@ def _worth(projection: Projection, terms: Terms) -> Floats:
 
 
 def summed(by_segment: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the sum of the segments in the place of the whole, where there are any."""
+    """Put the sum of the segments in the place of the whole, where there are any and all have an estimate."""
     parts = [value for segment, value in by_segment.items() if segment != WHOLE]
-    return {**by_segment, WHOLE: np.sum(parts, axis=0)} if parts else dict(by_segment)
+    total = np.sum(parts, axis=0) if parts else None
+    return {**by_segment, WHOLE: total} if total is not None and np.isfinite(total[0]).all() else dict(by_segment)
 
 
 def base_value(
@@ -125,7 +134,7 @@ def base_value(
     pandas.DataFrame
         ``segment``, ``horizon_months``, ``n_active``, ``mrr`` (now), ``base_value`` (money, before what was once
         spent on acquisition), ``ci_lower``, ``ci_upper`` (of the expected value), ``share_in_tail``. ``All`` is the
-        sum of its segments where there are any.
+        sum of its segments where there are any and all have an estimate.
     """
     projected = {segment: project(own, months=horizon_months) for segment, own in paths.items()}
     values = summed({s: _worth(p, terms) for s, p in projected.items()})

@@ -195,10 +195,15 @@ class Terms:
         return np.asarray((1 + self.annual_discount_rate) ** (-np.arange(n) / 12))
 
     def cac(self, paths: Paths) -> Floats:
-        """Cost of acquiring a customer: that of the segment, brought up to all that was spent; else the mean of all."""
+        """Cost of acquiring a customer: that of the segment, brought up to all that was spent; else the mean of all.
+
+        Where the customers whose cost is known are not those of the books, the books alone count.
+        """
         loading = self.costs.loading if np.isfinite(self.costs.loading) else 1.0
         whole = np.full(paths.cac.shape, self.costs.acquisition_per_customer)
-        return np.asarray(paths.cac * loading if np.isfinite(paths.cac[0]) else whole)
+        if np.isnan(paths.cac[0]) or (np.isfinite(whole[0]) and np.isnan(self.costs.loading)):
+            return whole
+        return np.where(np.isnan(paths.cac), paths.cac[0], paths.cac) * loading  # a draw may hold nobody of known cost
 
 
 def horizons(counts: pd.DataFrame, *, horizon_months: int = 0, long_horizon: bool = False) -> list[int]:
@@ -281,7 +286,8 @@ def ltv(
     Returns
     -------
     pandas.DataFrame
-        ``segment``, ``method``, ``horizon_months`` (missing: the whole life), ``ltv`` (money per customer;
+        ``segment``, ``method``, ``horizon_months`` (missing: the whole life; beside the first only those up to twice
+        the segment's longest lifetime), ``ltv`` (money per customer;
         missing where nobody left and the horizon is longer than what was observed), ``ci_lower``, ``ci_upper``,
         ``share_in_tail`` (share of the value before acquisition cost from beyond the last trusted age, where a
         model speaks), ``n_customers``.
@@ -305,7 +311,7 @@ def ltv(
 
 def _forms(paths: Paths, terms: Terms, horizons: Sequence[int], level: float) -> Iterator[dict[str, Any]]:
     main, tail = horizons[0], np.arange(paths.hazard.shape[1]) > paths.last
-    for horizon in horizons:
+    for horizon in [main, *(h for h in horizons[1:] if h <= 2 * paths.longest)]:
         monthly = _monthly(paths, terms)[:, :horizon]
         whole = monthly[0].sum()
         beyond = {"share_in_tail": float(monthly[0, tail[:horizon]].sum() / whole) if whole else np.nan}
@@ -325,16 +331,21 @@ def _forms(paths: Paths, terms: Terms, horizons: Sequence[int], level: float) ->
 
 
 def _form(method: str, horizon: float, rows: Floats, level: float) -> dict[str, Any]:
-    return {"method": method, "horizon_months": horizon, "ltv": float(rows[0]), **percentiles(rows, level)}
+    bounds = percentiles(rows, level)
+    bounds["ci_upper"] = max(
+        bounds["ci_upper"], float(rows[0])
+    )  # where nobody left, no draw is as good as the estimate
+    return {"method": method, "horizon_months": horizon, "ltv": float(rows[0]), **bounds}
 
 
 def _formulas(paths: Paths, terms: Terms) -> dict[str, Floats]:
-    months, margin = 1 / paths.churn_rate, terms.gross_margin
-    costs = np.nan_to_num(terms.cac(paths)) + terms.retention_cost * months
+    with np.errstate(divide="ignore"):  # a draw may hold nobody who left
+        months = 1 / paths.churn_rate
+    margin, costs = paths.arpa * terms.gross_margin, np.nan_to_num(terms.cac(paths))
     return {
-        "Formula A (profit)": paths.arpa * margin * 12 * (months / 12) - costs,
+        "Formula A (profit)": (margin - terms.retention_cost) * months - costs,
         "Formula B (revenue)": paths.arpa * months,
-        "Formula C (margin / churn)": paths.arpa * margin / paths.churn_rate,
+        "Formula C (margin / churn)": margin * months,
     }
 
 
@@ -378,7 +389,7 @@ def bridge(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> 
     tables = [
         _steps(own, terms, horizon_months).assign(segment=segment)
         for segment, own in paths.items()
-        if own.n_events and own.from_start
+        if own.n_events and own.from_start and np.isfinite(own.churn_rate[0])
     ]
     columns = ["segment", "step", "value", "difference"]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
@@ -418,7 +429,7 @@ def ltv_by_age(
     Returns
     -------
     pandas.DataFrame
-        ``segment``, ``age_months`` (whole months, from 0 to the age of the oldest present customers),
+        ``segment``, ``age_months`` (whole months, from the first age observed to that of the oldest present customers),
         ``residual_value`` (money per customer, before acquisition cost), ``ci_lower``, ``ci_upper``, ``n_active``
         (present customers of that age).
 
@@ -430,7 +441,7 @@ def ltv_by_age(
     for segment, own in paths.items():
         n_active = own.active.groupby(np.floor(own.active["age_months"] + 1e-9))["n"].sum()
         margin = own.price * terms.gross_margin - terms.retention_cost
-        for age in range(int(n_active.index.max() if len(n_active) else 0) + 1):
+        for age in range(own.first, int(n_active.index.max() if len(n_active) else 0) + 1):
             ahead = slice(age, age + horizon_months)
             kept = np.exp(own.hazard[:, [age]] - own.hazard[:, ahead])
             value = (margin[:, ahead] * kept * terms.discounts(horizon_months)).sum(axis=1)

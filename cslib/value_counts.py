@@ -61,7 +61,8 @@ class ValueCounts:
         ``event_observed`` (true: churned), ``tier`` (prices within a tier differ by a factor below √2), ``n``
         (customers), ``entry_months``, ``duration_months`` (means), ``n_involuntary``, ``n_kind_known`` (of those
         who left), ``acquisition_cost`` (sum), ``n_costed`` (customers of whom it is known), ``mrr_now`` and
-        ``mrr_now_squared`` (sums over customers still here; missing where only orders tell the price).
+        ``mrr_now_squared`` (sums over customers still here; missing where only orders tell the price), ``n_known``
+        (customers whose price is known).
     paid
         One row per group and age with somebody counted: ``cell``, ``age``, ``revenue`` (sum, a month), ``n_priced``
         (customers counted at that age).
@@ -106,7 +107,8 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
     -----
     A customer who left after d months was seen at the ages below d; one still here at the ages up to d. A
     subscription counts at an age when it covers that day. Of orders only the months of age that are over count.
-    The tier is ⌊2·log₂ of the mean price⌋. A price that changed counts from the next whole month of age on.
+    The tier is ⌊2·log₂ of the mean price⌋. A price that changed counts from the next whole month of age on. Orders
+    before the start count in the first month; those after a customer left do not count.
 
     Examples
     --------
@@ -136,7 +138,7 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
     if source == "orders":
         cells[["mrr_now", "mrr_now_squared"]] = np.nan
     cohorts = cohort_counts(data, segment_by=segment_by)
-    return ValueCounts(cells.drop(columns=["n_known", "n_last"]), paid, source, notes, cohorts)
+    return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, cohorts)
 
 
 def _source(data: DataSet) -> str:
@@ -151,9 +153,10 @@ def _source(data: DataSet) -> str:
 
 
 def _no_price(data: DataSet) -> DataError:
+    empty = " (mrr of customers is there, but empty)" * ("mrr" in data.table("customers").columns)
     return DataError(
-        f"{data.label or 'The data set'} tells no price of any customer. Add mrr to customers, or subscriptions or "
-        f"orders (which need customers with started_on). There are: {', '.join(data.tables)}."
+        f"{data.label or 'The data set'} tells no price of any customer{empty}. Add mrr to customers, or subscriptions "
+        f"or orders (which need customers with started_on). There are: {', '.join(data.tables)}."
     )
 
 
@@ -165,8 +168,10 @@ def _notes(data: DataSet, source: str, cells: pd.DataFrame, paid: pd.DataFrame) 
     told = {
         SOURCES[source]: True,
         f"{' and '.join(unused)} cannot be set to ages without started_on of customers, so they are not used.": unused,
-        f"{counted(without, 'customer')} without mrr: no part of any mean price, and nothing in sums.": without,
-        f"{counted(unpaid, 'customer')} paid nothing at any whole month of age: counted at 0.": unpaid,
+        f"{counted(without, 'customer')} without mrr: no part of any mean price; those still here are taken to pay "
+        "what others of their age do.": without,
+        f"{counted(unpaid, 'customer')} paid nothing at any whole month of age, or got as much back: counted "
+        "as such.": unpaid,
     }
     return tuple(text for text, true in told.items() if true)
 
@@ -223,7 +228,8 @@ def _spells(data: DataSet, source: str, lives: ir.Table) -> ir.Table:
     else:
         rows = _dated(data.table(source), source).join(lives, "customer_id")
         begin, end = _months(rows.begun, rows.started_on), _months(rows.ended, rows.started_on)
-        whole = (begin.ceil(), end.ceil()) if source == "subscriptions" else (begin.floor(), end.floor() + 1)
+        first = ibis.greatest(begin.floor(), 0)  # an order just before the start belongs to it
+        whole = (begin.ceil(), end.ceil()) if source == "subscriptions" else (first, first + 1)
         ages = dict(zip(("begin", "end"), (w.cast("int64") for w in whole), strict=True))
         rows = rows.select("customer_id", *KEYS[:-1], "priced_ages", "cents", **ages)
     rows = rows.select(

@@ -90,7 +90,8 @@ def _paid(data: DataSet, here: ir.Table, days: list[date], source: str) -> pd.Da
     if source == "orders":
         rows = rows.select("customer_id", day=rows.ordered_on, cents=cents(rows.amount)).join(here, "customer_id")
         spans = pairwise([days[0], *days])
-        counted = [rows.present & (rows.day > since) & (rows.day <= until) for since, until in spans]
+        then = rows.present & (rows.churned_on.isnull() | (rows.churned_on > rows.day))
+        counted = [then & (rows.day > since) & (rows.day <= until) for since, until in spans]
     else:
         rows = rows.select("customer_id", begun=rows.started_on, ended=rows.ended_on, cents=cents(rows.mrr))
         rows = rows.join(here, "customer_id")

@@ -46,8 +46,10 @@ class Paths:
         Whose, how many, and how many of them left.
     model
         What foretells survival beyond the last trusted age.
-    last
-        The last trusted age, months: with 20 customers at risk, of whom not all left.
+    first
+        The age from which on every month was observed, whole months.
+    last, longest
+        The last trusted age, months: with 20 customers at risk, of whom not all left. The longest lifetime.
     from_start
         False: early ages were not observed, so nothing can be said of a new customer.
     hazard
@@ -73,7 +75,9 @@ class Paths:
     n_customers: int
     n_events: int
     model: str
+    first: int
     last: float
+    longest: float
     from_start: bool
     hazard: Floats
     involuntary: Floats
@@ -132,6 +136,10 @@ def value_paths(
     information × change of the score. (With whole-month tenures the share of those at risk moves.) A segment of
     which fewer than ten customers left goes on at one rate, (churned + ½) / months observed; one that nobody left
     draws that rate from its posterior, Gamma(½) / months (Jeffreys), and has no estimate beyond the last age observed.
+
+    In simulated Weibull and sBG worlds with log-normal prices the 95 % interval of the 36-month value covered in 94
+    to 96 % of cases with 300 and 3,000 customers (with the true family as tail from month 24 on in 94 to 95 %), and
+    in 90 to 92 % with 30: the percentiles of a bootstrap over few customers are a little too close.
 
     Price is mean MRR of those still here at an age. It is followed from age to age: MRR at the next age of those
     still here then, per customer, over MRR at this age of all whose next age is known. The customers of the first
@@ -231,7 +239,9 @@ def _paths(segment: str, sample: _Sample, models: FittedModels, source: str, rng
         n_customers=int(sample.cells["n"].sum()),
         n_events=n_events,
         model=model,
+        first=int(np.flatnonzero(lived[0, : int(last) + 1] <= 0).max(initial=0)),
         last=last,
+        longest=float(sample.counts["duration_months"].max()),
         from_start=bool(supported(table)[table["duration_months"] <= last].all()),
         hazard=np.cumsum(moved, axis=1) + tail,
         involuntary=np.cumsum(moved * share, axis=1) + tail * share[:, -1:],
@@ -324,13 +334,13 @@ def _prices(sample: _Sample, source: str) -> tuple[Floats, Floats]:
     stop = int(np.flatnonzero(sample.weights[0] @ n >= TRUSTED).max(initial=-1)) + 1
     if source == "orders":
         last = slice(max(stop - YEAR, 0), stop or None)
-        price, usual = mean.copy(), _overall(sample, revenue[:, last], n[:, last])
+        price, usual = mean.copy(), _mean_over_ages(mean[:, last])
     else:
         price = _chained(sample, revenue, n, mean)
         usual = price[:, stop - 1] if stop else _overall(sample, revenue, n)
     price[:, stop:] = np.nan
-    present = sample.weights[:, ~sample.cells["event_observed"].to_numpy(bool)].sum(axis=1)
-    arpa = _ratio(sample.total("mrr_now"), present)
+    known = sample.cells["n_known"] / sample.cells["n"] * ~sample.cells["event_observed"].astype(bool)
+    arpa = _ratio(sample.total("mrr_now"), sample.weights @ known.to_numpy(float))
     return (
         np.where(np.isnan(price), usual[:, None], price),
         np.where(np.isnan(arpa), _overall(sample, revenue, n), arpa),
@@ -339,6 +349,12 @@ def _prices(sample: _Sample, source: str) -> tuple[Floats, Floats]:
 
 def _overall(sample: _Sample, revenue: Floats, n: Floats) -> Floats:
     return _ratio((sample.weights @ revenue).sum(axis=1), (sample.weights @ n).sum(axis=1))
+
+
+def _mean_over_ages(means: Floats) -> Floats:
+    """Mean of the means by age, so that money that comes once a year counts once whatever the age."""
+    known = ~np.isnan(means)
+    return _ratio(np.where(known, means, 0.0).sum(axis=1), known.sum(axis=1).astype(float))
 
 
 def _chained(sample: _Sample, revenue: Floats, n: Floats, mean: Floats) -> Floats:
@@ -372,12 +388,13 @@ def _active(cells: pd.DataFrame) -> pd.DataFrame:
     """Count the present customers by whole months of age."""
     here = cells[~cells["event_observed"].astype(bool)]
     rows = here.assign(months=here["duration_months"] * here["n"], age=here["n_ages"] - 1)
-    sums = rows.groupby("age")[["months", "n", "mrr_now", "mrr_now_squared"]].sum(min_count=1)
+    sums = rows.groupby("age")[["months", "n", "n_known", "mrr_now", "mrr_now_squared"]].sum(min_count=1)
+    scale = sums["n"] / sums["n_known"].where(sums["n_known"] > 0)  # who has no price is taken to pay as others do
     return pd.DataFrame(
         {
             "age_months": sums["months"] / sums["n"],
             "n": sums["n"],
-            "mrr": sums["mrr_now"],
-            "mrr_squared": sums["mrr_now_squared"],
+            "mrr": sums["mrr_now"] * scale,
+            "mrr_squared": sums["mrr_now_squared"] * scale,
         }
     ).reset_index(drop=True)

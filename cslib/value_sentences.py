@@ -11,10 +11,10 @@ from cslib.display import Card
 from cslib.errors import counted
 from cslib.formats import format_day, format_value
 from cslib.outlook_sentences import months, whole
-from cslib.sentences import percent
+from cslib.sentences import FIRM, percent
 
 __all__ = [
-    *("amounts", "backtest_finding", "backtest_lines", "base_finding", "bridge_finding", "bridge_title"),
+    *("amounts", "backtest_finding", "backtest_lines", "base_finding", "base_tail", "bridge_finding", "bridge_title"),
     *("forms_side_by_side", "forms_table"),
     *("horizon_finding", "newest_finding", "payback_finding", "residual_finding", "tail_findings", "value_answer"),
     *("value_cards", "value_subtitle", "what_if_finding"),
@@ -22,6 +22,7 @@ __all__ = [
 
 SURVIVAL: Final = "Survival"
 MOSTLY_HERE: Final = 0.8  # at the last age observed
+MATTERS: Final = 0.1  # share of value
 SOURCES: Final = {
     "subscriptions": "MRR from subscriptions",
     "customers": "MRR from the customers table",
@@ -122,7 +123,8 @@ def value_answer(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, 
     n, span = counted(int(row.n_customers), "customer"), months(row.horizon_months)
     if pd.notna(row.ltv):
         interval = f"95 % interval{_span(row.ci_lower, row.ci_upper)}".replace(" (", " ").rstrip(")")
-        sure = interval if pd.notna(row.ci_lower) else "too few to say how sure that is"
+        few = "too few to say how sure that is" if row.n_customers < FIRM else "how sure that is cannot be told"
+        sure = interval if pd.notna(row.ci_lower) else few
         first = f"**A new customer brings {money(row.ltv, currency)} over {span}** ({sure}, {n})."
     elif pd.notna(row.ci_lower):
         least, most = money(row.ci_lower, currency), money(row.ci_upper)
@@ -134,7 +136,7 @@ def value_answer(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, 
 
 def _paid_back(pay: pd.DataFrame, span: str) -> str:
     row = whole(pay).iloc[0]
-    if np.isnan(row.payback_months):
+    if np.isnan(row.payback_months) or not row.cac:
         return ""
     if np.isinf(row.payback_months):
         return f"What it costs to win a customer is not earned back within {span}."
@@ -197,7 +199,7 @@ def newest_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
     if "Survival, newest customers" not in set(rows["method"]) or pd.isna(_form(forms).ltv):
         return ""
     own, newest = _form(forms), _form(forms, "Survival, newest customers")
-    if newest.ci_lower <= own.ltv <= newest.ci_upper or pd.isna(newest.ci_lower):
+    if not (newest.ci_lower > own.ci_upper or newest.ci_upper < own.ci_lower):
         return ""
     pace = "more slowly" if newest.ltv > own.ltv else "faster"
     return (
@@ -235,12 +237,17 @@ def _tail(part: pd.Series[Any], forms: pd.DataFrame) -> str:
         f"{percent(part.still_here)} of {who} customers stay longer than {months(part.last_age_months)}, the last age "
         f"that enough of them were observed at. Of the value over {months(longest.horizon_months)}, "
     )
-    if pd.isna(longest.share_in_tail):
-        return f"{text}what lies beyond it cannot be told, as nobody left."
-    if not longest.share_in_tail:
+    if pd.isna(longest.ltv):
+        bounds = f"{money(longest.ci_lower)} to {money(longest.ci_upper)}"
+        return f"{text}what lies beyond it cannot be told, as nobody left: each brings {bounds}."
+    if not longest.share_in_tail > 0:
         return f"{text}nothing lies beyond it."
     text += f"{percent(longest.share_in_tail)} lies beyond it: there a model speaks ({part.model}), not data."
-    return text + " What they bring over their whole life is nearly all beyond it." * (part.still_here > MOSTLY_HERE)
+    main = rows.iloc[0]
+    if main.horizon_months < longest.horizon_months and pd.notna(main.share_in_tail):
+        text += f" Over {months(main.horizon_months)} it is {percent(main.share_in_tail)}."
+    guessed = bool(part.still_here > MOSTLY_HERE and longest.share_in_tail > MATTERS)
+    return text + " What they bring over their whole life is nearly all beyond it." * guessed
 
 
 def amounts(currency: str) -> str:
@@ -353,10 +360,12 @@ def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "
     if np.isnan(row.cac):
         return "These data do not tell what it costs to win a customer: payback and LTV:CAC are unknown, values gross."
     cost = f"Winning a customer costs {money(row.cac, currency)}"
+    if not row.cac:
+        return f"{cost}: there is nothing to earn back."
     if np.isnan(row.payback_months):
         return f"{cost}; when that is earned back cannot be told."
     if np.isinf(row.payback_months):
-        return f"{cost}, and {row.ltv_to_cac:.1f} times as much comes back over {span}: it is not earned back by then."
+        return f"{cost}, of which {percent(row.ltv_to_cac)} comes back over {span}: it is not earned back by then."
     interval = f" ({row.ltv_to_cac_ci_lower:.1f} to {row.ltv_to_cac_ci_upper:.1f})" * pd.notna(row.ltv_to_cac_ci_lower)
     back = f"is earned back after {months(row.payback_months)}"
     return f"{cost}, which {back}; over {span} a customer brings {row.ltv_to_cac:.1f} times{interval} as much."
@@ -377,11 +386,19 @@ def base_finding(base: pd.DataFrame, *, currency: str = "") -> str:
     return f"{who} {money(row.base_value, currency)} over the next {span}{_span(row.ci_lower, row.ci_upper)}"
 
 
+def base_tail(base: pd.DataFrame) -> str:
+    """Say how much of the value of the present customers is a model's guess; empty where there is none."""
+    share = whole(base)["share_in_tail"].iloc[0]
+    if not share > 0:
+        return ""
+    return f"{percent(share)} of it is from ages at which too few have been observed: there a model speaks, not data."
+
+
 def what_if_finding(changes: pd.DataFrame, *, currency: str = "") -> str:
     """State what each change would add to the value of the present customers; fit for a chart's title."""
     rows = whole(changes).dropna(subset="base_gain").sort_values("base_gain", ascending=False, kind="stable")
-    if rows.empty:
-        return "What a change would add cannot be told"
+    if not rows["base_gain"].any():
+        return "What a change would add cannot be told" if rows.empty else "None of the changes would add anything"
     each = zip(rows["change"], rows["base_gain"], strict=True)
     gains = [
         f"{money(gain, currency)} more with {str(change).lower().replace('arpa', 'ARPA')}" for change, gain in each
@@ -417,6 +434,8 @@ def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") 
     """
     rows = whole(tested)[whole(tested)["measure"] == measure].dropna(subset="actual")
     last = rows.iloc[-1]
+    if pd.isna(last.predicted):
+        return f"A year ago {measure} could not be foretold: of all or of a segment nobody had left by then"
     count = measure == "active customers"
     expected = f"{last.predicted:,.0f}" if count else money(last.predicted, currency)
     off = last.predicted / last.actual - 1 if last.actual else np.nan

@@ -1,5 +1,7 @@
 """Value of the present customers, what changes would add, and the year foretold against the year that came."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,6 +51,15 @@ def test_the_whole_base_is_the_sum_of_its_segments():
     assert table.loc["All", "n_active"] == 120
 
 
+def test_a_segment_without_an_estimate_leaves_the_whole_its_own():
+    counts, values = counted([3] * 40, [False] * 40)
+    kept = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=6, draws=50)["All"]
+    table = base_value({"All": paths_of()["All"], "a": kept}, Terms(), horizon_months=3).set_index("segment")
+    assert pd.isna(table.loc["a", "base_value"])
+    assert table.loc["a", "ci_lower"] < table.loc["a", "ci_upper"]
+    assert table.loc["All", "base_value"] > 0
+
+
 def test_higher_price_raises_value_by_its_share():
     paths, terms = paths_of(), Terms(0.8)
     table = what_if(paths, terms, horizon_months=3).set_index("change")
@@ -85,3 +96,21 @@ def test_nobody_here_is_worth_nothing():
     row = base_value(paths, Terms(), horizon_months=3).iloc[0]
     assert (row.n_active, row.base_value) == (0, 0)
     assert pd.isna(row.share_in_tail)
+
+
+def test_a_free_trial_ends():
+    """Nothing in the first two months, then 20: who is a month old now pays nothing, and 20 two months from now."""
+    duration = np.append(np.repeat([1, 6], 30), [3] * 40)
+    counts, values = counted(duration, [False] * 60 + [True] * 40)
+    revenue = np.where(values.paid["age"] < 2, 0.0, 20.0 * values.paid["n_priced"])
+    young = ~values.cells["event_observed"] & (values.cells["n_ages"] == 2)
+    cells = values.cells.assign(
+        mrr_now=values.cells["mrr_now"].mask(young, 0.0).where(young, 2 * values.cells["mrr_now"])
+    )
+    values = replace(values, cells=cells, paid=values.paid.assign(revenue=revenue))
+    paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=3, draws=20)["All"]
+    young, old = (replace(paths, active=paths.active.iloc[[i]], factors=paths.factors[:, [i]]) for i in (0, 1))
+    ahead = project(young, months=3)
+    assert (ahead.mrr[0] / ahead.active[0]).tolist() == pytest.approx([0, 20, 20, 20])
+    ahead = project(old, months=3)
+    assert (ahead.mrr[0] / ahead.active[0]).tolist() == pytest.approx([20] * 4)

@@ -1,5 +1,7 @@
 """Customer value: the three formulas, the survival form, payback, residual value, and why the forms differ."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -149,3 +151,33 @@ def test_horizons_reach_twice_as_far_as_was_observed():
         horizons(counts, horizon_months=99)
     with pytest.raises(ParameterError, match="horizon_months is -1"):
         horizons(counts, horizon_months=-1)
+
+
+def test_costs_of_few_customers_are_those_of_all_draws():
+    """One cost is known of a hundred customers: no draw is without."""
+    cost = np.where(np.arange(100) == 0, 9.0, np.nan)
+    row_ = row(ltv(paths_of(cost=cost), Terms(), horizons=[3]), method="Survival")
+    assert row_.ltv == pytest.approx(25 - 9)
+    assert row_.ci_upper < 20
+
+
+def test_books_without_customers_of_known_cost_are_the_cost():
+    costs = UnitCosts(acquisition_per_customer=7.0)
+    assert Terms(costs=costs).cac(paths_of(cost=0.0)["All"])[0] == 7
+
+
+def test_few_churns_leave_formulas_without_a_warning():
+    """Of 60 customers one left: some draws hold none, whose life has no end."""
+    paths = paths_of(np.append([1], [3] * 59), np.append([True], [False] * 59))
+    table = ltv(paths, Terms(), horizons=[3]).set_index("method")
+    assert table.loc["Formula C (margin / churn)", "ci_upper"] == np.inf
+    assert table.loc["Formula A (profit)", "ci_lower"] > 0
+
+
+def test_unknown_prices_are_part_of_no_mean():
+    counts, values = counted(DURATIONS, DURATIONS < 3)
+    cells = values.cells.assign(n_known=values.cells["n"] / 2, mrr_now=values.cells["mrr_now"] / 2)
+    half = replace(values, cells=cells)
+    paths = value_paths(counts, half, fit_models(counts, unit_months=1.0), horizon_months=3, draws=50)["All"]
+    assert paths.arpa[0] == 10
+    assert paths.active["mrr"].tolist() == [700]

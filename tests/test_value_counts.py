@@ -17,7 +17,7 @@ MONTH = 30.4375
 GROUP = ["segment", "first_age", "n_ages", "event_observed"]
 CELLS = [
     *("segment", "cell", "first_age", "n_ages", "event_observed", "tier", "n", "entry_months", "duration_months"),
-    *("n_involuntary", "n_kind_known", "acquisition_cost", "n_costed", "mrr_now", "mrr_now_squared"),
+    *("n_involuntary", "n_kind_known", "acquisition_cost", "n_costed", "mrr_now", "mrr_now_squared", "n_known"),
 ]
 
 
@@ -82,9 +82,9 @@ def test_cells_by_hand():
     assert list(values.cells) == CELLS
     cells = values.cells.drop(columns=["segment", "tier", "duration_months"])
     assert cells.values.tolist() == [
-        [0, 0, 0, True, 1, 0, 0, 0, 0, 1, 0, 0],
-        [1, 0, 2, True, 2, 0, 1, 2, 5.25, 1, 0, 0],
-        [2, 0, 6, False, 1, 0, 0, 0, 7, 1, 10, 100],
+        [0, 0, 0, True, 1, 0, 0, 0, 0, 1, 0, 0, 1],
+        [1, 0, 2, True, 2, 0, 1, 2, 5.25, 1, 0, 0, 2],
+        [2, 0, 6, False, 1, 0, 0, 0, 7, 1, 10, 100, 1],
     ]
     assert values.cells["duration_months"].tolist() == pytest.approx([0, 58.5 / MONTH, 180 / MONTH])
     assert values.cells["tier"].tolist() == [NOTHING_PAID, 6, 6]
@@ -143,7 +143,9 @@ def test_who_pays_nothing_counts_at_zero():
     table = customers(("a", "2025-01-01", None), ("b", "2025-01-01", None), ("c", "2025-06-30", "2025-06-30"))
     values = value_counts(loaded(customers=table, subscriptions=subscriptions(("a", "2025-01-01", None, 10))))
     assert values.paid.groupby("age")[["revenue", "n_priced"]].sum().values.tolist() == [[10, 2]] * 6
-    assert values.notes[1:] == ("1 customer paid nothing at any whole month of age: counted at 0.",)
+    assert values.notes[1:] == (
+        "1 customer paid nothing at any whole month of age, or got as much back: counted as such.",
+    )
 
 
 def test_orders_by_hand():
@@ -198,7 +200,7 @@ TENURE = pd.DataFrame({"customer_id": ["a"], "tenure_months": [2], "churned": [F
 REFUSED = {
     "no price": ({"customers": ONE}, "in memory tells no price of any customer. Add mrr to customers, or subscriptions or orders (which need customers with started_on). There are: customers."),
     "orders of tenures": ({"customers": TENURE, "orders": orders(("a", "2025-01-01", 9))}, "in memory tells no price"),
-    "mrr all empty": ({"customers": ONE.assign(mrr=np.nan)}, "in memory tells no price of any customer."),
+    "mrr all empty": ({"customers": ONE.assign(mrr=np.nan)}, "in memory tells no price of any customer (mrr of customers is there, but empty)."),
     "no customers": ({"orders": orders(("a", "2025-01-01", 9))}, "in memory has no table 'customers'"),
 }  # fmt: skip
 
@@ -282,7 +284,7 @@ def _at(tables, source, own, age):
         return own.mrr
     rows = tables[source][tables[source]["customer_id"] == own.customer_id]
     if source == "orders":
-        days = (rows["ordered_on"] - own.started_on).dt.days
+        days = (rows["ordered_on"] - own.started_on).dt.days.clip(lower=0)
         return rows.loc[(days >= age * MONTH) & (days < (age + 1) * MONTH), "amount"].sum()
     begun = (rows["started_on"] - own.started_on).dt.days <= age * MONTH
     ended = (pd.to_datetime(rows["ended_on"]) - own.started_on).dt.days <= age * MONTH

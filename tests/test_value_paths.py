@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import betaln
 from value_world import counted
 
+import cslib.value_paths
 from cslib import lifetime_models
 from cslib.contract_models import SBG
 from cslib.lifetime_models import fit_models
@@ -105,23 +106,23 @@ WORLDS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
-@pytest.mark.parametrize(("n", "seen", "least"), [(30, 60, 0.87), (300, 60, 0.91), (3000, 60, 0.91), (300, 24, 0.9)])
+@pytest.mark.parametrize(("n", "seen", "least"), [(30, 60, 0.85), (300, 60, 0.9), (3000, 60, 0.9), (300, 24, 0.9)])
 def test_the_interval_covers(monkeypatch, world, n, seen, least):
-    """36-month value at log-normal prices; beyond 24 months the true family is the tail. 200 draws: ± 3 points."""
+    """36-month value at log-normal prices; beyond 24 months the true family is the tail. 120 worlds: ± 4 points."""
     draw, model, unit, survival = WORLDS[world]
     monkeypatch.setattr(lifetime_models, "MODELS", (model,) if unit < 1 else ())
     monkeypatch.setattr(lifetime_models, "CONTRACT_MODELS", (SBG,))
+    monkeypatch.setattr(cslib.value_paths, "CONTRACT_MODELS", ())  # the forms beside the survival form
     rng, hits = np.random.default_rng(n + seen), 0
     truth = np.exp(4 + 0.5 * 0.8**2) * survival.sum()
-    for seed in range(200):
+    for seed in range(120):
         duration, left = draw(rng, n, seen)
         counts, values = counted(duration, left, np.exp(rng.normal(4, 0.8, n)))
         models = fit_models(counts, unit_months=unit)
         paths = value_paths(counts, values, models, horizon_months=36, draws=400, seed=seed)
         row = ltv(paths, Terms(), horizons=[36]).iloc[0]
         hits += row.ci_lower <= truth <= row.ci_upper
-    print(world, n, seen, hits / 200)
-    assert hits / 200 >= least
+    assert hits / 120 >= least
 
 
 def test_segments_are_drawn_apart():

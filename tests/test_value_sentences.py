@@ -8,6 +8,7 @@ from cslib.value_sentences import (
     backtest_finding,
     backtest_lines,
     base_finding,
+    base_tail,
     bridge_finding,
     bridge_title,
     forms_side_by_side,
@@ -73,7 +74,8 @@ def test_answer():
     [
         ({"ltv": NAN, "ci_lower": 90.0, "ci_upper": 120.0}, "**Nobody has left yet**, so over 36 months a new customer brings between 90 and 120"),
         ({"ltv": NAN, "ci_lower": NAN, "ci_upper": NAN}, "**What a new customer brings cannot be told**"),
-        ({"ci_lower": NAN, "ci_upper": NAN}, "(too few to say how sure that is, 4,000 customers)"),
+        ({"ci_lower": NAN, "ci_upper": NAN, "n_customers": 1}, "(too few to say how sure that is, 1 customer)"),
+        ({"ci_lower": NAN, "ci_upper": NAN}, "(how sure that is cannot be told, 4,000 customers)"),
     ],
 )  # fmt: skip
 def test_answer_where_little_is_known(known, words):
@@ -112,6 +114,9 @@ def test_newest_customers_are_named_only_where_they_clearly_differ():
         "ones do so, too, each brings USD 5,114 (4,662 to 5,555) over 36 months, not 4,328."
     )
     assert newest_finding(FORMS.assign(ci_lower=4000.0)) == ""
+    wide = FORMS.assign(ci_upper=FORMS["ci_upper"].where(FORMS["method"] != "Survival", 4700.0))
+    assert newest_finding(wide) == ""
+    assert newest_finding(FORMS.assign(ci_lower=NAN, ci_upper=NAN)) == ""
     assert newest_finding(FORMS[FORMS["method"] != "Survival, newest customers"]) == ""
 
 
@@ -119,11 +124,15 @@ def test_tail_is_said_to_be_a_model():
     observed = table("segment last_age_months still_here model", ("All", 72, 0.94, "Weibull"))
     assert tail_findings(FORMS, observed) == [
         "94 % of all customers stay longer than 72 months, the last age that enough of them were observed at. Of the value "
-        "over 72 months, 35 % lies beyond it: there a model speaks (Weibull), not data. What they bring over their whole "
-        "life is nearly all beyond it."
+        "over 72 months, 35 % lies beyond it: there a model speaks (Weibull), not data. Over 36 months it is 2.0 %. What "
+        "they bring over their whole life is nearly all beyond it."
     ]
-    nobody = tail_findings(FORMS.assign(share_in_tail=NAN), observed)
-    assert nobody[0].endswith("what lies beyond it cannot be told, as nobody left.")
+    nobody = tail_findings(FORMS.assign(ltv=NAN, share_in_tail=NAN), observed)
+    assert nobody[0].endswith("what lies beyond it cannot be told, as nobody left: each brings 6,000 to 8,000.")
+    little = tail_findings(FORMS.assign(share_in_tail=0.001), observed.assign(still_here=1.0))
+    assert "whole life" not in little[0]
+    free = tail_findings(FORMS.assign(ltv=0.0, share_in_tail=NAN), observed)
+    assert free[0].endswith("nothing lies beyond it.")
     assert tail_findings(FORMS, observed.assign(still_here=NAN)) == []
 
 
@@ -167,6 +176,10 @@ def test_payback():
         "Winning a customer costs USD 659, which is earned back after 4 months; over 36 months a customer brings 7.6 "
         "times (7.2 to 7.9) as much."
     )
+    free = PAY.assign(cac=0.0, payback_months=1.0, ltv_to_cac=NAN)
+    assert payback_finding(free, horizon_months=36) == "Winning a customer costs 0: there is nothing to earn back."
+    late = payback_finding(PAY.assign(payback_months=np.inf, ltv_to_cac=0.038), horizon_months=36)
+    assert "of which 3.8 % comes back over 36 months" in late
     assert "values gross" in payback_finding(PAY.assign(cac=NAN), horizon_months=36)
     assert "not earned back" in payback_finding(PAY.assign(payback_months=np.inf), horizon_months=36)
 
@@ -175,6 +188,8 @@ def test_base():
     assert base_finding(BASE.assign(n_active=0)) == "Nobody is a customer today"
     assert "between 18.0 M and 20.2 M" in base_finding(BASE.assign(base_value=NAN))
     assert base_finding(BASE.assign(n_active=1)).startswith("The one present customer brings 19.1 M")
+    assert base_tail(BASE).startswith("42 % of it is from ages")
+    assert base_tail(BASE.assign(share_in_tail=NAN)) == ""
 
 
 def test_what_if_goes_from_the_largest_gain_down():
@@ -183,6 +198,7 @@ def test_what_if_goes_from_the_largest_gain_down():
         "Present customers would bring USD 200 k more with 5 % higher ARPA, USD 100 k more with 10 % less churn"
     )
     assert what_if_finding(rows.assign(base_gain=NAN)) == "What a change would add cannot be told"
+    assert what_if_finding(rows.assign(base_gain=0.0)) == "None of the changes would add anything"
 
 
 def test_backtest_counts_the_months_that_the_interval_held():
@@ -197,5 +213,7 @@ def test_backtest_counts_the_months_that_the_interval_held():
         "Expected for 30 June 2025: 869 active customers, 4.7 % too few; the interval held what happened in 1 of 2 months"
     )
     assert "too much" in backtest_finding(tested.assign(measure="MRR", actual=800.0), measure="MRR")
+    unknown = tested.assign(predicted=NAN, ci_lower=NAN, ci_upper=NAN)
+    assert backtest_finding(unknown, measure="active customers").startswith("A year ago active customers could not be")
     lines = backtest_lines(tested, measure="active customers")
     assert lines["value"].tolist() == [900, 869, 980, 912]

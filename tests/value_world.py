@@ -29,10 +29,11 @@ def _groups(rows):
         mrr_now=rows["price"].where(~rows["event_observed"], 0.0),
         n_involuntary=(rows["churn_kind"] == "involuntary").astype(int),
         n_kind_known=rows["churn_kind"].isin(["voluntary", "involuntary"]).astype(int),
+        n_known=1,
         n_costed=rows["cost"].notna().astype(int),
     )
     rows["mrr_now_squared"] = rows["mrr_now"] ** 2
-    sums = ["n_involuntary", "n_kind_known", "n_costed", "mrr_now", "mrr_now_squared", "price"]
+    sums = ["n_known", "n_involuntary", "n_kind_known", "n_costed", "mrr_now", "mrr_now_squared", "price"]
     groups = rows.groupby(KEYS)
     cells = groups[sums].sum().assign(n=groups.size(), acquisition_cost=groups["cost"].sum())
     cells = cells.join(groups["duration_months"].mean()).reset_index().assign(segment="All", entry_months=0.0)

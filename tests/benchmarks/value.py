@@ -23,7 +23,7 @@ from cslib.value_paths import value_paths
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from value_world import counted
 
-SUMS = ["n", "n_involuntary", "n_kind_known", "n_costed", "acquisition_cost", "mrr_now", "mrr_now_squared"]
+SUMS = ["n", "n_known", "n_involuntary", "n_kind_known", "n_costed", "acquisition_cost", "mrr_now", "mrr_now_squared"]
 HORIZON = 60
 SEEN = 48
 
