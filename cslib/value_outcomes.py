@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from itertools import pairwise
+from typing import Final
 
 import ibis
 import ibis.expr.types as ir
@@ -16,6 +17,8 @@ from cslib.tables import DataSet
 from cslib.value_counts import SOURCES, cents
 
 __all__ = ["came_true"]
+
+ONE_DAY: Final = pd.Timedelta(days=1)
 
 
 def came_true(data: DataSet, past: DataSet, *, segment_by: str = "", months: int = 12, source: str) -> pd.DataFrame:
@@ -50,7 +53,8 @@ def came_true(data: DataSet, past: DataSet, *, segment_by: str = "", months: int
         The source is not in the data.
     """
     check_choice("source", source, SOURCES)
-    dates = [pd.Timestamp(observed(past)) + pd.DateOffset(months=k) for k in range(months + 1)]
+    after = pd.Timestamp(observed(past)) + ONE_DAY  # the end of a month is followed by ends of months
+    dates = [after + pd.DateOffset(months=k) - ONE_DAY for k in range(months + 1)]
     days = [d.date() for d in dates]
     here = _followed(data, past, segment_by)
     active = _sums(here, [_is_here(here, day).cast("int64") for day in days])

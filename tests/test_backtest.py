@@ -54,7 +54,7 @@ def test_what_came_is_counted_by_hand():
     table = backtest(data, backtest_day(data)).set_index(["measure", "month"])
     active = table.loc["active customers", "actual"]
     assert active.tolist() == list(range(49, 37, -1))
-    assert active.index[[0, -1]].strftime("%Y-%m-%d").tolist() == ["2024-07-30", "2025-06-30"]
+    assert active.index[[0, -1]].strftime("%Y-%m-%d").tolist() == ["2024-07-31", "2025-06-30"]
     assert table.loc["MRR", "actual"].tolist() == [10.0 * n for n in active]
     assert (table.loc["MRR", "predicted"] / table.loc["active customers", "predicted"]).tolist() == pytest.approx(
         [10] * 12
