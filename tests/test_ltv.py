@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from lifelines import KaplanMeierFitter
 from value_world import counted
 
+import cslib
 from cslib.errors import ParameterError
 from cslib.lifetime_models import fit_models
+from cslib.lifetimes import DAYS_PER_MONTH, lifetimes
 from cslib.ltv import (
     Terms,
     bridge,
@@ -21,7 +24,7 @@ from cslib.ltv import (
     payback,
     percentiles,
 )
-from cslib.value_counts import UnitCosts
+from cslib.value_counts import UnitCosts, value_counts
 from cslib.value_paths import value_paths
 
 # 100 customers at 10 a month: 20 leave after one month, 10 after two, 70 are here after three
@@ -181,3 +184,30 @@ def test_unknown_prices_are_part_of_no_mean():
     paths = value_paths(counts, half, fit_models(counts, unit_months=1.0), horizon_months=3, draws=50)["All"]
     assert paths.arpa[0] == 10
     assert paths.active["mrr"].tolist() == [700]
+
+
+def test_value_of_the_sample_from_its_rows(root):
+    """Kaplan–Meier by lifelines on days; prices customer by customer, followed from age to age."""
+    customers = pd.read_csv(root / "data" / "customers.csv", parse_dates=["started_on", "churned_on"])
+    paid = pd.read_csv(root / "data" / "subscriptions.csv", parse_dates=["started_on", "ended_on"])
+    left = customers["churned_on"].notna()
+    days = (customers["churned_on"].fillna(pd.Timestamp("2025-06-30")) - customers["started_on"]).dt.days
+    ages = np.arange(24) * DAYS_PER_MONTH
+    survival = KaplanMeierFitter().fit(days, left).survival_function_at_times(ages).to_numpy()
+    place = pd.Index(customers["customer_id"]).get_indexer(paid["customer_id"])
+    starts = customers["started_on"].to_numpy()[place]
+    begun, ended = ((paid[c] - starts).dt.days.fillna(10**6) for c in ("started_on", "ended_on"))
+    mrr = np.zeros((len(customers), len(ages)))
+    for k, age in enumerate(ages):
+        np.add.at(mrr[:, k], place, paid["mrr"].where((begun <= age) & (ended > age), 0.0))
+    here = np.array([np.where(left, days > age, days >= age) for age in ages]).T
+    known = np.array([left | (days >= age) for age in ages]).T
+    price = [mrr[here[:, 0], 0].mean()]
+    for k in range(1, 24):
+        price.append(price[-1] * mrr[here[:, k], k].mean() / mrr[here[:, k - 1] & known[:, k], k - 1].mean())
+    data = cslib.load(root / "data")
+    counts, values = lifetimes(data), value_counts(data)
+    models = fit_models(counts, unit_months=1 / DAYS_PER_MONTH)
+    paths = value_paths(counts, values, models, horizon_months=24, draws=2)
+    own = row(ltv(paths, Terms(), horizons=[24]), method="Survival, before acquisition cost")
+    assert own.ltv == pytest.approx(survival @ price, rel=1e-12)
