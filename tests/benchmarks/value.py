@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from lifelines import KaplanMeierFitter, WeibullFitter
 
+import cslib.value_paths
 from cslib import lifetime_models
 from cslib.lifetime_models import fit_models
 from cslib.ltv import Terms, ltv
@@ -72,7 +73,8 @@ def timed(work, repeats=5):
 
 
 if __name__ == "__main__":
-    lifetime_models.MODELS, lifetime_models.CONTRACT_MODELS = ("Weibull",), ()  # one tail for both ways
+    # one tail for both ways, and no forms beside it
+    lifetime_models.MODELS, lifetime_models.CONTRACT_MODELS, cslib.value_paths.CONTRACT_MODELS = ("Weibull",), (), ()
     small = customers(10_000)
     counts, values = counted(small["duration"], small["left"], small["price"])
     spent = {}
