@@ -6,7 +6,7 @@ contrast of 3:1 on light and on dark ground.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ FIXED: Final = {"All": MUTED, OBSERVED: INK}
 BEYOND: Final = 10  # points from the axis to the names at its right
 FAR: Final = 0.12  # of the width, from the end of a line to its name: needs a leader
 APART: Final = 0.06  # between points of the same bracket
-FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0}  # least step between ticks
+FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0, "score": 1.0}  # least step between ticks
 LINES: Final = ("straight", "steps")
 WIDTH: Final = 9.2
 STYLE: Final[Any] = {
@@ -55,8 +55,14 @@ STYLE: Final[Any] = {
 
 def new_axes(height: float) -> Axes:
     """Make a figure of the common width."""
+    return new_row(height, [1])[0]
+
+
+def new_row(height: float, widths: Sequence[float]) -> list[Axes]:
+    """Make a figure of the common width, with axes side by side in these proportions."""
     with sns.axes_style("white", rc={"font.family": ["sans-serif"]}), mpl.rc_context(STYLE):
-        return Figure(figsize=(WIDTH, height), layout="constrained").add_subplot()
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        return list(figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0])
 
 
 def require(table: pd.DataFrame, *columns: str) -> None:
@@ -94,6 +100,7 @@ class _Lines:
     x: str
     y: str
     parts: Mapping[str, pd.DataFrame]
+    drawn: Mapping[str, pd.DataFrame]  # the parts, with the rows that break a line
     colours: Mapping[str, str]
     steps: Collection[str]  # segments drawn in steps
 
@@ -118,7 +125,7 @@ def lines_with_bands(
     ----------
     table
         ``segment`` (at most eight beside ``All`` and ``Kaplan–Meier``, which is always a broad line in steps),
-        the columns named by ``x`` and ``y`` (rows without a value are left out, but a segment of such rows
+        the columns named by ``x`` and ``y`` (a row without a value is a gap in the line; a segment of such rows
         keeps its colour from the others), ``ci_lower`` and ``ci_upper``
         where there is an interval (no band where missing), and the column named by ``n``.
     x, y
@@ -132,8 +139,8 @@ def lines_with_bands(
     names
         What to call values of ``x`` that are brackets, not points: then points with error bars are drawn.
     unit
-        ``percent`` (shares, 0–1), ``hazard`` (shares that may be small: finer ticks), or ``number`` (the axis
-        starts at 0 only where the values come near it).
+        ``percent`` (shares, 0–1), ``hazard`` (shares that may be small: finer ticks), ``number`` (the axis
+        starts at 0 only where the values come near it), or ``score`` (such numbers from −100 to 100).
     line
         ``straight`` from point to point, or ``steps`` that hold each value until the next ``x``; the n at
         a tick is then that of the first row not before it.
@@ -151,15 +158,16 @@ def lines_with_bands(
     check_choice("line", line, LINES)
     require(table, "segment", x, y, *([n] if n else []))
     colours = _colours(table)
-    table = table.dropna(subset=[x, y])
-    require(table, x, y)
     dated = pd.api.types.is_datetime64_any_dtype(table[x])
     if dated:
         table = table.assign(**{x: (table[x] - pd.Timestamp(0)) / pd.Timedelta(days=1)})
+    every, table = table.dropna(subset=[x]), table.dropna(subset=[x, y])
+    require(table, x, y)
     parts = {s: own.sort_values(x) for s in colours if not (own := table[table["segment"] == s]).empty}
+    drawn = {s: every[every["segment"] == s].sort_values(x) for s in parts}
     sized = {s: own.dropna(subset=[n]) for s, own in parts.items() if own[n].notna().any()} if n else {}
     axes = new_axes(3.6 + 0.22 * len(sized))
-    lines = _Lines(axes, x, y, parts, colours, set(parts) if line == "steps" else {OBSERVED})
+    lines = _Lines(axes, x, y, parts, drawn, colours, set(parts) if line == "steps" else {OBSERVED})
     _frame(axes, table[[c for c in (y, "ci_lower", "ci_upper") if c in table]].to_numpy(float), unit)
     _x_ticks(axes, np.unique(table[x]).astype(float), names or {}, dated)
     for place, (segment, own) in enumerate(parts.items()):
@@ -193,7 +201,7 @@ def _colours(table: pd.DataFrame) -> dict[str, str]:
 
 
 def _line(lines: _Lines, segment: str) -> None:
-    own, colour, stepped = lines.parts[segment], lines.colours[segment], segment in lines.steps
+    own, colour, stepped = lines.drawn[segment], lines.colours[segment], segment in lines.steps
     at = own[lines.x].to_numpy(float)
     observed = colour == INK
     lines.axes.plot(
@@ -233,14 +241,18 @@ def nice_step(span: float, most: int, finest: float) -> float:
 def set_scale(axis: Axis, values: NDArray[np.float64], unit: str) -> tuple[float, float]:
     """Give an axis round ticks around the values, in shares or numbers, and return its limits."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    near = unit == "number" and (low > high / 2 or low < 0)
+    near = unit in ("number", "score") and (low > high / 2 or low < 0)
     step = nice_step(high - low if near else high, 7, FINEST[unit])
     bottom = np.floor(low / step - 0.5) if near else 0.0
     top = max(np.ceil(high / step + (0.5 if near else -1e-9)), bottom + 1)
+    if unit == "score" and low >= -100 and high <= 100:
+        bottom, top = max(bottom, -100 / step), min(top, 100 / step)
     axis.set_major_locator(MultipleLocator(step))
     decimals = max(0, int(np.ceil(-np.log10(step * 100) - 1e-9)))
     whole = FuncFormatter(lambda v, _: f"{v:,.0f}".replace("-", "−"))
-    axis.set_major_formatter(whole if unit == "number" else PercentFormatter(1, decimals=decimals, symbol=" %"))
+    axis.set_major_formatter(
+        whole if unit in ("number", "score") else PercentFormatter(1, decimals=decimals, symbol=" %")
+    )
     return bottom * step, top * step
 
 

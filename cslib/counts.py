@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 PERIODS: Final = ("day", "week", "month", "quarter", "year")
+HOLDERS: Final = ("customers", "subscriptions", "orders", "usage", "surveys")  # of segment columns
 MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
 EPOCH: Final = date(1970, 1, 1)
 MONDAY: Final = date(1969, 12, 29)
@@ -126,8 +127,8 @@ def segments(data: DataSet, segment_by: str) -> ir.Table:
     data
         The data set.
     segment_by
-        A column of ``customers``, or else of ``subscriptions``, ``orders`` or ``usage``: then the value
-        in the customer's first row counts.
+        A column of ``customers``, or else of ``subscriptions``, ``orders``, ``usage`` or ``surveys``: then the
+        value in the customer's first row counts.
 
     Returns
     -------
@@ -161,7 +162,7 @@ def with_segment(table: ir.Table, data: DataSet, segment_by: str) -> ir.Table:
 
 
 def _holder(data: DataSet, segment_by: str) -> str:
-    names = [n for n in ("customers", "subscriptions", "orders", "usage") if n in data.tables]
+    names = [n for n in HOLDERS if n in data.tables]
     for name in names:
         if segment_by in data.table(name).columns and segment_by != "customer_id":
             return name

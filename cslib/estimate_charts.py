@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cslib.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, nice_step, require, set_scale, short
 from cslib.errors import ParameterError
 
-__all__ = ["calibration_plot", "forest_plot", "whole_groups"]
+__all__ = ["calibration_plot", "forest_plot", "name_rows", "right_of", "value_axis", "whole_groups", "written"]
 
 MAX_ROWS: Final = 30
 LONGEST: Final = 36  # letters of a label
@@ -73,15 +73,15 @@ def forest_plot(
     table = pd.concat([own for _, own in groups])
     values = table[[estimate, "ci_lower", "ci_upper"]].to_numpy(float)
     axes = new_axes(0.7 + 0.27 * len(names))
-    _value_axis(axes, _limits(values, reference, log_scale), log_scale)
+    value_axis(axes, _limits(values, reference, log_scale), log_scale)
     clear = table["clear"] if "clear" in table else (values[:, 1] > reference) | (values[:, 2] < reference)
     _intervals(axes, at, values, np.where(clear, PALETTE[0], MUTED))
     axes.axvline(reference, color=MUTED, linestyle="--", linewidth=1.2, zorder=0.9)
-    _name_rows(axes, names, at)
+    name_rows(axes, names, at)
     axes.set_xlabel(x_label, loc="right")
-    _right_of(axes, at, _written(values, log_scale), 74 if n else 14, "left")
+    right_of(axes, at, written(values, log_scale), 74 if n else 14, "left")
     if n:
-        _right_of(axes, at, [f"{v:,.0f}" if v == v else "–" for v in table[n]], 60, "right")
+        right_of(axes, at, [f"{v:,.0f}" if v == v else "–" for v in table[n]], 60, "right")
         axes.annotate("n", (1, 1), (60, 2), "axes fraction", "offset points", ha="right", color=MUTED, fontsize=9.5)
     return axes
 
@@ -117,10 +117,11 @@ def _limits(values: Floats, reference: float, log_scale: bool) -> tuple[float, f
     return float(lowest / 1.1), float(highest * 1.1)
 
 
-def _value_axis(axes: Axes, limits: tuple[float, float], log_scale: bool) -> None:
+def value_axis(axes: Axes, limits: tuple[float, float], log_scale: bool, most: int = 8) -> None:
+    """Give an axis of estimates its limits and round ticks."""
     low, high = limits
     if not log_scale:
-        axes.xaxis.set_major_locator(MultipleLocator(nice_step(high - low, 8, 1e-9)))
+        axes.xaxis.set_major_locator(MultipleLocator(nice_step(high - low, most, 1e-9)))
     else:
         axes.set_xscale("log")
         halves, decades = low > 0.1 and high < 20, high / low > 2000
@@ -143,7 +144,8 @@ def _intervals(axes: Axes, at: list[int], values: Floats, colours: NDArray[np.st
     axes.scatter(level, at, s=38, facecolors=list(filled), edgecolors=list(colours), linewidths=1.6, zorder=3)
 
 
-def _name_rows(axes: Axes, names: list[str], at: list[int]) -> None:
+def name_rows(axes: Axes, names: list[str], at: list[int]) -> None:
+    """Write a name beside every line, in bold where it is a heading."""
     axes.set_yticks(range(len(names)), [short(name, LONGEST) for name in names])
     for place, text in enumerate(axes.get_yticklabels()):
         text.set_fontweight("normal" if place in at else "bold")
@@ -152,7 +154,8 @@ def _name_rows(axes: Axes, names: list[str], at: list[int]) -> None:
     axes.tick_params(axis="y", labelcolor=INK)
 
 
-def _right_of(axes: Axes, at: list[int], texts: Iterable[str], offset: float, side: str) -> None:
+def right_of(axes: Axes, at: list[int], texts: Iterable[str], offset: float, side: str) -> None:
+    """Write texts beyond the right end of the lines."""
     for place, text in zip(at, texts, strict=True):
         axes.annotate(
             text, (1, place), xycoords=axes.get_yaxis_transform(), xytext=(offset, 0), textcoords="offset points",
@@ -160,12 +163,13 @@ def _right_of(axes: Axes, at: list[int], texts: Iterable[str], offset: float, si
         )  # fmt: skip
 
 
-def _written(values: Floats, log_scale: bool) -> list[str]:
+def written(values: Floats, log_scale: bool) -> list[str]:
+    """Write estimates with their intervals, of which the columns are estimate, lower and upper bound."""
     largest = np.nanmax(np.abs(values[:, 0]))
     places = 0 if largest >= 100 else 1 if largest >= 1 else 2
     texts = []
     for row in values:
-        level, lower, upper = [_ratio(v) if log_scale else f"{v:,.{places}f}".replace("-", "−") for v in row]
+        level, lower, upper = [_ratio(v) if log_scale else f"{v:z,.{places}f}".replace("-", "−") for v in row]
         known = level if np.isnan(row[1:]).any() else f"{level} ({lower} to {upper})"
         texts.append("–" if np.isnan(row[0]) else known)
     return texts

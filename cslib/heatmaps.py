@@ -11,10 +11,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from cslib.charts import GROUND, MUTED, PALETTE, STYLE, cohort_label, new_axes, require
 
-__all__ = ["MAX_COHORTS", "retention_heatmap"]
+__all__ = ["DARK_TEXT", "MAX_COHORTS", "coloured_cells", "hatch", "retention_heatmap"]
 
 DARK_TEXT: Final = "#12282d"  # not INK: it stands on the colour of a cell in both themes
 MAX_COHORTS: Final = 36
@@ -75,19 +76,26 @@ def retention_heatmap(
 def _cells(axes: Axes, rates: pd.DataFrame) -> None:
     later = rates.to_numpy()[:, np.asarray(rates.columns) != 0]
     top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
+    text = (rates * 100).round(0).map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
+    coloured_cells(axes, rates, text, limits=(0, max(top, 0.05)), pale=top < 0.5)
+
+
+def coloured_cells(
+    axes: Axes, values: pd.DataFrame, text: pd.DataFrame, *, limits: tuple[float, float], pale: bool = False
+) -> None:
+    """Draw a grid of values as colours with a text on each; missing cells stay empty."""
+    low, high = limits
     colours = (
         sns.light_palette(PALETTE[0], as_cmap=True)
-        if top < 0.5
+        if pale
         else sns.blend_palette(["#eef6f7", "#7cc0ca", "#0f8496", "#0a4a57"], as_cmap=True)
     )
-    percent = (rates * 100).round(0)
-    text = percent.map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
     sns.heatmap(
-        rates, ax=axes, cmap=colours, vmin=0, vmax=max(top, 0.05), cbar=False, annot=text, fmt="",
+        values, ax=axes, cmap=colours, vmin=low, vmax=high, cbar=False, annot=text, fmt="",
         linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5},
     )  # fmt: skip
-    for label, rate in zip(axes.texts, rates.to_numpy()[rates.notna().to_numpy()], strict=True):
-        label.set_color(DARK_TEXT if _luminance(colours(rate / max(top, 0.05))) > 0.25 else "white")
+    for label, value in zip(axes.texts, values.to_numpy()[values.notna().to_numpy()], strict=True):
+        label.set_color(DARK_TEXT if _luminance(colours((value - low) / (high - low))) > 0.25 else "white")
 
 
 def _luminance(colour: tuple[float, float, float, float]) -> float:
@@ -97,8 +105,12 @@ def _luminance(colour: tuple[float, float, float, float]) -> float:
 
 
 def _hatch(axes: Axes, rates: pd.DataFrame, begun: pd.DataFrame) -> None:
-    unfinished = begun.notna().to_numpy() & rates.isna().to_numpy()
-    for row, column in zip(*np.nonzero(unfinished), strict=True):
+    hatch(axes, begun.notna().to_numpy() & rates.isna().to_numpy())
+
+
+def hatch(axes: Axes, cells: NDArray[np.bool_]) -> None:
+    """Hatch cells of a grid."""
+    for row, column in zip(*np.nonzero(cells), strict=True):
         cell = Rectangle(
             (column + 0.04, row + 0.06), 0.92, 0.88, fill=False, hatch="////", edgecolor=MUTED, linewidth=0
         )

@@ -15,11 +15,13 @@ __all__ = [
     "SIGNIFICANT",
     "Interval",
     "TestResult",
+    "hazard_ratios",
     "holm",
     "log_rank",
     "newcombe",
     "product_limit",
     "ratio_of_sums",
+    "weighted_sum",
     "wilson",
     "z_value",
 ]
@@ -144,11 +146,40 @@ def newcombe(
     >>> round(float(interval.lower), 4), round(float(interval.upper), 4)
     (0.0524, 0.3339)
     """
-    p, q = successes[0] / trials[0], successes[1] / trials[1]
-    one, two = (wilson(x, n, confidence_level=confidence_level) for x, n in zip(successes, trials, strict=True))
-    lower = p - q - np.hypot(p - one.lower, two.upper - q)
-    upper = p - q + np.hypot(one.upper - p, q - two.lower)
-    return Interval(np.asarray(lower), np.asarray(upper))
+    shares = np.asarray(successes, float) / np.asarray(trials, float)
+    return weighted_sum([1, -1], shares, wilson(successes, trials, confidence_level=confidence_level))
+
+
+def weighted_sum(weights: ArrayLike, estimates: ArrayLike, bounds: Interval) -> Interval:
+    """Interval of a weighted sum of independent estimates, put together from their own.
+
+    Parameters
+    ----------
+    weights, estimates
+        Shape (k,).
+    bounds
+        Of the estimates, same shape.
+
+    Returns
+    -------
+    Interval
+        Of Σ weight · estimate, shape (); NaN where a bound that counts is.
+
+    References
+    ----------
+    Zou & Donner (2008), Statistics in Medicine 27:1693–1702.
+
+    Examples
+    --------
+    >>> interval = weighted_sum([1, -1], [5.0, 3.0], Interval(np.array([4.0, 2.4]), np.array([5.3, 3.4])))
+    >>> round(float(interval.lower), 3), round(float(interval.upper), 3)
+    (0.923, 2.671)
+    """
+    w, value = np.asarray(weights, float), np.asarray(estimates, float)
+    down, up = w * (value - bounds.lower), w * (bounds.upper - value)
+    down, up = np.where(w >= 0, down, -up), np.where(w >= 0, up, -down)
+    total = (w * value).sum()
+    return Interval(np.asarray(total - np.sqrt((down**2).sum())), np.asarray(total + np.sqrt((up**2).sum())))
 
 
 def ratio_of_sums(
@@ -275,6 +306,72 @@ def _chi_squared(score: Floats, variance: Floats) -> TestResult:
         return TestResult(np.nan, df, np.nan)
     statistic = float(score[:-1] @ np.linalg.pinv(variance[:-1, :-1]) @ score[:-1])
     return TestResult(statistic, df, float(chdtrc(df, statistic)))
+
+
+def hazard_ratios(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_level: float = 0.95) -> dict[str, Floats]:
+    """Hazards of groups against the first, proportional at every time, on counts.
+
+    Parameters
+    ----------
+    n_at_risk
+        Customers at risk just before each time, shape (k groups, m times).
+    n_events
+        Events at each time, same shape.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    dict
+        ``hazard_ratio``, ``lower`` and ``upper``, shape (k,); 1 for the first, NaN for a group without events, or
+        for all where the first has none.
+
+    Notes
+    -----
+    Cox regression on the groups, ties by Efron: for groups, counts hold all that rows do.
+
+    References
+    ----------
+    Cox (1972), JRSS B 34:187–220; Efron (1977), JASA 72:557–565.
+
+    Examples
+    --------
+    >>> found = hazard_ratios([[10, 8, 5], [10, 9, 8]], [[2, 3, 1], [1, 1, 1]])
+    >>> found["hazard_ratio"].round(3).tolist()
+    [1.0, 0.397]
+    """
+    r, d = np.asarray(n_at_risk, float), np.asarray(n_events, float)
+    bounds = {name: np.full(len(r), np.nan) for name in ("hazard_ratio", "lower", "upper")}
+    used = np.flatnonzero(d.sum(axis=1) > 0)
+    if not len(used) or used[0] != 0:
+        return bounds
+    beta, information = _efron(r[used], d[used])
+    if len(beta) and np.linalg.eigvalsh(information)[0] < 1e-9:  # no two groups were ever at risk together
+        return bounds
+    half = z_value(confidence_level) * np.sqrt(np.diag(np.linalg.inv(information))) if len(used) > 1 else np.empty(0)
+    for name, value in (("hazard_ratio", beta), ("lower", beta - half), ("upper", beta + half)):
+        bounds[name][used] = np.exp(np.append(0.0, value))
+    return bounds
+
+
+def _efron(r: Floats, d: Floats) -> tuple[Floats, Floats]:
+    """Log hazard ratios to the first group, and their information, by Newton's method."""
+    times = np.flatnonzero(d.sum(axis=0) > 0)
+    tied = d[:, times].sum(axis=0).astype(int)
+    at = np.repeat(times, tied)  # one column per event; the tied ones count down those already gone
+    gone = np.concatenate([np.arange(n) / n for n in tied])
+    left = r[:, at] - gone * d[:, at]
+    beta = np.zeros(len(r) - 1)
+    for _ in range(50):
+        weight = np.exp(np.append(0.0, beta))[:, None] * left
+        share = (weight / weight.sum(axis=0))[1:]
+        score = d[1:].sum(axis=1) - share.sum(axis=1)
+        information = np.diag(share.sum(axis=1)) - share @ share.T
+        step = np.linalg.pinv(information) @ score
+        beta += np.clip(step, -2, 2)
+        if not len(step) or np.abs(step).max() < 1e-10:
+            break
+    return beta, information
 
 
 def product_limit(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_level: float = 0.95) -> dict[str, Any]:

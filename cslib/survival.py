@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, chdtri, gammaln
 
 from cslib.errors import DataError, ParameterError
-from cslib.intervals import Interval, holm, log_rank, product_limit, wilson, z_value
+from cslib.intervals import Interval, holm, log_rank, product_limit, weighted_sum, wilson, z_value
 
 __all__ = [
     "LANDMARKS",
     "TRUSTED",
+    "at_risk_and_events",
     "compare_segments",
     "drawn_ages",
     "hazard_by_age",
@@ -109,7 +110,7 @@ def survival_curve(counts: pd.DataFrame, *, confidence_level: float = 0.95) -> p
     if counts.empty:
         msg = "There are no lifetimes to estimate from. Supply customers, or widen where."
         raise DataError(msg)
-    return pd.concat([_curve(name, own, confidence_level) for name, own in _segments(counts)], ignore_index=True)
+    return pd.concat([_curve(name, own, confidence_level) for name, own in by_segment(counts)], ignore_index=True)
 
 
 def supported(table: pd.DataFrame) -> NDArray[np.bool_]:
@@ -129,7 +130,8 @@ def supported(table: pd.DataFrame) -> NDArray[np.bool_]:
     return np.asarray(np.cumsum(emptied) == 0)
 
 
-def _segments(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def by_segment(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Give each segment of a table with its own rows."""
     return ((str(name), own) for name, own in table.groupby("segment", sort=False))
 
 
@@ -170,7 +172,7 @@ def survival_at(curve: pd.DataFrame, months: Sequence[float], *, confidence_leve
     ([1.0, 0.5, nan], [0.722, 0.184, nan])
     """
     ages = np.asarray(months, float)
-    return pd.concat([_at(own, ages, confidence_level) for _, own in _segments(curve)], ignore_index=True)
+    return pd.concat([_at(own, ages, confidence_level) for _, own in by_segment(curve)], ignore_index=True)
 
 
 def _at(own: pd.DataFrame, months: Floats, confidence_level: float) -> pd.DataFrame:
@@ -204,8 +206,8 @@ def shared_horizon(curve: pd.DataFrame) -> float:
 
     A segment of fewer than ten customers, or one that nobody is left of, does not shorten it where there are others.
     """
-    by_segment = curve.groupby("segment")
-    last, end = by_segment["duration_months"].max(), by_segment["survival"].last()
+    grouped = curve.groupby("segment")
+    last, end = grouped["duration_months"].max(), grouped["survival"].last()
     n = (curve["n_events"] + curve["n_censored"]).groupby(curve["segment"]).sum()
     firm = last[(n >= FEW) & (end > 0)]
     return float((firm if len(firm) else last).min())
@@ -254,7 +256,7 @@ def survival_summary(
     Methodology 13:152.
     """
     tau = _horizon(curve, tau_months)
-    rows = [_summary(name, own, tau, confidence_level) for name, own in _segments(curve)]
+    rows = [_summary(name, own, tau, confidence_level) for name, own in by_segment(curve)]
     at = survival_at(curve, [months], confidence_level=confidence_level)
     label = f"survival_{months:g}m"
     named = at[["survival", "ci_lower", "ci_upper"]].set_axis([label, f"{label}_ci_lower", f"{label}_ci_upper"], axis=1)
@@ -357,7 +359,7 @@ def hazard_by_age(curve: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.
     [100.0, 90.0]
     """
     z_value(confidence_level)  # refuses what is no level
-    return pd.concat([_hazard(own, confidence_level) for _, own in _segments(curve)], ignore_index=True)
+    return pd.concat([_hazard(own, confidence_level) for _, own in by_segment(curve)], ignore_index=True)
 
 
 def _hazard(own: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
@@ -430,7 +432,7 @@ def compare_segments(curve: pd.DataFrame, *, tau_months: float = 0.0, confidence
     Mantel (1966), Cancer Chemotherapy Reports 50:163–170; Zou & Donner (2008), Statistics in Medicine
     27:1693–1702.
     """
-    parts = {name: own for name, own in _segments(curve) if name != "All"}
+    parts = {name: own for name, own in by_segment(curve) if name != "All"}
     tau = _horizon(curve, tau_months)
     stays = {name: _mean_stay(own, tau, confidence_level) for name, own in parts.items()}
     names = sorted(parts, key=lambda s: -np.nan_to_num(stays[s][0]))
@@ -445,11 +447,16 @@ def compare_segments(curve: pd.DataFrame, *, tau_months: float = 0.0, confidence
     return result.assign(p_adjusted=adjusted, tau_months=tau)
 
 
-def _tested(parts: list[pd.DataFrame]) -> dict[str, Any]:
+def at_risk_and_events(parts: Sequence[pd.DataFrame]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Lay curves side by side at every age at which somebody left: at risk and left, shape (curves, ages)."""
     times = np.unique(np.concatenate([own.loc[own["n_events"] > 0, "duration_months"] for own in parts]))
     at_risk = np.array([_at_risk(own, times) for own in parts])
     events = np.array([own.set_index("duration_months")["n_events"].reindex(times, fill_value=0) for own in parts])
-    test = log_rank(at_risk, events)
+    return at_risk, events
+
+
+def _tested(parts: list[pd.DataFrame]) -> dict[str, Any]:
+    test = log_rank(*at_risk_and_events(parts))
     log10 = _log10_p(test.statistic, test.df)
     return {"statistic": test.statistic, "df": test.df, "p_value": test.p_value, "log10_p_value": log10}
 
@@ -467,10 +474,6 @@ def _log10_p(statistic: float, df: int) -> float:
 
 def _months_apart(a: tuple[float, Interval], b: tuple[float, Interval]) -> dict[str, float]:
     (one, of_one), (two, of_two) = a, b
-    lower = np.hypot(one - of_one.lower, of_two.upper - two)
-    upper = np.hypot(of_one.upper - one, two - of_two.lower)
-    return {
-        "rmst_difference_months": one - two,
-        "ci_lower": float(one - two - lower),
-        "ci_upper": float(one - two + upper),
-    }
+    both = Interval(np.array([of_one.lower, of_two.lower]), np.array([of_one.upper, of_two.upper]))
+    apart = weighted_sum([1, -1], [one, two], both)
+    return {"rmst_difference_months": one - two, "ci_lower": float(apart.lower), "ci_upper": float(apart.upper)}

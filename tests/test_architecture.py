@@ -8,11 +8,12 @@ import pytest
 
 ANALYSIS = {
     *("cohorts", "cohort_comparison", "revenue", "churn", "competing", "survival", "lifetimes"),
+    *("surveys", "survey_columns", "survey_scores", "survey_change", "survey_value", "windows"),
     *("lifetime_models", "contract_models", "cox", "driver_columns", "drivers", "at_risk"),
 }
-SENTENCES = {"sentences", "churn_sentences", "outlook_sentences", "value_sentences"}
+SENTENCES = {"sentences", "churn_sentences", "outlook_sentences", "survey_sentences", "value_sentences"}
 HEAVY = {"papermill": {"reports"}, "nbconvert": {"html"}, "lifelines": {"lifetime_models", "cox"}}
-SHOWING = {"charts", "estimate_charts", "heatmaps", "display", "drawing", "formats", *SENTENCES}
+SHOWING = {"charts", "estimate_charts", "heatmaps", "survey_charts", "display", "drawing", "formats", *SENTENCES}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,7 @@ def test_charts_and_analysis_meet_only_in_notebooks(imports):
     assert not graph["charts"] - {"errors", "__init__"}
     assert not graph["heatmaps"] - {"charts", "errors", "__init__"}
     assert not graph["estimate_charts"] - {"charts", "errors", "__init__"}
+    assert not graph["survey_charts"] - {"charts", "estimate_charts", "heatmaps", "errors", "__init__"}
     assert not any(graph[m] & ANALYSIS for m in SHOWING)
 
 

@@ -1,0 +1,171 @@
+"""Windows of time: the last 12 months, a quarter, all there is, and the window to compare one with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import pandas as pd
+
+from cslib.counts import ordinal, period_start
+from cslib.errors import ParameterError
+
+__all__ = ["Window", "compared", "ending", "read_window"]
+
+ROLLING: Final = r"(\d{1,4}) (day|week|month|quarter|year)s?"
+CALENDAR: Final = r"(\d{4})(?:-(?:Q([1-4])|(\d\d)))?"
+DAYS: Final = {"day": 1, "week": 7}
+MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
+REMEDY: Final = 'Write "12 months", "90 days", "2025", "2025-Q2", "2025-06" or "all".'
+
+
+@dataclass(frozen=True)
+class Window:
+    """Days from ``first`` to ``last``, both included; ``text`` is how it was asked for."""
+
+    first: date
+    last: date
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.first:%-d %B %Y} to {self.last:%-d %B %Y}"
+
+
+def read_window(text: str, *, as_of: date, earliest: date) -> Window:
+    """Read a window of time.
+
+    Parameters
+    ----------
+    text
+        ``12 months`` (days, weeks, months, quarters or years up to ``as_of``), a calendar period (``2025``,
+        ``2025-Q2``, ``2025-06``), or ``all``.
+    as_of
+        Last observed day: no window ends later.
+    earliest
+        First day of the data, for ``all``.
+
+    Returns
+    -------
+    Window
+
+    Raises
+    ------
+    ParameterError
+        The text is none of these, or the window begins after ``as_of``.
+
+    Examples
+    --------
+    >>> print(read_window("12 months", as_of=date(2025, 6, 30), earliest=date(2022, 1, 1)))
+    1 July 2024 to 30 June 2025
+    >>> print(read_window("2025-Q2", as_of=date(2025, 5, 15), earliest=date(2022, 1, 1)))
+    1 April 2025 to 15 May 2025
+    """
+    cleaned = " ".join(text.split())
+    if cleaned == "all":
+        return Window(earliest, as_of, cleaned)
+    window = _rolling(cleaned, as_of) or _calendar(cleaned)
+    if window is None:
+        msg = f"window is {text!r}. {REMEDY}"
+        raise ParameterError(msg)
+    if window.first > as_of:
+        msg = f"window is {text!r}, which begins after as_of {as_of}. {REMEDY}"
+        raise ParameterError(msg)
+    return Window(window.first, min(window.last, as_of), cleaned)
+
+
+def _rolling(text: str, last: date) -> Window | None:
+    match = re.fullmatch(ROLLING, text)
+    if not match or not int(match[1]):
+        return None
+    return Window(_back(last + timedelta(days=1), int(match[1]), match[2]), last, text)
+
+
+def _back(day: date, n: int, unit: str) -> date:
+    back = pd.DateOffset(days=n * DAYS.get(unit, 0), months=n * MONTHS.get(unit, 0))
+    try:
+        return (pd.Timestamp(day) - back).date()
+    except (OverflowError, ValueError):
+        return date(1900, 1, 1)
+
+
+def _calendar(text: str) -> Window | None:
+    match = re.fullmatch(CALENDAR, text)
+    if not match or not 1900 <= int(match[1]) <= 2199 or (match[3] and not 1 <= int(match[3]) <= 12):
+        return None
+    unit = "quarter" if match[2] else "month" if match[3] else "year"
+    month = 3 * int(match[2]) - 2 if match[2] else int(match[3] or 1)
+    return _period(ordinal(date(int(match[1]), month, 1), unit), unit, text)
+
+
+def _period(number: int, unit: str, text: str) -> Window:
+    return Window(period_start(number, unit), period_start(number + 1, unit) - timedelta(days=1), text)
+
+
+def compared(window: Window, text: str, *, as_of: date, earliest: date) -> Window | None:
+    """Find the window that another one is compared with.
+
+    Parameters
+    ----------
+    window
+        As from :func:`read_window`.
+    text
+        ``previous`` (as long, just before), ``year before`` (the same days a year earlier), a window as for
+        :func:`read_window`, or empty.
+    as_of, earliest
+        As there.
+
+    Returns
+    -------
+    Window or None
+        None: nothing to compare with, because ``text`` is empty or the window holds all there is.
+
+    Raises
+    ------
+    ParameterError
+        The text is none of these, or the two windows share days.
+
+    Examples
+    --------
+    >>> now = read_window("2025-Q1", as_of=date(2025, 6, 30), earliest=date(2022, 1, 1))
+    >>> print(compared(now, "previous", as_of=date(2025, 6, 30), earliest=date(2022, 1, 1)))
+    1 October 2024 to 31 December 2024
+    """
+    cleaned = " ".join(text.split())
+    if not cleaned or (window.text == "all" and cleaned in ("previous", "year before")):
+        return None
+    if cleaned == "previous":
+        return _before(window)
+    if cleaned == "year before":
+        return Window(_back(window.first, 1, "year"), _back(window.last, 1, "year"), cleaned)
+    other = read_window(cleaned, as_of=as_of, earliest=earliest)
+    if other.first <= window.last and window.first <= other.last:
+        msg = (
+            f"compare_to is {text!r} ({other}), which shares days with the window ({window}). "
+            'Choose "previous", "year before" or an earlier window.'
+        )
+        raise ParameterError(msg)
+    return other
+
+
+def _before(window: Window) -> Window:
+    last = window.first - timedelta(days=1)
+    if rolling := _rolling(window.text, last):
+        return Window(rolling.first, last, "previous")
+    unit = "quarter" if "Q" in window.text else "month" if "-" in window.text else "year"
+    return _period(ordinal(last, unit), unit, "previous")
+
+
+def ending(window: Window, last: date, *, earliest: date) -> Window:
+    """Move a window so that it ends on another day; one that holds all there is begins where it did.
+
+    Examples
+    --------
+    >>> now = Window(date(2024, 7, 1), date(2025, 6, 30), "12 months")
+    >>> print(ending(now, date(2024, 6, 30), earliest=date(2022, 1, 1)))
+    1 July 2023 to 30 June 2024
+    """
+    if window.text == "all":
+        return Window(earliest, last, window.text)
+    return _rolling(window.text, last) or Window(last - (window.last - window.first), last, window.text)
