@@ -29,6 +29,7 @@ SHOWN: Final = 5
 SHORT: Final = 40
 LINE_BREAKS: Final = 20
 SET_ASIDE: Final = 'Correct them at the source, or set on_fault = "set_aside" to leave them out, counted.'
+UNASKED: Final = "An answer without an invitation takes the day it was given."
 RESERVED: Final = ("reason", "row", "line", "text")
 UNREADABLE: Final = {
     "id": ("a number too large to be told exactly", "Export the ids as text."),
@@ -194,7 +195,8 @@ def _column_rules(work: ir.Table, name: str, column: Column) -> Iterator[Rule]:
     raw, wide, value = work[name], work[WIDE + name], work[TYPED + name]
     if not column.nullable:
         what = "no id" if column.kind == "id" else "no value"
-        yield Rule(name, "empty", what, SET_ASIDE, _empty(raw))
+        remedy = f"{UNASKED} {SET_ASIDE}" if name == "asked_on" else SET_ASIDE
+        yield Rule(name, "empty", what, remedy, _empty(raw))
     if column.kind in UNREADABLE:
         what, remedy = UNREADABLE[column.kind]
         yield Rule(name, "unreadable", what, f"{remedy} {SET_ASIDE}", ~_empty(raw) & wide.isnull())

@@ -29,7 +29,7 @@ from cslib.counts import (
     period_start,
     with_segment,
 )
-from cslib.errors import DataError, ParameterError, check_choice
+from cslib.errors import DataError, MissingTableError, ParameterError, check_choice
 from cslib.intervals import wilson
 from cslib.lifetimes import lifetimes
 from cslib.shaping import MOMENT
@@ -90,7 +90,7 @@ def default_source(data: DataSet) -> str:
         f"{data.label or 'The data set'} has none of {', '.join(SOURCES)} with dates, which retention by cohort "
         "needs. Add orders (customer_id, ordered_on, amount), say; for tenures use tenure_curve."
     )
-    raise DataError(msg)
+    raise MissingTableError(msg)
 
 
 def retention(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from cslib.checks import Fault
 from cslib.contract import CONTRACT
-from cslib.errors import DataError
+from cslib.errors import MissingTableError
 from cslib.shaping import MOMENT
 
 __all__ = ["DataSet"]
@@ -72,7 +72,7 @@ class DataSet:
 
         Raises
         ------
-        DataError
+        MissingTableError
             The data set has no such table.
         """
         if name in self.tables:
@@ -82,7 +82,7 @@ class DataSet:
             f"{self.label or 'The data set'} has no table {name!r}, which this needs (columns: "
             f"{', '.join(columns)}). There are: {', '.join(self.tables)}. Add {name}.csv, or map it in cslib.toml."
         )
-        raise DataError(msg)
+        raise MissingTableError(msg)
 
     def has_dates(self, name: str) -> bool:
         """Tell whether a table is there with the dates of its contract (``customers`` may have tenures)."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["CslibError", "DataError", "ParameterError", "ReportError", "check_choice", "counted", "did_you_mean"]
+__all__ = [
+    *("CslibError", "DataError", "MissingTableError", "ParameterError", "ReportError"),
+    *("check_choice", "counted", "did_you_mean"),
+]
 
 
 class CslibError(ValueError):
@@ -14,6 +17,10 @@ class CslibError(ValueError):
 
 class DataError(CslibError):
     """The data break the contract, or a table that is needed is missing."""
+
+
+class MissingTableError(DataError):
+    """The data do not hold what an analysis is about: a table, or a price; other analyses can do without."""
 
 
 class ParameterError(CslibError):

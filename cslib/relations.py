@@ -25,9 +25,11 @@ def check_relations(tables: Mapping[str, ir.Table]) -> Iterator[Fault]:
         yield from _overlaps(tables["subscriptions"])
     if "customers" in tables:
         yield from _similar_ids(tables["customers"])
-        for name in ("subscriptions", "orders", "usage", "touchpoints"):
+        for name in ("subscriptions", "orders", "usage", "surveys", "touchpoints"):
             if name in tables:
                 yield from _events(name, tables[name], tables["customers"])
+    if "surveys" in tables:
+        yield from _contradictions(tables["surveys"])
 
 
 def _warning(table: str, column: str, rule: str, n: int, text: str) -> Iterator[Fault]:
@@ -37,8 +39,23 @@ def _warning(table: str, column: str, rule: str, n: int, text: str) -> Iterator[
 
 def _repeated_rows(name: str, table: ir.Table) -> Iterator[Fault]:
     n = int(table.count().execute()) - int(table.distinct().count().execute())
-    text = f"has {counted(n, 'row')} repeating another exactly, kept and counted. Remove what is a copy."
+    kept = "of which one counts" if name == "surveys" else "kept and counted"
+    text = f"has {counted(n, 'row')} repeating another exactly, {kept}. Remove what is a copy."
     yield from _warning(name, "", "repeated rows", n, text)
+
+
+def _contradictions(surveys: ir.Table) -> Iterator[Fault]:
+    """Find columns that call an NPS answer promoter, passive or detractor against its score."""
+    nps = surveys.filter((surveys.survey == "nps") & surveys.score.notnull())
+    said = ibis.cases((nps.score >= 9, "promoter"), (nps.score >= 7, "passive"), else_="detractor")
+    for column in (c for c in surveys.columns if surveys[c].type().is_string() and c not in CONTRACT["surveys"]):
+        label = nps[column].strip().lower().re_replace("s$", "").replace("neutral", "passive")
+        wrong = nps.filter(label.isin(("promoter", "passive", "detractor")) & (label != said))
+        n = int(wrong.count().execute())
+        first = wrong.limit(1).execute().to_dict("records")
+        shown = f" (first: {first[0]['score']:.0f} called {first[0][column]})" if first else ""
+        text = f"calls {counted(n, 'answer')} another thing than the score says{shown}; the score counts."
+        yield from _warning("surveys", column, "contradicting label", n, text)
 
 
 def _overlaps(subscriptions: ir.Table) -> Iterator[Fault]:

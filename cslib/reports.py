@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import cslib
 from cslib.display import RUN_DIR
-from cslib.errors import CslibError, ReportError, counted
+from cslib.errors import CslibError, MissingTableError, ReportError, counted
 from cslib.formats import cleaned, public, without_secrets
 from cslib.parameters import Notebook, Parameter, Value, find_notebooks, given_for, output_folder, parse_parameters
 from cslib.publish import locked, publish, read_record, refuse_foreign, run_folder, sync
@@ -52,9 +52,11 @@ class Run:
     seconds: float
     as_of: str | None
     html: Path | None
+    lacks_data: bool = False  # the data hold nothing of what it is about, nor ever did
 
     def __str__(self) -> str:
-        return f"{self.slug}: {f'done in {self.seconds:.1f} s' if self.ok else f'FAILED. {self.error}'}"
+        failed = f"{'not made' if self.lacks_data else 'FAILED'}. {self.error}"
+        return f"{self.slug}: {f'done in {self.seconds:.1f} s' if self.ok else failed}"
 
 
 def render_all(
@@ -222,14 +224,15 @@ def _succeeded(job: _Job) -> Run:
 def _failed(job: _Job, error: Exception) -> Run:
     own = isinstance(error, CslibError)
     reason = str(error) if own else f"The report could not be made: {type(error).__name__}: {error}."
-    facts = job.clean({"status": "failed", "error": reason, **job.facts()})
+    lacks_data = isinstance(error, MissingTableError) and not (job.folder.parent / job.slug / "run.json").exists()
+    facts = job.clean({"status": "not made" if lacks_data else "failed", "error": reason, **job.facts()})
     with suppress(OSError):  # where the disk is full, the caller at least gets to know
         job.log("" if own else "".join(traceback.format_exception(error)))
         job.write(f"{job.slug}.failed.json", facts)
         job.write_log(f"{job.slug}.failed.log")
         for file in job.folder.glob("*.failed.*"):
             os.replace(file, job.folder.parent / file.name)
-    return Run(job.slug, facts["title"], False, "", facts["error"], facts["seconds"], None, None)
+    return Run(job.slug, facts["title"], False, "", facts["error"], facts["seconds"], None, None, lacks_data)
 
 
 def _versions() -> dict[str, str]:
@@ -293,6 +296,8 @@ def _check_finished(cells: Iterable[Any]) -> None:
     """Blame the first cell that did not run to its end; one that was meant to raise did not either."""
     for cell in cells:
         for error in (o for o in cell.outputs if o.output_type == "error"):
+            if OWN in error.traceback and error.ename == MissingTableError.__name__:
+                raise MissingTableError(error.evalue)
             raise ReportError(_reason(error.ename, error.evalue, cell.source, own=OWN in error.traceback))
         if cell.metadata.get("asked_exit"):
             raise ReportError(_reason("SystemExit", "", cell.source))
@@ -371,8 +376,11 @@ def write_index(out: Path) -> Path:
     with locked(out):
         runs = {r["slug"]: r for r in _records(out.glob("*/run.json")) if (out / f"{r['slug']}.html").exists()}
         failures = [f | {"last_good": runs.pop(f["slug"], None)} for f in _records(out.glob("*.failed.json"))]
+        not_made = [f for f in failures if f["status"] == "not made" and not f["last_good"]]
+        failures = [f for f in failures if f not in not_made]
         summary = counted(len(runs) + len(failures), "report") + f", {len(failures)} failed" * bool(failures)
-        html = render_template("index.html", {"runs": list(runs.values()), "failures": failures, "summary": summary})
+        shown = {"runs": list(runs.values()), "failures": failures, "not_made": not_made, "summary": summary}
+        html = render_template("index.html", shown)
         new = out / ".index.html"
         new.write_text(without_secrets(html), encoding="utf-8")
         sync(new)
@@ -388,6 +396,6 @@ def _records(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
         slug = path.name.removesuffix(".failed.json") if path.name != "run.json" else path.parent.name
         record = read_record(path, slug)
         with suppress(AttributeError, KeyError, TypeError, ValueError):
-            shown = {key: str(record.get(key) or "") for key in ("answer", "error", "as_of")}
+            shown = {key: str(record.get(key) or "") for key in ("answer", "error", "as_of", "status")}
             shown |= {"slug": slug, "title": str(record["title"]), "ended": moment(record["ended"])}
             yield {**shown, "warnings": len(record.get("data_check", {}).get("warnings", []))}

@@ -315,6 +315,11 @@ def score_rows(table: pd.DataFrame, columns: Sequence[str], *, most: int = 28) -
     return kept.assign(clear=kept["p_adjusted"] < SIGNIFICANT)
 
 
+def can_cross(cells: pd.DataFrame) -> bool:
+    """Tell whether cells make a grid: two rows and two columns at least."""
+    return bool(cells["row"].nunique() > 1 and cells["column"].nunique() > 1)
+
+
 def heatmap_cells(crossing: pd.DataFrame) -> pd.DataFrame:
     """Turn scores of two columns crossed into cells with ``row`` and ``column``; merged ones have no place.
 
@@ -413,18 +418,25 @@ def clear_sentences(table: pd.DataFrame, *, survey: str) -> list[str]:
     list of str
         Two at most: clearly (adjusted p below 0.05), and only at first sight (p below 0.05 before the adjustment).
     """
-    tested = table[table["p_adjusted"].notna()]
+    tested = _tests(table)
     clear = tested[tested["p_adjusted"] < SIGNIFICANT]
     looks = tested[(tested["p_value"] < SIGNIFICANT) & (tested["p_adjusted"] >= SIGNIFICANT)]
     result = []
     if len(clear):
         result.append(f"**Clearly different from the other answers**: {_list(clear, survey)}.")
     elif len(tested):
-        result.append(f"None of the {len(tested)} segments compared is clearly different from the others.")
+        result.append(f"Of {counted(len(tested), 'comparison')}, none shows a clear difference.")
     if len(looks):
-        why = f"as one would expect of chance when {len(tested)} segments are looked at"
+        why = f"with {counted(len(tested), 'comparison')}, chance alone does as much"
         result.append(f"**Only looks different**: {_list(looks, survey)}; {why}.")
     return result
+
+
+def _tests(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep one row per test: of the two segments of a column, each is the other's rest."""
+    tested = table[table["p_adjusted"].notna()]
+    sizes = table.groupby("segment_by")["segment"].transform("size")
+    return tested[(sizes[tested.index] > 2) | ~tested.duplicated("segment_by")]
 
 
 def _list(rows: pd.DataFrame, survey: str) -> str:

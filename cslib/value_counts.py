@@ -28,7 +28,7 @@ from cslib.counts import (
     period_start,
     with_segment,
 )
-from cslib.errors import DataError, counted
+from cslib.errors import DataError, MissingTableError, counted
 from cslib.lifetimes import DAYS_PER_MONTH, lifetime_rows, unit_months
 from cslib.tables import DataSet
 
@@ -152,9 +152,9 @@ def _source(data: DataSet) -> str:
     raise _no_price(data)
 
 
-def _no_price(data: DataSet) -> DataError:
+def _no_price(data: DataSet) -> MissingTableError:
     empty = " (mrr of customers is there, but empty)" * ("mrr" in data.table("customers").columns)
-    return DataError(
+    return MissingTableError(
         f"{data.label or 'The data set'} tells no price of any customer{empty}. Add mrr to customers, or subscriptions "
         f"or orders (which need customers with started_on). There are: {', '.join(data.tables)}."
     )
