@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -14,24 +13,16 @@ from cslib.errors import counted
 from cslib.formats import format_value
 from cslib.intervals import SIGNIFICANT
 from cslib.sentences import between, p_value, percent
+from cslib.survey_rows import score_unit
 
 __all__ = [
-    *(
-        "axis_unit",
-        "bar_rows",
-        "distribution_finding",
-        "heatmap_cells",
-        "landmark_subtitle",
-        "score_rows",
-        "smallest_change",
-    ),
-    *("stake_sentences", "change_finding", "clear_sentences", "driver_finding", "driver_rows", "money_finding"),
-    *("needed_sentence", "non_response_finding", "score_unit", "segment_finding", "survey_answer", "survey_cards"),
+    *("change_finding", "clear_sentences", "distribution_finding", "driver_finding"),
+    *("landmark_subtitle", "money_finding", "needed_sentence", "non_response_finding"),
+    *("segment_finding", "stake_sentences", "survey_answer", "survey_cards"),
     *("survey_subtitle", "trend_finding"),
 ]
 
 ALL: Final = "All"
-CROSS: Final = " × "
 UNSEEN: Final = "only answers are in the data, so the response rate is not known"
 MOST: Final = 4  # segments named in a sentence
 HOW_TO_READ_SCORES: Final = (
@@ -42,22 +33,6 @@ HOW_TO_READ_LANDMARK: Final = (
     "Everyone here had been asked before the day on which the lines begin, and was a customer on it. Answers given "
     "later do not count, so that no group has had to survive in order to answer."
 )
-
-
-def axis_unit(survey: str) -> str:
-    """Name the unit of ``charts.lines_with_bands`` of a score."""
-    return {"nps": "score", "csat": "percent"}.get(survey, "number")
-
-
-def score_unit(survey: str) -> str:
-    """Name the unit of ``format_value`` of a score: NPS and CES are numbers, CSAT is a share.
-
-    Examples
-    --------
-    >>> score_unit("csat")
-    'percent'
-    """
-    return "percent" if survey == "csat" else "number"
 
 
 def _score(value: float, survey: str) -> str:
@@ -270,73 +245,6 @@ def segment_finding(table: pd.DataFrame, *, survey: str) -> str:
     return text if len(clear) else f"{text}: no clear difference"
 
 
-def bar_rows(table: pd.DataFrame, *, most: int = 24) -> pd.DataFrame:
-    """Keep the rows that a chart of groups has room for, and name them; one column's segments by themselves.
-
-    Parameters
-    ----------
-    table
-        As from ``survey_scores.scores``.
-    most
-        Rows at most, in their order.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows with answers, with ``name``.
-    """
-    rows = table[table["n_responses"] > 0].head(most)
-    several = table["segment_by"].nunique() > 2
-    name = rows["segment_by"] + ": " + rows["segment"] if several else rows["segment"]
-    return rows.assign(name=name.where(rows["segment"] != ALL, ALL))
-
-
-def score_rows(table: pd.DataFrame, columns: Sequence[str], *, most: int = 28) -> pd.DataFrame:
-    """Keep the segments of some columns as rows of a forest plot, best first within each column.
-
-    Parameters
-    ----------
-    table
-        As from ``survey_scores.scores``.
-    columns
-        Columns to compare by.
-    most
-        Rows at most; columns are kept whole.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With ``clear`` (adjusted p below 0.05).
-    """
-    rows = table[table["segment_by"].isin(list(columns)) & table["p_adjusted"].notna()]
-    ends = rows.groupby("segment_by", sort=False)["segment"].size().cumsum()
-    kept = rows[rows["segment_by"].isin(ends.index[ends <= most])]
-    kept = kept if len(kept) else rows.head(most)
-    return kept.assign(clear=kept["p_adjusted"] < SIGNIFICANT)
-
-
-def can_cross(cells: pd.DataFrame) -> bool:
-    """Tell whether cells make a grid: two rows and two columns at least."""
-    return bool(cells["row"].nunique() > 1 and cells["column"].nunique() > 1)
-
-
-def heatmap_cells(crossing: pd.DataFrame) -> pd.DataFrame:
-    """Turn scores of two columns crossed into cells with ``row`` and ``column``; merged ones have no place.
-
-    Parameters
-    ----------
-    crossing
-        As from ``survey_scores.scores`` of a crossed pair.
-
-    Returns
-    -------
-    pandas.DataFrame
-    """
-    cells = crossing[crossing["segment"].str.contains(CROSS, regex=False)]
-    parts = cells["segment"].str.split(CROSS, n=1, expand=True, regex=False).reindex(columns=[0, 1])
-    return cells.assign(row=parts[0], column=parts[1])
-
-
 def distribution_finding(given: pd.DataFrame, *, survey: str) -> str:
     """State which answer is the most frequent, and how many gave the lowest and the highest group.
 
@@ -355,11 +263,6 @@ def distribution_finding(given: pd.DataFrame, *, survey: str) -> str:
     shares = given.groupby("group", sort=False)["n"].sum() / given["n"].sum()
     groups = ", ".join(f"{percent(share)} {name}" for name, share in shares[::-1].items())
     return f"{survey.upper()}: most answered {top.score} ({percent(top.share)}); {groups}"
-
-
-def smallest_change(survey: str) -> tuple[float, str]:
-    """Return a change worth seeing, in the unit of the score, and in words."""
-    return {"nps": (5.0, "5 points"), "csat": (0.05, "5 points"), "ces": (0.5, "0.5")}[survey]
 
 
 def landmark_subtitle(day: date, window: object) -> str:
@@ -545,35 +448,6 @@ def money_finding(stake: pd.DataFrame, *, currency: str = "") -> str:
     if pd.isna(last.money_at_stake) or not last.money_ci_lower > 0:
         return text
     return f"{text}; {format_value(last.money_at_stake, 'money', currency)} a year is at stake"
-
-
-def driver_rows(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
-    """Keep the levels that move the score most, as rows of a forest plot of differences.
-
-    Parameters
-    ----------
-    table
-        As from ``survey_scores.scores``.
-    most
-        Rows at most.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment_by``, ``segment``, ``level`` (both in one), ``share``, ``n_responses``, ``difference``, ``ci_lower``,
-        ``ci_upper``, ``p_adjusted``, ``clear`` (bool), ``contribution``; the largest contribution first.
-    """
-    rows = table[table["contribution"].notna() & table["difference_ci_lower"].notna()]
-    rows = rows.iloc[rows["contribution"].abs().argsort(kind="stable")[::-1]].head(most)
-    renamed = {
-        "difference_from_rest": "difference",
-        "difference_ci_lower": "ci_lower",
-        "difference_ci_upper": "ci_upper",
-    }
-    rows = rows.drop(columns=["ci_lower", "ci_upper"]).rename(columns=renamed)
-    rows = rows.assign(level=rows["segment_by"] + ": " + rows["segment"], clear=rows["p_adjusted"] < SIGNIFICANT)
-    columns = ["segment_by", "segment", "level", "share", "n_responses", *renamed.values(), "p_adjusted", "clear"]
-    return rows[[*columns, "contribution"]].reset_index(drop=True)
 
 
 def driver_finding(rows: pd.DataFrame, *, survey: str) -> str:

@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from cslib.contract import FIRST_YEAR, SCALES
-from cslib.counts import check_segments, observed, period_ordinal
+from cslib.counts import MAX_SEGMENTS, check_segments, observed, period_ordinal
 from cslib.errors import DataError, ParameterError, check_choice
 from cslib.survey_columns import holder_of, with_columns
 from cslib.tables import DataSet
@@ -26,7 +26,7 @@ __all__ = ["Answers", "Measure", "answers", "answers_by_period", "keys_by_custom
 SILENT: Final = -1  # in place of a score: asked, no answer
 ABSENT: Final = -2  # not asked in the window
 STATES: Final = ("no answer", "not asked")
-SCORES: Final = 64  # more than any scale has
+SCORES: Final = 64  # more than any scale has, and any column of segments
 DAYS: Final = 2**20  # more than any calendar has
 START: Final = date(FIRST_YEAR, 1, 1)
 
@@ -275,15 +275,34 @@ def keys_by_customer(
         for name, (m, day) in (standings or {}).items()
     }
     highest = {name: rows.cslib_key.max(where=hit) for name, hit in inside.items()}
-    text = {c: rows[c].cast("string").fill_null("(missing)") for c in own}
-    rank = ibis.ifelse(inside["now"], rows.cslib_key + DAYS * SCORES * 2, rows.cslib_key) if own else None
-    values = {c: text[c].argmax(rank) for c in own}
-    each = rows.group_by("customer_id").aggregate(**highest, **values)
+    rank = rows.cslib_key + ibis.ifelse(inside["now"], DAYS * SCORES * 2, 0)
+    levels = {c: _levels(table, c) for c in own}
+    each = rows.group_by("customer_id").aggregate(**highest, **{c: _packed(rows, c, rank, levels[c]) for c in own})
     shown = {name: _answer(each[name]) for name in windows}
     if "before" not in windows:
         shown["before"] = ibis.literal(ABSENT, "int64")
     shown |= {name: _grouped(_answer(each[name]), m) for name, (m, _) in (standings or {}).items()}
-    return each.select("customer_id", **shown, **{c: each[c] for c in own})
+    return each.select("customer_id", **shown, **{c: _unpacked(each[c], levels[c]) for c in own})
+
+
+def _levels(table: ir.Table, column: str) -> list[str]:
+    """List the values of a column of ``surveys``, few enough to be told apart by a number."""
+    text = table[column].cast("string").fill_null("(missing)")
+    found = table.select(value=text).distinct().limit(MAX_SEGMENTS + 1).execute()["value"]
+    check_segments(found, column)
+    return sorted(found)
+
+
+def _packed(rows: ir.Table, column: str, rank: ir.IntegerValue, levels: list[str]) -> ir.IntegerValue:
+    """Take the value of the highest row along with its rank: the maximum of one number, which engines are fast at."""
+    text = rows[column].cast("string").fill_null("(missing)")
+    code = ibis.cases(*((text == level, i) for i, level in enumerate(levels)), else_=0)
+    return (rank * SCORES + code).max()
+
+
+def _unpacked(packed: ir.IntegerValue, levels: list[str]) -> ir.StringValue:
+    code = packed % SCORES
+    return ibis.cases(*((code == i, level) for i, level in enumerate(levels)), else_=levels[0])
 
 
 def _grouped(answer: ir.IntegerValue, asked: Measure) -> ir.StringValue:
@@ -367,9 +386,10 @@ def answers_by_period(data: DataSet, asked: Measure, *, column: str = "", period
     table = data.table("surveys").filter(lambda t: t.survey == asked.survey)
     rows = table.mutate(cslib_key=_key(table), at=period_ordinal(table.asked_on, period))
     own = column if column and holder_of(data, column) == "surveys" else ""
-    value = {own: rows[own].cast("string").fill_null("(missing)").argmax(rows.cslib_key)} if own else {}
+    levels = _levels(table, own) if own else []
+    value = {own: _packed(rows, own, rows.cslib_key, levels)} if own else {}
     each = rows.group_by(["customer_id", "at"]).aggregate(now=rows.cslib_key.max(), **value)
-    each = each.mutate(now=_answer(each.now))
+    each = each.mutate(now=_answer(each.now), **({own: _unpacked(each[own], levels)} if own else {}))
     if column and not own:
         each = with_columns(each, data, [column])
     each = each.mutate(segment=each[column] if column else ibis.literal("All"))

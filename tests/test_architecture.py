@@ -13,7 +13,17 @@ ANALYSIS = {
 }
 SENTENCES = {"sentences", "churn_sentences", "outlook_sentences", "survey_sentences", "value_sentences"}
 HEAVY = {"papermill": {"reports"}, "nbconvert": {"html"}, "lifelines": {"lifetime_models", "cox"}}
-SHOWING = {"charts", "estimate_charts", "heatmaps", "survey_charts", "display", "drawing", "formats", *SENTENCES}
+SHOWING = {
+    "charts",
+    "estimate_charts",
+    "heatmaps",
+    "survey_charts",
+    "survey_rows",
+    "display",
+    "drawing",
+    "formats",
+    *SENTENCES,
+}
 
 
 @pytest.fixture(scope="module")
