@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Card", "cards", "data_check", "figure", "format_value", "note", "table"]
 
 MIME = "application/vnd.cslib+json"
+MOST_COLUMNS = 13  # shown of a table; a printed page holds no more
 RUN_DIR = "CSLIB_RUN_DIR"  # set by the report engine for its kernel: the folder that takes the CSV files
 # Sent with every fragment and taken off again by the report engine, whose page has its own sheet.
 JUPYTER_STYLE = f"<style>{(Path(__file__).parent / 'template' / 'jupyter.css').read_text(encoding='utf-8')}</style>"
@@ -121,7 +122,7 @@ def table(
     labels: Mapping[str, str] | None = None,
     max_rows: int = 15,
 ) -> None:
-    """Show the first rows of a table, or one line where there are none; a report keeps all as ``<name>.csv``.
+    """Show the first rows and 13 columns of a table, or one line without rows; a report keeps all as ``<name>.csv``.
 
     Parameters
     ----------
@@ -145,8 +146,10 @@ def table(
     """
     _known_columns(df, [*(formats or {}), *(labels or {})])
     link = _export(df, _checked(name))
-    shown = df.head(max_rows)
+    shown = df.iloc[:max_rows, :MOST_COLUMNS]
     count = f"{len(shown):,} of " * (len(shown) < len(df)) + counted(len(df), "row")
+    if shown.shape[1] < df.shape[1]:
+        count += f", {shown.shape[1]} of {df.shape[1]} columns"
     foot = " · ".join(filter(None, (link, count)))
     html = f'<p class="cs cs-empty">{escape(caption)}: no rows.</p>'
     if len(df):

@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from cslib.intervals import holm, z_value
-from cslib.survey_scores import SMALL, answers_by_score, hide, merged, moments, score_interval, small_groups
+from cslib.survey_scores import SMALL, answers_by_score, difference, hide, merged, moments, score_interval, small_groups
 from cslib.surveys import SILENT, Answers, Measure
 
 __all__ = ["answers_needed", "change", "non_response"]
@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 ROUNDS: Final = 500  # of raking
 POWER: Final = 0.8
 CHANGE: Final = [
-    *("segment", "n_before", "n_now", "share_before", "share_now", "score_before", "score_now", "change"),
-    *("ci_lower", "ci_upper", "p_value", "p_adjusted", "mix_effect", "within_effect"),
+    *("segment", "n_before", "n_now", "score_before", "score_now", "change", "ci_lower", "ci_upper"),
+    *("mix_effect", "within_effect", "p_value", "p_adjusted", "share_before", "share_now"),
 ]
 
 
@@ -41,9 +41,9 @@ def change(found: Answers, column: str = "", *, min_group: int = 10, confidence_
     Returns
     -------
     pandas.DataFrame
-        ``segment`` (``All`` first), ``n_before``, ``n_now``, ``share_before``, ``share_now`` (of answers),
-        ``score_before``, ``score_now``, ``change``, ``ci_lower``, ``ci_upper``, ``p_value``, ``p_adjusted`` (Holm over
-        segments; the whole stands alone), ``mix_effect``, ``within_effect``. Over the segments both effects add up to
+        ``segment`` (``All`` first), ``n_before``, ``n_now`` (answers), ``score_before``, ``score_now``, ``change``,
+        ``ci_lower``, ``ci_upper``, ``mix_effect``, ``within_effect``, ``p_value``, ``p_adjusted`` (Holm over segments;
+        the whole stands alone), ``share_before``, ``share_now`` (of answers). Over the segments both effects add up to
         those of ``All``, and there exactly to the change. Empty without answers in both windows.
 
     Notes
@@ -56,7 +56,7 @@ def change(found: Answers, column: str = "", *, min_group: int = 10, confidence_
     ----------
     Kitagawa (1955), JASA 50:1168–1194.
     """
-    asked, columns = found.measure, _CHANGE
+    asked, columns = found.measure, CHANGE
     frame = found.counts.assign(segment=found.counts[column] if column else "All")
     answered = {w: frame["n"].where(frame[w] > SILENT, 0).groupby(frame["segment"]).sum() for w in ("before", "now")}
     if not (answered["before"].sum() and answered["now"].sum()):
@@ -76,12 +76,6 @@ def change(found: Answers, column: str = "", *, min_group: int = 10, confidence_
     return table[columns]
 
 
-_CHANGE: Final = [
-    *("segment", "n_before", "n_now", "share_before", "share_now", "score_before", "score_now", "change"),
-    *("ci_lower", "ci_upper", "p_value", "p_adjusted", "mix_effect", "within_effect"),
-]
-
-
 def _moved(frame: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.DataFrame:
     """Scores of each segment in both windows, and their difference with its interval."""
     names = sorted(frame["segment"].unique(), key=lambda s: (s == SMALL, s))
@@ -95,13 +89,11 @@ def _moved(frame: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.D
     shared = _shared(frame, asked, pd.DataFrame(mean, index=names))
     one, two = moments(given["before"], asked), moments(given["now"], asked)
     known = (sizes["before"] > 0) & (sizes["now"] > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        together = shared / (sizes["before"] * sizes["now"])
-        error = np.sqrt(np.maximum(one.error**2 + two.error**2 - 2 * together, (one.error - two.error) ** 2))
+    added = sum(asked.prior)
+    together = shared / np.maximum((sizes["before"] + added) * (sizes["now"] + added), 1)
+    error = np.sqrt(np.maximum(one.error**2 + two.error**2 - 2 * together, 0))
     error = np.where(known, error, np.nan)
-    half, moved = z_value(confidence_level) * error, two.mean - one.mean
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * ndtr(-np.abs(moved) / error)
+    tested = difference(two.mean - one.mean, error, np.minimum(one.freedom, two.freedom), confidence_level)
     return pd.DataFrame(
         {
             "segment": names,
@@ -112,9 +104,7 @@ def _moved(frame: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.D
             "score_before": mean["before"],
             "score_now": mean["now"],
             "change": mean["now"] - mean["before"],
-            "ci_lower": moved - half,
-            "ci_upper": moved + half,
-            "p_value": p,
+            **tested,
         }
     )
 

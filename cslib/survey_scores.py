@@ -16,7 +16,19 @@ from cslib.intervals import Interval, holm, wilson, z_value
 from cslib.surveys import SILENT, Answers, Measure
 
 __all__ = [
-    *("EXTRA", "JOIN", "SMALL", "answers_by_score", "crossed", "distribution", "merged", "moments", "score_interval"),
+    *(
+        "EXTRA",
+        "JOIN",
+        "SMALL",
+        "answers_by_score",
+        "crossed",
+        "difference",
+        "distribution",
+        "hide",
+        "merged",
+        "moments",
+        "score_interval",
+    ),
     *("scores", "small_groups", "trend"),
 ]
 
@@ -242,19 +254,15 @@ def _compared(given: pd.DataFrame, asked: Measure, confidence_level: float) -> p
     a, b = moments(own, asked), moments(rest, asked)
     known = (n > 0) & (rest.sum(axis=1) > 0)
     error = np.where(known, np.hypot(a.error, b.error), np.nan)
-    freedom = _welch(a, b)
-    half = _quantile(0.5 + confidence_level / 2, freedom) * error
+    tested = difference(a.mean - b.mean, error, _welch(a, b), confidence_level)
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = -np.abs(a.mean - b.mean) / error
-        finite = np.where(np.isfinite(freedom) & (freedom > 0), freedom, 1.0)
-        p = 2 * np.where(np.isfinite(freedom), stdtr(finite, t), ndtr(t))
-        difference = own @ worth / n - rest @ worth / rest.sum(axis=1)
+        apart = own @ worth / n - rest @ worth / rest.sum(axis=1)
     reach = max(asked.worth) - min(asked.worth)
     table = table.assign(
-        difference_from_rest=difference,
-        difference_ci_lower=np.maximum(a.mean - b.mean - half, -reach),
-        difference_ci_upper=np.minimum(a.mean - b.mean + half, reach),
-        p_value=np.where(known, p, np.nan),
+        difference_from_rest=apart,
+        difference_ci_lower=np.maximum(tested["ci_lower"], -reach),
+        difference_ci_upper=np.minimum(tested["ci_upper"], reach),
+        p_value=tested["p_value"],
         share=n / total.sum(),
         contribution=(own @ worth - n * (total @ worth) / total.sum()) / total.sum(),
     )
@@ -262,6 +270,16 @@ def _compared(given: pd.DataFrame, asked: Measure, confidence_level: float) -> p
         ["last", asked.survey], ascending=[True, asked.lower_is_better]
     )
     return order.drop(columns="last").rename_axis("segment").reset_index()
+
+
+def difference(apart: Floats, error: Floats, freedom: Floats, confidence_level: float) -> dict[str, Floats]:
+    """Bounds and p-values of differences from their errors, by Student's t (infinite freedom: normal)."""
+    half = _quantile(0.5 + confidence_level / 2, freedom) * error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = -np.abs(apart) / error
+        finite = np.where(np.isfinite(freedom) & (freedom > 0), freedom, 1.0)
+        p = 2 * np.where(np.isfinite(freedom), stdtr(finite, t), ndtr(t))
+    return {"ci_lower": apart - half, "ci_upper": apart + half, "p_value": p}
 
 
 def _welch(a: Moments, b: Moments) -> Floats:

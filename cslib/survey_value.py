@@ -160,12 +160,12 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_lev
     -------
     pandas.DataFrame
         ``group`` (best first), ``n``, ``n_churned``, ``survival_12m`` (share still here after the horizon, 0–1; named
-        after it), ``ci_lower``, ``ci_upper``, ``rmst_months`` (months stayed of the horizon), ``rmst_ci_lower``,
-        ``rmst_ci_upper``, ``rmst_difference_months`` (less those of the best group), ``rmst_difference_ci_lower``,
-        ``rmst_difference_ci_upper``, ``hazard_ratio`` (against the best group at the same age),
+        after it), ``ci_lower``, ``ci_upper``, ``rmst_difference_months`` (months stayed of the horizon, less those of
+        the best group), ``rmst_difference_ci_lower``, ``rmst_difference_ci_upper``, ``mrr`` (of the group's customers
+        of today), ``money_at_stake`` (mrr × gross margin × months stayed less than the best), ``money_ci_lower``,
+        ``money_ci_upper`` (MRR taken as known), ``hazard_ratio`` (against the best group at the same age),
         ``hazard_ratio_ci_lower``, ``hazard_ratio_ci_upper``, ``p_adjusted`` (log-rank against the best group, Holm),
-        ``n_today``, ``mrr`` (of the group's customers of today), ``money_at_stake`` (mrr × gross margin × months stayed
-        less than the best), ``money_ci_lower``, ``money_ci_upper`` (MRR taken as known). In the last row, ``all
+        ``n_today``, ``rmst_months`` (months stayed), ``rmst_ci_lower``, ``rmst_ci_upper``. In the last row, ``all
         others``, the money of all but the best is added up. No rows where nobody could be followed.
 
     References
@@ -186,7 +186,8 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_lev
         }
     )
     table = table.merge(found.present, on="group", how="left").fillna({"n_today": 0})
-    table["mrr"] = table["mrr"].mask(table["n_today"] == 0, 0.0)
+    if found.present["mrr"].notna().any():
+        table["mrr"] = table["mrr"].mask(table["n_today"] == 0, 0.0)
     table = pd.concat([table, _apart(table), _hazards(found, curve, confidence_level)], axis=1)
     margin = table["mrr"].to_numpy(float) * gross_margin
     table["money_at_stake"] = -margin * table["rmst_difference_months"]
@@ -199,10 +200,11 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_lev
 def _columns(label: str) -> list[str]:
     bounds = ("ci_lower", "ci_upper")
     return [
-        *("group", "n", "n_churned", label, *bounds, "rmst_months", *(f"rmst_{b}" for b in bounds)),
+        *("group", "n", "n_churned", label, *bounds),
         *("rmst_difference_months", *(f"rmst_difference_{b}" for b in bounds)),
-        *("hazard_ratio", *(f"hazard_ratio_{b}" for b in bounds), "p_adjusted", "n_today", "mrr"),
-        *("money_at_stake", *(f"money_{b}" for b in bounds)),
+        *("mrr", "money_at_stake", *(f"money_{b}" for b in bounds)),
+        *("hazard_ratio", *(f"hazard_ratio_{b}" for b in bounds), "p_adjusted", "n_today"),
+        *("rmst_months", *(f"rmst_{b}" for b in bounds)),
     ]
 
 

@@ -138,8 +138,9 @@ def compared(window: Window, text: str, *, as_of: date, earliest: date) -> Windo
     if cleaned == "previous":
         return _before(window)
     if cleaned == "year before":
-        return Window(_back(window.first, 1, "year"), _back(window.last, 1, "year"), cleaned)
-    other = read_window(cleaned, as_of=as_of, earliest=earliest)
+        other = Window(_back(window.first, 1, "year"), _back(window.last, 1, "year"), cleaned)
+    else:
+        other = read_window(cleaned, as_of=as_of, earliest=earliest)
     if other.first <= window.last and window.first <= other.last:
         msg = (
             f"compare_to is {text!r} ({other}), which shares days with the window ({window}). "

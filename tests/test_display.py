@@ -363,3 +363,12 @@ def test_the_data_check_is_never_a_wall(show: Show) -> None:
 def test_a_bare_data_check_shows(show: Show) -> None:
     bare = {"source": "data", "as_of": None, "tables": [], "share_censored": None}
     assert show(display.data_check, bare)[MIME]["check"]["as_of"] is None
+
+
+def test_of_a_wide_table_the_first_columns_are_shown_and_all_are_kept(show: Show, run_dir: Any) -> None:
+    wide = pd.DataFrame([range(20)], columns=[f"c{i}" for i in range(20)])
+    html = body(show(display.table, wide, name="wide", caption="Wide"))
+    assert "1 row, 13 of 20 columns" in html
+    assert "c12" in html
+    assert "c13" not in html
+    assert pd.read_csv(run_dir / "wide.csv").shape == (1, 20)

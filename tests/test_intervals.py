@@ -1,13 +1,25 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lifelines import CoxPHFitter
 from lifelines.datasets import load_waltons
 from lifelines.statistics import multivariate_logrank_test
 from scipy.stats import binomtest
 
 from cslib.errors import ParameterError
-from cslib.intervals import holm, log_rank, newcombe, product_limit, ratio_of_sums, wilson
+from cslib.intervals import (
+    Interval,
+    hazard_ratios,
+    holm,
+    log_rank,
+    newcombe,
+    product_limit,
+    ratio_of_sums,
+    weighted_sum,
+    wilson,
+)
 
 REPEATS = 2000
 COVERED = (0.935, 0.965)  # 95 % and three Monte Carlo standard errors of 2,000 repeats
@@ -173,3 +185,53 @@ def test_product_limit_bounds_equal_lifelines():
     alive = result["survival"] > 0
     np.testing.assert_allclose(result["lower"][alive], bounds.iloc[:, 0][alive], atol=1e-12)
     np.testing.assert_allclose(result["upper"][alive], bounds.iloc[:, 1][alive], atol=1e-12)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_hazard_ratios_equal_cox_on_rows(late):
+    """Three groups, whole times with many ties, customers who enter late."""
+    rng, n = np.random.default_rng(1), 600
+    group, entry = rng.integers(0, 3, n), rng.integers(0, 4, n) * late
+    life = np.ceil(rng.exponential(20 / np.array([1, 1.5, 2.5])[group]))
+    seen = np.minimum(life, rng.integers(5, 30, n))
+    frame = pd.DataFrame({"b": group == 1, "c": group == 2, "seen": seen, "left": life <= seen, "entry": entry})[
+        seen > entry
+    ]
+    rows = frame.astype(float) if late else frame.drop(columns="entry").astype(float)
+    fit = CoxPHFitter().fit(rows, "seen", "left", entry_col="entry" if late else None)
+    expected = np.exp(fit.confidence_intervals_.assign(ratio=fit.params_))
+    group, times = frame.b + 2 * frame.c, np.unique(frame.seen)
+    r = [[((group == g) & (frame.entry < t) & (frame.seen >= t)).sum() for t in times] for g in range(3)]
+    d = [[((group == g) & frame.left & (frame.seen == t)).sum() for t in times] for g in range(3)]
+    found = hazard_ratios(r, d)
+    assert found["hazard_ratio"][1:] == pytest.approx(expected["ratio"].to_numpy(), rel=2e-6)
+    assert found["lower"][1:] == pytest.approx(expected["95% lower-bound"].to_numpy(), rel=2e-6)
+
+
+def test_hazard_ratios_that_cannot_be_told():
+    assert np.isnan(hazard_ratios([[5, 4], [5, 5]], [[0, 0], [1, 1]])["hazard_ratio"]).all()  # nobody of the first left
+    none = hazard_ratios([[5, 4, 3], [5, 5, 4], [9, 9, 9]], [[1, 1, 1], [0, 1, 0], [0, 0, 0]])
+    assert np.isnan(none["hazard_ratio"]).tolist() == [False, False, True]
+    apart = hazard_ratios([[5, 4, 0, 0], [0, 0, 5, 4]], [[1, 1, 0, 0], [0, 0, 1, 1]])
+    assert np.isnan(apart["hazard_ratio"]).all()
+
+
+@given(st.tuples(*(st.integers(1, 60),) * 4))
+def test_newcombe_is_a_weighted_sum(counts):
+    a, b, more_a, more_b = counts
+    interval = newcombe((a, b), (a + more_a, b + more_b))
+    p, q = a / (a + more_a), b / (b + more_b)
+    one, two = wilson(a, a + more_a), wilson(b, b + more_b)
+    assert float(interval.lower) == pytest.approx(p - q - np.hypot(p - one.lower, two.upper - q))
+
+
+def test_weighted_sum_covers():
+    rng = np.random.default_rng(5)
+    truth, sizes, weights = np.array([0.2, 0.7, 0.4]), np.array([80, 60, 100]), np.array([2.0, -1.0, -1.5])
+    drawn = rng.binomial(sizes, truth, (REPEATS, 3))
+    hits = 0
+    for x in drawn:
+        own = wilson(x, sizes)
+        total = weighted_sum(weights, x / sizes, Interval(own.lower, own.upper))
+        hits += total.lower <= weights @ truth <= total.upper
+    assert COVERED[0] <= hits / REPEATS <= COVERED[1]

@@ -201,6 +201,26 @@ def test_a_run_that_did_not_end_well_is_no_report(tmp_path: Path, code: str, rea
     assert {p.name for p in (tmp_path / "out").iterdir()} <= {"bad.failed.json", "bad.failed.log"}
 
 
+def test_a_report_whose_data_are_missing_is_not_made(tmp_path: Path) -> None:
+    code = "from cslib.errors import MissingTableError; raise MissingTableError('Add <surveys>.csv')"
+    notebook = write(tmp_path / "n", "lacking", [("md", "# Lacking"), ("code", code)])
+    (run,) = reports.render_all([notebook], out=tmp_path / "out", parameters={})
+    assert (run.ok, run.lacks_data) == (False, True)
+    assert str(run) == "lacking: not made. Add <surveys>.csv"
+    index = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "Not made: Add &lt;surveys&gt;.csv" in index
+    assert "ailed" not in index.split("<main")[1]
+
+
+def test_data_that_were_there_and_are_gone_are_a_failure(tmp_path: Path) -> None:
+    fine = write(tmp_path / "n", "lacking", [("md", "# Lacking"), ("code", "1")])
+    assert reports.render(fine, out=tmp_path / "out", parameters={}).ok
+    code = "from cslib.errors import MissingTableError; raise MissingTableError('gone')"
+    again = write(tmp_path / "n", "lacking", [("md", "# Lacking"), ("code", code)])
+    run = reports.render(again, out=tmp_path / "out", parameters={})
+    assert (run.ok, run.lacks_data) == (False, False)
+
+
 @pytest.fixture
 def turning(tmp_path: Path) -> tuple[Notebook, Path]:
     """A notebook that fails when asked to."""

@@ -1,0 +1,23 @@
+"""Answers without an engine: counts as :func:`cslib.surveys.answers` gives them, drawn or written down."""
+
+from datetime import date
+
+import pandas as pd
+
+from cslib.surveys import Answers, measure
+from cslib.windows import Window
+
+NOW, BEFORE = (
+    Window(date(2024, 7, 1), date(2025, 6, 30), "12 months"),
+    Window(date(2023, 7, 1), date(2024, 6, 30), "previous"),
+)
+
+
+def counted(rows, columns=("plan",), survey="nps", *, more=(), only_answers=False, **scale):
+    """Counts of rows of dicts or of a frame with the columns, ``now`` and, if they are there, ``before`` and ``n``."""
+    frame = pd.DataFrame(rows)
+    frame = frame.reindex(columns=[*columns, *more, "before", "now", "n"]).fillna({"before": -2, "n": 1})
+    frame = frame.astype({"before": int, "n": int})
+    kept = [*columns, *more, "before", "now"]
+    counts = frame.groupby(kept, as_index=False)["n"].sum()
+    return Answers(counts, tuple(columns), (*columns, *more), measure(survey, **scale), NOW, BEFORE, only_answers)
