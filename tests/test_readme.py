@@ -88,10 +88,14 @@ def test_warehouse_section_is_read(tmp_path, monkeypatch):
     assert load(tmp_path).table("subscriptions").mrr.execute().tolist() == [20.0]
 
 
-def test_python_block():
+def test_python_blocks_one_after_the_other():
     scope = {}
-    exec(blocks("python")[0], scope)
+    for block in blocks("python"):
+        exec(block, scope)
     assert scope["curve"].retention_rate.tolist() == [1.0, 0.5]
+    assert scope["summary"].n_customers.tolist() == [3]
+    assert scope["forms"].ltv.notna().all()
+    assert scope["nps"].nps.iloc[0] == 0
 
 
 def test_picture_is_there(root):
