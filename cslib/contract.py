@@ -25,6 +25,7 @@ ROW: Final = OWN + "row"
 TRUE_VALUES: Final = ("true", "yes", "y", "t", "1")
 FALSE_VALUES: Final = ("false", "no", "n", "f", "0")
 SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 10)}
+NPS_LABELS: Final = ("promoter", "passive", "detractor")
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 EXACT: Final = 2.0**53  # from here on floats skip whole numbers
 ISO_DATE: Final = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?$"

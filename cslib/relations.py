@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from cslib.checks import Fault
-from cslib.contract import CONTRACT, LAST_YEAR
+from cslib.contract import CONTRACT, LAST_YEAR, NPS_LABELS
 from cslib.errors import counted
 
 __all__ = ["check_relations", "suspicions"]
@@ -50,7 +50,7 @@ def _contradictions(surveys: ir.Table) -> Iterator[Fault]:
     said = ibis.cases((nps.score >= 9, "promoter"), (nps.score >= 7, "passive"), else_="detractor")
     for column in (c for c in surveys.columns if surveys[c].type().is_string() and c not in CONTRACT["surveys"]):
         label = nps[column].strip().lower().re_replace("s$", "").replace("neutral", "passive")
-        wrong = nps.filter(label.isin(("promoter", "passive", "detractor")) & (label != said))
+        wrong = nps.filter(label.isin(NPS_LABELS) & (label != said))
         n = int(wrong.count().execute())
         first = wrong.limit(1).execute().to_dict("records")
         shown = f" (first: {first[0]['score']:.0f} called {first[0][column]})" if first else ""

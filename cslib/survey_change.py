@@ -7,10 +7,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri, stdtr
 
 from cslib.intervals import holm, z_value
-from cslib.survey_scores import SMALL, answers_by_score, difference, hide, merged, moments, score_interval, small_groups
+from cslib.survey_columns import SMALL
+from cslib.survey_intervals import moments, quantile, score_interval
+from cslib.survey_scores import answers_by_score, segmented
 from cslib.surveys import SILENT, Answers, Measure
 
 __all__ = ["answers_needed", "change", "non_response"]
@@ -18,6 +20,7 @@ __all__ = ["answers_needed", "change", "non_response"]
 Floats = NDArray[np.float64]
 ROUNDS: Final = 500  # of raking
 POWER: Final = 0.8
+MUTE: Final = 0.05
 CHANGE: Final = [
     *("segment", "n_before", "n_now", "score_before", "score_now", "change", "ci_lower", "ci_upper"),
     *("mix_effect", "within_effect", "p_value", "p_adjusted", "share_before", "share_now"),
@@ -34,7 +37,7 @@ def change(found: Answers, column: str = "", *, min_group: int = 10, confidence_
     column
         One of its columns; empty: the whole only.
     min_group
-        As for :func:`scores`, in either window.
+        As for :func:`cslib.survey_scores.scores`; the effects of merged segments are added up.
     confidence_level
         Between 0 and 1.
 
@@ -56,33 +59,32 @@ def change(found: Answers, column: str = "", *, min_group: int = 10, confidence_
     ----------
     Kitagawa (1955), JASA 50:1168–1194.
     """
-    asked, columns = found.measure, CHANGE
-    frame = found.counts.assign(segment=found.counts[column] if column else "All")
-    answered = {w: frame["n"].where(frame[w] > SILENT, 0).groupby(frame["segment"]).sum() for w in ("before", "now")}
-    if not (answered["before"].sum() and answered["now"].sum()):
-        return pd.DataFrame(columns=columns)
+    asked = found.measure
+    frame = segmented(found, column) if column else found.counts.assign(segment="All", segment_before="All")
+    answered = [frame["n"][frame[w] > SILENT].sum() for w in ("before", "now")]
+    if not all(answered):
+        return pd.DataFrame(columns=CHANGE)
+    whole = _moved(frame.assign(segment="All", segment_before="All"), asked, confidence_level)
+    effects = _effects(_moved(frame, asked, confidence_level).set_index("segment"))
+    whole[effects.columns] = effects.sum().to_numpy()
+    parts = whole.iloc[:0]
     if column:
-        least = pd.concat(answered.values(), axis=1).min(axis=1)
-        frame = frame.assign(segment=hide(frame["segment"], small_groups(least, min_group)))
-    whole = _moved(frame.assign(segment="All"), asked, confidence_level)
-    parts = _moved(frame, asked, confidence_level)
-    parts = parts[parts["segment"] != "All"] if len(parts) > 1 else parts.iloc[:0]
-    whole[["mix_effect", "within_effect"]] = [0.0, whole["change"].iloc[0]]
-    if len(parts):
-        parts = _decomposed(parts)
-        whole[["mix_effect", "within_effect"]] = parts[["mix_effect", "within_effect"]].sum().to_numpy()
+        merged = segmented(found, column, min_group)
+        small = {v for place in ("segment", "segment_before") for v in frame.loc[merged[place] == SMALL, place]}
+        parts = _moved(merged, asked, confidence_level)
+        shown = effects.groupby(lambda name: SMALL if name in small else name).sum()
+        parts = parts.join(shown, on="segment") if len(parts) > 1 else parts.iloc[:0]
     table = pd.concat([whole, parts], ignore_index=True) if len(parts) else whole
     table["p_adjusted"] = [*table["p_value"][:1], *holm(table["p_value"][1:])]
-    return table[columns]
+    return table[CHANGE]
 
 
 def _moved(frame: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.DataFrame:
     """Scores of each segment in both windows, and their difference with its interval."""
-    names = sorted(frame["segment"].unique(), key=lambda s: (s == SMALL, s))
-    given = {
-        w: answers_by_score(frame, ["segment"], asked, w)[asked.scores].reindex(names, fill_value=0).to_numpy(float)
-        for w in ("before", "now")
-    }
+    places = {"before": "segment_before", "now": "segment"}
+    counted = {w: answers_by_score(frame, [place], asked, w)[asked.scores] for w, place in places.items()}
+    names = sorted({*counted["before"].index, *counted["now"].index}, key=lambda s: (s == SMALL, s))
+    given = {w: c.reindex(names, fill_value=0).to_numpy(float) for w, c in counted.items()}
     sizes = {w: g.sum(axis=1) for w, g in given.items()}
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = {w: g @ np.array(asked.worth) / sizes[w] for w, g in given.items()}
@@ -93,7 +95,11 @@ def _moved(frame: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.D
     together = shared / np.maximum((sizes["before"] + added) * (sizes["now"] + added), 1)
     error = np.sqrt(np.maximum(one.error**2 + two.error**2 - 2 * together, 0))
     error = np.where(known, error, np.nan)
-    tested = difference(two.mean - one.mean, error, np.minimum(one.freedom, two.freedom), confidence_level)
+    freedom = np.minimum(one.freedom, two.freedom)
+    half, moved = quantile(0.5 + confidence_level / 2, freedom) * error, two.mean - one.mean
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(error > 0, -np.abs(moved) / error, np.nan)
+        p = 2 * np.where(np.isfinite(freedom), stdtr(np.maximum(freedom, 1), t), ndtr(t))
     return pd.DataFrame(
         {
             "segment": names,
@@ -104,26 +110,30 @@ def _moved(frame: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.D
             "score_before": mean["before"],
             "score_now": mean["now"],
             "change": mean["now"] - mean["before"],
-            **tested,
+            "ci_lower": moved - half,
+            "ci_upper": moved + half,
+            "p_value": p,
         }
     )
 
 
 def _shared(frame: pd.DataFrame, asked: Measure, means: pd.DataFrame) -> Floats:
     """Sum, over customers who answered in both windows, the product of their distances from the means."""
-    both = frame[(frame["before"] > SILENT) & (frame["now"] > SILENT)]
+    both = frame[(frame["before"] > SILENT) & (frame["now"] > SILENT) & (frame["segment"] == frame["segment_before"])]
     worth, own = np.array(asked.worth), means.loc[both["segment"]].to_numpy()
     apart = worth[both[["before", "now"]].to_numpy() - asked.low] - own
     product = pd.Series(both["n"].to_numpy() * apart.prod(axis=1), index=both["segment"])
     return product.groupby(level=0).sum().reindex(means.index, fill_value=0.0).to_numpy(float)
 
 
-def _decomposed(parts: pd.DataFrame) -> pd.DataFrame:
+def _effects(parts: pd.DataFrame) -> pd.DataFrame:
+    """Split the change into mix and within, by segment; one without answers in a window moves the mix alone."""
     w0, w1 = parts["share_before"], parts["share_now"]
     s0 = parts["score_before"].fillna(parts["score_now"])
     s1 = parts["score_now"].fillna(parts["score_before"])
     middle = ((w0 * s0).sum() + (w1 * s1).sum()) / 2
-    return parts.assign(mix_effect=(w1 - w0) * ((s0 + s1) / 2 - middle), within_effect=(w0 + w1) / 2 * (s1 - s0))
+    mix, within = (w1 - w0) * ((s0 + s1) / 2 - middle), (w0 + w1) / 2 * (s1 - s0)
+    return pd.DataFrame({"mix_effect": mix, "within_effect": within}).fillna(0.0)
 
 
 def non_response(found: Answers, *, min_group: int = 10, confidence_level: float = 0.95) -> pd.DataFrame:
@@ -134,7 +144,8 @@ def non_response(found: Answers, *, min_group: int = 10, confidence_level: float
     found
         As from :func:`cslib.surveys.answers`, counted with ``weighting``.
     min_group
-        Values with fewer answers are merged before weighting.
+        Values with fewer answers are merged before weighting. A column in which more than a twentieth have a value that
+        nobody answered with, such as one that is filled in with the answer, is not weighted by.
     confidence_level
         Between 0 and 1.
 
@@ -156,8 +167,8 @@ def non_response(found: Answers, *, min_group: int = 10, confidence_level: float
     """
     asked = found.measure
     was_asked = found.counts[found.counts["now"] >= SILENT]
-    values = {c: merged(found, c, min_group).loc[was_asked.index, "segment"] for c in found.weighting}
-    useful = {c: v for c, v in values.items() if v.nunique() > 1}
+    values = {c: segmented(found, c, min_group).loc[was_asked.index, "segment"] for c in found.weighting}
+    useful = {c: v for c, v in values.items() if v.nunique() > 1 and not _tells_silence(was_asked, c)}
     sets = {"nothing": [], **{c: [c] for c in useful}, "all of these": list(useful)}
     if found.only_answers:
         sets = {"nothing": []}
@@ -169,6 +180,13 @@ def non_response(found: Answers, *, min_group: int = 10, confidence_level: float
     ]
     table = pd.DataFrame(rows)
     return table if found.only_answers else pd.concat([table, _extremes(frame, asked)], ignore_index=True)
+
+
+def _tells_silence(was_asked: pd.DataFrame, column: str) -> bool:
+    """Whether a column is filled in for those who answered alone, and so says nothing of the others."""
+    answered = was_asked["n"].where(was_asked["now"] > SILENT, 0).groupby(was_asked[column]).sum()
+    mute = was_asked[column].map(answered) == 0
+    return bool(was_asked["n"][mute].sum() > MUTE * was_asked["n"].sum())
 
 
 def _weighted(frame: pd.DataFrame, columns: list[str], asked: Measure, confidence_level: float) -> dict[str, Any]:
@@ -239,16 +257,13 @@ def answers_needed(found: Answers, difference: float, *, confidence_level: float
     Returns
     -------
     int
+        0 where all answers are worth the same.
 
     Notes
     -----
     2·(z₍₁₋α/₂₎ + z₍power₎)²·Var / difference², for different customers in both windows.
     """
-    given = answers_by_score(found.counts.assign(segment="All"), ["segment"], found.measure)[
-        found.measure.scores
-    ].to_numpy(float)
-    n = given.sum() + sum(found.measure.prior)
-    spread = float(moments(given, found.measure).error[0]) ** 2 * n
-    if not spread > 0:
-        return 0
-    return int(np.ceil(2 * (z_value(confidence_level) + ndtri(POWER)) ** 2 * spread / difference**2))
+    given = answers_by_score(found.counts.assign(segment="All"), ["segment"], found.measure)[found.measure.scores]
+    share, worth = given.to_numpy(float)[0] / given.to_numpy().sum(), np.array(found.measure.worth)
+    spread = share @ worth**2 - (share @ worth) ** 2
+    return int(np.ceil(2 * (z_value(confidence_level) + ndtri(POWER)) ** 2 * max(spread - 1e-9, 0) / difference**2))

@@ -10,12 +10,11 @@ import pandas as pd
 from cslib.intervals import SIGNIFICANT
 
 __all__ = [
-    *("axis_unit", "bar_rows", "can_cross", "driver_rows", "heatmap_cells", "score_rows", "score_unit"),
+    *("axis_unit", "bar_rows", "can_cross", "driver_rows", "score_rows", "score_unit"),
     "smallest_change",
 ]
 
 ALL: Final = "All"
-CROSS: Final = " × "
 
 
 def axis_unit(survey: str) -> str:
@@ -82,23 +81,6 @@ def score_rows(table: pd.DataFrame, columns: Sequence[str], *, most: int = 28) -
 def can_cross(cells: pd.DataFrame) -> bool:
     """Tell whether cells make a grid: two rows and two columns at least."""
     return bool(cells["row"].nunique() > 1 and cells["column"].nunique() > 1)
-
-
-def heatmap_cells(crossing: pd.DataFrame) -> pd.DataFrame:
-    """Turn scores of two columns crossed into cells with ``row`` and ``column``; merged ones have no place.
-
-    Parameters
-    ----------
-    crossing
-        As from ``survey_scores.scores`` of a crossed pair.
-
-    Returns
-    -------
-    pandas.DataFrame
-    """
-    cells = crossing[crossing["segment"].str.contains(CROSS, regex=False)]
-    parts = cells["segment"].str.split(CROSS, n=1, expand=True, regex=False).reindex(columns=[0, 1])
-    return cells.assign(row=parts[0], column=parts[1])
 
 
 def smallest_change(survey: str) -> tuple[float, str]:

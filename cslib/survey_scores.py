@@ -2,133 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from cslib.counts import period_start
-from cslib.intervals import Interval, holm, wilson, z_value
+from cslib.intervals import holm, wilson
+from cslib.survey_columns import SMALL
+from cslib.survey_intervals import difference_interval, moments, permuted, score_interval
 from cslib.surveys import SILENT, Answers, Measure
 
 __all__ = [
-    *(
-        "EXTRA",
-        "JOIN",
-        "SMALL",
-        "answers_by_score",
-        "crossed",
-        "difference",
-        "distribution",
-        "hide",
-        "merged",
-        "moments",
-        "score_interval",
-    ),
-    *("scores", "small_groups", "trend"),
+    *("EXTRA", "answers_by_score", "cells", "crossed", "distribution", "scores", "segmented", "small_groups"),
+    *("small_segments", "trend"),
 ]
 
 Floats = NDArray[np.float64]
-SMALL: Final = "(small groups)"
 JOIN: Final = " × "
 EXTRA: Final = ("response_ci_lower", "response_ci_upper", "difference_ci_lower", "difference_ci_upper", "share")
 
 
-@dataclass(frozen=True)
-class Moments:
-    """Mean of the answers, its standard error, and the degrees of freedom of Student's t (infinite: normal)."""
-
-    mean: Floats
-    error: Floats
-    freedom: Floats
-
-
-def moments(given: Floats, asked: Measure) -> Moments:
-    """Moments of answers counted by score, shape (..., scores), those of the prior added."""
-    worth, prior = np.array(asked.worth), np.array(asked.prior)
-    counted = given + prior
-    n = counted.sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = counted @ worth / n
-        spread = np.maximum(counted @ worth**2 / n - mean**2, 0)
-        if prior.any():
-            return Moments(mean, np.sqrt(spread / n), np.full(n.shape, np.inf))
-        spread = np.where(spread > 0, spread, np.nan)  # answers all alike tell of no spread
-        return Moments(mean, np.sqrt(spread / np.where(n > 1, n - 1, np.nan)), n - 1)
-
-
-def _quantile(p: float, freedom: Floats) -> Floats:
-    finite = np.where(np.isfinite(freedom) & (freedom > 0), freedom, 1.0)
-    return np.where(np.isfinite(freedom), stdtrit(finite, p), ndtri(p))
-
-
-def score_interval(given: Floats, asked: Measure, *, confidence_level: float = 0.95) -> Interval:
-    """Interval of a score from answers counted by score.
+def small_groups(sizes: pd.DataFrame, least: int) -> list[str]:
+    """Name the groups that may not be shown alone: those with too few answers, and as many more as hide them.
 
     Parameters
     ----------
-    given
-        Answers of each score from the lowest on, shape (m, scores).
-    asked
-        As from :func:`cslib.surveys.measure`.
-    confidence_level
-        Between 0 and 1.
+    sizes
+        Answers of each group (rows) in each window (columns); missing where it was not asked.
+    least
+        Answers below which a group is small.
 
     Returns
     -------
-    Interval
-        Of the score; NaN without answers.
-
-    Notes
-    -----
-    NPS: adjusted Wald, ¾ promoter, 1½ passive and ¾ detractor added, widened to the score where a few answers all alike
-    put it outside; simulated, it covers 94 to 97 % from 30 answers on. CSAT: Wilson. CES: Student's t, missing with one
-    answer or where all are alike.
-
-    References
-    ----------
-    Rocks (2016), The American Statistician 70:365–372 (NPS); Wilson (1927), JASA 22:209–212.
-
-    Examples
-    --------
-    1,000 answers, 250 promoters and 75 detractors: 17.5, from 14.09 to 20.81.
-
-    >>> from cslib.surveys import measure
-    >>> interval = score_interval(np.array([75, 0, 0, 0, 0, 0, 0, 675, 0, 250, 0]), measure("nps"))
-    >>> round(float(interval.lower), 2), round(float(interval.upper), 2)
-    (14.09, 20.81)
-    """
-    z_value(confidence_level)
-    given = np.asarray(given, float)
-    n = given.sum(axis=-1)
-    if asked.survey == "csat":
-        return wilson(given @ np.array(asked.worth), n, confidence_level=confidence_level)
-    found = moments(given, asked)
-    half = _quantile(0.5 + confidence_level / 2, found.freedom) * found.error
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = given @ np.array(asked.worth) / n
-    lower = np.minimum(np.maximum(found.mean - half, min(asked.worth)), score)
-    upper = np.maximum(np.minimum(found.mean + half, max(asked.worth)), score)
-    return Interval(lower, upper)
-
-
-def small_groups(sizes: pd.Series[Any], least: int) -> list[str]:
-    """Name the groups that may not be shown alone: those with too few answers, and as many more as hide them.
+    list of str
 
     Examples
     --------
     One small group could be derived from the total; the next one goes with it.
 
-    >>> small_groups(pd.Series({"a": 90, "b": 4, "c": 30}), 10)
+    >>> small_groups(pd.DataFrame({"now": [90, 4, 30]}, index=["a", "b", "c"]), 10)
     ['b', 'c']
     """
-    order = sizes.sort_values(kind="stable")
-    few = int((order < least).sum())
-    while 0 < few < len(order) and (few < 2 or order.iloc[:few].sum() < least):
+    order = sizes.loc[sizes.min(axis=1).sort_values(kind="stable").index]
+    few = int((order.min(axis=1) < least).sum())
+    while 0 < few < len(order) and (few < 2 or order.iloc[:few].sum().between(1, least - 1).any()):
         few += 1
     return [str(name) for name in order.index[:few]]
 
@@ -142,16 +63,28 @@ def answers_by_score(frame: pd.DataFrame, keys: Sequence[str], asked: Measure, w
     return wide.drop(columns=SILENT)
 
 
-def hide(values: pd.Series[Any], small: Iterable[str]) -> pd.Series[Any]:
-    return values.where(~values.isin(list(small)), SMALL)
+def segmented(found: Answers, column: str, least: int = 0) -> pd.DataFrame:
+    """Give the counts columns ``segment`` and ``segment_before`` of the values of a column, small ones merged.
+
+    Which ones are merged is the same in every table: those with too few answers in either window.
+    """
+    counts = found.counts
+    frame = counts.assign(segment=counts[column], segment_before=counts[found.earlier.get(column, column)])
+    if least <= 0:
+        return frame
+    sizes = [
+        _given_by(frame, place, which, found.measure)
+        for place, which in (("segment", "now"), ("segment_before", "before"))
+    ]
+    small = small_groups(pd.concat(sizes, axis=1), least)
+    return frame.assign(
+        **{place: frame[place].mask(frame[place].isin(small), SMALL) for place in ("segment", "segment_before")}
+    )
 
 
-def merged(found: Answers, column: str, least: int) -> pd.DataFrame:
-    """Give the counts a column ``segment``: the values of a column, small ones merged."""
-    frame = found.counts.assign(segment=found.counts[column])
-    given = answers_by_score(frame, ["segment"], found.measure)[found.measure.scores].sum(axis=1)
-    sizes = given.reindex(frame.loc[frame["now"] >= SILENT, "segment"].unique(), fill_value=0)
-    return frame.assign(segment=hide(frame["segment"], small_groups(sizes, least)))
+def _given_by(frame: pd.DataFrame, place: str, which: str, asked: Measure) -> pd.Series[Any]:
+    """Count the answers of every value that was asked in a window."""
+    return answers_by_score(frame, [place], asked, which)[asked.scores].sum(axis=1)
 
 
 def _described(given: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.DataFrame:
@@ -192,7 +125,11 @@ def _mean_answer(counted: Floats, asked: Measure, confidence_level: float) -> di
 
 
 def scores(
-    found: Answers, *, columns: Sequence[str] = (), min_group: int = 10, confidence_level: float = 0.95
+    found: Answers,
+    *,
+    columns: Sequence[str | tuple[str, str]] = (),
+    min_group: int = 10,
+    confidence_level: float = 0.95,
 ) -> pd.DataFrame:
     """Score of the whole and of each segment of each column, compared with all the others.
 
@@ -201,10 +138,10 @@ def scores(
     found
         As from :func:`cslib.surveys.answers`.
     columns
-        Those of its columns to compare by; empty: all. A pair ``"a × b"`` crosses two.
+        Those of its columns to compare by; empty: all. A pair of columns is crossed.
     min_group
-        Segments with fewer answers are merged into ``(small groups)``, with the next smallest where one alone
-        could be derived; a column of which one group would be left is left out.
+        Segments with fewer answers, in either window, are merged into ``(small groups)``, with the next smallest
+        where one alone could be derived; a column of which one group would be left is left out.
     confidence_level
         Between 0 and 1.
 
@@ -221,21 +158,23 @@ def scores(
 
     Notes
     -----
-    Differences: normal with the answers of the prior in both groups (NPS, CSAT; Agresti & Caffo), Welch's t (CES).
+    Intervals of differences: normal with the answers of the prior in both groups (NPS), Newcombe (CSAT), Welch's t
+    (CES); widened to the difference itself. p-values: :func:`cslib.survey_intervals.permuted`. Columns that nest in one
+    another, such as country and region, may let a small group be derived; compare by one of them.
 
     References
     ----------
-    Agresti & Caffo (2000), The American Statistician 54:280–288; Holm (1979), Scandinavian Journal of Statistics
-    6:65–70.
+    Newcombe (1998), Statistics in Medicine 17:873–890; Holm (1979), Scandinavian Journal of Statistics 6:65–70.
     """
     asked = found.measure
     whole = answers_by_score(found.counts.assign(segment="All"), ["segment"], asked)
     parts = [_described(whole, asked, confidence_level).reset_index().assign(segment_by="All", share=1.0)]
     for column in columns or found.columns:
-        frame = crossed(found, column, min_group) if JOIN in column else merged(found, column, min_group)
+        frame = segmented(found, column, min_group) if isinstance(column, str) else crossed(found, column, min_group)
         given = answers_by_score(frame, ["segment"], asked)
         if len(given) > 1:
-            parts.append(_compared(given, asked, confidence_level).assign(segment_by=column))
+            name = column if isinstance(column, str) else JOIN.join(column)
+            parts.append(_compared(given, asked, confidence_level).assign(segment_by=name))
     table = pd.concat(parts, ignore_index=True)
     table["p_adjusted"] = _adjusted(table) if "p_value" in table else np.nan
     if found.only_answers:
@@ -251,18 +190,15 @@ def _compared(given: pd.DataFrame, asked: Measure, confidence_level: float) -> p
     own = given[asked.scores].to_numpy(float)
     rest, total = own.sum(axis=0) - own, own.sum(axis=0)
     n, worth = own.sum(axis=1), np.array(asked.worth)
-    a, b = moments(own, asked), moments(rest, asked)
     known = (n > 0) & (rest.sum(axis=1) > 0)
-    error = np.where(known, np.hypot(a.error, b.error), np.nan)
-    tested = difference(a.mean - b.mean, error, _welch(a, b), confidence_level)
+    bounds = difference_interval(own, rest, asked, confidence_level)
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = own @ worth / n - rest @ worth / rest.sum(axis=1)
-    reach = max(asked.worth) - min(asked.worth)
     table = table.assign(
         difference_from_rest=apart,
-        difference_ci_lower=np.maximum(tested["ci_lower"], -reach),
-        difference_ci_upper=np.minimum(tested["ci_upper"], reach),
-        p_value=tested["p_value"],
+        difference_ci_lower=np.where(known, np.minimum(bounds.lower, apart), np.nan),
+        difference_ci_upper=np.where(known, np.maximum(bounds.upper, apart), np.nan),
+        p_value=[permuted(a, b, worth) if k else np.nan for a, b, k in zip(own, rest, known, strict=True)],
         share=n / total.sum(),
         contribution=(own @ worth - n * (total @ worth) / total.sum()) / total.sum(),
     )
@@ -270,22 +206,6 @@ def _compared(given: pd.DataFrame, asked: Measure, confidence_level: float) -> p
         ["last", asked.survey], ascending=[True, asked.lower_is_better]
     )
     return order.drop(columns="last").rename_axis("segment").reset_index()
-
-
-def difference(apart: Floats, error: Floats, freedom: Floats, confidence_level: float) -> dict[str, Floats]:
-    """Bounds and p-values of differences from their errors, by Student's t (infinite freedom: normal)."""
-    half = _quantile(0.5 + confidence_level / 2, freedom) * error
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = -np.abs(apart) / error
-        finite = np.where(np.isfinite(freedom) & (freedom > 0), freedom, 1.0)
-        p = 2 * np.where(np.isfinite(freedom), stdtr(finite, t), ndtr(t))
-    return {"ci_lower": apart - half, "ci_upper": apart + half, "p_value": p}
-
-
-def _welch(a: Moments, b: Moments) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        one, two = a.error**2, b.error**2
-        return np.where(np.isfinite(a.freedom), (one + two) ** 2 / (one**2 / a.freedom + two**2 / b.freedom), np.inf)
 
 
 def _adjusted(table: pd.DataFrame) -> Floats:
@@ -296,32 +216,53 @@ def _adjusted(table: pd.DataFrame) -> Floats:
     return np.where(mirror, np.roll(once, 1), once)
 
 
-def crossed(found: Answers, pair: str, min_group: int = 10) -> pd.DataFrame:
-    """Give the counts a column ``segment`` of two columns crossed, small cells merged.
+def crossed(found: Answers, pair: tuple[str, str], min_group: int = 10) -> pd.DataFrame:
+    """Give the counts columns ``row``, ``column`` and ``segment`` of two columns crossed, small cells merged.
 
     Parameters
     ----------
     found
         As from :func:`cslib.surveys.answers`.
     pair
-        Two of its columns, ``"a × b"``.
+        Two of its columns.
     min_group
-        As for :func:`scores`. Cells are hidden until no row or column of the grid has a single hidden one, which
-        its total would reveal.
+        As for :func:`scores`. What is merged in one column is merged here, too; then cells are hidden until no row or
+        column of the grid has a single hidden one, which its total would reveal.
 
     Returns
     -------
     pandas.DataFrame
-        The counts with ``row``, ``column`` and ``segment`` (``row × column`` or ``(small groups)``).
+        The counts; ``segment`` is ``row × column`` or ``(small groups)``.
     """
-    row, column = pair.split(JOIN)
-    frame = found.counts.assign(row=found.counts[row], column=found.counts[column])
-    given = answers_by_score(frame, ["row", "column"], found.measure)[found.measure.scores].sum(axis=1)
-    hidden = _hidden(given.unstack(fill_value=0), min_group)
-    places = np.argwhere(hidden.to_numpy())
-    small = {f"{hidden.index[i]}{JOIN}{hidden.columns[j]}" for i, j in places}
-    segment = frame["row"] + JOIN + frame["column"]
-    return frame.assign(segment=segment.where(~segment.isin(small), SMALL))
+    row, column = (segmented(found, c, min_group)["segment"] for c in pair)
+    frame = found.counts.assign(row=row, column=column)
+    cells = answers_by_score(frame, ["row", "column"], found.measure)[found.measure.scores].sum(axis=1)
+    grid = cells.unstack(fill_value=0)
+    places = np.argwhere(_hidden(grid, min_group).to_numpy() | (grid == 0).to_numpy())
+    hidden = pd.MultiIndex.from_tuples([(grid.index[i], grid.columns[j]) for i, j in places], names=["row", "column"])
+    small = pd.MultiIndex.from_frame(frame[["row", "column"]]).isin(hidden)
+    return frame.assign(segment=(frame["row"] + JOIN + frame["column"]).mask(small, SMALL))
+
+
+def cells(found: Answers, pair: tuple[str, str], *, min_group: int = 10) -> pd.DataFrame:
+    """Score of every cell of two columns crossed that may be shown.
+
+    Parameters
+    ----------
+    found, pair, min_group
+        As for :func:`crossed`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``row``, ``column``, ``n_responses``, the score (``nps``), ``ci_lower``, ``ci_upper``.
+    """
+    frame = crossed(found, pair, min_group)
+    shown = frame[(frame["segment"] != SMALL) & (frame["now"] >= SILENT)]
+    if shown.empty:
+        return pd.DataFrame(columns=["row", "column", "n_responses", found.measure.survey, "ci_lower", "ci_upper"])
+    table = _described(answers_by_score(shown, ["row", "column"], found.measure), found.measure, 0.95).reset_index()
+    return table[["row", "column", "n_responses", found.measure.survey, "ci_lower", "ci_upper"]]
 
 
 def _hidden(sizes: pd.DataFrame, least: int) -> pd.DataFrame:
@@ -339,7 +280,8 @@ def _revealing(n: NDArray[np.int64], hidden: NDArray[np.bool_]) -> tuple[int, in
     free = (n > 0) & ~hidden & (row_alone | column_alone)
     if not free.any():
         return None
-    row, column = np.unravel_index(np.where(free, n, np.iinfo("int64").max).argmin(), n.shape)
+    cost = np.where(row_alone & column_alone, n - n.max(), n)  # one cell for two lines
+    row, column = np.unravel_index(np.where(free, cost, n.max() + 1).argmin(), n.shape)
     return int(row), int(column)
 
 
@@ -375,7 +317,7 @@ def trend(
     Parameters
     ----------
     counted
-        As from :func:`cslib.surveys.answers_by_period`.
+        As from :func:`cslib.surveys.answers_by_period`; segments may be merged before.
     asked
         The measure it counts.
     complete
@@ -383,8 +325,8 @@ def trend(
     period
         The period it counts.
     min_group
-        A segment is blank in a period with fewer answers of it, with the next smallest where one alone could be
-        derived; small segments are merged as by :func:`scores`. The whole is always shown.
+        A segment is blank in a period with fewer answers of it, and others are where it could be derived from the whole
+        of the period or of the segment. The whole is always shown.
 
     Returns
     -------
@@ -392,23 +334,21 @@ def trend(
         ``segment`` (``All`` first), ``period`` (first day), ``n_responses``, the score (``nps``), ``ci_lower``,
         ``ci_upper``.
     """
-    counted = counted[counted["at"] <= complete]
+    counted, values = counted[counted["at"] <= complete], ["n_responses", asked.survey, "ci_lower", "ci_upper"]
     if not (counted["now"] > SILENT).any():
-        return pd.DataFrame(columns=["segment", "period", "n_responses", asked.survey, "ci_lower", "ci_upper"])
-    sizes = counted["n"].where(counted["now"] > SILENT, 0).groupby(counted["segment"]).sum()
-    frame = counted.assign(segment=hide(counted["segment"], small_groups(sizes, min_group)))
-    split = answers_by_score(frame, ["segment", "at"], asked)
-    parts = _described(split, asked, 0.95).reset_index()
-    if parts["segment"].nunique() < 2:
-        parts = parts.iloc[:0]
-    values = ["n_responses", asked.survey, "ci_lower", "ci_upper"]
-    blank = pd.Series(False, index=parts.index)
-    for _, own in parts.groupby("at"):
-        blank[own.index[own["segment"].isin(small_groups(own.set_index("segment")["n_responses"], min_group))]] = True
-    parts[values] = parts[values].astype(float).mask(blank)
-    whole = _described(
-        answers_by_score(frame.assign(segment="All"), ["segment", "at"], asked), asked, 0.95
-    ).reset_index()
-    table = pd.concat([whole, parts], ignore_index=True).astype({"n_responses": "Int64"})
+        return pd.DataFrame(columns=["segment", "period", *values])
+    whole = _described(answers_by_score(counted.assign(segment="All"), ["segment", "at"], asked), asked, 0.95)
+    parts = _described(answers_by_score(counted, ["segment", "at"], asked), asked, 0.95).astype({"n_responses": float})
+    grid = parts["n_responses"].unstack(fill_value=0)
+    blank = _hidden(grid, min_group).stack().reindex(parts.index)
+    parts.loc[blank.to_numpy(bool), values] = np.nan
+    parts = parts if len(grid) > 1 else parts.iloc[:0]
+    table = pd.concat([whole.reset_index(), parts.reset_index()], ignore_index=True).astype({"n_responses": "Int64"})
     table["period"] = [pd.Timestamp(period_start(int(at), period)) for at in table["at"]]
     return table[["segment", "period", *values]]
+
+
+def small_segments(found: Answers, column: str, min_group: int) -> list[str]:
+    """Name the values of a column that :func:`scores` merges."""
+    frame = segmented(found, column, min_group)
+    return sorted(found.counts.loc[frame["segment"] == SMALL, column].unique())

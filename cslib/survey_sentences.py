@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
+from cslib.charts import cohort_label
 from cslib.display import Card
 from cslib.errors import counted
 from cslib.formats import format_value
@@ -142,8 +144,7 @@ def _lost(stake: pd.DataFrame) -> str:
     if clear.empty:
         return ""
     row = clear.iloc[clear["rmst_difference_months"].argmin()]
-    months = format_value(-row.rmst_difference_months, "months")
-    return f"{_who(row.group)} stayed {months} less of the following year than {stake.iloc[0].group}."
+    return f"{_who(row.group)} stayed {_months_apart(row)} of the following 12 months than {stake.iloc[0].group}."
 
 
 def _who(group: str) -> str:
@@ -204,20 +205,12 @@ def survey_cards(
         noise = "more than noise" if up.p_value < SIGNIFICANT else "within noise"
         n = int(up.n_before + up.n_now)
         cards.append(Card("Change on the window before", up.change, kind, up.ci_lower, up.ci_upper, n, detail=noise))
-    if len(stake) and pd.notna(stake.iloc[-1].money_at_stake):
-        last = stake.iloc[-1]
-        label = f"At stake, all but {stake.iloc[0].group}, 12 months"
-        cards.append(
-            Card(
-                label,
-                last.money_at_stake,
-                "money",
-                last.money_ci_lower,
-                last.money_ci_upper,
-                int(last.n_today),
-                currency,
-            )
-        )
+    clear = stake[(stake["p_adjusted"] < SIGNIFICANT) & (stake["money_at_stake"] > 0)] if len(stake) else stake
+    if len(clear):
+        row = clear.iloc[clear["money_at_stake"].argmax()]
+        label = f"At stake over 12 months: {row.group}"
+        ends = row.money_ci_lower, row.money_ci_upper
+        cards.append(Card(label, row.money_at_stake, "money", *ends, int(row.n_today), currency))
     return cards
 
 
@@ -293,17 +286,19 @@ def stake_sentences(stake: pd.DataFrame, *, currency: str = "") -> list[str]:
 
 def _stake(row: pd.Series[Any], best: str, currency: str) -> str:
     clear = row.p_adjusted < SIGNIFICANT
-    months = format_value(abs(row.rmst_difference_months), "months")
-    less = "less" if row.rmst_difference_months < 0 else "more"
     span = f"95 % interval of the difference {row.rmst_difference_ci_lower:.1f} to {row.rmst_difference_ci_upper:.1f}"
-    text = f"**{_who(row.group)}** ({row.n:,} customers, {row.n_churned:,} left) stayed {months} {less} than {best}"
-    text = f"{text} ({span.replace('-', '−')}), {'more than chance' if clear else 'which could be chance'}."
-    if not clear or pd.isna(row.money_at_stake) or not row.n_today:
+    who = f"**{_who(row.group)}** ({row.n:,} customers, {row.n_churned:,} left)"
+    chance = "more than chance" if clear else "which could be chance"
+    text = f"{who} stayed {_months_apart(row)} than {best} ({span.replace('-', '−')}), {chance}."
+    if clear and pd.notna(row.hazard_ratio):
+        text += f" At the same age they left at {row.hazard_ratio:.2g} times the rate."
+    if not (clear and row.money_ci_lower > 0):
         return text
-    money, low, high = (
-        format_value(v, "money", currency) for v in (row.money_at_stake, row.money_ci_lower, row.money_ci_upper)
+    money, *ends = (
+        format_value(row[c], "money", currency) for c in ("money_at_stake", "money_ci_lower", "money_ci_upper")
     )
-    return f"{text} For the {row.n_today:,} of today that is {money} of margin ({low} to {high})."
+    more = f"they would bring {money} more ({' to '.join(ends)})"
+    return f"{text} Would the {row.n_today:,} of today stay like {best}, {more}."
 
 
 def clear_sentences(table: pd.DataFrame, *, survey: str) -> list[str]:
@@ -355,7 +350,7 @@ def _signed(value: float, survey: str) -> str:
 
 
 def trend_finding(table: pd.DataFrame, *, survey: str, period: str) -> str:
-    """State whether the last period lies among those before it.
+    """State the last period against all before it, and whether the difference is more than noise.
 
     Parameters
     ----------
@@ -364,21 +359,22 @@ def trend_finding(table: pd.DataFrame, *, survey: str, period: str) -> str:
     survey
         ``nps``, ``csat`` or ``ces``.
     period
-        ``month`` or ``quarter``, for its name.
+        That of the trend, for its name.
 
     Returns
     -------
     str
     """
-    rows = table[(table["segment"] == ALL) & table[survey].notna()].tail(13)
+    rows = table[(table["segment"] == ALL) & table["ci_lower"].notna()]
     if len(rows) < 2:
         return f"Too few {period}s to tell a trend"
-    when, before = rows["period"].iloc[-1], rows[survey].to_numpy(float)[:-1]
-    name = f"Q{when.quarter} {when.year}" if period == "quarter" else f"{when:%B %Y}"
-    now, low, high = float(rows[survey].iloc[-1]), float(before.min()), float(before.max())
-    where = "within" if low <= now <= high else "outside"
-    span = f"the {_score(low, survey)} to {_score(high, survey)} of the {counted(len(before), period)} before"
-    return f"{name}: {_score(now, survey)}, {where} {span}"
+    score, n = rows[survey].to_numpy(float), rows["n_responses"].to_numpy(float)
+    error = (rows["ci_upper"] - rows["ci_lower"]).to_numpy(float) / (2 * ndtri(1 - SIGNIFICANT / 2))
+    weight = n[:-1] / n[:-1].sum()
+    before, apart = float(weight @ score[:-1]), np.hypot(error[-1], np.sqrt((weight**2) @ error[:-1] ** 2))
+    noise = "no more than noise" if abs(score[-1] - before) <= ndtri(1 - SIGNIFICANT / 2) * apart else "more than noise"
+    earlier = f"against {_score(before, survey)} in the {counted(len(rows) - 1, period)} before"
+    return f"{cohort_label(rows['period'].iloc[-1], period)}: {_score(float(score[-1]), survey)}, {earlier}: {noise}"
 
 
 def needed_sentence(needed: int, difference: str) -> str:
@@ -410,18 +406,19 @@ def non_response_finding(table: pd.DataFrame, *, survey: str) -> str:
     -------
     str
     """
-    raw = table.iloc[0]
-    weighted = table[table["n_effective"].notna()].iloc[-1]
-    if len(table) < 3 or weighted.weighted_by == "nothing":
-        return "Nothing is known of those who did not answer"
-    shift = weighted[survey] - raw[survey]
     bounds = table.loc[table["n_effective"].isna(), survey].to_numpy(float)
-    low, high = np.nanmin(bounds), np.nanmax(bounds)
-    could = f"; had all the silent answered alike, it could be {_score(low, survey)} to {_score(high, survey)}"
+    if not len(bounds):
+        return "Nothing is known of those who did not answer"
+    low, high = (_score(float(v), survey) for v in (bounds.min(), bounds.max()))
+    could = f"had all the silent answered alike, it could be {low} to {high}"
+    raw, weighted = table.iloc[0], table[table["n_effective"].notna()].iloc[-1]
+    if weighted.weighted_by == raw.weighted_by:
+        return f"No column tells who is silent; {could}"
+    shift = weighted[survey] - raw[survey]
     if _points(shift, survey) == _points(0, survey):
-        return f"Who stayed silent does not show in the score{could}"
+        return f"Who stayed silent does not show in the score; {could}"
     direction = "lower" if shift < 0 else "higher"
-    return f"Weighted to all who were asked, the score is {_points(shift, survey)} {direction}{could}"
+    return f"Weighted to all who were asked, the score is {_points(shift, survey)} {direction}; {could}"
 
 
 def money_finding(stake: pd.DataFrame, *, currency: str = "") -> str:
@@ -438,16 +435,20 @@ def money_finding(stake: pd.DataFrame, *, currency: str = "") -> str:
     -------
     str
     """
-    best, last = stake.iloc[0].group, stake.iloc[-1]
+    best = stake.iloc[0].group
     clear = stake[stake["p_adjusted"] < SIGNIFICANT]
     if clear.empty:
         return f"No group leaves at a clearly other rate than {best}"
     row = clear.iloc[clear["rmst_difference_months"].abs().argmax()]
-    times = f"{row.hazard_ratio:.1f} times as fast as {best}"
-    text = f"{_who(row.group)} leave {times}"
-    if pd.isna(last.money_at_stake) or not last.money_ci_lower > 0:
+    text = f"{_who(row.group)} stay {_months_apart(row)} of the next 12 than {best}"
+    if not row.money_ci_lower > 0:
         return text
-    return f"{text}; {format_value(last.money_at_stake, 'money', currency)} a year is at stake"
+    return f"{text}: {format_value(row.money_at_stake, 'money', currency)} at stake"
+
+
+def _months_apart(row: pd.Series[Any]) -> str:
+    months = format_value(abs(row.rmst_difference_months), "months")
+    return f"{months} {'less' if row.rmst_difference_months < 0 else 'more'}"
 
 
 def driver_finding(rows: pd.DataFrame, *, survey: str) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cslib.counts import current_mrr, observed
 from cslib.intervals import Interval, hazard_ratios, holm, log_rank, weighted_sum
 from cslib.lifetimes import DAYS_PER_MONTH
-from cslib.surveys import SILENT, STATES, Measure, keys_by_customer
+from cslib.surveys import SILENT, STATES, Asked, Measure, latest
 from cslib.survival import at_risk_and_events, by_segment, survival_curve, survival_summary
 from cslib.tables import DataSet
 from cslib.windows import Window, ending
@@ -103,7 +103,7 @@ def after_answers(data: DataSet, asked: Measure, window: Window, *, horizon_mont
         return Landmark(asked, horizon_months, remark=why)
     past = ending(window, day, earliest=first)
     lives = _lives(data, _groups(data, asked, past), day, as_of)
-    if lives.loc[lives["group"] != STATES[0], "group"].nunique() < 2:
+    if asked.groups[0] not in set(lives["group"]) or lives["group"].nunique() < 2:
         why = f"Too few customers had answered by {day:%-d %B %Y} to follow them for {horizon_months} months."
         return Landmark(asked, horizon_months, remark=why)
     return Landmark(asked, horizon_months, day, past, lives, _present(data, asked, window))
@@ -115,7 +115,7 @@ def _groups(data: DataSet, asked: Measure, window: Window) -> ir.Table:
     if "answered_on" in rows.columns:
         late = (rows.answered_on > ibis.date(window.last)).fill_null(False)
         rows = rows.mutate(score=ibis.ifelse(late, ibis.null("float64"), rows.score))
-    each = keys_by_customer(rows, asked, {"now": window})
+    each = latest(rows, {"now": Asked(asked, window.first, window.last)})
     answered = zip(asked.scores, (asked.groups[p] for p in asked.places), strict=True)
     group = ibis.cases(*((each.now == score, name) for score, name in answered), else_=STATES[0])
     return each.filter(each.now >= SILENT).select("customer_id", group=group)

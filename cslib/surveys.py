@@ -5,29 +5,31 @@ Everything that is said of scores follows from these counts; no customer is seen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from cslib.contract import FIRST_YEAR, SCALES
+from cslib.contract import FIRST_YEAR, OWN, SCALES
 from cslib.counts import MAX_SEGMENTS, check_segments, observed, period_ordinal
 from cslib.errors import DataError, ParameterError, check_choice
-from cslib.survey_columns import holder_of, with_columns
+from cslib.survey_columns import MISSING, holder_of, with_columns
 from cslib.tables import DataSet
 from cslib.windows import Window, compared, read_window
 
-__all__ = ["Answers", "Measure", "answers", "answers_by_period", "keys_by_customer", "measure", "measures"]
+__all__ = ["Answers", "Asked", "Measure", "answers", "answers_by_period", "latest", "measure", "measures"]
 
 SILENT: Final = -1  # in place of a score: asked, no answer
 ABSENT: Final = -2  # not asked in the window
 STATES: Final = ("no answer", "not asked")
 SCORES: Final = 64  # more than any scale has, and any column of segments
 DAYS: Final = 2**20  # more than any calendar has
+KEY: Final = OWN + "key"
+AT: Final = OWN + "at"
 START: Final = date(FIRST_YEAR, 1, 1)
 
 
@@ -137,22 +139,39 @@ class Answers:
         One row per combination: the columns, ``before`` and ``now`` (the answer; -1: asked, no answer; -2: not
         asked), ``n`` (customers).
     columns
-        Columns by which customers are counted.
+        Columns by which customers are compared.
     weighting
-        Of these, and further ones, those known whether or not a customer answered: for weighting.
+        These and further ones, for weighting.
+    earlier
+        Of a column of ``surveys``, the column of ``counts`` that has its value in the window before.
     measure, window, before
         What was asked, and when; ``before`` is None where nothing is compared.
     only_answers
-        The data hold no invitation without an answer, so that nothing is known of those who were silent.
+        The window holds no invitation without an answer, so that nothing is known of those who were silent.
     """
 
     counts: pd.DataFrame = field(repr=False)
     columns: tuple[str, ...]
     weighting: tuple[str, ...]
+    earlier: Mapping[str, str]
     measure: Measure
     window: Window
     before: Window | None
     only_answers: bool
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Invitations to one survey, from a day to a day."""
+
+    measure: Measure
+    first: date
+    last: date
+
+    def among(self, rows: ir.Table) -> ir.BooleanValue:
+        """Tell which rows of ``surveys`` they are."""
+        inside = rows.asked_on.between(ibis.date(self.first), ibis.date(self.last))
+        return (rows.survey == self.measure.survey) & inside
 
 
 def answers(
@@ -176,6 +195,7 @@ def answers(
         As for :func:`cslib.windows.read_window` and :func:`cslib.windows.compared`, by the day of invitation.
     columns
         Columns to count by, as from :func:`cslib.survey_columns.available_columns`; numbers are cut at their quartiles.
+        One of ``surveys`` has the value of the invitation that counts.
     standings
         Surveys to whose last answer customers are counted, too: up to the window's end, and to ``asked`` itself
         before the window. They tell of those who are silent now.
@@ -196,118 +216,106 @@ def answers(
     first = date.fromisoformat(data.statistics["surveys"]["first"])
     now = read_window(window, as_of=observed(data), earliest=first)
     before = compared(now, compare_to, as_of=observed(data), earliest=first)
-    last = {_standing(m, asked): (m, _day_before(now.first) if m == asked else now.last) for m in standings}
-    windows = {"now": now} | ({"before": before} if before else {})
-    own = [c for c in columns if holder_of(data, c) == "surveys"]
-    each = keys_by_customer(table, asked, windows, last, own=own)
-    each = with_columns(each, data, [c for c in columns if c not in own])
+    asks = {name: Asked(asked, w.first, w.last) for name, w in (("now", now), ("before", before)) if w}
+    last = {_standing(m, asked): m for m in standings}
+    for i, m in enumerate(last.values()):
+        asks[f"s{i}"] = Asked(m, START, now.first - timedelta(days=1) if m == asked else now.last)
+    # columns have other names in the engine, where those of the data could be anything
+    alias = {f"c{i}": column for i, column in enumerate(columns)}
+    own = {name: (column, "now") for name, column in alias.items() if holder_of(data, column) == "surveys"}
+    past = {f"b{name}": (column, "before") for name, (column, _) in own.items() if before}
+    each = latest(table, asks, own | past)
+    each = with_columns(each, data, {name: column for name, column in alias.items() if name not in own})
+    each = each.mutate(**{f"s{i}": _grouped(each[f"s{i}"], m) for i, m in enumerate(last.values())})
+    each = each if before else each.mutate(before=ibis.literal(ABSENT, "int64"))
     each = each.filter((each.now != ABSENT) | (each.before != ABSENT))
-    found = each.group_by([*columns, *last, "before", "now"]).aggregate(n=each.count()).execute()
+    keys = [*alias, *past, *(f"s{i}" for i in range(len(last))), "before", "now"]
+    found = each.group_by(keys).aggregate(n=each.count()).execute()
+    earlier = {column: f"{column} (before)" for column, _ in past.values()}
+    found = found.set_axis([*columns, *earlier.values(), *last, "before", "now", "n"], axis=1)
     for column in columns:
         check_segments(found[column], column)
     _check_answered(found, table, asked, now)
-    silent = table.filter((table.survey == asked.survey) & table.score.isnull()).limit(1).count().execute()
-    kept = (*columns, *(name for name, (m, _) in last.items() if m != asked))
-    return Answers(found, kept, (*columns, *last), asked, now, before, only_answers=not int(silent))
+    silent = bool((found["now"] == SILENT).any())
+    kept = (*columns, *(name for name, m in last.items() if m != asked))
+    return Answers(found, kept, (*columns, *last), earlier, asked, now, before, only_answers=not silent)
 
 
 def _standing(m: Measure, asked: Measure) -> str:
     return f"earlier {m.label}" if m == asked else f"{m.label} answer"
 
 
-def _day_before(day: date) -> date:
-    return date.fromordinal(day.toordinal() - 1)
-
-
-def _key(table: ir.Table) -> ir.IntegerValue:
-    """Order the rows of a customer: answers before silence, later before earlier, worse before better."""
-    day = table.answered_on.coalesce(table.asked_on) if "answered_on" in table.columns else table.asked_on
-    asked = (day.delta(ibis.date(START), unit="day").cast("int64") * SCORES).cast("int64")
-    answered = asked + DAYS * SCORES + (SCORES - 1) - table.score.cast("int64")
-    return answered.fill_null(asked)
-
-
-def _answer(key: ir.IntegerValue) -> ir.IntegerValue:
-    score = (SCORES - 1) - key % SCORES
-    return ibis.cases((key.isnull(), ABSENT), (key >= DAYS * SCORES, score), else_=SILENT)
-
-
-def keys_by_customer(
-    table: ir.Table,
-    asked: Measure,
-    windows: dict[str, Window],
-    standings: dict[str, tuple[Measure, date]] | None = None,
-    *,
-    own: Sequence[str] = (),
-) -> ir.Table:
-    """Give each customer its answer in each window, in one pass over the surveys.
+def latest(table: ir.Table, asks: Mapping[str, Asked], own: Mapping[str, tuple[str, str]] | None = None) -> ir.Table:
+    """Give each customer its latest answer to each of several sets of invitations, in one pass.
 
     Parameters
     ----------
     table
         ``surveys``.
-    asked
-        As from :func:`measure`.
-    windows
+    asks
         By the name of the column that takes the answer.
-    standings
-        Columns that take the group of the last answer to some survey up to a day.
     own
-        Columns of ``surveys``; the value in the row that counts.
+        By the name of the column that takes it: a column of ``surveys``, and one of ``asks``; the value of the
+        invitation that counts there, ``(missing)`` for who was not asked.
 
     Returns
     -------
     ibis.expr.types.Table
         ``customer_id``, the columns; answers are -1 where silent and -2 where not asked.
     """
-    end = max([w.last for w in windows.values()] + [day for _, day in (standings or {}).values()])
-    rows = table.filter(table.asked_on <= ibis.date(end))
-    if not standings:
-        rows = rows.filter(rows.survey == asked.survey)
-        rows = rows.filter(rows.asked_on >= ibis.date(min(w.first for w in windows.values())))
-    rows = rows.mutate(cslib_key=_key(rows))
-    inside = {
-        name: (rows.survey == asked.survey) & rows.asked_on.between(ibis.date(w.first), ibis.date(w.last))
-        for name, w in windows.items()
-    }
-    inside |= {
-        name: (rows.survey == m.survey) & (rows.asked_on <= ibis.date(day))
-        for name, (m, day) in (standings or {}).items()
-    }
-    highest = {name: rows.cslib_key.max(where=hit) for name, hit in inside.items()}
-    rank = rows.cslib_key + ibis.ifelse(inside["now"], DAYS * SCORES * 2, 0)
-    levels = {c: _levels(table, c) for c in own}
-    each = rows.group_by("customer_id").aggregate(**highest, **{c: _packed(rows, c, rank, levels[c]) for c in own})
-    shown = {name: _answer(each[name]) for name in windows}
-    if "before" not in windows:
-        shown["before"] = ibis.literal(ABSENT, "int64")
-    shown |= {name: _grouped(_answer(each[name]), m) for name, (m, _) in (standings or {}).items()}
-    return each.select("customer_id", **shown, **{c: _unpacked(each[c], levels[c]) for c in own})
+    first, last = min(a.first for a in asks.values()), max(a.last for a in asks.values())
+    named = sorted({a.measure.survey for a in asks.values()})
+    rows = table.filter(table.survey.isin(named) & table.asked_on.between(ibis.date(first), ibis.date(last)))
+    rows = rows.mutate(**{KEY: _key(rows, [a.measure for a in asks.values()])})
+    inside = {name: a.among(rows) for name, a in asks.items()}
+    levels = {column: _levels(rows, column) for column, _ in (own or {}).values()}
+    highest = {name: rows[KEY].max(where=hit) for name, hit in inside.items()}
+    packed = {name: _packed(rows, c, levels[c]).max(where=inside[ask]) for name, (c, ask) in (own or {}).items()}
+    each = rows.group_by("customer_id").aggregate(**highest, **packed)
+    answered = {name: _answer(each[name], a.measure) for name, a in asks.items()}
+    values = {name: _unpacked(each[name], levels[c]) for name, (c, _) in (own or {}).items()}
+    return each.select("customer_id", **answered, **values)
 
 
-def _levels(table: ir.Table, column: str) -> list[str]:
+def _key(rows: ir.Table, measures: Iterable[Measure]) -> ir.IntegerValue:
+    """Order the rows of a customer: answers before silence, later before earlier, worse before better."""
+    day = rows.answered_on.coalesce(rows.asked_on) if "answered_on" in rows.columns else rows.asked_on
+    asked = (day.delta(ibis.date(START), unit="day").cast("int64") * SCORES).cast("int64")
+    score, low = rows.score.cast("int64"), sorted({m.survey for m in measures if m.lower_is_better})
+    bad = ibis.ifelse(rows.survey.isin(low), score, (SCORES - 1) - score) if low else (SCORES - 1) - score
+    return (asked + DAYS * SCORES + bad).fill_null(asked)
+
+
+def _answer(key: ir.IntegerValue, m: Measure) -> ir.IntegerValue:
+    bad = key % SCORES
+    score = bad if m.lower_is_better else (SCORES - 1) - bad
+    return ibis.cases((key.isnull(), ABSENT), (key >= DAYS * SCORES, score), else_=SILENT)
+
+
+def _levels(rows: ir.Table, column: str) -> list[str]:
     """List the values of a column of ``surveys``, few enough to be told apart by a number."""
-    text = table[column].cast("string").fill_null("(missing)")
-    found = table.select(value=text).distinct().limit(MAX_SEGMENTS + 1).execute()["value"]
+    text = rows[column].cast("string").fill_null(MISSING)
+    found = rows.select(value=text).distinct().limit(MAX_SEGMENTS + 1).execute()["value"]
     check_segments(found, column)
     return sorted(found)
 
 
-def _packed(rows: ir.Table, column: str, rank: ir.IntegerValue, levels: list[str]) -> ir.IntegerValue:
-    """Take the value of the highest row along with its rank: the maximum of one number, which engines are fast at."""
-    text = rows[column].cast("string").fill_null("(missing)")
-    code = ibis.cases(*((text == level, i) for i, level in enumerate(levels)), else_=0)
-    return (rank * SCORES + code).max()
+def _packed(rows: ir.Table, column: str, levels: list[str]) -> ir.IntegerValue:
+    """Put the value into one number with the order of the row: engines find the maximum of numbers the fastest."""
+    text = rows[column].cast("string").fill_null(MISSING)
+    return rows[KEY] * SCORES + ibis.cases(*((text == level, i) for i, level in enumerate(levels)), else_=0)
 
 
 def _unpacked(packed: ir.IntegerValue, levels: list[str]) -> ir.StringValue:
     code = packed % SCORES
-    return ibis.cases(*((code == i, level) for i, level in enumerate(levels)), else_=levels[0])
+    return ibis.cases(
+        (packed.isnull(), MISSING), *((code == i, level) for i, level in enumerate(levels)), else_=MISSING
+    )
 
 
-def _grouped(answer: ir.IntegerValue, asked: Measure) -> ir.StringValue:
-    names = dict(zip(asked.scores, (asked.groups[p] for p in asked.places), strict=True))
-    names |= {SILENT: STATES[0], ABSENT: STATES[1]}
+def _grouped(answer: ir.IntegerValue, m: Measure) -> ir.StringValue:
+    """Name the group of an answer, or its absence."""
+    names = dict(zip(m.scores, (m.groups[p] for p in m.places), strict=True)) | {SILENT: STATES[0]}
     return ibis.cases(*((answer == score, name) for score, name in names.items()), else_=STATES[1])
 
 
@@ -383,14 +391,17 @@ def answers_by_period(data: DataSet, asked: Measure, *, column: str = "", period
     pandas.DataFrame
         ``at`` (number of the period), ``segment``, ``now`` (the answer, or -1), ``n`` (customers).
     """
-    table = data.table("surveys").filter(lambda t: t.survey == asked.survey)
-    rows = table.mutate(cslib_key=_key(table), at=period_ordinal(table.asked_on, period))
-    own = column if column and holder_of(data, column) == "surveys" else ""
-    levels = _levels(table, own) if own else []
-    value = {own: _packed(rows, own, rows.cslib_key, levels)} if own else {}
-    each = rows.group_by(["customer_id", "at"]).aggregate(now=rows.cslib_key.max(), **value)
-    each = each.mutate(now=_answer(each.now), **({own: _unpacked(each[own], levels)} if own else {}))
+    table = data.table("surveys")
+    rows = table.filter(table.survey == asked.survey)
+    rows = rows.mutate(**{KEY: _key(rows, [asked]), AT: period_ordinal(rows.asked_on, period)})
+    own = bool(column) and holder_of(data, column) == "surveys"
+    levels = _levels(rows, column) if own else []
+    value = {"segment": _packed(rows, column, levels).max()} if own else {}
+    each = rows.group_by(["customer_id", AT]).aggregate(now=rows[KEY].max(), **value)
+    shown = {"segment": _unpacked(each.segment, levels) if own else ibis.literal("All")}
+    each = each.select(
+        "customer_id", at=each[AT], now=_answer(each.now, asked), **({} if column and not own else shown)
+    )
     if column and not own:
-        each = with_columns(each, data, [column])
-    each = each.mutate(segment=each[column] if column else ibis.literal("All"))
+        each = with_columns(each, data, {"segment": column})
     return each.group_by(["at", "segment", "now"]).aggregate(n=each.count()).execute()

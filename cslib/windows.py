@@ -111,7 +111,8 @@ def compared(window: Window, text: str, *, as_of: date, earliest: date) -> Windo
     window
         As from :func:`read_window`.
     text
-        ``previous`` (as long, just before), ``year before`` (the same days a year earlier), a window as for
+        ``previous`` (as long, just before; of a calendar period that is not over, as many days of
+        the one before), ``year before`` (the same days a year earlier), a window as for
         :func:`read_window`, or empty.
     as_of, earliest
         As there.
@@ -124,7 +125,7 @@ def compared(window: Window, text: str, *, as_of: date, earliest: date) -> Windo
     Raises
     ------
     ParameterError
-        The text is none of these, or the two windows share days.
+        The text is none of these, or that window is not over when the other begins.
 
     Examples
     --------
@@ -141,9 +142,10 @@ def compared(window: Window, text: str, *, as_of: date, earliest: date) -> Windo
         other = Window(_back(window.first, 1, "year"), _back(window.last, 1, "year"), cleaned)
     else:
         other = read_window(cleaned, as_of=as_of, earliest=earliest)
-    if other.first <= window.last and window.first <= other.last:
+    if other.last >= window.first:
+        shares = "shares days with" if other.first <= window.last else "comes after"
         msg = (
-            f"compare_to is {text!r} ({other}), which shares days with the window ({window}). "
+            f"compare_to is {text!r} ({other}), which {shares} the window ({window}). "
             'Choose "previous", "year before" or an earlier window.'
         )
         raise ParameterError(msg)
@@ -155,7 +157,10 @@ def _before(window: Window) -> Window:
     if rolling := _rolling(window.text, last):
         return Window(rolling.first, last, "previous")
     unit = "quarter" if "Q" in window.text else "month" if "-" in window.text else "year"
-    return _period(ordinal(last, unit), unit, "previous")
+    whole = _period(ordinal(last, unit), unit, "previous")
+    # of a period that is not over, as many days of the one before
+    days = (window.last - window.first) if window.last < _period(ordinal(window.first, unit), unit, "").last else None
+    return whole if days is None else Window(whole.first, min(whole.first + days, whole.last), "previous")
 
 
 def ending(window: Window, last: date, *, earliest: date) -> Window:

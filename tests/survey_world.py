@@ -20,4 +20,4 @@ def counted(rows, columns=("plan",), survey="nps", *, more=(), only_answers=Fals
     frame = frame.astype({"before": int, "n": int})
     kept = [*columns, *more, "before", "now"]
     counts = frame.groupby(kept, as_index=False)["n"].sum()
-    return Answers(counts, tuple(columns), (*columns, *more), measure(survey, **scale), NOW, BEFORE, only_answers)
+    return Answers(counts, tuple(columns), (*columns, *more), {}, measure(survey, **scale), NOW, BEFORE, only_answers)

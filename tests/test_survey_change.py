@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from survey_world import counted
 
 from cslib.survey_change import answers_needed, change, non_response
-from cslib.survey_scores import SMALL
+from cslib.survey_columns import SMALL
 
 COVERED = 3 * np.sqrt(0.05 * 0.95 / 400)
 
@@ -48,12 +48,14 @@ def test_mix_and_within_add_up_exactly(steps, least):
     if len(parts):
         assert parts.mix_effect.sum() + parts.within_effect.sum() == pytest.approx(whole.change, abs=1e-9)
         assert parts["n_now"].sum() == whole.n_now
-        assert ((parts["n_now"] >= least) & (parts["n_before"] >= least)).all()
+        for window in ("n_now", "n_before"):
+            assert ((parts[window] >= least) | (parts[window] == 0)).all()
 
 
 def test_a_segment_that_is_new_moves_the_mix_alone():
     table = change(moves(("A", 9, 9, 20), ("B", -2, 0, 20)), "plan", min_group=0).set_index("segment")
     assert table.loc["B", "within_effect"] == 0
+    assert table.loc["All", "within_effect"] == 0
     assert table.loc["All", "mix_effect"] == pytest.approx(table.loc["All", "change"])
     assert np.isnan(table.loc["B", "p_value"])
 
@@ -63,6 +65,42 @@ def test_small_in_either_window_is_merged():
     assert table["segment"].tolist() == ["All", "A", SMALL]
 
 
+def test_merging_leaves_the_effects_as_they_are():
+    """A and B hold still at 50, Starter is new at −50: all mix, however small segments are merged."""
+    steps = [
+        ("A", 9, 9, 150),
+        ("A", 0, 0, 50),
+        ("B", 9, 9, 45),
+        ("B", 0, 0, 15),
+        ("S", -2, 9, 50),
+        ("S", -2, 0, 150),
+        ("T", 9, 9, 3),
+    ]
+    fine, coarse = (change(moves(*steps), "plan", min_group=least).iloc[0] for least in (0, 10))
+    assert fine.within_effect == pytest.approx(0)
+    assert (coarse.mix_effect, coarse.within_effect) == pytest.approx((fine.mix_effect, fine.within_effect))
+
+
+def test_one_customer_of_thirty_is_no_change():
+    found = change(moves(("A", 10, 10, 14), ("A", 8, 8, 9), ("A", 3, 3, 6), ("A", 8, 10, 1))).iloc[0]
+    assert found.p_value > 0.3
+    assert found.ci_lower < 0 < found.ci_upper
+
+
+def test_answers_that_all_stay_are_no_change():
+    found = change(moves(("A", 10, 10, 14), ("A", 3, 3, 6))).iloc[0]
+    assert (found.change, found.p_value) == (0, 1)
+    assert found.ci_lower < 0 < found.ci_upper
+
+
+def test_columns_that_come_with_the_answer_are_not_weighted_by():
+    """A label is filled in where there is a score: it says nothing of the silent."""
+    rows = [("a", "x", 9, 60), ("b", "y", 0, 60), ("a", "(missing)", -1, 40), ("b", "(missing)", -1, 40)]
+    table = non_response(answered(*rows))
+    assert "region" not in set(table["weighted_by"])
+    assert "plan" in set(table["weighted_by"])
+
+
 def test_nothing_to_compare():
     assert change(moves(("A", -2, 9, 5))).empty
     assert change(moves(("A", -1, 9, 5))).empty
@@ -70,8 +108,8 @@ def test_nothing_to_compare():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [60, 400])
-@pytest.mark.parametrize("loyal", [0.0, 0.8])
+@pytest.mark.parametrize("n", [30, 300])
+@pytest.mark.parametrize("loyal", [0.0, 0.8, 0.95])
 def test_interval_of_a_change_covers_when_customers_answer_twice(n, loyal):
     """A share of customers keeps its answer from one window to the next; scores truly rise by 10."""
     rng, hits, widths = np.random.default_rng(int(n + 10 * loyal)), 0, []

@@ -6,7 +6,7 @@ from survey_world import counted
 from cslib import survey_rows as rows
 from cslib import survey_sentences as wording
 from cslib.survey_change import change, non_response
-from cslib.survey_scores import scores, trend
+from cslib.survey_scores import cells, scores, trend
 from cslib.surveys import measure
 
 EMPTY = pd.DataFrame()
@@ -100,17 +100,33 @@ def stake(p=0.001, low=50.0):
 def test_money():
     assert (
         wording.money_finding(stake(), currency="USD")
-        == "Detractors leave 2.2 times as fast as promoters; USD 170 a year is at stake"
+        == "Detractors stay 1.5 months less of the next 12 than promoters: USD 150 at stake"
     )
-    assert wording.money_finding(stake(low=-5.0)) == "Detractors leave 2.2 times as fast as promoters"
+    assert wording.money_finding(stake(low=-5.0)) == "Detractors stay 1.5 months less of the next 12 than promoters"
     assert wording.money_finding(stake(p=0.3)) == "No group leaves at a clearly other rate than promoters"
     one, two = wording.stake_sentences(stake(), currency="USD")
-    assert one.endswith("more than chance. For the 40 of today that is USD 150 of margin (USD 50 to USD 300).")
+    assert "more than chance. At the same age they left at 2.2 times the rate." in one
+    assert one.endswith("Would the 40 of today stay like promoters, they would bring USD 150 more (USD 50 to USD 300).")
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which could be chance.")
-    assert "Detractors stayed 1.5 months less of the following year than promoters." in wording.survey_answer(
+    assert "Detractors stayed 1.5 months less of the following 12 months than promoters." in wording.survey_answer(
         scores(SAME), EMPTY, stake(), survey="nps"
     )
+
+
+def test_a_group_nobody_left_of_and_one_that_stays_longer():
+    longer = stake().assign(
+        rmst_difference_months=[np.nan, 1.5, -0.2, np.nan],
+        money_at_stake=-150,
+        money_ci_lower=-300,
+        hazard_ratio=np.nan,
+    )
+    assert wording.money_finding(longer) == "Detractors stay 1.5 months more of the next 12 than promoters"
+    text = " ".join(wording.stake_sentences(longer))
+    assert "nan" not in text
+    assert "bring" not in text
+    cards = wording.survey_cards(scores(SAME), EMPTY, longer, survey="nps")
+    assert len(cards) == 2
 
 
 def test_who_stayed_silent():
@@ -124,9 +140,11 @@ def test_who_stayed_silent():
 def test_trend_names_the_last_period():
     counts = pd.DataFrame({"at": [24300, 24301, 24302], "segment": "All", "now": [9, 0, 9], "n": 5})
     table = trend(counts, measure("nps"), complete=24302)
-    assert (
-        wording.trend_finding(table, survey="nps", period="month")
-        == "March 2025: 100, within the −100 to 100 of the 2 months before"
+    found = wording.trend_finding(table, survey="nps", period="month")
+    assert found == "Mar 2025: 100, against 0 in the 2 months before: more than noise"
+    alike = trend(counts.assign(now=[9, 8, 9]), measure("nps"), complete=24302)
+    assert wording.trend_finding(alike, survey="nps", period="quarter").startswith(
+        "Q1 2025: 100, against 50 in the 2 quarters"
     )
     assert wording.trend_finding(table.head(1), survey="nps", period="month") == "Too few months to tell a trend"
 
@@ -151,10 +169,9 @@ def test_rows_of_charts():
     assert rows.bar_rows(table)["name"].tolist() == ["All", "plan: A", "plan: B", "region: x", "region: y"]
     assert rows.bar_rows(scores(both, columns=["plan"]))["name"].tolist() == ["All", "A", "B"]
     assert len(rows.score_rows(table, ["region"])) == 2
-    cells = rows.heatmap_cells(scores(both, columns=["plan × region"]))
-    assert rows.can_cross(cells)
-    assert cells[["row", "column"]].values.tolist()[0] == ["A", "x"]
-    assert not rows.can_cross(rows.heatmap_cells(table))
+    grid = cells(both, ("plan", "region"))
+    assert rows.can_cross(grid)
+    assert not rows.can_cross(grid[grid["row"] == "A"])
 
 
 def test_needed():

@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -72,6 +73,74 @@ def test_of_two_answers_of_one_day_the_worse_counts_whatever_the_order():
     rows = [("a", "2025-01-01", 9, "2025-01-02"), ("a", "2025-01-01", 2, "2025-01-02")]
     for table in (surveys(*rows), surveys(*rows[::-1]), surveys(*rows, *rows)):
         assert given_answers(table)["now"].tolist() == [2]
+
+
+def test_the_worse_of_a_day_is_the_harder_where_low_is_easy():
+    table = surveys(("a", "2025-01-01", 1, "2025-01-02"), ("a", "2025-01-01", 10, "2025-01-02"), survey="ces")
+    data = load({"surveys": table}, as_of="2025-06-30")
+    for easier, worse in ((True, 10), (False, 1)):
+        found = answers(data, measure("ces", ces_lower_is_easier=easier), compare_to="")
+        assert found.counts["now"].tolist() == [worse]
+
+
+def test_a_column_of_surveys_has_the_value_of_each_windows_own_invitation():
+    nps = surveys(("a", "2024-01-10", 2, "2024-01-11"), ("a", "2025-01-10", 9, "2025-01-11")).assign(
+        place=["email", "phone"]
+    )
+    csat = surveys(("a", "2025-06-10", 5, "2025-06-11"), survey="csat").assign(place="chat")
+    data = load({"surveys": pd.concat([nps, csat])}, as_of="2025-06-30")
+    found = answers(data, NPS, columns=["place"], standings=[measure("csat")])
+    row = found.counts.iloc[0]
+    assert (row["place"], row[found.earlier["place"]], row["before"], row["now"]) == ("phone", "email", 2, 9)
+
+
+@pytest.mark.parametrize("name", ["segment", "at", "Now", "survey_key", "cslib_key", "row", "customers", "order"])
+def test_columns_may_have_any_name(name):
+    table = surveys(("a", "2025-01-10", 2, "2025-01-11"), ("b", "2025-01-10", 9, "2025-01-11"))
+    people = pd.DataFrame({"customer_id": ["a", "b"], "started_on": "2024-01-01", "churned_on": None, name: ["x", "y"]})
+    for data in ({"surveys": table, "customers": people}, {"surveys": table.assign(**{name: ["x", "y"]})}):
+        loaded = load(data, as_of="2025-06-30")
+        assert available_columns(loaded) == [name]
+        found = answers(loaded, NPS, columns=[name]).counts
+        assert found[[name, "now"]].values.tolist() in ([["x", 2], ["y", 9]], [["y", 9], ["x", 2]])
+        assert set(answers_by_period(loaded, NPS, column=name)["segment"]) == {"x", "y"}
+
+
+def test_names_that_counts_have_are_refused_or_passed_over():
+    table = surveys(("a", "2025-01-10", 2), ("b", "2025-01-10", 9)).assign(now=["x", "y"])
+    data = load({"surveys": table}, as_of="2025-06-30")
+    assert available_columns(data) == []
+    with pytest.raises(ParameterError, match="segment_by is 'now', a name that counts of answers have"):
+        available_columns(data, "now")
+    with pytest.raises(ParameterError, match="'score', a name that counts of answers have"):
+        available_columns(data, "score")
+
+
+def test_columns_nobody_asked_for_stop_nothing():
+    table = surveys(("a", "2025-01-10", 2), ("b", "2025-01-10", 9), ("c", "2025-01-10", 9))
+    table = table.assign(
+        tier=["All", "x", "y"], nps_category=["Detractors", "promoters", "Promoter"], place=["x", "y", None]
+    )
+    data = load({"surveys": table}, as_of="2025-06-30")
+    assert available_columns(data) == ["place"]
+    with pytest.raises(ParameterError, match="names the whole"):
+        answers(data, NPS, columns=["tier"])
+
+
+def test_numbers_of_any_size():
+    people = pd.DataFrame({"customer_id": [f"c{i}" for i in range(40)], "started_on": "2024-01-01", "churned_on": None})
+    people["yen"] = [10_000_000 + 50 * i for i in range(40)]
+    people["odd"] = [1.0, np.inf, 1e20, np.nan] * 10
+    table = surveys(*((f"c{i}", "2025-01-01", 9, "2025-01-01") for i in range(40)))
+    data = load({"surveys": table, "customers": people}, as_of="2025-06-30")
+    found = answers(data, NPS, columns=["yen", "odd"]).counts
+    assert found.groupby("yen")["n"].sum().tolist() == [10] * 4
+    assert found.groupby("odd")["n"].sum().to_dict() == {"1": 10, "1e+20": 10, "(missing)": 20}
+
+
+def test_only_the_window_tells_whether_the_silent_are_known():
+    table = surveys(("a", "2024-01-01"), ("b", "2025-01-01", 9))
+    assert answers(load({"surveys": table}, as_of="2025-06-30"), NPS).only_answers
 
 
 def test_without_a_day_of_answer_that_of_the_invitation_counts():

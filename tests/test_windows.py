@@ -72,6 +72,16 @@ def test_windows_that_share_days_are_refused(window, text):
         compared(read_window(window, **KNOWN), text, **KNOWN)
 
 
+def test_nothing_later_to_compare_with():
+    with pytest.raises(ParameterError, match="comes after the window"):
+        compared(read_window("2024-Q2", **KNOWN), "2025-Q2", **KNOWN)
+
+
+def test_of_a_period_that_is_not_over_as_many_days_of_the_one_before():
+    found = compared(read_window("2025", **KNOWN), "previous", **KNOWN)
+    assert (found.first, found.last) == (date(2024, 1, 1), date(2024, 6, 29))  # 181 days, in a leap year
+
+
 def test_longer_than_a_year_against_a_year_before_is_refused():
     with pytest.raises(ParameterError, match="shares days"):
         compared(read_window("18 months", **KNOWN), "year before", **KNOWN)
