@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cslib.counts import current_mrr, with_segment
-from cslib.cox import cumulative_hazard
+from cslib.cox import cumulative_hazards
 from cslib.driver_columns import MISSING, OTHER, Driver, recorded
 from cslib.drivers import DriverModel, check_horizon
 from cslib.errors import ParameterError, counted
@@ -252,17 +252,13 @@ def _grouped(whole: ir.IntegerValue, groups: int = 4) -> ir.StringValue:
 def _lookup(model: DriverModel, counts: pd.DataFrame, horizon_months: float) -> pd.DataFrame:
     """Tabulate the base risk over the horizon by stratum and age, and what is above the average active customer."""
     horizon = horizon_months / model.unit_months
-    ages = np.unique(counts["age"]).astype(float)
-    risk = pd.DataFrame(index=ages)
-    for stratum in model.baseline["stratum"].unique():
-        now, then = (cumulative_hazard(model.baseline, stratum, ages + h, tail=horizon) for h in (0.0, horizon))
-        risk[stratum] = then - now
-    counts = counts.assign(risk=[risk.at[a, s] for a, s in zip(counts["age"], counts["stratum"], strict=True)])
-    sums = counts.assign(risk=counts["risk"] * counts["n"]).groupby("stratum")[["risk", "n"]].sum()
-    means, average = sums["risk"] / sums["n"], sums["risk"].sum() / max(sums["n"].sum(), 1)
+    ages, strata = counts["age"].to_numpy(float), counts["stratum"]
+    now, then = (cumulative_hazards(model.baseline, strata, ages + h, tail=horizon) for h in (0.0, horizon))
+    risk, n = then - now, counts["n"]
+    means = (risk * n).groupby(strata).transform("sum") / n.groupby(strata).transform("sum")
+    average = (risk * n).sum() / max(n.sum(), 1)
     rows = []
-    for stratum, age, own in zip(counts["stratum"], counts["age"], counts["risk"], strict=True):
-        mean = means[stratum]
+    for stratum, age, own, mean in zip(strata, counts["age"], risk, means, strict=True):
         months = counted(int(age * model.unit_months), "month")
         value = _raised(f"{model.stratified_by}: {_short(stratum)}", mean / average if average else 1.0)
         tenure = _raised(f"tenure {months}", own / mean if mean else 1.0)

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from cslib.contract import EXACT, filled
-from cslib.cox import Floats, never_left
+from cslib.cox import never_left
 from cslib.errors import counted
+from cslib.intervals import Floats
 
 __all__ = [
     "MIN_CUSTOMERS",

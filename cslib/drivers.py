@@ -18,7 +18,6 @@ from cslib.contract import CONTRACT, TENURE
 from cslib.cox import (
     CALIBRATION,
     CoxFit,
-    Floats,
     calibrated,
     completed,
     concordance,
@@ -29,7 +28,7 @@ from cslib.cox import (
 )
 from cslib.driver_columns import MIN_CUSTOMERS, OTHER, Driver, Known, comparable, design_of, loyal, recorded, size_of
 from cslib.errors import DataError, ParameterError, did_you_mean
-from cslib.intervals import SIGNIFICANT, holm, z_value
+from cslib.intervals import SIGNIFICANT, Floats, holm, z_value
 from cslib.lifetimes import lifetime_rows, unit_months
 from cslib.tables import DataSet
 
