@@ -124,18 +124,19 @@ def score_customers(
     units; β of a value that nobody left with as in :func:`cslib.drivers.fit_drivers`. The last age with 20
     customers at risk is the last one that is trusted: beyond, H goes on at its mean over the last
     ``horizon_months`` before it. A value that the fit did not see counts as ``(other)``, or where
-    there is none as the reference. Two small queries run at once, for ages and averages; the scores when asked.
+    there is none as the reference. One small query runs at once, for ages and averages; the scores when asked.
     """
     check_horizon(horizon_months, model.unit_months)
     if not 0 < gross_margin <= 1:
         msg = f"gross_margin is {gross_margin!r}, which is no share above 0 and up to 1. Give a share such as 0.8."
         raise ParameterError(msg)
     active = _active(data, model)
-    counts = active.group_by(["stratum", "age"]).aggregate(n=active.count()).execute()
-    lookup = ibis.memtable(_lookup(model, counts, horizon_months), schema=LOOKUP)
     values = [active[f"driver{i}"] for i in range(len(model.drivers))]
     log_ratios = [_log_ratio(d, v) for d, v in zip(model.drivers, values, strict=True)]
-    means = _means(active, log_ratios)
+    ratios = {f"ratio{i}": r.exp().sum() for i, r in enumerate(log_ratios)}
+    counts = active.group_by(["stratum", "age"]).aggregate(n=active.count(), **ratios).execute()
+    lookup = ibis.memtable(_lookup(model, counts, horizon_months), schema=LOOKUP)
+    means = counts[list(ratios)].sum() / (counts["n"].sum() or np.nan)
     each = zip(model.drivers, values, log_ratios, means, strict=True)
     reasons = [_reason(d, *more) for d, *more in each if d.name in model.clear_terms]
     scored = active.mutate(
@@ -178,14 +179,6 @@ def _active(data: DataSet, model: DriverModel) -> ir.Table:
         age=duration.floor().cast("int64"),
         stratum=rows[stratum[0]] if stratum else ibis.literal(""),
     )
-
-
-def _means(active: ir.Table, log_ratios: list[ir.NumericValue]) -> list[float]:
-    """Mean hazard ratio of each driver over the active customers."""
-    if not log_ratios:
-        return []
-    row = active.aggregate(**{f"mean{i}": r.exp().mean() for i, r in enumerate(log_ratios)}).execute().iloc[0]
-    return [float(v) for v in row]
 
 
 def _recoded(driver: Driver, column: ir.Value) -> ir.Value:
