@@ -121,19 +121,14 @@ def churn_cards(summary: pd.DataFrame, rates: pd.DataFrame, forecast: pd.DataFra
     """
     row = whole(summary).iloc[0]
     n = int(row.n_customers)
-    kept = Card(
-        "Stay longer than 12 months", row.survival_12m, "percent",
-        row.survival_12m_ci_lower, row.survival_12m_ci_upper, n, detail=_unseen(row.survival_12m),
-    )  # fmt: skip
+    bounds = (row.survival_12m_ci_lower, row.survival_12m_ci_upper)
+    unseen = "" if pd.notna(row.survival_12m) else "no customer observed that long"
+    kept = Card("Stay longer than 12 months", row.survival_12m, "percent", *bounds, n, detail=unseen)
     label = "Months until half have left"
     half = Card(label, row.median_months, ci_lower=row.median_ci_lower, ci_upper=row.median_ci_upper, n=n)
     label = f"Mean months stayed of the first {months(row.tau_months).split()[0]}"
     mean = Card(label, row.rmst_months, ci_lower=row.rmst_ci_lower, ci_upper=row.rmst_ci_upper, n=n)
     return [kept, half if pd.notna(row.median_months) else mean, *_last_month(rates), *_ahead(forecast)]
-
-
-def _unseen(value: float) -> str:
-    return "" if pd.notna(value) else "no customer observed that long"
 
 
 def _last_month(rates: pd.DataFrame) -> list[Card]:
@@ -436,7 +431,7 @@ def pair_subtitle(comparison: pd.DataFrame) -> str:
     power = f"{-np.floor(-row.log10_p_value):.0f}".translate(SUPERSCRIPT) if row.log10_p_value < -3 else ""
     p = f"p below 10{power}" if power else f"p = {row.p_value:.3f}"
     test = f"Log-rank test of all segments: {p}." if pd.notna(row.p_value) else "Too few left for a test."
-    plotted = (
-        f"Difference in months stayed of the first {months(row.tau_months)}. Bars: 95 % intervals, in colour where"
+    return (
+        f"Difference in months stayed of the first {months(row.tau_months)}. Bars: 95 % intervals, in colour where "
+        f"more than chance. {test}"
     )
-    return f"{plotted} more than chance. {test}"
