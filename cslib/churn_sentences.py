@@ -84,19 +84,15 @@ def churn_answer(summary: pd.DataFrame, comparison: pd.DataFrame, forecast: pd.D
 def _stay(row: pd.Series[Any]) -> str:
     n = counted(int(row.n_customers), "customer")
     if not row.n_events:
-        return "**Nobody has left yet**: " + (
-            f"all {n} are still here." if row.n_customers > 1 else f"{n} is still here."
-        )
+        who = f"all {n} are" if row.n_customers > 1 else f"{n} is"
+        return f"**Nobody has left yet**: {who} still here."
     if pd.notna(row.median_months):
         known = np.isfinite([row.median_ci_lower, row.median_ci_upper]).any()
         interval = f"95 % interval {_span_of(row.median_ci_lower, row.median_ci_upper)}, {n}" if known else n
         return f"**Half of all customers leave within {months(row.median_months)}** ({interval})."
     if row.n_events == row.n_customers:
-        return (
-            f"**All {n} left**, too few to say how long they stay."
-            if row.n_customers > 1
-            else f"**The one {n[2:]} left.**"
-        )
+        many = f"**All {n} left**, too few to say how long they stay."
+        return many if row.n_customers > 1 else f"**The one {n[2:]} left.**"
     if pd.notna(row.survival_12m):
         interval = between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
         stay = f"**{percent(row.survival_12m)} of customers stay longer than 12 months**"
@@ -348,9 +344,8 @@ def churn_finding(rates: pd.DataFrame) -> str:
     if rows.empty or np.isnan(rows.iloc[-1].churn_rate):
         return "No month is fully observed yet, so there is no churn rate"
     last, usual = rows.iloc[-1], _usual(rows)
-    text = (
-        f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({between(last.ci_lower, last.ci_upper)})"
-    )
+    interval = between(last.ci_lower, last.ci_upper)
+    text = f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({interval})"
     if np.isnan(usual):
         return text
     word = "fewer than" if usual > last.ci_upper else "more than" if usual < last.ci_lower else "much as"

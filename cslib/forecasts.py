@@ -97,8 +97,7 @@ def extended(counts: pd.DataFrame, fitter: Any, *, unit_months: float) -> Extend
     table = life_table(counts)
     trusted = table[(table["n_at_risk"] >= TRUSTED) & (table["n_events"] < table["n_at_risk"])]
     last = float(trusted["duration_months"].max()) if len(trusted) else 0.0
-    steps = table[(table["duration_months"] <= last) & (table["n_events"] > 0)]
-    steps = steps[steps["n_events"] < steps["n_at_risk"]]
+    steps = table[(table["duration_months"] <= last) & table["n_events"].between(1, table["n_at_risk"] - 1)]
     d, r = steps["n_events"].to_numpy(float), steps["n_at_risk"].to_numpy(float)
     return Extended(steps["duration_months"].to_numpy(float), d / r, d / (r * (r - d)), last, fitter, unit_months / 2)
 

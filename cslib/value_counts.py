@@ -227,13 +227,11 @@ def _spells(data: DataSet, source: str, lives: ir.Table) -> ir.Table:
         rows = _dated(data.table(source), source).join(lives, "customer_id")
         begin, end = _months(rows.begun, rows.started_on), _months(rows.ended, rows.started_on)
         first = ibis.greatest(begin.floor(), 0)  # an order just before the start belongs to it
-        begin, end = (begin.ceil(), end.ceil()) if source == "subscriptions" else (first, first + 1)
-        rows = rows.mutate(begin=begin.cast("int64"), end=end.cast("int64"))
-    rows = rows.select(
-        "customer_id", *KEYS[:-1], "cents",
-        begin=ibis.greatest(rows.begin, rows.first_age),
-        end=ibis.least(rows.end.fill_null(rows.priced_ages), rows.priced_ages),
-    )  # fmt: skip
+        ages = (begin.ceil(), end.ceil()) if source == "subscriptions" else (first, first + 1)
+        rows = rows.mutate(begin=ages[0].cast("int64"), end=ages[1].cast("int64"))
+    begin = ibis.greatest(rows.begin, rows.first_age)
+    end = ibis.least(rows.end.fill_null(rows.priced_ages), rows.priced_ages)
+    rows = rows.select("customer_id", *KEYS[:-1], "cents", begin=begin, end=end)
     return rows.filter(rows.begin < rows.end)
 
 

@@ -15,12 +15,12 @@ from cslib.sentences import FIRM, percent
 
 __all__ = [
     *("amounts", "backtest_finding", "backtest_lines", "base_finding", "base_tail", "bridge_finding", "bridge_title"),
-    *("forms_side_by_side", "forms_table"),
-    *("horizon_finding", "newest_finding", "payback_finding", "residual_finding", "tail_findings", "value_answer"),
-    *("value_cards", "value_subtitle", "what_if_finding"),
+    *("forms_side_by_side", "forms_table", "horizon_finding", "newest_finding", "payback_finding", "residual_finding"),
+    *("tail_findings", "value_answer", "value_cards", "value_subtitle", "what_if_finding"),
 ]
 
 SURVIVAL: Final = "Survival"
+NEWEST: Final = "Survival, newest customers"
 MOSTLY_HERE: Final = 0.8  # at the last age observed
 MATTERS: Final = 0.1  # share of value
 SOURCES: Final = {
@@ -71,6 +71,10 @@ def _span(lower: float, upper: float) -> str:
 def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
     """Take one form of the whole at the main horizon, which comes first."""
     return forms[(forms["segment"] == "All") & (forms["method"] == method)].iloc[0]
+
+
+def _apart(one: pd.Series[Any], other: pd.Series[Any]) -> bool:
+    return bool(one.ci_lower > other.ci_upper or one.ci_upper < other.ci_lower)
 
 
 def value_subtitle(
@@ -165,12 +169,11 @@ def value_cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, c
     within = pd.notna(back.payback_months) and np.isfinite(back.payback_months)
     late = f"not within {span}" if np.isinf(back.payback_months) else missing
     lower, upper = (b if within and np.isfinite(b) else None for b in (back.ci_lower, back.ci_upper))
-    of_ratio = (back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper)
     return [
         _card(f"Value of a new customer, {span}", row.ltv, row, int(row.n_customers), currency),
         _card(f"Value of present customers, {span}", now.base_value, now, int(now.n_active), currency),
         Card("Payback", back.payback_months if within else None, "months", lower, upper, detail=late),
-        Card("LTV:CAC", back.ltv_to_cac, "number", *of_ratio, detail=missing),
+        Card("LTV:CAC", back.ltv_to_cac, "number", back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper, detail=missing),
     ]
 
 
@@ -194,11 +197,10 @@ def horizon_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
 
 def newest_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
     """Say what customers who leave as the newest do would bring, where that is clearly another value; else empty."""
-    rows = whole(forms)
-    if "Survival, newest customers" not in set(rows["method"]) or pd.isna(_form(forms).ltv):
+    if NEWEST not in set(whole(forms)["method"]):
         return ""
-    own, newest = _form(forms), _form(forms, "Survival, newest customers")
-    if not (newest.ci_lower > own.ci_upper or newest.ci_upper < own.ci_lower):
+    own, newest = _form(forms), _form(forms, NEWEST)
+    if pd.isna(own.ltv) or not _apart(newest, own):
         return ""
     pace = "more slowly" if newest.ltv > own.ltv else "faster"
     return (
@@ -307,14 +309,12 @@ def forms_side_by_side(forms: pd.DataFrame) -> pd.DataFrame:
         ``segment``, ``method``, ``ratio``, ``ci_lower``, ``ci_upper``, ``clear`` (the interval leaves 1 out);
         segments without a positive value, and values that are not positive, are left out.
     """
-    rows = _main(forms)
-    own = rows[rows["method"] == SURVIVAL].set_index("segment")["ltv"]
-    base = rows["segment"].map(own)
-    columns = ["ltv", "ci_lower", "ci_upper"]
-    ratios = rows[columns].where(rows[columns] > 0).div(base.where(base > 0), axis=0)
-    ratios = ratios.rename(columns={"ltv": "ratio"}).assign(segment=rows["segment"], method=rows["method"])
-    ratios["clear"] = (ratios["ci_lower"] > 1) | (ratios["ci_upper"] < 1)
-    return ratios.dropna(subset="ratio")[["segment", "method", "ratio", "ci_lower", "ci_upper", "clear"]]
+    rows = _main(forms).rename(columns={"ltv": "ratio"})
+    base = rows["segment"].map(rows[rows["method"] == SURVIVAL].set_index("segment")["ratio"])
+    columns = ["ratio", "ci_lower", "ci_upper"]
+    rows[columns] = rows[columns].where(rows[columns] > 0).div(base.where(base > 0), axis=0)
+    rows["clear"] = (rows["ci_lower"] > 1) | (rows["ci_upper"] < 1)
+    return rows.dropna(subset="ratio")[["segment", "method", *columns, "clear"]]
 
 
 def _main(forms: pd.DataFrame) -> pd.DataFrame:
@@ -342,9 +342,8 @@ def residual_finding(by_age: pd.DataFrame, *, currency: str = "") -> str:
     start = f"a new one brings {money(new.residual_value)}"
     if not age:
         return f"A new customer brings {money(new.residual_value, currency)}, before what it cost to win"
-    apart = later.ci_lower > new.ci_upper or later.ci_upper < new.ci_lower
     text = f"From month {age} on, a customer brings {money(later.residual_value, currency)}; {start}"
-    return text if apart else f"{text}: no clear difference"
+    return text if _apart(later, new) else f"{text}: no clear difference"
 
 
 def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
