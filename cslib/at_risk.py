@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cslib.counts import current_mrr, with_segment
-from cslib.cox import cumulative_hazard
+from cslib.cox import cumulative_hazards
 from cslib.driver_columns import MISSING, OTHER, Driver, recorded
 from cslib.drivers import DriverModel, check_horizon
 from cslib.errors import ParameterError, counted
@@ -124,18 +124,19 @@ def score_customers(
     units; β of a value that nobody left with as in :func:`cslib.drivers.fit_drivers`. The last age with 20
     customers at risk is the last one that is trusted: beyond, H goes on at its mean over the last
     ``horizon_months`` before it. A value that the fit did not see counts as ``(other)``, or where
-    there is none as the reference. Two small queries run at once, for ages and averages; the scores when asked.
+    there is none as the reference. One small query runs at once, for ages and averages; the scores when asked.
     """
     check_horizon(horizon_months, model.unit_months)
     if not 0 < gross_margin <= 1:
         msg = f"gross_margin is {gross_margin!r}, which is no share above 0 and up to 1. Give a share such as 0.8."
         raise ParameterError(msg)
     active = _active(data, model)
-    counts = active.group_by(["stratum", "age"]).aggregate(n=active.count()).execute()
-    lookup = ibis.memtable(_lookup(model, counts, horizon_months), schema=LOOKUP)
     values = [active[f"driver{i}"] for i in range(len(model.drivers))]
     log_ratios = [_log_ratio(d, v) for d, v in zip(model.drivers, values, strict=True)]
-    means = _means(active, log_ratios)
+    ratios = {f"ratio{i}": r.exp().sum() for i, r in enumerate(log_ratios)}
+    counts = active.group_by(["stratum", "age"]).aggregate(n=active.count(), **ratios).execute()
+    lookup = ibis.memtable(_lookup(model, counts, horizon_months), schema=LOOKUP)
+    means = counts[list(ratios)].sum() / (counts["n"].sum() or np.nan)
     each = zip(model.drivers, values, log_ratios, means, strict=True)
     reasons = [_reason(d, *more) for d, *more in each if d.name in model.clear_terms]
     scored = active.mutate(
@@ -178,14 +179,6 @@ def _active(data: DataSet, model: DriverModel) -> ir.Table:
         age=duration.floor().cast("int64"),
         stratum=rows[stratum[0]] if stratum else ibis.literal(""),
     )
-
-
-def _means(active: ir.Table, log_ratios: list[ir.NumericValue]) -> list[float]:
-    """Mean hazard ratio of each driver over the active customers."""
-    if not log_ratios:
-        return []
-    row = active.aggregate(**{f"mean{i}": r.exp().mean() for i, r in enumerate(log_ratios)}).execute().iloc[0]
-    return [float(v) for v in row]
 
 
 def _recoded(driver: Driver, column: ir.Value) -> ir.Value:
@@ -252,17 +245,13 @@ def _grouped(whole: ir.IntegerValue, groups: int = 4) -> ir.StringValue:
 def _lookup(model: DriverModel, counts: pd.DataFrame, horizon_months: float) -> pd.DataFrame:
     """Tabulate the base risk over the horizon by stratum and age, and what is above the average active customer."""
     horizon = horizon_months / model.unit_months
-    ages = np.unique(counts["age"]).astype(float)
-    risk = pd.DataFrame(index=ages)
-    for stratum in model.baseline["stratum"].unique():
-        now, then = (cumulative_hazard(model.baseline, stratum, ages + h, tail=horizon) for h in (0.0, horizon))
-        risk[stratum] = then - now
-    counts = counts.assign(risk=[risk.at[a, s] for a, s in zip(counts["age"], counts["stratum"], strict=True)])
-    sums = counts.assign(risk=counts["risk"] * counts["n"]).groupby("stratum")[["risk", "n"]].sum()
-    means, average = sums["risk"] / sums["n"], sums["risk"].sum() / max(sums["n"].sum(), 1)
+    ages, strata = counts["age"].to_numpy(float), counts["stratum"]
+    now, then = (cumulative_hazards(model.baseline, strata, ages + h, tail=horizon) for h in (0.0, horizon))
+    risk, n = then - now, counts["n"]
+    means = (risk * n).groupby(strata).transform("sum") / n.groupby(strata).transform("sum")
+    average = (risk * n).sum() / max(n.sum(), 1)
     rows = []
-    for stratum, age, own in zip(counts["stratum"], counts["age"], counts["risk"], strict=True):
-        mean = means[stratum]
+    for stratum, age, own, mean in zip(strata, counts["age"], risk, means, strict=True):
         months = counted(int(age * model.unit_months), "month")
         value = _raised(f"{model.stratified_by}: {_short(stratum)}", mean / average if average else 1.0)
         tenure = _raised(f"tenure {months}", own / mean if mean else 1.0)

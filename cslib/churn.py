@@ -12,13 +12,13 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import gammaincinv, pdtr, pdtrc
 
 from cslib.cohorts import retention, with_all
 from cslib.counts import first_whole, last_complete, observed, ordinal, period_ordinal, period_start, with_segment
 from cslib.errors import DataError, counted
-from cslib.intervals import SIGNIFICANT, Interval, wilson
+from cslib.intervals import SIGNIFICANT, Floats, Interval, wilson
 from cslib.lifetimes import unit_months
 from cslib.survival import life_table
 from cslib.tables import DataSet
@@ -33,7 +33,6 @@ COLUMNS: Final = [
 RECONCILED: Final = ["measure", "n_base", "n_churned", "churn_rate", "explanation"]
 FLOWS: Final = ("n_new", "n_left", "n_left_new", "net_days")
 EPOCH: Final = pd.Timestamp(1970, 1, 1)
-Floats = NDArray[np.float64]
 Measure = tuple[str, float, float, str]  # name, base, churned, explanation
 
 
@@ -218,15 +217,13 @@ def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None)
     number as known, and is cautious because the month itself is part of S.
     """
     months = _periods(data, "", "month")
-    at = ordinal(month, "month") if month else last_complete(observed(data), "month")
-    found = months[(months["at"] == at) & (months["n_start"] > 0)]
-    if found.empty and month is None:
-        found = months[months["n_start"] > 0].tail(1)
-        if found.empty:
-            return pd.DataFrame(columns=RECONCILED)
-    if found.empty:
-        msg = f"{period_start(at, 'month'):%B %Y} is not complete, or begins without a customer. Choose another month."
+    begun = months[months["n_start"] > 0]
+    found = begun[begun["at"] == ordinal(month, "month")] if month else begun.tail(1)
+    if found.empty and month:
+        msg = f"{month:%B %Y} is not complete, or begins without a customer. Choose another month."
         raise DataError(msg)
+    if found.empty:
+        return pd.DataFrame(columns=RECONCILED)
     own = found.iloc[0]
     rows = [_settled(own), _cohorts(data, own), _newcomers(own), _daily(own), _ages(data, counts, own)]
     table = pd.DataFrame(rows, columns=[c for c in RECONCILED if c != "churn_rate"])

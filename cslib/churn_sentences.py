@@ -84,19 +84,15 @@ def churn_answer(summary: pd.DataFrame, comparison: pd.DataFrame, forecast: pd.D
 def _stay(row: pd.Series[Any]) -> str:
     n = counted(int(row.n_customers), "customer")
     if not row.n_events:
-        return "**Nobody has left yet**: " + (
-            f"all {n} are still here." if row.n_customers > 1 else f"{n} is still here."
-        )
+        who = f"all {n} are" if row.n_customers > 1 else f"{n} is"
+        return f"**Nobody has left yet**: {who} still here."
     if pd.notna(row.median_months):
         known = np.isfinite([row.median_ci_lower, row.median_ci_upper]).any()
         interval = f"95 % interval {_span_of(row.median_ci_lower, row.median_ci_upper)}, {n}" if known else n
         return f"**Half of all customers leave within {months(row.median_months)}** ({interval})."
     if row.n_events == row.n_customers:
-        return (
-            f"**All {n} left**, too few to say how long they stay."
-            if row.n_customers > 1
-            else f"**The one {n[2:]} left.**"
-        )
+        many = f"**All {n} left**, too few to say how long they stay."
+        return many if row.n_customers > 1 else f"**The one {n[2:]} left.**"
     if pd.notna(row.survival_12m):
         interval = between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
         stay = f"**{percent(row.survival_12m)} of customers stay longer than 12 months**"
@@ -121,19 +117,14 @@ def churn_cards(summary: pd.DataFrame, rates: pd.DataFrame, forecast: pd.DataFra
     """
     row = whole(summary).iloc[0]
     n = int(row.n_customers)
-    kept = Card(
-        "Stay longer than 12 months", row.survival_12m, "percent",
-        row.survival_12m_ci_lower, row.survival_12m_ci_upper, n, detail=_unseen(row.survival_12m),
-    )  # fmt: skip
+    bounds = (row.survival_12m_ci_lower, row.survival_12m_ci_upper)
+    unseen = "" if pd.notna(row.survival_12m) else "no customer observed that long"
+    kept = Card("Stay longer than 12 months", row.survival_12m, "percent", *bounds, n, detail=unseen)
     label = "Months until half have left"
     half = Card(label, row.median_months, ci_lower=row.median_ci_lower, ci_upper=row.median_ci_upper, n=n)
     label = f"Mean months stayed of the first {months(row.tau_months).split()[0]}"
     mean = Card(label, row.rmst_months, ci_lower=row.rmst_ci_lower, ci_upper=row.rmst_ci_upper, n=n)
     return [kept, half if pd.notna(row.median_months) else mean, *_last_month(rates), *_ahead(forecast)]
-
-
-def _unseen(value: float) -> str:
-    return "" if pd.notna(value) else "no customer observed that long"
 
 
 def _last_month(rates: pd.DataFrame) -> list[Card]:
@@ -353,9 +344,8 @@ def churn_finding(rates: pd.DataFrame) -> str:
     if rows.empty or np.isnan(rows.iloc[-1].churn_rate):
         return "No month is fully observed yet, so there is no churn rate"
     last, usual = rows.iloc[-1], _usual(rows)
-    text = (
-        f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({between(last.ci_lower, last.ci_upper)})"
-    )
+    interval = between(last.ci_lower, last.ci_upper)
+    text = f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({interval})"
     if np.isnan(usual):
         return text
     word = "fewer than" if usual > last.ci_upper else "more than" if usual < last.ci_lower else "much as"
@@ -436,7 +426,7 @@ def pair_subtitle(comparison: pd.DataFrame) -> str:
     power = f"{-np.floor(-row.log10_p_value):.0f}".translate(SUPERSCRIPT) if row.log10_p_value < -3 else ""
     p = f"p below 10{power}" if power else f"p = {row.p_value:.3f}"
     test = f"Log-rank test of all segments: {p}." if pd.notna(row.p_value) else "Too few left for a test."
-    plotted = (
-        f"Difference in months stayed of the first {months(row.tau_months)}. Bars: 95 % intervals, in colour where"
+    return (
+        f"Difference in months stayed of the first {months(row.tau_months)}. Bars: 95 % intervals, in colour where "
+        f"more than chance. {test}"
     )
-    return f"{plotted} more than chance. {test}"

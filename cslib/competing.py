@@ -6,9 +6,8 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from cslib.intervals import Interval, wilson, z_value
+from cslib.intervals import Floats, Interval, wilson, z_value
 from cslib.survival import life_table, supported
 
 __all__ = ["cumulative_incidence"]
@@ -18,7 +17,6 @@ COLUMNS: Final = [
     *("incidence", "ci_lower", "ci_upper"),
 ]
 COMPLETE: Final = 1 - 1e-12  # a sum that should be 1 may end this close to it
-Floats = NDArray[np.float64]
 
 
 def cumulative_incidence(counts: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.DataFrame:
@@ -87,15 +85,13 @@ def _curves(segment: str, own: pd.DataFrame, kinds: list[str], confidence_level:
     events = leaving.reindex(index=times, columns=kinds).fillna(0.0).to_numpy()
     incidence, variance = _aalen_johansen(n, events)
     bounds = _bounds(incidence, variance, n, confidence_level)
-    estimates = (np.where(supported(table)[:, None], c, np.nan) for c in (incidence, bounds.lower, bounds.upper))
-    columns = (np.broadcast_to(n, events.shape), events, *estimates)
-    values = dict(zip(COLUMNS[3:], (c.ravel(order="F") for c in columns), strict=True))
-    keys = {
-        "segment": segment,
-        "churn_kind": np.repeat(kinds, len(times)),
-        "duration_months": np.tile(times, len(kinds)),
-    }
-    return pd.DataFrame(keys | values).astype({"n_at_risk": "int64", "n_events": "int64"})
+    estimates = [np.where(supported(table)[:, None], c, np.nan) for c in (incidence, bounds.lower, bounds.upper)]
+    counted = [np.broadcast_to(n, events.shape).astype("int64"), events.astype("int64")]
+    parts = [
+        pd.DataFrame(dict(zip(COLUMNS, [segment, kind, times, *columns], strict=True)))
+        for kind, *columns in zip(kinds, *(c.T for c in (*counted, *estimates)), strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _aalen_johansen(n: Floats, events: Floats) -> tuple[Floats, Floats]:

@@ -13,7 +13,7 @@ from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 from lifelines.utils import concordance_index
 from numpy.typing import NDArray
 
-from cslib.intervals import product_limit, wilson
+from cslib.intervals import Floats, product_limit, wilson
 from cslib.survival import TRUSTED
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "completed",
     "concordance",
     "cumulative_hazard",
+    "cumulative_hazards",
     "fit_cox",
     "never_left",
     "proportionality",
@@ -32,7 +33,6 @@ __all__ = [
     "sum_at_risk",
 ]
 
-Floats = NDArray[np.float64]
 ENDS: Final = ("duration", "entry")
 PRECISION: Final = {"precision": 1e-11, "r_precision": 1e-13}  # so that a ratio without end grows large
 LIMIT: Final = 15.0  # of a log ratio and its error: beyond, nothing was estimated
@@ -103,10 +103,8 @@ def fit_cox(design: pd.DataFrame, life: pd.DataFrame, stratum: pd.Series | None 
     # of equal spread, so that a rare value is no numerical matter
     scale = design.std(ddof=0).to_numpy()
     frame = pd.DataFrame(design.to_numpy() / scale, columns=[f"x{i}" for i in range(len(scale))], index=life.index)
-    frame = frame.assign(duration=life["duration"], event=life["event"])
     late = bool((life["entry"] > 0).any())
-    if late:
-        frame["entry"] = life["entry"]
+    frame = frame.join(life if late else life[["duration", "event"]])
     if stratum is not None:
         frame["stratum"] = stratum[kept]
     fitter = CoxPHFitter(strata=None if stratum is None else ["stratum"])
@@ -226,15 +224,11 @@ def completed(
     """
     kept = fit.kept
     base = base_risk(life[kept], scores_of(fit.coefficients, design[kept]), stratum[kept])
-    met = np.full(len(life), np.nan)
-    for name in base["stratum"].unique():
-        own = (stratum == name).to_numpy()
-        until, since = (cumulative_hazard(base, name, life.loc[own, c].to_numpy(), tail=np.inf) for c in ENDS)
-        met[own] = until - since
+    until, since = (cumulative_hazards(base, stratum, life[end].to_numpy(), tail=np.inf) for end in ENDS)
     found = fit.coefficients
     for column in never_left(design, life):
         own = (design[column] > 0).to_numpy()
-        expected = np.nansum(scores_of(found, design[own]) * met[own])
+        expected = np.nansum(scores_of(found, design[own]) * (until - since)[own])
         found = pd.Series({**dict(found.items()), column: -np.log(max(2 * expected, 1.0))})
     return base, found
 
@@ -264,12 +258,18 @@ def cumulative_hazard(baseline: pd.DataFrame, stratum: str, ages: Floats, *, tai
     return total[np.searchsorted(at, ages, side="right")] + slope * np.maximum(ages - last, 0)
 
 
+def cumulative_hazards(baseline: pd.DataFrame, stratum: pd.Series, ages: Floats, *, tail: float) -> Floats:
+    """Read the base risk of each row's stratum at its age; NaN in a stratum without base risk."""
+    result = np.full(len(stratum), np.nan)
+    for name in baseline["stratum"].unique():
+        own = (stratum == name).to_numpy()
+        result[own] = cumulative_hazard(baseline, name, ages[own], tail=tail)
+    return result
+
+
 def risk_from_start(baseline: pd.DataFrame, scores: Floats, stratum: pd.Series, horizon: float) -> Floats:
     """Return the probability of churn from the start to the horizon; NaN in a stratum without base risk."""
-    reached = {
-        s: cumulative_hazard(baseline, s, np.array([horizon]), tail=horizon)[0] for s in set(baseline["stratum"])
-    }
-    return 1 - np.exp(-stratum.map(reached).to_numpy(float) * scores)
+    return 1 - np.exp(-cumulative_hazards(baseline, stratum, np.full(len(scores), horizon), tail=horizon) * scores)
 
 
 def proportionality(
@@ -344,11 +344,10 @@ def calibrated(
         curve = product_limit(
             sum_at_risk(ages, own, np.ones((len(own), 1)))[:, 0], events, confidence_level=confidence_level
         )
-        row = {"decile": number, "n": len(own), "predicted": own["risk"].mean()}
         if len(ages):
-            lower, upper = 1 - curve["upper"][-1], 1 - curve["lower"][-1]
-            rows.append(row | {"observed": 1 - curve["survival"][-1], "ci_lower": lower, "ci_upper": upper})
+            observed = [1 - curve[end][-1] for end in ("survival", "upper", "lower")]
         else:
             bounds = wilson(0, (own["duration"] >= horizon).sum(), confidence_level=confidence_level)
-            rows.append(row | {"observed": 0.0, "ci_lower": float(bounds.lower), "ci_upper": float(bounds.upper)})
+            observed = [0.0, float(bounds.lower), float(bounds.upper)]
+        rows.append([number, len(own), own["risk"].mean(), *observed])
     return pd.DataFrame(rows, columns=CALIBRATION)

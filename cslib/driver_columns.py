@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from cslib.contract import EXACT, filled
-from cslib.cox import Floats, never_left
+from cslib.cox import never_left
 from cslib.errors import counted
+from cslib.intervals import Floats
 
 __all__ = [
     "MIN_CUSTOMERS",
@@ -28,7 +29,7 @@ __all__ = [
     "size_of",
 ]
 
-Known = list[tuple["Driver", pd.Series]]  # each with its labels or numbers, a row per customer
+Known = dict[str, tuple["Driver", pd.Series]]  # each with its labels or numbers, a row per customer
 MISSING: Final = "(missing)"
 OTHER: Final = "(other)"
 MIN_CUSTOMERS: Final = 20
@@ -98,14 +99,14 @@ def comparable(columns: pd.DataFrame, life: pd.DataFrame, remarks: list[str]) ->
         none = "No customer churned: risk is that of ½ a customer in all the time observed."
         few = f"Only {counted(churned, 'customer')} churned; to compare customers takes {MIN_EVENTS}."
         remarks.append(few if churned else none)
-        return []
-    result = []
+        return {}
+    result = {}
     for name in map(str, columns):
         found = _driver(name, columns[name], life, remarks)
         if isinstance(found, str):
             remarks.append(f"{name} is not compared: {found}.")
         else:
-            result.append(found)
+            result[name] = found
     return result
 
 
@@ -227,9 +228,8 @@ def _remark(driver: Driver, number: pd.Series, growing: float, remarks: list[str
 
 def _range(found: pd.Series) -> tuple[float, float]:
     """Return the quartiles, or where they are equal wider bounds."""
-    low, high = 0.0, 0.0
     for share in (0.25, 0.1, 0.0):
-        low, high = float(found.quantile(share)), float(found.quantile(1 - share))
+        low, high = (float(v) for v in found.quantile([share, 1 - share]))
         if low < high:
             break
     return low, high
@@ -245,7 +245,7 @@ def _columns(driver: Driver, values: pd.Series) -> dict[tuple[str, str], pd.Seri
 
 def design_of(known: Known, life: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
     """Put the columns of all drivers side by side, without those that earlier ones determine."""
-    columns = {k: v for driver, values in known for k, v in _columns(driver, values).items()}
+    columns = {k: v for driver, values in known.values() for k, v in _columns(driver, values).items()}
     if not columns:
         return pd.DataFrame(index=life.index)
     whole = pd.DataFrame(columns)
@@ -285,10 +285,9 @@ def _twin(keys: list[tuple[str, str]], shared: Floats, weights: Floats) -> str:
 
 def loyal(known: Known, table: pd.DataFrame, life: pd.DataFrame, unit: float) -> list[str]:
     """Say of each row of the drivers table without a ratio why it has none."""
-    result, values = [], {d.name: v for d, v in known}
-    unknown = table[table["hazard_ratio"].isna()]
+    result, unknown = [], table[table["hazard_ratio"].isna()]
     for term, level, n in zip(unknown["term"], unknown["level"], unknown["n"], strict=True):
-        own = life[values[term] == level]
+        own = life[known[term][1] == level]
         months = counted(round((own["duration"] - own["entry"].clip(lower=0)).sum() * unit), "month")
         none = f"None of the {n:,} customers with {term} {level} left, so no ratio can be given"
         result.append(f"{none}; they are taken to leave at most as ½ in {months}.")

@@ -18,7 +18,6 @@ from cslib.contract import CONTRACT, TENURE
 from cslib.cox import (
     CALIBRATION,
     CoxFit,
-    Floats,
     calibrated,
     completed,
     concordance,
@@ -29,7 +28,7 @@ from cslib.cox import (
 )
 from cslib.driver_columns import MIN_CUSTOMERS, OTHER, Driver, Known, comparable, design_of, loyal, recorded, size_of
 from cslib.errors import DataError, ParameterError, did_you_mean
-from cslib.intervals import SIGNIFICANT, holm, z_value
+from cslib.intervals import SIGNIFICANT, Floats, holm, z_value
 from cslib.lifetimes import lifetime_rows, unit_months
 from cslib.tables import DataSet
 
@@ -183,7 +182,7 @@ def fit_drivers(
     by, fit, tested = _stratified(whole, known, design, life, remarks)
     table = _table(known, _ratios(design, (whole, fit), tested, z))
     remarks += loyal(known, table, life, unit)
-    stratum, design = _stratum(by, known, life), _without(by, design)
+    stratum, design = known[by][1] if by else pd.Series("", index=life.index), _without(by, design)
     base, log_ratios = completed(fit, design, life, stratum)
     horizon = min(horizon_months / unit, float(life["duration"].max()))
     risk = risk_from_start(base, scores_of(log_ratios, design), stratum, horizon)
@@ -209,8 +208,7 @@ def fit_drivers(
 
 def _estimated(known: Known, table: pd.DataFrame, log_ratios: pd.Series) -> tuple[Driver, ...]:
     """Give the drivers of the table their coefficients, in its order."""
-    by_name, found = {d.name: d for d, _ in known}, dict(log_ratios.items())
-    used = [by_name[name] for name in table["term"].unique()]
+    used, found = [known[name][0] for name in table["term"].unique()], dict(log_ratios.items())
     return tuple(replace(d, coefficients=tuple(float(found.get((d.name, v), 0.0)) for v in d.levels)) for d in used)
 
 
@@ -234,7 +232,7 @@ def _read(data: DataSet, names: list[str], max_rows: int, remarks: list[str]) ->
     lives, customers = lifetime_rows(data), data.table("customers")
     columns = {f"driver{i}": recorded(customers[name]) for i, name in enumerate(names)}
     joined = lives.join(customers.select("customer_id", **columns), "customer_id")
-    rows = joined.select("customer_id", "entry", "duration", "event_observed", *columns)
+    rows = joined.select("customer_id", "entry", "duration", *columns, event=joined.event_observed)
     size = rows.aggregate(n=rows.count(), late=(rows.entry > 0).sum()).execute().iloc[0]
     if not size["n"]:
         msg = f"No customer of {data.label or 'the data'} was under observation. Check observed_from, or widen where."
@@ -246,15 +244,8 @@ def _read(data: DataSet, names: list[str], max_rows: int, remarks: list[str]) ->
         rows = rows.order_by(rows.customer_id.hash() if hashes else rows.customer_id.reverse()).limit(limit)
         remarks.append(f"The comparison rests on a sample of {limit:,} of the {int(size['n']):,} customers.")
     frame = rows.execute().sort_values("customer_id", ignore_index=True)
-    entry = frame["entry"].astype(float)
-    life = pd.DataFrame(
-        {
-            "entry": entry.where(entry > 0, -1.0),
-            "duration": frame["duration"].astype(float),
-            "event": frame["event_observed"].astype(bool),
-        }
-    )
-    return life, frame[list(columns)].set_axis(names, axis=1)
+    life = frame[["entry", "duration", "event"]].astype({"entry": float, "duration": float, "event": bool})
+    return life.assign(entry=life["entry"].where(life["entry"] > 0, -1.0)), frame[list(columns)].set_axis(names, axis=1)
 
 
 def _fit_sound(design: pd.DataFrame, life: pd.DataFrame, remarks: list[str]) -> tuple[pd.DataFrame, CoxFit]:
@@ -288,16 +279,12 @@ def _failing(tested: pd.Series) -> list[str]:
     return list(largest.index[holm(np.minimum(chdtrc(1, largest) * columns, 1)) < SIGNIFICANT])
 
 
-def _stratum(name: str, known: Known, life: pd.DataFrame) -> pd.Series:
-    return next((v for d, v in known if d.name == name), pd.Series("", index=life.index))
-
-
 def _stratified(
     whole: CoxFit, known: Known, design: pd.DataFrame, life: pd.DataFrame, remarks: list[str]
 ) -> tuple[str, CoxFit, pd.Series]:
     """Give the driver whose effect changes most with age a base risk of its own, where it can have one."""
     tested = proportionality(whole, design, life)
-    able = {d.name: v for d, v in known if d.kind != "number" and len(d.levels) <= MAX_STRATA}
+    able = {name: v for name, (d, v) in known.items() if d.kind != "number" and len(d.levels) <= MAX_STRATA}
     by, fit, others = "", whole, _failing(tested)
     for name in others:
         if name in able and life["event"].groupby(able[name]).sum().min() >= MIN_CUSTOMERS:
@@ -312,10 +299,10 @@ def _stratified(
         others = _failing(again)
         tested = pd.Series({**dict(tested.items()), **dict(again.items())})
     if others:
-        names = " and ".join([", ".join(others[:-1]), others[-1]][len(others) == 1 :])
-        effects, its = ("effects", "their") if len(others) > 1 else ("effect", "its")
-        change = "change" if len(others) > 1 else "changes"
-        remarks.append(f"The {effects} of {names} {change} with age: read {its} ratios as averages over all ages.")
+        *first, last = others
+        names = f"{', '.join(first)} and {last}" if first else last
+        what, its = (f"effects of {names} change", "their") if first else (f"effect of {names} changes", "its")
+        remarks.append(f"The {what} with age: read {its} ratios as averages over all ages.")
     return by, fit, tested
 
 
@@ -338,7 +325,7 @@ def _ratios(
 
 def _table(known: Known, ratios: dict[Any, dict[str, float]]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
-    for driver, values in known:
+    for driver, values in known.values():
         told = [v for v in driver.levels if (driver.name, v) in ratios]
         if told and driver.kind != "number":
             ratios[driver.name, driver.levels[0]] = {"hazard_ratio": 1.0}

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cslib.errors import ParameterError
-from cslib.intervals import z_value
+from cslib.intervals import Floats, z_value
 from cslib.lifetime_models import FittedModels
 from cslib.lifetimes import DAYS_PER_MONTH
 from cslib.likelihood import cumulative
@@ -20,7 +19,6 @@ from cslib.survival import TRUSTED, life_table
 
 __all__ = ["Extended", "extended", "forecast", "reach"]
 
-Floats = NDArray[np.float64]
 Change = Callable[[Floats], Floats]
 WHOLE: Final = "All"
 FEW: Final = "One rate (few left)"
@@ -99,8 +97,7 @@ def extended(counts: pd.DataFrame, fitter: Any, *, unit_months: float) -> Extend
     table = life_table(counts)
     trusted = table[(table["n_at_risk"] >= TRUSTED) & (table["n_events"] < table["n_at_risk"])]
     last = float(trusted["duration_months"].max()) if len(trusted) else 0.0
-    steps = table[(table["duration_months"] <= last) & (table["n_events"] > 0)]
-    steps = steps[steps["n_events"] < steps["n_at_risk"]]
+    steps = table[(table["duration_months"] <= last) & table["n_events"].between(1, table["n_at_risk"] - 1)]
     d, r = steps["n_events"].to_numpy(float), steps["n_at_risk"].to_numpy(float)
     return Extended(steps["duration_months"].to_numpy(float), d / r, d / (r * (r - d)), last, fitter, unit_months / 2)
 
@@ -167,32 +164,24 @@ def forecast(
         raise ParameterError(msg)
     if counts["duration_months"].max() < 1:
         return pd.DataFrame(columns=COLUMNS)
-    ahead_months = reach(counts, horizon_months)
-    z, ahead = z_value(confidence_level), np.arange(1, ahead_months + 1)
+    z, ahead = z_value(confidence_level), np.arange(1, reach(counts, horizon_months) + 1)
     month = pd.DatetimeIndex([pd.Timestamp(as_of) + pd.DateOffset(months=int(k)) if as_of else pd.NaT for k in ahead])
     parts = {
-        str(segment): _project(own, models, ahead_months)
+        str(segment): _project(own, models, len(ahead))
         for segment, own in counts.groupby("segment", sort=False)
         if not own["event_observed"].all()
     }
     segments = [part for segment, part in parts.items() if segment != WHOLE]
     if segments:
-        parts[WHOLE] = _summed(segments)
+        # segments are independent, so variances add up, too
+        together = pd.concat(segments).groupby(level=0).sum(numeric_only=True)
+        parts[WHOLE] = together.assign(model="sum of segments")
     tables = [_bounded(part, z).assign(segment=s, months_ahead=ahead, month=month) for s, part in parts.items()]
     return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
 
 
-@dataclass(frozen=True)
-class _Projection:
-    """Expected numbers by month ahead and their variances: still here, and gone within the month."""
-
-    model: str
-    n: float
-    expected: dict[str, Floats]
-    variance: dict[str, Floats]
-
-
-def _project(counts: pd.DataFrame, models: FittedModels, horizon: int) -> _Projection:
+def _project(counts: pd.DataFrame, models: FittedModels, horizon: int) -> pd.DataFrame:
+    """Expect numbers by month ahead, with their variances: still here, and gone within the month."""
     segment, n_events = str(counts["segment"].iloc[0]), int(counts.loc[counts["event_observed"], "n"].sum())
     best = models.table[(models.table["segment"] == segment) & models.table["best"]]["model"]
     if n_events < ENOUGH or best.empty:
@@ -212,7 +201,7 @@ def _project(counts: pd.DataFrame, models: FittedModels, horizon: int) -> _Proje
     return _projected(model, n, here, unknown)
 
 
-def _constant(counts: pd.DataFrame, n_events: int, horizon: int) -> _Projection:
+def _constant(counts: pd.DataFrame, n_events: int, horizon: int) -> pd.DataFrame:
     """Project at one rate for all ages, (events + ½) / exposure with the variance of a Poisson count."""
     lived = counts["duration_months"] - counts["entry_months"]
     exposure = max(float((lived * counts["n"]).sum()), 1 / DAYS_PER_MONTH)
@@ -222,12 +211,14 @@ def _constant(counts: pd.DataFrame, n_events: int, horizon: int) -> _Projection:
     return _projected(FEW, n, here, lambda change: change(-k * here * n)[0] ** 2 * rate / exposure)
 
 
-def _projected(model: str, n: Floats, here: Floats, unknown: Callable[[Change], Floats]) -> _Projection:
+def _projected(model: str, n: Floats, here: Floats, unknown: Callable[[Change], Floats]) -> pd.DataFrame:
     """Add up n customers by age and what of them is still here: by chance, and by what is not known of S."""
-    shares = {name: change(here) for name, change in CHANGES.items()}
-    expected = {name: n @ share for name, share in shares.items()}
-    variance = {name: n @ (share * (1 - share)) + unknown(CHANGES[name]) for name, share in shares.items()}
-    return _Projection(model, float(n.sum()), expected, variance)
+    columns: dict[str, Any] = {"model": model, "n_active": n.sum()}
+    for name, change in CHANGES.items():
+        share = change(here)
+        columns[f"expected_{name}"] = n @ share
+        columns[f"variance_{name}"] = n @ (share * (1 - share)) + unknown(change)
+    return pd.DataFrame(columns)
 
 
 def _still_here(curve: Extended, ages: Floats, horizon: int, parameters: Floats | None = None) -> Floats:
@@ -256,19 +247,10 @@ def _slopes_of_model(curve: Extended, ages: Floats, n: Floats, horizon: int) -> 
     return np.array([(up - down) / (2 * step.sum()) for (up, down), step in zip(moved, steps, strict=True)])
 
 
-def _summed(parts: list[_Projection]) -> _Projection:
-    """Add up segments, which are independent."""
-    expected, variance = (
-        {name: np.sum([getattr(part, what)[name] for part in parts], axis=0) for name in ("active", "churned")}
-        for what in ("expected", "variance")
-    )
-    return _Projection("sum of segments", sum(part.n for part in parts), expected, variance)
-
-
-def _bounded(part: _Projection, z: float) -> pd.DataFrame:
-    columns: dict[str, Any] = {"model": part.model, "n_active": round(part.n)}
-    for name, expected in part.expected.items():
-        half = z * np.sqrt(part.variance[name])
-        bounds = np.clip([expected - half, expected + half], 0, part.n)
-        columns |= {f"expected_{name}": expected, f"{name}_ci_lower": bounds[0], f"{name}_ci_upper": bounds[1]}
-    return pd.DataFrame(columns)
+def _bounded(part: pd.DataFrame, z: float) -> pd.DataFrame:
+    table = part.astype({"n_active": "int64"})
+    for name in CHANGES:
+        expected, half = part[f"expected_{name}"], z * np.sqrt(part[f"variance_{name}"])
+        table[f"{name}_ci_lower"] = (expected - half).clip(lower=0)
+        table[f"{name}_ci_upper"] = (expected + half).clip(upper=part["n_active"])
+    return table

@@ -19,7 +19,7 @@ from cslib.counts import check_segments, observed, with_segment
 from cslib.errors import DataError
 from cslib.tables import DataSet
 
-__all__ = ["DAYS_PER_MONTH", "lifetime_rows", "lifetimes", "unit_months"]
+__all__ = ["DAYS_PER_MONTH", "lifetime_rows", "lifetimes", "nobody_observed", "unit_months"]
 
 DAYS_PER_MONTH: Final = 30.4375
 NOT_RECORDED: Final = "not recorded"
@@ -131,9 +131,7 @@ def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     counted = rows.group_by(["segment", *keys]).aggregate(n=rows.count()).execute()
     check_segments(counted["segment"] if segment_by else (), segment_by)
     if counted.empty:
-        since = f" from observed_from {data.observed_from} on" if data.observed_from else ""
-        msg = f"No customer of {data.label or 'the data set'} was under observation{since}. Check it, or widen where."
-        raise DataError(msg)
+        raise nobody_observed(data)
     whole = counted.groupby(keys, as_index=False)["n"].sum().assign(segment="All")
     parts = counted[counted["segment"] != "All"]
     every = pd.concat([whole.sort_values(keys), parts.sort_values(["segment", *keys])], ignore_index=True)
@@ -148,6 +146,13 @@ def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
             "n": every["n"],
         }
     )
+
+
+def nobody_observed(data: DataSet) -> DataError:
+    """Say that no customer was under observation."""
+    since = f" from observed_from {data.observed_from} on" if data.observed_from else ""
+    who = f"No customer of {data.label or 'the data set'}"
+    return DataError(f"{who} was under observation{since}. Check it, or widen where.")
 
 
 def _with_segment(data: DataSet, segment_by: str) -> ir.Table:

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cslib.errors import ParameterError
+from cslib.intervals import Floats, z_value
 from cslib.value_counts import UnitCosts
 from cslib.value_paths import Paths
 
@@ -23,7 +23,6 @@ __all__ = [
     *("net_value", "observed_part", "payback", "percentiles"),
 ]
 
-Floats = NDArray[np.float64]
 HORIZONS: Final = (12, 24, 36, 60)  # months, beside the one asked for
 USUAL: Final = 36
 
@@ -242,9 +241,7 @@ def horizons(counts: pd.DataFrame, *, horizon_months: int = 0, long_horizon: boo
 
 def percentiles(rows: Floats, confidence_level: float = 0.95) -> dict[str, float]:
     """Give ``ci_lower`` and ``ci_upper`` of a figure of which all but the first are draws; missing where all agree."""
-    if not 0 < confidence_level < 1:
-        msg = f"confidence_level is {confidence_level!r}. Give a number between 0 and 1, such as 0.95."
-        raise ParameterError(msg)
+    z_value(confidence_level)
     if np.isnan(rows[1:]).any() or (rows[1:] == rows[1]).all():
         return {"ci_lower": np.nan, "ci_upper": np.nan}
     tail = (1 - confidence_level) / 2
@@ -332,9 +329,8 @@ def _forms(paths: Paths, terms: Terms, horizons: Sequence[int], level: float) ->
 
 def _form(method: str, horizon: float, rows: Floats, level: float) -> dict[str, Any]:
     bounds = percentiles(rows, level)
-    bounds["ci_upper"] = max(
-        bounds["ci_upper"], float(rows[0])
-    )  # where nobody left, no draw is as good as the estimate
+    # where nobody left, no draw is as good as the estimate
+    bounds["ci_upper"] = max(bounds["ci_upper"], float(rows[0]))
     return {"method": method, "horizon_months": horizon, "ltv": float(rows[0]), **bounds}
 
 

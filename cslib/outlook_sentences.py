@@ -181,9 +181,7 @@ def calibration_finding(calibration: pd.DataFrame) -> str:
     str
         One sentence, fit for a chart's title.
     """
-    inside = (calibration["ci_lower"] <= calibration["predicted"]) & (
-        calibration["predicted"] <= calibration["ci_upper"]
-    )
+    inside = calibration["predicted"].between(calibration["ci_lower"], calibration["ci_upper"])
     gap, n = float((calibration["predicted"] - calibration["observed"]).abs().max()), len(calibration)
     if n < ENOUGH_GROUPS:
         return f"The predictions fall into {counted(n, 'group')} only, too few to judge them by"
@@ -208,10 +206,10 @@ def concordance_sentence(model_concordance: float) -> str:
     """
     if np.isnan(model_concordance):
         return ""
-    pairs = (
-        f"Of two customers it has not seen, the model knows in {percent(model_concordance)} of cases who leaves first"
+    return (
+        f"Of two customers it has not seen, the model knows in {percent(model_concordance)} of cases who leaves first "
+        f"(concordance {model_concordance:.2f}; a coin knows it in 50 %)."
     )
-    return f"{pairs} (concordance {model_concordance:.2f}; a coin knows it in 50 %)."
 
 
 def risk_finding(risk: pd.DataFrame, *, capacity: int, horizon_months: int, currency: str = "") -> str:

@@ -28,8 +28,8 @@ from cslib.counts import (
     period_start,
     with_segment,
 )
-from cslib.errors import DataError, MissingTableError, counted
-from cslib.lifetimes import DAYS_PER_MONTH, lifetime_rows, unit_months
+from cslib.errors import MissingTableError, counted
+from cslib.lifetimes import DAYS_PER_MONTH, lifetime_rows, nobody_observed, unit_months
 from cslib.tables import DataSet
 
 __all__ = ["SOURCES", "UnitCosts", "ValueCounts", "cents", "unit_costs", "value_counts"]
@@ -127,9 +127,7 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
     lives = _with_tier(lives, spells)
     counts = _counts(lives)
     if counts.empty:
-        since = f" from observed_from {data.observed_from} on" if data.observed_from else ""
-        msg = f"No customer of {data.label or 'the data set'} was under observation{since}. Check it, or widen where."
-        raise DataError(msg)
+        raise nobody_observed(data)
     if not counts["n_known"].any():
         raise _no_price(data)
     cells = _cells(counts)
@@ -229,14 +227,11 @@ def _spells(data: DataSet, source: str, lives: ir.Table) -> ir.Table:
         rows = _dated(data.table(source), source).join(lives, "customer_id")
         begin, end = _months(rows.begun, rows.started_on), _months(rows.ended, rows.started_on)
         first = ibis.greatest(begin.floor(), 0)  # an order just before the start belongs to it
-        whole = (begin.ceil(), end.ceil()) if source == "subscriptions" else (first, first + 1)
-        ages = dict(zip(("begin", "end"), (w.cast("int64") for w in whole), strict=True))
-        rows = rows.select("customer_id", *KEYS[:-1], "priced_ages", "cents", **ages)
-    rows = rows.select(
-        "customer_id", *KEYS[:-1], "cents",
-        begin=ibis.greatest(rows.begin, rows.first_age),
-        end=ibis.least(rows.end.fill_null(rows.priced_ages), rows.priced_ages),
-    )  # fmt: skip
+        ages = (begin.ceil(), end.ceil()) if source == "subscriptions" else (first, first + 1)
+        rows = rows.mutate(begin=ages[0].cast("int64"), end=ages[1].cast("int64"))
+    begin = ibis.greatest(rows.begin, rows.first_age)
+    end = ibis.least(rows.end.fill_null(rows.priced_ages), rows.priced_ages)
+    rows = rows.select("customer_id", *KEYS[:-1], "cents", begin=begin, end=end)
     return rows.filter(rows.begin < rows.end)
 
 

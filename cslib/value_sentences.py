@@ -15,12 +15,12 @@ from cslib.sentences import FIRM, percent
 
 __all__ = [
     *("amounts", "backtest_finding", "backtest_lines", "base_finding", "base_tail", "bridge_finding", "bridge_title"),
-    *("forms_side_by_side", "forms_table"),
-    *("horizon_finding", "newest_finding", "payback_finding", "residual_finding", "tail_findings", "value_answer"),
-    *("value_cards", "value_subtitle", "what_if_finding"),
+    *("forms_side_by_side", "forms_table", "horizon_finding", "newest_finding", "payback_finding", "residual_finding"),
+    *("tail_findings", "value_answer", "value_cards", "value_subtitle", "what_if_finding"),
 ]
 
 SURVIVAL: Final = "Survival"
+NEWEST: Final = "Survival, newest customers"
 MOSTLY_HERE: Final = 0.8  # at the last age observed
 MATTERS: Final = 0.1  # share of value
 SOURCES: Final = {
@@ -54,7 +54,11 @@ def money(value: Any, currency: str = "") -> str:
     >>> money(4352.71, "USD"), money(23.456), money(17_237_290.0)
     ('USD 4,353', '23.46', '17.2 M')
     """
-    return format_value(float(np.round(value)) if abs(value) >= 100 else value, "money", currency)
+    return format_value(_whole(value), "money", currency)
+
+
+def _whole(value: Any) -> Any:
+    return float(np.round(value)) if abs(value) >= 100 else value
 
 
 def _span(lower: float, upper: float) -> str:
@@ -64,9 +68,13 @@ def _span(lower: float, upper: float) -> str:
     return f" ({money(lower)} {'or more' if np.isnan(upper) else f'to {money(upper)}'})"
 
 
-def _form(forms: pd.DataFrame, method: str = SURVIVAL, segment: str = "All") -> pd.Series[Any]:
-    """Take one form at the main horizon, which comes first."""
-    return forms[(forms["segment"] == segment) & (forms["method"] == method)].iloc[0]
+def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
+    """Take one form of the whole at the main horizon, which comes first."""
+    return forms[(forms["segment"] == "All") & (forms["method"] == method)].iloc[0]
+
+
+def _apart(one: pd.Series[Any], other: pd.Series[Any]) -> bool:
+    return bool(one.ci_lower > other.ci_upper or one.ci_upper < other.ci_lower)
 
 
 def value_subtitle(
@@ -156,29 +164,23 @@ def value_cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, c
     list of Card
     """
     row, now, back = _form(forms), whole(base).iloc[0], whole(pay).iloc[0]
-    n, span = int(row.n_customers), months(row.horizon_months)
+    span = months(row.horizon_months)
     missing = "" if pd.notna(back.cac) else "no acquisition cost in these data"
     within = pd.notna(back.payback_months) and np.isfinite(back.payback_months)
     late = f"not within {span}" if np.isinf(back.payback_months) else missing
-    bounds = [b if within and np.isfinite(b) else None for b in (back.ci_lower, back.ci_upper)]
-    of_ratio = (back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper)
+    lower, upper = (b if within and np.isfinite(b) else None for b in (back.ci_lower, back.ci_upper))
     return [
-        Card(
-            f"Value of a new customer, {span}", _whole(row.ltv), "money", _whole(row.ci_lower), _whole(row.ci_upper),
-            n, currency,
-        ),
-        Card(
-            f"Value of present customers, {span}", _whole(now.base_value), "money", _whole(now.ci_lower),
-            _whole(now.ci_upper), int(now.n_active), currency,
-        ),
-        Card("Payback", back.payback_months if within else None, "months", bounds[0], bounds[1], detail=late),
-        Card("LTV:CAC", back.ltv_to_cac, "number", of_ratio[0], of_ratio[1], detail=missing),
-    ]  # fmt: skip
+        _card(f"Value of a new customer, {span}", row.ltv, row, int(row.n_customers), currency),
+        _card(f"Value of present customers, {span}", now.base_value, now, int(now.n_active), currency),
+        Card("Payback", back.payback_months if within else None, "months", lower, upper, detail=late),
+        Card("LTV:CAC", back.ltv_to_cac, "number", back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper, detail=missing),
+    ]
 
 
-def _whole(value: float) -> float | None:
-    """Leave hundredths out from 100 on."""
-    return None if np.isnan(value) else float(np.round(value)) if abs(value) >= 100 else float(value)
+def _card(label: str, value: float, row: pd.Series[Any], n: int, currency: str) -> Card:
+    """Make a card of an amount and the bounds in its row, without hundredths from 100 on."""
+    shown, lower, upper = (None if np.isnan(v) else float(_whole(v)) for v in (value, row.ci_lower, row.ci_upper))
+    return Card(label, shown, "money", lower, upper, n, currency)
 
 
 def horizon_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
@@ -195,11 +197,10 @@ def horizon_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
 
 def newest_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
     """Say what customers who leave as the newest do would bring, where that is clearly another value; else empty."""
-    rows = whole(forms)
-    if "Survival, newest customers" not in set(rows["method"]) or pd.isna(_form(forms).ltv):
+    if NEWEST not in set(whole(forms)["method"]):
         return ""
-    own, newest = _form(forms), _form(forms, "Survival, newest customers")
-    if not (newest.ci_lower > own.ci_upper or newest.ci_upper < own.ci_lower):
+    own, newest = _form(forms), _form(forms, NEWEST)
+    if pd.isna(own.ltv) or not _apart(newest, own):
         return ""
     pace = "more slowly" if newest.ltv > own.ltv else "faster"
     return (
@@ -283,8 +284,7 @@ def bridge_finding(steps: pd.DataFrame, *, currency: str = "", most: int = 3) ->
     rows = whole(steps)
     if rows.empty:
         return ""
-    differences = rows.dropna(subset="difference")
-    largest = differences[differences["difference"].abs() >= 0.5].sort_values("difference", key=abs, ascending=False)
+    largest = rows[rows["difference"].abs() >= 0.5].sort_values("difference", key=abs, ascending=False)
     each = zip(largest["difference"][:most], largest["step"][:most], strict=True)
     named = [f"{_signed(difference)} {STEPS.get(step, f'as it counts {step}')}" for difference, step in each]
     first, last = money(rows["value"].iloc[0], currency), money(rows["value"].iloc[-1], currency)
@@ -309,14 +309,12 @@ def forms_side_by_side(forms: pd.DataFrame) -> pd.DataFrame:
         ``segment``, ``method``, ``ratio``, ``ci_lower``, ``ci_upper``, ``clear`` (the interval leaves 1 out);
         segments without a positive value, and values that are not positive, are left out.
     """
-    rows = _main(forms)
-    own = rows[rows["method"] == SURVIVAL].set_index("segment")["ltv"]
-    base = rows["segment"].map(own)
-    columns = ["ltv", "ci_lower", "ci_upper"]
-    ratios = rows[columns].where(rows[columns] > 0).div(base.where(base > 0), axis=0)
-    ratios = ratios.rename(columns={"ltv": "ratio"}).assign(segment=rows["segment"], method=rows["method"])
-    ratios["clear"] = (ratios["ci_lower"] > 1) | (ratios["ci_upper"] < 1)
-    return ratios.dropna(subset="ratio")[["segment", "method", "ratio", "ci_lower", "ci_upper", "clear"]]
+    rows = _main(forms).rename(columns={"ltv": "ratio"})
+    base = rows["segment"].map(rows[rows["method"] == SURVIVAL].set_index("segment")["ratio"])
+    columns = ["ratio", "ci_lower", "ci_upper"]
+    rows[columns] = rows[columns].where(rows[columns] > 0).div(base.where(base > 0), axis=0)
+    rows["clear"] = (rows["ci_lower"] > 1) | (rows["ci_upper"] < 1)
+    return rows.dropna(subset="ratio")[["segment", "method", *columns, "clear"]]
 
 
 def _main(forms: pd.DataFrame) -> pd.DataFrame:
@@ -326,17 +324,12 @@ def _main(forms: pd.DataFrame) -> pd.DataFrame:
 
 def forms_table(forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
     """Write all forms at the main horizon: one row per form, one column per segment, intervals in brackets."""
-    rows = _main(forms)
+    rows = _main(forms).rename(columns={"method": "form"})
     each = zip(rows["ltv"], rows["ci_lower"], rows["ci_upper"], strict=True)
     texts = [("not known" if np.isnan(v) else money(v)) + _span(low, high) for v, low, high in each]
-    table = rows.assign(text=texts).pivot(index="method", columns="segment", values="text")
-    order = [s for s in dict.fromkeys(rows["segment"]) if s in segments]
-    return (
-        table.loc[list(dict.fromkeys(rows["method"])), order]
-        .fillna("–")
-        .reset_index()
-        .rename(columns={"method": "form"})
-    )
+    table = rows.assign(text=texts).pivot(index="form", columns="segment", values="text")
+    order = [s for s in rows["segment"].unique() if s in segments]
+    return table.loc[list(rows["form"].unique()), order].fillna("–").reset_index()
 
 
 def residual_finding(by_age: pd.DataFrame, *, currency: str = "") -> str:
@@ -349,9 +342,8 @@ def residual_finding(by_age: pd.DataFrame, *, currency: str = "") -> str:
     start = f"a new one brings {money(new.residual_value)}"
     if not age:
         return f"A new customer brings {money(new.residual_value, currency)}, before what it cost to win"
-    apart = later.ci_lower > new.ci_upper or later.ci_upper < new.ci_lower
     text = f"From month {age} on, a customer brings {money(later.residual_value, currency)}; {start}"
-    return text if apart else f"{text}: no clear difference"
+    return text if _apart(later, new) else f"{text}: no clear difference"
 
 
 def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
@@ -376,9 +368,8 @@ def base_finding(base: pd.DataFrame, *, currency: str = "") -> str:
     row = whole(base).iloc[0]
     if not row.n_active:
         return "Nobody is a customer today"
-    who = (
-        "The one present customer brings" if row.n_active == 1 else f"The {int(row.n_active):,} present customers bring"
-    )
+    many = f"The {int(row.n_active):,} present customers bring"
+    who = "The one present customer brings" if row.n_active == 1 else many
     span = months(row.horizon_months)
     if pd.isna(row.base_value):
         known = f" between {money(row.ci_lower, currency)} and {money(row.ci_upper)}" * pd.notna(row.ci_lower)
@@ -399,20 +390,16 @@ def what_if_finding(changes: pd.DataFrame, *, currency: str = "") -> str:
     rows = whole(changes).dropna(subset="base_gain").sort_values("base_gain", ascending=False, kind="stable")
     if not rows["base_gain"].any():
         return "What a change would add cannot be told" if rows.empty else "None of the changes would add anything"
-    each = zip(rows["change"], rows["base_gain"], strict=True)
-    gains = [
-        f"{money(gain, currency)} more with {str(change).lower().replace('arpa', 'ARPA')}" for change, gain in each
-    ]
+    names = rows["change"].str.lower().str.replace("arpa", "ARPA")
+    gains = [f"{money(gain, currency)} more with {name}" for gain, name in zip(rows["base_gain"], names, strict=True)]
     return f"Present customers would bring {', '.join(gains)}"
 
 
 def backtest_lines(tested: pd.DataFrame, *, measure: str) -> pd.DataFrame:
     """Lay what was expected of the whole, with its interval, and what happened under one another, to be drawn."""
     rows = whole(tested)[whole(tested)["measure"] == measure]
-    expected = rows.rename(columns={"predicted": "value"}).assign(segment="expected")
-    happened = rows.rename(columns={"actual": "value"}).assign(
-        segment="what happened", ci_lower=np.nan, ci_upper=np.nan
-    )
+    expected = rows.assign(segment="expected", value=rows["predicted"])
+    happened = rows.assign(segment="what happened", value=rows["actual"], ci_lower=np.nan, ci_upper=np.nan)
     return pd.concat([expected, happened])[["segment", "month", "value", "ci_lower", "ci_upper"]]
 
 
@@ -441,7 +428,7 @@ def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") 
     off = last.predicted / last.actual - 1 if last.actual else np.nan
     word = ("few", "many") if count else ("little", "much")
     miss = "" if np.isnan(off) else f", {percent(abs(off))} too {word[int(off > 0)]}"
-    held = int(((rows["ci_lower"] <= rows["actual"]) & (rows["actual"] <= rows["ci_upper"])).sum())
+    held = int(rows["actual"].between(rows["ci_lower"], rows["ci_upper"]).sum())
     return (
         f"Expected for {format_day(str(last.month)[:10])}: {expected} {measure}{miss}; the interval held "
         f"what happened in {held} of {len(rows)} months"
