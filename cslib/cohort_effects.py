@@ -94,7 +94,7 @@ def cohort_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     )  # fmt: skip
     keys = ["segment", "quarter", "entry", "duration", "event_observed"]
     rows = with_segment(rows, data, segment_by)
-    counted = rows.group_by(keys).aggregate(n=rows.count()).execute()
+    counted = rows.group_by(keys).aggregate(n=rows.count()).order_by(keys).execute()  # sums depend on the order
     return pd.concat([_by_month(own, str(s)) for s, own in counted.groupby("segment")], ignore_index=True)[COLUMNS]
 
 

@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri, stdtr
 from cslib.intervals import holm, z_value
 from cslib.survey_columns import SMALL
 from cslib.survey_intervals import moments, quantile, score_interval
-from cslib.survey_scores import answers_by_score, segmented
+from cslib.survey_scores import answers_by_score, segmented, small_groups
 from cslib.surveys import SILENT, Answers, Measure
 
 __all__ = ["answers_needed", "change", "non_response"]
@@ -167,7 +167,7 @@ def non_response(found: Answers, *, min_group: int = 10, confidence_level: float
     """
     asked = found.measure
     was_asked = found.counts[found.counts["now"] >= SILENT]
-    values = {c: segmented(found, c, min_group).loc[was_asked.index, "segment"] for c in found.weighting}
+    values = {c: _steady(was_asked, c, asked, min_group) for c in found.weighting}
     useful = {c: v for c, v in values.items() if v.nunique() > 1 and not _tells_silence(was_asked, c)}
     sets = {"nothing": [], **{c: [c] for c in useful}, "all of these": list(useful)}
     if found.only_answers:
@@ -180,6 +180,12 @@ def non_response(found: Answers, *, min_group: int = 10, confidence_level: float
     ]
     table = pd.DataFrame(rows)
     return table if found.only_answers else pd.concat([table, _extremes(frame, asked)], ignore_index=True)
+
+
+def _steady(was_asked: pd.DataFrame, column: str, asked: Measure, least: int) -> pd.Series[Any]:
+    """Merge the values of a column with too few answers to be weighted by."""
+    sizes = answers_by_score(was_asked, [column], asked)[asked.scores].sum(axis=1)
+    return was_asked[column].mask(was_asked[column].isin(small_groups(sizes.to_frame(), least)), SMALL)
 
 
 def _tells_silence(was_asked: pd.DataFrame, column: str) -> bool:

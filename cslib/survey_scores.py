@@ -310,14 +310,20 @@ def distribution(found: Answers) -> pd.DataFrame:
 
 
 def trend(
-    counted: pd.DataFrame, asked: Measure, *, complete: int, period: str = "month", min_group: int = 10
+    counted: pd.DataFrame,
+    asked: Measure,
+    *,
+    complete: int,
+    period: str = "month",
+    min_group: int = 10,
+    merged: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Score by calendar period.
 
     Parameters
     ----------
     counted
-        As from :func:`cslib.surveys.answers_by_period`; segments may be merged before.
+        As from :func:`cslib.surveys.answers_by_period`.
     asked
         The measure it counts.
     complete
@@ -327,6 +333,8 @@ def trend(
     min_group
         A segment is blank in a period with fewer answers of it, and others are where it could be derived from the whole
         of the period or of the segment. The whole is always shown.
+    merged
+        Segments to merge, as from :func:`small_segments`.
 
     Returns
     -------
@@ -334,7 +342,9 @@ def trend(
         ``segment`` (``All`` first), ``period`` (first day), ``n_responses``, the score (``nps``), ``ci_lower``,
         ``ci_upper``.
     """
-    counted, values = counted[counted["at"] <= complete], ["n_responses", asked.survey, "ci_lower", "ci_upper"]
+    values = ["n_responses", asked.survey, "ci_lower", "ci_upper"]
+    counted = counted[counted["at"] <= complete]
+    counted = counted.assign(segment=counted["segment"].mask(counted["segment"].isin(merged), SMALL))
     if not (counted["now"] > SILENT).any():
         return pd.DataFrame(columns=["segment", "period", *values])
     whole = _described(answers_by_score(counted.assign(segment="All"), ["segment", "at"], asked), asked, 0.95)
@@ -349,6 +359,8 @@ def trend(
 
 
 def small_segments(found: Answers, column: str, min_group: int) -> list[str]:
-    """Name the values of a column that :func:`scores` merges."""
+    """Name the values of a column that :func:`scores` merges; none of no column."""
+    if not column:
+        return []
     frame = segmented(found, column, min_group)
     return sorted(found.counts.loc[frame["segment"] == SMALL, column].unique())
