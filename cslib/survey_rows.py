@@ -11,7 +11,7 @@ from cslib.intervals import SIGNIFICANT
 
 __all__ = [
     *("axis_unit", "bar_rows", "can_cross", "driver_rows", "score_rows", "score_unit"),
-    "smallest_change",
+    *("smallest_change", "trend_rows"),
 ]
 
 ALL: Final = "All"
@@ -115,3 +115,10 @@ def driver_rows(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
     rows = rows.assign(level=rows["segment_by"] + ": " + rows["segment"], clear=rows["p_adjusted"] < SIGNIFICANT)
     columns = ["segment_by", "segment", "level", "share", "n_responses", *renamed.values(), "p_adjusted", "clear"]
     return rows[[*columns, "contribution"]].reset_index(drop=True)
+
+
+def trend_rows(trend: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
+    """Keep the whole and the largest segments of a trend, with the answers as ``n_customers``."""
+    sizes = trend.groupby("segment")["n_responses"].sum().drop(ALL, errors="ignore")
+    kept = [ALL, *sizes.sort_values(ascending=False, kind="stable").index[:most]]
+    return trend[trend["segment"].isin(kept)].assign(n_customers=trend["n_responses"].astype(float))
