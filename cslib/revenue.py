@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import ibis
@@ -10,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from cslib.cohorts import KEY, Spans, read_spans, refuse_nobody, with_all
-from cslib.counts import MINOR_UNITS, mrr_steps, period_start, with_segment
-from cslib.intervals import ratio_of_sums
+from cslib.counts import MINOR_UNITS, last_complete, mrr_steps, observed, period_start, with_segment
+from cslib.intervals import ratio_of_sums, wilson
 from cslib.tables import DataSet
 
-__all__ = ["net_and_gross", "net_by_segment", "revenue_curve", "revenue_retention"]
+__all__ = ["net_and_gross", "net_by_segment", "revenue_curve", "revenue_retention", "summed_changes", "trailing"]
 
 # of each customer: x its MRR at the end of its first period, y its MRR now, z the same but at most x
 PRODUCTS: Final = ("xx", "yy", "zz", "xy", "xz")
@@ -98,9 +99,90 @@ def _changes(steps: ir.Table, segment_by: str, data: DataSet) -> pd.DataFrame:
     )  # fmt: skip
     products = {f"{a}{b}": (money[a] / scale) * (money[b] / scale) for a, b in PRODUCTS}
     measures = with_segment(money.mutate(**products), data, segment_by)
+    return summed_changes(measures, SUMS, [*KEY, "step"])
+
+
+def summed_changes(table: ir.Table, names: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
+    """Sum by keys how much each customer's measures change at its steps; cumulated, these are the sums themselves."""
     order = ibis.window(group_by="customer_id", order_by="step")
-    moves = measures.mutate(**{m: measures[m] - measures[m].lag().over(order).fill_null(0) for m in SUMS})
-    return moves.group_by([*KEY, "step"]).aggregate(**{m: moves[m].sum() for m in SUMS}).execute()
+    moves = table.mutate(**{m: table[m] - table[m].lag().over(order).fill_null(0) for m in names})
+    return moves.group_by(list(keys)).aggregate(**{m: moves[m].sum() for m in names}).execute()
+
+
+def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.DataFrame:
+    """NRR, GRR and customer retention over the months before the end of every month.
+
+    Parameters
+    ----------
+    data
+        With ``subscriptions``.
+    segment_by
+        A column; empty for the whole only.
+    months
+        How far back the opening lies.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment`` (``All`` first), ``month`` (first day; from the first with a whole span behind it), ``n_opening``
+        (customers who paid ``months`` earlier), ``n_kept`` (who pay now, too), ``opening`` (their MRR then), ``mrr``
+        (their MRR now), ``nrr``, ``nrr_ci_lower``, ``nrr_ci_upper`` (mrr / opening), ``grr``, ``grr_ci_lower``,
+        ``grr_ci_upper`` (each counted up to its MRR then), ``customer_retention``, ``customer_retention_ci_lower``,
+        ``customer_retention_ci_upper``.
+
+    Raises
+    ------
+    DataError
+        There is no ``subscriptions``.
+
+    Notes
+    -----
+    Of each customer, MRR then and now change at few steps: the sums over all customers are cumulated changes at these.
+    """
+    steps = mrr_steps(data, "month")
+    order = ibis.window(group_by="customer_id", order_by="step")
+    change = steps.cents - steps.cents.lag().over(order).fill_null(0)
+    now = steps.select("customer_id", "step", now=change, then=ibis.literal(0, "int64"))
+    then = now.select("customer_id", step=now.step + months, now=ibis.literal(0, "int64"), then=now.now)
+    both = now.union(then).group_by(["customer_id", "step"]).aggregate(now=ibis._.now.sum(), then=ibis._.then.sum())
+    running = ibis.cumulative_window(group_by="customer_id", order_by="step")
+    levels = both.select("customer_id", "step", **{c: both[c].sum().over(running) for c in ("then", "now")})
+    x, y = (levels[c] / float(MINOR_UNITS) for c in ("then", "now"))
+    present, least = x > 0, ibis.least(x, y)
+    values = {"n": 1.0, "kept": (y > 0).cast("float64"), "x": x, "y": y, "z": least}
+    values |= {"xx": x * x, "yy": y * y, "zz": least * least, "xy": x * y, "xz": x * least}
+    measured = levels.select("customer_id", "step", **{k: ibis.ifelse(present, v, 0.0) for k, v in values.items()})
+    sums = with_all(
+        summed_changes(with_segment(measured, data, segment_by), list(values), ["segment", "step"]).rename(
+            columns={"step": "at"}
+        )
+    )
+    complete = last_complete(observed(data), "month")
+    numbers = range(int(sums["at"].min()), complete + 1)
+    parts = [_cumulated(own, list(values), numbers) for _, own in sums.groupby("segment", sort=False)]
+    return _trailing_rates(pd.concat(parts, ignore_index=True))
+
+
+def _cumulated(own: pd.DataFrame, names: list[str], numbers: range) -> pd.DataFrame:
+    level = own.set_index("at")[names].cumsum().reindex(numbers, method="ffill")
+    return level[level["n"].round() > 0].rename_axis("at").reset_index().assign(segment=own["segment"].iloc[0])
+
+
+def _trailing_rates(levels: pd.DataFrame) -> pd.DataFrame:
+    n, kept = levels["n"].round().astype("int64"), levels["kept"].round().astype("int64")
+    table = pd.DataFrame({"segment": levels["segment"], "n_opening": n, "n_kept": kept})
+    table.insert(1, "month", [pd.Timestamp(period_start(int(at), "month")) for at in levels["at"]])
+    table = table.assign(opening=levels["x"].round(2), mrr=levels["y"].round(2))
+    for name, value in (("nrr", "y"), ("grr", "z")):
+        squares = (levels["xx"], levels[value * 2], levels[f"x{value}"])
+        bounds = ratio_of_sums(levels["x"], levels[value], squares=squares, n=n)
+        table[name] = levels[value] / levels["x"]
+        table[f"{name}_ci_lower"] = np.maximum(bounds.lower, 0)
+        table[f"{name}_ci_upper"] = bounds.upper if name == "nrr" else np.minimum(bounds.upper, 1)
+    share = wilson(kept, n)
+    return table.assign(
+        customer_retention=kept / n, customer_retention_ci_lower=share.lower, customer_retention_ci_upper=share.upper
+    )
 
 
 def _levels(data: DataSet, segment_by: str, period: str, max_periods: int) -> pd.DataFrame:
@@ -124,29 +206,35 @@ def _level(own: pd.DataFrame, spans: Spans, max_periods: int) -> pd.DataFrame:
     return level.reset_index(drop=True).assign(segment=own["segment"].iloc[0], cohort=cohort, period_index=at - cohort)
 
 
-def net_and_gross(pooled: pd.DataFrame) -> pd.DataFrame:
+def net_and_gross(table: pd.DataFrame, *, x: str = "period_index") -> pd.DataFrame:
     """Lay net and gross retention of the whole one under the other, to be drawn as two lines.
 
     Parameters
     ----------
-    pooled
-        As from :func:`revenue_curve`.
+    table
+        As from :func:`revenue_curve`, or from :func:`trailing` with ``x="month"``.
+    x
+        The column to draw over.
 
     Returns
     -------
     pandas.DataFrame
-        ``segment`` (``net`` or ``gross``), ``period_index``, ``n_customers``, ``share`` (of the first MRR),
+        ``segment`` (``net`` or ``gross``), the column ``x``, ``n_customers``, ``share`` (of the first MRR),
         ``ci_lower``, ``ci_upper``.
     """
-    whole = pooled[pooled["segment"] == "All"]
-    return pd.concat([_measure(whole, m).assign(segment=m) for m in ("net", "gross")], ignore_index=True)
+    whole = table[table["segment"] == "All"]
+    return pd.concat([_measure(whole, m, x).assign(segment=m) for m in ("net", "gross")], ignore_index=True)
 
 
-def net_by_segment(pooled: pd.DataFrame) -> pd.DataFrame:
+def net_by_segment(table: pd.DataFrame, *, x: str = "period_index") -> pd.DataFrame:
     """Net retention of every segment, to be drawn as one line each; columns as :func:`net_and_gross`."""
-    return _measure(pooled, "net")
+    return _measure(table, "net", x)
 
 
-def _measure(pooled: pd.DataFrame, name: str) -> pd.DataFrame:
-    columns = {f"{name}_retention": "share", f"{name}_ci_lower": "ci_lower", f"{name}_ci_upper": "ci_upper"}
-    return pooled.rename(columns=columns)[["segment", "period_index", "n_customers", "share", "ci_lower", "ci_upper"]]
+def _measure(table: pd.DataFrame, name: str, x: str) -> pd.DataFrame:
+    short = {"net": "nrr", "gross": "grr"}[name]
+    columns = {
+        f"{n}{end}": to for n in (name, short) for end, to in (("_ci_lower", "ci_lower"), ("_ci_upper", "ci_upper"))
+    }
+    renamed = table.rename(columns=columns | {f"{name}_retention": "share", short: "share", "n_opening": "n_customers"})
+    return renamed[["segment", x, "n_customers", "share", "ci_lower", "ci_upper"]]

@@ -8,10 +8,18 @@ import pytest
 
 ANALYSIS = {
     *("cohorts", "cohort_comparison", "revenue", "churn", "competing", "survival", "lifetimes"),
-    *("surveys", "survey_columns", "survey_scores", "survey_change", "survey_value", "windows"),
+    *("surveys", "survey_columns", "survey_scores", "survey_change", "survey_value", "survey_intervals", "windows"),
+    *("movements", "spending"),
     *("lifetime_models", "contract_models", "cox", "driver_columns", "drivers", "at_risk"),
 }
-SENTENCES = {"sentences", "churn_sentences", "outlook_sentences", "survey_sentences", "value_sentences"}
+SENTENCES = {
+    "sentences",
+    "churn_sentences",
+    "outlook_sentences",
+    "revenue_sentences",
+    "survey_sentences",
+    "value_sentences",
+}
 HEAVY = {"papermill": {"reports"}, "nbconvert": {"html"}, "lifelines": {"lifetime_models", "cox"}}
 SHOWING = {
     "charts",
@@ -68,6 +76,7 @@ def test_charts_and_analysis_meet_only_in_notebooks(imports):
     assert not graph["heatmaps"] - {"charts", "errors", "__init__"}
     assert not graph["estimate_charts"] - {"charts", "errors", "__init__"}
     assert not graph["survey_charts"] - {"charts", "estimate_charts", "heatmaps", "errors", "__init__"}
+    assert not graph["revenue_charts"] - {"charts", "formats", "errors", "__init__"}
     assert not any(graph[m] & ANALYSIS for m in SHOWING)
 
 

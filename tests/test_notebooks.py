@@ -384,6 +384,57 @@ def test_surveys_refuse_what_cannot_be_meant(tmp_path, root, parameters, words):
     assert words in run.error
 
 
+REVENUE = {
+    "mrr_movements": ["segment", "month", "opening", "new", "expansion", "contraction", "churn", "reactivation", "closing", "n_opening", "n_new", "n_churned", "n_reactivated", "n_closing", "nrr", "nrr_ci_lower", "nrr_ci_upper", "grr", "grr_ci_lower", "grr_ci_upper", "quick_ratio", "arpa", "logo_churn_rate"],
+    "conversions": ["month", "kind", "n", "amount", "n_all", "rate", "ci_lower", "ci_upper"],
+    "crc": ["month", "retention_cost", "n_retained", "crc", "margin", "share_of_margin", "acquisition_cost", "n_new", "cac"],
+    "definitions": ["measure", "convention", "value", "formula", "used_here"],
+}  # fmt: skip
+
+
+def test_revenue_reconciles_and_the_page_fits(tmp_path, root, open_report):
+    run, tables = report("revenue", tmp_path, data=str(root / "data"), segment_by="plan", gross_margin=0.8)
+    for name, columns in REVENUE.items():
+        assert list(tables[name])[: len(columns)] == columns
+    moved = tables["mrr_movements"]
+    cents = (moved[["opening", "new", "expansion", "contraction", "churn", "reactivation", "closing"]] * 100).round()
+    assert (cents.iloc[:, :-1].sum(axis=1) == cents["closing"]).all()
+    last = moved[moved["month"] == moved["month"].max()].set_index("segment").closing
+    assert last["All"] == pytest.approx(last.drop("All").sum())
+    price_rise = moved[(moved["segment"] == "All") & (moved["month"] == "2024-04-01")].iloc[0]
+    assert price_rise.expansion > 0.7 * TRUTH.price_rise * price_rise.opening
+    assert "a month recurs" in run.answer
+    for width, media in ((360, "screen"), (1240, "screen"), (794, "print")):
+        with open_report(run.html, width=width) as opened:
+            opened.page.emulate_media(media=media)
+            assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+            assert (len(opened.requests), opened.complaints) == (1, [])
+
+
+PAID = "customer_id,started_on,ended_on,mrr\n"
+EVERYTHING = (
+    PAID
+    + "a,2024-01-05,2024-03-01,20\na,2024-02-01,2025-01-10,30\na,2025-03-05,,5\nb,2024-06-05,2024-06-05,9\nc,2024-06-05,,0\n"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tables", "parameters", "words"),
+    [
+        ({"subscriptions": PAID + "a,2025-04-02,,10\n"}, {"as_of": "2025-04-30"}, "10 a month recurs at the end of April 2025."),
+        ({"subscriptions": PAID + "a,2025-01-02,2025-02-10,10\n"}, {"as_of": "2025-04-30"}, "0 a month recurs"),
+        ({"subscriptions": EVERYTHING}, {"as_of": "2025-06-15", "segment_by": "mrr"}, "5 a month recurs at the end of May 2025, as a month before."),
+        ({"subscriptions": PAID + "a,2025-01-02,,0\n", "costs": "month,kind,amount\n2025-03-01,retention,9\n"}, {"as_of": "2025-04-30"}, "0 a month recurs"),
+        ({"subscriptions": PAID + "a,2024-01-02,,10\n", "orders": ORDERS}, {"as_of": "2025-04-30"}, "NRR, 1 customer"),
+    ],
+    ids=["one month", "all gone", "gaps, overlaps, trials", "only trials", "one customer"],
+)  # fmt: skip
+def test_odd_data_give_a_stated_revenue_report(tmp_path, tables, parameters, words):
+    run, _ = report("revenue", tmp_path / "out", data=write(tmp_path, **tables), **parameters)
+    assert words in run.answer.replace("**", "")
+
+
 def test_faults_stop_the_report_and_are_all_named(tmp_path):
     data = write(tmp_path, customers="customer_id,started_on,churned_on\n1,01.02.2025,\n1,2025-01-01,\n")
     notebook = find_notebooks()[0]

@@ -96,6 +96,7 @@ def test_python_blocks_one_after_the_other():
     assert scope["summary"].n_customers.tolist() == [3]
     assert scope["forms"].ltv.notna().all()
     assert scope["nps"].nps.iloc[0] == 0
+    assert scope["moved"].closing.tolist() == [30, 15]
 
 
 def test_picture_is_there(root):

@@ -1,0 +1,283 @@
+"""Monthly movements of MRR: what was won, grown, shrunk, lost and won back, to the cent.
+
+The engine sums, per segment and period, the steps of every customer's MRR; levels and rates follow from these sums.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from cslib.cohorts import with_all
+from cslib.counts import MINOR_UNITS, last_complete, mrr_steps, observed, period_start, with_segment
+from cslib.errors import DataError
+from cslib.intervals import ratio_of_sums, wilson
+from cslib.tables import DataSet
+
+__all__ = ["KINDS", "conventions", "layers", "movements", "waterfall"]
+
+KINDS: Final = ("new", "reactivation", "expansion", "contraction", "churn")
+COUNTED: Final = {"new": "n_new", "reactivation": "n_reactivated", "churn": "n_churned"}
+COUNTS: Final = ("n_opening", "n_closing", *COUNTED.values())
+AMOUNTS: Final = ("opening", *KINDS, "closing")
+COLUMNS: Final = [
+    *("segment", "month", "opening", "new", "expansion", "contraction", "churn", "reactivation", "closing"),
+    *("n_opening", "n_new", "n_churned", "n_reactivated", "n_closing", "nrr", "nrr_ci_lower", "nrr_ci_upper"),
+    *("grr", "grr_ci_lower", "grr_ci_upper", "quick_ratio", "arpa", "logo_churn_rate"),
+    *("logo_churn_ci_lower", "logo_churn_ci_upper"),
+]
+
+
+def movements(
+    data: DataSet, *, segment_by: str = "", period: str = "month", confidence_level: float = 0.95
+) -> pd.DataFrame:
+    """Movements of MRR between the ends of periods, and the rates made of them.
+
+    Parameters
+    ----------
+    data
+        With ``subscriptions``; overlapping ones of a customer add up.
+    segment_by
+        A column; empty for the whole only.
+    period
+        ``month``, ``quarter`` or another of ``counts.PERIODS``.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per segment and complete period: ``segment`` (``All`` first), ``month`` (first day of the period),
+        ``opening``, ``new``, ``expansion``, ``contraction``, ``churn``, ``reactivation``, ``closing`` (MRR; opening and
+        the five movements add up to closing, to the cent; contraction and churn are negative or 0), ``n_opening``,
+        ``n_new``, ``n_churned``, ``n_reactivated``, ``n_closing`` (customers who pay), ``nrr``, ``nrr_ci_lower``,
+        ``nrr_ci_upper`` (MRR now of customers of the opening / opening), ``grr``, ``grr_ci_lower``, ``grr_ci_upper``
+        (each counted up to its MRR at the opening, 0–1), ``quick_ratio`` (new, expansion and reactivation / contraction
+        and churn), ``arpa`` (closing / customers), ``logo_churn_rate`` (churned / customers of the opening),
+        ``logo_churn_ci_lower``, ``logo_churn_ci_upper``. Rates without a base are missing.
+
+    Raises
+    ------
+    DataError
+        There is no ``subscriptions``, or no period is complete.
+
+    Notes
+    -----
+    A customer counts while its MRR is above 0: a trial at 0 is nobody yet, and the first period end at which it pays
+    makes it new. One that pays nothing at a period's end has churned, and is a reactivation when it pays again.
+    Intervals of NRR and GRR: delta method over customers; of logo churn: Wilson score.
+
+    Examples
+    --------
+    One customer pays 10, then 15; another pays 20 in January and leaves.
+
+    >>> import pandas as pd, cslib
+    >>> rows = pd.DataFrame({"customer_id": ["a", "a", "b"], "mrr": [10, 15, 20],
+    ...                      "started_on": ["2025-01-05", "2025-02-05", "2025-01-09"],
+    ...                      "ended_on": ["2025-02-05", None, "2025-02-20"]})
+    >>> moved = movements(cslib.load({"subscriptions": rows}, as_of="2025-02-28"))
+    >>> moved[["opening", "new", "expansion", "churn", "closing"]].values.tolist()
+    [[0.0, 30.0, 0.0, 0.0, 30.0], [30.0, 0.0, 5.0, -20.0, 15.0]]
+    >>> moved[["nrr", "logo_churn_rate"]].iloc[1].tolist()
+    [0.5, 0.5]
+    """
+    sums = with_all(_sums(data, segment_by, period).rename(columns={"step": "at"}))
+    complete = last_complete(observed(data), period)
+    sums = sums[sums["at"] <= complete]
+    if sums.empty:
+        msg = f"No {period} of subscriptions is complete by {data.as_of}. Choose a later as_of, or a shorter period."
+        raise DataError(msg)
+    numbers = range(int(sums["at"].min()), complete + 1)
+    parts = [_levels(own, numbers) for _, own in sums.groupby("segment", sort=False)]
+    levels = pd.concat(parts, ignore_index=True)
+    levels["month"] = [pd.Timestamp(period_start(int(at), period)) for at in levels["at"]]
+    return _rates(levels, confidence_level)
+
+
+def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
+    """Sum the steps of every kind, in cents, and their products, by segment and period."""
+    steps = mrr_steps(data, period)
+    order = ibis.window(group_by="customer_id", order_by="step")
+    running = ibis.cumulative_window(group_by="customer_id", order_by="step")
+    paid = (steps.cents > 0).cast("int64")
+    steps = steps.select(
+        "customer_id",
+        "step",
+        c=steps.cents,
+        p=steps.cents.lag().over(order).fill_null(0),
+        times=paid.sum().over(running),
+    )
+    steps = with_segment(steps, data, segment_by)
+    kinds, present = _kinds(steps), steps.p > 0
+    p, c = steps.p / float(MINOR_UNITS), steps.c / float(MINOR_UNITS)
+    least = ibis.least(p, c)
+    # what is to be added to Σp² over all who paid before, to give Σc², Σpc, and with m = min(p, c) Σm² and Σpm
+    products = {"cc": c * c, "pc": p * c, "mm": least * least, "pm": p * least}
+    return (
+        steps.group_by(["segment", "step"])
+        .aggregate(
+            **{kind: (steps.c - steps.p).sum(where=is_it).fill_null(0) for kind, is_it in kinds.items()},
+            **{COUNTED[kind]: is_it.sum().fill_null(0) for kind, is_it in kinds.items() if kind in COUNTED},
+            **{name: (value - p * p).sum(where=present).fill_null(0.0) for name, value in products.items()},
+            squares=(c * c - p * p).sum(),
+        )
+        .execute()
+    )
+
+
+def _kinds(steps: ir.Table) -> dict[str, ir.BooleanValue]:
+    """Tell which kind of movement a step from p to c is; a step to the same is none."""
+    begins = (steps.p == 0) & (steps.c > 0)
+    return {
+        "new": begins & (steps.times == 1),
+        "reactivation": begins & (steps.times > 1),
+        "expansion": (steps.p > 0) & (steps.c > steps.p),
+        "contraction": (steps.c > 0) & (steps.c < steps.p),
+        "churn": (steps.p > 0) & (steps.c == 0),
+    }
+
+
+def _levels(own: pd.DataFrame, numbers: range) -> pd.DataFrame:
+    """Movements of one segment in every period, and the levels that they add up to."""
+    table = own.drop(columns="segment").set_index("at").reindex(numbers, fill_value=0)
+    table["closing"] = table[list(KINDS)].sum(axis=1).cumsum()
+    table["n_closing"] = (table["n_new"] + table["n_reactivated"] - table["n_churned"]).cumsum()
+    for level in ("closing", "n_closing"):
+        table[level.replace("closing", "opening")] = table[level].shift(fill_value=0)
+    table["pp"] = table["squares"].cumsum().shift(fill_value=0.0)
+    return table.rename_axis("at").reset_index().assign(segment=own["segment"].iloc[0])
+
+
+def _rates(levels: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
+    levels = levels.astype(dict.fromkeys([*COUNTED.values(), "n_opening", "n_closing"], "int64"))
+    cents = levels[list(AMOUNTS)]
+    levels[list(AMOUNTS)] = cents / MINOR_UNITS
+    opening, n = levels["opening"].where(cents["opening"] > 0), levels["n_opening"]
+    kept = levels["opening"] + levels["contraction"] + levels["churn"]
+    for name, value, products in (("nrr", kept + levels["expansion"], ("cc", "pc")), ("grr", kept, ("mm", "pm"))):
+        yy, xy = (levels["pp"] + levels[c] for c in products)
+        bounds = ratio_of_sums(
+            levels["opening"], value, squares=(levels["pp"], yy, xy), n=n, confidence_level=confidence_level
+        )
+        levels[name] = value / opening
+        levels[f"{name}_ci_lower"] = np.maximum(bounds.lower, 0)
+        levels[f"{name}_ci_upper"] = bounds.upper if name == "nrr" else np.minimum(bounds.upper, 1)
+    won = levels[["new", "expansion", "reactivation"]].sum(axis=1)
+    lost = -levels[["contraction", "churn"]].sum(axis=1)
+    churned = wilson(levels["n_churned"], n, confidence_level=confidence_level)
+    levels = levels.assign(
+        quick_ratio=won / lost.where(lost > 0),
+        arpa=levels["closing"] / levels["n_closing"].where(levels["n_closing"] > 0),
+        logo_churn_rate=levels["n_churned"] / n.where(n > 0),
+        logo_churn_ci_lower=churned.lower,
+        logo_churn_ci_upper=churned.upper,
+    )
+    return levels[COLUMNS]
+
+
+def waterfall(moved: pd.DataFrame, *, periods: int = 1) -> pd.DataFrame:
+    """Lay the movements of the last periods out as steps from opening to closing.
+
+    Parameters
+    ----------
+    moved
+        As from :func:`movements`; only ``All`` is used.
+    periods
+        How many of the last periods to take together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``step`` (opening, the five movements, closing), ``amount``, ``start`` and ``end`` (of the bar).
+    """
+    rows = moved[moved["segment"] == "All"].tail(periods)
+    amounts = [rows["opening"].iloc[0], *(rows[kind].sum() for kind in KINDS), rows["closing"].iloc[-1]]
+    ends = np.cumsum(amounts[:-1])
+    starts = [0.0, *ends[:-1], 0.0]
+    return pd.DataFrame(
+        {"step": ["opening", *KINDS, "closing"], "amount": amounts, "start": starts, "end": [*ends, amounts[-1]]}
+    )
+
+
+def layers(retention: pd.DataFrame) -> pd.DataFrame:
+    """Split MRR by the year in which customers started.
+
+    Parameters
+    ----------
+    retention
+        As from :func:`cslib.revenue.revenue_retention` by month, with as many periods as there are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``cohort`` (year, as text), ``month`` (first day), ``mrr``; over the cohorts it adds up to the closing MRR.
+    """
+    whole = retention[(retention["segment"] == "All") & retention["mrr"].notna()]
+    months = [c + pd.DateOffset(months=int(k)) for c, k in zip(whole["cohort"], whole["period_index"], strict=True)]
+    rows = pd.DataFrame({"cohort": whole["cohort"].dt.year.astype(str), "month": months, "mrr": whole["mrr"]})
+    return rows.groupby(["cohort", "month"])["mrr"].sum().reset_index()
+
+
+def conventions(moved: pd.DataFrame, *, months: int = 12) -> pd.DataFrame:
+    """Rates of the last months under conventions that differ between vendors, side by side.
+
+    Parameters
+    ----------
+    moved
+        As from :func:`movements` by month; only ``All`` is used.
+    months
+        How many of the last months to take together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``measure``, ``convention``, ``value`` (a monthly rate, or the quick ratio, over all these months), ``formula``,
+        ``used_here`` (bool).
+
+    References
+    ----------
+    ChartMogul help centre, "Net MRR Churn Rate" and "MRR Churn Rate"; Stripe support, "Calculating subscriber churn
+    rate in Billing" (read in November 2026).
+    """
+    s = moved[moved["segment"] == "All"].tail(months)[[*KINDS, "opening", *COUNTS]].sum()
+    lost, grown, n = -(s.contraction + s.churn), s.expansion, s.n_opening
+    net, offset = lost - grown, lost - grown - s.reactivation
+    measures = {  # of each, the first is the one used here
+        "customer churn": {
+            "of the opening (ChartMogul, cslib)": (s.n_churned, n, "left / customers of the opening"),
+            "of the average base": (2 * s.n_churned, n + s.n_closing, "left / mean of opening and closing"),
+            "newcomers in the base (Stripe)": (s.n_churned, n + s.n_new + s.n_reactivated, "left / (opening + came)"),
+        },
+        "gross revenue churn": {
+            "with contraction (ChartMogul, cslib)": (lost, s.opening, "(churn + contraction) / opening"),
+            "cancellations only": (-s.churn, s.opening, "churn / opening"),
+        },
+        "net revenue churn": {
+            "without reactivation (cslib)": (net, s.opening, "(churn + contraction − expansion) / opening"),
+            "with reactivation (ChartMogul)": (offset, s.opening, "the same less reactivation"),
+        },
+        "NRR": {
+            "customers of the opening (cslib)": (s.opening - net, s.opening, "1 − net revenue churn"),
+            "reactivation counts": (s.opening - offset, s.opening, "1 − net revenue churn with reactivation"),
+        },
+        "quick ratio": {
+            "with reactivation (cslib)": (s.new + grown + s.reactivation, lost, "won / lost"),
+            "without reactivation": (s.new + grown, lost, "(new + expansion) / lost"),
+        },
+    }
+    rows = [
+        {
+            "measure": m,
+            "convention": c,
+            "value": top / base if base else np.nan,
+            "formula": formula,
+            "used_here": i == 0,
+        }
+        for m, found in measures.items()
+        for i, (c, (top, base, formula)) in enumerate(found.items())
+    ]
+    return pd.DataFrame(rows)
