@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cslib.cohorts import with_all
-from cslib.counts import MINOR_UNITS, last_complete, mrr_steps, observed, period_start, with_segment
+from cslib.counts import MINOR_UNITS, first_whole, last_complete, mrr_steps, observed, period_start, with_segment
 from cslib.errors import DataError
 from cslib.intervals import ratio_of_sums, wilson
 from cslib.tables import DataSet
@@ -51,14 +51,15 @@ def movements(
     Returns
     -------
     pandas.DataFrame
-        One row per segment and complete period: ``segment`` (``All`` first), ``month`` (first day of the period),
-        ``opening``, ``new``, ``expansion``, ``contraction``, ``churn``, ``reactivation``, ``closing`` (MRR; opening and
-        the five movements add up to closing, to the cent; contraction and churn are negative or 0), ``n_opening``,
-        ``n_new``, ``n_churned``, ``n_reactivated``, ``n_closing`` (customers who pay), ``nrr``, ``nrr_ci_lower``,
-        ``nrr_ci_upper`` (MRR now of customers of the opening / opening), ``grr``, ``grr_ci_lower``, ``grr_ci_upper``
-        (each counted up to its MRR at the opening, 0–1), ``quick_ratio`` (new, expansion and reactivation / contraction
-        and churn), ``arpa`` (closing / customers), ``logo_churn_rate`` (churned / customers of the opening),
-        ``logo_churn_ci_lower``, ``logo_churn_ci_upper``. Rates without a base are missing.
+        One row per segment and complete period, from ``observed_from`` on: ``segment`` (``All`` first), ``month``
+        (first day of the period), ``opening``, ``new``, ``expansion``, ``contraction``, ``churn``, ``reactivation``,
+        ``closing`` (MRR; opening and the five movements add up to closing, to the cent; contraction and churn are
+        negative or 0), ``n_opening``, ``n_new``, ``n_churned``, ``n_reactivated``, ``n_closing`` (customers who pay),
+        ``nrr``, ``nrr_ci_lower``, ``nrr_ci_upper`` (MRR now of customers of the opening / opening), ``grr``,
+        ``grr_ci_lower``, ``grr_ci_upper`` (each counted up to its MRR at the opening, 0–1), ``quick_ratio`` (new,
+        expansion and reactivation / contraction and churn), ``arpa`` (closing / customers), ``logo_churn_rate``
+        (churned / customers of the opening), ``logo_churn_ci_lower``, ``logo_churn_ci_upper``. Rates without a base
+        are missing.
 
     Raises
     ------
@@ -88,12 +89,15 @@ def movements(
     sums = with_all(_sums(data, segment_by, period).rename(columns={"step": "at"}))
     complete = last_complete(observed(data), period)
     sums = sums[sums["at"] <= complete]
-    if sums.empty:
+    # before records began, those who had left are missing
+    first = first_whole(data.observed_from, period) if data.observed_from else 0
+    if sums.empty or first > complete:
         msg = f"No {period} of subscriptions is complete by {data.as_of}. Choose a later as_of, or a shorter period."
         raise DataError(msg)
     numbers = range(int(sums["at"].min()), complete + 1)
     parts = [_levels(own, numbers) for _, own in sums.groupby("segment", sort=False)]
     levels = pd.concat(parts, ignore_index=True)
+    levels = levels[levels["at"] >= first].reset_index(drop=True)
     levels["month"] = [pd.Timestamp(period_start(int(at), period)) for at in levels["at"]]
     return _rates(levels, confidence_level)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cslib.cohorts import KEY, Spans, read_spans, refuse_nobody, with_all
-from cslib.counts import MINOR_UNITS, last_complete, mrr_steps, observed, period_start, with_segment
+from cslib.counts import MINOR_UNITS, last_complete, mrr_steps, observed, ordinal, period_start, with_segment
 from cslib.intervals import ratio_of_sums, wilson
 from cslib.tables import DataSet
 
@@ -160,7 +160,10 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     complete = last_complete(observed(data), "month")
     numbers = range(int(sums["at"].min()), complete + 1)
     parts = [_cumulated(own, list(values), numbers) for _, own in sums.groupby("segment", sort=False)]
-    return _trailing_rates(pd.concat(parts, ignore_index=True))
+    levels = pd.concat(parts, ignore_index=True)
+    if data.observed_from:  # who had left before is missing from every opening until then
+        levels = levels[levels["at"] >= ordinal(data.observed_from, "month") + months].reset_index(drop=True)
+    return _trailing_rates(levels)
 
 
 def _cumulated(own: pd.DataFrame, names: list[str], numbers: range) -> pd.DataFrame:

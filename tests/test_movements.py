@@ -117,6 +117,20 @@ def test_by_quarter_and_by_segment():
     assert quarters.loc[("y", "2025-04-01"), "nrr"] == 1
 
 
+def test_months_before_records_began_are_left_out(tmp_path):
+    """Who left before March is not recorded: January and February would look as if nobody had."""
+    rows = "a,2025-01-10,,10\nb,2025-02-10,2025-04-10,5\n"
+    (tmp_path / "subscriptions.csv").write_text("customer_id,started_on,ended_on,mrr\n" + rows)
+    (tmp_path / "cslib.toml").write_text("as_of = 2025-06-30\nobserved_from = 2025-03-01\n")
+    data = load(tmp_path)
+    found = by_month(data)
+    assert found.index.tolist() == ["2025-03", "2025-04", "2025-05", "2025-06"]
+    assert (found.loc["2025-03", "opening"], found.loc["2025-04", "nrr"]) == (15, pytest.approx(2 / 3))
+    back = trailing(data, months=1)
+    assert back.loc[back["segment"] == "All", "month"].min() == pd.Timestamp("2025-04-01")
+    assert trailing(data, months=12).empty
+
+
 def test_nothing_complete_and_nothing_there():
     with pytest.raises(DataError, match="No month of subscriptions is complete by 2025-06-15"):
         movements(subscribed(("a", "2025-06-10", None, 10), as_of="2025-06-15"))
