@@ -70,7 +70,9 @@ def movements(
     -----
     A customer counts while its MRR is above 0: a trial at 0 is nobody yet, and the first period end at which it pays
     makes it new. One that pays nothing at a period's end has churned, and is a reactivation when it pays again.
-    Intervals of NRR and GRR: delta method over customers; of logo churn: Wilson score.
+    Intervals of NRR and GRR: delta method over customers; of logo churn: Wilson score. Simulated with skewed prices and
+    one customer in eleven moving, those of a month cover 93 to 95 % from 1,000 customers on; of 300, NRR covers 92 %
+    and GRR 87 %. Over a year (:func:`cslib.revenue.trailing`), when more have moved, both cover 93 to 95 % from 100 on.
 
     Examples
     --------

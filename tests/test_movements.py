@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from cslib import load
 from cslib.errors import DataError, MissingTableError
+from cslib.intervals import ratio_of_sums
 from cslib.movements import KINDS, conventions, layers, movements, waterfall
 from cslib.revenue import revenue_retention, trailing
 
-COVERED = 3 * np.sqrt(0.05 * 0.95 / 400)
+REPEATS = 2000
 
 
 def subscribed(*rows, as_of="2025-06-30", **more):
@@ -223,13 +224,12 @@ def test_waterfall_ends_where_it_should(root):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [300, 3000])
-def test_nrr_interval_covers(n):
-    """Log-normal prices; 3 % leave, 2 % shrink by a third, 4 % grow by half: NRR 0.97 · (1 − …)."""
-    rng, hits = np.random.default_rng(n), {"nrr": 0, "grr": 0}
+def test_monthly_intervals_cover():
+    """A thousand log-normal prices; 3 % leave, 2 % shrink by a third, 4 % grow by half."""
+    n, rng, hits = 1000, np.random.default_rng(8), {"nrr": 0, "grr": 0}
     factors, shares = np.array([0, 2 / 3, 1.5, 1]), [0.03, 0.02, 0.04, 0.91]
     truth = {"nrr": factors @ shares, "grr": np.minimum(factors, 1) @ shares}
-    for _ in range(400):
+    for _ in range(300):
         price, factor = np.exp(rng.normal(4, 0.8, n)).round(2), rng.choice(factors, n, p=shares)
         first = pd.DataFrame({"customer_id": np.arange(n).astype(str), "started_on": "2025-01-01", "mrr": price})
         first["ended_on"] = np.where(factor == 1, None, "2025-02-10")
@@ -239,4 +239,17 @@ def test_nrr_interval_covers(n):
         for name, value in truth.items():
             hits[name] += row[f"{name}_ci_lower"] <= value <= row[f"{name}_ci_upper"]
     for name in truth:
-        assert 0.95 - COVERED - (0.02 if n == 300 else 0) <= hits[name] / 400 <= 1
+        assert hits[name] / 300 >= 0.94 - 3 * np.sqrt(0.06 * 0.94 / 300)
+
+
+@pytest.mark.parametrize("n", [100, 300, 3000])
+def test_yearly_intervals_cover(n):
+    """The same sums as over twelve months, when 30 % have left, 10 % shrunk and 20 % grown."""
+    rng, factors, shares = np.random.default_rng(n), np.array([0, 2 / 3, 1.5, 1]), [0.3, 0.1, 0.2, 0.4]
+    x = np.exp(rng.normal(4, 0.8, (REPEATS, n)))
+    factor = rng.choice(factors, (REPEATS, n), p=shares)
+    for kept in (factor, np.minimum(factor, 1)):
+        y, truth = x * kept, (factors if kept is factor else np.minimum(factors, 1)) @ shares
+        squares = ((x * x).sum(axis=1), (y * y).sum(axis=1), (x * y).sum(axis=1))
+        found = ratio_of_sums(x.sum(axis=1), y.sum(axis=1), squares=squares, n=np.full(REPEATS, n))
+        assert 0.92 <= np.mean((found.lower <= truth) & (truth <= found.upper)) <= 0.965
