@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cslib.drawing import drawing
+from cslib.drawing import drawing, sparkline
 from cslib.errors import ParameterError, counted, did_you_mean
 from cslib.formats import format_interval, format_value, inline, unbroken
 
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Card", "cards", "data_check", "figure", "format_value", "note", "table"]
+__all__ = ["Card", "cards", "data_check", "figure", "format_value", "note", "see_also", "table"]
 
 MIME = "application/vnd.cslib+json"
 MOST_COLUMNS = 13  # shown of a table; a printed page holds no more
+STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}
 RUN_DIR = "CSLIB_RUN_DIR"  # set by the report engine for its kernel: the folder that takes the CSV files
 # Sent with every fragment and taken off again by the report engine, whose page has its own sheet.
 JUPYTER_STYLE = f"<style>{(Path(__file__).parent / 'template' / 'jupyter.css').read_text(encoding='utf-8')}</style>"
@@ -53,7 +54,15 @@ class Card:
     currency
         Code before an amount of money, such as "USD".
     detail
-        A short extra line, such as "vs May: +0.3 points, within noise".
+        Short extra lines, such as "vs May: +0.3 points, within noise".
+    status
+        "met", "missed" or "not clear"; shown with `target`.
+    target
+        What was to be reached, in words.
+    trend
+        The last values, the earliest first, for a small line; missing ones are gaps.
+    limits
+        Lower and upper end of a band behind that line.
     """
 
     label: str
@@ -64,6 +73,10 @@ class Card:
     n: int | None = None
     currency: str = ""
     detail: str = ""
+    status: str = ""
+    target: str = ""
+    trend: tuple[float, ...] = ()
+    limits: tuple[float, float] | None = None
 
 
 def _show(html: str, text: str, bundle: Mapping[str, object]) -> None:
@@ -81,6 +94,8 @@ def _checked(name: str) -> str:
 
 
 def _finite(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -107,10 +122,15 @@ def _card_lines(card: Card) -> tuple[str, str, str]:
 
 
 def _card_html(card: Card) -> str:
-    kinds = ("label", "value", "interval", "detail")
-    lines = zip(kinds, (card.label, *_card_lines(card)), strict=True)
-    html = "".join(f'<div class="cs-{kind}">{escape(line)}</div>' for kind, line in lines if line)
-    return f'<div class="cs-card">{html}</div>'
+    value, interval, detail = (escape(line) for line in _card_lines(card))
+    status = ""
+    if card.status:
+        kind, sign = STATUS[card.status]
+        status = f'<div class="cs-status cs-{kind}">{unbroken(f"{sign} {card.status} · {card.target}")}</div>'
+    lines = {"interval": interval, "detail": detail}
+    html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in lines.items() if line)
+    head = f'<div class="cs-label">{escape(card.label)}</div><div class="cs-value">{value}</div>'
+    return f'<div class="cs-card">{head}{status}{sparkline(card.trend, card.limits)}{html}</div>'
 
 
 def table(
@@ -305,6 +325,23 @@ def note(text: str, *, kind: str = "note") -> None:
     how = kind == "how_to_read"
     html = how_to_read(f"<p>{inline(text)}</p>") if how else f'<p class="cs cs-{kind}">{inline(text)}</p>'
     _show(html, text.replace("**", ""), {"kind": kind, "text": text})
+
+
+def see_also(**reports: str) -> None:
+    """Point to other reports; those that are not there are left out, and all of them outside a report.
+
+    Parameters
+    ----------
+    reports
+        What each one tells, by its name.
+    """
+    folder = os.environ.get(RUN_DIR)
+    there = {n: t for n, t in reports.items() if folder and (Path(folder).parents[1] / f"{n}.html").exists()}
+    links = " · ".join(f'<a href="{escape(name)}.html">{escape(text)}</a>' for name, text in there.items())
+    html = f'<p class="cs cs-see">Read on: {links}</p>' if there else ""
+    _show(
+        html, " · ".join(f"{text}: {name}" for name, text in there.items()), {"kind": "see_also", "reports": [*there]}
+    )
 
 
 def how_to_read(html: str) -> str:

@@ -11,11 +11,14 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
 
-__all__ = ["drawing"]
+__all__ = ["drawing", "sparkline"]
 
 SVG_LIMIT = 400_000
+SPARK = (150, 36)  # pixels
 LEGIBLE = 10  # pixels of the smallest text, however narrow the screen
 # Charts are drawn once, in these colours; the page swaps them for its own, so one chart serves both themes.
 THEME = {
@@ -54,6 +57,44 @@ def drawing(fig: Figure, name: str, alt: str) -> str:
     if pyplot := sys.modules.get("matplotlib.pyplot"):  # else no notebook would show the figure once more
         pyplot.close(fig)
     return html
+
+
+def sparkline(values: Sequence[float], limits: tuple[float, float] | None = None) -> str:
+    """Draw a small line without axes, its last point marked, over a band of limits.
+
+    Parameters
+    ----------
+    values
+        The earliest first; missing ones are gaps.
+    limits
+        Lower and upper end of the band; empty: none.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` that readers of the screen pass over, because the card beside it says the same; empty with fewer
+        than two values.
+    """
+    known = [v for v in values if math.isfinite(v)]
+    if len(known) < 2:
+        return ""
+    ends = [*known, *(limits or ())]
+    low, span = min(ends), (max(ends) - min(ends)) or 1.0
+    width, height = SPARK
+    at = [4 + i * (width - 8) / (len(values) - 1) for i in range(len(values))]
+    up = [4 + (height - 8) * (1 - (v - low) / span) for v in values]
+    path, pen = "", "M"
+    for x, y in zip(at, up, strict=True):
+        path, pen = (f"{path}{pen}{x:.1f} {y:.1f} ", "L") if math.isfinite(y) else (path, "M")
+    band = ""
+    if limits:
+        top, bottom = (4 + (height - 8) * (1 - (v - low) / span) for v in reversed(limits))
+        band = f'<rect x="0" y="{top:.1f}" width="{width}" height="{bottom - top:.1f}" class="cs-band"/>'
+    dot = f'<circle cx="{at[-1]:.1f}" cy="{up[-1]:.1f}" r="2.6"/>' if math.isfinite(up[-1]) else ""
+    box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    return (
+        f'<svg class="cs-spark" {box} aria-hidden="true" focusable="false">{band}<path d="{path.strip()}"/>{dot}</svg>'
+    )
 
 
 def _png(fig: Figure, alt: str) -> str:

@@ -65,6 +65,11 @@ def _months(value: float) -> str:
     return f"{text} month" if text == "1" else f"{text} months"
 
 
+def _days(value: float) -> str:
+    text = _decimals(value, ",.0f" if abs(value) >= 10 or float(value).is_integer() else ".1f")
+    return f"{text} day" if text == "1" else f"{text} days"
+
+
 def _amount(value: float) -> str:
     return _decimals(value, ",.0f" if abs(value) >= 1000 or float(value).is_integer() else ",.2f")
 
@@ -83,6 +88,7 @@ UNITS: Mapping[str, Callable[[float], str]] = {
     "points": _points,
     "p_value": _p_value,
     "months": _months,
+    "days": _days,
     "money": _money,
     "amount": _amount,
     "plain": lambda value: _decimals(value, ".15g"),
@@ -97,7 +103,7 @@ def format_value(value: float | None, unit: str = "number", currency: str = "") 
     value
         The number; None and NaN are "not measured".
     unit
-        "number"; "percent" for a share 0 to 1; "points" for a difference of shares; "p_value"; "months";
+        "number"; "percent" for a share 0 to 1; "points" for a difference of shares; "p_value"; "months"; "days";
         "money" (shortened: 412 k); "amount" (money in full, for tables); "plain" (as it is, for years and codes).
     currency
         Code put before "money" and "amount".
@@ -154,7 +160,7 @@ def format_interval(lower: float | None, upper: float | None, unit: str = "numbe
     ('6.3 to 13.2', '33 to 37', '')
     """
     ends = [e for e in (lower, upper) if e is not None and not math.isnan(e)]
-    texts = [re.sub(r" (%|points|months?)$", "", format_value(e, unit)).removeprefix("+") for e in ends]
+    texts = [re.sub(r" (%|points|months?|days?)$", "", format_value(e, unit)).removeprefix("+") for e in ends]
     return " to ".join(texts) if len(texts) == 2 else ""
 
 

@@ -53,6 +53,14 @@ currency = "{currency}"
 
 [customers]
 segments = ["plan", "region", "channel", "onboarding"]
+
+[targets]
+nrr = 0.95
+customer_churn_rate = 0.03
+crc_share_of_margin = [0.03, 0.06]
+nps = 40
+active_share = 0.85
+time_to_value = 21
 """
 
 

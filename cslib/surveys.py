@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from cslib.contract import FIRST_YEAR, OWN, SCALES
-from cslib.counts import MAX_SEGMENTS, check_segments, observed, period_ordinal
+from cslib.counts import MAX_SEGMENTS, check_segments, observed, ordinal, period_ordinal
 from cslib.errors import DataError, ParameterError, check_choice
 from cslib.survey_columns import MISSING, holder_of, with_columns
 from cslib.tables import DataSet
@@ -27,6 +27,7 @@ SILENT: Final = -1  # in place of a score: asked, no answer
 ABSENT: Final = -2  # not asked in the window
 STATES: Final = ("no answer", "not asked")
 SCORES: Final = 64  # more than any scale has, and any column of segments
+QUARTER: Final = 3  # months
 DAYS: Final = 2**20  # more than any calendar has
 KEY: Final = OWN + "key"
 AT: Final = OWN + "at"
@@ -374,7 +375,9 @@ def _check_answered(found: pd.DataFrame, table: ir.Table, asked: Measure, window
     raise DataError(msg)
 
 
-def answers_by_period(data: DataSet, asked: Measure, *, column: str = "", period: str = "month") -> pd.DataFrame:
+def answers_by_period(
+    data: DataSet, asked: Measure, *, column: str = "", period: str = "month", ending: date | None = None
+) -> pd.DataFrame:
     """Count customers by what they answered in each calendar period.
 
     Parameters
@@ -385,15 +388,23 @@ def answers_by_period(data: DataSet, asked: Measure, *, column: str = "", period
         One of its columns; empty for the whole only.
     period
         ``month``, ``quarter`` or another of ``counts.PERIODS``, by the day of invitation.
+    ending
+        Last day of a month: quarters end with it, and with every third before and after; empty: calendar quarters.
 
     Returns
     -------
     pandas.DataFrame
-        ``at`` (number of the period), ``segment``, ``now`` (the answer, or -1), ``n`` (customers).
+        ``at`` (number of the period; of quarters that end otherwise, of the calendar quarter in which they begin),
+        ``segment``, ``now`` (the answer, or -1), ``n`` (customers).
     """
     table = data.table("surveys")
     rows = table.filter(table.survey == asked.survey)
-    rows = rows.mutate(**{KEY: _key(rows, [asked]), AT: period_ordinal(rows.asked_on, period)})
+    at = period_ordinal(rows.asked_on, period)
+    if ending is not None:
+        at = ((period_ordinal(rows.asked_on, "month") - (ordinal(ending, "month") + 1) % QUARTER) // QUARTER).cast(
+            "int64"
+        )
+    rows = rows.mutate(**{KEY: _key(rows, [asked]), AT: at})
     own = bool(column) and holder_of(data, column) == "surveys"
     levels = _levels(rows, column) if own else []
     value = {"segment": _packed(rows, column, levels).max()} if own else {}
