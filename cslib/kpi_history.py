@@ -130,7 +130,7 @@ def measure_all(data: DataSet, everybody: DataSet | None = None, *, setting: Set
         there = f"There are: {', '.join(data.tables)}. Add subscriptions, customers, surveys or usage."
         msg = f"No KPI can be measured in {data.label or 'the data set'}. {there}"
         raise MissingTableError(msg)
-    reasons = {n: reasons.get(n, f"needs {k.needs}") for n, k in kpis.items() if n not in found}
+    reasons = {n: reasons.get(n, _absent(n, k, data)) for n, k in kpis.items() if n not in found}
     history = pd.concat(parts, ignore_index=True).drop_duplicates(["kpi", "segment", "until"])[HISTORY]
     order = history["kpi"].map({name: i for i, name in enumerate(kpis)})
     history = history.assign(order=order, part=history["segment"] != WHOLE)
@@ -149,6 +149,11 @@ def _reason(kpi: Kpi, error: DataError) -> str:
     return f"needs {kpi.needs}" if isinstance(error, MissingTableError) else str(error)
 
 
+def _absent(name: str, kpi: Kpi, data: DataSet) -> str:
+    there = set(kpi.sources) <= set(data.tables) and (name != "feature_adoption" or has_features(data))
+    return kpi.blank if there else f"needs {kpi.needs}"
+
+
 def _rows(kpi: str, table: pd.DataFrame, value: str, *, n: str, bounds: str = "") -> pd.DataFrame:
     """Bring a column of a result, with its bounds, into the shape of the history."""
     ends = {end: table.get(f"{bounds}{end}", np.nan) for end in ENDS}
@@ -160,7 +165,7 @@ def _rows(kpi: str, table: pd.DataFrame, value: str, *, n: str, bounds: str = ""
 
 def _ended(table: pd.DataFrame) -> pd.DataFrame:
     """Add the last day of each month."""
-    return table.assign(until=table["month"] + pd.offsets.MonthEnd(0))
+    return table.assign(until=pd.to_datetime(table["month"]) + pd.offsets.MonthEnd(0))
 
 
 def _revenue(data: DataSet, everybody: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:

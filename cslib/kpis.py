@@ -42,8 +42,6 @@ class Kpi:
         What to add where it cannot be measured.
     blank
         Why it can be missing although the tables are there.
-    report
-        The notebook that says more.
     variants
         Other definitions in use.
     grows
@@ -62,7 +60,6 @@ class Kpi:
     sources: tuple[str, ...]
     needs: str
     blank: str
-    report: str
     variants: tuple[str, ...] = ()
     grows: bool = False
     twin: str = ""
@@ -86,133 +83,133 @@ CATALOGUE: Final = {
     "mrr": Kpi(
         "MRR", "growth", "How much recurs every month?",
         "MRR of all subscriptions that cover the last day of the month", "money", "up", 1, *_PAID,
-        "there are no customers", "revenue", ("discounts and trials count as priced",), grows=True,
+        "there are no customers", ("discounts and trials count as priced",), grows=True,
     ),
     "arpa": Kpi(
         "ARPA", "growth", "What does a customer pay a month?", "MRR / customers who pay", "money", "up", 1, *_PAID,
-        "nobody pays", "revenue", ("over all customers, trials included",), grows=True,
+        "nobody pays", ("over all customers, trials included",), grows=True,
     ),
     "quick_ratio": Kpi(
         "Quick ratio", "growth", "How much MRR comes for each 1 that goes?",
         "(new + expansion + reactivation) / (contraction + churn)", "number", "up", 1, *_PAID,
-        "nothing was lost in the month", "revenue", ("without reactivation",),
+        "nothing was lost in the month", ("without reactivation",),
     ),
     "upsell_rate": Kpi(
         "Upsell rate", "growth", "How many orders are upsells?", "upsell orders / orders of any kind", "percent",
-        "up", 12, *_SOLD, _NO_ORDERS, "revenue", ("over customers instead of orders",),
+        "up", 12, *_SOLD, _NO_ORDERS, ("over customers instead of orders",),
     ),
     "cross_sell_rate": Kpi(
         "Cross-sell rate", "growth", "How many orders are cross-sells?", "cross-sell orders / orders of any kind",
-        "percent", "up", 12, *_SOLD, _NO_ORDERS, "revenue", ("over customers instead of orders",),
+        "percent", "up", 12, *_SOLD, _NO_ORDERS, ("over customers instead of orders",),
     ),
     "cac": Kpi(
         "CAC", "growth", "What does it cost to win a customer?", "acquisition cost / new customers", "amount", "down",
-        12, *_SPENT, _NO_COSTS, "revenue", ("mean acquisition_cost of customers",),
+        12, *_SPENT, _NO_COSTS, ("mean acquisition_cost of customers",),
     ),
     "customer_churn_rate": Kpi(
         "Customer churn", "retention", "How many customers leave a month?",
         "customers of the month's start who left in it / customers of its start", "percent", "down", 1, *_STAYED,
-        _NOBODY, "churn_survival", ("over the average base", "per customer-day", "newcomers in the base (Stripe)"),
+        _NOBODY, ("over the average base", "per customer-day", "newcomers in the base (Stripe)"),
     ),
     "customer_retention_rate": Kpi(
         "Customer retention", "retention", "How many customers stay a month?", "1 − customer churn rate", "percent",
-        "up", 1, *_STAYED, _NOBODY, "cohort_retention", ("by cohort and age",), twin="customer_churn_rate",
+        "up", 1, *_STAYED, _NOBODY, ("by cohort and age",), twin="customer_churn_rate",
     ),
     "revenue_churn_rate": Kpi(
         "Revenue churn", "retention", "How much MRR is lost a month?", "(churn + contraction) / opening MRR",
-        "percent", "down", 1, *_PAID, _NOBODY, "revenue",
+        "percent", "down", 1, *_PAID, _NOBODY,
         ("cancellations only", "net of expansion", "net of expansion and reactivation (ChartMogul)"),
     ),
     "revenue_retention_rate": Kpi(
         "Revenue retention", "retention", "How much MRR is kept a month?", "1 − revenue churn rate", "percent", "up",
-        1, *_PAID, _NOBODY, "revenue", ("net of expansion",), twin="revenue_churn_rate",
+        1, *_PAID, _NOBODY, ("net of expansion",), twin="revenue_churn_rate",
     ),
     "nrr": Kpi(
         "NRR over 12 months", "retention", "What do the customers of a year ago bring today?",
         "MRR today of customers of 12 months before / their MRR then", "percent", "up", 12, *_PAID,
-        "nobody was a customer 12 months before", "revenue", ("month by month", "with reactivation"),
+        "nobody was a customer 12 months before", ("month by month", "with reactivation"),
     ),
     "grr": Kpi(
         "GRR over 12 months", "retention", "And without what some of them added?",
         "as NRR, each customer counted up to its MRR then", "percent", "up", 12, *_PAID,
-        "nobody was a customer 12 months before", "revenue", ("month by month",), twin="nrr",
+        "nobody was a customer 12 months before", ("month by month",), twin="nrr",
     ),
     "crc": Kpi(
         "CRC a month", "retention", "What does it cost to keep a customer for a month?",
-        "retention cost / customers retained, month by month", "amount", "down", 12, *_SPENT, _NO_COSTS, "revenue",
+        "retention cost / customers retained, month by month", "amount", "down", 12, *_SPENT, _NO_COSTS,
         ("a year's cost per customer",),
     ),
     "crc_share_of_margin": Kpi(
         "CRC, share of margin", "retention", "How much of the margin it protects does retention cost?",
-        "retention cost / (MRR of the retained × gross margin)", "percent", "band", 12, *_SPENT, _NO_COSTS, "revenue",
+        "retention cost / (MRR of the retained × gross margin)", "percent", "band", 12, *_SPENT, _NO_COSTS,
         ("share of revenue",), twin="crc",
     ),
     "ltv": Kpi(
         "LTV, survival form", "value", "What is a new customer worth?",
         "Σ over 36 months (or twice the time observed, if less) of margin at age k × share still here, discounted, "
         "less retention and acquisition cost", "money", "up", 3,
-        *_PRICED, _NO_CHURN, "lifetime_value", ("newest customers", "constant ARPA", "sBG and BdW"), grows=True,
+        *_PRICED, _NO_CHURN, ("newest customers", "constant ARPA", "sBG and BdW"), grows=True,
     ),
     "ltv_formula_a": Kpi(
         "LTV, formula A", "value", "And as profit over a mean life?",
         "ARPA × margin × months − acquisition and retention cost, months = 1 / churn rate", "money", "up", 3, *_PRICED,
-        "nobody left", "lifetime_value", grows=True, twin="ltv",
+        "nobody left", grows=True, twin="ltv",
     ),
     "ltv_formula_b": Kpi(
         "LTV, formula B", "value", "And as revenue over a mean life?", "ARPA × months, months = 1 / churn rate",
-        "money", "up", 3, *_PRICED, "nobody left", "lifetime_value", grows=True, twin="ltv",
+        "money", "up", 3, *_PRICED, "nobody left", grows=True, twin="ltv",
     ),
     "ltv_formula_c": Kpi(
         "LTV, formula C", "value", "And as margin at a constant churn rate?", "ARPA × margin / monthly churn rate",
-        "money", "up", 3, *_PRICED, "nobody left", "lifetime_value", grows=True, twin="ltv",
+        "money", "up", 3, *_PRICED, "nobody left", grows=True, twin="ltv",
     ),
     "ltv_to_cac": Kpi(
         "LTV : CAC", "value", "How many times does a customer earn back its cost?",
         "LTV (survival form, before acquisition cost) / CAC", "number", "up", 3, *_WON,
-        "no acquisition cost is known", "lifetime_value", ("LTV by formula C",), grows=True,
+        "no acquisition cost is known", ("LTV by formula C",), grows=True,
     ),
     "payback_months": Kpi(
         "Payback", "value", "When has a customer earned back its cost?",
         "first month in which margin × survival adds up to CAC", "months", "down", 3, *_WON,
-        "no acquisition cost is known", "lifetime_value", ("CAC / (ARPA × margin)",), grows=True, twin="ltv_to_cac",
+        "no acquisition cost is known", ("CAC / (ARPA × margin)",), grows=True, twin="ltv_to_cac",
     ),
     "nps": Kpi(
         "NPS", "sentiment", "Would customers recommend us?", "100 × (share of 9–10 − share of 0–6)", "number", "up",
-        3, *_ASKED, _NO_ANSWERS, "nps_segmentation", ("weighted for the silent",),
+        3, *_ASKED, _NO_ANSWERS, ("weighted for the silent",),
     ),
     "csat": Kpi(
         "CSAT", "sentiment", "Are customers satisfied?", "share of answers 4–5 of 5", "percent", "up", 3, *_ASKED,
-        _NO_ANSWERS, "nps_segmentation", ("mean answer",),
+        _NO_ANSWERS, ("mean answer",),
     ),
     "ces": Kpi(
         "CES", "sentiment", "How hard is it for customers?", "mean answer, 1 is easy", "number", "down", 3, *_ASKED,
-        _NO_ANSWERS, "nps_segmentation", ("share of easy answers",),
+        _NO_ANSWERS, ("share of easy answers",),
     ),
     "response_rate": Kpi(
         "Response rate, NPS", "sentiment", "How many of those asked answer?",
         "customers who answered / customers asked", "percent", "up", 3, *_ASKED,
-        "only answers are recorded, no invitations", "nps_segmentation", ("over invitations",),
+        "only answers are recorded, no invitations", ("over invitations",),
     ),
     "usage_frequency": Kpi(
         "Uses per active customer", "engagement", "How often is it used a month?",
-        "uses in the month / customers who used it", "number", "up", 1, *_USED, "nobody used it", "engagement",
+        "uses in the month / customers who used it", "number", "up", 1, *_USED, "nobody used it",
         ("days of use",),
     ),
     "active_share": Kpi(
         "Active customers", "engagement", "How many customers use it?",
         "customers with a use in the month / customers at its end", "percent", "up", 1, *_USED,
-        "there were no customers", "engagement", ("by day (DAU/MAU)",),
+        "there were no customers", ("by day (DAU/MAU)",),
     ),
     "feature_adoption": Kpi(
         "Feature adoption", "engagement", "How much of it do customers use?",
         "share of customers who used a feature in the month, mean over features (or of the one named)", "percent",
-        "up", 1, ("usage", "customers"), "usage with a feature, and customers with dates", "there were no customers",
-        "engagement", ("ever used", "over active customers"),
+        "up", 1, _USED[0], "usage with a feature, and customers with dates", "there were no customers",
+        ("ever used", "over active customers"),
     ),
     "time_to_value": Kpi(
         "Time to value", "engagement", "How long until customers get value?",
         "days in which half of those who started have used it (or the feature named) first, churn before it counted",
-        "days", "down", 3, *_USED, "fewer than half of those who started have got there", "engagement",
+        "days", "down", 3, *_USED, "nobody started in the period, or fewer than half of those who did have got there",
         ("share who got there in 30 days", "mean of those who did (too short)"),
     ),
 }  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cslib.intervals import Interval
+from cslib.intervals import Interval, z_value
 from cslib.kpi_history import Measured
 from cslib.kpis import Kpi, Target
 
@@ -36,13 +36,15 @@ SIGMAS: Final = 2.66  # 3 / 1.128: three standard deviations, in mean moving ran
 YEAR: Final = 12
 
 
-def control_limits(past: ArrayLike, *, grows: bool = False) -> Interval:
+def control_limits(past: ArrayLike, *, error: float = 0.0, grows: bool = False) -> Interval:
     """Limits within which the next value of a series lies while nothing but chance moves it.
 
     Parameters
     ----------
     past
         Values of disjoint periods, the earliest first; missing ones are passed over. The last 24 count.
+    error
+        Standard error of one value: limits are at least three of it away from the mean.
     grows
         Whether each value follows from the one before it, as MRR does: then the limits are of its relative change.
 
@@ -77,7 +79,8 @@ def control_limits(past: ArrayLike, *, grows: bool = False) -> Interval:
     series = np.diff(np.log(values)) if grows else values
     if len(series) < ENOUGH:
         return nothing
-    ends = series.mean() + SIGMAS * np.abs(np.diff(series)).mean() * np.array([-1, 1])
+    half = max(SIGMAS * np.abs(np.diff(series)).mean(), 0.0 if grows else 3 * error)
+    ends = series.mean() + half * np.array([-1, 1])
     lower, upper = values[-1] * np.exp(ends) if grows else ends
     return Interval(np.asarray(lower), np.asarray(upper))
 
@@ -139,7 +142,8 @@ def _standing(own: pd.DataFrame, kpi: Kpi, measured: Measured, name: str) -> dic
     spaced = own[_months_before(own, now) % kpi.months == 0]
     past = spaced.iloc[:-1]
     before = past[_months_before(past, now) == kpi.months]
-    limits = control_limits(past["value"], grows=kpi.grows)
+    error = ((past["ci_upper"] - past["ci_lower"]) / 2 / z_value(0.95)).mean()
+    limits = control_limits(past["value"], error=float(np.nan_to_num(error)), grows=kpi.grows)
     return {
         **known,
         "previous": _first(before),

@@ -63,11 +63,20 @@ def scorecard_answer(table: pd.DataFrame) -> str:
     if not n:
         return f"No targets are set for what is measured; **{worse}**."
     missed, unclear = int(states.get("missed", 0)), int(states.get("not clear", 0))
-    first = f"**{missed} of {counted(n, 'target')} {'is' if missed == 1 else 'are'} missed**"
-    if not missed:
-        first = f"**No target of {n} is missed**" if unclear or n > 1 else "**The target is met**"
+    return f"{_targets_said(n, missed, unclear)}; {worse}."
+
+
+def _targets_said(n: int, missed: int, unclear: int) -> str:
     rest = f", {unclear} {'lies' if unclear == 1 else 'lie'} within the margin of error" if unclear else ""
-    return f"{first}{rest}; {worse}."
+    if missed:
+        return f"**{missed} of {counted(n, 'target')} {'is' if missed == 1 else 'are'} missed**{rest}"
+    if n == 1:
+        return (
+            "**The one target is not missed**, but it lies within the margin of error"
+            if unclear
+            else "**The one target is met**"
+        )
+    return f"**None of {n} targets is missed**{rest}" if unclear else f"**All {n} targets are met**"
 
 
 def attention(table: pd.DataFrame, *, currency: str = "") -> list[str]:
@@ -95,7 +104,8 @@ def attention(table: pd.DataFrame, *, currency: str = "") -> list[str]:
     ]
     families = {CATALOGUE[r.kpi].twin or r.kpi: r for r in reversed(ranked)}
     first = [r for r in ranked if families[CATALOGUE[r.kpi].twin or r.kpi] is r]
-    return [*(_said(r, currency) for r in dict.fromkeys(first)), *_rest(table)][:SENTENCES]
+    said = [_said(r, currency) for r in dict.fromkeys(first)]
+    return [*said, *_rest(table, anything=bool(said))][:SENTENCES]
 
 
 def _miss(row: Row) -> float:
@@ -149,12 +159,13 @@ def _target(row: Row, currency: str = "") -> str:
     return f"at {'least' if row.direction == 'up' else 'most'} {_value(row, row.target, currency)}"
 
 
-def _rest(table: pd.DataFrame) -> Iterator[str]:
-    yield "Nothing else is off its target or has moved by more than noise."
+def _rest(table: pd.DataFrame, *, anything: bool) -> Iterator[str]:
+    yield f"Nothing {'else ' * anything}is off its target or has moved by more than noise."
     missing = table[table["value"].isna()]
     if len(missing):
-        verb = "is" if len(missing) == 1 else "are"
-        yield f"{counted(len(missing), 'KPI')} {verb} not measured, among them {missing['label'].iloc[0]}."
+        first = missing["label"].iloc[0]
+        several = f"{len(missing)} KPIs are not measured, among them {first}."
+        yield several if len(missing) > 1 else f"{first} is not measured."
     if not table["target"].notna().any():
         yield "No targets are set: name them in [targets] of cslib.toml, such as nps = 30."
 

@@ -9,7 +9,7 @@ import pytest
 ANALYSIS = {
     *("cohorts", "cohort_comparison", "revenue", "churn", "competing", "survival", "lifetimes"),
     *("surveys", "survey_columns", "survey_scores", "survey_change", "survey_value", "survey_intervals", "windows"),
-    *("movements", "spending"),
+    *("movements", "spending", "engagement", "kpi_history", "scorecard"),
     *("lifetime_models", "contract_models", "cox", "driver_columns", "drivers", "at_risk"),
 }
 SENTENCES = {
@@ -17,6 +17,7 @@ SENTENCES = {
     "churn_sentences",
     "outlook_sentences",
     "revenue_sentences",
+    "scorecard_sentences",
     "survey_sentences",
     "value_sentences",
 }

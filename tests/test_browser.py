@@ -26,7 +26,9 @@ NOTEBOOK = [
         "code",
         'd.note("Month-to-month customers leave early: **30 % are gone within a year**.", kind="answer")\n'
         'd.cards(d.Card("Still here after 12 months", 0.843, "percent", 0.834, 0.852, 7043),\n'
-        'd.Card("Median stay", 35, "months", 33, 37, 3875), d.Card("Churn rate", 0.019, "percent"),\n'
+        'd.Card("Median stay", 35, "months", 33, 37, 3875), d.Card("Churn rate", 0.019, "percent", status="missed", target="at most 1 %",'
+        ' trend=(0.01, 0.02, 0.019), limits=(0.01, 0.02)), d.Card("NPS", 40, status="met", target="at least 30"),'
+        'd.Card("CSAT", 0.7, "percent", status="not clear", target="at least 70 %"),\n'
         'd.Card("Money at risk", 411800, "money", 388000, 437000, 1204, "USD"))',
     ),
     ("md", "## How long do they stay?"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 
 from cslib import display
 from cslib.display import MIME, Card
+from cslib.drawing import sparkline
 from cslib.errors import ParameterError
 from cslib.formats import format_interval, format_value
 
@@ -99,6 +101,9 @@ WORDS = {"name": "x", "title": "It falls", "subtitle": "share", "alt": "A line f
         (12_345_678, "number", "12,345,678"),
         (-0.0, "number", "0"),
         (np.float64(3.14159), "number", "3.14"),
+        (1, "days", "1 day"),
+        (17.5, "days", "18 days"),
+        (2.54, "days", "2.5 days"),
     ],
 )
 def test_values_are_never_more_precise_than_needed(value: float | None, unit: str, text: str) -> None:
@@ -135,6 +140,39 @@ def test_an_interval_reads_from_one_number_to_the_other(
     assert format_interval(lower, upper, unit) == text
 
 
+def test_a_card_shows_its_target_and_past(show: Show) -> None:
+    nan = float("nan")
+    card = Card("NPS", 43.6, status="missed", target="at least 50 %", trend=(40, nan, 44, 43.6), limits=(38, 46))
+    data = show(display.cards, card)
+    assert "✗ missed · at least 50\N{NO-BREAK SPACE}%</div>" in body(data)
+    path = re.search(r'<path d="([^"]*)"', body(data))
+    assert path is not None
+    assert re.sub(r"[\d. ]", "", path[1]) == "MML"  # the missing one is a gap
+    assert 'aria-hidden="true"' in body(data)
+    assert data[MIME]["cards"][0]["trend"] == [40, None, 44, 43.6]
+
+
+def test_a_small_line_needs_two_values_and_survives_equal_ones() -> None:
+    nan = float("nan")
+    assert sparkline([1.0, nan]) == ""
+    assert sparkline([]) == ""
+    level = sparkline([2.0, 2.0])
+    assert level.count("32.0") == 3  # two points and the dot, at the bottom
+    assert "<circle" not in sparkline([1.0, 2.0, nan])
+
+
+def test_only_reports_that_are_there_are_pointed_to(
+    show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "<a" not in body(show(display.see_also, revenue="MRR"))
+    (tmp_path / ".run-x" / "x").mkdir(parents=True)
+    (tmp_path / "revenue.html").write_text("")
+    monkeypatch.setenv(display.RUN_DIR, str(tmp_path / ".run-x" / "x"))
+    html = body(show(display.see_also, revenue=EVIL, churn_survival="Churn"))
+    assert '<a href="revenue.html">&lt;script&gt;' in html
+    assert "Churn" not in html
+
+
 def test_a_card_without_value_says_why(show: Show) -> None:
     card = Card("Median stay", float("nan"), "months", detail="half have not left yet")
     data = show(display.cards, card)
@@ -146,6 +184,7 @@ def test_a_card_without_value_says_why(show: Show) -> None:
     ("verb", "args", "options"),
     [
         (display.cards, [Card(EVIL, 1, detail=EVIL, currency=EVIL)], {}),
+        (display.cards, [Card("a", 1, status="met", target=EVIL)], {}),
         (display.note, [EVIL], {"kind": "answer"}),
         (display.note, [f"**{EVIL}**"], {"kind": "warning"}),
         (display.note, [EVIL], {"kind": "subtitle"}),

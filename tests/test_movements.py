@@ -223,19 +223,48 @@ def test_waterfall_ends_where_it_should(root):
     assert steps["amount"].iloc[0] == found["opening"].iloc[-3]
 
 
+def test_intervals_of_arpa_and_quick_ratio_by_hand():
+    """February: b shrinks by 10, c leaves with 20, d comes with 15; a and b pay 40 and 10, d 15."""
+    data = subscribed(
+        ("a", "2025-01-05", None, 40), ("b", "2025-01-05", "2025-02-05", 20), ("b", "2025-02-05", None, 10),
+        ("c", "2025-01-05", "2025-02-10", 20), ("d", "2025-02-20", None, 15), as_of="2025-02-28",
+    )  # fmt: skip
+    row = by_month(data).loc["2025-02"]
+    assert row["quick_ratio"] == 0.5
+    width = np.exp(1.959964 * np.sqrt(15**2 / 15**2 + (10**2 + 20**2) / 30**2))
+    assert row[["quick_ratio_ci_lower", "quick_ratio_ci_upper"]].tolist() == pytest.approx([0.5 / width, 0.5 * width])
+    mean, half = 65 / 3, 4.302653 * np.std([40, 10, 15], ddof=1) / np.sqrt(3)
+    assert row[["arpa_ci_lower", "arpa_ci_upper"]].tolist() == pytest.approx([max(mean - half, 0), mean + half])
+
+
+def test_without_gain_or_loss_the_quick_ratio_has_no_interval():
+    row = by_month(
+        subscribed(("a", "2025-01-05", None, 40), ("b", "2025-01-05", "2025-02-10", 5), as_of="2025-02-28")
+    ).loc["2025-02"]
+    assert row["quick_ratio"] == 0
+    assert np.isnan(row["quick_ratio_ci_upper"])
+
+
 @pytest.mark.slow
 def test_monthly_intervals_cover():
-    """A thousand log-normal prices; 3 % leave, 2 % shrink by a third, 4 % grow by half."""
-    n, rng, hits = 1000, np.random.default_rng(8), {"nrr": 0, "grr": 0}
+    """A thousand log-normal prices; 3 % leave, 2 % shrink by a third, 4 % grow by half, some forty come."""
+    n, come, rng = 1000, 40, np.random.default_rng(8)
     factors, shares = np.array([0, 2 / 3, 1.5, 1]), [0.03, 0.02, 0.04, 0.91]
     truth = {"nrr": factors @ shares, "grr": np.minimum(factors, 1) @ shares}
+    truth["arpa"] = np.exp(4 + 0.8**2 / 2) * (n * truth["nrr"] + come) / (n * 0.97 + come)
+    truth["quick_ratio"] = (come / n + 0.04 * 0.5) / (0.03 + 0.02 / 3)
+    hits = dict.fromkeys(truth, 0)
     for _ in range(300):
         price, factor = np.exp(rng.normal(4, 0.8, n)).round(2), rng.choice(factors, n, p=shares)
         first = pd.DataFrame({"customer_id": np.arange(n).astype(str), "started_on": "2025-01-01", "mrr": price})
         first["ended_on"] = np.where(factor == 1, None, "2025-02-10")
         second = first[(factor != 1) & (factor > 0)].assign(started_on="2025-02-10", ended_on=None)
         second["mrr"] = (price * factor)[(factor != 1) & (factor > 0)].round(2)
-        row = movements(load({"subscriptions": pd.concat([first, second])}, as_of="2025-02-28")).iloc[-1]
+        third = pd.DataFrame(
+            {"mrr": np.exp(rng.normal(4, 0.8, rng.poisson(come))).round(2), "started_on": "2025-02-20"}
+        )
+        third = third.assign(customer_id=[f"n{i}" for i in range(len(third))], ended_on=None)
+        row = movements(load({"subscriptions": pd.concat([first, second, third])}, as_of="2025-02-28")).iloc[-1]
         for name, value in truth.items():
             hits[name] += row[f"{name}_ci_lower"] <= value <= row[f"{name}_ci_upper"]
     for name in truth:

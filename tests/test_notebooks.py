@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cslib import reports
+from cslib.kpis import CATALOGUE
 from cslib.reports import find_notebooks, render
 from cslib.sample_truth import TRUTH
 
@@ -433,6 +434,94 @@ EVERYTHING = (
 def test_odd_data_give_a_stated_revenue_report(tmp_path, tables, parameters, words):
     run, _ = report("revenue", tmp_path / "out", data=write(tmp_path, **tables), **parameters)
     assert words in run.answer.replace("**", "")
+
+
+SCORES_OF = {
+    "kpis": ["kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"],
+    "kpi_history": ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"],
+    "kpis_by_segment": ["kpi", "segment", "value", "ci_lower", "ci_upper", "n"],
+    "definitions": ["kpi", "label", "group", "question", "formula", "unit", "direction", "sources", "variants"],
+}  # fmt: skip
+
+
+def test_the_scorecard_holds_every_kpi_and_the_page_fits(tmp_path, root, open_report):
+    (tmp_path / "revenue.html").write_text("")
+    terms = {"gross_margin": 0.8, "annual_discount_rate": 0.08, "value_feature": "reports"}
+    run, tables = report("scorecard", tmp_path, data=str(root / "data"), segment_by="plan", **terms)
+    for name, columns in SCORES_OF.items():
+        assert list(tables[name])[: len(columns)] == columns
+    kpis = tables["kpis"].set_index("kpi")
+    assert set(kpis.index) == set(CATALOGUE)
+    assert kpis[["value", "n", "definition", "unit", "period", "previous"]].notna().all(axis=None)
+    targets = kpis.dropna(subset="target")["status"]
+    assert targets["nrr"] == "missed"
+    assert targets["crc_share_of_margin"] == "met"
+    assert len(targets) == 6
+    assert "1 of 6 targets is missed" in run.answer
+    assert kpis.loc["cross_sell_rate", "change"] == "higher"
+    truth = TRUTH.feature_share["reports"]
+    assert 0 < kpis.loc["feature_adoption", "value"] < truth
+    page = run.html.read_text()
+    assert 'href="revenue.html"' in page
+    assert 'href="churn_survival.html"' not in page
+    assert page.count('class="cs-card"') == len(CATALOGUE)
+    assert page.count('class="cs-spark"') == len(CATALOGUE)
+    assert run.html.stat().st_size < 500_000
+    for width, media in ((360, "screen"), (1240, "screen"), (794, "print")):
+        with open_report(run.html, width=width) as opened:
+            opened.page.emulate_media(media=media)
+            assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+            assert (len(opened.requests), opened.complaints) == (1, [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tables", "parameters", "words"),
+    [
+        ({"subscriptions": PAID + "a,2025-04-02,,10\n"}, {"as_of": "2025-04-30"}, "No targets are set"),
+        ({"subscriptions": EVERYTHING, "customers": ONE}, {"as_of": "2025-06-15", "segment_by": "plan"}, "No targets are set"),
+        ({"customers": PRICED}, {}, "no KPI got worse"),
+        ({"customers": GONE}, {"as_of": "2025-12-31"}, "no KPI got worse"),
+        ({"orders": ORDERS, "surveys": SCORES}, {"as_of": "2025-03-31"}, "no KPI got worse"),
+        ({"customers": MANY}, {"as_of": "2025-04-30", "segment_by": "plan"}, "No targets are set"),
+    ],
+    ids=["one month", "gaps, overlaps, trials", "tenures", "all gone", "surveys", "odd segment names"],
+)  # fmt: skip
+def test_odd_data_give_a_stated_scorecard(tmp_path, tables, parameters, words):
+    run, found = report("scorecard", tmp_path / "out", data=write(tmp_path, **tables), **parameters)
+    assert words in run.answer.replace("**", "")
+    assert len(found["kpis"]) == len(CATALOGUE)
+    missing = found["kpis"][found["kpis"]["value"].isna()]
+    assert missing["status"].str.match("not measured: .{8}").all()
+    page = run.html.read_text()
+    assert all(f"{label}" in page for label in missing["label"])
+
+
+@pytest.mark.slow
+def test_costs_stay_those_of_everybody_where_some_are_kept(tmp_path, root):
+    _, whole = report("revenue", tmp_path, data=str(root / "data"))
+    _, part = report("revenue", tmp_path, data=str(root / "data"), where="plan=Team")
+    pd.testing.assert_frame_equal(whole["crc"], part["crc"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("toml", "parameters", "words"),
+    [
+        ("[targets]\nchurn = 0.02\n", {}, "[targets] names 'churn', which is no KPI. Did you mean"),
+        ("[targets]\ngrr = 95\n", {}, "Did you mean 0.95?"),
+        ("", {"value_feature": "chat"}, "Add it, or leave it empty"),
+        ("", {"gross_margin": 80.0}, "Did you mean 0.8?"),
+    ],
+)
+def test_the_scorecard_refuses_what_cannot_be_meant(tmp_path, toml, parameters, words):
+    (tmp_path / "cslib.toml").write_text(toml)
+    usage = "customer_id,occurred_at\nc1,2025-01-05\n"
+    data = write(tmp_path, customers=KEPT, usage=usage)
+    notebook = next(n for n in find_notebooks() if n.name == "scorecard")
+    run = render(notebook, out=tmp_path / "out", parameters={"data": data, "as_of": "2025-12-31", **parameters})
+    assert not run.ok
+    assert words in run.error
 
 
 def test_faults_stop_the_report_and_are_all_named(tmp_path):
