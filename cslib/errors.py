@@ -61,6 +61,8 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     --------
     >>> did_you_mean("regoin", ["plan", "region"])
     "Did you mean 'region'? There are: plan, region."
+    >>> did_you_mean("churn", ["customer_churn_rate", "mrr"])
+    "Did you mean 'customer_churn_rate'? There are: customer_churn_rate, mrr."
     >>> did_you_mean("x", [])
     'There are none.'
     """
@@ -68,7 +70,7 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     if not names:
         return "There are none."
     lower = {n.lower(): n for n in names}
-    near = get_close_matches(name.lower(), list(lower), n=1)
+    near = get_close_matches(name.lower(), list(lower), n=1) or [n for n in lower if name and name.lower() in n]
     question = f"Did you mean {lower[near[0]]!r}? " if near else ""
     return f"{question}There are: {', '.join(names)}."
 

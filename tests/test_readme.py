@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from cslib import load
 from cslib.cli import main
+from cslib.kpis import read_targets
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
@@ -82,10 +83,18 @@ def test_warehouse_section_is_read(tmp_path, monkeypatch):
         con.execute("create schema billing")
         con.execute("create table billing.periods (account text, valid_from date, valid_to date, mrr double)")
         con.execute("insert into billing.periods values ('007', '2025-01-03', null, 20)")
-    declared = tomllib.loads(blocks("toml")[1])["source"]
+    declared = tomllib.loads(blocks("toml")[2])["source"]
     monkeypatch.setenv("CRM", f"duckdb://{tmp_path}/crm.ddb")
-    (tmp_path / "cslib.toml").write_text(blocks("toml")[1].replace(declared, "${CRM}"))
+    (tmp_path / "cslib.toml").write_text(blocks("toml")[2].replace(declared, "${CRM}"))
     assert load(tmp_path).table("subscriptions").mrr.execute().tolist() == [20.0]
+
+
+def test_targets_are_read():
+    assert set(read_targets(tomllib.loads(blocks("toml")[1])["targets"])) == {
+        "nps",
+        "customer_churn_rate",
+        "crc_share_of_margin",
+    }
 
 
 def test_python_blocks_one_after_the_other():
@@ -97,6 +106,7 @@ def test_python_blocks_one_after_the_other():
     assert scope["forms"].ltv.notna().all()
     assert scope["nps"].nps.iloc[0] == 0
     assert scope["moved"].closing.tolist() == [30, 15]
+    assert scope["card"].set_index("kpi").value["mrr"] == 15
 
 
 def test_picture_is_there(root):
