@@ -105,8 +105,10 @@ def cards(*cards: Card) -> None:
     Parameters
     ----------
     cards
-        The numbers, most important first; two to five read well.
+        The numbers, most important first; two to five read well, and none show nothing.
     """
+    if not cards:
+        return
     html = "".join(_card_html(card) for card in cards)
     text = "\n".join(" · ".join(filter(None, (c.label, *_card_lines(c)))) for c in cards)
     bundle = [{key: _finite(value) for key, value in asdict(card).items()} for card in cards]

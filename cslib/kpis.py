@@ -140,27 +140,27 @@ CATALOGUE: Final = {
         ("a year's cost per customer",),
     ),
     "crc_share_of_margin": Kpi(
-        "CRC, share of margin", "retention", "How much of the margin it protects does retention cost?",
+        "CRC as share of margin", "retention", "How much of the margin it protects does retention cost?",
         "retention cost / (MRR of the retained × gross margin)", "percent", "band", 12, *_SPENT, _NO_COSTS,
         ("share of revenue",), twin="crc",
     ),
     "ltv": Kpi(
-        "LTV, survival form", "value", "What is a new customer worth?",
+        "LTV (survival form)", "value", "What is a new customer worth?",
         "Σ over 36 months (or twice the time observed, if less) of margin at age k × share still here, discounted, "
         "less retention and acquisition cost", "money", "up", 3,
         *_PRICED, _NO_CHURN, ("newest customers", "constant ARPA", "sBG and BdW"), grows=True,
     ),
     "ltv_formula_a": Kpi(
-        "LTV, formula A", "value", "And as profit over a mean life?",
+        "LTV (formula A)", "value", "And as profit over a mean life?",
         "ARPA × margin × months − acquisition and retention cost, months = 1 / churn rate", "money", "up", 3, *_PRICED,
         "nobody left", grows=True, twin="ltv",
     ),
     "ltv_formula_b": Kpi(
-        "LTV, formula B", "value", "And as revenue over a mean life?", "ARPA × months, months = 1 / churn rate",
+        "LTV (formula B)", "value", "And as revenue over a mean life?", "ARPA × months, months = 1 / churn rate",
         "money", "up", 3, *_PRICED, "nobody left", grows=True, twin="ltv",
     ),
     "ltv_formula_c": Kpi(
-        "LTV, formula C", "value", "And as margin at a constant churn rate?", "ARPA × margin / monthly churn rate",
+        "LTV (formula C)", "value", "And as margin at a constant churn rate?", "ARPA × margin / monthly churn rate",
         "money", "up", 3, *_PRICED, "nobody left", grows=True, twin="ltv",
     ),
     "ltv_to_cac": Kpi(
@@ -186,7 +186,7 @@ CATALOGUE: Final = {
         _NO_ANSWERS, ("share of easy answers",),
     ),
     "response_rate": Kpi(
-        "Response rate, NPS", "sentiment", "How many of those asked answer?",
+        "NPS response rate", "sentiment", "How many of those asked answer?",
         "customers who answered / customers asked", "percent", "up", 3, *_ASKED,
         "only answers are recorded, no invitations", ("over invitations",),
     ),

@@ -219,6 +219,7 @@ def by_segment(measured: Measured) -> pd.DataFrame:
         Orders and costs, which know no segment, are not there.
     """
     history = measured.history
-    last = history[history["segment"] == WHOLE].groupby("kpi")["until"].max()
-    parts = history[(history["segment"] != WHOLE) & (history["until"] == history["kpi"].map(last))]
+    last = history["kpi"].map(history[history["segment"] == WHOLE].groupby("kpi")["until"].max())
+    current = (history["until"] == last) | last.isna()  # without a calendar there is one period
+    parts = history[(history["segment"] != WHOLE) & current]
     return parts[["kpi", "segment", "value", "ci_lower", "ci_upper", "n"]].reset_index(drop=True)

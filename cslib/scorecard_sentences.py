@@ -57,17 +57,21 @@ def scorecard_answer(table: pd.DataFrame) -> str:
     """
     known = _measured(table)
     states = known["status"].value_counts()
-    n = int(known["target"].notna().sum())
+    n, all_targets = int(known["target"].notna().sum()), int(table["target"].notna().sum())
     moved = int((known["change"] == known["direction"].map(WORSE)).sum())
     worse = f"{counted(moved, 'KPI')} got worse by more than noise" if moved else "no KPI got worse by more than noise"
-    if not n:
-        return f"No targets are set for what is measured; **{worse}**."
+    if not all_targets:
+        return f"No targets are set; **{worse}**."
     missed, unclear = int(states.get("missed", 0)), int(states.get("not clear", 0))
-    return f"{_targets_said(n, missed, unclear)}; {worse}."
+    blind = all_targets - n
+    rest = f"; {counted(blind, 'KPI')} with a target {'is' if blind == 1 else 'are'} not measured" if blind else ""
+    return f"{_targets_said(n, missed, unclear)}; {worse}{rest}."
 
 
 def _targets_said(n: int, missed: int, unclear: int) -> str:
     rest = f", {unclear} {'lies' if unclear == 1 else 'lie'} within the margin of error" if unclear else ""
+    if not n:
+        return "**No KPI with a target is measured**"
     if missed:
         return f"**{missed} of {counted(n, 'target')} {'is' if missed == 1 else 'are'} missed**{rest}"
     if n == 1:
@@ -105,6 +109,8 @@ def attention(table: pd.DataFrame, *, currency: str = "") -> list[str]:
     families = {CATALOGUE[r.kpi].twin or r.kpi: r for r in reversed(ranked)}
     first = [r for r in ranked if families[CATALOGUE[r.kpi].twin or r.kpi] is r]
     said = [_said(r, currency) for r in dict.fromkeys(first)]
+    blind: Iterable[Row] = table[table["value"].isna() & table["target"].notna()].itertuples()
+    said += [f"**{r.label} has a target but is {r.status.rstrip('.')}**." for r in blind]
     return [*said, *_rest(table, anything=bool(said))][:SENTENCES]
 
 
@@ -161,7 +167,7 @@ def _target(row: Row, currency: str = "") -> str:
 
 def _rest(table: pd.DataFrame, *, anything: bool) -> Iterator[str]:
     yield f"Nothing {'else ' * anything}is off its target or has moved by more than noise."
-    missing = table[table["value"].isna()]
+    missing = table[table["value"].isna() & table["target"].isna()]
     if len(missing):
         first = missing["label"].iloc[0]
         several = f"{len(missing)} KPIs are not measured, among them {first}."
@@ -252,19 +258,19 @@ def kpi_table(table: pd.DataFrame, *, currency: str = "") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``KPI``, ``period``, ``value`` (with its interval), ``n``, ``before``, ``last year``, ``target``, ``status``.
+        ``KPI``, ``value`` (with its interval), ``target``, ``status``, ``n``, ``before``, ``last year``, ``period``.
     """
     each: Iterable[Row] = table.itertuples()
     rows = [
         {
             "KPI": r.label,
-            "period": r.period,
             "value": _with_interval(r, r, currency) if pd.notna(r.value) else "",
+            "target": _target(r, currency) if pd.notna(r.target) else "",
+            "status": r.status,
             "n": r.n,
             "before": _value(r, r.previous, currency) if pd.notna(r.previous) else "",
             "last year": _value(r, r.year_before, currency) if pd.notna(r.year_before) else "",
-            "target": _target(r, currency) if pd.notna(r.target) else "",
-            "status": r.status,
+            "period": r.period,
         }
         for r in each
     ]

@@ -244,6 +244,14 @@ def test_settings_are_those_of_the_truth() -> None:
         "as_of": TRUTH.as_of,
         "currency": "USD",
         "customers": {"segments": ["plan", "region", "channel", "onboarding"]},
+        "targets": {
+            "nrr": 0.95,
+            "customer_churn_rate": 0.03,
+            "crc_share_of_margin": [0.03, 0.06],
+            "nps": 40,
+            "active_share": 0.85,
+            "time_to_value": 21,
+        },
     }
 
 

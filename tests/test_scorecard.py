@@ -175,6 +175,11 @@ def test_segments_of_the_period_shown():
     assert found[["kpi", "segment", "value"]].values.tolist() == [["mrr", "x", 2.0]]
 
 
+def test_segments_without_a_calendar():
+    rows = pd.concat([history("ltv", [4]), history("ltv", [2], segment="x")]).assign(until=pd.NaT)
+    assert by_segment(Measured(rows, {}, CATALOGUE, {}))["value"].tolist() == [2.0]
+
+
 def test_a_scale_where_high_is_easy_turns_the_direction():
     kpis = {**CATALOGUE, "ces": replace(CATALOGUE["ces"], direction="up")}
     table = scorecard(Measured(history("ces", [4.0]), dict.fromkeys(kpis, "x"), kpis, {"ces": Target(3, INF)}))

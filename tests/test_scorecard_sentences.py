@@ -79,13 +79,23 @@ def test_nothing_to_say_is_said():
         ([UNCLEAR, CALM], "**The one target is not missed**, but it lies within the margin of error; no KPI got worse by more than noise."),
         ([row("nps", 45.0, target=40.0, status="met")], "**The one target is met**; no KPI got worse by more than noise."),
         ([row("nps", 45.0, target=40.0, status="met"), row("csat", 0.9, target=0.8, status="met")], "**All 2 targets are met**; no KPI got worse by more than noise."),
-        ([CALM, WORSE], "No targets are set for what is measured; **1 KPI got worse by more than noise**."),
+        ([CALM, WORSE], "No targets are set; **1 KPI got worse by more than noise**."),
         ([MISSED, {**MISSED, "kpi": "grr"}], "**2 of 2 targets are missed**; no KPI got worse by more than noise."),
         ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**, 1 lies within the margin of error; no KPI got worse by more than noise."),
     ],
 )  # fmt: skip
 def test_the_answer(rows, words):
     assert scorecard_answer(table(*rows)) == words
+
+
+def test_a_target_of_what_is_not_measured_is_not_forgotten():
+    rows = table(CALM, row("nps", target=40.0, status="not measured: needs surveys"), row("ces"))
+    assert (
+        scorecard_answer(rows)
+        == "**No KPI with a target is measured**; no KPI got worse by more than noise; 1 KPI with a target is not measured."
+    )
+    assert attention(rows)[0] == "**NPS has a target but is not measured: needs surveys**."
+    assert attention(rows)[2] == "CES is not measured."
 
 
 def test_subtitle_counts():
