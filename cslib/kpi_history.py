@@ -191,21 +191,31 @@ def _customers(data: DataSet, everybody: DataSet, setting: Setting) -> Iterator[
 
 
 def _orders(data: DataSet, everybody: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
-    sold = _ended(conversions(data, months=YEAR)).assign(segment=WHOLE)
-    whole = sold["month"] >= sold["month"].min() + pd.DateOffset(months=YEAR - 1)
-    sold = sold[whole] if whole.any() else sold[sold["month"] == sold["month"].max()]
+    sold = conversions(data, months=YEAR).assign(segment=WHOLE)
+    sold, months = _last_years(_ended(sold))
     for kind in ("upsell", "cross_sell"):
-        yield _rows(f"{kind}_rate", sold[sold["kind"] == kind], "rate", n="n_all")
+        yield _rows(f"{kind}_rate", sold[sold["kind"] == kind], "rate", n="n_all").assign(months=months)
 
 
 def _costs(data: DataSet, everybody: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     everybody.table("costs")
     moved = movements(everybody)
-    spent = retention_cost(everybody, moved, gross_margin=setting.gross_margin, months=min(YEAR, len(moved)))
-    spent = _ended(spent.iloc[min(YEAR, len(moved)) - 1 :]).assign(segment=WHOLE)
-    yield _rows("crc", spent, "crc", n="n_retained")
-    yield _rows("crc_share_of_margin", spent, "share_of_margin", n="n_retained")
-    yield _rows("cac", spent, "cac", n="n_new")
+    months = min(YEAR, len(moved))
+    spent = retention_cost(everybody, moved, gross_margin=setting.gross_margin, months=months).assign(segment=WHOLE)
+    spent, _ = _last_years(_ended(spent))
+    for kpi, column, n in (
+        ("crc", "crc", "n_retained"),
+        ("crc_share_of_margin", "share_of_margin", "n_retained"),
+        ("cac", "cac", "n_new"),
+    ):
+        yield _rows(kpi, spent, column, n=n).assign(months=months)
+
+
+def _last_years(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Keep the rows with a whole year up to them, or the last one of a shorter time; and say how long that is."""
+    at = table["until"].dt.year * YEAR + table["until"].dt.month
+    months = min(YEAR, int(at.max() - at.min()) + 1) if len(table) else YEAR
+    return table[at >= at.min() + months - 1], months
 
 
 def _value(data: DataSet, everybody: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:

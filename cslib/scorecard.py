@@ -121,7 +121,7 @@ def scorecard(measured: Measured) -> pd.DataFrame:
             "label": kpi.label,
             "group": kpi.group,
         }
-        fixed |= {"months": kpi.months, "direction": kpi.direction} | _ends(kpi, measured.targets.get(name))
+        fixed |= {"direction": kpi.direction} | _ends(kpi, measured.targets.get(name))
         rows.append(fixed | _standing(own.reset_index(drop=True), kpi, measured, name))
     return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64"})
 
@@ -136,7 +136,7 @@ def _standing(own: pd.DataFrame, kpi: Kpi, measured: Measured, name: str) -> dic
         return {"period": "", "status": f"not measured: {measured.reasons[name]}", "change": ""}
     now = own.iloc[-1]
     known = {c: now[c] for c in ("value", "ci_lower", "ci_upper", "n", "until")}
-    known |= {"period": _period(now["until"], kpi)}
+    known |= {"period": _period(now, kpi), "months": int(now["months"])}
     if pd.isna(now["value"]):
         return {**known, "status": f"not measured: {kpi.blank}", "change": ""}
     spaced = own[_months_before(own, now) % kpi.months == 0]
@@ -166,16 +166,17 @@ def _first(rows: pd.DataFrame) -> float:
     return float(rows["value"].iloc[0]) if len(rows) else np.nan
 
 
-def _period(until: Any, kpi: Kpi) -> str:
+def _period(now: pd.Series[Any], kpi: Kpi) -> str:
+    until, months = now["until"], int(now["months"])
     if pd.isna(until):
         return "as recorded"
     if kpi.group == "value":
         return f"as of {until.day} {until:%B %Y}"
-    if kpi.months == 1:
+    if months == 1:
         return f"{until:%B %Y}"
     if kpi.months == YEAR:
-        return f"12 months to {until:%B %Y}"
-    begun = until.replace(day=1) - pd.DateOffset(months=kpi.months - 1)
+        return f"{months} months to {until:%B %Y}"
+    begun = until.replace(day=1) - pd.DateOffset(months=months - 1)
     return f"{begun:%B}{'' if begun.year == until.year else f' {begun:%Y}'} to {until:%B %Y}"
 
 

@@ -149,7 +149,7 @@ def _known(row: Row) -> str:
 def _before(row: Row, currency: str) -> str:
     if pd.isna(row.previous):
         return ""
-    return f"; it was {_value(row, row.previous, currency)} {SPANS[row.months]} before"
+    return f"; it was {_value(row, row.previous, currency)} {SPANS[CATALOGUE[row.kpi].months]} before"
 
 
 def _moved(row: Row) -> str:
@@ -210,7 +210,7 @@ def _card(row: Row, values: pd.Series[float], currency: str) -> Card:
         None if sure else row.ci_upper,
         None if pd.isna(row.n) else int(row.n),
         currency,
-        "\n".join(filter(None, [row.period, _compared(row, currency), _noise(row)])),
+        "\n".join(filter(None, [row.period, _never(row), _compared(row, currency), _noise(row)])),
         status=row.status if has_target else "",
         target=_target(row, currency) if has_target else "",
         trend=tuple(values.astype(float)),
@@ -218,9 +218,13 @@ def _card(row: Row, values: pd.Series[float], currency: str) -> Card:
     )
 
 
+def _never(row: Row) -> str:
+    return "" if np.isfinite(row.value) else "not reached within the time looked ahead"
+
+
 def _compared(row: Row, currency: str) -> str:
     """Name the values before, one a line; of a period of a year both are the same."""
-    spans = {} if row.months == YEAR else {SPANS[row.months]: row.previous}
+    spans = {} if CATALOGUE[row.kpi].months == YEAR else {SPANS[CATALOGUE[row.kpi].months]: row.previous}
     spans |= {SPANS[YEAR]: row.year_before}
     return "\n".join(f"{_value(row, v, currency)} {span} before" for span, v in spans.items() if pd.notna(v))
 

@@ -10,6 +10,7 @@ from cslib.ltv import Terms, ltv, payback
 from cslib.movements import movements
 from cslib.revenue import trailing
 from cslib.scorecard import by_segment, scorecard
+from cslib.scorecard_sentences import kpi_cards
 from cslib.spending import retention_cost
 from cslib.tables import rewind
 
@@ -193,6 +194,26 @@ def test_a_month_without_costs_leaves_the_year_unknown():
     found = measure_all(load({"subscriptions": PAID, "costs": costs}, as_of="2024-12-31"))
     table = scorecard(found).set_index("kpi")
     assert table.loc["crc", "status"] == "not measured: costs are missing for a month of the period"
+
+
+def test_less_than_a_year_is_not_called_one():
+    costs = pd.DataFrame(
+        {"month": pd.date_range("2024-01-01", periods=3, freq="MS"), "kind": "retention", "amount": 30.0}
+    )
+    orders = ORDERS.assign(ordered_on=["2024-01-05", "2024-02-07"])
+    found = measure_all(load({"subscriptions": PAID, "costs": costs, "orders": orders}, as_of="2024-03-31"))
+    table = scorecard(found).set_index("kpi")
+    assert table.loc[["crc", "upsell_rate"], "period"].tolist() == ["3 months to March 2024"] * 2
+    assert table.loc["upsell_rate", ["value", "n"]].tolist() == [0.5, 2]
+    assert table.loc["crc", "value"] == 90 / (2 * 60)
+
+
+def test_a_cost_that_is_never_earned_back_is_said():
+    data = load({"customers": PEOPLE.assign(acquisition_cost=1e6), "subscriptions": PAID}, as_of="2024-12-31")
+    found = measure_all(data)
+    assert last(found, "payback_months")["value"] == float("inf")
+    (card,) = [c for c in kpi_cards(scorecard(found), found.history, "value") if c.label == "Payback"]
+    assert "not reached within the time looked ahead" in card.detail
 
 
 def test_the_last_quarter_without_answers_is_shown_as_such():
