@@ -228,9 +228,9 @@ def time_to_value(
     Notes
     -----
     Aalen–Johansen with churn before the first use as the competing risk, customers who did neither censored at
-    ``as_of``: half of *all* who started. Bounds are where those of the incidence pass one half; simulated they cover 96 to
-    97 % of 30 and of 300 starts. The mean of those who got there is too short, because it leaves out who
-    has not yet, and who never will. A use before the start counts on day 0.
+    ``as_of``: half of *all* who started. Bounds are where those of the incidence pass one half; simulated they cover
+    96 to 97 % of 30 and of 300 starts. The mean of those who got there is too short, because it leaves out who has not
+    yet, and who never will. A use before the start counts on day 0.
     """
     _launches(data, value_feature)
     first, last = _recorded(data)
