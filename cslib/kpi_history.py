@@ -127,8 +127,10 @@ def measure_all(data: DataSet, everybody: DataSet | None = None, *, setting: Set
             reasons |= {name: _reason(kpis[name], error) for name in names}
     found = {kpi for part in parts for kpi in part["kpi"]}
     if not found:
-        there = f"There are: {', '.join(data.tables)}. Add subscriptions, customers, surveys or usage."
-        msg = f"No KPI can be measured in {data.label or 'the data set'}. {there}"
+        msg = (
+            f"No KPI can be measured with {', '.join(data.tables)} alone. Add subscriptions, customers, surveys with "
+            "answers, or orders with a kind."
+        )
         raise MissingTableError(msg)
     reasons = {n: reasons.get(n, _absent(n, k, data)) for n, k in kpis.items() if n not in found}
     history = pd.concat(parts, ignore_index=True).drop_duplicates(["kpi", "segment", "until"])[HISTORY]

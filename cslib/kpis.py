@@ -188,7 +188,7 @@ CATALOGUE: Final = {
     "response_rate": Kpi(
         "NPS response rate", "sentiment", "How many of those asked answer?",
         "customers who answered / customers asked", "percent", "up", 3, *_ASKED,
-        "only answers are recorded, no invitations", ("over invitations",),
+        "nobody was asked in the period, or only answers are recorded", ("over invitations",),
     ),
     "usage_frequency": Kpi(
         "Uses per active customer", "engagement", "How often is it used a month?",

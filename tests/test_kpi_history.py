@@ -140,7 +140,7 @@ VALUED = {"ltv", "ltv_formula_a", "ltv_formula_b", "ltv_formula_c", "ltv_to_cac"
     ("tables", "as_of", "there", "reasons"),
     [
         ({"orders": ORDERS}, "2025-03-31", {"upsell_rate", "cross_sell_rate"}, {"mrr": "needs subscriptions", "nps": "needs surveys"}),
-        ({"surveys": SURVEYS}, "2025-03-31", {"nps"}, {"csat": "nobody answered", "upsell_rate": "needs orders with a kind", "response_rate": "no invitations"}),
+        ({"surveys": SURVEYS}, "2025-03-31", {"nps"}, {"csat": "nobody answered", "upsell_rate": "needs orders with a kind", "response_rate": "only answers"}),
         ({"customers": PEOPLE}, "2024-12-31", STAYED, {"ltv": "needs customers, and their price", "active_share": "needs usage"}),
         ({"customers": TENURES.assign(mrr=5.0)}, "", VALUED, {"customer_churn_rate": "no churn by month"}),
         ({"customers": PEOPLE, "usage": USAGE}, "2024-12-31", STAYED | {"usage_frequency", "active_share"}, {"feature_adoption": "needs usage with a feature", "time_to_value": "nobody started"}),
