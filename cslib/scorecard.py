@@ -34,6 +34,7 @@ ENOUGH: Final = 8  # past periods from which limits are drawn
 MOST: Final = 24  # and how many of the last are used
 SIGMAS: Final = 2.66  # 3 / 1.128: three standard deviations, in mean moving ranges
 YEAR: Final = 12
+LOWEST: Final = {"nps": -100.0}  # where it is not 0
 
 
 def control_limits(past: ArrayLike, *, error: float = 0.0, grows: bool = False) -> Interval:
@@ -148,7 +149,7 @@ def _standing(own: pd.DataFrame, kpi: Kpi, measured: Measured, name: str) -> dic
         **known,
         "previous": _first(before),
         "year_before": _first(own[_months_before(own, now) == YEAR]),
-        "limit_lower": max(float(limits.lower), 0.0) if kpi.unit == "percent" else float(limits.lower),
+        "limit_lower": max(float(limits.lower), LOWEST.get(name, 0.0)),
         "limit_upper": float(limits.upper),
         "change": "" if kpi.group == "value" else _change(now, before, limits),
         "status": _status(now, measured.targets.get(name)),

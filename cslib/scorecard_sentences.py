@@ -226,7 +226,7 @@ def _compared(row: Row, currency: str) -> str:
     """Name the values before, one a line; of a period of a year both are the same."""
     spans = {} if CATALOGUE[row.kpi].months == YEAR else {SPANS[CATALOGUE[row.kpi].months]: row.previous}
     spans |= {SPANS[YEAR]: row.year_before}
-    return "\n".join(f"{_value(row, v, currency)} {span} before" for span, v in spans.items() if pd.notna(v))
+    return "\n".join(f"{span} before: {_value(row, v, currency)}" for span, v in spans.items() if pd.notna(v))
 
 
 def _noise(row: Row) -> str:

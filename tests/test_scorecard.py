@@ -112,6 +112,11 @@ def test_without_limits_two_intervals_decide():
     assert card_of(history("ltv", rows, half=0.001), "ltv")["change"] == ""
 
 
+def test_a_usual_range_does_not_pass_what_can_be():
+    assert card_of(history("time_to_value", [1, 2] * 13), "time_to_value")["limit_lower"] == 0
+    assert card_of(history("nps", [-5, 5] * 13 + [0]), "nps")["limit_lower"] < 0
+
+
 def test_only_disjoint_periods_make_limits():
     """Two years of rolling years are two periods, not twenty-four."""
     assert np.isnan(card_of(history("nrr", np.linspace(0.8, 1.0, 25), half=0.01), "nrr")["limit_lower"])

@@ -116,7 +116,7 @@ def test_cards_of_a_group():
         "at least 95.0 %",
     )
     assert card.trend == (0.88, 0.9)
-    assert card.detail == "12 months to June 2025\n88.0 % a year before\nchange within noise"
+    assert card.detail == "12 months to June 2025\na year before: 88.0 %\nchange within noise"
 
 
 def test_a_card_says_in_words_what_moved_and_draws_its_usual_range():
@@ -125,8 +125,8 @@ def test_a_card_says_in_words_what_moved_and_draws_its_usual_range():
     )
     assert card.detail.splitlines() == [
         "June 2025",
-        "2.0 % a month before",
-        "3.0 % a year before",
+        "a month before: 2.0 %",
+        "a year before: 3.0 %",
         "above its usual 1.0 to 4.0: more than noise",
     ]
     assert card.limits == (0.01, 0.04)
