@@ -17,6 +17,7 @@ __all__ = [
     "TestResult",
     "hazard_ratios",
     "holm",
+    "kept_of_sums",
     "log_rank",
     "newcombe",
     "product_limit",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+NO_SPREAD: Final = 1e-6  # a narrower interval of a share is rounding
 SIGNIFICANT: Final = 0.05  # p-values below it, adjusted where there are many, are called more than chance
 
 
@@ -234,6 +236,50 @@ def ratio_of_sums(
         freedom = np.where(customers > 1, customers - 1, np.nan)
         half = stdtrit(freedom, 0.5 + confidence_level / 2) * np.sqrt(residual * customers / freedom) / sx
     return Interval(ratio - half, ratio + half)
+
+
+def kept_of_sums(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    squares: tuple[ArrayLike, ArrayLike, ArrayLike],
+    n: ArrayLike,
+    capped: bool,
+    confidence_level: float = 0.95,
+) -> Interval:
+    """Interval of the share of Σx that is kept in Σy, also where all customers moved alike.
+
+    Parameters
+    ----------
+    x, y, squares, n, confidence_level
+        As for :func:`ratio_of_sums`.
+    capped
+        Whether no customer keeps more than it had, as in gross retention.
+
+    Returns
+    -------
+    Interval
+        Not below 0, and capped not above 1. Where all moved alike (nobody lost anything, or everything) their spread
+        tells nothing: capped, the bounds are Wilson's with the effective number of customers, (Σx)² / Σx²; else
+        missing.
+
+    Examples
+    --------
+    Thirty customers who pay the same, none of whom lost anything:
+
+    >>> interval = kept_of_sums(30, 30, squares=(30, 30, 30), n=30, capped=True)
+    >>> round(float(interval.lower), 3), float(interval.upper)
+    (0.886, 1.0)
+    """
+    bounds = ratio_of_sums(x, y, squares=squares, n=n, confidence_level=confidence_level)
+    flat = ~(bounds.upper - bounds.lower > NO_SPREAD)
+    sx, sy, xx = (np.asarray(v, float) for v in (x, y, squares[0]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effective = np.where(flat & (sx > 0), sx**2 / xx, np.nan) if capped else np.full(sx.shape, np.nan)
+        share = np.clip(sy / sx, 0, 1)
+    score = wilson(share * effective, effective, confidence_level=confidence_level)
+    lower = np.where(flat, score.lower, np.maximum(bounds.lower, 0))
+    return Interval(lower, np.where(flat, score.upper, np.minimum(bounds.upper, 1 if capped else np.inf)))
 
 
 def holm(p_values: ArrayLike) -> Floats:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from cslib.cohorts import KEY, Spans, read_spans, refuse_nobody, with_all
 from cslib.counts import MINOR_UNITS, last_complete, mrr_steps, observed, ordinal, period_start, with_segment
-from cslib.intervals import ratio_of_sums, wilson
+from cslib.intervals import kept_of_sums, ratio_of_sums, wilson
 from cslib.tables import DataSet
 
 __all__ = ["net_and_gross", "net_by_segment", "revenue_curve", "revenue_retention", "summed_changes", "trailing"]
@@ -178,10 +178,9 @@ def _trailing_rates(levels: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(opening=levels["x"].round(2), mrr=levels["y"].round(2))
     for name, value in (("nrr", "y"), ("grr", "z")):
         squares = (levels["xx"], levels[value * 2], levels[f"x{value}"])
-        bounds = ratio_of_sums(levels["x"], levels[value], squares=squares, n=n)
+        bounds = kept_of_sums(levels["x"], levels[value], squares=squares, n=n, capped=name == "grr")
         table[name] = levels[value] / levels["x"]
-        table[f"{name}_ci_lower"] = np.maximum(bounds.lower, 0)
-        table[f"{name}_ci_upper"] = bounds.upper if name == "nrr" else np.minimum(bounds.upper, 1)
+        table[f"{name}_ci_lower"], table[f"{name}_ci_upper"] = bounds.lower, bounds.upper
     share = wilson(kept, n)
     return table.assign(
         customer_retention=kept / n, customer_retention_ci_lower=share.lower, customer_retention_ci_upper=share.upper

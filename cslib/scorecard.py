@@ -181,28 +181,35 @@ def _period(now: pd.Series[Any], kpi: Kpi) -> str:
     return f"{begun:%B}{'' if begun.year == until.year else f' {begun:%Y}'} to {until:%B %Y}"
 
 
+def _reach(row: pd.Series[Any]) -> tuple[float, float]:
+    """Give the ends of the interval: the value itself without one, and no end where one of them is not known."""
+    low, high = row["ci_lower"], row["ci_upper"]
+    if pd.isna(low) and pd.isna(high):
+        return row["value"], row["value"]
+    return (-np.inf if pd.isna(low) else low), (np.inf if pd.isna(high) else high)
+
+
 def _status(now: pd.Series[Any], target: Target | None) -> str:
     if target is None:
         return "no target"
-    low = now["value"] if pd.isna(now["ci_lower"]) else now["ci_lower"]
-    high = now["value"] if pd.isna(now["ci_upper"]) else now["ci_upper"]
+    low, high = _reach(now)
     if low >= target.low and high <= target.high:
         return "met"
     return "missed" if high < target.low or low > target.high else "not clear"
 
 
 def _change(now: pd.Series[Any], before: pd.DataFrame, limits: Interval) -> str:
-    value, bounds = now["value"], now[["ci_lower", "ci_upper"]].to_numpy(float)
+    value, (low, high) = now["value"], _reach(now)
     if np.isfinite(limits.lower):
         middle = float(limits.lower + limits.upper) / 2
         inside = limits.lower <= value <= limits.upper
-        return "noise" if inside or bounds[0] <= middle <= bounds[1] else "higher" if value > middle else "lower"
-    if before.empty or not np.isfinite([*bounds, *before.iloc[0][["ci_lower", "ci_upper"]].to_numpy(float)]).all():
+        return "noise" if inside or low <= middle <= high else "higher" if value > middle else "lower"
+    ends = ["ci_lower", "ci_upper"]
+    if before.empty or now[ends].isna().any() or before.iloc[0][ends].isna().any():
         return ""
     then = before.iloc[0]
     apart, up = value - then["value"], value > then["value"]
-    ends = (now["ci_lower"], then["ci_upper"]) if up else (now["ci_upper"], then["ci_lower"])
-    margin = np.hypot(value - ends[0], then["value"] - ends[1])
+    margin = np.hypot(value - (low if up else high), then["value"] - then["ci_upper" if up else "ci_lower"])
     return "noise" if abs(apart) <= margin else "higher" if up else "lower"
 
 

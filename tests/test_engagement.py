@@ -55,6 +55,15 @@ def test_uses_have_the_interval_of_a_mean():
     assert row["uses_per_active_ci_upper"] == pytest.approx(2 + 12.7062, abs=1e-3)
 
 
+def test_customers_all_alike_are_no_proof():
+    """All use the one feature once: no spread is known of the uses, and adoption is not surely 1."""
+    same = usage(*((c, day, "x") for c in "abc" for day in ("2025-01-01", "2025-02-28")))
+    row = activity(load({"customers": PEOPLE, "usage": same}, as_of="2025-02-28")).iloc[0]
+    assert np.isnan(row["uses_per_active_ci_upper"])
+    assert row["adoption"] == 1
+    assert row["adoption_ci_lower"] == pytest.approx(float(wilson(3, 3).lower))
+
+
 def test_only_whole_recorded_months_count():
     assert activity(tables("2025-02-27"))["month"].tolist() == [pd.Timestamp("2025-01-01")]
     late = USES[USES["occurred_at"] > "2025-01-02"]

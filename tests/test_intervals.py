@@ -13,6 +13,7 @@ from cslib.intervals import (
     Interval,
     hazard_ratios,
     holm,
+    kept_of_sums,
     log_rank,
     newcombe,
     product_limit,
@@ -235,3 +236,24 @@ def test_weighted_sum_covers():
         total = weighted_sum(weights, x / sizes, Interval(own.lower, own.upper))
         hits += total.lower <= weights @ truth <= total.upper
     assert COVERED[0] <= hits / REPEATS <= COVERED[1]
+
+
+def test_what_is_kept_is_not_sure_because_nobody_moved():
+    """Thirty alike who kept all: Wilson's 30 of 30; who lost all: 0 of 30. Of unlike ones, fewer count."""
+    all_kept = kept_of_sums([30], [30], squares=([30], [30], [30]), n=[30], capped=True)
+    assert [float(b[0]) for b in (all_kept.lower, all_kept.upper)] == pytest.approx([float(wilson(30, 30).lower), 1])
+    none_kept = kept_of_sums([30], [0], squares=([30], [0], [0]), n=[30], capped=True)
+    assert [float(b[0]) for b in (none_kept.lower, none_kept.upper)] == pytest.approx([0, float(wilson(0, 30).upper)])
+    one_large = kept_of_sums([39], [39], squares=([29 + 100], [129], [129]), n=[30], capped=True)
+    assert float(one_large.lower[0]) == pytest.approx(float(wilson(39**2 / 129, 39**2 / 129).lower))
+    open_end = kept_of_sums([30], [30], squares=([30], [30], [30]), n=[30], capped=False)
+    assert np.isnan(open_end.lower).all()
+    assert np.isnan(kept_of_sums([0], [0], squares=([0], [0], [0]), n=[0], capped=True).upper).all()
+
+
+def test_what_is_kept_with_spread_is_the_ratio_within_its_range():
+    x, y = np.array([1.0, 2, 3, 4]), np.array([1.0, 0, 3, 4])
+    sums = {"squares": ((x * x).sum(), (y * y).sum(), (x * y).sum()), "n": 4}
+    plain, kept = ratio_of_sums(10, 8, **sums), kept_of_sums(10, 8, **sums, capped=True)
+    assert float(kept.lower) == max(float(plain.lower), 0)
+    assert float(kept.upper) == min(float(plain.upper), 1)

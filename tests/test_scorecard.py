@@ -147,6 +147,15 @@ def test_status(target, half, status):
     assert [e for e in (row["target"], row["target_upper"]) if np.isfinite(e)] == ends
 
 
+def test_an_end_that_is_not_known_settles_nothing():
+    rows = history("time_to_value", [18.0]).assign(ci_lower=15.0)
+    assert card_of(rows, "time_to_value", Target(-INF, 21))["status"] == "not clear"
+    assert card_of(rows, "time_to_value", Target(-INF, 14))["status"] == "missed"
+    past = history("time_to_value", [18.0] * 24 + [40]).assign(ci_lower=17.0)
+    past.loc[past.index[-1], "ci_lower"] = 15.0
+    assert card_of(past, "time_to_value")["change"] == "noise"
+
+
 def test_every_kpi_has_a_row_in_the_order_of_the_catalogue():
     table = scorecard(Measured(history("mrr", [5.0]), dict.fromkeys(CATALOGUE, "needs x"), CATALOGUE, {}))
     assert table["kpi"].tolist() == list(CATALOGUE)
