@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cslib.cohorts import with_all
 from cslib.competing import cumulative_incidence
-from cslib.counts import first_whole, last_complete, observed, ordinal, period_ordinal, period_start, with_segment
+from cslib.counts import first_whole, last_complete, observed, period_ordinal, period_start, with_segment
 from cslib.errors import DataError, MissingTableError, ParameterError, did_you_mean
 from cslib.intervals import kept_of_sums, wilson
 from cslib.lifetimes import DAYS_PER_MONTH
@@ -28,6 +28,7 @@ ACTIVITY: Final = [
 ]
 REACHED: Final = "reached"
 HALF: Final = 0.5
+WHOLE: Final = "All"
 TO_VALUE: Final = ["segment", "until", "n_customers", "n_reached", "median_days", "ci_lower", "ci_upper"]
 
 
@@ -116,15 +117,22 @@ def _dated_customers(data: DataSet) -> ir.Table:
 
 
 def _recorded(data: DataSet) -> tuple[int, int]:
-    """First and last month of which usage records every day; later months than the last use are not recorded yet."""
-    span = data.statistics["usage"]
-    begun = max(date.fromisoformat(span["first"]), data.observed_from or date.min)
-    last_use = ordinal(date.fromisoformat(span["last"]), "month")
-    first, last = first_whole(begun, "month"), min(last_complete(observed(data), "month"), last_use)
+    """First and last month of which usage records every day, see :func:`_recorded_until`."""
+    begun = max(date.fromisoformat(data.statistics["usage"]["first"]), data.observed_from or date.min)
+    first, last = first_whole(begun, "month"), last_complete(_recorded_until(data), "month")
     if first > last:
         msg = f"usage of {data.label or 'the data set'} records no whole month by {data.as_of}. Choose a later as_of."
         raise DataError(msg)
     return first, last
+
+
+def _recorded_until(data: DataSet) -> date:
+    """Last day that usage can be taken to record: after the last use no longer than it ever paused."""
+    rows = data.table("usage")
+    days = rows.select(day=rows.occurred_at.cast("date")).distinct().execute()["day"]
+    at = pd.to_datetime(days).sort_values()
+    pause = max(at.diff().max(), pd.Timedelta(days=1)) if len(at) > 1 else pd.Timedelta(days=1)
+    return min(observed(data), (at.iloc[-1] + pause - pd.Timedelta(days=1)).date())
 
 
 def _used(data: DataSet, segment_by: str, value_feature: str) -> pd.DataFrame:
@@ -181,11 +189,12 @@ def _rates(table: pd.DataFrame, *, named: bool) -> pd.DataFrame:
         ),
         "adoption": (
             used / n.where(n > 0),
-            wilson(used, n) if named else kept_of_sums(n, used, squares=(n, squared, used), n=n, capped=True),
+            wilson(used, n) if named else kept_of_sums(n, used, squares=(n, squared, used), n=n, capped=False),
         ),
     }
     for name, (value, bounds) in estimates.items():
         table[name], table[f"{name}_ci_lower"], table[f"{name}_ci_upper"] = value, bounds.lower, bounds.upper
+    table["adoption_ci_upper"] = np.minimum(table["adoption_ci_upper"], 1)
     return table.astype({"n_customers": "int64", "n_active": "int64"})[ACTIVITY]
 
 
@@ -222,10 +231,10 @@ def time_to_value(
 
     Notes
     -----
-    Aalen–Johansen with churn before the first use as the competing risk, customers who did neither censored at
-    ``as_of``: half of *all* who started. Bounds are where those of the incidence pass one half; simulated they cover
-    96 to 97 % of 30 and of 300 starts. The mean of those who got there is too short, because it leaves out who has not
-    yet, and who never will. A use before the start counts on day 0.
+    Aalen–Johansen with churn before the first use as the competing risk, customers who did neither censored on the
+    last day recorded: half of *all* who started. Bounds are where those of the incidence pass one half; simulated they
+    cover 96 to 97 % of 30 and of 300 starts. The mean of those who got there is too short, because it leaves out who
+    has not yet, and who never will. A use before the start counts on day 0.
     """
     _launches(data, value_feature)
     first, last = _recorded(data)
@@ -235,21 +244,20 @@ def time_to_value(
     lives = lives.filter((lives.at >= first) & (lives.at <= last)).mutate(at=at)
     keys = ["segment", "at", "duration", "kind"]
     counted = lives.group_by(keys).aggregate(n=lives.count()).execute()
-    if counted.empty:
-        return pd.DataFrame(columns=TO_VALUE)
-    whole = counted.assign(segment="All")
-    parts = [whole, counted[counted["segment"] != "All"]]
+    whole = counted.assign(segment=WHOLE)
+    parts = [whole, counted[counted["segment"] != WHOLE]]
     rows = [
-        {
-            "segment": segment,
-            "until": _last_day(int(at) * months + begin + months - 1),
-            **_median(own, confidence_level),
-        }
+        {"segment": segment, "at": int(at), **_median(own, confidence_level)}
         for part in parts
         for (segment, at), own in part.groupby(["segment", "at"])
-        if int(at) * months + begin >= first
     ]
-    return pd.DataFrame(rows, columns=TO_VALUE)
+    newest = (last - begin) // months
+    if not any(r["at"] == newest for r in rows):  # nobody started in the last months
+        rows.append({"segment": WHOLE, "at": newest, "n_customers": 0, "n_reached": 0})
+    table = pd.DataFrame(rows, columns=["segment", "at", *TO_VALUE[2:]])
+    table = table[table["at"] * months + begin >= first]
+    table["until"] = [_last_day(int(at) * months + begin + months - 1) for at in table["at"]]
+    return table[TO_VALUE].reset_index(drop=True)
 
 
 def _until_value(data: DataSet, segment_by: str, value_feature: str) -> ir.Table:
@@ -259,11 +267,11 @@ def _until_value(data: DataSet, segment_by: str, value_feature: str) -> ir.Table
     firsts = rows.group_by("customer_id").aggregate(used_on=rows.occurred_at.cast("date").min())
     people = _dated_customers(data).select("customer_id", "started_on", "churned_on")
     lives = people.left_join(firsts, "customer_id").select(*people.columns, "used_on")
-    end = lives.churned_on.fill_null(ibis.date(observed(data)))
+    until = ibis.date(_recorded_until(data))
+    end = ibis.least(lives.churned_on.fill_null(until), until)
     reached = lives.used_on.notnull() & (lives.used_on <= end)
-    until = ibis.ifelse(reached, lives.used_on, end)
-    kind = ibis.cases((reached, REACHED), (lives.churned_on.notnull(), "churned"), else_="")
-    days = ibis.greatest(until.delta(lives.started_on, unit="day").cast("int64"), 0)
+    kind = ibis.cases((reached, REACHED), (lives.churned_on <= end, "churned"), else_="")
+    days = ibis.greatest(ibis.ifelse(reached, lives.used_on, end).delta(lives.started_on, unit="day").cast("int64"), 0)
     lives = lives.select("customer_id", at=period_ordinal(lives.started_on, "month"), duration=days, kind=kind)
     return with_segment(lives, data, segment_by)
 

@@ -259,9 +259,8 @@ def kept_of_sums(
     Returns
     -------
     Interval
-        Not below 0, and capped not above 1. Where all moved alike (nobody lost anything, or everything) their spread
-        tells nothing: capped, the bounds are Wilson's with the effective number of customers, (Σx)² / Σx²; else
-        missing.
+        Not below 0, and missing where all moved alike, because then their spread tells nothing. Capped, Wilson's with
+        the effective number of customers, (Σx)² / Σx²: it holds also where few or none lost anything.
 
     Examples
     --------
@@ -271,15 +270,15 @@ def kept_of_sums(
     >>> round(float(interval.lower), 3), float(interval.upper)
     (0.886, 1.0)
     """
-    bounds = ratio_of_sums(x, y, squares=squares, n=n, confidence_level=confidence_level)
-    flat = ~(bounds.upper - bounds.lower > NO_SPREAD)
+    if not capped:
+        bounds = ratio_of_sums(x, y, squares=squares, n=n, confidence_level=confidence_level)
+        spread = bounds.upper - bounds.lower > NO_SPREAD
+        return Interval(np.where(spread, np.maximum(bounds.lower, 0), np.nan), np.where(spread, bounds.upper, np.nan))
     sx, sy, xx = (np.asarray(v, float) for v in (x, y, squares[0]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        effective = np.where(flat & (sx > 0), sx**2 / xx, np.nan) if capped else np.full(sx.shape, np.nan)
+        effective = np.where(sx > 0, sx**2 / xx, np.nan)
         share = np.clip(sy / sx, 0, 1)
-    score = wilson(share * effective, effective, confidence_level=confidence_level)
-    lower = np.where(flat, score.lower, np.maximum(bounds.lower, 0))
-    return Interval(lower, np.where(flat, score.upper, np.minimum(bounds.upper, 1 if capped else np.inf)))
+    return wilson(share * effective, effective, confidence_level=confidence_level)
 
 
 def holm(p_values: ArrayLike) -> Floats:

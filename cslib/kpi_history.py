@@ -157,8 +157,9 @@ def _absent(name: str, kpi: Kpi, data: DataSet) -> str:
 
 
 def _rows(kpi: str, table: pd.DataFrame, value: str, *, n: str, bounds: str = "") -> pd.DataFrame:
-    """Bring a column of a result, with its bounds, into the shape of the history."""
-    ends = {end: table.get(f"{bounds}{end}", np.nan) for end in ENDS}
+    """Bring a column of a result into the shape of the history, with the bounds of what is estimated."""
+    known = table[value].notna() & (not CATALOGUE[kpi].exact)
+    ends = {end: table.get(f"{bounds}{end}", pd.Series(np.nan, table.index)).where(known) for end in ENDS}
     values = {"value": table[value], **ends, "n": table[n].astype("Int64")}
     return pd.DataFrame(
         {"kpi": kpi, "segment": table["segment"], "until": table["until"], "months": CATALOGUE[kpi].months} | values
@@ -259,7 +260,7 @@ def _valued(
     parts.append(_rows("ltv_to_cac", earned, "ltv_to_cac", n="n", bounds="ltv_to_cac_"))
     parts.append(_rows("payback_months", earned, "payback_months", n="n"))
     if "costs" not in everybody.tables and earned["cac"].notna().any():
-        parts.append(_rows("cac", earned, "cac", n="n"))
+        parts.append(_rows("cac", earned, "cac", n="n").assign(months=0))
     return parts
 
 

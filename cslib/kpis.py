@@ -10,10 +10,11 @@ import pandas as pd
 
 from cslib.errors import DataError, did_you_mean
 
-__all__ = ["CATALOGUE", "GROUPS", "Kpi", "Target", "catalogue", "read_targets"]
+__all__ = ["CATALOGUE", "GROUPS", "PASS_ONE", "Kpi", "Target", "catalogue", "read_targets"]
 
 GROUPS: Final = ("growth", "retention", "value", "sentiment", "engagement")
-LIKELY_PERCENT: Final = 5.0  # a share above it was meant in percent
+LIKELY_PERCENT: Final = 5.0  # a share above it was meant in percent, where it can pass 1
+PASS_ONE: Final = ("nrr", "crc_share_of_margin")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Kpi:
         It follows from its last value, such as MRR, so that its changes are judged and not its level.
     twin
         The KPI that says the same in another way.
+    exact
+        It is counted, not estimated from a sample, so that it has no interval and needs none.
     """
 
     label: str
@@ -63,6 +66,7 @@ class Kpi:
     variants: tuple[str, ...] = ()
     grows: bool = False
     twin: str = ""
+    exact: bool = False
 
 
 _PAID: Final = (("subscriptions",), "subscriptions")
@@ -73,9 +77,10 @@ _PRICED: Final = (("customers", "subscriptions"), "customers, and their price: s
 _WON: Final = (("customers", "subscriptions", "costs"), "a price, and costs or acquisition_cost of customers")
 _ASKED: Final = (("surveys",), "surveys")
 _USED: Final = (("usage", "customers"), "usage, and customers with dates")
-_NOBODY: Final = "nobody was a customer when the period began"
+_NOBODY: Final = "nobody was a customer when the period began, as far as records reach"
 _NO_ORDERS: Final = "there were no orders in the period"
-_NO_COSTS: Final = "costs are missing for a month of the period"
+_NO_COSTS: Final = "costs are missing for a month of the period, or there is nobody to spread them over"
+_NO_CAC: Final = "no acquisition cost is known, or nobody started in the months it is known of"
 _NO_CHURN: Final = "nobody left, or early ages were not observed"
 _NO_ANSWERS: Final = "nobody answered in the period"
 
@@ -83,7 +88,7 @@ CATALOGUE: Final = {
     "mrr": Kpi(
         "MRR", "growth", "How much recurs every month?",
         "MRR of all subscriptions that cover the last day of the month", "money", "up", 1, *_PAID,
-        "there are no customers", ("discounts and trials count as priced",), grows=True,
+        "there are no customers", ("discounts and trials count as priced",), grows=True, exact=True,
     ),
     "arpa": Kpi(
         "ARPA", "growth", "What does a customer pay a month?", "MRR / customers who pay", "money", "up", 1, *_PAID,
@@ -104,7 +109,7 @@ CATALOGUE: Final = {
     ),
     "cac": Kpi(
         "CAC", "growth", "What does it cost to win a customer?", "acquisition cost / new customers", "amount", "down",
-        12, *_SPENT, _NO_COSTS, ("mean acquisition_cost of customers",),
+        12, *_SPENT, _NO_COSTS, ("mean acquisition_cost of customers",), exact=True,
     ),
     "customer_churn_rate": Kpi(
         "Customer churn", "retention", "How many customers leave a month?",
@@ -127,22 +132,22 @@ CATALOGUE: Final = {
     "nrr": Kpi(
         "NRR over 12 months", "retention", "What do the customers of a year ago bring today?",
         "MRR today of customers of 12 months before / their MRR then", "percent", "up", 12, *_PAID,
-        "nobody was a customer 12 months before", ("month by month", "with reactivation"),
+        "nobody was a customer 12 months before, as far as records reach", ("month by month", "with reactivation"),
     ),
     "grr": Kpi(
         "GRR over 12 months", "retention", "And without what some of them added?",
         "as NRR, each customer counted up to its MRR then", "percent", "up", 12, *_PAID,
-        "nobody was a customer 12 months before", ("month by month",), twin="nrr",
+        "nobody was a customer 12 months before, as far as records reach", ("month by month",), twin="nrr",
     ),
     "crc": Kpi(
         "CRC a month", "retention", "What does it cost to keep a customer for a month?",
         "retention cost / customers retained, month by month", "amount", "down", 12, *_SPENT, _NO_COSTS,
-        ("a year's cost per customer",),
+        ("a year's cost per customer",), exact=True,
     ),
     "crc_share_of_margin": Kpi(
         "CRC as share of margin", "retention", "How much of the margin it protects does retention cost?",
         "retention cost / (MRR of the retained × gross margin)", "percent", "band", 12, *_SPENT, _NO_COSTS,
-        ("share of revenue",), twin="crc",
+        ("share of revenue",), twin="crc", exact=True,
     ),
     "ltv": Kpi(
         "LTV (survival form)", "value", "What is a new customer worth?",
@@ -166,12 +171,12 @@ CATALOGUE: Final = {
     "ltv_to_cac": Kpi(
         "LTV : CAC", "value", "How many times does a customer earn back its cost?",
         "LTV (survival form, before acquisition cost) / CAC", "number", "up", 3, *_WON,
-        "no acquisition cost is known", ("LTV by formula C",), grows=True,
+        _NO_CAC, ("LTV by formula C",), grows=True,
     ),
     "payback_months": Kpi(
         "Payback", "value", "When has a customer earned back its cost?",
         "first month in which margin × survival adds up to CAC", "months", "down", 3, *_WON,
-        "no acquisition cost is known", ("CAC / (ARPA × margin)",), grows=True, twin="ltv_to_cac",
+        _NO_CAC, ("CAC / (ARPA × margin)",), grows=True, twin="ltv_to_cac",
     ),
     "nps": Kpi(
         "NPS", "sentiment", "Would customers recommend us?", "100 × (share of 9–10 − share of 0–6)", "number", "up",
@@ -203,7 +208,8 @@ CATALOGUE: Final = {
     "feature_adoption": Kpi(
         "Feature adoption", "engagement", "How much of it do customers use?",
         "share of customers who used a feature in the month, mean over features (or of the one named)", "percent",
-        "up", 1, _USED[0], "usage with a feature, and customers with dates", "there were no customers",
+        "up", 1, _USED[0], "usage with a feature, and customers with dates",
+        "there were no customers, or no feature is named",
         ("ever used", "over active customers"),
     ),
     "time_to_value": Kpi(
@@ -286,8 +292,10 @@ def _target(name: str, kpi: Kpi, value: Any) -> Target:
     if not number or len(ends) not in (1, 2) or ends != sorted(ends) or (isinstance(value, list) and len(ends) == 1):
         msg = f"[targets]: {name} is {value!r}. Give a number, or the two ends of a band: {name} = [1, 2]."
         raise DataError(msg)
-    if kpi.unit == "percent" and max(map(abs, ends)) > LIKELY_PERCENT:
-        msg = f"[targets]: {name} is {value!r}, but it is a share of 1. Did you mean {max(ends) / 100:g}?"
+    most = LIKELY_PERCENT if name in PASS_ONE else 1.0
+    if kpi.unit == "percent" and (min(ends) < 0 or max(ends) > most):
+        hint = f"Did you mean {max(ends) / 100:g}?" if max(ends) > most else "Give a number from 0 on."
+        msg = f"[targets]: {name} is {value!r}, but it is a share of 1. {hint}"
         raise DataError(msg)
     if len(ends) == 2:
         return Target(float(ends[0]), float(ends[1]))

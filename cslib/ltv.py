@@ -335,14 +335,14 @@ def _form(method: str, horizon: float, rows: Floats, level: float) -> dict[str, 
 
 
 def _formulas(paths: Paths, terms: Terms) -> dict[str, Floats]:
-    with np.errstate(divide="ignore"):  # a draw may hold nobody who left
-        months = 1 / paths.churn_rate
     margin, costs = paths.arpa * terms.gross_margin, np.nan_to_num(terms.cac(paths))
-    return {
-        "Formula A (profit)": (margin - terms.retention_cost) * months - costs,
-        "Formula B (revenue)": paths.arpa * months,
-        "Formula C (margin / churn)": margin * months,
-    }
+    with np.errstate(divide="ignore", invalid="ignore"):  # a draw may hold nobody who left, or nobody who pays
+        months = 1 / paths.churn_rate
+        return {
+            "Formula A (profit)": (margin - terms.retention_cost) * months - costs,
+            "Formula B (revenue)": paths.arpa * months,
+            "Formula C (margin / churn)": margin * months,
+        }
 
 
 def observed_part(paths: Mapping[str, Paths]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from cslib.intervals import Interval, z_value
 from cslib.kpi_history import Measured
-from cslib.kpis import Kpi, Target
+from cslib.kpis import PASS_ONE, Kpi, Target
 
 __all__ = ["by_segment", "control_limits", "scorecard"]
 
@@ -34,7 +34,7 @@ ENOUGH: Final = 8  # past periods from which limits are drawn
 MOST: Final = 24  # and how many of the last are used
 SIGMAS: Final = 2.66  # 3 / 1.128: three standard deviations, in mean moving ranges
 YEAR: Final = 12
-LOWEST: Final = {"nps": -100.0}  # where it is not 0
+NO_SPREAD: Final = 1e-9  # narrower limits are rounding
 
 
 def control_limits(past: ArrayLike, *, error: float = 0.0, grows: bool = False) -> Interval:
@@ -52,11 +52,13 @@ def control_limits(past: ArrayLike, *, error: float = 0.0, grows: bool = False) 
     Returns
     -------
     Interval
-        Of one value; missing with fewer than eight values (or changes), or where one that grows was not above 0.
+        Of one value; missing with fewer than eight values (or changes), where all were alike, or where one that grows
+        was not above 0.
 
     Notes
     -----
-    Individuals chart: mean ± 2.66 × mean moving range, which is three standard deviations of independent normal values.
+    Individuals chart: mean ± 2.66 × mean moving range, which is three standard deviations of independent normal values;
+    of changes no less than three of their own, because small businesses do not change in many months.
     Simulated with 24 such values, 1 % of the next ones lie outside, with 12 2 % and with 8 3 % (0.27 % if the limits
     were known).
 
@@ -80,7 +82,9 @@ def control_limits(past: ArrayLike, *, error: float = 0.0, grows: bool = False) 
     series = np.diff(np.log(values)) if grows else values
     if len(series) < ENOUGH:
         return nothing
-    half = max(SIGMAS * np.abs(np.diff(series)).mean(), 0.0 if grows else 3 * error)
+    half = max(SIGMAS * np.abs(np.diff(series)).mean(), 3 * (series.std(ddof=1) if grows else error))
+    if not half > NO_SPREAD:
+        return nothing
     ends = series.mean() + half * np.array([-1, 1])
     lower, upper = values[-1] * np.exp(ends) if grows else ends
     return Interval(np.asarray(lower), np.asarray(upper))
@@ -99,10 +103,10 @@ def scorecard(measured: Measured) -> pd.DataFrame:
     pandas.DataFrame
         ``kpi``, ``period`` (text), ``value``, ``ci_lower``, ``ci_upper``, ``n``, ``unit``, ``previous`` (the period
         just before, as long), ``target`` (what is to be reached at least, or stayed under at most; of a band the lower
-        end), ``status`` (``met``; ``missed``; ``not clear``: the interval spans the target; ``no target``; ``not
-        measured: …`` with the reason), ``definition``, ``target_upper`` (of a band), ``year_before`` (the same period
-        of the year before), ``limit_lower``, ``limit_upper`` (see :func:`control_limits`; missing with fewer than
-        eight disjoint periods), ``change`` (``higher`` or ``lower``: by more than noise; ``noise``; empty: not known),
+        end), ``status`` (``met``; ``missed``; ``not clear``: the interval spans the target or is not known; ``no
+        target``; ``not measured: …`` with the reason), ``definition``, ``target_upper`` (of a band), ``year_before``
+        (the same period of the year before), ``limit_lower``, ``limit_upper`` (see :func:`control_limits`; missing with
+        fewer than eight disjoint periods), ``change`` (``higher`` or ``lower``: by more than noise; ``noise``; empty: not known),
         ``until`` (last day of the period), ``months``, ``direction``, ``label``, ``group``.
 
     Notes
@@ -124,7 +128,7 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         }
         fixed |= {"direction": kpi.direction} | _ends(kpi, measured.targets.get(name))
         rows.append(fixed | _standing(own.reset_index(drop=True), kpi, measured, name))
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64"})
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64", "months": "Int64"})
 
 
 def _ends(kpi: Kpi, target: Target | None) -> dict[str, float]:
@@ -143,17 +147,27 @@ def _standing(own: pd.DataFrame, kpi: Kpi, measured: Measured, name: str) -> dic
     spaced = own[_months_before(own, now) % kpi.months == 0]
     past = spaced.iloc[:-1]
     before = past[_months_before(past, now) == kpi.months]
-    error = ((past["ci_upper"] - past["ci_lower"]) / 2 / z_value(0.95)).mean()
-    limits = control_limits(past["value"], error=float(np.nan_to_num(error)), grows=kpi.grows)
+    limits = control_limits(past["value"], error=_error(past, now), grows=kpi.grows)
     return {
         **known,
         "previous": _first(before),
         "year_before": _first(own[_months_before(own, now) == YEAR]),
-        "limit_lower": max(float(limits.lower), LOWEST.get(name, 0.0)),
-        "limit_upper": float(limits.upper),
-        "change": "" if kpi.group == "value" else _change(now, before, limits),
-        "status": _status(now, measured.targets.get(name)),
+        "limit_lower": max(float(limits.lower), -100.0 if name == "nps" else 0.0),
+        "limit_upper": min(float(limits.upper), _highest(name, kpi)),
+        "change": "" if kpi.group == "value" else _change(now, kpi, before, limits),
+        "status": _status(now, kpi, measured.targets.get(name)),
     }
+
+
+def _error(past: pd.DataFrame, now: pd.Series[Any]) -> float:
+    """Give the standard error of past values, brought to the number of customers now where that is smaller."""
+    error = ((past["ci_upper"] - past["ci_lower"]) / 2 / z_value(0.95)).mean()
+    fewer = float(past["n"].astype(float).mean() / now["n"]) if len(past) and pd.notna(now["n"]) and now["n"] else 1.0
+    return float(np.nan_to_num(error * np.sqrt(max(fewer, 1.0))))
+
+
+def _highest(name: str, kpi: Kpi) -> float:
+    return 100.0 if name == "nps" else 1.0 if kpi.unit == "percent" and name not in PASS_ONE else np.inf
 
 
 def _months_before(own: pd.DataFrame, now: pd.Series[Any]) -> pd.Series[int]:
@@ -171,7 +185,7 @@ def _period(now: pd.Series[Any], kpi: Kpi) -> str:
     until, months = now["until"], int(now["months"])
     if pd.isna(until):
         return "as recorded"
-    if kpi.group == "value":
+    if kpi.group == "value" or not months:
         return f"as of {until.day} {until:%B %Y}"
     if months == 1:
         return f"{until:%B %Y}"
@@ -181,25 +195,25 @@ def _period(now: pd.Series[Any], kpi: Kpi) -> str:
     return f"{begun:%B}{'' if begun.year == until.year else f' {begun:%Y}'} to {until:%B %Y}"
 
 
-def _reach(row: pd.Series[Any]) -> tuple[float, float]:
-    """Give the ends of the interval: the value itself without one, and no end where one of them is not known."""
+def _reach(row: pd.Series[Any], kpi: Kpi) -> tuple[float, float]:
+    """Give the ends of the interval: the value itself where it is counted, and no end where one is not known."""
     low, high = row["ci_lower"], row["ci_upper"]
-    if pd.isna(low) and pd.isna(high):
+    if kpi.exact:
         return row["value"], row["value"]
     return (-np.inf if pd.isna(low) else low), (np.inf if pd.isna(high) else high)
 
 
-def _status(now: pd.Series[Any], target: Target | None) -> str:
+def _status(now: pd.Series[Any], kpi: Kpi, target: Target | None) -> str:
     if target is None:
         return "no target"
-    low, high = _reach(now)
+    low, high = _reach(now, kpi)
     if low >= target.low and high <= target.high:
         return "met"
     return "missed" if high < target.low or low > target.high else "not clear"
 
 
-def _change(now: pd.Series[Any], before: pd.DataFrame, limits: Interval) -> str:
-    value, (low, high) = now["value"], _reach(now)
+def _change(now: pd.Series[Any], kpi: Kpi, before: pd.DataFrame, limits: Interval) -> str:
+    value, (low, high) = now["value"], _reach(now, kpi)
     if np.isfinite(limits.lower):
         middle = float(limits.lower + limits.upper) / 2
         inside = limits.lower <= value <= limits.upper

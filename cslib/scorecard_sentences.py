@@ -21,6 +21,7 @@ __all__ = [
 WORSE: Final = {"up": "lower", "down": "higher"}
 BETTER: Final = {"up": "higher", "down": "lower"}
 YEAR: Final = 12
+NOUNS: Final = {"upsell_rate": "order", "cross_sell_rate": "order"}  # what n counts, where it is not customers
 SPANS: Final = {1: "a month", 3: "3 months", YEAR: "a year"}
 POINTS: Final = 24  # of a small line
 SENTENCES: Final = 3
@@ -58,7 +59,8 @@ def scorecard_answer(table: pd.DataFrame) -> str:
     known = _measured(table)
     states = known["status"].value_counts()
     n, all_targets = int(known["target"].notna().sum()), int(table["target"].notna().sum())
-    moved = int((known["change"] == known["direction"].map(WORSE)).sum())
+    worse_rows = known[known["change"] == known["direction"].map(WORSE)]
+    moved = len({CATALOGUE[kpi].twin or kpi for kpi in worse_rows["kpi"]})
     worse = f"{counted(moved, 'KPI')} got worse by more than noise" if moved else "no KPI got worse by more than noise"
     if not all_targets:
         return f"No targets are set; **{worse}**."
@@ -80,7 +82,11 @@ def _targets_said(n: int, missed: int, unclear: int) -> str:
             if unclear
             else "**The one target is met**"
         )
-    return f"**None of {n} targets is missed**{rest}" if unclear else f"**All {n} targets are met**"
+    return (
+        f"**None of {n} targets is missed**{rest}"
+        if unclear
+        else f"**{'Both' if n == 2 else f'All {n}'} targets are met**"
+    )
 
 
 def attention(table: pd.DataFrame, *, currency: str = "") -> list[str]:
@@ -111,7 +117,8 @@ def attention(table: pd.DataFrame, *, currency: str = "") -> list[str]:
     said = [_said(r, currency) for r in dict.fromkeys(first)]
     blind: Iterable[Row] = table[table["value"].isna() & table["target"].notna()].itertuples()
     said += [f"**{r.label} has a target but is {r.status.rstrip('.')}**." for r in blind]
-    return [*said, *_rest(table, anything=bool(said))][:SENTENCES]
+    others = [str(r.label) for r in dict.fromkeys(ranked) if r not in first]
+    return [*said, *_rest(table, others, anything=bool(said))][:SENTENCES]
 
 
 def _miss(row: Row) -> float:
@@ -120,7 +127,8 @@ def _miss(row: Row) -> float:
         beyond = max(row.target - row.value, row.value - row.target_upper)
     else:
         beyond = row.target - row.value if row.direction == "up" else row.value - row.target
-    return float(beyond / max(abs(row.target), 1e-9))
+    ends = [e for e in (row.target, row.target_upper, row.value) if np.isfinite(e)]
+    return float(beyond / (max(map(abs, ends), default=1.0) or 1.0))
 
 
 def _said(row: Row, currency: str) -> str:
@@ -130,7 +138,7 @@ def _said(row: Row, currency: str) -> str:
         text = f"**{row.label} is {value}; the target is {_target(row, currency)}**{_known(row)}"
         return f"{text}{moved}{_before(row, currency)}."
     if row.status == "not clear" and row.change != WORSE.get(row.direction):
-        size = f" from {counted(int(row.n), 'customer')}" if pd.notna(row.n) else ""
+        size = f" from {counted(int(row.n), NOUNS.get(row.kpi, 'customer'))}" if pd.notna(row.n) else ""
         text = f"Whether **{row.label} ({value}) reaches its target of {_target(row, currency)}** cannot be told"
         return f"{text}{size}{_known(row)}."
     way = {"higher": "rose", "lower": "fell"}[row.change]
@@ -138,11 +146,13 @@ def _said(row: Row, currency: str) -> str:
 
 
 def _value(row: Row, value: float, currency: str) -> str:
+    if np.isinf(value):
+        return "not reached"
     return format_value(value, row.unit, currency)
 
 
 def _known(row: Row) -> str:
-    interval = format_interval(row.ci_lower, row.ci_upper, row.unit)
+    interval = format_interval(row.ci_lower, row.ci_upper, row.unit) if np.isfinite(row.ci_lower) else ""
     return f" (95 % interval {interval})" if interval else ""
 
 
@@ -165,7 +175,9 @@ def _target(row: Row, currency: str = "") -> str:
     return f"at {'least' if row.direction == 'up' else 'most'} {_value(row, row.target, currency)}"
 
 
-def _rest(table: pd.DataFrame, *, anything: bool) -> Iterator[str]:
+def _rest(table: pd.DataFrame, others: list[str], *, anything: bool) -> Iterator[str]:
+    if others:
+        yield f"The same shows in {' and '.join(others)}."
     yield f"Nothing {'else ' * anything}is off its target or has moved by more than noise."
     missing = table[table["value"].isna() & table["target"].isna()]
     if len(missing):
@@ -234,7 +246,9 @@ def _noise(row: Row) -> str:
         return ""
     if row.change == "noise":
         usual = format_interval(row.limit_lower, row.limit_upper, row.unit)
-        return f"within its usual {usual}" if usual else "change within noise"
+        inside = row.limit_lower <= row.value <= row.limit_upper
+        away = "" if inside else "outside its usual {}, but not by more than its interval"
+        return (away or "within its usual {}").format(usual) if usual else "change within noise"
     text = _moved(row)
     return text if text.endswith("noise") else f"{text}: more than noise"
 

@@ -51,7 +51,8 @@ def conversions(data: DataSet, *, months: int = 1) -> pd.DataFrame:
     pandas.DataFrame
         One row per complete month and kind (``new``, ``renewal``, ``upsell``, ``cross_sell``): ``month`` (first day),
         ``kind``, ``n`` (orders), ``amount`` (sum), ``n_all`` (orders of any kind), ``rate`` (n / n_all, 0–1; missing
-        without orders), ``ci_lower``, ``ci_upper`` (Wilson). Orders without a kind are not counted.
+        without orders), ``ci_lower``, ``ci_upper`` (Wilson). Orders without a kind are not counted; those with a
+        negative amount (refunds) count in the amount only.
 
     Raises
     ------
@@ -65,7 +66,11 @@ def conversions(data: DataSet, *, months: int = 1) -> pd.DataFrame:
         )
         raise MissingTableError(msg)
     rows = orders.filter(orders.kind.notnull()).mutate(at=period_ordinal(orders.ordered_on, "month"))
-    found = rows.group_by(["at", "kind"]).aggregate(n=rows.count(), amount=rows.amount.sum()).execute()
+    found = (
+        rows.group_by(["at", "kind"])
+        .aggregate(n=(rows.amount.fill_null(0) >= 0).sum(), amount=rows.amount.sum())
+        .execute()
+    )
     complete = last_complete(observed(data), "month")
     found = found[found["at"] <= complete]
     if found.empty:

@@ -61,7 +61,7 @@ def test_customers_all_alike_are_no_proof():
     row = activity(load({"customers": PEOPLE, "usage": same}, as_of="2025-02-28")).iloc[0]
     assert np.isnan(row["uses_per_active_ci_upper"])
     assert row["adoption"] == 1
-    assert row["adoption_ci_lower"] == pytest.approx(float(wilson(3, 3).lower))
+    assert np.isnan(row["adoption_ci_lower"])
 
 
 def test_only_whole_recorded_months_count():
@@ -72,6 +72,17 @@ def test_only_whole_recorded_months_count():
     assert stale["month"].max() == pd.Timestamp("2025-02-01")
     with pytest.raises(DataError, match="no whole month"):
         activity(tables("2025-01-15"))
+
+
+def test_an_export_that_stops_early_is_no_loss_of_users():
+    """Used daily until 10 February: that month is not recorded, and customers are seen until then only."""
+    days = pd.date_range("2025-01-01", "2025-02-10")
+    uses = usage(*(("a", day, "x") for day in days))
+    data = load({"customers": PEOPLE, "usage": uses}, as_of="2025-02-28")
+    assert activity(data)["month"].tolist() == [pd.Timestamp("2025-01-01")]
+    weekly = uses[uses["occurred_at"].dt.dayofweek < 5]  # not used at weekends: January, which ends on a Friday, counts
+    data = load({"customers": PEOPLE, "usage": weekly[weekly["occurred_at"] < "2025-02-01"]}, as_of="2025-02-28")
+    assert activity(data)["month"].tolist() == [pd.Timestamp("2025-01-01")]
 
 
 def test_segments_add_up_to_the_whole():
@@ -157,12 +168,18 @@ def test_the_feature_that_is_value_counts():
 def test_starts_are_taken_together_back_from_the_last_complete_month():
     starts = pd.date_range("2025-01-01", "2025-05-31", freq="D")
     rows = people(*((f"c{i}", day, None) for i, day in enumerate(starts)))
-    data = load({"customers": rows, "usage": usage(("c0", "2025-01-01", "x"))}, as_of="2025-06-10")
-    assert time_to_value(data).empty or time_to_value(data)["until"].max() <= pd.Timestamp("2025-05-31")
     used = usage(*((f"c{i}", day, "x") for i, day in enumerate(starts)))
     found = time_to_value(load({"customers": rows, "usage": used}, as_of="2025-06-10"))
     assert found["until"].tolist() == [pd.Timestamp("2025-05-31")]
     assert found["n_customers"].tolist() == [31 + 30 + 31]
+
+
+def test_months_in_which_nobody_started_are_there():
+    rows = people(("a", "2025-01-03", None), ("b", "2025-01-04", None))
+    used = usage(("a", "2025-01-01", "x"), ("b", "2025-01-06", "x"), ("a", "2025-12-31", "x"))
+    found = time_to_value(load({"customers": rows, "usage": used}, as_of="2025-12-31"))
+    assert found["until"].tolist() == [pd.Timestamp("2025-03-31"), pd.Timestamp("2025-12-31")]
+    assert found["n_customers"].tolist() == [2, 0]
 
 
 @pytest.mark.slow

@@ -143,7 +143,7 @@ VALUED = {"ltv", "ltv_formula_a", "ltv_formula_b", "ltv_formula_c", "ltv_to_cac"
         ({"surveys": SURVEYS}, "2025-03-31", {"nps"}, {"csat": "nobody answered", "upsell_rate": "needs orders with a kind", "response_rate": "only answers"}),
         ({"customers": PEOPLE}, "2024-12-31", STAYED, {"ltv": "needs customers, and their price", "active_share": "needs usage"}),
         ({"customers": TENURES.assign(mrr=5.0)}, "", VALUED, {"customer_churn_rate": "no churn by month"}),
-        ({"customers": PEOPLE, "usage": USAGE}, "2024-12-31", STAYED | {"usage_frequency", "active_share"}, {"feature_adoption": "needs usage with a feature", "time_to_value": "nobody started"}),
+        ({"customers": PEOPLE, "usage": USAGE}, "2024-12-31", STAYED | {"usage_frequency", "active_share", "time_to_value"}, {"feature_adoption": "needs usage with a feature"}),
         ({"orders": ORDERS.drop(columns="kind"), "surveys": SURVEYS}, "2025-03-31", {"nps"}, {"upsell_rate": "needs orders with a kind"}),
         ({"subscriptions": PAID}, "2024-02-29", STAYED | {"mrr", "arpa", "quick_ratio", "revenue_churn_rate", "revenue_retention_rate"} | VALUED, {"nrr": "nobody was a customer 12 months before"}),
     ],
@@ -184,6 +184,8 @@ def test_without_costs_acquisition_cost_of_customers_is_taken():
     data = load({"customers": PEOPLE.assign(acquisition_cost=50.0), "subscriptions": PAID}, as_of="2024-12-31")
     found = measure_all(data)
     assert last(found, "cac")["value"] == 50
+    assert last(found, "cac")[["ci_lower", "ci_upper"]].isna().all()
+    assert scorecard(found).set_index("kpi").loc["cac", "period"] == "as of 31 December 2024"
     assert "crc" in found.reasons
 
 
@@ -193,7 +195,10 @@ def test_a_month_without_costs_leaves_the_year_unknown():
     )
     found = measure_all(load({"subscriptions": PAID, "costs": costs}, as_of="2024-12-31"))
     table = scorecard(found).set_index("kpi")
-    assert table.loc["crc", "status"] == "not measured: costs are missing for a month of the period"
+    assert (
+        table.loc["crc", "status"]
+        == "not measured: costs are missing for a month of the period, or there is nobody to spread them over"
+    )
 
 
 def test_less_than_a_year_is_not_called_one():

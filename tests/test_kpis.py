@@ -58,6 +58,9 @@ def test_targets_by_direction():
         ({"nps": [40]}, "two ends of a band"),
         ({"grr": 95}, "grr is 95, but it is a share of 1. Did you mean 0.95?"),
         ({"crc_share_of_margin": 0.05}, "Give both ends"),
+        ({"customer_churn_rate": 2}, "Did you mean 0.02?"),
+        ({"nrr": 98}, "Did you mean 0.98?"),
+        ({"grr": -0.1}, "Give a number from 0 on"),
     ],
 )
 def test_a_target_that_cannot_be_meant_is_refused(given, words):

@@ -46,9 +46,13 @@ def test_limits_by_hand():
 
 
 def test_limits_of_what_grows_follow_its_last_value():
-    """Ten per cent a month without noise: only the next ten per cent are as usual."""
-    limits = control_limits(100 * 1.1 ** np.arange(10), grows=True)
-    assert (float(limits.lower), float(limits.upper)) == pytest.approx((100 * 1.1**10,) * 2)
+    """Five and fifteen per cent in turn: three of their standard deviations, 2.66 of their moving ranges, about ten."""
+    factors = np.exp([0.05, 0.15] * 5)
+    limits = control_limits(100 * np.cumprod([1, *factors]), grows=True)
+    assert np.log([float(limits.lower), float(limits.upper)]) == pytest.approx(
+        np.log(100) + 1 + 0.1 + 2.66 * 0.1 * np.array([-1, 1])
+    )
+    assert np.isnan(control_limits(100 * 1.1 ** np.arange(10), grows=True).lower)  # nothing to measure by
     assert np.isnan(control_limits([*range(9)], grows=True).lower)
 
 
@@ -112,6 +116,16 @@ def test_without_limits_two_intervals_decide():
     assert card_of(history("ltv", rows, half=0.001), "ltv")["change"] == ""
 
 
+def test_fewer_customers_now_widen_the_usual_range():
+    """Ten per cent leave of 2,000 each month, then of 60: eleven of them are no news."""
+    rng = np.random.default_rng(3)
+    past = churned(rng.binomial(2000, 0.1, 25), 2000)
+    few = churned([11], 60).assign(until=past["until"].iloc[-1])
+    row = card_of(pd.concat([past.iloc[:-1], few], ignore_index=True), "customer_churn_rate")
+    assert row["change"] == "noise"
+    assert row["limit_upper"] > 0.1 + 2.5 * np.sqrt(0.1 * 0.9 / 60)
+
+
 def test_a_usual_range_does_not_pass_what_can_be():
     assert card_of(history("time_to_value", [1, 2] * 13), "time_to_value")["limit_lower"] == 0
     assert card_of(history("nps", [-5, 5] * 13 + [0]), "nps")["limit_lower"] < 0
@@ -131,8 +145,7 @@ def test_only_disjoint_periods_make_limits():
         (Target(35, INF), 5, "met"),
         (Target(36, INF), 5, "not clear"),
         (Target(46, INF), 5, "missed"),
-        (Target(40, INF), None, "met"),
-        (Target(40.1, INF), None, "missed"),
+        (Target(40, INF), None, "not clear"),
         (Target(-INF, 40), 5, "not clear"),
         (Target(-INF, 34), 5, "missed"),
         (Target(30, 50), 5, "met"),
@@ -147,11 +160,16 @@ def test_status(target, half, status):
     assert [e for e in (row["target"], row["target_upper"]) if np.isfinite(e)] == ends
 
 
+def test_what_is_counted_needs_no_interval():
+    assert card_of(history("mrr", [40.0]), "mrr", Target(40, INF))["status"] == "met"
+    assert card_of(history("mrr", [40.0]), "mrr", Target(40.1, INF))["status"] == "missed"
+
+
 def test_an_end_that_is_not_known_settles_nothing():
     rows = history("time_to_value", [18.0]).assign(ci_lower=15.0)
     assert card_of(rows, "time_to_value", Target(-INF, 21))["status"] == "not clear"
     assert card_of(rows, "time_to_value", Target(-INF, 14))["status"] == "missed"
-    past = history("time_to_value", [18.0] * 24 + [40]).assign(ci_lower=17.0)
+    past = history("time_to_value", [18.0, 20.0] * 13 + [40]).assign(ci_lower=17.0)
     past.loc[past.index[-1], "ci_lower"] = 15.0
     assert card_of(past, "time_to_value")["change"] == "noise"
 
@@ -196,5 +214,7 @@ def test_segments_without_a_calendar():
 
 def test_a_scale_where_high_is_easy_turns_the_direction():
     kpis = {**CATALOGUE, "ces": replace(CATALOGUE["ces"], direction="up")}
-    table = scorecard(Measured(history("ces", [4.0]), dict.fromkeys(kpis, "x"), kpis, {"ces": Target(3, INF)}))
+    table = scorecard(
+        Measured(history("ces", [4.0], half=0.5), dict.fromkeys(kpis, "x"), kpis, {"ces": Target(3, INF)})
+    )
     assert table.set_index("kpi").loc["ces", ["direction", "status"]].tolist() == ["up", "met"]

@@ -52,7 +52,8 @@ def test_a_kpi_and_its_twin_are_said_once():
     twin = row("customer_retention_rate", 0.94, limit_lower=0.96, limit_upper=0.99, change="lower", previous=0.98)
     said = attention(table(WORSE, twin, CALM))
     assert "Customer churn rose" in said[0]
-    assert said[1] == "Nothing else is off its target or has moved by more than noise."
+    assert said[1] == "The same shows in Customer retention."
+    assert said[2] == "Nothing else is off its target or has moved by more than noise."
 
 
 def test_good_news_comes_after_bad_and_what_is_missing_last():
@@ -78,7 +79,7 @@ def test_nothing_to_say_is_said():
         ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed**, 1 lies within the margin of error; 1 KPI got worse by more than noise."),
         ([UNCLEAR, CALM], "**The one target is not missed**, but it lies within the margin of error; no KPI got worse by more than noise."),
         ([row("nps", 45.0, target=40.0, status="met")], "**The one target is met**; no KPI got worse by more than noise."),
-        ([row("nps", 45.0, target=40.0, status="met"), row("csat", 0.9, target=0.8, status="met")], "**All 2 targets are met**; no KPI got worse by more than noise."),
+        ([row("nps", 45.0, target=40.0, status="met"), row("csat", 0.9, target=0.8, status="met")], "**Both targets are met**; no KPI got worse by more than noise."),
         ([CALM, WORSE], "No targets are set; **1 KPI got worse by more than noise**."),
         ([MISSED, {**MISSED, "kpi": "grr"}], "**2 of 2 targets are missed**; no KPI got worse by more than noise."),
         ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**, 1 lies within the margin of error; no KPI got worse by more than noise."),
@@ -134,6 +135,23 @@ def test_a_card_says_in_words_what_moved_and_draws_its_usual_range():
     (card,) = kpi_cards(table(grows), pd.DataFrame({"kpi": [], "segment": [], "value": []}), "growth", currency="EUR")
     assert card.limits is None
     assert "within its usual 900 to 1,200" in card.detail
+
+
+def test_noise_outside_the_usual_range_is_said_as_such():
+    (card,) = kpi_cards(
+        table({**WORSE, "change": "noise"}), pd.DataFrame({"kpi": [], "segment": [], "value": []}), "retention"
+    )
+    assert "outside its usual 1.0 to 4.0, but not by more than its interval" in card.detail
+
+
+def test_what_is_never_reached_is_said_in_words():
+    never = row(
+        "payback_months", np.inf, ci_lower=np.inf, ci_upper=np.inf, target=12.0, status="missed", previous=np.inf
+    )
+    assert (
+        attention(table(never))[0]
+        == "**Payback is not reached; the target is at most 12 months**; it was not reached 3 months before."
+    )
 
 
 def test_an_interval_of_one_point_is_not_shown():

@@ -23,8 +23,8 @@ def test_conversions_by_hand():
     found = conversions(load({"orders": ORDERS}, as_of="2025-03-31")).set_index(["month", "kind"])
     january, march = (pd.Timestamp(f"2025-0{m}-01") for m in (1, 3))
     assert found.loc[(january, "upsell"), ["n", "amount", "n_all", "rate"]].tolist() == [1, 20, 2, 0.5]
-    assert found.loc[(march, "cross_sell"), ["n", "amount", "n_all", "rate"]].tolist() == [1, -5, 2, 0.5]
-    interval = wilson(1, 2)
+    assert found.loc[(march, "cross_sell"), ["n", "amount", "n_all", "rate"]].tolist() == [0, -5, 1, 0]  # a refund
+    interval = wilson(0, 1)
     assert found.loc[(march, "cross_sell"), "ci_upper"] == pytest.approx(float(interval.upper))
     assert found.loc[pd.Timestamp("2025-02-01"), "rate"].isna().all()
     assert len(found) == 12
