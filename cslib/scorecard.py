@@ -106,8 +106,8 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         end), ``status`` (``met``; ``missed``; ``not clear``: the interval spans the target or is not known; ``no
         target``; ``not measured: …`` with the reason), ``definition``, ``target_upper`` (of a band), ``year_before``
         (the same period of the year before), ``limit_lower``, ``limit_upper`` (see :func:`control_limits`; missing with
-        fewer than eight disjoint periods), ``change`` (``higher`` or ``lower``: by more than noise; ``noise``; empty: not known),
-        ``until`` (last day of the period), ``months``, ``direction``, ``label``, ``group``.
+        fewer than eight disjoint periods), ``change`` (``higher`` or ``lower``: by more than noise; ``noise``; empty:
+        not known), ``until`` (last day of the period), ``months``, ``direction``, ``label``, ``group``.
 
     Notes
     -----
