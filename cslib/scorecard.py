@@ -160,10 +160,11 @@ def _standing(own: pd.DataFrame, kpi: Kpi, measured: Measured, name: str) -> dic
 
 
 def _error(past: pd.DataFrame, now: pd.Series[Any]) -> float:
-    """Give the standard error of past values, brought to the number of customers now where that is smaller."""
-    error = ((past["ci_upper"] - past["ci_lower"]) / 2 / z_value(0.95)).mean()
-    fewer = float(past["n"].astype(float).mean() / now["n"]) if len(past) and pd.notna(now["n"]) and now["n"] else 1.0
-    return float(np.nan_to_num(error * np.sqrt(max(fewer, 1.0))))
+    """Give the mean standard error of past values, each brought to the number of customers there are now."""
+    errors = (past["ci_upper"] - past["ci_lower"]).astype(float) / 2 / z_value(0.95)
+    if errors.isna().all() or pd.isna(now["n"]) or not now["n"]:
+        return 0.0
+    return float((errors * np.sqrt(past["n"].astype(float) / float(now["n"]))).mean())
 
 
 def _highest(name: str, kpi: Kpi) -> float:
