@@ -251,7 +251,11 @@ def _valued(
     counts, values = lifetimes(data, segment_by=segment_by), value_counts(data, segment_by=segment_by)
     models = fit_models(counts, unit_months=unit_months(data))
     paths = value_paths(counts, values, models, horizon_months=horizon)
-    terms = Terms(setting.gross_margin, setting.annual_discount_rate, unit_costs(everybody))
+    terms = Terms(
+        costs=unit_costs(everybody),
+        gross_margin=setting.gross_margin,
+        annual_discount_rate=setting.annual_discount_rate,
+    )
     until = pd.Timestamp(data.as_of) if data.as_of else pd.NaT
     forms, earned = ltv(paths, terms, horizons=[horizon]), payback(paths, terms, horizon_months=horizon)
     forms["until"] = earned["until"] = until

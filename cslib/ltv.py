@@ -7,7 +7,7 @@ and on all draws at once; the interval is the percentiles of the draws.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -157,18 +157,18 @@ def _check_share(name: str, value: float) -> None:
         raise ParameterError(msg)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Terms:
     """What turns revenue into value.
 
     Attributes
     ----------
+    costs
+        As from :func:`cslib.value_counts.unit_costs`. What is not known there costs nothing.
     gross_margin
         Share of MRR that is margin, 0–1.
     annual_discount_rate
         Share by which money loses worth in a year, 0–1.
-    costs
-        As from :func:`cslib.value_counts.unit_costs`. What is not known there costs nothing.
 
     Raises
     ------
@@ -176,9 +176,9 @@ class Terms:
         A share is none.
     """
 
+    costs: UnitCosts
     gross_margin: float = 1.0
     annual_discount_rate: float = 0.0
-    costs: UnitCosts = field(default_factory=UnitCosts)
 
     def __post_init__(self) -> None:
         _check_share("gross_margin", self.gross_margin)

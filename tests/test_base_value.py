@@ -35,7 +35,10 @@ def test_present_customers_are_followed_by_age():
 
 
 def test_base_value_is_margin_less_retention_cost_of_those_still_here():
-    paths, terms = paths_of(), Terms(0.8, 0.21, UnitCosts(retention_per_month=1.0))
+    paths, terms = (
+        paths_of(),
+        Terms(costs=UnitCosts(retention_per_month=1.0), gross_margin=0.8, annual_discount_rate=0.21),
+    )
     active = project(paths["All"], months=3).active[0, :3]
     row = base_value(paths, terms, horizon_months=3).iloc[0]
     assert row.base_value == pytest.approx(active @ (7 * 1.21 ** (-np.arange(3) / 12)))
@@ -46,7 +49,9 @@ def test_base_value_is_margin_less_retention_cost_of_those_still_here():
 
 def test_the_whole_base_is_the_sum_of_its_segments():
     own = paths_of()["All"]
-    table = base_value({"All": own, "a": own, "b": own}, Terms(), horizon_months=3).set_index("segment")
+    table = base_value({"All": own, "a": own, "b": own}, Terms(costs=UnitCosts()), horizon_months=3).set_index(
+        "segment"
+    )
     assert table.loc["All", "base_value"] == pytest.approx(2 * table.loc["a", "base_value"])
     assert table.loc["All", "n_active"] == 120
 
@@ -54,14 +59,16 @@ def test_the_whole_base_is_the_sum_of_its_segments():
 def test_a_segment_without_an_estimate_leaves_the_whole_its_own():
     counts, values = counted([3] * 40, [False] * 40)
     kept = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=6, draws=50)["All"]
-    table = base_value({"All": paths_of()["All"], "a": kept}, Terms(), horizon_months=3).set_index("segment")
+    table = base_value({"All": paths_of()["All"], "a": kept}, Terms(costs=UnitCosts()), horizon_months=3).set_index(
+        "segment"
+    )
     assert pd.isna(table.loc["a", "base_value"])
     assert table.loc["a", "ci_lower"] < table.loc["a", "ci_upper"]
     assert table.loc["All", "base_value"] > 0
 
 
 def test_higher_price_raises_value_by_its_share():
-    paths, terms = paths_of(), Terms(0.8)
+    paths, terms = paths_of(), Terms(costs=UnitCosts(), gross_margin=0.8)
     table = what_if(paths, terms, horizon_months=3).set_index("change")
     base = base_value(paths, terms, horizon_months=3)["base_value"].iloc[0]
     row = table.loc["5 % higher ARPA"]
@@ -72,7 +79,7 @@ def test_higher_price_raises_value_by_its_share():
 def test_less_churn_by_hand():
     """With every hazard at nine tenths, S(k) becomes S(k) to the power 0.9."""
     paths = paths_of()
-    row = what_if(paths, Terms(), horizon_months=3).set_index("change").loc["10 % less churn"]
+    row = what_if(paths, Terms(costs=UnitCosts()), horizon_months=3).set_index("change").loc["10 % less churn"]
     km = np.cumprod([1, 0.9, 70 / 80])
     assert row.ltv_gain == pytest.approx(10 * (km**0.9 - km).sum())
     assert 0 < row.ltv_gain_ci_lower < row.ltv_gain < row.ltv_gain_ci_upper
@@ -80,20 +87,28 @@ def test_less_churn_by_hand():
 
 @pytest.mark.parametrize(("kind", "power"), [("involuntary", 0.5), ("voluntary", 1.0)])
 def test_half_the_involuntary_churn(kind, power):
-    row = what_if(paths_of(kind=kind), Terms(), horizon_months=3).set_index("change").loc["Half the involuntary churn"]
+    row = (
+        what_if(paths_of(kind=kind), Terms(costs=UnitCosts()), horizon_months=3)
+        .set_index("change")
+        .loc["Half the involuntary churn"]
+    )
     km = np.cumprod([1, 0.9, 70 / 80])
     assert row.ltv_gain == pytest.approx(10 * (km**power - km).sum())
 
 
 def test_kinds_of_churn_not_recorded_leave_the_change_unknown():
-    row = what_if(paths_of(), Terms(), horizon_months=3).set_index("change").loc["Half the involuntary churn"]
+    row = (
+        what_if(paths_of(), Terms(costs=UnitCosts()), horizon_months=3)
+        .set_index("change")
+        .loc["Half the involuntary churn"]
+    )
     assert row[["ltv_gain", "base_gain"]].isna().all()
 
 
 def test_nobody_here_is_worth_nothing():
     counts, values = counted([1, 2, 3] * 10, [True] * 30)
     paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=3, draws=50)
-    row = base_value(paths, Terms(), horizon_months=3).iloc[0]
+    row = base_value(paths, Terms(costs=UnitCosts()), horizon_months=3).iloc[0]
     assert (row.n_active, row.base_value) == (0, 0)
     assert pd.isna(row.share_in_tail)
 

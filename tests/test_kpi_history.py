@@ -80,7 +80,7 @@ def value_of():
         counts, values = lifetimes.lifetimes(data), value_counts.value_counts(data)
         models = lifetime_models.fit_models(counts, unit_months=lifetimes.unit_months(data))
         paths = value_paths.value_paths(counts, values, models, horizon_months=36)
-        return paths, Terms(0.8, 0.08, value_counts.unit_costs(data))
+        return paths, Terms(costs=value_counts.unit_costs(data), gross_margin=0.8, annual_discount_rate=0.08)
 
     return computed
 

@@ -24,12 +24,12 @@ from cslib.ltv import (
     payback,
     percentiles,
 )
-from cslib.value_counts import UnitCosts, value_counts
+from cslib.value_counts import UnitCosts, unit_costs, value_counts
 from cslib.value_paths import value_paths
 
 # 100 customers at 10 a month: 20 leave after one month, 10 after two, 70 are here after three
 DURATIONS = np.repeat([1, 2, 3], [20, 10, 70])
-TERMS = Terms(0.8, 0.21, UnitCosts(retention_per_month=1.0))
+TERMS = Terms(costs=UnitCosts(retention_per_month=1.0), gross_margin=0.8, annual_discount_rate=0.21)
 
 
 def paths_of(duration=DURATIONS, event=None, horizon=6, **more):
@@ -59,15 +59,31 @@ def test_formulas_as_defined():
         (lambda: formula_b(1, 1, -2), "duration is -2"),
         (lambda: formula_c(50, 0.8, 0), "without churn this formula has no answer"),
         (lambda: formula_c(50, 0.8, 1.5), "monthly_churn_rate is 1.5"),
-        (lambda: Terms(gross_margin=-0.1), "gross_margin is -0.1"),
-        (lambda: Terms(gross_margin=80), "Did you mean 0.8"),
-        (lambda: Terms(annual_discount_rate=8), "annual_discount_rate is 8, which is no share of 1. Did you mean 0.08"),
+        (lambda: Terms(costs=UnitCosts(), gross_margin=-0.1), "gross_margin is -0.1"),
+        (lambda: Terms(costs=UnitCosts(), gross_margin=80), "Did you mean 0.8"),
+        (
+            lambda: Terms(costs=UnitCosts(), annual_discount_rate=8),
+            "annual_discount_rate is 8, which is no share of 1. Did you mean 0.08",
+        ),
         (lambda: percentiles(np.arange(5.0), 95), "confidence_level is 95"),
     ],
 )
 def test_numbers_out_of_range_are_named(call, words):
     with pytest.raises(ParameterError, match=words):
         call()
+
+
+def test_costs_cannot_be_forgotten():
+    """100 customers at 10 a month, of which the books spend 2 each: forgotten, value would be a quarter too high."""
+    with pytest.raises(TypeError, match="costs"):
+        Terms(gross_margin=0.8)
+    people = pd.DataFrame({"customer_id": [str(i) for i in range(100)], "started_on": "2025-01-01", "churned_on": None})
+    books = pd.DataFrame({"month": ["2025-03-31"], "kind": ["retention"], "amount": [200 * 31 / DAYS_PER_MONTH]})
+    data = cslib.load({"customers": people.assign(mrr=10.0), "costs": books}, as_of="2025-03-31")
+    counts = lifetimes(data)
+    paths = value_paths(counts, value_counts(data), fit_models(counts, unit_months=1.0), horizon_months=2, draws=2)
+    table = ltv(paths, Terms(costs=unit_costs(data)), horizons=[2])
+    assert row(table, method="Survival").ltv == pytest.approx(2 * (10 - 2), rel=1e-4)
 
 
 def test_survival_form_by_hand():
@@ -82,7 +98,7 @@ def test_survival_form_by_hand():
 
 def test_costs_of_acquisition_come_off_and_are_kept_apart():
     paths = paths_of(cost=9.0)
-    table = ltv(paths, Terms(), horizons=[3])
+    table = ltv(paths, Terms(costs=UnitCosts()), horizons=[3])
     assert row(table, method="Survival").ltv == pytest.approx(25 - 9)
     assert row(table, method="Survival, before acquisition cost").ltv == pytest.approx(25)
     loaded = Terms(costs=UnitCosts(acquisition_per_customer=18.0, loading=2.0))
@@ -103,7 +119,7 @@ def test_payback_is_the_first_month_that_covers_the_cost():
     """Margins come in as 7, 5.6 and 4.9: 10 are covered after two months, 17.5 after three, 18 never."""
     cases = {10.0: 2, 17.5 - 1e-9: 3, 18.0: np.inf}
     for cost, months in cases.items():
-        table = payback(paths_of(cost=cost), Terms(0.8, 0.0, TERMS.costs), horizon_months=3)
+        table = payback(paths_of(cost=cost), Terms(costs=TERMS.costs, gross_margin=0.8), horizon_months=3)
         assert table["payback_months"].iloc[0] == months
         assert table["ltv_to_cac"].iloc[0] == pytest.approx(17.5 / cost)
     assert payback(paths_of(), TERMS, horizon_months=3)[["cac", "payback_months", "ltv_to_cac"]].isna().all(axis=None)
@@ -111,7 +127,7 @@ def test_payback_is_the_first_month_that_covers_the_cost():
 
 def test_residual_value_by_hand():
     """One who has stayed a month brings 10 now and 10 · 0.7 / 0.8 next month."""
-    table = ltv_by_age(paths_of(), Terms(), horizon_months=2).set_index("age_months")
+    table = ltv_by_age(paths_of(), Terms(costs=UnitCosts()), horizon_months=2).set_index("age_months")
     assert table.loc[1, "residual_value"] == pytest.approx(10 * (1 + 0.7 / 0.8))
     assert table["n_active"].to_dict() == {0: 0, 1: 0, 2: 0, 3: 70}
 
@@ -125,7 +141,7 @@ def test_bridge_leads_from_formula_c_to_the_survival_form():
 
 
 def test_without_churn_a_bound_and_no_invented_number():
-    table = ltv(paths_of([3] * 40, [False] * 40), Terms(), horizons=[3, 6])
+    table = ltv(paths_of([3] * 40, [False] * 40), Terms(costs=UnitCosts()), horizons=[3, 6])
     near, far = (row(table, method="Survival", horizon_months=h) for h in (3, 6))
     assert near.ltv == 30
     assert near.ci_lower < near.ci_upper <= 30
@@ -137,7 +153,7 @@ def test_without_churn_a_bound_and_no_invented_number():
 
 
 def test_one_customer_has_no_interval():
-    table = ltv(paths_of([2], [True]), Terms(), horizons=[3])
+    table = ltv(paths_of([2], [True]), Terms(costs=UnitCosts()), horizons=[3])
     assert row(table, method="Survival").ltv > 0
     assert row(table, method="Survival")[["ci_lower", "ci_upper"]].isna().all()
 
@@ -159,7 +175,7 @@ def test_horizons_reach_twice_as_far_as_was_observed():
 def test_costs_of_few_customers_are_those_of_all_draws():
     """One cost is known of a hundred customers: no draw is without."""
     cost = np.where(np.arange(100) == 0, 9.0, np.nan)
-    row_ = row(ltv(paths_of(cost=cost), Terms(), horizons=[3]), method="Survival")
+    row_ = row(ltv(paths_of(cost=cost), Terms(costs=UnitCosts()), horizons=[3]), method="Survival")
     assert row_.ltv == pytest.approx(25 - 9)
     assert row_.ci_upper < 20
 
@@ -172,7 +188,7 @@ def test_books_without_customers_of_known_cost_are_the_cost():
 def test_few_churns_leave_formulas_without_a_warning():
     """Of 60 customers one left: some draws hold none, whose life has no end."""
     paths = paths_of(np.append([1], [3] * 59), np.append([True], [False] * 59))
-    table = ltv(paths, Terms(), horizons=[3]).set_index("method")
+    table = ltv(paths, Terms(costs=UnitCosts()), horizons=[3]).set_index("method")
     assert table.loc["Formula C (margin / churn)", "ci_upper"] == np.inf
     assert table.loc["Formula A (profit)", "ci_lower"] > 0
 
@@ -209,5 +225,5 @@ def test_value_of_the_sample_from_its_rows(root):
     counts, values = lifetimes(data), value_counts(data)
     models = fit_models(counts, unit_months=1 / DAYS_PER_MONTH)
     paths = value_paths(counts, values, models, horizon_months=24, draws=2)
-    own = row(ltv(paths, Terms(), horizons=[24]), method="Survival, before acquisition cost")
+    own = row(ltv(paths, Terms(costs=UnitCosts()), horizons=[24]), method="Survival, before acquisition cost")
     assert own.ltv == pytest.approx(survival @ price, rel=1e-12)

@@ -15,6 +15,7 @@ from cslib.lifetime_models import fit_models
 from cslib.lifetimes import DAYS_PER_MONTH
 from cslib.ltv import Terms, ltv
 from cslib.survival import survival_at, survival_curve
+from cslib.value_counts import UnitCosts
 from cslib.value_paths import value_paths
 
 
@@ -120,7 +121,7 @@ def test_the_interval_covers(monkeypatch, world, n, seen, least):
         counts, values = counted(duration, left, np.exp(rng.normal(4, 0.8, n)))
         models = fit_models(counts, unit_months=unit)
         paths = value_paths(counts, values, models, horizon_months=36, draws=400, seed=seed)
-        row = ltv(paths, Terms(), horizons=[36]).iloc[0]
+        row = ltv(paths, Terms(costs=UnitCosts()), horizons=[36]).iloc[0]
         hits += row.ci_lower <= truth <= row.ci_upper
     assert hits / 120 >= least
 
