@@ -32,8 +32,8 @@ def forest_plot(
     x_label: str,
     group: str = "",
     n: str = "",
-    reference: float = 1.0,
-    log_scale: bool = True,
+    reference: float | None = None,
+    log_scale: bool = False,
 ) -> Axes:
     """Draw one row per estimate, with its interval and both in figures at the right.
 
@@ -52,9 +52,10 @@ def forest_plot(
     n
         Column of numbers of customers or answers; empty for none.
     reference
-        Where the dashed line stands. Without ``clear``, intervals that exclude it are in colour.
+        Where a dashed line stands, such as 1 for ratios and 0 for differences. Without ``clear``, intervals that
+        exclude it are in colour; without a reference all are.
     log_scale
-        True for ratios, false for differences and scores.
+        True for ratios, false for amounts, differences and scores.
 
     Returns
     -------
@@ -74,9 +75,10 @@ def forest_plot(
     values = table[[estimate, "ci_lower", "ci_upper"]].to_numpy(float)
     axes = new_axes(0.7 + 0.27 * len(names))
     value_axis(axes, _limits(values, reference, log_scale), log_scale)
-    clear = table["clear"] if "clear" in table else (values[:, 1] > reference) | (values[:, 2] < reference)
+    clear = table["clear"] if "clear" in table else _beside(values, reference)
     _intervals(axes, at, values, np.where(clear, PALETTE[0], MUTED))
-    axes.axvline(reference, color=MUTED, linestyle="--", linewidth=1.2, zorder=0.9)
+    if reference is not None:
+        axes.axvline(reference, color=MUTED, linestyle="--", linewidth=1.2, zorder=0.9)
     name_rows(axes, names, at)
     axes.set_xlabel(x_label, loc="right")
     right_of(axes, at, written(values, log_scale), 74 if n else 14, "left")
@@ -91,7 +93,7 @@ def _check(table: pd.DataFrame, estimate: str, log_scale: bool) -> None:
         msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most customers."
         raise ParameterError(msg)
     if log_scale and table[estimate].min() <= 0:
-        msg = f"{estimate} has {table[estimate].min():g}, which no scale of ratios holds. Pass log_scale=False."
+        msg = f"{estimate} has {table[estimate].min():g}, which no scale of ratios holds. Leave log_scale out."
         raise ParameterError(msg)
 
 
@@ -105,15 +107,23 @@ def _layout(groups: Iterable[tuple[Any, pd.DataFrame]], label: str, headed: bool
     return names, at
 
 
-def _limits(values: Floats, reference: float, log_scale: bool) -> tuple[float, float]:
+def _beside(values: Floats, reference: float | None) -> NDArray[np.bool_]:
+    """Tell which intervals exclude the reference; all where there is none."""
+    if reference is None:
+        return np.ones(len(values), bool)
+    return np.asarray((values[:, 1] > reference) | (values[:, 2] < reference))
+
+
+def _limits(values: Floats, reference: float | None, log_scale: bool) -> tuple[float, float]:
     """Leave room for all estimates and the reference; only an extreme interval is cut."""
+    marks = [] if reference is None else [reference]
     if not log_scale:
-        seen = np.append(values[np.isfinite(values)], reference)
+        seen = np.append(values[np.isfinite(values)], marks)
         pad = 0.05 * np.ptp(seen) or 1.0
         return float(seen.min() - pad), float(seen.max() + pad)
     low, high = np.nanmin(values[:, 0]), np.nanmax(values[:, 0])
-    lowest = min(max(np.nanmin(values), low / REACH), reference / 2)
-    highest = max(min(np.nanmax(values), high * REACH), reference * 2)
+    lowest = min([max(np.nanmin(values), low / REACH), *(m / 2 for m in marks)])
+    highest = max([min(np.nanmax(values), high * REACH), *(m * 2 for m in marks)])
     return float(lowest / 1.1), float(highest * 1.1)
 
 

@@ -23,7 +23,13 @@ DRIVERS = pd.DataFrame(
 
 
 def forest(table=DRIVERS, **more):
-    frame = {"estimate": "hazard_ratio", "label": "level", "x_label": "hazard ratio, log scale"} | more
+    frame = {
+        "estimate": "hazard_ratio",
+        "label": "level",
+        "x_label": "hazard ratio",
+        "reference": 1.0,
+        "log_scale": True,
+    } | more
     return forest_plot(table, **frame)
 
 
@@ -31,9 +37,7 @@ def scores(values, **more):
     values = np.asarray(values, float)
     table = pd.DataFrame({"segment": [f"s{i}" for i in range(len(values))], "score": values})
     table = table.assign(ci_lower=values - 5, ci_upper=values + 5)
-    return forest_plot(
-        table, **{"estimate": "score", "label": "segment", "x_label": "NPS", "reference": 0, "log_scale": False} | more
-    )
+    return forest_plot(table, **{"estimate": "score", "label": "segment", "x_label": "NPS", "reference": 0} | more)
 
 
 def texts(axes):
@@ -124,8 +128,24 @@ def test_differences_have_round_ticks_and_a_true_minus():
 
 def test_small_differences_have_two_decimals():
     table = pd.DataFrame({"segment": ["a"], "score": [0.052], "ci_lower": [0.01], "ci_upper": [0.094]})
-    axes = forest_plot(table, estimate="score", label="segment", x_label="", reference=0, log_scale=False)
+    axes = forest_plot(table, estimate="score", label="segment", x_label="", reference=0)
     assert texts(axes) == ["0.05 (0.01 to 0.09)"]
+
+
+def test_amounts_stand_on_a_plain_scale_unless_it_is_asked_for_ratios():
+    axes = forest_plot(
+        pd.DataFrame({"segment": ["a", "b"], "ltv": [5900.0, 7300.0], "ci_lower": [5700, 7000], "ci_upper": [6100, 7600]}),
+        estimate="ltv", label="segment", x_label="EUR",
+    )  # fmt: skip
+    assert texts(axes) == ["5,900 (5,700 to 6,100)", "7,300 (7,000 to 7,600)"]
+    assert axes.get_xscale() == "linear"
+    assert axes.get_xlim()[0] > 5000
+    assert len(axes.lines) == 0
+    assert {to_hex(c) for c in axes.collections[-1].get_edgecolors()} == {PALETTE[0]}
+
+
+def test_ratios_need_no_reference():
+    assert forest(reference=None).get_xlim() == pytest.approx((0.4 / 1.1, 3.44 * 1.1))
 
 
 def test_what_is_not_known_is_a_dash():
