@@ -43,7 +43,8 @@ LINES: Final = ("straight", "steps")
 WIDTH: Final = 9.2
 STYLE: Final[Any] = {
     **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
-    **dict.fromkeys(("axes.facecolor", "figure.facecolor"), "none"),
+    "axes.facecolor": "none",
+    "figure.facecolor": GROUND,
     **dict.fromkeys(("axes.spines.top", "axes.spines.right", "axes.spines.left"), False),
     "font.size": 10.5,
     "text.color": INK,

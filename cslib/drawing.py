@@ -51,7 +51,8 @@ def drawing(fig: Figure, name: str, alt: str) -> str:
 
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cslib", "savefig.bbox": "tight"}):
-        fig.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        no_dates = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        fig.savefig(buffer, format="svg", facecolor="none", metadata=no_dates)  # the ground is that of the page
         svg = _themed(buffer.getvalue(), name, alt)
         html = svg if len(svg) <= SVG_LIMIT else _png(fig, alt)
     if pyplot := sys.modules.get("matplotlib.pyplot"):  # else no notebook would show the figure once more

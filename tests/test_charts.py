@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from cslib.charts import INK, MUTED, OBSERVED, PALETTE, _spread, lines_with_bands, nice_step
+from cslib.drawing import drawing
 from cslib.errors import ParameterError
 from cslib.heatmaps import MAX_COHORTS, retention_heatmap
 
@@ -115,6 +117,15 @@ def test_each_row_of_numbers_has_its_name_in_its_colour():
     assert {name: t.get_color() for name, t in below.items()} == {"Pro": PALETTE[0], "Free": PALETTE[1], "All": MUTED}
     seven = next(t for t in axes.texts if t.get_text() == "7")
     assert (seven.xyann[1], seven.get_color()) == (below["Pro"].xyann[1], PALETTE[0])
+
+
+def test_a_chart_saved_plainly_has_a_white_ground_and_in_a_page_that_of_the_page():
+    figure = draw(curve(["All", "Pro"])).figure
+    picture = io.BytesIO()
+    figure.savefig(picture)
+    picture.seek(0)
+    assert imread(picture)[0, 0].tolist() == [1, 1, 1, 1]
+    assert "--ground" not in drawing(figure, "x", "Lines.")
 
 
 @pytest.mark.parametrize("last", [24, 25, 26])
