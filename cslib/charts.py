@@ -40,6 +40,7 @@ FAR: Final = 0.12  # of the width, from the end of a line to its name: needs a l
 APART: Final = 0.06  # between points of the same bracket
 FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0, "score": 1.0}  # least step between ticks
 LINES: Final = ("straight", "steps")
+AT_RISK: Final = "n_at_risk"
 WIDTH: Final = 9.2
 STYLE: Final[Any] = {
     **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
@@ -119,6 +120,7 @@ def lines_with_bands(
     names: Mapping[int, str] | None = None,
     unit: str = "percent",
     line: str = "straight",
+    least: int = 10,
 ) -> Axes:
     """Draw one line per segment with its interval, its name at the right, and the n below.
 
@@ -145,6 +147,9 @@ def lines_with_bands(
     line
         ``straight`` from point to point, or ``steps`` that hold each value until the next ``x``; the n at
         a tick is then that of the first row not before it.
+    least
+        Estimates of fewer ``n_at_risk``, where the table has that column, are left out: one customer more or less
+        would move them far. All are drawn where none has so many.
 
     Returns
     -------
@@ -158,7 +163,7 @@ def lines_with_bands(
     check_choice("unit", unit, FINEST)
     check_choice("line", line, LINES)
     require(table, "segment", x, y, *([n] if n else []))
-    colours = _colours(table)
+    colours, table = _colours(table), _firm(table, y, least)
     dated = pd.api.types.is_datetime64_any_dtype(table[x])
     if dated:
         table = table.assign(**{x: (table[x] - pd.Timestamp(0)) / pd.Timedelta(days=1)})
@@ -182,6 +187,14 @@ def lines_with_bands(
     axes.set_xlabel(x_label, loc="right")
     axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
     return axes
+
+
+def _firm(table: pd.DataFrame, y: str, least: int) -> pd.DataFrame:
+    """Leave out the estimates and bounds of few at risk."""
+    sizes = table.get(AT_RISK, pd.Series(dtype=float))
+    if not (sizes >= least).any():
+        return table
+    return table.assign(**{c: table[c].mask(sizes < least) for c in (y, "ci_lower", "ci_upper") if c in table})
 
 
 def short(name: object, most: int = 24) -> str:

@@ -9,10 +9,13 @@ from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
+from cslib import load
 from cslib.charts import INK, MUTED, OBSERVED, PALETTE, _spread, lines_with_bands, nice_step
 from cslib.drawing import drawing
 from cslib.errors import ParameterError
 from cslib.heatmaps import MAX_COHORTS, retention_heatmap
+from cslib.lifetimes import lifetimes
+from cslib.survival import survival_curve
 
 
 def triangle(cohorts=4):
@@ -219,6 +222,28 @@ def test_steps_hold_each_value_until_the_next_age():
     assert axes.lines[0].get_marker() == ""
     band = axes.collections[0].get_paths()[0].vertices
     assert {(1.5, 0.9), (1.5, 0.7), (1.5, 0.8)} <= {tuple(v.round(6)) for v in band}
+
+
+def test_estimates_of_few_at_risk_are_left_out():
+    """The last customer's leaving would bring the curve down to 0; the models beside it have no number at risk."""
+    sizes = survival(sizes=(90, 40, 1), shares=(1, 0.8, 0.0))
+    model = survival("Weibull").drop(columns="n_at_risk")
+    axes = step_chart(pd.concat([sizes, model]))
+    assert axes.lines[1].get_ydata() == pytest.approx([1, 0.8, np.nan], nan_ok=True)
+    assert axes.lines[0].get_ydata() == pytest.approx([1, 0.8, 0.5])
+    assert step_chart(sizes, least=100).lines[0].get_ydata() == pytest.approx([1, 0.8, 0])
+
+
+def test_a_survival_curve_drawn_as_it_is_shows_what_is_observed_well():
+    left = np.repeat([True, True, False], [400, 1, 20])
+    people = pd.DataFrame(
+        {"customer_id": range(421), "tenure_months": np.r_[np.arange(400) % 20, 40, [30] * 20], "churned": left}
+    )
+    table = survival_curve(lifetimes(load({"customers": people})))
+    axes = lines_with_bands(table, x="duration_months", y="survival", x_label="months", n="n_at_risk", line="steps")
+    assert axes.get_xlim() == (0, 30)
+    assert np.nanmin(axes.lines[0].get_ydata()) == pytest.approx(21 / 421)
+    assert {"421", "21"} <= {t.get_text() for t in axes.texts}
 
 
 def test_at_risk_at_a_tick_is_that_of_the_first_age_not_before_it():
