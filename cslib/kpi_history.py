@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -278,23 +278,23 @@ def _survey(data: DataSet, asked: Measure, segment_by: str) -> Iterator[pd.DataF
     complete = last_complete(observed(data), "month")
     last = period_start(complete + 1, "month") - timedelta(days=1)
     counted = answers_by_period(data, asked, column=segment_by, period="quarter", ending=last)
-    counted, shift = counted[counted["at"] <= complete // QUARTER], (complete + 1) % QUARTER
-    counted = counted[counted["at"] * QUARTER + shift + QUARTER - 1 <= complete]
-    months = pd.DateOffset(months=shift + QUARTER - 1)
-    table = trend(counted, asked, complete=complete, period="quarter")
-    table["until"] = table["period"] + months + pd.offsets.MonthEnd(0)
+    table = trend(counted, asked)
+    table["until"] = _ends(table["period"])
     yield _up_to(_rows(asked.survey, table, asked.survey, n="n_responses"), last)
     if asked.survey == "nps" and (counted["now"] == SILENT).any():
         rows = _responses(counted)
-        rows["until"] = [
-            pd.Timestamp(period_start(int(at), "quarter")) + months + pd.offsets.MonthEnd(0) for at in rows["at"]
-        ]
+        rows["until"] = _ends(rows["period"])
         yield _up_to(_rows("response_rate", rows, "rate", n="n_asked"), last)
 
 
+def _ends(quarters: pd.Series[Any]) -> pd.Series[Any]:
+    """Last day of each quarter, of which the first is given."""
+    return quarters + pd.DateOffset(months=QUARTER - 1) + pd.offsets.MonthEnd(0)
+
+
 def _responses(counted: pd.DataFrame) -> pd.DataFrame:
-    sums = counted.groupby("at")["n"].sum().rename("n_asked").to_frame()
-    sums["n"] = counted[counted["now"] > SILENT].groupby("at")["n"].sum().reindex(sums.index, fill_value=0)
+    sums = counted.groupby("period")["n"].sum().rename("n_asked").to_frame()
+    sums["n"] = counted[counted["now"] > SILENT].groupby("period")["n"].sum().reindex(sums.index, fill_value=0)
     bounds = wilson(sums["n"], sums["n_asked"])
     rate = sums["n"] / sums["n_asked"]
     return sums.assign(rate=rate, ci_lower=bounds.lower, ci_upper=bounds.upper, segment=WHOLE).reset_index()

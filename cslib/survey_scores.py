@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cslib.counts import period_start
 from cslib.intervals import holm, wilson
 from cslib.survey_columns import SMALL
 from cslib.survey_intervals import difference_interval, moments, permuted, score_interval
@@ -313,8 +312,6 @@ def trend(
     counted: pd.DataFrame,
     asked: Measure,
     *,
-    complete: int,
-    period: str = "month",
     min_group: int = 10,
     merged: Sequence[str] = (),
 ) -> pd.DataFrame:
@@ -326,10 +323,6 @@ def trend(
         As from :func:`cslib.surveys.answers_by_period`.
     asked
         The measure it counts.
-    complete
-        Number of the last complete period; later ones are left out.
-    period
-        The period it counts.
     min_group
         A segment is blank in a period with fewer answers of it, and others are where it could be derived from the whole
         of the period or of the segment. The whole is always shown.
@@ -343,18 +336,18 @@ def trend(
         ``ci_upper``.
     """
     values = ["n_responses", asked.survey, "ci_lower", "ci_upper"]
-    counted = counted[counted["at"] <= complete]
     counted = counted.assign(segment=counted["segment"].mask(counted["segment"].isin(merged), SMALL))
     if not (counted["now"] > SILENT).any():
         return pd.DataFrame(columns=["segment", "period", *values])
-    whole = _described(answers_by_score(counted.assign(segment="All"), ["segment", "at"], asked), asked, 0.95)
-    parts = _described(answers_by_score(counted, ["segment", "at"], asked), asked, 0.95).astype({"n_responses": float})
+    whole = _described(answers_by_score(counted.assign(segment="All"), ["segment", "period"], asked), asked, 0.95)
+    parts = _described(answers_by_score(counted, ["segment", "period"], asked), asked, 0.95).astype(
+        {"n_responses": float}
+    )
     grid = parts["n_responses"].unstack(fill_value=0)
     blank = _hidden(grid, min_group).stack().reindex(parts.index)
     parts.loc[blank.to_numpy(bool), values] = np.nan
     parts = parts if len(grid) > 1 else parts.iloc[:0]
     table = pd.concat([whole.reset_index(), parts.reset_index()], ignore_index=True).astype({"n_responses": "Int64"})
-    table["period"] = [pd.Timestamp(period_start(int(at), period)) for at in table["at"]]
     return table[["segment", "period", *values]]
 
 

@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from cslib.contract import FIRST_YEAR, OWN, SCALES
-from cslib.counts import MAX_SEGMENTS, check_segments, observed, ordinal, period_ordinal
+from cslib.counts import MAX_SEGMENTS, check_segments, last_complete, observed, ordinal, period_ordinal, period_start
 from cslib.errors import DataError, ParameterError, check_choice
 from cslib.survey_columns import MISSING, holder_of, with_columns
 from cslib.tables import DataSet
@@ -378,7 +378,7 @@ def _check_answered(found: pd.DataFrame, table: ir.Table, asked: Measure, window
 def answers_by_period(
     data: DataSet, asked: Measure, *, column: str = "", period: str = "month", ending: date | None = None
 ) -> pd.DataFrame:
-    """Count customers by what they answered in each calendar period.
+    """Count customers by what they answered in each complete calendar period.
 
     Parameters
     ----------
@@ -389,22 +389,30 @@ def answers_by_period(
     period
         ``month``, ``quarter`` or another of ``counts.PERIODS``, by the day of invitation.
     ending
-        Last day of a month: quarters end with it, and with every third before and after; empty: calendar quarters.
+        Last day of a month: quarters end with it, and with every third before and after; empty: calendar periods.
 
     Returns
     -------
     pandas.DataFrame
-        ``at`` (number of the period; of quarters that end otherwise, of the calendar quarter in which they begin),
-        ``segment``, ``now`` (the answer, or -1), ``n`` (customers).
+        ``period`` (first day), ``segment``, ``now`` (the answer, or -1), ``n`` (customers).
+
+    Raises
+    ------
+    DataError
+        There is no ``surveys``.
+    ParameterError
+        ``ending`` is given and ``period`` is not ``quarter``, or an unknown period or column.
     """
-    table = data.table("surveys")
+    if ending is not None and period != "quarter":
+        msg = f"ending is {ending}, which moves quarters, but period is {period!r}. Set period='quarter', or leave it."
+        raise ParameterError(msg)
+    unit, step, shift = (
+        (period, 1, 0) if ending is None else ("month", QUARTER, (ordinal(ending, "month") + 1) % QUARTER)
+    )
+    table, complete = data.table("surveys"), (last_complete(observed(data), unit) + 1 - shift) // step - 1
     rows = table.filter(table.survey == asked.survey)
-    at = period_ordinal(rows.asked_on, period)
-    if ending is not None:
-        at = ((period_ordinal(rows.asked_on, "month") - (ordinal(ending, "month") + 1) % QUARTER) // QUARTER).cast(
-            "int64"
-        )
-    rows = rows.mutate(**{KEY: _key(rows, [asked]), AT: at})
+    at = ((period_ordinal(rows.asked_on, unit) - shift) // step).cast("int64")
+    rows = rows.mutate(**{KEY: _key(rows, [asked]), AT: at}).filter(ibis._[AT] <= complete)
     own = bool(column) and holder_of(data, column) == "surveys"
     levels = _levels(rows, column) if own else []
     value = {"segment": _packed(rows, column, levels).max()} if own else {}
@@ -415,4 +423,6 @@ def answers_by_period(
     )
     if column and not own:
         each = with_columns(each, data, {"segment": column})
-    return each.group_by(["at", "segment", "now"]).aggregate(n=each.count()).execute()
+    found = each.group_by(["at", "segment", "now"]).aggregate(n=each.count()).execute()
+    found.insert(0, "period", pd.to_datetime([period_start(int(k) * step + shift, unit) for k in found.pop("at")]))
+    return found

@@ -291,30 +291,34 @@ def test_distribution():
     assert found.set_index("score").loc[9, ["group", "share"]].tolist() == ["promoters", 0.75]
 
 
+JANUARY, FEBRUARY = pd.Timestamp("2025-01-01"), pd.Timestamp("2025-02-01")
+
+
 def by_period(rows):
-    return pd.DataFrame(rows, columns=["at", "segment", "now", "n"])
+    return pd.DataFrame(rows, columns=["period", "segment", "now", "n"])
 
 
 def test_trend_by_hand():
     counts = by_period(
-        [(24300, "All", 9, 3), (24300, "All", 0, 1), (24300, "All", -1, 9), (24301, "All", 8, 2), (24302, "All", 9, 5)]
+        [(JANUARY, "All", 9, 3), (JANUARY, "All", 0, 1), (JANUARY, "All", -1, 9), (FEBRUARY, "All", 8, 2)]
     )
-    found = trend(counts, NPS, complete=24301)
+    found = trend(counts, NPS)
     assert found[["n_responses", "nps"]].values.tolist() == [[4, 50.0], [2, 0.0]]
-    assert found["period"].tolist() == [pd.Timestamp("2025-01-01"), pd.Timestamp("2025-02-01")]
+    assert found["period"].tolist() == [JANUARY, FEBRUARY]
 
 
 def test_trend_hides_small_cells_and_what_would_reveal_them():
     """B's 3 of the second period would follow from its other period, or from those of A and C."""
     sizes = {"A": (50, 50), "B": (50, 3), "C": (20, 20)}
-    counts = by_period([(24300 + i, s, 9, n) for s, own in sizes.items() for i, n in enumerate(own)])
-    found = trend(counts, NPS, complete=24301).set_index(["segment", "period"])["nps"].unstack()
+    counts = by_period(
+        [(day, s, 9, n) for s, own in sizes.items() for day, n in zip((JANUARY, FEBRUARY), own, strict=True)]
+    )
+    found = trend(counts, NPS).set_index(["segment", "period"])["nps"].unstack()
     assert found.notna().sum(axis=1).to_dict() == {"All": 2, "A": 2, "B": 0, "C": 0}
 
 
 def test_trend_without_answers_is_empty():
-    assert trend(by_period([(24300, "All", -1, 3)]), NPS, complete=24301).empty
-    assert trend(by_period([(24300, "All", 9, 3)]), NPS, complete=24299).empty
+    assert trend(by_period([(JANUARY, "All", -1, 3)]), NPS).empty
 
 
 def test_a_measure_without_prior_is_a_mean():

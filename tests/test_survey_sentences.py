@@ -138,11 +138,13 @@ def test_who_stayed_silent():
 
 
 def test_trend_names_the_last_period():
-    counts = pd.DataFrame({"at": [24300, 24301, 24302], "segment": "All", "now": [9, 0, 9], "n": 5})
-    table = trend(counts, measure("nps"), complete=24302)
+    counts = pd.DataFrame(
+        {"period": pd.date_range("2025-01-01", periods=3, freq="MS"), "segment": "All", "now": [9, 0, 9], "n": 5}
+    )
+    table = trend(counts, measure("nps"))
     found = wording.trend_finding(table, survey="nps", period="month")
     assert found == "Mar 2025: 100, against 0 in the 2 months before: more than noise"
-    alike = trend(counts.assign(now=[9, 8, 9]), measure("nps"), complete=24302)
+    alike = trend(counts.assign(now=[9, 8, 9]), measure("nps"))
     assert wording.trend_finding(alike, survey="nps", period="quarter").startswith(
         "Q1 2025: 100, against 50 in the 2 quarters"
     )

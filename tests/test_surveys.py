@@ -1,3 +1,5 @@
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from cslib import load
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.survey_columns import available_columns
+from cslib.survey_scores import trend
 from cslib.surveys import answers, answers_by_period, measure, measures
 
 NPS = measure("nps")
@@ -270,10 +273,34 @@ def test_by_period_counts_each_customer_once_a_period():
     )  # fmt: skip
     data = load({"surveys": table.assign(place=["x", "y", "x", "y"])}, as_of="2025-06-30")
     found = answers_by_period(data, NPS, column="place")
-    january = 2025 * 12
-    assert sorted(found.values.tolist()) == [
-        [january, "y", 9, 1], [january + 1, "x", -1, 1], [january + 1, "y", 7, 1],
-    ]  # fmt: skip
+    january, february = pd.Timestamp("2025-01-01"), pd.Timestamp("2025-02-01")
+    assert sorted(found.values.tolist()) == [[january, "y", 9, 1], [february, "x", -1, 1], [february, "y", 7, 1]]
+
+
+@pytest.mark.parametrize(
+    ("period", "ending", "starts"),
+    [
+        ("day", None, ["2025-01-31", "2025-04-30", "2025-06-10"]),
+        ("week", None, ["2025-01-27", "2025-04-28"]),
+        ("month", None, ["2025-01-01", "2025-04-01"]),
+        ("quarter", None, ["2025-01-01"]),
+        ("quarter", date(2025, 5, 31), ["2024-12-01", "2025-03-01"]),
+        ("quarter", date(2025, 4, 30), ["2024-11-01", "2025-02-01"]),
+        ("year", None, []),
+    ],
+)
+def test_periods_are_their_first_days_and_complete(period, ending, starts):
+    table = surveys(("a", "2025-01-31", 9), ("a", "2025-04-30", 9), ("a", "2025-06-10", 9))
+    data = load({"surveys": table}, as_of="2025-06-12")
+    counted = answers_by_period(data, NPS, period=period, ending=ending)
+    assert sorted(counted["period"]) == [pd.Timestamp(day) for day in starts]
+    assert trend(counted, NPS)["period"].tolist() == [pd.Timestamp(day) for day in starts]
+
+
+def test_quarters_alone_may_end_with_any_month():
+    data = load({"surveys": surveys(("a", "2025-01-31", 9))}, as_of="2025-06-12")
+    with pytest.raises(ParameterError, match="moves quarters, but period is 'month'"):
+        answers_by_period(data, NPS, ending=date(2025, 5, 31))
 
 
 ROW = st.tuples(
