@@ -21,6 +21,7 @@ __all__ = [
     "first_whole",
     "largest_segments",
     "last_complete",
+    "monthly",
     "mrr_steps",
     "ordinal",
     "period_ordinal",
@@ -92,6 +93,21 @@ def last_complete(as_of: date, period: str) -> int:
     1
     """
     return ordinal(as_of + timedelta(days=1), period) - 1
+
+
+def monthly(moved: pd.DataFrame) -> pd.DataFrame:
+    """Give the rows of the whole, and refuse a table that is not by month.
+
+    Raises
+    ------
+    ParameterError
+        Its periods are not months one after the other.
+    """
+    whole = moved[moved["segment"] == "All"]
+    if (whole["month"].dt.to_period("M").astype("int64").diff().dropna() != 1).any():
+        msg = "The movements are not by month, which is what costs and conventions are counted by. Set period='month'."
+        raise ParameterError(msg)
+    return whole
 
 
 def period_ordinal(day: ir.DateValue, period: str) -> ir.IntegerValue:

@@ -13,7 +13,16 @@ import numpy as np
 import pandas as pd
 
 from cslib.cohorts import with_all
-from cslib.counts import MINOR_UNITS, first_whole, last_complete, mrr_steps, observed, period_start, with_segment
+from cslib.counts import (
+    MINOR_UNITS,
+    first_whole,
+    last_complete,
+    monthly,
+    mrr_steps,
+    observed,
+    period_start,
+    with_segment,
+)
 from cslib.errors import DataError
 from cslib.intervals import Interval, kept_of_sums, ratio_of_sums, wilson, z_value
 from cslib.tables import DataSet
@@ -279,12 +288,17 @@ def conventions(moved: pd.DataFrame, *, months: int = 12) -> pd.DataFrame:
         ``measure``, ``convention``, ``value`` (a monthly rate, or the quick ratio, over all these months), ``formula``,
         ``used_here`` (bool).
 
+    Raises
+    ------
+    ParameterError
+        ``moved`` is not by month.
+
     References
     ----------
     ChartMogul help centre, "Net MRR Churn Rate" and "MRR Churn Rate"; Stripe support, "Calculating subscriber churn
     rate in Billing" (read in November 2026).
     """
-    s = moved[moved["segment"] == "All"].tail(months)[[*KINDS, "opening", *COUNTS]].sum()
+    s = monthly(moved).tail(months)[[*KINDS, "opening", *COUNTS]].sum()
     lost, grown, n = -(s.contraction + s.churn), s.expansion, s.n_opening
     net, offset = lost - grown, lost - grown - s.reactivation
     measures = {  # of each, the first is the one used here

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cslib.counts import first_whole, last_complete, observed, period_ordinal, period_start
+from cslib.counts import first_whole, last_complete, monthly, observed, period_ordinal, period_start
 from cslib.errors import MissingTableError
 from cslib.intervals import wilson
 from cslib.tables import DataSet
@@ -120,12 +120,14 @@ def retention_cost(data: DataSet, moved: pd.DataFrame, *, gross_margin: float = 
     ------
     MissingTableError
         There is no ``costs``.
+    ParameterError
+        ``moved`` is not by month.
     """
     costs, complete = data.table("costs"), last_complete(observed(data), "month")
     at = period_ordinal(costs.month, "month")
     spent = costs.mutate(at=at).group_by(["at", "kind"]).aggregate(amount=costs.amount.sum()).execute()
     spent = spent[spent["at"] <= complete].pivot_table(index="at", columns="kind", values="amount", aggfunc="sum")
-    rows = moved[moved["segment"] == "All"].copy()
+    rows = monthly(moved).copy()
     rows["at"] = [d.year * 12 + d.month - 1 for d in rows["month"]]
     if data.observed_from:
         rows = rows[rows["at"] >= first_whole(data.observed_from, "month")]

@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cslib import load
-from cslib.errors import DataError, MissingTableError
+from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.intervals import kept_of_sums
 from cslib.movements import KINDS, conventions, layers, movements, waterfall
 from cslib.revenue import revenue_retention, trailing
+from cslib.spending import retention_cost
 
 REPEATS = 2000
 
@@ -283,3 +284,15 @@ def test_yearly_intervals_cover(n):
         capped = kept is not factor
         found = kept_of_sums(x.sum(axis=1), y.sum(axis=1), squares=squares, n=np.full(REPEATS, n), capped=capped)
         assert 0.92 <= np.mean((found.lower <= truth) & (truth <= found.upper)) <= 0.98
+
+
+@pytest.mark.parametrize("period", ["week", "quarter"])
+def test_what_is_counted_by_month_refuses_other_periods(period):
+    """Costs of one month against the customers of a quarter would make keeping them look cheap."""
+    rows = pd.DataFrame({"customer_id": ["a"], "mrr": [10], "started_on": ["2024-01-05"], "ended_on": [None]})
+    costs = pd.DataFrame({"month": ["2024-02-29"], "kind": ["retention"], "amount": [1.0]})
+    data = load({"subscriptions": rows, "costs": costs}, as_of="2024-12-31")
+    moved = movements(data, period=period)
+    for refuses in (conventions, lambda table: retention_cost(data, table)):
+        with pytest.raises(ParameterError, match="not by month"):
+            refuses(moved)
