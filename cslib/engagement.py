@@ -15,7 +15,7 @@ from cslib.cohorts import with_all
 from cslib.competing import cumulative_incidence
 from cslib.counts import first_whole, last_complete, observed, period_ordinal, period_start, with_segment
 from cslib.errors import DataError, MissingTableError, ParameterError, did_you_mean
-from cslib.intervals import kept_of_sums, wilson
+from cslib.intervals import grown_of_sums, wilson
 from cslib.lifetimes import DAYS_PER_MONTH
 from cslib.tables import DataSet
 
@@ -67,7 +67,7 @@ def activity(data: DataSet, *, segment_by: str = "", value_feature: str = "") ->
 
     Notes
     -----
-    Means over customers have Student's t by :func:`cslib.intervals.kept_of_sums`. Simulated with skewed uses, that
+    Means over customers have Student's t by :func:`cslib.intervals.grown_of_sums`. Simulated with skewed uses, that
     covers 92 % of 30 active customers and 95 % from 300 on; the mean adoption covers 94.5 to 95 %.
 
     Examples
@@ -81,7 +81,7 @@ def activity(data: DataSet, *, segment_by: str = "", value_feature: str = "") ->
     [2.0, 1.0, 0.5, 2.0, 0.5]
     """
     at_launch = _launches(data, value_feature)
-    first, last = _recorded(data)
+    first, last = _recorded(data, _recorded_until(data))
     sums = with_all(_used(data, segment_by, value_feature))
     sizes = with_all(_sizes(data, segment_by))
     parts = [_filled(own, sums, range(first, last + 1)) for _, own in sizes.groupby("segment", sort=False)]
@@ -116,10 +116,10 @@ def _dated_customers(data: DataSet) -> ir.Table:
     return table
 
 
-def _recorded(data: DataSet) -> tuple[int, int]:
-    """First and last month of which usage records every day, see :func:`_recorded_until`."""
+def _recorded(data: DataSet, until: date) -> tuple[int, int]:
+    """First and last month of which usage records every day, up to a day as from :func:`_recorded_until`."""
     begun = max(date.fromisoformat(data.statistics["usage"]["first"]), data.observed_from or date.min)
-    first, last = first_whole(begun, "month"), last_complete(_recorded_until(data), "month")
+    first, last = first_whole(begun, "month"), last_complete(until, "month")
     if first > last:
         msg = f"usage of {data.label or 'the data set'} records no whole month by {data.as_of}. Choose a later as_of."
         raise DataError(msg)
@@ -185,11 +185,11 @@ def _rates(table: pd.DataFrame, *, named: bool) -> pd.DataFrame:
         "active_share": (active / n.where(n > 0), wilson(active, n)),
         "uses_per_active": (
             table["uses"] / active.where(active > 0),
-            kept_of_sums(active, table["uses"], squares=(active, *uses), n=active, capped=False),
+            grown_of_sums(active, table["uses"], squares=(active, *uses), n=active),
         ),
         "adoption": (
             used / n.where(n > 0),
-            wilson(used, n) if named else kept_of_sums(n, used, squares=(n, squared, used), n=n, capped=False),
+            wilson(used, n) if named else grown_of_sums(n, used, squares=(n, squared, used), n=n),
         ),
     }
     for name, (value, bounds) in estimates.items():
@@ -237,8 +237,9 @@ def time_to_value(
     has not yet, and who never will. A use before the start counts on day 0.
     """
     _launches(data, value_feature)
-    first, last = _recorded(data)
-    lives = _until_value(data, segment_by, value_feature)
+    until = _recorded_until(data)
+    first, last = _recorded(data, until)
+    lives = _until_value(data, segment_by, value_feature, until)
     begin = (last + 1) % months
     at = ((lives.at - begin) // months).cast("int64")
     lives = lives.filter((lives.at >= first) & (lives.at <= last)).mutate(at=at)
@@ -260,14 +261,14 @@ def time_to_value(
     return table[TO_VALUE].reset_index(drop=True)
 
 
-def _until_value(data: DataSet, segment_by: str, value_feature: str) -> ir.Table:
-    """Give every customer the days to its first use, its churn or ``as_of``, and which of the three it was."""
+def _until_value(data: DataSet, segment_by: str, value_feature: str, last: date) -> ir.Table:
+    """Give every customer the days to its first use, its churn or the last day recorded, and which it was."""
     rows = data.table("usage")
     rows = rows.filter(rows.feature == value_feature) if value_feature else rows
     firsts = rows.group_by("customer_id").aggregate(used_on=rows.occurred_at.cast("date").min())
     people = _dated_customers(data).select("customer_id", "started_on", "churned_on")
     lives = people.left_join(firsts, "customer_id").select(*people.columns, "used_on")
-    until = ibis.date(_recorded_until(data))
+    until = ibis.date(last)
     end = ibis.least(lives.churned_on.fill_null(until), until)
     reached = lives.used_on.notnull() & (lives.used_on <= end)
     kind = ibis.cases((reached, REACHED), (lives.churned_on <= end, "churned"), else_="")

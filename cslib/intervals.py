@@ -15,6 +15,7 @@ __all__ = [
     "SIGNIFICANT",
     "Interval",
     "TestResult",
+    "grown_of_sums",
     "hazard_ratios",
     "holm",
     "kept_of_sums",
@@ -238,47 +239,71 @@ def ratio_of_sums(
     return Interval(ratio - half, ratio + half)
 
 
-def kept_of_sums(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    squares: tuple[ArrayLike, ArrayLike, ArrayLike],
-    n: ArrayLike,
-    capped: bool,
-    confidence_level: float = 0.95,
-) -> Interval:
-    """Interval of the share of Σx that is kept in Σy, also where all customers moved alike.
+def kept_of_sums(x: ArrayLike, y: ArrayLike, *, xx: ArrayLike, confidence_level: float = 0.95) -> Interval:
+    """Interval of the share of Σx that is kept in Σy, where no customer keeps more than it had.
 
     Parameters
     ----------
-    x, y, squares, n, confidence_level
-        As for :func:`ratio_of_sums`.
-    capped
-        Whether no customer keeps more than it had, as in gross retention.
+    x, y
+        Σx and Σy, shape (m,).
+    xx
+        Σx², same shape.
+    confidence_level
+        Between 0 and 1.
 
     Returns
     -------
     Interval
-        Not below 0, and missing where all moved alike, because then their spread tells nothing. Capped, Wilson's with
-        the effective number of customers, (Σx)² / Σx²: it holds also where few or none lost anything.
+        Bounds between 0 and 1; NaN without Σx.
+
+    Notes
+    -----
+    Wilson score with the effective number of customers, (Σx)² / Σx²: it holds also where few or none lost anything.
 
     Examples
     --------
     Thirty customers who pay the same, none of whom lost anything:
 
-    >>> interval = kept_of_sums(30, 30, squares=(30, 30, 30), n=30, capped=True)
+    >>> interval = kept_of_sums(30, 30, xx=30)
     >>> round(float(interval.lower), 3), float(interval.upper)
     (0.886, 1.0)
     """
-    if not capped:
-        bounds = ratio_of_sums(x, y, squares=squares, n=n, confidence_level=confidence_level)
-        spread = bounds.upper - bounds.lower > NO_SPREAD
-        return Interval(np.where(spread, np.maximum(bounds.lower, 0), np.nan), np.where(spread, bounds.upper, np.nan))
-    sx, sy, xx = (np.asarray(v, float) for v in (x, y, squares[0]))
+    sx, sy, squared = (np.asarray(v, float) for v in (x, y, xx))
     with np.errstate(divide="ignore", invalid="ignore"):
-        effective = np.where(sx > 0, sx**2 / xx, np.nan)
+        effective = np.where(sx > 0, sx**2 / squared, np.nan)
         share = np.clip(sy / sx, 0, 1)
     return wilson(share * effective, effective, confidence_level=confidence_level)
+
+
+def grown_of_sums(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    squares: tuple[ArrayLike, ArrayLike, ArrayLike],
+    n: ArrayLike,
+    confidence_level: float = 0.95,
+) -> Interval:
+    """Bound Σy / Σx as :func:`ratio_of_sums` does, not below 0, and not where all customers are alike.
+
+    Parameters
+    ----------
+    x, y, squares, n, confidence_level
+        As for :func:`ratio_of_sums`.
+
+    Returns
+    -------
+    Interval
+        Missing where all customers have the same ratio: then their spread tells nothing.
+
+    Examples
+    --------
+    >>> interval = grown_of_sums(2, 2, squares=(2, 2, 2), n=2)
+    >>> float(interval.lower), float(interval.upper)
+    (nan, nan)
+    """
+    bounds = ratio_of_sums(x, y, squares=squares, n=n, confidence_level=confidence_level)
+    spread = bounds.upper - bounds.lower > NO_SPREAD
+    return Interval(np.where(spread, np.maximum(bounds.lower, 0), np.nan), np.where(spread, bounds.upper, np.nan))
 
 
 def holm(p_values: ArrayLike) -> Floats:

@@ -24,7 +24,7 @@ from cslib.counts import (
     with_segment,
 )
 from cslib.errors import DataError
-from cslib.intervals import Interval, kept_of_sums, ratio_of_sums, wilson, z_value
+from cslib.intervals import Interval, grown_of_sums, kept_of_sums, ratio_of_sums, wilson, z_value
 from cslib.tables import DataSet
 
 __all__ = ["KINDS", "conventions", "layers", "movements", "waterfall"]
@@ -136,9 +136,7 @@ def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     steps = with_segment(steps, data, segment_by)
     kinds, present = _kinds(steps), steps.p > 0
     p, c = steps.p / float(MINOR_UNITS), steps.c / float(MINOR_UNITS)
-    least = ibis.least(p, c)
-    # what is to be added to Σp² over all who paid before, to give Σc², Σpc, and with m = min(p, c) Σm² and Σpm
-    products = {"cc": c * c, "pc": p * c, "mm": least * least, "pm": p * least}
+    products = {"cc": c * c, "pc": p * c}  # what is to be added to Σp² over all who paid before, to give Σc² and Σpc
     return (
         steps.group_by(["segment", "step"])
         .aggregate(
@@ -183,13 +181,11 @@ def _rates(levels: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
     levels[list(AMOUNTS)] = cents / MINOR_UNITS
     opening, n = levels["opening"].where(cents["opening"] > 0), levels["n_opening"]
     kept = levels["opening"] + levels["contraction"] + levels["churn"]
-    for name, value, products in (("nrr", kept + levels["expansion"], ("cc", "pc")), ("grr", kept, ("mm", "pm"))):
-        yy, xy = (levels["pp"] + levels[c] for c in products)
-        squares = (levels["pp"], yy, xy)
-        capped = name == "grr"
-        bounds = kept_of_sums(
-            levels["opening"], value, squares=squares, n=n, capped=capped, confidence_level=confidence_level
-        )
+    squares = (levels["pp"], levels["pp"] + levels["cc"], levels["pp"] + levels["pc"])
+    grown = kept + levels["expansion"]
+    net = grown_of_sums(levels["opening"], grown, squares=squares, n=n, confidence_level=confidence_level)
+    gross = kept_of_sums(levels["opening"], kept, xx=levels["pp"], confidence_level=confidence_level)
+    for name, value, bounds in (("nrr", grown, net), ("grr", kept, gross)):
         levels[name] = value / opening
         levels[f"{name}_ci_lower"], levels[f"{name}_ci_upper"] = bounds.lower, bounds.upper
     won = levels[["new", "expansion", "reactivation"]].sum(axis=1)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from cslib.cohorts import KEY, Spans, read_spans, refuse_nobody, with_all
 from cslib.counts import MINOR_UNITS, last_complete, mrr_steps, observed, ordinal, period_start, with_segment
-from cslib.intervals import kept_of_sums, ratio_of_sums, wilson
+from cslib.intervals import grown_of_sums, kept_of_sums, ratio_of_sums, wilson
 from cslib.tables import DataSet
 
 __all__ = ["net_and_gross", "net_by_segment", "revenue_curve", "revenue_retention", "summed_changes", "trailing"]
@@ -150,7 +150,7 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     x, y = (levels[c] / float(MINOR_UNITS) for c in ("then", "now"))
     present, least = x > 0, ibis.least(x, y)
     values = {"n": 1.0, "kept": (y > 0).cast("float64"), "x": x, "y": y, "z": least}
-    values |= {"xx": x * x, "yy": y * y, "zz": least * least, "xy": x * y, "xz": x * least}
+    values |= {"xx": x * x, "yy": y * y, "xy": x * y}
     measured = levels.select("customer_id", "step", **{k: ibis.ifelse(present, v, 0.0) for k, v in values.items()})
     sums = with_all(
         summed_changes(with_segment(measured, data, segment_by), list(values), ["segment", "step"]).rename(
@@ -176,9 +176,10 @@ def _trailing_rates(levels: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame({"segment": levels["segment"], "n_opening": n, "n_kept": kept})
     table.insert(1, "month", [pd.Timestamp(period_start(int(at), "month")) for at in levels["at"]])
     table = table.assign(opening=levels["x"].round(2), mrr=levels["y"].round(2))
-    for name, value in (("nrr", "y"), ("grr", "z")):
-        squares = (levels["xx"], levels[value * 2], levels[f"x{value}"])
-        bounds = kept_of_sums(levels["x"], levels[value], squares=squares, n=n, capped=name == "grr")
+    squares = (levels["xx"], levels["yy"], levels["xy"])
+    net = grown_of_sums(levels["x"], levels["y"], squares=squares, n=n)
+    gross = kept_of_sums(levels["x"], levels["z"], xx=levels["xx"])
+    for name, value, bounds in (("nrr", "y", net), ("grr", "z", gross)):
         table[name] = levels[value] / levels["x"]
         table[f"{name}_ci_lower"], table[f"{name}_ci_upper"] = bounds.lower, bounds.upper
     share = wilson(kept, n)

@@ -19,7 +19,6 @@ __all__ = [
 ]
 
 WORSE: Final = {"up": "lower", "down": "higher"}
-BETTER: Final = {"up": "higher", "down": "lower"}
 YEAR: Final = 12
 NOUNS: Final = {"upsell_rate": "order", "cross_sell_rate": "order"}  # what n counts, where it is not customers
 SPANS: Final = {1: "a month", 3: "3 months", YEAR: "a year"}

@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 from cslib.errors import ParameterError
 from cslib.intervals import (
     Interval,
+    grown_of_sums,
     hazard_ratios,
     holm,
     kept_of_sums,
@@ -240,21 +241,21 @@ def test_weighted_sum_covers():
 
 def test_what_is_kept_is_not_sure_because_nobody_moved():
     """Thirty alike who kept all: Wilson's 30 of 30; who lost all: 0 of 30. Of unlike ones, fewer count."""
-    all_kept = kept_of_sums([30], [30], squares=([30], [30], [30]), n=[30], capped=True)
+    all_kept = kept_of_sums([30], [30], xx=[30])
     assert [float(b[0]) for b in (all_kept.lower, all_kept.upper)] == pytest.approx([float(wilson(30, 30).lower), 1])
-    none_kept = kept_of_sums([30], [0], squares=([30], [0], [0]), n=[30], capped=True)
+    none_kept = kept_of_sums([30], [0], xx=[30])
     assert [float(b[0]) for b in (none_kept.lower, none_kept.upper)] == pytest.approx([0, float(wilson(0, 30).upper)])
-    one_large = kept_of_sums([39], [39], squares=([29 + 100], [129], [129]), n=[30], capped=True)
+    one_large = kept_of_sums([39], [39], xx=[29 + 100])
     assert float(one_large.lower[0]) == pytest.approx(float(wilson(39**2 / 129, 39**2 / 129).lower))
-    open_end = kept_of_sums([30], [30], squares=([30], [30], [30]), n=[30], capped=False)
+    open_end = grown_of_sums([30], [30], squares=([30], [30], [30]), n=[30])
     assert np.isnan(open_end.lower).all()
-    assert np.isnan(kept_of_sums([0], [0], squares=([0], [0], [0]), n=[0], capped=True).upper).all()
+    assert np.isnan(kept_of_sums([0], [0], xx=[0]).upper).all()
 
 
 def test_what_is_kept_uncapped_is_the_ratio_above_0():
     x, y = np.array([1.0, 2, 3, 4]), np.array([1.0, 0, 3, 9])
     sums = {"squares": ((x * x).sum(), (y * y).sum(), (x * y).sum()), "n": 4}
-    plain, kept = ratio_of_sums(10, 13, **sums), kept_of_sums(10, 13, **sums, capped=False)
+    plain, kept = ratio_of_sums(10, 13, **sums), grown_of_sums(10, 13, **sums)
     assert (float(kept.lower), float(kept.upper)) == (max(float(plain.lower), 0), float(plain.upper))
 
 
@@ -264,7 +265,6 @@ def test_what_is_kept_covers_also_where_few_leave(n, p):
     rng = np.random.default_rng(n)
     x = np.exp(rng.normal(4, 0.8, (2000, n)))
     y = x * rng.choice([0, 2 / 3, 1], (2000, n), p=[p, p, 1 - 2 * p])
-    squares = ((x * x).sum(1), (y * y).sum(1), (x * y).sum(1))
-    found = kept_of_sums(x.sum(1), y.sum(1), squares=squares, n=np.full(2000, n), capped=True)
+    found = kept_of_sums(x.sum(1), y.sum(1), xx=(x * x).sum(1))
     truth = 1 - p - p / 3
     assert 0.935 <= np.mean((found.lower <= truth) & (truth <= found.upper)) <= 0.985

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cslib import load
 from cslib.errors import DataError, MissingTableError, ParameterError
-from cslib.intervals import kept_of_sums
+from cslib.intervals import grown_of_sums, kept_of_sums
 from cslib.movements import KINDS, conventions, layers, movements, waterfall
 from cslib.revenue import revenue_retention, trailing
 from cslib.spending import retention_cost
@@ -280,9 +280,12 @@ def test_yearly_intervals_cover(n):
     factor = rng.choice(factors, (REPEATS, n), p=shares)
     for kept in (factor, np.minimum(factor, 1)):
         y, truth = x * kept, (factors if kept is factor else np.minimum(factors, 1)) @ shares
-        squares = ((x * x).sum(axis=1), (y * y).sum(axis=1), (x * y).sum(axis=1))
-        capped = kept is not factor
-        found = kept_of_sums(x.sum(axis=1), y.sum(axis=1), squares=squares, n=np.full(REPEATS, n), capped=capped)
+        sums, xx = (x.sum(axis=1), y.sum(axis=1)), (x * x).sum(axis=1)
+        if kept is factor:
+            squares = (xx, (y * y).sum(axis=1), (x * y).sum(axis=1))
+            found = grown_of_sums(*sums, squares=squares, n=np.full(REPEATS, n))
+        else:
+            found = kept_of_sums(*sums, xx=xx)
         assert 0.92 <= np.mean((found.lower <= truth) & (truth <= found.upper)) <= 0.98
 
 
