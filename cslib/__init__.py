@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 from cslib.errors import CslibError, DataError, ParameterError, ReportError
 
 if TYPE_CHECKING:
-    from cslib.tables import DataSet, check, load
+    from cslib.data.dataset import DataSet
+    from cslib.data.load import check, load
 
 __all__ = ["CslibError", "DataError", "DataSet", "ParameterError", "ReportError", "check", "load"]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("DataSet", "check", "load"):
-        return getattr(import_module("cslib.tables"), name)
+    if name in ("check", "load"):
+        return getattr(import_module("cslib.data.load"), name)
+    if name == "DataSet":
+        return import_module("cslib.data.dataset").DataSet
     if find_spec(f"cslib.{name}"):
         return import_module(f"cslib.{name}")
     msg = f"module 'cslib' has no attribute {name!r}"

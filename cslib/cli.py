@@ -14,8 +14,8 @@ from cslib import __version__
 from cslib.errors import CslibError, ParameterError, counted, did_you_mean
 
 if TYPE_CHECKING:
-    from cslib.parameters import Notebook, Value
-    from cslib.reports import Run
+    from cslib.report.engine import Run
+    from cslib.report.parameters import Notebook, Value
 
 __all__ = ["main"]
 
@@ -58,7 +58,7 @@ def main() -> None:
 @click.option("--out", default="reports", show_default=True, callback=_folder)
 def report(names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path) -> None:
     """Run notebooks (all that the data suffice for, or NAMES) and write HTML reports and an index."""
-    from cslib import reports
+    from cslib.report import engine as reports
 
     chosen = _chosen(reports.find_notebooks(), names)
     runs = _shown(chosen, out, _parameters(given, data))
@@ -69,7 +69,7 @@ def report(names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path)
 
 def _shown(chosen: Sequence[Notebook], out: Path, parameters: dict[str, Value]) -> list[Run]:
     """Render behind a progress bar on a terminal; elsewhere, as in a log, say each step in a line."""
-    from cslib import reports
+    from cslib.report import engine as reports
 
     if not sys.stderr.isatty():
         return reports.render_all(chosen, out=out, parameters=parameters, say=_echo)
@@ -114,7 +114,7 @@ def _echo(line: str) -> None:
 @main.command("list")
 def list_notebooks() -> None:
     """Show the notebooks and their parameters with types, defaults and help."""
-    from cslib import reports
+    from cslib.report import engine as reports
 
     for notebook in reports.find_notebooks():
         click.echo(f"{notebook.name}: {notebook.title}")
@@ -126,7 +126,7 @@ def list_notebooks() -> None:
 @click.argument("data", default="")
 def check(data: str) -> None:
     """Check DATA against the data contract; exit 1 on errors."""
-    from cslib.tables import check as examine
+    from cslib.data.load import check as examine
 
     found = examine(data)
     for fault in found.faults:
@@ -148,7 +148,7 @@ def check(data: str) -> None:
 @click.option("--format", "file_format", default="csv", show_default=True, help="csv or parquet")
 def sample(out: Path, customers: int, seed: int, file_format: str) -> None:
     """Write the sample data: a synthetic business whose truth is documented."""
-    from cslib.sample import write_sample
+    from cslib.sample.write import write_sample
 
     with click.progressbar(length=max(customers, 1), label="customers", file=sys.stderr) as bar:
         advance: Callable[[int], None] = bar.update

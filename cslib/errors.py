@@ -6,8 +6,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
-    *("CslibError", "DataError", "MissingTableError", "ParameterError", "ReportError"),
-    *("check_choice", "counted", "did_you_mean"),
+    "CslibError",
+    "DataError",
+    "MissingTableError",
+    "ParameterError",
+    "ReportError",
+    "check_choice",
+    "counted",
+    "did_you_mean",
 ]
 
 

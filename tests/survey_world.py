@@ -1,11 +1,11 @@
-"""Answers without an engine: counts as :func:`cslib.surveys.answers` gives them, drawn or written down."""
+"""Answers without an engine: counts as :func:`cslib.surveys.answers.answers` gives them, drawn or written down."""
 
 from datetime import date
 
 import pandas as pd
 
-from cslib.surveys import Answers, measure
-from cslib.windows import Window
+from cslib.data.calendar import Window
+from cslib.surveys.answers import Answers, measure
 
 NOW, BEFORE = (
     Window(date(2024, 7, 1), date(2025, 6, 30), "12 months"),

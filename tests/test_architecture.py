@@ -1,43 +1,38 @@
-"""The module map: who may import whom, and what `import cslib` must not load."""
+"""The map of the house: which folder may import which, and what `import cslib` must not load."""
 
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 
 import pytest
 
-ANALYSIS = {
-    *("cohorts", "cohort_comparison", "revenue", "churn", "competing", "survival", "lifetimes"),
-    *("surveys", "survey_columns", "survey_scores", "survey_change", "survey_value", "survey_intervals", "windows"),
-    *("movements", "spending", "engagement", "kpi_history", "scorecard"),
-    *("lifetime_models", "contract_models", "cox", "driver_columns", "drivers", "at_risk"),
-}
-SENTENCES = {
-    "sentences",
-    "churn_sentences",
-    "outlook_sentences",
-    "revenue_sentences",
-    "scorecard_sentences",
-    "survey_sentences",
-    "value_sentences",
-}
-HEAVY = {"papermill": {"reports"}, "nbconvert": {"html"}, "lifelines": {"lifetime_models", "cox"}}
-SHOWING = {
-    "charts",
-    "estimate_charts",
-    "heatmaps",
-    "survey_charts",
-    "survey_rows",
-    "display",
-    "drawing",
-    "formats",
-    *SENTENCES,
+FLOORS = [  # of the same floor none imports another
+    {"cli"},
+    {"report"},
+    {"scorecard"},
+    {"churn", "revenue"},
+    {"retention", "value", "surveys", "engagement"},
+    {"data", "sample"},
+    {"stats", "show"},
+    {"errors"},
+]
+TOPICS = FLOORS[2] | FLOORS[3] | FLOORS[4]
+SHOWING = {"study", "charts", "words"}  # files of a topic that know how a result is shown
+HEAVY = {
+    "papermill": {"report.engine"},
+    "nbconvert": {"report.html"},
+    "lifelines": {"stats.models", "stats.cox"},
+    "matplotlib": {"show.charts", "show.estimates", "show.drawing", "show.display", "surveys.charts", "revenue.charts"},
 }
 
 
 @pytest.fixture(scope="module")
 def imports(root):
-    return {p.stem: set(_imported(ast.parse(p.read_text("utf-8")))) for p in (root / "cslib").glob("*.py")}
+    """Module below cslib, such as ``churn.rates``, to all that it imports, whenever."""
+    files = (root / "cslib").rglob("*.py")
+    named = {".".join(p.relative_to(root / "cslib").with_suffix("").parts): p for p in files}
+    return {n.removesuffix(".__init__"): set(_imported(ast.parse(p.read_text("utf-8")))) for n, p in named.items()}
 
 
 def _imported(tree):
@@ -51,38 +46,53 @@ def _imported(tree):
 
 def _own(imports):
     return {
-        m: {i.split(".")[1] for i in names if i.startswith("cslib.")} & set(imports) - {m}
+        m: {i.removeprefix("cslib.") for i in names if i.startswith("cslib.")} & set(imports) - {m}
         for m, names in imports.items()
     }
 
 
+def _folder(module):
+    return module.split(".")[0]
+
+
+def test_every_folder_stands_on_a_floor(imports):
+    assert {_folder(m) for m in imports} - {"__init__"} == set().union(*FLOORS)
+
+
+def test_arrows_between_folders_point_down(imports):
+    height = {folder: -i for i, floor in enumerate(FLOORS) for folder in floor}
+    for module, needs in _own(imports).items():
+        if module != "__init__":
+            up = {n for n in needs if _folder(n) != _folder(module) and height[_folder(n)] >= height[_folder(module)]}
+            assert not up, f"{module} imports {up}"
+
+
 def test_imports_have_no_cycle(imports):
-    graph, done = _own(imports), set()
-    while len(done) < len(graph):
-        free = {m for m, needs in graph.items() if m not in done and needs - {"__init__"} <= done | {"__init__"}}
-        assert free, f"cycle among {set(graph) - done}"
-        done |= free
+    list(TopologicalSorter({m: n - {"__init__"} for m, n in _own(imports).items()}).static_order())
+
+
+def test_estimating_files_know_nothing_of_showing(imports):
+    for module, needs in _own(imports).items():
+        folder, _, file = module.partition(".")
+        if folder in TOPICS | {"data", "stats"} and file not in SHOWING:
+            assert not {n for n in needs if _folder(n) == "show" or n.split(".")[-1] in SHOWING}, module
+
+
+def test_showing_knows_no_topic(imports):
+    assert {_folder(n) for m, needs in _own(imports).items() if _folder(m) == "show" for n in needs} <= {
+        "show",
+        "errors",
+    }
 
 
 @pytest.mark.parametrize(("package", "allowed"), HEAVY.items())
-def test_heavy_libraries_have_one_importer(imports, package, allowed):
+def test_heavy_libraries_have_few_importers(imports, package, allowed):
     users = {m for m, names in imports.items() if any(n.split(".")[0] == package for n in names)}
     assert users <= allowed
 
 
-def test_charts_and_analysis_meet_only_in_notebooks(imports):
-    graph = _own(imports)
-    assert not any(graph[m] & SHOWING for m in ANALYSIS)
-    assert not graph["charts"] - {"errors", "__init__"}
-    assert not graph["heatmaps"] - {"charts", "errors", "__init__"}
-    assert not graph["estimate_charts"] - {"charts", "errors", "__init__"}
-    assert not graph["survey_charts"] - {"charts", "estimate_charts", "heatmaps", "errors", "__init__"}
-    assert not graph["revenue_charts"] - {"charts", "formats", "errors", "__init__"}
-    assert not any(graph[m] & ANALYSIS for m in SHOWING)
-
-
 def test_raw_rows_are_read_in_one_place(imports):
-    assert {m for m, names in _own(imports).items() if "sources" in names} <= {"tables", "checks"}
+    assert {m for m, names in _own(imports).items() if "data.sources" in names} <= {"data.load", "data.checks"}
 
 
 def test_import_is_light():

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from cslib import reports
 from cslib.cli import main
-from cslib.reports import Run
+from cslib.report import engine as reports
+from cslib.report.engine import Run
 
 
 def run(*arguments):
@@ -118,7 +118,7 @@ def test_a_notebook_named_twice_is_rendered_once(monkeypatch, tmp_path):
 STEPS = """
 import sys
 from pathlib import Path
-from cslib import reports
+from cslib.report import engine as reports
 from cslib.cli import main
 
 def render_all(notebooks, *, out, parameters, say=None, progress=None):

@@ -6,10 +6,11 @@ import nbformat
 import pandas as pd
 import pytest
 
-from cslib import reports
-from cslib.kpis import CATALOGUE
-from cslib.reports import find_notebooks, render
-from cslib.sample_truth import TRUTH
+from cslib.report import engine as reports
+from cslib.report.engine import render
+from cslib.report.parameters import find_notebooks
+from cslib.sample.world import TRUTH
+from cslib.scorecard.catalogue import CATALOGUE
 
 NAMES = [n.name for n in find_notebooks()]
 COLUMNS = {

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from cslib import load
 from cslib.cli import main
-from cslib.kpis import read_targets
+from cslib.scorecard.catalogue import read_targets
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from cslib import load
-from cslib.cohorts import retention, retention_curve, tenure_curve
-from cslib.reports import find_notebooks, render
+from cslib.report.engine import render
+from cslib.report.parameters import find_notebooks
+from cslib.retention.cohorts import retention, retention_curve, tenure_curve
 
 
 def test_cdnow_cohorts(real_data):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cslib.value_counts import ValueCounts
+from cslib.value.prices import ValueCounts
 
 KEYS = ["first_age", "n_ages", "event_observed", "tier"]
 

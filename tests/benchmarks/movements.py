@@ -1,7 +1,7 @@
 """MRR movements against a bare join, at 5,000,000 subscriptions: `python tests/benchmarks/movements.py [folder]`.
 
 Writes subscriptions.parquet of 1,000,000 customers over 36 months, then prints medians of three runs of
-:func:`cslib.movements.movements`, of :func:`cslib.revenue.trailing`, and of a bare join in the engine of as many rows:
+:func:`cslib.revenue.movements.movements`, of :func:`cslib.revenue.movements.trailing`, and of a bare join in the engine of as many rows:
 every subscription with the months it covers, summed by customer and month; and the peak memory of the process.
 """
 
@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import cslib
-from cslib.movements import movements
-from cslib.revenue import trailing
+from cslib.revenue.movements import movements, trailing
 
 CUSTOMERS, EACH, MONTHS = 1_000_000, 5, 36
 JOIN = """

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cslib import cohorts as subject
 from cslib import load
-from cslib.cohorts import retention
-from cslib.revenue import revenue_retention
-from cslib.sample import write_sample
+from cslib.retention import cohorts as subject
+from cslib.retention.cohorts import retention
+from cslib.retention.revenue import revenue_retention
+from cslib.sample.write import write_sample
 
 
 def seconds(run: Callable[[], object], *, repeats: int = 5) -> float:

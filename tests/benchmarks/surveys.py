@@ -1,7 +1,7 @@
 """Answers by segment against a bare group-by, at ten million answers: `python tests/benchmarks/surveys.py [folder]`.
 
 Writes surveys.parquet, in which every customer answers once, then prints medians of five runs of
-:func:`cslib.surveys.answers` and of plain SQL over the same columns and rows: a group-by of customers, which "one
+:func:`cslib.surveys.answers.answers` and of plain SQL over the same columns and rows: a group-by of customers, which "one
 answer per customer" needs, and one of segment and score, which it does not.
 """
 
@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import cslib
-from cslib.survey_scores import scores
-from cslib.surveys import answers, measure
+from cslib.surveys.answers import answers, measure
+from cslib.surveys.scores import scores
 
 PER_CUSTOMER = (
     "select segment, score, count(*) from (select customer_id, max(asked_on) as asked_on, any_value(segment) as segment, "

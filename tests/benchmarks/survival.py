@@ -18,11 +18,16 @@ import pyarrow.parquet as pq
 from lifelines import KaplanMeierFitter, WeibullFitter
 
 import cslib
-from cslib.competing import cumulative_incidence
-from cslib.forecasts import forecast
-from cslib.lifetime_models import fit_models
-from cslib.lifetimes import DAYS_PER_MONTH, lifetimes, unit_months
-from cslib.survival import compare_segments, hazard_by_age, survival_curve, survival_summary
+from cslib.data.lifetimes import lifetimes, unit_months
+from cslib.stats.models import fit_models, forecast
+from cslib.stats.survival import (
+    DAYS_PER_MONTH,
+    compare_segments,
+    cumulative_incidence,
+    hazard_by_age,
+    survival_curve,
+    survival_summary,
+)
 
 SCALES = {"Free": 250.0, "Lite": 500.0, "Pro": 900.0, "Max": 1800.0}
 AS_OF = pd.Timestamp("2025-06-30")
@@ -115,7 +120,7 @@ def main(folder):
 
 def weibull_only(counts, unit):
     """Fit the Weibull model to each plan's counts."""
-    from cslib.lifetime_models import _collapsed, _fit
+    from cslib.stats.models import _collapsed, _fit
 
     return {plan: _fit(_collapsed(counts[counts["segment"] == plan], unit / 2), "Weibull") for plan in SCALES}
 

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from lifelines import KaplanMeierFitter, WeibullFitter
 
-import cslib.value_paths
-from cslib import lifetime_models
-from cslib.lifetime_models import fit_models
-from cslib.ltv import Terms, ltv
-from cslib.value_counts import UnitCosts
-from cslib.value_paths import value_paths
+import cslib.value.paths
+from cslib.stats import models as lifetime_models
+from cslib.stats.models import fit_models
+from cslib.value.ltv import Terms, ltv
+from cslib.value.paths import value_paths
+from cslib.value.prices import UnitCosts
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from value_world import counted
@@ -75,7 +75,11 @@ def timed(work, repeats=5):
 
 if __name__ == "__main__":
     # one tail for both ways, and no forms beside it
-    lifetime_models.MODELS, lifetime_models.CONTRACT_MODELS, cslib.value_paths.CONTRACT_MODELS = ("Weibull",), (), ()
+    lifetime_models.MODELS, lifetime_models.CONTRACT_MODELS, cslib.stats.contracts.CONTRACT_MODELS = (
+        ("Weibull",),
+        (),
+        (),
+    )
     small = customers(10_000)
     counts, values = counted(small["duration"], small["left"], small["price"])
     spent = {}

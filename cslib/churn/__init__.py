@@ -1,0 +1,1 @@
+"""Who leaves, when and why, and whom to call first."""

@@ -1,0 +1,259 @@
+"""Whom to call: each active customer's risk of churn and the money at stake, scored in the engine."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from cslib.churn.columns import MISSING, OTHER, Driver, recorded
+from cslib.churn.drivers import DriverModel, check_horizon
+from cslib.data.customers import current_mrr, with_segment
+from cslib.data.dataset import DataSet
+from cslib.data.lifetimes import lifetime_rows
+from cslib.errors import ParameterError, counted
+from cslib.stats.cox import cumulative_hazards
+
+__all__ = ["at_risk", "score_customers"]
+
+ABOVE: Final = 1.1  # times the risk of the average active customer: worth naming
+DEAR: Final = 1.5  # times the mean MRR
+NOTHING: Final = "not above average"
+MOST: Final = 1e15  # that is written out
+LONGEST: Final = 40  # characters of a value in a reason
+COLUMNS: Final = ("customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason")
+LOOKUP: Final = {
+    "stratum": "string",
+    "age": "int64",
+    "increment": "float64",
+    "stratum_reason": "string",
+    "age_reason": "string",
+}
+
+
+def at_risk(
+    data: DataSet,
+    model: DriverModel,
+    *,
+    segment_by: str = "",
+    horizon_months: float = 12.0,
+    gross_margin: float = 1.0,
+) -> pd.DataFrame:
+    """List all active customers by the money at risk.
+
+    Parameters
+    ----------
+    data, model, segment_by, horizon_months, gross_margin
+        As in :func:`score_customers`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`score_customers`, by ``money_at_risk``, then ``p_churn`` (both descending),
+        then ``customer_id``.
+
+    Raises
+    ------
+    ParameterError
+        As in :func:`score_customers`.
+
+    Examples
+    --------
+    >>> import cslib
+    >>> from cslib.churn.drivers import fit_drivers
+    >>> customers = pd.DataFrame({"tenure_months": range(120), "churned": [True, False, True] * 40, "mrr": 9.0})
+    >>> customers = customers.assign(customer_id=customers.index.astype(str), plan=["A", "A", "B"] * 40)
+    >>> data = cslib.load({"customers": customers})
+    >>> calls = at_risk(data, fit_drivers(data))
+    >>> len(calls), list(calls)[:4]
+    (40, ['customer_id', 'segment', 'tenure_months', 'p_churn'])
+    """
+    scored = score_customers(
+        data, model, segment_by=segment_by, horizon_months=horizon_months, gross_margin=gross_margin
+    ).execute()
+    keys = ["money_at_risk", "p_churn", "customer_id"]
+    return scored.sort_values(keys, ascending=[False, False, True], ignore_index=True)
+
+
+def score_customers(
+    data: DataSet,
+    model: DriverModel,
+    *,
+    segment_by: str = "",
+    horizon_months: float = 12.0,
+    gross_margin: float = 1.0,
+) -> ir.Table:
+    """Give every active customer its probability of churn, in the engine.
+
+    Parameters
+    ----------
+    data
+        With ``customers`` and the columns that the model uses.
+    model
+        From :func:`cslib.churn.drivers.fit_drivers`.
+    segment_by
+        A column; empty: all customers are in ``All``.
+    horizon_months
+        How far ahead.
+    gross_margin
+        Share of MRR that is margin, above 0 and up to 1.
+
+    Returns
+    -------
+    ibis.expr.types.Table
+        One row per customer still here: ``customer_id``, ``segment``, ``tenure_months``, ``p_churn``
+        (probability of churn within the horizon, given its age), ``mrr`` (per month; see
+        :func:`cslib.data.customers.current_mrr`; 0 where no subscription runs), ``money_at_risk`` (``p_churn`` ×
+        ``mrr`` × ``gross_margin``, per month; missing with ``mrr``) and ``reason``: what puts the customer at least
+        10 % above the average active one, of drivers that matter by more than chance, and how many times;
+        last an MRR of at least 1.5 times the mean.
+
+    Raises
+    ------
+    ParameterError
+        A number is out of range.
+
+    Notes
+    -----
+    1 − exp(−(H(a + h) − H(a))·exp(Σ βx)) with the base risk H of the customer's stratum and its age a in whole
+    units; β of a value that nobody left with as in :func:`cslib.churn.drivers.fit_drivers`. The last age with 20
+    customers at risk is the last one that is trusted: beyond, H goes on at its mean over the last
+    ``horizon_months`` before it. A value that the fit did not see counts as ``(other)``, or where
+    there is none as the reference. One small query runs at once, for ages and averages; the scores when asked.
+    """
+    check_horizon(horizon_months, model.unit_months)
+    if not 0 < gross_margin <= 1:
+        msg = f"gross_margin is {gross_margin!r}, which is no share above 0 and up to 1. Give a share such as 0.8."
+        raise ParameterError(msg)
+    active = _active(data, model)
+    values = [active[f"driver{i}"] for i in range(len(model.drivers))]
+    log_ratios = [_log_ratio(d, v) for d, v in zip(model.drivers, values, strict=True)]
+    ratios = {f"ratio{i}": r.exp().sum() for i, r in enumerate(log_ratios)}
+    counts = active.group_by(["stratum", "age"]).aggregate(n=active.count(), **ratios).execute()
+    lookup = ibis.memtable(_lookup(model, counts, horizon_months), schema=LOOKUP)
+    means = counts[list(ratios)].sum() / (counts["n"].sum() or np.nan)
+    each = zip(model.drivers, values, log_ratios, means, strict=True)
+    reasons = [_reason(d, *more) for d, *more in each if d.name in model.clear_terms]
+    scored = active.mutate(
+        score=reduce(add, log_ratios, ibis.literal(0.0)).exp(), text=reduce(add, reasons, ibis.literal(""))
+    )
+    both = scored.join(lookup, ["stratum", "age"]).select(*scored.columns, *list(LOOKUP)[2:])
+    chance = both.select(
+        customer_id=both.customer_id,
+        tenure_months=both.tenure_months,
+        p_churn=1 - (-both.increment * both.score).exp(),
+        text=both.stratum_reason + both.text + both.age_reason,
+    )
+    priced = with_segment(_with_mrr(chance, data), data, segment_by)
+    text = priced.text + _dear(priced.mrr)
+    money = priced.p_churn * priced.mrr * gross_margin
+    reason = ibis.ifelse(text == "", NOTHING, text.substr(2))
+    return priced.mutate(money_at_risk=money, reason=reason).select(*COLUMNS)
+
+
+def _with_mrr(table: ir.Table, data: DataSet) -> ir.Table:
+    paid = current_mrr(data)
+    if paid is None:
+        return table.mutate(mrr=ibis.null("float64"))
+    joined = table.left_join(paid, "customer_id").select(*table.columns, "mrr")
+    return joined.mutate(mrr=joined.mrr.fill_null(0.0)) if "subscriptions" in data.tables else joined
+
+
+def _active(data: DataSet, model: DriverModel) -> ir.Table:
+    """Take the customers still here: age in whole units, stratum, and drivers recoded as in the fit."""
+    lives, customers = lifetime_rows(data), data.table("customers")
+    recoded = {f"driver{i}": _recoded(d, customers[d.name]) for i, d in enumerate(model.drivers)}
+    stratum = [k for k, d in zip(recoded, model.drivers, strict=True) if d.name == model.stratified_by]
+    here = lives.filter(~lives.event_observed)
+    rows = here.join(customers.select("customer_id", **recoded), "customer_id").select(
+        "customer_id", "duration", *recoded
+    )
+    duration = rows.duration.cast("float64")
+    return rows.mutate(
+        tenure_months=duration * model.unit_months,
+        age=duration.floor().cast("int64"),
+        stratum=rows[stratum[0]] if stratum else ibis.literal(""),
+    )
+
+
+def _recoded(driver: Driver, column: ir.Value) -> ir.Value:
+    value = recorded(column)
+    if driver.kind == "number":
+        return value
+    rest = OTHER if OTHER in driver.levels else driver.levels[0]
+    if driver.kind == "text":
+        return ibis.ifelse(value.isin(driver.levels), value, rest)
+    told = [(value == float(v), v) for v in driver.levels if v not in (MISSING, OTHER)]
+    absent = MISSING if MISSING in driver.levels else rest
+    return ibis.cases((value.isnull(), absent), *told, else_=rest)
+
+
+def _log_ratio(driver: Driver, value: ir.Value) -> ir.NumericValue:
+    if driver.kind != "number":
+        told = zip(driver.levels, driver.coefficients, strict=True)
+        return ibis.cases(*((value == v, c) for v, c in told), else_=0.0)
+    slope = driver.coefficients[0] / (driver.high - driver.low)
+    missing = slope * (driver.fill - driver.low) + sum(driver.coefficients[1:])
+    return ibis.ifelse(value.isnull(), missing, slope * (value.clip(*driver.bounds) - driver.low))
+
+
+def _reason(driver: Driver, value: ir.Value, log_ratio: ir.NumericValue, mean: float) -> ir.StringValue:
+    """Name the driver where it raises the risk: ``; Contract: Month-to-month (×2.1)``, else nothing."""
+    if driver.kind == "number":
+        ratio = log_ratio.exp() / mean
+        # two digits of the range
+        digits = max(1 - int(np.floor(np.log10(driver.high - driver.low))), 0)
+        shown = value.round(digits).cast("string").re_replace(r"\.0$", "").fill_null(MISSING)
+        text = f"; {driver.name}: " + shown + " (×" + ratio.round(1).cast("string") + ")"
+        return ibis.ifelse(ratio >= ABOVE, text, "")
+    told = zip(driver.levels, driver.coefficients, strict=True)
+    # a value without a coefficient of its own, the reference aside, is counted with another driver
+    ratios = [(v, float(np.exp(c)) / mean if c or v == driver.levels[0] else 1.0) for v, c in told]
+    named = [(value == v, _raised(f"{driver.name}: {_short(v)}", r)) for v, r in ratios]
+    return ibis.cases(*named, else_="")
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
+
+
+def _raised(what: str, ratio: float) -> str:
+    return f"; {what} (×{ratio:.1f})" if ratio >= ABOVE else ""
+
+
+def _dear(mrr: ir.FloatingColumn) -> ir.StringValue:
+    """Name an MRR far above the mean: ``; MRR 1,541 (×4.2)``."""
+    mean, whole = mrr.mean(), mrr.clip(upper=MOST).round(0).cast("int64")
+    text = "; MRR " + _grouped(whole) + " (×" + (mrr / mean.nullif(0)).round(1).cast("string") + ")"
+    return ibis.ifelse((mrr > 0) & (mrr >= DEAR * mean), text, "")
+
+
+def _grouped(whole: ir.IntegerValue, groups: int = 4) -> ir.StringValue:
+    """Write a whole number with commas, as no engine does it alike."""
+    text = whole.cast("string")
+    if not groups:
+        return text
+    last = (whole % 1000).cast("string").lpad(3, "0")
+    return ibis.ifelse(whole < 1000, text, _grouped(whole // 1000, groups - 1) + "," + last)
+
+
+def _lookup(model: DriverModel, counts: pd.DataFrame, horizon_months: float) -> pd.DataFrame:
+    """Tabulate the base risk over the horizon by stratum and age, and what is above the average active customer."""
+    horizon = horizon_months / model.unit_months
+    ages, strata = counts["age"].to_numpy(float), counts["stratum"]
+    now, then = (cumulative_hazards(model.baseline, strata, ages + h, tail=horizon) for h in (0.0, horizon))
+    risk, n = then - now, counts["n"]
+    means = (risk * n).groupby(strata).transform("sum") / n.groupby(strata).transform("sum")
+    average = (risk * n).sum() / max(n.sum(), 1)
+    rows = []
+    for stratum, age, own, mean in zip(strata, counts["age"], risk, means, strict=True):
+        months = counted(int(age * model.unit_months), "month")
+        value = _raised(f"{model.stratified_by}: {_short(stratum)}", mean / average if average else 1.0)
+        tenure = _raised(f"tenure {months}", own / mean if mean else 1.0)
+        rows.append((stratum, age, own, value, tenure))
+    return pd.DataFrame(rows, columns=list(LOOKUP))

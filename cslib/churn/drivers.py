@@ -1,0 +1,371 @@
+"""Who leaves and why: Cox regression of churn on columns of ``customers``, fitted on rows.
+
+Averaging over tied ages makes regression on counts differ from regression on rows, so here the rows are read:
+up to ``max_rows`` customers, beyond that a reproducible sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import ibis.expr.operations as ops
+import numpy as np
+import pandas as pd
+from scipy.special import chdtrc
+
+from cslib.churn.columns import MIN_CUSTOMERS, OTHER, Driver, Known, comparable, design_of, loyal, recorded, size_of
+from cslib.data.contract import CONTRACT, TENURE
+from cslib.data.dataset import DataSet
+from cslib.data.lifetimes import lifetime_rows, unit_months
+from cslib.errors import DataError, ParameterError, did_you_mean
+from cslib.stats.cox import (
+    CALIBRATION,
+    CoxFit,
+    calibrated,
+    completed,
+    concordance,
+    fit_cox,
+    proportionality,
+    risk_from_start,
+    scores_of,
+)
+from cslib.stats.intervals import SIGNIFICANT, Floats, holm, z_value
+
+__all__ = ["DriverModel", "check_horizon", "fit_drivers"]
+
+MAX_STRATA: Final = 8
+FOLDS: Final = 5
+TABLE: Final = ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"]
+CHECKED_ROWS: Final = 50_000
+LATE_ROWS: Final = 20_000  # where customers enter late the fitter takes far longer
+
+
+@dataclass(frozen=True)
+class DriverModel:
+    """What drives churn, and the base risk by age that scoring needs.
+
+    Attributes
+    ----------
+    table
+        ``term`` (column of ``customers``), ``level`` (``… (reference)`` has ratio 1 and no interval; of a
+        number the two values compared), ``n`` (customers), ``hazard_ratio``, ``ci_lower``, ``ci_upper``,
+        ``p_value``, ``ph_p_value`` (small: the ratio changes with age). All missing where nobody left. The
+        strongest driver first.
+    calibration
+        ``decile`` (1: lowest predicted risk; fewer than ten where few churned), ``n``, ``predicted`` (mean
+        probability of churn from the start to the horizon, by models that have not seen these customers),
+        ``observed`` (1 − Kaplan–Meier), ``ci_lower``, ``ci_upper``. Empty where a remark says why.
+    checked_months
+        The age up to which they are compared: the horizon, or the highest age in the data.
+    concordance
+        Share of pairs of customers that the model orders rightly, among customers it has not seen; late
+        entry is ignored. NaN where there is nothing to compare.
+    concordance_in_sample
+        The same among the customers it was fitted on.
+    remarks
+        Sentences for the reader.
+    n, n_events
+        Customers, and those of them who churned.
+    stratified_by
+        The driver within whose values customers are compared, or empty.
+    drivers
+        As the model reads them, the strongest first.
+    baseline
+        ``stratum`` (value of ``stratified_by``, or empty), ``age`` (units), ``cumulative_hazard`` (of a
+        customer at every reference) at each age with churn, or of a stratum without churn at each unit; the
+        last row of a stratum is the last age with 20 customers at risk.
+    unit_months
+        The unit of ``age`` in months.
+    """
+
+    table: pd.DataFrame
+    calibration: pd.DataFrame
+    checked_months: float
+    concordance: float
+    concordance_in_sample: float
+    remarks: tuple[str, ...]
+    n: int
+    n_events: int
+    stratified_by: str
+    drivers: tuple[Driver, ...]
+    baseline: pd.DataFrame
+    unit_months: float
+
+    @property
+    def clear_terms(self) -> tuple[str, ...]:
+        """Drivers that matter by more than chance, Holm-adjusted over all rows of the table, the strongest first."""
+        return tuple(self.table["term"][holm(self.table["p_value"]) < SIGNIFICANT].unique())
+
+    @property
+    def split(self) -> str:
+        """Column by which customers differ most, for a forecast by it: a text, more than chance; else empty."""
+        whole = {d.name for d in self.drivers if d.kind == "text" and OTHER not in d.levels}
+        return next((name for name in (self.stratified_by, *self.clear_terms) if name in whole), "")
+
+
+def check_horizon(horizon_months: float, unit: float) -> None:
+    """Refuse a horizon that is no number of months, or shorter than the unit of the data."""
+    if not unit <= horizon_months < np.inf:
+        msg = f"horizon_months is {horizon_months!r}. Give a number of months of at least {unit:.2g}, such as 12."
+        raise ParameterError(msg)
+
+
+def fit_drivers(
+    data: DataSet,
+    *,
+    drivers: str = "",
+    horizon_months: float = 12.0,
+    confidence_level: float = 0.95,
+    max_rows: int = 1_000_000,
+) -> DriverModel:
+    """Fit how churn depends on columns of ``customers``, all at once.
+
+    Parameters
+    ----------
+    data
+        With ``customers``, in dates or in tenures.
+    drivers
+        Columns of ``customers``, separated by commas. Empty: the declared segments, else every column
+        beyond the contract.
+    horizon_months
+        Age up to which predictions are checked.
+    confidence_level
+        Between 0 and 1.
+    max_rows
+        Beyond so many customers a sample of them is fitted, the same one each time; where customers came
+        under observation late, beyond 20,000 at most (their fit takes far longer).
+
+    Returns
+    -------
+    DriverModel
+        Without any usable driver it holds the risk by age only, and a remark says why.
+
+    Raises
+    ------
+    DataError
+        There is no ``customers``, or none of them was under observation.
+    ParameterError
+        ``drivers`` names no column, or a number is out of range.
+
+    Notes
+    -----
+    Hazard of customer i at age t: h₀(t)·exp(Σ βx). Ties by Efron, in the base risk too; intervals are Wald's.
+    Values with fewer than 20 customers are merged, and all but the 12 largest. The customers of a value that
+    nobody left with are not in the fit (the limit of its likelihood); their log ratio for scoring is the one with
+    which the model expects ½ of them to have left. Numbers count up to three times their range beyond it.
+    Proportional hazards are checked by the correlation of scaled Schoenfeld residuals with the rank of age,
+    Holm-adjusted over drivers; of the drivers that fail, the one with the strongest evidence that can becomes a
+    stratum with a base risk of its own, and the check of the others is made again within it. Groups of the
+    calibration are by the risk of the whole fit.
+
+    References
+    ----------
+    Cox (1972), JRSS B 34:187–220; Efron (1977), JASA 72:557–565; Grambsch & Therneau (1994), Biometrika
+    81:515–526.
+
+    Examples
+    --------
+    >>> import cslib
+    >>> customers = pd.DataFrame({"tenure_months": range(120), "churned": [True, False, True] * 40})
+    >>> customers = customers.assign(customer_id=customers.index.astype(str), plan=["A", "A", "B"] * 40)
+    >>> model = fit_drivers(cslib.load({"customers": customers}))
+    >>> model.table[["term", "level", "n"]].values.tolist()
+    [['plan', 'A (reference)', 80], ['plan', 'B', 40]]
+    """
+    z, unit = z_value(confidence_level), unit_months(data)
+    check_horizon(horizon_months, unit)
+    remarks: list[str] = []
+    life, columns = _read(data, _names(data, drivers), max_rows, remarks)
+    known = comparable(columns, life, remarks)
+    design, whole = _fit_sound(design_of(known, life, remarks), life, remarks)
+    by, fit, tested = _stratified(whole, known, design, life, remarks)
+    table = _table(known, _ratios(design, (whole, fit), tested, z))
+    remarks += loyal(known, table, life, unit)
+    stratum, design = known[by][1] if by else pd.Series("", index=life.index), _without(by, design)
+    base, log_ratios = completed(fit, design, life, stratum)
+    horizon = min(horizon_months / unit, float(life["duration"].max()))
+    risk = risk_from_start(base, scores_of(log_ratios, design), stratum, horizon)
+    calibration, outside = _checked(design, life, stratum, risk, horizon, confidence_level, remarks)
+    if len(calibration) and horizon < horizon_months / unit:
+        reached = f"predictions are checked at {horizon * unit:.1f}"
+        remarks.append(f"The data reach no age of {horizon_months:g} months: {reached}.")
+    return DriverModel(
+        table=table,
+        calibration=calibration,
+        checked_months=horizon * unit,
+        concordance=outside,
+        concordance_in_sample=concordance(life, risk),
+        remarks=tuple(remarks),
+        n=len(life),
+        n_events=int(life["event"].sum()),
+        stratified_by=by,
+        drivers=_estimated(known, table, log_ratios),
+        baseline=base,
+        unit_months=unit,
+    )
+
+
+def _estimated(known: Known, table: pd.DataFrame, log_ratios: pd.Series) -> tuple[Driver, ...]:
+    """Give the drivers of the table their coefficients, in its order."""
+    used, found = [known[name][0] for name in table["term"].unique()], dict(log_ratios.items())
+    return tuple(replace(d, coefficients=tuple(float(found.get((d.name, v), 0.0)) for v in d.levels)) for d in used)
+
+
+def _names(data: DataSet, drivers: str) -> list[str]:
+    columns = data.table("customers").columns
+    free = [c for c in columns if c not in (*CONTRACT["customers"], *TENURE)]
+    names = list(dict.fromkeys(d.strip() for d in drivers.split(",") if d.strip()))
+    for name in names:
+        if name not in free:
+            why = "is part of the contract, not a driver" if name in columns else "customers does not have to compare"
+            msg = f"drivers has {name!r}, which {why}. {did_you_mean(name, free)}"
+            raise ParameterError(msg)
+    return names or [c for c in data.segments if c in free] or free
+
+
+def _read(data: DataSet, names: list[str], max_rows: int, remarks: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fetch lifetimes and, by name, drivers; ``entry`` is -1 for who was there from the start, at risk at age 0 too."""
+    if max_rows < 1:
+        msg = f"max_rows is {max_rows!r}. Give a number of customers of at least 1."
+        raise ParameterError(msg)
+    lives, customers = lifetime_rows(data), data.table("customers")
+    columns = {f"driver{i}": recorded(customers[name]) for i, name in enumerate(names)}
+    joined = lives.join(customers.select("customer_id", **columns), "customer_id")
+    rows = joined.select("customer_id", "entry", "duration", *columns, event=joined.event_observed)
+    size = rows.aggregate(n=rows.count(), late=(rows.entry > 0).sum()).execute().iloc[0]
+    if not size["n"]:
+        msg = f"No customer of {data.label or 'the data'} was under observation. Check observed_from, or widen where."
+        raise DataError(msg)
+    limit = min(max_rows, LATE_ROWS) if size["late"] else max_rows
+    if size["n"] > limit:
+        # an engine without hashes gets the ids backwards: of a running number the last digits come first
+        hashes = rows.get_backend().has_operation(ops.Hash)
+        rows = rows.order_by(rows.customer_id.hash() if hashes else rows.customer_id.reverse()).limit(limit)
+        remarks.append(f"The comparison rests on a sample of {limit:,} of the {int(size['n']):,} customers.")
+    frame = rows.execute().sort_values("customer_id", ignore_index=True)
+    life = frame[["entry", "duration", "event"]].astype({"entry": float, "duration": float, "event": bool})
+    return life.assign(entry=life["entry"].where(life["entry"] > 0, -1.0)), frame[list(columns)].set_axis(names, axis=1)
+
+
+def _fit_sound(design: pd.DataFrame, life: pd.DataFrame, remarks: list[str]) -> tuple[pd.DataFrame, CoxFit]:
+    """Fit, and leave out driver after driver until the fit is sound."""
+    while not (fit := fit_cox(design, life)).sound:
+        name = _culprit(fit, design, life)
+        design = _without(name, design)
+        remarks.append(f"{name} is not compared: it nearly decides who churns, or too few churned to tell.")
+    if not len(design.columns):
+        remarks.append("No column of customers is compared, so risk is told by age alone and is not checked.")
+    return design, fit
+
+
+def _without(name: str, design: pd.DataFrame) -> pd.DataFrame:
+    return design[[c for c in design.columns if c[0] != name]]
+
+
+def _culprit(fit: CoxFit, design: pd.DataFrame, life: pd.DataFrame) -> str:
+    if fit.coefficients.notna().any():
+        return str(max(zip(fit.coefficients.abs(), fit.coefficients.index, strict=True))[1][0])
+    names = list(dict.fromkeys(c[0] for c in design.columns))
+    alone = (n for n in names if not fit_cox(design[[c for c in design.columns if c[0] == n]], life).sound)
+    return str(next(alone, names[-1]))
+
+
+def _failing(tested: pd.Series) -> list[str]:
+    """Return the drivers whose effect changes with age, the surest first (Bonferroni in a driver, Holm over them)."""
+    names = np.array([c[0] for c in tested.index], dtype=object)
+    largest = tested.groupby(names).max().sort_values(ascending=False)
+    columns = pd.Series(names).value_counts().reindex(largest.index)
+    return list(largest.index[holm(np.minimum(chdtrc(1, largest) * columns, 1)) < SIGNIFICANT])
+
+
+def _stratified(
+    whole: CoxFit, known: Known, design: pd.DataFrame, life: pd.DataFrame, remarks: list[str]
+) -> tuple[str, CoxFit, pd.Series]:
+    """Give the driver whose effect changes most with age a base risk of its own, where it can have one."""
+    tested = proportionality(whole, design, life)
+    able = {name: v for name, (d, v) in known.items() if d.kind != "number" and len(d.levels) <= MAX_STRATA}
+    by, fit, others = "", whole, _failing(tested)
+    for name in others:
+        if name in able and life["event"].groupby(able[name]).sum().min() >= MIN_CUSTOMERS:
+            tried = fit_cox(_without(name, design), life, able[name])
+            if tried.sound:
+                by, fit = name, tried
+                break
+    if by:
+        within = f"The effect of {by} changes with age, so customers are compared within its values"
+        remarks.append(f"{within}; its own ratios are averages over all ages.")
+        again = proportionality(fit, _without(by, design), life, able[by])
+        others = _failing(again)
+        tested = pd.Series({**dict(tested.items()), **dict(again.items())})
+    if others:
+        *first, last = others
+        names = f"{', '.join(first)} and {last}" if first else last
+        what, its = (f"effects of {names} change", "their") if first else (f"effect of {names} changes", "its")
+        remarks.append(f"The {what} with age: read {its} ratios as averages over all ages.")
+    return by, fit, tested
+
+
+def _ratios(
+    design: pd.DataFrame, fits: tuple[CoxFit, CoxFit], tested: pd.Series, z: float
+) -> dict[Any, dict[str, float]]:
+    """Estimates by column; those of the stratifying driver are from the first fit, without strata."""
+    result: dict[Any, dict[str, float]] = {key: {"hazard_ratio": np.nan} for key in design}
+    for one in fits:
+        for key, b, se in zip(one.coefficients.index, one.coefficients, one.errors, strict=True):
+            result[key] = {
+                "hazard_ratio": np.exp(b),
+                "ci_lower": np.exp(b - z * se),
+                "ci_upper": np.exp(b + z * se),
+                "p_value": chdtrc(1, (b / se) ** 2),
+                "ph_p_value": chdtrc(1, tested[key]),
+            }
+    return result
+
+
+def _table(known: Known, ratios: dict[Any, dict[str, float]]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for driver, values in known.values():
+        told = [v for v in driver.levels if (driver.name, v) in ratios]
+        if told and driver.kind != "number":
+            ratios[driver.name, driver.levels[0]] = {"hazard_ratio": 1.0}
+            told.insert(0, driver.levels[0])
+        for level in told:
+            row = {"term": driver.name, "level": level, "n": size_of(driver, values, level)}
+            rows.append(row | ratios[driver.name, level])
+    table = pd.DataFrame(rows, columns=TABLE)
+    effect = table["hazard_ratio"].astype(float).map(np.log)
+    strength = effect.abs().groupby(table["term"]).transform("max")
+    reference = table["p_value"].isna() & table["hazard_ratio"].notna()
+    order = pd.DataFrame({"s": -strength, "t": table["term"], "r": ~reference, "e": -effect})
+    table["level"] = table["level"].where(~reference, table["level"] + " (reference)")
+    return table.loc[order.sort_values(list("stre")).index].reset_index(drop=True)
+
+
+def _checked(
+    design: pd.DataFrame,
+    life: pd.DataFrame,
+    stratum: pd.Series,
+    order: Floats,
+    horizon: float,
+    confidence_level: float,
+    remarks: list[str],
+) -> tuple[pd.DataFrame, float]:
+    """Predict each customer by a model that has not seen it, and compare with what happened."""
+    if not len(design.columns) and not stratum.any():
+        return pd.DataFrame(columns=CALIBRATION), np.nan
+    limit = CHECKED_ROWS // 10 if (life["entry"] > 0).any() else CHECKED_ROWS
+    drawn = np.random.default_rng(0).permutation(len(life))[:limit]
+    x, life, stratum = design.iloc[drawn], life.iloc[drawn], stratum.iloc[drawn]
+    risk = np.full(len(life), np.nan)
+    for fold in range(FOLDS):
+        held = np.arange(len(life)) % FOLDS == fold
+        fit = fit_cox(x[~held], life[~held], stratum[~held] if stratum.any() else None)
+        if not fit.sound:
+            remarks.append("Predictions are not checked: too few customers churned to fit some and predict the rest.")
+            return pd.DataFrame(columns=CALIBRATION), np.nan
+        base, log_ratios = completed(fit, x[~held], life[~held], stratum[~held])
+        risk[held] = risk_from_start(base, scores_of(log_ratios, x[held]), stratum[held], horizon)
+    known = ~np.isnan(risk)  # not where a whole stratum was held back
+    life, risk = life[known], risk[known]
+    return calibrated(life, order[drawn][known], risk, horizon, confidence_level), concordance(life, risk)

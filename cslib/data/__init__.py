@@ -1,0 +1,1 @@
+"""From files and warehouses to checked tables and counts."""

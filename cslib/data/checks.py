@@ -1,0 +1,444 @@
+"""The checks of the data contract, run in the engine: one pass per table, every fault at once.
+
+A rule is a condition that is true for a faulty row. All rules of a table are counted in a single
+aggregate; only a rule that found something costs a second query, for its examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import reduce
+from operator import or_
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from cslib.data.contract import (
+    CONTRACT,
+    FIRST_YEAR,
+    LAST_YEAR,
+    NPS_LABELS,
+    OWN,
+    ROW,
+    SCALES,
+    Column,
+    Fault,
+    Reading,
+    Severity,
+    filled,
+    plausible,
+    typed,
+    zoned,
+)
+from cslib.errors import counted, did_you_mean
+
+__all__ = ["Checked", "check_columns", "check_relations", "check_rows", "suspicions"]
+
+WIDE: Final = OWN + "wide_"  # as typed, before what no business has is taken out
+TYPED: Final = OWN + "typed_"
+COPY: Final = OWN + "copy"
+SAME: Final = OWN + "same"
+SHOWN: Final = 5
+SHORT: Final = 40
+LINE_BREAKS: Final = 20
+SET_ASIDE: Final = 'Correct them at the source, or set on_fault = "set_aside" to leave them out, counted.'
+UNASKED: Final = "An answer without an invitation takes the day it was given."
+RESERVED: Final = ("reason", "row", "line", "text")
+UNREADABLE: Final = {
+    "id": ("a number too large to be told exactly", "Export the ids as text."),
+    "date": ("a value that is no date", 'Write dates as YYYY-MM-DD, or set date_format = "%d/%m/%Y" or alike.'),
+    "time": ("a value that is no time", "Write times as YYYY-MM-DD HH:MM:SS, or set date_format."),
+    "number": ("a value that is no number", "Write numbers as 1234.5, without signs of thousands or currency."),
+    "flag": ("a value that is neither true nor false", 'Set true_values = ["…"] and false_values = ["…"].'),
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition on the rows of one table and how to speak of those that meet it."""
+
+    column: str
+    name: str
+    what: str
+    remedy: str
+    condition: ir.BooleanValue
+    severity: Severity = "error"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A table after its row checks: the sound rows, typed, the faults, and the rows that had one."""
+
+    table: ir.Table
+    faults: tuple[Fault, ...]
+    n_rows: int
+    set_aside: pd.DataFrame
+    zoned: tuple[str, ...]
+
+
+def check_columns(name: str, raw: ir.Table, spec: Mapping[str, Column], wanted: tuple[str, ...]) -> list[Fault]:
+    """Report required columns, and columns named in the options, that the table does not have."""
+    there = [c for c in raw.columns if c != ROW]
+    missing = [c for c, column in spec.items() if column.required and c not in there]
+    missing += [c for c in wanted if c not in there]
+    faults = []
+    for column in missing:
+        other = " Or give tenure_months and churned in place of the two dates." if column == "started_on" else ""
+        message = (
+            f"{name} has no column {column!r}. {did_you_mean(column, there)} Rename it in the file, or map it: "
+            f'columns = {{ {column} = "…" }} in [{name}] of cslib.toml.'
+            f"{other if name == 'customers' else ''}"
+        )
+        faults.append(Fault(name, column, "missing column", "error", 0, message))
+    return faults
+
+
+def check_rows(
+    name: str,
+    raw: ir.Table,
+    rejects: pd.DataFrame,
+    spec: Mapping[str, Column],
+    reading: Reading,
+    *,
+    try_cast: bool,
+) -> Checked:
+    """Check every row of a table in one pass and return the sound rows in canonical form.
+
+    Parameters
+    ----------
+    name
+        Table of the contract.
+    raw
+        The table, columns renamed.
+    rejects
+        Lines of the file that are no rows: ``line``, ``text``, ``n_lines``.
+    spec
+        Its columns by the contract.
+    reading
+        How its text is to be read.
+    try_cast
+        Whether the engine can cast without failing.
+
+    Returns
+    -------
+    Checked
+    """
+    spec = {c: s for c, s in spec.items() if c in raw.columns}
+    spec |= {c: Column("number", required=False, nullable=True) for c in reading.numbers if c in raw.columns}
+    wide = raw.mutate(**{WIDE + c: typed(raw[c], s, reading, try_cast=try_cast) for c, s in spec.items()})
+    work = wide.mutate(**{TYPED + c: _possible(wide[WIDE + c], s) for c, s in spec.items()})
+    texts = [c for c in raw.columns if raw[c].type().is_string()]
+    rules = [r for c, s in spec.items() for r in _column_rules(work, c, s)]
+    rules += [*_table_rules(name, work), *(_open_quote(work, c) for c in texts if ROW in raw.columns)]
+    extra = [c for c in texts if c not in spec]
+    found = work.aggregate(
+        n_rows=work.count(),
+        n_ids=work[TYPED + "customer_id"].nunique() if "customer_id" in spec else ibis.literal(0),
+        **{f"r{i}": _hit(r).sum() for i, r in enumerate(rules)},
+        **{f"z{i}": zoned(work[c]).any() for i, c in enumerate(_moments(spec))},
+        **{f"t{i}": _outer_blanks(work[c]).any() for i, c in enumerate(extra)},
+    ).execute()
+    count = {k: int(v) if pd.notna(v) else 0 for k, v in found.iloc[0].items()}
+    if name == "customers" and count["n_ids"] < count["n_rows"] - count["r0"]:
+        work, rules, count = _with_duplicates(work, rules, count)
+    broken = [(r, count[f"r{i}"]) for i, r in enumerate(rules) if count[f"r{i}"]]
+    faults = [_fault(name, work, r, n, rejects) for r, n in broken] + _shape_faults(name, count["n_rows"], rejects)
+    errors = [r for r, n in broken if r.severity == "error"]
+    untouched = spec.keys() - {r.column for r in errors}
+    plain = {c: _plain(work[c], work[TYPED + c], spec[c]) for c in untouched}
+    blank = {c for i, c in enumerate(extra) if count[f"t{i}"]}
+    return Checked(
+        table=_sound(work.mutate(**{TYPED + c: v for c, v in plain.items()}), spec, errors, blank),
+        faults=tuple(faults),
+        n_rows=count["n_rows"],
+        set_aside=_faulty(work, errors, rejects),
+        zoned=tuple(c for i, c in enumerate(_moments(spec)) if count[f"z{i}"]),
+    )
+
+
+def _possible(value: ir.Value, column: Column) -> ir.Value:
+    if column.kind not in ("date", "time"):
+        return value
+    return ibis.ifelse(plausible(value), value, ibis.null(value.type()))
+
+
+def _outer_blanks(text: ir.StringValue) -> ir.BooleanValue:
+    return (text == "") | (text != text.strip())
+
+
+def _open_quote(work: ir.Table, column: str) -> Rule:
+    text = work[column]
+    breaks = ibis.ifelse(text.contains("\n"), text.length() - text.replace("\n", "").length(), 0)
+    what = f"more than {LINE_BREAKS} line breaks in one field"
+    remedy = f"A quote was left open there, and the lines after it are lost. {SET_ASIDE}"
+    return Rule(column, "broken line", what, remedy, breaks > LINE_BREAKS)
+
+
+def _moments(spec: Mapping[str, Column]) -> list[str]:
+    return [c for c, s in spec.items() if s.kind in ("date", "time")]
+
+
+def _hit(rule: Rule) -> ir.BooleanValue:
+    return rule.condition.fill_null(False)
+
+
+def _empty(raw: ir.Value) -> ir.BooleanValue:
+    if raw.type().is_string():
+        return filled(raw).isnull()
+    return raw.isnull() | raw.isnan() if raw.type().is_floating() else raw.isnull()
+
+
+def _column_rules(work: ir.Table, name: str, column: Column) -> Iterator[Rule]:
+    raw, wide, value = work[name], work[WIDE + name], work[TYPED + name]
+    if not column.nullable:
+        what = "no id" if column.kind == "id" else "no value"
+        remedy = f"{UNASKED} {SET_ASIDE}" if name == "asked_on" else SET_ASIDE
+        yield Rule(name, "empty", what, remedy, _empty(raw))
+    if column.kind in UNREADABLE:
+        what, remedy = UNREADABLE[column.kind]
+        yield Rule(name, "unreadable", what, f"{remedy} {SET_ASIDE}", ~_empty(raw) & wide.isnull())
+    if column.kind in ("date", "time"):
+        what = f"a date outside {FIRST_YEAR}–{LAST_YEAR}"
+        remedy = f"Leave it empty for still running. {SET_ASIDE}" if column.nullable else SET_ASIDE
+        yield Rule(name, "impossible date", what, remedy, wide.notnull() & value.isnull())
+    if column.minimum is not None:
+        yield Rule(name, "below minimum", f"a value below {column.minimum:g}", SET_ASIDE, value < column.minimum)
+    if column.choices:
+        what = f"a value other than {', '.join(column.choices)}"
+        yield Rule(name, "unknown word", what, SET_ASIDE, value.notnull() & ~value.isin(column.choices))
+    if column.kind == "id" and raw.type().is_string():
+        remedy = "They match no id written without it; export the ids as text."
+        decimal = raw.re_search(r"^\d+\.0$")
+        yield Rule(name, "decimal id", "an id that looks like a decimal", remedy, decimal, "warning")
+
+
+def _table_rules(name: str, work: ir.Table) -> Iterator[Rule]:
+    for start, end in (("started_on", "churned_on"), ("started_on", "ended_on"), ("asked_on", "answered_on")):
+        if TYPED + start in work.columns and TYPED + end in work.columns:
+            early = work[TYPED + end] < work[TYPED + start]
+            yield Rule(end, "end before start", f"a date before {start}", SET_ASIDE, early)
+    if name == "surveys":
+        score, survey = work[TYPED + "score"], work[TYPED + "survey"]
+        for kind, (low, high) in SCALES.items():
+            outside = (survey == kind) & ((score < low) | (score > high) | (score != score.floor()))
+            what = f"a score outside the whole numbers {low}–{high} ({kind})"
+            yield Rule("score", f"{kind} scale", what, SET_ASIDE, outside)
+
+
+def _with_duplicates(
+    work: ir.Table, rules: list[Rule], count: dict[str, int]
+) -> tuple[ir.Table, list[Rule], dict[str, int]]:
+    """Add the rules for customers that are there more than once: one of exact copies may stay."""
+    ids = TYPED + "customer_id"
+    raw = [c for c in work.columns if not c.startswith(OWN)]
+    copies = ibis.row_number().over(ibis.window(group_by=raw, order_by=ROW if ROW in work.columns else raw[0]))
+    marked = work.mutate(**{COPY: copies > 0})
+    marked = marked.mutate(**{SAME: (~marked[COPY]).cast("int64").sum().over(ibis.window(group_by=ids))})
+    there = marked[ids].notnull()
+    remedy = f"customers has one row per customer. {SET_ASIDE}"
+    more = [
+        Rule("customer_id", "repeated row", "all values as in an earlier row", remedy, there & marked[COPY]),
+        Rule("customer_id", "duplicate id", "an id that is there more than once", remedy, there & (marked[SAME] > 1)),
+    ]
+    found = marked.aggregate(**{f"r{len(rules) + i}": _hit(r).sum() for i, r in enumerate(more)}).execute().iloc[0]
+    return marked, [*rules, *more], count | {str(k): int(n) for k, n in found.items()}
+
+
+def _fault(name: str, work: ir.Table, rule: Rule, n: int, rejects: pd.DataFrame) -> Fault:
+    hits = work.filter(_hit(rule))
+    place = hits[ROW].cast("string") if ROW in hits.columns else ibis.literal("")
+    value = hits[rule.column].cast("string")
+    if ROW in hits.columns:
+        hits = hits.order_by(ROW)
+    first = hits.select(place=place, value=value).limit(SHOWN).execute()
+    shown = [f"{_quoted(v)}{f' in row {p}' if p else ''}" for p, v in zip(first["place"], first["value"], strict=True)]
+    readable = ", of the rows that can be read" if len(rejects) and ROW in work.columns else ""
+    message = (
+        f"{name}.{rule.column} has {counted(n, 'row')} with {rule.what} (first: {', '.join(shown)}{readable}). "
+        f"{rule.remedy}"
+    )
+    return Fault(name, rule.column, rule.name, rule.severity, n, message)
+
+
+def _quoted(value: object) -> str:
+    if pd.isna(value) or not str(value).strip():  # type: ignore[call-overload]
+        return "nothing"
+    text = " ".join(str(value)[: SHORT + 1].split())
+    return text if len(str(value)) <= SHORT else f"{text[:SHORT]}…"
+
+
+def _shape_faults(name: str, n_rows: int, rejects: pd.DataFrame) -> list[Fault]:
+    faults = []
+    if len(rejects):
+        n = int(rejects["n_lines"].sum())
+        first = rejects.head(SHOWN)
+        lines = ", ".join(f"line {i}: {_quoted(t)!r}" for i, t in zip(first["line"], first["text"], strict=True))
+        message = f"{name} has {counted(n, 'broken line')}, with too many or too few fields ({lines}). {SET_ASIDE}"
+        faults.append(Fault(name, "", "broken line", "error", n, message))
+    if not n_rows:
+        message = f"{name} has no rows. Supply some, or remove the table: every table is optional."
+        faults.append(Fault(name, "", "empty table", "error", 0, message))
+    return faults
+
+
+def _plain(raw: ir.Value, value: ir.Value, column: Column) -> ir.Value:
+    """Type a column that has no fault in the cheapest way, so that the engine reads it at full speed."""
+    kind = raw.type()
+    if column.kind in ("date", "time") and (kind.is_date() or (kind.is_timestamp() and not kind.timezone)):
+        return raw.cast(value.type())
+    return raw if kind == value.type() and not column.nullable else value
+
+
+def _sound(work: ir.Table, spec: Mapping[str, Column], errors: list[Rule], blank: set[str]) -> ir.Table:
+    sound = work.filter(~reduce(or_, map(_hit, errors))) if errors else work
+    extra = [c for c in sound.columns if c not in spec and not c.startswith(OWN)]
+    return sound.select(
+        **{c: sound[TYPED + c] for c in spec}, **{c: filled(sound[c]) if c in blank else sound[c] for c in extra}
+    )
+
+
+def _faulty(work: ir.Table, errors: list[Rule], rejects: pd.DataFrame) -> pd.DataFrame:
+    """Rows with a fault, with their number, and broken lines, with their line in the file."""
+    lines = pd.DataFrame({"reason": "broken line", "line": rejects["line"], "text": rejects["text"]})
+    if not errors:
+        return lines
+    named = {f"{r.column}: {r.name}": _hit(r) for r in errors}
+    reason = ibis.cases(*((hit, text) for text, hit in named.items()), else_="")
+    bad = work.filter(reduce(or_, map(_hit, errors)))
+    order = {"row": bad[ROW]} if ROW in bad.columns else {}
+    raw = {f"{c}_raw" if c in RESERVED else c: bad[c].cast("string") for c in bad.columns if not c.startswith(OWN)}
+    rows = bad.select(reason=reason, **order, **raw).execute()
+    rows = rows.sort_values("row", kind="stable", ignore_index=True).astype({"row": "Int64"}) if order else rows
+    return pd.concat([rows, lines], ignore_index=True) if len(lines) else rows
+
+
+def check_relations(tables: Mapping[str, ir.Table]) -> Iterator[Fault]:
+    """Yield the warnings that need more than one row or more than one table."""
+    for name in ("subscriptions", "orders", "surveys"):
+        if name in tables:
+            yield from _repeated_rows(name, tables[name])
+    if "subscriptions" in tables:
+        yield from _overlaps(tables["subscriptions"])
+    if "customers" in tables:
+        yield from _similar_ids(tables["customers"])
+        for name in ("subscriptions", "orders", "usage", "surveys", "touchpoints"):
+            if name in tables:
+                yield from _events(name, tables[name], tables["customers"])
+    if "surveys" in tables:
+        yield from _contradictions(tables["surveys"])
+
+
+def _warning(table: str, column: str, rule: str, n: int, text: str) -> Iterator[Fault]:
+    if n:
+        yield Fault(table, column, rule, "warning", n, f"{table}{'.' + column if column else ''} {text}")
+
+
+def _repeated_rows(name: str, table: ir.Table) -> Iterator[Fault]:
+    n = int(table.count().execute()) - int(table.distinct().count().execute())
+    kept = "of which one counts" if name == "surveys" else "kept and counted"
+    text = f"has {counted(n, 'row')} repeating another exactly, {kept}. Remove what is a copy."
+    yield from _warning(name, "", "repeated rows", n, text)
+
+
+def _contradictions(surveys: ir.Table) -> Iterator[Fault]:
+    """Find columns that call an NPS answer promoter, passive or detractor against its score."""
+    nps = surveys.filter((surveys.survey == "nps") & surveys.score.notnull())
+    said = ibis.cases((nps.score >= 9, "promoter"), (nps.score >= 7, "passive"), else_="detractor")
+    for column in (c for c in surveys.columns if surveys[c].type().is_string() and c not in CONTRACT["surveys"]):
+        label = nps[column].strip().lower().re_replace("s$", "").replace("neutral", "passive")
+        wrong = nps.filter(label.isin(NPS_LABELS) & (label != said))
+        n = int(wrong.count().execute())
+        first = wrong.limit(1).execute().to_dict("records")
+        shown = f" (first: {first[0]['score']:.0f} called {first[0][column]})" if first else ""
+        text = f"calls {counted(n, 'answer')} another thing than the score says{shown}; the score counts."
+        yield from _warning("surveys", column, "contradicting label", n, text)
+
+
+def _overlaps(subscriptions: ir.Table) -> Iterator[Fault]:
+    until = subscriptions.ended_on.fill_null(ibis.date(f"{LAST_YEAR}-12-31"))
+    spells = subscriptions.select("customer_id", "started_on", until=until)
+    order = ibis.window(group_by="customer_id", order_by=["started_on", "until"], preceding=(None, 1))
+    earlier = spells.mutate(before=spells.until.max().over(order))
+    n = int((earlier.started_on < earlier.before).sum().fill_null(0).execute())
+    text = f"has {counted(n, 'row')} starting before an earlier one of the customer ends; their MRR adds up."
+    yield from _warning("subscriptions", "", "overlap", n, text)
+
+
+def _similar_ids(customers: ir.Table) -> Iterator[Fault]:
+    ids = customers.customer_id
+    n = int((ids.nunique() - ids.strip().lower().nunique()).execute())
+    text = f"has {counted(n, 'id')} differing from another only by case or blanks; they count as different customers."
+    yield from _warning("customers", "customer_id", "similar ids", n, text)
+
+
+def _events(name: str, events: ir.Table, customers: ir.Table) -> Iterator[Fault]:
+    moment = next(c for c, s in CONTRACT[name].items() if s.kind in ("date", "time"))
+    dated = "started_on" in customers.columns
+    start = customers.select(known="customer_id", started=customers.started_on if dated else ibis.null("date"))
+    happened = events.select("customer_id", day=events[moment].cast("date"))
+    joined = happened.left_join(start, happened.customer_id == start.known)
+    found = joined.aggregate(
+        unknown=joined.known.isnull().sum().fill_null(0),
+        early=(joined.day < joined.started).sum().fill_null(0),
+    ).execute()
+    unknown, early = (int(found[c].iloc[0]) for c in ("unknown", "early"))
+    text = f"has {counted(unknown, 'row')} of customers not in the customers table; their segment is (missing)."
+    yield from _warning(name, "customer_id", "unknown customer", unknown, text)
+    text = f"has {counted(early, 'row')} before the customer's start; kept."
+    yield from _warning(name, moment, "before start", early, text)
+
+
+def _subscribers(customers: ir.Table, subscriptions: ir.Table) -> Iterator[Fault]:
+    """Where customers and subscriptions do not agree on who is still here."""
+    churned = customers.churned_on.notnull() if "churned_on" in customers.columns else customers.churned
+    held = subscriptions.group_by(holder="customer_id").aggregate(running=subscriptions.ended_on.isnull().any())
+    asked = customers.select("customer_id", churned=churned)
+    joined = asked.left_join(held, asked.customer_id == held.holder)
+    found = joined.aggregate(
+        without=joined.holder.isnull().sum().fill_null(0),
+        contrary=(joined.churned & joined.running).sum().fill_null(0),
+    ).execute()
+    without, contrary = (int(found[c].iloc[0]) for c in ("without", "contrary"))
+    text = f"has {counted(without, 'customer')} without any subscription; no MRR is known of them."
+    yield from _warning("customers", "", "no subscription", without, text)
+    text = f"is set for {counted(contrary, 'customer')} with a subscription still running. Correct one of the two."
+    column = "churned_on" if "churned_on" in customers.columns else "churned"
+    yield from _warning("customers", column, "churned but subscribed", contrary, text)
+
+
+def suspicions(tables: Mapping[str, ir.Table], segments: tuple[str, ...], *, truncation_known: bool) -> Iterator[Fault]:
+    """Yield what is odd at ``as_of``: empty segments, customers contradicting subscriptions, a late first churn."""
+    holder = {s: next((n for n, t in tables.items() if s in t.columns), "") for s in segments}
+    for name, table in tables.items():
+        yield from _empty_segments(name, table, [s for s, n in holder.items() if n == name])
+    if {"customers", "subscriptions"} <= tables.keys():
+        yield from _subscribers(tables["customers"], tables["subscriptions"])
+    if "customers" in tables and "started_on" in tables["customers"].columns and not truncation_known:
+        yield from _truncated(tables["customers"])
+
+
+def _empty_segments(name: str, table: ir.Table, segments: list[str]) -> Iterator[Fault]:
+    if not segments:
+        return
+    empty = table.aggregate(**{s: table[s].isnull().sum() for s in segments}).execute().iloc[0]
+    for column, n in empty.fillna(0).astype(int).items():
+        text = f"is empty in {counted(n, 'row')}; they count as (missing)."
+        yield from _warning(name, str(column), "segment empty", n, text)
+
+
+def _truncated(customers: ir.Table) -> Iterator[Fault]:
+    first = customers.churned_on.min().execute()
+    if pd.isna(first):
+        return
+    day = pd.Timestamp(first).date()
+    n = int(customers.filter(customers.started_on <= day - timedelta(days=180)).count().execute())
+    if n >= 100:
+        text = (
+            f"customers has {n:,} customers who started at least 180 days before the first recorded churn ({day}): "
+            "earlier losses seem unrecorded. Set observed_from in a cslib.toml."
+        )
+        yield Fault("customers", "churned_on", "left truncation", "warning", n, text)

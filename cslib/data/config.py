@@ -1,0 +1,192 @@
+"""What a data set declares of itself: read from ``cslib.toml``, a path, a URL or a mapping."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from cslib.data.contract import CONTRACT, TENURE, Reading
+from cslib.errors import DataError, ParameterError, did_you_mean
+
+__all__ = ["SUFFIXES", "Config", "TableLike", "TableOptions", "read_config", "stem"]
+
+SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".parquet")
+TableLike: TypeAlias = pd.DataFrame | ir.Table | str | Path
+TEXT, TEXTS, PAIRS, DAY, NAMED = "a text", "a list of texts", "a table of texts", "a date", "a table"
+TOP: Final = {"source": TEXT, "as_of": DAY, "observed_from": DAY, "currency": TEXT, "targets": NAMED}
+LISTS: Final = ("true_values", "false_values", "numbers")
+SECTION: Final = {
+    **dict.fromkeys(("table", "query", "on_fault", "encoding", "date_format"), TEXT),
+    **dict.fromkeys((*LISTS, "segments"), TEXTS),
+    "columns": PAIRS,
+}
+EXAMPLE: Final = {
+    TEXT: '{key} = "…"',
+    TEXTS: '{key} = ["…"]',
+    PAIRS: '{key} = {{ name = "…" }}',
+    DAY: "{key} = 2025-06-30",
+    NAMED: "[{key}] as the head of a section",
+}
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """One table's section of ``cslib.toml``."""
+
+    table: Any = ""
+    query: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    segments: tuple[str, ...] = ()
+    on_fault: str = "stop"
+    encoding: str = "utf-8"
+    reading: Reading = field(default_factory=Reading)
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a data set declares of itself; ``label`` is its name in reports."""
+
+    label: str
+    source: str = "."
+    folder: Path = Path()
+    as_of: str = ""
+    observed_from: str = ""
+    currency: str = ""
+    targets: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, TableOptions] = field(default_factory=dict)
+
+
+def read_config(data: str | Path | Mapping[str, TableLike]) -> Config:
+    """Find out what a data set is: a folder, a TOML file, a data file, a URL or a mapping.
+
+    Parameters
+    ----------
+    data
+        As in :func:`cslib.load`. Empty: the nearest folder ``data`` at or above the working directory.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    DataError
+        The TOML has an unknown key or an unreadable value; a mapping holds what is no table.
+    ParameterError
+        ``data`` names nothing that is there.
+    """
+    if isinstance(data, Mapping):
+        return _mapping(data)
+    if not isinstance(data, (str, Path)):
+        msg = f"data is a {type(data).__name__}. Give a path, a URL, or a mapping such as {{'customers': table}}."
+        raise ParameterError(msg)
+    if "://" in str(data):
+        return Config(label=str(data).split("://")[0], source=str(data))
+    path = Path(data) if str(data) else _nearest_data()
+    if not os.path.exists(path):
+        msg = f"data {str(data)!r} is not there. Name a folder, a cslib.toml, a CSV or Parquet file, or a URL."
+        raise ParameterError(msg)
+    if path.is_dir() and path.suffix != ".toml":
+        toml = path / "cslib.toml"
+        return _toml(toml) if toml.exists() else Config(label=path.resolve().name, folder=path)
+    if path.suffix == ".toml":
+        return _toml(path)
+    _known([stem(path)], CONTRACT, f"the file name {path.name!r}")
+    return Config(label=path.name, folder=path.parent, source="", tables={stem(path): TableOptions(table=path)})
+
+
+def _mapping(data: Mapping[str, TableLike]) -> Config:
+    _known(map(str, data), CONTRACT, "the mapping")
+    for name, table in data.items():
+        if not isinstance(table, (pd.DataFrame, ir.Table, str, Path)):
+            msg = f"{name} is a {type(table).__name__}. Give a DataFrame, a path or an Ibis table."
+            raise DataError(msg)
+    return Config(label="in memory", source="", tables={n: TableOptions(table=t) for n, t in data.items()})
+
+
+def _nearest_data() -> Path:
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "data").is_dir():
+            return folder / "data"
+    msg = f"No data given, and no folder 'data' at or above {here.name!r}. Pass data=… or run `cslib sample`."
+    raise ParameterError(msg)
+
+
+def _known(given: Iterable[str], choices: Iterable[str], where: str) -> None:
+    for key in given:
+        if key not in choices:
+            msg = f"{where} has the unknown name {key!r}. {did_you_mean(str(key), choices)}"
+            raise DataError(msg)
+
+
+def _toml(path: Path) -> Config:
+    try:
+        raw = tomllib.loads(path.read_text("utf-8-sig"))
+    except IsADirectoryError as error:
+        msg = f"{path.name} is a folder. Make it a text file, or name the folder otherwise."
+        raise DataError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path.name} cannot be read as TOML: {error}. Mend that line, and save it as UTF-8."
+        raise DataError(msg) from error
+    _check_types(raw, TOP | dict.fromkeys(CONTRACT, NAMED), path.name)
+    given: dict[str, Any] = {k: raw[k] if TOP[k] == NAMED else str(raw[k]) for k in TOP if k in raw}
+    tables = {n: _options(n, raw[n], f"[{n}] of {path.name}") for n in CONTRACT if n in raw}
+    label = path.resolve().parent.name if path.name == "cslib.toml" else path.name
+    source = os.path.expandvars(given.pop("source", "."))
+    return Config(label=label, folder=path.parent, tables=tables, source=source, **given)
+
+
+def _check_types(raw: Mapping[str, Any], wanted: Mapping[str, str], where: str) -> None:
+    _known(raw, wanted, where)
+    for key, value in raw.items():
+        if not _fits(value, wanted[key]):
+            example = EXAMPLE[wanted[key]].format(key=key)
+            if wanted[key] == TEXTS and isinstance(value, str):
+                example = f'{key} = ["{value}"]'
+            msg = f"{where}: {key} is {value!r}. It takes {wanted[key]}: {example}."
+            raise DataError(msg)
+
+
+def _fits(value: Any, wanted: str) -> bool:
+    if wanted == TEXTS:
+        return isinstance(value, list) and all(isinstance(v, str) for v in value)
+    if wanted == PAIRS:
+        return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+    kinds: dict[str, tuple[type, ...]] = {TEXT: (str,), DAY: (str, date), NAMED: (dict,)}
+    return isinstance(value, kinds[wanted])
+
+
+def _options(name: str, raw: Mapping[str, Any], where: str) -> TableOptions:
+    _check_types(raw, SECTION, where)
+    if "table" in raw and "query" in raw:
+        msg = f"{where} has both table and query. Keep one."
+        raise DataError(msg)
+    for key in ("table", "query"):
+        if not raw.get(key, "x").strip():
+            msg = f"{where}: {key} is empty. Fill it in, or leave the line out."
+            raise DataError(msg)
+    known = [c for c in raw.get("numbers", ()) if c in CONTRACT[name] or c in TENURE]
+    if known:
+        msg = f"{where}: numbers names {known[0]!r}, whose type the contract knows. Leave it out."
+        raise DataError(msg)
+    if raw.get("on_fault", "stop") not in ("stop", "set_aside"):
+        msg = f"{where}: on_fault is {raw['on_fault']!r}. Choose 'stop' or 'set_aside'."
+        raise DataError(msg)
+    plain = {k: raw[k] for k in ("table", "query", "on_fault", "encoding", "columns") if k in raw}
+    reading = Reading(date_format=raw.get("date_format", ""), **{k: tuple(raw.get(k, ())) for k in LISTS})
+    return TableOptions(**plain, segments=tuple(raw.get("segments", ())), reading=reading)
+
+
+def stem(path: Path) -> str:
+    """Name of a file without its ending: the table it holds."""
+    name = path.name
+    return next((name.removesuffix(s) for s in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(s)), name)

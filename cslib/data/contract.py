@@ -1,0 +1,293 @@
+"""The data contract: what each table holds, and how a raw column becomes a typed one.
+
+Nothing here touches data. ``CONTRACT`` says which columns a table has; :func:`typed` turns a raw
+Ibis column into the expression of the canonical one, null where the value cannot be read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+
+from cslib.errors import ParameterError
+
+__all__ = ["CONTRACT", "MOMENT", "ROW", "SCALES", "TENURE", "Column", "Fault", "Reading", "specification", "typed"]
+
+Kind = Literal["id", "date", "time", "number", "flag", "text"]
+OWN: Final = "__cslib_"  # what columns added on the way are called, until the table is canonical
+ROW: Final = OWN + "row"
+TRUE_VALUES: Final = ("true", "yes", "y", "t", "1")
+FALSE_VALUES: Final = ("false", "no", "n", "f", "0")
+SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 10)}
+NPS_LABELS: Final = ("promoter", "passive", "detractor")
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+EXACT: Final = 2.0**53  # from here on floats skip whole numbers
+ISO_DATE: Final = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?$"
+NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+DIRECTIVES: Final = {
+    "%Y": r"(\d{4})",
+    "%m": r"(\d{1,2})",
+    "%d": r"(\d{1,2})",
+    "%H": r"(\d{1,2})",
+    "%M": r"(\d{2})",
+    "%S": r"(\d{2})",
+}
+Severity = str
+MOMENT: Final = {
+    "customers": "started_on",
+    "subscriptions": "started_on",
+    "orders": "ordered_on",
+    "usage": "occurred_at",
+    "surveys": "asked_on",
+    "touchpoints": "occurred_on",
+    "costs": "month",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the contract.
+
+    ``required``: the table must have it; ``nullable``: a row may leave it empty; ``minimum`` bounds a
+    number; ``choices`` lists the words a text may hold.
+    """
+
+    kind: Kind
+    required: bool = True
+    nullable: bool = False
+    minimum: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the raw text of one table is to be read (the options of its section in ``cslib.toml``)."""
+
+    date_format: str = ""
+    true_values: tuple[str, ...] = ()
+    false_values: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = field(default=())
+
+
+_ID = Column("id")
+_DAY = Column("date")
+_END = Column("date", nullable=True)
+CONTRACT: Final[dict[str, dict[str, Column]]] = {
+    "customers": {
+        "customer_id": _ID,
+        "started_on": _DAY,
+        "churned_on": _END,
+        "churn_kind": Column("text", required=False, nullable=True, choices=("voluntary", "involuntary")),
+        "acquisition_cost": Column("number", required=False, nullable=True, minimum=0),
+        "mrr": Column("number", required=False, nullable=True, minimum=0),
+    },
+    "subscriptions": {
+        "customer_id": _ID,
+        "started_on": _DAY,
+        "ended_on": _END,
+        "mrr": Column("number", minimum=0),
+    },
+    "orders": {
+        "customer_id": _ID,
+        "ordered_on": _DAY,
+        "amount": Column("number"),
+        "kind": Column("text", required=False, nullable=True, choices=("new", "renewal", "upsell", "cross_sell")),
+    },
+    "usage": {"customer_id": _ID, "occurred_at": Column("time")},
+    "surveys": {
+        "customer_id": _ID,
+        "asked_on": _DAY,
+        "survey": Column("text", choices=tuple(SCALES)),
+        "score": Column("number", nullable=True),
+        "answered_on": Column("date", required=False, nullable=True),
+    },
+    "touchpoints": {"customer_id": _ID, "occurred_on": _DAY, "kind": Column("text")},
+    "costs": {
+        "month": _DAY,
+        "kind": Column("text", choices=("acquisition", "retention")),
+        "amount": Column("number"),
+    },
+}
+TENURE: Final = {"tenure_months": Column("number", minimum=0), "churned": Column("flag")}
+
+
+def specification(name: str, columns: tuple[str, ...]) -> dict[str, Column]:
+    """Return the columns that the contract asks of a table, in the form its own columns call for.
+
+    Parameters
+    ----------
+    name
+        A table of the contract.
+    columns
+        The columns the table has, after renaming. ``customers`` with ``tenure_months`` or ``churned``
+        and without ``started_on`` takes the tenure form.
+
+    Returns
+    -------
+    dict of str to Column
+
+    Examples
+    --------
+    >>> list(specification("customers", ("customer_id", "tenure_months", "churned")))[:3]
+    ['customer_id', 'tenure_months', 'churned']
+    """
+    spec = CONTRACT[name]
+    if name == "customers" and "started_on" not in columns and set(TENURE) & set(columns):
+        rest = {k: v for k, v in spec.items() if k not in ("customer_id", "started_on", "churned_on")}
+        return {"customer_id": _ID, **TENURE, **rest}
+    return spec
+
+
+def typed(raw: ir.Value, column: Column, reading: Reading, *, try_cast: bool) -> ir.Value:
+    """Turn a raw column into the typed one: null where it is empty or cannot be read.
+
+    Parameters
+    ----------
+    raw
+        The column as the source has it.
+    column
+        What the contract says of it.
+    reading
+        The options of the table.
+    try_cast
+        Whether the engine has ``TRY_CAST``; without it a pattern stands guard before a plain cast.
+
+    Returns
+    -------
+    ibis.expr.types.Value
+        Text for ids and texts, ``date``, ``timestamp`` without zone (UTC), ``float64`` or ``boolean``.
+    """
+    if column.kind == "id":
+        return _identifier(raw)
+    if column.kind == "number":
+        return _number(raw, try_cast)
+    if column.kind == "flag":
+        return _flag(raw, reading)
+    if column.kind == "text":
+        text = filled(raw)
+        return text.lower() if column.choices else text
+    moment = _timestamp(raw, reading.date_format, try_cast)
+    return moment if column.kind == "time" else moment.cast("date")
+
+
+def plausible(value: ir.Value) -> ir.BooleanValue:
+    """Tell which dates or times lie in the years that a business can have."""
+    return (value.year() >= FIRST_YEAR) & (value.year() <= LAST_YEAR)
+
+
+def filled(raw: ir.Value) -> ir.StringValue:
+    """Text without blanks at its ends; null where nothing is left."""
+    return raw.cast("string").strip().nullif("")
+
+
+def zoned(raw: ir.Value) -> ir.BooleanValue:
+    """Tell which values carry a time zone."""
+    if raw.type().is_string():
+        return raw.strip().re_search(r"\d{2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)$").fill_null(False)
+    zone = raw.type().timezone if raw.type().is_timestamp() else None
+    return raw.notnull() & ibis.literal(zone is not None)
+
+
+def _identifier(raw: ir.Value) -> ir.Value:
+    """Text of an id; null for a number too large to be told from its neighbours."""
+    kind = raw.type()
+    if kind.is_floating():
+        exact = ~raw.isnan() & (raw.abs() < EXACT)
+        return ibis.ifelse(exact, _whole(raw).coalesce(raw.cast("string")), ibis.null("string"))
+    if kind.is_decimal():
+        return raw.cast("string").re_replace(r"\.0+$", "")
+    text = raw.cast("string")
+    return ibis.ifelse(text.strip() == "", ibis.null("string"), text)
+
+
+def _whole(raw: ir.NumericValue) -> ir.StringValue:
+    """Text of a whole number, null for any other."""
+    inside = ibis.ifelse(raw.cast("float64").abs() < EXACT, raw, ibis.null(raw.type()))
+    return ibis.ifelse(inside == inside.floor(), inside.cast("int64").cast("string"), ibis.null("string"))
+
+
+def _cast(text: ir.StringValue, to: str, pattern: str, try_cast: bool) -> ir.Value:
+    guarded = ibis.ifelse(text.re_search(pattern), text, ibis.null("string"))
+    return guarded.try_cast(to) if try_cast else guarded.cast(to)
+
+
+def _number(raw: ir.Value, try_cast: bool) -> ir.Value:
+    if raw.type().is_string():
+        value = _cast(filled(raw), "float64", NUMBER, try_cast)
+    elif raw.type().is_numeric() or raw.type().is_boolean():
+        value = raw.cast("float64")
+    else:
+        return ibis.null("float64")
+    return ibis.ifelse(value.isnan() | value.isinf(), ibis.null(), value)
+
+
+def _flag(raw: ir.Value, reading: Reading) -> ir.Value:
+    if raw.type().is_boolean():
+        return raw
+    text = filled(raw).lower()
+    if raw.type().is_floating() or raw.type().is_decimal():
+        text = _whole(raw)
+    true = [v.lower() for v in reading.true_values] or list(TRUE_VALUES)
+    false = [v.lower() for v in reading.false_values] or [v for v in FALSE_VALUES if v not in true]
+    return ibis.cases((text.isin(true), True), (text.isin(false), False), else_=ibis.null("boolean"))
+
+
+def _timestamp(raw: ir.Value, date_format: str, try_cast: bool) -> ir.Value:
+    kind = raw.type()
+    if kind.is_date():
+        return raw.cast("timestamp")
+    if kind.is_timestamp():
+        return raw.cast("timestamp('UTC')").cast("timestamp") if kind.timezone else raw
+    if not (kind.is_string() or (kind.is_numeric() and date_format)):
+        return ibis.null("timestamp")
+    text = filled(raw) if kind.is_string() or kind.is_integer() else _whole(raw)
+    if date_format:
+        text = _to_iso(text, date_format)
+    return _cast(text, "timestamp('UTC')", ISO_DATE, try_cast).cast("timestamp")
+
+
+def _to_iso(text: ir.StringValue, date_format: str) -> ir.StringValue:
+    parts = re.findall(r"%.", date_format)
+    unknown = [p for p in parts if p not in DIRECTIVES]
+    if unknown or not {"%Y", "%m", "%d"} <= set(parts):
+        msg = (
+            f"date_format {date_format!r} cannot be read: use %Y, %m and %d, and for times %H, %M, %S"
+            f"{' (unknown: ' + ', '.join(unknown) + ')' if unknown else ''}."
+        )
+        raise ParameterError(msg)
+    pattern = "^" + re.sub(r"%.", lambda m: DIRECTIVES[m.group()], _escape(date_format)) + "$"
+    part = {p: text.re_extract(pattern, i + 1) for i, p in enumerate(parts)}
+    day = part["%Y"] + "-" + part["%m"] + "-" + part["%d"]
+    if "%H" not in part:
+        return day
+    clock = part["%H"] + ":" + part.get("%M", ibis.literal("00")) + ":" + part.get("%S", ibis.literal("00"))
+    return day + " " + clock
+
+
+def _escape(date_format: str) -> str:
+    return re.sub(r"([.^$*+?{}\[\]\\|()])", r"\\\1", date_format)
+
+
+def has_try_cast(con: ibis.BaseBackend) -> bool:
+    """Tell whether the engine can cast without failing."""
+    return bool(con.has_operation(ops.TryCast))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One broken rule: ``severity`` is ``"error"`` or ``"warning"``; ``message`` is for the reader."""
+
+    table: str
+    column: str
+    rule: str
+    severity: Severity
+    n_rows: int
+    message: str
+
+    def __str__(self) -> str:
+        return self.message

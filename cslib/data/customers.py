@@ -1,0 +1,174 @@
+"""Steps of the reduction that analyses share: segments, and what each customer pays over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from cslib.data.calendar import observed, period_ordinal
+from cslib.data.contract import CONTRACT, MOMENT
+from cslib.data.dataset import DataSet
+from cslib.errors import ParameterError, did_you_mean
+
+__all__ = ["current_mrr", "mrr_steps", "segments", "summed_changes", "with_segment"]
+
+HOLDERS: Final = ("customers", "subscriptions", "orders", "usage", "surveys")  # of segment columns
+MAX_SEGMENTS: Final = 50
+MINOR_UNITS: Final = 100
+
+
+def segments(data: DataSet, segment_by: str) -> ir.Table:
+    """Give every customer the one segment it belongs to.
+
+    Parameters
+    ----------
+    data
+        The data set.
+    segment_by
+        A column of ``customers``, or else of ``subscriptions``, ``orders``, ``usage`` or ``surveys``: then the
+        value in the customer's first row counts.
+
+    Returns
+    -------
+    ibis.expr.types.Table
+        ``customer_id``, ``segment`` (text; ``(missing)`` where empty).
+
+    Raises
+    ------
+    ParameterError
+        No table has the column, it has more than 50 values, or one of them is ``All``.
+    """
+    holder = _holder(data, segment_by)
+    table = data.table(holder)
+    text = table[segment_by].cast("string").fill_null("(missing)")
+    if holder == "customers":
+        result = table.select(customer_id=table.customer_id, segment=text)
+    else:
+        first = text.argmin(table[MOMENT[holder]])
+        result = table.group_by("customer_id").aggregate(segment=first)
+    found = result.select("segment").distinct().limit(MAX_SEGMENTS + 1).execute()["segment"]
+    check_segments(found, segment_by)
+    return result
+
+
+def with_segment(table: ir.Table, data: DataSet, segment_by: str) -> ir.Table:
+    """Add the column ``segment`` to a table of customers: ``All`` where ``segment_by`` is empty."""
+    if not segment_by:
+        return table.mutate(segment=ibis.literal("All"))
+    joined = table.left_join(segments(data, segment_by), "customer_id")
+    return joined.select(*table.columns, segment=joined.segment.fill_null("(missing)"))
+
+
+def _holder(data: DataSet, segment_by: str) -> str:
+    names = [n for n in HOLDERS if n in data.tables]
+    for name in names:
+        if segment_by in data.table(name).columns and segment_by != "customer_id":
+            return name
+    there = {c for n in names for c in data.table(n).columns if c not in CONTRACT[n]}
+    msg = f"segment_by is {segment_by!r}, which no table has as a column. {did_you_mean(segment_by, there)}"
+    raise ParameterError(msg)
+
+
+def check_segments(values: Iterable[str], segment_by: str) -> None:
+    """Refuse a column with too many values to compare, or with one that names the whole.
+
+    Raises
+    ------
+    ParameterError
+        It has more than 50 values, or one of them is ``All``.
+    """
+    different = sorted(set(values))
+    if len(different) > MAX_SEGMENTS:
+        msg = (
+            f"segment_by={segment_by!r} has more than {MAX_SEGMENTS} values (such as "
+            f"{', '.join(different[:3])}). Choose a column with fewer, or group them with a query."
+        )
+        raise ParameterError(msg)
+    if "All" in different:
+        msg = f"segment_by={segment_by!r} has the value 'All', which names the whole. Rename it in the data."
+        raise ParameterError(msg)
+
+
+def mrr_steps(data: DataSet, period: str) -> ir.Table:
+    """Turn subscriptions into each customer's MRR at period ends, as steps rather than one row a period.
+
+    Parameters
+    ----------
+    data
+        With ``subscriptions``; overlapping ones of a customer add up.
+    period
+        As in :func:`period_ordinal`. A subscription counts in a period when it covers its last day.
+
+    Returns
+    -------
+    ibis.expr.types.Table
+        One row per customer and period in which its MRR changes: ``customer_id``, ``step`` (number of
+        the period), ``first`` (of the customer's first start) and, in hundredths, ``cents`` (MRR from
+        then on) and ``cents_first`` (MRR at the end of the first period).
+
+    Raises
+    ------
+    DataError
+        There is no ``subscriptions``.
+    """
+    rows = data.table("subscriptions")
+    cents = (rows.mrr * MINOR_UNITS).round().cast("int64")
+    start = period_ordinal(rows.started_on, period)
+    # a subscription that ends inside a period (end exclusive) does not cover its last day
+    end = period_ordinal(rows.ended_on, period)
+    begun = rows.select(customer_id=rows.customer_id, step=start, change=cents)
+    ended = rows.filter(rows.ended_on.notnull()).select(
+        customer_id=rows.customer_id, step=ibis.greatest(end, start), change=-cents
+    )
+    changes = begun.union(ended).group_by(["customer_id", "step"]).aggregate(change=ibis._.change.sum())
+    order = ibis.window(group_by="customer_id", order_by="step")
+    running = ibis.cumulative_window(group_by="customer_id", order_by="step")
+    return changes.select(
+        customer_id=changes.customer_id,
+        step=changes.step,
+        first=changes.step.min().over(ibis.window(group_by="customer_id")),
+        cents=changes.change.sum().over(running),
+        cents_first=changes.change.first().over(order),
+    )
+
+
+def current_mrr(data: DataSet) -> ir.Table | None:
+    """Find what each customer pays a month at ``as_of``.
+
+    Parameters
+    ----------
+    data
+        With ``subscriptions``, or ``mrr`` in ``customers``.
+
+    Returns
+    -------
+    ibis.expr.types.Table or None
+        ``customer_id``, ``mrr`` (of the subscriptions that run at ``as_of``, summed; only customers with
+        one are there; else the column of ``customers``). None: the data set does not tell.
+    """
+    if "subscriptions" in data.tables:
+        rows = data.table("subscriptions")
+        day = ibis.date(observed(data))
+        running = rows.filter((rows.started_on <= day) & (rows.ended_on.isnull() | (rows.ended_on > day)))
+        return running.group_by("customer_id").aggregate(mrr=running.mrr.sum())
+    customers = data.table("customers")
+    return customers.select("customer_id", "mrr") if "mrr" in customers.columns else None
+
+
+def with_all(counted: pd.DataFrame) -> pd.DataFrame:
+    """Put the whole before its segments: every customer is in exactly one."""
+    keys = [c for c in ("cohort", "at") if c in counted]
+    whole = counted.drop(columns="segment").groupby(keys, as_index=False).sum().assign(segment="All")
+    parts = counted[counted["segment"] != "All"].sort_values(["segment", *keys])
+    return pd.concat([whole, parts], ignore_index=True)[counted.columns]
+
+
+def summed_changes(table: ir.Table, names: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
+    """Sum by keys how much each customer's measures change at its steps; cumulated, these are the sums themselves."""
+    order = ibis.window(group_by="customer_id", order_by="step")
+    moves = table.mutate(**{m: table[m] - table[m].lag().over(order).fill_null(0) for m in names})
+    return moves.group_by(list(keys)).aggregate(**{m: moves[m].sum() for m in names}).execute()

@@ -1,0 +1,342 @@
+"""A data set: its tables as they are after checks, cut at ``as_of``, and what is known about them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Any, Final
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from cslib.data.contract import CONTRACT, MOMENT, TENURE, Fault
+from cslib.errors import MissingTableError, ParameterError, counted, did_you_mean
+
+__all__ = ["DataSet", "Spans", "cut", "derive_customers", "keep", "last_day", "rewind", "spans_of", "statistics"]
+
+ENDING: Final = {"customers": ("churned_on",), "subscriptions": ("ended_on",), "surveys": ("answered_on",)}
+TELLS: Final = {"churned_on": ("churn_kind",), "answered_on": ("score",)}  # unknown until then, too
+Tables = Mapping[str, ir.Table]
+Spans = Mapping[str, Mapping[str, tuple[date, date]]]
+
+
+def spans_of(tables: Tables) -> Spans:
+    """First and last day of every date column, by table and column; columns without any are left out."""
+    return {name: dict(_span(name, table)) for name, table in tables.items()}
+
+
+def _span(name: str, table: ir.Table) -> Iterator[tuple[str, tuple[date, date]]]:
+    columns = [c for c in (MOMENT[name], *ENDING.get(name, ())) if c in table.columns]
+    if columns:
+        days = {c: table[c].cast("date") for c in columns}
+        ends = {f"{c}_{e}": getattr(d, e)() for c, d in days.items() for e in ("min", "max")}
+        row = table.aggregate(**ends).execute().iloc[0]
+        for column in columns:
+            if pd.notna(row[f"{column}_min"]):
+                low, high = (pd.Timestamp(row[f"{column}_{e}"]).date() for e in ("min", "max"))
+                yield column, (low, high)
+
+
+def last_day(spans: Spans) -> tuple[date, str] | None:
+    """Latest day on which something started or happened, and the column that says so.
+
+    Ends may be planned and costs budgeted, so they do not count. Only where ``customers`` stands alone
+    do its ``churned_on``, up to ten years after the last start (later ones stand for never).
+    """
+    days = [(own[MOMENT[n]][1], f"{n}.{MOMENT[n]}") for n, own in spans.items() if n != "costs" and MOMENT[n] in own]
+    answers = spans.get("surveys", {}).get("answered_on")
+    if answers:
+        days.append((answers[1], "surveys.answered_on"))
+    churn = spans.get("customers", {}).get("churned_on")
+    if churn and len(days) == 1 and churn[1] - days[0][0] < timedelta(days=3653):
+        days.append((churn[1], "customers.churned_on"))
+    return max(days, default=None)
+
+
+def cut(tables: Tables, spans: Spans, as_of: date) -> tuple[dict[str, ir.Table], list[Fault]]:
+    """Leave out what happened after ``as_of``; what ends later is still open then. Say how many rows."""
+    cut_tables, faults = {}, []
+    for name, table in tables.items():
+        late = {c for c, (_, last) in spans[name].items() if last > as_of}
+        faults += [_late(name, table, column, as_of) for column in sorted(late)]
+        cut_tables[name] = _cut(name, table, as_of, late) if late else table
+    last = last_day(spans)
+    if last and as_of - last[0] > timedelta(days=31):
+        faults.append(
+            _as_of_fault("late as_of", f"Nothing happened after {last[0]} ({last[1]}): is as_of {as_of} right?")
+        )
+    if (as_of + timedelta(days=1)).day != 1:
+        text = f"{as_of:%B %Y} is observed only up to {as_of}; what needs the whole month is left empty."
+        faults.append(_as_of_fault("unfinished period", text))
+    return cut_tables, faults
+
+
+def _as_of_fault(rule: str, text: str) -> Fault:
+    return Fault("", "as_of", rule, "warning", 0, text)
+
+
+def _late(name: str, table: ir.Table, column: str, as_of: date) -> Fault:
+    n = int((table[column].cast("date") > as_of).sum().execute())
+    text = f"{name}.{column} is after as_of {as_of} in {counted(n, 'row')}, "
+    ends = "which count as not answered." if column == "answered_on" else "planned or later ends: open at as_of."
+    text += "left out." if column == MOMENT[name] else ends
+    return Fault(name, column, "after as_of", "warning", n, text)
+
+
+def _cut(name: str, table: ir.Table, as_of: date, late: set[str]) -> ir.Table:
+    if MOMENT[name] in late:
+        table = table.filter(table[MOMENT[name]].cast("date") <= as_of)
+    for end in late - {MOMENT[name]}:
+        later = (table[end] > as_of).fill_null(False)
+        unknown = [end, *(c for c in TELLS.get(end, ()) if c in table.columns)]
+        table = table.mutate(**{c: ibis.ifelse(later, ibis.null(table[c].type()), table[c]) for c in unknown})
+    return table
+
+
+def derive_customers(subscriptions: ir.Table) -> ir.Table:
+    """Make customers of subscriptions: first start, last end where nothing runs, columns as at the first."""
+    not_theirs = {*CONTRACT["subscriptions"], *CONTRACT["customers"], *TENURE, "currency"}
+    extra = [c for c in subscriptions.columns if c not in not_theirs]
+    running = subscriptions.ended_on.isnull().any()
+    return subscriptions.group_by("customer_id").aggregate(
+        started_on=subscriptions.started_on.min(),
+        churned_on=ibis.ifelse(running, ibis.null("date"), subscriptions.ended_on.max()),
+        **{c: subscriptions[c].argmin(subscriptions.started_on) for c in extra},
+    )
+
+
+def keep(tables: Tables, where: str) -> dict[str, ir.Table]:
+    """Keep the customers that meet every condition of ``where``, in every table that has customers.
+
+    A condition reads the column in ``customers``, or else in the first table that has it: then rows of
+    that table that do not meet it go as well.
+
+    Raises
+    ------
+    ParameterError
+        It cannot be read, names a column that no table of customers has, or leaves nothing.
+    """
+    kept = dict(tables)
+    for column, sign, value in _conditions(str(where)):
+        holder = _holder(tables, column, where)
+        meets = _meets(tables[holder][column], sign, value)
+        ids = tables[holder].filter(meets).select("customer_id").distinct()
+        if not int(ids.count().execute()):
+            values = tables[holder].select(value=_shown(tables[holder][column])).distinct().limit(20).execute()
+            msg = f"where={where!r} leaves nothing. {did_you_mean(value, values['value'])}"
+            raise ParameterError(msg)
+        if holder != "customers":
+            kept[holder] = kept[holder].filter(_meets(kept[holder][column], sign, value))
+        kept = {
+            n: t.filter(t.customer_id.isin(ids.customer_id)) if "customer_id" in t.columns else t
+            for n, t in kept.items()
+        }
+    if not any(int(t.count().execute()) for t in kept.values() if "customer_id" in t.columns):
+        msg = f"where={where!r} leaves nothing: no customer meets all of it. Leave a condition out."
+        raise ParameterError(msg)
+    return kept
+
+
+def _holder(tables: Tables, column: str, where: str) -> str:
+    owned = {n: t.columns for n, t in tables.items() if "customer_id" in t.columns}
+    holders = [n for n, columns in owned.items() if column in columns]
+    if not holders:
+        there = {c for columns in owned.values() for c in columns}
+        msg = f"where={where!r}: no table has the column {column!r}. {did_you_mean(column, there)}"
+        raise ParameterError(msg)
+    return "customers" if "customers" in holders else holders[0]
+
+
+def _shown(column: ir.Value) -> ir.Value:
+    return column.cast("string").fill_null("(missing)")
+
+
+def _meets(column: ir.Value, sign: str, value: str) -> ir.BooleanValue:
+    try:
+        number = float(value)
+    except ValueError:
+        number = None
+    same = _shown(column) == value
+    if number is not None and column.type().is_numeric():
+        same = (column.cast("float64") == number).fill_null(False)
+    return same if sign == "=" else ~same
+
+
+def _conditions(where: str) -> list[tuple[str, str, str]]:
+    conditions = []
+    for part in re.split(r"\s+and\s+", where.strip()):
+        match = re.fullmatch(r"\s*([^=!]+?)\s*(!?=)\s*(.+?)\s*", part)
+        if not match:
+            msg = (
+                f"where={where!r} cannot be read at {part!r}. Write column=value or column!=value, joined with ' and '."
+            )
+            raise ParameterError(msg)
+        conditions.append((match[1], match[2], match[3]))
+    return conditions
+
+
+def statistics(name: str, table: ir.Table) -> dict[str, Any]:
+    """Rows, first and last day, sums of numbers, and for customers the share still here; plain values."""
+    numbers = [c for c in table.columns if table[c].type().is_floating()]
+    measures = {"rows": table.count()}
+    if MOMENT[name] in table.columns:
+        moment = table[MOMENT[name]].cast("date")
+        measures |= {"first": moment.min(), "last": moment.max()}
+    measures |= {f"sum_{c}": table[c].sum() for c in numbers}
+    if name == "customers":
+        measures["share_censored"] = (
+            table.churned_on.isnull().mean() if "churned_on" in table.columns else (~table.churned).mean()
+        )
+    row = table.aggregate(**measures).execute().iloc[0].to_dict()
+    return {k: _plain(v) for k, v in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    if pd.isna(value):
+        return None
+    if isinstance(value, (pd.Timestamp, date)):
+        return pd.Timestamp(value).date().isoformat()
+    return int(value) if float(value).is_integer() else float(f"{float(value):.12g}")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Canonical tables of one data set, cut at ``as_of``; made by :func:`cslib.load`.
+
+    Attributes
+    ----------
+    tables
+        Lazy Ibis tables by name of the contract.
+    as_of
+        Last fully observed day; None where the tables hold no date at all.
+    currency
+        ISO code of every amount, or empty.
+    observed_from
+        First day from which churn was recorded, or None: customers enter the risk set then.
+    segments
+        Columns declared as segments.
+    targets
+        The ``[targets]`` of ``cslib.toml``.
+    faults
+        Every fault found, errors first.
+    set_aside
+        Faulty rows left out, by table: ``reason``, ``row`` (of the rows that can be read, from 1) and raw
+        columns; for broken lines ``line`` (in the file) and ``text``.
+    label
+        The name of the data set in reports.
+    notes
+        What a reader should know of how the tables were made.
+    derived
+        Tables that are not in the data but made of others: their churn is seen with hindsight.
+    statistics
+        By table: rows, first and last day, sums of numbers.
+    """
+
+    tables: Mapping[str, ir.Table]
+    as_of: date | None = None
+    currency: str = ""
+    observed_from: date | None = None
+    segments: tuple[str, ...] = ()
+    targets: Mapping[str, Any] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+    set_aside: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    label: str = ""
+    notes: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
+    statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def table(self, name: str) -> ir.Table:
+        """Return one table, or say how to supply it.
+
+        Raises
+        ------
+        MissingTableError
+            The data set has no such table.
+        """
+        if name in self.tables:
+            return self.tables[name]
+        columns = [c for c, s in CONTRACT.get(name, {}).items() if s.required]
+        msg = (
+            f"{self.label or 'The data set'} has no table {name!r}, which this needs (columns: "
+            f"{', '.join(columns)}). There are: {', '.join(self.tables)}. Add {name}.csv, or map it in cslib.toml."
+        )
+        raise MissingTableError(msg)
+
+    def has_dates(self, name: str) -> bool:
+        """Tell whether a table is there with the dates of its contract (``customers`` may have tenures)."""
+        return name in self.tables and MOMENT[name] in self.tables[name].columns
+
+    @cached_property
+    def whole_tenures(self) -> bool:
+        """Tell whether the tenures of customers are whole months; asked of the engine once."""
+        tenure = self.table("customers").tenure_months.cast("float64")
+        return bool((tenure == tenure.round()).all().execute())
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a reader must know of the data before the figures: plain values, ready for JSON.
+
+        Returns
+        -------
+        dict
+            ``source, as_of, currency, fingerprint, tables`` (a list of ``table, rows, first, last,
+            set_aside, note``), ``share_censored`` (share of customers still here), ``notes``, ``warnings``.
+        """
+        tables = [
+            {
+                "table": n,
+                "set_aside": len(self.set_aside.get(n, ())),
+                "note": "",
+                **_described(self.statistics[n]),
+            }
+            for n in self.tables
+        ]
+        return {
+            "source": self.label,
+            "as_of": self.as_of.isoformat() if self.as_of else None,
+            "currency": self.currency or None,
+            "fingerprint": hashlib.sha256(json.dumps(self.statistics, default=str).encode()).hexdigest()[:12],
+            "tables": tables,
+            "share_censored": self.statistics.get("customers", {}).get("share_censored"),
+            "notes": list(self.notes),
+            "warnings": [f.message for f in self.faults],
+        }
+
+
+def _described(statistics: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: statistics.get(k) for k in ("rows", "first", "last")}
+
+
+def rewind(data: DataSet, day: date) -> DataSet:
+    """Go back to what was known at the end of an earlier day; no file is read anew.
+
+    Parameters
+    ----------
+    data
+        As from :func:`load`.
+    day
+        From ``observed_from`` to ``as_of``.
+
+    Returns
+    -------
+    DataSet
+        Tables as ``load`` with this ``as_of`` gives them. Faults and notes stay those of the whole; what ``where``
+        kept stays kept, even if a row that came later made the difference.
+
+    Raises
+    ------
+    ParameterError
+        The day is not one of those observed.
+    """
+    if data.as_of is None or not (data.observed_from or date.min) <= day <= data.as_of:
+        msg = f"day is {day}. Give one from {data.observed_from or 'the first'} to {data.as_of or 'as_of (unknown)'}."
+        raise ParameterError(msg)
+    known, _ = cut({n: t for n, t in data.tables.items() if n not in data.derived}, spans_of(data.tables), day)
+    derived = {"customers": derive_customers(known["subscriptions"])} if "customers" in data.derived else {}
+    tables = {**derived, **known}
+    return replace(data, tables=tables, as_of=day, statistics={n: statistics(n, t) for n, t in tables.items()})

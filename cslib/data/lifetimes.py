@@ -1,0 +1,163 @@
+"""Lifetimes: how long each customer has been here, and whether and how it left. Reduced in the engine.
+
+A lifetime is recorded in units: days where customers have dates, months where they have tenures. A customer
+still here is censored at ``as_of``; one known only from ``observed_from`` on enters the risk set at the age
+it had then.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from cslib.data.calendar import observed
+from cslib.data.customers import check_segments, with_segment
+from cslib.data.dataset import DataSet
+from cslib.errors import DataError
+from cslib.stats.survival import DAYS_PER_MONTH
+
+__all__ = ["lifetime_rows", "lifetimes", "nobody_observed", "unit_months"]
+
+NOT_RECORDED: Final = "not recorded"
+
+
+def unit_months(data: DataSet) -> float:
+    """Return the unit in which lifetimes are recorded, in months: a day, or a month where tenures are whole months."""
+    if data.has_dates("customers"):
+        return 1 / DAYS_PER_MONTH
+    return 1.0 if data.whole_tenures else 1 / DAYS_PER_MONTH
+
+
+def lifetime_rows(data: DataSet) -> ir.Table:
+    """Give every customer under observation its lifetime.
+
+    Parameters
+    ----------
+    data
+        With ``customers``, in dates or in tenures.
+
+    Returns
+    -------
+    ibis.expr.types.Table
+        ``customer_id``, ``entry`` and ``duration`` (in units, see :func:`unit_months`: the age from which
+        the customer was under observation, and the age at churn or at ``as_of``), ``event_observed`` (true:
+        churned), ``churn_kind`` (text; empty while here, ``not recorded`` where a churn has none). Who left
+        before ``observed_from`` was never under observation and is not there.
+
+    Raises
+    ------
+    DataError
+        There is no ``customers``, nor ``subscriptions`` to derive it from.
+    """
+    return _lives(data)
+
+
+def _lives(data: DataSet, **more: str) -> ir.Table:
+    table = data.table("customers")
+    if "tenure_months" in table.columns:
+        churned, entry = table.churned, ibis.literal(0.0)
+        duration = table.tenure_months.cast("float64") / unit_months(data)
+    else:
+        table, entry = _under_observation(table, data.observed_from)
+        churned = table.churned_on.notnull()
+        end = table.churned_on.fill_null(ibis.date(observed(data)))
+        duration = end.delta(table.started_on, unit="day").cast("int64")
+    kind = table.churn_kind.fill_null(NOT_RECORDED) if "churn_kind" in table.columns else ibis.literal(NOT_RECORDED)
+    return table.select(
+        customer_id=table.customer_id,
+        entry=entry,
+        duration=duration,
+        event_observed=churned,
+        churn_kind=ibis.ifelse(churned, kind, ""),
+        **{name: table[column].cast("string").fill_null("(missing)") for name, column in more.items()},
+    )
+
+
+def _under_observation(table: ir.Table, since: date | None) -> tuple[ir.Table, ir.Value]:
+    """Leave out who had left before records began, and give the others the age they had on the day before."""
+    if since is None:
+        return table, ibis.literal(0)
+    first = ibis.date(since)
+    table = table.filter((table.started_on >= first) | table.churned_on.isnull() | (table.churned_on >= first))
+    # the day before, so that a churn on the first recorded day still counts
+    age = ibis.date(since - timedelta(days=1)).delta(table.started_on, unit="day").cast("int64")
+    return table, ibis.greatest(age, 0)
+
+
+def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
+    """Count customers by how long they have been here and whether, and how, they left.
+
+    Parameters
+    ----------
+    data
+        With ``customers``, in dates or in tenures.
+    segment_by
+        A column; empty for the whole only.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per combination: ``segment`` (``All`` first), ``entry_months`` (age from which the customers
+        were under observation; they are at risk at every later age), ``duration_months`` (age at churn or
+        at ``as_of``; days / 30.4375), ``event_observed`` (true: churned), ``churn_kind`` (empty while here),
+        ``n`` (customers).
+
+    Raises
+    ------
+    DataError
+        There is no ``customers``, or none of them was under observation.
+
+    Examples
+    --------
+    >>> import pandas as pd, cslib
+    >>> customers = pd.DataFrame({"customer_id": ["a", "b", "c"], "tenure_months": [3, 3, 8],
+    ...                           "churned": [True, True, False]})
+    >>> counts = lifetimes(cslib.load({"customers": customers}))
+    >>> counts[["segment", "duration_months", "event_observed", "n"]].values.tolist()
+    [['All', 3.0, True, 2], ['All', 8.0, False, 1]]
+    """
+    rows, known = _with_segment(data, segment_by), data.table("customers").columns
+    # what is the same for all is no key: the engine has less to compare
+    keys = [
+        *["entry"] * bool(data.observed_from),
+        "duration",
+        "event_observed",
+        *["churn_kind"] * ("churn_kind" in known),
+    ]
+    counted = rows.group_by(["segment", *keys]).aggregate(n=rows.count()).execute()
+    check_segments(counted["segment"] if segment_by else (), segment_by)
+    if counted.empty:
+        raise nobody_observed(data)
+    whole = counted.groupby(keys, as_index=False)["n"].sum().assign(segment="All")
+    parts = counted[counted["segment"] != "All"]
+    every = pd.concat([whole.sort_values(keys), parts.sort_values(["segment", *keys])], ignore_index=True)
+    unit, left = unit_months(data), every["event_observed"].astype(bool)
+    return pd.DataFrame(
+        {
+            "segment": every["segment"].astype(str),
+            "entry_months": every.get("entry", 0) * unit,
+            "duration_months": every["duration"] * unit,
+            "event_observed": left,
+            "churn_kind": every["churn_kind"].astype(str) if "churn_kind" in keys else np.where(left, NOT_RECORDED, ""),
+            "n": every["n"],
+        }
+    )
+
+
+def nobody_observed(data: DataSet) -> DataError:
+    """Say that no customer was under observation."""
+    since = f" from observed_from {data.observed_from} on" if data.observed_from else ""
+    who = f"No customer of {data.label or 'the data set'}"
+    return DataError(f"{who} was under observation{since}. Check it, or widen where.")
+
+
+def _with_segment(data: DataSet, segment_by: str) -> ir.Table:
+    table = data.table("customers")
+    if segment_by and segment_by != "customer_id" and segment_by in table.columns:  # at hand, so without a join
+        return _lives(data, segment=segment_by)
+    return with_segment(lifetime_rows(data), data, segment_by)

@@ -1,0 +1,268 @@
+"""Load a data set: canonical, checked, lazy tables with one declared last day.
+
+>>> import pandas as pd
+>>> orders = pd.DataFrame({"customer_id": ["007", "007"], "ordered_on": ["2025-01-03", "2025-02-01"], "amount": [5, 6]})
+>>> data = load({"orders": orders})
+>>> data.as_of.isoformat(), int(data.table("orders").count().execute())
+('2025-02-01', 2)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from cslib.data.checks import SET_ASIDE, Checked, check_columns, check_relations, check_rows, suspicions
+from cslib.data.config import Config, TableLike, TableOptions, read_config
+from cslib.data.contract import FIRST_YEAR, LAST_YEAR, ROW, Fault, filled, has_try_cast, specification
+from cslib.data.dataset import DataSet, Spans, cut, derive_customers, keep, last_day, spans_of, statistics
+from cslib.data.sources import Raw, mapped, open_tables, reading, session_zone
+from cslib.errors import DataError, ParameterError, counted
+
+__all__ = ["check", "load"]
+
+DERIVED: Final = (
+    "customers is not there: it is derived from subscriptions (start: the first start; churned: the last end where "
+    "nothing runs; other columns: as in the first subscription)."
+)
+
+
+def load(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date = "", where: str = "") -> DataSet:
+    """Open a data set, check it and cut it at ``as_of``.
+
+    Parameters
+    ----------
+    data
+        A folder, a ``cslib.toml``, one CSV or Parquet file named after its table, a connection URL that
+        Ibis understands, or a mapping of table name to DataFrame, path or Ibis table (whose connection
+        must speak UTC where its times have a zone; its settings are left alone). Empty: the nearest
+        folder ``data`` at or above the working directory.
+    as_of
+        Last fully observed day, over the declared one. Without either it is the latest day on which
+        something started or happened. Ends do not count, because they may be planned, nor do costs,
+        which may be budgets; only where ``customers`` stands alone does its latest ``churned_on``
+        count, up to ten years after the latest start. Declare it where you know it.
+    where
+        Keep some customers only: ``plan=Pro``, ``region!=EMEA``, several joined with `` and ``. Each
+        condition is about ``customers``, or else the first table with that column: a customer with
+        such a row stays, and of that table such rows only.
+
+    Returns
+    -------
+    DataSet
+
+    Raises
+    ------
+    DataError
+        The data break the contract: one message lists every fault.
+    ParameterError
+        ``data`` is not there, ``as_of`` is no date, or ``where`` cannot be read.
+    """
+    result = _examine(data, as_of=as_of, where=where)
+    errors = [f.message for f in result.faults if f.severity == "error"]
+    if errors:
+        msg = f"{result.label} has {counted(len(errors), 'fault')}:\n" + "\n".join(f"- {e}" for e in errors)
+        raise DataError(msg)
+    return result
+
+
+def check(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date = "") -> DataSet:
+    """Open a data set and report every fault without stopping at errors.
+
+    Parameters
+    ----------
+    data, as_of
+        As in :func:`load`.
+
+    Returns
+    -------
+    DataSet
+        Its ``faults`` hold errors and warnings; tables with errors are missing from it.
+
+    Raises
+    ------
+    DataError
+        The configuration cannot be read, or the connection cannot be made.
+    """
+    return _examine(data, as_of=as_of, where="")
+
+
+def _examine(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, where: str) -> DataSet:
+    config = read_config(data)
+    con, raws, failures = open_tables(config)
+    checked: dict[str, Checked] = {}
+    found: list[Fault] = []
+    notes: list[str] = []
+    for name, raw in raws.items():
+        try:
+            with reading(name):
+                checked |= _check_table(con, name, raw, config.tables.get(name, TableOptions()), found, notes)
+        except DataError as error:
+            failures[name] = str(error)
+    found += [Fault(n, "", "unreadable table", "error", 0, m) for n, m in failures.items()]
+    with reading(config.label):
+        return _assembled(config, checked, found, notes, as_of=as_of, where=where)
+
+
+def _assembled(
+    config: Config,
+    checked: Mapping[str, Checked],
+    faults: list[Fault],
+    notes: list[str],
+    *,
+    as_of: str | date,
+    where: str,
+) -> DataSet:
+    tables = {n: c.table for n, c in checked.items()}
+    currency, mixed = _currency(config, tables)
+    spans = spans_of(tables)
+    day, said = _as_of(as_of or config.as_of, spans)
+    result = DataSet(
+        tables=tables,
+        as_of=day,
+        currency=currency,
+        observed_from=_observed_from(config, day),
+        segments=tuple(s for o in config.tables.values() for s in o.segments),
+        targets=config.targets,
+        set_aside={n: c.set_aside for n, c in checked.items() if len(c.set_aside)},
+        label=config.label,
+        notes=(*notes, *said),
+    )
+    faults = [*faults, *mixed]
+    if not any(f.severity == "error" for f in faults):
+        result, more = _complete(result, spans, where)
+        faults += more
+    return replace(result, faults=tuple(sorted(faults, key=lambda f: f.severity)))
+
+
+def _check_table(
+    con: ibis.BaseBackend, name: str, raw: Raw, options: TableOptions, found: list[Fault], notes: list[str]
+) -> dict[str, Checked]:
+    """Check one table, add to ``found`` and ``notes``, and return it by name if it is sound."""
+    table = mapped(name, raw.table, options.columns, notes)
+    spec = specification(name, tuple(table.columns))
+    unmapped = [c for c in options.columns.values() if c not in raw.table.columns]
+    faults = check_columns(name, table, spec, (*unmapped, *options.segments, *options.reading.numbers))
+    result = None
+    if not any(f.column in spec for f in faults):
+        result = check_rows(name, table, raw.rejects, spec, options.reading, try_cast=has_try_cast(con))
+        faults += [_as_set_aside(f) if options.on_fault == "set_aside" else f for f in result.faults]
+        notes += [f"{name}.{c} has times with a zone; they were converted to UTC." for c in result.zoned]
+        faults += _foreign_zone(con, name, result.zoned)
+    if isinstance(options.table, (pd.DataFrame, ir.Table)):
+        faults = [_for_memory(f) for f in faults]
+    found += faults
+    if result is None or any(f.severity == "error" for f in faults):
+        return {}
+    if ROW in table.columns:
+        result = replace(result, table=con.create_table(ibis.util.gen_name("cslib"), result.table, temp=True))
+    if len(result.set_aside) and not int(result.table.count().execute()):
+        text = f"All rows of {name} have faults, so nothing is left. Correct them at the source."
+        found.append(Fault(name, "", "empty table", "error", result.n_rows, text))
+        return {}
+    return {name: result}
+
+
+def _foreign_zone(con: ibis.BaseBackend, name: str, zoned: tuple[str, ...]) -> list[Fault]:
+    zone = session_zone(con) if zoned else "UTC"
+    if zone in ("UTC", "Etc/UTC", "GMT"):
+        return []
+    text = (
+        f"{name}.{zoned[0]} has times with a zone, and your connection speaks {zone}. "
+        "Run SET TimeZone = 'UTC' on it first."
+    )
+    return [Fault(name, zoned[0], "session zone", "error", 0, text)]
+
+
+def _for_memory(fault: Fault) -> Fault:
+    """Leave out advice that needs a ``cslib.toml``, which a mapping does not have."""
+    message = fault.message.replace(SET_ASIDE, "Correct them first.")
+    message = re.sub(r" in the file, or map it: .* of cslib\.toml\.|, or set date_format[^.]*\.", ".", message)
+    return replace(fault, message=re.sub(r"Set true_values = .*?\. ", "Make it boolean. ", message))
+
+
+def _as_set_aside(fault: Fault) -> Fault:
+    if fault.severity == "warning" or not fault.n_rows:
+        return fault
+    found = fault.message.split("). ")[0] + ")"
+    return replace(fault, severity="warning", message=f"{found}: these rows are left out (set_aside_{fault.table}).")
+
+
+def _day(value: str | date, what: str) -> date:
+    try:
+        if not isinstance(value, (str, date, np.datetime64)):
+            raise TypeError
+        day = pd.Timestamp(datetime.fromisoformat(value.strip()) if isinstance(value, str) else value).date()
+    except (TypeError, ValueError) as error:
+        msg = f"{what} is {value!r}, which is no date. Write it as YYYY-MM-DD."
+        raise ParameterError(msg) from error
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        msg = f"{what} is {day}, outside {FIRST_YEAR}–{LAST_YEAR}. Give the last fully observed day."
+        raise ParameterError(msg)
+    return day
+
+
+def _observed_from(config: Config, as_of: date | None) -> date | None:
+    if not config.observed_from:
+        return None
+    day = _day(config.observed_from, "observed_from")
+    if as_of and day > as_of:
+        msg = f"observed_from {day} is after all data (as_of {as_of}). Give the first day with recorded churn."
+        raise ParameterError(msg)
+    return day
+
+
+def _currency(config: Config, tables: Mapping[str, ir.Table]) -> tuple[str, list[Fault]]:
+    found = {config.currency} if config.currency else set()
+    for table in tables.values():
+        if "currency" in table.columns:
+            values = table.select(currency=filled(table["currency"])).distinct().limit(6).execute()
+            found |= set(values["currency"].dropna())
+    if len(found) < 2:
+        return next(iter(found), ""), []
+    text = f"Amounts are in {len(found)} currencies ({', '.join(sorted(found))}). Convert them to one, and declare it."
+    return "", [Fault("", "currency", "two currencies", "error", len(found), text)]
+
+
+def _as_of(declared: str | date, spans: Spans) -> tuple[date | None, list[str]]:
+    if declared:
+        day = _day(declared, "as_of")
+        first = min(((low, f"{n}.{c}") for n, own in spans.items() for c, (low, _) in own.items()), default=None)
+        if first and day < first[0]:
+            msg = f"as_of {day} is before all data (first: {first[1]} on {first[0]}). Give a day after that."
+            raise ParameterError(msg)
+        return day, []
+    last = last_day(spans)
+    if not last:
+        return None, []
+    what = "churn" if last[1] == "customers.churned_on" else "start or event"
+    note = f"as_of is not declared: the latest {what} is taken, {last[0]} in {last[1]}; planned ends do not count."
+    return last[0], [note]
+
+
+def _complete(data: DataSet, spans: Spans, where: str) -> tuple[DataSet, list[Fault]]:
+    """Cut at ``as_of``, derive customers, filter, and add what only whole tables can tell."""
+    faults = list(check_relations(data.tables))
+    tables, notes = dict(data.tables), list(data.notes)
+    if data.as_of:
+        tables, late = cut(tables, spans, data.as_of)
+        faults += late
+    if "customers" not in tables and "subscriptions" in tables:
+        tables = {"customers": derive_customers(tables["subscriptions"]), **tables}
+        notes.append(DERIVED)
+        data = replace(data, derived=("customers",))
+    faults += suspicions(tables, data.segments, truncation_known=data.observed_from is not None)
+    if where:
+        tables = keep(tables, where)
+        notes.append(f"Only customers with {where}.")
+    facts = {n: statistics(n, t) for n, t in tables.items()}
+    return replace(data, tables=tables, notes=tuple(notes), statistics=facts), faults

@@ -1,0 +1,482 @@
+"""Where raw tables come from: a folder, a ``cslib.toml``, a connection URL, or Python objects.
+
+Nothing is typed here: a text column stays text until the contract is known. Only a query gets numbers.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import math
+import os
+import re
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any, Final
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+import sqlglot
+from ibis.common.exceptions import IbisError, TableNotFound
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from cslib.data.config import SUFFIXES, Config, TableOptions, stem
+from cslib.data.contract import CONTRACT, ROW
+from cslib.errors import CslibError, DataError, did_you_mean
+
+__all__ = [
+    "Raw",
+    "column_names",
+    "literal",
+    "mapped",
+    "no_lines",
+    "open_tables",
+    "read_text",
+    "reading",
+    "session_zone",
+]
+
+NATIVE: Final = {"utf-8": "utf-8", "iso8859-1": "latin-1"}  # the encodings that DuckDB reads by itself
+LONGEST: Final = 1_000_000
+MAGIC: Final = {
+    b"\x1f\x8b": "is compressed. Name it .csv.gz",
+    b"PAR1": "is Parquet. Name it .parquet",
+    b"PK\x03\x04": "is a workbook or a zip archive. Export it as CSV",
+    b"\xff\xfe": 'is UTF-16 text. Save it as UTF-8, or set encoding = "utf-16"',
+    b"\xfe\xff": 'is UTF-16 text. Save it as UTF-8, or set encoding = "utf-16"',
+}
+ENGINE_ERRORS: Final = (IbisError, TableNotFound, duckdb.Error, SqlglotError, pa.ArrowException)
+FILE_ERRORS: Final = (OSError, EOFError, zlib.error, csv.Error)
+VALUE_ERRORS: Final = (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError)
+INTEGER: Final = r"^(0|-?[1-9]\d{0,14})$"
+DECIMAL: Final = r"^-?(0|[1-9]\d*)\.\d+$"
+PLAIN: Final = ("string", "date", "boolean", "empty")
+
+
+def no_lines() -> pd.DataFrame:
+    """Return rejects of a table that has none."""
+    return pd.DataFrame({"line": [], "text": [], "n_lines": []}).astype({"line": "int64", "text": "object"})
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A table as the source has it; ``rejects`` are lines of a text file that are no rows at all."""
+
+    table: ir.Table
+    rejects: pd.DataFrame = field(default_factory=no_lines)
+
+
+def literal(path: Path) -> str:
+    """Return the path as DuckDB must be given it: it takes ``*``, ``?`` and ``[`` for patterns."""
+    return re.sub(r"([\[*?])", r"[\1]", str(path))
+
+
+def _encoding(name: str) -> str:
+    try:
+        "".encode(name)  # refuses what is a codec but not of text
+        return codecs.lookup(name).name.removesuffix("-sig")
+    except LookupError as error:
+        msg = f"encoding {name!r} is unknown. Use 'utf-8', 'latin-1' or 'utf-16'."
+        raise DataError(msg) from error
+
+
+def read_text(con: ibis.BaseBackend, path: Path, encoding: str) -> Raw:
+    """Read a text file into a temporary DuckDB table, every column as text, rows numbered.
+
+    Raises
+    ------
+    DataError
+        It is empty, in another encoding, no text at all, or its header cannot be told.
+    """
+    encoding = _encoding(encoding)
+    names, delimiter, blank = _header(path, encoding)
+    unique = ibis.util.gen_name("cslib")
+    options: dict[str, Any] = {
+        **{"auto_detect": False, "header": True, "skip": blank, "delim": delimiter, "quote": '"', "escape": '"'},
+        **{"columns": dict.fromkeys(names, "VARCHAR"), "hive_partitioning": False},
+        **{"store_rejects": True, "rejects_table": f"{unique}_rejects", "rejects_scan": f"{unique}_scans"},
+        "rejects_limit": 0,
+    }
+    table = _text_table(con, unique, path, encoding, options)
+    rejects = con.sql(f"SELECT line, csv_line AS text, error_type FROM {unique}_rejects").execute()
+    bad = rejects.loc[rejects["error_type"] == "INVALID ENCODING", "line"]
+    if len(bad):
+        raise _other_encoding(path, encoding, f"first in line {bad.min()}")
+    lines = rejects.sort_values("line").drop_duplicates("line")[["line", "text"]]
+    lines = lines.assign(text=lines["text"].str.strip())
+    return Raw(table, lines.assign(n_lines=_n_lines(lines, path, encoding)))
+
+
+def _n_lines(lines: pd.DataFrame, path: Path, encoding: str) -> pd.Series[int]:
+    """Lines of the file that each reject stands for: all to its end where a quote is never closed."""
+    counts = lines["text"].str.count("\n").add(1).astype("int64")
+    endless = (counts > 1) & (lines["text"].str.count('"') % 2 == 1)
+    if endless.any():
+        with _text(path, encoding, "replace") as file:
+            last = sum(1 for _ in file)
+        counts = counts.where(~endless, last - lines["line"] + 1)
+    return counts
+
+
+def _text_table(con: ibis.BaseBackend, name: str, path: Path, encoding: str, options: Mapping[str, Any]) -> ir.Table:
+    if path.suffix == ".gz":
+        _read_through(path)
+    if encoding in NATIVE:
+        try:
+            return _numbered(con, name, con.read_csv(literal(path), **options, encoding=NATIVE[encoding]))
+        except duckdb.InvalidInputException as error:
+            if "state machine" not in str(error):
+                raise
+    alike = _rewritten(path, encoding)  # or else lines end in different ways, which the strict reader does not take
+    try:
+        return _numbered(con, name, con.read_csv(str(alike), **options, encoding="utf-8"))
+    finally:
+        alike.unlink()
+
+
+def _numbered(con: ibis.BaseBackend, name: str, text: ir.Table) -> ir.Table:
+    return con.create_table(name, text.mutate(**{ROW: ibis.row_number() + 1}), temp=True, overwrite=True)
+
+
+def _read_through(path: Path) -> None:
+    """Read a compressed file to its end, because DuckDB takes a truncated one for a whole."""
+    with gzip.open(path) as file:
+        while file.read(1 << 20):
+            pass
+
+
+def _rewritten(path: Path, encoding: str) -> Path:
+    handle, name = tempfile.mkstemp(suffix=".csv")
+    try:
+        with open(handle, "w", encoding="utf-8", newline="\n") as new, _text(path, encoding) as old:
+            new.writelines(old)
+    except UnicodeError as error:
+        Path(name).unlink()
+        raise _other_encoding(path, encoding, str(error)) from error
+    return Path(name)
+
+
+def _text(path: Path, encoding: str, errors: str = "strict") -> IO[str]:
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    return opener(path, "rt", encoding="utf-8-sig" if encoding == "utf-8" else encoding, errors=errors)
+
+
+def _other_encoding(path: Path, encoding: str, where: str) -> DataError:
+    other = "latin-1" if encoding == "utf-8" else "utf-16-le" if encoding == "utf-16" else "utf-8"
+    return DataError(
+        f"{path.name} is not {encoding.upper()} text ({where}). Save it as UTF-8, or set "
+        f'encoding = "{other}" in its section of cslib.toml.'
+    )
+
+
+def _header(path: Path, encoding: str) -> tuple[list[str], str, int]:
+    """Column names, delimiter and number of blank lines above them."""
+    blank, start = _first_line(path, encoding)
+    if "\ufffd" in start:
+        raise _other_encoding(path, encoding, "first in its header")
+    if "\x00" in start:
+        msg = f"{path.name} is no text file. Export it again as CSV in UTF-8, or name a Parquet file .parquet."
+        raise DataError(msg)
+    if len(start) == LONGEST or start.count('"') % 2:
+        msg = f"The header of {path.name} has no end. Close its quotes, and put it on one line."
+        raise DataError(msg)
+    bare = re.sub(r'"[^"]*"', "", start)
+    delimiter = max(",;\t|", key=bare.count)
+    return column_names(next(csv.reader([start], delimiter=delimiter)), path.name), delimiter, blank
+
+
+def _first_line(path: Path, encoding: str) -> tuple[int, str]:
+    with open(path, "rb") as file:
+        magic = file.read(4)
+    for mark, what in MAGIC.items():
+        if magic.startswith(mark) and path.suffix != ".gz" and not encoding.startswith("utf-16"):
+            msg = f"{path.name} {what}."
+            raise DataError(msg)
+    try:
+        with _text(path, encoding, "replace") as lines:
+            blank = 0
+            while (start := lines.readline(LONGEST)) and not start.strip():
+                blank += 1
+    except UnicodeError as error:
+        raise _other_encoding(path, encoding, str(error)) from error
+    if not start:
+        msg = f"{path.name} is an empty file. Export it again, with a header line and rows."
+        raise DataError(msg)
+    return blank, start
+
+
+def column_names(given: Iterable[object], where: str) -> list[str]:
+    """Names of columns, as engines want them: none empty, none twice whatever the case."""
+    names = [str(n).strip() or f"column_{i + 1}" for i, n in enumerate(given)]
+    for i, name in enumerate(names):
+        earlier = next((n for n in names[:i] if n.lower() == name.lower()), None)
+        if earlier is not None:
+            other = f", also as {earlier!r}" if earlier != name else ""
+            msg = f"{where} has the column {name!r} twice{other}. Rename one of them."
+            raise DataError(msg)
+    return names
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Turn what an engine, a file or a value throws into a :class:`~cslib.errors.DataError` about ``name``."""
+    try:
+        yield
+    except CslibError:
+        raise
+    except (*ENGINE_ERRORS, *FILE_ERRORS, *VALUE_ERRORS) as error:
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        msg = f"{name} cannot be read: {cause.rstrip('.')}. Correct it at the source."
+        raise DataError(msg) from error
+
+
+def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[str, str]]:
+    """Open every table of a data set, raw.
+
+    Returns
+    -------
+    connection, tables, failures
+        The Ibis backend, the raw tables by name of the contract, and the messages of those that cannot
+        be opened: a file is missing, empty or in another encoding, or a query fails.
+
+    Raises
+    ------
+    DataError
+        A connection cannot be made, or there is no table at all.
+    """
+    con = _connect(config)
+    files = _files(config)
+    there = set(con.list_tables()) if "://" in config.source else set(files)
+    tables = {n: TableOptions(table=n) for n in CONTRACT if n in there} | dict(config.tables)
+    if not tables:
+        msg = (
+            f"{config.label!r} holds none of the tables {', '.join(CONTRACT)}. Name the files so "
+            "(customers.csv, orders.parquet …) or map them in a cslib.toml."
+        )
+        raise DataError(msg)
+    raws, failures = {}, {}
+    for name in [n for n in CONTRACT if n in tables]:
+        try:
+            with reading(name):
+                raws[name] = _raw(con, name, tables[name], files, config.folder / config.source)
+        except DataError as error:
+            failures[name] = str(error)
+    return con, raws, failures
+
+
+def _connect(config: Config) -> ibis.BaseBackend:
+    bound = [t.table for t in config.tables.values() if isinstance(t.table, ir.Table)]
+    with reading("The mapping"):
+        backends = {id(b): b for b in (t.get_backend() for t in bound)}
+    if len(backends) > 1:
+        names = ", ".join(sorted(b.name for b in backends.values()))
+        msg = f"The Ibis tables live in {len(backends)} connections ({names}). Bring them into one."
+        raise DataError(msg)
+    return next(iter(backends.values())) if backends else _new_connection(config)
+
+
+def session_zone(con: ibis.BaseBackend) -> str:
+    """Return the time zone in which a connection reads and casts times with a zone."""
+    asked = {"duckdb": "SELECT current_setting('TimeZone') AS z", "postgres": "SELECT current_setting('TimeZone') AS z"}
+    return str(con.sql(asked[con.name]).execute()["z"].iloc[0]) if con.name in asked else "UTC"
+
+
+def _new_connection(config: Config) -> ibis.BaseBackend:
+    if "://" not in config.source:
+        spill = Path(tempfile.gettempdir()) / f"cslib-duckdb-{os.getpid()}"
+        con = ibis.duckdb.connect(temp_directory=str(spill), autoinstall_known_extensions=False)
+        con.raw_sql("SET TimeZone = 'UTC'")
+        return con
+    kind = config.source.split("://")[0]
+    try:
+        con = ibis.connect(os.path.expandvars(config.source))
+        if con.name == "duckdb":
+            con.raw_sql("SET TimeZone = 'UTC'")
+        elif con.name == "postgres":
+            con.raw_sql("SET TIME ZONE 'UTC'").close()
+    except (*ENGINE_ERRORS, ImportError, OSError, ValueError) as error:
+        msg = (
+            f"Cannot connect to the {kind} source ({type(error).__name__}). Check the URL, the network and the "
+            f"credentials in the environment, and that the extra is installed: pip install 'cslib[{kind}]'."
+        )
+        raise DataError(msg) from error
+    return con
+
+
+def _files(config: Config) -> dict[str, Path]:
+    if not config.source or "://" in config.source:
+        return {}
+    folder = config.folder / config.source
+    if not folder.is_dir():
+        msg = f"source {config.source!r} of {config.label} is not a folder. Correct it in cslib.toml."
+        raise DataError(msg)
+    files: dict[str, Path] = {}
+    for path in sorted(p for p in folder.iterdir() if p.name.endswith(SUFFIXES)):
+        if stem(path) in files and stem(path) in CONTRACT:
+            msg = f"Both {files[stem(path)].name} and {path.name} are there. Keep one of them."
+            raise DataError(msg)
+        files[stem(path)] = path
+    return files
+
+
+def _raw(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mapping[str, Path], base: Path) -> Raw:
+    if options.query:
+        return _query(con, name, options, files)
+    if isinstance(options.table, ir.Table):
+        return Raw(options.table)
+    if isinstance(options.table, pd.DataFrame):
+        return Raw(_frame(name, options.table))
+    path = _path(name, options, files, base)
+    return Raw(_named(con, name, str(options.table or name))) if path is None else _file(con, path, options.encoding)
+
+
+def _path(name: str, options: TableOptions, files: Mapping[str, Path], base: Path) -> Path | None:
+    wanted = options.table or name
+    if isinstance(wanted, Path):
+        return wanted
+    by_name = {p.name: p for p in files.values()} | dict(files)
+    if wanted in by_name:
+        return by_name[wanted]
+    if not files and not wanted.endswith(SUFFIXES):
+        return None
+    if (base / wanted).is_file():
+        return base / wanted
+    msg = f"The file {wanted!r} of table {name} is not there. {did_you_mean(wanted, by_name)}"
+    raise DataError(msg)
+
+
+def _named(con: ibis.BaseBackend, name: str, wanted: str) -> ir.Table:
+    try:
+        return con.table(wanted)
+    except ENGINE_ERRORS as error:
+        msg = f"The source has no table {wanted!r} for {name}. {did_you_mean(wanted, con.list_tables())}"
+        raise DataError(msg) from error
+
+
+def _file(con: ibis.BaseBackend, path: Path, encoding: str) -> Raw:
+    if not path.is_file():
+        msg = f"The file {path.name!r} is not there. Check the path."
+        raise DataError(msg)
+    if path.stat().st_size == 0:
+        msg = f"{path.name} is an empty file. Export it again, with a header line and rows."
+        raise DataError(msg)
+    local = con if con.name == "duckdb" else ibis.duckdb.connect()
+    with reading(path.name):
+        if path.suffix == ".parquet":
+            raw = Raw(local.read_parquet(literal(path), hive_partitioning=False))
+        else:
+            raw = read_text(local, path, encoding)
+        return raw if local is con else Raw(ibis.memtable(raw.table.to_pyarrow()), raw.rejects)
+
+
+def _frame(name: str, frame: pd.DataFrame) -> ir.Table:
+    names = column_names(frame.columns, name)
+    columns = {n: _plain_column(frame.iloc[:, i]) for i, n in enumerate(names)}
+    plain = pd.DataFrame(columns, index=frame.index).reset_index(drop=True)
+    return ibis.memtable(plain.assign(**{ROW: range(1, len(plain) + 1)}))
+
+
+def _plain_column(column: Any) -> Any:
+    """Give a column a type that every engine knows; what has none becomes text."""
+    kind = column.dtype
+    if isinstance(kind, pd.SparseDtype):
+        return column.sparse.to_dense()
+    if isinstance(kind, pd.PeriodDtype):
+        return column.dt.start_time.dt.as_unit("us")
+    if pd.api.types.is_datetime64_any_dtype(kind) and not isinstance(kind, pd.ArrowDtype):
+        return column.dt.as_unit("us")
+    if kind == "float16":
+        return column.astype("float32")
+    arrow = isinstance(kind, pd.ArrowDtype)
+    if "binary" not in str(kind) if arrow else kind.kind in "biuf" or isinstance(kind, pd.StringDtype):
+        return column
+    values = column.astype(object)
+    known = pd.api.types.infer_dtype(values, skipna=True) in PLAIN
+    return values if known else values.map(_plain_text, na_action="ignore")
+
+
+def _plain_text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, (float, Decimal)) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    return str(value)
+
+
+def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mapping[str, Path]) -> Raw:
+    """Run a query over the files it names; their broken lines are the table's."""
+    stems = {s.lower(): s for s in files}
+    rejects = []
+    try:
+        statements = [s for s in sqlglot.parse(options.query, dialect=con.dialect) if s]
+        if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+            msg = f"The query of [{name}] must be one SELECT. Correct it in cslib.toml."
+            raise DataError(msg)
+        for table in {t.name.lower() for t in statements[0].find_all(exp.Table)} & stems.keys():
+            raw = _file(con, files[stems[table]], options.encoding)
+            con.create_view(stems[table], _numbers_as_numbers(raw.table), overwrite=True)
+            rejects.append(raw.rejects)
+        return Raw(
+            con.sql(options.query.rstrip().rstrip(";")),
+            pd.concat([no_lines(), *rejects], ignore_index=True).astype({"line": "int64"}),
+        )
+    except ENGINE_ERRORS as error:
+        msg = f"The query of [{name}] fails: {str(error).splitlines()[0]}. Correct it in cslib.toml."
+        raise DataError(msg) from error
+
+
+def _numbers_as_numbers(raw: ir.Table) -> ir.Table:
+    """Give a query numbers to reckon with, never at the cost of an id.
+
+    A text column becomes whole numbers where every value is one, and decimals where every value is a
+    whole or decimal number; a blank, a sign ``+``, an exponent, a leading zero or more than 15 digits
+    in any value keeps the column text. So ``1E5``, ``00123`` and `` 12`` stay what they are; only
+    ``12.10`` and ``12.1`` are one number, as prices are: ids of that form want a cast at the source.
+    """
+    texts = [c for c in raw.columns if raw[c].type().is_string()]
+    plain = raw.drop(ROW) if ROW in raw.columns else raw
+    if not texts:
+        return plain
+    whole = {c: raw[c].re_search(INTEGER) for c in texts}
+    decimal = {c: (whole[c] | raw[c].re_search(DECIMAL)) & (raw[c].length() <= 16) for c in texts}
+    row = (
+        raw.aggregate(
+            **{f"i{i}": whole[c].all().fill_null(False) for i, c in enumerate(texts)},
+            **{f"d{i}": decimal[c].all().fill_null(False) for i, c in enumerate(texts)},
+        )
+        .execute()
+        .iloc[0]
+    )
+    types = {c: "int64" if row[f"i{i}"] else "float64" for i, c in enumerate(texts) if row[f"d{i}"]}
+    return plain.mutate(**{c: plain[c].cast(t) for c, t in types.items()})
+
+
+def mapped(name: str, table: ir.Table, columns: Mapping[str, str], notes: list[str]) -> ir.Table:
+    """Rename columns; a mapped one wins over one of the source with that name, which is told in ``notes``.
+
+    Raises
+    ------
+    DataError
+        Two columns are left with one name, but for case.
+    """
+    named = {k: v for k, v in columns.items() if v in table.columns}
+    own = [c for c in table.columns if c not in named.values()]
+    taken = {k.lower() for k in named}
+    rest = [c for c in own if c.lower() not in taken]
+    column_names([*named, *rest], name)
+    notes += [
+        f"{name}: the column {c!r} of the source is left out, as columns maps another to its name."
+        for c in own
+        if c not in rest
+    ]
+    return table.select(**{k: table[v] for k, v in named.items()}, **{c: table[c] for c in rest}) if named else table

@@ -1,0 +1,418 @@
+"""The report engine: run a notebook, check that it ran to its end, publish it whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any
+
+import cslib
+from cslib.errors import CslibError, MissingTableError, ReportError, counted
+from cslib.report.parameters import (
+    Notebook,
+    Parameter,
+    Value,
+    find_notebooks,
+    given_for,
+    output_folder,
+    parse_parameters,
+)
+from cslib.report.publish import (
+    cleaned,
+    locked,
+    public,
+    publish,
+    read_record,
+    refuse_foreign,
+    run_folder,
+    sync,
+    without_secrets,
+)
+from cslib.show.display import RUN_DIR
+
+__all__ = ["Notebook", "Parameter", "Run", "find_notebooks", "parse_parameters", "render", "render_all", "write_index"]
+
+PACKAGES = ["ibis-framework", "duckdb", "pandas", "numpy", "matplotlib", "lifelines", "papermill", "nbconvert"]
+CELL_SECONDS = 3600
+# Run in every kernel: the name of an exception alone does not say whose it is, pandas has a DataError too.
+OWN = "raised by cslib"
+MARK_OWN = f"""get_ipython().set_custom_exc(
+    (__import__("cslib").CslibError,),
+    lambda shell, kind, error, trace, tb_offset=None: shell._showtraceback(
+        kind, error, [*shell.InteractiveTB.structured_traceback(kind, error, trace), {OWN!r}]
+    ),
+)"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of one report; `html` is None where it failed, and `error` then says why."""
+
+    slug: str
+    title: str
+    ok: bool
+    answer: str
+    error: str
+    seconds: float
+    as_of: str | None
+    html: Path | None
+    lacks_data: bool = False  # the data hold nothing of what it is about, nor ever did
+
+    def __str__(self) -> str:
+        failed = f"{'not made' if self.lacks_data else 'FAILED'}. {self.error}"
+        return f"{self.slug}: {f'done in {self.seconds:.1f} s' if self.ok else failed}"
+
+
+def render_all(
+    notebooks: Sequence[Notebook],
+    *,
+    out: Path,
+    parameters: Mapping[str, Value],
+    say: Callable[[str], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Run]:
+    """Render reports one after the other, then the index page; a failure does not stop the others.
+
+    Parameters
+    ----------
+    notebooks
+        Which ones.
+    out
+        Folder of the reports; made if missing.
+    parameters
+        Values by name. Each notebook gets those it has.
+    say
+        Called with a line of text before and after each report.
+    progress
+        Called with the number of code cells behind us, of all notebooks together, after each of them.
+
+    Returns
+    -------
+    list of Run
+        In the order of the notebooks.
+
+    Raises
+    ------
+    ParameterError
+        A parameter that no chosen notebook has, a value of a wrong type, a notebook's name that cannot
+        name a report, or no folder to write to; nothing has run then.
+    """
+    own = [given_for(n, notebooks, parameters) for n in notebooks]
+    tell, step, done = say or _nothing, progress or _nothing, 0
+    runs = []
+    for notebook, given in zip(notebooks, own, strict=True):
+        tell(f"{notebook.name} …")
+        run = render(notebook, out=out, parameters=given, progress=_from(done, step))
+        runs.append(run)
+        step(done := done + notebook.cells)
+        tell(str(run))
+    write_index(out)
+    return runs
+
+
+def _from(before: int, step: Callable[[int], None]) -> Callable[[int], None]:
+    return lambda n: step(before + n)
+
+
+def _nothing(_: object) -> None:
+    pass
+
+
+def render(
+    notebook: Notebook,
+    *,
+    out: Path,
+    parameters: Mapping[str, Value],
+    slug: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Run:
+    """Run one notebook and publish its report, or keep the last good one and note the failure.
+
+    Parameters
+    ----------
+    notebook
+        The notebook.
+    out
+        Folder of the reports; made if missing.
+    parameters
+        Values by name, checked before a kernel starts.
+    slug
+        Name of the report; by default the notebook's.
+    progress
+        Called with the number of code cells that have run, after each.
+
+    Returns
+    -------
+    Run
+        `ok` only if every cell ran to its end.
+
+    Raises
+    ------
+    ParameterError
+        A parameter, the slug or the folder is not usable.
+    """
+    slug = notebook.name if slug is None else slug
+    values = parse_parameters(notebook, parameters)
+    with run_folder(out, slug) as folder:
+        job = _Job(notebook, slug, values, folder, progress or _nothing, datetime.now(UTC), time.monotonic())
+        try:
+            return _succeeded(job)
+        except Exception as error:  # whatever is wrong with one report, the others and the index must come
+            return _failed(job, error)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One run under way: `folder` is its run folder, where everything is written first."""
+
+    notebook: Notebook
+    slug: str
+    values: Mapping[str, Value]
+    folder: Path
+    progress: Callable[[int], None]
+    started: datetime
+    clock: float
+
+    def facts(self) -> dict[str, Any]:
+        """Give what is known of a run whether or not it succeeds."""
+        ended = datetime.now(UTC)
+        return {
+            "slug": self.slug,
+            "title": self.notebook.title,
+            "notebook": self.notebook.name,
+            "parameters": {name: public(value) for name, value in self.values.items()},
+            "started": f"{self.started:%Y-%m-%dT%H:%M:%SZ}",
+            "ended": f"{ended:%Y-%m-%dT%H:%M:%SZ}",
+            "seconds": round(time.monotonic() - self.clock, 2),
+        }
+
+    def clean(self, value: Any) -> Any:
+        """Make a text, or every text in what run.json is to hold, fit to be published."""
+        return cleaned(value, self.values.values(), (self.folder, self.folder.parent, self.notebook.path.parent))
+
+    def write(self, name: str, content: str | Mapping[str, Any]) -> None:
+        """Write a file of the run folder."""
+        text = content if isinstance(content, str) else json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        (self.folder / name).write_text(text, encoding="utf-8")
+
+    def log(self, text: str) -> None:
+        """Add to the log."""
+        with (self.folder / "log").open("a", encoding="utf-8") as log:
+            log.write(text)
+
+    def write_log(self, name: str) -> None:
+        """Put the log, if it says anything, among the files to publish."""
+        log = self.folder / "log"
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        # What ipykernel says whenever it is asked to go.
+        if text := text.replace("[IPKernelApp] ERROR | KeyboardInterrupt caught in kernel.\n", ""):
+            self.write(name, self.clean(text))
+
+
+def _succeeded(job: _Job) -> Run:
+    from cslib.report.html import gathered, page
+
+    with locked(job.folder.parent):  # else another run of this report could be half in place
+        refuse_foreign(job.folder.parent, job.slug)
+    raw = job.notebook.path.read_bytes()
+    executed = _execute(job, raw.decode())
+    facts = job.clean({"status": "ok", **job.facts(), **gathered(executed)})
+    facts |= {"notebook_sha256": hashlib.sha256(raw).hexdigest(), "versions": _versions()}
+    job.write(f"{job.slug}/run.json", facts)
+    job.write_log(f"{job.slug}/run.log")
+    job.write(f"{job.slug}.html", job.clean(page(executed, facts)))
+    html = publish(job.folder, job.slug)
+    return Run(job.slug, facts["title"], True, facts["answer"], "", facts["seconds"], facts["as_of"], html)
+
+
+def _failed(job: _Job, error: Exception) -> Run:
+    own = isinstance(error, CslibError)
+    reason = str(error) if own else f"The report could not be made: {type(error).__name__}: {error}."
+    lacks_data = isinstance(error, MissingTableError) and not (job.folder.parent / job.slug / "run.json").exists()
+    facts = job.clean({"status": "not made" if lacks_data else "failed", "error": reason, **job.facts()})
+    with suppress(OSError):  # where the disk is full, the caller at least gets to know
+        job.log("" if own else "".join(traceback.format_exception(error)))
+        job.write(f"{job.slug}.failed.json", facts)
+        job.write_log(f"{job.slug}.failed.log")
+        for file in job.folder.glob("*.failed.*"):
+            os.replace(file, job.folder.parent / file.name)
+    return Run(job.slug, facts["title"], False, "", facts["error"], facts["seconds"], None, None, lacks_data)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"cslib": cslib.__version__, "python": ".".join(map(str, sys.version_info[:3]))}
+    for package in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
+
+
+def _execute(job: _Job, text: str) -> Any:
+    """Run a notebook in memory; anything but a run to the last cell is an error.
+
+    papermill's own marks prove nothing: it calls every cell completed after a killed kernel, and returns
+    as if all were well after ``sys.exit(0)``. So the cells are looked at.
+    """
+    import nbformat
+    import papermill
+
+    started: list[Any] = []
+
+    def after(cell: Any, cell_index: int, execute_reply: Any) -> None:
+        # exit() leaves no error, and the kernel goes a moment later.
+        payload = execute_reply["content"].get("payload") or []
+        cell.metadata["asked_exit"] = any(entry.get("source") == "ask_exit" for entry in payload)
+        job.progress(sum("injected-parameters" not in c.metadata.get("tags", []) for c in started))
+
+    try:
+        with _log(job.folder / "log") as log, tempfile.TemporaryDirectory(prefix="cslib-") as tmp:
+            executed = papermill.execute_notebook(
+                nbformat.reads(text, as_version=4),  # type: ignore[no-untyped-call]
+                None,
+                parameters=dict(job.values),
+                kernel_name="python3",
+                language="python",
+                kernel_manager_class=_kernel_class(job.folder / job.slug, Path(tmp), log),
+                on_cell_execute=lambda cell, cell_index: started.append(cell),
+                on_cell_executed=after,
+                stderr_file=log,
+                progress_bar=False,
+                request_save_on_cell_execute=False,
+                autosave_cell_every=0,
+                execution_timeout=CELL_SECONDS,
+            )
+    except papermill.PapermillExecutionError as error:
+        job.log(re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback)).removesuffix(OWN))
+        _check_finished(started)
+        raise ReportError(_reason(error.ename, error.evalue, error.source)) from error
+    except (TimeoutError, RuntimeError) as error:  # RuntimeError: how jupyter_client reports a kernel that died
+        late = f"it took longer than {CELL_SECONDS} s"
+        dead = "its process died (it ran out of memory, crashed or was killed)"
+        why = late if isinstance(error, TimeoutError) else dead if "died" in str(error) else str(error)
+        raise ReportError(_reason("", why, started[-1].source if started else "(none)")) from error
+    _check_finished([c for c in executed.cells if c.cell_type == "code" and c.source.strip()])
+    if not executed.metadata.papermill.get("end_time"):
+        raise ReportError(_reason("", "the run has no end", started[-1].source))
+    return executed
+
+
+def _check_finished(cells: Iterable[Any]) -> None:
+    """Blame the first cell that did not run to its end; one that was meant to raise did not either."""
+    for cell in cells:
+        for error in (o for o in cell.outputs if o.output_type == "error"):
+            if OWN in error.traceback and error.ename == MissingTableError.__name__:
+                raise MissingTableError(error.evalue)
+            raise ReportError(_reason(error.ename, error.evalue, cell.source, own=OWN in error.traceback))
+        if cell.metadata.get("asked_exit"):
+            raise ReportError(_reason("SystemExit", "", cell.source))
+        if cell.execution_count is None:
+            raise ReportError(_reason("", "it was never run", cell.source))
+
+
+def _reason(kind: str, message: str, source: str, *, own: bool = False) -> str:
+    """Say why a run failed so that its reader knows what to do; cslib's own errors say it themselves."""
+    if own:
+        return message
+    first = source.strip().splitlines()[0]
+    if kind == "SystemExit":
+        return f"The notebook stopped itself before its end, in the cell: {first}"
+    return f"The notebook stopped in the cell: {first} – {f'{kind}: {message}' if kind else message}."
+
+
+@contextmanager
+def _log(path: Path) -> Iterator[IO[str]]:
+    """Open the log that takes what papermill and the kernel would say on stderr."""
+    logger = logging.getLogger("papermill")
+    with path.open("a", encoding="utf-8") as log:
+        handler, propagate = logging.StreamHandler(log), logger.propagate
+        handler.setLevel(logging.ERROR)  # its guesses at our typed parameters are not worth a line
+        logger.addHandler(handler)
+        logger.propagate = False
+        try:
+            yield log
+        finally:
+            logger.removeHandler(handler)
+            logger.propagate = propagate
+
+
+def _kernel_class(run_dir: Path, sockets: Path, log: IO[str]) -> type:
+    """Make a kernel manager for this interpreter, whatever kernel specs are installed.
+
+    It talks over sockets in a private folder: no port is open, and ipykernel does not warn of one.
+    """
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv += [f"--IPKernelApp.exec_lines={[MARK_OWN]!r}"]
+    spec = KernelSpec(argv=argv, name="python3", display_name="Python 3", language="python")
+    transport = "ipc" if os.name == "posix" else "tcp"
+    env = os.environ | {RUN_DIR: str(run_dir), "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+
+    class OwnKernel(AsyncKernelManager):
+        kernel_spec = spec
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(transport=transport, connection_file=str(sockets / "kernel.json"), **options)
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+            await self._async_start_kernel(env=env, stdout=log, stderr=log, **options)
+
+    return OwnKernel
+
+
+def write_index(out: Path) -> Path:
+    """Write ``index.html`` over all reports found in a folder.
+
+    Parameters
+    ----------
+    out
+        The folder of the reports.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    from cslib.report.html import render_template
+
+    out = output_folder(out)
+    with locked(out):
+        runs = {r["slug"]: r for r in _records(out.glob("*/run.json")) if (out / f"{r['slug']}.html").exists()}
+        failures = [f | {"last_good": runs.pop(f["slug"], None)} for f in _records(out.glob("*.failed.json"))]
+        not_made = [f for f in failures if f["status"] == "not made" and not f["last_good"]]
+        failures = [f for f in failures if f not in not_made]
+        summary = counted(len(runs) + len(failures), "report") + f", {len(failures)} failed" * bool(failures)
+        shown = {"runs": list(runs.values()), "failures": failures, "not_made": not_made, "summary": summary}
+        html = render_template("index.html", shown)
+        new = out / ".index.html"
+        new.write_text(without_secrets(html), encoding="utf-8")
+        sync(new)
+        os.replace(new, out / "index.html")
+    return out / "index.html"
+
+
+def _records(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Read what the index says of each run; what another program has written is passed over."""
+    from cslib.report.html import moment
+
+    for path in sorted(paths):
+        slug = path.name.removesuffix(".failed.json") if path.name != "run.json" else path.parent.name
+        record = read_record(path, slug)
+        with suppress(AttributeError, KeyError, TypeError, ValueError):
+            shown = {key: str(record.get(key) or "") for key in ("answer", "error", "as_of", "status")}
+            shown |= {"slug": slug, "title": str(record["title"]), "ended": moment(record["ended"])}
+            yield {**shown, "warnings": len(record.get("data_check", {}).get("warnings", []))}

@@ -1,0 +1,291 @@
+"""From an executed notebook to the HTML of a report: one file, offline, no request, no code shown.
+
+Own fragments of `cslib.display` go through as they are; everything else is cleaned first.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import bleach  # type: ignore[import-untyped]
+import jinja2
+from markupsafe import Markup
+from nbconvert.filters import strip_ansi
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+from cslib.errors import ReportError, counted
+from cslib.report.parameters import words
+from cslib.report.publish import public
+from cslib.show.display import JUPYTER_STYLE, MIME, how_to_read
+from cslib.show.formats import format_day, inline
+
+__all__ = ["gathered", "moment", "page", "render_template"]
+
+TEMPLATES = Path(__file__).parent / "template"
+TAGS = frozenset(
+    re.findall(
+        r"\w+",
+        "a b blockquote br caption code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li ol p pre s small "
+        "span strong sub sup table tbody td tfoot th thead tr u ul var",
+    )
+)
+PROTOCOLS = frozenset({"http", "https", "mailto"})  # beside # and relative addresses
+ATTRIBUTES = {"a": ["href", "title"], "td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
+SCRIPTED = frozenset({"application/javascript", "application/vnd.jupyter.widget-view+json"})
+LEFT_OUT = '<p class="cs cs-warning">An interactive output is left out: a report carries no scripts.</p>'
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing on the page: its kind (of a bundle, or "prose" or "output") and its HTML."""
+
+    kind: str
+    html: Markup
+
+
+@dataclass(eq=False)
+class Section:
+    """What stands under one H2; the first section has no title and holds what comes before."""
+
+    title: str
+    id: str
+    parts: list[Part] = field(default_factory=list)
+
+
+def _bundles(notebook: Any) -> Iterator[Mapping[str, Any]]:
+    """Give the bundles that the display verbs left in an executed notebook, in order."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if MIME in output.get("data", {}):
+                yield output.data[MIME]
+
+
+def gathered(executed: Any) -> dict[str, Any]:
+    """Collect what the display verbs handed over; two things of one name would share a file."""
+    shown = list(_bundles(executed))
+    twice = [name for name, n in Counter(b["name"] for b in shown if "name" in b).items() if n > 1]
+    if twice:
+        message = f"The name {twice[0]!r} is used twice. Give every table and figure its own name."
+        raise ReportError(message)
+    check = dict(next((b["check"] for b in shown if b["kind"] == "data_check"), {}))
+    if isinstance(check.get("source"), str):
+        check["source"] = public(check["source"])
+    return {
+        "answer": next((b["text"] for b in shown if b["kind"] == "answer"), ""),
+        "subtitle": next((b["text"] for b in shown if b["kind"] == "subtitle"), ""),
+        "as_of": check.get("as_of"),
+        "data_check": check,
+        "cards": [card for b in shown if b["kind"] == "cards" for card in b["cards"]],
+        "tables": [{k: b[k] for k in ("name", "rows", "columns")} for b in shown if "rows" in b],
+    }
+
+
+def page(notebook: Any, facts: Mapping[str, Any]) -> str:
+    """Render a report.
+
+    Parameters
+    ----------
+    notebook
+        The executed notebook.
+    facts
+        What run.json says of the run.
+
+    Returns
+    -------
+    str
+        The page.
+    """
+    lead, *sections = _arranged(_sections(notebook))
+    own = {
+        "lead": lead,
+        "sections": sections,
+        "name": words(facts["notebook"]),
+        "subtitle": _subtitle(facts),
+        "footer": _footer(facts),
+        "ran": f"{moment(facts['ended'])} in {facts['seconds']:.1f} s",
+    }
+    return render_template("report.html", {**facts, **own})
+
+
+def render_template(name: str, facts: Mapping[str, Any]) -> str:
+    """Fill a page of the template folder, with its style sheet, its one script and the script's hash."""
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["inline"] = lambda text: Markup(inline(text))
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    sheet = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    own = {"script": Markup(script), "script_hash": f"sha256-{digest}", "sheet": Markup(sheet)}
+    return environment.get_template(name).render({**facts, **own})
+
+
+def _sections(notebook: Any) -> list[Section]:
+    sections, ids = [Section("", "answer")], {"answer", "contents", "data-check", "main"}
+    for cell in notebook.cells:
+        if "notebook-only" in cell.metadata.get("tags", []):
+            continue
+        if cell.cell_type == "markdown":
+            _add_prose(sections, cell, ids)
+        elif cell.cell_type == "code":
+            parts = [part for output in cell.outputs if (part := _part(output))]
+            sections[-1].parts += [part for part in parts if part.kind != "subtitle"]  # it stands under the title
+    return sections
+
+
+def _add_prose(sections: list[Section], cell: Any, ids: set[str]) -> None:
+    """Cut a markdown cell at its H2s; H1s are the page's title already."""
+    html = re.sub(r"<h1>.*?</h1>", "", _markdown(cell.source), flags=re.S)
+    before, *rest = re.split(r"<h2>(.*?)</h2>", html, flags=re.S)
+    how = "how-to-read" in cell.metadata.get("tags", [])
+    _append(sections[-1], before, ids, how)
+    for title, body in zip(rest[::2], rest[1::2], strict=True):
+        plain = Markup(title).striptags()
+        sections.append(Section(plain, _unique_id(plain, ids)))
+        _append(sections[-1], body, ids, how)
+
+
+def _append(section: Section, html: str, ids: set[str], how: bool) -> None:
+    def named(match: re.Match[str]) -> str:
+        return f'<h{match[1]} id="{_unique_id(Markup(match[2]).striptags(), ids)}">{match[2]}</h{match[1]}>'
+
+    html = re.sub(r"<h([3-6])>(.*?)</h\1>", named, html.strip(), flags=re.S)
+    if html:
+        section.parts.append(Part("prose", Markup(how_to_read(html) if how else html)))
+
+
+def _unique_id(title: str, ids: set[str]) -> str:
+    stem = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
+    name = next(n for i in range(1, len(ids) + 2) if (n := f"{stem}-{i}" if i > 1 else stem) not in ids)
+    ids.add(name)
+    return name
+
+
+def _arranged(sections: list[Section]) -> list[Section]:
+    """Put the answer and its cards first; a data check that stood before them goes last."""
+    lead, *others = sections
+    answered = [s for s in sections if any(p.kind == "answer" for p in s.parts)]
+    early = sections[1 : sections.index(answered[0])] if answered and answered[0] is not lead else []
+    checks = [s for s in early if any(p.kind == "data_check" for p in s.parts)]
+    answers = [part for section in answered for part in _take(section, "answer")]
+    headed = dict.fromkeys([lead, *answered])
+    cards = [part for section in headed for part in _take(section, "cards")]
+    check = Section("Data check", "data-check", _take(lead, "data_check"))
+    lead.parts = [*answers, *cards, *lead.parts]
+    kept = [s for s in others if s not in checks]
+    return [lead, *(s for s in [*kept, check, *checks] if s.parts)]
+
+
+def _take(section: Section, kind: str) -> list[Part]:
+    taken = [part for part in section.parts if part.kind == kind]
+    section.parts = [part for part in section.parts if part.kind != kind]
+    return taken
+
+
+def _part(output: Any) -> Part | None:
+    data = output.get("data", {})
+    if MIME in data:
+        return Part(data[MIME]["kind"], Markup(data["text/html"].removeprefix(JUPYTER_STYLE)))
+    html = _stream(output) if output.output_type == "stream" else _foreign(data)
+    return Part("output", Markup(f'<div class="output">{html}</div>')) if html else None
+
+
+def _stream(output: Any) -> str:
+    return _preformatted(output.text) if output.name == "stdout" else ""
+
+
+def _foreign(data: Mapping[str, Any]) -> str:
+    """Show an analyst's own output plainly: the richest kind that needs no script."""
+    if SCRIPTED & set(data):
+        return LEFT_OUT
+    if "text/html" in data:
+        scripted = re.search(r"<script", data["text/html"], re.I)
+        return f'<div class="scroll" tabindex="0">{_clean(data["text/html"])}</div>' + LEFT_OUT * bool(scripted)
+    if "text/markdown" in data:
+        return _markdown(data["text/markdown"])
+    return _picture(data) or _preformatted(data.get("text/latex", data.get("text/plain", "")))
+
+
+def _picture(data: Mapping[str, Any]) -> str:
+    """Embed an image as data; an SVG too, because as an image it can run no script and style no page."""
+    kind = next((k for k in ("image/svg+xml", "image/png", "image/jpeg") if k in data), "")
+    try:
+        svg = kind == "image/svg+xml"
+        image = data[kind].encode() if svg else base64.b64decode("".join(data[kind].split()), validate=True)
+    except (KeyError, ValueError):
+        return ""  # there is none, or what is there is no image
+    alt, code = escape(data.get("text/plain", "chart")), base64.b64encode(image).decode()
+    return f'<div class="scroll" tabindex="0"><img alt="{alt}" src="data:{kind};base64,{code}"></div>'
+
+
+def _preformatted(text: str) -> str:
+    return f'<pre tabindex="0">{escape(_plain(text))}</pre>' if text.strip() else ""
+
+
+def _plain(text: str) -> str:
+    return str(strip_ansi(text)).rstrip()  # type: ignore[no-untyped-call]
+
+
+class _Renderer(IPythonRenderer):
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        """Put its words in the place of an image: the cleaner leaves none, and an attachment may be missing."""
+        return escape(text)
+
+
+def _markdown(source: str) -> str:
+    return _clean(MarkdownWithMath(_Renderer(escape=False, exclude_anchor_links=True)).render(source))
+
+
+def _clean(html: str) -> str:
+    """Keep plain markup: no script, style, image, event handler or foreign attribute."""
+    html = re.sub(r"<(script|style)\b.*?</\1\s*>", "", html, flags=re.S | re.I)
+    return str(bleach.clean(html, tags=TAGS, attributes=ATTRIBUTES, protocols=PROTOCOLS, strip=True))
+
+
+def _subtitle(facts: Mapping[str, Any]) -> str:
+    """Say in one line what the report rests on: customers or what the notebook says, last day, segment, filter."""
+    tables = {t["table"]: t for t in facts["data_check"].get("tables", [])}
+    given = facts["parameters"]
+    own = facts["subtitle"].replace("**", "")
+    parts = [
+        counted(tables["customers"]["rows"], "customer") if "customers" in tables and not own else "",
+        f"observed until {format_day(facts['as_of'])}" if facts["as_of"] else "",
+        own,
+        f"by {given['segment_by']}" if given.get("segment_by") else "",
+        f"where {given['where']}" if given.get("where") else "",
+    ]
+    line = " · ".join(filter(None, parts))
+    return line[:1].upper() + line[1:]
+
+
+def _footer(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    check, versions = facts["data_check"], dict(facts["versions"])
+    rows = [f"{t['table']} {counted(t['rows'], 'row')}" for t in check.get("tables", [])]
+    print_of = [f"fingerprint {check['fingerprint']}"] if check.get("fingerprint") else []
+    made = [f"{facts['notebook']} {facts['notebook_sha256'][:12]}", f"cslib {versions.pop('cslib')}"]
+    seed = [f"seed {facts['parameters']['seed']}"] if "seed" in facts["parameters"] else []
+    lines = [
+        ("As of", facts["as_of"] or ""),
+        ("Parameters", ", ".join(f"{k} = {v}" for k, v in facts["parameters"].items() if v != "")),
+        ("Data", ", ".join([*rows, *print_of])),
+        ("Made by", " · ".join([*made, *(f"{k} {v}" for k, v in versions.items()), *seed])),
+    ]
+    return [(term, text) for term, text in lines if text]
+
+
+def moment(iso: str) -> str:
+    """Write a UTC time stamp for a reader.
+
+    Examples
+    --------
+    >>> moment("2025-07-01T06:00:12Z")
+    '1 July 2025, 06:00 UTC'
+    """
+    return f"{format_day(iso)}, {iso[11:16]} UTC"

@@ -1,0 +1,201 @@
+"""Notebooks and what they can be asked: typed parameters, a name, a folder; nothing runs for that."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import math
+import os
+import re
+import tempfile
+import tokenize
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cslib.errors import ParameterError, ReportError, did_you_mean
+
+__all__ = ["Notebook", "Parameter", "Value", "checked_slug", "find_notebooks", "output_folder", "parse_parameters"]
+
+Value = str | int | float | bool
+TYPES: Mapping[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a notebook, as its parameters cell declares it."""
+
+    name: str
+    type: type
+    default: Value
+    help: str
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook that can become a report: its first H1 is the title, `cells` counts those with code."""
+
+    name: str
+    path: Path
+    title: str
+    parameters: tuple[Parameter, ...]
+    cells: int
+
+
+def find_notebooks(folder: Path | None = None) -> list[Notebook]:
+    """Read every notebook of a folder, without running any.
+
+    Parameters
+    ----------
+    folder
+        Where to look; by default the notebooks that come with cslib.
+
+    Returns
+    -------
+    list of Notebook
+        By name.
+
+    Raises
+    ------
+    ReportError
+        A file is no notebook, or its parameters cell holds something else than parameters.
+    """
+    here = Path(__file__).resolve().parents[1]
+    inside = here / "notebooks"
+    folder = folder or (inside if inside.is_dir() else here.parent / "notebooks")
+    return [_read_notebook(path) for path in sorted(folder.glob("*.ipynb"))]
+
+
+def _read_notebook(path: Path) -> Notebook:
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        texts = [(c["cell_type"], c["metadata"].get("tags", []), "".join(c["source"])) for c in cells]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        message = f"{path.name} cannot be read as a notebook ({error!r})."
+        raise ReportError(message) from error
+    prose = [text for kind, _, text in texts if kind == "markdown"]
+    titles = [m[1] for text in prose if (m := re.search(r"^# +(.+?)\s*$", text, re.M))]
+    title = re.sub(r"[*_`]", "", titles[0]) if titles else words(path.stem)
+    source = next((text for _, tags, text in texts if "parameters" in tags), "")
+    code = sum(kind == "code" and bool(text.strip()) for kind, _, text in texts)
+    return Notebook(path.stem, path, title, tuple(_declared(source, path.name)), code)
+
+
+def checked_slug(slug: str) -> str:
+    """Give back a name that can stand in a file name and in a link, or refuse it."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", slug) or slug.lower() == "index":
+        message = f"{slug!r} cannot name a report. Use letters, digits, _ and -, not - first, and not 'index'."
+        raise ParameterError(message)
+    return slug
+
+
+def output_folder(out: Path) -> Path:
+    """Make the folder of the reports where it is missing, or say why it cannot take any."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        what = "is a file" if os.path.isfile(out) else f"cannot be written ({error.strerror})"
+        message = f"--out {out} {what}. Name a folder."
+        raise ParameterError(message) from error
+    return out.resolve()
+
+
+def words(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").capitalize()
+
+
+def _declared(source: str, file: str) -> Iterator[Parameter]:
+    """Read ``name: type = default  # help`` lines; `ast` and `tokenize` are not fooled by # in a text."""
+    try:
+        body = ast.parse(source).body
+        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    except SyntaxError as error:
+        message = f"The parameters cell of {file} is not plain Python: {error}."
+        raise ReportError(message) from error
+    helps = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
+    for node in body:
+        yield _one_declared(node, helps.get(node.end_lineno or 0, ""), file)
+
+
+def _one_declared(node: ast.stmt, help_text: str, file: str) -> Parameter:
+    match node:
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=kind), value=ast.expr() as value):
+            with suppress(KeyError, ValueError):
+                return Parameter(name, TYPES[kind], _coerced(ast.literal_eval(value), TYPES[kind]), help_text)
+    message = (
+        f"Line {node.lineno} of the parameters cell of {file} is not a parameter: {ast.unparse(node)}. "
+        f"Write name: type = default  # help, with a type of {', '.join(TYPES)}."
+    )
+    raise ReportError(message)
+
+
+def _coerced(value: object, kind: type) -> Value:
+    """Turn a given value into the declared type, strictly; text keeps its zeros."""
+    text = value.strip() if isinstance(value, str) else ""
+    if kind is str and isinstance(value, str):
+        return value
+    if kind is bool and (isinstance(value, bool) or text.lower() in ("true", "yes", "false", "no")):
+        return value if isinstance(value, bool) else text.lower() in ("true", "yes")
+    if kind is int and (type(value) is int or re.fullmatch(r"[+-]?\d+", text)):
+        return int(str(value))
+    if kind is float and (type(value) in (int, float) or text):
+        with suppress(ValueError):
+            if math.isfinite(number := float(str(value))):
+                return number
+    wanted = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+    message = f"{value!r} is not {wanted[kind]}"
+    raise ParameterError(message)
+
+
+def parse_parameters(notebook: Notebook, given: Mapping[str, Value]) -> dict[str, Value]:
+    """Check given parameters against what a notebook declares.
+
+    Parameters
+    ----------
+    notebook
+        The notebook.
+    given
+        Values by name; text is turned into the declared type, strictly.
+
+    Returns
+    -------
+    dict
+        A value for every parameter of the notebook, the default where none is given.
+
+    Raises
+    ------
+    ParameterError
+        Names that the notebook does not have and values of a wrong type, all of them at once.
+    """
+    known = {p.name: p for p in notebook.parameters}
+    values: dict[str, Value] = {p.name: p.default for p in notebook.parameters}
+    faults = []
+    for name, value in given.items():
+        try:
+            values[name] = _coerced(value, known_parameter(known, name, notebook.name).type)
+        except ParameterError as error:
+            faults.append(f"{name}: {error}" if name in known else str(error))
+    if faults:
+        raise ParameterError("\n".join(faults))
+    return values
+
+
+def given_for(notebook: Notebook, chosen: Sequence[Notebook], given: Mapping[str, Value]) -> dict[str, Value]:
+    """Pick from what is given to some notebooks the parameters of one, and check them and its name."""
+    known = {p.name: p for n in chosen for p in n.parameters}
+    for name in given:
+        known_parameter(known, name, notebook.name if len(chosen) == 1 else "the chosen notebooks")
+    own = {p.name: given[p.name] for p in notebook.parameters if p.name in given}
+    parse_parameters(notebook, own)
+    checked_slug(notebook.name)
+    return own
+
+
+def known_parameter(known: Mapping[str, Parameter], name: str, where: str) -> Parameter:
+    if name not in known:
+        message = f"There is no parameter {name!r} in {where}. {did_you_mean(name, known)}"
+        raise ParameterError(message)
+    return known[name]

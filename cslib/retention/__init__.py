@@ -1,0 +1,1 @@
+"""Whether customers stay, and whether newer cohorts do better."""

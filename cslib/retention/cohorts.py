@@ -1,0 +1,636 @@
+"""Cohort retention of customers: triangles, pooled curves, and curves by tenure.
+
+Each public function first reduces in the engine to counts per (segment, cohort, period), then estimates
+on the counts. A cell whose period is not fully observed is missing, never 0.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from functools import reduce
+from operator import add
+from typing import Any, Final
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+from ibis import _
+from scipy.special import chdtrc
+
+from cslib.data.calendar import first_whole, last_complete, observed, ordinal, period_ordinal, period_start
+from cslib.data.contract import MOMENT
+from cslib.data.customers import with_all, with_segment
+from cslib.data.dataset import DataSet
+from cslib.data.lifetimes import lifetimes
+from cslib.errors import DataError, MissingTableError, ParameterError, check_choice
+from cslib.stats.intervals import holm, log_rank, newcombe, wilson
+from cslib.stats.survival import survival_at, survival_curve
+
+__all__ = [
+    "SOURCES",
+    "by_cohort_year",
+    "compare_cohorts",
+    "default_source",
+    "empty_comparison",
+    "empty_triangle",
+    "has_calendar",
+    "retention",
+    "retention_curve",
+    "tenure_curve",
+]
+
+SOURCES: Final = ("subscriptions", "customers", "usage", "orders")
+CONTRACTUAL: Final = ("subscriptions", "customers")
+KINDS: Final = ("on", "on_or_after")
+BITS: Final = 62  # of a 64-bit word: engines refuse or wrap larger shifts
+MAX_WORDS: Final = 30
+KEY: Final = ["segment", "cohort"]
+SHARED_AGES: Final = {"day": 30, "week": 12, "month": 6, "quarter": 2, "year": 1}
+SMALLEST: Final = 20  # customers, and
+EXPECTED: Final = 5  # losses, that a group wants for a chi-squared test
+COMPARISON: Final = [
+    *(
+        "comparison",
+        "cohort",
+        "n_cohorts",
+        "n_too_young",
+        "shared_age",
+        "test",
+        "statistic",
+        "df",
+        "p_value",
+        "p_adjusted",
+    ),
+    *("periods_difference", "n_newer", "n_older", "rate_newer", "rate_older", "difference", "ci_lower", "ci_upper"),
+]
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Rows of a source as first and last active period (ordinals), and the limits of observation."""
+
+    table: ir.Table  # customer_id, lo, hi
+    period: str
+    lowest: int  # no row begins before it
+    complete: int  # last fully observed period
+    current: int  # the period as_of lies in
+    earliest: int  # cohorts before it hold survivors only
+    data: DataSet
+    source: str
+    segment_by: str
+
+
+def has_calendar(data: DataSet) -> bool:
+    """Tell whether cohorts can be formed: some table has dates of customers, or else only tenures are known."""
+    return any(data.has_dates(name) for name in SOURCES) or "customers" not in data.tables
+
+
+def default_source(data: DataSet) -> str:
+    """Return the first of subscriptions, customers, usage and orders that the data set has with dates.
+
+    Raises
+    ------
+    DataError
+        It has none of them.
+    """
+    for name in SOURCES:
+        if data.has_dates(name):
+            return name
+    msg = (
+        f"{data.label or 'The data set'} has none of {', '.join(SOURCES)} with dates, which retention by cohort "
+        "needs. Add orders (customer_id, ordered_on, amount), say; for tenures use tenure_curve."
+    )
+    raise MissingTableError(msg)
+
+
+def retention(
+    data: DataSet,
+    *,
+    source: str = "",
+    segment_by: str = "",
+    period: str = "month",
+    kind: str = "on",
+    max_periods: int = 24,
+) -> pd.DataFrame:
+    """Retention triangle: of each cohort, who was retained in each period since it began.
+
+    Parameters
+    ----------
+    data
+        The data set.
+    source
+        ``subscriptions`` or ``customers`` (retained: covered on the period's last day), ``usage`` or
+        ``orders`` (retained: active in the period). Empty: see :func:`default_source`.
+    segment_by
+        A column; empty for the whole only.
+    period
+        ``day``, ``week``, ``month``, ``quarter`` or ``year``. The cohort is the period of the first start
+        or activity in ``source``.
+    kind
+        ``on`` (in that period), ``on_or_after`` (in it or any later one; too low at the right edge, where
+        later periods are still to come), or brackets of periods such as ``1-3,4-6`` (at least once in the
+        bracket).
+    max_periods
+        Largest period index; brackets say theirs themselves.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment`` (``All`` first), ``cohort`` (first day of the period), ``period_index`` (0 = the
+        cohort's own period; a bracket's first), ``n_customers``, ``n_retained`` (missing where the period
+        is not fully observed), ``retention_rate`` (0–1), ``ci_lower``, ``ci_upper`` (95 % Wilson score).
+
+    Raises
+    ------
+    DataError
+        The source is missing.
+    ParameterError
+        A parameter is outside its choices.
+
+    Examples
+    --------
+    Two customers start in January; one comes back in February. February ends with the data.
+
+    >>> import pandas as pd, cslib
+    >>> orders = pd.DataFrame({
+    ...     "customer_id": ["a", "a", "b"], "amount": [1, 1, 1],
+    ...     "ordered_on": ["2025-01-03", "2025-02-01", "2025-01-20"]})
+    >>> triangle = retention(cslib.load({"orders": orders}, as_of="2025-02-28"))
+    >>> triangle[["period_index", "n_customers", "n_retained", "retention_rate"]].values.tolist()
+    [[0, 2, 2, 1.0], [1, 2, 1, 0.5]]
+    """
+    if max_periods < 1:
+        msg = f"max_periods is {max_periods}. Give 1 or more: how many periods to follow a cohort."
+        raise ParameterError(msg)
+    brackets = _brackets(kind)
+    spans = read_spans(data, source or default_source(data), period, segment_by=segment_by)
+    if brackets:
+        sizes, counted = _count_buckets(spans, brackets)
+    else:
+        sizes, counted = (_count_lasts if kind == "on_or_after" else _count_periods)(spans)
+    refuse_nobody(sizes, spans)
+    indices = sorted(brackets) if brackets else list(range(max_periods + 1))
+    grid = _grid(with_all(sizes), with_all(counted), indices, brackets, spans)
+    return _rates(grid)
+
+
+def empty_triangle() -> pd.DataFrame:
+    """Return a triangle without rows, for data that know no calendar."""
+    columns = [*KEY, "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"]
+    return pd.DataFrame(columns=columns)
+
+
+def _brackets(kind: str) -> dict[int, int]:
+    """Read ``1-3,4-6`` as {1: 3, 4: 6}; empty for the plain kinds."""
+    if kind in KINDS:
+        return {}
+    found = [re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part) for part in kind.split(",")]
+    pairs = [(int(m[1]), int(m[2] or m[1])) for m in found if m]
+    ends = [-1, *(end for _, end in pairs)]
+    if len(pairs) < len(found) or any(not e < a <= b <= 9999 for (a, b), e in zip(pairs, ends, strict=False)):
+        msg = f"kind is {kind!r}. Choose 'on', 'on_or_after', or rising brackets such as '1-3,4-6,7-12'."
+        raise ParameterError(msg)
+    return dict(pairs)
+
+
+def read_spans(data: DataSet, source: str, period: str, *, segment_by: str = "") -> Spans:
+    """Read a source as spans of active periods, one per row."""
+    check_choice("source", source, SOURCES)
+    if source == "customers" and "customers" in data.tables and not data.has_dates("customers"):
+        msg = "customers holds tenures, not dates, so there are no cohorts. Use tenure_curve."
+        raise DataError(msg)
+    table, as_of = data.table(source), observed(data)
+    complete, current = last_complete(as_of, period), ordinal(as_of, period)
+    lo = period_ordinal(table[MOMENT[source]].cast("date"), period)
+    if source in CONTRACTUAL:
+        end = table.ended_on if source == "subscriptions" else table.churned_on
+        # an end inside a period (exclusive) leaves its last day uncovered; a running one covers all so far
+        hi = (period_ordinal(end, period) - 1).fill_null(current)
+    else:
+        hi = lo
+    first = data.statistics[source]["first"]
+    if first is None:
+        msg = f"{source} has no rows up to {as_of}. Choose a later as_of, or a wider where."
+        raise DataError(msg)
+    lowest = ordinal(date.fromisoformat(first), period)
+    earliest = max(lowest, first_whole(data.observed_from, period)) if data.observed_from else lowest
+    rows = table.select(customer_id=table.customer_id, lo=lo, hi=hi)
+    return Spans(rows, period, lowest, complete, current, earliest, data, source, segment_by)
+
+
+def refuse_nobody(counted: pd.DataFrame, spans: Spans) -> None:
+    """Refuse a reduction in which no cohort is left.
+
+    Raises
+    ------
+    DataError
+        Names the source and, where it is the cause, ``observed_from``.
+    """
+    if counted.empty:
+        since = f" from observed_from {spans.data.observed_from} on" if spans.data.observed_from else ""
+        msg = f"No cohort of {spans.source} began{since} up to {spans.data.as_of}. Check these days, or widen where."
+        raise DataError(msg)
+
+
+def per_customer(spans: Spans, **measures: ir.Value) -> ir.Table:
+    """One row per customer: cohort, segment and the measures, over its rows."""
+    rows = spans.table
+    each = rows.group_by("customer_id").aggregate(cohort=rows.lo.min(), **measures)
+    if spans.earliest > spans.lowest:
+        each = each.filter(each.cohort >= spans.earliest)
+    return with_segment(each, spans.data, spans.segment_by)
+
+
+def _count_lasts(spans: Spans) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Retained on or after: as many as have their last active period there or later."""
+    rows = spans.table  # a row that covers no period's end has hi before lo
+    each = per_customer(spans, last=rows.hi.max(where=rows.hi >= rows.lo).fill_null(spans.lowest - 1))
+    lasts = each.group_by([*KEY, "last"]).aggregate(n_customers=each.count()).execute()
+    sizes = lasts.groupby(KEY, as_index=False)["n_customers"].sum()
+    wide = lasts.pivot_table(index=KEY, columns="last", values="n_customers", aggfunc="sum", fill_value=0)
+    every = range(spans.lowest - 1, spans.current + 1)
+    return sizes, _long(wide.reindex(columns=every, fill_value=0).iloc[:, ::-1].cumsum(axis=1))
+
+
+def _words(spans: Spans) -> dict[str, ir.IntegerValue]:
+    """Masks of the active periods, 62 to a word; none where the engine lacks them or rows are cheaper."""
+    n_words = -(-(spans.current - spans.lowest + 1) // BITS)
+    most = MAX_WORDS if spans.source in CONTRACTUAL else MAX_WORDS // 5
+    if n_words > most or not ibis.get_backend(spans.table).has_operation(ops.BitOr):
+        return {}
+    return {f"w{j}": _mask(spans, spans.lowest + j * BITS).bit_or() for j in range(n_words)}
+
+
+def _count_periods(spans: Spans) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Retained in the period itself: by bit masks where the engine has them, else by distinct rows."""
+    words = _words(spans)
+    if not words:
+        return _count_buckets(spans, {})
+    each = per_customer(spans, **words)
+    width = spans.current - spans.lowest + 1
+    bits = {str(spans.lowest + i): _bit(each[f"w{i // BITS}"], i % BITS).sum() for i in range(width)}
+    wide = each.group_by(KEY).aggregate(n_customers=each.count(), **bits).execute()
+    return wide[[*KEY, "n_customers"]], _long(wide.drop(columns="n_customers").set_index(KEY))
+
+
+def active_periods(spans: Spans, age: int) -> pd.DataFrame:
+    """Sum up, per cohort, x: in how many of its first periods, 1 to ``age``, a customer was active.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by cohort (first day): ``n`` (customers), ``x`` (Σx) and ``xx`` (Σx²).
+    """
+    words = _words(spans)
+    if words:
+        each = per_customer(spans, **words)
+        later = [each.cohort + k - spans.lowest for k in range(1, age + 1)]
+        hits = [
+            ibis.ifelse(at // BITS == j, _bit(each[f"w{j}"], at % BITS), 0) for at in later for j in range(len(words))
+        ]
+        each = each.mutate(x=reduce(add, hits))
+    else:
+        active = _distinct(spans).filter(_["at"].between(_.cohort + 1, _.cohort + age))
+        x = active.group_by("customer_id").aggregate(x=active.count())
+        joined = per_customer(spans).left_join(x, "customer_id")
+        each = joined.select("cohort", x=joined.x.fill_null(0))
+    sums = each.group_by("cohort").aggregate(n=each.count(), x=each.x.sum(), xx=(each.x * each.x).sum()).execute()
+    days = [pd.Timestamp(period_start(int(c), spans.period)) for c in sums.pop("cohort")]
+    return sums.astype(float).set_index(pd.DatetimeIndex(days)).sort_index()
+
+
+def _mask(spans: Spans, base: int) -> ir.IntegerValue:
+    """Bits lo to hi of the word that begins at ``base``: 2^(hi + 1) − 2^lo, both kept inside the word."""
+    one, rows = ibis.literal(1, "int64"), spans.table
+    if spans.source not in CONTRACTUAL and spans.current - spans.lowest < BITS:
+        return one << (rows.lo - base)  # an event is one bit, and one word holds them all
+    lo, end = (ibis.greatest(ibis.least(k - base, BITS), 0) for k in (rows.lo, rows.hi + 1))
+    return (one << end) - (one << lo)
+
+
+def _bit(word: ir.IntegerValue, position: Any) -> ir.IntegerValue:
+    return (word >> position) & ibis.literal(1, "int64")
+
+
+def _distinct(spans: Spans) -> ir.Table:
+    """List each customer once per active period (``at``), with its cohort and segment, on any engine."""
+    rows = spans.table
+    if spans.source in CONTRACTUAL:
+        spine = ibis.memtable({"at": np.arange(spans.lowest, spans.current + 1)})
+        rows = rows.join(spine, (rows.lo <= spine["at"]) & (rows.hi >= spine["at"]))
+    else:
+        rows = rows.mutate(at=rows.lo)
+    return rows.select("customer_id", "at").distinct().join(per_customer(spans), "customer_id").select(
+        "customer_id", "at", *KEY
+    )  # fmt: skip
+
+
+def _count_buckets(spans: Spans, brackets: dict[int, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Count the portable way: each customer once per period, or once per bracket."""
+    active, each = _distinct(spans), per_customer(spans)
+    if brackets:
+        index = active["at"] - active.cohort
+        inside = [((index >= a) & (index <= b), a + active.cohort) for a, b in brackets.items()]
+        active = active.mutate(at=ibis.cases(*inside))
+        active = active.filter(active["at"].notnull()).distinct()
+    sizes = each.group_by(KEY).aggregate(n_customers=each.count()).execute()
+    return sizes, active.group_by([*KEY, "at"]).aggregate(n_retained=active.count()).execute()
+
+
+def _long(wide: pd.DataFrame) -> pd.DataFrame:
+    wide.columns = wide.columns.astype("int64")
+    return wide.rename_axis(columns="at").melt(ignore_index=False, value_name="n_retained").reset_index()
+
+
+def _grid(
+    sizes: pd.DataFrame, counted: pd.DataFrame, indices: list[int], brackets: dict[int, int], spans: Spans
+) -> pd.DataFrame:
+    """Every cohort crossed with every period that has begun; counts missing where it is not over."""
+    grid = sizes.merge(pd.DataFrame({"period_index": indices}), how="cross")
+    grid["at"] = grid["cohort"] + grid["period_index"]
+    grid = grid[grid["at"] <= spans.current]
+    grid = grid.merge(counted, on=[*KEY, "at"], how="left")
+    end = grid["cohort"] + grid["period_index"].map(brackets) if brackets else grid["at"]
+    n = grid["n_retained"].fillna(0).astype("Int64")
+    grid["n_retained"] = n.where(end <= spans.complete)
+    grid["cohort"] = [pd.Timestamp(period_start(int(c), spans.period)) for c in grid["cohort"]]
+    return grid[[*KEY, "period_index", "n_customers", "n_retained"]]
+
+
+def _rates(grid: pd.DataFrame) -> pd.DataFrame:
+    n, retained = (
+        grid["n_customers"].astype(float),
+        grid["n_retained"].astype("float64").to_numpy(),
+    )
+    interval = wilson(retained, n)
+    return grid.assign(
+        retention_rate=retained / np.where(n > 0, n, np.nan), ci_lower=interval.lower, ci_upper=interval.upper
+    )
+
+
+def retention_curve(triangle: pd.DataFrame) -> pd.DataFrame:
+    """Pool a triangle over its cohorts: counts are added over the cohorts that have reached the period.
+
+    Parameters
+    ----------
+    triangle
+        As from :func:`retention`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``period_index``, ``n_customers`` (of the cohorts that have reached it),
+        ``n_retained``, ``retention_rate`` (0–1), ``ci_lower``, ``ci_upper`` (95 % Wilson score).
+
+    Examples
+    --------
+    2 of 10 and 0 of 100 are 1.8 %, not the 10 % that a mean of cohorts gives.
+
+    >>> cells = pd.DataFrame({"segment": "All", "period_index": 1, "n_customers": [10, 100], "n_retained": [2, 0]})
+    >>> round(float(retention_curve(cells)["retention_rate"].iloc[0]), 4)
+    0.0182
+    """
+    reached = triangle[triangle["n_retained"].notna()]
+    pooled = reached.groupby(["segment", "period_index"], as_index=False, sort=False)[
+        ["n_customers", "n_retained"]
+    ].sum()
+    order = {s: i for i, s in enumerate(dict.fromkeys(triangle["segment"]))}
+    pooled = pooled.sort_values(
+        ["segment", "period_index"],
+        key=lambda c: c.map(order) if c.name == "segment" else c,
+        ignore_index=True,
+    )
+    return _rates(pooled)
+
+
+def by_cohort_year(triangle: pd.DataFrame) -> pd.DataFrame:
+    """Make the year in which a cohort began its segment, so that curves can be drawn by year.
+
+    Parameters
+    ----------
+    triangle
+        As from :func:`retention`; only the rows of ``All`` are used.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same columns; ``segment`` holds the year as text.
+    """
+    whole = triangle[triangle["segment"] == "All"]
+    return whole.assign(segment=whole["cohort"].dt.year.astype(str))
+
+
+def tenure_curve(data: DataSet, *, segment_by: str = "", max_periods: int = 24) -> pd.DataFrame:
+    """Share of customers still here by months of tenure, where the data know tenures and no dates.
+
+    Parameters
+    ----------
+    data
+        With ``customers`` in the tenure form (``tenure_months``, ``churned``).
+    segment_by, max_periods
+        As in :func:`retention`; periods are months of tenure.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`retention_curve`. ``n_customers`` are at risk in that month,
+        ``n_retained`` of them did not leave in it, and ``retention_rate`` is the Kaplan–Meier share of
+        the start, because customers still here count only up to their tenure. Bounds as in
+        :func:`cslib.stats.survival.survival_at`.
+
+    Raises
+    ------
+    DataError
+        ``customers`` is missing or holds dates.
+    """
+    if "tenure_months" not in data.table("customers").columns:
+        msg = "customers holds dates, not tenures. Use retention(data, source='customers')."
+        raise DataError(msg)
+    counts = lifetimes(data, segment_by=segment_by)
+    curve = survival_curve(counts.assign(duration_months=np.floor(counts["duration_months"])))
+    at = survival_at(curve, range(max_periods + 1))
+    at = at[at["n_at_risk"] > 0]
+    left = at.merge(curve, on=["segment", "duration_months"], how="left")["n_events"].fillna(0).to_numpy(int)
+    return pd.DataFrame(
+        {
+            "segment": at["segment"],
+            "period_index": at["duration_months"].astype(int),
+            "n_customers": at["n_at_risk"],
+            "n_retained": at["n_at_risk"] - left,
+            "retention_rate": at["survival"],
+            "ci_lower": at["ci_lower"],
+            "ci_upper": at["ci_upper"],
+        }
+    ).reset_index(drop=True)
+
+
+def compare_cohorts(data: DataSet, *, source: str = "", period: str = "month", max_shared_age: int = 0) -> pd.DataFrame:
+    """Test whether newer cohorts are retained differently from older ones.
+
+    Parameters
+    ----------
+    data, source, period
+        As in :func:`cslib.retention.cohorts.retention`; retained always means ``on``.
+    max_shared_age
+        Cohorts are compared over their first periods only, so that all had the same time: up to this many
+        (by default about half a year: 30 days, 12 weeks, 6 months, 2 quarters or 1 year), or half the
+        observed span where that is shorter. Cohorts younger than that stand aside.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row each for ``all cohorts``, ``newer half`` and ``newest cohort`` (against all older ones):
+        ``comparison``, ``cohort`` (first of the newer ones), ``n_cohorts``, ``n_too_young``,
+        ``shared_age`` (periods), ``test``, ``statistic``, ``df``, ``p_value``, ``p_adjusted`` (Holm over
+        the rows), ``periods_difference`` (mean periods retained of the shared ones, newer less older),
+        ``n_newer``, ``n_older``, ``rate_newer``, ``rate_older`` (retained at the shared age,
+        0–1), ``difference``, ``ci_lower``, ``ci_upper`` (of that difference alone; 95 % Newcombe). Empty
+        with fewer than two cohorts old enough.
+
+    Notes
+    -----
+    With declared churn (a ``customers`` table) a log-rank test on the periods until the customer leaves for
+    good. Otherwise, because activity comes and goes and a pause at the right edge looks like a loss, the mean
+    number of retained periods per customer is compared (chi-squared, one-way analysis of variance on
+    customers). The test speaks of all periods up to the shared age, the difference of the last one. Cohorts
+    too small for a test are joined with the next. A first quarter or year that the data do not cover from its
+    beginning is left out: its customers had less time in it. Orders or usage cut off at a date make old
+    customers look like the first cohorts: give ``observed_from`` then.
+    """
+    source = source or default_source(data)
+    spans = read_spans(data, source, period)
+    most = max_shared_age or SHARED_AGES[period]
+    shown, too_young = _shared(retention(data, source=source, period=period, max_periods=most), data, spans, most)
+    age = int(shown.columns[-1])
+    merged = _merge(shown, shown)
+    groups = _groups(list(merged.index)) if len(merged) > 1 and age > 0 else {}
+    tests = _tests(data, spans, shown, groups)
+    rows = [
+        {"comparison": name, "cohort": min(newer), "n_cohorts": len(merged), "n_too_young": too_young}
+        | {"shared_age": age, **tests[name], **_difference(merged, newer, age)}
+        for name, newer in groups.items()
+    ]
+    result = pd.DataFrame(rows, columns=COMPARISON)
+    return result.assign(p_adjusted=holm(result["p_value"]))
+
+
+def empty_comparison() -> pd.DataFrame:
+    """Return a comparison without rows, for data that know no cohorts."""
+    return pd.DataFrame(columns=COMPARISON)
+
+
+def _tests(
+    data: DataSet, spans: Spans, shown: pd.DataFrame, groups: dict[str, list[pd.Timestamp]]
+) -> dict[str, dict[str, object]]:
+    """Test each group of newer cohorts against the older ones over all shared periods."""
+    age = int(shown.columns[-1])
+    if not groups:
+        return {}
+    if not _declared(data, spans.source):
+        sums = _merge(active_periods(spans, age).reindex(shown.index), shown)
+        return {name: _means(sums, newer) for name, newer in groups.items()}
+    left = shown
+    if spans.source == "subscriptions":
+        churn = retention(data, source="customers", period=spans.period, max_periods=age)
+        left = _wide(churn, age).reindex(shown.index).dropna()
+    left = _merge(left, shown)
+    return {name: _log_rank(left, newer) for name, newer in groups.items()}
+
+
+def _declared(data: DataSet, source: str) -> bool:
+    """Tell whether the data declare who left; a derived churn knows with hindsight who only paused."""
+    return source in CONTRACTUAL and data.has_dates("customers") and "customers" not in data.derived
+
+
+def _starts(shown: pd.DataFrame) -> pd.Series[Any]:
+    """Join cohorts too small to be tested with the next ones; give each the first day of its group.
+
+    A chi-squared test wants about five expected losses, and some twenty customers, in every group.
+    """
+    lost = float((shown[-1] - shown[shown.columns[-1]]).sum())
+    need = max(SMALLEST, EXPECTED * float(shown[-1].sum()) / lost if lost else 0.0)
+    starts, start, size = [], None, 0.0
+    for day, n in shown[-1].items():
+        start = day if start is None else start
+        starts.append(start)
+        size += n
+        if size >= need:
+            start, size = None, 0.0
+    if start is not None:  # the newest are too few by themselves
+        whole = [s for s in starts if s != start]
+        starts = [whole[-1] if whole and s == start else s for s in starts]
+    return pd.Series(starts, index=shown.index)
+
+
+def _merge(table: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
+    return table.groupby(_starts(shown).reindex(table.index)).sum()
+
+
+def _wide(triangle: pd.DataFrame, age: int) -> pd.DataFrame:
+    """Retained by cohort and period up to an age, sizes in column −1."""
+    wide = triangle.pivot(index="cohort", columns="period_index", values="n_retained").astype(float)
+    wide.insert(0, -1, triangle.groupby("cohort")["n_customers"].first())
+    return wide.reindex(columns=range(-1, age + 1))
+
+
+def _shared(triangle: pd.DataFrame, data: DataSet, spans: Spans, most: int) -> tuple[pd.DataFrame, int]:
+    """Cut a triangle to the cohorts that reached the shared age, and count those too young."""
+    oldest = spans.complete - ordinal(triangle["cohort"].min().date(), spans.period)
+    age = max(0, min(most, max(oldest // 2, 1)))
+    wide = _wide(triangle, age)
+    begun = date.fromisoformat(data.statistics[spans.source]["first"])
+    late_start = ordinal(begun, "month") > ordinal(period_start(spans.lowest, spans.period), "month")
+    if spans.period in ("quarter", "year") and late_start:
+        wide = wide[wide.index > pd.Timestamp(period_start(spans.lowest, spans.period))]
+    old_enough = wide.dropna()
+    return old_enough, len(wide) - len(old_enough)
+
+
+def _groups(cohorts: list[pd.Timestamp]) -> dict[str, list[pd.Timestamp]]:
+    half = cohorts[len(cohorts) // 2 :]
+    groups = {"all cohorts": cohorts, "newer half": half, "newest cohort": cohorts[-1:]}
+    return groups if len(half) > 1 else {"newest cohort": cohorts[-1:]}
+
+
+def _split(table: pd.DataFrame, newer: list[pd.Timestamp]) -> pd.DataFrame:
+    """Every cohort a row of its own, or two rows: older and newer."""
+    of_newer = table.index.isin(newer)
+    return table if of_newer.all() else table.groupby(of_newer).sum()
+
+
+def _log_rank(table: pd.DataFrame, newer: list[pd.Timestamp]) -> dict[str, object]:
+    left = _split(table, newer).to_numpy(float)
+    result = log_rank(left[:, :-1], left[:, :-1] - left[:, 1:])
+    return {"test": "log-rank", "statistic": result.statistic, "df": result.df, "p_value": result.p_value}
+
+
+def _means(sums: pd.DataFrame, newer: list[pd.Timestamp]) -> dict[str, object]:
+    groups = _split(sums, newer)
+    n, x, xx = (groups[c].to_numpy(float) for c in ("n", "x", "xx"))
+    within = float((xx - x**2 / n).sum() / max(n.sum() - len(n), 1))
+    between = float((n * (x / n - x.sum() / n.sum()) ** 2).sum())
+    statistic, df = (between / within if within > 0 else np.nan), len(n) - 1
+    p = float(chdtrc(df, statistic)) if within > 0 else np.nan
+    return {"test": "mean retained periods", "statistic": statistic, "df": df, "p_value": p}
+
+
+def _difference(table: pd.DataFrame, newer: list[pd.Timestamp], age: int) -> dict[str, object]:
+    if len(newer) == len(table):
+        return {}
+    older, new = _split(table, newer)[[age, -1]].to_numpy(float)
+    stayed = _split(table, newer)[list(range(1, age + 1))].sum(axis=1).to_numpy(float)
+    interval = newcombe((new[0], older[0]), (new[1], older[1]))
+    return {
+        "periods_difference": stayed[1] / new[1] - stayed[0] / older[1],
+        "n_newer": int(new[1]),
+        "n_older": int(older[1]),
+        "rate_newer": new[0] / new[1],
+        "rate_older": older[0] / older[1],
+        "difference": new[0] / new[1] - older[0] / older[1],
+        "ci_lower": float(interval.lower),
+        "ci_upper": float(interval.upper),
+    }

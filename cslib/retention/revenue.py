@@ -1,0 +1,157 @@
+"""What the MRR of a cohort becomes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from cslib.data.calendar import period_start
+from cslib.data.customers import MINOR_UNITS, mrr_steps, summed_changes, with_all, with_segment
+from cslib.data.dataset import DataSet
+from cslib.retention.cohorts import KEY, Spans, read_spans, refuse_nobody
+from cslib.stats.intervals import ratio_of_sums
+
+__all__ = ["net_and_gross", "net_by_segment", "revenue_curve", "revenue_retention"]
+
+# of each customer: x its MRR at the end of its first period, y its MRR now, z the same but at most x
+PRODUCTS: Final = ("xx", "yy", "zz", "xy", "xz")
+SUMS: Final = ["n", "x", "y", "z", *PRODUCTS]
+
+
+def revenue_retention(
+    data: DataSet, *, segment_by: str = "", period: str = "month", max_periods: int = 24
+) -> pd.DataFrame:
+    """Net and gross revenue retention of each cohort, from ``subscriptions``.
+
+    Parameters
+    ----------
+    data, segment_by, period, max_periods
+        As in :func:`cslib.retention.cohorts.retention`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``cohort``, ``period_index``, ``mrr_start`` (MRR at the end of the cohort's first
+        period), ``mrr`` (at the end of this one; missing where it is not fully observed),
+        ``net_retention`` (mrr / mrr_start, may exceed 1), ``gross_retention`` (each customer's MRR
+        counted up to its start, 0–1). Without MRR at the start the rates are missing.
+
+    Raises
+    ------
+    DataError
+        There is no ``subscriptions``.
+    """
+    levels = _levels(data, segment_by, period, max_periods)
+    start = levels["x"].where(levels["x"] > 0)
+    levels = levels.assign(
+        mrr_start=levels["x"], net_retention=levels["y"] / start, gross_retention=levels["z"] / start
+    )
+    levels = levels.rename(columns={"y": "mrr"})
+    return levels[[*KEY, "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"]]
+
+
+def revenue_curve(data: DataSet, *, segment_by: str = "", period: str = "month", max_periods: int = 24) -> pd.DataFrame:
+    """Revenue retention pooled over the cohorts that have reached a period, with intervals.
+
+    Parameters
+    ----------
+    data, segment_by, period, max_periods
+        As in :func:`cslib.retention.cohorts.retention`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``period_index``, ``n_customers`` (of the cohorts that have reached it, those lost
+        within the first period included), ``mrr_start``, ``mrr`` (sums), ``net_retention``,
+        ``net_ci_lower``, ``net_ci_upper``, ``gross_retention``, ``gross_ci_lower``, ``gross_ci_upper``
+        (ratios of sums, 95 % by the delta method over customers).
+
+    Raises
+    ------
+    DataError
+        There is no ``subscriptions``.
+    """
+    levels = _levels(data, segment_by, period, max_periods).dropna(subset="y")
+    sums = levels.groupby(["segment", "period_index"], sort=False)[SUMS].sum().reset_index()
+    start = sums["x"].where(sums["x"] > 0)
+    curve = sums[["segment", "period_index"]].assign(
+        n_customers=sums["n"].astype(int), mrr_start=sums["x"], mrr=sums["y"]
+    )
+    for name, value in (("net", "y"), ("gross", "z")):
+        squares = (sums["xx"], sums[value * 2], sums[f"x{value}"])
+        interval = ratio_of_sums(sums["x"], sums[value], squares=squares, n=sums["n"])
+        curve[f"{name}_retention"] = sums[value] / start
+        curve[f"{name}_ci_lower"] = np.maximum(interval.lower, 0)
+        curve[f"{name}_ci_upper"] = interval.upper if name == "net" else np.minimum(interval.upper, 1)
+    return curve
+
+
+def _changes(steps: ir.Table, segment_by: str, data: DataSet) -> pd.DataFrame:
+    """Sum, per segment, cohort and period, the change of every measure; levels are cumulated sums."""
+    scale = float(MINOR_UNITS)
+    money = steps.mutate(
+        cohort=steps["first"], n=ibis.literal(1), x=steps.cents_first, y=steps.cents,
+        z=ibis.least(steps.cents, steps.cents_first),
+    )  # fmt: skip
+    products = {f"{a}{b}": (money[a] / scale) * (money[b] / scale) for a, b in PRODUCTS}
+    measures = with_segment(money.mutate(**products), data, segment_by)
+    return summed_changes(measures, SUMS, [*KEY, "step"])
+
+
+def _levels(data: DataSet, segment_by: str, period: str, max_periods: int) -> pd.DataFrame:
+    """Every measure per segment, cohort and period begun; missing where it is not fully observed."""
+    spans = read_spans(data, "subscriptions", period)
+    steps = mrr_steps(data, period).filter(ibis._["first"] >= spans.earliest)
+    changes = with_all(_changes(steps, segment_by, data).rename(columns={"step": "at"}))
+    refuse_nobody(changes, spans)
+    parts = [_level(own, spans, max_periods) for _, own in changes.groupby(KEY, sort=False)]
+    levels = pd.concat(parts, ignore_index=True)
+    levels["cohort"] = [pd.Timestamp(period_start(int(c), period)) for c in levels["cohort"]]
+    levels[["x", "y", "z"]] /= MINOR_UNITS
+    return levels
+
+
+def _level(own: pd.DataFrame, spans: Spans, max_periods: int) -> pd.DataFrame:
+    cohort = int(own["cohort"].iloc[0])
+    at = np.arange(cohort, min(spans.current, cohort + max_periods) + 1)
+    level = own.set_index("at")[SUMS].astype(float).reindex(at, fill_value=0).cumsum()
+    level.loc[at > spans.complete, [m for m in SUMS if m not in ("n", "x", "xx")]] = np.nan
+    return level.reset_index(drop=True).assign(segment=own["segment"].iloc[0], cohort=cohort, period_index=at - cohort)
+
+
+def net_and_gross(table: pd.DataFrame, *, x: str = "period_index") -> pd.DataFrame:
+    """Lay net and gross retention of the whole one under the other, to be drawn as two lines.
+
+    Parameters
+    ----------
+    table
+        As from :func:`revenue_curve`, or from :func:`trailing` with ``x="month"``.
+    x
+        The column to draw over.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment`` (``net`` or ``gross``), the column ``x``, ``n_customers``, ``share`` (of the first MRR),
+        ``ci_lower``, ``ci_upper``.
+    """
+    whole = table[table["segment"] == "All"]
+    return pd.concat([_measure(whole, m, x).assign(segment=m) for m in ("net", "gross")], ignore_index=True)
+
+
+def net_by_segment(table: pd.DataFrame, *, x: str = "period_index") -> pd.DataFrame:
+    """Net retention of every segment, to be drawn as one line each; columns as :func:`net_and_gross`."""
+    return _measure(table, "net", x)
+
+
+def _measure(table: pd.DataFrame, name: str, x: str) -> pd.DataFrame:
+    short = {"net": "nrr", "gross": "grr"}[name]
+    columns = {
+        f"{n}{end}": to for n in (name, short) for end, to in (("_ci_lower", "ci_lower"), ("_ci_upper", "ci_upper"))
+    }
+    renamed = table.rename(columns=columns | {f"{name}_retention": "share", short: "share", "n_opening": "n_customers"})
+    return renamed[["segment", x, "n_customers", "share", "ci_lower", "ci_upper"]]

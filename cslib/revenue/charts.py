@@ -1,0 +1,182 @@
+"""Charts of revenue: movements as a waterfall and over time, and MRR by the year customers came."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, cohort_label, new_axes, nice_step, require
+from cslib.show.formats import format_value
+
+__all__ = ["layer_cake", "movement_bars", "waterfall_chart"]
+
+COLOURS: Final = {
+    "new": PALETTE[0],
+    "reactivation": PALETTE[5],
+    "expansion": PALETTE[6],
+    "contraction": PALETTE[3],
+    "churn": PALETTE[1],
+}
+TOTAL: Final = MUTED
+
+
+def _money_axis(axes: Axes, low: float, high: float, currency: str) -> None:
+    """Give the axis of amounts its limits and round ticks, one unit where there is nothing to show."""
+    if not high > low:
+        low, high = low - (low != 0), low + 1
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(MultipleLocator(nice_step(high - low, 6, 1e-9)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: format_value(v, "money", currency)))
+    axes.grid(axis="y", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0)
+
+
+@mpl.rc_context(STYLE)
+def waterfall_chart(steps: pd.DataFrame, *, currency: str = "") -> Axes:
+    """Draw how MRR came from its opening to its closing.
+
+    Parameters
+    ----------
+    steps
+        ``step`` (opening, movements, closing), ``amount``, ``start`` and ``end`` of each bar.
+    currency
+        Code before the amounts.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axis does not start at 0 where the movements would be too small to see; the bars of opening and closing
+        are cut there.
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, or there are no rows.
+    """
+    require(steps, "step", "amount", "start", "end")
+    axes = new_axes(3.6)
+    moving = steps.iloc[1:-1]
+    ends = np.append(moving[["start", "end"]].to_numpy(float).ravel(), steps[["amount"]].iloc[[0, -1]].to_numpy(float))
+    low, high = float(ends.min()), float(ends.max())
+    floor = max(low - 0.35 * (high - low), 0.0) if low > 0.5 * high else 0.0
+    at = np.arange(len(steps))
+    start, end = steps["start"].to_numpy(float).clip(floor), steps["end"].to_numpy(float)
+    colours = [COLOURS.get(step, TOTAL) for step in steps["step"]]
+    axes.bar(at, end - start, bottom=start, width=0.62, color=colours)
+    for i in at[:-1]:
+        level = end[i]
+        axes.plot([i + 0.31, i + 0.69], [level, level], color=MUTED, linewidth=0.9)
+    room = 0.02 * (high - floor)
+    for i, amount in zip(at, steps["amount"], strict=True):
+        sign = "+" if colours[i] != TOTAL and amount > 0 else ""
+        top = float(max(start[i], end[i])) + room
+        axes.text(
+            float(i), top, sign + format_value(amount, "money"), ha="center", va="bottom", color=INK, fontsize=9.5
+        )
+    axes.set_xticks(at, list(steps["step"]))
+    _money_axis(axes, floor, high + 0.1 * (high - floor), currency)
+    if floor:
+        axes.set_title(
+            f"the axis starts at {format_value(floor, 'money', currency)}", loc="left", fontsize=9.5, color=MUTED
+        )
+    return axes
+
+
+@mpl.rc_context(STYLE)
+def movement_bars(moved: pd.DataFrame, *, currency: str = "", most: int = 36) -> Axes:
+    """Draw what was won above and what was lost below the line, month by month, and the difference as a point.
+
+    Parameters
+    ----------
+    moved
+        ``month``, and the five movements.
+    currency
+        Code before the amounts.
+    most
+        How many of the last months to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, or there are no rows.
+    """
+    require(moved, "month", *COLOURS)
+    rows = moved.tail(most)
+    axes, at = new_axes(3.8), np.arange(len(rows))
+    for kinds in (("new", "expansion", "reactivation"), ("churn", "contraction")):
+        bottom = np.zeros(len(rows))
+        for kind in kinds:
+            amount = rows[kind].to_numpy(float)
+            axes.bar(
+                at, amount, bottom=bottom, width=0.8, color=COLOURS[kind], edgecolor=GROUND, linewidth=0.5, label=kind
+            )
+            bottom += amount
+    net = rows[list(COLOURS)].sum(axis=1).to_numpy(float)
+    axes.plot(at, net, "o", color=INK, markersize=4.5, label="net")
+    axes.axhline(0, color=MUTED, linewidth=1)
+    _months_below(axes, rows["month"])
+    low, high = axes.get_ylim()
+    _money_axis(axes, low, high, currency)
+    style: Any = {"ncols": 6, "frameon": False, "loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0}
+    axes.legend(handlelength=0.9, handletextpad=0.4, columnspacing=1.2, fontsize=9.5, labelcolor=MUTED, **style)
+    return axes
+
+
+def _months_below(axes: Axes, months: pd.Series[Any]) -> None:
+    every = max(int(np.ceil(len(months) / 9)), 1)
+    first = next((i for i, day in enumerate(months) if day.month == 1), 0) % every
+    places = range(first, len(months), every)
+    axes.set_xticks(list(places), [cohort_label(months.iloc[i], "month") for i in places])
+
+
+@mpl.rc_context(STYLE)
+def layer_cake(layers: pd.DataFrame, *, currency: str = "") -> Axes:
+    """Draw MRR as layers, one per year in which customers came, the oldest at the bottom.
+
+    Parameters
+    ----------
+    layers
+        ``cohort`` (text), ``month``, ``mrr``; at most eight cohorts, older ones are drawn together.
+    currency
+        Code before the amounts.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, or there are no rows.
+    """
+    require(layers, "cohort", "month", "mrr")
+    wide = layers.pivot(index="month", columns="cohort", values="mrr").fillna(0.0).sort_index(axis=1)
+    if wide.shape[1] > len(PALETTE):
+        early = wide.iloc[:, : wide.shape[1] - len(PALETTE) + 1]
+        wide = pd.concat([early.sum(axis=1).rename(f"until {early.columns[-1]}"), wide.drop(columns=early)], axis=1)
+    axes, at = new_axes(3.8), np.arange(len(wide))
+    axes.stackplot(at, wide.to_numpy(float).T, colors=PALETTE[: wide.shape[1]], edgecolor=GROUND, linewidth=0.6)
+    top = wide.to_numpy(float).cumsum(axis=1)
+    height = top[-1, -1] if top[-1, -1] > 0 else 1.0
+    for i, name in enumerate(wide.columns):
+        lower = top[-1, i - 1] if i else 0.0
+        if top[-1, i] - lower >= 0.035 * height:
+            middle = (top[-1, i] + lower) / 2
+            axes.annotate(
+                str(name), (at[-1], middle), (6, 0), textcoords="offset points", va="center",
+                color=PALETTE[i], fontweight="bold", annotation_clip=False,
+            )  # fmt: skip
+    axes.set_xlim(0, max(len(wide) - 1, 1))
+    _months_below(axes, pd.Series(wide.index))
+    _money_axis(axes, 0.0, 1.02 * float(top.max()), currency)
+    return axes

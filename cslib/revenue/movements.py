@@ -1,0 +1,404 @@
+"""Monthly movements of MRR: what was won, grown, shrunk, lost and won back, to the cent.
+
+The engine sums, per segment and period, the steps of every customer's MRR; levels and rates follow from these sums.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from cslib.data.calendar import first_whole, last_complete, monthly, observed, ordinal, period_start
+from cslib.data.customers import MINOR_UNITS, mrr_steps, summed_changes, with_all, with_segment
+from cslib.data.dataset import DataSet
+from cslib.errors import DataError
+from cslib.stats.intervals import Interval, grown_of_sums, kept_of_sums, ratio_of_sums, wilson, z_value
+
+__all__ = ["KINDS", "conventions", "layers", "movements", "trailing", "waterfall"]
+
+KINDS: Final = ("new", "reactivation", "expansion", "contraction", "churn")
+COUNTED: Final = {"new": "n_new", "reactivation": "n_reactivated", "churn": "n_churned"}
+COUNTS: Final = ("n_opening", "n_closing", *COUNTED.values())
+AMOUNTS: Final = ("opening", *KINDS, "closing")
+COLUMNS: Final = [
+    *("segment", "month", "opening", "new", "expansion", "contraction", "churn", "reactivation", "closing"),
+    *("n_opening", "n_new", "n_churned", "n_reactivated", "n_closing", "nrr", "nrr_ci_lower", "nrr_ci_upper"),
+    *("grr", "grr_ci_lower", "grr_ci_upper", "quick_ratio", "arpa", "logo_churn_rate"),
+    *("logo_churn_ci_lower", "logo_churn_ci_upper"),
+    *("quick_ratio_ci_lower", "quick_ratio_ci_upper", "arpa_ci_lower", "arpa_ci_upper"),
+]
+
+
+def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.DataFrame:
+    """NRR, GRR and customer retention over the months before the end of every month.
+
+    Parameters
+    ----------
+    data
+        With ``subscriptions``.
+    segment_by
+        A column; empty for the whole only.
+    months
+        How far back the opening lies.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment`` (``All`` first), ``month`` (first day; from the first with a whole span behind it), ``n_opening``
+        (customers who paid ``months`` earlier), ``n_kept`` (who pay now, too), ``opening`` (their MRR then), ``mrr``
+        (their MRR now), ``nrr``, ``nrr_ci_lower``, ``nrr_ci_upper`` (mrr / opening), ``grr``, ``grr_ci_lower``,
+        ``grr_ci_upper`` (each counted up to its MRR then), ``customer_retention``, ``customer_retention_ci_lower``,
+        ``customer_retention_ci_upper``.
+
+    Raises
+    ------
+    DataError
+        There is no ``subscriptions``.
+
+    Notes
+    -----
+    Of each customer, MRR then and now change at few steps: the sums over all customers are cumulated changes at these.
+    """
+    steps = mrr_steps(data, "month")
+    order = ibis.window(group_by="customer_id", order_by="step")
+    change = steps.cents - steps.cents.lag().over(order).fill_null(0)
+    now = steps.select("customer_id", "step", now=change, then=ibis.literal(0, "int64"))
+    then = now.select("customer_id", step=now.step + months, now=ibis.literal(0, "int64"), then=now.now)
+    both = now.union(then).group_by(["customer_id", "step"]).aggregate(now=ibis._.now.sum(), then=ibis._.then.sum())
+    running = ibis.cumulative_window(group_by="customer_id", order_by="step")
+    levels = both.select("customer_id", "step", **{c: both[c].sum().over(running) for c in ("then", "now")})
+    x, y = (levels[c] / float(MINOR_UNITS) for c in ("then", "now"))
+    present, least = x > 0, ibis.least(x, y)
+    values = {"n": 1.0, "kept": (y > 0).cast("float64"), "x": x, "y": y, "z": least}
+    values |= {"xx": x * x, "yy": y * y, "xy": x * y}
+    measured = levels.select("customer_id", "step", **{k: ibis.ifelse(present, v, 0.0) for k, v in values.items()})
+    sums = with_all(
+        summed_changes(with_segment(measured, data, segment_by), list(values), ["segment", "step"]).rename(
+            columns={"step": "at"}
+        )
+    )
+    complete = last_complete(observed(data), "month")
+    numbers = range(int(sums["at"].min()), complete + 1)
+    parts = [_cumulated(own, list(values), numbers) for _, own in sums.groupby("segment", sort=False)]
+    levels = pd.concat(parts, ignore_index=True)
+    if data.observed_from:  # who had left before is missing from every opening until then
+        levels = levels[levels["at"] >= ordinal(data.observed_from, "month") + months].reset_index(drop=True)
+    return _trailing_rates(levels)
+
+
+def _cumulated(own: pd.DataFrame, names: list[str], numbers: range) -> pd.DataFrame:
+    level = own.set_index("at")[names].cumsum().reindex(numbers, method="ffill")
+    return level[level["n"].round() > 0].rename_axis("at").reset_index().assign(segment=own["segment"].iloc[0])
+
+
+def _trailing_rates(levels: pd.DataFrame) -> pd.DataFrame:
+    n, kept = levels["n"].round().astype("int64"), levels["kept"].round().astype("int64")
+    table = pd.DataFrame({"segment": levels["segment"], "n_opening": n, "n_kept": kept})
+    table.insert(1, "month", [pd.Timestamp(period_start(int(at), "month")) for at in levels["at"]])
+    table = table.assign(opening=levels["x"].round(2), mrr=levels["y"].round(2))
+    squares = (levels["xx"], levels["yy"], levels["xy"])
+    net = grown_of_sums(levels["x"], levels["y"], squares=squares, n=n)
+    gross = kept_of_sums(levels["x"], levels["z"], xx=levels["xx"])
+    for name, value, bounds in (("nrr", "y", net), ("grr", "z", gross)):
+        table[name] = levels[value] / levels["x"]
+        table[f"{name}_ci_lower"], table[f"{name}_ci_upper"] = bounds.lower, bounds.upper
+    share = wilson(kept, n)
+    return table.assign(
+        customer_retention=kept / n, customer_retention_ci_lower=share.lower, customer_retention_ci_upper=share.upper
+    )
+
+
+def movements(
+    data: DataSet, *, segment_by: str = "", period: str = "month", confidence_level: float = 0.95
+) -> pd.DataFrame:
+    """Movements of MRR between the ends of periods, and the rates made of them.
+
+    Parameters
+    ----------
+    data
+        With ``subscriptions``; overlapping ones of a customer add up.
+    segment_by
+        A column; empty for the whole only.
+    period
+        ``month``, ``quarter`` or another of ``counts.PERIODS``.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per segment and complete period, from ``observed_from`` on: ``segment`` (``All`` first), ``month``
+        (first day of the period), ``opening``, ``new``, ``expansion``, ``contraction``, ``churn``, ``reactivation``,
+        ``closing`` (MRR; opening and the five movements add up to closing, to the cent; contraction and churn are
+        negative or 0), ``n_opening``, ``n_new``, ``n_churned``, ``n_reactivated``, ``n_closing`` (customers who pay),
+        ``nrr``, ``nrr_ci_lower``, ``nrr_ci_upper`` (MRR now of customers of the opening / opening), ``grr``,
+        ``grr_ci_lower``, ``grr_ci_upper`` (each counted up to its MRR at the opening, 0–1), ``quick_ratio`` (new,
+        expansion and reactivation / contraction and churn), ``arpa`` (closing / customers), ``logo_churn_rate``
+        (churned / customers of the opening), ``logo_churn_ci_lower``, ``logo_churn_ci_upper``,
+        ``quick_ratio_ci_lower``, ``quick_ratio_ci_upper``, ``arpa_ci_lower``, ``arpa_ci_upper``. Rates without a base
+        are missing.
+
+    Raises
+    ------
+    DataError
+        There is no ``subscriptions``, or no period is complete.
+
+    Notes
+    -----
+    A customer counts while its MRR is above 0: a trial at 0 is nobody yet, and the first period end at which it pays
+    makes it new. One that pays nothing at a period's end has churned, and is a reactivation when it pays again.
+
+    Intervals of NRR and ARPA: delta method over customers (NRR missing where none moved); of logo churn: Wilson score;
+    of GRR: the same with the effective number of customers (:func:`cslib.stats.intervals.kept_of_sums`); of the quick
+    ratio: delta method on its logarithm, movements taken as a compound Poisson process, so that their number varies,
+    too. Simulated with skewed prices: GRR covers 94 to 97 % also where few of 30 customers leave. With one customer in
+    eleven moving, NRR of a month covers 93 to 95 % from 1,000 customers on and 92 % of 300, the quick ratio 93 % of 300
+    and 91 % of 100; ARPA covers 91 % of 30 and 94 % of 100. NRR over a year (:func:`cslib.revenue.movements.trailing`)
+    covers 93 to 95 % from 100 on where half have moved, and 90 % and less where few have.
+
+    Examples
+    --------
+    One customer pays 10, then 15; another pays 20 in January and leaves.
+
+    >>> import pandas as pd, cslib
+    >>> rows = pd.DataFrame({"customer_id": ["a", "a", "b"], "mrr": [10, 15, 20],
+    ...                      "started_on": ["2025-01-05", "2025-02-05", "2025-01-09"],
+    ...                      "ended_on": ["2025-02-05", None, "2025-02-20"]})
+    >>> moved = movements(cslib.load({"subscriptions": rows}, as_of="2025-02-28"))
+    >>> moved[["opening", "new", "expansion", "churn", "closing"]].values.tolist()
+    [[0.0, 30.0, 0.0, 0.0, 30.0], [30.0, 0.0, 5.0, -20.0, 15.0]]
+    >>> moved[["nrr", "logo_churn_rate"]].iloc[1].tolist()
+    [0.5, 0.5]
+    """
+    sums = with_all(_sums(data, segment_by, period).rename(columns={"step": "at"}))
+    complete = last_complete(observed(data), period)
+    sums = sums[sums["at"] <= complete]
+    # before records began, those who had left are missing
+    first = first_whole(data.observed_from, period) if data.observed_from else 0
+    if sums.empty or first > complete:
+        msg = f"No {period} of subscriptions is complete by {data.as_of}. Choose a later as_of, or a shorter period."
+        raise DataError(msg)
+    numbers = range(int(sums["at"].min()), complete + 1)
+    parts = [_levels(own, numbers) for _, own in sums.groupby("segment", sort=False)]
+    levels = pd.concat(parts, ignore_index=True)
+    levels = levels[levels["at"] >= first].reset_index(drop=True)
+    levels["month"] = [pd.Timestamp(period_start(int(at), period)) for at in levels["at"]]
+    return _rates(levels, confidence_level)
+
+
+def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
+    """Sum the steps of every kind, in cents, and their products, by segment and period."""
+    steps = mrr_steps(data, period)
+    order = ibis.window(group_by="customer_id", order_by="step")
+    running = ibis.cumulative_window(group_by="customer_id", order_by="step")
+    paid = (steps.cents > 0).cast("int64")
+    steps = steps.select(
+        "customer_id",
+        "step",
+        c=steps.cents,
+        p=steps.cents.lag().over(order).fill_null(0),
+        times=paid.sum().over(running),
+    )
+    steps = with_segment(steps, data, segment_by)
+    kinds, present = _kinds(steps), steps.p > 0
+    p, c = steps.p / float(MINOR_UNITS), steps.c / float(MINOR_UNITS)
+    products = {"cc": c * c, "pc": p * c}  # what is to be added to Σp² over all who paid before, to give Σc² and Σpc
+    return (
+        steps.group_by(["segment", "step"])
+        .aggregate(
+            **{kind: (steps.c - steps.p).sum(where=is_it).fill_null(0) for kind, is_it in kinds.items()},
+            **{COUNTED[kind]: is_it.sum().fill_null(0) for kind, is_it in kinds.items() if kind in COUNTED},
+            **{name: (value - p * p).sum(where=present).fill_null(0.0) for name, value in products.items()},
+            squares=(c * c - p * p).sum(),
+            won_squared=((c - p) * (c - p)).sum(where=c > p).fill_null(0.0),
+            lost_squared=((c - p) * (c - p)).sum(where=c < p).fill_null(0.0),
+        )
+        .execute()
+    )
+
+
+def _kinds(steps: ir.Table) -> dict[str, ir.BooleanValue]:
+    """Tell which kind of movement a step from p to c is; a step to the same is none."""
+    begins = (steps.p == 0) & (steps.c > 0)
+    return {
+        "new": begins & (steps.times == 1),
+        "reactivation": begins & (steps.times > 1),
+        "expansion": (steps.p > 0) & (steps.c > steps.p),
+        "contraction": (steps.c > 0) & (steps.c < steps.p),
+        "churn": (steps.p > 0) & (steps.c == 0),
+    }
+
+
+def _levels(own: pd.DataFrame, numbers: range) -> pd.DataFrame:
+    """Movements of one segment in every period, and the levels that they add up to."""
+    table = own.drop(columns="segment").set_index("at").reindex(numbers, fill_value=0)
+    table["closing"] = table[list(KINDS)].sum(axis=1).cumsum()
+    table["n_closing"] = (table["n_new"] + table["n_reactivated"] - table["n_churned"]).cumsum()
+    for level in ("closing", "n_closing"):
+        table[level.replace("closing", "opening")] = table[level].shift(fill_value=0)
+    table["paid_squared"] = table["squares"].cumsum()
+    table["pp"] = table["paid_squared"].shift(fill_value=0.0)
+    return table.rename_axis("at").reset_index().assign(segment=own["segment"].iloc[0])
+
+
+def _rates(levels: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
+    levels = levels.astype(dict.fromkeys([*COUNTED.values(), "n_opening", "n_closing"], "int64"))
+    cents = levels[list(AMOUNTS)]
+    levels[list(AMOUNTS)] = cents / MINOR_UNITS
+    opening, n = levels["opening"].where(cents["opening"] > 0), levels["n_opening"]
+    kept = levels["opening"] + levels["contraction"] + levels["churn"]
+    squares = (levels["pp"], levels["pp"] + levels["cc"], levels["pp"] + levels["pc"])
+    grown = kept + levels["expansion"]
+    net = grown_of_sums(levels["opening"], grown, squares=squares, n=n, confidence_level=confidence_level)
+    gross = kept_of_sums(levels["opening"], kept, xx=levels["pp"], confidence_level=confidence_level)
+    for name, value, bounds in (("nrr", grown, net), ("grr", kept, gross)):
+        levels[name] = value / opening
+        levels[f"{name}_ci_lower"], levels[f"{name}_ci_upper"] = bounds.lower, bounds.upper
+    won = levels[["new", "expansion", "reactivation"]].sum(axis=1)
+    lost = -levels[["contraction", "churn"]].sum(axis=1)
+    churned = wilson(levels["n_churned"], n, confidence_level=confidence_level)
+    quick = _ratio_of_flows(won, lost, levels["won_squared"], levels["lost_squared"], confidence_level)
+    paying, paid = levels["n_closing"], levels["closing"]
+    arpa = ratio_of_sums(
+        paying, paid, squares=(paying, levels["paid_squared"], paid), n=paying, confidence_level=confidence_level
+    )
+    levels = levels.assign(
+        quick_ratio=won / lost.where(lost > 0),
+        arpa=levels["closing"] / levels["n_closing"].where(levels["n_closing"] > 0),
+        logo_churn_rate=levels["n_churned"] / n.where(n > 0),
+        logo_churn_ci_lower=churned.lower,
+        logo_churn_ci_upper=churned.upper,
+        quick_ratio_ci_lower=quick.lower,
+        quick_ratio_ci_upper=quick.upper,
+        arpa_ci_lower=np.maximum(arpa.lower, 0),
+        arpa_ci_upper=arpa.upper,
+    )
+    return levels[COLUMNS]
+
+
+def _ratio_of_flows(
+    won: pd.Series[float],
+    lost: pd.Series[float],
+    won_squared: pd.Series[float],
+    lost_squared: pd.Series[float],
+    confidence_level: float,
+) -> Interval:
+    """Bounds of the ratio of two sums over a number of movements that is itself by chance."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.asarray(np.sqrt(won_squared / won**2 + lost_squared / lost**2), float)
+        ratio = np.asarray(won / lost.where((lost > 0) & (won > 0)), float)
+        width = np.exp(z_value(confidence_level) * spread)
+    return Interval(ratio / width, ratio * width)
+
+
+def waterfall(moved: pd.DataFrame, *, periods: int = 1) -> pd.DataFrame:
+    """Lay the movements of the last periods out as steps from opening to closing.
+
+    Parameters
+    ----------
+    moved
+        As from :func:`movements`; only ``All`` is used.
+    periods
+        How many of the last periods to take together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``step`` (opening, the five movements, closing), ``amount``, ``start`` and ``end`` (of the bar).
+    """
+    rows = moved[moved["segment"] == "All"].tail(periods)
+    amounts = [rows["opening"].iloc[0], *(rows[kind].sum() for kind in KINDS), rows["closing"].iloc[-1]]
+    ends = np.cumsum(amounts[:-1])
+    starts = [0.0, *ends[:-1], 0.0]
+    return pd.DataFrame(
+        {"step": ["opening", *KINDS, "closing"], "amount": amounts, "start": starts, "end": [*ends, amounts[-1]]}
+    )
+
+
+def layers(retention: pd.DataFrame) -> pd.DataFrame:
+    """Split MRR by the year in which customers started.
+
+    Parameters
+    ----------
+    retention
+        As from :func:`cslib.retention.revenue.revenue_retention` by month, with as many periods as there are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``cohort`` (year, as text), ``month`` (first day), ``mrr``; over the cohorts it adds up to the closing MRR.
+    """
+    whole = retention[(retention["segment"] == "All") & retention["mrr"].notna()]
+    months = [c + pd.DateOffset(months=int(k)) for c, k in zip(whole["cohort"], whole["period_index"], strict=True)]
+    rows = pd.DataFrame({"cohort": whole["cohort"].dt.year.astype(str), "month": months, "mrr": whole["mrr"]})
+    return rows.groupby(["cohort", "month"])["mrr"].sum().reset_index()
+
+
+def conventions(moved: pd.DataFrame, *, months: int = 12) -> pd.DataFrame:
+    """Rates of the last months under conventions that differ between vendors, side by side.
+
+    Parameters
+    ----------
+    moved
+        As from :func:`movements` by month; only ``All`` is used.
+    months
+        How many of the last months to take together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``measure``, ``convention``, ``value`` (a monthly rate, or the quick ratio, over all these months), ``formula``,
+        ``used_here`` (bool).
+
+    Raises
+    ------
+    ParameterError
+        ``moved`` is not by month.
+
+    References
+    ----------
+    ChartMogul help centre, "Net MRR Churn Rate" and "MRR Churn Rate"; Stripe support, "Calculating subscriber churn
+    rate in Billing" (read in November 2026).
+    """
+    s = monthly(moved).tail(months)[[*KINDS, "opening", *COUNTS]].sum()
+    lost, grown, n = -(s.contraction + s.churn), s.expansion, s.n_opening
+    net, offset = lost - grown, lost - grown - s.reactivation
+    measures = {  # of each, the first is the one used here
+        "customer churn": {
+            "of the opening (ChartMogul, cslib)": (s.n_churned, n, "left / customers of the opening"),
+            "of the average base": (2 * s.n_churned, n + s.n_closing, "left / mean of opening and closing"),
+            "newcomers in the base (Stripe)": (s.n_churned, n + s.n_new + s.n_reactivated, "left / (opening + came)"),
+        },
+        "gross revenue churn": {
+            "with contraction (ChartMogul, cslib)": (lost, s.opening, "(churn + contraction) / opening"),
+            "cancellations only": (-s.churn, s.opening, "churn / opening"),
+        },
+        "net revenue churn": {
+            "without reactivation (cslib)": (net, s.opening, "(churn + contraction − expansion) / opening"),
+            "with reactivation (ChartMogul)": (offset, s.opening, "the same less reactivation"),
+        },
+        "NRR": {
+            "customers of the opening (cslib)": (s.opening - net, s.opening, "1 − net revenue churn"),
+            "reactivation counts": (s.opening - offset, s.opening, "1 − net revenue churn with reactivation"),
+        },
+        "quick ratio": {
+            "with reactivation (cslib)": (s.new + grown + s.reactivation, lost, "won / lost"),
+            "without reactivation": (s.new + grown, lost, "(new + expansion) / lost"),
+        },
+    }
+    rows = [
+        {
+            "measure": m,
+            "convention": c,
+            "value": top / base if base else np.nan,
+            "formula": formula,
+            "used_here": i == 0,
+        }
+        for m, found in measures.items()
+        for i, (c, (top, base, formula)) in enumerate(found.items())
+    ]
+    return pd.DataFrame(rows)

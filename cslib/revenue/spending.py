@@ -1,0 +1,158 @@
+"""Orders by kind and costs by month: upsell and cross-sell rates, what it costs to keep and to win a customer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from cslib.data.calendar import first_whole, last_complete, monthly, observed, period_ordinal, period_start
+from cslib.data.dataset import DataSet
+from cslib.errors import MissingTableError
+from cslib.stats.intervals import wilson
+
+__all__ = ["conversions", "has_kinds", "no_conversions", "no_costs", "retention_cost"]
+
+CONVERSIONS: Final = ["month", "kind", "n", "amount", "n_all", "rate", "ci_lower", "ci_upper"]
+COSTS: Final = [
+    *("month", "retention_cost", "n_retained", "crc", "margin", "share_of_margin"),
+    *("acquisition_cost", "n_new", "cac", "months_with_costs"),
+]
+
+
+def has_kinds(data: DataSet) -> bool:
+    """Tell whether orders are there with their kind."""
+    return "orders" in data.tables and "kind" in data.table("orders").columns
+
+
+def no_conversions() -> pd.DataFrame:
+    """Return conversions without rows, for data that do not tell."""
+    return pd.DataFrame(columns=CONVERSIONS)
+
+
+def no_costs() -> pd.DataFrame:
+    """Return costs without rows, for data that do not tell."""
+    return pd.DataFrame(columns=COSTS)
+
+
+def conversions(data: DataSet, *, months: int = 1) -> pd.DataFrame:
+    """Count orders by kind: upsell and cross-sell rates.
+
+    Parameters
+    ----------
+    data
+        With ``orders`` that have a ``kind``.
+    months
+        Months up to each one that are taken together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per complete month and kind (``new``, ``renewal``, ``upsell``, ``cross_sell``): ``month`` (first day),
+        ``kind``, ``n`` (orders), ``amount`` (sum), ``n_all`` (orders of any kind), ``rate`` (n / n_all, 0–1; missing
+        without orders), ``ci_lower``, ``ci_upper`` (Wilson). Orders without a kind are not counted; those with a
+        negative amount (refunds) count in the amount only.
+
+    Raises
+    ------
+    MissingTableError
+        There is no ``orders``, or it has no ``kind``.
+    """
+    orders = data.table("orders")
+    if not has_kinds(data):
+        msg = (
+            f"orders of {data.label or 'the data set'} have no column kind (new, renewal, upsell, cross_sell). Add it."
+        )
+        raise MissingTableError(msg)
+    rows = orders.filter(orders.kind.notnull()).mutate(at=period_ordinal(orders.ordered_on, "month"))
+    found = (
+        rows.group_by(["at", "kind"])
+        .aggregate(n=(rows.amount.fill_null(0) >= 0).sum(), amount=rows.amount.sum())
+        .execute()
+    )
+    complete = last_complete(observed(data), "month")
+    found = found[found["at"] <= complete]
+    if found.empty:
+        return no_conversions()
+    numbers = pd.RangeIndex(found["at"].min(), complete + 1)
+    kinds = ["new", "renewal", "upsell", "cross_sell"]
+    wide = {c: _spread(found, c, kinds, numbers).rolling(months, min_periods=1).sum() for c in ("n", "amount")}
+    counts = pd.DataFrame({c: frame.stack() for c, frame in wide.items()}).reset_index()
+    counts["n_all"] = counts.groupby("at")["n"].transform("sum")
+    interval = wilson(counts["n"], counts["n_all"])
+    rate = counts["n"] / counts["n_all"].where(counts["n_all"] > 0)
+    starts = [pd.Timestamp(period_start(int(at), "month")) for at in counts["at"]]
+    table = counts.assign(month=starts, rate=rate, ci_lower=interval.lower, ci_upper=interval.upper)
+    return table.astype({"n": "int64", "n_all": "int64"})[CONVERSIONS]
+
+
+def _spread(found: pd.DataFrame, column: str, kinds: list[str], numbers: pd.RangeIndex) -> pd.DataFrame:
+    wide = found.pivot_table(index="at", columns="kind", values=column, aggfunc="sum")
+    return wide.reindex(index=numbers, columns=kinds).fillna(0.0).rename_axis(index="at", columns="kind")
+
+
+def retention_cost(data: DataSet, moved: pd.DataFrame, *, gross_margin: float = 1.0, months: int = 1) -> pd.DataFrame:
+    """Compute what it costs to keep a customer, against the margin that is kept, and to win one.
+
+    Parameters
+    ----------
+    data
+        With ``costs``.
+    moved
+        As from :func:`cslib.revenue.movements.movements` by month; only ``All`` is used.
+    gross_margin
+        Share of MRR that is margin.
+    months
+        Months up to each one that are taken together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per month of ``moved``: ``month``, ``retention_cost`` (amount), ``n_retained`` (customers of the opening
+        who still pay at the end, added up over the months), ``crc`` (retention cost / retained), ``margin`` (MRR of the
+        retained × gross margin), ``share_of_margin`` (retention cost / margin), ``acquisition_cost``, ``n_new``,
+        ``cac`` (acquisition cost / new customers), ``months_with_costs`` (of each kind the fewer). Missing where a
+        month of the span has no costs of the kind: they are unknown, not 0. No intervals: these are all costs, no
+        sample.
+
+    Raises
+    ------
+    MissingTableError
+        There is no ``costs``.
+    ParameterError
+        ``moved`` is not by month.
+    """
+    costs, complete = data.table("costs"), last_complete(observed(data), "month")
+    at = period_ordinal(costs.month, "month")
+    spent = costs.mutate(at=at).group_by(["at", "kind"]).aggregate(amount=costs.amount.sum()).execute()
+    spent = spent[spent["at"] <= complete].pivot_table(index="at", columns="kind", values="amount", aggfunc="sum")
+    rows = monthly(moved).copy()
+    rows["at"] = [d.year * 12 + d.month - 1 for d in rows["month"]]
+    if data.observed_from:
+        rows = rows[rows["at"] >= first_whole(data.observed_from, "month")]
+    spent = spent.reindex(index=rows["at"], columns=["retention", "acquisition"])
+    kept = rows["n_opening"] - rows["n_churned"]
+    margin = (rows["opening"] + rows["expansion"] + rows["contraction"] + rows["churn"]) * gross_margin
+    sums = (
+        pd.DataFrame(
+            {
+                "retention_cost": spent["retention"].to_numpy(float),
+                "n_retained": kept.to_numpy(float),
+                "margin": margin.to_numpy(float),
+                "acquisition_cost": spent["acquisition"].to_numpy(float),
+                "n_new": rows["n_new"].to_numpy(float),
+            }
+        )
+        .rolling(months)
+        .sum()
+    )
+    known = spent.notna().astype(int).rolling(months, min_periods=1).sum().min(axis=1)
+    table = sums.assign(
+        month=rows["month"].to_numpy(),
+        crc=sums["retention_cost"] / sums["n_retained"].where(sums["n_retained"] > 0),
+        share_of_margin=sums["retention_cost"] / sums["margin"].where(sums["margin"] > 0),
+        cac=sums["acquisition_cost"] / sums["n_new"].where(sums["n_new"] > 0),
+        months_with_costs=known.to_numpy("int64"),
+    )
+    return table.replace([np.inf, -np.inf], np.nan)[COSTS]

@@ -1,0 +1,1 @@
+"""A synthetic business whose truth is documented."""

@@ -1,0 +1,1 @@
+"""Every KPI, its past and its target."""

@@ -1,0 +1,414 @@
+"""Charts: a result table in, matplotlib Axes out. Knows columns, not the analysis behind them.
+
+Ink, muted, grid and ground are fixed colours that a page may swap for its theme; series colours hold a
+contrast of 3:1 on light and on dark ground.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
+from matplotlib.transforms import ScaledTranslation
+from numpy.typing import NDArray
+
+from cslib.errors import ParameterError, check_choice
+
+__all__ = [
+    "GRID",
+    "GROUND",
+    "INK",
+    "MUTED",
+    "OBSERVED",
+    "PALETTE",
+    "largest_segments",
+    "lines_with_bands",
+    "well_observed",
+]
+
+ESTIMATES: Final = ("survival", "hazard", "incidence", "churn_rate", "ci_lower", "ci_upper")
+SIZES: Final = ("n_customers", "n_at_risk", "n_start")
+INK: Final = "#1b1f24"
+MUTED: Final = "#5b6570"
+GRID: Final = "#e3e6ea"
+GROUND: Final = "#ffffff"
+PALETTE: Final = (
+    *("#0f8496", "#d9541e", "#8a63d2", "#a37a00"),
+    *("#c2518f", "#3b7dd8", "#3f8f4f", "#8d6e58"),
+)
+OBSERVED: Final = "Kaplan–Meier"  # the segment that models are held against
+FIXED: Final = {"All": MUTED, OBSERVED: INK}
+BEYOND: Final = 10  # points from the axis to the names at its right
+FAR: Final = 0.12  # of the width, from the end of a line to its name: needs a leader
+APART: Final = 0.06  # between points of the same bracket
+FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0, "score": 1.0}  # least step between ticks
+LINES: Final = ("straight", "steps")
+AT_RISK: Final = "n_at_risk"
+WIDTH: Final = 9.2
+STYLE: Final[Any] = {
+    **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
+    "axes.facecolor": "none",
+    "figure.facecolor": GROUND,
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "axes.spines.left"), False),
+    "font.size": 10.5,
+    "text.color": INK,
+    "grid.color": GRID,
+    "hatch.linewidth": 0.7,
+    "text.parse_math": False,  # a plan called "$19 to $29" is no formula
+}
+
+
+def _size(curve: pd.DataFrame) -> pd.Series[Any]:
+    return curve[next(c for c in SIZES if c in curve)]
+
+
+def largest_segments(curve: pd.DataFrame, *, most: int = 8) -> pd.DataFrame:
+    """Keep the whole and the largest segments of a curve: as many lines as a chart can show.
+
+    Parameters
+    ----------
+    curve
+        With ``segment`` and ``n_customers``, or else ``n_at_risk`` or ``n_start``.
+    most
+        Segments to keep beside ``All``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of those segments, unchanged.
+    """
+    sizes = _size(curve[curve["segment"] != "All"]).groupby(curve["segment"]).max()
+    kept = {"All", *sizes.sort_values(ascending=False, kind="stable").index[:most]}
+    return curve[curve["segment"].isin(kept)]
+
+
+def well_observed(curve: pd.DataFrame, *, least: int = 10) -> pd.DataFrame:
+    """Leave out of a curve the estimates that rest on fewer customers; keep all where none has so many.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows, so that every segment keeps its place; estimates and bounds of few are missing.
+
+    Examples
+    --------
+    >>> well_observed(pd.DataFrame({"n_at_risk": [90, 40, 3], "survival": [1.0, 0.5, 0.0]}))["survival"].tolist()
+    [1.0, 0.5, nan]
+    """
+    firm = _size(curve) >= least
+    shown = {c: curve[c].where(firm) for c in ESTIMATES if c in curve}
+    return curve.assign(**shown) if firm.any() else curve
+
+
+def new_axes(height: float) -> Axes:
+    """Make a figure of the common width."""
+    return new_row(height, [1])[0]
+
+
+def new_row(height: float, widths: Sequence[float]) -> list[Axes]:
+    """Make a figure of the common width, with axes side by side in these proportions."""
+    with sns.axes_style("white", rc={"font.family": ["sans-serif"]}), mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        return list(figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0])
+
+
+def require(table: pd.DataFrame, *columns: str) -> None:
+    """Refuse a table without rows or without one of the columns.
+
+    Raises
+    ------
+    ParameterError
+        Names what is missing.
+    """
+    missing = [c for c in columns if c not in table.columns]
+    if missing or table.empty:
+        what = f"has no column {missing[0]!r}" if missing else "has no rows"
+        msg = f"The table to draw {what}. It needs {', '.join(columns)} and at least one row."
+        raise ParameterError(msg)
+
+
+def cohort_label(day: Any, period: str) -> str:
+    """Name a cohort as its readers would.
+
+    Examples
+    --------
+    >>> [cohort_label(pd.Timestamp("2025-04-01"), p) for p in ("month", "quarter", "year", "week")]
+    ['Apr 2025', 'Q2 2025', '2025', '1 Apr 2025']
+    """
+    forms = {"month": f"{day:%b %Y}", "quarter": f"Q{day.quarter} {day.year}", "year": f"{day.year}"}
+    return forms.get(period, f"{day.day} {day:%b %Y}")
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Where the lines of a chart go: a part of the table and a colour per segment."""
+
+    axes: Axes
+    x: str
+    y: str
+    parts: Mapping[str, pd.DataFrame]
+    drawn: Mapping[str, pd.DataFrame]  # the parts, with the rows that break a line
+    colours: Mapping[str, str]
+    steps: Collection[str]  # segments drawn in steps
+
+
+@mpl.rc_context(STYLE)
+def lines_with_bands(
+    table: pd.DataFrame,
+    *,
+    x: str,
+    y: str,
+    x_label: str,
+    y_label: str = "",
+    n: str = "",
+    n_label: str = "customers",
+    names: Mapping[int, str] | None = None,
+    unit: str = "percent",
+    line: str = "straight",
+    least: int = 10,
+) -> Axes:
+    """Draw one line per segment with its interval, its name at the right, and the n below.
+
+    Parameters
+    ----------
+    table
+        ``segment`` (at most eight beside ``All`` and ``Kaplan–Meier``, which is always a broad line in steps),
+        the columns named by ``x`` and ``y`` (a row without a value is a gap in the line; a segment of such rows
+        keeps its colour from the others), ``ci_lower`` and ``ci_upper``
+        where there is an interval (no band where missing), and the column named by ``n``.
+    x, y
+        Columns; ``x`` in numbers or dates.
+    x_label, y_label
+        What the axes show, with their units.
+    n
+        Column of numbers to print below the axis; empty for none.
+    n_label
+        What they count.
+    names
+        What to call values of ``x`` that are brackets, not points: then points with error bars are drawn.
+    unit
+        ``percent`` (shares, 0–1), ``hazard`` (shares that may be small: finer ticks), ``number`` (the axis
+        starts at 0 only where the values come near it), or ``score`` (such numbers from −100 to 100).
+    line
+        ``straight`` from point to point, or ``steps`` that hold each value until the next ``x``; the n at
+        a tick is then that of the first row not before it.
+    least
+        Estimates of fewer ``n_at_risk``, where the table has that column, are left out: one customer more or less
+        would move them far. All are drawn where none has so many.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, there is no value, too many segments, an unknown ``unit`` or ``line``.
+    """
+    check_choice("unit", unit, FINEST)
+    check_choice("line", line, LINES)
+    require(table, "segment", x, y, *([n] if n else []))
+    colours, table = _colours(table), _firm(table, y, least)
+    dated = pd.api.types.is_datetime64_any_dtype(table[x])
+    if dated:
+        table = table.assign(**{x: (table[x] - pd.Timestamp(0)) / pd.Timedelta(days=1)})
+    every, table = table.dropna(subset=[x]), table.dropna(subset=[x, y])
+    require(table, x, y)
+    parts = {s: own.sort_values(x) for s in colours if not (own := table[table["segment"] == s]).empty}
+    drawn = {s: every[every["segment"] == s].sort_values(x) for s in parts}
+    sized = {s: own.dropna(subset=[n]) for s, own in parts.items() if own[n].notna().any()} if n else {}
+    axes = new_axes(3.6 + 0.22 * len(sized))
+    lines = _Lines(axes, x, y, parts, drawn, colours, set(parts) if line == "steps" else {OBSERVED})
+    _frame(axes, table[[c for c in (y, "ci_lower", "ci_upper") if c in table]].to_numpy(float), unit)
+    _x_ticks(axes, np.unique(table[x]).astype(float), names or {}, dated)
+    for place, (segment, own) in enumerate(parts.items()):
+        if names or len(own) == 1:
+            _points(lines, segment, APART * place)
+        else:
+            _line(lines, segment)
+    _end_labels(lines)
+    if sized:
+        _numbers_below(lines, sized, n, n_label)
+    axes.set_xlabel(x_label, loc="right")
+    axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
+    return axes
+
+
+def _firm(table: pd.DataFrame, y: str, least: int) -> pd.DataFrame:
+    """Leave out the estimates and bounds of few at risk."""
+    sizes = table.get(AT_RISK, pd.Series(dtype=float))
+    if not (sizes >= least).any():
+        return table
+    return table.assign(**{c: table[c].mask(sizes < least) for c in (y, "ci_lower", "ci_upper") if c in table})
+
+
+def short(name: object, most: int = 24) -> str:
+    """Cut a long name so that it fits a label."""
+    text = " ".join(str(name).split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _colours(table: pd.DataFrame) -> dict[str, str]:
+    names = list(dict.fromkeys(table["segment"]))
+    named = [s for s in names if s not in FIXED]
+    if len(named) > len(PALETTE):
+        msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most: counts.largest_segments does."
+        raise ParameterError(msg)
+    if len(names) == 1:
+        return {names[0]: PALETTE[0]}
+    return dict(zip(named, PALETTE, strict=False)) | {s: FIXED[s] for s in FIXED if s in names}
+
+
+def _line(lines: _Lines, segment: str) -> None:
+    own, colour, stepped = lines.drawn[segment], lines.colours[segment], segment in lines.steps
+    at = own[lines.x].to_numpy(float)
+    observed = colour == INK
+    lines.axes.plot(
+        at, own[lines.y].to_numpy(float), "--" if colour == MUTED else "-", color=colour,
+        linewidth=3.2 if observed else 1.6 if OBSERVED in lines.parts else 2, zorder=1.5 if observed else 2,
+        marker="" if stepped or len(at) > 40 else "o", markersize=2.5, drawstyle="steps-post" if stepped else "default",
+    )  # fmt: skip
+    if "ci_lower" in own:
+        lower, upper = own[["ci_lower", "ci_upper"]].to_numpy(float).T
+        how: Any = "post" if stepped else None
+        lines.axes.fill_between(at, lower, upper, step=how, color=colour, alpha=0.16, linewidth=0)
+
+
+def _points(lines: _Lines, segment: str, shift: float) -> None:
+    own = lines.parts[segment]
+    level = own[lines.y].to_numpy(float)
+    bounds = own[["ci_lower", "ci_upper"]].to_numpy(float).T if "ci_lower" in own else level
+    lines.axes.errorbar(
+        own[lines.x].to_numpy(float) + shift, level, yerr=abs(bounds - level) + np.zeros((2, 1)), fmt="o",
+        color=lines.colours[segment], markersize=5, linewidth=1.8, capsize=3,
+    )  # fmt: skip
+
+
+def nice_step(span: float, most: int, finest: float) -> float:
+    """Return the least of 1, 2, 5, 10 … and their tenths that cuts a span into ``most`` parts at most.
+
+    Examples
+    --------
+    >>> nice_step(100, 7, 1), nice_step(3, 7, 1)
+    (20.0, 1.0)
+    """
+    rough = max(span / most, finest)
+    size = 10.0 ** np.floor(np.log10(rough) + 1e-9)
+    return float(next(s * size for s in (1, 2, 5, 10) if s * size >= rough * (1 - 1e-9)))
+
+
+def set_scale(axis: Axis, values: NDArray[np.float64], unit: str) -> tuple[float, float]:
+    """Give an axis round ticks around the values, in shares or numbers, and return its limits."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    near = unit in ("number", "score") and (low > high / 2 or low < 0)
+    step = nice_step(high - low if near else high, 7, FINEST[unit])
+    bottom = np.floor(low / step - 0.5) if near else 0.0
+    top = max(np.ceil(high / step + (0.5 if near else -1e-9)), bottom + 1)
+    if unit == "score" and low >= -100 and high <= 100:
+        bottom, top = max(bottom, -100 / step), min(top, 100 / step)
+    axis.set_major_locator(MultipleLocator(step))
+    decimals = max(0, int(np.ceil(-np.log10(step * 100) - 1e-9)))
+    whole = FuncFormatter(lambda v, _: f"{v:,.0f}".replace("-", "−"))
+    axis.set_major_formatter(
+        whole if unit in ("number", "score") else PercentFormatter(1, decimals=decimals, symbol=" %")
+    )
+    return bottom * step, top * step
+
+
+def _frame(axes: Axes, seen: NDArray[np.float64], unit: str) -> None:
+    axes.set_ylim(set_scale(axes.yaxis, seen, unit))
+    axes.grid(axis="y", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0)
+
+
+def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], dated: bool) -> None:
+    step = _tick_step(at[-1] - at[0], 9)
+    ticks = np.arange(np.ceil(at[0] / step) * step, at[-1] + 1e-9, step) if len(at) > 1 else at
+    labels = [f"{t:,g}" for t in ticks]
+    if dated:
+        ticks, labels = _date_ticks(at)
+        axes.tick_params(axis="x", pad=8)  # the first one would touch the lowest label of the other axis
+    elif names:
+        ticks, labels = np.array(list(names), float), list(names.values())
+    axes.set_xticks(ticks, labels)
+    margin = 2.5 if len(at) == 1 else 0.05 * (at[-1] - at[0]) if names else 0
+    axes.set_xlim(at[0] - margin, at[-1] + margin + (APART * len(PALETTE) if names else 0))
+
+
+def _date_ticks(at: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[str]]:
+    """Choose some of the dates, Januaries among them, and name them."""
+    days = pd.DatetimeIndex(pd.Timestamp(0) + pd.to_timedelta(at, unit="D"))
+    period = "month" if days.to_period("M").is_unique else "day"
+    every = _tick_step(len(days) - 1, 7)
+    first = int(np.argmax(days.month == 1)) % every
+    return at[first::every], [cohort_label(day, period) for day in days[first::every]]
+
+
+def _tick_step(span: float, most: int) -> int:
+    """Return a step that suits months and cuts the span into ``most`` parts at most."""
+    return next((s for s in (1, 2, 3, 6, 12, 24, 60) if span / s <= most), 120)
+
+
+def _end_labels(lines: _Lines) -> None:
+    """Name the lines in one column beyond the axis, in the order of their ends, with leaders to the far ones."""
+    if set(lines.parts) == {"All"}:
+        return
+    axes, (left, right), (bottom, top) = lines.axes, lines.axes.get_xlim(), lines.axes.get_ylim()
+    ends = np.array([own[[lines.x, lines.y]].iloc[-1] for own in lines.parts.values()], float)
+    heights = _spread(ends[:, 1], 0.062 * (top - bottom), bottom, top)
+    beyond = axes.transData + ScaledTranslation(BEYOND / 72, 0, axes.figure.dpi_scale_trans)
+    for segment, end, height in zip(lines.parts, ends, heights, strict=True):
+        colour = lines.colours[segment]
+        leader: Any = {"arrowstyle": "-", "color": colour, "linestyle": ":", "alpha": 0.5, "relpos": (0, 0.5)}
+        far = right - end[0] > FAR * (right - left)
+        axes.annotate(
+            short(segment), (end[0], end[1]), xytext=(right, height), textcoords=beyond, va="center",
+            color=colour, fontweight="bold", annotation_clip=False, arrowprops=leader if far else None,
+        )  # fmt: skip
+
+
+def _spread(heights: NDArray[np.float64], gap: float, bottom: float, top: float) -> NDArray[np.float64]:
+    """Move labels apart so that none covers another, within the bottom and the top where they fit."""
+    order = np.argsort(heights, kind="stable")
+    room = gap * np.arange(len(heights))
+    free = heights[order] - room
+    raised, lowered = np.maximum.accumulate(free), np.minimum.accumulate(free[::-1])[::-1]
+    placed = np.empty_like(heights)
+    placed[order] = np.maximum(np.minimum((raised + lowered) / 2, top - room[-1]), bottom) + room
+    return placed
+
+
+def _numbers_below(lines: _Lines, sized: Mapping[str, pd.DataFrame], n: str, n_label: str) -> None:
+    low, high = lines.axes.get_xlim()
+    ticks = np.array([t for t in lines.axes.get_xticks() if low <= t <= high])
+    if len(ticks) > 7 and max(own[n].max() for own in sized.values()) >= 1e6:
+        ticks = ticks[::2]
+    below: Final[Any] = {"xycoords": lines.axes.get_xaxis_transform(), "textcoords": "offset points"}
+    lines.axes.annotate(n_label, (low, 0), xytext=(0, -34), ha="center", color=MUTED, fontsize=9, **below)
+    halfway = 3 * max(len(f"{v:,.0f}") for own in sized.values() for v in own[n])  # points a number is wide, halved
+    beyond = max(BEYOND, 8 + halfway) if (ticks > high - 0.05 * (high - low)).any() else BEYOND
+    for row, (segment, own) in enumerate(sized.items()):
+        style: Any = {"color": lines.colours[segment], "fontsize": 9.5, **below}
+        at, height = own[lines.x].to_numpy(float), -48 - 14 * row
+        place = np.searchsorted(at, ticks - 1e-9)
+        for tick, i in zip(ticks, place, strict=True):
+            if i < len(at) and (segment in lines.steps or at[i] <= tick + 1e-9):
+                lines.axes.annotate(f"{int(own[n].iloc[i]):,}", (tick, 0), xytext=(0, height), ha="center", **style)
+        if set(sized) != {"All"}:
+            lines.axes.annotate(short(segment), (high, 0), xytext=(beyond, height), annotation_clip=False, **style)
+
+
+def left_out(table: pd.DataFrame, shown: pd.DataFrame) -> str:
+    """Say which segments a chart leaves out; empty where it shows all."""
+    there, drawn = table["segment"].nunique() - 1, shown["segment"].nunique() - 1
+    return f" The {drawn} largest of {there} segments." if drawn < there else ""

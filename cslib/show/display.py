@@ -1,0 +1,414 @@
+"""What a notebook shows and a report keeps: cards, tables, figures, notes and the data check.
+
+Nothing else in cslib emits HTML. Each verb shows well in JupyterLab and carries a small bundle for
+the report engine, so a report exports exactly what was shown. All values are escaped.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import date
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cslib.errors import ParameterError, counted, did_you_mean
+from cslib.show.drawing import drawing, sparkline
+from cslib.show.formats import format_interval, format_value, inline, unbroken
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["Card", "cards", "data_check", "figure", "note", "see_also", "table"]
+
+MIME = "application/vnd.cslib+json"
+MOST_COLUMNS = 13  # shown of a table; a printed page holds no more
+STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}
+RUN_DIR = "CSLIB_RUN_DIR"  # set by the report engine for its kernel: the folder that takes the CSV files
+# Sent with every fragment and taken off again by the report engine, whose page has its own sheet.
+JUPYTER_STYLE = f"<style>{(Path(__file__).parent / 'jupyter.css').read_text(encoding='utf-8')}</style>"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One headline number with what it rests on.
+
+    Attributes
+    ----------
+    label
+        What is measured.
+    value
+        The number; None or NaN shows "not measured", with `detail` as the reason.
+    unit
+        A unit of `format_value`: "number", "percent" (a share 0 to 1), "months" or "money".
+    ci_lower, ci_upper
+        Ends of the interval, in the unit of the value.
+    n
+        How many customers (or rows) the number rests on.
+    currency
+        Code before an amount of money, such as "USD".
+    detail
+        Short extra lines, such as "vs May: +0.3 points, within noise".
+    status
+        "met", "missed" or "not clear"; shown with `target`.
+    target
+        What was to be reached, in words.
+    trend
+        The last values, the earliest first, for a small line; missing ones are gaps.
+    limits
+        Lower and upper end of a band behind that line.
+    """
+
+    label: str
+    value: float | None
+    unit: str = "number"
+    ci_lower: float | None = None
+    ci_upper: float | None = None
+    n: int | None = None
+    currency: str = ""
+    detail: str = ""
+    status: str = ""
+    target: str = ""
+    trend: tuple[float, ...] = ()
+    limits: tuple[float, float] | None = None
+
+
+def _show(html: str, text: str, bundle: Mapping[str, object]) -> None:
+    from IPython import display
+
+    data = {"text/html": JUPYTER_STYLE + html, "text/plain": text, MIME: dict(bundle)}
+    display.display(data, raw=True)  # type: ignore[no-untyped-call]
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        message = f"The name {name!r} cannot name a file. Use small letters, digits and _, a letter first."
+        raise ParameterError(message)
+    return name
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def cards(*cards: Card) -> None:
+    """Show headline numbers side by side, each with its interval and n.
+
+    Parameters
+    ----------
+    cards
+        The numbers, most important first; two to five read well, and none show nothing.
+    """
+    if not cards:
+        return
+    html = "".join(_card_html(card) for card in cards)
+    text = "\n".join(" · ".join(filter(None, (c.label, *_card_lines(c)))) for c in cards)
+    bundle = [{key: _finite(value) for key, value in asdict(card).items()} for card in cards]
+    _show(f'<div class="cs cs-cards">{html}</div>', text, {"kind": "cards", "cards": bundle})
+
+
+def _card_lines(card: Card) -> tuple[str, str, str]:
+    """Value, interval with n, and detail of a card."""
+    interval = format_interval(card.ci_lower, card.ci_upper, card.unit)
+    size = "" if card.n is None else f"n\N{NO-BREAK SPACE}{card.n:,}"
+    value = format_value(card.value, card.unit, card.currency)
+    return value, " · ".join(filter(None, (interval, size))), card.detail
+
+
+def _card_html(card: Card) -> str:
+    value, interval, detail = (escape(line) for line in _card_lines(card))
+    status = ""
+    if card.status:
+        kind, sign = STATUS[card.status]
+        status = f'<div class="cs-status cs-{kind}">{unbroken(f"{sign} {card.status} · {card.target}")}</div>'
+    lines = {"interval": interval, "detail": detail}
+    html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in lines.items() if line)
+    head = f'<div class="cs-label">{escape(card.label)}</div><div class="cs-value">{value}</div>'
+    return f'<div class="cs-card">{head}{status}{sparkline(card.trend, card.limits)}{html}</div>'
+
+
+def table(
+    df: pd.DataFrame,
+    *,
+    name: str,
+    caption: str,
+    formats: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    max_rows: int = 15,
+) -> None:
+    """Show the first rows and 13 columns of a table, or one line without rows; a report keeps all as ``<name>.csv``.
+
+    Parameters
+    ----------
+    df
+        A tidy table; its index is not shown.
+    name
+        File name of the CSV, without its ending: small letters, digits and ``_``.
+    caption
+        What the table holds, one line.
+    formats
+        Unit of `format_value` per column; numbers without one are "number".
+    labels
+        Heading per column; without one, the column's name with spaces for ``_``.
+    max_rows
+        How many rows are shown.
+
+    Raises
+    ------
+    ParameterError
+        The name is not usable, or `formats` or `labels` names a column that is not there.
+    """
+    _known_columns(df, [*(formats or {}), *(labels or {})])
+    link = _export(df, _checked(name))
+    shown = df.iloc[:max_rows, :MOST_COLUMNS]
+    count = f"{len(shown):,} of " * (len(shown) < len(df)) + counted(len(df), "row")
+    if shown.shape[1] < df.shape[1]:
+        count += f", {shown.shape[1]} of {df.shape[1]} columns"
+    foot = " · ".join(filter(None, (link, count)))
+    html = f'<p class="cs cs-empty">{escape(caption)}: no rows.</p>'
+    if len(df):
+        body = _grid(shown, caption, dict(formats or {}), dict(labels or {}))
+        html = f'<div class="cs cs-table">{body}<p class="cs-rows">{foot}</p></div>'
+    text = f"{caption} ({count})\n{shown.to_string(index=False) if len(df) else ''}".rstrip()
+    _show(html, text, _bundle("table", name, df, caption=caption))
+
+
+def _bundle(kind: str, name: str, df: pd.DataFrame | None, **more: object) -> dict[str, object]:
+    rows = {} if df is None else {"rows": len(df), "columns": [str(c) for c in df.columns]}
+    return {"kind": kind, "name": name, **rows, **more}
+
+
+def _known_columns(df: pd.DataFrame, names: Iterable[str]) -> None:
+    columns = [str(c) for c in df.columns]
+    for name in names:
+        if name not in columns:
+            message = f"The table has no column {name!r}. {did_you_mean(name, columns)}"
+            raise ParameterError(message)
+
+
+def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[str, str]) -> str:
+    names = [str(c) for c in df.columns]
+    right = [' class="cs-num"' if kind.kind in "iuf" else "" for kind in df.dtypes]
+    head = "".join(
+        f'<th scope="col"{r}>{escape(labels.get(c, c.replace("_", " ")))}</th>'
+        for c, r in zip(names, right, strict=True)
+    )
+    units = [formats.get(c, "number") for c in names]
+    body = "".join(
+        "<tr>" + "".join(map(_cell, row, units, right)) + "</tr>"
+        for row in df.astype(object).mask(df.isna(), other=None).itertuples(index=False, name=None)
+    )
+    return _scroll(
+        caption,
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
+    )
+
+
+def _scroll(label: str, html: str) -> str:
+    """Let a wide thing scroll by itself, by keyboard too."""
+    return f'<div class="cs-scroll" tabindex="0" role="region" aria-label="{escape(label)}">{html}</div>'
+
+
+def _cell(value: object, unit: str, right: str) -> str:
+    if value is None:
+        return f"<td{right}>–</td>"
+    if right:
+        number = float(value)  # type: ignore[arg-type]
+        return f'<td{right} data-value="{number!r}">{escape(format_value(number, unit))}</td>'
+    if isinstance(value, bool):
+        return f"<td>{'yes' if value else 'no'}</td>"
+    text = str(value).removesuffix(" 00:00:00")
+    return f"<td{' class=cs-long' if len(text) > 40 else ''}>{escape(text)}</td>"
+
+
+def _export(df: pd.DataFrame, name: str) -> str:
+    """Write the whole table for a report; a link to it, or nothing outside a report."""
+    folder = os.environ.get(RUN_DIR)
+    if not folder:
+        return ""
+    safe = df.set_axis([_guarded(str(c)) for c in df.columns], axis=1)
+    for i in range(len(safe.columns)):
+        safe.isetitem(i, _plain_column(safe.iloc[:, i]).array)
+    # RFC 4180 line ends: with "\n" alone the csv module leaves a cell with "\r" unquoted, which breaks its row.
+    safe.to_csv(Path(folder) / f"{name}.csv", index=False, lineterminator="\r\n", encoding="utf-8")
+    href = f"{Path(folder).name}/{name}.csv"
+    return f'<a href="{escape(href)}" download>Download {name}.csv</a>'
+
+
+def _plain_column(column: pd.Series) -> pd.Series:
+    """Text guarded, dates in ISO; numbers are left alone, which pandas writes in full."""
+    kind = column.dtype.kind
+    if kind == "M":
+        days = (column.dropna() == column.dropna().dt.normalize()).all()
+        column = column.dt.strftime("%Y-%m-%d" if days else "%Y-%m-%dT%H:%M:%S.%f")
+    return column if kind in "iufbcM" else column.astype(object).map(_guarded, na_action="ignore")
+
+
+def _guarded(value: object) -> object:
+    """Keep a spreadsheet from running a text cell as a formula."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + value
+    return value
+
+
+def figure(
+    fig: Figure,
+    *,
+    name: str,
+    title: str,
+    subtitle: str,
+    alt: str,
+    data: pd.DataFrame | None = None,
+) -> None:
+    """Show a chart under the sentence it proves, and close it.
+
+    Parameters
+    ----------
+    fig
+        A matplotlib figure, drawn in the colours of `THEME` where it should follow the page's theme.
+    name
+        Unique in the notebook: small letters, digits and ``_``.
+    title
+        The finding, computed.
+    subtitle
+        What is plotted, and in which unit.
+    alt
+        What the chart shows, in words, for those who do not see it.
+    data
+        The tidy table behind the chart, which a report keeps as ``<name>.csv``.
+
+    Raises
+    ------
+    ParameterError
+        The name is not usable, or title or alt is empty.
+    """
+    _checked(name)
+    if not (title.strip() and alt.strip()):
+        message = f"Figure {name!r} needs a title that states the finding, and alt: the same in words."
+        raise ParameterError(message)
+    link = "" if data is None else _export(data, name)
+    caption = f'<p class="cs-title">{unbroken(title)}</p><p class="cs-subtitle">{unbroken(subtitle)}</p>'
+    html = (
+        f'<figure class="cs cs-figure"><figcaption>{caption}</figcaption>'
+        f"{_scroll(title, drawing(fig, name, alt))}{f'<p class=cs-rows>{link}</p>' if link else ''}</figure>"
+    )
+    _show(html, f"{title}\n{subtitle}\n{alt}", _bundle("figure", name, data, title=title, alt=alt))
+
+
+def note(text: str, *, kind: str = "note") -> None:
+    """Show a computed sentence.
+
+    Parameters
+    ----------
+    text
+        The sentence; ``**bold**`` is the only markup.
+    kind
+        "answer" for the one sentence that answers the notebook's question (it also stands on the index
+        page), "note", "warning", "how_to_read" (under a chart, can be folded), or "subtitle" (what the
+        report is about, under its title, in place of the number of customers).
+
+    Raises
+    ------
+    ParameterError
+        The kind is none of those.
+    """
+    kinds = ("answer", "how_to_read", "note", "subtitle", "warning")
+    if kind not in kinds:
+        message = f"There is no kind {kind!r}. {did_you_mean(kind, kinds)}"
+        raise ParameterError(message)
+    how = kind == "how_to_read"
+    html = how_to_read(f"<p>{inline(text)}</p>") if how else f'<p class="cs cs-{kind}">{inline(text)}</p>'
+    _show(html, text.replace("**", ""), {"kind": kind, "text": text})
+
+
+def see_also(**reports: str) -> None:
+    """Point to other reports; those that are not there are left out, and all of them outside a report.
+
+    Parameters
+    ----------
+    reports
+        What each one tells, by its name.
+    """
+    folder = os.environ.get(RUN_DIR)
+    there = {n: t for n, t in reports.items() if folder and (Path(folder).parents[1] / f"{n}.html").exists()}
+    links = " · ".join(f'<a href="{escape(name)}.html">{escape(text)}</a>' for name, text in there.items())
+    html = f'<p class="cs cs-see">Read on: {links}</p>' if there else ""
+    _show(
+        html, " · ".join(f"{text}: {name}" for name, text in there.items()), {"kind": "see_also", "reports": [*there]}
+    )
+
+
+def how_to_read(html: str) -> str:
+    """Put a piece of a page behind a line that folds it."""
+    return f'<details class="cs how" open><summary>How to read this</summary>{html}</details>'
+
+
+def data_check(check: Mapping[str, object]) -> None:
+    """Show what the data hold and what is odd about them.
+
+    Parameters
+    ----------
+    check
+        As the loader gives it: ``source``, ``as_of``, ``currency``, ``fingerprint``, ``tables`` (each with
+        ``table``, ``rows``, ``first``, ``last``, ``set_aside``, ``note``), ``share_censored``, ``notes`` and
+        ``warnings``.
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is no date.
+    """
+    _check_day(check.get("as_of"))
+    chips = [chip for entry in _entries(check, "tables") for chip in _table_chips(entry)]
+    share = check.get("share_censored")
+    if isinstance(share, float) and math.isfinite(share):
+        chips.append(("", f"{format_value(share, 'percent')} are still customers"))
+    remarks = [f"{e['table']}: {e['note']}" for e in _entries(check, "tables") if e.get("note")]
+    warnings, notes = _texts(check, "warnings"), [*_texts(check, "notes"), *remarks]
+    items = "".join(f'<li class="cs-chip {kind}">{escape(text)}</li>' for kind, text in chips)
+    html = (
+        f'<div class="cs cs-check"><ul class="cs-chips">{items}</ul>'
+        f"{_listed(warnings, 'cs-warnings')}{_listed(notes, 'cs-notes')}</div>"
+    )
+    text = "\n".join([" · ".join(text for _, text in chips), *(f"! {w}" for w in warnings), *notes])
+    _show(html, text, {"kind": "data_check", "check": {k: _finite(v) for k, v in check.items()}})
+
+
+def _check_day(day: object) -> None:
+    with suppress(ValueError):
+        if not day or (isinstance(day, str) and date.fromisoformat(day[:10])):
+            return
+    message = f"as_of is {day!r}, which is no date. Write it as YYYY-MM-DD."
+    raise ParameterError(message)
+
+
+def _entries(check: Mapping[str, object], key: str) -> list[Mapping[str, object]]:
+    value = check.get(key)
+    return [e for e in value if isinstance(e, Mapping)] if isinstance(value, list) else []
+
+
+def _texts(check: Mapping[str, object], key: str) -> list[str]:
+    value = check.get(key)
+    return [str(e) for e in value] if isinstance(value, list) else []
+
+
+def _table_chips(entry: Mapping[str, object]) -> list[tuple[str, str]]:
+    span = f", {entry['first']} to {entry['last']}" if entry.get("first") and entry.get("last") else ""
+    rows, aside = (int(str(entry.get(key) or 0)) for key in ("rows", "set_aside"))
+    chips = [("cs-ok", f"{entry['table']} {counted(rows, 'row')}{span}")]
+    return chips + [("cs-warn", f"{entry['table']}: {counted(aside, 'row')} set aside")] * bool(aside)
+
+
+def _listed(texts: list[str], kind: str, *, room: int = 5) -> str:
+    """List the first few; the rest waits behind a line that opens."""
+    first, rest = ("".join(f"<li>{inline(t)}</li>" for t in part) for part in (texts[:room], texts[room:]))
+    more = f'<details><summary>{len(texts) - room} more</summary><ul class="{kind}">{rest}</ul></details>'
+    return f'<ul class="{kind}">{first}</ul>' * bool(first) + more * bool(rest)

@@ -1,0 +1,383 @@
+"""Charts of estimates with intervals: many of them in rows, or predicted against observed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
+from numpy.typing import NDArray
+
+from cslib.errors import ParameterError
+from cslib.show.charts import (
+    GROUND,
+    INK,
+    MUTED,
+    PALETTE,
+    STYLE,
+    cohort_label,
+    new_axes,
+    nice_step,
+    require,
+    set_scale,
+    short,
+)
+
+__all__ = [
+    "DARK_TEXT",
+    "MAX_COHORTS",
+    "calibration_plot",
+    "coloured_cells",
+    "forest_plot",
+    "hatch",
+    "name_rows",
+    "retention_heatmap",
+    "right_of",
+    "value_axis",
+    "whole_groups",
+    "written",
+]
+
+MAX_ROWS: Final = 30
+LONGEST: Final = 36  # letters of a label
+Floats = NDArray[np.float64]
+REACH: Final = 8  # an interval is cut where it is this many times beyond all estimates
+DARK_TEXT: Final = "#12282d"  # not INK: it stands on the colour of a cell in both themes
+MAX_COHORTS: Final = 36
+
+
+@mpl.rc_context(STYLE)
+def forest_plot(
+    table: pd.DataFrame,
+    *,
+    estimate: str,
+    label: str,
+    x_label: str,
+    group: str = "",
+    n: str = "",
+    reference: float | None = None,
+    log_scale: bool = False,
+) -> Axes:
+    """Draw one row per estimate, with its interval and both in figures at the right.
+
+    Parameters
+    ----------
+    table
+        At most 30 rows, drawn in their order: the columns named, ``ci_lower`` and ``ci_upper``. A row
+        without interval is a hollow point; one without estimate a dash. Where there is a column ``clear``
+        (bool), such as a p-value adjusted for many comparisons gives it, its true rows are in colour.
+    estimate, label
+        Columns of the numbers and of their names.
+    x_label
+        What the numbers are, with their unit.
+    group
+        Column of headings over the rows; empty for none.
+    n
+        Column of numbers of customers or answers; empty for none.
+    reference
+        Where a dashed line stands, such as 1 for ratios and 0 for differences. Without ``clear``, intervals that
+        exclude it are in colour; without a reference all are.
+    log_scale
+        True for ratios, false for amounts, differences and scores.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, there are no rows or too many, or a ratio is not above 0.
+    """
+    require(table, estimate, label, "ci_lower", "ci_upper", *(c for c in (group, n) if c))
+    require(table.dropna(subset=[estimate]), estimate)
+    _check(table, estimate, log_scale)
+    groups = table.groupby(group, sort=False, dropna=False) if group else [("", table)]
+    names, at = _layout(groups, label, bool(group))
+    table = pd.concat([own for _, own in groups])
+    values = table[[estimate, "ci_lower", "ci_upper"]].to_numpy(float)
+    axes = new_axes(0.7 + 0.27 * len(names))
+    value_axis(axes, _limits(values, reference, log_scale), log_scale)
+    clear = table["clear"] if "clear" in table else _beside(values, reference)
+    _intervals(axes, at, values, np.where(clear, PALETTE[0], MUTED))
+    if reference is not None:
+        axes.axvline(reference, color=MUTED, linestyle="--", linewidth=1.2, zorder=0.9)
+    name_rows(axes, names, at)
+    axes.set_xlabel(x_label, loc="right")
+    right_of(axes, at, written(values, log_scale), 74 if n else 14, "left")
+    if n:
+        right_of(axes, at, [f"{v:,.0f}" if v == v else "–" for v in table[n]], 60, "right")
+        axes.annotate("n", (1, 1), (60, 2), "axes fraction", "offset points", ha="right", color=MUTED, fontsize=9.5)
+    return axes
+
+
+def _check(table: pd.DataFrame, estimate: str, log_scale: bool) -> None:
+    if len(table) > MAX_ROWS:
+        msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most customers."
+        raise ParameterError(msg)
+    if log_scale and table[estimate].min() <= 0:
+        msg = f"{estimate} has {table[estimate].min():g}, which no scale of ratios holds. Leave log_scale out."
+        raise ParameterError(msg)
+
+
+def _layout(groups: Iterable[tuple[Any, pd.DataFrame]], label: str, headed: bool) -> tuple[list[str], list[int]]:
+    """Name each line of the chart, headings among them, and tell which ones hold estimates."""
+    names, at = list[str](), list[int]()
+    for heading, own in groups:
+        names += [str(heading)] if headed else []
+        at += range(len(names), len(names) + len(own))
+        names += [str(name) for name in own[label]]
+    return names, at
+
+
+def _beside(values: Floats, reference: float | None) -> NDArray[np.bool_]:
+    """Tell which intervals exclude the reference; all where there is none."""
+    if reference is None:
+        return np.ones(len(values), bool)
+    return np.asarray((values[:, 1] > reference) | (values[:, 2] < reference))
+
+
+def _limits(values: Floats, reference: float | None, log_scale: bool) -> tuple[float, float]:
+    """Leave room for all estimates and the reference; only an extreme interval is cut."""
+    marks = [] if reference is None else [reference]
+    if not log_scale:
+        seen = np.append(values[np.isfinite(values)], marks)
+        pad = 0.05 * np.ptp(seen) or 1.0
+        return float(seen.min() - pad), float(seen.max() + pad)
+    low, high = np.nanmin(values[:, 0]), np.nanmax(values[:, 0])
+    lowest = min([max(np.nanmin(values), low / REACH), *(m / 2 for m in marks)])
+    highest = max([min(np.nanmax(values), high * REACH), *(m * 2 for m in marks)])
+    return float(lowest / 1.1), float(highest * 1.1)
+
+
+def value_axis(axes: Axes, limits: tuple[float, float], log_scale: bool, most: int = 8) -> None:
+    """Give an axis of estimates its limits and round ticks."""
+    low, high = limits
+    if not log_scale:
+        axes.xaxis.set_major_locator(MultipleLocator(nice_step(high - low, most, 1e-9)))
+    else:
+        axes.set_xscale("log")
+        halves, decades = low > 0.1 and high < 20, high / low > 2000
+        subs = (1.0,) if halves or decades else (1.0, 2.0, 5.0)
+        axes.xaxis.set_major_locator(LogLocator(base=2 if halves else 10, subs=subs, numticks=30))
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda v, _: format(v, ",.0f" if abs(v) >= 1000 else "g").replace("-", "−"))
+    )
+    axes.set_xlim(low, high)
+    axes.grid(axis="x", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _intervals(axes: Axes, at: list[int], values: Floats, colours: NDArray[np.str_]) -> None:
+    level, lower, upper = values.T
+    low, high = axes.get_xlim()
+    axes.hlines(at, np.clip(lower, low, high), np.clip(upper, low, high), color=list(colours), linewidth=2)
+    filled = np.where(np.isnan(lower) | np.isnan(upper), GROUND, colours)
+    axes.scatter(level, at, s=38, facecolors=list(filled), edgecolors=list(colours), linewidths=1.6, zorder=3)
+
+
+def name_rows(axes: Axes, names: list[str], at: list[int]) -> None:
+    """Write a name beside every line, in bold where it is a heading."""
+    axes.set_yticks(range(len(names)), [short(name, LONGEST) for name in names])
+    for place, text in enumerate(axes.get_yticklabels()):
+        text.set_fontweight("normal" if place in at else "bold")
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.tick_params(length=0)
+    axes.tick_params(axis="y", labelcolor=INK)
+
+
+def right_of(axes: Axes, at: list[int], texts: Iterable[str], offset: float, side: str) -> None:
+    """Write texts beyond the right end of the lines."""
+    for place, text in zip(at, texts, strict=True):
+        axes.annotate(
+            text, (1, place), xycoords=axes.get_yaxis_transform(), xytext=(offset, 0), textcoords="offset points",
+            ha=side, va="center", color=MUTED, fontsize=9.5,
+        )  # fmt: skip
+
+
+def written(values: Floats, log_scale: bool) -> list[str]:
+    """Write estimates with their intervals, of which the columns are estimate, lower and upper bound."""
+    largest = np.nanmax(np.abs(values[:, 0]))
+    places = 0 if largest >= 100 else 1 if largest >= 1 else 2
+    texts = []
+    for row in values:
+        level, lower, upper = [_ratio(v) if log_scale else f"{v:z,.{places}f}".replace("-", "−") for v in row]
+        known = level if np.isnan(row[1:]).any() else f"{level} ({lower} to {upper})"
+        texts.append("–" if np.isnan(row[0]) else known)
+    return texts
+
+
+def _ratio(value: float) -> str:
+    """Write a ratio as far as it means anything.
+
+    Examples
+    --------
+    >>> [_ratio(v) for v in (0.001, 0.052, 1.816, 31.44, 1e9)]
+    ['under 0.01', '0.05', '1.82', '31.4', 'over 1,000']
+    """
+    if value < 0.005:
+        return "under 0.01"
+    return "over 1,000" if value >= 1000 else f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+def whole_groups(table: pd.DataFrame, group: str, *, most: int = 30) -> pd.DataFrame:
+    """Keep the first groups of a table that fit into a forest plot, none of them cut; at least the first.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"term": ["a", "a", "b", "c", "c"]})
+    >>> whole_groups(table, "term", most=4)["term"].tolist()
+    ['a', 'a', 'b']
+    """
+    ends = table.groupby(group, sort=False).size().cumsum()
+    return table[table[group].isin(ends.index[(ends <= most) | (ends == ends.min())])]
+
+
+@mpl.rc_context(STYLE)
+def calibration_plot(
+    table: pd.DataFrame, *, x_label: str, y_label: str, predicted: str = "predicted", observed: str = "observed"
+) -> Axes:
+    """Draw observed against predicted shares, with intervals, beside the line where both agree.
+
+    Parameters
+    ----------
+    table
+        One row per group: the columns named (0–1), ``ci_lower`` and ``ci_upper`` of the observed share
+        (no bar where missing).
+    x_label, y_label
+        What was predicted and what was observed.
+    predicted, observed
+        Columns.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Square: both axes have the same scale.
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, or no row has both shares.
+    """
+    require(table, predicted, observed, "ci_lower", "ci_upper")
+    table = table.dropna(subset=[predicted, observed])
+    require(table, predicted, observed)
+    values = table[[predicted, observed, "ci_lower", "ci_upper"]].to_numpy(float)
+    axes = new_axes(4.6)
+    axes.set_xlim(set_scale(axes.xaxis, values, "hazard"))
+    axes.set_ylim(set_scale(axes.yaxis, values, "hazard"))
+    axes.plot(axes.get_xlim(), axes.get_ylim(), "--", color=MUTED, linewidth=1.2)
+    reach = np.abs(values[:, 2:] - values[:, 1:2]).T
+    axes.errorbar(values[:, 0], values[:, 1], yerr=reach, fmt="o", color=PALETTE[0], markersize=6, linewidth=1.8)
+    axes.text(0.03, 0.97, "more than predicted", transform=axes.transAxes, va="top", color=MUTED, fontsize=9.5)
+    axes.text(0.97, 0.03, "fewer than predicted", transform=axes.transAxes, ha="right", color=MUTED, fontsize=9.5)
+    axes.set_aspect("equal", anchor="W")
+    axes.grid(linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, pad=6)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    return axes
+
+
+@mpl.rc_context(STYLE)
+def retention_heatmap(
+    triangle: pd.DataFrame, *, period: str = "month", segment: str = "All", names: Mapping[int, str] | None = None
+) -> Axes:
+    """Draw a retention triangle: a row per cohort with its size, a column per period, percent in cells.
+
+    Parameters
+    ----------
+    triangle
+        ``segment``, ``cohort``, ``period_index``, ``n_customers``, ``retention_rate`` (0–1; missing cells
+        are hatched: their period is not fully observed).
+    period
+        For the names of cohorts and of the axis.
+    segment
+        The segment to draw.
+    names
+        What to call a period index, for brackets.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        At most the 36 latest cohorts.
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, or the segment has no rows.
+    """
+    columns = ("segment", "cohort", "period_index", "n_customers", "retention_rate")
+    require(triangle, *columns)
+    own = triangle[triangle["segment"] == segment]
+    require(own, *columns)
+    rates = own.pivot(index="cohort", columns="period_index", values="retention_rate").iloc[-MAX_COHORTS:]
+    begun = own.pivot(index="cohort", columns="period_index", values="n_customers").reindex(rates.index)
+    axes = new_axes(0.75 + 0.27 * len(rates))
+    _cells(axes, rates)
+    _hatch(axes, rates, begun)
+    sizes = begun.max(axis=1).astype(int)
+    rows = [f"{cohort_label(day, period)}   {n:,}" for day, n in sizes.items()]
+    axes.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0)
+    axes.set_xticks(
+        np.arange(rates.shape[1]) + 0.5, [(names or {}).get(int(k), str(k)) for k in rates.columns], rotation=0
+    )
+    axes.tick_params(length=0, labelsize=10)
+    axes.xaxis.tick_top()
+    axes.set_xlabel(f"{period}s since the cohort began", loc="right")
+    axes.xaxis.set_label_position("top")
+    axes.set_ylabel("")
+    axes.text(-0.008, 1.005, "cohort, customers", transform=axes.transAxes, ha="right", va="bottom", color=MUTED)
+    return axes
+
+
+def _cells(axes: Axes, rates: pd.DataFrame) -> None:
+    later = rates.to_numpy()[:, np.asarray(rates.columns) != 0]
+    top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
+    text = (rates * 100).round(0).map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
+    coloured_cells(axes, rates, text, limits=(0, max(top, 0.05)), pale=top < 0.5)
+
+
+def coloured_cells(
+    axes: Axes, values: pd.DataFrame, text: pd.DataFrame, *, limits: tuple[float, float], pale: bool = False
+) -> None:
+    """Draw a grid of values as colours with a text on each; missing cells stay empty."""
+    low, high = limits
+    colours = (
+        sns.light_palette(PALETTE[0], as_cmap=True)
+        if pale
+        else sns.blend_palette(["#eef6f7", "#7cc0ca", "#0f8496", "#0a4a57"], as_cmap=True)
+    )
+    sns.heatmap(
+        values, ax=axes, cmap=colours, vmin=low, vmax=high, cbar=False, annot=text, fmt="",
+        linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5},
+    )  # fmt: skip
+    for label, value in zip(axes.texts, values.to_numpy()[values.notna().to_numpy()], strict=True):
+        label.set_color(DARK_TEXT if _luminance(colours((value - low) / (high - low))) > 0.25 else "white")
+
+
+def _luminance(colour: tuple[float, float, float, float]) -> float:
+    """Relative luminance, WCAG 2.1."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def _hatch(axes: Axes, rates: pd.DataFrame, begun: pd.DataFrame) -> None:
+    hatch(axes, begun.notna().to_numpy() & rates.isna().to_numpy())
+
+
+def hatch(axes: Axes, cells: NDArray[np.bool_]) -> None:
+    """Hatch cells of a grid."""
+    for row, column in zip(*np.nonzero(cells), strict=True):
+        cell = Rectangle(
+            (column + 0.04, row + 0.06), 0.92, 0.88, fill=False, hatch="////", edgecolor=MUTED, linewidth=0
+        )
+        axes.add_patch(cell)

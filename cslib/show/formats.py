@@ -1,0 +1,235 @@
+"""How values are written for a reader: numbers, dates and texts, and what of a text may be published."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from html import escape
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from cslib.errors import ParameterError, did_you_mean
+
+__all__ = ["format_day", "format_interval", "format_value", "inline", "months", "unbroken", "whole"]
+
+FIRM: Final = 30  # customers below which a rate is no headline
+
+
+def _decimals(value: float, digits: str) -> str:
+    """Format to the given decimals, with a true minus sign and no minus zero."""
+    text = format(value, digits)
+    if not any(c in "123456789" for c in text):
+        text = text.removeprefix("-")
+    return text.replace("-", "−")
+
+
+def _number(value: float) -> str:
+    """Three significant digits below 1,000 and whole numbers above; whole values without decimals."""
+    size = abs(value)
+    if size >= 100 or float(value).is_integer():
+        return _decimals(value, ",.0f")
+    return _decimals(value, ".1f" if size >= 10 else ".2f" if size >= 0.1 else ".2g")
+
+
+def _percent(value: float) -> str:
+    """Round, but never to 0 % or 100 % what is not exactly that: all of them and nearly all are two things."""
+    share = 100 * value
+    size, sign = abs(share), "−" * (share < 0)
+    if size in (0, 100):
+        return f"{sign}{size:.0f} %"
+    if size < 0.01:
+        return f"{'>' if sign else '<'} {sign}0.1 %"
+    text = _decimals(share, ".1f" if size >= 0.1 else ".2g")
+    if text.endswith("100.0") and 99 < size < 101:
+        text = f"{'>' if (size < 100) != bool(sign) else '<'} {sign}{'99.9' if size < 100 else '100.1'}"
+    return f"{text} %"
+
+
+def _points(value: float) -> str:
+    text = _decimals(100 * value, "+.1f")
+    return f"{text.removeprefix('+') if text == '+0.0' else text} points"
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else _decimals(value, ".3f" if value < 0.1 else ".2f")
+
+
+def _months(value: float) -> str:
+    text = _decimals(value, ".0f" if abs(value) >= 100 or float(value).is_integer() else ".1f")
+    return f"{text} month" if text == "1" else f"{text} months"
+
+
+def _days(value: float) -> str:
+    text = _decimals(value, ",.0f" if abs(value) >= 10 or float(value).is_integer() else ".1f")
+    return f"{text} day" if text == "1" else f"{text} days"
+
+
+def _amount(value: float) -> str:
+    return _decimals(value, ",.0f" if abs(value) >= 1000 or float(value).is_integer() else ",.2f")
+
+
+def _money(value: float) -> str:
+    for step, letter in ((1e9, " bn"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= step and abs(value) >= 9_999.5:
+            scaled = value / step
+            return _decimals(scaled, ",.0f" if abs(scaled) >= 99.95 else ",.1f") + letter
+    return _amount(value)
+
+
+UNITS: Mapping[str, Callable[[float], str]] = {
+    "number": _number,
+    "percent": _percent,
+    "points": _points,
+    "p_value": _p_value,
+    "months": _months,
+    "days": _days,
+    "money": _money,
+    "amount": _amount,
+    "plain": lambda value: _decimals(value, ".15g"),
+}
+
+
+def format_value(value: float | None, unit: str = "number", currency: str = "") -> str:
+    """Write a number as a reader wants it, never more precise than needed.
+
+    Parameters
+    ----------
+    value
+        The number; None and NaN are "not measured".
+    unit
+        "number"; "percent" for a share 0 to 1; "points" for a difference of shares; "p_value"; "months"; "days";
+        "money" (shortened: 412 k); "amount" (money in full, for tables); "plain" (as it is, for years and codes).
+    currency
+        Code put before "money" and "amount".
+
+    Returns
+    -------
+    str
+        The text, not escaped.
+
+    Raises
+    ------
+    ParameterError
+        The unit is none of those.
+
+    Examples
+    --------
+    >>> format_value(0.8431, "percent"), format_value(35, "months"), format_value(411_800, "money", "USD")
+    ('84.3 %', '35 months', 'USD 412 k')
+    >>> format_value(1204), format_value(5.947), format_value(-0.3), format_value(104.8, "amount")
+    ('1,204', '5.95', '−0.30', '104.80')
+    >>> format_value(2025, "plain"), format_value(None)
+    ('2025', 'not measured')
+    >>> format_value(0.098, "points"), format_value(0.00004, "p_value"), format_value(0.034, "p_value")
+    ('+9.8 points', '< 0.001', '0.034')
+    """
+    if unit not in UNITS:
+        message = f"There is no unit {unit!r}. {did_you_mean(unit, UNITS)}"
+        raise ParameterError(message)
+    if value is None or math.isnan(value):
+        return "not measured"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{currency if unit in ('money', 'amount') else ''} {UNITS[unit](float(value))}".strip()
+
+
+def format_interval(lower: float | None, upper: float | None, unit: str = "number") -> str:
+    """Write the two ends of an interval, in the unit of the value that stands beside it.
+
+    Parameters
+    ----------
+    lower, upper
+        The ends.
+    unit
+        A unit of `format_value`.
+
+    Returns
+    -------
+    str
+        Without the name of the unit; empty where an end is missing.
+
+    Examples
+    --------
+    >>> format_interval(0.063, 0.132, "points"), format_interval(33, 37, "months"), format_interval(None, 1)
+    ('6.3 to 13.2', '33 to 37', '')
+    """
+    ends = [e for e in (lower, upper) if e is not None and not math.isnan(e)]
+    texts = [re.sub(r" (%|points|months?|days?)$", "", format_value(e, unit)).removeprefix("+") for e in ends]
+    return " to ".join(texts) if len(texts) == 2 else ""
+
+
+def format_day(iso: str) -> str:
+    """Write the day of an ISO date or time stamp for a reader.
+
+    Examples
+    --------
+    >>> format_day("2025-07-01T06:00:12Z")
+    '1 July 2025'
+    """
+    day = date.fromisoformat(iso[:10])
+    return f"{day.day} {day:%B %Y}"
+
+
+def inline(text: str) -> str:
+    """Escape a text and turn its ``**bold**`` into HTML.
+
+    Examples
+    --------
+    >>> inline("**three** of <all>")
+    '<strong>three</strong> of &lt;all&gt;'
+    """
+    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", unbroken(text))
+
+
+def unbroken(text: str) -> str:
+    """Escape a text, and keep a percent sign on the line of its number."""
+    return escape(text).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage for a sentence: whole above 10 %, one decimal below.
+
+    Examples
+    --------
+    >>> percent(0.6149), percent(0.0416), percent(0.9987)
+    ('61 %', '4.2 %', '99.9 %')
+    """
+    whole = f"{100 * share:.0f} %"
+    return whole if share >= 0.0995 and (whole != "100 %" or share == 1) else format_value(share, "percent")
+
+
+def between(lower: float, upper: float) -> str:
+    """Write an interval of shares for a sentence.
+
+    Examples
+    --------
+    >>> between(0.58, 0.667)
+    '58 to 67 %'
+    """
+    return f"{percent(lower).removesuffix(' %')} to {percent(upper)}"
+
+
+def p_value(p: float) -> str:
+    """Write a p-value for a sentence.
+
+    Examples
+    --------
+    >>> p_value(0.0312), p_value(0.00001)
+    ('= 0.031', 'below 0.001')
+    """
+    return "not known" if np.isnan(p) else "below 0.001" if p < 0.001 else f"= {p:.3f}"
+
+
+def months(value: float) -> str:
+    """Write an age or a span in months, to one decimal."""
+    text = f"{value:.1f}".removesuffix(".0").replace("-", "−")
+    return f"{text} month" if text == "1" else f"{text} months"
+
+
+def whole(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of all customers together."""
+    return table[table["segment"] == "All"]

@@ -1,0 +1,430 @@
+"""Models of renewal: customers differ in how likely they are to renew, and each of them decides every period anew.
+
+The shifted beta-geometric (sBG) and the beta-discrete-Weibull (BdW) model, by maximum likelihood on counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import chdtri, gammaln
+
+from cslib.errors import DataError, ParameterError, check_choice, counted
+from cslib.stats.intervals import Floats, z_value
+from cslib.stats.likelihood import moved_parameters, scores
+
+__all__ = ["BDW", "CONTRACT_MODELS", "SBG", "ContractFit", "contract_table", "fit_contract"]
+
+__all__ += ["as_lives", "from_lives", "projected_retention", "renewals"]
+SBG: Final = "Shifted beta-geometric"
+BDW: Final = "Beta-discrete-Weibull"
+CONTRACT_MODELS: Final = (SBG, BDW)
+PARAMETERS: Final = ("alpha", "beta", "c")
+LIMITS: Final = (12.0, 12.0, 2.5)  # of the logarithms of α, β and c
+MARGIN: Final = 0.5
+LOOSE: Final = 3.0  # standard error of a logarithm from which on there is no answer
+FAR: Final = 20.0  # from which on the logarithm of the gamma function is a series to the last digit
+STEP: Final = 2e-4  # of differences, in the logarithm of a parameter
+LONGEST: Final = 2.0  # move of the search, in the same
+STRIDES: Final = 0.5 ** np.arange(-1, 20)[:, None]  # of which the search takes the best
+ROUNDS: Final = 200
+NOT_SETTLED: Final = (
+    "The fit did not settle on one answer: as far as these renewals tell, customers do not differ, or the model does "
+    "not suit them."
+)
+FUZZ: Final = 1e-9
+TINY: Final = 1e-300
+
+
+def _rise(z: Floats, a: Floats) -> Floats:
+    """Compute log Γ(z + a) − log Γ(z): where z is large by Stirling's series, whose differences keep their digits."""
+    far = np.maximum(z, FAR)
+    series = (far - 0.5) * np.log1p(a / far) + a * (np.log(far + a) - 1) + _remainder(far + a) - _remainder(far)
+    return np.where(z >= FAR, series, gammaln(np.minimum(z, FAR) + a) - gammaln(np.minimum(z, FAR)))
+
+
+def _remainder(z: Floats) -> Floats:
+    """Compute what Stirling's formula leaves of log Γ(z) (Abramowitz & Stegun 6.1.41)."""
+    return np.asarray((1 / 12 - (1 / 360 - (1 / 1260 - 1 / (1680 * z**2)) / z**2) / z**2) / z)
+
+
+def _lost(z: Floats, alpha: Floats, d: Floats) -> Floats:
+    """Compute log S as it falls by d from where β + t^c is z: log B(α, z) − log B(α, z + d)."""
+    # α and d may change places: the smaller one loses fewer digits
+    small, large = np.minimum(alpha, d), np.maximum(alpha, d)
+    return np.asarray(_rise(z + large, small) - _rise(z, small))
+
+
+def _log_survival(logs: Floats, periods: Floats) -> Floats:
+    """Compute log S(t) = log B(α, β + t^c) − log B(α, β); parameters (draws, 1) and periods (k,) broadcast."""
+    alpha, beta, c = _parameters(logs)
+    return -_lost(beta, alpha, periods**c)
+
+
+def _log_odds(logs: Floats, periods: Floats) -> Floats:
+    """Compute log P(T = t) − log S(t), for t from 1."""
+    alpha, beta, c = _parameters(logs)
+    before = (periods - 1) ** c
+    lost = _lost(beta + before, alpha, periods**c - before)
+    return np.asarray(lost + np.log(-np.expm1(-np.maximum(lost, TINY))))
+
+
+def _parameters(logs: Floats) -> tuple[Floats, Floats, Floats]:
+    alpha, beta, *shape = (np.exp(np.clip(log, -limit, limit)) for log, limit in zip(logs, LIMITS, strict=False))
+    return alpha, beta, shape[0] if shape else np.ones_like(alpha)
+
+
+@dataclass(frozen=True)
+class ContractFit:
+    """A contract model fitted to renewals. It can stand where a fitted lifelines model stands.
+
+    Attributes
+    ----------
+    model
+        One of ``CONTRACT_MODELS``.
+    log_likelihood_, AIC_
+        At the estimate.
+    _fitted_parameters_
+        Logarithms of α, β (and c).
+    variance_matrix_
+        Of these logarithms: the inverse of the observed information.
+    """
+
+    model: str
+    log_likelihood_: float
+    AIC_: float
+    _fitted_parameters_: Floats
+    variance_matrix_: Floats
+
+    @property
+    def alpha(self) -> float:
+        """First parameter of the beta distribution of the chance not to renew."""
+        return float(np.exp(self._fitted_parameters_[0]))
+
+    @property
+    def beta(self) -> float:
+        """Second parameter of that distribution."""
+        return float(np.exp(self._fitted_parameters_[1]))
+
+    @property
+    def c(self) -> float:
+        """Shape: below 1 each customer's chance to leave falls with age, above 1 it grows; 1 for sBG."""
+        return float(_parameters(self._fitted_parameters_)[2])
+
+    def survival(self, periods: Floats) -> Floats:
+        """Share still here after so many periods."""
+        return np.asarray(np.exp(_log_survival(self._fitted_parameters_, np.asarray(periods, float))))
+
+    def _cumulative_hazard(self, logs: Floats, ages: Floats) -> Floats:
+        """Compute −log S(t) at ages t + ½, where models of lifetimes in whole months stand."""
+        return -_log_survival(logs, _periods(ages))
+
+    def _log_hazard(self, logs: Floats, ages: Floats) -> Floats:
+        """Compute log P(T = t) − log S(t) at ages t + ½."""
+        return _log_odds(logs, np.maximum(_periods(ages), 1.0))
+
+
+def _periods(ages: Floats) -> Floats:
+    return np.maximum(np.floor(np.asarray(ages, float) - 0.5 + FUZZ), 0.0)
+
+
+def renewals(counts: pd.DataFrame, *, period_months: float = 1.0) -> pd.DataFrame:
+    """Count lifetimes in whole periods of renewal.
+
+    Parameters
+    ----------
+    counts
+        As from :func:`cslib.data.lifetimes.lifetimes`.
+    period_months
+        Length of a period.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows: ``segment``, ``entry_index`` (periods before the customer came under observation),
+        ``period_index`` (in which it was lost, from 1; or that it has survived), ``event_observed``, ``n``.
+
+    Raises
+    ------
+    ParameterError
+        ``period_months`` is not positive.
+
+    Notes
+    -----
+    A customer who left after d periods was lost in period ⌈d⌉. One still here has survived d rounded to whole
+    periods, as on average half a period has passed since the last renewal and half of it is observed exposure.
+
+    Examples
+    --------
+    >>> counts = pd.DataFrame({"segment": "All", "entry_months": 0.0, "duration_months": [2.2, 2.2, 2.7],
+    ...                        "event_observed": [True, False, False], "n": 5})
+    >>> renewals(counts)["period_index"].tolist()
+    [3, 2, 3]
+    """
+    if not period_months > 0:
+        msg = f"period_months is {period_months!r}. Give the months from one renewal to the next, such as 1 or 12."
+        raise ParameterError(msg)
+    entry, duration = (counts[c].to_numpy(float) / period_months for c in ("entry_months", "duration_months"))
+    left = counts["event_observed"].to_numpy(bool)
+    index = np.where(left, np.maximum(np.ceil(duration - FUZZ), 1), np.floor(duration + 0.5 + FUZZ)).astype("int64")
+    begun = np.minimum(np.floor(entry + 0.5 + FUZZ).astype("int64"), index - left)
+    columns = {"segment": counts["segment"].to_numpy(), "entry_index": begun, "period_index": index}
+    return pd.DataFrame(columns | {"event_observed": left, "n": counts["n"].to_numpy()}, index=counts.index)
+
+
+def as_lives(rows: pd.DataFrame) -> pd.DataFrame:
+    """Set renewals to the ages of a model of lifetimes: the middle of a month."""
+    entry = rows["entry_index"] if "entry_index" in rows else pd.Series(0, rows.index)
+    return pd.DataFrame(
+        {
+            "entry_months": entry + 0.5 * (entry > 0),
+            "duration_months": rows["period_index"] + 0.5,
+            "event_observed": rows["event_observed"].astype(bool),
+            "n": rows["n"],
+        }
+    )
+
+
+def from_lives(lives: pd.DataFrame) -> pd.DataFrame:
+    """Set lifetimes at the ages of a model back to renewals: the opposite of :func:`as_lives`."""
+    entry, duration = (_periods(lives[c].to_numpy(float)).astype(int) for c in ("entry_months", "duration_months"))
+    left = lives["event_observed"].to_numpy(bool)
+    return pd.DataFrame(
+        {"entry_index": entry, "period_index": duration, "event_observed": left, "n": lives["n"].to_numpy()}
+    )
+
+
+def fit_contract(rows: pd.DataFrame, *, model: str = SBG) -> ContractFit:
+    """Fit a contract model to the renewals of one segment: one cohort, or many of different ages together.
+
+    Parameters
+    ----------
+    rows
+        As from :func:`renewals`: ``period_index``, ``event_observed``, ``n``, and ``entry_index`` where customers
+        came under observation late.
+    model
+        ``Shifted beta-geometric`` or ``Beta-discrete-Weibull``.
+
+    Returns
+    -------
+    ContractFit
+
+    Raises
+    ------
+    DataError
+        Too few different periods in which customers were lost, one of them before the first, or the likelihood has
+        no highest point, as where customers do not differ (α and β then run away together).
+    ParameterError
+        There is no such model.
+
+    Notes
+    -----
+    S(t) = B(α, β + t^c) / B(α, β), with c = 1 for sBG. A lost customer contributes log(S(t − 1) − S(t)), one still
+    here log S(t), less log S(entry). No answer is one with α or β beyond e^±11.5, c beyond e^±2, or a standard error
+    above 3 in some direction of their logarithms: what the data then tell is that the likelihood hardly changes there.
+
+    References
+    ----------
+    Fader & Hardie (2007), Journal of Interactive Marketing 21(1):76–90; Fader, Hardie, Liu, Davin & Steenburgh
+    (2018), Journal of Interactive Marketing 43:1–16.
+
+    Examples
+    --------
+    Fader & Hardie (2007), "High End": 1,000 customers, of whom 869, 743, 653, 593, 551, 517 and 491 are left after
+    each of seven years.
+
+    >>> left = [131, 126, 90, 60, 42, 34, 26]
+    >>> rows = pd.DataFrame({"period_index": [*range(1, 8), 7], "event_observed": [True] * 7 + [False],
+    ...                      "n": [*left, 491]})
+    >>> fit = fit_contract(rows)
+    >>> round(fit.alpha, 3), round(fit.beta, 3), round(float(fit.survival(12)), 3)
+    (0.668, 3.806, 0.378)
+    """
+    check_choice("model", model, CONTRACT_MODELS)
+    known = _grouped(rows)
+    size = 2 + (model == BDW)
+    _check(known, size)
+    # customers as different as can be, and as sBG says
+    starts = [np.zeros(size)] + [np.append(_highest(known, np.zeros(2)), 0.0)] * (model == BDW)
+    found = max((_highest(known, start) for start in starts), key=lambda logs: _heights(known, logs[None])[0])
+    height, information = float(_heights(known, found[None])[0]), -_bends(known, found)[1]
+    if not _within(found) or np.linalg.eigvalsh(information)[0] < LOOSE**-2:
+        raise DataError(NOT_SETTLED)
+    return ContractFit(model, height, 2 * size - 2 * height, found, np.asarray(np.linalg.inv(information)))
+
+
+def _within(logs: Floats) -> bool:
+    return bool((np.abs(logs) < np.array(LIMITS[: len(logs)]) - MARGIN).all())
+
+
+def _grouped(rows: pd.DataFrame) -> pd.DataFrame:
+    known = rows[rows["n"] > 0] if "entry_index" in rows else rows[rows["n"] > 0].assign(entry_index=0)
+    return known.groupby(["entry_index", "period_index", "event_observed"])["n"].sum().reset_index()
+
+
+def _check(rows: pd.DataFrame, size: int) -> None:
+    lost = rows.loc[rows["event_observed"], "period_index"]
+    if lost.empty:
+        msg = "No customer left, so there is no churn to model."
+        raise DataError(msg)
+    if lost.min() < 1:
+        msg = "Customers left at age 0, before a first period that this model could count from."
+        raise DataError(msg)
+    if lost.nunique() < size:
+        msg = f"Customers left in only {counted(lost.nunique(), 'different period')}; this model needs at least {size}."
+        raise DataError(msg)
+
+
+def _heights(rows: pd.DataFrame, logs: Floats) -> Floats:
+    """Log-likelihood of renewals at each of m points, shape (m, parameters)."""
+    left = rows["event_observed"].to_numpy(bool)
+    n, t, entry = (rows[c].to_numpy(float) for c in ("n", "period_index", "entry_index"))
+    points = logs.T[:, :, None]
+    lived = (_log_survival(points, t) - _log_survival(points, entry)) @ n
+    return np.asarray(lived + _log_odds(points, t[left]) @ n[left])
+
+
+def _bends(rows: pd.DataFrame, at: Floats) -> tuple[Floats, Floats]:
+    """Slope and curvature of the log-likelihood at a point, by differences."""
+    steps = STEP * np.eye(len(at))
+    ends = np.array([[a + b, a - b, b - a, -a - b] for a in steps for b in steps]) + at
+    heights = _heights(rows, ends.reshape(-1, len(at))).reshape(len(at), len(at), 4)
+    # a + a is a step of two
+    slope = (np.diagonal(heights[:, :, 0]) - np.diagonal(heights[:, :, 3])) / (4 * STEP)
+    return slope, heights @ [1, -1, -1, 1] / (4 * STEP**2)
+
+
+def _highest(rows: pd.DataFrame, start: Floats, held: int | None = None) -> Floats:
+    """Climb to the parameters of greatest likelihood by Newton's method; one of them may be held."""
+    at, limits = start, np.array(LIMITS[: len(start)])
+    free = np.arange(len(start)) != held
+    height = _heights(rows, at[None])[0]
+    for _ in range(ROUNDS):
+        slope, curvature = _bends(rows, at)
+        sizes, axes = np.linalg.eigh(curvature[np.ix_(free, free)])
+        step = np.zeros(len(at))
+        step[free] = axes @ (axes.T @ slope[free] / np.maximum(np.abs(sizes), TINY))
+        step *= LONGEST / max(LONGEST, np.abs(step).max())
+        tries = np.clip(at + STRIDES * step, -limits, limits)
+        heights = _heights(rows, tries)
+        if not heights.max() > height:
+            break
+        at, height = tries[heights.argmax()], heights.max()
+    return np.asarray(at)
+
+
+def contract_table(fit: ContractFit, rows: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.DataFrame:
+    """Give the parameters of a contract model with profile-likelihood intervals.
+
+    Parameters
+    ----------
+    fit
+        From :func:`fit_contract`.
+    rows
+        What it was fitted to.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``parameter`` (``alpha``, ``beta``, ``c``), ``estimate``, ``ci_lower``, ``ci_upper`` (missing where the
+        likelihood does not fall enough with α and β within e^±11.5 and c within e^±2).
+
+    Raises
+    ------
+    ParameterError
+        The confidence level is outside 0 to 1.
+
+    Notes
+    -----
+    Values under which twice the log-likelihood, highest over the other parameters, is less than the chi-squared
+    quantile below its maximum.
+
+    References
+    ----------
+    Venzon & Moolgavkar (1988), Applied Statistics 37:87–94.
+    """
+    z_value(confidence_level)
+    known, own = _grouped(rows), fit._fitted_parameters_
+    drop = float(chdtri(1, 1 - confidence_level)) / 2
+
+    def profile(value: float, place: int) -> Floats:
+        return _highest(known, np.where(np.arange(len(own)) == place, value, own), place)
+
+    def excess(value: float, place: int) -> float:
+        return fit.log_likelihood_ - drop - float(_heights(known, profile(value, place)[None])[0])
+
+    def bound(place: int, end: float) -> float:
+        if excess(end, place) <= 0:
+            return np.nan
+        found = brentq(excess, own[place], end, args=(place,), xtol=1e-6)
+        return float(np.exp(found)) if _within(profile(found, place)) else np.nan
+
+    table = []
+    for place, name in enumerate(PARAMETERS[: len(own)]):
+        bounds = [bound(place, end) for end in (-LIMITS[place], LIMITS[place])]
+        table.append((name, float(np.exp(own[place])), *bounds))
+    return pd.DataFrame(table, columns=["parameter", "estimate", "ci_lower", "ci_upper"])
+
+
+def projected_retention(
+    fit: ContractFit,
+    rows: pd.DataFrame,
+    *,
+    periods: int,
+    draws: int = 1000,
+    seed: int = 0,
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    """Project survival and retention by a contract model, with bootstrap intervals.
+
+    Parameters
+    ----------
+    fit
+        From :func:`fit_contract`.
+    rows
+        What it was fitted to.
+    periods
+        From the start.
+    draws, seed
+        Of the bootstrap.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``period_index`` (0 to ``periods``), ``survival`` (0–1), ``ci_lower``, ``ci_upper`` (percentiles of the
+        draws), ``retention_rate`` (S(t) / S(t − 1); missing at 0).
+
+    Notes
+    -----
+    A draw takes n customers out of n anew, as a multinomial over the counts, and moves the logarithms of the
+    parameters by one step of Newton's method. The intervals cover what is not known of the parameters, not a model
+    that is wrong for these customers.
+
+    In simulated sBG worlds with 300 and with 3,000 customers the 95 % interval held the truth in 94 to 96.5 % of cases
+    up to period 24, with customers seen for up to 7 or 12 periods; with 30, where a quarter or fewer of the samples
+    could not be fitted, in 95 to 98 % of the others. In a BdW world, which asks for more, 92.8 to
+    95.5 %; where customers hardly differ (α = 10, β = 30), with 300 customers 86 % after two years.
+
+    References
+    ----------
+    Davison & Hinkley (1997), Bootstrap Methods and their Application, sec. 2.7.
+    """
+    tail = (1 - confidence_level) / 2
+    z_value(confidence_level)
+    n, t = rows["n"].to_numpy(), np.arange(periods + 1.0)
+    changes = np.random.default_rng(seed).multinomial(n.sum(), n / n.sum(), size=draws) - n
+    logs = moved_parameters(fit, scores(fit, as_lives(rows)), changes)
+    drawn = np.exp(_log_survival(np.asarray([column[:, None] for column in logs.T]), t))
+    survival = fit.survival(t)
+    lower, upper = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    rate = np.append(np.nan, survival[1:] / survival[:-1])
+    columns = {"period_index": t.astype(int), "survival": survival, "ci_lower": lower, "ci_upper": upper}
+    return pd.DataFrame(columns | {"retention_rate": rate})

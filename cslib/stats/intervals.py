@@ -1,0 +1,418 @@
+"""Intervals and tests on counts: small numpy functions that never see a customer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtrc, ndtri, stdtrit
+
+from cslib.errors import ParameterError
+
+__all__ = [
+    "SIGNIFICANT",
+    "Interval",
+    "TestResult",
+    "grown_of_sums",
+    "holm",
+    "kept_of_sums",
+    "log_rank",
+    "newcombe",
+    "product_limit",
+    "ratio_of_sums",
+    "weighted_sum",
+    "wilson",
+    "z_value",
+]
+
+Floats = NDArray[np.float64]
+NO_SPREAD: Final = 1e-6  # a narrower interval of a share is rounding
+SIGNIFICANT: Final = 0.05  # p-values below it, adjusted where there are many, are called more than chance
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Lower and upper bounds, one of each per estimate."""
+
+    lower: Floats
+    upper: Floats
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """A chi-squared test: the statistic, its degrees of freedom and the p-value."""
+
+    __test__ = False
+
+    statistic: float
+    df: int
+    p_value: float
+
+
+def z_value(confidence_level: float) -> float:
+    """Quantile of the normal distribution that bounds a two-sided interval.
+
+    Raises
+    ------
+    ParameterError
+        The confidence level is outside 0 to 1.
+
+    Examples
+    --------
+    >>> round(z_value(0.95), 4)
+    1.96
+    """
+    if not 0 < confidence_level < 1:
+        msg = f"confidence_level is {confidence_level!r}. Give a number between 0 and 1, such as 0.95."
+        raise ParameterError(msg)
+    return float(ndtri(0.5 + confidence_level / 2))
+
+
+def wilson(n_successes: ArrayLike, n: ArrayLike, *, confidence_level: float = 0.95) -> Interval:
+    """Wilson score interval of a proportion.
+
+    Parameters
+    ----------
+    n_successes
+        Successes, shape (m,) or a number; NaN gives NaN.
+    n
+        Trials, same shape. No trials give NaN.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Bounds between 0 and 1.
+
+    Raises
+    ------
+    ParameterError
+        More successes than trials, a negative count, or a confidence level outside 0 to 1.
+
+    References
+    ----------
+    Wilson (1927), JASA 22:209–212; Newcombe (1998), Statistics in Medicine 17:857–872, method 3.
+
+    Examples
+    --------
+    Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662.
+
+    >>> interval = wilson(81, 263)
+    >>> round(float(interval.lower), 4), round(float(interval.upper), 4)
+    (0.2553, 0.3662)
+    """
+    x, trials = np.asarray(n_successes, float), np.asarray(n, float)
+    if np.any(x < 0) or np.any(x > trials):
+        msg = "wilson got a count below 0 or more successes than trials. Count each customer once."
+        raise ParameterError(msg)
+    z2 = z_value(confidence_level) ** 2
+    trials = np.where(trials > 0, trials, np.nan)
+    centre = (x + z2 / 2) / (trials + z2)
+    half = np.sqrt(z2 * (x * (trials - x) / trials + z2 / 4)) / (trials + z2)
+    lower = np.where(x == 0, 0.0 * centre, centre - half)
+    upper = np.where(x == trials, 1.0 + 0.0 * centre, centre + half)
+    return Interval(lower, upper)
+
+
+def newcombe(
+    successes: tuple[float, float], trials: tuple[float, float], *, confidence_level: float = 0.95
+) -> Interval:
+    """Newcombe hybrid score interval of a difference of two independent proportions.
+
+    Parameters
+    ----------
+    successes
+        Successes of the first and the second group.
+    trials
+        Their trials.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Bounds of first minus second, between -1 and 1.
+
+    References
+    ----------
+    Newcombe (1998), Statistics in Medicine 17:873–890, method 10.
+
+    Examples
+    --------
+    Newcombe (1998), table II, case (a): 56/70 against 48/80 gives 0.0524 to 0.3339.
+
+    >>> interval = newcombe((56, 48), (70, 80))
+    >>> round(float(interval.lower), 4), round(float(interval.upper), 4)
+    (0.0524, 0.3339)
+    """
+    shares = np.asarray(successes, float) / np.asarray(trials, float)
+    return weighted_sum([1, -1], shares, wilson(successes, trials, confidence_level=confidence_level))
+
+
+def weighted_sum(weights: ArrayLike, estimates: ArrayLike, bounds: Interval) -> Interval:
+    """Interval of a weighted sum of independent estimates, put together from their own.
+
+    Parameters
+    ----------
+    weights, estimates
+        Shape (k,).
+    bounds
+        Of the estimates, same shape.
+
+    Returns
+    -------
+    Interval
+        Of Σ weight · estimate, shape (); NaN where a bound that counts is.
+
+    References
+    ----------
+    Zou & Donner (2008), Statistics in Medicine 27:1693–1702.
+
+    Examples
+    --------
+    >>> interval = weighted_sum([1, -1], [5.0, 3.0], Interval(np.array([4.0, 2.4]), np.array([5.3, 3.4])))
+    >>> round(float(interval.lower), 3), round(float(interval.upper), 3)
+    (0.923, 2.671)
+    """
+    w, value = np.asarray(weights, float), np.asarray(estimates, float)
+    down, up = w * (value - bounds.lower), w * (bounds.upper - value)
+    down, up = np.where(w >= 0, down, -up), np.where(w >= 0, up, -down)
+    total = (w * value).sum()
+    return Interval(np.asarray(total - np.sqrt((down**2).sum())), np.asarray(total + np.sqrt((up**2).sum())))
+
+
+def ratio_of_sums(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    squares: tuple[ArrayLike, ArrayLike, ArrayLike],
+    n: ArrayLike,
+    confidence_level: float = 0.95,
+) -> Interval:
+    """Interval of Σy / Σx over independent customers, from sums alone (delta method).
+
+    Parameters
+    ----------
+    x, y
+        Σx and Σy, shape (m,).
+    squares
+        Σx², Σy² and Σxy, same shape.
+    n
+        Customers summed over, same shape.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Bounds around the ratio; NaN with fewer than two customers or without Σx.
+
+    Notes
+    -----
+    Variance Σ(y − Rx)² · n / (n − 1) / (Σx)², with Student's t on n − 1 degrees. With skewed amounts and 30
+    customers it covers about 92 % rather than 95 %; from 300 on it covers.
+
+    References
+    ----------
+    Cochran (1977), Sampling Techniques, 3rd ed., eq. 6.9 to 6.13.
+
+    Examples
+    --------
+    Two customers with x = 1, 1 and y = 0, 1: ratio 1/2, standard error 1/2, t(0.975, 1) = 12.706.
+
+    >>> interval = ratio_of_sums(2, 1, squares=(2, 1, 1), n=2)
+    >>> round(float(interval.lower), 3), round(float(interval.upper), 3)
+    (-5.853, 6.853)
+    """
+    z_value(confidence_level)
+    sx, sy, customers = (np.asarray(v, float) for v in (x, y, n))
+    xx, yy, xy = (np.asarray(v, float) for v in squares)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = sy / np.where(sx > 0, sx, np.nan)
+        residual = np.maximum(yy - 2 * ratio * xy + ratio**2 * xx, 0)
+        freedom = np.where(customers > 1, customers - 1, np.nan)
+        half = stdtrit(freedom, 0.5 + confidence_level / 2) * np.sqrt(residual * customers / freedom) / sx
+    return Interval(ratio - half, ratio + half)
+
+
+def kept_of_sums(x: ArrayLike, y: ArrayLike, *, xx: ArrayLike, confidence_level: float = 0.95) -> Interval:
+    """Interval of the share of Σx that is kept in Σy, where no customer keeps more than it had.
+
+    Parameters
+    ----------
+    x, y
+        Σx and Σy, shape (m,).
+    xx
+        Σx², same shape.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Bounds between 0 and 1; NaN without Σx.
+
+    Notes
+    -----
+    Wilson score with the effective number of customers, (Σx)² / Σx²: it holds also where few or none lost anything.
+
+    Examples
+    --------
+    Thirty customers who pay the same, none of whom lost anything:
+
+    >>> interval = kept_of_sums(30, 30, xx=30)
+    >>> round(float(interval.lower), 3), float(interval.upper)
+    (0.886, 1.0)
+    """
+    sx, sy, squared = (np.asarray(v, float) for v in (x, y, xx))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effective = np.where(sx > 0, sx**2 / squared, np.nan)
+        share = np.clip(sy / sx, 0, 1)
+    return wilson(share * effective, effective, confidence_level=confidence_level)
+
+
+def grown_of_sums(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    squares: tuple[ArrayLike, ArrayLike, ArrayLike],
+    n: ArrayLike,
+    confidence_level: float = 0.95,
+) -> Interval:
+    """Bound Σy / Σx as :func:`ratio_of_sums` does, not below 0, and not where all customers are alike.
+
+    Parameters
+    ----------
+    x, y, squares, n, confidence_level
+        As for :func:`ratio_of_sums`.
+
+    Returns
+    -------
+    Interval
+        Missing where all customers have the same ratio: then their spread tells nothing.
+
+    Examples
+    --------
+    >>> interval = grown_of_sums(2, 2, squares=(2, 2, 2), n=2)
+    >>> float(interval.lower), float(interval.upper)
+    (nan, nan)
+    """
+    bounds = ratio_of_sums(x, y, squares=squares, n=n, confidence_level=confidence_level)
+    spread = bounds.upper - bounds.lower > NO_SPREAD
+    return Interval(np.where(spread, np.maximum(bounds.lower, 0), np.nan), np.where(spread, bounds.upper, np.nan))
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """Holm-adjusted p-values, in the order given; NaN stays NaN and is not counted.
+
+    References
+    ----------
+    Holm (1979), Scandinavian Journal of Statistics 6:65–70.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).round(4).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, float)
+    adjusted = np.full(p.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    stepped = p[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
+    return adjusted
+
+
+def log_rank(n_at_risk: ArrayLike, n_events: ArrayLike) -> TestResult:
+    """Log-rank test of k groups on counts.
+
+    Parameters
+    ----------
+    n_at_risk
+        Customers at risk just before each time, shape (k groups, m times).
+    n_events
+        Events at each time, same shape.
+
+    Returns
+    -------
+    TestResult
+        Chi-squared with k − 1 degrees of freedom; NaN where nothing can be compared.
+
+    Notes
+    -----
+    Observed less expected events per group, with the hypergeometric variance that allows for ties.
+
+    References
+    ----------
+    Mantel (1966), Cancer Chemotherapy Reports 50:163–170; Kalbfleisch & Prentice (2002), sec. 1.5.
+
+    Examples
+    --------
+    >>> result = log_rank([[10, 8, 5], [10, 9, 8]], [[2, 3, 1], [1, 1, 1]])
+    >>> round(result.statistic, 4), result.df
+    (1.7845, 1)
+    """
+    r, d = np.asarray(n_at_risk, float), np.asarray(n_events, float)
+    total, deaths = r.sum(axis=0), d.sum(axis=0)
+    used = (total > 1) & (deaths > 0)
+    r, d, total, deaths = r[:, used], d[:, used], total[used], deaths[used]
+    present = np.flatnonzero(r.sum(axis=1) > 0)
+    if len(present) < 2:
+        return TestResult(np.nan, 0, np.nan)
+    share = r[present] / total
+    score = (d[present] - deaths * share).sum(axis=1)
+    weight = deaths * (total - deaths) / (total - 1)
+    variance = np.diag((weight * share).sum(axis=1)) - (weight * share) @ share.T
+    return _chi_squared(score, variance)
+
+
+def _chi_squared(score: Floats, variance: Floats) -> TestResult:
+    df = len(score) - 1
+    if np.allclose(variance, 0):
+        return TestResult(np.nan, df, np.nan)
+    statistic = float(score[:-1] @ np.linalg.pinv(variance[:-1, :-1]) @ score[:-1])
+    return TestResult(statistic, df, float(chdtrc(df, statistic)))
+
+
+def product_limit(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_level: float = 0.95) -> dict[str, Any]:
+    """Kaplan–Meier survival from counts, with log(−log) bounds.
+
+    Parameters
+    ----------
+    n_at_risk
+        Customers at risk just before each time, shape (m,), times ascending.
+    n_events
+        Events at each time, same shape.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    dict
+        ``survival``, ``lower`` and ``upper``, shape (m,). Before the first event the bounds are 1; once
+        survival is 0 they are NaN.
+
+    References
+    ----------
+    Kaplan & Meier (1958), JASA 53:457–481; Kalbfleisch & Prentice (2002), eq. 1.16 (log(−log) bounds).
+
+    Examples
+    --------
+    >>> product_limit([4, 3, 2], [1, 0, 1])["survival"].tolist()
+    [0.75, 0.75, 0.375]
+    """
+    r, d = np.asarray(n_at_risk, float), np.asarray(n_events, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        survival = np.cumprod(np.where(r > 0, 1 - d / r, 1.0))
+        greenwood = np.cumsum(np.where(d > 0, d / (r * (r - d)), 0.0))
+        width = z_value(confidence_level) * np.sqrt(greenwood) / np.log(survival)
+        lower, upper = survival ** np.exp(-width), survival ** np.exp(width)
+    started = survival < 1
+    return {
+        "survival": survival,
+        "lower": np.where(started, lower, 1.0),
+        "upper": np.where(started, upper, 1.0),
+    }

@@ -1,0 +1,623 @@
+"""Parametric models of churn on counts of lifetimes: fit, compare, draw.
+
+Ages are in months. Models reject an age of 0, so lifetimes, which are recorded in whole units (days, or months
+for tenures), stand in the middle of their unit.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from lifelines import (
+    ExponentialFitter,
+    GeneralizedGammaFitter,
+    LogLogisticFitter,
+    LogNormalFitter,
+    PiecewiseExponentialFitter,
+    WeibullFitter,
+)
+from lifelines.exceptions import ConvergenceError
+from numpy.typing import NDArray
+
+from cslib.errors import DataError, ParameterError, counted, did_you_mean
+from cslib.stats.contracts import CONTRACT_MODELS, fit_contract, from_lives
+from cslib.stats.intervals import Floats, z_value
+from cslib.stats.likelihood import cumulative, log_likelihoods, scores
+from cslib.stats.survival import DAYS_PER_MONTH, TRUSTED, life_table
+
+__all__ = [
+    "MODELS",
+    "Extended",
+    "FittedModels",
+    "cumulative_draws",
+    "extended",
+    "fit_models",
+    "forecast",
+    "model_curves",
+    "reach",
+]
+
+# each with where its search starts, given the mean months per churn (the exponential's own answer)
+SIMPLE: Final[dict[str, tuple[Callable[[], Any], Callable[[float], list[float]]]]] = {
+    "Exponential": (ExponentialFitter, lambda mean: [mean]),
+    "Weibull": (WeibullFitter, lambda mean: [mean, 1.0]),
+    "Log-normal": (LogNormalFitter, lambda mean: [float(np.log(mean)), 1.0]),
+    "Log-logistic": (LogLogisticFitter, lambda mean: [mean, 1.0]),
+}
+GAMMA: Final = "Generalised gamma"
+PIECEWISE: Final = "Piecewise exponential"
+MODELS: Final = (*SIMPLE, GAMMA, PIECEWISE)
+# a hair later, because lifelines halves the slope for a lifetime that ends exactly on a breakpoint
+BREAKPOINTS: Final = tuple(month * (1 + 1e-9) for month in (1, 3, 6, 12, 24, 36, 48, 60))
+ENOUGH: Final = 10  # churns a piece needs
+TRAINING_SHARE: Final = 0.6
+# lifelines minimises a mean per customer, so its own tolerances are loose where there are many
+PRECISE: Final = {"ftol": 1e-12, "gtol": 1e-8}
+FLAT: Final = 0.1  # standard errors from the top
+NOT_CONVERGED: Final = (
+    "The fit did not settle on one answer: the model does not suit these lifetimes, or they are too few."
+)
+LIFE: Final = ["entry_months", "duration_months", "event_observed"]
+TABLE: Final = ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score"]
+Change = Callable[[Floats], Floats]
+WHOLE: Final = "All"
+FEW: Final = "One rate (few left)"
+# of what is still here after 0, 1, 2 … months: that after each month, and what goes within it
+CHANGES: Final[dict[str, Change]] = {
+    "active": lambda still: still[:, 1:],
+    "churned": lambda still: -np.diff(still),
+}
+COLUMNS: Final = [
+    *("segment", "months_ahead", "month", "model", "n_active", "expected_active", "active_ci_lower"),
+    *("active_ci_upper", "expected_churned", "churned_ci_lower", "churned_ci_upper"),
+]
+
+
+@dataclass(frozen=True)
+class FittedModels:
+    """Models fitted to the lifetimes of each segment.
+
+    Attributes
+    ----------
+    table
+        One row per segment and model: ``segment``, ``model``, ``n_parameters``, ``log_likelihood``, ``aic``
+        (lower is better), ``holdout_score`` (mean log-likelihood of a later lifetime under the model fitted
+        to the first 60 % of ages; higher is better; NaN where it cannot be known) and ``best`` (true for
+        the highest holdout score of the segment, or the lowest AIC where there is none).
+    left_out
+        One row per model that could not be fitted: ``segment``, ``model``, ``reason``.
+    fits
+        The fitted lifelines objects, and :class:`cslib.stats.contracts.ContractFit`, by (segment, model). Their ages
+        are half a unit late.
+    unit_months
+        The unit of the lifetimes, in months.
+    """
+
+    table: pd.DataFrame
+    left_out: pd.DataFrame
+    fits: dict[tuple[str, str], Any]
+    unit_months: float
+
+
+def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
+    """Fit models of churn to the lifetimes of every segment: six, and two more of renewals month by month.
+
+    Parameters
+    ----------
+    counts
+        As from :func:`cslib.data.lifetimes.lifetimes`.
+    unit_months
+        As from :func:`cslib.data.lifetimes.unit_months`.
+
+    Returns
+    -------
+    FittedModels
+        Exponential, Weibull, log-normal, log-logistic, generalised gamma and piecewise exponential models; with
+        whole-month tenures, which are renewals, also the shifted beta-geometric and the beta-discrete-Weibull
+        (:mod:`cslib.contract_models`); and by name those that could not be fitted.
+
+    Raises
+    ------
+    DataError
+        There are no lifetimes.
+    ParameterError
+        ``unit_months`` is not positive.
+
+    Notes
+    -----
+    Maximum likelihood with censoring and late entry: each customer contributes log h(d) if it left at age d,
+    less H(d) − H(entry). The hazard of the piecewise model is constant between 1, 3, 6, 12, 24, 36, 48
+    and 60 months; a breakpoint is used where at least 10 customers left on either side (up to the next one in use).
+
+    The holdout score censors everything beyond 60 % of the segment's largest duration (whole units), fits,
+    and scores who was still at risk then: the mean of log h(d) (if it left) − H(d) + H(cut). It is NaN where
+    nobody left beyond the cut, or the model cannot be fitted to what came before. The contract models give whole
+    months a probability where the others have a density per month, so both can be compared.
+
+    With tenures in whole months the early shape is coarse, which can change what fits best (and leave the
+    generalised gamma without an answer, where many leave in the first month); days do not have that.
+
+    References
+    ----------
+    Kalbfleisch & Prentice (2002), The Statistical Analysis of Failure Time Data, 2nd ed., ch. 2 and 3;
+    Cox, Chu, Schneider & Muñoz (2007), Statistics in Medicine 26:4352–4374 (generalised gamma).
+
+    Examples
+    --------
+    40 customers left at ages 2 to 5 after 160 months in all (each counted to the middle of its month).
+
+    >>> counts = pd.DataFrame({"segment": "All", "entry_months": 0.0, "duration_months": [2.0, 3.0, 4.0, 5.0],
+    ...                        "event_observed": True, "churn_kind": "", "n": 10})
+    >>> models = fit_models(counts, unit_months=1.0)
+    >>> float(models.fits["All", "Exponential"].lambda_.round(6))
+    4.0
+    """
+    if unit_months <= 0:
+        msg = f"unit_months is {unit_months!r}. Take it from lifetimes.unit_months."
+        raise ParameterError(msg)
+    if counts.empty:
+        msg = "There are no lifetimes to fit a model to. Supply customers."
+        raise DataError(msg)
+    fits, rows, left_out = {}, [], []
+    names = (*MODELS, *CONTRACT_MODELS * (unit_months >= 1))
+    for name, own in counts.groupby("segment", sort=False):
+        segment, lives = str(name), _collapsed(own, unit_months / 2)
+        early, late = _split(lives, unit_months)
+        fitted, reasons = _fit_all(lives, names)
+        trained = _fit_all(early, names)[0] if late["event_observed"].any() else {}
+        left_out += [(segment, model, reason) for model, reason in reasons.items()]
+        for model, fitter in fitted.items():
+            fits[segment, model] = fitter
+            size, score = len(fitter._fitted_parameters_), _score(trained.get(model), late)
+            rows.append((segment, model, size, float(fitter.log_likelihood_), float(fitter.AIC_), score))
+    table = pd.DataFrame(rows, columns=TABLE)
+    missing = pd.DataFrame(left_out, columns=["segment", "model", "reason"])
+    return FittedModels(table.assign(best=_best(table)), missing, fits, unit_months)
+
+
+def _best(table: pd.DataFrame) -> NDArray[np.bool_]:
+    ranked = table.sort_values(["holdout_score", "aic"], ascending=[False, True], na_position="last")
+    return table.index.isin(ranked.drop_duplicates("segment").index)
+
+
+def _collapsed(counts: pd.DataFrame, shift: float) -> pd.DataFrame:
+    """Count lifetimes however they ended, with ages moved by a shift; who was there from the start stays there."""
+    rows = counts.groupby(LIFE, as_index=False)["n"].sum()
+    return rows.assign(
+        duration_months=rows["duration_months"] + shift,
+        entry_months=rows["entry_months"] + shift * (rows["entry_months"] > 0),
+    )
+
+
+def _split(lives: pd.DataFrame, unit: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Lifetimes as known up to the cut, and the rest of those that lasted longer."""
+    entry, duration = lives["entry_months"], lives["duration_months"]
+    # between two units: no recorded age lies on it
+    cut = unit * np.floor(TRAINING_SHARE * (duration.max() - unit / 2) / unit)
+    known = lives.assign(
+        duration_months=duration.clip(upper=cut), event_observed=lives["event_observed"] & (duration <= cut)
+    )
+    later = lives.assign(entry_months=entry.clip(lower=cut))
+    return _collapsed(known[entry < cut], 0.0), later[duration > cut]
+
+
+def _score(fitter: Any, late: pd.DataFrame) -> float:
+    """Mean log-likelihood of lifetimes, given that they lasted until their entry; NaN without a model."""
+    if fitter is None:
+        return np.nan
+    return float(np.average(log_likelihoods(fitter, fitter._fitted_parameters_, late), weights=late["n"]))
+
+
+def cumulative_draws(fitter: Any, parameters: Floats, ages: Floats) -> Floats:
+    """Cumulative hazard of a model at ages (k,) for many parameter vectors (m, p): shape (m, k)."""
+    if isinstance(fitter, PiecewiseExponentialFitter):
+        pieces = np.where(np.eye(parameters.shape[1], dtype=bool), 1.0, np.inf)
+        return np.asarray((1 / parameters) @ np.array([cumulative(fitter, piece, ages) for piece in pieces]))
+    if isinstance(fitter, GeneralizedGammaFitter):  # which branches on the sign of a parameter
+        return np.array([cumulative(fitter, row, ages) for row in parameters])
+    return np.asarray(fitter._cumulative_hazard([column[:, None] for column in parameters.T], ages))
+
+
+def _fit_all(lives: pd.DataFrame, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Fit every model: those that could be fitted, and the reasons of the others."""
+    fitted: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+    for model in names:
+        try:
+            if model in CONTRACT_MODELS:
+                fitted[model] = fit_contract(from_lives(lives), model=model)
+            else:
+                fitted[model] = _fit_gamma(lives, fitted) if model == GAMMA else _fit(lives, model)
+        except DataError as error:
+            reasons[model] = str(error)
+    return fitted, reasons
+
+
+def _fit(lives: pd.DataFrame, model: str) -> Any:
+    """Fit one model, other than the generalised gamma, to lifetimes in months as they stand."""
+    if model == PIECEWISE:
+        _check(lives, 1)
+        breakpoints = _breakpoints(lives)
+        return _search(_close(PiecewiseExponentialFitter(breakpoints)), lives, _months_per_churn(lives, breakpoints))
+    fitter, start = SIMPLE[model]
+    _check(lives, len(start(1.0)))
+    begin = start(_months_per_churn(lives, [])[0])
+    if model != "Log-normal":  # whose second search may stop short of the best
+        try:
+            return _search(_close(fitter()), lives, begin)
+        except DataError:
+            pass
+    return _search(fitter(), lives, begin)
+
+
+def _check(lives: pd.DataFrame, needed: int) -> None:
+    """Refuse lifetimes with fewer different ages at churn than the model has parameters."""
+    n_ages = lives.loc[lives["event_observed"], "duration_months"].nunique()
+    msg = f"Customers left at only {counted(n_ages, 'different age')}; this model needs at least {needed}."
+    if not n_ages:
+        msg = "No customer left, so there is no churn to model."
+    elif len(lives) == 1:  # which lifelines cannot read, either
+        msg = "All customers left at the same age, which shows no shape of churn."
+    elif n_ages >= needed:
+        return
+    raise DataError(msg)
+
+
+def _fit_gamma(lives: pd.DataFrame, fitted: dict[str, Any]) -> Any:
+    """Fit the generalised gamma from its special cases, whose likelihood it must reach."""
+    _check(lives, 3)
+    starts: dict[str, Callable[[float, float], list[float]]] = {
+        "Weibull": lambda scale, shape: [float(np.log(scale)), -float(np.log(shape)), 1.0],
+        "Log-normal": lambda mean, deviation: [mean, float(np.log(deviation)), 0.3],  # 0 would be divided by
+    }
+    nested = {model: fitted[model] for model in starts if model in fitted}
+    reason = NOT_CONVERGED
+    for model, special in nested.items():
+        try:
+            fitter = _search(_close(GeneralizedGammaFitter()), lives, starts[model](*special._fitted_parameters_))
+        except DataError:
+            continue
+        if fitter.log_likelihood_ > max(each.log_likelihood_ for each in nested.values()) - 0.01:
+            return fitter
+        reason = "The search stopped short: simpler models that it contains fit better."
+    raise DataError(reason)
+
+
+def _search(fitter: Any, lives: pd.DataFrame, start: Sequence[float]) -> Any:
+    """Maximise the likelihood from a starting point; what lifelines would warn of is an error."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", RuntimeWarning)  # the kind of all of lifelines' own
+            fitter.fit(
+                lives["duration_months"],
+                lives["event_observed"],
+                entry=lives["entry_months"],
+                weights=lives["n"],
+                timeline=[lives["duration_months"].mean()],
+                initial_point=np.asarray(start, float),
+                fit_options=PRECISE,
+            )
+    except (ConvergenceError, np.linalg.LinAlgError, RuntimeWarning) as error:
+        raise DataError(NOT_CONVERGED) from error
+    if not np.isfinite([fitter.log_likelihood_, *np.ravel(fitter.variance_matrix_)]).all() or not _settled(
+        fitter, lives
+    ):
+        raise DataError(NOT_CONVERGED)
+    return fitter
+
+
+def _settled(fitter: Any, lives: pd.DataFrame) -> bool:
+    """Tell whether the likelihood is flat where the search ended, against how sure it is of each parameter."""
+    slopes = lives["n"].to_numpy(float) @ scores(fitter, lives)
+    return bool((np.abs(slopes) * np.sqrt(np.diag(np.asarray(fitter.variance_matrix_))) < FLAT).all())
+
+
+def _close(fitter: Any) -> Any:
+    """Let the first of lifelines' two searches stop at once: the slow one, not needed where the start is close."""
+    searches = iter([True])
+
+    def stop(_: Any) -> None:
+        if next(searches, False):
+            raise StopIteration
+
+    fitter._scipy_fit_callback = stop
+    return fitter
+
+
+def _breakpoints(lives: pd.DataFrame) -> list[float]:
+    """Breakpoints with enough churns before (since the last one in use) and after."""
+    left = lives[lives["event_observed"]]
+    used: list[float] = []
+    for point in BREAKPOINTS:
+        before = left["duration_months"] <= point
+        since = before & (left["duration_months"] > max(used, default=0.0))
+        if left.loc[since, "n"].sum() >= ENOUGH and left.loc[~before, "n"].sum() >= ENOUGH:
+            used.append(point)
+    if not used:
+        msg = f"Fewer than {ENOUGH} customers left on one side of every change point (1 month to 60)."
+        raise DataError(msg)
+    return used
+
+
+def _months_per_churn(lives: pd.DataFrame, breakpoints: list[float]) -> list[float]:
+    """Months lived per churn in each piece: the piecewise exponential's exact answer."""
+    entry, duration, n = (lives[c].to_numpy(float) for c in ("entry_months", "duration_months", "n"))
+    pieces = list(pairwise([0.0, *breakpoints, np.inf]))
+    lived = [n @ (duration.clip(low, high) - entry.clip(low, high)) for low, high in pieces]
+    left = [n @ (lives["event_observed"] & (duration > low) & (duration <= high)) for low, high in pieces]
+    return [float(months / churned) for months, churned in zip(lived, left, strict=True)]
+
+
+def model_curves(models: FittedModels, *, months: Sequence[float], segment: str = "All") -> pd.DataFrame:
+    """Survival by each fitted model, to lay over the Kaplan–Meier curve.
+
+    Parameters
+    ----------
+    models
+        As from :func:`fit_models`.
+    months
+        Ages, in months, from 0.
+    segment
+        Of which customers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per model and age: ``model``, ``duration_months``, ``survival`` (0–1). Empty where no model
+        could be fitted to the segment.
+
+    Raises
+    ------
+    ParameterError
+        There is no such segment.
+
+    Notes
+    -----
+    The value at age t is S(t + ½ unit), where the fit has put lifetimes of t. The curve then crosses each
+    step of Kaplan–Meier at half its height, and both enclose the same area. Nothing starts at 1 by force:
+    who left on the first day is a step at 0 there, too.
+    """
+    known = pd.concat([models.table["segment"], models.left_out["segment"]]).unique()
+    if segment not in known:
+        msg = f"segment is {segment!r}, which no model was fitted to. {did_you_mean(segment, known)}"
+        raise ParameterError(msg)
+    ages, half = np.asarray(months, float), models.unit_months / 2
+    curves = [
+        {"model": model, "duration_months": age, "survival": survival}
+        for (owner, model), fitter in models.fits.items()
+        if owner == segment
+        for age, survival in zip(
+            ages, np.exp(-cumulative(fitter, fitter._fitted_parameters_, ages + half)), strict=True
+        )
+    ]
+    return pd.DataFrame(curves, columns=["model", "duration_months", "survival"])
+
+
+@dataclass(frozen=True)
+class Extended:
+    """Survival at any age: Kaplan–Meier up to a last trusted age, and from there on a fitted model.
+
+    Attributes
+    ----------
+    ages
+        With churn, up to the last trusted one, ascending, shape (m,).
+    hazards
+        Share of those at risk who left at each, shape (m,).
+    variances
+        Of each step of the cumulative hazard, shape (m,).
+    last
+        The last trusted age, months.
+    fitter
+        The model beyond, or None.
+    shift
+        Months by which the model's ages are later.
+    """
+
+    ages: Floats
+    hazards: Floats
+    variances: Floats
+    last: float
+    fitter: Any
+    shift: float
+
+    def observed(self, ages: Floats) -> Floats:
+        """Cumulative hazard by Kaplan–Meier at ages of any shape; what it was at the last trusted age beyond that."""
+        steps = np.concatenate([[0.0], np.cumsum(-np.log1p(-self.hazards))])
+        return np.asarray(steps[np.searchsorted(self.ages, ages, side="right")])
+
+    def beyond(self, ages: Floats, parameters: Floats) -> Floats:
+        """Cumulative hazard since the last trusted age by the model; 0 up to that age."""
+        since = cumulative(self.fitter, parameters, np.array([self.last + self.shift]))
+        return cumulative(self.fitter, parameters, np.maximum(ages, self.last) + self.shift) - since
+
+    def cumulative_hazard(self, ages: Floats, parameters: Floats | None = None) -> Floats:
+        """Cumulative hazard at ages of any shape, with the model's own or other parameters."""
+        own = self.fitter._fitted_parameters_ if parameters is None else parameters
+        return self.observed(ages) + self.beyond(ages, own)
+
+
+def extended(counts: pd.DataFrame, fitter: Any, *, unit_months: float) -> Extended:
+    """Put Kaplan–Meier and a fitted model together.
+
+    Parameters
+    ----------
+    counts
+        As from :func:`cslib.data.lifetimes.lifetimes`, of one segment.
+    fitter
+        One of ``FittedModels.fits``, fitted to them; None where nothing beyond is asked for.
+    unit_months
+        As for :func:`cslib.stats.models.fit_models`.
+
+    Returns
+    -------
+    Extended
+        Trusted up to the last age with 20 customers at risk of whom not all left.
+    """
+    table = life_table(counts)
+    trusted = table[(table["n_at_risk"] >= TRUSTED) & (table["n_events"] < table["n_at_risk"])]
+    last = float(trusted["duration_months"].max()) if len(trusted) else 0.0
+    steps = table[(table["duration_months"] <= last) & table["n_events"].between(1, table["n_at_risk"] - 1)]
+    d, r = steps["n_events"].to_numpy(float), steps["n_at_risk"].to_numpy(float)
+    return Extended(steps["duration_months"].to_numpy(float), d / r, d / (r * (r - d)), last, fitter, unit_months / 2)
+
+
+def reach(counts: pd.DataFrame, horizon_months: int) -> int:
+    """Return how many months to look ahead: as asked, but no more than the longest lifetime observed, at least one."""
+    return max(1, min(horizon_months, int(counts["duration_months"].max())))
+
+
+def forecast(
+    counts: pd.DataFrame,
+    models: FittedModels,
+    *,
+    horizon_months: int = 12,
+    as_of: date | None = None,
+    confidence_level: float = 0.95,
+) -> pd.DataFrame:
+    """Forecast how many of today's customers will still be here, month by month.
+
+    Parameters
+    ----------
+    counts
+        As from :func:`cslib.data.lifetimes.lifetimes`; who has not left is active now.
+    models
+        As from :func:`cslib.stats.models.fit_models` on them; the best one of each segment is its tail.
+    horizon_months
+        Months ahead.
+    as_of
+        The day on which the customers were last observed, for the dates.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per segment and month ahead: ``segment``, ``months_ahead`` (from 1), ``month`` (the date then;
+        NaT without ``as_of``), ``model``, ``n_active`` (now), ``expected_active`` (of these, at that date),
+        ``active_ci_lower``, ``active_ci_upper``, ``expected_churned`` (within that one month),
+        ``churned_ci_lower``, ``churned_ci_upper``. ``All`` is the sum of its segments where there are any (``model``
+        says so). No further ahead than the longest lifetime observed; empty where that is less than a month.
+        A segment that nobody is left of is absent.
+
+    Raises
+    ------
+    ParameterError
+        ``horizon_months`` is below 1, or the confidence level is outside 0 to 1.
+
+    Notes
+    -----
+    A customer aged a is still here after k months with probability S(a + k) / S(a): Kaplan–Meier up to the last
+    age with 20 customers at risk, and beyond it the model that predicts later ages best. The variance of a sum
+    over customers is Σ p(1 − p), for chance, plus what is not known of S (delta method on the hazards and on the
+    parameters, taken as independent). A segment of which fewer than ten customers left is taken to leave at one
+    rate, (churned + ½) / months observed, whatever the age. The interval is normal and clipped to what is possible.
+    It speaks of today's customers only, new ones are not counted; and it covers chance and estimation, not a wrong
+    tail or a world that changes.
+
+    In simulated Weibull worlds the 95 % interval held the truth in 93 to 97 % of cases with 300 and with 3,000
+    customers, and in 91 to 97 % with 100, for who is active after a year and who leaves in months 1 to 3. Where one
+    segment mixes customers of very different risk, 86 % with 100: the model beyond the last well-observed age is wrong.
+    """
+    if horizon_months < 1:
+        msg = f"horizon_months is {horizon_months!r}. Give a whole number of months from 1 on."
+        raise ParameterError(msg)
+    if counts["duration_months"].max() < 1:
+        return pd.DataFrame(columns=COLUMNS)
+    z, ahead = z_value(confidence_level), np.arange(1, reach(counts, horizon_months) + 1)
+    month = pd.DatetimeIndex([pd.Timestamp(as_of) + pd.DateOffset(months=int(k)) if as_of else pd.NaT for k in ahead])
+    parts = {
+        str(segment): _project(own, models, len(ahead))
+        for segment, own in counts.groupby("segment", sort=False)
+        if not own["event_observed"].all()
+    }
+    segments = [part for segment, part in parts.items() if segment != WHOLE]
+    if segments:
+        # segments are independent, so variances add up, too
+        together = pd.concat(segments).groupby(level=0).sum(numeric_only=True)
+        parts[WHOLE] = together.assign(model="sum of segments")
+    tables = [_bounded(part, z).assign(segment=s, months_ahead=ahead, month=month) for s, part in parts.items()]
+    return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def _project(counts: pd.DataFrame, models: FittedModels, horizon: int) -> pd.DataFrame:
+    """Expect numbers by month ahead, with their variances: still here, and gone within the month."""
+    segment, n_events = str(counts["segment"].iloc[0]), int(counts.loc[counts["event_observed"], "n"].sum())
+    best = models.table[(models.table["segment"] == segment) & models.table["best"]]["model"]
+    if n_events < ENOUGH or best.empty:
+        return _constant(counts, n_events, horizon)
+    model = str(best.iloc[0])
+    curve = extended(counts, models.fits[segment, model], unit_months=models.unit_months)
+    active = counts[~counts["event_observed"]].groupby("duration_months")["n"].sum()
+    ages, n = active.index.to_numpy(float), active.to_numpy(float)
+    here = _still_here(curve, ages, horizon)
+    by_age, by_parameter = _slopes_of_hazards(curve, ages, n[:, None] * here), _slopes_of_model(curve, ages, n, horizon)
+    covariance = np.asarray(curve.fitter.variance_matrix_)
+
+    def unknown(change: Change) -> Floats:
+        steps, slopes = change(by_age), change(by_parameter)
+        return np.asarray(curve.variances @ steps**2 + np.einsum("ik,ij,jk->k", slopes, covariance, slopes))
+
+    return _projected(model, n, here, unknown)
+
+
+def _constant(counts: pd.DataFrame, n_events: int, horizon: int) -> pd.DataFrame:
+    """Project at one rate for all ages, (events + ½) / exposure with the variance of a Poisson count."""
+    lived = counts["duration_months"] - counts["entry_months"]
+    exposure = max(float((lived * counts["n"]).sum()), 1 / DAYS_PER_MONTH)
+    n = np.array([float(counts.loc[~counts["event_observed"], "n"].sum())])
+    rate, k = (n_events + 0.5) / exposure, np.arange(horizon + 1)
+    here = np.exp(-rate * k)[None, :]
+    return _projected(FEW, n, here, lambda change: change(-k * here * n)[0] ** 2 * rate / exposure)
+
+
+def _projected(model: str, n: Floats, here: Floats, unknown: Callable[[Change], Floats]) -> pd.DataFrame:
+    """Add up n customers by age and what of them is still here: by chance, and by what is not known of S."""
+    columns: dict[str, Any] = {"model": model, "n_active": n.sum()}
+    for name, change in CHANGES.items():
+        share = change(here)
+        columns[f"expected_{name}"] = n @ share
+        columns[f"variance_{name}"] = n @ (share * (1 - share)) + unknown(change)
+    return pd.DataFrame(columns)
+
+
+def _still_here(curve: Extended, ages: Floats, horizon: int, parameters: Floats | None = None) -> Floats:
+    """P(still here after 0 to horizon months), one row per age."""
+    later = curve.cumulative_hazard(ages[:, None] + np.arange(horizon + 1.0), parameters)
+    return np.exp(later[:, :1] - later)
+
+
+def _slopes_of_hazards(curve: Extended, ages: Floats, expected: Floats) -> Floats:
+    """Slope of the expected numbers after each month in each observed step of the hazard, shape (m, horizon + 1).
+
+    A step at age t takes from those expected of the ages a < t ≤ a + k.
+    """
+    months = np.arange(expected.shape[1])
+    sums = np.vstack([np.zeros(expected.shape[1]), np.cumsum(expected, axis=0)])
+    before = sums[np.searchsorted(ages, curve.ages, side="left")]
+    not_yet = [sums[np.searchsorted(ages + k, curve.ages, side="left"), k] for k in months]
+    return np.asarray(np.stack(not_yet, axis=1) - before)
+
+
+def _slopes_of_model(curve: Extended, ages: Floats, n: Floats, horizon: int) -> Floats:
+    """Slope of the expected numbers in each parameter of the model, shape (parameters, horizon + 1)."""
+    parameters = curve.fitter._fitted_parameters_
+    steps = np.diag(1e-3 * np.sqrt(np.diag(np.asarray(curve.fitter.variance_matrix_))))
+    moved = [[n @ _still_here(curve, ages, horizon, parameters + sign * step) for sign in (1, -1)] for step in steps]
+    return np.array([(up - down) / (2 * step.sum()) for (up, down), step in zip(moved, steps, strict=True)])
+
+
+def _bounded(part: pd.DataFrame, z: float) -> pd.DataFrame:
+    table = part.astype({"n_active": "int64"})
+    for name in CHANGES:
+        expected, half = part[f"expected_{name}"], z * np.sqrt(part[f"variance_{name}"])
+        table[f"{name}_ci_lower"] = (expected - half).clip(lower=0)
+        table[f"{name}_ci_upper"] = (expected + half).clip(upper=part["n_active"])
+    return table

@@ -1,0 +1,585 @@
+"""Churn as survival: curves, medians, mean stay, hazard by age, comparison of segments. On counts only.
+
+Everything follows from one life table per segment: at risk, left and censored at each age. Ages are in
+months (days / 30.4375).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import chdtrc, chdtri, gammaln
+
+from cslib.errors import DataError, ParameterError
+from cslib.stats.intervals import Floats, Interval, holm, log_rank, product_limit, weighted_sum, wilson, z_value
+
+__all__ = [
+    "DAYS_PER_MONTH",
+    "LANDMARKS",
+    "TRUSTED",
+    "at_risk_and_events",
+    "compare_segments",
+    "cumulative_incidence",
+    "drawn_ages",
+    "hazard_by_age",
+    "life_table",
+    "shared_horizon",
+    "supported",
+    "survival_at",
+    "survival_curve",
+    "survival_summary",
+]
+
+DAYS_PER_MONTH: Final = 30.4375
+LANDMARKS: Final = (1, 3, 6, 12, 24)  # months
+ENOUGH: Final = 100  # events a window of the smoothed hazard should hold
+WINDOWS: Final = (1, 2, 3, 6, 12)  # its half-widths, months
+TRUSTED: Final = 20  # customers at risk at the last age from which what comes is foretold
+FEW: Final = 10  # customers below which a segment sets no horizon for the others
+SMALLEST_P: Final = 1e-290
+COLUMNS: Final = [
+    *("segment", "churn_kind", "duration_months", "n_at_risk", "n_events"),
+    *("incidence", "ci_lower", "ci_upper"),
+]
+COMPLETE: Final = 1 - 1e-12  # a sum that should be 1 may end this close to it
+
+
+def life_table(counts: pd.DataFrame) -> pd.DataFrame:
+    """Count who was at risk, left and was last seen at each age, over all rows given.
+
+    Parameters
+    ----------
+    counts
+        As from :func:`cslib.data.lifetimes.lifetimes`, of one segment.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per age at which anything happens, 0 first: ``duration_months``, ``n_at_risk`` (entered
+        before that age and not gone before it), ``n_events``, ``n_censored``.
+
+    Examples
+    --------
+    Two start; one comes under observation at age 2. They leave at ages 1 and 5, one is here at 3.
+
+    >>> counts = pd.DataFrame({"entry_months": [0.0, 0.0, 2.0], "duration_months": [1.0, 3.0, 5.0],
+    ...                        "event_observed": [True, False, True], "n": 1})
+    >>> life_table(counts)["n_at_risk"].tolist()
+    [2, 2, 1, 2, 1]
+    """
+    entry, duration = counts["entry_months"].to_numpy(float), counts["duration_months"].to_numpy(float)
+    n, left = counts["n"].to_numpy("int64"), counts["event_observed"].to_numpy(bool)
+    times = np.unique(np.concatenate([[0.0], entry, duration]))
+    gone, start = np.searchsorted(times, duration), np.searchsorted(times, entry)
+    start[entry > 0] += 1  # at risk after the age of entry, not at it
+    size = len(times) + 1
+    leaving, entering = (np.bincount(i, weights=n, minlength=size).round().astype("int64") for i in (gone, start))
+    events = np.bincount(gone, weights=n * left, minlength=size).round().astype("int64")[:-1]
+    at_risk = np.cumsum(entering) - np.cumsum(leaving) + leaving
+    censored = leaving[:-1] - events
+    return pd.DataFrame(
+        {"duration_months": times, "n_at_risk": at_risk[:-1], "n_events": events, "n_censored": censored}
+    )
+
+
+def survival_curve(counts: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.DataFrame:
+    """Kaplan–Meier survival by segment: the share that stays longer than each age.
+
+    Parameters
+    ----------
+    counts
+        As from :func:`cslib.data.lifetimes.lifetimes`.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``duration_months`` (ascending, from 0), ``n_at_risk``, ``n_events``, ``n_censored``,
+        ``survival`` (0–1; missing from an age on that nobody was observed through, see :func:`supported`),
+        ``ci_lower``, ``ci_upper`` (log(−log) bounds; 1 before the first event, missing once survival is 0).
+        All else in this module is made of this table.
+
+    Raises
+    ------
+    DataError
+        There are no counts.
+
+    References
+    ----------
+    Kaplan & Meier (1958), JASA 53:457–481.
+    """
+    if counts.empty:
+        msg = "There are no lifetimes to estimate from. Supply customers, or widen where."
+        raise DataError(msg)
+    return pd.concat([_curve(name, own, confidence_level) for name, own in by_segment(counts)], ignore_index=True)
+
+
+def supported(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell up to which rows of a life table survival from the start can be estimated.
+
+    Where customers come under observation late, an age may have nobody at risk, or lose all it has, while others
+    enter at a later age. What is known from there on holds for those others alone.
+
+    Examples
+    --------
+    >>> supported(pd.DataFrame({"n_at_risk": [1, 1, 0, 5], "n_events": [0, 1, 0, 2]})).tolist()
+    [True, False, False, False]
+    """
+    at_risk, events = table["n_at_risk"].to_numpy(), table["n_events"].to_numpy()
+    later = np.append(np.maximum.accumulate(at_risk[::-1])[::-1][1:], 0)
+    emptied = (at_risk == events) & (later > 0)
+    return np.asarray(np.cumsum(emptied) == 0)
+
+
+def by_segment(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Give each segment of a table with its own rows."""
+    return ((str(name), own) for name, own in table.groupby("segment", sort=False))
+
+
+def _curve(name: str, own: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
+    table = life_table(own)
+    km = product_limit(table["n_at_risk"], table["n_events"], confidence_level=confidence_level)
+    estimates = {"survival": km["survival"], "ci_lower": km["lower"], "ci_upper": km["upper"]}
+    table = table.assign(**{column: np.where(supported(table), v, np.nan) for column, v in estimates.items()})
+    table.insert(0, "segment", name)
+    return table
+
+
+def survival_at(curve: pd.DataFrame, months: Sequence[float], *, confidence_level: float = 0.95) -> pd.DataFrame:
+    """Read survival off the curve at chosen ages.
+
+    Parameters
+    ----------
+    curve
+        As from :func:`survival_curve`.
+    months
+        Ages.
+    confidence_level
+        Of the bounds where nobody has left yet; else those of the curve are read.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``duration_months``, ``n_at_risk``, ``survival``, ``ci_lower``, ``ci_upper``. Missing
+        beyond the last age observed, unless nobody was left by then. Where nobody has left yet, the lower
+        bound is Wilson's for as many customers as are still at risk: a curve at 1 is not certainty.
+
+    Examples
+    --------
+    >>> counts = pd.DataFrame({"segment": "All", "entry_months": 0.0, "duration_months": [2.0, 4.0],
+    ...                        "event_observed": [True, False], "n": 5})
+    >>> at = survival_at(survival_curve(counts), [1, 2, 6])
+    >>> at["survival"].tolist(), at["ci_lower"].round(3).tolist()
+    ([1.0, 0.5, nan], [0.722, 0.184, nan])
+    """
+    ages = np.asarray(months, float)
+    return pd.concat([_at(own, ages, confidence_level) for _, own in by_segment(curve)], ignore_index=True)
+
+
+def _at(own: pd.DataFrame, months: Floats, confidence_level: float) -> pd.DataFrame:
+    times = own["duration_months"].to_numpy(float)
+    rows = own.iloc[np.searchsorted(times, months, side="right") - 1].reset_index(drop=True)
+    rows["n_at_risk"] = _at_risk(own, months)
+    unknown = (months > times[-1]) & ~(rows["survival"] == 0).to_numpy()
+    estimates = ["survival", "ci_lower", "ci_upper"]
+    rows[estimates] = rows[estimates].mask(pd.Series(unknown), np.nan)
+    nobody = (rows["survival"] == 1) & (months > 0)
+    sizes = rows["n_at_risk"].where(nobody)
+    bound = wilson(sizes, sizes, confidence_level=confidence_level)
+    rows["ci_lower"] = np.where(nobody, bound.lower, rows["ci_lower"])
+    return rows.assign(duration_months=months)[["segment", "duration_months", "n_at_risk", *estimates]]
+
+
+def _at_risk(own: pd.DataFrame, months: Floats) -> NDArray[np.int64]:
+    """At risk at any age: as many as at the next age at which anything happens; 0 beyond the last."""
+    place = np.searchsorted(own["duration_months"].to_numpy(float), months, side="left")
+    return np.append(own["n_at_risk"].to_numpy("int64"), 0)[place]
+
+
+def drawn_ages(curve: pd.DataFrame) -> list[float]:
+    """List the ages at which to draw a curve: quarters of a month, or whole months beyond five years."""
+    last = float(curve["duration_months"].max())
+    return [float(age) for age in np.arange(0, last + 1e-9, 0.25 if last <= 60 else 1.0)]
+
+
+def shared_horizon(curve: pd.DataFrame) -> float:
+    """Smallest last-observed age over the segments, in months: up to there all can be compared.
+
+    A segment of fewer than ten customers, or one that nobody is left of, does not shorten it where there are others.
+    """
+    grouped = curve.groupby("segment")
+    last, end = grouped["duration_months"].max(), grouped["survival"].last()
+    n = (curve["n_events"] + curve["n_censored"]).groupby(curve["segment"]).sum()
+    firm = last[(n >= FEW) & (end > 0)]
+    return float((firm if len(firm) else last).min())
+
+
+def survival_summary(
+    curve: pd.DataFrame, *, tau_months: float = 0.0, months: float = 12.0, confidence_level: float = 0.95
+) -> pd.DataFrame:
+    """Median, mean stay up to a horizon, and survival at 12 months, by segment.
+
+    Parameters
+    ----------
+    curve
+        As from :func:`survival_curve`.
+    tau_months
+        Horizon of the mean stay; 0: :func:`shared_horizon`.
+    months
+        Age of the survival columns.
+    confidence_level
+        Between 0 and 1; as for the curve.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``n_customers``, ``n_events``, ``median_months`` (missing where not reached, its bounds
+        likewise), ``median_ci_lower``, ``median_ci_upper``, ``tau_months``, ``rmst_months`` (mean months
+        stayed of the first ``tau_months``; missing where not observed that long), ``rmst_ci_lower``,
+        ``rmst_ci_upper``, ``survival_12m`` (0–1; named after ``months``), ``survival_12m_ci_lower``,
+        ``survival_12m_ci_upper``.
+
+    Raises
+    ------
+    ParameterError
+        ``tau_months`` is negative, or longer than any segment has been observed.
+
+    Notes
+    -----
+    Median and bounds: first ages at which the curve and its bounds are at ½ or below (Brookmeyer & Crowley).
+    RMST(τ) = ∫₀^τ S with Var = Σ [∫ₜ^τ S]² d/(n(n−d)); the bounds are symmetric on the scale of log lost time,
+    log(τ − RMST), which keeps them inside 0 and τ. Where nobody has left, the lower bound integrates
+    Wilson's; where all left at once, there is no bound.
+
+    References
+    ----------
+    Brookmeyer & Crowley (1982), Biometrics 38:29–41; Royston & Parmar (2013), BMC Medical Research
+    Methodology 13:152.
+    """
+    tau = _horizon(curve, tau_months)
+    rows = [_summary(name, own, tau, confidence_level) for name, own in by_segment(curve)]
+    at = survival_at(curve, [months], confidence_level=confidence_level)
+    label = f"survival_{months:g}m"
+    named = at[["survival", "ci_lower", "ci_upper"]].set_axis([label, f"{label}_ci_lower", f"{label}_ci_upper"], axis=1)
+    return pd.concat([pd.DataFrame(rows), named], axis=1)
+
+
+def _horizon(curve: pd.DataFrame, tau_months: float) -> float:
+    emptied = (curve.groupby("segment")["survival"].last() == 0).any()  # then known for ever
+    longest = np.inf if emptied else float(curve["duration_months"].max())
+    if not 0 <= tau_months <= longest + 1e-9:
+        msg = f"tau_months is {tau_months:g}. Give up to {longest:.1f}, or 0 for the longest that all segments share."
+        raise ParameterError(msg)
+    return tau_months or shared_horizon(curve)
+
+
+def _summary(name: str, own: pd.DataFrame, tau: float, confidence_level: float) -> dict[str, Any]:
+    mean, bounds = _mean_stay(own, tau, confidence_level)
+    return {
+        "segment": name,
+        "n_customers": int((own["n_events"] + own["n_censored"]).sum()),
+        "n_events": int(own["n_events"].sum()),
+        "median_months": _crossing(own, "survival"),
+        "median_ci_lower": _crossing(own, "ci_lower"),
+        "median_ci_upper": _crossing(own, "ci_upper"),
+        "tau_months": tau,
+        "rmst_months": mean,
+        "rmst_ci_lower": float(bounds.lower),
+        "rmst_ci_upper": float(bounds.upper),
+    }
+
+
+def _crossing(own: pd.DataFrame, column: str) -> float:
+    below = own.loc[own[column] <= 0.5 + 1e-12, "duration_months"]  # a half is a product of many shares
+    return float(below.iloc[0]) if len(below) else np.nan
+
+
+def _mean_stay(own: pd.DataFrame, tau: float, confidence_level: float) -> tuple[float, Interval]:
+    """Mean months stayed up to tau, and its bounds."""
+    times, survival = own["duration_months"].to_numpy(float), own["survival"].to_numpy(float)
+    unknown = Interval(np.asarray(np.nan), np.asarray(np.nan))
+    inside = times < tau
+    if np.isnan(survival[inside]).any() or (tau > times[-1] and survival[-1] > 0):
+        return np.nan, unknown
+    ends = np.append(times[inside], tau)[1:]
+    steps = ends - times[inside]
+    areas = survival[inside] * steps
+    mean, lost = float(areas.sum()), tau - float(areas.sum())
+    if not own.loc[inside, "n_events"].any():
+        sure = wilson(sizes := _at_risk(own, ends), sizes, confidence_level=confidence_level)
+        return mean, Interval(np.asarray((sure.lower * steps).sum()), np.asarray(mean))
+    error = _mean_stay_error(own[inside], areas)
+    if error == 0:
+        return mean, unknown
+    factor = np.exp(z_value(confidence_level) * error / lost)
+    return mean, Interval(np.asarray(max(tau - lost * factor, 0.0)), np.asarray(tau - lost / factor))
+
+
+def _mean_stay_error(own: pd.DataFrame, areas: Floats) -> float:
+    """Give the standard error of the mean stay; areas are those of the steps that begin at each age."""
+    beyond = np.cumsum(areas[::-1])[::-1]
+    r, d = own["n_at_risk"].to_numpy(float), own["n_events"].to_numpy(float)
+    used = (d > 0) & (r > d)
+    return float(np.sqrt((beyond[used] ** 2 * d[used] / (r[used] * (r[used] - d[used]))).sum()))
+
+
+def hazard_by_age(curve: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.DataFrame:
+    """Rate at which customers of an age leave, smoothed over neighbouring months.
+
+    Parameters
+    ----------
+    curve
+        As from :func:`survival_curve`.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``duration_months`` (middle of each month of age), ``n_at_risk`` (at its beginning),
+        ``n_events``, ``customer_months`` (observed in it), ``window_months`` (half-width of the smoothing),
+        ``hazard`` (churns per customer and month), ``ci_lower``, ``ci_upper``.
+
+    Notes
+    -----
+    Events over exposure, both weighted by a triangle over the neighbouring months, at each age the narrowest
+    of 1, 2, 3, 6 and 12 months to either side that holds 100 events. Bounds for a weighted sum of Poisson counts
+    (gamma), which hold for any number of events, none included; they do not cover what smoothing flattens.
+
+    References
+    ----------
+    Fay & Feuer (1997), Statistics in Medicine 16:791–801.
+
+    Examples
+    --------
+    Of 100 customers 10 leave at the end of the first month, 9 of the others at the end of the second.
+
+    >>> counts = pd.DataFrame({"segment": "All", "entry_months": 0.0, "duration_months": [1.0, 2.0, 2.0],
+    ...                        "event_observed": [True, True, False], "n": [10, 9, 81]})
+    >>> hazard_by_age(survival_curve(counts))["customer_months"].tolist()
+    [100.0, 90.0]
+    """
+    z_value(confidence_level)  # refuses what is no level
+    return pd.concat([_hazard(own, confidence_level) for _, own in by_segment(curve)], ignore_index=True)
+
+
+def _hazard(own: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
+    times, at_risk = own["duration_months"].to_numpy(float), own["n_at_risk"].to_numpy(float)
+    n_bins = max(int(np.ceil(times[-1] - 1e-9)), 1)
+    lived = np.concatenate([[0.0], np.cumsum(at_risk[1:] * np.diff(times))])
+    exposure = np.diff(np.interp(np.arange(n_bins + 1), times, lived))
+    month = np.clip(np.ceil(times - 1e-9).astype(int) - 1, 0, n_bins - 1)  # left at the end of month k: in it
+    events = np.bincount(month, weights=own["n_events"], minlength=n_bins).astype(float)
+    apart = np.abs(np.subtract.outer(np.arange(n_bins), np.arange(n_bins)))
+    window = np.full(n_bins, WINDOWS[-1])
+    for width in WINDOWS[::-1]:
+        window[(apart < width) @ events >= ENOUGH] = width
+    kernel = np.maximum(1 - apart / window[:, None], 0)
+    weights = kernel / np.maximum(kernel @ exposure, 1e-12)[:, None]
+    hazard, bounds = weights @ events, _weighted_poisson(weights, events, confidence_level)
+    return pd.DataFrame(
+        {
+            "segment": own["segment"].iloc[0],
+            "duration_months": np.arange(n_bins) + 0.5,
+            "n_at_risk": _at_risk(own, np.arange(n_bins, dtype=float) + 1e-9),
+            "n_events": events.astype(int),
+            "customer_months": exposure,
+            "window_months": window,
+            "hazard": hazard,
+            "ci_lower": bounds.lower,
+            "ci_upper": bounds.upper,
+        }
+    )[exposure > 0]
+
+
+def _weighted_poisson(weights: Floats, events: Floats, confidence_level: float) -> Interval:
+    """Gamma bounds of Σ weight · count, one sum per row of weights."""
+    rate, variance, most = weights @ events, weights**2 @ events, weights.max(axis=1)
+    tail = (1 - confidence_level) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lower = variance / (2 * rate) * chdtri(2 * rate**2 / variance, 1 - tail)
+        rate, variance = rate + most, variance + most**2
+        upper = variance / (2 * rate) * chdtri(2 * rate**2 / variance, tail)
+    return Interval(np.nan_to_num(lower), upper)
+
+
+def compare_segments(curve: pd.DataFrame, *, tau_months: float = 0.0, confidence_level: float = 0.95) -> pd.DataFrame:
+    """Compare the segments: all at once and each pair, by log-rank test and by months stayed.
+
+    Parameters
+    ----------
+    curve
+        As from :func:`survival_curve`, with segments beside ``All``.
+    tau_months
+        Horizon of the mean stay; 0: :func:`shared_horizon`.
+    confidence_level
+        Of the differences.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment_a``, ``segment_b`` (``All``, ``All`` for the test of all at once, first; in a pair the one
+        that stays longer is ``a``), ``statistic``, ``df``, ``p_value``, ``p_adjusted`` (Holm over the pairs;
+        the overall test stands alone), ``log10_p_value`` (where the p-value itself underflows),
+        ``rmst_difference_months`` (a less b, of the first ``tau_months``), ``ci_lower``, ``ci_upper``,
+        ``tau_months``. Empty with fewer than two segments.
+
+    Notes
+    -----
+    Bounds of a difference are put together from those of its parts (Zou & Donner).
+
+    References
+    ----------
+    Mantel (1966), Cancer Chemotherapy Reports 50:163–170; Zou & Donner (2008), Statistics in Medicine
+    27:1693–1702.
+    """
+    parts = {name: own for name, own in by_segment(curve) if name != "All"}
+    tau = _horizon(curve, tau_months)
+    stays = {name: _mean_stay(own, tau, confidence_level) for name, own in parts.items()}
+    names = sorted(parts, key=lambda s: -np.nan_to_num(stays[s][0]))
+    pairs = list(combinations(names, 2))
+    rows = [{"segment_a": a, "segment_b": b} | _tested([parts[a], parts[b]]) for a, b in pairs]
+    rows = [row | _months_apart(stays[a], stays[b]) for row, (a, b) in zip(rows, pairs, strict=True)]
+    if pairs:
+        rows = [{"segment_a": "All", "segment_b": "All"} | _tested(list(parts.values())), *rows]
+    columns = ["segment_a", "segment_b", "statistic", "df", "p_value", "p_adjusted", "log10_p_value"]
+    result = pd.DataFrame(rows, columns=[*columns, "rmst_difference_months", "ci_lower", "ci_upper"])
+    adjusted = [*result["p_value"][:1], *holm(result["p_value"][1:])]
+    return result.assign(p_adjusted=adjusted, tau_months=tau)
+
+
+def at_risk_and_events(parts: Sequence[pd.DataFrame]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Lay curves side by side at every age at which somebody left: at risk and left, shape (curves, ages)."""
+    times = np.unique(np.concatenate([own.loc[own["n_events"] > 0, "duration_months"] for own in parts]))
+    at_risk = np.array([_at_risk(own, times) for own in parts])
+    events = np.array([own.set_index("duration_months")["n_events"].reindex(times, fill_value=0) for own in parts])
+    return at_risk, events
+
+
+def _tested(parts: list[pd.DataFrame]) -> dict[str, Any]:
+    test = log_rank(*at_risk_and_events(parts))
+    log10 = _log10_p(test.statistic, test.df)
+    return {"statistic": test.statistic, "df": test.df, "p_value": test.p_value, "log10_p_value": log10}
+
+
+def _log10_p(statistic: float, df: int) -> float:
+    """Log of the chi-squared tail; far out by its asymptotic series (Abramowitz & Stegun 6.5.32)."""
+    p = float(chdtrc(df, statistic))
+    if not p < SMALLEST_P:  # missing too
+        return float(np.log10(p))
+    a, x = df / 2, statistic / 2
+    terms = np.cumprod([(a - k) / x for k in range(1, 20)])
+    series = 1 + float(terms[: int(np.argmax(np.abs(terms) < 1e-17)) or None].sum())
+    return float((-x + (a - 1) * np.log(x) - gammaln(a) + np.log(series)) / np.log(10))
+
+
+def _months_apart(a: tuple[float, Interval], b: tuple[float, Interval]) -> dict[str, float]:
+    (one, of_one), (two, of_two) = a, b
+    both = Interval(np.array([of_one.lower, of_two.lower]), np.array([of_one.upper, of_two.upper]))
+    apart = weighted_sum([1, -1], [one, two], both)
+    return {"rmst_difference_months": one - two, "ci_lower": float(apart.lower), "ci_upper": float(apart.upper)}
+
+
+def cumulative_incidence(counts: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.DataFrame:
+    """Share of customers lost to each kind of churn by each age, given that the other kinds take theirs.
+
+    Parameters
+    ----------
+    counts
+        As from :func:`cslib.data.lifetimes.lifetimes`.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per segment, kind and distinct age (0 included): ``segment``, ``churn_kind`` (the most frequent
+        first, the same in every segment), ``duration_months``, ``n_at_risk`` (customers at risk at that age),
+        ``n_events`` (of the kind, at that age), ``incidence`` (0–1; missing where survival is,
+        see :func:`cslib.stats.survival.supported`), ``ci_lower``, ``ci_upper``. Without rows where no churn has a kind.
+
+    Raises
+    ------
+    ParameterError
+        The confidence level is outside 0 to 1.
+
+    Notes
+    -----
+    Aalen–Johansen, F_j(t) = Σ S(tᵢ−) · d_ij / nᵢ; over the kinds it adds up to 1 − Kaplan–Meier. The variance is
+    the delta method's for events that are multinomial at each age, with D = F_j(t) − F_j(tᵢ):
+    Σ D² · dᵢ / (nᵢ(nᵢ − dᵢ)) + S(tᵢ−)² · d_ij(nᵢ − d_ij) / nᵢ³ − 2D · S(tᵢ−) · d_ij / nᵢ².
+
+    Bounds are log(−log) on F. Before the first event of a kind they run from 0 to the Wilson bound of 0 events
+    among the fewest customers at risk at any age so far (to 1 where there was an age with nobody); once everybody
+    left in one way they are missing. Simulated, 95 % bounds cover 94 to 96.5 % from ten expected events on, and 95 to
+    99.5 % with fewer. Among 30 customers it sinks where hardly any is left: 93.5 % at first, 73 % where the
+    truth is that 93 % have gone, because bounds are missing once all have.
+
+    References
+    ----------
+    Aalen & Johansen (1978), Scandinavian Journal of Statistics 5:141–150; Marubini & Valsecchi (1995), Analysing
+    Survival Data from Clinical Trials, eq. 10.12; Choudhury (2002), Statistics in Medicine 21:1129–1144.
+
+    Examples
+    --------
+    Of four customers one leaves by choice at month 1 and one by a failed payment at month 2.
+
+    >>> counts = pd.DataFrame({
+    ...     "segment": "All", "entry_months": 0.0, "duration_months": [1.0, 2.0, 3.0], "n": [1, 1, 2],
+    ...     "event_observed": [True, True, False], "churn_kind": ["voluntary", "involuntary", ""]})
+    >>> table = cumulative_incidence(counts)
+    >>> table[table["duration_months"] == 3][["churn_kind", "incidence"]].values.tolist()
+    [['involuntary', 0.25], ['voluntary', 0.25]]
+    """
+    events = counts[counts["event_observed"]].groupby("churn_kind")["n"].sum()
+    kinds = list(events.sort_values(ascending=False, kind="stable").index)
+    if set(kinds) <= {"not recorded"}:
+        return pd.DataFrame(columns=COLUMNS)
+    segments = counts.groupby("segment", sort=False)
+    return pd.concat([_curves(str(s), own, kinds, confidence_level) for s, own in segments], ignore_index=True)
+
+
+def _curves(segment: str, own: pd.DataFrame, kinds: list[str], confidence_level: float) -> pd.DataFrame:
+    table = life_table(own)
+    times, n = table["duration_months"].to_numpy(), table["n_at_risk"].to_numpy(float)[:, None]
+    leaving = own.groupby(["duration_months", "churn_kind"])["n"].sum().unstack()
+    events = leaving.reindex(index=times, columns=kinds).fillna(0.0).to_numpy()
+    incidence, variance = _aalen_johansen(n, events)
+    bounds = _bounds(incidence, variance, n, confidence_level)
+    estimates = [np.where(supported(table)[:, None], c, np.nan) for c in (incidence, bounds.lower, bounds.upper)]
+    counted = [np.broadcast_to(n, events.shape).astype("int64"), events.astype("int64")]
+    parts = [
+        pd.DataFrame(dict(zip(COLUMNS, [segment, kind, times, *columns], strict=True)))
+        for kind, *columns in zip(kinds, *(c.T for c in (*counted, *estimates)), strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _aalen_johansen(n: Floats, events: Floats) -> tuple[Floats, Floats]:
+    """Incidence and its variance, shape (ages, kinds), from those at risk (ages, 1) and events (ages, kinds)."""
+    some = np.maximum(n, 1.0)  # with nobody at risk nothing happens
+    every, q = events.sum(axis=1, keepdims=True), events / some
+    survival = np.cumprod(1 - every / some, axis=0)
+    before = np.vstack([[[1.0]], survival[:-1]])
+    f = np.minimum(np.cumsum(before * q, axis=0), 1.0)
+    # where all leave nothing can follow, so that age's term is 0
+    g = np.where(some > every, every / (some * np.maximum(some - every, 1.0)), 0.0)
+    own, shared = before**2 * q * (1 - q) / some, before * q / some
+    spread = f**2 * np.cumsum(g, axis=0) - 2 * f * np.cumsum(f * g, axis=0) + np.cumsum(f**2 * g, axis=0)
+    cross = f * np.cumsum(shared, axis=0) - np.cumsum(f * shared, axis=0)
+    return f, np.maximum(spread + np.cumsum(own, axis=0) - 2 * cross, 0.0)
+
+
+def _bounds(f: Floats, variance: Floats, n: Floats, confidence_level: float) -> Interval:
+    """Bounds log(−log) on the incidence; before the first event those of no event."""
+    none = wilson(0 * n, np.minimum.accumulate(n), confidence_level=confidence_level).upper
+    known = np.where((f > 0) & (f < COMPLETE), f, np.nan)
+    width = z_value(confidence_level) * np.sqrt(variance) / (known * -np.log(known))
+    lower, upper = known ** np.exp(width), known ** np.exp(-width)
+    return Interval(np.where(f > 0, lower, 0.0), np.where(f > 0, upper, np.nan_to_num(none, nan=1.0)))

@@ -1,0 +1,271 @@
+"""What lies behind a change of score, and behind those who were silent."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr, ndtri, stdtr
+
+from cslib.stats.intervals import Floats, holm, z_value
+from cslib.surveys.answers import SILENT, SMALL, Answers, Measure
+from cslib.surveys.scores import answers_by_score, moments, quantile, score_interval, segmented, small_groups
+
+__all__ = ["answers_needed", "change", "non_response"]
+
+ROUNDS: Final = 500  # of raking
+POWER: Final = 0.8
+MUTE: Final = 0.05
+CHANGE: Final = [
+    *("segment", "n_before", "n_now", "score_before", "score_now", "change", "ci_lower", "ci_upper"),
+    *("mix_effect", "within_effect", "p_value", "p_adjusted", "share_before", "share_now"),
+]
+
+
+def change(found: Answers, column: str = "", *, min_group: int = 10, confidence_level: float = 0.95) -> pd.DataFrame:
+    """Compare two windows: how each segment moved, and what the mix of segments did.
+
+    Parameters
+    ----------
+    found
+        As from :func:`cslib.surveys.answers.answers`, with a window to compare with.
+    column
+        One of its columns; empty: the whole only.
+    min_group
+        As for :func:`cslib.surveys.scores.scores`; the effects of merged segments are added up.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment`` (``All`` first), ``n_before``, ``n_now`` (answers), ``score_before``, ``score_now``, ``change``,
+        ``ci_lower``, ``ci_upper``, ``mix_effect``, ``within_effect``, ``p_value``, ``p_adjusted`` (Holm over segments;
+        the whole stands alone), ``share_before``, ``share_now`` (of answers). Over the segments both effects add up to
+        those of ``All``, and there exactly to the change. Empty without answers in both windows.
+
+    Notes
+    -----
+    With shares w and scores s before (0) and now (1): within = ½(w₀ + w₁)(s₁ − s₀), mix = (w₁ − w₀)(½(s₀ + s₁) − S̄),
+    S̄ the mean of both totals (Kitagawa). A segment that answered in one window only has moved the mix alone. The
+    interval allows for customers who answered in both windows.
+
+    References
+    ----------
+    Kitagawa (1955), JASA 50:1168–1194.
+    """
+    asked = found.measure
+    frame = segmented(found, column) if column else found.counts.assign(segment="All", segment_before="All")
+    answered = [frame["n"][frame[w] > SILENT].sum() for w in ("before", "now")]
+    if not all(answered):
+        return pd.DataFrame(columns=CHANGE)
+    whole = _moved(frame.assign(segment="All", segment_before="All"), asked, confidence_level)
+    effects = _effects(_moved(frame, asked, confidence_level).set_index("segment"))
+    whole[effects.columns] = effects.sum().to_numpy()
+    parts = whole.iloc[:0]
+    if column:
+        merged = segmented(found, column, min_group)
+        small = {v for place in ("segment", "segment_before") for v in frame.loc[merged[place] == SMALL, place]}
+        parts = _moved(merged, asked, confidence_level)
+        shown = effects.groupby(lambda name: SMALL if name in small else name).sum()
+        parts = parts.join(shown, on="segment") if len(parts) > 1 else parts.iloc[:0]
+    table = pd.concat([whole, parts], ignore_index=True) if len(parts) else whole
+    table["p_adjusted"] = [*table["p_value"][:1], *holm(table["p_value"][1:])]
+    return table[CHANGE]
+
+
+def _moved(frame: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.DataFrame:
+    """Scores of each segment in both windows, and their difference with its interval."""
+    places = {"before": "segment_before", "now": "segment"}
+    counted = {w: answers_by_score(frame, [place], asked, w)[asked.scores] for w, place in places.items()}
+    names = sorted({*counted["before"].index, *counted["now"].index}, key=lambda s: (s == SMALL, s))
+    given = {w: c.reindex(names, fill_value=0).to_numpy(float) for w, c in counted.items()}
+    sizes = {w: g.sum(axis=1) for w, g in given.items()}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = {w: g @ np.array(asked.worth) / sizes[w] for w, g in given.items()}
+    shared = _shared(frame, asked, pd.DataFrame(mean, index=names))
+    one, two = moments(given["before"], asked), moments(given["now"], asked)
+    known = (sizes["before"] > 0) & (sizes["now"] > 0)
+    added = sum(asked.prior)
+    together = shared / np.maximum((sizes["before"] + added) * (sizes["now"] + added), 1)
+    error = np.sqrt(np.maximum(one.error**2 + two.error**2 - 2 * together, 0))
+    error = np.where(known, error, np.nan)
+    freedom = np.minimum(one.freedom, two.freedom)
+    half, moved = quantile(0.5 + confidence_level / 2, freedom) * error, two.mean - one.mean
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(error > 0, -np.abs(moved) / error, np.nan)
+        p = 2 * np.where(np.isfinite(freedom), stdtr(np.maximum(freedom, 1), t), ndtr(t))
+    return pd.DataFrame(
+        {
+            "segment": names,
+            "n_before": sizes["before"].astype("int64"),
+            "n_now": sizes["now"].astype("int64"),
+            "share_before": sizes["before"] / sizes["before"].sum(),
+            "share_now": sizes["now"] / sizes["now"].sum(),
+            "score_before": mean["before"],
+            "score_now": mean["now"],
+            "change": mean["now"] - mean["before"],
+            "ci_lower": moved - half,
+            "ci_upper": moved + half,
+            "p_value": p,
+        }
+    )
+
+
+def _shared(frame: pd.DataFrame, asked: Measure, means: pd.DataFrame) -> Floats:
+    """Sum, over customers who answered in both windows, the product of their distances from the means."""
+    both = frame[(frame["before"] > SILENT) & (frame["now"] > SILENT) & (frame["segment"] == frame["segment_before"])]
+    worth, own = np.array(asked.worth), means.loc[both["segment"]].to_numpy()
+    apart = worth[both[["before", "now"]].to_numpy() - asked.low] - own
+    product = pd.Series(both["n"].to_numpy() * apart.prod(axis=1), index=both["segment"])
+    return product.groupby(level=0).sum().reindex(means.index, fill_value=0.0).to_numpy(float)
+
+
+def _effects(parts: pd.DataFrame) -> pd.DataFrame:
+    """Split the change into mix and within, by segment; one without answers in a window moves the mix alone."""
+    w0, w1 = parts["share_before"], parts["share_now"]
+    s0 = parts["score_before"].fillna(parts["score_now"])
+    s1 = parts["score_now"].fillna(parts["score_before"])
+    middle = ((w0 * s0).sum() + (w1 * s1).sum()) / 2
+    mix, within = (w1 - w0) * ((s0 + s1) / 2 - middle), (w0 + w1) / 2 * (s1 - s0)
+    return pd.DataFrame({"mix_effect": mix, "within_effect": within}).fillna(0.0)
+
+
+def non_response(found: Answers, *, min_group: int = 10, confidence_level: float = 0.95) -> pd.DataFrame:
+    """Score of those who answered, weighted to all who were asked, and how far the silent could move it.
+
+    Parameters
+    ----------
+    found
+        As from :func:`cslib.surveys.answers.answers`, counted with ``weighting``.
+    min_group
+        Values with fewer answers are merged before weighting. A column in which more than a twentieth have a value that
+        nobody answered with, such as one that is filled in with the answer, is not weighted by.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``weighted_by`` (``nothing`` first; each column; ``all of these``; ``if all silent were detractors`` and
+        ``… promoters``), the score (``nps``), ``ci_lower``, ``ci_upper`` (missing for the two bounds), ``n_effective``
+        (unweighted answers that would tell as much). Only the first row where the data hold answers only.
+
+    Notes
+    -----
+    Answers are weighted so that the shares of every value are those among all asked, by raking. The interval is that
+    of as many answers as are effective (Kish). Weighting mends what the columns explain, and no more.
+
+    References
+    ----------
+    Deming & Stephan (1940), Annals of Mathematical Statistics 11:427–444; Kish (1965), Survey Sampling, sec. 11.7.
+    """
+    asked = found.measure
+    was_asked = found.counts[found.counts["now"] >= SILENT]
+    values = {c: _steady(was_asked, c, asked, min_group) for c in found.weighting}
+    useful = {c: v for c, v in values.items() if v.nunique() > 1 and not _tells_silence(was_asked, c)}
+    sets = {"nothing": [], **{c: [c] for c in useful}, "all of these": list(useful)}
+    if found.only_answers:
+        sets = {"nothing": []}
+    elif len(useful) < 2:
+        sets.pop("all of these")
+    frame = was_asked.assign(**useful)
+    rows = [
+        _weighted(frame, columns, asked, confidence_level) | {"weighted_by": name} for name, columns in sets.items()
+    ]
+    table = pd.DataFrame(rows)
+    return table if found.only_answers else pd.concat([table, _extremes(frame, asked)], ignore_index=True)
+
+
+def _steady(was_asked: pd.DataFrame, column: str, asked: Measure, least: int) -> pd.Series[Any]:
+    """Merge the values of a column with too few answers to be weighted by."""
+    sizes = answers_by_score(was_asked, [column], asked)[asked.scores].sum(axis=1)
+    return was_asked[column].mask(was_asked[column].isin(small_groups(sizes.to_frame(), least)), SMALL)
+
+
+def _tells_silence(was_asked: pd.DataFrame, column: str) -> bool:
+    """Whether a column is filled in for those who answered alone, and so says nothing of the others."""
+    answered = was_asked["n"].where(was_asked["now"] > SILENT, 0).groupby(was_asked[column]).sum()
+    mute = was_asked[column].map(answered) == 0
+    return bool(was_asked["n"][mute].sum() > MUTE * was_asked["n"].sum())
+
+
+def _weighted(frame: pd.DataFrame, columns: list[str], asked: Measure, confidence_level: float) -> dict[str, Any]:
+    answered = frame["now"] > SILENT
+    weight = _raked(frame, columns, answered)
+    n = frame["n"].to_numpy(float)[answered]
+    total, effective = (weight * n).sum(), (weight * n).sum() ** 2 / (weight**2 * n).sum()
+    given = np.bincount(frame["now"][answered] - asked.low, weights=weight * n, minlength=len(asked.scores))
+    interval = score_interval((given * effective / total)[None], asked, confidence_level=confidence_level)
+    return {
+        "weighted_by": "",
+        asked.survey: float(given @ np.array(asked.worth) / total),
+        "ci_lower": float(interval.lower[0]),
+        "ci_upper": float(interval.upper[0]),
+        "n_effective": effective,
+    }
+
+
+def _raked(frame: pd.DataFrame, columns: list[str], answered: pd.Series[Any]) -> Floats:
+    """Weights of the rows with an answer, such that every column has the shares of all asked."""
+    n = frame["n"].to_numpy(float)
+    weight = np.ones(int(answered.sum()))
+    codes = {c: pd.factorize(frame[c])[0] for c in columns}
+    wanted = {c: np.bincount(code, weights=n) for c, code in codes.items()}
+    for _ in range(ROUNDS if columns else 0):
+        furthest = 0.0
+        for column, code in codes.items():
+            own = code[answered]
+            have = np.bincount(own, weights=weight * n[answered], minlength=len(wanted[column]))
+            factor = wanted[column] / np.where(have > 0, have, np.nan)
+            factor = np.where(np.isnan(factor), 1.0, factor)
+            weight *= factor[own]
+            furthest = max(furthest, float(np.abs(factor - 1)[have > 0].max()))
+        if furthest < 1e-9 or len(columns) == 1:
+            break
+    return weight
+
+
+def _extremes(frame: pd.DataFrame, asked: Measure) -> pd.DataFrame:
+    """Scores if all who were silent had given the worst answer, and the best."""
+    answered = frame["now"] > SILENT
+    n = int(frame["n"].sum())
+    silent = n - int(frame["n"][answered].sum())
+    worths = np.array(asked.worth)[frame["now"][answered].to_numpy() - asked.low]
+    given = float(frame["n"].to_numpy(float)[answered] @ worths)
+    worst, best = max(asked.worth), min(asked.worth)
+    if not asked.lower_is_better:
+        worst, best = best, worst
+    rows = [
+        {"weighted_by": f"if all silent were {asked.groups[place]}", asked.survey: (given + silent * worth) / n}
+        for place, worth in ((2, worst), (0, best))
+    ]
+    return pd.DataFrame(rows)
+
+
+def answers_needed(found: Answers, difference: float, *, confidence_level: float = 0.95) -> int:
+    """Answers that each of two windows needs for a difference to be seen, four times of five.
+
+    Parameters
+    ----------
+    found
+        As from :func:`cslib.surveys.answers.answers`; tells how much answers differ.
+    difference
+        Of the score, in its own unit (5 points of NPS; 0.05 of CSAT).
+    confidence_level
+        Of the interval that shall exclude 0.
+
+    Returns
+    -------
+    int
+        0 where all answers are worth the same.
+
+    Notes
+    -----
+    2·(z₍₁₋α/₂₎ + z₍power₎)²·Var / difference², for different customers in both windows.
+    """
+    given = answers_by_score(found.counts.assign(segment="All"), ["segment"], found.measure)[found.measure.scores]
+    share, worth = given.to_numpy(float)[0] / given.to_numpy().sum(), np.array(found.measure.worth)
+    spread = share @ worth**2 - (share @ worth) ** 2
+    return int(np.ceil(2 * (z_value(confidence_level) + ndtri(POWER)) ** 2 * max(spread - 1e-9, 0) / difference**2))

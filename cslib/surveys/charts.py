@@ -1,0 +1,202 @@
+"""Charts of answers: groups with their score, the distribution over the scale, segments crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from cslib.errors import ParameterError
+from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, new_row, require, short
+from cslib.show.estimates import DARK_TEXT, MAX_ROWS, coloured_cells, hatch, name_rows, right_of, value_axis, written
+from cslib.stats.intervals import Floats
+
+__all__ = ["answer_bars", "answer_distribution", "score_heatmap"]
+
+COLOURS: Final = (PALETTE[0], "#c9ced4", PALETTE[1])  # best, middle, worst: blue and orange for the colour-blind
+LEAST_LABELLED: Final = 0.07  # of a bar: narrower parts have no figure
+
+
+@mpl.rc_context(STYLE)
+def answer_bars(
+    table: pd.DataFrame, *, label: str, groups: Sequence[str], score: str, score_label: str, unit: str = "number"
+) -> Axes:
+    """Draw, per row, the shares of best, middle and worst answers, and beside them the score with its interval.
+
+    Parameters
+    ----------
+    table
+        At most 30 rows, in their order: the columns named, ``n_responses``, ``ci_lower``, ``ci_upper``.
+    label
+        Column of the names of rows.
+    groups
+        Columns of counts: best, middle, worst.
+    score
+        Column of the score.
+    score_label
+        What it is, with its unit.
+    unit
+        ``number``, or ``percent`` for a share.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Of the bars; those of the scores are the figure's second.
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, or there are no rows or too many.
+    """
+    require(table, label, *groups, score, "n_responses", "ci_lower", "ci_upper")
+    if len(table) > MAX_ROWS:
+        msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most answers."
+        raise ParameterError(msg)
+    bars, scores = new_row(1.1 + 0.34 * len(table), [1.5, 1])
+    _stack(bars, table, groups)
+    name_rows(bars, [str(name) for name in table[label]], list(range(len(table))))
+    values = table[[score, "ci_lower", "ci_upper"]].to_numpy(float) * (100 if unit == "percent" else 1)
+    _dots(scores, values, score_label)
+    return bars
+
+
+def _stack(axes: Axes, table: pd.DataFrame, groups: Sequence[str]) -> None:
+    n = table["n_responses"].to_numpy(float)
+    left = np.zeros(len(table))
+    for column, colour in zip(groups, COLOURS, strict=True):
+        share = table[column].to_numpy(float) / np.where(n > 0, n, np.nan)
+        share = np.nan_to_num(share)
+        axes.barh(range(len(table)), share, left=left, height=0.68, color=colour, edgecolor=GROUND, linewidth=1)
+        for row in np.flatnonzero(share >= LEAST_LABELLED):
+            ink: Any = {"color": DARK_TEXT if colour == COLOURS[1] else "white", "fontsize": 9.5}
+            axes.text(
+                float(left[row] + share[row] / 2),
+                float(row),
+                f"{100 * share[row]:.0f}",
+                ha="center",
+                va="center",
+                **ink,
+            )
+        left += share
+    names = [column.removeprefix("n_") for column in groups]
+    for i, (name, colour) in enumerate(zip(names, COLOURS, strict=True)):
+        place: Any = {"ha": ("left", "center", "right")[i], "va": "bottom", "transform": axes.transAxes}
+        shown = MUTED if colour == COLOURS[1] else colour
+        axes.text((0.0, 0.5, 1.0)[i], 1.01, name, color=shown, fontweight="bold", fontsize=9.5, **place)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    axes.set_xlabel("share of answers", loc="right")
+
+
+def _dots(axes: Axes, values: Floats, label: str) -> None:
+    seen = values[np.isfinite(values)]
+    pad = 0.06 * np.ptp(seen) or 1.0
+    value_axis(axes, (float(seen.min() - pad), float(seen.max() + pad)), log_scale=False, most=5)
+    rows = np.arange(len(values))
+    axes.hlines(rows, values[:, 1], values[:, 2], color=INK, linewidth=2)
+    axes.scatter(values[:, 0], rows, s=38, color=INK, zorder=3)
+    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.set_yticks([])
+    axes.tick_params(length=0)
+    axes.set_xlabel(label, loc="right")
+    right_of(axes, list(rows), written(values, log_scale=False), 10, "left")
+
+
+@mpl.rc_context(STYLE)
+def answer_distribution(table: pd.DataFrame, *, groups: Sequence[str], x_label: str) -> Axes:
+    """Draw how many gave each answer of the scale, coloured by group.
+
+    Parameters
+    ----------
+    table
+        One row per answer: ``score``, ``group``, ``n``, ``share``, ``ci_lower``, ``ci_upper``.
+    groups
+        Best, middle and worst.
+    x_label
+        What the answers are.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        A column is missing.
+    """
+    require(table, "score", "group", "n", "share", "ci_lower", "ci_upper")
+    axes = new_axes(3.2)
+    colours = table["group"].map(dict(zip(groups, COLOURS, strict=True)))
+    at, share = table["score"].to_numpy(float), table["share"].to_numpy(float)
+    axes.bar(at, share, width=0.78, color=list(colours))
+    low, high = table["ci_lower"].to_numpy(float), table["ci_upper"].to_numpy(float)
+    axes.vlines(at, low, high, color=MUTED, linewidth=1.4)
+    for x, top, n in zip(at, high, table["n"], strict=True):
+        axes.annotate(f"{n:,.0f}", (x, top), (0, 3), textcoords="offset points", ha="center", color=MUTED, fontsize=9.5)
+    axes.set_xticks(at)
+    axes.set_ylim(0, float(high.max()) * 1.12)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    axes.grid(axis="y", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0)
+    axes.set_title("share of answers; figures: how many", loc="left", fontsize=10.5, color=MUTED)
+    axes.set_xlabel(x_label, loc="right")
+    for group, colour in zip(groups, COLOURS, strict=True):
+        own = table[table["group"] == group]["score"]
+        shown = MUTED if colour == COLOURS[1] else colour
+        axes.annotate(
+            group, (float(own.mean()), 0), (0, -26), xycoords="data", textcoords="offset points", ha="center",
+            color=shown, fontweight="bold", fontsize=9.5, annotation_clip=False,
+        )  # fmt: skip
+    return axes
+
+
+@mpl.rc_context(STYLE)
+def score_heatmap(table: pd.DataFrame, *, row: str, column: str, score: str, unit: str = "number") -> Axes:
+    """Draw the score of two columns crossed, with the number of answers under it; hidden cells are hatched.
+
+    Parameters
+    ----------
+    table
+        One row per cell that may be shown: ``row`` and ``column`` (values), the score, ``n_responses``.
+    row, column
+        What the values of rows and columns are, for the axes.
+    score
+        Column of the score.
+    unit
+        ``number``, or ``percent`` for a share.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, or there is no cell.
+    """
+    require(table, "row", "column", score, "n_responses")
+    table = table.assign(**{score: table[score] * (100 if unit == "percent" else 1)})
+    grid = table.pivot(index="row", columns="column", values=score)
+    n = table.pivot(index="row", columns="column", values="n_responses")
+    places = 0 if unit == "percent" or np.nanmax(np.abs(grid)) >= 20 else 1
+    text = grid.map(lambda v: "" if pd.isna(v) else f"{v:.{places}f}".replace("-", "−"))
+    text = text + n.map(lambda v: "" if pd.isna(v) else f"\nn {v:,.0f}")
+    axes = new_axes(1.0 + 0.5 * len(grid))
+    span = float(np.nanmax(grid) - np.nanmin(grid)) or 1.0
+    coloured_cells(axes, grid, text, limits=(float(np.nanmin(grid)) - 0.4 * span, float(np.nanmax(grid)) + 0.4 * span))
+    hatch(axes, grid.isna().to_numpy())
+    axes.set_yticks(np.arange(len(grid)) + 0.5, [short(v) for v in grid.index], rotation=0)
+    axes.set_xticks(np.arange(grid.shape[1]) + 0.5, [short(v) for v in grid.columns], rotation=0)
+    axes.tick_params(length=0)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel(column, loc="right")
+    axes.set_ylabel(row)
+    return axes

@@ -1,0 +1,219 @@
+"""Would we have known? Fit on what was known a year ago, forecast the year, and lay what happened beside it."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import pairwise
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from cslib.data.calendar import observed
+from cslib.data.customers import MINOR_UNITS, with_segment
+from cslib.data.dataset import DataSet, rewind
+from cslib.data.lifetimes import lifetimes, unit_months
+from cslib.errors import check_choice
+from cslib.stats.intervals import Floats
+from cslib.stats.models import fit_models
+from cslib.stats.survival import DAYS_PER_MONTH
+from cslib.value.ltv import percentiles, project, summed
+from cslib.value.paths import value_paths
+from cslib.value.prices import SOURCES, cents, value_counts
+
+__all__ = ["backtest", "backtest_day", "came_true"]
+
+ONE_DAY: Final = pd.Timedelta(days=1)
+COLUMNS: Final = ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure"]
+FEWEST: Final = 20  # customers then present
+SEED: Final = 1
+
+
+def came_true(data: DataSet, past: DataSet, *, segment_by: str = "", months: int = 12, source: str) -> pd.DataFrame:
+    """Follow the customers who were present at an earlier ``as_of``, month by month.
+
+    Parameters
+    ----------
+    data
+        What is known now, with ``customers`` in dates.
+    past
+        What was known then, from :func:`cslib.data.dataset.rewind`.
+    segment_by
+        A column; empty for the whole only.
+    months
+        To follow them.
+    source
+        Of revenue, as in :class:`cslib.value.prices.ValueCounts`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment`` (``All`` first), ``months_ahead`` (0 to ``months``), ``month`` (date: ``past.as_of`` and so many
+        calendar months), ``n_active`` (still customers at the end of that day), ``mrr`` (what they pay that day, per
+        month; with orders, all their orders since the date before, so that none is known for 0). Missing after
+        ``data.as_of``.
+
+    Raises
+    ------
+    ParameterError
+        The source is none of the three.
+    DataError
+        The source is not in the data.
+    """
+    check_choice("source", source, SOURCES)
+    after = pd.Timestamp(observed(past)) + ONE_DAY  # the end of a month is followed by ends of months
+    dates = [after + pd.DateOffset(months=k) - ONE_DAY for k in range(months + 1)]
+    days = [d.date() for d in dates]
+    here = _followed(data, past, segment_by)
+    active = _sums(here, [_is_here(here, day).cast("int64") for day in days])
+    paid = _paid(data, here, days, source).reindex(active.index, fill_value=0) / MINOR_UNITS
+    table = pd.DataFrame(
+        {
+            "segment": np.repeat(active.index, len(days)),
+            "months_ahead": np.tile(np.arange(len(days)), len(active)),
+            "month": dates * len(active),
+            "n_active": active.to_numpy(float).ravel(),
+            "mrr": paid.to_numpy(float).ravel(),
+        }
+    )
+    table.loc[table["month"] > pd.Timestamp(observed(data)), ["n_active", "mrr"]] = np.nan
+    if source == "orders":
+        table.loc[table["months_ahead"] == 0, "mrr"] = np.nan
+    return table
+
+
+def _followed(data: DataSet, past: DataSet, segment_by: str) -> ir.Table:
+    """Take the customers known then: whether they were still here, until when they stayed, and their MRR in cents."""
+    then, now = past.table("customers"), data.table("customers")
+    mrr = now.mrr.fill_null(0.0) if "mrr" in now.columns else ibis.literal(0.0)
+    stayed = now.select("customer_id", "churned_on", own=cents(mrr))
+    rows = then.select("customer_id", present=then.churned_on.isnull()).join(stayed, "customer_id")
+    return with_segment(rows.select("customer_id", "present", "churned_on", "own"), data, segment_by)
+
+
+def _is_here(rows: ir.Table, day: date) -> ir.BooleanValue:
+    return rows.present & (rows.churned_on.isnull() | (rows.churned_on > day))
+
+
+def _paid(data: DataSet, here: ir.Table, days: list[date], source: str) -> pd.DataFrame:
+    if source == "customers":
+        return _sums(here, [ibis.ifelse(_is_here(here, day), here.own, 0) for day in days])
+    rows = data.table(source)
+    if source == "orders":
+        rows = rows.select("customer_id", day=rows.ordered_on, cents=cents(rows.amount)).join(here, "customer_id")
+        spans = pairwise([days[0], *days])
+        then = rows.present & (rows.churned_on.isnull() | (rows.churned_on > rows.day))
+        counted = [then & (rows.day > since) & (rows.day <= until) for since, until in spans]
+    else:
+        rows = rows.select("customer_id", begun=rows.started_on, ended=rows.ended_on, cents=cents(rows.mrr))
+        rows = rows.join(here, "customer_id")
+        counted = [
+            _is_here(rows, day) & (rows.begun <= day) & (rows.ended.isnull() | (rows.ended > day)) for day in days
+        ]
+    return _sums(rows, [ibis.ifelse(c, rows.cents, 0) for c in counted])
+
+
+def _sums(rows: ir.Table, amounts: list[ir.NumericValue]) -> pd.DataFrame:
+    """Sum every amount by segment; the whole first."""
+    sums = rows.group_by("segment").aggregate(**{f"sum{k}": a.sum() for k, a in enumerate(amounts)}).execute()
+    sums = sums.set_index("segment").sort_index()
+    return pd.concat([sums.sum().to_frame("All").T, sums.drop(index="All", errors="ignore")])
+
+
+def backtest_day(data: DataSet, *, months: int = 12) -> date | None:
+    """Return the day so many months before ``as_of``, or None where too little was known by then.
+
+    Parameters
+    ----------
+    data
+        The data set.
+    months
+        To look back.
+
+    Returns
+    -------
+    datetime.date or None
+        None: customers have no dates, or by then fewer than 20 were present or nobody had been observed for half
+        as long as is to be foretold.
+    """
+    if data.as_of is None or not data.has_dates("customers"):
+        return None
+    day = (pd.Timestamp(data.as_of) + pd.Timedelta(days=1) - pd.DateOffset(months=months) - pd.Timedelta(days=1)).date()
+    table = data.table("customers")
+    present = table.filter((table.started_on <= day) & (table.churned_on.isnull() | (table.churned_on > day)))
+    known = present.aggregate(n=present.count(), since=present.started_on.min()).execute().iloc[0]
+    if known["n"] < FEWEST or (data.observed_from and data.observed_from >= day):
+        return None
+    since = max(pd.Timestamp(known["since"]), pd.Timestamp(data.observed_from or date.min))
+    return day if (pd.Timestamp(day) - since).days / DAYS_PER_MONTH >= months / 2 else None
+
+
+def backtest(
+    data: DataSet, day: date | None, *, segment_by: str = "", months: int = 12, confidence_level: float = 0.95
+) -> pd.DataFrame:
+    """Forecast customers and revenue from what was known on an earlier day, and compare with what happened.
+
+    Parameters
+    ----------
+    data
+        With ``customers`` in dates, and a source of revenue (:func:`cslib.value.prices.value_counts`).
+    day
+        From :func:`backtest_day`; with None the result is empty.
+    segment_by
+        A column; empty for the whole only.
+    months
+        To foretell.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``month`` (date), ``predicted``, ``ci_lower``, ``ci_upper``, ``actual``, ``measure`` (``active
+        customers``, then ``MRR``, or ``revenue`` of the month where orders tell it). Customers present on the day
+        alone are followed, new ones are not; ``All`` is the sum of its segments where there are any.
+
+    Notes
+    -----
+    The interval holds what a bootstrap leaves unknown of survival and price, and chance: who of the present
+    customers leaves, Σ p(1 − p), weighted with squared MRR for revenue. It does not hold a change of the times.
+    """
+    if day is None:
+        return pd.DataFrame(columns=COLUMNS)
+    past = rewind(data, day)
+    lives, values = lifetimes(past, segment_by=segment_by), value_counts(past, segment_by=segment_by)
+    models = fit_models(lives, unit_months=unit_months(past))
+    paths = value_paths(lives, values, models, horizon_months=months)
+    actual = came_true(data, past, segment_by=segment_by, months=months, source=values.source)
+    ordered = values.source == "orders"
+    active, paid = {}, {}
+    for i, (segment, own) in enumerate(paths.items()):
+        ahead, rng = project(own, months=months), np.random.default_rng([SEED, i])
+        active[segment] = _with_chance(ahead.active, ahead.active_variance, rng)
+        paid[segment] = _with_chance(ahead.mrr, ahead.mrr_variance, rng)[:, : -1 if ordered else None]
+    tables = [
+        _compared(summed(active), actual, "n_active", confidence_level).assign(measure="active customers"),
+        _compared(summed(paid), actual, "mrr", confidence_level).assign(measure="revenue" if ordered else "MRR"),
+    ]
+    return pd.concat(tables, ignore_index=True)[COLUMNS]
+
+
+def _with_chance(expected: Floats, variance: Floats, rng: np.random.Generator) -> Floats:
+    """Add to each draw, but not to the estimate, who happens to leave."""
+    luck = rng.standard_normal((len(expected), 1))
+    luck[0] = 0
+    return np.asarray(expected + luck * np.sqrt(variance))
+
+
+def _compared(drawn: dict[str, Floats], actual: pd.DataFrame, column: str, confidence_level: float) -> pd.DataFrame:
+    """Lay what was drawn for the last months beside what happened in them; the present month is none."""
+    rows = []
+    for segment, own in drawn.items():
+        known = actual[(actual["segment"] == segment) & (actual["months_ahead"] > 0)]
+        ahead = own[:, -len(known) :]
+        bounds = [percentiles(month, confidence_level) for month in ahead.T]
+        told = zip(known["month"], ahead[0], known[column], bounds, strict=True)
+        rows += [{"segment": segment, "month": m, "predicted": p, "actual": a} | b for m, p, a, b in told]
+    return pd.DataFrame(rows)

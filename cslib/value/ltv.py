@@ -1,0 +1,701 @@
+"""What a customer is worth: three formulas, the survival form with its intervals, and why they differ.
+
+Every function takes the paths of :func:`cslib.value_paths.value_paths` and computes its figure on the estimate
+and on all draws at once; the interval is the percentiles of the draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from cslib.errors import ParameterError
+from cslib.stats.intervals import Floats, z_value
+from cslib.value.paths import Paths
+from cslib.value.prices import UnitCosts
+
+__all__ = [
+    "HORIZONS",
+    "Projection",
+    "Terms",
+    "base_value",
+    "bridge",
+    "formula_a",
+    "formula_b",
+    "formula_c",
+    "horizons",
+    "ltv",
+    "ltv_by_age",
+    "net_value",
+    "observed_part",
+    "payback",
+    "percentiles",
+    "project",
+    "summed",
+    "what_if",
+]
+
+HORIZONS: Final = (12, 24, 36, 60)  # months, beside the one asked for
+USUAL: Final = 36
+WHOLE: Final = "All"
+
+
+def formula_a(
+    unit_price: float,
+    gross_margin: float,
+    purchases_per_year: float,
+    years: float,
+    *,
+    acquisition_cost: float = 0.0,
+    retention_cost: float = 0.0,
+) -> float:
+    """Lifetime value as profit: price × margin × purchases per year × years − costs.
+
+    Parameters
+    ----------
+    unit_price
+        Of one purchase, in money.
+    gross_margin
+        Share of the price that is profit, 0–1.
+    purchases_per_year
+        Of one customer.
+    years
+        That the customer stays.
+    acquisition_cost, retention_cost
+        Of one customer, over its whole life, in money.
+
+    Returns
+    -------
+    float
+        Money per customer.
+
+    Raises
+    ------
+    ParameterError
+        A number is negative, or the margin is over 1.
+
+    Examples
+    --------
+    >>> formula_a(100, 0.6, 12, 2, acquisition_cost=300, retention_cost=140)
+    1000.0
+    """
+    _check_share("gross_margin", gross_margin)
+    amounts = {"unit_price": unit_price, "purchases_per_year": purchases_per_year, "years": years}
+    _check_positive(amounts | {"acquisition_cost": acquisition_cost, "retention_cost": retention_cost})
+    return unit_price * gross_margin * purchases_per_year * years - (acquisition_cost + retention_cost)
+
+
+def formula_b(average_purchase: float, n_purchases: float, duration: float) -> float:
+    """Lifetime value as revenue: average purchase × purchases per period × periods.
+
+    Parameters
+    ----------
+    average_purchase
+        In money; of a subscription ARPA per month.
+    n_purchases
+        Per period; of a subscription 1 per month.
+    duration
+        Periods that the customer stays; of a subscription months.
+
+    Returns
+    -------
+    float
+        Money per customer, before any cost.
+
+    Raises
+    ------
+    ParameterError
+        A number is negative.
+
+    Examples
+    --------
+    A customer at 10,000 a month for two years:
+
+    >>> formula_b(10_000, 1, 24)
+    240000
+    """
+    _check_positive({"average_purchase": average_purchase, "n_purchases": n_purchases, "duration": duration})
+    return average_purchase * n_purchases * duration
+
+
+def formula_c(arpa: float, gross_margin: float, monthly_churn_rate: float) -> float:
+    """Lifetime value at a constant rate of churn: ARPA × margin / churn rate.
+
+    Parameters
+    ----------
+    arpa
+        Revenue per customer and month, in money.
+    gross_margin
+        0–1.
+    monthly_churn_rate
+        Churns per customer and month, above 0 and up to 1.
+
+    Returns
+    -------
+    float
+        Money per customer.
+
+    Raises
+    ------
+    ParameterError
+        A number is out of its range.
+
+    Examples
+    --------
+    >>> formula_c(50, 0.8, 0.02)
+    2000.0
+    """
+    _check_share("gross_margin", gross_margin)
+    _check_positive({"arpa": arpa})
+    if not 0 < monthly_churn_rate <= 1:
+        msg = (
+            f"monthly_churn_rate is {monthly_churn_rate!r}. Give a share above 0 and up to 1, such as 0.02; "
+            "without churn this formula has no answer."
+        )
+        raise ParameterError(msg)
+    return arpa * gross_margin / monthly_churn_rate
+
+
+def _check_positive(amounts: Mapping[str, float]) -> None:
+    for name, value in amounts.items():
+        if not value >= 0:
+            msg = f"{name} is {value!r}. Give a number from 0 on."
+            raise ParameterError(msg)
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        hint = f" Did you mean {value / 100:g}?" if 1 < value <= 100 else ""
+        msg = f"{name} is {value!r}, which is no share of 1.{hint} Give a number from 0 to 1, such as 0.8."
+        raise ParameterError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What turns revenue into value.
+
+    Attributes
+    ----------
+    costs
+        As from :func:`cslib.value.prices.unit_costs`. What is not known there costs nothing.
+    gross_margin
+        Share of MRR that is margin, 0–1.
+    annual_discount_rate
+        Share by which money loses worth in a year, 0–1.
+
+    Raises
+    ------
+    ParameterError
+        A share is none.
+    """
+
+    costs: UnitCosts
+    gross_margin: float = 1.0
+    annual_discount_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_share("gross_margin", self.gross_margin)
+        _check_share("annual_discount_rate", self.annual_discount_rate)
+
+    @property
+    def retention_cost(self) -> float:
+        """Cost of retention per customer and month; 0 where it is not known."""
+        return float(np.nan_to_num(self.costs.retention_per_month))
+
+    def discounts(self, n: int) -> Floats:
+        """Worth today of money after 0, 1, 2 … months."""
+        return np.asarray((1 + self.annual_discount_rate) ** (-np.arange(n) / 12))
+
+    def cac(self, paths: Paths) -> Floats:
+        """Cost of acquiring a customer: that of the segment, brought up to all that was spent; else the mean of all.
+
+        Where the customers whose cost is known are not those of the books, the books alone count.
+        """
+        loading = self.costs.loading if np.isfinite(self.costs.loading) else 1.0
+        whole = np.full(paths.cac.shape, self.costs.acquisition_per_customer)
+        if np.isnan(paths.cac[0]) or (np.isfinite(whole[0]) and np.isnan(self.costs.loading)):
+            return whole
+        return np.where(np.isnan(paths.cac), paths.cac[0], paths.cac) * loading  # a draw may hold nobody of known cost
+
+
+def horizons(counts: pd.DataFrame, *, horizon_months: int = 0, long_horizon: bool = False) -> list[int]:
+    """Choose the horizons of a report, the main one first.
+
+    Parameters
+    ----------
+    counts
+        As from :func:`cslib.data.lifetimes.lifetimes`.
+    horizon_months
+        The main one; 0: three years, or twice what has been observed where that is less.
+    long_horizon
+        Whether it may be more than twice as long as the longest lifetime observed.
+
+    Returns
+    -------
+    list of int
+        Months; 12, 24, 36 and 60 and twice the longest lifetime among them, as far as they are not beyond it.
+
+    Raises
+    ------
+    ParameterError
+        ``horizon_months`` is negative, or too long and ``long_horizon`` is not set.
+    """
+    observed = float(counts["duration_months"].max())
+    most = max(int(2 * observed), 1)
+    if horizon_months < 0 or (horizon_months > most and not long_horizon):
+        msg = (
+            f"horizon_months is {horizon_months}. Customers have been observed for {observed:.0f} months: give 1 to "
+            f"{most}, or 0 for the usual one; further ahead a model guesses, so set long_horizon=True if you mean it."
+        )
+        raise ParameterError(msg)
+    main = horizon_months or min(USUAL, most)
+    return [main, *sorted({h for h in (*HORIZONS, most) if h <= most} - {main})]
+
+
+def percentiles(rows: Floats, confidence_level: float = 0.95) -> dict[str, float]:
+    """Give ``ci_lower`` and ``ci_upper`` of a figure of which all but the first are draws; missing where all agree."""
+    z_value(confidence_level)
+    if np.isnan(rows[1:]).any() or (rows[1:] == rows[1]).all():
+        return {"ci_lower": np.nan, "ci_upper": np.nan}
+    tail = (1 - confidence_level) / 2
+    low, high = np.quantile(rows[1:], [tail, 1 - tail], method="inverted_cdf")  # an infinite draw is one, too
+    return {"ci_lower": float(low), "ci_upper": float(high)}
+
+
+def _still_here(paths: Paths) -> Floats:
+    return np.asarray(np.exp(-paths.hazard) if paths.from_start else np.full(paths.hazard.shape, np.nan))
+
+
+def _monthly(paths: Paths, terms: Terms) -> Floats:
+    """Give what a customer of each age brings in a month, seen from its start: margin less cost, discounted."""
+    margin = paths.price * terms.gross_margin - terms.retention_cost
+    return np.asarray(margin * _still_here(paths) * terms.discounts(paths.hazard.shape[1]))
+
+
+def net_value(paths: Paths, terms: Terms, horizon: int) -> Floats:
+    """Survival form net of acquisition cost, where that is known: the estimate and each draw."""
+    return np.asarray(_monthly(paths, terms)[:, :horizon].sum(axis=1) - np.nan_to_num(terms.cac(paths)))
+
+
+def ltv(
+    paths: Mapping[str, Paths], terms: Terms, *, horizons: Sequence[int], confidence_level: float = 0.95
+) -> pd.DataFrame:
+    """Compute customer value by segment in all its forms, side by side.
+
+    Parameters
+    ----------
+    paths
+        As from :func:`cslib.value.paths.value_paths`.
+    terms
+        Margin, discount, costs.
+    horizons
+        As from :func:`horizons`; forms other than the survival one are given for the first.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``method``, ``horizon_months`` (missing: the whole life; beside the first only those up to twice
+        the segment's longest lifetime), ``ltv`` (money per customer;
+        missing where nobody left and the horizon is longer than what was observed), ``ci_lower``, ``ci_upper``,
+        ``share_in_tail`` (share of the value before acquisition cost from beyond the last trusted age, where a
+        model speaks), ``n_customers``.
+
+    Notes
+    -----
+    Survival: Σ over k < H of m·S(k) / (1 + r)^(k/12), m = MRR at age k × margin − retention cost, less acquisition
+    cost where it is known. ``newest customers`` leave as those of the last four quarters do (where quarters differ,
+    :mod:`cslib.cohort_effects`); ``constant ARPA`` puts what present customers pay in place of MRR by age;
+    sBG and BdW put contract models in place of the curve. In formulas A, B and C a customer stays 1 / (churns per
+    customer-month) months.
+    """
+    rows = [
+        {"segment": segment, **row, "n_customers": own.n_customers}
+        for segment, own in paths.items()
+        for row in _forms(own, terms, horizons, confidence_level)
+    ]
+    columns = ["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "share_in_tail", "n_customers"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _forms(paths: Paths, terms: Terms, horizons: Sequence[int], level: float) -> Iterator[dict[str, Any]]:
+    main, tail = horizons[0], np.arange(paths.hazard.shape[1]) > paths.last
+    for horizon in [main, *(h for h in horizons[1:] if h <= 2 * paths.longest)]:
+        monthly = _monthly(paths, terms)[:, :horizon]
+        whole = monthly[0].sum()
+        beyond = {"share_in_tail": float(monthly[0, tail[:horizon]].sum() / whole) if whole else np.nan}
+        yield _form("Survival", horizon, net_value(paths, terms, horizon), level) | beyond
+        if np.isfinite(terms.cac(paths)[0]):
+            yield _form("Survival, before acquisition cost", horizon, monthly.sum(axis=1), level) | beyond
+    if (paths.newest != 1).any():
+        newest = replace(paths, hazard=paths.at_factor_1() * paths.newest[:, None])
+        yield _form("Survival, newest customers", main, net_value(newest, terms, main), level)
+    constant = replace(paths, price=np.tile(paths.arpa[:, None], paths.price.shape[1]))
+    yield _form("Survival, constant ARPA", main, net_value(constant, terms, main), level)
+    for name, hazard in paths.contracts.items():
+        yield _form(name, main, net_value(replace(paths, hazard=hazard), terms, main), level)
+    for name, rows in _formulas(paths, terms).items():
+        bounds = _form(name, np.nan, rows, level)
+        yield bounds if paths.n_events else bounds | {"ci_upper": np.nan}  # without churn there is no upper bound
+
+
+def _form(method: str, horizon: float, rows: Floats, level: float) -> dict[str, Any]:
+    bounds = percentiles(rows, level)
+    # where nobody left, no draw is as good as the estimate
+    bounds["ci_upper"] = max(bounds["ci_upper"], float(rows[0]))
+    return {"method": method, "horizon_months": horizon, "ltv": float(rows[0]), **bounds}
+
+
+def _formulas(paths: Paths, terms: Terms) -> dict[str, Floats]:
+    margin, costs = paths.arpa * terms.gross_margin, np.nan_to_num(terms.cac(paths))
+    with np.errstate(divide="ignore", invalid="ignore"):  # a draw may hold nobody who left, or nobody who pays
+        months = 1 / paths.churn_rate
+        return {
+            "Formula A (profit)": (margin - terms.retention_cost) * months - costs,
+            "Formula B (revenue)": paths.arpa * months,
+            "Formula C (margin / churn)": margin * months,
+        }
+
+
+def observed_part(paths: Mapping[str, Paths]) -> pd.DataFrame:
+    """Tell how far the data reach, and what speaks beyond.
+
+    Parameters
+    ----------
+    paths
+        As from :func:`cslib.value.paths.value_paths`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``last_age_months`` (the last trusted age; where nobody left the last observed), ``still_here``
+        (share that stays longer; missing where early ages were not observed), ``model`` (beyond).
+    """
+    rows = []
+    for segment, own in paths.items():
+        still = _still_here(own)[0, int(own.last)]
+        rows.append({"segment": segment, "last_age_months": int(own.last), "still_here": still, "model": own.model})
+    return pd.DataFrame(rows)
+
+
+def bridge(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
+    """Lead from formula C to the survival form, one assumption at a time: why the two differ.
+
+    Parameters
+    ----------
+    paths, terms
+        As for :func:`ltv`.
+    horizon_months
+        Of the survival form.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``step``, ``value`` (after the step), ``difference`` (made by it; missing at the first), in
+        money per customer. Segments that nobody left, or whose early ages were not observed, are absent.
+    """
+    tables = [
+        _steps(own, terms, horizon_months).assign(segment=segment)
+        for segment, own in paths.items()
+        if own.n_events and own.from_start and np.isfinite(own.churn_rate[0])
+    ]
+    columns = ["segment", "step", "value", "difference"]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def _steps(paths: Paths, terms: Terms, horizon: int) -> pd.DataFrame:
+    ages, arpa, rate = np.arange(horizon), paths.arpa[0], paths.churn_rate[0]
+    still, price, worth = _still_here(paths)[0, :horizon], paths.price[0, :horizon], terms.discounts(horizon)
+    margin = terms.gross_margin
+    values = {
+        "formula C": arpa * margin / rate,
+        f"no longer than {horizon} months": arpa * margin * np.exp(-rate * ages).sum(),
+        "churn by age": arpa * margin * still.sum(),
+        "price by age": margin * (price * still).sum(),
+        "discount": margin * (price * still * worth).sum(),
+        "retention cost": ((margin * price - terms.retention_cost) * still * worth).sum(),
+        "acquisition cost": net_value(paths, terms, horizon)[0],
+    }
+    table = pd.DataFrame({"step": list(values), "value": list(values.values())})
+    return table.assign(difference=table["value"].diff())
+
+
+def ltv_by_age(
+    paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int, confidence_level: float = 0.95
+) -> pd.DataFrame:
+    """Residual value: what a customer who has reached an age brings from then on.
+
+    Parameters
+    ----------
+    paths, terms
+        As for :func:`ltv`.
+    horizon_months
+        From each age on.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``age_months`` (whole months, from the first age observed to that of the oldest present customers),
+        ``residual_value`` (money per customer, before acquisition cost), ``ci_lower``, ``ci_upper``, ``n_active``
+        (present customers of that age).
+
+    Notes
+    -----
+    Σ over k < H of m(a + k)·S(a + k) / S(a) / (1 + r)^(k/12).
+    """
+    rows = []
+    for segment, own in paths.items():
+        n_active = own.active.groupby(np.floor(own.active["age_months"] + 1e-9))["n"].sum()
+        margin = own.price * terms.gross_margin - terms.retention_cost
+        for age in range(own.first, int(n_active.index.max() if len(n_active) else 0) + 1):
+            ahead = slice(age, age + horizon_months)
+            kept = np.exp(own.hazard[:, [age]] - own.hazard[:, ahead])
+            value = (margin[:, ahead] * kept * terms.discounts(horizon_months)).sum(axis=1)
+            known = {"residual_value": float(value[0]), **percentiles(value, confidence_level)}
+            rows.append({"segment": segment, "age_months": age, **known, "n_active": int(n_active.get(age, 0))})
+    return pd.DataFrame(rows)
+
+
+def payback(
+    paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int, confidence_level: float = 0.95
+) -> pd.DataFrame:
+    """When a customer has earned back what it cost to win, and how many times it does so.
+
+    Parameters
+    ----------
+    paths, terms
+        As for :func:`ltv`.
+    horizon_months
+        Of the value; payback is looked for so far.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``cac`` (money; missing where not known, and all else with it), ``payback_months`` (first
+        number of months whose margins × survival add up to it; infinite: not within the horizon), ``ci_lower``,
+        ``ci_upper``, ``ltv_to_cac`` (value before acquisition cost / ``cac``), ``ltv_to_cac_ci_lower``,
+        ``ltv_to_cac_ci_upper``.
+
+    Notes
+    -----
+    Payback is not discounted, the value is.
+    """
+    rows = []
+    for segment, own in paths.items():
+        cac = terms.cac(own)
+        undiscounted = _monthly(own, replace(terms, annual_discount_rate=0.0))[:, :horizon_months]
+        earned = np.cumsum(undiscounted, axis=1) >= cac[:, None]
+        months = np.where(earned.any(axis=1), earned.argmax(axis=1) + 1.0, np.inf)
+        months[np.isnan(cac) | np.isnan(undiscounted).any(axis=1)] = np.nan
+        ratio = np.divide(_monthly(own, terms)[:, :horizon_months].sum(axis=1), cac, where=cac > 0, out=cac * np.nan)
+        of_ratio = {f"ltv_to_cac_{k}": v for k, v in percentiles(ratio, confidence_level).items()}
+        known = {"payback_months": months[0], **percentiles(months, confidence_level)}
+        if np.isfinite(of_ratio["ltv_to_cac_ci_lower"]) and (months == months[0]).all():
+            known |= {"ci_lower": months[0], "ci_upper": months[0]}  # whole months: all draws may agree and be sure
+        rows.append({"segment": segment, "cac": cac[0], **known, "ltv_to_cac": ratio[0], **of_ratio})
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Present customers and their MRR after 0, 1, 2 … months, as expected: in the estimate and in each draw.
+
+    Attributes
+    ----------
+    active, mrr
+        Expected sums, shape (1 + draws, months + 1).
+    active_variance, mrr_variance
+        Variance of the sums by chance alone (who of them leaves, whose MRR changes), shape (months + 1,).
+    active_beyond, mrr_beyond
+        Of the estimate, what comes from customers beyond the last trusted age then, shape (months + 1,).
+    """
+
+    active: Floats
+    mrr: Floats
+    active_variance: Floats
+    mrr_variance: Floats
+    active_beyond: Floats
+    mrr_beyond: Floats
+
+
+def project(paths: Paths, *, months: int) -> Projection:
+    """Follow the present customers of a segment ahead.
+
+    Parameters
+    ----------
+    paths
+        As from :func:`cslib.value.paths.value_paths`.
+    months
+        Ahead.
+
+    Returns
+    -------
+    Projection
+
+    Notes
+    -----
+    A customer aged a is here after k months with probability S(a + k) / S(a). Its MRR is what it pays now, and
+    moves as price by age does; of customers in a free trial it becomes price by age, and where only orders tell it is
+    that of the months of age to come. Survival is interpolated between whole months. By chance, each of n customers
+    leaves or stays, and its MRR moves n times as much (in variance) as the mean of n customers does in the draws.
+    """
+    hazard = paths.at_factor_1()
+    each = zip(paths.factors.T, paths.active.itertuples(), strict=True)
+    parts = [_ahead(paths, hazard * factor[:, None], row, months) for factor, row in each]
+    if not parts:
+        none = np.zeros((len(paths.hazard), months + 1))
+        return Projection(none, none, none[0], none[0], none[0], none[0])
+    return Projection(*(np.sum([getattr(p, name) for p in parts], axis=0) for name in Projection.__annotations__))
+
+
+def _ahead(paths: Paths, hazard: Floats, row: Any, months: int) -> Projection:
+    age, part = int(row.age_months + 1e-9), row.age_months % 1
+    ahead, later = slice(age, age + months + 1), slice(age + 1, age + months + 2)
+    lived = (1 - part) * hazard[:, ahead] + part * hazard[:, later]
+    kept = np.exp(lived[:, :1] - lived)
+    amount, ratio = _prices_ahead(row, paths.price[:, ahead], paths.price[:, later])
+    square = row.n if amount is row.n else row.mrr_squared
+    chance, beyond = kept[0] * (1 - kept[0]), row.age_months + np.arange(months + 1) > paths.last
+    moved = (amount * kept[0]) ** 2 * _spread(paths.n_priced[ahead], ratio) / row.n
+    return Projection(
+        row.n * kept, amount * ratio * kept, row.n * chance, square * ratio[0] ** 2 * chance + moved,
+        row.n * kept[0] * beyond, amount * ratio[0] * kept[0] * beyond,
+    )  # fmt: skip
+
+
+def _prices_ahead(row: Any, price: Floats, later: Floats) -> tuple[float, Floats]:
+    """Give what customers of an age pay now, and how many times as much after 0, 1, 2 … months."""
+    if np.isnan(row.mrr):
+        return row.n, later  # orders of the months of age that are still to come
+    if row.mrr > 0 and price[0, 0] > 0:
+        return row.mrr, price / np.where(price[:, :1] > 0, price[:, :1], price[0, 0])
+    return row.n, np.hstack(
+        [np.full((len(price), 1), row.mrr / row.n), price[:, 1:]]
+    )  # a free trial, now or just before
+
+
+def _spread(n_priced: Floats, ratio: Floats) -> Floats:
+    """Variance of one customer's price: that of the mean of n customers, as drawn, times n."""
+    sizes = pd.Series(n_priced).replace(0, np.nan).ffill().expanding().mean().fillna(0).to_numpy()
+    return np.asarray(sizes * ratio[1:].var(axis=0))
+
+
+def _worth(projection: Projection, terms: Terms) -> Floats:
+    margin = projection.mrr * terms.gross_margin - projection.active * terms.retention_cost
+    return np.asarray((margin * terms.discounts(margin.shape[1]))[:, :-1].sum(axis=1))
+
+
+def summed(by_segment: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the sum of the segments in the place of the whole, where there are any and all have an estimate."""
+    parts = [value for segment, value in by_segment.items() if segment != WHOLE]
+    total = np.sum(parts, axis=0) if parts else None
+    return {**by_segment, WHOLE: total} if total is not None and np.isfinite(total[0]).all() else dict(by_segment)
+
+
+def base_value(
+    paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int, confidence_level: float = 0.95
+) -> pd.DataFrame:
+    """Value of the present customers: what all of them together bring from now on.
+
+    Parameters
+    ----------
+    paths, terms
+        As for :func:`ltv`.
+    horizon_months
+        From now on.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``horizon_months``, ``n_active``, ``mrr`` (now), ``base_value`` (money, before what was once
+        spent on acquisition), ``ci_lower``, ``ci_upper`` (of the expected value), ``share_in_tail``. ``All`` is the
+        sum of its segments where there are any and all have an estimate.
+    """
+    projected = {segment: project(own, months=horizon_months) for segment, own in paths.items()}
+    values = summed({s: _worth(p, terms) for s, p in projected.items()})
+    beyond = {s: replace(p, active=p.active_beyond[None], mrr=p.mrr_beyond[None]) for s, p in projected.items()}
+    tails = summed({s: _worth(p, terms) for s, p in beyond.items()})
+    now = summed({s: _now(own, projected[s]) for s, own in paths.items()})
+    rows = [
+        {
+            "segment": segment, "horizon_months": horizon_months, "n_active": round(now[segment][0]),
+            "mrr": now[segment][1], "base_value": value[0], **percentiles(value, confidence_level),
+            "share_in_tail": tails[segment][0] / value[0] if value[0] else np.nan,
+        }
+        for segment, value in values.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _now(paths: Paths, projection: Projection) -> Floats:
+    """Count the present customers and sum what they pay."""
+    known = paths.active["mrr"].notna().all()
+    return np.array([paths.active["n"].sum(), paths.active["mrr"].sum() if known else projection.mrr[0, 0]])
+
+
+def what_if(
+    paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int, confidence_level: float = 0.95
+) -> pd.DataFrame:
+    """Tell what less churn or a higher price would be worth, per new customer and for the present ones together.
+
+    Parameters
+    ----------
+    paths, terms
+        As for :func:`ltv`.
+    horizon_months
+        Of both values.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``change``, ``ltv`` (as it is, survival form), ``ltv_gain`` with ``ltv_gain_ci_lower`` and
+        ``ltv_gain_ci_upper`` (money per new customer), ``base_gain`` with its bounds (money, present customers;
+        ``All`` is the sum of its segments where there are any).
+
+    Notes
+    -----
+    10 % less churn: every hazard × 0.9. Half the involuntary churn: the hazard less half of its involuntary part;
+    missing where the kind of churn is not recorded. Value and changed value are computed in the same draws, so
+    the interval is that of the gain.
+    """
+    gains: dict[str, dict[str, Floats]] = {}
+    for segment, own in paths.items():
+        now = _worth(project(own, months=horizon_months), terms)
+        for change, changed in _changes(own).items():
+            gain = _worth(project(changed, months=horizon_months), terms) - now
+            gains.setdefault(change, {})[segment] = gain
+    rows = []
+    for segment, own in paths.items():
+        ltv = net_value(own, terms, horizon_months)
+        for change, changed in _changes(own).items():
+            gain, base = net_value(changed, terms, horizon_months) - ltv, summed(gains[change])[segment]
+            figures = {"ltv_gain": gain, "base_gain": base}
+            bounded = [_bounded(name, figure, confidence_level) for name, figure in figures.items()]
+            rows.append({"segment": segment, "change": change, "ltv": ltv[0]} | bounded[0] | bounded[1])
+    return pd.DataFrame(rows)
+
+
+def _changes(paths: Paths) -> dict[str, Paths]:
+    active = paths.active.assign(mrr=1.05 * paths.active["mrr"])
+    return {
+        "10 % less churn": replace(paths, hazard=0.9 * paths.hazard),
+        "5 % higher ARPA": replace(paths, price=1.05 * paths.price, active=active),
+        "Half the involuntary churn": replace(paths, hazard=paths.hazard - paths.involuntary / 2),
+    }
+
+
+def _bounded(name: str, rows: Floats, level: float) -> dict[str, float]:
+    return {name: float(rows[0])} | {f"{name}_{k}": v for k, v in percentiles(rows, level).items()}

@@ -1,0 +1,397 @@
+"""Survival and price by age, drawn a thousand times: what every figure of customer value is made of.
+
+A customer-level bootstrap is a multinomial draw over groups of customers who are alike, so that its cost does
+not depend on how many customers there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from cslib.errors import DataError
+from cslib.stats.contracts import CONTRACT_MODELS, as_lives, fit_contract, renewals
+from cslib.stats.intervals import Floats
+from cslib.stats.likelihood import moved_parameters, scores
+from cslib.stats.models import ENOUGH, FEW, Extended, FittedModels, cumulative_draws, extended
+from cslib.stats.survival import TRUSTED, life_table, supported
+from cslib.value.prices import ValueCounts, cohort_effects
+
+__all__ = ["Paths", "value_paths"]
+
+YEAR: Final = 12  # months: orders may come once a year
+WHOLE: Final = "All"
+KEYS: Final = ["first_age", "n_ages", "event_observed"]
+WHOLE_MONTHS: Final = 0.5  # half their unit
+LAST_YEAR: Final = (1.0, 4.0, 7.0, 10.0)  # months ago: one in each quarter
+FUZZ: Final = 1e-9
+NOBODY: Final = "None (nobody left)"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Survival and price of the customers of one segment at whole months of age 0, 1, 2 ….
+
+    In every array the first row is the estimate, each further one a draw of the bootstrap.
+
+    Attributes
+    ----------
+    segment, n_customers, n_events
+        Whose, how many, and how many of them left.
+    model
+        What foretells survival beyond the last trusted age.
+    first
+        The age from which on every month was observed, whole months.
+    last, longest
+        The last trusted age, months: with 20 customers at risk, of whom not all left. The longest lifetime.
+    from_start
+        False: early ages were not observed, so nothing can be said of a new customer.
+    hazard
+        Cumulative hazard, shape (1 + draws, ages). Where nobody left, the estimate is missing beyond the last age.
+    involuntary
+        That of involuntary churn; missing where the kind of churn is not recorded.
+    price, n_priced
+        MRR per customer still here, same shape; customers it was seen of at each age, shape (ages,).
+    arpa, churn_rate, cac
+        MRR per present customer, churns per customer-month, mean ``acquisition_cost``; shape (1 + draws,).
+    contracts
+        Cumulative hazards by sBG and BdW, where they could be fitted to renewals month by month.
+    active
+        Present customers, one row per whole month of age: ``age_months`` (mean), ``n``, ``mrr``, ``mrr_squared``
+        (sums over them; missing where only orders tell what they pay).
+    baseline, factors, newest
+        As customers of some quarters leave faster than others of their age: what turns the hazard of each month of
+        age into that at a factor of 1, shape (ages,); the factor of each row of ``active``, shape (1 + draws, rows);
+        and the mean factor of the last four quarters, shape (1 + draws,).
+    """
+
+    segment: str
+    n_customers: int
+    n_events: int
+    model: str
+    first: int
+    last: float
+    longest: float
+    from_start: bool
+    hazard: Floats
+    involuntary: Floats
+    price: Floats
+    n_priced: Floats
+    arpa: Floats
+    churn_rate: Floats
+    cac: Floats
+    contracts: dict[str, Floats]
+    active: pd.DataFrame
+    baseline: Floats
+    factors: Floats
+    newest: Floats
+
+    def at_factor_1(self) -> Floats:
+        """Cumulative hazard of customers whose quarter of start is as fast as the mean one."""
+        return np.asarray(np.cumsum(np.diff(self.hazard, prepend=0.0) * self.baseline, axis=1))
+
+
+def value_paths(
+    counts: pd.DataFrame,
+    values: ValueCounts,
+    models: FittedModels,
+    *,
+    horizon_months: int,
+    draws: int = 1000,
+    seed: int = 0,
+) -> dict[str, Paths]:
+    """Estimate survival and price by age of every segment, and draw both anew for intervals.
+
+    Parameters
+    ----------
+    counts
+        As from :func:`cslib.data.lifetimes.lifetimes`.
+    values
+        As from :func:`cslib.value.prices.value_counts`, of the same customers and segments.
+    models
+        As from :func:`cslib.stats.models.fit_models` on ``counts``; the best one is the tail.
+    horizon_months
+        Months ahead. Paths reach so far beyond the longest lifetime.
+    draws
+        Of the bootstrap.
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    dict of str to Paths
+        By segment, ``All`` first.
+
+    Notes
+    -----
+    Survival is Kaplan–Meier up to the last age with 20 at risk, then the model that predicts later ages best
+    (:func:`cslib.stats.models.extended`). A draw takes n customers out of n anew. It moves the hazard of each month
+    as churns per customer-month move, and the parameters of a model by one step of Newton's method: inverse
+    information × change of the score. (With whole-month tenures the share of those at risk moves.) A segment of
+    which fewer than ten customers left goes on at one rate, (churned + ½) / months observed; one that nobody left
+    draws that rate from its posterior, Gamma(½) / months (Jeffreys), and has no estimate beyond the last age observed.
+
+    In simulated Weibull and sBG worlds with log-normal prices the 95 % interval of the 36-month value covered in 94
+    to 96 % of cases with 300 and 3,000 customers (with the true family as tail from month 24 on in 94 to 95 %), and
+    in 90 to 92 % with 30: the percentiles of a bootstrap over few customers are a little too close.
+
+    Price is mean MRR of those still here at an age. It is followed from age to age: MRR at the next age of those
+    still here then, per customer, over MRR at this age of all whose next age is known. The customers of the first
+    ages thus count at all later ones, and a change of who was won when does not. Beyond the last age with 20
+    customers it stays. With orders, which may come once a year, it is the plain mean by age, and beyond that age
+    the mean of the last twelve.
+
+    References
+    ----------
+    Efron & Tibshirani (1993), An Introduction to the Bootstrap, ch. 6 and 13; Davison & Hinkley (1997), Bootstrap
+    Methods and their Application, sec. 2.7 (a step in place of a new fit).
+    """
+    months = horizon_months + int(np.ceil(counts["duration_months"].max())) + 1
+    result = {}
+    for i, (name, own) in enumerate(counts.groupby("segment", sort=False)):
+        cells = values.cells[values.cells["segment"] == name].reset_index(drop=True)
+        rng = np.random.default_rng([seed, i])
+        sample = _Sample(own, cells, values.paid, _weights(cells, draws, rng), months)
+        result[str(name)] = _paths(str(name), sample, models, values.source, rng)
+    return _with_cohorts(result, values.cohorts, np.random.default_rng([seed, len(result)]))
+
+
+def _with_cohorts(paths: dict[str, Paths], cohorts: pd.DataFrame, rng: np.random.Generator) -> dict[str, Paths]:
+    """Tell present customers apart by the quarter in which they started."""
+    hazards = {s: np.nan_to_num(np.diff(own.hazard[0], prepend=0.0)) for s, own in paths.items()}
+    effects, whole = (cohort_effects(own, hazards) for own in (cohorts, cohorts.assign(segment=WHOLE)))
+    result = {}
+    for segment, own in paths.items():
+        used, draws = whole if segment == WHOLE else effects, len(own.hazard) - 1
+        months = own.active["age_months"].to_numpy(float)
+        factors = used.draw(np.append(months, LAST_YEAR), draws, rng)
+        present, newest = np.split(factors, [len(months)], axis=1)
+        result[segment] = replace(own, baseline=used.baseline[segment], factors=present, newest=newest.mean(axis=1))
+    return result
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One segment: its counts, its groups of customers, and how many of each there are (first row) and are drawn."""
+
+    counts: pd.DataFrame
+    cells: pd.DataFrame
+    paid: pd.DataFrame
+    weights: Floats
+    months: int
+
+    def total(self, column: str) -> Floats:
+        """Sum of a column of the cells, in the data and in each draw."""
+        return np.asarray(self.weights @ (self.cells[column] / self.cells["n"]).to_numpy(float))
+
+    def by_age(self, column: str) -> Floats:
+        """Give a column of what was paid, per customer of each group, by age."""
+        own = self.paid[self.paid["cell"].isin(self.cells["cell"])]
+        place = pd.Index(self.cells["cell"]).get_indexer(own["cell"])
+        table = np.zeros((len(self.cells), self.months + 1))
+        table[place, own["age"]] = own[column] / self.cells["n"].to_numpy()[place]
+        return table
+
+    def churned(self, column: str) -> Floats:
+        """Sum a column over those who left, by the month of age in which they did (0: on the first day)."""
+        table, left = np.zeros((len(self.cells), self.months + 1)), self.cells["event_observed"].to_numpy(bool)
+        table[np.flatnonzero(left), self.cells.loc[left, "n_ages"]] = (self.cells[column] / self.cells["n"])[left]
+        return np.asarray(self.weights @ table)
+
+    def lived(self) -> Floats:
+        """Customer-months observed in each month of age; at age 0 the customers there."""
+        ages = np.arange(self.months + 1.0)
+        entry, duration = (self.cells[[c]].to_numpy(float) for c in ("entry_months", "duration_months"))
+        table = np.clip(duration, ages - 1, ages) - np.clip(entry, ages - 1, ages)
+        table[:, 0] = entry[:, 0] == 0
+        return np.asarray(self.weights @ table)
+
+
+def _weights(cells: pd.DataFrame, draws: int, rng: np.random.Generator) -> Floats:
+    n = cells["n"].to_numpy()
+    return np.vstack([n, rng.multinomial(n.sum(), n / n.sum(), size=draws)]).astype(float)
+
+
+def _paths(segment: str, sample: _Sample, models: FittedModels, source: str, rng: np.random.Generator) -> Paths:
+    best = models.table[(models.table["segment"] == segment) & models.table["best"]]["model"]
+    events, lived, table = sample.churned("n"), sample.lived(), life_table(sample.counts)
+    n_events = int(events[0].sum())
+    model = str(best.iloc[0]) if n_events >= ENOUGH and len(best) else (FEW if n_events else NOBODY)
+    curve = extended(sample.counts, models.fits.get((segment, model)), unit_months=models.unit_months)
+    share = _share(sample, curve.last)
+    moved = _moved(curve, events, lived)
+    rate = _ratio(events.sum(axis=1), lived[:, 1:].sum(axis=1))
+    last = curve.last
+    if model == NOBODY:
+        last = float(sample.counts["duration_months"].max())
+        rate, tail = _nobody_left(last, lived, rng)
+    else:
+        tail = _one_rate(curve, events, lived) if model == FEW else _tail(curve, sample)
+    price, arpa = _prices(sample, source)
+    return Paths(
+        segment=segment,
+        n_customers=int(sample.cells["n"].sum()),
+        n_events=n_events,
+        model=model,
+        first=int(np.flatnonzero(lived[0, : int(last) + 1] <= 0).max(initial=0)),
+        last=last,
+        longest=float(sample.counts["duration_months"].max()),
+        from_start=bool(supported(table)[table["duration_months"] <= last].all()),
+        hazard=np.cumsum(moved, axis=1) + tail,
+        involuntary=np.cumsum(moved * share, axis=1) + tail * share[:, -1:],
+        price=price,
+        n_priced=sample.weights[0] @ sample.by_age("n_priced"),
+        arpa=arpa,
+        churn_rate=rate,
+        cac=_ratio(sample.total("acquisition_cost"), sample.total("n_costed")),
+        contracts=_contracts(sample),
+        active=_active(sample.cells),
+        baseline=np.ones(sample.months + 1),
+        factors=np.empty(0),
+        newest=np.empty(0),
+    )
+
+
+def _ratio(of: Floats, to: Floats) -> Floats:
+    return np.divide(of, to, out=np.full(of.shape, np.nan), where=to > 0)
+
+
+def _moved(curve: Extended, events: Floats, lived: Floats) -> Floats:
+    """Hazard of each month by Kaplan–Meier, moved in each draw as churns per customer-month move."""
+    steps = np.diff(curve.observed(np.arange(float(events.shape[1]))), prepend=0.0)
+    rates = _ratio(events, lived)
+    moves = np.nan_to_num(_ratio(rates, np.tile(rates[:1], (len(rates), 1))), nan=1.0)
+    if curve.shift < WHOLE_MONTHS:
+        return np.asarray(steps * moves)
+    # all churns of a month at once: it is the share of those at risk that moves
+    return np.asarray(-np.log1p(np.maximum(np.expm1(-steps) * moves, -1 + FUZZ)))
+
+
+def _tail(curve: Extended, sample: _Sample) -> Floats:
+    """Cumulative hazard since the last trusted age by the fitted model, its parameters moved in each draw."""
+    entry, shift = sample.counts["entry_months"], curve.shift
+    lives = sample.counts.assign(
+        entry_months=entry + shift * (entry > 0), duration_months=sample.counts["duration_months"] + shift
+    )
+    ages = np.maximum(np.append(curve.last, np.arange(sample.months + 1.0)), curve.last) + shift
+    hazard = cumulative_draws(curve.fitter, _parameters(curve.fitter, lives, sample), ages)
+    return hazard[:, 1:] - hazard[:, :1]
+
+
+def _parameters(fitter: Any, lives: pd.DataFrame, sample: _Sample) -> Floats:
+    """Move the parameters of a model in each draw. ``lives`` are the counts of the sample, at the ages of the model."""
+    n = lives["n"].to_numpy(float)
+    rows = pd.concat([_groups(sample.counts), pd.DataFrame(n[:, None] * scores(fitter, lives)).assign(n=n)], axis=1)
+    sums = rows.groupby(KEYS).sum()
+    means = sums.drop(columns="n").div(sums["n"], axis=0).reset_index()
+    by_cell = sample.cells[KEYS].merge(means, how="left", on=KEYS).drop(columns=KEYS).to_numpy(float)
+    return moved_parameters(fitter, by_cell, sample.weights - sample.weights[0])
+
+
+def _groups(counts: pd.DataFrame) -> pd.DataFrame:
+    """Name the group of each row of counts, as the cells are named."""
+    left, duration = counts["event_observed"].to_numpy(bool), counts["duration_months"].to_numpy(float)
+    n_ages = np.where(left, np.ceil(duration - FUZZ), np.floor(duration + FUZZ) + 1).astype("int64")
+    first = np.ceil(counts["entry_months"].to_numpy(float) - FUZZ).astype("int64")
+    return pd.DataFrame({"first_age": first, "n_ages": n_ages, "event_observed": left})
+
+
+def _one_rate(curve: Extended, events: Floats, lived: Floats) -> Floats:
+    rate = (events.sum(axis=1) + 0.5) / lived[:, 1:].sum(axis=1).clip(min=1 / 30)
+    return rate[:, None] * np.maximum(np.arange(events.shape[1]) - curve.last, 0)
+
+
+def _nobody_left(last: float, lived: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Draw rates that could have gone unseen, and their cumulative hazards; the estimate is 0 up to the last age."""
+    rate = rng.gamma(0.5, size=len(lived)) / lived[:, 1:].sum(axis=1).clip(min=1 / 30)
+    ages = np.arange(lived.shape[1])
+    hazard = rate[:, None] * ages
+    hazard[0] = np.where(ages <= last, 0.0, np.nan)
+    rate[0] = np.nan
+    return rate, hazard
+
+
+def _share(sample: _Sample, last: float) -> Floats:
+    """Share of involuntary churn by month of age; beyond the last trusted age that of the two years before."""
+    involuntary, known = sample.churned("n_involuntary"), sample.churned("n_kind_known")
+    recent = slice(max(int(np.ceil(last)) - 2 * YEAR, 0), int(np.ceil(last)) + 1)
+    usual = _ratio(involuntary[:, recent].sum(axis=1), known[:, recent].sum(axis=1))[:, None]
+    share = _ratio(involuntary, known)
+    share[:, recent.stop :] = np.nan
+    return np.where(np.isnan(share), usual, share)
+
+
+def _prices(sample: _Sample, source: str) -> tuple[Floats, Floats]:
+    """MRR per customer by age, and per present customer; beyond the trusted ages it is that of the recent ones."""
+    revenue, n = sample.by_age("revenue"), sample.by_age("n_priced")
+    mean = _ratio(sample.weights @ revenue, sample.weights @ n)
+    stop = int(np.flatnonzero(sample.weights[0] @ n >= TRUSTED).max(initial=-1)) + 1
+    if source == "orders":
+        last = slice(max(stop - YEAR, 0), stop or None)
+        price, usual = mean.copy(), _mean_over_ages(mean[:, last])
+    else:
+        price = _chained(sample, revenue, n, mean)
+        usual = price[:, stop - 1] if stop else _overall(sample, revenue, n)
+    price[:, stop:] = np.nan
+    known = sample.cells["n_known"] / sample.cells["n"] * ~sample.cells["event_observed"].astype(bool)
+    arpa = _ratio(sample.total("mrr_now"), sample.weights @ known.to_numpy(float))
+    return (
+        np.where(np.isnan(price), usual[:, None], price),
+        np.where(np.isnan(arpa), _overall(sample, revenue, n), arpa),
+    )
+
+
+def _overall(sample: _Sample, revenue: Floats, n: Floats) -> Floats:
+    return _ratio((sample.weights @ revenue).sum(axis=1), (sample.weights @ n).sum(axis=1))
+
+
+def _mean_over_ages(means: Floats) -> Floats:
+    """Mean of the means by age, so that money that comes once a year counts once whatever the age."""
+    known = ~np.isnan(means)
+    return _ratio(np.where(known, means, 0.0).sum(axis=1), known.sum(axis=1).astype(float))
+
+
+def _chained(sample: _Sample, revenue: Floats, n: Floats, mean: Floats) -> Floats:
+    """Follow MRR per customer still here from age to age, over those of whom it is known at both."""
+    ages = np.arange(n.shape[1])
+    first, last = (sample.cells[[c]].to_numpy() for c in ("first_age", "n_ages"))
+    known_next = (ages + 1 < last) | sample.cells[["event_observed"]].to_numpy(bool)
+    before = _ratio(sample.weights @ (revenue * known_next), sample.weights @ (n * known_next))
+    after = _ratio(sample.weights @ (revenue * (ages > first)), sample.weights @ (n * (ages > first)))
+    price = mean.copy()
+    for age in ages[1:]:
+        chained = price[:, age - 1] * _ratio(after[:, age], before[:, age - 1])
+        price[:, age] = np.where(np.isnan(chained), mean[:, age], chained)
+    return price
+
+
+def _contracts(sample: _Sample) -> dict[str, Floats]:
+    """Cumulative hazards by the contract models, on renewals month by month."""
+    rows, ages = renewals(sample.counts), np.arange(0.5, sample.months + 1)
+    hazards = {}
+    for model in CONTRACT_MODELS:
+        try:
+            fit = fit_contract(rows, model=model)
+        except DataError:
+            continue
+        hazards[model] = cumulative_draws(fit, _parameters(fit, as_lives(rows), sample), ages)
+    return hazards
+
+
+def _active(cells: pd.DataFrame) -> pd.DataFrame:
+    """Count the present customers by whole months of age."""
+    here = cells[~cells["event_observed"].astype(bool)]
+    rows = here.assign(months=here["duration_months"] * here["n"], age=here["n_ages"] - 1)
+    sums = rows.groupby("age")[["months", "n", "n_known", "mrr_now", "mrr_now_squared"]].sum(min_count=1)
+    scale = sums["n"] / sums["n_known"].where(sums["n_known"] > 0)  # who has no price is taken to pay as others do
+    return pd.DataFrame(
+        {
+            "age_months": sums["months"] / sums["n"],
+            "n": sums["n"],
+            "mrr": sums["mrr_now"] * scale,
+            "mrr_squared": sums["mrr_now_squared"] * scale,
+        }
+    ).reset_index(drop=True)

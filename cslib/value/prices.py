@@ -1,0 +1,589 @@
+"""What customers paid at each age, reduced in the engine to groups of alike customers; and unit costs.
+
+An age is a whole number of months of 30.4375 days since the customer's start (with tenures, of months). A group
+holds customers of one segment who were seen over the same ages, left or stayed alike, and paid about the same, so
+that their number does not depend on the number of customers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import gammaln
+
+from cslib.data.calendar import first_whole, last_complete, observed, period_ordinal, period_start
+from cslib.data.customers import MINOR_UNITS, current_mrr, with_segment
+from cslib.data.dataset import DataSet
+from cslib.data.lifetimes import lifetime_rows, nobody_observed, unit_months
+from cslib.errors import MissingTableError, counted
+from cslib.stats.intervals import Floats
+from cslib.stats.survival import DAYS_PER_MONTH
+
+__all__ = [
+    "QUARTER",
+    "SOURCES",
+    "CohortEffects",
+    "UnitCosts",
+    "ValueCounts",
+    "cents",
+    "cohort_counts",
+    "cohort_effects",
+    "unit_costs",
+    "value_counts",
+]
+
+QUARTER: Final = 3  # months
+ROUNDS: Final = 20
+LEAST: Final = 1e-4  # variance below which quarters do not differ
+MOST: Final = 4.0
+COHORTS: Final = ["segment", "quarter", "month", "lived", "n_events"]
+KEYS: Final = ["segment", "first_age", "n_ages", "event_observed", "tier"]
+MONEY: Final = ["acquisition_cost", "mrr_now"]
+FUZZ: Final = 1e-9  # months: less than any unit, more than rounding
+TIERS_PER_DOUBLING: Final = 2
+NOTHING_PAID: Final = -999
+WINDOW: Final = 12  # months of costs
+SOURCES: Final = {
+    "subscriptions": "Prices are the MRR of subscriptions at whole months of age; what runs on after a customer left "
+    "is not counted.",
+    "customers": "Prices are the mrr of customers, taken to have been the same at every age.",
+    "orders": "There is no MRR: prices are the orders of each month of age, refunds taken off. A month that is not "
+    "over is not counted.",
+}
+
+
+@dataclass(frozen=True)
+class CohortEffects:
+    """How fast the customers of each quarter of start leave, against others of their age and segment.
+
+    Attributes
+    ----------
+    table
+        One row per quarter: ``quarter`` (0: started in the three months before ``as_of``), ``n_churned``,
+        ``expected`` (churns, at a factor of 1), ``factor``.
+    variance
+        Of the factors between quarters; 0: they do not differ by more than chance.
+    baseline
+        By segment, what turns the hazard of each month of age into that at a factor of 1.
+    """
+
+    table: pd.DataFrame
+    variance: float
+    baseline: Mapping[str, Floats]
+
+    def draw(self, months: Floats, draws: int, rng: np.random.Generator) -> Floats:
+        """Give the factor of customers who started so many months before ``as_of``, and draw it from its posterior.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (1 + draws, len(months)): the estimate, then draws.
+        """
+        if not self.variance:
+            return np.ones((1 + draws, len(months)))
+        shape, rate = self.table["n_churned"] + 1 / self.variance, self.table["expected"] + 1 / self.variance
+        all_rows = np.vstack([shape, rng.gamma(shape, size=(draws, len(shape)))]) / rate.to_numpy()
+        place = np.searchsorted(self.table["quarter"], np.floor(months / QUARTER + 1e-9))
+        return np.asarray(all_rows[:, np.minimum(place, len(shape) - 1)])
+
+
+def cohort_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
+    """Sum what customers of each quarter of start lived, and count who left, by month of age.
+
+    Parameters
+    ----------
+    data
+        With ``customers``; without dates the result is empty.
+    segment_by
+        A column; empty for the whole only.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment`` (that of ``segment_by``, or ``All``), ``quarter`` (whole quarters of 91.3 days from the start to
+        ``as_of``), ``month`` (of age: 0 at the start itself, 1 the first month, …), ``lived`` (customer-months in
+        it; at 0 customers), ``n_events``.
+    """
+    if not data.has_dates("customers"):
+        return pd.DataFrame(columns=COHORTS)
+    starts = data.table("customers").select("customer_id", "started_on")
+    rows = lifetime_rows(data).join(starts, "customer_id")
+    days = ibis.date(observed(data)).delta(rows.started_on, unit="day").cast("float64")
+    rows = rows.select(
+        "customer_id", "entry", "duration", "event_observed",
+        quarter=(days / (QUARTER * DAYS_PER_MONTH)).floor().cast("int64"),
+    )  # fmt: skip
+    keys = ["segment", "quarter", "entry", "duration", "event_observed"]
+    rows = with_segment(rows, data, segment_by)
+    counted = rows.group_by(keys).aggregate(n=rows.count()).order_by(keys).execute()  # sums depend on the order
+    return pd.concat([_by_month(own, str(s)) for s, own in counted.groupby("segment")], ignore_index=True)[COHORTS]
+
+
+def _by_month(counted: pd.DataFrame, segment: str) -> pd.DataFrame:
+    entry, duration = (counted[[c]].to_numpy(float) / DAYS_PER_MONTH for c in ("entry", "duration"))
+    months = np.arange(np.ceil(duration.max()) + 1)
+    lived = np.clip(duration, months - 1, months) - np.clip(entry, months - 1, months)
+    lived[:, 0] = entry[:, 0] == 0
+    left = (np.ceil(duration - 1e-9) == months) & counted[["event_observed"]].to_numpy(bool)
+    quarters, place = np.unique(counted["quarter"], return_inverse=True)
+    sums = np.zeros((2, len(quarters), len(months)))
+    for table, values in zip(sums, (lived, left), strict=True):
+        np.add.at(table, place, values * counted[["n"]].to_numpy(float))
+    keys = {"quarter": np.repeat(quarters, len(months)), "month": np.tile(months.astype(int), len(quarters))}
+    result = pd.DataFrame(keys | {"lived": sums[0].ravel(), "n_events": sums[1].ravel()})
+    return result[result["lived"] > 0].assign(segment=segment)
+
+
+def cohort_effects(cohorts: pd.DataFrame, hazards: Mapping[str, Floats]) -> CohortEffects:
+    """Estimate how the quarters of start differ, all segments together.
+
+    Parameters
+    ----------
+    cohorts
+        As from :func:`cohort_counts`.
+    hazards
+        Hazard of each month of age (0: at the start itself) by segment, over all quarters, shape (ages,).
+
+    Returns
+    -------
+    CohortEffects
+        Factors of 1 where quarters do not differ by more than chance, or are not known.
+
+    Notes
+    -----
+    Churns of a quarter are Poisson around factor × expected; factors are Gamma with mean 1, their variance is that
+    of greatest likelihood, and the estimate is the posterior mean. Expected churns and the hazard at a factor of 1
+    are computed from one another until they settle (EM).
+
+    References
+    ----------
+    Clayton (1978), Biometrika 65:141–151; Klein (1992), Biometrics 48:795–806 (EM for shared gamma frailty).
+    """
+    parts = {str(segment): own for segment, own in cohorts.groupby("segment")}
+    tables = {s: _squares(own, len(hazards[s])) for s, own in parts.items() if s in hazards}
+    quarters = np.unique(cohorts["quarter"])
+    baseline = {segment: np.ones(len(hazard)) for segment, hazard in hazards.items()}
+    churned = cohorts.groupby("quarter")["n_events"].sum().reindex(quarters).to_numpy(float)
+    factors, expected, variance = np.ones(len(quarters)), np.zeros(len(quarters)), 0.0
+    for _ in range(ROUNDS):
+        expected = np.zeros(len(quarters))
+        for segment, lived in tables.items():
+            own = lived.reindex(quarters, fill_value=0.0).to_numpy()
+            baseline[segment] = _baseline(own, factors)
+            expected += own @ (hazards[segment] * baseline[segment])
+        variance = _variance(churned, expected)
+        factors = (churned + 1 / variance) / (expected + 1 / variance) if variance else np.ones(len(quarters))
+    table = pd.DataFrame({"quarter": quarters, "n_churned": churned, "expected": expected, "factor": factors})
+    return CohortEffects(table, variance, baseline)
+
+
+def _squares(cohorts: pd.DataFrame, n_ages: int) -> pd.DataFrame:
+    table = cohorts.pivot_table(index="quarter", columns="month", values="lived", aggfunc="sum", fill_value=0.0)
+    return table.reindex(columns=range(n_ages), fill_value=0.0)
+
+
+def _baseline(lived: Floats, factors: Floats) -> Floats:
+    """Divide by the mean factor of those who lived each month; beyond the last, by that of the last."""
+    mean = pd.Series(lived.T @ factors).div(lived.sum(axis=0)).where(lived.sum(axis=0) > 0)
+    return np.asarray(1 / mean.ffill().fillna(1.0), float)
+
+
+def _variance(churned: Floats, expected: Floats) -> float:
+    """Variance between factors under which the churns are likeliest (negative binomial)."""
+    known = expected > 0
+    d, e = churned[known], expected[known]
+
+    def unlikelihood(log_variance: float) -> float:
+        k = np.exp(-log_variance)
+        return -float((gammaln(d + k) - gammaln(k) + k * np.log(k) - (d + k) * np.log(e + k) + d * np.log(e)).sum())
+
+    if len(d) < 2:
+        return 0.0
+    found = minimize_scalar(unlikelihood, bounds=(np.log(LEAST), np.log(MOST)), method="bounded")
+    variance = float(np.exp(found.x))
+    return variance if variance > 2 * LEAST else 0.0
+
+
+@dataclass(frozen=True)
+class ValueCounts:
+    """Customers as groups of alike ones, and what each group paid.
+
+    Attributes
+    ----------
+    cells
+        One row per group: ``segment`` (``All`` first: the same groups over all segments), ``cell`` (number of the
+        group), ``first_age`` and ``n_ages`` (seen at the ages from the first up to, not including, the second),
+        ``event_observed`` (true: churned), ``tier`` (prices within a tier differ by a factor below √2), ``n``
+        (customers), ``entry_months``, ``duration_months`` (means), ``n_involuntary``, ``n_kind_known`` (of those
+        who left), ``acquisition_cost`` (sum), ``n_costed`` (customers of whom it is known), ``mrr_now`` and
+        ``mrr_now_squared`` (sums over customers still here; missing where only orders tell the price), ``n_known``
+        (customers whose price is known).
+    paid
+        One row per group and age with somebody counted: ``cell``, ``age``, ``revenue`` (sum, a month), ``n_priced``
+        (customers counted at that age).
+    source
+        ``subscriptions``, ``customers`` or ``orders``.
+    notes
+        What a reader should know of the prices.
+    cohorts
+        As from :func:`cslib.value.prices.cohort_counts`.
+    """
+
+    cells: pd.DataFrame
+    paid: pd.DataFrame
+    source: str
+    notes: tuple[str, ...] = ()
+    cohorts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COHORTS))
+
+
+def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
+    """Group customers who are alike, and sum what each group paid at every age.
+
+    Parameters
+    ----------
+    data
+        With ``customers`` and prices: ``subscriptions``, else ``mrr`` in ``customers``, else ``orders``. The first
+        and the last need customers with dates.
+    segment_by
+        A column; empty for the whole only.
+
+    Returns
+    -------
+    ValueCounts
+
+    Raises
+    ------
+    DataError
+        There are no customers, none was under observation, or no price is known.
+    ParameterError
+        As in :func:`cslib.data.customers.segments`.
+
+    Notes
+    -----
+    A customer who left after d months was seen at the ages below d; one still here at the ages up to d. A
+    subscription counts at an age when it covers that day. Of orders only the months of age that are over count.
+    The tier is ⌊2·log₂ of the mean price⌋. A price that changed counts from the next whole month of age on. Orders
+    before the start count in the first month; those after a customer left do not count.
+
+    Examples
+    --------
+    >>> import cslib
+    >>> customers = pd.DataFrame({"customer_id": ["a", "b"], "tenure_months": [2, 2], "churned": [True, False],
+    ...                           "mrr": [50.0, 60.0]})
+    >>> values = value_counts(cslib.load({"customers": customers}))
+    >>> values.cells[["cell", "n_ages", "event_observed", "n", "mrr_now"]].values.tolist()
+    [[0, 2, True, 1, 0.0], [1, 3, False, 1, 60.0]]
+    >>> values.paid.values.tolist()
+    [[0.0, 0.0, 50.0, 1.0], [0.0, 1.0, 50.0, 1.0], [1.0, 0.0, 60.0, 1.0], [1.0, 1.0, 60.0, 1.0], [1.0, 2.0, 60.0, 1.0]]
+    """
+    source = _source(data)
+    lives = _lives(data, source, segment_by)
+    spells = _spells(data, source, lives)
+    lives = _with_tier(lives, spells)
+    counts = _counts(lives)
+    if counts.empty:
+        raise nobody_observed(data)
+    if not counts["n_known"].any():
+        raise _no_price(data)
+    cells = _cells(counts)
+    paid = _paid(cells, _changes(spells, lives))
+    notes = _notes(data, source, cells[cells["segment"] == "All"], paid)
+    if source == "orders":
+        cells[["mrr_now", "mrr_now_squared"]] = np.nan
+    cohorts = cohort_counts(data, segment_by=segment_by)
+    return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, cohorts)
+
+
+def _source(data: DataSet) -> str:
+    dated = data.has_dates("customers")
+    if dated and "subscriptions" in data.tables:
+        return "subscriptions"
+    if "mrr" in data.table("customers").columns:
+        return "customers"
+    if dated and "orders" in data.tables:
+        return "orders"
+    raise _no_price(data)
+
+
+def _no_price(data: DataSet) -> MissingTableError:
+    empty = " (mrr of customers is there, but empty)" * ("mrr" in data.table("customers").columns)
+    return MissingTableError(
+        f"{data.label or 'The data set'} tells no price of any customer{empty}. Add mrr to customers, or subscriptions "
+        f"or orders (which need customers with started_on). There are: {', '.join(data.tables)}."
+    )
+
+
+def _notes(data: DataSet, source: str, cells: pd.DataFrame, paid: pd.DataFrame) -> tuple[str, ...]:
+    without = int((cells["n"] - cells["n_known"]).sum())
+    idle = paid[paid["cell"].isin(cells.loc[cells["tier"] == NOTHING_PAID, "cell"])]
+    unpaid = int(idle.groupby("cell")["n_priced"].max().sum())
+    unused = [n for n in ("subscriptions", "orders") if n in data.tables] if not data.has_dates("customers") else []
+    told = {
+        SOURCES[source]: True,
+        f"{' and '.join(unused)} cannot be set to ages without started_on of customers, so they are not used.": unused,
+        f"{counted(without, 'customer')} without mrr: no part of any mean price; those still here are taken to pay "
+        "what others of their age do.": without,
+        f"{counted(unpaid, 'customer')} paid nothing at any whole month of age, or got as much back: counted "
+        "as such.": unpaid,
+    }
+    return tuple(text for text, true in told.items() if true)
+
+
+def cents(amount: ir.NumericValue) -> ir.IntegerValue:
+    """Turn an amount into whole hundredths, whose sums are exact in any order."""
+    return (amount * MINOR_UNITS).round().cast("int64")
+
+
+def _column(table: ir.Table, name: str) -> ir.Value:
+    return table[name] if name in table.columns else ibis.null("float64")
+
+
+def _months(day: ir.DateValue, start: ir.DateValue) -> ir.FloatingValue:
+    return day.delta(start, unit="day") / DAYS_PER_MONTH
+
+
+def _lives(data: DataSet, source: str, segment_by: str) -> ir.Table:
+    """Give every customer the ages at which it was seen, those at which its price is known, and what it pays now."""
+    lives, told = with_segment(lifetime_rows(data), data, segment_by), _told(data, source)
+    rows = lives.join(told, "customer_id").select(*lives.columns, *told.columns[1:])
+    left, unit = rows.event_observed, unit_months(data)
+    entry, duration = rows.entry.cast("float64") * unit, rows.duration.cast("float64") * unit
+    n_ages = ibis.ifelse(left, (duration - FUZZ).ceil(), (duration + FUZZ).floor() + 1).cast("int64")
+    over = n_ages if source != "orders" else _months(ibis.date(observed(data)), rows.started_on).floor().cast("int64")
+    return rows.mutate(
+        entry_months=entry,
+        duration_months=duration,
+        first_age=(entry - FUZZ).ceil().cast("int64"),
+        n_ages=n_ages,
+        priced_ages=ibis.least(n_ages, over),
+        known=rows.mrr.notnull() | (source != "customers"),
+        mrr_now=ibis.ifelse(left, 0, rows.mrr.fill_null(0)),
+    )
+
+
+def _told(data: DataSet, source: str) -> ir.Table:
+    """Take from ``customers`` the start and the cost of each, and its MRR, or else that of its subscriptions."""
+    table = data.table("customers")
+    start = table.started_on if data.has_dates("customers") else ibis.null("date")
+    money = {name: cents(_column(table, name)) for name in ("acquisition_cost", "mrr")}
+    told = table.select("customer_id", started_on=start, **money)
+    now = current_mrr(data) if source == "subscriptions" else None
+    if now is None:
+        return told
+    paid = now.select("customer_id", now=cents(now.mrr))
+    return told.left_join(paid, "customer_id").select(*told.columns[:-1], mrr=paid.now)
+
+
+def _spells(data: DataSet, source: str, lives: ir.Table) -> ir.Table:
+    """List what is paid at every age from ``begin`` up to, not including, ``end``, within the ages of known price."""
+    if source == "customers":
+        rows = lives.filter(lives.known).mutate(begin=ibis.literal(0), end=lives.priced_ages, cents=lives.mrr)
+    else:
+        rows = _dated(data.table(source), source).join(lives, "customer_id")
+        begin, end = _months(rows.begun, rows.started_on), _months(rows.ended, rows.started_on)
+        first = ibis.greatest(begin.floor(), 0)  # an order just before the start belongs to it
+        ages = (begin.ceil(), end.ceil()) if source == "subscriptions" else (first, first + 1)
+        rows = rows.mutate(begin=ages[0].cast("int64"), end=ages[1].cast("int64"))
+    begin = ibis.greatest(rows.begin, rows.first_age)
+    end = ibis.least(rows.end.fill_null(rows.priced_ages), rows.priced_ages)
+    rows = rows.select("customer_id", *KEYS[:-1], "cents", begin=begin, end=end)
+    return rows.filter(rows.begin < rows.end)
+
+
+def _dated(rows: ir.Table, source: str) -> ir.Table:
+    if source == "subscriptions":
+        return rows.select("customer_id", begun=rows.started_on, ended=rows.ended_on, cents=cents(rows.mrr))
+    return rows.select("customer_id", begun=rows.ordered_on, ended=rows.ordered_on, cents=cents(rows.amount))
+
+
+def _with_tier(lives: ir.Table, spells: ir.Table) -> ir.Table:
+    total = (spells.cents * (spells.end - spells.begin)).sum()
+    paid = spells.group_by("customer_id").aggregate(total=total)
+    rows = lives.left_join(paid, "customer_id").select(*lives.columns, "total")
+    level = rows.total / (MINOR_UNITS * (rows.priced_ages - rows.first_age).nullif(0))
+    tier = (ibis.greatest(level, FUZZ).log2() * TIERS_PER_DOUBLING).floor().cast("int64")
+    return rows.mutate(tier=ibis.ifelse(rows.total > 0, tier, NOTHING_PAID).fill_null(NOTHING_PAID)).drop("total")
+
+
+def _counts(lives: ir.Table) -> pd.DataFrame:
+    kind, now = lives.churn_kind, lives.mrr_now / MINOR_UNITS
+    counts = lives.group_by(KEYS).aggregate(
+        n=lives.count(),
+        entry_months=lives.entry_months.sum(),
+        duration_months=lives.duration_months.sum(),
+        n_involuntary=(kind == "involuntary").sum(),
+        n_kind_known=kind.isin(["voluntary", "involuntary"]).sum(),
+        acquisition_cost=lives.acquisition_cost.sum().fill_null(0),
+        n_costed=lives.acquisition_cost.count(),
+        mrr_now=lives.mrr_now.sum(),
+        mrr_now_squared=(now * now).sum(),
+        n_known=lives.known.sum(),
+        n_last=(lives.known & (lives.priced_ages == lives.n_ages)).sum(),
+    )
+    return counts.execute()
+
+
+def _with_all(counts: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Put the same groups over all segments first, as segment ``All``."""
+    whole = counts.drop(columns="segment").groupby(keys[1:], as_index=False).sum().assign(segment="All")
+    parts = counts[counts["segment"] != "All"].sort_values(keys)
+    return pd.concat([whole, parts], ignore_index=True)[[*keys, *counts.columns.difference(keys, sort=False)]]
+
+
+def _cells(counts: pd.DataFrame) -> pd.DataFrame:
+    cells = _with_all(counts, KEYS)
+    cells[["entry_months", "duration_months"]] = cells[["entry_months", "duration_months"]].div(cells["n"], axis=0)
+    cells[MONEY] = cells[MONEY] / MINOR_UNITS
+    cells.insert(1, "cell", np.arange(len(cells)))
+    return cells
+
+
+def _changes(spells: ir.Table, lives: ir.Table) -> pd.DataFrame:
+    """Sum per group and age by how much more or less is paid from then on."""
+    rows = spells.join(lives.select("customer_id", "tier"), "customer_id").select(*spells.columns, "tier")
+    begun = rows.select(*KEYS, age=rows.begin, cents=rows.cents)
+    ended = rows.filter(rows.end < rows.n_ages).select(*KEYS, age=rows.end, cents=-rows.cents)
+    changes = begun.union(ended)
+    return changes.group_by([*KEYS, "age"]).aggregate(cents=changes.cents.sum()).execute()
+
+
+def _paid(cells: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
+    """Cumulate the changes within each group, age by age."""
+    moved = _with_all(changes, [*KEYS, "age"]).merge(cells, on=KEYS)[["cell", "age", "cents"]]
+    rows = cells.loc[cells.index.repeat((cells["n_ages"] - cells["first_age"]).clip(lower=0))]
+    rows = rows.assign(age=rows["first_age"] + rows.groupby("cell").cumcount())
+    n_priced = rows["n_known"].where(rows["age"] < rows["n_ages"] - 1, rows["n_last"])
+    paid = rows[["cell", "age"]].assign(n_priced=n_priced).merge(moved, how="left", on=["cell", "age"])
+    paid.insert(2, "revenue", paid["cents"].fillna(0).groupby(paid["cell"]).cumsum() / MINOR_UNITS)
+    return paid[paid["n_priced"] > 0].drop(columns="cents").reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class UnitCosts:
+    """What one customer costs, from the books; missing where they do not tell.
+
+    Attributes
+    ----------
+    retention_per_month
+        Retention cost per customer and month.
+    acquisition_per_customer
+        Acquisition cost per new customer.
+    loading
+        The same over the mean ``acquisition_cost`` of those new customers.
+    months
+        The months from which they come, such as ``2024-07 to 2025-06``.
+    notes
+        What a reader should know of them.
+    """
+
+    retention_per_month: float = np.nan
+    acquisition_per_customer: float = np.nan
+    loading: float = np.nan
+    months: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def unit_costs(data: DataSet) -> UnitCosts:
+    """Compute what a customer costs from the last twelve months that the books cover.
+
+    Parameters
+    ----------
+    data
+        With ``costs``, and ``customers`` in dates.
+
+    Returns
+    -------
+    UnitCosts
+
+    Notes
+    -----
+    The months are complete ones up to the last with costs of the kind; one among them without any counts at 0 and
+    is named in a note. Retention cost is divided by the months that all customers together lived in them (days /
+    30.4375), acquisition cost by the customers who started in them. Negative amounts are summed as they are. Costs
+    are those of all customers, also where only some were kept by ``where``.
+
+    Examples
+    --------
+    >>> import cslib
+    >>> customers = pd.DataFrame({"customer_id": ["a", "b"], "started_on": ["2025-01-01", "2025-03-01"],
+    ...                           "churned_on": None})
+    >>> costs = pd.DataFrame({"month": ["2025-03-31"], "kind": ["acquisition"], "amount": [90.0]})
+    >>> found = unit_costs(cslib.load({"customers": customers, "costs": costs}, as_of="2025-03-31"))
+    >>> found.acquisition_per_customer, found.retention_per_month, found.months
+    (90.0, nan, '2025-03 to 2025-03')
+    """
+    if "costs" not in data.tables:
+        return UnitCosts(notes=("No costs table, so values are before retention cost.",))
+    if not data.has_dates("customers"):
+        return UnitCosts(notes=("Customers have no dates, so costs are not used: they cannot be set to months.",))
+    kept, new = (_window(data, kind) for kind in ("retention", "acquisition"))
+    lived, started, mean_cost = _lived(data, kept), *_started(data, new)
+    per_start = new.amount / started
+    return UnitCosts(
+        retention_per_month=kept.amount / lived,
+        acquisition_per_customer=per_start,
+        loading=per_start / mean_cost,
+        months="; ".join(dict.fromkeys(w.text for w in (kept, new) if w.text)),
+        notes=tuple(w.note for w in (kept, new) if w.note),
+    )
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Months of costs of one kind: from ``first`` to before ``stop``, what was spent in them, and how to say so."""
+
+    first: date
+    stop: date
+    amount: float
+    text: str
+    note: str
+
+
+def _window(data: DataSet, kind: str) -> _Window:
+    rows, as_of = data.table("costs"), observed(data)
+    step = period_ordinal(rows.month, "month")
+    known = (rows.kind == kind) & (step <= last_complete(as_of, "month"))
+    if data.observed_from:  # before it customers are missing, whose share of the costs is unknown
+        known &= step >= first_whole(data.observed_from, "month")
+    rows = rows.select(step=step, amount=cents(rows.amount), known=known).filter(ibis._.known)
+    spent = rows.group_by("step").aggregate(amount=rows.amount.sum()).execute().set_index("step")["amount"]
+    if spent.empty:
+        return _Window(as_of, as_of, np.nan, "", f"No {kind} cost in any complete month, so none is counted.")
+    stop = int(spent.index.max()) + 1
+    steps = range(max(stop - WINDOW, int(spent.index.min())), stop)
+    names = {s: f"{period_start(s, 'month'):%Y-%m}" for s in steps}
+    empty = [name for s, name in names.items() if s not in spent.index]
+    return _Window(
+        period_start(steps[0], "month"),
+        period_start(stop, "month"),
+        float(spent.reindex(steps, fill_value=0).sum()) / MINOR_UNITS,
+        f"{names[steps[0]]} to {names[stop - 1]}",
+        f"No {kind} cost in {', '.join(empty)}: counted at 0." if empty else "",
+    )
+
+
+def _lived(data: DataSet, window: _Window) -> float:
+    """Months that all customers together lived in a window; missing where none did."""
+    table = data.table("customers")
+    until = ibis.least(table.churned_on.fill_null(window.stop), window.stop)
+    days = until.delta(ibis.greatest(table.started_on, window.first), unit="day")
+    total = ibis.greatest(days, 0).sum().execute()
+    return float(total) / DAYS_PER_MONTH if total else np.nan
+
+
+def _started(data: DataSet, window: _Window) -> tuple[float, float]:
+    """Count who started in a window, and average what they cost; missing where there is nothing."""
+    table = data.table("customers")
+    new = table.filter((table.started_on >= window.first) & (table.started_on < window.stop))
+    cost = _column(new, "acquisition_cost").cast("float64")
+    row = new.select(cost=cost).aggregate(n=ibis._.count(), mean=ibis._.cost.mean()).execute().iloc[0]
+    n, mean = (float(v) if v else np.nan for v in row)
+    return n, mean

@@ -1,0 +1,294 @@
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lifelines import CoxPHFitter
+
+from cslib import ParameterError, load
+from cslib.churn.at_risk import at_risk, score_customers
+from cslib.churn.drivers import fit_drivers
+from cslib.data.customers import current_mrr
+from cslib.stats.cox import PRECISION
+
+COLUMNS = ["customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason"]
+
+
+def world(n=2000, seed=1):
+    """Customers of tier A and B, whose hazards are 1/60 and 1/30 a month, with a number that has no effect."""
+    rng = np.random.default_rng(seed)
+    tier = rng.choice(["A", "B"], n, p=[0.6, 0.4])
+    life, seen = rng.exponential(np.where(tier == "B", 30.0, 60.0)), rng.uniform(1, 60, n)
+    frame = pd.DataFrame({"tenure_months": np.floor(np.minimum(life, seen)), "churned": life <= seen, "tier": tier})
+    return frame.assign(customer_id=[f"{i:06}" for i in range(n)], spend=rng.normal(100, 20, n))
+
+
+def crossing(n=4000):
+    """B leaves late and all at once, A at random: the ratio of the two changes with age."""
+    frame, rng = world(n, seed=3), np.random.default_rng(3)
+    b = frame["tier"] == "B"
+    frame.loc[b, "tenure_months"] = np.floor(rng.weibull(4, b.sum()) * 30)
+    frame.loc[b, "churned"] = rng.random(b.sum()) < 0.5
+    return frame
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load({"customers": world()})
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    return fit_drivers(data)
+
+
+# Two of four leave, at 1 (of four at risk) and 2 (of three): H = 1/4, then 7/12. Who is here at 2 faces nothing
+# up to 4; beyond, H goes on at its mean over the ages 0 to 4, 7/48 a month: ten months of it up to 14.
+@pytest.mark.parametrize(("horizon", "expected"), [(2, 0), (12, 1 - np.exp(-70 / 48))])
+def test_by_hand(horizon, expected):
+    customers = pd.DataFrame({"tenure_months": [1, 2, 2, 4], "churned": [True, True, False, False]})
+    data = load({"customers": customers.assign(customer_id=list("abcd"))})
+    table = at_risk(data, fit_drivers(data), horizon_months=horizon).set_index("customer_id")
+    assert list(table.index) == ["d", "c"] if horizon > 10 else ["c", "d"]
+    assert table.loc["c", "p_churn"] == pytest.approx(expected, abs=1e-12)
+
+
+def row_by_row(frame, table):
+    """Churn within 12 months: ratios by lifelines, base risk by Efron from its definition."""
+    x = frame.assign(b=(frame["tier"] == "B") * 1.0).set_index("customer_id").drop(columns="tier")
+    fit = CoxPHFitter().fit(x, "tenure_months", "churned", fit_options=PRECISION)
+    score, steps = np.exp(x[["spend", "b"]] @ fit.params_[["spend", "b"]]), {}
+    for age, tied in x[x["churned"]].groupby("tenure_months").groups.items():
+        there, gone = score[x["tenure_months"] >= age].sum(), score[tied].sum()
+        steps[age] = sum(1 / (there - k / len(tied) * gone) for k in range(len(tied)))
+    total = pd.Series(steps).sort_index().cumsum().reindex(range(100)).ffill().fillna(0).to_numpy()
+    age = x["tenure_months"][table["customer_id"]].to_numpy(int)
+    return 1 - np.exp(-(total[age + 12] - total[age]) * score[table["customer_id"]].to_numpy())
+
+
+def test_equals_row_by_row(data, model):
+    table = at_risk(data, model).query("tenure_months <= 36")
+    assert len(table) > 500
+    assert table["p_churn"].to_numpy() == pytest.approx(row_by_row(world(), table), abs=1e-9)
+
+
+def test_equals_lifelines_within_strata():
+    """Without ties the base risk of lifelines is ours; ages are spread over whole units for that."""
+    frame = crossing(1500)
+    order = frame["tenure_months"].add(frame.index / 1e4).rank(method="first").astype(int)
+    frame["tenure_months"] = order.astype(float)
+    data = load({"customers": frame})
+    model = fit_drivers(data, horizon_months=300)
+    assert model.stratified_by == "tier"
+    table = at_risk(data, model, horizon_months=300).query("tenure_months <= 700")
+    x = frame.set_index("customer_id")
+    fit = CoxPHFitter(strata=["tier"]).fit(x, "tenure_months", "churned", fit_options=PRECISION)
+    here = x.loc[table["customer_id"]]
+    after = here["tenure_months"].to_numpy()
+    survival = fit.predict_survival_function(here, times=[300.0], conditional_after=after).iloc[0]
+    assert table["p_churn"].to_numpy() == pytest.approx(1 - survival[table["customer_id"]].to_numpy(), abs=1e-9)
+
+
+def test_planted_risk_is_recovered():
+    data = load({"customers": world(20_000).drop(columns="spend")})
+    table = at_risk(data, fit_drivers(data), segment_by="tier").query("tenure_months <= 40")
+    mean = table.groupby("segment")["p_churn"].mean()
+    # whole months count a customer as leaving up to a month early; the error is that of some 9,000 churned
+    assert mean.to_dict() == pytest.approx({"A": 1 - np.exp(-12 / 60), "B": 1 - np.exp(-12 / 30)}, rel=0.04)
+
+
+def test_columns_and_order(data, model):
+    table = at_risk(data, model)
+    assert list(table) == COLUMNS
+    assert len(table) == (~world()["churned"]).sum()
+    assert table["p_churn"].is_monotonic_decreasing
+    assert table["mrr"].isna().all()
+    assert set(table["segment"]) == {"All"}
+
+
+def test_ties_go_by_id():
+    customers = world(200).drop(columns=["tier", "spend"]).assign(tenure_months=3.0, mrr=10.0)
+    data = load({"customers": customers})
+    assert at_risk(data, fit_drivers(data))["customer_id"].is_monotonic_increasing
+
+
+def test_money_is_risk_times_margin(model):
+    data = load({"customers": world().assign(mrr=np.where(world().index < 1000, 50.0, np.nan))})
+    table = at_risk(data, model, gross_margin=0.8)
+    priced = table.dropna()
+    assert priced["money_at_risk"].to_numpy() == pytest.approx(priced["p_churn"] * 40)
+    assert table["money_at_risk"].isna().sum() == (~world()["churned"][1000:]).sum()
+    assert table["money_at_risk"].isna().iloc[-1]
+
+
+def test_mrr_of_running_subscriptions():
+    subscriptions = pd.DataFrame(
+        [
+            ("a", "2025-01-01", None, 10.0),
+            ("a", "2025-02-01", "2025-07-01", 5.0),  # ends after the last day
+            ("a", "2025-01-01", "2025-06-30", 80.0),  # exclusive end: over on the last day
+            ("b", "2025-01-01", "2025-03-01", 7.0),
+        ],
+        columns=["customer_id", "started_on", "ended_on", "mrr"],
+    )
+    customers = pd.DataFrame({"customer_id": ["a", "b"], "started_on": "2025-01-01", "churned_on": None})
+    data = load({"customers": customers, "subscriptions": subscriptions}, as_of="2025-06-30")
+    assert current_mrr(data).execute().values.tolist() == [["a", 15.0]]
+    table = at_risk(data, fit_drivers(data)).set_index("customer_id")
+    assert table["mrr"].to_dict() == {"a": 15.0, "b": 0.0}
+
+
+def test_no_mrr_anywhere(data):
+    assert current_mrr(data) is None
+
+
+def test_reason_names_what_is_above_average(data, model):
+    table = at_risk(data, model, segment_by="tier")
+    tier = next(d for d in model.drivers if d.name == "tier")
+    ratio = dict(zip(tier.levels, np.exp(tier.coefficients), strict=True))
+    here = world()[~world()["churned"]]["tier"].map(ratio)
+    said = table[table["segment"] == "B"]["reason"]
+    assert said.str.contains(f"tier: B (×{ratio['B'] / here.mean():.1f})", regex=False).all()
+    assert not table[table["segment"] == "A"]["reason"].str.contains("tier").any()
+    assert (table["reason"] == "not above average").any()
+
+
+def test_reason_of_a_number():
+    customers = world().assign(visits=lambda t: np.where(t["tier"] == "B", 1.25, 7.5) + t.index % 7)
+    data = load({"customers": customers})
+    table = at_risk(data, fit_drivers(data, drivers="visits")).set_index("customer_id")
+    seen = customers.set_index("customer_id").loc[table.index]
+    assert table.loc[seen["visits"] == 1.25, "reason"].str.contains(r"visits: 1\.[23] \(×1\.\d\)").all()
+    assert not table.loc[seen["visits"] > 9, "reason"].str.contains("visits").any()
+
+
+def test_reason_of_stratum_and_age():
+    data = load({"customers": crossing()})
+    table = at_risk(data, fit_drivers(data), segment_by="tier")
+    b = table[table["segment"] == "B"]
+    assert b.loc[b["tenure_months"] == 20, "reason"].str.startswith("tier: B (×2.").all()
+    assert not b.loc[b["tenure_months"] == 20, "reason"].str.contains("tenure").any()
+    # risks by age are compared within the tier: B leaves late, A at random
+    assert b.loc[b["tenure_months"] == 32, "reason"].str.contains(r"tenure 32 months \(×", regex=True).all()
+    a = table[(table["segment"] == "A") & (table["tenure_months"] < 36)]
+    assert not a["reason"].str.contains(r"tenure .*×(?:1\.[4-9]|[2-9])", regex=True).any()
+
+
+def test_reason_of_a_high_mrr():
+    mrr = np.where(world().index % 100 == 0, 1540.6, 100.0)
+    data = load({"customers": world().assign(mrr=mrr)})
+    table = at_risk(data, fit_drivers(data)).set_index("customer_id")
+    high = table["mrr"] > 1000
+    said = f"MRR 1,541 (×{1540.6 / table['mrr'].mean():.1f})"
+    assert table.loc[high, "reason"].str.endswith(said).all()
+    assert not table.loc[~high, "reason"].str.contains("MRR").any()
+
+
+def test_reason_only_of_drivers_beyond_chance(data, model):
+    assert model.clear_terms == ("tier",)
+    assert not at_risk(data, model)["reason"].str.contains("spend").any()
+
+
+def test_long_value_is_shortened():
+    data = load({"customers": world().assign(tier=lambda t: t["tier"].map({"A": "a", "B": "b" * 60}))})
+    assert at_risk(data, fit_drivers(data))["reason"].str.contains("tier: " + "b" * 39 + "… (×", regex=False).any()
+
+
+def test_nobody_left_with_a_value():
+    """They stay in the list, at a risk that would have made half of them leave so far."""
+    customers = world().assign(plan="Basic")
+    gold = customers.index[~customers["churned"]][:120]
+    customers.loc[gold, "plan"] = "Gold"
+    data = load({"customers": customers})
+    table = at_risk(data, fit_drivers(data, drivers="plan"), segment_by="plan")
+    assert (table["segment"] == "Gold").sum() == 120
+    own = table[table["segment"] == "Gold"]["p_churn"]
+    assert own.between(1e-6, 0.02).all()
+
+
+def test_nobody_churned():
+    data = load({"customers": world(300).assign(churned=False)})
+    table = at_risk(data, fit_drivers(data))
+    assert table["p_churn"].between(1e-5, 0.01).all()
+    assert table["p_churn"].nunique() == 1 or table["p_churn"].max() == pytest.approx(table["p_churn"].min(), rel=0.1)
+
+
+def test_far_value_counts_as_the_bound():
+    customers = world().assign(visits=lambda t: 10.0 * (t["tier"] == "B") + t.index % 7)
+    data = load({"customers": customers})
+    model = fit_drivers(data, drivers="visits")
+    upper = model.drivers[0].bounds[1]
+    far, bound = (at_risk(load({"customers": customers.assign(visits=v)}), model) for v in (1e300, upper))
+    assert far["p_churn"].tolist() == bound["p_churn"].tolist()
+
+
+def test_level_counted_with_another_driver_is_no_reason():
+    customers = world().assign(copy=np.where(world()["tier"] == "A", "x", "y"))
+    data = load({"customers": customers})
+    assert not at_risk(data, fit_drivers(data, drivers="tier,copy"))["reason"].str.contains("copy").any()
+
+
+def test_values_not_seen_in_the_fit_count_as_the_reference(model):
+    new = load({"customers": world().assign(tier="C")})
+    old = load({"customers": world().assign(tier="A")})
+    assert at_risk(new, model)["p_churn"].tolist() == at_risk(old, model)["p_churn"].tolist()
+
+
+def test_rare_and_missing_values_are_read_as_in_the_fit():
+    customers = world().assign(
+        city=[f"c{i}" if i % 4 == 0 else None if i % 4 == 1 else "Oslo" for i in range(2000)],
+        seats=[np.nan if i % 3 == 0 else i % 2 for i in range(2000)],
+    )
+    customers.loc[::5, "spend"] = np.nan
+    data = load({"customers": customers})
+    model = fit_drivers(data, drivers="city,seats,spend")
+    fit = {(d.name, v): c for d in model.drivers for v, c in zip(d.levels, d.coefficients, strict=True)}
+    assert {v for n, v in fit if n == "city"} == {"Oslo", "(other)", "(missing)"}
+    assert {v for n, v in fit if n == "seats"} == {"0", "1", "(missing)"}
+    seen = customers.set_index("customer_id").fillna({"city": "(missing)"})
+    spend = next(d for d in model.drivers if d.name == "spend")
+    score = seen["city"].where(seen["city"].isin(["Oslo", "(missing)"]), "(other)").map(lambda v: fit["city", v])
+    seats = seen["seats"].map({0: "0", 1: "1"}).fillna("(missing)")
+    score += seats.map(lambda v: fit["seats", v])
+    score += spend.coefficients[0] * (seen["spend"].fillna(spend.fill) - spend.low) / (spend.high - spend.low)
+    score += seen["spend"].isna() * spend.coefficients[1]
+    table = at_risk(data, model).set_index("customer_id")
+    # two customers of one age differ by their scores alone (seats may be a stratum)
+    rest = np.log(-np.log1p(-table["p_churn"])) - score.loc[table.index]
+    assert rest.groupby([table["tenure_months"], seats.loc[table.index]]).std().max() < 1e-9
+
+
+def test_nobody_is_left(model):
+    table = at_risk(load({"customers": world().assign(churned=True)}), model)
+    assert table.empty
+    assert list(table) == COLUMNS
+
+
+REFUSED = {
+    "percent": ({"gross_margin": 80}, "gross_margin is 80, which is no share above 0 and up to 1. Give a share such as 0.8."),
+    "none": ({"gross_margin": 0}, "gross_margin is 0"),
+    "horizon": ({"horizon_months": -1}, "horizon_months is -1. Give a number of months of at least 1, such as 12."),
+    "below a unit": ({"horizon_months": 0.5}, "horizon_months is 0.5."),
+    "no end": ({"horizon_months": float("inf")}, "horizon_months is inf."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(data, model, options, message):
+    with pytest.raises(ParameterError) as error:
+        score_customers(data, model, **options)
+    assert str(error.value).startswith(message)
+
+
+def test_scores_stay_in_the_engine(data, model):
+    assert isinstance(score_customers(data, model), ibis.Table)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.sets(st.integers(0, 1999), min_size=1, max_size=50))
+def test_risk_does_not_depend_on_who_else_is_there(data, model, kept):
+    part = load({"customers": world().iloc[sorted(kept)]})
+    whole = at_risk(data, model).set_index("customer_id")["p_churn"]
+    some = at_risk(part, model).set_index("customer_id")["p_churn"]
+    assert some.to_dict() == pytest.approx(whole.loc[some.index].to_dict())

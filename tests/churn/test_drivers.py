@@ -1,0 +1,525 @@
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lifelines import CoxPHFitter
+from lifelines.datasets import load_rossi
+from scipy.optimize import brentq
+from scipy.special import chdtrc
+
+from cslib import ParameterError, load
+from cslib.churn.drivers import fit_drivers
+from cslib.sample.world import TRUTH
+from cslib.stats.cox import base_risk, cumulative_hazard, fit_cox, proportionality
+
+
+def lives(duration, event=None, entry=None):
+    n = len(duration)
+    event = [True] * n if event is None else event
+    return pd.DataFrame({"entry": np.full(n, -1.0) if entry is None else entry, "duration": duration, "event": event})
+
+
+def world(n=2000, seed=1, ratio=2.0):
+    """Customers of tier A and B (hazard ratio 2, against a mean of 60 months) with a number that has no effect."""
+    rng = np.random.default_rng(seed)
+    tier = rng.choice(["A", "B"], n, p=[0.6, 0.4])
+    life = rng.exponential(np.where(tier == "B", 60 / ratio, 60.0))
+    seen = rng.uniform(1, 60, n)
+    return pd.DataFrame(
+        {
+            "customer_id": [f"{i:06}" for i in range(n)],
+            "tenure_months": np.floor(np.minimum(life, seen)),
+            "churned": life <= seen,
+            "tier": tier,
+            "spend": rng.normal(100, 20, n),
+        }
+    )
+
+
+def fitted(customers, **options):
+    return fit_drivers(load({"customers": customers}), **options)
+
+
+def ratios(model, column="hazard_ratio"):
+    return model.table.set_index(["term", "level"])[column].to_dict()
+
+
+# By hand. Three customers leave at 1, 2, 3; x = 1, 0, 1. With r the hazard ratio the partial likelihood is
+# r/(2r+1) · 1/(1+r), largest where 1/(2r+1) = r/(1+r), that is 2r² = 1.
+def test_cox_by_hand():
+    fit = fit_cox(pd.DataFrame({"x": [1.0, 0.0, 1.0]}), lives([1.0, 2.0, 3.0]))
+    r = np.sqrt(0.5)
+    assert np.exp(fit.coefficients["x"]) == pytest.approx(r, abs=1e-6)
+    assert fit.log_likelihood == pytest.approx(np.log(r / (2 * r + 1) / (1 + r)))
+
+
+# A fourth customer (x = 0) is known from 1.5 on and leaves at 2.5: it joins the risk sets at 2 and 2.5 only.
+def test_late_entry_by_hand():
+    life = lives([1.0, 2.0, 3.0, 2.5], entry=[-1.0, -1.0, -1.0, 1.5])
+    fit = fit_cox(pd.DataFrame({"x": [1.0, 0.0, 1.0, 0.0]}), life)
+    r = brentq(lambda r: 1 - 2 * r / (2 * r + 1) - r / (2 + r) - r / (1 + r), 0.1, 2)
+    assert np.exp(fit.coefficients["x"]) == pytest.approx(r, abs=1e-6)
+
+
+# At risk at 2, 3, 4, 5, 10: three, three, two, two, one; one leaves each time.
+def test_base_risk_by_hand():
+    life = lives([2.0, 10.0, 5.0, 4.0, 3.0], entry=[1.0, 2.0, 4.0, -1.0, -1.0])
+    base = base_risk(life, np.ones(5), pd.Series([""] * 5))
+    steps = [1 / 3, 2 / 3, 7 / 6, 5 / 3, 8 / 3]
+    assert base["cumulative_hazard"].tolist() == pytest.approx([*steps, steps[-1]])
+    assert base["age"].tolist() == [2, 3, 4, 5, 10, 10]
+
+
+# Two of four leave at once: 1/4 + 1/3; of the two that are left one leaves at 3. Kaplan–Meier: −log(1/2), −log(1/4).
+def test_base_risk_of_ties_by_hand():
+    base = base_risk(lives([1.0, 1.0, 3.0, 4.0], [True, True, True, False]), np.ones(4), pd.Series([""] * 4))
+    assert base["cumulative_hazard"].tolist() == pytest.approx([7 / 12, 13 / 12, 13 / 12])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 5), st.booleans()), min_size=200, max_size=400))
+def test_base_risk_is_kaplan_meier_without_drivers(rows):
+    life = lives(*(np.array(v) for v in zip(*[(float(d), e) for d, e in rows], strict=True)))
+    base = base_risk(life, np.ones(len(life)), pd.Series([""] * len(life))).iloc[:-1]
+    n = np.array([(life["duration"] >= a).sum() for a in base["age"]])
+    d = np.array([((life["duration"] == a) & life["event"]).sum() for a in base["age"]])
+    well = (n - d > 20).cumprod().astype(bool) if life["event"].any() else np.zeros(len(n), bool)
+    log_km = -np.log(1 - d[well] / n[well]).cumsum()
+    assert base["cumulative_hazard"][well].tolist() == pytest.approx(log_km.tolist(), rel=0.06)
+
+
+# Thirty leave at 3. Twenty are seen beyond, but ten of them from 4 to 6 and ten from 6 to 8: never at once.
+def test_last_trusted_age_respects_late_entry():
+    life = lives(np.repeat([3.0, 6.0, 8.0], [30, 10, 10]), entry=np.repeat([-1.0, 4.0, 6.0], [30, 10, 10]))
+    base = base_risk(life, np.ones(50), pd.Series([""] * 50))
+    assert base["age"].tolist() == [3, 3]
+
+
+# Half a customer in 30 months: 5 + 10 + 13.5 of ages, and half a month each as ages are rounded down.
+def test_base_risk_without_churn_is_small_and_constant():
+    life = lives([5.0, 10.0, 13.5], [False] * 3)
+    base = base_risk(life, np.ones(3), pd.Series([""] * 3))
+    found = cumulative_hazard(base, "", np.array([0.0, 3.0, 26.0]), tail=12)
+    assert found[1:].tolist() == pytest.approx([0.5 * 3 / 30, 0.5 * 26 / 30], rel=0.05)
+    assert found[0] == 0
+
+
+def test_base_risk_goes_on_at_its_recent_mean():
+    base = pd.DataFrame({"stratum": "", "age": [1.0, 4.0, 5.0, 6.0], "cumulative_hazard": [0.5, 0.7, 0.9, 0.9]})
+    found = cumulative_hazard(base, "", np.array([0.0, 1.0, 4.5, 6.0, 9.0]), tail=4)
+    assert found.tolist() == pytest.approx([0, 0.5, 0.7, 0.9, 0.9 + 3 * 0.4 / 4])
+
+
+# lifelines' data of Rossi, Berk & Lenihan (1980); values of R's survival package, as in Fox (2002).
+ROSSI = {
+    "fin": -0.3794222,
+    "age": -0.0574377,
+    "race": 0.3138998,
+    "wexp": -0.1497957,
+    "mar": -0.4337039,
+    "paro": -0.0848711,
+    "prio": 0.0914971,
+}
+
+
+@pytest.fixture(scope="module")
+def rossi():
+    rows = load_rossi()
+    return rows[list(ROSSI)].astype(float), lives(rows["week"].astype(float), rows["arrest"] == 1)
+
+
+def test_rossi(rossi):
+    fit = fit_cox(*rossi)
+    assert fit.coefficients.to_dict() == pytest.approx(ROSSI, abs=5e-8)
+    assert fit.log_likelihood == pytest.approx(-658.7477, abs=5e-5)
+    assert fit.sound
+
+
+def test_rossi_as_customers(rossi):
+    """Ratios and concordance as lifelines has them; three of the numbers of convictions are cut at 13."""
+    x, life = rossi
+    x = x[["age", "prio"]].assign(prio=x["prio"].clip(upper=13))
+    customers = rossi[0][["age", "prio"]].assign(customer_id=[f"{i:03}" for i in range(len(x))])
+    customers = customers.assign(tenure_months=life["duration"], churned=life["event"])
+    model = fitted(customers, horizon_months=52)
+    fit = CoxPHFitter().fit(x.assign(week=life["duration"], arrest=life["event"]), "week", "arrest")
+    quartiles = x["age"].quantile(0.75) - x["age"].quantile(0.25)
+    assert ratios(model)["age", "20 → 27"] == pytest.approx(np.exp(fit.params_["age"] * quartiles))
+    assert model.concordance_in_sample == pytest.approx(fit.concordance_index_)
+
+
+def schoenfeld(x, life, beta):
+    """Row by row: each event's values less Efron's mean of those at risk, in order of age, then of rows."""
+    score, rows = np.exp(x @ beta), []
+    order = [i for i in life["duration"].argsort(kind="stable") if life["event"][i]]
+    for age in np.unique(life["duration"][order]):
+        tied, there = [i for i in order if life["duration"][i] == age], life["duration"].to_numpy() >= age
+        weights = [score * there - k / len(tied) * score * np.isin(np.arange(len(x)), tied) for k in range(len(tied))]
+        mean = np.mean([w @ x / w.sum() for w in weights], axis=0)
+        rows += [x[i] - mean for i in tied]
+    return np.array(rows), life["duration"][order]
+
+
+def test_proportionality_of_rossi(rossi):
+    """lifelines prints 11.4535 and 7.3149: it ranks tied ages by their order in the table; ours share a rank."""
+    x, life = rossi
+    fit = fit_cox(x, life)
+    residuals, age = schoenfeld(x.to_numpy(), life, fit.coefficients.to_numpy())
+    found = {}
+    for method in ("first", "average"):
+        g = age.rank(method=method).to_numpy() - (len(age) + 1) / 2
+        found[method] = len(age) * (g @ residuals @ fit.variance) ** 2 / (np.diag(fit.variance) * (g @ g))
+    assert found["first"][[1, 3]].tolist() == pytest.approx([11.4535, 7.3149], abs=1e-4)
+    assert found["average"][[1, 3]].tolist() == pytest.approx([11.1573, 7.3103], abs=1e-4)
+    ours = proportionality(fit, x, life)
+    assert ours.tolist() == pytest.approx(found["average"].tolist())
+    x, life = (f.sample(frac=1, random_state=0) for f in (x, life))
+    again = proportionality(fit_cox(x, life), x, life)
+    assert again.tolist() == pytest.approx(ours.tolist())
+
+
+def test_proportionality_within_strata_is_that_of_each(rossi):
+    """With the same customers twice as two strata, the statistic doubles as ranks and information do."""
+    x, life = rossi
+    one = proportionality(fit_cox(x, life), x, life)
+    x, life = (pd.concat([f, f], ignore_index=True) for f in (x, life))
+    half = pd.Series(np.repeat(["a", "b"], len(x) // 2))
+    both = proportionality(fit_cox(x, life, half), x, life, half)
+    assert both.tolist() == pytest.approx((2 * one).tolist(), rel=1e-6)
+
+
+def test_planted_ratios_are_recovered():
+    table = fitted(world()).table.set_index(["term", "level"])
+    assert table.loc[("tier", "A (reference)"), "hazard_ratio"] == 1
+    assert table.loc[("tier", "A (reference)"), ["ci_lower", "ci_upper", "p_value"]].isna().all()
+    tier, spend = table.loc[("tier", "B")], table.loc["spend"].iloc[0]
+    assert tier["ci_lower"] < 2 < tier["ci_upper"]
+    assert spend["ci_lower"] < 1 < spend["ci_upper"]
+    assert table.index.get_level_values(0).tolist() == ["tier", "tier", "spend"]
+
+
+@pytest.fixture(scope="module")
+def sample(root):
+    return fit_drivers(load(root / "data"))
+
+
+def test_sample_shows_what_is_planted(sample):
+    table = sample.table.set_index(["term", "level"])
+    for plan in ("Team", "Enterprise"):
+        row = table.loc[("plan", plan)]
+        assert row["ci_lower"] < TRUTH.plan_hazard_ratio[plan] < row["ci_upper"]
+    nothing = table.drop(index="plan", level=0).dropna()
+    assert ((nothing["ci_lower"] < 1) & (nothing["ci_upper"] > 1)).all()
+    assert sample.remarks == ()
+    assert (sample.n, sample.n_events, sample.stratified_by) == (4000, 1807, "")
+
+
+def test_sample_is_calibrated(sample):
+    table = sample.calibration
+    assert table["n"].sum() == 4000
+    assert table["decile"].tolist() == list(range(1, 11))
+    close = (table["ci_lower"] <= table["predicted"]) & (table["predicted"] <= table["ci_upper"])
+    assert close.sum() >= 8
+    assert 0.5 < sample.concordance < sample.concordance_in_sample < 0.65
+
+
+def test_telco(real_data):
+    """Totals grow with age; contracts change their effect, as every published analysis of these data finds."""
+    data = load(real_data / "telco.toml")
+    model = fit_drivers(data, drivers="Contract, TotalCharges, PhoneService, MultipleLines")
+    assert model.stratified_by == "Contract"
+    assert "TotalCharges" not in set(model.table["term"])
+    assert "MultipleLines: No phone service says the same as PhoneService: No and is counted once." in model.remarks
+    assert model.table["term"].iloc[0] == "Contract"
+    assert model.concordance > 0.75
+
+
+def test_late_entry_is_allowed_for():
+    """Those who left in the first 20 months are not known; the ratio is recovered from the rest."""
+    customers = world(6000, seed=5)
+    days = (customers["tenure_months"] * 30).astype(int)
+    start = np.where(customers["churned"], 200 + customers.index % 800, 1800 - days)
+    day = pd.Timestamp("2020-01-01")
+    dated = customers[["customer_id", "tier"]].assign(
+        started_on=day + pd.to_timedelta(start, "D"),
+        churned_on=(day + pd.to_timedelta(start + days, "D")).where(customers["churned"]),
+    )
+    data = replace(load({"customers": dated}, as_of=day + pd.Timedelta(1800, "D")), observed_from=date(2021, 8, 23))
+    model = fit_drivers(data)
+    row = model.table.set_index("level").loc["B"]
+    assert model.n < 6000
+    assert row["ci_lower"] < 2 < row["ci_upper"]
+
+
+@pytest.fixture(scope="module")
+def crossing():
+    """B leaves late and all at once, A at random."""
+    rng, frame = np.random.default_rng(3), world(3000, seed=3)
+    late = frame["tier"] == "B"
+    frame.loc[late, "tenure_months"] = np.floor(rng.weibull(4, late.sum()) * 30)
+    frame.loc[late, "churned"] = rng.random(late.sum()) < 0.9
+    return frame
+
+
+def test_check_is_made_again_within_strata(crossing):
+    model = fitted(crossing.assign(spend=crossing["spend"] + 15 * (crossing["tier"] == "B")))
+    x = pd.DataFrame({"spend": crossing["spend"] + 15 * (crossing["tier"] == "B")})
+    life = lives(crossing["tenure_months"], crossing["churned"])
+    found = proportionality(fit_cox(x, life, crossing["tier"]), x, life, crossing["tier"])
+    assert model.stratified_by == "tier"
+    assert model.table.set_index("term").loc["spend", "ph_p_value"] == pytest.approx(chdtrc(1, found["spend"]))
+
+
+def test_effect_that_changes_with_age_becomes_a_stratum(crossing):
+    model = fitted(crossing, drivers="tier")
+    assert model.stratified_by == "tier"
+    assert set(model.baseline["stratum"]) == {"A", "B"}
+    assert model.remarks == (
+        "The effect of tier changes with age, so customers are compared within its values; its own ratios are averages over all ages.",
+    )
+
+
+PLAN = world()["tier"]
+EDGES = {
+    "empty text": ("", "is not compared: it is empty."),
+    "empty": (np.nan, "is not compared: it is empty."),
+    "rare": ([f"x{i % 400}" for i in range(2000)], "is not compared: its 400 values are too rare to compare."),
+    "reason of churn": (np.where(world()["churned"], np.where(world().index % 2, "price", "bugs"), None), "is not compared: it is only known of those who left."),
+    "exit survey": (world()["spend"].where(world()["churned"]), "is not compared: it is only known of those who left."),
+    "next renewal": (world()["spend"].mask(world()["churned"]), "is not compared: it is only known of those who stayed."),
+    "churn once more": (np.where(world()["churned"], "lost", "kept"), "is not compared: it tells who left rather than why."),
+    "score of churn": (world()["spend"] + 200 * world()["churned"], "is not compared: it tells who left rather than why."),
+    "constant": ("Pro", "is not compared: all customers have the same value (Pro)."),
+    "identifier": ([f"x{i}" for i in range(2000)], "is not compared: nearly every customer has a value of its own."),
+    "numbers as text": ([f"{i % 400}.5" for i in range(2000)], "is not compared: its numbers are read as text (name it in numbers of cslib.toml)."),
+    "equal numbers": (7.25, "is not compared: all customers have the same value."),
+    "age itself": (world()["tenure_months"] * 30 + world()["spend"], "is not compared: it goes with the time a customer has been here, so it tells age rather than a reason."),
+    "a few missing": (world()["spend"].where(world().index > 9), "is missing for 10 customers, counted at its median (100.077)."),
+    "partly age": (world()["tenure_months"] + 2 * world()["spend"], "goes with the time a customer has been here (rank correlation 0."),
+    "far out": (world()["spend"].mask(world().index == 7, 1e9), "is cut to 5.38625 … 194.191 for 1 customer."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "said"), EDGES.values(), ids=EDGES)
+def test_useless_drivers_are_named(values, said):
+    model = fitted(world().assign(extra=values), drivers="tier,extra")
+    assert any(r.startswith(f"extra {said}") for r in model.remarks), model.remarks
+    assert "tier" in set(model.table["term"])
+
+
+def test_duplicated_driver_is_counted_once():
+    model = fitted(world().assign(copy=np.where(PLAN == "A", "x", "y")), drivers="tier,copy")
+    assert model.remarks == ("copy: y says the same as tier: B and is counted once.",)
+    assert set(model.table["term"]) == {"tier"}
+
+
+@pytest.mark.parametrize("name", ["event", "duration", "driver0", "n"])
+def test_any_name_will_do(name):
+    plain, renamed = fitted(world()), fitted(world().rename(columns={"tier": name}))
+    assert ratios(renamed)[name, "B"] == ratios(plain)["tier", "B"]
+
+
+def test_flags_are_drivers():
+    model = fitted(world().assign(tier=lambda t: t["tier"] == "B"), drivers="tier")
+    assert model.table["level"].tolist() == ["false (reference)", "true"]
+
+
+def test_rare_values_are_merged():
+    customers = world()
+    customers["city"] = [f"c{i % 500}" if i % 2 else "Oslo" for i in range(len(customers))]
+    model = fitted(customers, drivers="city")
+    assert model.table[["level", "n"]].values.tolist() == [["(other) (reference)", 1000], ["Oslo", 1000]]
+    named = "1,000 customers with rarer values of city are counted with (other): c1, c101, c103 and 247 more."
+    assert model.remarks == (named,)
+
+
+def test_outlier_does_not_decide():
+    spend = world()["spend"] + 20 * (world()["tier"] == "B")
+    plain, far = (fitted(world().assign(spend=v), drivers="spend") for v in (spend, spend.mask(spend.index == 7, 1e9)))
+    assert far.table["hazard_ratio"][0] == pytest.approx(plain.table["hazard_ratio"][0], rel=0.02)
+
+
+def test_sum_of_others_follows_from_them():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(50, 10, 2000), rng.normal(50, 10, 2000)
+    model = fitted(world().assign(a=a, b=b, total=a + b), drivers="a,b,total")
+    assert model.remarks[0].endswith(" follows from a, b and is left out.")
+
+
+def test_days_and_large_numbers_are_no_codes():
+    day = pd.Timestamp("2020-01-01") + pd.to_timedelta(world().index % 3, "D")
+    model = fitted(world().assign(day=day, big=(world().index % 2 + 1) * 1e20), drivers="day,big")
+    assert set(model.table["level"].str[:10]) == {"2020-01-01", "2020-01-02", "2020-01-03", "1e+20 → 2e"}
+
+
+def test_annual_renewals_are_calibrated():
+    """All leave at a renewal, 30 % of A and 50 % of B: hundreds at one age."""
+    rng = np.random.default_rng(0)
+    tier = rng.choice(["A", "B"], 4000)
+    life, seen = 12 * rng.geometric(np.where(tier == "B", 0.5, 0.3)), rng.integers(1, 48, 4000)
+    customers = pd.DataFrame({"tenure_months": np.minimum(life, seen), "churned": life <= seen, "tier": tier})
+    model = fitted(customers.assign(customer_id=customers.index.astype(str)))
+    table = model.calibration
+    assert table["predicted"].tolist() == pytest.approx([0.3, 0.5], abs=0.02)
+    assert ((table["ci_lower"] < table["predicted"]) & (table["predicted"] < table["ci_upper"])).all()
+
+
+def test_many_missing_numbers_are_a_value_of_their_own():
+    customers = world()
+    customers.loc[customers.index % 5 < 2, "spend"] = np.nan
+    table = fitted(customers, drivers="spend").table
+    assert table["level"].str.contains("missing").sum() == 1
+    assert sorted(table["n"]) == [800, 1200]
+
+
+def with_loyal(values):
+    """A hundred and twenty of those still here have the value Gold, a few more another."""
+    customers = world().assign(plan="Basic")
+    here = customers.index[~customers["churned"]]
+    customers.loc[here[:120], "plan"] = "Gold"
+    customers.loc[here[120 : 120 + len(values)], "plan"] = values
+    return customers
+
+
+def test_value_that_nobody_left_with():
+    customers = with_loyal(["Silver", "Silver", "Tin"])
+    model = fitted(customers, drivers="plan")
+    own = customers[customers["plan"] == "Gold"]["tenure_months"]
+    assert model.remarks == (
+        "3 customers with rarer values of plan are counted with Basic: Silver, Tin.",
+        f"None of the 120 customers with plan Gold left, so no ratio can be given; they are taken to leave at most as ½ in {own.sum():,.0f} months.",
+    )
+    assert model.table[["level", "n"]].values.tolist() == [["Basic (reference)", 1880], ["Gold", 120]]
+    assert model.table.iloc[1, 3:].isna().all()
+    base = cumulative_hazard(model.baseline, "", own.to_numpy(), tail=60)
+    assert base.sum() * np.exp(model.drivers[0].coefficients[1]) == pytest.approx(0.5, rel=0.02)
+    assert (model.clear_terms, model.split) == ((), "")
+
+
+def test_value_that_nobody_left_with_is_left_out_of_the_fit():
+    model = fitted(with_loyal([]), drivers="plan,tier")
+    customers = with_loyal([])
+    rest = fitted(customers[customers["plan"] == "Basic"], drivers="tier")
+    assert ratios(model)["tier", "B"] == pytest.approx(ratios(rest)["tier", "B"])
+    assert model.calibration["n"].sum() == 2000
+    assert (model.calibration["ci_lower"] <= model.calibration["predicted"]).all()
+    twice = fitted(with_loyal([]).assign(copy=lambda t: t["plan"]), drivers="plan,copy")
+    assert sorted(d.coefficients[1] for d in twice.drivers)[1] == 0
+
+
+def test_value_of_new_customers_says_nothing():
+    """Nobody leaves before a month, so that they are still here is no sign of a lower risk."""
+    customers = with_loyal([])
+    customers["tenure_months"] = (customers["tenure_months"] + 1).where(customers["plan"] == "Basic", 0)
+    assert fitted(customers, drivers="plan").drivers[0].coefficients == (0, 0)
+
+
+def test_small_value_with_one_churned_stands_for_itself():
+    customers = world()
+    chosen = customers.index[~customers["churned"]][:29].append(customers.index[customers["churned"]][:1])
+    customers.loc[chosen, "tier"] = "C"
+    table = fitted(customers, drivers="tier").table.set_index("level")
+    assert table.loc["C", "n"] == 30
+    assert table.loc["C", "ci_upper"] / table.loc["C", "ci_lower"] > 20
+
+
+def test_separation_found_in_the_fit():
+    """The first to leave are all marked, and only they are: the ratio has no end."""
+    customers = world()
+    customers["mark"] = (customers["churned"] & (customers["tenure_months"] < 3)).astype(int)
+    model = fitted(customers)
+    assert "mark is not compared: it nearly decides who churns, or too few churned to tell." in model.remarks
+    assert set(model.table["term"]) == {"tier", "spend"}
+
+
+TINY = {
+    "one customer": world().iloc[:1],
+    "nobody left": world().assign(churned=False),
+    "all at once": world().assign(churned=True, tenure_months=5),
+    "two": world(2),
+}
+
+
+@pytest.mark.parametrize("customers", TINY.values(), ids=TINY)
+def test_hardly_any_data(customers):
+    model = fitted(customers)
+    assert model.n == len(customers)
+    assert model.baseline["cumulative_hazard"].notna().all()
+    assert list(model.calibration) == ["decile", "n", "predicted", "observed", "ci_lower", "ci_upper"]
+
+
+def test_too_few_left():
+    model = fitted(world().assign(churned=False))
+    assert model.remarks[0] == "No customer churned: risk is that of ½ a customer in all the time observed."
+    assert np.isnan(model.concordance)
+
+
+def test_no_column_to_compare():
+    model = fitted(world().drop(columns=["tier", "spend"]))
+    assert model.drivers == ()
+    assert model.remarks == ("No column of customers is compared, so risk is told by age alone and is not checked.",)
+
+
+def test_sample_of_customers_is_the_same_each_time():
+    one, two = (fitted(c, max_rows=500) for c in (world(), world().sample(frac=1, random_state=1)))
+    assert one.n == 500
+    assert one.remarks[0] == "The comparison rests on a sample of 500 of the 2,000 customers."
+    pd.testing.assert_frame_equal(one.table, two.table)
+
+
+def test_horizon_beyond_the_data():
+    model = fitted(world(), horizon_months=120)
+    assert model.remarks[-1] == "The data reach no age of 120 months: predictions are checked at 59.0."
+    assert model.checked_months == 59
+
+
+REFUSED = {
+    "near miss": ({"drivers": "teir"}, "drivers has 'teir', which customers does not have to compare. Did you mean 'tier'? There are: spend, tier."),
+    "contract": ({"drivers": "churned"}, "drivers has 'churned', which is part of the contract, not a driver. There are: spend, tier."),
+    "horizon": ({"horizon_months": 0}, "horizon_months is 0. Give a number of months of at least 1, such as 12."),
+    "no number": ({"horizon_months": float("nan")}, "horizon_months is nan."),
+    "no end": ({"horizon_months": float("inf")}, "horizon_months is inf."),
+    "no rows": ({"max_rows": 0}, "max_rows is 0. Give a number of customers of at least 1."),
+    "confidence": ({"confidence_level": 95}, "confidence_level is 95"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(options, message):
+    with pytest.raises(ParameterError) as error:
+        fitted(world(50), **options)
+    assert str(error.value).startswith(message)
+
+
+def test_declared_segments_come_first(root):
+    data = load({"customers": world()})
+    assert set(fit_drivers(data).table["term"]) == {"tier", "spend"}
+    declared = load(root / "data")
+    assert set(fit_drivers(declared, max_rows=800).table["term"]) <= set(declared.segments)
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_order_of_rows_does_not_matter(random):
+    order = list(range(300))
+    random.shuffle(order)
+    customers = world(300)
+    pd.testing.assert_frame_equal(fitted(customers).table, fitted(customers.iloc[order]).table)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [60, 300])
+def test_intervals_cover(n):
+    """Wald's interval of a ratio of 2 between two groups, a third of the customers censored."""
+    rng, hits, repetitions = np.random.default_rng(n), 0, 1000
+    for _ in range(repetitions):
+        x = (np.arange(n) % 2).astype(float)
+        life, seen = rng.exponential(1 / 2**x), rng.exponential(1.5, n)
+        rows = lives(np.minimum(life, seen), life <= seen)
+        fit = fit_cox(pd.DataFrame({"x": x}), rows)
+        hits += abs(fit.coefficients["x"] - np.log(2)) < 1.959964 * fit.errors[0]
+    assert 0.95 - 0.021 < hits / repetitions < 0.95 + 0.021

@@ -1,0 +1,199 @@
+"""A report in a real browser: offline, no request, no error, and usable on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from notebook_world import write
+from playwright.sync_api import Browser
+
+from cslib.report import engine as reports
+
+OpenReport = Callable[..., Any]
+NOTEBOOK = [
+    ("md", "# Who leaves, when, and why?\n\nAsked every month."),
+    ("parameters", 'segment_by: str = "plan"  # column\nseed: int = 7'),
+    (
+        "code",
+        "import matplotlib.pyplot as plt, numpy as np, pandas as pd\nfrom cslib.show import display as d\n"
+        'd.data_check({"as_of": "2025-06-30", "share_censored": 0.7, "warnings": ["11 odd rows"], "notes": [],\n'
+        '"tables": [{"table": "customers", "rows": 7043, "first": "2022-07-01", "last": "2025-06-30"}]})',
+    ),
+    (
+        "code",
+        'd.note("Month-to-month customers leave early: **30 % are gone within a year**.", kind="answer")\n'
+        'd.cards(d.Card("Still here after 12 months", 0.843, "percent", 0.834, 0.852, 7043),\n'
+        'd.Card("Median stay", 35, "months", 33, 37, 3875), d.Card("Churn rate", 0.019, "percent", status="missed", target="at most 1 %",'
+        ' trend=(0.01, 0.02, 0.019), limits=(0.01, 0.02)), d.Card("NPS", 40, status="met", target="at least 30"),'
+        'd.Card("CSAT", 0.7, "percent", status="not clear", target="at least 70 %"),\n'
+        'd.Card("Money at risk", 411800, "money", 388000, 437000, 1204, "USD"))',
+    ),
+    ("md", "## How long do they stay?"),
+    (
+        "code",
+        'd.note("All customers together.")\n'
+        'fig, ax = plt.subplots(figsize=(9.2, 3.6), facecolor="none"); ax.text(1, 0.5, "small", fontsize=7)\n'
+        'ax.plot(np.exp(-np.arange(73) * 0.02), color="#0f8496"); ax.set_facecolor("none")\n'
+        'd.figure(fig, name="curve", title="Half have left after 35 months", subtitle="Share.", alt="Falls.")',
+    ),
+    ("how", "Follow the line."),
+    ("md", "## Whom to call first"),
+    (
+        "code",
+        "risk = np.array([0.2, 0.9, np.nan, 0.05, 0.6])\n"
+        'd.table(pd.DataFrame({"customer": list("abcde"), "risk": risk, "a_rather_long_column": "x" * 80,\n'
+        '"another_long_column": "y", **{f"n_{i}": 1234567 for i in range(6)}}), name="at_risk", caption="By risk",\n'
+        'formats={"risk": "percent"}, labels={"n_1": "a heading of several words", "n_2": "p, adjusted"})',
+    ),
+    ("code", "pd.DataFrame(np.zeros((3, 30)))"),
+]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("browser")
+    run = reports.render_all([write(base / "notebooks", "who_leaves", NOTEBOOK)], out=base / "out", parameters={})[0]
+    assert run.error == ""
+    return base / "out" / "who_leaves.html"
+
+
+def check_quiet_and_narrow(open_report: OpenReport, path: Path, width: int, scheme: str) -> None:
+    """Any report: asks for nothing but itself, complains of nothing, never scrolls sideways."""
+    with open_report(path, width=width, scheme=scheme) as opened:
+        opened.page.mouse.wheel(0, 20_000)
+        assert opened.requests == [path.resolve().as_uri()]
+        assert opened.complaints == []
+        assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 768, 1240])
+def test_a_report_is_quiet_and_fits(open_report: OpenReport, report: Path, width: int, scheme: str) -> None:
+    check_quiet_and_narrow(open_report, report, width, scheme)
+
+
+def test_the_index_is_quiet_and_leads_to_the_report(open_report: OpenReport, report: Path) -> None:
+    index = report.with_name("index.html")
+    check_quiet_and_narrow(open_report, index, 360, "dark")
+    with open_report(index) as opened:
+        link = opened.page.get_by_role("link", name="Who leaves, when, and why?")
+        assert link.get_attribute("href") == report.name
+
+
+def test_scripts_other_than_its_own_do_not_run(open_report: OpenReport, report: Path, tmp_path: Path) -> None:
+    forged = tmp_path / "forged.html"
+    forged.write_text(
+        report.read_text(encoding="utf-8").replace("<main", "<script>document.title='x'</script><main"),
+        encoding="utf-8",
+    )
+    with open_report(forged) as opened:
+        assert opened.page.title() == "Who leaves, when, and why?"
+        assert any("Content Security Policy" in text for text in opened.complaints)
+
+
+def test_a_click_on_a_heading_sorts(open_report: OpenReport, report: Path) -> None:
+    with open_report(report) as opened:
+        table = opened.page.locator(".cs-table table")
+        customers = table.locator("tbody td:first-child")
+        heading = table.get_by_role("columnheader", name="risk")
+        orders = []
+        for _ in range(2):
+            heading.get_by_role("button").click()
+            orders.append((heading.get_attribute("aria-sort"), "".join(customers.all_inner_texts())))
+        assert orders == [("descending", "beadc"), ("ascending", "daebc")]  # the missing one stays last
+
+
+def test_the_contents_follow_the_reader(open_report: OpenReport, report: Path) -> None:
+    with open_report(report) as opened:
+        current = opened.page.locator(".toc [aria-current]")
+        assert current.all_inner_texts() == ["Answer"]
+        opened.page.locator(".toc a", has_text="Data check").click()
+        opened.page.wait_for_function("scrollY > 0")
+        opened.page.mouse.wheel(0, 20_000)
+        opened.page.wait_for_function("document.querySelector('.toc [aria-current]').textContent === 'Data check'")
+        assert current.all_inner_texts() == ["Data check"]
+
+
+def test_a_wide_chart_scrolls_by_itself_and_stays_legible(open_report: OpenReport, report: Path) -> None:
+    with open_report(report, width=360) as opened:
+        sizes = opened.page.locator(".cs-figure .cs-scroll").evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert sizes[0] > 1.5 * sizes[1]
+        scale = "e => e.getBoundingClientRect().width / e.viewBox.baseVal.width"
+        assert opened.page.locator(".cs-figure svg").evaluate(scale) >= 0.99
+
+
+SMALLEST = """e => Math.min(...[...e.querySelectorAll("text")].map(t =>
+    parseFloat(getComputedStyle(t).fontSize) * e.getBoundingClientRect().width / e.viewBox.baseVal.width))"""
+
+
+def test_no_text_of_a_chart_is_too_small_on_a_phone(open_report: OpenReport, report: Path) -> None:
+    with open_report(report, width=390) as opened:
+        assert opened.page.locator(".cs-figure svg").evaluate(SMALLEST) >= 10
+
+
+BROKEN_WORDS = """() => [...document.querySelectorAll(".cs-table th, .cs-table .cs-num")].filter(cell => {
+  const nodes = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  while (nodes.nextNode()) {
+    const range = document.createRange();
+    for (const word of nodes.currentNode.data.matchAll(/[^\\s-]+/g)) {
+      range.setStart(nodes.currentNode, word.index);
+      range.setEnd(nodes.currentNode, word.index + word[0].length);
+      if (range.getClientRects().length > 1) return true;
+    }
+  }
+}).map(cell => cell.textContent)"""
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+@pytest.mark.parametrize("width", [360, 680, 1240])
+def test_headings_and_numbers_are_never_cut_inside_a_word(
+    open_report: OpenReport, report: Path, width: int, media: str
+) -> None:
+    with open_report(report, width=width) as opened:
+        opened.page.emulate_media(media=media)
+        assert opened.page.evaluate(BROKEN_WORDS) == []
+        heights = opened.page.locator(".cs-table th").evaluate_all("e => e.map(th => th.textContent.trim())")
+        assert "a heading of several words" in heights
+
+
+def test_a_heading_stays_with_the_figure_that_follows(open_report: OpenReport, report: Path) -> None:
+    with open_report(report, width=680) as opened:
+        opened.page.emulate_media(media="print")
+        breaks = "e => getComputedStyle(e).breakAfter"
+        section = opened.page.locator("#how-long-do-they-stay")
+        assert [section.locator(part).evaluate(breaks) for part in ("h2", "p.cs-note", ".cs-title")] == ["avoid"] * 3
+        assert "@page { margin: 15mm; }" in report.read_text(encoding="utf-8")
+
+
+def test_one_chart_serves_both_themes(open_report: OpenReport, report: Path) -> None:
+    inks = []
+    for scheme in ("light", "dark"):
+        with open_report(report, scheme=scheme) as opened:
+            text = opened.page.locator(".cs-figure svg text").first
+            inks.append(text.evaluate("e => getComputedStyle(e).fill"))
+    assert inks == ["rgb(27, 31, 36)", "rgb(232, 234, 237)"]
+
+
+def test_print_is_light_opened_and_without_contents(open_report: OpenReport, report: Path) -> None:
+    with open_report(report, scheme="dark", width=794) as opened:
+        opened.page.emulate_media(media="print", color_scheme="dark")
+        assert opened.page.locator(".toc").is_hidden()
+        ground = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert ground == "rgb(255, 255, 255)"
+        assert opened.page.locator("details.how p").is_visible()
+        assert opened.page.evaluate("document.documentElement.scrollWidth") == 794
+        assert len(opened.page.pdf()) > 10_000
+
+
+def test_the_page_is_whole_without_scripts(browser: Browser, report: Path) -> None:
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    page = context.new_page()
+    page.goto(report.resolve().as_uri())
+    assert page.locator("tbody tr").count() == 8
+    assert page.get_by_role("heading", level=2).all_inner_texts() == [
+        *("How long do they stay?", "Whom to call first", "Data check")
+    ]
+    context.close()

@@ -1,0 +1,650 @@
+"""The report engine: true runs only, whole publication only, typed parameters."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from notebook_world import write
+
+from cslib.errors import ParameterError, ReportError
+from cslib.report import engine as reports
+from cslib.report import html as page_of
+from cslib.report import publish as publication
+from cslib.report.parameters import Notebook
+from cslib.report.publish import public, publish, without_folders
+
+PARAMETERS = """
+data: str = "data"  # where the data are # and more
+code: str = "a = 1 # no comment"
+months: int = -6  # horizon, in months
+share: float = 0.5
+strict: bool = False
+"""
+EVERYTHING = [
+    ("md", "# Who **leaves**?\n\nManagers ask this. <script>alert(1)</script> ![x](https://example.com/x.png)"),
+    ("parameters", PARAMETERS),
+    ("code", "import sys, warnings\nimport pandas as pd\nfrom cslib.show import display as d"),
+    (
+        "code",
+        """d.data_check({"source": data, "as_of": "2025-06-30", "currency": "USD", "fingerprint": "3f9a",
+        "tables": [{"table": "customers", "rows": 4000, "first": None, "last": None, "set_aside": 0}],
+        "share_censored": 0.47, "notes": [], "warnings": ["11 odd rows"]})""",
+    ),
+    ("md", "## Answer"),
+    ("code", 'd.note(f"**{months} months** is <the> answer", kind="answer")\nd.cards(d.Card("Stay", 0.5))'),
+    ("md", "## Limits\n\n### Sub\n\n### Sub\n\n<b onclick='x()'>raw</b> [a](javascript:alert(1))"),
+    ("md", "## Limits"),
+    ("code", 'd.table(pd.DataFrame({"a": [1, 2]}), name="two", caption="<Two> rows")'),
+    ("how", "Read it **so**."),
+    ("code", 'print("plain", data)\nwarnings.warn("noise")\npd.DataFrame({"analyst": ["own"]})'),
+    ("code", "from IPython.display import HTML, Javascript, display\ndisplay(Javascript('alert(1)'))"),
+    ("code", "HTML('<i>kept</i><script>alert(2)</script><img src=https://example.com/y.png>')"),
+    ("code", "import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])"),
+    ("code", 'd.note("Read <b>on</b>.", kind="how_to_read")'),
+    ("code", ""),
+    ("code", "# only a comment"),
+]
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, reports.Run]:
+    """One report of everything, rendered twice, with a path as its data."""
+    base = tmp_path_factory.mktemp("reports")
+    notebook = write(base / "notebooks", "who_leaves", EVERYTHING)
+    given = {"data": str(base / "secret" / "customer_data"), "months": "9"}
+    runs = [reports.render(notebook, out=base / name, parameters=given) for name in ("first", "out")]
+    assert [r.error for r in runs] == ["", ""]
+    return base / "out", runs[1]
+
+
+@pytest.fixture(scope="module")
+def html(good: tuple[Path, reports.Run]) -> str:
+    return (good[0] / "who_leaves.html").read_text(encoding="utf-8")
+
+
+def test_a_run_says_what_came_of_it(good: tuple[Path, reports.Run]) -> None:
+    out, run = good
+    assert (run.slug, run.title, run.ok, run.as_of) == ("who_leaves", "Who leaves?", True, "2025-06-30")
+    assert run.answer == "**9 months** is <the> answer"
+    assert run.html == out / "who_leaves.html"
+    assert sorted(p.name for p in (out / "who_leaves").iterdir()) == ["run.json", "run.log", "two.csv"]
+    assert sorted(p.name for p in out.iterdir()) == ["who_leaves", "who_leaves.html"]
+
+
+def test_run_json_says_what_the_report_rests_on(good: tuple[Path, reports.Run]) -> None:
+    facts = json.loads((good[0] / "who_leaves" / "run.json").read_text(encoding="utf-8"))
+    assert facts["status"] == "ok"
+    assert facts["parameters"] == {
+        **{"data": "customer_data", "code": "a = 1 # no comment"},
+        **{"months": 9, "share": 0.5, "strict": False},
+    }
+    assert facts["tables"] == [{"name": "two", "rows": 2, "columns": ["a"]}]
+    assert facts["data_check"]["source"] == "customer_data"
+    assert facts["versions"]["papermill"]
+    assert re.fullmatch(r"[0-9a-f]{64}", facts["notebook_sha256"])
+
+
+def test_the_answer_and_its_cards_come_first_and_the_data_check_last(html: str) -> None:
+    main = html[html.index("<main") :]
+    order = ["is &lt;the&gt; answer", "cs-cards", "Managers ask", 'id="limits"', 'id="data-check"', "<footer"]
+    assert sorted(order, key=main.index) == order
+    assert "<h2" in main
+    assert ">Answer</h2>" not in main  # nothing is left under that heading
+
+
+def test_headings_have_ids_of_their_own(html: str) -> None:
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    assert {"limits", "limits-2", "sub", "sub-2"} <= set(ids)
+    links = set(re.findall(r'href="#([^"]+)"', html))
+    assert links <= set(ids)
+
+
+def test_a_page_carries_no_foreign_script_style_or_address(html: str) -> None:
+    assert html.count("<script") == 1
+    assert html.count("<style") == 1
+    assert "alert(" not in html
+    assert "onclick" not in html
+    assert not re.findall(r'(?:src|href)="(?!data:|#|index\.html|who_leaves/)[^"]*"', html)
+    assert len(html) < 100_000
+
+
+def test_an_analysts_own_outputs_are_kept(html: str) -> None:
+    assert "<td>own</td>" in html
+    assert "plain customer_data" in html
+    assert "<i>kept</i>" in html
+    assert "data:image/png;base64" in html
+    assert html.count("An interactive output is left out") == 2
+
+
+def test_how_to_read_can_be_folded(html: str) -> None:
+    assert re.search(r"<details[^>]*><summary>How to read this</summary><p>Read it <strong>so", html)
+
+
+def test_a_notebook_can_say_how_to_read_where_it_draws(html: str) -> None:
+    assert "<summary>How to read this</summary><p>Read &lt;b&gt;on&lt;/b&gt;.</p></details>" in html
+
+
+def test_the_subtitle_is_automatic_or_the_notebooks_own(tmp_path: Path, html: str) -> None:
+    assert '<p class="subtitle">4,000 customers · observed until 30 June 2025</p>' in html
+    told = [*EVERYTHING[:4], ("code", 'd.note("**12,400** <orders>", kind="subtitle")'), ("md", "## End\n\nx")]
+    run = reports.render(write(tmp_path / "n", "told", told), out=tmp_path / "out", parameters={})
+    own = (tmp_path / "out" / "told.html").read_text(encoding="utf-8")
+    assert '<p class="subtitle">Observed until 30 June 2025 · 12,400 &lt;orders&gt;</p>' in own
+    assert own.count("12,400") == 1
+    assert run.ok
+
+
+def test_noise_goes_to_the_log(good: tuple[Path, reports.Run], html: str) -> None:
+    assert "noise" not in html
+    assert "UserWarning: noise" in (good[0] / "who_leaves" / "run.log").read_text(encoding="utf-8")
+
+
+def test_no_file_names_a_folder_of_this_machine(good: tuple[Path, reports.Run]) -> None:
+    out = good[0]
+    reports.write_index(out)
+    for file in [p for p in out.rglob("*") if p.is_file()]:
+        text = file.read_text(encoding="utf-8")
+        assert "secret" not in text
+        for folder in (out.parent, Path.home(), Path.cwd()):
+            assert f"{folder}/" not in text, file
+
+
+def test_the_same_run_gives_the_same_page_but_for_one_line(good: tuple[Path, reports.Run]) -> None:
+    pages = [good[0].parent / name / "who_leaves.html" for name in ("first", "out")]
+    first, second = (p.read_text(encoding="utf-8").splitlines() for p in pages)
+    assert len(first) == len(second)
+    assert all("<dt>Run</dt>" in a for a, b in zip(first, second, strict=True) if a != b)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("1 / 0", "in the cell: 1 / 0 – ZeroDivisionError: division by zero"),
+        ("import sys; sys.exit(0)", "stopped itself"),
+        ("exit()", "stopped itself"),
+        ("import os; os.kill(os.getpid(), 9)", "process died"),
+        ("from cslib.errors import DataError; raise DataError('Mend <this>.')", "^Mend <this>.$"),
+        ("from pandas.errors import DataError; raise DataError('not ours')", "in the cell: .* – DataError: not ours"),
+        ("d.table(df, name='one', caption=''); d.table(df, name='one', caption='')", "'one' is used twice"),
+    ],
+)
+def test_a_run_that_did_not_end_well_is_no_report(tmp_path: Path, code: str, reason: str) -> None:
+    before = "import pandas as pd\nfrom cslib.show import display as d\ndf = pd.DataFrame({'a': [1]})"
+    notebook = write(tmp_path / "n", "bad", [("md", "# Bad"), ("code", before), ("code", code), ("code", "1")])
+    run = reports.render(notebook, out=tmp_path / "out", parameters={})
+    assert not run.ok
+    assert run.html is None
+    assert re.search(reason, run.error)
+    assert {p.name for p in (tmp_path / "out").iterdir()} <= {"bad.failed.json", "bad.failed.log"}
+
+
+def test_a_report_whose_data_are_missing_is_not_made(tmp_path: Path) -> None:
+    code = "from cslib.errors import MissingTableError; raise MissingTableError('Add <surveys>.csv')"
+    notebook = write(tmp_path / "n", "lacking", [("md", "# Lacking"), ("code", code)])
+    (run,) = reports.render_all([notebook], out=tmp_path / "out", parameters={})
+    assert (run.ok, run.lacks_data) == (False, True)
+    assert str(run) == "lacking: not made. Add <surveys>.csv"
+    index = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "Not made: Add &lt;surveys&gt;.csv" in index
+    assert "ailed" not in index.split("<main")[1]
+
+
+def test_data_that_were_there_and_are_gone_are_a_failure(tmp_path: Path) -> None:
+    fine = write(tmp_path / "n", "lacking", [("md", "# Lacking"), ("code", "1")])
+    assert reports.render(fine, out=tmp_path / "out", parameters={}).ok
+    code = "from cslib.errors import MissingTableError; raise MissingTableError('gone')"
+    again = write(tmp_path / "n", "lacking", [("md", "# Lacking"), ("code", code)])
+    run = reports.render(again, out=tmp_path / "out", parameters={})
+    assert (run.ok, run.lacks_data) == (False, False)
+
+
+@pytest.fixture
+def turning(tmp_path: Path) -> tuple[Notebook, Path]:
+    """A notebook that fails when asked to."""
+    cells = [
+        ("md", "# Turning"),
+        ("parameters", "fail: bool = False\nname: str = 'one'"),
+        ("code", "import pandas as pd\nfrom cslib.show import display as d\nd.note('**Fine**', kind='answer')"),
+        ("code", "d.table(pd.DataFrame({'a': [1]}), name=name, caption='T')\nif fail: raise ValueError('no')"),
+    ]
+    return write(tmp_path / "n", "turning", cells), tmp_path / "out"
+
+
+def test_a_failure_keeps_the_last_good_report(turning: tuple[Notebook, Path]) -> None:
+    notebook, out = turning
+    reports.render_all([notebook], out=out, parameters={})
+    old = {p: p.read_bytes() for p in out.rglob("*") if p.is_file() and p.name != "index.html"}
+    reports.render_all([notebook], out=out, parameters={"fail": True})
+    assert {p: p.read_bytes() for p in old} == old
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert "ValueError: no" in index
+    assert '<a href="turning.html">Last good report</a>' in index
+    reports.render_all([notebook], out=out, parameters={"name": "two"})
+    assert sorted(p.name for p in (out / "turning").iterdir()) == ["run.json", "two.csv"]
+    assert sorted(p.name for p in out.iterdir()) == ["index.html", "turning", "turning.html"]
+    assert "<strong>Fine</strong>" in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
+    bad = write(tmp_path / "n", "bad", [("md", "# Bad & <worse>"), ("code", "raise ValueError('<no>')")])
+    fine = write(tmp_path / "n", "fine", [("md", "# Fine"), ("code", "1")])
+    lines: list[str] = []
+    runs = reports.render_all([bad, fine], out=tmp_path / "out", parameters={}, say=lines.append)
+    assert [r.ok for r in runs] == [False, True]
+    assert [line.split(" in ")[0] for line in lines] == [
+        *("bad …", "bad: FAILED. The notebook stopped", "fine …", "fine: done")
+    ]
+    index = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "Bad &amp; &lt;worse&gt;" in index
+    assert "There is no earlier report" in index
+    assert "2 reports, 1 failed" in index
+    assert "1 report</p>" in reports.write_index(good_only(tmp_path / "out")).read_text(encoding="utf-8")
+
+
+def good_only(out: Path) -> Path:
+    for file in out.glob("*.failed.*"):
+        file.unlink()
+    return out
+
+
+@pytest.mark.parametrize("last", ["1", "raise KeyError('later')"])
+def test_the_cell_that_raised_is_blamed(tmp_path: Path, last: str) -> None:
+    cells = [("md", "# M"), ("raises", "1 / 0  # meant to"), ("code", "2"), ("code", last)]
+    run = reports.render(write(tmp_path / "n", "middle", cells), out=tmp_path / "out", parameters={})
+    assert "in the cell: 1 / 0  # meant to – ZeroDivisionError" in run.error
+
+
+def test_each_cell_is_counted_once_and_a_failed_report_to_its_end(tmp_path: Path) -> None:
+    bad = write(tmp_path / "n", "bad", [("parameters", "x: int = 1"), ("code", "1 / 0"), ("code", ""), ("code", "2")])
+    fine = write(tmp_path / "n", "fine", [("md", "# Fine"), ("code", "1"), ("code", "2")])
+    steps: list[int] = []
+    reports.render_all([bad, fine], out=tmp_path / "out", parameters={"x": 2}, progress=steps.append)
+    assert (bad.cells, fine.cells) == (3, 2)
+    assert steps == sorted(steps)
+    assert set(steps) >= {1, 3, 4, 5}
+    assert steps[-1] == 5
+
+
+def test_a_fault_of_the_engine_fails_one_report_and_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = (write(tmp_path / "n", name, [("md", f"# {name}"), ("code", "1")]) for name in ("one", "two"))
+    whole = page_of.page
+    faulty = lambda notebook, facts: whole(notebook, facts) if facts["slug"] == "two" else {}["<no>"]  # noqa: E731
+    monkeypatch.setattr(page_of, "page", faulty)
+    runs = reports.render_all([one, two], out=tmp_path / "out", parameters={})
+    assert [r.ok for r in runs] == [False, True]
+    assert "could not be made: KeyError: '<no>'" in runs[0].error
+    assert "Traceback" in (tmp_path / "out" / "one.failed.log").read_text(encoding="utf-8")
+    assert "&#39;&lt;no&gt;&#39;" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+def test_an_attached_picture_leaves_its_words(tmp_path: Path) -> None:
+    notebook = write(tmp_path / "n", "a", [("md", "# A\n\n![the <plan>](attachment:x.png)"), ("code", "1")])
+    run = reports.render(notebook, out=tmp_path / "out", parameters={})
+    assert run.error == ""
+    assert "the &lt;plan&gt;" in (tmp_path / "out" / "a.html").read_text(encoding="utf-8")
+
+
+def test_a_day_that_is_none_is_said(tmp_path: Path) -> None:
+    code = "from cslib.show import display\ndisplay.data_check({'as_of': '2025-13-01', 'tables': []})"
+    run = reports.render(write(tmp_path / "n", "d", [("code", code)]), out=tmp_path / "out", parameters={})
+    assert run.error == "as_of is '2025-13-01', which is no date. Write it as YYYY-MM-DD."
+
+
+@pytest.mark.parametrize("place", ["afile", "afile/below", "/proc/x"])
+def test_a_folder_that_cannot_be_is_refused_before_anything_runs(typed: Notebook, tmp_path: Path, place: str) -> None:
+    (tmp_path / "afile").write_text("mine")
+    for call in (
+        lambda out: reports.render_all([typed], out=out, parameters={}),
+        lambda out: reports.write_index(out),
+    ):
+        with pytest.raises(ParameterError, match=r"--out .* (is a file|cannot be written \(.*\))\. Name a folder\."):
+            call(tmp_path / place)
+    assert (tmp_path / "afile").read_text() == "mine"
+
+
+@pytest.mark.parametrize("there", ["x/mine.txt", "x/run.json", "x.html"])
+def test_what_no_report_has_written_is_never_replaced(tmp_path: Path, there: str) -> None:
+    mine = tmp_path / "out" / there
+    mine.parent.mkdir(parents=True)
+    mine.write_text('{"slug": "other"}')
+    before = sorted((tmp_path / "out").rglob("*"))
+    run = reports.render(write(tmp_path / "n", "x", [("code", "1")]), out=tmp_path / "out", parameters={})
+    assert "was not written by a report" in run.error
+    with pytest.raises(ReportError, match="was not written by a report"):
+        publish(made(tmp_path / "out", "x", 1), "x")
+    assert mine.read_text() == '{"slug": "other"}'
+    assert set(before) <= set((tmp_path / "out").rglob("*"))
+
+
+SECRET = "postgresql://joe:pa:ss/w%40rd@db.example/shop?sslpassword=hush&x=1"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (SECRET, "postgresql://db.example/shop"),
+        ("postgresql://joe@db.example/shop", "postgresql://db.example/shop"),
+        ("https://b.example/x.parquet?X-Amz-Signature=1f", "https://b.example/x.parquet"),
+        ("mysql://joe:p?x@db/shop", "mysql://…"),
+        ("duckdb:///srv/joe/x.db", "duckdb://x.db"),
+        ("../../../tmp/x/", "x"),
+        ("./a/../b", "b"),
+        ("~/data", "data"),
+        ("C:\\Users\\joe\\data", "data"),
+        ("plan=a/b", "plan=a/b"),
+        ("see https://joe:pw@h/x?t=1.", "see https://h/x."),
+        (12, 12),
+    ],
+)
+def test_what_of_a_value_is_published(value: object, shown: object) -> None:
+    assert public(value) == shown
+
+
+@pytest.mark.parametrize("fail", [False, True])
+def test_no_secret_is_published(tmp_path: Path, fail: bool) -> None:
+    cells = [
+        ("md", "# S\n\nFrom [here](https://joe:hidden@e.example/p?token=hidden)"),
+        ("parameters", "data: str = ''\nfail: bool = False\nother: str = ''"),
+        ("code", "import pandas as pd\nfrom cslib.show import display as d\nprint(data, other)"),
+        (
+            "code",
+            "d.data_check({'source': data, 'as_of': None, 'tables': [], 'warnings': [f'no {data}'], 'notes': []})",
+        ),
+        (
+            "code",
+            "d.note(f'<{data}> \"{other}\"', kind='answer')\nif fail: raise ValueError(f'cannot open {data!r}, {other}')",
+        ),
+    ]
+    notebook, out = write(tmp_path / "n", "s", cells), tmp_path / "out"
+    secret = SECRET.replace("w%40rd", 'w"<&>rd')
+    given = {"data": secret, "fail": fail, "other": "../../../hushed/x"}
+    run = reports.render_all([notebook], out=out, parameters=given)[0]
+    assert run.ok is not fail
+    for file in [p for p in out.rglob("*") if p.is_file()]:
+        text = file.read_text(encoding="utf-8")
+        for word in ("joe", "pa:ss", "hush", "hidden", "x=1", "../"):
+            assert word not in text, (file, word)
+    assert "db.example/shop" in (run.error if fail else run.answer)
+
+
+def test_pictures_are_pictures_and_links_lead_out(tmp_path: Path) -> None:
+    png = base64.encodebytes(b"\x89PNG" * 30).decode()
+    bad = 'x\\" onerror=\\"alert(1)'
+    links = [
+        *("https://e.example/a", "mailto:a@e.example", "#top", "other.html"),
+        *("javascript:alert(1)", "JAVA&#10;SCRIPT:alert(1)", "data:text/html,x", "file:///etc/passwd", "vbscript:x"),
+    ]
+    anchors = "".join(f'<a href="{link}">x</a>' for link in links)
+    cells = [
+        ("code", "from IPython.display import display, HTML"),
+        ("code", f'display({{"image/png": """{png}""", "text/plain": "good"}}, raw=True)'),
+        ("code", f'display({{"image/png": "{bad}", "text/plain": "bad picture"}}, raw=True)'),
+        ("code", f"HTML({anchors!r})"),
+    ]
+    run = reports.render(write(tmp_path / "n", "f", cells), out=tmp_path / "out", parameters={})
+    assert run.error == ""
+    html = (tmp_path / "out" / "f.html").read_text(encoding="utf-8")
+    assert f'src="data:image/png;base64,{"".join(png.split())}"' in html
+    assert "bad picture" in html
+    assert "onerror" not in html
+    assert re.findall(r'<a href="([^"]*)">x</a>', html) == links[:4]
+
+
+def made(out: Path, slug: str, version: int, *, filler: str = "x" * 300_000) -> Path:
+    """Make a finished run folder, as the engine leaves one for publication."""
+    folder = out / f".run-{slug}-v{version}"
+    (folder / slug).mkdir(parents=True)
+    (folder / slug / "run.json").write_text(json.dumps({"slug": slug}))
+    (folder / slug / "t.csv").write_text(f"{version}\n{filler}end")
+    (folder / f"{slug}.html").write_text(f"{version}\n{filler}</html>")
+    return folder
+
+
+def versions(out: Path, slug: str = "r") -> tuple[str, str]:
+    """Give the versions of the page and of its table."""
+    return tuple((out / name).read_text().split("\n")[0] for name in (f"{slug}.html", f"{slug}/t.csv"))  # type: ignore[return-value]
+
+
+def test_a_reader_sees_whole_files_that_belong_together(tmp_path: Path) -> None:
+    """Publish over and over while somebody reads the page and then its table."""
+    seen, stop = [], threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            page = (tmp_path / "r.html").read_text()
+            try:
+                table = (tmp_path / "r" / "t.csv").read_text()
+            except FileNotFoundError:  # between two moves
+                table = "missing\nend"
+            again = (tmp_path / "r.html").read_text()
+            seen.append((page, table, again))
+
+    publish(made(tmp_path, "r", 0), "r")
+    reader = threading.Thread(target=read)
+    reader.start()
+    for i in range(1, 41):
+        publish(made(tmp_path, "r", i), "r")
+    stop.set()
+    reader.join()
+    assert len(seen) > 5
+    for page, table, again in seen:
+        assert page.endswith("</html>")
+        assert table.endswith("end")
+        first, middle, last = (text.split("\n")[0] for text in (page, table, again))
+        # never older than the page, and at most the one that is being put in place
+        assert middle == "missing" or int(first) <= int(middle) <= int(last) + 1
+    assert versions(tmp_path) == ("40", "40")
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
+@pytest.mark.parametrize("name", ["r", "r.html"])
+def test_a_publication_that_fails_leaves_the_old_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, first: bool
+) -> None:
+    if not first:
+        publish(made(tmp_path, "r", 1), "r")
+    folder, move = made(tmp_path, "r", 2), os.replace
+
+    def faulty(source: Path, target: Path) -> None:
+        if target == tmp_path / name and source == folder / name:
+            raise OSError(28, "No space left on device")
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", faulty)
+    with pytest.raises(OSError, match="No space left"):
+        publish(folder, "r")
+    assert first or versions(tmp_path) == ("1", "1")
+    assert (tmp_path / "r").exists() is not first
+    monkeypatch.undo()
+    publish(folder, "r")
+    assert versions(tmp_path) == ("2", "2")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from cslib.report import publish
+from cslib.errors import ReportError
+moves, move = [], os.replace
+def killed(source, target):
+    if len(moves) == int(sys.argv[2]): os._exit(9)
+    moves.append(1); move(source, target)
+os.replace = killed
+with publish.run_folder(Path(sys.argv[1]), "r") as folder:
+    (folder / "r" / "run.json").write_text('{"slug": "r"}')
+    (folder / "r" / "t.csv").write_text("2\\nend")
+    (folder / "r.html").write_text("2\\n</html>")
+    publish.publish(folder, "r")
+"""
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_what_a_killed_run_left_is_mended_at_the_next_start(tmp_path: Path, moves: int, first: bool) -> None:
+    if not first:
+        publish(made(tmp_path, "r", 1), "r")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(moves)], check=False)
+    assert done.returncode == 9
+    with publication.run_folder(tmp_path, "other") as live:
+        assert sorted(p.name for p in tmp_path.iterdir()) == sorted([live.name, *([] if first else ["r", "r.html"])])
+        assert first or versions(tmp_path) == ("1", "1")
+        with publication.run_folder(tmp_path, "r"):
+            assert live.exists()  # a run under way is left alone
+    assert [p for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_two_runs_of_one_report_both_end_well(turning: tuple[Notebook, Path]) -> None:
+    notebook, out = turning
+    names, runs = ("one", "two"), []
+
+    def render(name: str) -> None:
+        runs.append(reports.render(notebook, out=out, parameters={"name": name}))
+
+    publishers = [threading.Thread(target=publish_many, args=(out, start)) for start in (0, 100)]
+    out.mkdir()
+    for thread in publishers:
+        thread.start()
+    for name in names:
+        render(name)
+    for thread in publishers:
+        thread.join()
+    assert [r.error for r in runs] == ["", ""]
+    assert len(set(versions(out))) == 1
+    assert sorted(p.name for p in out.iterdir()) == ["r", "r.html", "turning", "turning.html"]
+
+
+def publish_many(out: Path, start: int) -> None:
+    for i in range(start, start + 20):
+        with publication.run_folder(out, "r") as folder:
+            filled = {"r/run.json": '{"slug": "r"}', "r/t.csv": f"{i}\nend", "r.html": f"{i}\n</html>"}
+            for name, text in filled.items():
+                (folder / name).write_text(text)
+            publish(folder, "r")
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> Notebook:
+    return write(tmp_path / "n", "typed", [("parameters", PARAMETERS)])
+
+
+def test_parameters_are_read_as_declared(typed: Notebook) -> None:
+    assert [(p.name, p.type, p.default, p.help) for p in typed.parameters] == [
+        ("data", str, "data", "where the data are # and more"),
+        ("code", str, "a = 1 # no comment", ""),
+        ("months", int, -6, "horizon, in months"),
+        ("share", float, 0.5, ""),
+        ("strict", bool, False, ""),
+    ]
+    assert typed.title == "Typed"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [
+        *[("data", "00123", "00123"), ("data", "no", "no"), ("data", "12:30:00", "12:30:00")],
+        *[("months", "012", 12), ("months", " -3 ", -3), ("months", 4, 4)],
+        *[("share", "1e-3", 0.001), ("share", 1, 1.0), ("share", "2", 2.0)],
+        *[("strict", "YES", True), ("strict", "false", False), ("strict", True, True)],
+    ],
+)
+def test_values_become_the_declared_type(typed: Notebook, name: str, given: Any, value: Any) -> None:
+    got = reports.parse_parameters(typed, {name: given})[name]
+    assert (got, type(got)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        *[("data", 123), ("months", "3.0"), ("months", 3.0), ("months", True), ("months", ""), ("months", "1_0")],
+        *[("share", "nan"), ("share", "inf"), ("share", "x"), ("share", ""), ("share", True)],
+        *[("strict", "1"), ("strict", 0), ("strict", "")],
+    ],
+)
+def test_values_of_another_type_are_refused(typed: Notebook, name: str, given: Any) -> None:
+    with pytest.raises(ParameterError, match=rf"{name}: .* is not "):
+        reports.parse_parameters(typed, {name: given})
+
+
+def test_all_wrong_parameters_are_named_at_once(typed: Notebook) -> None:
+    with pytest.raises(ParameterError) as caught:
+        reports.parse_parameters(typed, {"month": 1, "share": "x", "strict": "maybe"})
+    assert "Did you mean 'months'" in str(caught.value)
+    assert "share: 'x' is not a number" in str(caught.value)
+    assert "strict: 'maybe' is not true or false" in str(caught.value)
+
+
+def test_wrong_parameters_are_refused_before_anything_runs(typed: Notebook, tmp_path: Path) -> None:
+    other = write(tmp_path / "n", "other", [("parameters", "only_here: int = 1")])
+    for given in ({"nothing": "1"}, {"only_here": "x"}):
+        with pytest.raises(ParameterError, match=r"nothing|only_here"):
+            reports.render_all([typed, other], out=tmp_path / "out", parameters=given)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "source", ["x = 1", "x: int", "x: int = 'a'", "x: list = []", "x: str = f()", "import os", "%magic", "x: int = '"]
+)
+def test_a_parameters_cell_holds_parameters_only(tmp_path: Path, source: str) -> None:
+    with pytest.raises(ReportError, match=r"parameters cell of bad\.ipynb"):
+        write(tmp_path, "bad", [("parameters", source)])
+
+
+def test_a_file_that_is_no_notebook_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.ipynb").write_text("not json")
+    with pytest.raises(ReportError, match=r"x\.ipynb cannot be read"):
+        reports.find_notebooks(tmp_path)
+
+
+@pytest.mark.parametrize("slug", ["", "-x", "../x", "a/b", "index", "Index", "a.b", "a b"])
+def test_slugs_stay_inside_the_folder(typed: Notebook, tmp_path: Path, slug: str) -> None:
+    with pytest.raises(ParameterError, match="cannot name a report"):
+        reports.render(typed, out=tmp_path / "out", parameters={}, slug=slug)
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_are_taken_out_of_a_text_and_nothing_else() -> None:
+    text = 'a /srv/joe/data/x.csv, "file:///srv/joe/y", https://e.org/srv/joe/z, b/srv/joe/c, </srv/joe>'
+    clean = 'a data/x.csv, "y", https://e.org/srv/joe/z, b/srv/joe/c, </srv/joe>'
+    assert without_folders(text, ["/srv/joe"]) == clean
+
+
+def test_a_notebook_whose_name_cannot_name_a_report_is_refused_at_once(typed: Notebook, tmp_path: Path) -> None:
+    odd = write(tmp_path / "n", "my notes", [("code", "1")])
+    with pytest.raises(ParameterError, match="'my notes' cannot name a report"):
+        reports.render_all([typed, odd], out=tmp_path / "out", parameters={})
+    assert not (tmp_path / "out").exists()
+
+
+GOOD = {"slug": "x", "title": "T", "ended": "2025-07-01T06:00:12Z", "data_check": {"warnings": []}}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        *("{", "", "[]", "3", "null", '"x"', "{}", "[" * 100_000),
+        *(json.dumps({k: v for k, v in GOOD.items() if k != gone}) for gone in ("slug", "title", "ended")),
+        *(json.dumps(GOOD | odd) for odd in ({"slug": "../y"}, {"slug": 3}, {"ended": "soon"}, {"ended": 3})),
+        *(json.dumps(GOOD | odd) for odd in ({"data_check": []}, {"data_check": {"warnings": 3}})),
+    ],
+    ids=lambda text: text[:60],
+)
+def test_a_broken_or_foreign_record_does_not_break_the_index(tmp_path: Path, record: str) -> None:
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        (tmp_path / f"{name}.html").write_text("")
+    (tmp_path / "x" / "run.json").write_text(record)
+    (tmp_path / "x.failed.json").write_text(record)
+    (tmp_path / "y" / "run.json").write_text(json.dumps(GOOD | {"slug": "y", "title": "Good"}))
+    index = reports.write_index(tmp_path).read_text(encoding="utf-8")
+    assert "1 report</p>" in index
+    assert '<a href="y.html">Good</a>' in index

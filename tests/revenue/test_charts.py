@@ -1,0 +1,94 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cslib.errors import ParameterError
+from cslib.revenue.charts import layer_cake, movement_bars, waterfall_chart
+from cslib.show.charts import PALETTE
+
+KINDS = ["new", "reactivation", "expansion", "contraction", "churn"]
+
+
+def steps(opening, *moves):
+    ends = np.cumsum([opening, *moves])
+    names, amounts = ["opening", *KINDS, "closing"], [opening, *moves, ends[-1]]
+    return pd.DataFrame(
+        {"step": names, "amount": amounts, "start": [0, *ends[:-1], 0], "end": [*ends, ends[-1]]}
+    ).astype({"amount": float})
+
+
+def texts(axes):
+    return [t.get_text() for t in axes.texts]
+
+
+def drawn(axes):
+    axes.figure.savefig(io.BytesIO())
+    return axes
+
+
+def test_every_step_has_its_amount_and_bars_meet():
+    axes = drawn(waterfall_chart(steps(100.0, 30.0, 0.0, 10.0, -5.0, -20.0), currency="USD"))
+    assert texts(axes) == ["100", "+30", "0", "+10", "−5", "−20", "115"]
+    bars = [(p.get_y(), p.get_y() + p.get_height()) for p in axes.patches]
+    assert bars[1] == (100, 130)
+    assert bars[-2] == (135, 115)
+
+
+def test_small_movements_are_seen_and_the_cut_axis_is_said():
+    axes = drawn(waterfall_chart(steps(800_000.0, 20_000.0, 0.0, 0.0, 0.0, -10_000.0)))
+    assert axes.get_ylim()[0] > 700_000
+    assert axes.get_title(loc="left").startswith("the axis starts at ")
+    assert axes.patches[0].get_y() == axes.get_ylim()[0]
+
+
+def test_everything_lost_and_nothing_there():
+    assert texts(drawn(waterfall_chart(steps(10.0, 0.0, 0.0, 0.0, 0.0, -10.0))))[-1] == "0"
+    with pytest.raises(ParameterError, match="has no rows"):
+        waterfall_chart(steps(1.0, 0, 0, 0, 0, 0).iloc[:0])
+
+
+def months(n):
+    table = pd.DataFrame({"month": pd.date_range("2024-01-01", periods=n, freq="MS")})
+    return table.assign(new=10.0, expansion=5.0, reactivation=1.0, contraction=-2.0, churn=-4.0)
+
+
+def test_bars_stand_above_and_below_the_line_with_their_sum():
+    axes = drawn(movement_bars(months(6), currency="USD"))
+    assert max(p.get_y() + p.get_height() for p in axes.patches) == 16
+    assert min(p.get_y() + p.get_height() for p in axes.patches) == -6
+    assert axes.lines[0].get_ydata().tolist() == [10.0] * 6
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == [
+        "net",
+        "new",
+        "expansion",
+        "reactivation",
+        "churn",
+        "contraction",
+    ]
+
+
+def test_only_the_last_months_are_drawn():
+    assert len(movement_bars(months(50), most=36).lines[0].get_xdata()) == 36
+
+
+def test_layers_are_named_and_too_many_are_put_together():
+    day = pd.date_range("2024-01-01", periods=3, freq="MS")
+    table = pd.DataFrame(
+        {"cohort": np.repeat([str(y) for y in range(2010, 2022)], 3), "month": np.tile(day, 12), "mrr": 10.0}
+    )
+    axes = drawn(layer_cake(table, currency="USD"))
+    assert len(axes.collections) == len(PALETTE)
+    assert texts(axes)[0] == "until 2014"
+    one = drawn(layer_cake(table[table["cohort"] == "2021"].head(1)))
+    assert texts(one) == ["2021"]
+
+
+def test_where_nothing_is_paid_there_is_still_an_axis():
+    """Ticks are counted: an axis without a span once had billions."""
+    day = pd.date_range("2024-01-01", periods=3, freq="MS")
+    nothing = pd.DataFrame({"cohort": "2024", "month": day, "mrr": 0.0})
+    still = months(3).assign(new=0.0, expansion=0.0, reactivation=0.0, contraction=0.0, churn=0.0)
+    for axes in (layer_cake(nothing), movement_bars(still), waterfall_chart(steps(0.0, 0.0, 0.0, 0.0, 0.0, 0.0))):
+        assert len(drawn(axes).get_yticks()) < 20

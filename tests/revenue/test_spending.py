@@ -1,0 +1,98 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from cslib import load
+from cslib.errors import MissingTableError
+from cslib.revenue.movements import movements
+from cslib.revenue.spending import conversions, has_kinds, no_conversions, no_costs, retention_cost
+from cslib.stats.intervals import wilson
+
+
+def orders(*rows):
+    return pd.DataFrame(rows, columns=["customer_id", "ordered_on", "amount", "kind"])
+
+
+ORDERS = orders(
+    ("a", "2025-01-05", 100, "new"), ("a", "2025-01-20", 20, "upsell"), ("b", "2025-03-02", 50, "new"),
+    ("b", "2025-03-09", -5, "cross_sell"), ("c", "2025-03-09", 9, None),
+)  # fmt: skip
+
+
+def test_conversions_by_hand():
+    found = conversions(load({"orders": ORDERS}, as_of="2025-03-31")).set_index(["month", "kind"])
+    january, march = (pd.Timestamp(f"2025-0{m}-01") for m in (1, 3))
+    assert found.loc[(january, "upsell"), ["n", "amount", "n_all", "rate"]].tolist() == [1, 20, 2, 0.5]
+    assert found.loc[(march, "cross_sell"), ["n", "amount", "n_all", "rate"]].tolist() == [0, -5, 1, 0]  # a refund
+    interval = wilson(0, 1)
+    assert found.loc[(march, "cross_sell"), "ci_upper"] == pytest.approx(float(interval.upper))
+    assert found.loc[pd.Timestamp("2025-02-01"), "rate"].isna().all()
+    assert len(found) == 12
+
+
+def test_conversions_over_several_months_and_without_the_last_unfinished():
+    found = conversions(load({"orders": ORDERS}, as_of="2025-03-30"), months=12)
+    last = found[found["month"] == found["month"].max()].set_index("kind")
+    assert last.index.size == 4
+    assert found["month"].max() == pd.Timestamp("2025-02-01")
+    assert last.loc["new", ["n", "n_all"]].tolist() == [1, 2]
+
+
+def test_orders_without_kinds_cannot_tell():
+    data = load({"orders": ORDERS.drop(columns="kind")}, as_of="2025-03-31")
+    assert not has_kinds(data)
+    with pytest.raises(MissingTableError, match="no column kind"):
+        conversions(data)
+    assert list(conversions(load({"orders": ORDERS[-1:]}, as_of="2025-03-31"))) == list(no_conversions())
+
+
+SUBSCRIPTIONS = pd.DataFrame(
+    [
+        ("a", "2025-01-05", None, 100), ("b", "2025-01-05", "2025-03-05", 50), ("c", "2025-02-05", None, 30),
+    ],
+    columns=["customer_id", "started_on", "ended_on", "mrr"],
+)  # fmt: skip
+
+
+def spent(*rows):
+    return pd.DataFrame(rows, columns=["month", "kind", "amount"])
+
+
+def with_costs(costs, **options):
+    data = load({"subscriptions": SUBSCRIPTIONS, "costs": costs}, as_of="2025-03-31")
+    return retention_cost(data, movements(data), **options).set_index("month")
+
+
+def test_costs_by_hand():
+    """March: of a, b and c at the opening b leaves; 2 are kept with MRR 130. February: c is new for 60."""
+    found = with_costs(
+        spent(("2025-02-01", "retention", 20), ("2025-03-15", "retention", 30), ("2025-03-20", "retention", 10),
+              ("2025-02-03", "acquisition", 60), ("2025-03-03", "acquisition", 60)),
+        gross_margin=0.5,
+    )  # fmt: skip
+    march = found.loc["2025-03-01"]
+    assert march[["retention_cost", "n_retained", "crc", "margin"]].tolist() == [40, 2, 20, 65]
+    assert march.share_of_margin == pytest.approx(40 / 65)
+    assert np.isnan(march.cac)  # nobody new
+    assert found.loc["2025-02-01", ["crc", "cac"]].tolist() == [10, 60]
+
+
+def test_a_month_without_costs_is_unknown():
+    found = with_costs(spent(("2025-01-01", "retention", 20), ("2025-03-15", "retention", 30)))
+    assert np.isnan(found.loc["2025-02-01", "crc"])
+    over_two = with_costs(spent(("2025-01-01", "retention", 20), ("2025-03-15", "retention", 30)), months=2)
+    assert over_two["crc"].isna().all()
+    assert over_two["months_with_costs"].tolist() == [0, 0, 0]
+
+
+def test_several_months_are_added_up():
+    found = with_costs(spent(*((f"2025-0{m}-01", "retention", 10 * m) for m in (1, 2, 3))), months=2)
+    row = found.loc["2025-03-01"]
+    assert row[["retention_cost", "n_retained", "crc"]].tolist() == [50, 4, 12.5]
+
+
+def test_no_costs_at_all():
+    data = load({"subscriptions": SUBSCRIPTIONS}, as_of="2025-03-31")
+    with pytest.raises(MissingTableError, match="Add costs.csv"):
+        retention_cost(data, movements(data))
+    assert no_costs().empty

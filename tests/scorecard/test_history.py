@@ -1,0 +1,238 @@
+import pandas as pd
+import pytest
+
+from cslib import load
+from cslib.churn.rates import churn_rates
+from cslib.data.dataset import rewind
+from cslib.errors import DataError, MissingTableError, ParameterError
+from cslib.revenue.movements import movements, trailing
+from cslib.revenue.spending import retention_cost
+from cslib.scorecard.catalogue import CATALOGUE
+from cslib.scorecard.history import HISTORY, Setting, measure_all
+from cslib.scorecard.scorecard import by_segment, scorecard
+from cslib.scorecard.words import kpi_cards
+from cslib.value.ltv import Terms, ltv, payback
+
+TERMS = Setting(gross_margin=0.8, annual_discount_rate=0.08, value_feature="reports")
+
+
+@pytest.fixture(scope="module")
+def sample(root):
+    return load(root / "data")
+
+
+@pytest.fixture(scope="module")
+def found(sample):
+    return measure_all(sample, setting=TERMS)
+
+
+def last(found, kpi, segment="All"):
+    own = found.history[(found.history["kpi"] == kpi) & (found.history["segment"] == segment)]
+    return own.iloc[-1]
+
+
+def test_the_sample_measures_every_kpi(found):
+    assert list(found.history) == HISTORY
+    assert not found.reasons
+    table = scorecard(found)
+    assert table["value"].notna().all()
+    assert table["n"].notna().all()
+    bounded = table.dropna(subset="ci_lower")
+    assert ((bounded["ci_lower"] <= bounded["value"]) & (bounded["value"] <= bounded["ci_upper"])).all()
+    assert set(table["kpi"]) - set(bounded["kpi"]) == {"mrr", "cac", "crc", "crc_share_of_margin"}
+
+
+def test_values_are_those_of_the_analyses(sample, found):
+    moved = movements(sample).iloc[-1]
+    assert last(found, "mrr")[["value", "n"]].tolist() == [moved.closing, moved.n_closing]
+    assert last(found, "arpa")["ci_lower"] == moved.arpa_ci_lower
+    assert last(found, "revenue_churn_rate")["value"] == pytest.approx(1 - moved.grr)
+    assert last(found, "revenue_churn_rate")["ci_lower"] == pytest.approx(1 - moved.grr_ci_upper)
+    kept = trailing(sample).iloc[-1]
+    assert last(found, "nrr")[["value", "ci_lower", "n"]].tolist() == pytest.approx(
+        [kept.nrr, kept.nrr_ci_lower, kept.n_opening]
+    )
+    rates = churn_rates(sample).query("method == 'start_of_period'").iloc[-1]
+    assert last(found, "customer_churn_rate")["value"] == rates.churn_rate
+    assert last(found, "customer_retention_rate")["ci_upper"] == pytest.approx(1 - rates.ci_lower)
+    year = retention_cost(sample, movements(sample), gross_margin=0.8, months=12).iloc[-1]
+    found_costs = [last(found, k)["value"] for k in ("crc", "crc_share_of_margin", "cac")]
+    assert found_costs == pytest.approx([year.crc, year.share_of_margin, year.cac])
+
+
+def test_customer_value_is_that_of_the_report_now_and_then(sample, found, value_of):
+    for months, day in ((0, None), (12, "2024-06-30")):
+        data = rewind(sample, pd.Timestamp(day).date()) if day else sample
+        paths, terms = value_of(data)
+        forms = ltv(paths, terms, horizons=[36]).set_index("method")
+        own = found.history[found.history["kpi"] == "ltv"].set_index("until")["value"]
+        until = pd.Timestamp("2025-06-30") - pd.DateOffset(months=months)
+        assert own[until] == pytest.approx(forms.loc["Survival", "ltv"])
+    assert last(found, "payback_months")["value"] == payback(*value_of(sample), horizon_months=36).payback_months[0]
+
+
+@pytest.fixture(scope="module")
+def value_of():
+    from cslib.data import lifetimes
+    from cslib.stats import models as lifetime_models
+    from cslib.value import paths as value_paths
+    from cslib.value import prices as value_counts
+
+    def computed(data):
+        counts, values = lifetimes.lifetimes(data), value_counts.value_counts(data)
+        models = lifetime_models.fit_models(counts, unit_months=lifetimes.unit_months(data))
+        paths = value_paths.value_paths(counts, values, models, horizon_months=36)
+        return paths, Terms(costs=value_counts.unit_costs(data), gross_margin=0.8, annual_discount_rate=0.08)
+
+    return computed
+
+
+def test_surveys_are_counted_in_quarters_that_end_with_the_last_complete_month(root):
+    data = load(root / "data", as_of="2025-06-10")
+    found = measure_all(data)
+    assert last(found, "nps")["until"] == pd.Timestamp("2025-05-31")
+    rows = data.table("surveys").execute().query("survey == 'nps' and '2025-03-01' <= asked_on <= '2025-05-31'")
+    each = rows.sort_values(["asked_on"]).dropna(subset="score").drop_duplicates("customer_id", keep="last")
+    score = 100 * ((each["score"] >= 9).mean() - (each["score"] <= 6).mean())
+    assert last(found, "nps")["value"] == pytest.approx(score)
+    assert last(found, "response_rate")["n"] == rows["customer_id"].nunique()
+
+
+def test_segments_stand_beside_the_whole(sample):
+    found = measure_all(sample, setting=Setting(segment_by="plan"))
+    parts = by_segment(found)
+    mrr = parts[parts["kpi"] == "mrr"].set_index("segment")["value"]
+    assert mrr.sum() == pytest.approx(last(found, "mrr")["value"])
+    assert set(parts["kpi"]) == set(CATALOGUE) - {
+        "upsell_rate",
+        "cross_sell_rate",
+        "cac",
+        "crc",
+        "crc_share_of_margin",
+        "response_rate",
+    }
+
+
+def test_costs_are_those_of_everybody(root, sample, found):
+    some = load(root / "data", where="plan=Team")
+    part = measure_all(some, sample, setting=TERMS)
+    assert last(part, "crc")["value"] == last(found, "crc")["value"]
+    assert last(part, "mrr")["value"] < last(found, "mrr")["value"]
+
+
+PEOPLE = pd.DataFrame(
+    {
+        "customer_id": [f"c{i}" for i in range(60)],
+        "started_on": "2024-01-05",
+        "churned_on": ["2024-09-20"] * 20 + [None] * 40,
+    }
+)
+PAID = PEOPLE.rename(columns={"churned_on": "ended_on"}).assign(mrr=10.0)
+ORDERS = pd.DataFrame(
+    {"customer_id": ["a", "b"], "ordered_on": ["2025-01-05", "2025-02-07"], "amount": 5.0, "kind": ["new", "upsell"]}
+)
+SURVEYS = pd.DataFrame({"customer_id": ["a", "b"], "asked_on": "2025-01-05", "survey": "nps", "score": [9, 3]})
+USAGE = pd.DataFrame({"customer_id": ["c1", "c40"], "occurred_at": ["2024-02-01", "2024-12-31"]})
+TENURES = pd.DataFrame({"customer_id": ["a", "b"], "tenure_months": [3, 9], "churned": [True, False]})
+STAYED = {"customer_churn_rate", "customer_retention_rate"}
+VALUED = {"ltv", "ltv_formula_a", "ltv_formula_b", "ltv_formula_c", "ltv_to_cac", "payback_months"}
+
+
+@pytest.mark.parametrize(
+    ("tables", "as_of", "there", "reasons"),
+    [
+        ({"orders": ORDERS}, "2025-03-31", {"upsell_rate", "cross_sell_rate"}, {"mrr": "needs subscriptions", "nps": "needs surveys"}),
+        ({"surveys": SURVEYS}, "2025-03-31", {"nps"}, {"csat": "nobody answered", "upsell_rate": "needs orders with a kind", "response_rate": "only answers"}),
+        ({"customers": PEOPLE}, "2024-12-31", STAYED, {"ltv": "needs customers, and their price", "active_share": "needs usage"}),
+        ({"customers": TENURES.assign(mrr=5.0)}, "", VALUED, {"customer_churn_rate": "no churn by month"}),
+        ({"customers": PEOPLE, "usage": USAGE}, "2024-12-31", STAYED | {"usage_frequency", "active_share", "time_to_value"}, {"feature_adoption": "needs usage with a feature"}),
+        ({"orders": ORDERS.drop(columns="kind"), "surveys": SURVEYS}, "2025-03-31", {"nps"}, {"upsell_rate": "needs orders with a kind"}),
+        ({"subscriptions": PAID}, "2024-02-29", STAYED | {"mrr", "arpa", "quick_ratio", "revenue_churn_rate", "revenue_retention_rate"} | VALUED, {"nrr": "nobody was a customer 12 months before"}),
+    ],
+    ids=["orders", "surveys", "customers", "tenures", "usage", "orders without kind", "two months"],
+)  # fmt: skip
+def test_what_is_missing_is_named(tables, as_of, there, reasons):
+    found = measure_all(load(tables, as_of=as_of))
+    assert set(found.history["kpi"]) == there
+    assert set(found.reasons) == set(CATALOGUE) - there
+    for kpi, words in reasons.items():
+        assert words in found.reasons[kpi]
+    table = scorecard(found).set_index("kpi")
+    assert table.loc[list(found.reasons), "status"].str.startswith("not measured: ").all()
+
+
+def test_nothing_to_measure_is_an_error():
+    with pytest.raises(MissingTableError, match=r"No KPI can be measured.*Add subscriptions"):
+        measure_all(
+            load({"touchpoints": pd.DataFrame({"customer_id": ["a"], "occurred_on": "2025-01-05", "kind": "call"})})
+        )
+
+
+def test_an_unknown_target_stops(tmp_path):
+    PAID.to_csv(tmp_path / "subscriptions.csv", index=False)
+    (tmp_path / "cslib.toml").write_text("[targets]\nquick_ration = 4\n")
+    with pytest.raises(DataError, match="Did you mean 'quick_ratio'"):
+        measure_all(load(tmp_path))
+
+
+def test_a_wrong_segment_or_feature_stops(sample):
+    with pytest.raises(ParameterError, match="Did you mean 'plan'"):
+        measure_all(sample, setting=Setting(segment_by="plam"))
+    with pytest.raises(ParameterError, match="Did you mean 'reports'"):
+        measure_all(sample, setting=Setting(value_feature="report"))
+
+
+def test_without_costs_acquisition_cost_of_customers_is_taken():
+    data = load({"customers": PEOPLE.assign(acquisition_cost=50.0), "subscriptions": PAID}, as_of="2024-12-31")
+    found = measure_all(data)
+    assert last(found, "cac")["value"] == 50
+    assert last(found, "cac")[["ci_lower", "ci_upper"]].isna().all()
+    assert scorecard(found).set_index("kpi").loc["cac", "period"] == "as of 31 December 2024"
+    assert "crc" in found.reasons
+
+
+def test_a_month_without_costs_leaves_the_year_unknown():
+    costs = pd.DataFrame(
+        {"month": pd.date_range("2024-01-01", periods=12, freq="MS").delete(6), "kind": "retention", "amount": 30.0}
+    )
+    found = measure_all(load({"subscriptions": PAID, "costs": costs}, as_of="2024-12-31"))
+    table = scorecard(found).set_index("kpi")
+    assert (
+        table.loc["crc", "status"]
+        == "not measured: costs are missing for a month of the period, or there is nobody to spread them over"
+    )
+
+
+def test_less_than_a_year_is_not_called_one():
+    costs = pd.DataFrame(
+        {"month": pd.date_range("2024-01-01", periods=3, freq="MS"), "kind": "retention", "amount": 30.0}
+    )
+    orders = ORDERS.assign(ordered_on=["2024-01-05", "2024-02-07"])
+    found = measure_all(load({"subscriptions": PAID, "costs": costs, "orders": orders}, as_of="2024-03-31"))
+    table = scorecard(found).set_index("kpi")
+    assert table.loc[["crc", "upsell_rate"], "period"].tolist() == ["3 months to March 2024"] * 2
+    assert table.loc["upsell_rate", ["value", "n"]].tolist() == [0.5, 2]
+    assert table.loc["crc", "value"] == 90 / (2 * 60)
+
+
+def test_a_cost_that_is_never_earned_back_is_said():
+    data = load({"customers": PEOPLE.assign(acquisition_cost=1e6), "subscriptions": PAID}, as_of="2024-12-31")
+    found = measure_all(data)
+    assert last(found, "payback_months")["value"] == float("inf")
+    (card,) = [c for c in kpi_cards(scorecard(found), found.history, "value") if c.label == "Payback"]
+    assert "not reached within the time looked ahead" in card.detail
+
+
+def test_the_last_quarter_without_answers_is_shown_as_such():
+    found = measure_all(load({"surveys": SURVEYS}, as_of="2025-09-30"))
+    row = scorecard(found).set_index("kpi").loc["nps"]
+    assert row[["status", "period"]].tolist() == [
+        "not measured: nobody answered in the period",
+        "July to September 2025",
+    ]
+
+
+def test_high_answers_can_be_easy(sample):
+    found = measure_all(sample, setting=Setting(ces_lower_is_easier=False))
+    assert found.kpis["ces"].direction == "up"
+    assert "10 is easy" in found.kpis["ces"].formula

@@ -1,0 +1,220 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cslib.scorecard.catalogue import CATALOGUE, Target
+from cslib.scorecard.history import Measured
+from cslib.scorecard.scorecard import by_segment, control_limits, scorecard
+from cslib.stats.intervals import wilson
+
+INF = float("inf")
+
+
+def history(kpi, values, *, half=None, until="2025-06-30", segment="All", n=100):
+    months = pd.date_range(end=until, periods=len(values), freq="ME")
+    value = np.array(values, float)
+    ends = (
+        {"ci_lower": value - half, "ci_upper": value + half}
+        if half is not None
+        else {"ci_lower": np.nan, "ci_upper": np.nan}
+    )
+    return pd.DataFrame(
+        {
+            "kpi": kpi,
+            "segment": segment,
+            "until": months,
+            "months": CATALOGUE[kpi].months,
+            "value": value,
+            **ends,
+            "n": n,
+        }
+    )
+
+
+def card_of(rows, kpi, target=None):
+    own = {kpi: CATALOGUE[kpi]}
+    measured = Measured(rows, {kpi: "needs data"}, own, {kpi: target} if target else {})
+    return scorecard(measured).iloc[0]
+
+
+def test_limits_by_hand():
+    """Moving ranges 1, 1, …: 4.5 ± 2.66."""
+    limits = control_limits([4, 5] * 4)
+    assert (float(limits.lower), float(limits.upper)) == pytest.approx((1.84, 7.16))
+
+
+def test_limits_of_what_grows_follow_its_last_value():
+    """Five and fifteen per cent in turn: three of their standard deviations, 2.66 of their moving ranges, about ten."""
+    factors = np.exp([0.05, 0.15] * 5)
+    limits = control_limits(100 * np.cumprod([1, *factors]), grows=True)
+    assert np.log([float(limits.lower), float(limits.upper)]) == pytest.approx(
+        np.log(100) + 1 + 0.1 + 2.66 * 0.1 * np.array([-1, 1])
+    )
+    assert np.isnan(control_limits(100 * 1.1 ** np.arange(10), grows=True).lower)  # nothing to measure by
+    assert np.isnan(control_limits([*range(9)], grows=True).lower)
+
+
+def test_limits_need_eight_periods_and_take_the_last_24():
+    assert np.isnan(control_limits([1, 2] * 3).lower)
+    assert np.isnan(control_limits([1, np.nan] * 7).lower)
+    assert float(control_limits([1000, *[4, 5] * 12]).upper) == pytest.approx(7.16)
+
+
+def test_limits_are_no_narrower_than_three_errors():
+    limits = control_limits([5.0] * 9, error=0.2)
+    assert (float(limits.lower), float(limits.upper)) == pytest.approx((4.4, 5.6))
+
+
+def test_limits_rarely_cry_wolf():
+    """One in a hundred months of nothing but chance lies outside, with 24 before it."""
+    rows = np.random.default_rng(5).normal(size=(4000, 25))
+    limits = [control_limits(row[:-1]) for row in rows]
+    outside = np.mean([not limit.lower <= row[-1] <= limit.upper for limit, row in zip(limits, rows, strict=True)])
+    assert outside == pytest.approx(0.0096, abs=0.005)
+
+
+def churned(counts, n):
+    bounds = wilson(counts, n)
+    rows = history("customer_churn_rate", np.asarray(counts) / n, n=n)
+    return rows.assign(ci_lower=bounds.lower, ci_upper=bounds.upper)
+
+
+@pytest.mark.parametrize(("n", "p"), [(100, 0.02), (1000, 0.02), (300, 0.3)])
+def test_a_month_of_chance_is_noise_and_a_doubled_churn_is_not(n, p):
+    rng = np.random.default_rng(n)
+    false = [card_of(churned(rng.binomial(n, p, 25), n), "customer_churn_rate")["change"] for _ in range(150)]
+    assert np.mean([f != "noise" for f in false]) <= 0.03
+    if n * p > 15:
+        counts = [np.append(rng.binomial(n, p, 24), rng.binomial(n, 2 * p)) for _ in range(60)]
+        found = [card_of(churned(c, n), "customer_churn_rate")["change"] for c in counts]
+        assert np.mean([f == "higher" for f in found]) >= 0.6
+
+
+def test_a_kpi_without_a_past_spread_is_judged_by_its_interval():
+    """Nobody left for two years, then one of 200: ranges are 0, but one is no signal."""
+    assert card_of(churned([0] * 24 + [1], 200), "customer_churn_rate")["change"] == "noise"
+
+
+def test_before_and_a_year_before():
+    row = card_of(history("arpa", range(100, 114)), "arpa")
+    assert row[["value", "previous", "year_before", "period"]].tolist() == [113, 112, 101, "June 2025"]
+    row = card_of(history("nrr", np.linspace(0.8, 1.0, 25), half=0.01), "nrr")
+    assert row[["previous", "year_before"]].tolist() == pytest.approx([0.9, 0.9])
+    assert row["period"] == "12 months to June 2025"
+    assert row["change"] == "higher"
+    assert card_of(history("nps", range(14)), "nps")["previous"] == 10
+
+
+def test_without_limits_two_intervals_decide():
+    """0.10 apart: margins √(0.06² + 0.06²) = 0.085 and √(0.08² + 0.08²) = 0.113."""
+    rows = [0.8] + [0.85] * 11 + [0.9]
+    assert card_of(history("nrr", rows, half=0.06), "nrr")["change"] == "higher"
+    assert card_of(history("nrr", rows, half=0.08), "nrr")["change"] == "noise"
+    assert card_of(history("cac", rows), "cac")["change"] == ""
+    assert card_of(history("ltv", rows, half=0.001), "ltv")["change"] == ""
+
+
+def test_fewer_customers_now_widen_the_usual_range():
+    """Ten per cent leave of 2,000 each month, then of 60: eleven of them are no news."""
+    rng = np.random.default_rng(3)
+    past = churned(rng.binomial(2000, 0.1, 25), 2000)
+    few = churned([11], 60).assign(until=past["until"].iloc[-1])
+    row = card_of(pd.concat([past.iloc[:-1], few], ignore_index=True), "customer_churn_rate")
+    assert row["change"] == "noise"
+    assert row["limit_upper"] > 0.1 + 2.5 * np.sqrt(0.1 * 0.9 / 60)
+
+
+def test_a_usual_range_does_not_pass_what_can_be():
+    assert card_of(history("time_to_value", [1, 2] * 13), "time_to_value")["limit_lower"] == 0
+    assert card_of(history("nps", [-5, 5] * 13 + [0]), "nps")["limit_lower"] < 0
+
+
+def test_only_disjoint_periods_make_limits():
+    """Two years of rolling years are two periods, not twenty-four."""
+    assert np.isnan(card_of(history("nrr", np.linspace(0.8, 1.0, 25), half=0.01), "nrr")["limit_lower"])
+    assert np.isnan(card_of(history("nps", range(24), half=1), "nps")["limit_lower"])
+    assert np.isfinite(card_of(history("nps", range(25), half=1), "nps")["limit_lower"])
+
+
+@pytest.mark.parametrize(
+    ("target", "half", "status"),
+    [
+        (Target(30, INF), 5, "met"),
+        (Target(35, INF), 5, "met"),
+        (Target(36, INF), 5, "not clear"),
+        (Target(46, INF), 5, "missed"),
+        (Target(40, INF), None, "not clear"),
+        (Target(-INF, 40), 5, "not clear"),
+        (Target(-INF, 34), 5, "missed"),
+        (Target(30, 50), 5, "met"),
+        (Target(42, 50), 5, "not clear"),
+        (Target(50, 60), 5, "missed"),
+    ],
+)
+def test_status(target, half, status):
+    row = card_of(history("nps", [40.0], half=half), "nps", target)
+    assert row["status"] == status
+    ends = [e for e in (target.low, target.high) if np.isfinite(e)]
+    assert [e for e in (row["target"], row["target_upper"]) if np.isfinite(e)] == ends
+
+
+def test_what_is_counted_needs_no_interval():
+    assert card_of(history("mrr", [40.0]), "mrr", Target(40, INF))["status"] == "met"
+    assert card_of(history("mrr", [40.0]), "mrr", Target(40.1, INF))["status"] == "missed"
+
+
+def test_an_end_that_is_not_known_settles_nothing():
+    rows = history("time_to_value", [18.0]).assign(ci_lower=15.0)
+    assert card_of(rows, "time_to_value", Target(-INF, 21))["status"] == "not clear"
+    assert card_of(rows, "time_to_value", Target(-INF, 14))["status"] == "missed"
+    past = history("time_to_value", [18.0, 20.0] * 13 + [40]).assign(ci_lower=17.0)
+    past.loc[past.index[-1], "ci_lower"] = 15.0
+    assert card_of(past, "time_to_value")["change"] == "noise"
+
+
+def test_every_kpi_has_a_row_in_the_order_of_the_catalogue():
+    table = scorecard(Measured(history("mrr", [5.0]), dict.fromkeys(CATALOGUE, "needs x"), CATALOGUE, {}))
+    assert table["kpi"].tolist() == list(CATALOGUE)
+    assert (table["definition"].str.len() > 0).all()
+    assert table["status"].tolist() == ["no target", *["not measured: needs x"] * (len(CATALOGUE) - 1)]
+
+
+def test_what_is_not_measured_says_why():
+    rows = history("mrr", [5.0])
+    assert card_of(rows, "nps", Target(30, INF))["status"] == "not measured: needs data"
+    empty = card_of(history("quick_ratio", [2.0, np.nan]), "quick_ratio")
+    assert empty["status"] == "not measured: nothing was lost in the month"
+    assert card_of(rows, "mrr")["status"] == "no target"
+
+
+def test_without_a_calendar_there_is_one_value():
+    rows = history("ltv", [500.0], half=20).assign(until=pd.NaT)
+    row = card_of(rows, "ltv", Target(450, INF))
+    assert row[["period", "status", "change"]].tolist() == ["as recorded", "met", ""]
+
+
+def test_segments_of_the_period_shown():
+    rows = pd.concat(
+        [
+            history("mrr", [4, 5]),
+            history("mrr", [1, 2], segment="x"),
+            history("mrr", [9], until="2025-05-31", segment="y"),
+        ]
+    )
+    found = by_segment(Measured(rows, {}, CATALOGUE, {}))
+    assert found[["kpi", "segment", "value"]].values.tolist() == [["mrr", "x", 2.0]]
+
+
+def test_segments_without_a_calendar():
+    rows = pd.concat([history("ltv", [4]), history("ltv", [2], segment="x")]).assign(until=pd.NaT)
+    assert by_segment(Measured(rows, {}, CATALOGUE, {}))["value"].tolist() == [2.0]
+
+
+def test_a_scale_where_high_is_easy_turns_the_direction():
+    kpis = {**CATALOGUE, "ces": replace(CATALOGUE["ces"], direction="up")}
+    table = scorecard(
+        Measured(history("ces", [4.0], half=0.5), dict.fromkeys(kpis, "x"), kpis, {"ces": Target(3, INF)})
+    )
+    assert table.set_index("kpi").loc["ces", ["direction", "status"]].tolist() == ["up", "met"]

@@ -1,0 +1,193 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from cslib.scorecard.catalogue import CATALOGUE
+from cslib.scorecard.scorecard import COLUMNS
+from cslib.scorecard.words import (
+    attention,
+    kpi_cards,
+    kpi_table,
+    not_measured,
+    scorecard_answer,
+    scorecard_subtitle,
+    segment_table,
+)
+
+BLANK = {"period": "", "value": np.nan, "change": "", "status": "not measured: needs x", "n": pd.NA}
+
+
+def row(kpi, value=None, **more):
+    entry = CATALOGUE[kpi]
+    known = dict.fromkeys(COLUMNS, np.nan) | BLANK
+    known |= {c: getattr(entry, c) for c in ("unit", "months", "direction", "label", "group")} | {"kpi": kpi}
+    if value is not None:
+        known |= {"value": value, "period": "June 2025", "status": "no target", "n": 200}
+    return known | more
+
+
+def table(*rows):
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64"})
+
+
+MISSED = row("nrr", 0.9, ci_lower=0.85, ci_upper=0.94, target=0.95, status="missed", previous=0.88)
+WORSE = row("customer_churn_rate", 0.06, limit_lower=0.01, limit_upper=0.04, change="higher", previous=0.02)
+UNCLEAR = row("nps", 43.6, ci_lower=37.7, ci_upper=49.0, target=40.0, status="not clear", change="noise")
+BETTER = row("cross_sell_rate", 0.13, change="higher", previous=0.1)
+CALM = row("mrr", 1000.0, change="noise")
+
+
+def test_attention_in_order():
+    said = attention(table(BETTER, UNCLEAR, CALM, WORSE, MISSED))
+    assert said == [
+        "**NRR over 12 months is 90.0 %; the target is at least 95.0 %** (95 % interval 85.0 to 94.0); "
+        "it was 88.0 % a year before.",
+        "**Customer churn rose to 6.0 %**, above its usual 1.0 to 4.0; it was 2.0 % a month before.",
+        "Whether **NPS (43.6) reaches its target of at least 40** cannot be told from 200 customers "
+        "(95 % interval 37.7 to 49).",
+    ]
+
+
+def test_a_kpi_and_its_twin_are_said_once():
+    twin = row("customer_retention_rate", 0.94, limit_lower=0.96, limit_upper=0.99, change="lower", previous=0.98)
+    said = attention(table(WORSE, twin, CALM))
+    assert "Customer churn rose" in said[0]
+    assert said[1] == "The same shows in Customer retention."
+    assert said[2] == "Nothing else is off its target or has moved by more than noise."
+
+
+def test_good_news_comes_after_bad_and_what_is_missing_last():
+    said = attention(table(BETTER, CALM, row("ces")))
+    assert (
+        said[0]
+        == "**Cross-sell rate rose to 13.0 %**, higher than before by more than noise; it was 10.0 % a year before."
+    )
+    assert said[2] == "CES is not measured."
+
+
+def test_nothing_to_say_is_said():
+    said = attention(table(CALM))
+    assert said == [
+        "Nothing is off its target or has moved by more than noise.",
+        "No targets are set: name them in [targets] of cslib.toml, such as nps = 30.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed**, 1 lies within the margin of error; 1 KPI got worse by more than noise."),
+        ([UNCLEAR, CALM], "**The one target is not missed**, but it lies within the margin of error; no KPI got worse by more than noise."),
+        ([row("nps", 45.0, target=40.0, status="met")], "**The one target is met**; no KPI got worse by more than noise."),
+        ([row("nps", 45.0, target=40.0, status="met"), row("csat", 0.9, target=0.8, status="met")], "**Both targets are met**; no KPI got worse by more than noise."),
+        ([CALM, WORSE], "No targets are set; **1 KPI got worse by more than noise**."),
+        ([MISSED, {**MISSED, "kpi": "grr"}], "**2 of 2 targets are missed**; no KPI got worse by more than noise."),
+        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**, 1 lies within the margin of error; no KPI got worse by more than noise."),
+    ],
+)  # fmt: skip
+def test_the_answer(rows, words):
+    assert scorecard_answer(table(*rows)) == words
+
+
+def test_a_target_of_what_is_not_measured_is_not_forgotten():
+    rows = table(CALM, row("nps", target=40.0, status="not measured: needs surveys"), row("ces"))
+    assert (
+        scorecard_answer(rows)
+        == "**No KPI with a target is measured**; no KPI got worse by more than noise; 1 KPI with a target is not measured."
+    )
+    assert attention(rows)[0] == "**NPS has a target but is not measured: needs surveys**."
+    assert attention(rows)[2] == "CES is not measured."
+
+
+def test_subtitle_counts():
+    assert scorecard_subtitle(table(MISSED, CALM, row("ces"))) == "2 of 3 KPIs measured · 1 target"
+
+
+def test_cards_of_a_group():
+    history = pd.DataFrame({"kpi": "nrr", "segment": ["All", "All", "x"], "value": [0.88, 0.9, 5.0]})
+    measured = table(
+        {**MISSED, "year_before": 0.88, "period": "12 months to June 2025", "change": "noise"}, row("crc"), CALM
+    )
+    (card,) = kpi_cards(measured, history, "retention")
+    assert (card.label, card.value, card.n, card.status, card.target) == (
+        "NRR over 12 months",
+        0.9,
+        200,
+        "missed",
+        "at least 95.0 %",
+    )
+    assert card.trend == (0.88, 0.9)
+    assert card.detail == "12 months to June 2025\na year before: 88.0 %\nchange within noise"
+
+
+def test_a_card_says_in_words_what_moved_and_draws_its_usual_range():
+    (card,) = kpi_cards(
+        table({**WORSE, "year_before": 0.03}), pd.DataFrame({"kpi": [], "segment": [], "value": []}), "retention"
+    )
+    assert card.detail.splitlines() == [
+        "June 2025",
+        "a month before: 2.0 %",
+        "a year before: 3.0 %",
+        "above its usual 1.0 to 4.0: more than noise",
+    ]
+    assert card.limits == (0.01, 0.04)
+    grows = {**CALM, "limit_lower": 900.0, "limit_upper": 1200.0}
+    (card,) = kpi_cards(table(grows), pd.DataFrame({"kpi": [], "segment": [], "value": []}), "growth", currency="EUR")
+    assert card.limits is None
+    assert "within its usual 900 to 1,200" in card.detail
+
+
+def test_noise_outside_the_usual_range_is_said_as_such():
+    (card,) = kpi_cards(
+        table({**WORSE, "change": "noise"}), pd.DataFrame({"kpi": [], "segment": [], "value": []}), "retention"
+    )
+    assert "outside its usual 1.0 to 4.0, but not by more than its interval" in card.detail
+
+
+def test_what_is_never_reached_is_said_in_words():
+    never = row(
+        "payback_months", np.inf, ci_lower=np.inf, ci_upper=np.inf, target=12.0, status="missed", previous=np.inf
+    )
+    assert (
+        attention(table(never))[0]
+        == "**Payback is not reached; the target is at most 12 months**; it was not reached 3 months before."
+    )
+
+
+def test_an_interval_of_one_point_is_not_shown():
+    sure = row("payback_months", 4.0, ci_lower=4.0, ci_upper=4.0)
+    (card,) = kpi_cards(table(sure), pd.DataFrame({"kpi": [], "segment": [], "value": []}), "value")
+    assert card.ci_lower is None
+
+
+def test_reasons_are_shared():
+    rows = table(row("mrr"), row("arpa"), row("cac", status="not measured: costs are missing."), CALM)
+    assert not_measured(rows, "growth") == [
+        "Not measured: MRR, ARPA – needs x.",
+        "Not measured: CAC – costs are missing.",
+    ]
+
+
+def test_tables_are_text_in_their_units():
+    shown = kpi_table(table(MISSED, row("ces")), currency="EUR").set_index("KPI")
+    assert shown.loc["NRR over 12 months", ["value", "before", "target", "status"]].tolist() == [
+        "90.0 % (85.0 to 94.0)",
+        "88.0 %",
+        "at least 95.0 %",
+        "missed",
+    ]
+    assert shown.loc["CES", ["value", "target", "status"]].tolist() == ["", "", "not measured: needs x"]
+
+
+def test_segments_side_by_side():
+    parts = pd.DataFrame(
+        [("nrr", "x", 0.9, 0.8, 1.0, 50), ("nrr", "y", np.nan, np.nan, np.nan, pd.NA), ("mrr", "x", 10.0, np.nan, np.nan, 70), ("mrr", "y", 20.0, np.nan, np.nan, 90)],
+        columns=["kpi", "segment", "value", "ci_lower", "ci_upper", "n"],
+    ).astype({"n": "Int64"})  # fmt: skip
+    shown = segment_table(parts, table(CALM, MISSED), currency="EUR")
+    assert list(shown) == ["KPI", "y", "x"]
+    assert shown.to_numpy().tolist() == [
+        ["MRR", "EUR 20", "EUR 10"],
+        ["NRR over 12 months", "–", "90.0 % (80.0 to 100)"],
+    ]
+    assert segment_table(parts[:0], table(CALM)).empty

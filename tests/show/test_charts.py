@@ -1,0 +1,409 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.image import imread
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+
+from cslib import load
+from cslib.data.lifetimes import lifetimes
+from cslib.errors import ParameterError
+from cslib.show.charts import INK, MUTED, OBSERVED, PALETTE, _spread, lines_with_bands, nice_step
+from cslib.show.drawing import drawing
+from cslib.show.estimates import MAX_COHORTS, retention_heatmap
+from cslib.stats.survival import survival_curve
+
+
+def triangle(cohorts=4):
+    rows = []
+    for i, day in enumerate(pd.date_range("2024-01-01", periods=cohorts, freq="MS")):
+        for k in range(cohorts - i):
+            known = i + k < cohorts - 1
+            rows.append(("All", day, k, 100 + i, 1 - 0.1 * k if known else np.nan))
+    return pd.DataFrame(rows, columns=["segment", "cohort", "period_index", "n_customers", "retention_rate"])
+
+
+def test_heatmap_shows_percent_sizes_and_hatches_the_unfinished():
+    axes = retention_heatmap(triangle())
+    assert sorted(t.get_text() for t in axes.texts if t.get_text().isdigit()) == ["100", "100", "100", "80", "90", "90"]
+    assert axes.get_yticklabels()[0].get_text().split() == ["Jan", "2024", "100"]
+    assert sum(isinstance(p, Rectangle) and bool(p.get_hatch()) for p in axes.patches) == 4
+
+
+def test_heatmap_keeps_the_latest_cohorts():
+    axes = retention_heatmap(triangle(MAX_COHORTS + 5))
+    assert len(axes.get_yticklabels()) == MAX_COHORTS
+    assert axes.get_yticklabels()[0].get_text().startswith("Jun 2024")
+
+
+def curve(names):
+    parts = [
+        pd.DataFrame(
+            {
+                "segment": name,
+                "period_index": range(13),
+                "rate": 0.99 ** np.arange(13.0),
+                "ci_lower": 0.5,
+                "ci_upper": 1.0,
+                "n_customers": 1000 - 10 * i,
+            }
+        )
+        for i, name in enumerate(names)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw(table):
+    return lines_with_bands(table, x="period_index", y="rate", x_label="months", n="n_customers")
+
+
+def test_lines_have_a_band_a_label_and_the_customers_below():
+    axes = draw(curve(["All", "Pro", "Free"]))
+    texts = [t.get_text() for t in axes.texts]
+    assert {"All", "Pro", "Free", "customers", "1,000", "990", "980"} <= set(texts)
+    assert len(axes.lines) == len(axes.collections) == 3
+    assert axes.get_ylim() == (0, 1)
+
+
+def named(axes):
+    """Names at the ends of lines, which alone are bold."""
+    return [t for t in axes.texts if t.get_fontweight() == "bold"]
+
+
+def test_names_stand_in_one_column_beyond_the_axis_apart():
+    table = curve(["All", *"abcdefgh"])
+    ends = table["segment"].map({name: 12 - i for i, name in enumerate(["All", *"abcdefgh"])})
+    axes = draw(table[table["period_index"] <= ends])
+    assert len(named(axes)) == 9
+    assert overlapping(named(axes)) == 0
+    assert len({box.x0 for box in boxes(named(axes))}) == 1
+    assert all(box.x0 > axes.bbox.x1 for box in boxes(named(axes)))
+
+
+def test_too_many_segments_are_refused():
+    with pytest.raises(ParameterError, match=r"There are 20 segments to draw. Keep 8 at most: counts.largest_segments"):
+        draw(curve([f"s{i}" for i in range(20)]))
+
+
+def test_text_is_never_read_as_a_formula():
+    axes = draw(curve(["All", r"Pro $\foo$ to $29$", "a name\nof two lines that goes on and on"]))
+    axes.figure.savefig(io.StringIO(), format="svg")
+    texts = {t.get_text() for t in axes.texts}
+    assert {r"Pro $\foo$ to $29$", "a name of two lines tha…"} <= texts
+
+
+def test_a_leader_joins_the_name_to_a_line_that_ends_far_from_it():
+    """12 % of 12 months are 1.44: month 11 is near, month 5 far."""
+    table = curve(["All", "near", "far"])
+    ends = table["segment"].map({"All": 12, "near": 11, "far": 5})
+    texts = named(draw(table[table["period_index"] <= ends]))
+    assert {t.get_text(): (t.xy[0], t.arrow_patch is not None) for t in texts} == {
+        "All": (12, False), "near": (11, False), "far": (5, True),
+    }  # fmt: skip
+    (leader,) = [t.arrow_patch for t in texts if t.arrow_patch]
+    assert (leader.get_linestyle(), leader.get_alpha()) == (":", 0.5)
+
+
+def test_names_stand_in_the_order_of_the_ends():
+    tables = [survival(name, shares=(1, 0.8, last)) for name, last in (("a", 0.3), ("b", 0.32), ("c", 0.31))]
+    height = {t.get_text(): t.xyann[1] for t in named(step_chart(pd.concat(tables)))}
+    assert sorted(height, key=height.get) == ["a", "c", "b"]
+
+
+def test_each_row_of_numbers_has_its_name_in_its_colour():
+    axes = step_chart(pd.concat([survival("All"), survival("Pro", sizes=(7, 6, 5)), survival("Free")]), line="steps")
+    below = {t.get_text(): t for t in axes.texts if t not in named(axes) and t.xy[0] == axes.get_xlim()[1]}
+    assert {name: t.get_color() for name, t in below.items()} == {"Pro": PALETTE[0], "Free": PALETTE[1], "All": MUTED}
+    seven = next(t for t in axes.texts if t.get_text() == "7")
+    assert (seven.xyann[1], seven.get_color()) == (below["Pro"].xyann[1], PALETTE[0])
+
+
+def test_a_chart_saved_plainly_has_a_white_ground_and_in_a_page_that_of_the_page():
+    figure = draw(curve(["All", "Pro"])).figure
+    picture = io.BytesIO()
+    figure.savefig(picture)
+    picture.seek(0)
+    assert imread(picture)[0, 0].tolist() == [1, 1, 1, 1]
+    assert "--ground" not in drawing(figure, "x", "Lines.")
+
+
+@pytest.mark.parametrize("last", [24, 25, 26])
+def test_names_of_rows_touch_no_number_and_no_label(last):
+    ages = np.arange(last + 1.0)
+    tables = [survival(name, ages, 0.97**ages, np.full(last + 1, 9_999_999)) for name in ("All", *"abcdefgh")]
+    axes = step_chart(pd.concat(tables), line="steps")
+    assert overlapping([*axes.texts, axes.xaxis.label]) == 0
+
+
+def test_the_only_row_needs_no_name():
+    assert "All" not in [t.get_text() for t in step_chart(survival()).texts]
+
+
+@pytest.mark.parametrize("line", ["steps", "straight"])
+def test_a_segment_without_values_keeps_its_colour_and_draws_nothing(line):
+    table = pd.concat([survival("Free", shares=[np.nan] * 3), survival("Pro"), survival("All")])
+    axes = step_chart(table, line=line)
+    assert [drawn.get_color() for drawn in axes.lines] == [PALETTE[1], MUTED]
+    assert {t.get_text(): t.get_color() for t in named(axes)} == {"Pro": PALETTE[1], "All": MUTED}
+    assert "Free" not in [t.get_text() for t in axes.texts]
+
+
+def test_brackets_are_points_with_their_names():
+    table = curve(["All", "Pro"]).query("period_index in (1, 4, 7)")
+    axes = lines_with_bands(
+        table, x="period_index", y="rate", x_label="months", n="n_customers", names={1: "1–3", 4: "4–6", 7: "7–12"}
+    )
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["1–3", "4–6", "7–12"]
+    assert len(axes.containers) == 2
+    assert [t.xyann[0] for t in named(axes)] == [axes.get_xlim()[1]] * 2
+    assert {"1,000", "990"} <= {t.get_text() for t in axes.texts}
+
+
+def _contrast(a, b):
+    def luminance(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+    high, low = sorted([luminance(a), luminance(b)], reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("colour", PALETTE)
+@pytest.mark.parametrize("ground", ["#ffffff", "#14181d"])
+def test_series_hold_three_to_one_on_both_grounds(colour, ground):
+    assert _contrast(colour, ground) >= 3
+
+
+def test_nothing_to_draw_is_an_error():
+    with pytest.raises(ParameterError, match="has no rows"):
+        retention_heatmap(triangle().iloc[:0])
+    with pytest.raises(ParameterError, match="no column 'rate'"):
+        draw(curve(["All"]).drop(columns="rate"))
+    with pytest.raises(ParameterError, match="has no rows"):
+        retention_heatmap(triangle(), segment="Pro")
+
+
+def boxes(texts):
+    """Where texts stand, in pixels and without their leaders, once everything has found its place."""
+    texts = list(texts)
+    texts[0].figure.savefig(io.BytesIO(), dpi=100)
+    return [Text.get_window_extent(t) for t in texts if t.get_text()]
+
+
+def overlapping(texts):
+    found = boxes(texts)
+    return sum(a.overlaps(b) for i, a in enumerate(found) for b in found[:i])
+
+
+def ticks(axis):
+    low, high = axis.get_view_interval()
+    axis.axes.figure.savefig(io.BytesIO())
+    marks = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
+    return [label.get_text() for place, label in marks if low - 1e-9 <= place <= high + 1e-9]
+
+
+def survival(segment="All", ages=(0.0, 1.5, 4.2), shares=(1.0, 0.8, 0.5), sizes=(9, 8, 3)):
+    table = pd.DataFrame({"segment": segment, "age": ages, "share": shares, "n_at_risk": sizes})
+    return table.assign(ci_lower=table["share"] - 0.1, ci_upper=table["share"])
+
+
+def step_chart(table, **more):
+    return lines_with_bands(table, x="age", y="share", x_label="months", n="n_at_risk", n_label="at risk", **more)
+
+
+def test_steps_hold_each_value_until_the_next_age():
+    axes = step_chart(survival(), line="steps")
+    assert axes.lines[0].get_drawstyle() == "steps-post"
+    assert axes.lines[0].get_marker() == ""
+    band = axes.collections[0].get_paths()[0].vertices
+    assert {(1.5, 0.9), (1.5, 0.7), (1.5, 0.8)} <= {tuple(v.round(6)) for v in band}
+
+
+def test_estimates_of_few_at_risk_are_left_out():
+    """The last customer's leaving would bring the curve down to 0; the models beside it have no number at risk."""
+    sizes = survival(sizes=(90, 40, 1), shares=(1, 0.8, 0.0))
+    model = survival("Weibull").drop(columns="n_at_risk")
+    axes = step_chart(pd.concat([sizes, model]))
+    assert axes.lines[1].get_ydata() == pytest.approx([1, 0.8, np.nan], nan_ok=True)
+    assert axes.lines[0].get_ydata() == pytest.approx([1, 0.8, 0.5])
+    assert step_chart(sizes, least=100).lines[0].get_ydata() == pytest.approx([1, 0.8, 0])
+
+
+def test_a_survival_curve_drawn_as_it_is_shows_what_is_observed_well():
+    left = np.repeat([True, True, False], [400, 1, 20])
+    people = pd.DataFrame(
+        {"customer_id": range(421), "tenure_months": np.r_[np.arange(400) % 20, 40, [30] * 20], "churned": left}
+    )
+    table = survival_curve(lifetimes(load({"customers": people})))
+    axes = lines_with_bands(table, x="duration_months", y="survival", x_label="months", n="n_at_risk", line="steps")
+    assert axes.get_xlim() == (0, 30)
+    assert np.nanmin(axes.lines[0].get_ydata()) == pytest.approx(21 / 421)
+    assert {"421", "21"} <= {t.get_text() for t in axes.texts}
+
+
+def test_at_risk_at_a_tick_is_that_of_the_first_age_not_before_it():
+    """Ages 0, 1.5 and 4.2 with 9, 8 and 3 at risk: at month 0 nine, at 1 eight, at 2, 3 and 4 three."""
+    axes = step_chart(survival(), line="steps")
+    numbers = sorted((t.xy[0], t.get_text()) for t in axes.texts if t.get_text().isdigit())
+    assert numbers == [(0, "9"), (1, "8"), (2, "3"), (3, "3"), (4, "3")]
+    assert "at risk" in [t.get_text() for t in axes.texts]
+
+
+def test_between_points_of_a_straight_line_no_number_is_made_up():
+    axes = step_chart(survival())
+    assert [(t.xy[0], t.get_text()) for t in axes.texts if t.get_text().isdigit()] == [(0, "9")]
+
+
+def overlay(models):
+    ages = np.arange(61.0)
+    curves = [
+        pd.DataFrame({"segment": m, "age": ages, "share": np.exp(-0.012 * ages ** (1 + i / 99))})
+        for i, m in enumerate(models)
+    ]
+    return pd.concat([survival(OBSERVED), *curves])
+
+
+def test_models_stand_before_the_observed_steps_in_ink():
+    axes = step_chart(overlay(["Weibull", "sBG"]))
+    styles = {line.get_color(): (line.get_drawstyle(), line.get_linewidth(), line.zorder) for line in axes.lines}
+    assert styles == {PALETTE[0]: ("default", 1.6, 2), PALETTE[1]: ("default", 1.6, 2), INK: ("steps-post", 3.2, 1.5)}
+    assert sum(c.get_paths()[0].vertices.size > 0 for c in axes.collections if c.get_paths()) == 1
+    assert {t.get_color() for t in axes.texts if t.get_text().isdigit()} == {INK}
+
+
+def test_six_models_that_end_alike_have_names_apart():
+    models = ["Exponential", "Weibull", "Log-normal", "Log-logistic", "Generalised gamma", "sBG"]
+    axes = step_chart(overlay(models))
+    assert {t.get_text() for t in named(axes)} == {*models, OBSERVED}
+    assert overlapping(named(axes)) == 0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
+def test_names_move_apart_in_order_and_stay_inside(heights):
+    heights = np.array(heights)
+    placed = _spread(heights, 0.062, 0, 1)
+    order = np.argsort(heights, kind="stable")
+    assert (np.diff(placed[order]) >= 0.062 - 1e-9).all()
+    assert placed.min() >= -1e-9
+    assert placed.max() <= 1 + 1e-9
+
+
+def test_names_far_apart_stay_and_near_ones_share_the_move():
+    """0.5 and 0.52 with a gap of 0.1: centre 0.51, so 0.46 and 0.56."""
+    assert _spread(np.array([0.52, 0.9, 0.5]), 0.1, 0, 1) == pytest.approx([0.56, 0.9, 0.46])
+
+
+def calendar(months, level=0.015, start="2022-03-01"):
+    days = pd.date_range(start, periods=months, freq="MS")
+    return pd.DataFrame({"segment": "All", "month": days, "rate": level, "n_start": 1234})
+
+
+@pytest.mark.parametrize(
+    ("months", "names"),
+    [
+        (1, ["Mar 2022"]),
+        (6, ["Mar 2022", "Apr 2022", "May 2022", "Jun 2022", "Jul 2022", "Aug 2022"]),
+        (36, ["Jul 2022", "Jan 2023", "Jul 2023", "Jan 2024", "Jul 2024", "Jan 2025"]),
+        (60, ["Jan 2023", "Jan 2024", "Jan 2025", "Jan 2026", "Jan 2027"]),
+    ],
+)
+def test_months_of_the_calendar_are_named_apart(months, names):
+    axes = lines_with_bands(calendar(months), x="month", y="rate", x_label="month", n="n_start", unit="hazard")
+    assert ticks(axes.xaxis) == names
+    lowest = next(t for t in axes.get_yticklabels() if t.get_text() == "0.0 %")
+    assert overlapping([*axes.get_xticklabels(), lowest]) == 0
+    assert [t.get_text() for t in axes.texts].count("1,234") == len(names)
+
+
+def test_days_of_the_calendar_are_named_as_days():
+    table = calendar(3).assign(month=pd.date_range("2025-01-05", periods=3))
+    axes = lines_with_bands(table, x="month", y="rate", x_label="day")
+    assert ticks(axes.xaxis) == ["5 Jan 2025", "6 Jan 2025", "7 Jan 2025"]
+
+
+@pytest.mark.parametrize(
+    ("highest", "unit", "names"),
+    [
+        (0.02, "hazard", ["0.0 %", "0.5 %", "1.0 %", "1.5 %", "2.0 %"]),
+        (0.3, "hazard", ["0 %", "5 %", "10 %", "15 %", "20 %", "25 %", "30 %"]),
+        (0.02, "percent", ["0 %", "5 %"]),
+        (1.0, "percent", ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]),
+        (0, "hazard", ["0.0 %", "0.1 %"]),
+        (3, "number", ["0", "1", "2", "3"]),
+        (4000, "number", ["0", "1,000", "2,000", "3,000", "4,000"]),
+    ],
+)
+def test_ticks_are_round_and_distinct(highest, unit, names):
+    table = survival(shares=[0, highest / 2, highest])[["segment", "age", "share"]]
+    axes = lines_with_bands(table, x="age", y="share", x_label="months", unit=unit)
+    assert ticks(axes.yaxis) == names
+
+
+@pytest.mark.parametrize(
+    ("values", "limits"),
+    [((2400, 2250, 2100), (2050, 2450)), ((2400,) * 3, (2399, 2401)), ((-3, 0, 4), (-4, 5)), ((10, 60, 90), (0, 100))],
+)
+def test_numbers_far_above_zero_show_their_shape(values, limits):
+    table = survival(shares=values)[["segment", "age", "share"]]
+    axes = lines_with_bands(table, x="age", y="share", x_label="months", unit="number", y_label="customers")
+    assert axes.get_ylim() == limits
+    assert axes.get_title(loc="left") == "customers"
+
+
+@given(st.floats(1e-6, 1e9), st.integers(3, 12))
+def test_steps_are_round_and_few(span, most):
+    step = nice_step(span, most, 1e-9)
+    assert f"{step:.6e}"[:8] in {"1.000000", "2.000000", "5.000000"}
+    assert span / step <= most * (1 + 1e-6)
+    assert span / step > most / 2.5 * (1 - 1e-6)
+
+
+def test_no_band_where_the_bounds_are_missing():
+    table = survival().assign(ci_lower=np.nan, ci_upper=np.nan)
+    assert all(not p.vertices.size for c in step_chart(table).collections for p in c.get_paths())
+
+
+def test_one_age_is_a_point_with_an_error_bar():
+    axes = draw(curve(["All", "Pro"]).query("period_index == 3"))
+    assert len(axes.containers) == 2
+    assert ticks(axes.xaxis) == ["3"]
+
+
+def test_names_that_begin_alike_are_still_two_lines():
+    long = "Enterprise, prepaid for a whole year, "
+    axes = draw(curve([long + "Europe", long + "Americas"]))
+    assert len(axes.lines) == 2
+    assert [t.get_text() for t in named(axes)] == ["Enterprise, prepaid for…"] * 2
+
+
+def test_millions_below_the_axis_do_not_touch():
+    ages, names = np.arange(26.0), [f"A name of many letters, {i}" for i in range(8)]
+    tables = [survival(name, ages, 0.97**ages, np.full(26, 9_999_999)) for name in names]
+    below = [t for t in step_chart(pd.concat(tables)).texts if t.get_text() == "9,999,999"]
+    assert len(below) == 8 * 5
+    assert overlapping(below) == 0
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"unit": "percnt"}, "unit is 'percnt'. Did you mean 'percent'"),
+        ({"line": "step"}, "line is 'step'. Did you mean 'steps'"),
+    ],
+)
+def test_an_unknown_choice_is_refused(choice, message):
+    with pytest.raises(ParameterError, match=message):
+        step_chart(survival(), **choice)
+
+
+def test_a_curve_without_values_is_an_error_and_the_table_stays_as_it_was():
+    table = survival().assign(share=np.nan)
+    before = table.copy()
+    with pytest.raises(ParameterError, match="has no rows"):
+        step_chart(table)
+    pd.testing.assert_frame_equal(table, before)

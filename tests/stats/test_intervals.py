@@ -1,0 +1,270 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lifelines import CoxPHFitter
+from lifelines.datasets import load_waltons
+from lifelines.statistics import multivariate_logrank_test
+from scipy.stats import binomtest
+
+from cslib.errors import ParameterError
+from cslib.stats.intervals import (
+    Interval,
+    grown_of_sums,
+    holm,
+    kept_of_sums,
+    log_rank,
+    newcombe,
+    product_limit,
+    ratio_of_sums,
+    weighted_sum,
+    wilson,
+)
+from cslib.surveys.stakes import hazard_ratios
+
+REPEATS = 2000
+COVERED = (0.935, 0.965)  # 95 % and three Monte Carlo standard errors of 2,000 repeats
+
+
+@pytest.mark.parametrize(
+    ("x", "n", "lower", "upper"),
+    # Newcombe (1998), Statistics in Medicine 17:857, table I, method 3
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_published(x, n, lower, upper):
+    interval = wilson(x, n)
+    assert float(interval.lower) == pytest.approx(lower, abs=5e-5)
+    assert float(interval.upper) == pytest.approx(upper, abs=5e-5)
+
+
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_equals_scipy(counts):
+    x, n = counts
+    expected = binomtest(x, n).proportion_ci(method="wilson")
+    interval = wilson(x, n)
+    assert float(interval.lower) == pytest.approx(expected.low, abs=1e-12)
+    assert float(interval.upper) == pytest.approx(expected.high, abs=1e-12)
+
+
+def test_wilson_of_nobody_is_missing():
+    assert np.isnan(wilson([0], [0]).lower).all()
+    assert np.isnan(wilson([np.nan], [5]).upper).all()
+
+
+@pytest.mark.parametrize(("x", "n"), [(3, 2), (-1, 2)])
+def test_wilson_refuses_impossible_counts(x, n):
+    with pytest.raises(ParameterError, match="more successes than trials"):
+        wilson(x, n)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95])
+def test_confidence_level_is_a_share(level):
+    with pytest.raises(ParameterError, match=f"{level}.*between 0 and 1"):
+        wilson(1, 2, confidence_level=level)
+
+
+@pytest.mark.parametrize("n", [30, 300, 3000])
+def test_wilson_covers_over_random_truths(n):
+    """Over truths spread from 5 to 95 %; at a single truth the lattice of counts lets coverage wander."""
+    rng = np.random.default_rng(20)
+    truth = rng.uniform(0.05, 0.95, REPEATS)
+    interval = wilson(rng.binomial(n, truth), np.full(REPEATS, n))
+    covered = np.mean((interval.lower <= truth) & (truth <= interval.upper))
+    assert COVERED[0] <= covered <= COVERED[1]
+
+
+@pytest.mark.parametrize("truth", [0.05, 0.5])
+@pytest.mark.parametrize("n", [300, 3000])
+def test_wilson_covers_rare_and_common(n, truth):
+    x = np.random.default_rng(3).binomial(n, truth, REPEATS)
+    interval = wilson(x, np.full(REPEATS, n))
+    assert COVERED[0] <= np.mean((interval.lower <= truth) & (truth <= interval.upper)) <= COVERED[1]
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "lower", "upper"),
+    # Newcombe (1998), Statistics in Medicine 17:873, table II, method 10
+    [
+        ((56, 48), (70, 80), 0.0524, 0.3339),
+        ((9, 3), (10, 10), 0.1705, 0.8090),
+        ((10, 0), (10, 20), 0.6791, 1.0000),
+    ],
+)
+def test_newcombe_published(successes, trials, lower, upper):
+    interval = newcombe(successes, trials)
+    assert float(interval.lower) == pytest.approx(lower, abs=5e-5)
+    assert float(interval.upper) == pytest.approx(upper, abs=5e-5)
+
+
+@pytest.mark.parametrize("n", [30, 300, 3000])
+def test_newcombe_covers(n):
+    rng = np.random.default_rng(5)
+    truths = rng.uniform(0.05, 0.95, (REPEATS, 2))
+    hits = 0
+    for truth in truths:
+        x = rng.binomial(n, truth)
+        interval = newcombe((x[0], x[1]), (n, n))
+        hits += interval.lower <= truth[0] - truth[1] <= interval.upper
+    assert COVERED[0] <= hits / REPEATS <= COVERED[1]
+
+
+def _ratio(x, y):
+    squares = ((x * x).sum(1), (y * y).sum(1), (x * y).sum(1))
+    return ratio_of_sums(x.sum(1), y.sum(1), squares=squares, n=np.full(len(x), x.shape[1]))
+
+
+def test_ratio_of_sums_of_equal_weights_is_the_t_interval():
+    from scipy.stats import t
+
+    y = np.random.default_rng(1).exponential(size=(1, 40))
+    interval = _ratio(np.ones_like(y), y)
+    expected = t.interval(0.95, 39, loc=y.mean(), scale=y.std(ddof=1) / np.sqrt(40))
+    assert (interval.lower[0], interval.upper[0]) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "least"), [(30, 0.905), (300, COVERED[0]), (3000, COVERED[0])])
+def test_ratio_of_sums_covers_on_skewed_amounts(n, least):
+    """MRR log-normal; a fifth leave, a fifth expand by 30 %: the ratio's truth is 0.6 + 0.2 · 1.3."""
+    rng = np.random.default_rng(n)
+    repeats = REPEATS if n < 3000 else 500
+    x = rng.lognormal(4, 0.6, (repeats, n))
+    interval = _ratio(x, x * rng.choice([0, 1, 1.3], (repeats, n), p=[0.2, 0.6, 0.2]))
+    assert least <= np.mean((interval.lower <= 0.86) & (interval.upper >= 0.86)) <= (0.965 if n < 3000 else 0.98)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, np.nan, 0.04, 0.03]).tolist() == pytest.approx([0.03, np.nan, 0.06, 0.06], nan_ok=True)
+    assert holm([]).tolist() == []
+
+
+def _counts(times, events, groups):
+    at = np.unique(times)
+    names = np.unique(groups)
+    risk = [[np.sum((groups == g) & (times >= t)) for t in at] for g in names]
+    died = [[np.sum((groups == g) & (times == t) & (events == 1)) for t in at] for g in names]
+    return risk, died
+
+
+def test_log_rank_waltons():
+    w = load_waltons()
+    result = log_rank(*_counts(w["T"].to_numpy(), w["E"].to_numpy(), w["group"].to_numpy()))
+    assert result.statistic == pytest.approx(122.249, abs=5e-4)
+    assert result.df == 1
+
+
+@given(st.integers(0, 10_000))
+def test_log_rank_equals_lifelines(seed):
+    rng = np.random.default_rng(seed)
+    times, events, groups = rng.integers(1, 8, 60), rng.integers(0, 2, 60), rng.integers(0, 3, 60)
+    events[0] = 1
+    expected = multivariate_logrank_test(times, groups, events)
+    result = log_rank(*_counts(times, events, groups))
+    if not np.isnan(result.statistic):
+        assert result.statistic == pytest.approx(expected.test_statistic, rel=1e-6)
+
+
+def test_log_rank_without_events_says_nothing():
+    assert np.isnan(log_rank([[5, 4], [6, 6]], [[0, 0], [0, 0]]).p_value)
+    assert np.isnan(log_rank([[5, 4]], [[1, 1]]).p_value)
+
+
+def test_product_limit_late_entry():
+    """Entry 1, 2, 4, 0, 0 and events at 2, 10, 5, 4, 3: at risk 3, 3, 2, 2, 1 at times 2, 3, 4, 5, 10."""
+    result = product_limit([3, 3, 2, 2, 1], [1, 1, 1, 1, 1])["survival"]
+    assert result.round(3).tolist() == [0.667, 0.444, 0.222, 0.111, 0.0]
+
+
+def test_product_limit_bounds_equal_lifelines():
+    from lifelines import KaplanMeierFitter
+
+    w = load_waltons()
+    fit = KaplanMeierFitter().fit(w["T"], w["E"])
+    table = fit.event_table.loc[fit.event_table.index > 0]
+    result = product_limit(table["at_risk"], table["observed"])
+    bounds = fit.confidence_interval_.loc[table.index]
+    np.testing.assert_allclose(result["survival"], fit.survival_function_["KM_estimate"].loc[table.index], atol=1e-12)
+    alive = result["survival"] > 0
+    np.testing.assert_allclose(result["lower"][alive], bounds.iloc[:, 0][alive], atol=1e-12)
+    np.testing.assert_allclose(result["upper"][alive], bounds.iloc[:, 1][alive], atol=1e-12)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_hazard_ratios_equal_cox_on_rows(late):
+    """Three groups, whole times with many ties, customers who enter late."""
+    rng, n = np.random.default_rng(1), 600
+    group, entry = rng.integers(0, 3, n), rng.integers(0, 4, n) * late
+    life = np.ceil(rng.exponential(20 / np.array([1, 1.5, 2.5])[group]))
+    seen = np.minimum(life, rng.integers(5, 30, n))
+    frame = pd.DataFrame({"b": group == 1, "c": group == 2, "seen": seen, "left": life <= seen, "entry": entry})[
+        seen > entry
+    ]
+    rows = frame.astype(float) if late else frame.drop(columns="entry").astype(float)
+    fit = CoxPHFitter().fit(rows, "seen", "left", entry_col="entry" if late else None)
+    expected = np.exp(fit.confidence_intervals_.assign(ratio=fit.params_))
+    group, times = frame.b + 2 * frame.c, np.unique(frame.seen)
+    r = [[((group == g) & (frame.entry < t) & (frame.seen >= t)).sum() for t in times] for g in range(3)]
+    d = [[((group == g) & frame.left & (frame.seen == t)).sum() for t in times] for g in range(3)]
+    found = hazard_ratios(r, d)
+    assert found["hazard_ratio"][1:] == pytest.approx(expected["ratio"].to_numpy(), rel=2e-6)
+    assert found["lower"][1:] == pytest.approx(expected["95% lower-bound"].to_numpy(), rel=2e-6)
+
+
+def test_hazard_ratios_that_cannot_be_told():
+    assert np.isnan(hazard_ratios([[5, 4], [5, 5]], [[0, 0], [1, 1]])["hazard_ratio"]).all()  # nobody of the first left
+    none = hazard_ratios([[5, 4, 3], [5, 5, 4], [9, 9, 9]], [[1, 1, 1], [0, 1, 0], [0, 0, 0]])
+    assert np.isnan(none["hazard_ratio"]).tolist() == [False, False, True]
+    apart = hazard_ratios([[5, 4, 0, 0], [0, 0, 5, 4]], [[1, 1, 0, 0], [0, 0, 1, 1]])
+    assert np.isnan(apart["hazard_ratio"]).all()
+
+
+@given(st.tuples(*(st.integers(1, 60),) * 4))
+def test_newcombe_is_a_weighted_sum(counts):
+    a, b, more_a, more_b = counts
+    interval = newcombe((a, b), (a + more_a, b + more_b))
+    p, q = a / (a + more_a), b / (b + more_b)
+    one, two = wilson(a, a + more_a), wilson(b, b + more_b)
+    assert float(interval.lower) == pytest.approx(p - q - np.hypot(p - one.lower, two.upper - q))
+
+
+def test_weighted_sum_covers():
+    rng = np.random.default_rng(5)
+    truth, sizes, weights = np.array([0.2, 0.7, 0.4]), np.array([80, 60, 100]), np.array([2.0, -1.0, -1.5])
+    drawn = rng.binomial(sizes, truth, (REPEATS, 3))
+    hits = 0
+    for x in drawn:
+        own = wilson(x, sizes)
+        total = weighted_sum(weights, x / sizes, Interval(own.lower, own.upper))
+        hits += total.lower <= weights @ truth <= total.upper
+    assert COVERED[0] <= hits / REPEATS <= COVERED[1]
+
+
+def test_what_is_kept_is_not_sure_because_nobody_moved():
+    """Thirty alike who kept all: Wilson's 30 of 30; who lost all: 0 of 30. Of unlike ones, fewer count."""
+    all_kept = kept_of_sums([30], [30], xx=[30])
+    assert [float(b[0]) for b in (all_kept.lower, all_kept.upper)] == pytest.approx([float(wilson(30, 30).lower), 1])
+    none_kept = kept_of_sums([30], [0], xx=[30])
+    assert [float(b[0]) for b in (none_kept.lower, none_kept.upper)] == pytest.approx([0, float(wilson(0, 30).upper)])
+    one_large = kept_of_sums([39], [39], xx=[29 + 100])
+    assert float(one_large.lower[0]) == pytest.approx(float(wilson(39**2 / 129, 39**2 / 129).lower))
+    open_end = grown_of_sums([30], [30], squares=([30], [30], [30]), n=[30])
+    assert np.isnan(open_end.lower).all()
+    assert np.isnan(kept_of_sums([0], [0], xx=[0]).upper).all()
+
+
+def test_what_is_kept_uncapped_is_the_ratio_above_0():
+    x, y = np.array([1.0, 2, 3, 4]), np.array([1.0, 0, 3, 9])
+    sums = {"squares": ((x * x).sum(), (y * y).sum(), (x * y).sum()), "n": 4}
+    plain, kept = ratio_of_sums(10, 13, **sums), grown_of_sums(10, 13, **sums)
+    assert (float(kept.lower), float(kept.upper)) == (max(float(plain.lower), 0), float(plain.upper))
+
+
+@pytest.mark.parametrize(("n", "p"), [(30, 0.05), (100, 0.02), (300, 0.01), (1000, 0.02), (300, 0.3)])
+def test_what_is_kept_covers_also_where_few_leave(n, p):
+    """Log-normal prices; a customer leaves with probability p, and as often loses a third. Delta method: 78 to 93 %."""
+    rng = np.random.default_rng(n)
+    x = np.exp(rng.normal(4, 0.8, (2000, n)))
+    y = x * rng.choice([0, 2 / 3, 1], (2000, n), p=[p, p, 1 - 2 * p])
+    found = kept_of_sums(x.sum(1), y.sum(1), xx=(x * x).sum(1))
+    truth = 1 - p - p / 3
+    assert 0.935 <= np.mean((found.lower <= truth) & (truth <= found.upper)) <= 0.985

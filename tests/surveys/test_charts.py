@@ -1,0 +1,85 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from cslib.errors import ParameterError
+from cslib.show.charts import PALETTE
+from cslib.show.estimates import MAX_ROWS
+from cslib.surveys.charts import answer_bars, answer_distribution, score_heatmap
+
+GROUPS = ("n_promoters", "n_passives", "n_detractors")
+
+
+def bars(rows=2, **more):
+    table = pd.DataFrame(
+        {"name": [f"s{i}" for i in range(rows)], "n_responses": 20, "nps": 45.0, "ci_lower": 10.0, "ci_upper": 70.0}
+    )
+    table = table.assign(n_promoters=10, n_passives=9, n_detractors=1, **more)
+    return answer_bars(table, label="name", groups=GROUPS, score="nps", score_label="NPS, −100 to 100")
+
+
+def texts(axes):
+    return [t.get_text() for t in axes.texts]
+
+
+def test_bars_are_shares_of_a_whole_from_best_to_worst():
+    axes = bars()
+    widths = np.array([p.get_width() for p in axes.patches]).reshape(3, 2)
+    assert widths[:, 0] == pytest.approx([0.5, 0.45, 0.05])
+    assert widths.sum(axis=0) == pytest.approx(1)
+    assert to_hex(axes.patches[0].get_facecolor()) == PALETTE[0]
+
+
+def test_only_wide_parts_have_a_figure_and_all_groups_a_name():
+    assert texts(bars(1)) == ["50", "45", "promoters", "passives", "detractors"]
+
+
+def test_the_score_stands_beside_with_its_interval():
+    scores = bars().figure.axes[1]
+    assert texts(scores) == ["45.0 (10.0 to 70.0)"] * 2
+    assert scores.get_xlabel() == "NPS, −100 to 100"
+
+
+def test_a_row_without_an_interval_and_one_without_answers():
+    axes = bars(2, ci_lower=[np.nan, 10], ci_upper=[np.nan, 70], n_responses=[0, 20], nps=[np.nan, 45])
+    assert texts(axes.figure.axes[1])[0] == "–"
+    assert axes.patches[0].get_width() == 0
+
+
+def test_too_many_rows_and_missing_columns_are_refused():
+    with pytest.raises(ParameterError, match=f"Keep {MAX_ROWS} at most"):
+        bars(MAX_ROWS + 1)
+    with pytest.raises(ParameterError, match="no column 'score'"):
+        answer_distribution(pd.DataFrame({"a": [1]}), groups=("x", "y", "z"), x_label="")
+
+
+def test_distribution_has_a_bar_and_a_number_per_answer():
+    table = pd.DataFrame(
+        {"score": range(1, 6), "group": ["bad", "bad", "so", "good", "good"], "n": [0, 5, 5, 1200, 20]}
+    )
+    share = table["n"] / table["n"].sum()
+    axes = answer_distribution(
+        table.assign(share=share, ci_lower=share, ci_upper=share + 0.01), groups=("good", "so", "bad"), x_label="answer"
+    )
+    assert [p.get_height() for p in axes.patches] == pytest.approx(list(share))
+    assert {"1,200", "good", "so", "bad"} <= set(texts(axes))
+    assert to_hex(axes.patches[4].get_facecolor()) == PALETTE[0]
+
+
+def test_heatmap_writes_the_score_and_the_answers_and_hatches_what_is_hidden():
+    table = pd.DataFrame(
+        {"row": list("aab"), "column": list("xyx"), "nps": [40.2, -3.0, 12.0], "n_responses": [10, 20, 30]}
+    )
+    axes = score_heatmap(table, row="plan", column="region", score="nps")
+    assert sorted(texts(axes)) == ["12\nn 30", "40\nn 10", "−3\nn 20"]
+    assert sum(bool(p.get_hatch()) for p in axes.patches) == 1
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("region", "plan")
+
+
+def test_heatmap_of_shares_is_in_percent_and_of_means_has_a_decimal():
+    table = pd.DataFrame(
+        {"row": list("ab"), "column": list("xy"), "csat": [0.5, 0.734], "ces": [3.21, 4.0], "n_responses": 9}
+    )
+    assert "73\nn 9" in texts(score_heatmap(table, row="r", column="c", score="csat", unit="percent"))
+    assert "3.2\nn 9" in texts(score_heatmap(table, row="r", column="c", score="ces"))

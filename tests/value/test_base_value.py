@@ -1,0 +1,130 @@
+"""Value of the present customers, what changes would add, and the year foretold against the year that came."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from value_world import counted
+
+from cslib.stats.models import fit_models
+from cslib.value.ltv import Terms, base_value, project, what_if
+from cslib.value.paths import value_paths
+from cslib.value.prices import UnitCosts
+
+# of 100 customers at 10 a month 40 leave, 10 each month up to the fourth; the others have been here for 1 to 6 months
+DURATIONS = np.append(np.repeat([1, 2, 3, 4], 10), np.repeat([1, 2, 3, 4, 5, 6], 10))
+LEFT = np.arange(100) < 40
+
+
+def paths_of(horizon=3, **more):
+    counts, values = counted(DURATIONS, LEFT, **more)
+    return value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=horizon, draws=300)
+
+
+def test_present_customers_are_followed_by_age():
+    """At ages 1 to 6, S is .9, .775, .64, .48 and stays there: of those aged 1, .775 / .9 are here a month on."""
+    projection = project(paths_of()["All"], months=2)
+    km = np.cumprod([1, 0.9, 70 / 80, 50 / 60, 30 / 40, 1, 1, 1])
+    here = sum(10 * km[age + 1] / km[age] for age in range(1, 5))  # those aged 5 and 6 may go on as a model says
+    assert projection.active[0, 0] == 60
+    assert here < projection.active[0, 1] < here + 20
+    assert projection.mrr[0] == pytest.approx(10 * projection.active[0])
+    assert projection.active_variance[0] == 0
+
+
+def test_base_value_is_margin_less_retention_cost_of_those_still_here():
+    paths, terms = (
+        paths_of(),
+        Terms(costs=UnitCosts(retention_per_month=1.0), gross_margin=0.8, annual_discount_rate=0.21),
+    )
+    active = project(paths["All"], months=3).active[0, :3]
+    row = base_value(paths, terms, horizon_months=3).iloc[0]
+    assert row.base_value == pytest.approx(active @ (7 * 1.21 ** (-np.arange(3) / 12)))
+    assert (row.n_active, row.mrr) == (60, 600)
+    assert row.ci_lower < row.base_value < row.ci_upper
+    assert 0 < row.share_in_tail < 1
+
+
+def test_the_whole_base_is_the_sum_of_its_segments():
+    own = paths_of()["All"]
+    table = base_value({"All": own, "a": own, "b": own}, Terms(costs=UnitCosts()), horizon_months=3).set_index(
+        "segment"
+    )
+    assert table.loc["All", "base_value"] == pytest.approx(2 * table.loc["a", "base_value"])
+    assert table.loc["All", "n_active"] == 120
+
+
+def test_a_segment_without_an_estimate_leaves_the_whole_its_own():
+    counts, values = counted([3] * 40, [False] * 40)
+    kept = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=6, draws=50)["All"]
+    table = base_value({"All": paths_of()["All"], "a": kept}, Terms(costs=UnitCosts()), horizon_months=3).set_index(
+        "segment"
+    )
+    assert pd.isna(table.loc["a", "base_value"])
+    assert table.loc["a", "ci_lower"] < table.loc["a", "ci_upper"]
+    assert table.loc["All", "base_value"] > 0
+
+
+def test_higher_price_raises_value_by_its_share():
+    paths, terms = paths_of(), Terms(costs=UnitCosts(), gross_margin=0.8)
+    table = what_if(paths, terms, horizon_months=3).set_index("change")
+    base = base_value(paths, terms, horizon_months=3)["base_value"].iloc[0]
+    row = table.loc["5 % higher ARPA"]
+    assert row.ltv_gain == pytest.approx(0.05 * row.ltv)
+    assert row.base_gain == pytest.approx(0.05 * base)
+
+
+def test_less_churn_by_hand():
+    """With every hazard at nine tenths, S(k) becomes S(k) to the power 0.9."""
+    paths = paths_of()
+    row = what_if(paths, Terms(costs=UnitCosts()), horizon_months=3).set_index("change").loc["10 % less churn"]
+    km = np.cumprod([1, 0.9, 70 / 80])
+    assert row.ltv_gain == pytest.approx(10 * (km**0.9 - km).sum())
+    assert 0 < row.ltv_gain_ci_lower < row.ltv_gain < row.ltv_gain_ci_upper
+
+
+@pytest.mark.parametrize(("kind", "power"), [("involuntary", 0.5), ("voluntary", 1.0)])
+def test_half_the_involuntary_churn(kind, power):
+    row = (
+        what_if(paths_of(kind=kind), Terms(costs=UnitCosts()), horizon_months=3)
+        .set_index("change")
+        .loc["Half the involuntary churn"]
+    )
+    km = np.cumprod([1, 0.9, 70 / 80])
+    assert row.ltv_gain == pytest.approx(10 * (km**power - km).sum())
+
+
+def test_kinds_of_churn_not_recorded_leave_the_change_unknown():
+    row = (
+        what_if(paths_of(), Terms(costs=UnitCosts()), horizon_months=3)
+        .set_index("change")
+        .loc["Half the involuntary churn"]
+    )
+    assert row[["ltv_gain", "base_gain"]].isna().all()
+
+
+def test_nobody_here_is_worth_nothing():
+    counts, values = counted([1, 2, 3] * 10, [True] * 30)
+    paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=3, draws=50)
+    row = base_value(paths, Terms(costs=UnitCosts()), horizon_months=3).iloc[0]
+    assert (row.n_active, row.base_value) == (0, 0)
+    assert pd.isna(row.share_in_tail)
+
+
+def test_a_free_trial_ends():
+    """Nothing in the first two months, then 20: who is a month old now pays nothing, and 20 two months from now."""
+    duration = np.append(np.repeat([1, 6], 30), [3] * 40)
+    counts, values = counted(duration, [False] * 60 + [True] * 40)
+    revenue = np.where(values.paid["age"] < 2, 0.0, 20.0 * values.paid["n_priced"])
+    young = ~values.cells["event_observed"] & (values.cells["n_ages"] == 2)
+    cells = values.cells.assign(
+        mrr_now=values.cells["mrr_now"].mask(young, 0.0).where(young, 2 * values.cells["mrr_now"])
+    )
+    values = replace(values, cells=cells, paid=values.paid.assign(revenue=revenue))
+    paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=3, draws=20)["All"]
+    young, old = (replace(paths, active=paths.active.iloc[[i]], factors=paths.factors[:, [i]]) for i in (0, 1))
+    ahead = project(young, months=3)
+    assert (ahead.mrr[0] / ahead.active[0]).tolist() == pytest.approx([0, 20, 20, 20])
+    ahead = project(old, months=3)
+    assert (ahead.mrr[0] / ahead.active[0]).tolist() == pytest.approx([20] * 4)

@@ -1,0 +1,230 @@
+"""Customer value: the three formulas, the survival form, payback, residual value, and why the forms differ."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from lifelines import KaplanMeierFitter
+from value_world import counted
+
+import cslib
+from cslib.data.lifetimes import lifetimes
+from cslib.errors import ParameterError
+from cslib.stats.models import fit_models
+from cslib.stats.survival import DAYS_PER_MONTH
+from cslib.value.ltv import (
+    Terms,
+    bridge,
+    formula_a,
+    formula_b,
+    formula_c,
+    horizons,
+    ltv,
+    ltv_by_age,
+    payback,
+    percentiles,
+)
+from cslib.value.paths import value_paths
+from cslib.value.prices import UnitCosts, unit_costs, value_counts
+
+# 100 customers at 10 a month: 20 leave after one month, 10 after two, 70 are here after three
+DURATIONS = np.repeat([1, 2, 3], [20, 10, 70])
+TERMS = Terms(costs=UnitCosts(retention_per_month=1.0), gross_margin=0.8, annual_discount_rate=0.21)
+
+
+def paths_of(duration=DURATIONS, event=None, horizon=6, **more):
+    counts, values = counted(duration, np.asarray(duration) < 3 if event is None else event, **more)
+    return value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=horizon, draws=400)
+
+
+def row(table, **keys):
+    for column, value in keys.items():
+        table = table[table[column] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+def test_formulas_as_defined():
+    assert formula_a(100, 0.6, 12, 2, acquisition_cost=300, retention_cost=140) == 1000
+    assert formula_b(10_000, 1, 24) == 240_000
+    assert formula_c(50, 0.8, 0.02) == pytest.approx(2000)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: formula_a(100, 1.2, 12, 2), "gross_margin is 1.2, which is no share"),
+        (lambda: formula_a(-1, 0.5, 12, 2), "unit_price is -1"),
+        (lambda: formula_a(1, 0.5, 12, 2, retention_cost=np.nan), "retention_cost is nan"),
+        (lambda: formula_b(1, 1, -2), "duration is -2"),
+        (lambda: formula_c(50, 0.8, 0), "without churn this formula has no answer"),
+        (lambda: formula_c(50, 0.8, 1.5), "monthly_churn_rate is 1.5"),
+        (lambda: Terms(costs=UnitCosts(), gross_margin=-0.1), "gross_margin is -0.1"),
+        (lambda: Terms(costs=UnitCosts(), gross_margin=80), "Did you mean 0.8"),
+        (
+            lambda: Terms(costs=UnitCosts(), annual_discount_rate=8),
+            "annual_discount_rate is 8, which is no share of 1. Did you mean 0.08",
+        ),
+        (lambda: percentiles(np.arange(5.0), 95), "confidence_level is 95"),
+    ],
+)
+def test_numbers_out_of_range_are_named(call, words):
+    with pytest.raises(ParameterError, match=words):
+        call()
+
+
+def test_costs_cannot_be_forgotten():
+    """100 customers at 10 a month, of which the books spend 2 each: forgotten, value would be a quarter too high."""
+    with pytest.raises(TypeError, match="costs"):
+        Terms(gross_margin=0.8)
+    people = pd.DataFrame({"customer_id": [str(i) for i in range(100)], "started_on": "2025-01-01", "churned_on": None})
+    books = pd.DataFrame({"month": ["2025-03-31"], "kind": ["retention"], "amount": [200 * 31 / DAYS_PER_MONTH]})
+    data = cslib.load({"customers": people.assign(mrr=10.0), "costs": books}, as_of="2025-03-31")
+    counts = lifetimes(data)
+    paths = value_paths(counts, value_counts(data), fit_models(counts, unit_months=1.0), horizon_months=2, draws=2)
+    table = ltv(paths, Terms(costs=unit_costs(data)), horizons=[2])
+    assert row(table, method="Survival").ltv == pytest.approx(2 * (10 - 2), rel=1e-4)
+
+
+def test_survival_form_by_hand():
+    """S = 1, 0.8, 0.7; each month brings 10 · 0.8 − 1 = 7, and r = 0.21 takes a tenth each half year."""
+    table = ltv(paths_of(), TERMS, horizons=[3])
+    worth = 1.21 ** (-np.arange(3) / 12)
+    own = row(table, method="Survival")
+    assert own.ltv == pytest.approx(7 * (worth @ [1, 0.8, 0.7]), rel=1e-12)
+    assert own.ci_lower < own.ltv < own.ci_upper
+    assert (own.share_in_tail, own.n_customers) == (0, 100)
+
+
+def test_costs_of_acquisition_come_off_and_are_kept_apart():
+    paths = paths_of(cost=9.0)
+    table = ltv(paths, Terms(costs=UnitCosts()), horizons=[3])
+    assert row(table, method="Survival").ltv == pytest.approx(25 - 9)
+    assert row(table, method="Survival, before acquisition cost").ltv == pytest.approx(25)
+    loaded = Terms(costs=UnitCosts(acquisition_per_customer=18.0, loading=2.0))
+    assert row(ltv(paths, loaded, horizons=[3]), method="Survival").ltv == pytest.approx(25 - 18)
+    whole = Terms(costs=UnitCosts(acquisition_per_customer=5.0))
+    assert row(ltv(paths_of(), whole, horizons=[3]), method="Survival").ltv == pytest.approx(20)
+
+
+def test_formulas_rest_on_churns_per_customer_month():
+    """30 left in 20 + 20 + 210 = 250 customer-months: 0.12 a month, 8.33 months."""
+    table = ltv(paths_of(cost=9.0), TERMS, horizons=[3]).set_index("method")["ltv"]
+    assert table["Formula C (margin / churn)"] == pytest.approx(10 * 0.8 / 0.12)
+    assert table["Formula B (revenue)"] == pytest.approx(10 / 0.12)
+    assert table["Formula A (profit)"] == pytest.approx(8 / 0.12 - 9 - 1 / 0.12)
+
+
+def test_payback_is_the_first_month_that_covers_the_cost():
+    """Margins come in as 7, 5.6 and 4.9: 10 are covered after two months, 17.5 after three, 18 never."""
+    cases = {10.0: 2, 17.5 - 1e-9: 3, 18.0: np.inf}
+    for cost, months in cases.items():
+        table = payback(paths_of(cost=cost), Terms(costs=TERMS.costs, gross_margin=0.8), horizon_months=3)
+        assert table["payback_months"].iloc[0] == months
+        assert table["ltv_to_cac"].iloc[0] == pytest.approx(17.5 / cost)
+    assert payback(paths_of(), TERMS, horizon_months=3)[["cac", "payback_months", "ltv_to_cac"]].isna().all(axis=None)
+
+
+def test_residual_value_by_hand():
+    """One who has stayed a month brings 10 now and 10 · 0.7 / 0.8 next month."""
+    table = ltv_by_age(paths_of(), Terms(costs=UnitCosts()), horizon_months=2).set_index("age_months")
+    assert table.loc[1, "residual_value"] == pytest.approx(10 * (1 + 0.7 / 0.8))
+    assert table["n_active"].to_dict() == {0: 0, 1: 0, 2: 0, 3: 70}
+
+
+def test_bridge_leads_from_formula_c_to_the_survival_form():
+    paths = paths_of(cost=9.0)
+    steps, forms = bridge(paths, TERMS, horizon_months=3), ltv(paths, TERMS, horizons=[3]).set_index("method")["ltv"]
+    assert steps["value"].iloc[0] == pytest.approx(forms["Formula C (margin / churn)"])
+    assert steps["value"].iloc[-1] == pytest.approx(forms["Survival"])
+    assert steps["difference"].sum() == pytest.approx(forms["Survival"] - forms["Formula C (margin / churn)"])
+
+
+def test_without_churn_a_bound_and_no_invented_number():
+    table = ltv(paths_of([3] * 40, [False] * 40), Terms(costs=UnitCosts()), horizons=[3, 6])
+    near, far = (row(table, method="Survival", horizon_months=h) for h in (3, 6))
+    assert near.ltv == 30
+    assert near.ci_lower < near.ci_upper <= 30
+    assert np.isnan(far.ltv)
+    assert far.ci_lower < far.ci_upper <= 60
+    formula = row(table, method="Formula C (margin / churn)")
+    assert np.isnan([formula.ltv, formula.ci_upper]).all()
+    assert formula.ci_lower > 60
+
+
+def test_one_customer_has_no_interval():
+    table = ltv(paths_of([2], [True]), Terms(costs=UnitCosts()), horizons=[3])
+    assert row(table, method="Survival").ltv > 0
+    assert row(table, method="Survival")[["ci_lower", "ci_upper"]].isna().all()
+
+
+def test_horizons_reach_twice_as_far_as_was_observed():
+    counts = pd.DataFrame({"duration_months": [10.0, 20.5]})
+    assert horizons(counts) == [36, 12, 24, 41]
+    assert horizons(counts, horizon_months=24) == [24, 12, 36, 41]
+    assert horizons(counts, horizon_months=99, long_horizon=True) == [99, 12, 24, 36, 41]
+    assert horizons(counts.assign(duration_months=5.0)) == [10]
+    with pytest.raises(
+        ParameterError, match=r"horizon_months is 99. Customers have been observed for 20 months: give 1 to 41"
+    ):
+        horizons(counts, horizon_months=99)
+    with pytest.raises(ParameterError, match="horizon_months is -1"):
+        horizons(counts, horizon_months=-1)
+
+
+def test_costs_of_few_customers_are_those_of_all_draws():
+    """One cost is known of a hundred customers: no draw is without."""
+    cost = np.where(np.arange(100) == 0, 9.0, np.nan)
+    row_ = row(ltv(paths_of(cost=cost), Terms(costs=UnitCosts()), horizons=[3]), method="Survival")
+    assert row_.ltv == pytest.approx(25 - 9)
+    assert row_.ci_upper < 20
+
+
+def test_books_without_customers_of_known_cost_are_the_cost():
+    costs = UnitCosts(acquisition_per_customer=7.0)
+    assert Terms(costs=costs).cac(paths_of(cost=0.0)["All"])[0] == 7
+
+
+def test_few_churns_leave_formulas_without_a_warning():
+    """Of 60 customers one left: some draws hold none, whose life has no end."""
+    paths = paths_of(np.append([1], [3] * 59), np.append([True], [False] * 59))
+    table = ltv(paths, Terms(costs=UnitCosts()), horizons=[3]).set_index("method")
+    assert table.loc["Formula C (margin / churn)", "ci_upper"] == np.inf
+    assert table.loc["Formula A (profit)", "ci_lower"] > 0
+
+
+def test_unknown_prices_are_part_of_no_mean():
+    counts, values = counted(DURATIONS, DURATIONS < 3)
+    cells = values.cells.assign(n_known=values.cells["n"] / 2, mrr_now=values.cells["mrr_now"] / 2)
+    half = replace(values, cells=cells)
+    paths = value_paths(counts, half, fit_models(counts, unit_months=1.0), horizon_months=3, draws=50)["All"]
+    assert paths.arpa[0] == 10
+    assert paths.active["mrr"].tolist() == [700]
+
+
+def test_value_of_the_sample_from_its_rows(root):
+    """Kaplan–Meier by lifelines on days; prices customer by customer, followed from age to age."""
+    customers = pd.read_csv(root / "data" / "customers.csv", parse_dates=["started_on", "churned_on"])
+    paid = pd.read_csv(root / "data" / "subscriptions.csv", parse_dates=["started_on", "ended_on"])
+    left = customers["churned_on"].notna()
+    days = (customers["churned_on"].fillna(pd.Timestamp("2025-06-30")) - customers["started_on"]).dt.days
+    ages = np.arange(24) * DAYS_PER_MONTH
+    survival = KaplanMeierFitter().fit(days, left).survival_function_at_times(ages).to_numpy()
+    place = pd.Index(customers["customer_id"]).get_indexer(paid["customer_id"])
+    starts = customers["started_on"].to_numpy()[place]
+    begun, ended = ((paid[c] - starts).dt.days.fillna(10**6) for c in ("started_on", "ended_on"))
+    mrr = np.zeros((len(customers), len(ages)))
+    for k, age in enumerate(ages):
+        np.add.at(mrr[:, k], place, paid["mrr"].where((begun <= age) & (ended > age), 0.0))
+    here = np.array([np.where(left, days > age, days >= age) for age in ages]).T
+    known = np.array([left | (days >= age) for age in ages]).T
+    price = [mrr[here[:, 0], 0].mean()]
+    for k in range(1, 24):
+        price.append(price[-1] * mrr[here[:, k], k].mean() / mrr[here[:, k - 1] & known[:, k], k - 1].mean())
+    data = cslib.load(root / "data")
+    counts, values = lifetimes(data), value_counts(data)
+    models = fit_models(counts, unit_months=1 / DAYS_PER_MONTH)
+    paths = value_paths(counts, values, models, horizon_months=24, draws=2)
+    own = row(ltv(paths, Terms(costs=UnitCosts()), horizons=[24]), method="Survival, before acquisition cost")
+    assert own.ltv == pytest.approx(survival @ price, rel=1e-12)

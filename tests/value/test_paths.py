@@ -1,0 +1,136 @@
+"""Paths of survival and price: equal to Kaplan–Meier where observed, and drawn as customers would be drawn anew."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import betaln
+from value_world import counted
+
+import cslib.value.paths
+from cslib.stats import models as lifetime_models
+from cslib.stats.contracts import SBG
+from cslib.stats.models import fit_models
+from cslib.stats.survival import DAYS_PER_MONTH, survival_at, survival_curve
+from cslib.value.ltv import Terms, ltv
+from cslib.value.paths import value_paths
+from cslib.value.prices import UnitCosts
+
+
+def paths_of(duration, left, *, models=lifetime_models.MODELS, horizon=12, draws=300, **more):
+    counts, values = counted(duration, left, **more)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lifetime_models, "MODELS", models)
+        fitted = fit_models(counts, unit_months=1.0)
+    return value_paths(counts, values, fitted, horizon_months=horizon, draws=draws)["All"]
+
+
+@given(st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=60, max_size=90))
+@settings(max_examples=15, deadline=None)
+def test_the_estimate_is_kaplan_meier_up_to_the_last_trusted_age(lives):
+    duration, left = np.array(lives).T
+    counts, _ = counted(duration, left)
+    paths = paths_of(duration, left, draws=2, models=("Exponential",))
+    ages = np.arange(min(int(paths.last), 8) + 1)
+    km = survival_at(survival_curve(counts), ages)["survival"]
+    assert np.exp(-paths.hazard[0, ages]) == pytest.approx(km.to_numpy(), abs=1e-12)
+
+
+def test_price_is_that_of_those_still_here():
+    """30 at 10 leave after two months; 30 at 40 stay."""
+    paths = paths_of(np.repeat([2, 6], 30), np.repeat([True, False], 30), price=np.repeat([10.0, 40.0], 30))
+    assert paths.price[0, :4].tolist() == [25, 25, 40, 40]
+    assert paths.price[0, -1] == 40
+    assert paths.arpa[0] == 40
+
+
+def test_few_churns_go_on_at_one_rate():
+    """4 left in 4 + 116 customer-months: the tail rate is 4.5 / 120 a month, and there is no model."""
+    paths = paths_of(np.append([1] * 4, [2] * 58), np.append([True] * 4, [False] * 58))
+    assert paths.model == "One rate (few left)"
+    assert np.diff(paths.hazard[0, 3:8]) == pytest.approx(4.5 / 120)
+
+
+def test_draws_vary_as_new_customers_would():
+    """Deviation of S(3) by the draws against Greenwood's, and of the price against that of a mean."""
+    rng = np.random.default_rng(4)
+    life, seen = rng.geometric(0.1, 500), rng.integers(1, 12, 500)
+    price = np.exp(rng.normal(3, 0.5, 500))
+    paths = paths_of(np.minimum(life, seen), life <= seen, price=price, draws=4000)
+    counts, _ = counted(np.minimum(life, seen), life <= seen)
+    row = survival_at(survival_curve(counts), [3]).iloc[0]
+    spread = (row.ci_upper - row.ci_lower) / 3.92
+    assert np.exp(-paths.hazard[1:, 3]).std() == pytest.approx(spread, rel=0.05)
+    assert paths.price[1:, 0].std() == pytest.approx(price.std() / np.sqrt(500), rel=0.08)
+
+
+@pytest.mark.slow
+def test_a_moved_model_is_a_model_fitted_anew(monkeypatch):
+    """One step of Newton's method against fits to customers drawn anew."""
+    monkeypatch.setattr(lifetime_models, "MODELS", ("Weibull",))
+    rng, day = np.random.default_rng(8), 1 / DAYS_PER_MONTH
+    life, seen = 40 * rng.weibull(0.8, 2000), rng.uniform(1, 24, 2000)
+    duration, left = np.ceil(np.minimum(life, seen) / day) * day, life <= seen
+    counts, values = counted(duration, left)
+    paths = value_paths(counts, values, fit_models(counts, unit_months=day), horizon_months=60, draws=2000)["All"]
+    again = [counted(duration[drawn], left[drawn])[0] for drawn in rng.integers(0, 2000, (60, 2000))]
+    fits = [fit_models(own, unit_months=day).fits["All", "Weibull"] for own in again]
+    refitted = [fit.cumulative_hazard_at_times([24, 60]).diff().iloc[-1] for fit in fits]
+    moved = paths.hazard[1:, 60] - paths.hazard[1:, 24]
+    assert moved.mean() == pytest.approx(np.mean(refitted), rel=0.03)
+    assert moved.std() == pytest.approx(np.std(refitted), rel=0.27)  # of 60 fits it is known to a ninth
+
+
+AGES = np.arange(36)
+
+
+def weibull_world(rng, n, seen):
+    """Days; half have left by month 19."""
+    life = np.ceil(DAYS_PER_MONTH * 30 * rng.weibull(0.8, n))
+    until = rng.integers(1, int(seen * DAYS_PER_MONTH) + 1, n)
+    return np.minimum(life, until) / DAYS_PER_MONTH, life <= until
+
+
+def contract_world(rng, n, seen):
+    """Whole months: each customer leaves each month with a chance of its own, Beta(0.7, 8)."""
+    life, until = rng.geometric(rng.beta(0.7, 8, n).clip(1e-9)), rng.integers(1, seen + 1, n)
+    return np.minimum(life, until), life <= until
+
+
+WORLDS = {
+    "Weibull": (weibull_world, "Weibull", 1 / DAYS_PER_MONTH, np.exp(-((AGES / 30) ** 0.8))),
+    "sBG": (contract_world, SBG, 1.0, np.exp(betaln(0.7, 8 + AGES) - betaln(0.7, 8))),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize(("n", "seen", "least"), [(30, 60, 0.85), (300, 60, 0.9), (3000, 60, 0.9), (300, 24, 0.9)])
+def test_the_interval_covers(monkeypatch, world, n, seen, least):
+    """36-month value at log-normal prices; beyond 24 months the true family is the tail. 120 worlds: ± 4 points."""
+    draw, model, unit, survival = WORLDS[world]
+    monkeypatch.setattr(lifetime_models, "MODELS", (model,) if unit < 1 else ())
+    monkeypatch.setattr(lifetime_models, "CONTRACT_MODELS", (SBG,))
+    monkeypatch.setattr(cslib.value_paths, "CONTRACT_MODELS", ())  # the forms beside the survival form
+    rng, hits = np.random.default_rng(n + seen), 0
+    truth = np.exp(4 + 0.5 * 0.8**2) * survival.sum()
+    for seed in range(120):
+        duration, left = draw(rng, n, seen)
+        counts, values = counted(duration, left, np.exp(rng.normal(4, 0.8, n)))
+        models = fit_models(counts, unit_months=unit)
+        paths = value_paths(counts, values, models, horizon_months=36, draws=400, seed=seed)
+        row = ltv(paths, Terms(costs=UnitCosts()), horizons=[36]).iloc[0]
+        hits += row.ci_lower <= truth <= row.ci_upper
+    assert hits / 120 >= least
+
+
+def test_segments_are_drawn_apart():
+    duration, left = [1, 2, 3] * 30, [True, False, False] * 30
+    counts, values = counted(duration, left)
+    twice = pd.concat([counts, counts.assign(segment="a")])
+    cells = values.cells.assign(segment="a", cell=values.cells["cell"] + 100)
+    paid = values.paid.assign(cell=values.paid["cell"] + 100)
+    both = type(values)(pd.concat([values.cells, cells]), pd.concat([values.paid, paid]), "customers")
+    paths = value_paths(twice, both, fit_models(twice, unit_months=1.0), horizon_months=3, draws=500)
+    assert abs(np.corrcoef(paths["All"].hazard[1:, 2], paths["a"].hazard[1:, 2])[0, 1]) < 0.15
