@@ -278,6 +278,13 @@ class DataSet:
         tenure = self.table("customers").tenure_months.cast("float64")
         return bool((tenure == tenure.round()).all().execute())
 
+    def _ipython_display_(self) -> None:
+        from cslib.show import display
+
+        display.data_check(self.describe())
+        for name, rows in self.set_aside.items():
+            display.table(rows, name=f"set_aside_{name}", caption=f"Rows of {name} left out")
+
     def describe(self) -> dict[str, Any]:
         """Return what a reader must know of the data before the figures: plain values, ready for JSON.
 

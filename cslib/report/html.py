@@ -65,7 +65,8 @@ def _bundles(notebook: Any) -> Iterator[Mapping[str, Any]]:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if MIME in output.get("data", {}):
-                yield output.data[MIME]
+                bundle = output.data[MIME]
+                yield from bundle.get("files", [bundle])
 
 
 def gathered(executed: Any) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def gathered(executed: Any) -> dict[str, Any]:
         "as_of": check.get("as_of"),
         "data_check": check,
         "cards": [card for b in shown if b["kind"] == "cards" for card in b["cards"]],
-        "tables": [{k: b[k] for k in ("name", "rows", "columns")} for b in shown if "rows" in b],
+        "tables": [{k: b[k] for k in ("name", "caption", "rows", "columns")} for b in shown if "rows" in b],
     }
 
 
@@ -107,6 +108,7 @@ def page(notebook: Any, facts: Mapping[str, Any]) -> str:
     own = {
         "lead": lead,
         "sections": sections,
+        "files": [{**t, "size": counted(t["rows"], "row")} for t in facts["tables"]],
         "name": words(facts["notebook"]),
         "subtitle": _subtitle(facts),
         "footer": _footer(facts),
@@ -128,7 +130,7 @@ def render_template(name: str, facts: Mapping[str, Any]) -> str:
 
 
 def _sections(notebook: Any) -> list[Section]:
-    sections, ids = [Section("", "answer")], {"answer", "contents", "data-check", "main"}
+    sections, ids = [Section("", "answer")], {"answer", "contents", "data-check", "files", "main"}
     for cell in notebook.cells:
         if "notebook-only" in cell.metadata.get("tags", []):
             continue
@@ -192,7 +194,8 @@ def _take(section: Section, kind: str) -> list[Part]:
 def _part(output: Any) -> Part | None:
     data = output.get("data", {})
     if MIME in data:
-        return Part(data[MIME]["kind"], Markup(data["text/html"].removeprefix(JUPYTER_STYLE)))
+        html = data["text/html"].removeprefix(JUPYTER_STYLE)
+        return Part(data[MIME]["kind"], Markup(html)) if html else None
     html = _stream(output) if output.output_type == "stream" else _foreign(data)
     return Part("output", Markup(f'<div class="output">{html}</div>')) if html else None
 

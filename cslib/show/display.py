@@ -267,6 +267,7 @@ def figure(
     subtitle: str,
     alt: str,
     data: pd.DataFrame | None = None,
+    caption: str = "",
 ) -> None:
     """Show a chart under the sentence it proves, and close it.
 
@@ -284,6 +285,8 @@ def figure(
         What the chart shows, in words, for those who do not see it.
     data
         The tidy table behind the chart, which a report keeps as ``<name>.csv``.
+    caption
+        What that table holds, one line, for the list of files; by default the title.
 
     Raises
     ------
@@ -295,12 +298,36 @@ def figure(
         message = f"Figure {name!r} needs a title that states the finding, and alt: the same in words."
         raise ParameterError(message)
     link = "" if data is None else _export(data, name)
-    caption = f'<p class="cs-title">{unbroken(title)}</p><p class="cs-subtitle">{unbroken(subtitle)}</p>'
+    head = f'<p class="cs-title">{unbroken(title)}</p><p class="cs-subtitle">{unbroken(subtitle)}</p>'
     html = (
-        f'<figure class="cs cs-figure"><figcaption>{caption}</figcaption>'
+        f'<figure class="cs cs-figure"><figcaption>{head}</figcaption>'
         f"{_scroll(title, drawing(fig, name, alt))}{f'<p class=cs-rows>{link}</p>' if link else ''}</figure>"
     )
-    _show(html, f"{title}\n{subtitle}\n{alt}", _bundle("figure", name, data, title=title, alt=alt))
+    _show(
+        html,
+        f"{title}\n{subtitle}\n{alt}",
+        _bundle("figure", name, data, title=title, alt=alt, caption=caption or title),
+    )
+
+
+def files(tables: Mapping[str, tuple[str, pd.DataFrame]]) -> None:
+    """Hand tables to a report that are not shown: each becomes ``<name>.csv`` and a line in its list of files.
+
+    Parameters
+    ----------
+    tables
+        By name: what the table holds, one line, and the table.
+
+    Raises
+    ------
+    ParameterError
+        A name is not usable.
+    """
+    for name, (_, df) in tables.items():
+        _export(df, _checked(name))
+    text = ", ".join(f"{name} ({counted(len(df), 'row')})" for name, (_, df) in tables.items())
+    kept = [_bundle("file", name, df, caption=caption) for name, (caption, df) in tables.items()]
+    _show("", f"Tables kept: {text}" if text else "", {"kind": "files", "files": kept})
 
 
 def note(text: str, *, kind: str = "note") -> None:

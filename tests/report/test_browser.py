@@ -113,8 +113,8 @@ def test_the_contents_follow_the_reader(open_report: OpenReport, report: Path) -
         opened.page.locator(".toc a", has_text="Data check").click()
         opened.page.wait_for_function("scrollY > 0")
         opened.page.mouse.wheel(0, 20_000)
-        opened.page.wait_for_function("document.querySelector('.toc [aria-current]').textContent === 'Data check'")
-        assert current.all_inner_texts() == ["Data check"]
+        opened.page.wait_for_function("document.querySelector('.toc [aria-current]').textContent === 'Files'")
+        assert current.all_inner_texts() == ["Files"]
 
 
 def test_a_wide_chart_scrolls_by_itself_and_stays_legible(open_report: OpenReport, report: Path) -> None:
@@ -194,6 +194,6 @@ def test_the_page_is_whole_without_scripts(browser: Browser, report: Path) -> No
     page.goto(report.resolve().as_uri())
     assert page.locator("tbody tr").count() == 8
     assert page.get_by_role("heading", level=2).all_inner_texts() == [
-        *("How long do they stay?", "Whom to call first", "Data check")
+        *("How long do they stay?", "Whom to call first", "Data check", "Files")
     ]
     context.close()

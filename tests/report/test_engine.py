@@ -87,7 +87,7 @@ def test_run_json_says_what_the_report_rests_on(good: tuple[Path, reports.Run]) 
         **{"data": "customer_data", "code": "a = 1 # no comment"},
         **{"months": 9, "share": 0.5, "strict": False},
     }
-    assert facts["tables"] == [{"name": "two", "rows": 2, "columns": ["a"]}]
+    assert facts["tables"] == [{"name": "two", "caption": "<Two> rows", "rows": 2, "columns": ["a"]}]
     assert facts["data_check"]["source"] == "customer_data"
     assert facts["versions"]["papermill"]
     assert re.fullmatch(r"[0-9a-f]{64}", facts["notebook_sha256"])

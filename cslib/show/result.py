@@ -1,0 +1,194 @@
+"""A finding: a tidy table, the sentence it proves, and how it is drawn. What a cell of a notebook ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import pandas as pd
+
+from cslib.errors import ParameterError
+from cslib.show import display
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["Answer", "Result", "Study"]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One finding of a study. In JupyterLab it shows itself as the last line of a cell.
+
+    Attributes
+    ----------
+    name
+        Of the file that a report keeps of the table: small letters, digits and ``_``.
+    table
+        Tidy, every row and digit.
+    title
+        The finding, computed; empty for a table that is shown as one.
+    subtitle
+        What is plotted, and in which unit.
+    chart
+        Draws it, as in ``partial(lines_with_bands, shown, x=…, y=…)``; None: the table is shown.
+    picture
+        What kind of chart, for those who do not see it.
+    how_to_read
+        What stands below the chart, to be folded away.
+    before
+        Sentences above.
+    notes
+        Sentences below.
+    warnings
+        What a reader must know first.
+    absent
+        Why there is nothing to show; the table is kept all the same.
+    caption
+        What the table holds, one line: above it where it is shown, and in the list of files.
+    formats, labels
+        Units and headings of its columns where it is shown, see :func:`cslib.show.display.table`.
+    most
+        Rows that are shown.
+    also
+        Further tables that a report keeps with it; they are not shown.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"plan": ["Pro", "Team"], "customers": [12, 30]})
+    >>> Result("plans", table, caption="Customers by plan")
+    Result(name='plans', title='')
+    """
+
+    name: str
+    table: pd.DataFrame = field(repr=False)
+    title: str = ""
+    subtitle: str = field(default="", repr=False)
+    chart: Callable[[], Axes] | None = field(default=None, repr=False)
+    picture: str = field(default="Line chart", repr=False)
+    how_to_read: str = field(default="", repr=False)
+    before: tuple[str, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False)
+    warnings: tuple[str, ...] = field(default=(), repr=False)
+    absent: str = field(default="", repr=False)
+    caption: str = field(default="", repr=False)
+    formats: Mapping[str, str] = field(default_factory=dict, repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False)
+    most: int = field(default=15, repr=False)
+    also: tuple[Result, ...] = field(default=(), repr=False)
+
+    @property
+    def alt(self) -> str:
+        """What the chart shows, in words."""
+        return f"{self.picture}. {self.title}."
+
+    def plot(self) -> Axes:
+        """Draw the chart anew; its Axes can be changed and its figure saved.
+
+        Raises
+        ------
+        ParameterError
+            There is no chart: the reason, or that this is a table.
+        """
+        if self.chart is None or self.absent:
+            msg = self.absent or f"{self.name} is a table, which has no chart: use .table."
+            raise ParameterError(msg)
+        return self.chart()
+
+    def _ipython_display_(self) -> None:
+        for warning in self.warnings:
+            display.note(warning, kind="warning")
+        for sentence in self.before:
+            display.note(sentence)
+        self._shown()
+        for sentence in self.notes:
+            display.note(sentence)
+        if self.also:
+            display.files({r.name: (r.caption, r.table) for r in self.also})
+
+    def _shown(self) -> None:
+        if self.absent:
+            display.note(self.absent)
+            display.files({self.name: (self.caption, self.table)})
+        elif self.chart is not None:
+            words = {"title": self.title, "subtitle": self.subtitle, "alt": self.alt, "caption": self.caption}
+            figure = cast("Figure", self.chart().figure)
+            display.figure(figure, name=self.name, data=self.table, **words)
+            if self.how_to_read:
+                display.note(self.how_to_read, kind="how_to_read")
+        else:
+            if self.title:
+                display.note(self.title)
+            display.table(
+                self.table, name=self.name, caption=self.caption, max_rows=self.most,
+                formats=_present(self.formats, self.table), labels=_present(self.labels, self.table),
+            )  # fmt: skip
+
+
+def _present(by_column: Mapping[str, str], table: pd.DataFrame) -> dict[str, str]:
+    return {column: word for column, word in by_column.items() if column in table}
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The head of a report.
+
+    Attributes
+    ----------
+    subtitle
+        Whom it is about, in a line.
+    text
+        The answer to the report's question, computed; ``**bold**`` is the only markup.
+    cards
+        The headline numbers.
+    warnings
+        What a reader must know first.
+    notes
+        Further sentences below the cards.
+    """
+
+    subtitle: str
+    text: str
+    cards: tuple[display.Card, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def _ipython_display_(self) -> None:
+        display.note(self.subtitle, kind="subtitle")
+        display.note(self.text, kind="answer")
+        display.cards(*self.cards)
+        for warning in self.warnings:
+            display.note(warning, kind="warning")
+        for sentence in self.notes:
+            display.note(sentence)
+
+
+class Study:
+    """What every study has: parameters, and findings that are computed when they are first asked for."""
+
+    @classmethod
+    def findings(cls) -> dict[str, str]:
+        """Name the findings and the question each one answers, in the order of the report.
+
+        Returns
+        -------
+        dict of str to str
+            Attributes that hold a :class:`Result`, with the first line of their documentation.
+        """
+        parts = {n: p for n, p in vars(cls).items() if isinstance(p, cached_property) and not n.startswith("_")}
+        results = {n: p for n, p in parts.items() if p.func.__annotations__.get("return") in ("Result", Result)}
+        return {n: (p.__doc__ or "").strip().partition("\n")[0] for n, p in results.items()}
+
+    def results(self) -> Iterator[Result]:
+        """Compute every finding, one after the other."""
+        return (getattr(self, name) for name in self.findings())
+
+    def __repr__(self) -> str:
+        fields: Mapping[str, Field[Any]] = getattr(self, "__dataclass_fields__", {})
+        given = {n: getattr(self, n) for n, f in fields.items() if n != "data" and getattr(self, n) != f.default}
+        head = f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in given.items())})"
+        width = max(map(len, self.findings()), default=0)
+        return "\n".join([head, *(f"  .{n:<{width}}  {question}" for n, question in self.findings().items())])
