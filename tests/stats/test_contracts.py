@@ -16,10 +16,8 @@ from cslib.stats.contracts import (
     SBG,
     ContractFit,
     as_lives,
-    contract_table,
     fit_contract,
     from_lives,
-    projected_retention,
     renewals,
 )
 from cslib.stats.likelihood import log_likelihoods, scores
@@ -279,82 +277,6 @@ def test_tail_of_whole_months():
     assert ahead == pytest.approx([0.517, 0.491, *(0.491 * model)], rel=1e-9)
 
 
-# ── intervals ────────────────────────────────────────────────────────────────
-
-
-def test_bounds_of_parameters_are_where_the_profile_has_fallen():
-    """Twice the log-likelihood falls by 3.8415, the other parameter at its best."""
-    rows = cohort(REGULAR)
-    fit = fit_contract(rows)
-    table = contract_table(fit, rows).set_index("parameter")
-    assert table["estimate"].to_dict() == pytest.approx({"alpha": fit.alpha, "beta": fit.beta})
-    for alpha in table.loc["alpha", ["ci_lower", "ci_upper"]]:
-        profile = minimize_scalar(lambda b, a=alpha: -likelihood_by_recursion(a, b, REGULAR), bounds=(0.2, 6))
-        assert 2 * (fit.log_likelihood_ + profile.fun) == pytest.approx(3.841459, abs=1e-4)
-    for beta in table.loc["beta", ["ci_lower", "ci_upper"]]:
-        profile = minimize_scalar(lambda a, b=beta: -likelihood_by_recursion(a, b, REGULAR), bounds=(0.2, 6))
-        assert 2 * (fit.log_likelihood_ + profile.fun) == pytest.approx(3.841459, abs=1e-4)
-
-
-def test_bounds_of_the_shape_tell_whether_sbg_is_enough():
-    """c = 1 is refused where twice the gain in log-likelihood is over 3.84: 11.7 for high end, 1.3 for regular."""
-    tables = {name: contract_table(fit_contract(cohort(left), model=BDW), cohort(left)).set_index("parameter")
-              for name, left in (("high", HIGH), ("regular", REGULAR))}  # fmt: skip
-    assert tables["high"].loc["c", "ci_lower"] > 1
-    assert tables["regular"].loc["c", "ci_lower"] < 1 < tables["regular"].loc["c", "ci_upper"]
-
-
-def test_a_bound_that_is_not_found_is_missing():
-    """100 of 400 leave, then 60 of 300: too small a difference to say that customers are not all alike."""
-    rows = rows_of([1, 2, 2], [True, True, False], [100, 60, 240])
-    table = contract_table(fit_contract(rows), rows).set_index("parameter")
-    assert table["ci_upper"].isna().all()
-    assert (table["ci_lower"] < table["estimate"]).all()
-
-
-def test_projection_by_hand():
-    """Retention of sBG is (β + t − 1) / (α + β + t − 1)."""
-    rows, _ = TWO_PERIODS["one cohort"]
-    table = projected_retention(fit_contract(rows), rows, periods=3)
-    assert list(table) == ["period_index", "survival", "ci_lower", "ci_upper", "retention_rate"]
-    assert table["period_index"].tolist() == [0, 1, 2, 3]
-    assert table["survival"].to_numpy() == pytest.approx([1, 0.7, 0.56, 0.476], abs=1e-5)
-    assert table["retention_rate"].to_numpy() == pytest.approx([np.nan, 0.7, 0.8, 0.85], abs=1e-5, nan_ok=True)
-    assert table.loc[0, ["ci_lower", "ci_upper"]].tolist() == [1, 1]
-
-
-def test_projected_bounds_are_those_of_new_fits():
-    """Of 200 multinomial draws, each fitted anew."""
-    rows = cohort(HIGH)
-    table, n = projected_retention(fit_contract(rows), rows, periods=12), rows["n"].to_numpy()
-    draws = np.random.default_rng(3).multinomial(1000, n / 1000, size=200)
-    again = np.quantile([fit_contract(rows.assign(n=d)).survival([1, 7, 12]) for d in draws], [0.025, 0.975], axis=0)
-    found = table.loc[[1, 7, 12], ["ci_lower", "ci_upper"]].to_numpy().T
-    assert found == pytest.approx(again, abs=0.015)
-
-
-def test_draws_are_seeded_and_inputs_kept():
-    rows = cohort(HIGH)
-    before, fit = rows.copy(), fit_contract(rows)
-    first, second, other = (projected_retention(fit, rows, periods=9, draws=50, seed=s) for s in (1, 1, 2))
-    pd.testing.assert_frame_equal(first, second)
-    assert (first["ci_lower"] != other["ci_lower"])[1:].all()
-    pd.testing.assert_frame_equal(rows, before)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [300, 3000])
-def test_projected_retention_covers(n):
-    """The truth after 1, 4, 12 and 24 periods, in worlds where customers have been here for 1 to 12."""
-    rng, at, repetitions = np.random.default_rng(n), [1, 4, 12, 24], 500
-    truth, hits = model_of(0.7, 1.2).survival(at), 0
-    for seed in range(repetitions):
-        rows = world(rng, n)
-        bounds = projected_retention(fit_contract(rows), rows, periods=24, draws=300, seed=seed).loc[at]
-        hits += (bounds["ci_lower"].to_numpy() <= truth) & (truth <= bounds["ci_upper"].to_numpy())
-    assert hits / repetitions == pytest.approx(0.95, abs=0.025)
-
-
 # ── properties ───────────────────────────────────────────────────────────────
 
 CELLS = st.lists(
@@ -428,7 +350,3 @@ def test_faults_are_named():
         fit_contract(rows, model="sBG")
     with pytest.raises(ParameterError, match=r"period_months is 0.*such as 1 or 12"):
         renewals(counts.assign(event_observed=True, n=1), period_months=0)
-    with pytest.raises(ParameterError, match="confidence_level is 95"):
-        contract_table(fit_contract(rows), rows, confidence_level=95)
-    with pytest.raises(ParameterError, match="confidence_level is 95"):
-        projected_retention(fit_contract(rows), rows, periods=3, confidence_level=95)
