@@ -97,16 +97,25 @@ def test_targets_are_read():
     }
 
 
-def test_python_blocks_one_after_the_other():
+@pytest.mark.slow
+def test_python_blocks_one_after_the_other(project):
+    """Five analyses in three lines each, on the sample."""
     scope = {}
     for block in blocks("python"):
         exec(block, scope)
-    assert scope["curve"].retention_rate.tolist() == [1.0, 0.5]
-    assert scope["summary"].n_customers.tolist() == [3]
+    data = scope["data"]
+    by_plan = scope["retained"].by_age.table
+    assert set(by_plan.segment) == {"All", *data.table("customers").plan.execute()}
+    logrank = scope["logrank"]
+    assert len(logrank) == 1 + 3
+    assert logrank.p_adjusted.between(0, 1).all()
+    assert scope["churn"].survival.title
     assert scope["forms"].ltv.notna().all()
-    assert scope["nps"].nps.iloc[0] == 0
-    assert scope["moved"].closing.tolist() == [30, 15]
-    assert scope["card"].set_index("kpi").value["mrr"] == 15
+    assert scope["surveys"].trend.table.nps.between(-100, 100).all()
+    steps = scope["revenue"].last_month.table
+    assert steps.amount.iloc[:-1].sum() == pytest.approx(steps.amount.iloc[-1])
+    assert {"mrr", "nps", "customer_churn_rate"} <= set(scope["kpis"].kpi)
+    assert "survival" in repr(scope["churn"])
 
 
 def test_picture_is_there(root):
