@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -18,7 +18,17 @@ import pandas as pd
 from cslib.data.contract import CONTRACT, MOMENT, TENURE, Fault
 from cslib.errors import MissingTableError, ParameterError, counted, did_you_mean
 
-__all__ = ["DataSet", "Spans", "cut", "derive_customers", "keep", "last_day", "rewind", "spans_of", "statistics"]
+__all__ = [
+    "DataSet",
+    "Spans",
+    "counted_anew",
+    "cut",
+    "derive_customers",
+    "keep",
+    "last_day",
+    "rewind",
+    "spans_of",
+]
 
 ENDING: Final = {"customers": ("churned_on",), "subscriptions": ("ended_on",), "surveys": ("answered_on",)}
 TELLS: Final = {"churned_on": ("churn_kind",), "answered_on": ("score",)}  # unknown until then, too
@@ -181,7 +191,7 @@ def _conditions(where: str) -> list[tuple[str, str, str]]:
     return conditions
 
 
-def statistics(name: str, table: ir.Table) -> dict[str, Any]:
+def _statistics(name: str, table: ir.Table) -> dict[str, Any]:
     """Rows, first and last day, sums of numbers, and for customers the share still here; plain values."""
     numbers = [c for c in table.columns if table[c].type().is_floating()]
     measures = {"rows": table.count()}
@@ -236,6 +246,8 @@ class DataSet:
         Tables that are not in the data but made of others: their churn is seen with hindsight.
     statistics
         By table: rows, first and last day, sums of numbers.
+    unfiltered
+        Makes the same without ``where``, for :attr:`everybody`; None where nobody was left out.
     """
 
     tables: Mapping[str, ir.Table]
@@ -250,6 +262,15 @@ class DataSet:
     notes: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
     statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unfiltered: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def everybody(self) -> DataSet:
+        """The same data set without ``where``, itself where there was none; no file is read anew.
+
+        Costs are booked for all customers, so what is set against them is, too.
+        """
+        return replace(self.unfiltered(), faults=self.faults) if self.unfiltered else self
 
     def table(self, name: str) -> ir.Table:
         """Return one table, or say how to supply it.
@@ -345,5 +366,10 @@ def rewind(data: DataSet, day: date) -> DataSet:
         raise ParameterError(msg)
     known, _ = cut({n: t for n, t in data.tables.items() if n not in data.derived}, spans_of(data.tables), day)
     derived = {"customers": derive_customers(known["subscriptions"])} if "customers" in data.derived else {}
-    tables = {**derived, **known}
-    return replace(data, tables=tables, as_of=day, statistics={n: statistics(n, t) for n, t in tables.items()})
+    unfiltered = (lambda: rewind(data.everybody, day)) if data.unfiltered else None
+    return counted_anew(replace(data, tables={**derived, **known}, as_of=day, unfiltered=unfiltered))
+
+
+def counted_anew(data: DataSet) -> DataSet:
+    """Give a data set the statistics of its tables."""
+    return replace(data, statistics={n: _statistics(n, t) for n, t in data.tables.items()})

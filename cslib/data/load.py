@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ import pandas as pd
 from cslib.data.checks import SET_ASIDE, Checked, check_columns, check_relations, check_rows, suspicions
 from cslib.data.config import Config, TableLike, TableOptions, read_config
 from cslib.data.contract import FIRST_YEAR, LAST_YEAR, ROW, Fault, filled, has_try_cast, specification
-from cslib.data.dataset import DataSet, Spans, cut, derive_customers, keep, last_day, spans_of, statistics
+from cslib.data.dataset import DataSet, Spans, counted_anew, cut, derive_customers, keep, last_day, spans_of
 from cslib.data.sources import Raw, mapped, open_tables, reading, session_zone
 from cslib.errors import DataError, ParameterError, counted
 
@@ -261,8 +262,8 @@ def _complete(data: DataSet, spans: Spans, where: str) -> tuple[DataSet, list[Fa
         notes.append(DERIVED)
         data = replace(data, derived=("customers",))
     faults += suspicions(tables, data.segments, truncation_known=data.observed_from is not None)
+    data = replace(data, tables=tables, notes=tuple(notes))
     if where:
-        tables = keep(tables, where)
-        notes.append(f"Only customers with {where}.")
-    facts = {n: statistics(n, t) for n, t in tables.items()}
-    return replace(data, tables=tables, notes=tuple(notes), statistics=facts), faults
+        kept, said = keep(tables, where), f"Only customers with {where}."
+        data = replace(data, tables=kept, notes=(*notes, said), unfiltered=partial(counted_anew, data))
+    return counted_anew(data), faults

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from cslib import DataError, ParameterError, check, load
+from cslib.data.dataset import rewind
 
 CUSTOMERS = {"customer_id": ["00123", "00124"], "started_on": ["2025-01-01", "2025-02-01"], "churned_on": [None, None]}
 ORDERS = {"customer_id": ["00123"], "ordered_on": ["2025-01-03"], "amount": [9.5]}
@@ -828,3 +829,31 @@ def test_empty_segments_are_counted_in_the_table_that_has_them(tmp_path):
     assert "orders.shop is empty in 1 row; they count as (missing)." in messages(
         toml(tmp_path, '[orders]\nsegments = ["shop"]\n')
     )
+
+
+COMPARED = ("tables", "as_of", "notes", "warnings", "fingerprint")
+
+
+def test_everybody_is_the_same_without_where_and_reads_no_file_anew(tmp_path):
+    (tmp_path / "customers.csv").write_text(
+        "customer_id,started_on,churned_on,plan\n1,2025-01-01,,x\n2,2025-01-05,,y\n"
+    )
+    (tmp_path / "costs.csv").write_text("month,kind,amount\n2025-01-01,retention,9\n")
+    plain, part = (load(tmp_path, as_of="2025-03-15", where=w) for w in ("", "plan=x"))
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert part.statistics["customers"]["rows"] == 1
+    assert {k: part.everybody.describe()[k] for k in COMPARED} == {k: plain.describe()[k] for k in COMPARED}
+    assert sorted(part.everybody.table("customers").customer_id.execute()) == ["1", "2"]
+    assert part.everybody is part.everybody
+    assert part.everybody.everybody is part.everybody
+
+
+def test_everybody_is_itself_without_where_and_goes_back_too():
+    rows = {"customer_id": ["1", "2", "3"], "started_on": ["2025-01-01", "2025-01-05", "2025-03-01"]}
+    tables = {"customers": pd.DataFrame(rows | {"churned_on": None, "plan": ["x", "y", "y"]})}
+    plain, part = (load(tables, as_of="2025-03-31", where=w) for w in ("", "plan=x"))
+    assert plain.everybody is plain
+    then = rewind(part, date(2025, 2, 28))
+    assert (then.statistics["customers"]["rows"], then.everybody.statistics["customers"]["rows"]) == (1, 2)
+    assert then.everybody.as_of == date(2025, 2, 28)
