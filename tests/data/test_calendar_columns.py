@@ -8,12 +8,12 @@ from cslib.churn.rates import churn_rates
 from cslib.data.calendar import last_complete
 from cslib.engagement.activity import activity, time_to_value
 from cslib.retention.cohorts import compare_cohorts, retention
-from cslib.retention.revenue import revenue_retention
+from cslib.retention.revenue import revenue_levels
 from cslib.revenue.movements import movements, trailing
 from cslib.revenue.spending import conversions, retention_cost
 from cslib.surveys.answers import answers_by_period, measure
 
-PLAIN = (activity, churn_rates, compare_cohorts, conversions, movements, retention, revenue_retention, time_to_value)
+PLAIN = (activity, churn_rates, compare_cohorts, conversions, movements, retention, revenue_levels, time_to_value)
 TABLES = {f.__name__: f for f in (*PLAIN, trailing)} | {
     "answers_by_period": lambda data: answers_by_period(data, measure("nps")),
     "retention_cost": lambda data: retention_cost(data, movements(data)),

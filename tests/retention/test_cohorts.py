@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from cslib import DataError, ParameterError, load
 from cslib.retention import cohorts as subject
 from cslib.retention.cohorts import by_cohort_year, compare_cohorts, retention, retention_curve, tenure_curve
-from cslib.retention.revenue import revenue_curve
+from cslib.retention.revenue import revenue_levels
 from cslib.show.charts import largest_segments
 
 
@@ -259,7 +259,7 @@ def test_observed_from_after_every_start_is_an_error(tmp_path):
     (tmp_path / "cslib.toml").write_text("observed_from = 2025-04-15\nas_of = 2025-04-30\n")
     (tmp_path / "subscriptions.csv").write_text("customer_id,started_on,ended_on,mrr\na,2025-01-01,,5\n")
     data = load(tmp_path)
-    for analysis in (retention, compare_cohorts, revenue_curve):
+    for analysis in (retention, compare_cohorts, revenue_levels):
         with pytest.raises(DataError, match="No cohort of .* began from observed_from 2025-04-15 on up to 2025-04-30"):
             analysis(data)
 

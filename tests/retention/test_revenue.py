@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cslib import DataError, load
-from cslib.retention.revenue import net_and_gross, revenue_curve, revenue_retention
+from cslib.retention.revenue import net_and_gross, revenue_curve, revenue_levels, revenue_retention
 
 
 def subscriptions(*rows, as_of="2025-04-30"):
@@ -22,7 +22,7 @@ CASE = (
 
 
 def test_net_and_gross_by_hand():
-    table = revenue_retention(subscriptions(*CASE), max_periods=3)
+    table = revenue_retention(revenue_levels(subscriptions(*CASE), max_periods=3))
     assert table.mrr_start.tolist() == [150.0] * 4
     assert table.mrr.tolist() == [150.0, 100.0, 230.0, 30.0]
     assert table.net_retention.tolist() == pytest.approx([1, 100 / 150, 230 / 150, 30 / 150])
@@ -34,7 +34,7 @@ def test_net_and_gross_by_hand():
 
 def test_unfinished_period_and_cohort_without_mrr_are_missing():
     data = subscriptions(*CASE, ("c", "2025-03-02", "2025-03-09", 10.0), as_of="2025-04-29")
-    table = revenue_retention(data)
+    table = revenue_retention(revenue_levels(data))
     assert table.loc[table.period_index == 3, ["mrr", "net_retention", "gross_retention"]].isna().all(axis=None)
     march = table[table.cohort == "2025-03-01"]
     assert march.mrr_start.tolist() == [0, 0]
@@ -43,7 +43,7 @@ def test_unfinished_period_and_cohort_without_mrr_are_missing():
 
 def test_pooling_adds_money_over_cohorts():
     data = subscriptions(*CASE, ("c", "2025-02-01", "2025-03-01", 850.0))
-    pooled = revenue_curve(data).set_index("period_index")
+    pooled = revenue_curve(revenue_levels(data)).set_index("period_index")
     assert pooled.loc[1, "mrr_start"] == 1000.0
     assert pooled.loc[1, "net_retention"] == pytest.approx(0.1)
     shape = net_and_gross(pooled.reset_index())
@@ -97,7 +97,8 @@ def test_steps_equal_rows(rows):
     frame = _frame(rows).astype({"ended_on": object})
     months = pd.period_range("2024-01", "2025-06", freq="M")
     net, gross = _by_rows(frame, months)
-    table = revenue_retention(load({"subscriptions": frame}, as_of="2025-06-30"), segment_by="plan", max_periods=99)
+    data = load({"subscriptions": frame}, as_of="2025-06-30")
+    table = revenue_retention(revenue_levels(data, segment_by="plan", max_periods=99))
     whole = table[table.segment == "All"]
     for row in whole.itertuples():
         key = (f"{row.cohort:%Y-%m}", str(pd.Period(row.cohort, "M") + row.period_index))
@@ -111,4 +112,4 @@ def test_steps_equal_rows(rows):
 def test_no_subscriptions():
     data = load({"orders": pd.DataFrame({"customer_id": ["a"], "ordered_on": ["2025-01-01"], "amount": [1]})})
     with pytest.raises(DataError, match="no table 'subscriptions'"):
-        revenue_retention(data)
+        revenue_levels(data)

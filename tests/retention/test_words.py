@@ -1,44 +1,30 @@
 import pandas as pd
 import pytest
+from retention_world import comparison, curve
 
-from cslib.retention.cohorts import empty_comparison
-from cslib.retention.words import (
-    cohort_difference,
-    milestones,
-    retained,
-    retention_answer,
-    retention_cards,
-    revenue_finding,
-    segment_finding,
-)
+from cslib.retention.cohorts import COMPARISON
+from cslib.retention.headlines import Contrast, Extremes, Followed, RevenueKept, landmarks
+from cslib.retention.words import Wording
 from cslib.show.charts import left_out
 from cslib.show.formats import percent
-from cslib.stats.intervals import wilson
+
+NOTHING = pd.DataFrame(columns=COMPARISON)
 
 
-def curve(**rates):
-    """Rates at periods 0 to 13 by segment, of 1,000 customers each."""
-    parts = []
-    for segment, rate in rates.items():
-        k = pd.Series(range(14))
-        own = pd.DataFrame({"segment": segment, "period_index": k, "n_customers": 1000})
-        own["n_retained"] = (1000 * rate ** (k / 12)).round()
-        interval = wilson(own.n_retained, own.n_customers)
-        parts.append(own.assign(retention_rate=own.n_retained / 1000, ci_lower=interval.lower, ci_upper=interval.upper))
-    return pd.concat(parts, ignore_index=True)
+def answer(table, contrasts, source):
+    return Wording(source).answer(landmarks(table), Contrast.of(contrasts))
 
 
-def comparison(p, difference=0.1, *, together=None, half_width=0.05, which="newer half"):
-    """One contrast: a test over all shared periods (p), and the difference at the last one with its interval."""
-    row = dict.fromkeys(empty_comparison().columns, 0.0)
-    row |= {"comparison": which, "cohort": pd.Timestamp("2024-03-01"), "shared_age": 6, "p_adjusted": p}
-    row |= {"rate_newer": 0.7, "rate_older": 0.7 - difference, "difference": difference, "n_newer": 60, "n_older": 40}
-    row |= {"ci_lower": difference - half_width, "ci_upper": difference + half_width}
-    return pd.DataFrame([row | {"periods_difference": difference if together is None else together}])
+def cards(table, contrasts, source):
+    return Wording(source).cards(landmarks(table), Contrast.of(contrasts))
+
+
+def segments(table, source="customers"):
+    return Wording(source).segments(Extremes.of(table), landmarks(table))
 
 
 def test_answer_names_rate_interval_and_change():
-    text = retention_answer(curve(All=0.6), comparison(0.001), source="subscriptions")
+    text = answer(curve(All=0.6), comparison(0.001), "subscriptions")
     assert text == (
         "**60 % of customers are still customers 12 months on** (95 % interval 57 to 63 %, 1,000 customers observed "
         "that long). **Cohorts since March 2024 hold better than older ones**: 70 % against 60 % are still customers "
@@ -60,19 +46,34 @@ def test_answer_names_rate_interval_and_change():
     ],
 )  # fmt: skip
 def test_a_verdict_never_contradicts_the_interval_beside_it(contrast, words):
-    assert words in cohort_difference(contrast, source="customers")
+    assert words in Wording("customers").difference(Contrast.of(contrast))
 
 
 def test_no_comparison_is_said():
-    assert "Too few cohorts" in cohort_difference(empty_comparison(), source="orders")
-    assert len(retention_cards(curve(All=0.6), empty_comparison(), source="orders")) == 3
-    assert retention_cards(curve(All=0.6), comparison(0.01), source="orders")[-1].n == 100
+    assert "Too few cohorts" in Wording("orders").difference(Contrast.of(NOTHING))
+    assert len(cards(curve(All=0.6), NOTHING, "orders")) == 3
+    newer = cards(curve(All=0.6), comparison(0.01), "orders")[-1]
+    assert (newer.n, newer.label, newer.detail) == (100, "Newer cohorts less older ones, month 6", "more than chance")
+
+
+def test_cards_are_named_for_what_is_retained():
+    assert [c.label for c in cards(curve(All=0.6), NOTHING, "orders")] == [
+        *("Ordered in month 3", "Ordered in month 6", "Ordered in month 12"),
+    ]
+    assert cards(curve(All=0.6), NOTHING, "subscriptions")[0].label == "Still customers 3 months on"
+
+
+def test_a_day_names_the_newer_cohorts_by_week():
+    text = Wording("usage", period="week").difference(Contrast.of(comparison(0.2, 0.02)))
+    assert text.startswith(
+        "Cohorts since 1 March 2024 are not clearly different from older ones: 70 % against 68 % are active"
+    )
 
 
 def test_nothing_observed_is_said():
     only = curve(All=0.6).query("period_index == 0")
-    assert "not known" in retention_answer(only, empty_comparison(), source="orders")
-    assert retention_cards(only, empty_comparison(), source="orders") == []
+    assert "not known" in answer(only, NOTHING, "orders")
+    assert cards(only, NOTHING, "orders") == []
 
 
 def test_a_share_is_never_rounded_to_all_or_none():
@@ -84,13 +85,13 @@ def test_a_share_is_never_rounded_to_all_or_none():
 
 def test_few_customers_in_every_year_are_not_compared():
     small = curve(**{"2024": 0.5, "2025": 0.6}).assign(n_customers=9)
-    assert segment_finding(small, source="customers", year=True) == "Too few customers to compare"
+    assert Wording("customers").years(Extremes.of(small)) == "Too few customers to compare"
 
 
 def test_years_are_compared_where_at_least_two_stand():
     years = curve(**{"2023": 0.5, "2024": 0.7, "2025": 0.6})
     years = years[(years.segment != "2025") | (years.period_index < 1)]
-    text = segment_finding(years, source="customers", year=True)
+    text = Wording("customers").years(Extremes.of(years))
     assert text == ("Of customers who started in 2024, 70 % are still customers 12 months on; of those of 2023, 50 %")
 
 
@@ -100,12 +101,19 @@ def test_what_a_chart_leaves_out_is_said():
     assert left_out(many, many) == ""
 
 
-def test_landmarks_rest_on_thirty_customers():
-    thin = curve(All=0.6)
-    thin.loc[thin.period_index > 6, "n_customers"] = 29
-    assert milestones(thin) == [1, 3, 6]
-    assert milestones(curve(All=0.6)) == [3, 6, 12]
-    assert milestones(curve(x=0.6), most=1) == [12]
+def test_a_heatmap_says_what_it_leaves_out_and_what_hatching_means():
+    plotted = "Percent of each cohort retained, by weeks since it began."
+    say = Wording("usage", period="week")
+    assert say.heatmap(Followed(90, 36, unfinished=False), most=36) == plotted
+    assert say.heatmap(Followed(90, 37, unfinished=True), most=36) == (
+        f"{plotted} The latest 36 of 37 cohorts. Hatched: not fully observed yet."
+    )
+
+
+def test_too_young_cohorts_are_counted():
+    row = comparison(0.01).assign(n_too_young=1)
+    assert Wording("orders").compared(row).endswith("rates at the end of it. 1 cohort too young to compare")
+    assert Wording("orders").compared(row.assign(n_too_young=0)).endswith("rates at the end of it")
 
 
 @pytest.mark.parametrize(
@@ -121,18 +129,19 @@ def test_landmarks_rest_on_thirty_customers():
     ],
 )
 def test_retained_in_words(source, kind, period, text):
-    assert retained(4, source=source, kind=kind, period=period) == text
+    assert Wording(source, kind, period).retained(4) == text
 
 
 def test_best_and_worst_segment():
-    text = segment_finding(curve(All=0.5, Pro=0.7, Free=0.3), source="customers")
+    text = segments(curve(All=0.5, Pro=0.7, Free=0.3))
     assert text == "70 % of Pro customers are still customers 12 months on, 30 % of Free"
+    assert segments(curve(All=0.5)) == "50 % of customers are still customers 12 months on"
 
 
 def test_segments_picked_out_of_noise_are_not_called_different():
     """0.52 against 0.48 of 1,000 clears 95 % as a single pair's interval would almost; of 45 pairs it is noise."""
     many = {f"s{i}": 0.48 + 0.005 * i for i in range(10)}
-    assert segment_finding(curve(All=0.5, **many), source="customers").endswith("no clear difference")
+    assert segments(curve(All=0.5, **many)).endswith("no clear difference")
 
 
 def test_revenue_in_words():
@@ -142,7 +151,8 @@ def test_revenue_in_words():
             "net_ci_lower": 0.99, "net_ci_upper": 1.09,
         }
     )  # fmt: skip
-    assert revenue_finding(pooled) == (
+    say = Wording("subscriptions")
+    assert say.revenue(RevenueKept.of(pooled)) == (
         "12 months on, cohorts bring 104 % of their first MRR (99 to 109 %), 81 % without expansion"
     )
-    assert "yet" in revenue_finding(pooled.iloc[:0])
+    assert "yet" in say.revenue(RevenueKept.of(pooled.iloc[:0]))

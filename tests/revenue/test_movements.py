@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cslib import load
 from cslib.errors import DataError, MissingTableError, ParameterError
-from cslib.retention.revenue import revenue_retention
+from cslib.retention.revenue import revenue_levels, revenue_retention
 from cslib.revenue.movements import KINDS, conventions, layers, movements, trailing, waterfall
 from cslib.revenue.spending import retention_cost
 from cslib.stats.intervals import grown_of_sums, kept_of_sums
@@ -211,7 +211,7 @@ def test_one_month_back_is_the_monthly_rate(root):
 
 def test_layers_add_up_to_mrr(root):
     data = load(root / "data")
-    split = layers(revenue_retention(data, max_periods=1200))
+    split = layers(revenue_retention(revenue_levels(data, max_periods=1200)))
     closing = by_month(data).set_index("month")["closing"]
     assert split.groupby("month")["mrr"].sum().round(2).tolist() == closing.tolist()
 

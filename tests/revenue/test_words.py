@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 
 from cslib import load
-from cslib.retention.revenue import revenue_retention
+from cslib.retention.revenue import revenue_levels, revenue_retention
 from cslib.revenue import words as wording
 from cslib.revenue.movements import conventions, layers, movements, trailing, waterfall
 from cslib.revenue.spending import conversions, retention_cost
@@ -64,7 +64,7 @@ def test_movements_and_what_was_kept(root):
 
 def test_layers_and_definitions(root):
     found = data(root)
-    split = layers(revenue_retention(found, max_periods=1200))
+    split = layers(revenue_retention(revenue_levels(found, max_periods=1200)))
     assert (
         wording.layers_finding(split) == "26 % of MRR comes from customers who came in 2025, the rest from earlier ones"
     )

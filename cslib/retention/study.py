@@ -1,0 +1,234 @@
+"""The study of retention: whether customers stay, whether newer ones are better, whether their revenue stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Final
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from cslib.data.dataset import DataSet
+from cslib.retention import cohorts as estimate
+from cslib.retention import revenue as money
+from cslib.retention import words
+from cslib.retention.headlines import Contrast, Extremes, Followed, RevenueKept, landmarks
+from cslib.show.charts import largest_segments, left_out, lines_with_bands
+from cslib.show.estimates import MAX_COHORTS, retention_heatmap
+from cslib.show.result import Answer, Result, Study
+
+__all__ = ["Retention"]
+
+COMPARED: Final = ["comparison", "cohort", "rate_newer", "rate_older", "difference", "p_adjusted"]
+UNITS: Final = {"p_adjusted": "p_value", "rate_newer": "percent", "rate_older": "percent", "difference": "points"}
+LABELS: Final = {"p_adjusted": "p", "rate_newer": "newer", "rate_older": "older", "cohort": "since"}
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Retention(Study):
+    """Do customers stay, and are newer ones better? Customers are followed from the period in which they started.
+
+    Attributes
+    ----------
+    data
+        As from :func:`cslib.load`. Data that hold tenures and no dates are followed by months of tenure.
+    by
+        A column to compare customers by; empty for the whole only.
+    source
+        ``subscriptions``, ``customers``, ``usage`` or ``orders``; empty: the first that is there.
+    period
+        ``day``, ``week``, ``month``, ``quarter`` or ``year``.
+    kind
+        ``on`` (retained in that period), ``on_or_after``, or brackets of periods such as ``1-3,4-6``.
+    max_periods
+        How many periods to follow a cohort.
+
+    Raises
+    ------
+    MissingTableError
+        The data have no table with dates of customers, and no tenures (when a finding is asked for).
+    ParameterError
+        A parameter is outside its choices (when a finding is asked for).
+
+    Examples
+    --------
+    Of two customers who start in January, one comes back in February.
+
+    >>> import pandas as pd, cslib
+    >>> orders = pd.DataFrame({"customer_id": ["a", "a", "b"], "amount": 1,
+    ...                        "ordered_on": ["2025-01-03", "2025-02-01", "2025-01-20"]})
+    >>> retained = Retention(cslib.load({"orders": orders}, as_of="2025-02-28"))
+    >>> retained.by_age.title
+    '50 % of customers order in month 1'
+    >>> retained.by_age.table[["period_index", "n_customers", "n_retained"]].values.tolist()
+    [[0, 2, 2], [1, 2, 1]]
+    """
+
+    data: DataSet
+    by: str = ""
+    source: str = ""
+    period: str = "month"
+    kind: str = "on"
+    max_periods: int = 24
+
+    @cached_property
+    def answer(self) -> Answer:
+        """Headline sentence and cards."""
+        return Answer(
+            self._say.subtitle(self._followed),
+            self._say.answer(self._marks, self._contrast),
+            tuple(self._say.cards(self._marks, self._contrast)),
+        )
+
+    @cached_property
+    def by_age(self) -> Result:
+        """How long do customers stay?"""
+        shown, name, say = largest_segments(self._curve), "retention_curve", self._say
+        caption = "Retention, all cohorts pooled" if self._dated else "Still here by month of tenure (Kaplan–Meier)"
+        if self._curve.empty:
+            return Result(name, self._curve, absent=words.NOTHING_OVER, caption=caption)
+        extremes = Extremes.of(shown, kind=say.kind, period=say.period)
+        subtitle = f"Share of customers retained, by {say.axis}. Bands: 95 % intervals. Below: customers observed that"
+        return Result(
+            name, self._curve, say.segments(extremes, self._marks), f"{subtitle} long.{left_out(self._curve, shown)}",
+            self._lines(shown, "retention_rate", say.names), how_to_read=words.HOW_TO_READ_LINES,
+            warnings=(words.RIGHT_EDGE,) * (say.kind == "on_or_after"), caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def cohorts(self) -> Result:
+        """Are newer cohorts better?"""
+        name, table, say = "retention", self._triangle, self._say
+        caption = "Retention by cohort"
+        if not self._dated:
+            return Result(name, table, absent=words.UNDATED, caption=caption)
+        finding = say.difference(self._contrast).replace("**", "").rstrip(".") if say.kind == "on" else caption
+        return Result(
+            name, table, finding, say.heatmap(self._followed, most=MAX_COHORTS),
+            partial(retention_heatmap, table, period=say.period, names=say.names), "Heatmap of cohorts",
+            words.HOW_TO_READ_HEATMAP, caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def years(self) -> Result:
+        """How did customers stay by the year in which they started?"""
+        name, say = "cohort_years", self._say
+        caption = "Retention by year of start"
+        table = estimate.retention_curve(estimate.by_cohort_year(self._triangle))
+        if table["segment"].nunique() < 2:
+            return Result(name, table, absent=words.NO_YEARS, caption=caption)
+        if say.kind == "on_or_after":
+            return Result(name, table, absent=words.EDGE_YEARS, caption=caption)
+        shown = largest_segments(table)
+        return Result(
+            name, table, say.years(Extremes.of(shown, kind=say.kind, period=say.period)),
+            f"Share retained, by {say.axis}, of customers who started in each year. Bands: 95 % intervals.",
+            self._lines(shown, "retention_rate", say.names), "Line chart by year of start", caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def comparison(self) -> Result:
+        """Is the difference between newer and older cohorts more than chance?"""
+        name, table = "cohort_comparison_summary", self._compared[COMPARED]
+        also = (Result("cohort_comparison", self._compared, caption="Tests of newer against older cohorts"),)
+        if table.empty:
+            return Result(name, table, absent=words.NO_TEST, caption="Newer against older cohorts", also=also)
+        shown = table.assign(comparison=table["comparison"].replace(words.COMPARED))
+        caption = self._say.compared(self._compared)
+        return Result(name, shown, caption=caption, formats=UNITS, labels=LABELS, also=also)
+
+    @cached_property
+    def revenue(self) -> Result:
+        """Does their revenue stay?"""
+        name, pooled, say = "revenue_curve", self._pooled, self._say
+        also = (Result("revenue_retention", self._by_cohort, caption="Revenue by cohort"),)
+        caption = "Revenue retention, all cohorts pooled"
+        if pooled.empty:
+            return Result(name, pooled, absent=words.UNPAID, caption=caption, also=also)
+        plotted = f"MRR as a share of the first MRR, by {say.axis}."
+        return Result(
+            name, pooled, say.revenue(RevenueKept.of(pooled, period=say.period)),
+            f"{plotted} Net counts expansion, gross caps each customer at its first.",
+            self._lines(money.net_and_gross(pooled), "share"), "Line chart of net and gross revenue retention",
+            caption=caption, also=also,
+        )  # fmt: skip
+
+    @cached_property
+    def revenue_by_segment(self) -> Result:
+        """Whose revenue stays best?"""
+        name, table = "revenue_segments", money.net_by_segment(self._pooled)
+        caption = "Net revenue retention by segment"
+        if not self.by or table.empty:
+            return Result(name, table, absent=words.UNPAID if table.empty else words.UNDIVIDED, caption=caption)
+        shown = largest_segments(table)
+        plotted = f"MRR as a share of the first MRR, by {self._say.axis}. Bands: 95 % intervals."
+        return Result(
+            name, table, f"Net revenue retention by {self.by}", plotted + left_out(table, shown),
+            self._lines(shown, "share"), caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def _dated(self) -> bool:
+        return estimate.has_calendar(self.data)
+
+    @cached_property
+    def _say(self) -> words.Wording:
+        if not self._dated:
+            return words.Wording("tenure")
+        return words.Wording(self.source or estimate.default_source(self.data), self.kind, self.period)
+
+    @cached_property
+    def _triangle(self) -> pd.DataFrame:
+        if not self._dated:
+            return pd.DataFrame(columns=estimate.TRIANGLE).astype({"cohort": "datetime64[ns]"})
+        say = self._say
+        return estimate.retention(
+            self.data, source=say.source, segment_by=self.by, period=say.period, kind=say.kind,
+            max_periods=self.max_periods,
+        )  # fmt: skip
+
+    @cached_property
+    def _curve(self) -> pd.DataFrame:
+        if self._dated:
+            return estimate.retention_curve(self._triangle)
+        return estimate.tenure_curve(self.data, segment_by=self.by, max_periods=self.max_periods)
+
+    @cached_property
+    def _compared(self) -> pd.DataFrame:
+        if not self._dated:
+            return pd.DataFrame(columns=estimate.COMPARISON)
+        return estimate.compare_cohorts(self.data, source=self._say.source, period=self._say.period)
+
+    @cached_property
+    def _marks(self) -> pd.DataFrame:
+        return landmarks(self._curve, kind=self._say.kind, period=self._say.period)
+
+    @cached_property
+    def _contrast(self) -> Contrast | None:
+        return Contrast.of(self._compared)
+
+    @cached_property
+    def _followed(self) -> Followed:
+        return Followed.of(self._triangle, self._curve)
+
+    @cached_property
+    def _levels(self) -> pd.DataFrame | None:
+        if not self.data.has_dates("subscriptions"):
+            return None
+        return money.revenue_levels(
+            self.data, segment_by=self.by, period=self._say.period, max_periods=self.max_periods
+        )
+
+    @cached_property
+    def _by_cohort(self) -> pd.DataFrame:
+        return pd.DataFrame(columns=money.RETAINED) if self._levels is None else money.revenue_retention(self._levels)
+
+    @cached_property
+    def _pooled(self) -> pd.DataFrame:
+        return pd.DataFrame(columns=money.CURVE) if self._levels is None else money.revenue_curve(self._levels)
+
+    def _lines(self, table: pd.DataFrame, y: str, names: dict[int, str] | None = None) -> Callable[[], Axes]:
+        axis = self._say.axis
+        return partial(lines_with_bands, table, x="period_index", y=y, x_label=axis, n="n_customers", names=names)

@@ -1,0 +1,201 @@
+"""The study of retention, in process: its findings on the sample and on odd data, and what it says where one is absent."""
+
+import pytest
+from study_world import kept, loaded, shown
+
+from cslib import ParameterError, Retention, load
+from cslib.errors import MissingTableError
+
+COLUMNS = {
+    "retention": ["segment", "cohort", "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"],
+    "retention_curve": ["segment", "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"],
+    "revenue_retention": ["segment", "cohort", "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"],
+    "revenue_curve": ["segment", "period_index", "n_customers", "mrr_start", "mrr", "net_retention", "net_ci_lower", "net_ci_upper", "gross_retention", "gross_ci_lower", "gross_ci_upper"],
+    "cohort_comparison_summary": ["comparison", "cohort", "rate_newer", "rate_older", "difference", "p_adjusted"],
+    "cohort_years": ["segment", "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sample(root):
+    return load(root / "data")
+
+
+@pytest.fixture(scope="module")
+def by_plan(sample):
+    return Retention(sample, by="plan")
+
+
+def test_five_lines_give_table_title_and_chart(sample):
+    study = Retention(sample, by="plan")
+    assert study.by_age.table.query("period_index == 12").segment.tolist() == ["All", "Enterprise", "Starter", "Team"]
+    assert study.by_age.title == "62 % of Enterprise customers are still customers 24 months on, 23 % of Starter"
+    axes = study.by_age.plot()
+    assert axes.get_xlabel() == "months since the start"
+    assert study.by_age is study.by_age
+    assert repr(study).startswith("Retention(by='plan')\n  .by_age ")
+
+
+def test_every_finding_answers_a_question():
+    questions = Retention.findings()
+    assert list(questions) == ["by_age", "cohorts", "years", "comparison", "revenue", "revenue_by_segment"]
+    assert all(q.endswith("?") for q in questions.values())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "keep"),
+    [
+        ({"by": "plan"}, {}),
+        ({"source": "usage", "period": "week", "max_periods": 12, "kind": "on_or_after"}, {}),
+        ({"source": "orders", "period": "quarter", "kind": "1-2,3-4", "by": "region"}, {"where": "plan=Team"}),
+        ({"source": "customers", "period": "year"}, {"as_of": "2025-03-15"}),
+        ({"by": "channel"}, {"where": "plan=Enterprise and region=APAC"}),
+        ({"source": "orders", "period": "day", "max_periods": 30}, {"as_of": "2025-06-15"}),
+    ],
+    ids=str,
+)
+def test_every_choice_shows_itself(monkeypatch, root, sample, parameters, keep):
+    study = Retention(load(root / "data", **keep) if keep else sample, **parameters)
+    parts = shown(monkeypatch, study)
+    tables = kept(study)
+    for name, columns in COLUMNS.items():
+        assert list(tables[name]) == columns
+    assert tables["retention"].segment.iloc[0] == "All"
+    assert study.answer.text
+    texts = " ".join(b.get("text", "") for b in parts)
+    assert ("Do not compare newer with older cohorts by it" in texts) == (parameters.get("kind") == "on_or_after")
+    assert all(r.caption for result in study.results() for r in (result, *result.also))
+
+
+def test_the_planted_change_is_found(by_plan):
+    """Cohorts from January 2024 on have 0.65 times the hazard; the whole and each plan's order must show."""
+    assert "better than older ones" in by_plan.answer.text
+    assert by_plan.cohorts.title == (
+        "Cohorts since October 2023 hold better than older ones: 69 % against 60 % are still customers 6 months on, "
+        "more than chance"
+    )
+    year = by_plan.by_age.table.query("period_index == 12").set_index("segment").retention_rate
+    assert year["Starter"] < year["Team"] < year["Enterprise"]
+    (tests,) = by_plan.comparison.also
+    assert tests.table.set_index("comparison").loc["newer half", "p_adjusted"] < 0.001
+    years = by_plan.years.table.query("period_index == 3").set_index("segment").retention_rate
+    assert years["2022"] < years["2024"]
+    assert by_plan.years.title.startswith("Of customers who started in 2025, 81 % are still customers 3 months on; ")
+    money = by_plan.revenue.table.query("segment == 'All'")
+    assert (money.gross_retention <= money.net_retention).all()
+    assert (money.net_ci_lower <= money.net_retention).all()
+
+
+def test_tables_hold_together(by_plan):
+    """What is shown by plan is the net curve of the same table, and a test has its rates beside it."""
+    pooled, parts = by_plan.revenue.table, by_plan.revenue_by_segment.table
+    assert parts["share"].tolist() == pooled["net_retention"].tolist()
+    assert by_plan.revenue_by_segment.title == "Net revenue retention by plan"
+    assert by_plan.comparison.table.comparison.tolist() == [
+        *("all cohorts, any difference", "newer half", "newest cohort old enough"),
+    ]
+    assert by_plan.comparison.caption == (
+        "Newer against older cohorts over their first 6 months; rates at the end of it. 6 cohorts too young to compare"
+    )
+
+
+def test_subtitles_say_what_is_plotted_and_left_out(sample, by_plan):
+    assert (
+        by_plan.answer.subtitle
+        == "4,000 customers in 36 month cohorts · retained: still a customer at the end of the month"
+    )
+    assert by_plan.cohorts.subtitle == "Percent of each cohort retained, by months since it began."
+    assert "hatched" not in by_plan.cohorts.subtitle.lower()
+    weekly = Retention(sample, source="usage", period="week", kind="1-4,5-8")
+    assert weekly.answer.subtitle.endswith("retained: active in the week or another of its bracket")
+    assert "The latest 36 of 1" in weekly.cohorts.subtitle
+    assert weekly.cohorts.title == "Retention by cohort"
+    assert "are active in weeks 5–8" in weekly.years.title
+
+
+ONE = "customer_id,started_on,churned_on,plan\n00123,2025-01-05,,Pro\n"
+GONE = "customer_id,started_on,churned_on\n" + "".join(
+    f"c{i},2025-0{i % 3 + 1}-05,2025-0{i % 3 + 3}-20\n" for i in range(12)
+)
+STAY = "customer_id,started_on,churned_on\n" + "".join(f"c{i},2025-0{i % 3 + 1}-05,\n" for i in range(12))
+LATE = "customer_id,started_on,churned_on\na,2025-06-05,\n"
+ORDERS = "customer_id,ordered_on,amount\na,2025-01-03,5\na,2025-02-03,5\nb,2025-02-07,5\n"
+MANY = "customer_id,started_on,churned_on,plan\n" + "".join(
+    f"c{i},2024-{i % 12 + 1:02d}-05,{'2025-01-20' if i % 3 else ''},$\\foo${i % 12} <b>\n" for i in range(480)
+)
+TENURE = "customer_id,tenure_months,churned\na,3,yes\nb,0,no\nc,12,no\n"
+
+
+@pytest.mark.parametrize(
+    ("tables", "as_of", "by", "words"),
+    [
+        ({"customers": ONE}, "2025-04-30", "plan", "100 % of customers are still customers 3 months on"),
+        ({"customers": GONE}, "2025-12-31", "", "0 % of customers are still customers"),
+        ({"customers": STAY}, "2025-12-31", "", "100 % of customers are still customers 6 months on"),
+        ({"customers": LATE}, "2025-06-20", "", "not known"),
+        ({"orders": ORDERS}, "2025-03-31", "", "order in month 1"),
+        ({"customers": TENURE}, "", "", "are still customers"),
+        ({"customers": MANY}, "2025-04-30", "plan", "are still customers"),
+    ],
+    ids=["one customer", "all gone", "all stay", "nothing complete", "three orders", "tenures", "odd segment names"],
+)
+def test_odd_data_give_a_stated_correct_report(monkeypatch, tables, as_of, by, words):
+    study = Retention(loaded(tables, as_of=as_of), by=by)
+    assert words in study.answer.text.replace("**", "")
+    assert shown(monkeypatch, study)
+    assert study.revenue.absent == "These data hold no subscriptions with dates, so revenue cannot be followed."
+    assert list(study.revenue.table) == COLUMNS["revenue_curve"]
+
+
+def test_tenures_have_a_curve_and_no_cohorts():
+    study = Retention(loaded({"customers": TENURE}), source="orders", period="week", kind="1-3")
+    assert study.by_age.caption == "Still here by month of tenure (Kaplan–Meier)"
+    assert study.by_age.table.retention_rate.iloc[[0, 12]].tolist() == [1.0, 0.5]
+    assert study.answer.subtitle == "3 customers by tenure · retained: not yet left"
+    assert study.cohorts.absent.startswith("These data hold no start dates, only how long customers have stayed")
+    assert study.years.absent == "There are no two years of start to compare."
+    assert study.comparison.absent
+    with pytest.raises(ParameterError, match="no cohorts can be formed"):
+        study.cohorts.plot()
+
+
+def test_what_is_absent_says_why():
+    late = Retention(loaded({"customers": LATE}, as_of="2025-06-20"))
+    assert late.by_age.absent == "No period is fully observed yet, so there is no line to draw."
+    alone = Retention(
+        loaded({"subscriptions": "customer_id,started_on,ended_on,mrr\na,2025-01-05,,10\n"}, as_of="2025-04-30")
+    )
+    assert alone.revenue.title.startswith("3 months on, cohorts bring 100 % of their first MRR")
+    assert (
+        alone.revenue_by_segment.absent == "Revenue is not split by segment. Set segment_by to a column, such as plan."
+    )
+    assert alone.comparison.absent == "There is no test of newer against older cohorts."
+
+
+def test_years_are_not_compared_by_or_later(sample):
+    study = Retention(sample, source="orders", kind="on_or_after")
+    assert "which looks too low for recent ones" in study.years.absent
+    assert study.by_age.warnings[0].startswith("“Or later” looks too low for recent periods")
+    assert Retention(sample, source="orders").by_age.warnings == ()
+
+
+def test_data_without_dates_of_customers_stop_it():
+    surveys = {"surveys": "customer_id,asked_on,survey,score\na,2025-01-01,nps,9\n"}
+    with pytest.raises(MissingTableError, match="has none of subscriptions, customers, usage, orders with dates"):
+        _ = Retention(loaded(surveys)).by_age
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"by": "plam"}, "Did you mean 'plan'?"),
+        ({"source": "orderz"}, "Did you mean 'orders'?"),
+        ({"period": "fortnight"}, "period is 'fortnight'"),
+        ({"kind": "3-1"}, "Choose 'on', 'on_or_after', or rising brackets"),
+        ({"max_periods": 0}, "Give 1 or more"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_meant_is_refused(sample, parameters, words):
+    with pytest.raises(ParameterError, match=words):
+        _ = Retention(sample, **parameters).answer
