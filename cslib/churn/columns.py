@@ -23,10 +23,7 @@ __all__ = [
     "Known",
     "comparable",
     "design_of",
-    "listed",
-    "loyal",
     "recorded",
-    "size_of",
 ]
 
 Known = dict[str, tuple["Driver", pd.Series]]  # each with its labels or numbers, a row per customer
@@ -80,6 +77,12 @@ class Driver:
         """Three times the range below and above it."""
         far = FAR * (self.high - self.low)
         return self.low - far, self.high + far
+
+    def size(self, values: pd.Series, level: str) -> int:
+        """Count the customers that a level stands for, of their labels or numbers."""
+        if self.kind == "number":
+            return int(values.isna().sum() if level == MISSING else values.notna().sum())
+        return int((values == level).sum())
 
 
 def recorded(column: ir.Value) -> ir.Value:
@@ -139,7 +142,7 @@ def _text(
     into = OTHER if apart else str(left.index[0])
     if len(rest):
         who = counted(int(rest["size"].sum()), "customer")
-        names = listed(list(rest.sort_values("size", ascending=False, kind="stable").index))
+        names = _listed(list(rest.sort_values("size", ascending=False, kind="stable").index))
         remarks.append(
             f"{who} with rarer values of {name} {'is' if who[:2] == '1 ' else 'are'} counted with {into}: {names}."
         )
@@ -149,7 +152,7 @@ def _text(
     return Driver(name, kind, tuple(order["level"])), label
 
 
-def listed(names: list[str]) -> str:
+def _listed(names: list[str]) -> str:
     """Name the first few: ``a, b, c and 7 more``."""
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
@@ -281,21 +284,3 @@ def _twin(keys: list[tuple[str, str]], shared: Floats, weights: Floats) -> str:
         return f"says the same as {': '.join(keys[int(np.argmax(np.abs(shared)))])} and is counted once"
     names = dict.fromkeys(name for (name, _), w in zip(keys, weights, strict=True) if abs(w) > WEIGHTY)
     return f"follows from {', '.join(names)} and is left out"
-
-
-def loyal(known: Known, table: pd.DataFrame, life: pd.DataFrame, unit: float) -> list[str]:
-    """Say of each row of the drivers table without a ratio why it has none."""
-    result, unknown = [], table[table["hazard_ratio"].isna()]
-    for term, level, n in zip(unknown["term"], unknown["level"], unknown["n"], strict=True):
-        own = life[known[term][1] == level]
-        months = counted(round((own["duration"] - own["entry"].clip(lower=0)).sum() * unit), "month")
-        none = f"None of the {n:,} customers with {term} {level} left, so no ratio can be given"
-        result.append(f"{none}; they are taken to leave at most as ½ in {months}.")
-    return result
-
-
-def size_of(driver: Driver, values: pd.Series, level: str) -> int:
-    """Count the customers that a level of a driver stands for."""
-    if driver.kind == "number":
-        return int(values.isna().sum() if level == MISSING else values.notna().sum())
-    return int((values == level).sum())

@@ -7,18 +7,18 @@ up to ``max_rows`` customers, beyond that a reproducible sample.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import ibis.expr.operations as ops
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from cslib.churn.columns import MIN_CUSTOMERS, OTHER, Driver, Known, comparable, design_of, loyal, recorded, size_of
+from cslib.churn.columns import MIN_CUSTOMERS, OTHER, Driver, Known, comparable, design_of, recorded
 from cslib.data.contract import CONTRACT, TENURE
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetime_rows, unit_months
-from cslib.errors import DataError, ParameterError, did_you_mean
+from cslib.errors import DataError, ParameterError, counted, did_you_mean
 from cslib.stats.cox import (
     CALIBRATION,
     CoxFit,
@@ -32,13 +32,86 @@ from cslib.stats.cox import (
 )
 from cslib.stats.intervals import SIGNIFICANT, Floats, holm, z_value
 
-__all__ = ["DriverModel", "check_horizon", "fit_drivers"]
+__all__ = ["Agreement", "DriverModel", "Strongest", "check_horizon", "fit_drivers"]
 
 MAX_STRATA: Final = 8
 FOLDS: Final = 5
 TABLE: Final = ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"]
 CHECKED_ROWS: Final = 50_000
 LATE_ROWS: Final = 20_000  # where customers enter late the fitter takes far longer
+REFERENCE: Final = " (reference)"
+ENOUGH_GROUPS: Final = 5  # of customers by predicted risk
+HELD: Final = 0.8  # share of groups whose interval should hold the prediction
+WIDE_GAP: Final = 0.1  # between predicted and observed, as a share
+
+
+@dataclass(frozen=True)
+class Strongest:
+    """The level whose ratio is furthest from 1, of those that differ from their reference by more than chance.
+
+    Attributes
+    ----------
+    term, level
+        Column of ``customers`` and its value, or of a number the two values compared.
+    reference
+        The value that it is held against; empty for a number.
+    hazard_ratio, ci_lower, ci_upper
+        How many times as fast such customers leave.
+    """
+
+    term: str
+    level: str
+    reference: str
+    hazard_ratio: float
+    ci_lower: float
+    ci_upper: float
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> Self | None:
+        """Find it in ``DriverModel.table``; None where no level differs by more than chance."""
+        clear = table[_clear(table)]
+        if clear.empty:
+            return None
+        row = clear.loc[np.log(clear["hazard_ratio"]).abs().idxmax()]
+        levels = table.loc[table["term"] == row["term"], "level"]
+        base = levels[levels.str.endswith(REFERENCE)].str.removesuffix(REFERENCE)
+        ratio = (float(row[c]) for c in ("hazard_ratio", "ci_lower", "ci_upper"))
+        return cls(row["term"], row["level"], base.iloc[0] if len(base) else "", *ratio)
+
+
+def _clear(table: pd.DataFrame) -> pd.Series:
+    return pd.Series(holm(table["p_value"]) < SIGNIFICANT, index=table.index)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Whether predicted and observed churn agree, group by group.
+
+    Attributes
+    ----------
+    n_groups, n_inside
+        Groups of customers by predicted risk, and those of which the interval holds the prediction.
+    widest_gap
+        Between predicted and observed, as a share.
+    enough
+        There are five groups to judge by.
+    agree
+        At least 80 % of the intervals hold the prediction, and the widest gap is below 10 points.
+    """
+
+    n_groups: int
+    n_inside: int
+    widest_gap: float
+    enough: bool
+    agree: bool
+
+    @classmethod
+    def of(cls, calibration: pd.DataFrame) -> Self:
+        """Judge ``DriverModel.calibration``."""
+        inside = calibration["predicted"].between(calibration["ci_lower"], calibration["ci_upper"])
+        gap, n = float((calibration["predicted"] - calibration["observed"]).abs().max()), len(calibration)
+        agree = bool(inside.mean() >= HELD and gap < WIDE_GAP)
+        return cls(n, int(inside.sum()), gap, n >= ENOUGH_GROUPS, agree)
 
 
 @dataclass(frozen=True)
@@ -93,9 +166,14 @@ class DriverModel:
     unit_months: float
 
     @property
+    def clear(self) -> pd.Series:
+        """Whether each ratio of the table is more than chance, all rows allowed for (Holm)."""
+        return _clear(self.table)
+
+    @property
     def clear_terms(self) -> tuple[str, ...]:
-        """Drivers that matter by more than chance, Holm-adjusted over all rows of the table, the strongest first."""
-        return tuple(self.table["term"][holm(self.table["p_value"]) < SIGNIFICANT].unique())
+        """Drivers that matter by more than chance, the strongest first."""
+        return tuple(self.table["term"][self.clear].unique())
 
     @property
     def split(self) -> str:
@@ -181,7 +259,7 @@ def fit_drivers(
     design, whole = _fit_sound(design_of(known, life, remarks), life, remarks)
     by, fit, tested = _stratified(whole, known, design, life, remarks)
     table = _table(known, _ratios(design, (whole, fit), tested, z))
-    remarks += loyal(known, table, life, unit)
+    remarks += _loyal(known, table, life, unit)
     stratum, design = known[by][1] if by else pd.Series("", index=life.index), _without(by, design)
     base, log_ratios = completed(fit, design, life, stratum)
     horizon = min(horizon_months / unit, float(life["duration"].max()))
@@ -331,15 +409,26 @@ def _table(known: Known, ratios: dict[Any, dict[str, float]]) -> pd.DataFrame:
             ratios[driver.name, driver.levels[0]] = {"hazard_ratio": 1.0}
             told.insert(0, driver.levels[0])
         for level in told:
-            row = {"term": driver.name, "level": level, "n": size_of(driver, values, level)}
+            row = {"term": driver.name, "level": level, "n": driver.size(values, level)}
             rows.append(row | ratios[driver.name, level])
     table = pd.DataFrame(rows, columns=TABLE)
     effect = table["hazard_ratio"].astype(float).map(np.log)
     strength = effect.abs().groupby(table["term"]).transform("max")
     reference = table["p_value"].isna() & table["hazard_ratio"].notna()
     order = pd.DataFrame({"s": -strength, "t": table["term"], "r": ~reference, "e": -effect})
-    table["level"] = table["level"].where(~reference, table["level"] + " (reference)")
+    table["level"] = table["level"].where(~reference, table["level"] + REFERENCE)
     return table.loc[order.sort_values(list("stre")).index].reset_index(drop=True)
+
+
+def _loyal(known: Known, table: pd.DataFrame, life: pd.DataFrame, unit: float) -> list[str]:
+    """Say of each row of the drivers table without a ratio why it has none."""
+    result, unknown = [], table[table["hazard_ratio"].isna()]
+    for term, level, n in zip(unknown["term"], unknown["level"], unknown["n"], strict=True):
+        own = life[known[term][1] == level]
+        months = counted(round((own["duration"] - own["entry"].clip(lower=0)).sum() * unit), "month")
+        none = f"None of the {n:,} customers with {term} {level} left, so no ratio can be given"
+        result.append(f"{none}; they are taken to leave at most as ½ in {months}.")
+    return result
 
 
 def _checked(

@@ -5,8 +5,9 @@ The engine counts, per period, who came and who left, in one pass; the rates fol
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import ibis
 import ibis.expr.types as ir
@@ -24,10 +25,10 @@ from cslib.retention.cohorts import retention
 from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, wilson
 from cslib.stats.survival import life_table
 
-__all__ = ["METHODS", "churn_rates", "empty_rates", "reconcile"]
+__all__ = ["METHODS", "RATES", "RECONCILED", "LastMonth", "churn_rates", "reconcile"]
 
 METHODS: Final = ("start_of_period", "average_base", "daily_hazard")
-COLUMNS: Final = [
+RATES: Final = [
     *("segment", "month", "method", "n_start", "n_new", "n_churned"),
     *("churn_rate", "retention_rate", "ci_lower", "ci_upper"),
 ]
@@ -99,12 +100,53 @@ def churn_rates(
     """
     own = _periods(data, segment_by, period)
     by_method = [own.assign(method=m, **columns) for m, columns in _estimates(own, confidence_level).items()]
-    return pd.concat(by_method).sort_index(kind="stable", ignore_index=True)[COLUMNS]
+    return pd.concat(by_method).sort_index(kind="stable", ignore_index=True)[RATES]
 
 
-def empty_rates() -> pd.DataFrame:
-    """Return churn rates without rows, for data that know no calendar."""
-    return pd.DataFrame(columns=COLUMNS)
+@dataclass(frozen=True)
+class LastMonth:
+    """The churn rate of the last complete month, against up to twelve before it.
+
+    Attributes
+    ----------
+    month
+        Its first day.
+    churn_rate, ci_lower, ci_upper
+        Share of its first customers who left in it; NaN where there was none.
+    n_start
+        Its first customers.
+    usual
+        The rate of the months before, pooled; NaN where there are none.
+    n_before
+        How many months that are.
+    compared
+        ``fewer`` or ``more`` left than usual where the interval leaves the usual rate out, else ``alike``; empty
+        where nothing is there to be compared.
+    """
+
+    month: pd.Timestamp
+    churn_rate: float
+    ci_lower: float
+    ci_upper: float
+    n_start: int
+    usual: float
+    n_before: int
+    compared: str
+
+    @classmethod
+    def of(cls, rates: pd.DataFrame) -> Self | None:
+        """Take it from :func:`churn_rates` (all customers, ``start_of_period``); None where no month is complete."""
+        rows = rates[(rates["segment"] == "All") & (rates["method"] == "start_of_period")]
+        if rows.empty:
+            return None
+        last, before = rows.iloc[-1], rows.iloc[-13:-1]
+        n = before["n_start"].sum()
+        usual = float(before["n_churned"].sum() / n) if n else np.nan
+        lower, upper = float(last["ci_lower"]), float(last["ci_upper"])
+        against = "fewer" if usual > upper else "more" if usual < lower else "alike"
+        compared = "" if np.isnan(usual) else against
+        rate = float(last["churn_rate"])
+        return cls(last["month"], rate, lower, upper, int(last["n_start"]), usual, len(before), compared)
 
 
 def _estimates(own: pd.DataFrame, confidence_level: float) -> dict[str, dict[str, Any]]:

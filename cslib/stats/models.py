@@ -470,7 +470,16 @@ def extended(counts: pd.DataFrame, fitter: Any, *, unit_months: float) -> Extend
 
 
 def reach(counts: pd.DataFrame, horizon_months: int) -> int:
-    """Return how many months to look ahead: as asked, but no more than the longest lifetime observed, at least one."""
+    """Return how many months to look ahead: as asked, but no more than the longest lifetime observed, at least one.
+
+    Raises
+    ------
+    ParameterError
+        Fewer than one are asked for.
+    """
+    if horizon_months < 1:
+        msg = f"horizon_months is {horizon_months!r}. Give a whole number of months from 1 on."
+        raise ParameterError(msg)
     return max(1, min(horizon_months, int(counts["duration_months"].max())))
 
 
@@ -526,12 +535,9 @@ def forecast(
     customers, and in 91 to 97 % with 100, for who is active after a year and who leaves in months 1 to 3. Where one
     segment mixes customers of very different risk, 86 % with 100: the model beyond the last well-observed age is wrong.
     """
-    if horizon_months < 1:
-        msg = f"horizon_months is {horizon_months!r}. Give a whole number of months from 1 on."
-        raise ParameterError(msg)
+    z, ahead = z_value(confidence_level), np.arange(1, reach(counts, horizon_months) + 1)
     if counts["duration_months"].max() < 1:
         return pd.DataFrame(columns=COLUMNS)
-    z, ahead = z_value(confidence_level), np.arange(1, reach(counts, horizon_months) + 1)
     month = pd.DatetimeIndex([pd.Timestamp(as_of) + pd.DateOffset(months=int(k)) if as_of else pd.NaT for k in ahead])
     parts = {
         str(segment): _project(own, models, len(ahead))

@@ -4,11 +4,12 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from churn_world import rates
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cslib import DataError, ParameterError, load
-from cslib.churn.rates import METHODS, _estimates, churn_rates, reconcile
+from cslib.churn.rates import METHODS, RATES, LastMonth, _estimates, churn_rates, reconcile
 from cslib.data.lifetimes import lifetimes
 from cslib.stats.intervals import wilson
 
@@ -274,3 +275,31 @@ def test_without_a_change_few_months_are_more_than_chance():
             left, expected = left + table.n_churned.iloc[0], expected + table.n_churned["Customers' ages"]
     assert flagged / 72 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 72)
     assert abs(left - expected) < 3 * np.sqrt(expected)
+
+
+@pytest.mark.parametrize(("last", "compared"), [(0.02, "fewer"), (0.09, "more"), (0.055, "alike")])
+def test_the_last_month_against_the_year_before(last, compared):
+    """Usual are 5 %; the interval is a point to either side."""
+    found = LastMonth.of(rates(last, months=20))
+    assert (found.month, found.churn_rate, found.n_start, found.n_before) == (
+        pd.Timestamp("2025-08-01"),
+        last,
+        1000,
+        12,
+    )
+    assert found.usual == pytest.approx(0.05)
+    assert found.compared == compared
+
+
+def test_months_are_pooled_by_their_customers():
+    """50 of 1,000 and 0 of 3,000 are 1.25 %."""
+    table = rates(months=3).assign(n_start=[1000, 3000, 500], n_churned=[50, 0, 10])
+    assert LastMonth.of(table).usual == pytest.approx(0.0125)
+
+
+def test_a_month_alone_is_compared_with_nothing_and_none_is_none():
+    alone = LastMonth.of(rates(months=1))
+    assert (alone.n_before, alone.compared) == (0, "")
+    assert np.isnan(alone.usual)
+    assert LastMonth.of(pd.DataFrame(columns=RATES)) is None
+    assert LastMonth.of(rates().assign(method="daily_hazard")) is None

@@ -1,0 +1,239 @@
+"""What survival curves let one say: the landmark that is told, which segments differ, how the risk moves with age.
+
+Each class holds the few figures that a sentence needs, read off a table of :mod:`cslib.stats.survival`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+import pandas as pd
+
+from cslib.stats.intervals import SIGNIFICANT
+
+__all__ = ["Differences", "Kept", "Lost", "Pace", "firm_medians"]
+
+FEW: Final = 10  # at risk: a median reached by fewer is no firm estimate
+FIRM: Final = 30  # at risk: a rate of leaving of fewer is not told
+TOLD: Final = (12, 6, 3, 1)  # months, the first one that is observed is told
+DRAWN: Final = 12  # pairs in a chart
+NAMED: Final = 5  # further pairs that get a sentence
+MEDIAN: Final = ["median_months", "median_ci_lower", "median_ci_upper"]
+
+
+def firm_medians(summary: pd.DataFrame, curve: pd.DataFrame) -> pd.DataFrame:
+    """Leave out medians to which fewer than ten customers were observed: a curve may fall by half for one of them.
+
+    Parameters
+    ----------
+    summary, curve
+        As from :func:`cslib.stats.survival.survival_summary` and :func:`cslib.stats.survival.survival_curve`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The summary, such medians and their bounds missing, and ``from_start``: whether survival from the start is
+        known at all ages, as it is not where nobody was under observation at some early one.
+    """
+    at_risk = curve.set_index(["segment", "duration_months"])["n_at_risk"]
+    few = [at_risk.get(key, FEW) < FEW for key in zip(summary["segment"], summary["median_months"], strict=True)]
+    firm = summary.assign(**{c: summary[c].mask(pd.Series(few, index=summary.index)) for c in MEDIAN})
+    known = curve["survival"].notna().groupby(curve["segment"]).all()
+    return firm.assign(from_start=summary["segment"].map(known))
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Which segments differ in months stayed by more than chance, and by how much.
+
+    Attributes
+    ----------
+    pairs
+        The pairs of ``compare_segments``, the widest apart first, with ``clear``: more than chance, by the adjusted
+        log-rank test and by the interval of the months.
+    tau_months
+        Over their first so many months.
+    rates_differ
+        Some log-rank test, of a pair or of all at once, says more than chance.
+    p_value, log10_p_value
+        Of the test of all at once.
+    """
+
+    pairs: pd.DataFrame = field(repr=False)
+    tau_months: float
+    rates_differ: bool
+    p_value: float
+    log10_p_value: float
+
+    @classmethod
+    def of(cls, comparison: pd.DataFrame) -> Self | None:
+        """Judge a comparison; None where there are no two segments.
+
+        Parameters
+        ----------
+        comparison
+            As from :func:`cslib.stats.survival.compare_segments`.
+
+        Examples
+        --------
+        >>> from cslib.stats.survival import compare_segments, survival_curve
+        >>> counts = pd.DataFrame({"segment": ["a", "b", "b"], "entry_months": 0.0, "duration_months": [6.0, 2.0, 6.0],
+        ...                        "event_observed": [False, True, False], "n": [90, 60, 30]})
+        >>> Differences.of(compare_segments(survival_curve(counts))).clear["rmst_difference_months"].round(2).tolist()
+        [2.67]
+        """
+        if comparison.empty:
+            return None
+        own = comparison[comparison["segment_a"] != "All"]
+        clear = (own["p_adjusted"] < SIGNIFICANT) & ((own["ci_lower"] > 0) | (own["ci_upper"] < 0))
+        pairs = own.assign(clear=clear).sort_values("rmst_difference_months", ascending=False, key=abs, kind="stable")
+        every = comparison.iloc[0]
+        return cls(
+            pairs=pairs,
+            tau_months=float(every["tau_months"]),
+            rates_differ=bool((comparison["p_adjusted"] < SIGNIFICANT).any()),
+            p_value=float(every["p_value"]),
+            log10_p_value=float(every["log10_p_value"]),
+        )
+
+    @property
+    def clear(self) -> pd.DataFrame:
+        """The pairs that differ by more than chance, the widest apart first."""
+        return self.pairs[self.pairs["clear"]]
+
+    @property
+    def measured(self) -> pd.DataFrame:
+        """The pairs observed long enough to be compared, as many as a chart holds."""
+        return self.pairs.dropna(subset="rmst_difference_months").head(DRAWN)
+
+    @property
+    def told(self) -> pd.DataFrame:
+        """The clear pairs that follow the widest, as many as get a sentence."""
+        return self.clear.iloc[1 : 1 + NAMED]
+
+    @property
+    def n_further(self) -> int:
+        """Count the clear pairs that get none."""
+        return max(len(self.clear) - 1 - NAMED, 0)
+
+    @property
+    def n_unclear(self) -> int:
+        """Count the pairs whose difference may be chance."""
+        return len(self.pairs) - len(self.clear)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How many stay longer than an age: of the two segments that differ most, if by more than chance, else of all.
+
+    Attributes
+    ----------
+    months
+        The latest of 12, 6, 3 and 1 months that is observed.
+    shares
+        Survival then, by segment; ``All`` alone where no two differ.
+    """
+
+    months: int
+    shares: Mapping[str, float]
+
+    @classmethod
+    def of(cls, at: pd.DataFrame, differences: Differences | None) -> Self | None:
+        """Choose what is told; None where customers have been observed for less than a month.
+
+        Parameters
+        ----------
+        at
+            As from :func:`cslib.stats.survival.survival_at`, at the landmarks.
+        differences
+            Of the same curves.
+        """
+        known = at[at["survival"].notna()].set_index(["duration_months", "segment"])["survival"]
+        for names in [*_widest(differences), ("All",)]:
+            for months in TOLD:
+                if all((months, name) in known.index for name in names):
+                    return cls(months, {name: float(known[months, name]) for name in names})
+        return None
+
+
+def _widest(differences: Differences | None) -> list[tuple[str, ...]]:
+    if differences is None or differences.clear.empty:
+        return []
+    first = differences.clear.iloc[0]
+    return [(str(first["segment_a"]), str(first["segment_b"]))]
+
+
+@dataclass(frozen=True)
+class Lost:
+    """How many of all customers are lost to each kind of churn.
+
+    Attributes
+    ----------
+    months
+        Within so many: the latest of 12, 6, 3 and 1 that is observed; 0 where none is.
+    shares
+        By kind, the most frequent first; empty where early ages were never observed.
+    """
+
+    months: int
+    shares: Mapping[str, float]
+
+    @classmethod
+    def of(cls, incidence: pd.DataFrame) -> Self:
+        """Read the kinds off ``cumulative_incidence``."""
+        rows = incidence[incidence["segment"] == "All"]
+        months = next((m for m in TOLD if rows["duration_months"].max() >= m), 0)
+        last = rows[rows["duration_months"] <= months].groupby("churn_kind", sort=False).tail(1)
+        last = last[last["incidence"].notna()]
+        return cls(months, dict(zip(last["churn_kind"], last["incidence"].astype(float), strict=True)))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How the rate of leaving moves with age, as far as the intervals tell.
+
+    Attributes
+    ----------
+    first, later, last
+        Churns per customer and month: in the first month, in the last one within a year, and in the last one of all,
+        of those with 30 at risk.
+    later_month, last_month
+        Which months these are, 1 being the first.
+    first_year
+        ``falls``, ``rises`` or ``level``.
+    rises_beyond
+        The last is higher than the later.
+    """
+
+    first: float
+    later: float
+    last: float
+    later_month: int
+    last_month: int
+    first_year: str
+    rises_beyond: bool
+
+    @classmethod
+    def of(cls, hazard: pd.DataFrame) -> Self | None:
+        """Compare the ages of ``hazard_by_age``; None where too few are observed from the first month on, or left."""
+        rows = hazard[(hazard["segment"] == "All") & (hazard["n_at_risk"] >= FIRM)]
+        if len(rows) < 2 or rows["duration_months"].iloc[0] > 1 or not rows["n_events"].sum():
+            return None
+        first, later, last = rows.iloc[0], rows[rows["duration_months"] < 12].iloc[-1], rows.iloc[-1]
+        falls, rises = first["ci_lower"] > later["ci_upper"], first["ci_upper"] < later["ci_lower"]
+        return cls(
+            first=float(first["hazard"]),
+            later=float(later["hazard"]),
+            last=float(last["hazard"]),
+            later_month=_month_of(later),
+            last_month=_month_of(last),
+            first_year="falls" if falls else "rises" if rises else "level",
+            rises_beyond=bool(last["ci_lower"] > later["ci_upper"]),
+        )
+
+
+def _month_of(row: pd.Series[Any]) -> int:
+    """Turn the middle of a month of age into its number, 1 being the first."""
+    return round(row["duration_months"] + 0.5)

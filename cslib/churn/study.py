@@ -1,0 +1,323 @@
+"""The study of churn: who leaves, when and why, what comes next, and whom to call first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Final
+
+import pandas as pd
+
+from cslib.churn import words as say
+from cslib.churn.at_risk import Stakes, at_risk
+from cslib.churn.drivers import Agreement, DriverModel, Strongest, fit_drivers
+from cslib.churn.outlook import Outlook, forecast_customers
+from cslib.churn.rates import RATES, RECONCILED, LastMonth, churn_rates, reconcile
+from cslib.churn.stays import Differences, Kept, Lost, Pace, firm_medians
+from cslib.data.dataset import DataSet
+from cslib.data.lifetimes import lifetimes, unit_months
+from cslib.show.charts import OBSERVED, largest_segments, left_out, lines_with_bands, well_observed
+from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
+from cslib.show.formats import months, whole
+from cslib.show.result import Answer, Result, Study
+from cslib.stats import survival as km
+from cslib.stats.models import FittedModels, fit_models, model_curves, reach
+
+__all__ = ["Churn"]
+
+AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
+FIRM: Final = 30  # customers below which a rate is not drawn
+NO_CURVE: Final = "There is no curve from the start to draw: see the warning above."
+UNDATED: Final = "These data hold no start dates, so churn by calendar month cannot be told."
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Churn(Study):
+    """Who leaves, when and why, and whom to call first.
+
+    Each customer is followed from the start to the day they left, or to the last day observed.
+
+    Attributes
+    ----------
+    data
+        With ``customers``, or ``subscriptions`` to derive it from.
+    by
+        A column to compare customers by, such as ``plan``; empty: all customers only.
+    drivers
+        Columns that may explain churn, separated by commas; empty: the declared segments, or all columns.
+    tau_months
+        Compare segments over their first so many months; 0: as many as all have been observed.
+    horizon_months
+        Months ahead for the forecast, the calibration and the at-risk list.
+    gross_margin
+        Share of MRR that is margin, above 0 and up to 1; 1: money at risk is MRR.
+    capacity
+        Customers there is time to call: as many are listed.
+
+    Raises
+    ------
+    MissingTableError
+        When a finding is asked for: there is no ``customers``, nor ``subscriptions``.
+    ParameterError
+        Likewise: a column is not there, or a number is out of range.
+
+    Examples
+    --------
+    >>> import cslib as cs
+    >>> customers = pd.DataFrame({"customer_id": list("abcdef"), "tenure_months": [2, 5, 14, 14, 20, 30],
+    ...                           "churned": [True, True, False, True, False, False]})
+    >>> churn = cs.Churn(cs.load({"customers": customers}))
+    >>> churn.survival.title
+    '67 % of customers stay longer than 12 months'
+    >>> churn.survival.table["n_at_risk"].tolist()
+    [6, 6, 5, 4, 2, 1]
+    """
+
+    data: DataSet
+    by: str = ""
+    drivers: str = ""
+    tau_months: float = 0.0
+    horizon_months: int = 12
+    gross_margin: float = 1.0
+    capacity: int = 15
+
+    @cached_property
+    def answer(self) -> Answer:
+        """Who leaves, when, and what comes next?"""
+        summary, since = self._firm, self.data.observed_from
+        n_before = self.data.statistics["customers"]["rows"] - int(whole(summary)["n_customers"].iloc[0])
+        return Answer(
+            say.subtitle(summary, n_before=n_before, observed_from=since),
+            say.answer(summary, self._differences, self._outlook),
+            say.cards(summary, self._last_month, self._outlook),
+            say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months),
+        )
+
+    @cached_property
+    def survival(self) -> Result:
+        """How long do customers stay?"""
+        at = km.survival_at(self._curve, km.LANDMARKS)
+        said, shown = say.survival(Kept.of(at, self._differences)), self._largest(self._drawn)
+        return Result(
+            "survival", self._curve, said.title, said.subtitle + left_out(self._curve, shown),
+            partial(lines_with_bands, shown, y="survival", **AGES, n="n_at_risk", n_label="at risk", line="steps"),
+            "Step chart", said.how_to_read, absent=NO_CURVE if shown.empty else "", caption="Survival",
+            also=(Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),),
+        )  # fmt: skip
+
+    @cached_property
+    def summary(self) -> Result:
+        """How long do they stay, in figures?"""
+        caption = "Median, mean stay and survival at 12 months"
+        return Result(
+            "survival_overview", say.summary(self._firm), caption="How long customers stay, 95 % intervals in brackets",
+            also=(Result("survival_summary", self._summary, caption=caption),),
+        )  # fmt: skip
+
+    @cached_property
+    def hazard(self) -> Result:
+        """When do they leave?"""
+        table = km.hazard_by_age(self._curve)
+        said, shown = say.hazard(Pace.of(table)), self._largest(table)
+        why = "Nobody has been observed for longer than a day, so there is no rate of leaving yet."
+        return Result(
+            "hazard", table, said.title, said.subtitle + left_out(table, shown),
+            partial(lines_with_bands, shown, y="hazard", **AGES, unit="hazard", least=FIRM),
+            absent=why if table.empty else "", caption="Rate of leaving by month of age",
+        )  # fmt: skip
+
+    @cached_property
+    def differences(self) -> Result:
+        """Do segments differ?"""
+        table, caption = self._comparison.drop(columns="tau_months"), "Segments compared"
+        if self._differences is None:
+            why = "There are no segments to compare. Set segment_by to a column, such as plan."
+            return Result("logrank", table, absent=why, caption=caption)
+        said, pairs = say.differences(self._differences), self._differences.measured
+        named = pairs.assign(pair=pairs["segment_a"] + " against " + pairs["segment_b"])
+        how: Any = {"estimate": "rmst_difference_months", "label": "pair", "reference": 0.0}
+        return Result(
+            "logrank", table, said.title, said.subtitle,
+            partial(forest_plot, named, x_label="months stayed longer", **how), "Forest plot",
+            notes=said.notes, absent=f"{said.title}." if pairs.empty else "", caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def kinds(self) -> Result:
+        """Do they choose to leave?"""
+        table = km.cumulative_incidence(self._lives)
+        said, shown = say.kinds(Lost.of(table)), whole(table).dropna(subset="incidence")
+        why = "How customers left cannot be told from their start: no churn_kind, or early ages not observed."
+        return Result(
+            "cumulative_incidence", table, said.title, said.subtitle,
+            partial(lines_with_bands, shown.assign(segment=shown["churn_kind"]), y="incidence", **AGES, line="steps"),
+            "Step chart", absent=why if shown.empty else "", caption="Kinds of churn",
+        )  # fmt: skip
+
+    @cached_property
+    def ratios(self) -> Result:
+        """What drives churn?"""
+        table = self._model.table
+        said, shown = say.drivers(Strongest.of(table)), table.assign(clear=self._model.clear)
+        how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": "hazard ratio"}
+        why = "No column of customers could be tested as a driver."
+        return Result(
+            "drivers", table, said.title, said.subtitle,
+            partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True), "Forest plot",
+            said.how_to_read, self._model.remarks, absent=why if table.empty else "", caption="Drivers of churn",
+        )  # fmt: skip
+
+    @cached_property
+    def calibration(self) -> Result:
+        """Can the probabilities be trusted?"""
+        table, caption = self._model.calibration, "Predicted and observed churn, by groups of predicted risk"
+        if table.empty:
+            why = "Predictions could not be checked against what happened; the remarks above say why."
+            return Result("calibration", table, absent=why, caption=caption)
+        known: Any = {"checked_months": self._model.checked_months, "concordance": self._model.concordance}
+        said = say.calibration(Agreement.of(table), **known)
+        axes = {"x_label": "predicted share leaving", "y_label": "observed share leaving"}
+        return Result(
+            "calibration", table, said.title, said.subtitle, partial(calibration_plot, table, **axes),
+            "Calibration plot", notes=said.notes, caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def at_risk(self) -> Result:
+        """Whom to call first?"""
+        said = say.at_risk(self._stakes, horizon_months=self._reach, currency=self.data.currency)
+        return Result(
+            "at_risk", self._risk, said.title, caption="Present customers, most at risk first", most=self.capacity,
+            formats={"p_churn": "percent", "mrr": "amount", "money_at_risk": "amount", "tenure_months": "number"},
+            labels={"mrr": "MRR", "p_churn": f"leaves within {months(self._reach)}", "tenure_months": "months here"},
+        )  # fmt: skip
+
+    @cached_property
+    def models(self) -> Result:
+        """Which model of later ages fits best?"""
+        said, shown = say.models(self._fitted.table), self._modelled
+        return Result(
+            "models", self._fitted.table.drop(columns="best"), said.title, said.subtitle,
+            partial(lines_with_bands, shown, y="survival", **AGES), caption="Models of churn",
+            absent=(NO_CURVE if self._drawn.empty else f"{said.title}.") if shown.empty else "",
+            also=(Result("models_left_out", self._fitted.left_out, caption="Models that could not be fitted"),),
+        )  # fmt: skip
+
+    @cached_property
+    def forecast(self) -> Result:
+        """What comes next?"""
+        outlook, split, caption = self._outlook, self._split, "Forecast for the present customers"
+        said = say.forecast(outlook, self._stakes, split=split, strongest=self._model.split)
+        if outlook is None:
+            return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
+        how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
+        return Result(
+            "forecast", self._ahead, said.title, said.subtitle,
+            partial(lines_with_bands, outlook.line, **how, y_label="customers"), notes=said.notes, caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def monthly(self) -> Result:
+        """How much churn is that a month?"""
+        table = self._rates
+        said, shown = say.monthly(self._last_month), self._largest(table[table["method"] == "start_of_period"])
+        how: Any = {"x": "month", "y": "churn_rate", "x_label": "", "n": "n_start", "unit": "hazard"}
+        return Result(
+            "churn_rate", table, said.title, said.subtitle + left_out(table, shown),
+            partial(lines_with_bands, well_observed(shown, least=FIRM), **how),
+            absent=UNDATED if table.empty else "", caption="Churn by month and method",
+        )  # fmt: skip
+
+    @cached_property
+    def definitions(self) -> Result:
+        """Why do ways of measuring it differ?"""
+        dated = len(self._rates) > 0
+        return Result(
+            "churn_reconciliation", reconcile(self.data, self._lives) if dated else pd.DataFrame(columns=RECONCILED),
+            caption="Ways of measuring the churn of the last complete month", absent="" if dated else UNDATED,
+            formats={"churn_rate": "percent", "n_base": "number"},
+            labels={"n_base": "customers", "n_churned": "left", "explanation": "why it differs"},
+        )  # fmt: skip
+
+    @cached_property
+    def _lives(self) -> pd.DataFrame:
+        return lifetimes(self.data, segment_by=self.by)
+
+    @cached_property
+    def _curve(self) -> pd.DataFrame:
+        return km.survival_curve(self._lives)
+
+    @cached_property
+    def _drawn(self) -> pd.DataFrame:
+        return km.survival_at(self._curve, km.drawn_ages(self._curve)).dropna(subset="survival")
+
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
+        return km.survival_summary(self._curve, tau_months=self.tau_months)
+
+    @cached_property
+    def _firm(self) -> pd.DataFrame:
+        return firm_medians(self._summary, self._curve)
+
+    @cached_property
+    def _comparison(self) -> pd.DataFrame:
+        return km.compare_segments(self._curve, tau_months=self.tau_months)
+
+    @cached_property
+    def _differences(self) -> Differences | None:
+        return Differences.of(self._comparison)
+
+    def _largest(self, table: pd.DataFrame) -> pd.DataFrame:
+        return table[table["segment"].isin(largest_segments(self._summary)["segment"])]
+
+    @cached_property
+    def _reach(self) -> int:
+        return reach(self._lives, self.horizon_months)
+
+    @cached_property
+    def _model(self) -> DriverModel:
+        return fit_drivers(self.data, drivers=self.drivers, horizon_months=self._reach)
+
+    @cached_property
+    def _risk(self) -> pd.DataFrame:
+        asked: Any = {"horizon_months": self._reach, "gross_margin": self.gross_margin}
+        return at_risk(self.data, self._model, segment_by=self.by, **asked)
+
+    @cached_property
+    def _stakes(self) -> Stakes:
+        return Stakes.of(self._risk, capacity=self.capacity)
+
+    @cached_property
+    def _fitted(self) -> FittedModels:
+        return fit_models(self._lives, unit_months=unit_months(self.data))
+
+    @cached_property
+    def _modelled(self) -> pd.DataFrame:
+        """Kaplan–Meier and the models, as far as it goes; empty without either."""
+        seen = whole(self._drawn).assign(segment=OBSERVED)
+        if seen.empty or self._fitted.table.empty:
+            return seen.head(0)
+        fitted = model_curves(self._fitted, months=list(seen["duration_months"]))
+        return pd.concat([seen, fitted.rename(columns={"model": "segment"})])
+
+    @property
+    def _split(self) -> str:
+        return self._model.split or self.by
+
+    @cached_property
+    def _ahead(self) -> pd.DataFrame:
+        asked: Any = {"segment_by": self.by, "split": self._split, "horizon_months": self._reach}
+        return forecast_customers(self.data, self._lives, self._fitted, **asked)
+
+    @cached_property
+    def _outlook(self) -> Outlook | None:
+        return Outlook.of(self._ahead)
+
+    @cached_property
+    def _rates(self) -> pd.DataFrame:
+        dated = self.data.has_dates("customers")
+        return churn_rates(self.data, segment_by=self.by) if dated else pd.DataFrame(columns=RATES)
+
+    @cached_property
+    def _last_month(self) -> LastMonth | None:
+        return LastMonth.of(self._rates)

@@ -1,0 +1,69 @@
+"""The forecast of today's customers, summed up."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from churn_world import forecast
+
+from cslib import load
+from cslib.churn.outlook import Outlook, forecast_customers
+from cslib.data.lifetimes import lifetimes, unit_months
+from cslib.stats.models import fit_models
+
+
+def test_an_outlook_by_hand():
+    """Of 100, 80 are expected after two months, between 75 and 85."""
+    found = Outlook.of(forecast())
+    assert (found.n_active, found.months_ahead, found.lost, found.ci_lower, found.ci_upper) == (100, 2, 20, 15, 25)
+    assert found.share_lost == pytest.approx(0.2)
+    assert [found.holds(n) for n in (14, 15, 25, 26)] == [False, True, True, False]
+
+
+def test_the_line_begins_today():
+    line = Outlook.of(forecast()).line
+    assert line.months_ahead.tolist() == [0, 1, 2]
+    assert line.expected_active.tolist() == [100, 90, 80]
+    assert line.ci_upper.tolist() == [100, 95, 85]
+    assert line.ci_lower.tolist() == [100, 85, 75]
+
+
+def test_no_forecast_of_the_whole_is_none():
+    assert Outlook.of(pd.DataFrame({"segment": []})) is None
+    assert Outlook.of(forecast().assign(segment="Pro")) is None
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """80 customers followed for ten months, 40 of tier A, of whom 2 left then, and 40 of B, of whom 7 did."""
+    frame = pd.DataFrame({"tier": ["A", "B"] * 40, "channel": ["web"] * 40 + ["sales"] * 40, "tenure_months": 10})
+    places = frame.groupby("tier").cumcount()
+    frame["churned"] = places < frame["tier"].map({"A": 2, "B": 7})
+    return load({"customers": frame.assign(customer_id=frame.index.astype(str))})
+
+
+def foretold(data, *, by="", split=""):
+    counts = lifetimes(data, segment_by=by)
+    fitted = fit_models(counts, unit_months=unit_months(data))
+    ahead = forecast_customers(data, counts, fitted, segment_by=by, split=split, horizon_months=6)
+    return ahead.set_index(["segment", "months_ahead"])
+
+
+def test_the_whole_is_the_sum_over_the_split(mixed):
+    """Of fewer than ten who left no model is taken: each tier leaves at one rate: (left + ½) / months observed."""
+    summed = foretold(mixed, split="tier").loc["All"]
+    assert summed.n_active.tolist() == [71] * 6
+    k = np.arange(1, 7)
+    assert summed.expected_active.to_numpy() == pytest.approx(38 * np.exp(-2.5 / 400 * k) + 33 * np.exp(-7.5 / 400 * k))
+    assert foretold(mixed).loc["All"].expected_active.to_numpy() == pytest.approx(71 * np.exp(-9.5 / 800 * k))
+
+
+def test_segments_keep_their_own_forecast_beside_it(mixed):
+    own, both, tiers = (
+        foretold(mixed, by="channel"),
+        foretold(mixed, by="channel", split="tier"),
+        foretold(mixed, by="tier"),
+    )
+    assert both.index.unique("segment").tolist() == ["All", "sales", "web"]
+    pd.testing.assert_frame_equal(both.loc[["sales", "web"]], own.loc[["sales", "web"]])
+    pd.testing.assert_frame_equal(both.loc["All"], tiers.loc["All"])
+    pd.testing.assert_frame_equal(foretold(mixed, by="tier", split="tier"), tiers)

@@ -1,0 +1,296 @@
+"""The study of churn, in process: what it finds on small and odd data, and that all of it shows and draws."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cslib as cs
+from cslib.errors import MissingTableError, ParameterError
+from cslib.show import display
+
+COLUMNS = {
+    "survival": ["segment", "duration_months", "n_at_risk", "n_events", "n_censored", "survival", "ci_lower", "ci_upper"],
+    "survival_at": ["segment", "duration_months", "n_at_risk", "survival", "ci_lower", "ci_upper"],
+    "survival_summary": ["segment", "n_customers", "n_events", "median_months", "median_ci_lower", "median_ci_upper", "tau_months", "rmst_months", "rmst_ci_lower", "rmst_ci_upper", "survival_12m", "survival_12m_ci_lower", "survival_12m_ci_upper"],
+    "hazard": ["segment", "duration_months", "n_at_risk", "n_events", "customer_months", "window_months", "hazard", "ci_lower", "ci_upper"],
+    "logrank": ["segment_a", "segment_b", "statistic", "df", "p_value", "p_adjusted", "log10_p_value", "rmst_difference_months", "ci_lower", "ci_upper"],
+    "cumulative_incidence": ["segment", "churn_kind", "duration_months", "n_at_risk", "n_events", "incidence", "ci_lower", "ci_upper"],
+    "drivers": ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"],
+    "calibration": ["decile", "n", "predicted", "observed", "ci_lower", "ci_upper"],
+    "at_risk": ["customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason"],
+    "models": ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score"],
+    "models_left_out": ["segment", "model", "reason"],
+    "forecast": ["segment", "months_ahead", "month", "model", "n_active", "expected_active", "active_ci_lower", "active_ci_upper", "expected_churned", "churned_ci_lower", "churned_ci_upper"],
+    "churn_rate": ["segment", "month", "method", "n_start", "n_new", "n_churned", "churn_rate", "retention_rate", "ci_lower", "ci_upper"],
+    "churn_reconciliation": ["measure", "n_base", "n_churned", "churn_rate", "explanation"],
+}  # fmt: skip
+
+
+def world(n=240):
+    """Customers of two plans over two years, a third of whom left for one of two reasons."""
+    rng = np.random.default_rng(7)
+    plan = rng.choice(["Pro", "Lite"], n)
+    start = pd.Timestamp("2023-01-05") + pd.to_timedelta(rng.integers(0, 600, n), unit="D")
+    end = start + pd.to_timedelta(rng.exponential(np.where(plan == "Pro", 900, 300)).astype(int) + 1, unit="D")
+    left = end <= pd.Timestamp("2024-12-31")
+    return pd.DataFrame(
+        {"customer_id": [f"c{i}" for i in range(n)], "started_on": start, "churned_on": end.where(left), "plan": plan,
+         "churn_kind": np.where(left, np.where(rng.random(n) < 0.2, "involuntary", "voluntary"), None), "mrr": 20.0}
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def churn():
+    return cs.Churn(cs.load({"customers": world()}, as_of="2024-12-31"), by="plan")
+
+
+def kept(study):
+    """All tables of a report by name."""
+    return {r.name: r.table for found in study.results() for r in (found, *found.also)}
+
+
+def show_and_draw(study, monkeypatch):
+    """Show every finding as a notebook does, and draw those with a chart anew; give back the names of what is kept."""
+    seen = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: seen.append(data[display.MIME]))
+    study.answer._ipython_display_()
+    for result in study.results():
+        result._ipython_display_()
+        if result.chart and not result.absent:
+            assert result.plot().figure.axes
+    return [part["name"] for bundle in seen for part in bundle.get("files", [bundle]) if "name" in part]
+
+
+def test_five_lines_are_enough(churn):
+    stays = cs.Churn(churn.data, by="plan").survival
+    assert stays.table.segment.unique().tolist() == ["All", "Lite", "Pro"]
+    assert stays.title.endswith(" of Lite")
+    assert "Pro customers stay longer than 12 months" in stays.title
+    assert stays.plot().get_xlabel() == "months since the start"
+
+
+def test_every_finding_answers_a_question(churn):
+    assert list(churn.findings()) == [
+        *("survival", "summary", "hazard", "differences", "kinds", "ratios", "calibration"),
+        *("at_risk", "models", "forecast", "monthly", "definitions"),
+    ]
+    assert all(question.endswith("?") for question in churn.findings().values())
+
+
+def test_every_table_is_kept_with_its_columns_and_a_caption(churn):
+    tables = kept(churn)
+    assert set(tables) == {*COLUMNS, "survival_overview"}
+    assert {name: list(tables[name]) for name in COLUMNS} == COLUMNS
+    assert all(r.caption for found in churn.results() for r in (found, *found.also))
+
+
+def test_findings_show_themselves_and_draw_anew(churn, monkeypatch):
+    assert sorted(show_and_draw(churn, monkeypatch)) == sorted([*COLUMNS, "survival_overview"])
+
+
+def test_the_answer_names_stay_difference_and_forecast(churn):
+    text = churn.answer.text
+    assert text.startswith("**")
+    assert f"{churn.differences.title}." in text
+    assert f"{churn.forecast.title}." in text
+    assert [c.label for c in churn.answer.cards][2:] == [
+        "Customer churn, December 2024",
+        "Expected to leave within 12 months",
+    ]
+    assert churn.answer.warnings == ()
+    assert churn.answer.subtitle == f"240 customers, of whom {int(world().churned_on.notna().sum())} left"
+
+
+def test_the_pairs_of_the_chart_are_named(churn):
+    labels = [t.get_text() for t in churn.differences.plot().get_yticklabels()]
+    assert labels == ["Pro against Lite"]
+    assert churn.differences.title.startswith("Pro customers stay")
+
+
+def test_the_chart_of_kinds_has_a_line_of_each(churn):
+    assert [t.get_text() for t in churn.kinds.plot().texts][:2] == ["voluntary", "involuntary"]
+
+
+def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
+    few = cs.Churn(churn.data, by="plan", capacity=3, gross_margin=0.5).at_risk
+    assert (few.most, len(few.table)) == (3, len(churn.at_risk.table))
+    assert "**The 3 listed hold" in few.title
+    assert few.table.money_at_risk.to_numpy() == pytest.approx(churn.at_risk.table.money_at_risk.to_numpy() / 2)
+    assert few.labels["p_churn"] == "leaves within 12 months"
+
+
+def test_the_drivers_are_held_against_their_reference(churn):
+    assert churn.ratios.before == ()
+    assert churn.ratios.plot().get_xlabel() == "hazard ratio"
+
+
+def test_the_forecast_is_the_sum_over_the_strongest_driver(churn):
+    whole = cs.Churn(churn.data)
+    assert whole.forecast.subtitle.endswith("The sum of forecasts by plan.")
+    columns = ["months_ahead", "expected_active", "active_ci_lower", "active_ci_upper"]
+    by_plan = churn.forecast.table.query("segment == 'All'")
+    pd.testing.assert_frame_equal(
+        whole.forecast.table[columns].reset_index(drop=True), by_plan[columns].reset_index(drop=True)
+    )
+
+
+def test_horizon_and_tau_are_the_reader_s(churn):
+    asked = cs.Churn(churn.data, by="plan", horizon_months=3, tau_months=6.0)
+    assert asked.at_risk.labels["p_churn"] == "leaves within 3 months"
+    assert "over their first 6 months" in asked.differences.title
+    assert "mean stay in the first 6 months" in asked.summary.table
+    assert repr(asked).startswith("Churn(by='plan', tau_months=6.0, horizon_months=3)\n  .survival")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"by": "plam"}, "Did you mean 'plan'?"),
+        ({"drivers": "plans"}, "drivers has 'plans'"),
+        ({"tau_months": 500.0}, "tau_months is 500"),
+        ({"gross_margin": 1.2}, "gross_margin is 1.2"),
+        ({"capacity": 0}, "capacity is 0. Give the number of customers"),
+        ({"horizon_months": 0}, "horizon_months is 0"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_meant_is_refused_when_it_is_asked_for(churn, asked, words):
+    study = cs.Churn(churn.data, **asked)
+    with pytest.raises(ParameterError) as caught:
+        print(study.at_risk, study.differences)
+    assert words in str(caught.value)
+
+
+def test_without_customers_it_says_what_to_supply():
+    orders = pd.DataFrame({"customer_id": ["a"], "ordered_on": ["2025-01-03"], "amount": [5.0]})
+    study = cs.Churn(cs.load({"orders": orders}))
+    for finding in ("answer", "survival", "ratios"):
+        with pytest.raises(MissingTableError, match="customers"):
+            getattr(study, finding)
+
+
+def rows(text):
+    head, *lines = text.strip().splitlines()
+    cells = [[cell or None for cell in line.split(",")] for line in lines]
+    return pd.DataFrame(cells, columns=head.split(","))
+
+
+ONE = rows("customer_id,started_on,churned_on,plan\n00123,2025-01-05,,Pro")
+GONE = rows(
+    "customer_id,started_on,churned_on\n"
+    + "".join(f"c{i},2025-0{i % 3 + 1}-05,2025-0{i % 3 + 3}-20\n" for i in range(12))
+)
+STAY = rows("customer_id,started_on,churned_on\n" + "".join(f"c{i},2025-0{i % 3 + 1}-05,\n" for i in range(12)))
+LATE = rows("customer_id,started_on,churned_on\na,2025-06-05,")
+TENURE = pd.DataFrame({"customer_id": ["a", "b", "c"], "tenure_months": [3, 0, 12], "churned": [True, False, False]})
+MANY = rows("customer_id,started_on,churned_on,plan\n" + "".join(
+    f"c{i},2024-{i % 12 + 1:02d}-05,{'2025-01-20' if i % 3 else ''},$\\foo${i % 12} <b>\n" for i in range(480)
+))  # fmt: skip
+OLD = rows("customer_id,started_on,churned_on\n" + "".join(
+    f"c{i},2024-0{i % 9 + 1}-05,{'2025-06-20' if i % 6 == 0 else ''}\n" for i in range(60)
+))  # fmt: skip
+CONSTANT = rows("customer_id,started_on,churned_on,plan,copy,note\n" + "".join(
+    f"c{i},2024-{i % 12 + 1:02d}-05,{'2025-02-20' if i % 4 == 0 else ''},Pro,Pro,n{i}\n" for i in range(120)
+))  # fmt: skip
+ODD = {  # customers, as_of, observed_from, segment_by, words of the answer
+    "one customer": (ONE, "2025-04-30", "", "plan", "Nobody has left yet: 1 customer is still here."),
+    "all gone": (GONE, "2025-12-31", "", "", "Half of all customers leave within"),
+    "all stay": (STAY, "2025-12-31", "", "", "Nobody has left yet: all 12 customers are still here."),
+    "first day": (LATE, "2025-06-05", "", "", "Nobody has left yet"),
+    "three tenures": (TENURE, "", "", "", "50 % of customers stay longer than 12 months (95 % interval 0.6 to 91 %, 3 customers)"),
+    "all at once": (MANY, "2025-04-30", "", "plan", "Half of all customers leave within"),
+    "early ages unobserved": (OLD, "2025-12-31", "2025-03-01", "", "10 of 60 customers left so far"),
+    "constant drivers": (CONSTANT, "2025-04-30", "", "copy", "customers stay longer than 12 months"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """Study each of the odd data once."""
+    made = {}
+
+    def study(name):
+        if name not in made:
+            customers, as_of, since, by, _ = ODD[name]
+            made[name] = cs.Churn(_loaded(customers, as_of, since, tmp_path_factory), by=by)
+        return made[name]
+
+    return study
+
+
+def _loaded(customers, as_of, since, folders) -> cs.DataSet:
+    if not since:
+        return cs.load({"customers": customers}, as_of=as_of)
+    folder: Path = folders.mktemp("since")
+    customers.to_csv(folder / "customers.csv", index=False)
+    (folder / "cslib.toml").write_text(f"observed_from = {since}\n")
+    return cs.load(folder, as_of=as_of)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_data_give_a_stated_study(odd, name, monkeypatch):
+    study, words = odd(name), ODD[name][-1]
+    assert words in study.answer.text.replace("**", "")
+    assert set(show_and_draw(study, monkeypatch)) == {*COLUMNS, "survival_overview"}
+    assert {n: list(t) for n, t in kept(study).items() if n in COLUMNS} == COLUMNS
+
+
+def test_one_customer_is_no_ground_for_most_findings(odd):
+    study = odd("one customer")
+    assert study.differences.absent == "There are no segments to compare. Set segment_by to a column, such as plan."
+    assert study.kinds.absent.startswith("How customers left cannot be told from their start: no churn_kind")
+    assert study.calibration.absent.startswith("Predictions could not be checked against what happened")
+    assert study.models.absent == "No model could be fitted."
+    assert study.ratios.absent == "No column of customers could be tested as a driver."
+    assert study.ratios.before
+    assert study.hazard.title.startswith("Too few customers are observed")
+    with pytest.raises(ParameterError, match="There are no segments to compare"):
+        study.differences.plot()
+
+
+def test_where_all_are_gone_nobody_is_to_be_called(odd):
+    study = odd("all gone")
+    assert study.at_risk.title == "Nobody is a customer today, so there is nobody to call."
+    assert study.forecast.absent.startswith("No forecast: nobody is a customer today")
+    assert len(study.at_risk.table) == len(study.forecast.table) == 0
+
+
+def test_on_the_first_day_there_is_no_rate_yet(odd):
+    study = odd("first day")
+    assert study.hazard.absent == "Nobody has been observed for longer than a day, so there is no rate of leaving yet."
+    assert study.answer.warnings[0].endswith("so probabilities and forecast look 1 month ahead.")
+    assert study.monthly.absent == "" or study.monthly.table.empty
+
+
+def test_tenures_know_no_calendar(odd):
+    study = odd("three tenures")
+    why = "These data hold no start dates, so churn by calendar month cannot be told."
+    assert (study.monthly.absent, study.definitions.absent) == (why, why)
+    assert len(study.answer.cards) == 3
+
+
+def test_unobserved_early_ages_leave_no_curve_to_draw(odd):
+    study = odd("early ages unobserved")
+    assert study.survival.absent == "There is no curve from the start to draw: see the warning above."
+    assert study.answer.warnings[0].startswith(
+        "For all customers, how long customers stay from their start cannot be told"
+    )
+    assert study.models.absent == study.survival.absent
+    assert len(study.models.table) > 0
+    assert study.kinds.absent
+    assert study.hazard.title == "Too few customers are observed, or have left, to say at what age they leave"
+    assert study.answer.subtitle.endswith("observed from 2025-03-01")
+
+
+def test_drivers_that_cannot_be_compared_are_named(odd):
+    remarks = " ".join(odd("constant drivers").ratios.before)
+    assert "plan is not compared: all customers have the same value (Pro)." in remarks
+    assert "note is not compared: nearly every customer has a value of its own." in remarks
+
+
+def test_more_segments_than_a_chart_holds_are_said_to_be_left_out(odd):
+    study = odd("all at once")
+    assert study.survival.subtitle.endswith(" The 8 largest of 12 segments.")
+    assert study.monthly.subtitle.endswith(" The 8 largest of 12 segments.")
