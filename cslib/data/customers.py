@@ -14,11 +14,16 @@ from cslib.data.contract import CONTRACT, MOMENT
 from cslib.data.dataset import DataSet
 from cslib.errors import ParameterError, did_you_mean
 
-__all__ = ["current_mrr", "mrr_steps", "segments", "summed_changes", "with_segment"]
+__all__ = ["cents", "current_mrr", "mrr_steps", "segments", "summed_changes", "with_segment"]
 
 HOLDERS: Final = ("customers", "subscriptions", "orders", "usage", "surveys")  # of segment columns
 MAX_SEGMENTS: Final = 50
 MINOR_UNITS: Final = 100
+
+
+def cents(amount: ir.NumericValue) -> ir.IntegerValue:
+    """Turn an amount into whole hundredths, whose sums are the same in whichever order an engine adds."""
+    return (amount * MINOR_UNITS).round().cast("int64")
 
 
 def segments(data: DataSet, segment_by: str) -> ir.Table:
@@ -116,13 +121,13 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
         There is no ``subscriptions``.
     """
     rows = data.table("subscriptions")
-    cents = (rows.mrr * MINOR_UNITS).round().cast("int64")
+    mrr = cents(rows.mrr)
     start = period_ordinal(rows.started_on, period)
     # a subscription that ends inside a period (end exclusive) does not cover its last day
     end = period_ordinal(rows.ended_on, period)
-    begun = rows.select(customer_id=rows.customer_id, step=start, change=cents)
+    begun = rows.select(customer_id=rows.customer_id, step=start, change=mrr)
     ended = rows.filter(rows.ended_on.notnull()).select(
-        customer_id=rows.customer_id, step=ibis.greatest(end, start), change=-cents
+        customer_id=rows.customer_id, step=ibis.greatest(end, start), change=-mrr
     )
     changes = begun.union(ended).group_by(["customer_id", "step"]).aggregate(change=ibis._.change.sum())
     order = ibis.window(group_by="customer_id", order_by="step")

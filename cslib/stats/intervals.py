@@ -20,6 +20,7 @@ __all__ = [
     "kept_of_sums",
     "log_rank",
     "newcombe",
+    "percentiles",
     "product_limit",
     "ratio_of_sums",
     "weighted_sum",
@@ -68,6 +69,40 @@ def z_value(confidence_level: float) -> float:
         msg = f"confidence_level is {confidence_level!r}. Give a number between 0 and 1, such as 0.95."
         raise ParameterError(msg)
     return float(ndtri(0.5 + confidence_level / 2))
+
+
+def percentiles(rows: Floats, confidence_level: float = 0.95) -> dict[str, float]:
+    """Give the interval of a figure from its draws: the percentiles.
+
+    Parameters
+    ----------
+    rows
+        The estimate, then the draws.
+    confidence_level
+        Between 0 and 1.
+
+    Returns
+    -------
+    dict of str to float
+        ``ci_lower`` and ``ci_upper``: values that were drawn, which may be infinite. Missing where a draw is, or where
+        all draws agree.
+
+    Raises
+    ------
+    ParameterError
+        The confidence level is outside 0 to 1.
+
+    Examples
+    --------
+    >>> percentiles(np.arange(101.0), 0.9)
+    {'ci_lower': 5.0, 'ci_upper': 95.0}
+    """
+    z_value(confidence_level)
+    if np.isnan(rows[1:]).any() or (rows[1:] == rows[1]).all():
+        return {"ci_lower": np.nan, "ci_upper": np.nan}
+    tail = (1 - confidence_level) / 2
+    low, high = np.quantile(rows[1:], [tail, 1 - tail], method="inverted_cdf")  # an infinite draw is one, too
+    return {"ci_lower": float(low), "ci_upper": float(high)}
 
 
 def wilson(n_successes: ArrayLike, n: ArrayLike, *, confidence_level: float = 0.95) -> Interval:

@@ -12,21 +12,25 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.calendar import observed
-from cslib.data.customers import MINOR_UNITS, with_segment
+from cslib.data.customers import MINOR_UNITS, cents, with_segment
 from cslib.data.dataset import DataSet, rewind
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.errors import check_choice
-from cslib.stats.intervals import Floats
+from cslib.stats.intervals import Floats, percentiles
 from cslib.stats.models import fit_models
 from cslib.stats.survival import DAYS_PER_MONTH
-from cslib.value.ltv import percentiles, project, summed
+from cslib.value.ltv import summed
 from cslib.value.paths import value_paths
-from cslib.value.prices import SOURCES, cents, value_counts
+from cslib.value.prices import SOURCES, value_counts
 
-__all__ = ["backtest", "backtest_day", "came_true"]
+__all__ = ["ACTIVE", "backtest", "came_true"]
 
 ONE_DAY: Final = pd.Timedelta(days=1)
-COLUMNS: Final = ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure"]
+ACTIVE: Final = "active customers"
+COLUMNS: Final = [
+    *("segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure"),
+    *("months_ahead", "error", "held", "n_held"),
+]
 FEWEST: Final = 20  # customers then present
 SEED: Final = 1
 
@@ -122,25 +126,11 @@ def _sums(rows: ir.Table, amounts: list[ir.NumericValue]) -> pd.DataFrame:
     return pd.concat([sums.sum().to_frame("All").T, sums.drop(index="All", errors="ignore")])
 
 
-def backtest_day(data: DataSet, *, months: int = 12) -> date | None:
-    """Return the day so many months before ``as_of``, or None where too little was known by then.
-
-    Parameters
-    ----------
-    data
-        The data set.
-    months
-        To look back.
-
-    Returns
-    -------
-    datetime.date or None
-        None: customers have no dates, or by then fewer than 20 were present or nobody had been observed for half
-        as long as is to be foretold.
-    """
+def _day(data: DataSet, months: int) -> date | None:
+    """Find the day so many months before ``as_of``, or None where too little was known by then."""
     if data.as_of is None or not data.has_dates("customers"):
         return None
-    day = (pd.Timestamp(data.as_of) + pd.Timedelta(days=1) - pd.DateOffset(months=months) - pd.Timedelta(days=1)).date()
+    day = (pd.Timestamp(data.as_of) + ONE_DAY - pd.DateOffset(months=months) - ONE_DAY).date()
     table = data.table("customers")
     present = table.filter((table.started_on <= day) & (table.churned_on.isnull() | (table.churned_on > day)))
     known = present.aggregate(n=present.count(), since=present.started_on.min()).execute().iloc[0]
@@ -151,20 +141,18 @@ def backtest_day(data: DataSet, *, months: int = 12) -> date | None:
 
 
 def backtest(
-    data: DataSet, day: date | None, *, segment_by: str = "", months: int = 12, confidence_level: float = 0.95
+    data: DataSet, *, segment_by: str = "", months: int = 12, confidence_level: float = 0.95
 ) -> pd.DataFrame:
-    """Forecast customers and revenue from what was known on an earlier day, and compare with what happened.
+    """Forecast customers and revenue from what was known so many months ago, and compare with what happened.
 
     Parameters
     ----------
     data
-        With ``customers`` in dates, and a source of revenue (:func:`cslib.value.prices.value_counts`).
-    day
-        From :func:`backtest_day`; with None the result is empty.
+        With a source of revenue (:func:`cslib.value.prices.value_counts`).
     segment_by
         A column; empty for the whole only.
     months
-        To foretell.
+        To go back, and to foretell.
     confidence_level
         Between 0 and 1.
 
@@ -172,14 +160,18 @@ def backtest(
     -------
     pandas.DataFrame
         ``segment``, ``month`` (date), ``predicted``, ``ci_lower``, ``ci_upper``, ``actual``, ``measure`` (``active
-        customers``, then ``MRR``, or ``revenue`` of the month where orders tell it). Customers present on the day
-        alone are followed, new ones are not; ``All`` is the sum of its segments where there are any.
+        customers``, then ``MRR``, or ``revenue`` of the month where orders tell it), ``months_ahead`` (1 to
+        ``months``), ``error`` (predicted / actual − 1), ``held`` (the interval holds what happened), ``n_held``
+        (months so far of which it does). Customers present on the day alone are followed, new ones are not; ``All``
+        is the sum of its segments where there are any. Empty where customers have no dates, or where on the day
+        fewer than 20 were present or nobody had been observed for half as long as is to be foretold.
 
     Notes
     -----
     The interval holds what a bootstrap leaves unknown of survival and price, and chance: who of the present
     customers leaves, Σ p(1 − p), weighted with squared MRR for revenue. It does not hold a change of the times.
     """
+    day = _day(data, months)
     if day is None:
         return pd.DataFrame(columns=COLUMNS)
     past = rewind(data, day)
@@ -190,14 +182,14 @@ def backtest(
     ordered = values.source == "orders"
     active, paid = {}, {}
     for i, (segment, own) in enumerate(paths.items()):
-        ahead, rng = project(own, months=months), np.random.default_rng([SEED, i])
+        ahead, rng = own.ahead(months), np.random.default_rng([SEED, i])
         active[segment] = _with_chance(ahead.active, ahead.active_variance, rng)
         paid[segment] = _with_chance(ahead.mrr, ahead.mrr_variance, rng)[:, : -1 if ordered else None]
     tables = [
-        _compared(summed(active), actual, "n_active", confidence_level).assign(measure="active customers"),
+        _compared(summed(active), actual, "n_active", confidence_level).assign(measure=ACTIVE),
         _compared(summed(paid), actual, "mrr", confidence_level).assign(measure="revenue" if ordered else "MRR"),
     ]
-    return pd.concat(tables, ignore_index=True)[COLUMNS]
+    return _judged(pd.concat(tables, ignore_index=True))[COLUMNS]
 
 
 def _with_chance(expected: Floats, variance: Floats, rng: np.random.Generator) -> Floats:
@@ -214,6 +206,14 @@ def _compared(drawn: dict[str, Floats], actual: pd.DataFrame, column: str, confi
         known = actual[(actual["segment"] == segment) & (actual["months_ahead"] > 0)]
         ahead = own[:, -len(known) :]
         bounds = [percentiles(month, confidence_level) for month in ahead.T]
-        told = zip(known["month"], ahead[0], known[column], bounds, strict=True)
-        rows += [{"segment": segment, "month": m, "predicted": p, "actual": a} | b for m, p, a, b in told]
-    return pd.DataFrame(rows)
+        told = known[["segment", "month", "months_ahead"]].assign(predicted=ahead[0], actual=known[column])
+        rows.append(told.join(pd.DataFrame(bounds, index=known.index)))
+    return pd.concat(rows)
+
+
+def _judged(table: pd.DataFrame) -> pd.DataFrame:
+    """Tell how far off each forecast was, and how many of a segment's months its interval has held so far."""
+    held = table["actual"].between(table["ci_lower"], table["ci_upper"])
+    n_held = held.groupby([table["measure"], table["segment"]]).cumsum()
+    error = table["predicted"] / table["actual"].where(table["actual"] != 0) - 1
+    return table.assign(error=error, held=held, n_held=n_held)

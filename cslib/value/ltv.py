@@ -1,7 +1,7 @@
 """What a customer is worth: three formulas, the survival form with its intervals, and why they differ.
 
-Every function takes the paths of :func:`cslib.value_paths.value_paths` and computes its figure on the estimate
-and on all draws at once; the interval is the percentiles of the draws.
+Functions take the paths of :func:`cslib.value.paths.value_paths` and compute their figure on the estimate and on
+all draws at once; the interval is the percentiles of the draws.
 """
 
 from __future__ import annotations
@@ -12,29 +12,28 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from cslib.errors import ParameterError
-from cslib.stats.intervals import Floats, z_value
-from cslib.value.paths import Paths
+from cslib.stats.intervals import Floats, percentiles
+from cslib.value.paths import Paths, Projection
 from cslib.value.prices import UnitCosts
 
 __all__ = [
+    "FORMULA_C",
     "HORIZONS",
-    "Projection",
+    "NEWEST",
+    "SURVIVAL",
     "Terms",
     "base_value",
     "bridge",
-    "formula_a",
-    "formula_b",
-    "formula_c",
+    "compared",
+    "formulas",
     "horizons",
     "ltv",
     "ltv_by_age",
-    "net_value",
     "observed_part",
     "payback",
-    "percentiles",
-    "project",
     "summed",
     "what_if",
 ]
@@ -42,129 +41,13 @@ __all__ = [
 HORIZONS: Final = (12, 24, 36, 60)  # months, beside the one asked for
 USUAL: Final = 36
 WHOLE: Final = "All"
-
-
-def formula_a(
-    unit_price: float,
-    gross_margin: float,
-    purchases_per_year: float,
-    years: float,
-    *,
-    acquisition_cost: float = 0.0,
-    retention_cost: float = 0.0,
-) -> float:
-    """Lifetime value as profit: price × margin × purchases per year × years − costs.
-
-    Parameters
-    ----------
-    unit_price
-        Of one purchase, in money.
-    gross_margin
-        Share of the price that is profit, 0–1.
-    purchases_per_year
-        Of one customer.
-    years
-        That the customer stays.
-    acquisition_cost, retention_cost
-        Of one customer, over its whole life, in money.
-
-    Returns
-    -------
-    float
-        Money per customer.
-
-    Raises
-    ------
-    ParameterError
-        A number is negative, or the margin is over 1.
-
-    Examples
-    --------
-    >>> formula_a(100, 0.6, 12, 2, acquisition_cost=300, retention_cost=140)
-    1000.0
-    """
-    _check_share("gross_margin", gross_margin)
-    amounts = {"unit_price": unit_price, "purchases_per_year": purchases_per_year, "years": years}
-    _check_positive(amounts | {"acquisition_cost": acquisition_cost, "retention_cost": retention_cost})
-    return unit_price * gross_margin * purchases_per_year * years - (acquisition_cost + retention_cost)
-
-
-def formula_b(average_purchase: float, n_purchases: float, duration: float) -> float:
-    """Lifetime value as revenue: average purchase × purchases per period × periods.
-
-    Parameters
-    ----------
-    average_purchase
-        In money; of a subscription ARPA per month.
-    n_purchases
-        Per period; of a subscription 1 per month.
-    duration
-        Periods that the customer stays; of a subscription months.
-
-    Returns
-    -------
-    float
-        Money per customer, before any cost.
-
-    Raises
-    ------
-    ParameterError
-        A number is negative.
-
-    Examples
-    --------
-    A customer at 10,000 a month for two years:
-
-    >>> formula_b(10_000, 1, 24)
-    240000
-    """
-    _check_positive({"average_purchase": average_purchase, "n_purchases": n_purchases, "duration": duration})
-    return average_purchase * n_purchases * duration
-
-
-def formula_c(arpa: float, gross_margin: float, monthly_churn_rate: float) -> float:
-    """Lifetime value at a constant rate of churn: ARPA × margin / churn rate.
-
-    Parameters
-    ----------
-    arpa
-        Revenue per customer and month, in money.
-    gross_margin
-        0–1.
-    monthly_churn_rate
-        Churns per customer and month, above 0 and up to 1.
-
-    Returns
-    -------
-    float
-        Money per customer.
-
-    Raises
-    ------
-    ParameterError
-        A number is out of its range.
-
-    Examples
-    --------
-    >>> formula_c(50, 0.8, 0.02)
-    2000.0
-    """
-    _check_share("gross_margin", gross_margin)
-    _check_positive({"arpa": arpa})
-    if not 0 < monthly_churn_rate <= 1:
-        msg = (
-            f"monthly_churn_rate is {monthly_churn_rate!r}. Give a share above 0 and up to 1, such as 0.02; "
-            "without churn this formula has no answer."
-        )
-        raise ParameterError(msg)
-    return arpa * gross_margin / monthly_churn_rate
-
-
-def _check_positive(amounts: Mapping[str, float]) -> None:
-    for name, value in amounts.items():
-        if not value >= 0:
-            msg = f"{name} is {value!r}. Give a number from 0 on."
-            raise ParameterError(msg)
+SURVIVAL: Final = "Survival"  # the form that the others are held against
+NEWEST: Final = "Survival, newest customers"
+FORMULA_C: Final = "Formula C (margin / churn)"
+BY_AGE: Final = ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active"]
+MOSTLY_HERE: Final = 0.8  # share of customers, at the last age observed
+MATTERS: Final = 0.1  # share of value
+NO_DIFFERENCE: Final = 0.5  # money per customer: less is none in whole numbers
 
 
 def _check_share(name: str, value: float) -> None:
@@ -222,6 +105,59 @@ class Terms:
         return np.where(np.isnan(paths.cac), paths.cac[0], paths.cac) * loading  # a draw may hold nobody of known cost
 
 
+def formulas(
+    arpa: ArrayLike,
+    months: ArrayLike,
+    *,
+    gross_margin: float = 1.0,
+    retention_cost: float = 0.0,
+    acquisition_cost: ArrayLike = 0.0,
+) -> dict[str, Floats]:
+    """Compute the three formulas of lifetime value, in which a customer pays and may leave alike at every age.
+
+    Parameters
+    ----------
+    arpa
+        Revenue per customer and month, in money; of purchases their price × how many there are a month.
+    months
+        That a customer stays: 1 / (churns per customer and month). Infinite without churn.
+    gross_margin
+        Share of revenue that is margin, 0–1.
+    retention_cost
+        Per customer and month, in money.
+    acquisition_cost
+        Per customer, in money.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        Money per customer: ``Formula A (profit)``: ARPA × margin × months − costs; ``Formula B (revenue)``: ARPA ×
+        months; ``Formula C (margin / churn)``: ARPA × margin / churn rate.
+
+    Raises
+    ------
+    ParameterError
+        The margin is no share.
+
+    Examples
+    --------
+    Twelve purchases a year at 100 and 60 % profit, for two years, less 300 to win and 140 to keep the customer:
+
+    >>> worth = formulas(100, 24, gross_margin=0.6, retention_cost=140 / 24, acquisition_cost=300)
+    >>> {form: round(float(value)) for form, value in worth.items()}
+    {'Formula A (profit)': 1000, 'Formula B (revenue)': 2400, 'Formula C (margin / churn)': 1440}
+    """
+    _check_share("gross_margin", gross_margin)
+    price, stay = np.asarray(arpa, float), np.asarray(months, float)
+    margin = price * gross_margin
+    with np.errstate(invalid="ignore"):  # who pays nothing and never leaves
+        return {
+            "Formula A (profit)": np.asarray((margin - retention_cost) * stay - np.asarray(acquisition_cost, float)),
+            "Formula B (revenue)": np.asarray(price * stay),
+            FORMULA_C: np.asarray(margin * stay),
+        }
+
+
 def horizons(counts: pd.DataFrame, *, horizon_months: int = 0, long_horizon: bool = False) -> list[int]:
     """Choose the horizons of a report, the main one first.
 
@@ -256,16 +192,6 @@ def horizons(counts: pd.DataFrame, *, horizon_months: int = 0, long_horizon: boo
     return [main, *sorted({h for h in (*HORIZONS, most) if h <= most} - {main})]
 
 
-def percentiles(rows: Floats, confidence_level: float = 0.95) -> dict[str, float]:
-    """Give ``ci_lower`` and ``ci_upper`` of a figure of which all but the first are draws; missing where all agree."""
-    z_value(confidence_level)
-    if np.isnan(rows[1:]).any() or (rows[1:] == rows[1]).all():
-        return {"ci_lower": np.nan, "ci_upper": np.nan}
-    tail = (1 - confidence_level) / 2
-    low, high = np.quantile(rows[1:], [tail, 1 - tail], method="inverted_cdf")  # an infinite draw is one, too
-    return {"ci_lower": float(low), "ci_upper": float(high)}
-
-
 def _still_here(paths: Paths) -> Floats:
     return np.asarray(np.exp(-paths.hazard) if paths.from_start else np.full(paths.hazard.shape, np.nan))
 
@@ -276,8 +202,8 @@ def _monthly(paths: Paths, terms: Terms) -> Floats:
     return np.asarray(margin * _still_here(paths) * terms.discounts(paths.hazard.shape[1]))
 
 
-def net_value(paths: Paths, terms: Terms, horizon: int) -> Floats:
-    """Survival form net of acquisition cost, where that is known: the estimate and each draw."""
+def _net_value(paths: Paths, terms: Terms, horizon: int) -> Floats:
+    """Sum the survival form net of acquisition cost, where that is known: the estimate and each draw."""
     return np.asarray(_monthly(paths, terms)[:, :horizon].sum(axis=1) - np.nan_to_num(terms.cac(paths)))
 
 
@@ -329,17 +255,20 @@ def _forms(paths: Paths, terms: Terms, horizons: Sequence[int], level: float) ->
         monthly = _monthly(paths, terms)[:, :horizon]
         whole = monthly[0].sum()
         beyond = {"share_in_tail": float(monthly[0, tail[:horizon]].sum() / whole) if whole else np.nan}
-        yield _form("Survival", horizon, net_value(paths, terms, horizon), level) | beyond
+        yield _form(SURVIVAL, horizon, _net_value(paths, terms, horizon), level) | beyond
         if np.isfinite(terms.cac(paths)[0]):
             yield _form("Survival, before acquisition cost", horizon, monthly.sum(axis=1), level) | beyond
     if (paths.newest != 1).any():
         newest = replace(paths, hazard=paths.at_factor_1() * paths.newest[:, None])
-        yield _form("Survival, newest customers", main, net_value(newest, terms, main), level)
+        yield _form(NEWEST, main, _net_value(newest, terms, main), level)
     constant = replace(paths, price=np.tile(paths.arpa[:, None], paths.price.shape[1]))
-    yield _form("Survival, constant ARPA", main, net_value(constant, terms, main), level)
+    yield _form("Survival, constant ARPA", main, _net_value(constant, terms, main), level)
     for name, hazard in paths.contracts.items():
-        yield _form(name, main, net_value(replace(paths, hazard=hazard), terms, main), level)
-    for name, rows in _formulas(paths, terms).items():
+        yield _form(name, main, _net_value(replace(paths, hazard=hazard), terms, main), level)
+    with np.errstate(divide="ignore"):  # a draw may hold nobody who left
+        months = 1 / paths.churn_rate
+    costs: Any = {"retention_cost": terms.retention_cost, "acquisition_cost": np.nan_to_num(terms.cac(paths))}
+    for name, rows in formulas(paths.arpa, months, gross_margin=terms.gross_margin, **costs).items():
         bounds = _form(name, np.nan, rows, level)
         yield bounds if paths.n_events else bounds | {"ci_upper": np.nan}  # without churn there is no upper bound
 
@@ -351,36 +280,69 @@ def _form(method: str, horizon: float, rows: Floats, level: float) -> dict[str, 
     return {"method": method, "horizon_months": horizon, "ltv": float(rows[0]), **bounds}
 
 
-def _formulas(paths: Paths, terms: Terms) -> dict[str, Floats]:
-    margin, costs = paths.arpa * terms.gross_margin, np.nan_to_num(terms.cac(paths))
-    with np.errstate(divide="ignore", invalid="ignore"):  # a draw may hold nobody who left, or nobody who pays
-        months = 1 / paths.churn_rate
-        return {
-            "Formula A (profit)": (margin - terms.retention_cost) * months - costs,
-            "Formula B (revenue)": paths.arpa * months,
-            "Formula C (margin / churn)": margin * months,
-        }
-
-
-def observed_part(paths: Mapping[str, Paths]) -> pd.DataFrame:
-    """Tell how far the data reach, and what speaks beyond.
+def observed_part(paths: Mapping[str, Paths], forms: pd.DataFrame) -> pd.DataFrame:
+    """Tell how far the data reach, what speaks beyond, and where that matters.
 
     Parameters
     ----------
     paths
         As from :func:`cslib.value.paths.value_paths`.
+    forms
+        As from :func:`ltv`, of the same.
 
     Returns
     -------
     pandas.DataFrame
         ``segment``, ``last_age_months`` (the last trusted age; where nobody left the last observed), ``still_here``
-        (share that stays longer; missing where early ages were not observed), ``model`` (beyond).
+        (share that stays longer; missing where early ages were not observed), ``model`` (beyond), ``longest_months``
+        (the longest horizon), ``life_beyond`` (most stay longer, and much of the value over that horizon is from
+        beyond: then nearly all that they bring in their life is), ``newest_differ`` (value at the pace of the newest
+        customers: its interval lies apart from that of the survival form).
     """
     rows = []
     for segment, own in paths.items():
+        known = forms[forms["segment"] == segment]
+        main, newest = (known[known["method"] == method] for method in (SURVIVAL, NEWEST))
+        longest = main.loc[main["horizon_months"].idxmax()]
         still = _still_here(own)[0, int(own.last)]
-        rows.append({"segment": segment, "last_age_months": int(own.last), "still_here": still, "model": own.model})
+        rows.append(
+            {
+                "segment": segment, "last_age_months": int(own.last), "still_here": still, "model": own.model,
+                "longest_months": int(longest["horizon_months"]),
+                "life_beyond": bool(still > MOSTLY_HERE and longest["share_in_tail"] > MATTERS),
+                "newest_differ": bool(_apart(newest, main.iloc[0]).any()),
+            }
+        )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _apart(rows: pd.DataFrame, other: pd.DataFrame | pd.Series[Any]) -> pd.Series[bool]:
+    """Tell which intervals have nothing in common with another."""
+    return (rows["ci_lower"] > other["ci_upper"]) | (rows["ci_upper"] < other["ci_lower"])
+
+
+def compared(forms: pd.DataFrame) -> pd.DataFrame:
+    """Set all forms at the main horizon in proportion to the survival form of their segment.
+
+    Parameters
+    ----------
+    forms
+        As from :func:`ltv`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment`` (the largest first), ``method``, ``ratio``, ``ci_lower``, ``ci_upper``, ``clear`` (the interval
+        leaves 1 out). Segments without a positive value, and values that are not positive, are left out.
+    """
+    main = forms["horizon_months"].iloc[0]
+    rows = forms[(forms["horizon_months"] == main) | forms["horizon_months"].isna()].rename(columns={"ltv": "ratio"})
+    rows = rows.sort_values("n_customers", ascending=False, kind="stable", ignore_index=True)
+    base = rows["segment"].map(rows[rows["method"] == SURVIVAL].set_index("segment")["ratio"])
+    columns = ["ratio", "ci_lower", "ci_upper"]
+    rows[columns] = rows[columns].where(rows[columns] > 0).div(base.where(base > 0), axis=0)
+    rows["clear"] = (rows["ci_lower"] > 1) | (rows["ci_upper"] < 1)
+    return rows.dropna(subset="ratio")[["segment", "method", *columns, "clear"]]
 
 
 def bridge(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
@@ -397,14 +359,14 @@ def bridge(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> 
     -------
     pandas.DataFrame
         ``segment``, ``step``, ``value`` (after the step), ``difference`` (made by it; missing at the first), in
-        money per customer. Segments that nobody left, or whose early ages were not observed, are absent.
+        money per customer, ``rank`` (1: the largest step; missing where it makes no difference). Segments that nobody left, or whose early ages were not observed, are absent.
     """
     tables = [
         _steps(own, terms, horizon_months).assign(segment=segment)
         for segment, own in paths.items()
         if own.n_events and own.from_start and np.isfinite(own.churn_rate[0])
     ]
-    columns = ["segment", "step", "value", "difference"]
+    columns = ["segment", "step", "value", "difference", "rank"]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
@@ -419,10 +381,13 @@ def _steps(paths: Paths, terms: Terms, horizon: int) -> pd.DataFrame:
         "price by age": margin * (price * still).sum(),
         "discount": margin * (price * still * worth).sum(),
         "retention cost": ((margin * price - terms.retention_cost) * still * worth).sum(),
-        "acquisition cost": net_value(paths, terms, horizon)[0],
+        "acquisition cost": _net_value(paths, terms, horizon)[0],
     }
     table = pd.DataFrame({"step": list(values), "value": list(values.values())})
-    return table.assign(difference=table["value"].diff())
+    difference = table["value"].diff()
+    size = difference.abs()
+    rank = size.where(size >= NO_DIFFERENCE).rank(ascending=False, method="first")
+    return table.assign(difference=difference, rank=rank)
 
 
 def ltv_by_age(
@@ -444,7 +409,7 @@ def ltv_by_age(
     pandas.DataFrame
         ``segment``, ``age_months`` (whole months, from the first age observed to that of the oldest present customers),
         ``residual_value`` (money per customer, before acquisition cost), ``ci_lower``, ``ci_upper``, ``n_active``
-        (present customers of that age).
+        (present customers of that age), ``differs`` (from a new customer: the intervals lie apart).
 
     Notes
     -----
@@ -460,7 +425,9 @@ def ltv_by_age(
             value = (margin[:, ahead] * kept * terms.discounts(horizon_months)).sum(axis=1)
             known = {"residual_value": float(value[0]), **percentiles(value, confidence_level)}
             rows.append({"segment": segment, "age_months": age, **known, "n_active": int(n_active.get(age, 0))})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=BY_AGE)
+    new = table[table["age_months"] == 0].set_index("segment")
+    return table.assign(differs=_apart(table, new.reindex(table["segment"]).reset_index()))
 
 
 def payback(
@@ -505,90 +472,6 @@ def payback(
     return pd.DataFrame(rows)
 
 
-@dataclass(frozen=True)
-class Projection:
-    """Present customers and their MRR after 0, 1, 2 … months, as expected: in the estimate and in each draw.
-
-    Attributes
-    ----------
-    active, mrr
-        Expected sums, shape (1 + draws, months + 1).
-    active_variance, mrr_variance
-        Variance of the sums by chance alone (who of them leaves, whose MRR changes), shape (months + 1,).
-    active_beyond, mrr_beyond
-        Of the estimate, what comes from customers beyond the last trusted age then, shape (months + 1,).
-    """
-
-    active: Floats
-    mrr: Floats
-    active_variance: Floats
-    mrr_variance: Floats
-    active_beyond: Floats
-    mrr_beyond: Floats
-
-
-def project(paths: Paths, *, months: int) -> Projection:
-    """Follow the present customers of a segment ahead.
-
-    Parameters
-    ----------
-    paths
-        As from :func:`cslib.value.paths.value_paths`.
-    months
-        Ahead.
-
-    Returns
-    -------
-    Projection
-
-    Notes
-    -----
-    A customer aged a is here after k months with probability S(a + k) / S(a). Its MRR is what it pays now, and
-    moves as price by age does; of customers in a free trial it becomes price by age, and where only orders tell it is
-    that of the months of age to come. Survival is interpolated between whole months. By chance, each of n customers
-    leaves or stays, and its MRR moves n times as much (in variance) as the mean of n customers does in the draws.
-    """
-    hazard = paths.at_factor_1()
-    each = zip(paths.factors.T, paths.active.itertuples(), strict=True)
-    parts = [_ahead(paths, hazard * factor[:, None], row, months) for factor, row in each]
-    if not parts:
-        none = np.zeros((len(paths.hazard), months + 1))
-        return Projection(none, none, none[0], none[0], none[0], none[0])
-    return Projection(*(np.sum([getattr(p, name) for p in parts], axis=0) for name in Projection.__annotations__))
-
-
-def _ahead(paths: Paths, hazard: Floats, row: Any, months: int) -> Projection:
-    age, part = int(row.age_months + 1e-9), row.age_months % 1
-    ahead, later = slice(age, age + months + 1), slice(age + 1, age + months + 2)
-    lived = (1 - part) * hazard[:, ahead] + part * hazard[:, later]
-    kept = np.exp(lived[:, :1] - lived)
-    amount, ratio = _prices_ahead(row, paths.price[:, ahead], paths.price[:, later])
-    square = row.n if amount is row.n else row.mrr_squared
-    chance, beyond = kept[0] * (1 - kept[0]), row.age_months + np.arange(months + 1) > paths.last
-    moved = (amount * kept[0]) ** 2 * _spread(paths.n_priced[ahead], ratio) / row.n
-    return Projection(
-        row.n * kept, amount * ratio * kept, row.n * chance, square * ratio[0] ** 2 * chance + moved,
-        row.n * kept[0] * beyond, amount * ratio[0] * kept[0] * beyond,
-    )  # fmt: skip
-
-
-def _prices_ahead(row: Any, price: Floats, later: Floats) -> tuple[float, Floats]:
-    """Give what customers of an age pay now, and how many times as much after 0, 1, 2 … months."""
-    if np.isnan(row.mrr):
-        return row.n, later  # orders of the months of age that are still to come
-    if row.mrr > 0 and price[0, 0] > 0:
-        return row.mrr, price / np.where(price[:, :1] > 0, price[:, :1], price[0, 0])
-    return row.n, np.hstack(
-        [np.full((len(price), 1), row.mrr / row.n), price[:, 1:]]
-    )  # a free trial, now or just before
-
-
-def _spread(n_priced: Floats, ratio: Floats) -> Floats:
-    """Variance of one customer's price: that of the mean of n customers, as drawn, times n."""
-    sizes = pd.Series(n_priced).replace(0, np.nan).ffill().expanding().mean().fillna(0).to_numpy()
-    return np.asarray(sizes * ratio[1:].var(axis=0))
-
-
 def _worth(projection: Projection, terms: Terms) -> Floats:
     margin = projection.mrr * terms.gross_margin - projection.active * terms.retention_cost
     return np.asarray((margin * terms.discounts(margin.shape[1]))[:, :-1].sum(axis=1))
@@ -622,7 +505,7 @@ def base_value(
         spent on acquisition), ``ci_lower``, ``ci_upper`` (of the expected value), ``share_in_tail``. ``All`` is the
         sum of its segments where there are any and all have an estimate.
     """
-    projected = {segment: project(own, months=horizon_months) for segment, own in paths.items()}
+    projected = {segment: own.ahead(horizon_months) for segment, own in paths.items()}
     values = summed({s: _worth(p, terms) for s, p in projected.items()})
     beyond = {s: replace(p, active=p.active_beyond[None], mrr=p.mrr_beyond[None]) for s, p in projected.items()}
     tails = summed({s: _worth(p, terms) for s, p in beyond.items()})
@@ -663,7 +546,7 @@ def what_if(
     pandas.DataFrame
         ``segment``, ``change``, ``ltv`` (as it is, survival form), ``ltv_gain`` with ``ltv_gain_ci_lower`` and
         ``ltv_gain_ci_upper`` (money per new customer), ``base_gain`` with its bounds (money, present customers;
-        ``All`` is the sum of its segments where there are any).
+        ``All`` is the sum of its segments where there are any), ``rank`` (1: the largest ``base_gain`` of the segment).
 
     Notes
     -----
@@ -673,19 +556,20 @@ def what_if(
     """
     gains: dict[str, dict[str, Floats]] = {}
     for segment, own in paths.items():
-        now = _worth(project(own, months=horizon_months), terms)
+        now = _worth(own.ahead(horizon_months), terms)
         for change, changed in _changes(own).items():
-            gain = _worth(project(changed, months=horizon_months), terms) - now
+            gain = _worth(changed.ahead(horizon_months), terms) - now
             gains.setdefault(change, {})[segment] = gain
     rows = []
     for segment, own in paths.items():
-        ltv = net_value(own, terms, horizon_months)
+        ltv = _net_value(own, terms, horizon_months)
         for change, changed in _changes(own).items():
-            gain, base = net_value(changed, terms, horizon_months) - ltv, summed(gains[change])[segment]
+            gain, base = _net_value(changed, terms, horizon_months) - ltv, summed(gains[change])[segment]
             figures = {"ltv_gain": gain, "base_gain": base}
             bounded = [_bounded(name, figure, confidence_level) for name, figure in figures.items()]
             rows.append({"segment": segment, "change": change, "ltv": ltv[0]} | bounded[0] | bounded[1])
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.assign(rank=table.groupby("segment")["base_gain"].rank(ascending=False, method="first"))
 
 
 def _changes(paths: Paths) -> dict[str, Paths]:

@@ -20,7 +20,7 @@ from cslib.stats.models import ENOUGH, FEW, Extended, FittedModels, cumulative_d
 from cslib.stats.survival import TRUSTED, life_table, supported
 from cslib.value.prices import ValueCounts, cohort_effects
 
-__all__ = ["Paths", "value_paths"]
+__all__ = ["Paths", "Projection", "value_paths"]
 
 YEAR: Final = 12  # months: orders may come once a year
 WHOLE: Final = "All"
@@ -29,6 +29,28 @@ WHOLE_MONTHS: Final = 0.5  # half their unit
 LAST_YEAR: Final = (1.0, 4.0, 7.0, 10.0)  # months ago: one in each quarter
 FUZZ: Final = 1e-9
 NOBODY: Final = "None (nobody left)"
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Present customers and their MRR after 0, 1, 2 … months, as expected: in the estimate and in each draw.
+
+    Attributes
+    ----------
+    active, mrr
+        Expected sums, shape (1 + draws, months + 1).
+    active_variance, mrr_variance
+        Variance of the sums by chance alone (who of them leaves, whose MRR changes), shape (months + 1,).
+    active_beyond, mrr_beyond
+        Of the estimate, what comes from customers beyond the last trusted age then, shape (months + 1,).
+    """
+
+    active: Floats
+    mrr: Floats
+    active_variance: Floats
+    mrr_variance: Floats
+    active_beyond: Floats
+    mrr_beyond: Floats
 
 
 @dataclass(frozen=True)
@@ -92,6 +114,25 @@ class Paths:
     def at_factor_1(self) -> Floats:
         """Cumulative hazard of customers whose quarter of start is as fast as the mean one."""
         return np.asarray(np.cumsum(np.diff(self.hazard, prepend=0.0) * self.baseline, axis=1))
+
+    def ahead(self, months: int) -> Projection:
+        """Follow the present customers so many months ahead.
+
+        Notes
+        -----
+        A customer aged a is here after k months with probability S(a + k) / S(a). Its MRR is what it pays now, and
+        moves as price by age does; of customers in a free trial it becomes price by age, and where only orders tell
+        it is that of the months of age to come. Survival is interpolated between whole months. By chance, each of n
+        customers leaves or stays, and its MRR moves n times as much (in variance) as the mean of n customers does in
+        the draws.
+        """
+        hazard = self.at_factor_1()
+        each = zip(self.factors.T, self.active.itertuples(), strict=True)
+        parts = [_ahead(self, hazard * factor[:, None], row, months) for factor, row in each]
+        if not parts:
+            none = np.zeros((len(self.hazard), months + 1))
+            return Projection(none, none, none[0], none[0], none[0], none[0])
+        return Projection(*(np.sum([getattr(p, name) for p in parts], axis=0) for name in Projection.__annotations__))
 
 
 def value_paths(
@@ -395,3 +436,36 @@ def _active(cells: pd.DataFrame) -> pd.DataFrame:
             "mrr_squared": sums["mrr_now_squared"] * scale,
         }
     ).reset_index(drop=True)
+
+
+def _ahead(paths: Paths, hazard: Floats, row: Any, months: int) -> Projection:
+    age = int(row.age_months + FUZZ)
+    part = max(row.age_months - age, 0.0)
+    ahead, later = slice(age, age + months + 1), slice(age + 1, age + months + 2)
+    lived = (1 - part) * hazard[:, ahead] + part * hazard[:, later]
+    kept = np.exp(lived[:, :1] - lived)
+    amount, ratio = _prices_ahead(row, paths.price[:, ahead], paths.price[:, later])
+    square = row.n if amount is row.n else row.mrr_squared
+    chance, beyond = kept[0] * (1 - kept[0]), row.age_months + np.arange(months + 1) > paths.last
+    moved = (amount * kept[0]) ** 2 * _spread(paths.n_priced[ahead], ratio) / row.n
+    return Projection(
+        row.n * kept, amount * ratio * kept, row.n * chance, square * ratio[0] ** 2 * chance + moved,
+        row.n * kept[0] * beyond, amount * ratio[0] * kept[0] * beyond,
+    )  # fmt: skip
+
+
+def _prices_ahead(row: Any, price: Floats, later: Floats) -> tuple[float, Floats]:
+    """Give what customers of an age pay now, and how many times as much after 0, 1, 2 … months."""
+    if np.isnan(row.mrr):
+        return row.n, later  # orders of the months of age that are still to come
+    if row.mrr > 0 and price[0, 0] > 0:
+        return row.mrr, price / np.where(price[:, :1] > 0, price[:, :1], price[0, 0])
+    return row.n, np.hstack(
+        [np.full((len(price), 1), row.mrr / row.n), price[:, 1:]]
+    )  # a free trial, now or just before
+
+
+def _spread(n_priced: Floats, ratio: Floats) -> Floats:
+    """Variance of one customer's price: that of the mean of n customers, as drawn, times n."""
+    sizes = pd.Series(n_priced).replace(0, np.nan).ffill().expanding().mean().fillna(0).to_numpy()
+    return np.asarray(sizes * ratio[1:].var(axis=0))

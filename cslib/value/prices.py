@@ -20,7 +20,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
 
 from cslib.data.calendar import first_whole, last_complete, observed, period_ordinal, period_start
-from cslib.data.customers import MINOR_UNITS, current_mrr, with_segment
+from cslib.data.customers import MINOR_UNITS, cents, with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetime_rows, nobody_observed, unit_months
 from cslib.errors import MissingTableError, counted
@@ -33,7 +33,6 @@ __all__ = [
     "CohortEffects",
     "UnitCosts",
     "ValueCounts",
-    "cents",
     "cohort_counts",
     "cohort_effects",
     "unit_costs",
@@ -47,6 +46,8 @@ MOST: Final = 4.0
 COHORTS: Final = ["segment", "quarter", "month", "lived", "n_events"]
 KEYS: Final = ["segment", "first_age", "n_ages", "event_observed", "tier"]
 MONEY: Final = ["acquisition_cost", "mrr_now"]
+AGES: Final = ["entry_months", "duration_months"]
+FINE: Final = 2**20  # parts of a unit of age, so that sums of tenures that are not whole are exact, too
 FUZZ: Final = 1e-9  # months: less than any unit, more than rounding
 TIERS_PER_DOUBLING: Final = 2
 NOTHING_PAID: Final = -999
@@ -293,7 +294,7 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
         raise nobody_observed(data)
     if not counts["n_known"].any():
         raise _no_price(data)
-    cells = _cells(counts)
+    cells = _cells(counts, unit_months(data))
     paid = _paid(cells, _changes(spells, lives))
     notes = _notes(data, source, cells[cells["segment"] == "All"], paid)
     if source == "orders":
@@ -337,11 +338,6 @@ def _notes(data: DataSet, source: str, cells: pd.DataFrame, paid: pd.DataFrame) 
     return tuple(text for text, true in told.items() if true)
 
 
-def cents(amount: ir.NumericValue) -> ir.IntegerValue:
-    """Turn an amount into whole hundredths, whose sums are exact in any order."""
-    return (amount * MINOR_UNITS).round().cast("int64")
-
-
 def _column(table: ir.Table, name: str) -> ir.Value:
     return table[name] if name in table.columns else ibis.null("float64")
 
@@ -355,12 +351,10 @@ def _lives(data: DataSet, source: str, segment_by: str) -> ir.Table:
     lives, told = with_segment(lifetime_rows(data), data, segment_by), _told(data, source)
     rows = lives.join(told, "customer_id").select(*lives.columns, *told.columns[1:])
     left, unit = rows.event_observed, unit_months(data)
-    entry, duration = rows.entry.cast("float64") * unit, rows.duration.cast("float64") * unit
+    entry, duration = (age.cast("float64") * unit for age in (rows.entry, rows.duration))
     n_ages = ibis.ifelse(left, (duration - FUZZ).ceil(), (duration + FUZZ).floor() + 1).cast("int64")
     over = n_ages if source != "orders" else _months(ibis.date(observed(data)), rows.started_on).floor().cast("int64")
     return rows.mutate(
-        entry_months=entry,
-        duration_months=duration,
         first_age=(entry - FUZZ).ceil().cast("int64"),
         n_ages=n_ages,
         priced_ages=ibis.least(n_ages, over),
@@ -375,10 +369,11 @@ def _told(data: DataSet, source: str) -> ir.Table:
     start = table.started_on if data.has_dates("customers") else ibis.null("date")
     money = {name: cents(_column(table, name)) for name in ("acquisition_cost", "mrr")}
     told = table.select("customer_id", started_on=start, **money)
-    now = current_mrr(data) if source == "subscriptions" else None
-    if now is None:
+    if source != "subscriptions":
         return told
-    paid = now.select("customer_id", now=cents(now.mrr))
+    rows, day = data.table(source), ibis.date(observed(data))
+    running = rows.filter((rows.started_on <= day) & (rows.ended_on.isnull() | (rows.ended_on > day)))
+    paid = running.group_by("customer_id").aggregate(now=cents(running.mrr).sum())
     return told.left_join(paid, "customer_id").select(*told.columns[:-1], mrr=paid.now)
 
 
@@ -414,11 +409,13 @@ def _with_tier(lives: ir.Table, spells: ir.Table) -> ir.Table:
 
 
 def _counts(lives: ir.Table) -> pd.DataFrame:
-    kind, now = lives.churn_kind, lives.mrr_now / MINOR_UNITS
+    """Add up in whole numbers alone, so that the order in which the engine adds does not matter."""
+    kind, now = lives.churn_kind, lives.mrr_now.cast("decimal(19, 0)")  # squares outgrow 64 bits
+    entry, duration = ((age.cast("float64") * FINE).round().cast("int64") for age in (lives.entry, lives.duration))
     counts = lives.group_by(KEYS).aggregate(
         n=lives.count(),
-        entry_months=lives.entry_months.sum(),
-        duration_months=lives.duration_months.sum(),
+        entry_months=entry.sum(),
+        duration_months=duration.sum(),
         n_involuntary=(kind == "involuntary").sum(),
         n_kind_known=kind.isin(["voluntary", "involuntary"]).sum(),
         acquisition_cost=lives.acquisition_cost.sum().fill_null(0),
@@ -428,7 +425,7 @@ def _counts(lives: ir.Table) -> pd.DataFrame:
         n_known=lives.known.sum(),
         n_last=(lives.known & (lives.priced_ages == lives.n_ages)).sum(),
     )
-    return counts.execute()
+    return counts.execute().astype({"mrr_now_squared": "float64"}).sort_values(KEYS, ignore_index=True)
 
 
 def _with_all(counts: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -438,10 +435,11 @@ def _with_all(counts: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return pd.concat([whole, parts], ignore_index=True)[[*keys, *counts.columns.difference(keys, sort=False)]]
 
 
-def _cells(counts: pd.DataFrame) -> pd.DataFrame:
+def _cells(counts: pd.DataFrame, unit: float) -> pd.DataFrame:
     cells = _with_all(counts, KEYS)
-    cells[["entry_months", "duration_months"]] = cells[["entry_months", "duration_months"]].div(cells["n"], axis=0)
+    cells[AGES] = cells[AGES].div(cells["n"], axis=0) * (unit / FINE)
     cells[MONEY] = cells[MONEY] / MINOR_UNITS
+    cells["mrr_now_squared"] /= MINOR_UNITS**2
     cells.insert(1, "cell", np.arange(len(cells)))
     return cells
 
@@ -583,7 +581,7 @@ def _started(data: DataSet, window: _Window) -> tuple[float, float]:
     """Count who started in a window, and average what they cost; missing where there is nothing."""
     table = data.table("customers")
     new = table.filter((table.started_on >= window.first) & (table.started_on < window.stop))
-    cost = _column(new, "acquisition_cost").cast("float64")
-    row = new.select(cost=cost).aggregate(n=ibis._.count(), mean=ibis._.cost.mean()).execute().iloc[0]
-    n, mean = (float(v) if v else np.nan for v in row)
-    return n, mean
+    rows = new.select(cost=cents(_column(new, "acquisition_cost")))
+    row = rows.aggregate(n=ibis._.count(), known=ibis._.cost.count(), cost=ibis._.cost.sum()).execute().iloc[0]
+    n, known, cost = (float(v) if v else np.nan for v in row)
+    return n, cost / MINOR_UNITS / known
