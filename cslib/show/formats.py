@@ -202,6 +202,17 @@ def percent(share: float) -> str:
     return whole if share >= 0.0995 and (whole != "100 %" or share == 1) else format_value(share, "percent")
 
 
+def money(value: float, currency: str = "") -> str:
+    """Write an amount for a sentence, without hundredths from 100 on.
+
+    Examples
+    --------
+    >>> money(4352.71, "USD"), money(23.456), money(17_237_290.0)
+    ('USD 4,353', '23.46', '17.2 M')
+    """
+    return format_value(float(np.round(value)) if abs(value) >= 100 else value, "money", currency)
+
+
 def between(lower: float, upper: float) -> str:
     """Write an interval of shares for a sentence.
 

@@ -140,9 +140,7 @@ def _day(data: DataSet, months: int) -> date | None:
     return day if (pd.Timestamp(day) - since).days / DAYS_PER_MONTH >= months / 2 else None
 
 
-def backtest(
-    data: DataSet, *, segment_by: str = "", months: int = 12, confidence_level: float = 0.95
-) -> pd.DataFrame:
+def backtest(data: DataSet, *, segment_by: str = "", months: int = 12, confidence_level: float = 0.95) -> pd.DataFrame:
     """Forecast customers and revenue from what was known so many months ago, and compare with what happened.
 
     Parameters

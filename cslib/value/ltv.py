@@ -359,7 +359,8 @@ def bridge(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> 
     -------
     pandas.DataFrame
         ``segment``, ``step``, ``value`` (after the step), ``difference`` (made by it; missing at the first), in
-        money per customer, ``rank`` (1: the largest step; missing where it makes no difference). Segments that nobody left, or whose early ages were not observed, are absent.
+        money per customer, ``rank`` (1: the largest step; missing where it makes no difference). Segments that nobody
+        left, or whose early ages were not observed, are absent.
     """
     tables = [
         _steps(own, terms, horizon_months).assign(segment=segment)

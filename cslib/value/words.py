@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from cslib.errors import counted
 from cslib.show.display import Card
-from cslib.show.formats import FIRM, format_day, format_value, months, percent, whole
+from cslib.show.formats import FIRM, format_day, money, months, percent, whole
+from cslib.show.result import Answer
+from cslib.value.backtest import ACTIVE
+from cslib.value.ltv import FORMULA_C, NEWEST, SURVIVAL, Terms
 
 __all__ = [
-    "amounts",
+    "HOW_TO_READ_AGES",
+    "HOW_TO_READ_FORMS",
     "backtest_finding",
-    "backtest_lines",
-    "base_finding",
-    "base_tail",
+    "base_findings",
     "bridge_finding",
     "bridge_title",
-    "forms_side_by_side",
     "forms_table",
     "horizon_finding",
-    "newest_finding",
     "payback_finding",
+    "reliance",
     "residual_finding",
-    "tail_findings",
     "value_answer",
-    "value_cards",
-    "value_subtitle",
     "what_if_finding",
 ]
 
-SURVIVAL: Final = "Survival"
-NEWEST: Final = "Survival, newest customers"
-MOSTLY_HERE: Final = 0.8  # at the last age observed
-MATTERS: Final = 0.1  # share of value
 SOURCES: Final = {
     "subscriptions": "MRR from subscriptions",
     "customers": "MRR from the customers table",
@@ -59,26 +53,11 @@ HOW_TO_READ_AGES: Final = (
 )
 
 
-def money(value: Any, currency: str = "") -> str:
-    """Write an amount for a sentence, without hundredths from 100 on.
-
-    Examples
-    --------
-    >>> money(4352.71, "USD"), money(23.456), money(17_237_290.0)
-    ('USD 4,353', '23.46', '17.2 M')
-    """
-    return format_value(_whole(value), "money", currency)
-
-
-def _whole(value: Any) -> Any:
-    return float(np.round(value)) if abs(value) >= 100 else value
-
-
-def _span(lower: float, upper: float) -> str:
+def _bracketed(lower: float, upper: float) -> str:
     """Write an interval of amounts in brackets; where a bound is not known it is left out."""
-    if np.isnan(lower):
+    if pd.isna(lower):
         return ""
-    return f" ({money(lower)} {'or more' if np.isnan(upper) else f'to {money(upper)}'})"
+    return f" ({money(lower)} {'or more' if pd.isna(upper) else f'to {money(upper)}'})"
 
 
 def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
@@ -86,64 +65,31 @@ def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
     return forms[(forms["segment"] == "All") & (forms["method"] == method)].iloc[0]
 
 
-def _apart(one: pd.Series[Any], other: pd.Series[Any]) -> bool:
-    return bool(one.ci_lower > other.ci_upper or one.ci_upper < other.ci_lower)
-
-
-def value_subtitle(
-    n: int,
-    *,
-    source: str,
-    gross_margin: float,
-    annual_discount_rate: float,
-    retention_cost: float,
-    acquisition_cost: float,
-) -> str:
-    """Say in one line whose value it is, and what is taken off.
-
-    Parameters
-    ----------
-    n
-        Customers.
-    source
-        ``ValueCounts.source``.
-    gross_margin, annual_discount_rate
-        Shares.
-    retention_cost, acquisition_cost
-        Per customer-month and per new customer; missing where they are not known.
-
-    Returns
-    -------
-    str
-    """
-    known = {"acquisition": acquisition_cost, "retention": retention_cost}
-    off, left = ([k for k, v in known.items() if np.isnan(v) == missing] for missing in (False, True))
-    texts = [f"net of {' and '.join(off)} cost"] * bool(off)
-    texts += [f"before {' and '.join(left)} cost, which these data do not tell"] * bool(left)
-    rate = f"discounted at {100 * annual_discount_rate:g} % a year" if annual_discount_rate else "not discounted"
-    margin = f"margin {100 * gross_margin:g} %"
-    return " · ".join([counted(n, "customer"), SOURCES[source], margin, rate, *texts])
-
-
-def value_answer(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, currency: str = "") -> str:
-    """Answer "what is a customer worth?" in at most three sentences.
+def value_answer(
+    forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, terms: Terms, source: str, currency: str = ""
+) -> Answer:
+    """Answer "what is a customer worth?" in at most three sentences, with the headline cards.
 
     Parameters
     ----------
     forms, base, pay
         As from ``value.ltv.ltv``, ``value.ltv.base_value`` and ``value.ltv.payback``.
+    terms
+        With which they were computed.
+    source
+        ``ValueCounts.source``.
     currency
         Code before amounts.
 
     Returns
     -------
-    str
-        With ``**bold**`` parts.
+    Answer
+        Its cards: value of a new customer, of the present ones, payback, LTV:CAC.
     """
     row = _form(forms)
     n, span = counted(int(row.n_customers), "customer"), months(row.horizon_months)
     if pd.notna(row.ltv):
-        interval = f"95 % interval{_span(row.ci_lower, row.ci_upper)}".replace(" (", " ").rstrip(")")
+        interval = f"95 % interval{_bracketed(row.ci_lower, row.ci_upper)}".replace(" (", " ").rstrip(")")
         few = "too few to say how sure that is" if row.n_customers < FIRM else "how sure that is cannot be told"
         sure = interval if pd.notna(row.ci_lower) else few
         first = f"**A new customer brings {money(row.ltv, currency)} over {span}** ({sure}, {n})."
@@ -152,47 +98,50 @@ def value_answer(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, 
         first = f"**Nobody has left yet**, so over {span} a new customer brings between {least} and {most} ({n})."
     else:
         first = f"**What a new customer brings cannot be told**: early ages were not observed ({n})."
-    return " ".join(filter(None, [first, f"{base_finding(base, currency=currency)}.", _paid_back(pay, span)]))
+    sentences = [first, f"{_present(base, currency)}.", _paid_back(pay, span)]
+    subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
+    return Answer(subtitle, " ".join(filter(None, sentences)), _cards(forms, base, pay, currency))
+
+
+def _terms(terms: Terms, *, acquisition_cost: float) -> str:
+    """Say what is taken off."""
+    known = {"acquisition": acquisition_cost, "retention": terms.costs.retention_per_month}
+    off, left = ([k for k, v in known.items() if pd.isna(v) == missing] for missing in (False, True))
+    texts = [f"net of {' and '.join(off)} cost"] * bool(off)
+    texts += [f"before {' and '.join(left)} cost, which these data do not tell"] * bool(left)
+    discount = f"discounted at {100 * terms.annual_discount_rate:g} % a year"
+    rate = discount if terms.annual_discount_rate else "not discounted"
+    return " · ".join([f"margin {100 * terms.gross_margin:g} %", rate, *texts])
 
 
 def _paid_back(pay: pd.DataFrame, span: str) -> str:
     row = whole(pay).iloc[0]
-    if np.isnan(row.payback_months) or not row.cac:
+    if pd.isna(row.payback_months) or not row.cac:
         return ""
-    if np.isinf(row.payback_months):
+    if math.isinf(row.payback_months):
         return f"What it costs to win a customer is not earned back within {span}."
     return f"What it costs to win a customer is earned back after {months(row.payback_months)}."
 
 
-def value_cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, currency: str = "") -> list[Card]:
-    """Make the headline cards: value of a new customer, of the present ones, payback, LTV:CAC.
-
-    Parameters
-    ----------
-    forms, base, pay, currency
-        As for :func:`value_answer`.
-
-    Returns
-    -------
-    list of Card
-    """
+def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency: str) -> tuple[Card, ...]:
     row, now, back = _form(forms), whole(base).iloc[0], whole(pay).iloc[0]
     span = months(row.horizon_months)
     missing = "" if pd.notna(back.cac) else "no acquisition cost in these data"
-    within = pd.notna(back.payback_months) and np.isfinite(back.payback_months)
-    late = f"not within {span}" if np.isinf(back.payback_months) else missing
-    lower, upper = (b if within and np.isfinite(b) else None for b in (back.ci_lower, back.ci_upper))
-    return [
+    within = math.isfinite(back.payback_months)
+    late = f"not within {span}" if math.isinf(back.payback_months) else missing
+    lower, upper = (b if within and math.isfinite(b) else None for b in (back.ci_lower, back.ci_upper))
+    return (
         _card(f"Value of a new customer, {span}", row.ltv, row, int(row.n_customers), currency),
         _card(f"Value of present customers, {span}", now.base_value, now, int(now.n_active), currency),
         Card("Payback", back.payback_months if within else None, "months", lower, upper, detail=late),
         Card("LTV:CAC", back.ltv_to_cac, "number", back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper, detail=missing),
-    ]
+    )
 
 
 def _card(label: str, value: float, row: pd.Series[Any], n: int, currency: str) -> Card:
     """Make a card of an amount and the bounds in its row, without hundredths from 100 on."""
-    shown, lower, upper = (None if np.isnan(v) else float(_whole(v)) for v in (value, row.ci_lower, row.ci_upper))
+    amounts = (None if pd.isna(v) else float(v) for v in (value, row.ci_lower, row.ci_upper))
+    shown, lower, upper = (v if v is None or abs(v) < 100 else round(v, 0) for v in amounts)
     return Card(label, shown, "money", lower, upper, n, currency)
 
 
@@ -201,55 +150,54 @@ def horizon_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
     rows = forms[(forms["segment"] == "All") & (forms["method"] == SURVIVAL)].dropna(subset="ltv")
     if rows.empty:
         return "What a new customer brings cannot be told"
-    main, first = rows.iloc[0], rows.sort_values("horizon_months").iloc[0]
+    main, first = rows.iloc[0], rows[rows["horizon_months"] == rows["horizon_months"].min()].iloc[0]
     text = f"A new customer has brought {money(main.ltv, currency)} after {months(main.horizon_months)}"
     if first.horizon_months == main.horizon_months:
         return text
     return f"{text}, {money(first.ltv)} after {months(first.horizon_months)}"
 
 
-def newest_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
-    """Say what customers who leave as the newest do would bring, where that is clearly another value; else empty."""
-    if NEWEST not in set(whole(forms)["method"]):
-        return ""
-    own, newest = _form(forms), _form(forms, NEWEST)
-    if pd.isna(own.ltv) or not _apart(newest, own):
-        return ""
-    pace = "more slowly" if newest.ltv > own.ltv else "faster"
-    return (
-        f"Customers who started within the last year leave {pace} than earlier ones did at the same age. If new ones "
-        f"do so, too, each brings {money(newest.ltv, currency)}{_span(newest.ci_lower, newest.ci_upper)} over "
-        f"{months(newest.horizon_months)}, not {money(own.ltv)}."
-    )
-
-
-def tail_findings(forms: pd.DataFrame, observed: pd.DataFrame, *, most: int = 5) -> list[str]:
-    """Say how much of the value over the longest horizon is a model's guess, segment by segment.
+def reliance(forms: pd.DataFrame, observed: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
+    """Say whether newer customers differ, and segment by segment how much of the value is a model's guess.
 
     Parameters
     ----------
     forms
         As from ``value.ltv.ltv``.
     observed
-        As from ``value.ltv.observed_part``.
-    most
-        Sentences.
+        As from ``value.ltv.observed_part``: the segments to speak of.
+    currency
+        Code before amounts.
 
     Returns
     -------
-    list of str
+    tuple of str
+        Of newer customers only where they would bring clearly more or less.
     """
-    known = observed.dropna(subset="still_here").head(most)
-    return [_tail(row, forms[forms["segment"] == row.segment]) for _, row in known.iterrows()]
+    known = observed.dropna(subset="still_here")
+    tails = [_tail(row, forms[forms["segment"] == row.segment]) for _, row in known.iterrows()]
+    return (*_newest(forms, observed, currency), *tails)
+
+
+def _newest(forms: pd.DataFrame, observed: pd.DataFrame, currency: str) -> list[str]:
+    if not whole(observed)["newest_differ"].any() or pd.isna(_form(forms).ltv):
+        return []
+    own, newest = _form(forms), _form(forms, NEWEST)
+    pace = "more slowly" if newest.ltv > own.ltv else "faster"
+    return [
+        f"Customers who started within the last year leave {pace} than earlier ones did at the same age. If new ones "
+        f"do so, too, each brings {money(newest.ltv, currency)}{_bracketed(newest.ci_lower, newest.ci_upper)} over "
+        f"{months(newest.horizon_months)}, not {money(own.ltv)}."
+    ]
 
 
 def _tail(part: pd.Series[Any], forms: pd.DataFrame) -> str:
     rows = forms[forms["method"] == SURVIVAL]
-    longest = rows.sort_values("horizon_months").iloc[-1]
+    main, longest = rows.iloc[0], rows[rows["horizon_months"] == part.longest_months].iloc[0]
     who = "all" if part.segment == "All" else part.segment
     text = (
         f"{percent(part.still_here)} of {who} customers stay longer than {months(part.last_age_months)}, the last age "
-        f"that enough of them were observed at. Of the value over {months(longest.horizon_months)}, "
+        f"that enough of them were observed at. Of the value over {months(part.longest_months)}, "
     )
     if pd.isna(longest.ltv):
         bounds = f"{money(longest.ci_lower)} to {money(longest.ci_upper)}"
@@ -257,21 +205,14 @@ def _tail(part: pd.Series[Any], forms: pd.DataFrame) -> str:
     if not longest.share_in_tail > 0:
         return f"{text}nothing lies beyond it."
     text += f"{percent(longest.share_in_tail)} lies beyond it: there a model speaks ({part.model}), not data."
-    main = rows.iloc[0]
-    if main.horizon_months < longest.horizon_months and pd.notna(main.share_in_tail):
+    if main.horizon_months < part.longest_months and pd.notna(main.share_in_tail):
         text += f" Over {months(main.horizon_months)} it is {percent(main.share_in_tail)}."
-    guessed = bool(part.still_here > MOSTLY_HERE and longest.share_in_tail > MATTERS)
-    return text + " What they bring over their whole life is nearly all beyond it." * guessed
-
-
-def amounts(currency: str) -> str:
-    """Name the unit of amounts on an axis."""
-    return currency or "Money"
+    return text + " What they bring over their whole life is nearly all beyond it." * bool(part.life_beyond)
 
 
 def bridge_title(forms: pd.DataFrame, *, currency: str = "") -> str:
     """State what formula C and the survival form make of a customer; fit for a chart's title."""
-    formula, own = (_form(forms, method).ltv for method in ("Formula C (margin / churn)", SURVIVAL))
+    formula, own = (_form(forms, method).ltv for method in (FORMULA_C, SURVIVAL))
     if pd.isna(formula) or pd.isna(own):
         return "The forms of customer value against the survival form"
     return f"Formula C makes a customer worth {money(formula, currency)}, the survival form {money(own)}"
@@ -297,52 +238,33 @@ def bridge_finding(steps: pd.DataFrame, *, currency: str = "", most: int = 3) ->
     rows = whole(steps)
     if rows.empty:
         return ""
-    largest = rows[rows["difference"].abs() >= 0.5].sort_values("difference", key=abs, ascending=False)
-    each = zip(largest["difference"][:most], largest["step"][:most], strict=True)
-    named = [f"{_signed(difference)} {STEPS.get(step, f'as it counts {step}')}" for difference, step in each]
+    named = [f"{_signed(row.difference)} {_why(row.step)}" for row in _ranked(rows, most)]
     first, last = money(rows["value"].iloc[0], currency), money(rows["value"].iloc[-1], currency)
     return f"From {first} by formula C to {last} by the survival form, mostly: {'; '.join(named)}."
+
+
+def _ranked(rows: pd.DataFrame, most: int) -> list[pd.Series[Any]]:
+    """Take the rows of the first ranks, as far as there are so many."""
+    return [rows[rows["rank"] == place].iloc[0] for place in range(1, most + 1) if (rows["rank"] == place).any()]
+
+
+def _why(step: str) -> str:
+    return STEPS.get(step, f"as it counts {step}")
 
 
 def _signed(value: Any) -> str:
     return f"{'+' if value > 0 else ''}{money(round(value) if abs(value) >= 10 else value)}"
 
 
-def forms_side_by_side(forms: pd.DataFrame) -> pd.DataFrame:
-    """Set all forms at the main horizon in proportion to the survival form of their segment, for a chart.
-
-    Parameters
-    ----------
-    forms
-        As from ``value.ltv.ltv``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment``, ``method``, ``ratio``, ``ci_lower``, ``ci_upper``, ``clear`` (the interval leaves 1 out);
-        segments without a positive value, and values that are not positive, are left out.
-    """
-    rows = _main(forms).rename(columns={"ltv": "ratio"})
-    base = rows["segment"].map(rows[rows["method"] == SURVIVAL].set_index("segment")["ratio"])
-    columns = ["ratio", "ci_lower", "ci_upper"]
-    rows[columns] = rows[columns].where(rows[columns] > 0).div(base.where(base > 0), axis=0)
-    rows["clear"] = (rows["ci_lower"] > 1) | (rows["ci_upper"] < 1)
-    return rows.dropna(subset="ratio")[["segment", "method", *columns, "clear"]]
-
-
-def _main(forms: pd.DataFrame) -> pd.DataFrame:
-    main = forms["horizon_months"].iloc[0]
-    return forms[(forms["horizon_months"] == main) | forms["horizon_months"].isna()]
-
-
 def forms_table(forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
     """Write all forms at the main horizon: one row per form, one column per segment, intervals in brackets."""
-    rows = _main(forms).rename(columns={"method": "form"})
+    main = forms["horizon_months"].iloc[0]
+    rows = forms[(forms["horizon_months"] == main) | forms["horizon_months"].isna()]
     each = zip(rows["ltv"], rows["ci_lower"], rows["ci_upper"], strict=True)
-    texts = [("not known" if np.isnan(v) else money(v)) + _span(low, high) for v, low, high in each]
-    table = rows.assign(text=texts).pivot(index="form", columns="segment", values="text")
+    texts = [("not known" if pd.isna(v) else money(v)) + _bracketed(low, high) for v, low, high in each]
+    table = rows.assign(form=rows["method"], text=texts).pivot(index="form", columns="segment", values="text")
     order = [s for s in rows["segment"].unique() if s in segments]
-    return table.loc[list(rows["form"].unique()), order].fillna("–").reset_index()
+    return table.loc[list(rows["method"].unique()), order].fillna("–").reset_index()
 
 
 def residual_finding(by_age: pd.DataFrame, *, currency: str = "") -> str:
@@ -352,32 +274,31 @@ def residual_finding(by_age: pd.DataFrame, *, currency: str = "") -> str:
         return "What customers bring from an age on"
     age = next((a for a in (12, 6, 3, 1) if a in rows.index), 0)
     new, later = (rows[rows.index == a].iloc[0] for a in (0, age))
-    start = f"a new one brings {money(new.residual_value)}"
     if not age:
         return f"A new customer brings {money(new.residual_value, currency)}, before what it cost to win"
+    start = f"a new one brings {money(new.residual_value)}"
     text = f"From month {age} on, a customer brings {money(later.residual_value, currency)}; {start}"
-    return text if _apart(later, new) else f"{text}: no clear difference"
+    return text if later.differs else f"{text}: no clear difference"
 
 
 def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
     """State when a customer has earned back what it cost to win, and how many times it does so."""
     row, span = whole(pay).iloc[0], months(horizon_months)
-    if np.isnan(row.cac):
+    if pd.isna(row.cac):
         return "These data do not tell what it costs to win a customer: payback and LTV:CAC are unknown, values gross."
     cost = f"Winning a customer costs {money(row.cac, currency)}"
     if not row.cac:
         return f"{cost}: there is nothing to earn back."
-    if np.isnan(row.payback_months):
+    if pd.isna(row.payback_months):
         return f"{cost}; when that is earned back cannot be told."
-    if np.isinf(row.payback_months):
+    if math.isinf(row.payback_months):
         return f"{cost}, of which {percent(row.ltv_to_cac)} comes back over {span}: it is not earned back by then."
     interval = f" ({row.ltv_to_cac_ci_lower:.1f} to {row.ltv_to_cac_ci_upper:.1f})" * pd.notna(row.ltv_to_cac_ci_lower)
     back = f"is earned back after {months(row.payback_months)}"
     return f"{cost}, which {back}; over {span} a customer brings {row.ltv_to_cac:.1f} times{interval} as much."
 
 
-def base_finding(base: pd.DataFrame, *, currency: str = "") -> str:
-    """State what the present customers together bring; fit for a chart's title."""
+def _present(base: pd.DataFrame, currency: str) -> str:
     row = whole(base).iloc[0]
     if not row.n_active:
         return "Nobody is a customer today"
@@ -387,33 +308,27 @@ def base_finding(base: pd.DataFrame, *, currency: str = "") -> str:
     if pd.isna(row.base_value):
         known = f" between {money(row.ci_lower, currency)} and {money(row.ci_upper)}" * pd.notna(row.ci_lower)
         return f"{who}{known or ' an amount that cannot be told'} over the next {span}"
-    return f"{who} {money(row.base_value, currency)} over the next {span}{_span(row.ci_lower, row.ci_upper)}"
+    return f"{who} {money(row.base_value, currency)} over the next {span}{_bracketed(row.ci_lower, row.ci_upper)}"
 
 
-def base_tail(base: pd.DataFrame) -> str:
-    """Say how much of the value of the present customers is a model's guess; empty where there is none."""
+def base_findings(base: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
+    """State what the present customers together bring; then, where there is any, how much of it a model guesses."""
     share = whole(base)["share_in_tail"].iloc[0]
-    if not share > 0:
-        return ""
-    return f"{percent(share)} of it is from ages at which too few have been observed: there a model speaks, not data."
+    guessed = (
+        f"{percent(share)} of it is from ages at which too few have been observed: there a model speaks, not data."
+        if share > 0
+        else ""
+    )
+    return tuple(filter(None, [f"{_present(base, currency)}.", guessed]))
 
 
 def what_if_finding(changes: pd.DataFrame, *, currency: str = "") -> str:
     """State what each change would add to the value of the present customers; fit for a chart's title."""
-    rows = whole(changes).dropna(subset="base_gain").sort_values("base_gain", ascending=False, kind="stable")
-    if not rows["base_gain"].any():
-        return "What a change would add cannot be told" if rows.empty else "None of the changes would add anything"
-    names = rows["change"].str.lower().str.replace("arpa", "ARPA")
-    gains = [f"{money(gain, currency)} more with {name}" for gain, name in zip(rows["base_gain"], names, strict=True)]
-    return f"Present customers would bring {', '.join(gains)}"
-
-
-def backtest_lines(tested: pd.DataFrame, *, measure: str) -> pd.DataFrame:
-    """Lay what was expected of the whole, with its interval, and what happened under one another, to be drawn."""
-    rows = whole(tested)[whole(tested)["measure"] == measure]
-    expected = rows.assign(segment="expected", value=rows["predicted"])
-    happened = rows.assign(segment="what happened", value=rows["actual"], ci_lower=np.nan, ci_upper=np.nan)
-    return pd.concat([expected, happened])[["segment", "month", "value", "ci_lower", "ci_upper"]]
+    rows = _ranked(whole(changes), len(changes))
+    if not any(row.base_gain for row in rows):
+        return "None of the changes would add anything" if rows else "What a change would add cannot be told"
+    each = [(money(row.base_gain, currency), row.change.lower().replace("arpa", "ARPA")) for row in rows]
+    return f"Present customers would bring {', '.join(f'{gain} more with {name}' for gain, name in each)}"
 
 
 def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") -> str:
@@ -432,17 +347,14 @@ def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") 
     -------
     str
     """
-    rows = whole(tested)[whole(tested)["measure"] == measure].dropna(subset="actual")
-    last = rows.iloc[-1]
+    last = whole(tested)[whole(tested)["measure"] == measure].dropna(subset="actual").iloc[-1]
     if pd.isna(last.predicted):
         return f"A year ago {measure} could not be foretold: of all or of a segment nobody had left by then"
-    count = measure == "active customers"
+    count = measure == ACTIVE
     expected = f"{last.predicted:,.0f}" if count else money(last.predicted, currency)
-    off = last.predicted / last.actual - 1 if last.actual else np.nan
     word = ("few", "many") if count else ("little", "much")
-    miss = "" if np.isnan(off) else f", {percent(abs(off))} too {word[int(off > 0)]}"
-    held = int(rows["actual"].between(rows["ci_lower"], rows["ci_upper"]).sum())
+    miss = "" if pd.isna(last.error) else f", {percent(abs(last.error))} too {word[int(last.error > 0)]}"
     return (
         f"Expected for {format_day(str(last.month)[:10])}: {expected} {measure}{miss}; the interval held "
-        f"what happened in {held} of {len(rows)} months"
+        f"what happened in {last.n_held} of {last.months_ahead} months"
     )

@@ -1,0 +1,290 @@
+"""The study of customer value: what a customer is worth, how sure that is, and what would raise it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Final
+
+import pandas as pd
+
+from cslib.data.dataset import DataSet
+from cslib.data.lifetimes import lifetimes, unit_months
+from cslib.show.charts import largest_segments, left_out, lines_with_bands
+from cslib.show.estimates import forest_plot, whole_groups
+from cslib.show.formats import whole
+from cslib.show.result import Answer, Result, Study
+from cslib.stats.models import fit_models
+from cslib.value import ltv as worth
+from cslib.value import words
+from cslib.value.backtest import ACTIVE, backtest
+from cslib.value.paths import Paths, value_paths
+from cslib.value.prices import ValueCounts, unit_costs, value_counts
+
+__all__ = ["Value"]
+
+MOST: Final = 5  # segments in a chart, beside the whole
+SINCE: Final[Any] = {"x_label": "months since the start", "unit": "number"}
+AMOUNTS: Final = dict.fromkeys(["amount", "base_value", "cac", "ci_lower", "ci_upper", "mrr"], "amount")
+SHARES: Final = {"share_in_tail": "percent"}
+PAID_BACK: Final = {
+    "cac": "CAC", "payback_months": "months", "ltv_to_cac": "LTV:CAC",
+    "ltv_to_cac_ci_lower": "ci lower", "ltv_to_cac_ci_upper": "ci upper",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Value(Study):
+    """What is a customer worth, and how sure are we?
+
+    Costs are taken off as far as the data tell them: those of ``costs``, which are of all customers, whoever
+    ``where`` keeps, and the ``acquisition_cost`` of customers.
+
+    Attributes
+    ----------
+    data
+        With ``customers`` and prices: ``subscriptions``, ``mrr`` of customers, or ``orders``.
+    by
+        A column to compare customers by, such as ``plan``; empty for the whole only.
+    gross_margin
+        Share of revenue that is margin, 0–1.
+    annual_discount_rate
+        Share by which money is worth less a year later, 0–1.
+    horizon_months
+        Of value; 0: three years, or twice the time observed where that is less.
+    long_horizon
+        Allow more than twice the time observed.
+    currency
+        Code to write before amounts; empty: that of the data. Nothing is converted.
+
+    Raises
+    ------
+    MissingTableError
+        When a finding is asked for: there are no customers, or no price of any.
+    ParameterError
+        Likewise: a share is none, the horizon is too long, or no table has the column.
+
+    Examples
+    --------
+    >>> import cslib as cs
+    >>> table = pd.DataFrame({"customer_id": list("abcd"), "tenure_months": [1, 2, 3, 3], "mrr": 10.0,
+    ...                       "churned": [True, False, False, False], "plan": ["Pro", "Team", "Pro", "Team"]})
+    >>> value = cs.Value(cs.load({"customers": table}), by="plan", gross_margin=0.8, horizon_months=3)
+    >>> value.ltv.title
+    'A new customer has brought 20.00 after 3 months'
+    >>> value.forms.table.iloc[0].tolist()
+    ['Survival', '20.00', '16.00', '24.00']
+    """
+
+    data: DataSet
+    by: str = ""
+    gross_margin: float = 1.0
+    annual_discount_rate: float = 0.0
+    horizon_months: int = 0
+    long_horizon: bool = False
+    currency: str = ""
+
+    @cached_property
+    def answer(self) -> Answer:
+        """What a customer is worth, in a sentence and four numbers."""
+        how: Any = {"terms": self._terms, "source": self._values.source, "currency": self._money}
+        return words.value_answer(self._forms, self._base, self._pay, **how)
+
+    @cached_property
+    def ltv(self) -> Result:
+        """What does a customer bring, and by when?"""
+        forms, observed = self._forms, worth.observed_part(self._paths, self._forms)
+        shown = self._drawn(forms[forms["method"] == worth.SURVIVAL], "ltv")
+        why = "What a new customer brings cannot be told: nobody left, or early ages were not observed."
+        return Result(
+            "ltv", forms, words.horizon_finding(forms, currency=self._money),
+            f"{self._unit} per new customer, by months since the start. Bands: 95 % intervals.{self._fewer}",
+            partial(lines_with_bands, shown, x="horizon_months", y="ltv", **SINCE),
+            notes=words.reliance(forms, self._drawn(observed, "segment"), currency=self._money),
+            absent="" if len(shown) else why,
+            caption="Value by form and horizon",
+            also=(Result("observed_part", observed, caption="How far the data reach, and what speaks beyond"),),
+        )  # fmt: skip
+
+    @cached_property
+    def compared(self) -> Result:
+        """Why do the formulas differ?"""
+        ratios = worth.compared(self._forms)
+        shown = whole_groups(ratios, "segment")
+        why = "There is no positive value from the survival form to compare the formulas with."
+        plotted = f"Value in multiples of the survival form over {self._spans[0]} months."
+        how: Any = {"estimate": "ratio", "label": "method", "group": "segment", "reference": 1.0, "log_scale": True}
+        return Result(
+            "forms_compared", ratios, words.bridge_title(self._forms, currency=self._money),
+            f"{plotted} Bars: 95 %, in colour where clear of 1.{left_out(ratios, shown)}",
+            partial(forest_plot, shown, x_label="times the survival form", **how), "Forest plot",
+            words.HOW_TO_READ_FORMS, absent="" if len(shown) else why,
+            caption="All forms in multiples of the survival form",
+        )  # fmt: skip
+
+    @cached_property
+    def forms(self) -> Result:
+        """What is a customer worth, form by form?"""
+        table = words.forms_table(self._forms, segments=self._largest)
+        return Result("forms", table, caption="All forms, 95 % intervals in brackets")
+
+    @cached_property
+    def bridge(self) -> Result:
+        """What leads from formula C to the survival form?"""
+        steps = worth.bridge(self._paths, self._terms, **self._ahead)
+        reason = words.bridge_finding(steps, currency=self._money)
+        why = "Formula C and the survival form cannot be compared: nobody left, or early ages were not observed."
+        caption = "From formula C to the survival form, step by step"
+        return Result("bridge", steps, reason, caption=caption, absent="" if reason else why, most=7)
+
+    @cached_property
+    def by_age(self) -> Result:
+        """How does value change as a customer stays?"""
+        table, span = worth.ltv_by_age(self._paths, self._terms, **self._ahead), self._spans[0]
+        shown = self._drawn(table, "residual_value")
+        plotted = f"{self._unit} over the next {span} months, before acquisition cost, by months stayed. Bands: 95 %."
+        counts: Any = {"n": "n_active", "n_label": "present"}
+        return Result(
+            "ltv_by_age", table, words.residual_finding(table, currency=self._money), plotted + self._fewer,
+            partial(lines_with_bands, shown, x="age_months", y="residual_value", **SINCE, **counts),
+            how_to_read=words.HOW_TO_READ_AGES,
+            absent="" if len(shown) else "What customers bring from an age on cannot be told, as nobody left.",
+            caption="Value by age",
+        )  # fmt: skip
+
+    @cached_property
+    def payback(self) -> Result:
+        """When has a customer earned back its cost?"""
+        table, known = self._pay, bool(self._pay["cac"].notna().any())
+        said = words.payback_finding(table, **self._ahead, currency=self._money)
+        caption = "Payback and LTV:CAC" if known else "Payback: no acquisition cost known"
+        how: Any = {"formats": {"cac": "amount"}, "labels": PAID_BACK, "absent": "" if known else said}
+        return Result("payback", table, said, caption=caption, **how)
+
+    @cached_property
+    def base(self) -> Result:
+        """What are the present customers worth?"""
+        said, *notes = words.base_findings(self._base, currency=self._money)
+        labels = {"mrr": "MRR", "n_active": "customers", "base_value": "value"}
+        how: Any = {"formats": AMOUNTS | SHARES, "labels": labels, "notes": tuple(notes)}
+        return Result("base_value", self._base, said, caption="Value of the present customers", **how)
+
+    @cached_property
+    def what_if(self) -> Result:
+        """What would it be worth to change something?"""
+        table, span = worth.what_if(self._paths, self._terms, **self._ahead), self._spans[0]
+        shown = self._drawn(table, "base_gain")
+        gains = shown.rename(columns={"base_gain_ci_lower": "ci_lower", "base_gain_ci_upper": "ci_upper"})
+        how: Any = {"estimate": "base_gain", "label": "segment", "group": "change", "reference": 0.0}
+        return Result(
+            "what_if", table, words.what_if_finding(table, currency=self._money),
+            f"{self._unit} more from present customers over {span} months. Bars: 95 % intervals.{self._fewer}",
+            partial(forest_plot, gains, x_label=self._unit, **how), "Forest plot",
+            absent="" if len(shown) else "What a change would add cannot be told.",
+            caption="What changes would add",
+        )  # fmt: skip
+
+    @cached_property
+    def backtest(self) -> Result:
+        """Would we have known a year ago how many stay?"""
+        why = (
+            "There are no dates, too short a time or too few customers then, to forecast the last year from what was "
+            "known before."
+        )
+        return self._foretold("backtest", self._tested, ACTIVE, "Forecast a year ago and what happened", why)
+
+    @cached_property
+    def backtest_revenue(self) -> Result:
+        """Would we have known a year ago what they bring?"""
+        rows = self._tested[self._tested["measure"] != ACTIVE]
+        caption = "Revenue forecast a year ago and what happened"
+        measure = "".join(rows["measure"].iloc[:1])
+        return self._foretold("backtest_revenue", rows, measure, caption, "Nor can revenue be forecast from then.")
+
+    @cached_property
+    def costs(self) -> Result:
+        """What does a customer cost, and where do prices come from?"""
+        books, pay = self._terms.costs, whole(self._pay)["cac"].iloc[0]
+        rows = [("retention", "customer and month", books.retention_per_month), ("acquisition", "new customer", pay)]
+        table = pd.DataFrame(rows, columns=["cost", "per", "amount"]).assign(months=books.months)
+        notes = (*self._values.notes, *books.notes)
+        return Result("unit_costs", table, caption="Costs that are taken off value", formats=AMOUNTS, notes=notes)
+
+    def _foretold(self, name: str, table: pd.DataFrame, measure: str, caption: str, why: str) -> Result:
+        """Draw what was expected of one measure, and what happened."""
+        if table.empty:
+            return Result(name, table, absent=why, caption=caption)
+        rows = whole(table)[whole(table)["measure"] == measure]
+        expected = rows.assign(segment="expected", value=rows["predicted"])
+        happened = rows.assign(segment="what happened", value=rows["actual"], ci_lower=None, ci_upper=None)
+        lines = pd.concat([expected, happened.astype({"ci_lower": float, "ci_upper": float})])
+        return Result(
+            name, table, words.backtest_finding(table, measure=measure, currency=self._money),
+            "Of the customers present a year ago: forecast from what was known then, and what happened. Band: 95 %.",
+            partial(lines_with_bands, lines, x="month", y="value", x_label="", unit="number", y_label=measure),
+            caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def _terms(self) -> worth.Terms:
+        shares = {"gross_margin": self.gross_margin, "annual_discount_rate": self.annual_discount_rate}
+        return worth.Terms(costs=unit_costs(self.data.everybody), **shares)
+
+    @cached_property
+    def _values(self) -> ValueCounts:
+        return value_counts(self.data, segment_by=self.by)
+
+    @cached_property
+    def _lives(self) -> pd.DataFrame:
+        return lifetimes(self.data, segment_by=self.by)
+
+    @cached_property
+    def _spans(self) -> list[int]:
+        return worth.horizons(self._lives, horizon_months=self.horizon_months, long_horizon=self.long_horizon)
+
+    @property
+    def _ahead(self) -> dict[str, int]:
+        return {"horizon_months": self._spans[0]}
+
+    @cached_property
+    def _paths(self) -> dict[str, Paths]:
+        """Survival and prices by age, estimated once and drawn a thousand times."""
+        _, values, spans = self._terms, self._values, self._spans  # what cannot be meant is refused before the work
+        models = fit_models(self._lives, unit_months=unit_months(self.data))
+        return value_paths(self._lives, values, models, horizon_months=max(spans))
+
+    @cached_property
+    def _forms(self) -> pd.DataFrame:
+        return worth.ltv(self._paths, self._terms, horizons=self._spans)
+
+    @cached_property
+    def _pay(self) -> pd.DataFrame:
+        return worth.payback(self._paths, self._terms, **self._ahead)
+
+    @cached_property
+    def _base(self) -> pd.DataFrame:
+        return worth.base_value(self._paths, self._terms, **self._ahead)
+
+    @cached_property
+    def _tested(self) -> pd.DataFrame:
+        return backtest(self.data, segment_by=self.by)
+
+    @property
+    def _money(self) -> str:
+        return self.currency or self.data.currency
+
+    @property
+    def _unit(self) -> str:
+        return self._money or "Money"
+
+    @cached_property
+    def _largest(self) -> list[str]:
+        return list(largest_segments(self._forms, most=MOST)["segment"].unique())
+
+    @property
+    def _fewer(self) -> str:
+        return left_out(self._forms, self._forms[self._forms["segment"].isin(self._largest)])
+
+    def _drawn(self, table: pd.DataFrame, known: str) -> pd.DataFrame:
+        """Keep the largest segments, as far as a column is known."""
+        return table[table["segment"].isin(self._largest)].dropna(subset=known)
