@@ -36,15 +36,14 @@ __all__ = [
     "Answers",
     "Asked",
     "Measure",
+    "Periods",
     "answers",
     "answers_by_period",
     "available_columns",
-    "holder_of",
     "latest",
     "measure",
     "measures",
     "wanted",
-    "with_columns",
 ]
 
 FEW_VALUES: Final = 12  # of a column that is compared without being asked for
@@ -63,16 +62,16 @@ AT: Final = OWN + "at"
 START: Final = date(FIRST_YEAR, 1, 1)
 
 
-def holder_of(data: DataSet, column: str) -> str:
+def _holder_of(data: DataSet, column: str) -> str:
     """Tell whether ``customers``, or else ``surveys`` beyond its contract, has a column; empty: neither."""
     if "customers" in data.tables and column in data.table("customers").columns:
         return "customers"
     return "surveys" if column in _free(data, "surveys") else ""
 
 
-def with_columns(each: ir.Table, data: DataSet, columns: Mapping[str, str]) -> ir.Table:
+def _with_columns(each: ir.Table, data: DataSet, columns: Mapping[str, str]) -> ir.Table:
     """Add columns under other names: of customers, numbers in bands; others by ``data.customers.segments``."""
-    theirs = {name: c for name, c in columns.items() if holder_of(data, c)}
+    theirs = {name: c for name, c in columns.items() if _holder_of(data, c)}
     parts = [segments(data, c).rename({name: "segment"}) for name, c in columns.items() if name not in theirs]
     if theirs:
         customers = data.table("customers")
@@ -130,10 +129,10 @@ def available_columns(data: DataSet, segment_by: str = "") -> list[str]:
     """
     first = wanted(segment_by)
     for column in first:
-        if column in RESERVED or (column in CONTRACT["surveys"] and not holder_of(data, column)):
+        if column in RESERVED or (column in CONTRACT["surveys"] and not _holder_of(data, column)):
             msg = f"segment_by is {column!r}, a name that counts of answers have themselves. Choose another column."
             raise ParameterError(msg)
-        if column == "customer_id" or not holder_of(data, column):
+        if column == "customer_id" or not _holder_of(data, column):
             segments(data, column)  # says that there is no such column
     candidates = [c for name in ("customers", "surveys") for c in _free(data, name) if c not in RESERVED]
     declared = [c for c in data.segments if c in candidates]
@@ -160,7 +159,7 @@ def _comparable(data: DataSet, columns: Sequence[str], most: int) -> list[str]:
     """Keep columns with a few values, and numbers of customers, that can be compared without being asked for."""
     result = []
     for column in columns:
-        holder = holder_of(data, column)
+        holder = _holder_of(data, column)
         table = data.table(holder)
         kind = table[column].type()
         if kind.is_numeric() and holder == "customers":
@@ -217,6 +216,11 @@ class Measure:
         easy = "low" if self.lower_is_better else "high"
         units = {"nps": "−100 to 100", "csat": "% satisfied"}
         return f"{self.label}, {units.get(self.survey, f'mean of {self.low}–{self.scores[-1]}, {easy} is easy')}"
+
+    @property
+    def unit(self) -> str:
+        """How the score is written: ``percent`` for CSAT, which is a share, else ``number``."""
+        return "percent" if self.survey == "csat" else "number"
 
     @property
     def scores(self) -> list[int]:
@@ -305,6 +309,22 @@ class Answers:
     only_answers: bool
 
 
+@dataclass(frozen=True, eq=False)
+class Periods:
+    """Customers asked in each calendar period, counted by what they answered.
+
+    Attributes
+    ----------
+    counts
+        One row per combination: ``period`` (first day), ``segment``, ``now`` (the answer, or -1), ``n`` (customers).
+    measure
+        What was asked.
+    """
+
+    counts: pd.DataFrame = field(repr=False)
+    measure: Measure
+
+
 @dataclass(frozen=True)
 class Asked:
     """Invitations to one survey, from a day to a day."""
@@ -338,7 +358,8 @@ def answers(
         As from :func:`measure`.
     window, compare_to
         As for :func:`cslib.data.calendar.read_window` and :func:`cslib.data.calendar.compared`, by the day of
-    invitation. columns
+        invitation.
+    columns
         Columns to count by, as from :func:`cslib.surveys.answers.available_columns`; numbers are cut at their
         quartiles. One of ``surveys`` has the value of the invitation that counts.
     standings
@@ -367,10 +388,10 @@ def answers(
         asks[f"s{i}"] = Asked(m, START, now.first - timedelta(days=1) if m == asked else now.last)
     # columns have other names in the engine, where those of the data could be anything
     alias = {f"c{i}": column for i, column in enumerate(columns)}
-    own = {name: (column, "now") for name, column in alias.items() if holder_of(data, column) == "surveys"}
+    own = {name: (column, "now") for name, column in alias.items() if _holder_of(data, column) == "surveys"}
     past = {f"b{name}": (column, "before") for name, (column, _) in own.items() if before}
     each = latest(table, asks, own | past)
-    each = with_columns(each, data, {name: column for name, column in alias.items() if name not in own})
+    each = _with_columns(each, data, {name: column for name, column in alias.items() if name not in own})
     each = each.mutate(**{f"s{i}": _grouped(each[f"s{i}"], m) for i, m in enumerate(last.values())})
     each = each if before else each.mutate(before=ibis.literal(ABSENT, "int64"))
     each = each.filter((each.now != ABSENT) | (each.before != ABSENT))
@@ -521,7 +542,7 @@ def _check_answered(found: pd.DataFrame, table: ir.Table, asked: Measure, window
 
 def answers_by_period(
     data: DataSet, asked: Measure, *, column: str = "", period: str = "month", ending: date | None = None
-) -> pd.DataFrame:
+) -> Periods:
     """Count customers by what they answered in each complete calendar period.
 
     Parameters
@@ -531,14 +552,13 @@ def answers_by_period(
     column
         One of its columns; empty for the whole only.
     period
-        ``month``, ``quarter`` or another of ``counts.PERIODS``, by the day of invitation.
+        ``day``, ``week``, ``month``, ``quarter`` or ``year``, by the day of invitation.
     ending
         Last day of a month: quarters end with it, and with every third before and after; empty: calendar periods.
 
     Returns
     -------
-    pandas.DataFrame
-        ``period`` (first day), ``segment``, ``now`` (the answer, or -1), ``n`` (customers).
+    Periods
 
     Raises
     ------
@@ -557,7 +577,7 @@ def answers_by_period(
     rows = table.filter(table.survey == asked.survey)
     at = ((period_ordinal(rows.asked_on, unit) - shift) // step).cast("int64")
     rows = rows.mutate(**{KEY: _key(rows, [asked]), AT: at}).filter(ibis._[AT] <= complete)
-    own = bool(column) and holder_of(data, column) == "surveys"
+    own = bool(column) and _holder_of(data, column) == "surveys"
     levels = _levels(rows, column) if own else []
     value = {"segment": _packed(rows, column, levels).max()} if own else {}
     each = rows.group_by(["customer_id", AT]).aggregate(now=rows[KEY].max(), **value)
@@ -566,7 +586,7 @@ def answers_by_period(
         "customer_id", at=each[AT], now=_answer(each.now, asked), **({} if column and not own else shown)
     )
     if column and not own:
-        each = with_columns(each, data, {"segment": column})
+        each = _with_columns(each, data, {"segment": column})
     found = each.group_by(["at", "segment", "now"]).aggregate(n=each.count()).execute()
     found.insert(0, "period", pd.to_datetime([period_start(int(k) * step + shift, unit) for k in found.pop("at")]))
-    return found
+    return Periods(found, asked)

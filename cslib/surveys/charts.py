@@ -1,4 +1,4 @@
-"""Charts of answers: groups with their score, the distribution over the scale, segments crossed."""
+"""Charts of answers: groups with their score, the distribution over the scale, segments crossed; and what they show."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from matplotlib.ticker import PercentFormatter
 from cslib.errors import ParameterError
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, new_row, require, short
 from cslib.show.estimates import DARK_TEXT, MAX_ROWS, coloured_cells, hatch, name_rows, right_of, value_axis, written
-from cslib.stats.intervals import Floats
+from cslib.stats.intervals import SIGNIFICANT, Floats
 
-__all__ = ["answer_bars", "answer_distribution", "score_heatmap"]
+__all__ = ["answer_bars", "answer_distribution", "bar_rows", "score_heatmap", "score_rows", "trend_rows"]
+
+ALL: Final = "All"
 
 COLOURS: Final = (PALETTE[0], "#c9ced4", PALETTE[1])  # best, middle, worst: blue and orange for the colour-blind
 LEAST_LABELLED: Final = 0.07  # of a bar: narrower parts have no figure
@@ -200,3 +202,68 @@ def score_heatmap(table: pd.DataFrame, *, row: str, column: str, score: str, uni
     axes.set_xlabel(column, loc="right")
     axes.set_ylabel(row)
     return axes
+
+
+def bar_rows(table: pd.DataFrame, *, most: int = 24) -> pd.DataFrame:
+    """Keep the rows that a chart of groups has room for, and name them; one column's segments by themselves.
+
+    Parameters
+    ----------
+    table
+        As from :func:`cslib.surveys.scores.scores`.
+    most
+        Rows at most, in their order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows with answers, with ``name``.
+    """
+    rows = table[table["n_responses"] > 0].head(most)
+    several = table["segment_by"].nunique() > 2
+    name = rows["segment_by"] + ": " + rows["segment"] if several else rows["segment"]
+    return rows.assign(name=name.where(rows["segment"] != ALL, ALL))
+
+
+def score_rows(table: pd.DataFrame, columns: Sequence[str], *, most: int = 28) -> pd.DataFrame:
+    """Keep the segments of some columns as rows of a forest plot, best first within each column.
+
+    Parameters
+    ----------
+    table
+        As from :func:`cslib.surveys.scores.scores`.
+    columns
+        Columns to compare by.
+    most
+        Rows at most; columns are kept whole.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With ``clear`` (adjusted p below 0.05).
+    """
+    rows = table[table["segment_by"].isin(list(columns)) & table["p_adjusted"].notna()]
+    ends = rows.groupby("segment_by", sort=False)["segment"].size().cumsum()
+    kept = rows[rows["segment_by"].isin(ends.index[ends <= most])]
+    kept = kept if len(kept) else rows.head(most)
+    return kept.assign(clear=kept["p_adjusted"] < SIGNIFICANT)
+
+
+def trend_rows(trend: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
+    """Keep the whole and the largest segments of a trend, with the answers as ``n_customers``.
+
+    Parameters
+    ----------
+    trend
+        As from :func:`cslib.surveys.scores.trend`.
+    most
+        Segments to keep beside the whole.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of those segments.
+    """
+    sizes = trend.groupby("segment")["n_responses"].sum().drop(ALL, errors="ignore")
+    kept = [ALL, *sizes.sort_values(ascending=False, kind="stable").index[:most]]
+    return trend[trend["segment"].isin(kept)].assign(n_customers=trend["n_responses"].astype(float))

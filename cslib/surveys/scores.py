@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,19 +11,20 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
-from cslib.stats.intervals import Floats, Interval, holm, weighted_sum, wilson, z_value
-from cslib.surveys.answers import SILENT, SMALL, Answers, Measure
+from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, holm, weighted_sum, wilson, z_value
+from cslib.surveys.answers import SILENT, SMALL, Answers, Measure, Periods
 
 __all__ = [
     "EXTRA",
+    "Contrast",
+    "LastPeriod",
     "Moments",
+    "Spread",
     "answers_by_score",
     "cells",
-    "crossed",
-    "difference_interval",
     "distribution",
+    "drivers",
     "moments",
-    "permuted",
     "quantile",
     "score_interval",
     "scores",
@@ -36,6 +37,7 @@ __all__ = [
 ENOUGH: Final = 300  # answers from which the normal limit of a permutation test is taken
 DRAWS: Final = 10_000
 SEED: Final = 1
+ALL: Final = "All"
 JOIN: Final = " × "
 EXTRA: Final = ("response_ci_lower", "response_ci_upper", "difference_ci_lower", "difference_ci_upper", "share")
 
@@ -120,7 +122,7 @@ def score_interval(given: Floats, asked: Measure, *, confidence_level: float = 0
     return Interval(lower, upper)
 
 
-def difference_interval(own: Floats, rest: Floats, asked: Measure, confidence_level: float) -> Interval:
+def _difference_interval(own: Floats, rest: Floats, asked: Measure, confidence_level: float) -> Interval:
     """Bounds of the difference of two scores, one per row."""
     if asked.survey == "csat":
         parts = [score_interval(given, asked, confidence_level=confidence_level) for given in (own, rest)]
@@ -137,29 +139,11 @@ def difference_interval(own: Floats, rest: Floats, asked: Measure, confidence_le
     return Interval(np.maximum(apart - half, -reach), np.minimum(apart + half, reach))
 
 
-def permuted(own: Floats, rest: Floats, worth: Floats) -> float:
+def _permuted(own: Floats, rest: Floats, worth: Floats) -> float:
     """Test whether two groups answer alike: p-value of the difference of their scores, two-sided.
 
-    Parameters
-    ----------
-    own, rest
-        Answers by score, shape (scores,).
-    worth
-        What each adds to the score.
-
-    Returns
-    -------
-    float
-        1 where all answers are worth the same.
-
-    Notes
-    -----
-    All ways to deal the answers out to groups of these sizes are equally likely where nothing differs: 10,000 of them
-    are drawn (seeded) where a group has fewer than 300 answers, else the normal limit is taken.
-
-    References
-    ----------
-    Pitman (1937), Supplement to JRSS 4:119–130.
+    All ways to deal the answers out to groups of these sizes are equally likely where nothing differs: they are drawn
+    where a group has few answers, else the normal limit is taken. 1 where all answers are worth the same.
     """
     smaller, together = (own if own.sum() <= rest.sum() else rest), own + rest
     n, total = smaller.sum(), together.sum()
@@ -211,7 +195,7 @@ def small_groups(sizes: pd.DataFrame, least: int) -> list[str]:
 def answers_by_score(frame: pd.DataFrame, keys: Sequence[str], asked: Measure, which: str = "now") -> pd.DataFrame:
     """Count customers asked (``n_invited``) and answers by score, one row per combination of the keys."""
     was_asked = frame[frame[which] >= SILENT]
-    wide = was_asked.pivot_table(index=list(keys), columns=which, values="n", aggfunc="sum", fill_value=0)
+    wide = was_asked.groupby([*keys, which])["n"].sum().unstack(fill_value=0)
     wide = wide.reindex(columns=[SILENT, *asked.scores], fill_value=0).astype("int64")
     wide.insert(0, "n_invited", wide.sum(axis=1))
     return wide.drop(columns=SILENT)
@@ -313,18 +297,20 @@ def scores(
     Notes
     -----
     Intervals of differences: normal with the answers of the prior in both groups (NPS), Newcombe (CSAT), Welch's t
-    (CES); widened to the difference itself. p-values: :func:`cslib.surveys.scores.permuted`. Columns that nest in one
+    (CES); widened to the difference itself. p-values: all answers dealt out at random to groups of these sizes,
+    10,000 times (seeded) where a group has fewer than 300 answers, else the normal limit. Columns that nest in one
     another, such as country and region, may let a small group be derived; compare by one of them.
 
     References
     ----------
-    Newcombe (1998), Statistics in Medicine 17:873–890; Holm (1979), Scandinavian Journal of Statistics 6:65–70.
+    Newcombe (1998), Statistics in Medicine 17:873–890; Holm (1979), Scandinavian Journal of Statistics 6:65–70; Pitman
+    (1937), Supplement to JRSS 4:119–130.
     """
     asked = found.measure
     whole = answers_by_score(found.counts.assign(segment="All"), ["segment"], asked)
     parts = [_described(whole, asked, confidence_level).reset_index().assign(segment_by="All", share=1.0)]
     for column in columns or found.columns:
-        frame = segmented(found, column, min_group) if isinstance(column, str) else crossed(found, column, min_group)
+        frame = segmented(found, column, min_group) if isinstance(column, str) else _crossed(found, column, min_group)
         given = answers_by_score(frame, ["segment"], asked)
         if len(given) > 1:
             name = column if isinstance(column, str) else JOIN.join(column)
@@ -345,14 +331,14 @@ def _compared(given: pd.DataFrame, asked: Measure, confidence_level: float) -> p
     rest, total = own.sum(axis=0) - own, own.sum(axis=0)
     n, worth = own.sum(axis=1), np.array(asked.worth)
     known = (n > 0) & (rest.sum(axis=1) > 0)
-    bounds = difference_interval(own, rest, asked, confidence_level)
+    bounds = _difference_interval(own, rest, asked, confidence_level)
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = own @ worth / n - rest @ worth / rest.sum(axis=1)
     table = table.assign(
         difference_from_rest=apart,
         difference_ci_lower=np.where(known, np.minimum(bounds.lower, apart), np.nan),
         difference_ci_upper=np.where(known, np.maximum(bounds.upper, apart), np.nan),
-        p_value=[permuted(a, b, worth) if k else np.nan for a, b, k in zip(own, rest, known, strict=True)],
+        p_value=[_permuted(a, b, worth) if k else np.nan for a, b, k in zip(own, rest, known, strict=True)],
         share=n / total.sum(),
         contribution=(own @ worth - n * (total @ worth) / total.sum()) / total.sum(),
     )
@@ -370,24 +356,8 @@ def _adjusted(table: pd.DataFrame) -> Floats:
     return np.where(mirror, np.roll(once, 1), once)
 
 
-def crossed(found: Answers, pair: tuple[str, str], min_group: int = 10) -> pd.DataFrame:
-    """Give the counts columns ``row``, ``column`` and ``segment`` of two columns crossed, small cells merged.
-
-    Parameters
-    ----------
-    found
-        As from :func:`cslib.surveys.answers.answers`.
-    pair
-        Two of its columns.
-    min_group
-        As for :func:`scores`. What is merged in one column is merged here, too; then cells are hidden until no row or
-        column of the grid has a single hidden one, which its total would reveal.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The counts; ``segment`` is ``row × column`` or ``(small groups)``.
-    """
+def _crossed(found: Answers, pair: tuple[str, str], min_group: int = 10) -> pd.DataFrame:
+    """Give the counts columns ``row``, ``column`` and ``segment`` (``row × column``), small cells merged."""
     row, column = (segmented(found, c, min_group)["segment"] for c in pair)
     frame = found.counts.assign(row=row, column=column)
     cells = answers_by_score(frame, ["row", "column"], found.measure)[found.measure.scores].sum(axis=1)
@@ -403,15 +373,20 @@ def cells(found: Answers, pair: tuple[str, str], *, min_group: int = 10) -> pd.D
 
     Parameters
     ----------
-    found, pair, min_group
-        As for :func:`crossed`.
+    found
+        As from :func:`cslib.surveys.answers.answers`.
+    pair
+        Two of its columns.
+    min_group
+        As for :func:`scores`. What is merged in one column is merged here, too; then cells are hidden until no row or
+        column of the grid has a single hidden one, which its total would reveal.
 
     Returns
     -------
     pandas.DataFrame
         ``row``, ``column``, ``n_responses``, the score (``nps``), ``ci_lower``, ``ci_upper``.
     """
-    frame = crossed(found, pair, min_group)
+    frame = _crossed(found, pair, min_group)
     shown = frame[(frame["segment"] != SMALL) & (frame["now"] >= SILENT)]
     if shown.empty:
         return pd.DataFrame(columns=["row", "column", "n_responses", found.measure.survey, "ci_lower", "ci_upper"])
@@ -463,21 +438,13 @@ def distribution(found: Answers) -> pd.DataFrame:
     )
 
 
-def trend(
-    counted: pd.DataFrame,
-    asked: Measure,
-    *,
-    min_group: int = 10,
-    merged: Sequence[str] = (),
-) -> pd.DataFrame:
+def trend(found: Periods, *, min_group: int = 10, merged: Sequence[str] = ()) -> pd.DataFrame:
     """Score by calendar period.
 
     Parameters
     ----------
-    counted
+    found
         As from :func:`cslib.surveys.answers.answers_by_period`.
-    asked
-        The measure it counts.
     min_group
         A segment is blank in a period with fewer answers of it, and others are where it could be derived from the whole
         of the period or of the segment. The whole is always shown.
@@ -490,6 +457,7 @@ def trend(
         ``segment`` (``All`` first), ``period`` (first day), ``n_responses``, the score (``nps``), ``ci_lower``,
         ``ci_upper``.
     """
+    asked, counted = found.measure, found.counts
     values = ["n_responses", asked.survey, "ci_lower", "ci_upper"]
     counted = counted.assign(segment=counted["segment"].mask(counted["segment"].isin(merged), SMALL))
     if not (counted["now"] > SILENT).any():
@@ -512,3 +480,149 @@ def small_segments(found: Answers, column: str, min_group: int) -> list[str]:
         return []
     frame = segmented(found, column, min_group)
     return sorted(found.counts.loc[frame["segment"] == SMALL, column].unique())
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """What a table of scores tells of its segments.
+
+    Attributes
+    ----------
+    whole
+        The row of all answers.
+    highest, lowest
+        Rows of the segments with the highest and the lowest score; None where fewer than two have one.
+    strongest
+        Row of the clearly different segment that moves the total most; None: there is none.
+    tests
+        Comparisons made; the two segments of one column are one.
+    clear
+        Rows that are clearly different (adjusted p below 0.05), the smallest p first.
+    looks
+        Rows that only look different (p below 0.05 before the adjustment alone), the smallest p first.
+    """
+
+    whole: pd.Series[Any] = field(repr=False)
+    highest: pd.Series[Any] | None = field(repr=False)
+    lowest: pd.Series[Any] | None = field(repr=False)
+    strongest: pd.Series[Any] | None = field(repr=False)
+    tests: int
+    clear: pd.DataFrame = field(repr=False)
+    looks: pd.DataFrame = field(repr=False)
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, survey: str) -> Contrast:
+        """Contrast the segments of a table as from :func:`scores`, its first row the whole."""
+        parts = table[(table["segment"] != ALL) & table[survey].notna()]
+        both = len(parts) > 1
+        tested = _tests(table).sort_values("p_value", kind="stable")
+        sure = table[table["p_adjusted"] < SIGNIFICANT]
+        clear = tested["p_adjusted"] < SIGNIFICANT
+        return cls(
+            whole=table.iloc[0],
+            highest=parts.iloc[int(parts[survey].argmax())] if both else None,
+            lowest=parts.iloc[int(parts[survey].argmin())] if both else None,
+            strongest=sure.iloc[int(sure["contribution"].abs().argmax())] if len(sure) else None,
+            tests=len(tested),
+            clear=tested[clear],
+            looks=tested[~clear & (tested["p_value"] < SIGNIFICANT)],
+        )
+
+
+def _tests(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep one row per test: of the two segments of a column, each is the other's rest."""
+    tested = table[table["p_adjusted"].notna()]
+    sizes = table.groupby("segment_by")["segment"].transform("size")
+    return tested[(sizes[tested.index] > 2) | ~tested.duplicated("segment_by")]
+
+
+def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
+    """Keep the segments that move the score most.
+
+    Parameters
+    ----------
+    table
+        As from :func:`scores`.
+    most
+        Rows at most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment_by``, ``segment``, ``level`` (both in one), ``share``, ``n_responses``, ``difference`` (from all other
+        answers), ``ci_lower``, ``ci_upper``, ``p_adjusted``, ``clear`` (adjusted p below 0.05), ``contribution``; the
+        largest contribution first.
+    """
+    rows = table[table["contribution"].notna() & table["difference_ci_lower"].notna()]
+    rows = rows.iloc[rows["contribution"].abs().argsort(kind="stable")[::-1]].head(most)
+    renamed = {
+        "difference_from_rest": "difference",
+        "difference_ci_lower": "ci_lower",
+        "difference_ci_upper": "ci_upper",
+    }
+    rows = rows.drop(columns=["ci_lower", "ci_upper"]).rename(columns=renamed)
+    rows = rows.assign(level=rows["segment_by"] + ": " + rows["segment"], clear=rows["p_adjusted"] < SIGNIFICANT)
+    columns = ["segment_by", "segment", "level", "share", "n_responses", *renamed.values(), "p_adjusted", "clear"]
+    return rows[[*columns, "contribution"]].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What a distribution of answers tells.
+
+    Attributes
+    ----------
+    answer, share
+        The most frequent answer, and the share of all answers that it is.
+    groups
+        Share of each group, the best first.
+    """
+
+    answer: int
+    share: float
+    groups: dict[str, float]
+
+    @classmethod
+    def of(cls, given: pd.DataFrame) -> Spread:
+        """Sum up answers by score, as from :func:`distribution`."""
+        top = given.iloc[int(given["n"].argmax())]
+        shares = given.groupby("group", sort=False)["n"].sum() / given["n"].sum()
+        return cls(int(top.score), float(top.share), {str(name): float(v) for name, v in shares[::-1].items()})
+
+
+@dataclass(frozen=True)
+class LastPeriod:
+    """The last period of a trend, held against all before it.
+
+    Attributes
+    ----------
+    period
+        Its first day.
+    score
+        Of its answers.
+    before
+        Of the answers of all periods before.
+    n_before
+        How many periods those are.
+    clear
+        Whether the difference is more than noise, by the normal approximation of its standard error.
+    """
+
+    period: pd.Timestamp
+    score: float
+    before: float
+    n_before: int
+    clear: bool
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, survey: str) -> LastPeriod | None:
+        """Read a trend, as from :func:`trend`; None where fewer than two periods have an interval."""
+        rows = table[(table["segment"] == ALL) & table["ci_lower"].notna()]
+        if len(rows) < 2:
+            return None
+        score, n, z = rows[survey].to_numpy(float), rows["n_responses"].to_numpy(float), z_value(1 - SIGNIFICANT)
+        error = (rows["ci_upper"] - rows["ci_lower"]).to_numpy(float) / (2 * z)
+        weight = n[:-1] / n[:-1].sum()
+        before, apart = float(weight @ score[:-1]), np.hypot(error[-1], np.sqrt((weight**2) @ error[:-1] ** 2))
+        clear = bool(abs(score[-1] - before) > z * apart)
+        return cls(rows["period"].iloc[-1], float(score[-1]), before, len(rows) - 1, clear)

@@ -1,0 +1,359 @@
+"""The study of surveys: how customers feel, where it differs, whether it gets better, and what follows an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, Final
+
+import pandas as pd
+
+from cslib.data.contract import SCALES
+from cslib.data.dataset import DataSet
+from cslib.show.charts import lines_with_bands
+from cslib.show.estimates import forest_plot
+from cslib.show.result import Answer, Result, Study
+from cslib.stats.survival import drawn_ages, survival_at, survival_curve
+from cslib.surveys import words
+from cslib.surveys.answers import (
+    Answers,
+    Measure,
+    answers,
+    answers_by_period,
+    available_columns,
+    measure,
+    measures,
+    wanted,
+)
+from cslib.surveys.change import WORTH_SEEING, Shift, Silence, answers_needed, change, non_response
+from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, score_rows, trend_rows
+from cslib.surveys.scores import (
+    EXTRA,
+    Contrast,
+    LastPeriod,
+    Spread,
+    cells,
+    distribution,
+    drivers,
+    scores,
+    small_segments,
+    trend,
+)
+from cslib.surveys.stakes import Landmark, Stakes, after_answers, money_at_stake
+
+__all__ = ["Surveys"]
+
+TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see segments
+P_VALUES: Final = {"p_value": "p_value", "p_adjusted": "p_value"}
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Surveys(Study):
+    """How customers feel, where it differs, whether it gets better, and what it costs.
+
+    Of each customer the latest answer in the window counts.
+
+    Attributes
+    ----------
+    data
+        With ``surveys``; for what follows an answer also ``customers`` with dates, for money also MRR.
+    by
+        Column to compare customers by, or two with a comma to cross them; empty: all there are.
+    survey
+        ``nps``, ``csat`` or ``ces``.
+    window, compare_to
+        Invitations that count, and those to compare with: as for :func:`cslib.data.calendar.read_window` and
+        :func:`cslib.data.calendar.compared`.
+    period
+        Of the trend: ``month``, ``quarter``, ``week`` or ``year``.
+    min_group
+        Groups with fewer answers are merged.
+    gross_margin
+        Share of MRR that is margin.
+    ces_scale, ces_lower_is_easier
+        As for :func:`cslib.surveys.answers.measure`.
+
+    Raises
+    ------
+    MissingTableError
+        There is no ``surveys``, once a finding is asked for.
+    DataError
+        Nobody answered in the window, or an answer is outside its scale.
+    ParameterError
+        A column, survey, window or period is not known.
+
+    Examples
+    --------
+    >>> import cslib as cs
+    >>> asked = [("a", 9), ("b", 10), ("c", 7), ("d", 3), ("e", None)]
+    >>> rows = pd.DataFrame(asked, columns=["customer_id", "score"]).assign(asked_on="2025-05-02", survey="nps")
+    >>> surveys = cs.Surveys(cs.load({"surveys": rows}, as_of="2025-06-30"), period="month")
+    >>> surveys.answer.text
+    '**NPS is 25** (95 % interval −33 to 62, 4 answers).'
+    >>> surveys.trend.table[["segment", "period", "n_responses", "nps"]]
+      segment     period  n_responses   nps
+    0     All 2025-05-01            4  25.0
+    """
+
+    data: DataSet
+    by: str = ""
+    survey: str = "nps"
+    window: str = "12 months"
+    compare_to: str = "previous"
+    period: str = "quarter"
+    min_group: int = 10
+    gross_margin: float = 1.0
+    ces_scale: int = 10
+    ces_lower_is_easier: bool = True
+
+    @cached_property
+    def answer(self) -> Answer:
+        """How do customers feel, where, and what does it cost?"""
+        whole, seen = self._every.iloc[0], Contrast.of(self._main, self.survey)
+        return Answer(
+            self._say.subtitle(whole, self._found.window),
+            self._say.answer(seen, self._shift, self._at_stake),
+            self._say.cards(whole, self._asked.unit, self._shift, self._at_stake),
+        )
+
+    @cached_property
+    def groups(self) -> Result:
+        """Who is happy, and who isn't?"""
+        shown = self._bars(self._asked, self._main)
+        table = shown.table.drop(columns=list(TESTS))
+        return replace(shown, name=f"{self.survey}_groups", table=table, how_to_read=words.HOW_TO_READ_SCORES)
+
+    @cached_property
+    def distribution(self) -> Result:
+        """What did they answer?"""
+        given = distribution(self._found)
+        return Result(
+            "distribution", given, self._say.distribution(Spread.of(given)),
+            "Share of answers by what was answered, with 95 % intervals; above each bar, how many.",
+            partial(answer_distribution, given, groups=self._asked.groups, x_label="answer"), "Bar chart",
+            caption="Answers of the whole, by what was answered",
+        )  # fmt: skip
+
+    @cached_property
+    def segments(self) -> Result:
+        """Where is it different?"""
+        every, asked = self._every, self._asked
+        name, table = self.survey, every.drop(columns=list(EXTRA))
+        caption = f"{asked.label} by segment, each against all other answers"
+        shown = score_rows(every, self._columns)
+        if shown.empty:
+            why = "There are no segments to compare: no column has two groups with enough answers."
+            return Result(name, table, absent=why, caption=caption)
+        compared, drawn = every[every["segment_by"].isin(["All", *self._columns])], pd.concat([every.iloc[:1], shown])
+        how: Any = {"estimate": name, "label": "segment", "group": "segment_by", "n": "n_responses"}
+        plotted = f"{asked.label} by segment, best first, with 95 % intervals; the dashed line is the whole."
+        return Result(
+            name, table, self._say.segments(Contrast.of(drawn, name)), f"{plotted} Colour: more than chance.",
+            partial(forest_plot, shown, x_label=asked.axis, reference=float(every[name].iloc[0]), **how), "Forest plot",
+            notes=self._say.clear(Contrast.of(compared, name)), caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def crossing(self) -> Result:
+        """And where two columns cross: the two asked for, or the first two there are?"""
+        pair, caption = self._pair, f"{self._asked.label} of two columns crossed"
+        grid = cells(self._found, pair, min_group=self.min_group) if pair else pd.DataFrame(columns=["row", "column"])
+        if not pair or min(grid["row"].nunique(), grid["column"].nunique()) < 2:
+            why = "There are no two columns whose groups have enough answers to be crossed."
+            return Result("crossed", self._every.iloc[:0], absent=why, caption=caption)
+        table = self._scored(self._found, [pair])
+        how: Any = {"row": pair[0], "column": pair[1], "score": self.survey, "unit": self._asked.unit}
+        return Result(
+            "crossed", table, self._say.segments(Contrast.of(table, self.survey)),
+            f"{self._asked.label} of {pair[0]} by {pair[1]}; n: answers. A hatched cell has too few.",
+            partial(score_heatmap, grid, **how), "Heatmap", caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def trend(self) -> Result:
+        """Is it getting better?"""
+        counted = answers_by_period(self.data, self._asked, column=self._split, period=self.period)
+        merged = small_segments(self._found, self._split, self.min_group)
+        table = trend(counted, merged=merged, min_group=self.min_group)
+        name, caption = f"{self.survey}_trend", f"{self._asked.label} by {self.period}"
+        if table.empty:
+            why = f"No {self.period} with answers is fully observed yet."
+            return Result(name, table, absent=why, caption=caption)
+        unit = "score" if self.survey == "nps" else self._asked.unit
+        how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
+        return Result(
+            name, table, self._say.trend(LastPeriod.of(table, self.survey), self.period),
+            f"{self._asked.label} by {self.period} of the invitation. Bands: 95 % intervals.",
+            partial(lines_with_bands, trend_rows(table), n_label="answers", **how), caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def change(self) -> Result:
+        """What moved since the window before: the answers, or who gives them?"""
+        name, unit, least = f"{self.survey}_change", self._asked.unit, WORTH_SEEING[self.survey]
+        caption = "Change between the windows, split into mix and change within segments"
+        needed = self._say.needed(answers_needed(self._found, least), least)
+        title = self._say.change(self._shift)
+        if self._moved.empty:
+            return Result(name, self._moved, absent=f"{title}.", notes=(needed,), caption=caption)
+        shares = dict.fromkeys(["share_before", "share_now"], "percent")
+        formats = shares | P_VALUES | dict.fromkeys(["score_before", "score_now"], unit)
+        windows = f"Window: {self._found.window}. Compared with: {self._found.before}."
+        return Result(name, self._moved, title, notes=(windows, needed), caption=caption, formats=formats)
+
+    @cached_property
+    def drivers(self) -> Result:
+        """What moves the score?"""
+        table = drivers(self._every)
+        name, caption = f"{self.survey}_drivers", "What moves the score"
+        if table.empty:
+            return Result(name, table, absent="There is no column to compare answers by.", caption=caption)
+        label = self._asked.label
+        how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
+        return Result(
+            name, table, self._say.drivers(table[table["clear"]]),
+            f"{label} less that of all other answers, 95 % intervals; what moves the total most comes first.",
+            partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def silence(self) -> Result:
+        """Who did not answer?"""
+        table, unit = non_response(self._found, min_group=self.min_group), self._asked.unit
+        rates = ["response_rate", "response_ci_lower", "response_ci_upper"]
+        response = self._every[["segment_by", "segment", "n_invited", "n_responses", *rates]]
+        return Result(
+            f"{self.survey}_non_response", table, self._say.silence(Silence.of(table, self.survey)),
+            caption="Score weighted so that every group counts as among all who were asked",
+            formats={self.survey: unit, "ci_lower": unit, "ci_upper": unit},
+            labels={self.survey: self._asked.label, "n_effective": "worth so many answers"},
+            also=(Result(f"{self.survey}_response", response, caption="Response rate by segment"),),
+        )  # fmt: skip
+
+    @cached_property
+    def stakes(self) -> Result:
+        """What does it cost?"""
+        found, stakes = self._landmark, self._at_stake
+        name, caption = f"{self.survey}_churn", "Churn after an answer, and money at stake"
+        if stakes is None:
+            return Result(name, self._stake, absent=found.remark, caption=caption)
+        how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk", "n_label": "at risk"}
+        return Result(
+            name, self._stake, self._say.money(stakes), self._say.followed(found),
+            partial(lines_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
+            words.HOW_TO_READ_LANDMARK, notes=self._say.stays(stakes), caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def second_survey(self) -> Result:
+        """What do they say in another survey?"""
+        return self._other(0)
+
+    @cached_property
+    def third_survey(self) -> Result:
+        """And what in the third one?"""
+        return self._other(1)
+
+    @cached_property
+    def _say(self) -> words.Words:
+        return words.Words(self.survey, self.data.currency)
+
+    @cached_property
+    def _asked(self) -> Measure:
+        return self._measured(self.survey)
+
+    @cached_property
+    def _answered(self) -> list[Measure]:
+        """Surveys with answers in the window."""
+        scale: Any = {"ces_scale": self.ces_scale, "ces_lower_is_easier": self.ces_lower_is_easier}
+        return measures(self.data, window=self.window, **scale)
+
+    @cached_property
+    def _columns(self) -> list[str]:
+        return available_columns(self.data, self.by)
+
+    @cached_property
+    def _found(self) -> Answers:
+        return self._counted(self._asked, standings=self._answered)
+
+    @cached_property
+    def _every(self) -> pd.DataFrame:
+        """Scores by all columns, and by what was said in other surveys."""
+        return self._scored(self._found)
+
+    @cached_property
+    def _main(self) -> pd.DataFrame:
+        """Scores by the columns asked for."""
+        return self._scored(self._found, wanted(self.by) or self._columns)
+
+    @property
+    def _split(self) -> str:
+        """The first column; empty: there is none."""
+        return (wanted(self.by) or self._columns or [""])[0]
+
+    @property
+    def _pair(self) -> tuple[str, str] | None:
+        """The first two columns with groups to compare."""
+        found = [c for c in self._columns if c in set(self._every["segment_by"])]
+        return (found[0], found[1]) if len(found) > 1 else None
+
+    @cached_property
+    def _moved(self) -> pd.DataFrame:
+        return change(self._found, self._split, min_group=self.min_group)
+
+    @cached_property
+    def _shift(self) -> Shift | None:
+        return Shift.of(self._moved)
+
+    @cached_property
+    def _landmark(self) -> Landmark:
+        return after_answers(self.data, self._asked, self._found.window)
+
+    @cached_property
+    def _stake(self) -> pd.DataFrame:
+        return money_at_stake(self._landmark, gross_margin=self.gross_margin)
+
+    @cached_property
+    def _at_stake(self) -> Stakes | None:
+        return Stakes.of(self._stake)
+
+    def _measured(self, survey: str) -> Measure:
+        return measure(survey, ces_scale=self.ces_scale, ces_lower_is_easier=self.ces_lower_is_easier)
+
+    def _counted(self, asked: Measure, **more: Any) -> Answers:
+        when: Any = {"window": self.window, "compare_to": self.compare_to}
+        return answers(self.data, asked, columns=self._columns, **when, **more)
+
+    def _scored(self, found: Answers, columns: Sequence[str | tuple[str, str]] = ()) -> pd.DataFrame:
+        return scores(found, columns=columns, min_group=self.min_group)
+
+    def _bars(self, asked: Measure, scored: pd.DataFrame) -> Result:
+        """Show the answers of each group, and its score."""
+        how: Any = {"score": asked.survey, "score_label": asked.axis, "unit": asked.unit}
+        groups = [f"n_{group}" for group in asked.groups]
+        return Result(
+            asked.survey, scored.drop(columns=list(EXTRA)),
+            words.Words(asked.survey).segments(Contrast.of(scored, asked.survey)),
+            f"Percent of answers, and {asked.label} with its 95 % interval.",
+            partial(answer_bars, bar_rows(scored), label="name", groups=groups, **how), "Stacked bars",
+            caption=f"Answers and {asked.label} by segment",
+        )  # fmt: skip
+
+    def _other(self, place: int) -> Result:
+        """Show the answers to one of the other two surveys, if there are any in the window."""
+        asked = self._measured([name for name in SCALES if name != self._asked.survey][place])
+        columns = wanted(self.by) or self._columns
+        if asked in self._answered:
+            return self._bars(asked, self._scored(self._counted(asked), columns))
+        none = replace(self._found, measure=asked, counts=self._found.counts.iloc[:0])
+        table = self._scored(none, columns).drop(columns=list(EXTRA))
+        why = f"There is no {asked.label} answer to an invitation from {self._found.window}."
+        return Result(asked.survey, table, absent=why, caption=f"Answers and {asked.label} by segment")
+
+
+def _stays(found: Landmark) -> pd.DataFrame:
+    """Survival after each kind of answer at the ages to draw, the middle kind last."""
+    curve = survival_curve(found.counts())
+    drawn = survival_at(curve, drawn_ages(curve)).dropna(subset="survival")
+    return drawn.sort_values("segment", key=lambda group: group == found.asked.groups[1], kind="stable")
