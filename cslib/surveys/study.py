@@ -90,7 +90,7 @@ class Surveys(Study):
     >>> rows = pd.DataFrame(asked, columns=["customer_id", "score"]).assign(asked_on="2025-05-02", survey="nps")
     >>> surveys = cs.Surveys(cs.load({"surveys": rows}, as_of="2025-06-30"), period="month")
     >>> surveys.answer.text
-    '**NPS is 25** (95 % interval −33 to 62, 4 answers).'
+    '**NPS is 25** (95 % interval −44 to 73, 4 answers).'
     >>> surveys.trend.table[["segment", "period", "n_responses", "nps"]]
       segment     period  n_responses   nps
     0     All 2025-05-01            4  25.0

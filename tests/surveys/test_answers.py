@@ -105,7 +105,7 @@ def test_columns_may_have_any_name(name):
         assert available_columns(loaded) == [name]
         found = answers(loaded, NPS, columns=[name]).counts
         assert found[[name, "now"]].values.tolist() in ([["x", 2], ["y", 9]], [["y", 9], ["x", 2]])
-        assert set(answers_by_period(loaded, NPS, column=name)["segment"]) == {"x", "y"}
+        assert set(answers_by_period(loaded, NPS, column=name).counts["segment"]) == {"x", "y"}
 
 
 def test_names_that_counts_have_are_refused_or_passed_over():
@@ -271,7 +271,7 @@ def test_by_period_counts_each_customer_once_a_period():
         ("a", "2025-01-03", 3, "2025-01-03"), ("a", "2025-01-20", 9, "2025-01-20"), ("a", "2025-02-01"), ("b", "2025-02-01", 7)
     )  # fmt: skip
     data = load({"surveys": table.assign(place=["x", "y", "x", "y"])}, as_of="2025-06-30")
-    found = answers_by_period(data, NPS, column="place")
+    found = answers_by_period(data, NPS, column="place").counts
     january, february = pd.Timestamp("2025-01-01"), pd.Timestamp("2025-02-01")
     assert sorted(found.values.tolist()) == [[january, "y", 9, 1], [february, "x", -1, 1], [february, "y", 7, 1]]
 
@@ -292,8 +292,17 @@ def test_periods_are_their_first_days_and_complete(period, ending, starts):
     table = surveys(("a", "2025-01-31", 9), ("a", "2025-04-30", 9), ("a", "2025-06-10", 9))
     data = load({"surveys": table}, as_of="2025-06-12")
     counted = answers_by_period(data, NPS, period=period, ending=ending)
-    assert sorted(counted["period"]) == [pd.Timestamp(day) for day in starts]
-    assert trend(counted, NPS)["period"].tolist() == [pd.Timestamp(day) for day in starts]
+    assert sorted(counted.counts["period"]) == [pd.Timestamp(day) for day in starts]
+    assert trend(counted)["period"].tolist() == [pd.Timestamp(day) for day in starts]
+
+
+def test_counts_by_period_carry_what_was_asked():
+    """So a trend cannot be told with another scale than the one its answers were counted with."""
+    data = load({"surveys": surveys(("a", "2025-01-31", 2), survey="ces")}, as_of="2025-06-12")
+    asked = measure("ces", ces_scale=7, ces_lower_is_easier=False)
+    counted = answers_by_period(data, asked)
+    assert counted.measure == asked
+    assert trend(counted)["ces"].tolist() == [2.0]
 
 
 def test_quarters_alone_may_end_with_any_month():

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from survey_world import counted
+from survey_world import counted, tally
 
 from cslib.surveys.answers import SMALL
-from cslib.surveys.change import answers_needed, change, non_response
+from cslib.surveys.change import Shift, Silence, answers_needed, change, non_response
 
 COVERED = 3 * np.sqrt(0.05 * 0.95 / 400)
 
@@ -111,21 +111,16 @@ def test_nothing_to_compare():
 @pytest.mark.parametrize("n", [30, 300])
 @pytest.mark.parametrize("loyal", [0.0, 0.8, 0.95])
 def test_interval_of_a_change_covers_when_customers_answer_twice(n, loyal):
-    """A share of customers keeps its answer from one window to the next; scores truly rise by 10."""
-    rng, hits, widths = np.random.default_rng(int(n + 10 * loyal)), 0, []
-    before_shares, now_shares = [0.25, 0.35, 0.4], [0.2, 0.35, 0.45]
-    for _ in range(400):
-        before = rng.choice([0, 7, 9], n, p=before_shares)
-        fresh = rng.choice([0, 7, 9], n, p=now_shares)
-        rise = np.where((before == 0) & (rng.random(n) < 0.2), 9, before)
-        now = np.where(rng.random(n) < loyal, rise, fresh)
-        truth = 10.0
-        row = change(
-            counted([{"plan": "A", "before": int(b), "now": int(a)} for b, a in zip(before, now, strict=True)])
-        ).iloc[0]
-        hits += row.ci_lower <= truth <= row.ci_upper
-        widths.append(row.ci_upper - row.ci_lower)
-    assert hits / 400 >= 0.95 - COVERED
+    """A share of customers keeps its answer from one window to the next; scores truly rise by 10. A segment a draw."""
+    rng, draws = np.random.default_rng(int(n + 10 * loyal)), 400
+    before = rng.choice([0, 7, 9], (draws, n), p=[0.25, 0.35, 0.4])
+    fresh = rng.choice([0, 7, 9], (draws, n), p=[0.2, 0.35, 0.45])
+    rise = np.where((before == 0) & (rng.random((draws, n)) < 0.2), 9, before)
+    now = np.where(rng.random((draws, n)) < loyal, rise, fresh)
+    found = tally(plan=np.repeat(np.arange(draws).astype(str), n), before=before.ravel(), now=now.ravel(), n=1)
+    table = change(found, "plan", min_group=0).iloc[1:]
+    assert len(table) == draws
+    assert ((table["ci_lower"] <= 10) & (table["ci_upper"] >= 10)).mean() >= 0.95 - COVERED
 
 
 def test_answering_twice_narrows_the_interval():
@@ -171,22 +166,16 @@ def test_raking_meets_every_margin():
 @pytest.mark.slow
 def test_weighted_interval_covers_where_columns_tell_who_is_silent():
     """Promoters are many in A and answer twice as often there; weighted by plan, 95 % of intervals hold the truth."""
-    rng, hits, raw = np.random.default_rng(4), 0, 0
-    shares = {"A": [0.1, 0.2, 0.7], "B": [0.5, 0.3, 0.2]}
+    rng, draws, shares = np.random.default_rng(4), 300, {"A": [0.1, 0.2, 0.7], "B": [0.5, 0.3, 0.2]}
     truth = 100 * (0.5 * 0.6 + 0.5 * -0.3)
-    for _ in range(300):
-        rows = []
-        for plan, chance in (("A", 0.7), ("B", 0.3)):
-            n = rng.binomial(200, chance)
-            rows += [
-                (plan, "x", s, int(k)) for s, k in zip((0, 7, 9), rng.multinomial(n, shares[plan]), strict=True) if k
-            ]
-            rows.append((plan, "x", -1, 200 - n))
-        table = non_response(answered(*rows)).set_index("weighted_by")
-        hits += table.loc["plan", "ci_lower"] <= truth <= table.loc["plan", "ci_upper"]
-        raw += table.loc["nothing", "ci_lower"] <= truth <= table.loc["nothing", "ci_upper"]
-    assert hits / 300 >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 300)
-    assert raw / 300 < 0.4
+    n = {plan: rng.binomial(200, chance, draws) for plan, chance in (("A", 0.7), ("B", 0.3))}
+    given = np.hstack([np.c_[rng.multinomial(n[p], shares[p]), 200 - n[p]] for p in "AB"])
+    plan, now = np.repeat(["A", "B"], 4), np.tile([0, 7, 9, -1], 2)
+    tables = [non_response(tally(plan=plan, now=now, n=row)).set_index("weighted_by") for row in given]
+    ends = np.array([t.loc[["nothing", "plan"], ["ci_lower", "ci_upper"]].to_numpy(float) for t in tables])
+    raw, weighted = ((ends[..., 0] <= truth) & (truth <= ends[..., 1])).mean(axis=0)
+    assert weighted >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / draws)
+    assert raw < 0.4
 
 
 def test_values_that_nobody_answered_for_are_merged():
@@ -224,12 +213,32 @@ def test_answers_needed_by_hand():
 
 @pytest.mark.slow
 def test_as_many_answers_as_needed_see_the_change_four_times_of_five():
-    rng, shares, shifted = np.random.default_rng(9), [0.25, 0.35, 0.4], [0.15, 0.35, 0.5]
+    rng, shares, shifted, draws = np.random.default_rng(9), [0.25, 0.35, 0.4], [0.15, 0.35, 0.5], 400
     found = counted([{"plan": "A", "now": s, "n": int(1e5 * p)} for s, p in zip((0, 7, 9), shares, strict=True)])
     n = answers_needed(found, 20.0)
-    seen = 0
-    for _ in range(400):
-        rows = [("A", s, -2, int(k)) for s, k in zip((0, 7, 9), rng.multinomial(n, shares), strict=True) if k]
-        rows += [("A", -2, s, int(k)) for s, k in zip((0, 7, 9), rng.multinomial(n, shifted), strict=True) if k]
-        seen += change(moves(*rows)).iloc[0].p_value < 0.05
-    assert 0.72 <= seen / 400 <= 0.9
+    given = np.concatenate([rng.multinomial(n, p, draws).ravel() for p in (shares, shifted)])
+    plan, score = np.tile(np.repeat(np.arange(draws).astype(str), 3), 2), np.tile([0, 7, 9], 2 * draws)
+    first = np.arange(len(given)) < 3 * draws
+    found = tally(plan=plan, before=np.where(first, score, -2), now=np.where(first, -2, score), n=given)
+    table = change(found, "plan", min_group=0).iloc[1:]
+    assert len(table) == draws
+    assert 0.72 <= (table["p_value"] < 0.05).mean() <= 0.9
+
+
+def test_shift_by_hand():
+    shift = Shift.of(change(moves(("A", 0, -2, 200), ("A", -2, 9, 200))))
+    assert (shift.before, shift.now, shift.change, shift.n, shift.clear) == (-100, 100, 200, 400, True)
+    same = Shift.of(change(moves(("A", 9, 9, 30), ("A", 0, 0, 15))))
+    assert (same.change, same.n, same.clear) == (0, 90, False)
+    assert Shift.of(change(moves(("A", -2, 9, 5)))) is None
+    assert Shift.of(change(counted([{"plan": "A", "before": 4, "now": 4, "n": 9}], survey="ces"))).clear is None
+
+
+def test_silence_by_hand():
+    """As weighted by hand above: raw 50, by plan 0; all silent detractors −25, or promoters 75."""
+    rows = [("glad", "x", 9, 60), ("glad", "x", -1, 20), ("sad", "x", 0, 20), ("sad", "x", -1, 60)]
+    silent = Silence.of(non_response(answered(*rows)), "nps")
+    assert (silent.low, silent.high, silent.shift) == pytest.approx((-25, 75, -50))
+    assert Silence.of(non_response(answered(*rows, only_answers=True)), "nps") is None
+    alike = Silence.of(non_response(answered(("A", "x", 9, 30), ("A", "x", -1, 30))), "nps")
+    assert alike.shift is None

@@ -2,11 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from survey_world import by_period, counted
 
 from cslib.errors import ParameterError
 from cslib.show.charts import PALETTE
 from cslib.show.estimates import MAX_ROWS
-from cslib.surveys.charts import answer_bars, answer_distribution, score_heatmap
+from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, score_rows, trend_rows
+from cslib.surveys.scores import scores, trend
 
 GROUPS = ("n_promoters", "n_passives", "n_detractors")
 
@@ -83,3 +85,28 @@ def test_heatmap_of_shares_is_in_percent_and_of_means_has_a_decimal():
     )
     assert "73\nn 9" in texts(score_heatmap(table, row="r", column="c", score="csat", unit="percent"))
     assert "3.2\nn 9" in texts(score_heatmap(table, row="r", column="c", score="ces"))
+
+
+def test_rows_are_named_by_their_column_where_there_are_several():
+    both = counted([{"plan": p, "region": r, "now": 9, "n": 20} for p in "AB" for r in "xy"], ("plan", "region"))
+    table = scores(both)
+    assert bar_rows(table)["name"].tolist() == ["All", "plan: A", "plan: B", "region: x", "region: y"]
+    assert bar_rows(scores(both, columns=["plan"]))["name"].tolist() == ["All", "A", "B"]
+    assert len(bar_rows(table, most=3)) == 3
+    assert len(score_rows(table, ["region"])) == 2
+
+
+def test_columns_of_a_forest_are_kept_whole():
+    rows = [{"plan": p, "region": r, "now": 9, "n": 20} for p in "ABC" for r in "xy"]
+    table = scores(counted(rows, ("plan", "region")))
+    assert score_rows(table, ["plan", "region"], most=4)["segment_by"].tolist() == ["plan"] * 3
+    assert len(score_rows(table, ["plan", "region"], most=2)) == 2
+
+
+def test_a_trend_shows_the_whole_and_the_largest_segments():
+    rows = [
+        (pd.Timestamp("2025-01-01"), name, 9, n) for name, n in zip("abcdef", (60, 50, 40, 30, 20, 10), strict=True)
+    ]
+    shown = trend_rows(trend(by_period(rows)))
+    assert shown["segment"].tolist() == ["All", "a", "b", "c", "d"]
+    assert shown["n_customers"].tolist() == [210, 60, 50, 40, 30]

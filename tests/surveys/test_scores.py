@@ -1,4 +1,5 @@
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -6,16 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact, ttest_ind
-from survey_world import counted
+from survey_world import by_period, counted
 
 from cslib.stats.intervals import wilson
 from cslib.surveys.answers import SMALL, measure
 from cslib.surveys.scores import (
     EXTRA,
+    Contrast,
+    LastPeriod,
+    Spread,
+    _crossed,
+    _permuted,
     cells,
-    crossed,
     distribution,
-    permuted,
+    drivers,
     score_interval,
     scores,
     small_groups,
@@ -160,19 +165,21 @@ def test_csat_differences_are_newcombe():
 def test_permutation_by_hand():
     """Scores 0, 0, 1, 1 dealt out to two and two: 1 of 6 ways gives 0 and 2, 1 gives 2 and 0, so p is 1/3."""
     worth = np.array([0.0, 1.0])
-    assert permuted(np.array([2.0, 0]), np.array([0, 2.0]), worth) == pytest.approx(1 / 3, abs=0.02)
-    assert permuted(np.array([1.0, 1]), np.array([1.0, 1]), worth) == 1
-    assert permuted(np.array([0, 5.0]), np.array([0, 9.0]), worth) == 1
+    assert _permuted(np.array([2.0, 0]), np.array([0, 2.0]), worth) == pytest.approx(1 / 3, abs=0.02)
+    assert _permuted(np.array([1.0, 1]), np.array([1.0, 1]), worth) == 1
+    assert _permuted(np.array([0, 5.0]), np.array([0, 9.0]), worth) == 1
 
 
 def test_permutation_equals_fisher_and_its_limit():
     worth, rng = np.array([0.0, 1.0]), np.random.default_rng(2)
     table = np.array([[30, 10], [500, 400]], float)
     expected = fisher_exact(table).pvalue
-    assert permuted(table[0], table[1], worth) == pytest.approx(expected, abs=0.01)
+    assert _permuted(table[0], table[1], worth) == pytest.approx(expected, abs=0.01)
     large = rng.multinomial(4000, [0.3, 0.3, 0.4], 2).astype(float)
     values = np.repeat([0.0, 1.0, 5.0], large[0].astype(int)), np.repeat([0.0, 1.0, 5.0], large[1].astype(int))
-    assert permuted(large[0], large[1], np.array([0.0, 1.0, 5.0])) == pytest.approx(ttest_ind(*values).pvalue, abs=2e-3)
+    assert _permuted(large[0], large[1], np.array([0.0, 1.0, 5.0])) == pytest.approx(
+        ttest_ind(*values).pvalue, abs=2e-3
+    )
 
 
 @pytest.mark.slow
@@ -180,7 +187,7 @@ def test_permutation_equals_fisher_and_its_limit():
 def test_permutation_holds_its_level_for_small_groups(shares):
     rng, worth = np.random.default_rng(6), np.array([-100.0, 0, 100])
     own, rest = rng.multinomial(10, shares, 600), rng.multinomial(500, shares, 600)
-    found = np.array([permuted(a.astype(float), b.astype(float), worth) for a, b in zip(own, rest, strict=True)])
+    found = np.array([_permuted(a.astype(float), b.astype(float), worth) for a, b in zip(own, rest, strict=True)])
     assert (found <= 0.05).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 600)
     assert (found <= 0.005).mean() <= 0.005 + 3 * np.sqrt(0.005 / 600)
 
@@ -201,7 +208,8 @@ TALLY = st.dictionaries(
 @given(TALLY, st.integers(0, 40))
 def test_contributions_and_customers_add_up_and_nothing_small_is_shown(tally, least):
     found = counted([{"plan": p, "region": r, "now": s, "n": n} for (p, r, s), n in tally.items()], ("plan", "region"))
-    table = scores(found, min_group=least)
+    with patch("cslib.surveys.scores.DRAWS", 10):  # p-values are not looked at
+        table = scores(found, min_group=least)
     total = table.iloc[0]
     for _, own in table[table["segment_by"] != "All"].groupby("segment_by"):
         assert own["contribution"].sum() == pytest.approx(0, abs=1e-9)
@@ -222,7 +230,7 @@ def test_no_small_group_follows_from_the_others(sizes):
 @given(TALLY, st.integers(1, 40))
 def test_no_cell_of_a_grid_follows_from_its_row_or_column(tally, least):
     found = counted([{"plan": p, "region": r, "now": s, "n": n} for (p, r, s), n in tally.items()], ("plan", "region"))
-    frame = crossed(found, ("plan", "region"), least)
+    frame = _crossed(found, ("plan", "region"), least)
     answered = frame[frame["now"] >= 0]
     grid = answered.groupby(["row", "column", "segment"])["n"].sum().reset_index()
     shown = grid[grid["segment"] != SMALL]
@@ -303,15 +311,11 @@ def test_distribution():
 JANUARY, FEBRUARY = pd.Timestamp("2025-01-01"), pd.Timestamp("2025-02-01")
 
 
-def by_period(rows):
-    return pd.DataFrame(rows, columns=["period", "segment", "now", "n"])
-
-
 def test_trend_by_hand():
     counts = by_period(
         [(JANUARY, "All", 9, 3), (JANUARY, "All", 0, 1), (JANUARY, "All", -1, 9), (FEBRUARY, "All", 8, 2)]
     )
-    found = trend(counts, NPS)
+    found = trend(counts)
     assert found[["n_responses", "nps"]].values.tolist() == [[4, 50.0], [2, 0.0]]
     assert found["period"].tolist() == [JANUARY, FEBRUARY]
 
@@ -322,12 +326,12 @@ def test_trend_hides_small_cells_and_what_would_reveal_them():
     counts = by_period(
         [(day, s, 9, n) for s, own in sizes.items() for day, n in zip((JANUARY, FEBRUARY), own, strict=True)]
     )
-    found = trend(counts, NPS).set_index(["segment", "period"])["nps"].unstack()
+    found = trend(counts).set_index(["segment", "period"])["nps"].unstack()
     assert found.notna().sum(axis=1).to_dict() == {"All": 2, "A": 2, "B": 0, "C": 0}
 
 
 def test_trend_without_answers_is_empty():
-    assert trend(by_period([(JANUARY, "All", -1, 3)]), NPS).empty
+    assert trend(by_period([(JANUARY, "All", -1, 3)])).empty
 
 
 def test_a_measure_without_prior_is_a_mean():
@@ -335,3 +339,67 @@ def test_a_measure_without_prior_is_a_mean():
     given = nps_counts(20, 10, 60)
     wide, own = score_interval(given, plain), score_interval(given, NPS)
     assert float(own.lower) == pytest.approx(float(wide.lower), abs=2)
+
+
+def answered(*rows):
+    """Rows of plan, answer and customers."""
+    return counted([dict(zip(("plan", "now", "n"), row, strict=True)) for row in rows])
+
+
+APART = answered(("A", 10, 80), ("A", 0, 20), ("B", 10, 30), ("B", 0, 70), ("B", -1, 50), ("C", 8, 60))
+
+
+def test_contrast_by_hand():
+    """A is at 60, B at −40, C at 0; of 260 answers 110 are promoters and 90 detractors: 8 in all."""
+    seen = Contrast.of(scores(APART), "nps")
+    assert seen.whole.nps == pytest.approx(100 * 20 / 260)
+    assert (seen.highest.segment, seen.lowest.segment, seen.strongest.segment) == ("A", "B", "A")
+    assert seen.tests == 3
+    assert seen.clear["segment"].tolist() == ["A", "B"]  # the smallest p first
+    assert seen.looks.empty
+
+
+def test_contrast_of_nothing_and_of_one():
+    alone = Contrast.of(scores(answered(("A", 9, 30))), "nps")
+    assert (alone.highest, alone.lowest, alone.strongest, alone.tests) == (None, None, None, 0)
+
+
+def test_two_segments_of_a_column_are_one_test():
+    seen = Contrast.of(scores(answered(("A", 10, 60), ("A", 0, 10), ("B", 10, 10), ("B", 0, 60))), "nps")
+    assert seen.tests == 1
+    assert len(seen.clear) == 1
+    assert {seen.highest.segment, seen.lowest.segment} == {"A", "B"}
+
+
+def test_what_only_looks_different_is_told_from_what_is():
+    table = scores(APART).assign(p_value=[np.nan, 0.03, 0.001, 0.04], p_adjusted=[np.nan, 0.06, 0.003, 0.06])
+    seen = Contrast.of(table, "nps")
+    assert seen.clear["segment"].tolist() == [table["segment"].iloc[2]]
+    assert seen.looks["segment"].tolist() == [table["segment"].iloc[1], table["segment"].iloc[3]]
+
+
+def test_what_moves_the_score_most_comes_first():
+    table = drivers(scores(APART))
+    assert table["contribution"].abs().is_monotonic_decreasing
+    first = table.iloc[0]
+    assert (first.level, first.clear) == ("plan: A", True)
+    assert (first.share, first.contribution) == pytest.approx((100 / 260, 100 / 260 * (60 - 2000 / 260)))
+
+
+def test_spread_by_hand():
+    spread = Spread.of(distribution(answered(("A", 9, 3), ("A", 2, 1), ("A", 8, 1), ("A", -1, 7))))
+    assert (spread.answer, spread.share) == (9, 0.6)
+    assert spread.groups == {"promoters": 0.6, "passives": 0.2, "detractors": 0.2}
+    assert list(spread.groups) == ["promoters", "passives", "detractors"]
+
+
+def test_the_last_period_against_all_before_by_hand():
+    """Before: 30 answers at 100, 10 at 0 → 75. The last: 0 of 40, half of them promoters."""
+    march = pd.Timestamp("2025-03-01")
+    rows = [(JANUARY, "All", 9, 30), (FEBRUARY, "All", 8, 10), (march, "All", 9, 20), (march, "All", 0, 20)]
+    last = LastPeriod.of(trend(by_period(rows)), "nps")
+    assert (last.period, last.score, last.before, last.n_before) == (march, 0, 75, 2)
+    assert last.clear
+    assert LastPeriod.of(trend(by_period(rows[:1])), "nps") is None
+    alike = LastPeriod.of(trend(by_period([(JANUARY, "All", 9, 30), (FEBRUARY, "All", 9, 5)])), "nps")
+    assert not alike.clear

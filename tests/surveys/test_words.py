@@ -1,14 +1,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from survey_world import counted
+from survey_world import by_period, counted
 
-from cslib.surveys import words as rows
 from cslib.surveys.answers import measure
-from cslib.surveys.change import change, non_response
-from cslib.surveys.scores import cells, scores, trend
+from cslib.surveys.change import Shift, Silence, change, non_response
+from cslib.surveys.scores import Contrast, LastPeriod, drivers, scores, trend
+from cslib.surveys.stakes import Stakes
+from cslib.surveys.words import Words
 
-EMPTY = pd.DataFrame()
+SAY = Words("nps", "USD")
 
 
 def answers(*triples, **more):
@@ -21,23 +22,41 @@ GLAD = answers(
 SAME = answers(*((p, 9, 9, 30) for p in "ABC"), *((p, 0, 0, 15) for p in "ABC"))
 
 
+def seen(found, survey="nps"):
+    return Contrast.of(scores(found), survey)
+
+
+def shift(found):
+    return Shift.of(change(found))
+
+
+def cards(found, stakes=None, survey="nps"):
+    asked = measure(survey)
+    return Words(survey, "USD").cards(scores(found).iloc[0], asked.unit, shift(found), stakes)
+
+
 def test_the_answer_names_score_interval_and_who_stands_out():
-    text = rows.survey_answer(scores(GLAD), change(GLAD), EMPTY, survey="nps")
+    text = SAY.answer(seen(GLAD), shift(GLAD), None)
     assert text.startswith(
         "**NPS is 8** (95 % interval −3 to 18, 260 answers). **A (plan) stands out** with 60, more than chance."
     )
 
 
 def test_no_difference_and_no_change_are_said_to_be_none():
-    text = rows.survey_answer(scores(SAME), change(SAME), EMPTY, survey="nps")
+    text = SAY.answer(seen(SAME), shift(SAME), None)
     assert "No segment differs from the others by more than chance." in text
-    assert "It went from 33 to 33 since the window before, no more than noise" in text
+    assert "It went from 33 to 33 since the window before, no more than noise (p = 1.000)" in text
 
 
 def test_a_clear_change():
-    moved = change(answers(("A", 0, -2, 200), ("A", -2, 9, 200)))
-    assert rows.change_finding(moved, survey="nps") == "It is up 200.0 points on the window before, more than noise"
-    assert rows.change_finding(change(GLAD), survey="nps") == "There are no answers to compare with"
+    moved = shift(answers(("A", 0, -2, 200), ("A", -2, 9, 200)))
+    assert SAY.change(moved) == "It is up 200.0 points on the window before, more than noise"
+    assert SAY.change(shift(GLAD)) == "There are no answers to compare with"
+
+
+def test_a_change_that_few_answers_cannot_tell():
+    moved = shift(answers(("A", 4, 4, 9), survey="ces"))
+    assert Words("ces").change(moved).endswith("too few answers tell whether that is more than noise")
 
 
 @pytest.mark.parametrize(
@@ -45,47 +64,57 @@ def test_a_clear_change():
     [("nps", -0.3, "0"), ("nps", -37.6, "−38"), ("csat", 0.734, "73 %"), ("ces", 3.26, "3.3")],
 )
 def test_scores_as_readers_write_them(survey, value, text):
-    assert rows._score(value, survey) == text
+    assert Words(survey)._score(value) == text
 
 
 def test_clear_and_only_looking_different():
-    clear = rows.clear_sentences(scores(GLAD), survey="nps")
+    clear = SAY.clear(seen(GLAD))
     assert clear[0].startswith(
         "**Clearly different from the other answers**: A (plan) by +85.0 points, B (plan) by −77.5 points"
     )
-    none = rows.clear_sentences(scores(SAME), survey="nps")
-    assert none == ["Of 3 comparisons, none shows a clear difference."]
+    assert SAY.clear(seen(SAME)) == ("Of 3 comparisons, none shows a clear difference.",)
 
 
 def test_a_column_of_two_is_one_comparison():
     two = answers(("A", -2, 10, 30), ("A", -2, 0, 20), ("B", -2, 10, 20), ("B", -2, 0, 30))
-    text = " ".join(rows.clear_sentences(scores(two), survey="nps"))
+    text = " ".join(SAY.clear(seen(two)))
     assert "1 comparison" in text or "A (plan) by +40.0" in text
     assert "B (plan)" not in text
 
 
 def test_only_looks_different():
     table = scores(SAME).assign(p_value=[np.nan, 0.03, 0.5, 0.6], p_adjusted=[np.nan, 0.09, 1, 1])
-    assert rows.clear_sentences(table, survey="nps")[1].startswith("**Only looks different**: A (plan)")
+    text = SAY.clear(Contrast.of(table, "nps"))[1]
+    assert text.startswith("**Only looks different**: A (plan)")
+    assert text.endswith("with 3 comparisons, chance alone does as much.")
+
+
+def test_many_segments_are_counted_after_the_fourth():
+    rows = [("A" + str(i), -2, s, n) for i in range(3) for s, n in ((10, 60), (0, 5))]
+    rows += [("B" + str(i), -2, s, n) for i in range(3) for s, n in ((10, 5), (0, 60))]
+    assert SAY.clear(seen(answers(*rows)))[0].endswith(" and 2 more.")
 
 
 def test_the_subtitle_says_who_was_asked():
-    table = scores(GLAD)
-    text = rows.survey_subtitle(table, survey="nps", window=GLAD.window, only_answers=False)
+    whole = scores(GLAD).iloc[0]
+    text = SAY.subtitle(whole, GLAD.window)
     assert text == "260 of 310 customers asked for NPS from 1 July 2024 to 30 June 2025 answered (84 %)"
-    assert "response rate is not known" in rows.survey_subtitle(table, survey="nps", window="x", only_answers=True)
+    only = scores(answers(("A", -2, 9, 5), only_answers=True)).iloc[0]
+    assert (
+        SAY.subtitle(only, "x")
+        == "5 NPS answers from x · only answers are in the data, so the response rate is not known"
+    )
 
 
 def test_cards():
-    cards = rows.survey_cards(scores(SAME), change(SAME), EMPTY, survey="nps")
-    assert [c.label for c in cards] == ["NPS", "Response rate", "Change on the window before"]
-    assert cards[2].detail == "within noise"
-    csat = answers(("A", 5, 4, 40), survey="csat")
-    cards = rows.survey_cards(scores(csat), change(csat), EMPTY, survey="csat")
-    assert (cards[0].unit, cards[2].unit) == ("percent", "points")
+    found = cards(SAME)
+    assert [c.label for c in found] == ["NPS", "Response rate", "Change on the window before"]
+    assert (found[2].detail, found[2].n) == ("within noise", 270)
+    csat = cards(answers(("A", 5, 4, 40), survey="csat"), survey="csat")
+    assert (csat[0].unit, csat[2].unit) == ("percent", "points")
 
 
-def stake(p=0.001, low=50.0):
+def stake(p=0.001, low=50.0, **more):
     groups = ["promoters", "detractors", "no answer", "all others"]
     months, prices = [np.nan, -1.5, -0.2, np.nan], [0, 100, 100, 200]
     table = pd.DataFrame(
@@ -93,88 +122,78 @@ def stake(p=0.001, low=50.0):
     )
     table = table.assign(hazard_ratio=[1, 2.2, 1.1, np.nan], p_adjusted=[np.nan, p, 0.6, np.nan])
     table = table.assign(rmst_difference_ci_lower=-2.0, rmst_difference_ci_upper=-0.5)
-    return table.assign(money_at_stake=[np.nan, 150, 20, 170], money_ci_lower=low, money_ci_upper=300.0)
+    table = table.assign(money_at_stake=[np.nan, 150, 20, 170], money_ci_lower=low, money_ci_upper=300.0)
+    return Stakes.of(table.assign(**more))
 
 
 def test_money():
-    assert (
-        rows.money_finding(stake(), currency="USD")
-        == "Detractors stay 1.5 months less of the next 12 than promoters: USD 150 at stake"
-    )
-    assert rows.money_finding(stake(low=-5.0)) == "Detractors stay 1.5 months less of the next 12 than promoters"
-    assert rows.money_finding(stake(p=0.3)) == "No group leaves at a clearly other rate than promoters"
-    one, two = rows.stake_sentences(stake(), currency="USD")
+    assert SAY.money(stake()) == "Detractors stay 1.5 months less of the next 12 than promoters: USD 150 at stake"
+    assert SAY.money(stake(low=-5.0)) == "Detractors stay 1.5 months less of the next 12 than promoters"
+    assert SAY.money(stake(p=0.3)) == "No group leaves at a clearly other rate than promoters"
+    one, two = SAY.stays(stake())
     assert "more than chance. At the same age they left at 2.2 times the rate." in one
     assert one.endswith("Would the 40 of today stay like promoters, they would bring USD 150 more (USD 50 to USD 300).")
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which could be chance.")
-    assert "Detractors stayed 1.5 months less of the following 12 months than promoters." in rows.survey_answer(
-        scores(SAME), EMPTY, stake(), survey="nps"
+    assert "Detractors stayed 1.5 months less of the following 12 months than promoters." in SAY.answer(
+        seen(SAME), None, stake()
     )
+
+
+def test_the_group_with_the_most_money_at_stake_has_a_card():
+    card = cards(SAME, stake())[-1]
+    assert (card.label, card.value, card.n) == ("At stake over 12 months: detractors", 150, 40)
 
 
 def test_a_group_nobody_left_of_and_one_that_stays_longer():
-    longer = stake().assign(
-        rmst_difference_months=[np.nan, 1.5, -0.2, np.nan],
-        money_at_stake=-150,
-        money_ci_lower=-300,
-        hazard_ratio=np.nan,
-    )
-    assert rows.money_finding(longer) == "Detractors stay 1.5 months more of the next 12 than promoters"
-    text = " ".join(rows.stake_sentences(longer))
+    months = [np.nan, 1.5, -0.2, np.nan]
+    longer = stake(rmst_difference_months=months, money_at_stake=-150, money_ci_lower=-300, hazard_ratio=np.nan)
+    assert SAY.money(longer) == "Detractors stay 1.5 months more of the next 12 than promoters"
+    text = " ".join(SAY.stays(longer))
     assert "nan" not in text
     assert "bring" not in text
-    cards = rows.survey_cards(scores(SAME), EMPTY, longer, survey="nps")
-    assert len(cards) == 2
+    assert "following 12 months" not in SAY.answer(seen(SAME), None, longer)
+    assert len(cards(SAME, longer)) == 3
 
 
 def test_who_stayed_silent():
-    text = rows.non_response_finding(non_response(GLAD), survey="nps")
-    assert text.startswith("Weighted to all who were asked, the score is ")
-    assert "lower; had all the silent answered alike, it could be " in text
-    plain = rows.non_response_finding(non_response(SAME), survey="nps")
-    assert plain.startswith("Nothing is known of those who did not answer") or "does not show" in plain
+    def text(found):
+        return SAY.silence(Silence.of(non_response(found), "nps"))
+
+    assert text(GLAD).startswith("Weighted to all who were asked, the score is ")
+    assert "lower; had all the silent answered alike, it could be " in text(GLAD)
+    assert text(SAME).startswith("Nothing is known of those who did not answer") or "does not show" in text(SAME)
+    alone = answers(("A", -2, 9, 30), ("A", -2, -1, 30))
+    assert text(alone) == "No column tells who is silent; had all the silent answered alike, it could be 0 to 100"
 
 
 def test_trend_names_the_last_period():
-    counts = pd.DataFrame(
-        {"period": pd.date_range("2025-01-01", periods=3, freq="MS"), "segment": "All", "now": [9, 0, 9], "n": 5}
-    )
-    table = trend(counts, measure("nps"))
-    found = rows.trend_finding(table, survey="nps", period="month")
-    assert found == "Mar 2025: 100, against 0 in the 2 months before: more than noise"
-    alike = trend(counts.assign(now=[9, 8, 9]), measure("nps"))
-    assert rows.trend_finding(alike, survey="nps", period="quarter").startswith(
-        "Q1 2025: 100, against 50 in the 2 quarters"
-    )
-    assert rows.trend_finding(table.head(1), survey="nps", period="month") == "Too few months to tell a trend"
+    def table(*given):
+        days = pd.date_range("2025-01-01", periods=3, freq="MS")
+        return trend(by_period([(day, "All", score, 5) for day, score in zip(days, given, strict=True)]))
+
+    def text(table, period):
+        return SAY.trend(LastPeriod.of(table, "nps"), period)
+
+    assert text(table(9, 0, 9), "month") == "Mar 2025: 100, against 0 in the 2 months before: more than noise"
+    assert text(table(9, 8, 9), "quarter").startswith("Q1 2025: 100, against 50 in the 2 quarters")
+    assert text(table(9, 8, 9).head(1), "month") == "Too few months to tell a trend"
 
 
-def test_segment_finding():
-    assert rows.segment_finding(scores(GLAD), survey="nps") == "NPS is 60 for A, −40 for B"
-    assert rows.segment_finding(scores(SAME), survey="nps").endswith("no clear difference")
-    alone = scores(answers(("A", -2, 9, 30)))
-    assert rows.segment_finding(alone, survey="nps") == "NPS is 100"
+def test_segments():
+    assert SAY.segments(seen(GLAD)) == "NPS is 60 for A, −40 for B"
+    assert SAY.segments(seen(SAME)).endswith("no clear difference")
+    assert SAY.segments(seen(answers(("A", -2, 9, 30)))) == "NPS is 100"
 
 
-def test_what_moves_the_score_most_comes_first():
-    table = rows.driver_rows(scores(GLAD))
-    assert table["contribution"].abs().is_monotonic_decreasing
-    assert rows.driver_finding(table, survey="nps") == "A (plan): 38 % of answers, +85.0 points against the others"
-    assert rows.driver_finding(table.assign(clear=False), survey="nps").startswith("No column moves")
-
-
-def test_rows_of_charts():
-    both = counted([{"plan": p, "region": r, "now": 9, "n": 20} for p in "AB" for r in "xy"], ("plan", "region"))
-    table = scores(both)
-    assert rows.bar_rows(table)["name"].tolist() == ["All", "plan: A", "plan: B", "region: x", "region: y"]
-    assert rows.bar_rows(scores(both, columns=["plan"]))["name"].tolist() == ["All", "A", "B"]
-    assert len(rows.score_rows(table, ["region"])) == 2
-    grid = cells(both, ("plan", "region"))
-    assert rows.can_cross(grid)
-    assert not rows.can_cross(grid[grid["row"] == "A"])
+def test_what_moves_the_score():
+    table = drivers(scores(GLAD))
+    assert SAY.drivers(table[table["clear"]]) == "A (plan): 38 % of answers, +85.0 points against the others"
+    assert SAY.drivers(table.iloc[:0]).startswith("No column moves")
 
 
 def test_needed():
-    assert "about 3,220 answers" in rows.needed_sentence(3223, "5 points")
-    assert rows.needed_sentence(0, "5 points").startswith("All answers are alike")
+    assert "To see a change of 5 points four times of five takes about 3,220 answers" in SAY.needed(3223, 5.0)
+    assert SAY.needed(0, 5.0).startswith("All answers are alike")
+    assert "a change of 5 points" in Words("csat").needed(40, 0.05)
+    assert "a change of 0.5 four" in Words("ces").needed(40, 0.5)

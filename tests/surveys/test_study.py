@@ -1,0 +1,242 @@
+"""The study on odd data, in process: what it says, what it keeps, and that everything shows and draws itself."""
+
+from functools import cache
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+
+import cslib as cs
+from cslib.errors import DataError, MissingTableError, ParameterError
+
+ASKED = ["customer_id", "asked_on", "survey", "score", "answered_on"]
+
+
+def surveys(*rows):
+    return pd.DataFrame(rows, columns=ASKED)
+
+
+def asked(i):
+    """One of 60 customers; every third is silent, the others give the answers from 0 to 10 in turn."""
+    month = f"2024-1{i % 3}"
+    return f"c{i}", f"{month}-10", "nps", *((i * 7 % 11, f"{month}-12") if i % 3 else (None, None))
+
+
+SCORES = surveys(*map(asked, range(60)))
+ONE = surveys(("a", "2025-01-01", "nps", 9, "2025-01-02"))
+ALIKE = surveys(*((f"c{i}", "2025-01-10", "ces", 4, None) for i in range(20)))
+TENURE = pd.DataFrame({"customer_id": ["a", "b", "c"], "tenure_months": [3, 0, 12], "churned": [True, False, False]})
+OLD = pd.DataFrame(
+    [(f"c{i}", f"2024-0{i % 9 + 1}-05", None if i % 6 else "2025-06-20") for i in range(60)],
+    columns=["customer_id", "started_on", "churned_on"],
+)
+MANY = pd.DataFrame(
+    [
+        (f"c{i}", f"2024-{i % 12 + 1:02d}-05", "2025-01-20" if i % 3 else None, f"$\\foo${i % 12} <b>")
+        for i in range(480)
+    ],
+    columns=["customer_id", "started_on", "churned_on", "plan"],
+)
+ODD = {
+    "surveys alone": ({"surveys": SCORES}, {}, "NPS is −48 (95 % interval −67 to −21, 40 answers)"),
+    "one answer": ({"surveys": ONE}, {}, "NPS is 100"),
+    "all alike": ({"surveys": ALIKE}, {"survey": "ces"}, "CES is 4.0 (no interval, 20 answers)"),
+    "tenures": ({"surveys": SCORES, "customers": TENURE}, {"by": "churned"}, "NPS is −48"),
+    "every group small": (
+        {"surveys": SCORES, "customers": OLD},
+        {"as_of": "2025-12-31", "window": "all", "min_group": 1000},
+        "NPS is −48",
+    ),
+    "odd segment names": ({"surveys": SCORES, "customers": MANY}, {"by": "plan"}, "NPS is −48"),
+}
+
+
+def study(tables, as_of="", **parameters):
+    return cs.Surveys(cs.load(tables, as_of=as_of), **parameters)
+
+
+@cache
+def odd(name):
+    """Each study on odd data, computed once."""
+    tables, parameters, _ = ODD[name]
+    return study(tables, **parameters)
+
+
+@pytest.fixture(scope="module")
+def sample(root):
+    return cs.load(root / "data")
+
+
+@pytest.fixture(scope="module")
+def by_plan(sample):
+    return cs.Surveys(sample, by="plan")
+
+
+def shown(study, capsys):
+    """Show every finding as in a notebook, and draw those with a chart."""
+    for result in study.results():
+        result._ipython_display_()
+        if result.chart and not result.absent:
+            assert isinstance(result.plot(), Axes)
+            plt.close("all")
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_data_give_a_stated_answer(name):
+    assert ODD[name][2] in odd(name).answer.text.replace("**", "")
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_on_odd_data_every_finding_is_shown_or_says_why_not(name, capsys):
+    for result in odd(name).results():
+        assert result.title or len(result.absent) > 20
+        assert result.caption
+        assert all(kept.caption for kept in result.also)
+    assert shown(odd(name), capsys)
+
+
+ABSENT = {
+    "segments": "There are no segments to compare: no column has two groups with enough answers.",
+    "crossing": "There are no two columns whose groups have enough answers to be crossed.",
+    "trend": "No year with answers is fully observed yet.",
+    "change": "There are no answers to compare with.",
+    "drivers": "There is no column to compare answers by.",
+    "stakes": "The data hold no start dates, so nobody can be followed.",
+    "second_survey": "There is no CSAT answer to an invitation from 4 January 2024 to 3 January 2025.",
+    "third_survey": "There is no CES answer to an invitation from 4 January 2024 to 3 January 2025.",
+}
+
+
+def test_what_one_answer_cannot_tell():
+    one = study({"surveys": ONE}, as_of="2025-01-03", period="year")
+    assert {n: getattr(one, n).absent for n in ABSENT} == ABSENT
+    assert one.silence.title == "Nothing is known of those who did not answer"
+    assert one.change.notes == ("All answers are alike, so it cannot be told how many it takes to see a change.",)
+    with pytest.raises(ParameterError, match="No year with answers is fully observed yet"):
+        one.trend.plot()
+
+
+def test_tables_that_hold_nothing_keep_their_columns(by_plan):
+    one = odd("one answer")
+    for name in ("change", "trend", "stakes", "drivers", "third_survey"):
+        assert list(getattr(one, name).table) == list(getattr(by_plan, name).table)
+
+
+NPS = {
+    "nps": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "n_promoters", "n_passives", "n_detractors", "nps", "ci_lower", "ci_upper", "difference_from_rest", "p_value", "p_adjusted", "contribution"],
+    "nps_trend": ["segment", "period", "n_responses", "nps", "ci_lower", "ci_upper"],
+    "nps_change": ["segment", "n_before", "n_now", "score_before", "score_now", "change", "ci_lower", "ci_upper", "mix_effect", "within_effect", "p_value", "p_adjusted", "share_before", "share_now"],
+    "nps_churn": ["group", "n", "n_churned", "survival_12m", "ci_lower", "ci_upper", "rmst_difference_months"],
+    "nps_response": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "response_ci_lower", "response_ci_upper"],
+    "nps_drivers": ["segment_by", "segment", "level", "share", "n_responses", "difference", "ci_lower", "ci_upper", "p_adjusted", "clear", "contribution"],
+    "nps_non_response": ["weighted_by", "nps", "ci_lower", "ci_upper", "n_effective"],
+    "nps_groups": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "n_promoters", "n_passives", "n_detractors", "nps", "ci_lower", "ci_upper"],
+    "distribution": ["score", "group", "n", "share", "ci_lower", "ci_upper"],
+    "csat": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "n_satisfied", "n_neutral", "n_dissatisfied", "csat", "ci_lower", "ci_upper"],
+    "ces": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "n_easy", "n_middling", "n_hard", "ces", "ci_lower", "ci_upper"],
+}  # fmt: skip
+
+
+def tables(study):
+    return {kept.name: kept.table for result in study.results() for kept in (result, *result.also)}
+
+
+def test_every_table_has_its_columns(by_plan):
+    found = tables(by_plan)
+    for name, columns in NPS.items():
+        assert list(found[name])[: len(columns)] == columns
+    assert set(found) == {*NPS, "crossed"}
+    assert list(found["nps"]) == NPS["nps"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"survey": "csat", "window": "all", "by": "plan,region", "period": "month"},
+        {"survey": "ces", "window": "2025-Q1", "compare_to": "year before"},
+    ],
+    ids=str,
+)
+def test_the_other_surveys_of_the_sample(sample, parameters, capsys):
+    found, survey = cs.Surveys(sample, **parameters), parameters["survey"]
+    assert f"{survey.upper()} is" in found.answer.text
+    kept = tables(found)
+    assert {survey, f"{survey}_trend", f"{survey}_churn", f"{survey}_non_response", "nps"} <= set(kept)
+    assert (kept[survey]["n_responses"].iloc[1:] >= 10).all()
+    assert shown(found, capsys)
+
+
+def test_surveys_of_a_past_day(root, capsys):
+    found = cs.Surveys(
+        cs.load(root / "data", as_of="2024-03-15"), window="90 days", compare_to="", min_group=25, gross_margin=0.8
+    )
+    assert "NPS is" in found.answer.text
+    assert (tables(found)["nps"]["n_responses"].iloc[1:] >= 25).all()
+    assert shown(found, capsys)
+
+
+def test_a_finding_is_asked_for_in_three_lines(sample):
+    surveys = cs.Surveys(sample, survey="nps")
+    assert surveys.trend.title.startswith("Q2 2025: ")
+    assert list(surveys.trend.table) == NPS["nps_trend"]
+    assert isinstance(surveys.trend.plot(), Axes)
+    plt.close("all")
+
+
+def test_a_study_lists_what_it_can_be_asked(by_plan):
+    questions = cs.Surveys.findings()
+    assert list(questions) == [
+        *("groups", "distribution", "segments", "crossing", "trend", "change", "drivers", "silence", "stakes"),
+        *("second_survey", "third_survey"),
+    ]
+    assert all(question.endswith("?") for question in questions.values())
+    assert repr(by_plan).startswith("Surveys(by='plan')\n  .groups")
+
+
+def test_findings_of_one_column_are_told_apart_from_those_of_all(by_plan):
+    assert set(by_plan.groups.table["segment_by"]) == {"All", "plan"}
+    assert {"plan", "region", "CSAT answer"} <= set(by_plan.segments.table["segment_by"])
+    assert set(by_plan.second_survey.table["segment_by"]) == {"All", "plan"}
+    assert by_plan.crossing.subtitle.startswith("NPS of plan by ")
+
+
+def test_two_columns_are_crossed(sample):
+    found = cs.Surveys(sample, by="region,channel")
+    assert found.crossing.subtitle.startswith("NPS of region by channel")
+    assert set(found.crossing.table["segment_by"]) == {"All", "region × channel"}
+
+
+def test_effects_add_up_and_the_silent_feel_worse(by_plan):
+    whole = by_plan.change.table.iloc[0]
+    assert whole.mix_effect + whole.within_effect == pytest.approx(whole.change)
+    silent = by_plan.silence.table.set_index("weighted_by")["nps"]
+    assert silent["all of these"] < silent["nothing"]
+    assert "Detractors stayed" in by_plan.answer.text
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"window": "12 moons"}, "window is '12 moons'. Write"),
+        ({"survey": "pulse"}, "survey is 'pulse'"),
+        ({"window": "2021"}, "no nps answer to an invitation from 1 January 2021"),
+        ({"by": "plam"}, "Did you mean 'plan'?"),
+        ({"survey": "ces", "ces_scale": 5}, "CES answers up to 10, beyond 1–5"),
+        ({"compare_to": "2025"}, "shares days with the window"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_meant_is_refused(sample, parameters, words):
+    with pytest.raises((ParameterError, DataError)) as refused:
+        _ = cs.Surveys(sample, **parameters).answer
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("finding", ["answer", *cs.Surveys.findings()])
+def test_data_without_surveys_say_what_to_add(finding):
+    empty = cs.Surveys(cs.load({"customers": OLD}, as_of="2025-12-31"))
+    with pytest.raises(MissingTableError, match="Add surveys"):
+        getattr(empty, finding)
