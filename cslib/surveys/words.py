@@ -21,8 +21,8 @@ UNSEEN: Final = "only answers are in the data, so the response rate is not known
 MOST: Final = 4  # segments named in a sentence
 HOW_TO_READ_SCORES: Final = (
     "Each bar holds all answers of a segment. The line at the right is the 95 % interval of its score: where two "
-    "intervals overlap widely, the difference may be chance. What is called more than chance allows for all comparisons "
-    "made."
+    "intervals overlap widely, the difference may be chance. What is called more than chance allows for all "
+    "comparisons made."
 )
 HOW_TO_READ_LANDMARK: Final = (
     "Everyone here had been asked before the day on which the lines begin, and was a customer on it. Answers given "
