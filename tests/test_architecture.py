@@ -82,6 +82,15 @@ def test_estimating_files_know_nothing_of_showing(imports):
             assert not {n for n in needs if _folder(n) == "show" or n.split(".")[-1] in SHOWING}, module
 
 
+def test_words_only_word(imports):
+    """No numpy, no statistics: what a sentence needs is computed beside the estimates."""
+    for module, names in imports.items():
+        if module.endswith(".words"):
+            assert not {n for n in names if n.split(".")[0] in ("numpy", "scipy") or n.startswith("cslib.stats")}, (
+                module
+            )
+
+
 def test_showing_knows_no_topic(imports):
     assert {_folder(n) for m, needs in _own(imports).items() if _folder(m) == "show" for n in needs} <= {
         "show",

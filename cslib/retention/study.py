@@ -8,7 +8,6 @@ from functools import cached_property, partial
 from typing import Final
 
 import pandas as pd
-from matplotlib.axes import Axes
 
 from cslib.data.dataset import DataSet
 from cslib.retention import cohorts as estimate
@@ -229,6 +228,6 @@ class Retention(Study):
     def _pooled(self) -> pd.DataFrame:
         return pd.DataFrame(columns=money.CURVE) if self._levels is None else money.revenue_curve(self._levels)
 
-    def _lines(self, table: pd.DataFrame, y: str, names: dict[int, str] | None = None) -> Callable[[], Axes]:
+    def _lines(self, table: pd.DataFrame, y: str, names: dict[int, str] | None = None) -> Callable[[], Any]:
         axis = self._say.axis
         return partial(lines_with_bands, table, x="period_index", y=y, x_label=axis, n="n_customers", names=names)
