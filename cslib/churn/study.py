@@ -95,7 +95,10 @@ class Churn(Study):
 
     @cached_property
     def survival(self) -> Result:
-        """How long do customers stay?"""
+        """How long do customers stay?
+
+        Kaplan–Meier, as from :func:`cslib.stats.survival.survival_curve`; also at 1, 3, 6, 12 and 24 months.
+        """
         at = km.survival_at(self._curve, km.LANDMARKS)
         said, shown = say.survival(Kept.of(at, self._differences)), self._largest(self._drawn)
         return Result(
@@ -107,7 +110,10 @@ class Churn(Study):
 
     @cached_property
     def summary(self) -> Result:
-        """How long do they stay, in figures?"""
+        """How long do they stay, in figures?
+
+        One row per segment, written out; also as numbers, from :func:`cslib.stats.survival.survival_summary`.
+        """
         caption = "Median, mean stay and survival at 12 months"
         return Result(
             "survival_overview", say.summary(self._firm), caption="How long customers stay, 95 % intervals in brackets",
@@ -116,7 +122,10 @@ class Churn(Study):
 
     @cached_property
     def hazard(self) -> Result:
-        """When do they leave?"""
+        """When do they leave?
+
+        As from :func:`cslib.stats.survival.hazard_by_age`.
+        """
         table = km.hazard_by_age(self._curve)
         said, shown = say.hazard(Pace.of(table)), self._largest(table)
         why = "Nobody has been observed for longer than a day, so there is no rate of leaving yet."
@@ -128,7 +137,10 @@ class Churn(Study):
 
     @cached_property
     def differences(self) -> Result:
-        """Do segments differ?"""
+        """Do segments differ?
+
+        All at once and each pair, as from :func:`cslib.stats.survival.compare_segments`.
+        """
         table, caption = self._comparison.drop(columns="tau_months"), "Segments compared"
         if self._differences is None:
             why = "There are no segments to compare. Set segment_by to a column, such as plan."
@@ -144,7 +156,10 @@ class Churn(Study):
 
     @cached_property
     def kinds(self) -> Result:
-        """Do they choose to leave?"""
+        """Do they choose to leave?
+
+        As from :func:`cslib.stats.survival.cumulative_incidence`.
+        """
         table = km.cumulative_incidence(self._lives)
         said, shown = say.kinds(Lost.of(table)), whole(table).dropna(subset="incidence")
         why = "How customers left cannot be told from their start: no churn_kind, or early ages not observed."
@@ -156,7 +171,10 @@ class Churn(Study):
 
     @cached_property
     def ratios(self) -> Result:
-        """What drives churn?"""
+        """What drives churn?
+
+        As in :class:`cslib.churn.drivers.DriverModel`; what to know of the columns stands in ``before``.
+        """
         table = self._model.table
         said, shown = say.drivers(Strongest.of(table)), table.assign(clear=self._model.clear)
         how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": "hazard ratio"}
@@ -169,7 +187,10 @@ class Churn(Study):
 
     @cached_property
     def calibration(self) -> Result:
-        """Can the probabilities be trusted?"""
+        """Can the probabilities be trusted?
+
+        As in :class:`cslib.churn.drivers.DriverModel`.
+        """
         table, caption = self._model.calibration, "Predicted and observed churn, by groups of predicted risk"
         if table.empty:
             why = "Predictions could not be checked against what happened; the remarks above say why."
@@ -184,7 +205,10 @@ class Churn(Study):
 
     @cached_property
     def at_risk(self) -> Result:
-        """Whom to call first?"""
+        """Whom to call first?
+
+        All present customers, as from :func:`cslib.churn.at_risk.at_risk`.
+        """
         said = say.at_risk(self._stakes, horizon_months=self._reach, currency=self.data.currency)
         return Result(
             "at_risk", self._risk, said.title, caption="Present customers, most at risk first", most=self.capacity,
@@ -194,7 +218,10 @@ class Churn(Study):
 
     @cached_property
     def models(self) -> Result:
-        """Which model of later ages fits best?"""
+        """Which model of later ages fits best?
+
+        As in :class:`cslib.stats.models.FittedModels`; also those that could not be fitted.
+        """
         said, shown = say.models(self._fitted.table), self._modelled
         return Result(
             "models", self._fitted.table.drop(columns="best"), said.title, said.subtitle,
@@ -205,7 +232,10 @@ class Churn(Study):
 
     @cached_property
     def forecast(self) -> Result:
-        """What comes next?"""
+        """What comes next?
+
+        As from :func:`cslib.churn.outlook.forecast_customers`.
+        """
         outlook, split, caption = self._outlook, self._split, "Forecast for the present customers"
         said = say.forecast(outlook, self._stakes, split=split, strongest=self._model.split)
         if outlook is None:
@@ -218,7 +248,10 @@ class Churn(Study):
 
     @cached_property
     def monthly(self) -> Result:
-        """How much churn is that a month?"""
+        """How much churn is that a month?
+
+        As from :func:`cslib.churn.rates.churn_rates`.
+        """
         table = self._rates
         said, shown = say.monthly(self._last_month), self._largest(table[table["method"] == "start_of_period"])
         how: Any = {"x": "month", "y": "churn_rate", "x_label": "", "n": "n_start", "unit": "hazard"}
@@ -230,7 +263,10 @@ class Churn(Study):
 
     @cached_property
     def definitions(self) -> Result:
-        """Why do ways of measuring it differ?"""
+        """Why do ways of measuring it differ?
+
+        As from :func:`cslib.churn.rates.reconcile`, of the last complete month.
+        """
         dated = len(self._rates) > 0
         return Result(
             "churn_reconciliation", reconcile(self.data, self._lives) if dated else pd.DataFrame(columns=RECONCILED),

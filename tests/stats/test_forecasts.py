@@ -11,7 +11,7 @@ import cslib
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.errors import ParameterError
 from cslib.stats import models as lifetime_models
-from cslib.stats.models import FittedModels, extended, fit_models, forecast
+from cslib.stats.models import FittedModels, extended, fit_models, forecast, reach
 
 DAY = 1 / 30.4375
 
@@ -183,6 +183,8 @@ def test_bad_parameters_are_named(one_age):
     models = fit_models(one_age, unit_months=1.0)
     with pytest.raises(ParameterError, match="horizon_months is 0"):
         forecast(one_age, models, horizon_months=0)
+    with pytest.raises(ParameterError, match="horizon_months is -3"):
+        reach(one_age, -3)
     with pytest.raises(ParameterError, match="95.*between 0 and 1"):
         forecast(one_age, models, confidence_level=95)
 
