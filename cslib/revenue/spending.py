@@ -12,7 +12,7 @@ from cslib.data.dataset import DataSet
 from cslib.errors import MissingTableError
 from cslib.stats.intervals import wilson
 
-__all__ = ["conversions", "has_kinds", "no_conversions", "no_costs", "retention_cost"]
+__all__ = ["CONVERSIONS", "COSTS", "conversions", "has_kinds", "retention_cost"]
 
 CONVERSIONS: Final = ["month", "kind", "n", "amount", "n_all", "rate", "ci_lower", "ci_upper"]
 COSTS: Final = [
@@ -24,16 +24,6 @@ COSTS: Final = [
 def has_kinds(data: DataSet) -> bool:
     """Tell whether orders are there with their kind."""
     return "orders" in data.tables and "kind" in data.table("orders").columns
-
-
-def no_conversions() -> pd.DataFrame:
-    """Return conversions without rows, for data that do not tell."""
-    return pd.DataFrame(columns=CONVERSIONS)
-
-
-def no_costs() -> pd.DataFrame:
-    """Return costs without rows, for data that do not tell."""
-    return pd.DataFrame(columns=COSTS)
 
 
 def conversions(data: DataSet, *, months: int = 1) -> pd.DataFrame:
@@ -74,7 +64,7 @@ def conversions(data: DataSet, *, months: int = 1) -> pd.DataFrame:
     complete = last_complete(observed(data), "month")
     found = found[found["at"] <= complete]
     if found.empty:
-        return no_conversions()
+        return pd.DataFrame(columns=CONVERSIONS)
     numbers = pd.RangeIndex(found["at"].min(), complete + 1)
     kinds = ["new", "renewal", "upsell", "cross_sell"]
     wide = {c: _spread(found, c, kinds, numbers).rolling(months, min_periods=1).sum() for c in ("n", "amount")}

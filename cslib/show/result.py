@@ -52,7 +52,7 @@ class Result:
     formats, labels
         Units and headings of its columns where it is shown, see :func:`cslib.show.display.table`.
     most
-        Rows that are shown.
+        Rows that are shown of a table without a chart; 0: its sentences alone, the table is kept.
     also
         Further tables that a report keeps with it; they are not shown.
 
@@ -122,10 +122,16 @@ class Result:
         else:
             if self.title:
                 display.note(self.title)
+            self._rows()
+
+    def _rows(self) -> None:
+        if self.most:
             display.table(
                 self.table, name=self.name, caption=self.caption, max_rows=self.most,
                 formats=_present(self.formats, self.table), labels=_present(self.labels, self.table),
             )  # fmt: skip
+        else:
+            display.files({self.name: (self.caption, self.table)})
 
 
 def _present(by_column: Mapping[str, str], table: pd.DataFrame) -> dict[str, str]:

@@ -5,7 +5,7 @@ import pytest
 from cslib import load
 from cslib.errors import MissingTableError
 from cslib.revenue.movements import movements
-from cslib.revenue.spending import conversions, has_kinds, no_conversions, no_costs, retention_cost
+from cslib.revenue.spending import CONVERSIONS, conversions, has_kinds, retention_cost
 from cslib.stats.intervals import wilson
 
 
@@ -43,7 +43,7 @@ def test_orders_without_kinds_cannot_tell():
     assert not has_kinds(data)
     with pytest.raises(MissingTableError, match="no column kind"):
         conversions(data)
-    assert list(conversions(load({"orders": ORDERS[-1:]}, as_of="2025-03-31"))) == list(no_conversions())
+    assert list(conversions(load({"orders": ORDERS[-1:]}, as_of="2025-03-31"))) == CONVERSIONS
 
 
 SUBSCRIPTIONS = pd.DataFrame(
@@ -95,4 +95,3 @@ def test_no_costs_at_all():
     data = load({"subscriptions": SUBSCRIPTIONS}, as_of="2025-03-31")
     with pytest.raises(MissingTableError, match="Add costs.csv"):
         retention_cost(data, movements(data))
-    assert no_costs().empty

@@ -54,6 +54,12 @@ def test_a_table_is_shown_in_its_units(shown):
     assert text.startswith("Plans (2 rows)")
 
 
+def test_a_table_of_no_rows_to_show_is_kept_behind_its_sentence(shown):
+    (title, _), (kept, _) = shown(Result("plans", TABLE, "Team holds half", caption="Plans", most=0))
+    assert title["text"] == "Team holds half"
+    assert [f["name"] for f in kept["files"]] == ["plans"]
+
+
 def test_what_is_absent_says_why_and_keeps_its_table(shown):
     (note, _), (kept, text) = shown(charted(absent="Nobody left."))
     assert note["text"] == "Nobody left."

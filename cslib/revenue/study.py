@@ -1,0 +1,188 @@
+"""The study of revenue: what recurs, what moved it, what is kept of it and what keeping it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Final
+
+import pandas as pd
+
+from cslib.data.dataset import DataSet
+from cslib.retention.revenue import net_and_gross, net_by_segment, revenue_levels, revenue_retention
+from cslib.revenue import charts, spending, words
+from cslib.revenue import movements as estimate
+from cslib.revenue.headlines import Balance, Ends, Moves, Newest, QuickRatios, Spread, recent_sales
+from cslib.show.charts import largest_segments, lines_with_bands, well_observed
+from cslib.show.formats import whole
+from cslib.show.result import Answer, Result, Study
+
+__all__ = ["Revenue"]
+
+YEAR: Final = 12
+EVER: Final = 1200  # periods: every one there is
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Revenue(Study):
+    """What recurs, what moved it, and what is kept? MRR is read at month ends, customer by customer.
+
+    Attributes
+    ----------
+    data
+        As from :func:`cslib.load`, with ``subscriptions``. Costs are those of everybody, whatever ``where`` kept.
+    by
+        A column to compare customers by; empty for the whole only.
+    gross_margin
+        Share of MRR that is margin.
+
+    Raises
+    ------
+    MissingTableError
+        There is no ``subscriptions`` (when a finding is asked for).
+    DataError
+        No month of them is complete.
+
+    Examples
+    --------
+    One customer pays 10, then 15; another pays 20 in January and leaves.
+
+    >>> import pandas as pd, cslib
+    >>> rows = pd.DataFrame({"customer_id": ["a", "a", "b"], "mrr": [10, 15, 20],
+    ...                      "started_on": ["2025-01-05", "2025-02-05", "2025-01-09"],
+    ...                      "ended_on": ["2025-02-05", None, "2025-02-20"]})
+    >>> revenue = Revenue(cslib.load({"subscriptions": rows}, as_of="2025-02-28"))
+    >>> revenue.last_month.title
+    'February 2025: MRR down 15: 5 of expansion against 20 lost to churn'
+    >>> revenue.by_month.table["closing"].tolist()
+    [15.0, 30.0]
+    """
+
+    data: DataSet
+    by: str = ""
+    gross_margin: float = 1.0
+
+    @cached_property
+    def answer(self) -> Answer:
+        """Headline sentence and cards."""
+        balance = Balance.of(self._moved)
+        return Answer(
+            self._say.subtitle(balance),
+            self._say.answer(balance, self._kept),
+            tuple(self._say.cards(self._moved, self._kept)),
+        )
+
+    @cached_property
+    def last_month(self) -> Result:
+        """What moved MRR in the last month?"""
+        period = f"{self._whole['month'].iloc[-1]:%B %Y}"
+        plotted = "MRR at the beginning and the end of the last complete month, and what lies between."
+        return self._waterfall("last_month", 1, period, plotted)
+
+    @cached_property
+    def last_quarter(self) -> Result:
+        """What moved it in the last three months?"""
+        n = min(3, len(self._whole))
+        plotted = "The same over the last complete months together, three where there are so many."
+        return self._waterfall("last_quarter", n, f"Last {n} months" if n > 1 else "Last month", plotted)
+
+    def _waterfall(self, name: str, n_months: int, period: str, plotted: str) -> Result:
+        steps = estimate.waterfall(self._moved, periods=n_months)
+        return Result(
+            name, steps, self._say.waterfall(Moves.of(steps), period=period), plotted,
+            partial(charts.waterfall_chart, steps, currency=self.data.currency), "Waterfall",
+            caption=f"Movements of MRR, {name.replace('_', ' ')}",
+        )  # fmt: skip
+
+    @cached_property
+    def by_month(self) -> Result:
+        """What moved it, month by month?"""
+        return Result(
+            "mrr_movements", _latest_first(self._moved), self._say.quick(QuickRatios.of(self._moved)),
+            "Movements of MRR by month; the points are their sum.",
+            partial(charts.movement_bars, self._whole, currency=self.data.currency), "Stacked bars",
+            caption="Movements of MRR, the last month first",
+        )  # fmt: skip
+
+    @cached_property
+    def kept(self) -> Result:
+        """What is kept of a year's revenue?"""
+        name, table = "nrr_12_months", _latest_first(self._kept)
+        caption = "Revenue kept over twelve months"
+        if table.empty:
+            return Result(name, table, absent=words.TOO_YOUNG, caption=caption)
+        lines = net_by_segment(self._kept, x="month") if self.by else net_and_gross(self._kept, x="month")
+        shown = well_observed(largest_segments(lines), least=30)
+        return Result(
+            name, table, self._say.kept(self._kept, Ends.of(self._kept)),
+            "MRR of today of those who were customers twelve months before, as a share of theirs then. Bands: 95 %.",
+            partial(lines_with_bands, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
+            how_to_read=words.HOW_TO_READ_TRAILING, caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def layers(self) -> Result:
+        """Where does it come from?"""
+        table = estimate.layers(revenue_retention(revenue_levels(self.data, max_periods=EVER)))
+        return Result(
+            "layers", table, self._say.layers(Newest.of(table)),
+            "MRR by the year in which customers first subscribed.",
+            partial(charts.layer_cake, table, currency=self.data.currency), "Layered area chart",
+            caption="MRR by year of the first subscription",
+        )  # fmt: skip
+
+    @cached_property
+    def sold(self) -> Result:
+        """What do we sell to those we have?"""
+        name, caption = "conversions", "Orders by kind, up to twelve months to each"
+        known = spending.has_kinds(self.data)
+        table = spending.conversions(self.data, months=YEAR) if known else pd.DataFrame(columns=spending.CONVERSIONS)
+        if table.empty:
+            return Result(name, table, absent=words.NO_KINDS, caption=caption)
+        title, *more = self._say.sold(recent_sales(table)) or [""]
+        return Result(name, table, title, notes=tuple(more), caption=caption, most=0)
+
+    @cached_property
+    def costs(self) -> Result:
+        """What does it cost to keep it?"""
+        name, caption = "crc", "Cost of keeping and winning customers"
+        if "costs" not in self.data.tables:
+            return Result(name, pd.DataFrame(columns=spending.COSTS), absent=words.NO_COSTS, caption=caption)
+        everybody = self.data.everybody
+        moved = self._moved if everybody is self.data else estimate.movements(everybody)
+        cost = partial(spending.retention_cost, everybody, moved, gross_margin=self.gross_margin)
+        title = self._say.costs(cost(months=min(YEAR, moved["month"].nunique())))
+        notes = (words.COSTS_OF_ALL,) * (everybody is not self.data)
+        return Result(name, cost(), title, notes=notes, caption=caption, most=0)
+
+    @cached_property
+    def definitions(self) -> Result:
+        """Whose definition?"""
+        ways = estimate.conventions(self._moved)
+        shown = ways.assign(shown=self._say.rates(ways))[["measure", "convention", "shown", "formula"]]
+        return Result(
+            "definitions_shown", shown, self._say.definitions(Spread.of(ways)),
+            caption="The same months under several definitions",
+            labels={"shown": f"last {min(YEAR, len(self._whole))} months"},
+            also=(Result("definitions", ways, caption="Definitions side by side"),),
+        )  # fmt: skip
+
+    @cached_property
+    def _say(self) -> words.Wording:
+        return words.Wording(self.data.currency)
+
+    @cached_property
+    def _moved(self) -> pd.DataFrame:
+        return estimate.movements(self.data, segment_by=self.by)
+
+    @cached_property
+    def _whole(self) -> pd.DataFrame:
+        return whole(self._moved)
+
+    @cached_property
+    def _kept(self) -> pd.DataFrame:
+        return estimate.trailing(self.data, segment_by=self.by, months=YEAR)
+
+
+def _latest_first(table: pd.DataFrame) -> pd.DataFrame:
+    return table.sort_values(["month", "segment"], ascending=[False, True], ignore_index=True)

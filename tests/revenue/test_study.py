@@ -1,0 +1,176 @@
+"""The study of revenue, in process: its findings on the sample and on odd data, and what it says where one is absent."""
+
+import pandas as pd
+import pytest
+from study_world import kept, loaded, shown
+
+from cslib import DataError, ParameterError, Revenue, load
+from cslib.errors import MissingTableError
+from cslib.sample.world import TRUTH
+
+COLUMNS = {
+    "last_month": ["step", "amount", "start", "end"],
+    "last_quarter": ["step", "amount", "start", "end"],
+    "mrr_movements": ["segment", "month", "opening", "new", "expansion", "contraction", "churn", "reactivation", "closing", "n_opening", "n_new", "n_churned", "n_reactivated", "n_closing", "nrr", "nrr_ci_lower", "nrr_ci_upper", "grr", "grr_ci_lower", "grr_ci_upper", "quick_ratio", "arpa", "logo_churn_rate"],
+    "nrr_12_months": ["segment", "month", "n_opening", "n_kept", "opening", "mrr", "nrr", "nrr_ci_lower", "nrr_ci_upper", "grr", "grr_ci_lower", "grr_ci_upper", "customer_retention"],
+    "layers": ["cohort", "month", "mrr"],
+    "conversions": ["month", "kind", "n", "amount", "n_all", "rate", "ci_lower", "ci_upper"],
+    "crc": ["month", "retention_cost", "n_retained", "crc", "margin", "share_of_margin", "acquisition_cost", "n_new", "cac"],
+    "definitions_shown": ["measure", "convention", "shown", "formula"],
+    "definitions": ["measure", "convention", "value", "formula", "used_here"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sample(root):
+    return load(root / "data")
+
+
+@pytest.fixture(scope="module")
+def teams(root):
+    return load(root / "data", where="plan=Team")
+
+
+@pytest.fixture(scope="module")
+def by_plan(sample):
+    return Revenue(sample, by="plan", gross_margin=0.8)
+
+
+def test_five_lines_give_table_title_and_chart(sample):
+    study = Revenue(sample, by="plan")
+    assert study.kept.table.segment.head(4).tolist() == ["All", "Enterprise", "Starter", "Team"]
+    assert study.kept.title.startswith("June 2025: NRR 89 %, GRR 76 %; NRR of Team 102 %, of ")
+    assert len(study.kept.plot().get_lines()) > 3
+    assert study.kept is study.kept
+    assert repr(study).startswith("Revenue(by='plan')\n  .last_month ")
+
+
+def test_every_finding_answers_a_question():
+    questions = Revenue.findings()
+    assert list(questions) == [
+        *("last_month", "last_quarter", "by_month", "kept", "layers", "sold", "costs", "definitions"),
+    ]
+    assert all(q.endswith("?") for q in questions.values())
+
+
+def test_every_finding_shows_itself_and_keeps_its_tables(monkeypatch, by_plan, teams):
+    for study in (by_plan, Revenue(teams)):
+        assert shown(monkeypatch, study)
+        tables = kept(study)
+        for name, columns in COLUMNS.items():
+            assert list(tables[name])[: len(columns)] == columns
+        assert all(r.caption for result in study.results() for r in (result, *result.also))
+
+
+def test_it_reconciles_to_the_cent(by_plan):
+    moved = by_plan.by_month.table
+    cents = (moved[["opening", "new", "expansion", "contraction", "churn", "reactivation", "closing"]] * 100).round()
+    assert (cents.iloc[:, :-1].sum(axis=1) == cents["closing"]).all()
+    last = moved[moved["month"] == moved["month"].max()].set_index("segment").closing
+    assert last["All"] == pytest.approx(last.drop("All").sum())
+    layered = by_plan.layers.table
+    assert layered[layered["month"] == layered["month"].max()].mrr.sum() == pytest.approx(last["All"])
+    assert by_plan.last_quarter.table.amount.iloc[-1] == last["All"]
+
+
+def test_the_planted_price_rise_shows(by_plan):
+    moved = by_plan.by_month.table
+    price_rise = moved[(moved["segment"] == "All") & (moved["month"] == "2024-04-01")].iloc[0]
+    assert price_rise.expansion > 0.7 * TRUTH.price_rise * price_rise.opening
+
+
+def test_what_the_sample_says(by_plan):
+    assert by_plan.answer.subtitle == "2,193 paying customers at the end of June 2025 · 36 complete months"
+    assert "a month recurs" in by_plan.answer.text
+    assert by_plan.last_quarter.title.startswith("Last 3 months: MRR up USD 95.6 k: ")
+    assert by_plan.layers.title == "26 % of MRR comes from customers who came in 2025, the rest from earlier ones"
+    assert by_plan.sold.title.startswith("**Upsell rate 6.9 %**")
+    assert by_plan.sold.notes[0].startswith("**Cross-sell rate 13 %**")
+    assert by_plan.definitions.labels == {"shown": "last 12 months"}
+    assert by_plan.definitions.table.shown.iloc[-2:].tolist() == ["2.65", "2.48"]
+
+
+def test_costs_stay_those_of_everybody_where_some_are_kept(sample, teams):
+    whole, part = Revenue(sample).costs, Revenue(teams).costs
+    pd.testing.assert_frame_equal(whole.table, part.table)
+    assert part.title == whole.title
+    assert (whole.notes, part.notes) == ((), ("Costs are those of all customers, also those whom where leaves out.",))
+
+
+def test_margin_is_what_costs_are_held_against(sample, by_plan):
+    full = Revenue(sample).costs.table
+    assert by_plan.costs.table.margin.to_numpy() == pytest.approx(0.8 * full.margin.to_numpy())
+
+
+PAID = "customer_id,started_on,ended_on,mrr\n"
+ORDERS = "customer_id,ordered_on,amount\na,2025-01-03,5\na,2025-02-03,5\nb,2025-02-07,5\n"
+EVERYTHING = (
+    PAID
+    + "a,2024-01-05,2024-03-01,20\na,2024-02-01,2025-01-10,30\na,2025-03-05,,5\nb,2024-06-05,2024-06-05,9\nc,2024-06-05,,0\n"
+)
+COSTS = "month,kind,amount\n2025-03-01,retention,9\n"
+
+
+@pytest.mark.parametrize(
+    ("tables", "as_of", "by", "words"),
+    [
+        ({"subscriptions": PAID + "a,2025-04-02,,10\n"}, "2025-04-30", "", "10 a month recurs at the end of April 2025."),
+        ({"subscriptions": PAID + "a,2025-01-02,2025-02-10,10\n"}, "2025-04-30", "", "0 a month recurs"),
+        ({"subscriptions": EVERYTHING}, "2025-06-15", "mrr", "5 a month recurs at the end of May 2025, as a month before."),
+        ({"subscriptions": PAID + "a,2025-01-02,,0\n", "costs": COSTS}, "2025-04-30", "", "0 a month recurs"),
+        ({"subscriptions": PAID + "a,2024-01-02,,10\n", "orders": ORDERS}, "2025-04-30", "", "NRR, 1 customer"),
+    ],
+    ids=["one month", "all gone", "gaps, overlaps, trials", "only trials", "one customer"],
+)  # fmt: skip
+def test_odd_data_give_a_stated_revenue_report(monkeypatch, tables, as_of, by, words):
+    study = Revenue(loaded(tables, as_of=as_of), by=by)
+    assert words in study.answer.text.replace("**", "")
+    assert shown(monkeypatch, study)
+    for name, columns in COLUMNS.items():
+        assert list(kept(study)[name])[: len(columns)] == columns
+
+
+def test_what_is_absent_says_why():
+    study = Revenue(loaded({"subscriptions": PAID + "a,2025-04-02,,10\n"}, as_of="2025-04-30"))
+    assert (
+        study.kept.absent
+        == "No customer has been here for twelve months, so NRR and GRR over a year are not known yet."
+    )
+    assert study.sold.absent == "Upsell and cross-sell rates are not measured: they need orders with a kind."
+    assert study.costs.absent == "What keeping and winning customers costs is not measured: it needs a table of costs."
+    assert study.last_quarter.title == "Last month: MRR up 10: 10 from new customers"
+    with pytest.raises(ParameterError, match="needs orders|need orders"):
+        study.sold.plot()
+
+
+def test_only_trials_bring_nothing_and_cost_something():
+    study = Revenue(loaded({"subscriptions": PAID + "a,2025-01-02,,0\n", "costs": COSTS}, as_of="2025-04-30"))
+    assert study.layers.title == "No MRR is left"
+    assert study.costs.title.startswith("Costs are missing for some of the months up to April 2025")
+    assert study.definitions.title == "No rate can be given: there was no opening."
+
+
+def test_orders_long_past_are_kept_and_not_told():
+    orders = "customer_id,ordered_on,amount,kind\na,2023-01-03,5,upsell\n"
+    tables = {"subscriptions": PAID + "a,2023-01-02,,10\n", "orders": orders}
+    study = Revenue(loaded(tables, as_of="2025-04-30"))
+    assert (study.sold.title, study.sold.notes, study.sold.absent) == ("", (), "")
+    assert len(study.sold.table) == 4 * 28
+
+
+def test_without_subscriptions_it_says_what_to_add():
+    study = Revenue(loaded({"orders": ORDERS}))
+    for finding in ("answer", "last_month", "kept", "layers"):
+        with pytest.raises(MissingTableError, match="no table 'subscriptions'"):
+            getattr(study, finding)
+
+
+def test_a_month_that_is_not_over_is_refused():
+    study = Revenue(loaded({"subscriptions": PAID + "a,2025-04-02,,10\n"}, as_of="2025-04-20"))
+    with pytest.raises(DataError, match="No month of subscriptions is complete"):
+        _ = study.last_month
+
+
+def test_a_column_that_is_not_there_is_named(sample):
+    with pytest.raises(ParameterError, match="Did you mean 'plan'"):
+        _ = Revenue(sample, by="plam").answer
