@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cslib.errors import ParameterError, counted, did_you_mean
 from cslib.show.drawing import drawing, sparkline
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Card", "cards", "data_check", "figure", "note", "see_also", "table"]
+__all__ = ["Card", "card_of", "cards", "data_check", "figure", "note", "see_also", "table"]
 
 MIME = "application/vnd.cslib+json"
 MOST_COLUMNS = 13  # shown of a table; a printed page holds no more
@@ -63,6 +63,8 @@ class Card:
         The last values, the earliest first, for a small line; missing ones are gaps.
     limits
         Lower and upper end of a band behind that line.
+    kpi
+        Id of the KPI that the number is, where it is one.
     """
 
     label: str
@@ -77,6 +79,58 @@ class Card:
     target: str = ""
     trend: tuple[float, ...] = ()
     limits: tuple[float, float] | None = None
+    kpi: str = ""
+
+
+class Named(Protocol):
+    """What a card needs of a KPI, see :class:`cslib.data.kpi.Kpi`."""
+
+    @property
+    def id(self) -> str:
+        """Its name in files."""
+
+    @property
+    def label(self) -> str:
+        """Its name for readers."""
+
+    @property
+    def unit(self) -> str:
+        """A unit of `format_value`."""
+
+
+def card_of(
+    kpi: Named,
+    value: float | None,
+    *,
+    interval: tuple[float, float] | None = None,
+    n: int | None = None,
+    currency: str = "",
+    detail: str = "",
+) -> Card:
+    """Make the card of a KPI: it is called and told alike in every report, the figures are the caller's own.
+
+    Parameters
+    ----------
+    kpi
+        An entry of a topic's ``KPIS``; the value must be over its base and its period.
+    value, n, currency, detail
+        As in :class:`Card`.
+    interval
+        Its two ends.
+
+    Returns
+    -------
+    Card
+
+    Examples
+    --------
+    >>> from cslib.churn.kpis import KPIS
+    >>> card = card_of(KPIS["customer_churn_rate"], 0.03, interval=(0.02, 0.04), n=900)
+    >>> card.kpi, card.label, card.unit
+    ('customer_churn_rate', 'Customer churn', 'percent')
+    """
+    lower, upper = interval or (None, None)
+    return Card(kpi.label, value, kpi.unit, lower, upper, n, currency, detail, kpi=kpi.id)
 
 
 def _show(html: str, text: str, bundle: Mapping[str, object]) -> None:

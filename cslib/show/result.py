@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Answer", "Result", "Study"]
+__all__ = ["Answer", "Cards", "Result", "Study"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +139,32 @@ def _present(by_column: Mapping[str, str], table: pd.DataFrame) -> dict[str, str
 
 
 @dataclass(frozen=True, eq=False)
+class Cards(Result):
+    """A finding of several numbers: cards are shown in place of the table, which makes no file.
+
+    Attributes
+    ----------
+    cards
+        The numbers; none where sentences are all.
+    see_also
+        By name of another report, what it tells more.
+    """
+
+    cards: tuple[display.Card, ...] = field(default=(), repr=False)
+    see_also: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def _shown(self) -> None:
+        display.cards(*self.cards)
+        if self.how_to_read:
+            display.note(self.how_to_read, kind="how_to_read")
+
+    def _ipython_display_(self) -> None:
+        super()._ipython_display_()
+        if self.see_also:
+            display.see_also(**self.see_also)
+
+
+@dataclass(frozen=True, eq=False)
 class Answer:
     """The head of a report.
 
@@ -185,7 +211,8 @@ class Study:
             Attributes that hold a :class:`Result`, with the first line of their documentation.
         """
         parts = {n: p for n, p in vars(cls).items() if isinstance(p, cached_property) and not n.startswith("_")}
-        results = {n: p for n, p in parts.items() if p.func.__annotations__.get("return") in ("Result", Result)}
+        kinds = ("Result", Result, "Cards", Cards)
+        results = {n: p for n, p in parts.items() if p.func.__annotations__.get("return") in kinds}
         return {n: (p.__doc__ or "").strip().partition("\n")[0] for n, p in results.items()}
 
     def results(self) -> Iterator[Result]:

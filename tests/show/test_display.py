@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib as mpl
@@ -150,6 +151,16 @@ def test_a_card_shows_its_target_and_past(show: Show) -> None:
     assert re.sub(r"[\d. ]", "", path[1]) == "MML"  # the missing one is a gap
     assert 'aria-hidden="true"' in body(data)
     assert data[MIME]["cards"][0]["trend"] == [40, None, 44, 43.6]
+
+
+def test_a_card_of_a_kpi_is_called_as_it_is_and_keeps_its_id(show: Show) -> None:
+    kpi = SimpleNamespace(id="stay_12m", label="Stay", unit="percent")
+    card = display.card_of(kpi, 0.843, interval=(0.834, 0.852), n=7043, detail="vs May")
+    assert card == Card("Stay", 0.843, "percent", 0.834, 0.852, 7043, detail="vs May", kpi="stay_12m")
+    data = show(display.cards, card, Card("Other", 1))
+    assert [c["kpi"] for c in data[MIME]["cards"]] == ["stay_12m", ""]
+    assert "stay_12m" not in body(data)
+    assert display.card_of(kpi, None).ci_lower is None
 
 
 def test_a_small_line_needs_two_values_and_survives_equal_ones() -> None:

@@ -9,7 +9,7 @@ import pytest
 from cslib.errors import ParameterError
 from cslib.show import display
 from cslib.show.charts import new_axes
-from cslib.show.result import Answer, Result, Study
+from cslib.show.result import Answer, Cards, Result, Study
 
 TABLE = pd.DataFrame({"plan": ["Pro", "Team"], "share": [0.25, 0.5]})
 MORE = Result("more", TABLE.head(1), caption="The first plan")
@@ -88,6 +88,22 @@ def test_an_answer_is_subtitle_sentence_cards(shown):
     assert [b["kind"] for b, _ in shown(answer)] == ["subtitle", "answer", "cards", "warning", "note"]
 
 
+def several(**more):
+    return Cards("plans", TABLE, cards=(display.Card("Stay", 0.5, "percent"),), **more)
+
+
+def test_cards_stand_between_sentences_and_make_no_file(shown):
+    parts = shown(several(before=("First.",), how_to_read="Look.", notes=("Last.",), see_also={"churn": "Who leaves"}))
+    assert [b.get("text", b["kind"]) for b, _ in parts] == ["First.", "cards", "Look.", "Last.", "see_also"]
+    assert not any("files" in b or "rows" in b for b, _ in parts)
+
+
+def test_cards_point_nowhere_without_links(shown):
+    assert [b["kind"] for b, _ in shown(several())] == ["cards"]
+    with pytest.raises(ParameterError, match=r"use \.table"):
+        several().plot()
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class _Plans(Study):
     data: object
@@ -97,6 +113,11 @@ class _Plans(Study):
     def shares(self) -> Result:
         """Who holds how much?"""
         return charted()
+
+    @cached_property
+    def few(self) -> Cards:
+        """And in a few numbers?"""
+        return several()
 
     @cached_property
     def _hidden(self) -> Result:
@@ -109,6 +130,6 @@ class _Plans(Study):
 
 def test_a_study_lists_its_findings_and_computes_each_once():
     study = _Plans(object(), by="plan")
-    assert study.findings() == {"shares": "Who holds how much?"}
-    assert repr(study) == "_Plans(by='plan')\n  .shares  Who holds how much?"
+    assert study.findings() == {"shares": "Who holds how much?", "few": "And in a few numbers?"}
+    assert repr(study) == "_Plans(by='plan')\n  .shares  Who holds how much?\n  .few     And in a few numbers?"
     assert next(study.results()) is study.shares
