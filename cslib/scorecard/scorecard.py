@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
-from cslib.scorecard.catalogue import PASS_ONE, Kpi, Target
+from cslib.data.kpi import Kpi, Target
 from cslib.scorecard.history import Measured
-from cslib.stats.intervals import Interval, z_value
+from cslib.stats.intervals import Interval, control_limits, z_value
 
-__all__ = ["by_segment", "control_limits", "scorecard"]
+__all__ = ["Standing", "scorecard", "standing"]
 
 COLUMNS: Final = [
     *("kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"),
@@ -29,65 +30,8 @@ COLUMNS: Final = [
         "group",
     ),
 ]
-WHOLE: Final = "All"
-ENOUGH: Final = 8  # past periods from which limits are drawn
-MOST: Final = 24  # and how many of the last are used
-SIGMAS: Final = 2.66  # 3 / 1.128: three standard deviations, in mean moving ranges
 YEAR: Final = 12
-NO_SPREAD: Final = 1e-9  # narrower limits are rounding
-
-
-def control_limits(past: ArrayLike, *, error: float = 0.0, grows: bool = False) -> Interval:
-    """Limits within which the next value of a series lies while nothing but chance moves it.
-
-    Parameters
-    ----------
-    past
-        Values of disjoint periods, the earliest first; missing ones are passed over. The last 24 count.
-    error
-        Standard error of one value: limits are at least three of it away from the mean.
-    grows
-        Whether each value follows from the one before it, as MRR does: then the limits are of its relative change.
-
-    Returns
-    -------
-    Interval
-        Of one value; missing with fewer than eight values (or changes), where all were alike, or where one that grows
-        was not above 0.
-
-    Notes
-    -----
-    Individuals chart: mean ± 2.66 × mean moving range, which is three standard deviations of independent normal values;
-    of changes no less than three of their own, because small businesses do not change in many months.
-    Simulated with 24 such values, 1 % of the next ones lie outside, with 12 2 % and with 8 3 % (0.27 % if the limits
-    were known).
-
-    References
-    ----------
-    Shewhart (1931), Economic Control of Quality; NIST/SEMATECH e-Handbook of Statistical Methods, section 6.3.2.2.
-
-    Examples
-    --------
-    Eight values that move by 1 each time, about 4.5:
-
-    >>> limits = control_limits([4, 5, 4, 5, 4, 5, 4, 5])
-    >>> round(float(limits.lower), 2), round(float(limits.upper), 2)
-    (1.84, 7.16)
-    """
-    values = np.asarray(past, float)
-    values = values[np.isfinite(values)][-MOST - grows :]
-    nothing = Interval(np.asarray(np.nan), np.asarray(np.nan))
-    if grows and (len(values) < ENOUGH + 1 or (values <= 0).any()):
-        return nothing
-    series = np.diff(np.log(values)) if grows else values
-    if len(series) < ENOUGH:
-        return nothing
-    half = max(SIGMAS * np.abs(np.diff(series)).mean(), 3 * (series.std(ddof=1) if grows else error))
-    if not half > NO_SPREAD:
-        return nothing
-    ends = series.mean() + half * np.array([-1, 1])
-    lower, upper = values[-1] * np.exp(ends) if grows else ends
-    return Interval(np.asarray(lower), np.asarray(upper))
+WORSE: Final = {"up": "lower", "down": "higher"}
 
 
 def scorecard(measured: Measured) -> pd.DataFrame:
@@ -105,7 +49,8 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         just before, as long), ``target`` (what is to be reached at least, or stayed under at most; of a band the lower
         end), ``status`` (``met``; ``missed``; ``not clear``: the interval spans the target or is not known; ``no
         target``; ``not measured: …`` with the reason), ``definition``, ``target_upper`` (of a band), ``year_before``
-        (the same period of the year before), ``limit_lower``, ``limit_upper`` (see :func:`control_limits`; missing with
+        (the same period of the year before), ``limit_lower``, ``limit_upper`` (see
+        :func:`cslib.stats.intervals.control_limits`; missing with
         fewer than eight disjoint periods), ``change`` (``higher`` or ``lower``: by more than noise; ``noise``; empty:
         not known), ``until`` (last day of the period), ``months``, ``direction``, ``label``, ``group``.
 
@@ -118,7 +63,6 @@ def scorecard(measured: Measured) -> pd.DataFrame:
     """
     rows = []
     for name, kpi in measured.kpis.items():
-        own = measured.history[(measured.history["kpi"] == name) & (measured.history["segment"] == WHOLE)]
         fixed: dict[str, Any] = {
             "kpi": name,
             "unit": kpi.unit,
@@ -127,7 +71,7 @@ def scorecard(measured: Measured) -> pd.DataFrame:
             "group": kpi.group,
         }
         fixed |= {"direction": kpi.direction} | _ends(kpi, measured.targets.get(name))
-        rows.append(fixed | _standing(own.reset_index(drop=True), kpi, measured, name))
+        rows.append(fixed | _last(measured.of_all(name), kpi, measured))
     return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64", "months": "Int64"})
 
 
@@ -136,9 +80,9 @@ def _ends(kpi: Kpi, target: Target | None) -> dict[str, float]:
     return {"target": ends[0] if ends else np.nan, "target_upper": ends[1] if len(ends) == 2 else np.nan}
 
 
-def _standing(own: pd.DataFrame, kpi: Kpi, measured: Measured, name: str) -> dict[str, Any]:
+def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
     if own.empty:
-        return {"period": "", "status": f"not measured: {measured.reasons[name]}", "change": ""}
+        return {"period": "", "status": f"not measured: {measured.reasons[kpi.id]}", "change": ""}
     now = own.iloc[-1]
     known = {c: now[c] for c in ("value", "ci_lower", "ci_upper", "n", "until")}
     known |= {"period": _period(now, kpi), "months": int(now["months"])}
@@ -152,10 +96,10 @@ def _standing(own: pd.DataFrame, kpi: Kpi, measured: Measured, name: str) -> dic
         **known,
         "previous": _first(before),
         "year_before": _first(own[_months_before(own, now) == YEAR]),
-        "limit_lower": max(float(limits.lower), -100.0 if name == "nps" else 0.0),
-        "limit_upper": min(float(limits.upper), _highest(name, kpi)),
+        "limit_lower": max(float(limits.lower), kpi.least),
+        "limit_upper": min(float(limits.upper), kpi.most),
         "change": "" if kpi.group == "value" else _change(now, kpi, before, limits),
-        "status": _status(now, kpi, measured.targets.get(name)),
+        "status": _status(now, kpi, measured.targets.get(kpi.id)),
     }
 
 
@@ -165,10 +109,6 @@ def _error(past: pd.DataFrame, now: pd.Series[Any]) -> float:
     if errors.isna().all() or pd.isna(now["n"]) or not now["n"]:
         return 0.0
     return float((errors * np.sqrt(past["n"].astype(float) / float(now["n"]))).mean())
-
-
-def _highest(name: str, kpi: Kpi) -> float:
-    return 100.0 if name == "nps" else 1.0 if kpi.unit == "percent" and name not in PASS_ONE else np.inf
 
 
 def _months_before(own: pd.DataFrame, now: pd.Series[Any]) -> pd.Series[int]:
@@ -228,22 +168,86 @@ def _change(now: pd.Series[Any], kpi: Kpi, before: pd.DataFrame, limits: Interva
     return "noise" if abs(apart) <= margin else "higher" if up else "lower"
 
 
-def by_segment(measured: Measured) -> pd.DataFrame:
-    """Last value of every KPI by segment.
+@dataclass(frozen=True)
+class Standing:
+    """Where a team stands: how many KPIs and targets, and which need attention.
+
+    Attributes
+    ----------
+    n_kpis, n_measured
+        Of the catalogue.
+    n_targets
+        That are set.
+    n_judged
+        Targets of KPIs that are measured.
+    n_missed, n_unclear
+        Of these: not reached, or not told by the interval.
+    n_worse
+        KPIs that got worse by more than noise; one and its twin are one.
+    attention
+        Rows of :func:`scorecard` that need attention, the most urgent first, with ``why`` (``missed``, by how far;
+        ``worse``; ``not clear``; ``moved``) and ``repeats`` (its twin stands above).
+    """
+
+    n_kpis: int
+    n_measured: int
+    n_targets: int
+    n_judged: int
+    n_missed: int
+    n_unclear: int
+    n_worse: int
+    attention: pd.DataFrame = field(repr=False)
+
+
+def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> Standing:
+    """Count what a scorecard says, and order what needs attention.
 
     Parameters
     ----------
-    measured
-        As from :func:`cslib.scorecard.history.measure_all`.
+    table
+        As from :func:`scorecard`.
+    kpis
+        As from :func:`cslib.scorecard.catalogue.catalogue`: they tell twins.
 
     Returns
     -------
-    pandas.DataFrame
-        ``kpi``, ``segment``, ``value``, ``ci_lower``, ``ci_upper``, ``n``: of the period that the scorecard shows.
-        Orders and costs, which know no segment, are not there.
+    Standing
     """
-    history = measured.history
-    last = history["kpi"].map(history[history["segment"] == WHOLE].groupby("kpi")["until"].max())
-    current = (history["until"] == last) | last.isna()  # without a calendar there is one period
-    parts = history[(history["segment"] != WHOLE) & current]
-    return parts[["kpi", "segment", "value", "ci_lower", "ci_upper", "n"]].reset_index(drop=True)
+    table = table.assign(family=[kpis[name].twin or name for name in table["kpi"]])
+    known = table[table["value"].notna()]
+    worse = known[known["change"] == known["direction"].map(WORSE)]
+    return Standing(
+        n_kpis=len(table),
+        n_measured=len(known),
+        n_targets=int(table["target"].notna().sum()),
+        n_judged=int(known["target"].notna().sum()),
+        n_missed=int((known["status"] == "missed").sum()),
+        n_unclear=int((known["status"] == "not clear").sum()),
+        n_worse=worse["family"].nunique(),
+        attention=_ranked(known, worse),
+    )
+
+
+def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
+    """Missed targets by how far, what got worse, targets that cannot be told, what else moved; each KPI once."""
+    by_miss = known.assign(miss=[_miss(row) for row in known.itertuples()])
+    by_miss = by_miss.sort_values("miss", ascending=False, kind="stable").drop(columns="miss")
+    parts = {
+        "missed": by_miss[by_miss["status"] == "missed"],
+        "worse": worse,
+        "not clear": by_miss[by_miss["status"] == "not clear"],
+        "moved": known[~known["change"].isin(["", "noise"])],
+    }
+    ranked = pd.concat([part.assign(why=why) for why, part in parts.items()], ignore_index=True).drop_duplicates("kpi")
+    ranked["repeats"] = ranked.duplicated("family")
+    return ranked.drop(columns="family").reset_index(drop=True)
+
+
+def _miss(row: Any) -> float:
+    """How far a value lies from its target, in shares of it; below 0 where it is on the good side."""
+    if pd.notna(row.target_upper):
+        beyond = max(row.target - row.value, row.value - row.target_upper)
+    else:
+        beyond = row.target - row.value if row.direction == "up" else row.value - row.target
+    ends = [e for e in (row.target, row.target_upper, row.value) if np.isfinite(e)]
+    return float(beyond / (max(map(abs, ends), default=1.0) or 1.0))

@@ -1,24 +1,42 @@
 import pytest
 
+from cslib.data.contract import CONTRACT
+from cslib.data.kpi import GROUPS, Setting, Target
 from cslib.errors import DataError
-from cslib.scorecard.catalogue import CATALOGUE, GROUPS, Target, catalogue, read_targets
+from cslib.scorecard import catalogue as module
+from cslib.scorecard.catalogue import catalogue, read_targets
 from cslib.show.formats import UNITS
 
-ASKED_FOR = [
-    *("customer_churn_rate", "customer_retention_rate", "revenue_churn_rate", "revenue_retention_rate"),
-    *("ltv", "ltv_formula_a", "ltv_formula_b", "ltv_formula_c", "mrr", "arpa", "nrr", "grr", "quick_ratio"),
-    *("crc", "crc_share_of_margin", "cac", "ltv_to_cac", "payback_months", "nps", "csat", "ces", "response_rate"),
-    *("upsell_rate", "cross_sell_rate", "usage_frequency", "active_share", "feature_adoption", "time_to_value"),
-]
+CATALOGUE = catalogue()
+
+IN_ORDER = {
+    "growth": ["mrr", "arpa", "quick_ratio", "upsell_rate", "cross_sell_rate", "cac"],
+    "retention": [
+        *("customer_churn_rate", "customer_retention_rate", "revenue_churn_rate", "revenue_retention_rate"),
+        *("nrr", "grr", "crc", "crc_share_of_margin"),
+    ],
+    "value": ["ltv", "ltv_formula_a", "ltv_formula_b", "ltv_formula_c", "ltv_to_cac", "payback_months"],
+    "sentiment": ["nps", "csat", "ces", "response_rate"],
+    "engagement": ["usage_frequency", "active_share", "feature_adoption", "time_to_value"],
+}
 
 
-def test_every_kpi_of_the_list_is_there():
-    assert sorted(CATALOGUE) == sorted(ASKED_FOR)
+def test_every_kpi_of_the_list_is_there_in_the_order_of_the_report():
+    assert list(CATALOGUE) == [kpi for group in IN_ORDER.values() for kpi in group]
+    assert {kpi: k.group for kpi, k in CATALOGUE.items()} == {kpi: g for g, own in IN_ORDER.items() for kpi in own}
+
+
+def test_no_two_topics_have_a_kpi_of_the_same_id():
+    assert sum(len(topic.KPIS) for topic in module.TOPICS) == len(CATALOGUE)
 
 
 @pytest.mark.parametrize("kpi", CATALOGUE.values(), ids=list(CATALOGUE))
 def test_an_entry_is_whole(kpi):
+    assert CATALOGUE[kpi.id] is kpi
     assert kpi.label
+    assert kpi.base
+    assert set(kpi.tables) <= set(CONTRACT)
+    assert kpi.least < kpi.most
     assert kpi.question.endswith("?")
     assert kpi.formula
     assert kpi.needs
@@ -30,16 +48,16 @@ def test_an_entry_is_whole(kpi):
     assert not kpi.twin or not CATALOGUE[kpi.twin].twin
 
 
-def test_the_catalogue_as_a_table():
-    table = catalogue()
-    assert list(table) == ["kpi", "label", "group", "question", "formula", "unit", "direction", "sources", "variants"]
-    assert table["kpi"].tolist() == list(CATALOGUE)
+def test_a_scale_where_high_is_easy_turns_the_definition_of_ces():
+    ces = catalogue(Setting(ces_lower_is_easier=False, ces_scale=7))["ces"]
+    assert (ces.direction, ces.formula) == ("up", "mean answer, 7 is easy")
+    assert CATALOGUE["ces"].direction == "down"
 
 
 def test_targets_by_direction():
     inf = float("inf")
     given = {"nps": 30, "customer_churn_rate": 0.02, "crc_share_of_margin": [0.03, 0.06], "ces": [1, 3.5]}
-    assert read_targets(given) == {
+    assert read_targets(given, CATALOGUE) == {
         "nps": Target(30, inf),
         "customer_churn_rate": Target(-inf, 0.02),
         "crc_share_of_margin": Target(0.03, 0.06),
@@ -65,4 +83,4 @@ def test_targets_by_direction():
 )
 def test_a_target_that_cannot_be_meant_is_refused(given, words):
     with pytest.raises(DataError, match=words.replace(".", r"\.").replace("?", r"\?")):
-        read_targets(given)
+        read_targets(given, CATALOGUE)

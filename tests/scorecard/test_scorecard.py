@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cslib.scorecard.catalogue import CATALOGUE, Target
+from cslib.data.kpi import Target
+from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
-from cslib.scorecard.scorecard import by_segment, control_limits, scorecard
+from cslib.scorecard.scorecard import COLUMNS, scorecard, standing
 from cslib.stats.intervals import wilson
 
+CATALOGUE = catalogue()
 INF = float("inf")
 
 
@@ -37,42 +39,6 @@ def card_of(rows, kpi, target=None):
     own = {kpi: CATALOGUE[kpi]}
     measured = Measured(rows, {kpi: "needs data"}, own, {kpi: target} if target else {})
     return scorecard(measured).iloc[0]
-
-
-def test_limits_by_hand():
-    """Moving ranges 1, 1, …: 4.5 ± 2.66."""
-    limits = control_limits([4, 5] * 4)
-    assert (float(limits.lower), float(limits.upper)) == pytest.approx((1.84, 7.16))
-
-
-def test_limits_of_what_grows_follow_its_last_value():
-    """Five and fifteen per cent in turn: three of their standard deviations, 2.66 of their moving ranges, about ten."""
-    factors = np.exp([0.05, 0.15] * 5)
-    limits = control_limits(100 * np.cumprod([1, *factors]), grows=True)
-    assert np.log([float(limits.lower), float(limits.upper)]) == pytest.approx(
-        np.log(100) + 1 + 0.1 + 2.66 * 0.1 * np.array([-1, 1])
-    )
-    assert np.isnan(control_limits(100 * 1.1 ** np.arange(10), grows=True).lower)  # nothing to measure by
-    assert np.isnan(control_limits([*range(9)], grows=True).lower)
-
-
-def test_limits_need_eight_periods_and_take_the_last_24():
-    assert np.isnan(control_limits([1, 2] * 3).lower)
-    assert np.isnan(control_limits([1, np.nan] * 7).lower)
-    assert float(control_limits([1000, *[4, 5] * 12]).upper) == pytest.approx(7.16)
-
-
-def test_limits_are_no_narrower_than_three_errors():
-    limits = control_limits([5.0] * 9, error=0.2)
-    assert (float(limits.lower), float(limits.upper)) == pytest.approx((4.4, 5.6))
-
-
-def test_limits_rarely_cry_wolf():
-    """One in a hundred months of nothing but chance lies outside, with 24 before it."""
-    rows = np.random.default_rng(5).normal(size=(4000, 25))
-    limits = [control_limits(row[:-1]) for row in rows]
-    outside = np.mean([not limit.lower <= row[-1] <= limit.upper for limit, row in zip(limits, rows, strict=True)])
-    assert outside == pytest.approx(0.0096, abs=0.005)
 
 
 def churned(counts, n):
@@ -203,13 +169,13 @@ def test_segments_of_the_period_shown():
             history("mrr", [9], until="2025-05-31", segment="y"),
         ]
     )
-    found = by_segment(Measured(rows, {}, CATALOGUE, {}))
+    found = Measured(rows, {}, CATALOGUE, {}).by_segment()
     assert found[["kpi", "segment", "value"]].values.tolist() == [["mrr", "x", 2.0]]
 
 
 def test_segments_without_a_calendar():
     rows = pd.concat([history("ltv", [4]), history("ltv", [2], segment="x")]).assign(until=pd.NaT)
-    assert by_segment(Measured(rows, {}, CATALOGUE, {}))["value"].tolist() == [2.0]
+    assert Measured(rows, {}, CATALOGUE, {}).by_segment()["value"].tolist() == [2.0]
 
 
 def test_a_scale_where_high_is_easy_turns_the_direction():
@@ -218,3 +184,43 @@ def test_a_scale_where_high_is_easy_turns_the_direction():
         Measured(history("ces", [4.0], half=0.5), dict.fromkeys(kpis, "x"), kpis, {"ces": Target(3, INF)})
     )
     assert table.set_index("kpi").loc["ces", ["direction", "status"]].tolist() == ["up", "met"]
+
+
+def judged(*rows):
+    """Rows of a scorecard: kpi, value, target, status, change."""
+    known = [
+        dict.fromkeys(COLUMNS, np.nan) | dict(zip(("kpi", "value", "target", "status", "change"), r, strict=True))
+        for r in rows
+    ]
+    table = pd.DataFrame([r | {"direction": CATALOGUE[r["kpi"]].direction} for r in known], columns=COLUMNS)
+    return standing(table, CATALOGUE)
+
+
+def test_what_needs_attention_is_ordered_by_hand():
+    """CSAT misses by 0.2 of 0.8, NRR by 0.05 of 0.95; customer retention tells what churn told."""
+    found = judged(
+        ("customer_churn_rate", 0.06, np.nan, "no target", "higher"),
+        ("customer_retention_rate", 0.94, np.nan, "no target", "lower"),
+        ("nrr", 0.9, 0.95, "missed", "lower"),
+        ("nps", 43.0, 40.0, "not clear", "noise"),
+        ("csat", 0.6, 0.8, "missed", ""),
+        ("ces", 3.0, 3.5, "met", "lower"),
+        ("mrr", 9.0, np.nan, "no target", "noise"),
+        ("grr", np.nan, 0.9, "not measured: x", ""),
+    )
+    assert found.attention[["kpi", "why", "repeats"]].to_numpy().tolist() == [
+        ["csat", "missed", False],
+        ["nrr", "missed", False],
+        ["customer_churn_rate", "worse", False],
+        ["customer_retention_rate", "worse", True],
+        ["nps", "not clear", False],
+        ["ces", "moved", False],
+    ]
+    assert (found.n_kpis, found.n_measured, found.n_targets, found.n_judged) == (8, 7, 5, 4)
+    assert (found.n_missed, found.n_unclear, found.n_worse) == (2, 1, 2)
+
+
+def test_nothing_measured_needs_no_attention():
+    found = judged(("mrr", np.nan, np.nan, "not measured: x", ""))
+    assert found.attention.empty
+    assert found.n_measured == 0

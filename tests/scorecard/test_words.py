@@ -2,18 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cslib.scorecard.catalogue import CATALOGUE
-from cslib.scorecard.scorecard import COLUMNS
-from cslib.scorecard.words import (
-    attention,
-    kpi_cards,
-    kpi_table,
-    not_measured,
-    scorecard_answer,
-    scorecard_subtitle,
-    segment_table,
-)
+from cslib.data.kpi import HISTORY
+from cslib.scorecard import words
+from cslib.scorecard.catalogue import catalogue
+from cslib.scorecard.history import Measured
+from cslib.scorecard.scorecard import COLUMNS, standing
+from cslib.scorecard.words import cards_of_group, kpi_texts, scorecard_answer, segment_texts
 
+CATALOGUE = catalogue()
 BLANK = {"period": "", "value": np.nan, "change": "", "status": "not measured: needs x", "n": pd.NA}
 
 
@@ -28,6 +24,21 @@ def row(kpi, value=None, **more):
 
 def table(*rows):
     return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64"})
+
+
+def measured(history=(), currency=""):
+    return Measured(pd.DataFrame(history, columns=HISTORY), {}, CATALOGUE, {}, currency)
+
+
+def attention(rows):
+    found = words.attention(rows, standing(rows, CATALOGUE), measured())
+    assert not found.cards
+    assert found.how_to_read
+    return list(found.before)
+
+
+def answered(rows):
+    return scorecard_answer(standing(rows, CATALOGUE))
 
 
 MISSED = row("nrr", 0.9, ci_lower=0.85, ci_upper=0.94, target=0.95, status="missed", previous=0.88)
@@ -86,13 +97,13 @@ def test_nothing_to_say_is_said():
     ],
 )  # fmt: skip
 def test_the_answer(rows, words):
-    assert scorecard_answer(table(*rows)) == words
+    assert answered(table(*rows)).text == words
 
 
 def test_a_target_of_what_is_not_measured_is_not_forgotten():
     rows = table(CALM, row("nps", target=40.0, status="not measured: needs surveys"), row("ces"))
     assert (
-        scorecard_answer(rows)
+        answered(rows).text
         == "**No KPI with a target is measured**; no KPI got worse by more than noise; 1 KPI with a target is not measured."
     )
     assert attention(rows)[0] == "**NPS has a target but is not measured: needs surveys**."
@@ -100,16 +111,19 @@ def test_a_target_of_what_is_not_measured_is_not_forgotten():
 
 
 def test_subtitle_counts():
-    assert scorecard_subtitle(table(MISSED, CALM, row("ces"))) == "2 of 3 KPIs measured · 1 target"
+    assert answered(table(MISSED, CALM, row("ces"))).subtitle == "2 of 3 KPIs measured · 1 target"
 
 
 def test_cards_of_a_group():
-    history = pd.DataFrame({"kpi": "nrr", "segment": ["All", "All", "x"], "value": [0.88, 0.9, 5.0]})
-    measured = table(
-        {**MISSED, "year_before": 0.88, "period": "12 months to June 2025", "change": "noise"}, row("crc"), CALM
-    )
-    (card,) = kpi_cards(measured, history, "retention")
-    assert (card.label, card.value, card.n, card.status, card.target) == (
+    history = [
+        ("nrr", segment, pd.NaT, 12, value, None, None, 9)
+        for segment, value in (("All", 0.88), ("All", 0.9), ("x", 5.0))
+    ]
+    nrr = {**MISSED, "year_before": 0.88, "period": "12 months to June 2025", "change": "noise"}
+    group = cards_of_group("retention", table(nrr, row("crc")), measured(history))
+    (card,) = group.cards
+    assert (card.kpi, card.label, card.value, card.n, card.status, card.target) == (
+        "nrr",
         "NRR over 12 months",
         0.9,
         200,
@@ -118,30 +132,33 @@ def test_cards_of_a_group():
     )
     assert card.trend == (0.88, 0.9)
     assert card.detail == "12 months to June 2025\na year before: 88.0 %\nchange within noise"
+    assert group.notes == ("Not measured: CRC a month – needs x.",)
+    assert list(group.see_also) == ["churn_survival", "cohort_retention", "revenue"]
+
+
+def card(entry, currency=""):
+    (found,) = cards_of_group(entry["group"], table(entry), measured(currency=currency)).cards
+    return found
 
 
 def test_a_card_says_in_words_what_moved_and_draws_its_usual_range():
-    (card,) = kpi_cards(
-        table({**WORSE, "year_before": 0.03}), pd.DataFrame({"kpi": [], "segment": [], "value": []}), "retention"
-    )
-    assert card.detail.splitlines() == [
+    worse = card({**WORSE, "year_before": 0.03})
+    assert worse.detail.splitlines() == [
         "June 2025",
         "a month before: 2.0 %",
         "a year before: 3.0 %",
         "above its usual 1.0 to 4.0: more than noise",
     ]
-    assert card.limits == (0.01, 0.04)
-    grows = {**CALM, "limit_lower": 900.0, "limit_upper": 1200.0}
-    (card,) = kpi_cards(table(grows), pd.DataFrame({"kpi": [], "segment": [], "value": []}), "growth", currency="EUR")
-    assert card.limits is None
-    assert "within its usual 900 to 1,200" in card.detail
+    assert worse.limits == (0.01, 0.04)
+    grows = card({**CALM, "limit_lower": 900.0, "limit_upper": 1200.0}, currency="EUR")
+    assert grows.limits is None
+    assert "within its usual 900 to 1,200" in grows.detail
 
 
 def test_noise_outside_the_usual_range_is_said_as_such():
-    (card,) = kpi_cards(
-        table({**WORSE, "change": "noise"}), pd.DataFrame({"kpi": [], "segment": [], "value": []}), "retention"
+    assert (
+        "outside its usual 1.0 to 4.0, but not by more than its interval" in card({**WORSE, "change": "noise"}).detail
     )
-    assert "outside its usual 1.0 to 4.0, but not by more than its interval" in card.detail
 
 
 def test_what_is_never_reached_is_said_in_words():
@@ -155,21 +172,19 @@ def test_what_is_never_reached_is_said_in_words():
 
 
 def test_an_interval_of_one_point_is_not_shown():
-    sure = row("payback_months", 4.0, ci_lower=4.0, ci_upper=4.0)
-    (card,) = kpi_cards(table(sure), pd.DataFrame({"kpi": [], "segment": [], "value": []}), "value")
-    assert card.ci_lower is None
+    assert card(row("payback_months", 4.0, ci_lower=4.0, ci_upper=4.0)).ci_lower is None
 
 
 def test_reasons_are_shared():
-    rows = table(row("mrr"), row("arpa"), row("cac", status="not measured: costs are missing."), CALM)
-    assert not_measured(rows, "growth") == [
+    rows = table(row("mrr"), row("arpa"), row("cac", status="not measured: costs are missing."))
+    assert cards_of_group("growth", rows, measured()).notes == (
         "Not measured: MRR, ARPA – needs x.",
         "Not measured: CAC – costs are missing.",
-    ]
+    )
 
 
 def test_tables_are_text_in_their_units():
-    shown = kpi_table(table(MISSED, row("ces")), currency="EUR").set_index("KPI")
+    shown = kpi_texts(table(MISSED, row("ces")), currency="EUR").set_index("KPI")
     assert shown.loc["NRR over 12 months", ["value", "before", "target", "status"]].tolist() == [
         "90.0 % (85.0 to 94.0)",
         "88.0 %",
@@ -180,14 +195,20 @@ def test_tables_are_text_in_their_units():
 
 
 def test_segments_side_by_side():
-    parts = pd.DataFrame(
-        [("nrr", "x", 0.9, 0.8, 1.0, 50), ("nrr", "y", np.nan, np.nan, np.nan, pd.NA), ("mrr", "x", 10.0, np.nan, np.nan, 70), ("mrr", "y", 20.0, np.nan, np.nan, 90)],
-        columns=["kpi", "segment", "value", "ci_lower", "ci_upper", "n"],
-    ).astype({"n": "Int64"})  # fmt: skip
-    shown = segment_table(parts, table(CALM, MISSED), currency="EUR")
-    assert list(shown) == ["KPI", "y", "x"]
-    assert shown.to_numpy().tolist() == [
-        ["MRR", "EUR 20", "EUR 10"],
-        ["NRR over 12 months", "–", "90.0 % (80.0 to 100)"],
+    parts = [
+        ("nrr", "x", 0.9, 0.8, 1.0, 50),
+        ("nrr", "y", None, None, None, None),
+        ("mrr", "x", 10.0, None, None, 70),
+        ("mrr", "y", 20.0, None, None, 90),
     ]
-    assert segment_table(parts[:0], table(CALM)).empty
+    parts += [("mrr", "z", 5.0, None, None, 95)]
+    history = [(kpi, segment, pd.NaT, 1, value, low, high, n) for kpi, segment, value, low, high, n in parts]
+    found = measured(history, currency="EUR")
+    shown = segment_texts(table(CALM, MISSED), found, most=3)
+    assert list(shown) == ["KPI", "z", "y", "x"]
+    assert shown.to_numpy().tolist() == [
+        ["MRR", "EUR 5", "EUR 20", "EUR 10"],
+        ["NRR over 12 months", "–", "–", "90.0 % (80.0 to 100)"],
+    ]
+    assert list(segment_texts(table(CALM), found, most=2)) == ["KPI", "z", "y"]
+    assert segment_texts(table(CALM), measured()).empty

@@ -1,0 +1,75 @@
+"""The KPIs of use: who is active, how often, how many features, and how soon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import pandas as pd
+
+from cslib.data.dataset import DataSet
+from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
+from cslib.engagement.activity import activity, has_features, time_to_value
+
+__all__ = ["KPIS"]
+
+USED: Final = ("usage", "customers")
+NEEDS: Final = "usage, and customers with dates"
+PRESENT: Final = "customers on the last day of the month"
+
+
+def _activity(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    used = month_ends(activity(data, segment_by=setting.segment_by, value_feature=setting.value_feature))
+    yield history_rows("usage_frequency", used, "uses_per_active", n="n_active", bounds="uses_per_active_")
+    yield history_rows("active_share", used, "active_share", n="n_customers", bounds="active_share_")
+    if has_features(data):
+        yield history_rows("feature_adoption", used, "adoption", n="n_customers", bounds="adoption_")
+
+
+def _to_value(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    table = time_to_value(data, segment_by=setting.segment_by, value_feature=setting.value_feature)
+    yield history_rows("time_to_value", table, "median_days", n="n_customers")
+
+
+KPIS: Final = by_id(
+    Kpi(
+        id="usage_frequency", label="Uses per active customer", group="engagement", unit="number", direction="up",
+        months=1,
+        question="How often is it used a month?",
+        formula="uses in the month / customers who used it",
+        base="customers on the last day of the month who used it in the month",
+        sources=USED, needs=NEEDS, blank="nobody used it",
+        variants=("days of use",),
+        measure=_activity,
+    ),
+    Kpi(
+        id="active_share", label="Active customers", group="engagement", unit="percent", direction="up", months=1,
+        question="How many customers use it?",
+        formula="customers with a use in the month / customers at its end",
+        base=PRESENT,
+        sources=USED, needs=NEEDS, blank="there were no customers",
+        variants=("by day (DAU/MAU)",),
+        measure=_activity,
+    ),
+    Kpi(
+        id="feature_adoption", label="Feature adoption", group="engagement", unit="percent", direction="up", months=1,
+        question="How much of it do customers use?",
+        formula="share of customers who used a feature in the month, mean over features (or of the one named)",
+        base=PRESENT,
+        sources=("usage.feature", "customers"), needs="usage with a feature, and customers with dates",
+        blank="there were no customers, or no feature is named",
+        variants=("ever used", "over active customers"),
+        measure=_activity,
+    ),
+    Kpi(
+        id="time_to_value", label="Time to value", group="engagement", unit="days", direction="down", months=3,
+        question="How long until customers get value?",
+        formula="days in which half of those who started have used it (or the feature named) first, churn before it "
+        "counted",
+        base="customers who started in the 3 months",
+        sources=USED, needs=NEEDS,
+        blank="nobody started in the period, or fewer than half of those who did have got there",
+        variants=("share who got there in 30 days", "mean of those who did (too short)"),
+        measure=_to_value,
+    ),
+)  # fmt: skip

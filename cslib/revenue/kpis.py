@@ -1,0 +1,182 @@
+"""The KPIs of revenue, of what is sold to customers and of what is spent on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import pandas as pd
+
+from cslib.data.dataset import DataSet
+from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
+from cslib.revenue.movements import movements, trailing
+from cslib.revenue.spending import conversions, retention_cost
+
+__all__ = ["KPIS"]
+
+YEAR: Final = 12
+PAID: Final = ("subscriptions",)
+SPENT: Final = ("costs", "subscriptions")
+PAYING_AT_START: Final = "customers with MRR when the month begins"
+PAYING_A_YEAR_AGO: Final = "customers with MRR 12 months before"
+RETAINED: Final = "customers retained in a month, summed over the months"
+ORDERED: Final = "orders of the period, of any kind"
+NOBODY: Final = "nobody was a customer when the period began, as far as records reach"
+NOBODY_A_YEAR_AGO: Final = "nobody was a customer 12 months before, as far as records reach"
+NO_COSTS: Final = "costs are missing for a month of the period, or there is nobody to spread them over"
+
+
+def _movements(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    moved = month_ends(movements(data, segment_by=setting.segment_by))
+    moved["n_moved"] = moved["n_opening"] + moved["n_new"] + moved["n_reactivated"]
+    yield history_rows("mrr", moved, "closing", n="n_closing")
+    yield history_rows("arpa", moved, "arpa", n="n_closing", bounds="arpa_")
+    yield history_rows("quick_ratio", moved, "quick_ratio", n="n_moved", bounds="quick_ratio_")
+    yield history_rows("revenue_retention_rate", moved, "grr", n="n_opening", bounds="grr_")
+    lost = moved.assign(lost=1 - moved["grr"], ci_lower=1 - moved["grr_ci_upper"], ci_upper=1 - moved["grr_ci_lower"])
+    yield history_rows("revenue_churn_rate", lost, "lost", n="n_opening")
+
+
+def _kept(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    kept = month_ends(trailing(data, segment_by=setting.segment_by))
+    for kpi in ("nrr", "grr"):
+        yield history_rows(kpi, kept, kpi, n="n_opening", bounds=f"{kpi}_")
+
+
+def _orders(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    sold, months = _last_years(conversions(data, months=YEAR))
+    for kind in ("upsell", "cross_sell"):
+        yield history_rows(f"{kind}_rate", sold[sold["kind"] == kind], "rate", n="n_all", months=months)
+
+
+def _costs(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    everybody = data.everybody
+    everybody.table("costs")
+    moved = movements(everybody)
+    months = min(YEAR, len(moved))
+    spent, _ = _last_years(retention_cost(everybody, moved, gross_margin=setting.gross_margin, months=months))
+    yield history_rows("crc", spent, "crc", n="n_retained", months=months)
+    yield history_rows("crc_share_of_margin", spent, "share_of_margin", n="n_retained", months=months)
+    yield history_rows("cac", spent, "cac", n="n_new", months=months)
+
+
+def _last_years(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Keep the months with a whole year up to them, or the last one of a shorter time; and say how long that is."""
+    table = month_ends(table).assign(segment="All")
+    at = table["until"].dt.year * YEAR + table["until"].dt.month
+    months = min(YEAR, int(at.max() - at.min()) + 1) if len(table) else YEAR
+    return table[at >= at.min() + months - 1], months
+
+
+KPIS: Final = by_id(
+    Kpi(
+        id="mrr", label="MRR", group="growth", unit="money", direction="up", months=1,
+        question="How much recurs every month?",
+        formula="MRR of all subscriptions that cover the last day of the month",
+        base="customers with MRR on the last day of the month",
+        sources=PAID, needs="subscriptions", blank="there are no customers",
+        variants=("discounts and trials count as priced",),
+        grows=True, exact=True, measure=_movements,
+    ),
+    Kpi(
+        id="arpa", label="ARPA", group="growth", unit="money", direction="up", months=1,
+        question="What does a customer pay a month?",
+        formula="MRR / customers who pay",
+        base="customers with MRR on the last day of the month",
+        sources=PAID, needs="subscriptions", blank="nobody pays",
+        variants=("over all customers, trials included",),
+        grows=True, measure=_movements,
+    ),
+    Kpi(
+        id="quick_ratio", label="Quick ratio", group="growth", unit="number", direction="up", months=1,
+        question="How much MRR comes for each 1 that goes?",
+        formula="(new + expansion + reactivation) / (contraction + churn)",
+        base="customers with MRR when the month begins, and those who start or return in it",
+        sources=PAID, needs="subscriptions", blank="nothing was lost in the month",
+        variants=("without reactivation",),
+        measure=_movements,
+    ),
+    Kpi(
+        id="upsell_rate", label="Upsell rate", group="growth", unit="percent", direction="up", months=YEAR,
+        question="How many orders are upsells?",
+        formula="upsell orders / orders of any kind",
+        base=ORDERED, noun="order",
+        sources=("orders",), needs="orders with a kind", blank="there were no orders in the period",
+        variants=("over customers instead of orders",),
+        measure=_orders,
+    ),
+    Kpi(
+        id="cross_sell_rate", label="Cross-sell rate", group="growth", unit="percent", direction="up", months=YEAR,
+        question="How many orders are cross-sells?",
+        formula="cross-sell orders / orders of any kind",
+        base=ORDERED, noun="order",
+        sources=("orders",), needs="orders with a kind", blank="there were no orders in the period",
+        variants=("over customers instead of orders",),
+        measure=_orders,
+    ),
+    Kpi(
+        id="cac", label="CAC", group="growth", unit="amount", direction="down", months=YEAR,
+        question="What does it cost to win a customer?",
+        formula="acquisition cost / new customers",
+        base="customers who started in the period",
+        sources=SPENT, needs="costs, and subscriptions", blank=NO_COSTS,
+        variants=("mean acquisition_cost of customers",),
+        exact=True, measure=_costs,
+    ),
+    Kpi(
+        id="revenue_churn_rate", label="Revenue churn", group="retention", unit="percent", direction="down", months=1,
+        question="How much MRR is lost a month?",
+        formula="(churn + contraction) / opening MRR",
+        base=PAYING_AT_START,
+        sources=PAID, needs="subscriptions", blank=NOBODY,
+        variants=("cancellations only", "net of expansion", "net of expansion and reactivation (ChartMogul)"),
+        measure=_movements,
+    ),
+    Kpi(
+        id="revenue_retention_rate", label="Revenue retention", group="retention", unit="percent", direction="up",
+        months=1,
+        question="How much MRR is kept a month?",
+        formula="1 − revenue churn rate",
+        base=PAYING_AT_START,
+        sources=PAID, needs="subscriptions", blank=NOBODY,
+        variants=("net of expansion",),
+        twin="revenue_churn_rate", measure=_movements,
+    ),
+    Kpi(
+        id="nrr", label="NRR over 12 months", group="retention", unit="percent", direction="up", months=YEAR,
+        question="What do the customers of a year ago bring today?",
+        formula="MRR today of customers of 12 months before / their MRR then",
+        base=PAYING_A_YEAR_AGO, span=(0.0, float("inf")),
+        sources=PAID, needs="subscriptions", blank=NOBODY_A_YEAR_AGO,
+        variants=("month by month", "with reactivation"),
+        measure=_kept,
+    ),
+    Kpi(
+        id="grr", label="GRR over 12 months", group="retention", unit="percent", direction="up", months=YEAR,
+        question="And without what some of them added?",
+        formula="as NRR, each customer counted up to its MRR then",
+        base=PAYING_A_YEAR_AGO,
+        sources=PAID, needs="subscriptions", blank=NOBODY_A_YEAR_AGO,
+        variants=("month by month",),
+        twin="nrr", measure=_kept,
+    ),
+    Kpi(
+        id="crc", label="CRC a month", group="retention", unit="amount", direction="down", months=YEAR,
+        question="What does it cost to keep a customer for a month?",
+        formula="retention cost / customers retained, month by month",
+        base=RETAINED,
+        sources=SPENT, needs="costs, and subscriptions", blank=NO_COSTS,
+        variants=("a year's cost per customer",),
+        exact=True, measure=_costs,
+    ),
+    Kpi(
+        id="crc_share_of_margin", label="CRC as share of margin", group="retention", unit="percent", direction="band",
+        months=YEAR,
+        question="How much of the margin it protects does retention cost?",
+        formula="retention cost / (MRR of the retained × gross margin)",
+        base=RETAINED, span=(0.0, float("inf")),
+        sources=SPENT, needs="costs, and subscriptions", blank=NO_COSTS,
+        variants=("share of revenue",),
+        twin="crc", exact=True, measure=_costs,
+    ),
+)  # fmt: skip

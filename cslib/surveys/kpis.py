@@ -1,0 +1,113 @@
+"""The KPIs of surveys, in quarters that end with the last complete month."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from cslib.data.calendar import last_complete, observed, period_start
+from cslib.data.dataset import DataSet
+from cslib.data.kpi import Kpi, Setting, by_id, history_rows
+from cslib.stats.intervals import wilson
+from cslib.surveys.answers import SILENT, Measure, answers_by_period, measures
+from cslib.surveys.scores import trend
+
+__all__ = ["KPIS"]
+
+QUARTER: Final = 3
+ANSWERED: Final = "customers who answered an invitation of the 3 months, their latest answer"
+NO_ANSWERS: Final = "nobody answered in the period"
+
+
+def _surveys(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    scales = {"ces_scale": setting.ces_scale, "ces_lower_is_easier": setting.ces_lower_is_easier}
+    for asked in measures(data, window="all", **scales):  # type: ignore[arg-type]
+        yield from _survey(data, asked, setting.segment_by)
+
+
+def _survey(data: DataSet, asked: Measure, segment_by: str) -> Iterator[pd.DataFrame]:
+    complete = last_complete(observed(data), "month")
+    last = period_start(complete + 1, "month") - timedelta(days=1)
+    counted = answers_by_period(data, asked, column=segment_by, period="quarter", ending=last)
+    table = trend(counted, asked)
+    table["until"] = _ends(table["period"])
+    yield _up_to(history_rows(asked.survey, table, asked.survey, n="n_responses"), last)
+    if asked.survey == "nps" and (counted["now"] == SILENT).any():
+        rows = _responses(counted)
+        rows["until"] = _ends(rows["period"])
+        yield _up_to(history_rows("response_rate", rows, "rate", n="n_asked"), last)
+
+
+def _ends(quarters: pd.Series[Any]) -> pd.Series[Any]:
+    """Last day of each quarter, of which the first is given."""
+    return quarters + pd.DateOffset(months=QUARTER - 1) + pd.offsets.MonthEnd(0)
+
+
+def _responses(counted: pd.DataFrame) -> pd.DataFrame:
+    sums = counted.groupby("period")["n"].sum().rename("n_asked").to_frame()
+    sums["n"] = counted[counted["now"] > SILENT].groupby("period")["n"].sum().reindex(sums.index, fill_value=0)
+    bounds = wilson(sums["n"], sums["n_asked"])
+    rate = sums["n"] / sums["n_asked"]
+    return sums.assign(rate=rate, ci_lower=bounds.lower, ci_upper=bounds.upper, segment="All").reset_index()
+
+
+def _up_to(rows: pd.DataFrame, last: date) -> pd.DataFrame:
+    """Say of the last period, too, that nobody answered in it."""
+    day = pd.Timestamp(last)
+    if rows.empty or (rows["until"] == day).any():
+        return rows
+    silent = rows.iloc[[0]].assign(segment="All", until=day, value=np.nan, ci_lower=np.nan, ci_upper=np.nan, n=0)
+    return pd.concat([rows, silent], ignore_index=True)
+
+
+def _as_asked(ces: Kpi, setting: Setting) -> Kpi:
+    if setting.ces_lower_is_easier:
+        return ces
+    return replace(ces, direction="up", formula=f"mean answer, {setting.ces_scale} is easy")
+
+
+KPIS: Final = by_id(
+    Kpi(
+        id="nps", label="NPS", group="sentiment", unit="number", direction="up", months=QUARTER,
+        question="Would customers recommend us?",
+        formula="100 × (share of 9–10 − share of 0–6)",
+        base=ANSWERED, span=(-100.0, 100.0),
+        sources=("surveys",), needs="surveys", blank=NO_ANSWERS,
+        variants=("weighted for the silent",),
+        measure=_surveys,
+    ),
+    Kpi(
+        id="csat", label="CSAT", group="sentiment", unit="percent", direction="up", months=QUARTER,
+        question="Are customers satisfied?",
+        formula="share of answers 4–5 of 5",
+        base=ANSWERED,
+        sources=("surveys",), needs="surveys", blank=NO_ANSWERS,
+        variants=("mean answer",),
+        measure=_surveys,
+    ),
+    Kpi(
+        id="ces", label="CES", group="sentiment", unit="number", direction="down", months=QUARTER,
+        question="How hard is it for customers?",
+        formula="mean answer, 1 is easy",
+        base=ANSWERED, adapt=_as_asked,
+        sources=("surveys",), needs="surveys", blank=NO_ANSWERS,
+        variants=("share of easy answers",),
+        measure=_surveys,
+    ),
+    Kpi(
+        id="response_rate", label="NPS response rate", group="sentiment", unit="percent", direction="up",
+        months=QUARTER,
+        question="How many of those asked answer?",
+        formula="customers who answered / customers asked",
+        base="customers invited in the 3 months",
+        sources=("surveys",), needs="surveys",
+        blank="nobody was asked in the period, or only answers are recorded",
+        variants=("over invitations",),
+        measure=_surveys,
+    ),
+)  # fmt: skip

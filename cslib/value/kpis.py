@@ -1,0 +1,136 @@
+"""The KPIs of customer value, as of several days: what was known then, with the same horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Final
+
+import pandas as pd
+
+from cslib.data.dataset import DataSet, rewind
+from cslib.data.kpi import Kpi, Setting, by_id, history_rows
+from cslib.data.lifetimes import lifetimes, unit_months
+from cslib.errors import DataError
+from cslib.stats.models import fit_models
+from cslib.value.ltv import Terms, horizons, ltv, payback
+from cslib.value.paths import value_paths
+from cslib.value.prices import unit_costs, value_counts
+
+__all__ = ["KPIS"]
+
+QUARTER: Final = 3
+PAST: Final = (0, 3, 6, 9, 12)  # months before, at which customer value is computed
+FORMS: Final = {
+    "Survival": "ltv",
+    "Formula A (profit)": "ltv_formula_a",
+    "Formula B (revenue)": "ltv_formula_b",
+    "Formula C (margin / churn)": "ltv_formula_c",
+}
+EVER: Final = "all customers since records begin"
+PRICED: Final = ("customers", "subscriptions")
+WON: Final = ("customers", "subscriptions", "costs")
+A_PRICE: Final = "customers, and their price: subscriptions, mrr or orders"
+A_COST: Final = "a price, and costs or acquisition_cost of customers"
+NO_CAC: Final = "no acquisition cost is known, or nobody started in the months it is known of"
+
+
+def _value(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    horizon = horizons(lifetimes(data))[0]
+    for day in _days_before(data):
+        now = day is None or day == data.as_of
+        then = data if day is None or now else rewind(data, day)
+        try:
+            tables = _valued(then, setting, horizon, segment_by=setting.segment_by if now else "")
+        except DataError:
+            if now:
+                raise
+            return
+        yield from tables
+
+
+def _days_before(data: DataSet) -> list[date | None]:
+    """Days on which customer value is computed, the last first, as far as records reach."""
+    if data.as_of is None or not data.has_dates("customers"):
+        return [data.as_of]
+    after = pd.Timestamp(data.as_of + timedelta(days=1))
+    days = [(after - pd.DateOffset(months=m)).date() - timedelta(days=1) for m in PAST]
+    begun = max(data.observed_from or date.min, date.fromisoformat(data.statistics["customers"]["first"]))
+    return [day for day in days if day >= begun]
+
+
+def _valued(data: DataSet, setting: Setting, horizon: int, *, segment_by: str) -> list[pd.DataFrame]:
+    counts, values = lifetimes(data, segment_by=segment_by), value_counts(data, segment_by=segment_by)
+    models = fit_models(counts, unit_months=unit_months(data))
+    paths = value_paths(counts, values, models, horizon_months=horizon)
+    terms = Terms(
+        costs=unit_costs(data.everybody),
+        gross_margin=setting.gross_margin,
+        annual_discount_rate=setting.annual_discount_rate,
+    )
+    until = pd.Timestamp(data.as_of) if data.as_of else pd.NaT
+    forms, earned = ltv(paths, terms, horizons=[horizon]), payback(paths, terms, horizon_months=horizon)
+    forms["until"] = earned["until"] = until
+    earned["n"] = [paths[segment].n_customers for segment in earned["segment"]]
+    parts = [history_rows(kpi, forms[forms["method"] == form], "ltv", n="n_customers") for form, kpi in FORMS.items()]
+    parts.append(history_rows("ltv_to_cac", earned, "ltv_to_cac", n="n", bounds="ltv_to_cac_"))
+    parts.append(history_rows("payback_months", earned, "payback_months", n="n"))
+    if "costs" not in data.everybody.tables and earned["cac"].notna().any():  # else it is what was spent
+        parts.append(history_rows("cac", earned, "cac", n="n", months=0))
+    return parts
+
+
+KPIS: Final = by_id(
+    Kpi(
+        id="ltv", label="LTV (survival form)", group="value", unit="money", direction="up", months=QUARTER,
+        question="What is a new customer worth?",
+        formula="Σ over 36 months (or twice the time observed, if less) of margin at age k × share still here, "
+        "discounted, less retention and acquisition cost",
+        base=EVER,
+        sources=PRICED, needs=A_PRICE, blank="nobody left, or early ages were not observed",
+        variants=("newest customers", "constant ARPA", "sBG and BdW"),
+        grows=True, measure=_value,
+    ),
+    Kpi(
+        id="ltv_formula_a", label="LTV (formula A)", group="value", unit="money", direction="up", months=QUARTER,
+        question="And as profit over a mean life?",
+        formula="ARPA × margin × months − acquisition and retention cost, months = 1 / churn rate",
+        base=EVER,
+        sources=PRICED, needs=A_PRICE, blank="nobody left",
+        grows=True, twin="ltv", measure=_value,
+    ),
+    Kpi(
+        id="ltv_formula_b", label="LTV (formula B)", group="value", unit="money", direction="up", months=QUARTER,
+        question="And as revenue over a mean life?",
+        formula="ARPA × months, months = 1 / churn rate",
+        base=EVER,
+        sources=PRICED, needs=A_PRICE, blank="nobody left",
+        grows=True, twin="ltv", measure=_value,
+    ),
+    Kpi(
+        id="ltv_formula_c", label="LTV (formula C)", group="value", unit="money", direction="up", months=QUARTER,
+        question="And as margin at a constant churn rate?",
+        formula="ARPA × margin / monthly churn rate",
+        base=EVER,
+        sources=PRICED, needs=A_PRICE, blank="nobody left",
+        grows=True, twin="ltv", measure=_value,
+    ),
+    Kpi(
+        id="ltv_to_cac", label="LTV : CAC", group="value", unit="number", direction="up", months=QUARTER,
+        question="How many times does a customer earn back its cost?",
+        formula="LTV (survival form, before acquisition cost) / CAC",
+        base=EVER,
+        sources=WON, needs=A_COST, blank=NO_CAC,
+        variants=("LTV by formula C",),
+        grows=True, measure=_value,
+    ),
+    Kpi(
+        id="payback_months", label="Payback", group="value", unit="months", direction="down", months=QUARTER,
+        question="When has a customer earned back its cost?",
+        formula="first month in which margin × survival adds up to CAC",
+        base=EVER,
+        sources=WON, needs=A_COST, blank=NO_CAC,
+        variants=("CAC / (ARPA × margin)",),
+        grows=True, twin="ltv_to_cac", measure=_value,
+    ),
+)  # fmt: skip

@@ -1,0 +1,53 @@
+"""What a KPI is, and the shape in which its values are told."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from cslib.data.kpi import HISTORY, Kpi, by_id, history_rows, month_ends
+
+RATE = Kpi(
+    id="rate", label="Rate", group="growth", unit="percent", direction="up", months=1, question="How many?",
+    formula="some / all", base="all of them", sources=("usage.feature", "customers"), needs="usage", blank="nobody",
+    measure=lambda data, setting: iter(()),
+)  # fmt: skip
+FOUND = pd.DataFrame(
+    {"segment": "All", "until": pd.to_datetime(["2025-01-31", "2025-02-28"]), "rate": [0.5, np.nan], "size": [8, 0]}
+)
+
+
+def test_what_a_kpi_can_be():
+    assert (RATE.least, RATE.most) == (0, 1)
+    assert replace(RATE, unit="money").most == np.inf
+    wide = replace(RATE, span=(-100.0, 100.0))
+    assert (wide.least, wide.most) == (-100, 100)
+
+
+def test_the_tables_it_needs():
+    assert RATE.tables == ("usage", "customers")
+
+
+def test_by_id_keeps_the_order():
+    assert list(by_id(replace(RATE, id="b"), replace(RATE, id="a"))) == ["b", "a"]
+
+
+def test_a_column_becomes_rows_of_the_history():
+    bounded = FOUND.assign(rate_ci_lower=0.2, rate_ci_upper=0.8)
+    rows = history_rows("rate", bounded, "rate", n="size", bounds="rate_")
+    assert list(rows) == HISTORY
+    assert rows["value"].tolist()[0] == 0.5
+    assert rows["ci_lower"].isna().tolist() == [False, True]  # no bounds without a value
+    assert rows["months"].isna().all()
+    assert rows["n"].tolist() == [8, 0]
+
+
+def test_without_bounds_they_are_missing_and_a_length_is_kept():
+    rows = history_rows("rate", FOUND, "rate", n="size", months=3)
+    assert rows[["ci_lower", "ci_upper"]].isna().all(axis=None)
+    assert rows["months"].tolist() == [3, 3]
+
+
+def test_months_end_on_their_last_day():
+    table = month_ends(pd.DataFrame({"month": pd.to_datetime(["2024-02-01", "2024-12-01"])}))
+    assert table["until"].tolist() == [pd.Timestamp("2024-02-29"), pd.Timestamp("2024-12-31")]
