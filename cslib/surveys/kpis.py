@@ -34,11 +34,11 @@ def _survey(data: DataSet, asked: Measure, segment_by: str) -> Iterator[pd.DataF
     complete = last_complete(observed(data), "month")
     last = period_start(complete + 1, "month") - timedelta(days=1)
     counted = answers_by_period(data, asked, column=segment_by, period="quarter", ending=last)
-    table = trend(counted, asked)
+    table = trend(counted)
     table["until"] = _ends(table["period"])
     yield _up_to(history_rows(asked.survey, table, asked.survey, n="n_responses"), last)
-    if asked.survey == "nps" and (counted["now"] == SILENT).any():
-        rows = _responses(counted)
+    if asked.survey == "nps" and (counted.counts["now"] == SILENT).any():
+        rows = _responses(counted.counts)
         rows["until"] = _ends(rows["period"])
         yield _up_to(history_rows("response_rate", rows, "rate", n="n_asked"), last)
 

@@ -1,0 +1,158 @@
+"""The study of all KPIs: where a team stands, and what needs attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from cslib.data.dataset import DataSet
+from cslib.data.kpi import Setting
+from cslib.scorecard import words as say
+from cslib.scorecard.history import Measured, measure_all
+from cslib.scorecard.scorecard import Standing, scorecard, standing
+from cslib.show.result import Answer, Cards, Result, Study
+
+__all__ = ["Scorecard"]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Scorecard(Study):
+    """Every KPI that a customer-success team steers by, with its interval, its past and its target.
+
+    Attributes
+    ----------
+    data
+        Any data set; of KPIs that it does not allow, the scorecard says what they need.
+    by
+        A column to compare customers by, such as ``plan``; empty: the whole only.
+    gross_margin, annual_discount_rate
+        Shares of 1, as in :class:`cslib.value.ltv.Terms`.
+    value_feature
+        The feature whose first use is when customers get value; empty: any use.
+    ces_scale, ces_lower_is_easier
+        The highest answer of CES, and whether low answers say that it was easy.
+
+    Raises
+    ------
+    MissingTableError
+        Not one KPI can be measured.
+    DataError
+        A target is wrong.
+    ParameterError
+        A parameter is out of its range, or names what is not in the data.
+
+    Examples
+    --------
+    >>> import cslib as cs
+    >>> rows = {"customer_id": ["a", "b"], "started_on": "2025-01-05", "ended_on": None, "mrr": [9.0, 6.0]}
+    >>> score = Scorecard(cs.load({"subscriptions": pd.DataFrame(rows)}, as_of="2025-02-28"))
+    >>> float(score.table.set_index("kpi").value["mrr"])
+    15.0
+    >>> [card.label for card in score.growth.cards]
+    ['MRR', 'ARPA']
+    """
+
+    data: DataSet
+    by: str = ""
+    gross_margin: float = 1.0
+    annual_discount_rate: float = 0.0
+    value_feature: str = ""
+    ces_scale: int = 10
+    ces_lower_is_easier: bool = True
+
+    @cached_property
+    def measured(self) -> Measured:
+        """Every KPI over time, and why the others are not measured."""
+        return measure_all(
+            self.data,
+            setting=Setting(
+                gross_margin=self.gross_margin,
+                annual_discount_rate=self.annual_discount_rate,
+                value_feature=self.value_feature,
+                ces_scale=self.ces_scale,
+                ces_lower_is_easier=self.ces_lower_is_easier,
+                segment_by=self.by,
+            ),
+        )
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per KPI in numbers, see :func:`cslib.scorecard.scorecard.scorecard`."""
+        return scorecard(self.measured)
+
+    @cached_property
+    def _standing(self) -> Standing:
+        return standing(self.table, self.measured.kpis)
+
+    @cached_property
+    def answer(self) -> Answer:
+        """Are we on target?"""
+        return say.scorecard_answer(self._standing)
+
+    @cached_property
+    def attention(self) -> Cards:
+        """What needs attention?"""
+        return say.attention(self.table, self._standing, self.measured)
+
+    @cached_property
+    def growth(self) -> Cards:
+        """Does recurring revenue grow, and at what cost?"""
+        return self._group("growth")
+
+    @cached_property
+    def retention(self) -> Cards:
+        """Do customers and their revenue stay?"""
+        return self._group("retention")
+
+    @cached_property
+    def value(self) -> Cards:
+        """What is a new customer worth?"""
+        return self._group("value")
+
+    @cached_property
+    def sentiment(self) -> Cards:
+        """How do customers feel?"""
+        return self._group("sentiment")
+
+    @cached_property
+    def engagement(self) -> Cards:
+        """Do customers use what they pay for?"""
+        return self._group("engagement")
+
+    def _group(self, group: str) -> Cards:
+        return say.cards_of_group(group, self.table[self.table["group"] == group], self.measured)
+
+    @cached_property
+    def segments(self) -> Result:
+        """Do segments differ?"""
+        numbers = Result("kpis_by_segment", self.measured.by_segment(), caption="KPIs by segment")
+        if numbers.table.empty:
+            why = "KPIs are those of all customers. Name a column in segment_by to see them side by side."
+            return Result(numbers.name, numbers.table, absent=why, caption=numbers.caption)
+        n, texts = len(self.measured.segments()), say.segment_texts(self.table, self.measured)
+        caption = f"KPIs by {self.by}, with 95 % intervals" + f"; the six largest of {n}" * (n > 6)
+        return Result("kpis_by_segment_shown", texts, caption=caption, most=30, also=(numbers,))
+
+    @cached_property
+    def kpis(self) -> Result:
+        """Where does every KPI stand?"""
+        texts = say.kpi_texts(self.table, currency=self.data.currency)
+        caption = "KPIs, the one before and last year's"
+        numbers = Result("kpis", self.table, caption="KPIs in their units (shares of 1)")
+        history = Result("kpi_history", self.measured.history, caption="KPIs by period")
+        return Result("kpis_shown", texts, caption=caption, most=40, also=(numbers, history))
+
+    @cached_property
+    def definitions(self) -> Result:
+        """How is every KPI computed?"""
+        columns = ["label", "group", "question", "formula", "unit", "direction"]
+        rows = [
+            {"kpi": name}
+            | {column: getattr(kpi, column) for column in columns}
+            | {"sources": ", ".join(kpi.tables), "variants": "; ".join(kpi.variants)}
+            for name, kpi in self.measured.kpis.items()
+        ]
+        caption = "How every KPI is computed, and how others do it"
+        return Result("definitions", pd.DataFrame(rows), caption=caption, most=40)

@@ -1,0 +1,180 @@
+"""The study of all KPIs: on the sample, and on odd data."""
+
+import pandas as pd
+import pytest
+
+import cslib as cs
+from cslib.errors import DataError, MissingTableError, ParameterError
+from cslib.scorecard.catalogue import catalogue
+from cslib.show import display
+from cslib.show.result import Cards
+
+GROUPS = ("growth", "retention", "value", "sentiment", "engagement")
+
+
+def frame(columns, rows):
+    return pd.DataFrame(rows, columns=columns.split(","))
+
+
+def people(rows):
+    return frame("customer_id,started_on,churned_on", rows)
+
+
+GONE = people([(f"c{i}", f"2025-0{i % 3 + 1}-05", f"2025-0{i % 3 + 3}-20") for i in range(12)])
+ONE = frame("customer_id,started_on,churned_on,plan", [("00123", "2025-01-05", None, "Pro")])
+MANY = people([(f"c{i}", f"2024-{i % 12 + 1:02d}-05", "2025-01-20" if i % 3 else None) for i in range(480)])
+MANY["plan"] = [f"$\\foo${i % 12} <b>" for i in range(480)]
+TENURES = frame(
+    "customer_id,tenure_months,churned,mrr", [("a", 3, True, 20), ("b", 0, False, 30), ("c", 12, False, 30)]
+)
+KEPT = people([(f"c{i}", f"2025-0{i % 3 + 1}-05", None) for i in range(30)]).assign(mrr=range(10, 40))
+USAGE = pd.DataFrame({"customer_id": ["c1"], "occurred_at": ["2025-01-05"]})
+ORDERS = frame(
+    "customer_id,ordered_on,amount", [("a", "2025-01-03", 5), ("a", "2025-02-03", 5), ("b", "2025-02-07", 5)]
+)
+SURVEYS = pd.DataFrame(
+    {
+        "customer_id": [f"c{i}" for i in range(60)],
+        "asked_on": [f"2024-1{i % 3}-10" for i in range(60)],
+        "survey": "nps",
+        "score": [i * 7 % 11 if i % 3 else None for i in range(60)],
+        "answered_on": [f"2024-1{i % 3}-12" if i % 3 else None for i in range(60)],
+    }
+)
+PAID = "customer_id,started_on,ended_on,mrr"
+MONTH = frame(PAID, [("a", "2025-04-02", None, 10)])
+EVERYTHING = frame(
+    PAID,
+    [
+        ("a", "2024-01-05", "2024-03-01", 20), ("a", "2024-02-01", "2025-01-10", 30), ("a", "2025-03-05", None, 5),
+        ("b", "2024-06-05", "2024-06-05", 9), ("c", "2024-06-05", None, 0),
+    ],
+)  # fmt: skip
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Show everything of a study and give back the bundles that a report reads."""
+    seen = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: seen.append(data[display.MIME]))
+
+    def show(*things):
+        seen.clear()
+        for thing in things:
+            thing._ipython_display_()
+        return list(seen)
+
+    return show
+
+
+def test_findings_are_questions_in_the_order_of_the_report():
+    found = cs.Scorecard.findings()
+    assert list(found) == ["attention", *GROUPS, "segments", "kpis", "definitions"]
+    assert all(question.endswith("?") for question in found.values())
+
+
+def test_five_lines_are_enough(by_plan):
+    assert by_plan.table.set_index("kpi").loc["nrr", "status"] == "missed"
+    assert by_plan.growth.table["kpi"].tolist()[0] == "mrr"
+    assert by_plan.kpis.table["KPI"].tolist()[0] == "MRR"
+    assert "1 of 6 targets is missed" in by_plan.answer.text
+    with pytest.raises(ParameterError, match="growth is a table"):
+        by_plan.growth.plot()
+
+
+def test_every_kpi_of_the_sample_has_a_card_of_its_id(by_plan, shown):
+    parts = shown(by_plan.answer, *by_plan.results())
+    cards = [card for part in parts if part["kind"] == "cards" for card in part["cards"]]
+    assert [card["kpi"] for card in cards] == list(catalogue())
+    assert all(len(card["trend"]) > 1 for card in cards)
+
+
+def test_a_report_keeps_its_files(by_plan, shown):
+    parts = shown(*by_plan.results())
+    tables = {p["name"]: p["columns"] for p in parts if p["kind"] == "table"}
+    kept = {f["name"]: f["columns"] for p in parts if p["kind"] == "files" for f in p["files"]}
+    assert set(tables) == {"kpis_by_segment_shown", "kpis_shown", "definitions"}
+    assert tables["kpis_by_segment_shown"][0] == "KPI"
+    assert sorted(tables["kpis_by_segment_shown"][1:]) == ["Enterprise", "Starter", "Team"]
+    assert tables["definitions"] == ["kpi", "label", "group", "question", "formula", "unit", "direction", "sources", "variants"]  # fmt: skip
+    assert kept["kpis_by_segment"] == ["kpi", "segment", "value", "ci_lower", "ci_upper", "n"]
+    assert kept["kpi_history"] == ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
+    assert kept["kpis"][:11] == ["kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"]  # fmt: skip
+    captions = [f["caption"] for p in parts if p["kind"] == "files" for f in p["files"]]
+    assert all(captions)
+    assert all(p["caption"] for p in parts if p["kind"] == "table")
+
+
+def test_the_table_of_definitions_is_the_catalogue(by_plan):
+    assert by_plan.definitions.table["kpi"].tolist() == list(catalogue())
+    ces = by_plan.definitions.table.set_index("kpi").loc["ces"]
+    assert ces[["direction", "sources", "variants"]].tolist() == ["down", "surveys", "share of easy answers"]
+
+
+def test_only_the_six_largest_segments_stand_side_by_side():
+    score = cs.Scorecard(cs.load({"customers": MANY}, as_of="2025-04-30"), by="plan")
+    assert score.segments.caption == "KPIs by plan, with 95 % intervals; the six largest of 12"
+    assert score.segments.table.shape[1] == 7
+    assert score.segments.also[0].table["segment"].nunique() == 12
+
+
+@pytest.mark.parametrize(
+    ("tables", "as_of", "by", "words"),
+    [
+        ({"subscriptions": MONTH}, "2025-04-30", "", "No targets are set"),
+        ({"subscriptions": EVERYTHING, "customers": ONE}, "2025-06-15", "plan", "No targets are set"),
+        ({"customers": TENURES}, "", "", "no KPI got worse"),
+        ({"customers": GONE}, "2025-12-31", "", "no KPI got worse"),
+        ({"orders": ORDERS, "surveys": SURVEYS}, "2025-03-31", "", "no KPI got worse"),
+        ({"customers": MANY}, "2025-04-30", "plan", "No targets are set"),
+    ],
+    ids=["one month", "gaps, overlaps, trials", "tenures", "all gone", "surveys", "odd segment names"],
+)
+def test_odd_data_give_a_stated_scorecard(shown, tables, as_of, by, words):
+    score = cs.Scorecard(cs.load(tables, as_of=as_of), by=by)
+    assert words in score.answer.text.replace("**", "")
+    assert len(score.table) == len(catalogue())
+    missing = score.table[score.table["value"].isna()]
+    assert missing["status"].str.match("not measured: .{8}").all()
+    said = " ".join(note for name in GROUPS for note in getattr(score, name).notes)
+    assert all(label in said for label in missing["label"])
+    parts = shown(score.answer, *score.results())
+    assert sum(len(p["cards"]) for p in parts if p["kind"] == "cards") == len(catalogue()) - len(missing)
+
+
+def test_without_segments_it_says_how_to_compare():
+    segments = cs.Scorecard(cs.load({"customers": GONE}, as_of="2025-12-31")).segments
+    assert "Name a column in segment_by" in segments.absent
+    assert segments.name == "kpis_by_segment"
+    assert segments.table.empty
+
+
+def test_data_of_no_kpi_say_what_to_add():
+    calls = pd.DataFrame({"customer_id": ["a"], "occurred_on": "2025-01-05", "kind": "call"})
+    with pytest.raises(MissingTableError, match=r"No KPI can be measured.*Add subscriptions"):
+        _ = cs.Scorecard(cs.load({"touchpoints": calls})).growth
+
+
+@pytest.mark.parametrize(
+    ("targets", "parameters", "words"),
+    [
+        ("churn = 0.02", {}, "[targets] names 'churn', which is no KPI. Did you mean"),
+        ("grr = 95", {}, "Did you mean 0.95?"),
+        ("", {"value_feature": "chat"}, "Add it, or leave it empty"),
+        ("", {"gross_margin": 80.0}, "Did you mean 0.8?"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path, targets, parameters, words):
+    (tmp_path / "cslib.toml").write_text(f"as_of = 2025-12-31\n[targets]\n{targets}\n")
+    KEPT.to_csv(tmp_path / "customers.csv", index=False)
+    USAGE.to_csv(tmp_path / "usage.csv", index=False)
+    with pytest.raises((DataError, ParameterError)) as refused:
+        _ = cs.Scorecard(cs.load(tmp_path), **parameters).answer
+    assert words in str(refused.value)
+
+
+def test_groups_point_to_the_reports_that_tell_more(by_plan, root):
+    groups = [getattr(by_plan, name) for name in GROUPS]
+    assert all(isinstance(group, Cards) for group in groups)
+    named = {report for group in groups for report in group.see_also}
+    assert named <= {path.stem for path in (root / "notebooks").glob("*.ipynb")}
