@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from cslib import load
 from cslib.cli import main
-from cslib.scorecard.catalogue import read_targets
+from cslib.scorecard.catalogue import catalogue, read_targets
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
@@ -90,7 +90,7 @@ def test_warehouse_section_is_read(tmp_path, monkeypatch):
 
 
 def test_targets_are_read():
-    assert set(read_targets(tomllib.loads(blocks("toml")[1])["targets"])) == {
+    assert set(read_targets(tomllib.loads(blocks("toml")[1])["targets"], catalogue())) == {
         "nps",
         "customer_churn_rate",
         "crc_share_of_margin",
@@ -110,7 +110,8 @@ def test_python_blocks_one_after_the_other(project):
     assert len(logrank) == 1 + 3
     assert logrank.p_adjusted.between(0, 1).all()
     assert scope["churn"].survival.title
-    assert scope["forms"].ltv.notna().all()
+    worth = scope["ltv"].query("method == 'Survival' and horizon_months == 12").set_index("segment").ltv
+    assert 0 < worth["Starter"] < worth["Team"] < worth["Enterprise"]
     assert scope["surveys"].trend.table.nps.between(-100, 100).all()
     steps = scope["revenue"].last_month.table
     assert steps.amount.iloc[:-1].sum() == pytest.approx(steps.amount.iloc[-1])
