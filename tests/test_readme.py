@@ -110,7 +110,7 @@ def test_python_blocks_one_after_the_other(project):
     assert len(logrank) == 1 + 3
     assert logrank.p_adjusted.between(0, 1).all()
     assert scope["churn"].survival.title
-    worth = scope["ltv"].query("method == 'Survival' and horizon_months == 12").set_index("segment").ltv
+    worth = scope["forms"].query("method == 'Survival'").set_index("segment").ltv
     assert 0 < worth["Starter"] < worth["Team"] < worth["Enterprise"]
     assert scope["surveys"].trend.table.nps.dropna().between(-100, 100).all()
     steps = scope["revenue"].last_month.table

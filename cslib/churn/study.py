@@ -114,11 +114,8 @@ class Churn(Study):
 
         One row per segment, written out; also as numbers, from :func:`cslib.stats.survival.survival_summary`.
         """
-        caption = "Median, mean stay and survival at 12 months"
-        return Result(
-            "survival_overview", say.summary(self._firm), caption="How long customers stay, 95 % intervals in brackets",
-            also=(Result("survival_summary", self._summary, caption=caption),),
-        )  # fmt: skip
+        caption = "How long customers stay, 95 % intervals in brackets"
+        return Result("survival_summary", self._summary, caption=caption, shown=say.summary(self._firm))
 
     @cached_property
     def hazard(self) -> Result:

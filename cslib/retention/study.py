@@ -130,13 +130,12 @@ class Retention(Study):
     @cached_property
     def comparison(self) -> Result:
         """Is the difference between newer and older cohorts more than chance?"""
-        name, table = "cohort_comparison_summary", self._compared[COMPARED]
-        also = (Result("cohort_comparison", self._compared, caption="Tests of newer against older cohorts"),)
+        name, table = "cohort_comparison", self._compared
         if table.empty:
-            return Result(name, table, absent=words.NO_TEST, caption="Newer against older cohorts", also=also)
-        shown = table.assign(comparison=table["comparison"].replace(words.COMPARED))
-        caption = self._say.compared(self._compared)
-        return Result(name, shown, caption=caption, formats=UNITS, labels=LABELS, also=also)
+            return Result(name, table, absent=words.NO_TEST, caption="Newer against older cohorts")
+        shown = table[COMPARED].assign(comparison=table["comparison"].replace(words.COMPARED))
+        caption = self._say.compared(table)
+        return Result(name, table, caption=caption, shown=shown, formats=UNITS, labels=LABELS)
 
     @cached_property
     def revenue(self) -> Result:

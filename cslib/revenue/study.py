@@ -161,10 +161,9 @@ class Revenue(Study):
         ways = estimate.conventions(self._moved)
         shown = ways.assign(shown=self._say.rates(ways))[["measure", "convention", "shown", "formula"]]
         return Result(
-            "definitions_shown", shown, self._say.definitions(Spread.of(ways)),
+            "definitions", ways, self._say.definitions(Spread.of(ways)), shown=shown,
             caption="The same months under several definitions",
             labels={"shown": f"last {min(YEAR, len(self._whole))} months"},
-            also=(Result("definitions", ways, caption="Definitions side by side"),),
         )  # fmt: skip
 
     @cached_property

@@ -127,22 +127,21 @@ class Scorecard(Study):
     @cached_property
     def segments(self) -> Result:
         """Do segments differ?"""
-        numbers = Result("kpis_by_segment", self.measured.by_segment(), caption="KPIs by segment")
-        if numbers.table.empty:
+        name, table = "kpis_by_segment", self.measured.by_segment()
+        if table.empty:
             why = "KPIs are those of all customers. Name a column in segment_by to see them side by side."
-            return Result(numbers.name, numbers.table, absent=why, caption=numbers.caption)
+            return Result(name, table, absent=why, caption="KPIs by segment")
         n, texts = len(self.measured.segments()), say.segment_texts(self.table, self.measured)
         caption = f"KPIs by {self.by}, with 95 % intervals" + f"; the six largest of {n}" * (n > 6)
-        return Result("kpis_by_segment_shown", texts, caption=caption, most=30, also=(numbers,))
+        return Result(name, table, caption=caption, shown=texts, most=30)
 
     @cached_property
     def kpis(self) -> Result:
         """Where does every KPI stand?"""
         texts = say.kpi_texts(self.table, currency=self.data.currency)
         caption = "KPIs, the one before and last year's"
-        numbers = Result("kpis", self.table, caption="KPIs in their units (shares of 1)")
         history = Result("kpi_history", self.measured.history, caption="KPIs by period")
-        return Result("kpis_shown", texts, caption=caption, most=40, also=(numbers, history))
+        return Result("kpis", self.table, caption=caption, shown=texts, most=40, also=(history,))
 
     @cached_property
     def definitions(self) -> Result:

@@ -197,6 +197,7 @@ def table(
     formats: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     max_rows: int = 15,
+    data: pd.DataFrame | None = None,
 ) -> None:
     """Show the first rows and 13 columns of a table, or one line without rows; a report keeps all as ``<name>.csv``.
 
@@ -214,6 +215,8 @@ def table(
         Heading per column; without one, the column's name with spaces for ``_``.
     max_rows
         How many rows are shown.
+    data
+        The tidy table that a report keeps, where what is shown are texts made of it; by default `df`.
 
     Raises
     ------
@@ -221,7 +224,8 @@ def table(
         The name is not usable, or `formats` or `labels` names a column that is not there.
     """
     _known_columns(df, [*(formats or {}), *(labels or {})])
-    link = _export(df, _checked(name))
+    kept = df if data is None else data
+    link = _export(kept, _checked(name))
     shown = df.iloc[:max_rows, :MOST_COLUMNS]
     count = f"{len(shown):,} of " * (len(shown) < len(df)) + counted(len(df), "row")
     if shown.shape[1] < df.shape[1]:
@@ -232,7 +236,7 @@ def table(
         body = _grid(shown, caption, dict(formats or {}), dict(labels or {}))
         html = f'<div class="cs cs-table">{body}<p class="cs-rows">{foot}</p></div>'
     text = f"{caption} ({count})\n{shown.to_string(index=False) if len(df) else ''}".rstrip()
-    _show(html, text, _bundle("table", name, df, caption=caption))
+    _show(html, text, _bundle("table", name, kept, caption=caption))
 
 
 def _bundle(kind: str, name: str, df: pd.DataFrame | None, **more: object) -> dict[str, object]:

@@ -51,6 +51,8 @@ class Result:
         What the table holds, one line: above it where it is shown, and in the list of files.
     formats, labels
         Units and headings of its columns where it is shown, see :func:`cslib.show.display.table`.
+    shown
+        What is shown in place of the table, where texts read better than its numbers.
     most
         Rows that are shown of a table without a chart; 0: its sentences alone, the table is kept.
     also
@@ -77,6 +79,7 @@ class Result:
     caption: str = field(default="", repr=False)
     formats: Mapping[str, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict, repr=False)
+    shown: pd.DataFrame | None = field(default=None, repr=False)
     most: int = field(default=15, repr=False)
     also: tuple[Result, ...] = field(default=(), repr=False)
 
@@ -126,9 +129,10 @@ class Result:
 
     def _rows(self) -> None:
         if self.most:
+            seen = self.table if self.shown is None else self.shown
             display.table(
-                self.table, name=self.name, caption=self.caption, max_rows=self.most,
-                formats=_present(self.formats, self.table), labels=_present(self.labels, self.table),
+                seen, name=self.name, caption=self.caption, max_rows=self.most, data=self.table,
+                formats=_present(self.formats, seen), labels=_present(self.labels, seen),
             )  # fmt: skip
         else:
             display.files({self.name: (self.caption, self.table)})

@@ -72,8 +72,8 @@ class Value(Study):
     >>> value = cs.Value(cs.load({"customers": table}), by="plan", gross_margin=0.8, horizon_months=3)
     >>> value.ltv.title
     'A new customer has brought 20.00 after 3 months'
-    >>> value.forms.table.iloc[0].tolist()
-    ['Survival', '20.00', '16.00', '24.00']
+    >>> value.forms.table.query("method == 'Survival'")[["segment", "ltv"]].values.tolist()
+    [['All', 20.0], ['Pro', 16.0], ['Team', 24.0]]
     """
 
     data: DataSet
@@ -125,8 +125,10 @@ class Value(Study):
     @cached_property
     def forms(self) -> Result:
         """What is a customer worth, form by form?"""
-        table = words.forms_table(self._forms, segments=self._largest)
-        return Result("forms", table, caption="All forms, 95 % intervals in brackets")
+        forms, span = self._forms, self._spans[0]
+        main = forms[(forms["horizon_months"] == span) | forms["horizon_months"].isna()]
+        texts = words.forms_table(main, segments=self._largest)
+        return Result("forms", main, caption="All forms, 95 % intervals in brackets", shown=texts)
 
     @cached_property
     def bridge(self) -> Result:

@@ -257,14 +257,12 @@ def _signed(value: Any) -> str:
 
 
 def forms_table(forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
-    """Write all forms at the main horizon: one row per form, one column per segment, intervals in brackets."""
-    main = forms["horizon_months"].iloc[0]
-    rows = forms[(forms["horizon_months"] == main) | forms["horizon_months"].isna()]
-    each = zip(rows["ltv"], rows["ci_lower"], rows["ci_upper"], strict=True)
+    """Write all forms at one horizon: one row per form, one column per segment, intervals in brackets."""
+    each = zip(forms["ltv"], forms["ci_lower"], forms["ci_upper"], strict=True)
     texts = [("not known" if pd.isna(v) else money(v)) + _bracketed(low, high) for v, low, high in each]
-    table = rows.assign(form=rows["method"], text=texts).pivot(index="form", columns="segment", values="text")
-    order = [s for s in rows["segment"].unique() if s in segments]
-    return table.loc[list(rows["method"].unique()), order].fillna("–").reset_index()
+    table = forms.assign(form=forms["method"], text=texts).pivot(index="form", columns="segment", values="text")
+    order = [s for s in forms["segment"].unique() if s in segments]
+    return table.loc[list(forms["method"].unique()), order].fillna("–").reset_index()
 
 
 def residual_finding(by_age: pd.DataFrame, *, currency: str = "") -> str:

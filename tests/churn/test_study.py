@@ -81,13 +81,13 @@ def test_every_finding_answers_a_question(churn):
 
 def test_every_table_is_kept_with_its_columns_and_a_caption(churn):
     tables = kept(churn)
-    assert set(tables) == {*COLUMNS, "survival_overview"}
+    assert set(tables) == set(COLUMNS)
     assert {name: list(tables[name]) for name in COLUMNS} == COLUMNS
     assert all(r.caption for found in churn.results() for r in (found, *found.also))
 
 
 def test_findings_show_themselves_and_draw_anew(churn, monkeypatch):
-    assert sorted(show_and_draw(churn, monkeypatch)) == sorted([*COLUMNS, "survival_overview"])
+    assert sorted(show_and_draw(churn, monkeypatch)) == sorted(COLUMNS)
 
 
 def test_the_answer_names_stay_difference_and_forecast(churn):
@@ -236,7 +236,7 @@ def _loaded(customers, as_of, since, folders) -> cs.DataSet:
 def test_odd_data_give_a_stated_study(odd, name, monkeypatch):
     study, words = odd(name), ODD[name][-1]
     assert words in study.answer.text.replace("**", "")
-    assert set(show_and_draw(study, monkeypatch)) == {*COLUMNS, "survival_overview"}
+    assert set(show_and_draw(study, monkeypatch)) == set(COLUMNS)
     assert {n: list(t) for n, t in kept(study).items() if n in COLUMNS} == COLUMNS
 
 

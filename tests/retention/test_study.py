@@ -11,7 +11,6 @@ COLUMNS = {
     "retention_curve": ["segment", "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"],
     "revenue_retention": ["segment", "cohort", "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"],
     "revenue_curve": ["segment", "period_index", "n_customers", "mrr_start", "mrr", "net_retention", "net_ci_lower", "net_ci_upper", "gross_retention", "gross_ci_lower", "gross_ci_upper"],
-    "cohort_comparison_summary": ["comparison", "cohort", "rate_newer", "rate_older", "difference", "p_adjusted"],
     "cohort_years": ["segment", "period_index", "n_customers", "n_retained", "retention_rate", "ci_lower", "ci_upper"],
 }  # fmt: skip
 

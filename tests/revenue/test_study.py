@@ -16,7 +16,6 @@ COLUMNS = {
     "layers": ["cohort", "month", "mrr"],
     "conversions": ["month", "kind", "n", "amount", "n_all", "rate", "ci_lower", "ci_upper"],
     "crc": ["month", "retention_cost", "n_retained", "crc", "margin", "share_of_margin", "acquisition_cost", "n_new", "cac"],
-    "definitions_shown": ["measure", "convention", "shown", "formula"],
     "definitions": ["measure", "convention", "value", "formula", "used_here"],
 }  # fmt: skip
 

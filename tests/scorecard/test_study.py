@@ -93,13 +93,13 @@ def test_a_report_keeps_its_files(by_plan, shown):
     parts = shown(*by_plan.results())
     tables = {p["name"]: p["columns"] for p in parts if p["kind"] == "table"}
     kept = {f["name"]: f["columns"] for p in parts if p["kind"] == "files" for f in p["files"]}
-    assert set(tables) == {"kpis_by_segment_shown", "kpis_shown", "definitions"}
-    assert tables["kpis_by_segment_shown"][0] == "KPI"
-    assert sorted(tables["kpis_by_segment_shown"][1:]) == ["Enterprise", "Starter", "Team"]
+    assert set(tables) == {"kpis_by_segment", "kpis", "definitions"}
+    assert by_plan.segments.shown.columns[0] == "KPI"
+    assert sorted(by_plan.segments.shown.columns[1:]) == ["Enterprise", "Starter", "Team"]
     assert tables["definitions"] == ["kpi", "label", "group", "question", "formula", "unit", "direction", "sources", "variants"]  # fmt: skip
-    assert kept["kpis_by_segment"] == ["kpi", "segment", "value", "ci_lower", "ci_upper", "n"]
+    assert tables["kpis_by_segment"] == ["kpi", "segment", "value", "ci_lower", "ci_upper", "n"]
     assert kept["kpi_history"] == ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
-    assert kept["kpis"][:11] == ["kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"]  # fmt: skip
+    assert tables["kpis"][:11] == ["kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"]  # fmt: skip
     captions = [f["caption"] for p in parts if p["kind"] == "files" for f in p["files"]]
     assert all(captions)
     assert all(p["caption"] for p in parts if p["kind"] == "table")
@@ -114,8 +114,8 @@ def test_the_table_of_definitions_is_the_catalogue(by_plan):
 def test_only_the_six_largest_segments_stand_side_by_side():
     score = cs.Scorecard(cs.load({"customers": MANY}, as_of="2025-04-30"), by="plan")
     assert score.segments.caption == "KPIs by plan, with 95 % intervals; the six largest of 12"
-    assert score.segments.table.shape[1] == 7
-    assert score.segments.also[0].table["segment"].nunique() == 12
+    assert score.segments.shown.shape[1] == 7
+    assert score.segments.table["segment"].nunique() == 12
 
 
 @pytest.mark.parametrize(

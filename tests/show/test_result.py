@@ -60,6 +60,13 @@ def test_a_table_of_no_rows_to_show_is_kept_behind_its_sentence(shown):
     assert [f["name"] for f in kept["files"]] == ["plans"]
 
 
+def test_texts_can_be_shown_in_place_of_the_numbers_that_are_kept(shown):
+    texts = pd.DataFrame({"plan": ["Pro"], "said": ["a quarter"]})
+    (bundle, text), *_ = shown(Result("plans", TABLE, caption="Plans", shown=texts, formats={"share": "percent"}))
+    assert "a quarter" in text
+    assert (bundle["rows"], bundle["columns"]) == (2, ["plan", "share"])
+
+
 def test_what_is_absent_says_why_and_keeps_its_table(shown):
     (note, _), (kept, text) = shown(charted(absent="Nobody left."))
     assert note["text"] == "Nobody left."
