@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import ibis
@@ -14,7 +14,10 @@ from cslib.data.contract import CONTRACT, MOMENT
 from cslib.data.dataset import DataSet
 from cslib.errors import ParameterError, did_you_mean
 
-__all__ = ["cents", "current_mrr", "mrr_steps", "segments", "summed_changes", "with_segment"]
+__all__ = [
+    *("MINOR_UNITS", "cents", "current_mrr", "exact_product", "exact_sum", "mrr_steps"),
+    *("segments", "summed_changes", "with_all", "with_segment"),
+]
 
 HOLDERS: Final = ("customers", "subscriptions", "orders", "usage", "surveys")  # of segment columns
 MAX_SEGMENTS: Final = 50
@@ -159,21 +162,61 @@ def current_mrr(data: DataSet) -> ir.Table | None:
         rows = data.table("subscriptions")
         day = ibis.date(observed(data))
         running = rows.filter((rows.started_on <= day) & (rows.ended_on.isnull() | (rows.ended_on > day)))
-        return running.group_by("customer_id").aggregate(mrr=running.mrr.sum())
+        return running.group_by("customer_id").aggregate(mrr=exact_sum(running.mrr))
     customers = data.table("customers")
     return customers.select("customer_id", "mrr") if "mrr" in customers.columns else None
 
 
 def with_all(counted: pd.DataFrame) -> pd.DataFrame:
-    """Put the whole before its segments: every customer is in exactly one."""
+    """Put the whole before its segments: every customer is in exactly one. They are added in one order."""
     keys = [c for c in ("cohort", "at") if c in counted]
+    counted = counted.sort_values(["segment", *keys])
     whole = counted.drop(columns="segment").groupby(keys, as_index=False).sum().assign(segment="All")
-    parts = counted[counted["segment"] != "All"].sort_values(["segment", *keys])
+    parts = counted[counted["segment"] != "All"]
     return pd.concat([whole, parts], ignore_index=True)[counted.columns]
 
 
-def summed_changes(table: ir.Table, names: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
-    """Sum by keys how much each customer's measures change at its steps; cumulated, these are the sums themselves."""
+def summed_changes(
+    table: ir.Table, names: Sequence[str], keys: Sequence[str], *, products: Mapping[str, tuple[str, str]]
+) -> pd.DataFrame:
+    """Sum by keys how much each customer's measures change at its steps; cumulated, these are the sums themselves.
+
+    Parameters
+    ----------
+    table
+        ``customer_id``, ``step``, the keys and the measures in whole numbers, such as hundredths, so that the sums are
+        exact.
+    names
+        The measures to sum.
+    keys
+        Columns to sum by.
+    products
+        Of which two measures to sum the product, too, by its name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The keys and, in floats, the sums.
+    """
     order = ibis.window(group_by="customer_id", order_by="step")
-    moves = table.mutate(**{m: table[m] - table[m].lag().over(order).fill_null(0) for m in names})
-    return moves.group_by(list(keys)).aggregate(**{m: moves[m].sum() for m in names}).execute()
+    measures = {*names, *(m for pair in products.values() for m in pair)}
+    before = {f"{m}_before": table[m].lag().over(order).fill_null(0) for m in sorted(measures)}
+    moves = table.select("customer_id", *dict.fromkeys(["step", *keys]), *sorted(measures), **before)
+    changes = {m: moves[m] - moves[f"{m}_before"] for m in names}
+    for name, (a, b) in products.items():
+        changes[name] = exact_product(moves[a], moves[b]) - exact_product(moves[f"{a}_before"], moves[f"{b}_before"])
+    return moves.group_by(list(keys)).aggregate(**{m: c.sum().cast("float64") for m, c in changes.items()}).execute()
+
+
+def exact_product(a: ir.NumericValue, b: ir.NumericValue) -> ir.NumericValue:
+    """Multiply whole numbers, such as amounts in hundredths, so that sums of the products are exact.
+
+    Engines add in any order, and in several threads: with floats the last digits would differ from run to run. 64 bits
+    would not hold the square of 30 million, in hundredths.
+    """
+    return a.cast("decimal(38, 0)") * b.cast("decimal(38, 0)")
+
+
+def exact_sum(amounts: ir.NumericValue) -> ir.NumericValue:
+    """Add amounts in billionths, so that the sum does not depend on the order in which an engine adds."""
+    return amounts.cast("decimal(38, 9)").sum().cast("float64")

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 # of each customer: x its MRR at the end of its first period, y its MRR now, z the same but at most x
-PRODUCTS: Final = ("xx", "yy", "zz", "xy", "xz")
+PRODUCTS: Final = {"xx": ("x", "x"), "yy": ("y", "y"), "zz": ("z", "z"), "xy": ("x", "y"), "xz": ("x", "z")}
 SUMS: Final = ["n", "x", "y", "z", *PRODUCTS]
 RETAINED: Final = [*KEY, "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"]
 CURVE: Final = [
@@ -65,6 +65,7 @@ def revenue_levels(
     starts = {c: pd.Timestamp(period_start(int(c), period)) for c in levels["cohort"].unique()}
     levels["cohort"] = levels["cohort"].map(starts)
     levels[["x", "y", "z"]] /= MINOR_UNITS
+    levels[list(PRODUCTS)] /= MINOR_UNITS**2
     return levels[[*KEY, "period_index", *SUMS]]
 
 
@@ -122,14 +123,12 @@ def revenue_curve(levels: pd.DataFrame) -> pd.DataFrame:
 
 def _changes(steps: ir.Table, segment_by: str, data: DataSet) -> pd.DataFrame:
     """Sum, per segment, cohort and period, the change of every measure; levels are cumulated sums."""
-    scale = float(MINOR_UNITS)
     money = steps.mutate(
         cohort=steps["first"], n=ibis.literal(1), x=steps.cents_first, y=steps.cents,
         z=ibis.least(steps.cents, steps.cents_first),
     )  # fmt: skip
-    products = {f"{a}{b}": (money[a] / scale) * (money[b] / scale) for a, b in PRODUCTS}
-    measures = with_segment(money.mutate(**products), data, segment_by)
-    return summed_changes(measures, SUMS, [*KEY, "step"])
+    measures = with_segment(money, data, segment_by)
+    return summed_changes(measures, ["n", "x", "y", "z"], [*KEY, "step"], products=PRODUCTS)
 
 
 def _cumulated(changes: pd.DataFrame, spans: Spans, max_periods: int) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.calendar import first_whole, last_complete, monthly, observed, ordinal, period_start
-from cslib.data.customers import MINOR_UNITS, mrr_steps, summed_changes, with_all, with_segment
+from cslib.data.customers import MINOR_UNITS, exact_product, mrr_steps, summed_changes, with_all, with_segment
 from cslib.data.dataset import DataSet
 from cslib.errors import DataError
 from cslib.stats.intervals import Interval, grown_of_sums, kept_of_sums, ratio_of_sums, wilson, z_value
@@ -22,6 +22,7 @@ __all__ = ["KINDS", "conventions", "layers", "movements", "trailing", "waterfall
 
 KINDS: Final = ("new", "reactivation", "expansion", "contraction", "churn")
 COUNTED: Final = {"new": "n_new", "reactivation": "n_reactivated", "churn": "n_churned"}
+PRODUCTS: Final = {"xx": ("x", "x"), "yy": ("y", "y"), "xy": ("x", "y")}  # of MRR then and now
 COUNTS: Final = ("n_opening", "n_closing", *COUNTED.values())
 AMOUNTS: Final = ("opening", *KINDS, "closing")
 COLUMNS: Final = [
@@ -71,20 +72,18 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     both = now.union(then).group_by(["customer_id", "step"]).aggregate(now=ibis._.now.sum(), then=ibis._.then.sum())
     running = ibis.cumulative_window(group_by="customer_id", order_by="step")
     levels = both.select("customer_id", "step", **{c: both[c].sum().over(running) for c in ("then", "now")})
-    x, y = (levels[c] / float(MINOR_UNITS) for c in ("then", "now"))
-    present, least = x > 0, ibis.least(x, y)
-    values = {"n": 1.0, "kept": (y > 0).cast("float64"), "x": x, "y": y, "z": least}
-    values |= {"xx": x * x, "yy": y * y, "xy": x * y}
-    measured = levels.select("customer_id", "step", **{k: ibis.ifelse(present, v, 0.0) for k, v in values.items()})
-    sums = with_all(
-        summed_changes(with_segment(measured, data, segment_by), list(values), ["segment", "step"]).rename(
-            columns={"step": "at"}
-        )
-    )
+    x, y = levels.then, levels.now
+    values = {"n": 1, "kept": (y > 0).cast("int64"), "x": x, "y": y, "z": ibis.least(x, y)}
+    measured = levels.select("customer_id", "step", **{k: ibis.ifelse(x > 0, v, 0) for k, v in values.items()})
+    measured = with_segment(measured, data, segment_by)
+    changes = summed_changes(measured, list(values), ["segment", "step"], products=PRODUCTS)
+    sums = with_all(changes.rename(columns={"step": "at"}))
     complete = last_complete(observed(data), "month")
     numbers = range(int(sums["at"].min()), complete + 1)
-    parts = [_cumulated(own, list(values), numbers) for _, own in sums.groupby("segment", sort=False)]
+    parts = [_cumulated(own, [*values, *PRODUCTS], numbers) for _, own in sums.groupby("segment", sort=False)]
     levels = pd.concat(parts, ignore_index=True)
+    levels[["x", "y", "z"]] /= MINOR_UNITS
+    levels[list(PRODUCTS)] /= MINOR_UNITS**2
     if data.observed_from:  # who had left before is missing from every opening until then
         levels = levels[levels["at"] >= ordinal(data.observed_from, "month") + months].reset_index(drop=True)
     return _trailing_rates(levels)
@@ -205,17 +204,21 @@ def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     )
     steps = with_segment(steps, data, segment_by)
     kinds, present = _kinds(steps), steps.p > 0
-    p, c = steps.p / float(MINOR_UNITS), steps.c / float(MINOR_UNITS)
-    products = {"cc": c * c, "pc": p * c}  # what is to be added to Σp² over all who paid before, to give Σc² and Σpc
+    c, p, change = steps.c, steps.p, steps.c - steps.p
+    cc, pp, pc, moved = (exact_product(*pair) for pair in ((c, c), (p, p), (p, c), (change, change)))
+    squares = {
+        "cc": (cc - pp).sum(where=present),  # what is to be added to Σp² over all who paid before, to give Σc²,
+        "pc": (pc - pp).sum(where=present),  # and Σpc
+        "squares": (cc - pp).sum(),
+        "won_squared": moved.sum(where=c > p),
+        "lost_squared": moved.sum(where=c < p),
+    }
     return (
         steps.group_by(["segment", "step"])
         .aggregate(
-            **{kind: (steps.c - steps.p).sum(where=is_it).fill_null(0) for kind, is_it in kinds.items()},
+            **{kind: change.sum(where=is_it).fill_null(0) for kind, is_it in kinds.items()},
             **{COUNTED[kind]: is_it.sum().fill_null(0) for kind, is_it in kinds.items() if kind in COUNTED},
-            **{name: (value - p * p).sum(where=present).fill_null(0.0) for name, value in products.items()},
-            squares=(c * c - p * p).sum(),
-            won_squared=((c - p) * (c - p)).sum(where=c > p).fill_null(0.0),
-            lost_squared=((c - p) * (c - p)).sum(where=c < p).fill_null(0.0),
+            **{k: v.cast("float64").fill_null(0.0) / float(MINOR_UNITS**2) for k, v in squares.items()},
         )
         .execute()
     )

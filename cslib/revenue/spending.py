@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.calendar import first_whole, last_complete, monthly, observed, period_ordinal, period_start
+from cslib.data.customers import exact_sum
 from cslib.data.dataset import DataSet
 from cslib.errors import MissingTableError
 from cslib.stats.intervals import wilson
@@ -58,7 +59,7 @@ def conversions(data: DataSet, *, months: int = 1) -> pd.DataFrame:
     rows = orders.filter(orders.kind.notnull()).mutate(at=period_ordinal(orders.ordered_on, "month"))
     found = (
         rows.group_by(["at", "kind"])
-        .aggregate(n=(rows.amount.fill_null(0) >= 0).sum(), amount=rows.amount.sum())
+        .aggregate(n=(rows.amount.fill_null(0) >= 0).sum(), amount=exact_sum(rows.amount))
         .execute()
     )
     complete = last_complete(observed(data), "month")
@@ -115,7 +116,7 @@ def retention_cost(data: DataSet, moved: pd.DataFrame, *, gross_margin: float = 
     """
     costs, complete = data.table("costs"), last_complete(observed(data), "month")
     at = period_ordinal(costs.month, "month")
-    spent = costs.mutate(at=at).group_by(["at", "kind"]).aggregate(amount=costs.amount.sum()).execute()
+    spent = costs.mutate(at=at).group_by(["at", "kind"]).aggregate(amount=exact_sum(costs.amount)).execute()
     spent = spent[spent["at"] <= complete].pivot_table(index="at", columns="kind", values="amount", aggfunc="sum")
     rows = monthly(moved).copy()
     rows["at"] = [d.year * 12 + d.month - 1 for d in rows["month"]]
