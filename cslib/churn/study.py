@@ -29,6 +29,7 @@ AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
 FIRM: Final = 30  # customers below which a rate is not drawn
 NO_CURVE: Final = "There is no curve from the start to draw: see the warning above."
 UNDATED: Final = "These data hold no start dates, so churn by calendar month cannot be told."
+NO_MONTH: Final = "Without a full month to look at, ways of measuring churn cannot be compared."
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -251,11 +252,12 @@ class Churn(Study):
         """
         table = self._rates
         said, shown = say.monthly(self._last_month), self._largest(table[table["method"] == "start_of_period"])
+        why = f"{said.title}." if self._dated else UNDATED
         how: Any = {"x": "month", "y": "churn_rate", "x_label": "", "n": "n_start", "unit": "hazard"}
         return Result(
             "churn_rate", table, said.title, said.subtitle + left_out(table, shown),
             partial(lines_with_bands, well_observed(shown, least=FIRM), **how),
-            absent=UNDATED if table.empty else "", caption="Churn by month and method",
+            absent=why if table.empty else "", caption="Churn by month and method",
         )  # fmt: skip
 
     @cached_property
@@ -264,10 +266,10 @@ class Churn(Study):
 
         As from :func:`cslib.churn.rates.reconcile`, of the last complete month.
         """
-        dated = len(self._rates) > 0
+        table = reconcile(self.data, self._lives) if self._dated else pd.DataFrame(columns=RECONCILED)
         return Result(
-            "churn_reconciliation", reconcile(self.data, self._lives) if dated else pd.DataFrame(columns=RECONCILED),
-            caption="Ways of measuring the churn of the last complete month", absent="" if dated else UNDATED,
+            "churn_reconciliation", table, absent=NO_MONTH if table.empty else "",
+            caption="Ways of measuring the churn of the last complete month",
             formats={"churn_rate": "percent", "n_base": "number"},
             labels={"n_base": "customers", "n_churned": "left", "explanation": "why it differs"},
         )  # fmt: skip
@@ -346,10 +348,13 @@ class Churn(Study):
     def _outlook(self) -> Outlook | None:
         return Outlook.of(self._ahead)
 
+    @property
+    def _dated(self) -> bool:
+        return self.data.has_dates("customers")
+
     @cached_property
     def _rates(self) -> pd.DataFrame:
-        dated = self.data.has_dates("customers")
-        return churn_rates(self.data, segment_by=self.by) if dated else pd.DataFrame(columns=RATES)
+        return churn_rates(self.data, segment_by=self.by) if self._dated else pd.DataFrame(columns=RATES)
 
     @cached_property
     def _last_month(self) -> LastMonth | None:

@@ -264,13 +264,14 @@ def test_on_the_first_day_there_is_no_rate_yet(odd):
     study = odd("first day")
     assert study.hazard.absent == "Nobody has been observed for longer than a day, so there is no rate of leaving yet."
     assert study.answer.warnings[0].endswith("so probabilities and forecast look 1 month ahead.")
-    assert study.monthly.absent == "" or study.monthly.table.empty
+    assert study.monthly.absent == "No month is fully observed yet, so there is no churn rate."
+    assert study.definitions.absent.startswith("Without a full month to look at")
 
 
 def test_tenures_know_no_calendar(odd):
     study = odd("three tenures")
-    why = "These data hold no start dates, so churn by calendar month cannot be told."
-    assert (study.monthly.absent, study.definitions.absent) == (why, why)
+    assert study.monthly.absent == "These data hold no start dates, so churn by calendar month cannot be told."
+    assert study.definitions.absent == "Without a full month to look at, ways of measuring churn cannot be compared."
     assert len(study.answer.cards) == 3
 
 
