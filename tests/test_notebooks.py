@@ -122,31 +122,22 @@ OLD = "customer_id,started_on,churned_on\n" + "".join(
 
 VALUE = {
     "ltv": ["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "share_in_tail", "n_customers"],
-    "ltv_by_age": ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active"],
+    "ltv_by_age": ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active", "differs"],
     "payback": ["segment", "cac", "payback_months", "ci_lower", "ci_upper", "ltv_to_cac", "ltv_to_cac_ci_lower", "ltv_to_cac_ci_upper"],
-    "what_if": ["segment", "change", "ltv", "ltv_gain", "ltv_gain_ci_lower", "ltv_gain_ci_upper", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper"],
-    "backtest": ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure"],
+    "what_if": ["segment", "change", "ltv", "ltv_gain", "ltv_gain_ci_lower", "ltv_gain_ci_upper", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper", "rank"],
+    "backtest": ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", "months_ahead", "error", "held", "n_held"],
     "base_value": ["segment", "horizon_months", "n_active", "mrr", "base_value", "ci_lower", "ci_upper", "share_in_tail"],
 }  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"segment_by": "channel", "where": "plan=Team", "as_of": "2025-03-15", "horizon_months": 24},
-        {"where": "plan=Enterprise and region=APAC", "gross_margin": 0.7, "currency": "EUR"},
-    ],
-    ids=str,
-)
-def test_value_on_the_sample(tmp_path, root, parameters):
+def test_value_on_the_sample(tmp_path, root):
+    parameters = {"segment_by": "channel", "where": "plan=Team", "as_of": "2025-03-15", "horizon_months": 24}
     run, tables = report("lifetime_value", tmp_path, data=str(root / "data"), **parameters)
     for name, columns in VALUE.items():
         assert list(tables[name]) == columns
-    money = parameters.get("currency", "USD")
-    span = parameters.get("horizon_months", 36)
-    assert f"A new customer brings {money}" in run.answer
-    assert f"over {span} months" in run.answer
+    assert "A new customer brings USD" in run.answer
+    assert "over 24 months" in run.answer
 
 
 def test_value_by_plan_and_the_page_fits(tmp_path, root, open_report):
@@ -169,50 +160,7 @@ def test_value_by_plan_and_the_page_fits(tmp_path, root, open_report):
 
 
 PRICED = TENURE.replace("churned\n", "churned,mrr\n").replace("yes\n", "yes,20\n").replace("no\n", "no,30\n")
-ALONE = "customer_id,tenure_months,churned,mrr\na,7,no,20\n"
 KEPT = "customer_id,started_on,churned_on,mrr\n" + "".join(f"c{i},2025-0{i % 3 + 1}-05,,{10 + i}\n" for i in range(30))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("tables", "parameters", "words"),
-    [
-        ({"customers": PRICED}, {}, "A new customer brings"),
-        ({"customers": ALONE}, {"segment_by": "churned"}, "Nobody has left yet"),
-        ({"customers": KEPT}, {"as_of": "2025-12-31"}, "Nobody has left yet, so over 23 months a new customer brings between"),
-        ({"customers": GONE, "subscriptions": GONE.replace("churned_on", "ended_on,mrr").replace("-20\n", "-20,9\n")}, {"as_of": "2025-12-31"}, "Nobody is a customer today"),
-        ({"customers": OLD, "orders": "customer_id,ordered_on,amount\nc1,2024-03-01,500\nc2,2025-01-02,-20\n"}, {"as_of": "2025-12-31"}, "A new customer brings"),
-    ],
-    ids=["three tenures", "one customer", "nobody left", "all gone", "two orders"],
-)  # fmt: skip
-def test_odd_data_give_a_stated_value_report(tmp_path, tables, parameters, words):
-    run, _ = report("lifetime_value", tmp_path / "out", data=write(tmp_path, **tables), **parameters)
-    assert words in run.answer.replace("**", "")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("parameters", "words"),
-    [
-        ({"gross_margin": 1.2}, "gross_margin is 1.2, which is no share of 1"),
-        ({"gross_margin": -0.5}, "gross_margin is -0.5"),
-        ({"annual_discount_rate": 8.0}, "Did you mean 0.08?"),
-        ({"horizon_months": 240}, "set long_horizon=True if you mean it"),
-    ],
-    ids=str,
-)
-def test_value_refuses_what_cannot_be_meant(tmp_path, root, parameters, words):
-    notebook = next(n for n in find_notebooks() if n.name == "lifetime_value")
-    run = render(notebook, out=tmp_path, parameters={"data": str(root / "data"), **parameters})
-    assert not run.ok
-    assert words in run.error
-
-
-@pytest.mark.slow
-def test_value_without_a_price_says_what_to_add(tmp_path):
-    notebook = next(n for n in find_notebooks() if n.name == "lifetime_value")
-    run = render(notebook, out=tmp_path / "out", parameters={"data": write(tmp_path, customers=TENURE)})
-    assert "Add mrr to customers, or subscriptions or orders" in run.error
 
 
 NPS = {"nps", "nps_groups", "nps_trend", "nps_change", "nps_drivers", "nps_non_response", "nps_response", "nps_churn"}

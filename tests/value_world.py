@@ -5,14 +5,14 @@ import pandas as pd
 
 from cslib.value.prices import ValueCounts
 
-KEYS = ["first_age", "n_ages", "event_observed", "tier"]
+KEYS = ["segment", "first_age", "n_ages", "event_observed", "tier"]
 
 
-def counted(duration, event, price=10.0, kind="", cost=np.nan):
-    """Counts of lifetimes, and groups of alike customers with what they paid; one segment, ``All``."""
+def counted(duration, event, price=10.0, kind="", cost=np.nan, segment="All"):
+    """Counts of lifetimes, and groups of alike customers with what they paid; by default one segment, ``All``."""
     rows = pd.DataFrame({"duration_months": np.asarray(duration, float), "event_observed": np.asarray(event, bool)})
-    rows = rows.assign(price=price, churn_kind=np.where(rows["event_observed"], kind, ""), cost=cost)
-    lives = rows.assign(segment="All", entry_months=0.0)
+    rows = rows.assign(price=price, churn_kind=np.where(rows["event_observed"], kind, ""), cost=cost, segment=segment)
+    lives = rows.assign(entry_months=0.0)
     counts = lives.groupby(
         ["segment", "entry_months", "duration_months", "event_observed", "churn_kind"], as_index=False
     )
@@ -36,7 +36,7 @@ def _groups(rows):
     sums = ["n_known", "n_involuntary", "n_kind_known", "n_costed", "mrr_now", "mrr_now_squared", "price"]
     groups = rows.groupby(KEYS)
     cells = groups[sums].sum().assign(n=groups.size(), acquisition_cost=groups["cost"].sum())
-    cells = cells.join(groups["duration_months"].mean()).reset_index().assign(segment="All", entry_months=0.0)
+    cells = cells.join(groups["duration_months"].mean()).reset_index().assign(entry_months=0.0)
     cells["cell"] = range(len(cells))
     paid = cells.loc[cells.index.repeat(cells["n_ages"]), ["cell", "price", "n"]]
     paid["age"] = paid.groupby("cell").cumcount()

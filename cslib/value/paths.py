@@ -238,9 +238,10 @@ class _Sample:
 
     def churned(self, column: str) -> Floats:
         """Sum a column over those who left, by the month of age in which they did (0: on the first day)."""
-        table, left = np.zeros((len(self.cells), self.months + 1)), self.cells["event_observed"].to_numpy(bool)
-        table[np.flatnonzero(left), self.cells.loc[left, "n_ages"]] = (self.cells[column] / self.cells["n"])[left]
-        return np.asarray(self.weights @ table)
+        left = np.flatnonzero(self.cells["event_observed"].to_numpy(bool))
+        gone, table = self.cells.iloc[left], np.zeros((len(left), self.months + 1))
+        table[np.arange(len(left)), gone["n_ages"]] = gone[column] / gone["n"]
+        return np.asarray(self.weights[:, left] @ table)
 
     def lived(self) -> Floats:
         """Customer-months observed in each month of age; at age 0 the customers there."""
@@ -386,7 +387,7 @@ def _prices(sample: _Sample, source: str) -> tuple[Floats, Floats]:
 
 
 def _overall(sample: _Sample, revenue: Floats, n: Floats) -> Floats:
-    return _ratio((sample.weights @ revenue).sum(axis=1), (sample.weights @ n).sum(axis=1))
+    return _ratio(sample.weights @ revenue.sum(axis=1), sample.weights @ n.sum(axis=1))
 
 
 def _mean_over_ages(means: Floats) -> Floats:

@@ -71,9 +71,9 @@ class Value(Study):
     ...                       "churned": [True, False, False, False], "plan": ["Pro", "Team", "Pro", "Team"]})
     >>> value = cs.Value(cs.load({"customers": table}), by="plan", gross_margin=0.8, horizon_months=3)
     >>> value.ltv.title
-    'A new customer has brought 20.00 after 3 months'
-    >>> value.forms.table.query("method == 'Survival'")[["segment", "ltv"]].values.tolist()
-    [['All', 20.0], ['Pro', 16.0], ['Team', 24.0]]
+    'A new customer has brought 20.50 after 3 months'
+    >>> value.forms.table.query("method == 'Survival'")["ltv"].round(2).tolist()
+    [20.5, 17.28, 24.0]
     """
 
     data: DataSet
@@ -269,6 +269,7 @@ class Value(Study):
 
     @cached_property
     def _tested(self) -> pd.DataFrame:
+        _ = self._values  # without a price there is nothing to foretell, whatever the dates
         return backtest(self.data, segment_by=self.by)
 
     @property

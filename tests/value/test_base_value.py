@@ -8,7 +8,7 @@ import pytest
 from value_world import counted
 
 from cslib.stats.models import fit_models
-from cslib.value.ltv import Terms, base_value, project, what_if
+from cslib.value.ltv import Terms, base_value, what_if
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts
 
@@ -24,7 +24,7 @@ def paths_of(horizon=3, **more):
 
 def test_present_customers_are_followed_by_age():
     """At ages 1 to 6, S is .9, .775, .64, .48 and stays there: of those aged 1, .775 / .9 are here a month on."""
-    projection = project(paths_of()["All"], months=2)
+    projection = paths_of()["All"].ahead(2)
     km = np.cumprod([1, 0.9, 70 / 80, 50 / 60, 30 / 40, 1, 1, 1])
     here = sum(10 * km[age + 1] / km[age] for age in range(1, 5))  # those aged 5 and 6 may go on as a model says
     assert projection.active[0, 0] == 60
@@ -38,7 +38,7 @@ def test_base_value_is_margin_less_retention_cost_of_those_still_here():
         paths_of(),
         Terms(costs=UnitCosts(retention_per_month=1.0), gross_margin=0.8, annual_discount_rate=0.21),
     )
-    active = project(paths["All"], months=3).active[0, :3]
+    active = paths["All"].ahead(3).active[0, :3]
     row = base_value(paths, terms, horizon_months=3).iloc[0]
     assert row.base_value == pytest.approx(active @ (7 * 1.21 ** (-np.arange(3) / 12)))
     assert (row.n_active, row.mrr) == (60, 600)
@@ -101,7 +101,14 @@ def test_kinds_of_churn_not_recorded_leave_the_change_unknown():
         .set_index("change")
         .loc["Half the involuntary churn"]
     )
-    assert row[["ltv_gain", "base_gain"]].isna().all()
+    assert row[["ltv_gain", "base_gain", "rank"]].isna().all()
+
+
+def test_changes_are_ranked_by_what_they_add_now():
+    table = what_if(paths_of(kind="involuntary"), Terms(costs=UnitCosts()), horizon_months=3)
+    ordered = table.sort_values("rank")["base_gain"].tolist()
+    assert ordered == sorted(table["base_gain"], reverse=True)
+    assert sorted(table["rank"]) == [1, 2, 3]
 
 
 def test_nobody_here_is_worth_nothing():
@@ -124,7 +131,7 @@ def test_a_free_trial_ends():
     values = replace(values, cells=cells, paid=values.paid.assign(revenue=revenue))
     paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=3, draws=20)["All"]
     young, old = (replace(paths, active=paths.active.iloc[[i]], factors=paths.factors[:, [i]]) for i in (0, 1))
-    ahead = project(young, months=3)
+    ahead = young.ahead(3)
     assert (ahead.mrr[0] / ahead.active[0]).tolist() == pytest.approx([0, 20, 20, 20])
-    ahead = project(old, months=3)
+    ahead = old.ahead(3)
     assert (ahead.mrr[0] / ahead.active[0]).tolist() == pytest.approx([20] * 4)

@@ -11,20 +11,11 @@ from value_world import counted
 import cslib
 from cslib.data.lifetimes import lifetimes
 from cslib.errors import ParameterError
+from cslib.stats import models as lifetime_models
+from cslib.stats.intervals import percentiles
 from cslib.stats.models import fit_models
 from cslib.stats.survival import DAYS_PER_MONTH
-from cslib.value.ltv import (
-    Terms,
-    bridge,
-    formula_a,
-    formula_b,
-    formula_c,
-    horizons,
-    ltv,
-    ltv_by_age,
-    payback,
-    percentiles,
-)
+from cslib.value.ltv import Terms, bridge, compared, formulas, horizons, ltv, ltv_by_age, observed_part, payback
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts, unit_costs, value_counts
 
@@ -46,20 +37,24 @@ def row(table, **keys):
 
 
 def test_formulas_as_defined():
-    assert formula_a(100, 0.6, 12, 2, acquisition_cost=300, retention_cost=140) == 1000
-    assert formula_b(10_000, 1, 24) == 240_000
-    assert formula_c(50, 0.8, 0.02) == pytest.approx(2000)
+    """100 a purchase, 12 a year, for two years at 60 %, less 300 and 140; 10,000 for two years; 50 at 2 % churn."""
+    profit = formulas(100, 24, gross_margin=0.6, acquisition_cost=300, retention_cost=140 / 24)
+    assert profit["Formula A (profit)"] == pytest.approx(1000)
+    assert formulas(10_000, 24)["Formula B (revenue)"] == 240_000
+    assert formulas(50, 1 / 0.02, gross_margin=0.8)["Formula C (margin / churn)"] == pytest.approx(2000)
+
+
+def test_formulas_of_many_at_once():
+    """Who never leaves is worth without end; who pays nothing and never leaves is not known."""
+    worth = formulas(np.array([10.0, 10.0, 0.0]), np.array([2.0, np.inf, np.inf]))["Formula C (margin / churn)"]
+    assert worth[:2].tolist() == [20, np.inf]
+    assert np.isnan(worth[2])
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: formula_a(100, 1.2, 12, 2), "gross_margin is 1.2, which is no share"),
-        (lambda: formula_a(-1, 0.5, 12, 2), "unit_price is -1"),
-        (lambda: formula_a(1, 0.5, 12, 2, retention_cost=np.nan), "retention_cost is nan"),
-        (lambda: formula_b(1, 1, -2), "duration is -2"),
-        (lambda: formula_c(50, 0.8, 0), "without churn this formula has no answer"),
-        (lambda: formula_c(50, 0.8, 1.5), "monthly_churn_rate is 1.5"),
+        (lambda: formulas(100, 24, gross_margin=1.2), "gross_margin is 1.2, which is no share"),
         (lambda: Terms(costs=UnitCosts(), gross_margin=-0.1), "gross_margin is -0.1"),
         (lambda: Terms(costs=UnitCosts(), gross_margin=80), "Did you mean 0.8"),
         (
@@ -133,12 +128,36 @@ def test_residual_value_by_hand():
     assert table["n_active"].to_dict() == {0: 0, 1: 0, 2: 0, 3: 70}
 
 
+def test_residual_values_that_differ_from_a_new_customers_are_marked():
+    """Three in ten leave within two months, then nobody: who is still here then brings 20, a new one 18."""
+    table = ltv_by_age(
+        paths_of(np.repeat([1, 2, 9], [600, 300, 2100]), np.repeat([True, False], [900, 2100])), TERMS, horizon_months=2
+    )
+    marked = table.set_index("age_months")
+    assert not marked.loc[0, "differs"]
+    assert marked.loc[2, "ci_lower"] > marked.loc[0, "ci_upper"]
+    assert marked.loc[2, "differs"]
+    few = ltv_by_age(paths_of([2], [True]), TERMS, horizon_months=2)
+    assert not few["differs"].any()
+
+
 def test_bridge_leads_from_formula_c_to_the_survival_form():
     paths = paths_of(cost=9.0)
     steps, forms = bridge(paths, TERMS, horizon_months=3), ltv(paths, TERMS, horizons=[3]).set_index("method")["ltv"]
     assert steps["value"].iloc[0] == pytest.approx(forms["Formula C (margin / churn)"])
     assert steps["value"].iloc[-1] == pytest.approx(forms["Survival"])
     assert steps["difference"].sum() == pytest.approx(forms["Survival"] - forms["Formula C (margin / churn)"])
+
+
+def test_steps_of_the_bridge_are_ranked_by_size():
+    """Formula C is 66.7; three months at one rate are 21.3, at the curve's 20, which 10 % discount a year hardly moves."""
+    terms = Terms(costs=UnitCosts(retention_per_month=1.0), gross_margin=0.8)
+    steps = bridge(paths_of(cost=9.0), terms, horizon_months=3).set_index("step")
+    assert steps["difference"].abs().round(1).tolist()[1:] == [45.4, 1.3, 0, 0, 2.5, 9]
+    assert steps["rank"].dropna().to_dict() == {
+        "no longer than 3 months": 1, "acquisition cost": 2, "retention cost": 3, "churn by age": 4,
+    }  # fmt: skip
+    assert steps.loc[["formula C", "price by age", "discount"], "rank"].isna().all()
 
 
 def test_without_churn_a_bound_and_no_invented_number():
@@ -203,7 +222,50 @@ def test_unknown_prices_are_part_of_no_mean():
     assert paths.active["mrr"].tolist() == [700]
 
 
-def test_value_of_the_sample_from_its_rows(root):
+FORMS = pd.DataFrame(
+    [
+        ("All", "Survival", 36, 4328.4, 4049.0, 4600.0, 4000), ("All", "Survival", 12, 1275.0, 1197.0, 1351.0, 4000),
+        ("All", "Survival, newest customers", 36, 5114.0, 4662.0, 5555.0, 4000),
+        ("All", "Formula C (margin / churn)", np.nan, 6031.0, 5597.0, 6438.0, 4000),
+    ],
+    columns=["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "n_customers"],
+)  # fmt: skip
+
+
+def test_forms_in_proportion():
+    ratios = compared(FORMS)
+    assert ratios["ratio"].round(3).tolist() == [1.0, 1.182, 1.393]
+    assert ratios["clear"].tolist() == [False, True, True]
+    assert compared(FORMS.assign(ltv=-1.0)).empty
+    small = pd.concat([FORMS, FORMS.assign(segment="a", n_customers=40), FORMS.assign(segment="b", n_customers=90)])
+    assert list(compared(small)["segment"].unique()) == ["All", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "differ"), [(4662.0, 5555.0, True), (4599.0, 5555.0, False), (10.0, 4040.0, True), (np.nan, np.nan, False)]
+)  # fmt: skip
+def test_newest_customers_differ_where_intervals_lie_apart(lower, upper, differ):
+    newest = FORMS["method"] == "Survival, newest customers"
+    forms = FORMS.assign(ci_lower=FORMS["ci_lower"].mask(newest, lower), ci_upper=FORMS["ci_upper"].mask(newest, upper))
+    assert observed_part(paths_of(), forms.assign(share_in_tail=0.0))["newest_differ"].tolist() == [differ]
+    without = FORMS[~newest].assign(share_in_tail=0.0)
+    assert observed_part(paths_of(), without)["newest_differ"].tolist() == [False]
+
+
+def test_how_far_the_data_reach():
+    """Seven in ten are here after the third month; nine in ten of those who were seen to stay on."""
+    paths = paths_of(cost=9.0)
+    part = observed_part(paths, ltv(paths, TERMS, horizons=[6, 12])).iloc[0]
+    assert (part.segment, part.last_age_months, part.longest_months) == ("All", 3, 6)
+    assert part.still_here == pytest.approx(0.7)
+    assert not part.life_beyond
+    stay = paths_of(np.repeat([1, 3], [10, 90]))
+    forms = ltv(stay, Terms(costs=UnitCosts()), horizons=[6])
+    assert observed_part(stay, forms)["life_beyond"].tolist() == [True]
+    assert observed_part(stay, forms.assign(share_in_tail=0.1))["life_beyond"].tolist() == [False]
+
+
+def test_value_of_the_sample_from_its_rows(root, sample, monkeypatch):
     """Kaplan–Meier by lifelines on days; prices customer by customer, followed from age to age."""
     customers = pd.read_csv(root / "data" / "customers.csv", parse_dates=["started_on", "churned_on"])
     paid = pd.read_csv(root / "data" / "subscriptions.csv", parse_dates=["started_on", "ended_on"])
@@ -222,8 +284,8 @@ def test_value_of_the_sample_from_its_rows(root):
     price = [mrr[here[:, 0], 0].mean()]
     for k in range(1, 24):
         price.append(price[-1] * mrr[here[:, k], k].mean() / mrr[here[:, k - 1] & known[:, k], k - 1].mean())
-    data = cslib.load(root / "data")
-    counts, values = lifetimes(data), value_counts(data)
+    monkeypatch.setattr(lifetime_models, "MODELS", ("Exponential",))  # the tail, beyond these 24 months
+    counts, values = lifetimes(sample), value_counts(sample)
     models = fit_models(counts, unit_months=1 / DAYS_PER_MONTH)
     paths = value_paths(counts, values, models, horizon_months=24, draws=2)
     own = row(ltv(paths, Terms(costs=UnitCosts()), horizons=[24]), method="Survival, before acquisition cost")

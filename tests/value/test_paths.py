@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from scipy.special import betaln
 from value_world import counted
 
-import cslib.value.paths
 from cslib.stats import models as lifetime_models
 from cslib.stats.contracts import SBG
 from cslib.stats.models import fit_models
 from cslib.stats.survival import DAYS_PER_MONTH, survival_at, survival_curve
+from cslib.value import paths as own_paths
 from cslib.value.ltv import Terms, ltv
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts
@@ -65,17 +65,30 @@ def test_draws_vary_as_new_customers_would():
     assert paths.price[1:, 0].std() == pytest.approx(price.std() / np.sqrt(500), rel=0.08)
 
 
+@pytest.fixture
+def one_model(monkeypatch):
+    """Fit one model alone, to all ages: without rivals none need be held out to choose."""
+
+    def only(*models, contracts=()):
+        monkeypatch.setattr(lifetime_models, "MODELS", models)
+        monkeypatch.setattr(lifetime_models, "CONTRACT_MODELS", contracts)
+        monkeypatch.setattr(lifetime_models, "TRAINING_SHARE", np.inf)
+
+    return only
+
+
 @pytest.mark.slow
-def test_a_moved_model_is_a_model_fitted_anew(monkeypatch):
+def test_a_moved_model_is_a_model_fitted_anew(one_model):
     """One step of Newton's method against fits to customers drawn anew."""
-    monkeypatch.setattr(lifetime_models, "MODELS", ("Weibull",))
+    one_model("Weibull")
     rng, day = np.random.default_rng(8), 1 / DAYS_PER_MONTH
     life, seen = 40 * rng.weibull(0.8, 2000), rng.uniform(1, 24, 2000)
     duration, left = np.ceil(np.minimum(life, seen) / day) * day, life <= seen
     counts, values = counted(duration, left)
     paths = value_paths(counts, values, fit_models(counts, unit_months=day), horizon_months=60, draws=2000)["All"]
-    again = [counted(duration[drawn], left[drawn])[0] for drawn in rng.integers(0, 2000, (60, 2000))]
-    fits = [fit_models(own, unit_months=day).fits["All", "Weibull"] for own in again]
+    drawn, names = rng.integers(0, 2000, (60, 2000)).ravel(), np.repeat([f"draw {i}" for i in range(60)], 2000)
+    again, _ = counted(duration[drawn], left[drawn], segment=names)
+    fits = fit_models(again, unit_months=day).fits.values()
     refitted = [fit.cumulative_hazard_at_times([24, 60]).diff().iloc[-1] for fit in fits]
     moved = paths.hazard[1:, 60] - paths.hazard[1:, 24]
     assert moved.mean() == pytest.approx(np.mean(refitted), rel=0.03)
@@ -83,46 +96,48 @@ def test_a_moved_model_is_a_model_fitted_anew(monkeypatch):
 
 
 AGES = np.arange(36)
+ROUNDS, AT_ONCE = 12, 10  # worlds drawn as one array, each a segment
 
 
-def weibull_world(rng, n, seen):
+def weibull_worlds(rng, size, seen):
     """Days; half have left by month 19."""
-    life = np.ceil(DAYS_PER_MONTH * 30 * rng.weibull(0.8, n))
-    until = rng.integers(1, int(seen * DAYS_PER_MONTH) + 1, n)
+    life = np.ceil(DAYS_PER_MONTH * 30 * rng.weibull(0.8, size))
+    until = rng.integers(1, int(seen * DAYS_PER_MONTH) + 1, size)
     return np.minimum(life, until) / DAYS_PER_MONTH, life <= until
 
 
-def contract_world(rng, n, seen):
+def contract_worlds(rng, size, seen):
     """Whole months: each customer leaves each month with a chance of its own, Beta(0.7, 8)."""
-    life, until = rng.geometric(rng.beta(0.7, 8, n).clip(1e-9)), rng.integers(1, seen + 1, n)
+    life, until = rng.geometric(rng.beta(0.7, 8, size).clip(1e-9)), rng.integers(1, seen + 1, size)
     return np.minimum(life, until), life <= until
 
 
 WORLDS = {
-    "Weibull": (weibull_world, "Weibull", 1 / DAYS_PER_MONTH, np.exp(-((AGES / 30) ** 0.8))),
-    "sBG": (contract_world, SBG, 1.0, np.exp(betaln(0.7, 8 + AGES) - betaln(0.7, 8))),
+    "Weibull": (weibull_worlds, ("Weibull",), (), 1 / DAYS_PER_MONTH, np.exp(-((AGES / 30) ** 0.8))),
+    "sBG": (contract_worlds, (), (SBG,), 1.0, np.exp(betaln(0.7, 8 + AGES) - betaln(0.7, 8))),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize(("n", "seen", "least"), [(30, 60, 0.85), (300, 60, 0.9), (3000, 60, 0.9), (300, 24, 0.9)])
-def test_the_interval_covers(monkeypatch, world, n, seen, least):
+def test_the_interval_covers(monkeypatch, one_model, world, n, seen, least):
     """36-month value at log-normal prices; beyond 24 months the true family is the tail. 120 worlds: ± 4 points."""
-    draw, model, unit, survival = WORLDS[world]
-    monkeypatch.setattr(lifetime_models, "MODELS", (model,) if unit < 1 else ())
-    monkeypatch.setattr(lifetime_models, "CONTRACT_MODELS", (SBG,))
-    monkeypatch.setattr(cslib.value_paths, "CONTRACT_MODELS", ())  # the forms beside the survival form
-    rng, hits = np.random.default_rng(n + seen), 0
+    draw, models, contracts, unit, survival = WORLDS[world]
+    one_model(*models, contracts=contracts)
+    monkeypatch.setattr(own_paths, "CONTRACT_MODELS", ())  # the forms beside the survival form
+    rng, held = np.random.default_rng(n + seen), []
     truth = np.exp(4 + 0.5 * 0.8**2) * survival.sum()
-    for seed in range(120):
-        duration, left = draw(rng, n, seen)
-        counts, values = counted(duration, left, np.exp(rng.normal(4, 0.8, n)))
-        models = fit_models(counts, unit_months=unit)
-        paths = value_paths(counts, values, models, horizon_months=36, draws=400, seed=seed)
-        row = ltv(paths, Terms(costs=UnitCosts()), horizons=[36]).iloc[0]
-        hits += row.ci_lower <= truth <= row.ci_upper
-    assert hits / 120 >= least
+    names = np.repeat([f"world {i}" for i in range(AT_ONCE)], n)
+    for seed in range(ROUNDS):
+        duration, left = draw(rng, AT_ONCE * n, seen)
+        counts, values = counted(duration, left, np.exp(rng.normal(4, 0.8, AT_ONCE * n)), segment=names)
+        fitted = fit_models(counts, unit_months=unit)
+        paths = value_paths(counts, values, fitted, horizon_months=36, draws=400, seed=seed)
+        table = ltv(paths, Terms(costs=UnitCosts()), horizons=[36]).query("method == 'Survival'")
+        held.extend((table["ci_lower"] <= truth) & (truth <= table["ci_upper"]))
+    assert len(held) == 120
+    assert np.mean(held) >= least
 
 
 def test_segments_are_drawn_apart():

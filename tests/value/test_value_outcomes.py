@@ -68,6 +68,24 @@ def test_orders_count_in_the_month_before_the_date_while_a_customer_is_one():
     assert table["mrr"].tolist()[1:4] == [5, 7, 3]
 
 
+def test_the_order_of_rows_changes_no_digit():
+    rng = np.random.default_rng(2)
+    people = pd.DataFrame({"customer_id": [f"c{i}" for i in range(2000)], "started_on": "2024-01-01"})
+    people = people.assign(
+        churned_on=rng.choice(["2025-04-10", "2025-05-10", None], 2000), plan=rng.choice(list("ab"), 2000)
+    )
+    paid = people[["customer_id", "started_on"]].assign(ended_on=None, mrr=rng.integers(1, 99999, 2000) / 1000)
+    bought = paid[["customer_id"]].assign(ordered_on="2025-04-05", amount=paid["mrr"])
+    tables = {"customers": people, "subscriptions": paid, "orders": bought}
+    shuffled = {name: table.sample(frac=1, random_state=1) for name, table in tables.items()}
+    for source in ("subscriptions", "orders"):
+        one, other = (
+            came_true(d, rewind(d, DAY), segment_by="plan", months=3, source=source)
+            for d in (load(t, as_of="2025-06-30") for t in (tables, shuffled))
+        )
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
 def test_source_is_one_of_three():
     with pytest.raises(ParameterError, match="source is 'order'. Did you mean 'orders'"):
         followed("order", orders=ORDERS)

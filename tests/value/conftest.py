@@ -1,0 +1,8 @@
+import pytest
+
+import cslib
+
+
+@pytest.fixture(scope="session")
+def sample(root):
+    return cslib.load(root / "data")

@@ -1,0 +1,184 @@
+"""The study of customer value: what an analyst gets in three lines, and what it says of odd data."""
+
+import pandas as pd
+import pytest
+
+import cslib as cs
+from cslib.errors import MissingTableError, ParameterError
+from cslib.show.result import Result
+
+COLUMNS = {
+    "ltv": ["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "share_in_tail", "n_customers"],
+    "observed_part": ["segment", "last_age_months", "still_here", "model", "longest_months", "life_beyond", "newest_differ"],
+    "forms_compared": ["segment", "method", "ratio", "ci_lower", "ci_upper", "clear"],
+    "bridge": ["segment", "step", "value", "difference", "rank"],
+    "ltv_by_age": ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active", "differs"],
+    "payback": ["segment", "cac", "payback_months", "ci_lower", "ci_upper", "ltv_to_cac", "ltv_to_cac_ci_lower", "ltv_to_cac_ci_upper"],
+    "base_value": ["segment", "horizon_months", "n_active", "mrr", "base_value", "ci_lower", "ci_upper", "share_in_tail"],
+    "what_if": ["segment", "change", "ltv", "ltv_gain", "ltv_gain_ci_lower", "ltv_gain_ci_upper", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper", "rank"],
+    "backtest": ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", "months_ahead", "error", "held", "n_held"],
+    "unit_costs": ["cost", "per", "amount", "months"],
+}  # fmt: skip
+CHARTS = {"ltv", "compared", "by_age", "what_if", "backtest", "backtest_revenue"}
+
+
+def frame(columns, rows):
+    return pd.DataFrame(rows, columns=columns.split()).astype(
+        {c: object for c in columns.split() if c.endswith("ed_on")}
+    )
+
+
+def dated(*rows, **more):
+    return frame("customer_id started_on churned_on", rows).assign(**more)
+
+
+TENURE = frame("customer_id tenure_months churned", [("a", 3, True), ("b", 0, False), ("c", 12, False)])
+GONE = [(f"c{i}", f"2025-0{i % 3 + 1}-05", f"2025-0{i % 3 + 3}-20") for i in range(12)]
+OLD = [(f"c{i}", f"2024-0{i % 9 + 1}-05", "2025-06-20" if i % 6 == 0 else None) for i in range(60)]
+ODD = {
+    "three tenures": ({"customers": TENURE.assign(mrr=[20, 30, 30])}, "", "", "A new customer brings"),
+    "one customer": ({"customers": pd.DataFrame({"customer_id": ["a"], "tenure_months": 7, "churned": False, "mrr": 20})}, "", "churned", "Nobody has left yet"),
+    "nobody left": ({"customers": dated(*((f"c{i}", f"2025-0{i % 3 + 1}-05", None) for i in range(30)), mrr=range(10, 40))}, "2025-12-31", "", "Nobody has left yet, so over 23 months a new customer brings between"),
+    "all gone": ({"customers": dated(*GONE), "subscriptions": frame("customer_id started_on ended_on", GONE).assign(mrr=9)}, "2025-12-31", "", "Nobody is a customer today"),
+    "two orders": ({"customers": dated(*OLD), "orders": frame("customer_id ordered_on amount", [("c1", "2024-03-01", 500), ("c2", "2025-01-02", -20)])}, "2025-12-31", "", "A new customer brings"),
+}  # fmt: skip
+
+
+def shown(result, capsys):
+    """What the last line of a cell prints."""
+    result._ipython_display_()
+    return capsys.readouterr().out
+
+
+@pytest.fixture(scope="module", params=ODD)
+def odd(request):
+    tables, as_of, by, words = ODD[request.param]
+    return cs.Value(cs.load(tables, as_of=as_of), by=by), words
+
+
+def test_odd_data_give_a_stated_answer(odd):
+    value, words = odd
+    assert words in value.answer.text.replace("**", "")
+    assert len(value.answer.cards) == 4
+
+
+def test_odd_data_show_every_finding(odd, capsys):
+    value, _ = odd
+    for name, result in zip(value.findings(), value.results(), strict=True):
+        text = shown(result, capsys)
+        assert result.title in text or result.absent in text
+        assert result.caption
+        if name in CHARTS and not result.absent:
+            assert result.plot().has_data()
+        assert list(result.table) == COLUMNS.get(result.name, list(result.table))
+
+
+def test_where_nobody_left_reasons_take_the_place_of_charts(capsys):
+    tables, as_of, by, _ = ODD["nobody left"]
+    value = cs.Value(cs.load(tables, as_of=as_of), by=by)
+    assert value.bridge.absent.startswith("Formula C and the survival form cannot be compared: nobody left")
+    assert value.compared.absent == "There is no positive value from the survival form to compare the formulas with."
+    assert value.backtest.absent.startswith("There are no dates, too short a time or too few customers then")
+    assert value.backtest_revenue.absent == "Nor can revenue be forecast from then."
+    assert value.payback.absent.startswith("These data do not tell what it costs to win a customer")
+    assert any("cannot be told, as nobody left" in note for note in value.ltv.notes)
+    with pytest.raises(ParameterError, match="cannot be compared"):
+        value.bridge.plot()
+    assert value.costs.notes[-1] == "No costs table, so values are before retention cost."
+
+
+@pytest.fixture(scope="module")
+def by_plan(sample):
+    return cs.Value(sample, by="plan")
+
+
+@pytest.mark.slow
+def test_ltv_by_plan_in_three_lines(by_plan, capsys):
+    """Load, ask, look: costs of the books are taken off unasked."""
+    value = by_plan
+    assert list(value.forms.table) == ["form", "All", "Enterprise", "Starter", "Team"]
+    assert "Survival" in shown(value.forms, capsys)
+    cost = value.costs.table.set_index("cost")["amount"]
+    net, before = (
+        value.ltv.table[value.ltv.table["method"] == form].set_index(["segment", "horizon_months"])["ltv"]
+        for form in ("Survival", "Survival, before acquisition cost")
+    )
+    assert before["All", 36] - net["All", 36] == pytest.approx(cost["acquisition"])
+    assert value.answer.subtitle.endswith("net of acquisition and retention cost")
+
+
+@pytest.mark.slow
+def test_every_finding_of_the_sample_draws_and_tells(by_plan, capsys):
+    results = {r.name: r for r in by_plan.results()}
+    tables = results | {r.name: r for own in results.values() for r in own.also}
+    assert set(COLUMNS) | {"forms", "backtest_revenue"} == set(tables)
+    for name, columns in COLUMNS.items():
+        assert list(tables[name].table) == columns
+    for result in results.values():
+        assert result.title in shown(result, capsys)
+        assert not result.absent
+        if result.chart:
+            assert result.plot().has_data()
+            assert result.title
+            assert result.subtitle
+
+
+@pytest.mark.slow
+def test_costs_are_those_of_everybody_where_some_are_kept(root, by_plan):
+    """Value of the Teams among the kept alone, and by plan among all: the same retention cost comes off."""
+    kept = cs.Value(cs.load(root / "data", where="plan=Team"))
+    retention = [study.costs.table.set_index("cost").loc["retention", "amount"] for study in (kept, by_plan)]
+    assert retention[0] == retention[1]
+    value = [study.ltv.table.query("method == 'Survival' and horizon_months == 24") for study in (kept, by_plan)]
+    assert value[0]["ltv"].iloc[0] == pytest.approx(value[1].set_index("segment").loc["Team", "ltv"])
+
+
+@pytest.mark.slow
+def test_margin_currency_and_region_of_the_sample(root):
+    data = cs.load(root / "data", where="plan=Enterprise and region=APAC")
+    value = cs.Value(data, gross_margin=0.7, currency="EUR")
+    assert "A new customer brings EUR" in value.answer.text
+    assert "over 36 months" in value.answer.text
+    assert "margin 70 %" in value.answer.subtitle
+    assert value.ltv.subtitle.startswith("EUR per new customer")
+
+
+def test_findings_are_questions():
+    questions = cs.Value.findings()
+    assert {"ltv", "forms", "payback", "base", "costs"} <= set(questions)
+    assert all(question.endswith("?") for question in questions.values())
+
+
+def test_a_study_computes_nothing_until_it_is_asked(sample):
+    """What cannot be meant is refused then, and the study says what it can be asked."""
+    value = cs.Value(sample, by="plam", gross_margin=80.0)
+    assert repr(value).startswith("Value(by='plam', gross_margin=80.0)\n  .ltv ")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"gross_margin": 1.2}, "gross_margin is 1.2, which is no share of 1"),
+        ({"gross_margin": -0.5}, "gross_margin is -0.5"),
+        ({"annual_discount_rate": 8.0}, "Did you mean 0.08?"),
+        ({"horizon_months": 240}, "set long_horizon=True if you mean it"),
+        ({"by": "plam"}, "Did you mean 'plan'?"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_meant_is_refused(sample, parameters, words):
+    with pytest.raises(ParameterError) as error:
+        _ = cs.Value(sample, **parameters).answer
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("finding", ["answer", *cs.Value.findings()])
+def test_without_a_price_every_finding_says_what_to_add(finding):
+    with pytest.raises(MissingTableError, match="Add mrr to customers, or subscriptions or orders"):
+        getattr(cs.Value(cs.load({"customers": TENURE})), finding)
+
+
+def test_a_finding_is_computed_once():
+    value = cs.Value(cs.load({"customers": TENURE.assign(mrr=20.0)}))
+    assert isinstance(value.ltv, Result)
+    assert value.ltv is value.ltv
