@@ -21,7 +21,7 @@ from cslib.stats.intervals import (
     weighted_sum,
     wilson,
 )
-from cslib.surveys.stakes import hazard_ratios
+from cslib.surveys.stakes import _hazard_ratios as hazard_ratios
 
 REPEATS = 2000
 COVERED = (0.935, 0.965)  # 95 % and three Monte Carlo standard errors of 2,000 repeats
