@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc, ndtri, stdtrit
 
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+Squares = tuple[ArrayLike, ArrayLike, ArrayLike]
 NO_SPREAD: Final = 1e-6  # a narrower interval of a share is rounding
 NO_RANGE: Final = 1e-9  # and so are narrower control limits
 ENOUGH: Final = 8  # past periods from which they are drawn
@@ -225,12 +227,7 @@ def weighted_sum(weights: ArrayLike, estimates: ArrayLike, bounds: Interval) -> 
 
 
 def ratio_of_sums(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    squares: tuple[ArrayLike, ArrayLike, ArrayLike],
-    n: ArrayLike,
-    confidence_level: float = 0.95,
+    x: ArrayLike, y: ArrayLike, *, squares: Squares, n: ArrayLike, confidence_level: float = 0.95
 ) -> Interval:
     """Interval of Σy / Σx over independent customers, from sums alone (delta method).
 
@@ -315,12 +312,7 @@ def kept_of_sums(x: ArrayLike, y: ArrayLike, *, xx: ArrayLike, confidence_level:
 
 
 def grown_of_sums(
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    squares: tuple[ArrayLike, ArrayLike, ArrayLike],
-    n: ArrayLike,
-    confidence_level: float = 0.95,
+    x: ArrayLike, y: ArrayLike, *, squares: Squares, n: ArrayLike, confidence_level: float = 0.95
 ) -> Interval:
     """Bound Σy / Σx as :func:`ratio_of_sums` does, not below 0, and not where all customers are alike.
 
@@ -357,13 +349,10 @@ def holm(p_values: ArrayLike) -> Floats:
     >>> holm([0.01, 0.04, 0.03]).round(4).tolist()
     [0.03, 0.06, 0.06]
     """
-    p = np.asarray(p_values, float)
-    adjusted = np.full(p.shape, np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    stepped = p[order] * np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
-    return adjusted
+    p = pd.Series(np.asarray(p_values, float))
+    ordered = p.dropna().sort_values(kind="stable")
+    stepped = ordered * np.arange(len(ordered), 0, -1)
+    return stepped.cummax().clip(upper=1).reindex(p.index).to_numpy()
 
 
 def log_rank(n_at_risk: ArrayLike, n_events: ArrayLike) -> TestResult:
@@ -406,13 +395,10 @@ def log_rank(n_at_risk: ArrayLike, n_events: ArrayLike) -> TestResult:
     score = (d[present] - deaths * share).sum(axis=1)
     weight = deaths * (total - deaths) / (total - 1)
     variance = np.diag((weight * share).sum(axis=1)) - (weight * share) @ share.T
-    return _chi_squared(score, variance)
-
-
-def _chi_squared(score: Floats, variance: Floats) -> TestResult:
-    df = len(score) - 1
+    df = len(present) - 1
     if np.allclose(variance, 0):
         return TestResult(np.nan, df, np.nan)
+    # the scores add up to 0, so that one of them says nothing
     statistic = float(score[:-1] @ np.linalg.pinv(variance[:-1, :-1]) @ score[:-1])
     return TestResult(statistic, df, float(chdtrc(df, statistic)))
 
@@ -450,12 +436,8 @@ def product_limit(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_level
         greenwood = np.cumsum(np.where(d > 0, d / (r * (r - d)), 0.0))
         width = z_value(confidence_level) * np.sqrt(greenwood) / np.log(survival)
         lower, upper = survival ** np.exp(-width), survival ** np.exp(width)
-    started = survival < 1
-    return {
-        "survival": survival,
-        "lower": np.where(started, lower, 1.0),
-        "upper": np.where(started, upper, 1.0),
-    }
+    lower, upper = np.where(survival < 1, [lower, upper], 1.0)
+    return {"survival": survival, "lower": lower, "upper": upper}
 
 
 def control_limits(past: ArrayLike, *, error: float = 0.0, grows: bool = False) -> Interval:

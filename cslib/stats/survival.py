@@ -7,6 +7,7 @@ months (days / 30.4375).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import combinations
 from typing import Any, Final
 
@@ -46,6 +47,7 @@ COLUMNS: Final = [
     *("segment", "churn_kind", "duration_months", "n_at_risk", "n_events"),
     *("incidence", "ci_lower", "ci_upper"),
 ]
+BOUNDS: Final = ("ci_lower", "ci_upper")
 COMPLETE: Final = 1 - 1e-12  # a sum that should be 1 may end this close to it
 
 
@@ -144,11 +146,10 @@ def by_segment(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def _curve(name: str, own: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
     table = life_table(own)
-    km = product_limit(table["n_at_risk"], table["n_events"], confidence_level=confidence_level)
-    estimates = {"survival": km["survival"], "ci_lower": km["lower"], "ci_upper": km["upper"]}
-    table = table.assign(**{column: np.where(supported(table), v, np.nan) for column, v in estimates.items()})
     table.insert(0, "segment", name)
-    return table
+    km = product_limit(table["n_at_risk"], table["n_events"], confidence_level=confidence_level)
+    estimates = pd.DataFrame(km).rename(columns={"lower": "ci_lower", "upper": "ci_upper"})
+    return table.join(estimates[supported(table)])
 
 
 def survival_at(curve: pd.DataFrame, months: Sequence[float], *, confidence_level: float = 0.95) -> pd.DataFrame:
@@ -187,7 +188,7 @@ def _at(own: pd.DataFrame, months: Floats, confidence_level: float) -> pd.DataFr
     rows = own.iloc[np.searchsorted(times, months, side="right") - 1].reset_index(drop=True)
     rows["n_at_risk"] = _at_risk(own, months)
     unknown = (months > times[-1]) & ~(rows["survival"] == 0).to_numpy()
-    estimates = ["survival", "ci_lower", "ci_upper"]
+    estimates = ["survival", *BOUNDS]
     rows[estimates] = rows[estimates].mask(pd.Series(unknown), np.nan)
     nobody = (rows["survival"] == 1) & (months > 0)
     sizes = rows["n_at_risk"].where(nobody)
@@ -280,18 +281,15 @@ def _horizon(curve: pd.DataFrame, tau_months: float) -> float:
 
 
 def _summary(name: str, own: pd.DataFrame, tau: float, confidence_level: float) -> dict[str, Any]:
-    mean, bounds = _mean_stay(own, tau, confidence_level)
+    stay = _mean_stay(own, tau, confidence_level)
     return {
         "segment": name,
         "n_customers": int((own["n_events"] + own["n_censored"]).sum()),
         "n_events": int(own["n_events"].sum()),
         "median_months": _crossing(own, "survival"),
-        "median_ci_lower": _crossing(own, "ci_lower"),
-        "median_ci_upper": _crossing(own, "ci_upper"),
+        **{f"median_{bound}": _crossing(own, bound) for bound in BOUNDS},
         "tau_months": tau,
-        "rmst_months": mean,
-        "rmst_ci_lower": float(bounds.lower),
-        "rmst_ci_upper": float(bounds.upper),
+        **{f"rmst_{part}": value for part, value in zip(("months", *BOUNDS), stay, strict=True)},
     }
 
 
@@ -300,25 +298,24 @@ def _crossing(own: pd.DataFrame, column: str) -> float:
     return float(below.iloc[0]) if len(below) else np.nan
 
 
-def _mean_stay(own: pd.DataFrame, tau: float, confidence_level: float) -> tuple[float, Interval]:
-    """Mean months stayed up to tau, and its bounds."""
+def _mean_stay(own: pd.DataFrame, tau: float, confidence_level: float) -> Floats:
+    """Mean months stayed up to tau, its lower and its upper bound."""
     times, survival = own["duration_months"].to_numpy(float), own["survival"].to_numpy(float)
-    unknown = Interval(np.asarray(np.nan), np.asarray(np.nan))
     inside = times < tau
     if np.isnan(survival[inside]).any() or (tau > times[-1] and survival[-1] > 0):
-        return np.nan, unknown
+        return np.full(3, np.nan)
     ends = np.append(times[inside], tau)[1:]
     steps = ends - times[inside]
     areas = survival[inside] * steps
     mean, lost = float(areas.sum()), tau - float(areas.sum())
     if not own.loc[inside, "n_events"].any():
         sure = wilson(sizes := _at_risk(own, ends), sizes, confidence_level=confidence_level)
-        return mean, Interval(np.asarray((sure.lower * steps).sum()), np.asarray(mean))
+        return np.array([mean, (sure.lower * steps).sum(), mean])
     error = _mean_stay_error(own[inside], areas)
     if error == 0:
-        return mean, unknown
+        return np.array([mean, np.nan, np.nan])
     factor = np.exp(z_value(confidence_level) * error / lost)
-    return mean, Interval(np.asarray(max(tau - lost * factor, 0.0)), np.asarray(tau - lost / factor))
+    return np.array([mean, max(tau - lost * factor, 0.0), tau - lost / factor])
 
 
 def _mean_stay_error(own: pd.DataFrame, areas: Floats) -> float:
@@ -444,12 +441,12 @@ def compare_segments(curve: pd.DataFrame, *, tau_months: float = 0.0, confidence
     stays = {name: _mean_stay(own, tau, confidence_level) for name, own in parts.items()}
     names = sorted(parts, key=lambda s: -np.nan_to_num(stays[s][0]))
     pairs = list(combinations(names, 2))
-    rows = [{"segment_a": a, "segment_b": b} | _tested([parts[a], parts[b]]) for a, b in pairs]
-    rows = [row | _months_apart(stays[a], stays[b]) for row, (a, b) in zip(rows, pairs, strict=True)]
+    tests = [_tested([parts[a], parts[b]]) | _months_apart(stays[a], stays[b]) for a, b in pairs]
+    rows = [{"segment_a": a, "segment_b": b} | test for (a, b), test in zip(pairs, tests, strict=True)]
     if pairs:
         rows = [{"segment_a": "All", "segment_b": "All"} | _tested(list(parts.values())), *rows]
     columns = ["segment_a", "segment_b", "statistic", "df", "p_value", "p_adjusted", "log10_p_value"]
-    result = pd.DataFrame(rows, columns=[*columns, "rmst_difference_months", "ci_lower", "ci_upper"])
+    result = pd.DataFrame(rows, columns=[*columns, "rmst_difference_months", *BOUNDS])
     adjusted = [*result["p_value"][:1], *holm(result["p_value"][1:])]
     return result.assign(p_adjusted=adjusted, tau_months=tau)
 
@@ -464,8 +461,7 @@ def at_risk_and_events(parts: Sequence[pd.DataFrame]) -> tuple[NDArray[np.int64]
 
 def _tested(parts: list[pd.DataFrame]) -> dict[str, Any]:
     test = log_rank(*at_risk_and_events(parts))
-    log10 = _log10_p(test.statistic, test.df)
-    return {"statistic": test.statistic, "df": test.df, "p_value": test.p_value, "log10_p_value": log10}
+    return {**asdict(test), "log10_p_value": _log10_p(test.statistic, test.df)}
 
 
 def _log10_p(statistic: float, df: int) -> float:
@@ -479,11 +475,10 @@ def _log10_p(statistic: float, df: int) -> float:
     return float((-x + (a - 1) * np.log(x) - gammaln(a) + np.log(series)) / np.log(10))
 
 
-def _months_apart(a: tuple[float, Interval], b: tuple[float, Interval]) -> dict[str, float]:
-    (one, of_one), (two, of_two) = a, b
-    both = Interval(np.array([of_one.lower, of_two.lower]), np.array([of_one.upper, of_two.upper]))
-    apart = weighted_sum([1, -1], [one, two], both)
-    return {"rmst_difference_months": one - two, "ci_lower": float(apart.lower), "ci_upper": float(apart.upper)}
+def _months_apart(a: Floats, b: Floats) -> dict[str, float]:
+    stay, lower, upper = np.transpose([a, b])
+    apart = weighted_sum([1, -1], stay, Interval(lower, upper))
+    return {"rmst_difference_months": a[0] - b[0], "ci_lower": float(apart.lower), "ci_upper": float(apart.upper)}
 
 
 def cumulative_incidence(counts: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.DataFrame:
