@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
-from cslib.errors import DataError, ParameterError, check_choice, counted
+from cslib.errors import DataError, check_choice, counted
 from cslib.stats.intervals import Floats
 
 __all__ = ["BDW", "CONTRACT_MODELS", "SBG", "ContractFit", "as_lives", "fit_contract", "from_lives", "renewals"]
@@ -96,19 +96,12 @@ class ContractFit:
     variance_matrix_: Floats
 
     @property
-    def alpha(self) -> float:
-        """First parameter of the beta distribution of the chance not to renew."""
-        return float(np.exp(self._fitted_parameters_[0]))
+    def parameters(self) -> Floats:
+        """Parameters α and β of the beta distribution of the chance not to renew, and c.
 
-    @property
-    def beta(self) -> float:
-        """Second parameter of that distribution."""
-        return float(np.exp(self._fitted_parameters_[1]))
-
-    @property
-    def c(self) -> float:
-        """Shape: below 1 each customer's chance to leave falls with age, above 1 it grows; 1 for sBG."""
-        return float(_parameters(self._fitted_parameters_)[2])
+        With c below 1 each customer's chance to leave falls with age, above 1 it grows; it is 1 for sBG.
+        """
+        return np.array(_parameters(self._fitted_parameters_))
 
     def survival(self, periods: Floats) -> Floats:
         """Share still here after so many periods."""
@@ -127,26 +120,19 @@ def _periods(ages: Floats) -> Floats:
     return np.maximum(np.floor(np.asarray(ages, float) - 0.5 + FUZZ), 0.0)
 
 
-def renewals(counts: pd.DataFrame, *, period_months: float = 1.0) -> pd.DataFrame:
-    """Count lifetimes in whole periods of renewal.
+def renewals(counts: pd.DataFrame) -> pd.DataFrame:
+    """Count lifetimes in whole months, as periods of renewal.
 
     Parameters
     ----------
     counts
         As from :func:`cslib.data.lifetimes.lifetimes`.
-    period_months
-        Length of a period.
 
     Returns
     -------
     pandas.DataFrame
         The same rows: ``segment``, ``entry_index`` (periods before the customer came under observation),
         ``period_index`` (in which it was lost, from 1; or that it has survived), ``event_observed``, ``n``.
-
-    Raises
-    ------
-    ParameterError
-        ``period_months`` is not positive.
 
     Notes
     -----
@@ -160,37 +146,24 @@ def renewals(counts: pd.DataFrame, *, period_months: float = 1.0) -> pd.DataFram
     >>> renewals(counts)["period_index"].tolist()
     [3, 2, 3]
     """
-    if not period_months > 0:
-        msg = f"period_months is {period_months!r}. Give the months from one renewal to the next, such as 1 or 12."
-        raise ParameterError(msg)
-    entry, duration = (counts[c].to_numpy(float) / period_months for c in ("entry_months", "duration_months"))
+    entry, duration = (counts[c].to_numpy(float) for c in ("entry_months", "duration_months"))
     left = counts["event_observed"].to_numpy(bool)
     index = np.where(left, np.maximum(np.ceil(duration - FUZZ), 1), np.floor(duration + 0.5 + FUZZ)).astype("int64")
     begun = np.minimum(np.floor(entry + 0.5 + FUZZ).astype("int64"), index - left)
-    columns = {"segment": counts["segment"].to_numpy(), "entry_index": begun, "period_index": index}
-    return pd.DataFrame(columns | {"event_observed": left, "n": counts["n"].to_numpy()}, index=counts.index)
+    return counts[["segment"]].assign(entry_index=begun, period_index=index, event_observed=left, n=counts["n"])
 
 
 def as_lives(rows: pd.DataFrame) -> pd.DataFrame:
     """Set renewals to the ages of a model of lifetimes: the middle of a month."""
-    entry = rows["entry_index"] if "entry_index" in rows else pd.Series(0, rows.index)
-    return pd.DataFrame(
-        {
-            "entry_months": entry + 0.5 * (entry > 0),
-            "duration_months": rows["period_index"] + 0.5,
-            "event_observed": rows["event_observed"].astype(bool),
-            "n": rows["n"],
-        }
-    )
+    entry, duration = rows["entry_index"], rows["period_index"]
+    own = rows[["event_observed", "n"]]
+    return own.assign(entry_months=entry + 0.5 * (entry > 0), duration_months=duration + 0.5)
 
 
 def from_lives(lives: pd.DataFrame) -> pd.DataFrame:
     """Set lifetimes at the ages of a model back to renewals: the opposite of :func:`as_lives`."""
-    entry, duration = (_periods(lives[c].to_numpy(float)).astype(int) for c in ("entry_months", "duration_months"))
-    left = lives["event_observed"].to_numpy(bool)
-    return pd.DataFrame(
-        {"entry_index": entry, "period_index": duration, "event_observed": left, "n": lives["n"].to_numpy()}
-    )
+    periods = _periods(lives[["entry_months", "duration_months"]].to_numpy()).astype(int)
+    return pd.DataFrame(periods, lives.index, ["entry_index", "period_index"]).join(lives[["event_observed", "n"]])
 
 
 def fit_contract(rows: pd.DataFrame, *, model: str = SBG) -> ContractFit:
@@ -236,42 +209,37 @@ def fit_contract(rows: pd.DataFrame, *, model: str = SBG) -> ContractFit:
     >>> rows = pd.DataFrame({"period_index": [*range(1, 8), 7], "event_observed": [True] * 7 + [False],
     ...                      "n": [*left, 491]})
     >>> fit = fit_contract(rows)
-    >>> round(fit.alpha, 3), round(fit.beta, 3), round(float(fit.survival(12)), 3)
-    (0.668, 3.806, 0.378)
+    >>> fit.parameters.round(3).tolist(), round(float(fit.survival(12)), 3)
+    ([0.668, 3.806, 1.0], 0.378)
     """
     check_choice("model", model, CONTRACT_MODELS)
     known = _grouped(rows)
     size = 2 + (model == BDW)
-    _check(known, size)
+    lost = known.loc[known["event_observed"], "period_index"]
+    if len(lost) and lost.min() < 1:
+        msg = "Customers left at age 0, before a first period that this model could count from."
+        raise DataError(msg)
+    refuse_few(lost.nunique(), size, "in only", "different period")
     # customers as different as can be, and as sBG says
     starts = [np.zeros(size)] + [np.append(_highest(known, np.zeros(2)), 0.0)] * (model == BDW)
     found = max((_highest(known, start) for start in starts), key=lambda logs: _heights(known, logs[None])[0])
     height, information = float(_heights(known, found[None])[0]), -_bends(known, found)[1]
-    if not _within(found) or np.linalg.eigvalsh(information)[0] < LOOSE**-2:
+    inside = (np.abs(found) < np.array(LIMITS[:size]) - MARGIN).all()
+    if not inside or np.linalg.eigvalsh(information)[0] < LOOSE**-2:
         raise DataError(NOT_SETTLED)
     return ContractFit(model, height, 2 * size - 2 * height, found, np.asarray(np.linalg.inv(information)))
 
 
-def _within(logs: Floats) -> bool:
-    return bool((np.abs(logs) < np.array(LIMITS[: len(logs)]) - MARGIN).all())
-
-
 def _grouped(rows: pd.DataFrame) -> pd.DataFrame:
-    known = rows[rows["n"] > 0] if "entry_index" in rows else rows[rows["n"] > 0].assign(entry_index=0)
+    known = rows[rows["n"] > 0].assign(entry_index=rows.get("entry_index", 0))
     return known.groupby(["entry_index", "period_index", "event_observed"])["n"].sum().reset_index()
 
 
-def _check(rows: pd.DataFrame, size: int) -> None:
-    lost = rows.loc[rows["event_observed"], "period_index"]
-    if lost.empty:
-        msg = "No customer left, so there is no churn to model."
-        raise DataError(msg)
-    if lost.min() < 1:
-        msg = "Customers left at age 0, before a first period that this model could count from."
-        raise DataError(msg)
-    if lost.nunique() < size:
-        msg = f"Customers left in only {counted(lost.nunique(), 'different period')}; this model needs at least {size}."
-        raise DataError(msg)
+def refuse_few(n_times: int, needed: int, only: str, time: str) -> None:
+    """Refuse to fit a model where customers left at fewer different times than it has parameters."""
+    if n_times < needed:
+        few = f"Customers left {only} {counted(n_times, time)}; this model needs at least {needed}."
+        raise DataError(few if n_times else "No customer left, so there is no churn to model.")
 
 
 def _heights(rows: pd.DataFrame, logs: Floats) -> Floats:

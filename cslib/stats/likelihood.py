@@ -6,6 +6,7 @@ A fitted model has what lifelines' have: ``_fitted_parameters_``, ``variance_mat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 
 from cslib.stats.intervals import Floats
 
-__all__ = ["cumulative", "log_likelihoods", "moved_parameters", "scores"]
+__all__ = ["cumulative", "log_likelihoods", "moved_parameters", "scores", "slopes"]
 
 EARLIEST: Final = 1e-9  # age, months, that every model takes
 FARTHEST: Final = 3.0  # a positive parameter moves by a factor of e³ at most
@@ -48,12 +49,16 @@ def log_likelihoods(model: Any, parameters: Floats, lives: pd.DataFrame) -> Floa
         return np.asarray(left - cumulative(model, parameters, ages) + before)
 
 
-def scores(model: Any, lives: pd.DataFrame) -> Floats:
-    """Slope of the log-likelihood of each lifetime in each parameter, shape (lifetimes, parameters)."""
+def slopes(model: Any, value: Callable[[Floats], Floats]) -> Floats:
+    """Slope in each parameter of what a function makes of them, by differences, shape (parameters, values)."""
     own = np.asarray(model._fitted_parameters_, float)
     steps = np.diag(1e-3 * np.sqrt(np.diag(np.asarray(model.variance_matrix_))))
-    moved = [(log_likelihoods(model, own + s, lives), log_likelihoods(model, own - s, lives)) for s in steps]
-    return np.array([(up - down) / (2 * s.sum()) for (up, down), s in zip(moved, steps, strict=True)]).T
+    return np.array([(value(own + step) - value(own - step)) / (2 * step.sum()) for step in steps])
+
+
+def scores(model: Any, lives: pd.DataFrame) -> Floats:
+    """Slope of the log-likelihood of each lifetime in each parameter, shape (lifetimes, parameters)."""
+    return slopes(model, lambda parameters: log_likelihoods(model, parameters, lives)).T
 
 
 def moved_parameters(model: Any, scores: Floats, changes: Floats) -> Floats:

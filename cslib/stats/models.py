@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Any, Final
 
+import lifelines
 import numpy as np
 import pandas as pd
-from lifelines import (
-    ExponentialFitter,
-    GeneralizedGammaFitter,
-    LogLogisticFitter,
-    LogNormalFitter,
-    PiecewiseExponentialFitter,
-    WeibullFitter,
-)
 from lifelines.exceptions import ConvergenceError
 from numpy.typing import NDArray
 
-from cslib.errors import DataError, ParameterError, counted, did_you_mean
-from cslib.stats.contracts import CONTRACT_MODELS, fit_contract, from_lives
+from cslib.errors import DataError, ParameterError, did_you_mean
+from cslib.stats.contracts import CONTRACT_MODELS, fit_contract, from_lives, refuse_few
 from cslib.stats.intervals import Floats, z_value
-from cslib.stats.likelihood import cumulative, log_likelihoods, scores
+from cslib.stats.likelihood import cumulative, log_likelihoods, scores, slopes
 from cslib.stats.survival import DAYS_PER_MONTH, TRUSTED, life_table
 
 __all__ = [
@@ -46,10 +40,10 @@ __all__ = [
 
 # each with where its search starts, given the mean months per churn (the exponential's own answer)
 SIMPLE: Final[dict[str, tuple[Callable[[], Any], Callable[[float], list[float]]]]] = {
-    "Exponential": (ExponentialFitter, lambda mean: [mean]),
-    "Weibull": (WeibullFitter, lambda mean: [mean, 1.0]),
-    "Log-normal": (LogNormalFitter, lambda mean: [float(np.log(mean)), 1.0]),
-    "Log-logistic": (LogLogisticFitter, lambda mean: [mean, 1.0]),
+    "Exponential": (lifelines.ExponentialFitter, lambda mean: [mean]),
+    "Weibull": (lifelines.WeibullFitter, lambda mean: [mean, 1.0]),
+    "Log-normal": (lifelines.LogNormalFitter, lambda mean: [float(np.log(mean)), 1.0]),
+    "Log-logistic": (lifelines.LogLogisticFitter, lambda mean: [mean, 1.0]),
 }
 GAMMA: Final = "Generalised gamma"
 PIECEWISE: Final = "Piecewise exponential"
@@ -175,7 +169,7 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
         left_out += [(segment, model, reason) for model, reason in reasons.items()]
         for model, fitter in fitted.items():
             fits[segment, model] = fitter
-            size, score = len(fitter._fitted_parameters_), _score(trained.get(model), late)
+            size, score = len(fitter._fitted_parameters_), _score(trained[model], late) if model in trained else np.nan
             rows.append((segment, model, size, float(fitter.log_likelihood_), float(fitter.AIC_), score))
     table = pd.DataFrame(rows, columns=TABLE)
     missing = pd.DataFrame(left_out, columns=["segment", "model", "reason"])
@@ -189,11 +183,10 @@ def _best(table: pd.DataFrame) -> NDArray[np.bool_]:
 
 def _collapsed(counts: pd.DataFrame, shift: float) -> pd.DataFrame:
     """Count lifetimes however they ended, with ages moved by a shift; who was there from the start stays there."""
-    rows = counts.groupby(LIFE, as_index=False)["n"].sum()
-    return rows.assign(
-        duration_months=rows["duration_months"] + shift,
-        entry_months=rows["entry_months"] + shift * (rows["entry_months"] > 0),
-    )
+    rows = counts.groupby(LIFE)["n"].sum().reset_index()
+    rows["duration_months"] += shift
+    rows["entry_months"] += shift * (rows["entry_months"] > 0)
+    return rows
 
 
 def _split(lives: pd.DataFrame, unit: float) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -209,18 +202,16 @@ def _split(lives: pd.DataFrame, unit: float) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def _score(fitter: Any, late: pd.DataFrame) -> float:
-    """Mean log-likelihood of lifetimes, given that they lasted until their entry; NaN without a model."""
-    if fitter is None:
-        return np.nan
+    """Mean log-likelihood of lifetimes, given that they lasted until their entry."""
     return float(np.average(log_likelihoods(fitter, fitter._fitted_parameters_, late), weights=late["n"]))
 
 
 def cumulative_draws(fitter: Any, parameters: Floats, ages: Floats) -> Floats:
     """Cumulative hazard of a model at ages (k,) for many parameter vectors (m, p): shape (m, k)."""
-    if isinstance(fitter, PiecewiseExponentialFitter):
+    if isinstance(fitter, lifelines.PiecewiseExponentialFitter):
         pieces = np.where(np.eye(parameters.shape[1], dtype=bool), 1.0, np.inf)
         return np.asarray((1 / parameters) @ np.array([cumulative(fitter, piece, ages) for piece in pieces]))
-    if isinstance(fitter, GeneralizedGammaFitter):  # which branches on the sign of a parameter
+    if isinstance(fitter, lifelines.GeneralizedGammaFitter):  # which branches on the sign of a parameter
         return np.array([cumulative(fitter, row, ages) for row in parameters])
     return np.asarray(fitter._cumulative_hazard([column[:, None] for column in parameters.T], ages))
 
@@ -244,30 +235,25 @@ def _fit(lives: pd.DataFrame, model: str) -> Any:
     """Fit one model, other than the generalised gamma, to lifetimes in months as they stand."""
     if model == PIECEWISE:
         _check(lives, 1)
-        breakpoints = _breakpoints(lives)
-        return _search(_close(PiecewiseExponentialFitter(breakpoints)), lives, _months_per_churn(lives, breakpoints))
-    fitter, start = SIMPLE[model]
+        points = _breakpoints(lives)
+        fitter = lifelines.PiecewiseExponentialFitter(points)
+        return _search(_close(fitter), lives, _months_per_churn(lives, points))
+    kind, start = SIMPLE[model]
     _check(lives, len(start(1.0)))
     begin = start(_months_per_churn(lives, [])[0])
     if model != "Log-normal":  # whose second search may stop short of the best
-        try:
-            return _search(_close(fitter()), lives, begin)
-        except DataError:
-            pass
-    return _search(fitter(), lives, begin)
+        with suppress(DataError):
+            return _search(_close(kind()), lives, begin)
+    return _search(kind(), lives, begin)
 
 
 def _check(lives: pd.DataFrame, needed: int) -> None:
     """Refuse lifetimes with fewer different ages at churn than the model has parameters."""
     n_ages = lives.loc[lives["event_observed"], "duration_months"].nunique()
-    msg = f"Customers left at only {counted(n_ages, 'different age')}; this model needs at least {needed}."
-    if not n_ages:
-        msg = "No customer left, so there is no churn to model."
-    elif len(lives) == 1:  # which lifelines cannot read, either
+    if n_ages and len(lives) == 1:  # which lifelines cannot read, either
         msg = "All customers left at the same age, which shows no shape of churn."
-    elif n_ages >= needed:
-        return
-    raise DataError(msg)
+        raise DataError(msg)
+    refuse_few(n_ages, needed, "at only", "different age")
 
 
 def _fit_gamma(lives: pd.DataFrame, fitted: dict[str, Any]) -> Any:
@@ -280,36 +266,28 @@ def _fit_gamma(lives: pd.DataFrame, fitted: dict[str, Any]) -> Any:
     nested = {model: fitted[model] for model in starts if model in fitted}
     reason = NOT_CONVERGED
     for model, special in nested.items():
-        try:
-            fitter = _search(_close(GeneralizedGammaFitter()), lives, starts[model](*special._fitted_parameters_))
-        except DataError:
-            continue
-        if fitter.log_likelihood_ > max(each.log_likelihood_ for each in nested.values()) - 0.01:
-            return fitter
-        reason = "The search stopped short: simpler models that it contains fit better."
+        begin = starts[model](*special._fitted_parameters_)
+        with suppress(DataError):
+            fitter = _search(_close(lifelines.GeneralizedGammaFitter()), lives, begin)
+            if fitter.log_likelihood_ > max(each.log_likelihood_ for each in nested.values()) - 0.01:
+                return fitter
+            reason = "The search stopped short: simpler models that it contains fit better."
     raise DataError(reason)
 
 
 def _search(fitter: Any, lives: pd.DataFrame, start: Sequence[float]) -> Any:
     """Maximise the likelihood from a starting point; what lifelines would warn of is an error."""
+    ages, left, begin = lives["duration_months"], lives["event_observed"], np.asarray(start, float)
+    how = {"entry": lives["entry_months"], "weights": lives["n"], "fit_options": PRECISE}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", RuntimeWarning)  # the kind of all of lifelines' own
-            fitter.fit(
-                lives["duration_months"],
-                lives["event_observed"],
-                entry=lives["entry_months"],
-                weights=lives["n"],
-                timeline=[lives["duration_months"].mean()],
-                initial_point=np.asarray(start, float),
-                fit_options=PRECISE,
-            )
+            fitter.fit(ages, left, timeline=[ages.mean()], initial_point=begin, **how)
     except (ConvergenceError, np.linalg.LinAlgError, RuntimeWarning) as error:
         raise DataError(NOT_CONVERGED) from error
-    if not np.isfinite([fitter.log_likelihood_, *np.ravel(fitter.variance_matrix_)]).all() or not _settled(
-        fitter, lives
-    ):
+    known = np.isfinite([fitter.log_likelihood_, *np.ravel(fitter.variance_matrix_)]).all()
+    if not known or not _settled(fitter, lives):
         raise DataError(NOT_CONVERGED)
     return fitter
 
@@ -390,15 +368,10 @@ def model_curves(models: FittedModels, *, months: Sequence[float], segment: str 
         msg = f"segment is {segment!r}, which no model was fitted to. {did_you_mean(segment, known)}"
         raise ParameterError(msg)
     ages, half = np.asarray(months, float), models.unit_months / 2
-    curves = [
-        {"model": model, "duration_months": age, "survival": survival}
-        for (owner, model), fitter in models.fits.items()
-        if owner == segment
-        for age, survival in zip(
-            ages, np.exp(-cumulative(fitter, fitter._fitted_parameters_, ages + half)), strict=True
-        )
-    ]
-    return pd.DataFrame(curves, columns=["model", "duration_months", "survival"])
+    own = {model: fitter for (owner, model), fitter in models.fits.items() if owner == segment}
+    curves = {m: np.exp(-cumulative(f, f._fitted_parameters_, ages + half)) for m, f in own.items()}
+    rows = [(model, *point) for model, curve in curves.items() for point in zip(ages, curve, strict=True)]
+    return pd.DataFrame(rows, columns=["model", "duration_months", "survival"])
 
 
 @dataclass(frozen=True)
@@ -433,15 +406,11 @@ class Extended:
         steps = np.concatenate([[0.0], np.cumsum(-np.log1p(-self.hazards))])
         return np.asarray(steps[np.searchsorted(self.ages, ages, side="right")])
 
-    def beyond(self, ages: Floats, parameters: Floats) -> Floats:
-        """Cumulative hazard since the last trusted age by the model; 0 up to that age."""
-        since = cumulative(self.fitter, parameters, np.array([self.last + self.shift]))
-        return cumulative(self.fitter, parameters, np.maximum(ages, self.last) + self.shift) - since
-
     def cumulative_hazard(self, ages: Floats, parameters: Floats | None = None) -> Floats:
         """Cumulative hazard at ages of any shape, with the model's own or other parameters."""
         own = self.fitter._fitted_parameters_ if parameters is None else parameters
-        return self.observed(ages) + self.beyond(ages, own)
+        since = cumulative(self.fitter, own, np.array([self.last + self.shift]))
+        return self.observed(ages) + cumulative(self.fitter, own, np.maximum(ages, self.last) + self.shift) - since
 
 
 def extended(counts: pd.DataFrame, fitter: Any, *, unit_months: float) -> Extended:
@@ -564,12 +533,13 @@ def _project(counts: pd.DataFrame, models: FittedModels, horizon: int) -> pd.Dat
     active = counts[~counts["event_observed"]].groupby("duration_months")["n"].sum()
     ages, n = active.index.to_numpy(float), active.to_numpy(float)
     here = _still_here(curve, ages, horizon)
-    by_age, by_parameter = _slopes_of_hazards(curve, ages, n[:, None] * here), _slopes_of_model(curve, ages, n, horizon)
+    by_age = _slopes_of_hazards(curve, ages, n[:, None] * here)
+    by_parameter = slopes(curve.fitter, lambda parameters: n @ _still_here(curve, ages, horizon, parameters))
     covariance = np.asarray(curve.fitter.variance_matrix_)
 
     def unknown(change: Change) -> Floats:
-        steps, slopes = change(by_age), change(by_parameter)
-        return np.asarray(curve.variances @ steps**2 + np.einsum("ik,ij,jk->k", slopes, covariance, slopes))
+        moved = change(by_parameter)
+        return np.asarray(curve.variances @ change(by_age) ** 2 + (moved * (covariance @ moved)).sum(axis=0))
 
     return _projected(model, n, here, unknown)
 
@@ -610,14 +580,6 @@ def _slopes_of_hazards(curve: Extended, ages: Floats, expected: Floats) -> Float
     before = sums[np.searchsorted(ages, curve.ages, side="left")]
     not_yet = [sums[np.searchsorted(ages + k, curve.ages, side="left"), k] for k in months]
     return np.asarray(np.stack(not_yet, axis=1) - before)
-
-
-def _slopes_of_model(curve: Extended, ages: Floats, n: Floats, horizon: int) -> Floats:
-    """Slope of the expected numbers in each parameter of the model, shape (parameters, horizon + 1)."""
-    parameters = curve.fitter._fitted_parameters_
-    steps = np.diag(1e-3 * np.sqrt(np.diag(np.asarray(curve.fitter.variance_matrix_))))
-    moved = [[n @ _still_here(curve, ages, horizon, parameters + sign * step) for sign in (1, -1)] for step in steps]
-    return np.array([(up - down) / (2 * step.sum()) for (up, down), step in zip(moved, steps, strict=True)])
 
 
 def _bounded(part: pd.DataFrame, z: float) -> pd.DataFrame:
