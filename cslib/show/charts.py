@@ -6,7 +6,7 @@ contrast of 3:1 on light and on dark ground.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,24 +35,20 @@ __all__ = [
     "well_observed",
 ]
 
-ESTIMATES: Final = ("survival", "hazard", "incidence", "churn_rate", "ci_lower", "ci_upper")
+BOUNDS: Final = ("ci_lower", "ci_upper")
 SIZES: Final = ("n_customers", "n_at_risk", "n_start")
 INK: Final = "#1b1f24"
 MUTED: Final = "#5b6570"
 GRID: Final = "#e3e6ea"
 GROUND: Final = "#ffffff"
-PALETTE: Final = (
-    *("#0f8496", "#d9541e", "#8a63d2", "#a37a00"),
-    *("#c2518f", "#3b7dd8", "#3f8f4f", "#8d6e58"),
-)
+PALETTE: Final = ("#0f8496", "#d9541e", "#8a63d2", "#a37a00", "#c2518f", "#3b7dd8", "#3f8f4f", "#8d6e58")
 OBSERVED: Final = "Kaplan–Meier"  # the segment that models are held against
 FIXED: Final = {"All": MUTED, OBSERVED: INK}
 BEYOND: Final = 10  # points from the axis to the names at its right
 FAR: Final = 0.12  # of the width, from the end of a line to its name: needs a leader
 APART: Final = 0.06  # between points of the same bracket
 FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0, "score": 1.0}  # least step between ticks
-LINES: Final = ("straight", "steps")
-AT_RISK: Final = "n_at_risk"
+
 WIDTH: Final = 9.2
 STYLE: Final[Any] = {
     **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
@@ -97,16 +93,20 @@ def well_observed(curve: pd.DataFrame, *, least: int = 10) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The same rows, so that every segment keeps its place; estimates and bounds of few are missing.
+        The same rows, so that every segment keeps its place; of few customers all is missing that is no whole number,
+        date or text, whatever it is called.
 
     Examples
     --------
     >>> well_observed(pd.DataFrame({"n_at_risk": [90, 40, 3], "survival": [1.0, 0.5, 0.0]}))["survival"].tolist()
     [1.0, 0.5, nan]
     """
-    firm = _size(curve) >= least
-    shown = {c: curve[c].where(firm) for c in ESTIMATES if c in curve}
-    return curve.assign(**shown) if firm.any() else curve
+    return _firm(curve, curve.select_dtypes("float").columns.difference([*SIZES]), _size(curve), least)
+
+
+def _firm(table: pd.DataFrame, columns: Iterable[str], sizes: pd.Series[Any], least: int) -> pd.DataFrame:
+    shown = {c: table[c].mask(sizes < least) for c in columns if c in table}
+    return table.assign(**shown) if (sizes >= least).any() else table
 
 
 def new_axes(height: float) -> Axes:
@@ -215,9 +215,10 @@ def lines_with_bands(
         A column is missing, there is no value, too many segments, an unknown ``unit`` or ``line``.
     """
     check_choice("unit", unit, FINEST)
-    check_choice("line", line, LINES)
+    check_choice("line", line, ("straight", "steps"))
     require(table, "segment", x, y, *([n] if n else []))
-    colours, table = _colours(table), _firm(table, y, least)
+    colours = _colours(table)
+    table = _firm(table, (y, *BOUNDS), table.get("n_at_risk", pd.Series(np.inf, table.index)), least)
     dated = pd.api.types.is_datetime64_any_dtype(table[x])
     if dated:
         table = table.assign(**{x: (table[x] - pd.Timestamp(0)) / pd.Timedelta(days=1)})
@@ -228,7 +229,7 @@ def lines_with_bands(
     sized = {s: own.dropna(subset=[n]) for s, own in parts.items() if own[n].notna().any()} if n else {}
     axes = new_axes(3.6 + 0.22 * len(sized))
     lines = _Lines(axes, x, y, parts, drawn, colours, set(parts) if line == "steps" else {OBSERVED})
-    _frame(axes, table[[c for c in (y, "ci_lower", "ci_upper") if c in table]].to_numpy(float), unit)
+    _frame(axes, table[[c for c in (y, *BOUNDS) if c in table]].to_numpy(float), unit, x_label, y_label)
     _x_ticks(axes, np.unique(table[x]).astype(float), names or {}, dated)
     for place, (segment, own) in enumerate(parts.items()):
         if names or len(own) == 1:
@@ -238,17 +239,7 @@ def lines_with_bands(
     _end_labels(lines)
     if sized:
         _numbers_below(lines, sized, n, n_label)
-    axes.set_xlabel(x_label, loc="right")
-    axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
     return axes
-
-
-def _firm(table: pd.DataFrame, y: str, least: int) -> pd.DataFrame:
-    """Leave out the estimates and bounds of few at risk."""
-    sizes = table.get(AT_RISK, pd.Series(dtype=float))
-    if not (sizes >= least).any():
-        return table
-    return table.assign(**{c: table[c].mask(sizes < least) for c in (y, "ci_lower", "ci_upper") if c in table})
 
 
 def short(name: object, most: int = 24) -> str:
@@ -278,9 +269,8 @@ def _line(lines: _Lines, segment: str) -> None:
         marker="" if stepped or len(at) > 40 else "o", markersize=2.5, drawstyle="steps-post" if stepped else "default",
     )  # fmt: skip
     if "ci_lower" in own:
-        lower, upper = own[["ci_lower", "ci_upper"]].to_numpy(float).T
-        how: Any = "post" if stepped else None
-        lines.axes.fill_between(at, lower, upper, step=how, color=colour, alpha=0.16, linewidth=0)
+        how: Any = {"step": "post" if stepped else None, "color": colour, "alpha": 0.16, "linewidth": 0}
+        lines.axes.fill_between(at, *own[[*BOUNDS]].to_numpy(float).T, **how)
 
 
 def _points(lines: _Lines, segment: str, shift: float) -> None:
@@ -317,14 +307,14 @@ def set_scale(axis: Axis, values: NDArray[np.float64], unit: str) -> tuple[float
         bottom, top = max(bottom, -100 / step), min(top, 100 / step)
     axis.set_major_locator(MultipleLocator(step))
     decimals = max(0, int(np.ceil(-np.log10(step * 100) - 1e-9)))
-    whole = FuncFormatter(lambda v, _: f"{v:,.0f}".replace("-", "−"))
-    axis.set_major_formatter(
-        whole if unit in ("number", "score") else PercentFormatter(1, decimals=decimals, symbol=" %")
-    )
+    percent, whole = PercentFormatter(1, decimals, " %"), FuncFormatter(lambda v, _: f"{v:,.0f}".replace("-", "−"))
+    axis.set_major_formatter(whole if unit in ("number", "score") else percent)
     return bottom * step, top * step
 
 
-def _frame(axes: Axes, seen: NDArray[np.float64], unit: str) -> None:
+def _frame(axes: Axes, seen: NDArray[np.float64], unit: str, x_label: str, y_label: str) -> None:
+    axes.set_xlabel(x_label, loc="right")
+    axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
     axes.set_ylim(set_scale(axes.yaxis, seen, unit))
     axes.grid(axis="y", linewidth=0.8)
     axes.set_axisbelow(True)
