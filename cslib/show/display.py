@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from cslib.errors import ParameterError, counted, did_you_mean
+from cslib.errors import ParameterError, check_choice, counted, did_you_mean
 from cslib.show.drawing import drawing, sparkline
 from cslib.show.formats import format_interval, format_value, inline, unbroken
 
@@ -253,21 +253,14 @@ def _known_columns(df: pd.DataFrame, names: Iterable[str]) -> None:
 
 
 def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[str, str]) -> str:
-    names = [str(c) for c in df.columns]
     right = [' class="cs-num"' if kind.kind in "iuf" else "" for kind in df.dtypes]
-    head = "".join(
-        f'<th scope="col"{r}>{escape(labels.get(c, c.replace("_", " ")))}</th>'
-        for c, r in zip(names, right, strict=True)
-    )
-    units = [formats.get(c, "number") for c in names]
-    body = "".join(
-        "<tr>" + "".join(map(_cell, row, units, right)) + "</tr>"
-        for row in df.astype(object).mask(df.isna(), other=None).itertuples(index=False, name=None)
-    )
-    return _scroll(
-        caption,
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
-    )
+    names = [labels.get(c, c.replace("_", " ")) for c in map(str, df.columns)]
+    head = "".join(f'<th scope="col"{r}>{escape(name)}</th>' for name, r in zip(names, right, strict=True))
+    units = [formats.get(c, "number") for c in map(str, df.columns)]
+    rows = df.astype(object).mask(df.isna(), other=None).itertuples(index=False, name=None)
+    body = "".join("<tr>" + "".join(map(_cell, row, units, right)) + "</tr>" for row in rows)
+    top = f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+    return _scroll(caption, f"<table>{top}<tbody>{body}</tbody></table>")
 
 
 def _scroll(label: str, html: str) -> str:
@@ -318,14 +311,7 @@ def _guarded(value: object) -> object:
 
 
 def figure(
-    fig: Figure,
-    *,
-    name: str,
-    title: str,
-    subtitle: str,
-    alt: str,
-    data: pd.DataFrame | None = None,
-    caption: str = "",
+    fig: Figure, *, name: str, title: str, subtitle: str, alt: str, data: pd.DataFrame | None = None, caption: str = ""
 ) -> None:
     """Show a chart under the sentence it proves, and close it.
 
@@ -361,11 +347,8 @@ def figure(
         f'<figure class="cs cs-figure"><figcaption>{head}</figcaption>'
         f"{_scroll(title, drawing(fig, name, alt))}{f'<p class=cs-rows>{link}</p>' if link else ''}</figure>"
     )
-    _show(
-        html,
-        f"{title}\n{subtitle}\n{alt}",
-        _bundle("figure", name, data, title=title, alt=alt, caption=caption or title),
-    )
+    bundle = _bundle("figure", name, data, title=title, alt=alt, caption=caption or title)
+    _show(html, f"{title}\n{subtitle}\n{alt}", bundle)
 
 
 def files(tables: Mapping[str, tuple[str, pd.DataFrame]]) -> None:
@@ -405,10 +388,7 @@ def note(text: str, *, kind: str = "note") -> None:
     ParameterError
         The kind is none of those.
     """
-    kinds = ("answer", "how_to_read", "note", "subtitle", "warning")
-    if kind not in kinds:
-        message = f"There is no kind {kind!r}. {did_you_mean(kind, kinds)}"
-        raise ParameterError(message)
+    check_choice("kind", kind, ("answer", "how_to_read", "note", "subtitle", "warning"))
     how = kind == "how_to_read"
     html = how_to_read(f"<p>{inline(text)}</p>") if how else f'<p class="cs cs-{kind}">{inline(text)}</p>'
     _show(html, text.replace("**", ""), {"kind": kind, "text": text})
@@ -426,9 +406,8 @@ def see_also(**reports: str) -> None:
     there = {n: t for n, t in reports.items() if folder and (Path(folder).parents[1] / f"{n}.html").exists()}
     links = " · ".join(f'<a href="{escape(name)}.html">{escape(text)}</a>' for name, text in there.items())
     html = f'<p class="cs cs-see">Read on: {links}</p>' if there else ""
-    _show(
-        html, " · ".join(f"{text}: {name}" for name, text in there.items()), {"kind": "see_also", "reports": [*there]}
-    )
+    text = " · ".join(f"{text}: {name}" for name, text in there.items())
+    _show(html, text, {"kind": "see_also", "reports": [*there]})
 
 
 def how_to_read(html: str) -> str:
@@ -436,7 +415,7 @@ def how_to_read(html: str) -> str:
     return f'<details class="cs how" open><summary>How to read this</summary>{html}</details>'
 
 
-def data_check(check: Mapping[str, object]) -> None:
+def data_check(check: Mapping[str, Any]) -> None:
     """Show what the data hold and what is odd about them.
 
     Parameters
@@ -452,12 +431,12 @@ def data_check(check: Mapping[str, object]) -> None:
         ``as_of`` is no date.
     """
     _check_day(check.get("as_of"))
-    chips = [chip for entry in _entries(check, "tables") for chip in _table_chips(entry)]
-    share = check.get("share_censored")
-    if isinstance(share, float) and math.isfinite(share):
+    tables, share = check["tables"], check.get("share_censored")
+    chips = [chip for entry in tables for chip in _table_chips(entry)]
+    if share is not None and math.isfinite(share):
         chips.append(("", f"{format_value(share, 'percent')} are still customers"))
-    remarks = [f"{e['table']}: {e['note']}" for e in _entries(check, "tables") if e.get("note")]
-    warnings, notes = _texts(check, "warnings"), [*_texts(check, "notes"), *remarks]
+    remarks = [f"{e['table']}: {e['note']}" for e in tables if e.get("note")]
+    warnings, notes = check.get("warnings", []), [*check.get("notes", []), *remarks]
     items = "".join(f'<li class="cs-chip {kind}">{escape(text)}</li>' for kind, text in chips)
     html = (
         f'<div class="cs cs-check"><ul class="cs-chips">{items}</ul>'
@@ -475,20 +454,10 @@ def _check_day(day: object) -> None:
     raise ParameterError(message)
 
 
-def _entries(check: Mapping[str, object], key: str) -> list[Mapping[str, object]]:
-    value = check.get(key)
-    return [e for e in value if isinstance(e, Mapping)] if isinstance(value, list) else []
-
-
-def _texts(check: Mapping[str, object], key: str) -> list[str]:
-    value = check.get(key)
-    return [str(e) for e in value] if isinstance(value, list) else []
-
-
-def _table_chips(entry: Mapping[str, object]) -> list[tuple[str, str]]:
+def _table_chips(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
     span = f", {entry['first']} to {entry['last']}" if entry.get("first") and entry.get("last") else ""
-    rows, aside = (int(str(entry.get(key) or 0)) for key in ("rows", "set_aside"))
-    chips = [("cs-ok", f"{entry['table']} {counted(rows, 'row')}{span}")]
+    aside = entry.get("set_aside", 0)
+    chips = [("cs-ok", f"{entry['table']} {counted(entry['rows'], 'row')}{span}")]
     return chips + [("cs-warn", f"{entry['table']}: {counted(aside, 'row')} set aside")] * bool(aside)
 
 

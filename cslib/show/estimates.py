@@ -15,19 +15,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLo
 from numpy.typing import NDArray
 
 from cslib.errors import ParameterError
-from cslib.show.charts import (
-    GROUND,
-    INK,
-    MUTED,
-    PALETTE,
-    STYLE,
-    cohort_label,
-    new_axes,
-    nice_step,
-    require,
-    set_scale,
-    short,
-)
+from cslib.show import charts
+from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE
 
 __all__ = [
     "DARK_TEXT",
@@ -50,6 +39,7 @@ Floats = NDArray[np.float64]
 REACH: Final = 8  # an interval is cut where it is this many times beyond all estimates
 DARK_TEXT: Final = "#12282d"  # not INK: it stands on the colour of a cell in both themes
 MAX_COHORTS: Final = 36
+SHADES: Final = ("#eef6f7", "#7cc0ca", "#0f8496", "#0a4a57")
 
 
 @mpl.rc_context(STYLE)
@@ -95,14 +85,14 @@ def forest_plot(
     ParameterError
         A column is missing, there are no rows or too many, or a ratio is not above 0.
     """
-    require(table, estimate, label, "ci_lower", "ci_upper", *(c for c in (group, n) if c))
-    require(table.dropna(subset=[estimate]), estimate)
+    charts.require(table, estimate, label, "ci_lower", "ci_upper", *(c for c in (group, n) if c))
+    charts.require(table.dropna(subset=[estimate]), estimate)
     _check(table, estimate, log_scale)
     groups = table.groupby(group, sort=False, dropna=False) if group else [("", table)]
     names, at = _layout(groups, label, bool(group))
     table = pd.concat([own for _, own in groups])
     values = table[[estimate, "ci_lower", "ci_upper"]].to_numpy(float)
-    axes = new_axes(0.7 + 0.27 * len(names))
+    axes = charts.new_axes(0.7 + 0.27 * len(names))
     value_axis(axes, _limits(values, reference, log_scale), log_scale)
     clear = table["clear"] if "clear" in table else _beside(values, reference)
     _intervals(axes, at, values, np.where(clear, PALETTE[0], MUTED))
@@ -160,16 +150,15 @@ def value_axis(axes: Axes, limits: tuple[float, float], log_scale: bool, most: i
     """Give an axis of estimates its limits and round ticks."""
     low, high = limits
     if not log_scale:
-        axes.xaxis.set_major_locator(MultipleLocator(nice_step(high - low, most, 1e-9)))
+        axes.xaxis.set_major_locator(MultipleLocator(charts.nice_step(high - low, most, 1e-9)))
     else:
         axes.set_xscale("log")
         halves, decades = low > 0.1 and high < 20, high / low > 2000
         subs = (1.0,) if halves or decades else (1.0, 2.0, 5.0)
         axes.xaxis.set_major_locator(LogLocator(base=2 if halves else 10, subs=subs, numticks=30))
         axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda v, _: format(v, ",.0f" if abs(v) >= 1000 else "g").replace("-", "−"))
-    )
+    plain = FuncFormatter(lambda v, _: format(v, ",.0f" if abs(v) >= 1000 else "g").replace("-", "−"))
+    axes.xaxis.set_major_formatter(plain)
     axes.set_xlim(low, high)
     axes.grid(axis="x", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -185,7 +174,7 @@ def _intervals(axes: Axes, at: list[int], values: Floats, colours: NDArray[np.st
 
 def name_rows(axes: Axes, names: list[str], at: list[int]) -> None:
     """Write a name beside every line, in bold where it is a heading."""
-    axes.set_yticks(range(len(names)), [short(name, LONGEST) for name in names])
+    axes.set_yticks(range(len(names)), [charts.short(name, LONGEST) for name in names])
     for place, text in enumerate(axes.get_yticklabels()):
         text.set_fontweight("normal" if place in at else "bold")
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -241,20 +230,16 @@ def whole_groups(table: pd.DataFrame, group: str, *, most: int = 30) -> pd.DataF
 
 
 @mpl.rc_context(STYLE)
-def calibration_plot(
-    table: pd.DataFrame, *, x_label: str, y_label: str, predicted: str = "predicted", observed: str = "observed"
-) -> Axes:
+def calibration_plot(table: pd.DataFrame, *, x_label: str, y_label: str) -> Axes:
     """Draw observed against predicted shares, with intervals, beside the line where both agree.
 
     Parameters
     ----------
     table
-        One row per group: the columns named (0–1), ``ci_lower`` and ``ci_upper`` of the observed share
+        One row per group: ``predicted`` and ``observed`` (0–1), ``ci_lower`` and ``ci_upper`` of the observed share
         (no bar where missing).
     x_label, y_label
         What was predicted and what was observed.
-    predicted, observed
-        Columns.
 
     Returns
     -------
@@ -266,13 +251,14 @@ def calibration_plot(
     ParameterError
         A column is missing, or no row has both shares.
     """
-    require(table, predicted, observed, "ci_lower", "ci_upper")
-    table = table.dropna(subset=[predicted, observed])
-    require(table, predicted, observed)
-    values = table[[predicted, observed, "ci_lower", "ci_upper"]].to_numpy(float)
-    axes = new_axes(4.6)
-    axes.set_xlim(set_scale(axes.xaxis, values, "hazard"))
-    axes.set_ylim(set_scale(axes.yaxis, values, "hazard"))
+    columns = ["predicted", "observed", "ci_lower", "ci_upper"]
+    charts.require(table, *columns)
+    table = table.dropna(subset=columns[:2])
+    charts.require(table, *columns[:2])
+    values = table[columns].to_numpy(float)
+    axes = charts.new_axes(4.6)
+    axes.set_xlim(charts.set_scale(axes.xaxis, values, "hazard"))
+    axes.set_ylim(charts.set_scale(axes.yaxis, values, "hazard"))
     axes.plot(axes.get_xlim(), axes.get_ylim(), "--", color=MUTED, linewidth=1.2)
     reach = np.abs(values[:, 2:] - values[:, 1:2]).T
     axes.errorbar(values[:, 0], values[:, 1], yerr=reach, fmt="o", color=PALETTE[0], markersize=6, linewidth=1.8)
@@ -316,20 +302,19 @@ def retention_heatmap(
         A column is missing, or the segment has no rows.
     """
     columns = ("segment", "cohort", "period_index", "n_customers", "retention_rate")
-    require(triangle, *columns)
+    charts.require(triangle, *columns)
     own = triangle[triangle["segment"] == segment]
-    require(own, *columns)
+    charts.require(own, *columns)
     rates = own.pivot(index="cohort", columns="period_index", values="retention_rate").iloc[-MAX_COHORTS:]
     begun = own.pivot(index="cohort", columns="period_index", values="n_customers").reindex(rates.index)
-    axes = new_axes(0.75 + 0.27 * len(rates))
+    axes = charts.new_axes(0.75 + 0.27 * len(rates))
     _cells(axes, rates)
-    _hatch(axes, rates, begun)
+    hatch(axes, (begun.notna() & rates.isna()).to_numpy())
     sizes = begun.max(axis=1).astype(int)
-    rows = [f"{cohort_label(day, period)}   {n:,}" for day, n in sizes.items()]
+    rows = [f"{charts.cohort_label(day, period)}   {n:,}" for day, n in sizes.items()]
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0)
-    axes.set_xticks(
-        np.arange(rates.shape[1]) + 0.5, [(names or {}).get(int(k), str(k)) for k in rates.columns], rotation=0
-    )
+    periods = [(names or {}).get(int(k), str(k)) for k in rates.columns]
+    axes.set_xticks(np.arange(len(periods)) + 0.5, periods, rotation=0)
     axes.tick_params(length=0, labelsize=10)
     axes.xaxis.tick_top()
     axes.set_xlabel(f"{period}s since the cohort began", loc="right")
@@ -351,11 +336,7 @@ def coloured_cells(
 ) -> None:
     """Draw a grid of values as colours with a text on each; missing cells stay empty."""
     low, high = limits
-    colours = (
-        sns.light_palette(PALETTE[0], as_cmap=True)
-        if pale
-        else sns.blend_palette(["#eef6f7", "#7cc0ca", "#0f8496", "#0a4a57"], as_cmap=True)
-    )
+    colours = sns.light_palette(PALETTE[0], as_cmap=True) if pale else sns.blend_palette(SHADES, as_cmap=True)
     sns.heatmap(
         values, ax=axes, cmap=colours, vmin=low, vmax=high, cbar=False, annot=text, fmt="",
         linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5},
@@ -370,14 +351,8 @@ def _luminance(colour: tuple[float, float, float, float]) -> float:
     return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 
 
-def _hatch(axes: Axes, rates: pd.DataFrame, begun: pd.DataFrame) -> None:
-    hatch(axes, begun.notna().to_numpy() & rates.isna().to_numpy())
-
-
 def hatch(axes: Axes, cells: NDArray[np.bool_]) -> None:
     """Hatch cells of a grid."""
     for row, column in zip(*np.nonzero(cells), strict=True):
-        cell = Rectangle(
-            (column + 0.04, row + 0.06), 0.92, 0.88, fill=False, hatch="////", edgecolor=MUTED, linewidth=0
-        )
-        axes.add_patch(cell)
+        corner = (column + 0.04, row + 0.06)
+        axes.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, hatch="////", edgecolor=MUTED, linewidth=0))

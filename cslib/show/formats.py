@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cslib.errors import ParameterError, did_you_mean
+from cslib.errors import check_choice
 
 __all__ = ["format_day", "format_interval", "format_value", "inline", "months", "unbroken", "whole"]
 
@@ -127,9 +127,7 @@ def format_value(value: float | None, unit: str = "number", currency: str = "") 
     >>> format_value(0.098, "points"), format_value(0.00004, "p_value"), format_value(0.034, "p_value")
     ('+9.8 points', '< 0.001', '0.034')
     """
-    if unit not in UNITS:
-        message = f"There is no unit {unit!r}. {did_you_mean(unit, UNITS)}"
-        raise ParameterError(message)
+    check_choice("unit", unit, UNITS)
     if value is None or math.isnan(value):
         return "not measured"
     if math.isinf(value):

@@ -102,13 +102,10 @@ class Result:
         return self.chart()
 
     def _ipython_display_(self) -> None:
-        for warning in self.warnings:
-            display.note(warning, kind="warning")
-        for sentence in self.before:
-            display.note(sentence)
+        _say(self.warnings, "warning")
+        _say(self.before)
         self._shown()
-        for sentence in self.notes:
-            display.note(sentence)
+        _say(self.notes)
         if self.also:
             display.files({r.name: (r.caption, r.table) for r in self.also})
 
@@ -136,6 +133,11 @@ class Result:
             )  # fmt: skip
         else:
             display.files({self.name: (self.caption, self.table)})
+
+
+def _say(sentences: tuple[str, ...], kind: str = "note") -> None:
+    for sentence in sentences:
+        display.note(sentence, kind=kind)
 
 
 def _present(by_column: Mapping[str, str], table: pd.DataFrame) -> dict[str, str]:
@@ -196,10 +198,8 @@ class Answer:
         display.note(self.subtitle, kind="subtitle")
         display.note(self.text, kind="answer")
         display.cards(*self.cards)
-        for warning in self.warnings:
-            display.note(warning, kind="warning")
-        for sentence in self.notes:
-            display.note(sentence)
+        _say(self.warnings, "warning")
+        _say(self.notes)
 
 
 class Study:
