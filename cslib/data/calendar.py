@@ -33,7 +33,7 @@ MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
 EPOCH: Final = date(1970, 1, 1)
 MONDAY: Final = date(1969, 12, 29)
 ROLLING: Final = r"(\d{1,4}) (day|week|month|quarter|year)s?"
-CALENDAR: Final = r"(\d{4})(?:-(?:Q([1-4])|(\d\d)))?"
+CALENDAR: Final = r"(19|20|21)\d\d(-Q[1-4]|-(0[1-9]|1[0-2]))?"
 DAYS: Final = {"day": 1, "week": 7}
 REMEDY: Final = 'Write "12 months", "90 days", "2025", "2025-Q2", "2025-06" or "all".'
 
@@ -189,7 +189,7 @@ def read_window(text: str, *, as_of: date, earliest: date) -> Window:
     cleaned = " ".join(text.split())
     if cleaned == "all":
         return Window(earliest, as_of, cleaned)
-    window = _rolling(cleaned, as_of) or _calendar(cleaned)
+    window = _rolling(cleaned, as_of) or (_whole(pd.Period(cleaned)) if re.fullmatch(CALENDAR, cleaned) else None)
     if window is None:
         msg = f"window is {text!r}. {REMEDY}"
         raise ParameterError(msg)
@@ -214,17 +214,8 @@ def _back(day: date, n: int, unit: str) -> date:
         return date(1900, 1, 1)
 
 
-def _calendar(text: str) -> Window | None:
-    match = re.fullmatch(CALENDAR, text)
-    if not match or not 1900 <= int(match[1]) <= 2199 or (match[3] and not 1 <= int(match[3]) <= 12):
-        return None
-    unit = "quarter" if match[2] else "month" if match[3] else "year"
-    month = 3 * int(match[2]) - 2 if match[2] else int(match[3] or 1)
-    return _period(ordinal(date(int(match[1]), month, 1), unit), unit, text)
-
-
-def _period(number: int, unit: str, text: str) -> Window:
-    return Window(period_start(number, unit), period_start(number + 1, unit) - timedelta(days=1), text)
+def _whole(period: pd.Period) -> Window:
+    return Window(period.start_time.date(), period.end_time.date(), str(period))
 
 
 def compared(window: Window, text: str, *, as_of: date, earliest: date) -> Window | None:
@@ -268,10 +259,8 @@ def compared(window: Window, text: str, *, as_of: date, earliest: date) -> Windo
         other = read_window(cleaned, as_of=as_of, earliest=earliest)
     if other.last >= window.first:
         shares = "shares days with" if other.first <= window.last else "comes after"
-        msg = (
-            f"compare_to is {text!r} ({other}), which {shares} the window ({window}). "
-            'Choose "previous", "year before" or an earlier window.'
-        )
+        msg = f"compare_to is {text!r} ({other}), which {shares} the window ({window})."
+        msg += ' Choose "previous", "year before" or an earlier window.'
         raise ParameterError(msg)
     return other
 
@@ -280,11 +269,11 @@ def _before(window: Window) -> Window:
     last = window.first - timedelta(days=1)
     if rolling := _rolling(window.text, last):
         return Window(rolling.first, last, "previous")
-    unit = "quarter" if "Q" in window.text else "month" if "-" in window.text else "year"
-    whole = _period(ordinal(last, unit), unit, "previous")
-    # of a period that is not over, as many days of the one before
-    days = (window.last - window.first) if window.last < _period(ordinal(window.first, unit), unit, "").last else None
-    return whole if days is None else Window(whole.first, min(whole.first + days, whole.last), "previous")
+    period = pd.Period(window.text)
+    whole = _whole(period - 1)
+    if window.last < _whole(period).last:  # of a period that is not over, as many days of the one before
+        last = min(whole.first + (window.last - window.first), whole.last)
+    return Window(whole.first, last, "previous")
 
 
 def ending(window: Window, last: date, *, earliest: date) -> Window:
