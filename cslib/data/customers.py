@@ -72,11 +72,11 @@ def with_segment(table: ir.Table, data: DataSet, segment_by: str) -> ir.Table:
 
 
 def _holder(data: DataSet, segment_by: str) -> str:
-    names = [n for n in HOLDERS if n in data.tables]
-    for name in names:
-        if segment_by in data.table(name).columns and segment_by != "customer_id":
+    columns = {n: data.table(n).columns for n in HOLDERS if n in data.tables}
+    for name, own in columns.items():
+        if segment_by in own and segment_by != "customer_id":
             return name
-    there = {c for n in names for c in data.table(n).columns if c not in CONTRACT[n]}
+    there = {c for name, own in columns.items() for c in own if c not in CONTRACT[name]}
     msg = f"segment_by is {segment_by!r}, which no table has as a column. {did_you_mean(segment_by, there)}"
     raise ParameterError(msg)
 
@@ -91,10 +91,8 @@ def check_segments(values: Iterable[str], segment_by: str) -> None:
     """
     different = sorted(set(values))
     if len(different) > MAX_SEGMENTS:
-        msg = (
-            f"segment_by={segment_by!r} has more than {MAX_SEGMENTS} values (such as "
-            f"{', '.join(different[:3])}). Choose a column with fewer, or group them with a query."
-        )
+        msg = f"segment_by={segment_by!r} has more than {MAX_SEGMENTS} values (such as {', '.join(different[:3])})."
+        msg += " Choose a column with fewer, or group them with a query."
         raise ParameterError(msg)
     if "All" in different:
         msg = f"segment_by={segment_by!r} has the value 'All', which names the whole. Rename it in the data."
@@ -128,19 +126,16 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
     start = period_ordinal(rows.started_on, period)
     # a subscription that ends inside a period (end exclusive) does not cover its last day
     end = period_ordinal(rows.ended_on, period)
-    begun = rows.select(customer_id=rows.customer_id, step=start, change=mrr)
-    ended = rows.filter(rows.ended_on.notnull()).select(
-        customer_id=rows.customer_id, step=ibis.greatest(end, start), change=-mrr
-    )
+    begun = rows.select("customer_id", step=start, change=mrr)
+    ended = rows.filter(rows.ended_on.notnull()).select("customer_id", step=ibis.greatest(end, start), change=-mrr)
     changes = begun.union(ended).group_by(["customer_id", "step"]).aggregate(change=ibis._.change.sum())
-    order = ibis.window(group_by="customer_id", order_by="step")
     running = ibis.cumulative_window(group_by="customer_id", order_by="step")
     return changes.select(
-        customer_id=changes.customer_id,
-        step=changes.step,
-        first=changes.step.min().over(ibis.window(group_by="customer_id")),
+        "customer_id",
+        "step",
+        first=changes.step.first().over(running),
         cents=changes.change.sum().over(running),
-        cents_first=changes.change.first().over(order),
+        cents_first=changes.change.first().over(running),
     )
 
 
@@ -169,7 +164,7 @@ def current_mrr(data: DataSet) -> ir.Table | None:
 
 def with_all(counted: pd.DataFrame) -> pd.DataFrame:
     """Put the whole before its segments: every customer is in exactly one. They are added in one order."""
-    keys = [c for c in ("cohort", "at") if c in counted]
+    keys = [c for c in ("cohort", "at", "entry", "duration", "event_observed", "churn_kind") if c in counted]
     counted = counted.sort_values(["segment", *keys])
     whole = counted.drop(columns="segment").groupby(keys, as_index=False).sum().assign(segment="All")
     parts = counted[counted["segment"] != "All"]

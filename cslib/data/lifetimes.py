@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.calendar import observed
-from cslib.data.customers import check_segments, with_segment
+from cslib.data.customers import check_segments, with_all, with_segment
 from cslib.data.dataset import DataSet
 from cslib.errors import DataError
 from cslib.stats.survival import DAYS_PER_MONTH
@@ -28,18 +28,18 @@ NOT_RECORDED: Final = "not recorded"
 
 def unit_months(data: DataSet) -> float:
     """Return the unit in which lifetimes are recorded, in months: a day, or a month where tenures are whole months."""
-    if data.has_dates("customers"):
-        return 1 / DAYS_PER_MONTH
-    return 1.0 if data.whole_tenures else 1 / DAYS_PER_MONTH
+    return 1.0 if not data.has_dates("customers") and data.whole_tenures else 1 / DAYS_PER_MONTH
 
 
-def lifetime_rows(data: DataSet) -> ir.Table:
+def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
     """Give every customer under observation its lifetime.
 
     Parameters
     ----------
     data
         With ``customers``, in dates or in tenures.
+    segment
+        A column of ``customers`` that comes along as ``segment`` (text; ``(missing)`` where empty), if any.
 
     Returns
     -------
@@ -54,10 +54,6 @@ def lifetime_rows(data: DataSet) -> ir.Table:
     DataError
         There is no ``customers``, nor ``subscriptions`` to derive it from.
     """
-    return _lives(data)
-
-
-def _lives(data: DataSet, **more: str) -> ir.Table:
     table = data.table("customers")
     if "tenure_months" in table.columns:
         churned, entry = table.churned, ibis.literal(0.0)
@@ -74,7 +70,7 @@ def _lives(data: DataSet, **more: str) -> ir.Table:
         duration=duration,
         event_observed=churned,
         churn_kind=ibis.ifelse(churned, kind, ""),
-        **{name: table[column].cast("string").fill_null("(missing)") for name, column in more.items()},
+        **({"segment": table[segment].cast("string").fill_null("(missing)")} if segment else {}),
     )
 
 
@@ -123,20 +119,14 @@ def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     """
     rows, known = _with_segment(data, segment_by), data.table("customers").columns
     # what is the same for all is no key: the engine has less to compare
-    keys = [
-        *["entry"] * bool(data.observed_from),
-        "duration",
-        "event_observed",
-        *["churn_kind"] * ("churn_kind" in known),
-    ]
+    keys = ["entry", "duration"] if data.observed_from else ["duration"]
+    keys += ["event_observed", "churn_kind"] if "churn_kind" in known else ["event_observed"]
     counted = rows.group_by(["segment", *keys]).aggregate(n=rows.count()).execute()
     check_segments(counted["segment"] if segment_by else (), segment_by)
     if counted.empty:
         raise nobody_observed(data)
-    whole = counted.groupby(keys, as_index=False)["n"].sum().assign(segment="All")
-    parts = counted[counted["segment"] != "All"]
-    every = pd.concat([whole.sort_values(keys), parts.sort_values(["segment", *keys])], ignore_index=True)
-    unit, left = unit_months(data), every["event_observed"].astype(bool)
+    every, unit = with_all(counted), unit_months(data)
+    left = every["event_observed"].astype(bool)
     return pd.DataFrame(
         {
             "segment": every["segment"].astype(str),
@@ -159,5 +149,5 @@ def nobody_observed(data: DataSet) -> DataError:
 def _with_segment(data: DataSet, segment_by: str) -> ir.Table:
     table = data.table("customers")
     if segment_by and segment_by != "customer_id" and segment_by in table.columns:  # at hand, so without a join
-        return _lives(data, segment=segment_by)
+        return lifetime_rows(data, segment=segment_by)
     return with_segment(lifetime_rows(data), data, segment_by)
