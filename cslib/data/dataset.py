@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -30,27 +31,25 @@ __all__ = [
     "spans_of",
 ]
 
-ENDING: Final = {"customers": ("churned_on",), "subscriptions": ("ended_on",), "surveys": ("answered_on",)}
-TELLS: Final = {"churned_on": ("churn_kind",), "answered_on": ("score",)}  # unknown until then, too
+ENDING: Final = {"customers": "churned_on", "subscriptions": "ended_on", "surveys": "answered_on"}
+TELLS: Final = {"churned_on": "churn_kind", "answered_on": "score"}  # unknown until then, too
 Tables = Mapping[str, ir.Table]
 Spans = Mapping[str, Mapping[str, tuple[date, date]]]
 
 
 def spans_of(tables: Tables) -> Spans:
     """First and last day of every date column, by table and column; columns without any are left out."""
-    return {name: dict(_span(name, table)) for name, table in tables.items()}
+    return {name: _span(name, table) for name, table in tables.items()}
 
 
-def _span(name: str, table: ir.Table) -> Iterator[tuple[str, tuple[date, date]]]:
-    columns = [c for c in (MOMENT[name], *ENDING.get(name, ())) if c in table.columns]
-    if columns:
-        days = {c: table[c].cast("date") for c in columns}
-        ends = {f"{c}_{e}": getattr(d, e)() for c, d in days.items() for e in ("min", "max")}
-        row = table.aggregate(**ends).execute().iloc[0]
-        for column in columns:
-            if pd.notna(row[f"{column}_min"]):
-                low, high = (pd.Timestamp(row[f"{column}_{e}"]).date() for e in ("min", "max"))
-                yield column, (low, high)
+def _span(name: str, table: ir.Table) -> dict[str, tuple[date, date]]:
+    days = {c: table[c].cast("date") for c in (MOMENT[name], ENDING.get(name, "")) if c in table.columns}
+    if not days:
+        return {}
+    ends = {f"{end}_{c}": getattr(day, end)() for c, day in days.items() for end in ("min", "max")}
+    found = {c: pd.Timestamp(day) for c, day in table.aggregate(**ends).execute().iloc[0].items()}
+    known = [c for c in days if pd.notna(found[f"min_{c}"])]
+    return {c: (found[f"min_{c}"].date(), found[f"max_{c}"].date()) for c in known}
 
 
 def last_day(spans: Spans) -> tuple[date, str] | None:
@@ -78,24 +77,19 @@ def cut(tables: Tables, spans: Spans, as_of: date) -> tuple[dict[str, ir.Table],
         cut_tables[name] = _cut(name, table, as_of, late) if late else table
     last = last_day(spans)
     if last and as_of - last[0] > timedelta(days=31):
-        faults.append(
-            _as_of_fault("late as_of", f"Nothing happened after {last[0]} ({last[1]}): is as_of {as_of} right?")
-        )
+        text = f"Nothing happened after {last[0]} ({last[1]}): is as_of {as_of} right?"
+        faults.append(Fault("", "as_of", "late as_of", "warning", 0, text))
     if (as_of + timedelta(days=1)).day != 1:
         text = f"{as_of:%B %Y} is observed only up to {as_of}; what needs the whole month is left empty."
-        faults.append(_as_of_fault("unfinished period", text))
+        faults.append(Fault("", "as_of", "unfinished period", "warning", 0, text))
     return cut_tables, faults
-
-
-def _as_of_fault(rule: str, text: str) -> Fault:
-    return Fault("", "as_of", rule, "warning", 0, text)
 
 
 def _late(name: str, table: ir.Table, column: str, as_of: date) -> Fault:
     n = int((table[column].cast("date") > as_of).sum().execute())
-    text = f"{name}.{column} is after as_of {as_of} in {counted(n, 'row')}, "
-    ends = "which count as not answered." if column == "answered_on" else "planned or later ends: open at as_of."
-    text += "left out." if column == MOMENT[name] else ends
+    what = "left out" if column == MOMENT[name] else "planned or later ends: open at as_of"
+    what = "which count as not answered" if column == "answered_on" else what
+    text = f"{name}.{column} is after as_of {as_of} in {counted(n, 'row')}, {what}."
     return Fault(name, column, "after as_of", "warning", n, text)
 
 
@@ -104,7 +98,7 @@ def _cut(name: str, table: ir.Table, as_of: date, late: set[str]) -> ir.Table:
         table = table.filter(table[MOMENT[name]].cast("date") <= as_of)
     for end in late - {MOMENT[name]}:
         later = (table[end] > as_of).fill_null(False)
-        unknown = [end, *(c for c in TELLS.get(end, ()) if c in table.columns)]
+        unknown = [c for c in (end, TELLS.get(end, "")) if c in table.columns]
         table = table.mutate(**{c: ibis.ifelse(later, ibis.null(table[c].type()), table[c]) for c in unknown})
     return table
 
@@ -168,13 +162,10 @@ def _shown(column: ir.Value) -> ir.Value:
 
 
 def _meets(column: ir.Value, sign: str, value: str) -> ir.BooleanValue:
-    try:
-        number = float(value)
-    except ValueError:
-        number = None
     same = _shown(column) == value
-    if number is not None and column.type().is_numeric():
-        same = (column.cast("float64") == number).fill_null(False)
+    if column.type().is_numeric():
+        with suppress(ValueError):  # no number is left as text
+            same = (column.cast("float64") == float(value)).fill_null(False)
     return same if sign == "=" else ~same
 
 
@@ -183,9 +174,8 @@ def _conditions(where: str) -> list[tuple[str, str, str]]:
     for part in re.split(r"\s+and\s+", where.strip()):
         match = re.fullmatch(r"\s*([^=!]+?)\s*(!?=)\s*(.+?)\s*", part)
         if not match:
-            msg = (
-                f"where={where!r} cannot be read at {part!r}. Write column=value or column!=value, joined with ' and '."
-            )
+            msg = f"where={where!r} cannot be read at {part!r}."
+            msg += " Write column=value or column!=value, joined with ' and '."
             raise ParameterError(msg)
         conditions.append((match[1], match[2], match[3]))
     return conditions
@@ -193,16 +183,14 @@ def _conditions(where: str) -> list[tuple[str, str, str]]:
 
 def _statistics(name: str, table: ir.Table) -> dict[str, Any]:
     """Rows, first and last day, sums of numbers, and for customers the share still here; plain values."""
-    numbers = [c for c in table.columns if table[c].type().is_floating()]
     measures = {"rows": table.count()}
     if MOMENT[name] in table.columns:
         moment = table[MOMENT[name]].cast("date")
         measures |= {"first": moment.min(), "last": moment.max()}
-    measures |= {f"sum_{c}": table[c].sum() for c in numbers}
+    measures |= {f"sum_{c}": table[c].sum() for c in table.columns if table[c].type().is_floating()}
     if name == "customers":
-        measures["share_censored"] = (
-            table.churned_on.isnull().mean() if "churned_on" in table.columns else (~table.churned).mean()
-        )
+        here = table.churned_on.isnull() if "churned_on" in table.columns else ~table.churned
+        measures["share_censored"] = here.mean()
     row = table.aggregate(**measures).execute().iloc[0].to_dict()
     return {k: _plain(v) for k, v in row.items()}
 
@@ -282,11 +270,9 @@ class DataSet:
         """
         if name in self.tables:
             return self.tables[name]
-        columns = [c for c, s in CONTRACT.get(name, {}).items() if s.required]
-        msg = (
-            f"{self.label or 'The data set'} has no table {name!r}, which this needs (columns: "
-            f"{', '.join(columns)}). There are: {', '.join(self.tables)}. Add {name}.csv, or map it in cslib.toml."
-        )
+        columns = ", ".join(c for c, s in CONTRACT.get(name, {}).items() if s.required)
+        msg = f"{self.label or 'The data set'} has no table {name!r}, which this needs (columns: {columns})."
+        msg += f" There are: {', '.join(self.tables)}. Add {name}.csv, or map it in cslib.toml."
         raise MissingTableError(msg)
 
     def has_dates(self, name: str) -> bool:
@@ -315,15 +301,10 @@ class DataSet:
             ``source, as_of, currency, fingerprint, tables`` (a list of ``table, rows, first, last,
             set_aside, note``), ``share_censored`` (share of customers still here), ``notes``, ``warnings``.
         """
-        tables = [
-            {
-                "table": n,
-                "set_aside": len(self.set_aside.get(n, ())),
-                "note": "",
-                **_described(self.statistics[n]),
-            }
-            for n in self.tables
-        ]
+        tables = []
+        for name in self.tables:
+            known = {k: self.statistics[name].get(k) for k in ("rows", "first", "last")}
+            tables.append({"table": name, "set_aside": len(self.set_aside.get(name, ())), "note": "", **known})
         return {
             "source": self.label,
             "as_of": self.as_of.isoformat() if self.as_of else None,
@@ -334,10 +315,6 @@ class DataSet:
             "notes": list(self.notes),
             "warnings": [f.message for f in self.faults],
         }
-
-
-def _described(statistics: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: statistics.get(k) for k in ("rows", "first", "last")}
 
 
 def rewind(data: DataSet, day: date) -> DataSet:
