@@ -17,23 +17,9 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from cslib.data.contract import (
-    CONTRACT,
-    FIRST_YEAR,
-    LAST_YEAR,
-    NPS_LABELS,
-    OWN,
-    ROW,
-    SCALES,
-    Column,
-    Fault,
-    Reading,
-    Severity,
-    filled,
-    plausible,
-    typed,
-    zoned,
-)
+from cslib.data import contract
+from cslib.data.contract import CONTRACT, OWN, ROW, SCALES, Column, Fault, Reading, filled, possible, typed, zoned
+from cslib.data.sources import Raw
 from cslib.errors import counted, did_you_mean
 
 __all__ = ["Checked", "check_columns", "check_relations", "check_rows", "suspicions"]
@@ -66,7 +52,7 @@ class Rule:
     what: str
     remedy: str
     condition: ir.BooleanValue
-    severity: Severity = "error"
+    severity: str = "error"
 
 
 @dataclass(frozen=True)
@@ -83,39 +69,28 @@ class Checked:
 def check_columns(name: str, raw: ir.Table, spec: Mapping[str, Column], wanted: tuple[str, ...]) -> list[Fault]:
     """Report required columns, and columns named in the options, that the table does not have."""
     there = [c for c in raw.columns if c != ROW]
-    missing = [c for c, column in spec.items() if column.required and c not in there]
-    missing += [c for c in wanted if c not in there]
+    needed = [*(c for c, column in spec.items() if column.required), *wanted]
     faults = []
-    for column in missing:
-        other = " Or give tenure_months and churned in place of the two dates." if column == "started_on" else ""
+    for column in (c for c in needed if c not in there):
+        tenures = name == "customers" and column == "started_on"
+        other = " Or give tenure_months and churned in place of the two dates." * tenures
         message = (
             f"{name} has no column {column!r}. {did_you_mean(column, there)} Rename it in the file, or map it: "
-            f'columns = {{ {column} = "…" }} in [{name}] of cslib.toml.'
-            f"{other if name == 'customers' else ''}"
+            f'columns = {{ {column} = "…" }} in [{name}] of cslib.toml.{other}'
         )
         faults.append(Fault(name, column, "missing column", "error", 0, message))
     return faults
 
 
-def check_rows(
-    name: str,
-    raw: ir.Table,
-    rejects: pd.DataFrame,
-    spec: Mapping[str, Column],
-    reading: Reading,
-    *,
-    try_cast: bool,
-) -> Checked:
+def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Reading, *, try_cast: bool) -> Checked:
     """Check every row of a table in one pass and return the sound rows in canonical form.
 
     Parameters
     ----------
     name
         Table of the contract.
-    raw
-        The table, columns renamed.
-    rejects
-        Lines of the file that are no rows: ``line``, ``text``, ``n_lines``.
+    source
+        The table, columns renamed, and lines of the file that are no rows: ``line``, ``text``, ``n_lines``.
     spec
         Its columns by the contract.
     reading
@@ -127,24 +102,27 @@ def check_rows(
     -------
     Checked
     """
+    raw, rejects = source.table, source.rejects
     spec = {c: s for c, s in spec.items() if c in raw.columns}
     spec |= {c: Column("number", required=False, nullable=True) for c in reading.numbers if c in raw.columns}
     wide = raw.mutate(**{WIDE + c: typed(raw[c], s, reading, try_cast=try_cast) for c, s in spec.items()})
-    work = wide.mutate(**{TYPED + c: _possible(wide[WIDE + c], s) for c, s in spec.items()})
+    work = wide.mutate(**{TYPED + c: possible(wide[WIDE + c], s) for c, s in spec.items()})
     texts = [c for c in raw.columns if raw[c].type().is_string()]
     rules = [r for c, s in spec.items() for r in _column_rules(work, c, s)]
     rules += [*_table_rules(name, work), *(_open_quote(work, c) for c in texts if ROW in raw.columns)]
-    extra = [c for c in texts if c not in spec]
-    found = work.aggregate(
+    extra, moments = [c for c in texts if c not in spec], [c for c, s in spec.items() if s.dated]
+    count = _counts(
+        work,
         n_rows=work.count(),
         n_ids=work[TYPED + "customer_id"].nunique() if "customer_id" in spec else ibis.literal(0),
         **{f"r{i}": _hit(r).sum() for i, r in enumerate(rules)},
-        **{f"z{i}": zoned(work[c]).any() for i, c in enumerate(_moments(spec))},
-        **{f"t{i}": _outer_blanks(work[c]).any() for i, c in enumerate(extra)},
-    ).execute()
-    count = {k: int(v) if pd.notna(v) else 0 for k, v in found.iloc[0].items()}
+        **{f"z{i}": zoned(work[c]).any() for i, c in enumerate(moments)},
+        **{f"t{i}": ((work[c] == "") | (work[c] != work[c].strip())).any() for i, c in enumerate(extra)},
+    )
     if name == "customers" and count["n_ids"] < count["n_rows"] - count["r0"]:
-        work, rules, count = _with_duplicates(work, rules, count)
+        work, more = _with_duplicates(work)
+        count |= _counts(work, **{f"r{i}": _hit(r).sum() for i, r in enumerate(more, len(rules))})
+        rules += more
     broken = [(r, count[f"r{i}"]) for i, r in enumerate(rules) if count[f"r{i}"]]
     faults = [_fault(name, work, r, n, rejects) for r, n in broken] + _shape_faults(name, count["n_rows"], rejects)
     errors = [r for r, n in broken if r.severity == "error"]
@@ -156,18 +134,14 @@ def check_rows(
         faults=tuple(faults),
         n_rows=count["n_rows"],
         set_aside=_faulty(work, errors, rejects),
-        zoned=tuple(c for i, c in enumerate(_moments(spec)) if count[f"z{i}"]),
+        zoned=tuple(c for i, c in enumerate(moments) if count[f"z{i}"]),
     )
 
 
-def _possible(value: ir.Value, column: Column) -> ir.Value:
-    if column.kind not in ("date", "time"):
-        return value
-    return ibis.ifelse(plausible(value), value, ibis.null(value.type()))
-
-
-def _outer_blanks(text: ir.StringValue) -> ir.BooleanValue:
-    return (text == "") | (text != text.strip())
+def _counts(table: ir.Table, /, **measures: ir.Value) -> dict[str, int]:
+    """Take all measures in one pass; of no rows each is 0."""
+    found = table.aggregate(**measures).execute().iloc[0]
+    return {str(k): int(v) if pd.notna(v) else 0 for k, v in found.items()}
 
 
 def _open_quote(work: ir.Table, column: str) -> Rule:
@@ -176,10 +150,6 @@ def _open_quote(work: ir.Table, column: str) -> Rule:
     what = f"more than {LINE_BREAKS} line breaks in one field"
     remedy = f"A quote was left open there, and the lines after it are lost. {SET_ASIDE}"
     return Rule(column, "broken line", what, remedy, breaks > LINE_BREAKS)
-
-
-def _moments(spec: Mapping[str, Column]) -> list[str]:
-    return [c for c, s in spec.items() if s.kind in ("date", "time")]
 
 
 def _hit(rule: Rule) -> ir.BooleanValue:
@@ -201,8 +171,8 @@ def _column_rules(work: ir.Table, name: str, column: Column) -> Iterator[Rule]:
     if column.kind in UNREADABLE:
         what, remedy = UNREADABLE[column.kind]
         yield Rule(name, "unreadable", what, f"{remedy} {SET_ASIDE}", ~_empty(raw) & wide.isnull())
-    if column.kind in ("date", "time"):
-        what = f"a date outside {FIRST_YEAR}–{LAST_YEAR}"
+    if column.dated:
+        what = f"a date outside {contract.FIRST_YEAR}–{contract.LAST_YEAR}"
         remedy = f"Leave it empty for still running. {SET_ASIDE}" if column.nullable else SET_ASIDE
         yield Rule(name, "impossible date", what, remedy, wide.notnull() & value.isnull())
     if column.minimum is not None:
@@ -229,10 +199,8 @@ def _table_rules(name: str, work: ir.Table) -> Iterator[Rule]:
             yield Rule("score", f"{kind} scale", what, SET_ASIDE, outside)
 
 
-def _with_duplicates(
-    work: ir.Table, rules: list[Rule], count: dict[str, int]
-) -> tuple[ir.Table, list[Rule], dict[str, int]]:
-    """Add the rules for customers that are there more than once: one of exact copies may stay."""
+def _with_duplicates(work: ir.Table) -> tuple[ir.Table, list[Rule]]:
+    """Mark the rows and make the rules for customers that are there more than once: one of exact copies may stay."""
     ids = TYPED + "customer_id"
     raw = [c for c in work.columns if not c.startswith(OWN)]
     copies = ibis.row_number().over(ibis.window(group_by=raw, order_by=ROW if ROW in work.columns else raw[0]))
@@ -240,28 +208,22 @@ def _with_duplicates(
     marked = marked.mutate(**{SAME: (~marked[COPY]).cast("int64").sum().over(ibis.window(group_by=ids))})
     there = marked[ids].notnull()
     remedy = f"customers has one row per customer. {SET_ASIDE}"
-    more = [
+    return marked, [
         Rule("customer_id", "repeated row", "all values as in an earlier row", remedy, there & marked[COPY]),
         Rule("customer_id", "duplicate id", "an id that is there more than once", remedy, there & (marked[SAME] > 1)),
     ]
-    found = marked.aggregate(**{f"r{len(rules) + i}": _hit(r).sum() for i, r in enumerate(more)}).execute().iloc[0]
-    return marked, [*rules, *more], count | {str(k): int(n) for k, n in found.items()}
 
 
 def _fault(name: str, work: ir.Table, rule: Rule, n: int, rejects: pd.DataFrame) -> Fault:
-    hits = work.filter(_hit(rule))
-    place = hits[ROW].cast("string") if ROW in hits.columns else ibis.literal("")
-    value = hits[rule.column].cast("string")
-    if ROW in hits.columns:
+    hits, place = work.filter(_hit(rule)), ibis.literal("")
+    if ROW in work.columns:
         hits = hits.order_by(ROW)
-    first = hits.select(place=place, value=value).limit(SHOWN).execute()
+        place = hits[ROW].cast("string")
+    first = hits.select(place=place, value=hits[rule.column].cast("string")).limit(SHOWN).execute()
     shown = [f"{_quoted(v)}{f' in row {p}' if p else ''}" for p, v in zip(first["place"], first["value"], strict=True)]
     readable = ", of the rows that can be read" if len(rejects) and ROW in work.columns else ""
-    message = (
-        f"{name}.{rule.column} has {counted(n, 'row')} with {rule.what} (first: {', '.join(shown)}{readable}). "
-        f"{rule.remedy}"
-    )
-    return Fault(name, rule.column, rule.name, rule.severity, n, message)
+    found = f"{name}.{rule.column} has {counted(n, 'row')} with {rule.what} (first: {', '.join(shown)}{readable})."
+    return Fault(name, rule.column, rule.name, rule.severity, n, f"{found} {rule.remedy}")
 
 
 def _quoted(value: object) -> str:
@@ -288,7 +250,7 @@ def _shape_faults(name: str, n_rows: int, rejects: pd.DataFrame) -> list[Fault]:
 def _plain(raw: ir.Value, value: ir.Value, column: Column) -> ir.Value:
     """Type a column that has no fault in the cheapest way, so that the engine reads it at full speed."""
     kind = raw.type()
-    if column.kind in ("date", "time") and (kind.is_date() or (kind.is_timestamp() and not kind.timezone)):
+    if column.dated and (kind.is_date() or (kind.is_timestamp() and not kind.timezone)):
         return raw.cast(value.type())
     return raw if kind == value.type() and not column.nullable else value
 
@@ -296,9 +258,8 @@ def _plain(raw: ir.Value, value: ir.Value, column: Column) -> ir.Value:
 def _sound(work: ir.Table, spec: Mapping[str, Column], errors: list[Rule], blank: set[str]) -> ir.Table:
     sound = work.filter(~reduce(or_, map(_hit, errors))) if errors else work
     extra = [c for c in sound.columns if c not in spec and not c.startswith(OWN)]
-    return sound.select(
-        **{c: sound[TYPED + c] for c in spec}, **{c: filled(sound[c]) if c in blank else sound[c] for c in extra}
-    )
+    canonical = {c: sound[TYPED + c] for c in spec} | {c: filled(sound[c]) if c in blank else sound[c] for c in extra}
+    return sound.select(**canonical)
 
 
 def _faulty(work: ir.Table, errors: list[Rule], rejects: pd.DataFrame) -> pd.DataFrame:
@@ -306,8 +267,7 @@ def _faulty(work: ir.Table, errors: list[Rule], rejects: pd.DataFrame) -> pd.Dat
     lines = pd.DataFrame({"reason": "broken line", "line": rejects["line"], "text": rejects["text"]})
     if not errors:
         return lines
-    named = {f"{r.column}: {r.name}": _hit(r) for r in errors}
-    reason = ibis.cases(*((hit, text) for text, hit in named.items()), else_="")
+    reason = ibis.cases(*((_hit(r), f"{r.column}: {r.name}") for r in errors), else_="")
     bad = work.filter(reduce(or_, map(_hit, errors)))
     order = {"row": bad[ROW]} if ROW in bad.columns else {}
     raw = {f"{c}_raw" if c in RESERVED else c: bad[c].cast("string") for c in bad.columns if not c.startswith(OWN)}
@@ -338,7 +298,7 @@ def _warning(table: str, column: str, rule: str, n: int, text: str) -> Iterator[
 
 
 def _repeated_rows(name: str, table: ir.Table) -> Iterator[Fault]:
-    n = int(table.count().execute()) - int(table.distinct().count().execute())
+    n = int(table.count().execute() - table.distinct().count().execute())
     kept = "of which one counts" if name == "surveys" else "kept and counted"
     text = f"has {counted(n, 'row')} repeating another exactly, {kept}. Remove what is a copy."
     yield from _warning(name, "", "repeated rows", n, text)
@@ -350,7 +310,7 @@ def _contradictions(surveys: ir.Table) -> Iterator[Fault]:
     said = ibis.cases((nps.score >= 9, "promoter"), (nps.score >= 7, "passive"), else_="detractor")
     for column in (c for c in surveys.columns if surveys[c].type().is_string() and c not in CONTRACT["surveys"]):
         label = nps[column].strip().lower().re_replace("s$", "").replace("neutral", "passive")
-        wrong = nps.filter(label.isin(NPS_LABELS) & (label != said))
+        wrong = nps.filter(label.isin(contract.NPS_LABELS) & (label != said))
         n = int(wrong.count().execute())
         first = wrong.limit(1).execute().to_dict("records")
         shown = f" (first: {first[0]['score']:.0f} called {first[0][column]})" if first else ""
@@ -359,7 +319,7 @@ def _contradictions(surveys: ir.Table) -> Iterator[Fault]:
 
 
 def _overlaps(subscriptions: ir.Table) -> Iterator[Fault]:
-    until = subscriptions.ended_on.fill_null(ibis.date(f"{LAST_YEAR}-12-31"))
+    until = subscriptions.ended_on.fill_null(ibis.date(f"{contract.LAST_YEAR}-12-31"))
     spells = subscriptions.select("customer_id", "started_on", until=until)
     order = ibis.window(group_by="customer_id", order_by=["started_on", "until"], preceding=(None, 1))
     earlier = spells.mutate(before=spells.until.max().over(order))
@@ -376,38 +336,33 @@ def _similar_ids(customers: ir.Table) -> Iterator[Fault]:
 
 
 def _events(name: str, events: ir.Table, customers: ir.Table) -> Iterator[Fault]:
-    moment = next(c for c, s in CONTRACT[name].items() if s.kind in ("date", "time"))
-    dated = "started_on" in customers.columns
-    start = customers.select(known="customer_id", started=customers.started_on if dated else ibis.null("date"))
+    moment = contract.MOMENT[name]
+    started = customers.started_on if "started_on" in customers.columns else ibis.null("date")
+    start = customers.select(known="customer_id", started=started)
     happened = events.select("customer_id", day=events[moment].cast("date"))
     joined = happened.left_join(start, happened.customer_id == start.known)
-    found = joined.aggregate(
-        unknown=joined.known.isnull().sum().fill_null(0),
-        early=(joined.day < joined.started).sum().fill_null(0),
-    ).execute()
-    unknown, early = (int(found[c].iloc[0]) for c in ("unknown", "early"))
-    text = f"has {counted(unknown, 'row')} of customers not in the customers table; their segment is (missing)."
-    yield from _warning(name, "customer_id", "unknown customer", unknown, text)
-    text = f"has {counted(early, 'row')} before the customer's start; kept."
-    yield from _warning(name, moment, "before start", early, text)
+    found = _counts(joined, unknown=joined.known.isnull().sum(), early=(joined.day < joined.started).sum())
+    text = (
+        f"has {counted(found['unknown'], 'row')} of customers not in the customers table; their segment is (missing)."
+    )
+    yield from _warning(name, "customer_id", "unknown customer", found["unknown"], text)
+    text = f"has {counted(found['early'], 'row')} before the customer's start; kept."
+    yield from _warning(name, moment, "before start", found["early"], text)
 
 
 def _subscribers(customers: ir.Table, subscriptions: ir.Table) -> Iterator[Fault]:
     """Where customers and subscriptions do not agree on who is still here."""
-    churned = customers.churned_on.notnull() if "churned_on" in customers.columns else customers.churned
+    column = "churned_on" if "churned_on" in customers.columns else "churned"
+    churned = customers.churned_on.notnull() if column == "churned_on" else customers.churned
     held = subscriptions.group_by(holder="customer_id").aggregate(running=subscriptions.ended_on.isnull().any())
     asked = customers.select("customer_id", churned=churned)
     joined = asked.left_join(held, asked.customer_id == held.holder)
-    found = joined.aggregate(
-        without=joined.holder.isnull().sum().fill_null(0),
-        contrary=(joined.churned & joined.running).sum().fill_null(0),
-    ).execute()
-    without, contrary = (int(found[c].iloc[0]) for c in ("without", "contrary"))
-    text = f"has {counted(without, 'customer')} without any subscription; no MRR is known of them."
-    yield from _warning("customers", "", "no subscription", without, text)
-    text = f"is set for {counted(contrary, 'customer')} with a subscription still running. Correct one of the two."
-    column = "churned_on" if "churned_on" in customers.columns else "churned"
-    yield from _warning("customers", column, "churned but subscribed", contrary, text)
+    found = _counts(joined, without=joined.holder.isnull().sum(), contrary=(joined.churned & joined.running).sum())
+    text = f"has {counted(found['without'], 'customer')} without any subscription; no MRR is known of them."
+    yield from _warning("customers", "", "no subscription", found["without"], text)
+    n = found["contrary"]
+    text = f"is set for {counted(n, 'customer')} with a subscription still running. Correct one of the two."
+    yield from _warning("customers", column, "churned but subscribed", n, text)
 
 
 def suspicions(tables: Mapping[str, ir.Table], segments: tuple[str, ...], *, truncation_known: bool) -> Iterator[Fault]:
@@ -422,12 +377,10 @@ def suspicions(tables: Mapping[str, ir.Table], segments: tuple[str, ...], *, tru
 
 
 def _empty_segments(name: str, table: ir.Table, segments: list[str]) -> Iterator[Fault]:
-    if not segments:
-        return
-    empty = table.aggregate(**{s: table[s].isnull().sum() for s in segments}).execute().iloc[0]
-    for column, n in empty.fillna(0).astype(int).items():
+    empty = _counts(table, **{s: table[s].isnull().sum() for s in segments}) if segments else {}
+    for column, n in empty.items():
         text = f"is empty in {counted(n, 'row')}; they count as (missing)."
-        yield from _warning(name, str(column), "segment empty", n, text)
+        yield from _warning(name, column, "segment empty", n, text)
 
 
 def _truncated(customers: ir.Table) -> Iterator[Fault]:

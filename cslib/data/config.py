@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -28,13 +28,17 @@ SECTION: Final = {
     **dict.fromkeys((*LISTS, "segments"), TEXTS),
     "columns": PAIRS,
 }
-EXAMPLE: Final = {
-    TEXT: '{key} = "…"',
-    TEXTS: '{key} = ["…"]',
-    PAIRS: '{key} = {{ name = "…" }}',
-    DAY: "{key} = 2025-06-30",
-    NAMED: "[{key}] as the head of a section",
+FITTING: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {  # an example, and what fits
+    TEXT: ('{key} = "…"', lambda v: isinstance(v, str)),
+    TEXTS: ('{key} = ["…"]', lambda v: isinstance(v, list) and _texts(v)),
+    PAIRS: ('{key} = {{ name = "…" }}', lambda v: isinstance(v, dict) and _texts(v.values())),
+    DAY: ("{key} = 2025-06-30", lambda v: isinstance(v, (str, date))),
+    NAMED: ("[{key}] as the head of a section", lambda v: isinstance(v, dict)),
 }
+
+
+def _texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(v, str) for v in values)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Config:
     label: str
     source: str = "."
     folder: Path = Path()
-    as_of: str = ""
+    as_of: str | date = ""
     observed_from: str = ""
     currency: str = ""
     targets: Mapping[str, Any] = field(default_factory=dict)
@@ -94,11 +98,11 @@ def read_config(data: str | Path | Mapping[str, TableLike]) -> Config:
     if not os.path.exists(path):
         msg = f"data {str(data)!r} is not there. Name a folder, a cslib.toml, a CSV or Parquet file, or a URL."
         raise ParameterError(msg)
-    if path.is_dir() and path.suffix != ".toml":
-        toml = path / "cslib.toml"
-        return _toml(toml) if toml.exists() else Config(label=path.resolve().name, folder=path)
-    if path.suffix == ".toml":
-        return _toml(path)
+    toml = path if path.suffix == ".toml" else path / "cslib.toml"
+    if toml.exists():
+        return _toml(toml)
+    if path.is_dir():
+        return Config(label=path.resolve().name, folder=path)
     _known([stem(path)], CONTRACT, f"the file name {path.name!r}")
     return Config(label=path.name, folder=path.parent, source="", tables={stem(path): TableOptions(table=path)})
 
@@ -148,21 +152,13 @@ def _toml(path: Path) -> Config:
 def _check_types(raw: Mapping[str, Any], wanted: Mapping[str, str], where: str) -> None:
     _known(raw, wanted, where)
     for key, value in raw.items():
-        if not _fits(value, wanted[key]):
-            example = EXAMPLE[wanted[key]].format(key=key)
+        example, fits = FITTING[wanted[key]]
+        if not fits(value):
+            example = example.format(key=key)
             if wanted[key] == TEXTS and isinstance(value, str):
                 example = f'{key} = ["{value}"]'
             msg = f"{where}: {key} is {value!r}. It takes {wanted[key]}: {example}."
             raise DataError(msg)
-
-
-def _fits(value: Any, wanted: str) -> bool:
-    if wanted == TEXTS:
-        return isinstance(value, list) and all(isinstance(v, str) for v in value)
-    if wanted == PAIRS:
-        return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-    kinds: dict[str, tuple[type, ...]] = {TEXT: (str,), DAY: (str, date), NAMED: (dict,)}
-    return isinstance(value, kinds[wanted])
 
 
 def _options(name: str, raw: Mapping[str, Any], where: str) -> TableOptions:

@@ -7,11 +7,10 @@ Ibis column into the expression of the canonical one, null where the value canno
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import ibis
-import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from cslib.errors import ParameterError
@@ -31,21 +30,8 @@ ISO_DATE: Final = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?$"
 NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 DIRECTIVES: Final = {
     "%Y": r"(\d{4})",
-    "%m": r"(\d{1,2})",
-    "%d": r"(\d{1,2})",
-    "%H": r"(\d{1,2})",
-    "%M": r"(\d{2})",
-    "%S": r"(\d{2})",
-}
-Severity = str
-MOMENT: Final = {
-    "customers": "started_on",
-    "subscriptions": "started_on",
-    "orders": "ordered_on",
-    "usage": "occurred_at",
-    "surveys": "asked_on",
-    "touchpoints": "occurred_on",
-    "costs": "month",
+    **dict.fromkeys(("%m", "%d", "%H"), r"(\d{1,2})"),
+    **dict.fromkeys(("%M", "%S"), r"(\d{2})"),
 }
 
 
@@ -63,6 +49,11 @@ class Column:
     minimum: float | None = None
     choices: tuple[str, ...] = ()
 
+    @property
+    def dated(self) -> bool:
+        """Whether it holds a date or a time."""
+        return self.kind in ("date", "time")
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -71,7 +62,7 @@ class Reading:
     date_format: str = ""
     true_values: tuple[str, ...] = ()
     false_values: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = field(default=())
+    numbers: tuple[str, ...] = ()
 
 
 _ID = Column("id")
@@ -86,12 +77,7 @@ CONTRACT: Final[dict[str, dict[str, Column]]] = {
         "acquisition_cost": Column("number", required=False, nullable=True, minimum=0),
         "mrr": Column("number", required=False, nullable=True, minimum=0),
     },
-    "subscriptions": {
-        "customer_id": _ID,
-        "started_on": _DAY,
-        "ended_on": _END,
-        "mrr": Column("number", minimum=0),
-    },
+    "subscriptions": {"customer_id": _ID, "started_on": _DAY, "ended_on": _END, "mrr": Column("number", minimum=0)},
     "orders": {
         "customer_id": _ID,
         "ordered_on": _DAY,
@@ -107,12 +93,9 @@ CONTRACT: Final[dict[str, dict[str, Column]]] = {
         "answered_on": Column("date", required=False, nullable=True),
     },
     "touchpoints": {"customer_id": _ID, "occurred_on": _DAY, "kind": Column("text")},
-    "costs": {
-        "month": _DAY,
-        "kind": Column("text", choices=("acquisition", "retention")),
-        "amount": Column("number"),
-    },
+    "costs": {"month": _DAY, "kind": Column("text", choices=("acquisition", "retention")), "amount": Column("number")},
 }
+MOMENT: Final = {n: next(c for c, s in spec.items() if s.dated) for n, spec in CONTRACT.items()}
 TENURE: Final = {"tenure_months": Column("number", minimum=0), "churned": Column("flag")}
 
 
@@ -175,9 +158,11 @@ def typed(raw: ir.Value, column: Column, reading: Reading, *, try_cast: bool) ->
     return moment if column.kind == "time" else moment.cast("date")
 
 
-def plausible(value: ir.Value) -> ir.BooleanValue:
-    """Tell which dates or times lie in the years that a business can have."""
-    return (value.year() >= FIRST_YEAR) & (value.year() <= LAST_YEAR)
+def possible(value: ir.Value, column: Column) -> ir.Value:
+    """Take out dates and times outside the years that a business can have."""
+    if not column.dated:
+        return value
+    return ibis.ifelse(value.year().between(FIRST_YEAR, LAST_YEAR), value, ibis.null(value.type()))
 
 
 def filled(raw: ir.Value) -> ir.StringValue:
@@ -260,22 +245,13 @@ def _to_iso(text: ir.StringValue, date_format: str) -> ir.StringValue:
             f"{' (unknown: ' + ', '.join(unknown) + ')' if unknown else ''}."
         )
         raise ParameterError(msg)
-    pattern = "^" + re.sub(r"%.", lambda m: DIRECTIVES[m.group()], _escape(date_format)) + "$"
+    pattern = "^" + re.sub(r"%.", lambda m: DIRECTIVES[m.group()], re.escape(date_format)) + "$"
     part = {p: text.re_extract(pattern, i + 1) for i, p in enumerate(parts)}
     day = part["%Y"] + "-" + part["%m"] + "-" + part["%d"]
     if "%H" not in part:
         return day
     clock = part["%H"] + ":" + part.get("%M", ibis.literal("00")) + ":" + part.get("%S", ibis.literal("00"))
     return day + " " + clock
-
-
-def _escape(date_format: str) -> str:
-    return re.sub(r"([.^$*+?{}\[\]\\|()])", r"\\\1", date_format)
-
-
-def has_try_cast(con: ibis.BaseBackend) -> bool:
-    """Tell whether the engine can cast without failing."""
-    return bool(con.has_operation(ops.TryCast))
 
 
 @dataclass(frozen=True)
@@ -285,7 +261,7 @@ class Fault:
     table: str
     column: str
     rule: str
-    severity: Severity
+    severity: str
     n_rows: int
     message: str
 

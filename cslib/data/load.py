@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Final
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from cslib.data.checks import SET_ASIDE, Checked, check_columns, check_relations, check_rows, suspicions
 from cslib.data.config import Config, TableLike, TableOptions, read_config
-from cslib.data.contract import FIRST_YEAR, LAST_YEAR, ROW, Fault, filled, has_try_cast, specification
+from cslib.data.contract import FIRST_YEAR, LAST_YEAR, ROW, Fault, filled, specification
 from cslib.data.dataset import DataSet, Spans, counted_anew, cut, derive_customers, keep, last_day, spans_of
 from cslib.data.sources import Raw, mapped, open_tables, reading, session_zone
 from cslib.errors import DataError, ParameterError, counted
@@ -99,34 +100,26 @@ def check(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date 
 
 def _examine(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, where: str) -> DataSet:
     config = read_config(data)
-    con, raws, failures = open_tables(config)
+    config = replace(config, as_of=as_of or config.as_of)
+    con, tables = open_tables(config)
     checked: dict[str, Checked] = {}
     found: list[Fault] = []
     notes: list[str] = []
-    for name, raw in raws.items():
+    for name, opened in tables.items():
         try:
             with reading(name):
-                checked |= _check_table(con, name, raw, config.tables.get(name, TableOptions()), found, notes)
+                checked |= _check_table(con, name, opened(), config.tables.get(name, TableOptions()), found, notes)
         except DataError as error:
-            failures[name] = str(error)
-    found += [Fault(n, "", "unreadable table", "error", 0, m) for n, m in failures.items()]
+            found.append(Fault(name, "", "unreadable table", "error", 0, str(error)))
     with reading(config.label):
-        return _assembled(config, checked, found, notes, as_of=as_of, where=where)
+        return _data_set(config, checked, found, notes, where)
 
 
-def _assembled(
-    config: Config,
-    checked: Mapping[str, Checked],
-    faults: list[Fault],
-    notes: list[str],
-    *,
-    as_of: str | date,
-    where: str,
-) -> DataSet:
+def _data_set(config: Config, checked: dict[str, Checked], found: list[Fault], notes: list[str], where: str) -> DataSet:
     tables = {n: c.table for n, c in checked.items()}
     currency, mixed = _currency(config, tables)
     spans = spans_of(tables)
-    day, said = _as_of(as_of or config.as_of, spans)
+    day, said = _as_of(config.as_of, spans)
     result = DataSet(
         tables=tables,
         as_of=day,
@@ -138,7 +131,7 @@ def _assembled(
         label=config.label,
         notes=(*notes, *said),
     )
-    faults = [*faults, *mixed]
+    faults = [*found, *mixed]
     if not any(f.severity == "error" for f in faults):
         result, more = _complete(result, spans, where)
         faults += more
@@ -155,7 +148,8 @@ def _check_table(
     faults = check_columns(name, table, spec, (*unmapped, *options.segments, *options.reading.numbers))
     result = None
     if not any(f.column in spec for f in faults):
-        result = check_rows(name, table, raw.rejects, spec, options.reading, try_cast=has_try_cast(con))
+        try_cast = con.has_operation(ops.TryCast)
+        result = check_rows(name, replace(raw, table=table), spec, options.reading, try_cast=try_cast)
         faults += [_as_set_aside(f) if options.on_fault == "set_aside" else f for f in result.faults]
         notes += [f"{name}.{c} has times with a zone; they were converted to UTC." for c in result.zoned]
         faults += _foreign_zone(con, name, result.zoned)
@@ -177,10 +171,8 @@ def _foreign_zone(con: ibis.BaseBackend, name: str, zoned: tuple[str, ...]) -> l
     zone = session_zone(con) if zoned else "UTC"
     if zone in ("UTC", "Etc/UTC", "GMT"):
         return []
-    text = (
-        f"{name}.{zoned[0]} has times with a zone, and your connection speaks {zone}. "
-        "Run SET TimeZone = 'UTC' on it first."
-    )
+    text = f"{name}.{zoned[0]} has times with a zone, and your connection speaks {zone}."
+    text += " Run SET TimeZone = 'UTC' on it first."
     return [Fault(name, zoned[0], "session zone", "error", 0, text)]
 
 

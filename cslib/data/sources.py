@@ -13,10 +13,11 @@ import os
 import re
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -26,7 +27,7 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 import sqlglot
-from ibis.common.exceptions import IbisError, TableNotFound
+from ibis.common.exceptions import IbisError
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
@@ -52,14 +53,14 @@ MAGIC: Final = {
     b"\x1f\x8b": "is compressed. Name it .csv.gz",
     b"PAR1": "is Parquet. Name it .parquet",
     b"PK\x03\x04": "is a workbook or a zip archive. Export it as CSV",
-    b"\xff\xfe": 'is UTF-16 text. Save it as UTF-8, or set encoding = "utf-16"',
-    b"\xfe\xff": 'is UTF-16 text. Save it as UTF-8, or set encoding = "utf-16"',
+    **dict.fromkeys((b"\xff\xfe", b"\xfe\xff"), 'is UTF-16 text. Save it as UTF-8, or set encoding = "utf-16"'),
 }
-ENGINE_ERRORS: Final = (IbisError, TableNotFound, duckdb.Error, SqlglotError, pa.ArrowException)
+ENGINE_ERRORS: Final = (IbisError, duckdb.Error, SqlglotError, pa.ArrowException)
 FILE_ERRORS: Final = (OSError, EOFError, zlib.error, csv.Error)
 VALUE_ERRORS: Final = (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError)
 INTEGER: Final = r"^(0|-?[1-9]\d{0,14})$"
 DECIMAL: Final = r"^-?(0|[1-9]\d*)\.\d+$"
+NUMBERS: Final = {0: "int64", 1: "float64"}
 PLAIN: Final = ("string", "date", "boolean", "empty")
 
 
@@ -103,9 +104,8 @@ def read_text(con: ibis.BaseBackend, path: Path, encoding: str) -> Raw:
     unique = ibis.util.gen_name("cslib")
     options: dict[str, Any] = {
         **{"auto_detect": False, "header": True, "skip": blank, "delim": delimiter, "quote": '"', "escape": '"'},
-        **{"columns": dict.fromkeys(names, "VARCHAR"), "hive_partitioning": False},
-        **{"store_rejects": True, "rejects_table": f"{unique}_rejects", "rejects_scan": f"{unique}_scans"},
-        "rejects_limit": 0,
+        **{"columns": dict.fromkeys(names, "VARCHAR"), "hive_partitioning": False, "store_rejects": True},
+        **{"rejects_table": f"{unique}_rejects", "rejects_scan": f"{unique}_scans", "rejects_limit": 0},
     }
     table = _text_table(con, unique, path, encoding, options)
     rejects = con.sql(f"SELECT line, csv_line AS text, error_type FROM {unique}_rejects").execute()
@@ -130,7 +130,9 @@ def _n_lines(lines: pd.DataFrame, path: Path, encoding: str) -> pd.Series[int]:
 
 def _text_table(con: ibis.BaseBackend, name: str, path: Path, encoding: str, options: Mapping[str, Any]) -> ir.Table:
     if path.suffix == ".gz":
-        _read_through(path)
+        with gzip.open(path) as file:
+            while file.read(1 << 20):  # to its end, because DuckDB takes a truncated one for a whole
+                pass
     if encoding in NATIVE:
         try:
             return _numbered(con, name, con.read_csv(literal(path), **options, encoding=NATIVE[encoding]))
@@ -146,13 +148,6 @@ def _text_table(con: ibis.BaseBackend, name: str, path: Path, encoding: str, opt
 
 def _numbered(con: ibis.BaseBackend, name: str, text: ir.Table) -> ir.Table:
     return con.create_table(name, text.mutate(**{ROW: ibis.row_number() + 1}), temp=True, overwrite=True)
-
-
-def _read_through(path: Path) -> None:
-    """Read a compressed file to its end, because DuckDB takes a truncated one for a whole."""
-    with gzip.open(path) as file:
-        while file.read(1 << 20):
-            pass
 
 
 def _rewritten(path: Path, encoding: str) -> Path:
@@ -173,10 +168,8 @@ def _text(path: Path, encoding: str, errors: str = "strict") -> IO[str]:
 
 def _other_encoding(path: Path, encoding: str, where: str) -> DataError:
     other = "latin-1" if encoding == "utf-8" else "utf-16-le" if encoding == "utf-16" else "utf-8"
-    return DataError(
-        f"{path.name} is not {encoding.upper()} text ({where}). Save it as UTF-8, or set "
-        f'encoding = "{other}" in its section of cslib.toml.'
-    )
+    msg = f"{path.name} is not {encoding.upper()} text ({where}). Save it as UTF-8, or set "
+    return DataError(f'{msg}encoding = "{other}" in its section of cslib.toml.')
 
 
 def _header(path: Path, encoding: str) -> tuple[list[str], str, int]:
@@ -190,8 +183,7 @@ def _header(path: Path, encoding: str) -> tuple[list[str], str, int]:
     if len(start) == LONGEST or start.count('"') % 2:
         msg = f"The header of {path.name} has no end. Close its quotes, and put it on one line."
         raise DataError(msg)
-    bare = re.sub(r'"[^"]*"', "", start)
-    delimiter = max(",;\t|", key=bare.count)
+    delimiter = max(",;\t|", key=re.sub(r'"[^"]*"', "", start).count)
     return column_names(next(csv.reader([start], delimiter=delimiter)), path.name), delimiter, blank
 
 
@@ -240,14 +232,14 @@ def reading(name: str) -> Iterator[None]:
         raise DataError(msg) from error
 
 
-def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[str, str]]:
-    """Open every table of a data set, raw.
+def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Callable[[], Raw]]]:
+    """Connect to a data set and find its tables.
 
     Returns
     -------
-    connection, tables, failures
-        The Ibis backend, the raw tables by name of the contract, and the messages of those that cannot
-        be opened: a file is missing, empty or in another encoding, or a query fails.
+    connection, tables
+        The Ibis backend, and by name of the contract what opens each table, raw: it raises a DataError
+        where a file is missing, empty or in another encoding, or a query fails.
 
     Raises
     ------
@@ -259,19 +251,11 @@ def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[
     there = set(con.list_tables()) if "://" in config.source else set(files)
     tables = {n: TableOptions(table=n) for n in CONTRACT if n in there} | dict(config.tables)
     if not tables:
-        msg = (
-            f"{config.label!r} holds none of the tables {', '.join(CONTRACT)}. Name the files so "
-            "(customers.csv, orders.parquet …) or map them in a cslib.toml."
-        )
+        msg = f"{config.label!r} holds none of the tables {', '.join(CONTRACT)}. Name the files so "
+        msg += "(customers.csv, orders.parquet …) or map them in a cslib.toml."
         raise DataError(msg)
-    raws, failures = {}, {}
-    for name in [n for n in CONTRACT if n in tables]:
-        try:
-            with reading(name):
-                raws[name] = _raw(con, name, tables[name], files, config.folder / config.source)
-        except DataError as error:
-            failures[name] = str(error)
-    return con, raws, failures
+    base = config.folder / config.source
+    return con, {n: partial(_raw, con, n, tables[n], files, base) for n in CONTRACT if n in tables}
 
 
 def _connect(config: Config) -> ibis.BaseBackend:
@@ -287,8 +271,9 @@ def _connect(config: Config) -> ibis.BaseBackend:
 
 def session_zone(con: ibis.BaseBackend) -> str:
     """Return the time zone in which a connection reads and casts times with a zone."""
-    asked = {"duckdb": "SELECT current_setting('TimeZone') AS z", "postgres": "SELECT current_setting('TimeZone') AS z"}
-    return str(con.sql(asked[con.name]).execute()["z"].iloc[0]) if con.name in asked else "UTC"
+    if con.name not in ("duckdb", "postgres"):
+        return "UTC"
+    return str(con.sql("SELECT current_setting('TimeZone') AS z").execute()["z"].iloc[0])
 
 
 def _new_connection(config: Config) -> ibis.BaseBackend:
@@ -305,10 +290,8 @@ def _new_connection(config: Config) -> ibis.BaseBackend:
         elif con.name == "postgres":
             con.raw_sql("SET TIME ZONE 'UTC'").close()
     except (*ENGINE_ERRORS, ImportError, OSError, ValueError) as error:
-        msg = (
-            f"Cannot connect to the {kind} source ({type(error).__name__}). Check the URL, the network and the "
-            f"credentials in the environment, and that the extra is installed: pip install 'cslib[{kind}]'."
-        )
+        msg = f"Cannot connect to the {kind} source ({type(error).__name__}). Check the URL, the network and the "
+        msg += f"credentials in the environment, and that the extra is installed: pip install 'cslib[{kind}]'."
         raise DataError(msg) from error
     return con
 
@@ -415,21 +398,18 @@ def _plain_text(value: object) -> str:
 
 def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mapping[str, Path]) -> Raw:
     """Run a query over the files it names; their broken lines are the table's."""
-    stems = {s.lower(): s for s in files}
-    rejects = []
+    stems, rejects = {s.lower(): s for s in files}, [no_lines()]
     try:
         statements = [s for s in sqlglot.parse(options.query, dialect=con.dialect) if s]
         if len(statements) != 1 or not isinstance(statements[0], exp.Query):
             msg = f"The query of [{name}] must be one SELECT. Correct it in cslib.toml."
             raise DataError(msg)
-        for table in {t.name.lower() for t in statements[0].find_all(exp.Table)} & stems.keys():
-            raw = _file(con, files[stems[table]], options.encoding)
-            con.create_view(stems[table], _numbers_as_numbers(raw.table), overwrite=True)
+        for lower in {t.name.lower() for t in statements[0].find_all(exp.Table)} & stems.keys():
+            raw = _file(con, files[stems[lower]], options.encoding)
+            con.create_view(stems[lower], _numbers_as_numbers(raw.table), overwrite=True)
             rejects.append(raw.rejects)
-        return Raw(
-            con.sql(options.query.rstrip().rstrip(";")),
-            pd.concat([no_lines(), *rejects], ignore_index=True).astype({"line": "int64"}),
-        )
+        table = con.sql(options.query.rstrip().rstrip(";"))
+        return Raw(table, pd.concat(rejects, ignore_index=True).astype({"line": "int64"}))
     except ENGINE_ERRORS as error:
         msg = f"The query of [{name}] fails: {str(error).splitlines()[0]}. Correct it in cslib.toml."
         raise DataError(msg) from error
@@ -447,18 +427,15 @@ def _numbers_as_numbers(raw: ir.Table) -> ir.Table:
     plain = raw.drop(ROW) if ROW in raw.columns else raw
     if not texts:
         return plain
-    whole = {c: raw[c].re_search(INTEGER) for c in texts}
-    decimal = {c: (whole[c] | raw[c].re_search(DECIMAL)) & (raw[c].length() <= 16) for c in texts}
-    row = (
-        raw.aggregate(
-            **{f"i{i}": whole[c].all().fill_null(False) for i, c in enumerate(texts)},
-            **{f"d{i}": decimal[c].all().fill_null(False) for i, c in enumerate(texts)},
-        )
-        .execute()
-        .iloc[0]
-    )
-    types = {c: "int64" if row[f"i{i}"] else "float64" for i, c in enumerate(texts) if row[f"d{i}"]}
-    return plain.mutate(**{c: plain[c].cast(t) for c, t in types.items()})
+    ranks = raw.aggregate([_rank(raw[c]).max().name(c) for c in texts]).execute().iloc[0]
+    types = {c: NUMBERS[rank] for c, rank in ranks.items() if rank in NUMBERS}
+    return plain.mutate(**{str(c): plain[c].cast(t) for c, t in types.items()})
+
+
+def _rank(text: ir.StringValue) -> ir.IntegerValue:
+    """Tell a whole number (0) from a decimal (1) and any other text (2)."""
+    decimal = text.re_search(DECIMAL) & (text.length() <= 16)
+    return ibis.cases((text.re_search(INTEGER), 0), (decimal, 1), (text.notnull(), 2))
 
 
 def mapped(name: str, table: ir.Table, columns: Mapping[str, str], notes: list[str]) -> ir.Table:
@@ -474,9 +451,7 @@ def mapped(name: str, table: ir.Table, columns: Mapping[str, str], notes: list[s
     taken = {k.lower() for k in named}
     rest = [c for c in own if c.lower() not in taken]
     column_names([*named, *rest], name)
-    notes += [
-        f"{name}: the column {c!r} of the source is left out, as columns maps another to its name."
-        for c in own
-        if c not in rest
-    ]
+    left_out = [c for c in own if c not in rest]
+    why = "of the source is left out, as columns maps another to its name."
+    notes += [f"{name}: the column {c!r} {why}" for c in left_out]
     return table.select(**{k: table[v] for k, v in named.items()}, **{c: table[c] for c in rest}) if named else table
