@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,8 +74,7 @@ def _shown(chosen: Sequence[Notebook], out: Path, parameters: dict[str, Value]) 
     if not sys.stderr.isatty():
         return reports.render_all(chosen, out=out, parameters=parameters, say=_echo)
     with click.progressbar(length=sum(n.cells for n in chosen), label="cells", file=sys.stderr) as bar:
-        advance: Callable[[int], None] = lambda done: bar.update(done - bar.pos)  # noqa: E731
-        runs = reports.render_all(chosen, out=out, parameters=parameters, progress=advance)
+        runs = reports.render_all(chosen, out=out, parameters=parameters, progress=lambda n: bar.update(n - bar.pos))
     for run in runs:
         _echo(str(run))
     return runs
@@ -151,8 +150,7 @@ def sample(out: Path, customers: int, seed: int, file_format: str) -> None:
     from cslib.sample.write import write_sample
 
     with click.progressbar(length=max(customers, 1), label="customers", file=sys.stderr) as bar:
-        advance: Callable[[int], None] = bar.update
-        rows = write_sample(out, customers=customers, seed=seed, file_format=file_format, progress=advance)
+        rows = write_sample(out, customers=customers, seed=seed, file_format=file_format, progress=bar.update)
     click.echo(f"{out}: " + ", ".join(f"{n} {r:,}" for n, r in rows.items()))
 
 

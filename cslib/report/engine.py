@@ -21,30 +21,15 @@ from typing import IO, Any
 
 import cslib
 from cslib.errors import CslibError, MissingTableError, ReportError, counted
-from cslib.report.parameters import (
-    Notebook,
-    Parameter,
-    Value,
-    find_notebooks,
-    given_for,
-    output_folder,
-    parse_parameters,
-)
-from cslib.report.publish import (
-    cleaned,
-    locked,
-    public,
-    publish,
-    read_record,
-    refuse_foreign,
-    run_folder,
-    sync,
-    without_secrets,
-)
+from cslib.report.parameters import Notebook, Value, find_notebooks, given_for, output_folder, parse_parameters
+from cslib.report.publish import cleaned, locked, public, publish, put, read_record, refuse_foreign, run_folder
 from cslib.show.display import RUN_DIR
 
-__all__ = ["Notebook", "Parameter", "Run", "find_notebooks", "parse_parameters", "render", "render_all", "write_index"]
+__all__ = ["Notebook", "Run", "find_notebooks", "parse_parameters", "render", "render_all", "write_index"]
 
+Values = Mapping[str, Value]
+Say = Callable[[str], None]
+Step = Callable[[int], None]
 PACKAGES = ["ibis-framework", "duckdb", "pandas", "numpy", "matplotlib", "lifelines", "papermill", "nbconvert"]
 CELL_SECONDS = 3600
 # Run in every kernel: the name of an exception alone does not say whose it is, pandas has a DataError too.
@@ -76,13 +61,12 @@ class Run:
         return f"{self.slug}: {f'done in {self.seconds:.1f} s' if self.ok else failed}"
 
 
+def _nothing(_: object) -> None:
+    pass
+
+
 def render_all(
-    notebooks: Sequence[Notebook],
-    *,
-    out: Path,
-    parameters: Mapping[str, Value],
-    say: Callable[[str], None] | None = None,
-    progress: Callable[[int], None] | None = None,
+    notebooks: Sequence[Notebook], *, out: Path, parameters: Values, say: Say = _nothing, progress: Step = _nothing
 ) -> list[Run]:
     """Render reports one after the other, then the index page; a failure does not stop the others.
 
@@ -111,33 +95,18 @@ def render_all(
         name a report, or no folder to write to; nothing has run then.
     """
     own = [given_for(n, notebooks, parameters) for n in notebooks]
-    tell, step, done = say or _nothing, progress or _nothing, 0
-    runs = []
+    done, runs = 0, []
     for notebook, given in zip(notebooks, own, strict=True):
-        tell(f"{notebook.name} …")
-        run = render(notebook, out=out, parameters=given, progress=_from(done, step))
-        runs.append(run)
-        step(done := done + notebook.cells)
-        tell(str(run))
+        say(f"{notebook.name} …")
+        runs.append(render(notebook, out=out, parameters=given, progress=lambda n, before=done: progress(before + n)))
+        progress(done := done + notebook.cells)
+        say(str(runs[-1]))
     write_index(out)
     return runs
 
 
-def _from(before: int, step: Callable[[int], None]) -> Callable[[int], None]:
-    return lambda n: step(before + n)
-
-
-def _nothing(_: object) -> None:
-    pass
-
-
 def render(
-    notebook: Notebook,
-    *,
-    out: Path,
-    parameters: Mapping[str, Value],
-    slug: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    notebook: Notebook, *, out: Path, parameters: Values, slug: str | None = None, progress: Step = _nothing
 ) -> Run:
     """Run one notebook and publish its report, or keep the last good one and note the failure.
 
@@ -167,7 +136,7 @@ def render(
     slug = notebook.name if slug is None else slug
     values = parse_parameters(notebook, parameters)
     with run_folder(out, slug) as folder:
-        job = _Job(notebook, slug, values, folder, progress or _nothing, datetime.now(UTC), time.monotonic())
+        job = _Job(notebook, slug, values, folder, progress, datetime.now(UTC), time.monotonic())
         try:
             return _succeeded(job)
         except Exception as error:  # whatever is wrong with one report, the others and the index must come
@@ -180,22 +149,21 @@ class _Job:
 
     notebook: Notebook
     slug: str
-    values: Mapping[str, Value]
+    values: Values
     folder: Path
-    progress: Callable[[int], None]
+    progress: Step
     started: datetime
     clock: float
 
     def facts(self) -> dict[str, Any]:
         """Give what is known of a run whether or not it succeeds."""
-        ended = datetime.now(UTC)
         return {
             "slug": self.slug,
             "title": self.notebook.title,
             "notebook": self.notebook.name,
             "parameters": {name: public(value) for name, value in self.values.items()},
             "started": f"{self.started:%Y-%m-%dT%H:%M:%SZ}",
-            "ended": f"{ended:%Y-%m-%dT%H:%M:%SZ}",
+            "ended": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "seconds": round(time.monotonic() - self.clock, 2),
         }
 
@@ -299,9 +267,8 @@ def _execute(job: _Job, text: str) -> Any:
         _check_finished(started)
         raise ReportError(_reason(error.ename, error.evalue, error.source)) from error
     except (TimeoutError, RuntimeError) as error:  # RuntimeError: how jupyter_client reports a kernel that died
-        late = f"it took longer than {CELL_SECONDS} s"
-        dead = "its process died (it ran out of memory, crashed or was killed)"
-        why = late if isinstance(error, TimeoutError) else dead if "died" in str(error) else str(error)
+        dead = "its process died (it ran out of memory, crashed or was killed)" if "died" in str(error) else str(error)
+        why = f"it took longer than {CELL_SECONDS} s" if isinstance(error, TimeoutError) else dead
         raise ReportError(_reason("", why, started[-1].source if started else "(none)")) from error
     _check_finished([c for c in executed.cells if c.cell_type == "code" and c.source.strip()])
     if not executed.metadata.papermill.get("end_time"):
@@ -394,15 +361,11 @@ def write_index(out: Path) -> Path:
         runs = {r["slug"]: r for r in _records(out.glob("*/run.json")) if (out / f"{r['slug']}.html").exists()}
         failures = [f | {"last_good": runs.pop(f["slug"], None)} for f in _records(out.glob("*.failed.json"))]
         not_made = [f for f in failures if f["status"] == "not made" and not f["last_good"]]
-        failures = [f for f in failures if f not in not_made]
-        summary = counted(len(runs) + len(failures), "report") + f", {len(failures)} failed" * bool(failures)
-        shown = {"runs": list(runs.values()), "failures": failures, "not_made": not_made, "summary": summary}
+        failed = [f for f in failures if f not in not_made]
+        summary = counted(len(runs) + len(failed), "report") + f", {len(failed)} failed" * bool(failed)
+        shown = {"runs": list(runs.values()), "failures": failed, "not_made": not_made, "summary": summary}
         html = render_template("index.html", shown)
-        new = out / ".index.html"
-        new.write_text(without_secrets(html), encoding="utf-8")
-        sync(new)
-        os.replace(new, out / "index.html")
-    return out / "index.html"
+        return put(out / "index.html", html)
 
 
 def _records(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:

@@ -30,13 +30,10 @@ from cslib.show.formats import format_day, inline
 __all__ = ["gathered", "moment", "page", "render_template"]
 
 TEMPLATES = Path(__file__).parent / "template"
-TAGS = frozenset(
-    re.findall(
-        r"\w+",
-        "a b blockquote br caption code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li ol p pre s small "
-        "span strong sub sup table tbody td tfoot th thead tr u ul var",
-    )
+TEXT_TAGS = (
+    "a b blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li ol p pre s small span strong sub sup"
 )
+TAGS = frozenset(re.findall(r"\w+", TEXT_TAGS + " caption table tbody td tfoot th thead tr u ul var"))
 PROTOCOLS = frozenset({"http", "https", "mailto"})  # beside # and relative addresses
 ATTRIBUTES = {"a": ["href", "title"], "td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
 SCRIPTED = frozenset({"application/javascript", "application/vnd.jupyter.widget-view+json"})
@@ -79,9 +76,10 @@ def gathered(executed: Any) -> dict[str, Any]:
     check = dict(next((b["check"] for b in shown if b["kind"] == "data_check"), {}))
     if isinstance(check.get("source"), str):
         check["source"] = public(check["source"])
+    said = {b["kind"]: b["text"] for b in reversed(shown) if "text" in b}  # the first of each kind
     return {
-        "answer": next((b["text"] for b in shown if b["kind"] == "answer"), ""),
-        "subtitle": next((b["text"] for b in shown if b["kind"] == "subtitle"), ""),
+        "answer": said.get("answer", ""),
+        "subtitle": said.get("subtitle", ""),
         "as_of": check.get("as_of"),
         "data_check": check,
         "cards": [card for b in shown if b["kind"] == "cards" for card in b["cards"]],
@@ -136,9 +134,8 @@ def _sections(notebook: Any) -> list[Section]:
             continue
         if cell.cell_type == "markdown":
             _add_prose(sections, cell, ids)
-        elif cell.cell_type == "code":
-            parts = [part for output in cell.outputs if (part := _part(output))]
-            sections[-1].parts += [part for part in parts if part.kind != "subtitle"]  # it stands under the title
+        parts = [part for output in cell.get("outputs", ()) if (part := _part(output))]
+        sections[-1].parts += [part for part in parts if part.kind != "subtitle"]  # it stands under the title
     return sections
 
 
@@ -196,12 +193,11 @@ def _part(output: Any) -> Part | None:
     if MIME in data:
         html = data["text/html"].removeprefix(JUPYTER_STYLE)
         return Part(data[MIME]["kind"], Markup(html)) if html else None
-    html = _stream(output) if output.output_type == "stream" else _foreign(data)
+    if output.output_type == "stream":
+        html = _preformatted(output.text) if output.name == "stdout" else ""
+    else:
+        html = _foreign(data)
     return Part("output", Markup(f'<div class="output">{html}</div>')) if html else None
-
-
-def _stream(output: Any) -> str:
-    return _preformatted(output.text) if output.name == "stdout" else ""
 
 
 def _foreign(data: Mapping[str, Any]) -> str:
@@ -229,11 +225,8 @@ def _picture(data: Mapping[str, Any]) -> str:
 
 
 def _preformatted(text: str) -> str:
-    return f'<pre tabindex="0">{escape(_plain(text))}</pre>' if text.strip() else ""
-
-
-def _plain(text: str) -> str:
-    return str(strip_ansi(text)).rstrip()  # type: ignore[no-untyped-call]
+    plain = str(strip_ansi(text)).rstrip()  # type: ignore[no-untyped-call]
+    return f'<pre tabindex="0">{escape(plain)}</pre>' if text.strip() else ""
 
 
 class _Renderer(IPythonRenderer):

@@ -22,10 +22,10 @@ __all__ = [
     "locked",
     "public",
     "publish",
+    "put",
     "read_record",
     "refuse_foreign",
     "run_folder",
-    "sync",
     "without_folders",
     "without_secrets",
 ]
@@ -104,9 +104,8 @@ def _cleaned_text(text: str, values: Iterable[object], folders: Iterable[Path]) 
 
 def without_folders(text: str, roots: Iterable[str | os.PathLike[str]]) -> str:
     """Take the names of this machine's folders out of a text that will be published."""
-    own = [*roots, Path.cwd(), Path.home(), sys.prefix, sys.base_prefix, tempfile.gettempdir()]
-    own += [Path(__file__).parents[2]]
-    names = {name for root in own for name in (os.path.abspath(root), os.path.realpath(root))}
+    here = (Path.cwd(), Path.home(), sys.prefix, sys.base_prefix, tempfile.gettempdir(), Path(__file__).parents[2])
+    names = {name for root in (*roots, *here) for name in (os.path.abspath(root), os.path.realpath(root))}
     longest_first = sorted((n for n in names if len(n) > 3), key=len, reverse=True)
     pattern = "|".join(map(re.escape, longest_first))
     return re.sub(rf"(?:file://|(?<![\w+=<.:/-]))(?:{pattern})(?:/|\b)", "", text)
@@ -224,6 +223,14 @@ def read_record(path: Path, slug: str) -> dict[str, Any]:
         if isinstance(facts, dict) and facts.get("slug") == checked_slug(slug):
             return facts
     return {}
+
+
+def put(path: Path, html: str) -> Path:
+    """Write a page that is whole at any moment, without secrets."""
+    new = path.with_name(f".{path.name}")
+    new.write_text(without_secrets(html), encoding="utf-8")
+    sync(new)
+    return new.replace(path)
 
 
 def sync(path: Path) -> None:
