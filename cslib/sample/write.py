@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from cslib.errors import ParameterError, did_you_mean
+from cslib.errors import ParameterError, check_choice
 from cslib.sample.world import TABLES, TRUTH, Truth, draw
 
 __all__ = ["write_sample"]
@@ -126,8 +126,8 @@ def _check(out: Path, customers: int, seed: int, file_format: str) -> None:
     ours = readme.is_file() and readme.read_bytes().startswith(_HEADING.encode())
     foreign = [] if ours else [name for name in _targets() if (out / name).exists()]
     inside_file = any(place.is_file() for place in (out, *out.parents))
+    check_choice("file_format", file_format, _SINKS)
     faults = {
-        f"file_format is {file_format!r}. {did_you_mean(file_format, _SINKS)}": file_format not in _SINKS,
         f"customers is {customers}: it must be 1 or more.": customers < 1,
         f"seed is {seed}: it must be 0 or more.": seed < 0,
         f"out is {str(out)!r}, a file or inside one: please name a folder.": inside_file,
