@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -12,11 +12,12 @@ import pandas as pd
 
 from cslib.churn.at_risk import Stakes
 from cslib.churn.drivers import Agreement, Strongest
+from cslib.churn.kpis import KPIS
 from cslib.churn.outlook import Outlook
 from cslib.churn.rates import LastMonth
 from cslib.churn.stays import Differences, Kept, Lost, Pace
 from cslib.errors import counted
-from cslib.show.display import Card
+from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, months, percent, whole
 
 __all__ = [
@@ -155,8 +156,8 @@ def _month_card(last: LastMonth | None) -> Iterator[Card]:
     if last:
         before = f"{percent(last.usual)} a month in the {counted(last.n_before, 'month')} before"
         bounds, detail = (last.ci_lower, last.ci_upper), before if last.compared else ""
-        label = f"Customer churn, {last.month:%B %Y}"
-        yield Card(label, last.churn_rate, "percent", *bounds, last.n_start, detail=detail)
+        card = card_of(KPIS["customer_churn_rate"], last.churn_rate, interval=bounds, n=last.n_start, detail=detail)
+        yield replace(card, label=f"{card.label}, {last.month:%B %Y}")
 
 
 def _ahead_card(outlook: Outlook | None) -> Iterator[Card]:

@@ -9,7 +9,8 @@ import pandas as pd
 
 from cslib.errors import counted
 from cslib.revenue.headlines import Balance, Ends, Moves, Newest, QuickRatios, Spread
-from cslib.show.display import Card
+from cslib.revenue.kpis import KPIS
+from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, percent, whole
 
 __all__ = ["Wording"]
@@ -79,12 +80,12 @@ class Wording:
         """
         row = whole(moved).iloc[-1]
         detail = f"{self._money(row.arpa)} a customer" if pd.notna(row.arpa) else ""
-        cards = [Card("MRR", row.closing, "money", n=int(row.n_closing), currency=self.currency, detail=detail)]
+        cards = [card_of(KPIS["mrr"], row.closing, n=int(row.n_closing), currency=self.currency, detail=detail)]
         if len(kept):
             last = whole(kept).iloc[-1]
             for name in ("nrr", "grr"):
                 ends = last[f"{name}_ci_lower"], last[f"{name}_ci_upper"]
-                cards.append(Card(f"{name.upper()} over 12 months", last[name], "percent", *ends, int(last.n_opening)))
+                cards.append(card_of(KPIS[name], last[name], interval=ends, n=int(last.n_opening)))
         ends, n = (row.logo_churn_ci_lower, row.logo_churn_ci_upper), int(row.n_opening)
         why = "" if pd.notna(row.logo_churn_rate) else "no customers at its beginning"
         cards.append(Card(f"Customer churn, {row.month:%B}", row.logo_churn_rate, "percent", *ends, n, detail=why))

@@ -102,7 +102,7 @@ def card_of(
     kpi: Named,
     value: float | None,
     *,
-    interval: tuple[float, float] | None = None,
+    interval: tuple[float | None, float | None] | None = None,
     n: int | None = None,
     currency: str = "",
     detail: str = "",

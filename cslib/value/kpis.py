@@ -116,7 +116,7 @@ KPIS: Final = by_id(
         grows=True, twin="ltv", measure=_value,
     ),
     Kpi(
-        id="ltv_to_cac", label="LTV : CAC", group="value", unit="number", direction="up", months=QUARTER,
+        id="ltv_to_cac", label="LTV:CAC", group="value", unit="number", direction="up", months=QUARTER,
         question="How many times does a customer earn back its cost?",
         formula="LTV (survival form, before acquisition cost) / CAC",
         base=EVER,

@@ -8,10 +8,11 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.errors import counted
-from cslib.show.display import Card
+from cslib.show.display import Card, card_of
 from cslib.show.formats import FIRM, format_day, money, months, percent, whole
 from cslib.show.result import Answer
 from cslib.value.backtest import ACTIVE
+from cslib.value.kpis import KPIS
 from cslib.value.ltv import FORMULA_C, NEWEST, SURVIVAL, Terms
 
 __all__ = [
@@ -129,12 +130,13 @@ def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency:
     missing = "" if pd.notna(back.cac) else "no acquisition cost in these data"
     within = math.isfinite(back.payback_months)
     late = f"not within {span}" if math.isinf(back.payback_months) else missing
+    earned = (back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper)
     lower, upper = (b if within and math.isfinite(b) else None for b in (back.ci_lower, back.ci_upper))
     return (
         _card(f"Value of a new customer, {span}", row.ltv, row, int(row.n_customers), currency),
         _card(f"Value of present customers, {span}", now.base_value, now, int(now.n_active), currency),
-        Card("Payback", back.payback_months if within else None, "months", lower, upper, detail=late),
-        Card("LTV:CAC", back.ltv_to_cac, "number", back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper, detail=missing),
+        card_of(KPIS["payback_months"], back.payback_months if within else None, interval=(lower, upper), detail=late),
+        card_of(KPIS["ltv_to_cac"], back.ltv_to_cac, interval=earned, detail=missing),
     )
 
 
