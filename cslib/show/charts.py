@@ -98,7 +98,7 @@ def well_observed(curve: pd.DataFrame, *, least: int = 10) -> pd.DataFrame:
 
     Examples
     --------
-    >>> well_observed(pd.DataFrame({"n_at_risk": [90, 40, 3], "survival": [1.0, 0.5, 0.0]}))["survival"].tolist()
+    >>> well_observed(pd.DataFrame({"n_customers": [90, 40, 3], "share": [1.0, 0.5, 0.0]}))["share"].tolist()
     [1.0, 0.5, nan]
     """
     return _firm(curve, curve.select_dtypes("float").columns.difference([*SIZES]), _size(curve), least)
