@@ -115,7 +115,7 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
     FittedModels
         Exponential, Weibull, log-normal, log-logistic, generalised gamma and piecewise exponential models; with
         whole-month tenures, which are renewals, also the shifted beta-geometric and the beta-discrete-Weibull
-        (:mod:`cslib.contract_models`); and by name those that could not be fitted.
+        (:mod:`cslib.stats.contracts`); and by name those that could not be fitted.
 
     Raises
     ------
