@@ -101,16 +101,17 @@ def check(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date 
 def _examine(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, where: str) -> DataSet:
     config = read_config(data)
     config = replace(config, as_of=as_of or config.as_of)
-    con, tables = open_tables(config)
+    con, raws, failures = open_tables(config)
     checked: dict[str, Checked] = {}
     found: list[Fault] = []
     notes: list[str] = []
-    for name, opened in tables.items():
+    for name, raw in raws.items():
         try:
             with reading(name):
-                checked |= _check_table(con, name, opened(), config.tables.get(name, TableOptions()), found, notes)
+                checked |= _check_table(con, name, raw, config.tables.get(name, TableOptions()), found, notes)
         except DataError as error:
-            found.append(Fault(name, "", "unreadable table", "error", 0, str(error)))
+            failures[name] = str(error)
+    found += [Fault(n, "", "unreadable table", "error", 0, m) for n, m in failures.items()]
     with reading(config.label):
         return _data_set(config, checked, found, notes, where)
 

@@ -13,11 +13,10 @@ import os
 import re
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -27,7 +26,7 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 import sqlglot
-from ibis.common.exceptions import IbisError
+from ibis.common.exceptions import IbisError, TableNotFound
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
@@ -55,7 +54,7 @@ MAGIC: Final = {
     b"PK\x03\x04": "is a workbook or a zip archive. Export it as CSV",
     **dict.fromkeys((b"\xff\xfe", b"\xfe\xff"), 'is UTF-16 text. Save it as UTF-8, or set encoding = "utf-16"'),
 }
-ENGINE_ERRORS: Final = (IbisError, duckdb.Error, SqlglotError, pa.ArrowException)
+ENGINE_ERRORS: Final = (IbisError, TableNotFound, duckdb.Error, SqlglotError, pa.ArrowException)
 FILE_ERRORS: Final = (OSError, EOFError, zlib.error, csv.Error)
 VALUE_ERRORS: Final = (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError)
 INTEGER: Final = r"^(0|-?[1-9]\d{0,14})$"
@@ -232,14 +231,14 @@ def reading(name: str) -> Iterator[None]:
         raise DataError(msg) from error
 
 
-def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Callable[[], Raw]]]:
-    """Connect to a data set and find its tables.
+def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[str, str]]:
+    """Open every table of a data set, raw.
 
     Returns
     -------
-    connection, tables
-        The Ibis backend, and by name of the contract what opens each table, raw: it raises a DataError
-        where a file is missing, empty or in another encoding, or a query fails.
+    connection, tables, failures
+        The Ibis backend, the raw tables by name of the contract, and the messages of those that cannot
+        be opened: a file is missing, empty or in another encoding, or a query fails.
 
     Raises
     ------
@@ -254,8 +253,14 @@ def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Callable[[]
         msg = f"{config.label!r} holds none of the tables {', '.join(CONTRACT)}. Name the files so "
         msg += "(customers.csv, orders.parquet …) or map them in a cslib.toml."
         raise DataError(msg)
-    base = config.folder / config.source
-    return con, {n: partial(_raw, con, n, tables[n], files, base) for n in CONTRACT if n in tables}
+    raws, failures = {}, {}
+    for name in [n for n in CONTRACT if n in tables]:
+        try:
+            with reading(name):
+                raws[name] = _raw(con, name, tables[name], files, config.folder / config.source)
+        except DataError as error:
+            failures[name] = str(error)
+    return con, raws, failures
 
 
 def _connect(config: Config) -> ibis.BaseBackend:

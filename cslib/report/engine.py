@@ -98,15 +98,15 @@ def render_all(
     done, runs = 0, []
     for notebook, given in zip(notebooks, own, strict=True):
         say(f"{notebook.name} …")
-        runs.append(render(notebook, out=out, parameters=given, progress=_beyond(done, progress)))
+        runs.append(render(notebook, out=out, parameters=given, progress=_from(done, progress)))
         progress(done := done + notebook.cells)
         say(str(runs[-1]))
     write_index(out)
     return runs
 
 
-def _beyond(start: int, progress: Callable[[int], None]) -> Callable[[int], None]:
-    return lambda done: progress(start + done)
+def _from(before: int, step: Step) -> Step:
+    return lambda n: step(before + n)
 
 
 def render(
