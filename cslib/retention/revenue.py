@@ -17,7 +17,6 @@ from cslib.stats.intervals import ratio_of_sums
 
 __all__ = [
     "CURVE",
-    "RETAINED",
     "net_and_gross",
     "net_by_segment",
     "revenue_curve",

@@ -141,10 +141,10 @@ class Retention(Study):
     def revenue(self) -> Result:
         """Does their revenue stay?"""
         name, pooled, say = "revenue_curve", self._pooled, self._say
-        also = (Result("revenue_retention", self._by_cohort, caption="Revenue by cohort"),)
+        also = self._by_cohort
         caption = "Revenue retention, all cohorts pooled"
-        if pooled.empty:
-            return Result(name, pooled, absent=words.UNPAID, caption=caption, also=also)
+        if self._unpaid:
+            return Result(name, pooled, absent=self._unpaid, caption=caption, also=also)
         plotted = f"MRR as a share of the first MRR, by {say.axis}."
         return Result(
             name, pooled, say.revenue(RevenueKept.of(pooled, period=say.period)),
@@ -158,8 +158,8 @@ class Retention(Study):
         """Whose revenue stays best?"""
         name, table = "revenue_segments", money.net_by_segment(self._pooled)
         caption = "Net revenue retention by segment"
-        if not self.by or table.empty:
-            return Result(name, table, absent=words.UNPAID if table.empty else words.UNDIVIDED, caption=caption)
+        if self._unpaid or not self.by:
+            return Result(name, table, absent=self._unpaid or words.UNDIVIDED, caption=caption)
         shown = largest_segments(table)
         plotted = f"MRR as a share of the first MRR, by {self._say.axis}. Bands: 95 % intervals."
         return Result(
@@ -220,8 +220,16 @@ class Retention(Study):
         )
 
     @cached_property
-    def _by_cohort(self) -> pd.DataFrame:
-        return pd.DataFrame(columns=money.RETAINED) if self._levels is None else money.revenue_retention(self._levels)
+    def _by_cohort(self) -> tuple[Result, ...]:
+        if self._levels is None:
+            return ()
+        return (Result("revenue_retention", money.revenue_retention(self._levels), caption="Revenue by cohort"),)
+
+    @cached_property
+    def _unpaid(self) -> str:
+        if self._pooled.empty:
+            return words.UNPAID
+        return "" if self._pooled["net_retention"].notna().any() else words.NOTHING_PAID
 
     @cached_property
     def _pooled(self) -> pd.DataFrame:

@@ -31,6 +31,7 @@ RIGHT_EDGE: Final = (
 UNDATED: Final = "These data hold no start dates, only how long customers have stayed: no cohorts can be formed."
 NOTHING_OVER: Final = "No period is fully observed yet, so there is no line to draw."
 UNPAID: Final = "These data hold no subscriptions with dates, so revenue cannot be followed."
+NOTHING_PAID: Final = "No cohort pays anything at the end of its first period, so there is no share of it to follow."
 UNDIVIDED: Final = "Revenue is not split by segment. Set segment_by to a column, such as plan."
 NO_YEARS: Final = "There are no two years of start to compare."
 EDGE_YEARS: Final = "Years of start are not compared by “or later”, which looks too low for recent ones."

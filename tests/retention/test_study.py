@@ -171,6 +171,15 @@ def test_what_is_absent_says_why():
     assert alone.comparison.absent == "There is no test of newer against older cohorts."
 
 
+def test_trials_alone_have_no_share_of_revenue_to_follow(monkeypatch):
+    tables = {"subscriptions": "customer_id,started_on,ended_on,mrr,plan\na,2025-01-02,,0,x\n"}
+    study = Retention(loaded(tables, as_of="2025-04-30"), by="plan")
+    assert study.by_age.title == "100 % of customers are still customers 3 months on"
+    for finding in (study.revenue, study.revenue_by_segment):
+        assert finding.absent.startswith("No cohort pays anything at the end of its first period")
+    assert shown(monkeypatch, study)
+
+
 def test_years_are_not_compared_by_or_later(sample):
     study = Retention(sample, source="orders", kind="on_or_after")
     assert "which looks too low for recent ones" in study.years.absent
