@@ -67,7 +67,8 @@ def test_what_came_is_counted_by_hand():
 def test_forecasts_are_judged_by_hand():
     """Error, and how many months the interval has held so far, from the columns beside them."""
     left = [pd.Timestamp(2024, 7, 15) + pd.DateOffset(months=k) for k in range(12)]
-    rows = customers(n=62, every=5, churned=[*left, *[pd.NaT] * 50], mrr=10.0, plan=["Pro", "Team"] * 31)
+    churned = [*[pd.Timestamp("2024-02-01")] * 12, *left, *[pd.NaT] * 38]
+    rows = customers(n=62, every=5, churned=churned, mrr=10.0, plan=["Pro", "Team"] * 31)
     table = backtest(cslib.load({"customers": rows}, as_of="2025-06-30"), segment_by="plan")
     assert table["error"].tolist() == pytest.approx((table["predicted"] / table["actual"] - 1).tolist())
     inside = [

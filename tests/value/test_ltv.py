@@ -129,10 +129,9 @@ def test_residual_value_by_hand():
 
 
 def test_residual_values_that_differ_from_a_new_customers_are_marked():
-    """Three in ten leave within two months, then nobody: who is still here then brings 20, a new one 18."""
-    table = ltv_by_age(
-        paths_of(np.repeat([1, 2, 9], [600, 300, 2100]), np.repeat([True, False], [900, 2100])), TERMS, horizon_months=2
-    )
+    """Three in ten leave within two months, then hardly anybody: who is still here then brings more than a new one."""
+    duration, left = np.repeat([1, 2, 3, 9], [600, 300, 30, 2070]), np.repeat([True, False], [930, 2070])
+    table = ltv_by_age(paths_of(duration, left), TERMS, horizon_months=2)
     marked = table.set_index("age_months")
     assert not marked.loc[0, "differs"]
     assert marked.loc[2, "ci_lower"] > marked.loc[0, "ci_upper"]
@@ -150,10 +149,10 @@ def test_bridge_leads_from_formula_c_to_the_survival_form():
 
 
 def test_steps_of_the_bridge_are_ranked_by_size():
-    """Formula C is 66.7; three months at one rate are 21.3, at the curve's 20, which 10 % discount a year hardly moves."""
+    """Formula C is 8 / 0.12; three months at that rate bring 21.4, by the curve 20, less 1 · 2.5 and 9."""
     terms = Terms(costs=UnitCosts(retention_per_month=1.0), gross_margin=0.8)
     steps = bridge(paths_of(cost=9.0), terms, horizon_months=3).set_index("step")
-    assert steps["difference"].abs().round(1).tolist()[1:] == [45.4, 1.3, 0, 0, 2.5, 9]
+    assert steps["difference"].abs().round(1).tolist()[1:] == [45.3, 1.4, 0, 0, 2.5, 9]
     assert steps["rank"].dropna().to_dict() == {
         "no longer than 3 months": 1, "acquisition cost": 2, "retention cost": 3, "churn by age": 4,
     }  # fmt: skip
@@ -234,7 +233,7 @@ FORMS = pd.DataFrame(
 
 def test_forms_in_proportion():
     ratios = compared(FORMS)
-    assert ratios["ratio"].round(3).tolist() == [1.0, 1.182, 1.393]
+    assert ratios["ratio"].round(3).tolist() == [1.0, 1.181, 1.393]
     assert ratios["clear"].tolist() == [False, True, True]
     assert compared(FORMS.assign(ltv=-1.0)).empty
     small = pd.concat([FORMS, FORMS.assign(segment="a", n_customers=40), FORMS.assign(segment="b", n_customers=90)])
