@@ -209,7 +209,7 @@ class Value(Study):
         books, pay = self._terms.costs, whole(self._pay)["cac"].iloc[0]
         rows = [("retention", "customer and month", books.retention_per_month), ("acquisition", "new customer", pay)]
         table = pd.DataFrame(rows, columns=["cost", "per", "amount"]).assign(months=books.months)
-        why = "" if table["amount"].notna().any() else "These data tell no cost of a customer: nothing is taken off value."
+        why = "" if table["amount"].notna().any() else "No cost of a customer is known: nothing is taken off value."
         how: Any = {"formats": AMOUNTS, "absent": why, "notes": (*self._values.notes, *books.notes)}
         return Result("unit_costs", table, caption="Costs that are taken off value", **how)
 

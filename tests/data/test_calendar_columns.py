@@ -15,7 +15,7 @@ from cslib.surveys.answers import answers_by_period, measure
 
 PLAIN = (activity, churn_rates, compare_cohorts, conversions, movements, retention, revenue_levels, time_to_value)
 TABLES = {f.__name__: f for f in (*PLAIN, trailing)} | {
-    "answers_by_period": lambda data: answers_by_period(data, measure("nps")),
+    "answers_by_period": lambda data: answers_by_period(data, measure("nps")).counts,
     "retention_cost": lambda data: retention_cost(data, movements(data)),
 }
 
