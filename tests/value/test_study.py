@@ -84,7 +84,7 @@ def test_where_nobody_left_reasons_take_the_place_of_charts(capsys):
     assert any("cannot be told, as nobody left" in note for note in value.ltv.notes)
     with pytest.raises(ParameterError, match="cannot be compared"):
         value.bridge.plot()
-    assert value.costs.absent == "These data tell no cost of a customer: nothing is taken off value."
+    assert value.costs.absent == "No cost of a customer is known: nothing is taken off value."
     assert value.costs.notes[-1] == "No costs table, so values are before retention cost."
 
 
