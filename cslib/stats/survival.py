@@ -184,17 +184,15 @@ def survival_at(curve: pd.DataFrame, months: Sequence[float], *, confidence_leve
 
 
 def _at(own: pd.DataFrame, months: Floats, confidence_level: float) -> pd.DataFrame:
-    times = own["duration_months"].to_numpy(float)
-    rows = own.iloc[np.searchsorted(times, months, side="right") - 1].reset_index(drop=True)
-    rows["n_at_risk"] = _at_risk(own, months)
-    unknown = (months > times[-1]) & ~(rows["survival"] == 0).to_numpy()
-    estimates = ["survival", *BOUNDS]
-    rows[estimates] = rows[estimates].mask(pd.Series(unknown), np.nan)
-    nobody = (rows["survival"] == 1) & (months > 0)
-    sizes = rows["n_at_risk"].where(nobody)
-    bound = wilson(sizes, sizes, confidence_level=confidence_level)
-    rows["ci_lower"] = np.where(nobody, bound.lower, rows["ci_lower"])
-    return rows.assign(duration_months=months)[["segment", "duration_months", "n_at_risk", *estimates]]
+    times, at_risk = own["duration_months"].to_numpy(float), _at_risk(own, months)
+    rows = own[["survival", *BOUNDS]].to_numpy(float)[np.searchsorted(times, months, side="right") - 1]
+    unknown = (months > times[-1]) & (rows[:, 0] != 0)
+    survival, lower, upper = np.where(unknown, np.nan, rows.T)
+    nobody = (survival == 1) & (months > 0)
+    sizes = np.where(nobody, at_risk, np.nan)
+    lower = np.where(nobody, wilson(sizes, sizes, confidence_level=confidence_level).lower, lower)
+    columns = {"segment": own["segment"].iloc[0], "duration_months": months, "n_at_risk": at_risk}
+    return pd.DataFrame(columns | {"survival": survival, "ci_lower": lower, "ci_upper": upper})
 
 
 def _at_risk(own: pd.DataFrame, months: Floats) -> NDArray[np.int64]:
@@ -294,8 +292,9 @@ def _summary(name: str, own: pd.DataFrame, tau: float, confidence_level: float) 
 
 
 def _crossing(own: pd.DataFrame, column: str) -> float:
-    below = own.loc[own[column] <= 0.5 + 1e-12, "duration_months"]  # a half is a product of many shares
-    return float(below.iloc[0]) if len(below) else np.nan
+    low = own[column].to_numpy() <= 0.5 + 1e-12  # a half is a product of many shares
+    below = own["duration_months"].to_numpy()[low]
+    return float(below[0]) if len(below) else np.nan
 
 
 def _mean_stay(own: pd.DataFrame, tau: float, confidence_level: float) -> Floats:
