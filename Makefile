@@ -1,23 +1,29 @@
-# make report | test | lab | lint: each sets up what it needs in .venv, from the versions in requirements.lock
+# make report | check | test | lab | lint: each sets up what it needs in .venv, from the versions in requirements.lock
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+# as many at once as there are processors, each with what is left of the others' tests once its own are done
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --durations 15
 
-.PHONY: report test lab lint lock clean
+.PHONY: report check test lab lint browser lock clean
 
 report: .venv/core
 	$(BIN)/cslib report --data data --out reports
 
-test: .venv/test lint
-	@command -v chromium > /dev/null || $(BIN)/playwright install chromium
-	$(BIN)/python -m pytest -m "not slow"
-	$(BIN)/python -m pytest -m slow
-	$(BIN)/python -m pytest -o addopts= --nbval-lax --nbval-current-env --nbval-cell-timeout=120 notebooks
+check: lint browser  # what fits into two minutes
+	$(PYTEST) --dist worksteal -m "not slow"
+
+test: lint browser  # everything
+	$(PYTEST) --dist worksteal
+	$(PYTEST) --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 120 notebooks
 
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+browser: .venv/test
+	@command -v chromium > /dev/null || $(BIN)/playwright install chromium
 
 lab: .venv/lab
 	$(BIN)/jupyter lab notebooks

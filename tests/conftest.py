@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+# Read when numpy is loaded, here and in every kernel. Tests share the processors among themselves already, and on small
+# arrays the threads of linear algebra spend several times what they compute on waiting for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# The same examples in every run; how long one takes says more of the machine than of the code.
+settings.register_profile("cslib", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("cslib")
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium")  # None: the browser that playwright installed
@@ -37,6 +45,14 @@ segments = ["Contract", "InternetService", "PaymentMethod"]
 @pytest.fixture(scope="session")
 def root():
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def sample(root):
+    """The data set of the repository, loaded once for all who only read it."""
+    from cslib import load
+
+    return load(root / "data")
 
 
 @pytest.fixture(scope="session")

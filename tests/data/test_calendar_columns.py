@@ -3,7 +3,6 @@
 import pandas as pd
 import pytest
 
-from cslib import load
 from cslib.churn.rates import churn_rates
 from cslib.data.calendar import last_complete
 from cslib.engagement.activity import activity, time_to_value
@@ -20,19 +19,14 @@ TABLES = {f.__name__: f for f in (*PLAIN, trailing)} | {
 }
 
 
-@pytest.fixture(scope="module")
-def data(root):
-    return load(root / "data")
-
-
 @pytest.mark.parametrize("name", sorted(TABLES))
-def test_periods_are_days(data, name):
-    table = TABLES[name](data)
+def test_periods_are_days(sample, name):
+    table = TABLES[name](sample)
     days = table.select_dtypes("datetime64[ns]")
     assert len(days.columns) == 1
     assert days.min().min() >= pd.Timestamp("2022-01-01")
-    assert days.max().max() <= pd.Timestamp(data.as_of)
-    number = last_complete(data.as_of, "month")
+    assert days.max().max() <= pd.Timestamp(sample.as_of)
+    number = last_complete(sample.as_of, "month")
     counted = table.select_dtypes("number")
     assert not [
         c for c in counted if counted[c].dropna().between(number - 60, number).all() and counted[c].notna().any()

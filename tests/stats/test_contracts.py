@@ -287,7 +287,7 @@ def rows_from(cells):
     return rows_of(entry + period, left, n, entry)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(CELLS, st.integers(0, 999))
 def test_order_and_splitting_change_nothing(cells, seed):
     rows = pd.concat([cohort(REGULAR), rows_from(cells)], ignore_index=True)
@@ -298,7 +298,7 @@ def test_order_and_splitting_change_nothing(cells, seed):
     assert again.log_likelihood_ == pytest.approx(whole.log_likelihood_, abs=1e-8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(CELLS, st.sampled_from(CONTRACT_MODELS))
 def test_a_fit_is_a_survival_curve_with_a_variance(cells, model):
     fit = fit_contract(pd.concat([cohort(10 * np.array(HIGH)), rows_from(cells)]), model=model)

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-import cslib
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.errors import ParameterError
 from cslib.stats import models as lifetime_models
@@ -166,10 +165,9 @@ def test_slopes_are_those_of_a_small_change(drawn, fitted):
         assert slopes[j] == pytest.approx(change / 1e-7, rel=1e-3, abs=1e-3)
 
 
-def test_the_whole_is_the_sum_of_its_segments(root):
-    data = cslib.load(root / "data")
-    counts = lifetimes(data, segment_by="plan")
-    table = forecast(counts, fit_models(counts, unit_months=unit_months(data)), as_of=data.as_of)
+def test_the_whole_is_the_sum_of_its_segments(sample):
+    counts = lifetimes(sample, segment_by="plan")
+    table = forecast(counts, fit_models(counts, unit_months=unit_months(sample)), as_of=sample.as_of)
     last = table[table.months_ahead == 12].set_index("segment")
     parts = last.drop("All")
     assert last.model["All"] == "sum of segments"
