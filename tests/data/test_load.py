@@ -724,6 +724,7 @@ def test_faulty_rows_with_reserved_names_are_set_aside(tmp_path):
         ("customers.csv", b"a" * 200_000 + b",b\n1,2\n", "field larger than field limit"),
         ("customers.csv", b"\n \n", "is an empty file"),
     ],
+    ids=["cut", "compressed", "utf-16", "utf-16 without mark", "parquet", "endless field", "blank"],
 )
 def test_files_of_another_kind(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
