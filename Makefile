@@ -10,6 +10,9 @@ PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dura
 report: .venv/core
 	$(BIN)/cslib report --data data --out reports
 
+# as in tests/conftest.py, which the kernels of notebooks do not read
+check test: export OPENBLAS_NUM_THREADS = 1
+
 check: lint browser  # what fits into two minutes
 	$(PYTEST) --dist worksteal -m "not slow"
 

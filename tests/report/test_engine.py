@@ -166,6 +166,12 @@ def test_the_same_run_gives_the_same_page_but_for_one_line(good: tuple[Path, rep
     assert all("<dt>Run</dt>" in a for a, b in zip(first, second, strict=True) if a != b)
 
 
+TWICE = """import pandas as pd
+from cslib.show import display as d
+for _ in range(2):
+    d.table(pd.DataFrame({'a': [1]}), name='one', caption='')"""
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -175,12 +181,11 @@ def test_the_same_run_gives_the_same_page_but_for_one_line(good: tuple[Path, rep
         ("import os; os.kill(os.getpid(), 9)", "process died"),
         ("from cslib.errors import DataError; raise DataError('Mend <this>.')", "^Mend <this>.$"),
         ("from pandas.errors import DataError; raise DataError('not ours')", "in the cell: .* – DataError: not ours"),
-        ("d.table(df, name='one', caption=''); d.table(df, name='one', caption='')", "'one' is used twice"),
+        (TWICE, "'one' is used twice"),
     ],
 )
 def test_a_run_that_did_not_end_well_is_no_report(tmp_path: Path, code: str, reason: str) -> None:
-    before = "import pandas as pd\nfrom cslib.show import display as d\ndf = pd.DataFrame({'a': [1]})"
-    notebook = write(tmp_path / "n", "bad", [("md", "# Bad"), ("code", before), ("code", code), ("code", "1")])
+    notebook = write(tmp_path / "n", "bad", [("md", "# Bad"), ("code", "0"), ("code", code), ("code", "1")])
     run = reports.render(notebook, out=tmp_path / "out", parameters={})
     assert not run.ok
     assert run.html is None
