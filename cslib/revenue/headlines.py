@@ -1,124 +1,74 @@
 """What revenue tables let one say: the balance of a month, its largest movements, best and worst segment, definitions.
 
-Each class holds the few figures that a sentence needs, read off a table of :mod:`cslib.revenue.movements` or
+Each function picks the row or the few figures that a sentence needs off a table of :mod:`cslib.revenue.movements` or
 :mod:`cslib.revenue.spending`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["Balance", "Ends", "Moves", "Newest", "QuickRatios", "Spread", "recent_sales"]
+
+__all__ = ["balance", "best_and_worst", "largest_moves", "quick_ratios", "recent_sales", "shares_by_year", "spread"]
 
 GAINS: Final = ["new", "expansion", "reactivation"]
 LOSSES: Final = ["churn", "contraction"]
 FIRM: Final = 30  # customers: NRR of fewer is no headline
 
 
-@dataclass(frozen=True)
-class Balance:
-    """The last month of all customers.
+def balance(moved: pd.DataFrame) -> pd.Series[Any]:
+    """Give the last month of all customers: its row of ``movements``, and what it comes to.
 
-    Attributes
-    ----------
-    month
-        Its first day.
-    n_months
-        Complete months there are.
-    n_customers, mrr
-        At its end.
-    change, change_share
-        Since its beginning, to the cent; and as a share of the MRR then (missing without any).
-    won, lost
-        New, expansion and reactivation; contraction and churn (not negative).
-    quick_ratio
-        won / lost; missing where nothing was lost.
+    Returns
+    -------
+    pandas.Series
+        The row, and ``n_months`` (complete ones), ``change`` (since its beginning, to the cent), ``change_share``
+        (of the MRR then; missing without any), ``won``, ``lost`` (not negative).
     """
-
-    month: pd.Timestamp
-    n_months: int
-    n_customers: int
-    mrr: float
-    change: float
-    change_share: float
-    won: float
-    lost: float
-    quick_ratio: float
-
-    @classmethod
-    def of(cls, moved: pd.DataFrame) -> Self:
-        """Read it off ``movements``."""
-        whole = moved[moved["segment"] == "All"]
-        row = whole.iloc[-1]
-        change = float(row.closing - row.opening)
-        return cls(
-            month=row.month,
-            n_months=len(whole),
-            n_customers=int(row.n_closing),
-            mrr=float(row.closing),
-            change=round(change, 2),
-            change_share=change / row.opening if row.opening > 0 else np.nan,
-            won=float(row[GAINS].sum()),
-            lost=float(-row[LOSSES].sum()),
-            quick_ratio=float(row.quick_ratio),
-        )
+    rows = moved[moved["segment"] == "All"]
+    row = rows.iloc[-1]
+    change = row.closing - row.opening
+    more = {
+        "n_months": len(rows),
+        "change": round(change, 2),
+        "change_share": change / row.opening if row.opening > 0 else np.nan,
+        "won": row[GAINS].sum(),
+        "lost": -row[LOSSES].sum(),
+    }
+    return pd.concat([row, pd.Series(more, dtype=object)])
 
 
-@dataclass(frozen=True)
-class Moves:
-    """What moved MRR most over some months.
+def largest_moves(steps: pd.DataFrame) -> pd.Series[Any]:
+    """Name what moved MRR most in ``waterfall``.
 
-    Attributes
-    ----------
-    net
-        All movements together, to the cent.
-    gain, gained
-        The largest movement up, as in ``new``, and its amount; empty and 0 where there was none.
-    loss, lost
-        The largest down (not negative).
+    Returns
+    -------
+    pandas.Series
+        ``net`` (all movements together, to the cent), ``gain`` and ``gained`` (the largest movement up, as in ``new``,
+        and its amount, 0 where there was none), ``loss`` and ``lost`` (the largest down, not negative).
     """
-
-    net: float
-    gain: str
-    gained: float
-    loss: str
-    lost: float
-
-    @classmethod
-    def of(cls, steps: pd.DataFrame) -> Self:
-        """Read them off ``waterfall``."""
-        moves = steps.iloc[1:-1].set_index("step")["amount"]
-        gain, loss = str(moves.idxmax()), str(moves.idxmin())
-        up, down = max(float(moves[gain]), 0.0), max(float(-moves[loss]), 0.0)
-        return cls(round(float(moves.sum()), 2), gain if up else "", up, loss if down else "", down)
+    moves = steps.iloc[1:-1].set_index("step")["amount"]
+    gained, lost = max(moves.max(), 0.0), max(-moves.min(), 0.0)
+    ends = {"gain": moves.idxmax(), "gained": gained, "loss": moves.idxmin(), "lost": lost}
+    return pd.Series({"net": round(moves.sum(), 2)} | ends, dtype=object)
 
 
-@dataclass(frozen=True)
-class QuickRatios:
-    """Gains over losses of the last months together, and of as many before; missing where nothing was lost.
+def quick_ratios(moved: pd.DataFrame, *, months: int = 12) -> pd.Series[Any]:
+    """Compare gains over losses of the last months together with those of as many before, in ``movements``.
 
-    Attributes
-    ----------
-    now, before
-        The quick ratios; ``before`` is missing, too, where there are not as many months.
-    n_months
-        Months of ``now``.
+    Returns
+    -------
+    pandas.Series
+        ``now``, ``before`` (missing where nothing was lost, or there are not as many months before), ``n_months``
+        (of ``now``).
     """
-
-    now: float
-    before: float
-    n_months: int
-
-    @classmethod
-    def of(cls, moved: pd.DataFrame, *, months: int = 12) -> Self:
-        """Read them off ``movements``."""
-        rows = moved[moved["segment"] == "All"]
-        last, earlier = rows.tail(months), rows.iloc[:-months].tail(months)
-        return cls(_quick(last), _quick(earlier) if len(earlier) == months else np.nan, len(last))
+    rows = moved[moved["segment"] == "All"]
+    last, earlier = rows.tail(months), rows.iloc[:-months].tail(months)
+    before = _quick(earlier) if len(earlier) == months else np.nan
+    return pd.Series({"now": _quick(last), "before": before, "n_months": len(last)}, dtype=object)
 
 
 def _quick(rows: pd.DataFrame) -> float:
@@ -126,63 +76,39 @@ def _quick(rows: pd.DataFrame) -> float:
     return float(rows[GAINS].to_numpy().sum()) / lost if lost > 0 else np.nan
 
 
-@dataclass(frozen=True)
-class Ends:
-    """The segments of at least 30 customers with the highest and the lowest NRR of the last month."""
+def best_and_worst(kept: pd.DataFrame) -> pd.DataFrame:
+    """Give the rows of ``trailing`` with the highest and the lowest NRR of the last month.
 
-    best: str
-    best_nrr: float
-    worst: str
-    worst_nrr: float
-
-    @classmethod
-    def of(cls, kept: pd.DataFrame) -> Self | None:
-        """Read them off ``trailing``; None where fewer than two segments have so many."""
-        last = kept[kept["month"] == kept["month"].max()]
-        parts = last[(last["segment"] != "All") & (last["n_opening"] >= FIRM)].sort_values("nrr")
-        if len(parts) < 2:
-            return None
-        low, high = parts.iloc[0], parts.iloc[-1]
-        return cls(str(high.segment), float(high.nrr), str(low.segment), float(low.nrr))
+    Of segments with at least 30 customers; no rows where fewer than two have so many.
+    """
+    last = kept[kept["month"] == kept["month"].max()]
+    parts = last[(last["segment"] != "All") & (last["n_opening"] >= FIRM)].sort_values("nrr")
+    return parts.iloc[[-1, 0]] if len(parts) > 1 else parts.head(0)
 
 
-@dataclass(frozen=True)
-class Newest:
-    """The share of the last MRR that customers of the latest year of start bring; ``alone``: there are no others."""
-
-    cohort: str
-    share: float
-    alone: bool
-
-    @classmethod
-    def of(cls, layers: pd.DataFrame) -> Self | None:
-        """Read it off ``layers``; None where no MRR is left."""
-        last = layers[layers["month"] == layers["month"].max()].set_index("cohort")["mrr"]
-        total, newest = float(last.sum()), str(last.index.max())
-        return cls(newest, float(last[newest]) / total, alone=len(last) == 1) if total > 0 else None
+def shares_by_year(layers: pd.DataFrame) -> pd.Series[Any]:
+    """Share the last MRR of ``layers`` out by the year customers came, ascending; empty where none is left."""
+    last = layers[layers["month"] == layers["month"].max()].set_index("cohort")["mrr"].sort_index()
+    return last / last.sum() if last.sum() > 0 else last.head(0)
 
 
-@dataclass(frozen=True)
-class Spread:
-    """The rate of which conventions lie farthest apart, for its size: its lowest and highest value (0–1)."""
+def spread(ways: pd.DataFrame) -> pd.Series[Any] | None:
+    """Find the rate of ``conventions`` of which the values lie farthest apart, for its size.
 
-    measure: str
-    lowest: float
-    highest: float
-
-    @classmethod
-    def of(cls, ways: pd.DataFrame) -> Self | None:
-        """Read it off ``conventions``; None where there was no opening, so that no rate has a value."""
-        values = ways.dropna(subset="value").groupby("measure", sort=False)["value"].agg(["min", "max", "size"])
-        rates = values.loc[(values["size"] > 1) & ~values.index.isin(["quick ratio", "NRR"]), ["min", "max"]]
-        if pd.isna(ways["value"].iloc[0]) or rates.empty:
-            return None
-        apart = (rates["max"] - rates["min"]) / rates.abs().max(axis=1).clip(lower=1e-9)
-        widest = str(apart.idxmax())
-        return cls(widest, *rates.loc[widest].astype(float))
+    Returns
+    -------
+    pandas.Series or None
+        ``min`` and ``max`` (0–1), named by the measure; None where there was no opening, so that no rate has a value.
+    """
+    values = ways.dropna(subset="value").groupby("measure", sort=False)["value"].agg(["min", "max", "size"])
+    rates = values.loc[(values["size"] > 1) & ~values.index.isin(["quick ratio", "NRR"]), ["min", "max"]]
+    if pd.isna(ways["value"].iloc[0]) or rates.empty:
+        return None
+    apart = (rates["max"] - rates["min"]) / rates.abs().max(axis=1).clip(lower=1e-9)
+    return rates.loc[[apart.idxmax()]].iloc[0]
 
 
 def recent_sales(sold: pd.DataFrame) -> pd.DataFrame:
     """Pick upsell and cross-sell of the last month of ``conversions``; no rows where there were no orders."""
     last = sold[(sold["month"] == sold["month"].max()) & (sold["n_all"] > 0)]
-    return last.set_index("kind").reindex([k for k in ("upsell", "cross_sell") if k in set(last["kind"])]).reset_index()
+    return last[last["kind"].isin(["upsell", "cross_sell"])].sort_values("kind", ascending=False, ignore_index=True)

@@ -11,8 +11,8 @@ import pandas as pd
 from cslib.data.dataset import DataSet
 from cslib.retention.revenue import net_and_gross, net_by_segment, revenue_levels, revenue_retention
 from cslib.revenue import charts, spending, words
+from cslib.revenue import headlines as told
 from cslib.revenue import movements as estimate
-from cslib.revenue.headlines import Balance, Ends, Moves, Newest, QuickRatios, Spread, recent_sales
 from cslib.show.charts import largest_segments, lines_with_bands, well_observed
 from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
@@ -65,7 +65,7 @@ class Revenue(Study):
     @cached_property
     def answer(self) -> Answer:
         """Headline sentence and cards."""
-        balance = Balance.of(self._moved)
+        balance = told.balance(self._moved)
         return Answer(
             self._say.subtitle(balance),
             self._say.answer(balance, self._kept),
@@ -89,7 +89,7 @@ class Revenue(Study):
     def _waterfall(self, name: str, n_months: int, period: str, plotted: str) -> Result:
         steps = estimate.waterfall(self._moved, periods=n_months)
         return Result(
-            name, steps, self._say.waterfall(Moves.of(steps), period=period), plotted,
+            name, steps, self._say.waterfall(told.largest_moves(steps), period=period), plotted,
             partial(charts.waterfall_chart, steps, currency=self.data.currency), "Waterfall",
             caption=f"Movements of MRR, {name.replace('_', ' ')}",
         )  # fmt: skip
@@ -98,7 +98,7 @@ class Revenue(Study):
     def by_month(self) -> Result:
         """What moved it, month by month?"""
         return Result(
-            "mrr_movements", _latest_first(self._moved), self._say.quick(QuickRatios.of(self._moved)),
+            "mrr_movements", _latest_first(self._moved), self._say.quick(told.quick_ratios(self._moved)),
             "Movements of MRR by month; the points are their sum.",
             partial(charts.movement_bars, self._whole, currency=self.data.currency), "Stacked bars",
             caption="Movements of MRR, the last month first",
@@ -114,7 +114,7 @@ class Revenue(Study):
         lines = net_by_segment(self._kept, x="month") if self.by else net_and_gross(self._kept, x="month")
         shown = well_observed(largest_segments(lines), least=30)
         return Result(
-            name, table, self._say.kept(self._kept, Ends.of(self._kept)),
+            name, table, self._say.kept(self._kept, told.best_and_worst(self._kept)),
             "MRR of today of those who were customers twelve months before, as a share of theirs then. Bands: 95 %.",
             partial(lines_with_bands, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
             how_to_read=words.HOW_TO_READ_TRAILING, caption=caption,
@@ -125,7 +125,7 @@ class Revenue(Study):
         """Where does it come from?"""
         table = estimate.layers(revenue_retention(revenue_levels(self.data, max_periods=EVER)))
         return Result(
-            "layers", table, self._say.layers(Newest.of(table)),
+            "layers", table, self._say.layers(told.shares_by_year(table)),
             "MRR by the year in which customers first subscribed.",
             partial(charts.layer_cake, table, currency=self.data.currency), "Layered area chart",
             caption="MRR by year of the first subscription",
@@ -139,7 +139,7 @@ class Revenue(Study):
         table = spending.conversions(self.data, months=YEAR) if known else pd.DataFrame(columns=spending.CONVERSIONS)
         if table.empty:
             return Result(name, table, absent=words.NO_KINDS, caption=caption)
-        title, *more = self._say.sold(recent_sales(table)) or [""]
+        title, *more = self._say.sold(told.recent_sales(table)) or [""]
         return Result(name, table, title, notes=tuple(more), caption=caption, most=0)
 
     @cached_property
@@ -161,7 +161,7 @@ class Revenue(Study):
         ways = estimate.conventions(self._moved)
         shown = ways.assign(shown=self._say.rates(ways))[["measure", "convention", "shown", "formula"]]
         return Result(
-            "definitions", ways, self._say.definitions(Spread.of(ways)), shown=shown,
+            "definitions", ways, self._say.definitions(told.spread(ways)), shown=shown,
             caption="The same months under several definitions",
             labels={"shown": f"last {min(YEAR, len(self._whole))} months"},
         )  # fmt: skip

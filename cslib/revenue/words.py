@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
 from cslib.errors import counted
-from cslib.revenue.headlines import Balance, Ends, Moves, Newest, QuickRatios, Spread
 from cslib.revenue.kpis import KPIS
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, percent, whole
@@ -43,18 +42,18 @@ class Wording:
     def _money(self, value: float) -> str:
         return format_value(value, "money", self.currency)
 
-    def subtitle(self, balance: Balance) -> str:
+    def subtitle(self, balance: pd.Series[Any]) -> str:
         """Say in one line which months and how many customers the report is about."""
-        n = counted(balance.n_customers, "paying customer")
+        n = counted(balance.n_closing, "paying customer")
         return f"{n} at the end of {balance.month:%B %Y} · {counted(balance.n_months, 'complete month')}"
 
-    def answer(self, balance: Balance, kept: pd.DataFrame) -> str:
+    def answer(self, balance: pd.Series[Any], kept: pd.DataFrame) -> str:
         """Answer "what recurs, and does it hold?" in at most three sentences.
 
         Parameters
         ----------
         balance
-            Of the last month.
+            As from :func:`cslib.revenue.headlines.balance`.
         kept
             As from :func:`cslib.revenue.movements.trailing`; may be empty.
 
@@ -63,7 +62,7 @@ class Wording:
         str
             With ``**bold**`` parts.
         """
-        now = f"**{self._money(balance.mrr)} a month recurs** at the end of {balance.month:%B %Y}"
+        now = f"**{self._money(balance.closing)} a month recurs** at the end of {balance.month:%B %Y}"
         moved = f"In {balance.month:%B}, {self._money(balance.won)} came and {self._money(balance.lost)} went"
         known = pd.notna(balance.quick_ratio)
         ratio = f": quick ratio {format_value(balance.quick_ratio)}" if known else ""
@@ -91,22 +90,22 @@ class Wording:
         cards.append(Card(f"Customer churn, {row.month:%B}", row.logo_churn_rate, "percent", *ends, n, detail=why))
         return cards
 
-    def waterfall(self, moves: Moves, *, period: str) -> str:
+    def waterfall(self, moves: pd.Series[Any], *, period: str) -> str:
         """State the largest movements up and down, and what they come to.
 
         Parameters
         ----------
         moves
-            Of some months.
+            As from :func:`cslib.revenue.headlines.largest_moves`.
         period
             Which ones, such as ``June 2025``.
         """
         way = f"{'up' if moves.net > 0 else 'down'} {self._money(abs(moves.net))}" if moves.net else "as before"
-        parts = [f"{self._money(moves.gained)} {GAINED[moves.gain]}"] if moves.gain else []
-        parts += [f"{self._money(moves.lost)} lost to {moves.loss}"] if moves.loss else []
+        parts = [f"{self._money(moves.gained)} {GAINED[moves.gain]}"] if moves.gained else []
+        parts += [f"{self._money(moves.lost)} lost to {moves.loss}"] if moves.lost else []
         return f"{period}: MRR {way}" + (f": {' against '.join(parts)}" if parts else "")
 
-    def quick(self, ratios: QuickRatios) -> str:
+    def quick(self, ratios: pd.Series[Any]) -> str:
         """State the quick ratio of the last months against those before."""
         span = counted(ratios.n_months, "month")
         if pd.isna(ratios.now):
@@ -114,29 +113,28 @@ class Wording:
         before = f", {format_value(ratios.before)} in the {ratios.n_months} before" if pd.notna(ratios.before) else ""
         return f"{format_value(ratios.now)} came for each 1 that went in the last {span}{before}"
 
-    def kept(self, kept: pd.DataFrame, ends: Ends | None) -> str:
+    def kept(self, kept: pd.DataFrame, ends: pd.DataFrame) -> str:
         """State NRR and GRR of the last month, and of the best and the worst segment."""
         row = whole(kept).iloc[-1]
         text = f"{row.month:%B %Y}: NRR {percent(row.nrr)}, GRR {percent(row.grr)}"
-        if ends is None:
-            return text
-        return f"{text}; NRR of {ends.best} {percent(ends.best_nrr)}, of {ends.worst} {percent(ends.worst_nrr)}"
+        parts = ", of ".join(f"{end.segment} {percent(end.nrr)}" for _, end in ends.iterrows())
+        return f"{text}; NRR of {parts}" if parts else text
 
-    def layers(self, newest: Newest | None) -> str:
+    def layers(self, shares: pd.Series[Any]) -> str:
         """State which share of MRR comes from customers of the last year and of earlier ones."""
-        if newest is None:
+        if shares.empty:
             return "No MRR is left"
-        came = f"comes from customers who came in {newest.cohort}"
-        return (
-            f"All MRR {came}" if newest.alone else f"{percent(newest.share)} of MRR {came}, the rest from earlier ones"
-        )
+        came = f"comes from customers who came in {shares.index[-1]}"
+        part = f"{percent(shares.iloc[-1])} of MRR {came}, the rest from earlier ones"
+        return part if len(shares) > 1 else f"All MRR {came}"
 
-    def definitions(self, spread: Spread | None) -> str:
+    def definitions(self, spread: pd.Series[Any] | None) -> str:
         """State how far the conventions of vendors lie apart, for the measure where they differ most."""
         if spread is None:
             return "No rate can be given: there was no opening."
-        low, high = (f"{100 * v:.1f}".replace("-", "−") for v in (spread.lowest, spread.highest))
-        name = f"{spread.measure[0].upper()}{spread.measure[1:]}"
+        low, high = (f"{100 * v:.1f}".replace("-", "−") for v in spread)
+        measure = str(spread.name)
+        name = f"{measure[0].upper()}{measure[1:]}"
         return f"{name} is {low} to {high} % a month, depending on whose definition is used."
 
     def rates(self, ways: pd.DataFrame) -> list[str]:
@@ -178,7 +176,7 @@ class Wording:
         return f"Costs are missing for some of the months up to {until}, {missing}."
 
 
-def _since(balance: Balance) -> str:
+def _since(balance: pd.Series[Any]) -> str:
     if pd.isna(balance.change_share):
         return ""
     way = "more" if balance.change > 0 else "less"
