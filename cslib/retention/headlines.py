@@ -1,13 +1,12 @@
 """What retention tables let one say: landmarks, best and worst segment, newer against older cohorts, revenue kept.
 
-Each class holds the few figures that a sentence needs, read off a table of :mod:`cslib.retention.cohorts` or
+Each function picks the rows or the few figures that a sentence needs off a table of :mod:`cslib.retention.cohorts` or
 :mod:`cslib.retention.revenue`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from scipy.special import ndtri
 from cslib.retention.cohorts import read_brackets
 from cslib.stats.intervals import SIGNIFICANT
 
-__all__ = ["Contrast", "Extremes", "Followed", "RevenueKept", "landmarks"]
+__all__ = ["contrast", "extremes", "followed", "landmarks", "revenue_kept"]
 
 FIRM: Final = 30  # customers: a rate of fewer is no headline where another one rests on more
 AGES: Final = {
@@ -62,121 +61,63 @@ def _headline(ages: list[int], period: str) -> int:
     return 12 if 12 in ages and period == "month" else max(ages, default=0)
 
 
-@dataclass(frozen=True)
-class Followed:
-    """Whom a report is about.
+def followed(triangle: pd.DataFrame, curve: pd.DataFrame) -> pd.Series[Any]:
+    """Count whom a report is about, in ``retention`` and, where that has no rows, in ``tenure_curve``.
 
-    Attributes
-    ----------
-    n_customers
-        In all cohorts; without cohorts, at the start.
-    n_cohorts
-        0: none can be formed.
-    unfinished
-        Some period of some cohort is not fully observed yet.
+    Returns
+    -------
+    pandas.Series
+        ``n_customers`` (in all cohorts; without cohorts, at the start), ``n_cohorts`` (0: none can be formed),
+        ``unfinished`` (some period of some cohort is not fully observed yet).
     """
-
-    n_customers: int
-    n_cohorts: int
-    unfinished: bool
-
-    @classmethod
-    def of(cls, triangle: pd.DataFrame, curve: pd.DataFrame) -> Self:
-        """Read it off ``retention`` and, where that has no rows, off ``tenure_curve``."""
-        whole = triangle[triangle["segment"] == "All"]
-        sizes = whole.drop_duplicates("cohort")["n_customers"] if len(whole) else curve["n_customers"].nlargest(1)
-        return cls(int(sizes.sum()), whole["cohort"].nunique(), bool(whole["n_retained"].isna().any()))
+    rows = triangle[triangle["segment"] == "All"]
+    sizes = rows.drop_duplicates("cohort")["n_customers"] if len(rows) else curve["n_customers"].nlargest(1)
+    unfinished = bool(rows["n_retained"].isna().any())
+    counts = {"n_customers": int(sizes.sum()), "n_cohorts": rows["cohort"].nunique()}
+    return pd.Series(counts | {"unfinished": unfinished}, dtype=object)
 
 
-@dataclass(frozen=True)
-class Contrast:
-    """Newer against older cohorts: the newer half, unless only the newest cohort differs.
+def contrast(comparison: pd.DataFrame) -> pd.Series[Any] | None:
+    """Choose what is told of newer against older cohorts: the newer half, unless only the newest cohort differs.
 
-    Attributes
-    ----------
-    since
-        First day of the newer cohorts.
-    newest
-        It is the newest cohort alone.
-    shared_age
-        Periods that all compared cohorts have behind them.
-    rate_newer, rate_older, difference, ci_lower, ci_upper, n_customers
-        Of the last shared period, both groups together.
-    p_adjusted
-        Of the test over all shared periods together.
-    together, alone
-        All shared periods together, and the last one alone in the same direction, differ by more than chance.
+    Returns
+    -------
+    pandas.Series or None
+        The row of ``compare_cohorts``, and ``newest`` (it is the newest cohort alone), ``n_customers``, ``together``
+        and ``alone`` (all shared periods together, and the last one alone in the same direction, differ by more than
+        chance); None where that compares nothing.
     """
-
-    since: pd.Timestamp
-    newest: bool
-    shared_age: int
-    rate_newer: float
-    rate_older: float
-    difference: float
-    ci_lower: float
-    ci_upper: float
-    n_customers: int
-    p_adjusted: float
-    together: bool
-    alone: bool
-
-    @classmethod
-    def of(cls, comparison: pd.DataFrame) -> Self | None:
-        """Read it off ``compare_cohorts``; None where that compares nothing."""
-        rows = comparison[comparison["comparison"].isin(["newer half", "newest cohort"])]
-        if rows.empty:
-            return None
-        firm = rows[rows["p_adjusted"] < SIGNIFICANT]
-        row = (firm if len(firm) else rows).iloc[0]
-        one_way = row.difference * row.periods_difference > 0
-        return cls(
-            since=row.cohort,
-            newest=row.comparison == "newest cohort",
-            shared_age=int(row.shared_age),
-            **{name: float(row[name]) for name in ("rate_newer", "rate_older", "difference", "ci_lower", "ci_upper")},
-            n_customers=int(row.n_newer + row.n_older),
-            p_adjusted=float(row.p_adjusted),
-            together=bool(row.p_adjusted < SIGNIFICANT),
-            alone=bool(one_way and (row.ci_lower > 0 or row.ci_upper < 0)),
-        )
+    rows = comparison[comparison["comparison"].isin(["newer half", "newest cohort"])]
+    if rows.empty:
+        return None
+    one_way = rows["difference"] * rows["periods_difference"] > 0
+    rows = rows.assign(
+        newest=rows["comparison"] == "newest cohort",
+        n_customers=rows["n_newer"] + rows["n_older"],
+        together=rows["p_adjusted"] < SIGNIFICANT,
+        alone=one_way & ((rows["ci_lower"] > 0) | (rows["ci_upper"] < 0)),
+    )
+    return rows.sort_values("together", ascending=False, kind="stable").iloc[0]
 
 
-@dataclass(frozen=True)
-class Extremes:
-    """The best and the worst segment at the latest landmark that all of them reach, or else at least two.
+def extremes(curve: pd.DataFrame, *, kind: str = "on", period: str = "month") -> pd.DataFrame:
+    """Pick the best and the worst segment at the latest landmark that all of them reach, or else at least two.
 
-    Attributes
-    ----------
-    period_index
-        The landmark.
-    best, worst, best_rate, worst_rate
-        Segments with at least 30 customers, and their retention rates (0–1).
-    clear
-        They differ beyond chance, all pairs allowed for.
+    Returns
+    -------
+    pandas.DataFrame
+        The two rows of ``retention_curve``, the best first, of segments with at least 30 customers, and ``clear``: they
+        differ beyond chance, all pairs allowed for. No rows where fewer than two segments can be compared.
     """
-
-    period_index: int
-    best: str
-    best_rate: float
-    worst: str
-    worst_rate: float
-    clear: bool
-
-    @classmethod
-    def of(cls, curve: pd.DataFrame, *, kind: str = "on", period: str = "month") -> Self | None:
-        """Read them off ``retention_curve``; None where fewer than two segments can be compared."""
-        firm = (curve["segment"] != "All") & (curve["n_customers"] >= FIRM) & curve["retention_rate"].notna()
-        parts = curve[firm]
-        reached = {k: int((parts["period_index"] == k).sum()) for k in _ages(kind, period)}
-        every = [k for k, n in reached.items() if n == parts["segment"].nunique() >= 2]
-        some = every or [k for k, n in reached.items() if n >= 2]
-        if not some:
-            return None
-        at = parts[parts["period_index"] == some[-1]].sort_values("retention_rate", kind="stable")
-        low, high = at.iloc[0], at.iloc[-1]
-        rates = {"best_rate": float(high.retention_rate), "worst_rate": float(low.retention_rate)}
-        return cls(some[-1], best=high.segment, worst=low.segment, **rates, clear=_apart(high, low, len(at)))
+    firm = (curve["segment"] != "All") & (curve["n_customers"] >= FIRM) & curve["retention_rate"].notna()
+    parts = curve[firm]
+    reached = {k: int((parts["period_index"] == k).sum()) for k in _ages(kind, period)}
+    every = [k for k, n in reached.items() if n == parts["segment"].nunique() >= 2]
+    some = every or [k for k, n in reached.items() if n >= 2]
+    if not some:
+        return parts.head(0)
+    at = parts[parts["period_index"] == some[-1]].sort_values("retention_rate", kind="stable")
+    return at.iloc[[-1, 0]].assign(clear=_apart(at.iloc[-1], at.iloc[0], len(at)))
 
 
 def _apart(high: pd.Series[Any], low: pd.Series[Any], n_segments: int) -> bool:
@@ -191,22 +132,8 @@ def _apart(high: pd.Series[Any], low: pd.Series[Any], n_segments: int) -> bool:
     return bool(high.retention_rate - low.retention_rate > widening * margin)
 
 
-@dataclass(frozen=True)
-class RevenueKept:
-    """Net and gross revenue retention of all cohorts at a landmark: 12 months where they reach it, else the latest."""
-
-    period_index: int
-    net: float
-    ci_lower: float
-    ci_upper: float
-    gross: float
-
-    @classmethod
-    def of(cls, pooled: pd.DataFrame, *, period: str = "month") -> Self | None:
-        """Read it off ``revenue_curve``; None where no landmark is reached."""
-        whole = pooled[(pooled["segment"] == "All") & pooled["net_retention"].notna()].set_index("period_index")
-        ages = [k for k in AGES[period] if k in whole.index]
-        if not ages:
-            return None
-        row = whole.loc[k := _headline(ages, period)]
-        return cls(k, *(float(row[c]) for c in ("net_retention", "net_ci_lower", "net_ci_upper", "gross_retention")))
+def revenue_kept(pooled: pd.DataFrame, *, period: str = "month") -> pd.Series[Any] | None:
+    """Pick the landmark of ``revenue_curve`` to tell: 12 months where it is there, else the latest; None without."""
+    rows = pooled[pooled["segment"] == "All"].dropna(subset="net_retention")
+    ages = [k for k in AGES[period] if k in set(rows["period_index"])]
+    return rows[rows["period_index"] == _headline(ages, period)].iloc[0] if ages else None

@@ -11,9 +11,9 @@ import pandas as pd
 
 from cslib.data.dataset import DataSet
 from cslib.retention import cohorts as estimate
+from cslib.retention import headlines as told
 from cslib.retention import revenue as money
 from cslib.retention import words
-from cslib.retention.headlines import Contrast, Extremes, Followed, RevenueKept, landmarks
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
 from cslib.show.estimates import MAX_COHORTS, retention_heatmap
 from cslib.show.result import Answer, Result, Study
@@ -88,7 +88,7 @@ class Retention(Study):
         caption = "Retention, all cohorts pooled" if self._dated else "Still here by month of tenure (Kaplan–Meier)"
         if self._curve.empty:
             return Result(name, self._curve, absent=words.NOTHING_OVER, caption=caption)
-        extremes = Extremes.of(shown, kind=say.kind, period=say.period)
+        extremes = told.extremes(shown, kind=say.kind, period=say.period)
         subtitle = f"Share of customers retained, by {say.axis}. Bands: 95 % intervals. Below: customers observed that"
         return Result(
             name, self._curve, say.segments(extremes, self._marks), f"{subtitle} long.{left_out(self._curve, shown)}",
@@ -122,7 +122,7 @@ class Retention(Study):
             return Result(name, table, absent=words.EDGE_YEARS, caption=caption)
         shown = largest_segments(table)
         return Result(
-            name, table, say.years(Extremes.of(shown, kind=say.kind, period=say.period)),
+            name, table, say.years(told.extremes(shown, kind=say.kind, period=say.period)),
             f"Share retained, by {say.axis}, of customers who started in each year. Bands: 95 % intervals.",
             self._lines(shown, "retention_rate", say.names), "Line chart by year of start", caption=caption,
         )  # fmt: skip
@@ -147,7 +147,7 @@ class Retention(Study):
             return Result(name, pooled, absent=self._unpaid, caption=caption, also=also)
         plotted = f"MRR as a share of the first MRR, by {say.axis}."
         return Result(
-            name, pooled, say.revenue(RevenueKept.of(pooled, period=say.period)),
+            name, pooled, say.revenue(told.revenue_kept(pooled, period=say.period)),
             f"{plotted} Net counts expansion, gross caps each customer at its first.",
             self._lines(money.net_and_gross(pooled), "share"), "Line chart of net and gross revenue retention",
             caption=caption, also=also,
@@ -201,15 +201,15 @@ class Retention(Study):
 
     @cached_property
     def _marks(self) -> pd.DataFrame:
-        return landmarks(self._curve, kind=self._say.kind, period=self._say.period)
+        return told.landmarks(self._curve, kind=self._say.kind, period=self._say.period)
 
     @cached_property
-    def _contrast(self) -> Contrast | None:
-        return Contrast.of(self._compared)
+    def _contrast(self) -> pd.Series[Any] | None:
+        return told.contrast(self._compared)
 
     @cached_property
-    def _followed(self) -> Followed:
-        return Followed.of(self._triangle, self._curve)
+    def _followed(self) -> pd.Series[Any]:
+        return told.followed(self._triangle, self._curve)
 
     @cached_property
     def _levels(self) -> pd.DataFrame | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
 from cslib.errors import counted
 from cslib.retention.cohorts import read_brackets
-from cslib.retention.headlines import Contrast, Extremes, Followed, RevenueKept
 from cslib.show.display import Card
 from cslib.show.formats import between, p_value, percent
 
@@ -86,7 +85,7 @@ class Wording:
         verb = "order" if self.source == "orders" else "are active"
         return f"{verb} {'on' if self.period == 'day' else 'in'} {self.period}{'s' * ('–' in name)} {name}{later}"
 
-    def subtitle(self, followed: Followed) -> str:
+    def subtitle(self, followed: pd.Series[Any]) -> str:
         """Say in one line whom a report is about and what retained means in it."""
         whom = counted(followed.n_customers, "customer")
         if self.source == "tenure":
@@ -96,7 +95,7 @@ class Wording:
         what += {"on": "", "on_or_after": " or later"}.get(self.kind, " or another of its bracket")
         return f"{whom} in {counted(followed.n_cohorts, f'{self.period} cohort')} · retained: {what}"
 
-    def answer(self, marks: pd.DataFrame, contrast: Contrast | None) -> str:
+    def answer(self, marks: pd.DataFrame, contrast: pd.Series[Any] | None) -> str:
         """Answer "do customers stay, and are newer ones better?" in at most two sentences.
 
         Parameters
@@ -122,33 +121,33 @@ class Wording:
             return f"{first} Whether newer customers are better cannot be told: these data hold no start dates."
         return f"{first} {self.difference(contrast)}"
 
-    def cards(self, marks: pd.DataFrame, contrast: Contrast | None) -> list[Card]:
+    def cards(self, marks: pd.DataFrame, contrast: pd.Series[Any] | None) -> list[Card]:
         """Make the headline cards: landmarks of the whole, and newer against older cohorts; at most four."""
         cards = []
         for _, row in marks.iterrows():
             label = self.retained(int(row.period_index)).removeprefix("are ").replace("order ", "ordered ")
             label, ends, n = label[0].upper() + label[1:], (row.ci_lower, row.ci_upper), int(row.n_customers)
             cards.append(Card(label, row.retention_rate, "percent", *ends, n))
-        if contrast:
-            label = f"Newer cohorts less older ones, {self.period} {contrast.shared_age}"
+        if contrast is not None:
+            label = f"Newer cohorts less older ones, {self.period} {int(contrast.shared_age)}"
             known = {(True, True): "more than chance", (False, False): "could be chance"}
             verdict = known.get((contrast.together, contrast.alone), "not clear")
-            ends, n = (contrast.ci_lower, contrast.ci_upper), contrast.n_customers
+            ends, n = (contrast.ci_lower, contrast.ci_upper), int(contrast.n_customers)
             cards.append(Card(label, contrast.difference, "points", *ends, n, detail=verdict))
         return cards
 
-    def difference(self, contrast: Contrast | None) -> str:
+    def difference(self, contrast: pd.Series[Any] | None) -> str:
         """Say whether newer cohorts changed, by how much, and whether that is more than chance.
 
         The test speaks of all shared periods, the rates of the last one; where the two disagree the sentence says so.
         """
         if contrast is None:
             return "Too few cohorts are old enough, or too few customers left, to say whether newer ones are better."
-        since, k = self._day(contrast.since), contrast.shared_age
+        since, k = self._day(contrast.cohort), int(contrast.shared_age)
         who = f"The newest cohort old enough (since {since})" if contrast.newest else f"Cohorts since {since}"
         state = replace(self, kind="on").retained(k)
         rates = f"{percent(contrast.rate_newer)} against {percent(contrast.rate_older)} {state}"
-        span, s = f"over the first {counted(k, self.period)} together", "s" * contrast.newest
+        span, s = f"over the first {counted(k, self.period)} together", "s" if contrast.newest else ""
         if contrast.together and contrast.alone:
             word = "better" if contrast.difference > 0 else "worse"
             return f"**{who} hold{s} {word} than older ones**: {rates}, more than chance."
@@ -162,46 +161,47 @@ class Wording:
     def _day(self, day: pd.Timestamp) -> str:
         return f"{day:%B %Y}" if self.period in ("month", "quarter") else f"{day.day} {day:%B %Y}"
 
-    def segments(self, extremes: Extremes | None, marks: pd.DataFrame) -> str:
+    def segments(self, extremes: pd.DataFrame, marks: pd.DataFrame) -> str:
         """State what a curve shows, fit for its title: the best against the worst segment, or the whole.
 
         Parameters
         ----------
         extremes
-            None: there are no segments to compare.
+            As from :func:`cslib.retention.headlines.extremes`.
         marks
             As from :func:`cslib.retention.headlines.landmarks`.
         """
-        if extremes:
-            best, worst, state = percent(extremes.best_rate), percent(extremes.worst_rate), self._state(extremes)
-            text = f"{best} of {extremes.best} customers {state}, {worst} of {extremes.worst}"
-            return text if extremes.clear else f"{text}: no clear difference"
+        if len(extremes):
+            best, worst = (row for _, row in extremes.iterrows())
+            high, low, state = percent(best.retention_rate), percent(worst.retention_rate), self._state(best)
+            text = f"{high} of {best.segment} customers {state}, {low} of {worst.segment}"
+            return text if best.clear else f"{text}: no clear difference"
         if marks.empty:
             return "Too few customers to compare"
         row = marks[marks["headline"]].iloc[0]
         return f"{percent(row.retention_rate)} of customers {self.retained(int(row.period_index))}"
 
-    def years(self, extremes: Extremes | None) -> str:
+    def years(self, extremes: pd.DataFrame) -> str:
         """State what curves by year of start show, in one sentence fit for their title."""
-        if extremes is None:
+        if extremes.empty:
             return "Too few customers to compare"
-        best, worst, state = percent(extremes.best_rate), percent(extremes.worst_rate), self._state(extremes)
-        text = f"Of customers who started in {extremes.best}, {best} {state}; of those of {extremes.worst}, {worst}"
-        return text if extremes.clear else f"{text}: no clear difference"
+        best, worst = (row for _, row in extremes.iterrows())
+        high, low, state = percent(best.retention_rate), percent(worst.retention_rate), self._state(best)
+        text = f"Of customers who started in {best.segment}, {high} {state}; of those of {worst.segment}, {low}"
+        return text if best.clear else f"{text}: no clear difference"
 
-    def _state(self, extremes: Extremes) -> str:
-        return self.retained(extremes.period_index)
+    def _state(self, row: Any) -> str:
+        return self.retained(int(row.period_index))
 
-    def revenue(self, kept: RevenueKept | None) -> str:
+    def revenue(self, kept: pd.Series[Any] | None) -> str:
         """State what becomes of a cohort's revenue, with and without expansion."""
         if kept is None:
             return "No cohort has revenue after its first period yet"
-        return (
-            f"{counted(kept.period_index, self.period).capitalize()} on, cohorts bring {percent(kept.net)} of their "
-            f"first MRR ({between(kept.ci_lower, kept.ci_upper)}), {percent(kept.gross)} without expansion"
-        )
+        age, net, gross = int(kept.period_index), percent(kept.net_retention), percent(kept.gross_retention)
+        brought = f"{net} of their first MRR ({between(kept.net_ci_lower, kept.net_ci_upper)})"
+        return f"{counted(age, self.period).capitalize()} on, cohorts bring {brought}, {gross} without expansion"
 
-    def heatmap(self, followed: Followed, *, most: int) -> str:
+    def heatmap(self, followed: pd.Series[Any], *, most: int) -> str:
         """Say what a heatmap plots, what it leaves out and what hatching means, where it does.
 
         Parameters

@@ -5,7 +5,7 @@ import pytest
 from retention_world import comparison, curve
 
 from cslib.retention.cohorts import COMPARISON, TRIANGLE
-from cslib.retention.headlines import Contrast, Extremes, Followed, RevenueKept, landmarks
+from cslib.retention.headlines import contrast, extremes, followed, landmarks, revenue_kept
 
 
 def picked(table, **how):
@@ -48,49 +48,51 @@ def test_the_headline_is_a_year_or_else_the_latest():
     ],
 )
 def test_newer_against_older(p, difference, together, verdict):
-    contrast = Contrast.of(comparison(p, difference, together=together))
-    assert (contrast.together, contrast.alone) == verdict
-    assert (contrast.n_customers, contrast.shared_age, contrast.newest) == (100, 6, False)
+    found = contrast(comparison(p, difference, together=together))
+    assert (found.together, found.alone) == verdict
+    assert (found.n_customers, found.shared_age, found.newest) == (100, 6, False)
 
 
 def test_the_half_is_told_unless_only_the_newest_differs():
     rows = [comparison(0.2), comparison(0.01, which="newest cohort"), comparison(0.001, which="all cohorts")]
-    assert Contrast.of(pd.concat(rows)).newest
+    assert contrast(pd.concat(rows)).newest
     rows[0] = comparison(0.04)
-    assert not Contrast.of(pd.concat(rows)).newest
-    assert Contrast.of(rows[2]) is None
-    assert Contrast.of(pd.DataFrame(columns=COMPARISON)) is None
+    assert not contrast(pd.concat(rows)).newest
+    assert contrast(rows[2]) is None
+    assert contrast(pd.DataFrame(columns=COMPARISON)) is None
 
 
 def test_extremes_stand_where_all_segments_do():
     table = curve(All=0.5, Pro=0.7, Free=0.3)
-    found = Extremes.of(table)
-    assert (found.period_index, found.best, found.worst, found.clear) == (12, "Pro", "Free", True)
-    assert (found.best_rate, found.worst_rate) == (0.7, 0.3)
+    found = extremes(table)
+    columns = ["period_index", "segment", "retention_rate", "clear"]
+    assert found[columns].values.tolist() == [[12, "Pro", 0.7, True], [12, "Free", 0.3, True]]
     young = table[(table.segment != "Free") | (table.period_index <= 6)]
-    assert Extremes.of(young).period_index == 6
-    assert Extremes.of(curve(All=0.5, Pro=0.7)) is None
-    assert Extremes.of(table.assign(n_customers=29)) is None
+    assert set(extremes(young).period_index) == {6}
+    assert extremes(curve(All=0.5, Pro=0.7)).empty
+    assert extremes(table.assign(n_customers=29)).empty
 
 
 def test_the_best_of_many_must_clear_more():
     """Of two segments 55 against 50 % of 1,000 is more than chance; the same as best and worst of ten is not."""
     pair = curve(All=0.5, Pro=0.55, Free=0.5)
-    assert Extremes.of(pair).clear
+    assert extremes(pair).clear.all()
     between = {f"s{i}": 0.52 for i in range(8)}
-    assert not Extremes.of(curve(All=0.5, Pro=0.55, Free=0.5, **between)).clear
+    assert not extremes(curve(All=0.5, Pro=0.55, Free=0.5, **between)).clear.any()
 
 
 def test_whom_it_is_about():
     rows = [("All", "2025-01-01", 0, 30, 30), ("All", "2025-01-01", 1, 30, None), ("All", "2025-02-01", 0, 12, 12)]
     triangle = pd.DataFrame([*rows, ("Pro", *rows[0][1:])], columns=TRIANGLE[:5])
-    assert Followed.of(triangle, curve(All=0.5)) == Followed(42, 2, unfinished=True)
-    assert Followed.of(pd.DataFrame(columns=TRIANGLE), curve(All=0.5)) == Followed(1000, 0, unfinished=False)
+    assert followed(triangle, curve(All=0.5)).tolist() == [42, 2, True]
+    assert followed(pd.DataFrame(columns=TRIANGLE), curve(All=0.5)).tolist() == [1000, 0, False]
 
 
 def test_revenue_is_told_after_a_year_or_else_the_latest_landmark():
     pooled = pd.DataFrame({"segment": "All", "period_index": [0, 1, 12, 24], "net_retention": [1, 0.9, 0.8, None]})
     pooled = pooled.assign(gross_retention=0.5, net_ci_lower=0.7, net_ci_upper=0.9)
-    assert RevenueKept.of(pooled) == RevenueKept(12, 0.8, 0.7, 0.9, 0.5)
-    assert RevenueKept.of(pooled.head(2)).period_index == 1
-    assert RevenueKept.of(pooled.head(1)) is None
+    found = revenue_kept(pooled)
+    assert (found.period_index, found.net_retention, found.gross_retention) == (12, 0.8, 0.5)
+    assert (found.net_ci_lower, found.net_ci_upper) == (0.7, 0.9)
+    assert revenue_kept(pooled.head(2)).period_index == 1
+    assert revenue_kept(pooled.head(1)) is None

@@ -3,7 +3,7 @@ import pytest
 from retention_world import comparison, curve
 
 from cslib.retention.cohorts import COMPARISON
-from cslib.retention.headlines import Contrast, Extremes, Followed, RevenueKept, landmarks
+from cslib.retention.headlines import contrast, extremes, landmarks, revenue_kept
 from cslib.retention.words import Wording
 from cslib.show.charts import left_out
 from cslib.show.formats import percent
@@ -12,15 +12,15 @@ NOTHING = pd.DataFrame(columns=COMPARISON)
 
 
 def answer(table, contrasts, source):
-    return Wording(source).answer(landmarks(table), Contrast.of(contrasts))
+    return Wording(source).answer(landmarks(table), contrast(contrasts))
 
 
 def cards(table, contrasts, source):
-    return Wording(source).cards(landmarks(table), Contrast.of(contrasts))
+    return Wording(source).cards(landmarks(table), contrast(contrasts))
 
 
 def segments(table, source="customers"):
-    return Wording(source).segments(Extremes.of(table), landmarks(table))
+    return Wording(source).segments(extremes(table), landmarks(table))
 
 
 def test_answer_names_rate_interval_and_change():
@@ -33,7 +33,7 @@ def test_answer_names_rate_interval_and_change():
 
 
 @pytest.mark.parametrize(
-    ("contrast", "words"),
+    ("compared", "words"),
     [
         (comparison(0.01, 0.1), "hold better than older ones**: 70 % against 60 %"),
         (comparison(0.01, -0.1), "hold worse than older ones**: 70 % against 80 %"),
@@ -45,12 +45,12 @@ def test_answer_names_rate_interval_and_change():
         (comparison(0.01, which="newest cohort"), "The newest cohort old enough (since March 2024) holds better"),
     ],
 )  # fmt: skip
-def test_a_verdict_never_contradicts_the_interval_beside_it(contrast, words):
-    assert words in Wording("customers").difference(Contrast.of(contrast))
+def test_a_verdict_never_contradicts_the_interval_beside_it(compared, words):
+    assert words in Wording("customers").difference(contrast(compared))
 
 
 def test_no_comparison_is_said():
-    assert "Too few cohorts" in Wording("orders").difference(Contrast.of(NOTHING))
+    assert "Too few cohorts" in Wording("orders").difference(contrast(NOTHING))
     assert len(cards(curve(All=0.6), NOTHING, "orders")) == 3
     newer = cards(curve(All=0.6), comparison(0.01), "orders")[-1]
     assert (newer.n, newer.label, newer.detail) == (100, "Newer cohorts less older ones, month 6", "more than chance")
@@ -64,7 +64,7 @@ def test_cards_are_named_for_what_is_retained():
 
 
 def test_a_day_names_the_newer_cohorts_by_week():
-    text = Wording("usage", period="week").difference(Contrast.of(comparison(0.2, 0.02)))
+    text = Wording("usage", period="week").difference(contrast(comparison(0.2, 0.02)))
     assert text.startswith(
         "Cohorts since 1 March 2024 are not clearly different from older ones: 70 % against 68 % are active"
     )
@@ -85,13 +85,13 @@ def test_a_share_is_never_rounded_to_all_or_none():
 
 def test_few_customers_in_every_year_are_not_compared():
     small = curve(**{"2024": 0.5, "2025": 0.6}).assign(n_customers=9)
-    assert Wording("customers").years(Extremes.of(small)) == "Too few customers to compare"
+    assert Wording("customers").years(extremes(small)) == "Too few customers to compare"
 
 
 def test_years_are_compared_where_at_least_two_stand():
     years = curve(**{"2023": 0.5, "2024": 0.7, "2025": 0.6})
     years = years[(years.segment != "2025") | (years.period_index < 1)]
-    text = Wording("customers").years(Extremes.of(years))
+    text = Wording("customers").years(extremes(years))
     assert text == ("Of customers who started in 2024, 70 % are still customers 12 months on; of those of 2023, 50 %")
 
 
@@ -104,8 +104,9 @@ def test_what_a_chart_leaves_out_is_said():
 def test_a_heatmap_says_what_it_leaves_out_and_what_hatching_means():
     plotted = "Percent of each cohort retained, by weeks since it began."
     say = Wording("usage", period="week")
-    assert say.heatmap(Followed(90, 36, unfinished=False), most=36) == plotted
-    assert say.heatmap(Followed(90, 37, unfinished=True), most=36) == (
+    whom = pd.Series({"n_customers": 90, "n_cohorts": 36, "unfinished": False}, dtype=object)
+    assert say.heatmap(whom, most=36) == plotted
+    assert say.heatmap(pd.Series({**whom, "n_cohorts": 37, "unfinished": True}), most=36) == (
         f"{plotted} The latest 36 of 37 cohorts. Hatched: not fully observed yet."
     )
 
@@ -152,7 +153,7 @@ def test_revenue_in_words():
         }
     )  # fmt: skip
     say = Wording("subscriptions")
-    assert say.revenue(RevenueKept.of(pooled)) == (
+    assert say.revenue(revenue_kept(pooled)) == (
         "12 months on, cohorts bring 104 % of their first MRR (99 to 109 %), 81 % without expansion"
     )
-    assert "yet" in say.revenue(RevenueKept.of(pooled.iloc[:0]))
+    assert "yet" in say.revenue(revenue_kept(pooled.iloc[:0]))
