@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Final, Self
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
@@ -20,7 +19,7 @@ from cslib.data.lifetimes import lifetime_rows
 from cslib.errors import ParameterError, counted
 from cslib.stats.cox import cumulative_hazards
 
-__all__ = ["Stakes", "at_risk", "score_customers"]
+__all__ = ["at_risk", "score_customers", "stakes"]
 
 ABOVE: Final = 1.1  # times the risk of the average active customer: worth naming
 DEAR: Final = 1.5  # times the mean MRR
@@ -81,54 +80,36 @@ def at_risk(
     return scored.sort_values(keys, ascending=[False, False, True], ignore_index=True)
 
 
-@dataclass(frozen=True)
-class Stakes:
-    """What is at stake with today's customers, and how much of it with those who are called.
+def stakes(risk: pd.DataFrame, *, capacity: int) -> pd.Series[Any]:
+    """Sum up what is at stake with today's customers, and how much of it with those who are called.
 
-    Attributes
+    Parameters
     ----------
-    n_customers
-        All present customers.
-    expected_churned
-        How many of them are expected to leave: the sum of their probabilities.
-    money_at_risk
-        Per month; NaN where the data hold no MRR.
-    n_listed
-        The first so many, whom there is time to call.
-    money_listed, share_listed
-        Their part of the money, per month and 0–1 (NaN where there is none).
+    risk
+        As from :func:`at_risk`: all present customers, most at risk first.
+    capacity
+        How many there is time to call.
+
+    Returns
+    -------
+    pandas.Series
+        ``n_customers``, ``expected_churned`` (the sum of their probabilities), ``money_at_risk`` (per month; NaN where
+        the data hold no MRR); and of those who are called ``n_listed``, ``money_listed`` (per month), ``share_listed``
+        (of the money, 0–1; NaN where there is none).
+
+    Raises
+    ------
+    ParameterError
+        ``capacity`` is below 1.
     """
-
-    n_customers: int
-    expected_churned: float
-    money_at_risk: float
-    n_listed: int
-    money_listed: float
-    share_listed: float
-
-    @classmethod
-    def of(cls, risk: pd.DataFrame, *, capacity: int) -> Self:
-        """Sum up the list that :func:`at_risk` makes.
-
-        Parameters
-        ----------
-        risk
-            All present customers, most at risk first.
-        capacity
-            How many there is time to call.
-
-        Raises
-        ------
-        ParameterError
-            ``capacity`` is below 1.
-        """
-        if capacity < 1:
-            msg = f"capacity is {capacity}. Give the number of customers there is time to call, 1 or more."
-            raise ParameterError(msg)
-        money, top = risk["money_at_risk"], risk.head(capacity)
-        lost, held = float(money.sum(min_count=1)), float(top["money_at_risk"].sum())
-        share = held / lost if lost else np.nan
-        return cls(len(risk), float(risk["p_churn"].sum()), lost, len(top), held, share)
+    if capacity < 1:
+        msg = f"capacity is {capacity}. Give the number of customers there is time to call, 1 or more."
+        raise ParameterError(msg)
+    top, lost = risk.head(capacity), risk["money_at_risk"].sum(min_count=1)
+    held = top["money_at_risk"].sum()
+    every = {"n_customers": len(risk), "expected_churned": risk["p_churn"].sum(), "money_at_risk": lost}
+    listed = {"n_listed": len(top), "money_listed": held, "share_listed": held / lost if lost else np.nan}
+    return pd.Series(every | listed, dtype=object)
 
 
 def score_customers(

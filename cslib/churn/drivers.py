@@ -7,7 +7,7 @@ up to ``max_rows`` customers, beyond that a reproducible sample.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import ibis.expr.operations as ops
 import numpy as np
@@ -32,7 +32,7 @@ from cslib.stats.cox import (
 )
 from cslib.stats.intervals import SIGNIFICANT, Floats, holm, z_value
 
-__all__ = ["Agreement", "DriverModel", "Strongest", "check_horizon", "fit_drivers"]
+__all__ = ["DriverModel", "agreement", "check_horizon", "fit_drivers", "strongest"]
 
 MAX_STRATA: Final = 8
 FOLDS: Final = 5
@@ -45,73 +45,53 @@ HELD: Final = 0.8  # share of groups whose interval should hold the prediction
 WIDE_GAP: Final = 0.1  # between predicted and observed, as a share
 
 
-@dataclass(frozen=True)
-class Strongest:
-    """The level whose ratio is furthest from 1, of those that differ from their reference by more than chance.
+def strongest(table: pd.DataFrame) -> pd.Series[Any] | None:
+    """Find the level whose ratio is furthest from 1, of those that differ from their reference by more than chance.
 
-    Attributes
+    Parameters
     ----------
-    term, level
-        Column of ``customers`` and its value, or of a number the two values compared.
-    reference
-        The value that it is held against; empty for a number.
-    hazard_ratio, ci_lower, ci_upper
-        How many times as fast such customers leave.
+    table
+        Of :class:`DriverModel`.
+
+    Returns
+    -------
+    pandas.Series or None
+        Its row, and ``reference``: the value that it is held against, empty for a number. None where no level differs
+        by more than chance.
     """
-
-    term: str
-    level: str
-    reference: str
-    hazard_ratio: float
-    ci_lower: float
-    ci_upper: float
-
-    @classmethod
-    def of(cls, table: pd.DataFrame) -> Self | None:
-        """Find it in ``DriverModel.table``; None where no level differs by more than chance."""
-        clear = table[_clear(table)]
-        if clear.empty:
-            return None
-        row = clear.loc[np.log(clear["hazard_ratio"]).abs().idxmax()]
-        levels = table.loc[table["term"] == row["term"], "level"]
-        base = levels[levels.str.endswith(REFERENCE)].str.removesuffix(REFERENCE)
-        ratio = (float(row[c]) for c in ("hazard_ratio", "ci_lower", "ci_upper"))
-        return cls(row["term"], row["level"], base.iloc[0] if len(base) else "", *ratio)
+    clear = table[_clear(table)]
+    if clear.empty:
+        return None
+    row = clear.loc[[np.log(clear["hazard_ratio"]).abs().idxmax()]].iloc[0]
+    levels = table.loc[table["term"] == row["term"], "level"]
+    base = levels[levels.str.endswith(REFERENCE)].str.removesuffix(REFERENCE)
+    return pd.concat([row, pd.Series({"reference": base.iloc[0] if len(base) else ""})])
 
 
 def _clear(table: pd.DataFrame) -> pd.Series:
     return pd.Series(holm(table["p_value"]) < SIGNIFICANT, index=table.index)
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Whether predicted and observed churn agree, group by group.
+def agreement(calibration: pd.DataFrame) -> pd.Series[Any]:
+    """Judge whether predicted and observed churn agree, group by group.
 
-    Attributes
+    Parameters
     ----------
-    n_groups, n_inside
-        Groups of customers by predicted risk, and those of which the interval holds the prediction.
-    widest_gap
-        Between predicted and observed, as a share.
-    enough
-        There are five groups to judge by.
-    agree
-        At least 80 % of the intervals hold the prediction, and the widest gap is below 10 points.
+    calibration
+        Of :class:`DriverModel`.
+
+    Returns
+    -------
+    pandas.Series
+        ``n_groups``, ``n_inside`` (of which the interval holds the prediction), ``widest_gap`` (between predicted and
+        observed, as a share), ``enough`` (there are five groups to judge by), ``agree`` (at least 80 % of the intervals
+        hold the prediction, and the widest gap is below 10 points).
     """
-
-    n_groups: int
-    n_inside: int
-    widest_gap: float
-    enough: bool
-    agree: bool
-
-    @classmethod
-    def of(cls, calibration: pd.DataFrame) -> Self:
-        """Judge ``DriverModel.calibration``."""
-        inside = calibration["predicted"].between(calibration["ci_lower"], calibration["ci_upper"])
-        gap, n = float((calibration["predicted"] - calibration["observed"]).abs().max()), len(calibration)
-        agree = bool(inside.mean() >= HELD and gap < WIDE_GAP)
-        return cls(n, int(inside.sum()), gap, n >= ENOUGH_GROUPS, agree)
+    inside = calibration["predicted"].between(calibration["ci_lower"], calibration["ci_upper"])
+    gap, n = (calibration["predicted"] - calibration["observed"]).abs().max(), len(calibration)
+    counts = {"n_groups": n, "n_inside": inside.sum(), "widest_gap": gap}
+    agree = inside.mean() >= HELD and gap < WIDE_GAP
+    return pd.Series(counts | {"enough": n >= ENOUGH_GROUPS, "agree": agree}, dtype=object)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +11,7 @@ from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes
 from cslib.stats.models import FittedModels, fit_models, forecast
 
-__all__ = ["Outlook", "forecast_customers"]
-
-BOUNDS: Final = {"active_ci_lower": "ci_lower", "active_ci_upper": "ci_upper"}
+__all__ = ["forecast_customers", "line", "outlook"]
 
 
 def forecast_customers(
@@ -50,51 +47,41 @@ def forecast_customers(
     return pd.concat([summed[summed["segment"] == "All"], own[own["segment"] != "All"]])
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """How many of all of today's customers are expected to leave.
+def outlook(forecast: pd.DataFrame) -> pd.Series[Any] | None:
+    """Sum up how many of all of today's customers are expected to leave.
 
-    Attributes
+    Parameters
     ----------
-    n_active
-        Customers today.
-    months_ahead
-        Within so many months.
-    lost, ci_lower, ci_upper
-        Customers expected to leave.
-    share_lost
-        Of today's, 0–1.
-    line
+    forecast
+        As from :func:`forecast_customers`.
+
+    Returns
+    -------
+    pandas.Series or None
+        ``n_active`` (customers today), ``months_ahead`` (within so many), ``lost``, ``ci_lower``, ``ci_upper``
+        (expected to leave), ``share_lost`` (of today's, 0–1). None where there is no forecast of the whole.
+    """
+    rows = forecast[forecast["segment"] == "All"]
+    if rows.empty:
+        return None
+    last = rows.iloc[-1]
+    n = int(last["n_active"])
+    lost, lower, upper = (float(n - last[c]) for c in ("expected_active", "active_ci_upper", "active_ci_lower"))
+    ahead = {"n_active": n, "months_ahead": int(last["months_ahead"]), "lost": lost, "ci_lower": lower}
+    return pd.Series(ahead | {"ci_upper": upper, "share_lost": lost / n if n else np.nan}, dtype=object)
+
+
+def line(forecast: pd.DataFrame) -> pd.DataFrame:
+    """Lay out the forecast of the whole to be drawn, from today on.
+
+    Returns
+    -------
+    pandas.DataFrame
         Today and each month ahead: ``segment``, ``months_ahead``, ``expected_active``, ``ci_lower``, ``ci_upper``.
     """
-
-    n_active: int
-    months_ahead: int
-    lost: float
-    ci_lower: float
-    ci_upper: float
-    share_lost: float
-    line: pd.DataFrame = field(repr=False, compare=False)
-
-    @classmethod
-    def of(cls, forecast: pd.DataFrame) -> Self | None:
-        """Sum up a forecast as from :func:`forecast_customers`; None where there is none of the whole."""
-        rows = forecast[forecast["segment"] == "All"]
-        if rows.empty:
-            return None
-        last = rows.iloc[-1]
-        n = int(last["n_active"])
-        lost, lower, upper = (float(n - last[c]) for c in ("expected_active", "active_ci_upper", "active_ci_lower"))
-        share = float(1 - last["expected_active"] / n) if n else np.nan
-        return cls(n, int(last["months_ahead"]), lost, lower, upper, share, _with_today(rows.rename(columns=BOUNDS)))
-
-    def holds(self, expected_churned: float) -> bool:
-        """Tell whether a number of customers who leave, such as the sum of a list, lies within the interval."""
-        return self.ci_lower <= expected_churned <= self.ci_upper
-
-
-def _with_today(rows: pd.DataFrame) -> pd.DataFrame:
-    now = rows.head(1).assign(months_ahead=0)
-    now = now.assign(**dict.fromkeys(["expected_active", *BOUNDS.values()], now["n_active"]))
-    columns = ["segment", "months_ahead", "expected_active", *BOUNDS.values()]
-    return pd.concat([now, rows], ignore_index=True)[columns]
+    rows = forecast[forecast["segment"] == "All"].rename(
+        columns={"active_ci_lower": "ci_lower", "active_ci_upper": "ci_upper"}
+    )
+    estimates = ["expected_active", "ci_lower", "ci_upper"]
+    now = rows.head(1).assign(months_ahead=0, **dict.fromkeys(estimates, rows["n_active"]))
+    return pd.concat([now, rows], ignore_index=True)[["segment", "months_ahead", *estimates]]

@@ -5,9 +5,8 @@ The engine counts, per period, who came and who left, in one pass; the rates fol
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
@@ -25,7 +24,7 @@ from cslib.retention.cohorts import retention
 from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, wilson
 from cslib.stats.survival import life_table
 
-__all__ = ["METHODS", "RATES", "RECONCILED", "LastMonth", "churn_rates", "reconcile"]
+__all__ = ["METHODS", "RATES", "RECONCILED", "churn_rates", "last_month", "reconcile"]
 
 METHODS: Final = ("start_of_period", "average_base", "daily_hazard")
 RATES: Final = [
@@ -103,50 +102,31 @@ def churn_rates(
     return pd.concat(by_method).sort_index(kind="stable", ignore_index=True)[RATES]
 
 
-@dataclass(frozen=True)
-class LastMonth:
-    """The churn rate of the last complete month, against up to twelve before it.
+def last_month(rates: pd.DataFrame) -> pd.Series[Any] | None:
+    """Set the last complete month of all customers against up to twelve before it.
 
-    Attributes
+    Parameters
     ----------
-    month
-        Its first day.
-    churn_rate, ci_lower, ci_upper
-        Share of its first customers who left in it; NaN where there was none.
-    n_start
-        Its first customers.
-    usual
-        The rate of the months before, pooled; NaN where there are none.
-    n_before
-        How many months that are.
-    compared
-        ``fewer`` or ``more`` left than usual where the interval leaves the usual rate out, else ``alike``; empty
-        where nothing is there to be compared.
+    rates
+        As from :func:`churn_rates`.
+
+    Returns
+    -------
+    pandas.Series or None
+        Its row of ``start_of_period``, and ``usual`` (the rate of the months before, pooled; NaN where there are
+        none), ``n_before`` (how many months that are), ``compared`` (``fewer`` or ``more`` left than usual where the
+        interval leaves the usual rate out, else ``alike``; empty where nothing is there to be compared). None where no
+        month is complete.
     """
-
-    month: pd.Timestamp
-    churn_rate: float
-    ci_lower: float
-    ci_upper: float
-    n_start: int
-    usual: float
-    n_before: int
-    compared: str
-
-    @classmethod
-    def of(cls, rates: pd.DataFrame) -> Self | None:
-        """Take it from :func:`churn_rates` (all customers, ``start_of_period``); None where no month is complete."""
-        rows = rates[(rates["segment"] == "All") & (rates["method"] == "start_of_period")]
-        if rows.empty:
-            return None
-        last, before = rows.iloc[-1], rows.iloc[-13:-1]
-        n = before["n_start"].sum()
-        usual = float(before["n_churned"].sum() / n) if n else np.nan
-        lower, upper = float(last["ci_lower"]), float(last["ci_upper"])
-        against = "fewer" if usual > upper else "more" if usual < lower else "alike"
-        compared = "" if np.isnan(usual) else against
-        rate = float(last["churn_rate"])
-        return cls(last["month"], rate, lower, upper, int(last["n_start"]), usual, len(before), compared)
+    rows = rates[(rates["segment"] == "All") & (rates["method"] == "start_of_period")]
+    if rows.empty:
+        return None
+    last, before = rows.iloc[-1], rows.iloc[-13:-1]
+    n = before["n_start"].sum()
+    usual = float(before["n_churned"].sum() / n) if n else np.nan
+    against = "fewer" if usual > last["ci_upper"] else "more" if usual < last["ci_lower"] else "alike"
+    compared = "" if np.isnan(usual) else against
+    return pd.concat([last, pd.Series({"usual": usual, "n_before": len(before), "compared": compared})])
 
 
 def _estimates(own: pd.DataFrame, confidence_level: float) -> dict[str, dict[str, Any]]:

@@ -1,11 +1,10 @@
 """What survival curves let one say: the landmark that is told, which segments differ, how the risk moves with age.
 
-Each class holds the few figures that a sentence needs, read off a table of :mod:`cslib.stats.survival`.
+Each picks the rows or the few figures that a sentence needs off a table of :mod:`cslib.stats.survival`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -13,7 +12,7 @@ import pandas as pd
 
 from cslib.stats.intervals import SIGNIFICANT
 
-__all__ = ["Differences", "Kept", "Lost", "Pace", "firm_medians"]
+__all__ = ["Differences", "firm_medians", "kept", "lost", "pace"]
 
 FEW: Final = 10  # at risk: a median reached by fewer is no firm estimate
 FIRM: Final = 30  # at risk: a rate of leaving of fewer is not told
@@ -124,114 +123,74 @@ class Differences:
         return len(self.pairs) - len(self.clear)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """How many stay longer than an age: of the two segments that differ most, if by more than chance, else of all.
+def kept(at: pd.DataFrame, differences: Differences | None) -> pd.DataFrame:
+    """Choose what is told of those who stay: of the two segments that differ most by more than chance, else of all.
 
-    Attributes
+    Parameters
     ----------
-    months
-        The latest of 12, 6, 3 and 1 months that is observed.
-    shares
-        Survival then, by segment; ``All`` alone where no two differ.
+    at
+        As from :func:`cslib.stats.survival.survival_at`, at the landmarks.
+    differences
+        Of the same curves.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of ``at`` at the latest of 12, 6, 3 and 1 months that is observed: two, or that of ``All``; none where
+        customers have been observed for less than a month.
     """
+    known = at[at["survival"].notna()]
+    clear = None if differences is None else differences.clear.head(1)
+    pairs = [] if clear is None else clear[["segment_a", "segment_b"]].to_numpy().tolist()
+    for names in [*pairs, ["All"]]:
+        for months in TOLD:
+            rows = known[(known["duration_months"] == months) & known["segment"].isin(names)]
+            if len(rows) == len(names):
+                return rows.set_index("segment").loc[names].reset_index()
+    return known.head(0)
 
-    months: int
-    shares: Mapping[str, float]
 
-    @classmethod
-    def of(cls, at: pd.DataFrame, differences: Differences | None) -> Self | None:
-        """Choose what is told; None where customers have been observed for less than a month.
+def lost(incidence: pd.DataFrame) -> pd.DataFrame:
+    """Pick how many of all customers are lost to each kind of churn, within the latest landmark that is observed.
 
-        Parameters
-        ----------
-        at
-            As from :func:`cslib.stats.survival.survival_at`, at the landmarks.
-        differences
-            Of the same curves.
-        """
-        known = at[at["survival"].notna()].set_index(["duration_months", "segment"])["survival"]
-        for names in [*_widest(differences), ("All",)]:
-            for months in TOLD:
-                if all((months, name) in known.index for name in names):
-                    return cls(months, {name: float(known[months, name]) for name in names})
+    Parameters
+    ----------
+    incidence
+        As from :func:`cslib.stats.survival.cumulative_incidence`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The last row of each kind until then, and ``months``: 12, 6, 3 or 1. ``incidence`` is missing where early ages
+        were never observed; no rows where a month was not.
+    """
+    rows = incidence[incidence["segment"] == "All"]
+    months = next((m for m in TOLD if rows["duration_months"].max() >= m), 0)
+    within = rows[rows["duration_months"] <= months].assign(months=months)
+    return within.groupby("churn_kind", sort=False).tail(1) if months else within.head(0)
+
+
+def pace(hazard: pd.DataFrame) -> pd.Series[Any] | None:
+    """Tell how the rate of leaving moves with age, as far as the intervals of ``hazard_by_age`` tell.
+
+    Returns
+    -------
+    pandas.Series or None
+        Churns per customer and month: ``early`` (in the first month), ``later`` (in the last one within a year),
+        ``latest`` (in the last one of all), of those with 30 at risk; ``later_month`` and ``latest_month``, 1 being the
+        first; ``first_year`` (``falls``, ``rises`` or ``level``); ``rises_beyond`` (the latest is higher than the
+        later). None where too few are observed from the first month on, or left.
+    """
+    rows = hazard[(hazard["segment"] == "All") & (hazard["n_at_risk"] >= FIRM)]
+    if len(rows) < 2 or rows["duration_months"].iloc[0] > 1 or not rows["n_events"].sum():
         return None
-
-
-def _widest(differences: Differences | None) -> list[tuple[str, ...]]:
-    if differences is None or differences.clear.empty:
-        return []
-    first = differences.clear.iloc[0]
-    return [(str(first["segment_a"]), str(first["segment_b"]))]
-
-
-@dataclass(frozen=True)
-class Lost:
-    """How many of all customers are lost to each kind of churn.
-
-    Attributes
-    ----------
-    months
-        Within so many: the latest of 12, 6, 3 and 1 that is observed; 0 where none is.
-    shares
-        By kind, the most frequent first; empty where early ages were never observed.
-    """
-
-    months: int
-    shares: Mapping[str, float]
-
-    @classmethod
-    def of(cls, incidence: pd.DataFrame) -> Self:
-        """Read the kinds off ``cumulative_incidence``."""
-        rows = incidence[incidence["segment"] == "All"]
-        months = next((m for m in TOLD if rows["duration_months"].max() >= m), 0)
-        last = rows[rows["duration_months"] <= months].groupby("churn_kind", sort=False).tail(1)
-        last = last[last["incidence"].notna()]
-        return cls(months, dict(zip(last["churn_kind"], last["incidence"].astype(float), strict=True)))
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How the rate of leaving moves with age, as far as the intervals tell.
-
-    Attributes
-    ----------
-    first, later, last
-        Churns per customer and month: in the first month, in the last one within a year, and in the last one of all,
-        of those with 30 at risk.
-    later_month, last_month
-        Which months these are, 1 being the first.
-    first_year
-        ``falls``, ``rises`` or ``level``.
-    rises_beyond
-        The last is higher than the later.
-    """
-
-    first: float
-    later: float
-    last: float
-    later_month: int
-    last_month: int
-    first_year: str
-    rises_beyond: bool
-
-    @classmethod
-    def of(cls, hazard: pd.DataFrame) -> Self | None:
-        """Compare the ages of ``hazard_by_age``; None where too few are observed from the first month on, or left."""
-        rows = hazard[(hazard["segment"] == "All") & (hazard["n_at_risk"] >= FIRM)]
-        if len(rows) < 2 or rows["duration_months"].iloc[0] > 1 or not rows["n_events"].sum():
-            return None
-        first, later, last = rows.iloc[0], rows[rows["duration_months"] < 12].iloc[-1], rows.iloc[-1]
-        falls, rises = first["ci_lower"] > later["ci_upper"], first["ci_upper"] < later["ci_lower"]
-        return cls(
-            first=float(first["hazard"]),
-            later=float(later["hazard"]),
-            last=float(last["hazard"]),
-            later_month=_month_of(later),
-            last_month=_month_of(last),
-            first_year="falls" if falls else "rises" if rises else "level",
-            rises_beyond=bool(last["ci_lower"] > later["ci_upper"]),
-        )
+    first, later, last = rows.iloc[0], rows[rows["duration_months"] < 12].iloc[-1], rows.iloc[-1]
+    falls, rises = first["ci_lower"] > later["ci_upper"], first["ci_upper"] < later["ci_lower"]
+    rates = {"early": first["hazard"], "later": later["hazard"], "latest": last["hazard"]}
+    ages = {"later_month": _month_of(later), "latest_month": _month_of(last)}
+    way = "falls" if falls else "rises" if rises else "level"
+    beyond = last["ci_lower"] > later["ci_upper"]
+    return pd.Series(rates | ages | {"first_year": way, "rises_beyond": beyond}, dtype=object)
 
 
 def _month_of(row: pd.Series[Any]) -> int:

@@ -9,11 +9,11 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.churn import words as say
-from cslib.churn.at_risk import Stakes, at_risk
-from cslib.churn.drivers import Agreement, DriverModel, Strongest, fit_drivers
-from cslib.churn.outlook import Outlook, forecast_customers
-from cslib.churn.rates import RATES, RECONCILED, LastMonth, churn_rates, reconcile
-from cslib.churn.stays import Differences, Kept, Lost, Pace, firm_medians
+from cslib.churn.at_risk import at_risk, stakes
+from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
+from cslib.churn.outlook import forecast_customers, line, outlook
+from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, reconcile
+from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.show.charts import OBSERVED, largest_segments, left_out, lines_with_bands, well_observed
@@ -101,7 +101,7 @@ class Churn(Study):
         Kaplan–Meier, as from :func:`cslib.stats.survival.survival_curve`; also at 1, 3, 6, 12 and 24 months.
         """
         at = km.survival_at(self._curve, km.LANDMARKS)
-        said, shown = say.survival(Kept.of(at, self._differences)), self._largest(self._drawn)
+        said, shown = say.survival(kept(at, self._differences)), self._largest(self._drawn)
         return Result(
             "survival", self._curve, said.title, said.subtitle + left_out(self._curve, shown),
             partial(lines_with_bands, shown, y="survival", **AGES, n="n_at_risk", n_label="at risk", line="steps"),
@@ -125,7 +125,7 @@ class Churn(Study):
         As from :func:`cslib.stats.survival.hazard_by_age`.
         """
         table = km.hazard_by_age(self._curve)
-        said, shown = say.hazard(Pace.of(table)), self._largest(table)
+        said, shown = say.hazard(pace(table)), self._largest(table)
         why = "Nobody has been observed for longer than a day, so there is no rate of leaving yet."
         return Result(
             "hazard", table, said.title, said.subtitle + left_out(table, shown),
@@ -159,7 +159,7 @@ class Churn(Study):
         As from :func:`cslib.stats.survival.cumulative_incidence`.
         """
         table = km.cumulative_incidence(self._lives)
-        said, shown = say.kinds(Lost.of(table)), whole(table).dropna(subset="incidence")
+        said, shown = say.kinds(lost(table)), whole(table).dropna(subset="incidence")
         why = "How customers left cannot be told from their start: no churn_kind, or early ages not observed."
         return Result(
             "cumulative_incidence", table, said.title, said.subtitle,
@@ -174,7 +174,7 @@ class Churn(Study):
         As in :class:`cslib.churn.drivers.DriverModel`; what to know of the columns stands in ``before``.
         """
         table = self._model.table
-        said, shown = say.drivers(Strongest.of(table)), table.assign(clear=self._model.clear)
+        said, shown = say.drivers(strongest(table)), table.assign(clear=self._model.clear)
         how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": "hazard ratio"}
         why = "No column of customers could be tested as a driver."
         return Result(
@@ -194,7 +194,7 @@ class Churn(Study):
             why = "Predictions could not be checked against what happened; the remarks above say why."
             return Result("calibration", table, absent=why, caption=caption)
         known: Any = {"checked_months": self._model.checked_months, "concordance": self._model.concordance}
-        said = say.calibration(Agreement.of(table), **known)
+        said = say.calibration(agreement(table), **known)
         axes = {"x_label": "predicted share leaving", "y_label": "observed share leaving"}
         return Result(
             "calibration", table, said.title, said.subtitle, partial(calibration_plot, table, **axes),
@@ -234,14 +234,14 @@ class Churn(Study):
 
         As from :func:`cslib.churn.outlook.forecast_customers`.
         """
-        outlook, split, caption = self._outlook, self._split, "Forecast for the present customers"
-        said = say.forecast(outlook, self._stakes, split=split, strongest=self._model.split)
-        if outlook is None:
+        split, caption = self._split, "Forecast for the present customers"
+        said = say.forecast(self._outlook, self._stakes, split=split, strongest=self._model.split)
+        if self._outlook is None:
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
         return Result(
             "forecast", self._ahead, said.title, said.subtitle,
-            partial(lines_with_bands, outlook.line, **how, y_label="customers"), notes=said.notes, caption=caption,
+            partial(lines_with_bands, line(self._ahead), **how, y_label="customers"), notes=said.notes, caption=caption,
         )  # fmt: skip
 
     @cached_property
@@ -319,8 +319,8 @@ class Churn(Study):
         return at_risk(self.data, self._model, segment_by=self.by, **asked)
 
     @cached_property
-    def _stakes(self) -> Stakes:
-        return Stakes.of(self._risk, capacity=self.capacity)
+    def _stakes(self) -> pd.Series[Any]:
+        return stakes(self._risk, capacity=self.capacity)
 
     @cached_property
     def _fitted(self) -> FittedModels:
@@ -345,8 +345,8 @@ class Churn(Study):
         return forecast_customers(self.data, self._lives, self._fitted, **asked)
 
     @cached_property
-    def _outlook(self) -> Outlook | None:
-        return Outlook.of(self._ahead)
+    def _outlook(self) -> pd.Series[Any] | None:
+        return outlook(self._ahead)
 
     @property
     def _dated(self) -> bool:
@@ -357,5 +357,5 @@ class Churn(Study):
         return churn_rates(self.data, segment_by=self.by) if self._dated else pd.DataFrame(columns=RATES)
 
     @cached_property
-    def _last_month(self) -> LastMonth | None:
-        return LastMonth.of(self._rates)
+    def _last_month(self) -> pd.Series[Any] | None:
+        return last_month(self._rates)

@@ -10,12 +10,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cslib.churn.at_risk import Stakes
-from cslib.churn.drivers import Agreement, Strongest
 from cslib.churn.kpis import KPIS
-from cslib.churn.outlook import Outlook
-from cslib.churn.rates import LastMonth
-from cslib.churn.stays import Differences, Kept, Lost, Pace
+from cslib.churn.stays import Differences
 from cslib.errors import counted
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, months, percent, whole
@@ -49,6 +45,7 @@ HOW_TO_READ_RATIOS: Final = (
 )
 SUPERSCRIPT: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SMALL_P: Final = -3  # its power of ten, below which a p-value is written as one
+Row = Any  # a row of a table, or the few figures that a sentence needs
 AGAINST: Final = {"fewer": "fewer than", "more": "more than", "alike": "much as"}
 
 
@@ -80,7 +77,7 @@ def subtitle(summary: pd.DataFrame, *, n_before: int, observed_from: date | None
     return text + (f" · {counted(n_before, 'customer')} had left before and are not counted" if n_before else "")
 
 
-def answer(summary: pd.DataFrame, differences: Differences | None, outlook: Outlook | None) -> str:
+def answer(summary: pd.DataFrame, differences: Differences | None, outlook: Row | None) -> str:
     """Answer "who leaves, when, and what comes next?" in at most three sentences, with ``**bold**`` parts.
 
     Parameters
@@ -91,7 +88,7 @@ def answer(summary: pd.DataFrame, differences: Differences | None, outlook: Outl
         None where there are no segments, or nothing can be forecast.
     """
     found = f"{_widest(differences)}." if differences else ""
-    ahead = f"{_ahead(outlook)}." if outlook else ""
+    ahead = f"{_ahead(outlook)}." if outlook is not None else ""
     return " ".join(filter(None, [_stay(whole(summary).iloc[0]), found, ahead]))
 
 
@@ -122,7 +119,7 @@ def _span(lower: float, upper: float) -> str:
     return f"up to {ends[1]}" if math.isnan(lower) else " to ".join(ends)
 
 
-def cards(summary: pd.DataFrame, last: LastMonth | None, outlook: Outlook | None) -> tuple[Card, ...]:
+def cards(summary: pd.DataFrame, last: Row | None, outlook: Row | None) -> tuple[Card, ...]:
     """Make the headline cards: survival at 12 months, median or mean stay, churn of the last month, forecast.
 
     Parameters
@@ -152,16 +149,16 @@ def _stay_cards(row: pd.Series[Any]) -> Iterator[Card]:
         yield Card(label, row.rmst_months, "number", row.rmst_ci_lower, row.rmst_ci_upper, n)
 
 
-def _month_card(last: LastMonth | None) -> Iterator[Card]:
-    if last:
+def _month_card(last: Row | None) -> Iterator[Card]:
+    if last is not None:
         before = f"{percent(last.usual)} a month in the {counted(last.n_before, 'month')} before"
         bounds, detail = (last.ci_lower, last.ci_upper), before if last.compared else ""
         card = card_of(KPIS["customer_churn_rate"], last.churn_rate, interval=bounds, n=last.n_start, detail=detail)
         yield replace(card, label=f"{card.label}, {last.month:%B %Y}")
 
 
-def _ahead_card(outlook: Outlook | None) -> Iterator[Card]:
-    if outlook:
+def _ahead_card(outlook: Row | None) -> Iterator[Card]:
+    if outlook is not None:
         label = f"Expected to leave within {months(outlook.months_ahead)}"
         lost = [round(v) for v in (outlook.lost, outlook.ci_lower, outlook.ci_upper)]
         detail = f"{percent(outlook.share_lost)} of today's customers" if outlook.n_active else ""
@@ -189,14 +186,14 @@ def warnings(summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple
     return (*([short] if reach < horizon_months else []), *([unseen] if lost else []))
 
 
-def survival(kept: Kept | None) -> Said:
+def survival(kept: pd.DataFrame) -> Said:
     """State how many stay: in the two segments that differ most, if by more than chance, or of all."""
     title = "Too short a time to say how many stay"
-    if kept:
-        (name, share), *others = kept.shares.items()
-        who = f"{name} customers" if others else "customers"
-        more = "".join(f", {percent(other)} of {segment}" for segment, other in others)
-        title = f"{percent(share)} of {who} stay longer than {months(kept.months)}{more}"
+    if len(kept):
+        first, *others = (row for _, row in kept.iterrows())
+        who = f"{first.segment} customers" if others else "customers"
+        more = "".join(f", {percent(other.survival)} of {other.segment}" for other in others)
+        title = f"{percent(first.survival)} of {who} stay longer than {months(first.duration_months)}{more}"
     plotted = "Share still here, by months since the start, while ten or more are observed. Bands: 95 % intervals."
     return Said(title, plotted, HOW_TO_READ_SURVIVAL)
 
@@ -245,7 +242,7 @@ def _written(value: float, unit: str) -> str:
     return percent(value) if unit == "percent" else f"{value:.1f}"
 
 
-def hazard(pace: Pace | None) -> Said:
+def hazard(pace: Row | None) -> Said:
     """State when in their first year customers leave, and what comes after, as far as the intervals tell."""
     plotted = "Churns per customer and month, by months since the start, smoothed. Bands: 95 % intervals."
     if pace is None:
@@ -255,8 +252,8 @@ def hazard(pace: Pace | None) -> Said:
         "rises": "The risk grows with age",
         "level": "The risk hardly changes in the first year",
     }[pace.first_year]
-    rate = f"{percent(pace.first)} a month in the first month, {percent(pace.later)} in month {pace.later_month}"
-    more = f", and up to {percent(pace.last)} by month {pace.last_month}" if pace.rises_beyond else ""
+    rate = f"{percent(pace.early)} a month in the first month, {percent(pace.later)} in month {pace.later_month}"
+    more = f", and up to {percent(pace.latest)} by month {pace.latest_month}" if pace.rises_beyond else ""
     return Said(f"{how}: customers leave at {rate}{more}", plotted)
 
 
@@ -304,16 +301,18 @@ def _others(differences: Differences) -> Iterator[str]:
         yield f"{unclear} of {every} pairs {verb} no clear difference in months stayed."
 
 
-def kinds(lost: Lost) -> Said:
+def kinds(lost: pd.DataFrame) -> Said:
     """State how much is lost to each kind of churn."""
     plotted = "Share of customers lost to each kind of churn, by months since the start. Bands: 95 % intervals."
-    if not lost.months:
+    if lost.empty:
         return Said("Too short a time to tell kinds of churn apart", plotted)
-    if not lost.shares:
+    known = lost.dropna(subset="incidence")
+    if known.empty:
         return Said("Kinds of churn cannot be told from the start: early ages were never observed", plotted)
-    (first, share), *others = lost.shares.items()
-    more = "".join(f", {percent(other)} to {_kind(name)}" for name, other in others)
-    title = f"Within {months(lost.months)}, {percent(share)} of customers are lost to {_kind(first)}{more}"
+    first, *others = (row for _, row in known.iterrows())
+    more = "".join(f", {percent(other.incidence)} to {_kind(other.churn_kind)}" for other in others)
+    share = f"{percent(first.incidence)} of customers are lost to {_kind(first.churn_kind)}"
+    title = f"Within {months(first.months)}, {share}{more}"
     return Said(title, plotted)
 
 
@@ -321,11 +320,12 @@ def _kind(name: str) -> str:
     return "churn of unknown kind" if name == "not recorded" else f"{name} churn"
 
 
-def drivers(strongest: Strongest | None) -> Said:
+def drivers(strongest: Row | None) -> Said:
     """State the strongest driver that is more than chance."""
     plotted = "How many times as fast customers leave, all else equal. Bars: 95 %, in colour where more than chance."
     title = "No driver clearly raises or lowers the risk of leaving"
-    if s := strongest:
+    if strongest is not None:
+        s = strongest
         ratio = f"{s.hazard_ratio:.2f} times ({s.ci_lower:.2f} to {s.ci_upper:.2f})"
         span = s.level.replace(" → ", " to ")
         of_number = f"{s.term}: from {span}, the rate of leaving is {ratio} as high, all else equal"
@@ -334,7 +334,7 @@ def drivers(strongest: Strongest | None) -> Said:
     return Said(title, plotted, HOW_TO_READ_RATIOS)
 
 
-def calibration(agreement: Agreement, *, checked_months: float, concordance: float) -> Said:
+def calibration(agreement: Row, *, checked_months: float, concordance: float) -> Said:
     """State whether predicted and observed churn agree, and how well the model tells who leaves first.
 
     Parameters
@@ -360,7 +360,7 @@ def calibration(agreement: Agreement, *, checked_months: float, concordance: flo
     return Said(title, plotted, notes=() if math.isnan(concordance) else (told,))
 
 
-def at_risk(stakes: Stakes, *, horizon_months: int, currency: str = "") -> Said:
+def at_risk(stakes: Row, *, horizon_months: int, currency: str = "") -> Said:
     """State what the at-risk list holds: who is expected to leave, with how much, and what the listed hold of it."""
     if not stakes.n_customers:
         return Said("Nobody is a customer today, so there is nobody to call.")
@@ -393,7 +393,7 @@ def models(table: pd.DataFrame) -> Said:
     return Said(f"{name}, of {counted(len(rows), 'model')}, {how}", plotted)
 
 
-def forecast(outlook: Outlook | None, stakes: Stakes, *, split: str = "", strongest: str = "") -> Said:
+def forecast(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = "") -> Said:
     """State how many of the present customers are expected to leave, and how the at-risk list goes with that.
 
     Parameters
@@ -415,15 +415,15 @@ def forecast(outlook: Outlook | None, stakes: Stakes, *, split: str = "", strong
     return Said(_ahead(outlook), plotted, notes=tuple(gap))
 
 
-def _ahead(outlook: Outlook) -> str:
+def _ahead(outlook: Row) -> str:
     lost = f"about {outlook.lost:,.0f} ({outlook.ci_lower:,.0f} to {outlook.ci_upper:,.0f})"
     within = f"within {months(outlook.months_ahead)}"
     return f"Of {counted(outlook.n_active, 'customer')} today, {lost} are expected to leave {within}"
 
 
-def _gap(outlook: Outlook, stakes: Stakes, split: str, strongest: str) -> str:
+def _gap(outlook: Row, stakes: Row, split: str, strongest: str) -> str:
     listed = f"{stakes.expected_churned:,.0f}"
-    if outlook.holds(stakes.expected_churned):
+    if outlook.ci_lower <= stakes.expected_churned <= outlook.ci_upper:
         return f"The at-risk list, made customer by customer, adds up to {listed}: within the interval."
     alike = f"of one age and {split}" if split else "of one age"
     better = f" Segment by {strongest} to bring the two together." if strongest not in ("", split) else ""
@@ -433,7 +433,7 @@ def _gap(outlook: Outlook, stakes: Stakes, split: str, strongest: str) -> str:
     )
 
 
-def monthly(last: LastMonth | None) -> Said:
+def monthly(last: Row | None) -> Said:
     """State the churn rate of the last month against the twelve before.
 
     Higher or lower only where the interval of the last month leaves out the pooled rate of the months before.

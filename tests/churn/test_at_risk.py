@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lifelines import CoxPHFitter
 
 from cslib import ParameterError, load
-from cslib.churn.at_risk import Stakes, at_risk, score_customers
+from cslib.churn.at_risk import at_risk, score_customers, stakes
 from cslib.churn.drivers import fit_drivers
 from cslib.data.customers import current_mrr
 from cslib.stats.cox import PRECISION
@@ -296,11 +296,11 @@ def test_risk_does_not_depend_on_who_else_is_there(data, model, kept):
 
 def test_what_is_at_stake_by_hand():
     risk = pd.DataFrame({"p_churn": [0.5, 0.25, 0.25], "money_at_risk": [50.0, 30.0, 20.0]})
-    assert Stakes.of(risk, capacity=1) == Stakes(3, 1.0, 100.0, 1, 50.0, 0.5)
-    assert Stakes.of(risk, capacity=15).share_listed == 1
-    unpaid, unpriced = (Stakes.of(risk.assign(money_at_risk=m), capacity=2) for m in (0.0, np.nan))
+    assert stakes(risk, capacity=1).tolist() == [3, 1.0, 100.0, 1, 50.0, 0.5]
+    assert stakes(risk, capacity=15).share_listed == 1
+    unpaid, unpriced = (stakes(risk.assign(money_at_risk=m), capacity=2) for m in (0.0, np.nan))
     assert (unpaid.money_at_risk, unpaid.expected_churned) == (0, 1)
     assert np.isnan([unpaid.share_listed, unpriced.money_at_risk, unpriced.share_listed]).all()
-    assert Stakes.of(risk.iloc[:0], capacity=1).n_customers == 0
+    assert stakes(risk.iloc[:0], capacity=1).n_customers == 0
     with pytest.raises(ParameterError, match="capacity is -3"):
-        Stakes.of(risk, capacity=-3)
+        stakes(risk, capacity=-3)

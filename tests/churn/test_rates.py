@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cslib import DataError, ParameterError, load
-from cslib.churn.rates import METHODS, RATES, LastMonth, _estimates, churn_rates, reconcile
+from cslib.churn.rates import METHODS, RATES, _estimates, churn_rates, last_month, reconcile
 from cslib.data.lifetimes import lifetimes
 from cslib.stats.intervals import wilson
 
@@ -280,7 +280,7 @@ def test_without_a_change_few_months_are_more_than_chance():
 @pytest.mark.parametrize(("last", "compared"), [(0.02, "fewer"), (0.09, "more"), (0.055, "alike")])
 def test_the_last_month_against_the_year_before(last, compared):
     """Usual are 5 %; the interval is a point to either side."""
-    found = LastMonth.of(rates(last, months=20))
+    found = last_month(rates(last, months=20))
     assert (found.month, found.churn_rate, found.n_start, found.n_before) == (
         pd.Timestamp("2025-08-01"),
         last,
@@ -294,12 +294,12 @@ def test_the_last_month_against_the_year_before(last, compared):
 def test_months_are_pooled_by_their_customers():
     """50 of 1,000 and 0 of 3,000 are 1.25 %."""
     table = rates(months=3).assign(n_start=[1000, 3000, 500], n_churned=[50, 0, 10])
-    assert LastMonth.of(table).usual == pytest.approx(0.0125)
+    assert last_month(table).usual == pytest.approx(0.0125)
 
 
 def test_a_month_alone_is_compared_with_nothing_and_none_is_none():
-    alone = LastMonth.of(rates(months=1))
+    alone = last_month(rates(months=1))
     assert (alone.n_before, alone.compared) == (0, "")
     assert np.isnan(alone.usual)
-    assert LastMonth.of(pd.DataFrame(columns=RATES)) is None
-    assert LastMonth.of(rates().assign(method="daily_hazard")) is None
+    assert last_month(pd.DataFrame(columns=RATES)) is None
+    assert last_month(rates().assign(method="daily_hazard")) is None

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from churn_world import LITE, PRO, lives
 
-from cslib.churn.stays import Differences, Kept, Lost, Pace, firm_medians
+from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
 from cslib.stats.survival import (
     LANDMARKS,
     compare_segments,
@@ -84,23 +84,26 @@ def test_pairs_not_observed_long_enough_are_not_measured(comparison):
 def test_survival_is_told_of_two_segments_only_where_they_differ(curve, comparison):
     """Of Pro 170 of 200 stay longer than 12 months, of Lite 80, of all 250 of 400."""
     at = survival_at(curve, LANDMARKS)
-    both = Kept.of(at, Differences.of(comparison))
-    assert (both.months, list(both.shares)) == (12, ["Pro", "Lite"])
-    assert list(both.shares.values()) == pytest.approx([0.85, 0.4])
-    alike = Kept.of(at, Differences.of(comparison.assign(p_adjusted=0.5)))
-    assert alike.shares == pytest.approx({"All": 0.625})
+    both = kept(at, Differences.of(comparison))
+    assert both[["duration_months", "segment"]].values.tolist() == [[12, "Pro"], [12, "Lite"]]
+    assert both["survival"].tolist() == pytest.approx([0.85, 0.4])
+    alike = kept(at, Differences.of(comparison.assign(p_adjusted=0.5)))
+    assert alike.set_index("segment")["survival"].to_dict() == pytest.approx({"All": 0.625})
     young = survival_at(survival_curve(lives(Pro=[(0.5, False, 40)])), [1, 12])
-    assert Kept.of(young, None) is None
+    assert kept(young, None).empty
 
 
 def test_kinds_are_told_at_the_latest_landmark():
     rows = {"voluntary": [0.1, 0.3], "involuntary": [0.02, 0.05]}
     table = pd.DataFrame([("All", k, m, f) for k, each in rows.items() for m, f in zip([3.0, 7.0], each, strict=True)],
                          columns=["segment", "churn_kind", "duration_months", "incidence"])  # fmt: skip
-    assert Lost.of(table) == Lost(6, {"voluntary": 0.1, "involuntary": 0.02})
-    assert Lost.of(table.assign(duration_months=0.5)).months == 0
-    assert Lost.of(table.assign(incidence=np.nan)) == Lost(6, {})
-    assert Lost.of(cumulative_incidence(lives(a=PRO).assign(churn_kind="not recorded"))) == Lost(0, {})
+    told = [[6, "voluntary", 0.1], [6, "involuntary", 0.02]]
+    assert lost(table)[["months", "churn_kind", "incidence"]].values.tolist() == told
+    assert lost(table.assign(duration_months=0.5)).empty
+    unknown = lost(table.assign(incidence=np.nan))
+    assert unknown["months"].tolist() == [6, 6]
+    assert unknown["incidence"].isna().all()
+    assert lost(cumulative_incidence(lives(a=PRO).assign(churn_kind="not recorded"))).empty
 
 
 def hazard(*left, entry=0.0):
@@ -114,19 +117,19 @@ def hazard(*left, entry=0.0):
 )
 def test_the_pace_follows_its_intervals(left, first_year):
     table = hazard(*left)
-    pace = Pace.of(table)
-    assert (pace.first_year, pace.later_month, pace.last_month, pace.rises_beyond) == (first_year, 6, 6, False)
+    found = pace(table)
+    assert (found.first_year, found.later_month, found.latest_month, found.rises_beyond) == (first_year, 6, 6, False)
     whole = table[table.segment == "All"].hazard
-    assert (pace.first, pace.later, pace.last) == (whole.iloc[0], whole.iloc[5], whole.iloc[5])
+    assert (found.early, found.later, found.latest) == (whole.iloc[0], whole.iloc[5], whole.iloc[5])
 
 
 def test_a_rise_after_the_first_year_is_seen():
-    pace = Pace.of(hazard(*[20] * 16, *[200] * 4))
-    assert (pace.first_year, pace.later_month, pace.last_month, pace.rises_beyond) == ("level", 12, 20, True)
+    found = pace(hazard(*[20] * 16, *[200] * 4))
+    assert (found.first_year, found.later_month, found.latest_month, found.rises_beyond) == ("level", 12, 20, True)
 
 
 def test_no_pace_of_few_of_nobody_who_left_or_of_a_first_month_unseen():
-    assert Pace.of(hazard_by_age(survival_curve(lives(a=[(3, True, 2)])))) is None
-    assert Pace.of(hazard(0, 0, 0)) is None
-    assert Pace.of(hazard(0, 0, 0, 20, 20, 20)) is not None
-    assert Pace.of(hazard(0, 0, 0, 20, 20, 20, entry=2.0)) is None
+    assert pace(hazard_by_age(survival_curve(lives(a=[(3, True, 2)])))) is None
+    assert pace(hazard(0, 0, 0)) is None
+    assert pace(hazard(0, 0, 0, 20, 20, 20)) is not None
+    assert pace(hazard(0, 0, 0, 20, 20, 20, entry=2.0)) is None

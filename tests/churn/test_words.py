@@ -6,11 +6,10 @@ import pytest
 from churn_world import LITE, PRO, forecast, lives, rates
 
 from cslib.churn import words as say
-from cslib.churn.at_risk import Stakes
-from cslib.churn.drivers import Agreement, Strongest
-from cslib.churn.outlook import Outlook
-from cslib.churn.rates import LastMonth
-from cslib.churn.stays import Differences, Kept, Lost, Pace, firm_medians
+from cslib.churn.at_risk import stakes
+from cslib.churn.outlook import outlook
+from cslib.churn.rates import last_month
+from cslib.churn.stays import Differences, firm_medians, kept, pace
 from cslib.stats.survival import compare_segments, hazard_by_age, survival_at, survival_curve, survival_summary
 
 
@@ -28,12 +27,12 @@ def firm(curve):
     return firm_medians(survival_summary(curve), curve)
 
 
-def answer(curve, outlook=None):
-    return say.answer(firm(curve), Differences.of(compare_segments(curve)), outlook)
+def answer(curve, ahead=None):
+    return say.answer(firm(curve), Differences.of(compare_segments(curve)), ahead)
 
 
-def stakes(money=(50.0, 30.0, 20.0), p=(0.5, 0.25, 0.25)):
-    return Stakes.of(pd.DataFrame({"p_churn": p, "money_at_risk": money}), capacity=1)
+def at_stake(money=(50.0, 30.0, 20.0), p=(0.5, 0.25, 0.25)):
+    return stakes(pd.DataFrame({"p_churn": p, "money_at_risk": money}), capacity=1)
 
 
 def test_the_subtitle_counts_who_was_never_observed():
@@ -43,7 +42,7 @@ def test_the_subtitle_counts_who_was_never_observed():
 
 
 def test_the_answer_names_stay_difference_and_forecast(curve):
-    text = answer(curve, Outlook.of(forecast()))
+    text = answer(curve, outlook(forecast()))
     assert text.startswith("**62 % of customers stay longer than 12 months** (95 % interval 58 to 67 %, 400 customers)")
     assert "longer than Lite ones over their first 24 months (6.2 to 9.1)." in text
     assert "Of 100 customers today, about 20 (15 to 25) are expected to leave within 2 months." in text
@@ -105,10 +104,13 @@ def test_a_p_value_that_underflows_is_written_as_a_power(comparison):
 
 def test_survival_names_two_segments_only_where_they_differ(curve, comparison):
     at = survival_at(curve, [1, 3, 6, 12, 24])
-    both = say.survival(Kept.of(at, Differences.of(comparison)))
+    both = say.survival(kept(at, Differences.of(comparison)))
     assert both.title == "85 % of Pro customers stay longer than 12 months, 40 % of Lite"
-    assert say.survival(Kept(12, {"All": 0.625})).title == "62 % of customers stay longer than 12 months"
-    assert say.survival(None).title.startswith("Too short a time")
+    assert (
+        say.survival(pd.DataFrame({"segment": ["All"], "duration_months": 12, "survival": 0.625})).title
+        == "62 % of customers stay longer than 12 months"
+    )
+    assert say.survival(at.head(0)).title.startswith("Too short a time")
     assert "100 %" in both.how_to_read
 
 
@@ -122,25 +124,28 @@ def test_survival_names_two_segments_only_where_they_differ(curve, comparison):
 )
 def test_the_hazard_sentence_follows_its_intervals(left, words):
     curve = survival_curve(lives(a=[(k + 1, True, n) for k, n in enumerate(left)] + [(6, False, 600)]))
-    title = say.hazard(Pace.of(hazard_by_age(curve))).title
+    title = say.hazard(pace(hazard_by_age(curve))).title
     assert words in title
     assert title.endswith("in month 6")
 
 
 def test_hazard_of_few_is_not_told_and_a_later_rise_is():
     assert say.hazard(None).title.startswith("Too few")
-    assert say.hazard(Pace(0.02, 0.02, 0.1, 12, 20, "level", True)).title == (
+    rates = {"early": 0.02, "later": 0.02, "latest": 0.1, "later_month": 12, "latest_month": 20}
+    late = pd.Series(rates | {"first_year": "level", "rises_beyond": True}, dtype=object)
+    assert say.hazard(late).title == (
         "The risk hardly changes in the first year: customers leave at 2.0 % a month in the first month, 2.0 % in "
         "month 12, and up to 10 % by month 20"
     )
 
 
 def test_kinds_are_told_at_their_landmark():
-    said = say.kinds(Lost(6, {"voluntary": 0.1, "involuntary": 0.02}))
+    told = pd.DataFrame({"churn_kind": ["voluntary", "involuntary"], "incidence": [0.1, 0.02], "months": 6})
+    said = say.kinds(told)
     assert said.title == "Within 6 months, 10 % of customers are lost to voluntary churn, 2.0 % to involuntary churn"
-    assert say.kinds(Lost(1, {"not recorded": 0.1})).title.endswith("lost to churn of unknown kind")
-    assert say.kinds(Lost(0, {})).title.startswith("Too short")
-    assert say.kinds(Lost(6, {})).title.startswith("Kinds of churn cannot be told from the start")
+    assert say.kinds(told.tail(1).assign(churn_kind="not recorded")).title.endswith("lost to churn of unknown kind")
+    assert say.kinds(told.head(0)).title.startswith("Too short")
+    assert say.kinds(told.assign(incidence=np.nan)).title.startswith("Kinds of churn cannot be told from the start")
 
 
 def test_models_are_named():
@@ -153,13 +158,14 @@ def test_models_are_named():
 
 
 def test_drivers_are_named_with_their_reference():
-    of_text = Strongest("plan", "Pro", "Lite", 0.3, 0.2, 0.4)
+    names = ["term", "level", "reference", "hazard_ratio", "ci_lower", "ci_upper"]
+    of_text = pd.Series(["plan", "Pro", "Lite", 0.3, 0.2, 0.4], names)
     assert (
         say.drivers(of_text).title
         == "plan: Pro customers leave at 0.30 times (0.20 to 0.40) the rate of Lite ones, all else equal"
     )
     assert say.drivers(None).title == "No driver clearly raises or lowers the risk of leaving"
-    of_number = Strongest("price", "18 → 90", "", 1.4, 1.2, 1.6)
+    of_number = pd.Series(["price", "18 → 90", "", 1.4, 1.2, 1.6], names)
     assert (
         say.drivers(of_number).title
         == "price: from 18 to 90, the rate of leaving is 1.40 times (1.20 to 1.60) as high, all else equal"
@@ -168,7 +174,7 @@ def test_drivers_are_named_with_their_reference():
 
 @pytest.mark.parametrize(("agree", "word"), [(True, "churn agree"), (False, "do not agree everywhere")])
 def test_calibration_counts_the_groups_that_hold(agree, word):
-    found = Agreement(n_groups=6, n_inside=5, widest_gap=0.094, enough=True, agree=agree)
+    found = pd.Series({"n_groups": 6, "n_inside": 5, "widest_gap": 0.094, "enough": True, "agree": agree}, dtype=object)
     said = say.calibration(found, checked_months=12.0, concordance=0.62)
     assert word in said.title
     assert said.title.endswith("holds the prediction in 5 of 6 groups; the widest gap is 9 points")
@@ -177,7 +183,7 @@ def test_calibration_counts_the_groups_that_hold(agree, word):
 
 
 def test_few_groups_are_not_judged_and_no_concordance_not_told():
-    few = Agreement(n_groups=1, n_inside=1, widest_gap=0.0, enough=False, agree=True)
+    few = pd.Series({"n_groups": 1, "n_inside": 1, "widest_gap": 0.0, "enough": False, "agree": True}, dtype=object)
     said = say.calibration(few, checked_months=12.0, concordance=np.nan)
     assert said.title == "The predictions fall into 1 group only, too few to judge them by"
     assert said.notes == ()
@@ -188,53 +194,54 @@ def test_the_risk_list_says_what_it_holds():
         return say.at_risk(found, horizon_months=12, **more).title
 
     assert (
-        title(stakes(), currency="USD")
+        title(at_stake(), currency="USD")
         == "Expected: about 1 of 3 customers leave within 12 months, and with them USD 100 a month. **The 1 listed hold USD 50 of it (50 %).**"
     )
-    assert "no money is at risk" in title(stakes([0.0] * 3))
-    assert "no MRR" in title(stakes([np.nan] * 3))
-    assert title(stakes([], [])) == "Nobody is a customer today, so there is nobody to call."
+    assert "no money is at risk" in title(at_stake([0.0] * 3))
+    assert "no MRR" in title(at_stake([np.nan] * 3))
+    assert title(at_stake([], [])) == "Nobody is a customer today, so there is nobody to call."
 
 
 def test_the_forecast_is_told_or_its_absence():
-    assert say.forecast(Outlook.of(forecast()), stakes()).title.startswith(
-        "Of 100 customers today, about 20 (15 to 25)"
-    )
+    assert say.forecast(outlook(forecast()), at_stake()).title.startswith("Of 100 customers today, about 20 (15 to 25)")
     assert (
-        say.forecast(None, stakes()).title
+        say.forecast(None, at_stake()).title
         == "No forecast: nobody is a customer today, or they have been observed for less than a month"
     )
 
 
 def test_a_forecast_that_the_risk_list_contradicts_is_explained():
     def notes(each, **more):
-        return say.forecast(Outlook.of(forecast()), stakes([1.0] * 100, [each] * 100), **more).notes
+        return say.forecast(outlook(forecast()), at_stake([1.0] * 100, [each] * 100), **more).notes
 
     (text,) = notes(0.4, split="plan", strongest="contract")
     assert text.startswith("The probabilities of the at-risk list add up to 40, not to the 20 forecast")
     assert text.endswith("takes those of one age and plan for alike. Segment by contract to bring the two together.")
     assert notes(0.22)[0].endswith("adds up to 22: within the interval.")
-    assert say.forecast(Outlook.of(forecast()), stakes([], [])).notes == ()
-    by_plan = say.forecast(Outlook.of(forecast()), stakes(), split="plan")
+    for n, inside in ((14, False), (15, True), (25, True), (26, False)):
+        (text,) = say.forecast(outlook(forecast()), at_stake([1.0] * n, [1.0] * n)).notes
+        assert text.endswith("within the interval.") == inside
+    assert say.forecast(outlook(forecast()), at_stake([], [])).notes == ()
+    by_plan = say.forecast(outlook(forecast()), at_stake(), split="plan")
     assert by_plan.subtitle.endswith("The sum of forecasts by plan.")
 
 
 @pytest.mark.parametrize(("last", "word"), [(0.02, "fewer than"), (0.09, "more than"), (0.055, "much as")])
 def test_the_last_month_is_set_against_the_year_before(last, word):
-    text = say.monthly(LastMonth.of(rates(last))).title
+    text = say.monthly(last_month(rates(last))).title
     assert "of customers left in February 2025" in text
     assert f"{word} in the 12 months before (5.0 % a month)" in text
 
 
 def test_a_single_month_has_nothing_to_be_compared_with():
-    alone = LastMonth.of(rates(months=1))
+    alone = last_month(rates(months=1))
     assert say.monthly(alone).title == "5.0 % of customers left in January 2024 (4.0 to 6.0 %)"
     assert say.monthly(None).title.startswith("No month is fully observed yet")
 
 
 def test_cards_hold_what_the_data_can_tell(curve):
-    summary, last, outlook = survival_summary(curve), LastMonth.of(rates()), Outlook.of(forecast())
-    full = say.cards(summary, last, outlook)
+    summary, last, ahead = survival_summary(curve), last_month(rates()), outlook(forecast())
+    full = say.cards(summary, last, ahead)
     assert [c.label for c in full] == [
         "Stay longer than 12 months",
         "Mean months stayed of the first 24",
@@ -244,7 +251,7 @@ def test_cards_hold_what_the_data_can_tell(curve):
     assert (full[3].value, full[3].ci_lower, full[3].ci_upper, full[3].n) == (20, 15, 25, 100)
     assert full[2].detail == "5.0 % a month in the 12 months before"
     lite = survival_summary(curve[curve.segment == "Lite"].assign(segment="All"))
-    assert say.cards(lite, last, outlook)[1].label == "Months until half have left"
+    assert say.cards(lite, last, ahead)[1].label == "Months until half have left"
     assert len(say.cards(summary, None, None)) == 2
 
 
