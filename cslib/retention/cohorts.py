@@ -55,18 +55,8 @@ SHARED_AGES: Final = {"day": 30, "week": 12, "month": 6, "quarter": 2, "year": 1
 SMALLEST: Final = 20  # customers, and
 EXPECTED: Final = 5  # losses, that a group wants for a chi-squared test
 COMPARISON: Final = [
-    *(
-        "comparison",
-        "cohort",
-        "n_cohorts",
-        "n_too_young",
-        "shared_age",
-        "test",
-        "statistic",
-        "df",
-        "p_value",
-        "p_adjusted",
-    ),
+    *("comparison", "cohort", "n_cohorts", "n_too_young", "shared_age"),
+    *("test", "statistic", "df", "p_value", "p_adjusted"),
     *("periods_difference", "n_newer", "n_older", "rate_newer", "rate_older", "difference", "ci_lower", "ci_upper"),
 ]
 

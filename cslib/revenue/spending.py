@@ -118,32 +118,22 @@ def retention_cost(data: DataSet, moved: pd.DataFrame, *, gross_margin: float = 
     at = period_ordinal(costs.month, "month")
     spent = costs.mutate(at=at).group_by(["at", "kind"]).aggregate(amount=exact_sum(costs.amount)).execute()
     spent = spent[spent["at"] <= complete].pivot_table(index="at", columns="kind", values="amount", aggfunc="sum")
-    rows = monthly(moved).copy()
-    rows["at"] = [d.year * 12 + d.month - 1 for d in rows["month"]]
+    rows = monthly(moved)
+    rows = rows.set_index(rows["month"].dt.year * 12 + rows["month"].dt.month - 1)
     if data.observed_from:
-        rows = rows[rows["at"] >= first_whole(data.observed_from, "month")]
-    spent = spent.reindex(index=rows["at"], columns=["retention", "acquisition"])
+        rows = rows[rows.index >= first_whole(data.observed_from, "month")]
+    spent = spent.reindex(index=rows.index, columns=["retention", "acquisition"])
     kept = rows["n_opening"] - rows["n_churned"]
     margin = (rows["opening"] + rows["expansion"] + rows["contraction"] + rows["churn"]) * gross_margin
-    sums = (
-        pd.DataFrame(
-            {
-                "retention_cost": spent["retention"].to_numpy(float),
-                "n_retained": kept.to_numpy(float),
-                "margin": margin.to_numpy(float),
-                "acquisition_cost": spent["acquisition"].to_numpy(float),
-                "n_new": rows["n_new"].to_numpy(float),
-            }
-        )
-        .rolling(months)
-        .sum()
-    )
+    amounts = {"retention_cost": spent["retention"], "acquisition_cost": spent["acquisition"], "margin": margin}
+    each = pd.DataFrame(amounts | {"n_retained": kept, "n_new": rows["n_new"]})
+    sums = each.astype(float).rolling(months).sum()
     known = spent.notna().astype(int).rolling(months, min_periods=1).sum().min(axis=1)
     table = sums.assign(
-        month=rows["month"].to_numpy(),
+        month=rows["month"],
         crc=sums["retention_cost"] / sums["n_retained"].where(sums["n_retained"] > 0),
         share_of_margin=sums["retention_cost"] / sums["margin"].where(sums["margin"] > 0),
         cac=sums["acquisition_cost"] / sums["n_new"].where(sums["n_new"] > 0),
-        months_with_costs=known.to_numpy("int64"),
+        months_with_costs=known.astype("int64"),
     )
-    return table.replace([np.inf, -np.inf], np.nan)[COSTS]
+    return table.replace([np.inf, -np.inf], np.nan)[COSTS].reset_index(drop=True)

@@ -17,18 +17,8 @@ __all__ = ["Standing", "scorecard", "standing"]
 
 COLUMNS: Final = [
     *("kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"),
-    *(
-        "target_upper",
-        "year_before",
-        "limit_lower",
-        "limit_upper",
-        "change",
-        "until",
-        "months",
-        "direction",
-        "label",
-        "group",
-    ),
+    *("target_upper", "year_before", "limit_lower", "limit_upper", "change", "until", "months"),
+    *("direction", "label", "group"),
 ]
 YEAR: Final = 12
 WORSE: Final = {"up": "lower", "down": "higher"}
@@ -63,19 +53,13 @@ def scorecard(measured: Measured) -> pd.DataFrame:
     """
     rows = []
     for name, kpi in measured.kpis.items():
-        fixed: dict[str, Any] = {
-            "kpi": name,
-            "unit": kpi.unit,
-            "definition": kpi.formula,
-            "label": kpi.label,
-            "group": kpi.group,
-        }
-        fixed |= {"direction": kpi.direction} | _ends(kpi, measured.targets.get(name))
+        fixed = {c: getattr(kpi, c) for c in ("unit", "label", "group", "direction")}
+        fixed |= {"kpi": name, "definition": kpi.formula} | _ends(measured.targets.get(name))
         rows.append(fixed | _last(measured.of_all(name), kpi, measured))
     return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64", "months": "Int64"})
 
 
-def _ends(kpi: Kpi, target: Target | None) -> dict[str, float]:
+def _ends(target: Target | None) -> dict[str, float]:
     ends = [e for e in (target.low, target.high) if np.isfinite(e)] if target else []
     return {"target": ends[0] if ends else np.nan, "target_upper": ends[1] if len(ends) == 2 else np.nan}
 
