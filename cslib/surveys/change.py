@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri, stdtr
 
-from cslib.stats.intervals import SIGNIFICANT, Floats, holm, z_value
+from cslib.stats.intervals import Floats, holm, z_value
 from cslib.surveys.answers import SILENT, SMALL, Answers, Measure
 from cslib.surveys.scores import answers_by_score, moments, quantile, score_interval, segmented, small_groups
 
-__all__ = ["WORTH_SEEING", "Shift", "Silence", "answers_needed", "change", "non_response"]
+__all__ = ["WORTH_SEEING", "answers_needed", "change", "non_response"]
 
 ROUNDS: Final = 500  # of raking
 POWER: Final = 0.8
@@ -75,44 +74,6 @@ def change(found: Answers, column: str = "", *, min_group: int = 10, confidence_
     table = pd.concat([whole, parts], ignore_index=True) if len(parts) else whole
     table["p_adjusted"] = [*table["p_value"][:1], *holm(table["p_value"][1:])]
     return table[CHANGE]
-
-
-@dataclass(frozen=True)
-class Shift:
-    """How the score of the whole moved between two windows.
-
-    Attributes
-    ----------
-    before, now
-        Scores of the windows.
-    change, ci_lower, ci_upper
-        Their difference, with its interval.
-    n
-        Answers in both windows.
-    p_value
-        Of the difference; missing where too few answers tell.
-    clear
-        Whether it is more than noise (p below 0.05); None where too few answers tell.
-    """
-
-    before: float
-    now: float
-    change: float
-    ci_lower: float
-    ci_upper: float
-    n: int
-    p_value: float
-    clear: bool | None
-
-    @classmethod
-    def of(cls, moved: pd.DataFrame) -> Shift | None:
-        """Read the first row of a table as from :func:`change`; None where there is nothing to compare with."""
-        if moved.empty:
-            return None
-        row = moved.iloc[0]
-        clear = None if pd.isna(row.p_value) else bool(row.p_value < SIGNIFICANT)
-        scores, ends = (row.score_before, row.score_now), (row.ci_lower, row.ci_upper)
-        return cls(*scores, row.change, *ends, int(row.n_before + row.n_now), row.p_value, clear)
 
 
 def _moved(frame: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.DataFrame:
@@ -216,33 +177,6 @@ def non_response(found: Answers, *, min_group: int = 10, confidence_level: float
     ]
     table = pd.DataFrame(rows)
     return table if found.only_answers else pd.concat([table, _extremes(frame, asked)], ignore_index=True)
-
-
-@dataclass(frozen=True)
-class Silence:
-    """What those who were silent could do to the score.
-
-    Attributes
-    ----------
-    low, high
-        The score, had all of them given the worst answer, or the best; the lower one first.
-    shift
-        What weighting by all columns does to the score; None where no column tells who is silent.
-    """
-
-    low: float
-    high: float
-    shift: float | None
-
-    @classmethod
-    def of(cls, table: pd.DataFrame, survey: str) -> Silence | None:
-        """Read a table as from :func:`non_response`; None where nothing is known of the silent."""
-        bounds = table.loc[table["n_effective"].isna(), survey].to_numpy(float)
-        if not len(bounds):
-            return None
-        weighted = table.loc[table["n_effective"].notna(), survey].to_numpy(float)
-        shift = float(weighted[-1] - weighted[0]) if len(weighted) > 1 else None
-        return cls(float(bounds.min()), float(bounds.max()), shift)
 
 
 def _steady(was_asked: pd.DataFrame, column: str, asked: Measure, least: int) -> pd.Series[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,14 +16,13 @@ from cslib.surveys.answers import SILENT, SMALL, Answers, Measure, Periods
 
 __all__ = [
     "EXTRA",
-    "Contrast",
-    "LastPeriod",
     "Moments",
-    "Spread",
     "answers_by_score",
     "cells",
+    "comparisons",
     "distribution",
     "drivers",
+    "last_period",
     "moments",
     "quantile",
     "score_interval",
@@ -482,58 +481,12 @@ def small_segments(found: Answers, column: str, min_group: int) -> list[str]:
     return sorted(found.counts.loc[frame["segment"] == SMALL, column].unique())
 
 
-@dataclass(frozen=True, eq=False)
-class Contrast:
-    """What a table of scores tells of its segments.
-
-    Attributes
-    ----------
-    whole
-        The row of all answers.
-    highest, lowest
-        Rows of the segments with the highest and the lowest score; None where fewer than two have one.
-    strongest
-        Row of the clearly different segment that moves the total most; None: there is none.
-    tests
-        Comparisons made; the two segments of one column are one.
-    clear
-        Rows that are clearly different (adjusted p below 0.05), the smallest p first.
-    looks
-        Rows that only look different (p below 0.05 before the adjustment alone), the smallest p first.
-    """
-
-    whole: pd.Series[Any] = field(repr=False)
-    highest: pd.Series[Any] | None = field(repr=False)
-    lowest: pd.Series[Any] | None = field(repr=False)
-    strongest: pd.Series[Any] | None = field(repr=False)
-    tests: int
-    clear: pd.DataFrame = field(repr=False)
-    looks: pd.DataFrame = field(repr=False)
-
-    @classmethod
-    def of(cls, table: pd.DataFrame, survey: str) -> Contrast:
-        """Contrast the segments of a table as from :func:`scores`, its first row the whole."""
-        parts = table[(table["segment"] != ALL) & table[survey].notna()]
-        both = len(parts) > 1
-        tested = _tests(table).sort_values("p_value", kind="stable")
-        sure = table[table["p_adjusted"] < SIGNIFICANT]
-        clear = tested["p_adjusted"] < SIGNIFICANT
-        return cls(
-            whole=table.iloc[0],
-            highest=parts.iloc[int(parts[survey].argmax())] if both else None,
-            lowest=parts.iloc[int(parts[survey].argmin())] if both else None,
-            strongest=sure.iloc[int(sure["contribution"].abs().argmax())] if len(sure) else None,
-            tests=len(tested),
-            clear=tested[clear],
-            looks=tested[~clear & (tested["p_value"] < SIGNIFICANT)],
-        )
-
-
-def _tests(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep one row per test: of the two segments of a column, each is the other's rest."""
+def comparisons(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep one row of :func:`scores` per test, the smallest p first: of two segments, each is the other's rest."""
     tested = table[table["p_adjusted"].notna()]
     sizes = table.groupby("segment_by")["segment"].transform("size")
-    return tested[(sizes[tested.index] > 2) | ~tested.duplicated("segment_by")]
+    once = tested[(sizes[tested.index] > 2) | ~tested.duplicated("segment_by")]
+    return once.sort_values("p_value", kind="stable")
 
 
 def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
@@ -566,63 +519,29 @@ def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
     return rows[[*columns, "contribution"]].reset_index(drop=True)
 
 
-@dataclass(frozen=True)
-class Spread:
-    """What a distribution of answers tells.
+def last_period(table: pd.DataFrame, survey: str) -> pd.Series[Any] | None:
+    """Hold the last period of a trend against all before it.
 
-    Attributes
+    Parameters
     ----------
-    answer, share
-        The most frequent answer, and the share of all answers that it is.
-    groups
-        Share of each group, the best first.
+    table
+        As from :func:`trend`.
+    survey
+        Its score.
+
+    Returns
+    -------
+    pandas.Series or None
+        Its row, with ``before`` (score of the answers of all periods before), ``n_before`` (periods), ``clear`` (the
+        difference is more than noise, by the normal approximation of its standard error). None where fewer than two
+        periods have an interval.
     """
-
-    answer: int
-    share: float
-    groups: dict[str, float]
-
-    @classmethod
-    def of(cls, given: pd.DataFrame) -> Spread:
-        """Sum up answers by score, as from :func:`distribution`."""
-        top = given.iloc[int(given["n"].argmax())]
-        shares = given.groupby("group", sort=False)["n"].sum() / given["n"].sum()
-        return cls(int(top.score), float(top.share), {str(name): float(v) for name, v in shares[::-1].items()})
-
-
-@dataclass(frozen=True)
-class LastPeriod:
-    """The last period of a trend, held against all before it.
-
-    Attributes
-    ----------
-    period
-        Its first day.
-    score
-        Of its answers.
-    before
-        Of the answers of all periods before.
-    n_before
-        How many periods those are.
-    clear
-        Whether the difference is more than noise, by the normal approximation of its standard error.
-    """
-
-    period: pd.Timestamp
-    score: float
-    before: float
-    n_before: int
-    clear: bool
-
-    @classmethod
-    def of(cls, table: pd.DataFrame, survey: str) -> LastPeriod | None:
-        """Read a trend, as from :func:`trend`; None where fewer than two periods have an interval."""
-        rows = table[(table["segment"] == ALL) & table["ci_lower"].notna()]
-        if len(rows) < 2:
-            return None
-        score, n, z = rows[survey].to_numpy(float), rows["n_responses"].to_numpy(float), z_value(1 - SIGNIFICANT)
-        error = (rows["ci_upper"] - rows["ci_lower"]).to_numpy(float) / (2 * z)
-        weight = n[:-1] / n[:-1].sum()
-        before, apart = float(weight @ score[:-1]), np.hypot(error[-1], np.sqrt((weight**2) @ error[:-1] ** 2))
-        clear = bool(abs(score[-1] - before) > z * apart)
-        return cls(rows["period"].iloc[-1], float(score[-1]), before, len(rows) - 1, clear)
+    rows = table[(table["segment"] == ALL) & table["ci_lower"].notna()]
+    if len(rows) < 2:
+        return None
+    score, n, z = rows[survey].to_numpy(float), rows["n_responses"].to_numpy(float), z_value(1 - SIGNIFICANT)
+    error = (rows["ci_upper"] - rows["ci_lower"]).to_numpy(float) / (2 * z)
+    weight = n[:-1] / n[:-1].sum()
+    before, apart = weight @ score[:-1], np.hypot(error[-1], np.sqrt((weight**2) @ error[:-1] ** 2))
+    clear = abs(score[-1] - before) > z * apart
+    return rows.assign(before=before, n_before=len(rows) - 1, clear=clear).iloc[-1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Final
 
 import ibis
 import ibis.expr.types as ir
@@ -19,11 +19,11 @@ from numpy.typing import ArrayLike
 from cslib.data.calendar import Window, ending, observed
 from cslib.data.customers import current_mrr
 from cslib.data.dataset import DataSet
-from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, holm, log_rank, weighted_sum, z_value
+from cslib.stats.intervals import Floats, Interval, holm, log_rank, weighted_sum, z_value
 from cslib.stats.survival import DAYS_PER_MONTH, at_risk_and_events, by_segment, survival_curve, survival_summary
 from cslib.surveys.answers import SILENT, STATES, Asked, Measure, latest
 
-__all__ = ["ALL_OTHERS", "Landmark", "Stakes", "after_answers", "money_at_stake"]
+__all__ = ["ALL_OTHERS", "Landmark", "after_answers", "money_at_stake"]
 
 ALL_OTHERS: Final = "all others"
 KEYS: Final = ["group", "age", "end", "event_observed"]
@@ -319,45 +319,3 @@ def _total(others: pd.DataFrame, table: pd.DataFrame, margin: Floats) -> dict[st
         "money_ci_lower": float(bounds.lower),
         "money_ci_upper": float(bounds.upper),
     }
-
-
-@dataclass(frozen=True, eq=False)
-class Stakes:
-    """What survival after an answer tells.
-
-    Attributes
-    ----------
-    best
-        Name of the group the others are held against.
-    others
-        Rows of the others, with ``clear``: whether they stay longer or shorter by more than chance.
-    sooner, furthest, dearest
-        Of those that are clear: the row that stays shortest, if any stays shorter than the best; that which is furthest
-        from the best; and that with the most money at stake, if any has some.
-    """
-
-    best: str
-    others: pd.DataFrame = field(repr=False)
-    sooner: pd.Series[Any] | None = field(repr=False)
-    furthest: pd.Series[Any] | None = field(repr=False)
-    dearest: pd.Series[Any] | None = field(repr=False)
-
-    @classmethod
-    def of(cls, table: pd.DataFrame) -> Stakes | None:
-        """Read a table as from :func:`money_at_stake`; None where nobody was followed."""
-        if table.empty:
-            return None
-        others = table.iloc[1:-1].assign(clear=lambda t: t["p_adjusted"] < SIGNIFICANT)
-        clear = others[others["clear"]]
-        apart = clear["rmst_difference_months"]
-        return cls(
-            str(table["group"].iloc[0]),
-            others,
-            sooner=_most(clear[apart < 0], -apart),
-            furthest=_most(clear, apart.abs()),
-            dearest=_most(clear[clear["money_at_stake"] > 0], clear["money_at_stake"]),
-        )
-
-
-def _most(rows: pd.DataFrame, by: pd.Series[Any]) -> pd.Series[Any] | None:
-    return rows.iloc[int(by.loc[rows.index].argmax())] if len(rows) else None

@@ -26,21 +26,10 @@ from cslib.surveys.answers import (
     measures,
     wanted,
 )
-from cslib.surveys.change import WORTH_SEEING, Shift, Silence, answers_needed, change, non_response
+from cslib.surveys.change import WORTH_SEEING, answers_needed, change, non_response
 from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, score_rows, trend_rows
-from cslib.surveys.scores import (
-    EXTRA,
-    Contrast,
-    LastPeriod,
-    Spread,
-    cells,
-    distribution,
-    drivers,
-    scores,
-    small_segments,
-    trend,
-)
-from cslib.surveys.stakes import Landmark, Stakes, after_answers, money_at_stake
+from cslib.surveys.scores import EXTRA, cells, distribution, drivers, last_period, scores, small_segments, trend
+from cslib.surveys.stakes import Landmark, after_answers, money_at_stake
 
 __all__ = ["Surveys"]
 
@@ -110,11 +99,11 @@ class Surveys(Study):
     @cached_property
     def answer(self) -> Answer:
         """How do customers feel, where, and what does it cost?"""
-        whole, seen = self._every.iloc[0], Contrast.of(self._main, self.survey)
+        whole = self._every.iloc[0]
         return Answer(
             self._say.subtitle(whole, self._found.window),
-            self._say.answer(seen, self._shift, self._at_stake),
-            self._say.cards(whole, self._asked.unit, self._shift, self._at_stake),
+            self._say.answer(self._main, self._shift, self._stake),
+            self._say.cards(whole, self._asked.unit, self._shift, self._stake),
         )
 
     @cached_property
@@ -129,7 +118,7 @@ class Surveys(Study):
         """What did they answer?"""
         given = distribution(self._found)
         return Result(
-            "distribution", given, self._say.distribution(Spread.of(given)),
+            "distribution", given, self._say.distribution(given),
             "Share of answers by what was answered, with 95 % intervals; above each bar, how many.",
             partial(answer_distribution, given, groups=self._asked.groups, x_label="answer"), "Bar chart",
             caption="Answers of the whole, by what was answered",
@@ -149,9 +138,9 @@ class Surveys(Study):
         how: Any = {"estimate": name, "label": "segment", "group": "segment_by", "n": "n_responses"}
         plotted = f"{asked.label} by segment, best first, with 95 % intervals; the dashed line is the whole."
         return Result(
-            name, table, self._say.segments(Contrast.of(drawn, name)), f"{plotted} Colour: more than chance.",
+            name, table, self._say.segments(drawn), f"{plotted} Colour: more than chance.",
             partial(forest_plot, shown, x_label=asked.axis, reference=float(every[name].iloc[0]), **how), "Forest plot",
-            notes=self._say.clear(Contrast.of(compared, name)), caption=caption,
+            notes=self._say.clear(compared), caption=caption,
         )  # fmt: skip
 
     @cached_property
@@ -165,7 +154,7 @@ class Surveys(Study):
         table = self._scored(self._found, [pair])
         how: Any = {"row": pair[0], "column": pair[1], "score": self.survey, "unit": self._asked.unit}
         return Result(
-            "crossed", table, self._say.segments(Contrast.of(table, self.survey)),
+            "crossed", table, self._say.segments(table),
             f"{self._asked.label} of {pair[0]} by {pair[1]}; n: answers. A hatched cell has too few.",
             partial(score_heatmap, grid, **how), "Heatmap", caption=caption,
         )  # fmt: skip
@@ -183,7 +172,7 @@ class Surveys(Study):
         unit = "score" if self.survey == "nps" else self._asked.unit
         how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
         return Result(
-            name, table, self._say.trend(LastPeriod.of(table, self.survey), self.period),
+            name, table, self._say.trend(last_period(table, self.survey), self.period),
             f"{self._asked.label} by {self.period} of the invitation. Bands: 95 % intervals.",
             partial(lines_with_bands, trend_rows(table), n_label="answers", **how), caption=caption,
         )  # fmt: skip
@@ -224,7 +213,7 @@ class Surveys(Study):
         rates = ["response_rate", "response_ci_lower", "response_ci_upper"]
         response = self._every[["segment_by", "segment", "n_invited", "n_responses", *rates]]
         return Result(
-            f"{self.survey}_non_response", table, self._say.silence(Silence.of(table, self.survey)),
+            f"{self.survey}_non_response", table, self._say.silence(table),
             caption="Score weighted so that every group counts as among all who were asked",
             formats={self.survey: unit, "ci_lower": unit, "ci_upper": unit},
             labels={self.survey: self._asked.label, "n_effective": "worth so many answers"},
@@ -234,15 +223,15 @@ class Surveys(Study):
     @cached_property
     def stakes(self) -> Result:
         """What does it cost?"""
-        found, stakes = self._landmark, self._at_stake
+        found = self._landmark
         name, caption = f"{self.survey}_churn", "Churn after an answer, and money at stake"
-        if stakes is None:
+        if found.remark:
             return Result(name, self._stake, absent=found.remark, caption=caption)
         how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk", "n_label": "at risk"}
         return Result(
-            name, self._stake, self._say.money(stakes), self._say.followed(found),
+            name, self._stake, self._say.money(self._stake), self._say.followed(found),
             partial(lines_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
-            words.HOW_TO_READ_LANDMARK, notes=self._say.stays(stakes), caption=caption,
+            words.HOW_TO_READ_LANDMARK, notes=self._say.stays(self._stake), caption=caption,
         )  # fmt: skip
 
     @cached_property
@@ -302,9 +291,10 @@ class Surveys(Study):
     def _moved(self) -> pd.DataFrame:
         return change(self._found, self._split, min_group=self.min_group)
 
-    @cached_property
-    def _shift(self) -> Shift | None:
-        return Shift.of(self._moved)
+    @property
+    def _shift(self) -> pd.Series[Any] | None:
+        """How the whole moved; None where there is nothing to compare with."""
+        return None if self._moved.empty else self._moved.iloc[0]
 
     @cached_property
     def _landmark(self) -> Landmark:
@@ -313,10 +303,6 @@ class Surveys(Study):
     @cached_property
     def _stake(self) -> pd.DataFrame:
         return money_at_stake(self._landmark, gross_margin=self.gross_margin)
-
-    @cached_property
-    def _at_stake(self) -> Stakes | None:
-        return Stakes.of(self._stake)
 
     def _measured(self, survey: str) -> Measure:
         return measure(survey, ces_scale=self.ces_scale, ces_lower_is_easier=self.ces_lower_is_easier)
@@ -334,7 +320,7 @@ class Surveys(Study):
         groups = [f"n_{group}" for group in asked.groups]
         return Result(
             asked.survey, scored.drop(columns=list(EXTRA)),
-            words.Words(asked.survey).segments(Contrast.of(scored, asked.survey)),
+            words.Words(asked.survey).segments(scored),
             f"Percent of answers, and {asked.label} with its 95 % interval.",
             partial(answer_bars, bar_rows(scored), label="name", groups=groups, **how), "Stacked bars",
             caption=f"Answers and {asked.label} by segment",

@@ -11,9 +11,9 @@ from cslib.errors import counted
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card
 from cslib.show.formats import between, format_value, p_value, percent
-from cslib.surveys.change import Shift, Silence
-from cslib.surveys.scores import Contrast, LastPeriod, Spread
-from cslib.surveys.stakes import Landmark, Stakes
+from cslib.stats.intervals import SIGNIFICANT
+from cslib.surveys.scores import comparisons
+from cslib.surveys.stakes import Landmark
 
 __all__ = ["HOW_TO_READ_LANDMARK", "HOW_TO_READ_SCORES", "Words"]
 
@@ -57,72 +57,94 @@ class Words:
         of = f"{whole.n_responses:,} of {whole.n_invited:,} customers"
         return f"{of} asked for {self.label} from {window} answered ({percent(whole.response_rate)})"
 
-    def answer(self, seen: Contrast, moved: Shift | None, stakes: Stakes | None) -> str:
-        """Answer "how do customers feel, where, and what does it cost?" in at most four sentences."""
-        whole = seen.whole
+    def answer(self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame) -> str:
+        """Answer "how do customers feel, where, and what does it cost?" in at most four sentences.
+
+        Parameters
+        ----------
+        scored
+            As from ``surveys.scores.scores``.
+        moved
+            The first row of ``surveys.change.change``; None where there is nothing to compare with.
+        stakes
+            As from ``surveys.stakes.money_at_stake``.
+
+        Returns
+        -------
+        str
+        """
+        whole = scored.iloc[0]
         interval = self._span(whole.ci_lower, whole.ci_upper)
         found = interval if interval == "no interval" else f"95 % interval {interval}"
         answers = counted(int(whole.n_responses), "answer")
         first = f"**{self.label} is {self._score(whole[self.survey])}** ({found}, {answers})."
-        change = f"{self.change(moved)}." if moved else ""
-        return " ".join(filter(None, [first, self._where(seen), change, _lost(stakes)]))
+        change = f"{self.change(moved)}." if moved is not None else ""
+        return " ".join(filter(None, [first, self._where(scored), change, _lost(stakes)]))
 
-    def _where(self, seen: Contrast) -> str:
-        if not seen.tests:
+    def _where(self, scored: pd.DataFrame) -> str:
+        if scored["p_adjusted"].isna().all():
             return ""
-        if seen.strongest is None:
+        clear = scored[scored["p_adjusted"] < SIGNIFICANT]
+        if clear.empty:
             return "No segment differs from the others by more than chance."
-        score = self._score(seen.strongest[self.survey])
-        return f"**{_named(seen.strongest)} stands out** with {score}, more than chance."
+        strongest = clear.iloc[int(clear["contribution"].abs().argmax())]
+        return f"**{_named(strongest)} stands out** with {self._score(strongest[self.survey])}, more than chance."
 
-    def cards(self, whole: pd.Series[Any], unit: str, moved: Shift | None, stakes: Stakes | None) -> tuple[Card, ...]:
+    def cards(
+        self, whole: pd.Series[Any], unit: str, moved: pd.Series[Any] | None, stakes: pd.DataFrame
+    ) -> tuple[Card, ...]:
         """Make the headline cards: score, response rate, change, money at stake."""
         score = Card(self.label, whole[self.survey], unit, whole.ci_lower, whole.ci_upper, int(whole.n_responses))
         rate, ends = whole.response_rate, (whole.response_ci_lower, whole.response_ci_upper)
         detail = UNSEEN if pd.isna(rate) else f"{whole.n_responses:,} of {whole.n_invited:,} asked"
         cards = [score, Card("Response rate", rate, "percent", *ends, detail=detail)]
-        if moved:
-            kind = "points" if self.survey == "csat" else "number"
-            noise = "more than noise" if moved.clear else "within noise"
+        if moved is not None:
+            kind, n = "points" if self.survey == "csat" else "number", int(moved.n_before + moved.n_now)
+            noise = "more than noise" if moved.p_value < SIGNIFICANT else "within noise"
             ends = (moved.ci_lower, moved.ci_upper)
-            cards.append(Card("Change on the window before", moved.change, kind, *ends, moved.n, detail=noise))
-        if stakes and stakes.dearest is not None:
-            row = stakes.dearest
+            cards.append(Card("Change on the window before", moved.change, kind, *ends, n, detail=noise))
+        clear = _clear(stakes)
+        dear = clear[clear["money_at_stake"] > 0].sort_values("money_at_stake", ascending=False, kind="stable")
+        for _, row in dear.head(1).iterrows():
             label, ends = f"At stake over 12 months: {row.group}", (row.money_ci_lower, row.money_ci_upper)
             cards.append(Card(label, row.money_at_stake, "money", *ends, int(row.n_today), self.currency))
         return tuple(cards)
 
-    def change(self, moved: Shift | None) -> str:
+    def change(self, moved: pd.Series[Any] | None) -> str:
         """Say how the score moved against the window before, and whether that is more than noise."""
         if moved is None:
             return "There are no answers to compare with"
-        before, now = self._score(moved.before), self._score(moved.now)
-        if moved.clear is None:
+        before, now = self._score(moved.score_before), self._score(moved.score_now)
+        if pd.isna(moved.p_value):
             return f"It went from {before} to {now}; too few answers tell whether that is more than noise"
-        if moved.clear:
+        if moved.p_value < SIGNIFICANT:
             direction = "up" if moved.change > 0 else "down"
             return f"It is {direction} {self._points(moved.change)} on the window before, more than noise"
         chance = f"no more than noise (p {p_value(moved.p_value)})"
         return f"It went from {before} to {now} since the window before, {chance}"
 
-    def segments(self, seen: Contrast) -> str:
+    def segments(self, scored: pd.DataFrame) -> str:
         """State where the score differs: the best against the worst segment, and whether any differs clearly."""
-        if seen.highest is None or seen.lowest is None:
-            return f"{self.label} is {self._score(seen.whole[self.survey])}"
-        high, low = (f"{self._score(row[self.survey])} for {row.segment}" for row in (seen.highest, seen.lowest))
+        score = scored[self.survey]
+        parts = score[scored["segment"] != "All"].dropna()
+        if len(parts) < 2:
+            return f"{self.label} is {self._score(score.iloc[0])}"
+        high, low = (f"{self._score(score[i])} for {scored['segment'][i]}" for i in (parts.idxmax(), parts.idxmin()))
         text = f"{self.label} is {high}, {low}"
-        return text if len(seen.clear) else f"{text}: no clear difference"
+        return text if (scored["p_adjusted"] < SIGNIFICANT).any() else f"{text}: no clear difference"
 
-    def clear(self, seen: Contrast) -> tuple[str, ...]:
+    def clear(self, scored: pd.DataFrame) -> tuple[str, ...]:
         """Say where the score is clearly different, and where it only looks different; two sentences at most."""
-        result, tests = [], counted(seen.tests, "comparison")
-        if len(seen.clear):
-            result.append(f"**Clearly different from the other answers**: {self._list(seen.clear)}.")
-        elif seen.tests:
-            result.append(f"Of {tests}, none shows a clear difference.")
-        if len(seen.looks):
-            listed = self._list(seen.looks)
-            result.append(f"**Only looks different**: {listed}; with {tests}, chance alone does as much.")
+        tested = comparisons(scored)
+        result, many, clear = [], counted(len(tested), "comparison"), tested["p_adjusted"] < SIGNIFICANT
+        if clear.any():
+            result.append(f"**Clearly different from the other answers**: {self._list(tested[clear])}.")
+        elif len(tested):
+            result.append(f"Of {many}, none shows a clear difference.")
+        looks = tested[~clear & (tested["p_value"] < SIGNIFICANT)]
+        if len(looks):
+            listed = self._list(looks)
+            result.append(f"**Only looks different**: {listed}; with {many}, chance alone does as much.")
         return tuple(result)
 
     def _list(self, rows: pd.DataFrame) -> str:
@@ -130,18 +152,19 @@ class Words:
         names = [f"{_named(row)} by {self._signed(row.difference_from_rest)}" for row in first]
         return ", ".join(names) + (f" and {len(rows) - MOST} more" if len(rows) > MOST else "")
 
-    def distribution(self, spread: Spread) -> str:
+    def distribution(self, given: pd.DataFrame) -> str:
         """State which answer is the most frequent, and how many gave each group."""
-        groups = ", ".join(f"{percent(share)} {name}" for name, share in spread.groups.items())
-        return f"{self.label}: most answered {spread.answer} ({percent(spread.share)}); {groups}"
+        top, shares = given.iloc[int(given["n"].argmax())], given.groupby("group", sort=False)["share"].sum()
+        groups = ", ".join(f"{percent(share)} {name}" for name, share in shares[::-1].items())
+        return f"{self.label}: most answered {top.score} ({percent(top.share)}); {groups}"
 
-    def trend(self, last: LastPeriod | None, period: str) -> str:
+    def trend(self, last: pd.Series[Any] | None, period: str) -> str:
         """State the last period against all before it, and whether the difference is more than noise."""
         if last is None:
             return f"Too few {period}s to tell a trend"
         noise = "more than noise" if last.clear else "no more than noise"
         earlier = f"against {self._score(last.before)} in the {counted(last.n_before, period)} before"
-        return f"{cohort_label(last.period, period)}: {self._score(last.score)}, {earlier}: {noise}"
+        return f"{cohort_label(last.period, period)}: {self._score(last[self.survey])}, {earlier}: {noise}"
 
     def needed(self, answers: int, difference: float) -> str:
         """Say how many answers it takes to see a change.
@@ -160,20 +183,21 @@ class Words:
             f"{rounded:,} answers in each window."
         )
 
-    def silence(self, silent: Silence | None) -> str:
-        """State what weighting to all who were asked does to the score."""
-        if silent is None:
+    def silence(self, table: pd.DataFrame) -> str:
+        """State what weighting to all who were asked does to the score, from ``surveys.change.non_response``."""
+        bounds = table.loc[table["n_effective"].isna(), self.survey]
+        if bounds.empty:
             return "Nothing is known of those who did not answer"
-        could = (
-            f"had all the silent answered alike, it could be {self._score(silent.low)} to {self._score(silent.high)}"
-        )
-        if silent.shift is None:
+        worst, best = self._score(bounds.min()), self._score(bounds.max())
+        could = f"had all the silent answered alike, it could be {worst} to {best}"
+        weighted = table.loc[table["n_effective"].notna(), self.survey]
+        if len(weighted) < 2:
             return f"No column tells who is silent; {could}"
-        shift = self._points(silent.shift)
-        if shift == self._points(0):
+        shift = weighted.iloc[-1] - weighted.iloc[0]
+        if self._points(shift) == self._points(0):
             return f"Who stayed silent does not show in the score; {could}"
-        direction = "lower" if silent.shift < 0 else "higher"
-        return f"Weighted to all who were asked, the score is {shift} {direction}; {could}"
+        direction = "lower" if shift < 0 else "higher"
+        return f"Weighted to all who were asked, the score is {self._points(shift)} {direction}; {could}"
 
     def drivers(self, clear: pd.DataFrame) -> str:
         """State which level moves the score most; from the rows that do by more than chance, the largest first."""
@@ -189,29 +213,31 @@ class Words:
             f"{landmark.window}. Bands: 95 % intervals."
         )
 
-    def money(self, stakes: Stakes) -> str:
+    def money(self, stakes: pd.DataFrame) -> str:
         """State what follows an answer: who stays how long, against the best group."""
-        row = stakes.furthest
-        if row is None:
-            return f"No group leaves at a clearly other rate than {stakes.best}"
-        text = f"{_who(row.group)} stay {_months_apart(row)} of the next 12 than {stakes.best}"
+        best, clear = stakes["group"].iloc[0], _clear(stakes)
+        if clear.empty:
+            return f"No group leaves at a clearly other rate than {best}"
+        row = clear.iloc[int(clear["rmst_difference_months"].abs().argmax())]
+        text = f"{_who(row.group)} stay {_months_apart(row)} of the next 12 than {best}"
         if not row.money_ci_lower > 0:
             return text
         return f"{text}: {format_value(row.money_at_stake, 'money', self.currency)} at stake"
 
-    def stays(self, stakes: Stakes) -> tuple[str, ...]:
+    def stays(self, stakes: pd.DataFrame) -> tuple[str, ...]:
         """Say of each group how it stays against the best, and what that is worth."""
-        return tuple(self._stay(row, stakes.best) for _, row in stakes.others.iterrows())
+        return tuple(self._stay(row, stakes["group"].iloc[0]) for _, row in stakes.iloc[1:-1].iterrows())
 
     def _stay(self, row: pd.Series[Any], best: str) -> str:
         span = f"{row.rmst_difference_ci_lower:.1f} to {row.rmst_difference_ci_upper:.1f}".replace("-", "−")
         who = f"**{_who(row.group)}** ({row.n:,} customers, {row.n_churned:,} left)"
-        chance = "more than chance" if row.clear else "which could be chance"
+        clear = row.p_adjusted < SIGNIFICANT
+        chance = "more than chance" if clear else "which could be chance"
         interval = f"95 % interval of the difference {span}"
         text = f"{who} stayed {_months_apart(row)} than {best} ({interval}), {chance}."
-        if row.clear and pd.notna(row.hazard_ratio):
+        if clear and pd.notna(row.hazard_ratio):
             text += f" At the same age they left at {row.hazard_ratio:.2g} times the rate."
-        if not (row.clear and row.money_ci_lower > 0):
+        if not (clear and row.money_ci_lower > 0):
             return text
         columns = ("money_at_stake", "money_ci_lower", "money_ci_upper")
         money, *ends = (format_value(row[c], "money", self.currency) for c in columns)
@@ -248,11 +274,18 @@ def _named(row: pd.Series[Any]) -> str:
     return f"{row.segment} ({row.segment_by})"
 
 
-def _lost(stakes: Stakes | None) -> str:
-    if stakes is None or stakes.sooner is None:
+def _clear(stakes: pd.DataFrame) -> pd.DataFrame:
+    """Keep the groups that leave at another rate than the best, the first, by more than chance."""
+    others = stakes.iloc[1:-1]
+    return others[others["p_adjusted"] < SIGNIFICANT]
+
+
+def _lost(stakes: pd.DataFrame) -> str:
+    rows = _clear(stakes).sort_values("rmst_difference_months", kind="stable")
+    if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
         return ""
-    who, apart = _who(stakes.sooner.group), _months_apart(stakes.sooner)
-    return f"{who} stayed {apart} of the following 12 months than {stakes.best}."
+    who, apart = _who(rows["group"].iloc[0]), _months_apart(rows.iloc[0])
+    return f"{who} stayed {apart} of the following 12 months than {stakes['group'].iloc[0]}."
 
 
 def _who(group: str) -> str:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from survey_world import counted, tally
 
 from cslib.surveys.answers import SMALL
-from cslib.surveys.change import Shift, Silence, answers_needed, change, non_response
+from cslib.surveys.change import answers_needed, change, non_response
 
 COVERED = 3 * np.sqrt(0.05 * 0.95 / 400)
 
@@ -225,20 +225,12 @@ def test_as_many_answers_as_needed_see_the_change_four_times_of_five():
     assert 0.72 <= (table["p_value"] < 0.05).mean() <= 0.9
 
 
-def test_shift_by_hand():
-    shift = Shift.of(change(moves(("A", 0, -2, 200), ("A", -2, 9, 200))))
-    assert (shift.before, shift.now, shift.change, shift.n, shift.clear) == (-100, 100, 200, 400, True)
-    same = Shift.of(change(moves(("A", 9, 9, 30), ("A", 0, 0, 15))))
-    assert (same.change, same.n, same.clear) == (0, 90, False)
-    assert Shift.of(change(moves(("A", -2, 9, 5)))) is None
-    assert Shift.of(change(counted([{"plan": "A", "before": 4, "now": 4, "n": 9}], survey="ces"))).clear is None
-
-
-def test_silence_by_hand():
-    """As weighted by hand above: raw 50, by plan 0; all silent detractors −25, or promoters 75."""
-    rows = [("glad", "x", 9, 60), ("glad", "x", -1, 20), ("sad", "x", 0, 20), ("sad", "x", -1, 60)]
-    silent = Silence.of(non_response(answered(*rows)), "nps")
-    assert (silent.low, silent.high, silent.shift) == pytest.approx((-25, 75, -50))
-    assert Silence.of(non_response(answered(*rows, only_answers=True)), "nps") is None
-    alike = Silence.of(non_response(answered(("A", "x", 9, 30), ("A", "x", -1, 30))), "nps")
-    assert alike.shift is None
+def test_the_whole_by_hand():
+    row = change(moves(("A", 0, -2, 200), ("A", -2, 9, 200))).iloc[0]
+    assert (row.score_before, row.score_now, row.change, row.n_before, row.n_now) == (-100, 100, 200, 200, 200)
+    assert row.p_value < 0.05
+    same = change(moves(("A", 9, 9, 30), ("A", 0, 0, 15))).iloc[0]
+    assert same.change == 0
+    assert same.p_value > 0.05
+    assert change(moves(("A", -2, 9, 5))).empty
+    assert np.isnan(change(counted([{"plan": "A", "before": 4, "now": 4, "n": 9}], survey="ces"))["p_value"][0])

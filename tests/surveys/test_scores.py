@@ -13,14 +13,13 @@ from cslib.stats.intervals import wilson
 from cslib.surveys.answers import SMALL, measure
 from cslib.surveys.scores import (
     EXTRA,
-    Contrast,
-    LastPeriod,
-    Spread,
     _crossed,
     _permuted,
     cells,
+    comparisons,
     distribution,
     drivers,
+    last_period,
     score_interval,
     scores,
     small_groups,
@@ -349,33 +348,20 @@ def answered(*rows):
 APART = answered(("A", 10, 80), ("A", 0, 20), ("B", 10, 30), ("B", 0, 70), ("B", -1, 50), ("C", 8, 60))
 
 
-def test_contrast_by_hand():
+def test_comparisons_by_hand():
     """A is at 60, B at −40, C at 0; of 260 answers 110 are promoters and 90 detractors: 8 in all."""
-    seen = Contrast.of(scores(APART), "nps")
-    assert seen.whole.nps == pytest.approx(100 * 20 / 260)
-    assert (seen.highest.segment, seen.lowest.segment, seen.strongest.segment) == ("A", "B", "A")
-    assert seen.tests == 3
-    assert seen.clear["segment"].tolist() == ["A", "B"]  # the smallest p first
-    assert seen.looks.empty
-
-
-def test_contrast_of_nothing_and_of_one():
-    alone = Contrast.of(scores(answered(("A", 9, 30))), "nps")
-    assert (alone.highest, alone.lowest, alone.strongest, alone.tests) == (None, None, None, 0)
+    table = scores(APART)
+    assert table["nps"].iloc[0] == pytest.approx(100 * 20 / 260)
+    tested = comparisons(table)
+    assert len(tested) == 3
+    assert tested["segment"][tested["p_adjusted"] < 0.05].tolist() == ["A", "B"]  # the smallest p first
+    assert comparisons(scores(answered(("A", 9, 30)))).empty
 
 
 def test_two_segments_of_a_column_are_one_test():
-    seen = Contrast.of(scores(answered(("A", 10, 60), ("A", 0, 10), ("B", 10, 10), ("B", 0, 60))), "nps")
-    assert seen.tests == 1
-    assert len(seen.clear) == 1
-    assert {seen.highest.segment, seen.lowest.segment} == {"A", "B"}
-
-
-def test_what_only_looks_different_is_told_from_what_is():
-    table = scores(APART).assign(p_value=[np.nan, 0.03, 0.001, 0.04], p_adjusted=[np.nan, 0.06, 0.003, 0.06])
-    seen = Contrast.of(table, "nps")
-    assert seen.clear["segment"].tolist() == [table["segment"].iloc[2]]
-    assert seen.looks["segment"].tolist() == [table["segment"].iloc[1], table["segment"].iloc[3]]
+    table = scores(answered(("A", 10, 60), ("A", 0, 10), ("B", 10, 10), ("B", 0, 60)))
+    assert len(comparisons(table)) == 1
+    assert comparisons(table)["p_adjusted"].iloc[0] < 0.05
 
 
 def test_what_moves_the_score_most_comes_first():
@@ -386,20 +372,13 @@ def test_what_moves_the_score_most_comes_first():
     assert (first.share, first.contribution) == pytest.approx((100 / 260, 100 / 260 * (60 - 2000 / 260)))
 
 
-def test_spread_by_hand():
-    spread = Spread.of(distribution(answered(("A", 9, 3), ("A", 2, 1), ("A", 8, 1), ("A", -1, 7))))
-    assert (spread.answer, spread.share) == (9, 0.6)
-    assert spread.groups == {"promoters": 0.6, "passives": 0.2, "detractors": 0.2}
-    assert list(spread.groups) == ["promoters", "passives", "detractors"]
-
-
 def test_the_last_period_against_all_before_by_hand():
     """Before: 30 answers at 100, 10 at 0 → 75. The last: 0 of 40, half of them promoters."""
     march = pd.Timestamp("2025-03-01")
     rows = [(JANUARY, "All", 9, 30), (FEBRUARY, "All", 8, 10), (march, "All", 9, 20), (march, "All", 0, 20)]
-    last = LastPeriod.of(trend(by_period(rows)), "nps")
-    assert (last.period, last.score, last.before, last.n_before) == (march, 0, 75, 2)
+    last = last_period(trend(by_period(rows)), "nps")
+    assert (last.period, last.nps, last.before, last.n_before) == (march, 0, 75, 2)
     assert last.clear
-    assert LastPeriod.of(trend(by_period(rows[:1])), "nps") is None
-    alike = LastPeriod.of(trend(by_period([(JANUARY, "All", 9, 30), (FEBRUARY, "All", 9, 5)])), "nps")
+    assert last_period(trend(by_period(rows[:1])), "nps") is None
+    alike = last_period(trend(by_period([(JANUARY, "All", 9, 30), (FEBRUARY, "All", 9, 5)])), "nps")
     assert not alike.clear
