@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri, stdtr
 
 from cslib.stats.intervals import Floats, holm, z_value
 from cslib.surveys.answers import SILENT, SMALL, Answers, Measure
-from cslib.surveys.scores import answers_by_score, moments, quantile, score_interval, segmented, small_groups
+from cslib.surveys.scores import answers_by_score, moments, quantile, score_interval, score_of, segmented, small_groups
 
 __all__ = ["WORTH_SEEING", "answers_needed", "change", "non_response"]
 
@@ -83,35 +83,25 @@ def _moved(frame: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.D
     names = sorted({*counted["before"].index, *counted["now"].index}, key=lambda s: (s == SMALL, s))
     given = {w: c.reindex(names, fill_value=0).to_numpy(float) for w, c in counted.items()}
     sizes = {w: g.sum(axis=1) for w, g in given.items()}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = {w: g @ np.array(asked.worth) / sizes[w] for w, g in given.items()}
+    mean = {w: score_of(g, asked) for w, g in given.items()}
     shared = _shared(frame, asked, pd.DataFrame(mean, index=names))
     one, two = moments(given["before"], asked), moments(given["now"], asked)
     known = (sizes["before"] > 0) & (sizes["now"] > 0)
     added = sum(asked.prior)
     together = shared / np.maximum((sizes["before"] + added) * (sizes["now"] + added), 1)
-    error = np.sqrt(np.maximum(one.error**2 + two.error**2 - 2 * together, 0))
-    error = np.where(known, error, np.nan)
+    error = np.where(known, np.sqrt(np.maximum(one.error**2 + two.error**2 - 2 * together, 0)), np.nan)
     freedom = np.minimum(one.freedom, two.freedom)
     half, moved = quantile(0.5 + confidence_level / 2, freedom) * error, two.mean - one.mean
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(error > 0, -np.abs(moved) / error, np.nan)
         p = 2 * np.where(np.isfinite(freedom), stdtr(np.maximum(freedom, 1), t), ndtr(t))
-    return pd.DataFrame(
-        {
-            "segment": names,
-            "n_before": sizes["before"].astype("int64"),
-            "n_now": sizes["now"].astype("int64"),
-            "share_before": sizes["before"] / sizes["before"].sum(),
-            "share_now": sizes["now"] / sizes["now"].sum(),
-            "score_before": mean["before"],
-            "score_now": mean["now"],
-            "change": mean["now"] - mean["before"],
-            "ci_lower": moved - half,
-            "ci_upper": moved + half,
-            "p_value": p,
-        }
-    )
+    table = pd.DataFrame({"segment": names})
+    for w in places:
+        table[f"n_{w}"] = sizes[w].astype("int64")
+        table[f"share_{w}"] = sizes[w] / sizes[w].sum()
+        table[f"score_{w}"] = mean[w]
+    change = mean["now"] - mean["before"]
+    return table.assign(change=change, ci_lower=moved - half, ci_upper=moved + half, p_value=p)
 
 
 def _shared(frame: pd.DataFrame, asked: Measure, means: pd.DataFrame) -> Floats:
@@ -172,9 +162,7 @@ def non_response(found: Answers, *, min_group: int = 10, confidence_level: float
     elif len(useful) < 2:
         sets.pop("all of these")
     frame = was_asked.assign(**useful)
-    rows = [
-        _weighted(frame, columns, asked, confidence_level) | {"weighted_by": name} for name, columns in sets.items()
-    ]
+    rows = [{"weighted_by": name} | _weighted(frame, own, asked, confidence_level) for name, own in sets.items()]
     table = pd.DataFrame(rows)
     return table if found.only_answers else pd.concat([table, _extremes(frame, asked)], ignore_index=True)
 
@@ -200,7 +188,6 @@ def _weighted(frame: pd.DataFrame, columns: list[str], asked: Measure, confidenc
     given = np.bincount(frame["now"][answered] - asked.low, weights=weight * n, minlength=len(asked.scores))
     interval = score_interval((given * effective / total)[None], asked, confidence_level=confidence_level)
     return {
-        "weighted_by": "",
         asked.survey: float(given @ np.array(asked.worth) / total),
         "ci_lower": float(interval.lower[0]),
         "ci_upper": float(interval.upper[0]),
@@ -235,14 +222,9 @@ def _extremes(frame: pd.DataFrame, asked: Measure) -> pd.DataFrame:
     silent = n - int(frame["n"][answered].sum())
     worths = np.array(asked.worth)[frame["now"][answered].to_numpy() - asked.low]
     given = float(frame["n"].to_numpy(float)[answered] @ worths)
-    worst, best = max(asked.worth), min(asked.worth)
-    if not asked.lower_is_better:
-        worst, best = best, worst
-    rows = [
-        {"weighted_by": f"if all silent were {asked.groups[place]}", asked.survey: (given + silent * worth) / n}
-        for place, worth in ((2, worst), (0, best))
-    ]
-    return pd.DataFrame(rows)
+    ends = sorted(asked.worth, reverse=asked.lower_is_better)  # the worst first
+    names = [f"if all silent were {asked.groups[place]}" for place in (2, 0)]
+    return pd.DataFrame({"weighted_by": names, asked.survey: [(given + silent * w) / n for w in (ends[0], ends[-1])]})
 
 
 def answers_needed(found: Answers, difference: float, *, confidence_level: float = 0.95) -> int:

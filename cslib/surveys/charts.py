@@ -71,19 +71,12 @@ def _stack(axes: Axes, table: pd.DataFrame, groups: Sequence[str]) -> None:
     n = table["n_responses"].to_numpy(float)
     left = np.zeros(len(table))
     for column, colour in zip(groups, COLOURS, strict=True):
-        share = table[column].to_numpy(float) / np.where(n > 0, n, np.nan)
-        share = np.nan_to_num(share)
+        share = np.nan_to_num(table[column].to_numpy(float) / np.where(n > 0, n, np.nan))
         axes.barh(range(len(table)), share, left=left, height=0.68, color=colour, edgecolor=GROUND, linewidth=1)
         for row in np.flatnonzero(share >= LEAST_LABELLED):
             ink: Any = {"color": DARK_TEXT if colour == COLOURS[1] else "white", "fontsize": 9.5}
-            axes.text(
-                float(left[row] + share[row] / 2),
-                float(row),
-                f"{100 * share[row]:.0f}",
-                ha="center",
-                va="center",
-                **ink,
-            )
+            middle, text = float(left[row] + share[row] / 2), f"{100 * share[row]:.0f}"
+            axes.text(middle, float(row), text, ha="center", va="center", **ink)
         left += share
     names = [column.removeprefix("n_") for column in groups]
     for i, (name, colour) in enumerate(zip(names, COLOURS, strict=True)):

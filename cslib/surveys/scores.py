@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
-from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, holm, weighted_sum, wilson, z_value
+from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, holm, newcombe, wilson, z_value
 from cslib.surveys.answers import SILENT, SMALL, Answers, Measure, Periods
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "moments",
     "quantile",
     "score_interval",
+    "score_of",
     "scores",
     "segmented",
     "small_groups",
@@ -62,6 +63,12 @@ def moments(given: Floats, asked: Measure) -> Moments:
             return Moments(mean, np.sqrt(spread / n), np.full(n.shape, np.inf))
         spread = np.where(spread > 0, spread, np.nan)  # answers all alike tell of no spread
         return Moments(mean, np.sqrt(spread / np.where(n > 1, n - 1, np.nan)), n - 1)
+
+
+def score_of(given: Floats, asked: Measure) -> Floats:
+    """Score of answers counted by score, shape (..., scores); NaN without answers."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(given @ np.array(asked.worth) / given.sum(axis=-1))
 
 
 def quantile(p: float, freedom: Floats) -> Floats:
@@ -109,13 +116,11 @@ def score_interval(given: Floats, asked: Measure, *, confidence_level: float = 0
     """
     z_value(confidence_level)
     given = np.asarray(given, float)
-    n = given.sum(axis=-1)
     if asked.survey == "csat":
-        return wilson(given @ np.array(asked.worth), n, confidence_level=confidence_level)
+        return wilson(given @ np.array(asked.worth), given.sum(axis=-1), confidence_level=confidence_level)
     found = moments(given, asked)
     half = quantile(0.5 + confidence_level / 2, found.freedom) * found.error
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = given @ np.array(asked.worth) / n
+    score = score_of(given, asked)
     lower = np.minimum(np.maximum(found.mean - half, min(asked.worth)), score)
     upper = np.maximum(np.minimum(found.mean + half, max(asked.worth)), score)
     return Interval(lower, upper)
@@ -124,13 +129,13 @@ def score_interval(given: Floats, asked: Measure, *, confidence_level: float = 0
 def _difference_interval(own: Floats, rest: Floats, asked: Measure, confidence_level: float) -> Interval:
     """Bounds of the difference of two scores, one per row."""
     if asked.survey == "csat":
-        parts = [score_interval(given, asked, confidence_level=confidence_level) for given in (own, rest)]
+        given = np.stack([own, rest], axis=1)
+        satisfied, n = given @ np.array(asked.worth), given.sum(axis=2)
         with np.errstate(divide="ignore", invalid="ignore"):
-            shares = [given @ np.array(asked.worth) / given.sum(axis=1) for given in (own, rest)]
-        each = zip(*shares, *(b for p in parts for b in (p.lower, p.upper)), strict=True)
-        found = [
-            weighted_sum([1, -1], [p, q], Interval(np.array([a, c]), np.array([b, d]))) for p, q, a, b, c, d in each
-        ]
+            found = [
+                newcombe((x[0], x[1]), (of[0], of[1]), confidence_level=confidence_level)
+                for x, of in zip(satisfied, n, strict=True)
+            ]
         return Interval(np.array([f.lower for f in found]), np.array([f.upper for f in found]))
     a, b = moments(own, asked), moments(rest, asked)
     half = quantile(0.5 + confidence_level / 2, _welch(a, b)) * np.hypot(a.error, b.error)
@@ -209,48 +214,27 @@ def segmented(found: Answers, column: str, least: int = 0) -> pd.DataFrame:
     frame = counts.assign(segment=counts[column], segment_before=counts[found.earlier.get(column, column)])
     if least <= 0:
         return frame
-    sizes = [
-        _given_by(frame, place, which, found.measure)
-        for place, which in (("segment", "now"), ("segment_before", "before"))
-    ]
-    small = small_groups(pd.concat(sizes, axis=1), least)
-    return frame.assign(
-        **{place: frame[place].mask(frame[place].isin(small), SMALL) for place in ("segment", "segment_before")}
-    )
-
-
-def _given_by(frame: pd.DataFrame, place: str, which: str, asked: Measure) -> pd.Series[Any]:
-    """Count the answers of every value that was asked in a window."""
-    return answers_by_score(frame, [place], asked, which)[asked.scores].sum(axis=1)
+    places = {"segment": "now", "segment_before": "before"}
+    given = [answers_by_score(frame, [place], found.measure, which) for place, which in places.items()]
+    small = small_groups(pd.concat([each[found.measure.scores].sum(axis=1) for each in given], axis=1), least)
+    return frame.assign(**{place: frame[place].mask(frame[place].isin(small), SMALL) for place in places})
 
 
 def _described(given: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.DataFrame:
     """Turn answers by score into sizes, shares, score and interval."""
-    counted, worth = given[asked.scores].to_numpy(float), np.array(asked.worth)
+    counted = given[asked.scores].to_numpy(float)
     n = counted.sum(axis=1)
     interval = score_interval(counted, asked, confidence_level=confidence_level)
     places = np.array(asked.places)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = counted @ worth / n
-    groups = {
-        f"n_{name}": counted[:, places == place].sum(axis=1).astype("int64") for place, name in enumerate(asked.groups)
-    }
     rate = wilson(n, given["n_invited"], confidence_level=confidence_level)
-    return pd.DataFrame(
-        {
-            "n_invited": given["n_invited"].to_numpy(),
-            "n_responses": n.astype("int64"),
-            "response_rate": n / given["n_invited"].to_numpy(),
-            "response_ci_lower": rate.lower,
-            "response_ci_upper": rate.upper,
-            **groups,
-            asked.survey: score,
-            "ci_lower": interval.lower,
-            "ci_upper": interval.upper,
-            **(_mean_answer(counted, asked, confidence_level) if asked.survey == "csat" else {}),
-        },
-        index=given.index,
-    )
+    table = pd.DataFrame({"n_invited": given["n_invited"], "n_responses": n.astype("int64")})
+    table["response_rate"] = n / table["n_invited"]
+    table = table.assign(response_ci_lower=rate.lower, response_ci_upper=rate.upper)
+    for place, name in enumerate(asked.groups):
+        table[f"n_{name}"] = counted[:, places == place].sum(axis=1).astype("int64")
+    table[asked.survey] = score_of(counted, asked)
+    table = table.assign(ci_lower=interval.lower, ci_upper=interval.upper)
+    return table.assign(**_mean_answer(counted, asked, confidence_level)) if asked.survey == "csat" else table
 
 
 def _mean_answer(counted: Floats, asked: Measure, confidence_level: float) -> dict[str, Floats]:
@@ -331,8 +315,7 @@ def _compared(given: pd.DataFrame, asked: Measure, confidence_level: float) -> p
     n, worth = own.sum(axis=1), np.array(asked.worth)
     known = (n > 0) & (rest.sum(axis=1) > 0)
     bounds = _difference_interval(own, rest, asked, confidence_level)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        apart = own @ worth / n - rest @ worth / rest.sum(axis=1)
+    apart = score_of(own, asked) - score_of(rest, asked)
     table = table.assign(
         difference_from_rest=apart,
         difference_ci_lower=np.where(known, np.minimum(bounds.lower, apart), np.nan),
@@ -386,11 +369,12 @@ def cells(found: Answers, pair: tuple[str, str], *, min_group: int = 10) -> pd.D
         ``row``, ``column``, ``n_responses``, the score (``nps``), ``ci_lower``, ``ci_upper``.
     """
     frame = _crossed(found, pair, min_group)
+    columns = ["row", "column", "n_responses", found.measure.survey, "ci_lower", "ci_upper"]
     shown = frame[(frame["segment"] != SMALL) & (frame["now"] >= SILENT)]
     if shown.empty:
-        return pd.DataFrame(columns=["row", "column", "n_responses", found.measure.survey, "ci_lower", "ci_upper"])
-    table = _described(answers_by_score(shown, ["row", "column"], found.measure), found.measure, 0.95).reset_index()
-    return table[["row", "column", "n_responses", found.measure.survey, "ci_lower", "ci_upper"]]
+        return pd.DataFrame(columns=columns)
+    given = answers_by_score(shown, ["row", "column"], found.measure)
+    return _described(given, found.measure, 0.95).reset_index()[columns]
 
 
 def _hidden(sizes: pd.DataFrame, least: int) -> pd.DataFrame:
@@ -425,16 +409,8 @@ def distribution(found: Answers) -> pd.DataFrame:
     n = answers_by_score(found.counts.assign(segment="All"), ["segment"], asked)[asked.scores].to_numpy()[0]
     interval = wilson(n, np.full(len(n), n.sum()))
     groups = [asked.groups[place] for place in asked.places]
-    return pd.DataFrame(
-        {
-            "score": asked.scores,
-            "group": groups,
-            "n": n,
-            "share": n / n.sum(),
-            "ci_lower": interval.lower,
-            "ci_upper": interval.upper,
-        }
-    )
+    table = pd.DataFrame({"score": asked.scores, "group": groups, "n": n, "share": n / n.sum()})
+    return table.assign(ci_lower=interval.lower, ci_upper=interval.upper)
 
 
 def trend(found: Periods, *, min_group: int = 10, merged: Sequence[str] = ()) -> pd.DataFrame:
@@ -508,11 +484,7 @@ def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
     """
     rows = table[table["contribution"].notna() & table["difference_ci_lower"].notna()]
     rows = rows.iloc[rows["contribution"].abs().argsort(kind="stable")[::-1]].head(most)
-    renamed = {
-        "difference_from_rest": "difference",
-        "difference_ci_lower": "ci_lower",
-        "difference_ci_upper": "ci_upper",
-    }
+    renamed = {"difference_from_rest": "difference"} | {f"difference_{c}": c for c in ("ci_lower", "ci_upper")}
     rows = rows.drop(columns=["ci_lower", "ci_upper"]).rename(columns=renamed)
     rows = rows.assign(level=rows["segment_by"] + ": " + rows["segment"], clear=rows["p_adjusted"] < SIGNIFICANT)
     columns = ["segment_by", "segment", "level", "share", "n_responses", *renamed.values(), "p_adjusted", "clear"]

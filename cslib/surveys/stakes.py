@@ -27,6 +27,7 @@ __all__ = ["ALL_OTHERS", "Landmark", "after_answers", "money_at_stake"]
 
 ALL_OTHERS: Final = "all others"
 KEYS: Final = ["group", "age", "end", "event_observed"]
+RATIO: Final = ("hazard_ratio", "hazard_ratio_ci_lower", "hazard_ratio_ci_upper")
 
 
 def _hazard_ratios(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_level: float = 0.95) -> dict[str, Floats]:
@@ -44,8 +45,8 @@ def _hazard_ratios(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_leve
     Returns
     -------
     dict
-        ``hazard_ratio``, ``lower`` and ``upper``, shape (k,); 1 for the first, NaN for a group without events, or
-        for all where the first has none.
+        ``hazard_ratio``, ``hazard_ratio_ci_lower`` and ``hazard_ratio_ci_upper``, shape (k,); 1 for the first, NaN for
+        a group without events, or for all where the first has none.
 
     Notes
     -----
@@ -62,7 +63,7 @@ def _hazard_ratios(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_leve
     [1.0, 0.397]
     """
     r, d = np.asarray(n_at_risk, float), np.asarray(n_events, float)
-    bounds = {name: np.full(len(r), np.nan) for name in ("hazard_ratio", "lower", "upper")}
+    bounds = {name: np.full(len(r), np.nan) for name in RATIO}
     used = np.flatnonzero(d.sum(axis=1) > 0)
     if not len(used) or used[0] != 0:
         return bounds
@@ -70,7 +71,7 @@ def _hazard_ratios(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_leve
     if len(beta) and np.linalg.eigvalsh(information)[0] < 1e-9:  # no two groups were ever at risk together
         return bounds
     half = z_value(confidence_level) * np.sqrt(np.diag(np.linalg.inv(information))) if len(used) > 1 else np.empty(0)
-    for name, value in (("hazard_ratio", beta), ("lower", beta - half), ("upper", beta + half)):
+    for name, value in zip(RATIO, (beta, beta - half, beta + half), strict=True):
         bounds[name][used] = np.exp(np.append(0.0, value))
     return bounds
 
@@ -281,13 +282,8 @@ def _apart(table: pd.DataFrame) -> pd.DataFrame:
     """Months each group stayed less those of the first, with bounds."""
     stay = table["rmst_months"].to_numpy(float)
     pairs = [weighted_sum([1, -1], stay[[i, 0]], _stays(table, [i, 0])) for i in range(1, len(table))]
-    return pd.DataFrame(
-        {
-            "rmst_difference_months": [np.nan, *(stay[1:] - stay[0])],
-            "rmst_difference_ci_lower": [np.nan, *(float(p.lower) for p in pairs)],
-            "rmst_difference_ci_upper": [np.nan, *(float(p.upper) for p in pairs)],
-        }
-    )
+    months = {"months": stay[1:] - stay[0], "ci_lower": [p.lower for p in pairs], "ci_upper": [p.upper for p in pairs]}
+    return pd.DataFrame({f"rmst_difference_{name}": [np.nan, *map(float, own)] for name, own in months.items()})
 
 
 def _hazards(found: Landmark, curve: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
@@ -296,14 +292,7 @@ def _hazards(found: Landmark, curve: pd.DataFrame, confidence_level: float) -> p
     ratios = _hazard_ratios(*at_risk_and_events(by_age), confidence_level=confidence_level)
     at_risk, events = at_risk_and_events([own for _, own in by_segment(curve)])
     tests = [log_rank(at_risk[[0, i]], events[[0, i]]).p_value for i in range(1, len(at_risk))]
-    return pd.DataFrame(
-        {
-            "hazard_ratio": ratios["hazard_ratio"],
-            "hazard_ratio_ci_lower": ratios["lower"],
-            "hazard_ratio_ci_upper": ratios["upper"],
-            "p_adjusted": [np.nan, *holm(tests)],
-        }
-    )
+    return pd.DataFrame(ratios | {"p_adjusted": [np.nan, *holm(tests)]})
 
 
 def _total(others: pd.DataFrame, table: pd.DataFrame, margin: Floats) -> dict[str, object]:
