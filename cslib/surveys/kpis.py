@@ -21,7 +21,6 @@ __all__ = ["KPIS"]
 
 QUARTER: Final = 3
 ANSWERED: Final = "customers who answered an invitation of the 3 months, their latest answer"
-NO_ANSWERS: Final = "nobody answered in the period"
 
 
 def _surveys(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
@@ -71,43 +70,29 @@ def _as_asked(ces: Kpi, setting: Setting) -> Kpi:
     return replace(ces, direction="up", formula=f"mean answer, {setting.ces_scale} is easy")
 
 
+ASKED: Final[Any] = {
+    "group": "sentiment", "months": QUARTER, "sources": ("surveys",), "needs": "surveys", "measure": _surveys
+}  # fmt: skip
+SCORE: Final[Any] = ASKED | {"base": ANSWERED, "blank": "nobody answered in the period"}
 KPIS: Final = by_id(
     Kpi(
-        id="nps", label="NPS", group="sentiment", unit="number", direction="up", months=QUARTER,
+        id="nps", label="NPS", unit="number", direction="up", span=(-100.0, 100.0),
         question="Would customers recommend us?",
-        formula="100 × (share of 9–10 − share of 0–6)",
-        base=ANSWERED, span=(-100.0, 100.0),
-        sources=("surveys",), needs="surveys", blank=NO_ANSWERS,
-        variants=("weighted for the silent",),
-        measure=_surveys,
+        formula="100 × (share of 9–10 − share of 0–6)", variants=("weighted for the silent",), **SCORE,
     ),
     Kpi(
-        id="csat", label="CSAT", group="sentiment", unit="percent", direction="up", months=QUARTER,
-        question="Are customers satisfied?",
-        formula="share of answers 4–5 of 5",
-        base=ANSWERED,
-        sources=("surveys",), needs="surveys", blank=NO_ANSWERS,
-        variants=("mean answer",),
-        measure=_surveys,
+        id="csat", label="CSAT", unit="percent", direction="up", question="Are customers satisfied?",
+        formula="share of answers 4–5 of 5", variants=("mean answer",), **SCORE,
     ),
     Kpi(
-        id="ces", label="CES", group="sentiment", unit="number", direction="down", months=QUARTER,
-        question="How hard is it for customers?",
-        formula="mean answer, 1 is easy",
-        base=ANSWERED, adapt=_as_asked,
-        sources=("surveys",), needs="surveys", blank=NO_ANSWERS,
-        variants=("share of easy answers",),
-        measure=_surveys,
+        id="ces", label="CES", unit="number", direction="down", question="How hard is it for customers?",
+        formula="mean answer, 1 is easy", adapt=_as_asked, variants=("share of easy answers",), **SCORE,
     ),
     Kpi(
-        id="response_rate", label="NPS response rate", group="sentiment", unit="percent", direction="up",
-        months=QUARTER,
-        question="How many of those asked answer?",
-        formula="customers who answered / customers asked",
+        id="response_rate", label="NPS response rate", unit="percent", direction="up",
+        question="How many of those asked answer?", formula="customers who answered / customers asked",
         base="customers invited in the 3 months",
-        sources=("surveys",), needs="surveys",
         blank="nobody was asked in the period, or only answers are recorded",
-        variants=("over invitations",),
-        measure=_surveys,
+        variants=("over invitations",), **ASKED,
     ),
 )  # fmt: skip

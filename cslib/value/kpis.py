@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -80,57 +80,39 @@ def _valued(data: DataSet, setting: Setting, horizon: int, *, segment_by: str) -
     return parts
 
 
+WORTH: Final[Any] = {"group": "value", "months": QUARTER, "base": EVER, "grows": True, "measure": _value}
+FORM: Final[Any] = WORTH | {"unit": "money", "direction": "up", "sources": PRICED, "needs": A_PRICE}
+EARNED: Final[Any] = WORTH | {"sources": WON, "needs": A_COST, "blank": NO_CAC}
 KPIS: Final = by_id(
     Kpi(
-        id="ltv", label="LTV (survival form)", group="value", unit="money", direction="up", months=QUARTER,
-        question="What is a new customer worth?",
+        id="ltv", label="LTV (survival form)", question="What is a new customer worth?",
         formula="Σ over 36 months (or twice the time observed, if less) of margin at age k × share still here, "
         "discounted, less retention and acquisition cost",
-        base=EVER,
-        sources=PRICED, needs=A_PRICE, blank="nobody left, or early ages were not observed",
-        variants=("newest customers", "constant ARPA", "sBG and BdW"),
-        grows=True, measure=_value,
+        blank="nobody left, or early ages were not observed",
+        variants=("newest customers", "constant ARPA", "sBG and BdW"), **FORM,
     ),
     Kpi(
-        id="ltv_formula_a", label="LTV (formula A)", group="value", unit="money", direction="up", months=QUARTER,
-        question="And as profit over a mean life?",
+        id="ltv_formula_a", label="LTV (formula A)", question="And as profit over a mean life?",
         formula="ARPA × margin × months − acquisition and retention cost, months = 1 / churn rate",
-        base=EVER,
-        sources=PRICED, needs=A_PRICE, blank="nobody left",
-        grows=True, twin="ltv", measure=_value,
+        blank="nobody left", twin="ltv", **FORM,
     ),
     Kpi(
-        id="ltv_formula_b", label="LTV (formula B)", group="value", unit="money", direction="up", months=QUARTER,
-        question="And as revenue over a mean life?",
-        formula="ARPA × months, months = 1 / churn rate",
-        base=EVER,
-        sources=PRICED, needs=A_PRICE, blank="nobody left",
-        grows=True, twin="ltv", measure=_value,
+        id="ltv_formula_b", label="LTV (formula B)", question="And as revenue over a mean life?",
+        formula="ARPA × months, months = 1 / churn rate", blank="nobody left", twin="ltv", **FORM,
     ),
     Kpi(
-        id="ltv_formula_c", label="LTV (formula C)", group="value", unit="money", direction="up", months=QUARTER,
-        question="And as margin at a constant churn rate?",
-        formula="ARPA × margin / monthly churn rate",
-        base=EVER,
-        sources=PRICED, needs=A_PRICE, blank="nobody left",
-        grows=True, twin="ltv", measure=_value,
+        id="ltv_formula_c", label="LTV (formula C)", question="And as margin at a constant churn rate?",
+        formula="ARPA × margin / monthly churn rate", blank="nobody left", twin="ltv", **FORM,
     ),
     Kpi(
-        id="ltv_to_cac", label="LTV:CAC", group="value", unit="number", direction="up", months=QUARTER,
+        id="ltv_to_cac", label="LTV:CAC", unit="number", direction="up",
         question="How many times does a customer earn back its cost?",
-        formula="LTV (survival form, before acquisition cost) / CAC",
-        base=EVER,
-        sources=WON, needs=A_COST, blank=NO_CAC,
-        variants=("LTV by formula C",),
-        grows=True, measure=_value,
+        formula="LTV (survival form, before acquisition cost) / CAC", variants=("LTV by formula C",), **EARNED,
     ),
     Kpi(
-        id="payback_months", label="Payback", group="value", unit="months", direction="down", months=QUARTER,
+        id="payback_months", label="Payback", unit="months", direction="down",
         question="When has a customer earned back its cost?",
         formula="first month in which margin × survival adds up to CAC",
-        base=EVER,
-        sources=WON, needs=A_COST, blank=NO_CAC,
-        variants=("CAC / (ARPA × margin)",),
-        grows=True, twin="ltv_to_cac", measure=_value,
+        variants=("CAC / (ARPA × margin)",), twin="ltv_to_cac", **EARNED,
     ),
 )  # fmt: skip
