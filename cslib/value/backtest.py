@@ -73,15 +73,9 @@ def came_true(data: DataSet, past: DataSet, *, segment_by: str = "", months: int
     here = _followed(data, past, segment_by)
     active = _sums(here, [_is_here(here, day).cast("int64") for day in days])
     paid = _paid(data, here, days, source).reindex(active.index, fill_value=0) / MINOR_UNITS
-    table = pd.DataFrame(
-        {
-            "segment": np.repeat(active.index, len(days)),
-            "months_ahead": np.tile(np.arange(len(days)), len(active)),
-            "month": dates * len(active),
-            "n_active": active.to_numpy(float).ravel(),
-            "mrr": paid.to_numpy(float).ravel(),
-        }
-    )
+    ahead = pd.DataFrame({"months_ahead": range(len(days)), "month": dates})
+    table = pd.DataFrame({"segment": active.index}).merge(ahead, how="cross")
+    table = table.assign(n_active=active.to_numpy(float).ravel(), mrr=paid.to_numpy(float).ravel())
     table.loc[table["month"] > pd.Timestamp(observed(data)), ["n_active", "mrr"]] = np.nan
     if source == "orders":
         table.loc[table["months_ahead"] == 0, "mrr"] = np.nan
@@ -113,9 +107,8 @@ def _paid(data: DataSet, here: ir.Table, days: list[date], source: str) -> pd.Da
     else:
         rows = rows.select("customer_id", begun=rows.started_on, ended=rows.ended_on, cents=cents(rows.mrr))
         rows = rows.join(here, "customer_id")
-        counted = [
-            _is_here(rows, day) & (rows.begun <= day) & (rows.ended.isnull() | (rows.ended > day)) for day in days
-        ]
+        running = [(rows.begun <= day) & (rows.ended.isnull() | (rows.ended > day)) for day in days]
+        counted = [_is_here(rows, day) & runs for day, runs in zip(days, running, strict=True)]
     return _sums(rows, [ibis.ifelse(c, rows.cents, 0) for c in counted])
 
 

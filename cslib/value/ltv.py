@@ -465,11 +465,11 @@ def payback(
         months = np.where(earned.any(axis=1), earned.argmax(axis=1) + 1.0, np.inf)
         months[np.isnan(cac) | np.isnan(undiscounted).any(axis=1)] = np.nan
         ratio = np.divide(_monthly(own, terms)[:, :horizon_months].sum(axis=1), cac, where=cac > 0, out=cac * np.nan)
-        of_ratio = {f"ltv_to_cac_{k}": v for k, v in percentiles(ratio, confidence_level).items()}
+        of_ratio = _bounded("ltv_to_cac", ratio, confidence_level)
         known = {"payback_months": months[0], **percentiles(months, confidence_level)}
         if np.isfinite(of_ratio["ltv_to_cac_ci_lower"]) and (months == months[0]).all():
             known |= {"ci_lower": months[0], "ci_upper": months[0]}  # whole months: all draws may agree and be sure
-        rows.append({"segment": segment, "cac": cac[0], **known, "ltv_to_cac": ratio[0], **of_ratio})
+        rows.append({"segment": segment, "cac": cac[0], **known, **of_ratio})
     return pd.DataFrame(rows)
 
 
@@ -555,21 +555,16 @@ def what_if(
     missing where the kind of churn is not recorded. Value and changed value are computed in the same draws, so
     the interval is that of the gain.
     """
-    gains: dict[str, dict[str, Floats]] = {}
+    rows, gains = [], dict[str, dict[str, Floats]]()
     for segment, own in paths.items():
-        now = _worth(own.ahead(horizon_months), terms)
+        now, ltv = _worth(own.ahead(horizon_months), terms), _net_value(own, terms, horizon_months)
         for change, changed in _changes(own).items():
-            gain = _worth(changed.ahead(horizon_months), terms) - now
-            gains.setdefault(change, {})[segment] = gain
-    rows = []
-    for segment, own in paths.items():
-        ltv = _net_value(own, terms, horizon_months)
-        for change, changed in _changes(own).items():
-            gain, base = _net_value(changed, terms, horizon_months) - ltv, summed(gains[change])[segment]
-            figures = {"ltv_gain": gain, "base_gain": base}
-            bounded = [_bounded(name, figure, confidence_level) for name, figure in figures.items()]
-            rows.append({"segment": segment, "change": change, "ltv": ltv[0]} | bounded[0] | bounded[1])
-    table = pd.DataFrame(rows)
+            gains.setdefault(change, {})[segment] = _worth(changed.ahead(horizon_months), terms) - now
+            gain = _bounded("ltv_gain", _net_value(changed, terms, horizon_months) - ltv, confidence_level)
+            rows.append({"segment": segment, "change": change, "ltv": ltv[0]} | gain)
+    total = {change: summed(own) for change, own in gains.items()}
+    base = [_bounded("base_gain", total[row["change"]][row["segment"]], confidence_level) for row in rows]
+    table = pd.DataFrame([row | more for row, more in zip(rows, base, strict=True)])
     return table.assign(rank=table.groupby("segment")["base_gain"].rank(ascending=False, method="first"))
 
 

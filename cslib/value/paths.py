@@ -373,27 +373,21 @@ def _prices(sample: _Sample, source: str) -> tuple[Floats, Floats]:
     stop = int(np.flatnonzero(sample.weights[0] @ n >= TRUSTED).max(initial=-1)) + 1
     if source == "orders":
         last = slice(max(stop - YEAR, 0), stop or None)
-        price, usual = mean.copy(), _mean_over_ages(mean[:, last])
+        price = mean.copy()
+        # over ages, so that money that comes once a year counts once whatever the age
+        usual = pd.DataFrame(mean[:, last]).mean(axis=1).to_numpy()
     else:
         price = _chained(sample, revenue, n, mean)
         usual = price[:, stop - 1] if stop else _overall(sample, revenue, n)
     price[:, stop:] = np.nan
     known = sample.cells["n_known"] / sample.cells["n"] * ~sample.cells["event_observed"].astype(bool)
     arpa = _ratio(sample.total("mrr_now"), sample.weights @ known.to_numpy(float))
-    return (
-        np.where(np.isnan(price), usual[:, None], price),
-        np.where(np.isnan(arpa), _overall(sample, revenue, n), arpa),
-    )
+    arpa = np.where(np.isnan(arpa), _overall(sample, revenue, n), arpa)
+    return np.where(np.isnan(price), usual[:, None], price), arpa
 
 
 def _overall(sample: _Sample, revenue: Floats, n: Floats) -> Floats:
     return _ratio(sample.weights @ revenue.sum(axis=1), sample.weights @ n.sum(axis=1))
-
-
-def _mean_over_ages(means: Floats) -> Floats:
-    """Mean of the means by age, so that money that comes once a year counts once whatever the age."""
-    known = ~np.isnan(means)
-    return _ratio(np.where(known, means, 0.0).sum(axis=1), known.sum(axis=1).astype(float))
 
 
 def _chained(sample: _Sample, revenue: Floats, n: Floats, mean: Floats) -> Floats:
@@ -429,14 +423,9 @@ def _active(cells: pd.DataFrame) -> pd.DataFrame:
     rows = here.assign(months=here["duration_months"] * here["n"], age=here["n_ages"] - 1)
     sums = rows.groupby("age")[["months", "n", "n_known", "mrr_now", "mrr_now_squared"]].sum(min_count=1)
     scale = sums["n"] / sums["n_known"].where(sums["n_known"] > 0)  # who has no price is taken to pay as others do
-    return pd.DataFrame(
-        {
-            "age_months": sums["months"] / sums["n"],
-            "n": sums["n"],
-            "mrr": sums["mrr_now"] * scale,
-            "mrr_squared": sums["mrr_now_squared"] * scale,
-        }
-    ).reset_index(drop=True)
+    table = pd.DataFrame({"age_months": sums["months"] / sums["n"], "n": sums["n"]})
+    table = table.assign(mrr=sums["mrr_now"] * scale, mrr_squared=sums["mrr_now_squared"] * scale)
+    return table.reset_index(drop=True)
 
 
 def _ahead(paths: Paths, hazard: Floats, row: Any, months: int) -> Projection:
@@ -461,9 +450,8 @@ def _prices_ahead(row: Any, price: Floats, later: Floats) -> tuple[float, Floats
         return row.n, later  # orders of the months of age that are still to come
     if row.mrr > 0 and price[0, 0] > 0:
         return row.mrr, price / np.where(price[:, :1] > 0, price[:, :1], price[0, 0])
-    return row.n, np.hstack(
-        [np.full((len(price), 1), row.mrr / row.n), price[:, 1:]]
-    )  # a free trial, now or just before
+    now = np.full((len(price), 1), row.mrr / row.n)
+    return row.n, np.hstack([now, price[:, 1:]])  # a free trial, now or just before
 
 
 def _spread(n_priced: Floats, ratio: Floats) -> Floats:

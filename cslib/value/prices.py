@@ -118,12 +118,9 @@ def cohort_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     starts = data.table("customers").select("customer_id", "started_on")
     rows = lifetime_rows(data).join(starts, "customer_id")
     days = ibis.date(observed(data)).delta(rows.started_on, unit="day").cast("float64")
-    rows = rows.select(
-        "customer_id", "entry", "duration", "event_observed",
-        quarter=(days / (QUARTER * DAYS_PER_MONTH)).floor().cast("int64"),
-    )  # fmt: skip
-    keys = ["segment", "quarter", "entry", "duration", "event_observed"]
-    rows = with_segment(rows, data, segment_by)
+    kept, quarter = ["entry", "duration", "event_observed"], (days / (QUARTER * DAYS_PER_MONTH)).floor().cast("int64")
+    rows = with_segment(rows.select("customer_id", *kept, quarter=quarter), data, segment_by)
+    keys = ["segment", "quarter", *kept]
     counted = rows.group_by(keys).aggregate(n=rows.count()).order_by(keys).execute()  # sums depend on the order
     return pd.concat([_by_month(own, str(s)) for s, own in counted.groupby("segment")], ignore_index=True)[COHORTS]
 

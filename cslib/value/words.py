@@ -240,7 +240,9 @@ def bridge_finding(steps: pd.DataFrame, *, currency: str = "", most: int = 3) ->
     rows = whole(steps)
     if rows.empty:
         return ""
-    named = [f"{_signed(row.difference)} {_why(row.step)}" for row in _ranked(rows, most)]
+    named = [
+        f"{_signed(row.difference)} {STEPS.get(row.step, f'as it counts {row.step}')}" for row in _ranked(rows, most)
+    ]
     first, last = money(rows["value"].iloc[0], currency), money(rows["value"].iloc[-1], currency)
     return f"From {first} by formula C to {last} by the survival form, mostly: {'; '.join(named)}."
 
@@ -248,10 +250,6 @@ def bridge_finding(steps: pd.DataFrame, *, currency: str = "", most: int = 3) ->
 def _ranked(rows: pd.DataFrame, most: int) -> list[pd.Series[Any]]:
     """Take the rows of the first ranks, as far as there are so many."""
     return [rows[rows["rank"] == place].iloc[0] for place in range(1, most + 1) if (rows["rank"] == place).any()]
-
-
-def _why(step: str) -> str:
-    return STEPS.get(step, f"as it counts {step}")
 
 
 def _signed(value: Any) -> str:
@@ -314,12 +312,11 @@ def _present(base: pd.DataFrame, currency: str) -> str:
 def base_findings(base: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
     """State what the present customers together bring; then, where there is any, how much of it a model guesses."""
     share = whole(base)["share_in_tail"].iloc[0]
+    said = f"{_present(base, currency)}."
     guessed = (
         f"{percent(share)} of it is from ages at which too few have been observed: there a model speaks, not data."
-        if share > 0
-        else ""
     )
-    return tuple(filter(None, [f"{_present(base, currency)}.", guessed]))
+    return (said, guessed) if share > 0 else (said,)
 
 
 def what_if_finding(changes: pd.DataFrame, *, currency: str = "") -> str:
