@@ -143,7 +143,7 @@ def test_horizon_and_tau_are_the_reader_s(churn):
     asked = cs.Churn(churn.data, by="plan", horizon_months=3, tau_months=6.0)
     assert asked.at_risk.labels["p_churn"] == "leaves within 3 months"
     assert "over their first 6 months" in asked.differences.title
-    assert "mean stay in the first 6 months" in asked.summary.table
+    assert "mean stay in the first 6 months" in asked.summary.shown
     assert repr(asked).startswith("Churn(by='plan', tau_months=6.0, horizon_months=3)\n  .survival")
 
 

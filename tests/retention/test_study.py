@@ -75,8 +75,7 @@ def test_the_planted_change_is_found(by_plan):
     )
     year = by_plan.by_age.table.query("period_index == 12").set_index("segment").retention_rate
     assert year["Starter"] < year["Team"] < year["Enterprise"]
-    (tests,) = by_plan.comparison.also
-    assert tests.table.set_index("comparison").loc["newer half", "p_adjusted"] < 0.001
+    assert by_plan.comparison.table.set_index("comparison").loc["newer half", "p_adjusted"] < 0.001
     years = by_plan.years.table.query("period_index == 3").set_index("segment").retention_rate
     assert years["2022"] < years["2024"]
     assert by_plan.years.title.startswith("Of customers who started in 2025, 81 % are still customers 3 months on; ")
@@ -90,7 +89,7 @@ def test_tables_hold_together(by_plan):
     pooled, parts = by_plan.revenue.table, by_plan.revenue_by_segment.table
     assert parts["share"].tolist() == pooled["net_retention"].tolist()
     assert by_plan.revenue_by_segment.title == "Net revenue retention by plan"
-    assert by_plan.comparison.table.comparison.tolist() == [
+    assert by_plan.comparison.shown["comparison"].tolist() == [
         *("all cohorts, any difference", "newer half", "newest cohort old enough"),
     ]
     assert by_plan.comparison.caption == (

@@ -86,7 +86,7 @@ def test_what_the_sample_says(by_plan):
     assert by_plan.sold.title.startswith("**Upsell rate 6.9 %**")
     assert by_plan.sold.notes[0].startswith("**Cross-sell rate 13 %**")
     assert by_plan.definitions.labels == {"shown": "last 12 months"}
-    assert by_plan.definitions.table.shown.iloc[-2:].tolist() == ["2.65", "2.48"]
+    assert by_plan.definitions.shown["shown"].iloc[-2:].tolist() == ["2.65", "2.48"]
 
 
 def test_costs_stay_those_of_everybody_where_some_are_kept(sample, teams):
