@@ -51,6 +51,17 @@ class Moments:
     freedom: Floats
 
 
+def beyond_chance(p: Any) -> Any:
+    """Tell where a p-value, adjusted where there are many, calls a difference more than chance; a missing one does not.
+
+    Examples
+    --------
+    >>> beyond_chance(0.03), beyond_chance(pd.Series([0.2, 0.01])).tolist()
+    (True, [False, True])
+    """
+    return p < SIGNIFICANT
+
+
 def moments(given: Floats, asked: Measure) -> Moments:
     """Moments of answers counted by score, shape (..., scores), those of the prior added."""
     worth, prior = np.array(asked.worth), np.array(asked.prior)
@@ -486,7 +497,7 @@ def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
     rows = rows.iloc[rows["contribution"].abs().argsort(kind="stable")[::-1]].head(most)
     renamed = {"difference_from_rest": "difference"} | {f"difference_{c}": c for c in ("ci_lower", "ci_upper")}
     rows = rows.drop(columns=["ci_lower", "ci_upper"]).rename(columns=renamed)
-    rows = rows.assign(level=rows["segment_by"] + ": " + rows["segment"], clear=rows["p_adjusted"] < SIGNIFICANT)
+    rows = rows.assign(level=rows["segment_by"] + ": " + rows["segment"], clear=beyond_chance(rows["p_adjusted"]))
     columns = ["segment_by", "segment", "level", "share", "n_responses", *renamed.values(), "p_adjusted", "clear"]
     return rows[[*columns, "contribution"]].reset_index(drop=True)
 

@@ -11,8 +11,7 @@ from cslib.errors import counted
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card
 from cslib.show.formats import between, format_value, p_value, percent
-from cslib.stats.intervals import SIGNIFICANT
-from cslib.surveys.scores import comparisons
+from cslib.surveys.scores import beyond_chance, comparisons
 from cslib.surveys.stakes import Landmark
 
 __all__ = ["HOW_TO_READ_LANDMARK", "HOW_TO_READ_SCORES", "Words"]
@@ -84,7 +83,7 @@ class Words:
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():
             return ""
-        clear = scored[scored["p_adjusted"] < SIGNIFICANT]
+        clear = scored[beyond_chance(scored["p_adjusted"])]
         if clear.empty:
             return "No segment differs from the others by more than chance."
         strongest = clear.iloc[int(clear["contribution"].abs().argmax())]
@@ -100,7 +99,7 @@ class Words:
         cards = [score, Card("Response rate", rate, "percent", *ends, detail=detail)]
         if moved is not None:
             kind, n = "points" if self.survey == "csat" else "number", int(moved.n_before + moved.n_now)
-            noise = "more than noise" if moved.p_value < SIGNIFICANT else "within noise"
+            noise = "more than noise" if beyond_chance(moved.p_value) else "within noise"
             ends = (moved.ci_lower, moved.ci_upper)
             cards.append(Card("Change on the window before", moved.change, kind, *ends, n, detail=noise))
         clear = _clear(stakes)
@@ -117,7 +116,7 @@ class Words:
         before, now = self._score(moved.score_before), self._score(moved.score_now)
         if pd.isna(moved.p_value):
             return f"It went from {before} to {now}; too few answers tell whether that is more than noise"
-        if moved.p_value < SIGNIFICANT:
+        if beyond_chance(moved.p_value):
             direction = "up" if moved.change > 0 else "down"
             return f"It is {direction} {self._points(moved.change)} on the window before, more than noise"
         chance = f"no more than noise (p {p_value(moved.p_value)})"
@@ -131,17 +130,17 @@ class Words:
             return f"{self.label} is {self._score(score.iloc[0])}"
         high, low = (f"{self._score(score[i])} for {scored['segment'][i]}" for i in (parts.idxmax(), parts.idxmin()))
         text = f"{self.label} is {high}, {low}"
-        return text if (scored["p_adjusted"] < SIGNIFICANT).any() else f"{text}: no clear difference"
+        return text if beyond_chance(scored["p_adjusted"]).any() else f"{text}: no clear difference"
 
     def clear(self, scored: pd.DataFrame) -> tuple[str, ...]:
         """Say where the score is clearly different, and where it only looks different; two sentences at most."""
         tested = comparisons(scored)
-        result, many, clear = [], counted(len(tested), "comparison"), tested["p_adjusted"] < SIGNIFICANT
+        result, many, clear = [], counted(len(tested), "comparison"), beyond_chance(tested["p_adjusted"])
         if clear.any():
             result.append(f"**Clearly different from the other answers**: {self._list(tested[clear])}.")
         elif len(tested):
             result.append(f"Of {many}, none shows a clear difference.")
-        looks = tested[~clear & (tested["p_value"] < SIGNIFICANT)]
+        looks = tested[~clear & beyond_chance(tested["p_value"])]
         if len(looks):
             listed = self._list(looks)
             result.append(f"**Only looks different**: {listed}; with {many}, chance alone does as much.")
@@ -231,7 +230,7 @@ class Words:
     def _stay(self, row: pd.Series[Any], best: str) -> str:
         span = f"{row.rmst_difference_ci_lower:.1f} to {row.rmst_difference_ci_upper:.1f}".replace("-", "−")
         who = f"**{_who(row.group)}** ({row.n:,} customers, {row.n_churned:,} left)"
-        clear = row.p_adjusted < SIGNIFICANT
+        clear = beyond_chance(row.p_adjusted)
         chance = "more than chance" if clear else "which could be chance"
         interval = f"95 % interval of the difference {span}"
         text = f"{who} stayed {_months_apart(row)} than {best} ({interval}), {chance}."
@@ -277,7 +276,7 @@ def _named(row: pd.Series[Any]) -> str:
 def _clear(stakes: pd.DataFrame) -> pd.DataFrame:
     """Keep the groups that leave at another rate than the best, the first, by more than chance."""
     others = stakes.iloc[1:-1]
-    return others[others["p_adjusted"] < SIGNIFICANT]
+    return others[beyond_chance(others["p_adjusted"])]
 
 
 def _lost(stakes: pd.DataFrame) -> str:

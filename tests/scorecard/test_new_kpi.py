@@ -74,7 +74,7 @@ def test_it_stands_in_the_catalogue_history_table_cards_and_targets(tmp_path):
     card = score.retention.cards[-1]
     assert (card.kpi, card.label, card.n, card.status) == ("customer_age", "Average customer age", 2, "missed")
     assert "Average customer age is 9.0 months; the target is at least 12 months" in score.attention.before[0]
-    assert score.kpis.table.set_index("KPI").loc["Average customer age", "value"] == "9.0 months"
+    assert score.kpis.shown.set_index("KPI").loc["Average customer age", "value"] == "9.0 months"
 
 
 @pytest.mark.usefixtures("added")

@@ -76,7 +76,7 @@ def test_findings_are_questions_in_the_order_of_the_report():
 def test_five_lines_are_enough(by_plan):
     assert by_plan.table.set_index("kpi").loc["nrr", "status"] == "missed"
     assert by_plan.growth.table["kpi"].tolist()[0] == "mrr"
-    assert by_plan.kpis.table["KPI"].tolist()[0] == "MRR"
+    assert by_plan.kpis.shown["KPI"].tolist()[0] == "MRR"
     assert "1 of 6 targets is missed" in by_plan.answer.text
     with pytest.raises(ParameterError, match="growth is a table"):
         by_plan.growth.plot()

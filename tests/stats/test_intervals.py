@@ -207,7 +207,7 @@ def test_hazard_ratios_equal_cox_on_rows(late):
     d = [[((group == g) & frame.left & (frame.seen == t)).sum() for t in times] for g in range(3)]
     found = hazard_ratios(r, d)
     assert found["hazard_ratio"][1:] == pytest.approx(expected["ratio"].to_numpy(), rel=2e-6)
-    assert found["lower"][1:] == pytest.approx(expected["95% lower-bound"].to_numpy(), rel=2e-6)
+    assert found["hazard_ratio_ci_lower"][1:] == pytest.approx(expected["95% lower-bound"].to_numpy(), rel=2e-6)
 
 
 def test_hazard_ratios_that_cannot_be_told():
