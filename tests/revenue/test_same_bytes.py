@@ -11,7 +11,7 @@ from cslib.data.customers import current_mrr, exact_product, exact_sum
 from cslib.show import display
 
 
-def world(rng, customers=1500):
+def world(rng, customers=600):
     """Customers of three plans with up to four subscriptions, orders of all kinds, and costs; prices to the cent."""
     start = np.sort(rng.integers(0, 900, (customers, 4)) + np.arange(4))
     end = start + rng.integers(1, 400, start.shape)
@@ -47,13 +47,12 @@ def published(tables, folder, monkeypatch, *, threads):
 
 def test_files_do_not_depend_on_the_order_of_rows_nor_on_threads(tmp_path, monkeypatch):
     tables, found = world(np.random.default_rng(3)), []
-    for i, threads in enumerate((1, 2, 4)):
+    for i, threads in enumerate((1, 4)):
         (folder := tmp_path / str(i)).mkdir()
         shuffled = {name: table.sample(frac=1, random_state=i) for name, table in tables.items()}
         found.append(published(shuffled, folder, monkeypatch, threads=threads))
     assert len(found[0]) == 17
-    for name, content in found[0].items():
-        assert all(other[name] == content for other in found[1:]), name
+    assert [name for name, content in found[0].items() if found[1][name] != content] == []
 
 
 def test_a_price_of_a_billion_is_squared_exactly():
