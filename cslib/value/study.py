@@ -137,7 +137,8 @@ class Value(Study):
         reason = words.bridge_finding(steps, currency=self._money)
         why = "Formula C and the survival form cannot be compared: nobody left, or early ages were not observed."
         caption = "From formula C to the survival form, step by step"
-        return Result("bridge", steps, reason, caption=caption, absent="" if reason else why, most=7)
+        how: Any = {"caption": caption, "absent": "" if reason else why, "most": 7}
+        return Result("bridge", steps, reason, shown=steps.drop(columns="rank"), **how)
 
     @cached_property
     def by_age(self) -> Result:
