@@ -91,9 +91,8 @@ def test_source_is_one_of_three():
         followed("order", orders=ORDERS)
 
 
-def test_rewound_data_are_those_loaded_as_of_the_day(root):
-    then, data = load(root / "data", as_of="2024-06-15"), load(root / "data")
-    back = rewind(data, date(2024, 6, 15))
+def test_rewound_data_are_those_loaded_as_of_the_day(root, sample):
+    then, back = load(root / "data", as_of="2024-06-15"), rewind(sample, date(2024, 6, 15))
     assert back.as_of == then.as_of
     assert set(back.tables) == set(then.tables)
     for name in then.tables:
