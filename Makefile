@@ -13,10 +13,10 @@ report: .venv/core
 # as in tests/conftest.py, which the kernels of notebooks do not read
 check test: export OPENBLAS_NUM_THREADS = 1
 
-check: lint browser  # what fits into two minutes
+check: lint browser  # without what is marked slow
 	$(PYTEST) --dist worksteal -m "not slow"
 
-test: lint browser  # everything
+test: lint browser
 	$(PYTEST) --dist worksteal
 	$(PYTEST) --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 120 notebooks
 

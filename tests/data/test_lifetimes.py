@@ -113,6 +113,7 @@ def test_nobody_under_observation_is_an_error(tmp_path):
         lifetimes(cslib.load(tmp_path))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 60), st.booleans(), st.sampled_from("xyz")), min_size=1, max_size=40))
 @settings(max_examples=25)
 def test_counts_add_up_and_order_does_not_matter(people):

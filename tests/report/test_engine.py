@@ -225,6 +225,7 @@ def turning(tmp_path: Path) -> tuple[Notebook, Path]:
     return write(tmp_path / "n", "turning", cells), tmp_path / "out"
 
 
+@pytest.mark.slow
 def test_a_failure_keeps_the_last_good_report(turning: tuple[Notebook, Path]) -> None:
     notebook, out = turning
     reports.render_all([notebook], out=out, parameters={})
@@ -508,6 +509,7 @@ def test_what_a_killed_run_left_is_mended_at_the_next_start(tmp_path: Path, move
     assert [p for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_report_both_end_well(turning: tuple[Notebook, Path]) -> None:
     notebook, out = turning
     names, runs = ("one", "two"), []

@@ -80,6 +80,7 @@ def test_two_runs_into_the_same_folder_give_the_same_bytes(tmp_path: Path) -> No
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
 
 
+@pytest.mark.slow
 def test_a_full_chunk_is_the_same_whatever_comes_after_it(tmp_path: Path) -> None:
     for customers in (10_000, 10_300):
         write_sample(tmp_path / str(customers), customers=customers, file_format="parquet")
@@ -227,6 +228,7 @@ def test_readme_explains_every_parameter() -> None:
         assert re.search(rf"^- `{item.name}` = .+\. [A-Z].{{10,}}\.$", page, re.M), item.name
 
 
+@pytest.mark.slow
 def test_readme_keeps_its_text_where_python_drops_docstrings(tmp_path: Path) -> None:
     code = "import sys, pathlib, cslib.sample.write as s; s.write_sample(pathlib.Path(sys.argv[1]), customers=20)"
     subprocess.run([sys.executable, "-OO", "-c", code, str(tmp_path)], check=True)
