@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from cslib.report.engine import Run
     from cslib.report.parameters import Notebook, Value
 
-__all__ = ["main"]
-
 FAILED, WRONG_USAGE = 1, 2
 
 
@@ -58,9 +56,9 @@ def main() -> None:
 @click.option("--out", default="reports", show_default=True, callback=_folder)
 def report(names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path) -> None:
     """Run notebooks (all that the data suffice for, or NAMES) and write HTML reports and an index."""
-    from cslib.report import engine as reports
+    from cslib.report.parameters import find_notebooks
 
-    chosen = _chosen(reports.find_notebooks(), names)
+    chosen = _chosen(find_notebooks(), names)
     runs = _shown(chosen, out, _parameters(given, data))
     click.echo(f"{sum(r.ok for r in runs)} of {len(runs)} reports written: {out / 'index.html'}")
     if not all(r.ok or (r.lacks_data and not names) for r in runs):
@@ -113,9 +111,9 @@ def _echo(line: str) -> None:
 @main.command("list")
 def list_notebooks() -> None:
     """Show the notebooks and their parameters with types, defaults and help."""
-    from cslib.report import engine as reports
+    from cslib.report.parameters import find_notebooks
 
-    for notebook in reports.find_notebooks():
+    for notebook in find_notebooks():
         click.echo(f"{notebook.name}: {notebook.title}")
         for p in notebook.parameters:
             click.echo(f"  {p.name}: {p.type.__name__} = {p.default!r}  # {p.help}".rstrip(" #"))

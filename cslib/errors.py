@@ -5,17 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = [
-    "CslibError",
-    "DataError",
-    "MissingTableError",
-    "ParameterError",
-    "ReportError",
-    "check_choice",
-    "counted",
-    "did_you_mean",
-]
-
 
 class CslibError(ValueError):
     """Something the user can mend: the message names the value, what is there and what to do."""

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import nbformat
 
-from cslib.report import engine as reports
-from cslib.report.parameters import Notebook
+from cslib.report.parameters import Notebook, find_notebooks
 
 
 def write(folder: Path, name: str, cells: list[tuple[str, str]]) -> Notebook:
@@ -17,4 +16,4 @@ def write(folder: Path, name: str, cells: list[tuple[str, str]]) -> Notebook:
     ]
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=made), folder / f"{name}.ipynb")
-    return next(n for n in reports.find_notebooks(folder) if n.name == name)
+    return next(n for n in find_notebooks(folder) if n.name == name)

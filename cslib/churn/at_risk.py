@@ -19,8 +19,6 @@ from cslib.data.lifetimes import lifetime_rows
 from cslib.errors import ParameterError, counted
 from cslib.stats.cox import cumulative_hazards
 
-__all__ = ["at_risk", "score_customers", "stakes"]
-
 ABOVE: Final = 1.1  # times the risk of the average active customer: worth naming
 DEAR: Final = 1.5  # times the mean MRR
 NOTHING: Final = "not above average"

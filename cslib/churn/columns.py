@@ -15,17 +15,6 @@ from cslib.errors import counted
 from cslib.stats.cox import never_left
 from cslib.stats.intervals import Floats
 
-__all__ = [
-    "MIN_CUSTOMERS",
-    "MISSING",
-    "OTHER",
-    "Driver",
-    "Known",
-    "comparable",
-    "design_of",
-    "recorded",
-]
-
 Known = dict[str, tuple["Driver", pd.Series]]  # each with its labels or numbers, a row per customer
 MISSING: Final = "(missing)"
 OTHER: Final = "(other)"

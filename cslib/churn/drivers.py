@@ -32,8 +32,6 @@ from cslib.stats.cox import (
 )
 from cslib.stats.intervals import SIGNIFICANT, Floats, holm, z_value
 
-__all__ = ["DriverModel", "agreement", "check_horizon", "fit_drivers", "strongest"]
-
 MAX_STRATA: Final = 8
 FOLDS: Final = 5
 TABLE: Final = ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"]

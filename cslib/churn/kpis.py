@@ -11,8 +11,6 @@ from cslib.churn.rates import churn_rates
 from cslib.data.dataset import DataSet
 from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
 
-__all__ = ["KPIS"]
-
 AT_START: Final = "customers when the month begins"
 NEEDS: Final = "customers with dates, or subscriptions"
 NOBODY: Final = "nobody was a customer when the period began, as far as records reach"

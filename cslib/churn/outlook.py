@@ -11,8 +11,6 @@ from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes
 from cslib.stats.models import FittedModels, fit_models, forecast
 
-__all__ = ["forecast_customers", "line", "outlook"]
-
 
 def forecast_customers(
     data: DataSet, counts: pd.DataFrame, models: FittedModels, *, segment_by: str, split: str, horizon_months: int

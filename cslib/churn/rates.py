@@ -24,8 +24,6 @@ from cslib.retention.cohorts import retention
 from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, wilson
 from cslib.stats.survival import life_table
 
-__all__ = ["METHODS", "RATES", "RECONCILED", "churn_rates", "last_month", "reconcile"]
-
 METHODS: Final = ("start_of_period", "average_base", "daily_hazard")
 RATES: Final = [
     *("segment", "month", "method", "n_start", "n_new", "n_churned"),

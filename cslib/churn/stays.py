@@ -12,8 +12,6 @@ import pandas as pd
 
 from cslib.stats.intervals import SIGNIFICANT
 
-__all__ = ["Differences", "firm_medians", "kept", "lost", "pace"]
-
 FEW: Final = 10  # at risk: a median reached by fewer is no firm estimate
 FIRM: Final = 30  # at risk: a rate of leaving of fewer is not told
 TOLD: Final = (12, 6, 3, 1)  # months, the first one that is observed is told

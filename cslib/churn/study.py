@@ -23,8 +23,6 @@ from cslib.show.result import Answer, Result, Study
 from cslib.stats import survival as km
 from cslib.stats.models import FittedModels, fit_models, model_curves, reach
 
-__all__ = ["Churn"]
-
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
 FIRM: Final = 30  # customers below which a rate is not drawn
 NO_CURVE: Final = "There is no curve from the start to draw: see the warning above."

@@ -16,25 +16,6 @@ from cslib.errors import counted
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, months, percent, whole
 
-__all__ = [
-    "Said",
-    "answer",
-    "at_risk",
-    "calibration",
-    "cards",
-    "differences",
-    "drivers",
-    "forecast",
-    "hazard",
-    "kinds",
-    "models",
-    "monthly",
-    "subtitle",
-    "summary",
-    "survival",
-    "warnings",
-]
-
 HOW_TO_READ_SURVIVAL: Final = (
     "Each line starts at 100 % and steps down as customers leave. Its height at any age is the share that stays longer "
     "than that. The numbers below are the customers still followed at that age: where they are few, the band is wide."

@@ -14,20 +14,6 @@ import pandas as pd
 from cslib.data.dataset import DataSet
 from cslib.errors import DataError, ParameterError, check_choice
 
-__all__ = [
-    "PERIODS",
-    "Window",
-    "compared",
-    "ending",
-    "first_whole",
-    "last_complete",
-    "monthly",
-    "ordinal",
-    "period_ordinal",
-    "period_start",
-    "read_window",
-]
-
 PERIODS: Final = ("day", "week", "month", "quarter", "year")
 MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
 EPOCH: Final = date(1970, 1, 1)

@@ -22,8 +22,6 @@ from cslib.data.contract import CONTRACT, OWN, ROW, SCALES, Column, Fault, Readi
 from cslib.data.sources import Raw
 from cslib.errors import counted, did_you_mean
 
-__all__ = ["Checked", "check_columns", "check_relations", "check_rows", "suspicions"]
-
 WIDE: Final = OWN + "wide_"  # as typed, before what no business has is taken out
 TYPED: Final = OWN + "typed_"
 COPY: Final = OWN + "copy"

@@ -16,8 +16,6 @@ import pandas as pd
 from cslib.data.contract import CONTRACT, TENURE, Reading
 from cslib.errors import DataError, ParameterError, did_you_mean
 
-__all__ = ["SUFFIXES", "Config", "TableLike", "TableOptions", "read_config", "stem"]
-
 SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".parquet")
 TableLike: TypeAlias = pd.DataFrame | ir.Table | str | Path
 TEXT, TEXTS, PAIRS, DAY, NAMED = "a text", "a list of texts", "a table of texts", "a date", "a table"

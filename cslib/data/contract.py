@@ -15,8 +15,6 @@ import ibis.expr.types as ir
 
 from cslib.errors import ParameterError
 
-__all__ = ["CONTRACT", "MOMENT", "ROW", "SCALES", "TENURE", "Column", "Fault", "Reading", "specification", "typed"]
-
 Kind = Literal["id", "date", "time", "number", "flag", "text"]
 OWN: Final = "__cslib_"  # what columns added on the way are called, until the table is canonical
 ROW: Final = OWN + "row"

@@ -14,11 +14,6 @@ from cslib.data.contract import CONTRACT, MOMENT
 from cslib.data.dataset import DataSet
 from cslib.errors import ParameterError, did_you_mean
 
-__all__ = [
-    *("MINOR_UNITS", "cents", "current_mrr", "exact_product", "exact_sum", "mrr_steps"),
-    *("segments", "summed_changes", "with_all", "with_segment"),
-]
-
 HOLDERS: Final = ("customers", "subscriptions", "orders", "usage", "surveys")  # of segment columns
 MAX_SEGMENTS: Final = 50
 MINOR_UNITS: Final = 100

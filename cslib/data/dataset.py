@@ -19,18 +19,6 @@ import pandas as pd
 from cslib.data.contract import CONTRACT, MOMENT, TENURE, Fault
 from cslib.errors import MissingTableError, ParameterError, counted, did_you_mean
 
-__all__ = [
-    "DataSet",
-    "Spans",
-    "counted_anew",
-    "cut",
-    "derive_customers",
-    "keep",
-    "last_day",
-    "rewind",
-    "spans_of",
-]
-
 ENDING: Final = {"customers": "churned_on", "subscriptions": "ended_on", "surveys": "answered_on"}
 TELLS: Final = {"churned_on": "churn_kind", "answered_on": "score"}  # unknown until then, too
 Tables = Mapping[str, ir.Table]

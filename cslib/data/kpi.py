@@ -11,8 +11,6 @@ import pandas as pd
 
 from cslib.data.dataset import DataSet
 
-__all__ = ["GROUPS", "HISTORY", "Kpi", "Measure", "Setting", "Target", "by_id", "history_rows", "month_ends"]
-
 GROUPS: Final = ("growth", "retention", "value", "sentiment", "engagement")
 HISTORY: Final = ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
 INFINITE: Final = float("inf")

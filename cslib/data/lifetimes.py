@@ -21,8 +21,6 @@ from cslib.data.dataset import DataSet
 from cslib.errors import DataError
 from cslib.stats.survival import DAYS_PER_MONTH
 
-__all__ = ["lifetime_rows", "lifetimes", "nobody_observed", "unit_months"]
-
 NOT_RECORDED: Final = "not recorded"
 
 

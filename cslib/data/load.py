@@ -30,8 +30,6 @@ from cslib.data.dataset import DataSet, Spans, counted_anew, cut, derive_custome
 from cslib.data.sources import Raw, mapped, open_tables, reading, session_zone
 from cslib.errors import DataError, ParameterError, counted
 
-__all__ = ["check", "load"]
-
 DERIVED: Final = (
     "customers is not there: it is derived from subscriptions (start: the first start; churned: the last end where "
     "nothing runs; other columns: as in the first subscription)."

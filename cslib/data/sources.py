@@ -34,18 +34,6 @@ from cslib.data.config import SUFFIXES, Config, TableOptions, stem
 from cslib.data.contract import CONTRACT, ROW
 from cslib.errors import CslibError, DataError, did_you_mean
 
-__all__ = [
-    "Raw",
-    "column_names",
-    "literal",
-    "mapped",
-    "no_lines",
-    "open_tables",
-    "read_text",
-    "reading",
-    "session_zone",
-]
-
 NATIVE: Final = {"utf-8": "utf-8", "iso8859-1": "latin-1"}  # the encodings that DuckDB reads by itself
 LONGEST: Final = 1_000_000
 MAGIC: Final = {

@@ -18,8 +18,6 @@ from cslib.errors import DataError, MissingTableError, ParameterError, did_you_m
 from cslib.stats.intervals import grown_of_sums, wilson
 from cslib.stats.survival import DAYS_PER_MONTH, cumulative_incidence
 
-__all__ = ["activity", "has_features", "time_to_value"]
-
 SUMS: Final = ["n_active", "uses", "uses_squared", "used", "used_squared"]
 ACTIVITY: Final = [
     *("segment", "month", "n_customers", "n_active"),

@@ -11,8 +11,6 @@ from cslib.data.dataset import DataSet
 from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
 from cslib.engagement.activity import activity, has_features, time_to_value
 
-__all__ = ["KPIS"]
-
 USED: Final = ("usage", "customers")
 NEEDS: Final = "usage, and customers with dates"
 PRESENT: Final = "customers on the last day of the month"

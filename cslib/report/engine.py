@@ -21,11 +21,9 @@ from typing import IO, Any
 
 import cslib
 from cslib.errors import CslibError, MissingTableError, ReportError, counted
-from cslib.report.parameters import Notebook, Value, find_notebooks, given_for, output_folder, parse_parameters
+from cslib.report.parameters import Notebook, Value, given_for, output_folder, parse_parameters
 from cslib.report.publish import cleaned, locked, public, publish, put, read_record, refuse_foreign, run_folder
 from cslib.show.display import RUN_DIR
-
-__all__ = ["Notebook", "Run", "find_notebooks", "parse_parameters", "render", "render_all", "write_index"]
 
 Values = Mapping[str, Value]
 Say = Callable[[str], None]

@@ -27,8 +27,6 @@ from cslib.report.publish import public
 from cslib.show.display import JUPYTER_STYLE, MIME, how_to_read
 from cslib.show.formats import format_day, inline
 
-__all__ = ["gathered", "moment", "page", "render_template"]
-
 TEMPLATES = Path(__file__).parent / "template"
 TEXT_TAGS = (
     "a b blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li ol p pre s small span strong sub sup"

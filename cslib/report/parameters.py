@@ -17,8 +17,6 @@ from pathlib import Path
 
 from cslib.errors import ParameterError, ReportError, did_you_mean
 
-__all__ = ["Notebook", "Parameter", "Value", "checked_slug", "find_notebooks", "output_folder", "parse_parameters"]
-
 Value = str | int | float | bool
 TYPES: Mapping[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -104,6 +102,7 @@ def output_folder(out: Path) -> Path:
 
 
 def words(name: str) -> str:
+    """Say the name of a file or parameter as a heading: `nps_by_plan` is "Nps by plan"."""
     return name.replace("_", " ").replace("-", " ").capitalize()
 
 
@@ -175,7 +174,7 @@ def parse_parameters(notebook: Notebook, given: Mapping[str, Value]) -> dict[str
     faults = []
     for name, value in given.items():
         try:
-            values[name] = _coerced(value, known_parameter(known, name, notebook.name).type)
+            values[name] = _coerced(value, _known(known, name, notebook.name).type)
         except ParameterError as error:
             faults.append(f"{name}: {error}" if name in known else str(error))
     if faults:
@@ -187,14 +186,14 @@ def given_for(notebook: Notebook, chosen: Sequence[Notebook], given: Mapping[str
     """Pick from what is given to some notebooks the parameters of one, and check them and its name."""
     known = {p.name: p for n in chosen for p in n.parameters}
     for name in given:
-        known_parameter(known, name, notebook.name if len(chosen) == 1 else "the chosen notebooks")
+        _known(known, name, notebook.name if len(chosen) == 1 else "the chosen notebooks")
     own = {p.name: given[p.name] for p in notebook.parameters if p.name in given}
     parse_parameters(notebook, own)
     checked_slug(notebook.name)
     return own
 
 
-def known_parameter(known: Mapping[str, Parameter], name: str, where: str) -> Parameter:
+def _known(known: Mapping[str, Parameter], name: str, where: str) -> Parameter:
     if name not in known:
         message = f"There is no parameter {name!r} in {where}. {did_you_mean(name, known)}"
         raise ParameterError(message)

@@ -17,19 +17,6 @@ from typing import Any
 from cslib.errors import ReportError
 from cslib.report.parameters import checked_slug, output_folder
 
-__all__ = [
-    "cleaned",
-    "locked",
-    "public",
-    "publish",
-    "put",
-    "read_record",
-    "refuse_foreign",
-    "run_folder",
-    "without_folders",
-    "without_secrets",
-]
-
 # The rest of an address after ://, in plain text or in HTML.
 ADDRESS = re.compile(r"(?<=://)(?:(?!&(?:quot|[lg]t|#))[^\s<>\"'])+")
 PATH = re.compile(r"([A-Za-z]:)?[\\/]|~|\.\.?([\\/]|$)|.*[\\/]\.\.([\\/]|$)")

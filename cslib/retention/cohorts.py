@@ -30,20 +30,6 @@ from cslib.errors import DataError, MissingTableError, ParameterError, check_cho
 from cslib.stats.intervals import holm, log_rank, newcombe, wilson
 from cslib.stats.survival import survival_at, survival_curve
 
-__all__ = [
-    "COMPARISON",
-    "SOURCES",
-    "TRIANGLE",
-    "by_cohort_year",
-    "compare_cohorts",
-    "default_source",
-    "has_calendar",
-    "read_brackets",
-    "retention",
-    "retention_curve",
-    "tenure_curve",
-]
-
 SOURCES: Final = ("subscriptions", "customers", "usage", "orders")
 CONTRACTUAL: Final = ("subscriptions", "customers")
 KINDS: Final = ("on", "on_or_after")

@@ -15,8 +15,6 @@ from scipy.special import ndtri
 from cslib.retention.cohorts import read_brackets
 from cslib.stats.intervals import SIGNIFICANT
 
-__all__ = ["contrast", "extremes", "followed", "landmarks", "revenue_kept"]
-
 FIRM: Final = 30  # customers: a rate of fewer is no headline where another one rests on more
 AGES: Final = {
     "day": (1, 7, 14, 30),

@@ -15,15 +15,6 @@ from cslib.data.dataset import DataSet
 from cslib.retention.cohorts import KEY, Spans, read_spans
 from cslib.stats.intervals import ratio_of_sums
 
-__all__ = [
-    "CURVE",
-    "net_and_gross",
-    "net_by_segment",
-    "revenue_curve",
-    "revenue_levels",
-    "revenue_retention",
-]
-
 # of each customer: x its MRR at the end of its first period, y its MRR now, z the same but at most x
 PRODUCTS: Final = {"xx": ("x", "x"), "yy": ("y", "y"), "zz": ("z", "z"), "xy": ("x", "y"), "xz": ("x", "z")}
 SUMS: Final = ["n", "x", "y", "z", *PRODUCTS]

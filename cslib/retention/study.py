@@ -18,8 +18,6 @@ from cslib.show.charts import largest_segments, left_out, lines_with_bands
 from cslib.show.estimates import MAX_COHORTS, retention_heatmap
 from cslib.show.result import Answer, Result, Study
 
-__all__ = ["Retention"]
-
 COMPARED: Final = ["comparison", "cohort", "rate_newer", "rate_older", "difference", "p_adjusted"]
 UNITS: Final = {"p_adjusted": "p_value", "rate_newer": "percent", "rate_older": "percent", "difference": "points"}
 LABELS: Final = {"p_adjusted": "p", "rate_newer": "newer", "rate_older": "older", "cohort": "since"}

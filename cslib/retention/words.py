@@ -12,8 +12,6 @@ from cslib.retention.cohorts import read_brackets
 from cslib.show.display import Card
 from cslib.show.formats import between, p_value, percent
 
-__all__ = ["Wording"]
-
 COMPARED: Final = {"newest cohort": "newest cohort old enough", "all cohorts": "all cohorts, any difference"}
 HOW_TO_READ_LINES: Final = (
     "Follow one line to the right: its height at any age is the share retained then. The numbers below the chart are "

@@ -13,8 +13,6 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, cohort_label, new_axes, nice_step, require
 from cslib.show.formats import format_value
 
-__all__ = ["layer_cake", "movement_bars", "waterfall_chart"]
-
 COLOURS: Final = {
     "new": PALETTE[0],
     "reactivation": PALETTE[5],

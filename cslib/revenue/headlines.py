@@ -11,8 +11,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-__all__ = ["balance", "best_and_worst", "largest_moves", "quick_ratios", "recent_sales", "shares_by_year", "spread"]
-
 GAINS: Final = ["new", "expansion", "reactivation"]
 LOSSES: Final = ["churn", "contraction"]
 FIRM: Final = 30  # customers: NRR of fewer is no headline

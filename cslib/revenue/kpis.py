@@ -12,8 +12,6 @@ from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
 from cslib.revenue.movements import movements, trailing
 from cslib.revenue.spending import conversions, retention_cost
 
-__all__ = ["KPIS"]
-
 YEAR: Final = 12
 PAID: Final = ("subscriptions",)
 SPENT: Final = ("costs", "subscriptions")

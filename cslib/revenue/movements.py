@@ -18,8 +18,6 @@ from cslib.data.dataset import DataSet
 from cslib.errors import DataError
 from cslib.stats.intervals import Interval, grown_of_sums, kept_of_sums, ratio_of_sums, wilson, z_value
 
-__all__ = ["KINDS", "conventions", "layers", "movements", "trailing", "waterfall"]
-
 KINDS: Final = ("new", "reactivation", "expansion", "contraction", "churn")
 COUNTED: Final = {"new": "n_new", "reactivation": "n_reactivated", "churn": "n_churned"}
 PRODUCTS: Final = {"xx": ("x", "x"), "yy": ("y", "y"), "xy": ("x", "y")}  # of MRR then and now

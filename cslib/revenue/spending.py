@@ -13,8 +13,6 @@ from cslib.data.dataset import DataSet
 from cslib.errors import MissingTableError
 from cslib.stats.intervals import wilson
 
-__all__ = ["CONVERSIONS", "COSTS", "conversions", "has_kinds", "retention_cost"]
-
 CONVERSIONS: Final = ["month", "kind", "n", "amount", "n_all", "rate", "ci_lower", "ci_upper"]
 COSTS: Final = [
     *("month", "retention_cost", "n_retained", "crc", "margin", "share_of_margin"),

@@ -17,8 +17,6 @@ from cslib.show.charts import largest_segments, lines_with_bands, well_observed
 from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
 
-__all__ = ["Revenue"]
-
 YEAR: Final = 12
 EVER: Final = 1200  # periods: every one there is
 

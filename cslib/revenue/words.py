@@ -12,8 +12,6 @@ from cslib.revenue.kpis import KPIS
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, percent, whole
 
-__all__ = ["Wording"]
-
 NAMES: Final = {"upsell": "Upsell", "cross_sell": "Cross-sell"}
 GAINED: Final = {"new": "from new customers", "reactivation": "won back", "expansion": "of expansion"}
 HOW_TO_READ_TRAILING: Final = (

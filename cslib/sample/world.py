@@ -17,8 +17,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["TABLES", "TRUTH", "Truth", "draw"]
-
 Levels = Mapping[str, float]
 Array = NDArray[Any]
 People = dict[str, Array]

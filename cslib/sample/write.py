@@ -18,8 +18,6 @@ import pandas as pd
 from cslib.errors import ParameterError, check_choice
 from cslib.sample.world import TABLES, TRUTH, Truth, draw
 
-__all__ = ["write_sample"]
-
 Progress = Callable[[int], None]
 Tables = Iterable[tuple[str, pd.DataFrame]]
 Writers = dict[Path, Any]

@@ -13,8 +13,6 @@ from cslib.revenue import kpis as revenue
 from cslib.surveys import kpis as surveys
 from cslib.value import kpis as value
 
-__all__ = ["catalogue", "read_targets"]
-
 
 class _Topic(Protocol):
     @property

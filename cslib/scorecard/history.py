@@ -13,8 +13,6 @@ from cslib.data.kpi import HISTORY, Kpi, Setting, Target
 from cslib.errors import DataError, MissingTableError
 from cslib.scorecard.catalogue import catalogue, read_targets
 
-__all__ = ["Measured", "measure_all"]
-
 WHOLE: Final = "All"
 POINTS: Final = 24  # of a small line
 

@@ -13,8 +13,6 @@ from cslib.data.kpi import Kpi, Target
 from cslib.scorecard.history import Measured
 from cslib.stats.intervals import Interval, control_limits, z_value
 
-__all__ = ["Standing", "scorecard", "standing"]
-
 COLUMNS: Final = [
     *("kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"),
     *("target_upper", "year_before", "limit_lower", "limit_upper", "change", "until", "months"),

@@ -14,8 +14,6 @@ from cslib.scorecard.history import Measured, measure_all
 from cslib.scorecard.scorecard import Standing, scorecard, standing
 from cslib.show.result import Answer, Cards, Result, Study
 
-__all__ = ["Scorecard"]
-
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Scorecard(Study):

@@ -16,8 +16,6 @@ from cslib.show.display import Card
 from cslib.show.formats import format_interval, format_value
 from cslib.show.result import Answer, Cards
 
-__all__ = ["attention", "cards_of_group", "kpi_texts", "scorecard_answer", "segment_texts"]
-
 YEAR: Final = 12
 SPANS: Final = {1: "a month", 3: "3 months", YEAR: "a year"}
 SENTENCES: Final = 3

@@ -23,18 +23,6 @@ from numpy.typing import NDArray
 
 from cslib.errors import ParameterError, check_choice
 
-__all__ = [
-    "GRID",
-    "GROUND",
-    "INK",
-    "MUTED",
-    "OBSERVED",
-    "PALETTE",
-    "largest_segments",
-    "lines_with_bands",
-    "well_observed",
-]
-
 BOUNDS: Final = ("ci_lower", "ci_upper")
 SIZES: Final = ("n_customers", "n_at_risk", "n_start")
 INK: Final = "#1b1f24"

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Card", "card_of", "cards", "data_check", "figure", "note", "see_also", "table"]
-
 MIME = "application/vnd.cslib+json"
 MOST_COLUMNS = 13  # shown of a table; a printed page holds no more
 STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}

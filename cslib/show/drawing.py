@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-__all__ = ["drawing", "sparkline"]
-
 SVG_LIMIT = 400_000
 SPARK = (150, 36)  # pixels
 LEGIBLE = 10  # pixels of the smallest text, however narrow the screen

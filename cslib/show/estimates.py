@@ -18,21 +18,6 @@ from cslib.errors import ParameterError
 from cslib.show import charts
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE
 
-__all__ = [
-    "DARK_TEXT",
-    "MAX_COHORTS",
-    "calibration_plot",
-    "coloured_cells",
-    "forest_plot",
-    "hatch",
-    "name_rows",
-    "retention_heatmap",
-    "right_of",
-    "value_axis",
-    "whole_groups",
-    "written",
-]
-
 MAX_ROWS: Final = 30
 LONGEST: Final = 36  # letters of a label
 Floats = NDArray[np.float64]

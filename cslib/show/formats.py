@@ -14,8 +14,6 @@ import pandas as pd
 
 from cslib.errors import check_choice
 
-__all__ = ["format_day", "format_interval", "format_value", "inline", "months", "unbroken", "whole"]
-
 FIRM: Final = 30  # customers below which a rate is no headline
 
 

@@ -15,7 +15,6 @@ from scipy.special import gammaln
 from cslib.errors import DataError, check_choice, counted
 from cslib.stats.intervals import Floats
 
-__all__ = ["BDW", "CONTRACT_MODELS", "SBG", "ContractFit", "as_lives", "fit_contract", "from_lives", "renewals"]
 SBG: Final = "Shifted beta-geometric"
 BDW: Final = "Beta-discrete-Weibull"
 CONTRACT_MODELS: Final = (SBG, BDW)

@@ -16,23 +16,6 @@ from numpy.typing import NDArray
 from cslib.stats.intervals import Floats, product_limit, wilson
 from cslib.stats.survival import TRUSTED
 
-__all__ = [
-    "CALIBRATION",
-    "CoxFit",
-    "base_risk",
-    "calibrated",
-    "completed",
-    "concordance",
-    "cumulative_hazard",
-    "cumulative_hazards",
-    "fit_cox",
-    "never_left",
-    "proportionality",
-    "risk_from_start",
-    "scores_of",
-    "sum_at_risk",
-]
-
 ENDS: Final = ("duration", "entry")
 PRECISION: Final = {"precision": 1e-11, "r_precision": 1e-13}  # so that a ratio without end grows large
 LIMIT: Final = 15.0  # of a log ratio and its error: beyond, nothing was estimated

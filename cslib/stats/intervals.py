@@ -12,24 +12,6 @@ from scipy.special import chdtrc, ndtri, stdtrit
 
 from cslib.errors import ParameterError
 
-__all__ = [
-    "SIGNIFICANT",
-    "Interval",
-    "TestResult",
-    "control_limits",
-    "grown_of_sums",
-    "holm",
-    "kept_of_sums",
-    "log_rank",
-    "newcombe",
-    "percentiles",
-    "product_limit",
-    "ratio_of_sums",
-    "weighted_sum",
-    "wilson",
-    "z_value",
-]
-
 Floats = NDArray[np.float64]
 Squares = tuple[ArrayLike, ArrayLike, ArrayLike]
 NO_SPREAD: Final = 1e-6  # a narrower interval of a share is rounding

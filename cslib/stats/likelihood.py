@@ -14,8 +14,6 @@ import pandas as pd
 
 from cslib.stats.intervals import Floats
 
-__all__ = ["cumulative", "log_likelihoods", "moved_parameters", "scores", "slopes"]
-
 EARLIEST: Final = 1e-9  # age, months, that every model takes
 FARTHEST: Final = 3.0  # a positive parameter moves by a factor of e³ at most
 

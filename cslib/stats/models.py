@@ -26,18 +26,6 @@ from cslib.stats.intervals import Floats, z_value
 from cslib.stats.likelihood import cumulative, log_likelihoods, scores, slopes
 from cslib.stats.survival import DAYS_PER_MONTH, TRUSTED, life_table
 
-__all__ = [
-    "MODELS",
-    "Extended",
-    "FittedModels",
-    "cumulative_draws",
-    "extended",
-    "fit_models",
-    "forecast",
-    "model_curves",
-    "reach",
-]
-
 # each with where its search starts, given the mean months per churn (the exponential's own answer)
 SIMPLE: Final[dict[str, tuple[Callable[[], Any], Callable[[float], list[float]]]]] = {
     "Exponential": (lifelines.ExponentialFitter, lambda mean: [mean]),

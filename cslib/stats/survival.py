@@ -19,23 +19,6 @@ from scipy.special import chdtrc, chdtri, gammaln
 from cslib.errors import DataError, ParameterError
 from cslib.stats.intervals import Floats, Interval, holm, log_rank, product_limit, weighted_sum, wilson, z_value
 
-__all__ = [
-    "DAYS_PER_MONTH",
-    "LANDMARKS",
-    "TRUSTED",
-    "at_risk_and_events",
-    "compare_segments",
-    "cumulative_incidence",
-    "drawn_ages",
-    "hazard_by_age",
-    "life_table",
-    "shared_horizon",
-    "supported",
-    "survival_at",
-    "survival_curve",
-    "survival_summary",
-]
-
 DAYS_PER_MONTH: Final = 30.4375
 LANDMARKS: Final = (1, 3, 6, 12, 24)  # months
 ENOUGH: Final = 100  # events a window of the smoothed hazard should hold

@@ -30,22 +30,6 @@ from cslib.data.customers import MAX_SEGMENTS, check_segments, segments
 from cslib.data.dataset import DataSet
 from cslib.errors import DataError, ParameterError, check_choice
 
-__all__ = [
-    "MISSING",
-    "SMALL",
-    "Answers",
-    "Asked",
-    "Measure",
-    "Periods",
-    "answers",
-    "answers_by_period",
-    "available_columns",
-    "latest",
-    "measure",
-    "measures",
-    "wanted",
-]
-
 FEW_VALUES: Final = 12  # of a column that is compared without being asked for
 BANDS: Final = 4
 MISSING: Final = "(missing)"

@@ -12,8 +12,6 @@ from cslib.stats.intervals import Floats, holm, z_value
 from cslib.surveys.answers import SILENT, SMALL, Answers, Measure
 from cslib.surveys.scores import answers_by_score, moments, quantile, score_interval, score_of, segmented, small_groups
 
-__all__ = ["WORTH_SEEING", "answers_needed", "change", "non_response"]
-
 ROUNDS: Final = 500  # of raking
 POWER: Final = 0.8
 MUTE: Final = 0.05

@@ -16,8 +16,6 @@ from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, new_
 from cslib.show.estimates import DARK_TEXT, MAX_ROWS, coloured_cells, hatch, name_rows, right_of, value_axis, written
 from cslib.stats.intervals import SIGNIFICANT, Floats
 
-__all__ = ["answer_bars", "answer_distribution", "bar_rows", "score_heatmap", "score_rows", "trend_rows"]
-
 ALL: Final = "All"
 
 COLOURS: Final = (PALETTE[0], "#c9ced4", PALETTE[1])  # best, middle, worst: blue and orange for the colour-blind

@@ -17,8 +17,6 @@ from cslib.stats.intervals import wilson
 from cslib.surveys.answers import SILENT, Measure, answers_by_period, measures
 from cslib.surveys.scores import trend
 
-__all__ = ["KPIS"]
-
 QUARTER: Final = 3
 ANSWERED: Final = "customers who answered an invitation of the 3 months, their latest answer"
 

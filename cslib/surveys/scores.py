@@ -14,26 +14,6 @@ from scipy.special import ndtr, ndtri, stdtrit
 from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, holm, newcombe, wilson, z_value
 from cslib.surveys.answers import SILENT, SMALL, Answers, Measure, Periods
 
-__all__ = [
-    "EXTRA",
-    "Moments",
-    "answers_by_score",
-    "cells",
-    "comparisons",
-    "distribution",
-    "drivers",
-    "last_period",
-    "moments",
-    "quantile",
-    "score_interval",
-    "score_of",
-    "scores",
-    "segmented",
-    "small_groups",
-    "small_segments",
-    "trend",
-]
-
 ENOUGH: Final = 300  # answers from which the normal limit of a permutation test is taken
 DRAWS: Final = 10_000
 SEED: Final = 1

@@ -23,8 +23,6 @@ from cslib.stats.intervals import Floats, Interval, holm, log_rank, weighted_sum
 from cslib.stats.survival import DAYS_PER_MONTH, at_risk_and_events, by_segment, survival_curve, survival_summary
 from cslib.surveys.answers import SILENT, STATES, Asked, Measure, latest
 
-__all__ = ["ALL_OTHERS", "Landmark", "after_answers", "money_at_stake"]
-
 ALL_OTHERS: Final = "all others"
 KEYS: Final = ["group", "age", "end", "event_observed"]
 RATIO: Final = ("hazard_ratio", "hazard_ratio_ci_lower", "hazard_ratio_ci_upper")

@@ -31,8 +31,6 @@ from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, sco
 from cslib.surveys.scores import EXTRA, cells, distribution, drivers, last_period, scores, small_segments, trend
 from cslib.surveys.stakes import Landmark, after_answers, money_at_stake
 
-__all__ = ["Surveys"]
-
 TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see segments
 P_VALUES: Final = {"p_value": "p_value", "p_adjusted": "p_value"}
 

@@ -14,8 +14,6 @@ from cslib.show.formats import between, format_value, p_value, percent
 from cslib.surveys.scores import beyond_chance, comparisons
 from cslib.surveys.stakes import Landmark
 
-__all__ = ["HOW_TO_READ_LANDMARK", "HOW_TO_READ_SCORES", "Words"]
-
 UNSEEN: Final = "only answers are in the data, so the response rate is not known"
 MOST: Final = 4  # segments named in a sentence
 HOW_TO_READ_SCORES: Final = (

@@ -23,8 +23,6 @@ from cslib.value.ltv import summed
 from cslib.value.paths import value_paths
 from cslib.value.prices import SOURCES, value_counts
 
-__all__ = ["ACTIVE", "backtest", "came_true"]
-
 ONE_DAY: Final = pd.Timedelta(days=1)
 ACTIVE: Final = "active customers"
 COLUMNS: Final = [

@@ -17,8 +17,6 @@ from cslib.value.ltv import Terms, horizons, ltv, payback
 from cslib.value.paths import value_paths
 from cslib.value.prices import unit_costs, value_counts
 
-__all__ = ["KPIS"]
-
 QUARTER: Final = 3
 PAST: Final = (0, 3, 6, 9, 12)  # months before, at which customer value is computed
 FORMS: Final = {

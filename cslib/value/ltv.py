@@ -19,25 +19,6 @@ from cslib.stats.intervals import Floats, percentiles
 from cslib.value.paths import Paths, Projection
 from cslib.value.prices import UnitCosts
 
-__all__ = [
-    "FORMULA_C",
-    "HORIZONS",
-    "NEWEST",
-    "SURVIVAL",
-    "Terms",
-    "base_value",
-    "bridge",
-    "compared",
-    "formulas",
-    "horizons",
-    "ltv",
-    "ltv_by_age",
-    "observed_part",
-    "payback",
-    "summed",
-    "what_if",
-]
-
 HORIZONS: Final = (12, 24, 36, 60)  # months, beside the one asked for
 USUAL: Final = 36
 WHOLE: Final = "All"

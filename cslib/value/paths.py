@@ -20,8 +20,6 @@ from cslib.stats.models import ENOUGH, FEW, Extended, FittedModels, cumulative_d
 from cslib.stats.survival import TRUSTED, life_table, supported
 from cslib.value.prices import ValueCounts, cohort_effects
 
-__all__ = ["Paths", "Projection", "value_paths"]
-
 YEAR: Final = 12  # months: orders may come once a year
 WHOLE: Final = "All"
 KEYS: Final = ["first_age", "n_ages", "event_observed"]

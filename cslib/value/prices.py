@@ -27,18 +27,6 @@ from cslib.errors import MissingTableError, counted
 from cslib.stats.intervals import Floats
 from cslib.stats.survival import DAYS_PER_MONTH
 
-__all__ = [
-    "QUARTER",
-    "SOURCES",
-    "CohortEffects",
-    "UnitCosts",
-    "ValueCounts",
-    "cohort_counts",
-    "cohort_effects",
-    "unit_costs",
-    "value_counts",
-]
-
 QUARTER: Final = 3  # months
 ROUNDS: Final = 20
 LEAST: Final = 1e-4  # variance below which quarters do not differ

@@ -21,8 +21,6 @@ from cslib.value.backtest import ACTIVE, backtest
 from cslib.value.paths import Paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
 
-__all__ = ["Value"]
-
 MOST: Final = 5  # segments in a chart, beside the whole
 SINCE: Final[Any] = {"x_label": "months since the start", "unit": "number"}
 AMOUNTS: Final = dict.fromkeys(["amount", "base_value", "cac", "ci_lower", "ci_upper", "mrr"], "amount")

@@ -15,22 +15,6 @@ from cslib.value.backtest import ACTIVE
 from cslib.value.kpis import KPIS
 from cslib.value.ltv import FORMULA_C, NEWEST, SURVIVAL, Terms
 
-__all__ = [
-    "HOW_TO_READ_AGES",
-    "HOW_TO_READ_FORMS",
-    "backtest_finding",
-    "base_findings",
-    "bridge_finding",
-    "bridge_title",
-    "forms_table",
-    "horizon_finding",
-    "payback_finding",
-    "reliance",
-    "residual_finding",
-    "value_answer",
-    "what_if_finding",
-]
-
 SOURCES: Final = {
     "subscriptions": "MRR from subscriptions",
     "customers": "MRR from the customers table",

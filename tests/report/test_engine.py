@@ -19,7 +19,7 @@ from cslib.errors import ParameterError, ReportError
 from cslib.report import engine as reports
 from cslib.report import html as page_of
 from cslib.report import publish as publication
-from cslib.report.parameters import Notebook
+from cslib.report.parameters import Notebook, find_notebooks, parse_parameters
 from cslib.report.publish import public, publish, without_folders
 
 PARAMETERS = """
@@ -565,7 +565,7 @@ def test_parameters_are_read_as_declared(typed: Notebook) -> None:
     ],
 )
 def test_values_become_the_declared_type(typed: Notebook, name: str, given: Any, value: Any) -> None:
-    got = reports.parse_parameters(typed, {name: given})[name]
+    got = parse_parameters(typed, {name: given})[name]
     assert (got, type(got)) == (value, type(value))
 
 
@@ -579,12 +579,12 @@ def test_values_become_the_declared_type(typed: Notebook, name: str, given: Any,
 )
 def test_values_of_another_type_are_refused(typed: Notebook, name: str, given: Any) -> None:
     with pytest.raises(ParameterError, match=rf"{name}: .* is not "):
-        reports.parse_parameters(typed, {name: given})
+        parse_parameters(typed, {name: given})
 
 
 def test_all_wrong_parameters_are_named_at_once(typed: Notebook) -> None:
     with pytest.raises(ParameterError) as caught:
-        reports.parse_parameters(typed, {"month": 1, "share": "x", "strict": "maybe"})
+        parse_parameters(typed, {"month": 1, "share": "x", "strict": "maybe"})
     assert "Did you mean 'months'" in str(caught.value)
     assert "share: 'x' is not a number" in str(caught.value)
     assert "strict: 'maybe' is not true or false" in str(caught.value)
@@ -609,7 +609,7 @@ def test_a_parameters_cell_holds_parameters_only(tmp_path: Path, source: str) ->
 def test_a_file_that_is_no_notebook_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.ipynb").write_text("not json")
     with pytest.raises(ReportError, match=r"x\.ipynb cannot be read"):
-        reports.find_notebooks(tmp_path)
+        find_notebooks(tmp_path)
 
 
 @pytest.mark.parametrize("slug", ["", "-x", "../x", "a/b", "index", "Index", "a.b", "a b"])
