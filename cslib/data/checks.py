@@ -108,14 +108,15 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     texts = [c for c in raw.columns if raw[c].type().is_string()]
     rules = [r for c, s in spec.items() for r in _column_rules(work, c, s)]
     rules += [*_table_rules(name, work), *(_open_quote(work, c) for c in texts if ROW in raw.columns)]
-    extra, moments = [c for c in texts if c not in spec], [c for c, s in spec.items() if s.dated]
+    moments = [c for c, s in spec.items() if s.dated]
+    words = [c for c in texts if c not in spec or spec[c].kind == "text"]
     count = _counts(
         work,
         n_rows=work.count(),
         n_ids=work[TYPED + "customer_id"].nunique() if "customer_id" in spec else ibis.literal(0),
         **{f"r{i}": _hit(r).sum() for i, r in enumerate(rules)},
         **{f"z{i}": zoned(work[c]).any() for i, c in enumerate(moments)},
-        **{f"t{i}": ((work[c] == "") | (work[c] != work[c].strip())).any() for i, c in enumerate(extra)},
+        **{f"t{i}": _retyped(work[c], _word(work, c)).any() for i, c in enumerate(words)},
     )
     if name == "customers" and count["n_ids"] < count["n_rows"] - count["r0"]:
         work, more = _with_duplicates(work)
@@ -124,11 +125,9 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     broken = [(r, count[f"r{i}"]) for i, r in enumerate(rules) if count[f"r{i}"]]
     faults = [_fault(name, work, r, n, rejects) for r, n in broken] + _shape_faults(name, count["n_rows"], rejects)
     errors = [r for r, n in broken if r.severity == "error"]
-    untouched = spec.keys() - {r.column for r in errors}
-    plain = {c: _plain(work[c], work[TYPED + c], spec[c]) for c in untouched}
-    blank = {c for i, c in enumerate(extra) if count[f"t{i}"]}
+    retyped = {c for i, c in enumerate(words) if count[f"t{i}"]}
     return Checked(
-        table=_sound(work.mutate(**{TYPED + c: v for c, v in plain.items()}), spec, errors, blank),
+        table=_sound(work, spec, errors, retyped),
         faults=tuple(faults),
         n_rows=count["n_rows"],
         set_aside=_faulty(work, errors, rejects),
@@ -245,18 +244,33 @@ def _shape_faults(name: str, n_rows: int, rejects: pd.DataFrame) -> list[Fault]:
     return faults
 
 
-def _plain(raw: ir.Value, value: ir.Value, column: Column) -> ir.Value:
+def _word(work: ir.Table, column: str) -> ir.Value:
+    """Give a column of text as analyses see it."""
+    return work[TYPED + column] if TYPED + column in work.columns else filled(work[column])
+
+
+def _retyped(raw: ir.Value, word: ir.Value) -> ir.BooleanValue:
+    return raw.notnull() & (word.isnull() | (raw != word))
+
+
+def _plain(raw: ir.Value, value: ir.Value, column: Column, *, retyped: bool) -> ir.Value:
     """Type a column that has no fault in the cheapest way, so that the engine reads it at full speed."""
     kind = raw.type()
     if column.dated and (kind.is_date() or (kind.is_timestamp() and not kind.timezone)):
         return raw.cast(value.type())
-    return raw if kind == value.type() and not column.nullable else value
+    differs = retyped if column.kind == "text" else column.nullable
+    return value if differs or kind != value.type() else raw
 
 
-def _sound(work: ir.Table, spec: Mapping[str, Column], errors: list[Rule], blank: set[str]) -> ir.Table:
+def _sound(work: ir.Table, spec: Mapping[str, Column], errors: list[Rule], retyped: set[str]) -> ir.Table:
+    """Leave out faulty rows while all columns are what the rules were made of; then take the canonical ones."""
     sound = work.filter(~reduce(or_, map(_hit, errors))) if errors else work
-    extra = [c for c in sound.columns if c not in spec and not c.startswith(OWN)]
-    canonical = {c: sound[TYPED + c] for c in spec} | {c: filled(sound[c]) if c in blank else sound[c] for c in extra}
+    canonical = {c: sound[TYPED + c] for c in spec}
+    for column in spec.keys() - {r.column for r in errors}:
+        value = canonical[column]
+        canonical[column] = _plain(sound[column], value, spec[column], retyped=column in retyped)
+    for column in (c for c in sound.columns if c not in spec and not c.startswith(OWN)):
+        canonical[column] = filled(sound[column]) if column in retyped else sound[column]
     return sound.select(**canonical)
 
 

@@ -95,6 +95,7 @@ CONTRACT: Final[dict[str, dict[str, Column]]] = {
 }
 MOMENT: Final = {n: next(c for c, s in spec.items() if s.dated) for n, spec in CONTRACT.items()}
 TENURE: Final = {"tenure_months": Column("number", minimum=0), "churned": Column("flag")}
+DATES: Final = {"started_on": _DAY, "churned_on": _END}
 
 
 def specification(name: str, columns: tuple[str, ...]) -> dict[str, Column]:
@@ -105,8 +106,9 @@ def specification(name: str, columns: tuple[str, ...]) -> dict[str, Column]:
     name
         A table of the contract.
     columns
-        The columns the table has, after renaming. ``customers`` with ``tenure_months`` or ``churned``
-        and without ``started_on`` takes the tenure form.
+        The columns the table has, after renaming. ``customers`` with both dates takes them, whatever else it
+        has; with both ``tenure_months`` and ``churned``, or with one of them and without ``started_on``, it
+        takes the tenure form.
 
     Returns
     -------
@@ -117,11 +119,26 @@ def specification(name: str, columns: tuple[str, ...]) -> dict[str, Column]:
     >>> list(specification("customers", ("customer_id", "tenure_months", "churned")))[:3]
     ['customer_id', 'tenure_months', 'churned']
     """
-    spec = CONTRACT[name]
-    if name == "customers" and "started_on" not in columns and set(TENURE) & set(columns):
-        rest = {k: v for k, v in spec.items() if k not in ("customer_id", "started_on", "churned_on")}
-        return {"customer_id": _ID, **TENURE, **rest}
-    return spec
+    spec, there = CONTRACT[name], set(columns)
+    dated = there >= DATES.keys() or not there & TENURE.keys() or ("started_on" in there and not there >= TENURE.keys())
+    if name != "customers" or dated:
+        return spec
+    rest = {k: v for k, v in spec.items() if k not in ("customer_id", *DATES)}
+    return {"customer_id": _ID, **TENURE, **rest}
+
+
+def of_other_form(name: str, columns: tuple[str, ...]) -> list[str]:
+    """Name the columns by which ``customers`` says once more how long they stayed, in the form that is not taken.
+
+    Examples
+    --------
+    >>> of_other_form("customers", ("customer_id", "started_on", "churned_on", "tenure_months", "plan"))
+    ['tenure_months']
+    """
+    if name != "customers":
+        return []
+    spec = specification(name, columns)
+    return [c for c in columns if c in {**DATES, **TENURE} and c not in spec]
 
 
 def typed(raw: ir.Value, column: Column, reading: Reading, *, try_cast: bool) -> ir.Value:

@@ -53,7 +53,7 @@ def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
         There is no ``customers``, nor ``subscriptions`` to derive it from.
     """
     table = data.table("customers")
-    if "tenure_months" in table.columns:
+    if not data.has_dates("customers"):
         churned, entry = table.churned, ibis.literal(0.0)
         duration = table.tenure_months.cast("float64") / unit_months(data)
     else:

@@ -25,7 +25,7 @@ import pandas as pd
 
 from cslib.data.checks import SET_ASIDE, Checked, check_columns, check_relations, check_rows, suspicions
 from cslib.data.config import Config, TableLike, TableOptions, read_config
-from cslib.data.contract import FIRST_YEAR, LAST_YEAR, ROW, Fault, filled, specification
+from cslib.data.contract import FIRST_YEAR, LAST_YEAR, ROW, Fault, filled, of_other_form, specification
 from cslib.data.dataset import DataSet, Spans, counted_anew, cut, derive_customers, keep, last_day, spans_of
 from cslib.data.sources import Raw, mapped, open_tables, reading, session_zone
 from cslib.errors import DataError, ParameterError, counted
@@ -145,6 +145,9 @@ def _check_table(
     spec = specification(name, tuple(table.columns))
     unmapped = [c for c in options.columns.values() if c not in raw.table.columns]
     faults = check_columns(name, table, spec, (*unmapped, *options.segments, *options.reading.numbers))
+    if twice := of_other_form(name, tuple(table.columns)):
+        table = table.drop(*twice)
+        notes.append(f"{name} says how long customers stayed in two ways; {' and '.join(twice)} not used.")
     result = None
     if not any(f.column in spec for f in faults):
         try_cast = con.has_operation(ops.TryCast)

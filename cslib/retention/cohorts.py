@@ -429,7 +429,8 @@ def tenure_curve(data: DataSet, *, segment_by: str = "", max_periods: int = 24) 
     DataError
         ``customers`` is missing or holds dates.
     """
-    if "tenure_months" not in data.table("customers").columns:
+    data.table("customers")
+    if data.has_dates("customers"):
         msg = "customers holds dates, not tenures. Use retention(data, source='customers')."
         raise DataError(msg)
     counts = lifetimes(data, segment_by=segment_by)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,9 +11,10 @@ import pandas as pd
 
 from cslib.data.dataset import DataSet
 from cslib.data.kpi import HISTORY, Kpi, Setting, Target
-from cslib.errors import DataError, MissingTableError
+from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.scorecard.catalogue import catalogue, read_targets
 
+LOG: Final = logging.getLogger("cslib")
 WHOLE: Final = "All"
 POINTS: Final = 24  # of a small line
 
@@ -103,8 +105,10 @@ def measure_all(data: DataSet, *, setting: Setting | None = None) -> Measured:
     reasons: dict[str, str] = {}
     for measure in dict.fromkeys(kpi.measure for kpi in kpis.values()):
         try:
-            parts += [part for part in measure(data, used) if len(part)]
-        except DataError as error:
+            parts.extend(part for part in measure(data, used) if len(part))
+        except ParameterError:
+            raise
+        except Exception as error:  # whatever is wrong with one KPI, the others must come
             reasons |= {name: _reason(kpi, error) for name, kpi in kpis.items() if kpi.measure is measure}
     if not parts:
         msg = (
@@ -130,8 +134,13 @@ def _in_order(parts: Iterable[pd.DataFrame], kpis: Mapping[str, Kpi]) -> pd.Data
     return history.sort_values(["order", "part", "segment", "until"], kind="stable", ignore_index=True)[HISTORY]
 
 
-def _reason(kpi: Kpi, error: DataError) -> str:
-    return f"needs {kpi.needs}" if isinstance(error, MissingTableError) else str(error)
+def _reason(kpi: Kpi, error: Exception) -> str:
+    if isinstance(error, MissingTableError):
+        return f"needs {kpi.needs}"
+    if isinstance(error, DataError):
+        return str(error)
+    LOG.error("%s could not be measured", kpi.id, exc_info=error)
+    return f"cslib failed to compute it from {' and '.join(dict.fromkeys(kpi.tables))}; the log says more"
 
 
 def _absent(kpi: Kpi, data: DataSet) -> str:

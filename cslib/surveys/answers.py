@@ -453,7 +453,8 @@ def _levels(rows: ir.Table, column: str) -> list[str]:
 def _packed(rows: ir.Table, column: str, levels: list[str]) -> ir.IntegerValue:
     """Put the value into one number with the order of the row: engines find the maximum of numbers the fastest."""
     text = rows[column].cast("string").fill_null(MISSING)
-    return rows[KEY] * SCORES + ibis.cases(*((text == level, i) for i, level in enumerate(levels)), else_=0)
+    codes = [(text == level, i) for i, level in enumerate(levels)]  # none where no row is asked for
+    return rows[KEY] * SCORES + (ibis.cases(*codes, else_=0) if codes else 0)
 
 
 def _unpacked(packed: ir.IntegerValue, levels: list[str]) -> ir.StringValue:

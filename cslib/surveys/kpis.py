@@ -42,7 +42,7 @@ def _survey(data: DataSet, asked: Measure, segment_by: str) -> Iterator[pd.DataF
 
 def _ends(quarters: pd.Series[Any]) -> pd.Series[Any]:
     """Last day of each quarter, of which the first is given."""
-    return quarters + pd.DateOffset(months=QUARTER - 1) + pd.offsets.MonthEnd(0)
+    return pd.to_datetime(quarters) + pd.DateOffset(months=QUARTER - 1) + pd.offsets.MonthEnd(0)
 
 
 def _responses(counted: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import pytest
 
 from cslib import DataError, ParameterError, check, load
 from cslib.data.dataset import rewind
+from cslib.data.lifetimes import lifetimes
 
 CUSTOMERS = {"customer_id": ["00123", "00124"], "started_on": ["2025-01-01", "2025-02-01"], "churned_on": [None, None]}
 ORDERS = {"customer_id": ["00123"], "ordered_on": ["2025-01-03"], "amount": [9.5]}
@@ -858,3 +859,29 @@ def test_everybody_is_itself_without_where_and_goes_back_too():
     then = rewind(part, date(2025, 2, 28))
     assert (then.statistics["customers"]["rows"], then.everybody.statistics["customers"]["rows"]) == (1, 2)
     assert then.everybody.as_of == date(2025, 2, 28)
+
+
+DATED = {"customer_id": ["a", "b"], "started_on": ["2024-01-01", "2024-02-01"], "churned_on": ["2024-05-01", None]}
+BOTH = DATED | {"tenure_months": [9, 9], "churned": ["no", "Yes"]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "left", "unused"),
+    [
+        (["started_on", "churned_on"], 1, ""),
+        (["started_on", "churned_on", "tenure_months"], 1, "tenure_months"),
+        (["started_on", "churned_on", "churned"], 1, "churned"),
+        (["started_on", "churned_on", "tenure_months", "churned"], 1, "tenure_months and churned"),
+        (["tenure_months", "churned"], 1, ""),
+        (["started_on", "tenure_months", "churned"], 1, "started_on"),
+        (["churned_on", "tenure_months", "churned"], 1, "churned_on"),
+    ],
+)
+def test_customers_with_dates_and_tenures_take_one_form_everywhere(columns, left, unused):
+    data = load({"customers": pd.DataFrame({c: BOTH[c] for c in ["customer_id", *columns]})}, as_of="2024-12-31")
+    said = [f"customers says how long customers stayed in two ways; {unused} not used."] if unused else []
+    assert [n for n in data.notes if "two ways" in n] == said
+    assert not {*unused.split(" and ")} & {*data.table("customers").columns}
+    assert data.has_dates("customers") == ({"started_on", "churned_on"} <= set(columns))
+    counts = lifetimes(data)
+    assert int(counts["n"].where(counts["event_observed"], 0).sum()) == left

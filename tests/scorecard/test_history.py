@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -8,6 +10,7 @@ from cslib.data.kpi import HISTORY, Setting
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.revenue.movements import movements, trailing
 from cslib.revenue.spending import retention_cost
+from cslib.scorecard import history as module
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import measure_all
 from cslib.scorecard.scorecard import scorecard
@@ -138,6 +141,45 @@ def test_what_is_missing_is_named(tables, as_of, there, reasons):
         assert words in found.reasons[kpi]
     table = scorecard(found).set_index("kpi")
     assert table.loc[list(found.reasons), "status"].str.startswith("not measured: ").all()
+
+
+JUNE = {
+    "surveys": SURVEYS.assign(asked_on="2025-06-10"),
+    "orders": ORDERS.assign(ordered_on="2025-06-10"),
+    "usage": USAGE.assign(occurred_at="2025-06-10", feature="search"),
+    "touchpoints": pd.DataFrame({"customer_id": ["c1"], "occurred_on": "2025-06-10", "kind": "call"}),
+    "costs": pd.DataFrame({"month": ["2025-06-01"] * 2, "kind": ["acquisition", "retention"], "amount": 9.0}),
+}
+
+
+@pytest.mark.parametrize("names", [*([name] for name in JUNE), [*JUNE]], ids=" ".join)
+@pytest.mark.parametrize("segment_by", ["", "plan"])
+def test_what_begins_in_the_unfinished_month_costs_no_other_kpi(names, segment_by):
+    plans = PAID.assign(plan=["a", "b"] * 30)
+    found = measure_all(
+        load({"subscriptions": plans, **{n: JUNE[n] for n in names}}, as_of="2025-06-15"),
+        setting=Setting(segment_by=segment_by),
+    )
+    assert last(found, "mrr")["value"] == 400.0
+    assert found.reasons["nps"] == ("nobody answered in the period" if "surveys" in names else "needs surveys")
+    assert not [reason for reason in found.reasons.values() if "log" in reason]
+
+
+@pytest.mark.parametrize("error", [TypeError("unsupported operand"), KeyError("x"), ZeroDivisionError()])
+def test_a_kpi_that_breaks_costs_no_other_and_is_not_told_in_raw_words(error, monkeypatch, caplog):
+    def breaks(data, setting):
+        raise error
+        yield
+
+    monkeypatch.setattr(
+        module,
+        "catalogue",
+        lambda used: {n: replace(k, measure=breaks) if n == "nps" else k for n, k in catalogue(used).items()},
+    )
+    found = measure_all(load({"subscriptions": PAID}, as_of="2025-06-15"))
+    assert found.reasons["nps"] == "cslib failed to compute it from surveys; the log says more"
+    assert last(found, "mrr")["value"] == 400.0
+    assert type(error).__name__ in caplog.text
 
 
 def test_nothing_to_measure_is_an_error():

@@ -240,3 +240,11 @@ def test_data_without_surveys_say_what_to_add(finding):
     empty = cs.Surveys(cs.load({"customers": OLD}, as_of="2025-12-31"))
     with pytest.raises(MissingTableError, match="Add surveys"):
         getattr(empty, finding)
+
+
+@pytest.mark.parametrize("extra", [{}, {"channel": "mail"}, {"channel": "mail", "place": ["a", "b"] * 30}])
+def test_answers_older_than_the_window_are_said_whatever_columns_there_are(extra):
+    with pytest.raises(
+        DataError, match="surveys has no nps answer to an invitation from 1 July 2029.* There are: 40 nps up to"
+    ):
+        _ = study({"surveys": SCORES.assign(**extra)}, as_of="2030-06-30").answer

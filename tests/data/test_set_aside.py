@@ -1,0 +1,154 @@
+"""Every rule of the contract, alone, by every way in: one faulty row is set aside, and the others are read as meant."""
+
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+
+from cslib import check, load
+from cslib.data.contract import CONTRACT, SCALES
+
+SOUND = {
+    "customers": {"customer_id": ["a", "b"], "started_on": ["2024-01-01", "2024-02-01"], "churned_on": ["2024-05-01", None],
+                  "churn_kind": [" Voluntary", None], "acquisition_cost": ["5", "6.5"], "mrr": ["10", "20"]},
+    "subscriptions": {"customer_id": ["a", "b"], "started_on": ["2024-01-01", "2024-02-01"], "ended_on": ["2024-05-01", None], "mrr": ["1", "2"]},
+    "orders": {"customer_id": ["a", "b"], "ordered_on": ["2024-01-01", "2024-02-01"], "amount": ["1", "2"], "kind": ["Renewal ", "UPSELL"]},
+    "usage": {"customer_id": ["a", "b"], "occurred_at": ["2024-01-01 10:00:00", "2024-02-01 11:00:00"]},
+    "surveys": {"customer_id": ["a", "b"], "asked_on": ["2024-01-01", "2024-02-01"], "survey": ["NPS", " Csat "], "score": ["10", "5"],
+                "answered_on": ["2024-01-02", None]},
+    "touchpoints": {"customer_id": ["a", "b"], "occurred_on": ["2024-01-01", "2024-02-01"], "kind": [" call", "Webinar "]},
+    "costs": {"month": ["2024-01-01", "2024-02-01"], "kind": ["Acquisition", "RETENTION"], "amount": ["1", "2"]},
+}  # fmt: skip
+TENURES = {"customer_id": ["a", "b"], "tenure_months": ["3", "4"], "churned": ["Yes", "no"]}
+WORDS = [("surveys", "survey", ["nps", "csat"]), ("costs", "kind", ["acquisition", "retention"]),
+         ("orders", "kind", ["renewal", "upsell"]), ("customers", "churn_kind", ["voluntary", None]),
+         ("touchpoints", "kind", ["call", "Webinar"])]  # fmt: skip
+WAYS = ("csv", "parquet", "query")
+UNREADABLE = {"date": "soon", "time": "soon", "number": "many", "flag": "perhaps"}
+
+
+def faulty() -> Iterator[tuple[str, dict[str, str | None]]]:
+    """Give each rule as a table and what of a sound row must change to break it."""
+    for name, spec in CONTRACT.items():
+        for column, asked in spec.items():
+            if not asked.nullable:
+                yield name, {column: None}
+            if asked.kind in UNREADABLE:
+                yield name, {column: UNREADABLE[asked.kind]}
+            if asked.dated:
+                yield name, {column: "2999-01-01"}
+            if asked.minimum is not None:
+                yield name, {column: "-1"}
+            if asked.choices:
+                yield name, {column: "else"}
+    yield "customers", {"started_on": "2024-05-01", "churned_on": "2024-04-01"}
+    yield "subscriptions", {"started_on": "2024-05-01", "ended_on": "2024-04-01"}
+    yield "surveys", {"asked_on": "2024-05-01", "answered_on": "2024-04-01"}
+    for survey, (low, high) in SCALES.items():
+        for score in (low - 1, high + 1, low + 0.5):
+            yield "surveys", {"survey": survey.upper(), "score": str(score)}
+
+
+OF_TABLE = {name: [change for table, change in faulty() if table == name] for name in CONTRACT}
+TURNS = [
+    {name: own[i] for name, own in OF_TABLE.items() if i < len(own)} for i in range(max(map(len, OF_TABLE.values())))
+]
+
+
+def with_fault(name, change):
+    """Give the rows of a table and one more, faulty in one way only."""
+    bad = {c: values[0] for c, values in SOUND[name].items()}
+    bad |= ({"customer_id": "c"} if "customer_id" in bad else {}) | change
+    return {c: [*values, bad[c]] for c, values in SOUND[name].items()}
+
+
+def written(folder, tables, way):
+    """Write tables that set faulty rows aside."""
+    options = ""
+    for name, rows in tables.items():
+        frame = pd.DataFrame(rows)
+        if way == "parquet":
+            of_types(frame, CONTRACT[name]).to_parquet(folder / f"{name}.parquet", index=False)
+        else:
+            frame.to_csv(folder / f"{'raw_' * (way == 'query')}{name}.csv", index=False)
+        query = f'query = "select * from raw_{name}"\n' * (way == "query")
+        options += f'[{name}]\non_fault = "set_aside"\n{query}'
+    (folder / "cslib.toml").write_text(options)
+
+
+def of_types(frame, spec):
+    """Type the columns as databases do, unless a fault is one that no type can hold."""
+    try:
+        return pd.DataFrame({c: values.map(native(spec[c])) for c, values in frame.items()})
+    except (KeyError, ValueError):
+        return frame
+
+
+def native(asked):
+    if asked.kind == "number":
+        return lambda v: None if v is None else float(v)
+    return pd.Timestamp if asked.dated else lambda v: v
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("turn", range(len(TURNS)))
+def test_one_faulty_row_is_set_aside_and_the_others_are_read(tmp_path, turn, way):
+    written(tmp_path, {n: with_fault(n, change) for n, change in TURNS[turn].items()}, way)
+    data = load(tmp_path, as_of="2024-12-31")
+    assert {n: len(rows) for n, rows in data.set_aside.items()} == dict.fromkeys(TURNS[turn], 1)
+    assert all(int(data.table(n).count().execute()) == 2 for n in TURNS[turn])
+    for table, column, words in WORDS:
+        if table in TURNS[turn]:
+            assert sorted(data.table(table)[column].execute().dropna()) == sorted(w for w in words if w)
+
+
+@pytest.mark.parametrize("turn", range(len(TURNS)))
+def test_frames_name_the_fault(turn):
+    faults = check({n: pd.DataFrame(with_fault(n, change)) for n, change in TURNS[turn].items()}).faults
+    for name, change in TURNS[turn].items():
+        (fault,) = [f for f in faults if f.severity == "error" and f.table == name]
+        assert re.match(rf"{name}\.({'|'.join(change)}) has 1 row", fault.message)
+
+
+@pytest.mark.parametrize("way", ["csv", "parquet", "query"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tenure_months": "-1"},
+        {"tenure_months": "x"},
+        {"tenure_months": None},
+        {"churned": "perhaps"},
+        {"churned": None},
+    ],
+)
+def test_faulty_tenures_are_set_aside_by_every_way_in(tmp_path, change, way):
+    bad = {"customer_id": "c", "tenure_months": "1", "churned": "no"} | change
+    written(tmp_path, {"customers": {c: [*values, bad[c]] for c, values in TENURES.items()}}, way)
+    data = load(tmp_path, as_of="2024-12-31")
+    assert len(data.set_aside["customers"]) == 1
+    assert sorted(data.table("customers").churned.execute()) == [False, True]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("copy", "left"), [({}, 2), ({"churned_on": "2024-06-01"}, 1)], ids=["repeated row", "duplicate id"]
+)
+def test_customers_that_are_there_twice_are_set_aside_by_every_way_in(tmp_path, copy, left, way):
+    sound = SOUND["customers"]
+    again = {c: values[0] for c, values in sound.items()} | copy
+    written(tmp_path, {"customers": {c: [*values, again[c]] for c, values in sound.items()}}, way)
+    data = load(tmp_path, as_of="2024-12-31")
+    assert (len(data.set_aside["customers"]), int(data.table("customers").count().execute())) == (3 - left, left)
+
+
+@pytest.mark.parametrize("way", [*WAYS, "frames"])
+def test_words_are_read_as_meant_by_every_way_in(tmp_path, way):
+    if way != "frames":
+        written(tmp_path, SOUND, way)
+    data = load(
+        {n: pd.DataFrame(rows) for n, rows in SOUND.items()} if way == "frames" else tmp_path, as_of="2024-12-31"
+    )
+    for table, column, words in WORDS:
+        assert sorted(data.table(table)[column].execute().dropna()) == sorted(w for w in words if w)
