@@ -295,6 +295,7 @@ def check_relations(tables: Mapping[str, ir.Table]) -> Iterator[Fault]:
             yield from _repeated_rows(name, tables[name])
     if "subscriptions" in tables:
         yield from _overlaps(tables["subscriptions"])
+        yield from _inclusive(tables["subscriptions"])
     if "customers" in tables:
         yield from _similar_ids(tables["customers"])
         for name in ("subscriptions", "orders", "usage", "surveys", "touchpoints"):
@@ -338,6 +339,22 @@ def _overlaps(subscriptions: ir.Table) -> Iterator[Fault]:
     n = int((earlier.started_on < earlier.before).sum().fill_null(0).execute())
     text = f"has {counted(n, 'row')} starting before an earlier one of the customer ends; their MRR adds up."
     yield from _warning("subscriptions", "", "overlap", n, text)
+
+
+def _inclusive(subscriptions: ir.Table) -> Iterator[Fault]:
+    """Suspect ends that are the last day paid: what goes on then begins a day after the end, and not on it."""
+    order = ibis.window(group_by="customer_id", order_by="started_on")
+    followed = subscriptions.mutate(next=subscriptions.started_on.lead().over(order))
+    gap = followed.next.delta(followed.ended_on, unit="day")
+    found = _counts(followed, n=(gap == 1).sum(), without=(gap == 0).sum())
+    n, renewals = found["n"], found["n"] + found["without"]
+    if n > max(1, found["without"]):
+        text = (
+            f"lies one day before the customer's next start in {n:,} of {counted(renewals, 'renewal')}, each of which "
+            'counts as a churn and a return. If it is the last day paid, set ends = "inclusive" in [subscriptions] of '
+            "a cslib.toml, or add a day to it."
+        )
+        yield Fault("subscriptions", "ended_on", "inclusive ends", "warning", n, f"subscriptions.ended_on {text}")
 
 
 def _similar_ids(customers: ir.Table) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import ibis.expr.types as ir
 import pandas as pd
 
-from cslib.data.contract import CONTRACT, TENURE, Reading
+from cslib.data.contract import CONTRACT, ENDS, TENURE, Reading
 from cslib.errors import DataError, ParameterError, did_you_mean
 
 SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".parquet")
@@ -22,10 +22,11 @@ TEXT, TEXTS, PAIRS, DAY, NAMED = "a text", "a list of texts", "a table of texts"
 TOP: Final = {"source": TEXT, "as_of": DAY, "observed_from": DAY, "currency": TEXT, "targets": NAMED}
 LISTS: Final = ("true_values", "false_values", "numbers")
 SECTION: Final = {
-    **dict.fromkeys(("table", "query", "on_fault", "encoding", "date_format"), TEXT),
+    **dict.fromkeys(("table", "query", "on_fault", "encoding", "date_format", "ends"), TEXT),
     **dict.fromkeys((*LISTS, "segments"), TEXTS),
     "columns": PAIRS,
 }
+CHOICES: Final = {"on_fault": ("stop", "set_aside"), "ends": ("exclusive", "inclusive")}
 FITTING: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {  # an example, and what fits
     TEXT: ('{key} = "…"', lambda v: isinstance(v, str)),
     TEXTS: ('{key} = ["…"]', lambda v: isinstance(v, list) and _texts(v)),
@@ -48,6 +49,7 @@ class TableOptions:
     columns: Mapping[str, str] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
     on_fault: str = "stop"
+    ends: str = "exclusive"
     encoding: str = "utf-8"
     reading: Reading = field(default_factory=Reading)
 
@@ -172,10 +174,14 @@ def _options(name: str, raw: Mapping[str, Any], where: str) -> TableOptions:
     if known:
         msg = f"{where}: numbers names {known[0]!r}, whose type the contract knows. Leave it out."
         raise DataError(msg)
-    if raw.get("on_fault", "stop") not in ("stop", "set_aside"):
-        msg = f"{where}: on_fault is {raw['on_fault']!r}. Choose 'stop' or 'set_aside'."
+    for key, (first, other) in CHOICES.items():
+        if raw.get(key, first) not in (first, other):
+            msg = f"{where}: {key} is {raw[key]!r}. Choose {first!r} or {other!r}."
+            raise DataError(msg)
+    if "ends" in raw and name not in ENDS:
+        msg = f"{where}: ends is for {' and '.join(ENDS)}, whose rows have an end. Leave it out."
         raise DataError(msg)
-    plain = {k: raw[k] for k in ("table", "query", "on_fault", "encoding", "columns") if k in raw}
+    plain = {k: raw[k] for k in ("table", "query", "on_fault", "ends", "encoding", "columns") if k in raw}
     reading = Reading(date_format=raw.get("date_format", ""), **{k: tuple(raw.get(k, ())) for k in LISTS})
     return TableOptions(**plain, segments=tuple(raw.get("segments", ())), reading=reading)
 

@@ -94,6 +94,7 @@ CONTRACT: Final[dict[str, dict[str, Column]]] = {
     "costs": {"month": _DAY, "kind": Column("text", choices=("acquisition", "retention")), "amount": Column("number")},
 }
 MOMENT: Final = {n: next(c for c, s in spec.items() if s.dated) for n, spec in CONTRACT.items()}
+ENDS: Final = {"customers": "churned_on", "subscriptions": "ended_on"}
 TENURE: Final = {"tenure_months": Column("number", minimum=0), "churned": Column("flag")}
 DATES: Final = {"started_on": _DAY, "churned_on": _END}
 

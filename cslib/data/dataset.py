@@ -16,10 +16,10 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from cslib.data.contract import CONTRACT, MOMENT, TENURE, Fault
+from cslib.data.contract import CONTRACT, ENDS, MOMENT, TENURE, Fault
 from cslib.errors import MissingTableError, ParameterError, counted, did_you_mean
 
-ENDING: Final = {"customers": "churned_on", "subscriptions": "ended_on", "surveys": "answered_on"}
+ENDING: Final = {**ENDS, "surveys": "answered_on"}
 TELLS: Final = {"churned_on": "churn_kind", "answered_on": "score"}  # unknown until then, too
 Tables = Mapping[str, ir.Table]
 Spans = Mapping[str, Mapping[str, tuple[date, date]]]

@@ -25,7 +25,7 @@ import pandas as pd
 
 from cslib.data.checks import SET_ASIDE, Checked, check_columns, check_relations, check_rows, suspicions
 from cslib.data.config import Config, TableLike, TableOptions, read_config
-from cslib.data.contract import FIRST_YEAR, LAST_YEAR, ROW, Fault, filled, of_other_form, specification
+from cslib.data.contract import ENDS, FIRST_YEAR, LAST_YEAR, ROW, Fault, filled, of_other_form, specification
 from cslib.data.dataset import DataSet, Spans, counted_anew, cut, derive_customers, keep, last_day, spans_of
 from cslib.data.sources import Raw, mapped, open_tables, reading, session_zone
 from cslib.errors import DataError, ParameterError, counted
@@ -160,6 +160,8 @@ def _check_table(
     found += faults
     if result is None or any(f.severity == "error" for f in faults):
         return {}
+    if options.ends == "inclusive":
+        result = replace(result, table=_exclusive(result.table, ENDS[name]))
     if ROW in table.columns:
         result = replace(result, table=con.create_table(ibis.util.gen_name("cslib"), result.table, temp=True))
     if len(result.set_aside) and not int(result.table.count().execute()):
@@ -167,6 +169,11 @@ def _check_table(
         found.append(Fault(name, "", "empty table", "error", result.n_rows, text))
         return {}
     return {name: result}
+
+
+def _exclusive(table: ir.Table, end: str) -> ir.Table:
+    """Take the last day of a row for the day before its end."""
+    return table.mutate(**{end: table[end] + ibis.interval(days=1)}) if end in table.columns else table
 
 
 def _foreign_zone(con: ibis.BaseBackend, name: str, zoned: tuple[str, ...]) -> list[Fault]:

@@ -1,6 +1,7 @@
 """The data contract: every fault, alone and together, with its message."""
 
 import gzip
+import re
 import tempfile
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ import pytest
 from cslib import DataError, ParameterError, check, load
 from cslib.data.dataset import rewind
 from cslib.data.lifetimes import lifetimes
+from cslib.revenue.movements import movements
 
 CUSTOMERS = {"customer_id": ["00123", "00124"], "started_on": ["2025-01-01", "2025-02-01"], "churned_on": [None, None]}
 ORDERS = {"customer_id": ["00123"], "ordered_on": ["2025-01-03"], "amount": [9.5]}
@@ -885,3 +887,73 @@ def test_customers_with_dates_and_tenures_take_one_form_everywhere(columns, left
     assert data.has_dates("customers") == ({"started_on", "churned_on"} <= set(columns))
     counts = lifetimes(data)
     assert int(counts["n"].where(counts["event_observed"], 0).sum()) == left
+
+
+PAID_MONTHS = pd.DataFrame(
+    {
+        "customer_id": ["a"] * 4 + ["b"],
+        "started_on": ["2025-01-01", "2025-02-01", "2025-03-01", "2025-04-01", "2025-01-01"],
+        "ended_on": ["2025-01-31", "2025-02-28", "2025-03-31", "2025-04-30", None],
+        "mrr": [10.0] * 4 + [20.0],
+    }
+)
+
+
+def paid(folder, way, table="subscriptions", frame=PAID_MONTHS, ends='ends = "inclusive"'):
+    query = 'query = "select * from raw"\n' * (way == "query")
+    name = "raw" if way == "query" else table
+    frame.to_parquet(folder / f"{name}.parquet") if way == "parquet" else frame.to_csv(
+        folder / f"{name}.csv", index=False
+    )
+    toml(folder, f"as_of = 2025-04-30\n[{table}]\n{query}{ends}\n")
+    return load(folder)
+
+
+def inclusive(data):
+    return [f.message for f in data.faults if f.rule == "inclusive ends"]
+
+
+def test_ends_that_seem_inclusive_are_told_with_their_share(tmp_path):
+    (message,) = inclusive(paid(tmp_path, "csv", ends=""))
+    assert "subscriptions.ended_on lies one day before the customer's next start in 3 of 3 renewals" in message
+    assert 'set ends = "inclusive" in [subscriptions]' in message
+
+
+@pytest.mark.parametrize("way", ["csv", "parquet", "query"])
+def test_declared_inclusive_ends_leave_no_gap(tmp_path, way):
+    data = paid(tmp_path, way)
+    assert not inclusive(data)
+    moved = movements(data)
+    assert moved["closing"].tolist() == [30.0] * 4
+    assert moved[["churn", "reactivation"]].to_numpy().sum() == 0
+    assert data.table("customers").churned_on.execute().isna().all()
+
+
+def test_a_customer_who_left_on_the_last_day_paid_stayed_the_whole_month(tmp_path):
+    people = pd.DataFrame({"customer_id": ["a"], "started_on": ["2025-01-01"], "churned_on": ["2025-01-31"]})
+    data = paid(tmp_path, "csv", "customers", people)
+    assert data.table("customers").churned_on.execute()[0] == pd.Timestamp("2025-02-01")
+
+
+@pytest.mark.parametrize("days", [0, 2])
+def test_other_gaps_are_no_sign_of_inclusive_ends(tmp_path, days):
+    ends = pd.to_datetime(PAID_MONTHS["started_on"]).shift(-1) - pd.Timedelta(days=days)
+    frame = PAID_MONTHS.assign(ended_on=ends.dt.strftime("%Y-%m-%d").where(PAID_MONTHS["ended_on"].notna()))
+    frame.loc[3, "ended_on"] = "2025-04-30"
+    assert not inclusive(paid(tmp_path, "csv", frame=frame, ends=""))
+
+
+@pytest.mark.parametrize(
+    ("table", "ends", "message"),
+    [
+        ("subscriptions", 'ends = "last day"', "ends is 'last day'. Choose 'exclusive' or 'inclusive'."),
+        (
+            "orders",
+            'ends = "inclusive"',
+            "ends is for customers and subscriptions, whose rows have an end. Leave it out.",
+        ),
+    ],
+)
+def test_ends_that_cannot_be_declared(tmp_path, table, ends, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        paid(tmp_path, "csv", table, pd.DataFrame(ORDERS) if table == "orders" else PAID_MONTHS, ends)
