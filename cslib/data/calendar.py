@@ -108,13 +108,57 @@ def period_ordinal(day: ir.DateValue, period: str) -> ir.IntegerValue:
     """
     check_choice("period", period, PERIODS)
     if period in MONTHS:
-        months = day.year().cast("int64") * 12 + day.month().cast("int64") - 1
+        months = _month(day)
         return months if period == "month" else (months // MONTHS[period]).cast("int64")
     if period == "day":
         return day.delta(ibis.date(EPOCH), unit="day").cast("int64")
     shift = 10_000  # keeps the division on positive numbers: engines differ on negative ones
     days = day.delta(ibis.date(MONDAY), unit="day").cast("int64")
     return ((days + 7 * shift) // 7).cast("int64") - shift
+
+
+def age_in_months(start: ir.DateValue, end: ir.DateValue) -> ir.FloatingValue:
+    """Tell an age in months of the calendar, in the engine: an anniversary is a whole number, whatever its length.
+
+    Parameters
+    ----------
+    start, end
+        Dates, the second not before the first.
+
+    Returns
+    -------
+    ibis.expr.types.FloatingValue
+        Completed months (anniversaries lie on the day of the start, or on the last of a shorter month) and, of the
+        month begun, the days since its anniversary over the days to the next one.
+
+    Examples
+    --------
+    >>> day = lambda text: ibis.date(text)
+    >>> ages = [("2024-01-31", "2024-02-29"), ("2023-12-15", "2024-12-15"), ("2024-01-01", "2024-01-16")]
+    >>> [float(age_in_months(day(a), day(b)).execute()) for a, b in ages]
+    [1.0, 12.0, 0.4838709677419355]
+    """
+    day, until = start.day(), end.day()
+    before, this, after = (_length(end, i) for i in (-1, 0, 1))
+    begun = until < ibis.least(day, this)  # the month that the last anniversary is not of
+    length = ibis.ifelse(begun, before, this)
+    anniversary = ibis.least(day, length)
+    lived = until - anniversary + ibis.ifelse(begun, before, 0)
+    whole = _month(end) - _month(start) - begun.cast("int64")
+    return whole + lived / (length - anniversary + ibis.least(day, ibis.ifelse(begun, this, after)))
+
+
+def _month(day: ir.DateValue) -> ir.IntegerValue:
+    return day.year().cast("int64") * 12 + day.month().cast("int64") - 1
+
+
+def _length(day: ir.DateValue, away: int) -> ir.IntegerValue:
+    """Count the days of a day's month, of the one before (-1) or of the next (1): a February is of the same year."""
+    year = day.year()
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    short = [(m - 1 - away) % 12 + 1 for m in (4, 6, 9, 11)]
+    is_february = day.month() == 2 - away
+    return ibis.cases((is_february & leap, 29), (is_february, 28), (day.month().isin(short), 30), else_=31)
 
 
 def observed(data: DataSet) -> date:

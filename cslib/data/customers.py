@@ -108,8 +108,8 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
     -------
     ibis.expr.types.Table
         One row per customer and period in which its MRR changes: ``customer_id``, ``step`` (number of
-        the period), ``first`` (of the customer's first start) and, in hundredths, ``cents`` (MRR from
-        then on) and ``cents_first`` (MRR at the end of the first period).
+        the period), ``first`` (the one in which something paid began; missing where nothing ever did) and, in
+        hundredths, ``cents`` (MRR from then on) and ``cents_first`` (MRR at the end of ``first``).
 
     Raises
     ------
@@ -121,17 +121,19 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
     start = period_ordinal(rows.started_on, period)
     # a subscription that ends inside a period (end exclusive) does not cover its last day
     end = period_ordinal(rows.ended_on, period)
-    begun = rows.select("customer_id", step=start, change=mrr)
-    ended = rows.filter(rows.ended_on.notnull()).select("customer_id", step=ibis.greatest(end, start), change=-mrr)
-    changes = begun.union(ended).group_by(["customer_id", "step"]).aggregate(change=ibis._.change.sum())
-    running = ibis.cumulative_window(group_by="customer_id", order_by="step")
-    return changes.select(
-        "customer_id",
-        "step",
-        first=changes.step.first().over(running),
-        cents=changes.change.sum().over(running),
-        cents_first=changes.change.first().over(running),
+    begun = rows.select("customer_id", step=start, change=mrr, paid=ibis.ifelse(mrr > 0, start, ibis.null("int64")))
+    ended = rows.filter(rows.ended_on.notnull())
+    ended = ended.select("customer_id", step=ibis.greatest(end, start), change=-mrr, paid=ibis.null("int64"))
+    changes = begun.union(ended).group_by(["customer_id", "step"])
+    changes = changes.aggregate(change=ibis._.change.sum(), paid=ibis._.paid.min())
+    running, whole = (
+        ibis.cumulative_window(group_by="customer_id", order_by="step"),
+        ibis.window(group_by="customer_id"),
     )
+    steps = changes.select(
+        "customer_id", "step", first=changes.paid.min().over(whole), cents=changes.change.sum().over(running)
+    )
+    return steps.mutate(cents_first=steps.cents.max(where=steps.step == steps["first"]).over(whole))
 
 
 def current_mrr(data: DataSet) -> ir.Table | None:

@@ -28,7 +28,7 @@ CURVE: Final = [
 def revenue_levels(
     data: DataSet, *, segment_by: str = "", period: str = "month", max_periods: int = 24
 ) -> pd.DataFrame:
-    """Sum up what each cohort pays at the end of every period since it began, from ``subscriptions``.
+    """Sum up what each cohort pays at the end of every period since its first paid one, from ``subscriptions``.
 
     Parameters
     ----------
@@ -48,7 +48,8 @@ def revenue_levels(
         There is no ``subscriptions``.
     """
     spans = read_spans(data, "subscriptions", period)
-    steps = mrr_steps(data, period).filter(ibis._["first"] >= spans.earliest)
+    steps = mrr_steps(data, period)  # from the first paid one on: a trial before it is no MRR to keep
+    steps = steps.filter((steps["first"] >= spans.earliest) & (steps.step >= steps["first"]))
     changes = with_all(_changes(steps, segment_by, data).rename(columns={"step": "at"}))
     spans.refuse_nobody(changes)
     levels = _cumulated(changes, spans, max_periods)

@@ -50,13 +50,39 @@ def test_pooling_adds_money_over_cohorts():
     assert shape.segment.unique().tolist() == ["net", "gross"]
 
 
+TRIALS = [(f"t{i}", "2025-01-05", "2025-02-05", 0.0) for i in range(10)]
+CONVERTED = [(f"t{i}", "2025-02-05", None, 10.0) for i in range(10)]
+
+
+def test_a_cohort_begins_with_the_first_paid_month_and_not_with_a_trial():
+    data = subscriptions(*TRIALS, *CONVERTED, ("payer", "2025-01-10", None, 10.0))
+    table = revenue_retention(revenue_levels(data))
+    assert table.net_retention.tolist() == [1.0] * 7  # one payer of January over 4 months, ten of February over 3
+    assert table.groupby("cohort").mrr_start.first().tolist() == [10.0, 100.0]
+    assert revenue_curve(revenue_levels(data))[["n_customers", "mrr_start"]].iloc[0].tolist() == [11, 110.0]
+
+
+def test_free_accounts_and_trials_that_end_are_in_no_cohort():
+    data = subscriptions(*TRIALS, ("free", "2025-01-05", None, 0.0), ("payer", "2025-01-10", None, 10.0))
+    assert revenue_curve(revenue_levels(data)).n_customers.tolist() == [1] * 4
+
+
+def test_a_free_month_after_a_paid_one_loses_its_mrr():
+    rows = (
+        ("a", "2025-01-05", "2025-02-05", 10.0),
+        ("a", "2025-02-05", "2025-03-05", 0.0),
+        ("a", "2025-03-05", None, 10.0),
+    )
+    assert revenue_retention(revenue_levels(subscriptions(*rows))).net_retention.tolist() == [1, 0, 1, 1]
+
+
 ROWS = st.lists(
     st.tuples(
         st.integers(0, 5), st.integers(0, 300), st.one_of(st.none(), st.integers(0, 200)), st.integers(0, 50_000)
     ),
     min_size=1,
     max_size=25,
-)
+).filter(lambda rows: any(mrr for *_, mrr in rows))
 
 
 def _frame(rows):
@@ -77,6 +103,7 @@ def _frame(rows):
 
 def _by_rows(frame, months):
     """MRR per cohort and month, net and capped, month end by month end: an independent computation."""
+    frame = frame[frame.mrr > 0]
     frame = frame.assign(first=frame.groupby("customer_id").started_on.transform("min").str[:7])
     found = {}
     for month in months:
