@@ -224,10 +224,10 @@ def _observed_from(config: Config, as_of: date | None) -> date | None:
 
 
 def _currency(config: Config, tables: Mapping[str, ir.Table]) -> tuple[str, list[Fault]]:
-    found = {config.currency} if config.currency else set()
+    found = {config.currency.strip().upper()} - {""}
     for table in tables.values():
         if "currency" in table.columns:
-            values = table.select(currency=filled(table["currency"])).distinct().limit(6).execute()
+            values = table.select(currency=filled(table["currency"]).upper()).distinct().limit(6).execute()
             found |= set(values["currency"].dropna())
     if len(found) < 2:
         return next(iter(found), ""), []
