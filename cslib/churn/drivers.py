@@ -112,8 +112,6 @@ class DriverModel:
     concordance
         Share of pairs of customers that the model orders rightly, among customers it has not seen; late
         entry is ignored. NaN where there is nothing to compare.
-    concordance_in_sample
-        The same among the customers it was fitted on.
     remarks
         Sentences for the reader.
     n, n_events
@@ -134,7 +132,6 @@ class DriverModel:
     calibration: pd.DataFrame
     checked_months: float
     concordance: float
-    concordance_in_sample: float
     remarks: tuple[str, ...]
     n: int
     n_events: int
@@ -251,7 +248,6 @@ def fit_drivers(
         calibration=calibration,
         checked_months=horizon * unit,
         concordance=outside,
-        concordance_in_sample=concordance(life, risk),
         remarks=tuple(remarks),
         n=len(life),
         n_events=int(life["event"].sum()),
