@@ -10,10 +10,9 @@ from typing import Any, Final, Self
 
 import pandas as pd
 
-from cslib.stats.intervals import SIGNIFICANT
+from cslib.stats.intervals import FIRM, SIGNIFICANT
 
 FEW: Final = 10  # at risk: a median reached by fewer is no firm estimate
-FIRM: Final = 30  # at risk: a rate of leaving of fewer is not told
 TOLD: Final = (12, 6, 3, 1)  # months, the first one that is observed is told
 DRAWN: Final = 12  # pairs in a chart
 NAMED: Final = 5  # further pairs that get a sentence

@@ -21,10 +21,10 @@ from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
 from cslib.show.formats import months, whole
 from cslib.show.result import Answer, Result, Study
 from cslib.stats import survival as km
+from cslib.stats.intervals import FIRM
 from cslib.stats.models import FittedModels, fit_models, model_curves, reach
 
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
-FIRM: Final = 30  # customers below which a rate is not drawn
 NO_CURVE: Final = "There is no curve from the start to draw: see the warning above."
 UNDATED: Final = "These data hold no start dates, so churn by calendar month cannot be told."
 NO_MONTH: Final = "Without a full month to look at, ways of measuring churn cannot be compared."

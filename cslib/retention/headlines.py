@@ -13,9 +13,8 @@ import pandas as pd
 from scipy.special import ndtri
 
 from cslib.retention.cohorts import read_brackets
-from cslib.stats.intervals import SIGNIFICANT
+from cslib.stats.intervals import FIRM, SIGNIFICANT
 
-FIRM: Final = 30  # customers: a rate of fewer is no headline where another one rests on more
 AGES: Final = {
     "day": (1, 7, 14, 30),
     "week": (1, 4, 8, 12, 26),
