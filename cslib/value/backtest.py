@@ -131,7 +131,7 @@ def _day(data: DataSet, months: int) -> date | None:
     return day if (pd.Timestamp(day) - since).days / DAYS_PER_MONTH >= months / 2 else None
 
 
-def backtest(data: DataSet, *, segment_by: str = "", months: int = 12, confidence_level: float = 0.95) -> pd.DataFrame:
+def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.DataFrame:
     """Forecast customers and revenue from what was known so many months ago, and compare with what happened.
 
     Parameters
@@ -142,8 +142,6 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12, confidenc
         A column; empty for the whole only.
     months
         To go back, and to foretell.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -157,7 +155,7 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12, confidenc
 
     Notes
     -----
-    The interval holds what a bootstrap leaves unknown of survival and price, and chance: who of the present
+    The 95 % interval holds what a bootstrap leaves unknown of survival and price, and chance: who of the present
     customers leaves, Σ p(1 − p), weighted with squared MRR for revenue. It does not hold a change of the times.
     """
     day = _day(data, months)
@@ -174,11 +172,9 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12, confidenc
         ahead, rng = own.ahead(months), np.random.default_rng([SEED, i])
         active[segment] = _with_chance(ahead.active, ahead.active_variance, rng)
         paid[segment] = _with_chance(ahead.mrr, ahead.mrr_variance, rng)[:, : -1 if ordered else None]
-    tables = [
-        _compared(summed(active), actual, "n_active", confidence_level).assign(measure=ACTIVE),
-        _compared(summed(paid), actual, "mrr", confidence_level).assign(measure="revenue" if ordered else "MRR"),
-    ]
-    return _judged(pd.concat(tables, ignore_index=True))[COLUMNS]
+    customers = _compared(summed(active), actual, "n_active").assign(measure=ACTIVE)
+    revenue = _compared(summed(paid), actual, "mrr").assign(measure="revenue" if ordered else "MRR")
+    return _judged(pd.concat([customers, revenue], ignore_index=True))[COLUMNS]
 
 
 def _with_chance(expected: Floats, variance: Floats, rng: np.random.Generator) -> Floats:
@@ -188,13 +184,13 @@ def _with_chance(expected: Floats, variance: Floats, rng: np.random.Generator) -
     return np.asarray(expected + luck * np.sqrt(variance))
 
 
-def _compared(drawn: dict[str, Floats], actual: pd.DataFrame, column: str, confidence_level: float) -> pd.DataFrame:
+def _compared(drawn: dict[str, Floats], actual: pd.DataFrame, column: str) -> pd.DataFrame:
     """Lay what was drawn for the last months beside what happened in them; the present month is none."""
     rows = []
     for segment, own in drawn.items():
         known = actual[(actual["segment"] == segment) & (actual["months_ahead"] > 0)]
         ahead = own[:, -len(known) :]
-        bounds = [percentiles(month, confidence_level) for month in ahead.T]
+        bounds = [percentiles(month) for month in ahead.T]
         told = known[["segment", "month", "months_ahead"]].assign(predicted=ahead[0], actual=known[column])
         rows.append(told.join(pd.DataFrame(bounds, index=known.index)))
     return pd.concat(rows)
