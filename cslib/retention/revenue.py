@@ -99,9 +99,7 @@ def revenue_curve(levels: pd.DataFrame) -> pd.DataFrame:
     reached = levels.dropna(subset="y")
     sums = reached.groupby(["segment", "period_index"], sort=False)[SUMS].sum().reset_index()
     start = sums["x"].where(sums["x"] > 0)
-    curve = sums[["segment", "period_index"]].assign(
-        n_customers=sums["n"].astype(int), mrr_start=sums["x"], mrr=sums["y"]
-    )
+    curve = sums.rename(columns={"n": "n_customers", "x": "mrr_start", "y": "mrr"}).astype({"n_customers": int})
     for name, value in (("net", "y"), ("gross", "z")):
         squares = (sums["xx"], sums[value * 2], sums[f"x{value}"])
         interval = ratio_of_sums(sums["x"], sums[value], squares=squares, n=sums["n"])
@@ -162,8 +160,6 @@ def net_by_segment(table: pd.DataFrame, *, x: str = "period_index") -> pd.DataFr
 
 def _measure(table: pd.DataFrame, name: str, x: str) -> pd.DataFrame:
     short = {"net": "nrr", "gross": "grr"}[name]
-    columns = {
-        f"{n}{end}": to for n in (name, short) for end, to in (("_ci_lower", "ci_lower"), ("_ci_upper", "ci_upper"))
-    }
+    columns = {f"{n}_{end}": end for n in (name, short) for end in ("ci_lower", "ci_upper")}
     renamed = table.rename(columns=columns | {f"{name}_retention": "share", short: "share", "n_opening": "n_customers"})
     return renamed[["segment", x, "n_customers", "share", "ci_lower", "ci_upper"]]
