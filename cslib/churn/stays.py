@@ -85,14 +85,9 @@ class Differences:
         own = comparison[comparison["segment_a"] != "All"]
         clear = (own["p_adjusted"] < SIGNIFICANT) & ((own["ci_lower"] > 0) | (own["ci_upper"] < 0))
         pairs = own.assign(clear=clear).sort_values("rmst_difference_months", ascending=False, key=abs, kind="stable")
-        every = comparison.iloc[0]
-        return cls(
-            pairs=pairs,
-            tau_months=float(every["tau_months"]),
-            rates_differ=bool((comparison["p_adjusted"] < SIGNIFICANT).any()),
-            p_value=float(every["p_value"]),
-            log10_p_value=float(every["log10_p_value"]),
-        )
+        differ = bool((comparison["p_adjusted"] < SIGNIFICANT).any())
+        tau, p, log10_p = (float(comparison[c].iloc[0]) for c in ("tau_months", "p_value", "log10_p_value"))
+        return cls(pairs, tau, rates_differ=differ, p_value=p, log10_p_value=log10_p)
 
     @property
     def clear(self) -> pd.DataFrame:
