@@ -21,14 +21,12 @@ from cslib.stats.models import fit_models
 from cslib.stats.survival import DAYS_PER_MONTH
 from cslib.value.ltv import summed
 from cslib.value.paths import value_paths
-from cslib.value.prices import SOURCES, value_counts
+from cslib.value.prices import SOURCES, payments, value_counts
 
 ONE_DAY: Final = pd.Timedelta(days=1)
 ACTIVE: Final = "active customers"
-COLUMNS: Final = [
-    *("segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure"),
-    *("months_ahead", "error", "held", "n_held"),
-]
+JUDGED: Final = ["months_ahead", "error", "held", "n_held"]
+COLUMNS: Final = ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", *JUDGED]
 FEWEST: Final = 20  # customers then present
 SEED: Final = 1
 
@@ -89,22 +87,18 @@ def _followed(data: DataSet, past: DataSet, segment_by: str) -> ir.Table:
     return with_segment(rows.select("customer_id", "present", "churned_on", "own"), data, segment_by)
 
 
-def _is_here(rows: ir.Table, day: date) -> ir.BooleanValue:
+def _is_here(rows: ir.Table, day: date | ir.DateValue) -> ir.BooleanValue:
     return rows.present & (rows.churned_on.isnull() | (rows.churned_on > day))
 
 
 def _paid(data: DataSet, here: ir.Table, days: list[date], source: str) -> pd.DataFrame:
     if source == "customers":
         return _sums(here, [ibis.ifelse(_is_here(here, day), here.own, 0) for day in days])
-    rows = data.table(source)
+    rows = payments(data, source).join(here, "customer_id")
     if source == "orders":
-        rows = rows.select("customer_id", day=rows.ordered_on, cents=cents(rows.amount)).join(here, "customer_id")
-        spans = pairwise([days[0], *days])
-        then = rows.present & (rows.churned_on.isnull() | (rows.churned_on > rows.day))
-        counted = [then & (rows.day > since) & (rows.day <= until) for since, until in spans]
+        then, day, spans = _is_here(rows, rows.begun), rows.begun, pairwise([days[0], *days])
+        counted = [then & (day > since) & (day <= until) for since, until in spans]
     else:
-        rows = rows.select("customer_id", begun=rows.started_on, ended=rows.ended_on, cents=cents(rows.mrr))
-        rows = rows.join(here, "customer_id")
         running = [(rows.begun <= day) & (rows.ended.isnull() | (rows.ended > day)) for day in days]
         counted = [_is_here(rows, day) & runs for day, runs in zip(days, running, strict=True)]
     return _sums(rows, [ibis.ifelse(c, rows.cents, 0) for c in counted])

@@ -300,10 +300,9 @@ def _source(data: DataSet) -> str:
 
 def _no_price(data: DataSet) -> MissingTableError:
     empty = " (mrr of customers is there, but empty)" * ("mrr" in data.table("customers").columns)
-    return MissingTableError(
-        f"{data.label or 'The data set'} tells no price of any customer{empty}. Add mrr to customers, or subscriptions "
-        f"or orders (which need customers with started_on). There are: {', '.join(data.tables)}."
-    )
+    missing = f"{data.label or 'The data set'} tells no price of any customer{empty}"
+    remedy = "Add mrr to customers, or subscriptions or orders (which need customers with started_on)"
+    return MissingTableError(f"{missing}. {remedy}. There are: {', '.join(data.tables)}.")
 
 
 def _notes(data: DataSet, source: str, cells: pd.DataFrame, paid: pd.DataFrame) -> tuple[str, ...]:
@@ -362,7 +361,7 @@ def _spells(data: DataSet, source: str, lives: ir.Table) -> ir.Table:
     if source == "customers":
         rows = lives.filter(lives.known).mutate(begin=ibis.literal(0), end=lives.priced_ages, cents=lives.mrr)
     else:
-        rows = _dated(data.table(source), source).join(lives, "customer_id")
+        rows = payments(data, source).join(lives, "customer_id")
         begin, end = _months(rows.begun, rows.started_on), _months(rows.ended, rows.started_on)
         first = ibis.greatest(begin.floor(), 0)  # an order just before the start belongs to it
         ages = (begin.ceil(), end.ceil()) if source == "subscriptions" else (first, first + 1)
@@ -373,7 +372,9 @@ def _spells(data: DataSet, source: str, lives: ir.Table) -> ir.Table:
     return rows.filter(rows.begin < rows.end)
 
 
-def _dated(rows: ir.Table, source: str) -> ir.Table:
+def payments(data: DataSet, source: str) -> ir.Table:
+    """List subscriptions, or orders, alike: ``customer_id``, the days ``begun`` and ``ended``, and ``cents``."""
+    rows = data.table(source)
     if source == "subscriptions":
         return rows.select("customer_id", begun=rows.started_on, ended=rows.ended_on, cents=cents(rows.mrr))
     return rows.select("customer_id", begun=rows.ordered_on, ended=rows.ordered_on, cents=cents(rows.amount))
