@@ -16,12 +16,11 @@ from numpy.typing import ArrayLike
 
 from cslib.errors import ParameterError
 from cslib.stats.intervals import Floats, percentiles
-from cslib.value.paths import Paths, Projection
+from cslib.value.paths import WHOLE, Paths, Projection
 from cslib.value.prices import UnitCosts
 
 HORIZONS: Final = (12, 24, 36, 60)  # months, beside the one asked for
 USUAL: Final = 36
-WHOLE: Final = "All"
 SURVIVAL: Final = "Survival"  # the form that the others are held against
 NEWEST: Final = "Survival, newest customers"
 FORMULA_C: Final = "Formula C (margin / churn)"
@@ -164,10 +163,9 @@ def horizons(counts: pd.DataFrame, *, horizon_months: int = 0, long_horizon: boo
     observed = float(counts["duration_months"].max())
     most = max(int(2 * observed), 1)
     if horizon_months < 0 or (horizon_months > most and not long_horizon):
-        msg = (
-            f"horizon_months is {horizon_months}. Customers have been observed for {observed:.0f} months: give 1 to "
-            f"{most}, or 0 for the usual one; further ahead a model guesses, so set long_horizon=True if you mean it."
-        )
+        seen = f"Customers have been observed for {observed:.0f} months: give 1 to {most}, or 0 for the usual one"
+        ahead = "further ahead a model guesses, so set long_horizon=True if you mean it."
+        msg = f"horizon_months is {horizon_months}. {seen}; {ahead}"
         raise ParameterError(msg)
     main = horizon_months or min(USUAL, most)
     return [main, *sorted({h for h in (*HORIZONS, most) if h <= most} - {main})]

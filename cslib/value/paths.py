@@ -18,14 +18,13 @@ from cslib.stats.intervals import Floats
 from cslib.stats.likelihood import moved_parameters, scores
 from cslib.stats.models import ENOUGH, FEW, Extended, FittedModels, cumulative_draws, extended
 from cslib.stats.survival import TRUSTED, life_table, supported
-from cslib.value.prices import ValueCounts, cohort_effects
+from cslib.value.prices import FUZZ, ValueCounts, cohort_effects
 
 YEAR: Final = 12  # months: orders may come once a year
 WHOLE: Final = "All"
 KEYS: Final = ["first_age", "n_ages", "event_observed"]
 WHOLE_MONTHS: Final = 0.5  # half their unit
 LAST_YEAR: Final = (1.0, 4.0, 7.0, 10.0)  # months ago: one in each quarter
-FUZZ: Final = 1e-9
 NOBODY: Final = "None (nobody left)"
 
 
