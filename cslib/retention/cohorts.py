@@ -40,11 +40,9 @@ TRIANGLE: Final = [*KEY, "period_index", "n_customers", "n_retained", "retention
 SHARED_AGES: Final = {"day": 30, "week": 12, "month": 6, "quarter": 2, "year": 1}
 SMALLEST: Final = 20  # customers, and
 EXPECTED: Final = 5  # losses, that a group wants for a chi-squared test
-COMPARISON: Final = [
-    *("comparison", "cohort", "n_cohorts", "n_too_young", "shared_age"),
-    *("test", "statistic", "df", "p_value", "p_adjusted"),
-    *("periods_difference", "n_newer", "n_older", "rate_newer", "rate_older", "difference", "ci_lower", "ci_upper"),
-]
+TESTED: Final = ["test", "statistic", "df", "p_value", "p_adjusted", "periods_difference"]
+RATES: Final = ["n_newer", "n_older", "rate_newer", "rate_older", "difference", "ci_lower", "ci_upper"]
+COMPARISON: Final = ["comparison", "cohort", "n_cohorts", "n_too_young", "shared_age", *TESTED, *RATES]
 
 
 @dataclass(frozen=True)
@@ -91,10 +89,9 @@ def default_source(data: DataSet) -> str:
     for name in SOURCES:
         if data.has_dates(name):
             return name
-    msg = (
-        f"{data.label or 'The data set'} has none of {', '.join(SOURCES)} with dates, which retention by cohort "
-        "needs. Add orders (customer_id, ordered_on, amount), say; for tenures use tenure_curve."
-    )
+    missing = f"{data.label or 'The data set'} has none of {', '.join(SOURCES)} with dates"
+    remedy = "Add orders (customer_id, ordered_on, amount), say; for tenures use tenure_curve."
+    msg = f"{missing}, which retention by cohort needs. {remedy}"
     raise MissingTableError(msg)
 
 
@@ -267,9 +264,7 @@ def _active_periods(spans: Spans, age: int) -> pd.DataFrame:
     if words:
         each = _per_customer(spans, **words)
         later = [each.cohort + k - spans.lowest for k in range(1, age + 1)]
-        hits = [
-            ibis.ifelse(at // BITS == j, _bit(each[f"w{j}"], at % BITS), 0) for at in later for j in range(len(words))
-        ]
+        hits = [ibis.ifelse(at // BITS == j, _bit(each[w], at % BITS), 0) for at in later for j, w in enumerate(words)]
         each = each.mutate(x=reduce(add, hits))
     else:
         active = _distinct(spans).filter(_["at"].between(_.cohort + 1, _.cohort + age))
@@ -569,8 +564,7 @@ def _difference(table: pd.DataFrame, newer: list[pd.Timestamp], age: int) -> dic
     older, new = _split(table, newer)[[age, -1]].to_numpy(float)
     stayed = _split(table, newer)[list(range(1, age + 1))].sum(axis=1).to_numpy(float)
     interval = newcombe((new[0], older[0]), (new[1], older[1]))
-    sizes = {"n_newer": int(new[1]), "n_older": int(older[1])}
-    rates = {"rate_newer": new[0] / new[1], "rate_older": older[0] / older[1]}
-    difference = {"difference": rates["rate_newer"] - rates["rate_older"]}
-    difference |= {"ci_lower": float(interval.lower), "ci_upper": float(interval.upper)}
-    return {"periods_difference": stayed[1] / new[1] - stayed[0] / older[1], **sizes, **rates, **difference}
+    rates, bounds = (new[0] / new[1], older[0] / older[1]), (float(interval.lower), float(interval.upper))
+    values = (int(new[1]), int(older[1]), *rates, rates[0] - rates[1], *bounds)
+    periods = stayed[1] / new[1] - stayed[0] / older[1]
+    return {"periods_difference": periods, **dict(zip(RATES, values, strict=True))}

@@ -19,10 +19,8 @@ from cslib.stats.intervals import ratio_of_sums
 PRODUCTS: Final = {"xx": ("x", "x"), "yy": ("y", "y"), "zz": ("z", "z"), "xy": ("x", "y"), "xz": ("x", "z")}
 SUMS: Final = ["n", "x", "y", "z", *PRODUCTS]
 RETAINED: Final = [*KEY, "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"]
-CURVE: Final = [
-    *("segment", "period_index", "n_customers", "mrr_start", "mrr", "net_retention", "net_ci_lower", "net_ci_upper"),
-    *("gross_retention", "gross_ci_lower", "gross_ci_upper"),
-]
+RATES: Final = [f"{m}_{column}" for m in ("net", "gross") for column in ("retention", "ci_lower", "ci_upper")]
+CURVE: Final = ["segment", "period_index", "n_customers", "mrr_start", "mrr", *RATES]
 
 
 def revenue_levels(
@@ -111,10 +109,8 @@ def revenue_curve(levels: pd.DataFrame) -> pd.DataFrame:
 
 def _changes(steps: ir.Table, segment_by: str, data: DataSet) -> pd.DataFrame:
     """Sum, per segment, cohort and period, the change of every measure; levels are cumulated sums."""
-    money = steps.mutate(
-        cohort=steps["first"], n=ibis.literal(1), x=steps.cents_first, y=steps.cents,
-        z=ibis.least(steps.cents, steps.cents_first),
-    )  # fmt: skip
+    levels = {"x": steps.cents_first, "y": steps.cents, "z": ibis.least(steps.cents, steps.cents_first)}
+    money = steps.mutate(cohort=steps["first"], n=ibis.literal(1), **levels)
     measures = with_segment(money, data, segment_by)
     return summed_changes(measures, ["n", "x", "y", "z"], [*KEY, "step"], products=PRODUCTS)
 

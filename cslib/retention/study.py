@@ -131,7 +131,10 @@ class Retention(Study):
     def revenue(self) -> Result:
         """Does their revenue stay?"""
         name, pooled, say = "revenue_curve", self._pooled, self._say
-        rest: Any = {"caption": "Revenue retention, all cohorts pooled", "also": self._by_cohort}
+        rest: Any = {"caption": "Revenue retention, all cohorts pooled"}
+        if self._levels is not None:
+            by_cohort = money.revenue_retention(self._levels)
+            rest["also"] = (Result("revenue_retention", by_cohort, caption="Revenue by cohort"),)
         if self._unpaid:
             return Result(name, pooled, absent=self._unpaid, **rest)
         plotted = f"MRR as a share of the first MRR, by {say.axis}."
@@ -200,12 +203,6 @@ class Retention(Study):
             return None
         ages: Any = {"period": self._say.period, "max_periods": self.max_periods}
         return money.revenue_levels(self.data, segment_by=self.by, **ages)
-
-    @cached_property
-    def _by_cohort(self) -> tuple[Result, ...]:
-        if self._levels is None:
-            return ()
-        return (Result("revenue_retention", money.revenue_retention(self._levels), caption="Revenue by cohort"),)
 
     @cached_property
     def _unpaid(self) -> str:
