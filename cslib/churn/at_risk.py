@@ -25,40 +25,50 @@ NOTHING: Final = "not above average"
 MOST: Final = 1e15  # that is written out
 LONGEST: Final = 40  # characters of a value in a reason
 COLUMNS: Final = ("customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason")
-LOOKUP: Final = {
-    "stratum": "string",
-    "age": "int64",
-    "increment": "float64",
-    "stratum_reason": "string",
-    "age_reason": "string",
-}
+LOOKUP: Final = {"stratum": "string", "age": "int64", "risk": "float64", "by_stratum": "string", "by_age": "string"}
 
 
 def at_risk(
-    data: DataSet,
-    model: DriverModel,
-    *,
-    segment_by: str = "",
-    horizon_months: float = 12.0,
-    gross_margin: float = 1.0,
+    data: DataSet, model: DriverModel, *, segment_by: str = "", horizon_months: float = 12.0, gross_margin: float = 1.0
 ) -> pd.DataFrame:
-    """List all active customers by the money at risk.
+    """List all active customers by the money at risk: each one's probability of churn, scored in the engine.
 
     Parameters
     ----------
-    data, model, segment_by, horizon_months, gross_margin
-        As in :func:`score_customers`.
+    data
+        With ``customers`` and the columns that the model uses.
+    model
+        From :func:`cslib.churn.drivers.fit_drivers`.
+    segment_by
+        A column; empty: all customers are in ``All``.
+    horizon_months
+        How far ahead.
+    gross_margin
+        Share of MRR that is margin, above 0 and up to 1.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of :func:`score_customers`, by ``money_at_risk``, then ``p_churn`` (both descending),
-        then ``customer_id``.
+        One row per customer still here: ``customer_id``, ``segment``, ``tenure_months``, ``p_churn``
+        (probability of churn within the horizon, given its age), ``mrr`` (per month; see
+        :func:`cslib.data.customers.current_mrr`; 0 where no subscription runs), ``money_at_risk`` (``p_churn`` ×
+        ``mrr`` × ``gross_margin``, per month; missing with ``mrr``) and ``reason``: what puts the customer at least
+        10 % above the average active one, of drivers that matter by more than chance, and how many times;
+        last an MRR of at least 1.5 times the mean. By ``money_at_risk``, then ``p_churn`` (both descending), then
+        ``customer_id``.
 
     Raises
     ------
     ParameterError
-        As in :func:`score_customers`.
+        A number is out of range.
+
+    Notes
+    -----
+    1 − exp(−(H(a + h) − H(a))·exp(Σ βx)) with the base risk H of the customer's stratum and its age a in whole
+    units; β of a value that nobody left with as in :func:`cslib.churn.drivers.fit_drivers`. The last age with 20
+    customers at risk is the last one that is trusted: beyond, H goes on at its mean over the last
+    ``horizon_months`` before it. A value that the fit did not see counts as ``(other)``, or where
+    there is none as the reference. One small query runs first, for ages and averages.
 
     Examples
     --------
@@ -71,11 +81,30 @@ def at_risk(
     >>> len(calls), list(calls)[:4]
     (40, ['customer_id', 'segment', 'tenure_months', 'p_churn'])
     """
-    scored = score_customers(
-        data, model, segment_by=segment_by, horizon_months=horizon_months, gross_margin=gross_margin
-    ).execute()
+    check_horizon(horizon_months, model.unit_months)
+    if not 0 < gross_margin <= 1:
+        msg = f"gross_margin is {gross_margin!r}, which is no share above 0 and up to 1. Give a share such as 0.8."
+        raise ParameterError(msg)
+    active = _active(data, model)
+    values = [active[f"driver{i}"] for i in range(len(model.drivers))]
+    log_ratios = [_log_ratio(d, v) for d, v in zip(model.drivers, values, strict=True)]
+    ratios = {f"ratio{i}": r.exp().sum() for i, r in enumerate(log_ratios)}
+    counts = active.group_by(["stratum", "age"]).aggregate(n=active.count(), **ratios).execute()
+    lookup = ibis.memtable(_lookup(model, counts, horizon_months), schema=LOOKUP)
+    means = counts[list(ratios)].sum() / (counts["n"].sum() or np.nan)
+    each = zip(model.drivers, values, log_ratios, means, strict=True)
+    reasons = [_reason(d, *more) for d, *more in each if d.name in model.clear_terms]
+    score, text = reduce(add, log_ratios, ibis.literal(0.0)).exp(), reduce(add, reasons, ibis.literal(""))
+    scored = active.mutate(score=score, text=text)
+    both = scored.join(lookup, ["stratum", "age"]).select(*scored.columns, *list(LOOKUP)[2:])
+    p_churn, text = 1 - (-both.risk * both.score).exp(), both.by_stratum + both.text + both.by_age
+    chance = both.select("customer_id", "tenure_months", p_churn=p_churn, text=text)
+    priced = with_segment(_with_mrr(chance, data), data, segment_by)
+    text, money = priced.text + _dear(priced.mrr), priced.p_churn * priced.mrr * gross_margin
+    reason = ibis.ifelse(text == "", NOTHING, text.substr(2))
+    listed = priced.mutate(money_at_risk=money, reason=reason).select(*COLUMNS).execute()
     keys = ["money_at_risk", "p_churn", "customer_id"]
-    return scored.sort_values(keys, ascending=[False, False, True], ignore_index=True)
+    return listed.sort_values(keys, ascending=[False, False, True], ignore_index=True)
 
 
 def stakes(risk: pd.DataFrame, *, capacity: int) -> pd.Series[Any]:
@@ -110,82 +139,6 @@ def stakes(risk: pd.DataFrame, *, capacity: int) -> pd.Series[Any]:
     return pd.Series(every | listed, dtype=object)
 
 
-def score_customers(
-    data: DataSet,
-    model: DriverModel,
-    *,
-    segment_by: str = "",
-    horizon_months: float = 12.0,
-    gross_margin: float = 1.0,
-) -> ir.Table:
-    """Give every active customer its probability of churn, in the engine.
-
-    Parameters
-    ----------
-    data
-        With ``customers`` and the columns that the model uses.
-    model
-        From :func:`cslib.churn.drivers.fit_drivers`.
-    segment_by
-        A column; empty: all customers are in ``All``.
-    horizon_months
-        How far ahead.
-    gross_margin
-        Share of MRR that is margin, above 0 and up to 1.
-
-    Returns
-    -------
-    ibis.expr.types.Table
-        One row per customer still here: ``customer_id``, ``segment``, ``tenure_months``, ``p_churn``
-        (probability of churn within the horizon, given its age), ``mrr`` (per month; see
-        :func:`cslib.data.customers.current_mrr`; 0 where no subscription runs), ``money_at_risk`` (``p_churn`` ×
-        ``mrr`` × ``gross_margin``, per month; missing with ``mrr``) and ``reason``: what puts the customer at least
-        10 % above the average active one, of drivers that matter by more than chance, and how many times;
-        last an MRR of at least 1.5 times the mean.
-
-    Raises
-    ------
-    ParameterError
-        A number is out of range.
-
-    Notes
-    -----
-    1 − exp(−(H(a + h) − H(a))·exp(Σ βx)) with the base risk H of the customer's stratum and its age a in whole
-    units; β of a value that nobody left with as in :func:`cslib.churn.drivers.fit_drivers`. The last age with 20
-    customers at risk is the last one that is trusted: beyond, H goes on at its mean over the last
-    ``horizon_months`` before it. A value that the fit did not see counts as ``(other)``, or where
-    there is none as the reference. One small query runs at once, for ages and averages; the scores when asked.
-    """
-    check_horizon(horizon_months, model.unit_months)
-    if not 0 < gross_margin <= 1:
-        msg = f"gross_margin is {gross_margin!r}, which is no share above 0 and up to 1. Give a share such as 0.8."
-        raise ParameterError(msg)
-    active = _active(data, model)
-    values = [active[f"driver{i}"] for i in range(len(model.drivers))]
-    log_ratios = [_log_ratio(d, v) for d, v in zip(model.drivers, values, strict=True)]
-    ratios = {f"ratio{i}": r.exp().sum() for i, r in enumerate(log_ratios)}
-    counts = active.group_by(["stratum", "age"]).aggregate(n=active.count(), **ratios).execute()
-    lookup = ibis.memtable(_lookup(model, counts, horizon_months), schema=LOOKUP)
-    means = counts[list(ratios)].sum() / (counts["n"].sum() or np.nan)
-    each = zip(model.drivers, values, log_ratios, means, strict=True)
-    reasons = [_reason(d, *more) for d, *more in each if d.name in model.clear_terms]
-    scored = active.mutate(
-        score=reduce(add, log_ratios, ibis.literal(0.0)).exp(), text=reduce(add, reasons, ibis.literal(""))
-    )
-    both = scored.join(lookup, ["stratum", "age"]).select(*scored.columns, *list(LOOKUP)[2:])
-    chance = both.select(
-        customer_id=both.customer_id,
-        tenure_months=both.tenure_months,
-        p_churn=1 - (-both.increment * both.score).exp(),
-        text=both.stratum_reason + both.text + both.age_reason,
-    )
-    priced = with_segment(_with_mrr(chance, data), data, segment_by)
-    text = priced.text + _dear(priced.mrr)
-    money = priced.p_churn * priced.mrr * gross_margin
-    reason = ibis.ifelse(text == "", NOTHING, text.substr(2))
-    return priced.mutate(money_at_risk=money, reason=reason).select(*COLUMNS)
-
-
 def _with_mrr(table: ir.Table, data: DataSet) -> ir.Table:
     paid = current_mrr(data)
     if paid is None:
@@ -200,15 +153,10 @@ def _active(data: DataSet, model: DriverModel) -> ir.Table:
     recoded = {f"driver{i}": _recoded(d, customers[d.name]) for i, d in enumerate(model.drivers)}
     stratum = [k for k, d in zip(recoded, model.drivers, strict=True) if d.name == model.stratified_by]
     here = lives.filter(~lives.event_observed)
-    rows = here.join(customers.select("customer_id", **recoded), "customer_id").select(
-        "customer_id", "duration", *recoded
-    )
-    duration = rows.duration.cast("float64")
-    return rows.mutate(
-        tenure_months=duration * model.unit_months,
-        age=duration.floor().cast("int64"),
-        stratum=rows[stratum[0]] if stratum else ibis.literal(""),
-    )
+    joined = here.join(customers.select("customer_id", **recoded), "customer_id")
+    rows = joined.select("customer_id", *recoded, duration=joined.duration.cast("float64"))
+    age, own = rows.duration.floor().cast("int64"), rows[stratum[0]] if stratum else ibis.literal("")
+    return rows.mutate(tenure_months=rows.duration * model.unit_months, age=age, stratum=own)
 
 
 def _recoded(driver: Driver, column: ir.Value) -> ir.Value:
@@ -284,6 +232,5 @@ def _lookup(model: DriverModel, counts: pd.DataFrame, horizon_months: float) -> 
     for stratum, age, own, mean in zip(strata, counts["age"], risk, means, strict=True):
         months = counted(int(age * model.unit_months), "month")
         value = _raised(f"{model.stratified_by}: {_short(stratum)}", mean / average if average else 1.0)
-        tenure = _raised(f"tenure {months}", own / mean if mean else 1.0)
-        rows.append((stratum, age, own, value, tenure))
+        rows.append((stratum, age, own, value, _raised(f"tenure {months}", own / mean if mean else 1.0)))
     return pd.DataFrame(rows, columns=list(LOOKUP))

@@ -15,7 +15,8 @@ from cslib.errors import counted
 from cslib.stats.cox import never_left
 from cslib.stats.intervals import Floats
 
-Known = dict[str, tuple["Driver", pd.Series]]  # each with its labels or numbers, a row per customer
+Found = tuple["Driver", pd.Series]  # with its labels or numbers, a row per customer
+Known = dict[str, Found]
 MISSING: Final = "(missing)"
 OTHER: Final = "(other)"
 MIN_CUSTOMERS: Final = 20
@@ -102,7 +103,7 @@ def comparable(columns: pd.DataFrame, life: pd.DataFrame, remarks: list[str]) ->
     return result
 
 
-def _driver(name: str, raw: pd.Series, life: pd.DataFrame, remarks: list[str]) -> tuple[Driver, pd.Series] | str:
+def _driver(name: str, raw: pd.Series, life: pd.DataFrame, remarks: list[str]) -> Found | str:
     """Decide how a column is read, or say why it cannot be."""
     if raw.dtype == object and raw.notna().any():
         return _text(name, "text", raw, life["event"], remarks)
@@ -116,9 +117,7 @@ def _driver(name: str, raw: pd.Series, life: pd.DataFrame, remarks: list[str]) -
     return _number(name, number, life, remarks)
 
 
-def _text(
-    name: str, kind: str, text: pd.Series, event: pd.Series, remarks: list[str]
-) -> tuple[Driver, pd.Series] | str:
+def _text(name: str, kind: str, text: pd.Series, event: pd.Series, remarks: list[str]) -> Found | str:
     """Tell the largest values apart; the others become ``(other)`` or, if too few, count with the reference."""
     counts = event.groupby(text).agg(["size", "sum"])
     if why := _incomparable(counts, text):
@@ -132,9 +131,8 @@ def _text(
     if len(rest):
         who = counted(int(rest["size"].sum()), "customer")
         names = _listed(list(rest.sort_values("size", ascending=False, kind="stable").index))
-        remarks.append(
-            f"{who} with rarer values of {name} {'is' if who[:2] == '1 ' else 'are'} counted with {into}: {names}."
-        )
+        verb = "is" if who[:2] == "1 " else "are"
+        remarks.append(f"{who} with rarer values of {name} {verb} counted with {into}: {names}.")
     label = text.where(text.isin(own.index), into)
     found = event.groupby(label).agg(["size", "sum"]).reset_index(names="level")
     order = found.assign(last=found["sum"] == 0, small=-found["size"]).sort_values(["last", "small", "level"])
@@ -182,7 +180,7 @@ def _order(found: pd.Series, event: pd.Series) -> float:
     return float((found.rank()[left].sum() - n * (n + 1) / 2) / (n * stayed)) if n and stayed else 0.5
 
 
-def _number(name: str, number: pd.Series, life: pd.DataFrame, remarks: list[str]) -> tuple[Driver, pd.Series] | str:
+def _number(name: str, number: pd.Series, life: pd.DataFrame, remarks: list[str]) -> Found | str:
     found, missing, event = number.dropna(), number.isna(), life["event"]
     low, high = _range(found)
     if low == high:

@@ -19,19 +19,10 @@ from cslib.data.contract import CONTRACT, TENURE
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetime_rows, unit_months
 from cslib.errors import DataError, ParameterError, counted, did_you_mean
-from cslib.stats.cox import (
-    CALIBRATION,
-    CoxFit,
-    calibrated,
-    completed,
-    concordance,
-    fit_cox,
-    proportionality,
-    risk_from_start,
-    scores_of,
-)
-from cslib.stats.intervals import SIGNIFICANT, Floats, holm, z_value
+from cslib.stats import cox
+from cslib.stats.intervals import SIGNIFICANT, holm, z_value
 
+Ratios = dict[Any, dict[str, float]]  # by column of the design
 MAX_STRATA: Final = 8
 FOLDS: Final = 5
 TABLE: Final = ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"]
@@ -112,8 +103,6 @@ class DriverModel:
     concordance
         Share of pairs of customers that the model orders rightly, among customers it has not seen; late
         entry is ignored. NaN where there is nothing to compare.
-    concordance_in_sample
-        The same among the customers it was fitted on.
     remarks
         Sentences for the reader.
     n, n_events
@@ -134,7 +123,6 @@ class DriverModel:
     calibration: pd.DataFrame
     checked_months: float
     concordance: float
-    concordance_in_sample: float
     remarks: tuple[str, ...]
     n: int
     n_events: int
@@ -239,19 +227,22 @@ def fit_drivers(
     table = _table(known, _ratios(design, (whole, fit), tested, z))
     remarks += _loyal(known, table, life, unit)
     stratum, design = known[by][1] if by else pd.Series("", index=life.index), _without(by, design)
-    base, log_ratios = completed(fit, design, life, stratum)
+    base, log_ratios = cox.completed(fit, design, life, stratum)
     horizon = min(horizon_months / unit, float(life["duration"].max()))
-    risk = risk_from_start(base, scores_of(log_ratios, design), stratum, horizon)
-    calibration, outside = _checked(design, life, stratum, risk, horizon, confidence_level, remarks)
-    if len(calibration) and horizon < horizon_months / unit:
-        reached = f"predictions are checked at {horizon * unit:.1f}"
-        remarks.append(f"The data reach no age of {horizon_months:g} months: {reached}.")
+    risk = cox.risk_from_start(base, cox.scores_of(log_ratios, design), stratum, horizon)
+    unseen = _unseen(design, life, stratum, horizon, remarks)
+    calibration, outside = pd.DataFrame(columns=cox.CALIBRATION), np.nan
+    if len(unseen):
+        foretold = unseen["risk"].to_numpy()
+        calibration = cox.calibrated(unseen, risk[unseen.index], foretold, horizon, confidence_level)
+        outside = cox.concordance(unseen, foretold)
+        short = f"The data reach no age of {horizon_months:g} months: predictions are checked at {horizon * unit:.1f}."
+        remarks += [short] if horizon < horizon_months / unit else []
     return DriverModel(
         table=table,
         calibration=calibration,
         checked_months=horizon * unit,
         concordance=outside,
-        concordance_in_sample=concordance(life, risk),
         remarks=tuple(remarks),
         n=len(life),
         n_events=int(life["event"].sum()),
@@ -304,9 +295,9 @@ def _read(data: DataSet, names: list[str], max_rows: int, remarks: list[str]) ->
     return life.assign(entry=life["entry"].where(life["entry"] > 0, -1.0)), frame[list(columns)].set_axis(names, axis=1)
 
 
-def _fit_sound(design: pd.DataFrame, life: pd.DataFrame, remarks: list[str]) -> tuple[pd.DataFrame, CoxFit]:
+def _fit_sound(design: pd.DataFrame, life: pd.DataFrame, remarks: list[str]) -> tuple[pd.DataFrame, cox.CoxFit]:
     """Fit, and leave out driver after driver until the fit is sound."""
-    while not (fit := fit_cox(design, life)).sound:
+    while not (fit := cox.fit_cox(design, life)).sound:
         name = _culprit(fit, design, life)
         design = _without(name, design)
         remarks.append(f"{name} is not compared: it nearly decides who churns, or too few churned to tell.")
@@ -319,11 +310,11 @@ def _without(name: str, design: pd.DataFrame) -> pd.DataFrame:
     return design[[c for c in design.columns if c[0] != name]]
 
 
-def _culprit(fit: CoxFit, design: pd.DataFrame, life: pd.DataFrame) -> str:
+def _culprit(fit: cox.CoxFit, design: pd.DataFrame, life: pd.DataFrame) -> str:
     if fit.coefficients.notna().any():
         return str(max(zip(fit.coefficients.abs(), fit.coefficients.index, strict=True))[1][0])
     names = list(dict.fromkeys(c[0] for c in design.columns))
-    alone = (n for n in names if not fit_cox(design[[c for c in design.columns if c[0] == n]], life).sound)
+    alone = (n for n in names if not cox.fit_cox(design[[c for c in design.columns if c[0] == n]], life).sound)
     return str(next(alone, names[-1]))
 
 
@@ -336,22 +327,22 @@ def _failing(tested: pd.Series) -> list[str]:
 
 
 def _stratified(
-    whole: CoxFit, known: Known, design: pd.DataFrame, life: pd.DataFrame, remarks: list[str]
-) -> tuple[str, CoxFit, pd.Series]:
+    whole: cox.CoxFit, known: Known, design: pd.DataFrame, life: pd.DataFrame, remarks: list[str]
+) -> tuple[str, cox.CoxFit, pd.Series]:
     """Give the driver whose effect changes most with age a base risk of its own, where it can have one."""
-    tested = proportionality(whole, design, life)
+    tested = cox.proportionality(whole, design, life)
     able = {name: v for name, (d, v) in known.items() if d.kind != "number" and len(d.levels) <= MAX_STRATA}
     by, fit, others = "", whole, _failing(tested)
     for name in others:
         if name in able and life["event"].groupby(able[name]).sum().min() >= MIN_CUSTOMERS:
-            tried = fit_cox(_without(name, design), life, able[name])
+            tried = cox.fit_cox(_without(name, design), life, able[name])
             if tried.sound:
                 by, fit = name, tried
                 break
     if by:
         within = f"The effect of {by} changes with age, so customers are compared within its values"
         remarks.append(f"{within}; its own ratios are averages over all ages.")
-        again = proportionality(fit, _without(by, design), life, able[by])
+        again = cox.proportionality(fit, _without(by, design), life, able[by])
         others = _failing(again)
         tested = pd.Series({**dict(tested.items()), **dict(again.items())})
     if others:
@@ -362,24 +353,18 @@ def _stratified(
     return by, fit, tested
 
 
-def _ratios(
-    design: pd.DataFrame, fits: tuple[CoxFit, CoxFit], tested: pd.Series, z: float
-) -> dict[Any, dict[str, float]]:
+def _ratios(design: pd.DataFrame, fits: tuple[cox.CoxFit, ...], tested: pd.Series, z: float) -> Ratios:
     """Estimates by column; those of the stratifying driver are from the first fit, without strata."""
-    result: dict[Any, dict[str, float]] = {key: {"hazard_ratio": np.nan} for key in design}
+    result: Ratios = {key: {"hazard_ratio": np.nan} for key in design}
     for one in fits:
         for key, b, se in zip(one.coefficients.index, one.coefficients, one.errors, strict=True):
-            result[key] = {
-                "hazard_ratio": np.exp(b),
-                "ci_lower": np.exp(b - z * se),
-                "ci_upper": np.exp(b + z * se),
-                "p_value": chdtrc(1, (b / se) ** 2),
-                "ph_p_value": chdtrc(1, tested[key]),
-            }
+            bounds = {"ci_lower": np.exp(b - z * se), "ci_upper": np.exp(b + z * se)}
+            tests = {"p_value": chdtrc(1, (b / se) ** 2), "ph_p_value": chdtrc(1, tested[key])}
+            result[key] = {"hazard_ratio": np.exp(b), **bounds, **tests}
     return result
 
 
-def _table(known: Known, ratios: dict[Any, dict[str, float]]) -> pd.DataFrame:
+def _table(known: Known, ratios: Ratios) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for driver, values in known.values():
         told = [v for v in driver.levels if (driver.name, v) in ratios]
@@ -409,30 +394,22 @@ def _loyal(known: Known, table: pd.DataFrame, life: pd.DataFrame, unit: float) -
     return result
 
 
-def _checked(
-    design: pd.DataFrame,
-    life: pd.DataFrame,
-    stratum: pd.Series,
-    order: Floats,
-    horizon: float,
-    confidence_level: float,
-    remarks: list[str],
-) -> tuple[pd.DataFrame, float]:
-    """Predict each customer by a model that has not seen it, and compare with what happened."""
+def _unseen(
+    design: pd.DataFrame, life: pd.DataFrame, stratum: pd.Series, horizon: float, remarks: list[str]
+) -> pd.DataFrame:
+    """Give customers the ``risk`` by a model that has not seen them; no rows where there is none to be checked."""
     if not len(design.columns) and not stratum.any():
-        return pd.DataFrame(columns=CALIBRATION), np.nan
+        return life.head(0)
     limit = CHECKED_ROWS // 10 if (life["entry"] > 0).any() else CHECKED_ROWS
     drawn = np.random.default_rng(0).permutation(len(life))[:limit]
     x, life, stratum = design.iloc[drawn], life.iloc[drawn], stratum.iloc[drawn]
     risk = np.full(len(life), np.nan)
     for fold in range(FOLDS):
         held = np.arange(len(life)) % FOLDS == fold
-        fit = fit_cox(x[~held], life[~held], stratum[~held] if stratum.any() else None)
+        fit = cox.fit_cox(x[~held], life[~held], stratum[~held] if stratum.any() else None)
         if not fit.sound:
             remarks.append("Predictions are not checked: too few customers churned to fit some and predict the rest.")
-            return pd.DataFrame(columns=CALIBRATION), np.nan
-        base, log_ratios = completed(fit, x[~held], life[~held], stratum[~held])
-        risk[held] = risk_from_start(base, scores_of(log_ratios, x[held]), stratum[held], horizon)
-    known = ~np.isnan(risk)  # not where a whole stratum was held back
-    life, risk = life[known], risk[known]
-    return calibrated(life, order[drawn][known], risk, horizon, confidence_level), concordance(life, risk)
+            return life.head(0)
+        base, log_ratios = cox.completed(fit, x[~held], life[~held], stratum[~held])
+        risk[held] = cox.risk_from_start(base, cox.scores_of(log_ratios, x[held]), stratum[held], horizon)
+    return life.assign(risk=risk).dropna(subset="risk")  # which is not known where a whole stratum was held back

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -11,7 +11,6 @@ from cslib.churn.rates import churn_rates
 from cslib.data.dataset import DataSet
 from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
 
-AT_START: Final = "customers when the month begins"
 NEEDS: Final = "customers with dates, or subscriptions"
 NOBODY: Final = "nobody was a customer when the period began, as far as records reach"
 
@@ -24,24 +23,19 @@ def _left_and_stayed(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     yield history_rows("customer_retention_rate", stayed, "retention_rate", n="n_start")
 
 
+MONTHLY: Final[Any] = {
+    "group": "retention", "unit": "percent", "months": 1, "base": "customers when the month begins",
+    "sources": ("customers",), "needs": NEEDS, "blank": NOBODY, "measure": _left_and_stayed,
+}  # fmt: skip
 KPIS: Final = by_id(
     Kpi(
-        id="customer_churn_rate", label="Customer churn", group="retention", unit="percent", direction="down", months=1,
-        question="How many customers leave a month?",
-        formula="customers of the month's start who left in it / customers of its start",
-        base=AT_START,
-        sources=("customers",), needs=NEEDS, blank=NOBODY,
-        variants=("over the average base", "per customer-day", "newcomers in the base (Stripe)"),
-        measure=_left_and_stayed,
+        id="customer_churn_rate", label="Customer churn", question="How many customers leave a month?",
+        formula="customers of the month's start who left in it / customers of its start", direction="down",
+        variants=("over the average base", "per customer-day", "newcomers in the base (Stripe)"), **MONTHLY,
     ),
     Kpi(
-        id="customer_retention_rate", label="Customer retention", group="retention", unit="percent", direction="up",
-        months=1,
-        question="How many customers stay a month?",
-        formula="1 − customer churn rate",
-        base=AT_START,
-        sources=("customers",), needs=NEEDS, blank=NOBODY,
-        variants=("by cohort and age",),
-        twin="customer_churn_rate", measure=_left_and_stayed,
+        id="customer_retention_rate", label="Customer retention", question="How many customers stay a month?",
+        formula="1 − customer churn rate", direction="up", twin="customer_churn_rate",
+        variants=("by cohort and age",), **MONTHLY,
     ),
 )  # fmt: skip

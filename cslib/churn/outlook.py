@@ -77,9 +77,8 @@ def line(forecast: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         Today and each month ahead: ``segment``, ``months_ahead``, ``expected_active``, ``ci_lower``, ``ci_upper``.
     """
-    rows = forecast[forecast["segment"] == "All"].rename(
-        columns={"active_ci_lower": "ci_lower", "active_ci_upper": "ci_upper"}
-    )
+    names = {"active_ci_lower": "ci_lower", "active_ci_upper": "ci_upper"}
+    rows = forecast[forecast["segment"] == "All"].rename(columns=names)
     estimates = ["expected_active", "ci_lower", "ci_upper"]
     now = rows.head(1).assign(months_ahead=0, **dict.fromkeys(estimates, rows["n_active"]))
     return pd.concat([now, rows], ignore_index=True)[["segment", "months_ahead", *estimates]]

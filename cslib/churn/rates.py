@@ -25,10 +25,8 @@ from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, wilson
 from cslib.stats.survival import life_table
 
 METHODS: Final = ("start_of_period", "average_base", "daily_hazard")
-RATES: Final = [
-    *("segment", "month", "method", "n_start", "n_new", "n_churned"),
-    *("churn_rate", "retention_rate", "ci_lower", "ci_upper"),
-]
+ESTIMATES: Final = ["churn_rate", "retention_rate", "ci_lower", "ci_upper"]
+RATES: Final = ["segment", "month", "method", "n_start", "n_new", "n_churned", *ESTIMATES]
 RECONCILED: Final = ["measure", "n_base", "n_churned", "churn_rate", "explanation"]
 FLOWS: Final = ("n_new", "n_left", "n_left_new", "net_days")
 EPOCH: Final = pd.Timestamp(1970, 1, 1)
@@ -129,8 +127,8 @@ def last_month(rates: pd.DataFrame) -> pd.Series[Any] | None:
 
 def _estimates(own: pd.DataFrame, confidence_level: float) -> dict[str, dict[str, Any]]:
     """Columns of every method, on the same rows."""
-    n, settled = own["n_start"].to_numpy(float), (own["n_left"] - own["n_left_new"]).to_numpy()
-    left = own["n_left"].to_numpy()
+    n, left = own["n_start"].to_numpy(float), own["n_left"].to_numpy()
+    settled = left - own["n_left_new"].to_numpy()
     score, count = wilson(settled, n, confidence_level=confidence_level), _poisson(left, confidence_level)
     mean = n + (own["n_new"] - own["n_left"]).to_numpy() / 2
     # customers the period would need to give the days there were
@@ -191,10 +189,8 @@ def _flows(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
 def _dated(data: DataSet) -> ir.Table:
     table = data.table("customers")
     if not data.has_dates("customers"):
-        msg = (
-            "customers holds tenures, which know no calendar, so there is no churn by month. Supply started_on and "
-            "churned_on, or use survival_curve."
-        )
+        why = "customers holds tenures, which know no calendar, so there is no churn by month"
+        msg = f"{why}. Supply started_on and churned_on, or use survival_curve."
         raise DataError(msg)
     return table
 
@@ -245,8 +241,19 @@ def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None)
         raise DataError(msg)
     if found.empty:
         return pd.DataFrame(columns=RECONCILED)
-    own = found.iloc[0]
-    rows = [_settled(own), _cohorts(data, own), _newcomers(own), _daily(own), _ages(data, counts, own)]
+    own: Any = found.iloc[0]
+    settled, n_all = own.n_left - own.n_left_new, own.n_start + own.n_new
+    start = f"{settled:,} of the {counted(own.n_start, 'customer')} at the start of {own.month:%B %Y} left in it."
+    new = f"{counted(own.n_left_new, 'customer')} came and left in the month; neither rate above counts them."
+    new = new if own.n_left_new else "Nobody came and left in the month."
+    days = f"{own.n_left:,} left, newcomers included, over {counted(own.customer_days, 'day')} as customers"
+    rows = [
+        ("Start of the month", own.n_start, settled, start),
+        _cohorts(data, own),
+        ("Newcomers", own.n_new, own.n_left_new, new),
+        ("Daily rate", n_all, own.n_left, f"{days}: what a whole month at that pace takes."),
+        _ages(data, counts, own),
+    ]
     table = pd.DataFrame(rows, columns=[c for c in RECONCILED if c != "churn_rate"])
     daily = _estimates(found, 0.95)["daily_hazard"]["churn_rate"]
     shares = _share(table["n_churned"], table["n_base"].to_numpy(float))
@@ -254,21 +261,13 @@ def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None)
     return table
 
 
-def _settled(own: Any) -> Measure:
-    lost = own.n_left - own.n_left_new
-    text = f"{lost:,} of the {counted(own.n_start, 'customer')} at the start of {own.month:%B %Y} left in it."
-    return "Start of the month", own.n_start, lost, text
-
-
 def _cohorts(data: DataSet, own: Any) -> Measure:
     base, kept = _triangle(data, own["at"])
     missing, lost = own.n_start - base, own.n_left - own.n_left_new - (base - kept)
     text = "The same customers by the month they came in, so the same rate."
     if missing or lost:
-        text = (
-            f"Cohorts leave out who came before {data.observed_from}, when churn was not yet recorded: "
-            f"{counted(missing, 'customer')} of the start, of whom {lost:,} left."
-        )
+        before = f"Cohorts leave out who came before {data.observed_from}, when churn was not yet recorded"
+        text = f"{before}: {counted(missing, 'customer')} of the start, of whom {lost:,} left."
     return "Cohorts added up", base, base - kept, text
 
 
@@ -282,19 +281,6 @@ def _triangle(data: DataSet, at: int) -> tuple[int, int]:
     month, later = cohort + triangle["period_index"], triangle["period_index"] > 0
     before, now = (triangle.loc[cells, "n_retained"].sum() for cells in (month == at - 1, (month == at) & later))
     return int(before), int(now)
-
-
-def _newcomers(own: Any) -> Measure:
-    text = f"{counted(own.n_left_new, 'customer')} came and left in the month; neither rate above counts them."
-    return "Newcomers", own.n_new, own.n_left_new, text if own.n_left_new else "Nobody came and left in the month."
-
-
-def _daily(own: Any) -> Measure:
-    text = (
-        f"{own.n_left:,} left, newcomers included, over {counted(own.customer_days, 'day')} as customers: what a "
-        "whole month at that pace takes."
-    )
-    return "Daily rate", own.n_start + own.n_new, own.n_left, text
 
 
 def _ages(data: DataSet, counts: pd.DataFrame, own: Any) -> Measure:
@@ -333,7 +319,5 @@ def _verdict(left: int, expected: float) -> str:
     which = "better" if left < expected else "worse"
     chance = "by more than chance" if p < SIGNIFICANT else "but that could be chance"
     shown = "< 0.001" if p < 0.001 else f"= {p:.2g}"
-    return (
-        f"In a month like all months together, {expected:,.1f} customers of these ages would leave; {left:,} did: "
-        f"{which} than their ages suggest, {chance} (p {shown})."
-    )
+    usual = f"In a month like all months together, {expected:,.1f} customers of these ages would leave"
+    return f"{usual}; {left:,} did: {which} than their ages suggest, {chance} (p {shown})."

@@ -10,10 +10,9 @@ from typing import Any, Final, Self
 
 import pandas as pd
 
-from cslib.stats.intervals import SIGNIFICANT
+from cslib.stats.intervals import FIRM, SIGNIFICANT
 
 FEW: Final = 10  # at risk: a median reached by fewer is no firm estimate
-FIRM: Final = 30  # at risk: a rate of leaving of fewer is not told
 TOLD: Final = (12, 6, 3, 1)  # months, the first one that is observed is told
 DRAWN: Final = 12  # pairs in a chart
 NAMED: Final = 5  # further pairs that get a sentence
@@ -86,14 +85,9 @@ class Differences:
         own = comparison[comparison["segment_a"] != "All"]
         clear = (own["p_adjusted"] < SIGNIFICANT) & ((own["ci_lower"] > 0) | (own["ci_upper"] < 0))
         pairs = own.assign(clear=clear).sort_values("rmst_difference_months", ascending=False, key=abs, kind="stable")
-        every = comparison.iloc[0]
-        return cls(
-            pairs=pairs,
-            tau_months=float(every["tau_months"]),
-            rates_differ=bool((comparison["p_adjusted"] < SIGNIFICANT).any()),
-            p_value=float(every["p_value"]),
-            log10_p_value=float(every["log10_p_value"]),
-        )
+        differ = bool((comparison["p_adjusted"] < SIGNIFICANT).any())
+        tau, p, log10_p = (float(comparison[c].iloc[0]) for c in ("tau_months", "p_value", "log10_p_value"))
+        return cls(pairs, tau, rates_differ=differ, p_value=p, log10_p_value=log10_p)
 
     @property
     def clear(self) -> pd.DataFrame:

@@ -21,10 +21,11 @@ from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
 from cslib.show.formats import months, whole
 from cslib.show.result import Answer, Result, Study
 from cslib.stats import survival as km
+from cslib.stats.intervals import FIRM
 from cslib.stats.models import FittedModels, fit_models, model_curves, reach
 
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
-FIRM: Final = 30  # customers below which a rate is not drawn
+AT_RISK: Final = {"p_churn": "percent", "mrr": "amount", "money_at_risk": "amount", "tenure_months": "number"}
 NO_CURVE: Final = "There is no curve from the start to draw: see the warning above."
 UNDATED: Final = "These data hold no start dates, so churn by calendar month cannot be told."
 NO_MONTH: Final = "Without a full month to look at, ways of measuring churn cannot be compared."
@@ -85,12 +86,10 @@ class Churn(Study):
         """Who leaves, when, and what comes next?"""
         summary, since = self._firm, self.data.observed_from
         n_before = self.data.statistics["customers"]["rows"] - int(whole(summary)["n_customers"].iloc[0])
-        return Answer(
-            say.subtitle(summary, n_before=n_before, observed_from=since),
-            say.answer(summary, self._differences, self._outlook),
-            say.cards(summary, self._last_month, self._outlook),
-            say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months),
-        )
+        head = say.subtitle(summary, n_before=n_before, observed_from=since)
+        cards = say.cards(summary, last_month(self._rates), self._outlook)
+        warnings = say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months)
+        return Answer(head, say.answer(summary, self._differences, self._outlook), cards, warnings)
 
     @cached_property
     def survival(self) -> Result:
@@ -100,12 +99,11 @@ class Churn(Study):
         """
         at = km.survival_at(self._curve, km.LANDMARKS)
         said, shown = say.survival(kept(at, self._differences)), self._largest(self._drawn)
-        return Result(
-            "survival", self._curve, said.title, said.subtitle + left_out(self._curve, shown),
-            partial(lines_with_bands, shown, y="survival", **AGES, n="n_at_risk", n_label="at risk", line="steps"),
-            "Step chart", said.how_to_read, absent=NO_CURVE if shown.empty else "", caption="Survival",
-            also=(Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),),
-        )  # fmt: skip
+        chart = partial(lines_with_bands, shown, y="survival", **AGES, n="n_at_risk", n_label="at risk", line="steps")
+        also = (Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),)
+        rest: Any = {"absent": NO_CURVE if shown.empty else "", "caption": "Survival", "also": also}
+        plotted = said.subtitle + left_out(self._curve, shown)
+        return Result("survival", self._curve, said.title, plotted, chart, "Step chart", said.how_to_read, **rest)
 
     @cached_property
     def summary(self) -> Result:
@@ -125,11 +123,9 @@ class Churn(Study):
         table = km.hazard_by_age(self._curve)
         said, shown = say.hazard(pace(table)), self._largest(table)
         why = "Nobody has been observed for longer than a day, so there is no rate of leaving yet."
-        return Result(
-            "hazard", table, said.title, said.subtitle + left_out(table, shown),
-            partial(lines_with_bands, shown, y="hazard", **AGES, unit="hazard", least=FIRM),
-            absent=why if table.empty else "", caption="Rate of leaving by month of age",
-        )  # fmt: skip
+        chart = partial(lines_with_bands, shown, y="hazard", **AGES, unit="hazard", least=FIRM)
+        rest: Any = {"absent": why if table.empty else "", "caption": "Rate of leaving by month of age"}
+        return Result("hazard", table, said.title, said.subtitle + left_out(table, shown), chart, **rest)
 
     @cached_property
     def differences(self) -> Result:
@@ -144,11 +140,9 @@ class Churn(Study):
         said, pairs = say.differences(self._differences), self._differences.measured
         named = pairs.assign(pair=pairs["segment_a"] + " against " + pairs["segment_b"])
         how: Any = {"estimate": "rmst_difference_months", "label": "pair", "reference": 0.0}
-        return Result(
-            "logrank", table, said.title, said.subtitle,
-            partial(forest_plot, named, x_label="months stayed longer", **how), "Forest plot",
-            notes=said.notes, absent=f"{said.title}." if pairs.empty else "", caption=caption,
-        )  # fmt: skip
+        chart = partial(forest_plot, named, x_label="months stayed longer", **how)
+        rest: Any = {"notes": said.notes, "absent": f"{said.title}." if pairs.empty else "", "caption": caption}
+        return Result("logrank", table, said.title, said.subtitle, chart, "Forest plot", **rest)
 
     @cached_property
     def kinds(self) -> Result:
@@ -159,11 +153,10 @@ class Churn(Study):
         table = km.cumulative_incidence(self._lives)
         said, shown = say.kinds(lost(table)), whole(table).dropna(subset="incidence")
         why = "How customers left cannot be told from their start: no churn_kind, or early ages not observed."
-        return Result(
-            "cumulative_incidence", table, said.title, said.subtitle,
-            partial(lines_with_bands, shown.assign(segment=shown["churn_kind"]), y="incidence", **AGES, line="steps"),
-            "Step chart", absent=why if shown.empty else "", caption="Kinds of churn",
-        )  # fmt: skip
+        shown = shown.assign(segment=shown["churn_kind"])
+        chart = partial(lines_with_bands, shown, y="incidence", **AGES, line="steps")
+        rest: Any = {"absent": why if shown.empty else "", "caption": "Kinds of churn"}
+        return Result("cumulative_incidence", table, said.title, said.subtitle, chart, "Step chart", **rest)
 
     @cached_property
     def ratios(self) -> Result:
@@ -174,12 +167,10 @@ class Churn(Study):
         table = self._model.table
         said, shown = say.drivers(strongest(table)), table.assign(clear=self._model.clear)
         how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": "hazard ratio"}
-        why = "No column of customers could be tested as a driver."
-        return Result(
-            "drivers", table, said.title, said.subtitle,
-            partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True), "Forest plot",
-            said.how_to_read, self._model.remarks, absent=why if table.empty else "", caption="Drivers of churn",
-        )  # fmt: skip
+        chart = partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True)
+        why = "" if len(table) else "No column of customers could be tested as a driver."
+        rest: Any = {"before": self._model.remarks, "absent": why, "caption": "Drivers of churn"}
+        return Result("drivers", table, said.title, said.subtitle, chart, "Forest plot", said.how_to_read, **rest)
 
     @cached_property
     def calibration(self) -> Result:
@@ -194,10 +185,8 @@ class Churn(Study):
         known: Any = {"checked_months": self._model.checked_months, "concordance": self._model.concordance}
         said = say.calibration(agreement(table), **known)
         axes = {"x_label": "predicted share leaving", "y_label": "observed share leaving"}
-        return Result(
-            "calibration", table, said.title, said.subtitle, partial(calibration_plot, table, **axes),
-            "Calibration plot", notes=said.notes, caption=caption,
-        )  # fmt: skip
+        chart, around = partial(calibration_plot, table, **axes), (said.title, said.subtitle)
+        return Result("calibration", table, *around, chart, "Calibration plot", notes=said.notes, caption=caption)
 
     @cached_property
     def at_risk(self) -> Result:
@@ -205,12 +194,11 @@ class Churn(Study):
 
         All present customers, as from :func:`cslib.churn.at_risk.at_risk`.
         """
-        said = say.at_risk(self._stakes, horizon_months=self._reach, currency=self.data.currency)
-        return Result(
-            "at_risk", self._risk, said.title, caption="Present customers, most at risk first", most=self.capacity,
-            formats={"p_churn": "percent", "mrr": "amount", "money_at_risk": "amount", "tenure_months": "number"},
-            labels={"mrr": "MRR", "p_churn": f"leaves within {months(self._reach)}", "tenure_months": "months here"},
-        )  # fmt: skip
+        held = stakes(self._risk, capacity=self.capacity)
+        said = say.at_risk(held, horizon_months=self._reach, currency=self.data.currency)
+        labels = {"mrr": "MRR", "p_churn": f"leaves within {months(self._reach)}", "tenure_months": "months here"}
+        how: Any = {"caption": "Present customers, most at risk first", "formats": AT_RISK, "labels": labels}
+        return Result("at_risk", self._risk, said.title, most=self.capacity, **how)
 
     @cached_property
     def models(self) -> Result:
@@ -219,12 +207,11 @@ class Churn(Study):
         As in :class:`cslib.stats.models.FittedModels`; also those that could not be fitted.
         """
         said, shown = say.models(self._fitted.table), self._modelled
-        return Result(
-            "models", self._fitted.table.drop(columns="best"), said.title, said.subtitle,
-            partial(lines_with_bands, shown, y="survival", **AGES), caption="Models of churn",
-            absent=(NO_CURVE if self._drawn.empty else f"{said.title}.") if shown.empty else "",
-            also=(Result("models_left_out", self._fitted.left_out, caption="Models that could not be fitted"),),
-        )  # fmt: skip
+        why = (NO_CURVE if self._drawn.empty else f"{said.title}.") if shown.empty else ""
+        also = (Result("models_left_out", self._fitted.left_out, caption="Models that could not be fitted"),)
+        chart, table = partial(lines_with_bands, shown, y="survival", **AGES), self._fitted.table.drop(columns="best")
+        rest: Any = {"absent": why, "caption": "Models of churn", "also": also}
+        return Result("models", table, said.title, said.subtitle, chart, **rest)
 
     @cached_property
     def forecast(self) -> Result:
@@ -232,15 +219,13 @@ class Churn(Study):
 
         As from :func:`cslib.churn.outlook.forecast_customers`.
         """
-        split, caption = self._split, "Forecast for the present customers"
-        said = say.forecast(self._outlook, self._stakes, split=split, strongest=self._model.split)
+        held, caption = stakes(self._risk, capacity=self.capacity), "Forecast for the present customers"
+        said = say.forecast(self._outlook, held, split=self._model.split or self.by, strongest=self._model.split)
         if self._outlook is None:
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
-        return Result(
-            "forecast", self._ahead, said.title, said.subtitle,
-            partial(lines_with_bands, line(self._ahead), **how, y_label="customers"), notes=said.notes, caption=caption,
-        )  # fmt: skip
+        chart = partial(lines_with_bands, line(self._ahead), **how, y_label="customers")
+        return Result("forecast", self._ahead, said.title, said.subtitle, chart, notes=said.notes, caption=caption)
 
     @cached_property
     def monthly(self) -> Result:
@@ -249,14 +234,12 @@ class Churn(Study):
         As from :func:`cslib.churn.rates.churn_rates`.
         """
         table = self._rates
-        said, shown = say.monthly(self._last_month), self._largest(table[table["method"] == "start_of_period"])
-        why = f"{said.title}." if self._dated else UNDATED
+        said, shown = say.monthly(last_month(self._rates)), self._largest(table[table["method"] == "start_of_period"])
+        why = (f"{said.title}." if self.data.has_dates("customers") else UNDATED) if table.empty else ""
         how: Any = {"x": "month", "y": "churn_rate", "x_label": "", "n": "n_start", "unit": "hazard"}
-        return Result(
-            "churn_rate", table, said.title, said.subtitle + left_out(table, shown),
-            partial(lines_with_bands, well_observed(shown, least=FIRM), **how),
-            absent=why if table.empty else "", caption="Churn by month and method",
-        )  # fmt: skip
+        chart = partial(lines_with_bands, well_observed(shown, least=FIRM), **how)
+        rest: Any = {"absent": why, "caption": "Churn by month and method"}
+        return Result("churn_rate", table, said.title, said.subtitle + left_out(table, shown), chart, **rest)
 
     @cached_property
     def definitions(self) -> Result:
@@ -264,13 +247,12 @@ class Churn(Study):
 
         As from :func:`cslib.churn.rates.reconcile`, of the last complete month.
         """
-        table = reconcile(self.data, self._lives) if self._dated else pd.DataFrame(columns=RECONCILED)
-        return Result(
-            "churn_reconciliation", table, absent=NO_MONTH if table.empty else "",
-            caption="Ways of measuring the churn of the last complete month",
-            formats={"churn_rate": "percent", "n_base": "number"},
-            labels={"n_base": "customers", "n_churned": "left", "explanation": "why it differs"},
-        )  # fmt: skip
+        dated = self.data.has_dates("customers")
+        table = reconcile(self.data, self._lives) if dated else pd.DataFrame(columns=RECONCILED)
+        how: Any = {"absent": NO_MONTH if table.empty else "", "formats": {"churn_rate": "percent", "n_base": "number"}}
+        how["labels"] = {"n_base": "customers", "n_churned": "left", "explanation": "why it differs"}
+        caption = "Ways of measuring the churn of the last complete month"
+        return Result("churn_reconciliation", table, caption=caption, **how)
 
     @cached_property
     def _lives(self) -> pd.DataFrame:
@@ -317,10 +299,6 @@ class Churn(Study):
         return at_risk(self.data, self._model, segment_by=self.by, **asked)
 
     @cached_property
-    def _stakes(self) -> pd.Series[Any]:
-        return stakes(self._risk, capacity=self.capacity)
-
-    @cached_property
     def _fitted(self) -> FittedModels:
         return fit_models(self._lives, unit_months=unit_months(self.data))
 
@@ -333,27 +311,16 @@ class Churn(Study):
         fitted = model_curves(self._fitted, months=list(seen["duration_months"]))
         return pd.concat([seen, fitted.rename(columns={"model": "segment"})])
 
-    @property
-    def _split(self) -> str:
-        return self._model.split or self.by
-
     @cached_property
     def _ahead(self) -> pd.DataFrame:
-        asked: Any = {"segment_by": self.by, "split": self._split, "horizon_months": self._reach}
+        asked: Any = {"segment_by": self.by, "split": self._model.split or self.by, "horizon_months": self._reach}
         return forecast_customers(self.data, self._lives, self._fitted, **asked)
 
     @cached_property
     def _outlook(self) -> pd.Series[Any] | None:
         return outlook(self._ahead)
 
-    @property
-    def _dated(self) -> bool:
-        return self.data.has_dates("customers")
-
     @cached_property
     def _rates(self) -> pd.DataFrame:
-        return churn_rates(self.data, segment_by=self.by) if self._dated else pd.DataFrame(columns=RATES)
-
-    @cached_property
-    def _last_month(self) -> pd.Series[Any] | None:
-        return last_month(self._rates)
+        dated = self.data.has_dates("customers")
+        return churn_rates(self.data, segment_by=self.by) if dated else pd.DataFrame(columns=RATES)

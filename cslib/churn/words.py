@@ -27,6 +27,7 @@ HOW_TO_READ_RATIOS: Final = (
 SUPERSCRIPT: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SMALL_P: Final = -3  # its power of ten, below which a p-value is written as one
 Row = Any  # a row of a table, or the few figures that a sentence needs
+AGES_THAT_WERE: Final = "The rate of leaving by age and the forecast use the ages that were."
 AGAINST: Final = {"fewer": "fewer than", "more": "more than", "alike": "much as"}
 
 
@@ -158,13 +159,11 @@ def warnings(summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple
     """
     asked, known = months(horizon_months), months(reach)
     short = f"Customers have not been observed for {asked} yet, so probabilities and forecast look {known} ahead."
-    lost = [str(row.segment) for row in summary.itertuples() if not row.from_start]
+    lost = list(summary.loc[~summary["from_start"].astype(bool), "segment"].astype(str))
     who = "all customers" if "All" in lost else ", ".join(lost)
-    unseen = (
-        f"For {who}, how long customers stay from their start cannot be told: nobody was under observation at some "
-        "early age when records began. The rate of leaving by age and the forecast use the ages that were."
-    )
-    return (*([short] if reach < horizon_months else []), *([unseen] if lost else []))
+    why = "nobody was under observation at some early age when records began"
+    unseen = f"For {who}, how long customers stay from their start cannot be told: {why}. {AGES_THAT_WERE}"
+    return tuple([short] * (reach < horizon_months) + [unseen] * bool(lost))
 
 
 def survival(kept: pd.DataFrame) -> Said:
@@ -197,18 +196,12 @@ def summary(summary: pd.DataFrame) -> pd.DataFrame:
 
 def _summed(row: Any) -> dict[str, Any]:
     half = _estimate(row.median_months, row.median_ci_lower, row.median_ci_upper, "number")
-    return {
-        "segment": row.segment,
-        "customers": row.n_customers,
-        "left": row.n_events,
-        "half leave within, months": "not reached" if math.isnan(row.median_months) and row.from_start else half,
-        f"mean stay in the first {months(row.tau_months)}": _estimate(
-            row.rmst_months, row.rmst_ci_lower, row.rmst_ci_upper, "number"
-        ),
-        "stay longer than 12 months": _estimate(
-            row.survival_12m, row.survival_12m_ci_lower, row.survival_12m_ci_upper, "percent"
-        ),
-    }
+    half = "not reached" if math.isnan(row.median_months) and row.from_start else half
+    mean = _estimate(row.rmst_months, row.rmst_ci_lower, row.rmst_ci_upper, "number")
+    year = _estimate(row.survival_12m, row.survival_12m_ci_lower, row.survival_12m_ci_upper, "percent")
+    stays = {f"mean stay in the first {months(row.tau_months)}": mean, "stay longer than 12 months": year}
+    counts = {"segment": row.segment, "customers": row.n_customers, "left": row.n_events}
+    return counts | {"half leave within, months": half} | stays
 
 
 def _estimate(value: float, lower: float, upper: float, unit: str) -> str:
@@ -240,11 +233,11 @@ def hazard(pace: Row | None) -> Said:
 
 def differences(differences: Differences) -> Said:
     """State the widest clear difference between segments, or that there is none; below, the next and the others."""
-    test = f"Log-rank test of all segments: {_power(differences.p_value, differences.log10_p_value)}."
-    plotted = (
-        f"Difference in months stayed of the first {months(differences.tau_months)}. Bars: 95 % intervals, in colour "
-        f"where more than chance. {'Too few left for a test.' if math.isnan(differences.p_value) else test}"
-    )
+    p, first = differences.p_value, months(differences.tau_months)
+    test = f"Log-rank test of all segments: {_power(p, differences.log10_p_value)}."
+    test = "Too few left for a test." if math.isnan(p) else test
+    bars = "Bars: 95 % intervals, in colour where more than chance."
+    plotted = f"Difference in months stayed of the first {first}. {bars} {test}"
     return Said(_widest(differences), plotted, notes=tuple(_others(differences)))
 
 
@@ -265,10 +258,8 @@ def _widest(differences: Differences) -> str:
 
 
 def _apart(pair: Any) -> str:
-    return (
-        f"{pair.segment_a} customers stay {months(pair.rmst_difference_months)} longer than {pair.segment_b} ones "
-        f"over their first {months(pair.tau_months)} ({_span(pair.ci_lower, pair.ci_upper)})"
-    )
+    stay = f"{pair.segment_a} customers stay {months(pair.rmst_difference_months)} longer than {pair.segment_b} ones"
+    return f"{stay} over their first {months(pair.tau_months)} ({_span(pair.ci_lower, pair.ci_upper)})"
 
 
 def _others(differences: Differences) -> Iterator[str]:
@@ -293,8 +284,7 @@ def kinds(lost: pd.DataFrame) -> Said:
     first, *others = (row for _, row in known.iterrows())
     more = "".join(f", {percent(other.incidence)} to {_kind(other.churn_kind)}" for other in others)
     share = f"{percent(first.incidence)} of customers are lost to {_kind(first.churn_kind)}"
-    title = f"Within {months(first.months)}, {share}{more}"
-    return Said(title, plotted)
+    return Said(f"Within {months(first.months)}, {share}{more}", plotted)
 
 
 def _kind(name: str) -> str:
@@ -304,15 +294,13 @@ def _kind(name: str) -> str:
 def drivers(strongest: Row | None) -> Said:
     """State the strongest driver that is more than chance."""
     plotted = "How many times as fast customers leave, all else equal. Bars: 95 %, in colour where more than chance."
-    title = "No driver clearly raises or lowers the risk of leaving"
-    if strongest is not None:
-        s = strongest
-        ratio = f"{s.hazard_ratio:.2f} times ({s.ci_lower:.2f} to {s.ci_upper:.2f})"
-        span = s.level.replace(" → ", " to ")
-        of_number = f"{s.term}: from {span}, the rate of leaving is {ratio} as high, all else equal"
-        of_text = f"{s.term}: {s.level} customers leave at {ratio} the rate of {s.reference} ones, all else equal"
-        title = of_text if s.reference else of_number
-    return Said(title, plotted, HOW_TO_READ_RATIOS)
+    if strongest is None:
+        return Said("No driver clearly raises or lowers the risk of leaving", plotted, HOW_TO_READ_RATIOS)
+    s = strongest
+    ratio = f"{s.hazard_ratio:.2f} times ({s.ci_lower:.2f} to {s.ci_upper:.2f})"
+    of_number = f"from {s.level.replace(' → ', ' to ')}, the rate of leaving is {ratio} as high"
+    of_text = f"{s.level} customers leave at {ratio} the rate of {s.reference} ones"
+    return Said(f"{s.term}: {of_text if s.reference else of_number}, all else equal", plotted, HOW_TO_READ_RATIOS)
 
 
 def calibration(agreement: Row, *, checked_months: float, concordance: float) -> Said:
@@ -329,15 +317,12 @@ def calibration(agreement: Row, *, checked_months: float, concordance: float) ->
     title = f"The predictions fall into {counted(n, 'group')} only, too few to judge them by"
     if agreement.enough:
         agree = "agree" if agreement.agree else "do not agree everywhere"
-        title = (
-            f"Predicted and observed churn {agree}: the interval holds the prediction in {agreement.n_inside} of "
-            f"{n} groups; the widest gap is {100 * agreement.widest_gap:.0f} points"
-        )
+        held = f"the interval holds the prediction in {agreement.n_inside} of {n} groups"
+        gap = f"the widest gap is {100 * agreement.widest_gap:.0f} points"
+        title = f"Predicted and observed churn {agree}: {held}; {gap}"
     plotted = f"Share leaving within {months(checked_months)} of the start, by predicted risk. Bars: 95 %."
-    told = (
-        f"Of two customers it has not seen, the model knows in {percent(concordance)} of cases who leaves first "
-        f"(concordance {concordance:.2f}; a coin knows it in 50 %)."
-    )
+    knows = f"Of two customers it has not seen, the model knows in {percent(concordance)} of cases who leaves first"
+    told = f"{knows} (concordance {concordance:.2f}; a coin knows it in 50 %)."
     return Said(title, plotted, notes=() if math.isnan(concordance) else (told,))
 
 
@@ -408,10 +393,9 @@ def _gap(outlook: Row, stakes: Row, split: str, strongest: str) -> str:
         return f"The at-risk list, made customer by customer, adds up to {listed}: within the interval."
     alike = f"of one age and {split}" if split else "of one age"
     better = f" Segment by {strongest} to bring the two together." if strongest not in ("", split) else ""
-    return (
-        f"The probabilities of the at-risk list add up to {listed}, not to the {outlook.lost:,.0f} forecast: the list "
-        f"tells customers apart by all drivers, the forecast takes those {alike} for alike.{better}"
-    )
+    sums = f"The probabilities of the at-risk list add up to {listed}, not to the {outlook.lost:,.0f} forecast"
+    why = f"the list tells customers apart by all drivers, the forecast takes those {alike} for alike"
+    return f"{sums}: {why}.{better}"
 
 
 def monthly(last: Row | None) -> Said:
@@ -422,9 +406,8 @@ def monthly(last: Row | None) -> Said:
     plotted = "Share of a month's first customers who left in it, from 30 customers on. Bands: 95 % intervals."
     if last is None or math.isnan(last.churn_rate):
         return Said("No month is fully observed yet, so there is no churn rate", plotted)
-    title = (
-        f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({between(last.ci_lower, last.ci_upper)})"
-    )
+    interval = between(last.ci_lower, last.ci_upper)
+    title = f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({interval})"
     if last.compared:
         before = f"in the {counted(last.n_before, 'month')} before ({percent(last.usual)} a month)"
         title = f"{title}, {AGAINST[last.compared]} {before}"

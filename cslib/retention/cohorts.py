@@ -40,11 +40,9 @@ TRIANGLE: Final = [*KEY, "period_index", "n_customers", "n_retained", "retention
 SHARED_AGES: Final = {"day": 30, "week": 12, "month": 6, "quarter": 2, "year": 1}
 SMALLEST: Final = 20  # customers, and
 EXPECTED: Final = 5  # losses, that a group wants for a chi-squared test
-COMPARISON: Final = [
-    *("comparison", "cohort", "n_cohorts", "n_too_young", "shared_age"),
-    *("test", "statistic", "df", "p_value", "p_adjusted"),
-    *("periods_difference", "n_newer", "n_older", "rate_newer", "rate_older", "difference", "ci_lower", "ci_upper"),
-]
+TESTED: Final = ["test", "statistic", "df", "p_value", "p_adjusted", "periods_difference"]
+RATES: Final = ["n_newer", "n_older", "rate_newer", "rate_older", "difference", "ci_lower", "ci_upper"]
+COMPARISON: Final = ["comparison", "cohort", "n_cohorts", "n_too_young", "shared_age", *TESTED, *RATES]
 
 
 @dataclass(frozen=True)
@@ -91,10 +89,9 @@ def default_source(data: DataSet) -> str:
     for name in SOURCES:
         if data.has_dates(name):
             return name
-    msg = (
-        f"{data.label or 'The data set'} has none of {', '.join(SOURCES)} with dates, which retention by cohort "
-        "needs. Add orders (customer_id, ordered_on, amount), say; for tenures use tenure_curve."
-    )
+    missing = f"{data.label or 'The data set'} has none of {', '.join(SOURCES)} with dates"
+    remedy = "Add orders (customer_id, ordered_on, amount), say; for tenures use tenure_curve."
+    msg = f"{missing}, which retention by cohort needs. {remedy}"
     raise MissingTableError(msg)
 
 
@@ -159,14 +156,10 @@ def retention(
         raise ParameterError(msg)
     brackets = read_brackets(kind)
     spans = read_spans(data, source or default_source(data), period, segment_by=segment_by)
-    if brackets:
-        sizes, counted = _count_buckets(spans, brackets)
-    else:
-        sizes, counted = (_count_lasts if kind == "on_or_after" else _count_periods)(spans)
+    sizes, counted = _count_lasts(spans) if kind == "on_or_after" else _count_periods(spans, brackets)
     spans.refuse_nobody(sizes)
-    indices = sorted(brackets) if brackets else list(range(max_periods + 1))
-    grid = _grid(with_all(sizes), with_all(counted), indices, brackets, spans)
-    return _rates(grid)
+    ends = brackets or {k: k for k in range(max_periods + 1)}
+    return _rates(_grid(with_all(sizes), with_all(counted), ends, spans))
 
 
 def read_brackets(kind: str) -> dict[int, int]:
@@ -247,11 +240,11 @@ def _words(spans: Spans) -> dict[str, ir.IntegerValue]:
     return {f"w{j}": _mask(spans, spans.lowest + j * BITS).bit_or() for j in range(n_words)}
 
 
-def _count_periods(spans: Spans) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Retained in the period itself: by bit masks where the engine has them, else by distinct rows."""
-    words = _words(spans)
+def _count_periods(spans: Spans, brackets: dict[int, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Retained in the period itself: by bit masks where the engine has them; else, or in brackets, by distinct rows."""
+    words = {} if brackets else _words(spans)
     if not words:
-        return _count_buckets(spans, {})
+        return _count_buckets(spans, brackets)
     each = _per_customer(spans, **words)
     width = spans.current - spans.lowest + 1
     bits = {str(spans.lowest + i): _bit(each[f"w{i // BITS}"], i % BITS).sum() for i in range(width)}
@@ -271,9 +264,7 @@ def _active_periods(spans: Spans, age: int) -> pd.DataFrame:
     if words:
         each = _per_customer(spans, **words)
         later = [each.cohort + k - spans.lowest for k in range(1, age + 1)]
-        hits = [
-            ibis.ifelse(at // BITS == j, _bit(each[f"w{j}"], at % BITS), 0) for at in later for j in range(len(words))
-        ]
+        hits = [ibis.ifelse(at // BITS == j, _bit(each[w], at % BITS), 0) for at in later for j, w in enumerate(words)]
         each = each.mutate(x=reduce(add, hits))
     else:
         active = _distinct(spans).filter(_["at"].between(_.cohort + 1, _.cohort + age))
@@ -306,9 +297,8 @@ def _distinct(spans: Spans) -> ir.Table:
         rows = rows.join(spine, (rows.lo <= spine["at"]) & (rows.hi >= spine["at"]))
     else:
         rows = rows.mutate(at=rows.lo)
-    return rows.select("customer_id", "at").distinct().join(_per_customer(spans), "customer_id").select(
-        "customer_id", "at", *KEY
-    )  # fmt: skip
+    active = rows.select("customer_id", "at").distinct().join(_per_customer(spans), "customer_id")
+    return active.select("customer_id", "at", *KEY)
 
 
 def _count_buckets(spans: Spans, brackets: dict[int, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -328,30 +318,22 @@ def _long(wide: pd.DataFrame) -> pd.DataFrame:
     return wide.rename_axis(columns="at").melt(ignore_index=False, value_name="n_retained").reset_index()
 
 
-def _grid(
-    sizes: pd.DataFrame, counted: pd.DataFrame, indices: list[int], brackets: dict[int, int], spans: Spans
-) -> pd.DataFrame:
-    """Every cohort crossed with every period that has begun; counts missing where it is not over."""
-    grid = sizes.merge(pd.DataFrame({"period_index": indices}), how="cross")
+def _grid(sizes: pd.DataFrame, counted: pd.DataFrame, ends: dict[int, int], spans: Spans) -> pd.DataFrame:
+    """Every cohort crossed with every period, or bracket by its end, that has begun; counts missing where not over."""
+    grid = sizes.merge(pd.DataFrame({"period_index": list(ends)}), how="cross")
     grid["at"] = grid["cohort"] + grid["period_index"]
     grid = grid[grid["at"] <= spans.current]
     grid = grid.merge(counted, on=[*KEY, "at"], how="left")
-    end = grid["cohort"] + grid["period_index"].map(brackets) if brackets else grid["at"]
-    n = grid["n_retained"].fillna(0).astype("Int64")
-    grid["n_retained"] = n.where(end <= spans.complete)
+    over = grid["cohort"] + grid["period_index"].map(ends) <= spans.complete
+    grid["n_retained"] = grid["n_retained"].fillna(0).astype("Int64").where(over)
     grid["cohort"] = [pd.Timestamp(period_start(int(c), spans.period)) for c in grid["cohort"]]
     return grid[[*KEY, "period_index", "n_customers", "n_retained"]]
 
 
 def _rates(grid: pd.DataFrame) -> pd.DataFrame:
-    n, retained = (
-        grid["n_customers"].astype(float),
-        grid["n_retained"].astype("float64").to_numpy(),
-    )
+    n, retained = (grid[c].to_numpy("float64", na_value=np.nan) for c in ("n_customers", "n_retained"))
     interval = wilson(retained, n)
-    return grid.assign(
-        retention_rate=retained / np.where(n > 0, n, np.nan), ci_lower=interval.lower, ci_upper=interval.upper
-    )
+    return grid.assign(retention_rate=retained / n, ci_lower=interval.lower, ci_upper=interval.upper)
 
 
 def retention_curve(triangle: pd.DataFrame) -> pd.DataFrame:
@@ -377,16 +359,8 @@ def retention_curve(triangle: pd.DataFrame) -> pd.DataFrame:
     0.0182
     """
     reached = triangle[triangle["n_retained"].notna()]
-    pooled = reached.groupby(["segment", "period_index"], as_index=False, sort=False)[
-        ["n_customers", "n_retained"]
-    ].sum()
-    order = {s: i for i, s in enumerate(dict.fromkeys(triangle["segment"]))}
-    pooled = pooled.sort_values(
-        ["segment", "period_index"],
-        key=lambda c: c.map(order) if c.name == "segment" else c,
-        ignore_index=True,
-    )
-    return _rates(pooled)
+    pooled = reached.groupby(["segment", "period_index"])[["n_customers", "n_retained"]].sum()
+    return _rates(pooled.loc[reached["segment"].unique()].reset_index())
 
 
 def by_cohort_year(triangle: pd.DataFrame) -> pd.DataFrame:
@@ -438,17 +412,9 @@ def tenure_curve(data: DataSet, *, segment_by: str = "", max_periods: int = 24) 
     at = survival_at(curve, range(max_periods + 1))
     at = at[at["n_at_risk"] > 0]
     left = at.merge(curve, on=["segment", "duration_months"], how="left")["n_events"].fillna(0).to_numpy(int)
-    return pd.DataFrame(
-        {
-            "segment": at["segment"],
-            "period_index": at["duration_months"].astype(int),
-            "n_customers": at["n_at_risk"],
-            "n_retained": at["n_at_risk"] - left,
-            "retention_rate": at["survival"],
-            "ci_lower": at["ci_lower"],
-            "ci_upper": at["ci_upper"],
-        }
-    ).reset_index(drop=True)
+    names = {"duration_months": "period_index", "n_at_risk": "n_customers", "survival": "retention_rate"}
+    named = at.assign(n_retained=at["n_at_risk"] - left).rename(columns=names).astype({"period_index": int})
+    return named[[c for c in TRIANGLE if c != "cohort"]].reset_index(drop=True)
 
 
 def compare_cohorts(data: DataSet, *, source: str = "", period: str = "month", max_shared_age: int = 0) -> pd.DataFrame:
@@ -487,25 +453,23 @@ def compare_cohorts(data: DataSet, *, source: str = "", period: str = "month", m
     source = source or default_source(data)
     spans = read_spans(data, source, period)
     most = max_shared_age or SHARED_AGES[period]
-    shown, too_young = _shared(retention(data, source=source, period=period, max_periods=most), data, spans, most)
+    shown, too_young = _shared(retention(data, source=source, period=period, max_periods=most), spans, most)
     age = int(shown.columns[-1])
     merged = _merge(shown, shown)
     groups = _groups(list(merged.index)) if len(merged) > 1 and age > 0 else {}
-    tests = _tests(data, spans, shown, groups)
+    tests = _tests(spans, shown, groups)
     rows = [
-        {"comparison": name, "cohort": min(newer), "n_cohorts": len(merged), "n_too_young": too_young}
-        | {"shared_age": age, **tests[name], **_difference(merged, newer, age)}
+        {"comparison": name, "cohort": min(newer), **tests[name], **_difference(merged, newer, age)}
         for name, newer in groups.items()
     ]
     result = pd.DataFrame(rows, columns=COMPARISON)
-    return result.assign(p_adjusted=holm(result["p_value"]))
+    sizes = {"n_cohorts": len(merged), "n_too_young": too_young, "shared_age": age}
+    return result.assign(p_adjusted=holm(result["p_value"]), **sizes)
 
 
-def _tests(
-    data: DataSet, spans: Spans, shown: pd.DataFrame, groups: dict[str, list[pd.Timestamp]]
-) -> dict[str, dict[str, object]]:
+def _tests(spans: Spans, shown: pd.DataFrame, groups: dict[str, list[pd.Timestamp]]) -> dict[str, dict[str, object]]:
     """Test each group of newer cohorts against the older ones over all shared periods."""
-    age = int(shown.columns[-1])
+    data, age = spans.data, int(shown.columns[-1])
     if not groups:
         return {}
     if not _declared(data, spans.source):
@@ -531,14 +495,13 @@ def _starts(shown: pd.DataFrame) -> pd.Series[Any]:
     """
     lost = float((shown[-1] - shown[shown.columns[-1]]).sum())
     need = max(SMALLEST, EXPECTED * float(shown[-1].sum()) / lost if lost else 0.0)
-    starts, start, size = [], None, 0.0
+    starts, start, size = [], None, need
     for day, n in shown[-1].items():
-        start = day if start is None else start
+        if size >= need:
+            start, size = day, 0.0
         starts.append(start)
         size += n
-        if size >= need:
-            start, size = None, 0.0
-    if start is not None:  # the newest are too few by themselves
+    if size < need:  # the newest are too few by themselves
         whole = [s for s in starts if s != start]
         starts = [whole[-1] if whole and s == start else s for s in starts]
     return pd.Series(starts, index=shown.index)
@@ -555,12 +518,12 @@ def _wide(triangle: pd.DataFrame, age: int) -> pd.DataFrame:
     return wide.reindex(columns=range(-1, age + 1))
 
 
-def _shared(triangle: pd.DataFrame, data: DataSet, spans: Spans, most: int) -> tuple[pd.DataFrame, int]:
+def _shared(triangle: pd.DataFrame, spans: Spans, most: int) -> tuple[pd.DataFrame, int]:
     """Cut a triangle to the cohorts that reached the shared age, and count those too young."""
     oldest = spans.complete - ordinal(triangle["cohort"].min().date(), spans.period)
     age = max(0, min(most, max(oldest // 2, 1)))
     wide = _wide(triangle, age)
-    begun = date.fromisoformat(data.statistics[spans.source]["first"])
+    begun = date.fromisoformat(spans.data.statistics[spans.source]["first"])
     late_start = ordinal(begun, "month") > ordinal(period_start(spans.lowest, spans.period), "month")
     if spans.period in ("quarter", "year") and late_start:
         wide = wide[wide.index > pd.Timestamp(period_start(spans.lowest, spans.period))]
@@ -602,13 +565,7 @@ def _difference(table: pd.DataFrame, newer: list[pd.Timestamp], age: int) -> dic
     older, new = _split(table, newer)[[age, -1]].to_numpy(float)
     stayed = _split(table, newer)[list(range(1, age + 1))].sum(axis=1).to_numpy(float)
     interval = newcombe((new[0], older[0]), (new[1], older[1]))
-    return {
-        "periods_difference": stayed[1] / new[1] - stayed[0] / older[1],
-        "n_newer": int(new[1]),
-        "n_older": int(older[1]),
-        "rate_newer": new[0] / new[1],
-        "rate_older": older[0] / older[1],
-        "difference": new[0] / new[1] - older[0] / older[1],
-        "ci_lower": float(interval.lower),
-        "ci_upper": float(interval.upper),
-    }
+    rates, bounds = (new[0] / new[1], older[0] / older[1]), (float(interval.lower), float(interval.upper))
+    values = (int(new[1]), int(older[1]), *rates, rates[0] - rates[1], *bounds)
+    periods = stayed[1] / new[1] - stayed[0] / older[1]
+    return {"periods_difference": periods, **dict(zip(RATES, values, strict=True))}

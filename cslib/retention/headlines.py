@@ -13,9 +13,8 @@ import pandas as pd
 from scipy.special import ndtri
 
 from cslib.retention.cohorts import read_brackets
-from cslib.stats.intervals import SIGNIFICANT
+from cslib.stats.intervals import FIRM, SIGNIFICANT
 
-FIRM: Final = 30  # customers: a rate of fewer is no headline where another one rests on more
 AGES: Final = {
     "day": (1, 7, 14, 30),
     "week": (1, 4, 8, 12, 26),
@@ -88,13 +87,9 @@ def contrast(comparison: pd.DataFrame) -> pd.Series[Any] | None:
     rows = comparison[comparison["comparison"].isin(["newer half", "newest cohort"])]
     if rows.empty:
         return None
-    one_way = rows["difference"] * rows["periods_difference"] > 0
-    rows = rows.assign(
-        newest=rows["comparison"] == "newest cohort",
-        n_customers=rows["n_newer"] + rows["n_older"],
-        together=rows["p_adjusted"] < SIGNIFICANT,
-        alone=one_way & ((rows["ci_lower"] > 0) | (rows["ci_upper"] < 0)),
-    )
+    newest, n = rows["comparison"] == "newest cohort", rows["n_newer"] + rows["n_older"]
+    alone = (rows["difference"] * rows["periods_difference"] > 0) & ((rows["ci_lower"] > 0) | (rows["ci_upper"] < 0))
+    rows = rows.assign(newest=newest, n_customers=n, together=rows["p_adjusted"] < SIGNIFICANT, alone=alone)
     return rows.sort_values("together", ascending=False, kind="stable").iloc[0]
 
 

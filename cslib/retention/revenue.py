@@ -19,10 +19,8 @@ from cslib.stats.intervals import ratio_of_sums
 PRODUCTS: Final = {"xx": ("x", "x"), "yy": ("y", "y"), "zz": ("z", "z"), "xy": ("x", "y"), "xz": ("x", "z")}
 SUMS: Final = ["n", "x", "y", "z", *PRODUCTS]
 RETAINED: Final = [*KEY, "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"]
-CURVE: Final = [
-    *("segment", "period_index", "n_customers", "mrr_start", "mrr", "net_retention", "net_ci_lower", "net_ci_upper"),
-    *("gross_retention", "gross_ci_lower", "gross_ci_upper"),
-]
+RATES: Final = [f"{m}_{column}" for m in ("net", "gross") for column in ("retention", "ci_lower", "ci_upper")]
+CURVE: Final = ["segment", "period_index", "n_customers", "mrr_start", "mrr", *RATES]
 
 
 def revenue_levels(
@@ -100,9 +98,7 @@ def revenue_curve(levels: pd.DataFrame) -> pd.DataFrame:
     reached = levels.dropna(subset="y")
     sums = reached.groupby(["segment", "period_index"], sort=False)[SUMS].sum().reset_index()
     start = sums["x"].where(sums["x"] > 0)
-    curve = sums[["segment", "period_index"]].assign(
-        n_customers=sums["n"].astype(int), mrr_start=sums["x"], mrr=sums["y"]
-    )
+    curve = sums.rename(columns={"n": "n_customers", "x": "mrr_start", "y": "mrr"}).astype({"n_customers": int})
     for name, value in (("net", "y"), ("gross", "z")):
         squares = (sums["xx"], sums[value * 2], sums[f"x{value}"])
         interval = ratio_of_sums(sums["x"], sums[value], squares=squares, n=sums["n"])
@@ -114,10 +110,8 @@ def revenue_curve(levels: pd.DataFrame) -> pd.DataFrame:
 
 def _changes(steps: ir.Table, segment_by: str, data: DataSet) -> pd.DataFrame:
     """Sum, per segment, cohort and period, the change of every measure; levels are cumulated sums."""
-    money = steps.mutate(
-        cohort=steps["first"], n=ibis.literal(1), x=steps.cents_first, y=steps.cents,
-        z=ibis.least(steps.cents, steps.cents_first),
-    )  # fmt: skip
+    levels = {"x": steps.cents_first, "y": steps.cents, "z": ibis.least(steps.cents, steps.cents_first)}
+    money = steps.mutate(cohort=steps["first"], n=ibis.literal(1), **levels)
     measures = with_segment(money, data, segment_by)
     return summed_changes(measures, ["n", "x", "y", "z"], [*KEY, "step"], products=PRODUCTS)
 
@@ -163,8 +157,6 @@ def net_by_segment(table: pd.DataFrame, *, x: str = "period_index") -> pd.DataFr
 
 def _measure(table: pd.DataFrame, name: str, x: str) -> pd.DataFrame:
     short = {"net": "nrr", "gross": "grr"}[name]
-    columns = {
-        f"{n}{end}": to for n in (name, short) for end, to in (("_ci_lower", "ci_lower"), ("_ci_upper", "ci_upper"))
-    }
+    columns = {f"{n}_{end}": end for n in (name, short) for end in ("ci_lower", "ci_upper")}
     renamed = table.rename(columns=columns | {f"{name}_retention": "share", short: "share", "n_opening": "n_customers"})
     return renamed[["segment", x, "n_customers", "share", "ci_lower", "ci_upper"]]

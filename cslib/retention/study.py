@@ -73,11 +73,8 @@ class Retention(Study):
     @cached_property
     def answer(self) -> Answer:
         """Headline sentence and cards."""
-        return Answer(
-            self._say.subtitle(self._followed),
-            self._say.answer(self._marks, self._contrast),
-            tuple(self._say.cards(self._marks, self._contrast)),
-        )
+        say, known = self._say, (self._marks, self._contrast)
+        return Answer(say.subtitle(self._followed), say.answer(*known), tuple(say.cards(*known)))
 
     @cached_property
     def by_age(self) -> Result:
@@ -87,43 +84,38 @@ class Retention(Study):
         if self._curve.empty:
             return Result(name, self._curve, absent=words.NOTHING_OVER, caption=caption)
         extremes = told.extremes(shown, kind=say.kind, period=say.period)
-        subtitle = f"Share of customers retained, by {say.axis}. Bands: 95 % intervals. Below: customers observed that"
-        return Result(
-            name, self._curve, say.segments(extremes, self._marks), f"{subtitle} long.{left_out(self._curve, shown)}",
-            self._lines(shown, "retention_rate", say.names), how_to_read=words.HOW_TO_READ_LINES,
-            warnings=(words.RIGHT_EDGE,) * (say.kind == "on_or_after"), caption=caption,
-        )  # fmt: skip
+        below = f"Below: customers observed that long.{left_out(self._curve, shown)}"
+        plotted = f"Share of customers retained, by {say.axis}. Bands: 95 % intervals. {below}"
+        title, chart = say.segments(extremes, self._marks), self._lines(shown, "retention_rate", say.names)
+        rest: Any = {"how_to_read": words.HOW_TO_READ_LINES, "caption": caption}
+        rest["warnings"] = (words.RIGHT_EDGE,) * (say.kind == "on_or_after")
+        return Result(name, self._curve, title, plotted, chart, **rest)
 
     @cached_property
     def cohorts(self) -> Result:
         """Are newer cohorts better?"""
-        name, table, say = "retention", self._triangle, self._say
-        caption = "Retention by cohort"
+        name, table, say, caption = "retention", self._triangle, self._say, "Retention by cohort"
         if not self._dated:
             return Result(name, table, absent=words.UNDATED, caption=caption)
         finding = say.difference(self._contrast).replace("**", "").rstrip(".") if say.kind == "on" else caption
-        return Result(
-            name, table, finding, say.heatmap(self._followed, most=MAX_COHORTS),
-            partial(retention_heatmap, table, period=say.period, names=say.names), "Heatmap of cohorts",
-            words.HOW_TO_READ_HEATMAP, caption=caption,
-        )  # fmt: skip
+        plotted = say.heatmap(self._followed, most=MAX_COHORTS)
+        chart = partial(retention_heatmap, table, period=say.period, names=say.names)
+        how = ("Heatmap of cohorts", words.HOW_TO_READ_HEATMAP)
+        return Result(name, table, finding, plotted, chart, *how, caption=caption)
 
     @cached_property
     def years(self) -> Result:
         """How did customers stay by the year in which they started?"""
-        name, say = "cohort_years", self._say
-        caption = "Retention by year of start"
+        name, say, caption = "cohort_years", self._say, "Retention by year of start"
         table = estimate.retention_curve(estimate.by_cohort_year(self._triangle))
-        if table["segment"].nunique() < 2:
-            return Result(name, table, absent=words.NO_YEARS, caption=caption)
-        if say.kind == "on_or_after":
-            return Result(name, table, absent=words.EDGE_YEARS, caption=caption)
+        few = words.NO_YEARS if table["segment"].nunique() < 2 else ""
+        if why := few or words.EDGE_YEARS * (say.kind == "on_or_after"):
+            return Result(name, table, absent=why, caption=caption)
         shown = largest_segments(table)
-        return Result(
-            name, table, say.years(told.extremes(shown, kind=say.kind, period=say.period)),
-            f"Share retained, by {say.axis}, of customers who started in each year. Bands: 95 % intervals.",
-            self._lines(shown, "retention_rate", say.names), "Line chart by year of start", caption=caption,
-        )  # fmt: skip
+        extremes = told.extremes(shown, kind=say.kind, period=say.period)
+        title, chart = say.years(extremes), self._lines(shown, "retention_rate", say.names)
+        plotted = f"Share retained, by {say.axis}, of customers who started in each year. Bands: 95 % intervals."
+        return Result(name, table, title, plotted, chart, "Line chart by year of start", caption=caption)
 
     @cached_property
     def comparison(self) -> Result:
@@ -139,16 +131,17 @@ class Retention(Study):
     def revenue(self) -> Result:
         """Does their revenue stay?"""
         name, pooled, say = "revenue_curve", self._pooled, self._say
-        also = self._by_cohort
-        caption = "Revenue retention, all cohorts pooled"
+        rest: Any = {"caption": "Revenue retention, all cohorts pooled"}
+        if self._levels is not None:
+            by_cohort = money.revenue_retention(self._levels)
+            rest["also"] = (Result("revenue_retention", by_cohort, caption="Revenue by cohort"),)
         if self._unpaid:
-            return Result(name, pooled, absent=self._unpaid, caption=caption, also=also)
+            return Result(name, pooled, absent=self._unpaid, **rest)
         plotted = f"MRR as a share of the first MRR, by {say.axis}."
         return Result(
             name, pooled, say.revenue(told.revenue_kept(pooled, period=say.period)),
             f"{plotted} Net counts expansion, gross caps each customer at its first.",
-            self._lines(money.net_and_gross(pooled), "share"), "Line chart of net and gross revenue retention",
-            caption=caption, also=also,
+            self._lines(money.net_and_gross(pooled), "share"), "Line chart of net and gross revenue retention", **rest,
         )  # fmt: skip
 
     @cached_property
@@ -160,10 +153,8 @@ class Retention(Study):
             return Result(name, table, absent=self._unpaid or words.UNDIVIDED, caption=caption)
         shown = largest_segments(table)
         plotted = f"MRR as a share of the first MRR, by {self._say.axis}. Bands: 95 % intervals."
-        return Result(
-            name, table, f"Net revenue retention by {self.by}", plotted + left_out(table, shown),
-            self._lines(shown, "share"), caption=caption,
-        )  # fmt: skip
+        title, chart = f"Net revenue retention by {self.by}", self._lines(shown, "share")
+        return Result(name, table, title, plotted + left_out(table, shown), chart, caption=caption)
 
     @cached_property
     def _dated(self) -> bool:
@@ -179,11 +170,8 @@ class Retention(Study):
     def _triangle(self) -> pd.DataFrame:
         if not self._dated:
             return pd.DataFrame(columns=estimate.TRIANGLE).astype({"cohort": "datetime64[ns]"})
-        say = self._say
-        return estimate.retention(
-            self.data, source=say.source, segment_by=self.by, period=say.period, kind=say.kind,
-            max_periods=self.max_periods,
-        )  # fmt: skip
+        how: Any = {"source": self._say.source, "period": self.period, "kind": self.kind}
+        return estimate.retention(self.data, segment_by=self.by, max_periods=self.max_periods, **how)
 
     @cached_property
     def _curve(self) -> pd.DataFrame:
@@ -213,15 +201,8 @@ class Retention(Study):
     def _levels(self) -> pd.DataFrame | None:
         if not self.data.has_dates("subscriptions"):
             return None
-        return money.revenue_levels(
-            self.data, segment_by=self.by, period=self._say.period, max_periods=self.max_periods
-        )
-
-    @cached_property
-    def _by_cohort(self) -> tuple[Result, ...]:
-        if self._levels is None:
-            return ()
-        return (Result("revenue_retention", money.revenue_retention(self._levels), caption="Revenue by cohort"),)
+        ages: Any = {"period": self._say.period, "max_periods": self.max_periods}
+        return money.revenue_levels(self.data, segment_by=self.by, **ages)
 
     @cached_property
     def _unpaid(self) -> str:

@@ -111,10 +111,8 @@ class Wording:
         if marks.empty:
             return "No period after the first is fully observed yet, so **retention is not known yet**."
         row = marks[marks["headline"]].iloc[0]
-        first = (
-            f"**{percent(row.retention_rate)} of customers {self.retained(int(row.period_index))}** (95 % interval "
-            f"{between(row.ci_lower, row.ci_upper)}, {counted(int(row.n_customers), 'customer')} observed that long)."
-        )
+        seen = f"{counted(int(row.n_customers), 'customer')} observed that long"
+        first = f"**{self._kept(row)}** (95 % interval {between(row.ci_lower, row.ci_upper)}, {seen})."
         if self.source == "tenure":
             return f"{first} Whether newer customers are better cannot be told: these data hold no start dates."
         return f"{first} {self.difference(contrast)}"
@@ -169,27 +167,25 @@ class Wording:
         marks
             As from :func:`cslib.retention.headlines.landmarks`.
         """
-        if len(extremes):
-            best, worst = (row for _, row in extremes.iterrows())
-            high, low, state = percent(best.retention_rate), percent(worst.retention_rate), self._state(best)
-            text = f"{high} of {best.segment} customers {state}, {low} of {worst.segment}"
-            return text if best.clear else f"{text}: no clear difference"
-        if marks.empty:
-            return "Too few customers to compare"
-        row = marks[marks["headline"]].iloc[0]
-        return f"{percent(row.retention_rate)} of customers {self.retained(int(row.period_index))}"
+        if marks.empty or len(extremes):
+            return self._apart(extremes, "{high} of {best} customers {state}, {low} of {worst}")
+        return self._kept(marks[marks["headline"]].iloc[0])
 
     def years(self, extremes: pd.DataFrame) -> str:
         """State what curves by year of start show, in one sentence fit for their title."""
+        return self._apart(extremes, "Of customers who started in {best}, {high} {state}; of those of {worst}, {low}")
+
+    def _kept(self, row: Any) -> str:
+        return f"{percent(row.retention_rate)} of customers {self.retained(int(row.period_index))}"
+
+    def _apart(self, extremes: pd.DataFrame, sentence: str) -> str:
         if extremes.empty:
             return "Too few customers to compare"
         best, worst = (row for _, row in extremes.iterrows())
-        high, low, state = percent(best.retention_rate), percent(worst.retention_rate), self._state(best)
-        text = f"Of customers who started in {best.segment}, {high} {state}; of those of {worst.segment}, {low}"
+        rates = {"high": percent(best.retention_rate), "low": percent(worst.retention_rate)}
+        state = self.retained(int(best.period_index))
+        text = sentence.format(best=best.segment, worst=worst.segment, state=state, **rates)
         return text if best.clear else f"{text}: no clear difference"
-
-    def _state(self, row: Any) -> str:
-        return self.retained(int(row.period_index))
 
     def revenue(self, kept: pd.Series[Any] | None) -> str:
         """State what becomes of a cohort's revenue, with and without expansion."""

@@ -11,9 +11,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from cslib.stats.intervals import FIRM
+
 GAINS: Final = ["new", "expansion", "reactivation"]
 LOSSES: Final = ["churn", "contraction"]
-FIRM: Final = 30  # customers: NRR of fewer is no headline
 
 
 def balance(moved: pd.DataFrame) -> pd.Series[Any]:

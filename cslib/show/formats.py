@@ -14,7 +14,7 @@ import pandas as pd
 
 from cslib.errors import check_choice
 
-FIRM: Final = 30  # customers below which a rate is no headline
+FIRM: Final = 30  # customers below which a rate is no headline, as in cslib.stats.intervals
 
 
 def _decimals(value: float, digits: str) -> str:

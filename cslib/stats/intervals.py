@@ -20,6 +20,7 @@ ENOUGH: Final = 8  # past periods from which they are drawn
 LAST: Final = 24  # and how many of the last are used
 SIGMAS: Final = 2.66  # 3 / 1.128: three standard deviations, in mean moving ranges
 SIGNIFICANT: Final = 0.05  # p-values below it, adjusted where there are many, are called more than chance
+FIRM: Final = 30  # customers a rate to be told rests on at least: of half, 95 % are a third to two thirds
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,12 @@ from cslib.stats.models import fit_models
 from cslib.stats.survival import DAYS_PER_MONTH
 from cslib.value.ltv import summed
 from cslib.value.paths import value_paths
-from cslib.value.prices import SOURCES, value_counts
+from cslib.value.prices import SOURCES, payments, value_counts
 
 ONE_DAY: Final = pd.Timedelta(days=1)
 ACTIVE: Final = "active customers"
-COLUMNS: Final = [
-    *("segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure"),
-    *("months_ahead", "error", "held", "n_held"),
-]
+JUDGED: Final = ["months_ahead", "error", "held", "n_held"]
+COLUMNS: Final = ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", *JUDGED]
 FEWEST: Final = 20  # customers then present
 SEED: Final = 1
 
@@ -89,22 +87,18 @@ def _followed(data: DataSet, past: DataSet, segment_by: str) -> ir.Table:
     return with_segment(rows.select("customer_id", "present", "churned_on", "own"), data, segment_by)
 
 
-def _is_here(rows: ir.Table, day: date) -> ir.BooleanValue:
+def _is_here(rows: ir.Table, day: date | ir.DateValue) -> ir.BooleanValue:
     return rows.present & (rows.churned_on.isnull() | (rows.churned_on > day))
 
 
 def _paid(data: DataSet, here: ir.Table, days: list[date], source: str) -> pd.DataFrame:
     if source == "customers":
         return _sums(here, [ibis.ifelse(_is_here(here, day), here.own, 0) for day in days])
-    rows = data.table(source)
+    rows = payments(data, source).join(here, "customer_id")
     if source == "orders":
-        rows = rows.select("customer_id", day=rows.ordered_on, cents=cents(rows.amount)).join(here, "customer_id")
-        spans = pairwise([days[0], *days])
-        then = rows.present & (rows.churned_on.isnull() | (rows.churned_on > rows.day))
-        counted = [then & (rows.day > since) & (rows.day <= until) for since, until in spans]
+        then, day, spans = _is_here(rows, rows.begun), rows.begun, pairwise([days[0], *days])
+        counted = [then & (day > since) & (day <= until) for since, until in spans]
     else:
-        rows = rows.select("customer_id", begun=rows.started_on, ended=rows.ended_on, cents=cents(rows.mrr))
-        rows = rows.join(here, "customer_id")
         running = [(rows.begun <= day) & (rows.ended.isnull() | (rows.ended > day)) for day in days]
         counted = [_is_here(rows, day) & runs for day, runs in zip(days, running, strict=True)]
     return _sums(rows, [ibis.ifelse(c, rows.cents, 0) for c in counted])
@@ -131,7 +125,7 @@ def _day(data: DataSet, months: int) -> date | None:
     return day if (pd.Timestamp(day) - since).days / DAYS_PER_MONTH >= months / 2 else None
 
 
-def backtest(data: DataSet, *, segment_by: str = "", months: int = 12, confidence_level: float = 0.95) -> pd.DataFrame:
+def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.DataFrame:
     """Forecast customers and revenue from what was known so many months ago, and compare with what happened.
 
     Parameters
@@ -142,8 +136,6 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12, confidenc
         A column; empty for the whole only.
     months
         To go back, and to foretell.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -157,7 +149,7 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12, confidenc
 
     Notes
     -----
-    The interval holds what a bootstrap leaves unknown of survival and price, and chance: who of the present
+    The 95 % interval holds what a bootstrap leaves unknown of survival and price, and chance: who of the present
     customers leaves, Σ p(1 − p), weighted with squared MRR for revenue. It does not hold a change of the times.
     """
     day = _day(data, months)
@@ -174,11 +166,9 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12, confidenc
         ahead, rng = own.ahead(months), np.random.default_rng([SEED, i])
         active[segment] = _with_chance(ahead.active, ahead.active_variance, rng)
         paid[segment] = _with_chance(ahead.mrr, ahead.mrr_variance, rng)[:, : -1 if ordered else None]
-    tables = [
-        _compared(summed(active), actual, "n_active", confidence_level).assign(measure=ACTIVE),
-        _compared(summed(paid), actual, "mrr", confidence_level).assign(measure="revenue" if ordered else "MRR"),
-    ]
-    return _judged(pd.concat(tables, ignore_index=True))[COLUMNS]
+    customers = _compared(summed(active), actual, "n_active").assign(measure=ACTIVE)
+    revenue = _compared(summed(paid), actual, "mrr").assign(measure="revenue" if ordered else "MRR")
+    return _judged(pd.concat([customers, revenue], ignore_index=True))[COLUMNS]
 
 
 def _with_chance(expected: Floats, variance: Floats, rng: np.random.Generator) -> Floats:
@@ -188,13 +178,13 @@ def _with_chance(expected: Floats, variance: Floats, rng: np.random.Generator) -
     return np.asarray(expected + luck * np.sqrt(variance))
 
 
-def _compared(drawn: dict[str, Floats], actual: pd.DataFrame, column: str, confidence_level: float) -> pd.DataFrame:
+def _compared(drawn: dict[str, Floats], actual: pd.DataFrame, column: str) -> pd.DataFrame:
     """Lay what was drawn for the last months beside what happened in them; the present month is none."""
     rows = []
     for segment, own in drawn.items():
         known = actual[(actual["segment"] == segment) & (actual["months_ahead"] > 0)]
         ahead = own[:, -len(known) :]
-        bounds = [percentiles(month, confidence_level) for month in ahead.T]
+        bounds = [percentiles(month) for month in ahead.T]
         told = known[["segment", "month", "months_ahead"]].assign(predicted=ahead[0], actual=known[column])
         rows.append(told.join(pd.DataFrame(bounds, index=known.index)))
     return pd.concat(rows)

@@ -61,11 +61,8 @@ def _valued(data: DataSet, setting: Setting, horizon: int, *, segment_by: str) -
     counts, values = lifetimes(data, segment_by=segment_by), value_counts(data, segment_by=segment_by)
     models = fit_models(counts, unit_months=unit_months(data))
     paths = value_paths(counts, values, models, horizon_months=horizon)
-    terms = Terms(
-        costs=unit_costs(data.everybody),
-        gross_margin=setting.gross_margin,
-        annual_discount_rate=setting.annual_discount_rate,
-    )
+    costs = unit_costs(data.everybody)
+    terms = Terms(costs=costs, gross_margin=setting.gross_margin, annual_discount_rate=setting.annual_discount_rate)
     until = pd.Timestamp(data.as_of) if data.as_of else pd.NaT
     forms, earned = ltv(paths, terms, horizons=[horizon]), payback(paths, terms, horizon_months=horizon)
     forms["until"] = earned["until"] = until
@@ -103,14 +100,13 @@ KPIS: Final = by_id(
         formula="ARPA × margin / monthly churn rate", blank="nobody left", twin="ltv", **FORM,
     ),
     Kpi(
-        id="ltv_to_cac", label="LTV:CAC", unit="number", direction="up",
-        question="How many times does a customer earn back its cost?",
-        formula="LTV (survival form, before acquisition cost) / CAC", variants=("LTV by formula C",), **EARNED,
+        id="ltv_to_cac", label="LTV:CAC", question="How many times does a customer earn back its cost?",
+        formula="LTV (survival form, before acquisition cost) / CAC", unit="number", direction="up",
+        variants=("LTV by formula C",), **EARNED,
     ),
     Kpi(
-        id="payback_months", label="Payback", unit="months", direction="down",
-        question="When has a customer earned back its cost?",
-        formula="first month in which margin × survival adds up to CAC",
+        id="payback_months", label="Payback", question="When has a customer earned back its cost?",
+        formula="first month in which margin × survival adds up to CAC", unit="months", direction="down",
         variants=("CAC / (ARPA × margin)",), twin="ltv_to_cac", **EARNED,
     ),
 )  # fmt: skip

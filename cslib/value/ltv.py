@@ -1,7 +1,7 @@
 """What a customer is worth: three formulas, the survival form with its intervals, and why they differ.
 
 Functions take the paths of :func:`cslib.value.paths.value_paths` and compute their figure on the estimate and on
-all draws at once; the interval is the percentiles of the draws.
+all draws at once; the 95 % interval is the percentiles of the draws.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from numpy.typing import ArrayLike
 
 from cslib.errors import ParameterError
 from cslib.stats.intervals import Floats, percentiles
-from cslib.value.paths import Paths, Projection
+from cslib.value.paths import WHOLE, Paths, Projection
 from cslib.value.prices import UnitCosts
 
 HORIZONS: Final = (12, 24, 36, 60)  # months, beside the one asked for
 USUAL: Final = 36
-WHOLE: Final = "All"
 SURVIVAL: Final = "Survival"  # the form that the others are held against
 NEWEST: Final = "Survival, newest customers"
 FORMULA_C: Final = "Formula C (margin / churn)"
@@ -164,10 +163,9 @@ def horizons(counts: pd.DataFrame, *, horizon_months: int = 0, long_horizon: boo
     observed = float(counts["duration_months"].max())
     most = max(int(2 * observed), 1)
     if horizon_months < 0 or (horizon_months > most and not long_horizon):
-        msg = (
-            f"horizon_months is {horizon_months}. Customers have been observed for {observed:.0f} months: give 1 to "
-            f"{most}, or 0 for the usual one; further ahead a model guesses, so set long_horizon=True if you mean it."
-        )
+        seen = f"Customers have been observed for {observed:.0f} months: give 1 to {most}, or 0 for the usual one"
+        ahead = "further ahead a model guesses, so set long_horizon=True if you mean it."
+        msg = f"horizon_months is {horizon_months}. {seen}; {ahead}"
         raise ParameterError(msg)
     main = horizon_months or min(USUAL, most)
     return [main, *sorted({h for h in (*HORIZONS, most) if h <= most} - {main})]
@@ -188,9 +186,7 @@ def _net_value(paths: Paths, terms: Terms, horizon: int) -> Floats:
     return np.asarray(_monthly(paths, terms)[:, :horizon].sum(axis=1) - np.nan_to_num(terms.cac(paths)))
 
 
-def ltv(
-    paths: Mapping[str, Paths], terms: Terms, *, horizons: Sequence[int], confidence_level: float = 0.95
-) -> pd.DataFrame:
+def ltv(paths: Mapping[str, Paths], terms: Terms, *, horizons: Sequence[int]) -> pd.DataFrame:
     """Compute customer value by segment in all its forms, side by side.
 
     Parameters
@@ -201,8 +197,6 @@ def ltv(
         Margin, discount, costs.
     horizons
         As from :func:`horizons`; forms other than the survival one are given for the first.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -221,41 +215,36 @@ def ltv(
     sBG and BdW put contract models in place of the curve. In formulas A, B and C a customer stays 1 / (churns per
     customer-month) months.
     """
-    rows = [
-        {"segment": segment, **row, "n_customers": own.n_customers}
-        for segment, own in paths.items()
-        for row in _forms(own, terms, horizons, confidence_level)
-    ]
-    columns = ["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "share_in_tail", "n_customers"]
-    return pd.DataFrame(rows, columns=columns)
+    each = [(segment, own, form) for segment, own in paths.items() for form in _forms(own, terms, horizons)]
+    return pd.DataFrame([{"segment": s, **form, "n_customers": own.n_customers} for s, own, form in each])
 
 
-def _forms(paths: Paths, terms: Terms, horizons: Sequence[int], level: float) -> Iterator[dict[str, Any]]:
+def _forms(paths: Paths, terms: Terms, horizons: Sequence[int]) -> Iterator[dict[str, Any]]:
     main, tail = horizons[0], np.arange(paths.hazard.shape[1]) > paths.last
     for horizon in [main, *(h for h in horizons[1:] if h <= 2 * paths.longest)]:
         monthly = _monthly(paths, terms)[:, :horizon]
         whole = monthly[0].sum()
         beyond = {"share_in_tail": float(monthly[0, tail[:horizon]].sum() / whole) if whole else np.nan}
-        yield _form(SURVIVAL, horizon, _net_value(paths, terms, horizon), level) | beyond
+        yield _form(SURVIVAL, horizon, _net_value(paths, terms, horizon)) | beyond
         if np.isfinite(terms.cac(paths)[0]):
-            yield _form("Survival, before acquisition cost", horizon, monthly.sum(axis=1), level) | beyond
+            yield _form("Survival, before acquisition cost", horizon, monthly.sum(axis=1)) | beyond
     if (paths.newest != 1).any():
         newest = replace(paths, hazard=paths.at_factor_1() * paths.newest[:, None])
-        yield _form(NEWEST, main, _net_value(newest, terms, main), level)
+        yield _form(NEWEST, main, _net_value(newest, terms, main))
     constant = replace(paths, price=np.tile(paths.arpa[:, None], paths.price.shape[1]))
-    yield _form("Survival, constant ARPA", main, _net_value(constant, terms, main), level)
+    yield _form("Survival, constant ARPA", main, _net_value(constant, terms, main))
     for name, hazard in paths.contracts.items():
-        yield _form(name, main, _net_value(replace(paths, hazard=hazard), terms, main), level)
+        yield _form(name, main, _net_value(replace(paths, hazard=hazard), terms, main))
     with np.errstate(divide="ignore"):  # a draw may hold nobody who left
         months = 1 / paths.churn_rate
     costs: Any = {"retention_cost": terms.retention_cost, "acquisition_cost": np.nan_to_num(terms.cac(paths))}
     for name, rows in formulas(paths.arpa, months, gross_margin=terms.gross_margin, **costs).items():
-        bounds = _form(name, np.nan, rows, level)
+        bounds = _form(name, np.nan, rows)
         yield bounds if paths.n_events else bounds | {"ci_upper": np.nan}  # without churn there is no upper bound
 
 
-def _form(method: str, horizon: float, rows: Floats, level: float) -> dict[str, Any]:
-    bounds = percentiles(rows, level)
+def _form(method: str, horizon: float, rows: Floats) -> dict[str, Any]:
+    bounds = percentiles(rows)
     # where nobody left, no draw is as good as the estimate
     bounds["ci_upper"] = max(bounds["ci_upper"], float(rows[0]))
     return {"method": method, "horizon_months": horizon, "ltv": float(rows[0]), **bounds}
@@ -286,14 +275,10 @@ def observed_part(paths: Mapping[str, Paths], forms: pd.DataFrame) -> pd.DataFra
         main, newest = (known[known["method"] == method] for method in (SURVIVAL, NEWEST))
         longest = main.loc[main["horizon_months"].idxmax()]
         still = _still_here(own)[0, int(own.last)]
-        rows.append(
-            {
-                "segment": segment, "last_age_months": int(own.last), "still_here": still, "model": own.model,
-                "longest_months": int(longest["horizon_months"]),
-                "life_beyond": bool(still > MOSTLY_HERE and longest["share_in_tail"] > MATTERS),
-                "newest_differ": bool(_apart(newest, main.iloc[0]).any()),
-            }
-        )  # fmt: skip
+        life_beyond = bool(still > MOSTLY_HERE and longest["share_in_tail"] > MATTERS)
+        reach = {"last_age_months": int(own.last), "still_here": still, "model": own.model}
+        reach |= {"longest_months": int(longest["horizon_months"]), "life_beyond": life_beyond}
+        rows.append({"segment": segment, **reach, "newest_differ": bool(_apart(newest, main.iloc[0]).any())})
     return pd.DataFrame(rows)
 
 
@@ -343,11 +328,8 @@ def bridge(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> 
         money per customer, ``rank`` (1: the largest step; missing where it makes no difference). Segments that nobody
         left, or whose early ages were not observed, are absent.
     """
-    tables = [
-        _steps(own, terms, horizon_months).assign(segment=segment)
-        for segment, own in paths.items()
-        if own.n_events and own.from_start and np.isfinite(own.churn_rate[0])
-    ]
+    known = {s: own for s, own in paths.items() if own.n_events and own.from_start and np.isfinite(own.churn_rate[0])}
+    tables = [_steps(own, terms, horizon_months).assign(segment=segment) for segment, own in known.items()]
     columns = ["segment", "step", "value", "difference", "rank"]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
@@ -367,14 +349,11 @@ def _steps(paths: Paths, terms: Terms, horizon: int) -> pd.DataFrame:
     }
     table = pd.DataFrame({"step": list(values), "value": list(values.values())})
     difference = table["value"].diff()
-    size = difference.abs()
-    rank = size.where(size >= NO_DIFFERENCE).rank(ascending=False, method="first")
-    return table.assign(difference=difference, rank=rank)
+    made = difference.abs().where(difference.abs() >= NO_DIFFERENCE)
+    return table.assign(difference=difference, rank=made.rank(ascending=False, method="first"))
 
 
-def ltv_by_age(
-    paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int, confidence_level: float = 0.95
-) -> pd.DataFrame:
+def ltv_by_age(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
     """Residual value: what a customer who has reached an age brings from then on.
 
     Parameters
@@ -383,8 +362,6 @@ def ltv_by_age(
         As for :func:`ltv`.
     horizon_months
         From each age on.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -405,16 +382,14 @@ def ltv_by_age(
             ahead = slice(age, age + horizon_months)
             kept = np.exp(own.hazard[:, [age]] - own.hazard[:, ahead])
             value = (margin[:, ahead] * kept * terms.discounts(horizon_months)).sum(axis=1)
-            known = {"residual_value": float(value[0]), **percentiles(value, confidence_level)}
+            known = {"residual_value": float(value[0]), **percentiles(value)}
             rows.append({"segment": segment, "age_months": age, **known, "n_active": int(n_active.get(age, 0))})
     table = pd.DataFrame(rows, columns=BY_AGE)
     new = table[table["age_months"] == 0].set_index("segment")
     return table.assign(differs=_apart(table, new.reindex(table["segment"]).reset_index()))
 
 
-def payback(
-    paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int, confidence_level: float = 0.95
-) -> pd.DataFrame:
+def payback(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
     """When a customer has earned back what it cost to win, and how many times it does so.
 
     Parameters
@@ -423,8 +398,6 @@ def payback(
         As for :func:`ltv`.
     horizon_months
         Of the value; payback is looked for so far.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -446,8 +419,8 @@ def payback(
         months = np.where(earned.any(axis=1), earned.argmax(axis=1) + 1.0, np.inf)
         months[np.isnan(cac) | np.isnan(undiscounted).any(axis=1)] = np.nan
         ratio = np.divide(_monthly(own, terms)[:, :horizon_months].sum(axis=1), cac, where=cac > 0, out=cac * np.nan)
-        of_ratio = _bounded("ltv_to_cac", ratio, confidence_level)
-        known = {"payback_months": months[0], **percentiles(months, confidence_level)}
+        of_ratio = _bounded("ltv_to_cac", ratio)
+        known = {"payback_months": months[0], **percentiles(months)}
         if np.isfinite(of_ratio["ltv_to_cac_ci_lower"]) and (months == months[0]).all():
             known |= {"ci_lower": months[0], "ci_upper": months[0]}  # whole months: all draws may agree and be sure
         rows.append({"segment": segment, "cac": cac[0], **known, **of_ratio})
@@ -466,9 +439,7 @@ def summed(by_segment: Mapping[str, Any]) -> dict[str, Any]:
     return {**by_segment, WHOLE: total} if total is not None and np.isfinite(total[0]).all() else dict(by_segment)
 
 
-def base_value(
-    paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int, confidence_level: float = 0.95
-) -> pd.DataFrame:
+def base_value(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
     """Value of the present customers: what all of them together bring from now on.
 
     Parameters
@@ -477,8 +448,6 @@ def base_value(
         As for :func:`ltv`.
     horizon_months
         From now on.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -492,14 +461,12 @@ def base_value(
     beyond = {s: replace(p, active=p.active_beyond[None], mrr=p.mrr_beyond[None]) for s, p in projected.items()}
     tails = summed({s: _worth(p, terms) for s, p in beyond.items()})
     now = summed({s: _now(own, projected[s]) for s, own in paths.items()})
-    rows = [
-        {
-            "segment": segment, "horizon_months": horizon_months, "n_active": round(now[segment][0]),
-            "mrr": now[segment][1], "base_value": value[0], **percentiles(value, confidence_level),
-            "share_in_tail": tails[segment][0] / value[0] if value[0] else np.nan,
-        }
-        for segment, value in values.items()
-    ]  # fmt: skip
+    rows = []
+    for segment, value in values.items():
+        n, mrr = now[segment]
+        known = {"horizon_months": horizon_months, "n_active": round(n), "mrr": mrr, "base_value": value[0]}
+        share = tails[segment][0] / value[0] if value[0] else np.nan
+        rows.append({"segment": segment, **known, **percentiles(value), "share_in_tail": share})
     return pd.DataFrame(rows)
 
 
@@ -509,9 +476,7 @@ def _now(paths: Paths, projection: Projection) -> Floats:
     return np.array([paths.active["n"].sum(), paths.active["mrr"].sum() if known else projection.mrr[0, 0]])
 
 
-def what_if(
-    paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int, confidence_level: float = 0.95
-) -> pd.DataFrame:
+def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
     """Tell what less churn or a higher price would be worth, per new customer and for the present ones together.
 
     Parameters
@@ -520,8 +485,6 @@ def what_if(
         As for :func:`ltv`.
     horizon_months
         Of both values.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -541,10 +504,10 @@ def what_if(
         now, ltv = _worth(own.ahead(horizon_months), terms), _net_value(own, terms, horizon_months)
         for change, changed in _changes(own).items():
             gains.setdefault(change, {})[segment] = _worth(changed.ahead(horizon_months), terms) - now
-            gain = _bounded("ltv_gain", _net_value(changed, terms, horizon_months) - ltv, confidence_level)
+            gain = _bounded("ltv_gain", _net_value(changed, terms, horizon_months) - ltv)
             rows.append({"segment": segment, "change": change, "ltv": ltv[0]} | gain)
     total = {change: summed(own) for change, own in gains.items()}
-    base = [_bounded("base_gain", total[row["change"]][row["segment"]], confidence_level) for row in rows]
+    base = [_bounded("base_gain", total[row["change"]][row["segment"]]) for row in rows]
     table = pd.DataFrame([row | more for row, more in zip(rows, base, strict=True)])
     return table.assign(rank=table.groupby("segment")["base_gain"].rank(ascending=False, method="first"))
 
@@ -558,5 +521,5 @@ def _changes(paths: Paths) -> dict[str, Paths]:
     }
 
 
-def _bounded(name: str, rows: Floats, level: float) -> dict[str, float]:
-    return {name: float(rows[0])} | {f"{name}_{k}": v for k, v in percentiles(rows, level).items()}
+def _bounded(name: str, rows: Floats) -> dict[str, float]:
+    return {name: float(rows[0])} | {f"{name}_{k}": v for k, v in percentiles(rows).items()}

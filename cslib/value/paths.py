@@ -6,7 +6,7 @@ not depend on how many customers there are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,14 +18,13 @@ from cslib.stats.intervals import Floats
 from cslib.stats.likelihood import moved_parameters, scores
 from cslib.stats.models import ENOUGH, FEW, Extended, FittedModels, cumulative_draws, extended
 from cslib.stats.survival import TRUSTED, life_table, supported
-from cslib.value.prices import ValueCounts, cohort_effects
+from cslib.value.prices import FUZZ, ValueCounts, cohort_effects
 
 YEAR: Final = 12  # months: orders may come once a year
 WHOLE: Final = "All"
 KEYS: Final = ["first_age", "n_ages", "event_observed"]
 WHOLE_MONTHS: Final = 0.5  # half their unit
 LAST_YEAR: Final = (1.0, 4.0, 7.0, 10.0)  # months ago: one in each quarter
-FUZZ: Final = 1e-9
 NOBODY: Final = "None (nobody left)"
 
 
@@ -59,8 +58,8 @@ class Paths:
 
     Attributes
     ----------
-    segment, n_customers, n_events
-        Whose, how many, and how many of them left.
+    n_customers, n_events
+        How many, and how many of them left.
     model
         What foretells survival beyond the last trusted age.
     first
@@ -88,7 +87,6 @@ class Paths:
         and the mean factor of the last four quarters, shape (1 + draws,).
     """
 
-    segment: str
     n_customers: int
     n_events: int
     model: str
@@ -105,9 +103,9 @@ class Paths:
     cac: Floats
     contracts: dict[str, Floats]
     active: pd.DataFrame
-    baseline: Floats
-    factors: Floats
-    newest: Floats
+    baseline: Floats = field(default_factory=lambda: np.empty(0))
+    factors: Floats = field(default_factory=lambda: np.empty(0))
+    newest: Floats = field(default_factory=lambda: np.empty(0))
 
     def at_factor_1(self) -> Floats:
         """Cumulative hazard of customers whose quarter of start is as fast as the mean one."""
@@ -261,24 +259,22 @@ def _paths(segment: str, sample: _Sample, models: FittedModels, source: str, rng
     n_events = int(events[0].sum())
     model = str(best.iloc[0]) if n_events >= ENOUGH and len(best) else (FEW if n_events else NOBODY)
     curve = extended(sample.counts, models.fits.get((segment, model)), unit_months=models.unit_months)
-    share = _share(sample, curve.last)
-    moved = _moved(curve, events, lived)
-    rate = _ratio(events.sum(axis=1), lived[:, 1:].sum(axis=1))
-    last = curve.last
+    share, moved = _share(sample, curve.last), _moved(curve, events, lived)
+    last, longest = curve.last, float(sample.counts["duration_months"].max())
     if model == NOBODY:
-        last = float(sample.counts["duration_months"].max())
+        last = longest
         rate, tail = _nobody_left(last, lived, rng)
     else:
+        rate = _ratio(events.sum(axis=1), lived[:, 1:].sum(axis=1))
         tail = _one_rate(curve, events, lived) if model == FEW else _tail(curve, sample)
     price, arpa = _prices(sample, source)
     return Paths(
-        segment=segment,
         n_customers=int(sample.cells["n"].sum()),
         n_events=n_events,
         model=model,
         first=int(np.flatnonzero(lived[0, : int(last) + 1] <= 0).max(initial=0)),
         last=last,
-        longest=float(sample.counts["duration_months"].max()),
+        longest=longest,
         from_start=bool(supported(table)[table["duration_months"] <= last].all()),
         hazard=np.cumsum(moved, axis=1) + tail,
         involuntary=np.cumsum(moved * share, axis=1) + tail * share[:, -1:],
@@ -289,9 +285,6 @@ def _paths(segment: str, sample: _Sample, models: FittedModels, source: str, rng
         cac=_ratio(sample.total("acquisition_cost"), sample.total("n_costed")),
         contracts=_contracts(sample),
         active=_active(sample.cells),
-        baseline=np.ones(sample.months + 1),
-        factors=np.empty(0),
-        newest=np.empty(0),
     )
 
 
@@ -313,9 +306,8 @@ def _moved(curve: Extended, events: Floats, lived: Floats) -> Floats:
 def _tail(curve: Extended, sample: _Sample) -> Floats:
     """Cumulative hazard since the last trusted age by the fitted model, its parameters moved in each draw."""
     entry, shift = sample.counts["entry_months"], curve.shift
-    lives = sample.counts.assign(
-        entry_months=entry + shift * (entry > 0), duration_months=sample.counts["duration_months"] + shift
-    )
+    lives = sample.counts.assign(entry_months=entry + shift * (entry > 0))
+    lives["duration_months"] += shift
     ages = np.maximum(np.append(curve.last, np.arange(sample.months + 1.0)), curve.last) + shift
     hazard = cumulative_draws(curve.fitter, _parameters(curve.fitter, lives, sample), ages)
     return hazard[:, 1:] - hazard[:, :1]

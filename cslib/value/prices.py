@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
 
@@ -154,26 +155,25 @@ def cohort_effects(cohorts: pd.DataFrame, hazards: Mapping[str, Floats]) -> Coho
     Clayton (1978), Biometrika 65:141–151; Klein (1992), Biometrics 48:795–806 (EM for shared gamma frailty).
     """
     parts = {str(segment): own for segment, own in cohorts.groupby("segment")}
-    tables = {s: _squares(own, len(hazards[s])) for s, own in parts.items() if s in hazards}
     quarters = np.unique(cohorts["quarter"])
+    tables = {s: _squares(own, quarters, len(hazards[s])) for s, own in parts.items() if s in hazards}
     baseline = {segment: np.ones(len(hazard)) for segment, hazard in hazards.items()}
     churned = cohorts.groupby("quarter")["n_events"].sum().reindex(quarters).to_numpy(float)
-    factors, expected, variance = np.ones(len(quarters)), np.zeros(len(quarters)), 0.0
+    factors = np.ones(len(quarters))
     for _ in range(ROUNDS):
         expected = np.zeros(len(quarters))
         for segment, lived in tables.items():
-            own = lived.reindex(quarters, fill_value=0.0).to_numpy()
-            baseline[segment] = _baseline(own, factors)
-            expected += own @ (hazards[segment] * baseline[segment])
+            baseline[segment] = _baseline(lived, factors)
+            expected += lived @ (hazards[segment] * baseline[segment])
         variance = _variance(churned, expected)
         factors = (churned + 1 / variance) / (expected + 1 / variance) if variance else np.ones(len(quarters))
     table = pd.DataFrame({"quarter": quarters, "n_churned": churned, "expected": expected, "factor": factors})
     return CohortEffects(table, variance, baseline)
 
 
-def _squares(cohorts: pd.DataFrame, n_ages: int) -> pd.DataFrame:
+def _squares(cohorts: pd.DataFrame, quarters: NDArray[Any], n_ages: int) -> Floats:
     table = cohorts.pivot_table(index="quarter", columns="month", values="lived", aggfunc="sum", fill_value=0.0)
-    return table.reindex(columns=range(n_ages), fill_value=0.0)
+    return table.reindex(index=quarters, columns=range(n_ages), fill_value=0.0).to_numpy()
 
 
 def _baseline(lived: Floats, factors: Floats) -> Floats:
@@ -284,8 +284,7 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
     notes = _notes(data, source, cells[cells["segment"] == "All"], paid)
     if source == "orders":
         cells[["mrr_now", "mrr_now_squared"]] = np.nan
-    cohorts = cohort_counts(data, segment_by=segment_by)
-    return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, cohorts)
+    return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, cohort_counts(data, segment_by=segment_by))
 
 
 def _source(data: DataSet) -> str:
@@ -301,10 +300,9 @@ def _source(data: DataSet) -> str:
 
 def _no_price(data: DataSet) -> MissingTableError:
     empty = " (mrr of customers is there, but empty)" * ("mrr" in data.table("customers").columns)
-    return MissingTableError(
-        f"{data.label or 'The data set'} tells no price of any customer{empty}. Add mrr to customers, or subscriptions "
-        f"or orders (which need customers with started_on). There are: {', '.join(data.tables)}."
-    )
+    missing = f"{data.label or 'The data set'} tells no price of any customer{empty}"
+    remedy = "Add mrr to customers, or subscriptions or orders (which need customers with started_on)"
+    return MissingTableError(f"{missing}. {remedy}. There are: {', '.join(data.tables)}.")
 
 
 def _notes(data: DataSet, source: str, cells: pd.DataFrame, paid: pd.DataFrame) -> tuple[str, ...]:
@@ -339,13 +337,9 @@ def _lives(data: DataSet, source: str, segment_by: str) -> ir.Table:
     entry, duration = (age.cast("float64") * unit for age in (rows.entry, rows.duration))
     n_ages = ibis.ifelse(left, (duration - FUZZ).ceil(), (duration + FUZZ).floor() + 1).cast("int64")
     over = n_ages if source != "orders" else _months(ibis.date(observed(data)), rows.started_on).floor().cast("int64")
-    return rows.mutate(
-        first_age=(entry - FUZZ).ceil().cast("int64"),
-        n_ages=n_ages,
-        priced_ages=ibis.least(n_ages, over),
-        known=rows.mrr.notnull() | (source != "customers"),
-        mrr_now=ibis.ifelse(left, 0, rows.mrr.fill_null(0)),
-    )
+    ages = {"first_age": (entry - FUZZ).ceil().cast("int64"), "n_ages": n_ages, "priced_ages": ibis.least(n_ages, over)}
+    known, now = rows.mrr.notnull() | (source != "customers"), ibis.ifelse(left, 0, rows.mrr.fill_null(0))
+    return rows.mutate(**ages, known=known, mrr_now=now)
 
 
 def _told(data: DataSet, source: str) -> ir.Table:
@@ -367,7 +361,7 @@ def _spells(data: DataSet, source: str, lives: ir.Table) -> ir.Table:
     if source == "customers":
         rows = lives.filter(lives.known).mutate(begin=ibis.literal(0), end=lives.priced_ages, cents=lives.mrr)
     else:
-        rows = _dated(data.table(source), source).join(lives, "customer_id")
+        rows = payments(data, source).join(lives, "customer_id")
         begin, end = _months(rows.begun, rows.started_on), _months(rows.ended, rows.started_on)
         first = ibis.greatest(begin.floor(), 0)  # an order just before the start belongs to it
         ages = (begin.ceil(), end.ceil()) if source == "subscriptions" else (first, first + 1)
@@ -378,15 +372,16 @@ def _spells(data: DataSet, source: str, lives: ir.Table) -> ir.Table:
     return rows.filter(rows.begin < rows.end)
 
 
-def _dated(rows: ir.Table, source: str) -> ir.Table:
+def payments(data: DataSet, source: str) -> ir.Table:
+    """List subscriptions, or orders, alike: ``customer_id``, the days ``begun`` and ``ended``, and ``cents``."""
+    rows = data.table(source)
     if source == "subscriptions":
         return rows.select("customer_id", begun=rows.started_on, ended=rows.ended_on, cents=cents(rows.mrr))
     return rows.select("customer_id", begun=rows.ordered_on, ended=rows.ordered_on, cents=cents(rows.amount))
 
 
 def _with_tier(lives: ir.Table, spells: ir.Table) -> ir.Table:
-    total = (spells.cents * (spells.end - spells.begin)).sum()
-    paid = spells.group_by("customer_id").aggregate(total=total)
+    paid = spells.group_by("customer_id").aggregate(total=(spells.cents * (spells.end - spells.begin)).sum())
     rows = lives.left_join(paid, "customer_id").select(*lives.columns, "total")
     level = rows.total / (MINOR_UNITS * (rows.priced_ages - rows.first_age).nullif(0))
     tier = (ibis.greatest(level, FUZZ).log2() * TIERS_PER_DOUBLING).floor().cast("int64")
@@ -397,20 +392,14 @@ def _counts(lives: ir.Table) -> pd.DataFrame:
     """Add up in whole numbers alone, so that the order in which the engine adds does not matter."""
     kind, now = lives.churn_kind, lives.mrr_now.cast("decimal(19, 0)")  # squares outgrow 64 bits
     entry, duration = ((age.cast("float64") * FINE).round().cast("int64") for age in (lives.entry, lives.duration))
-    counts = lives.group_by(KEYS).aggregate(
-        n=lives.count(),
-        entry_months=entry.sum(),
-        duration_months=duration.sum(),
-        n_involuntary=(kind == "involuntary").sum(),
-        n_kind_known=kind.isin(["voluntary", "involuntary"]).sum(),
-        acquisition_cost=lives.acquisition_cost.sum().fill_null(0),
-        n_costed=lives.acquisition_cost.count(),
-        mrr_now=lives.mrr_now.sum(),
-        mrr_now_squared=(now * now).sum(),
-        n_known=lives.known.sum(),
-        n_last=(lives.known & (lives.priced_ages == lives.n_ages)).sum(),
-    )
-    return counts.execute().astype({"mrr_now_squared": "float64"}).sort_values(KEYS, ignore_index=True)
+    known = kind.isin(["voluntary", "involuntary"])
+    sums = {"n": lives.count(), "entry_months": entry.sum(), "duration_months": duration.sum()}
+    sums |= {"n_involuntary": (kind == "involuntary").sum(), "n_kind_known": known.sum()}
+    sums |= {"acquisition_cost": lives.acquisition_cost.sum().fill_null(0), "n_costed": lives.acquisition_cost.count()}
+    sums |= {"mrr_now": lives.mrr_now.sum(), "mrr_now_squared": (now * now).sum(), "n_known": lives.known.sum()}
+    last = (lives.known & (lives.priced_ages == lives.n_ages)).sum()
+    counts = lives.group_by(KEYS).aggregate(**sums, n_last=last).execute()
+    return counts.astype({"mrr_now_squared": "float64"}).sort_values(KEYS, ignore_index=True)
 
 
 def _with_all(counts: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -509,14 +498,9 @@ def unit_costs(data: DataSet) -> UnitCosts:
         return UnitCosts(notes=("Customers have no dates, so costs are not used: they cannot be set to months.",))
     kept, new = (_window(data, kind) for kind in ("retention", "acquisition"))
     lived, started, mean_cost = _lived(data, kept), *_started(data, new)
-    per_start = new.amount / started
-    return UnitCosts(
-        retention_per_month=kept.amount / lived,
-        acquisition_per_customer=per_start,
-        loading=per_start / mean_cost,
-        months="; ".join(dict.fromkeys(w.text for w in (kept, new) if w.text)),
-        notes=tuple(w.note for w in (kept, new) if w.note),
-    )
+    per_start, notes = new.amount / started, tuple(w.note for w in (kept, new) if w.note)
+    months = "; ".join(dict.fromkeys(w.text for w in (kept, new) if w.text))
+    return UnitCosts(kept.amount / lived, per_start, loading=per_start / mean_cost, months=months, notes=notes)
 
 
 @dataclass(frozen=True)
@@ -544,13 +528,10 @@ def _window(data: DataSet, kind: str) -> _Window:
     steps = range(max(stop - WINDOW, int(spent.index.min())), stop)
     names = {s: f"{period_start(s, 'month'):%Y-%m}" for s in steps}
     empty = [name for s, name in names.items() if s not in spent.index]
-    return _Window(
-        period_start(steps[0], "month"),
-        period_start(stop, "month"),
-        float(spent.reindex(steps, fill_value=0).sum()) / MINOR_UNITS,
-        f"{names[steps[0]]} to {names[stop - 1]}",
-        f"No {kind} cost in {', '.join(empty)}: counted at 0." if empty else "",
-    )
+    amount = float(spent.reindex(steps, fill_value=0).sum()) / MINOR_UNITS
+    text, first = f"{names[steps[0]]} to {names[stop - 1]}", period_start(steps[0], "month")
+    note = f"No {kind} cost in {', '.join(empty)}: counted at 0." if empty else ""
+    return _Window(first, period_start(stop, "month"), amount, text, note)
 
 
 def _lived(data: DataSet, window: _Window) -> float:

@@ -94,15 +94,13 @@ class Value(Study):
         forms, observed = self._forms, worth.observed_part(self._paths, self._forms)
         shown = self._drawn(forms[forms["method"] == worth.SURVIVAL], "ltv")
         why = "What a new customer brings cannot be told: nobody left, or early ages were not observed."
-        return Result(
-            "ltv", forms, words.horizon_finding(forms, currency=self._money),
-            f"{self._unit} per new customer, by months since the start. Bands: 95 % intervals.{self._fewer}",
-            partial(lines_with_bands, shown, x="horizon_months", y="ltv", **SINCE),
-            notes=words.reliance(forms, self._drawn(observed, "segment"), currency=self._money),
-            absent="" if len(shown) else why,
-            caption="Value by form and horizon",
-            also=(Result("observed_part", observed, caption="How far the data reach, and what speaks beyond"),),
-        )  # fmt: skip
+        title = words.horizon_finding(forms, currency=self._money)
+        plotted = f"{self._unit} per new customer, by months since the start. Bands: 95 % intervals.{self._fewer}"
+        chart = partial(lines_with_bands, shown, x="horizon_months", y="ltv", **SINCE)
+        notes = words.reliance(forms, self._drawn(observed, "segment"), currency=self._money)
+        also = (Result("observed_part", observed, caption="How far the data reach, and what speaks beyond"),)
+        rest: Any = {"notes": notes, "absent": "" if len(shown) else why, "caption": "Value by form and horizon"}
+        return Result("ltv", forms, title, plotted, chart, also=also, **rest)
 
     @cached_property
     def compared(self) -> Result:
@@ -110,15 +108,13 @@ class Value(Study):
         ratios = worth.compared(self._forms)
         shown = whole_groups(ratios, "segment")
         why = "There is no positive value from the survival form to compare the formulas with."
-        plotted = f"Value in multiples of the survival form over {self._spans[0]} months."
+        bars = f"Bars: 95 %, in colour where clear of 1.{left_out(ratios, shown)}"
         how: Any = {"estimate": "ratio", "label": "method", "group": "segment", "reference": 1.0, "log_scale": True}
-        return Result(
-            "forms_compared", ratios, words.bridge_title(self._forms, currency=self._money),
-            f"{plotted} Bars: 95 %, in colour where clear of 1.{left_out(ratios, shown)}",
-            partial(forest_plot, shown, x_label="times the survival form", **how), "Forest plot",
-            words.HOW_TO_READ_FORMS, absent="" if len(shown) else why,
-            caption="All forms in multiples of the survival form",
-        )  # fmt: skip
+        chart = partial(forest_plot, shown, x_label="times the survival form", **how)
+        title = words.bridge_title(self._forms, currency=self._money)
+        plotted = f"Value in multiples of the survival form over {self._spans[0]} months. {bars}"
+        rest: Any = {"absent": "" if len(shown) else why, "caption": "All forms in multiples of the survival form"}
+        return Result("forms_compared", ratios, title, plotted, chart, "Forest plot", words.HOW_TO_READ_FORMS, **rest)
 
     @cached_property
     def forms(self) -> Result:
@@ -145,13 +141,11 @@ class Value(Study):
         shown = self._drawn(table, "residual_value")
         plotted = f"{self._unit} over the next {span} months, before acquisition cost, by months stayed. Bands: 95 %."
         counts: Any = {"n": "n_active", "n_label": "present"}
-        return Result(
-            "ltv_by_age", table, words.residual_finding(table, currency=self._money), plotted + self._fewer,
-            partial(lines_with_bands, shown, x="age_months", y="residual_value", **SINCE, **counts),
-            how_to_read=words.HOW_TO_READ_AGES,
-            absent="" if len(shown) else "What customers bring from an age on cannot be told, as nobody left.",
-            caption="Value by age",
-        )  # fmt: skip
+        chart = partial(lines_with_bands, shown, x="age_months", y="residual_value", **SINCE, **counts)
+        why = "" if len(shown) else "What customers bring from an age on cannot be told, as nobody left."
+        rest: Any = {"how_to_read": words.HOW_TO_READ_AGES, "absent": why, "caption": "Value by age"}
+        title = words.residual_finding(table, currency=self._money)
+        return Result("ltv_by_age", table, title, plotted + self._fewer, chart, **rest)
 
     @cached_property
     def payback(self) -> Result:
@@ -177,21 +171,18 @@ class Value(Study):
         shown = self._drawn(table, "base_gain")
         gains = shown.rename(columns={"base_gain_ci_lower": "ci_lower", "base_gain_ci_upper": "ci_upper"})
         how: Any = {"estimate": "base_gain", "label": "segment", "group": "change", "reference": 0.0}
-        return Result(
-            "what_if", table, words.what_if_finding(table, currency=self._money),
-            f"{self._unit} more from present customers over {span} months. Bars: 95 % intervals.{self._fewer}",
-            partial(forest_plot, gains, x_label=self._unit, **how), "Forest plot",
-            absent="" if len(shown) else "What a change would add cannot be told.",
-            caption="What changes would add",
-        )  # fmt: skip
+        title = words.what_if_finding(table, currency=self._money)
+        chart = partial(forest_plot, gains, x_label=self._unit, **how)
+        plotted = f"{self._unit} more from present customers over {span} months. Bars: 95 % intervals.{self._fewer}"
+        why = "" if len(shown) else "What a change would add cannot be told."
+        rest: Any = {"absent": why, "caption": "What changes would add"}
+        return Result("what_if", table, title, plotted, chart, "Forest plot", **rest)
 
     @cached_property
     def backtest(self) -> Result:
         """Would we have known a year ago how many stay?"""
-        why = (
-            "There are no dates, too short a time or too few customers then, to forecast the last year from what was "
-            "known before."
-        )
+        why = "There are no dates, too short a time or too few customers then, to forecast the last year"
+        why = f"{why} from what was known before."
         return self._foretold("backtest", self._tested, ACTIVE, "Forecast a year ago and what happened", why)
 
     @cached_property
@@ -218,14 +209,12 @@ class Value(Study):
             return Result(name, table, absent=why, caption=caption)
         rows = whole(table)[whole(table)["measure"] == measure]
         expected = rows.assign(segment="expected", value=rows["predicted"])
-        happened = rows.assign(segment="what happened", value=rows["actual"], ci_lower=None, ci_upper=None)
-        lines = pd.concat([expected, happened.astype({"ci_lower": float, "ci_upper": float})])
-        return Result(
-            name, table, words.backtest_finding(table, measure=measure, currency=self._money),
-            "Of the customers present a year ago: forecast from what was known then, and what happened. Band: 95 %.",
-            partial(lines_with_bands, lines, x="month", y="value", x_label="", unit="number", y_label=measure),
-            caption=caption,
-        )  # fmt: skip
+        unknown = {"ci_lower": float("nan"), "ci_upper": float("nan")}
+        lines = pd.concat([expected, rows.assign(segment="what happened", value=rows["actual"], **unknown)])
+        title = words.backtest_finding(table, measure=measure, currency=self._money)
+        plotted = "Of the customers present a year ago: forecast from what was known then, and what happened."
+        chart = partial(lines_with_bands, lines, x="month", y="value", x_label="", unit="number", y_label=measure)
+        return Result(name, table, title, f"{plotted} Band: 95 %.", chart, caption=caption)
 
     @cached_property
     def _terms(self) -> worth.Terms:

@@ -170,21 +170,19 @@ def _newest(forms: pd.DataFrame, observed: pd.DataFrame, currency: str) -> list[
         return []
     own, newest = _form(forms), _form(forms, NEWEST)
     pace = "more slowly" if newest.ltv > own.ltv else "faster"
-    return [
-        f"Customers who started within the last year leave {pace} than earlier ones did at the same age. If new ones "
-        f"do so, too, each brings {money(newest.ltv, currency)}{_bracketed(newest.ci_lower, newest.ci_upper)} over "
-        f"{months(newest.horizon_months)}, not {money(own.ltv)}."
-    ]
+    first = f"Customers who started within the last year leave {pace} than earlier ones did at the same age."
+    brings = f"{money(newest.ltv, currency)}{_bracketed(newest.ci_lower, newest.ci_upper)}"
+    span = months(newest.horizon_months)
+    return [f"{first} If new ones do so, too, each brings {brings} over {span}, not {money(own.ltv)}."]
 
 
 def _tail(part: pd.Series[Any], forms: pd.DataFrame) -> str:
     rows = forms[forms["method"] == SURVIVAL]
     main, longest = rows.iloc[0], rows[rows["horizon_months"] == part.longest_months].iloc[0]
     who = "all" if part.segment == "All" else part.segment
-    text = (
-        f"{percent(part.still_here)} of {who} customers stay longer than {months(part.last_age_months)}, the last age "
-        f"that enough of them were observed at. Of the value over {months(part.longest_months)}, "
-    )
+    stay = f"{percent(part.still_here)} of {who} customers stay longer than {months(part.last_age_months)}"
+    span = months(part.longest_months)
+    text = f"{stay}, the last age that enough of them were observed at. Of the value over {span}, "
     if pd.isna(longest.ltv):
         bounds = f"{money(longest.ci_lower)} to {money(longest.ci_upper)}"
         return f"{text}what lies beyond it cannot be told, as nobody left: each brings {bounds}."
@@ -224,9 +222,8 @@ def bridge_finding(steps: pd.DataFrame, *, currency: str = "", most: int = 3) ->
     rows = whole(steps)
     if rows.empty:
         return ""
-    named = [
-        f"{_signed(row.difference)} {STEPS.get(row.step, f'as it counts {row.step}')}" for row in _ranked(rows, most)
-    ]
+    why = [(row.difference, STEPS.get(row.step, f"as it counts {row.step}")) for row in _ranked(rows, most)]
+    named = [f"{_signed(difference)} {reason}" for difference, reason in why]
     first, last = money(rows["value"].iloc[0], currency), money(rows["value"].iloc[-1], currency)
     return f"From {first} by formula C to {last} by the survival form, mostly: {'; '.join(named)}."
 
@@ -296,11 +293,8 @@ def _present(base: pd.DataFrame, currency: str) -> str:
 def base_findings(base: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
     """State what the present customers together bring; then, where there is any, how much of it a model guesses."""
     share = whole(base)["share_in_tail"].iloc[0]
-    said = f"{_present(base, currency)}."
-    guessed = (
-        f"{percent(share)} of it is from ages at which too few have been observed: there a model speaks, not data."
-    )
-    return (said, guessed) if share > 0 else (said,)
+    said, unseen = f"{_present(base, currency)}.", "from ages at which too few have been observed"
+    return (said, f"{percent(share)} of it is {unseen}: there a model speaks, not data.") if share > 0 else (said,)
 
 
 def what_if_finding(changes: pd.DataFrame, *, currency: str = "") -> str:
@@ -335,7 +329,5 @@ def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") 
     expected = f"{last.predicted:,.0f}" if count else money(last.predicted, currency)
     word = ("few", "many") if count else ("little", "much")
     miss = "" if pd.isna(last.error) else f", {percent(abs(last.error))} too {word[int(last.error > 0)]}"
-    return (
-        f"Expected for {format_day(str(last.month)[:10])}: {expected} {measure}{miss}; the interval held "
-        f"what happened in {last.n_held} of {last.months_ahead} months"
-    )
+    foretold = f"Expected for {format_day(str(last.month)[:10])}: {expected} {measure}{miss}"
+    return f"{foretold}; the interval held what happened in {last.n_held} of {last.months_ahead} months"

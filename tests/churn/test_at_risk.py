@@ -1,4 +1,3 @@
-import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +6,7 @@ from hypothesis import strategies as st
 from lifelines import CoxPHFitter
 
 from cslib import ParameterError, load
-from cslib.churn.at_risk import at_risk, score_customers, stakes
+from cslib.churn.at_risk import at_risk, stakes
 from cslib.churn.drivers import fit_drivers
 from cslib.data.customers import current_mrr
 from cslib.stats.cox import PRECISION
@@ -277,12 +276,8 @@ REFUSED = {
 @pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(data, model, options, message):
     with pytest.raises(ParameterError) as error:
-        score_customers(data, model, **options)
+        at_risk(data, model, **options)
     assert str(error.value).startswith(message)
-
-
-def test_scores_stay_in_the_engine(data, model):
-    assert isinstance(score_customers(data, model), ibis.Table)
 
 
 @settings(max_examples=8, deadline=None)

@@ -9,7 +9,9 @@ from lifelines.statistics import multivariate_logrank_test
 from scipy.stats import binomtest
 
 from cslib.errors import ParameterError
+from cslib.show import formats
 from cslib.stats.intervals import (
+    FIRM,
     Interval,
     grown_of_sums,
     holm,
@@ -36,6 +38,13 @@ def test_wilson_published(x, n, lower, upper):
     interval = wilson(x, n)
     assert float(interval.lower) == pytest.approx(lower, abs=5e-5)
     assert float(interval.upper) == pytest.approx(upper, abs=5e-5)
+
+
+def test_few_are_as_many_wherever_they_are_told():
+    """Showing may not import estimates, so the number stands twice."""
+    assert FIRM == formats.FIRM
+    interval = wilson(FIRM / 2, FIRM)
+    assert (float(interval.lower), float(interval.upper)) == pytest.approx((1 / 3, 2 / 3), abs=0.005)
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
