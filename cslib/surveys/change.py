@@ -165,6 +165,28 @@ def non_response(found: Answers, *, min_group: int = 10, confidence_level: float
     return table if found.only_answers else pd.concat([table, _extremes(frame, asked)], ignore_index=True)
 
 
+def silence_moves(table: pd.DataFrame, survey: str) -> dict[str, float]:
+    """Read off :func:`non_response` what those who were silent could do to the score.
+
+    Parameters
+    ----------
+    table
+        As from :func:`non_response`.
+    survey
+        Its score.
+
+    Returns
+    -------
+    dict of str to float
+        ``lowest`` and ``highest`` (had all the silent answered alike), ``shift`` (of the score weighted by all columns;
+        missing where none tells of silence). Empty where nothing is known of the silent.
+    """
+    answered = table["n_effective"].notna()
+    weighted, bounds = table.loc[answered, survey], table.loc[~answered, survey]
+    shift = weighted.iloc[-1] - weighted.iloc[0] if len(weighted) > 1 else np.nan
+    return {"lowest": bounds.min(), "highest": bounds.max(), "shift": shift} if len(bounds) else {}
+
+
 def _steady(was_asked: pd.DataFrame, column: str, asked: Measure, least: int) -> pd.Series[Any]:
     """Merge the values of a column with too few answers to be weighted by."""
     sizes = answers_by_score(was_asked, [column], asked)[asked.scores].sum(axis=1)

@@ -31,15 +31,15 @@ class Moments:
     freedom: Floats
 
 
-def beyond_chance(p: Any) -> Any:
-    """Tell where a p-value, adjusted where there are many, calls a difference more than chance; a missing one does not.
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """Add ``clear``: a difference is more than chance, ``p_adjusted`` below 0.05; where it is missing, it is not.
 
     Examples
     --------
-    >>> beyond_chance(0.03), beyond_chance(pd.Series([0.2, 0.01])).tolist()
-    (True, [False, True])
+    >>> judged(pd.DataFrame({"p_adjusted": [0.2, 0.01, np.nan]}))["clear"].tolist()
+    [False, True, False]
     """
-    return p < SIGNIFICANT
+    return table.assign(clear=table["p_adjusted"] < SIGNIFICANT)
 
 
 def moments(given: Floats, asked: Measure) -> Moments:
@@ -449,11 +449,14 @@ def small_segments(found: Answers, column: str, min_group: int) -> list[str]:
 
 
 def comparisons(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep one row of :func:`scores` per test, the smallest p first: of two segments, each is the other's rest."""
+    """Keep one row of :func:`scores` per test, the smallest p first: of two segments, each is the other's rest.
+
+    With ``clear``, as from :func:`judged`, and ``looks`` (not clear, although its own p is below 0.05).
+    """
     tested = table[table["p_adjusted"].notna()]
     sizes = table.groupby("segment_by")["segment"].transform("size")
-    once = tested[(sizes[tested.index] > 2) | ~tested.duplicated("segment_by")]
-    return once.sort_values("p_value", kind="stable")
+    once = judged(tested[(sizes[tested.index] > 2) | ~tested.duplicated("segment_by")])
+    return once.assign(looks=~once["clear"] & (once["p_value"] < SIGNIFICANT)).sort_values("p_value", kind="stable")
 
 
 def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
@@ -477,7 +480,7 @@ def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
     rows = rows.iloc[rows["contribution"].abs().argsort(kind="stable")[::-1]].head(most)
     renamed = {"difference_from_rest": "difference"} | {f"difference_{c}": c for c in ("ci_lower", "ci_upper")}
     rows = rows.drop(columns=["ci_lower", "ci_upper"]).rename(columns=renamed)
-    rows = rows.assign(level=rows["segment_by"] + ": " + rows["segment"], clear=beyond_chance(rows["p_adjusted"]))
+    rows = judged(rows.assign(level=rows["segment_by"] + ": " + rows["segment"]))
     columns = ["segment_by", "segment", "level", "share", "n_responses", *renamed.values(), "p_adjusted", "clear"]
     return rows[[*columns, "contribution"]].reset_index(drop=True)
 
