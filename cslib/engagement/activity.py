@@ -190,7 +190,7 @@ def _rates(table: pd.DataFrame, *, named: bool) -> pd.DataFrame:
         ),
     }
     for name, (value, bounds) in estimates.items():
-        table[name], table[f"{name}_ci_lower"], table[f"{name}_ci_upper"] = value, bounds.lower, bounds.upper
+        table = table.assign(**{name: value}, **bounds.columns(f"{name}_"))
     table["adoption_ci_upper"] = np.minimum(table["adoption_ci_upper"], 1)
     return table.astype({"n_customers": "int64", "n_active": "int64"})[ACTIVITY]
 
