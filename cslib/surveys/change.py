@@ -207,12 +207,8 @@ def _weighted(frame: pd.DataFrame, columns: list[str], asked: Measure, confidenc
     total, effective = (weight * n).sum(), (weight * n).sum() ** 2 / (weight**2 * n).sum()
     given = np.bincount(frame["now"][answered] - asked.low, weights=weight * n, minlength=len(asked.scores))
     interval = score_interval((given * effective / total)[None], asked, confidence_level=confidence_level)
-    return {
-        asked.survey: float(given @ np.array(asked.worth) / total),
-        "ci_lower": float(interval.lower[0]),
-        "ci_upper": float(interval.upper[0]),
-        "n_effective": effective,
-    }
+    ends = {column: float(bounds[0]) for column, bounds in interval.columns().items()}
+    return {asked.survey: float(given @ np.array(asked.worth) / total), **ends, "n_effective": effective}
 
 
 def _raked(frame: pd.DataFrame, columns: list[str], answered: pd.Series[Any]) -> Floats:

@@ -90,12 +90,9 @@ class Surveys(Study):
     @cached_property
     def answer(self) -> Answer:
         """How do customers feel, where, and what does it cost?"""
-        whole, stake = self._every.iloc[0], judged(self._stake)
-        return Answer(
-            self._say.subtitle(whole, self._found.window),
-            self._say.answer(judged(self._main), self._shift, stake),
-            self._say.cards(whole, self._asked.unit, self._shift, stake),
-        )
+        say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, judged(self._stake)
+        cards = say.cards(whole, self._asked.unit, moved, stake)
+        return Answer(say.subtitle(whole, self._found.window), say.answer(judged(self._main), moved, stake), cards)
 
     @cached_property
     def groups(self) -> Result:
