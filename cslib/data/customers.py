@@ -126,13 +126,10 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
     ended = ended.select("customer_id", step=ibis.greatest(end, start), change=-mrr, paid=ibis.null("int64"))
     changes = begun.union(ended).group_by(["customer_id", "step"])
     changes = changes.aggregate(change=ibis._.change.sum(), paid=ibis._.paid.min())
-    running, whole = (
-        ibis.cumulative_window(group_by="customer_id", order_by="step"),
-        ibis.window(group_by="customer_id"),
-    )
-    steps = changes.select(
-        "customer_id", "step", first=changes.paid.min().over(whole), cents=changes.change.sum().over(running)
-    )
+    running = ibis.cumulative_window(group_by="customer_id", order_by="step")
+    whole = ibis.window(group_by="customer_id")
+    levels = {"first": changes.paid.min().over(whole), "cents": changes.change.sum().over(running)}
+    steps = changes.select("customer_id", "step", **levels)
     return steps.mutate(cents_first=steps.cents.max(where=steps.step == steps["first"]).over(whole))
 
 
