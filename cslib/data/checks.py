@@ -127,13 +127,9 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     untouched = spec.keys() - {r.column for r in errors}
     plain = {c: _plain(work[c], work[TYPED + c], spec[c]) for c in untouched}
     blank = {c for i, c in enumerate(extra) if count[f"t{i}"]}
-    return Checked(
-        table=_sound(work.mutate(**{TYPED + c: v for c, v in plain.items()}), spec, errors, blank),
-        faults=tuple(faults),
-        n_rows=count["n_rows"],
-        set_aside=_faulty(work, errors, rejects),
-        zoned=tuple(c for i, c in enumerate(moments) if count[f"z{i}"]),
-    )
+    sound = _sound(work.mutate(**{TYPED + c: v for c, v in plain.items()}), spec, errors, blank)
+    with_zone = tuple(c for i, c in enumerate(moments) if count[f"z{i}"])
+    return Checked(sound, tuple(faults), count["n_rows"], _faulty(work, errors, rejects), with_zone)
 
 
 def _counts(table: ir.Table, /, **measures: ir.Value) -> dict[str, int]:
@@ -340,10 +336,9 @@ def _events(name: str, events: ir.Table, customers: ir.Table) -> Iterator[Fault]
     happened = events.select("customer_id", day=events[moment].cast("date"))
     joined = happened.left_join(start, happened.customer_id == start.known)
     found = _counts(joined, unknown=joined.known.isnull().sum(), early=(joined.day < joined.started).sum())
-    text = (
-        f"has {counted(found['unknown'], 'row')} of customers not in the customers table; their segment is (missing)."
-    )
-    yield from _warning(name, "customer_id", "unknown customer", found["unknown"], text)
+    n = found["unknown"]
+    text = f"has {counted(n, 'row')} of customers not in the customers table; their segment is (missing)."
+    yield from _warning(name, "customer_id", "unknown customer", n, text)
     text = f"has {counted(found['early'], 'row')} before the customer's start; kept."
     yield from _warning(name, moment, "before start", found["early"], text)
 

@@ -125,13 +125,8 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
     ended = rows.filter(rows.ended_on.notnull()).select("customer_id", step=ibis.greatest(end, start), change=-mrr)
     changes = begun.union(ended).group_by(["customer_id", "step"]).aggregate(change=ibis._.change.sum())
     running = ibis.cumulative_window(group_by="customer_id", order_by="step")
-    return changes.select(
-        "customer_id",
-        "step",
-        first=changes.step.first().over(running),
-        cents=changes.change.sum().over(running),
-        cents_first=changes.change.first().over(running),
-    )
+    levels = {"cents": changes.change.sum().over(running), "cents_first": changes.change.first().over(running)}
+    return changes.select("customer_id", "step", first=changes.step.first().over(running), **levels)
 
 
 def current_mrr(data: DataSet) -> ir.Table | None:

@@ -125,10 +125,8 @@ def keep(tables: Tables, where: str) -> dict[str, ir.Table]:
             raise ParameterError(msg)
         if holder != "customers":
             kept[holder] = kept[holder].filter(_meets(kept[holder][column], sign, value))
-        kept = {
-            n: t.filter(t.customer_id.isin(ids.customer_id)) if "customer_id" in t.columns else t
-            for n, t in kept.items()
-        }
+        theirs = {n: t for n, t in kept.items() if "customer_id" in t.columns}
+        kept |= {n: t.filter(t.customer_id.isin(ids.customer_id)) for n, t in theirs.items()}
     if not any(int(t.count().execute()) for t in kept.values() if "customer_id" in t.columns):
         msg = f"where={where!r} leaves nothing: no customer meets all of it. Leave a condition out."
         raise ParameterError(msg)
@@ -293,16 +291,11 @@ class DataSet:
         for name in self.tables:
             known = {k: self.statistics[name].get(k) for k in ("rows", "first", "last")}
             tables.append({"table": name, "set_aside": len(self.set_aside.get(name, ())), "note": "", **known})
-        return {
-            "source": self.label,
-            "as_of": self.as_of.isoformat() if self.as_of else None,
-            "currency": self.currency or None,
-            "fingerprint": hashlib.sha256(json.dumps(self.statistics, default=str).encode()).hexdigest()[:12],
-            "tables": tables,
-            "share_censored": self.statistics.get("customers", {}).get("share_censored"),
-            "notes": list(self.notes),
-            "warnings": [f.message for f in self.faults],
-        }
+        fingerprint = hashlib.sha256(json.dumps(self.statistics, default=str).encode()).hexdigest()[:12]
+        check: dict[str, Any] = {"source": self.label, "as_of": self.as_of.isoformat() if self.as_of else None}
+        check |= {"currency": self.currency or None, "fingerprint": fingerprint, "tables": tables}
+        check["share_censored"] = self.statistics.get("customers", {}).get("share_censored")
+        return check | {"notes": list(self.notes), "warnings": [f.message for f in self.faults]}
 
 
 def rewind(data: DataSet, day: date) -> DataSet:

@@ -62,14 +62,10 @@ def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
         end = table.churned_on.fill_null(ibis.date(observed(data)))
         duration = end.delta(table.started_on, unit="day").cast("int64")
     kind = table.churn_kind.fill_null(NOT_RECORDED) if "churn_kind" in table.columns else ibis.literal(NOT_RECORDED)
-    return table.select(
-        customer_id=table.customer_id,
-        entry=entry,
-        duration=duration,
-        event_observed=churned,
-        churn_kind=ibis.ifelse(churned, kind, ""),
-        **({"segment": table[segment].cast("string").fill_null("(missing)")} if segment else {}),
-    )
+    columns = {"customer_id": table.customer_id, "entry": entry, "duration": duration, "event_observed": churned}
+    columns["churn_kind"] = ibis.ifelse(churned, kind, "")
+    named = {"segment": table[segment].cast("string").fill_null("(missing)")} if segment else {}
+    return table.select(**columns, **named)
 
 
 def _under_observation(table: ir.Table, since: date | None) -> tuple[ir.Table, ir.Value]:
@@ -125,16 +121,10 @@ def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
         raise nobody_observed(data)
     every, unit = with_all(counted), unit_months(data)
     left = every["event_observed"].astype(bool)
-    return pd.DataFrame(
-        {
-            "segment": every["segment"].astype(str),
-            "entry_months": every.get("entry", 0) * unit,
-            "duration_months": every["duration"] * unit,
-            "event_observed": left,
-            "churn_kind": every["churn_kind"].astype(str) if "churn_kind" in keys else np.where(left, NOT_RECORDED, ""),
-            "n": every["n"],
-        }
-    )
+    kinds = every["churn_kind"].astype(str) if "churn_kind" in keys else np.where(left, NOT_RECORDED, "")
+    columns = {"segment": every["segment"].astype(str), "entry_months": every.get("entry", 0) * unit}
+    columns |= {"duration_months": every["duration"] * unit, "event_observed": left}
+    return pd.DataFrame({**columns, "churn_kind": kinds, "n": every["n"]})
 
 
 def nobody_observed(data: DataSet) -> DataError:

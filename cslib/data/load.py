@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import ibis
 import ibis.expr.operations as ops
@@ -119,17 +119,10 @@ def _data_set(config: Config, checked: dict[str, Checked], found: list[Fault], n
     currency, mixed = _currency(config, tables)
     spans = spans_of(tables)
     day, said = _as_of(config.as_of, spans)
-    result = DataSet(
-        tables=tables,
-        as_of=day,
-        currency=currency,
-        observed_from=_observed_from(config, day),
-        segments=tuple(s for o in config.tables.values() for s in o.segments),
-        targets=config.targets,
-        set_aside={n: c.set_aside for n, c in checked.items() if len(c.set_aside)},
-        label=config.label,
-        notes=(*notes, *said),
-    )
+    segments = tuple(s for o in config.tables.values() for s in o.segments)
+    aside = {n: c.set_aside for n, c in checked.items() if len(c.set_aside)}
+    more: Any = {"targets": config.targets, "set_aside": aside, "label": config.label, "notes": (*notes, *said)}
+    result = DataSet(tables, day, currency, _observed_from(config, day), segments, **more)
     faults = [*found, *mixed]
     if not any(f.severity == "error" for f in faults):
         result, more = _complete(result, spans, where)

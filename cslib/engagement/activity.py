@@ -138,17 +138,13 @@ def _used(data: DataSet, segment_by: str, value_feature: str) -> pd.DataFrame:
     feature = rows.feature if has_features(data) else ibis.null("string")
     counted = feature.notnull() if not value_feature else feature == value_feature
     rows = rows.select("customer_id", at=period_ordinal(rows.occurred_at, "month"), feature=feature, counted=counted)
-    each = rows.group_by(["customer_id", "at", "feature"]).aggregate(
-        uses=rows.count(), used=rows.counted.max().cast("int64")
-    )
+    sums = {"uses": rows.count(), "used": rows.counted.max().cast("int64")}
+    each = rows.group_by(["customer_id", "at", "feature"]).aggregate(**sums)
     each = each.group_by(["customer_id", "at"]).aggregate(uses=each.uses.sum(), used=each.used.fill_null(0).sum())
     people = _dated_customers(data).select("customer_id", "started_on", "churned_on")
-    here = each.join(people, "customer_id").filter(
-        lambda t: (
-            (period_ordinal(t.started_on, "month") <= t["at"])
-            & (t.churned_on.isnull() | (period_ordinal(t.churned_on, "month") > t["at"]))
-        )
-    )
+    here = each.join(people, "customer_id")
+    begun, gone = (period_ordinal(day, "month") for day in (here.started_on, here.churned_on))
+    here = here.filter((begun <= here["at"]) & (here.churned_on.isnull() | (gone > here["at"])))
     here = with_segment(here.select("customer_id", "at", "uses", "used"), data, segment_by)
     x, f = here.uses.cast("float64"), here.used.cast("float64")
     sums = {"n_active": here.count(), "uses": x.sum(), "uses_squared": (x * x).sum()}
@@ -178,19 +174,11 @@ def _rates(table: pd.DataFrame, *, named: bool) -> pd.DataFrame:
     n, active = table["n_customers"], table["n_active"]
     used, squared = table["used"] / table["known"], table["used_squared"] / table["known"] ** 2
     uses = (table["uses_squared"], table["uses"])
-    estimates = {
-        "active_share": (active / n.where(n > 0), wilson(active, n)),
-        "uses_per_active": (
-            table["uses"] / active.where(active > 0),
-            grown_of_sums(active, table["uses"], squares=(active, *uses), n=active),
-        ),
-        "adoption": (
-            used / n.where(n > 0),
-            wilson(used, n) if named else grown_of_sums(n, used, squares=(n, squared, used), n=n),
-        ),
-    }
-    for name, (value, bounds) in estimates.items():
-        table[name], table[f"{name}_ci_lower"], table[f"{name}_ci_upper"] = value, bounds.lower, bounds.upper
+    often = grown_of_sums(active, table["uses"], squares=(active, *uses), n=active)
+    adopted = wilson(used, n) if named else grown_of_sums(n, used, squares=(n, squared, used), n=n)
+    table = table.assign(active_share=active / n.where(n > 0), **wilson(active, n).columns("active_share_"))
+    table = table.assign(uses_per_active=table["uses"] / active.where(active > 0), **often.columns("uses_per_active_"))
+    table = table.assign(adoption=used / n.where(n > 0), **adopted.columns("adoption_"))
     table["adoption_ci_upper"] = np.minimum(table["adoption_ci_upper"], 1)
     return table.astype({"n_customers": "int64", "n_active": "int64"})[ACTIVITY]
 
@@ -242,13 +230,9 @@ def time_to_value(
     lives = lives.filter((lives.at >= first) & (lives.at <= last)).mutate(at=at)
     keys = ["segment", "at", "duration", "kind"]
     counted = lives.group_by(keys).aggregate(n=lives.count()).execute()
-    whole = counted.assign(segment=WHOLE)
-    parts = [whole, counted[counted["segment"] != WHOLE]]
-    rows = [
-        {"segment": segment, "at": int(at), **_median(own, confidence_level)}
-        for part in parts
-        for (segment, at), own in part.groupby(["segment", "at"])
-    ]
+    parts = [counted.assign(segment=WHOLE), counted[counted["segment"] != WHOLE]]
+    groups = [group for part in parts for group in part.groupby(["segment", "at"])]
+    rows = [{"segment": s, "at": int(at), **_median(own, confidence_level)} for (s, at), own in groups]
     newest = (last - begin) // months
     if not any(r["at"] == newest for r in rows):  # nobody started in the last months
         rows.append({"segment": WHOLE, "at": newest, "n_customers": 0, "n_reached": 0})

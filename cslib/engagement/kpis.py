@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
 from cslib.data.dataset import DataSet
 from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
 from cslib.engagement.activity import activity, has_features, time_to_value
-
-USED: Final = ("usage", "customers")
-NEEDS: Final = "usage, and customers with dates"
-PRESENT: Final = "customers on the last day of the month"
 
 
 def _activity(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
@@ -29,45 +25,38 @@ def _to_value(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     yield history_rows("time_to_value", table, "median_days", n="n_customers")
 
 
+PRESENT: Final = "customers on the last day of the month"
+DATED: Final[Any] = {
+    "group": "engagement", "sources": ("usage", "customers"), "needs": "usage, and customers with dates"
+}  # fmt: skip
+MONTHLY: Final[Any] = DATED | {"direction": "up", "months": 1, "measure": _activity}
 KPIS: Final = by_id(
     Kpi(
-        id="usage_frequency", label="Uses per active customer", group="engagement", unit="number", direction="up",
-        months=1,
-        question="How often is it used a month?",
-        formula="uses in the month / customers who used it",
-        base="customers on the last day of the month who used it in the month",
-        sources=USED, needs=NEEDS, blank="nobody used it",
-        variants=("days of use",),
-        measure=_activity,
+        id="usage_frequency", label="Uses per active customer", unit="number",
+        question="How often is it used a month?", formula="uses in the month / customers who used it",
+        base="customers on the last day of the month who used it in the month", blank="nobody used it",
+        variants=("days of use",), **MONTHLY,
     ),
     Kpi(
-        id="active_share", label="Active customers", group="engagement", unit="percent", direction="up", months=1,
-        question="How many customers use it?",
-        formula="customers with a use in the month / customers at its end",
-        base=PRESENT,
-        sources=USED, needs=NEEDS, blank="there were no customers",
-        variants=("by day (DAU/MAU)",),
-        measure=_activity,
+        id="active_share", label="Active customers", unit="percent", question="How many customers use it?",
+        formula="customers with a use in the month / customers at its end", base=PRESENT,
+        blank="there were no customers", variants=("by day (DAU/MAU)",), **MONTHLY,
     ),
     Kpi(
-        id="feature_adoption", label="Feature adoption", group="engagement", unit="percent", direction="up", months=1,
+        id="feature_adoption", label="Feature adoption", unit="percent", base=PRESENT,
         question="How much of it do customers use?",
         formula="share of customers who used a feature in the month, mean over features (or of the one named)",
-        base=PRESENT,
-        sources=("usage.feature", "customers"), needs="usage with a feature, and customers with dates",
-        blank="there were no customers, or no feature is named",
-        variants=("ever used", "over active customers"),
-        measure=_activity,
+        blank="there were no customers, or no feature is named", variants=("ever used", "over active customers"),
+        **MONTHLY | {"sources": ("usage.feature", "customers")}
+        | {"needs": "usage with a feature, and customers with dates"},
     ),
     Kpi(
-        id="time_to_value", label="Time to value", group="engagement", unit="days", direction="down", months=3,
+        id="time_to_value", label="Time to value", unit="days", direction="down", months=3, measure=_to_value,
         question="How long until customers get value?",
         formula="days in which half of those who started have used it (or the feature named) first, churn before it "
         "counted",
         base="customers who started in the 3 months",
-        sources=USED, needs=NEEDS,
         blank="nobody started in the period, or fewer than half of those who did have got there",
-        variants=("share who got there in 30 days", "mean of those who did (too short)"),
-        measure=_to_value,
+        variants=("share who got there in 30 days", "mean of those who did (too short)"), **DATED,
     ),
 )  # fmt: skip

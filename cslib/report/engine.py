@@ -159,15 +159,10 @@ class _Job:
 
     def facts(self) -> dict[str, Any]:
         """Give what is known of a run whether or not it succeeds."""
-        return {
-            "slug": self.slug,
-            "title": self.notebook.title,
-            "notebook": self.notebook.name,
-            "parameters": {name: public(value) for name, value in self.values.items()},
-            "started": f"{self.started:%Y-%m-%dT%H:%M:%SZ}",
-            "ended": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-            "seconds": round(time.monotonic() - self.clock, 2),
-        }
+        given = {name: public(value) for name, value in self.values.items()}
+        about = {"slug": self.slug, "title": self.notebook.title, "notebook": self.notebook.name, "parameters": given}
+        started, ended = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (self.started, datetime.now(UTC)))
+        return {**about, "started": started, "ended": ended, "seconds": round(time.monotonic() - self.clock, 2)}
 
     def clean(self, value: Any) -> Any:
         """Make a text, or every text in what run.json is to hold, fit to be published."""
@@ -247,23 +242,15 @@ def _execute(job: _Job, text: str) -> Any:
         cell.metadata["asked_exit"] = any(entry.get("source") == "ask_exit" for entry in payload)
         job.progress(sum("injected-parameters" not in c.metadata.get("tags", []) for c in started))
 
+    notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+    how: dict[str, Any] = {"kernel_name": "python3", "language": "python", "execution_timeout": CELL_SECONDS}
+    how |= {"progress_bar": False, "request_save_on_cell_execute": False, "autosave_cell_every": 0}
+    how |= {"on_cell_execute": lambda cell, cell_index: started.append(cell), "on_cell_executed": after}
     try:
         with _log(job.folder / "log") as log, tempfile.TemporaryDirectory(prefix="cslib-") as tmp:
-            executed = papermill.execute_notebook(
-                nbformat.reads(text, as_version=4),  # type: ignore[no-untyped-call]
-                None,
-                parameters=dict(job.values),
-                kernel_name="python3",
-                language="python",
-                kernel_manager_class=_kernel_class(job.folder / job.slug, Path(tmp), log),
-                on_cell_execute=lambda cell, cell_index: started.append(cell),
-                on_cell_executed=after,
-                stderr_file=log,
-                progress_bar=False,
-                request_save_on_cell_execute=False,
-                autosave_cell_every=0,
-                execution_timeout=CELL_SECONDS,
-            )
+            kernel = _kernel_class(job.folder / job.slug, Path(tmp), log)
+            how |= {"parameters": dict(job.values), "kernel_manager_class": kernel, "stderr_file": log}
+            executed = papermill.execute_notebook(notebook, None, **how)
     except papermill.PapermillExecutionError as error:
         job.log(re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback)).removesuffix(OWN))
         _check_finished(started)

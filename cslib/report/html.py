@@ -101,15 +101,10 @@ def page(notebook: Any, facts: Mapping[str, Any]) -> str:
         The page.
     """
     lead, *sections = _arranged(_sections(notebook))
-    own = {
-        "lead": lead,
-        "sections": sections,
-        "files": [{**t, "size": counted(t["rows"], "row")} for t in facts["tables"]],
-        "name": words(facts["notebook"]),
-        "subtitle": _subtitle(facts),
-        "footer": _footer(facts),
-        "ran": f"{moment(facts['ended'])} in {facts['seconds']:.1f} s",
-    }
+    files = [{**t, "size": counted(t["rows"], "row")} for t in facts["tables"]]
+    ran = f"{moment(facts['ended'])} in {facts['seconds']:.1f} s"
+    own = {"lead": lead, "sections": sections, "files": files, "ran": ran}
+    own |= {"name": words(facts["notebook"]), "subtitle": _subtitle(facts), "footer": _footer(facts)}
     return render_template("report.html", {**facts, **own})
 
 

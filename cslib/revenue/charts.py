@@ -13,13 +13,8 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, cohort_label, new_axes, nice_step, require
 from cslib.show.formats import format_value
 
-COLOURS: Final = {
-    "new": PALETTE[0],
-    "reactivation": PALETTE[5],
-    "expansion": PALETTE[6],
-    "contraction": PALETTE[3],
-    "churn": PALETTE[1],
-}
+PLACES: Final = {"new": 0, "reactivation": 5, "expansion": 6, "contraction": 3, "churn": 1}
+COLOURS: Final = {kind: PALETTE[place] for kind, place in PLACES.items()}
 TOTAL: Final = MUTED
 
 
@@ -74,15 +69,13 @@ def waterfall_chart(steps: pd.DataFrame, *, currency: str = "") -> Axes:
     for i, amount in zip(at, steps["amount"], strict=True):
         sign = "+" if colours[i] != TOTAL and amount > 0 else ""
         top = float(max(start[i], end[i])) + room
-        axes.text(
-            float(i), top, sign + format_value(amount, "money"), ha="center", va="bottom", color=INK, fontsize=9.5
-        )
+        style: Any = {"ha": "center", "va": "bottom", "color": INK, "fontsize": 9.5}
+        axes.text(float(i), top, sign + format_value(amount, "money"), **style)
     axes.set_xticks(at, list(steps["step"]))
     _money_axis(axes, floor, high + 0.1 * (high - floor), currency)
     if floor:
-        axes.set_title(
-            f"the axis starts at {format_value(floor, 'money', currency)}", loc="left", fontsize=9.5, color=MUTED
-        )
+        text = f"the axis starts at {format_value(floor, 'money', currency)}"
+        axes.set_title(text, loc="left", fontsize=9.5, color=MUTED)
     return axes
 
 
@@ -115,9 +108,8 @@ def movement_bars(moved: pd.DataFrame, *, currency: str = "", most: int = 36) ->
         bottom = np.zeros(len(rows))
         for kind in kinds:
             amount = rows[kind].to_numpy(float)
-            axes.bar(
-                at, amount, bottom=bottom, width=0.8, color=COLOURS[kind], edgecolor=GROUND, linewidth=0.5, label=kind
-            )
+            edge: Any = {"edgecolor": GROUND, "linewidth": 0.5}
+            axes.bar(at, amount, bottom=bottom, width=0.8, color=COLOURS[kind], label=kind, **edge)
             bottom += amount
     net = rows[list(COLOURS)].sum(axis=1).to_numpy(float)
     axes.plot(at, net, "o", color=INK, markersize=4.5, label="net")

@@ -29,13 +29,8 @@ def balance(moved: pd.DataFrame) -> pd.Series[Any]:
     rows = moved[moved["segment"] == "All"]
     row = rows.iloc[-1]
     change = row.closing - row.opening
-    more = {
-        "n_months": len(rows),
-        "change": round(change, 2),
-        "change_share": change / row.opening if row.opening > 0 else np.nan,
-        "won": row[GAINS].sum(),
-        "lost": -row[LOSSES].sum(),
-    }
+    more = {"n_months": len(rows), "change": round(change, 2), "won": row[GAINS].sum(), "lost": -row[LOSSES].sum()}
+    more["change_share"] = change / row.opening if row.opening > 0 else np.nan
     return pd.concat([row, pd.Series(more, dtype=object)])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -13,15 +13,6 @@ from cslib.revenue.movements import movements, trailing
 from cslib.revenue.spending import conversions, retention_cost
 
 YEAR: Final = 12
-PAID: Final = ("subscriptions",)
-SPENT: Final = ("costs", "subscriptions")
-PAYING_AT_START: Final = "customers with MRR when the month begins"
-PAYING_A_YEAR_AGO: Final = "customers with MRR 12 months before"
-RETAINED: Final = "customers retained in a month, summed over the months"
-ORDERED: Final = "orders of the period, of any kind"
-NOBODY: Final = "nobody was a customer when the period began, as far as records reach"
-NOBODY_A_YEAR_AGO: Final = "nobody was a customer 12 months before, as far as records reach"
-NO_COSTS: Final = "costs are missing for a month of the period, or there is nobody to spread them over"
 
 
 def _movements(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
@@ -66,115 +57,92 @@ def _last_years(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return table[at >= at.min() + months - 1], months
 
 
+PAID: Final[Any] = {"sources": ("subscriptions",), "needs": "subscriptions"}
+MOVED: Final[Any] = PAID | {"months": 1, "measure": _movements}
+GROWTH: Final[Any] = MOVED | {"group": "growth", "direction": "up"}
+MONTHLY: Final[Any] = MOVED | {
+    "group": "retention", "unit": "percent", "base": "customers with MRR when the month begins",
+    "blank": "nobody was a customer when the period began, as far as records reach",
+}  # fmt: skip
+YEARLY: Final[Any] = PAID | {
+    "group": "retention", "unit": "percent", "direction": "up", "months": YEAR, "measure": _kept,
+    "base": "customers with MRR 12 months before",
+    "blank": "nobody was a customer 12 months before, as far as records reach",
+}  # fmt: skip
+SOLD: Final[Any] = {
+    "group": "growth", "unit": "percent", "direction": "up", "months": YEAR, "measure": _orders, "noun": "order",
+    "base": "orders of the period, of any kind", "sources": ("orders",), "needs": "orders with a kind",
+    "blank": "there were no orders in the period", "variants": ("over customers instead of orders",),
+}  # fmt: skip
+SPENT: Final[Any] = {
+    "months": YEAR, "exact": True, "measure": _costs, "sources": ("costs", "subscriptions"),
+    "needs": "costs, and subscriptions",
+    "blank": "costs are missing for a month of the period, or there is nobody to spread them over",
+}  # fmt: skip
+KEEPING: Final[Any] = SPENT | {
+    "group": "retention", "base": "customers retained in a month, summed over the months"
+}  # fmt: skip
 KPIS: Final = by_id(
     Kpi(
-        id="mrr", label="MRR", group="growth", unit="money", direction="up", months=1,
-        question="How much recurs every month?",
+        id="mrr", label="MRR", unit="money", question="How much recurs every month?",
         formula="MRR of all subscriptions that cover the last day of the month",
-        base="customers with MRR on the last day of the month",
-        sources=PAID, needs="subscriptions", blank="there are no customers",
-        variants=("discounts and trials count as priced",),
-        grows=True, exact=True, measure=_movements,
+        base="customers with MRR on the last day of the month", blank="there are no customers",
+        variants=("discounts and trials count as priced",), grows=True, exact=True, **GROWTH,
     ),
     Kpi(
-        id="arpa", label="ARPA", group="growth", unit="money", direction="up", months=1,
-        question="What does a customer pay a month?",
-        formula="MRR / customers who pay",
-        base="customers with MRR on the last day of the month",
-        sources=PAID, needs="subscriptions", blank="nobody pays",
-        variants=("over all customers, trials included",),
-        grows=True, measure=_movements,
+        id="arpa", label="ARPA", unit="money", question="What does a customer pay a month?",
+        formula="MRR / customers who pay", base="customers with MRR on the last day of the month",
+        blank="nobody pays", variants=("over all customers, trials included",), grows=True, **GROWTH,
     ),
     Kpi(
-        id="quick_ratio", label="Quick ratio", group="growth", unit="number", direction="up", months=1,
-        question="How much MRR comes for each 1 that goes?",
+        id="quick_ratio", label="Quick ratio", unit="number", question="How much MRR comes for each 1 that goes?",
         formula="(new + expansion + reactivation) / (contraction + churn)",
         base="customers with MRR when the month begins, and those who start or return in it",
-        sources=PAID, needs="subscriptions", blank="nothing was lost in the month",
-        variants=("without reactivation",),
-        measure=_movements,
+        blank="nothing was lost in the month", variants=("without reactivation",), **GROWTH,
     ),
     Kpi(
-        id="upsell_rate", label="Upsell rate", group="growth", unit="percent", direction="up", months=YEAR,
-        question="How many orders are upsells?",
-        formula="upsell orders / orders of any kind",
-        base=ORDERED, noun="order",
-        sources=("orders",), needs="orders with a kind", blank="there were no orders in the period",
-        variants=("over customers instead of orders",),
-        measure=_orders,
+        id="upsell_rate", label="Upsell rate", question="How many orders are upsells?",
+        formula="upsell orders / orders of any kind", **SOLD,
     ),
     Kpi(
-        id="cross_sell_rate", label="Cross-sell rate", group="growth", unit="percent", direction="up", months=YEAR,
-        question="How many orders are cross-sells?",
-        formula="cross-sell orders / orders of any kind",
-        base=ORDERED, noun="order",
-        sources=("orders",), needs="orders with a kind", blank="there were no orders in the period",
-        variants=("over customers instead of orders",),
-        measure=_orders,
+        id="cross_sell_rate", label="Cross-sell rate", question="How many orders are cross-sells?",
+        formula="cross-sell orders / orders of any kind", **SOLD,
     ),
     Kpi(
-        id="cac", label="CAC", group="growth", unit="amount", direction="down", months=YEAR,
-        question="What does it cost to win a customer?",
-        formula="acquisition cost / new customers",
-        base="customers who started in the period",
-        sources=SPENT, needs="costs, and subscriptions", blank=NO_COSTS,
-        variants=("mean acquisition_cost of customers",),
-        exact=True, measure=_costs,
+        id="cac", label="CAC", group="growth", unit="amount", direction="down",
+        question="What does it cost to win a customer?", formula="acquisition cost / new customers",
+        base="customers who started in the period", variants=("mean acquisition_cost of customers",), **SPENT,
     ),
     Kpi(
-        id="revenue_churn_rate", label="Revenue churn", group="retention", unit="percent", direction="down", months=1,
-        question="How much MRR is lost a month?",
+        id="revenue_churn_rate", label="Revenue churn", direction="down", question="How much MRR is lost a month?",
         formula="(churn + contraction) / opening MRR",
-        base=PAYING_AT_START,
-        sources=PAID, needs="subscriptions", blank=NOBODY,
         variants=("cancellations only", "net of expansion", "net of expansion and reactivation (ChartMogul)"),
-        measure=_movements,
+        **MONTHLY,
     ),
     Kpi(
-        id="revenue_retention_rate", label="Revenue retention", group="retention", unit="percent", direction="up",
-        months=1,
-        question="How much MRR is kept a month?",
-        formula="1 − revenue churn rate",
-        base=PAYING_AT_START,
-        sources=PAID, needs="subscriptions", blank=NOBODY,
-        variants=("net of expansion",),
-        twin="revenue_churn_rate", measure=_movements,
+        id="revenue_retention_rate", label="Revenue retention", direction="up",
+        question="How much MRR is kept a month?", formula="1 − revenue churn rate", variants=("net of expansion",),
+        twin="revenue_churn_rate", **MONTHLY,
     ),
     Kpi(
-        id="nrr", label="NRR over 12 months", group="retention", unit="percent", direction="up", months=YEAR,
-        question="What do the customers of a year ago bring today?",
-        formula="MRR today of customers of 12 months before / their MRR then",
-        base=PAYING_A_YEAR_AGO, span=(0.0, float("inf")),
-        sources=PAID, needs="subscriptions", blank=NOBODY_A_YEAR_AGO,
-        variants=("month by month", "with reactivation"),
-        measure=_kept,
+        id="nrr", label="NRR over 12 months", question="What do the customers of a year ago bring today?",
+        formula="MRR today of customers of 12 months before / their MRR then", span=(0.0, float("inf")),
+        variants=("month by month", "with reactivation"), **YEARLY,
     ),
     Kpi(
-        id="grr", label="GRR over 12 months", group="retention", unit="percent", direction="up", months=YEAR,
-        question="And without what some of them added?",
-        formula="as NRR, each customer counted up to its MRR then",
-        base=PAYING_A_YEAR_AGO,
-        sources=PAID, needs="subscriptions", blank=NOBODY_A_YEAR_AGO,
-        variants=("month by month",),
-        twin="nrr", measure=_kept,
+        id="grr", label="GRR over 12 months", question="And without what some of them added?",
+        formula="as NRR, each customer counted up to its MRR then", variants=("month by month",), twin="nrr", **YEARLY,
     ),
     Kpi(
-        id="crc", label="CRC a month", group="retention", unit="amount", direction="down", months=YEAR,
+        id="crc", label="CRC a month", unit="amount", direction="down",
         question="What does it cost to keep a customer for a month?",
-        formula="retention cost / customers retained, month by month",
-        base=RETAINED,
-        sources=SPENT, needs="costs, and subscriptions", blank=NO_COSTS,
-        variants=("a year's cost per customer",),
-        exact=True, measure=_costs,
+        formula="retention cost / customers retained, month by month", variants=("a year's cost per customer",),
+        **KEEPING,
     ),
     Kpi(
-        id="crc_share_of_margin", label="CRC as share of margin", group="retention", unit="percent", direction="band",
-        months=YEAR,
+        id="crc_share_of_margin", label="CRC as share of margin", unit="percent", direction="band",
         question="How much of the margin it protects does retention cost?",
-        formula="retention cost / (MRR of the retained × gross margin)",
-        base=RETAINED, span=(0.0, float("inf")),
-        sources=SPENT, needs="costs, and subscriptions", blank=NO_COSTS,
-        variants=("share of revenue",),
-        twin="crc", exact=True, measure=_costs,
+        formula="retention cost / (MRR of the retained × gross margin)", span=(0.0, float("inf")),
+        variants=("share of revenue",), twin="crc", **KEEPING,
     ),
 )  # fmt: skip

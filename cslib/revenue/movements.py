@@ -100,13 +100,9 @@ def _trailing_rates(levels: pd.DataFrame) -> pd.DataFrame:
     squares = (levels["xx"], levels["yy"], levels["xy"])
     net = grown_of_sums(levels["x"], levels["y"], squares=squares, n=n)
     gross = kept_of_sums(levels["x"], levels["z"], xx=levels["xx"])
-    for name, value, bounds in (("nrr", "y", net), ("grr", "z", gross)):
-        table[name] = levels[value] / levels["x"]
-        table[f"{name}_ci_lower"], table[f"{name}_ci_upper"] = bounds.lower, bounds.upper
-    share = wilson(kept, n)
-    return table.assign(
-        customer_retention=kept / n, customer_retention_ci_lower=share.lower, customer_retention_ci_upper=share.upper
-    )
+    table = table.assign(nrr=levels["y"] / levels["x"], **net.columns("nrr_"))
+    table = table.assign(grr=levels["z"] / levels["x"], **gross.columns("grr_"))
+    return table.assign(customer_retention=kept / n, **wilson(kept, n).columns("customer_retention_"))
 
 
 def movements(
@@ -193,14 +189,8 @@ def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     order = ibis.window(group_by="customer_id", order_by="step")
     running = ibis.cumulative_window(group_by="customer_id", order_by="step")
     paid = (steps.cents > 0).cast("int64")
-    steps = steps.select(
-        "customer_id",
-        "step",
-        c=steps.cents,
-        p=steps.cents.lag().over(order).fill_null(0),
-        times=paid.sum().over(running),
-    )
-    steps = with_segment(steps, data, segment_by)
+    levels = {"c": steps.cents, "p": steps.cents.lag().over(order).fill_null(0), "times": paid.sum().over(running)}
+    steps = with_segment(steps.select("customer_id", "step", **levels), data, segment_by)
     kinds, present = _kinds(steps), steps.p > 0
     c, p, change = steps.c, steps.p, steps.c - steps.p
     cc, pp, pc, moved = (exact_product(*pair) for pair in ((c, c), (p, p), (p, c), (change, change)))
@@ -211,15 +201,10 @@ def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
         "won_squared": moved.sum(where=c > p),
         "lost_squared": moved.sum(where=c < p),
     }
-    return (
-        steps.group_by(["segment", "step"])
-        .aggregate(
-            **{kind: change.sum(where=is_it).fill_null(0) for kind, is_it in kinds.items()},
-            **{COUNTED[kind]: is_it.sum().fill_null(0) for kind, is_it in kinds.items() if kind in COUNTED},
-            **{k: v.cast("float64").fill_null(0.0) / float(MINOR_UNITS**2) for k, v in squares.items()},
-        )
-        .execute()
-    )
+    sums = {kind: change.sum(where=is_it).fill_null(0) for kind, is_it in kinds.items()}
+    sums |= {column: kinds[kind].sum().fill_null(0) for kind, column in COUNTED.items()}
+    sums |= {k: v.cast("float64").fill_null(0.0) / float(MINOR_UNITS**2) for k, v in squares.items()}
+    return steps.group_by(["segment", "step"]).aggregate(**sums).execute()
 
 
 def _kinds(steps: ir.Table) -> dict[str, ir.BooleanValue]:
@@ -256,41 +241,27 @@ def _rates(levels: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
     grown = kept + levels["expansion"]
     net = grown_of_sums(levels["opening"], grown, squares=squares, n=n, confidence_level=confidence_level)
     gross = kept_of_sums(levels["opening"], kept, xx=levels["pp"], confidence_level=confidence_level)
-    for name, value, bounds in (("nrr", grown, net), ("grr", kept, gross)):
-        levels[name] = value / opening
-        levels[f"{name}_ci_lower"], levels[f"{name}_ci_upper"] = bounds.lower, bounds.upper
+    levels = levels.assign(nrr=grown / opening, grr=kept / opening, **net.columns("nrr_"), **gross.columns("grr_"))
     won = levels[["new", "expansion", "reactivation"]].sum(axis=1)
     lost = -levels[["contraction", "churn"]].sum(axis=1)
     churned = wilson(levels["n_churned"], n, confidence_level=confidence_level)
-    quick = _ratio_of_flows(won, lost, levels["won_squared"], levels["lost_squared"], confidence_level)
+    quick = _ratio_of_flows(won, lost, levels, confidence_level)
     paying, paid = levels["n_closing"], levels["closing"]
-    arpa = ratio_of_sums(
-        paying, paid, squares=(paying, levels["paid_squared"], paid), n=paying, confidence_level=confidence_level
-    )
-    levels = levels.assign(
-        quick_ratio=won / lost.where(lost > 0),
-        arpa=levels["closing"] / levels["n_closing"].where(levels["n_closing"] > 0),
-        logo_churn_rate=levels["n_churned"] / n.where(n > 0),
-        logo_churn_ci_lower=churned.lower,
-        logo_churn_ci_upper=churned.upper,
-        quick_ratio_ci_lower=quick.lower,
-        quick_ratio_ci_upper=quick.upper,
-        arpa_ci_lower=np.maximum(arpa.lower, 0),
-        arpa_ci_upper=arpa.upper,
-    )
+    squares = (paying, levels["paid_squared"], paid)
+    arpa = ratio_of_sums(paying, paid, squares=squares, n=paying, confidence_level=confidence_level)
+    levels = levels.assign(quick_ratio=won / lost.where(lost > 0), **quick.columns("quick_ratio_"))
+    levels = levels.assign(logo_churn_rate=levels["n_churned"] / n.where(n > 0), **churned.columns("logo_churn_"))
+    levels = levels.assign(arpa=paid / paying.where(paying > 0), **arpa.columns("arpa_"))
+    levels["arpa_ci_lower"] = levels["arpa_ci_lower"].clip(lower=0)
     return levels[COLUMNS]
 
 
 def _ratio_of_flows(
-    won: pd.Series[float],
-    lost: pd.Series[float],
-    won_squared: pd.Series[float],
-    lost_squared: pd.Series[float],
-    confidence_level: float,
+    won: pd.Series[float], lost: pd.Series[float], squares: pd.DataFrame, confidence_level: float
 ) -> Interval:
     """Bounds of the ratio of two sums over a number of movements that is itself by chance."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.asarray(np.sqrt(won_squared / won**2 + lost_squared / lost**2), float)
+        spread = np.asarray(np.sqrt(squares["won_squared"] / won**2 + squares["lost_squared"] / lost**2), float)
         ratio = np.asarray(won / lost.where((lost > 0) & (won > 0)), float)
         width = np.exp(z_value(confidence_level) * spread)
     return Interval(ratio / width, ratio * width)
@@ -366,40 +337,28 @@ def conventions(moved: pd.DataFrame, *, months: int = 12) -> pd.DataFrame:
     rate in Billing" (read in November 2026).
     """
     s = monthly(moved).tail(months)[[*KINDS, "opening", *COUNTS]].sum()
-    lost, grown, n = -(s.contraction + s.churn), s.expansion, s.n_opening
+    lost, grown, mrr = -(s.contraction + s.churn), s.expansion, s.opening
+    n, came = s.n_opening, s.n_opening + s.n_new + s.n_reactivated
     net, offset = lost - grown, lost - grown - s.reactivation
-    measures = {  # of each, the first is the one used here
-        "customer churn": {
-            "of the opening (ChartMogul, cslib)": (s.n_churned, n, "left / customers of the opening"),
-            "of the average base": (2 * s.n_churned, n + s.n_closing, "left / mean of opening and closing"),
-            "newcomers in the base (Stripe)": (s.n_churned, n + s.n_new + s.n_reactivated, "left / (opening + came)"),
-        },
-        "gross revenue churn": {
-            "with contraction (ChartMogul, cslib)": (lost, s.opening, "(churn + contraction) / opening"),
-            "cancellations only": (-s.churn, s.opening, "churn / opening"),
-        },
-        "net revenue churn": {
-            "without reactivation (cslib)": (net, s.opening, "(churn + contraction − expansion) / opening"),
-            "with reactivation (ChartMogul)": (offset, s.opening, "the same less reactivation"),
-        },
-        "NRR": {
-            "customers of the opening (cslib)": (s.opening - net, s.opening, "1 − net revenue churn"),
-            "reactivation counts": (s.opening - offset, s.opening, "1 − net revenue churn with reactivation"),
-        },
-        "quick ratio": {
-            "with reactivation (cslib)": (s.new + grown + s.reactivation, lost, "won / lost"),
-            "without reactivation": (s.new + grown, lost, "(new + expansion) / lost"),
-        },
-    }
-    rows = [
-        {
-            "measure": m,
-            "convention": c,
-            "value": top / base if base else np.nan,
-            "formula": formula,
-            "used_here": i == 0,
-        }
-        for m, found in measures.items()
-        for i, (c, (top, base, formula)) in enumerate(found.items())
+    ways = [  # of each measure, the first is the one used here
+        ("customer churn", "of the opening (ChartMogul, cslib)", s.n_churned, n, "left / customers of the opening"),
+        (
+            "customer churn",
+            "of the average base",
+            2 * s.n_churned,
+            n + s.n_closing,
+            "left / mean of opening and closing",
+        ),
+        ("customer churn", "newcomers in the base (Stripe)", s.n_churned, came, "left / (opening + came)"),
+        ("gross revenue churn", "with contraction (ChartMogul, cslib)", lost, mrr, "(churn + contraction) / opening"),
+        ("gross revenue churn", "cancellations only", -s.churn, mrr, "churn / opening"),
+        ("net revenue churn", "without reactivation (cslib)", net, mrr, "(churn + contraction − expansion) / opening"),
+        ("net revenue churn", "with reactivation (ChartMogul)", offset, mrr, "the same less reactivation"),
+        ("NRR", "customers of the opening (cslib)", mrr - net, mrr, "1 − net revenue churn"),
+        ("NRR", "reactivation counts", mrr - offset, mrr, "1 − net revenue churn with reactivation"),
+        ("quick ratio", "with reactivation (cslib)", s.new + grown + s.reactivation, lost, "won / lost"),
+        ("quick ratio", "without reactivation", s.new + grown, lost, "(new + expansion) / lost"),
     ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(ways, columns=["measure", "convention", "value", "base", "formula"])
+    value = table["value"] / table.pop("base").replace(0, np.nan)
+    return table.assign(value=value, used_here=~table.duplicated("measure"))

@@ -50,16 +50,12 @@ def conversions(data: DataSet, *, months: int = 1) -> pd.DataFrame:
     """
     orders = data.table("orders")
     if not has_kinds(data):
-        msg = (
-            f"orders of {data.label or 'the data set'} have no column kind (new, renewal, upsell, cross_sell). Add it."
-        )
+        whose = data.label or "the data set"
+        msg = f"orders of {whose} have no column kind (new, renewal, upsell, cross_sell). Add it."
         raise MissingTableError(msg)
     rows = orders.filter(orders.kind.notnull()).mutate(at=period_ordinal(orders.ordered_on, "month"))
-    found = (
-        rows.group_by(["at", "kind"])
-        .aggregate(n=(rows.amount.fill_null(0) >= 0).sum(), amount=exact_sum(rows.amount))
-        .execute()
-    )
+    sums = {"n": (rows.amount.fill_null(0) >= 0).sum(), "amount": exact_sum(rows.amount)}
+    found = rows.group_by(["at", "kind"]).aggregate(**sums).execute()
     complete = last_complete(observed(data), "month")
     found = found[found["at"] <= complete]
     if found.empty:
@@ -69,10 +65,9 @@ def conversions(data: DataSet, *, months: int = 1) -> pd.DataFrame:
     wide = {c: _spread(found, c, kinds, numbers).rolling(months, min_periods=1).sum() for c in ("n", "amount")}
     counts = pd.DataFrame({c: frame.stack() for c, frame in wide.items()}).reset_index()
     counts["n_all"] = counts.groupby("at")["n"].transform("sum")
-    interval = wilson(counts["n"], counts["n_all"])
     rate = counts["n"] / counts["n_all"].where(counts["n_all"] > 0)
     starts = [pd.Timestamp(period_start(int(at), "month")) for at in counts["at"]]
-    table = counts.assign(month=starts, rate=rate, ci_lower=interval.lower, ci_upper=interval.upper)
+    table = counts.assign(month=starts, rate=rate, **wilson(counts["n"], counts["n_all"]).columns())
     return table.astype({"n": "int64", "n_all": "int64"})[CONVERSIONS]
 
 

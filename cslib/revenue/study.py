@@ -63,12 +63,8 @@ class Revenue(Study):
     @cached_property
     def answer(self) -> Answer:
         """Headline sentence and cards."""
-        balance = told.balance(self._moved)
-        return Answer(
-            self._say.subtitle(balance),
-            self._say.answer(balance, self._kept),
-            tuple(self._say.cards(self._moved, self._kept)),
-        )
+        balance, say, kept = told.balance(self._moved), self._say, self._kept
+        return Answer(say.subtitle(balance), say.answer(balance, kept), tuple(say.cards(self._moved, kept)))
 
     @cached_property
     def last_month(self) -> Result:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from types import ModuleType
+from typing import Any, Final
 
 from cslib.churn import kpis as churn
 from cslib.data.kpi import GROUPS, Kpi, Setting, Target
@@ -13,13 +14,7 @@ from cslib.revenue import kpis as revenue
 from cslib.surveys import kpis as surveys
 from cslib.value import kpis as value
 
-
-class _Topic(Protocol):
-    @property
-    def KPIS(self) -> Mapping[str, Kpi]: ...  # noqa: N802
-
-
-TOPICS: tuple[_Topic, ...] = (churn, revenue, value, surveys, engagement)
+TOPICS: tuple[ModuleType, ...] = (churn, revenue, value, surveys, engagement)
 LIKELY_PERCENT: Final = 5.0  # a share above it was meant in percent, where it can pass 1
 
 
@@ -42,7 +37,7 @@ def catalogue(setting: Setting | None = None) -> dict[str, Kpi]:
     'MRR today of customers of 12 months before / their MRR then'
     """
     used = setting or Setting()
-    every = [kpi for topic in TOPICS for kpi in topic.KPIS.values()]
+    every: list[Kpi] = [kpi for topic in TOPICS for kpi in topic.KPIS.values()]
     every.sort(key=lambda kpi: GROUPS.index(kpi.group))
     return {kpi.id: kpi.adapt(kpi, used) if kpi.adapt else kpi for kpi in every}
 

@@ -74,15 +74,10 @@ def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
     past = spaced.iloc[:-1]
     before = past[_months_before(past, now) == kpi.months]
     limits = control_limits(past["value"], error=_error(past, now), grows=kpi.grows)
-    return {
-        **known,
-        "previous": _first(before),
-        "year_before": _first(own[_months_before(own, now) == YEAR]),
-        "limit_lower": max(float(limits.lower), kpi.least),
-        "limit_upper": min(float(limits.upper), kpi.most),
-        "change": "" if kpi.group == "value" else _change(now, kpi, before, limits),
-        "status": _status(now, kpi, measured.targets.get(kpi.id)),
-    }
+    known |= {"previous": _first(before), "year_before": _first(own[_months_before(own, now) == YEAR])}
+    known |= {"limit_lower": max(float(limits.lower), kpi.least), "limit_upper": min(float(limits.upper), kpi.most)}
+    change = "" if kpi.group == "value" else _change(now, kpi, before, limits)
+    return {**known, "change": change, "status": _status(now, kpi, measured.targets.get(kpi.id))}
 
 
 def _error(past: pd.DataFrame, now: pd.Series[Any]) -> float:
@@ -198,16 +193,10 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> Standing:
     table = table.assign(family=[kpis[name].twin or name for name in table["kpi"]])
     known = table[table["value"].notna()]
     worse = known[known["change"] == known["direction"].map(WORSE)]
-    return Standing(
-        n_kpis=len(table),
-        n_measured=len(known),
-        n_targets=int(table["target"].notna().sum()),
-        n_judged=int(known["target"].notna().sum()),
-        n_missed=int((known["status"] == "missed").sum()),
-        n_unclear=int((known["status"] == "not clear").sum()),
-        n_worse=worse["family"].nunique(),
-        attention=_ranked(known, worse),
-    )
+    targets, judged = (int(rows["target"].notna().sum()) for rows in (table, known))
+    missed, unclear = (int((known["status"] == status).sum()) for status in ("missed", "not clear"))
+    n_worse, ranked = worse["family"].nunique(), _ranked(known, worse)
+    return Standing(len(table), len(known), targets, judged, missed, unclear, n_worse, attention=ranked)
 
 
 def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:

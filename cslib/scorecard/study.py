@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -63,17 +64,8 @@ class Scorecard(Study):
     @cached_property
     def measured(self) -> Measured:
         """Every KPI over time, and why the others are not measured."""
-        return measure_all(
-            self.data,
-            setting=Setting(
-                gross_margin=self.gross_margin,
-                annual_discount_rate=self.annual_discount_rate,
-                value_feature=self.value_feature,
-                ces_scale=self.ces_scale,
-                ces_lower_is_easier=self.ces_lower_is_easier,
-                segment_by=self.by,
-            ),
-        )
+        own: Any = {f.name: getattr(self, f.name) for f in fields(Setting) if f.name != "segment_by"}
+        return measure_all(self.data, setting=Setting(segment_by=self.by, **own))
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -144,12 +136,9 @@ class Scorecard(Study):
     @cached_property
     def definitions(self) -> Result:
         """How is every KPI computed?"""
-        columns = ["label", "group", "question", "formula", "unit", "direction"]
-        rows = [
-            {"kpi": name}
-            | {column: getattr(kpi, column) for column in columns}
-            | {"sources": ", ".join(kpi.tables), "variants": "; ".join(kpi.variants)}
-            for name, kpi in self.measured.kpis.items()
-        ]
+        kpis, columns = self.measured.kpis, ["id", "label", "group", "question", "formula", "unit", "direction"]
+        table = pd.DataFrame([{column: getattr(kpi, column) for column in columns} for kpi in kpis.values()])
+        table["sources"] = [", ".join(kpi.tables) for kpi in kpis.values()]
+        table["variants"] = ["; ".join(kpi.variants) for kpi in kpis.values()]
         caption = "How every KPI is computed, and how others do it"
-        return Result("definitions", pd.DataFrame(rows), caption=caption, most=40)
+        return Result("definitions", table.rename(columns={"id": "kpi"}), caption=caption, most=40)

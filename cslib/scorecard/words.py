@@ -58,17 +58,10 @@ def _targets_said(stand: Standing) -> str:
         return "**No KPI with a target is measured**"
     if missed:
         return f"**{missed} of {counted(n, 'target')} {'is' if missed == 1 else 'are'} missed**{rest}"
-    if n == 1:
-        return (
-            "**The one target is not missed**, but it lies within the margin of error"
-            if unclear
-            else "**The one target is met**"
-        )
-    return (
-        f"**None of {n} targets is missed**{rest}"
-        if unclear
-        else f"**{'Both' if n == 2 else f'All {n}'} targets are met**"
-    )
+    if unclear:
+        one = "**The one target is not missed**, but it lies within the margin of error"
+        return one if n == 1 else f"**None of {n} targets is missed**{rest}"
+    return "**The one target is met**" if n == 1 else f"**{'Both' if n == 2 else f'All {n}'} targets are met**"
 
 
 def attention(table: pd.DataFrame, stand: Standing, measured: Measured) -> Cards:
@@ -174,35 +167,22 @@ def cards_of_group(group: str, rows: pd.DataFrame, measured: Measured) -> Cards:
     Cards
     """
     each: list[Row] = list(rows.itertuples())
-    return Cards(
-        group,
-        rows,
-        cards=tuple(_card(r, measured) for r in each if pd.notna(r.value)),
-        notes=tuple(_not_measured(r for r in each if pd.isna(r.value))),
-        see_also=MORE[group],
-        caption=f"KPIs of {group}",
-    )
+    cards = tuple(_card(r, measured) for r in each if pd.notna(r.value))
+    notes = tuple(_not_measured(r for r in each if pd.isna(r.value)))
+    return Cards(group, rows, cards=cards, notes=notes, see_also=MORE[group], caption=f"KPIs of {group}")
 
 
 def _card(row: Row, measured: Measured) -> Card:
     kpi, currency = measured.kpis[row.kpi], measured.currency
     limited = isfinite(row.limit_lower) and not kpi.grows  # else they hold for the last only
     sure, has_target = row.ci_lower == row.ci_upper, pd.notna(row.target)
-    return Card(
-        row.label,
-        row.value,
-        row.unit,
-        None if sure else row.ci_lower,
-        None if sure else row.ci_upper,
-        None if pd.isna(row.n) else int(row.n),
-        currency,
-        "\n".join(filter(None, [row.period, _never(row), _compared(row, kpi, currency), _noise(row)])),
-        status=row.status if has_target else "",
-        target=_target(row, currency) if has_target else "",
-        trend=measured.trend(row.kpi),
-        limits=(float(row.limit_lower), float(row.limit_upper)) if limited else None,
-        kpi=row.kpi,
-    )
+    lower, upper = (None, None) if sure else (row.ci_lower, row.ci_upper)
+    n = None if pd.isna(row.n) else int(row.n)
+    detail = "\n".join(filter(None, [row.period, _never(row), _compared(row, kpi, currency), _noise(row)]))
+    judged: Any = {"status": row.status, "target": _target(row, currency)} if has_target else {}
+    limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
+    more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi}
+    return Card(row.label, row.value, row.unit, lower, upper, n, currency, detail, **judged, **more)
 
 
 def _never(row: Row) -> str:
@@ -253,20 +233,14 @@ def kpi_texts(table: pd.DataFrame, *, currency: str = "") -> pd.DataFrame:
         ``KPI``, ``value`` (with its interval), ``target``, ``status``, ``n``, ``before``, ``last year``, ``period``.
     """
     each: Iterable[Row] = table.itertuples()
-    rows = [
-        {
-            "KPI": r.label,
-            "value": _with_interval(r, r, currency) if pd.notna(r.value) else "",
-            "target": _target(r, currency) if pd.notna(r.target) else "",
-            "status": r.status,
-            "n": r.n,
-            "before": _value(r, r.previous, currency) if pd.notna(r.previous) else "",
-            "last year": _value(r, r.year_before, currency) if pd.notna(r.year_before) else "",
-            "period": r.period,
-        }
-        for r in each
-    ]
-    return pd.DataFrame(rows).astype({"n": "Int64"})
+    rows = []
+    for r in each:
+        value = _with_interval(r, r, currency) if pd.notna(r.value) else ""
+        target = _target(r, currency) if pd.notna(r.target) else ""
+        before = [_value(r, v, currency) if pd.notna(v) else "" for v in (r.previous, r.year_before)]
+        rows.append([r.label, value, target, r.status, r.n, *before, r.period])
+    columns = ["KPI", "value", "target", "status", "n", "before", "last year", "period"]
+    return pd.DataFrame(rows, columns=columns).astype({"n": "Int64"})
 
 
 def segment_texts(table: pd.DataFrame, measured: Measured, *, most: int = 6) -> pd.DataFrame:

@@ -40,13 +40,9 @@ FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0, "score": 1.0} 
 WIDTH: Final = 9.2
 STYLE: Final[Any] = {
     **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
-    "axes.facecolor": "none",
-    "figure.facecolor": GROUND,
     **dict.fromkeys(("axes.spines.top", "axes.spines.right", "axes.spines.left"), False),
-    "font.size": 10.5,
-    "text.color": INK,
-    "grid.color": GRID,
-    "hatch.linewidth": 0.7,
+    **{"axes.facecolor": "none", "figure.facecolor": GROUND, "text.color": INK, "grid.color": GRID},
+    **{"font.size": 10.5, "hatch.linewidth": 0.7},
     "text.parse_math": False,  # a plan called "$19 to $29" is no formula
 }
 

@@ -19,13 +19,7 @@ SVG_LIMIT = 400_000
 SPARK = (150, 36)  # pixels
 LEGIBLE = 10  # pixels of the smallest text, however narrow the screen
 # Charts are drawn once, in these colours; the page swaps them for its own, so one chart serves both themes.
-THEME = {
-    "#000000": "--ink",
-    "#1b1f24": "--ink",
-    "#5b6570": "--muted",
-    "#e3e6ea": "--grid",
-    "#ffffff": "--ground",
-}
+THEME = {"#000000": "--ink", "#1b1f24": "--ink", "#5b6570": "--muted", "#e3e6ea": "--grid", "#ffffff": "--ground"}
 
 
 def drawing(fig: Figure, name: str, alt: str) -> str:

@@ -79,16 +79,9 @@ def _money(value: float) -> str:
 
 
 UNITS: Mapping[str, Callable[[float], str]] = {
-    "number": _number,
-    "percent": _percent,
-    "points": _points,
-    "p_value": _p_value,
-    "months": _months,
-    "days": _days,
-    "money": _money,
-    "amount": _amount,
-    "plain": lambda value: _decimals(value, ".15g"),
-}
+    "number": _number, "percent": _percent, "points": _points, "p_value": _p_value, "months": _months,
+    "days": _days, "money": _money, "amount": _amount, "plain": lambda value: _decimals(value, ".15g"),
+}  # fmt: skip
 
 
 def format_value(value: float | None, unit: str = "number", currency: str = "") -> str:

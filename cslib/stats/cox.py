@@ -324,9 +324,8 @@ def calibrated(
     rows = []
     for number, own in life.assign(risk=risk).groupby(decile):
         ages, events = np.unique(own["duration"][own["event"] & (own["duration"] <= horizon)], return_counts=True)
-        curve = product_limit(
-            sum_at_risk(ages, own, np.ones((len(own), 1)))[:, 0], events, confidence_level=confidence_level
-        )
+        at_risk = sum_at_risk(ages, own, np.ones((len(own), 1)))[:, 0]
+        curve = product_limit(at_risk, events, confidence_level=confidence_level)
         if len(ages):
             observed = [1 - curve[end][-1] for end in ("survival", "upper", "lower")]
         else:

@@ -30,6 +30,10 @@ class Interval:
     lower: Floats
     upper: Floats
 
+    def columns(self, prefix: str = "") -> dict[str, Floats]:
+        """Give them the names that they have in tables: ``ci_lower`` and ``ci_upper`` after a prefix."""
+        return {f"{prefix}ci_lower": self.lower, f"{prefix}ci_upper": self.upper}
+
 
 @dataclass(frozen=True)
 class TestResult:
@@ -142,9 +146,7 @@ def wilson(n_successes: ArrayLike, n: ArrayLike, *, confidence_level: float = 0.
     return Interval(lower, upper)
 
 
-def newcombe(
-    successes: tuple[float, float], trials: tuple[float, float], *, confidence_level: float = 0.95
-) -> Interval:
+def newcombe(successes: ArrayLike, trials: ArrayLike, *, confidence_level: float = 0.95) -> Interval:
     """Newcombe hybrid score interval of a difference of two independent proportions.
 
     Parameters

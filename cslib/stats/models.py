@@ -24,7 +24,7 @@ from cslib.errors import DataError, ParameterError, did_you_mean
 from cslib.stats.contracts import CONTRACT_MODELS, fit_contract, from_lives, refuse_few
 from cslib.stats.intervals import Floats, z_value
 from cslib.stats.likelihood import cumulative, log_likelihoods, scores, slopes
-from cslib.stats.survival import DAYS_PER_MONTH, TRUSTED, life_table
+from cslib.stats.survival import DAYS_PER_MONTH, TRUSTED, by_segment, life_table
 
 # each with where its search starts, given the mean months per churn (the exponential's own answer)
 SIMPLE: Final[dict[str, tuple[Callable[[], Any], Callable[[float], list[float]]]]] = {
@@ -52,10 +52,7 @@ Change = Callable[[Floats], Floats]
 WHOLE: Final = "All"
 FEW: Final = "One rate (few left)"
 # of what is still here after 0, 1, 2 … months: that after each month, and what goes within it
-CHANGES: Final[dict[str, Change]] = {
-    "active": lambda still: still[:, 1:],
-    "churned": lambda still: -np.diff(still),
-}
+CHANGES: Final[dict[str, Change]] = {"active": lambda still: still[:, 1:], "churned": lambda still: -np.diff(still)}
 COLUMNS: Final = [
     *("segment", "months_ahead", "month", "model", "n_active", "expected_active", "active_ci_lower"),
     *("active_ci_upper", "expected_churned", "churned_ci_lower", "churned_ci_upper"),
@@ -149,8 +146,8 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
         raise DataError(msg)
     fits, rows, left_out = {}, [], []
     names = (*MODELS, *CONTRACT_MODELS * (unit_months >= 1))
-    for name, own in counts.groupby("segment", sort=False):
-        segment, lives = str(name), _collapsed(own, unit_months / 2)
+    for segment, own in by_segment(counts):
+        lives = _collapsed(own, unit_months / 2)
         early, late = _split(lives, unit_months)
         fitted, reasons = _fit_all(lives, names)
         trained = _fit_all(early, names)[0] if late["event_observed"].any() else {}
@@ -182,9 +179,8 @@ def _split(lives: pd.DataFrame, unit: float) -> tuple[pd.DataFrame, pd.DataFrame
     entry, duration = lives["entry_months"], lives["duration_months"]
     # between two units: no recorded age lies on it
     cut = unit * np.floor(TRAINING_SHARE * (duration.max() - unit / 2) / unit)
-    known = lives.assign(
-        duration_months=duration.clip(upper=cut), event_observed=lives["event_observed"] & (duration <= cut)
-    )
+    left = lives["event_observed"] & (duration <= cut)
+    known = lives.assign(duration_months=duration.clip(upper=cut), event_observed=left)
     later = lives.assign(entry_months=entry.clip(lower=cut))
     return _collapsed(known[entry < cut], 0.0), later[duration > cut]
 
@@ -206,8 +202,7 @@ def cumulative_draws(fitter: Any, parameters: Floats, ages: Floats) -> Floats:
 
 def _fit_all(lives: pd.DataFrame, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """Fit every model: those that could be fitted, and the reasons of the others."""
-    fitted: dict[str, Any] = {}
-    reasons: dict[str, str] = {}
+    fitted, reasons = dict[str, Any](), dict[str, str]()
     for model in names:
         try:
             if model in CONTRACT_MODELS:
@@ -496,11 +491,8 @@ def forecast(
     if counts["duration_months"].max() < 1:
         return pd.DataFrame(columns=COLUMNS)
     month = pd.DatetimeIndex([pd.Timestamp(as_of) + pd.DateOffset(months=int(k)) if as_of else pd.NaT for k in ahead])
-    parts = {
-        str(segment): _project(own, models, len(ahead))
-        for segment, own in counts.groupby("segment", sort=False)
-        if not own["event_observed"].all()
-    }
+    staying = {s: own for s, own in by_segment(counts) if not own["event_observed"].all()}
+    parts = {segment: _project(own, models, len(ahead)) for segment, own in staying.items()}
     segments = [part for segment, part in parts.items() if segment != WHOLE]
     if segments:
         # segments are independent, so variances add up, too

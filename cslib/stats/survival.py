@@ -26,11 +26,8 @@ WINDOWS: Final = (1, 2, 3, 6, 12)  # its half-widths, months
 TRUSTED: Final = 20  # customers at risk at the last age from which what comes is foretold
 FEW: Final = 10  # customers below which a segment sets no horizon for the others
 SMALLEST_P: Final = 1e-290
-COLUMNS: Final = [
-    *("segment", "churn_kind", "duration_months", "n_at_risk", "n_events"),
-    *("incidence", "ci_lower", "ci_upper"),
-]
 BOUNDS: Final = ("ci_lower", "ci_upper")
+COLUMNS: Final = ["segment", "churn_kind", "duration_months", "n_at_risk", "n_events", "incidence", *BOUNDS]
 COMPLETE: Final = 1 - 1e-12  # a sum that should be 1 may end this close to it
 
 
@@ -66,10 +63,8 @@ def life_table(counts: pd.DataFrame) -> pd.DataFrame:
     leaving, entering = (np.bincount(i, weights=n, minlength=size).round().astype("int64") for i in (gone, start))
     events = np.bincount(gone, weights=n * left, minlength=size).round().astype("int64")[:-1]
     at_risk = np.cumsum(entering) - np.cumsum(leaving) + leaving
-    censored = leaving[:-1] - events
-    return pd.DataFrame(
-        {"duration_months": times, "n_at_risk": at_risk[:-1], "n_events": events, "n_censored": censored}
-    )
+    sizes = {"n_at_risk": at_risk[:-1], "n_events": events, "n_censored": leaving[:-1] - events}
+    return pd.DataFrame({"duration_months": times} | sizes)
 
 
 def survival_curve(counts: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.DataFrame:
@@ -131,7 +126,7 @@ def _curve(name: str, own: pd.DataFrame, confidence_level: float) -> pd.DataFram
     table = life_table(own)
     table.insert(0, "segment", name)
     km = product_limit(table["n_at_risk"], table["n_events"], confidence_level=confidence_level)
-    estimates = pd.DataFrame(km).rename(columns={"lower": "ci_lower", "upper": "ci_upper"})
+    estimates = pd.DataFrame(km).set_axis(["survival", *BOUNDS], axis=1)
     return table.join(estimates[supported(table)])
 
 
@@ -263,15 +258,10 @@ def _horizon(curve: pd.DataFrame, tau_months: float) -> float:
 
 def _summary(name: str, own: pd.DataFrame, tau: float, confidence_level: float) -> dict[str, Any]:
     stay = _mean_stay(own, tau, confidence_level)
-    return {
-        "segment": name,
-        "n_customers": int((own["n_events"] + own["n_censored"]).sum()),
-        "n_events": int(own["n_events"].sum()),
-        "median_months": _crossing(own, "survival"),
-        **{f"median_{bound}": _crossing(own, bound) for bound in BOUNDS},
-        "tau_months": tau,
-        **{f"rmst_{part}": value for part, value in zip(("months", *BOUNDS), stay, strict=True)},
-    }
+    n, n_events = (own["n_events"] + own["n_censored"]).sum(), own["n_events"].sum()
+    row = {"segment": name, "n_customers": int(n), "n_events": int(n_events)}
+    row |= {"median_months": _crossing(own, "survival")} | {f"median_{b}": _crossing(own, b) for b in BOUNDS}
+    return row | {"tau_months": tau} | dict(zip(("rmst_months", "rmst_ci_lower", "rmst_ci_upper"), stay, strict=True))
 
 
 def _crossing(own: pd.DataFrame, column: str) -> float:
@@ -362,19 +352,10 @@ def _hazard(own: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
     kernel = np.maximum(1 - apart / window[:, None], 0)
     weights = kernel / np.maximum(kernel @ exposure, 1e-12)[:, None]
     hazard, bounds = weights @ events, _weighted_poisson(weights, events, confidence_level)
-    return pd.DataFrame(
-        {
-            "segment": own["segment"].iloc[0],
-            "duration_months": np.arange(n_bins) + 0.5,
-            "n_at_risk": _at_risk(own, np.arange(n_bins, dtype=float) + 1e-9),
-            "n_events": events.astype(int),
-            "customer_months": exposure,
-            "window_months": window,
-            "hazard": hazard,
-            "ci_lower": bounds.lower,
-            "ci_upper": bounds.upper,
-        }
-    )[exposure > 0]
+    at_risk = _at_risk(own, np.arange(n_bins, dtype=float) + 1e-9)
+    table = pd.DataFrame({"segment": own["segment"].iloc[0], "duration_months": np.arange(n_bins) + 0.5})
+    table = table.assign(n_at_risk=at_risk, n_events=events.astype(int), customer_months=exposure)
+    return table.assign(window_months=window, hazard=hazard, **bounds.columns())[exposure > 0]
 
 
 def _weighted_poisson(weights: Floats, events: Floats, confidence_level: float) -> Interval:
@@ -518,8 +499,7 @@ def cumulative_incidence(counts: pd.DataFrame, *, confidence_level: float = 0.95
     kinds = list(events.sort_values(ascending=False, kind="stable").index)
     if set(kinds) <= {"not recorded"}:
         return pd.DataFrame(columns=COLUMNS)
-    segments = counts.groupby("segment", sort=False)
-    return pd.concat([_curves(str(s), own, kinds, confidence_level) for s, own in segments], ignore_index=True)
+    return pd.concat([_curves(s, own, kinds, confidence_level) for s, own in by_segment(counts)], ignore_index=True)
 
 
 def _curves(segment: str, own: pd.DataFrame, kinds: list[str], confidence_level: float) -> pd.DataFrame:
@@ -531,11 +511,9 @@ def _curves(segment: str, own: pd.DataFrame, kinds: list[str], confidence_level:
     bounds = _bounds(incidence, variance, n, confidence_level)
     estimates = [np.where(supported(table)[:, None], c, np.nan) for c in (incidence, bounds.lower, bounds.upper)]
     counted = [np.broadcast_to(n, events.shape).astype("int64"), events.astype("int64")]
-    parts = [
-        pd.DataFrame(dict(zip(COLUMNS, [segment, kind, times, *columns], strict=True)))
-        for kind, *columns in zip(kinds, *(c.T for c in (*counted, *estimates)), strict=True)
-    ]
-    return pd.concat(parts, ignore_index=True)
+    each = zip(kinds, *(c.T for c in (*counted, *estimates)), strict=True)
+    rows = [dict(zip(COLUMNS, [segment, kind, times, *columns], strict=True)) for kind, *columns in each]
+    return pd.concat(map(pd.DataFrame, rows), ignore_index=True)
 
 
 def _aalen_johansen(n: Floats, events: Floats) -> tuple[Floats, Floats]:

@@ -9,22 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from cslib.data.calendar import (
-    Window,
-    compared,
-    last_complete,
-    observed,
-    ordinal,
-    period_ordinal,
-    period_start,
-    read_window,
-)
+from cslib.data import calendar
 from cslib.data.contract import CONTRACT, EXACT, FIRST_YEAR, NPS_LABELS, OWN, SCALES
 from cslib.data.customers import MAX_SEGMENTS, check_segments, segments
 from cslib.data.dataset import DataSet
@@ -288,8 +279,8 @@ class Answers:
     weighting: tuple[str, ...]
     earlier: Mapping[str, str]
     measure: Measure
-    window: Window
-    before: Window | None
+    window: calendar.Window
+    before: calendar.Window | None
     only_answers: bool
 
 
@@ -364,8 +355,8 @@ def answers(
     """
     table = data.table("surveys")
     first = date.fromisoformat(data.statistics["surveys"]["first"])
-    now = read_window(window, as_of=observed(data), earliest=first)
-    before = compared(now, compare_to, as_of=observed(data), earliest=first)
+    now = calendar.read_window(window, as_of=calendar.observed(data), earliest=first)
+    before = calendar.compared(now, compare_to, as_of=calendar.observed(data), earliest=first)
     asks = {name: Asked(asked, w.first, w.last) for name, w in (("now", now), ("before", before)) if w}
     last = {_standing(m, asked): m for m in standings}
     for i, m in enumerate(last.values()):
@@ -457,10 +448,8 @@ def _packed(rows: ir.Table, column: str, levels: list[str]) -> ir.IntegerValue:
 
 
 def _unpacked(packed: ir.IntegerValue, levels: list[str]) -> ir.StringValue:
-    code = packed % SCORES
-    return ibis.cases(
-        (packed.isnull(), MISSING), *((code == i, level) for i, level in enumerate(levels)), else_=MISSING
-    )
+    named = ((packed % SCORES == i, level) for i, level in enumerate(levels))
+    return ibis.cases((packed.isnull(), MISSING), *named, else_=MISSING)
 
 
 def _grouped(answer: ir.IntegerValue, m: Measure) -> ir.StringValue:
@@ -493,13 +482,14 @@ def measures(
         There is no ``surveys``, or an answer is outside its scale.
     """
     table = data.table("surveys")
-    span = read_window(window, as_of=observed(data), earliest=date.fromisoformat(data.statistics["surveys"]["first"]))
+    span = calendar.read_window(
+        window, as_of=calendar.observed(data), earliest=date.fromisoformat(data.statistics["surveys"]["first"])
+    )
     rows = table.filter(table.score.notnull())
     inside = rows.asked_on.between(ibis.date(span.first), ibis.date(span.last))
     there = rows.group_by("survey").aggregate(highest=rows.score.max(), n=inside.sum()).execute().set_index("survey")
-    result = [
-        measure(s, ces_scale=ces_scale, ces_lower_is_easier=ces_lower_is_easier) for s in SCALES if s in there.index
-    ]
+    scale: Any = {"ces_scale": ces_scale, "ces_lower_is_easier": ces_lower_is_easier}
+    result = [measure(survey, **scale) for survey in SCALES if survey in there.index]
     for asked in result:
         highest = int(there.loc[asked.survey, "highest"])
         if highest > asked.scores[-1]:
@@ -511,7 +501,7 @@ def measures(
     return [asked for asked in result if there.loc[asked.survey, "n"]]
 
 
-def _check_answered(found: pd.DataFrame, table: ir.Table, asked: Measure, window: Window) -> None:
+def _check_answered(found: pd.DataFrame, table: ir.Table, asked: Measure, window: calendar.Window) -> None:
     if (found["now"] > SILENT).any():
         return
     rows = table.filter(table.score.notnull())
@@ -555,22 +545,25 @@ def answers_by_period(
         msg = f"ending is {ending}, which moves quarters, but period is {period!r}. Set period='quarter', or leave it."
         raise ParameterError(msg)
     unit, step, shift = (
-        (period, 1, 0) if ending is None else ("month", QUARTER, (ordinal(ending, "month") + 1) % QUARTER)
+        (period, 1, 0) if ending is None else ("month", QUARTER, (calendar.ordinal(ending, "month") + 1) % QUARTER)
     )
-    table, complete = data.table("surveys"), (last_complete(observed(data), unit) + 1 - shift) // step - 1
+    table, complete = (
+        data.table("surveys"),
+        (calendar.last_complete(calendar.observed(data), unit) + 1 - shift) // step - 1,
+    )
     rows = table.filter(table.survey == asked.survey)
-    at = ((period_ordinal(rows.asked_on, unit) - shift) // step).cast("int64")
+    at = ((calendar.period_ordinal(rows.asked_on, unit) - shift) // step).cast("int64")
     rows = rows.mutate(**{KEY: _key(rows, [asked]), AT: at}).filter(ibis._[AT] <= complete)
     own = bool(column) and _holder_of(data, column) == "surveys"
     levels = _levels(rows, column) if own else []
     value = {"segment": _packed(rows, column, levels).max()} if own else {}
     each = rows.group_by(["customer_id", AT]).aggregate(now=rows[KEY].max(), **value)
-    shown = {"segment": _unpacked(each.segment, levels) if own else ibis.literal("All")}
-    each = each.select(
-        "customer_id", at=each[AT], now=_answer(each.now, asked), **({} if column and not own else shown)
-    )
-    if column and not own:
+    shown = {"segment": _unpacked(each.segment, levels) if own else ibis.literal("All")} if own or not column else {}
+    each = each.select("customer_id", at=each[AT], now=_answer(each.now, asked), **shown)
+    if not shown:
         each = _with_columns(each, data, {"segment": column})
     found = each.group_by(["at", "segment", "now"]).aggregate(n=each.count()).execute()
-    found.insert(0, "period", pd.to_datetime([period_start(int(k) * step + shift, unit) for k in found.pop("at")]))
+    found.insert(
+        0, "period", pd.to_datetime([calendar.period_start(int(k) * step + shift, unit) for k in found.pop("at")])
+    )
     return Periods(found, asked)

@@ -165,6 +165,28 @@ def non_response(found: Answers, *, min_group: int = 10, confidence_level: float
     return table if found.only_answers else pd.concat([table, _extremes(frame, asked)], ignore_index=True)
 
 
+def silence_moves(table: pd.DataFrame, survey: str) -> dict[str, float]:
+    """Read off :func:`non_response` what those who were silent could do to the score.
+
+    Parameters
+    ----------
+    table
+        As from :func:`non_response`.
+    survey
+        Its score.
+
+    Returns
+    -------
+    dict of str to float
+        ``lowest`` and ``highest`` (had all the silent answered alike), ``shift`` (of the score weighted by all columns;
+        missing where none tells of silence). Empty where nothing is known of the silent.
+    """
+    answered = table["n_effective"].notna()
+    weighted, bounds = table.loc[answered, survey], table.loc[~answered, survey]
+    shift = weighted.iloc[-1] - weighted.iloc[0] if len(weighted) > 1 else np.nan
+    return {"lowest": bounds.min(), "highest": bounds.max(), "shift": shift} if len(bounds) else {}
+
+
 def _steady(was_asked: pd.DataFrame, column: str, asked: Measure, least: int) -> pd.Series[Any]:
     """Merge the values of a column with too few answers to be weighted by."""
     sizes = answers_by_score(was_asked, [column], asked)[asked.scores].sum(axis=1)
@@ -185,12 +207,8 @@ def _weighted(frame: pd.DataFrame, columns: list[str], asked: Measure, confidenc
     total, effective = (weight * n).sum(), (weight * n).sum() ** 2 / (weight**2 * n).sum()
     given = np.bincount(frame["now"][answered] - asked.low, weights=weight * n, minlength=len(asked.scores))
     interval = score_interval((given * effective / total)[None], asked, confidence_level=confidence_level)
-    return {
-        asked.survey: float(given @ np.array(asked.worth) / total),
-        "ci_lower": float(interval.lower[0]),
-        "ci_upper": float(interval.upper[0]),
-        "n_effective": effective,
-    }
+    ends = {column: float(bounds[0]) for column, bounds in interval.columns().items()}
+    return {asked.survey: float(given @ np.array(asked.worth) / total), **ends, "n_effective": effective}
 
 
 def _raked(frame: pd.DataFrame, columns: list[str], answered: pd.Series[Any]) -> Floats:

@@ -14,7 +14,8 @@ from matplotlib.ticker import PercentFormatter
 from cslib.errors import ParameterError
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, new_row, require, short
 from cslib.show.estimates import DARK_TEXT, MAX_ROWS, coloured_cells, hatch, name_rows, right_of, value_axis, written
-from cslib.stats.intervals import SIGNIFICANT, Floats
+from cslib.stats.intervals import Floats
+from cslib.surveys.scores import judged
 
 ALL: Final = "All"
 
@@ -237,7 +238,7 @@ def score_rows(table: pd.DataFrame, columns: Sequence[str], *, most: int = 28) -
     ends = rows.groupby("segment_by", sort=False)["segment"].size().cumsum()
     kept = rows[rows["segment_by"].isin(ends.index[ends <= most])]
     kept = kept if len(kept) else rows.head(most)
-    return kept.assign(clear=kept["p_adjusted"] < SIGNIFICANT)
+    return judged(kept)
 
 
 def trend_rows(trend: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:

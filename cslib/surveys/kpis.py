@@ -48,9 +48,8 @@ def _ends(quarters: pd.Series[Any]) -> pd.Series[Any]:
 def _responses(counted: pd.DataFrame) -> pd.DataFrame:
     sums = counted.groupby("period")["n"].sum().rename("n_asked").to_frame()
     sums["n"] = counted[counted["now"] > SILENT].groupby("period")["n"].sum().reindex(sums.index, fill_value=0)
-    bounds = wilson(sums["n"], sums["n_asked"])
     rate = sums["n"] / sums["n_asked"]
-    return sums.assign(rate=rate, ci_lower=bounds.lower, ci_upper=bounds.upper, segment="All").reset_index()
+    return sums.assign(rate=rate, **wilson(sums["n"], sums["n_asked"]).columns(), segment="All").reset_index()
 
 
 def _up_to(rows: pd.DataFrame, last: date) -> pd.DataFrame:

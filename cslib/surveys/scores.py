@@ -31,15 +31,15 @@ class Moments:
     freedom: Floats
 
 
-def beyond_chance(p: Any) -> Any:
-    """Tell where a p-value, adjusted where there are many, calls a difference more than chance; a missing one does not.
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """Add ``clear``: a difference is more than chance, ``p_adjusted`` below 0.05; where it is missing, it is not.
 
     Examples
     --------
-    >>> beyond_chance(0.03), beyond_chance(pd.Series([0.2, 0.01])).tolist()
-    (True, [False, True])
+    >>> judged(pd.DataFrame({"p_adjusted": [0.2, 0.01, np.nan]}))["clear"].tolist()
+    [False, True, False]
     """
-    return p < SIGNIFICANT
+    return table.assign(clear=table["p_adjusted"] < SIGNIFICANT)
 
 
 def moments(given: Floats, asked: Measure) -> Moments:
@@ -123,10 +123,7 @@ def _difference_interval(own: Floats, rest: Floats, asked: Measure, confidence_l
         given = np.stack([own, rest], axis=1)
         satisfied, n = given @ np.array(asked.worth), given.sum(axis=2)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = [
-                newcombe((x[0], x[1]), (of[0], of[1]), confidence_level=confidence_level)
-                for x, of in zip(satisfied, n, strict=True)
-            ]
+            found = [newcombe(x, of, confidence_level=confidence_level) for x, of in zip(satisfied, n, strict=True)]
         return Interval(np.array([f.lower for f in found]), np.array([f.upper for f in found]))
     a, b = moments(own, asked), moments(rest, asked)
     half = quantile(0.5 + confidence_level / 2, _welch(a, b)) * np.hypot(a.error, b.error)
@@ -220,11 +217,11 @@ def _described(given: pd.DataFrame, asked: Measure, confidence_level: float) -> 
     rate = wilson(n, given["n_invited"], confidence_level=confidence_level)
     table = pd.DataFrame({"n_invited": given["n_invited"], "n_responses": n.astype("int64")})
     table["response_rate"] = n / table["n_invited"]
-    table = table.assign(response_ci_lower=rate.lower, response_ci_upper=rate.upper)
+    table = table.assign(**rate.columns("response_"))
     for place, name in enumerate(asked.groups):
         table[f"n_{name}"] = counted[:, places == place].sum(axis=1).astype("int64")
     table[asked.survey] = score_of(counted, asked)
-    table = table.assign(ci_lower=interval.lower, ci_upper=interval.upper)
+    table = table.assign(**interval.columns())
     return table.assign(**_mean_answer(counted, asked, confidence_level)) if asked.survey == "csat" else table
 
 
@@ -232,8 +229,7 @@ def _mean_answer(counted: Floats, asked: Measure, confidence_level: float) -> di
     """Mean of the answers themselves, with Student's interval."""
     plain = replace(asked, survey="mean", worth=tuple(map(float, asked.scores)), prior=(0.0,) * len(asked.scores))
     interval = score_interval(counted, plain, confidence_level=confidence_level)
-    mean = moments(counted, plain).mean
-    return {"mean_answer": mean, "mean_ci_lower": interval.lower, "mean_ci_upper": interval.upper}
+    return {"mean_answer": moments(counted, plain).mean, **interval.columns("mean_")}
 
 
 def scores(
@@ -315,10 +311,9 @@ def _compared(given: pd.DataFrame, asked: Measure, confidence_level: float) -> p
         share=n / total.sum(),
         contribution=(own @ worth - n * (total @ worth) / total.sum()) / total.sum(),
     )
-    order = table.assign(last=table.index == SMALL).sort_values(
-        ["last", asked.survey], ascending=[True, asked.lower_is_better]
-    )
-    return order.drop(columns="last").rename_axis("segment").reset_index()
+    order, ascending = ["last", asked.survey], [True, asked.lower_is_better]
+    table = table.assign(last=table.index == SMALL).sort_values(order, ascending=ascending)
+    return table.drop(columns="last").rename_axis("segment").reset_index()
 
 
 def _adjusted(table: pd.DataFrame) -> Floats:
@@ -401,7 +396,7 @@ def distribution(found: Answers) -> pd.DataFrame:
     interval = wilson(n, np.full(len(n), n.sum()))
     groups = [asked.groups[place] for place in asked.places]
     table = pd.DataFrame({"score": asked.scores, "group": groups, "n": n, "share": n / n.sum()})
-    return table.assign(ci_lower=interval.lower, ci_upper=interval.upper)
+    return table.assign(**interval.columns())
 
 
 def trend(found: Periods, *, min_group: int = 10, merged: Sequence[str] = ()) -> pd.DataFrame:
@@ -429,9 +424,8 @@ def trend(found: Periods, *, min_group: int = 10, merged: Sequence[str] = ()) ->
     if not (counted["now"] > SILENT).any():
         return pd.DataFrame(columns=["segment", "period", *values])
     whole = _described(answers_by_score(counted.assign(segment="All"), ["segment", "period"], asked), asked, 0.95)
-    parts = _described(answers_by_score(counted, ["segment", "period"], asked), asked, 0.95).astype(
-        {"n_responses": float}
-    )
+    parts = _described(answers_by_score(counted, ["segment", "period"], asked), asked, 0.95)
+    parts = parts.astype({"n_responses": float})
     grid = parts["n_responses"].unstack(fill_value=0)
     blank = _hidden(grid, min_group).stack().reindex(parts.index)
     parts.loc[blank.to_numpy(bool), values] = np.nan
@@ -449,11 +443,14 @@ def small_segments(found: Answers, column: str, min_group: int) -> list[str]:
 
 
 def comparisons(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep one row of :func:`scores` per test, the smallest p first: of two segments, each is the other's rest."""
+    """Keep one row of :func:`scores` per test, the smallest p first: of two segments, each is the other's rest.
+
+    With ``clear``, as from :func:`judged`, and ``looks`` (not clear, although its own p is below 0.05).
+    """
     tested = table[table["p_adjusted"].notna()]
     sizes = table.groupby("segment_by")["segment"].transform("size")
-    once = tested[(sizes[tested.index] > 2) | ~tested.duplicated("segment_by")]
-    return once.sort_values("p_value", kind="stable")
+    once = judged(tested[(sizes[tested.index] > 2) | ~tested.duplicated("segment_by")])
+    return once.assign(looks=~once["clear"] & (once["p_value"] < SIGNIFICANT)).sort_values("p_value", kind="stable")
 
 
 def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
@@ -477,7 +474,7 @@ def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
     rows = rows.iloc[rows["contribution"].abs().argsort(kind="stable")[::-1]].head(most)
     renamed = {"difference_from_rest": "difference"} | {f"difference_{c}": c for c in ("ci_lower", "ci_upper")}
     rows = rows.drop(columns=["ci_lower", "ci_upper"]).rename(columns=renamed)
-    rows = rows.assign(level=rows["segment_by"] + ": " + rows["segment"], clear=beyond_chance(rows["p_adjusted"]))
+    rows = judged(rows.assign(level=rows["segment_by"] + ": " + rows["segment"]))
     columns = ["segment_by", "segment", "level", "share", "n_responses", *renamed.values(), "p_adjusted", "clear"]
     return rows[[*columns, "contribution"]].reset_index(drop=True)
 

@@ -186,13 +186,9 @@ def _groups(data: DataSet, asked: Measure, window: Window) -> ir.Table:
 
 def _lives(data: DataSet, groups: ir.Table, day: date, as_of: date) -> pd.DataFrame:
     customers, landmark = data.table("customers"), ibis.date(day)
-    end = customers.churned_on.fill_null(ibis.date(as_of))
-    lives = customers.select(
-        "customer_id",
-        age=landmark.delta(customers.started_on, unit="day").cast("int64"),
-        end=end.delta(customers.started_on, unit="day").cast("int64"),
-        event_observed=customers.churned_on.notnull(),
-    )
+    last = customers.churned_on.fill_null(ibis.date(as_of))
+    age, end = (day.delta(customers.started_on, unit="day").cast("int64") for day in (landmark, last))
+    lives = customers.select("customer_id", age=age, end=end, event_observed=customers.churned_on.notnull())
     joined = lives.filter((lives.age >= 0) & (lives.end > lives.age)).join(groups, "customer_id")
     return joined.group_by(KEYS).aggregate(n=joined.count()).execute().sort_values(KEYS, ignore_index=True)
 
@@ -242,12 +238,8 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_lev
     curve = survival_curve(found.counts(), confidence_level=confidence_level)
     tau = min(float(months), float(curve["duration_months"].max()))
     table = survival_summary(curve, tau_months=tau, months=months, confidence_level=confidence_level)
-    table = table.rename(
-        columns={
-            **{"segment": "group", "n_customers": "n", "n_events": "n_churned"},
-            **{f"{label}_ci_lower": "ci_lower", f"{label}_ci_upper": "ci_upper"},
-        }
-    )
+    names = {"segment": "group", "n_customers": "n", "n_events": "n_churned"}
+    table = table.rename(columns=names | {f"{label}_{end}": end for end in ("ci_lower", "ci_upper")})
     table = table.merge(found.present, on="group", how="left").fillna({"n_today": 0})
     if found.present["mrr"].notna().any():
         table["mrr"] = table["mrr"].mask(table["n_today"] == 0, 0.0)
@@ -299,10 +291,6 @@ def _total(others: pd.DataFrame, table: pd.DataFrame, margin: Floats) -> dict[st
     stay = table["rmst_months"].to_numpy(float)
     bounds = weighted_sum(weights, stay, _stays(table, range(len(table))))
     sums = {c: others[c].sum() for c in ("n", "n_churned", "n_today")}
-    return sums | {
-        "group": ALL_OTHERS,
-        "mrr": others["mrr"].sum(skipna=False),
-        "money_at_stake": float(weights @ stay),
-        "money_ci_lower": float(bounds.lower),
-        "money_ci_upper": float(bounds.upper),
-    }
+    money = {"money_at_stake": weights @ stay, **bounds.columns("money_")}
+    money = {column: float(value) for column, value in money.items()}
+    return {**sums, "group": ALL_OTHERS, "mrr": others["mrr"].sum(skipna=False), **money}

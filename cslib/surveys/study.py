@@ -15,20 +15,13 @@ from cslib.show.charts import lines_with_bands
 from cslib.show.estimates import forest_plot
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.survival import drawn_ages, survival_at, survival_curve
+from cslib.surveys import answers as replies
+from cslib.surveys import scores as estimate
 from cslib.surveys import words
-from cslib.surveys.answers import (
-    Answers,
-    Measure,
-    answers,
-    answers_by_period,
-    available_columns,
-    measure,
-    measures,
-    wanted,
-)
-from cslib.surveys.change import WORTH_SEEING, answers_needed, change, non_response
+from cslib.surveys.answers import Answers, Measure, wanted
+from cslib.surveys.change import WORTH_SEEING, answers_needed, change, non_response, silence_moves
 from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, score_rows, trend_rows
-from cslib.surveys.scores import EXTRA, cells, distribution, drivers, last_period, scores, small_segments, trend
+from cslib.surveys.scores import EXTRA, judged
 from cslib.surveys.stakes import Landmark, after_answers, money_at_stake
 
 TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see segments
@@ -97,12 +90,9 @@ class Surveys(Study):
     @cached_property
     def answer(self) -> Answer:
         """How do customers feel, where, and what does it cost?"""
-        whole = self._every.iloc[0]
-        return Answer(
-            self._say.subtitle(whole, self._found.window),
-            self._say.answer(self._main, self._shift, self._stake),
-            self._say.cards(whole, self._asked.unit, self._shift, self._stake),
-        )
+        say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, judged(self._stake)
+        cards = say.cards(whole, self._asked.unit, moved, stake)
+        return Answer(say.subtitle(whole, self._found.window), say.answer(judged(self._main), moved, stake), cards)
 
     @cached_property
     def groups(self) -> Result:
@@ -114,7 +104,7 @@ class Surveys(Study):
     @cached_property
     def distribution(self) -> Result:
         """What did they answer?"""
-        given = distribution(self._found)
+        given = estimate.distribution(self._found)
         return Result(
             "distribution", given, self._say.distribution(given),
             "Share of answers by what was answered, with 95 % intervals; above each bar, how many.",
@@ -136,23 +126,23 @@ class Surveys(Study):
         how: Any = {"estimate": name, "label": "segment", "group": "segment_by", "n": "n_responses"}
         plotted = f"{asked.label} by segment, best first, with 95 % intervals; the dashed line is the whole."
         return Result(
-            name, table, self._say.segments(drawn), f"{plotted} Colour: more than chance.",
+            name, table, self._say.segments(judged(drawn)), f"{plotted} Colour: more than chance.",
             partial(forest_plot, shown, x_label=asked.axis, reference=float(every[name].iloc[0]), **how), "Forest plot",
-            notes=self._say.clear(compared), caption=caption,
+            notes=self._say.clear(estimate.comparisons(compared)), caption=caption,
         )  # fmt: skip
 
     @cached_property
     def crossing(self) -> Result:
         """And where two columns cross: the two asked for, or the first two there are?"""
         pair, caption = self._pair, f"{self._asked.label} of two columns crossed"
-        grid = cells(self._found, pair, min_group=self.min_group) if pair else pd.DataFrame(columns=["row", "column"])
+        grid = estimate.cells(self._found, pair, min_group=self.min_group) if pair else pd.DataFrame()
         if not pair or min(grid["row"].nunique(), grid["column"].nunique()) < 2:
             why = "There are no two columns whose groups have enough answers to be crossed."
             return Result("crossed", self._every.iloc[:0], absent=why, caption=caption)
         table = self._scored(self._found, [pair])
         how: Any = {"row": pair[0], "column": pair[1], "score": self.survey, "unit": self._asked.unit}
         return Result(
-            "crossed", table, self._say.segments(table),
+            "crossed", table, self._say.segments(judged(table)),
             f"{self._asked.label} of {pair[0]} by {pair[1]}; n: answers. A hatched cell has too few.",
             partial(score_heatmap, grid, **how), "Heatmap", caption=caption,
         )  # fmt: skip
@@ -160,9 +150,9 @@ class Surveys(Study):
     @cached_property
     def trend(self) -> Result:
         """Is it getting better?"""
-        counted = answers_by_period(self.data, self._asked, column=self._split, period=self.period)
-        merged = small_segments(self._found, self._split, self.min_group)
-        table = trend(counted, merged=merged, min_group=self.min_group)
+        counted = replies.answers_by_period(self.data, self._asked, column=self._split, period=self.period)
+        merged = estimate.small_segments(self._found, self._split, self.min_group)
+        table = estimate.trend(counted, merged=merged, min_group=self.min_group)
         name, caption = f"{self.survey}_trend", f"{self._asked.label} by {self.period}"
         if table.empty:
             why = f"No {self.period} with answers is fully observed yet."
@@ -170,7 +160,7 @@ class Surveys(Study):
         unit = "score" if self.survey == "nps" else self._asked.unit
         how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
         return Result(
-            name, table, self._say.trend(last_period(table, self.survey), self.period),
+            name, table, self._say.trend(estimate.last_period(table, self.survey), self.period),
             f"{self._asked.label} by {self.period} of the invitation. Bands: 95 % intervals.",
             partial(lines_with_bands, trend_rows(table), n_label="answers", **how), caption=caption,
         )  # fmt: skip
@@ -192,7 +182,7 @@ class Surveys(Study):
     @cached_property
     def drivers(self) -> Result:
         """What moves the score?"""
-        table = drivers(self._every)
+        table = estimate.drivers(self._every)
         name, caption = f"{self.survey}_drivers", "What moves the score"
         if table.empty:
             return Result(name, table, absent="There is no column to compare answers by.", caption=caption)
@@ -211,7 +201,7 @@ class Surveys(Study):
         rates = ["response_rate", "response_ci_lower", "response_ci_upper"]
         response = self._every[["segment_by", "segment", "n_invited", "n_responses", *rates]]
         return Result(
-            f"{self.survey}_non_response", table, self._say.silence(table),
+            f"{self.survey}_non_response", table, self._say.silence(silence_moves(table, self.survey)),
             caption="Score weighted so that every group counts as among all who were asked",
             formats={self.survey: unit, "ci_lower": unit, "ci_upper": unit},
             labels={self.survey: self._asked.label, "n_effective": "worth so many answers"},
@@ -221,15 +211,15 @@ class Surveys(Study):
     @cached_property
     def stakes(self) -> Result:
         """What does it cost?"""
-        found = self._landmark
+        found, told = self._landmark, judged(self._stake)
         name, caption = f"{self.survey}_churn", "Churn after an answer, and money at stake"
         if found.remark:
             return Result(name, self._stake, absent=found.remark, caption=caption)
         how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk", "n_label": "at risk"}
         return Result(
-            name, self._stake, self._say.money(self._stake), self._say.followed(found),
+            name, self._stake, self._say.money(told), self._say.followed(found),
             partial(lines_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
-            words.HOW_TO_READ_LANDMARK, notes=self._say.stays(self._stake), caption=caption,
+            words.HOW_TO_READ_LANDMARK, notes=self._say.stays(told), caption=caption,
         )  # fmt: skip
 
     @cached_property
@@ -254,11 +244,11 @@ class Surveys(Study):
     def _answered(self) -> list[Measure]:
         """Surveys with answers in the window."""
         scale: Any = {"ces_scale": self.ces_scale, "ces_lower_is_easier": self.ces_lower_is_easier}
-        return measures(self.data, window=self.window, **scale)
+        return replies.measures(self.data, window=self.window, **scale)
 
     @cached_property
     def _columns(self) -> list[str]:
-        return available_columns(self.data, self.by)
+        return replies.available_columns(self.data, self.by)
 
     @cached_property
     def _found(self) -> Answers:
@@ -292,7 +282,7 @@ class Surveys(Study):
     @property
     def _shift(self) -> pd.Series[Any] | None:
         """How the whole moved; None where there is nothing to compare with."""
-        return None if self._moved.empty else self._moved.iloc[0]
+        return None if self._moved.empty else judged(self._moved).iloc[0]
 
     @cached_property
     def _landmark(self) -> Landmark:
@@ -303,14 +293,14 @@ class Surveys(Study):
         return money_at_stake(self._landmark, gross_margin=self.gross_margin)
 
     def _measured(self, survey: str) -> Measure:
-        return measure(survey, ces_scale=self.ces_scale, ces_lower_is_easier=self.ces_lower_is_easier)
+        return replies.measure(survey, ces_scale=self.ces_scale, ces_lower_is_easier=self.ces_lower_is_easier)
 
     def _counted(self, asked: Measure, **more: Any) -> Answers:
         when: Any = {"window": self.window, "compare_to": self.compare_to}
-        return answers(self.data, asked, columns=self._columns, **when, **more)
+        return replies.answers(self.data, asked, columns=self._columns, **when, **more)
 
     def _scored(self, found: Answers, columns: Sequence[str | tuple[str, str]] = ()) -> pd.DataFrame:
-        return scores(found, columns=columns, min_group=self.min_group)
+        return estimate.scores(found, columns=columns, min_group=self.min_group)
 
     def _bars(self, asked: Measure, scored: pd.DataFrame) -> Result:
         """Show the answers of each group, and its score."""
@@ -318,7 +308,7 @@ class Surveys(Study):
         groups = [f"n_{group}" for group in asked.groups]
         return Result(
             asked.survey, scored.drop(columns=list(EXTRA)),
-            words.Words(asked.survey).segments(scored),
+            words.Words(asked.survey).segments(judged(scored)),
             f"Percent of answers, and {asked.label} with its 95 % interval.",
             partial(answer_bars, bar_rows(scored), label="name", groups=groups, **how), "Stacked bars",
             caption=f"Answers and {asked.label} by segment",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +12,6 @@ from cslib.errors import counted
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card
 from cslib.show.formats import between, format_value, p_value, percent
-from cslib.surveys.scores import beyond_chance, comparisons
 from cslib.surveys.stakes import Landmark
 
 UNSEEN: Final = "only answers are in the data, so the response rate is not known"
@@ -59,12 +59,10 @@ class Words:
 
         Parameters
         ----------
-        scored
-            As from ``surveys.scores.scores``.
-        moved
-            The first row of ``surveys.change.change``; None where there is nothing to compare with.
-        stakes
-            As from ``surveys.stakes.money_at_stake``.
+        scored, moved, stakes
+            As from ``surveys.scores.scores``; the first row of ``surveys.change.change``, None where there is nothing
+            to compare with; as from ``surveys.stakes.money_at_stake``. All with ``clear``, from
+            ``surveys.scores.judged``.
 
         Returns
         -------
@@ -81,7 +79,7 @@ class Words:
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():
             return ""
-        clear = scored[beyond_chance(scored["p_adjusted"])]
+        clear = scored[scored["clear"]]
         if clear.empty:
             return "No segment differs from the others by more than chance."
         strongest = clear.iloc[int(clear["contribution"].abs().argmax())]
@@ -97,7 +95,7 @@ class Words:
         cards = [score, Card("Response rate", rate, "percent", *ends, detail=detail)]
         if moved is not None:
             kind, n = "points" if self.survey == "csat" else "number", int(moved.n_before + moved.n_now)
-            noise = "more than noise" if beyond_chance(moved.p_value) else "within noise"
+            noise = "more than noise" if moved.clear else "within noise"
             ends = (moved.ci_lower, moved.ci_upper)
             cards.append(Card("Change on the window before", moved.change, kind, *ends, n, detail=noise))
         clear = _clear(stakes)
@@ -114,7 +112,7 @@ class Words:
         before, now = self._score(moved.score_before), self._score(moved.score_now)
         if pd.isna(moved.p_value):
             return f"It went from {before} to {now}; too few answers tell whether that is more than noise"
-        if beyond_chance(moved.p_value):
+        if moved.clear:
             direction = "up" if moved.change > 0 else "down"
             return f"It is {direction} {self._points(moved.change)} on the window before, more than noise"
         chance = f"no more than noise (p {p_value(moved.p_value)})"
@@ -128,19 +126,17 @@ class Words:
             return f"{self.label} is {self._score(score.iloc[0])}"
         high, low = (f"{self._score(score[i])} for {scored['segment'][i]}" for i in (parts.idxmax(), parts.idxmin()))
         text = f"{self.label} is {high}, {low}"
-        return text if beyond_chance(scored["p_adjusted"]).any() else f"{text}: no clear difference"
+        return text if scored["clear"].any() else f"{text}: no clear difference"
 
-    def clear(self, scored: pd.DataFrame) -> tuple[str, ...]:
-        """Say where the score is clearly different, and where it only looks different; two sentences at most."""
-        tested = comparisons(scored)
-        result, many, clear = [], counted(len(tested), "comparison"), beyond_chance(tested["p_adjusted"])
-        if clear.any():
-            result.append(f"**Clearly different from the other answers**: {self._list(tested[clear])}.")
+    def clear(self, tested: pd.DataFrame) -> tuple[str, ...]:
+        """Say where the score is clearly different, and where it only looks so, from ``surveys.scores.comparisons``."""
+        result, many = [], counted(len(tested), "comparison")
+        if tested["clear"].any():
+            result.append(f"**Clearly different from the other answers**: {self._list(tested[tested['clear']])}.")
         elif len(tested):
             result.append(f"Of {many}, none shows a clear difference.")
-        looks = tested[~clear & beyond_chance(tested["p_value"])]
-        if len(looks):
-            listed = self._list(looks)
+        if tested["looks"].any():
+            listed = self._list(tested[tested["looks"]])
             result.append(f"**Only looks different**: {listed}; with {many}, chance alone does as much.")
         return tuple(result)
 
@@ -180,17 +176,14 @@ class Words:
             f"{rounded:,} answers in each window."
         )
 
-    def silence(self, table: pd.DataFrame) -> str:
-        """State what weighting to all who were asked does to the score, from ``surveys.change.non_response``."""
-        bounds = table.loc[table["n_effective"].isna(), self.survey]
-        if bounds.empty:
+    def silence(self, moves: Mapping[str, float]) -> str:
+        """State what weighting to all who were asked does to the score, from ``surveys.change.silence_moves``."""
+        if not moves:
             return "Nothing is known of those who did not answer"
-        worst, best = self._score(bounds.min()), self._score(bounds.max())
-        could = f"had all the silent answered alike, it could be {worst} to {best}"
-        weighted = table.loc[table["n_effective"].notna(), self.survey]
-        if len(weighted) < 2:
+        lowest, highest, shift = self._score(moves["lowest"]), self._score(moves["highest"]), moves["shift"]
+        could = f"had all the silent answered alike, it could be {lowest} to {highest}"
+        if pd.isna(shift):
             return f"No column tells who is silent; {could}"
-        shift = weighted.iloc[-1] - weighted.iloc[0]
         if self._points(shift) == self._points(0):
             return f"Who stayed silent does not show in the score; {could}"
         direction = "lower" if shift < 0 else "higher"
@@ -228,13 +221,12 @@ class Words:
     def _stay(self, row: pd.Series[Any], best: str) -> str:
         span = f"{row.rmst_difference_ci_lower:.1f} to {row.rmst_difference_ci_upper:.1f}".replace("-", "−")
         who = f"**{_who(row.group)}** ({row.n:,} customers, {row.n_churned:,} left)"
-        clear = beyond_chance(row.p_adjusted)
-        chance = "more than chance" if clear else "which could be chance"
+        chance = "more than chance" if row.clear else "which could be chance"
         interval = f"95 % interval of the difference {span}"
         text = f"{who} stayed {_months_apart(row)} than {best} ({interval}), {chance}."
-        if clear and pd.notna(row.hazard_ratio):
+        if row.clear and pd.notna(row.hazard_ratio):
             text += f" At the same age they left at {row.hazard_ratio:.2g} times the rate."
-        if not (clear and row.money_ci_lower > 0):
+        if not (row.clear and row.money_ci_lower > 0):
             return text
         columns = ("money_at_stake", "money_ci_lower", "money_ci_upper")
         money, *ends = (format_value(row[c], "money", self.currency) for c in columns)
@@ -274,7 +266,7 @@ def _named(row: pd.Series[Any]) -> str:
 def _clear(stakes: pd.DataFrame) -> pd.DataFrame:
     """Keep the groups that leave at another rate than the best, the first, by more than chance."""
     others = stakes.iloc[1:-1]
-    return others[beyond_chance(others["p_adjusted"])]
+    return others[others["clear"]]
 
 
 def _lost(stakes: pd.DataFrame) -> str:

@@ -4,8 +4,8 @@ import pytest
 from survey_world import by_period, counted
 
 from cslib.surveys.answers import measure
-from cslib.surveys.change import change, non_response
-from cslib.surveys.scores import distribution, drivers, last_period, scores, trend
+from cslib.surveys.change import change, non_response, silence_moves
+from cslib.surveys.scores import comparisons, distribution, drivers, judged, last_period, scores, trend
 from cslib.surveys.words import Words
 
 SAY = Words("nps", "USD")
@@ -21,11 +21,11 @@ GLAD = answers(
 SAME = answers(*((p, 9, 9, 30) for p in "ABC"), *((p, 0, 0, 15) for p in "ABC"))
 
 
-NOBODY = pd.DataFrame(columns=["group", "rmst_difference_months", "money_at_stake", "p_adjusted"])
+NOBODY = judged(pd.DataFrame(columns=["group", "rmst_difference_months", "money_at_stake", "p_adjusted"]))
 
 
 def shift(found):
-    return next((row for _, row in change(found).iterrows()), None)
+    return next((row for _, row in judged(change(found)).iterrows()), None)
 
 
 def cards(found, stakes=NOBODY, survey="nps"):
@@ -34,14 +34,14 @@ def cards(found, stakes=NOBODY, survey="nps"):
 
 
 def test_the_answer_names_score_interval_and_who_stands_out():
-    text = SAY.answer(scores(GLAD), shift(GLAD), NOBODY)
+    text = SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY)
     assert text.startswith(
         "**NPS is 8** (95 % interval −3 to 18, 260 answers). **A (plan) stands out** with 60, more than chance."
     )
 
 
 def test_no_difference_and_no_change_are_said_to_be_none():
-    text = SAY.answer(scores(SAME), shift(SAME), NOBODY)
+    text = SAY.answer(judged(scores(SAME)), shift(SAME), NOBODY)
     assert "No segment differs from the others by more than chance." in text
     assert "It went from 33 to 33 since the window before, no more than noise (p = 1.000)" in text
 
@@ -66,30 +66,30 @@ def test_scores_as_readers_write_them(survey, value, text):
 
 
 def test_clear_and_only_looking_different():
-    clear = SAY.clear(scores(GLAD))
+    clear = SAY.clear(comparisons(scores(GLAD)))
     assert clear[0].startswith(
         "**Clearly different from the other answers**: A (plan) by +85.0 points, B (plan) by −77.5 points"
     )
-    assert SAY.clear(scores(SAME)) == ("Of 3 comparisons, none shows a clear difference.",)
+    assert SAY.clear(comparisons(scores(SAME))) == ("Of 3 comparisons, none shows a clear difference.",)
 
 
 def test_a_column_of_two_is_one_comparison():
     two = answers(("A", -2, 10, 30), ("A", -2, 0, 20), ("B", -2, 10, 20), ("B", -2, 0, 30))
-    text = " ".join(SAY.clear(scores(two)))
+    text = " ".join(SAY.clear(comparisons(scores(two))))
     assert "1 comparison" in text or "A (plan) by +40.0" in text
     assert "B (plan)" not in text
 
 
 def test_only_looks_different():
     table = scores(SAME).assign(p_value=[np.nan, 0.03, 0.5, 0.6], p_adjusted=[np.nan, 0.09, 1, 1])
-    text = SAY.clear(table)[1]
+    text = SAY.clear(comparisons(table))[1]
     assert text.startswith("**Only looks different**: A (plan)")
     assert text.endswith("with 3 comparisons, chance alone does as much.")
 
 
 def test_what_only_looks_different_is_told_from_what_is():
     table = scores(GLAD).assign(p_value=[np.nan, 0.03, 0.001, 0.04], p_adjusted=[np.nan, 0.06, 0.003, 0.06])
-    clear, looks = SAY.clear(table)
+    clear, looks = SAY.clear(comparisons(table))
     first, second, third = table["segment"].iloc[1:]
     assert clear.startswith(f"**Clearly different from the other answers**: {second} (plan) by")
     assert clear.count("(plan)") == 1
@@ -99,7 +99,7 @@ def test_what_only_looks_different_is_told_from_what_is():
 def test_many_segments_are_counted_after_the_fourth():
     rows = [("A" + str(i), -2, s, n) for i in range(3) for s, n in ((10, 60), (0, 5))]
     rows += [("B" + str(i), -2, s, n) for i in range(3) for s, n in ((10, 5), (0, 60))]
-    assert SAY.clear(scores(answers(*rows)))[0].endswith(" and 2 more.")
+    assert SAY.clear(comparisons(scores(answers(*rows))))[0].endswith(" and 2 more.")
 
 
 def test_the_subtitle_says_who_was_asked():
@@ -130,7 +130,7 @@ def stake(p=0.001, low=50.0, **more):
     table = table.assign(hazard_ratio=[1, 2.2, 1.1, np.nan], p_adjusted=[np.nan, p, 0.6, np.nan])
     table = table.assign(rmst_difference_ci_lower=-2.0, rmst_difference_ci_upper=-0.5)
     table = table.assign(money_at_stake=[np.nan, 150, 20, 170], money_ci_lower=low, money_ci_upper=300.0)
-    return table.assign(**more)
+    return judged(table.assign(**more))
 
 
 def test_money():
@@ -143,7 +143,7 @@ def test_money():
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which could be chance.")
     assert "Detractors stayed 1.5 months less of the following 12 months than promoters." in SAY.answer(
-        scores(SAME), None, stake()
+        judged(scores(SAME)), None, stake()
     )
 
 
@@ -159,13 +159,13 @@ def test_a_group_nobody_left_of_and_one_that_stays_longer():
     text = " ".join(SAY.stays(longer))
     assert "nan" not in text
     assert "bring" not in text
-    assert "following 12 months" not in SAY.answer(scores(SAME), None, longer)
+    assert "following 12 months" not in SAY.answer(judged(scores(SAME)), None, longer)
     assert len(cards(SAME, longer)) == 3
 
 
 def test_who_stayed_silent():
     def text(found):
-        return SAY.silence(non_response(found))
+        return SAY.silence(silence_moves(non_response(found), "nps"))
 
     assert text(GLAD).startswith("Weighted to all who were asked, the score is ")
     assert "lower; had all the silent answered alike, it could be " in text(GLAD)
@@ -188,9 +188,9 @@ def test_trend_names_the_last_period():
 
 
 def test_segments():
-    assert SAY.segments(scores(GLAD)) == "NPS is 60 for A, −40 for B"
-    assert SAY.segments(scores(SAME)).endswith("no clear difference")
-    assert SAY.segments(scores(answers(("A", -2, 9, 30)))) == "NPS is 100"
+    assert SAY.segments(judged(scores(GLAD))) == "NPS is 60 for A, −40 for B"
+    assert SAY.segments(judged(scores(SAME))).endswith("no clear difference")
+    assert SAY.segments(judged(scores(answers(("A", -2, 9, 30))))) == "NPS is 100"
 
 
 def test_distribution():
