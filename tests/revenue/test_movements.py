@@ -246,6 +246,18 @@ def test_without_gain_or_loss_the_quick_ratio_has_no_interval():
     assert np.isnan(row["quick_ratio_ci_upper"])
 
 
+def month_of_changes(rng, n, come, factors, shares):
+    """Customers of January whose prices change in February by a factor drawn with the shares, and who comes then."""
+    price, factor = np.exp(rng.normal(4, 0.8, n)).round(2), rng.choice(factors, n, p=shares)
+    first = pd.DataFrame({"customer_id": np.arange(n).astype(str), "started_on": "2025-01-01", "mrr": price})
+    first["ended_on"] = np.where(factor == 1, None, "2025-02-10")
+    second = first[(factor != 1) & (factor > 0)].assign(started_on="2025-02-10", ended_on=None)
+    second["mrr"] = (price * factor)[(factor != 1) & (factor > 0)].round(2)
+    third = pd.DataFrame({"mrr": np.exp(rng.normal(4, 0.8, rng.poisson(come))).round(2), "started_on": "2025-02-20"})
+    third = third.assign(customer_id=[f"n{i}" for i in range(len(third))], ended_on=None)
+    return pd.concat([first, second, third])
+
+
 @pytest.mark.slow
 def test_monthly_intervals_cover():
     """A thousand log-normal prices; 3 % leave, 2 % shrink by a third, 4 % grow by half, some forty come."""
@@ -255,19 +267,15 @@ def test_monthly_intervals_cover():
     truth["arpa"] = np.exp(4 + 0.8**2 / 2) * (n * truth["nrr"] + come) / (n * 0.97 + come)
     truth["quick_ratio"] = (come / n + 0.04 * 0.5) / (0.03 + 0.02 / 3)
     hits = dict.fromkeys(truth, 0)
-    for _ in range(300):
-        price, factor = np.exp(rng.normal(4, 0.8, n)).round(2), rng.choice(factors, n, p=shares)
-        first = pd.DataFrame({"customer_id": np.arange(n).astype(str), "started_on": "2025-01-01", "mrr": price})
-        first["ended_on"] = np.where(factor == 1, None, "2025-02-10")
-        second = first[(factor != 1) & (factor > 0)].assign(started_on="2025-02-10", ended_on=None)
-        second["mrr"] = (price * factor)[(factor != 1) & (factor > 0)].round(2)
-        third = pd.DataFrame(
-            {"mrr": np.exp(rng.normal(4, 0.8, rng.poisson(come))).round(2), "started_on": "2025-02-20"}
-        )
-        third = third.assign(customer_id=[f"n{i}" for i in range(len(third))], ended_on=None)
-        row = movements(load({"subscriptions": pd.concat([first, second, third])}, as_of="2025-02-28")).iloc[-1]
+    for _ in range(6):  # fifty worlds at a time, each a segment of its own
+        worlds = [month_of_changes(rng, n, come, factors, shares).assign(world=f"w{w}") for w in range(50)]
+        table = pd.concat(worlds, ignore_index=True)
+        table["customer_id"] = table["world"] + " " + table["customer_id"]
+        found = movements(load({"subscriptions": table}, as_of="2025-02-28"), segment_by="world")
+        rows = found[(found["segment"] != "All") & (found["month"] == "2025-02-01")]
+        assert len(rows) == 50
         for name, value in truth.items():
-            hits[name] += row[f"{name}_ci_lower"] <= value <= row[f"{name}_ci_upper"]
+            hits[name] += (rows[f"{name}_ci_lower"].le(value) & rows[f"{name}_ci_upper"].ge(value)).sum()
     for name in truth:
         assert hits[name] / 300 >= 0.94 - 3 * np.sqrt(0.06 * 0.94 / 300)
 
