@@ -246,12 +246,11 @@ def test_a_month_without_a_base_is_refused(month):
         reconcile(data, lifetimes(data), month=month)
 
 
-def test_sample_rates_and_triangle_agree_in_every_month(root):
-    data = load(root / "data")
-    counts, rates = lifetimes(data), churn_rates(data).set_index(["method", "month"])
+def test_sample_rates_and_triangle_agree_in_every_month(sample):
+    counts, rates = lifetimes(sample), churn_rates(sample).set_index(["method", "month"])
     assert len(rates.loc["start_of_period"]) == 35
     for first, row in rates.loc["start_of_period"].iterrows():
-        table = reconcile(data, counts, month=first.date()).set_index("measure")
+        table = reconcile(sample, counts, month=first.date()).set_index("measure")
         for measure in ("Start of the month", "Cohorts added up"):
             assert table.loc[measure, ["n_base", "n_churned"]].tolist() == [row.n_start, row.n_churned]
         assert table.churn_rate["Daily rate"] == rates.churn_rate["daily_hazard", first]

@@ -186,9 +186,8 @@ def test_a_bracket_of_one_is_the_period_itself(events):
 
 @pytest.mark.parametrize("source", ["orders", "usage", "subscriptions", "customers"])
 @pytest.mark.parametrize("kind", ["on", "on_or_after", "1-2,3-4"])
-def test_every_source_and_kind_under_a_filter(root, source, kind):
-    data = load(root / "data", where="plan=Team")
-    table = retention(data, source=source, kind=kind, period="quarter", segment_by="region")
+def test_every_source_and_kind_under_a_filter(root, teams, source, kind):
+    table = retention(teams, source=source, kind=kind, period="quarter", segment_by="region")
     whole = table[(table.segment == "All") & (table.period_index == 1)]
     team = pd.read_csv(root / "data" / "customers.csv", dtype=str).query("plan == 'Team'")
     first = pd.read_csv(root / "data" / f"{source}.csv", dtype=str)

@@ -200,24 +200,22 @@ def test_trailing_rates_equal_pandas(spells, months):
         assert row.grr == pytest.approx(np.minimum(now, then).sum() / then.sum())
 
 
-def test_one_month_back_is_the_monthly_rate(root):
-    data = load(root / "data")
-    monthly = by_month(data).dropna(subset="nrr").reset_index(drop=True)
-    back = trailing(data, months=1)
+def test_one_month_back_is_the_monthly_rate(sample):
+    monthly = by_month(sample).dropna(subset="nrr").reset_index(drop=True)
+    back = trailing(sample, months=1)
     back = back[back["segment"] == "All"].reset_index(drop=True)
     for column in ("nrr", "nrr_ci_lower", "nrr_ci_upper", "grr", "grr_ci_lower", "grr_ci_upper"):
         assert back[column].to_numpy() == pytest.approx(monthly[column].to_numpy(), rel=1e-9)
 
 
-def test_layers_add_up_to_mrr(root):
-    data = load(root / "data")
-    split = layers(revenue_retention(revenue_levels(data, max_periods=1200)))
-    closing = by_month(data).set_index("month")["closing"]
+def test_layers_add_up_to_mrr(sample):
+    split = layers(revenue_retention(revenue_levels(sample, max_periods=1200)))
+    closing = by_month(sample).set_index("month")["closing"]
     assert split.groupby("month")["mrr"].sum().round(2).tolist() == closing.tolist()
 
 
-def test_waterfall_ends_where_it_should(root):
-    found = by_month(load(root / "data"))
+def test_waterfall_ends_where_it_should(sample):
+    found = by_month(sample)
     steps = waterfall(found, periods=3)
     assert steps["step"].tolist() == ["opening", *KINDS, "closing"]
     assert steps["end"].iloc[-2] == pytest.approx(steps["amount"].iloc[-1])
