@@ -56,6 +56,14 @@ def sample(root):
 
 
 @pytest.fixture(scope="session")
+def teams(root):
+    """The same, of customers of one plan only."""
+    from cslib import load
+
+    return load(root / "data", where="plan=Team")
+
+
+@pytest.fixture(scope="session")
 def real_data(tmp_path_factory):
     """Folder with ``cdnow.toml`` and ``telco.toml`` over the real files; skipped where they are not."""
     if not os.environ.get("CSLIB_REAL_DATA"):

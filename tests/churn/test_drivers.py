@@ -214,30 +214,30 @@ def test_planted_ratios_are_recovered():
 
 
 @pytest.fixture(scope="module")
-def sample(root):
-    return fit_drivers(load(root / "data"))
+def model(sample):
+    return fit_drivers(sample)
 
 
-def test_sample_shows_what_is_planted(sample):
-    table = sample.table.set_index(["term", "level"])
+def test_sample_shows_what_is_planted(model):
+    table = model.table.set_index(["term", "level"])
     for plan in ("Team", "Enterprise"):
         row = table.loc[("plan", plan)]
         assert row["ci_lower"] < TRUTH.plan_hazard_ratio[plan] < row["ci_upper"]
     nothing = table.drop(index="plan", level=0).dropna()
     assert ((nothing["ci_lower"] < 1) & (nothing["ci_upper"] > 1)).all()
-    assert sample.remarks == ()
-    assert (sample.n, sample.n_events, sample.stratified_by) == (4000, 1807, "")
+    assert model.remarks == ()
+    assert (model.n, model.n_events, model.stratified_by) == (4000, 1807, "")
 
 
-def test_sample_is_calibrated(root, sample):
-    data, table = load(root / "data"), sample.calibration
+def test_sample_is_calibrated(sample, model):
+    table = model.calibration
     assert table["n"].sum() == 4000
     assert table["decile"].tolist() == list(range(1, 11))
     close = (table["ci_lower"] <= table["predicted"]) & (table["predicted"] <= table["ci_upper"])
     assert close.sum() >= 8
-    rows = lifetime_rows(data).join(data.table("customers"), "customer_id").execute()
+    rows = lifetime_rows(sample).join(sample.table("customers"), "customer_id").execute()
     life = rows.rename(columns={"event_observed": "event"})
-    assert 0.5 < sample.concordance < in_sample(sample, rows, life) < 0.65
+    assert 0.5 < model.concordance < in_sample(model, rows, life) < 0.65
 
 
 def test_telco(real_data):
@@ -508,11 +508,10 @@ def test_refused(options, message):
     assert str(error.value).startswith(message)
 
 
-def test_declared_segments_come_first(root):
+def test_declared_segments_come_first(sample):
     data = load({"customers": world()})
     assert set(fit_drivers(data).table["term"]) == {"tier", "spend"}
-    declared = load(root / "data")
-    assert set(fit_drivers(declared, max_rows=800).table["term"]) <= set(declared.segments)
+    assert set(fit_drivers(sample, max_rows=800).table["term"]) <= set(sample.segments)
 
 
 @settings(max_examples=5, deadline=None)

@@ -16,11 +16,6 @@ COLUMNS = {
 
 
 @pytest.fixture(scope="module")
-def sample(root):
-    return load(root / "data")
-
-
-@pytest.fixture(scope="module")
 def by_plan(sample):
     return Retention(sample, by="plan")
 

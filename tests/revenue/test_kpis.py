@@ -13,12 +13,11 @@ def measured(data, kpi):
     return parts[parts["segment"] == "All"].set_index("kpi")
 
 
-def test_costs_are_those_of_everybody(root):
-    whole, some = load(root / "data"), load(root / "data", where="plan=Team")
-    costs = measured(whole, "crc")
+def test_costs_are_those_of_everybody(sample, teams):
+    costs = measured(sample, "crc")
     assert set(costs.index) == {"crc", "crc_share_of_margin", "cac"}
-    pd.testing.assert_frame_equal(measured(some, "crc"), costs)
-    assert (measured(some, "mrr").loc["mrr", "value"] < measured(whole, "mrr").loc["mrr", "value"]).all()
+    pd.testing.assert_frame_equal(measured(teams, "crc"), costs)
+    assert (measured(teams, "mrr").loc["mrr", "value"] < measured(sample, "mrr").loc["mrr", "value"]).all()
 
 
 def test_what_is_lost_and_kept_make_one():

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from study_world import kept, loaded, shown
 
-from cslib import DataError, ParameterError, Revenue, load
+from cslib import DataError, ParameterError, Revenue
 from cslib.errors import MissingTableError
 from cslib.sample.world import TRUTH
 
@@ -18,16 +18,6 @@ COLUMNS = {
     "crc": ["month", "retention_cost", "n_retained", "crc", "margin", "share_of_margin", "acquisition_cost", "n_new", "cac"],
     "definitions": ["measure", "convention", "value", "formula", "used_here"],
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def sample(root):
-    return load(root / "data")
-
-
-@pytest.fixture(scope="module")
-def teams(root):
-    return load(root / "data", where="plan=Team")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 import numpy as np
 import pandas as pd
-import pytest
 
 from cslib import load
 from cslib.retention.revenue import revenue_levels, revenue_retention
@@ -18,11 +17,6 @@ from cslib.revenue.spending import conversions, retention_cost
 from cslib.revenue.words import Wording
 
 SAY, USD = Wording(), Wording("USD")
-
-
-@pytest.fixture(scope="module")
-def sample(root):
-    return load(root / "data")
 
 
 def lonely(*rows, as_of="2025-04-30"):

@@ -6,6 +6,6 @@ import cslib as cs
 
 
 @pytest.fixture(scope="session")
-def by_plan(root):
+def by_plan(sample):
     terms = {"gross_margin": 0.8, "annual_discount_rate": 0.08, "value_feature": "reports"}
-    return cs.Scorecard(cs.load(root / "data"), by="plan", **terms)
+    return cs.Scorecard(sample, by="plan", **terms)

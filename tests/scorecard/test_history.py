@@ -19,11 +19,6 @@ from cslib.value.ltv import Terms, ltv, payback
 
 
 @pytest.fixture(scope="module")
-def sample(by_plan):
-    return by_plan.data
-
-
-@pytest.fixture(scope="module")
 def found(by_plan):
     return by_plan.measured
 

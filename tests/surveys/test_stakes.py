@@ -79,11 +79,6 @@ def test_records_must_reach_back_to_the_day(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def sample(root):
-    return load(root / "data")
-
-
-@pytest.fixture(scope="module")
 def landmark(sample):
     return after_answers(sample, NPS, WINDOW)
 

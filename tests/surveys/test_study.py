@@ -64,11 +64,6 @@ def odd(name):
 
 
 @pytest.fixture(scope="module")
-def sample(root):
-    return cs.load(root / "data")
-
-
-@pytest.fixture(scope="module")
 def by_plan(sample):
     return cs.Surveys(sample, by="plan")
 

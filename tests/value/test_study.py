@@ -125,9 +125,9 @@ def test_every_finding_of_the_sample_draws_and_tells(by_plan, capsys):
 
 
 @pytest.mark.slow
-def test_costs_are_those_of_everybody_where_some_are_kept(root, by_plan):
+def test_costs_are_those_of_everybody_where_some_are_kept(teams, by_plan):
     """Value of the Teams among the kept alone, and by plan among all: the same retention cost comes off."""
-    kept = cs.Value(cs.load(root / "data", where="plan=Team"))
+    kept = cs.Value(teams)
     retention = [study.costs.table.set_index("cost").loc["retention", "amount"] for study in (kept, by_plan)]
     assert retention[0] == retention[1]
     value = [study.ltv.table.query("method == 'Survival' and horizon_months == 24") for study in (kept, by_plan)]

@@ -1,8 +1,0 @@
-import pytest
-
-import cslib
-
-
-@pytest.fixture(scope="session")
-def sample(root):
-    return cslib.load(root / "data")
