@@ -20,6 +20,8 @@ from cslib.errors import ParameterError, counted
 from cslib.stats.cox import cumulative_hazards
 
 ABOVE: Final = 1.1  # times the risk of the average active customer: worth naming
+FINE: Final = 10**6  # parts of a month of age, by which ages are joined
+FUZZ: Final = 2 / FINE  # so that a risk at a stated age counts, whatever the rounding
 DEAR: Final = 1.5  # times the mean MRR
 NOTHING: Final = "not above average"
 MOST: Final = 1e15  # that is written out
@@ -64,8 +66,8 @@ def at_risk(
 
     Notes
     -----
-    1 − exp(−(H(a + h) − H(a))·exp(Σ βx)) with the base risk H of the customer's stratum and its age a in whole
-    units; β of a value that nobody left with as in :func:`cslib.churn.drivers.fit_drivers`. The last age with 20
+    1 − exp(−(H(a + h) − H(a))·exp(Σ βx)) with the base risk H of the customer's stratum and its age a;
+    β of a value that nobody left with as in :func:`cslib.churn.drivers.fit_drivers`. The last age with 20
     customers at risk is the last one that is trusted: beyond, H goes on at its mean over the last
     ``horizon_months`` before it. A value that the fit did not see counts as ``(other)``, or where
     there is none as the reference. One small query runs first, for ages and averages.
@@ -148,15 +150,15 @@ def _with_mrr(table: ir.Table, data: DataSet) -> ir.Table:
 
 
 def _active(data: DataSet, model: DriverModel) -> ir.Table:
-    """Take the customers still here: age in whole units, stratum, and drivers recoded as in the fit."""
+    """Take the customers still here: age in parts of a month, stratum, and drivers recoded as in the fit."""
     lives, customers = lifetime_rows(data), data.table("customers")
     recoded = {f"driver{i}": _recoded(d, customers[d.name]) for i, d in enumerate(model.drivers)}
     stratum = [k for k, d in zip(recoded, model.drivers, strict=True) if d.name == model.stratified_by]
     here = lives.filter(~lives.event_observed)
     joined = here.join(customers.select("customer_id", **recoded), "customer_id")
     rows = joined.select("customer_id", *recoded, duration=joined.duration.cast("float64"))
-    age, own = rows.duration.floor().cast("int64"), rows[stratum[0]] if stratum else ibis.literal("")
-    return rows.mutate(tenure_months=rows.duration * model.unit_months, age=age, stratum=own)
+    age, own = (rows.duration * FINE).round().cast("int64"), rows[stratum[0]] if stratum else ibis.literal("")
+    return rows.mutate(tenure_months=rows.duration, age=age, stratum=own)
 
 
 def _recoded(driver: Driver, column: ir.Value) -> ir.Value:
@@ -222,15 +224,14 @@ def _grouped(whole: ir.IntegerValue, groups: int = 4) -> ir.StringValue:
 
 def _lookup(model: DriverModel, counts: pd.DataFrame, horizon_months: float) -> pd.DataFrame:
     """Tabulate the base risk over the horizon by stratum and age, and what is above the average active customer."""
-    horizon = horizon_months / model.unit_months
-    ages, strata = counts["age"].to_numpy(float), counts["stratum"]
+    ages, strata, horizon = counts["age"].to_numpy(float) / FINE + FUZZ, counts["stratum"], horizon_months
     now, then = (cumulative_hazards(model.baseline, strata, ages + h, tail=horizon) for h in (0.0, horizon))
     risk, n = then - now, counts["n"]
     means = (risk * n).groupby(strata).transform("sum") / n.groupby(strata).transform("sum")
     average = (risk * n).sum() / max(n.sum(), 1)
     rows = []
     for stratum, age, own, mean in zip(strata, counts["age"], risk, means, strict=True):
-        months = counted(int(age * model.unit_months), "month")
+        months = counted(age // FINE, "month")
         value = _raised(f"{model.stratified_by}: {_short(stratum)}", mean / average if average else 1.0)
         rows.append((stratum, age, own, value, _raised(f"tenure {months}", own / mean if mean else 1.0)))
     return pd.DataFrame(rows, columns=list(LOOKUP))

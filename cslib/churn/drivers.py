@@ -112,11 +112,11 @@ class DriverModel:
     drivers
         As the model reads them, the strongest first.
     baseline
-        ``stratum`` (value of ``stratified_by``, or empty), ``age`` (units), ``cumulative_hazard`` (of a
-        customer at every reference) at each age with churn, or of a stratum without churn at each unit; the
+        ``stratum`` (value of ``stratified_by``, or empty), ``age`` (months), ``cumulative_hazard`` (of a
+        customer at every reference) at each age with churn, or of a stratum without churn at each month; the
         last row of a stratum is the last age with 20 customers at risk.
     unit_months
-        The unit of ``age`` in months.
+        How finely ages are recorded.
     """
 
     table: pd.DataFrame
@@ -225,10 +225,10 @@ def fit_drivers(
     design, whole = _fit_sound(design_of(known, life, remarks), life, remarks)
     by, fit, tested = _stratified(whole, known, design, life, remarks)
     table = _table(known, _ratios(design, (whole, fit), tested, z))
-    remarks += _loyal(known, table, life, unit)
+    remarks += _loyal(known, table, life)
     stratum, design = known[by][1] if by else pd.Series("", index=life.index), _without(by, design)
     base, log_ratios = cox.completed(fit, design, life, stratum)
-    horizon = min(horizon_months / unit, float(life["duration"].max()))
+    horizon = min(horizon_months, float(life["duration"].max()))
     risk = cox.risk_from_start(base, cox.scores_of(log_ratios, design), stratum, horizon)
     unseen = _unseen(design, life, stratum, horizon, remarks)
     calibration, outside = pd.DataFrame(columns=cox.CALIBRATION), np.nan
@@ -236,12 +236,12 @@ def fit_drivers(
         foretold = unseen["risk"].to_numpy()
         calibration = cox.calibrated(unseen, risk[unseen.index], foretold, horizon, confidence_level)
         outside = cox.concordance(unseen, foretold)
-        short = f"The data reach no age of {horizon_months:g} months: predictions are checked at {horizon * unit:.1f}."
-        remarks += [short] if horizon < horizon_months / unit else []
+        short = f"The data reach no age of {horizon_months:g} months: predictions are checked at {horizon:.1f}."
+        remarks += [short] if horizon < horizon_months else []
     return DriverModel(
         table=table,
         calibration=calibration,
-        checked_months=horizon * unit,
+        checked_months=horizon,
         concordance=outside,
         remarks=tuple(remarks),
         n=len(life),
@@ -383,12 +383,12 @@ def _table(known: Known, ratios: Ratios) -> pd.DataFrame:
     return table.loc[order.sort_values(list("stre")).index].reset_index(drop=True)
 
 
-def _loyal(known: Known, table: pd.DataFrame, life: pd.DataFrame, unit: float) -> list[str]:
+def _loyal(known: Known, table: pd.DataFrame, life: pd.DataFrame) -> list[str]:
     """Say of each row of the drivers table without a ratio why it has none."""
     result, unknown = [], table[table["hazard_ratio"].isna()]
     for term, level, n in zip(unknown["term"], unknown["level"], unknown["n"], strict=True):
         own = life[known[term][1] == level]
-        months = counted(round((own["duration"] - own["entry"].clip(lower=0)).sum() * unit), "month")
+        months = counted(round((own["duration"] - own["entry"].clip(lower=0)).sum()), "month")
         none = f"None of the {n:,} customers with {term} {level} left, so no ratio can be given"
         result.append(f"{none}; they are taken to leave at most as ½ in {months}.")
     return result

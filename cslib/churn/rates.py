@@ -15,10 +15,17 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import gammaincinv, pdtr, pdtrc
 
-from cslib.data.calendar import first_whole, last_complete, observed, ordinal, period_ordinal, period_start
+from cslib.data.calendar import (
+    age_in_months,
+    first_whole,
+    last_complete,
+    observed,
+    ordinal,
+    period_ordinal,
+    period_start,
+)
 from cslib.data.customers import with_all, with_segment
 from cslib.data.dataset import DataSet
-from cslib.data.lifetimes import unit_months
 from cslib.errors import DataError, counted
 from cslib.retention.cohorts import retention
 from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, wilson
@@ -228,8 +235,8 @@ def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None)
 
     Notes
     -----
-    A customer aged a days when a month of L days begins leaves in it with probability
-    1 − S(a + L − 1) / S(a − 1), S being Kaplan–Meier over all ``counts`` (flat past the oldest age seen, which for
+    A customer of age a on the day before a month, and of age b on its last day, leaves in it with probability
+    1 − S(b) / S(a), S being Kaplan–Meier over all ``counts`` (flat past the oldest age seen, which for
     these customers is less than a month). The p-value is exact Poisson (twice the smaller tail); it takes the expected
     number as known, and is cautious because the month itself is part of S.
     """
@@ -285,9 +292,8 @@ def _triangle(data: DataSet, at: int) -> tuple[int, int]:
 
 def _ages(data: DataSet, counts: pd.DataFrame, own: Any) -> Measure:
     base = _base(data, own)
-    # in days: who is aged a when the month begins has outlived a − 1
-    ages = [((base["age"] + k) * unit_months(data)).to_numpy() for k in (-1, own.days - 1)]
-    loss = 1 - _stay(life_table(counts[counts["segment"] == "All"]), ages[0], ages[1])
+    before, after = (base[age].to_numpy() for age in ("before", "after"))
+    loss = 1 - _stay(life_table(counts[counts["segment"] == "All"]), before, after)
     left, expected = int(base["n_left"].sum()), float((base["n"] * loss).sum())
     return "Customers' ages", own.n_start, expected, _verdict(left, expected)
 
@@ -303,13 +309,15 @@ def _stay(lives: pd.DataFrame, start: Floats, end: Floats) -> Floats:
 
 
 def _base(data: DataSet, own: Any) -> pd.DataFrame:
-    """Count the customers at the start of a month, and who left in it, by age in days."""
+    """Count the customers at the start of a month, and who left in it, by the age outlived before it and in it."""
     rows, first, end = _dated(data), ibis.date(own.month.date()), ibis.date(own.end.date())
     rows = rows.filter((rows.started_on < first) & (rows.churned_on.isnull() | (rows.churned_on >= first)))
-    age = first.delta(rows.started_on, unit="day").cast("int64")
     left = (rows.churned_on < end).fill_null(False).cast("int64")
-    rows = rows.select(age=age, left=left)
-    return rows.group_by("age").aggregate(n=rows.count(), n_left=rows.left.sum()).order_by("age").execute()
+    last = [ibis.date((moment - pd.Timedelta(days=1)).date()) for moment in (own.month, own.end)]
+    before, after = (age_in_months(rows.started_on, day) for day in last)
+    rows = rows.select(before=before, after=after, left=left)
+    ages = ["before", "after"]
+    return rows.group_by(ages).aggregate(n=rows.count(), n_left=rows.left.sum()).order_by(ages).execute()
 
 
 def _verdict(left: int, expected: float) -> str:

@@ -1,8 +1,8 @@
 """Lifetimes: how long each customer has been here, and whether and how it left. Reduced in the engine.
 
-A lifetime is recorded in units: days where customers have dates, months where they have tenures. A customer
-still here is censored at ``as_of``; one known only from ``observed_from`` on enters the risk set at the age
-it had then.
+A lifetime is told in months: of the calendar where customers have dates (:func:`cslib.data.calendar.age_in_months`),
+of tenure where they have tenures. A customer still here is censored at ``as_of``; one known only from
+``observed_from`` on enters the risk set at the age it had then.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from cslib.data.calendar import observed
+from cslib.data.calendar import age_in_months, observed
 from cslib.data.customers import check_segments, with_all, with_segment
 from cslib.data.dataset import DataSet
 from cslib.errors import DataError
@@ -25,7 +25,7 @@ NOT_RECORDED: Final = "not recorded"
 
 
 def unit_months(data: DataSet) -> float:
-    """Return the unit in which lifetimes are recorded, in months: a day, or a month where tenures are whole months."""
+    """Return how finely lifetimes are recorded, in months: to the day, or to the month where tenures are whole."""
     return 1.0 if not data.has_dates("customers") and data.whole_tenures else 1 / DAYS_PER_MONTH
 
 
@@ -42,10 +42,10 @@ def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
     Returns
     -------
     ibis.expr.types.Table
-        ``customer_id``, ``entry`` and ``duration`` (in units, see :func:`unit_months`: the age from which
-        the customer was under observation, and the age at churn or at ``as_of``), ``event_observed`` (true:
-        churned), ``churn_kind`` (text; empty while here, ``not recorded`` where a churn has none). Who left
-        before ``observed_from`` was never under observation and is not there.
+        ``customer_id``, ``entry`` and ``duration`` (in months: the age from which the customer was under
+        observation, and the age at churn or at ``as_of``), ``event_observed`` (true: churned), ``churn_kind``
+        (text; empty while here, ``not recorded`` where a churn has none). Who left before ``observed_from`` was
+        never under observation and is not there.
 
     Raises
     ------
@@ -55,12 +55,12 @@ def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
     table = data.table("customers")
     if not data.has_dates("customers"):
         churned, entry = table.churned, ibis.literal(0.0)
-        duration = table.tenure_months.cast("float64") / unit_months(data)
+        duration = table.tenure_months.cast("float64")
     else:
         table, entry = _under_observation(table, data.observed_from)
         churned = table.churned_on.notnull()
         end = table.churned_on.fill_null(ibis.date(observed(data)))
-        duration = end.delta(table.started_on, unit="day").cast("int64")
+        duration = age_in_months(table.started_on, end)
     kind = table.churn_kind.fill_null(NOT_RECORDED) if "churn_kind" in table.columns else ibis.literal(NOT_RECORDED)
     columns = {"customer_id": table.customer_id, "entry": entry, "duration": duration, "event_observed": churned}
     columns["churn_kind"] = ibis.ifelse(churned, kind, "")
@@ -71,12 +71,11 @@ def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
 def _under_observation(table: ir.Table, since: date | None) -> tuple[ir.Table, ir.Value]:
     """Leave out who had left before records began, and give the others the age they had on the day before."""
     if since is None:
-        return table, ibis.literal(0)
+        return table, ibis.literal(0.0)
     first = ibis.date(since)
     table = table.filter((table.started_on >= first) | table.churned_on.isnull() | (table.churned_on >= first))
     # the day before, so that a churn on the first recorded day still counts
-    age = ibis.date(since - timedelta(days=1)).delta(table.started_on, unit="day").cast("int64")
-    return table, ibis.greatest(age, 0)
+    return table, ibis.greatest(age_in_months(table.started_on, ibis.date(since - timedelta(days=1))), 0.0)
 
 
 def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
@@ -94,7 +93,7 @@ def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     pandas.DataFrame
         One row per combination: ``segment`` (``All`` first), ``entry_months`` (age from which the customers
         were under observation; they are at risk at every later age), ``duration_months`` (age at churn or
-        at ``as_of``; days / 30.4375), ``event_observed`` (true: churned), ``churn_kind`` (empty while here),
+        at ``as_of``), ``event_observed`` (true: churned), ``churn_kind`` (empty while here),
         ``n`` (customers).
 
     Raises
@@ -119,11 +118,11 @@ def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     check_segments(counted["segment"] if segment_by else (), segment_by)
     if counted.empty:
         raise nobody_observed(data)
-    every, unit = with_all(counted), unit_months(data)
+    every = with_all(counted)
     left = every["event_observed"].astype(bool)
     kinds = every["churn_kind"].astype(str) if "churn_kind" in keys else np.where(left, NOT_RECORDED, "")
-    columns = {"segment": every["segment"].astype(str), "entry_months": every.get("entry", 0) * unit}
-    columns |= {"duration_months": every["duration"] * unit, "event_observed": left}
+    columns = {"segment": every["segment"].astype(str), "entry_months": every.get("entry", 0.0)}
+    columns |= {"duration_months": every["duration"], "event_observed": left}
     return pd.DataFrame({**columns, "churn_kind": kinds, "n": every["n"]})
 
 

@@ -178,7 +178,7 @@ def base_risk(life: pd.DataFrame, scores: Floats, stratum: pd.Series) -> pd.Data
         total = np.cumsum(np.add.reduceat(1 / left[:, 0], first))
         if not len(ages):
             last = max(last, 1.0)
-            ages = np.arange(1.0, last + 1)  # risk is read at whole units
+            ages = np.arange(1.0, last + 1)  # risk is read at whole months
             total = ages * 0.5 / (own["duration"] - own["entry"].clip(lower=0) + 0.5).sum()
         known = np.searchsorted(ages, last, side="right")
         reached = total[known - 1] if known else 0.0
@@ -226,7 +226,7 @@ def cumulative_hazard(baseline: pd.DataFrame, stratum: str, ages: Floats, *, tai
     stratum
         One of its strata.
     ages, tail
-        In units. Beyond the last well-observed age the risk goes on at its mean over the last ``tail`` before it.
+        In months. Beyond the last well-observed age the risk goes on at its mean over the last ``tail`` before it.
 
     Returns
     -------

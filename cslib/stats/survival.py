@@ -1,7 +1,7 @@
 """Churn as survival: curves, medians, mean stay, hazard by age, comparison of segments. On counts only.
 
 Everything follows from one life table per segment: at risk, left and censored at each age. Ages are in
-months (days / 30.4375).
+months.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cslib.errors import DataError, ParameterError
 from cslib.stats.intervals import Floats, Interval, holm, log_rank, product_limit, weighted_sum, wilson, z_value
 
 DAYS_PER_MONTH: Final = 30.4375
+TIE: Final = 1e-9  # months: who left at a stated age has left, whatever the rounding
 LANDMARKS: Final = (1, 3, 6, 12, 24)  # months
 ENOUGH: Final = 100  # events a window of the smoothed hazard should hold
 WINDOWS: Final = (1, 2, 3, 6, 12)  # its half-widths, months
@@ -163,8 +164,8 @@ def survival_at(curve: pd.DataFrame, months: Sequence[float], *, confidence_leve
 
 def _at(own: pd.DataFrame, months: Floats, confidence_level: float) -> pd.DataFrame:
     times, at_risk = own["duration_months"].to_numpy(float), _at_risk(own, months)
-    rows = own[["survival", *BOUNDS]].to_numpy(float)[np.searchsorted(times, months, side="right") - 1]
-    unknown = (months > times[-1]) & (rows[:, 0] != 0)
+    rows = own[["survival", *BOUNDS]].to_numpy(float)[np.searchsorted(times, months + TIE, side="right") - 1]
+    unknown = (months > times[-1] + TIE) & (rows[:, 0] != 0)
     survival, lower, upper = np.where(unknown, np.nan, rows.T)
     nobody = (survival == 1) & (months > 0)
     sizes = np.where(nobody, at_risk, np.nan)
@@ -175,7 +176,7 @@ def _at(own: pd.DataFrame, months: Floats, confidence_level: float) -> pd.DataFr
 
 def _at_risk(own: pd.DataFrame, months: Floats) -> NDArray[np.int64]:
     """At risk at any age: as many as at the next age at which anything happens; 0 beyond the last."""
-    place = np.searchsorted(own["duration_months"].to_numpy(float), months, side="left")
+    place = np.searchsorted(own["duration_months"].to_numpy(float), months - TIE, side="left")
     return np.append(own["n_at_risk"].to_numpy("int64"), 0)[place]
 
 

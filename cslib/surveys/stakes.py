@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 import ibis
@@ -16,15 +16,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cslib.data.calendar import Window, ending, observed
+from cslib.data.calendar import Window, age_in_months, ending, observed
 from cslib.data.customers import current_mrr
 from cslib.data.dataset import DataSet
 from cslib.stats.intervals import Floats, Interval, holm, log_rank, weighted_sum, z_value
-from cslib.stats.survival import DAYS_PER_MONTH, at_risk_and_events, by_segment, survival_curve, survival_summary
+from cslib.stats.survival import at_risk_and_events, by_segment, survival_curve, survival_summary
 from cslib.surveys.answers import SILENT, STATES, Asked, Measure, latest
 
 ALL_OTHERS: Final = "all others"
-KEYS: Final = ["group", "age", "end", "event_observed"]
+KEYS: Final = ["group", "age", "end", "since", "event_observed"]
 RATIO: Final = ("hazard_ratio", "hazard_ratio_ci_lower", "hazard_ratio_ci_upper")
 
 
@@ -133,8 +133,8 @@ class Landmark:
         """Lifetimes by group (``segment``), from the landmark on or by age, as counts of lifetimes."""
         place = self.lives["group"].map(self.groups.index)
         rows = self.lives.iloc[np.argsort(place, kind="stable")].rename(columns={"group": "segment"})
-        entry, end = (rows["age"], rows["end"]) if by_age else (0 * rows["age"], rows["end"] - rows["age"])
-        return rows.assign(entry_months=entry / DAYS_PER_MONTH, duration_months=end / DAYS_PER_MONTH)
+        ages = {"age": "entry_months", "end": "duration_months"} if by_age else {"since": "duration_months"}
+        return rows.rename(columns=ages).assign(**({} if by_age else {"entry_months": 0.0}))
 
 
 def after_answers(data: DataSet, asked: Measure, window: Window, *, horizon_months: int = 12) -> Landmark:
@@ -158,7 +158,7 @@ def after_answers(data: DataSet, asked: Measure, window: Window, *, horizon_mont
         is silence. Who was not asked is in no group.
     """
     as_of, first = observed(data), date.fromisoformat(data.statistics["surveys"]["first"])
-    day = as_of - timedelta(days=int(np.ceil(horizon_months * DAYS_PER_MONTH)))
+    day = (pd.Timestamp(as_of) - pd.DateOffset(months=horizon_months)).date()
     if not data.has_dates("customers"):
         return Landmark(asked, horizon_months, remark="The data hold no start dates, so nobody can be followed.")
     if data.observed_from and day < data.observed_from:
@@ -187,9 +187,11 @@ def _groups(data: DataSet, asked: Measure, window: Window) -> ir.Table:
 def _lives(data: DataSet, groups: ir.Table, day: date, as_of: date) -> pd.DataFrame:
     customers, landmark = data.table("customers"), ibis.date(day)
     last = customers.churned_on.fill_null(ibis.date(as_of))
-    age, end = (day.delta(customers.started_on, unit="day").cast("int64") for day in (landmark, last))
-    lives = customers.select("customer_id", age=age, end=end, event_observed=customers.churned_on.notnull())
-    joined = lives.filter((lives.age >= 0) & (lives.end > lives.age)).join(groups, "customer_id")
+    here = customers.filter((customers.started_on <= landmark) & (last > landmark))
+    age, end = (age_in_months(customers.started_on, day) for day in (landmark, last))
+    times = {"age": age, "end": end, "since": age_in_months(landmark, last)}
+    lives = here.select("customer_id", event_observed=customers.churned_on.notnull(), **times)
+    joined = lives.join(groups, "customer_id")
     return joined.group_by(KEYS).aggregate(n=joined.count()).execute().sort_values(KEYS, ignore_index=True)
 
 

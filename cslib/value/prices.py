@@ -1,6 +1,6 @@
 """What customers paid at each age, reduced in the engine to groups of alike customers; and unit costs.
 
-An age is a whole number of months of 30.4375 days since the customer's start (with tenures, of months). A group
+An age is a whole number of months since the customer's start. A group
 holds customers of one segment who were seen over the same ages, left or stayed alike, and paid about the same, so
 that their number does not depend on the number of customers.
 """
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
 
-from cslib.data.calendar import first_whole, last_complete, observed, period_ordinal, period_start
+from cslib.data.calendar import age_in_months, first_whole, last_complete, observed, period_ordinal, period_start
 from cslib.data.customers import MINOR_UNITS, cents, with_segment
 from cslib.data.dataset import DataSet
-from cslib.data.lifetimes import lifetime_rows, nobody_observed, unit_months
+from cslib.data.lifetimes import lifetime_rows, nobody_observed
 from cslib.errors import MissingTableError, counted
 from cslib.stats.intervals import Floats
 from cslib.stats.survival import DAYS_PER_MONTH
@@ -36,7 +36,7 @@ COHORTS: Final = ["segment", "quarter", "month", "lived", "n_events"]
 KEYS: Final = ["segment", "first_age", "n_ages", "event_observed", "tier"]
 MONEY: Final = ["acquisition_cost", "mrr_now"]
 AGES: Final = ["entry_months", "duration_months"]
-FINE: Final = 2**20  # parts of a unit of age, so that sums of tenures that are not whole are exact, too
+FINE: Final = 2**20  # parts of a month of age, so that sums of ages are exact
 FUZZ: Final = 1e-9  # months: less than any unit, more than rounding
 TIERS_PER_DOUBLING: Final = 2
 NOTHING_PAID: Final = -999
@@ -98,16 +98,16 @@ def cohort_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``segment`` (that of ``segment_by``, or ``All``), ``quarter`` (whole quarters of 91.3 days from the start to
-        ``as_of``), ``month`` (of age: 0 at the start itself, 1 the first month, …), ``lived`` (customer-months in
-        it; at 0 customers), ``n_events``.
+        ``segment`` (that of ``segment_by``, or ``All``), ``quarter`` (whole ones since the start), ``month`` (of
+        age: 0 at the start itself, 1 the first month, …), ``lived`` (customer-months in it; at 0 customers),
+        ``n_events``.
     """
     if not data.has_dates("customers"):
         return pd.DataFrame(columns=COHORTS)
     starts = data.table("customers").select("customer_id", "started_on")
     rows = lifetime_rows(data).join(starts, "customer_id")
-    days = ibis.date(observed(data)).delta(rows.started_on, unit="day").cast("float64")
-    kept, quarter = ["entry", "duration", "event_observed"], (days / (QUARTER * DAYS_PER_MONTH)).floor().cast("int64")
+    age = age_in_months(rows.started_on, ibis.date(observed(data)))
+    kept, quarter = ["entry", "duration", "event_observed"], (age / QUARTER).floor().cast("int64")
     rows = with_segment(rows.select("customer_id", *kept, quarter=quarter), data, segment_by)
     keys = ["segment", "quarter", *kept]
     counted = rows.group_by(keys).aggregate(n=rows.count()).order_by(keys).execute()  # sums depend on the order
@@ -115,7 +115,7 @@ def cohort_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
 
 
 def _by_month(counted: pd.DataFrame, segment: str) -> pd.DataFrame:
-    entry, duration = (counted[[c]].to_numpy(float) / DAYS_PER_MONTH for c in ("entry", "duration"))
+    entry, duration = (counted[[c]].to_numpy(float) for c in ("entry", "duration"))
     months = np.arange(np.ceil(duration.max()) + 1)
     lived = np.clip(duration, months - 1, months) - np.clip(entry, months - 1, months)
     lived[:, 0] = entry[:, 0] == 0
@@ -279,7 +279,7 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
         raise nobody_observed(data)
     if not counts["n_known"].any():
         raise _no_price(data)
-    cells = _cells(counts, unit_months(data))
+    cells = _cells(counts)
     paid = _paid(cells, _changes(spells, lives))
     notes = _notes(data, source, cells[cells["segment"] == "All"], paid)
     if source == "orders":
@@ -325,18 +325,17 @@ def _column(table: ir.Table, name: str) -> ir.Value:
     return table[name] if name in table.columns else ibis.null("float64")
 
 
-def _months(day: ir.DateValue, start: ir.DateValue) -> ir.FloatingValue:
-    return day.delta(start, unit="day") / DAYS_PER_MONTH
+def _whole_age(rows: ir.Table, day: ir.DateValue) -> ir.IntegerValue:
+    return age_in_months(rows.started_on, day).floor().cast("int64")
 
 
 def _lives(data: DataSet, source: str, segment_by: str) -> ir.Table:
     """Give every customer the ages at which it was seen, those at which its price is known, and what it pays now."""
     lives, told = with_segment(lifetime_rows(data), data, segment_by), _told(data, source)
     rows = lives.join(told, "customer_id").select(*lives.columns, *told.columns[1:])
-    left, unit = rows.event_observed, unit_months(data)
-    entry, duration = (age.cast("float64") * unit for age in (rows.entry, rows.duration))
+    left, entry, duration = rows.event_observed, rows.entry, rows.duration
     n_ages = ibis.ifelse(left, (duration - FUZZ).ceil(), (duration + FUZZ).floor() + 1).cast("int64")
-    over = n_ages if source != "orders" else _months(ibis.date(observed(data)), rows.started_on).floor().cast("int64")
+    over = n_ages if source != "orders" else _whole_age(rows, ibis.date(observed(data)))
     ages = {"first_age": (entry - FUZZ).ceil().cast("int64"), "n_ages": n_ages, "priced_ages": ibis.least(n_ages, over)}
     known, now = rows.mrr.notnull() | (source != "customers"), ibis.ifelse(left, 0, rows.mrr.fill_null(0))
     return rows.mutate(**ages, known=known, mrr_now=now)
@@ -362,7 +361,7 @@ def _spells(data: DataSet, source: str, lives: ir.Table) -> ir.Table:
         rows = lives.filter(lives.known).mutate(begin=ibis.literal(0), end=lives.priced_ages, cents=lives.mrr)
     else:
         rows = payments(data, source).join(lives, "customer_id")
-        begin, end = _months(rows.begun, rows.started_on), _months(rows.ended, rows.started_on)
+        begin, end = (age_in_months(rows.started_on, day) for day in (rows.begun, rows.ended))
         first = ibis.greatest(begin.floor(), 0)  # an order just before the start belongs to it
         ages = (begin.ceil(), end.ceil()) if source == "subscriptions" else (first, first + 1)
         rows = rows.mutate(begin=ages[0].cast("int64"), end=ages[1].cast("int64"))
@@ -409,9 +408,9 @@ def _with_all(counts: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return pd.concat([whole, parts], ignore_index=True)[[*keys, *counts.columns.difference(keys, sort=False)]]
 
 
-def _cells(counts: pd.DataFrame, unit: float) -> pd.DataFrame:
+def _cells(counts: pd.DataFrame) -> pd.DataFrame:
     cells = _with_all(counts, KEYS)
-    cells[AGES] = cells[AGES].div(cells["n"], axis=0) * (unit / FINE)
+    cells[AGES] = cells[AGES].div(cells["n"], axis=0) / FINE
     cells[MONEY] = cells[MONEY] / MINOR_UNITS
     cells["mrr_now_squared"] /= MINOR_UNITS**2
     cells.insert(1, "cell", np.arange(len(cells)))
