@@ -21,6 +21,7 @@ from cslib.errors import MissingTableError, ParameterError, counted, did_you_mea
 
 ENDING: Final = {**ENDS, "surveys": "answered_on"}
 TELLS: Final = {"churned_on": "churn_kind", "answered_on": "score"}  # unknown until then, too
+READ: Final[list[str]] = []  # the table asked for last, for a report to tell where it stopped
 Tables = Mapping[str, ir.Table]
 Spans = Mapping[str, Mapping[str, tuple[date, date]]]
 
@@ -255,6 +256,7 @@ class DataSet:
             The data set has no such table.
         """
         if name in self.tables:
+            READ[:] = [name]
             return self.tables[name]
         columns = ", ".join(c for c, s in CONTRACT.get(name, {}).items() if s.required)
         msg = f"{self.label or 'The data set'} has no table {name!r}, which this needs (columns: {columns})."

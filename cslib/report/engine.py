@@ -21,6 +21,7 @@ from typing import IO, Any
 
 import cslib
 from cslib.errors import CslibError, MissingTableError, ReportError, counted
+from cslib.report.marks import LAST_READ, OWN
 from cslib.report.parameters import Notebook, Value, given_for, output_folder, parse_parameters
 from cslib.report.publish import cleaned, locked, public, publish, put, read_record, refuse_foreign, run_folder
 from cslib.show.display import RUN_DIR
@@ -30,14 +31,8 @@ Say = Callable[[str], None]
 Step = Callable[[int], None]
 PACKAGES = ["ibis-framework", "duckdb", "pandas", "numpy", "matplotlib", "lifelines", "papermill", "nbconvert"]
 CELL_SECONDS = 3600
-# Run in every kernel: the name of an exception alone does not say whose it is, pandas has a DataError too.
-OWN = "raised by cslib"
-MARK_OWN = f"""get_ipython().set_custom_exc(
-    (__import__("cslib").CslibError,),
-    lambda shell, kind, error, trace, tb_offset=None: shell._showtraceback(
-        kind, error, [*shell.InteractiveTB.structured_traceback(kind, error, trace), {OWN!r}]
-    ),
-)"""
+UNEXPECTED = "an error that cslib did not expect"
+MARK = '__import__("cslib.report.marks").report.marks.mark_errors(get_ipython())'  # run in every kernel
 
 
 @dataclass(frozen=True)
@@ -205,11 +200,12 @@ def _succeeded(job: _Job) -> Run:
 
 def _failed(job: _Job, error: Exception) -> Run:
     own = isinstance(error, CslibError)
-    reason = str(error) if own else f"The report could not be made: {type(error).__name__}: {error}."
-    lacks_data = isinstance(error, MissingTableError) and not (job.folder.parent / job.slug / "run.json").exists()
-    facts = job.clean({"status": "not made" if lacks_data else "failed", "error": reason, **job.facts()})
     with suppress(OSError):  # where the disk is full, the caller at least gets to know
         job.log("" if own else "".join(traceback.format_exception(error)))
+    reason = str(error) if own else f"The report could not be put together: {UNEXPECTED}.{_see_log(job)}"
+    lacks_data = isinstance(error, MissingTableError) and not (job.folder.parent / job.slug / "run.json").exists()
+    facts = job.clean({"status": "not made" if lacks_data else "failed", "error": reason, **job.facts()})
+    with suppress(OSError):
         job.write(f"{job.slug}.failed.json", facts)
         job.write_log(f"{job.slug}.failed.log")
         for file in job.folder.glob("*.failed.*"):
@@ -243,6 +239,7 @@ def _execute(job: _Job, text: str) -> Any:
         job.progress(sum("injected-parameters" not in c.metadata.get("tags", []) for c in started))
 
     notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+    _under_headings(notebook.cells)
     how: dict[str, Any] = {"kernel_name": "python3", "language": "python", "execution_timeout": CELL_SECONDS}
     how |= {"progress_bar": False, "request_save_on_cell_execute": False, "autosave_cell_every": 0}
     how |= {"on_cell_execute": lambda cell, cell_index: started.append(cell), "on_cell_executed": after}
@@ -253,39 +250,54 @@ def _execute(job: _Job, text: str) -> Any:
             executed = papermill.execute_notebook(notebook, None, **how)
     except papermill.PapermillExecutionError as error:
         job.log(re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback)).removesuffix(OWN))
-        _check_finished(started)
-        raise ReportError(_reason(error.ename, error.evalue, error.source)) from error
+        _check_finished(job, started)
+        raise ReportError(_stopped(job, started[-1], UNEXPECTED)) from error
     except (TimeoutError, RuntimeError) as error:  # RuntimeError: how jupyter_client reports a kernel that died
         dead = "its process died (it ran out of memory, crashed or was killed)" if "died" in str(error) else str(error)
         why = f"it took longer than {CELL_SECONDS} s" if isinstance(error, TimeoutError) else dead
-        raise ReportError(_reason("", why, started[-1].source if started else "(none)")) from error
-    _check_finished([c for c in executed.cells if c.cell_type == "code" and c.source.strip()])
+        raise ReportError(_stopped(job, started[-1] if started else None, why)) from error
+    _check_finished(job, [c for c in executed.cells if c.cell_type == "code" and c.source.strip()])
     if not executed.metadata.papermill.get("end_time"):
-        raise ReportError(_reason("", "the run has no end", started[-1].source))
+        raise ReportError(_stopped(job, started[-1], "the run has no end"))
     return executed
 
 
-def _check_finished(cells: Iterable[Any]) -> None:
+def _under_headings(cells: Iterable[Any]) -> None:
+    """Note with each cell the heading it stands under: that is what readers call the step."""
+    heading = ""
+    for cell in cells:
+        titles = re.findall(r"(?m)^#+ (.+)$", cell.source) if cell.cell_type == "markdown" else []
+        heading = titles[-1] if titles else heading
+        cell.metadata["heading"] = heading
+
+
+def _check_finished(job: _Job, cells: Iterable[Any]) -> None:
     """Blame the first cell that did not run to its end; one that was meant to raise did not either."""
     for cell in cells:
         for error in (o for o in cell.outputs if o.output_type == "error"):
-            if OWN in error.traceback and error.ename == MissingTableError.__name__:
-                raise MissingTableError(error.evalue)
-            raise ReportError(_reason(error.ename, error.evalue, cell.source, own=OWN in error.traceback))
+            if OWN in error.traceback:
+                raise (MissingTableError if error.ename == MissingTableError.__name__ else ReportError)(error.evalue)
+            read = next((line for line in error.traceback if line.startswith(LAST_READ)), "").removeprefix(LAST_READ)
+            why = f"{UNEXPECTED}, after reading the table {read}" if read else UNEXPECTED
+            why = "it stopped itself before its end" if error.ename == "SystemExit" else why
+            raise ReportError(_stopped(job, cell, why))
         if cell.metadata.get("asked_exit"):
-            raise ReportError(_reason("SystemExit", "", cell.source))
+            raise ReportError(_stopped(job, cell, "it stopped itself before its end"))
         if cell.execution_count is None:
-            raise ReportError(_reason("", "it was never run", cell.source))
+            raise ReportError(_stopped(job, cell, "it was never run"))
 
 
-def _reason(kind: str, message: str, source: str, *, own: bool = False) -> str:
-    """Say why a run failed so that its reader knows what to do; cslib's own errors say it themselves."""
-    if own:
-        return message
-    first = source.strip().splitlines()[0]
-    if kind == "SystemExit":
-        return f"The notebook stopped itself before its end, in the cell: {first}"
-    return f"The notebook stopped in the cell: {first} – {f'{kind}: {message}' if kind else message}."
+def _stopped(job: _Job, cell: Any, why: str) -> str:
+    """Say where and why a run failed; what an error itself says is for the log."""
+    if cell is None:
+        return f"The notebook could not be started: {why}.{_see_log(job)}"
+    under = f"“{cell.metadata['heading']}”, " if cell.metadata.get("heading") else ""
+    return f"The notebook stopped at {under}in the cell: {cell.source.strip().splitlines()[0]} – {why}.{_see_log(job)}"
+
+
+def _see_log(job: _Job) -> str:
+    log = job.folder / "log"
+    return f" The log says more: {job.slug}.failed.log." if log.exists() and log.stat().st_size else ""
 
 
 @contextmanager
@@ -313,7 +325,7 @@ def _kernel_class(run_dir: Path, sockets: Path, log: IO[str]) -> type:
     from jupyter_client.manager import AsyncKernelManager
 
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    argv += [f"--IPKernelApp.exec_lines={[MARK_OWN]!r}"]
+    argv += [f"--IPKernelApp.exec_lines={[MARK]!r}"]
     spec = KernelSpec(argv=argv, name="python3", display_name="Python 3", language="python")
     transport = "ipc" if os.name == "posix" else "tcp"
     env = os.environ | {RUN_DIR: str(run_dir), "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
