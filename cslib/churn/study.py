@@ -71,6 +71,9 @@ class Churn(Study):
     '67 % of customers stay longer than 12 months'
     >>> churn.survival.table["n_at_risk"].tolist()
     [6, 6, 5, 4, 2, 1]
+    >>> print(", ".join(churn.findings()))  # doctest: +NORMALIZE_WHITESPACE
+    survival, summary, hazard, differences, kinds, ratios, calibration, at_risk, models, forecast, monthly,
+    definitions
     """
 
     data: DataSet

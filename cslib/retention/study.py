@@ -61,6 +61,8 @@ class Retention(Study):
     '50 % of customers order in month 1'
     >>> retained.by_age.table[["period_index", "n_customers", "n_retained"]].values.tolist()
     [[0, 2, 2], [1, 2, 1]]
+    >>> print(", ".join(retained.findings()))
+    by_age, cohorts, years, comparison, revenue, revenue_by_segment
     """
 
     data: DataSet

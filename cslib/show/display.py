@@ -63,6 +63,11 @@ class Card:
         Lower and upper end of a band behind that line.
     kpi
         Id of the KPI that the number is, where it is one.
+
+    Examples
+    --------
+    >>> Card("NPS", 43.6, ci_lower=41.2, ci_upper=46.0, n=2400, kpi="nps").value
+    43.6
     """
 
     label: str

@@ -72,6 +72,8 @@ class Value(Study):
     'A new customer has brought 20.50 after 3 months'
     >>> value.forms.table.query("method == 'Survival'")["ltv"].round(2).tolist()
     [20.5, 17.28, 24.0]
+    >>> print(", ".join(value.findings()))
+    ltv, compared, forms, bridge, by_age, payback, base, what_if, backtest, backtest_revenue, costs
     """
 
     data: DataSet
