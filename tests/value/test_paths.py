@@ -130,10 +130,11 @@ def test_the_interval_covers(monkeypatch, one_model, world, n, seen, least):
     truth = np.exp(4 + 0.5 * 0.8**2) * survival.sum()
     names = np.repeat([f"world {i}" for i in range(AT_ONCE)], n)
     for seed in range(ROUNDS):
+        monkeypatch.setattr(own_paths, "SEED", seed)
         duration, left = draw(rng, AT_ONCE * n, seen)
         counts, values = counted(duration, left, np.exp(rng.normal(4, 0.8, AT_ONCE * n)), segment=names)
         fitted = fit_models(counts, unit_months=unit)
-        paths = value_paths(counts, values, fitted, horizon_months=36, draws=400, seed=seed)
+        paths = value_paths(counts, values, fitted, horizon_months=36, draws=400)
         table = ltv(paths, Terms(costs=UnitCosts()), horizons=[36]).query("method == 'Survival'")
         held.extend((table["ci_lower"] <= truth) & (truth <= table["ci_upper"]))
     assert len(held) == 120
