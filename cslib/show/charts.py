@@ -147,19 +147,9 @@ class _Lines:
 
 @mpl.rc_context(STYLE)
 def lines_with_bands(
-    table: pd.DataFrame,
-    *,
-    x: str,
-    y: str,
-    x_label: str,
-    y_label: str = "",
-    n: str = "",
-    n_label: str = "customers",
-    names: Mapping[int, str] | None = None,
-    unit: str = "percent",
-    line: str = "straight",
-    least: int = 10,
-) -> Axes:
+    table: pd.DataFrame, *, x: str, y: str, x_label: str, y_label: str = "", n: str = "", n_label: str = "customers",
+    names: Mapping[int, str] | None = None, unit: str = "percent", line: str = "straight", least: int = 10,
+) -> Axes:  # fmt: skip
     """Draw one line per segment with its interval, its name at the right, and the n below.
 
     Parameters
@@ -301,7 +291,6 @@ def _frame(axes: Axes, seen: NDArray[np.float64], unit: str, x_label: str, y_lab
     axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
     axes.set_ylim(set_scale(axes.yaxis, seen, unit))
     axes.grid(axis="y", linewidth=0.8)
-    axes.set_axisbelow(True)
     axes.tick_params(length=0)
 
 

@@ -97,14 +97,9 @@ class Named(Protocol):
 
 
 def card_of(
-    kpi: Named,
-    value: float | None,
-    *,
-    interval: tuple[float | None, float | None] | None = None,
-    n: int | None = None,
-    currency: str = "",
-    detail: str = "",
-) -> Card:
+    kpi: Named, value: float | None, *, interval: tuple[float | None, float | None] = (None, None),
+    n: int | None = None, currency: str = "", detail: str = "",
+) -> Card:  # fmt: skip
     """Make the card of a KPI: it is called and told alike in every report, the figures are the caller's own.
 
     Parameters
@@ -127,8 +122,7 @@ def card_of(
     >>> card.kpi, card.label, card.unit
     ('customer_churn_rate', 'Customer churn', 'percent')
     """
-    lower, upper = interval or (None, None)
-    return Card(kpi.label, value, kpi.unit, lower, upper, n, currency, detail, kpi=kpi.id)
+    return Card(kpi.label, value, kpi.unit, *interval, n, currency, detail, kpi=kpi.id)
 
 
 def _show(html: str, text: str, bundle: Mapping[str, object]) -> None:
@@ -188,15 +182,9 @@ def _card_html(card: Card) -> str:
 
 
 def table(
-    df: pd.DataFrame,
-    *,
-    name: str,
-    caption: str,
-    formats: Mapping[str, str] | None = None,
-    labels: Mapping[str, str] | None = None,
-    max_rows: int = 15,
-    data: pd.DataFrame | None = None,
-) -> None:
+    df: pd.DataFrame, *, name: str, caption: str, formats: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None, max_rows: int = 15, data: pd.DataFrame | None = None,
+) -> None:  # fmt: skip
     """Show the first rows and 13 columns of a table, or one line without rows; a report keeps all as ``<name>.csv``.
 
     Parameters

@@ -436,13 +436,9 @@ def reach(counts: pd.DataFrame, horizon_months: int) -> int:
 
 
 def forecast(
-    counts: pd.DataFrame,
-    models: FittedModels,
-    *,
-    horizon_months: int = 12,
-    as_of: date | None = None,
+    counts: pd.DataFrame, models: FittedModels, *, horizon_months: int = 12, as_of: date | None = None,
     confidence_level: float = 0.95,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Forecast how many of today's customers will still be here, month by month.
 
     Parameters

@@ -137,7 +137,6 @@ def answer_distribution(table: pd.DataFrame, *, groups: Sequence[str], x_label: 
     axes.set_ylim(0, float(high.max()) * 1.12)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.grid(axis="y", linewidth=0.8)
-    axes.set_axisbelow(True)
     axes.tick_params(length=0)
     axes.set_title("share of answers; figures: how many", loc="left", fontsize=10.5, color=MUTED)
     axes.set_xlabel(x_label, loc="right")
