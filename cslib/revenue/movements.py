@@ -285,10 +285,8 @@ def waterfall(moved: pd.DataFrame, *, periods: int = 1) -> pd.DataFrame:
     rows = moved[moved["segment"] == "All"].tail(periods)
     amounts = [rows["opening"].iloc[0], *(rows[kind].sum() for kind in KINDS), rows["closing"].iloc[-1]]
     ends = np.cumsum(amounts[:-1])
-    starts = [0.0, *ends[:-1], 0.0]
-    return pd.DataFrame(
-        {"step": ["opening", *KINDS, "closing"], "amount": amounts, "start": starts, "end": [*ends, amounts[-1]]}
-    )
+    table = pd.DataFrame({"step": ["opening", *KINDS, "closing"], "amount": amounts})
+    return table.assign(start=[0.0, *ends[:-1], 0.0], end=[*ends, amounts[-1]])
 
 
 def layers(retention: pd.DataFrame) -> pd.DataFrame:

@@ -315,14 +315,9 @@ class Asked:
 
 
 def answers(
-    data: DataSet,
-    asked: Measure,
-    *,
-    window: str = "12 months",
-    compare_to: str = "previous",
-    columns: Sequence[str] = (),
-    standings: Sequence[Measure] = (),
-) -> Answers:
+    data: DataSet, asked: Measure, *, window: str = "12 months", compare_to: str = "previous",
+    columns: Sequence[str] = (), standings: Sequence[Measure] = (),
+) -> Answers:  # fmt: skip
     """Count customers by what they answered in a window and in the one before.
 
     Parameters
@@ -482,9 +477,8 @@ def measures(
         There is no ``surveys``, or an answer is outside its scale.
     """
     table = data.table("surveys")
-    span = calendar.read_window(
-        window, as_of=calendar.observed(data), earliest=date.fromisoformat(data.statistics["surveys"]["first"])
-    )
+    first = date.fromisoformat(data.statistics["surveys"]["first"])
+    span = calendar.read_window(window, as_of=calendar.observed(data), earliest=first)
     rows = table.filter(table.score.notnull())
     inside = rows.asked_on.between(ibis.date(span.first), ibis.date(span.last))
     there = rows.group_by("survey").aggregate(highest=rows.score.max(), n=inside.sum()).execute().set_index("survey")
@@ -544,16 +538,13 @@ def answers_by_period(
     if ending is not None and period != "quarter":
         msg = f"ending is {ending}, which moves quarters, but period is {period!r}. Set period='quarter', or leave it."
         raise ParameterError(msg)
-    unit, step, shift = (
-        (period, 1, 0) if ending is None else ("month", QUARTER, (calendar.ordinal(ending, "month") + 1) % QUARTER)
-    )
-    table, complete = (
-        data.table("surveys"),
-        (calendar.last_complete(calendar.observed(data), unit) + 1 - shift) // step - 1,
-    )
+    unit, step, shift = period, 1, 0
+    if ending is not None:
+        unit, step, shift = "month", QUARTER, (calendar.ordinal(ending, "month") + 1) % QUARTER
+    table, last = data.table("surveys"), calendar.last_complete(calendar.observed(data), unit)
     rows = table.filter(table.survey == asked.survey)
     at = ((calendar.period_ordinal(rows.asked_on, unit) - shift) // step).cast("int64")
-    rows = rows.mutate(**{KEY: _key(rows, [asked]), AT: at}).filter(ibis._[AT] <= complete)
+    rows = rows.mutate(**{KEY: _key(rows, [asked]), AT: at}).filter(ibis._[AT] < (last + 1 - shift) // step)
     own = bool(column) and _holder_of(data, column) == "surveys"
     levels = _levels(rows, column) if own else []
     value = {"segment": _packed(rows, column, levels).max()} if own else {}
@@ -563,7 +554,6 @@ def answers_by_period(
     if not shown:
         each = _with_columns(each, data, {"segment": column})
     found = each.group_by(["at", "segment", "now"]).aggregate(n=each.count()).execute()
-    found.insert(
-        0, "period", pd.to_datetime([calendar.period_start(int(k) * step + shift, unit) for k in found.pop("at")])
-    )
+    starts = [calendar.period_start(int(k) * step + shift, unit) for k in found.pop("at")]
+    found.insert(0, "period", pd.to_datetime(starts))
     return Periods(found, asked)

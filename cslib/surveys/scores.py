@@ -233,12 +233,9 @@ def _mean_answer(counted: Floats, asked: Measure, confidence_level: float) -> di
 
 
 def scores(
-    found: Answers,
-    *,
-    columns: Sequence[str | tuple[str, str]] = (),
-    min_group: int = 10,
+    found: Answers, *, columns: Sequence[str | tuple[str, str]] = (), min_group: int = 10,
     confidence_level: float = 0.95,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Score of the whole and of each segment of each column, compared with all the others.
 
     Parameters
@@ -303,14 +300,11 @@ def _compared(given: pd.DataFrame, asked: Measure, confidence_level: float) -> p
     known = (n > 0) & (rest.sum(axis=1) > 0)
     bounds = _difference_interval(own, rest, asked, confidence_level)
     apart = score_of(own, asked) - score_of(rest, asked)
-    table = table.assign(
-        difference_from_rest=apart,
-        difference_ci_lower=np.where(known, np.minimum(bounds.lower, apart), np.nan),
-        difference_ci_upper=np.where(known, np.maximum(bounds.upper, apart), np.nan),
-        p_value=[_permuted(a, b, worth) if k else np.nan for a, b, k in zip(own, rest, known, strict=True)],
-        share=n / total.sum(),
-        contribution=(own @ worth - n * (total @ worth) / total.sum()) / total.sum(),
-    )
+    ends = (np.minimum(bounds.lower, apart), np.maximum(bounds.upper, apart))
+    wide = Interval(*(np.where(known, end, np.nan) for end in ends))
+    p = [_permuted(a, b, worth) if k else np.nan for a, b, k in zip(own, rest, known, strict=True)]
+    table = table.assign(difference_from_rest=apart, **wide.columns("difference_"), p_value=p, share=n / total.sum())
+    table["contribution"] = (own @ worth - n * (total @ worth) / total.sum()) / total.sum()
     order, ascending = ["last", asked.survey], [True, asked.lower_is_better]
     table = table.assign(last=table.index == SMALL).sort_values(order, ascending=ascending)
     return table.drop(columns="last").rename_axis("segment").reset_index()
