@@ -243,8 +243,7 @@ def _subtitle(facts: Mapping[str, Any]) -> str:
         counted(tables["customers"]["rows"], "customer") if "customers" in tables and not own else "",
         f"observed until {format_day(facts['as_of'])}" if facts["as_of"] else "",
         own,
-        f"by {given['segment_by']}" if given.get("segment_by") else "",
-        f"where {given['where']}" if given.get("where") else "",
+        *(f"{word} {given[name]}" for name, word in (("segment_by", "by"), ("where", "where")) if given.get(name)),
     ]
     line = " · ".join(filter(None, parts))
     return line[:1].upper() + line[1:]

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cslib.errors import ParameterError, ReportError, did_you_mean
+from cslib.errors import ParameterError, ReportError, refuse_unknown
 
 Value = str | int | float | bool
 TYPES: Mapping[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
@@ -194,7 +194,5 @@ def given_for(notebook: Notebook, chosen: Sequence[Notebook], given: Mapping[str
 
 
 def _known(known: Mapping[str, Parameter], name: str, where: str) -> Parameter:
-    if name not in known:
-        message = f"There is no parameter {name!r} in {where}. {did_you_mean(name, known)}"
-        raise ParameterError(message)
+    refuse_unknown(name, known, f"There is no parameter {name!r} in {where}.")
     return known[name]

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cslib.churn import kpis as churn
 from cslib.data.kpi import GROUPS, Kpi, Setting, Target
 from cslib.engagement import kpis as engagement
-from cslib.errors import DataError, did_you_mean
+from cslib.errors import DataError, refuse_unknown
 from cslib.revenue import kpis as revenue
 from cslib.surveys import kpis as surveys
 from cslib.value import kpis as value
@@ -68,9 +68,7 @@ def read_targets(given: Any, kpis: Mapping[str, Kpi]) -> dict[str, Target]:
     Target(low=-inf, high=0.02)
     """
     for name in given:
-        if name not in kpis:
-            msg = f"[targets] names {name!r}, which is no KPI. {did_you_mean(str(name), kpis)}"
-            raise DataError(msg)
+        refuse_unknown(name, kpis, f"[targets] names {name!r}, which is no KPI.", error=DataError)
     return {name: _target(kpis[name], value) for name, value in given.items()}
 
 

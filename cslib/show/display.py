@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cslib.errors import ParameterError, check_choice, counted, did_you_mean
+from cslib.errors import ParameterError, check_choice, counted, refuse_unknown
 from cslib.show.drawing import drawing, sparkline
 from cslib.show.formats import format_interval, format_value, inline, unbroken
 
@@ -233,9 +233,7 @@ def _bundle(kind: str, name: str, df: pd.DataFrame | None, **more: object) -> di
 def _known_columns(df: pd.DataFrame, names: Iterable[str]) -> None:
     columns = [str(c) for c in df.columns]
     for name in names:
-        if name not in columns:
-            message = f"The table has no column {name!r}. {did_you_mean(name, columns)}"
-            raise ParameterError(message)
+        refuse_unknown(name, columns, f"The table has no column {name!r}.")
 
 
 def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[str, str]) -> str:

@@ -353,7 +353,7 @@ def answers(
     now = calendar.read_window(window, as_of=calendar.observed(data), earliest=first)
     before = calendar.compared(now, compare_to, as_of=calendar.observed(data), earliest=first)
     asks = {name: Asked(asked, w.first, w.last) for name, w in (("now", now), ("before", before)) if w}
-    last = {_standing(m, asked): m for m in standings}
+    last = {f"earlier {m.label}" if m == asked else f"{m.label} answer": m for m in standings}
     for i, m in enumerate(last.values()):
         asks[f"s{i}"] = Asked(m, START, now.first - timedelta(days=1) if m == asked else now.last)
     # columns have other names in the engine, where those of the data could be anything
@@ -375,10 +375,6 @@ def answers(
     silent = bool((found["now"] == SILENT).any())
     kept = (*columns, *(name for name, m in last.items() if m != asked))
     return Answers(found, kept, (*columns, *last), earlier, asked, now, before, only_answers=not silent)
-
-
-def _standing(m: Measure, asked: Measure) -> str:
-    return f"earlier {m.label}" if m == asked else f"{m.label} answer"
 
 
 def latest(table: ir.Table, asks: Mapping[str, Asked], own: Mapping[str, tuple[str, str]] | None = None) -> ir.Table:
