@@ -42,7 +42,7 @@ STYLE: Final[Any] = {
     **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right", "axes.spines.left"), False),
     **{"axes.facecolor": "none", "figure.facecolor": GROUND, "text.color": INK, "grid.color": GRID},
-    **{"font.size": 10.5, "hatch.linewidth": 0.7},
+    **{"font.size": 10.5, "hatch.linewidth": 0.7, "xtick.major.size": 0, "ytick.major.size": 0},
     "text.parse_math": False,  # a plan called "$19 to $29" is no formula
 }
 
@@ -291,7 +291,6 @@ def _frame(axes: Axes, seen: NDArray[np.float64], unit: str, x_label: str, y_lab
     axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
     axes.set_ylim(set_scale(axes.yaxis, seen, unit))
     axes.grid(axis="y", linewidth=0.8)
-    axes.tick_params(length=0)
 
 
 def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], dated: bool) -> None:
