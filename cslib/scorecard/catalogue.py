@@ -78,7 +78,7 @@ def _target(kpi: Kpi, value: Any) -> Target:
     if not number or len(ends) not in (1, 2) or ends != sorted(ends) or (isinstance(value, list) and len(ends) == 1):
         msg = f"[targets]: {kpi.id} is {value!r}. Give a number, or the two ends of a band: {kpi.id} = [1, 2]."
         raise DataError(msg)
-    most = LIKELY_PERCENT if kpi.most > 1 else 1.0
+    most = LIKELY_PERCENT if kpi.reach[1] > 1 else 1.0
     if kpi.unit == "percent" and (min(ends) < 0 or max(ends) > most):
         hint = f"Did you mean {max(ends) / 100:g}?" if max(ends) > most else "Give a number from 0 on."
         msg = f"[targets]: {kpi.id} is {value!r}, but it is a share of 1. {hint}"

@@ -75,7 +75,8 @@ def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
     before = past[_months_before(past, now) == kpi.months]
     limits = control_limits(past["value"], error=_error(past, now), grows=kpi.grows)
     known |= {"previous": _first(before), "year_before": _first(own[_months_before(own, now) == YEAR])}
-    known |= {"limit_lower": max(float(limits.lower), kpi.least), "limit_upper": min(float(limits.upper), kpi.most)}
+    least, most = kpi.reach
+    known |= {"limit_lower": max(float(limits.lower), least), "limit_upper": min(float(limits.upper), most)}
     change = "" if kpi.group == "value" else _change(now, kpi, before, limits)
     return {**known, "change": change, "status": _status(now, kpi, measured.targets.get(kpi.id))}
 
