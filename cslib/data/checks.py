@@ -72,10 +72,8 @@ def check_columns(name: str, raw: ir.Table, spec: Mapping[str, Column], wanted: 
     for column in (c for c in needed if c not in there):
         tenures = name == "customers" and column == "started_on"
         other = " Or give tenure_months and churned in place of the two dates." * tenures
-        message = (
-            f"{name} has no column {column!r}. {did_you_mean(column, there)} Rename it in the file, or map it: "
-            f'columns = {{ {column} = "…" }} in [{name}] of cslib.toml.{other}'
-        )
+        message = f"{name} has no column {column!r}. {did_you_mean(column, there)} Rename it in the file, or map it: "
+        message += f'columns = {{ {column} = "…" }} in [{name}] of cslib.toml.{other}'
         faults.append(Fault(name, column, "missing column", "error", 0, message))
     return faults
 
@@ -383,8 +381,6 @@ def _truncated(customers: ir.Table) -> Iterator[Fault]:
     day = pd.Timestamp(first).date()
     n = int(customers.filter(customers.started_on <= day - timedelta(days=180)).count().execute())
     if n >= 100:
-        text = (
-            f"customers has {n:,} customers who started at least 180 days before the first recorded churn ({day}): "
-            "earlier losses seem unrecorded. Set observed_from in a cslib.toml."
-        )
+        text = f"customers has {n:,} customers who started at least 180 days before the first recorded churn ({day}): "
+        text += "earlier losses seem unrecorded. Set observed_from in a cslib.toml."
         yield Fault("customers", "churned_on", "left truncation", "warning", n, text)

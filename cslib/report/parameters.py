@@ -124,10 +124,8 @@ def _one_declared(node: ast.stmt, help_text: str, file: str) -> Parameter:
         case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=kind), value=ast.expr() as value):
             with suppress(KeyError, ValueError):
                 return Parameter(name, TYPES[kind], _coerced(ast.literal_eval(value), TYPES[kind]), help_text)
-    message = (
-        f"Line {node.lineno} of the parameters cell of {file} is not a parameter: {ast.unparse(node)}. "
-        f"Write name: type = default  # help, with a type of {', '.join(TYPES)}."
-    )
+    message = f"Line {node.lineno} of the parameters cell of {file} is not a parameter: {ast.unparse(node)}."
+    message += f" Write name: type = default  # help, with a type of {', '.join(TYPES)}."
     raise ReportError(message)
 
 

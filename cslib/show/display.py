@@ -327,10 +327,8 @@ def figure(
         raise ParameterError(message)
     link = "" if data is None else _export(data, name)
     head = f'<p class="cs-title">{unbroken(title)}</p><p class="cs-subtitle">{unbroken(subtitle)}</p>'
-    html = (
-        f'<figure class="cs cs-figure"><figcaption>{head}</figcaption>'
-        f"{_scroll(title, drawing(fig, name, alt))}{f'<p class=cs-rows>{link}</p>' if link else ''}</figure>"
-    )
+    body = _scroll(title, drawing(fig, name, alt)) + (f"<p class=cs-rows>{link}</p>" if link else "")
+    html = f'<figure class="cs cs-figure"><figcaption>{head}</figcaption>{body}</figure>'
     bundle = _bundle("figure", name, data, title=title, alt=alt, caption=caption or title)
     _show(html, f"{title}\n{subtitle}\n{alt}", bundle)
 
@@ -422,10 +420,8 @@ def data_check(check: Mapping[str, Any]) -> None:
     remarks = [f"{e['table']}: {e['note']}" for e in tables if e.get("note")]
     warnings, notes = check.get("warnings", []), [*check.get("notes", []), *remarks]
     items = "".join(f'<li class="cs-chip {kind}">{escape(text)}</li>' for kind, text in chips)
-    html = (
-        f'<div class="cs cs-check"><ul class="cs-chips">{items}</ul>'
-        f"{_listed(warnings, 'cs-warnings')}{_listed(notes, 'cs-notes')}</div>"
-    )
+    said = _listed(warnings, "cs-warnings") + _listed(notes, "cs-notes")
+    html = f'<div class="cs cs-check"><ul class="cs-chips">{items}</ul>{said}</div>'
     text = "\n".join([" · ".join(text for _, text in chips), *(f"! {w}" for w in warnings), *notes])
     _show(html, text, {"kind": "data_check", "check": {k: _finite(v) for k, v in check.items()}})
 

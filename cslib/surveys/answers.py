@@ -483,10 +483,8 @@ def measures(
     for asked in result:
         highest = int(there.loc[asked.survey, "highest"])
         if highest > asked.scores[-1]:
-            msg = (
-                f"surveys.score has {asked.label} answers up to {highest}, beyond {asked.low}–{asked.scores[-1]}. "
-                "Set ces_scale to the highest answer of its scale."
-            )
+            msg = f"surveys.score has {asked.label} answers up to {highest}, beyond {asked.low}–{asked.scores[-1]}."
+            msg += " Set ces_scale to the highest answer of its scale."
             raise DataError(msg)
     return [asked for asked in result if there.loc[asked.survey, "n"]]
 
@@ -497,10 +495,8 @@ def _check_answered(found: pd.DataFrame, table: ir.Table, asked: Measure, window
     rows = table.filter(table.score.notnull())
     known = rows.group_by("survey").aggregate(n=rows.count(), last=rows.asked_on.max()).execute()
     there = ", ".join(f"{r.n:,} {r.survey} up to {pd.Timestamp(r.last).date()}" for r in known.itertuples())
-    msg = (
-        f"surveys has no {asked.survey} answer to an invitation from {window}. "
-        f"{f'There are: {there}. Choose another survey or a wider window.' if there else 'No score is filled in.'}"
-    )
+    msg = f"surveys has no {asked.survey} answer to an invitation from {window}. "
+    msg += f"There are: {there}. Choose another survey or a wider window." if there else "No score is filled in."
     raise DataError(msg)
 
 

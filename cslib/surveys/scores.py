@@ -324,9 +324,8 @@ def _crossed(found: Answers, pair: tuple[str, str], min_group: int = 10) -> pd.D
     frame = found.counts.assign(row=row, column=column)
     cells = answers_by_score(frame, ["row", "column"], found.measure)[found.measure.scores].sum(axis=1)
     grid = cells.unstack(fill_value=0)
-    places = np.argwhere(_hidden(grid, min_group).to_numpy() | (grid == 0).to_numpy())
-    hidden = pd.MultiIndex.from_tuples([(grid.index[i], grid.columns[j]) for i, j in places], names=["row", "column"])
-    small = pd.MultiIndex.from_frame(frame[["row", "column"]]).isin(hidden)
+    hidden = (_hidden(grid, min_group) | (grid == 0)).stack()
+    small = pd.MultiIndex.from_frame(frame[["row", "column"]]).isin(hidden.index[hidden.to_numpy(bool)])
     return frame.assign(segment=(frame["row"] + JOIN + frame["column"]).mask(small, SMALL))
 
 
