@@ -107,14 +107,11 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     rules = [r for c, s in spec.items() for r in _column_rules(work, c, s)]
     rules += [*_table_rules(name, work), *(_open_quote(work, c) for c in texts if ROW in raw.columns)]
     extra, moments = [c for c in texts if c not in spec], [c for c, s in spec.items() if s.dated]
-    count = _counts(
-        work,
-        n_rows=work.count(),
-        n_ids=work[TYPED + "customer_id"].nunique() if "customer_id" in spec else ibis.literal(0),
-        **{f"r{i}": _hit(r).sum() for i, r in enumerate(rules)},
-        **{f"z{i}": zoned(work[c]).any() for i, c in enumerate(moments)},
-        **{f"t{i}": ((work[c] == "") | (work[c] != work[c].strip())).any() for i, c in enumerate(extra)},
-    )
+    n_ids = work[TYPED + "customer_id"].nunique() if "customer_id" in spec else ibis.literal(0)
+    measures = {"n_rows": work.count(), "n_ids": n_ids} | {f"r{i}": _hit(r).sum() for i, r in enumerate(rules)}
+    measures |= {f"z{i}": zoned(work[c]).any() for i, c in enumerate(moments)}
+    measures |= {f"t{i}": ((work[c] == "") | (work[c] != work[c].strip())).any() for i, c in enumerate(extra)}
+    count = _counts(work, **measures)
     if name == "customers" and count["n_ids"] < count["n_rows"] - count["r0"]:
         work, more = _with_duplicates(work)
         count |= _counts(work, **{f"r{i}": _hit(r).sum() for i, r in enumerate(more, len(rules))})

@@ -13,7 +13,6 @@ from cslib.data.dataset import DataSet
 
 GROUPS: Final = ("growth", "retention", "value", "sentiment", "engagement")
 HISTORY: Final = ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
-INFINITE: Final = float("inf")
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class Kpi:
     @property
     def reach(self) -> tuple[float, float]:
         """The lowest and the highest value that it can have."""
-        return self.span or (0.0, 1.0 if self.unit == "percent" else INFINITE)
+        return self.span or (0.0, 1.0 if self.unit == "percent" else float("inf"))
 
 
 def by_id(*kpis: Kpi) -> dict[str, Kpi]:

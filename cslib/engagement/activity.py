@@ -227,8 +227,7 @@ def time_to_value(
     begin = (last + 1) % months
     at = ((lives.at - begin) // months).cast("int64")
     lives = lives.filter((lives.at >= first) & (lives.at <= last)).mutate(at=at)
-    keys = ["segment", "at", "duration", "kind"]
-    counted = lives.group_by(keys).aggregate(n=lives.count()).execute()
+    counted = lives.group_by(["segment", "at", "duration", "kind"]).aggregate(n=lives.count()).execute()
     parts = [counted.assign(segment=WHOLE), counted[counted["segment"] != WHOLE]]
     groups = [group for part in parts for group in part.groupby(["segment", "at"])]
     rows = [{"segment": s, "at": int(at), **_median(own, confidence_level)} for (s, at), own in groups]

@@ -76,8 +76,7 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     measured = with_segment(measured, data, segment_by)
     changes = summed_changes(measured, list(values), ["segment", "step"], products=PRODUCTS)
     sums = with_all(changes.rename(columns={"step": "at"}))
-    complete = last_complete(observed(data), "month")
-    numbers = range(int(sums["at"].min()), complete + 1)
+    numbers = range(int(sums["at"].min()), last_complete(observed(data), "month") + 1)
     parts = [_cumulated(own, [*values, *PRODUCTS], numbers) for _, own in sums.groupby("segment", sort=False)]
     levels = pd.concat(parts, ignore_index=True)
     levels[["x", "y", "z"]] /= MINOR_UNITS

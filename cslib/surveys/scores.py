@@ -216,12 +216,10 @@ def _described(given: pd.DataFrame, asked: Measure, confidence_level: float) -> 
     places = np.array(asked.places)
     rate = wilson(n, given["n_invited"], confidence_level=confidence_level)
     table = pd.DataFrame({"n_invited": given["n_invited"], "n_responses": n.astype("int64")})
-    table["response_rate"] = n / table["n_invited"]
-    table = table.assign(**rate.columns("response_"))
+    table = table.assign(response_rate=n / table["n_invited"], **rate.columns("response_"))
     for place, name in enumerate(asked.groups):
         table[f"n_{name}"] = counted[:, places == place].sum(axis=1).astype("int64")
-    table[asked.survey] = score_of(counted, asked)
-    table = table.assign(**interval.columns())
+    table = table.assign(**{asked.survey: score_of(counted, asked)}, **interval.columns())
     return table.assign(**_mean_answer(counted, asked, confidence_level)) if asked.survey == "csat" else table
 
 
