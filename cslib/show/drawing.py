@@ -84,10 +84,8 @@ def sparkline(values: Sequence[float], limits: tuple[float, float] | None = None
         top, bottom = (4 + (height - 8) * (1 - (v - low) / span) for v in reversed(limits))
         band = f'<rect x="0" y="{top:.1f}" width="{width}" height="{bottom - top:.1f}" class="cs-band"/>'
     dot = f'<circle cx="{at[-1]:.1f}" cy="{up[-1]:.1f}" r="2.6"/>' if math.isfinite(up[-1]) else ""
-    box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    return (
-        f'<svg class="cs-spark" {box} aria-hidden="true" focusable="false">{band}<path d="{path.strip()}"/>{dot}</svg>'
-    )
+    box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true" focusable="false"'
+    return f'<svg class="cs-spark" {box}>{band}<path d="{path.strip()}"/>{dot}</svg>'
 
 
 def _png(fig: Figure, alt: str) -> str:

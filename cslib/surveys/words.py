@@ -171,10 +171,8 @@ class Words:
             return "All answers are alike, so it cannot be told how many it takes to see a change."
         change = {"nps": f"{difference:g} points", "csat": f"{100 * difference:g} points"}
         rounded = round(answers, -max(len(str(answers)) - 3, 0))
-        return (
-            f"To see a change of {change.get(self.survey, f'{difference:g}')} four times of five takes about "
-            f"{rounded:,} answers in each window."
-        )
+        seen = f"To see a change of {change.get(self.survey, f'{difference:g}')} four times of five"
+        return f"{seen} takes about {rounded:,} answers in each window."
 
     def silence(self, moves: Mapping[str, float]) -> str:
         """State what weighting to all who were asked does to the score, from ``surveys.change.silence_moves``."""
@@ -198,10 +196,8 @@ class Words:
 
     def followed(self, landmark: Landmark) -> str:
         """Say whom the lines of survival after an answer are about."""
-        return (
-            f"Share still here, of customers of {landmark.day:%-d %B %Y}, by their last answer to invitations from "
-            f"{landmark.window}. Bands: 95 % intervals."
-        )
+        whose = f"of customers of {landmark.day:%-d %B %Y}, by their last answer to invitations from {landmark.window}"
+        return f"Share still here, {whose}. Bands: 95 % intervals."
 
     def money(self, stakes: pd.DataFrame) -> str:
         """State what follows an answer: who stays how long, against the best group."""
