@@ -285,6 +285,7 @@ def test_scores_stay_in_the_engine(data, model):
     assert isinstance(score_customers(data, model), ibis.Table)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.sets(st.integers(0, 1999), min_size=1, max_size=50))
 def test_risk_does_not_depend_on_who_else_is_there(data, model, kept):

@@ -317,6 +317,7 @@ def test_duplicated_driver_is_counted_once():
     assert set(model.table["term"]) == {"tier"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["event", "duration", "driver0", "n"])
 def test_any_name_will_do(name):
     plain, renamed = fitted(world()), fitted(world().rename(columns={"tier": name}))
@@ -501,6 +502,7 @@ def test_declared_segments_come_first(sample):
     assert set(fit_drivers(sample, max_rows=800).table["term"]) <= set(sample.segments)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_order_of_rows_does_not_matter(random):

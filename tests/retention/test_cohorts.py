@@ -142,6 +142,7 @@ def _by_rows(events, period):
     return days.groupby(["first", "k"]).id.nunique().to_dict()
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(EVENTS)
 def test_counts_equal_rows(events):
@@ -161,6 +162,7 @@ def check_counts(table, events, pandas_name):
     assert found == {k: n for k, n in _by_rows(events, pandas_name).items() if k not in skipped}
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(EVENTS)
 def test_portable_path_and_order_give_the_same(events):

@@ -53,6 +53,7 @@ def test_values_are_those_of_the_analyses(sample, found):
     assert found_costs == pytest.approx([year.crc, year.share_of_margin, year.cac])
 
 
+@pytest.mark.slow
 def test_customer_value_is_that_of_the_report_now_and_then(sample, found, value_of):
     for months, day in ((0, None), (12, "2024-06-30")):
         data = rewind(sample, pd.Timestamp(day).date()) if day else sample

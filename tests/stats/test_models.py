@@ -125,6 +125,7 @@ def test_holdout_score():
     assert table.loc["Exponential", "holdout_score"] == pytest.approx((2 * np.log(0.08) - 0.08 * 10.5) / 3)
 
 
+@pytest.mark.slow
 def test_holdout_score_of_who_enters_after_the_cut():
     """One more enters at 7 (7½) and leaves at 9 (9½): 2 months, a churn; nothing changes before the cut."""
     counts = counts_of([3, 8, 11, 9], [True, True, False, True], entry=[0.0, 0.0, 0.0, 7.0], n=[2, 2, 1, 1])
@@ -148,6 +149,7 @@ def test_without_churn_beyond_the_cut_the_lowest_aic_is_best():
     assert table.loc[table["best"], "aic"].tolist() == [table["aic"].min()]
 
 
+@pytest.mark.slow
 def test_best_predicts_the_rest(fitted):
     table = fitted.table
     assert table.loc[table["best"], "holdout_score"].tolist() == [table["holdout_score"].max()]
@@ -234,6 +236,7 @@ def test_counts_equal_rows_with_late_entry(model, seed):
     assert ours.log_likelihood_ == pytest.approx(raw.log_likelihood_, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1.0, DAY])
 @pytest.mark.parametrize("shape", [0.6, 1.0, 2.5])
 def test_generalised_gamma_contains_simpler_models(unit, shape):
@@ -287,6 +290,7 @@ def test_segments_are_fitted_by_themselves(drawn, fitted):
 # ── what cannot be fitted ────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("duration", "event", "n", "model", "reason"),
     [
@@ -314,6 +318,7 @@ def test_gamma_below_its_special_cases_has_not_converged(drawn):
         lifetime_models._fit_gamma(lives, fitted)
 
 
+@pytest.mark.slow
 def test_warnings_of_lifelines_become_reasons(drawn, monkeypatch):
     def warn(self, *_, **__):
         warnings.warn("not invertible", lifelines.exceptions.ApproximationWarning, stacklevel=1)

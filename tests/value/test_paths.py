@@ -26,6 +26,7 @@ def paths_of(duration, left, *, models=lifetime_models.MODELS, horizon=12, draws
     return value_paths(counts, values, fitted, horizon_months=horizon, draws=draws)["All"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=60, max_size=90))
 @settings(max_examples=15, deadline=None)
 def test_the_estimate_is_kaplan_meier_up_to_the_last_trusted_age(lives):
