@@ -401,6 +401,7 @@ def test_value_that_nobody_left_with():
     assert (model.clear_terms, model.split) == ((), "")
 
 
+@pytest.mark.slow
 def test_value_that_nobody_left_with_is_left_out_of_the_fit():
     model = fitted(with_loyal([]), drivers="plan,tier")
     customers = with_loyal([])

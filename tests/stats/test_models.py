@@ -133,6 +133,7 @@ def test_holdout_score_of_who_enters_after_the_cut():
     assert table.loc["Exponential", "holdout_score"] == pytest.approx((3 * np.log(0.08) - 0.08 * 12.5) / 4)
 
 
+@pytest.mark.slow
 def test_holdout_score_of_renewals():
     """Cut after month 2 of 5. Before it sBG has α = 0.6, β = 1.4: in months 3, 4, 5 it loses 0.6/4, 0.6/5, 0.6/6."""
     counts = counts_of([1, 2, 3, 4, 5], [True, True, True, True, False], n=[300, 140, 80, 30, 450])
@@ -262,6 +263,7 @@ def test_every_model_is_fitted_or_says_why_not(rows):
     assert (table["active_ci_upper"] <= table["n_active"]).all()
 
 
+@pytest.mark.slow
 def test_order_of_rows_and_inputs_do_not_change(drawn, fitted):
     before = drawn.copy()
     again = fit_models(drawn.sample(frac=1, random_state=1), unit_months=DAY)
@@ -279,6 +281,7 @@ def test_curve_halves_the_steps_of_kaplan_meier():
     assert curve.loc[curve["model"] == "Exponential", "survival"].to_numpy() == pytest.approx(middle, abs=0.005)
 
 
+@pytest.mark.slow
 def test_segments_are_fitted_by_themselves(drawn, fitted):
     other = counts_of([1, 2], [False, False], n=5, segment="New")
     models = fit_models(pd.concat([drawn, other]), unit_months=DAY)
@@ -310,6 +313,7 @@ def test_left_out_with_a_reason(duration, event, n, model, reason):
     assert reason in left_out.loc[model, "reason"]
 
 
+@pytest.mark.slow
 def test_gamma_below_its_special_cases_has_not_converged(drawn):
     lives = lifetime_models._collapsed(drawn, DAY / 2)
     fitted = {model: lifetime_models._fit(lives, model) for model in FITTERS}

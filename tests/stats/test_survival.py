@@ -117,6 +117,7 @@ lives = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(lives)
 @settings(max_examples=50)
 def test_counts_equal_lifelines_on_rows_late_entry_included(rows):
@@ -132,6 +133,7 @@ def test_counts_equal_lifelines_on_rows_late_entry_included(rows):
     assert np.allclose(curve.loc[inside, ["ci_lower", "ci_upper"]], bounds[inside], atol=1e-9)
 
 
+@pytest.mark.slow
 @given(lives)
 @settings(max_examples=50)
 def test_order_and_splitting_of_counts_change_nothing(rows):

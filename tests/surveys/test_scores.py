@@ -218,6 +218,7 @@ def test_contributions_and_customers_add_up_and_nothing_small_is_shown(tally, le
         assert (own["n_responses"] >= least).all()
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from("ABCDEFG"), st.integers(0, 60), min_size=1))
 def test_no_small_group_follows_from_the_others(sizes):
     hidden = small_groups(pd.DataFrame({"now": sizes}), 10)

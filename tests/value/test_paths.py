@@ -53,6 +53,7 @@ def test_few_churns_go_on_at_one_rate():
     assert np.diff(paths.hazard[0, 3:8]) == pytest.approx(4.5 / 120)
 
 
+@pytest.mark.slow
 def test_draws_vary_as_new_customers_would():
     """Deviation of S(3) by the draws against Greenwood's, and of the price against that of a mean."""
     rng = np.random.default_rng(4)
