@@ -330,6 +330,7 @@ def test_duplicated_driver_is_counted_once():
     assert set(model.table["term"]) == {"tier"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["event", "duration", "driver0", "n"])
 def test_any_name_will_do(name):
     plain, renamed = fitted(world()), fitted(world().rename(columns={"tier": name}))
@@ -413,6 +414,7 @@ def test_value_that_nobody_left_with():
     assert (model.clear_terms, model.split) == ((), "")
 
 
+@pytest.mark.slow
 def test_value_that_nobody_left_with_is_left_out_of_the_fit():
     model = fitted(with_loyal([]), drivers="plan,tier")
     customers = with_loyal([])
@@ -514,6 +516,7 @@ def test_declared_segments_come_first(sample, monkeypatch):
     assert set(fit_drivers(sample).table["term"]) <= set(sample.segments)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_order_of_rows_does_not_matter(random):

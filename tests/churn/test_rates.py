@@ -129,6 +129,7 @@ def dates(day, stay):
 ROWS = few_or_many(st.builds(dates, st.integers(0, 80), st.integers(0, 70)))
 
 
+@pytest.mark.slow
 @settings(max_examples=14)
 @given(ROWS, st.integers(81, 110), st.sampled_from([None, 20, 31, 45]))
 def test_equals_a_look_at_every_day(rows, observed, since):
@@ -250,6 +251,7 @@ def test_a_month_without_a_base_is_refused(month):
         reconcile(data, lifetimes(data), month=month)
 
 
+@pytest.mark.slow
 def test_sample_rates_and_triangle_agree_in_every_month(sample):
     counts, rates = lifetimes(sample), churn_rates(sample).set_index(["method", "month"])
     assert len(rates.loc["start_of_period"]) == 35
