@@ -112,10 +112,8 @@ def _themed(svg: str, name: str, alt: str) -> str:
     box = re.search(r'viewBox="[^"]*"', svg)[0]  # type: ignore[index]
     sizes = [float(size) for size in re.findall(r"font(?:-size)?: [^;\"]*?([\d.]+)px", svg)]
     least = math.ceil(points * max(1, LEGIBLE / min(sizes, default=LEGIBLE)))
-    style = (
-        f"width:100%;max-width:{max(least, points * 96 / 72):.0f}px;min-width:{least}px;"
-        "font-family:var(--sans, sans-serif);fill:var(--ink, #1b1f24);stroke-linejoin:round;stroke-linecap:butt"
-    )
+    style = f"width:100%;max-width:{max(least, points * 96 / 72):.0f}px;min-width:{least}px;"
+    style += "font-family:var(--sans, sans-serif);fill:var(--ink, #1b1f24);stroke-linejoin:round;stroke-linecap:butt"
     head = f'<svg {box} role="img" aria-label="{escape(alt)}" style="{style}">'
     return re.sub(r"\A<svg[^>]*>", lambda _: head, svg).strip()
 

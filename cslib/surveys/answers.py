@@ -366,7 +366,7 @@ def answers(
     each = each if before else each.mutate(before=ibis.literal(ABSENT, "int64"))
     each = each.filter((each.now != ABSENT) | (each.before != ABSENT))
     keys = [*alias, *past, *(f"s{i}" for i in range(len(last))), "before", "now"]
-    found = each.group_by(keys).aggregate(n=each.count()).execute()
+    found = each.group_by(keys).aggregate(n=each.count()).order_by(keys).execute()  # sums depend on the order
     earlier = {column: f"{column} (before)" for column, _ in past.values()}
     found = found.set_axis([*columns, *earlier.values(), *last, "before", "now", "n"], axis=1)
     for column in columns:
@@ -545,7 +545,8 @@ def answers_by_period(
     each = each.select("customer_id", at=each[AT], now=_answer(each.now, asked), **shown)
     if not shown:
         each = _with_columns(each, data, {"segment": column})
-    found = each.group_by(["at", "segment", "now"]).aggregate(n=each.count()).execute()
+    keys = ["at", "segment", "now"]
+    found = each.group_by(keys).aggregate(n=each.count()).order_by(keys).execute()
     starts = [calendar.period_start(int(k) * step + shift, unit) for k in found.pop("at")]
     found.insert(0, "period", pd.to_datetime(starts))
     return Periods(found, asked)

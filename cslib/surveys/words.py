@@ -109,14 +109,13 @@ class Words:
         """Say how the score moved against the window before, and whether that is more than noise."""
         if moved is None:
             return "There are no answers to compare with"
-        before, now = self._score(moved.score_before), self._score(moved.score_now)
+        went = f"It went from {self._score(moved.score_before)} to {self._score(moved.score_now)}"
         if pd.isna(moved.p_value):
-            return f"It went from {before} to {now}; too few answers tell whether that is more than noise"
+            return f"{went}; too few answers tell whether that is more than noise"
         if moved.clear:
             direction = "up" if moved.change > 0 else "down"
             return f"It is {direction} {self._points(moved.change)} on the window before, more than noise"
-        chance = f"no more than noise (p {p_value(moved.p_value)})"
-        return f"It went from {before} to {now} since the window before, {chance}"
+        return f"{went} since the window before, no more than noise (p {p_value(moved.p_value)})"
 
     def segments(self, scored: pd.DataFrame) -> str:
         """State where the score differs: the best against the worst segment, and whether any differs clearly."""
