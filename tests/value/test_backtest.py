@@ -65,6 +65,7 @@ def test_what_came_is_counted_by_hand():
     )
 
 
+@pytest.mark.slow
 def test_forecasts_are_judged_by_hand():
     """Error, and how many months the interval has held so far, from the columns beside them."""
     left = [pd.Timestamp(2024, 7, 15) + pd.DateOffset(months=k) for k in range(12)]
