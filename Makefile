@@ -4,6 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 # as many at once as there are processors, each with what is left of the others' tests once its own are done
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --durations 15
+TESTS := --dist worksteal -p no:nbval  # which takes two seconds to start, and is for notebooks
 
 .PHONY: report check test lab lint browser lock clean
 
@@ -14,10 +15,10 @@ report: .venv/core
 check test: export OPENBLAS_NUM_THREADS = 1
 
 check: lint browser  # without what is marked slow
-	$(PYTEST) --dist worksteal -m "not slow"
+	$(PYTEST) $(TESTS) -m "not slow"
 
 test: lint browser
-	$(PYTEST) --dist worksteal
+	$(PYTEST) $(TESTS)
 	$(PYTEST) --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 120 notebooks
 
 lint: .venv/test

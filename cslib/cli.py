@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cslib import __version__
-from cslib.errors import CslibError, ParameterError, counted, did_you_mean
+from cslib.errors import CslibError, ParameterError, counted, refuse_unknown
 
 if TYPE_CHECKING:
     from cslib.report.engine import Run
@@ -90,9 +90,7 @@ def _parameters(given: Sequence[str], data: str) -> dict[str, Value]:
 def _chosen(notebooks: list[Notebook], names: tuple[str, ...]) -> list[Notebook]:
     there = {n.name: n for n in notebooks}
     for name in names:
-        if name not in there:
-            msg = f"There is no notebook {name!r}. {did_you_mean(name, there)}"
-            raise ParameterError(msg)
+        refuse_unknown(name, there, f"There is no notebook {name!r}.")
     return [there[name] for name in dict.fromkeys(names)] or notebooks
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 
@@ -70,7 +70,7 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     return f"{question}There are: {', '.join(names)}."
 
 
-def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+def check_choice(name: str, value: str, choices: Collection[str]) -> None:
     """Refuse a value that is none of its choices.
 
     Raises
@@ -78,6 +78,19 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     ParameterError
         Names the value and the choices, the nearest first.
     """
-    if value not in choices:
-        msg = f"{name} is {value!r}. {did_you_mean(value, choices)}"
-        raise ParameterError(msg)
+    refuse_unknown(value, choices, f"{name} is {value!r}.")
+
+
+def refuse_unknown(
+    name: object, choices: Collection[str], what: str, *, error: type[CslibError] = ParameterError
+) -> None:
+    """Refuse a name that is not among the choices: what is wrong with it, then the near miss and all there are.
+
+    Raises
+    ------
+    CslibError
+        Of the kind given.
+    """
+    if name not in choices:
+        msg = f"{what} {did_you_mean(str(name), choices)}"
+        raise error(msg)

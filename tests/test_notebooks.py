@@ -93,6 +93,7 @@ def test_churn_on_the_sample(tmp_path, root):
     assert run.html.stat().st_size < 2_000_000
 
 
+@pytest.mark.slow
 def test_the_planted_hazards_are_recovered_and_the_page_fits(tmp_path, root, open_report):
     """Plans have hazard ratios 0.6 and 0.35; attitude, which is no column, draws them a little towards 1."""
     run, tables = report("churn_survival", tmp_path, data=str(root / "data"), segment_by="plan")
@@ -140,6 +141,7 @@ def test_value_on_the_sample(tmp_path, root):
     assert "over 24 months" in run.answer
 
 
+@pytest.mark.slow
 def test_value_by_plan_and_the_page_fits(tmp_path, root, open_report):
     terms = {"gross_margin": 0.8, "annual_discount_rate": 0.08}
     run, tables = report("lifetime_value", tmp_path, data=str(root / "data"), segment_by="plan", **terms)
@@ -175,6 +177,7 @@ def test_effort_of_some_customers_in_a_quarter(tmp_path, root):
     assert (tables["ces"]["n_responses"].iloc[1:] >= 10).all()
 
 
+@pytest.mark.slow
 def test_scores_by_plan_and_the_page_fits(tmp_path, root, open_report):
     """Attitude is no column, so no plan differs; detractors leave faster, and the silent feel worse."""
     run, tables = report("nps_segmentation", tmp_path, data=str(root / "data"), segment_by="plan", gross_margin=0.8)
@@ -210,6 +213,7 @@ REVENUE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_revenue_by_plan_and_the_page_fits(tmp_path, root, open_report):
     run, tables = report("revenue", tmp_path, data=str(root / "data"), segment_by="plan", gross_margin=0.8)
     for name, columns in REVENUE.items():
@@ -246,6 +250,7 @@ SCORES_OF = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_scorecard_holds_every_kpi_and_the_page_fits(tmp_path, root, open_report):
     (tmp_path / "revenue.html").write_text("")
     terms = {"gross_margin": 0.8, "annual_discount_rate": 0.08, "value_feature": "reports"}
@@ -299,6 +304,7 @@ def test_faults_stop_the_report_and_are_all_named(tmp_path):
     assert "more than once" in run.error
 
 
+@pytest.mark.slow
 def test_rows_set_aside_are_published(tmp_path):
     data = write(tmp_path, customers=ONE + "2,never,,Pro\n=1+1,2025-13-01,,Pro\n")
     (tmp_path / "cslib.toml").write_text('as_of = 2025-04-30\n[customers]\non_fault = "set_aside"\n')
@@ -307,8 +313,10 @@ def test_rows_set_aside_are_published(tmp_path):
     assert tables["set_aside_customers"].customer_id.astype(str).tolist() == ["2", "'=1+1"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "cohort_retention"])
 def test_plain_papermill_runs_it(tmp_path, root, name):
+    """The README runs cohort retention so, with the same parameter."""
     import papermill
 
     path = str(root / "notebooks" / f"{name}.ipynb")
@@ -336,6 +344,7 @@ def test_every_parameter_has_a_type_and_help():
         assert {"data", "as_of", "segment_by", "where"} <= {p.name for p in notebook.parameters}
 
 
+@pytest.mark.slow
 def test_render_all_keeps_going(tmp_path, root):
     runs = reports.render_all(find_notebooks(), out=tmp_path, parameters={"data": str(tmp_path / "no")})
     assert [r.ok for r in runs] == [False] * len(runs)

@@ -41,13 +41,3 @@ def test_a_study_says_what_it_finds_and_shows_how_to_ask(name):
     assert study.findings()
     assert all(question.endswith("?") for question in study.findings().values())
     assert ">>>" in study.__doc__
-
-
-@pytest.mark.slow
-def test_a_headline_that_is_a_kpi_carries_its_id_and_value(sample):
-    """The same id has one value, whichever report shows it."""
-    kpis = cslib.Scorecard(sample).table.set_index("kpi")["value"]
-    cards = [c for study in (cslib.Churn, cslib.Revenue) for c in study(sample).answer.cards if c.kpi]
-    assert [c.kpi for c in cards] == ["customer_churn_rate", "mrr", "nrr", "grr"]
-    for card in cards:
-        assert card.value == pytest.approx(kpis[card.kpi], rel=1e-12)

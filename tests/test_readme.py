@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -60,7 +61,8 @@ def test_commands(project, root):
     for line in "".join(blocks("bash")).splitlines():
         assert run_line(line, root, project) == 0, line
     assert (project / "myreports" / "cohort_retention.html").exists()
-    assert (project / "out.ipynb").exists()
+    cells = nbformat.read(project / "out.ipynb", 4).cells
+    assert all(c.execution_count for c in cells if c.cell_type == "code")
 
 
 def test_cron_line(root):

@@ -13,7 +13,7 @@ import pandas as pd
 
 from cslib.churn.columns import MISSING, OTHER, Driver, recorded
 from cslib.churn.drivers import DriverModel, check_horizon
-from cslib.data.customers import current_mrr, with_segment
+from cslib.data.customers import current_mrr, exact_sum, with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetime_rows
 from cslib.errors import ParameterError, counted
@@ -90,8 +90,10 @@ def at_risk(
     active = _active(data, model)
     values = [active[f"driver{i}"] for i in range(len(model.drivers))]
     log_ratios = [_log_ratio(d, v) for d, v in zip(model.drivers, values, strict=True)]
-    ratios = {f"ratio{i}": r.exp().sum() for i, r in enumerate(log_ratios)}
-    counts = active.group_by(["stratum", "age"]).aggregate(n=active.count(), **ratios).execute()
+    ratios = {f"ratio{i}": exact_sum(r.exp()) for i, r in enumerate(log_ratios)}
+    counts = (
+        active.group_by(["stratum", "age"]).aggregate(n=active.count(), **ratios).order_by(["stratum", "age"]).execute()
+    )
     lookup = ibis.memtable(_lookup(model, counts, horizon_months), schema=LOOKUP)
     means = counts[list(ratios)].sum() / (counts["n"].sum() or np.nan)
     each = zip(model.drivers, values, log_ratios, means, strict=True)

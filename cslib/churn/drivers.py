@@ -1,7 +1,7 @@
 """Who leaves and why: Cox regression of churn on columns of ``customers``, fitted on rows.
 
 Averaging over tied ages makes regression on counts differ from regression on rows, so here the rows are read:
-up to ``max_rows`` customers, beyond that a reproducible sample.
+up to a million customers, beyond that a reproducible sample.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from cslib.stats import cox
 from cslib.stats.intervals import SIGNIFICANT, holm, z_value
 
 Ratios = dict[Any, dict[str, float]]  # by column of the design
+LEVEL: Final = 0.95  # confidence of all intervals
 MAX_STRATA: Final = 8
 FOLDS: Final = 5
 TABLE: Final = ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"]
 CHECKED_ROWS: Final = 50_000
+MAX_ROWS: Final = 1_000_000
 LATE_ROWS: Final = 20_000  # where customers enter late the fitter takes far longer
 REFERENCE: Final = " (reference)"
 ENOUGH_GROUPS: Final = 5  # of customers by predicted risk
@@ -155,14 +157,7 @@ def check_horizon(horizon_months: float, unit: float) -> None:
         raise ParameterError(msg)
 
 
-def fit_drivers(
-    data: DataSet,
-    *,
-    drivers: str = "",
-    horizon_months: float = 12.0,
-    confidence_level: float = 0.95,
-    max_rows: int = 1_000_000,
-) -> DriverModel:
+def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.0) -> DriverModel:
     """Fit how churn depends on columns of ``customers``, all at once.
 
     Parameters
@@ -174,11 +169,6 @@ def fit_drivers(
         beyond the contract.
     horizon_months
         Age up to which predictions are checked.
-    confidence_level
-        Between 0 and 1.
-    max_rows
-        Beyond so many customers a sample of them is fitted, the same one each time; where customers came
-        under observation late, beyond 20,000 at most (their fit takes far longer).
 
     Returns
     -------
@@ -194,7 +184,10 @@ def fit_drivers(
 
     Notes
     -----
-    Hazard of customer i at age t: h₀(t)·exp(Σ βx). Ties by Efron, in the base risk too; intervals are Wald's.
+    Of more than a million customers a sample is fitted, the same one each time; where customers came under observation
+    late, of more than 20,000 (their fit takes far longer).
+
+    Hazard of customer i at age t: h₀(t)·exp(Σ βx). Ties by Efron, in the base risk too; 95 % intervals are Wald's.
     Values with fewer than 20 customers are merged, and all but the 12 largest. The customers of a value that
     nobody left with are not in the fit (the limit of its likelihood); their log ratio for scoring is the one with
     which the model expects ½ of them to have left. Numbers count up to three times their range beyond it.
@@ -217,40 +210,32 @@ def fit_drivers(
     >>> model.table[["term", "level", "n"]].values.tolist()
     [['plan', 'A (reference)', 80], ['plan', 'B', 40]]
     """
-    z, unit = z_value(confidence_level), unit_months(data)
+    unit = unit_months(data)
     check_horizon(horizon_months, unit)
     remarks: list[str] = []
-    life, columns = _read(data, _names(data, drivers), max_rows, remarks)
+    life, columns = _read(data, _names(data, drivers), remarks)
     known = comparable(columns, life, remarks)
     design, whole = _fit_sound(design_of(known, life, remarks), life, remarks)
     by, fit, tested = _stratified(whole, known, design, life, remarks)
-    table = _table(known, _ratios(design, (whole, fit), tested, z))
+    table = _table(known, _ratios(design, (whole, fit), tested))
     remarks += _loyal(known, table, life)
     stratum, design = known[by][1] if by else pd.Series("", index=life.index), _without(by, design)
     base, log_ratios = cox.completed(fit, design, life, stratum)
     horizon = min(horizon_months, float(life["duration"].max()))
     risk = cox.risk_from_start(base, cox.scores_of(log_ratios, design), stratum, horizon)
-    unseen = _unseen(design, life, stratum, horizon, remarks)
+    unseen = _blind(design, life, stratum, horizon, remarks)
     calibration, outside = pd.DataFrame(columns=cox.CALIBRATION), np.nan
     if len(unseen):
         foretold = unseen["risk"].to_numpy()
-        calibration = cox.calibrated(unseen, risk[unseen.index], foretold, horizon, confidence_level)
+        calibration = cox.calibrated(unseen, risk[unseen.index], foretold, horizon, LEVEL)
         outside = cox.concordance(unseen, foretold)
         short = f"The data reach no age of {horizon_months:g} months: predictions are checked at {horizon:.1f}."
         remarks += [short] if horizon < horizon_months else []
     return DriverModel(
-        table=table,
-        calibration=calibration,
-        checked_months=horizon,
-        concordance=outside,
-        remarks=tuple(remarks),
-        n=len(life),
-        n_events=int(life["event"].sum()),
-        stratified_by=by,
-        drivers=_estimated(known, table, log_ratios),
-        baseline=base,
-        unit_months=unit,
-    )
+        table=table, calibration=calibration, checked_months=horizon, concordance=outside,
+        remarks=tuple(remarks), n=len(life), n_events=int(life["event"].sum()),
+        stratified_by=by, drivers=_estimated(known, table, log_ratios), baseline=base, unit_months=unit,
+    )  # fmt: skip
 
 
 def _estimated(known: Known, table: pd.DataFrame, log_ratios: pd.Series) -> tuple[Driver, ...]:
@@ -271,11 +256,8 @@ def _names(data: DataSet, drivers: str) -> list[str]:
     return names or [c for c in data.segments if c in free] or free
 
 
-def _read(data: DataSet, names: list[str], max_rows: int, remarks: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _read(data: DataSet, names: list[str], remarks: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fetch lifetimes and, by name, drivers; ``entry`` is -1 for who was there from the start, at risk at age 0 too."""
-    if max_rows < 1:
-        msg = f"max_rows is {max_rows!r}. Give a number of customers of at least 1."
-        raise ParameterError(msg)
     lives, customers = lifetime_rows(data), data.table("customers")
     columns = {f"driver{i}": recorded(customers[name]) for i, name in enumerate(names)}
     joined = lives.join(customers.select("customer_id", **columns), "customer_id")
@@ -284,7 +266,7 @@ def _read(data: DataSet, names: list[str], max_rows: int, remarks: list[str]) ->
     if not size["n"]:
         msg = f"No customer of {data.label or 'the data'} was under observation. Check observed_from, or widen where."
         raise DataError(msg)
-    limit = min(max_rows, LATE_ROWS) if size["late"] else max_rows
+    limit = LATE_ROWS if size["late"] else MAX_ROWS
     if size["n"] > limit:
         # an engine without hashes gets the ids backwards: of a running number the last digits come first
         hashes = rows.get_backend().has_operation(ops.Hash)
@@ -353,8 +335,9 @@ def _stratified(
     return by, fit, tested
 
 
-def _ratios(design: pd.DataFrame, fits: tuple[cox.CoxFit, ...], tested: pd.Series, z: float) -> Ratios:
+def _ratios(design: pd.DataFrame, fits: tuple[cox.CoxFit, ...], tested: pd.Series) -> Ratios:
     """Estimates by column; those of the stratifying driver are from the first fit, without strata."""
+    z = z_value(LEVEL)
     result: Ratios = {key: {"hazard_ratio": np.nan} for key in design}
     for one in fits:
         for key, b, se in zip(one.coefficients.index, one.coefficients, one.errors, strict=True):
@@ -394,15 +377,13 @@ def _loyal(known: Known, table: pd.DataFrame, life: pd.DataFrame) -> list[str]:
     return result
 
 
-def _unseen(
-    design: pd.DataFrame, life: pd.DataFrame, stratum: pd.Series, horizon: float, remarks: list[str]
-) -> pd.DataFrame:
+def _blind(x: pd.DataFrame, life: pd.DataFrame, stratum: pd.Series, horizon: float, remarks: list[str]) -> pd.DataFrame:
     """Give customers the ``risk`` by a model that has not seen them; no rows where there is none to be checked."""
-    if not len(design.columns) and not stratum.any():
+    if not len(x.columns) and not stratum.any():
         return life.head(0)
     limit = CHECKED_ROWS // 10 if (life["entry"] > 0).any() else CHECKED_ROWS
     drawn = np.random.default_rng(0).permutation(len(life))[:limit]
-    x, life, stratum = design.iloc[drawn], life.iloc[drawn], stratum.iloc[drawn]
+    x, life, stratum = x.iloc[drawn], life.iloc[drawn], stratum.iloc[drawn]
     risk = np.full(len(life), np.nan)
     for fold in range(FOLDS):
         held = np.arange(len(life)) % FOLDS == fold

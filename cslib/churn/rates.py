@@ -40,9 +40,7 @@ EPOCH: Final = pd.Timestamp(1970, 1, 1)
 Measure = tuple[str, float, float, str]  # name, base, churned, explanation
 
 
-def churn_rates(
-    data: DataSet, *, segment_by: str = "", period: str = "month", confidence_level: float = 0.95
-) -> pd.DataFrame:
+def churn_rates(data: DataSet, *, segment_by: str = "", period: str = "month") -> pd.DataFrame:
     """Churn rate of every complete period, measured in three ways.
 
     Parameters
@@ -53,8 +51,6 @@ def churn_rates(
         A column; empty for the whole only.
     period
         ``day``, ``week``, ``month``, ``quarter`` or ``year``.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -63,7 +59,7 @@ def churn_rates(
         before ``observed_from``: ``segment`` (``All`` first), ``month`` (first day of the period), ``method``,
         ``n_start`` (customers when the period began), ``n_new`` (who came in it), ``n_churned`` (who left in it,
         as the method counts), ``churn_rate`` (missing without a base), ``retention_rate`` (1 less the churn
-        rate), ``ci_lower``, ``ci_upper`` (of the churn rate).
+        rate), ``ci_lower``, ``ci_upper`` (of the churn rate, 95 %).
 
     Raises
     ------
@@ -101,7 +97,7 @@ def churn_rates(
     [0.5, 0.5, 0.393]
     """
     own = _periods(data, segment_by, period)
-    by_method = [own.assign(method=m, **columns) for m, columns in _estimates(own, confidence_level).items()]
+    by_method = [own.assign(method=m, **columns) for m, columns in _estimates(own).items()]
     return pd.concat(by_method).sort_index(kind="stable", ignore_index=True)[RATES]
 
 
@@ -132,11 +128,11 @@ def last_month(rates: pd.DataFrame) -> pd.Series[Any] | None:
     return pd.concat([last, pd.Series({"usual": usual, "n_before": len(before), "compared": compared})])
 
 
-def _estimates(own: pd.DataFrame, confidence_level: float) -> dict[str, dict[str, Any]]:
+def _estimates(own: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Columns of every method, on the same rows."""
     n, left = own["n_start"].to_numpy(float), own["n_left"].to_numpy()
     settled = left - own["n_left_new"].to_numpy()
-    score, count = wilson(settled, n, confidence_level=confidence_level), _poisson(left, confidence_level)
+    score, count = wilson(settled, n), _poisson(left)
     mean = n + (own["n_new"] - own["n_left"]).to_numpy() / 2
     # customers the period would need to give the days there were
     whole = (own["customer_days"] / own["days"]).to_numpy(float)
@@ -153,9 +149,9 @@ def _share(x: ArrayLike, base: Floats) -> Floats:
     return np.asarray(x, float) / np.where(base > 0, base, np.nan)
 
 
-def _poisson(n: ArrayLike, confidence_level: float) -> Interval:
-    """Exact bounds of the number expected, given the number seen (Garwood)."""
-    x, tail = np.asarray(n, float), (1 - confidence_level) / 2
+def _poisson(n: ArrayLike) -> Interval:
+    """Exact 95 % bounds of the number expected, given the number seen (Garwood)."""
+    x, tail = np.asarray(n, float), (1 - 0.95) / 2
     lower = np.where(x > 0, gammaincinv(np.maximum(x, 1), tail), 0.0)
     return Interval(lower, gammaincinv(x + 1, 1 - tail))
 
@@ -262,7 +258,7 @@ def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None)
         _ages(data, counts, own),
     ]
     table = pd.DataFrame(rows, columns=[c for c in RECONCILED if c != "churn_rate"])
-    daily = _estimates(found, 0.95)["daily_hazard"]["churn_rate"]
+    daily = _estimates(found)["daily_hazard"]["churn_rate"]
     shares = _share(table["n_churned"], table["n_base"].to_numpy(float))
     table.insert(3, "churn_rate", np.where(table["measure"] == "Daily rate", daily, shares))
     return table

@@ -71,6 +71,9 @@ class Churn(Study):
     '67 % of customers stay longer than 12 months'
     >>> churn.survival.table["n_at_risk"].tolist()
     [6, 6, 5, 4, 2, 1]
+    >>> print(", ".join(churn.findings()))  # doctest: +NORMALIZE_WHITESPACE
+    survival, summary, hazard, differences, kinds, ratios, calibration, at_risk, models, forecast, monthly,
+    definitions
     """
 
     data: DataSet
@@ -84,7 +87,7 @@ class Churn(Study):
     @cached_property
     def answer(self) -> Answer:
         """Who leaves, when, and what comes next?"""
-        summary, since = self._firm, self.data.observed_from
+        summary, since = firm_medians(self._summary, self._curve), self.data.observed_from
         n_before = self.data.statistics["customers"]["rows"] - int(whole(summary)["n_customers"].iloc[0])
         head = say.subtitle(summary, n_before=n_before, observed_from=since)
         cards = say.cards(summary, last_month(self._rates), self._outlook)
@@ -112,7 +115,8 @@ class Churn(Study):
         One row per segment, written out; also as numbers, from :func:`cslib.stats.survival.survival_summary`.
         """
         caption = "How long customers stay, 95 % intervals in brackets"
-        return Result("survival_summary", self._summary, caption=caption, shown=say.summary(self._firm))
+        firm = firm_medians(self._summary, self._curve)
+        return Result("survival_summary", self._summary, caption=caption, shown=say.summary(firm))
 
     @cached_property
     def hazard(self) -> Result:
@@ -206,7 +210,11 @@ class Churn(Study):
 
         As in :class:`cslib.stats.models.FittedModels`; also those that could not be fitted.
         """
-        said, shown = say.models(self._fitted.table), self._modelled
+        said, seen = say.models(self._fitted.table), whole(self._drawn).assign(segment=OBSERVED)
+        shown = seen.head(0)
+        if len(seen) and len(self._fitted.table):
+            fitted = model_curves(self._fitted, months=list(seen["duration_months"]))
+            shown = pd.concat([seen, fitted.rename(columns={"model": "segment"})])
         why = (NO_CURVE if self._drawn.empty else f"{said.title}.") if shown.empty else ""
         also = (Result("models_left_out", self._fitted.left_out, caption="Models that could not be fitted"),)
         chart, table = partial(lines_with_bands, shown, y="survival", **AGES), self._fitted.table.drop(columns="best")
@@ -271,10 +279,6 @@ class Churn(Study):
         return km.survival_summary(self._curve, tau_months=self.tau_months)
 
     @cached_property
-    def _firm(self) -> pd.DataFrame:
-        return firm_medians(self._summary, self._curve)
-
-    @cached_property
     def _comparison(self) -> pd.DataFrame:
         return km.compare_segments(self._curve, tau_months=self.tau_months)
 
@@ -301,15 +305,6 @@ class Churn(Study):
     @cached_property
     def _fitted(self) -> FittedModels:
         return fit_models(self._lives, unit_months=unit_months(self.data))
-
-    @cached_property
-    def _modelled(self) -> pd.DataFrame:
-        """Kaplan–Meier and the models, as far as it goes; empty without either."""
-        seen = whole(self._drawn).assign(segment=OBSERVED)
-        if seen.empty or self._fitted.table.empty:
-            return seen.head(0)
-        fitted = model_curves(self._fitted, months=list(seen["duration_months"]))
-        return pd.concat([seen, fitted.rename(columns={"model": "segment"})])
 
     @cached_property
     def _ahead(self) -> pd.DataFrame:

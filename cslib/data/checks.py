@@ -72,10 +72,8 @@ def check_columns(name: str, raw: ir.Table, spec: Mapping[str, Column], wanted: 
     for column in (c for c in needed if c not in there):
         tenures = name == "customers" and column == "started_on"
         other = " Or give tenure_months and churned in place of the two dates." * tenures
-        message = (
-            f"{name} has no column {column!r}. {did_you_mean(column, there)} Rename it in the file, or map it: "
-            f'columns = {{ {column} = "…" }} in [{name}] of cslib.toml.{other}'
-        )
+        message = f"{name} has no column {column!r}. {did_you_mean(column, there)} Rename it in the file, or map it: "
+        message += f'columns = {{ {column} = "…" }} in [{name}] of cslib.toml.{other}'
         faults.append(Fault(name, column, "missing column", "error", 0, message))
     return faults
 
@@ -110,14 +108,11 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     rules += [*_table_rules(name, work), *(_open_quote(work, c) for c in texts if ROW in raw.columns)]
     moments = [c for c, s in spec.items() if s.dated]
     words = [c for c in texts if c not in spec or spec[c].kind == "text"]
-    count = _counts(
-        work,
-        n_rows=work.count(),
-        n_ids=work[TYPED + "customer_id"].nunique() if "customer_id" in spec else ibis.literal(0),
-        **{f"r{i}": _hit(r).sum() for i, r in enumerate(rules)},
-        **{f"z{i}": zoned(work[c]).any() for i, c in enumerate(moments)},
-        **{f"t{i}": _retyped(work[c], _word(work, c)).any() for i, c in enumerate(words)},
-    )
+    n_ids = work[TYPED + "customer_id"].nunique() if "customer_id" in spec else ibis.literal(0)
+    measures = {"n_rows": work.count(), "n_ids": n_ids} | {f"r{i}": _hit(r).sum() for i, r in enumerate(rules)}
+    measures |= {f"z{i}": zoned(work[c]).any() for i, c in enumerate(moments)}
+    measures |= {f"t{i}": _retyped(work[c], _word(work, c)).any() for i, c in enumerate(words)}
+    count = _counts(work, **measures)
     if name == "customers" and count["n_ids"] < count["n_rows"] - count["r0"]:
         work, more = _with_duplicates(work)
         count |= _counts(work, **{f"r{i}": _hit(r).sum() for i, r in enumerate(more, len(rules))})
@@ -414,8 +409,6 @@ def _truncated(customers: ir.Table) -> Iterator[Fault]:
     day = pd.Timestamp(first).date()
     n = int(customers.filter(customers.started_on <= day - timedelta(days=180)).count().execute())
     if n >= 100:
-        text = (
-            f"customers has {n:,} customers who started at least 180 days before the first recorded churn ({day}): "
-            "earlier losses seem unrecorded. Set observed_from in a cslib.toml."
-        )
+        text = f"customers has {n:,} customers who started at least 180 days before the first recorded churn ({day}): "
+        text += "earlier losses seem unrecorded. Set observed_from in a cslib.toml."
         yield Fault("customers", "churned_on", "left truncation", "warning", n, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from cslib.data.contract import CONTRACT, ENDS, TENURE, Reading
-from cslib.errors import DataError, ParameterError, did_you_mean
+from cslib.errors import DataError, ParameterError, refuse_unknown
 
 SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".parquet")
 TableLike: TypeAlias = pd.DataFrame | ir.Table | str | Path
@@ -125,11 +125,9 @@ def _nearest_data() -> Path:
     raise ParameterError(msg)
 
 
-def _known(given: Iterable[str], choices: Iterable[str], where: str) -> None:
+def _known(given: Iterable[str], choices: Collection[str], where: str) -> None:
     for key in given:
-        if key not in choices:
-            msg = f"{where} has the unknown name {key!r}. {did_you_mean(str(key), choices)}"
-            raise DataError(msg)
+        refuse_unknown(key, choices, f"{where} has the unknown name {key!r}.", error=DataError)
 
 
 def _toml(path: Path) -> Config:

@@ -66,33 +66,26 @@ class Reading:
 _ID = Column("id")
 _DAY = Column("date")
 _END = Column("date", nullable=True)
+_PRICE = Column("number", required=False, nullable=True, minimum=0)
 CONTRACT: Final[dict[str, dict[str, Column]]] = {
     "customers": {
-        "customer_id": _ID,
-        "started_on": _DAY,
-        "churned_on": _END,
+        "customer_id": _ID, "started_on": _DAY, "churned_on": _END,
         "churn_kind": Column("text", required=False, nullable=True, choices=("voluntary", "involuntary")),
-        "acquisition_cost": Column("number", required=False, nullable=True, minimum=0),
-        "mrr": Column("number", required=False, nullable=True, minimum=0),
+        "acquisition_cost": _PRICE, "mrr": _PRICE,
     },
     "subscriptions": {"customer_id": _ID, "started_on": _DAY, "ended_on": _END, "mrr": Column("number", minimum=0)},
     "orders": {
-        "customer_id": _ID,
-        "ordered_on": _DAY,
-        "amount": Column("number"),
+        "customer_id": _ID, "ordered_on": _DAY, "amount": Column("number"),
         "kind": Column("text", required=False, nullable=True, choices=("new", "renewal", "upsell", "cross_sell")),
     },
     "usage": {"customer_id": _ID, "occurred_at": Column("time")},
     "surveys": {
-        "customer_id": _ID,
-        "asked_on": _DAY,
-        "survey": Column("text", choices=tuple(SCALES)),
-        "score": Column("number", nullable=True),
-        "answered_on": Column("date", required=False, nullable=True),
+        "customer_id": _ID, "asked_on": _DAY, "survey": Column("text", choices=tuple(SCALES)),
+        "score": Column("number", nullable=True), "answered_on": Column("date", required=False, nullable=True),
     },
     "touchpoints": {"customer_id": _ID, "occurred_on": _DAY, "kind": Column("text")},
     "costs": {"month": _DAY, "kind": Column("text", choices=("acquisition", "retention")), "amount": Column("number")},
-}
+}  # fmt: skip
 MOMENT: Final = {n: next(c for c, s in spec.items() if s.dated) for n, spec in CONTRACT.items()}
 ENDS: Final = {"customers": "churned_on", "subscriptions": "ended_on"}
 TENURE: Final = {"tenure_months": Column("number", minimum=0), "churned": Column("flag")}
@@ -256,10 +249,8 @@ def _to_iso(text: ir.StringValue, date_format: str) -> ir.StringValue:
     parts = re.findall(r"%.", date_format)
     unknown = [p for p in parts if p not in DIRECTIVES]
     if unknown or not {"%Y", "%m", "%d"} <= set(parts):
-        msg = (
-            f"date_format {date_format!r} cannot be read: use %Y, %m and %d, and for times %H, %M, %S"
-            f"{' (unknown: ' + ', '.join(unknown) + ')' if unknown else ''}."
-        )
+        msg = f"date_format {date_format!r} cannot be read: use %Y, %m and %d, and for times %H, %M, %S"
+        msg += f" (unknown: {', '.join(unknown)})." if unknown else "."
         raise ParameterError(msg)
     pattern = "^" + re.sub(r"%.", lambda m: DIRECTIVES[m.group()], re.escape(date_format)) + "$"
     part = {p: text.re_extract(pattern, i + 1) for i, p in enumerate(parts)}

@@ -97,11 +97,10 @@ def derive_customers(subscriptions: ir.Table) -> ir.Table:
     not_theirs = {*CONTRACT["subscriptions"], *CONTRACT["customers"], *TENURE, "currency"}
     extra = [c for c in subscriptions.columns if c not in not_theirs]
     running = subscriptions.ended_on.isnull().any()
-    return subscriptions.group_by("customer_id").aggregate(
-        started_on=subscriptions.started_on.min(),
-        churned_on=ibis.ifelse(running, ibis.null("date"), subscriptions.ended_on.max()),
-        **{c: subscriptions[c].argmin(subscriptions.started_on) for c in extra},
-    )
+    left = ibis.ifelse(running, ibis.null("date"), subscriptions.ended_on.max())
+    ends = {"started_on": subscriptions.started_on.min(), "churned_on": left}
+    first = {c: subscriptions[c].argmin(subscriptions.started_on) for c in extra}
+    return subscriptions.group_by("customer_id").aggregate(**ends, **first)
 
 
 def keep(tables: Tables, where: str) -> dict[str, ir.Table]:

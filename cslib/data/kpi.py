@@ -13,7 +13,6 @@ from cslib.data.dataset import DataSet
 
 GROUPS: Final = ("growth", "retention", "value", "sentiment", "engagement")
 HISTORY: Final = ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
-INFINITE: Final = float("inf")
 
 
 @dataclass(frozen=True)
@@ -130,16 +129,9 @@ class Kpi:
         return tuple(source.partition(".")[0] for source in self.sources)
 
     @property
-    def least(self) -> float:
-        """The lowest value that it can have."""
-        return self.span[0] if self.span else 0.0
-
-    @property
-    def most(self) -> float:
-        """The highest value that it can have."""
-        if self.span:
-            return self.span[1]
-        return 1.0 if self.unit == "percent" else INFINITE
+    def reach(self) -> tuple[float, float]:
+        """The lowest and the highest value that it can have."""
+        return self.span or (0.0, 1.0 if self.unit == "percent" else float("inf"))
 
 
 def by_id(*kpis: Kpi) -> dict[str, Kpi]:

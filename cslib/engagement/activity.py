@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cslib.data.calendar import first_whole, last_complete, observed, period_ordinal, period_start
 from cslib.data.customers import with_all, with_segment
 from cslib.data.dataset import DataSet
-from cslib.errors import DataError, MissingTableError, ParameterError, did_you_mean
+from cslib.errors import DataError, MissingTableError, ParameterError, refuse_unknown
 from cslib.stats.intervals import grown_of_sums, wilson
 from cslib.stats.survival import DAYS_PER_MONTH, cumulative_incidence
 
@@ -99,9 +99,8 @@ def _launches(data: DataSet, value_feature: str) -> NDArray[np.int64]:
         return np.empty(0, "int64")
     rows = table.filter(table.feature.notnull())
     found = rows.group_by("feature").aggregate(at=period_ordinal(rows.occurred_at, "month").min()).execute()
-    if value_feature and value_feature not in set(found["feature"]):
-        msg = f"value_feature is {value_feature!r}, which nobody used. {did_you_mean(value_feature, found['feature'])}"
-        raise ParameterError(msg)
+    if value_feature:
+        refuse_unknown(value_feature, list(found["feature"]), f"value_feature is {value_feature!r}, which nobody used.")
     return np.sort(found["at"].to_numpy("int64"))
 
 
@@ -228,8 +227,7 @@ def time_to_value(
     begin = (last + 1) % months
     at = ((lives.at - begin) // months).cast("int64")
     lives = lives.filter((lives.at >= first) & (lives.at <= last)).mutate(at=at)
-    keys = ["segment", "at", "duration", "kind"]
-    counted = lives.group_by(keys).aggregate(n=lives.count()).execute()
+    counted = lives.group_by(["segment", "at", "duration", "kind"]).aggregate(n=lives.count()).execute()
     parts = [counted.assign(segment=WHOLE), counted[counted["segment"] != WHOLE]]
     groups = [group for part in parts for group in part.groupby(["segment", "at"])]
     rows = [{"segment": s, "at": int(at), **_median(own, confidence_level)} for (s, at), own in groups]
@@ -238,7 +236,8 @@ def time_to_value(
         rows.append({"segment": WHOLE, "at": newest, "n_customers": 0, "n_reached": 0})
     table = pd.DataFrame(rows, columns=["segment", "at", *TO_VALUE[2:]])
     table = table[table["at"] * months + begin >= first]
-    table["until"] = [_last_day(int(at) * months + begin + months - 1) for at in table["at"]]
+    after = [period_start(int(at) * months + begin + months, "month") for at in table["at"]]
+    table["until"] = pd.to_datetime(after) - pd.Timedelta(days=1)
     return table[TO_VALUE].reset_index(drop=True)
 
 
@@ -256,10 +255,6 @@ def _until_value(data: DataSet, segment_by: str, value_feature: str, last: date)
     days = ibis.greatest(ibis.ifelse(reached, lives.used_on, end).delta(lives.started_on, unit="day").cast("int64"), 0)
     lives = lives.select("customer_id", at=period_ordinal(lives.started_on, "month"), duration=days, kind=kind)
     return with_segment(lives, data, segment_by)
-
-
-def _last_day(month: int) -> pd.Timestamp:
-    return pd.Timestamp(period_start(month + 1, "month")) - pd.Timedelta(days=1)
 
 
 def _median(own: pd.DataFrame, confidence_level: float) -> dict[str, float]:

@@ -75,14 +75,10 @@ def gathered(executed: Any) -> dict[str, Any]:
     if isinstance(check.get("source"), str):
         check["source"] = public(check["source"])
     said = {b["kind"]: b["text"] for b in reversed(shown) if "text" in b}  # the first of each kind
-    return {
-        "answer": said.get("answer", ""),
-        "subtitle": said.get("subtitle", ""),
-        "as_of": check.get("as_of"),
-        "data_check": check,
-        "cards": [card for b in shown if b["kind"] == "cards" for card in b["cards"]],
-        "tables": [{k: b[k] for k in ("name", "caption", "rows", "columns")} for b in shown if "rows" in b],
-    }
+    cards = [card for b in shown if b["kind"] == "cards" for card in b["cards"]]
+    tables = [{k: b[k] for k in ("name", "caption", "rows", "columns")} for b in shown if "rows" in b]
+    facts = {"answer": said.get("answer", ""), "subtitle": said.get("subtitle", ""), "as_of": check.get("as_of")}
+    return {**facts, "data_check": check, "cards": cards, "tables": tables}
 
 
 def page(notebook: Any, facts: Mapping[str, Any]) -> str:
@@ -247,8 +243,7 @@ def _subtitle(facts: Mapping[str, Any]) -> str:
         counted(tables["customers"]["rows"], "customer") if "customers" in tables and not own else "",
         f"observed until {format_day(facts['as_of'])}" if facts["as_of"] else "",
         own,
-        f"by {given['segment_by']}" if given.get("segment_by") else "",
-        f"where {given['where']}" if given.get("where") else "",
+        *(f"{word} {given[name]}" for name, word in (("segment_by", "by"), ("where", "where")) if given.get(name)),
     ]
     line = " · ".join(filter(None, parts))
     return line[:1].upper() + line[1:]

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cslib.errors import ParameterError, ReportError, did_you_mean
+from cslib.errors import ParameterError, ReportError, refuse_unknown
 
 Value = str | int | float | bool
 TYPES: Mapping[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
@@ -124,10 +124,8 @@ def _one_declared(node: ast.stmt, help_text: str, file: str) -> Parameter:
         case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=kind), value=ast.expr() as value):
             with suppress(KeyError, ValueError):
                 return Parameter(name, TYPES[kind], _coerced(ast.literal_eval(value), TYPES[kind]), help_text)
-    message = (
-        f"Line {node.lineno} of the parameters cell of {file} is not a parameter: {ast.unparse(node)}. "
-        f"Write name: type = default  # help, with a type of {', '.join(TYPES)}."
-    )
+    message = f"Line {node.lineno} of the parameters cell of {file} is not a parameter: {ast.unparse(node)}."
+    message += f" Write name: type = default  # help, with a type of {', '.join(TYPES)}."
     raise ReportError(message)
 
 
@@ -194,7 +192,5 @@ def given_for(notebook: Notebook, chosen: Sequence[Notebook], given: Mapping[str
 
 
 def _known(known: Mapping[str, Parameter], name: str, where: str) -> Parameter:
-    if name not in known:
-        message = f"There is no parameter {name!r} in {where}. {did_you_mean(name, known)}"
-        raise ParameterError(message)
+    refuse_unknown(name, known, f"There is no parameter {name!r} in {where}.")
     return known[name]

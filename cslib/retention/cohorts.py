@@ -194,13 +194,11 @@ def read_spans(data: DataSet, source: str, period: str, *, segment_by: str = "")
         raise DataError(msg)
     table, as_of = data.table(source), observed(data)
     complete, current = last_complete(as_of, period), ordinal(as_of, period)
-    lo = period_ordinal(table[MOMENT[source]].cast("date"), period)
+    lo = hi = period_ordinal(table[MOMENT[source]].cast("date"), period)
     if source in CONTRACTUAL:
         end = table.ended_on if source == "subscriptions" else table.churned_on
         # an end inside a period (exclusive) leaves its last day uncovered; a running one covers all so far
         hi = (period_ordinal(end, period) - 1).fill_null(current)
-    else:
-        hi = lo
     first = data.statistics[source]["first"]
     if first is None:
         msg = f"{source} has no rows up to {as_of}. Choose a later as_of, or a wider where."

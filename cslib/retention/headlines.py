@@ -16,12 +16,9 @@ from cslib.retention.cohorts import read_brackets
 from cslib.stats.intervals import FIRM, SIGNIFICANT
 
 AGES: Final = {
-    "day": (1, 7, 14, 30),
-    "week": (1, 4, 8, 12, 26),
-    "month": (1, 3, 6, 12, 24, 36),
-    "quarter": (1, 2, 4, 8),
-    "year": (1, 2, 3),
-}
+    "day": (1, 7, 14, 30), "week": (1, 4, 8, 12, 26), "month": (1, 3, 6, 12, 24, 36),
+    "quarter": (1, 2, 4, 8), "year": (1, 2, 3),
+}  # fmt: skip
 
 
 def landmarks(curve: pd.DataFrame, *, kind: str = "on", period: str = "month", most: int = 3) -> pd.DataFrame:

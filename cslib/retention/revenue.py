@@ -124,8 +124,7 @@ def _cumulated(changes: pd.DataFrame, spans: Spans, max_periods: int) -> pd.Data
     grid["period_index"] = grid.groupby(KEY, sort=False).cumcount()
     grid["at"] = grid["cohort"] + grid["period_index"]
     levels = grid.merge(changes, on=[*KEY, "at"], how="left").fillna(dict.fromkeys(SUMS, 0.0))
-    levels[SUMS] = levels[SUMS].astype(float)
-    levels[SUMS] = levels.groupby(KEY, sort=False)[SUMS].cumsum()
+    levels[SUMS] = levels.astype(dict.fromkeys(SUMS, float)).groupby(KEY, sort=False)[SUMS].cumsum()
     levels.loc[levels["at"] > spans.complete, [m for m in SUMS if m not in ("n", "x", "xx")]] = np.nan
     return levels
 

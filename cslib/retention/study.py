@@ -61,6 +61,8 @@ class Retention(Study):
     '50 % of customers order in month 1'
     >>> retained.by_age.table[["period_index", "n_customers", "n_retained"]].values.tolist()
     [[0, 2, 2], [1, 2, 1]]
+    >>> print(", ".join(retained.findings()))
+    by_age, cohorts, years, comparison, revenue, revenue_by_segment
     """
 
     data: DataSet
@@ -74,7 +76,8 @@ class Retention(Study):
     def answer(self) -> Answer:
         """Headline sentence and cards."""
         say, known = self._say, (self._marks, self._contrast)
-        return Answer(say.subtitle(self._followed), say.answer(*known), tuple(say.cards(*known)))
+        whom = say.subtitle(told.followed(self._triangle, self._curve))
+        return Answer(whom, say.answer(*known), tuple(say.cards(*known)))
 
     @cached_property
     def by_age(self) -> Result:
@@ -98,7 +101,7 @@ class Retention(Study):
         if not self._dated:
             return Result(name, table, absent=words.UNDATED, caption=caption)
         finding = say.difference(self._contrast).replace("**", "").rstrip(".") if say.kind == "on" else caption
-        plotted = say.heatmap(self._followed, most=MAX_COHORTS)
+        plotted = say.heatmap(told.followed(table, self._curve), most=MAX_COHORTS)
         chart = partial(retention_heatmap, table, period=say.period, names=say.names)
         how = ("Heatmap of cohorts", words.HOW_TO_READ_HEATMAP)
         return Result(name, table, finding, plotted, chart, *how, caption=caption)
@@ -192,10 +195,6 @@ class Retention(Study):
     @cached_property
     def _contrast(self) -> pd.Series[Any] | None:
         return told.contrast(self._compared)
-
-    @cached_property
-    def _followed(self) -> pd.Series[Any]:
-        return told.followed(self._triangle, self._curve)
 
     @cached_property
     def _levels(self) -> pd.DataFrame | None:

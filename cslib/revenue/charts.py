@@ -26,8 +26,6 @@ def _money_axis(axes: Axes, low: float, high: float, currency: str) -> None:
     axes.yaxis.set_major_locator(MultipleLocator(nice_step(high - low, 6, 1e-9)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: format_value(v, "money", currency)))
     axes.grid(axis="y", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
 
 
 @mpl.rc_context(STYLE)

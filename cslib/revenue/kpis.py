@@ -79,9 +79,7 @@ SPENT: Final[Any] = {
     "needs": "costs, and subscriptions",
     "blank": "costs are missing for a month of the period, or there is nobody to spread them over",
 }  # fmt: skip
-KEEPING: Final[Any] = SPENT | {
-    "group": "retention", "base": "customers retained in a month, summed over the months"
-}  # fmt: skip
+KEEPING: Final[Any] = SPENT | {"group": "retention", "base": "customers retained in a month, summed over the months"}
 KPIS: Final = by_id(
     Kpi(
         id="mrr", label="MRR", unit="money", question="How much recurs every month?",

@@ -76,8 +76,7 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     measured = with_segment(measured, data, segment_by)
     changes = summed_changes(measured, list(values), ["segment", "step"], products=PRODUCTS)
     sums = with_all(changes.rename(columns={"step": "at"}))
-    complete = last_complete(observed(data), "month")
-    numbers = range(int(sums["at"].min()), complete + 1)
+    numbers = range(int(sums["at"].min()), last_complete(observed(data), "month") + 1)
     parts = [_cumulated(own, [*values, *PRODUCTS], numbers) for _, own in sums.groupby("segment", sort=False)]
     levels = pd.concat(parts, ignore_index=True)
     levels[["x", "y", "z"]] /= MINOR_UNITS
@@ -285,10 +284,8 @@ def waterfall(moved: pd.DataFrame, *, periods: int = 1) -> pd.DataFrame:
     rows = moved[moved["segment"] == "All"].tail(periods)
     amounts = [rows["opening"].iloc[0], *(rows[kind].sum() for kind in KINDS), rows["closing"].iloc[-1]]
     ends = np.cumsum(amounts[:-1])
-    starts = [0.0, *ends[:-1], 0.0]
-    return pd.DataFrame(
-        {"step": ["opening", *KINDS, "closing"], "amount": amounts, "start": starts, "end": [*ends, amounts[-1]]}
-    )
+    table = pd.DataFrame({"step": ["opening", *KINDS, "closing"], "amount": amounts})
+    return table.assign(start=[0.0, *ends[:-1], 0.0], end=[*ends, amounts[-1]])
 
 
 def layers(retention: pd.DataFrame) -> pd.DataFrame:

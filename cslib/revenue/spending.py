@@ -122,11 +122,8 @@ def retention_cost(data: DataSet, moved: pd.DataFrame, *, gross_margin: float = 
     each = pd.DataFrame(amounts | {"n_retained": kept, "n_new": rows["n_new"]})
     sums = each.astype(float).rolling(months).sum()
     known = spent.notna().astype(int).rolling(months, min_periods=1).sum().min(axis=1)
-    table = sums.assign(
-        month=rows["month"],
-        crc=sums["retention_cost"] / sums["n_retained"].where(sums["n_retained"] > 0),
-        share_of_margin=sums["retention_cost"] / sums["margin"].where(sums["margin"] > 0),
-        cac=sums["acquisition_cost"] / sums["n_new"].where(sums["n_new"] > 0),
-        months_with_costs=known.astype("int64"),
-    )
+    over = sums[["n_retained", "margin", "n_new"]].where(lambda base: base > 0)
+    table = sums.assign(month=rows["month"], months_with_costs=known.astype("int64"))
+    table = table.assign(crc=sums["retention_cost"] / over["n_retained"], cac=sums["acquisition_cost"] / over["n_new"])
+    table["share_of_margin"] = sums["retention_cost"] / over["margin"]
     return table.replace([np.inf, -np.inf], np.nan)[COSTS].reset_index(drop=True)

@@ -54,6 +54,8 @@ class Revenue(Study):
     'February 2025: MRR down 15: 5 of expansion against 20 lost to churn'
     >>> revenue.by_month.table["closing"].tolist()
     [15.0, 30.0]
+    >>> print(", ".join(revenue.findings()))
+    last_month, last_quarter, by_month, kept, layers, sold, costs, definitions
     """
 
     data: DataSet

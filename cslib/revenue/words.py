@@ -167,11 +167,10 @@ class Wording:
         keeping = f"keeping a customer cost {format_value(row.crc, 'amount', self.currency)} a month{share}"
         winning = f"winning one {format_value(row.cac, 'amount', self.currency)}"
         parts = [text for text, cost in ((keeping, row.crc), (winning, row.cac)) if pd.notna(cost)]
-        until = f"{row.month:%B %Y}"
+        span = f"the months up to {row.month:%B %Y}"
         if parts:
-            return f"Over the months up to {until}, {', and '.join(parts)}."
-        missing = "so the cost of keeping or winning is not known"
-        return f"Costs are missing for some of the months up to {until}, {missing}."
+            return f"Over {span}, {', and '.join(parts)}."
+        return f"Costs are missing for some of {span}, so the cost of keeping or winning is not known."
 
 
 def _since(balance: pd.Series[Any]) -> str:

@@ -377,13 +377,10 @@ def _periods(people: People) -> pd.DataFrame:
 
 
 def _customers(people: People) -> pd.DataFrame:
-    columns = {
-        "customer_id": people["id"],
-        "started_on": _dates(people["start"]),
-        "churned_on": _dates(people["start"] + people["stay"], people["cause"] > 0),
-        "churn_kind": _names((None, "voluntary", "involuntary"), people["cause"]),
-        "acquisition_cost": people["cost"],
-    }
+    left = _dates(people["start"] + people["stay"], people["cause"] > 0)
+    columns = {"customer_id": people["id"], "started_on": _dates(people["start"]), "churned_on": left}
+    columns["churn_kind"] = _names((None, "voluntary", "involuntary"), people["cause"])
+    columns["acquisition_cost"] = people["cost"]
     segments = ("plan", "region", "channel", "onboarding")
     return pd.DataFrame(columns | {s: _names(getattr(TRUTH, f"{s}_share"), people[s]) for s in segments})
 

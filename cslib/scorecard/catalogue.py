@@ -9,7 +9,7 @@ from typing import Any, Final
 from cslib.churn import kpis as churn
 from cslib.data.kpi import GROUPS, Kpi, Setting, Target
 from cslib.engagement import kpis as engagement
-from cslib.errors import DataError, did_you_mean
+from cslib.errors import DataError, refuse_unknown
 from cslib.revenue import kpis as revenue
 from cslib.surveys import kpis as surveys
 from cslib.value import kpis as value
@@ -68,9 +68,7 @@ def read_targets(given: Any, kpis: Mapping[str, Kpi]) -> dict[str, Target]:
     Target(low=-inf, high=0.02)
     """
     for name in given:
-        if name not in kpis:
-            msg = f"[targets] names {name!r}, which is no KPI. {did_you_mean(str(name), kpis)}"
-            raise DataError(msg)
+        refuse_unknown(name, kpis, f"[targets] names {name!r}, which is no KPI.", error=DataError)
     return {name: _target(kpis[name], value) for name, value in given.items()}
 
 
@@ -80,7 +78,7 @@ def _target(kpi: Kpi, value: Any) -> Target:
     if not number or len(ends) not in (1, 2) or ends != sorted(ends) or (isinstance(value, list) and len(ends) == 1):
         msg = f"[targets]: {kpi.id} is {value!r}. Give a number, or the two ends of a band: {kpi.id} = [1, 2]."
         raise DataError(msg)
-    most = LIKELY_PERCENT if kpi.most > 1 else 1.0
+    most = LIKELY_PERCENT if kpi.reach[1] > 1 else 1.0
     if kpi.unit == "percent" and (min(ends) < 0 or max(ends) > most):
         hint = f"Did you mean {max(ends) / 100:g}?" if max(ends) > most else "Give a number from 0 on."
         msg = f"[targets]: {kpi.id} is {value!r}, but it is a share of 1. {hint}"

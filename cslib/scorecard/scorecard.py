@@ -70,12 +70,12 @@ def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
     known |= {"period": _period(now, kpi), "months": int(now["months"])}
     if pd.isna(now["value"]):
         return {**known, "status": f"not measured: {kpi.blank}", "change": ""}
-    spaced = own[_months_before(own, now) % kpi.months == 0]
-    past = spaced.iloc[:-1]
+    past = own[_months_before(own, now) % kpi.months == 0].iloc[:-1]
     before = past[_months_before(past, now) == kpi.months]
     limits = control_limits(past["value"], error=_error(past, now), grows=kpi.grows)
     known |= {"previous": _first(before), "year_before": _first(own[_months_before(own, now) == YEAR])}
-    known |= {"limit_lower": max(float(limits.lower), kpi.least), "limit_upper": min(float(limits.upper), kpi.most)}
+    least, most = kpi.reach
+    known |= {"limit_lower": max(float(limits.lower), least), "limit_upper": min(float(limits.upper), most)}
     change = "" if kpi.group == "value" else _change(now, kpi, before, limits)
     return {**known, "change": change, "status": _status(now, kpi, measured.targets.get(kpi.id))}
 

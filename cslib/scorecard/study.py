@@ -51,6 +51,8 @@ class Scorecard(Study):
     15.0
     >>> [card.label for card in score.growth.cards]
     ['MRR', 'ARPA']
+    >>> print(", ".join(score.findings()))
+    attention, growth, retention, value, sentiment, engagement, segments, kpis, definitions
     """
 
     data: DataSet

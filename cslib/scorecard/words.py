@@ -28,11 +28,8 @@ HOW_TO_READ: Final = (
 )
 MORE: Final = {
     "growth": {"revenue": "Revenue and its movements"},
-    "retention": {
-        "churn_survival": "Who leaves, when and why",
-        "cohort_retention": "Retention by cohort",
-        "revenue": "Revenue kept",
-    },
+    "retention": {"churn_survival": "Who leaves, when and why"}
+    | {"cohort_retention": "Retention by cohort", "revenue": "Revenue kept"},
     "value": {"lifetime_value": "What a customer is worth"},
     "sentiment": {"nps_segmentation": "How customers feel"},
     "engagement": {"churn_survival": "Whom to call first"},

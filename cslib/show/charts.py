@@ -42,7 +42,7 @@ STYLE: Final[Any] = {
     **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right", "axes.spines.left"), False),
     **{"axes.facecolor": "none", "figure.facecolor": GROUND, "text.color": INK, "grid.color": GRID},
-    **{"font.size": 10.5, "hatch.linewidth": 0.7},
+    **{"font.size": 10.5, "hatch.linewidth": 0.7, "xtick.major.size": 0, "ytick.major.size": 0},
     "text.parse_math": False,  # a plan called "$19 to $29" is no formula
 }
 
@@ -147,19 +147,9 @@ class _Lines:
 
 @mpl.rc_context(STYLE)
 def lines_with_bands(
-    table: pd.DataFrame,
-    *,
-    x: str,
-    y: str,
-    x_label: str,
-    y_label: str = "",
-    n: str = "",
-    n_label: str = "customers",
-    names: Mapping[int, str] | None = None,
-    unit: str = "percent",
-    line: str = "straight",
-    least: int = 10,
-) -> Axes:
+    table: pd.DataFrame, *, x: str, y: str, x_label: str, y_label: str = "", n: str = "", n_label: str = "customers",
+    names: Mapping[int, str] | None = None, unit: str = "percent", line: str = "straight", least: int = 10,
+) -> Axes:  # fmt: skip
     """Draw one line per segment with its interval, its name at the right, and the n below.
 
     Parameters
@@ -301,8 +291,6 @@ def _frame(axes: Axes, seen: NDArray[np.float64], unit: str, x_label: str, y_lab
     axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
     axes.set_ylim(set_scale(axes.yaxis, seen, unit))
     axes.grid(axis="y", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
 
 
 def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], dated: bool) -> None:

@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cslib.errors import ParameterError, check_choice, counted, did_you_mean
+from cslib.errors import ParameterError, check_choice, counted, refuse_unknown
 from cslib.show.drawing import drawing, sparkline
 from cslib.show.formats import format_interval, format_value, inline, unbroken
 
@@ -63,6 +63,11 @@ class Card:
         Lower and upper end of a band behind that line.
     kpi
         Id of the KPI that the number is, where it is one.
+
+    Examples
+    --------
+    >>> Card("NPS", 43.6, ci_lower=41.2, ci_upper=46.0, n=2400, kpi="nps").value
+    43.6
     """
 
     label: str
@@ -97,14 +102,9 @@ class Named(Protocol):
 
 
 def card_of(
-    kpi: Named,
-    value: float | None,
-    *,
-    interval: tuple[float | None, float | None] | None = None,
-    n: int | None = None,
-    currency: str = "",
-    detail: str = "",
-) -> Card:
+    kpi: Named, value: float | None, *, interval: tuple[float | None, float | None] = (None, None),
+    n: int | None = None, currency: str = "", detail: str = "",
+) -> Card:  # fmt: skip
     """Make the card of a KPI: it is called and told alike in every report, the figures are the caller's own.
 
     Parameters
@@ -127,8 +127,7 @@ def card_of(
     >>> card.kpi, card.label, card.unit
     ('customer_churn_rate', 'Customer churn', 'percent')
     """
-    lower, upper = interval or (None, None)
-    return Card(kpi.label, value, kpi.unit, lower, upper, n, currency, detail, kpi=kpi.id)
+    return Card(kpi.label, value, kpi.unit, *interval, n, currency, detail, kpi=kpi.id)
 
 
 def _show(html: str, text: str, bundle: Mapping[str, object]) -> None:
@@ -188,15 +187,9 @@ def _card_html(card: Card) -> str:
 
 
 def table(
-    df: pd.DataFrame,
-    *,
-    name: str,
-    caption: str,
-    formats: Mapping[str, str] | None = None,
-    labels: Mapping[str, str] | None = None,
-    max_rows: int = 15,
-    data: pd.DataFrame | None = None,
-) -> None:
+    df: pd.DataFrame, *, name: str, caption: str, formats: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None, max_rows: int = 15, data: pd.DataFrame | None = None,
+) -> None:  # fmt: skip
     """Show the first rows and 13 columns of a table, or one line without rows; a report keeps all as ``<name>.csv``.
 
     Parameters
@@ -245,9 +238,7 @@ def _bundle(kind: str, name: str, df: pd.DataFrame | None, **more: object) -> di
 def _known_columns(df: pd.DataFrame, names: Iterable[str]) -> None:
     columns = [str(c) for c in df.columns]
     for name in names:
-        if name not in columns:
-            message = f"The table has no column {name!r}. {did_you_mean(name, columns)}"
-            raise ParameterError(message)
+        refuse_unknown(name, columns, f"The table has no column {name!r}.")
 
 
 def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[str, str]) -> str:
@@ -341,10 +332,8 @@ def figure(
         raise ParameterError(message)
     link = "" if data is None else _export(data, name)
     head = f'<p class="cs-title">{unbroken(title)}</p><p class="cs-subtitle">{unbroken(subtitle)}</p>'
-    html = (
-        f'<figure class="cs cs-figure"><figcaption>{head}</figcaption>'
-        f"{_scroll(title, drawing(fig, name, alt))}{f'<p class=cs-rows>{link}</p>' if link else ''}</figure>"
-    )
+    body = _scroll(title, drawing(fig, name, alt)) + (f"<p class=cs-rows>{link}</p>" if link else "")
+    html = f'<figure class="cs cs-figure"><figcaption>{head}</figcaption>{body}</figure>'
     bundle = _bundle("figure", name, data, title=title, alt=alt, caption=caption or title)
     _show(html, f"{title}\n{subtitle}\n{alt}", bundle)
 
@@ -436,10 +425,8 @@ def data_check(check: Mapping[str, Any]) -> None:
     remarks = [f"{e['table']}: {e['note']}" for e in tables if e.get("note")]
     warnings, notes = check.get("warnings", []), [*check.get("notes", []), *remarks]
     items = "".join(f'<li class="cs-chip {kind}">{escape(text)}</li>' for kind, text in chips)
-    html = (
-        f'<div class="cs cs-check"><ul class="cs-chips">{items}</ul>'
-        f"{_listed(warnings, 'cs-warnings')}{_listed(notes, 'cs-notes')}</div>"
-    )
+    said = _listed(warnings, "cs-warnings") + _listed(notes, "cs-notes")
+    html = f'<div class="cs cs-check"><ul class="cs-chips">{items}</ul>{said}</div>'
     text = "\n".join([" · ".join(text for _, text in chips), *(f"! {w}" for w in warnings), *notes])
     _show(html, text, {"kind": "data_check", "check": {k: _finite(v) for k, v in check.items()}})
 

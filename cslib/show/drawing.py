@@ -84,10 +84,8 @@ def sparkline(values: Sequence[float], limits: tuple[float, float] | None = None
         top, bottom = (4 + (height - 8) * (1 - (v - low) / span) for v in reversed(limits))
         band = f'<rect x="0" y="{top:.1f}" width="{width}" height="{bottom - top:.1f}" class="cs-band"/>'
     dot = f'<circle cx="{at[-1]:.1f}" cy="{up[-1]:.1f}" r="2.6"/>' if math.isfinite(up[-1]) else ""
-    box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    return (
-        f'<svg class="cs-spark" {box} aria-hidden="true" focusable="false">{band}<path d="{path.strip()}"/>{dot}</svg>'
-    )
+    box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true" focusable="false"'
+    return f'<svg class="cs-spark" {box}>{band}<path d="{path.strip()}"/>{dot}</svg>'
 
 
 def _png(fig: Figure, alt: str) -> str:
@@ -114,10 +112,8 @@ def _themed(svg: str, name: str, alt: str) -> str:
     box = re.search(r'viewBox="[^"]*"', svg)[0]  # type: ignore[index]
     sizes = [float(size) for size in re.findall(r"font(?:-size)?: [^;\"]*?([\d.]+)px", svg)]
     least = math.ceil(points * max(1, LEGIBLE / min(sizes, default=LEGIBLE)))
-    style = (
-        f"width:100%;max-width:{max(least, points * 96 / 72):.0f}px;min-width:{least}px;"
-        "font-family:var(--sans, sans-serif);fill:var(--ink, #1b1f24);stroke-linejoin:round;stroke-linecap:butt"
-    )
+    style = f"width:100%;max-width:{max(least, points * 96 / 72):.0f}px;min-width:{least}px;"
+    style += "font-family:var(--sans, sans-serif);fill:var(--ink, #1b1f24);stroke-linejoin:round;stroke-linecap:butt"
     head = f'<svg {box} role="img" aria-label="{escape(alt)}" style="{style}">'
     return re.sub(r"\A<svg[^>]*>", lambda _: head, svg).strip()
 

@@ -29,16 +29,9 @@ SHADES: Final = ("#eef6f7", "#7cc0ca", "#0f8496", "#0a4a57")
 
 @mpl.rc_context(STYLE)
 def forest_plot(
-    table: pd.DataFrame,
-    *,
-    estimate: str,
-    label: str,
-    x_label: str,
-    group: str = "",
-    n: str = "",
-    reference: float | None = None,
-    log_scale: bool = False,
-) -> Axes:
+    table: pd.DataFrame, *, estimate: str, label: str, x_label: str, group: str = "", n: str = "",
+    reference: float | None = None, log_scale: bool = False,
+) -> Axes:  # fmt: skip
     """Draw one row per estimate, with its interval and both in figures at the right.
 
     Parameters
@@ -146,7 +139,6 @@ def value_axis(axes: Axes, limits: tuple[float, float], log_scale: bool, most: i
     axes.xaxis.set_major_formatter(plain)
     axes.set_xlim(low, high)
     axes.grid(axis="x", linewidth=0.8)
-    axes.set_axisbelow(True)
 
 
 def _intervals(axes: Axes, at: list[int], values: Floats, colours: NDArray[np.str_]) -> None:
@@ -163,7 +155,6 @@ def name_rows(axes: Axes, names: list[str], at: list[int]) -> None:
     for place, text in enumerate(axes.get_yticklabels()):
         text.set_fontweight("normal" if place in at else "bold")
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.tick_params(length=0)
     axes.tick_params(axis="y", labelcolor=INK)
 
 
@@ -251,8 +242,7 @@ def calibration_plot(table: pd.DataFrame, *, x_label: str, y_label: str) -> Axes
     axes.text(0.97, 0.03, "fewer than predicted", transform=axes.transAxes, ha="right", color=MUTED, fontsize=9.5)
     axes.set_aspect("equal", anchor="W")
     axes.grid(linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, pad=6)
+    axes.tick_params(pad=6)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     return axes
@@ -300,7 +290,7 @@ def retention_heatmap(
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0)
     periods = [(names or {}).get(int(k), str(k)) for k in rates.columns]
     axes.set_xticks(np.arange(len(periods)) + 0.5, periods, rotation=0)
-    axes.tick_params(length=0, labelsize=10)
+    axes.tick_params(labelsize=10)
     axes.xaxis.tick_top()
     axes.set_xlabel(f"{period}s since the cohort began", loc="right")
     axes.xaxis.set_label_position("top")

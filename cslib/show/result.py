@@ -152,6 +152,11 @@ class Cards(Result):
         The numbers; none where sentences are all.
     see_also
         By name of another report, what it tells more.
+
+    Examples
+    --------
+    >>> Cards("growth", pd.DataFrame(), cards=(display.Card("MRR", 818_000, "money", currency="USD"),)).cards[0].label
+    'MRR'
     """
 
     cards: tuple[display.Card, ...] = field(default=(), repr=False)
@@ -184,6 +189,11 @@ class Answer:
         What a reader must know first.
     notes
         Further sentences below the cards.
+
+    Examples
+    --------
+    >>> Answer("4,000 customers, as of 30 June 2025", "**Half of all customers stay longer than 13 months**.").cards
+    ()
     """
 
     subtitle: str
@@ -201,7 +211,26 @@ class Answer:
 
 
 class Study:
-    """What every study has: parameters, and findings that are computed when they are first asked for."""
+    """What every study has: parameters, and findings that are computed when they are first asked for.
+
+    Examples
+    --------
+    >>> @dataclass(frozen=True, repr=False, eq=False)
+    ... class Sizes(Study):
+    ...     data: pd.DataFrame
+    ...     by: str = ""
+    ...
+    ...     @cached_property
+    ...     def largest(self) -> Result:
+    ...         "Which group is the largest?"
+    ...         return Result("largest", self.data.nlargest(1, "n"), title="Team is the largest group")
+    >>> sizes = Sizes(pd.DataFrame({"plan": ["Pro", "Team"], "n": [12, 30]}), by="plan")
+    >>> sizes
+    Sizes(by='plan')
+      .largest  Which group is the largest?
+    >>> sizes.largest.title, sizes.largest.table["n"].tolist()
+    ('Team is the largest group', [30])
+    """
 
     @classmethod
     def findings(cls) -> dict[str, str]:

@@ -20,7 +20,7 @@ import pandas as pd
 from lifelines.exceptions import ConvergenceError
 from numpy.typing import NDArray
 
-from cslib.errors import DataError, ParameterError, did_you_mean
+from cslib.errors import DataError, ParameterError, refuse_unknown
 from cslib.stats.contracts import CONTRACT_MODELS, fit_contract, from_lives, refuse_few
 from cslib.stats.intervals import Floats, z_value
 from cslib.stats.likelihood import cumulative, log_likelihoods, scores, slopes
@@ -347,9 +347,7 @@ def model_curves(models: FittedModels, *, months: Sequence[float], segment: str 
     who left on the first day is a step at 0 there, too.
     """
     known = pd.concat([models.table["segment"], models.left_out["segment"]]).unique()
-    if segment not in known:
-        msg = f"segment is {segment!r}, which no model was fitted to. {did_you_mean(segment, known)}"
-        raise ParameterError(msg)
+    refuse_unknown(segment, list(known), f"segment is {segment!r}, which no model was fitted to.")
     ages, half = np.asarray(months, float), models.unit_months / 2
     own = {model: fitter for (owner, model), fitter in models.fits.items() if owner == segment}
     curves = {m: np.exp(-cumulative(f, f._fitted_parameters_, ages + half)) for m, f in own.items()}
@@ -436,13 +434,9 @@ def reach(counts: pd.DataFrame, horizon_months: int) -> int:
 
 
 def forecast(
-    counts: pd.DataFrame,
-    models: FittedModels,
-    *,
-    horizon_months: int = 12,
-    as_of: date | None = None,
+    counts: pd.DataFrame, models: FittedModels, *, horizon_months: int = 12, as_of: date | None = None,
     confidence_level: float = 0.95,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Forecast how many of today's customers will still be here, month by month.
 
     Parameters

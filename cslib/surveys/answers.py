@@ -315,14 +315,9 @@ class Asked:
 
 
 def answers(
-    data: DataSet,
-    asked: Measure,
-    *,
-    window: str = "12 months",
-    compare_to: str = "previous",
-    columns: Sequence[str] = (),
-    standings: Sequence[Measure] = (),
-) -> Answers:
+    data: DataSet, asked: Measure, *, window: str = "12 months", compare_to: str = "previous",
+    columns: Sequence[str] = (), standings: Sequence[Measure] = (),
+) -> Answers:  # fmt: skip
     """Count customers by what they answered in a window and in the one before.
 
     Parameters
@@ -358,7 +353,7 @@ def answers(
     now = calendar.read_window(window, as_of=calendar.observed(data), earliest=first)
     before = calendar.compared(now, compare_to, as_of=calendar.observed(data), earliest=first)
     asks = {name: Asked(asked, w.first, w.last) for name, w in (("now", now), ("before", before)) if w}
-    last = {_standing(m, asked): m for m in standings}
+    last = {f"earlier {m.label}" if m == asked else f"{m.label} answer": m for m in standings}
     for i, m in enumerate(last.values()):
         asks[f"s{i}"] = Asked(m, START, now.first - timedelta(days=1) if m == asked else now.last)
     # columns have other names in the engine, where those of the data could be anything
@@ -371,7 +366,7 @@ def answers(
     each = each if before else each.mutate(before=ibis.literal(ABSENT, "int64"))
     each = each.filter((each.now != ABSENT) | (each.before != ABSENT))
     keys = [*alias, *past, *(f"s{i}" for i in range(len(last))), "before", "now"]
-    found = each.group_by(keys).aggregate(n=each.count()).execute()
+    found = each.group_by(keys).aggregate(n=each.count()).order_by(keys).execute()  # sums depend on the order
     earlier = {column: f"{column} (before)" for column, _ in past.values()}
     found = found.set_axis([*columns, *earlier.values(), *last, "before", "now", "n"], axis=1)
     for column in columns:
@@ -380,10 +375,6 @@ def answers(
     silent = bool((found["now"] == SILENT).any())
     kept = (*columns, *(name for name, m in last.items() if m != asked))
     return Answers(found, kept, (*columns, *last), earlier, asked, now, before, only_answers=not silent)
-
-
-def _standing(m: Measure, asked: Measure) -> str:
-    return f"earlier {m.label}" if m == asked else f"{m.label} answer"
 
 
 def latest(table: ir.Table, asks: Mapping[str, Asked], own: Mapping[str, tuple[str, str]] | None = None) -> ir.Table:
@@ -483,9 +474,8 @@ def measures(
         There is no ``surveys``, or an answer is outside its scale.
     """
     table = data.table("surveys")
-    span = calendar.read_window(
-        window, as_of=calendar.observed(data), earliest=date.fromisoformat(data.statistics["surveys"]["first"])
-    )
+    first = date.fromisoformat(data.statistics["surveys"]["first"])
+    span = calendar.read_window(window, as_of=calendar.observed(data), earliest=first)
     rows = table.filter(table.score.notnull())
     inside = rows.asked_on.between(ibis.date(span.first), ibis.date(span.last))
     there = rows.group_by("survey").aggregate(highest=rows.score.max(), n=inside.sum()).execute().set_index("survey")
@@ -494,10 +484,8 @@ def measures(
     for asked in result:
         highest = int(there.loc[asked.survey, "highest"])
         if highest > asked.scores[-1]:
-            msg = (
-                f"surveys.score has {asked.label} answers up to {highest}, beyond {asked.low}–{asked.scores[-1]}. "
-                "Set ces_scale to the highest answer of its scale."
-            )
+            msg = f"surveys.score has {asked.label} answers up to {highest}, beyond {asked.low}–{asked.scores[-1]}."
+            msg += " Set ces_scale to the highest answer of its scale."
             raise DataError(msg)
     return [asked for asked in result if there.loc[asked.survey, "n"]]
 
@@ -508,10 +496,8 @@ def _check_answered(found: pd.DataFrame, table: ir.Table, asked: Measure, window
     rows = table.filter(table.score.notnull())
     known = rows.group_by("survey").aggregate(n=rows.count(), last=rows.asked_on.max()).execute()
     there = ", ".join(f"{r.n:,} {r.survey} up to {pd.Timestamp(r.last).date()}" for r in known.itertuples())
-    msg = (
-        f"surveys has no {asked.survey} answer to an invitation from {window}. "
-        f"{f'There are: {there}. Choose another survey or a wider window.' if there else 'No score is filled in.'}"
-    )
+    msg = f"surveys has no {asked.survey} answer to an invitation from {window}. "
+    msg += f"There are: {there}. Choose another survey or a wider window." if there else "No score is filled in."
     raise DataError(msg)
 
 
@@ -545,16 +531,13 @@ def answers_by_period(
     if ending is not None and period != "quarter":
         msg = f"ending is {ending}, which moves quarters, but period is {period!r}. Set period='quarter', or leave it."
         raise ParameterError(msg)
-    unit, step, shift = (
-        (period, 1, 0) if ending is None else ("month", QUARTER, (calendar.ordinal(ending, "month") + 1) % QUARTER)
-    )
-    table, complete = (
-        data.table("surveys"),
-        (calendar.last_complete(calendar.observed(data), unit) + 1 - shift) // step - 1,
-    )
+    unit, step, shift = period, 1, 0
+    if ending is not None:
+        unit, step, shift = "month", QUARTER, (calendar.ordinal(ending, "month") + 1) % QUARTER
+    table, last = data.table("surveys"), calendar.last_complete(calendar.observed(data), unit)
     rows = table.filter(table.survey == asked.survey)
     at = ((calendar.period_ordinal(rows.asked_on, unit) - shift) // step).cast("int64")
-    rows = rows.mutate(**{KEY: _key(rows, [asked]), AT: at}).filter(ibis._[AT] <= complete)
+    rows = rows.mutate(**{KEY: _key(rows, [asked]), AT: at}).filter(ibis._[AT] < (last + 1 - shift) // step)
     own = bool(column) and _holder_of(data, column) == "surveys"
     levels = _levels(rows, column) if own else []
     value = {"segment": _packed(rows, column, levels).max()} if own else {}
@@ -563,8 +546,8 @@ def answers_by_period(
     each = each.select("customer_id", at=each[AT], now=_answer(each.now, asked), **shown)
     if not shown:
         each = _with_columns(each, data, {"segment": column})
-    found = each.group_by(["at", "segment", "now"]).aggregate(n=each.count()).execute()
-    found.insert(
-        0, "period", pd.to_datetime([calendar.period_start(int(k) * step + shift, unit) for k in found.pop("at")])
-    )
+    keys = ["at", "segment", "now"]
+    found = each.group_by(keys).aggregate(n=each.count()).order_by(keys).execute()
+    starts = [calendar.period_start(int(k) * step + shift, unit) for k in found.pop("at")]
+    found.insert(0, "period", pd.to_datetime(starts))
     return Periods(found, asked)

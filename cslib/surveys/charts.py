@@ -97,7 +97,6 @@ def _dots(axes: Axes, values: Floats, label: str) -> None:
     axes.scatter(values[:, 0], rows, s=38, color=INK, zorder=3)
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.set_yticks([])
-    axes.tick_params(length=0)
     axes.set_xlabel(label, loc="right")
     right_of(axes, list(rows), written(values, log_scale=False), 10, "left")
 
@@ -137,8 +136,6 @@ def answer_distribution(table: pd.DataFrame, *, groups: Sequence[str], x_label: 
     axes.set_ylim(0, float(high.max()) * 1.12)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.grid(axis="y", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
     axes.set_title("share of answers; figures: how many", loc="left", fontsize=10.5, color=MUTED)
     axes.set_xlabel(x_label, loc="right")
     for group, colour in zip(groups, COLOURS, strict=True):
@@ -188,7 +185,6 @@ def score_heatmap(table: pd.DataFrame, *, row: str, column: str, score: str, uni
     hatch(axes, grid.isna().to_numpy())
     axes.set_yticks(np.arange(len(grid)) + 0.5, [short(v) for v in grid.index], rotation=0)
     axes.set_xticks(np.arange(grid.shape[1]) + 0.5, [short(v) for v in grid.columns], rotation=0)
-    axes.tick_params(length=0)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel(column, loc="right")

@@ -216,12 +216,10 @@ def _described(given: pd.DataFrame, asked: Measure, confidence_level: float) -> 
     places = np.array(asked.places)
     rate = wilson(n, given["n_invited"], confidence_level=confidence_level)
     table = pd.DataFrame({"n_invited": given["n_invited"], "n_responses": n.astype("int64")})
-    table["response_rate"] = n / table["n_invited"]
-    table = table.assign(**rate.columns("response_"))
+    table = table.assign(response_rate=n / table["n_invited"], **rate.columns("response_"))
     for place, name in enumerate(asked.groups):
         table[f"n_{name}"] = counted[:, places == place].sum(axis=1).astype("int64")
-    table[asked.survey] = score_of(counted, asked)
-    table = table.assign(**interval.columns())
+    table = table.assign(**{asked.survey: score_of(counted, asked)}, **interval.columns())
     return table.assign(**_mean_answer(counted, asked, confidence_level)) if asked.survey == "csat" else table
 
 
@@ -233,12 +231,9 @@ def _mean_answer(counted: Floats, asked: Measure, confidence_level: float) -> di
 
 
 def scores(
-    found: Answers,
-    *,
-    columns: Sequence[str | tuple[str, str]] = (),
-    min_group: int = 10,
+    found: Answers, *, columns: Sequence[str | tuple[str, str]] = (), min_group: int = 10,
     confidence_level: float = 0.95,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Score of the whole and of each segment of each column, compared with all the others.
 
     Parameters
@@ -303,14 +298,11 @@ def _compared(given: pd.DataFrame, asked: Measure, confidence_level: float) -> p
     known = (n > 0) & (rest.sum(axis=1) > 0)
     bounds = _difference_interval(own, rest, asked, confidence_level)
     apart = score_of(own, asked) - score_of(rest, asked)
-    table = table.assign(
-        difference_from_rest=apart,
-        difference_ci_lower=np.where(known, np.minimum(bounds.lower, apart), np.nan),
-        difference_ci_upper=np.where(known, np.maximum(bounds.upper, apart), np.nan),
-        p_value=[_permuted(a, b, worth) if k else np.nan for a, b, k in zip(own, rest, known, strict=True)],
-        share=n / total.sum(),
-        contribution=(own @ worth - n * (total @ worth) / total.sum()) / total.sum(),
-    )
+    ends = (np.minimum(bounds.lower, apart), np.maximum(bounds.upper, apart))
+    wide = Interval(*(np.where(known, end, np.nan) for end in ends))
+    p = [_permuted(a, b, worth) if k else np.nan for a, b, k in zip(own, rest, known, strict=True)]
+    table = table.assign(difference_from_rest=apart, **wide.columns("difference_"), p_value=p, share=n / total.sum())
+    table["contribution"] = (own @ worth - n * (total @ worth) / total.sum()) / total.sum()
     order, ascending = ["last", asked.survey], [True, asked.lower_is_better]
     table = table.assign(last=table.index == SMALL).sort_values(order, ascending=ascending)
     return table.drop(columns="last").rename_axis("segment").reset_index()
@@ -330,9 +322,8 @@ def _crossed(found: Answers, pair: tuple[str, str], min_group: int = 10) -> pd.D
     frame = found.counts.assign(row=row, column=column)
     cells = answers_by_score(frame, ["row", "column"], found.measure)[found.measure.scores].sum(axis=1)
     grid = cells.unstack(fill_value=0)
-    places = np.argwhere(_hidden(grid, min_group).to_numpy() | (grid == 0).to_numpy())
-    hidden = pd.MultiIndex.from_tuples([(grid.index[i], grid.columns[j]) for i, j in places], names=["row", "column"])
-    small = pd.MultiIndex.from_frame(frame[["row", "column"]]).isin(hidden)
+    hidden = (_hidden(grid, min_group) | (grid == 0)).stack()
+    small = pd.MultiIndex.from_frame(frame[["row", "column"]]).isin(hidden.index[hidden.to_numpy(bool)])
     return frame.assign(segment=(frame["row"] + JOIN + frame["column"]).mask(small, SMALL))
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from cslib.data.calendar import Window, age_in_months, ending, observed
-from cslib.data.customers import current_mrr
+from cslib.data.customers import current_mrr, exact_sum
 from cslib.data.dataset import DataSet
 from cslib.stats.intervals import Floats, Interval, holm, log_rank, weighted_sum, z_value
 from cslib.stats.survival import at_risk_and_events, by_segment, survival_curve, survival_summary
@@ -202,7 +202,7 @@ def _present(data: DataSet, asked: Measure, window: Window) -> pd.DataFrame:
     if price is None:
         return joined.group_by("group").aggregate(n_today=joined.count()).execute().assign(mrr=np.nan)
     paid = joined.left_join(price.select("customer_id", "mrr"), "customer_id")
-    return paid.group_by("group").aggregate(n_today=paid.count(), mrr=paid.mrr.sum().fill_null(0.0)).execute()
+    return paid.group_by("group").aggregate(n_today=paid.count(), mrr=exact_sum(paid.mrr).fill_null(0.0)).execute()
 
 
 def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_level: float = 0.95) -> pd.DataFrame:

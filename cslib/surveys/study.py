@@ -74,6 +74,8 @@ class Surveys(Study):
     >>> surveys.trend.table[["segment", "period", "n_responses", "nps"]]
       segment     period  n_responses   nps
     0     All 2025-05-01            4  25.0
+    >>> print(", ".join(surveys.findings()))
+    groups, distribution, segments, crossing, trend, change, drivers, silence, stakes, second_survey, third_survey
     """
 
     data: DataSet

@@ -109,14 +109,13 @@ class Words:
         """Say how the score moved against the window before, and whether that is more than noise."""
         if moved is None:
             return "There are no answers to compare with"
-        before, now = self._score(moved.score_before), self._score(moved.score_now)
+        went = f"It went from {self._score(moved.score_before)} to {self._score(moved.score_now)}"
         if pd.isna(moved.p_value):
-            return f"It went from {before} to {now}; too few answers tell whether that is more than noise"
+            return f"{went}; too few answers tell whether that is more than noise"
         if moved.clear:
             direction = "up" if moved.change > 0 else "down"
             return f"It is {direction} {self._points(moved.change)} on the window before, more than noise"
-        chance = f"no more than noise (p {p_value(moved.p_value)})"
-        return f"It went from {before} to {now} since the window before, {chance}"
+        return f"{went} since the window before, no more than noise (p {p_value(moved.p_value)})"
 
     def segments(self, scored: pd.DataFrame) -> str:
         """State where the score differs: the best against the worst segment, and whether any differs clearly."""
@@ -171,10 +170,8 @@ class Words:
             return "All answers are alike, so it cannot be told how many it takes to see a change."
         change = {"nps": f"{difference:g} points", "csat": f"{100 * difference:g} points"}
         rounded = round(answers, -max(len(str(answers)) - 3, 0))
-        return (
-            f"To see a change of {change.get(self.survey, f'{difference:g}')} four times of five takes about "
-            f"{rounded:,} answers in each window."
-        )
+        seen = f"To see a change of {change.get(self.survey, f'{difference:g}')} four times of five"
+        return f"{seen} takes about {rounded:,} answers in each window."
 
     def silence(self, moves: Mapping[str, float]) -> str:
         """State what weighting to all who were asked does to the score, from ``surveys.change.silence_moves``."""
@@ -198,10 +195,8 @@ class Words:
 
     def followed(self, landmark: Landmark) -> str:
         """Say whom the lines of survival after an answer are about."""
-        return (
-            f"Share still here, of customers of {landmark.day:%-d %B %Y}, by their last answer to invitations from "
-            f"{landmark.window}. Bands: 95 % intervals."
-        )
+        whose = f"of customers of {landmark.day:%-d %B %Y}, by their last answer to invitations from {landmark.window}"
+        return f"Share still here, {whose}. Bands: 95 % intervals."
 
     def money(self, stakes: pd.DataFrame) -> str:
         """State what follows an answer: who stays how long, against the best group."""

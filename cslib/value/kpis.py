@@ -20,11 +20,9 @@ from cslib.value.prices import unit_costs, value_counts
 QUARTER: Final = 3
 PAST: Final = (0, 3, 6, 9, 12)  # months before, at which customer value is computed
 FORMS: Final = {
-    "Survival": "ltv",
-    "Formula A (profit)": "ltv_formula_a",
-    "Formula B (revenue)": "ltv_formula_b",
-    "Formula C (margin / churn)": "ltv_formula_c",
-}
+    "Survival": "ltv", "Formula A (profit)": "ltv_formula_a",
+    "Formula B (revenue)": "ltv_formula_b", "Formula C (margin / churn)": "ltv_formula_c",
+}  # fmt: skip
 EVER: Final = "all customers since records begin"
 PRICED: Final = ("customers", "subscriptions")
 WON: Final = ("customers", "subscriptions", "costs")

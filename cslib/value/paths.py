@@ -25,6 +25,7 @@ WHOLE: Final = "All"
 KEYS: Final = ["first_age", "n_ages", "event_observed"]
 WHOLE_MONTHS: Final = 0.5  # half their unit
 LAST_YEAR: Final = (1.0, 4.0, 7.0, 10.0)  # months ago: one in each quarter
+SEED: Final = 0  # of the draws: the same data give the same figures
 NOBODY: Final = "None (nobody left)"
 
 
@@ -132,13 +133,7 @@ class Paths:
 
 
 def value_paths(
-    counts: pd.DataFrame,
-    values: ValueCounts,
-    models: FittedModels,
-    *,
-    horizon_months: int,
-    draws: int = 1000,
-    seed: int = 0,
+    counts: pd.DataFrame, values: ValueCounts, models: FittedModels, *, horizon_months: int, draws: int = 1000
 ) -> dict[str, Paths]:
     """Estimate survival and price by age of every segment, and draw both anew for intervals.
 
@@ -154,8 +149,6 @@ def value_paths(
         Months ahead. Paths reach so far beyond the longest lifetime.
     draws
         Of the bootstrap.
-    seed
-        Of the draws.
 
     Returns
     -------
@@ -190,10 +183,10 @@ def value_paths(
     result = {}
     for i, (name, own) in enumerate(counts.groupby("segment", sort=False)):
         cells = values.cells[values.cells["segment"] == name].reset_index(drop=True)
-        rng = np.random.default_rng([seed, i])
+        rng = np.random.default_rng([SEED, i])
         sample = _Sample(own, cells, values.paid, _weights(cells, draws, rng), months)
         result[str(name)] = _paths(str(name), sample, models, values.source, rng)
-    return _with_cohorts(result, values.cohorts, np.random.default_rng([seed, len(result)]))
+    return _with_cohorts(result, values.cohorts, np.random.default_rng([SEED, len(result)]))
 
 
 def _with_cohorts(paths: dict[str, Paths], cohorts: pd.DataFrame, rng: np.random.Generator) -> dict[str, Paths]:
@@ -269,23 +262,14 @@ def _paths(segment: str, sample: _Sample, models: FittedModels, source: str, rng
         tail = _one_rate(curve, events, lived) if model == FEW else _tail(curve, sample)
     price, arpa = _prices(sample, source)
     return Paths(
-        n_customers=int(sample.cells["n"].sum()),
-        n_events=n_events,
-        model=model,
-        first=int(np.flatnonzero(lived[0, : int(last) + 1] <= 0).max(initial=0)),
-        last=last,
-        longest=longest,
+        n_customers=int(sample.cells["n"].sum()), n_events=n_events, model=model,
+        first=int(np.flatnonzero(lived[0, : int(last) + 1] <= 0).max(initial=0)), last=last, longest=longest,
         from_start=bool(supported(table)[table["duration_months"] <= last].all()),
-        hazard=np.cumsum(moved, axis=1) + tail,
-        involuntary=np.cumsum(moved * share, axis=1) + tail * share[:, -1:],
-        price=price,
-        n_priced=sample.weights[0] @ sample.by_age("n_priced"),
-        arpa=arpa,
-        churn_rate=rate,
+        hazard=np.cumsum(moved, axis=1) + tail, involuntary=np.cumsum(moved * share, axis=1) + tail * share[:, -1:],
+        price=price, n_priced=sample.weights[0] @ sample.by_age("n_priced"), arpa=arpa, churn_rate=rate,
         cac=_ratio(sample.total("acquisition_cost"), sample.total("n_costed")),
-        contracts=_contracts(sample),
-        active=_active(sample.cells),
-    )
+        contracts=_contracts(sample), active=_active(sample.cells),
+    )  # fmt: skip
 
 
 def _ratio(of: Floats, to: Floats) -> Floats:

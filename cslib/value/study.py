@@ -24,7 +24,6 @@ from cslib.value.prices import ValueCounts, unit_costs, value_counts
 MOST: Final = 5  # segments in a chart, beside the whole
 SINCE: Final[Any] = {"x_label": "months since the start", "unit": "number"}
 AMOUNTS: Final = dict.fromkeys(["amount", "base_value", "cac", "ci_lower", "ci_upper", "mrr"], "amount")
-SHARES: Final = {"share_in_tail": "percent"}
 PAID_BACK: Final = {
     "cac": "CAC", "payback_months": "months", "ltv_to_cac": "LTV:CAC",
     "ltv_to_cac_ci_lower": "ci lower", "ltv_to_cac_ci_upper": "ci upper",
@@ -72,6 +71,8 @@ class Value(Study):
     'A new customer has brought 20.50 after 3 months'
     >>> value.forms.table.query("method == 'Survival'")["ltv"].round(2).tolist()
     [20.5, 17.28, 24.0]
+    >>> print(", ".join(value.findings()))
+    ltv, compared, forms, bridge, by_age, payback, base, what_if, backtest, backtest_revenue, costs
     """
 
     data: DataSet
@@ -161,7 +162,7 @@ class Value(Study):
         """What are the present customers worth?"""
         said, *notes = words.base_findings(self._base, currency=self._money)
         labels = {"mrr": "MRR", "n_active": "customers", "base_value": "value"}
-        how: Any = {"formats": AMOUNTS | SHARES, "labels": labels, "notes": tuple(notes)}
+        how: Any = {"formats": AMOUNTS | {"share_in_tail": "percent"}, "labels": labels, "notes": tuple(notes)}
         return Result("base_value", self._base, said, caption="Value of the present customers", **how)
 
     @cached_property

@@ -330,6 +330,7 @@ def test_duplicated_driver_is_counted_once():
     assert set(model.table["term"]) == {"tier"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["event", "duration", "driver0", "n"])
 def test_any_name_will_do(name):
     plain, renamed = fitted(world()), fitted(world().rename(columns={"tier": name}))
@@ -413,6 +414,7 @@ def test_value_that_nobody_left_with():
     assert (model.clear_terms, model.split) == ((), "")
 
 
+@pytest.mark.slow
 def test_value_that_nobody_left_with_is_left_out_of_the_fit():
     model = fitted(with_loyal([]), drivers="plan,tier")
     customers = with_loyal([])
@@ -477,8 +479,9 @@ def test_no_column_to_compare():
     assert model.remarks == ("No column of customers is compared, so risk is told by age alone and is not checked.",)
 
 
-def test_sample_of_customers_is_the_same_each_time():
-    one, two = (fitted(c, max_rows=500) for c in (world(), world().sample(frac=1, random_state=1)))
+def test_sample_of_customers_is_the_same_each_time(monkeypatch):
+    monkeypatch.setattr("cslib.churn.drivers.MAX_ROWS", 500)
+    one, two = (fitted(c) for c in (world(), world().sample(frac=1, random_state=1)))
     assert one.n == 500
     assert one.remarks[0] == "The comparison rests on a sample of 500 of the 2,000 customers."
     pd.testing.assert_frame_equal(one.table, two.table)
@@ -496,8 +499,6 @@ REFUSED = {
     "horizon": ({"horizon_months": 0}, "horizon_months is 0. Give a number of months of at least 1, such as 12."),
     "no number": ({"horizon_months": float("nan")}, "horizon_months is nan."),
     "no end": ({"horizon_months": float("inf")}, "horizon_months is inf."),
-    "no rows": ({"max_rows": 0}, "max_rows is 0. Give a number of customers of at least 1."),
-    "confidence": ({"confidence_level": 95}, "confidence_level is 95"),
 }  # fmt: skip
 
 
@@ -508,12 +509,14 @@ def test_refused(options, message):
     assert str(error.value).startswith(message)
 
 
-def test_declared_segments_come_first(sample):
+def test_declared_segments_come_first(sample, monkeypatch):
     data = load({"customers": world()})
     assert set(fit_drivers(data).table["term"]) == {"tier", "spend"}
-    assert set(fit_drivers(sample, max_rows=800).table["term"]) <= set(sample.segments)
+    monkeypatch.setattr("cslib.churn.drivers.MAX_ROWS", 800)
+    assert set(fit_drivers(sample).table["term"]) <= set(sample.segments)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_order_of_rows_does_not_matter(random):

@@ -126,6 +126,7 @@ def test_the_drivers_are_held_against_their_reference(churn):
     assert churn.ratios.plot().get_xlabel() == "hazard ratio"
 
 
+@pytest.mark.slow
 def test_the_forecast_is_the_sum_over_the_strongest_driver():
     """Of 150 Lite customers 60 left at month 5, of 150 Pro ones 10; the others have been here for ten months."""
     frame = pd.DataFrame({"plan": ["Lite"] * 150 + ["Pro"] * 150, "tenure_months": 10})
@@ -232,6 +233,7 @@ def _loaded(customers, as_of, since, folders) -> cs.DataSet:
     return cs.load(folder, as_of=as_of)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_odd_data_give_a_stated_study(odd, name, monkeypatch):
     study, words = odd(name), ODD[name][-1]

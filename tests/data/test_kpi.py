@@ -18,10 +18,10 @@ FOUND = pd.DataFrame(
 
 
 def test_what_a_kpi_can_be():
-    assert (RATE.least, RATE.most) == (0, 1)
-    assert replace(RATE, unit="money").most == np.inf
+    assert RATE.reach == (0, 1)
+    assert replace(RATE, unit="money").reach == (0, np.inf)
     wide = replace(RATE, span=(-100.0, 100.0))
-    assert (wide.least, wide.most) == (-100, 100)
+    assert wide.reach == (-100, 100)
 
 
 def test_the_tables_it_needs():

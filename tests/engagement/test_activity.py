@@ -206,6 +206,7 @@ def test_the_interval_of_the_median_covers(n):
     assert 0.92 <= hits / worlds / loads <= 0.985
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(few_or_many(st.tuples(WHO, st.integers(0, 80), st.sampled_from("xy"))))
 def test_order_and_repetition_of_rows_do_not_matter(rows):

@@ -50,6 +50,7 @@ def test_a_planted_change_is_found_and_its_size_is_right():
     assert (row.n_newer, row.n_older, row.n_cohorts) == (400, 400, 8)
 
 
+@pytest.mark.slow
 def test_without_a_change_one_in_twenty_differs():
     """2,000 worlds without a change, both kinds of test: 5 % and three Monte Carlo standard errors."""
     rng = np.random.default_rng(4)
@@ -118,6 +119,7 @@ def test_pauses_do_not_look_like_a_change():
     assert abs(np.mean([r.loc["newest cohort", "difference"] for r in results])) < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [3, 5, 40])
 def test_small_cohorts_are_joined_so_that_the_test_keeps_its_level(size):
     """1,000 worlds of 30 cohorts; 5 % and three Monte Carlo standard errors at most."""

@@ -142,6 +142,7 @@ def _by_rows(events, period):
     return days.groupby(["first", "k"]).id.nunique().to_dict()
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(EVENTS)
 def test_counts_equal_rows(events):
@@ -161,6 +162,7 @@ def check_counts(table, events, pandas_name):
     assert found == {k: n for k, n in _by_rows(events, pandas_name).items() if k not in skipped}
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(EVENTS)
 def test_portable_path_and_order_give_the_same(events):
@@ -171,6 +173,7 @@ def test_portable_path_and_order_give_the_same(events):
     pd.testing.assert_frame_equal(masks, portable)
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(EVENTS)
 def test_segments_add_up_to_the_whole(events):
@@ -181,6 +184,7 @@ def test_segments_add_up_to_the_whole(events):
     assert (parts.n_retained == whole.n_retained.reindex(parts.index).fillna(0)).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(EVENTS)
 def test_a_bracket_of_one_is_the_period_itself(events):
@@ -190,6 +194,7 @@ def test_a_bracket_of_one_is_the_period_itself(events):
     pd.testing.assert_frame_equal(single, plain[plain.period_index > 0].reset_index(drop=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["orders", "usage", "subscriptions", "customers"])
 @pytest.mark.parametrize("kind", ["on", "on_or_after", "1-2,3-4"])
 def test_every_source_and_kind_under_a_filter(root, teams, source, kind):

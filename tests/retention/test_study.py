@@ -36,6 +36,7 @@ def test_every_finding_answers_a_question():
     assert all(q.endswith("?") for q in questions.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameters", "keep"),
     [

@@ -13,6 +13,7 @@ def measured(data, kpi):
     return parts[parts["segment"] == "All"].set_index("kpi")
 
 
+@pytest.mark.slow
 def test_costs_are_those_of_everybody(sample, teams):
     costs = measured(sample, "crc")
     assert set(costs.index) == {"crc", "crc_share_of_margin", "cac"}

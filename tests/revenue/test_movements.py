@@ -161,6 +161,7 @@ def random_history(spells):
     return table[["customer_id", "started_on", "ended_on", "mrr", "plan"]]
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(SPELLS)
 def test_opening_and_movements_are_closing_to_the_cent(spells):
@@ -182,6 +183,7 @@ def test_opening_and_movements_are_closing_to_the_cent(spells):
         assert whole.loc[month, "n_closing"] == (paid > 0).sum()
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(SPELLS)
 def test_trailing_rates_equal_pandas(spells):
@@ -284,6 +286,7 @@ def test_monthly_intervals_cover():
         assert hits[name] / 300 >= 0.94 - 3 * np.sqrt(0.06 * 0.94 / 300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [100, 300, 3000])
 def test_yearly_intervals_cover(n):
     """The same sums as over twelve months, when 30 % have left, 10 % shrunk and 20 % grown."""

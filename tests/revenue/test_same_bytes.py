@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 from study_world import shown
 
-from cslib import Retention, Revenue, load
+from cslib import Churn, Retention, Revenue, Surveys, Value, load
 from cslib.data.customers import current_mrr, exact_product, exact_sum
 from cslib.show import display
 
 
-def world(rng, customers=600):
+def world(rng, customers=300):
     """Customers of three plans with up to four subscriptions, orders of all kinds, and costs; prices to the cent."""
     start = np.sort(rng.integers(0, 900, (customers, 4)) + np.arange(4))
     end = start + rng.integers(1, 400, start.shape)
@@ -29,7 +29,10 @@ def world(rng, customers=600):
     spent = pd.DataFrame(
         {"month": months, "kind": "retention", "amount": rng.normal(9, 5, len(months)).round(3).clip(0)}
     )
-    tables = {"subscriptions": paid, "orders": sold, "costs": spent}
+    asked = pd.DataFrame({"customer_id": ids, "asked_on": day + rng.integers(0, 900, len(ids)), "survey": "nps"})
+    asked["score"] = np.where(rng.random(len(ids)) < 0.6, rng.integers(0, 11, len(ids)), np.nan)
+    used = pd.DataFrame({"customer_id": ids, "occurred_at": day + rng.integers(0, 900, len(ids)), "feature": "f"})
+    tables = {"subscriptions": paid, "orders": sold, "costs": spent, "surveys": asked, "usage": used}
     return {name: table.sample(frac=1, random_state=7) for name, table in tables.items()}
 
 
@@ -40,18 +43,19 @@ def published(tables, folder, monkeypatch, *, threads):
         con.create_table(name, table)
     data = load({name: con.table(name) for name in tables}, as_of="2025-06-30")
     monkeypatch.setenv(display.RUN_DIR, str(folder))
-    for study in (Retention(data, by="plan"), Revenue(data, by="plan")):
-        shown(monkeypatch, study)
+    for study in (Retention, Revenue, Churn, Value, Surveys):
+        shown(monkeypatch, study(data, by="plan"))
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.slow
 def test_files_do_not_depend_on_the_order_of_rows_nor_on_threads(tmp_path, monkeypatch):
     tables, found = world(np.random.default_rng(3)), []
     for i, threads in enumerate((1, 4)):
         (folder := tmp_path / str(i)).mkdir()
         shuffled = {name: table.sample(frac=1, random_state=i) for name, table in tables.items()}
         found.append(published(shuffled, folder, monkeypatch, threads=threads))
-    assert len(found[0]) == 15
+    assert len(found[0]) == 53
     assert [name for name, content in found[0].items() if found[1][name] != content] == []
 
 

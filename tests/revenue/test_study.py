@@ -42,6 +42,7 @@ def test_every_finding_answers_a_question():
     assert all(q.endswith("?") for q in questions.values())
 
 
+@pytest.mark.slow
 def test_every_finding_shows_itself_and_keeps_its_tables(monkeypatch, by_plan, teams):
     for study in (by_plan, Revenue(teams)):
         assert shown(monkeypatch, study)

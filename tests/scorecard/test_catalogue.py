@@ -36,7 +36,7 @@ def test_an_entry_is_whole(kpi):
     assert kpi.label
     assert kpi.base
     assert set(kpi.tables) <= set(CONTRACT)
-    assert kpi.least < kpi.most
+    assert kpi.reach[0] < kpi.reach[1]
     assert kpi.question.endswith("?")
     assert kpi.formula
     assert kpi.needs

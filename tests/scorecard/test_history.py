@@ -27,6 +27,7 @@ def last(found, kpi):
     return found.of_all(kpi).iloc[-1]
 
 
+@pytest.mark.slow
 def test_the_sample_measures_every_kpi(found):
     assert list(found.history) == HISTORY
     assert not found.reasons
@@ -38,6 +39,7 @@ def test_the_sample_measures_every_kpi(found):
     assert set(table["kpi"]) - set(bounded["kpi"]) == {"mrr", "cac", "crc", "crc_share_of_margin"}
 
 
+@pytest.mark.slow
 def test_values_are_those_of_the_analyses(sample, found):
     moved = movements(sample).iloc[-1]
     assert last(found, "mrr")[["value", "n"]].tolist() == [moved.closing, moved.n_closing]
@@ -56,6 +58,7 @@ def test_values_are_those_of_the_analyses(sample, found):
     assert found_costs == pytest.approx([year.crc, year.share_of_margin, year.cac])
 
 
+@pytest.mark.slow
 def test_customer_value_is_that_of_the_report_now_and_then(sample, found, value_of):
     for months, day in ((0, None), (12, "2024-06-30")):
         data = rewind(sample, pd.Timestamp(day).date()) if day else sample
@@ -83,6 +86,7 @@ def value_of():
     return computed
 
 
+@pytest.mark.slow
 def test_segments_stand_beside_the_whole(found):
     parts = found.by_segment()
     mrr = parts[parts["kpi"] == "mrr"].set_index("segment")["value"]
@@ -199,6 +203,7 @@ def test_a_wrong_segment_or_feature_stops():
         measure_all(data, setting=Setting(value_feature="report"))
 
 
+@pytest.mark.slow
 def test_without_costs_acquisition_cost_of_customers_is_taken():
     data = load({"customers": PEOPLE.assign(acquisition_cost=50.0), "subscriptions": PAID}, as_of="2024-12-31")
     found = measure_all(data)
@@ -208,6 +213,7 @@ def test_without_costs_acquisition_cost_of_customers_is_taken():
     assert "crc" in found.reasons
 
 
+@pytest.mark.slow
 def test_a_month_without_costs_leaves_the_year_unknown():
     costs = pd.DataFrame(
         {"month": pd.date_range("2024-01-01", periods=12, freq="MS").delete(6), "kind": "retention", "amount": 30.0}
@@ -220,6 +226,7 @@ def test_a_month_without_costs_leaves_the_year_unknown():
     )
 
 
+@pytest.mark.slow
 def test_less_than_a_year_is_not_called_one():
     costs = pd.DataFrame(
         {"month": pd.date_range("2024-01-01", periods=3, freq="MS"), "kind": "retention", "amount": 30.0}
@@ -232,6 +239,7 @@ def test_less_than_a_year_is_not_called_one():
     assert table.loc["crc", "value"] == 90 / (2 * 60)
 
 
+@pytest.mark.slow
 def test_a_cost_that_is_never_earned_back_is_said():
     data = load({"customers": PEOPLE.assign(acquisition_cost=1e6), "subscriptions": PAID}, as_of="2024-12-31")
     found = measure_all(data)
@@ -256,12 +264,14 @@ def test_high_answers_can_be_easy():
     assert "10 is easy" in found.kpis["ces"].formula
 
 
+@pytest.mark.slow
 def test_segments_are_named_the_largest_first(found):
     assert sorted(found.segments()) == ["Enterprise", "Starter", "Team"]
     sizes = found.by_segment().query("kpi == 'ltv'").set_index("segment")["n"]
     assert found.segments() == sizes.sort_values(ascending=False).index.tolist()
 
 
+@pytest.mark.slow
 def test_the_trend_is_the_last_two_years(found):
     values = found.of_all("mrr")["value"]
     assert found.trend("mrr") == tuple(values.iloc[-24:])

@@ -73,6 +73,7 @@ def test_findings_are_questions_in_the_order_of_the_report():
     assert all(question.endswith("?") for question in found.values())
 
 
+@pytest.mark.slow
 def test_five_lines_are_enough(by_plan):
     assert by_plan.table.set_index("kpi").loc["nrr", "status"] == "missed"
     assert by_plan.growth.table["kpi"].tolist()[0] == "mrr"
@@ -82,6 +83,7 @@ def test_five_lines_are_enough(by_plan):
         by_plan.growth.plot()
 
 
+@pytest.mark.slow
 def test_every_kpi_of_the_sample_has_a_card_of_its_id(by_plan, shown):
     parts = shown(by_plan.answer, *by_plan.results())
     cards = [card for part in parts if part["kind"] == "cards" for card in part["cards"]]
@@ -89,6 +91,7 @@ def test_every_kpi_of_the_sample_has_a_card_of_its_id(by_plan, shown):
     assert all(len(card["trend"]) > 1 for card in cards)
 
 
+@pytest.mark.slow
 def test_a_report_keeps_its_files(by_plan, shown):
     parts = shown(*by_plan.results())
     tables = {p["name"]: p["columns"] for p in parts if p["kind"] == "table"}
@@ -105,6 +108,7 @@ def test_a_report_keeps_its_files(by_plan, shown):
     assert all(p["caption"] for p in parts if p["kind"] == "table")
 
 
+@pytest.mark.slow
 def test_the_table_of_definitions_is_the_catalogue(by_plan):
     assert by_plan.definitions.table["kpi"].tolist() == list(catalogue())
     ces = by_plan.definitions.table.set_index("kpi").loc["ces"]
@@ -173,8 +177,19 @@ def test_what_cannot_be_meant_is_refused(tmp_path, targets, parameters, words):
     assert words in str(refused.value)
 
 
+@pytest.mark.slow
 def test_groups_point_to_the_reports_that_tell_more(by_plan, root):
     groups = [getattr(by_plan, name) for name in GROUPS]
     assert all(isinstance(group, Cards) for group in groups)
     named = {report for group in groups for report in group.see_also}
     assert named <= {path.stem for path in (root / "notebooks").glob("*.ipynb")}
+
+
+@pytest.mark.slow
+def test_a_headline_that_is_a_kpi_carries_its_id_and_value(sample, by_plan):
+    """The same id has one value, whichever report shows it."""
+    kpis = by_plan.table.set_index("kpi")["value"]
+    cards = [c for study in (cs.Churn, cs.Revenue) for c in study(sample).answer.cards if c.kpi]
+    assert [c.kpi for c in cards] == ["customer_churn_rate", "mrr", "nrr", "grr"]
+    for card in cards:
+        assert card.value == pytest.approx(kpis[card.kpi], rel=1e-12)

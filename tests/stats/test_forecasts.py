@@ -82,6 +82,7 @@ def test_forecast_names_its_dates(one_age):
     assert forecast(one_age, models)["month"].isna().all()
 
 
+@pytest.mark.slow
 def test_churned_and_active_add_up(drawn, fitted):
     table = forecast(drawn, fitted, horizon_months=24)
     total = table["expected_active"] + table["expected_churned"].cumsum()
@@ -165,6 +166,7 @@ def test_slopes_are_those_of_a_small_change(drawn, fitted):
         assert slopes[j] == pytest.approx(change / 1e-7, rel=1e-3, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_whole_is_the_sum_of_its_segments(sample):
     counts = lifetimes(sample, segment_by="plan")
     table = forecast(counts, fit_models(counts, unit_months=unit_months(sample)), as_of=sample.as_of)

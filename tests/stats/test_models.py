@@ -125,6 +125,7 @@ def test_holdout_score():
     assert table.loc["Exponential", "holdout_score"] == pytest.approx((2 * np.log(0.08) - 0.08 * 10.5) / 3)
 
 
+@pytest.mark.slow
 def test_holdout_score_of_who_enters_after_the_cut():
     """One more enters at 7 (7½) and leaves at 9 (9½): 2 months, a churn; nothing changes before the cut."""
     counts = counts_of([3, 8, 11, 9], [True, True, False, True], entry=[0.0, 0.0, 0.0, 7.0], n=[2, 2, 1, 1])
@@ -132,6 +133,7 @@ def test_holdout_score_of_who_enters_after_the_cut():
     assert table.loc["Exponential", "holdout_score"] == pytest.approx((3 * np.log(0.08) - 0.08 * 12.5) / 4)
 
 
+@pytest.mark.slow
 def test_holdout_score_of_renewals():
     """Cut after month 2 of 5. Before it sBG has α = 0.6, β = 1.4: in months 3, 4, 5 it loses 0.6/4, 0.6/5, 0.6/6."""
     counts = counts_of([1, 2, 3, 4, 5], [True, True, True, True, False], n=[300, 140, 80, 30, 450])
@@ -148,6 +150,7 @@ def test_without_churn_beyond_the_cut_the_lowest_aic_is_best():
     assert table.loc[table["best"], "aic"].tolist() == [table["aic"].min()]
 
 
+@pytest.mark.slow
 def test_best_predicts_the_rest(fitted):
     table = fitted.table
     assert table.loc[table["best"], "holdout_score"].tolist() == [table["holdout_score"].max()]
@@ -234,6 +237,7 @@ def test_counts_equal_rows_with_late_entry(model, seed):
     assert ours.log_likelihood_ == pytest.approx(raw.log_likelihood_, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1.0, DAY])
 @pytest.mark.parametrize("shape", [0.6, 1.0, 2.5])
 def test_generalised_gamma_contains_simpler_models(unit, shape):
@@ -259,6 +263,7 @@ def test_every_model_is_fitted_or_says_why_not(rows):
     assert (table["active_ci_upper"] <= table["n_active"]).all()
 
 
+@pytest.mark.slow
 def test_order_of_rows_and_inputs_do_not_change(drawn, fitted):
     before = drawn.copy()
     again = fit_models(drawn.sample(frac=1, random_state=1), unit_months=DAY)
@@ -276,6 +281,7 @@ def test_curve_halves_the_steps_of_kaplan_meier():
     assert curve.loc[curve["model"] == "Exponential", "survival"].to_numpy() == pytest.approx(middle, abs=0.005)
 
 
+@pytest.mark.slow
 def test_segments_are_fitted_by_themselves(drawn, fitted):
     other = counts_of([1, 2], [False, False], n=5, segment="New")
     models = fit_models(pd.concat([drawn, other]), unit_months=DAY)
@@ -287,6 +293,7 @@ def test_segments_are_fitted_by_themselves(drawn, fitted):
 # ── what cannot be fitted ────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("duration", "event", "n", "model", "reason"),
     [
@@ -306,6 +313,7 @@ def test_left_out_with_a_reason(duration, event, n, model, reason):
     assert reason in left_out.loc[model, "reason"]
 
 
+@pytest.mark.slow
 def test_gamma_below_its_special_cases_has_not_converged(drawn):
     lives = lifetime_models._collapsed(drawn, DAY / 2)
     fitted = {model: lifetime_models._fit(lives, model) for model in FITTERS}
@@ -314,6 +322,7 @@ def test_gamma_below_its_special_cases_has_not_converged(drawn):
         lifetime_models._fit_gamma(lives, fitted)
 
 
+@pytest.mark.slow
 def test_warnings_of_lifelines_become_reasons(drawn, monkeypatch):
     def warn(self, *_, **__):
         warnings.warn("not invertible", lifelines.exceptions.ApproximationWarning, stacklevel=1)

@@ -117,6 +117,7 @@ lives = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(lives)
 @settings(max_examples=50)
 def test_counts_equal_lifelines_on_rows_late_entry_included(rows):
@@ -132,6 +133,7 @@ def test_counts_equal_lifelines_on_rows_late_entry_included(rows):
     assert np.allclose(curve.loc[inside, ["ci_lower", "ci_upper"]], bounds[inside], atol=1e-9)
 
 
+@pytest.mark.slow
 @given(lives)
 @settings(max_examples=50)
 def test_order_and_splitting_of_counts_change_nothing(rows):
@@ -141,6 +143,7 @@ def test_order_and_splitting_of_counts_change_nothing(rows):
     pd.testing.assert_frame_equal(survival_curve(counts), survival_curve(split))
 
 
+@pytest.mark.slow
 @given(lives, st.integers(1, 30))
 @settings(max_examples=50)
 def test_mean_stay_equals_lifelines(rows, tau):
@@ -157,6 +160,7 @@ def test_mean_stay_equals_lifelines(rows, tau):
     assert not summary.rmst_ci_upper < summary.rmst_months - 1e-9
 
 
+@pytest.mark.slow
 @given(lives)
 @settings(max_examples=40)
 def test_log_rank_over_segments_equals_lifelines(rows):

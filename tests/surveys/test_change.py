@@ -38,6 +38,7 @@ STEPS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(STEPS, st.integers(0, 60))
 def test_mix_and_within_add_up_exactly(steps, least):
     table = change(moves(*((*key, n) for key, n in steps.items())), "plan", min_group=least)

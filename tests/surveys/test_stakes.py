@@ -106,6 +106,7 @@ def rows(root):
     return here
 
 
+@pytest.mark.slow
 def test_survival_after_an_answer_equals_lifelines_on_rows(landmark, rows):
     table = money_at_stake(landmark).set_index("group")
     for group, own in rows.groupby("group"):
@@ -118,6 +119,7 @@ def test_survival_after_an_answer_equals_lifelines_on_rows(landmark, rows):
         assert table.loc[group, "rmst_months"] == pytest.approx(area, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_hazard_ratios_equal_cox_on_rows_at_the_same_age(landmark, rows):
     table = money_at_stake(landmark).set_index("group")
     design = pd.DataFrame({g: (rows.group == g) * 1.0 for g in ("passives", "detractors", "no answer")})

@@ -164,6 +164,7 @@ def test_the_other_surveys_of_the_sample(sample, parameters, capsys):
     assert shown(found, capsys)
 
 
+@pytest.mark.slow
 def test_surveys_of_a_past_day(root, capsys):
     found = cs.Surveys(
         cs.load(root / "data", as_of="2024-03-15"), window="90 days", compare_to="", min_group=25, gross_margin=0.8

@@ -16,6 +16,7 @@ def customers(n=60, start="2023-01-10", every=7, churned=None, **more):
     return rows.assign(**more)
 
 
+@pytest.mark.slow
 def test_the_year_ends_today_and_a_month_end_stays_one():
     """The day to look back from is 29 February 2024, or 30 November 2024."""
     data = cslib.load({"customers": customers(mrr=10.0)}, as_of="2025-02-28")
@@ -64,6 +65,7 @@ def test_what_came_is_counted_by_hand():
     )
 
 
+@pytest.mark.slow
 def test_forecasts_are_judged_by_hand():
     """Error, and how many months the interval has held so far, from the columns beside them."""
     left = [pd.Timestamp(2024, 7, 15) + pd.DateOffset(months=k) for k in range(12)]

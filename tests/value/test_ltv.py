@@ -264,6 +264,7 @@ def test_how_far_the_data_reach():
     assert observed_part(stay, forms.assign(share_in_tail=0.1))["life_beyond"].tolist() == [False]
 
 
+@pytest.mark.slow
 def test_value_of_the_sample_from_its_rows(root, sample, monkeypatch):
     """Kaplan–Meier by lifelines on days; prices customer by customer, followed from age to age."""
     customers = pd.read_csv(root / "data" / "customers.csv", parse_dates=["started_on", "churned_on"])

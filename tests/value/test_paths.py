@@ -26,6 +26,7 @@ def paths_of(duration, left, *, models=lifetime_models.MODELS, horizon=12, draws
     return value_paths(counts, values, fitted, horizon_months=horizon, draws=draws)["All"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=60, max_size=90))
 @settings(max_examples=15, deadline=None)
 def test_the_estimate_is_kaplan_meier_up_to_the_last_trusted_age(lives):
@@ -52,6 +53,7 @@ def test_few_churns_go_on_at_one_rate():
     assert np.diff(paths.hazard[0, 3:8]) == pytest.approx(4.5 / 120)
 
 
+@pytest.mark.slow
 def test_draws_vary_as_new_customers_would():
     """Deviation of S(3) by the draws against Greenwood's, and of the price against that of a mean."""
     rng = np.random.default_rng(4)
@@ -130,10 +132,11 @@ def test_the_interval_covers(monkeypatch, one_model, world, n, seen, least):
     truth = np.exp(4 + 0.5 * 0.8**2) * survival.sum()
     names = np.repeat([f"world {i}" for i in range(AT_ONCE)], n)
     for seed in range(ROUNDS):
+        monkeypatch.setattr(own_paths, "SEED", seed)
         duration, left = draw(rng, AT_ONCE * n, seen)
         counts, values = counted(duration, left, np.exp(rng.normal(4, 0.8, AT_ONCE * n)), segment=names)
         fitted = fit_models(counts, unit_months=unit)
-        paths = value_paths(counts, values, fitted, horizon_months=36, draws=400, seed=seed)
+        paths = value_paths(counts, values, fitted, horizon_months=36, draws=400)
         table = ltv(paths, Terms(costs=UnitCosts()), horizons=[36]).query("method == 'Survival'")
         held.extend((table["ci_lower"] <= truth) & (truth <= table["ci_upper"]))
     assert len(held) == 120

@@ -293,6 +293,7 @@ def _at(tables, source, own, age):
     return rows.loc[begun & ~ended, "mrr"].sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("since", [None, "2025-01-01"], ids=["from the start", "late entry"])
 @pytest.mark.parametrize("source", ["subscriptions", "customers", "orders"])
 @settings(max_examples=3, deadline=None)
@@ -317,6 +318,7 @@ def test_equals_customer_by_customer(source, since, worlds, tmp_path_factory):
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None)
 @given(worlds=WORLDS)
 def test_prices_in_a_group_are_alike(worlds):
@@ -386,6 +388,7 @@ def many(source, n=3000):
     return tables | ({"subscriptions": paid} if source == "subscriptions" else {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["subscriptions", "customers", "orders", "tenures"])
 def test_the_order_of_rows_changes_no_digit(source):
     """An engine adds in any order; what it adds are whole numbers, so that not even the last digit depends on it."""
