@@ -158,7 +158,7 @@ def current_mrr(data: DataSet) -> ir.Table | None:
 
 def with_all(counted: pd.DataFrame) -> pd.DataFrame:
     """Put the whole before its segments: every customer is in exactly one. They are added in one order."""
-    keys = [c for c in ("cohort", "at", "entry", "duration", "event_observed", "churn_kind") if c in counted]
+    keys = [c for c in ("cohort", "tier", "at", "entry", "duration", "event_observed", "churn_kind") if c in counted]
     counted = counted.sort_values(["segment", *keys])
     whole = counted.drop(columns="segment").groupby(keys, as_index=False).sum().assign(segment="All")
     parts = counted[counted["segment"] != "All"]
@@ -195,6 +195,11 @@ def summed_changes(
     for name, (a, b) in products.items():
         changes[name] = exact_product(moves[a], moves[b]) - exact_product(moves[f"{a}_before"], moves[f"{b}_before"])
     return moves.group_by(list(keys)).aggregate(**{m: c.sum().cast("float64") for m, c in changes.items()}).execute()
+
+
+def tier(cents: ir.IntegerValue) -> ir.IntegerValue:
+    """Group amounts so that each group goes up to twice its least; 0 and less are one group."""
+    return ibis.greatest(cents, 1).log2().floor().cast("int64")
 
 
 def exact_product(a: ir.NumericValue, b: ir.NumericValue) -> ir.NumericValue:

@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.calendar import period_start
-from cslib.data.customers import MINOR_UNITS, mrr_steps, summed_changes, with_all, with_segment
+from cslib.data.customers import MINOR_UNITS, mrr_steps, summed_changes, tier, with_all, with_segment
 from cslib.data.dataset import DataSet
 from cslib.retention.cohorts import KEY, Spans, read_spans
-from cslib.stats.intervals import ratio_of_sums
+from cslib.stats.intervals import TIERED, retained_of_tiers
 
-# of each customer: x its MRR at the end of its first period, y its MRR now, z the same but at most x
-PRODUCTS: Final = {"xx": ("x", "x"), "yy": ("y", "y"), "zz": ("z", "z"), "xy": ("x", "y"), "xz": ("x", "z")}
-SUMS: Final = ["n", "x", "y", "z", *PRODUCTS]
+# of each customer: x its MRR at the end of its first period, y its MRR now, l what it lost of x, e what it added
+PRODUCTS: Final = {"xx": ("x", "x"), "ll": ("l", "l"), "xl": ("x", "l"), "ee": ("e", "e"), "xe": ("x", "e")}
+KEYS: Final = [*KEY, "tier"]
+AMOUNTS: Final = ["x", "y", "l", "e"]
+SUMS: Final = ["n", *AMOUNTS, *PRODUCTS]
 RETAINED: Final = [*KEY, "period_index", "mrr_start", "mrr", "net_retention", "gross_retention"]
 RATES: Final = [f"{m}_{column}" for m in ("net", "gross") for column in ("retention", "ci_lower", "ci_upper")]
 CURVE: Final = ["segment", "period_index", "n_customers", "mrr_start", "mrr", *RATES]
@@ -36,9 +38,10 @@ def revenue_levels(
     Returns
     -------
     pandas.DataFrame
-        ``segment``, ``cohort``, ``period_index``, ``n`` (customers) and sums over them: ``x`` (MRR at the end of the
-        cohort's first period), ``y`` (at the end of this one), ``z`` (the same, of each customer at most its x), and
-        their squares and products ``xx``, ``yy``, ``zz``, ``xy``, ``xz``. What is not fully observed is missing.
+        ``segment``, ``cohort``, ``tier`` (of x, as :func:`cslib.data.customers.tier`), ``period_index``, ``n``
+        (customers) and sums over them: ``x`` (MRR at the end of the cohort's first period), ``y`` (at the end of this
+        one), ``l`` (what of x is lost), ``e`` (what has come on top), and ``xx``, ``ll``, ``xl``, ``ee``, ``xe``. What is
+        not fully observed is missing.
 
     Raises
     ------
@@ -53,9 +56,9 @@ def revenue_levels(
     levels = _cumulated(changes, spans, max_periods)
     starts = {c: pd.Timestamp(period_start(int(c), period)) for c in levels["cohort"].unique()}
     levels["cohort"] = levels["cohort"].map(starts)
-    levels[["x", "y", "z"]] /= MINOR_UNITS
+    levels[AMOUNTS] /= MINOR_UNITS
     levels[list(PRODUCTS)] /= MINOR_UNITS**2
-    return levels[[*KEY, "period_index", *SUMS]]
+    return levels[[*KEYS, "period_index", *SUMS]]
 
 
 def revenue_retention(levels: pd.DataFrame) -> pd.DataFrame:
@@ -74,8 +77,9 @@ def revenue_retention(levels: pd.DataFrame) -> pd.DataFrame:
         ``net_retention`` (mrr / mrr_start, may exceed 1), ``gross_retention`` (each customer's MRR
         counted up to its start, 0–1). Without MRR at the start the rates are missing.
     """
+    levels = levels.groupby([*KEY, "period_index"], sort=False)[["x", "y", "l"]].sum(min_count=1).reset_index()
     start = levels["x"].where(levels["x"] > 0)
-    rates = {"net_retention": levels["y"] / start, "gross_retention": levels["z"] / start}
+    rates = {"net_retention": levels["y"] / start, "gross_retention": (levels["x"] - levels["l"]) / start}
     return levels.rename(columns={"x": "mrr_start", "y": "mrr"}).assign(**rates)[RETAINED]
 
 
@@ -93,38 +97,39 @@ def revenue_curve(levels: pd.DataFrame) -> pd.DataFrame:
         ``segment``, ``period_index``, ``n_customers`` (of the cohorts that have reached it, those lost
         within the first period included), ``mrr_start``, ``mrr`` (sums), ``net_retention``,
         ``net_ci_lower``, ``net_ci_upper``, ``gross_retention``, ``gross_ci_lower``, ``gross_ci_upper``
-        (ratios of sums, 95 % by the delta method over customers).
+        (95 %, :func:`cslib.stats.intervals.retained_of_tiers`).
     """
     reached = levels.dropna(subset="y")
     sums = reached.groupby(["segment", "period_index"], sort=False)[SUMS].sum().reset_index()
     start = sums["x"].where(sums["x"] > 0)
     curve = sums.rename(columns={"n": "n_customers", "x": "mrr_start", "y": "mrr"}).astype({"n_customers": int})
-    for name, value in (("net", "y"), ("gross", "z")):
-        squares = (sums["xx"], sums[value * 2], sums[f"x{value}"])
-        interval = ratio_of_sums(sums["x"], sums[value], squares=squares, n=sums["n"])
-        curve[f"{name}_retention"] = sums[value] / start
-        curve[f"{name}_ci_lower"] = np.maximum(interval.lower, 0)
-        curve[f"{name}_ci_upper"] = interval.upper if name == "net" else np.minimum(interval.upper, 1)
+    keys = ["segment", "period_index"]
+    told = retained_of_tiers(reached.groupby([*keys, "tier"])[TIERED].sum().reset_index(), keys)
+    told = told.reindex(pd.MultiIndex.from_frame(sums[keys])).reset_index(drop=True)
+    curve = curve.assign(**told.rename(columns={"net": "net_retention", "gross": "gross_retention"}))
+    bounds = [c for c in CURVE if "ci_" in c]
+    curve.loc[(curve["period_index"] == 0) & start.notna(), bounds] = 1.0  # by definition
     return curve[CURVE]
 
 
 def _changes(steps: ir.Table, segment_by: str, data: DataSet) -> pd.DataFrame:
     """Sum, per segment, cohort and period, the change of every measure; levels are cumulated sums."""
-    levels = {"x": steps.cents_first, "y": steps.cents, "z": ibis.least(steps.cents, steps.cents_first)}
-    money = steps.mutate(cohort=steps["first"], n=ibis.literal(1), **levels)
+    x, y = steps.cents_first, steps.cents
+    levels = {"x": x, "y": y, "l": ibis.greatest(x - y, 0), "e": ibis.greatest(y - x, 0)}
+    money = steps.mutate(cohort=steps["first"], tier=tier(steps.cents_first), n=ibis.literal(1), **levels)
     measures = with_segment(money, data, segment_by)
-    return summed_changes(measures, ["n", "x", "y", "z"], [*KEY, "step"], products=PRODUCTS)
+    return summed_changes(measures, ["n", *AMOUNTS], [*KEYS, "step"], products=PRODUCTS)
 
 
 def _cumulated(changes: pd.DataFrame, spans: Spans, max_periods: int) -> pd.DataFrame:
     """Every measure per segment, cohort and period begun; missing where it is not fully observed."""
-    keys = changes[KEY].drop_duplicates()
+    keys = changes[KEYS].drop_duplicates()
     n_periods = np.minimum(spans.current - keys["cohort"], max_periods) + 1
     grid = keys.loc[keys.index.repeat(n_periods)].reset_index(drop=True)
-    grid["period_index"] = grid.groupby(KEY, sort=False).cumcount()
+    grid["period_index"] = grid.groupby(KEYS, sort=False).cumcount()
     grid["at"] = grid["cohort"] + grid["period_index"]
-    levels = grid.merge(changes, on=[*KEY, "at"], how="left").fillna(dict.fromkeys(SUMS, 0.0))
-    levels[SUMS] = levels.astype(dict.fromkeys(SUMS, float)).groupby(KEY, sort=False)[SUMS].cumsum()
+    levels = grid.merge(changes, on=[*KEYS, "at"], how="left").fillna(dict.fromkeys(SUMS, 0.0))
+    levels[SUMS] = levels.astype(dict.fromkeys(SUMS, float)).groupby(KEYS, sort=False)[SUMS].cumsum()
     levels.loc[levels["at"] > spans.complete, [m for m in SUMS if m not in ("n", "x", "xx")]] = np.nan
     return levels
 
