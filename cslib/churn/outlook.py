@@ -15,7 +15,7 @@ from cslib.stats.models import FittedModels, fit_models, forecast
 def forecast_customers(
     data: DataSet, counts: pd.DataFrame, models: FittedModels, *, segment_by: str, split: str, horizon_months: int
 ) -> pd.DataFrame:
-    """Forecast today's customers, those of all together as the sum over a column in which they differ.
+    """Forecast today's customers, those of all together as the sum over the column by which they differ most.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def forecast_customers(
         A column; empty for the whole only.
     split
         The column over which the whole is summed, such as ``DriverModel.split``: customers of one age who differ in
-        it do not leave alike. Empty: that of ``segment_by``.
+        it do not leave alike. Empty: all are forecast as one.
     horizon_months
         Months ahead.
 
@@ -38,7 +38,7 @@ def forecast_customers(
     """
     when: Any = {"horizon_months": horizon_months, "as_of": data.as_of}
     own = forecast(counts, models, **when)
-    if split in ("", segment_by):
+    if not split:
         return own
     finer = lifetimes(data, segment_by=split).query("segment != 'All'")
     summed = forecast(finer, fit_models(finer, unit_months=models.unit_months), **when)

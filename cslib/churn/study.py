@@ -228,7 +228,7 @@ class Churn(Study):
         As from :func:`cslib.churn.outlook.forecast_customers`.
         """
         held, caption = stakes(self._risk, capacity=self.capacity), "Forecast for the present customers"
-        said = say.forecast(self._outlook, held, split=self._model.split or self.by, strongest=self._model.split)
+        said = say.forecast(self._outlook, held, split=self._model.split, strongest=self._model.split)
         if self._outlook is None:
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
@@ -308,7 +308,7 @@ class Churn(Study):
 
     @cached_property
     def _ahead(self) -> pd.DataFrame:
-        asked: Any = {"segment_by": self.by, "split": self._model.split or self.by, "horizon_months": self._reach}
+        asked: Any = {"segment_by": self.by, "split": self._model.split, "horizon_months": self._reach}
         return forecast_customers(self.data, self._lives, self._fitted, **asked)
 
     @cached_property

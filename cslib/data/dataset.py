@@ -93,9 +93,14 @@ def _cut(name: str, table: ir.Table, as_of: date, late: set[str]) -> ir.Table:
 
 
 def derive_customers(subscriptions: ir.Table) -> ir.Table:
-    """Make customers of subscriptions: first start, last end where nothing runs, columns as at the first."""
+    """Make customers of paid subscriptions: first start, last end where nothing runs, columns as at the first.
+
+    Who never paid (free accounts, trials) is no customer, unless nobody ever paid, so that no prices seem to be known.
+    """
     not_theirs = {*CONTRACT["subscriptions"], *CONTRACT["customers"], *TENURE, "currency"}
     extra = [c for c in subscriptions.columns if c not in not_theirs]
+    if (subscriptions.mrr > 0).any().execute():
+        subscriptions = subscriptions.filter(subscriptions.mrr > 0)
     running = subscriptions.ended_on.isnull().any()
     left = ibis.ifelse(running, ibis.null("date"), subscriptions.ended_on.max())
     ends = {"started_on": subscriptions.started_on.min(), "churned_on": left}

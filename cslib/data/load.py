@@ -31,8 +31,8 @@ from cslib.data.sources import Raw, mapped, open_tables, reading, session_zone
 from cslib.errors import DataError, ParameterError, counted
 
 DERIVED: Final = (
-    "customers is not there: it is derived from subscriptions (start: the first start; churned: the last end where "
-    "nothing runs; other columns: as in the first subscription)."
+    "customers is not there: it is derived from paid subscriptions (start: the first start; churned: the last end "
+    "where nothing runs; other columns: as in the first subscription)."
 )
 
 
@@ -244,6 +244,14 @@ def _as_of(declared: str | date, spans: Spans) -> tuple[date | None, list[str]]:
     return last[0], [note]
 
 
+def _unpaid(tables: Mapping[str, ir.Table]) -> list[str]:
+    """Say how many pay nothing, where others do: they are no customers."""
+    accounts, customers = (int(tables[t].customer_id.nunique().execute()) for t in ("subscriptions", "customers"))
+    free = accounts - customers
+    who = counted(free, "account") + (" has" if free == 1 else " have")
+    return [f"{who} never paid (free, or a trial): no customers, and in no rate, value or price."] * bool(free)
+
+
 def _complete(data: DataSet, spans: Spans, where: str) -> tuple[DataSet, list[Fault]]:
     """Cut at ``as_of``, derive customers, filter, and add what only whole tables can tell."""
     faults = list(check_relations(data.tables))
@@ -253,7 +261,7 @@ def _complete(data: DataSet, spans: Spans, where: str) -> tuple[DataSet, list[Fa
         faults += late
     if "customers" not in tables and "subscriptions" in tables:
         tables = {"customers": derive_customers(tables["subscriptions"]), **tables}
-        notes.append(DERIVED)
+        notes += [DERIVED, *_unpaid(tables)]
         data = replace(data, derived=("customers",))
     faults += suspicions(tables, data.segments, truncation_known=data.observed_from is not None)
     data = replace(data, tables=tables, notes=tuple(notes))

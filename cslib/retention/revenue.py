@@ -40,8 +40,8 @@ def revenue_levels(
     pandas.DataFrame
         ``segment``, ``cohort``, ``tier`` (of x, as :func:`cslib.data.customers.tier`), ``period_index``, ``n``
         (customers) and sums over them: ``x`` (MRR at the end of the cohort's first period), ``y`` (at the end of this
-        one), ``l`` (what of x is lost), ``e`` (what has come on top), and ``xx``, ``ll``, ``xl``, ``ee``, ``xe``. What is
-        not fully observed is missing.
+        one), ``l`` (what of x is lost), ``e`` (what has come on top), and ``xx``, ``ll``, ``xl``, ``ee``, ``xe``. What
+        is not fully observed is missing.
 
     Raises
     ------

@@ -458,9 +458,9 @@ def forecast(
         One row per segment and month ahead: ``segment``, ``months_ahead`` (from 1), ``month`` (the date then;
         NaT without ``as_of``), ``model``, ``n_active`` (now), ``expected_active`` (of these, at that date),
         ``active_ci_lower``, ``active_ci_upper``, ``expected_churned`` (within that one month),
-        ``churned_ci_lower``, ``churned_ci_upper``. ``All`` is the sum of its segments where there are any (``model``
-        says so). No further ahead than the longest lifetime observed; empty where that is less than a month.
-        A segment that nobody is left of is absent.
+        ``churned_ci_lower``, ``churned_ci_upper``. Without ``All`` in the counts it is the sum of the segments
+        (``model`` says so). No further ahead than the longest lifetime observed; empty where that is less than a
+        month. A segment that nobody is left of is absent.
 
     Raises
     ------
@@ -488,7 +488,7 @@ def forecast(
     staying = {s: own for s, own in by_segment(counts) if not own["event_observed"].all()}
     parts = {segment: _project(own, models, len(ahead)) for segment, own in staying.items()}
     segments = [part for segment, part in parts.items() if segment != WHOLE]
-    if segments:
+    if segments and WHOLE not in counts["segment"].unique():
         # segments are independent, so variances add up, too
         together = pd.concat(segments).groupby(level=0).sum(numeric_only=True)
         parts[WHOLE] = together.assign(model="sum of segments")

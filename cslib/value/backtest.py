@@ -19,7 +19,6 @@ from cslib.errors import check_choice
 from cslib.stats.intervals import Floats, percentiles
 from cslib.stats.models import fit_models
 from cslib.stats.survival import DAYS_PER_MONTH
-from cslib.value.ltv import summed
 from cslib.value.paths import value_paths
 from cslib.value.prices import SOURCES, payments, value_counts
 
@@ -143,8 +142,8 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
         ``segment``, ``month`` (date), ``predicted``, ``ci_lower``, ``ci_upper``, ``actual``, ``measure`` (``active
         customers``, then ``MRR``, or ``revenue`` of the month where orders tell it), ``months_ahead`` (1 to
         ``months``), ``error`` (predicted / actual − 1), ``held`` (the interval holds what happened), ``n_held``
-        (months so far of which it does). Customers present on the day alone are followed, new ones are not; ``All``
-        is the sum of its segments where there are any. Empty where customers have no dates, or where on the day
+        (months so far of which it does). Customers present on the day alone are followed, new ones are not. Empty
+        where customers have no dates, or where on the day
         fewer than 20 were present or nobody had been observed for half as long as is to be foretold.
 
     Notes
@@ -166,8 +165,8 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
         ahead, rng = own.ahead(months), np.random.default_rng([SEED, i])
         active[segment] = _with_chance(ahead.active, ahead.active_variance, rng)
         paid[segment] = _with_chance(ahead.mrr, ahead.mrr_variance, rng)[:, : -1 if ordered else None]
-    customers = _compared(summed(active), actual, "n_active").assign(measure=ACTIVE)
-    revenue = _compared(summed(paid), actual, "mrr").assign(measure="revenue" if ordered else "MRR")
+    customers = _compared(active, actual, "n_active").assign(measure=ACTIVE)
+    revenue = _compared(paid, actual, "mrr").assign(measure="revenue" if ordered else "MRR")
     return _judged(pd.concat([customers, revenue], ignore_index=True))[COLUMNS]
 
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from cslib.errors import ParameterError
 from cslib.stats.intervals import Floats, percentiles
-from cslib.value.paths import WHOLE, Paths, Projection
+from cslib.value.paths import Paths, Projection
 from cslib.value.prices import UnitCosts
 
 HORIZONS: Final = (12, 24, 36, 60)  # months, beside the one asked for
@@ -432,13 +432,6 @@ def _worth(projection: Projection, terms: Terms) -> Floats:
     return np.asarray((margin * terms.discounts(margin.shape[1]))[:, :-1].sum(axis=1))
 
 
-def summed(by_segment: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the sum of the segments in the place of the whole, where there are any and all have an estimate."""
-    parts = [value for segment, value in by_segment.items() if segment != WHOLE]
-    total = np.sum(parts, axis=0) if parts else None
-    return {**by_segment, WHOLE: total} if total is not None and np.isfinite(total[0]).all() else dict(by_segment)
-
-
 def base_value(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
     """Value of the present customers: what all of them together bring from now on.
 
@@ -453,14 +446,14 @@ def base_value(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
     -------
     pandas.DataFrame
         ``segment``, ``horizon_months``, ``n_active``, ``mrr`` (now), ``base_value`` (money, before what was once
-        spent on acquisition), ``ci_lower``, ``ci_upper`` (of the expected value), ``share_in_tail``. ``All`` is the
-        sum of its segments where there are any and all have an estimate.
+        spent on acquisition), ``ci_lower``, ``ci_upper`` (of the expected value), ``share_in_tail``. ``All`` is
+        estimated as one, whatever the segments, which need not add up to it.
     """
     projected = {segment: own.ahead(horizon_months) for segment, own in paths.items()}
-    values = summed({s: _worth(p, terms) for s, p in projected.items()})
+    values = {s: _worth(p, terms) for s, p in projected.items()}
     beyond = {s: replace(p, active=p.active_beyond[None], mrr=p.mrr_beyond[None]) for s, p in projected.items()}
-    tails = summed({s: _worth(p, terms) for s, p in beyond.items()})
-    now = summed({s: _now(own, projected[s]) for s, own in paths.items()})
+    tails = {s: _worth(p, terms) for s, p in beyond.items()}
+    now = {s: _now(own, projected[s]) for s, own in paths.items()}
     rows = []
     for segment, value in values.items():
         n, mrr = now[segment]
@@ -490,8 +483,8 @@ def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) ->
     -------
     pandas.DataFrame
         ``segment``, ``change``, ``ltv`` (as it is, survival form), ``ltv_gain`` with ``ltv_gain_ci_lower`` and
-        ``ltv_gain_ci_upper`` (money per new customer), ``base_gain`` with its bounds (money, present customers;
-        ``All`` is the sum of its segments where there are any), ``rank`` (1: the largest ``base_gain`` of the segment).
+        ``ltv_gain_ci_upper`` (money per new customer), ``base_gain`` with its bounds (money, present
+        customers), ``rank`` (1: the largest ``base_gain`` of the segment).
 
     Notes
     -----
@@ -499,16 +492,14 @@ def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) ->
     missing where the kind of churn is not recorded. Value and changed value are computed in the same draws, so
     the interval is that of the gain.
     """
-    rows, gains = [], dict[str, dict[str, Floats]]()
+    rows = []
     for segment, own in paths.items():
         now, ltv = _worth(own.ahead(horizon_months), terms), _net_value(own, terms, horizon_months)
         for change, changed in _changes(own).items():
-            gains.setdefault(change, {})[segment] = _worth(changed.ahead(horizon_months), terms) - now
             gain = _bounded("ltv_gain", _net_value(changed, terms, horizon_months) - ltv)
-            rows.append({"segment": segment, "change": change, "ltv": ltv[0]} | gain)
-    total = {change: summed(own) for change, own in gains.items()}
-    base = [_bounded("base_gain", total[row["change"]][row["segment"]]) for row in rows]
-    table = pd.DataFrame([row | more for row, more in zip(rows, base, strict=True)])
+            base = _bounded("base_gain", _worth(changed.ahead(horizon_months), terms) - now)
+            rows.append({"segment": segment, "change": change, "ltv": ltv[0]} | gain | base)
+    table = pd.DataFrame(rows)
     return table.assign(rank=table.groupby("segment")["base_gain"].rank(ascending=False, method="first"))
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from cslib import DataError, ParameterError, check, load
+from cslib.churn.rates import churn_rates
 from cslib.data.dataset import rewind
 from cslib.data.lifetimes import lifetimes
 from cslib.revenue.movements import movements
@@ -958,3 +959,37 @@ def test_other_gaps_are_no_sign_of_inclusive_ends(tmp_path, days):
 def test_ends_that_cannot_be_declared(tmp_path, table, ends, message):
     with pytest.raises(DataError, match=re.escape(message)):
         paid(tmp_path, "csv", table, pd.DataFrame(ORDERS) if table == "orders" else PAID_MONTHS, ends)
+
+
+def freemium(free, paying):
+    """Free accounts of whom nine in ten end, one that becomes a paying one, and paying ones that all stay."""
+    rows = [(f"f{i}", "2024-01-05", "2024-03-05" if i % 10 else None, 0.0) for i in range(free)]
+    rows += [("later", "2024-01-05", "2024-02-05", 0.0), ("later", "2024-02-05", None, 10.0)]
+    rows += [(f"p{i}", "2024-01-05", None, 10.0) for i in range(paying)]
+    return pd.DataFrame(rows, columns=["customer_id", "started_on", "ended_on", "mrr"])
+
+
+def test_free_accounts_and_trials_are_told_apart_from_customers():
+    data = load({"subscriptions": freemium(90, 9)}, as_of="2024-06-30")
+    people = data.table("customers").execute().set_index("customer_id")
+    assert len(people) == 10
+    assert people["churned_on"].isna().all()
+    assert people.loc["later", "started_on"] == pd.Timestamp("2024-02-05")
+    assert "90 accounts have never paid (free, or a trial): no customers, and in no rate, value or price." in data.notes
+    past = rewind(data, date(2024, 1, 31))
+    assert int(past.table("customers").count().execute()) == 9
+
+
+def test_churn_and_revenue_know_the_same_customers():
+    data = load({"subscriptions": freemium(90, 9)}, as_of="2024-06-30")
+    rates = churn_rates(data).query("method == 'start_of_period'").set_index("month")
+    moved = movements(data).set_index("month")
+    both = rates.join(moved[["n_opening", "n_churned"]], how="inner").query("n_opening > 0")
+    assert (both["n_start"] == both["n_opening"]).all()
+    assert both["churn_rate"].eq(0).all()
+
+
+def test_where_nobody_ever_paid_everybody_is_a_customer():
+    data = load({"subscriptions": freemium(90, 0).assign(mrr=0.0)}, as_of="2024-06-30")
+    assert int(data.table("customers").count().execute()) == 91
+    assert not [n for n in data.notes if "never paid" in n]
