@@ -121,8 +121,8 @@ def cards(summary: pd.DataFrame, last: Row | None, outlook: Row | None) -> tuple
 
 def _stay_cards(row: pd.Series[Any]) -> Iterator[Card]:
     n, bounds = int(row.n_customers), (row.survival_12m_ci_lower, row.survival_12m_ci_upper)
-    unseen = "" if pd.notna(row.survival_12m) else "no customer observed that long"
-    yield Card("Stay longer than 12 months", row.survival_12m, "percent", *bounds, n, detail=unseen)
+    seen = "from the day of their start" if pd.notna(row.survival_12m) else "no customer observed that long"
+    yield Card("Stay longer than 12 months", row.survival_12m, "percent", *bounds, n, detail=seen)
     if pd.notna(row.median_months):
         label, bounds = "Months until half have left", (row.median_ci_lower, row.median_ci_upper)
         yield Card(label, row.median_months, "number", *bounds, n)

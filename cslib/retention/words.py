@@ -70,10 +70,15 @@ class Wording:
         """What stands under a curve."""
         return f"{self.period}s since the start"
 
+    @property
+    def held(self) -> bool:
+        """Whether retained means being a customer, and not doing something."""
+        return self.source in ("subscriptions", "customers", "tenure")
+
     def retained(self, k: int) -> str:
         """Say what being retained in period k means for this source and kind."""
         later = " or later" if self.kind == "on_or_after" else ""
-        if self.source in ("subscriptions", "customers", "tenure"):
+        if self.held:
             if self.names:
                 return f"are customers at the end of some {self.period} of {self.names[k]}"
             coarse = self.period in ("quarter", "year")
@@ -123,7 +128,12 @@ class Wording:
         for _, row in marks.iterrows():
             label = self.retained(int(row.period_index)).removeprefix("are ").replace("order ", "ordered ")
             label, ends, n = label[0].upper() + label[1:], (row.ci_lower, row.ci_upper), int(row.n_customers)
-            cards.append(Card(label, row.retention_rate, "percent", *ends, n))
+            known = (
+                f"of cohorts observed that long, at a {self.period}'s end"
+                if self.held
+                else "of cohorts observed that long"
+            )
+            cards.append(Card(label, row.retention_rate, "percent", *ends, n, detail=known))
         if contrast is not None:
             label = f"Newer cohorts less older ones, {self.period} {int(contrast.shared_age)}"
             known = {(True, True): "more than chance", (False, False): "could be chance"}

@@ -76,16 +76,17 @@ class Wording:
             may be empty.
         """
         row = whole(moved).iloc[-1]
-        detail = f"{self._money(row.arpa)} a customer" if pd.notna(row.arpa) else ""
+        detail = f"end of {row.month:%B %Y}" + (f", {self._money(row.arpa)} a customer" if pd.notna(row.arpa) else "")
         cards = [card_of(KPIS["mrr"], row.closing, n=int(row.n_closing), currency=self.currency, detail=detail)]
         if len(kept):
             last = whole(kept).iloc[-1]
             for name in ("nrr", "grr"):
                 ends = last[f"{name}_ci_lower"], last[f"{name}_ci_upper"]
-                cards.append(card_of(KPIS[name], last[name], interval=ends, n=int(last.n_opening)))
+                year = f"12 months to {last.month:%B %Y}, customers who paid at their start"
+                cards.append(card_of(KPIS[name], last[name], interval=ends, n=int(last.n_opening), detail=year))
         ends, n = (row.logo_churn_ci_lower, row.logo_churn_ci_upper), int(row.n_opening)
-        why = "" if pd.notna(row.logo_churn_rate) else "no customers at its beginning"
-        cards.append(Card(f"Customer churn, {row.month:%B}", row.logo_churn_rate, "percent", *ends, n, detail=why))
+        why = "paid at its start, not at its end" if pd.notna(row.logo_churn_rate) else "no customers at its beginning"
+        cards.append(Card(f"Stopped paying in {row.month:%B}", row.logo_churn_rate, "percent", *ends, n, detail=why))
         return cards
 
     def waterfall(self, moves: pd.Series[Any], *, period: str) -> str:

@@ -86,12 +86,13 @@ class Words:
         return f"**{_named(strongest)} stands out** with {self._score(strongest[self.survey])}, more than chance."
 
     def cards(
-        self, whole: pd.Series[Any], unit: str, moved: pd.Series[Any] | None, stakes: pd.DataFrame
+        self, whole: pd.Series[Any], unit: str, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, window: object
     ) -> tuple[Card, ...]:
         """Make the headline cards: score, response rate, change, money at stake."""
-        score = Card(self.label, whole[self.survey], unit, whole.ci_lower, whole.ci_upper, int(whole.n_responses))
+        ends, n = (whole.ci_lower, whole.ci_upper), int(whole.n_responses)
+        score = Card(self.label, whole[self.survey], unit, *ends, n, detail=f"asked {window}")
         rate, ends = whole.response_rate, (whole.response_ci_lower, whole.response_ci_upper)
-        detail = UNSEEN if pd.isna(rate) else f"{whole.n_responses:,} of {whole.n_invited:,} asked"
+        detail = UNSEEN if pd.isna(rate) else f"{whole.n_responses:,} of {whole.n_invited:,} asked {window}"
         cards = [score, Card("Response rate", rate, "percent", *ends, detail=detail)]
         if moved is not None:
             kind, n = "points" if self.survey == "csat" else "number", int(moved.n_before + moved.n_now)

@@ -405,7 +405,7 @@ def payback(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) ->
         ``segment``, ``cac`` (money; missing where not known, and all else with it), ``payback_months`` (first
         number of months whose margins × survival add up to it; infinite: not within the horizon), ``ci_lower``,
         ``ci_upper``, ``ltv_to_cac`` (value before acquisition cost / ``cac``), ``ltv_to_cac_ci_lower``,
-        ``ltv_to_cac_ci_upper``.
+        ``ltv_to_cac_ci_upper``, ``ltv_before_cac`` (that value, money).
 
     Notes
     -----
@@ -418,12 +418,13 @@ def payback(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) ->
         earned = np.cumsum(undiscounted, axis=1) >= cac[:, None]
         months = np.where(earned.any(axis=1), earned.argmax(axis=1) + 1.0, np.inf)
         months[np.isnan(cac) | np.isnan(undiscounted).any(axis=1)] = np.nan
-        ratio = np.divide(_monthly(own, terms)[:, :horizon_months].sum(axis=1), cac, where=cac > 0, out=cac * np.nan)
+        before = _monthly(own, terms)[:, :horizon_months].sum(axis=1)
+        ratio = np.divide(before, cac, where=cac > 0, out=cac * np.nan)
         of_ratio = _bounded("ltv_to_cac", ratio)
         known = {"payback_months": months[0], **percentiles(months)}
         if np.isfinite(of_ratio["ltv_to_cac_ci_lower"]) and (months == months[0]).all():
             known |= {"ci_lower": months[0], "ci_upper": months[0]}  # whole months: all draws may agree and be sure
-        rows.append({"segment": segment, "cac": cac[0], **known, **of_ratio})
+        rows.append({"segment": segment, "cac": cac[0], **known, **of_ratio, "ltv_before_cac": before[0]})
     return pd.DataFrame(rows)
 
 

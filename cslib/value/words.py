@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Final
 
 import pandas as pd
@@ -51,8 +52,9 @@ def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
 
 
 def value_answer(
-    forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, terms: Terms, source: str, currency: str = ""
-) -> Answer:
+    forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, terms: Terms, source: str, currency: str = "",
+    standard: bool = True,
+) -> Answer:  # fmt: skip
     """Answer "what is a customer worth?" in at most three sentences, with the headline cards.
 
     Parameters
@@ -65,6 +67,8 @@ def value_answer(
         ``ValueCounts.source``.
     currency
         Code before amounts.
+    standard
+        Whether the horizon is that of the KPIs, so that the cards are theirs.
 
     Returns
     -------
@@ -85,7 +89,9 @@ def value_answer(
         first = f"**What a new customer brings cannot be told**: early ages were not observed ({n})."
     sentences = [first, f"{_present(base, currency)}.", _paid_back(pay, span)]
     subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
-    return Answer(subtitle, " ".join(filter(None, sentences)), _cards(forms, base, pay, currency))
+    cards = _cards(forms, base, pay, currency)
+    cards = cards if standard else tuple(replace(card, kpi="") for card in cards)
+    return Answer(subtitle, " ".join(filter(None, sentences)), cards)
 
 
 def _terms(terms: Terms, *, acquisition_cost: float) -> str:
@@ -116,11 +122,15 @@ def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency:
     late = f"not within {span}" if math.isinf(back.payback_months) else missing
     earned = (back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper)
     lower, upper = (b if within and math.isfinite(b) else None for b in (back.ci_lower, back.ci_upper))
+    worth: Any = {"interval": (row.ci_lower, row.ci_upper), "n": int(row.n_customers), "currency": currency}
+    made_of = (
+        missing or f"{money(back.ltv_before_cac, currency)} before acquisition cost of {money(back.cac, currency)}"
+    )
     return (
-        _card(f"Value of a new customer, {span}", row.ltv, row, int(row.n_customers), currency),
+        card_of(KPIS["ltv"], row.ltv, detail=f"a new customer, over {span}", **worth),
         _card(f"Value of present customers, {span}", now.base_value, now, int(now.n_active), currency),
         card_of(KPIS["payback_months"], back.payback_months if within else None, interval=(lower, upper), detail=late),
-        card_of(KPIS["ltv_to_cac"], back.ltv_to_cac, interval=earned, detail=missing),
+        card_of(KPIS["ltv_to_cac"], back.ltv_to_cac, interval=earned, detail=made_of),
     )
 
 

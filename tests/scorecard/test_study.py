@@ -183,13 +183,3 @@ def test_groups_point_to_the_reports_that_tell_more(by_plan, root):
     assert all(isinstance(group, Cards) for group in groups)
     named = {report for group in groups for report in group.see_also}
     assert named <= {path.stem for path in (root / "notebooks").glob("*.ipynb")}
-
-
-@pytest.mark.slow
-def test_a_headline_that_is_a_kpi_carries_its_id_and_value(sample, by_plan):
-    """The same id has one value, whichever report shows it."""
-    kpis = by_plan.table.set_index("kpi")["value"]
-    cards = [c for study in (cs.Churn, cs.Revenue) for c in study(sample).answer.cards if c.kpi]
-    assert [c.kpi for c in cards] == ["customer_churn_rate", "mrr", "nrr", "grr"]
-    for card in cards:
-        assert card.value == pytest.approx(kpis[card.kpi], rel=1e-12)

@@ -30,7 +30,7 @@ def shift(found):
 
 def cards(found, stakes=NOBODY, survey="nps"):
     asked = measure(survey)
-    return Words(survey, "USD").cards(scores(found).iloc[0], asked.unit, shift(found), stakes)
+    return Words(survey, "USD").cards(scores(found).iloc[0], asked.unit, shift(found), stakes, window=found.window)
 
 
 def test_the_answer_names_score_interval_and_who_stands_out():
