@@ -128,12 +128,8 @@ class Wording:
         for _, row in marks.iterrows():
             label = self.retained(int(row.period_index)).removeprefix("are ").replace("order ", "ordered ")
             label, ends, n = label[0].upper() + label[1:], (row.ci_lower, row.ci_upper), int(row.n_customers)
-            known = (
-                f"of cohorts observed that long, at a {self.period}'s end"
-                if self.held
-                else "of cohorts observed that long"
-            )
-            cards.append(Card(label, row.retention_rate, "percent", *ends, n, detail=known))
+            whose = "of cohorts observed that long" + f", at a {self.period}'s end" * self.held
+            cards.append(Card(label, row.retention_rate, "percent", *ends, n, detail=whose))
         if contrast is not None:
             label = f"Newer cohorts less older ones, {self.period} {int(contrast.shared_age)}"
             known = {(True, True): "more than chance", (False, False): "could be chance"}

@@ -93,7 +93,7 @@ class Surveys(Study):
     def answer(self) -> Answer:
         """How do customers feel, where, and what does it cost?"""
         say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, judged(self._stake)
-        cards = say.cards(whole, self._asked.unit, moved, stake, window=self._answers.window)
+        cards = say.cards(whole, self._asked.unit, moved, stake, window=self._found.window)
         return Answer(say.subtitle(whole, self._found.window), say.answer(judged(self._main), moved, stake), cards)
 
     @cached_property
