@@ -20,8 +20,7 @@ from cslib.errors import ParameterError, counted
 from cslib.stats.cox import cumulative_hazards
 
 ABOVE: Final = 1.1  # times the risk of the average active customer: worth naming
-FINE: Final = 10**6  # parts of a month of age, by which ages are joined
-FUZZ: Final = 2 / FINE  # so that a risk at a stated age counts, whatever the rounding
+FINE: Final = 28 * 29 * 15 * 31  # parts of a month, of which a day is a whole number in months of any length
 DEAR: Final = 1.5  # times the mean MRR
 NOTHING: Final = "not above average"
 MOST: Final = 1e15  # that is written out
@@ -226,7 +225,7 @@ def _grouped(whole: ir.IntegerValue, groups: int = 4) -> ir.StringValue:
 
 def _lookup(model: DriverModel, counts: pd.DataFrame, horizon_months: float) -> pd.DataFrame:
     """Tabulate the base risk over the horizon by stratum and age, and what is above the average active customer."""
-    ages, strata, horizon = counts["age"].to_numpy(float) / FINE + FUZZ, counts["stratum"], horizon_months
+    ages, strata, horizon = counts["age"].to_numpy(float) / FINE, counts["stratum"], horizon_months
     now, then = (cumulative_hazards(model.baseline, strata, ages + h, tail=horizon) for h in (0.0, horizon))
     risk, n = then - now, counts["n"]
     means = (risk * n).groupby(strata).transform("sum") / n.groupby(strata).transform("sum")

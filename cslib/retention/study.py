@@ -205,7 +205,7 @@ class Retention(Study):
 
     @cached_property
     def _unpaid(self) -> str:
-        if self._pooled.empty:
+        if self._levels is None:
             return words.UNPAID
         return "" if self._pooled["net_retention"].notna().any() else words.NOTHING_PAID
 

@@ -106,7 +106,9 @@ def _retained(levels: ir.Table, data: DataSet, segment_by: str, numbers: range) 
     both = with_segment(into.union(out), data, segment_by)
     sums = {c: both[c].sum().cast("float64") for c in TIERED}
     found = both.group_by(["segment", "step", "tier"]).aggregate(**sums).execute()
-    found = with_all(found.rename(columns={"step": "at"}))
+    if found.empty:  # nobody ever paid
+        return pd.DataFrame(columns=["segment", "at", *RETAINED]).astype({"at": "int64"}).set_index(["segment", "at"])
+    found = with_all(found.rename(columns={"step": "at"})).astype(dict.fromkeys(TIERED, float))
     wide = found.pivot_table(index="at", columns=["segment", "tier"], values=TIERED, aggfunc="sum")
     wide = wide.fillna(0.0).reindex(numbers, fill_value=0.0).cumsum()
     tiers = wide.stack(["segment", "tier"], future_stack=True).reset_index().round({"n": 0})

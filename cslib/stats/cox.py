@@ -14,7 +14,7 @@ from lifelines.utils import concordance_index
 from numpy.typing import NDArray
 
 from cslib.stats.intervals import Floats, product_limit, wilson
-from cslib.stats.survival import TRUSTED
+from cslib.stats.survival import TIE, TRUSTED
 
 ENDS: Final = ("duration", "entry")
 PRECISION: Final = {"precision": 1e-11, "r_precision": 1e-13}  # so that a ratio without end grows large
@@ -238,7 +238,7 @@ def cumulative_hazard(baseline: pd.DataFrame, stratum: str, ages: Floats, *, tai
     last, span = at[-1], min(tail, at[-1])
     before = total[np.searchsorted(at, last - span, side="right")]
     slope = (total[-1] - before) / span if span > 0 else 0.0
-    return total[np.searchsorted(at, ages, side="right")] + slope * np.maximum(ages - last, 0)
+    return total[np.searchsorted(at, ages + TIE, side="right")] + slope * np.maximum(ages - last, 0)
 
 
 def cumulative_hazards(baseline: pd.DataFrame, stratum: pd.Series, ages: Floats, *, tail: float) -> Floats:

@@ -318,7 +318,7 @@ def retained_of_tiers(tiers: pd.DataFrame, by: Sequence[str], *, confidence_leve
     lost = (groups["l"] + mean / 2) / (groups["x"] + mean)
     sums = groups.assign(variance=groups["xx"] * lost * (1 - lost)).groupby(keys).sum()
     sums = sums[sums["x"] > 0]
-    gross, most = (1 - sums["l"] / sums["x"]).clip(0, 1), sums["x"] ** 2 / sums["xx"]
+    gross, most = ((sums["x"] - sums["l"]) / sums["x"]).clip(0, 1), sums["x"] ** 2 / sums["xx"]
     variance = (sums["variance"] / sums["x"] ** 2).clip(lower=_spread(sums, "l"))
     alike = (gross * (1 - gross) / variance).where(gross.between(0, 1, inclusive="neither"), most)
     size = pd.concat([alike, most], axis=1).min(axis=1).clip(lower=1)

@@ -122,7 +122,8 @@ def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency:
     late = f"not within {span}" if math.isinf(back.payback_months) else missing
     earned = (back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper)
     lower, upper = (b if within and math.isfinite(b) else None for b in (back.ci_lower, back.ci_upper))
-    worth: Any = {"interval": (row.ci_lower, row.ci_upper), "n": int(row.n_customers), "currency": currency}
+    bounds = tuple(None if pd.isna(b) else b for b in (row.ci_lower, row.ci_upper))
+    worth: Any = {"interval": bounds, "n": int(row.n_customers), "currency": currency}
     made_of = (
         missing or f"{money(back.ltv_before_cac, currency)} before acquisition cost of {money(back.cac, currency)}"
     )

@@ -186,23 +186,23 @@ def reconciled(data, **options):
 
 
 def test_reconcile_by_hand():
-    """S is 5/6, 2/3, 4/9, 2/9 from days 10, 16, 28, 31. When February begins two are aged 31 and one is aged 1:
-    1 − (2/9) / (4/9) = 1/2 twice and 1 − (4/9) / 1 = 5/9."""
+    """S is 5/6, 2/3, 2/9 from 10/28, 16/31 and 1 months. On 31 January two are aged 30/31 and one is new, on 28 February
+    1 + 27/28 and 1: 1 − (2/9) / (2/3) = 2/3 twice and 1 − (2/9) / 1 = 7/9."""
     table = reconciled(customers(*SIX))
     assert table.n_base.tolist() == [3, 3, 2, 5, 3]
-    assert table.n_churned.tolist() == pytest.approx([2, 2, 1, 3, 14 / 9])
-    assert table.churn_rate.tolist() == pytest.approx([2 / 3, 2 / 3, 1 / 2, 1 - np.exp(-1), 14 / 27])
+    assert table.n_churned.tolist() == pytest.approx([2, 2, 1, 3, 19 / 9])
+    assert table.churn_rate.tolist() == pytest.approx([2 / 3, 2 / 3, 1 / 2, 1 - np.exp(-1), 19 / 27])
 
 
 def test_explanations_by_hand():
-    """2 or more where 14/9 are expected: p = 1 − e^(−14/9) · 23/9 = 0.4607, twice."""
+    """2 or less where 19/9 are expected: p = e^(−19/9) · (1 + 19/9 + (19/9)²/2) = 0.64, twice, so 1."""
     said = reconciled(customers(*SIX)).explanation.tolist()
     assert said[0] == "2 of the 3 customers at the start of February 2025 left in it."
     assert said[1] == "The same customers by the month they came in, so the same rate."
     assert said[2] == "1 customer came and left in the month; neither rate above counts them."
     assert said[3].startswith("3 left, newcomers included, over 84 days as customers")
-    assert "1.6 customers of these ages would leave; 2 did: worse" in said[4]
-    assert said[4].endswith("but that could be chance (p = 0.92).")
+    assert "2.1 customers of these ages would leave; 2 did: better" in said[4]
+    assert said[4].endswith("but that could be chance (p = 1).")
 
 
 def test_a_month_far_from_the_others_is_more_than_chance():

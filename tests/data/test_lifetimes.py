@@ -33,14 +33,14 @@ def test_days_from_start_to_churn_or_to_as_of():
         as_of="2025-03-31",
     )
     rows = by_customer(data)
-    assert rows.duration.tolist() == [30, 89, 0]
+    assert rows.duration.tolist() == [30 / 31, 2 + 30 / 31, 0]
     assert rows.event_observed.tolist() == [True, False, True]
     assert unit_months(data) == DAYS
 
 
 def test_a_churn_after_as_of_is_not_known_yet():
     rows = by_customer(dated(("a", "2025-01-01", "2025-05-31"), as_of="2025-03-31"))
-    assert (rows.event_observed["a"], rows.duration["a"]) == (False, 89)
+    assert (rows.event_observed["a"], rows.duration["a"]) == (False, 2 + 30 / 31)
 
 
 def test_tenures_are_months_and_zero_is_kept():
@@ -65,7 +65,7 @@ def test_customers_older_than_the_records_enter_late(tmp_path):
     (tmp_path / "cslib.toml").write_text("as_of = 2025-03-31\nobserved_from = 2025-02-01\n")
     rows = by_customer(cslib.load(tmp_path))
     assert rows.index.tolist() == ["b", "c", "d"]
-    assert rows.entry.tolist() == [30, 9, 0]
+    assert rows.entry.tolist() == [30 / 31, 9 / 31, 0]
     assert (rows.duration > rows.entry).all()
 
 
@@ -93,7 +93,7 @@ def test_customers_may_be_derived_from_subscriptions():
     )
     counts = lifetimes(cslib.load({"subscriptions": subscriptions}, as_of="2025-03-31"))
     assert counts[["event_observed", "n"]].values.tolist() == [[True, 1]]
-    assert counts.duration_months[0] == 59 * DAYS
+    assert counts.duration_months[0] == 2
 
 
 def test_without_customers_the_error_names_the_table():

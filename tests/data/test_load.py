@@ -686,7 +686,6 @@ NAMES = [
     "text",
     "__same",
     "__typed_x",
-    "churned",
     "",
 ]
 

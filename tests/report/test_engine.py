@@ -264,7 +264,7 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     runs = reports.render_all([bad, fine], out=tmp_path / "out", parameters={}, say=lines.append)
     assert [r.ok for r in runs] == [False, True]
     assert [line.split(" in ")[0] for line in lines] == [
-        *("bad …", "bad: FAILED. The notebook stopped", "fine …", "fine: done")
+        *("bad …", "bad: FAILED. The notebook stopped at “Bad & <worse>”,", "fine …", "fine: done")
     ]
     index = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "Bad &amp; &lt;worse&gt;" in index
@@ -398,7 +398,9 @@ def test_no_secret_is_published(tmp_path: Path, fail: bool) -> None:
         text = file.read_text(encoding="utf-8")
         for word in ("joe", "pa:ss", "hush", "hidden", "x=1", "../"):
             assert word not in text, (file, word)
-    assert "db.example/shop" in (run.error if fail else run.answer)
+    assert ("The log says more: s.failed.log." in run.error) if fail else ("db.example/shop" in run.answer)
+    log = out / "s.failed.log"
+    assert not fail or "db.example/shop" in log.read_text(encoding="utf-8")
 
 
 def test_pictures_are_pictures_and_links_lead_out(tmp_path: Path) -> None:

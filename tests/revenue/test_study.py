@@ -108,7 +108,7 @@ COSTS = "month,kind,amount\n2025-03-01,retention,9\n"
         ({"subscriptions": PAID + "a,2025-01-02,2025-02-10,10\n"}, "2025-04-30", "", "0 a month recurs"),
         ({"subscriptions": EVERYTHING}, "2025-06-15", "mrr", "5 a month recurs at the end of May 2025, as a month before."),
         ({"subscriptions": PAID + "a,2025-01-02,,0\n", "costs": COSTS}, "2025-04-30", "", "0 a month recurs"),
-        ({"subscriptions": PAID + "a,2024-01-02,,10\n", "orders": ORDERS}, "2025-04-30", "", "NRR, 1 customer"),
+        ({"subscriptions": PAID + "a,2024-01-02,,10\n", "orders": ORDERS}, "2025-04-30", "", "NRR, 95 % interval 21 to 198 %, 1 customer"),
     ],
     ids=["one month", "all gone", "gaps, overlaps, trials", "only trials", "one customer"],
 )  # fmt: skip

@@ -14,7 +14,7 @@ from cslib.surveys.stakes import after_answers, money_at_stake
 
 NPS = measure("nps")
 WINDOW = Window(date(2024, 7, 1), date(2025, 6, 30), "12 months")
-DAY = date(2024, 6, 29)  # 366 days before as_of: 12 months of 30.4375 days
+DAY = date(2024, 6, 29)  # 12 months before as_of
 
 
 def people(*rows):
@@ -26,7 +26,7 @@ def asked(*rows):
 
 
 def known(customers, surveys, **more):
-    return load({"customers": customers, "surveys": surveys}, as_of="2025-06-30", **more)
+    return load({"customers": customers, "surveys": surveys}, as_of="2025-06-29", **more)
 
 
 CUSTOMERS = people(
@@ -45,7 +45,7 @@ def test_only_what_was_known_on_the_day_counts():
     found = after_answers(known(CUSTOMERS, SURVEYS), NPS, WINDOW)
     assert (found.day, found.remark) == (DAY, "")
     rows = found.lives.set_index("group")
-    assert rows.loc["detractors", ["age", "end", "event_observed", "n"]].tolist() == [180, 213, True, 1]
+    assert rows.loc["detractors", ["age", "end", "event_observed", "n"]].tolist() == [5 + 28 / 30, 7, True, 1]
     assert rows.loc["no answer", "n"].sum() == 2  # silent, and late: its answer came the day after
     assert set(found.lives["group"]) == {"promoters", "passives", "detractors", "no answer"}
     assert int(found.lives["n"].sum()) == 5  # not unasked, gone, new

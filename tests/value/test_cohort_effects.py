@@ -11,19 +11,21 @@ CUSTOMERS = pd.DataFrame(
     {
         "customer_id": ["a", "b", "c"],
         "started_on": ["2025-01-01", "2025-01-01", "2025-06-01"],
-        "churned_on": ["2025-03-05", None, None],  # after 63 days: in the third month of age
+        "churned_on": ["2025-03-05", None, None],  # after 2 months and 4 of 31 days: in the third month of age
         "plan": ["Pro", "Lite", "Lite"],
     }
 )
 
 
 def test_counts_by_hand():
-    data = cslib.load({"customers": CUSTOMERS}, as_of="2025-06-30")  # 180 and 29 days after the starts
+    data = cslib.load(
+        {"customers": CUSTOMERS}, as_of="2025-06-30"
+    )  # 5 months and 29 of 30 days, and 29 of 30 days after the starts
     table = cohort_counts(data).set_index(["quarter", "month"])
     old = table.loc[1]
     assert old["n_events"].to_dict() == {0: 0, 1: 0, 2: 0, 3: 1, 4: 0, 5: 0, 6: 0}
-    assert old["lived"].tolist() == pytest.approx([2, 2, 2, 1 + 63 / 30.4375 - 2, 1, 1, 180 / 30.4375 - 5])
-    assert table.loc[0, "lived"].tolist() == pytest.approx([1, 29 / 30.4375])
+    assert old["lived"].tolist() == pytest.approx([2, 2, 2, 1 + 4 / 31, 1, 1, 29 / 30])
+    assert table.loc[0, "lived"].tolist() == pytest.approx([1, 29 / 30])
     assert set(cohort_counts(data, segment_by="plan")["segment"]) == {"Pro", "Lite"}
 
 

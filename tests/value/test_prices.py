@@ -49,13 +49,14 @@ def revenue(values, segment="All"):
     return values.paid[values.paid["cell"].isin(cells)].groupby("age")["revenue"].sum().to_dict()
 
 
-ONE = customers(("a", "2025-01-01", None))  # 180 days or 5.9 months: seen at the ages 0 to 5
+ONE = customers(("a", "2025-01-01", None))  # 5 months and 29 of 30 days: seen at the ages 0 to 5
 SPELLS = {
-    # 45 days are 1.5 months: the age 1 is at the old price, the age 2 at the new one
+    # after a month and a half: the age 1 is at the old price, the age 2 at the new one
     "price change": ([("a", "2025-01-01", "2025-02-15", 100), ("a", "2025-02-15", None, 150)], [100, 100, 150, 150, 150, 150]),
     "pause": ([("a", "2025-01-01", "2025-02-15", 100), ("a", "2025-04-01", None, 80)], [100, 100, 0, 80, 80, 80]),
     "two at once": ([("a", "2025-01-01", None, 100), ("a", "2025-03-01", "2025-05-25", 20.5)], [100, 100, 120.5, 120.5, 120.5, 100]),
-    "on day 30 and on day 31": ([("a", "2025-01-31", None, 1), ("a", "2025-02-01", None, 10)], [0, 1, 11, 11, 11, 11]),
+    "a day before and at the age": ([("a", "2025-01-31", None, 1), ("a", "2025-02-01", None, 10)], [0, 11, 11, 11, 11, 11]),
+    "a day after the age": ([("a", "2025-02-02", None, 1)], [0, 0, 1, 1, 1, 1]),
     "between two ages": ([("a", "2025-01-01", None, 5), ("a", "2025-02-03", "2025-02-20", 99)], [5, 5, 5, 5, 5, 5]),
     "before the start": ([("a", "2024-11-01", None, 5), ("a", "2024-10-01", "2024-12-24", 99)], [5, 5, 5, 5, 5, 5]),
     "planned end": ([("a", "2025-01-01", "2025-12-31", 5)], [5, 5, 5, 5, 5, 5]),
@@ -86,7 +87,7 @@ def test_cells_by_hand():
         [1, 0, 2, True, 2, 0, 1, 2, 5.25, 1, 0, 0, 2],
         [2, 0, 6, False, 1, 0, 0, 0, 7, 1, 10, 100, 1],
     ]
-    assert values.cells["duration_months"].tolist() == pytest.approx([0, 58.5 / MONTH, 180 / MONTH])
+    assert values.cells["duration_months"].tolist() == pytest.approx([0, (2 + 1 + 27 / 28) / 2, 5 + 29 / 30], abs=1e-6)
     assert values.cells["tier"].tolist() == [NOTHING_PAID, 6, 6]
     assert values.paid.values.tolist() == [[1, 0, 21, 2], [1, 1, 21, 2], *([2, k, 10, 1] for k in range(6))]
 
@@ -99,12 +100,12 @@ def test_a_subscription_that_outlives_the_customer_stops_with_it():
 
 
 def test_late_entry_leaves_out_the_ages_before(tmp_path):
-    """On the day before 1 April a is 89 days or 2.9 months old; b left before and was never seen; c started later."""
+    """On the day before 1 April a is 2 months and 30 of 31 days old; b left before and was never seen; c started later."""
     table = customers(("a", "2025-01-01", None), ("b", "2025-01-01", "2025-03-01"), ("c", "2025-05-01", None), mrr=10.0)
     values = value_counts(loaded(customers=table, observed_from="2025-04-01", folder=tmp_path))
     cells = values.cells[["first_age", "n_ages", "n"]].values.tolist()
     assert cells == [[0, 2, 1], [3, 6, 1]]
-    assert values.cells["entry_months"].tolist() == pytest.approx([0, 89 / MONTH])
+    assert values.cells["entry_months"].tolist() == pytest.approx([0, 2 + 30 / 31], abs=1e-6)
     assert values.paid[["cell", "age"]].values.tolist() == [[0, 0], [0, 1], [1, 3], [1, 4], [1, 5]]
 
 

@@ -36,8 +36,8 @@ FORMS = table(
     ("All", "Formula C (margin / churn)", NAN, 6031.0, 5597.0, 6438.0, NAN, 4000),
 )
 PAY = table(
-    "segment cac payback_months ci_lower ci_upper ltv_to_cac ltv_to_cac_ci_lower ltv_to_cac_ci_upper",
-    ("All", 658.7, 4.0, 4.0, 5.0, 7.57, 7.21, 7.92),
+    "segment cac payback_months ci_lower ci_upper ltv_to_cac ltv_to_cac_ci_lower ltv_to_cac_ci_upper ltv_before_cac",
+    ("All", 658.7, 4.0, 4.0, 5.0, 7.57, 7.21, 7.92, 4987.1),
 )
 BASE = table(
     "segment horizon_months n_active mrr base_value ci_lower ci_upper share_in_tail",
@@ -98,7 +98,7 @@ def test_answer_without_payback(months, words):
 
 def test_cards():
     value, base, back, ratio = answer(currency="USD").cards
-    assert (value.value, value.ci_lower, value.n) == (4328, 4049, 4000)
+    assert (value.value, value.ci_lower, value.n) == (4328.4, 4049, 4000)
     assert (base.value, base.n) == (19_100_000, 2193)
     assert (back.value, back.ci_upper, ratio.value) == (4, 5, 7.57)
     never = answer(pay=PAY.assign(payback_months=np.inf, ci_upper=np.inf)).cards[2]
