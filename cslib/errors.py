@@ -94,3 +94,17 @@ def refuse_unknown(
     if name not in choices:
         msg = f"{what} {did_you_mean(str(name), choices)}"
         raise error(msg)
+
+
+def check_share(name: str, value: float) -> None:
+    """Refuse what is no share of 1, with the near miss of one in percent.
+
+    Raises
+    ------
+    ParameterError
+        Names the value and what to give.
+    """
+    if not 0 <= value <= 1:
+        hint = f" Did you mean {value / 100:g}?" if 1 < value <= 100 else ""
+        msg = f"{name} is {value!r}, which is no share of 1.{hint} Give a number from 0 to 1, such as 0.8."
+        raise ParameterError(msg)

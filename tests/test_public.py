@@ -41,3 +41,9 @@ def test_a_study_says_what_it_finds_and_shows_how_to_ask(name):
     assert study.findings()
     assert all(question.endswith("?") for question in study.findings().values())
     assert ">>>" in study.__doc__
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_path_in_place_of_data_says_to_load_it(name):
+    with pytest.raises(cslib.ParameterError, match=r"data is 'mydata'. Load it first: \w+\(cs.load\('mydata'\)\)"):
+        getattr(cslib, name)("mydata")

@@ -139,7 +139,7 @@ class Churn(Study):
         """
         table, caption = self._comparison.drop(columns="tau_months"), "Segments compared"
         if self._differences is None:
-            why = "There are no segments to compare. Set segment_by to a column, such as plan."
+            why = "There are no segments to compare. Set segment_by (in Python: by) to a column, such as plan."
             return Result("logrank", table, absent=why, caption=caption)
         said, pairs = say.differences(self._differences), self._differences.measured
         named = pairs.assign(pair=pairs["segment_a"] + " against " + pairs["segment_b"])

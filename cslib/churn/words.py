@@ -163,7 +163,7 @@ def warnings(summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple
     who = "all customers" if "All" in lost else ", ".join(lost)
     why = "nobody was under observation at some early age when records began"
     unseen = f"For {who}, how long customers stay from their start cannot be told: {why}. {AGES_THAT_WERE}"
-    return tuple([short] * (reach < horizon_months) + [unseen] * bool(lost))
+    return (*([short] if reach < horizon_months else []), *([unseen] if lost else []))
 
 
 def survival(kept: pd.DataFrame) -> Said:

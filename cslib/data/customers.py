@@ -72,7 +72,8 @@ def _holder(data: DataSet, segment_by: str) -> str:
         if segment_by in own and segment_by != "customer_id":
             return name
     there = {c for name, own in columns.items() for c in own if c not in CONTRACT[name]}
-    msg = f"segment_by is {segment_by!r}, which no table has as a column. {did_you_mean(segment_by, there)}"
+    msg = f"segment_by is {segment_by!r} (in Python: by), which no table has as a column."
+    msg += f" {did_you_mean(segment_by, there)}"
     raise ParameterError(msg)
 
 

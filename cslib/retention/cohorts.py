@@ -95,6 +95,19 @@ def default_source(data: DataSet) -> str:
     raise MissingTableError(msg)
 
 
+def check_periods(max_periods: int) -> None:
+    """Refuse to follow a cohort for less than a period.
+
+    Raises
+    ------
+    ParameterError
+        Names the value and what to give.
+    """
+    if max_periods < 1:
+        msg = f"max_periods is {max_periods}. Give 1 or more: how many periods to follow a cohort."
+        raise ParameterError(msg)
+
+
 def retention(
     data: DataSet,
     *,
@@ -151,9 +164,7 @@ def retention(
     >>> triangle[["period_index", "n_customers", "n_retained", "retention_rate"]].values.tolist()
     [[0, 2, 2, 1.0], [1, 2, 1, 0.5]]
     """
-    if max_periods < 1:
-        msg = f"max_periods is {max_periods}. Give 1 or more: how many periods to follow a cohort."
-        raise ParameterError(msg)
+    check_periods(max_periods)
     brackets = read_brackets(kind)
     spans = read_spans(data, source or default_source(data), period, segment_by=segment_by)
     sizes, counted = _count_lasts(spans) if kind == "on_or_after" else _count_periods(spans, brackets)
@@ -401,6 +412,7 @@ def tenure_curve(data: DataSet, *, segment_by: str = "", max_periods: int = 24) 
     DataError
         ``customers`` is missing or holds dates.
     """
+    check_periods(max_periods)
     data.table("customers")
     if data.has_dates("customers"):
         msg = "customers holds dates, not tenures. Use retention(data, source='customers')."

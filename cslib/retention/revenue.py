@@ -12,7 +12,7 @@ import pandas as pd
 from cslib.data.calendar import period_start
 from cslib.data.customers import MINOR_UNITS, mrr_steps, summed_changes, tier, with_all, with_segment
 from cslib.data.dataset import DataSet
-from cslib.retention.cohorts import KEY, Spans, read_spans
+from cslib.retention.cohorts import KEY, Spans, check_periods, read_spans
 from cslib.stats.intervals import TIERED, retained_of_tiers
 
 # of each customer: x its MRR at the end of its first period, y its MRR now, l what it lost of x, e what it added
@@ -48,6 +48,7 @@ def revenue_levels(
     DataError
         There is no ``subscriptions``.
     """
+    check_periods(max_periods)
     spans = read_spans(data, "subscriptions", period)
     steps = mrr_steps(data, period)  # from the first paid one on: a trial before it is no MRR to keep
     steps = steps.filter((steps["first"] >= spans.earliest) & (steps.step >= steps["first"]))

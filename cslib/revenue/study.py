@@ -9,6 +9,7 @@ from typing import Final
 import pandas as pd
 
 from cslib.data.dataset import DataSet
+from cslib.errors import check_share
 from cslib.retention.revenue import net_and_gross, net_by_segment, revenue_levels, revenue_retention
 from cslib.revenue import charts, spending, words
 from cslib.revenue import headlines as told
@@ -120,6 +121,9 @@ class Revenue(Study):
     def layers(self) -> Result:
         """Where does it come from?"""
         table = estimate.layers(revenue_retention(revenue_levels(self.data, max_periods=EVER)))
+        if table.empty:
+            why = "Nobody has paid anything by the end of a month, so there is nothing to draw."
+            return Result("layers", table, absent=why, caption="MRR by year of the first subscription")
         return Result(
             "layers", table, self._say.layers(told.shares_by_year(table)),
             "MRR by the year in which customers first subscribed.",
@@ -142,6 +146,7 @@ class Revenue(Study):
     def costs(self) -> Result:
         """What does it cost to keep it?"""
         name, caption = "crc", "Cost of keeping and winning customers"
+        check_share("gross_margin", self.gross_margin)
         if "costs" not in self.data.tables:
             return Result(name, pd.DataFrame(columns=spending.COSTS), absent=words.NO_COSTS, caption=caption)
         everybody = self.data.everybody

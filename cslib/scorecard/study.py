@@ -121,7 +121,7 @@ class Scorecard(Study):
         """Do segments differ?"""
         name, table = "kpis_by_segment", self.measured.by_segment()
         if table.empty:
-            why = "KPIs are those of all customers. Name a column in segment_by to see them side by side."
+            why = "KPIs are those of all customers. Name a column in segment_by (in Python: by) to compare."
             return Result(name, table, absent=why, caption="KPIs by segment")
         n, texts = len(self.measured.segments()), say.segment_texts(self.table, self.measured)
         caption = f"KPIs by {self.by}, with 95 % intervals" + f"; the six largest of {n}" * (n > 6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field
 from functools import cached_property
+from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
@@ -231,6 +232,13 @@ class Study:
     >>> sizes.largest.title, sizes.largest.table["n"].tolist()
     ('Team is the largest group', [30])
     """
+
+    def __post_init__(self) -> None:
+        """Refuse a path: the likeliest slip."""
+        data = getattr(self, "data", None)
+        if isinstance(data, (str, PathLike)):
+            msg = f"data is {str(data)!r}. Load it first: {type(self).__name__}(cs.load({str(data)!r}))."
+            raise ParameterError(msg)
 
     @classmethod
     def findings(cls) -> dict[str, str]:

@@ -173,7 +173,7 @@ def silence_moves(table: pd.DataFrame, survey: str) -> dict[str, float]:
     table
         As from :func:`non_response`.
     survey
-        Its score.
+        The column of its score: ``nps``, ``csat`` or ``ces``.
 
     Returns
     -------

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from cslib.data.calendar import Window, age_in_months, ending, observed
 from cslib.data.customers import current_mrr, exact_sum
 from cslib.data.dataset import DataSet
+from cslib.errors import check_share
 from cslib.stats.intervals import Floats, Interval, holm, log_rank, weighted_sum, z_value
 from cslib.stats.survival import at_risk_and_events, by_segment, survival_curve, survival_summary
 from cslib.surveys.answers import SILENT, STATES, Asked, Measure, latest
@@ -237,6 +238,7 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_lev
     label = f"survival_{months}m"
     if found.remark:
         return pd.DataFrame(columns=_columns(label))
+    check_share("gross_margin", gross_margin)
     curve = survival_curve(found.counts(), confidence_level=confidence_level)
     tau = min(float(months), float(curve["duration_months"].max()))
     table = survival_summary(curve, tau_months=tau, months=months, confidence_level=confidence_level)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cslib.errors import ParameterError
+from cslib.errors import ParameterError, check_share
 from cslib.stats.intervals import Floats, percentiles
 from cslib.value.paths import Paths, Projection
 from cslib.value.prices import UnitCosts
@@ -28,13 +28,6 @@ BY_AGE: Final = ["segment", "age_months", "residual_value", "ci_lower", "ci_uppe
 MOSTLY_HERE: Final = 0.8  # share of customers, at the last age observed
 MATTERS: Final = 0.1  # share of value
 NO_DIFFERENCE: Final = 0.5  # money per customer: less is none in whole numbers
-
-
-def _check_share(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        hint = f" Did you mean {value / 100:g}?" if 1 < value <= 100 else ""
-        msg = f"{name} is {value!r}, which is no share of 1.{hint} Give a number from 0 to 1, such as 0.8."
-        raise ParameterError(msg)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +54,8 @@ class Terms:
     annual_discount_rate: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_share("gross_margin", self.gross_margin)
-        _check_share("annual_discount_rate", self.annual_discount_rate)
+        check_share("gross_margin", self.gross_margin)
+        check_share("annual_discount_rate", self.annual_discount_rate)
 
     @property
     def retention_cost(self) -> float:
@@ -127,7 +120,7 @@ def formulas(
     >>> {form: round(float(value)) for form, value in worth.items()}
     {'Formula A (profit)': 1000, 'Formula B (revenue)': 2400, 'Formula C (margin / churn)': 1440}
     """
-    _check_share("gross_margin", gross_margin)
+    check_share("gross_margin", gross_margin)
     price, stay = np.asarray(arpa, float), np.asarray(months, float)
     margin = price * gross_margin
     with np.errstate(invalid="ignore"):  # who pays nothing and never leaves
@@ -210,9 +203,9 @@ def ltv(paths: Mapping[str, Paths], terms: Terms, *, horizons: Sequence[int]) ->
     Notes
     -----
     Survival: Σ over k < H of m·S(k) / (1 + r)^(k/12), m = MRR at age k × margin − retention cost, less acquisition
-    cost where it is known. ``newest customers`` leave as those of the last four quarters do (where quarters differ,
-    :mod:`cslib.cohort_effects`); ``constant ARPA`` puts what present customers pay in place of MRR by age;
-    sBG and BdW put contract models in place of the curve. In formulas A, B and C a customer stays 1 / (churns per
+    cost where it is known. ``newest customers`` leave as those of the last four quarters do (where they differ,
+    :func:`cslib.value.prices.cohort_effects`); ``constant ARPA`` puts what present customers pay in place of MRR by
+    age; sBG and BdW put contract models in place of the curve. In formulas A, B and C a customer stays 1 / (churns per
     customer-month) months.
     """
     each = [(segment, own, form) for segment, own in paths.items() for form in _forms(own, terms, horizons)]

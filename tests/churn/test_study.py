@@ -244,7 +244,10 @@ def test_odd_data_give_a_stated_study(odd, name, monkeypatch):
 
 def test_one_customer_is_no_ground_for_most_findings(odd):
     study = odd("one customer")
-    assert study.differences.absent == "There are no segments to compare. Set segment_by to a column, such as plan."
+    assert (
+        study.differences.absent
+        == "There are no segments to compare. Set segment_by (in Python: by) to a column, such as plan."
+    )
     assert study.kinds.absent.startswith("How customers left cannot be told from their start: no churn_kind")
     assert study.calibration.absent.startswith("Predictions could not be checked against what happened")
     assert study.models.absent == "No model could be fitted."
@@ -300,3 +303,9 @@ def test_more_segments_than_a_chart_holds_are_said_to_be_left_out(odd):
     study = odd("all at once")
     assert study.survival.subtitle.endswith(" The 8 largest of 12 segments.")
     assert study.monthly.subtitle.endswith(" The 8 largest of 12 segments.")
+
+
+def test_numbers_may_come_from_arrays():
+    people = pd.DataFrame({"customer_id": list("abcd"), "tenure_months": [2, 5, 14, 30], "churned": [True, False] * 2})
+    study = cs.Churn(cs.load({"customers": people}), horizon_months=np.int64(12))
+    assert study.answer.warnings == cs.Churn(study.data).answer.warnings

@@ -161,7 +161,8 @@ def test_what_is_absent_says_why():
     )
     assert alone.revenue.title.startswith("3 months on, cohorts bring 100 % of their first MRR")
     assert (
-        alone.revenue_by_segment.absent == "Revenue is not split by segment. Set segment_by to a column, such as plan."
+        alone.revenue_by_segment.absent
+        == "Revenue is not split by segment. Set segment_by (in Python: by) to a column, such as plan."
     )
     assert alone.comparison.absent == "There is no test of newer against older cohorts."
 
@@ -202,3 +203,16 @@ def test_data_without_dates_of_customers_stop_it():
 def test_what_cannot_be_meant_is_refused(sample, parameters, words):
     with pytest.raises(ParameterError, match=words):
         _ = Retention(sample, **parameters).answer
+
+
+@pytest.mark.parametrize("finding", Retention.findings())
+@pytest.mark.parametrize("max_periods", [0, -1])
+def test_no_finding_follows_cohorts_for_less_than_a_period(finding, max_periods):
+    tables = {"subscriptions": "customer_id,started_on,ended_on,mrr\na,2025-01-02,,10\n"}
+    tenures = {"customers": "customer_id,tenure_months,churned\na,3,yes\nb,5,no\n"}
+    study = Retention(loaded(tables, as_of="2025-04-30"), max_periods=max_periods)
+    if finding not in ("comparison", "definitions"):
+        with pytest.raises(ParameterError, match=f"max_periods is {max_periods}. Give 1 or more"):
+            getattr(study, finding)
+    with pytest.raises(ParameterError, match=f"max_periods is {max_periods}"):
+        _ = Retention(loaded(tenures), max_periods=max_periods).answer
