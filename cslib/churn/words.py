@@ -325,14 +325,14 @@ def drivers(strongest: Row | None) -> Said:
     return Said(f"{s.term}: {of_text if s.reference else of_number}, all else equal", plotted, HOW_TO_READ_RATIOS)
 
 
-def calibration(agreement: Row, *, checked_months: float, concordance: float) -> Said:
+def calibration(agreement: Row, *, checked_months: float, concordance: float, kept_share: float) -> Said:
     """State whether predicted and observed churn agree, and how well the model tells who leaves first.
 
     Parameters
     ----------
     agreement
         Group by group.
-    checked_months, concordance
+    checked_months, concordance, kept_share
         Of ``DriverModel``.
     """
     n = agreement.n_groups
@@ -345,7 +345,9 @@ def calibration(agreement: Row, *, checked_months: float, concordance: float) ->
     plotted = f"Share leaving within {months(checked_months)} of the start, by predicted risk. Bars: 95 %."
     knows = f"Of two customers it has not seen, the model knows in {percent(concordance)} of cases who leaves first"
     told = f"{knows} (concordance {concordance:.2f}; a coin knows it in 50 %)."
-    return Said(title, plotted, notes=() if math.isnan(concordance) else (told,))
+    share = f"Probabilities, here and in the at-risk list, count {percent(kept_share)} of each effect (log ratio)"
+    shrunk = f"{share}: so much of the effects holds for customers the model has not seen."
+    return Said(title, plotted, notes=(shrunk,) if math.isnan(concordance) else (told, shrunk))
 
 
 def at_risk(stakes: Row, *, horizon_months: int, currency: str = "") -> Said:

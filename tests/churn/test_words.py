@@ -173,18 +173,22 @@ def test_drivers_are_named_with_their_reference():
 @pytest.mark.parametrize(("agree", "word"), [(True, "churn agree"), (False, "do not agree everywhere")])
 def test_calibration_counts_the_groups_that_hold(agree, word):
     found = pd.Series({"n_groups": 6, "n_inside": 5, "widest_gap": 0.094, "enough": True, "agree": agree}, dtype=object)
-    said = say.calibration(found, checked_months=12.0, concordance=0.62)
+    said = say.calibration(found, checked_months=12.0, concordance=0.62, kept_share=0.724)
     assert word in said.title
     assert said.title.endswith("holds the prediction in 5 of 6 groups; the widest gap is 9 points")
     assert said.subtitle.startswith("Share leaving within 12 months of the start")
     assert "knows in 62 % of cases who leaves first (concordance 0.62;" in said.notes[0]
+    assert said.notes[1] == (
+        "Probabilities, here and in the at-risk list, count 72 % of each effect (log ratio): so much of the effects "
+        "holds for customers the model has not seen."
+    )
 
 
 def test_few_groups_are_not_judged_and_no_concordance_not_told():
     few = pd.Series({"n_groups": 1, "n_inside": 1, "widest_gap": 0.0, "enough": False, "agree": True}, dtype=object)
-    said = say.calibration(few, checked_months=12.0, concordance=np.nan)
+    said = say.calibration(few, checked_months=12.0, concordance=np.nan, kept_share=1.0)
     assert said.title == "The predictions fall into 1 group only, too few to judge them by"
-    assert said.notes == ()
+    assert len(said.notes) == 1
 
 
 def test_the_risk_list_says_what_it_holds():
