@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from cslib.churn.columns import MISSING, OTHER, Driver, recorded
+from cslib.churn.columns import MISSING, OTHER, Driver, drivers_of
 from cslib.churn.drivers import DriverModel, check_horizon
 from cslib.data.customers import current_mrr, exact_sum, with_segment
 from cslib.data.dataset import DataSet
@@ -152,18 +152,17 @@ def _with_mrr(table: ir.Table, data: DataSet) -> ir.Table:
 
 def _active(data: DataSet, model: DriverModel) -> ir.Table:
     """Take the customers still here: age in parts of a month, stratum, and drivers recoded as in the fit."""
-    lives, customers = lifetime_rows(data), data.table("customers")
-    recoded = {f"driver{i}": _recoded(d, customers[d.name]) for i, d in enumerate(model.drivers)}
+    lives, values = lifetime_rows(data), drivers_of(data, [d.name for d in model.drivers])
+    recoded = {f"driver{i}": _recoded(d, values[f"driver{i}"]) for i, d in enumerate(model.drivers)}
     stratum = [k for k, d in zip(recoded, model.drivers, strict=True) if d.name == model.stratified_by]
     here = lives.filter(~lives.event_observed)
-    joined = here.join(customers.select("customer_id", **recoded), "customer_id")
+    joined = here.join(values.select("customer_id", **recoded), "customer_id")
     rows = joined.select("customer_id", *recoded, duration=joined.duration.cast("float64"))
     age, own = (rows.duration * FINE).round().cast("int64"), rows[stratum[0]] if stratum else ibis.literal("")
     return rows.mutate(tenure_months=rows.duration, age=age, stratum=own)
 
 
-def _recoded(driver: Driver, column: ir.Value) -> ir.Value:
-    value = recorded(column)
+def _recoded(driver: Driver, value: ir.Value) -> ir.Value:
     if driver.kind == "number":
         return value
     rest = OTHER if OTHER in driver.levels else driver.levels[0]
@@ -188,8 +187,10 @@ def _reason(driver: Driver, value: ir.Value, log_ratio: ir.NumericValue, mean: f
     if driver.kind == "number":
         ratio = log_ratio.exp() / mean
         # two digits of the range
-        digits = max(1 - int(np.floor(np.log10(driver.high - driver.low))), 0)
-        shown = value.round(digits).cast("string").re_replace(r"\.0$", "").fill_null(MISSING)
+        low, high = (np.exp(v) if driver.logged else v for v in (driver.low, driver.high))
+        digits = max(1 - int(np.floor(np.log10(high - low))), 0)
+        written = (value.exp() if driver.logged else value).round(digits).cast("string")
+        shown = written.re_replace(r"\.0$", "").fill_null(MISSING)
         text = f"; {driver.name}: " + shown + " (×" + ratio.round(1).cast("string") + ")"
         return ibis.ifelse(ratio >= ABOVE, text, "")
     told = zip(driver.levels, driver.coefficients, strict=True)

@@ -1,8 +1,9 @@
-"""Columns of ``customers`` as drivers: which can be compared, which values are told apart, the design."""
+"""Columns of ``customers``, and MRR, as drivers: which can be compared, which values are told apart, the design."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import ibis
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.contract import EXACT, filled
+from cslib.data.customers import first_mrr
+from cslib.data.dataset import DataSet
 from cslib.errors import counted
 from cslib.stats.cox import never_left
 from cslib.stats.intervals import Floats
@@ -19,6 +22,8 @@ Found = tuple["Driver", pd.Series]  # with its labels or numbers, a row per cust
 Known = dict[str, Found]
 MISSING: Final = "(missing)"
 OTHER: Final = "(other)"
+MRR: Final = "mrr"  # of customers
+MRR_AT_START: Final = "MRR at start"  # of subscriptions
 MIN_CUSTOMERS: Final = 20
 MIN_EVENTS: Final = 10
 MAX_LEVELS: Final = 12
@@ -35,7 +40,7 @@ LEAK: Final = "it tells who left rather than why"
 
 @dataclass(frozen=True)
 class Driver:
-    """A column of ``customers`` as the model reads it.
+    """A column of ``customers``, or MRR, as the model reads it.
 
     Attributes
     ----------
@@ -48,10 +53,10 @@ class Driver:
         for all the rest, who are counted with the reference where they are too few. Of a number its range
         (``18 → 90``) and, where enough are missing, ``(missing)``.
     coefficients
-        Log hazard ratio of each level: 0 for the reference, and throughout for the stratifying driver.
+        Log hazard ratio of each level, for scoring: 0 for the reference, and throughout for the stratifying driver.
     low, high, fill
         Of a number: the 25th and 75th percentile, between which its ratio is given, and the median, which
-        stands for missing values. Values beyond ``bounds`` count as these.
+        stands for missing values; of MRR their logarithms. Values beyond ``bounds`` count as these.
     """
 
     name: str
@@ -68,6 +73,15 @@ class Driver:
         far = FAR * (self.high - self.low)
         return self.low - far, self.high + far
 
+    @property
+    def logged(self) -> bool:
+        """Whether it is read as a logarithm, as MRR is: twice the price counts alike, wherever it begins."""
+        return self.name in (MRR, MRR_AT_START)
+
+    def written(self, *values: float) -> list[str]:
+        """Write numbers as they were before any logarithm."""
+        return [f"{np.exp(v) if self.logged else v:,.6g}" for v in values]
+
     def size(self, values: pd.Series, level: str) -> int:
         """Count the customers that a level stands for, of their labels or numbers."""
         if self.kind == "number":
@@ -83,6 +97,30 @@ def recorded(column: ir.Value) -> ir.Value:
         return filled(column).fill_null(MISSING)
     number = column.cast("float64")
     return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
+
+
+def drivers_of(data: DataSet, names: Sequence[str]) -> ir.Table:
+    """Take columns of ``customers`` as drivers.
+
+    Parameters
+    ----------
+    data
+        With ``customers``.
+    names
+        Its columns, or ``MRR at start``: of the first paid day, by ``subscriptions``.
+
+    Returns
+    -------
+    ibis.expr.types.Table
+        ``customer_id``, and ``driver0``, ``driver1`` … by the order of the names, as from :func:`recorded`; MRR as its
+        logarithm, missing where nothing was paid.
+    """
+    table = data.table("customers")
+    if MRR_AT_START in names:
+        paid = first_mrr(data).rename({MRR_AT_START: "mrr"})
+        table = table.left_join(paid, "customer_id").select(*table.columns, MRR_AT_START)
+    columns = [table[n].cast("float64").nullif(0).ln() if n in (MRR, MRR_AT_START) else table[n] for n in names]
+    return table.select("customer_id", **{f"driver{i}": recorded(c) for i, c in enumerate(columns)})
 
 
 def comparable(columns: pd.DataFrame, life: pd.DataFrame, remarks: list[str]) -> Known:
@@ -191,13 +229,14 @@ def _number(name: str, number: pd.Series, life: pd.DataFrame, remarks: list[str]
     if abs(_order(found, event) - 0.5) >= SAME - 0.5:
         return LEAK
     with np.errstate(invalid="ignore"):  # all left at the same age
-        growing = found.rank().corr(life["duration"][~missing].rank())
+        growing = found.rank().corr(life["duration"][~missing].rank()) if name != MRR_AT_START else 0.0
     if abs(growing) >= AGE_ITSELF:
         return "it goes with the time a customer has been here, so it tells age rather than a reason"
-    levels, fill = [f"{low:,.6g} → {high:,.6g}"], float(found.median())
+    driver = Driver(name, "number", (), low=low, high=high, fill=float(found.median()))
+    levels = [" → ".join(driver.written(low, high))]
     if missing.sum() >= MIN_CUSTOMERS and event[missing].any():
         levels.append(MISSING)
-    driver = Driver(name, "number", tuple(levels), low=low, high=high, fill=fill)
+    driver = replace(driver, levels=tuple(levels))
     _remark(driver, number, growing, remarks)
     return driver, number
 
@@ -209,11 +248,13 @@ def _remark(driver: Driver, number: pd.Series, growing: float, remarks: list[str
         remarks.append(f"{goes}; part of its ratio is age.")
     lower, upper = driver.bounds
     if cut := int(((number < lower) | (number > upper)).sum()):
-        remarks.append(f"{driver.name} is cut to {lower:,.6g} … {upper:,.6g} for {counted(cut, 'customer')}.")
+        bounds = " … ".join(driver.written(lower, upper))
+        remarks.append(f"{driver.name} is cut to {bounds} for {counted(cut, 'customer')}.")
     absent = int(number.isna().sum())
     if absent and MISSING not in driver.levels:
         who = counted(absent, "customer")
-        remarks.append(f"{driver.name} is missing for {who}, counted at its median ({driver.fill:,.6g}).")
+        (median,) = driver.written(driver.fill)
+        remarks.append(f"{driver.name} is missing for {who}, counted at its median ({median}).")
 
 
 def _range(found: pd.Series) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Who leaves and why: Cox regression of churn on columns of ``customers``, fitted on rows.
+"""Who leaves and why: Cox regression of churn on columns of ``customers`` and on MRR, fitted on rows.
 
 Averaging over tied ages makes regression on counts differ from regression on rows, so here the rows are read:
 up to a million customers, beyond that a reproducible sample.
@@ -14,7 +14,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from cslib.churn.columns import MIN_CUSTOMERS, OTHER, Driver, Known, comparable, design_of, recorded
+from cslib.churn.columns import (
+    MIN_CUSTOMERS,
+    MRR,
+    MRR_AT_START,
+    OTHER,
+    Driver,
+    Known,
+    comparable,
+    design_of,
+    drivers_of,
+)  # fmt: skip
 from cslib.data.contract import CONTRACT, TENURE
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetime_rows, unit_months
@@ -92,8 +102,8 @@ class DriverModel:
     Attributes
     ----------
     table
-        ``term`` (column of ``customers``), ``level`` (``… (reference)`` has ratio 1 and no interval; of a
-        number the two values compared), ``n`` (customers), ``hazard_ratio``, ``ci_lower``, ``ci_upper``,
+        ``term`` (column of ``customers``, or ``MRR at start``), ``level`` (``… (reference)`` has ratio 1 and no
+        interval; of a number the two values compared), ``n`` (customers), ``hazard_ratio``, ``ci_lower``, ``ci_upper``,
         ``p_value``, ``ph_p_value`` (small: the ratio changes with age). All missing where nobody left. The
         strongest driver first.
     calibration
@@ -112,7 +122,9 @@ class DriverModel:
     stratified_by
         The driver within whose values customers are compared, or empty.
     drivers
-        As the model reads them, the strongest first.
+        As the model reads them, the strongest first; their coefficients are ``kept_share`` of the log ratios.
+    kept_share
+        How much of the log ratios holds for customers that the model has not seen, 0–1; 1 where it is not known.
     baseline
         ``stratum`` (value of ``stratified_by``, or empty), ``age`` (months), ``cumulative_hazard`` (of a
         customer at every reference) at each age with churn, or of a stratum without churn at each month; the
@@ -130,6 +142,7 @@ class DriverModel:
     n_events: int
     stratified_by: str
     drivers: tuple[Driver, ...]
+    kept_share: float
     baseline: pd.DataFrame
     unit_months: float
 
@@ -165,8 +178,9 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
     data
         With ``customers``, in dates or in tenures.
     drivers
-        Columns of ``customers``, separated by commas. Empty: the declared segments, else every column
-        beyond the contract.
+        Columns of ``customers``, separated by commas, ``mrr`` among them: read as a logarithm, of the first paid day
+        where there are ``subscriptions``. Empty: ``mrr`` and the declared segments, else every column beyond the
+        contract.
     horizon_months
         Age up to which predictions are checked.
 
@@ -196,10 +210,14 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
     stratum with a base risk of its own, and the check of the others is made again within it. Groups of the
     calibration are by the risk of the whole fit.
 
+    Ratios fitted to few customers are too far from 1 for others. So log ratios are estimated without a fifth of the
+    customers in turn, and the slope of the hazard on what they foretell of that fifth, 0–1, is the share of them that
+    scoring and calibration use (``kept_share``), with a base risk to match; the table holds the plain estimates.
+
     References
     ----------
     Cox (1972), JRSS B 34:187–220; Efron (1977), JASA 72:557–565; Grambsch & Therneau (1994), Biometrika
-    81:515–526.
+    81:515–526; van Houwelingen (2000), Statistics in Medicine 19:3401–3415.
 
     Examples
     --------
@@ -220,10 +238,11 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
     table = _table(known, _ratios(design, (whole, fit), tested))
     remarks += _loyal(known, table, life)
     stratum, design = known[by][1] if by else pd.Series("", index=life.index), _without(by, design)
-    base, log_ratios = cox.completed(fit, design, life, stratum)
     horizon = min(horizon_months, float(life["duration"].max()))
-    risk = cox.risk_from_start(base, cox.scores_of(log_ratios, design), stratum, horizon)
     unseen = _blind(design, life, stratum, horizon, remarks)
+    kept_share = float(unseen["kept_share"].iloc[0]) if len(unseen) else 1.0
+    base, log_ratios = cox.completed(fit.shrunk(kept_share), design, life, stratum)
+    risk = cox.risk_from_start(base, cox.scores_of(log_ratios, design), stratum, horizon)
     calibration, outside = pd.DataFrame(columns=cox.CALIBRATION), np.nan
     if len(unseen):
         foretold = unseen["risk"].to_numpy()
@@ -234,7 +253,8 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
     return DriverModel(
         table=table, calibration=calibration, checked_months=horizon, concordance=outside,
         remarks=tuple(remarks), n=len(life), n_events=int(life["event"].sum()),
-        stratified_by=by, drivers=_estimated(known, table, log_ratios), baseline=base, unit_months=unit,
+        stratified_by=by, drivers=_estimated(known, table, log_ratios), kept_share=kept_share, baseline=base,
+        unit_months=unit,
     )  # fmt: skip
 
 
@@ -245,22 +265,23 @@ def _estimated(known: Known, table: pd.DataFrame, log_ratios: pd.Series) -> tupl
 
 
 def _names(data: DataSet, drivers: str) -> list[str]:
-    columns = data.table("customers").columns
+    columns, sold = data.table("customers").columns, "subscriptions" in data.tables
     free = [c for c in columns if c not in (*CONTRACT["customers"], *TENURE)]
+    declared, money = [c for c in data.segments if c in free] or free, [MRR] if sold or MRR in columns else []
+    free = [*free, *money]
     names = list(dict.fromkeys(d.strip() for d in drivers.split(",") if d.strip()))
     for name in names:
         if name not in free:
             why = "is part of the contract, not a driver" if name in columns else "customers does not have to compare"
             msg = f"drivers has {name!r}, which {why}. {did_you_mean(name, free)}"
             raise ParameterError(msg)
-    return names or [c for c in data.segments if c in free] or free
+    return [MRR_AT_START if n == MRR and sold else n for n in names or [*declared, *money]]
 
 
 def _read(data: DataSet, names: list[str], remarks: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fetch lifetimes and, by name, drivers; ``entry`` is -1 for who was there from the start, at risk at age 0 too."""
-    lives, customers = lifetime_rows(data), data.table("customers")
-    columns = {f"driver{i}": recorded(customers[name]) for i, name in enumerate(names)}
-    joined = lives.join(customers.select("customer_id", **columns), "customer_id")
+    lives, columns = lifetime_rows(data), [f"driver{i}" for i in range(len(names))]
+    joined = lives.join(drivers_of(data, names), "customer_id")
     rows = joined.select("customer_id", "entry", "duration", *columns, event=joined.event_observed)
     size = rows.aggregate(n=rows.count(), late=(rows.entry > 0).sum()).execute().iloc[0]
     if not size["n"]:
@@ -274,7 +295,7 @@ def _read(data: DataSet, names: list[str], remarks: list[str]) -> tuple[pd.DataF
         remarks.append(f"The comparison rests on a sample of {limit:,} of the {int(size['n']):,} customers.")
     frame = rows.execute().sort_values("customer_id", ignore_index=True)
     life = frame[["entry", "duration", "event"]].astype({"entry": float, "duration": float, "event": bool})
-    return life.assign(entry=life["entry"].where(life["entry"] > 0, -1.0)), frame[list(columns)].set_axis(names, axis=1)
+    return life.assign(entry=life["entry"].where(life["entry"] > 0, -1.0)), frame[columns].set_axis(names, axis=1)
 
 
 def _fit_sound(design: pd.DataFrame, life: pd.DataFrame, remarks: list[str]) -> tuple[pd.DataFrame, cox.CoxFit]:
@@ -378,19 +399,30 @@ def _loyal(known: Known, table: pd.DataFrame, life: pd.DataFrame) -> list[str]:
 
 
 def _blind(x: pd.DataFrame, life: pd.DataFrame, stratum: pd.Series, horizon: float, remarks: list[str]) -> pd.DataFrame:
-    """Give customers the ``risk`` by a model that has not seen them; no rows where there is none to be checked."""
+    """Give customers the ``risk`` by a model that has not seen them, and the ``kept_share`` of its log ratios.
+
+    Without rows where there is nothing to be checked, or a remark says why not.
+    """
     if not len(x.columns) and not stratum.any():
         return life.head(0)
     limit = CHECKED_ROWS // 10 if (life["entry"] > 0).any() else CHECKED_ROWS
     drawn = np.random.default_rng(0).permutation(len(life))[:limit]
     x, life, stratum = x.iloc[drawn], life.iloc[drawn], stratum.iloc[drawn]
-    risk = np.full(len(life), np.nan)
-    for fold in range(FOLDS):
-        held = np.arange(len(life)) % FOLDS == fold
+    fold, fits = np.arange(len(life)) % FOLDS, []
+    risk, score = np.full(len(life), np.nan), np.ones(len(life))
+    for number in range(FOLDS):
+        held = fold == number
         fit = cox.fit_cox(x[~held], life[~held], stratum[~held] if stratum.any() else None)
         if not fit.sound:
-            remarks.append("Predictions are not checked: too few customers churned to fit some and predict the rest.")
+            few = "too few customers churned to fit some and predict the rest"
+            remarks.append(f"Predictions are not checked, and effects taken in full: {few}.")
             return life.head(0)
-        base, log_ratios = cox.completed(fit, x[~held], life[~held], stratum[~held])
+        score[held] = cox.scores_of(cox.completed(fit, x[~held], life[~held], stratum[~held])[1], x[held])
+        fits.append(fit)
+    kept_share = cox.kept_share(score, life, stratum.astype(str) + fold.astype(str))
+    for number, fit in enumerate(fits):
+        held = fold == number
+        base, log_ratios = cox.completed(fit.shrunk(kept_share), x[~held], life[~held], stratum[~held])
         risk[held] = cox.risk_from_start(base, cox.scores_of(log_ratios, x[held]), stratum[held], horizon)
-    return life.assign(risk=risk).dropna(subset="risk")  # which is not known where a whole stratum was held back
+    known = life.assign(risk=risk, kept_share=kept_share)
+    return known.dropna(subset="risk")  # which is not known where a whole stratum was held back

@@ -6,16 +6,19 @@ Each picks the rows or the few figures that a sentence needs off a table of :mod
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Final, Self
 
+import numpy as np
 import pandas as pd
 
 from cslib.stats.intervals import FIRM, SIGNIFICANT
+from cslib.stats.peaks import alike, find_peaks
 
 FEW: Final = 10  # at risk: a median reached by fewer is no firm estimate
 TOLD: Final = (12, 6, 3, 1)  # months, the first one that is observed is told
 DRAWN: Final = 12  # pairs in a chart
 NAMED: Final = 5  # further pairs that get a sentence
+YEAR: Final = 12
 MEDIAN: Final = ["median_months", "median_ci_lower", "median_ci_upper"]
 
 
@@ -162,29 +165,64 @@ def lost(incidence: pd.DataFrame) -> pd.DataFrame:
     return within.groupby("churn_kind", sort=False).tail(1) if months else within.head(0)
 
 
-def pace(hazard: pd.DataFrame) -> pd.Series[Any] | None:
-    """Tell how the rate of leaving moves with age, as far as the intervals of ``hazard_by_age`` tell.
+@dataclass(frozen=True)
+class Pace:
+    """How the rate of leaving moves with age, as far as the counts tell.
+
+    Attributes
+    ----------
+    peaks
+        As from :func:`cslib.stats.peaks.find_peaks`: the months, 1 being the first, that are riskier than the others.
+    elsewhere
+        Churns per customer and month in all other months.
+    n_months
+        Months looked at; where nothing peaks, those that are known to be alike, or 0 where too few left to say.
+    later, later_month
+        Where the only peak is at the start, the rate in a later month of the first year that is clearly lower; NaN and
+        0 where there is none.
+    """
+
+    peaks: pd.DataFrame = field(repr=False)
+    elsewhere: float
+    n_months: int
+    later: float
+    later_month: int
+
+
+def pace(hazard: pd.DataFrame) -> Pace | None:
+    """Tell how the rate of leaving moves with age, by the counts of months with 30 at risk.
+
+    Parameters
+    ----------
+    hazard
+        As from :func:`cslib.stats.survival.hazard_by_age`.
 
     Returns
     -------
-    pandas.Series or None
-        Churns per customer and month: ``early`` (in the first month), ``later`` (in the last one within a year),
-        ``latest`` (in the last one of all), of those with 30 at risk; ``later_month`` and ``latest_month``, 1 being the
-        first; ``first_year`` (``falls``, ``rises`` or ``level``); ``rises_beyond`` (the latest is higher than the
-        later). None where too few are observed from the first month on, or left.
+    Pace or None
+        None where too few are observed from the first month on, or left.
     """
     rows = hazard[(hazard["segment"] == "All") & (hazard["n_at_risk"] >= FIRM)]
     if len(rows) < 2 or rows["duration_months"].iloc[0] > 1 or not rows["n_events"].sum():
         return None
-    first, later, last = rows.iloc[0], rows[rows["duration_months"] < 12].iloc[-1], rows.iloc[-1]
-    falls, rises = first["ci_lower"] > later["ci_upper"], first["ci_upper"] < later["ci_lower"]
-    rates = {"early": first["hazard"], "later": later["hazard"], "latest": last["hazard"]}
-    ages = {"later_month": _month_of(later), "latest_month": _month_of(last)}
-    way = "falls" if falls else "rises" if rises else "level"
-    beyond = last["ci_lower"] > later["ci_upper"]
-    return pd.Series(rates | ages | {"first_year": way, "rises_beyond": beyond}, dtype=object)
+    rows = rows.set_index((rows["duration_months"] + 0.5).round().astype(int))
+    counts = rows[["n_events", "customer_months"]].reindex(range(1, rows.index[-1] + 1), fill_value=0)
+    left, lived = (counts[c].to_numpy(float) for c in counts)
+    peaks = find_peaks(left, lived)
+    rest = np.ones(len(counts), bool)
+    for first, last in zip(peaks["first"], peaks["last"], strict=True):
+        rest[first - 1 : last] = False
+    n_months = len(counts) if len(peaks) else alike(left, lived)
+    rest[n_months:] &= not n_months
+    after = _after(rows, peaks)
+    later, month = (after["hazard"].iloc[-1], int(after.index[-1])) if len(after) else (np.nan, 0)
+    return Pace(peaks, float(left[rest].sum() / lived[rest].sum()), n_months, float(later), month)
 
 
-def _month_of(row: pd.Series[Any]) -> int:
-    """Turn the middle of a month of age into its number, 1 being the first."""
-    return round(row["duration_months"] + 0.5)
+def _after(rows: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
+    """Take the last month of the first year whose rate is clearly below a peak at the start, if one is."""
+    if len(peaks) != 1 or peaks["first"].iloc[0] > 1:
+        return rows.head(0)
+    beyond = rows.index - rows["window_months"] >= peaks["last"].iloc[0]
+    year = rows[beyond & (rows.index <= YEAR)].tail(1)
+    return year[year["ci_upper"] < peaks["rate"].iloc[0]]

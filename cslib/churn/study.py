@@ -44,7 +44,7 @@ class Churn(Study):
     by
         A column to compare customers by, such as ``plan``; empty: all customers only.
     drivers
-        Columns that may explain churn, separated by commas; empty: the declared segments, or all columns.
+        Columns that may explain churn, separated by commas; empty: MRR and the declared segments, or all columns.
     tau_months
         Compare segments over their first so many months; 0: as many as all have been observed.
     horizon_months
@@ -186,7 +186,7 @@ class Churn(Study):
         if table.empty:
             why = "Predictions could not be checked against what happened; the remarks above say why."
             return Result("calibration", table, absent=why, caption=caption)
-        known: Any = {"checked_months": self._model.checked_months, "concordance": self._model.concordance}
+        known = {name: getattr(self._model, name) for name in ("checked_months", "concordance", "kept_share")}
         said = say.calibration(agreement(table), **known)
         axes = {"x_label": "predicted share leaving", "y_label": "observed share leaving"}
         chart, around = partial(calibration_plot, table, **axes), (said.title, said.subtitle)

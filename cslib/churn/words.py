@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.churn.kpis import KPIS
-from cslib.churn.stays import Differences
+from cslib.churn.stays import Differences, Pace
 from cslib.errors import counted
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, months, percent, whole
@@ -216,19 +216,41 @@ def _written(value: float, unit: str) -> str:
     return percent(value) if unit == "percent" else f"{value:.1f}"
 
 
-def hazard(pace: Row | None) -> Said:
-    """State when in their first year customers leave, and what comes after, as far as the intervals tell."""
-    plotted = "Churns per customer and month, by months since the start, smoothed. Bands: 95 % intervals."
+def hazard(pace: Pace | None) -> Said:
+    """State at which ages customers leave most, or that their risk hardly changes, as far as the counts tell."""
+    plotted = "Churns per customer and month, by months since the start, smoothed; the title's are not. Bands: 95 %."
     if pace is None:
         return Said("Too few customers are observed, or have left, to say at what age they leave", plotted)
-    how = {
-        "falls": "The first month is the riskiest of the year",
-        "rises": "The risk grows with age",
-        "level": "The risk hardly changes in the first year",
-    }[pace.first_year]
-    rate = f"{percent(pace.early)} a month in the first month, {percent(pace.later)} in month {pace.later_month}"
-    more = f", and up to {percent(pace.latest)} by month {pace.latest_month}" if pace.rises_beyond else ""
-    return Said(f"{how}: customers leave at {rate}{more}", plotted)
+    return Said(_peaks(pace) if len(pace.peaks) else _level(pace), plotted)
+
+
+def _level(pace: Pace) -> str:
+    rate = f"{percent(pace.elsewhere)} a month"
+    if not pace.n_months:
+        return f"Too few have left to tell whether risk changes with age: {rate} on average"
+    alike = f"{rate}, and no month is twice as risky as the others"
+    return f"Risk hardly changes over the first {pace.n_months} months: {alike}"
+
+
+def _peaks(pace: Pace) -> str:
+    first, last, rate = pace.peaks.iloc[0]
+    others, alone = percent(pace.elsewhere), len(pace.peaks) == 1
+    if alone and first == 1:
+        when = "month" if last == 1 else f"{last:.0f} months"
+        start = f"Risk is highest in the first {when}: {percent(rate)}{'' if last == 1 else ' a month'}"
+        if pace.later_month:
+            return f"{start}, falling to {percent(pace.later)} by month {pace.later_month}"
+        return f"{start}, against {others} in {'later months' if last == 1 else 'later ones'}"
+    if alone and first < last == pace.n_months:
+        return f"Risk is highest from month {first:.0f} on: {percent(rate)} a month, against {others} before"
+    ages = _listed([f"{a:.0f}" if a == b else f"{a:.0f}–{b:.0f}" for a, b in pace.peaks[["first", "last"]].to_numpy()])
+    rates = _listed([percent(r) for r in pace.peaks["rate"]])
+    unit = "month" if alone and first == last else "months"
+    return f"Risk peaks in {unit} {ages}: {rates} a month, against {others} in other months"
+
+
+def _listed(texts: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
 
 
 def differences(differences: Differences) -> Said:
@@ -303,14 +325,14 @@ def drivers(strongest: Row | None) -> Said:
     return Said(f"{s.term}: {of_text if s.reference else of_number}, all else equal", plotted, HOW_TO_READ_RATIOS)
 
 
-def calibration(agreement: Row, *, checked_months: float, concordance: float) -> Said:
+def calibration(agreement: Row, *, checked_months: float, concordance: float, kept_share: float) -> Said:
     """State whether predicted and observed churn agree, and how well the model tells who leaves first.
 
     Parameters
     ----------
     agreement
         Group by group.
-    checked_months, concordance
+    checked_months, concordance, kept_share
         Of ``DriverModel``.
     """
     n = agreement.n_groups
@@ -323,7 +345,9 @@ def calibration(agreement: Row, *, checked_months: float, concordance: float) ->
     plotted = f"Share leaving within {months(checked_months)} of the start, by predicted risk. Bars: 95 %."
     knows = f"Of two customers it has not seen, the model knows in {percent(concordance)} of cases who leaves first"
     told = f"{knows} (concordance {concordance:.2f}; a coin knows it in 50 %)."
-    return Said(title, plotted, notes=() if math.isnan(concordance) else (told,))
+    share = f"Probabilities, here and in the at-risk list, count {percent(kept_share)} of each effect (log ratio)"
+    shrunk = f"{share}: so much of the effects holds for customers the model has not seen."
+    return Said(title, plotted, notes=(shrunk,) if math.isnan(concordance) else (told, shrunk))
 
 
 def at_risk(stakes: Row, *, horizon_months: int, currency: str = "") -> Said:

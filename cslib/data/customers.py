@@ -157,6 +157,23 @@ def current_mrr(data: DataSet) -> ir.Table | None:
     return customers.select("customer_id", "mrr") if "mrr" in customers.columns else None
 
 
+def first_mrr(data: DataSet) -> ir.Table:
+    """Find what each customer paid a month on its first paid day, whatever it paid later.
+
+    Parameters
+    ----------
+    data
+        With ``subscriptions``.
+
+    Returns
+    -------
+    ibis.expr.types.Table
+        ``customer_id``, ``mrr`` (missing where nothing was ever paid); only customers with a subscription are there.
+    """
+    steps = mrr_steps(data, "day")
+    return steps.group_by("customer_id").aggregate(mrr=steps.cents_first.max() / MINOR_UNITS)
+
+
 def with_all(counted: pd.DataFrame) -> pd.DataFrame:
     """Put the whole before its segments: every customer is in exactly one. They are added in one order."""
     keys = [c for c in ("cohort", "tier", "at", "entry", "duration", "event_observed", "churn_kind") if c in counted]

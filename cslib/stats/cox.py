@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -51,6 +51,10 @@ class CoxFit:
     def errors(self) -> Floats:
         """Standard errors of the coefficients."""
         return np.sqrt(np.diag(self.variance))
+
+    def shrunk(self, kept_share: float) -> CoxFit:
+        """Return the fit with so much of its log ratios, for predictions."""
+        return replace(self, coefficients=kept_share * self.coefficients)
 
 
 def never_left(design: pd.DataFrame, life: pd.DataFrame) -> list[Any]:
@@ -214,6 +218,31 @@ def completed(
         expected = np.nansum(scores_of(found, design[own]) * (until - since)[own])
         found = pd.Series({**dict(found.items()), column: -np.log(max(2 * expected, 1.0))})
     return base, found
+
+
+def kept_share(scores: Floats, life: pd.DataFrame, fold: pd.Series) -> float:
+    """Estimate how much of log ratios holds for customers that they were not fitted on.
+
+    Parameters
+    ----------
+    scores
+        exp(βx) of each customer, by a fit without it.
+    life
+        Same rows.
+    fold
+        Customers are compared within it: those of one fit and stratum.
+
+    Returns
+    -------
+    float
+        The slope of the log hazard on βx (calibration slope), cut to 0–1; 1 where it cannot be told.
+
+    References
+    ----------
+    van Houwelingen (2000), Statistics in Medicine 19:3401–3415.
+    """
+    slope = fit_cox(pd.DataFrame({"score": np.log(scores)}, index=life.index), life, fold).coefficients
+    return float(slope.fillna(1.0).clip(0.0, 1.0).iloc[0]) if len(slope) else 1.0
 
 
 def cumulative_hazard(baseline: pd.DataFrame, stratum: str, ages: Floats, *, tail: float) -> Floats:

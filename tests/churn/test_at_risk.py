@@ -53,11 +53,11 @@ def test_by_hand(horizon, expected):
     assert table.loc["c", "p_churn"] == pytest.approx(expected, abs=1e-12)
 
 
-def row_by_row(frame, table):
-    """Churn within 12 months: ratios by lifelines, base risk by Efron from its definition."""
+def row_by_row(frame, table, kept_share):
+    """Churn within 12 months: ratios by lifelines, of which a share is kept, base risk by Efron from its definition."""
     x = frame.assign(b=(frame["tier"] == "B") * 1.0).set_index("customer_id").drop(columns="tier")
     fit = CoxPHFitter().fit(x, "tenure_months", "churned", fit_options=PRECISION)
-    score, steps = np.exp(x[["spend", "b"]] @ fit.params_[["spend", "b"]]), {}
+    score, steps = np.exp(kept_share * (x[["spend", "b"]] @ fit.params_[["spend", "b"]])), {}
     for age, tied in x[x["churned"]].groupby("tenure_months").groups.items():
         there, gone = score[x["tenure_months"] >= age].sum(), score[tied].sum()
         steps[age] = sum(1 / (there - k / len(tied) * gone) for k in range(len(tied)))
@@ -69,11 +69,13 @@ def row_by_row(frame, table):
 def test_equals_row_by_row(data, model):
     table = at_risk(data, model).query("tenure_months <= 36")
     assert len(table) > 500
-    assert table["p_churn"].to_numpy() == pytest.approx(row_by_row(world(), table), abs=1e-9)
+    assert table["p_churn"].to_numpy() == pytest.approx(row_by_row(world(), table, model.kept_share), abs=1e-9)
+    assert 0.9 < model.kept_share < 1
 
 
-def test_equals_lifelines_within_strata():
-    """Without ties the base risk of lifelines is ours; ages are spread over whole units for that."""
+def test_equals_lifelines_within_strata(monkeypatch):
+    """Effects in full. Without ties the base risk of lifelines is ours; ages are spread over whole units for that."""
+    monkeypatch.setattr("cslib.stats.cox.kept_share", lambda *_: 1.0)
     frame = crossing(1500)
     order = frame["tenure_months"].add(frame.index / 1e4).rank(method="first").astype(int)
     frame["tenure_months"] = order.astype(float)
@@ -182,6 +184,17 @@ def test_reason_of_a_high_mrr():
     said = f"MRR 1,541 (×{1540.6 / table['mrr'].mean():.1f})"
     assert table.loc[high, "reason"].str.endswith(said).all()
     assert not table.loc[~high, "reason"].str.contains("MRR").any()
+
+
+def test_reason_of_a_price():
+    """Who pays little leaves three times as fast; shown as an amount, whatever its logarithm counts."""
+    mrr = np.where(world()["tier"] == "B", 20.0, 180.0)
+    mrr = mrr * np.linspace(0.9, 1.1, len(mrr))
+    data = load({"customers": world().drop(columns=["tier", "spend"]).assign(mrr=mrr)})
+    table = at_risk(data, fit_drivers(data))
+    low = table["mrr"] < 100
+    assert table.loc[low, "reason"].str.match(r"mrr: (1[89]|2[012]) \(×1\.\d\)").all()
+    assert not table.loc[~low, "reason"].str.contains("mrr").any()
 
 
 def test_reason_only_of_drivers_beyond_chance(data, model):

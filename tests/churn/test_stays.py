@@ -112,20 +112,36 @@ def hazard(*left, entry=0.0):
 
 
 @pytest.mark.parametrize(
-    ("left", "first_year"),
-    [([300, 20, 20, 20, 20, 20], "falls"), ([5, 5, 5, 100, 150, 200], "rises"), ([40] * 6, "level")],
+    ("left", "peaks"),
+    [
+        ([300, 20, 20, 20, 20, 20], [(1, 1, 0.3)]),
+        ([5, 5, 5, 100, 150, 200], [(4, 6, 450 / (1050 + 950 + 800))]),
+        ([20, 20, 20, 20, 20, 100, 100, 20], [(6, 7, 200 / (820 + 720))]),
+        ([40] * 6, []),
+    ],
 )
-def test_the_pace_follows_its_intervals(left, first_year):
-    table = hazard(*left)
-    found = pace(table)
-    assert (found.first_year, found.later_month, found.latest_month, found.rises_beyond) == (first_year, 6, 6, False)
-    whole = table[table.segment == "All"].hazard
-    assert (found.early, found.later, found.latest) == (whole.iloc[0], whole.iloc[5], whole.iloc[5])
+def test_the_pace_names_the_months_that_stand_out(left, peaks):
+    """Of 600 who stay and those who leave later; a churn is at the end of its month, so all of it was lived."""
+    found = pace(hazard(*left))
+    assert found.peaks.to_numpy().ravel() == pytest.approx(np.ravel(peaks))
+    here = 600 + sum(left) - np.cumsum([0, *left[:-1]])
+    outside = [all(not a <= k + 1 <= b for a, b, _ in peaks) for k in range(len(left))]
+    assert found.elsewhere == pytest.approx(np.array(left)[outside].sum() / here[outside].sum())
 
 
-def test_a_rise_after_the_first_year_is_seen():
-    found = pace(hazard(*[20] * 16, *[200] * 4))
-    assert (found.first_year, found.later_month, found.latest_month, found.rises_beyond) == ("level", 12, 20, True)
+def test_a_later_month_is_told_where_smoothing_leaves_the_first_out():
+    """Month 12 with the two before it, at weights of 1, 2/3 and 1/3: 80 of 640 + 2/3 · 680 + 1/3 · 720."""
+    falls = pace(hazard(300, *[40] * 11))
+    assert falls.later_month == 12
+    assert falls.later == pytest.approx(80 / (640 + 2 / 3 * 680 + 720 / 3))
+    near = pace(hazard(300, 20, 20))
+    assert (near.later_month, np.isnan(near.later)) == (0, True)
+    assert pace(hazard(*[20] * 16, *[200] * 4)).later_month == 0
+
+
+def test_months_are_alike_or_too_few_left_to_tell():
+    assert pace(hazard(*[60] * 6)).n_months == 6
+    assert pace(hazard(*[4] * 6)).n_months == 0
 
 
 def test_no_pace_of_few_of_nobody_who_left_or_of_a_first_month_unseen():

@@ -122,7 +122,7 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
 
 
 def test_the_drivers_are_held_against_their_reference(churn):
-    assert churn.ratios.before == ()
+    assert churn.ratios.before == ("mrr is not compared: all customers have the same value.",)
     assert churn.ratios.plot().get_xlabel() == "hazard ratio"
 
 
