@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
 from cslib.data.calendar import first_whole, last_complete, monthly, observed, period_ordinal, period_start
-from cslib.data.customers import exact_sum
+from cslib.data.customers import MINOR_UNITS, exact_sum
 from cslib.data.dataset import DataSet
 from cslib.errors import MissingTableError
 from cslib.stats.intervals import wilson
+from cslib.value.prices import acquisition, spent
 
 CONVERSIONS: Final = ["month", "kind", "n", "amount", "n_all", "rate", "ci_lower", "ci_upper"]
 COSTS: Final = [
     *("month", "retention_cost", "n_retained", "crc", "margin", "share_of_margin"),
-    *("acquisition_cost", "n_new", "cac", "months_with_costs"),
+    *("acquisition_cost", "n_new", "cac", "months", "months_retention", "months_acquisition"),
 ]
 
 
@@ -95,10 +95,11 @@ def retention_cost(data: DataSet, moved: pd.DataFrame, *, gross_margin: float = 
     pandas.DataFrame
         One row per month of ``moved``: ``month``, ``retention_cost`` (amount), ``n_retained`` (customers of the opening
         who still pay at the end, added up over the months), ``crc`` (retention cost / retained), ``margin`` (MRR of the
-        retained × gross margin), ``share_of_margin`` (retention cost / margin), ``acquisition_cost``, ``n_new``,
-        ``cac`` (acquisition cost / new customers), ``months_with_costs`` (of each kind the fewer). Missing where a
-        month of the span has no costs of the kind: they are unknown, not 0. No intervals: these are all costs, no
-        sample.
+        retained × gross margin), ``share_of_margin`` (retention cost / margin), ``acquisition_cost``, ``n_new``
+        (customers who started) and ``cac`` (as from :func:`cslib.value.prices.acquisition`), ``months`` (taken
+        together, as far as there are so many), ``months_retention`` and ``months_acquisition`` (whose costs of the
+        kind are known). A month without a row in ``costs`` is unknown, not 0: neither its costs nor its customers
+        count. Missing where no month is known. No intervals: these are all costs, no sample.
 
     Raises
     ------
@@ -107,23 +108,20 @@ def retention_cost(data: DataSet, moved: pd.DataFrame, *, gross_margin: float = 
     ParameterError
         ``moved`` is not by month.
     """
-    costs, complete = data.table("costs"), last_complete(observed(data), "month")
-    at = period_ordinal(costs.month, "month")
-    spent = costs.mutate(at=at).group_by(["at", "kind"]).aggregate(amount=exact_sum(costs.amount)).execute()
-    spent = spent[spent["at"] <= complete].pivot_table(index="at", columns="kind", values="amount", aggfunc="sum")
+    data.table("costs")
     rows = monthly(moved)
     rows = rows.set_index(rows["month"].dt.year * 12 + rows["month"].dt.month - 1)
     if data.observed_from:
         rows = rows[rows.index >= first_whole(data.observed_from, "month")]
-    spent = spent.reindex(index=rows.index, columns=["retention", "acquisition"])
-    kept = rows["n_opening"] - rows["n_churned"]
+    cost = spent(data, "retention").reindex(rows.index) / MINOR_UNITS
     margin = (rows["opening"] + rows["expansion"] + rows["contraction"] + rows["churn"]) * gross_margin
-    amounts = {"retention_cost": spent["retention"], "acquisition_cost": spent["acquisition"], "margin": margin}
-    each = pd.DataFrame(amounts | {"n_retained": kept, "n_new": rows["n_new"]})
-    sums = each.astype(float).rolling(months).sum()
-    known = spent.notna().astype(int).rolling(months, min_periods=1).sum().min(axis=1)
-    over = sums[["n_retained", "margin", "n_new"]].where(lambda base: base > 0)
-    table = sums.assign(month=rows["month"], months_with_costs=known.astype("int64"))
-    table = table.assign(crc=sums["retention_cost"] / over["n_retained"], cac=sums["acquisition_cost"] / over["n_new"])
+    each = {"retention_cost": cost, "margin": margin, "n_retained": rows["n_opening"] - rows["n_churned"]}
+    known = pd.DataFrame(each | {"months_retention": 1}).where(cost.notna(), 0).astype(float)
+    sums = known.assign(months=1).rolling(months, min_periods=1).sum()
+    told = ["retention_cost", "margin", "n_retained"]
+    sums[told] = sums[told].where(sums["months_retention"] > 0)
+    over = sums[["n_retained", "margin"]].where(lambda base: base > 0)
+    table = sums.assign(month=rows["month"], crc=sums["retention_cost"] / over["n_retained"])
     table["share_of_margin"] = sums["retention_cost"] / over["margin"]
-    return table.replace([np.inf, -np.inf], np.nan)[COSTS].reset_index(drop=True)
+    table = table.join(acquisition(data, months=months)).fillna({"months_acquisition": 0})[COSTS]
+    return table.astype({c: "int64" for c in COSTS if c.startswith("months")}).reset_index(drop=True)

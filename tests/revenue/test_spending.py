@@ -78,11 +78,22 @@ def test_costs_by_hand():
 
 
 def test_a_month_without_costs_is_unknown():
-    found = with_costs(spent(("2025-01-01", "retention", 20), ("2025-03-15", "retention", 30)))
-    assert np.isnan(found.loc["2025-02-01", "crc"])
-    over_two = with_costs(spent(("2025-01-01", "retention", 20), ("2025-03-15", "retention", 30)), months=2)
-    assert over_two["crc"].isna().all()
-    assert over_two["months_with_costs"].tolist() == [0, 0, 0]
+    """Of February and March March alone counts: 30 on the 2 of its 3 customers who stay."""
+    books = spent(("2025-01-01", "retention", 20), ("2025-03-15", "retention", 30), ("2025-01-01", "acquisition", 9))
+    found = with_costs(books)
+    assert found.loc["2025-02-01", "retention_cost":"cac"].isna().all()
+    over_two = with_costs(books, months=2)
+    row = over_two.loc["2025-03-01"]
+    assert row[["retention_cost", "n_retained", "crc", "months", "months_retention"]].tolist() == [30, 2, 15, 2, 1]
+    assert over_two["months_retention"].tolist() == [1, 1, 1]
+    assert over_two["months_acquisition"].tolist() == [1, 1, 0]
+    assert over_two["cac"].tolist() == pytest.approx([4.5, 4.5, np.nan], nan_ok=True)
+
+
+def test_a_cost_of_0_is_known():
+    books = spent(("2025-02-01", "retention", 0), ("2025-03-15", "retention", 30))
+    assert with_costs(books).loc["2025-02-01", "crc"] == 0
+    assert with_costs(books, months=2).loc["2025-03-01", ["n_retained", "crc"]].tolist() == [4, 7.5]
 
 
 def test_several_months_are_added_up():
