@@ -7,10 +7,13 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.data.calendar import period_start
 from cslib.data.dataset import DataSet
 from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
+from cslib.errors import MissingTableError
 from cslib.revenue.movements import movements, trailing
 from cslib.revenue.spending import conversions, retention_cost
+from cslib.value.prices import acquisition
 
 YEAR: Final = 12
 
@@ -41,12 +44,25 @@ def _orders(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 def _costs(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     everybody = data.everybody
     everybody.table("costs")
-    moved = movements(everybody)
-    months = min(YEAR, len(moved))
-    spent, _ = _last_years(retention_cost(everybody, moved, gross_margin=setting.gross_margin, months=months))
-    yield history_rows("crc", spent, "crc", n="n_retained", months=months)
-    yield history_rows("crc_share_of_margin", spent, "share_of_margin", n="n_retained", months=months)
-    yield history_rows("cac", spent, "cac", n="n_new", months=months)
+    cost = retention_cost(everybody, movements(everybody), gross_margin=setting.gross_margin, months=YEAR)
+    spans = _last_years(cost)[0]
+    yield _known("crc", spans, "crc", n="n_retained", months="months_retention")
+    yield _known("crc_share_of_margin", spans, "share_of_margin", n="n_retained", months="months_retention")
+
+
+def _won(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    won = acquisition(data.everybody, months=YEAR)
+    if won["cac"].isna().all():
+        msg = f"{data.label or 'The data set'} tells no cost of acquisition. Add costs."
+        raise MissingTableError(msg)
+    starts = [pd.Timestamp(period_start(int(step), "month")) for step in won.index]
+    yield _known("cac", _last_years(won.assign(month=starts))[0], "cac", n="n_new", months="months_acquisition")
+
+
+def _known(kpi: str, spans: pd.DataFrame, value: str, *, n: str, months: str) -> pd.DataFrame:
+    """Tell each value with the number of months it is known from; without any with that of the definition."""
+    told = history_rows(kpi, spans, value, n=n)
+    return told.assign(months=spans[months].where(spans[months] > 0).astype(float))
 
 
 def _last_years(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
@@ -77,9 +93,15 @@ SOLD: Final[Any] = {
 SPENT: Final[Any] = {
     "months": YEAR, "exact": True, "measure": _costs, "sources": ("costs", "subscriptions"),
     "needs": "costs, and subscriptions",
-    "blank": "costs are missing for a month of the period, or there is nobody to spread them over",
+    "blank": "no month of the period has costs, or there is nobody to spread them over",
 }  # fmt: skip
-KEEPING: Final[Any] = SPENT | {"group": "retention", "base": "customers retained in a month, summed over the months"}
+KEEPING: Final[Any] = SPENT | {
+    "group": "retention", "base": "customers retained in a month, summed over the months whose costs are known",
+}  # fmt: skip
+WINNING: Final[Any] = SPENT | {
+    "group": "growth", "measure": _won, "sources": ("customers",), "needs": "costs, or acquisition_cost of customers",
+    "base": "customers who started in the months of the period whose costs are known",
+}  # fmt: skip
 KPIS: Final = by_id(
     Kpi(
         id="mrr", label="MRR", unit="money", question="How much recurs every month?",
@@ -107,9 +129,9 @@ KPIS: Final = by_id(
         formula="cross-sell orders / orders of any kind", **SOLD,
     ),
     Kpi(
-        id="cac", label="CAC", group="growth", unit="amount", direction="down",
+        id="cac", label="CAC", unit="amount", direction="down",
         question="What does it cost to win a customer?", formula="acquisition cost / new customers",
-        base="customers who started in the period", variants=("mean acquisition_cost of customers",), **SPENT,
+        variants=("mean acquisition_cost of customers",), **WINNING,
     ),
     Kpi(
         id="revenue_churn_rate", label="Revenue churn", direction="down", question="How much MRR is lost a month?",

@@ -17,6 +17,7 @@ from cslib.revenue import movements as estimate
 from cslib.show.charts import largest_segments, lines_with_bands, well_observed
 from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
+from cslib.value.prices import unknown_months
 
 YEAR: Final = 12
 EVER: Final = 1200  # periods: every one there is
@@ -153,7 +154,7 @@ class Revenue(Study):
         moved = self._moved if everybody is self.data else estimate.movements(everybody)
         cost = partial(spending.retention_cost, everybody, moved, gross_margin=self.gross_margin)
         title = self._say.costs(cost(months=min(YEAR, moved["month"].nunique())))
-        notes = (words.COSTS_OF_ALL,) * (everybody is not self.data)
+        notes = (words.COSTS_OF_ALL,) * (everybody is not self.data) + unknown_months(everybody)
         return Result(name, cost(), title, notes=notes, caption=caption, most=0)
 
     @cached_property

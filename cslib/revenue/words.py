@@ -168,10 +168,10 @@ class Wording:
         keeping = f"keeping a customer cost {format_value(row.crc, 'amount', self.currency)} a month{share}"
         winning = f"winning one {format_value(row.cac, 'amount', self.currency)}"
         parts = [text for text, cost in ((keeping, row.crc), (winning, row.cac)) if pd.notna(cost)]
-        span = f"the months up to {row.month:%B %Y}"
+        span = f"the {counted(int(row.months), 'month')}" if row.months > 1 else "the month"
         if parts:
-            return f"Over {span}, {', and '.join(parts)}."
-        return f"Costs are missing for some of {span}, so the cost of keeping or winning is not known."
+            return f"Over {span} up to {row.month:%B %Y}, {', and '.join(parts)}."
+        return f"No costs are known for {span} up to {row.month:%B %Y}, so nor is the cost of keeping or winning."
 
 
 def _since(balance: pd.Series[Any]) -> str:

@@ -68,7 +68,7 @@ def _valued(data: DataSet, setting: Setting, horizon: int, *, segment_by: str) -
     parts = [history_rows(kpi, forms[forms["method"] == form], "ltv", n="n_customers") for form, kpi in FORMS.items()]
     parts.append(history_rows("ltv_to_cac", earned, "ltv_to_cac", n="n", bounds="ltv_to_cac_"))
     parts.append(history_rows("payback_months", earned, "payback_months", n="n"))
-    if "costs" not in data.everybody.tables and earned["cac"].notna().any():  # else it is what was spent
+    if not data.has_dates("customers") and earned["cac"].notna().any():  # else it is that of the last year
         parts.append(history_rows("cac", earned, "cac", n="n", months=0))
     return parts
 

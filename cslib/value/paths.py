@@ -76,7 +76,8 @@ class Paths:
     price, n_priced
         MRR per customer still here, same shape; customers it was seen of at each age, shape (ages,).
     arpa, churn_rate, cac
-        MRR per present customer, churns per customer-month, mean ``acquisition_cost``; shape (1 + draws,).
+        MRR per present customer, churns per customer-month, mean ``acquisition_cost`` of who started in the months that
+        costs are taken from; shape (1 + draws,).
     contracts
         Cumulative hazards by sBG and BdW, where they could be fitted to renewals month by month.
     active

@@ -7,7 +7,7 @@ that their number does not depend on the number of customers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
 
-from cslib.data.calendar import age_in_months, first_whole, last_complete, observed, period_ordinal, period_start
+from cslib.data.calendar import (
+    age_in_months,
+    first_whole,
+    last_complete,
+    observed,
+    ordinal,
+    period_ordinal,
+    period_start,
+)
 from cslib.data.customers import MINOR_UNITS, cents, with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetime_rows, nobody_observed
@@ -41,6 +49,7 @@ FUZZ: Final = 1e-9  # months: less than any unit, more than rounding
 TIERS_PER_DOUBLING: Final = 2
 NOTHING_PAID: Final = -999
 WINDOW: Final = 12  # months of costs
+KINDS: Final = {"retention": "were here", "acquisition": "started"}  # who costs of a kind are spread over
 SOURCES: Final = {
     "subscriptions": "Prices are the MRR of subscriptions at whole months of age; what runs on after a customer left "
     "is not counted.",
@@ -209,7 +218,8 @@ class ValueCounts:
         group), ``first_age`` and ``n_ages`` (seen at the ages from the first up to, not including, the second),
         ``event_observed`` (true: churned), ``tier`` (prices within a tier differ by a factor below √2), ``n``
         (customers), ``entry_months``, ``duration_months`` (means), ``n_involuntary``, ``n_kind_known`` (of those
-        who left), ``acquisition_cost`` (sum), ``n_costed`` (customers of whom it is known), ``mrr_now`` and
+        who left), ``acquisition_cost`` (sum over those who started in the months of :func:`unit_costs`, or at any time
+        where there are no dates), ``n_costed`` (of these, those of whom it is known), ``mrr_now`` and
         ``mrr_now_squared`` (sums over customers still here; missing where only orders tell the price), ``n_known``
         (customers whose price is known).
     paid
@@ -346,6 +356,9 @@ def _told(data: DataSet, source: str) -> ir.Table:
     table = data.table("customers")
     start = table.started_on if data.has_dates("customers") else ibis.null("date")
     money = {name: cents(_column(table, name)) for name in ("acquisition_cost", "mrr")}
+    if data.has_dates("customers"):
+        won = period_ordinal(start, "month").isin([-1, *_won(data)])
+        money["acquisition_cost"] = ibis.ifelse(won, money["acquisition_cost"], ibis.null("int64"))
     told = table.select("customer_id", started_on=start, **money)
     if source != "subscriptions":
         return told
@@ -463,7 +476,7 @@ class UnitCosts:
 
 
 def unit_costs(data: DataSet) -> UnitCosts:
-    """Compute what a customer costs from the last twelve months that the books cover.
+    """Compute what a customer costs from the books of the twelve complete months up to ``as_of``.
 
     Parameters
     ----------
@@ -476,10 +489,11 @@ def unit_costs(data: DataSet) -> UnitCosts:
 
     Notes
     -----
-    The months are complete ones up to the last with costs of the kind; one among them without any counts at 0 and
-    is named in a note. Retention cost is divided by the months that all customers together lived in them (days /
-    30.4375), acquisition cost by the customers who started in them. Negative amounts are summed as they are. Costs
-    are those of all customers, also where only some were kept by ``where``.
+    A month without a row of the kind is unknown, not 0: it is left out, with those who started (acquisition) or the
+    customer-months lived (retention) in it, and named in a note; so is none from before the first start. Retention cost
+    is divided by the months that all customers together lived (days / 30.4375), acquisition cost as in
+    :func:`acquisition`. Negative amounts are summed as they are. Costs are those of all customers, also where only
+    some were kept by ``where``.
 
     Examples
     --------
@@ -489,64 +503,146 @@ def unit_costs(data: DataSet) -> UnitCosts:
     >>> costs = pd.DataFrame({"month": ["2025-03-31"], "kind": ["acquisition"], "amount": [90.0]})
     >>> found = unit_costs(cslib.load({"customers": customers, "costs": costs}, as_of="2025-03-31"))
     >>> found.acquisition_per_customer, found.retention_per_month, found.months
-    (90.0, nan, '2025-03 to 2025-03')
+    (90.0, nan, '2025-03')
     """
     if "costs" not in data.tables:
         return UnitCosts(notes=("No costs table, so values are before retention cost.",))
     if not data.has_dates("customers"):
         return UnitCosts(notes=("Customers have no dates, so costs are not used: they cannot be set to months.",))
-    kept, new = (_window(data, kind) for kind in ("retention", "acquisition"))
-    lived, started, mean_cost = _lived(data, kept), *_started(data, new)
-    per_start, notes = new.amount / started, tuple(w.note for w in (kept, new) if w.note)
-    months = "; ".join(dict.fromkeys(w.text for w in (kept, new) if w.text))
-    return UnitCosts(kept.amount / lived, per_start, loading=per_start / mean_cost, months=months, notes=notes)
+    span, books = _span(data), {kind: spent(data, kind) for kind in KINDS}
+    known = {kind: own[own.index.isin(span)] for kind, own in books.items()}
+    won = acquisition(data).reindex([last_complete(observed(data), "month")]).iloc[0]
+    per_start = float(won.cac) if len(books["acquisition"]) else np.nan
+    kept, texts = known["retention"], (_named(own.index, "%Y-%m") for own in known.values())
+    per_month = float(kept.sum()) / MINOR_UNITS / _lived(data, kept.index)
+    loading, months = float(per_start / won.mean_cost), "; ".join(dict.fromkeys(filter(None, texts)))
+    return UnitCosts(per_month, per_start, loading=loading, months=months, notes=unknown_months(data))
 
 
-@dataclass(frozen=True)
-class _Window:
-    """Months of costs of one kind: from ``first`` to before ``stop``, what was spent in them, and how to say so."""
-
-    first: date
-    stop: date
-    amount: float
-    text: str
-    note: str
-
-
-def _window(data: DataSet, kind: str) -> _Window:
-    rows, as_of = data.table("costs"), observed(data)
-    step = period_ordinal(rows.month, "month")
-    known = (rows.kind == kind) & (step <= last_complete(as_of, "month"))
-    if data.observed_from:  # before it customers are missing, whose share of the costs is unknown
-        known &= step >= first_whole(data.observed_from, "month")
-    rows = rows.select(step=step, amount=cents(rows.amount), known=known).filter(ibis._.known)
-    spent = rows.group_by("step").aggregate(amount=rows.amount.sum()).execute().set_index("step")["amount"]
-    if spent.empty:
-        return _Window(as_of, as_of, np.nan, "", f"No {kind} cost in any complete month, so none is counted.")
-    stop = int(spent.index.max()) + 1
-    steps = range(max(stop - WINDOW, int(spent.index.min())), stop)
-    names = {s: f"{period_start(s, 'month'):%Y-%m}" for s in steps}
-    empty = [name for s, name in names.items() if s not in spent.index]
-    amount = float(spent.reindex(steps, fill_value=0).sum()) / MINOR_UNITS
-    text, first = f"{names[steps[0]]} to {names[stop - 1]}", period_start(steps[0], "month")
-    note = f"No {kind} cost in {', '.join(empty)}: counted at 0." if empty else ""
-    return _Window(first, period_start(stop, "month"), amount, text, note)
+def unknown_months(data: DataSet) -> tuple[str, ...]:
+    """Name the months of the year up to ``as_of`` without costs of a kind, and say what becomes of them."""
+    span, notes = _span(data), []
+    for kind, who in KINDS.items():
+        books = spent(data, kind)
+        missing = [step for step in span if step not in books.index]
+        left = f"left out, with the customers who {who} then"
+        if len(missing) == len(span):
+            own = "that of customers (acquisition_cost) counts, where it is known"
+            left = own if kind == "acquisition" and books.empty else "it is unknown"
+        notes += [f"No {kind} cost is recorded for {_named(missing)}: {left}."] * bool(missing)
+    return tuple(notes)
 
 
-def _lived(data: DataSet, window: _Window) -> float:
-    """Months that all customers together lived in a window; missing where none did."""
-    table = data.table("customers")
-    until = ibis.least(table.churned_on.fill_null(window.stop), window.stop)
-    days = until.delta(ibis.greatest(table.started_on, window.first), unit="day")
-    total = ibis.greatest(days, 0).sum().execute()
+def spent(data: DataSet, kind: str) -> pd.Series[Any]:
+    """Add up the costs of a kind by complete month, in whole hundredths.
+
+    Parameters
+    ----------
+    data
+        Without ``costs`` the result is empty.
+    kind
+        ``acquisition`` or ``retention``.
+
+    Returns
+    -------
+    pandas.Series
+        By number of the month, ascending, from ``observed_from`` on: before it customers are missing, whose share of
+        the costs is unknown. A month without a row is not there.
+    """
+    if "costs" not in data.tables:
+        return pd.Series(dtype="int64")
+    rows = data.table("costs")
+    at = period_ordinal(rows.month, "month")
+    rows = rows.select(at=at, amount=cents(rows.amount), known=(rows.kind == kind)).filter(ibis._.known)
+    found = rows.group_by("at").aggregate(amount=rows.amount.sum()).execute().set_index("at")["amount"].sort_index()
+    return found.loc[_begun(data) : last_complete(observed(data), "month")]
+
+
+def acquisition(data: DataSet, *, months: int = WINDOW) -> pd.DataFrame:
+    """Compute what it cost to win a customer, from the months up to each one together.
+
+    Parameters
+    ----------
+    data
+        With ``customers`` in dates, or else ``subscriptions``, whose first day with MRR is the start; and ``costs``, or
+        else ``acquisition_cost`` of customers.
+    months
+        That are taken together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By number of the complete month: ``acquisition_cost`` (amount), ``n_new`` (customers who started), ``cac`` (the
+        one over the other), ``months_acquisition`` (whose cost is known: the others count nowhere), ``mean_cost`` (mean
+        ``acquisition_cost`` of these customers, as far as it is known). Where ``costs`` hold no acquisition at all, the
+        ``acquisition_cost`` of customers are taken, over those of whom it is known.
+    """
+    complete, starts, books = last_complete(observed(data), "month"), _starts(data), spent(data, "acquisition")
+    first = max(_begun(data), int(min([*starts.index[:1], *books.index[:1]], default=complete)))
+    starts = starts.reindex(range(first, complete + 1), fill_value=0)
+    booked, base = (books.reindex(starts.index), "n") if len(books) else (starts["cost"], "n_costed")
+    if books.empty and not starts["n_costed"].any():
+        booked = booked * np.nan
+    each = starts.assign(acquisition_cost=booked, n_new=starts[base], months_acquisition=1)
+    sums = each.where(booked.notna(), 0).astype(float).rolling(months, min_periods=1).sum()
+    sums[["acquisition_cost", "cost"]] /= MINOR_UNITS
+    told = ["acquisition_cost", "n_new"]
+    sums[told] = sums[told].where(sums["months_acquisition"] > 0)
+    per = {"cac": sums["acquisition_cost"].div(sums["n_new"].where(sums["n_new"] > 0))}
+    per["mean_cost"] = sums["cost"] / sums["n_costed"].where(sums["n_costed"] > 0)
+    return sums.assign(**per)[["acquisition_cost", "n_new", "cac", "months_acquisition", "mean_cost"]]
+
+
+def _starts(data: DataSet) -> pd.DataFrame:
+    """Count by month who started, of how many the cost of acquisition is known, and add it up in hundredths."""
+    if data.has_dates("customers"):
+        rows = data.table("customers")
+    else:
+        paid = data.table("subscriptions").filter(ibis._.mrr > 0)
+        rows = paid.group_by("customer_id").aggregate(started_on=paid.started_on.min())
+    rows = rows.select(at=period_ordinal(rows.started_on, "month"), cost=cents(_column(rows, "acquisition_cost")))
+    sums = {"n": rows.count(), "n_costed": rows.cost.count(), "cost": rows.cost.sum().fill_null(0)}
+    return rows.group_by("at").aggregate(**sums).execute().set_index("at").sort_index()
+
+
+def _begun(data: DataSet) -> int:
+    """Return the number of the first month that is observed as a whole."""
+    return first_whole(data.observed_from, "month") if data.observed_from else 0
+
+
+def _window(data: DataSet) -> range:
+    """List the complete months up to ``as_of`` that costs are taken from, as numbers."""
+    complete = last_complete(observed(data), "month")
+    return range(max(complete - WINDOW + 1, _begun(data)), complete + 1)
+
+
+def _span(data: DataSet) -> list[int]:
+    """List those of them in which there were customers."""
+    holder = "customers" if data.has_dates("customers") else "subscriptions"
+    first = ordinal(date.fromisoformat(data.statistics[holder]["first"]), "month")
+    return [step for step in _window(data) if step >= first]
+
+
+def _won(data: DataSet) -> list[int]:
+    """List the months whose new customers tell what acquisition costs: those of the window with costs of it."""
+    books = spent(data, "acquisition")
+    return [step for step in _window(data) if step in books.index or books.empty]
+
+
+def _named(steps: Iterable[int], form: str = "%B %Y") -> str:
+    """Name months, such as ``July 2024 to September 2024, May 2025``."""
+    numbers = pd.Series(list(steps), dtype="int64")
+    runs = numbers.groupby(numbers - np.arange(len(numbers))).agg(["min", "max"])
+    names = (dict.fromkeys(f"{period_start(step, 'month'):{form}}" for step in run) for run in runs.to_numpy().tolist())
+    return ", ".join(" to ".join(name) for name in names)
+
+
+def _lived(data: DataSet, steps: Iterable[int]) -> float:
+    """Months that all customers together lived in some months of the calendar; missing where none did."""
+    table, lived = data.table("customers"), {}
+    for step in steps:
+        first, stop = (period_start(number, "month") for number in (step, step + 1))
+        until = ibis.least(table.churned_on.fill_null(stop), stop)
+        lived[str(step)] = ibis.greatest(until.delta(ibis.greatest(table.started_on, first), unit="day"), 0).sum()
+    total = table.aggregate(**lived).execute().to_numpy().sum() if lived else 0
     return float(total) / DAYS_PER_MONTH if total else np.nan
-
-
-def _started(data: DataSet, window: _Window) -> tuple[float, float]:
-    """Count who started in a window, and average what they cost; missing where there is nothing."""
-    table = data.table("customers")
-    new = table.filter((table.started_on >= window.first) & (table.started_on < window.stop))
-    rows = new.select(cost=cents(_column(new, "acquisition_cost")))
-    row = rows.aggregate(n=ibis._.count(), known=ibis._.cost.count(), cost=ibis._.cost.sum()).execute().iloc[0]
-    n, known, cost = (float(v) if v else np.nan for v in row)
-    return n, cost / MINOR_UNITS / known

@@ -16,7 +16,7 @@ def measured(data, kpi):
 @pytest.mark.slow
 def test_costs_are_those_of_everybody(sample, teams):
     costs = measured(sample, "crc")
-    assert set(costs.index) == {"crc", "crc_share_of_margin", "cac"}
+    assert set(costs.index) == {"crc", "crc_share_of_margin"}
     pd.testing.assert_frame_equal(measured(teams, "crc"), costs)
     assert (measured(teams, "mrr").loc["mrr", "value"] < measured(sample, "mrr").loc["mrr", "value"]).all()
 

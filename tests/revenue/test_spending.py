@@ -6,7 +6,7 @@ from cslib import load
 from cslib.errors import MissingTableError
 from cslib.revenue.movements import movements
 from cslib.revenue.spending import CONVERSIONS, conversions, has_kinds, retention_cost
-from cslib.stats.intervals import wilson
+from cslib.stats.intervals import share_of_clusters, wilson
 
 
 def orders(*rows):
@@ -24,10 +24,35 @@ def test_conversions_by_hand():
     january, march = (pd.Timestamp(f"2025-0{m}-01") for m in (1, 3))
     assert found.loc[(january, "upsell"), ["n", "amount", "n_all", "rate"]].tolist() == [1, 20, 2, 0.5]
     assert found.loc[(march, "cross_sell"), ["n", "amount", "n_all", "rate"]].tolist() == [0, -5, 1, 0]  # a refund
-    interval = wilson(0, 1)
+    interval = share_of_clusters(1, 0, squares=(1, 0, 0))
     assert found.loc[(march, "cross_sell"), "ci_upper"] == pytest.approx(float(interval.upper))
     assert found.loc[pd.Timestamp("2025-02-01"), "rate"].isna().all()
     assert len(found) == 12
+
+
+def test_orders_are_summed_per_customer_first(sample):
+    """Of the year to June 2025, against pandas."""
+    rows = sample.table("orders").execute().query("'2024-07-01' <= ordered_on <= '2025-06-30' and amount >= 0")
+    each = rows.groupby("customer_id")["kind"].agg(x="size", y=lambda kind: (kind == "upsell").sum())
+    x, y = each["x"], each["y"]
+    bounds = share_of_clusters(x.sum(), y.sum(), squares=((x**2).sum(), (y**2).sum(), (x * y).sum()))
+    last = conversions(sample, months=12).query("kind == 'upsell'").iloc[-1]
+    assert last[["n", "n_all"]].tolist() == [y.sum(), x.sum()]
+    assert last[["ci_lower", "ci_upper"]].tolist() == pytest.approx([float(bounds.lower), float(bounds.upper)])
+
+
+def test_orders_of_one_customer_tell_less_than_those_of_many():
+    """Of 40 orders 10 are upsells: all of one of four customers, or of ten of forty."""
+    one = [(f"c{i % 4}", "2025-03-05", 1, "upsell" if i % 4 == 0 else "new") for i in range(40)]
+    many = [(f"c{i}", *row[1:]) for i, row in enumerate(one)]
+    width = {}
+    for name, rows in (("one", one), ("many", many)):
+        row = conversions(load({"orders": orders(*rows)}, as_of="2025-03-31")).query("kind == 'upsell'").iloc[0]
+        assert row.rate == 0.25
+        width[name] = row.ci_upper - row.ci_lower
+    plain = wilson(10, 40)
+    assert width["many"] == pytest.approx(float(plain.upper - plain.lower), rel=0.05)
+    assert width["one"] > 2 * width["many"]
 
 
 def test_conversions_over_several_months_and_without_the_last_unfinished():
@@ -78,11 +103,22 @@ def test_costs_by_hand():
 
 
 def test_a_month_without_costs_is_unknown():
-    found = with_costs(spent(("2025-01-01", "retention", 20), ("2025-03-15", "retention", 30)))
-    assert np.isnan(found.loc["2025-02-01", "crc"])
-    over_two = with_costs(spent(("2025-01-01", "retention", 20), ("2025-03-15", "retention", 30)), months=2)
-    assert over_two["crc"].isna().all()
-    assert over_two["months_with_costs"].tolist() == [0, 0, 0]
+    """Of February and March March alone counts: 30 on the 2 of its 3 customers who stay."""
+    books = spent(("2025-01-01", "retention", 20), ("2025-03-15", "retention", 30), ("2025-01-01", "acquisition", 9))
+    found = with_costs(books)
+    assert found.loc["2025-02-01", "retention_cost":"cac"].isna().all()
+    over_two = with_costs(books, months=2)
+    row = over_two.loc["2025-03-01"]
+    assert row[["retention_cost", "n_retained", "crc", "months", "months_retention"]].tolist() == [30, 2, 15, 2, 1]
+    assert over_two["months_retention"].tolist() == [1, 1, 1]
+    assert over_two["months_acquisition"].tolist() == [1, 1, 0]
+    assert over_two["cac"].tolist() == pytest.approx([4.5, 4.5, np.nan], nan_ok=True)
+
+
+def test_a_cost_of_0_is_known():
+    books = spent(("2025-02-01", "retention", 0), ("2025-03-15", "retention", 30))
+    assert with_costs(books).loc["2025-02-01", "crc"] == 0
+    assert with_costs(books, months=2).loc["2025-03-01", ["n_retained", "crc"]].tolist() == [4, 7.5]
 
 
 def test_several_months_are_added_up():

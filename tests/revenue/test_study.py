@@ -136,7 +136,9 @@ def test_what_is_absent_says_why():
 def test_only_trials_bring_nothing_and_cost_something():
     study = Revenue(loaded({"subscriptions": PAID + "a,2025-01-02,,0\n", "costs": COSTS}, as_of="2025-04-30"))
     assert study.layers.absent.startswith("Nobody has paid anything by the end of a month")
-    assert study.costs.title.startswith("Costs are missing for some of the months up to April 2025")
+    assert study.costs.title == (
+        "No costs are known for the 4 months up to April 2025, so nor is the cost of keeping or winning."
+    )
     assert study.definitions.title == "No rate can be given: there was no opening."
 
 

@@ -95,8 +95,9 @@ def test_sales_and_costs(sample):
     text = USD.costs(costs)
     assert (
         text
-        == "Over the months up to June 2025, keeping a customer cost USD 13.04 a month, 3.5 % of the margin they bring, and winning one USD 683.65."
+        == "Over the 12 months up to June 2025, keeping a customer cost USD 13.04 a month, 3.5 % of the margin they bring, and winning one USD 650.90."
     )
-    assert "is not known" in USD.costs(costs.assign(crc=np.nan, cac=np.nan))
-    assert USD.costs(costs.assign(crc=np.nan)) == "Over the months up to June 2025, winning one USD 683.65."
+    nothing = "No costs are known for the 12 months up to June 2025, so nor is the cost of keeping or winning."
+    assert USD.costs(costs.assign(crc=np.nan, cac=np.nan)) == nothing
+    assert USD.costs(costs.assign(crc=np.nan)) == "Over the 12 months up to June 2025, winning one USD 650.90."
     assert USD.sold(recent_sales(conversions(sample).iloc[:0])) == []

@@ -209,21 +209,34 @@ def test_without_costs_acquisition_cost_of_customers_is_taken():
     found = measure_all(data)
     assert last(found, "cac")["value"] == 50
     assert last(found, "cac")[["ci_lower", "ci_upper"]].isna().all()
-    assert scorecard(found).set_index("kpi").loc["cac", "period"] == "as of 31 December 2024"
+    assert scorecard(found).set_index("kpi").loc["cac", "period"] == "12 months to December 2024"
     assert "crc" in found.reasons
 
 
 @pytest.mark.slow
-def test_a_month_without_costs_leaves_the_year_unknown():
+def test_a_month_without_costs_is_left_out_of_the_year():
+    """Without July, 60 are kept in six months, 40 in four, from September on; 30 are spent in each, and in January."""
     costs = pd.DataFrame(
         {"month": pd.date_range("2024-01-01", periods=12, freq="MS").delete(6), "kind": "retention", "amount": 30.0}
     )
     found = measure_all(load({"subscriptions": PAID, "costs": costs}, as_of="2024-12-31"))
-    table = scorecard(found).set_index("kpi")
-    assert (
-        table.loc["crc", "status"]
-        == "not measured: costs are missing for a month of the period, or there is nobody to spread them over"
-    )
+    assert scorecard(found).set_index("kpi").loc["crc", "period"] == "11 months to December 2024"
+    assert last(found, "crc")["value"] == 330 / (6 * 60 + 4 * 40)
+    old = costs.assign(month=costs["month"] - pd.DateOffset(years=1))
+    none = scorecard(measure_all(load({"subscriptions": PAID, "costs": old}, as_of="2024-12-31"))).set_index("kpi")
+    blank = "not measured: no month of the period has costs, or there is nobody to spread them over"
+    assert none.loc["crc", "status"] == blank
+
+
+@pytest.mark.slow
+def test_cac_is_one_number(sample, found, value_of):
+    """Of the books of the year to June 2025 over who started in it: in costs, on the scorecard and under LTV:CAC."""
+    people, books = (sample.table(name).execute() for name in ("customers", "costs"))
+    spent = books[(books["kind"] == "acquisition") & (books["month"] >= "2024-07-01")]["amount"].sum()
+    cac = spent / (people["started_on"] >= "2024-07-01").sum()
+    assert last(found, "cac")["value"] == pytest.approx(cac, rel=1e-12)
+    assert retention_cost(sample, movements(sample), months=12)["cac"].iloc[-1] == pytest.approx(cac, rel=1e-12)
+    assert payback(*value_of(sample), horizon_months=36)["cac"].iloc[0] == pytest.approx(cac, rel=1e-12)
 
 
 @pytest.mark.slow

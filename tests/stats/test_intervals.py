@@ -20,6 +20,7 @@ from cslib.stats.intervals import (
     product_limit,
     ratio_of_sums,
     retained_of_tiers,
+    share_of_clusters,
     weighted_sum,
     wilson,
 )
@@ -342,6 +343,73 @@ def test_net_covers_with_few_customers_and_with_few_who_move(moving, n):
     truth = float(factors @ shares)
     covered = (found["net_ci_lower"].le(truth) & found["net_ci_upper"].ge(truth)).mean()
     assert 0.92 <= covered <= 0.99
+
+
+def shared(x, y):
+    squares = ((x * x).sum(-1), (y * y).sum(-1), (x * y).sum(-1))
+    return share_of_clusters(x.sum(-1), y.sum(-1), squares=squares)
+
+
+def test_a_share_of_clusters_by_hand():
+    """Of 10 customers with 5 orders 2 have all of the kind: worth 9 independent ones, by t(9) = 2.262 for z 6.756."""
+    x, y = np.full(10, 5.0), np.repeat([5.0, 0], [2, 8])
+    size = 9 * (1.959964 / 2.262157) ** 2
+    found, own = shared(x, y), wilson(0.2 * size, size)
+    assert np.array([found.lower, found.upper]) == pytest.approx(np.array([own.lower, own.upper]), rel=1e-6)
+
+
+def test_a_share_of_clusters_of_many_with_one_each_is_wilson():
+    x, y = np.ones(100_000), np.repeat([1.0, 0], [7_000, 93_000])
+    found, own = shared(x, y), wilson(7_000, 100_000)
+    assert np.array([found.lower, found.upper]) == pytest.approx(np.array([own.lower, own.upper]), rel=1e-4)
+
+
+def test_a_share_of_clusters_at_its_ends():
+    """None or all of 30 customers' orders of the kind: 30 customers, not 300 orders. Nothing there: nothing known."""
+    none, every = (shared(np.full(30, 10.0), np.full(30, y)) for y in (0.0, 10.0))
+    assert (none.lower, every.upper) == (0, 1)
+    assert none.upper == pytest.approx(1 - every.lower)
+    assert 0.11 < none.upper < 0.14
+    assert np.isnan(shared(np.zeros(3), np.zeros(3)).upper)
+    one = shared(np.array([4.0]), np.array([1.0]))
+    assert one.lower < 0.02
+    assert one.upper > 0.9
+
+
+def again(rng, n):
+    return 1 + rng.poisson(rng.gamma(0.5, 4, n)), rng.beta(0.14, 1.86, n)
+
+
+def rare(rng, n):
+    return 1 + rng.poisson(2, n), rng.beta(0.06, 2.94, n)
+
+
+def busy(rng, n):
+    rate = rng.gamma(0.5, 4, n)
+    return 1 + rng.poisson(rate), np.clip(0.02 + 0.06 * rate / (1 + rate / 3), 0, 0.9)
+
+
+def half(rng, n):
+    return 1 + rng.poisson(rng.gamma(0.5, 4, n)), rng.beta(0.5, 0.5, n)
+
+
+def few(rng, n):
+    buys = rng.random(n) < 0.1
+    return 1 + buys * rng.poisson(12, n), np.where(buys, 0.6, 0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [30, 300, 3000])
+@pytest.mark.parametrize("world", [again, rare, busy, half, few], ids=lambda world: world.__name__)
+def test_a_share_of_orders_covers_where_some_customers_buy_again_and_again(world, n):
+    """Wilson over orders covers 68 to 93 % here. With few buyers among 30 customers 92 % are reached, see there."""
+    rng, repetitions = np.random.default_rng(n), 2000
+    orders, p = world(np.random.default_rng(1), 4_000_000)
+    truth = (orders * p).sum() / orders.sum()
+    x, p = world(rng, (repetitions, n))
+    found = shared(x.astype(float), rng.binomial(x, p).astype(float))
+    covered = ((found.lower <= truth) & (truth <= found.upper)).mean()
+    assert (0.91 if world is few and n == 30 else 0.935) <= covered <= 0.975
 
 
 def test_what_is_kept_uncapped_is_the_ratio_above_0():

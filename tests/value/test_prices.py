@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cslib import DataError, ParameterError, load
 from cslib.data.customers import current_mrr
-from cslib.value.prices import NOTHING_PAID, unit_costs, value_counts
+from cslib.value.prices import NOTHING_PAID, acquisition, unit_costs, value_counts
 
 AS_OF = "2025-06-30"
 MONTH = 30.4375
@@ -337,14 +337,15 @@ def test_prices_in_a_group_are_alike(worlds):
 
 @pytest.mark.parametrize("segment_by", ["plan", "region"])
 def test_sample_adds_up(sample, segment_by):
-    values = value_counts(sample, segment_by=segment_by)
+    values, people = value_counts(sample, segment_by=segment_by), sample.table("customers").execute()
+    spent_on_new = people.loc[people["started_on"] >= pd.Timestamp("2024-07-01"), "acquisition_cost"].sum()
     whole, parts = (values.cells[(values.cells["segment"] == "All") == b] for b in (True, False))
     assert values.cells["segment"].iloc[0] == "All"
     assert values.cells["cell"].is_unique
     for cells in (whole, parts):
         assert cells["n"].sum() == sample.statistics["customers"]["rows"]
         assert cells["mrr_now"].sum() == pytest.approx(current_mrr(sample).mrr.sum().execute(), rel=1e-12)
-        assert cells["acquisition_cost"].sum() == pytest.approx(sample.statistics["customers"]["sum_acquisition_cost"])
+        assert cells["acquisition_cost"].sum() == pytest.approx(spent_on_new)
     by_age = values.paid.assign(whole=values.paid["cell"].isin(whole["cell"])).groupby(["whole", "age"]).sum()
     assert by_age.loc[True, "revenue"].to_numpy() == pytest.approx(by_age.loc[False, "revenue"].to_numpy(), rel=1e-12)
     assert by_age.loc[True, "n_priced"].tolist() == by_age.loc[False, "n_priced"].tolist()
@@ -431,29 +432,70 @@ def test_unit_costs_by_hand():
     found = unit_costs(loaded(customers=BOOKS, costs=table, as_of="2025-04-15"))
     assert found.retention_per_month == pytest.approx(30 / (82 / MONTH), rel=1e-12)
     assert (found.acquisition_per_customer, found.loading) == (30, 1.5)
-    assert (found.months, found.notes) == ("2025-02 to 2025-03", ())
+    assert found.months == "2025-02 to 2025-03"
+    assert [note.partition(":")[0] for note in found.notes] == [
+        f"No {kind} cost is recorded for January 2025" for kind in ("retention", "acquisition")
+    ]
 
 
 def test_months_without_costs_are_named_and_windows_are_a_year():
+    """Of the year to June 2025 April is unknown, with its 30 days; costs of acquisition are known for May alone."""
     paid = [(f"{2023 + m // 12}-{m % 12 + 1:02}-01", "retention", 12.0) for m in range(30) if m != 27]
     table = costs(*paid, ("2025-05-31", "acquisition", 80))
     found = unit_costs(loaded(customers=customers(("a", "2022-01-01", None)), costs=table))
-    assert found.retention_per_month == pytest.approx(11 * 12 / (365 / MONTH), rel=1e-12)
+    assert found.retention_per_month == pytest.approx(11 * 12 / (335 / MONTH), rel=1e-12)
     assert np.isnan([found.acquisition_per_customer, found.loading]).all()
-    assert found.notes == ("No retention cost in 2025-04: counted at 0.",)
-    assert found.months == "2024-07 to 2025-06; 2025-05 to 2025-05"
+    assert found.notes == (
+        "No retention cost is recorded for April 2025: left out, with the customers who were here then.",
+        "No acquisition cost is recorded for July 2024 to April 2025, June 2025: left out, with the customers who "
+        "started then.",
+    )
+    assert found.months == "2024-07 to 2025-03, 2025-05 to 2025-06; 2025-05"
+
+
+def test_a_cost_of_0_is_known():
+    """In January a starts, in February b; a row of 0 counts b in, a month without a row leaves it out."""
+    people = customers(("a", "2025-01-05", None), ("b", "2025-02-05", None))
+    rows = [("2025-01-31", "acquisition", 50)]
+    for more, each in (([("2025-02-01", "acquisition", 0)], 25), ([], 50)):
+        assert unit_costs(loaded(customers=people, costs=costs(*rows, *more))).acquisition_per_customer == each
+
+
+def test_what_a_customer_costs_is_told_of_those_who_started_in_the_months_that_are_known():
+    """a started more than a year ago, b and c within it, c in a month without costs: b cost 30, the books say 60."""
+    people = customers(("a", "2024-01-05", None), ("b", "2025-02-05", None), ("c", "2025-04-05", None), mrr=1.0)
+    people = people.assign(acquisition_cost=[500.0, 30.0, 90.0])
+    data = loaded(customers=people, costs=costs(("2024-01-05", "acquisition", 7), ("2025-02-05", "acquisition", 60)))
+    cells = value_counts(data).cells
+    assert cells[["acquisition_cost", "n_costed"]].sum().tolist() == [30, 1]
+    assert unit_costs(data).loading == 2
+    assert value_counts(loaded(customers=people)).cells["n_costed"].sum() == 2
+    won = acquisition(data).loc[2025 * 12 + 5]
+    assert won[["acquisition_cost", "n_new", "cac", "months_acquisition"]].tolist() == [60, 1, 60, 1]
+    own = acquisition(loaded(customers=people)).loc[2025 * 12 + 5]
+    assert own[["acquisition_cost", "n_new", "cac", "months_acquisition"]].tolist() == [120, 2, 60, 12]
+
+
+def test_where_customers_have_tenures_the_first_paid_day_is_the_start():
+    rows = [("a", "2025-01-05", "2025-02-05", 0), ("a", "2025-02-05", None, 9), ("b", "2025-01-05", None, 5)]
+    paid = pd.DataFrame(rows, columns=["customer_id", "started_on", "ended_on", "mrr"])
+    table = costs(("2025-01-05", "acquisition", 7), ("2025-02-05", "acquisition", 8))
+    data = loaded(customers=TENURE, subscriptions=paid, costs=table, as_of="2025-02-28")
+    assert acquisition(data, months=1)["cac"].tolist() == [7, 8]
 
 
 def test_costs_before_the_records_are_not_divided(tmp_path):
     table = costs(("2025-02-01", "retention", 999), ("2025-04-01", "retention", 3), ("2025-05-01", "acquisition", 1))
     data = loaded(customers=BOOKS, costs=table, observed_from="2025-03-05", folder=tmp_path)
-    assert unit_costs(data).retention_per_month == pytest.approx(3 / (30 / MONTH))
+    found = unit_costs(data)
+    assert found.retention_per_month == pytest.approx(3 / (30 / MONTH))
+    assert found.notes[0].startswith("No retention cost is recorded for May 2025 to June 2025: left out")
 
 
 UNTOLD = {
     "no costs": ({"customers": BOOKS}, ["No costs table, so values are before retention cost."]),
     "no dates": ({"customers": TENURE, "costs": costs(("2025-01-01", "retention", 1))}, ["Customers have no dates, so costs are not used: they cannot be set to months."]),
-    "only unfinished": ({"customers": BOOKS, "costs": costs(("2025-06-01", "retention", 1))}, [f"No {k} cost in any complete month, so none is counted." for k in ("retention", "acquisition")]),
+    "only unfinished": ({"customers": BOOKS, "costs": costs(("2025-06-01", "retention", 1))}, ["No retention cost is recorded for January 2025 to May 2025: it is unknown.", "No acquisition cost is recorded for January 2025 to May 2025: that of customers (acquisition_cost) counts, where it is known."]),
 }  # fmt: skip
 
 
