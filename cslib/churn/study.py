@@ -15,6 +15,7 @@ from cslib.churn.outlook import forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, reconcile
 from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
 from cslib.data.dataset import DataSet
+from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.show.charts import OBSERVED, largest_segments, left_out, lines_with_bands, well_observed
 from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
@@ -26,6 +27,7 @@ from cslib.stats.models import FittedModels, fit_models, model_curves, reach
 
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
 AT_RISK: Final = {"p_churn": "percent", "mrr": "amount", "money_at_risk": "amount", "tenure_months": "number"}
+ALL_YEARS: Final = "All (all years)"
 NO_CURVE: Final = "There is no curve from the start to draw: see the warning above."
 UNDATED: Final = "These data hold no start dates, so churn by calendar month cannot be told."
 NO_MONTH: Final = "Without a full month to look at, ways of measuring churn cannot be compared."
@@ -87,11 +89,12 @@ class Churn(Study):
     @cached_property
     def answer(self) -> Answer:
         """Who leaves, when, and what comes next?"""
-        summary, since = firm_medians(self._summary, self._curve), self.data.observed_from
+        summary, since = firm_medians(self._summary, self._curve), self._recent.observed_from
         n_before = self.data.statistics["customers"]["rows"] - int(whole(summary)["n_customers"].iloc[0])
         head = say.subtitle(summary, n_before=n_before, observed_from=since)
         cards = say.cards(summary, last_month(self._rates), self._outlook)
-        warnings = say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months)
+        moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
+        warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
         return Answer(head, say.answer(summary, self._differences, self._outlook), cards, warnings)
 
     @cached_property
@@ -115,8 +118,11 @@ class Churn(Study):
         One row per segment, written out; also as numbers, from :func:`cslib.stats.survival.survival_summary`.
         """
         caption = "How long customers stay, 95 % intervals in brackets"
-        firm = firm_medians(self._summary, self._curve)
-        return Result("survival_summary", self._summary, caption=caption, shown=say.summary(firm))
+        table, firm = self._summary, firm_medians(self._summary, self._curve)
+        if self._recent is not self.data:
+            table = pd.concat([table, self._usual], ignore_index=True)
+            firm = pd.concat([firm, firm_medians(self._usual, self._usual_curve)])
+        return Result("survival_summary", table, caption=caption, shown=say.summary(firm))
 
     @cached_property
     def hazard(self) -> Result:
@@ -256,15 +262,32 @@ class Churn(Study):
         As from :func:`cslib.churn.rates.reconcile`, of the last complete month.
         """
         dated = self.data.has_dates("customers")
-        table = reconcile(self.data, self._lives) if dated else pd.DataFrame(columns=RECONCILED)
+        table = reconcile(self.data, lifetimes(self.data)) if dated else pd.DataFrame(columns=RECONCILED)
         how: Any = {"absent": NO_MONTH if table.empty else "", "formats": {"churn_rate": "percent", "n_base": "number"}}
         how["labels"] = {"n_base": "customers", "n_churned": "left", "explanation": "why it differs"}
         caption = "Ways of measuring the churn of the last complete month"
         return Result("churn_reconciliation", table, caption=caption, **how)
 
     @cached_property
+    def _drift(self) -> Drift | None:
+        return drift(self.data)
+
+    @cached_property
+    def _recent(self) -> DataSet:
+        return recent(self.data, self._drift)
+
+    @cached_property
     def _lives(self) -> pd.DataFrame:
-        return lifetimes(self.data, segment_by=self.by)
+        return recent_lives(self.data, self._drift, segment_by=self.by)
+
+    @cached_property
+    def _usual_curve(self) -> pd.DataFrame:
+        """Survival of all customers over all years."""
+        return km.survival_curve(lifetimes(self.data)).assign(segment=ALL_YEARS)
+
+    @cached_property
+    def _usual(self) -> pd.DataFrame:
+        return km.survival_summary(self._usual_curve, tau_months=float(self._summary["tau_months"].iloc[0]))
 
     @cached_property
     def _curve(self) -> pd.DataFrame:
@@ -295,12 +318,12 @@ class Churn(Study):
 
     @cached_property
     def _model(self) -> DriverModel:
-        return fit_drivers(self.data, drivers=self.drivers, horizon_months=self._reach)
+        return fit_drivers(self._recent, drivers=self.drivers, horizon_months=self._reach)
 
     @cached_property
     def _risk(self) -> pd.DataFrame:
         asked: Any = {"horizon_months": self._reach, "gross_margin": self.gross_margin}
-        return at_risk(self.data, self._model, segment_by=self.by, **asked)
+        return at_risk(self._recent, self._model, segment_by=self.by, **asked)
 
     @cached_property
     def _fitted(self) -> FittedModels:
@@ -309,7 +332,7 @@ class Churn(Study):
     @cached_property
     def _ahead(self) -> pd.DataFrame:
         asked: Any = {"segment_by": self.by, "split": self._model.split, "horizon_months": self._reach}
-        return forecast_customers(self.data, self._lives, self._fitted, **asked)
+        return forecast_customers(self._recent, self._lives, self._fitted, **asked)
 
     @cached_property
     def _outlook(self) -> pd.Series[Any] | None:

@@ -12,9 +12,11 @@ import pandas as pd
 
 from cslib.churn.kpis import KPIS
 from cslib.churn.stays import Differences, Pace
+from cslib.data.drift import Drift
 from cslib.errors import counted
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, months, percent, whole
+from cslib.value.words import changed_pace
 
 HOW_TO_READ_SURVIVAL: Final = (
     "Each line starts at 100 % and steps down as customers leave. Its height at any age is the share that stays longer "
@@ -145,6 +147,25 @@ def _ahead_card(outlook: Row | None) -> Iterator[Card]:
         lost = [round(v) for v in (outlook.lost, outlook.ci_lower, outlook.ci_upper)]
         detail = f"{percent(outlook.share_lost)} of today's customers" if outlook.n_active else ""
         yield Card(label, lost[0], ci_lower=lost[1], ci_upper=lost[2], n=outlook.n_active, detail=detail)
+
+
+def changed(found: Drift, summary: pd.DataFrame, usual: pd.DataFrame) -> str:
+    """Say that customers leave faster, or more slowly, than they did, and what all years together would tell.
+
+    Parameters
+    ----------
+    found
+        As from ``data.drift.drift``.
+    summary, usual
+        As from ``stats.survival.survival_summary``: on which the report rests, and of all years.
+    """
+    text, now, then = changed_pace(found), whole(summary).iloc[0], usual.iloc[0]
+    if not found.carries:
+        return text
+    if pd.isna(now.survival_12m) or pd.isna(then.survival_12m):
+        return f"{text}."
+    stay = f"{percent(then.survival_12m)} of customers stay longer than 12 months, not {percent(now.survival_12m)}"
+    return f"{text}; over all years, {stay}."
 
 
 def warnings(summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple[str, ...]:

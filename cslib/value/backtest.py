@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
@@ -14,13 +14,12 @@ import pandas as pd
 from cslib.data.calendar import observed
 from cslib.data.customers import MINOR_UNITS, cents, with_segment
 from cslib.data.dataset import DataSet, rewind
-from cslib.data.lifetimes import lifetimes, unit_months
+from cslib.data.drift import drift
 from cslib.errors import check_choice
 from cslib.stats.intervals import Floats, percentiles
-from cslib.stats.models import fit_models
 from cslib.stats.survival import DAYS_PER_MONTH
-from cslib.value.paths import value_paths
-from cslib.value.prices import SOURCES, payments, value_counts
+from cslib.value.paths import paths_of, recent_paths
+from cslib.value.prices import SOURCES, payments, price_source
 
 ONE_DAY: Final = pd.Timedelta(days=1)
 ACTIVE: Final = "active customers"
@@ -155,11 +154,10 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     if day is None:
         return pd.DataFrame(columns=COLUMNS)
     past = rewind(data, day)
-    lives, values = lifetimes(past, segment_by=segment_by), value_counts(past, segment_by=segment_by)
-    models = fit_models(lives, unit_months=unit_months(past))
-    paths = value_paths(lives, values, models, horizon_months=months)
-    actual = came_true(data, past, segment_by=segment_by, months=months, source=values.source)
-    ordered = values.source == "orders"
+    asked: Any = {"segment_by": segment_by, "horizon_months": months}
+    paths, source = recent_paths(paths_of(past, **asked), past, drift(past), **asked), price_source(past)
+    actual = came_true(data, past, segment_by=segment_by, months=months, source=source)
+    ordered = source == "orders"
     active, paid = {}, {}
     for i, (segment, own) in enumerate(paths.items()):
         ahead, rng = own.ahead(months), np.random.default_rng([SEED, i])

@@ -9,13 +9,13 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.data.dataset import DataSet, rewind
+from cslib.data.drift import Drift, drift
 from cslib.data.kpi import Kpi, Setting, by_id, history_rows
-from cslib.data.lifetimes import lifetimes, unit_months
+from cslib.data.lifetimes import lifetimes
 from cslib.errors import DataError
-from cslib.stats.models import fit_models
 from cslib.value.ltv import Terms, horizons, ltv, payback
-from cslib.value.paths import value_paths
-from cslib.value.prices import unit_costs, value_counts
+from cslib.value.paths import paths_of, recent_paths
+from cslib.value.prices import unit_costs
 
 QUARTER: Final = 3
 PAST: Final = (0, 3, 6, 9, 12)  # months before, at which customer value is computed
@@ -32,12 +32,12 @@ NO_CAC: Final = "no acquisition cost is known, or nobody started in the months i
 
 
 def _value(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
-    horizon = horizons(lifetimes(data))[0]
+    horizon, found = horizons(lifetimes(data))[0], drift(data)  # one way for all days, so that they compare
     for day in _days_before(data):
         now = day is None or day == data.as_of
         then = data if day is None or now else rewind(data, day)
         try:
-            tables = _valued(then, setting, horizon, segment_by=setting.segment_by if now else "")
+            tables = _valued(then, setting, horizon, found, segment_by=setting.segment_by if now else "")
         except DataError:
             if now:
                 raise
@@ -55,10 +55,11 @@ def _days_before(data: DataSet) -> list[date | None]:
     return [day for day in days if day >= begun]
 
 
-def _valued(data: DataSet, setting: Setting, horizon: int, *, segment_by: str) -> list[pd.DataFrame]:
-    counts, values = lifetimes(data, segment_by=segment_by), value_counts(data, segment_by=segment_by)
-    models = fit_models(counts, unit_months=unit_months(data))
-    paths = value_paths(counts, values, models, horizon_months=horizon)
+def _valued(
+    data: DataSet, setting: Setting, horizon: int, found: Drift | None, *, segment_by: str
+) -> list[pd.DataFrame]:
+    asked: Any = {"segment_by": segment_by, "horizon_months": horizon}
+    paths = recent_paths(paths_of(data, **asked), data, found, **asked)
     costs = unit_costs(data.everybody)
     terms = Terms(costs=costs, gross_margin=setting.gross_margin, annual_discount_rate=setting.annual_discount_rate)
     until = pd.Timestamp(data.as_of) if data.as_of else pd.NaT
@@ -80,7 +81,7 @@ KPIS: Final = by_id(
     Kpi(
         id="ltv", label="LTV (survival form)", question="What is a new customer worth?",
         formula="Σ over 36 months (or twice the time observed, if less) of margin at age k × share still here, "
-        "discounted, less retention and acquisition cost",
+        "discounted, less retention and acquisition cost; where churn has changed, as the last 12 months saw it",
         blank="nobody left, or early ages were not observed",
         variants=("newest customers", "constant ARPA", "sBG and BdW"), **FORM,
     ),

@@ -23,6 +23,7 @@ HORIZONS: Final = (12, 24, 36, 60)  # months, beside the one asked for
 USUAL: Final = 36
 SURVIVAL: Final = "Survival"  # the form that the others are held against
 NEWEST: Final = "Survival, newest customers"
+LONG_RUN: Final = "Survival, all years"
 FORMULA_C: Final = "Formula C (margin / churn)"
 BY_AGE: Final = ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active"]
 MOSTLY_HERE: Final = 0.8  # share of customers, at the last age observed
@@ -212,6 +213,25 @@ def ltv(paths: Mapping[str, Paths], terms: Terms, *, horizons: Sequence[int]) ->
     return pd.DataFrame([{"segment": s, **form, "n_customers": own.n_customers} for s, own, form in each])
 
 
+def with_long_run(forms: pd.DataFrame, usual: pd.DataFrame) -> pd.DataFrame:
+    """Set beside values of the last twelve months the survival form of all years, at the main horizon.
+
+    Parameters
+    ----------
+    forms, usual
+        As from :func:`ltv`, of the last twelve months and of all years.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``forms`` with a row more by segment, of the method ``Survival, all years``.
+    """
+    main = (usual["method"] == SURVIVAL) & (usual["horizon_months"] == forms["horizon_months"].iloc[0])
+    place = {segment: i for i, segment in enumerate(forms["segment"].unique())}
+    both = pd.concat([forms, usual[main].assign(method=LONG_RUN)])
+    return both.sort_values("segment", key=lambda s: s.map(place), kind="stable", ignore_index=True)
+
+
 def _forms(paths: Paths, terms: Terms, horizons: Sequence[int]) -> Iterator[dict[str, Any]]:
     main, tail = horizons[0], np.arange(paths.hazard.shape[1]) > paths.last
     for horizon in [main, *(h for h in horizons[1:] if h <= 2 * paths.longest)]:
@@ -296,7 +316,8 @@ def compared(forms: pd.DataFrame) -> pd.DataFrame:
     """
     main = forms["horizon_months"].iloc[0]
     rows = forms[(forms["horizon_months"] == main) | forms["horizon_months"].isna()].rename(columns={"ltv": "ratio"})
-    rows = rows.sort_values("n_customers", ascending=False, kind="stable", ignore_index=True)
+    size = rows.groupby("segment")["n_customers"].transform("first")
+    rows = rows.iloc[np.argsort(-size.to_numpy(float), kind="stable")].reset_index(drop=True)
     base = rows["segment"].map(rows[rows["method"] == SURVIVAL].set_index("segment")["ratio"])
     columns = ["ratio", "ci_lower", "ci_upper"]
     rows[columns] = rows[columns].where(rows[columns] > 0).div(base.where(base > 0), axis=0)

@@ -12,13 +12,16 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from cslib.data.dataset import DataSet
+from cslib.data.drift import Drift, recent
+from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.errors import DataError
 from cslib.stats.contracts import CONTRACT_MODELS, as_lives, fit_contract, renewals
 from cslib.stats.intervals import Floats
 from cslib.stats.likelihood import moved_parameters, scores
-from cslib.stats.models import ENOUGH, FEW, Extended, FittedModels, cumulative_draws, extended
+from cslib.stats.models import ENOUGH, FEW, Extended, FittedModels, cumulative_draws, extended, fit_models
 from cslib.stats.survival import TRUSTED, life_table, supported
-from cslib.value.prices import FUZZ, ValueCounts, cohort_effects
+from cslib.value.prices import FUZZ, ValueCounts, cohort_effects, value_counts
 
 YEAR: Final = 12  # months: orders may come once a year
 WHOLE: Final = "All"
@@ -188,6 +191,45 @@ def value_paths(
         sample = _Sample(own, cells, values.paid, _weights(cells, draws, rng), months)
         result[str(name)] = _paths(str(name), sample, models, values.source, rng)
     return _with_cohorts(result, values.cohorts, np.random.default_rng([SEED, len(result)]))
+
+
+def paths_of(data: DataSet, *, segment_by: str = "", horizon_months: int) -> dict[str, Paths]:
+    """Estimate the paths of a data set, from all its years."""
+    counts, values = lifetimes(data, segment_by=segment_by), value_counts(data, segment_by=segment_by)
+    models = fit_models(counts, unit_months=unit_months(data))
+    return value_paths(counts, values, models, horizon_months=horizon_months)
+
+
+def recent_paths(
+    usual: dict[str, Paths], data: DataSet, found: Drift | None, *, segment_by: str = "", horizon_months: int
+) -> dict[str, Paths]:
+    """Estimate the paths on which values rest: where churn has changed, those of the last twelve months.
+
+    Parameters
+    ----------
+    usual
+        As from :func:`paths_of`, of the same data, segments and horizon.
+    data, found
+        As for :func:`cslib.data.drift.recent`.
+    segment_by, horizon_months
+        As for :func:`paths_of`.
+
+    Returns
+    -------
+    dict of str to Paths
+        Those of all years for segments of which these months did not see every age. What it costs to win a customer is
+        that of all years in any case, as those still here need not have cost the same.
+
+    Notes
+    -----
+    In simulated worlds whose churn doubled a year ago the 95 % interval of the 36-month value at the new pace covered
+    as it does in worlds without change. Where churn rises on and on, values are of a pace half a year old.
+    """
+    now = recent(data, found)
+    if now is data:
+        return usual
+    own = paths_of(now, segment_by=segment_by, horizon_months=horizon_months)
+    return usual | {s: replace(p, cac=usual[s].cac) for s, p in own.items() if p.from_start}
 
 
 def _with_cohorts(paths: dict[str, Paths], cohorts: pd.DataFrame, rng: np.random.Generator) -> dict[str, Paths]:

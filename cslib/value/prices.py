@@ -280,7 +280,7 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
     >>> values.paid.values.tolist()
     [[0.0, 0.0, 50.0, 1.0], [0.0, 1.0, 50.0, 1.0], [1.0, 0.0, 60.0, 1.0], [1.0, 1.0, 60.0, 1.0], [1.0, 2.0, 60.0, 1.0]]
     """
-    source = _source(data)
+    source = price_source(data)
     lives = _lives(data, source, segment_by)
     spells = _spells(data, source, lives)
     lives = _with_tier(lives, spells)
@@ -297,7 +297,8 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
     return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, cohort_counts(data, segment_by=segment_by))
 
 
-def _source(data: DataSet) -> str:
+def price_source(data: DataSet) -> str:
+    """Name the table that tells what customers pay."""
     dated = data.has_dates("customers")
     if dated and "subscriptions" in data.tables:
         return "subscriptions"

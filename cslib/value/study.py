@@ -9,16 +9,16 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.data.dataset import DataSet
-from cslib.data.lifetimes import lifetimes, unit_months
+from cslib.data.drift import Drift, drift
+from cslib.data.lifetimes import lifetimes
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
 from cslib.show.estimates import forest_plot, whole_groups
 from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
-from cslib.stats.models import fit_models
 from cslib.value import ltv as worth
 from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest
-from cslib.value.paths import Paths, value_paths
+from cslib.value.paths import Paths, paths_of, recent_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
 
 MOST: Final = 5  # segments in a chart, beside the whole
@@ -86,7 +86,7 @@ class Value(Study):
     @cached_property
     def answer(self) -> Answer:
         """What a customer is worth, in a sentence and four numbers."""
-        how: Any = {"terms": self._terms, "source": self._values.source, "currency": self._money}
+        how: Any = {"terms": self._terms, "source": self._values.source, "currency": self._money, "found": self._drift}
         return words.value_answer(self._forms, self._base, self._pay, **how, standard=not self.horizon_months)
 
     @cached_property
@@ -239,15 +239,26 @@ class Value(Study):
         return {"horizon_months": self._spans[0]}
 
     @cached_property
+    def _drift(self) -> Drift | None:
+        return drift(self.data)
+
+    @cached_property
+    def _usual(self) -> dict[str, Paths]:
+        """Survival and prices by age over all years, estimated once and drawn a thousand times."""
+        _, _, spans = self._terms, self._values, self._spans  # what cannot be meant is refused before the work
+        return paths_of(self.data, segment_by=self.by, horizon_months=max(spans))
+
+    @cached_property
     def _paths(self) -> dict[str, Paths]:
-        """Survival and prices by age, estimated once and drawn a thousand times."""
-        _, values, spans = self._terms, self._values, self._spans  # what cannot be meant is refused before the work
-        models = fit_models(self._lives, unit_months=unit_months(self.data))
-        return value_paths(self._lives, values, models, horizon_months=max(spans))
+        asked: Any = {"segment_by": self.by, "horizon_months": max(self._spans)}
+        return recent_paths(self._usual, self.data, self._drift, **asked)
 
     @cached_property
     def _forms(self) -> pd.DataFrame:
-        return worth.ltv(self._paths, self._terms, horizons=self._spans)
+        forms = worth.ltv(self._paths, self._terms, horizons=self._spans)
+        if self._drift is None or not self._drift.carries:
+            return forms
+        return worth.with_long_run(forms, worth.ltv(self._usual, self._terms, horizons=self._spans[:1]))
 
     @cached_property
     def _pay(self) -> pd.DataFrame:

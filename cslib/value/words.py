@@ -8,13 +8,14 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.data.drift import Drift
 from cslib.errors import counted
 from cslib.show.display import Card, card_of
 from cslib.show.formats import FIRM, format_day, money, months, percent, whole
 from cslib.show.result import Answer
 from cslib.value.backtest import ACTIVE
 from cslib.value.kpis import KPIS
-from cslib.value.ltv import FORMULA_C, NEWEST, SURVIVAL, Terms
+from cslib.value.ltv import FORMULA_C, LONG_RUN, NEWEST, SURVIVAL, Terms
 
 SOURCES: Final = {
     "subscriptions": "MRR from subscriptions",
@@ -53,7 +54,7 @@ def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
 
 def value_answer(
     forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, terms: Terms, source: str, currency: str = "",
-    standard: bool = True,
+    standard: bool = True, found: Drift | None = None,
 ) -> Answer:  # fmt: skip
     """Answer "what is a customer worth?" in at most three sentences, with the headline cards.
 
@@ -69,6 +70,8 @@ def value_answer(
         Code before amounts.
     standard
         Whether the horizon is that of the KPIs, so that the cards are theirs.
+    found
+        How churn has changed, where it has.
 
     Returns
     -------
@@ -91,7 +94,30 @@ def value_answer(
     subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
     cards = _cards(forms, base, pay, currency)
     cards = cards if standard else tuple(replace(card, kpi="") for card in cards)
-    return Answer(subtitle, " ".join(filter(None, sentences)), cards)
+    moved = (_changed_value(found, forms, currency),) if found else ()
+    return Answer(subtitle, " ".join(filter(None, sentences)), cards, moved)
+
+
+def changed_pace(found: Drift) -> str:
+    """Say that customers leave faster, or more slowly, than they did, and that what follows rests on it or does not."""
+    pace = f"{percent(found.recent)} a month over the last 12 months, {percent(found.before)} at the same ages before"
+    text = f"Customers have been leaving {'faster' if found.faster else 'more slowly'}: {pace}."
+    if found.carries:
+        return f"{text} Figures below rest on these 12 months"
+    likely = "long" if found.faster else "short"
+    few = "too few customers started in these 12 months to rest on them alone"
+    return f"{text} Figures below are averages over all years, as {few}: they make customers stay too {likely}."
+
+
+def _changed_value(found: Drift, forms: pd.DataFrame, currency: str) -> str:
+    text = changed_pace(found)
+    if not found.carries:
+        return text
+    usual = _form(forms, LONG_RUN)
+    if pd.isna(usual.ltv):
+        return f"{text}."
+    brings = f"{money(usual.ltv, currency)}{_bracketed(usual.ci_lower, usual.ci_upper)}"
+    return f"{text}; over all years, a new customer would bring {brings}."
 
 
 def _terms(terms: Terms, *, acquisition_cost: float) -> str:

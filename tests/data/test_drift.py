@@ -1,0 +1,114 @@
+"""Has churn changed? What is told, when it is not, and how often chance is taken for change."""
+
+from datetime import date
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from drift_world import LAST, ageing, constant, customers, loaded, rising, stepped
+from scipy.stats import chi2
+
+import cslib as cs
+from cslib.data.drift import drift, recent, recent_lives
+from cslib.data.lifetimes import lifetimes
+
+
+@pytest.fixture(scope="module")
+def moved():
+    return loaded(np.random.default_rng(1), 3000, stepped)
+
+
+def test_a_step_is_told_with_both_paces(moved):
+    found = drift(moved)
+    assert found.since == date(2025, 1, 1)
+    assert found.recent == pytest.approx(0.08, abs=0.008)
+    assert found.before == pytest.approx(0.04, abs=0.004)
+    assert found.faster
+    assert found.carries
+    assert found.p_value < 1e-6
+
+
+def by_hand(table):
+    """The score of a trend and of the last year, age by age and month by month, with hypergeometric covariances."""
+    month = lambda day: (day.dt.year - 2023) * 12 + day.dt.month - 1  # noqa: E731
+    start, end = month(table["started_on"]), month(table["churned_on"]).fillna(99)
+    at_risk, left = (np.zeros((36, 36)) for _ in range(2))
+    for age, now in product(range(36), range(36)):
+        own = (start == now - age) & (end >= now)
+        at_risk[age, now], left[age, now] = own.sum(), (own & (end == now)).sum()
+    off, covariance = np.zeros(36), np.zeros((36, 36))
+    for n, d in zip(at_risk, left, strict=True):
+        total, gone = n.sum(), d.sum()
+        if total > 1:
+            off += d - n * gone / total
+            unlike = np.diag(n) / total - np.outer(n, n) / total**2
+            covariance += unlike * gone * (total - gone) / (total - 1)
+    scores = np.array([np.arange(36), np.arange(36) >= 24], float)
+    return np.square(scores @ off), np.diag(scores @ covariance @ scores.T)
+
+
+def test_the_test_is_a_log_rank_test_by_age():
+    """Here months vary no more than by chance, so that nothing is multiplied."""
+    table = customers(np.random.default_rng(4), 400, stepped)
+    squares, variances = by_hand(table)
+    found = drift(cs.load({"customers": table}, as_of=LAST))
+    assert found.p_value == pytest.approx(2 * chi2.sf(squares / variances, 1).min(), rel=1e-6)
+
+
+def test_one_cohort_cannot_tell_time_from_age():
+    table = customers(np.random.default_rng(2), 500, stepped).assign(started_on=pd.Timestamp("2023-01-01"))
+    assert drift(cs.load({"customers": table}, as_of=LAST)) is None
+
+
+def test_what_is_too_short_or_undated_is_not_told(moved):
+    late = customers(np.random.default_rng(3), 3000, rising).query("started_on >= '2024-02-01'")
+    assert drift(cs.load({"customers": late}, as_of=LAST)) is None
+    tenures = pd.DataFrame({"customer_id": list("ab"), "tenure_months": [3, 4], "churned": [True, False]})
+    assert drift(cs.load({"customers": tenures})) is None
+
+
+def test_estimates_rest_on_what_the_last_year_saw(moved):
+    now = recent(moved, drift(moved))
+    assert now.observed_from == date(2025, 1, 1)
+    lives = recent_lives(moved, drift(moved))
+    lived = ((lives["duration_months"] - lives["entry_months"]) * lives["n"]).sum()
+    assert lives.loc[lives["event_observed"], "n"].sum() / lived == pytest.approx(0.08, abs=0.006)
+    assert recent(moved, None) is moved
+
+
+def test_where_hardly_anybody_is_new_all_years_count():
+    table = customers(np.random.default_rng(5), 4000, stepped).query("started_on < '2025-01-01'")
+    data = cs.load({"customers": table}, as_of=LAST)
+    found = drift(data)
+    assert found.faster
+    assert not found.carries
+    assert recent(data, found) is data
+
+
+def test_a_segment_without_new_customers_keeps_all_its_years():
+    table = customers(np.random.default_rng(6), 3000, stepped)
+    old = (table["started_on"] < "2024-06-01") & (np.arange(3000) % 4 == 0)
+    data = cs.load({"customers": table.assign(plan=np.where(old, "Old", "New"))}, as_of=LAST)
+    lives = recent_lives(data, drift(data), segment_by="plan")
+    known = lifetimes(data, segment_by="plan")
+    late = lives.groupby("segment")["entry_months"].max()
+    assert list(lives["segment"].unique()) == ["All", "New", "Old"]
+    assert late["Old"] == 0 < late["New"]
+    assert lives[lives["segment"] == "Old"]["n"].sum() == known[known["segment"] == "Old"]["n"].sum()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("growing", [False, True])
+@pytest.mark.parametrize("hazard", [constant, ageing])
+def test_chance_is_not_taken_for_change(hazard, growing):
+    rng = np.random.default_rng(7)
+    found = [drift(loaded(rng, n, hazard, growing=growing)) is not None for n in (30, 300, 2000) for _ in range(40)]
+    assert np.mean(found) <= 0.025  # 3 of 120, where 1 % would be 1.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "least"), [(300, 0.2), (3000, 0.9)])
+def test_change_is_found(n, least):
+    rng = np.random.default_rng(8)
+    assert np.mean([drift(loaded(rng, n, rising)) is not None for _ in range(20)]) >= least

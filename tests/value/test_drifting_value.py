@@ -1,0 +1,86 @@
+"""Customers who leave faster than they used to: what the value of a customer then rests on, and what is said."""
+
+import numpy as np
+import pytest
+from drift_world import constant, loaded, stepped
+
+import cslib as cs
+from cslib.churn.study import ALL_YEARS
+from cslib.data.drift import drift
+from cslib.value.ltv import LONG_RUN, SURVIVAL, Terms, base_value, ltv
+from cslib.value.paths import paths_of, recent_paths
+from cslib.value.prices import UnitCosts
+
+TRUTH = 100 * np.exp(-0.08 * np.arange(36)).sum()  # 100 a month, at the 8 % of the last year
+
+
+@pytest.fixture(scope="module")
+def value():
+    return cs.Value(loaded(np.random.default_rng(1), 3000, stepped), horizon_months=36)
+
+
+def row(value, method):
+    table = value.forms.table
+    return table[table["method"] == method].iloc[0]
+
+
+def test_value_is_that_of_the_last_year(value):
+    now, usual = row(value, SURVIVAL), row(value, LONG_RUN)
+    assert now.ci_lower < TRUTH < now.ci_upper
+    assert now.ltv == pytest.approx(TRUTH, rel=0.07)
+    assert usual.ci_lower > 1.15 * TRUTH
+    assert usual.n_customers == 3000 > now.n_customers
+
+
+def test_the_change_and_the_other_figure_are_said(value):
+    (said,) = value.answer.warnings
+    found = drift(value.data)
+    assert said.startswith(f"Customers have been leaving faster: {100 * found.recent:.1f} % a month over the last 12")
+    assert f"{100 * found.before:.1f} % at the same ages before. Figures below rest on these 12 months" in said
+    assert f"over all years, a new customer would bring {row(value, LONG_RUN).ltv:,.0f} (" in said
+
+
+def test_what_is_at_stake_is_that_of_the_last_year(value):
+    churn = cs.Churn(value.data)
+    here = len(churn.at_risk.table)
+    leaving = here * -np.expm1(-0.08 * 12)
+    assert churn.at_risk.table["p_churn"].sum() == pytest.approx(leaving, rel=0.06)
+    last = churn.forecast.table.iloc[-1]
+    assert here - last.active_ci_upper < leaving < here - last.active_ci_lower
+    year = churn.summary.table.set_index("segment")["survival_12m"]
+    assert year["All"] == pytest.approx(np.exp(-0.08 * 12), abs=0.04)
+    assert year[ALL_YEARS] > year["All"] + 0.05
+    assert f"over all years, {100 * year[ALL_YEARS]:.0f} % of customers stay longer than 12" in churn.answer.warnings[0]
+
+
+def test_without_new_customers_all_years_stand_and_that_is_said(value):
+    old = value.data.table("customers").execute().query("started_on < '2025-01-01'")
+    odd = cs.Value(cs.load({"customers": old}, as_of=value.data.as_of.isoformat()))
+    (said,) = odd.answer.warnings
+    assert said.endswith("they make customers stay too long.")
+    assert LONG_RUN not in set(odd.forms.table["method"])
+
+
+def test_where_nothing_changed_nothing_is_said():
+    value = cs.Value(loaded(np.random.default_rng(2), 300, constant))
+    assert not value.answer.warnings
+    assert not cs.Churn(value.data).answer.warnings
+    assert LONG_RUN not in set(value.forms.table["method"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [300, 3000])
+def test_intervals_hold_the_value_at_the_new_pace(n):
+    """Of a rise that is found; one that is not, as at 300 customers about one in four, leaves the long average."""
+    held, errors = [], []
+    for seed in range(12):
+        data = loaded(np.random.default_rng([n, seed]), n, stepped)
+        if (found := drift(data)) is None:
+            continue
+        paths = recent_paths(paths_of(data, horizon_months=36), data, found, horizon_months=36)
+        new = ltv(paths, Terms(costs=UnitCosts()), horizons=[36]).iloc[0]
+        held.append(new.ci_lower <= TRUTH <= new.ci_upper)
+        errors.append(new.ltv / TRUTH - 1)
+        assert base_value(paths, Terms(costs=UnitCosts()), horizon_months=36)["base_value"].iloc[0] > 0
+    assert sum(held) >= len(held) - 2
+    assert abs(np.mean(errors)) < 0.06
