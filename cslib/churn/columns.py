@@ -29,6 +29,7 @@ MIN_EVENTS: Final = 10
 MAX_LEVELS: Final = 12
 WHOLE_VALUES: Final = 6  # a number with no more distinct values is a code rather than a quantity
 SAME: Final = 0.99  # share of a column that the columns before it explain
+MOSTLY: Final = 0.7  # share of MRR that the other columns explain: unasked, it would only blur their ratios
 WEIGHTY: Final = 0.05  # weight, in standard deviations, of a column that helps to determine another
 AGE_PARTLY: Final = 0.3
 AGE_ITSELF: Final = 0.5
@@ -287,6 +288,23 @@ def design_of(known: Known, life: pd.DataFrame, remarks: list[str]) -> pd.DataFr
     design = design.drop(columns=same)
     chosen = [*(_independent(design, remarks) if len(design.columns) else ()), *never]
     return whole[[c for c in whole if c in chosen]]
+
+
+def without_follower(design: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
+    """Leave out MRR where the other columns mostly explain it: their ratios would be blurred, and risk hardly gain."""
+    keys: list[Any] = list(design)
+    own = [i for i, (name, level) in enumerate(keys) if name in (MRR, MRR_AT_START) and level != MISSING]
+    rest = [i for i, (name, _) in enumerate(keys) if name not in (MRR, MRR_AT_START)]
+    if not own or not rest:
+        return design
+    alike = np.corrcoef(design.to_numpy().T)
+    shared, name = alike[rest, own[0]], keys[own[0]][0]
+    explained = float(shared @ np.linalg.lstsq(alike[np.ix_(rest, rest)], shared, rcond=1e-9)[0])
+    if explained < MOSTLY:
+        return design
+    why = f"the other drivers tell {100 * explained:.0f} % of it, and their ratios would be blurred"
+    remarks.append(f"{name} is left out: {why}. Name mrr among the drivers to compare it.")
+    return design.iloc[:, rest]
 
 
 def _independent(design: pd.DataFrame, remarks: list[str]) -> list[Any]:

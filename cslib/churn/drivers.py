@@ -24,6 +24,7 @@ from cslib.churn.columns import (
     comparable,
     design_of,
     drivers_of,
+    without_follower,
 )  # fmt: skip
 from cslib.data.contract import CONTRACT, TENURE
 from cslib.data.dataset import DataSet
@@ -179,8 +180,8 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
         With ``customers``, in dates or in tenures.
     drivers
         Columns of ``customers``, separated by commas, ``mrr`` among them: read as a logarithm, of the first paid day
-        where there are ``subscriptions``. Empty: ``mrr`` and the declared segments, else every column beyond the
-        contract.
+        where there are ``subscriptions``. Empty: the declared segments, else every column beyond the contract; and
+        ``mrr``, unless they explain 70 % of it.
     horizon_months
         Age up to which predictions are checked.
 
@@ -233,7 +234,9 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
     remarks: list[str] = []
     life, columns = _read(data, _names(data, drivers), remarks)
     known = comparable(columns, life, remarks)
-    design, whole = _fit_sound(design_of(known, life, remarks), life, remarks)
+    design = design_of(known, life, remarks)
+    design = design if drivers else without_follower(design, remarks)
+    design, whole = _fit_sound(design, life, remarks)
     by, fit, tested = _stratified(whole, known, design, life, remarks)
     table = _table(known, _ratios(design, (whole, fit), tested))
     remarks += _loyal(known, table, life)

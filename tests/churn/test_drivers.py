@@ -228,7 +228,8 @@ def test_sample_shows_what_is_planted(model):
         assert row["ci_lower"] < TRUTH.plan_hazard_ratio[plan] < row["ci_upper"]
     nothing = table.drop(index="plan", level=0).dropna()
     assert ((nothing["ci_lower"] < 1) & (nothing["ci_upper"] > 1)).all()
-    assert model.remarks == ()
+    assert "MRR at start" not in set(model.table["term"])
+    assert len(model.remarks) == 1
     assert (model.n, model.n_events, model.stratified_by) == (4000, 1807, "")
 
 
@@ -600,6 +601,19 @@ def test_mrr_is_read_as_a_logarithm():
     assert (row["term"], row["level"]) == ("mrr", f"{low:,.6g} → {high:,.6g}")
     assert row["ci_lower"] < np.sqrt(low / high) < row["ci_upper"]
     assert ratios(fitted(customers, drivers="mrr")) == ratios(fitted(customers))
+
+
+@pytest.mark.parametrize(("spread", "compared"), [(0.2, False), (1.0, True)])
+def test_mrr_unasked_gives_way_to_a_plan_that_tells_it(spread, compared):
+    """Of two plans, log prices a unit apart (variance .24): of a spread of .2 about them 86 % are the plan, of 1.0 19 %."""
+    customers = world()
+    noise = np.random.default_rng(2).normal(0, spread, len(customers))
+    customers["mrr"] = np.exp(4 + (customers["tier"] == "B") + noise)
+    model, asked = fitted(customers), fitted(customers, drivers="mrr,tier,spend")
+    assert ("mrr" in set(model.table["term"])) == compared
+    assert "mrr" in set(asked.table["term"])
+    left_out = [r for r in model.remarks if r.startswith("mrr is left out: the other drivers tell 8")]
+    assert len(left_out) == (not compared)
 
 
 def test_mrr_is_that_of_the_first_paid_day():
