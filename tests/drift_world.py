@@ -18,6 +18,10 @@ def ageing(calendar, age):
     return np.where(age < 3, 0.1, np.where(age < 12, 0.04, 0.015))
 
 
+def seasonal(calendar, age):
+    return 0.04 * (1 + 0.6 * np.sin(2 * np.pi * calendar / 12)) + 0 * age
+
+
 def rising(calendar, age):
     return 0.03 + 0.05 * calendar / MONTHS + 0 * age
 
@@ -39,3 +43,18 @@ def customers(rng, n, hazard, *, growing=False, **more):
 
 def loaded(*args, **more):
     return cs.load({"customers": customers(*args, **more)}, as_of=LAST)
+
+
+def counted(rng, n, hazard, *, growing=False):
+    """The same worlds as counts by month of age and calendar month, drawn at once: at risk, and left."""
+    weight = np.arange(1, MONTHS + 1) if growing else np.ones(MONTHS)
+    started, here = rng.multinomial(n, weight / weight.sum()), np.zeros(MONTHS, int)
+    at_risk, left = np.zeros((2, MONTHS, MONTHS))
+    for month in range(MONTHS):
+        cohorts = np.arange(month + 1)
+        here[month] = started[month]
+        age = month - cohorts
+        gone = rng.binomial(here[cohorts], hazard(month, age) * np.where(age, 1, 0.5))
+        at_risk[age, month], left[age, month] = here[cohorts], gone
+        here[cohorts] -= gone
+    return at_risk, left

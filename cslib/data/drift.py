@@ -86,9 +86,21 @@ def drift(data: DataSet) -> Drift | None:
     if not data.has_dates("customers") or data.as_of is None:
         return None
     at_risk, left = _by_age(data)
+    return judged(at_risk, left, since=_window(data)) if at_risk.shape[1] >= 2 * WINDOW else None
+
+
+def judged(at_risk: Floats, left: Floats, *, since: date) -> Drift | None:
+    """Test counts for change, as :func:`drift` does.
+
+    Parameters
+    ----------
+    at_risk, left
+        Customers by month of age and calendar month, shape (ages, months): at risk in it, and of them who left. Of at
+        least 24 months.
+    since
+        The first day of the last twelve months.
+    """
     months = at_risk.shape[1]
-    if months < 2 * WINDOW:
-        return None
     recent = np.arange(months) >= months - WINDOW
     expected, p_value = _tested(at_risk, left, np.vstack([np.arange(months), recent]).astype(float))
     pace = [left[:, part].sum() / max(expected[part].sum(), 1.0) for part in (recent, ~recent)]
@@ -97,7 +109,7 @@ def drift(data: DataSet) -> Drift | None:
     lived = at_risk[:, recent].sum() - at_risk[0, recent].sum() / 2  # who starts in a month lives half of it
     rate = float(left[:, recent].sum() / lived)
     carries = bool(at_risk[:WINDOW, recent].sum(axis=1).min() >= TRUSTED)
-    return Drift(_window(data), rate, float(rate * pace[1] / pace[0]), bool(pace[0] > pace[1]), p_value, carries)
+    return Drift(since, rate, float(rate * pace[1] / pace[0]), bool(pace[0] > pace[1]), p_value, carries)
 
 
 def recent(data: DataSet, found: Drift | None) -> DataSet:

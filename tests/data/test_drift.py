@@ -6,11 +6,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from drift_world import LAST, ageing, constant, customers, loaded, rising, stepped
+from drift_world import LAST, ageing, constant, counted, customers, loaded, rising, seasonal, stepped
 from scipy.stats import chi2
 
 import cslib as cs
-from cslib.data.drift import drift, recent, recent_lives
+from cslib.data.drift import drift, judged, recent, recent_lives
 from cslib.data.lifetimes import lifetimes
 
 
@@ -98,17 +98,28 @@ def test_a_segment_without_new_customers_keeps_all_its_years():
     assert lives[lives["segment"] == "Old"]["n"].sum() == known[known["segment"] == "Old"]["n"].sum()
 
 
+def share_found(n, hazard, times, **more):
+    rng = np.random.default_rng(7)
+    each = (counted(rng, n, hazard, **more) for _ in range(times))
+    return np.mean([judged(*counts, since=date(2025, 1, 1)) is not None for counts in each])
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("n", [30, 300, 3000])
 @pytest.mark.parametrize("growing", [False, True])
 @pytest.mark.parametrize("hazard", [constant, ageing])
-def test_chance_is_not_taken_for_change(hazard, growing):
-    rng = np.random.default_rng(7)
-    found = [drift(loaded(rng, n, hazard, growing=growing)) is not None for n in (30, 300, 2000) for _ in range(40)]
-    assert np.mean(found) <= 0.025  # 3 of 120, where 1 % would be 1.2
+def test_chance_is_not_taken_for_change(hazard, growing, n):
+    assert share_found(n, hazard, 400, growing=growing) <= 0.02
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "least"), [(300, 0.2), (3000, 0.9)])
-def test_change_is_found(n, least):
-    rng = np.random.default_rng(8)
-    assert np.mean([drift(loaded(rng, n, rising)) is not None for _ in range(20)]) >= least
+@pytest.mark.parametrize(("n", "least"), [(300, 0.35), (3000, 0.9)])
+def test_a_rise_is_found(n, least):
+    assert share_found(n, rising, 200) >= least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [300, 3000])
+def test_a_season_is_seldom_taken_for_change(n):
+    """The same every year, ± 60 %: over three years of months."""
+    assert share_found(n, seasonal, 200) <= 0.03

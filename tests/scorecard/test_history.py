@@ -71,17 +71,15 @@ def test_customer_value_is_that_of_the_report_now_and_then(sample, found, value_
 
 
 @pytest.fixture(scope="module")
-def value_of():
-    from cslib.data import lifetimes
-    from cslib.stats import models as lifetime_models
-    from cslib.value import paths as value_paths
-    from cslib.value import prices as value_counts
+def value_of(sample):
+    """As the report computes it; whether churn has changed is asked once, of all that is known."""
+    from cslib.data.drift import drift
+    from cslib.value.paths import paths_of, recent_paths
+    from cslib.value.prices import unit_costs
 
     def computed(data):
-        counts, values = lifetimes.lifetimes(data), value_counts.value_counts(data)
-        models = lifetime_models.fit_models(counts, unit_months=lifetimes.unit_months(data))
-        paths = value_paths.value_paths(counts, values, models, horizon_months=36)
-        return paths, Terms(costs=value_counts.unit_costs(data), gross_margin=0.8, annual_discount_rate=0.08)
+        paths = recent_paths(paths_of(data, horizon_months=36), data, drift(sample), horizon_months=36)
+        return paths, Terms(costs=unit_costs(data), gross_margin=0.8, annual_discount_rate=0.08)
 
     return computed
 
