@@ -75,8 +75,10 @@ def drift(data: DataSet) -> Drift | None:
     multiplied accordingly. Churn has changed where p is below 0.01 and recent churn is less than 0.8 or more than 1.25
     times that before.
 
-    In simulated worlds without change (300 and 3,000 customers; hazards alike at all ages or falling; as many new
-    customers every month or ever more) fewer than 1 % were said to have changed.
+    In simulated worlds without change (30 to 30,000 customers; hazards alike at all ages or falling; as many new
+    customers every month or ever more) no more than 1.2 % were said to have changed; with a season of ± 60 % up to 3 %,
+    within 24 or 30 months. Churn that rises from 3 to 8 % a month over three years was found in 43 % of worlds with 300
+    customers and 95 % with 3,000, one that rose from 4 to 7 % a year ago in 71 % and always.
 
     References
     ----------

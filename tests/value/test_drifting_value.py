@@ -6,9 +6,9 @@ from drift_world import constant, loaded, stepped
 
 import cslib as cs
 from cslib.churn.study import ALL_YEARS
-from cslib.data.drift import drift
-from cslib.value.ltv import LONG_RUN, SURVIVAL, Terms, base_value, ltv
-from cslib.value.paths import paths_of, recent_paths
+from cslib.data.drift import drift, recent
+from cslib.value.ltv import LONG_RUN, SURVIVAL, Terms, ltv
+from cslib.value.paths import paths_of
 from cslib.value.prices import UnitCosts
 
 TRUTH = 100 * np.exp(-0.08 * np.arange(36)).sum()  # 100 a month, at the 8 % of the last year
@@ -71,16 +71,15 @@ def test_where_nothing_changed_nothing_is_said():
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [300, 3000])
 def test_intervals_hold_the_value_at_the_new_pace(n):
-    """Of a rise that is found; one that is not, as at 300 customers about one in four, leaves the long average."""
+    """Of a rise that is found; one that is not, as of 300 customers it may be, leaves the long average."""
     held, errors = [], []
-    for seed in range(8):
+    for seed in range(5):
         data = loaded(np.random.default_rng([n, seed]), n, stepped)
         if (found := drift(data)) is None:
             continue
-        paths = recent_paths(paths_of(data, horizon_months=36), data, found, horizon_months=36)
+        paths = paths_of(recent(data, found), horizon_months=36)
         new = ltv(paths, Terms(costs=UnitCosts()), horizons=[36]).iloc[0]
         held.append(new.ci_lower <= TRUTH <= new.ci_upper)
         errors.append(new.ltv / TRUTH - 1)
-        assert base_value(paths, Terms(costs=UnitCosts()), horizon_months=36)["base_value"].iloc[0] > 0
-    assert sum(held) >= len(held) - 2
+    assert sum(held) >= len(held) - 1
     assert abs(np.mean(errors)) < 0.06
