@@ -37,16 +37,16 @@ AT: Final = OWN + "at"
 START: Final = date(FIRST_YEAR, 1, 1)
 
 
-def _holder_of(data: DataSet, column: str) -> str:
+def holder_of(data: DataSet, column: str) -> str:
     """Tell whether ``customers``, or else ``surveys`` beyond its contract, has a column; empty: neither."""
     if "customers" in data.tables and column in data.table("customers").columns:
         return "customers"
     return "surveys" if column in _free(data, "surveys") else ""
 
 
-def _with_columns(each: ir.Table, data: DataSet, columns: Mapping[str, str]) -> ir.Table:
+def with_columns(each: ir.Table, data: DataSet, columns: Mapping[str, str]) -> ir.Table:
     """Add columns under other names: of customers, numbers in bands; others by ``data.customers.segments``."""
-    theirs = {name: c for name, c in columns.items() if _holder_of(data, c)}
+    theirs = {name: c for name, c in columns.items() if holder_of(data, c)}
     parts = [segments(data, c).rename({name: "segment"}) for name, c in columns.items() if name not in theirs]
     if theirs:
         customers = data.table("customers")
@@ -104,10 +104,10 @@ def available_columns(data: DataSet, segment_by: str = "") -> list[str]:
     """
     first = wanted(segment_by)
     for column in first:
-        if column in RESERVED or (column in CONTRACT["surveys"] and not _holder_of(data, column)):
+        if column in RESERVED or (column in CONTRACT["surveys"] and not holder_of(data, column)):
             msg = f"segment_by is {column!r}, a name that counts of answers have themselves. Choose another column."
             raise ParameterError(msg)
-        if column == "customer_id" or not _holder_of(data, column):
+        if column == "customer_id" or not holder_of(data, column):
             segments(data, column)  # says that there is no such column
     candidates = [c for name in ("customers", "surveys") for c in _free(data, name) if c not in RESERVED]
     declared = [c for c in data.segments if c in candidates]
@@ -134,7 +134,7 @@ def _comparable(data: DataSet, columns: Sequence[str], most: int) -> list[str]:
     """Keep columns with a few values, and numbers of customers, that can be compared without being asked for."""
     result = []
     for column in columns:
-        holder = _holder_of(data, column)
+        holder = holder_of(data, column)
         table = data.table(holder)
         kind = table[column].type()
         if kind.is_numeric() and holder == "customers":
@@ -358,10 +358,10 @@ def answers(
         asks[f"s{i}"] = Asked(m, START, now.first - timedelta(days=1) if m == asked else now.last)
     # columns have other names in the engine, where those of the data could be anything
     alias = {f"c{i}": column for i, column in enumerate(columns)}
-    own = {name: (column, "now") for name, column in alias.items() if _holder_of(data, column) == "surveys"}
+    own = {name: (column, "now") for name, column in alias.items() if holder_of(data, column) == "surveys"}
     past = {f"b{name}": (column, "before") for name, (column, _) in own.items() if before}
     each = latest(table, asks, own | past)
-    each = _with_columns(each, data, {name: column for name, column in alias.items() if name not in own})
+    each = with_columns(each, data, {name: column for name, column in alias.items() if name not in own})
     each = each.mutate(**{f"s{i}": _grouped(each[f"s{i}"], m) for i, m in enumerate(last.values())})
     each = each if before else each.mutate(before=ibis.literal(ABSENT, "int64"))
     each = each.filter((each.now != ABSENT) | (each.before != ABSENT))
@@ -538,14 +538,14 @@ def answers_by_period(
     rows = table.filter(table.survey == asked.survey)
     at = ((calendar.period_ordinal(rows.asked_on, unit) - shift) // step).cast("int64")
     rows = rows.mutate(**{KEY: _key(rows, [asked]), AT: at}).filter(ibis._[AT] < (last + 1 - shift) // step)
-    own = bool(column) and _holder_of(data, column) == "surveys"
+    own = bool(column) and holder_of(data, column) == "surveys"
     levels = _levels(rows, column) if own else []
     value = {"segment": _packed(rows, column, levels).max()} if own else {}
     each = rows.group_by(["customer_id", AT]).aggregate(now=rows[KEY].max(), **value)
     shown = {"segment": _unpacked(each.segment, levels) if own else ibis.literal("All")} if own or not column else {}
     each = each.select("customer_id", at=each[AT], now=_answer(each.now, asked), **shown)
     if not shown:
-        each = _with_columns(each, data, {"segment": column})
+        each = with_columns(each, data, {"segment": column})
     keys = ["at", "segment", "now"]
     found = each.group_by(keys).aggregate(n=each.count()).order_by(keys).execute()
     starts = [calendar.period_start(int(k) * step + shift, unit) for k in found.pop("at")]

@@ -5,10 +5,10 @@ A landmark analysis: customers of one past day, grouped by the answers known on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
@@ -22,10 +22,11 @@ from cslib.data.dataset import DataSet
 from cslib.errors import check_share
 from cslib.stats.intervals import Floats, Interval, holm, log_rank, weighted_sum, z_value
 from cslib.stats.survival import at_risk_and_events, by_segment, survival_curve, survival_summary
-from cslib.surveys.answers import SILENT, STATES, Asked, Measure, latest
+from cslib.surveys.answers import SILENT, STATES, Asked, Measure, holder_of, latest, with_columns
 
 ALL_OTHERS: Final = "all others"
 KEYS: Final = ["group", "age", "end", "since", "event_observed"]
+LEAST: Final = 5  # customers of either group, for those alike to be compared among themselves
 RATIO: Final = ("hazard_ratio", "hazard_ratio_ci_lower", "hazard_ratio_ci_upper")
 
 
@@ -113,6 +114,8 @@ class Landmark:
     present
         Customers of today, by the answer of the present window: ``group``, ``n_today``, ``mrr`` (missing where not
         known).
+    columns
+        By which customers are alike or not: ``lives`` and ``present`` have them as ``by_0``, ``by_1`` …
     remark
         Why nobody could be followed; empty where somebody could.
     """
@@ -123,12 +126,25 @@ class Landmark:
     window: Window | None = None
     lives: pd.DataFrame = field(repr=False, default_factory=pd.DataFrame)
     present: pd.DataFrame = field(repr=False, default_factory=pd.DataFrame)
+    columns: tuple[str, ...] = ()
     remark: str = ""
 
     @property
     def groups(self) -> list[str]:
         """Groups that somebody is in, the best first."""
         return [g for g in (*self.asked.groups, STATES[0]) if g in set(self.lives["group"])]
+
+    def strata(self, group: str) -> pd.Series[Any]:
+        """Tell of customers who are alike with whom they are compared, by their columns, where a group meets the best.
+
+        By cell of the columns, see :func:`_split`. Who meets nobody in the first column is in the stratum without a
+        name; so are all, where nobody meets anybody.
+        """
+        by = [c for c in self.lives.columns if c.startswith("by_")]
+        one = {name: self.lives["n"].where(self.lives["group"] == name, 0) for name in (self.groups[0], group)}
+        known = pd.concat([self.lives[by].assign(**one), self.present[by]]).fillna(0).groupby(by).sum()
+        known.index = pd.MultiIndex.from_tuples([k if isinstance(k, tuple) else (k,) for k in known.index], names=by)
+        return _split(known, by)
 
     def counts(self, *, by_age: bool = False) -> pd.DataFrame:
         """Lifetimes by group (``segment``), from the landmark on or by age, as counts of lifetimes."""
@@ -138,7 +154,26 @@ class Landmark:
         return rows.rename(columns=ages).assign(**({} if by_age else {"entry_months": 0.0}))
 
 
-def after_answers(data: DataSet, asked: Measure, window: Window, *, horizon_months: int = 12) -> Landmark:
+def _split(known: pd.DataFrame, by: Sequence[str], name: str = "") -> pd.Series[Any]:
+    """Split those who are alike so far by the next column, unless that leaves some who meet too few of the other group.
+
+    Values that few have are one part, if they are enough together. Of the first column the others stay without a name.
+    """
+    found = pd.Series(name, index=known.index, dtype=object)
+    enough = (known.groupby(level=by[0]).transform("sum") >= LEAST).all(axis=1) if by else found == ""
+    few = known[~enough].sum()
+    if not by or not enough.any() or (name and few.any() and (few < LEAST).any()):
+        return found
+    for value, own in known[enough].groupby(level=by[0]):
+        found.update(_split(own, by[1:], f"{name} · {value}"))
+    if (few >= LEAST).all():
+        found[~enough] = f"{name} · others"
+    return found
+
+
+def after_answers(
+    data: DataSet, asked: Measure, window: Window, *, columns: Sequence[str] = (), horizon_months: int = 12
+) -> Landmark:
     """Follow the customers of a past day by the answer known on it.
 
     Parameters
@@ -149,6 +184,8 @@ def after_answers(data: DataSet, asked: Measure, window: Window, *, horizon_mont
         As from :func:`cslib.surveys.answers.measure`.
     window
         The present window. The past one is as long and ends at the landmark.
+    columns
+        By which customers are compared among alike ones, the most telling first; columns of ``surveys`` are left out.
     horizon_months
         Months from the landmark to ``as_of``.
 
@@ -166,11 +203,20 @@ def after_answers(data: DataSet, asked: Measure, window: Window, *, horizon_mont
         why = f"Churn is recorded from {data.observed_from} on, less than {horizon_months} months ago."
         return Landmark(asked, horizon_months, remark=why)
     past = ending(window, day, earliest=first)
-    lives = _lives(data, _groups(data, asked, past), day, as_of)
+    known = tuple(c for c in columns if holder_of(data, c) != "surveys")
+    then, now = (_alike(_groups(data, asked, when), data, known) for when in (past, window))
+    lives = _lives(data, then, day, as_of)
     if asked.groups[0] not in set(lives["group"]) or lives["group"].nunique() < 2:
         why = f"Too few customers had answered by {day:%-d %B %Y} to follow them for {horizon_months} months."
         return Landmark(asked, horizon_months, remark=why)
-    return Landmark(asked, horizon_months, day, past, lives, _present(data, asked, window))
+    return Landmark(asked, horizon_months, day, past, lives, _present(data, now), known)
+
+
+def _alike(groups: ir.Table, data: DataSet, columns: Sequence[str]) -> ir.Table:
+    """Add the columns by which customers are alike; without any, all are."""
+    if not columns:
+        return groups.mutate(by_0=ibis.literal("all"))
+    return with_columns(groups, data, {f"by_{i}": column for i, column in enumerate(columns)})
 
 
 def _groups(data: DataSet, asked: Measure, window: Window) -> ir.Table:
@@ -192,18 +238,19 @@ def _lives(data: DataSet, groups: ir.Table, day: date, as_of: date) -> pd.DataFr
     age, end = (age_in_months(customers.started_on, day) for day in (landmark, last))
     times = {"age": age, "end": end, "since": age_in_months(landmark, last)}
     lives = here.select("customer_id", event_observed=customers.churned_on.notnull(), **times)
-    joined = lives.join(groups, "customer_id")
-    return joined.group_by(KEYS).aggregate(n=joined.count()).execute().sort_values(KEYS, ignore_index=True)
+    joined, keys = lives.join(groups, "customer_id"), [*KEYS, *groups.columns[2:]]
+    return joined.group_by(keys).aggregate(n=joined.count()).execute().sort_values(keys, ignore_index=True)
 
 
-def _present(data: DataSet, asked: Measure, window: Window) -> pd.DataFrame:
+def _present(data: DataSet, groups: ir.Table) -> pd.DataFrame:
     customers, price = data.table("customers"), current_mrr(data)
     here = customers.filter(customers.churned_on.isnull()).select("customer_id")
-    joined = here.join(_groups(data, asked, window), "customer_id")
+    joined, keys = here.join(groups, "customer_id"), list(groups.columns[1:])
     if price is None:
-        return joined.group_by("group").aggregate(n_today=joined.count()).execute().assign(mrr=np.nan)
+        return joined.group_by(keys).aggregate(n_today=joined.count()).execute().assign(mrr=np.nan)
     paid = joined.left_join(price.select("customer_id", "mrr"), "customer_id")
-    return paid.group_by("group").aggregate(n_today=paid.count(), mrr=exact_sum(paid.mrr).fill_null(0.0)).execute()
+    sums = {"n_today": paid.count(), "mrr": exact_sum(paid.mrr).fill_null(0.0)}
+    return paid.group_by(keys).aggregate(**sums).execute().sort_values(keys, ignore_index=True)
 
 
 def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_level: float = 0.95) -> pd.DataFrame:
@@ -223,16 +270,28 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_lev
     pandas.DataFrame
         ``group`` (best first), ``n``, ``n_churned``, ``survival_12m`` (share still here after the horizon, 0–1; named
         after it), ``ci_lower``, ``ci_upper``, ``rmst_difference_months`` (months stayed of the horizon, less those of
-        the best group), ``rmst_difference_ci_lower``, ``rmst_difference_ci_upper``, ``mrr`` (of the group's customers
-        of today), ``money_at_stake`` (mrr × gross margin × months stayed less than the best), ``money_ci_lower``,
-        ``money_ci_upper`` (MRR taken as known), ``hazard_ratio`` (against the best group at the same age),
-        ``hazard_ratio_ci_lower``, ``hazard_ratio_ci_upper``, ``p_adjusted`` (log-rank against the best group, Holm),
-        ``n_today``, ``rmst_months`` (months stayed), ``rmst_ci_lower``, ``rmst_ci_upper``. In the last row, ``all
-        others``, the money of all but the best is added up. No rows where nobody could be followed.
+        alike customers of the best group), ``rmst_difference_ci_lower``, ``rmst_difference_ci_upper``, ``mrr`` (of the
+        group's customers of today), ``money_at_stake`` (mrr × gross margin × months stayed less than alike customers of
+        the best group), ``money_ci_lower``, ``money_ci_upper`` (MRR taken as known), ``hazard_ratio`` (against alike
+        customers of the best group at the same age), ``hazard_ratio_ci_lower``, ``hazard_ratio_ci_upper``,
+        ``p_adjusted`` (stratified log-rank against the best group, Holm), ``n_today``, ``rmst_months`` (months stayed),
+        ``rmst_ci_lower``, ``rmst_ci_upper``; ``raw_rmst_difference_months``, its bounds and ``raw_money_at_stake``:
+        the same against all of the best group, alike or not. In the last row, ``all others``, the money of all but the
+        best is added up, bounds too. No rows where nobody could be followed.
+
+    Notes
+    -----
+    Direct standardisation: differences within strata of customers alike in the columns of the landmark, weighted by
+    the group's customers, for money by their MRR of today. Strata are split as long as five of either group are left in
+    every part; who meets nobody alike in the first column is taken to differ as the others do; where nobody does,
+    nothing is adjusted. Where plan decides both answer and churn, and the answer nothing, intervals of the
+    money cover 0 in 96 to 97 % of worlds of 100 and 300 customers, 93 % of 3,000 and 87 % of 30, among whom too few
+    are alike.
 
     References
     ----------
-    Anderson, Cain & Gelber (1983), Journal of Clinical Oncology 1:710–719 (landmark).
+    Anderson, Cain & Gelber (1983), Journal of Clinical Oncology 1:710–719 (landmark); Zhao et al. (2016), Biometrics
+    72:215–221 (RMST); Rothman, Greenland & Lash (2008), Modern Epidemiology, ch. 15 (standardisation).
     """
     months = found.horizon_months
     label = f"survival_{months}m"
@@ -244,15 +303,19 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_lev
     table = survival_summary(curve, tau_months=tau, months=months, confidence_level=confidence_level)
     names = {"segment": "group", "n_customers": "n", "n_events": "n_churned"}
     table = table.rename(columns=names | {f"{label}_{end}": end for end in ("ci_lower", "ci_upper")})
-    table = table.merge(found.present, on="group", how="left").fillna({"n_today": 0})
-    if found.present["mrr"].notna().any():
+    today = found.present.groupby("group")[["n_today", "mrr"]].sum(min_count=1).reset_index()
+    table = table.merge(today, on="group", how="left").fillna({"n_today": 0})
+    if today["mrr"].notna().any():
         table["mrr"] = table["mrr"].mask(table["n_today"] == 0, 0.0)
-    table = pd.concat([table, _apart(table), _hazards(found, curve, confidence_level)], axis=1)
+    raw = _apart(table)
+    table = pd.concat([table, raw.add_prefix("raw_")], axis=1)
+    pairs = [_against_best(found, group, tau, gross_margin, confidence_level) for group in table["group"][1:]]
+    table = table.join(pd.DataFrame(pairs, index=table.index[1:]))
+    table["hazard_ratio"] = table["hazard_ratio"].fillna(dict.fromkeys(table.index[:1], 1.0))
+    table["p_adjusted"] = [np.nan, *holm(table["p_value"][1:])]
     margin = table["mrr"].to_numpy(float) * gross_margin
-    table["money_at_stake"] = -margin * table["rmst_difference_months"]
-    table["money_ci_lower"] = -margin * table["rmst_difference_ci_upper"]
-    table["money_ci_upper"] = -margin * table["rmst_difference_ci_lower"]
-    table = pd.concat([table, pd.DataFrame([_total(table.iloc[1:], table, margin)])], ignore_index=True)
+    table["raw_money_at_stake"] = -margin * raw["rmst_difference_months"]
+    table = pd.concat([table, pd.DataFrame([_total(table)])], ignore_index=True)
     return table[_columns(label)].astype(dict.fromkeys(("n", "n_churned", "n_today"), "int64"))
 
 
@@ -264,6 +327,7 @@ def _columns(label: str) -> list[str]:
         *("mrr", "money_at_stake", *(f"money_{b}" for b in bounds)),
         *("hazard_ratio", *(f"hazard_ratio_{b}" for b in bounds), "p_adjusted", "n_today"),
         *("rmst_months", *(f"rmst_{b}" for b in bounds)),
+        *("raw_rmst_difference_months", *(f"raw_rmst_difference_{b}" for b in bounds), "raw_money_at_stake"),
     ]
 
 
@@ -280,21 +344,61 @@ def _apart(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({f"rmst_difference_{name}": [np.nan, *map(float, own)] for name, own in months.items()})
 
 
-def _hazards(found: Landmark, curve: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
-    """Hazard ratios to the first group among customers of one age, and log-rank tests from the landmark on."""
-    by_age = [own for _, own in by_segment(survival_curve(found.counts(by_age=True)))]
-    ratios = _hazard_ratios(*at_risk_and_events(by_age), confidence_level=confidence_level)
-    at_risk, events = at_risk_and_events([own for _, own in by_segment(curve)])
-    tests = [log_rank(at_risk[[0, i]], events[[0, i]]).p_value for i in range(1, len(at_risk))]
-    return pd.DataFrame(ratios | {"p_adjusted": [np.nan, *holm(tests)]})
+def _against_best(
+    found: Landmark, group: str, tau: float, gross_margin: float, confidence_level: float
+) -> dict[str, float]:
+    """Set a group against the best among customers who are alike, and add the differences up for its own customers."""
+    strata, names = found.strata(group).rename("stratum"), [found.groups[0], group]
+    rows, now = (
+        table.join(strata, on=[str(name) for name in strata.index.names]) for table in (found.lives, found.present)
+    )
+    rows = rows[rows["group"].isin(names)]
+    alike = rows[rows["stratum"] != ""] if (rows["stratum"] != "").any() else rows
+    parts = {str(stratum): _pair(own, names) for stratum, own in alike.groupby("stratum")}
+    stay = [survival_summary(curves, tau_months=tau, confidence_level=confidence_level) for curves, _ in parts.values()]
+    stays = pd.concat(stay)[["rmst_months", "rmst_ci_lower", "rmst_ci_upper"]].to_numpy(float)
+    n = _by_stratum(alike[alike["group"] == group], "n", parts)
+    own = now[now["group"] == group]
+    mrr = own["mrr"].sum() if found.present["mrr"].notna().any() else np.nan
+    paid = _by_stratum(own, "mrr", parts)
+    shares = {
+        "rmst_difference_months": n / n.sum(),
+        "money_at_stake": paid / paid.sum() if paid.sum() > 0 else n / n.sum(),
+    }
+    result: dict[str, float] = {}
+    for name, worth in (("rmst_difference_months", 1.0), ("money_at_stake", -mrr * gross_margin)):
+        signed = worth * np.column_stack([-shares[name], shares[name]]).ravel()
+        bounds = weighted_sum(signed, stays[:, 0], Interval(stays[:, 1], stays[:, 2]))
+        result[name] = float(signed @ stays[:, 0])
+        result |= {c: float(v) for c, v in bounds.columns(name.removesuffix("months").removesuffix("at_stake")).items()}
+    tested = log_rank(*_side_by_side([curves for curves, _ in parts.values()]))
+    ratios = _hazard_ratios(*_side_by_side([ages for _, ages in parts.values()]), confidence_level=confidence_level)
+    return result | {name: float(own[1]) for name, own in ratios.items()} | {"p_value": tested.p_value}
 
 
-def _total(others: pd.DataFrame, table: pd.DataFrame, margin: Floats) -> dict[str, object]:
-    """Add up the money of all but the first group, whose months stand in every difference."""
-    weights = np.append(margin[1:].sum(), -margin[1:])
-    stay = table["rmst_months"].to_numpy(float)
-    bounds = weighted_sum(weights, stay, _stays(table, range(len(table))))
+def _by_stratum(rows: pd.DataFrame, column: str, strata: Iterable[str]) -> Floats:
+    return rows.groupby("stratum")[column].sum().reindex(list(strata), fill_value=0).to_numpy(float)
+
+
+def _pair(rows: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Curves of the best group and another, from the landmark on and by age."""
+    rows = rows.iloc[np.argsort(rows["group"].map(list(names).index), kind="stable")]
+    rows = rows.rename(columns={"group": "segment"})
+    since = rows.rename(columns={"since": "duration_months"}).assign(entry_months=0.0)
+    by_age = rows.rename(columns={"age": "entry_months", "end": "duration_months"})
+    return survival_curve(since), survival_curve(by_age)
+
+
+def _side_by_side(strata: Sequence[pd.DataFrame]) -> tuple[Floats, Floats]:
+    """Lay the times of all strata one after the other: within each, customers are compared among themselves."""
+    pairs = [at_risk_and_events([own for _, own in by_segment(curves)]) for curves in strata]
+    at_risk, events = (np.concatenate([pair[i] for pair in pairs], axis=1) for i in (0, 1))
+    return at_risk.astype(float), events.astype(float)
+
+
+def _total(table: pd.DataFrame) -> dict[str, object]:
+    """Add up the money of all but the first group. All are set against it, so their distances to the bounds add up."""
+    others = table.iloc[1:]
     sums = {c: others[c].sum() for c in ("n", "n_churned", "n_today")}
-    money = {"money_at_stake": weights @ stay, **bounds.columns("money_")}
-    money = {column: float(value) for column, value in money.items()}
-    return {**sums, "group": ALL_OTHERS, "mrr": others["mrr"].sum(skipna=False), **money}
+    money = [c for c in table.columns if c.startswith(("money_", "raw_money_")) or c == "mrr"]
+    return {**sums, "group": ALL_OTHERS} | {c: float(others[c].sum(skipna=False)) for c in money}

@@ -221,7 +221,7 @@ class Surveys(Study):
         return Result(
             name, self._stake, self._say.money(told), self._say.followed(found),
             partial(lines_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
-            words.HOW_TO_READ_LANDMARK, notes=self._say.stays(told), caption=caption,
+            words.HOW_TO_READ_LANDMARK, notes=(*self._say.stays(told), *self._say.alike(found, told)), caption=caption,
         )  # fmt: skip
 
     @cached_property
@@ -288,7 +288,7 @@ class Surveys(Study):
 
     @cached_property
     def _landmark(self) -> Landmark:
-        return after_answers(self.data, self._asked, self._found.window)
+        return after_answers(self.data, self._asked, self._found.window, columns=self._columns)
 
     @cached_property
     def _stake(self) -> pd.DataFrame:

@@ -100,7 +100,7 @@ class Words:
             ends = (moved.ci_lower, moved.ci_upper)
             cards.append(Card("Change on the window before", moved.change, kind, *ends, n, detail=noise))
         clear = _clear(stakes)
-        dear = clear[clear["money_at_stake"] > 0].sort_values("money_at_stake", ascending=False, kind="stable")
+        dear = clear[clear["money_ci_lower"] > 0].sort_values("money_at_stake", ascending=False, kind="stable")
         for _, row in dear.head(1).iterrows():
             label, ends = f"At stake over 12 months: {row.group}", (row.money_ci_lower, row.money_ci_upper)
             cards.append(Card(label, row.money_at_stake, "money", *ends, int(row.n_today), self.currency))
@@ -213,6 +213,23 @@ class Words:
     def stays(self, stakes: pd.DataFrame) -> tuple[str, ...]:
         """Say of each group how it stays against the best, and what that is worth."""
         return tuple(self._stay(row, stakes["group"].iloc[0]) for _, row in stakes.iloc[1:-1].iterrows())
+
+    def alike(self, landmark: Landmark, stakes: pd.DataFrame) -> tuple[str, ...]:
+        """Say among whom groups are compared, and what they differ by where that is not done."""
+        if not landmark.columns:
+            return ()
+        *first, last = landmark.columns
+        listed = f"{', '.join(first)} and {last}" if first else last
+        who = f"Months and money compare customers alike in {listed}, as far as there are five of either group"
+        raw = "; ".join(self._raw(row) for _, row in stakes.iloc[1:-1].iterrows())
+        return (f"{who}. The lines do not, by which the months and money would be: {raw}.",)
+
+    def _raw(self, row: pd.Series[Any]) -> str:
+        less = "less" if row.raw_rmst_difference_months < 0 else "more"
+        text = f"{_who(row.group)} {format_value(abs(row.raw_rmst_difference_months), 'months')} {less}"
+        if pd.isna(row.raw_money_at_stake):
+            return text
+        return f"{text} ({format_value(row.raw_money_at_stake, 'money', self.currency)})"
 
     def _stay(self, row: pd.Series[Any], best: str) -> str:
         span = f"{row.rmst_difference_ci_lower:.1f} to {row.rmst_difference_ci_upper:.1f}".replace("-", "−")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,6 +8,7 @@ from survey_world import by_period, counted
 from cslib.surveys.answers import measure
 from cslib.surveys.change import change, non_response, silence_moves
 from cslib.surveys.scores import comparisons, distribution, drivers, judged, last_period, scores, trend
+from cslib.surveys.stakes import Landmark
 from cslib.surveys.words import Words
 
 SAY = Words("nps", "USD")
@@ -21,7 +24,9 @@ GLAD = answers(
 SAME = answers(*((p, 9, 9, 30) for p in "ABC"), *((p, 0, 0, 15) for p in "ABC"))
 
 
-NOBODY = judged(pd.DataFrame(columns=["group", "rmst_difference_months", "money_at_stake", "p_adjusted"]))
+NOBODY = judged(
+    pd.DataFrame(columns=["group", "rmst_difference_months", "money_at_stake", "money_ci_lower", "p_adjusted"])
+)
 
 
 def shift(found):
@@ -150,6 +155,21 @@ def test_money():
 def test_the_group_with_the_most_money_at_stake_has_a_card():
     card = cards(SAME, stake())[-1]
     assert (card.label, card.value, card.n) == ("At stake over 12 months: detractors", 150, 40)
+
+
+def test_money_that_may_be_none_has_no_card():
+    assert len(cards(SAME, stake(money_ci_lower=-20))) == 3
+
+
+def test_what_is_adjusted_is_said_with_what_it_was():
+    rows = stake().assign(
+        raw_rmst_difference_months=[np.nan, -1.4, 0.2, np.nan], raw_money_at_stake=[np.nan, 62.9, np.nan, 1.0]
+    )
+    found = Landmark(measure("nps"), 12, columns=("plan", "region", "channel"))
+    (text,) = SAY.alike(found, rows)
+    assert "alike in plan, region and channel, as far as there are five of either group." in text
+    assert text.endswith("Detractors 1.4 months less (USD 62.90); Those who did not answer 0.2 months more.")
+    assert SAY.alike(replace(found, columns=()), rows) == ()
 
 
 def test_a_group_nobody_left_of_and_one_that_stays_longer():
