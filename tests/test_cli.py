@@ -99,7 +99,7 @@ def test_sample_writes_what_it_says(tmp_path):
 def test_a_failed_report_exits_with_one(folder):
     result = run("report", "cohort_retention", "--data", folder, "-p", "segment_by=plan", "--out", folder / "reports")
     assert result.exit_code == 1
-    assert "segment_by is 'plan', which no table has" in result.output
+    assert "segment_by is 'plan' (in Python: by), which no table has" in result.output
     assert "0 of 1 reports written" in result.output
 
 

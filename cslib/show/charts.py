@@ -226,7 +226,8 @@ def _colours(table: pd.DataFrame) -> dict[str, str]:
     names = list(dict.fromkeys(table["segment"]))
     named = [s for s in names if s not in FIXED]
     if len(named) > len(PALETTE):
-        msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)}: show.charts.largest_segments does."
+        msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most,"
+        msg += " as show.charts.largest_segments does."
         raise ParameterError(msg)
     if len(names) == 1:
         return {names[0]: PALETTE[0]}

@@ -4,7 +4,7 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
-from dateutil.relativedelta import relativedelta
+from age_world import ages
 
 from cslib import Churn, load
 from cslib.churn.at_risk import at_risk
@@ -15,24 +15,13 @@ from cslib.stats.survival import survival_at, survival_curve
 from cslib.value.prices import value_counts
 
 
-def by_anniversaries(start, end):
-    months = (end.year - start.year) * 12 + end.month - start.month
-    months -= start + relativedelta(months=months) > end
-    last, following = (start + relativedelta(months=months + k) for k in (0, 1))
-    return months + (end - last).days / (following - last).days
-
-
 def test_ages_equal_a_count_of_anniversaries():
     days = np.sort(np.random.default_rng(0).integers(10_592, 47_847, (4000, 2)))  # of 1999 to 2100
     pairs = pd.DataFrame(days.astype("datetime64[D]").astype("datetime64[s]"), columns=["start", "end"])
     rows = ibis.memtable(pairs)
     rows = rows.mutate(start=rows.start.cast("date"), end=rows.end.cast("date"))
     found = rows.mutate(age=age_in_months(rows.start, rows.end)).execute()
-    expected = [
-        by_anniversaries(pd.Timestamp(a).date(), pd.Timestamp(b).date())
-        for a, b in zip(found["start"], found["end"], strict=True)
-    ]
-    assert found["age"].tolist() == expected
+    assert found["age"].tolist() == ages(found["start"], found["end"])
 
 
 @pytest.mark.parametrize("start", ["2020-02-29", "2023-01-31", "2023-12-31", "2024-02-29", "2019-11-30", "2021-06-15"])

@@ -16,7 +16,7 @@ STUDIES = (
 
 
 def told(card):
-    return (card.value, card.ci_lower, card.ci_upper, card.n)
+    return [float("nan") if number is None else number for number in (card.value, card.ci_lower, card.ci_upper, card.n)]
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +53,14 @@ def test_a_kpi_has_one_value_in_all_reports(cards, by_plan):
     for card in known:
         row = kpis.loc[card.kpi]
         assert card.value == pytest.approx(row["value"], rel=1e-12), card.kpi
-        assert card.label == row["label"]
+        assert card.label.startswith(row["label"])
         if card.ci_lower is not None and not row[["ci_lower", "ci_upper"]].isna().any():
             assert [card.ci_lower, card.ci_upper] == pytest.approx(row[["ci_lower", "ci_upper"]].tolist(), rel=1e-12)
 
 
 @pytest.mark.slow
 def test_the_scorecard_of_all_depends_on_no_segments(sample, by_plan):
-    plain = cs.Scorecard(sample).table.set_index("kpi")[["value", "ci_lower", "ci_upper", "n"]].astype(float)
+    terms = {"gross_margin": 0.8, "annual_discount_rate": 0.08, "value_feature": "reports"}
+    plain = cs.Scorecard(sample, **terms).table.set_index("kpi")[["value", "ci_lower", "ci_upper", "n"]].astype(float)
     parted = by_plan.table.set_index("kpi")[["value", "ci_lower", "ci_upper", "n"]].astype(float)
     assert ((plain - parted).abs() <= 1e-9 * plain.abs()).where(plain.notna(), True).all(axis=None)

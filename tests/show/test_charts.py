@@ -85,7 +85,9 @@ def test_names_stand_in_one_column_beyond_the_axis_apart():
 
 
 def test_too_many_segments_are_refused():
-    with pytest.raises(ParameterError, match=r"There are 20 segments to draw. Keep 8 at most: counts.largest_segments"):
+    with pytest.raises(
+        ParameterError, match=r"There are 20 segments to draw. Keep 8 at most, as show.charts.largest_segments"
+    ):
         draw(curve([f"s{i}" for i in range(20)]))
 
 

@@ -4,6 +4,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+from age_world import ages
 from lifelines import CoxPHFitter, KaplanMeierFitter
 
 from cslib import load
@@ -93,7 +94,7 @@ def rows(root):
     surveys = pd.read_csv(
         root / "data/surveys.csv", parse_dates=["asked_on", "answered_on"], dtype={"customer_id": str}
     )
-    day = pd.Timestamp(DAY)
+    day = pd.Timestamp("2024-06-30")  # 12 months before the sample's last
     nps = surveys[(surveys.survey == "nps") & surveys.asked_on.between(day - pd.DateOffset(years=1), day)]
     nps = nps[nps.asked_on > day - pd.DateOffset(years=1)].assign(known=lambda s: s.answered_on <= day)
     last = nps.sort_values(["known", "answered_on", "asked_on"]).groupby("customer_id").tail(1).set_index("customer_id")
@@ -102,8 +103,9 @@ def rows(root):
     cut = pd.cut(here.score.where(here.known), [-1, 6, 8, 10], labels=["detractors", "passives", "promoters"])
     here["group"] = cut.astype(object).fillna("no answer")
     here["left"] = here.churned_on.notna()
-    here["since"] = (here.churned_on.fillna(pd.Timestamp("2025-06-30")) - day).dt.days
-    here["age"] = (day - here.started_on).dt.days
+    last = here.churned_on.fillna(pd.Timestamp("2025-06-30"))
+    here["since"], here["end"] = ages([day] * len(here), last), ages(here.started_on, last)
+    here["age"] = ages(here.started_on, [day] * len(here))
     return here
 
 
@@ -111,7 +113,7 @@ def rows(root):
 def test_survival_after_an_answer_equals_lifelines_on_rows(landmark, rows):
     table = money_at_stake(landmark).set_index("group")
     for group, own in rows.groupby("group"):
-        curve = KaplanMeierFitter().fit(own.since / 30.4375, own.left)
+        curve = KaplanMeierFitter().fit(own.since, own.left)
         assert (table.loc[group, "n"], table.loc[group, "n_churned"]) == (len(own), own.left.sum())
         assert table.loc[group, "survival_12m"] == pytest.approx(float(curve.predict(12)), abs=1e-12)
         steps = curve.survival_function_.iloc[:, 0]
@@ -126,7 +128,7 @@ def test_hazard_ratios_equal_cox_on_rows_at_the_same_age(landmark, rows):
     for group in ("passives", "detractors", "no answer"):
         two = rows[rows.group.isin(["promoters", group])]
         design = pd.DataFrame({group: (two.group == group) * 1.0})
-        design = design.assign(entry=two.age, end=two.age + two.since, left=two.left)
+        design = design.assign(entry=two.age, end=two.end, left=two.left)
         fit = CoxPHFitter().fit(design, "end", "left", entry_col="entry")
         expected = np.exp(fit.params_[group]), *np.exp(fit.confidence_intervals_.loc[group])
         found = table.loc[group, ["hazard_ratio", "hazard_ratio_ci_lower", "hazard_ratio_ci_upper"]].astype(float)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from age_world import ages
 from lifelines import KaplanMeierFitter
 from value_world import counted
 
@@ -266,21 +267,22 @@ def test_how_far_the_data_reach():
 
 @pytest.mark.slow
 def test_value_of_the_sample_from_its_rows(root, sample, monkeypatch):
-    """Kaplan–Meier by lifelines on days; prices customer by customer, followed from age to age."""
+    """Kaplan–Meier by lifelines on ages; prices customer by customer, followed from age to age."""
     customers = pd.read_csv(root / "data" / "customers.csv", parse_dates=["started_on", "churned_on"])
     paid = pd.read_csv(root / "data" / "subscriptions.csv", parse_dates=["started_on", "ended_on"])
     left = customers["churned_on"].notna()
-    days = (customers["churned_on"].fillna(pd.Timestamp("2025-06-30")) - customers["started_on"]).dt.days
-    ages = np.arange(24) * DAYS_PER_MONTH
-    survival = KaplanMeierFitter().fit(days, left).survival_function_at_times(ages).to_numpy()
+    lived = np.array(ages(customers["started_on"], customers["churned_on"].fillna(pd.Timestamp("2025-06-30"))))
+    survival = KaplanMeierFitter().fit(lived, left).survival_function_at_times(range(24)).to_numpy()
     place = pd.Index(customers["customer_id"]).get_indexer(paid["customer_id"])
-    starts = customers["started_on"].to_numpy()[place]
-    begun, ended = ((paid[c] - starts).dt.days.fillna(10**6) for c in ("started_on", "ended_on"))
-    mrr = np.zeros((len(customers), len(ages)))
-    for k, age in enumerate(ages):
-        np.add.at(mrr[:, k], place, paid["mrr"].where((begun <= age) & (ended > age), 0.0))
-    here = np.array([np.where(left, days > age, days >= age) for age in ages]).T
-    known = np.array([left | (days >= age) for age in ages]).T
+    starts = customers["started_on"].iloc[place]
+    begun, ended = (
+        np.array(ages(starts, paid[c].fillna(pd.Timestamp("2099-01-01")))) for c in ("started_on", "ended_on")
+    )
+    mrr = np.zeros((len(customers), 24))
+    for k in range(24):
+        np.add.at(mrr[:, k], place, paid["mrr"].where((begun <= k) & (ended > k), 0.0))
+    here = np.array([np.where(left, lived > k, lived >= k) for k in range(24)]).T
+    known = np.array([left | (lived >= k) for k in range(24)]).T
     price = [mrr[here[:, 0], 0].mean()]
     for k in range(1, 24):
         price.append(price[-1] * mrr[here[:, k], k].mean() / mrr[here[:, k - 1] & known[:, k], k - 1].mean())
