@@ -53,7 +53,7 @@ def revenue_levels(
     steps = mrr_steps(data, period)  # from the first paid one on: a trial before it is no MRR to keep
     steps = steps.filter((steps["first"] >= spans.earliest) & (steps.step >= steps["first"]))
     changes = with_all(_changes(steps, segment_by, data).rename(columns={"step": "at"}))
-    if (data.table("subscriptions").mrr > 0).any().execute():
+    if changes.empty and (data.table("subscriptions").mrr > 0).any().execute():
         spans.refuse_nobody(changes)
     levels = _cumulated(changes, spans, max_periods)
     starts = {c: pd.Timestamp(period_start(int(c), period)) for c in levels["cohort"].unique()}

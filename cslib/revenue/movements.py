@@ -62,10 +62,10 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     -----
     Of each customer, MRR then and now change at few steps: the sums over all customers are cumulated changes at these.
     """
-    levels = _then_and_now(mrr_steps(data, "month"), months)
-    x, y = levels.then, levels.now
+    paid = _then_and_now(mrr_steps(data, "month"), months)
+    x, y = paid.then, paid.now
     values = {"n": 1, "kept": (y > 0).cast("int64"), "x": x, "y": y}
-    measured = levels.select("customer_id", "step", **{k: ibis.ifelse(x > 0, v, 0) for k, v in values.items()})
+    measured = paid.select("customer_id", "step", **{k: ibis.ifelse(x > 0, v, 0) for k, v in values.items()})
     measured = with_segment(measured, data, segment_by)
     changes = summed_changes(measured, list(values), ["segment", "step"], products={})
     sums = with_all(changes.rename(columns={"step": "at"}))
@@ -73,7 +73,7 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     parts = [_cumulated(own, [*values], numbers) for _, own in sums.groupby("segment", sort=False)]
     levels = pd.concat(parts, ignore_index=True)
     levels[["x", "y"]] /= MINOR_UNITS
-    told = _retained(_then_and_now(mrr_steps(data, "month"), months), data, segment_by, numbers)
+    told = _retained(paid, data, segment_by, numbers)
     levels = levels.merge(told.reset_index(), on=["segment", "at"], how="left")
     if data.observed_from:  # who had left before is missing from every opening until then
         levels = levels[levels["at"] >= ordinal(data.observed_from, "month") + months].reset_index(drop=True)
