@@ -15,7 +15,7 @@ from cslib.churn.columns import MISSING, OTHER, Driver, drivers_of
 from cslib.churn.drivers import DriverModel, check_horizon
 from cslib.data.customers import current_mrr, exact_sum, with_segment
 from cslib.data.dataset import DataSet
-from cslib.data.lifetimes import lifetime_rows
+from cslib.data.lifetimes import present
 from cslib.errors import ParameterError, counted
 from cslib.stats.cox import cumulative_hazards
 
@@ -152,11 +152,10 @@ def _with_mrr(table: ir.Table, data: DataSet) -> ir.Table:
 
 def _active(data: DataSet, model: DriverModel) -> ir.Table:
     """Take the customers still here: age in parts of a month, stratum, and drivers recoded as in the fit."""
-    lives, values = lifetime_rows(data), drivers_of(data, [d.name for d in model.drivers])
+    values = drivers_of(data, [d.name for d in model.drivers])
     recoded = {f"driver{i}": _recoded(d, values[f"driver{i}"]) for i, d in enumerate(model.drivers)}
     stratum = [k for k, d in zip(recoded, model.drivers, strict=True) if d.name == model.stratified_by]
-    here = lives.filter(~lives.event_observed)
-    joined = here.join(values.select("customer_id", **recoded), "customer_id")
+    joined = present(data).join(values.select("customer_id", **recoded), "customer_id")
     rows = joined.select("customer_id", *recoded, duration=joined.duration.cast("float64"))
     age, own = (rows.duration * FINE).round().cast("int64"), rows[stratum[0]] if stratum else ibis.literal("")
     return rows.mutate(tenure_months=rows.duration, age=age, stratum=own)

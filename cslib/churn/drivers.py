@@ -285,7 +285,7 @@ def _read(data: DataSet, names: list[str], remarks: list[str]) -> tuple[pd.DataF
     """Fetch lifetimes and, by name, drivers; ``entry`` is -1 for who was there from the start, at risk at age 0 too."""
     lives, columns = lifetime_rows(data), [f"driver{i}" for i in range(len(names))]
     joined = lives.join(drivers_of(data, names), "customer_id")
-    rows = joined.select("customer_id", "entry", "duration", *columns, event=joined.event_observed)
+    rows = joined.select("customer_id", "life", "entry", "duration", *columns, event=joined.event_observed)
     size = rows.aggregate(n=rows.count(), late=(rows.entry > 0).sum()).execute().iloc[0]
     if not size["n"]:
         msg = f"No customer of {data.label or 'the data'} was under observation. Check observed_from, or widen where."
@@ -296,7 +296,7 @@ def _read(data: DataSet, names: list[str], remarks: list[str]) -> tuple[pd.DataF
         hashes = rows.get_backend().has_operation(ops.Hash)
         rows = rows.order_by(rows.customer_id.hash() if hashes else rows.customer_id.reverse()).limit(limit)
         remarks.append(f"The comparison rests on a sample of {limit:,} of the {int(size['n']):,} customers.")
-    frame = rows.execute().sort_values("customer_id", ignore_index=True)
+    frame = rows.execute().sort_values(["customer_id", "life"], ignore_index=True)
     life = frame[["entry", "duration", "event"]].astype({"entry": float, "duration": float, "event": bool})
     return life.assign(entry=life["entry"].where(life["entry"] > 0, -1.0)), frame[columns].set_axis(names, axis=1)
 

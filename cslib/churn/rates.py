@@ -19,13 +19,13 @@ from cslib.data.calendar import (
     age_in_months,
     first_whole,
     last_complete,
-    observed,
     ordinal,
     period_ordinal,
     period_start,
 )
 from cslib.data.customers import with_all, with_segment
 from cslib.data.dataset import DataSet
+from cslib.data.lives import lives, settled
 from cslib.errors import DataError, counted
 from cslib.retention.cohorts import retention
 from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, wilson
@@ -158,7 +158,7 @@ def _poisson(n: ArrayLike) -> Interval:
 
 def _periods(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     """Count, by segment and complete period, the customers at its start, who came, who left, and customer-days."""
-    flows, complete = _flows(data, segment_by, period), last_complete(observed(data), period)
+    flows, complete = _flows(data, segment_by, period), last_complete(settled(data), period)
     numbers = range(min(flows["at"], default=complete + 1), complete + 1)
     starts = [period_start(n, period) for n in (*numbers, complete + 1)]
     spans = pd.DataFrame({"at": numbers, "month": pd.to_datetime(starts[:-1]), "end": pd.to_datetime(starts[1:])})
@@ -190,12 +190,12 @@ def _flows(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
 
 
 def _dated(data: DataSet) -> ir.Table:
-    table = data.table("customers")
+    data.table("customers")
     if not data.has_dates("customers"):
         why = "customers holds tenures, which know no calendar, so there is no churn by month"
         msg = f"{why}. Supply started_on and churned_on, or use survival_curve."
         raise DataError(msg)
-    return table
+    return lives(data)
 
 
 def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None) -> pd.DataFrame:
@@ -266,12 +266,22 @@ def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None)
 
 def _cohorts(data: DataSet, own: Any) -> Measure:
     base, kept = _triangle(data, own["at"])
-    missing, lost = own.n_start - base, own.n_left - own.n_left_new - (base - kept)
+    back = _came_back(data, own)
+    missing, lost = own.n_start - base, own.n_left - own.n_left_new - back - (base - kept)
     text = "The same customers by the month they came in, so the same rate."
-    if missing or lost:
+    if back:
+        text = f"The same customers by the month they first came in, less the {back:,} who came back in it."
+    elif missing or lost:
         before = f"Cohorts leave out who came before {data.observed_from}, when churn was not yet recorded"
         text = f"{before}: {counted(missing, 'customer')} of the start, of whom {lost:,} left."
     return "Cohorts added up", base, base - kept, text
+
+
+def _came_back(data: DataSet, own: Any) -> int:
+    """Count who began another life in the month, and is a customer at its end."""
+    rows, first, end = lives(data), ibis.date(own.month.date()), ibis.date(own.end.date())
+    rows = rows.filter((rows.life > 1) & (rows.started_on >= first) & (rows.started_on < end))
+    return int(rows.filter(rows.churned_on.isnull() | (rows.churned_on >= end)).count().execute())
 
 
 def _triangle(data: DataSet, at: int) -> tuple[int, int]:

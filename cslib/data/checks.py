@@ -380,8 +380,8 @@ def _subscribers(customers: ir.Table, subscriptions: ir.Table) -> Iterator[Fault
     text = f"has {counted(found['without'], 'customer')} without any subscription; no MRR is known of them."
     yield from _warning("customers", "", "no subscription", found["without"], text)
     n = found["contrary"]
-    text = f"is set for {counted(n, 'customer')} with a subscription still running. Correct one of the two."
-    yield from _warning("customers", column, "churned but subscribed", n, text)
+    text = f"is set for {counted(n, 'customer')} with a subscription still running, which is taken to end then."
+    yield from _warning("customers", column, "churned but subscribed", n, f"{text} Correct one of the two.")
 
 
 def suspicions(tables: Mapping[str, ir.Table], segments: tuple[str, ...], *, truncation_known: bool) -> Iterator[Fault]:

@@ -19,12 +19,14 @@ from cslib.errors import DataError, ParameterError, refuse_unknown
 SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".parquet")
 TableLike: TypeAlias = pd.DataFrame | ir.Table | str | Path
 TEXT, TEXTS, PAIRS, DAY, NAMED = "a text", "a list of texts", "a table of texts", "a date", "a table"
+MONTHS: Final = "a whole number of months"
 TOP: Final = {"source": TEXT, "as_of": DAY, "observed_from": DAY, "currency": TEXT, "targets": NAMED}
 LISTS: Final = ("true_values", "false_values", "numbers")
 SECTION: Final = {
     **dict.fromkeys(("table", "query", "on_fault", "encoding", "date_format", "ends"), TEXT),
     **dict.fromkeys((*LISTS, "segments"), TEXTS),
     "columns": PAIRS,
+    "pause_months": MONTHS,
 }
 CHOICES: Final = {"on_fault": ("stop", "set_aside"), "ends": ("exclusive", "inclusive")}
 FITTING: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {  # an example, and what fits
@@ -32,6 +34,7 @@ FITTING: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {  # an example, 
     TEXTS: ('{key} = ["…"]', lambda v: isinstance(v, list) and _texts(v)),
     PAIRS: ('{key} = {{ name = "…" }}', lambda v: isinstance(v, dict) and _texts(v.values())),
     DAY: ("{key} = 2025-06-30", lambda v: isinstance(v, (str, date))),
+    MONTHS: ("{key} = 2", lambda v: type(v) is int and v >= 0),
     NAMED: ("[{key}] as the head of a section", lambda v: isinstance(v, dict)),
 }
 
@@ -50,6 +53,7 @@ class TableOptions:
     segments: tuple[str, ...] = ()
     on_fault: str = "stop"
     ends: str = "exclusive"
+    pause_months: int = 0
     encoding: str = "utf-8"
     reading: Reading = field(default_factory=Reading)
 
@@ -179,7 +183,10 @@ def _options(name: str, raw: Mapping[str, Any], where: str) -> TableOptions:
     if "ends" in raw and name not in ENDS:
         msg = f"{where}: ends is for {' and '.join(ENDS)}, whose rows have an end. Leave it out."
         raise DataError(msg)
-    plain = {k: raw[k] for k in ("table", "query", "on_fault", "ends", "encoding", "columns") if k in raw}
+    if "pause_months" in raw and name != "subscriptions":
+        msg = f"{where}: pause_months is for subscriptions, between which a gap may be a pause. Move it there."
+        raise DataError(msg)
+    plain = {k: raw[k] for k in SECTION if k in raw and k not in (*LISTS, "segments", "date_format")}
     reading = Reading(date_format=raw.get("date_format", ""), **{k: tuple(raw.get(k, ())) for k in LISTS})
     return TableOptions(**plain, segments=tuple(raw.get("segments", ())), reading=reading)
 

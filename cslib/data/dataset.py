@@ -108,6 +108,19 @@ def derive_customers(subscriptions: ir.Table) -> ir.Table:
     return subscriptions.group_by("customer_id").aggregate(**ends, **first)
 
 
+def ended_with_churn(tables: Tables) -> dict[str, ir.Table]:
+    """Let no subscription run on after its customer left; one that begins later is kept: the customer came back."""
+    if not {"customers", "subscriptions"} <= tables.keys() or "churned_on" not in tables["customers"].columns:
+        return dict(tables)
+    rows, left = tables["subscriptions"], tables["customers"].select("customer_id", __left="churned_on")
+    both = rows.left_join(left, "customer_id").select(*rows.columns, "__left")
+    too_long = (both.started_on <= both["__left"]) & (both.ended_on.isnull() | (both.ended_on > both["__left"]))
+    if not both.filter(too_long).count().execute():
+        return dict(tables)
+    ended = both.mutate(ended_on=ibis.ifelse(too_long, both["__left"], both.ended_on)).drop("__left")
+    return {**tables, "subscriptions": ended}
+
+
 def keep(tables: Tables, where: str) -> dict[str, ir.Table]:
     """Keep the customers that meet every condition of ``where``, in every table that has customers.
 
@@ -208,6 +221,8 @@ class DataSet:
         ISO code of every amount, or empty.
     observed_from
         First day from which churn was recorded, or None: customers enter the risk set then.
+    pause_months
+        How many months may end in a gap between subscriptions that is a pause.
     segments
         Columns declared as segments.
     targets
@@ -233,6 +248,7 @@ class DataSet:
     as_of: date | None = None
     currency: str = ""
     observed_from: date | None = None
+    pause_months: int = 0
     segments: tuple[str, ...] = ()
     targets: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()

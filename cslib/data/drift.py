@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from cslib.data.calendar import first_whole, last_complete, observed, period_ordinal, period_start
+from cslib.data.calendar import first_whole, last_complete, period_ordinal, period_start
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes
+from cslib.data.lives import lives, settled
 from cslib.stats.intervals import Floats
 from cslib.stats.survival import TRUSTED, by_segment, life_table, supported
 
@@ -168,16 +169,16 @@ def _seen(counts: pd.DataFrame) -> bool:
 
 
 def _window(data: DataSet) -> date:
-    return period_start(last_complete(observed(data), "month") - WINDOW + 1, "month")
+    return period_start(last_complete(settled(data), "month") - WINDOW + 1, "month")
 
 
 def _by_age(data: DataSet) -> tuple[Floats, Floats]:
     """Count at risk and left, shape (months of age, complete calendar months)."""
-    table = data.table("customers")
+    table = lives(data)
     start, end = (period_ordinal(day, "month") for day in (table.started_on, table.churned_on))
     rows = table.select(start=start, end=end.fill_null(NEVER))
     counted = rows.group_by(["start", "end"]).aggregate(n=rows.count()).execute()
-    last = last_complete(observed(data), "month")
+    last = last_complete(settled(data), "month")
     counted = counted[counted["start"] <= last]
     if counted.empty:
         return np.zeros((0, 0)), np.zeros((0, 0))

@@ -18,6 +18,7 @@ import pandas as pd
 from cslib.data.calendar import age_in_months, observed
 from cslib.data.customers import check_segments, with_all, with_segment
 from cslib.data.dataset import DataSet
+from cslib.data.lives import lives, settled
 from cslib.errors import DataError
 from cslib.stats.survival import DAYS_PER_MONTH
 
@@ -30,7 +31,7 @@ def unit_months(data: DataSet) -> float:
 
 
 def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
-    """Give every customer under observation its lifetime.
+    """Give every life of every customer under observation its length.
 
     Parameters
     ----------
@@ -42,30 +43,32 @@ def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
     Returns
     -------
     ibis.expr.types.Table
-        ``customer_id``, ``entry`` and ``duration`` (in months: the age from which the customer was under
-        observation, and the age at churn or at ``as_of``), ``event_observed`` (true: churned), ``churn_kind``
-        (text; empty while here, ``not recorded`` where a churn has none). Who left before ``observed_from`` was
-        never under observation and is not there.
+        ``customer_id``, ``life`` (1, 2, … of the customer, as in :func:`cslib.data.lives.lives`), ``entry`` and
+        ``duration`` (in months: the age from which the customer was under observation, and the age at churn or on the
+        last day known), ``event_observed`` (true: churned), ``churn_kind`` (text; empty while here, ``not recorded``
+        where a churn has none). Who left before ``observed_from`` was never under observation and is not there.
 
     Raises
     ------
     DataError
         There is no ``customers``, nor ``subscriptions`` to derive it from.
     """
-    table = data.table("customers")
+    table, own = data.table("customers"), {"segment": segment} if segment else {}
     if not data.has_dates("customers"):
-        churned, entry = table.churned, ibis.literal(0.0)
+        churned, entry, life = table.churned, ibis.literal(0.0), ibis.literal(1)
         duration = table.tenure_months.cast("float64")
     else:
+        table, last = lives(data, **own), ibis.date(settled(data))
+        own = dict.fromkeys(own, "segment")
+        table = table.filter(table.started_on <= last) if data.pause_months else table
         table, entry = _under_observation(table, data.observed_from)
-        churned = table.churned_on.notnull()
-        end = table.churned_on.fill_null(ibis.date(observed(data)))
-        duration = age_in_months(table.started_on, end)
+        churned, life = table.churned_on.notnull(), table.life
+        duration = age_in_months(table.started_on, table.churned_on.fill_null(last))
     kind = table.churn_kind.fill_null(NOT_RECORDED) if "churn_kind" in table.columns else ibis.literal(NOT_RECORDED)
-    columns = {"customer_id": table.customer_id, "entry": entry, "duration": duration, "event_observed": churned}
+    columns = {"customer_id": table.customer_id, "life": life, "entry": entry, "duration": duration}
+    columns |= {"event_observed": churned}
     columns["churn_kind"] = ibis.ifelse(churned, kind, "")
-    named = {"segment": table[segment].cast("string").fill_null("(missing)")} if segment else {}
-    return table.select(**columns, **named)
+    return table.select(**columns, **{k: table[c].cast("string").fill_null("(missing)") for k, c in own.items()})
 
 
 def _under_observation(table: ir.Table, since: date | None) -> tuple[ir.Table, ir.Value]:
@@ -76,6 +79,17 @@ def _under_observation(table: ir.Table, since: date | None) -> tuple[ir.Table, i
     table = table.filter((table.started_on >= first) | table.churned_on.isnull() | (table.churned_on >= first))
     # the day before, so that a churn on the first recorded day still counts
     return table, ibis.greatest(age_in_months(table.started_on, ibis.date(since - timedelta(days=1))), 0.0)
+
+
+def present(data: DataSet) -> ir.Table:
+    """List who is a customer at ``as_of``, or by tenure: ``customer_id``, and ``duration`` (age in months)."""
+    if not data.has_dates("customers"):
+        rows = lifetime_rows(data)
+        return rows.filter(~rows.event_observed).select("customer_id", "duration")
+    rows = lives(data)
+    return rows.filter(rows.here).select(
+        "customer_id", duration=age_in_months(rows.started_on, ibis.date(observed(data)))
+    )
 
 
 def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
@@ -93,8 +107,8 @@ def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     pandas.DataFrame
         One row per combination: ``segment`` (``All`` first), ``entry_months`` (age from which the customers
         were under observation; they are at risk at every later age), ``duration_months`` (age at churn or
-        at ``as_of``), ``event_observed`` (true: churned), ``churn_kind`` (empty while here),
-        ``n`` (customers).
+        on the last day known), ``event_observed`` (true: churned), ``churn_kind`` (empty while here),
+        ``n`` (customers; who came back counts once for each life).
 
     Raises
     ------
@@ -135,6 +149,6 @@ def nobody_observed(data: DataSet) -> DataError:
 
 def _with_segment(data: DataSet, segment_by: str) -> ir.Table:
     table = data.table("customers")
-    if segment_by and segment_by != "customer_id" and segment_by in table.columns:  # at hand, so without a join
+    if segment_by and segment_by != "customer_id" and segment_by in table.columns:  # at hand
         return lifetime_rows(data, segment=segment_by)
     return with_segment(lifetime_rows(data), data, segment_by)

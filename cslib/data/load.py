@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +25,18 @@ import pandas as pd
 from cslib.data.checks import SET_ASIDE, Checked, check_columns, check_relations, check_rows, suspicions
 from cslib.data.config import Config, TableLike, TableOptions, read_config
 from cslib.data.contract import ENDS, FIRST_YEAR, LAST_YEAR, ROW, Fault, filled, of_other_form, specification
-from cslib.data.dataset import DataSet, Spans, counted_anew, cut, derive_customers, keep, last_day, spans_of
+from cslib.data.dataset import (
+    DataSet,
+    Spans,
+    counted_anew,
+    cut,
+    derive_customers,
+    ended_with_churn,
+    keep,
+    last_day,
+    spans_of,
+)
+from cslib.data.lives import lives, paying, settled
 from cslib.data.sources import Raw, mapped, open_tables, reading, session_zone
 from cslib.errors import DataError, ParameterError, counted
 
@@ -34,9 +44,19 @@ DERIVED: Final = (
     "customers is not there: it is derived from paid subscriptions (start: the first start; churned: the last end "
     "where nothing runs; other columns: as in the first subscription)."
 )
+PAYERS: Final = (
+    "A customer is who pays: from the first paid day until nothing is paid any more. Who pays again after a gap in "
+    "which {} counts as gone and back."
+)
 
 
-def load(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date = "", where: str = "") -> DataSet:
+def load(
+    data: str | Path | Mapping[str, TableLike] = "",
+    *,
+    as_of: str | date = "",
+    where: str = "",
+    pause_months: int | None = None,
+) -> DataSet:
     """Open a data set, check it and cut it at ``as_of``.
 
     Parameters
@@ -55,6 +75,10 @@ def load(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date =
         Keep some customers only: ``plan=Pro``, ``region!=EMEA``, several joined with `` and ``. Each
         condition is about ``customers``, or else the first table with that column: a customer with
         such a row stays, and of that table such rows only.
+    pause_months
+        Over the declared one: who pays again after a gap in which no more than so many months end had paused, and
+        had not left. Who left is then known only so many months later. 0, the usual: a gap in which a month ends is
+        churn and return.
 
     Returns
     -------
@@ -65,9 +89,9 @@ def load(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date =
     DataError
         The data break the contract: one message lists every fault.
     ParameterError
-        ``data`` is not there, ``as_of`` is no date, or ``where`` cannot be read.
+        ``data`` is not there, ``as_of`` is no date, ``where`` cannot be read, or ``pause_months`` is negative.
     """
-    result = _examine(data, as_of=as_of, where=where)
+    result = _examine(data, as_of=as_of, where=where, pause_months=pause_months)
     errors = [f.message for f in result.faults if f.severity == "error"]
     if errors:
         msg = f"{result.label} has {counted(len(errors), 'fault')}:\n" + "\n".join(f"- {e}" for e in errors)
@@ -93,11 +117,22 @@ def check(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date 
     DataError
         The configuration cannot be read, or the connection cannot be made.
     """
-    return _examine(data, as_of=as_of, where="")
+    return _examine(data, as_of=as_of)
 
 
-def _examine(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, where: str) -> DataSet:
+def _examine(
+    data: str | Path | Mapping[str, TableLike],
+    *,
+    as_of: str | date,
+    where: str = "",
+    pause_months: int | None = None,
+) -> DataSet:
+    if pause_months is not None and pause_months < 0:
+        msg = f"pause_months is {pause_months}. Give 0 or more: how many months may end in a gap that is a pause."
+        raise ParameterError(msg)
     config = read_config(data)
+    sold = config.tables.get("subscriptions", TableOptions())
+    pause = sold.pause_months if pause_months is None else pause_months
     config = replace(config, as_of=as_of or config.as_of)
     con, raws, failures = open_tables(config)
     checked: dict[str, Checked] = {}
@@ -111,10 +146,12 @@ def _examine(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, w
             failures[name] = str(error)
     found += [Fault(n, "", "unreadable table", "error", 0, m) for n, m in failures.items()]
     with reading(config.label):
-        return _data_set(config, checked, found, notes, where)
+        return _data_set(config, checked, found, notes, where, pause)
 
 
-def _data_set(config: Config, checked: dict[str, Checked], found: list[Fault], notes: list[str], where: str) -> DataSet:
+def _data_set(
+    config: Config, checked: dict[str, Checked], found: list[Fault], notes: list[str], where: str, pause_months: int
+) -> DataSet:
     tables = {n: c.table for n, c in checked.items()}
     currency, mixed = _currency(config, tables)
     spans = spans_of(tables)
@@ -122,7 +159,7 @@ def _data_set(config: Config, checked: dict[str, Checked], found: list[Fault], n
     segments = tuple(s for o in config.tables.values() for s in o.segments)
     aside = {n: c.set_aside for n, c in checked.items() if len(c.set_aside)}
     more: Any = {"targets": config.targets, "set_aside": aside, "label": config.label, "notes": (*notes, *said)}
-    result = DataSet(tables, day, currency, _observed_from(config, day), segments, **more)
+    result = DataSet(tables, day, currency, _observed_from(config, day), pause_months, segments, **more)
     faults = [*found, *mixed]
     if not any(f.severity == "error" for f in faults):
         result, more = _complete(result, spans, where)
@@ -244,12 +281,27 @@ def _as_of(declared: str | date, spans: Spans) -> tuple[date | None, list[str]]:
     return last[0], [note]
 
 
-def _unpaid(tables: Mapping[str, ir.Table]) -> list[str]:
-    """Say how many pay nothing, where others do: they are no customers."""
-    accounts, customers = (int(tables[t].customer_id.nunique().execute()) for t in ("subscriptions", "customers"))
-    free = accounts - customers
+def _payers(data: DataSet) -> list[str]:
+    """Say who is a customer, how many only have an account, and of how many customers tells another story."""
+    if not paying(data):
+        return []
+    rows = lives(data).group_by("customer_id")
+    rows = rows.aggregate(begun=ibis._.started_on.min(), here=ibis._.here.any(), ended=ibis._.churned_on.max())
+    left = ibis.ifelse(rows.here, ibis.null("date"), rows.ended)
+    own = data.table("customers" if "customers" not in data.derived else "subscriptions")
+    paid = own.select("customer_id").distinct().left_join(rows.mutate(left=left), "customer_id")
+    sums = {"free": paid.begun.isnull().sum().fill_null(0), "other": ibis.literal(0)}
+    if "customers" not in data.derived:
+        both = rows.mutate(left=left).join(own.select("customer_id", s="started_on", e="churned_on"), "customer_id")
+        same = (both.begun == both.s) & (both.left.identical_to(both.e))
+        sums["other"] = (~same).sum().fill_null(0).as_scalar()
+    free, other = (int(n) for n in paid.aggregate(**sums).execute().iloc[0])
     who = counted(free, "account") + (" has" if free == 1 else " have")
-    return [f"{who} never paid (free, or a trial): no customers, and in no rate, value or price."] * bool(free)
+    unpaid = f"{who} never paid (free, or a trial): no customers, and in no rate, value or price."
+    differ = f"{counted(other, 'customer')} began or stopped paying on another day than customers says: payment counts."
+    gap = f"more than {counted(data.pause_months, 'month')} ended" if data.pause_months else "a month ended"
+    known = f" Who left is known up to {settled(data)}." * bool(data.pause_months)
+    return [PAYERS.format(gap) + known, *[unpaid] * bool(free), *[differ] * bool(other)]
 
 
 def _complete(data: DataSet, spans: Spans, where: str) -> tuple[DataSet, list[Fault]]:
@@ -261,11 +313,14 @@ def _complete(data: DataSet, spans: Spans, where: str) -> tuple[DataSet, list[Fa
         faults += late
     if "customers" not in tables and "subscriptions" in tables:
         tables = {"customers": derive_customers(tables["subscriptions"]), **tables}
-        notes += [DERIVED, *_unpaid(tables)]
+        notes.append(DERIVED)
         data = replace(data, derived=("customers",))
     faults += suspicions(tables, data.segments, truncation_known=data.observed_from is not None)
-    data = replace(data, tables=tables, notes=tuple(notes))
+    data = counted_anew(replace(data, tables=ended_with_churn(tables)))
+    notes += _payers(data)
+    data = replace(data, notes=tuple(notes))
     if where:
         kept, said = keep(tables, where), f"Only customers with {where}."
-        data = replace(data, tables=kept, notes=(*notes, said), unfiltered=partial(counted_anew, data))
-    return counted_anew(data), faults
+        whole = data
+        data = counted_anew(replace(data, tables=kept, notes=(*notes, said), unfiltered=lambda: whole))
+    return data, faults

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cslib.data.calendar import first_whole, last_complete, observed, period_ordinal, period_start
 from cslib.data.customers import with_all, with_segment
 from cslib.data.dataset import DataSet
+from cslib.data.lives import lives
 from cslib.errors import DataError, MissingTableError, ParameterError, refuse_unknown
 from cslib.stats.intervals import grown_of_sums, wilson
 from cslib.stats.survival import DAYS_PER_MONTH, cumulative_incidence
@@ -105,11 +106,11 @@ def _launches(data: DataSet, value_feature: str) -> NDArray[np.int64]:
 
 
 def _dated_customers(data: DataSet) -> ir.Table:
-    table = data.table("customers")
+    data.table("customers")
     if not data.has_dates("customers"):
         msg = f"customers of {data.label or 'the data set'} have tenures, no dates. Add started_on and churned_on."
         raise MissingTableError(msg)
-    return table
+    return lives(data)
 
 
 def _recorded(data: DataSet, until: date) -> tuple[int, int]:
@@ -223,11 +224,11 @@ def time_to_value(
     _launches(data, value_feature)
     until = _recorded_until(data)
     first, last = _recorded(data, until)
-    lives = _until_value(data, segment_by, value_feature, until)
+    each = _until_value(data, segment_by, value_feature, until)
     begin = (last + 1) % months
-    at = ((lives.at - begin) // months).cast("int64")
-    lives = lives.filter((lives.at >= first) & (lives.at <= last)).mutate(at=at)
-    counted = lives.group_by(["segment", "at", "duration", "kind"]).aggregate(n=lives.count()).execute()
+    at = ((each.at - begin) // months).cast("int64")
+    each = each.filter((each.at >= first) & (each.at <= last)).mutate(at=at)
+    counted = each.group_by(["segment", "at", "duration", "kind"]).aggregate(n=each.count()).execute()
     parts = [counted.assign(segment=WHOLE), counted[counted["segment"] != WHOLE]]
     groups = [group for part in parts for group in part.groupby(["segment", "at"])]
     rows = [{"segment": s, "at": int(at), **_median(own, confidence_level)} for (s, at), own in groups]
@@ -246,15 +247,16 @@ def _until_value(data: DataSet, segment_by: str, value_feature: str, last: date)
     rows = data.table("usage")
     rows = rows.filter(rows.feature == value_feature) if value_feature else rows
     firsts = rows.group_by("customer_id").aggregate(used_on=rows.occurred_at.cast("date").min())
-    people = _dated_customers(data).select("customer_id", "started_on", "churned_on")
-    lives = people.left_join(firsts, "customer_id").select(*people.columns, "used_on")
+    people = _dated_customers(data)
+    people = people.filter(people.life == 1).select("customer_id", "started_on", "churned_on")
+    each = people.left_join(firsts, "customer_id").select(*people.columns, "used_on")
     until = ibis.date(last)
-    end = ibis.least(lives.churned_on.fill_null(until), until)
-    reached = lives.used_on.notnull() & (lives.used_on <= end)
-    kind = ibis.cases((reached, REACHED), (lives.churned_on <= end, "churned"), else_="")
-    days = ibis.greatest(ibis.ifelse(reached, lives.used_on, end).delta(lives.started_on, unit="day").cast("int64"), 0)
-    lives = lives.select("customer_id", at=period_ordinal(lives.started_on, "month"), duration=days, kind=kind)
-    return with_segment(lives, data, segment_by)
+    end = ibis.least(each.churned_on.fill_null(until), until)
+    reached = each.used_on.notnull() & (each.used_on <= end)
+    kind = ibis.cases((reached, REACHED), (each.churned_on <= end, "churned"), else_="")
+    days = ibis.greatest(ibis.ifelse(reached, each.used_on, end).delta(each.started_on, unit="day").cast("int64"), 0)
+    each = each.select("customer_id", at=period_ordinal(each.started_on, "month"), duration=days, kind=kind)
+    return with_segment(each, data, segment_by)
 
 
 def _median(own: pd.DataFrame, confidence_level: float) -> dict[str, float]:

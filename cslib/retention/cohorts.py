@@ -26,6 +26,7 @@ from cslib.data.contract import MOMENT
 from cslib.data.customers import with_all, with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes
+from cslib.data.lives import lives, paying, settled
 from cslib.errors import DataError, MissingTableError, ParameterError, check_choice
 from cslib.stats.intervals import holm, log_rank, newcombe, wilson
 from cslib.stats.survival import survival_at, survival_curve
@@ -204,10 +205,13 @@ def read_spans(data: DataSet, source: str, period: str, *, segment_by: str = "")
         msg = "customers holds tenures, not dates, so there are no cohorts. Use tenure_curve."
         raise DataError(msg)
     table, as_of = data.table(source), observed(data)
-    complete, current = last_complete(as_of, period), ordinal(as_of, period)
-    lo = hi = period_ordinal(table[MOMENT[source]].cast("date"), period)
+    until, started = as_of, MOMENT[source]
+    if source in CONTRACTUAL and paying(data):
+        table, until, started = lives(data), settled(data), "started_on"
+    complete, current = last_complete(until, period), ordinal(as_of, period)
+    lo = hi = period_ordinal(table[started].cast("date"), period)
     if source in CONTRACTUAL:
-        end = table.ended_on if source == "subscriptions" else table.churned_on
+        end = table.ended_on if "ended_on" in table.columns else table.churned_on
         # an end inside a period (exclusive) leaves its last day uncovered; a running one covers all so far
         hi = (period_ordinal(end, period) - 1).fill_null(current)
     first = data.statistics[source]["first"]
@@ -494,8 +498,9 @@ def _tests(spans: Spans, shown: pd.DataFrame, groups: dict[str, list[pd.Timestam
 
 
 def _declared(data: DataSet, source: str) -> bool:
-    """Tell whether the data declare who left; a derived churn knows with hindsight who only paused."""
-    return source in CONTRACTUAL and data.has_dates("customers") and "customers" not in data.derived
+    """Tell whether the data declare who left for good; of payment only hindsight knows that."""
+    declared = data.has_dates("customers") and "customers" not in data.derived
+    return source in CONTRACTUAL and declared and not paying(data)
 
 
 def _starts(shown: pd.DataFrame) -> pd.Series[Any]:

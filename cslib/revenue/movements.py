@@ -12,9 +12,10 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from cslib.data.calendar import first_whole, last_complete, monthly, observed, ordinal, period_start
+from cslib.data.calendar import first_whole, last_complete, monthly, observed, ordinal, period_ordinal, period_start
 from cslib.data.customers import MINOR_UNITS, exact_product, mrr_steps, summed_changes, tier, with_all, with_segment
 from cslib.data.dataset import DataSet
+from cslib.data.lives import lives, paying, settled
 from cslib.errors import DataError
 from cslib.stats.intervals import TIERED, Interval, ratio_of_sums, retained_of_tiers, wilson, z_value
 
@@ -170,7 +171,10 @@ def movements(
     Notes
     -----
     A customer counts while its MRR is above 0: a trial at 0 is nobody yet, and the first period end at which it pays
-    makes it new. One that pays nothing at a period's end has churned, and is a reactivation when it pays again.
+    makes it new. One that pays nothing at a period's end has churned, and is a reactivation when it pays again. With
+    ``pause_months`` (:func:`cslib.load`) a customer that has only paused stays one: what it does not pay is
+    contraction, and expansion when it pays again. So is what stopped in the last months, of which it is not known yet;
+    they have no logo churn rate.
 
     Intervals of NRR and GRR: :func:`cslib.stats.intervals.retained_of_tiers`, which says what they cover; of ARPA:
     delta method over customers; of logo churn: Wilson score; of the quick ratio: delta method on its logarithm,
@@ -207,7 +211,9 @@ def movements(
     levels = levels.merge(told.reset_index(), on=["segment", "at"], how="left")
     levels = levels[levels["at"] >= first].reset_index(drop=True)
     levels["month"] = [pd.Timestamp(period_start(int(at), period)) for at in levels["at"]]
-    return _rates(levels, confidence_level)
+    rates, unsettled = _rates(levels, confidence_level), levels["at"] > last_complete(settled(data), period)
+    rates.loc[unsettled, ["logo_churn_rate", "logo_churn_ci_lower", "logo_churn_ci_upper"]] = np.nan
+    return rates
 
 
 def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
@@ -215,9 +221,10 @@ def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     steps = mrr_steps(data, period)
     order = ibis.window(group_by="customer_id", order_by="step")
     running = ibis.cumulative_window(group_by="customer_id", order_by="step")
-    paid = (steps.cents > 0).cast("int64")
-    levels = {"c": steps.cents, "p": steps.cents.lag().over(order).fill_null(0), "times": paid.sum().over(running)}
-    steps = with_segment(steps.select("customer_id", "step", **levels), data, segment_by)
+    steps = _with_here(steps, data, period)
+    times, was = steps.here.cast("int64").sum().over(running), steps.here.lag().over(order).fill_null(False)
+    levels = {"c": steps.cents, "p": steps.cents.lag().over(order).fill_null(0), "times": times, "was": was}
+    steps = with_segment(steps.select("customer_id", "step", "here", **levels), data, segment_by)
     kinds = _kinds(steps)
     c, p, change = steps.c, steps.p, steps.c - steps.p
     cc, pp, moved = (exact_product(v, v) for v in (c, p, change))
@@ -232,15 +239,27 @@ def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     return steps.group_by(["segment", "step"]).aggregate(**sums).execute()
 
 
+def _with_here(steps: ir.Table, data: DataSet, period: str) -> ir.Table:
+    """Tell at each step who is a customer: who pays, or has only paused."""
+    if not data.pause_months or not paying(data):
+        return steps.mutate(here=steps.cents > 0)
+    rows = lives(data)
+    begun, gone = (period_ordinal(day, period) for day in (rows.started_on, rows.churned_on))
+    spans = rows.select("customer_id", __begun=begun, __gone=gone)
+    during = (spans["__begun"] <= steps.step) & (spans["__gone"].isnull() | (spans["__gone"] > steps.step))
+    found = steps.left_join(spans, ["customer_id", during])
+    return found.select(*steps.columns, here=found["__begun"].notnull())
+
+
 def _kinds(steps: ir.Table) -> dict[str, ir.BooleanValue]:
     """Tell which kind of movement a step from p to c is; a step to the same is none."""
-    begins = (steps.p == 0) & (steps.c > 0)
+    begins, stays = steps.here & ~steps.was, steps.here & steps.was
     return {
         "new": begins & (steps.times == 1),
         "reactivation": begins & (steps.times > 1),
-        "expansion": (steps.p > 0) & (steps.c > steps.p),
-        "contraction": (steps.c > 0) & (steps.c < steps.p),
-        "churn": (steps.p > 0) & (steps.c == 0),
+        "expansion": stays & (steps.c > steps.p),
+        "contraction": stays & (steps.c < steps.p),
+        "churn": steps.was & ~steps.here,
     }
 
 
@@ -352,7 +371,9 @@ def conventions(moved: pd.DataFrame, *, months: int = 12) -> pd.DataFrame:
     ChartMogul help centre, "Net MRR Churn Rate" and "MRR Churn Rate"; Stripe support, "Calculating subscriber churn
     rate in Billing" (read in November 2026).
     """
-    s = monthly(moved).tail(months)[[*KINDS, "opening", *COUNTS]].sum()
+    known = monthly(moved)
+    known = known[known["logo_churn_rate"].notna() | (known["n_opening"] == 0)]  # who left is settled
+    s = known.tail(months)[[*KINDS, "opening", *COUNTS]].sum()
     lost, grown, mrr = -(s.contraction + s.churn), s.expansion, s.opening
     n, came = s.n_opening, s.n_opening + s.n_new + s.n_reactivated
     net, offset = lost - grown, lost - grown - s.reactivation

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from cslib.data.calendar import Window, age_in_months, ending, observed
 from cslib.data.customers import current_mrr, exact_sum
 from cslib.data.dataset import DataSet
+from cslib.data.lives import lives, settled
 from cslib.errors import check_share
 from cslib.stats.intervals import Floats, Interval, holm, log_rank, weighted_sum, z_value
 from cslib.stats.survival import at_risk_and_events, by_segment, survival_curve, survival_summary
@@ -195,8 +196,9 @@ def after_answers(
         An answer counts if given by the landmark (by ``answered_on``, or without it by ``asked_on``); a later one
         is silence. Who was not asked is in no group.
     """
-    as_of, first = observed(data), date.fromisoformat(data.statistics["surveys"]["first"])
-    day = (pd.Timestamp(as_of) - pd.DateOffset(months=horizon_months)).date()
+    observed(data)
+    first = date.fromisoformat(data.statistics["surveys"]["first"])
+    day = (pd.Timestamp(settled(data)) - pd.DateOffset(months=horizon_months)).date()
     if not data.has_dates("customers"):
         return Landmark(asked, horizon_months, remark="The data hold no start dates, so nobody can be followed.")
     if data.observed_from and day < data.observed_from:
@@ -205,11 +207,11 @@ def after_answers(
     past = ending(window, day, earliest=first)
     known = tuple(c for c in columns if holder_of(data, c) != "surveys")
     then, now = (_alike(_groups(data, asked, when), data, known) for when in (past, window))
-    lives = _lives(data, then, day, as_of)
-    if asked.groups[0] not in set(lives["group"]) or lives["group"].nunique() < 2:
+    followed = _followed(data, then, day)
+    if asked.groups[0] not in set(followed["group"]) or followed["group"].nunique() < 2:
         why = f"Too few customers had answered by {day:%-d %B %Y} to follow them for {horizon_months} months."
         return Landmark(asked, horizon_months, remark=why)
-    return Landmark(asked, horizon_months, day, past, lives, _present(data, now), known)
+    return Landmark(asked, horizon_months, day, past, followed, _present(data, now), known)
 
 
 def _alike(groups: ir.Table, data: DataSet, columns: Sequence[str]) -> ir.Table:
@@ -231,20 +233,20 @@ def _groups(data: DataSet, asked: Measure, window: Window) -> ir.Table:
     return each.filter(each.now >= SILENT).select("customer_id", group=group)
 
 
-def _lives(data: DataSet, groups: ir.Table, day: date, as_of: date) -> pd.DataFrame:
-    customers, landmark = data.table("customers"), ibis.date(day)
-    last = customers.churned_on.fill_null(ibis.date(as_of))
+def _followed(data: DataSet, groups: ir.Table, day: date) -> pd.DataFrame:
+    customers, landmark = lives(data), ibis.date(day)
+    last = customers.churned_on.fill_null(ibis.date(settled(data)))
     here = customers.filter((customers.started_on <= landmark) & (last > landmark))
     age, end = (age_in_months(customers.started_on, day) for day in (landmark, last))
     times = {"age": age, "end": end, "since": age_in_months(landmark, last)}
-    lives = here.select("customer_id", event_observed=customers.churned_on.notnull(), **times)
-    joined, keys = lives.join(groups, "customer_id"), [*KEYS, *groups.columns[2:]]
+    each = here.select("customer_id", event_observed=customers.churned_on.notnull(), **times)
+    joined, keys = each.join(groups, "customer_id"), [*KEYS, *groups.columns[2:]]
     return joined.group_by(keys).aggregate(n=joined.count()).execute().sort_values(keys, ignore_index=True)
 
 
 def _present(data: DataSet, groups: ir.Table) -> pd.DataFrame:
-    customers, price = data.table("customers"), current_mrr(data)
-    here = customers.filter(customers.churned_on.isnull()).select("customer_id")
+    customers, price = lives(data), current_mrr(data)
+    here = customers.filter(customers.here).select("customer_id")
     joined, keys = here.join(groups, "customer_id"), list(groups.columns[1:])
     if price is None:
         return joined.group_by(keys).aggregate(n_today=joined.count()).execute().assign(mrr=np.nan)

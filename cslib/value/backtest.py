@@ -15,6 +15,7 @@ from cslib.data.calendar import observed
 from cslib.data.customers import MINOR_UNITS, cents, with_segment
 from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import drift
+from cslib.data.lives import lives
 from cslib.errors import check_choice
 from cslib.stats.intervals import Floats, percentiles
 from cslib.stats.survival import DAYS_PER_MONTH
@@ -77,16 +78,17 @@ def came_true(data: DataSet, past: DataSet, *, segment_by: str = "", months: int
 
 
 def _followed(data: DataSet, past: DataSet, segment_by: str) -> ir.Table:
-    """Take the customers known then: whether they were still here, until when they stayed, and their MRR in cents."""
-    then, now = past.table("customers"), data.table("customers")
-    mrr = now.mrr.fill_null(0.0) if "mrr" in now.columns else ibis.literal(0.0)
-    stayed = now.select("customer_id", "churned_on", own=cents(mrr))
-    rows = then.select("customer_id", present=then.churned_on.isnull()).join(stayed, "customer_id")
-    return with_segment(rows.select("customer_id", "present", "churned_on", "own"), data, segment_by)
+    """Take the customers of then, with every life that they are known to have now, and their MRR in cents."""
+    then, priced = lives(past), "mrr" in data.table("customers").columns
+    now = lives(data, mrr="mrr") if priced else lives(data).mutate(mrr=ibis.literal(0.0))
+    mrr = now.mrr.fill_null(0.0)
+    known = now.select("customer_id", "started_on", "churned_on", own=cents(mrr))
+    here = then.filter(then.here).select("customer_id")
+    return with_segment(here.join(known, "customer_id").select(*known.columns), data, segment_by)
 
 
 def _is_here(rows: ir.Table, day: date | ir.DateValue) -> ir.BooleanValue:
-    return rows.present & (rows.churned_on.isnull() | (rows.churned_on > day))
+    return (rows.started_on <= day) & (rows.churned_on.isnull() | (rows.churned_on > day))
 
 
 def _paid(data: DataSet, here: ir.Table, days: list[date], source: str) -> pd.DataFrame:
@@ -114,7 +116,7 @@ def _day(data: DataSet, months: int) -> date | None:
     if data.as_of is None or not data.has_dates("customers"):
         return None
     day = (pd.Timestamp(data.as_of) + ONE_DAY - pd.DateOffset(months=months) - ONE_DAY).date()
-    table = data.table("customers")
+    table = lives(data)
     present = table.filter((table.started_on <= day) & (table.churned_on.isnull() | (table.churned_on > day)))
     known = present.aggregate(n=present.count(), since=present.started_on.min()).execute().iloc[0]
     if known["n"] < FEWEST or (data.observed_from and data.observed_from >= day):

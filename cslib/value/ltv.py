@@ -170,9 +170,9 @@ def _still_here(paths: Paths) -> Floats:
 
 
 def _monthly(paths: Paths, terms: Terms) -> Floats:
-    """Give what a customer of each age brings in a month, seen from its start: margin less cost, discounted."""
+    """Give what a customer brings in each month since its start, in all its lives: margin less cost, discounted."""
     margin = paths.price * terms.gross_margin - terms.retention_cost
-    return np.asarray(margin * _still_here(paths) * terms.discounts(paths.hazard.shape[1]))
+    return np.asarray(paths.renewed(margin * _still_here(paths)) * terms.discounts(paths.hazard.shape[1]))
 
 
 def _net_value(paths: Paths, terms: Terms, horizon: int) -> Floats:
@@ -351,14 +351,18 @@ def bridge(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> 
 def _steps(paths: Paths, terms: Terms, horizon: int) -> pd.DataFrame:
     ages, arpa, rate = np.arange(horizon), paths.arpa[0], paths.churn_rate[0]
     still, price, worth = _still_here(paths)[0, :horizon], paths.price[0, :horizon], terms.discounts(horizon)
-    margin = terms.gross_margin
+    margin, paid = terms.gross_margin, price * still
+    again = paths.renewed(paid[None])[0]
+    kept = paths.renewed(still[None])[0]
+    back = {"later lives": margin * again.sum()} if paths.come_back else {}
     values = {
         "formula C": arpa * margin / rate,
         f"no longer than {horizon} months": arpa * margin * np.exp(-rate * ages).sum(),
         "churn by age": arpa * margin * still.sum(),
-        "price by age": margin * (price * still).sum(),
-        "discount": margin * (price * still * worth).sum(),
-        "retention cost": ((margin * price - terms.retention_cost) * still * worth).sum(),
+        "price by age": margin * paid.sum(),
+        **back,
+        "discount": margin * (again * worth).sum(),
+        "retention cost": ((margin * again - terms.retention_cost * kept) * worth).sum(),
         "acquisition cost": _net_value(paths, terms, horizon)[0],
     }
     table = pd.DataFrame({"step": list(values), "value": list(values.values())})
@@ -392,15 +396,16 @@ def ltv_by_age(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
     for segment, own in paths.items():
         n_active = own.active.groupby(np.floor(own.active["age_months"] + 1e-9))["n"].sum()
         margin = own.price * terms.gross_margin - terms.retention_cost
+        new = own.renewed(margin * _still_here(own))
         for age in range(own.first, int(n_active.index.max() if len(n_active) else 0) + 1):
             ahead = slice(age, age + horizon_months)
             kept = np.exp(own.hazard[:, [age]] - own.hazard[:, ahead])
-            value = (margin[:, ahead] * kept * terms.discounts(horizon_months)).sum(axis=1)
+            value = ((margin[:, ahead] * kept + own.later(kept, new)) * terms.discounts(horizon_months)).sum(axis=1)
             known = {"residual_value": float(value[0]), **percentiles(value)}
             rows.append({"segment": segment, "age_months": age, **known, "n_active": int(n_active.get(age, 0))})
     table = pd.DataFrame(rows, columns=BY_AGE)
-    new = table[table["age_months"] == 0].set_index("segment")
-    return table.assign(differs=_apart(table, new.reindex(table["segment"]).reset_index()))
+    at_start = table[table["age_months"] == 0].set_index("segment")
+    return table.assign(differs=_apart(table, at_start.reindex(table["segment"]).reset_index()))
 
 
 def payback(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:

@@ -7,6 +7,7 @@ not depend on how many customers there are.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -90,6 +91,9 @@ class Paths:
         As customers of some quarters leave faster than others of their age: what turns the hazard of each month of
         age into that at a factor of 1, shape (ages,); the factor of each row of ``active``, shape (1 + draws, rows);
         and the mean factor of the last four quarters, shape (1 + draws,).
+    returns
+        Share of those who leave who come back after 1, 2, … months, shape (1 + draws, months); none where nobody can
+        be seen to.
     """
 
     n_customers: int
@@ -111,6 +115,77 @@ class Paths:
     baseline: Floats = field(default_factory=lambda: np.empty(0))
     factors: Floats = field(default_factory=lambda: np.empty(0))
     newest: Floats = field(default_factory=lambda: np.empty(0))
+    returns: Floats = field(default_factory=lambda: np.empty((0, 0)))
+
+    @property
+    def come_back(self) -> bool:
+        """Whether later lives of who comes back are known of, and count."""
+        return bool(self.from_start and self.returns.any())
+
+    def renewed(self, life: Floats) -> Floats:
+        """Add to what a life brings in each month since its start what the later lives of the same customer bring.
+
+        Parameters
+        ----------
+        life
+            Shape (rows, ages), the rows being those of ``hazard`` or the first of them.
+
+        Returns
+        -------
+        numpy.ndarray
+            Same shape.
+
+        Notes
+        -----
+        The renewal equation x(t) = b(t) + Σ w(j)·x(t − j), with b what one life brings and w(j) the chance to begin the
+        next one j months after the start: Σ f(k)·r(j − k), f the chance to leave after k months and r that to come back
+        after so many.
+
+        References
+        ----------
+        Feller (1968), An Introduction to Probability Theory and Its Applications, vol. 1, ch. XIII.
+        """
+        if not self.come_back:
+            return life
+        total, again = life.copy(), self._again(np.exp(-self.hazard[: len(life), : life.shape[1]]))
+        for month in range(1, life.shape[1]):
+            total[:, month] += np.einsum("ij,ij->i", again[:, 1 : month + 1], total[:, month - 1 :: -1])
+        return total
+
+    def later(self, kept: Floats, new: Floats) -> Floats:
+        """Give what comes of later lives in each month from now on.
+
+        Parameters
+        ----------
+        kept
+            Share of customers who are still here after 0, 1, 2 … months, shape (rows, months).
+        new
+            What a new life and those after it bring by month, as from :meth:`renewed`, at least as many months.
+
+        Returns
+        -------
+        numpy.ndarray
+            Per customer, shape (rows, months).
+        """
+        result = np.zeros(kept.shape)
+        if self.come_back:
+            again = self._again(kept)
+            for month in range(1, kept.shape[1]):
+                result[:, month] = np.einsum("ij,ij->i", again[:, 1 : month + 1], new[:, month - 1 :: -1])
+        return result
+
+    def _again(self, kept: Floats) -> Floats:
+        """Chance to begin the next life after 0, 1, 2 … months, of who stays as ``kept`` says."""
+        gone, again = -np.diff(kept, axis=1, prepend=1.0), np.zeros(kept.shape)
+        for months, share in enumerate(self.returns[: len(kept), : kept.shape[1] - 1].T, start=1):
+            again[:, months:] += gone[:, : kept.shape[1] - months] * share[:, None]
+        return again
+
+    @cached_property
+    def new_lives(self) -> tuple[Floats, Floats]:
+        """Chance that a new customer is here, and what it pays, by month since its start, later lives included."""
+        here = np.exp(-self.hazard)
+        return self.renewed(here), self.renewed(here * self.price)
 
     def at_factor_1(self) -> Floats:
         """Cumulative hazard of customers whose quarter of start is as fast as the mean one."""
@@ -125,7 +200,7 @@ class Paths:
         moves as price by age does; of customers in a free trial it becomes price by age, and where only orders tell
         it is that of the months of age to come. Survival is interpolated between whole months. By chance, each of n
         customers leaves or stays, and its MRR moves n times as much (in variance) as the mean of n customers does in
-        the draws.
+        the draws. Who leaves may come back (:meth:`renewed`), and pays as a new customer then.
         """
         hazard = self.at_factor_1()
         each = zip(self.factors.T, self.active.itertuples(), strict=True)
@@ -190,7 +265,23 @@ def value_paths(
         rng = np.random.default_rng([SEED, i])
         sample = _Sample(own, cells, values.paid, _weights(cells, draws, rng), months)
         result[str(name)] = _paths(str(name), sample, models, values.source, rng)
+    for i, (name, own) in enumerate(values.gaps.groupby("segment", sort=False)):
+        rng = np.random.default_rng([SEED, len(result) + 1, i])
+        if name in result:
+            result[str(name)] = replace(result[str(name)], returns=_returns(own, draws, rng))
     return _with_cohorts(result, values.cohorts, np.random.default_rng([SEED, len(result)]))
+
+
+def _returns(gaps: pd.DataFrame, draws: int, rng: np.random.Generator) -> Floats:
+    """Share of those who leave who come back after each number of months (Kaplan–Meier), and draws of it."""
+    gone, back = gaps["n_gone"].to_numpy(), gaps["n_returned"].to_numpy()
+    known = int((gone >= TRUSTED).cumprod().sum())
+    if not back[:known].any():
+        return np.empty((0, 0))
+    gone, share = gone[:known], back[:known] / gone[:known]
+    hazard = np.vstack([share, rng.binomial(gone, share, size=(draws, known)) / gone])
+    still = np.cumprod(1 - hazard, axis=1)
+    return np.hstack([np.ones((draws + 1, 1)), still[:, :-1]]) * hazard
 
 
 def paths_of(data: DataSet, *, segment_by: str = "", horizon_months: int) -> dict[str, Paths]:
@@ -455,10 +546,12 @@ def _ahead(paths: Paths, hazard: Floats, row: Any, months: int) -> Projection:
     kept = np.exp(lived[:, :1] - lived)
     amount, ratio = _prices_ahead(row, paths.price[:, ahead], paths.price[:, later])
     square = row.n if amount is row.n else row.mrr_squared
-    chance, beyond = kept[0] * (1 - kept[0]), row.age_months + np.arange(months + 1) > paths.last
+    back, paid = (row.n * paths.later(kept, new) for new in (paths.new_lives if paths.come_back else (kept, kept)))
+    here = kept[0] + back[0] / row.n
+    chance, beyond = here * (1 - here), row.age_months + np.arange(months + 1) > paths.last
     moved = (amount * kept[0]) ** 2 * _spread(paths.n_priced[ahead], ratio) / row.n
     return Projection(
-        row.n * kept, amount * ratio * kept, row.n * chance, square * ratio[0] ** 2 * chance + moved,
+        row.n * kept + back, amount * ratio * kept + paid, row.n * chance, square * ratio[0] ** 2 * chance + moved,
         row.n * kept[0] * beyond, amount * ratio[0] * kept[0] * beyond,
     )  # fmt: skip
 

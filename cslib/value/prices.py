@@ -7,7 +7,7 @@ that their number does not depend on the number of customers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -32,17 +32,20 @@ from cslib.data.calendar import (
 from cslib.data.customers import MINOR_UNITS, cents, with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetime_rows, nobody_observed
+from cslib.data.lives import gaps, lives, paying
 from cslib.errors import MissingTableError, counted
 from cslib.stats.intervals import Floats
-from cslib.stats.survival import DAYS_PER_MONTH
+from cslib.stats.survival import DAYS_PER_MONTH, life_table
 
 QUARTER: Final = 3  # months
 ROUNDS: Final = 20
 LEAST: Final = 1e-4  # variance below which quarters do not differ
 MOST: Final = 4.0
 COHORTS: Final = ["segment", "quarter", "month", "lived", "n_events"]
+LIFE: Final = ["customer_id", "life"]
 KEYS: Final = ["segment", "first_age", "n_ages", "event_observed", "tier"]
 MONEY: Final = ["acquisition_cost", "mrr_now"]
+GAPS: Final = ["segment", "gap", "n_gone", "n_returned"]
 AGES: Final = ["entry_months", "duration_months"]
 FINE: Final = 2**20  # parts of a month of age, so that sums of ages are exact
 FUZZ: Final = 1e-9  # months: less than any unit, more than rounding
@@ -110,11 +113,15 @@ def cohort_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
         ``segment`` (that of ``segment_by``, or ``All``), ``quarter`` (whole ones since the start), ``month`` (of
         age: 0 at the start itself, 1 the first month, …), ``lived`` (customer-months in it; at 0 customers),
         ``n_events``.
+
+    Notes
+    -----
+    A part of a month counts as that part of the month's churn (of the segment, Nelson–Aalen) which falls into it: where
+    customers leave on anniversaries alone, who is a day before one has not lived through that month's churn.
     """
     if not data.has_dates("customers"):
         return pd.DataFrame(columns=COHORTS)
-    starts = data.table("customers").select("customer_id", "started_on")
-    rows = lifetime_rows(data).join(starts, "customer_id")
+    rows = lifetime_rows(data).join(lives(data).select(*LIFE, "started_on"), LIFE)
     age = age_in_months(rows.started_on, ibis.date(observed(data)))
     kept, quarter = ["entry", "duration", "event_observed"], (age / QUARTER).floor().cast("int64")
     rows = with_segment(rows.select("customer_id", *kept, quarter=quarter), data, segment_by)
@@ -126,7 +133,10 @@ def cohort_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
 def _by_month(counted: pd.DataFrame, segment: str) -> pd.DataFrame:
     entry, duration = (counted[[c]].to_numpy(float) for c in ("entry", "duration"))
     months = np.arange(np.ceil(duration.max()) + 1)
-    lived = np.clip(duration, months - 1, months) - np.clip(entry, months - 1, months)
+    begun, ended = (np.clip(age, months - 1, months) for age in (entry, duration))
+    faced = _hazard(counted)
+    whole = faced(months) - faced(months - 1)
+    lived = np.divide(faced(ended) - faced(begun), whole, out=ended - begun, where=whole > 0)
     lived[:, 0] = entry[:, 0] == 0
     left = (np.ceil(duration - 1e-9) == months) & counted[["event_observed"]].to_numpy(bool)
     quarters, place = np.unique(counted["quarter"], return_inverse=True)
@@ -136,6 +146,15 @@ def _by_month(counted: pd.DataFrame, segment: str) -> pd.DataFrame:
     keys = {"quarter": np.repeat(quarters, len(months)), "month": np.tile(months.astype(int), len(quarters))}
     result = pd.DataFrame(keys | {"lived": sums[0].ravel(), "n_events": sums[1].ravel()})
     return result[result["lived"] > 0].assign(segment=segment)
+
+
+def _hazard(counted: pd.DataFrame) -> Callable[[Floats], Floats]:
+    """Cumulative hazard of all by age (Nelson–Aalen)."""
+    columns = {"entry": "entry_months", "duration": "duration_months"}
+    table = life_table(counted.rename(columns=columns).assign(segment="All"))
+    steps = np.cumsum(table["n_events"] / table["n_at_risk"].where(table["n_at_risk"] > 0, 1))
+    ages, level = table["duration_months"].to_numpy(float), np.append(0.0, steps)
+    return lambda age: level[np.searchsorted(ages, age + FUZZ, side="right")]
 
 
 def cohort_effects(cohorts: pd.DataFrame, hazards: Mapping[str, Floats]) -> CohortEffects:
@@ -166,6 +185,7 @@ def cohort_effects(cohorts: pd.DataFrame, hazards: Mapping[str, Floats]) -> Coho
     parts = {str(segment): own for segment, own in cohorts.groupby("segment")}
     quarters = np.unique(cohorts["quarter"])
     tables = {s: _squares(own, quarters, len(hazards[s])) for s, own in parts.items() if s in hazards}
+    rates = {s: _rate(parts[s], lived) for s, lived in tables.items()}  # at these as many leave as did
     baseline = {segment: np.ones(len(hazard)) for segment, hazard in hazards.items()}
     churned = cohorts.groupby("quarter")["n_events"].sum().reindex(quarters).to_numpy(float)
     factors = np.ones(len(quarters))
@@ -173,7 +193,7 @@ def cohort_effects(cohorts: pd.DataFrame, hazards: Mapping[str, Floats]) -> Coho
         expected = np.zeros(len(quarters))
         for segment, lived in tables.items():
             baseline[segment] = _baseline(lived, factors)
-            expected += lived @ (hazards[segment] * baseline[segment])
+            expected += lived @ (rates[segment] * baseline[segment])
         variance = _variance(churned, expected)
         factors = (churned + 1 / variance) / (expected + 1 / variance) if variance else np.ones(len(quarters))
     table = pd.DataFrame({"quarter": quarters, "n_churned": churned, "expected": expected, "factor": factors})
@@ -183,6 +203,13 @@ def cohort_effects(cohorts: pd.DataFrame, hazards: Mapping[str, Floats]) -> Coho
 def _squares(cohorts: pd.DataFrame, quarters: NDArray[Any], n_ages: int) -> Floats:
     table = cohorts.pivot_table(index="quarter", columns="month", values="lived", aggfunc="sum", fill_value=0.0)
     return table.reindex(index=quarters, columns=range(n_ages), fill_value=0.0).to_numpy()
+
+
+def _rate(cohorts: pd.DataFrame, lived: Floats) -> Floats:
+    """Churns of each month of age per month lived in it, all quarters together."""
+    left = cohorts.groupby("month")["n_events"].sum().reindex(range(lived.shape[1]), fill_value=0).to_numpy(float)
+    total = lived.sum(axis=0)
+    return np.divide(left, total, out=np.zeros(len(left)), where=total > 0)
 
 
 def _baseline(lived: Floats, factors: Floats) -> Floats:
@@ -231,6 +258,8 @@ class ValueCounts:
         What a reader should know of the prices.
     cohorts
         As from :func:`cslib.value.prices.cohort_counts`.
+    gaps
+        As from :func:`gap_counts`.
     """
 
     cells: pd.DataFrame
@@ -238,6 +267,7 @@ class ValueCounts:
     source: str
     notes: tuple[str, ...] = ()
     cohorts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COHORTS))
+    gaps: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=GAPS))
 
 
 def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
@@ -281,20 +311,52 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
     [[0.0, 0.0, 50.0, 1.0], [0.0, 1.0, 50.0, 1.0], [1.0, 0.0, 60.0, 1.0], [1.0, 1.0, 60.0, 1.0], [1.0, 2.0, 60.0, 1.0]]
     """
     source = price_source(data)
-    lives = _lives(data, source, segment_by)
-    spells = _spells(data, source, lives)
-    lives = _with_tier(lives, spells)
-    counts = _counts(lives)
+    known = _known(data, source, segment_by)
+    spells = _spells(data, source, known)
+    known = _with_tier(known, spells)
+    counts = _counts(known)
     if counts.empty:
         raise nobody_observed(data)
     if not counts["n_known"].any():
         raise _no_price(data)
     cells = _cells(counts)
-    paid = _paid(cells, _changes(spells, lives))
+    paid = _paid(cells, _changes(spells, known))
     notes = _notes(data, source, cells[cells["segment"] == "All"], paid)
     if source == "orders":
         cells[["mrr_now", "mrr_now_squared"]] = np.nan
-    return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, cohort_counts(data, segment_by=segment_by))
+    counted = cohort_counts(data, segment_by=segment_by), gap_counts(data, segment_by=segment_by)
+    return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, *counted)
+
+
+def gap_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
+    """Count who came back after so many months, of those who had left for as long.
+
+    Parameters
+    ----------
+    data
+        With ``customers``; where nothing is paid, so that nobody is seen to come back, the result is empty.
+    segment_by
+        A column; empty for the whole only.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment`` (``All`` first), ``gap`` (1, 2, …: how many months ended since they left), ``n_gone`` (known to have
+        been gone up to then), ``n_returned`` (of these, who then came back).
+    """
+    if not paying(data):
+        return pd.DataFrame(columns=GAPS)
+    rows = with_segment(gaps(data), data, segment_by)
+    counted = rows.group_by(["segment", "gap"]).aggregate(n=rows.count(), n_returned=rows.returned.sum()).execute()
+    parts = [("All", counted), *counted[counted["segment"] != "All"].groupby("segment")]
+    tables = []
+    for segment, part in parts:
+        sums = part.groupby("gap")[["n", "n_returned"]].sum().sort_index().astype("int64")
+        sums = sums.reindex(range(max(sums.index, default=0) + 1), fill_value=0)
+        # of those still gone nothing is known of the month after
+        gone = sums["n"][::-1].cumsum()[::-1] - (sums["n"] - sums["n_returned"])
+        tables.append(sums.assign(segment=segment, n_gone=gone).iloc[1:].reset_index(names="gap")[GAPS])
+    return pd.concat(tables, ignore_index=True)
 
 
 def price_source(data: DataSet) -> str:
@@ -340,10 +402,10 @@ def _whole_age(rows: ir.Table, day: ir.DateValue) -> ir.IntegerValue:
     return age_in_months(rows.started_on, day).floor().cast("int64")
 
 
-def _lives(data: DataSet, source: str, segment_by: str) -> ir.Table:
-    """Give every customer the ages at which it was seen, those at which its price is known, and what it pays now."""
-    lives, told = with_segment(lifetime_rows(data), data, segment_by), _told(data, source)
-    rows = lives.join(told, "customer_id").select(*lives.columns, *told.columns[1:])
+def _known(data: DataSet, source: str, segment_by: str) -> ir.Table:
+    """Give every life the ages at which it was seen, those at which its price is known, and what is paid now."""
+    each, told = with_segment(lifetime_rows(data), data, segment_by), _told(data, source)
+    rows = each.join(told, LIFE).select(*each.columns, *told.columns[2:])
     left, entry, duration = rows.event_observed, rows.entry, rows.duration
     n_ages = ibis.ifelse(left, (duration - FUZZ).ceil(), (duration + FUZZ).floor() + 1).cast("int64")
     over = n_ages if source != "orders" else _whole_age(rows, ibis.date(observed(data)))
@@ -353,14 +415,14 @@ def _lives(data: DataSet, source: str, segment_by: str) -> ir.Table:
 
 
 def _told(data: DataSet, source: str) -> ir.Table:
-    """Take from ``customers`` the start and the cost of each, and its MRR, or else that of its subscriptions."""
-    table = data.table("customers")
+    """Give every life its start, what it cost to win, and its MRR now: of the customer, or of its subscriptions."""
+    table = _costed(data)
     start = table.started_on if data.has_dates("customers") else ibis.null("date")
     money = {name: cents(_column(table, name)) for name in ("acquisition_cost", "mrr")}
     if data.has_dates("customers"):
         won = period_ordinal(start, "month").isin([-1, *_won(data)])
         money["acquisition_cost"] = ibis.ifelse(won, money["acquisition_cost"], ibis.null("int64"))
-    told = table.select("customer_id", started_on=start, **money)
+    told = table.select(*LIFE, started_on=start, **money)
     if source != "subscriptions":
         return told
     rows, day = data.table(source), ibis.date(observed(data))
@@ -369,19 +431,30 @@ def _told(data: DataSet, source: str) -> ir.Table:
     return told.left_join(paid, "customer_id").select(*told.columns[:-1], mrr=paid.now)
 
 
-def _spells(data: DataSet, source: str, lives: ir.Table) -> ir.Table:
+def _costed(data: DataSet) -> ir.Table:
+    """List every life, with ``acquisition_cost`` and ``mrr`` of its customer: to win one back costs nothing."""
+    table = data.table("customers")
+    if not data.has_dates("customers"):
+        return table.mutate(life=ibis.literal(1))
+    rows = lives(data, **{c: c for c in ("acquisition_cost", "mrr") if c in table.columns})
+    if "acquisition_cost" not in rows.columns:
+        return rows
+    return rows.mutate(acquisition_cost=ibis.ifelse(rows.life == 1, rows.acquisition_cost, ibis.null("float64")))
+
+
+def _spells(data: DataSet, source: str, known: ir.Table) -> ir.Table:
     """List what is paid at every age from ``begin`` up to, not including, ``end``, within the ages of known price."""
     if source == "customers":
-        rows = lives.filter(lives.known).mutate(begin=ibis.literal(0), end=lives.priced_ages, cents=lives.mrr)
+        rows = known.filter(known.known).mutate(begin=ibis.literal(0), end=known.priced_ages, cents=known.mrr)
     else:
-        rows = payments(data, source).join(lives, "customer_id")
+        rows = payments(data, source).join(known, "customer_id")
         begin, end = (age_in_months(rows.started_on, day) for day in (rows.begun, rows.ended))
         first = ibis.greatest(begin.floor(), 0)  # an order just before the start belongs to it
         ages = (begin.ceil(), end.ceil()) if source == "subscriptions" else (first, first + 1)
         rows = rows.mutate(begin=ages[0].cast("int64"), end=ages[1].cast("int64"))
     begin = ibis.greatest(rows.begin, rows.first_age)
     end = ibis.least(rows.end.fill_null(rows.priced_ages), rows.priced_ages)
-    rows = rows.select("customer_id", *KEYS[:-1], "cents", begin=begin, end=end)
+    rows = rows.select(*LIFE, *KEYS[:-1], "cents", begin=begin, end=end)
     return rows.filter(rows.begin < rows.end)
 
 
@@ -393,25 +466,25 @@ def payments(data: DataSet, source: str) -> ir.Table:
     return rows.select("customer_id", begun=rows.ordered_on, ended=rows.ordered_on, cents=cents(rows.amount))
 
 
-def _with_tier(lives: ir.Table, spells: ir.Table) -> ir.Table:
-    paid = spells.group_by("customer_id").aggregate(total=(spells.cents * (spells.end - spells.begin)).sum())
-    rows = lives.left_join(paid, "customer_id").select(*lives.columns, "total")
+def _with_tier(known: ir.Table, spells: ir.Table) -> ir.Table:
+    paid = spells.group_by(LIFE).aggregate(total=(spells.cents * (spells.end - spells.begin)).sum())
+    rows = known.left_join(paid, LIFE).select(*known.columns, "total")
     level = rows.total / (MINOR_UNITS * (rows.priced_ages - rows.first_age).nullif(0))
     tier = (ibis.greatest(level, FUZZ).log2() * TIERS_PER_DOUBLING).floor().cast("int64")
     return rows.mutate(tier=ibis.ifelse(rows.total > 0, tier, NOTHING_PAID).fill_null(NOTHING_PAID)).drop("total")
 
 
-def _counts(lives: ir.Table) -> pd.DataFrame:
+def _counts(rows: ir.Table) -> pd.DataFrame:
     """Add up in whole numbers alone, so that the order in which the engine adds does not matter."""
-    kind, now = lives.churn_kind, lives.mrr_now.cast("decimal(19, 0)")  # squares outgrow 64 bits
-    entry, duration = ((age.cast("float64") * FINE).round().cast("int64") for age in (lives.entry, lives.duration))
+    kind, now = rows.churn_kind, rows.mrr_now.cast("decimal(19, 0)")  # squares outgrow 64 bits
+    entry, duration = ((age.cast("float64") * FINE).round().cast("int64") for age in (rows.entry, rows.duration))
     known = kind.isin(["voluntary", "involuntary"])
-    sums = {"n": lives.count(), "entry_months": entry.sum(), "duration_months": duration.sum()}
+    sums = {"n": rows.count(), "entry_months": entry.sum(), "duration_months": duration.sum()}
     sums |= {"n_involuntary": (kind == "involuntary").sum(), "n_kind_known": known.sum()}
-    sums |= {"acquisition_cost": lives.acquisition_cost.sum().fill_null(0), "n_costed": lives.acquisition_cost.count()}
-    sums |= {"mrr_now": lives.mrr_now.sum(), "mrr_now_squared": (now * now).sum(), "n_known": lives.known.sum()}
-    last = (lives.known & (lives.priced_ages == lives.n_ages)).sum()
-    counts = lives.group_by(KEYS).aggregate(**sums, n_last=last).execute()
+    sums |= {"acquisition_cost": rows.acquisition_cost.sum().fill_null(0), "n_costed": rows.acquisition_cost.count()}
+    sums |= {"mrr_now": rows.mrr_now.sum(), "mrr_now_squared": (now * now).sum(), "n_known": rows.known.sum()}
+    last = (rows.known & (rows.priced_ages == rows.n_ages)).sum()
+    counts = rows.group_by(KEYS).aggregate(**sums, n_last=last).execute()
     return counts.astype({"mrr_now_squared": "float64"}).sort_values(KEYS, ignore_index=True)
 
 
@@ -431,9 +504,9 @@ def _cells(counts: pd.DataFrame) -> pd.DataFrame:
     return cells
 
 
-def _changes(spells: ir.Table, lives: ir.Table) -> pd.DataFrame:
+def _changes(spells: ir.Table, known: ir.Table) -> pd.DataFrame:
     """Sum per group and age by how much more or less is paid from then on."""
-    rows = spells.join(lives.select("customer_id", "tier"), "customer_id").select(*spells.columns, "tier")
+    rows = spells.join(known.select(*LIFE, "tier"), LIFE).select(*spells.columns, "tier")
     begun = rows.select(*KEYS, age=rows.begin, cents=rows.cents)
     ended = rows.filter(rows.end < rows.n_ages).select(*KEYS, age=rows.end, cents=-rows.cents)
     changes = begun.union(ended)
@@ -597,7 +670,7 @@ def acquisition(data: DataSet, *, months: int = WINDOW) -> pd.DataFrame:
 def _starts(data: DataSet) -> pd.DataFrame:
     """Count by month who started, of how many the cost of acquisition is known, and add it up in hundredths."""
     if data.has_dates("customers"):
-        rows = data.table("customers")
+        rows = _costed(data).filter(ibis._.life == 1)
     else:
         paid = data.table("subscriptions").filter(ibis._.mrr > 0)
         rows = paid.group_by("customer_id").aggregate(started_on=paid.started_on.min())
@@ -640,7 +713,7 @@ def _named(steps: Iterable[int], form: str = "%B %Y") -> str:
 
 def _lived(data: DataSet, steps: Iterable[int]) -> float:
     """Months that all customers together lived in some months of the calendar; missing where none did."""
-    table, lived = data.table("customers"), {}
+    table, lived = lives(data), {}
     for step in steps:
         first, stop = (period_start(number, "month") for number in (step, step + 1))
         until = ibis.least(table.churned_on.fill_null(stop), stop)

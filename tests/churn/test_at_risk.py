@@ -137,7 +137,7 @@ def test_mrr_of_running_subscriptions():
     data = load({"customers": customers, "subscriptions": subscriptions}, as_of="2025-06-30")
     assert current_mrr(data).execute().values.tolist() == [["a", 15.0]]
     table = at_risk(data, fit_drivers(data)).set_index("customer_id")
-    assert table["mrr"].to_dict() == {"a": 15.0, "b": 0.0}
+    assert table["mrr"].to_dict() == {"a": 15.0}  # b has stopped paying
 
 
 def test_no_mrr_anywhere(data):

@@ -24,9 +24,19 @@ def test_counts_by_hand():
     table = cohort_counts(data).set_index(["quarter", "month"])
     old = table.loc[1]
     assert old["n_events"].to_dict() == {0: 0, 1: 0, 2: 0, 3: 1, 4: 0, 5: 0, 6: 0}
-    assert old["lived"].tolist() == pytest.approx([2, 2, 2, 1 + 4 / 31, 1, 1, 29 / 30])
+    assert old["lived"].tolist() == pytest.approx(
+        [2, 2, 2, 2, 1, 1, 29 / 30]
+    )  # all the churn of month 3 was faced by both
     assert table.loc[0, "lived"].tolist() == pytest.approx([1, 29 / 30])
     assert set(cohort_counts(data, segment_by="plan")["segment"]) == {"Pro", "Lite"}
+
+
+def test_who_has_not_come_to_the_day_of_renewal_has_not_faced_it():
+    """a leaves on its first monthly anniversary, b goes on; c is a day before its own, and has not had the choice."""
+    customers = CUSTOMERS.assign(churned_on=["2025-02-01", None, None])
+    table = cohort_counts(cslib.load({"customers": customers}, as_of="2025-06-30")).set_index(["quarter", "month"])
+    assert table.loc[1, "lived"].tolist() == pytest.approx([2, 2, 1, 1, 1, 1, 29 / 30])
+    assert table.loc[0].index.tolist() == [0]
 
 
 def test_tenures_know_no_quarters():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cslib import DataError, ParameterError, load
 from cslib.data.customers import current_mrr
+from cslib.data.lives import lives
 from cslib.value.prices import NOTHING_PAID, acquisition, unit_costs, value_counts
 
 AS_OF = "2025-06-30"
@@ -54,12 +55,13 @@ ONE = customers(("a", "2025-01-01", None))  # 5 months and 29 of 30 days: seen a
 SPELLS = {
     # after a month and a half: the age 1 is at the old price, the age 2 at the new one
     "price change": ([("a", "2025-01-01", "2025-02-15", 100), ("a", "2025-02-15", None, 150)], [100, 100, 150, 150, 150, 150]),
-    "pause": ([("a", "2025-01-01", "2025-02-15", 100), ("a", "2025-04-01", None, 80)], [100, 100, 0, 80, 80, 80]),
+    "a gap in which no month ends": ([("a", "2025-01-01", "2025-02-01", 100), ("a", "2025-02-02", None, 80)], [100, 0, 80, 80, 80, 80]),
     "two at once": ([("a", "2025-01-01", None, 100), ("a", "2025-03-01", "2025-05-25", 20.5)], [100, 100, 120.5, 120.5, 120.5, 100]),
-    "a day before and at the age": ([("a", "2025-01-31", None, 1), ("a", "2025-02-01", None, 10)], [0, 11, 11, 11, 11, 11]),
-    "a day after the age": ([("a", "2025-02-02", None, 1)], [0, 0, 1, 1, 1, 1]),
+    "a day before and at the age": ([("a", "2025-01-31", None, 1), ("a", "2025-02-01", None, 10)], [1, 11, 11, 11, 11, 11]),
+    "later than customers says": ([("a", "2025-02-02", None, 1)], [1, 1, 1, 1, 1]),
     "between two ages": ([("a", "2025-01-01", None, 5), ("a", "2025-02-03", "2025-02-20", 99)], [5, 5, 5, 5, 5, 5]),
-    "before the start": ([("a", "2024-11-01", None, 5), ("a", "2024-10-01", "2024-12-24", 99)], [5, 5, 5, 5, 5, 5]),
+    "before customers says": ([("a", "2024-11-01", None, 5), ("a", "2024-10-01", "2024-12-24", 99)], [99, 104, 104, *[5] * 6]),
+    "free at first": ([("a", "2025-01-01", "2025-02-15", 0), ("a", "2025-02-15", None, 7)], [7, 7, 7, 7, 7]),
     "planned end": ([("a", "2025-01-01", "2025-12-31", 5)], [5, 5, 5, 5, 5, 5]),
 }  # fmt: skip
 
@@ -69,7 +71,16 @@ def test_subscriptions_by_hand(rows, expected):
     values = value_counts(loaded(customers=ONE, subscriptions=subscriptions(*rows)))
     assert values.source == "subscriptions"
     assert revenue(values) == dict(enumerate(expected))
-    assert values.paid["n_priced"].tolist() == [1] * 6
+    assert values.paid["n_priced"].tolist() == [1] * len(expected)
+
+
+def test_who_comes_back_begins_another_life():
+    rows = [("a", "2025-01-01", "2025-02-15", 100), ("a", "2025-04-01", None, 80)]
+    values = value_counts(loaded(customers=ONE.assign(acquisition_cost=9.0), subscriptions=subscriptions(*rows)))
+    assert revenue(values) == {0: 180, 1: 180, 2: 80}
+    assert values.cells["acquisition_cost"].sum() == 9  # it is won once
+    gaps = values.gaps.set_index("gap")[["n_gone", "n_returned"]]
+    assert gaps.values.tolist() == [[1, 0], [1, 1]]  # the ends of February and March went by
 
 
 def test_cells_by_hand():
@@ -88,7 +99,7 @@ def test_cells_by_hand():
         [1, 0, 2, True, 2, 0, 1, 2, 5.25, 1, 0, 0, 2],
         [2, 0, 6, False, 1, 0, 0, 0, 7, 1, 10, 100, 1],
     ]
-    assert values.cells["duration_months"].tolist() == pytest.approx([0, (2 + 1 + 27 / 28) / 2, 5 + 29 / 30], abs=1e-6)
+    assert values.cells["duration_months"].tolist() == pytest.approx([0, 2, 5 + 29 / 30], abs=1e-6)
     assert values.cells["tier"].tolist() == [NOTHING_PAID, 6, 6]
     assert values.paid.values.tolist() == [[1, 0, 21, 2], [1, 1, 21, 2], *([2, k, 10, 1] for k in range(6))]
 
@@ -115,10 +126,10 @@ def test_tiers_are_half_powers_of_two():
     table = customers(*((c, "2025-01-01", None) for c in "abcde"), mrr=[8, 11.31, 11.32, 15.99, 16])
     values = value_counts(loaded(customers=table))
     assert values.cells[["tier", "n"]].values.tolist() == [[6, 2], [7, 2], [8, 1]]
-    paid = subscriptions(("a", "2025-01-01", "2025-02-15", 24), ("b", "2025-01-01", None, 8))
-    table = customers(("a", "2025-01-01", None), ("b", "2025-01-01", None))
-    values = value_counts(loaded(customers=table, subscriptions=paid))
-    assert values.cells[["tier", "n"]].values.tolist() == [[6, 2]]
+    paid = [("a", "2025-01-01", "2025-01-15", 24), ("a", "2025-01-15", "2025-03-01", 8), ("b", "2025-01-01", None, 16)]
+    table = customers(("a", "2025-01-01", "2025-03-01"), ("b", "2025-01-01", None))
+    values = value_counts(loaded(customers=table, subscriptions=subscriptions(*paid)))
+    assert values.cells[["tier", "n"]].values.tolist() == [[8, 1], [8, 1]]
 
 
 def test_mrr_of_tenures():
@@ -144,6 +155,9 @@ def test_customers_without_mrr_are_part_of_no_mean():
 def test_who_pays_nothing_counts_at_zero():
     table = customers(("a", "2025-01-01", None), ("b", "2025-01-01", None), ("c", "2025-06-30", "2025-06-30"))
     values = value_counts(loaded(customers=table, subscriptions=subscriptions(("a", "2025-01-01", None, 10))))
+    assert values.paid.groupby("age")[["revenue", "n_priced"]].sum().values.tolist() == [[10, 1]] * 6  # b is none
+    mixed = customers(("a", "2025-01-01", None), ("b", "2025-01-01", None), mrr=[10.0, 0.0])
+    values = value_counts(loaded(customers=mixed))
     assert values.paid.groupby("age")[["revenue", "n_priced"]].sum().values.tolist() == [[10, 2]] * 6
     assert values.notes[1:] == (
         "1 customer paid nothing at any whole month of age, or got as much back: counted as such.",
@@ -344,7 +358,7 @@ def test_sample_adds_up(sample, segment_by):
     assert values.cells["segment"].iloc[0] == "All"
     assert values.cells["cell"].is_unique
     for cells in (whole, parts):
-        assert cells["n"].sum() == sample.statistics["customers"]["rows"]
+        assert cells["n"].sum() == 4150  # 4,000 customers, of whom 150 came back once
         assert cells["mrr_now"].sum() == pytest.approx(current_mrr(sample).mrr.sum().execute(), rel=1e-12)
         assert cells["acquisition_cost"].sum() == pytest.approx(spent_on_new)
     by_age = values.paid.assign(whole=values.paid["cell"].isin(whole["cell"])).groupby(["whole", "age"]).sum()
@@ -509,13 +523,13 @@ def test_costs_that_cannot_be_told(tables, notes):
 
 def test_unit_costs_of_the_sample(sample):
     """Against pandas: the last year, of which every month is complete."""
-    table, books = (sample.table(n).execute() for n in ("customers", "costs"))
+    books, table = (t.execute() for t in (sample.table("costs"), lives(sample, acquisition_cost="acquisition_cost")))
     since, until = pd.Timestamp("2024-07-01"), pd.Timestamp("2025-07-01")
     days = pd.date_range(since, until, inclusive="left")
     left = pd.to_datetime(table["churned_on"]).fillna(until)
     here = sum(((table["started_on"] <= d) & (left > d)).sum() for d in days)
     year = books[books["month"] >= since]
-    found, new = unit_costs(sample), table[table["started_on"] >= since]
+    found, new = unit_costs(sample), table[(table["started_on"] >= since) & (table["life"] == 1)]
     assert found.retention_per_month == pytest.approx(year.query("kind == 'retention'")["amount"].sum() * MONTH / here)
     per_start = year.query("kind == 'acquisition'")["amount"].sum() / len(new)
     assert found.acquisition_per_customer == pytest.approx(per_start)

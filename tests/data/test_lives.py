@@ -1,0 +1,257 @@
+"""Who is a customer, from when to when: by hand, and in a world that never changes."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pause_world as world
+import pytest
+
+import cslib as cs
+from cslib.churn.rates import churn_rates, reconcile
+from cslib.data.dataset import rewind
+from cslib.data.drift import drift
+from cslib.data.lifetimes import lifetimes, present
+from cslib.data.lives import gaps, lives, settled
+from cslib.retention.cohorts import retention
+from cslib.revenue.movements import movements
+from cslib.value.ltv import Terms, base_value, bridge, ltv, ltv_by_age
+from cslib.value.paths import paths_of
+from cslib.value.prices import UnitCosts
+
+
+def loaded(*rows, customers=None, **more):
+    table = pd.DataFrame(rows, columns=["customer_id", "started_on", "ended_on", "mrr"]).astype({"ended_on": object})
+    tables = {"subscriptions": table} | ({} if customers is None else {"customers": customers})
+    return cs.load(tables, **{"as_of": "2025-06-30"} | more)
+
+
+def listed(data):
+    rows = lives(data).order_by(["customer_id", "life"]).execute()
+    days = [[str(d.date()) if pd.notna(d) else None for d in rows[c]] for c in ("started_on", "churned_on")]
+    return list(zip(rows["customer_id"], rows["life"], *days, rows["here"], strict=True))
+
+
+GOOD = world.STOPS * (1 - world.COMES_BACK)  # who stops for good, of those who pay
+PER_PAYER = 1 + world.STOPS * world.COMES_BACK * world.AFTER  # customers, those in a pause among them
+PAID = [
+    ("free first", "2025-01-01", "2025-02-15", 0), ("free first", "2025-02-15", None, 9),
+    ("never", "2025-01-01", None, 0),
+    ("renews", "2025-01-01", "2025-02-01", 5), ("renews", "2025-02-01", "2025-04-10", 6),
+    ("paused", "2025-01-10", "2025-03-05", 5), ("paused", "2025-05-02", None, 5),
+    ("within a month", "2025-01-01", "2025-02-03", 5), ("within a month", "2025-02-20", None, 5),
+    ("two at once", "2025-01-01", None, 5), ("two at once", "2025-02-01", "2025-03-01", 5),
+    ("stopped", "2025-01-01", "2025-06-10", 5),
+]  # fmt: skip
+
+
+def test_lives_by_hand():
+    assert listed(loaded(*PAID)) == [
+        ("free first", 1, "2025-02-15", None, True),
+        ("paused", 1, "2025-01-10", "2025-03-05", False),
+        ("paused", 2, "2025-05-02", None, True),
+        ("renews", 1, "2025-01-01", "2025-04-10", False),
+        ("stopped", 1, "2025-01-01", "2025-06-10", False),
+        ("two at once", 1, "2025-01-01", None, True),
+        ("within a month", 1, "2025-01-01", None, True),
+    ]
+
+
+def test_a_pause_ends_no_life_and_what_may_be_one_is_not_told_yet():
+    """The ends of March and April went by while ``paused`` paid nothing; of ``stopped``, June's did."""
+    data = loaded(*PAID, pause_months=2)
+    assert settled(data) == date(2025, 4, 30)
+    found = {(row[0], row[1]): row[2:] for row in listed(data)}
+    assert found["paused", 1] == ("2025-01-10", None, True)
+    assert found["stopped", 1] == ("2025-01-01", None, False)  # neither here nor known to be gone
+    assert found["renews", 1] == ("2025-01-01", "2025-04-10", False)
+    assert "Who left is known up to 2025-04-30." in " ".join(data.notes)
+    assert len(lives(loaded(*PAID, pause_months=1)).execute()) == 7
+
+
+def test_gaps_by_hand():
+    found = gaps(loaded(*PAID)).order_by("customer_id").execute()
+    assert found.values.tolist() == [["paused", 2, True], ["renews", 3, False], ["stopped", 1, False]]
+
+
+def test_customers_that_say_otherwise_are_told_and_payment_counts():
+    """a never paid; b left and its subscription was never closed; c says nothing of its pause; d left as it says."""
+    customers = pd.DataFrame(
+        {
+            "customer_id": list("abcd"), "started_on": "2025-01-01", "churn_kind": [None, "voluntary", None, "involuntary"],
+            "churned_on": ["2025-03-01", "2025-04-01", None, "2025-05-01"],
+        }
+    )  # fmt: skip
+    paid = [
+        ("b", "2025-01-01", None, 5), ("c", "2025-01-01", "2025-02-10", 5), ("c", "2025-04-01", "2025-06-01", 5),
+        ("d", "2025-01-01", "2025-05-01", 5),
+    ]  # fmt: skip
+    data = loaded(*paid, customers=customers)
+    assert [row[:4] for row in listed(data)] == [
+        ("b", 1, "2025-01-01", "2025-04-01"), ("c", 1, "2025-01-01", "2025-02-10"),
+        ("c", 2, "2025-04-01", "2025-06-01"), ("d", 1, "2025-01-01", "2025-05-01"),
+    ]  # fmt: skip
+    kinds = lives(data).order_by(["customer_id", "life"]).churn_kind.execute()
+    assert [k if isinstance(k, str) else None for k in kinds] == ["voluntary", None, None, "involuntary"]
+    text = " ".join(data.notes)
+    assert "1 account has never paid" in text
+    assert "1 customer began or stopped paying on another day than customers says" in text
+    assert movements(data)["n_churned"].tolist() == [0, 1, 0, 1, 1, 1]
+
+
+def test_where_nothing_is_paid_customers_tell():
+    customers = pd.DataFrame(
+        {"customer_id": ["a", "b"], "started_on": "2025-01-01", "churned_on": ["2025-03-01", None]}
+    )
+    for rows in ([("a", "2025-02-01", None, 0)], []):
+        data = loaded(*rows, customers=customers) if rows else cs.load({"customers": customers}, as_of="2025-06-30")
+        assert [row[1:4] for row in listed(data)] == [(1, "2025-01-01", "2025-03-01"), (1, "2025-01-01", None)]
+
+
+@pytest.mark.parametrize("segment_by", ["life", "here", "segment", "__left"])
+def test_columns_of_any_name_are_segments(segment_by):
+    customers = pd.DataFrame({"customer_id": ["a", "b"], "started_on": "2025-01-01", "churned_on": None})
+    customers = customers.assign(**{segment_by: ["x", "y"]})
+    for data in (
+        cs.load({"customers": customers}, as_of="2025-06-30"),
+        loaded(("a", "2025-01-01", None, 5), ("b", "2025-01-01", None, 5), customers=customers),
+    ):
+        assert lifetimes(data, segment_by=segment_by)["segment"].tolist() == ["All", "x", "y"]
+
+
+def test_who_is_here_is_as_old_as_its_life():
+    found = present(loaded(*PAID)).order_by("customer_id").execute().set_index("customer_id")["duration"]
+    assert found["paused"] == pytest.approx(1 + 28 / 30)
+    assert "stopped" not in found
+
+
+def test_an_impossible_pause_is_refused():
+    with pytest.raises(cs.ParameterError, match="pause_months is -1"):
+        loaded(*PAID, pause_months=-1)
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("[subscriptions]\npause_months = 1.5\n", "pause_months is 1.5. It takes a whole number of months"),
+        ("[subscriptions]\npause_months = -1\n", "pause_months is -1. It takes a whole number of months"),
+        ("[customers]\npause_months = 1\n", "pause_months is for subscriptions"),
+    ],
+)
+def test_a_pause_is_declared_with_subscriptions(tmp_path, toml, message):
+    (tmp_path / "cslib.toml").write_text(toml)
+    with pytest.raises(cs.DataError, match=message):
+        cs.load(tmp_path)
+    (tmp_path / "cslib.toml").write_text("[subscriptions]\npause_months = 2\n")
+    (tmp_path / "subscriptions.csv").write_text("customer_id,started_on,ended_on,mrr\na,2025-01-01,,5\n")
+    assert cs.load(tmp_path).pause_months == 2
+    assert cs.load(tmp_path, pause_months=0).pause_months == 0
+
+
+@pytest.fixture(scope="module", params=[(0, world.STOPS), (2, world.STOPS), (3, GOOD / PER_PAYER)])
+def steady(request):
+    """The world that never changes, with what leaves it every month: a pause of three months is churn, or is not."""
+    pause_months, rate = request.param
+    return world.loaded(3000, pause_months=pause_months), rate
+
+
+def rates_of(data):
+    rates = churn_rates(data)
+    return rates[rates["method"] == "start_of_period"].reset_index(drop=True)
+
+
+def test_every_month_says_the_same(steady):
+    data, rate = steady
+    rates = rates_of(data)
+    inside = (rates["ci_lower"] <= rate) & (rate <= rates["ci_upper"])
+    assert inside.mean() > 0.85
+    later = rates[rates["month"] >= "2022-07-01"]  # by then as many are paused as ever will be
+    assert later["churn_rate"].mean() == pytest.approx(rate, rel=0.05)
+    assert drift(data) is None
+
+
+def test_revenue_and_churn_know_the_same_customers(steady):
+    data, _ = steady
+    both = rates_of(data).merge(movements(data), on=["segment", "month"], suffixes=("", "_moved"))
+    assert both["n_start"].tolist() == both["n_opening"].tolist()
+    assert both["churn_rate"].to_numpy() == pytest.approx(both["logo_churn_rate"].to_numpy(), abs=1e-12)
+
+
+def test_it_was_told_then_as_it_is_told_now(steady):
+    data, _ = steady
+    now = rates_of(data).set_index("month")
+    for day in (date(2024, 1, 31), date(2025, 3, 31)):
+        then = rates_of(rewind(data, day)).set_index("month")
+        pd.testing.assert_frame_equal(then, now.loc[then.index])
+
+
+def test_opening_and_movements_are_closing_in_the_months_not_settled_too(steady):
+    moved = movements(steady[0])
+    kinds = ["new", "reactivation", "expansion", "contraction", "churn"]
+    assert (moved["opening"] + moved[kinds].sum(axis=1) - moved["closing"]).abs().max() == 0
+    settled_months = moved["month"] <= pd.Timestamp(settled(steady[0]))
+    assert moved.loc[~settled_months, "logo_churn_rate"].isna().all()
+    assert moved.loc[settled_months, "logo_churn_rate"].iloc[1:].notna().all()
+    assert (moved["closing"] == movements(world.loaded(3000))["closing"]).all()
+
+
+def test_lifetimes_retention_and_ages_hold_the_same_hazard(steady):
+    data, rate = steady
+    counts = lifetimes(data)
+    left = counts.loc[counts["event_observed"], "n"].sum()
+    months = (np.floor(counts["duration_months"]) * counts["n"]).sum()
+    assert left / months == pytest.approx(rate, rel=0.05)
+    table = reconcile(data, counts).set_index("measure")
+    gone = table.loc["Start of the month", "n_churned"]
+    assert abs(table.loc["Customers' ages", "n_churned"] - gone) < 4 * np.sqrt(gone)
+    if rate < world.STOPS:  # nobody comes back, so the cohorts only lose
+        assert table.loc["Cohorts added up", "n_churned"] == gone
+        kept = retention(data, max_periods=12).dropna(subset="n_retained")
+        falls = kept.groupby("cohort")["n_retained"].diff().dropna()
+        assert (falls <= 0).all()
+
+
+def paying_after(months):
+    """Share of new customers who pay after 0, 1, 2 … months: 5 % stop, and 60 % of these are back after three."""
+    share, back = [1.0], np.zeros(months + world.AFTER + 1)
+    for month in range(1, months):
+        stop = share[-1] * world.STOPS
+        back[month + world.AFTER] = stop * world.COMES_BACK
+        share.append(share[-1] - stop + back[month])
+    return 100 * np.array(share)
+
+
+@pytest.fixture(scope="module")
+def worth():
+    return paths_of(world.loaded(3000), horizon_months=36), Terms(costs=UnitCosts())
+
+
+def test_value_counts_later_lives(worth):
+    paths, terms = worth
+    true = paying_after(36)
+    found = ltv(paths, terms, horizons=[36]).set_index("method").loc["Survival"]
+    assert found["ci_lower"] < true.sum() < found["ci_upper"]
+    assert found["ltv"] == pytest.approx(true.sum(), rel=0.02)
+    steps = bridge(paths, terms, horizon_months=36).set_index("step")
+    one_life = 100 * ((1 - world.STOPS) ** np.arange(36)).sum()
+    assert steps.loc["later lives", "difference"] == pytest.approx(true.sum() - one_life, rel=0.05)
+    aged = ltv_by_age(paths, terms, horizon_months=36)
+    assert aged.loc[aged["n_active"] > 100, "residual_value"].to_numpy() == pytest.approx(true.sum(), rel=0.04)
+
+
+def test_the_value_of_those_present_counts_later_lives(worth):
+    paths, terms = worth
+    found = base_value(paths, terms, horizon_months=36).iloc[0]
+    true = found["n_active"] * paying_after(36).sum()
+    assert found["ci_lower"] < true < found["ci_upper"]
+    assert found["base_value"] == pytest.approx(true, rel=0.02)
+
+
+def test_where_nobody_comes_back_a_life_is_all(worth):
+    paths, _ = worth
+    one = paths["All"]
+    for returns in (np.empty((0, 0)), np.zeros((len(one.hazard), 3))):
+        alone = replace(one, returns=returns)
+        assert (alone.renewed(alone.price) == alone.price).all()
+        assert not alone.later(alone.price, alone.price).any()
