@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, reconc
 from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift, recent, recent_lives
-from cslib.data.lifetimes import lifetimes, unit_months
+from cslib.data.lifetimes import lifetime_rows, lifetimes, unit_months
 from cslib.show.charts import OBSERVED, largest_segments, left_out, lines_with_bands, well_observed
 from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
 from cslib.show.formats import months, whole
@@ -90,7 +90,8 @@ class Churn(Study):
     def answer(self) -> Answer:
         """Who leaves, when, and what comes next?"""
         summary, since = firm_medians(self._summary, self._curve), self._recent.observed_from
-        n_before = self.data.statistics["customers"]["rows"] - int(whole(summary)["n_customers"].iloc[0])
+        every = lifetime_rows(replace(self.data, observed_from=None)).count().execute() if since else 0
+        n_before = max(int(every) - int(whole(summary)["n_customers"].iloc[0]), 0)
         head = say.subtitle(summary, n_before=n_before, observed_from=since)
         cards = say.cards(summary, last_month(self._rates), self._outlook)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()

@@ -46,7 +46,7 @@ DERIVED: Final = (
 )
 PAYERS: Final = (
     "A customer is who pays: from the first paid day until nothing is paid any more. Who pays again after a gap in "
-    "which {} counts as gone and back."
+    "which {} counts as gone and back, each time anew ({} times so far)."
 )
 
 
@@ -286,22 +286,25 @@ def _payers(data: DataSet) -> list[str]:
     if not paying(data):
         return []
     rows = lives(data).group_by("customer_id")
-    rows = rows.aggregate(begun=ibis._.started_on.min(), here=ibis._.here.any(), ended=ibis._.churned_on.max())
+    rows = rows.aggregate(
+        begun=ibis._.started_on.min(), here=ibis._.here.any(), ended=ibis._.churned_on.max(), n_lives=ibis._.count()
+    )
     left = ibis.ifelse(rows.here, ibis.null("date"), rows.ended)
     own = data.table("customers" if "customers" not in data.derived else "subscriptions")
     paid = own.select("customer_id").distinct().left_join(rows.mutate(left=left), "customer_id")
-    sums = {"free": paid.begun.isnull().sum().fill_null(0), "other": ibis.literal(0)}
+    sums = {"free": paid.begun.isnull().sum().fill_null(0), "again": (paid.n_lives - 1).sum().fill_null(0)}
+    sums["other"] = ibis.literal(0)
     if "customers" not in data.derived:
         both = rows.mutate(left=left).join(own.select("customer_id", s="started_on", e="churned_on"), "customer_id")
         same = (both.begun == both.s) & (both.left.identical_to(both.e))
         sums["other"] = (~same).sum().fill_null(0).as_scalar()
-    free, other = (int(n) for n in paid.aggregate(**sums).execute().iloc[0])
+    free, again, other = (int(n) for n in paid.aggregate(**sums).execute().iloc[0])
     who = counted(free, "account") + (" has" if free == 1 else " have")
     unpaid = f"{who} never paid (free, or a trial): no customers, and in no rate, value or price."
     differ = f"{counted(other, 'customer')} began or stopped paying on another day than customers says: payment counts."
     gap = f"more than {counted(data.pause_months, 'month')} ended" if data.pause_months else "a month ended"
     known = f" Who left is known up to {settled(data)}." * bool(data.pause_months)
-    return [PAYERS.format(gap) + known, *[unpaid] * bool(free), *[differ] * bool(other)]
+    return [PAYERS.format(gap, f"{again:,}") + known, *[unpaid] * bool(free), *[differ] * bool(other)]
 
 
 def _complete(data: DataSet, spans: Spans, where: str) -> tuple[DataSet, list[Fault]]:

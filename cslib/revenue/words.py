@@ -84,9 +84,12 @@ class Wording:
                 ends = last[f"{name}_ci_lower"], last[f"{name}_ci_upper"]
                 year = f"12 months to {last.month:%B %Y}, customers who paid at their start"
                 cards.append(card_of(KPIS[name], last[name], interval=ends, n=int(last.n_opening), detail=year))
-        ends, n = (row.logo_churn_ci_lower, row.logo_churn_ci_upper), int(row.n_opening)
-        why = "paid at its start, not at its end" if pd.notna(row.logo_churn_rate) else "no customers at its beginning"
-        cards.append(Card(f"Stopped paying in {row.month:%B}", row.logo_churn_rate, "percent", *ends, n, detail=why))
+        known = whole(moved).dropna(subset="logo_churn_rate")
+        last = known.iloc[-1] if len(known) else row  # who left may be settled only up to some months ago
+        ends, n = (last.logo_churn_ci_lower, last.logo_churn_ci_upper), int(last.n_opening)
+        why = "paid at its start, not at its end" if len(known) else "no customers at its beginning"
+        rate, label = last.logo_churn_rate, f"Customer churn, {last.month:%B %Y}"
+        cards.append(Card(label, rate, "percent", *ends, n, detail=why, kpi="customer_churn_rate"))
         return cards
 
     def waterfall(self, moves: pd.Series[Any], *, period: str) -> str:

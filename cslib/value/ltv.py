@@ -204,7 +204,8 @@ def ltv(paths: Mapping[str, Paths], terms: Terms, *, horizons: Sequence[int]) ->
     Notes
     -----
     Survival: Σ over k < H of m·S(k) / (1 + r)^(k/12), m = MRR at age k × margin − retention cost, less acquisition
-    cost where it is known. ``newest customers`` leave as those of the last four quarters do (where they differ,
+    cost where it is known; with what later lives of who comes back bring (:meth:`cslib.value.paths.Paths.renewed`), as
+    in every form but A, B and C. ``newest customers`` leave as those of the last four quarters do (where they differ,
     :func:`cslib.value.prices.cohort_effects`); ``constant ARPA`` puts what present customers pay in place of MRR by
     age; sBG and BdW put contract models in place of the curve. In formulas A, B and C a customer stays 1 / (churns per
     customer-month) months.
@@ -338,9 +339,10 @@ def bridge(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> 
     Returns
     -------
     pandas.DataFrame
-        ``segment``, ``step``, ``value`` (after the step), ``difference`` (made by it; missing at the first), in
-        money per customer, ``rank`` (1: the largest step; missing where it makes no difference). Segments that nobody
-        left, or whose early ages were not observed, are absent.
+        ``segment``, ``step`` (``later lives`` only where somebody comes back), ``value`` (after the step),
+        ``difference`` (made by it; missing at the first), in money per customer,
+        ``rank`` (1: the largest step; missing where it makes no difference). Segments that nobody left, or whose early
+        ages were not observed, are absent.
     """
     known = {s: own for s, own in paths.items() if own.n_events and own.from_start and np.isfinite(own.churn_rate[0])}
     tables = [_steps(own, terms, horizon_months).assign(segment=segment) for segment, own in known.items()]

@@ -53,6 +53,10 @@ TIERS_PER_DOUBLING: Final = 2
 NOTHING_PAID: Final = -999
 WINDOW: Final = 12  # months of costs
 KINDS: Final = {"retention": "were here", "acquisition": "started"}  # who costs of a kind are spread over
+LATER: Final = (
+    "Who leaves may come back: later stays count in LTV and in the value of present customers, not in formulas."
+)
+ONE_LIFE: Final = "Nobody has been seen to come back, so values are those of one stay."
 SOURCES: Final = {
     "subscriptions": "Prices are the MRR of subscriptions at whole months of age; what runs on after a customer left "
     "is not counted.",
@@ -324,8 +328,10 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
     notes = _notes(data, source, cells[cells["segment"] == "All"], paid)
     if source == "orders":
         cells[["mrr_now", "mrr_now_squared"]] = np.nan
-    counted = cohort_counts(data, segment_by=segment_by), gap_counts(data, segment_by=segment_by)
-    return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, *counted)
+    gone = gap_counts(data, segment_by=segment_by)
+    notes += (LATER if gone["n_returned"].any() else ONE_LIFE,)
+    cohorts = cohort_counts(data, segment_by=segment_by)
+    return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, cohorts, gone)
 
 
 def gap_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:

@@ -87,6 +87,7 @@ class Value(Study):
     def answer(self) -> Answer:
         """What a customer is worth, in a sentence and four numbers."""
         how: Any = {"terms": self._terms, "source": self._values.source, "currency": self._money, "found": self._drift}
+        how["later"] = any(paths.come_back for paths in self._paths.values())
         return words.value_answer(self._forms, self._base, self._pay, **how, standard=not self.horizon_months)
 
     @cached_property

@@ -25,6 +25,7 @@ SOURCES: Final = {
 STEPS: Final = {
     "churn by age": "as churn is not the same at every age",
     "price by age": "as prices change with age",
+    "later lives": "as some come back",
     "discount": "by discounting",
     "retention cost": "for retention cost",
     "acquisition cost": "for acquisition cost",
@@ -54,7 +55,7 @@ def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
 
 def value_answer(
     forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, terms: Terms, source: str, currency: str = "",
-    standard: bool = True, found: Drift | None = None,
+    standard: bool = True, found: Drift | None = None, later: bool = False,
 ) -> Answer:  # fmt: skip
     """Answer "what is a customer worth?" in at most three sentences, with the headline cards.
 
@@ -72,6 +73,8 @@ def value_answer(
         Whether the horizon is that of the KPIs, so that the cards are theirs.
     found
         How churn has changed, where it has.
+    later
+        Whether later stays of who comes back are counted.
 
     Returns
     -------
@@ -92,6 +95,7 @@ def value_answer(
         first = f"**What a new customer brings cannot be told**: early ages were not observed ({n})."
     sentences = [first, f"{_present(base, currency)}.", _paid_back(pay, span)]
     subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
+    subtitle += " · later stays of who comes back included" * later
     cards = _cards(forms, base, pay, currency)
     cards = cards if standard else tuple(replace(card, kpi="") for card in cards)
     moved = (_changed_value(found, forms, currency),) if found else ()
