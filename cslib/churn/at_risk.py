@@ -102,7 +102,7 @@ def at_risk(
     both = scored.join(lookup, ["stratum", "age"]).select(*scored.columns, *list(LOOKUP)[2:])
     p_churn, text = 1 - (-both.risk * both.score).exp(), both.by_stratum + both.text + both.by_age
     chance = both.select("customer_id", "tenure_months", p_churn=p_churn, text=text)
-    priced = with_segment(_with_mrr(chance, data), data, segment_by)
+    priced = with_segment(_with_mrr(chance, data), data, segment_by, today=True)
     text, money = priced.text + _dear(priced.mrr), priced.p_churn * priced.mrr * gross_margin
     reason = ibis.ifelse(text == "", NOTHING, text.substr(2))
     listed = priced.mutate(money_at_risk=money, reason=reason).select(*COLUMNS).execute()

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.contract import EXACT, filled
-from cslib.data.customers import first_mrr
+from cslib.data.customers import at_start, first_mrr
 from cslib.data.dataset import DataSet
+from cslib.data.lives import has_history
 from cslib.errors import counted
 from cslib.stats.cox import never_left
 from cslib.stats.intervals import Floats
@@ -120,6 +121,10 @@ def drivers_of(data: DataSet, names: Sequence[str]) -> ir.Table:
     if MRR_AT_START in names:
         paid = first_mrr(data).rename({MRR_AT_START: "mrr"})
         table = table.left_join(paid, "customer_id").select(*table.columns, MRR_AT_START)
+    for name in (n for n in names if has_history(data, n)):  # as it was at the start, for the same reason
+        first = at_start(data, name).select("customer_id", __first="segment")
+        joined = table.left_join(first, "customer_id")
+        table = joined.select(*table.columns, "__first").mutate(**{name: ibis._["__first"]}).drop("__first")
     columns = [table[n].cast("float64").nullif(0).ln() if n in (MRR, MRR_AT_START) else table[n] for n in names]
     return table.select("customer_id", **{f"driver{i}": recorded(c) for i, c in enumerate(columns)})
 

@@ -14,6 +14,7 @@ from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.outlook import forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, reconcile
 from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
+from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, unit_months
@@ -146,13 +147,16 @@ class Churn(Study):
         """
         table, caption = self._comparison.drop(columns="tau_months"), "Segments compared"
         if self._differences is None:
+            alone = f"All customers are of the same {self.by}, so there is nothing to compare."
             why = "There are no segments to compare. Set segment_by (in Python: by) to a column, such as plan."
-            return Result("logrank", table, absent=why, caption=caption)
+            notes = segment_remark(self.data, self.by)
+            return Result("logrank", table, absent=alone if self.by else why, caption=caption, notes=notes)
         said, pairs = say.differences(self._differences), self._differences.measured
         named = pairs.assign(pair=pairs["segment_a"] + " against " + pairs["segment_b"])
         how: Any = {"estimate": "rmst_difference_months", "label": "pair", "reference": 0.0}
         chart = partial(forest_plot, named, x_label="months stayed longer", **how)
-        rest: Any = {"notes": said.notes, "absent": f"{said.title}." if pairs.empty else "", "caption": caption}
+        notes = (*said.notes, *segment_remark(self.data, self.by))
+        rest: Any = {"notes": notes, "absent": f"{said.title}." if pairs.empty else "", "caption": caption}
         return Result("logrank", table, said.title, said.subtitle, chart, "Forest plot", **rest)
 
     @cached_property

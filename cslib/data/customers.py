@@ -12,7 +12,8 @@ import pandas as pd
 from cslib.data.calendar import observed, period_ordinal
 from cslib.data.contract import CONTRACT, MOMENT
 from cslib.data.dataset import DataSet
-from cslib.errors import ParameterError, did_you_mean
+from cslib.data.lives import has_history, paying
+from cslib.errors import ParameterError, counted, did_you_mean
 
 HOLDERS: Final = ("customers", "subscriptions", "orders", "usage", "surveys")  # of segment columns
 MAX_SEGMENTS: Final = 50
@@ -24,7 +25,7 @@ def cents(amount: ir.NumericValue) -> ir.IntegerValue:
     return (amount * MINOR_UNITS).round().cast("int64")
 
 
-def segments(data: DataSet, segment_by: str) -> ir.Table:
+def segments(data: DataSet, segment_by: str, *, today: bool = False) -> ir.Table:
     """Give every customer the one segment it belongs to.
 
     Parameters
@@ -33,7 +34,10 @@ def segments(data: DataSet, segment_by: str) -> ir.Table:
         The data set.
     segment_by
         A column of ``customers``, or else of ``subscriptions``, ``orders``, ``usage`` or ``surveys``: then the
-        value in the customer's first row counts.
+        value in the customer's first row counts. Where both ``customers`` and paid subscriptions have it, the first
+        paid subscription counts, too: a plan that only those reach who stay would seem to make customers stay.
+    today
+        Take the value that ``customers`` have, if any, all the same: for a list of who is here.
 
     Returns
     -------
@@ -46,23 +50,62 @@ def segments(data: DataSet, segment_by: str) -> ir.Table:
         No table has the column, it has more than 50 values, or one of them is ``All``.
     """
     holder = _holder(data, segment_by)
-    table = data.table(holder)
-    text = table[segment_by].cast("string").fill_null("(missing)")
-    if holder == "customers":
-        result = table.select(customer_id=table.customer_id, segment=text)
-    else:
-        first = text.argmin(table[MOMENT[holder]])
-        result = table.group_by("customer_id").aggregate(segment=first)
+    result = _values(data, holder, segment_by)
+    result = at_start(data, segment_by) if has_history(data, segment_by) and not today else result
     found = result.select("segment").distinct().limit(MAX_SEGMENTS + 1).execute()["segment"]
     check_segments(found, segment_by)
     return result
 
 
-def with_segment(table: ir.Table, data: DataSet, segment_by: str) -> ir.Table:
+def at_start(data: DataSet, column: str) -> ir.Table:
+    """Give every customer the value of its first paid subscription, or else its own, as text.
+
+    Returns
+    -------
+    ibis.expr.types.Table
+        ``customer_id``, ``segment``.
+    """
+    own, first = (_values(data, holder, column) for holder in ("customers", "subscriptions"))
+    both = own.left_join(first.select("customer_id", at_start="segment"), "customer_id")
+    return both.select("customer_id", segment=ibis.coalesce(both.at_start, both.segment))
+
+
+def _values(data: DataSet, holder: str, column: str) -> ir.Table:
+    table = data.table(holder)
+    if holder == "subscriptions" and paying(data):
+        table = table.filter(table.mrr > 0)
+    text = table[column].cast("string").fill_null("(missing)")
+    if holder == "customers":
+        return table.select(customer_id=table.customer_id, segment=text)
+    return table.group_by("customer_id").aggregate(segment=text.argmin(table[MOMENT[holder]]))
+
+
+def segment_remark(data: DataSet, segment_by: str) -> tuple[str, ...]:
+    """Say of which day the segments of customers are, to stand beside a comparison of them.
+
+    Returns
+    -------
+    tuple of str
+        One sentence; none where it is clear: no segments, or those of the first row of a table.
+    """
+    if not segment_by or _holder(data, segment_by) != "customers":
+        return ()
+    if not has_history(data, segment_by):
+        today = f"{segment_by} is as customers has it today: who changed it counts as if it had always been so"
+        return (f"{today}. A value that comes with time then seems to make customers stay.",)
+    now, first = (_values(data, holder, segment_by) for holder in ("customers", "subscriptions"))
+    both = first.join(now.select("customer_id", now="segment"), "customer_id")
+    changed = int(both.filter(both.segment != both.now).count().execute())
+    who = counted(changed, "customer")
+    text = f"{segment_by} is what customers first paid for; {who} had another one later, or by customers."
+    return (text,) * bool(changed)
+
+
+def with_segment(table: ir.Table, data: DataSet, segment_by: str, *, today: bool = False) -> ir.Table:
     """Add the column ``segment`` to a table of customers: ``All`` where ``segment_by`` is empty."""
     if not segment_by:
         return table.mutate(segment=ibis.literal("All"))
-    joined = table.left_join(segments(data, segment_by), "customer_id")
+    joined = table.left_join(segments(data, segment_by, today=today), "customer_id")
     return joined.select(*table.columns, segment=joined.segment.fill_null("(missing)"))
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from cslib.data.calendar import age_in_months, observed
 from cslib.data.customers import check_segments, with_all, with_segment
 from cslib.data.dataset import DataSet
-from cslib.data.lives import lives, settled
+from cslib.data.lives import has_history, lives, settled
 from cslib.errors import DataError
 from cslib.stats.survival import DAYS_PER_MONTH
 
@@ -149,6 +149,7 @@ def nobody_observed(data: DataSet) -> DataError:
 
 def _with_segment(data: DataSet, segment_by: str) -> ir.Table:
     table = data.table("customers")
-    if segment_by and segment_by != "customer_id" and segment_by in table.columns:  # at hand
+    own = segment_by in table.columns and segment_by != "customer_id"
+    if segment_by and own and not has_history(data, segment_by):  # at hand
         return lifetime_rows(data, segment=segment_by)
     return with_segment(lifetime_rows(data), data, segment_by)

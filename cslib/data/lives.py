@@ -14,6 +14,7 @@ import ibis
 import ibis.expr.types as ir
 
 from cslib.data.calendar import last_complete, observed, ordinal, period_ordinal, period_start
+from cslib.data.contract import CONTRACT
 from cslib.data.dataset import DataSet
 
 FOREVER: Final = date(9999, 1, 1)  # the end of what still runs
@@ -101,6 +102,13 @@ def _spans(data: DataSet) -> ir.Table:
     each = numbered.group_by(["customer_id", "life"])
     spans = each.aggregate(started_on=numbered.started_on.min(), ended=numbered.ended.max())
     return spans.mutate(n_lives=spans.life.max().over(ibis.window(group_by="customer_id")))
+
+
+def has_history(data: DataSet, column: str) -> bool:
+    """Tell whether paid subscriptions know when customers had which value of a column that customers have, too."""
+    known = {*CONTRACT["customers"], *CONTRACT["subscriptions"]}
+    both = paying(data) and all(column in data.table(t).columns for t in ("customers", "subscriptions"))
+    return both and column not in known and "customers" not in data.derived
 
 
 def gaps(data: DataSet) -> ir.Table:

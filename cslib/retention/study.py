@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.retention import cohorts as estimate
 from cslib.retention import headlines as told
@@ -91,6 +92,7 @@ class Retention(Study):
         plotted = f"Share of customers retained, by {say.axis}. Bands: 95 % intervals. {below}"
         title, chart = say.segments(extremes, self._marks), self._lines(shown, "retention_rate", say.names)
         rest: Any = {"how_to_read": words.HOW_TO_READ_LINES, "caption": caption}
+        rest["notes"] = segment_remark(self.data, self.by)
         rest["warnings"] = (words.RIGHT_EDGE,) * (say.kind == "on_or_after")
         return Result(name, self._curve, title, plotted, chart, **rest)
 

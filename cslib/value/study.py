@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift
 from cslib.data.lifetimes import lifetimes
@@ -100,6 +101,7 @@ class Value(Study):
         plotted = f"{self._unit} per new customer, by months since the start. Bands: 95 % intervals.{self._fewer}"
         chart = partial(lines_with_bands, shown, x="horizon_months", y="ltv", **SINCE)
         notes = words.reliance(forms, self._drawn(observed, "segment"), currency=self._money)
+        notes = (*notes, *segment_remark(self.data, self.by))
         also = (Result("observed_part", observed, caption="How far the data reach, and what speaks beyond"),)
         rest: Any = {"notes": notes, "absent": "" if len(shown) else why, "caption": "Value by form and horizon"}
         return Result("ltv", forms, title, plotted, chart, also=also, **rest)

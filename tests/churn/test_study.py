@@ -244,17 +244,17 @@ def test_odd_data_give_a_stated_study(odd, name, monkeypatch):
 
 def test_one_customer_is_no_ground_for_most_findings(odd):
     study = odd("one customer")
-    assert (
-        study.differences.absent
-        == "There are no segments to compare. Set segment_by (in Python: by) to a column, such as plan."
-    )
+    assert study.differences.absent == "All customers are of the same plan, so there is nothing to compare."
+    whole = Churn(study.data)
+    why = "There are no segments to compare. Set segment_by (in Python: by) to a column, such as plan."
+    assert whole.differences.absent == why
     assert study.kinds.absent.startswith("How customers left cannot be told from their start: no churn_kind")
     assert study.calibration.absent.startswith("Predictions could not be checked against what happened")
     assert study.models.absent == "No model could be fitted."
     assert study.ratios.absent == "No column of customers could be tested as a driver."
     assert study.ratios.before
     assert study.hazard.title.startswith("Too few customers are observed")
-    with pytest.raises(ParameterError, match="There are no segments to compare"):
+    with pytest.raises(ParameterError, match="All customers are of the same plan"):
         study.differences.plot()
 
 

@@ -9,6 +9,8 @@ import pause_world as world
 import pytest
 
 import cslib as cs
+from cslib.churn.at_risk import at_risk
+from cslib.churn.drivers import fit_drivers
 from cslib.churn.rates import churn_rates, reconcile
 from cslib.data.dataset import rewind
 from cslib.data.drift import drift
@@ -255,3 +257,44 @@ def test_where_nobody_comes_back_a_life_is_all(worth):
         alone = replace(one, returns=returns)
         assert (alone.renewed(alone.price) == alone.price).all()
         assert not alone.later(alone.price, alone.price).any()
+
+
+def changing(n=2000, *, history):
+    """4 % leave a month whatever their plan; half of those who stay for a year go from Basic to Pro."""
+    rng = np.random.default_rng(0)
+    start, life = rng.integers(0, 36, n), rng.geometric(0.04, n)
+    pro = (rng.random(n) < 0.5) & (life > 12) & (start + 12 < 36)
+    day = np.array([pd.Period("2022-07", "M").ordinal + m for m in range(400)])
+    on = pd.PeriodIndex.from_ordinals(day, freq="M").to_timestamp()
+    ids, left = np.array([f"c{i}" for i in range(n)]), start + life
+    ends = pd.Series(on[left]).where(left < 36)
+    customers = pd.DataFrame({"customer_id": ids, "started_on": on[start], "churned_on": ends})
+    first = customers.rename(columns={"churned_on": "ended_on"}).assign(mrr=10.0, plan="Basic")
+    first.loc[pro, "ended_on"] = on[start[pro] + 12]
+    second = first[pro].assign(started_on=on[start[pro] + 12], ended_on=ends[pro].to_numpy(), plan="Pro")
+    paid = pd.concat([first, second])
+    paid = paid if history else paid.drop(columns="plan")
+    tables = {"customers": customers.assign(plan=np.where(pro, "Pro", "Basic")), "subscriptions": paid}
+    return cs.load(tables, as_of="2025-06-30"), int(pro.sum())
+
+
+def test_a_plan_that_comes_with_time_does_not_make_customers_stay():
+    data, n_pro = changing(history=True)
+    churn = cs.Churn(data, by="plan")
+    assert set(churn.summary.table["segment"]) == {"All", "Basic"}  # what they started with
+    assert churn.differences.absent == "All customers are of the same plan, so there is nothing to compare."
+    assert f"{n_pro} customers had another one later" in churn.differences.notes[0]
+    assert churn.ratios.table.empty
+    listed = at_risk(data, fit_drivers(data), segment_by="plan")
+    assert set(listed["segment"]) == {"Basic", "Pro"}  # of today, for who calls
+
+
+def test_where_no_history_is_known_it_is_said_beside_the_comparison():
+    data, _ = changing(history=False)
+    for study in (
+        cs.Churn(data, by="plan").differences,
+        cs.Value(data, by="plan").ltv,
+        cs.Retention(data, by="plan").by_age,
+    ):
+        assert any("plan is as customers has it today" in note for note in study.notes)
+    assert not cs.Retention(data).by_age.notes
