@@ -94,7 +94,8 @@ class Churn(Study):
         every = lifetime_rows(replace(self.data, observed_from=None)).count().execute() if since else 0
         n_before = max(int(every) - int(whole(summary)["n_customers"].iloc[0]), 0)
         head = say.subtitle(summary, n_before=n_before, observed_from=since)
-        cards = say.cards(summary, last_month(self._rates), self._outlook)
+        own = self._recent is not self.data
+        cards = say.cards(summary, last_month(self._rates), self._outlook, recent=own)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
         return Answer(head, say.answer(summary, self._differences, self._outlook), cards, warnings)

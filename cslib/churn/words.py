@@ -103,7 +103,7 @@ def _span(lower: float, upper: float) -> str:
     return f"up to {ends[1]}" if math.isnan(lower) else " to ".join(ends)
 
 
-def cards(summary: pd.DataFrame, last: Row | None, outlook: Row | None) -> tuple[Card, ...]:
+def cards(summary: pd.DataFrame, last: Row | None, outlook: Row | None, *, recent: bool = False) -> tuple[Card, ...]:
     """Make the headline cards: survival at 12 months, median or mean stay, churn of the last month, forecast.
 
     Parameters
@@ -112,25 +112,28 @@ def cards(summary: pd.DataFrame, last: Row | None, outlook: Row | None) -> tuple
         As for :func:`answer`.
     last
         None where there is no complete month.
+    recent
+        Whether they rest on the last twelve months alone.
 
     Returns
     -------
     tuple of Card
         Those that the data can tell.
     """
-    return (*_stay_cards(whole(summary).iloc[0]), *_month_card(last), *_ahead_card(outlook))
+    return (*_stay_cards(whole(summary).iloc[0], recent), *_month_card(last), *_ahead_card(outlook))
 
 
-def _stay_cards(row: pd.Series[Any]) -> Iterator[Card]:
+def _stay_cards(row: pd.Series[Any], recent: bool) -> Iterator[Card]:
+    pace = "at the pace of the last 12 months" if recent else ""
     n, bounds = int(row.n_customers), (row.survival_12m_ci_lower, row.survival_12m_ci_upper)
-    seen = "from the day of their start" if pd.notna(row.survival_12m) else "no customer observed that long"
+    seen = pace or "from the day of their start" if pd.notna(row.survival_12m) else "no customer observed that long"
     yield Card("Stay longer than 12 months", row.survival_12m, "percent", *bounds, n, detail=seen)
     if pd.notna(row.median_months):
         label, bounds = "Months until half have left", (row.median_ci_lower, row.median_ci_upper)
-        yield Card(label, row.median_months, "number", *bounds, n)
+        yield Card(label, row.median_months, "number", *bounds, n, detail=pace)
     else:
         label = f"Mean months stayed of the first {months(row.tau_months).split()[0]}"
-        yield Card(label, row.rmst_months, "number", row.rmst_ci_lower, row.rmst_ci_upper, n)
+        yield Card(label, row.rmst_months, "number", row.rmst_ci_lower, row.rmst_ci_upper, n, detail=pace)
 
 
 def _month_card(last: Row | None) -> Iterator[Card]:

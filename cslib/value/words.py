@@ -96,7 +96,8 @@ def value_answer(
     sentences = [first, f"{_present(base, currency)}.", _paid_back(pay, span)]
     subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
     subtitle += " · later stays of who comes back included" * later
-    cards = _cards(forms, base, pay, currency)
+    pace = "at the pace of the last 12 months" * bool(found and found.carries)
+    cards = _cards(forms, base, pay, currency, pace)
     cards = cards if standard else tuple(replace(card, kpi="") for card in cards)
     moved = (_changed_value(found, forms, currency),) if found else ()
     return Answer(subtitle, " ".join(filter(None, sentences)), cards, moved)
@@ -144,7 +145,7 @@ def _paid_back(pay: pd.DataFrame, span: str) -> str:
     return f"What it costs to win a customer is earned back after {months(row.payback_months)}."
 
 
-def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency: str) -> tuple[Card, ...]:
+def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency: str, pace: str) -> tuple[Card, ...]:
     row, now, back = _form(forms), whole(base).iloc[0], whole(pay).iloc[0]
     span = months(row.horizon_months)
     missing = "" if pd.notna(back.cac) else "no acquisition cost in these data"
@@ -158,18 +159,18 @@ def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency:
         missing or f"{money(back.ltv_before_cac, currency)} before acquisition cost of {money(back.cac, currency)}"
     )
     return (
-        card_of(KPIS["ltv"], row.ltv, detail=f"a new customer, over {span}", **worth),
-        _card(f"Value of present customers, {span}", now.base_value, now, int(now.n_active), currency),
+        card_of(KPIS["ltv"], row.ltv, detail=", ".join(filter(None, (f"a new customer, over {span}", pace))), **worth),
+        _card(f"Value of present customers, {span}", now.base_value, now, int(now.n_active), currency, pace),
         card_of(KPIS["payback_months"], back.payback_months if within else None, interval=(lower, upper), detail=late),
         card_of(KPIS["ltv_to_cac"], back.ltv_to_cac, interval=earned, detail=made_of),
     )
 
 
-def _card(label: str, value: float, row: pd.Series[Any], n: int, currency: str) -> Card:
+def _card(label: str, value: float, row: pd.Series[Any], n: int, currency: str, pace: str) -> Card:
     """Make a card of an amount and the bounds in its row, without hundredths from 100 on."""
     amounts = (None if pd.isna(v) else float(v) for v in (value, row.ci_lower, row.ci_upper))
     shown, lower, upper = (v if v is None or abs(v) < 100 else round(v, 0) for v in amounts)
-    return Card(label, shown, "money", lower, upper, n, currency)
+    return Card(label, shown, "money", lower, upper, n, currency, detail=pace)
 
 
 def horizon_finding(forms: pd.DataFrame, *, currency: str = "") -> str:

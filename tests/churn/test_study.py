@@ -245,7 +245,7 @@ def test_odd_data_give_a_stated_study(odd, name, monkeypatch):
 def test_one_customer_is_no_ground_for_most_findings(odd):
     study = odd("one customer")
     assert study.differences.absent == "All customers are of the same plan, so there is nothing to compare."
-    whole = Churn(study.data)
+    whole = cs.Churn(study.data)
     why = "There are no segments to compare. Set segment_by (in Python: by) to a column, such as plan."
     assert whole.differences.absent == why
     assert study.kinds.absent.startswith("How customers left cannot be told from their start: no churn_kind")
