@@ -157,7 +157,7 @@ def _unique_id(title: str, ids: set[str]) -> str:
 
 
 def _arranged(sections: list[Section]) -> list[Section]:
-    """Put the answer and its cards first; a data check that stood before them goes last."""
+    """Put the answer, its cards and what is said with them first; a data check that stood before them goes last."""
     lead, *others = sections
     answered = [s for s in sections if any(p.kind == "answer" for p in s.parts)]
     early = sections[1 : sections.index(answered[0])] if answered and answered[0] is not lead else []
@@ -166,14 +166,15 @@ def _arranged(sections: list[Section]) -> list[Section]:
     headed = dict.fromkeys([lead, *answered])
     cards = [part for section in headed for part in _take(section, "cards")]
     check = Section("Data check", "data-check", _take(lead, "data_check"))
-    lead.parts = [*answers, *cards, *lead.parts]
+    said = [part for section in answered if section is not lead for part in _take(section, "warning", "note")]
+    lead.parts = [*answers, *cards, *said, *lead.parts]
     kept = [s for s in others if s not in checks]
     return [lead, *(s for s in [*kept, check, *checks] if s.parts)]
 
 
-def _take(section: Section, kind: str) -> list[Part]:
-    taken = [part for part in section.parts if part.kind == kind]
-    section.parts = [part for part in section.parts if part.kind != kind]
+def _take(section: Section, *kinds: str) -> list[Part]:
+    taken = [part for part in section.parts if part.kind in kinds]
+    section.parts = [part for part in section.parts if part.kind not in kinds]
     return taken
 
 
