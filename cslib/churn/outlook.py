@@ -9,6 +9,7 @@ import pandas as pd
 
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes
+from cslib.data.lives import settled
 from cslib.stats.models import FittedModels, fit_models, forecast
 
 
@@ -36,7 +37,7 @@ def forecast_customers(
     pandas.DataFrame
         As from :func:`cslib.stats.models.forecast`.
     """
-    when: Any = {"horizon_months": horizon_months, "as_of": data.as_of}
+    when: Any = {"horizon_months": horizon_months, "as_of": settled(data) if data.as_of else None}
     own = forecast(counts, models, **when)
     if not split:
         return own

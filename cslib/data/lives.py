@@ -13,7 +13,7 @@ from typing import Final
 import ibis
 import ibis.expr.types as ir
 
-from cslib.data.calendar import last_complete, observed, ordinal, period_ordinal, period_start
+from cslib.data.calendar import age_in_months, last_complete, observed, ordinal, period_ordinal, period_start
 from cslib.data.contract import CONTRACT
 from cslib.data.dataset import DataSet
 
@@ -122,7 +122,8 @@ def gaps(data: DataSet) -> ir.Table:
     Returns
     -------
     ibis.expr.types.Table
-        One row per life that has ended: ``customer_id``, ``gap`` (months), ``returned`` (false: not by ``as_of``).
+        One row per life that has ended: ``customer_id``, ``age`` (months, at its end), ``gap`` (months), ``returned``
+        (false: not by ``as_of``).
     """
     rows = lives(data)
     after = rows.mutate(next=rows.started_on.lead().over(ibis.window(group_by="customer_id", order_by="life")))
@@ -130,4 +131,5 @@ def gaps(data: DataSet) -> ir.Table:
     day = ordinal(observed(data) + timedelta(days=1), "month")
     back = period_ordinal(after.next, "month").fill_null(day)
     gap = back - period_ordinal(after.churned_on, "month")
-    return after.select("customer_id", gap=gap, returned=after.next.notnull())
+    age = age_in_months(after.started_on, after.churned_on)
+    return after.select("customer_id", age=age, gap=gap, returned=after.next.notnull())

@@ -11,11 +11,10 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from cslib.data.calendar import observed
 from cslib.data.customers import MINOR_UNITS, cents, with_segment
 from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import drift
-from cslib.data.lives import lives
+from cslib.data.lives import lives, settled
 from cslib.errors import check_choice
 from cslib.stats.intervals import Floats, percentiles
 from cslib.stats.survival import DAYS_PER_MONTH
@@ -49,10 +48,10 @@ def came_true(data: DataSet, past: DataSet, *, segment_by: str = "", months: int
     Returns
     -------
     pandas.DataFrame
-        ``segment`` (``All`` first), ``months_ahead`` (0 to ``months``), ``month`` (date: ``past.as_of`` and so many
-        calendar months), ``n_active`` (still customers at the end of that day), ``mrr`` (what they pay that day, per
-        month; with orders, all their orders since the date before, so that none is known for 0). Missing after
-        ``data.as_of``.
+        ``segment`` (``All`` first), ``months_ahead`` (0 to ``months``), ``month`` (date: the last day settled
+        then, ``past.as_of`` but for pauses, and so many calendar months), ``n_active`` (still customers at the end of
+        that day), ``mrr`` (what they pay that day, per month; with orders, all their orders since the date before, so
+        that none is known for 0). Missing after the last day up to which it is known who left.
 
     Raises
     ------
@@ -62,7 +61,7 @@ def came_true(data: DataSet, past: DataSet, *, segment_by: str = "", months: int
         The source is not in the data.
     """
     check_choice("source", source, SOURCES)
-    after = pd.Timestamp(observed(past)) + ONE_DAY  # the end of a month is followed by ends of months
+    after = pd.Timestamp(settled(past)) + ONE_DAY  # the end of a month is followed by ends of months
     dates = [after + pd.DateOffset(months=k) - ONE_DAY for k in range(months + 1)]
     days = [d.date() for d in dates]
     here = _followed(data, past, segment_by)
@@ -71,7 +70,7 @@ def came_true(data: DataSet, past: DataSet, *, segment_by: str = "", months: int
     ahead = pd.DataFrame({"months_ahead": range(len(days)), "month": dates})
     table = pd.DataFrame({"segment": active.index}).merge(ahead, how="cross")
     table = table.assign(n_active=active.to_numpy(float).ravel(), mrr=paid.to_numpy(float).ravel())
-    table.loc[table["month"] > pd.Timestamp(observed(data)), ["n_active", "mrr"]] = np.nan
+    table.loc[table["month"] > pd.Timestamp(settled(data)), ["n_active", "mrr"]] = np.nan
     if source == "orders":
         table.loc[table["months_ahead"] == 0, "mrr"] = np.nan
     return table
@@ -83,7 +82,8 @@ def _followed(data: DataSet, past: DataSet, segment_by: str) -> ir.Table:
     now = lives(data, mrr="mrr") if priced else lives(data).mutate(mrr=ibis.literal(0.0))
     mrr = now.mrr.fill_null(0.0)
     known = now.select("customer_id", "started_on", "churned_on", own=cents(mrr))
-    here = then.filter(then.here).select("customer_id")
+    day = ibis.date(settled(past))
+    here = then.filter((then.started_on <= day) & then.churned_on.isnull()).select("customer_id")
     return with_segment(here.join(known, "customer_id").select(*known.columns), data, segment_by)
 
 

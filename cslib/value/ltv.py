@@ -169,10 +169,15 @@ def _still_here(paths: Paths) -> Floats:
     return np.asarray(np.exp(-paths.hazard) if paths.from_start else np.full(paths.hazard.shape, np.nan))
 
 
+def _brought(paths: Paths, monthly: Floats) -> Floats:
+    """Tell what a new customer brings in each month since its start, given what it brings while it is here."""
+    return paths.renewed(monthly) if paths.from_start else np.full(monthly.shape, np.nan)
+
+
 def _monthly(paths: Paths, terms: Terms) -> Floats:
     """Give what a customer brings in each month since its start, in all its lives: margin less cost, discounted."""
     margin = paths.price * terms.gross_margin - terms.retention_cost
-    return np.asarray(paths.renewed(margin * _still_here(paths)) * terms.discounts(paths.hazard.shape[1]))
+    return np.asarray(_brought(paths, margin) * terms.discounts(paths.hazard.shape[1]))
 
 
 def _net_value(paths: Paths, terms: Terms, horizon: int) -> Floats:
@@ -354,8 +359,7 @@ def _steps(paths: Paths, terms: Terms, horizon: int) -> pd.DataFrame:
     ages, arpa, rate = np.arange(horizon), paths.arpa[0], paths.churn_rate[0]
     still, price, worth = _still_here(paths)[0, :horizon], paths.price[0, :horizon], terms.discounts(horizon)
     margin, paid = terms.gross_margin, price * still
-    again = paths.renewed(paid[None])[0]
-    kept = paths.renewed(still[None])[0]
+    again, kept = (paths.renewed(monthly[None])[0] for monthly in (price, np.ones(horizon)))
     back = {"later lives": margin * again.sum()} if paths.come_back else {}
     values = {
         "formula C": arpa * margin / rate,
@@ -398,11 +402,13 @@ def ltv_by_age(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
     for segment, own in paths.items():
         n_active = own.active.groupby(np.floor(own.active["age_months"] + 1e-9))["n"].sum()
         margin = own.price * terms.gross_margin - terms.retention_cost
-        new = own.renewed(margin * _still_here(own))
+        back = own.after(margin) if own.come_back else margin
         for age in range(own.first, int(n_active.index.max() if len(n_active) else 0) + 1):
             ahead = slice(age, age + horizon_months)
             kept = np.exp(own.hazard[:, [age]] - own.hazard[:, ahead])
-            value = ((margin[:, ahead] * kept + own.later(kept, new)) * terms.discounts(horizon_months)).sum(axis=1)
+            value = ((margin[:, ahead] * kept + own.later(kept, back, age=age)) * terms.discounts(horizon_months)).sum(
+                axis=1
+            )
             known = {"residual_value": float(value[0]), **percentiles(value)}
             rows.append({"segment": segment, "age_months": age, **known, "n_active": int(n_active.get(age, 0))})
     table = pd.DataFrame(rows, columns=BY_AGE)

@@ -22,14 +22,15 @@ from cslib.stats.intervals import Floats
 from cslib.stats.likelihood import moved_parameters, scores
 from cslib.stats.models import ENOUGH, FEW, Extended, FittedModels, cumulative_draws, extended, fit_models
 from cslib.stats.survival import TRUSTED, life_table, supported
-from cslib.value.prices import FUZZ, ValueCounts, cohort_effects, value_counts
+from cslib.value.prices import FUZZ, STAYED, ValueCounts, cohort_effects, value_counts
 
 YEAR: Final = 12  # months: orders may come once a year
 WHOLE: Final = "All"
 KEYS: Final = ["first_age", "n_ages", "event_observed"]
 WHOLE_MONTHS: Final = 0.5  # half their unit
 LAST_YEAR: Final = (1.0, 4.0, 7.0, 10.0)  # months ago: one in each quarter
-SEED: Final = 0  # of the draws: the same data give the same figures
+SEED: Final = 0  # of the draws: the same data give the same figures, whatever the segments beside
+COHORTS, RETURNS = (1, 0, 0), (2, 0, 0)  # draws of their own
 NOBODY: Final = "None (nobody left)"
 
 
@@ -92,8 +93,11 @@ class Paths:
         age into that at a factor of 1, shape (ages,); the factor of each row of ``active``, shape (1 + draws, rows);
         and the mean factor of the last four quarters, shape (1 + draws,).
     returns
-        Share of those who leave who come back after 1, 2, … months, shape (1 + draws, months); none where nobody can
-        be seen to.
+        Share of those who leave who come back after 1, 2, … months, shape (1 + draws, 3, months): of who stayed for
+        less than 3 months, up to 12, longer; none where nobody can be seen to.
+    again
+        Rate a month at which who came back leaves, at every age, shape (1 + draws,); none where fewer than ten did:
+        then they stay as new customers do.
     """
 
     n_customers: int
@@ -115,20 +119,22 @@ class Paths:
     baseline: Floats = field(default_factory=lambda: np.empty(0))
     factors: Floats = field(default_factory=lambda: np.empty(0))
     newest: Floats = field(default_factory=lambda: np.empty(0))
-    returns: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    returns: Floats = field(default_factory=lambda: np.empty((0, 0, 0)))
+    again: Floats = field(default_factory=lambda: np.empty(0))
 
     @property
     def come_back(self) -> bool:
         """Whether later lives of who comes back are known of, and count."""
         return bool(self.from_start and self.returns.any())
 
-    def renewed(self, life: Floats) -> Floats:
-        """Add to what a life brings in each month since its start what the later lives of the same customer bring.
+    def renewed(self, monthly: Floats) -> Floats:
+        """Tell what a customer brings in each month since its start, in this life and in later ones.
 
         Parameters
         ----------
-        life
-            Shape (rows, ages), the rows being those of ``hazard`` or the first of them.
+        monthly
+            What it brings in a month of each age while it is here, shape (rows, ages), the rows being those of
+            ``hazard`` or the first of them.
 
         Returns
         -------
@@ -137,30 +143,38 @@ class Paths:
 
         Notes
         -----
-        The renewal equation x(t) = b(t) + Σ w(j)·x(t − j), with b what one life brings and w(j) the chance to begin the
+        The renewal equation x(t) = b(t) + Σ w(j)·y(t − j), with b what this life brings, w(j) the chance to begin the
         next one j months after the start: Σ f(k)·r(j − k), f the chance to leave after k months and r that to come back
-        after so many.
+        after so many, and y the same of a life after the first, which may be shorter or longer.
 
         References
         ----------
         Feller (1968), An Introduction to Probability Theory and Its Applications, vol. 1, ch. XIII.
         """
-        if not self.come_back:
-            return life
-        total, again = life.copy(), self._again(np.exp(-self.hazard[: len(life), : life.shape[1]]))
-        for month in range(1, life.shape[1]):
-            total[:, month] += np.einsum("ij,ij->i", again[:, 1 : month + 1], total[:, month - 1 :: -1])
+        here = np.exp(-self.hazard[: len(monthly), : monthly.shape[1]])
+        return here * monthly + (self.later(here, self.after(monthly)) if self.come_back else 0.0)
+
+    def after(self, monthly: Floats) -> Floats:
+        """Tell what who comes back brings in each month since then, in that life and in later ones; as ``renewed``."""
+        rows, ages = monthly.shape
+        rate = np.broadcast_to(self.again[:rows, None] * np.arange(ages) if len(self.again) else 0.0, monthly.shape)
+        here = np.exp(-(rate if len(self.again) else self.hazard[:rows, :ages]))
+        total, begins = here * monthly, self._begins(here)
+        for month in range(1, ages):
+            total[:, month] += np.einsum("ij,ij->i", begins[:, 1 : month + 1], total[:, month - 1 :: -1])
         return total
 
-    def later(self, kept: Floats, new: Floats) -> Floats:
+    def later(self, kept: Floats, back: Floats, *, age: int = 0) -> Floats:
         """Give what comes of later lives in each month from now on.
 
         Parameters
         ----------
         kept
             Share of customers who are still here after 0, 1, 2 … months, shape (rows, months).
-        new
-            What a new life and those after it bring by month, as from :meth:`renewed`, at least as many months.
+        back
+            What who comes back brings by month, as from :meth:`after`, at least as many months.
+        age
+            Of the customers now, in months.
 
         Returns
         -------
@@ -169,23 +183,25 @@ class Paths:
         """
         result = np.zeros(kept.shape)
         if self.come_back:
-            again = self._again(kept)
+            begins = self._begins(kept, age)
             for month in range(1, kept.shape[1]):
-                result[:, month] = np.einsum("ij,ij->i", again[:, 1 : month + 1], new[:, month - 1 :: -1])
+                result[:, month] = np.einsum("ij,ij->i", begins[:, 1 : month + 1], back[:, month - 1 :: -1])
         return result
 
-    def _again(self, kept: Floats) -> Floats:
-        """Chance to begin the next life after 0, 1, 2 … months, of who stays as ``kept`` says."""
-        gone, again = -np.diff(kept, axis=1, prepend=1.0), np.zeros(kept.shape)
-        for months, share in enumerate(self.returns[: len(kept), : kept.shape[1] - 1].T, start=1):
-            again[:, months:] += gone[:, : kept.shape[1] - months] * share[:, None]
-        return again
+    def _begins(self, kept: Floats, age: int = 0) -> Floats:
+        """Chance to begin the next life after 0, 1, 2 … months, of who is of an age and stays as ``kept`` says."""
+        rows, months = kept.shape
+        gone, begins = -np.diff(kept, axis=1, prepend=1.0), np.zeros(kept.shape)
+        stayed = np.digitize(age + np.arange(months), STAYED)
+        for gap in range(1, min(self.returns.shape[2], months - 1) + 1):
+            share = self.returns[:rows, stayed[:-gap], gap - 1]
+            begins[:, gap:] += gone[:, :-gap] * share
+        return begins
 
     @cached_property
-    def new_lives(self) -> tuple[Floats, Floats]:
-        """Chance that a new customer is here, and what it pays, by month since its start, later lives included."""
-        here = np.exp(-self.hazard)
-        return self.renewed(here), self.renewed(here * self.price)
+    def back(self) -> tuple[Floats, Floats]:
+        """Chance that who comes back is here, and what it pays, by month since then, later lives included."""
+        return self.after(np.ones(self.price.shape)), self.after(self.price)
 
     def at_factor_1(self) -> Floats:
         """Cumulative hazard of customers whose quarter of start is as fast as the mean one."""
@@ -200,7 +216,7 @@ class Paths:
         moves as price by age does; of customers in a free trial it becomes price by age, and where only orders tell
         it is that of the months of age to come. Survival is interpolated between whole months. By chance, each of n
         customers leaves or stays, and its MRR moves n times as much (in variance) as the mean of n customers does in
-        the draws. Who leaves may come back (:meth:`renewed`), and pays as a new customer then.
+        the draws. Who leaves may come back (:meth:`after`), and pays as a new customer then.
         """
         hazard = self.at_factor_1()
         each = zip(self.factors.T, self.active.itertuples(), strict=True)
@@ -265,23 +281,34 @@ def value_paths(
         rng = np.random.default_rng([SEED, i])
         sample = _Sample(own, cells, values.paid, _weights(cells, draws, rng), months)
         result[str(name)] = _paths(str(name), sample, models, values.source, rng)
-    for i, (name, own) in enumerate(values.gaps.groupby("segment", sort=False)):
-        rng = np.random.default_rng([SEED, len(result) + 1, i])
-        if name in result:
-            result[str(name)] = replace(result[str(name)], returns=_returns(own, draws, rng))
-    return _with_cohorts(result, values.cohorts, np.random.default_rng([SEED, len(result)]))
+    result = {name: replace(own, **_coming_back(name, values, draws)) for name, own in result.items()}
+    return _with_cohorts(result, values.cohorts, np.random.default_rng([SEED, *COHORTS]))
+
+
+def _coming_back(segment: str, values: ValueCounts, draws: int) -> dict[str, Any]:
+    """Draw how many of a segment come back, when, and how long they stay then."""
+    rng = np.random.default_rng([SEED, *RETURNS, *segment.encode()])
+    own, again = (t[t["segment"] == segment] for t in (values.gaps, values.again))
+    drawn = {"returns": _returns(own, draws, rng)} if own["n_returned"].any() else {}
+    n, lived = (float(again[c].sum()) for c in ("n_events", "lived"))
+    if n < ENOUGH:
+        return drawn
+    return drawn | {"again": np.append(n, rng.gamma(n, size=draws)) / lived}
 
 
 def _returns(gaps: pd.DataFrame, draws: int, rng: np.random.Generator) -> Floats:
     """Share of those who leave who come back after each number of months (Kaplan–Meier), and draws of it."""
-    gone, back = gaps["n_gone"].to_numpy(), gaps["n_returned"].to_numpy()
-    known = int((gone >= TRUSTED).cumprod().sum())
-    if not back[:known].any():
-        return np.empty((0, 0))
-    gone, share = gone[:known], back[:known] / gone[:known]
-    hazard = np.vstack([share, rng.binomial(gone, share, size=(draws, known)) / gone])
-    still = np.cumprod(1 - hazard, axis=1)
-    return np.hstack([np.ones((draws + 1, 1)), still[:, :-1]]) * hazard
+    wide = gaps.pivot_table(index="stayed", columns="gap", values=["n_gone", "n_returned"], aggfunc="sum", fill_value=0)
+    wide = wide.reindex(range(len(STAYED) + 1), fill_value=0).astype("int64")
+    gone, back = wide["n_gone"].to_numpy(), wide["n_returned"].to_numpy()
+    few = gone[:, :1] < TRUSTED  # of whom all together tell more
+    gone, back = (np.where(few, table.sum(axis=0), table) for table in (gone, back))
+    known = np.cumprod(gone >= TRUSTED, axis=1).astype(bool)
+    n = np.maximum(gone, 1)
+    share = np.where(known, back / n, 0.0)
+    hazard = np.concatenate([share[None], rng.binomial(n, share, size=(draws, *n.shape)) / n])
+    still = np.cumprod(1 - hazard, axis=2)
+    return np.concatenate([np.ones((draws + 1, len(n), 1)), still[:, :, :-1]], axis=2) * hazard
 
 
 def paths_of(data: DataSet, *, segment_by: str = "", horizon_months: int) -> dict[str, Paths]:
@@ -546,7 +573,7 @@ def _ahead(paths: Paths, hazard: Floats, row: Any, months: int) -> Projection:
     kept = np.exp(lived[:, :1] - lived)
     amount, ratio = _prices_ahead(row, paths.price[:, ahead], paths.price[:, later])
     square = row.n if amount is row.n else row.mrr_squared
-    back, paid = (row.n * paths.later(kept, new) for new in (paths.new_lives if paths.come_back else (kept, kept)))
+    back, paid = (row.n * paths.later(kept, new, age=age) for new in (paths.back if paths.come_back else (kept, kept)))
     here = kept[0] + back[0] / row.n
     chance, beyond = here * (1 - here), row.age_months + np.arange(months + 1) > paths.last
     moved = (amount * kept[0]) ** 2 * _spread(paths.n_priced[ahead], ratio) / row.n

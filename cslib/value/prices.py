@@ -32,7 +32,7 @@ from cslib.data.calendar import (
 from cslib.data.customers import MINOR_UNITS, cents, with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetime_rows, nobody_observed
-from cslib.data.lives import gaps, lives, paying
+from cslib.data.lives import gaps, lives, paying, settled
 from cslib.errors import MissingTableError, counted
 from cslib.stats.intervals import Floats
 from cslib.stats.survival import DAYS_PER_MONTH, life_table
@@ -45,7 +45,9 @@ COHORTS: Final = ["segment", "quarter", "month", "lived", "n_events"]
 LIFE: Final = ["customer_id", "life"]
 KEYS: Final = ["segment", "first_age", "n_ages", "event_observed", "tier"]
 MONEY: Final = ["acquisition_cost", "mrr_now"]
-GAPS: Final = ["segment", "gap", "n_gone", "n_returned"]
+GAPS: Final = ["segment", "stayed", "gap", "n_gone", "n_returned"]
+STAYED: Final = (3, 12)  # months: who left sooner or later comes back more or less often
+AGAIN: Final = ["segment", "lived", "n_events"]
 AGES: Final = ["entry_months", "duration_months"]
 FINE: Final = 2**20  # parts of a month of age, so that sums of ages are exact
 FUZZ: Final = 1e-9  # months: less than any unit, more than rounding
@@ -126,7 +128,7 @@ def cohort_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     if not data.has_dates("customers"):
         return pd.DataFrame(columns=COHORTS)
     rows = lifetime_rows(data).join(lives(data).select(*LIFE, "started_on"), LIFE)
-    age = age_in_months(rows.started_on, ibis.date(observed(data)))
+    age = age_in_months(rows.started_on, ibis.date(settled(data)))
     kept, quarter = ["entry", "duration", "event_observed"], (age / QUARTER).floor().cast("int64")
     rows = with_segment(rows.select("customer_id", *kept, quarter=quarter), data, segment_by)
     keys = ["segment", "quarter", *kept]
@@ -264,6 +266,8 @@ class ValueCounts:
         As from :func:`cslib.value.prices.cohort_counts`.
     gaps
         As from :func:`gap_counts`.
+    again
+        Lives after the first, by ``segment`` (``All`` first): ``lived`` (customer-months), ``n_events`` (that ended).
     """
 
     cells: pd.DataFrame
@@ -272,6 +276,7 @@ class ValueCounts:
     notes: tuple[str, ...] = ()
     cohorts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COHORTS))
     gaps: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=GAPS))
+    again: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=AGAIN))
 
 
 def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
@@ -331,7 +336,8 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
     gone = gap_counts(data, segment_by=segment_by)
     notes += (LATER if gone["n_returned"].any() else ONE_LIFE,)
     cohorts = cohort_counts(data, segment_by=segment_by)
-    return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, cohorts, gone)
+    again = _again(data, segment_by)
+    return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, cohorts, gone, again)
 
 
 def gap_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
@@ -347,22 +353,38 @@ def gap_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``segment`` (``All`` first), ``gap`` (1, 2, …: how many months ended since they left), ``n_gone`` (known to have
-        been gone up to then), ``n_returned`` (of these, who then came back).
+        ``segment`` (``All`` first), ``stayed`` (0, 1, 2: less than 3 months, up to 12, longer), ``gap`` (1, 2, …: how
+        many months ended since they left), ``n_gone`` (known to have been gone up to then), ``n_returned`` (of these,
+        who then came back).
     """
     if not paying(data):
         return pd.DataFrame(columns=GAPS)
     rows = with_segment(gaps(data), data, segment_by)
-    counted = rows.group_by(["segment", "gap"]).aggregate(n=rows.count(), n_returned=rows.returned.sum()).execute()
-    parts = [("All", counted), *counted[counted["segment"] != "All"].groupby("segment")]
-    tables = []
-    for segment, part in parts:
+    stayed = sum((rows.age >= months).cast("int64") for months in STAYED)
+    rows = rows.mutate(stayed=stayed)
+    sums = {"n": rows.count(), "n_returned": rows.returned.sum()}
+    counted = rows.group_by(["segment", "stayed", "gap"]).aggregate(**sums).execute()
+    both = [counted.assign(segment="All"), counted[counted["segment"] != "All"]]
+    tables = [pd.DataFrame(columns=GAPS)]
+    for (segment, long), part in (group for each in both for group in each.groupby(["segment", "stayed"])):
         sums = part.groupby("gap")[["n", "n_returned"]].sum().sort_index().astype("int64")
         sums = sums.reindex(range(max(sums.index, default=0) + 1), fill_value=0)
         # of those still gone nothing is known of the month after
         gone = sums["n"][::-1].cumsum()[::-1] - (sums["n"] - sums["n_returned"])
-        tables.append(sums.assign(segment=segment, n_gone=gone).iloc[1:].reset_index(names="gap")[GAPS])
-    return pd.concat(tables, ignore_index=True)
+        tables.append(sums.assign(segment=segment, stayed=long, n_gone=gone).iloc[1:].reset_index(names="gap")[GAPS])
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def _again(data: DataSet, segment_by: str) -> pd.DataFrame:
+    if not paying(data):
+        return pd.DataFrame(columns=AGAIN)
+    rows = lifetime_rows(data)
+    rows = with_segment(rows.filter(rows.life > 1), data, segment_by)
+    lived = ((rows.duration - rows.entry).cast("float64") * FINE).round().cast("int64").sum()
+    sums = rows.group_by("segment").aggregate(lived=lived, n_events=rows.event_observed.sum()).execute()
+    whole = sums[["lived", "n_events"]].sum().to_frame().T.assign(segment="All")
+    found = pd.concat([whole, sums[sums["segment"] != "All"]], ignore_index=True)
+    return found.assign(lived=found["lived"].astype(float) / FINE, n_events=found["n_events"].astype(float))[AGAIN]
 
 
 def price_source(data: DataSet) -> str:
@@ -431,7 +453,7 @@ def _told(data: DataSet, source: str) -> ir.Table:
     told = table.select(*LIFE, started_on=start, **money)
     if source != "subscriptions":
         return told
-    rows, day = data.table(source), ibis.date(observed(data))
+    rows, day = data.table(source), ibis.date(settled(data))
     running = rows.filter((rows.started_on <= day) & (rows.ended_on.isnull() | (rows.ended_on > day)))
     paid = running.group_by("customer_id").aggregate(now=cents(running.mrr).sum())
     return told.left_join(paid, "customer_id").select(*told.columns[:-1], mrr=paid.now)

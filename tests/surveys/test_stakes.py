@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from age_world import ages
 from lifelines import CoxPHFitter, KaplanMeierFitter
+from rows_world import lives_of
 
 from cslib import load
 from cslib.data.calendar import Window
@@ -88,9 +89,8 @@ def landmark(sample):
 @pytest.fixture(scope="module")
 def rows(root):
     """Customers of the landmark day with their group, by pandas."""
-    customers = pd.read_csv(
-        root / "data/customers.csv", parse_dates=["started_on", "churned_on"], dtype={"customer_id": str}
-    )
+    days = {"parse_dates": ["started_on", "ended_on"], "dtype": {"customer_id": str}}
+    customers = lives_of(pd.read_csv(root / "data/subscriptions.csv", **days))
     surveys = pd.read_csv(
         root / "data/surveys.csv", parse_dates=["asked_on", "answered_on"], dtype={"customer_id": str}
     )

@@ -8,6 +8,7 @@ import pytest
 from age_world import age as months_old
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rows_world import lives_of
 
 from cslib import DataError, ParameterError, load
 from cslib.data.customers import current_mrr
@@ -277,7 +278,7 @@ def tables_of(worlds, source):
 def by_rows(tables, source, since):
     """Per group, and per group and age: customers and what they paid, customer by customer and age by age."""
     groups, paid, last = defaultdict(lambda: np.zeros(4)), defaultdict(lambda: np.zeros(2)), pd.Timestamp(AS_OF)
-    for own in tables["customers"].itertuples():
+    for own in _lives(tables, source):
         left, start = pd.notna(own.churned_on), own.started_on
         if left and since is not None and start < since > own.churned_on:
             continue
@@ -286,7 +287,11 @@ def by_rows(tables, source, since):
         n_ages = sum(1 for k in range(20) if (k < life if left else k <= life))
         first = next(k for k in range(20) if k >= entry)
         known = source != "customers" or pd.notna(own.mrr)
-        costed = pd.notna(own.acquisition_cost) and start >= max(filter(None, (pd.Timestamp("2024-07-01"), since)))
+        costed = (
+            own.life == 1
+            and pd.notna(own.acquisition_cost)
+            and start >= max(filter(None, (pd.Timestamp("2024-07-01"), since)))
+        )
         for segment in ("All", own.plan):
             key = (segment, first, n_ages, left)
             groups[key] += np.array([1, life, own.acquisition_cost if costed else 0, costed], float)
@@ -294,6 +299,20 @@ def by_rows(tables, source, since):
                 if known and (source != "orders" or k + 1 <= months_old(start, last)):
                     paid[(*key, k)] += [_at(tables, source, own, k), 1]
     return groups, paid
+
+
+def _lives(tables, source):
+    """Customers as they say themselves, or life by life where anything is paid; a subscription ends with its customer."""
+    customers = tables["customers"].assign(life=1)
+    if source != "subscriptions" or not (tables[source]["mrr"] > 0).any():
+        return customers.itertuples()
+    left = tables[source]["customer_id"].map(customers.set_index("customer_id")["churned_on"])
+    rows = tables[source].assign(ended_on=pd.to_datetime(tables[source]["ended_on"]), left=pd.to_datetime(left))
+    late = (rows["started_on"] <= rows["left"]) & ~(rows["ended_on"] <= rows["left"])
+    rows["ended_on"] = rows["ended_on"].where(~late, rows["left"])
+    rows["ended_on"] = rows["ended_on"].where(~(rows["ended_on"] > pd.Timestamp(AS_OF)))
+    own = customers.drop(columns=["started_on", "churned_on", "life"])
+    return lives_of(rows).merge(own, on="customer_id").itertuples()
 
 
 def _at(tables, source, own, k):
