@@ -34,7 +34,6 @@ from cslib.stats import cox
 from cslib.stats.intervals import SIGNIFICANT, holm, z_value
 
 Ratios = dict[Any, dict[str, float]]  # by column of the design
-LEVEL: Final = 0.95  # confidence of all intervals
 MAX_STRATA: Final = 8
 FOLDS: Final = 5
 TABLE: Final = ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"]
@@ -249,7 +248,7 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
     calibration, outside = pd.DataFrame(columns=cox.CALIBRATION), np.nan
     if len(unseen):
         foretold = unseen["risk"].to_numpy()
-        calibration = cox.calibrated(unseen, risk[unseen.index], foretold, horizon, LEVEL)
+        calibration = cox.calibrated(unseen, risk[unseen.index], foretold, horizon)
         outside = cox.concordance(unseen, foretold)
         short = f"The data reach no age of {horizon_months:g} months: predictions are checked at {horizon:.1f}."
         remarks += [short] if horizon < horizon_months else []
@@ -361,7 +360,7 @@ def _stratified(
 
 def _ratios(design: pd.DataFrame, fits: tuple[cox.CoxFit, ...], tested: pd.Series) -> Ratios:
     """Estimates by column; those of the stratifying driver are from the first fit, without strata."""
-    z = z_value(LEVEL)
+    z = z_value()
     result: Ratios = {key: {"hazard_ratio": np.nan} for key in design}
     for one in fits:
         for key, b, se in zip(one.coefficients.index, one.coefficients, one.errors, strict=True):

@@ -132,9 +132,7 @@ def _trailing_rates(levels: pd.DataFrame) -> pd.DataFrame:
     return table.assign(customer_retention=kept / n, **wilson(kept, n).columns("customer_retention_"))
 
 
-def movements(
-    data: DataSet, *, segment_by: str = "", period: str = "month", confidence_level: float = 0.95
-) -> pd.DataFrame:
+def movements(data: DataSet, *, segment_by: str = "", period: str = "month") -> pd.DataFrame:
     """Movements of MRR between the ends of periods, and the rates made of them.
 
     Parameters
@@ -145,8 +143,6 @@ def movements(
         A column; empty for the whole only.
     period
         ``month``, ``quarter`` or another of ``counts.PERIODS``.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -207,7 +203,7 @@ def movements(
     levels = levels.merge(told.reset_index(), on=["segment", "at"], how="left")
     levels = levels[levels["at"] >= first].reset_index(drop=True)
     levels["month"] = [pd.Timestamp(period_start(int(at), period)) for at in levels["at"]]
-    return _rates(levels, confidence_level)
+    return _rates(levels)
 
 
 def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
@@ -255,18 +251,18 @@ def _levels(own: pd.DataFrame, numbers: range) -> pd.DataFrame:
     return table.rename_axis("at").reset_index().assign(segment=own["segment"].iloc[0])
 
 
-def _rates(levels: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
+def _rates(levels: pd.DataFrame) -> pd.DataFrame:
     levels = levels.astype(dict.fromkeys([*COUNTED.values(), "n_opening", "n_closing"], "int64"))
     cents = levels[list(AMOUNTS)]
     levels[list(AMOUNTS)] = cents / MINOR_UNITS
     n = levels["n_opening"]
     won = levels[["new", "expansion", "reactivation"]].sum(axis=1)
     lost = -levels[["contraction", "churn"]].sum(axis=1)
-    churned = wilson(levels["n_churned"], n, confidence_level=confidence_level)
-    quick = _ratio_of_flows(won, lost, levels, confidence_level)
+    churned = wilson(levels["n_churned"], n)
+    quick = _ratio_of_flows(won, lost, levels)
     paying, paid = levels["n_closing"], levels["closing"]
     squares = (paying, levels["paid_squared"], paid)
-    arpa = ratio_of_sums(paying, paid, squares=squares, n=paying, confidence_level=confidence_level)
+    arpa = ratio_of_sums(paying, paid, squares=squares, n=paying)
     levels = levels.assign(quick_ratio=won / lost.where(lost > 0), **quick.columns("quick_ratio_"))
     levels = levels.assign(logo_churn_rate=levels["n_churned"] / n.where(n > 0), **churned.columns("logo_churn_"))
     levels = levels.assign(arpa=paid / paying.where(paying > 0), **arpa.columns("arpa_"))
@@ -274,14 +270,12 @@ def _rates(levels: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
     return levels[COLUMNS]
 
 
-def _ratio_of_flows(
-    won: pd.Series[float], lost: pd.Series[float], squares: pd.DataFrame, confidence_level: float
-) -> Interval:
+def _ratio_of_flows(won: pd.Series[float], lost: pd.Series[float], squares: pd.DataFrame) -> Interval:
     """Bounds of the ratio of two sums over a number of movements that is itself by chance."""
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.asarray(np.sqrt(squares["won_squared"] / won**2 + squares["lost_squared"] / lost**2), float)
         ratio = np.asarray(won / lost.where((lost > 0) & (won > 0)), float)
-        width = np.exp(z_value(confidence_level) * spread)
+        width = np.exp(z_value() * spread)
     return Interval(ratio / width, ratio * width)
 
 
