@@ -9,6 +9,20 @@ from difflib import get_close_matches
 class CslibError(ValueError):
     """Something the user can mend: the message names the value, what is there and what to do."""
 
+    @classmethod
+    def when(cls, wrong: object, message: str) -> None:
+        """Raise the error where something is wrong.
+
+        Examples
+        --------
+        >>> ParameterError.when(0 > 1, "capacity is 1.")
+        >>> ParameterError.when(0 < 1, "capacity is 0. Give 1 or more.")
+        Traceback (most recent call last):
+        cslib.errors.ParameterError: capacity is 0. Give 1 or more.
+        """
+        if wrong:
+            raise cls(message)
+
 
 class DataError(CslibError):
     """The data break the contract, or a table that is needed is missing."""
@@ -104,7 +118,6 @@ def check_share(name: str, value: float) -> None:
     ParameterError
         Names the value and what to give.
     """
-    if not 0 <= value <= 1:
-        hint = f" Did you mean {value / 100:g}?" if 1 < value <= 100 else ""
-        msg = f"{name} is {value!r}, which is no share of 1.{hint} Give a number from 0 to 1, such as 0.8."
-        raise ParameterError(msg)
+    hint = f" Did you mean {value / 100:g}?" if 1 < value <= 100 else ""
+    msg = f"{name} is {value!r}, which is no share of 1.{hint} Give a number from 0 to 1, such as 0.8."
+    ParameterError.when(not 0 <= value <= 1, msg)

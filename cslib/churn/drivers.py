@@ -165,9 +165,8 @@ class DriverModel:
 
 def check_horizon(horizon_months: float, unit: float) -> None:
     """Refuse a horizon that is no number of months, or shorter than the unit of the data."""
-    if not unit <= horizon_months < np.inf:
-        msg = f"horizon_months is {horizon_months!r}. Give a number of months of at least {unit:.2g}, such as 12."
-        raise ParameterError(msg)
+    msg = f"horizon_months is {horizon_months!r}. Give a number of months of at least {unit:.2g}, such as 12."
+    ParameterError.when(not unit <= horizon_months < np.inf, msg)
 
 
 def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.0) -> DriverModel:
@@ -286,9 +285,8 @@ def _read(data: DataSet, names: list[str], remarks: list[str]) -> tuple[pd.DataF
     joined = lives.join(drivers_of(data, names), "customer_id")
     rows = joined.select("customer_id", "entry", "duration", *columns, event=joined.event_observed)
     size = rows.aggregate(n=rows.count(), late=(rows.entry > 0).sum()).execute().iloc[0]
-    if not size["n"]:
-        msg = f"No customer of {data.label or 'the data'} was under observation. Check observed_from, or widen where."
-        raise DataError(msg)
+    msg = f"No customer of {data.label or 'the data'} was under observation. Check observed_from, or widen where."
+    DataError.when(not size["n"], msg)
     limit = LATE_ROWS if size["late"] else MAX_ROWS
     if size["n"] > limit:
         # an engine without hashes gets the ids backwards: of a running number the last digits come first

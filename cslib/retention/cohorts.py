@@ -67,10 +67,9 @@ class Spans:
         DataError
             Names the source and, where it is the cause, ``observed_from``.
         """
-        if counts.empty:
-            since = f" from observed_from {self.data.observed_from} on" if self.data.observed_from else ""
-            msg = f"No cohort of {self.source} began{since} up to {self.data.as_of}. Check these days, or widen where."
-            raise DataError(msg)
+        since = f" from observed_from {self.data.observed_from} on" if self.data.observed_from else ""
+        msg = f"No cohort of {self.source} began{since} up to {self.data.as_of}. Check these days, or widen where."
+        DataError.when(counts.empty, msg)
 
 
 def has_calendar(data: DataSet) -> bool:
@@ -103,9 +102,8 @@ def check_periods(max_periods: int) -> None:
     ParameterError
         Names the value and what to give.
     """
-    if max_periods < 1:
-        msg = f"max_periods is {max_periods}. Give 1 or more: how many periods to follow a cohort."
-        raise ParameterError(msg)
+    msg = f"max_periods is {max_periods}. Give 1 or more: how many periods to follow a cohort."
+    ParameterError.when(max_periods < 1, msg)
 
 
 def retention(
@@ -414,9 +412,8 @@ def tenure_curve(data: DataSet, *, segment_by: str = "", max_periods: int = 24) 
     """
     check_periods(max_periods)
     data.table("customers")
-    if data.has_dates("customers"):
-        msg = "customers holds dates, not tenures. Use retention(data, source='customers')."
-        raise DataError(msg)
+    msg = "customers holds dates, not tenures. Use retention(data, source='customers')."
+    DataError.when(data.has_dates("customers"), msg)
     counts = lifetimes(data, segment_by=segment_by)
     curve = survival_curve(counts.assign(duration_months=np.floor(counts["duration_months"])))
     at = survival_at(curve, range(max_periods + 1))

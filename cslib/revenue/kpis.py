@@ -52,9 +52,8 @@ def _costs(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 
 def _won(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     won = acquisition(data.everybody, months=YEAR)
-    if won["cac"].isna().all():
-        msg = f"{data.label or 'The data set'} tells no cost of acquisition. Add costs."
-        raise MissingTableError(msg)
+    msg = f"{data.label or 'The data set'} tells no cost of acquisition. Add costs."
+    MissingTableError.when(won["cac"].isna().all(), msg)
     starts = [pd.Timestamp(period_start(int(step), "month")) for step in won.index]
     yield _known("cac", _last_years(won.assign(month=starts))[0], "cac", n="n_new", months="months_acquisition")
 

@@ -193,9 +193,8 @@ def movements(data: DataSet, *, segment_by: str = "", period: str = "month") -> 
     sums = sums[sums["at"] <= complete]
     # before records began, those who had left are missing
     first = first_whole(data.observed_from, period) if data.observed_from else 0
-    if sums.empty or first > complete:
-        msg = f"No {period} of subscriptions is complete by {data.as_of}. Choose a later as_of, or a shorter period."
-        raise DataError(msg)
+    msg = f"No {period} of subscriptions is complete by {data.as_of}. Choose a later as_of, or a shorter period."
+    DataError.when(sums.empty or first > complete, msg)
     numbers = range(int(sums["at"].min()), complete + 1)
     parts = [_levels(own, numbers) for _, own in sums.groupby("segment", sort=False)]
     levels = pd.concat(parts, ignore_index=True)

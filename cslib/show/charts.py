@@ -114,10 +114,9 @@ def require(table: pd.DataFrame, *columns: str) -> None:
         Names what is missing.
     """
     missing = [c for c in columns if c not in table.columns]
-    if missing or table.empty:
-        what = f"has no column {missing[0]!r}" if missing else "has no rows"
-        msg = f"The table to draw {what}. It needs {', '.join(columns)} and at least one row."
-        raise ParameterError(msg)
+    what = f"has no column {missing[0]!r}" if missing else "has no rows"
+    msg = f"The table to draw {what}. It needs {', '.join(columns)} and at least one row."
+    ParameterError.when(missing or table.empty, msg)
 
 
 def cohort_label(day: Any, period: str) -> str:
@@ -225,10 +224,9 @@ def short(name: object, most: int = 24) -> str:
 def _colours(table: pd.DataFrame) -> dict[str, str]:
     names = list(dict.fromkeys(table["segment"]))
     named = [s for s in names if s not in FIXED]
-    if len(named) > len(PALETTE):
-        msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most,"
-        msg += " as show.charts.largest_segments does."
-        raise ParameterError(msg)
+    msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most,"
+    msg += " as show.charts.largest_segments does."
+    ParameterError.when(len(named) > len(PALETTE), msg)
     if len(names) == 1:
         return {names[0]: PALETTE[0]}
     return dict(zip(named, PALETTE, strict=False)) | {s: FIXED[s] for s in FIXED if s in names}

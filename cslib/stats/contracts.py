@@ -215,9 +215,8 @@ def fit_contract(rows: pd.DataFrame, *, model: str = SBG) -> ContractFit:
     known = _grouped(rows)
     size = 2 + (model == BDW)
     lost = known.loc[known["event_observed"], "period_index"]
-    if len(lost) and lost.min() < 1:
-        msg = "Customers left at age 0, before a first period that this model could count from."
-        raise DataError(msg)
+    msg = "Customers left at age 0, before a first period that this model could count from."
+    DataError.when(len(lost) and lost.min() < 1, msg)
     refuse_few(lost.nunique(), size, "in only", "different period")
     # customers as different as can be, and as sBG says
     starts = [np.zeros(size)] + [np.append(_highest(known, np.zeros(2)), 0.0)] * (model == BDW)

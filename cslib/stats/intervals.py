@@ -63,9 +63,8 @@ def z_value(confidence_level: float = LEVEL) -> float:
     >>> round(z_value(0.95), 4)
     1.96
     """
-    if not 0 < confidence_level < 1:
-        msg = f"confidence_level is {confidence_level!r}. Give a number between 0 and 1, such as 0.95."
-        raise ParameterError(msg)
+    msg = f"confidence_level is {confidence_level!r}. Give a number between 0 and 1, such as 0.95."
+    ParameterError.when(not 0 < confidence_level < 1, msg)
     return float(ndtri(0.5 + confidence_level / 2))
 
 
@@ -130,9 +129,8 @@ def wilson(n_successes: ArrayLike, n: ArrayLike, *, confidence_level: float = LE
     (0.2553, 0.3662)
     """
     x, trials = np.asarray(n_successes, float), np.asarray(n, float)
-    if np.any(x < 0) or np.any(x > trials):
-        msg = "wilson got a count below 0 or more successes than trials. Count each customer once."
-        raise ParameterError(msg)
+    msg = "wilson got a count below 0 or more successes than trials. Count each customer once."
+    ParameterError.when(np.any(x < 0) or np.any(x > trials), msg)
     z2 = z_value(confidence_level) ** 2
     trials = np.where(trials > 0, trials, np.nan)
     centre = (x + z2 / 2) / (trials + z2)

@@ -93,9 +93,7 @@ def survival_curve(counts: pd.DataFrame) -> pd.DataFrame:
     ----------
     Kaplan & Meier (1958), JASA 53:457–481.
     """
-    if counts.empty:
-        msg = "There are no lifetimes to estimate from. Supply customers, or widen where."
-        raise DataError(msg)
+    DataError.when(counts.empty, "There are no lifetimes to estimate from. Supply customers, or widen where.")
     return pd.concat([_curve(name, own) for name, own in by_segment(counts)], ignore_index=True)
 
 
@@ -243,9 +241,8 @@ def survival_summary(curve: pd.DataFrame, *, tau_months: float = 0.0, months: fl
 def _horizon(curve: pd.DataFrame, tau_months: float) -> float:
     emptied = (curve.groupby("segment")["survival"].last() == 0).any()  # then known for ever
     longest = np.inf if emptied else float(curve["duration_months"].max())
-    if not 0 <= tau_months <= longest + 1e-9:
-        msg = f"tau_months is {tau_months:g}. Give up to {longest:.1f}, or 0 for the longest that all segments share."
-        raise ParameterError(msg)
+    msg = f"tau_months is {tau_months:g}. Give up to {longest:.1f}, or 0 for the longest that all segments share."
+    ParameterError.when(not 0 <= tau_months <= longest + 1e-9, msg)
     return tau_months or shared_horizon(curve)
 
 
