@@ -123,8 +123,7 @@ def _curve(name: str, own: pd.DataFrame) -> pd.DataFrame:
     table = life_table(own)
     table.insert(0, "segment", name)
     km = product_limit(table["n_at_risk"], table["n_events"])
-    estimates = pd.DataFrame(km).set_axis(["survival", *BOUNDS], axis=1)
-    return table.join(estimates[supported(table)])
+    return table.join(pd.DataFrame(km).set_axis(["survival", *BOUNDS], axis=1)[supported(table)])
 
 
 def survival_at(curve: pd.DataFrame, months: Sequence[float]) -> pd.DataFrame:
@@ -395,8 +394,7 @@ def compare_segments(curve: pd.DataFrame, *, tau_months: float = 0.0) -> pd.Data
         rows = [{"segment_a": "All", "segment_b": "All"} | _tested(list(parts.values())), *rows]
     columns = ["segment_a", "segment_b", "statistic", "df", "p_value", "p_adjusted", "log10_p_value"]
     result = pd.DataFrame(rows, columns=[*columns, "rmst_difference_months", *BOUNDS])
-    adjusted = [*result["p_value"][:1], *holm(result["p_value"][1:])]
-    return result.assign(p_adjusted=adjusted, tau_months=tau)
+    return result.assign(p_adjusted=[*result["p_value"][:1], *holm(result["p_value"][1:])], tau_months=tau)
 
 
 def at_risk_and_events(parts: Sequence[pd.DataFrame]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

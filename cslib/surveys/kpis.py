@@ -72,24 +72,16 @@ ASKED: Final[Any] = {
 }  # fmt: skip
 SCORE: Final[Any] = ASKED | {"base": ANSWERED, "blank": "nobody answered in the period"}
 KPIS: Final = by_id(
-    Kpi(
-        id="nps", label="NPS", unit="number", direction="up", span=(-100.0, 100.0),
+    Kpi(id="nps", label="NPS", unit="number", direction="up", span=(-100.0, 100.0),
         question="Would customers recommend us?",
-        formula="100 × (share of 9–10 − share of 0–6)", variants=("weighted for the silent",), **SCORE,
-    ),
-    Kpi(
-        id="csat", label="CSAT", unit="percent", direction="up", question="Are customers satisfied?",
-        formula="share of answers 4–5 of 5", variants=("mean answer",), **SCORE,
-    ),
-    Kpi(
-        id="ces", label="CES", unit="number", direction="down", question="How hard is it for customers?",
-        formula="mean answer, 1 is easy", adapt=_as_asked, variants=("share of easy answers",), **SCORE,
-    ),
-    Kpi(
-        id="response_rate", label="NPS response rate", unit="percent", direction="up",
+        formula="100 × (share of 9–10 − share of 0–6)", variants=("weighted for the silent",), **SCORE),
+    Kpi(id="csat", label="CSAT", unit="percent", direction="up", question="Are customers satisfied?",
+        formula="share of answers 4–5 of 5", variants=("mean answer",), **SCORE),
+    Kpi(id="ces", label="CES", unit="number", direction="down", question="How hard is it for customers?",
+        formula="mean answer, 1 is easy", adapt=_as_asked, variants=("share of easy answers",), **SCORE),
+    Kpi(id="response_rate", label="NPS response rate", unit="percent", direction="up",
         question="How many of those asked answer?", formula="customers who answered / customers asked",
         base="customers invited in the 3 months",
         blank="nobody was asked in the period, or only answers are recorded",
-        variants=("over invitations",), **ASKED,
-    ),
+        variants=("over invitations",), **ASKED),
 )  # fmt: skip
