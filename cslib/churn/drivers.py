@@ -14,22 +14,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from cslib.churn.columns import (
-    MIN_CUSTOMERS,
-    MRR,
-    MRR_AT_START,
-    OTHER,
-    Driver,
-    Known,
-    comparable,
-    design_of,
-    drivers_of,
-    without_follower,
-)  # fmt: skip
+from cslib.churn import columns as reading
+from cslib.churn.columns import MIN_CUSTOMERS, MRR, MRR_AT_START, OTHER, Driver, Known
 from cslib.data.contract import CONTRACT, TENURE
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetime_rows, unit_months
-from cslib.errors import DataError, ParameterError, counted, did_you_mean
+from cslib.errors import DataError, ParameterError, counted, did_you_mean, listed
 from cslib.stats import cox
 from cslib.stats.intervals import SIGNIFICANT, holm, z_value
 
@@ -231,9 +221,9 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
     check_horizon(horizon_months, unit)
     remarks: list[str] = []
     life, columns = _read(data, _names(data, drivers), remarks)
-    known = comparable(columns, life, remarks)
-    design = design_of(known, life, remarks)
-    design = design if drivers else without_follower(design, remarks)
+    known = reading.comparable(columns, life, remarks)
+    design = reading.design_of(known, life, remarks)
+    design = design if drivers else reading.without_follower(design, remarks)
     design, whole = _fit_sound(design, life, remarks)
     by, fit, tested = _stratified(whole, known, design, life, remarks)
     table = _table(known, _ratios(design, (whole, fit), tested))
@@ -282,7 +272,7 @@ def _names(data: DataSet, drivers: str) -> list[str]:
 def _read(data: DataSet, names: list[str], remarks: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fetch lifetimes and, by name, drivers; ``entry`` is -1 for who was there from the start, at risk at age 0 too."""
     lives, columns = lifetime_rows(data), [f"driver{i}" for i in range(len(names))]
-    joined = lives.join(drivers_of(data, names), "customer_id")
+    joined = lives.join(reading.drivers_of(data, names), "customer_id")
     rows = joined.select("customer_id", "entry", "duration", *columns, event=joined.event_observed)
     size = rows.aggregate(n=rows.count(), late=(rows.entry > 0).sum()).execute().iloc[0]
     msg = f"No customer of {data.label or 'the data'} was under observation. Check observed_from, or widen where."
@@ -349,9 +339,8 @@ def _stratified(
         others = _failing(again)
         tested = pd.Series({**dict(tested.items()), **dict(again.items())})
     if others:
-        *first, last = others
-        names = f"{', '.join(first)} and {last}" if first else last
-        what, its = (f"effects of {names} change", "their") if first else (f"effect of {names} changes", "its")
+        several, names = len(others) > 1, listed(others)
+        what, its = (f"effects of {names} change", "their") if several else (f"effect of {names} changes", "its")
         remarks.append(f"The {what} with age: read {its} ratios as averages over all ages.")
     return by, fit, tested
 

@@ -107,14 +107,9 @@ def check_periods(max_periods: int) -> None:
 
 
 def retention(
-    data: DataSet,
-    *,
-    source: str = "",
-    segment_by: str = "",
-    period: str = "month",
-    kind: str = "on",
+    data: DataSet, *, source: str = "", segment_by: str = "", period: str = "month", kind: str = "on",
     max_periods: int = 24,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Retention triangle: of each cohort, who was retained in each period since it began.
 
     Parameters

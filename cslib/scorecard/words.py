@@ -43,8 +43,8 @@ def scorecard_answer(stand: Standing) -> Answer:
     worse = f"{counted(n, 'KPI')} got worse by more than noise" if n else "no KPI got worse by more than noise"
     if not stand.n_targets:
         return Answer(said, f"No targets are set; **{worse}**.")
-    blind = stand.n_targets - stand.n_judged
-    rest = f"; {counted(blind, 'KPI')} with a target {'is' if blind == 1 else 'are'} not measured" if blind else ""
+    n = stand.n_blind
+    rest = f"; {counted(n, 'KPI')} with a target {'is' if n == 1 else 'are'} not measured" if n else ""
     return Answer(said, f"{_targets_said(stand)}; {worse}{rest}.")
 
 

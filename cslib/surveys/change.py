@@ -54,8 +54,7 @@ def change(found: Answers, column: str = "", *, min_group: int = 10) -> pd.DataF
     """
     asked = found.measure
     frame = segmented(found, column) if column else found.counts.assign(segment="All", segment_before="All")
-    answered = [frame["n"][frame[w] > SILENT].sum() for w in ("before", "now")]
-    if not all(answered):
+    if not all(frame["n"][frame[w] > SILENT].any() for w in ("before", "now")):
         return pd.DataFrame(columns=CHANGE)
     whole = _moved(frame.assign(segment="All", segment_before="All"), asked)
     effects = _effects(_moved(frame, asked).set_index("segment"))
@@ -150,14 +149,10 @@ def non_response(found: Answers, *, min_group: int = 10) -> pd.DataFrame:
     was_asked = found.counts[found.counts["now"] >= SILENT]
     values = {c: _steady(was_asked, c, asked, min_group) for c in found.weighting}
     useful = {c: v for c, v in values.items() if v.nunique() > 1 and not _tells_silence(was_asked, c)}
-    sets = {"nothing": [], **{c: [c] for c in useful}, "all of these": list(useful)}
-    if found.only_answers:
-        sets = {"nothing": []}
-    elif len(useful) < 2:
-        sets.pop("all of these")
+    alone = {} if found.only_answers else {c: [c] for c in useful}
+    sets = {"nothing": [], **alone} | ({"all of these": list(useful)} if len(alone) > 1 else {})
     frame = was_asked.assign(**useful)
-    rows = [{"weighted_by": name} | _weighted(frame, own, asked) for name, own in sets.items()]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([{"weighted_by": name} | _weighted(frame, own, asked) for name, own in sets.items()])
     return table if found.only_answers else pd.concat([table, _extremes(frame, asked)], ignore_index=True)
 
 

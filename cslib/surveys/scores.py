@@ -42,6 +42,18 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(clear=table["p_adjusted"] < SIGNIFICANT)
 
 
+def strongest(table: pd.DataFrame, column: str) -> pd.Series[Any] | None:
+    """Give the row that is furthest from 0 in a column, of those whose difference is ``clear``; None without such."""
+    clear = table[table["clear"]]
+    return None if clear.empty else clear.iloc[int(clear[column].abs().argmax())]
+
+
+def extremes(table: pd.DataFrame, score: str) -> pd.DataFrame:
+    """Keep the segments of the highest and of the lowest score; none where there are no two."""
+    parts = table[(table["segment"] != ALL) & table[score].notna()]
+    return parts.loc[[parts[score].idxmax(), parts[score].idxmin()]] if len(parts) > 1 else parts.head(0)
+
+
 def moments(given: Floats, asked: Measure) -> Moments:
     """Moments of answers counted by score, shape (..., scores), those of the prior added."""
     worth, prior = np.array(asked.worth), np.array(asked.prior)
@@ -223,8 +235,7 @@ def _described(given: pd.DataFrame, asked: Measure) -> pd.DataFrame:
 def _mean_answer(counted: Floats, asked: Measure) -> dict[str, Floats]:
     """Mean of the answers themselves, with Student's interval."""
     plain = replace(asked, survey="mean", worth=tuple(map(float, asked.scores)), prior=(0.0,) * len(asked.scores))
-    interval = score_interval(counted, plain)
-    return {"mean_answer": moments(counted, plain).mean, **interval.columns("mean_")}
+    return {"mean_answer": moments(counted, plain).mean, **score_interval(counted, plain).columns("mean_")}
 
 
 def scores(found: Answers, *, columns: Sequence[str | tuple[str, str]] = (), min_group: int = 10) -> pd.DataFrame:
