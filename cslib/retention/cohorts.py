@@ -85,13 +85,11 @@ def default_source(data: DataSet) -> str:
     DataError
         It has none of them.
     """
-    for name in SOURCES:
-        if data.has_dates(name):
-            return name
+    found = next((name for name in SOURCES if data.has_dates(name)), "")
     missing = f"{data.label or 'The data set'} has none of {', '.join(SOURCES)} with dates"
     remedy = "Add orders (customer_id, ordered_on, amount), say; for tenures use tenure_curve."
-    msg = f"{missing}, which retention by cohort needs. {remedy}"
-    raise MissingTableError(msg)
+    MissingTableError.when(not found, f"{missing}, which retention by cohort needs. {remedy}")
+    return found
 
 
 def check_periods(max_periods: int) -> None:

@@ -66,7 +66,10 @@ def forest_plot(
     """
     charts.require(table, estimate, label, "ci_lower", "ci_upper", *(c for c in (group, n) if c))
     charts.require(table.dropna(subset=[estimate]), estimate)
-    _check(table, estimate, log_scale)
+    msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most customers."
+    ParameterError.when(len(table) > MAX_ROWS, msg)
+    msg = f"{estimate} has {table[estimate].min():g}, which no scale of ratios holds. Leave log_scale out."
+    ParameterError.when(log_scale and table[estimate].min() <= 0, msg)
     groups = table.groupby(group, sort=False, dropna=False) if group else [("", table)]
     names, at = _layout(groups, label, bool(group))
     table = pd.concat([own for _, own in groups])
@@ -84,13 +87,6 @@ def forest_plot(
         right_of(axes, at, [f"{v:,.0f}" if v == v else "–" for v in table[n]], 60, "right")
         axes.annotate("n", (1, 1), (60, 2), "axes fraction", "offset points", ha="right", color=MUTED, fontsize=9.5)
     return axes
-
-
-def _check(table: pd.DataFrame, estimate: str, log_scale: bool) -> None:
-    msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most customers."
-    ParameterError.when(len(table) > MAX_ROWS, msg)
-    msg = f"{estimate} has {table[estimate].min():g}, which no scale of ratios holds. Leave log_scale out."
-    ParameterError.when(log_scale and table[estimate].min() <= 0, msg)
 
 
 def _layout(groups: Iterable[tuple[Any, pd.DataFrame]], label: str, headed: bool) -> tuple[list[str], list[int]]:
