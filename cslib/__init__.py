@@ -15,52 +15,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cslib.errors import CslibError, DataError, ParameterError, ReportError
 
-if TYPE_CHECKING:
-    from cslib.churn.study import Churn
-    from cslib.data.dataset import DataSet
-    from cslib.data.load import check, load
-    from cslib.retention.study import Retention
-    from cslib.revenue.study import Revenue
-    from cslib.scorecard.study import Scorecard
-    from cslib.show.display import Card
-    from cslib.show.result import Answer, Result
-    from cslib.surveys.study import Surveys
-    from cslib.value.study import Value
-
-__all__ = [
-    "Answer",
-    "Card",
-    "Churn",
-    "CslibError",
-    "DataError",
-    "DataSet",
-    "ParameterError",
-    "ReportError",
-    "Result",
-    "Retention",
-    "Revenue",
-    "Scorecard",
-    "Surveys",
-    "Value",
-    "check",
-    "load",
-]
-__version__ = "0.1.0"
+if TYPE_CHECKING:  # under their own names, so that type checkers take them for public
+    from cslib.churn.study import Churn as Churn
+    from cslib.data.dataset import DataSet as DataSet
+    from cslib.data.load import check as check
+    from cslib.data.load import load as load
+    from cslib.retention.study import Retention as Retention
+    from cslib.revenue.study import Revenue as Revenue
+    from cslib.scorecard.study import Scorecard as Scorecard
+    from cslib.show.display import Card as Card
+    from cslib.show.result import Answer as Answer
+    from cslib.show.result import Result as Result
+    from cslib.surveys.study import Surveys as Surveys
+    from cslib.value.study import Value as Value
 
 _HOME: Final = {
-    "Answer": "show.result",
-    "Card": "show.display",
-    "Churn": "churn.study",
-    "DataSet": "data.dataset",
-    "Result": "show.result",
-    "Retention": "retention.study",
-    "Revenue": "revenue.study",
-    "Scorecard": "scorecard.study",
-    "Surveys": "surveys.study",
-    "Value": "value.study",
-    "check": "data.load",
+    "Answer": "show.result", "Card": "show.display", "Churn": "churn.study", "DataSet": "data.dataset",
+    "Result": "show.result", "Retention": "retention.study", "Revenue": "revenue.study",
+    "Scorecard": "scorecard.study", "Surveys": "surveys.study", "Value": "value.study", "check": "data.load",
     "load": "data.load",
-}
+}  # fmt: skip
+__all__ = ["CslibError", "DataError", "ParameterError", "ReportError", *_HOME]
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -37,9 +37,7 @@ class _Commands(click.Group):
 
 
 def _folder(ctx: click.Context, option: click.Parameter, value: str) -> Path:
-    if not value.strip():
-        msg = f"--{option.name} is empty. Name a folder."
-        raise ParameterError(msg)
+    ParameterError.when(not value.strip(), f"--{option.name} is empty. Name a folder.")
     return Path(value)
 
 
@@ -96,9 +94,7 @@ def _chosen(notebooks: list[Notebook], names: tuple[str, ...]) -> list[Notebook]
 
 def _pair(text: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
-    if not sign or not key:
-        msg = f"-p got {text!r}. Write it as key=value, such as -p segment_by=plan."
-        raise ParameterError(msg)
+    ParameterError.when(not sign or not key, f"-p got {text!r}. Write it as key=value, such as -p segment_by=plan.")
     return key.strip(), value
 
 

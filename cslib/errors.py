@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 
 
 class CslibError(ValueError):
     """Something the user can mend: the message names the value, what is there and what to do."""
+
+    @classmethod
+    def when(cls, wrong: object, message: str) -> None:
+        """Raise the error where something is wrong.
+
+        Examples
+        --------
+        >>> ParameterError.when(0 > 1, "capacity is 1.")
+        >>> ParameterError.when(0 < 1, "capacity is 0. Give 1 or more.")
+        Traceback (most recent call last):
+        cslib.errors.ParameterError: capacity is 0. Give 1 or more.
+        """
+        if wrong:
+            raise cls(message)
 
 
 class DataError(CslibError):
@@ -35,6 +49,17 @@ def counted(n: int, noun: str) -> str:
     ('1 row', '12,000 months')
     """
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name several things one after the other.
+
+    Examples
+    --------
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
@@ -104,7 +129,6 @@ def check_share(name: str, value: float) -> None:
     ParameterError
         Names the value and what to give.
     """
-    if not 0 <= value <= 1:
-        hint = f" Did you mean {value / 100:g}?" if 1 < value <= 100 else ""
-        msg = f"{name} is {value!r}, which is no share of 1.{hint} Give a number from 0 to 1, such as 0.8."
-        raise ParameterError(msg)
+    hint = f" Did you mean {value / 100:g}?" if 1 < value <= 100 else ""
+    msg = f"{name} is {value!r}, which is no share of 1.{hint} Give a number from 0 to 1, such as 0.8."
+    ParameterError.when(not 0 <= value <= 1, msg)

@@ -14,27 +14,16 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from cslib.churn.columns import (
-    MIN_CUSTOMERS,
-    MRR,
-    MRR_AT_START,
-    OTHER,
-    Driver,
-    Known,
-    comparable,
-    design_of,
-    drivers_of,
-    without_follower,
-)  # fmt: skip
+from cslib.churn import columns as reading
+from cslib.churn.columns import MIN_CUSTOMERS, MRR, MRR_AT_START, OTHER, Driver, Known
 from cslib.data.contract import CONTRACT, TENURE
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetime_rows, unit_months
-from cslib.errors import DataError, ParameterError, counted, did_you_mean
+from cslib.errors import DataError, ParameterError, counted, did_you_mean, listed
 from cslib.stats import cox
 from cslib.stats.intervals import SIGNIFICANT, holm, z_value
 
 Ratios = dict[Any, dict[str, float]]  # by column of the design
-LEVEL: Final = 0.95  # confidence of all intervals
 MAX_STRATA: Final = 8
 FOLDS: Final = 5
 TABLE: Final = ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"]
@@ -166,9 +155,8 @@ class DriverModel:
 
 def check_horizon(horizon_months: float, unit: float) -> None:
     """Refuse a horizon that is no number of months, or shorter than the unit of the data."""
-    if not unit <= horizon_months < np.inf:
-        msg = f"horizon_months is {horizon_months!r}. Give a number of months of at least {unit:.2g}, such as 12."
-        raise ParameterError(msg)
+    msg = f"horizon_months is {horizon_months!r}. Give a number of months of at least {unit:.2g}, such as 12."
+    ParameterError.when(not unit <= horizon_months < np.inf, msg)
 
 
 def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.0) -> DriverModel:
@@ -233,9 +221,9 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
     check_horizon(horizon_months, unit)
     remarks: list[str] = []
     life, columns = _read(data, _names(data, drivers), remarks)
-    known = comparable(columns, life, remarks)
-    design = design_of(known, life, remarks)
-    design = design if drivers else without_follower(design, remarks)
+    known = reading.comparable(columns, life, remarks)
+    design = reading.design_of(known, life, remarks)
+    design = design if drivers else reading.without_follower(design, remarks)
     design, whole = _fit_sound(design, life, remarks)
     by, fit, tested = _stratified(whole, known, design, life, remarks)
     table = _table(known, _ratios(design, (whole, fit), tested))
@@ -249,7 +237,7 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
     calibration, outside = pd.DataFrame(columns=cox.CALIBRATION), np.nan
     if len(unseen):
         foretold = unseen["risk"].to_numpy()
-        calibration = cox.calibrated(unseen, risk[unseen.index], foretold, horizon, LEVEL)
+        calibration = cox.calibrated(unseen, risk[unseen.index], foretold, horizon)
         outside = cox.concordance(unseen, foretold)
         short = f"The data reach no age of {horizon_months:g} months: predictions are checked at {horizon:.1f}."
         remarks += [short] if horizon < horizon_months else []
@@ -284,12 +272,11 @@ def _names(data: DataSet, drivers: str) -> list[str]:
 def _read(data: DataSet, names: list[str], remarks: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fetch lifetimes and, by name, drivers; ``entry`` is -1 for who was there from the start, at risk at age 0 too."""
     lives, columns = lifetime_rows(data), [f"driver{i}" for i in range(len(names))]
-    joined = lives.join(drivers_of(data, names), "customer_id")
+    joined = lives.join(reading.drivers_of(data, names), "customer_id")
     rows = joined.select("customer_id", "life", "entry", "duration", *columns, event=joined.event_observed)
     size = rows.aggregate(n=rows.count(), late=(rows.entry > 0).sum()).execute().iloc[0]
-    if not size["n"]:
-        msg = f"No customer of {data.label or 'the data'} was under observation. Check observed_from, or widen where."
-        raise DataError(msg)
+    msg = f"No customer of {data.label or 'the data'} was under observation. Check observed_from, or widen where."
+    DataError.when(not size["n"], msg)
     limit = LATE_ROWS if size["late"] else MAX_ROWS
     if size["n"] > limit:
         # an engine without hashes gets the ids backwards: of a running number the last digits come first
@@ -352,16 +339,15 @@ def _stratified(
         others = _failing(again)
         tested = pd.Series({**dict(tested.items()), **dict(again.items())})
     if others:
-        *first, last = others
-        names = f"{', '.join(first)} and {last}" if first else last
-        what, its = (f"effects of {names} change", "their") if first else (f"effect of {names} changes", "its")
+        several, names = len(others) > 1, listed(others)
+        what, its = (f"effects of {names} change", "their") if several else (f"effect of {names} changes", "its")
         remarks.append(f"The {what} with age: read {its} ratios as averages over all ages.")
     return by, fit, tested
 
 
 def _ratios(design: pd.DataFrame, fits: tuple[cox.CoxFit, ...], tested: pd.Series) -> Ratios:
     """Estimates by column; those of the stratifying driver are from the first fit, without strata."""
-    z = z_value(LEVEL)
+    z = z_value()
     result: Ratios = {key: {"hazard_ratio": np.nan} for key in design}
     for one in fits:
         for key, b, se in zip(one.coefficients.index, one.coefficients, one.errors, strict=True):

@@ -28,14 +28,10 @@ MONTHLY: Final[Any] = {
     "sources": ("customers",), "needs": NEEDS, "blank": NOBODY, "measure": _left_and_stayed,
 }  # fmt: skip
 KPIS: Final = by_id(
-    Kpi(
-        id="customer_churn_rate", label="Customer churn", question="How many customers leave a month?",
+    Kpi(id="customer_churn_rate", label="Customer churn", question="How many customers leave a month?",
         formula="customers of the month's start who left in it / customers of its start", direction="down",
-        variants=("over the average base", "per customer-day", "newcomers in the base (Stripe)"), **MONTHLY,
-    ),
-    Kpi(
-        id="customer_retention_rate", label="Customer retention", question="How many customers stay a month?",
+        variants=("over the average base", "per customer-day", "newcomers in the base (Stripe)"), **MONTHLY),
+    Kpi(id="customer_retention_rate", label="Customer retention", question="How many customers stay a month?",
         formula="1 − customer churn rate", direction="up", twin="customer_churn_rate",
-        variants=("by cohort and age",), **MONTHLY,
-    ),
+        variants=("by cohort and age",), **MONTHLY),
 )  # fmt: skip

@@ -13,7 +13,7 @@ import pandas as pd
 from cslib.churn.kpis import KPIS
 from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
-from cslib.errors import counted
+from cslib.errors import counted, listed
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, months, percent, whole
 from cslib.value.words import changed_pace
@@ -267,14 +267,10 @@ def _peaks(pace: Pace) -> str:
         return f"{start}, against {others} in {'later months' if last == 1 else 'later ones'}"
     if alone and first < last == pace.n_months:
         return f"Risk is highest from month {first:.0f} on: {percent(rate)} a month, against {others} before"
-    ages = _listed([f"{a:.0f}" if a == b else f"{a:.0f}–{b:.0f}" for a, b in pace.peaks[["first", "last"]].to_numpy()])
-    rates = _listed([percent(r) for r in pace.peaks["rate"]])
+    ages = listed([f"{a:.0f}" if a == b else f"{a:.0f}–{b:.0f}" for a, b in pace.peaks[["first", "last"]].to_numpy()])
+    rates = listed([percent(r) for r in pace.peaks["rate"]])
     unit = "month" if alone and first == last else "months"
     return f"Risk peaks in {unit} {ages}: {rates} a month, against {others} in other months"
-
-
-def _listed(texts: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
 
 
 def differences(differences: Differences) -> Said:

@@ -86,9 +86,8 @@ def monthly(moved: pd.DataFrame) -> pd.DataFrame:
         Its periods are not months one after the other.
     """
     whole = moved[moved["segment"] == "All"]
-    if (whole["month"].dt.to_period("M").astype("int64").diff().dropna() != 1).any():
-        msg = "The movements are not by month, which is what costs and conventions are counted by. Set period='month'."
-        raise ParameterError(msg)
+    msg = "The movements are not by month, which is what costs and conventions are counted by. Set period='month'."
+    ParameterError.when((whole["month"].dt.to_period("M").astype("int64").diff().dropna() != 1).any(), msg)
     return whole
 
 
@@ -223,9 +222,7 @@ def read_window(text: str, *, as_of: date, earliest: date) -> Window:
     if window is None:
         msg = f"window is {text!r}. {REMEDY}"
         raise ParameterError(msg)
-    if window.first > as_of:
-        msg = f"window is {text!r}, which begins after as_of {as_of}. {REMEDY}"
-        raise ParameterError(msg)
+    ParameterError.when(window.first > as_of, f"window is {text!r}, which begins after as_of {as_of}. {REMEDY}")
     return Window(window.first, min(window.last, as_of), cleaned)
 
 
@@ -287,11 +284,10 @@ def compared(window: Window, text: str, *, as_of: date, earliest: date) -> Windo
         other = Window(_back(window.first, 1, "year"), _back(window.last, 1, "year"), cleaned)
     else:
         other = read_window(cleaned, as_of=as_of, earliest=earliest)
-    if other.last >= window.first:
-        shares = "shares days with" if other.first <= window.last else "comes after"
-        msg = f"compare_to is {text!r} ({other}), which {shares} the window ({window})."
-        msg += ' Choose "previous", "year before" or an earlier window.'
-        raise ParameterError(msg)
+    shares = "shares days with" if other.first <= window.last else "comes after"
+    msg = f"compare_to is {text!r} ({other}), which {shares} the window ({window})."
+    msg += ' Choose "previous", "year before" or an earlier window.'
+    ParameterError.when(other.last >= window.first, msg)
     return other
 
 

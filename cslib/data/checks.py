@@ -111,7 +111,7 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     n_ids = work[TYPED + "customer_id"].nunique() if "customer_id" in spec else ibis.literal(0)
     measures = {"n_rows": work.count(), "n_ids": n_ids} | {f"r{i}": _hit(r).sum() for i, r in enumerate(rules)}
     measures |= {f"z{i}": zoned(work[c]).any() for i, c in enumerate(moments)}
-    measures |= {f"t{i}": _retyped(work[c], _word(work, c)).any() for i, c in enumerate(words)}
+    measures |= {f"t{i}": _retyped(work, c).any() for i, c in enumerate(words)}
     count = _counts(work, **measures)
     if name == "customers" and count["n_ids"] < count["n_rows"] - count["r0"]:
         work, more = _with_duplicates(work)
@@ -235,12 +235,9 @@ def _shape_faults(name: str, n_rows: int, rejects: pd.DataFrame) -> list[Fault]:
     return faults
 
 
-def _word(work: ir.Table, column: str) -> ir.Value:
-    """Give a column of text as analyses see it."""
-    return work[TYPED + column] if TYPED + column in work.columns else filled(work[column])
-
-
-def _retyped(raw: ir.Value, word: ir.Value) -> ir.BooleanValue:
+def _retyped(work: ir.Table, column: str) -> ir.BooleanValue:
+    """Tell which texts of a column analyses see otherwise than they stand."""
+    raw, word = work[column], work[TYPED + column] if TYPED + column in work.columns else filled(work[column])
     return raw.notnull() & (word.isnull() | (raw != word))
 
 

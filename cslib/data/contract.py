@@ -248,10 +248,9 @@ def _timestamp(raw: ir.Value, date_format: str, try_cast: bool) -> ir.Value:
 def _to_iso(text: ir.StringValue, date_format: str) -> ir.StringValue:
     parts = re.findall(r"%.", date_format)
     unknown = [p for p in parts if p not in DIRECTIVES]
-    if unknown or not {"%Y", "%m", "%d"} <= set(parts):
-        msg = f"date_format {date_format!r} cannot be read: use %Y, %m and %d, and for times %H, %M, %S"
-        msg += f" (unknown: {', '.join(unknown)})." if unknown else "."
-        raise ParameterError(msg)
+    msg = f"date_format {date_format!r} cannot be read: use %Y, %m and %d, and for times %H, %M, %S"
+    msg += f" (unknown: {', '.join(unknown)})." if unknown else "."
+    ParameterError.when(unknown or not {"%Y", "%m", "%d"} <= set(parts), msg)
     pattern = "^" + re.sub(r"%.", lambda m: DIRECTIVES[m.group()], re.escape(date_format)) + "$"
     part = {p: text.re_extract(pattern, i + 1) for i, p in enumerate(parts)}
     day = part["%Y"] + "-" + part["%m"] + "-" + part["%d"]

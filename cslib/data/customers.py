@@ -129,13 +129,11 @@ def check_segments(values: Iterable[str], segment_by: str) -> None:
         It has more than 50 values, or one of them is ``All``.
     """
     different = sorted(set(values))
-    if len(different) > MAX_SEGMENTS:
-        msg = f"segment_by={segment_by!r} has more than {MAX_SEGMENTS} values (such as {', '.join(different[:3])})."
-        msg += " Choose a column with fewer, or group them with a query."
-        raise ParameterError(msg)
-    if "All" in different:
-        msg = f"segment_by={segment_by!r} has the value 'All', which names the whole. Rename it in the data."
-        raise ParameterError(msg)
+    msg = f"segment_by={segment_by!r} has more than {MAX_SEGMENTS} values (such as {', '.join(different[:3])})."
+    msg += " Choose a column with fewer, or group them with a query."
+    ParameterError.when(len(different) > MAX_SEGMENTS, msg)
+    msg = f"segment_by={segment_by!r} has the value 'All', which names the whole. Rename it in the data."
+    ParameterError.when("All" in different, msg)
 
 
 def mrr_steps(data: DataSet, period: str) -> ir.Table:

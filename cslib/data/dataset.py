@@ -145,9 +145,8 @@ def keep(tables: Tables, where: str) -> dict[str, ir.Table]:
             kept[holder] = kept[holder].filter(_meets(kept[holder][column], sign, value))
         theirs = {n: t for n, t in kept.items() if "customer_id" in t.columns}
         kept |= {n: t.filter(t.customer_id.isin(ids.customer_id)) for n, t in theirs.items()}
-    if not any(int(t.count().execute()) for t in kept.values() if "customer_id" in t.columns):
-        msg = f"where={where!r} leaves nothing: no customer meets all of it. Leave a condition out."
-        raise ParameterError(msg)
+    msg = f"where={where!r} leaves nothing: no customer meets all of it. Leave a condition out."
+    ParameterError.when(not any(int(t.count().execute()) for t in kept.values() if "customer_id" in t.columns), msg)
     return kept
 
 
@@ -341,9 +340,8 @@ def rewind(data: DataSet, day: date) -> DataSet:
     ParameterError
         The day is not one of those observed.
     """
-    if data.as_of is None or not (data.observed_from or date.min) <= day <= data.as_of:
-        msg = f"day is {day}. Give one from {data.observed_from or 'the first'} to {data.as_of or 'as_of (unknown)'}."
-        raise ParameterError(msg)
+    msg = f"day is {day}. Give one from {data.observed_from or 'the first'} to {data.as_of or 'as_of (unknown)'}."
+    ParameterError.when(data.as_of is None or not (data.observed_from or date.min) <= day <= data.as_of, msg)
     known, _ = cut({n: t for n, t in data.tables.items() if n not in data.derived}, spans_of(data.tables), day)
     derived = {"customers": derive_customers(known["subscriptions"])} if "customers" in data.derived else {}
     unfiltered = (lambda: rewind(data.everybody, day)) if data.unfiltered else None

@@ -179,6 +179,6 @@ def history_rows(
     return pd.DataFrame({"kpi": kpi, "segment": table["segment"], "until": table["until"], "months": length} | values)
 
 
-def month_ends(table: pd.DataFrame) -> pd.DataFrame:
-    """Add ``until``, the last day of each ``month``."""
-    return table.assign(until=pd.to_datetime(table["month"]) + pd.offsets.MonthEnd(0))
+def month_ends(table: pd.DataFrame, *, first: str = "month", months: int = 1) -> pd.DataFrame:
+    """Add ``until``, the last day of each period of months, of which a column holds the first."""
+    return table.assign(until=pd.to_datetime(table[first]) + pd.offsets.MonthEnd(months))

@@ -164,12 +164,10 @@ def _header(path: Path, encoding: str) -> tuple[list[str], str, int]:
     blank, start = _first_line(path, encoding)
     if "\ufffd" in start:
         raise _other_encoding(path, encoding, "first in its header")
-    if "\x00" in start:
-        msg = f"{path.name} is no text file. Export it again as CSV in UTF-8, or name a Parquet file .parquet."
-        raise DataError(msg)
-    if len(start) == LONGEST or start.count('"') % 2:
-        msg = f"The header of {path.name} has no end. Close its quotes, and put it on one line."
-        raise DataError(msg)
+    msg = f"{path.name} is no text file. Export it again as CSV in UTF-8, or name a Parquet file .parquet."
+    DataError.when("\x00" in start, msg)
+    msg = f"The header of {path.name} has no end. Close its quotes, and put it on one line."
+    DataError.when(len(start) == LONGEST or start.count('"') % 2, msg)
     delimiter = max(",;\t|", key=re.sub(r'"[^"]*"', "", start).count)
     return column_names(next(csv.reader([start], delimiter=delimiter)), path.name), delimiter, blank
 
@@ -178,9 +176,8 @@ def _first_line(path: Path, encoding: str) -> tuple[int, str]:
     with open(path, "rb") as file:
         magic = file.read(4)
     for mark, what in MAGIC.items():
-        if magic.startswith(mark) and path.suffix != ".gz" and not encoding.startswith("utf-16"):
-            msg = f"{path.name} {what}."
-            raise DataError(msg)
+        msg = f"{path.name} {what}."
+        DataError.when(magic.startswith(mark) and path.suffix != ".gz" and not encoding.startswith("utf-16"), msg)
     try:
         with _text(path, encoding, "replace") as lines:
             blank = 0
@@ -188,9 +185,7 @@ def _first_line(path: Path, encoding: str) -> tuple[int, str]:
                 blank += 1
     except UnicodeError as error:
         raise _other_encoding(path, encoding, str(error)) from error
-    if not start:
-        msg = f"{path.name} is an empty file. Export it again, with a header line and rows."
-        raise DataError(msg)
+    DataError.when(not start, f"{path.name} is an empty file. Export it again, with a header line and rows.")
     return blank, start
 
 
@@ -199,10 +194,9 @@ def column_names(given: Iterable[object], where: str) -> list[str]:
     names = [str(n).strip() or f"column_{i + 1}" for i, n in enumerate(given)]
     for i, name in enumerate(names):
         earlier = next((n for n in names[:i] if n.lower() == name.lower()), None)
-        if earlier is not None:
-            other = f", also as {earlier!r}" if earlier != name else ""
-            msg = f"{where} has the column {name!r} twice{other}. Rename one of them."
-            raise DataError(msg)
+        other = f", also as {earlier!r}" if earlier != name else ""
+        msg = f"{where} has the column {name!r} twice{other}. Rename one of them."
+        DataError.when(earlier is not None, msg)
     return names
 
 
@@ -237,10 +231,9 @@ def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[
     files = _files(config)
     there = set(con.list_tables()) if "://" in config.source else set(files)
     tables = {n: TableOptions(table=n) for n in CONTRACT if n in there} | dict(config.tables)
-    if not tables:
-        msg = f"{config.label!r} holds none of the tables {', '.join(CONTRACT)}. Name the files so "
-        msg += "(customers.csv, orders.parquet …) or map them in a cslib.toml."
-        raise DataError(msg)
+    msg = f"{config.label!r} holds none of the tables {', '.join(CONTRACT)}. Name the files so "
+    msg += "(customers.csv, orders.parquet …) or map them in a cslib.toml."
+    DataError.when(not tables, msg)
     raws, failures = {}, {}
     for name in [n for n in CONTRACT if n in tables]:
         try:
@@ -255,10 +248,9 @@ def _connect(config: Config) -> ibis.BaseBackend:
     bound = [t.table for t in config.tables.values() if isinstance(t.table, ir.Table)]
     with reading("The mapping"):
         backends = {id(b): b for b in (t.get_backend() for t in bound)}
-    if len(backends) > 1:
-        names = ", ".join(sorted(b.name for b in backends.values()))
-        msg = f"The Ibis tables live in {len(backends)} connections ({names}). Bring them into one."
-        raise DataError(msg)
+    names = ", ".join(sorted(b.name for b in backends.values()))
+    msg = f"The Ibis tables live in {len(backends)} connections ({names}). Bring them into one."
+    DataError.when(len(backends) > 1, msg)
     return next(iter(backends.values())) if backends else _new_connection(config)
 
 
@@ -293,9 +285,8 @@ def _files(config: Config) -> dict[str, Path]:
     if not config.source or "://" in config.source:
         return {}
     folder = config.folder / config.source
-    if not folder.is_dir():
-        msg = f"source {config.source!r} of {config.label} is not a folder. Correct it in cslib.toml."
-        raise DataError(msg)
+    msg = f"source {config.source!r} of {config.label} is not a folder. Correct it in cslib.toml."
+    DataError.when(not folder.is_dir(), msg)
     files: dict[str, Path] = {}
     for path in sorted(p for p in folder.iterdir() if p.name.endswith(SUFFIXES)):
         if stem(path) in files and stem(path) in CONTRACT:
@@ -340,12 +331,9 @@ def _named(con: ibis.BaseBackend, name: str, wanted: str) -> ir.Table:
 
 
 def _file(con: ibis.BaseBackend, path: Path, encoding: str) -> Raw:
-    if not path.is_file():
-        msg = f"The file {path.name!r} is not there. Check the path."
-        raise DataError(msg)
-    if path.stat().st_size == 0:
-        msg = f"{path.name} is an empty file. Export it again, with a header line and rows."
-        raise DataError(msg)
+    DataError.when(not path.is_file(), f"The file {path.name!r} is not there. Check the path.")
+    msg = f"{path.name} is an empty file. Export it again, with a header line and rows."
+    DataError.when(path.stat().st_size == 0, msg)
     local = con if con.name == "duckdb" else ibis.duckdb.connect()
     with reading(path.name):
         if path.suffix == ".parquet":
@@ -394,9 +382,8 @@ def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mappi
     stems, rejects = {s.lower(): s for s in files}, [no_lines()]
     try:
         statements = [s for s in sqlglot.parse(options.query, dialect=con.dialect) if s]
-        if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-            msg = f"The query of [{name}] must be one SELECT. Correct it in cslib.toml."
-            raise DataError(msg)
+        msg = f"The query of [{name}] must be one SELECT. Correct it in cslib.toml."
+        DataError.when(len(statements) != 1 or not isinstance(statements[0], exp.Query), msg)
         for lower in {t.name.lower() for t in statements[0].find_all(exp.Table)} & stems.keys():
             raw = _file(con, files[stems[lower]], options.encoding)
             con.create_view(stems[lower], _numbers_as_numbers(raw.table), overwrite=True)

@@ -183,9 +183,7 @@ def _rates(table: pd.DataFrame, *, named: bool) -> pd.DataFrame:
     return table.astype({"n_customers": "int64", "n_active": "int64"})[ACTIVITY]
 
 
-def time_to_value(
-    data: DataSet, *, segment_by: str = "", value_feature: str = "", months: int = 3, confidence_level: float = 0.95
-) -> pd.DataFrame:
+def time_to_value(data: DataSet, *, segment_by: str = "", value_feature: str = "", months: int = 3) -> pd.DataFrame:
     """Median days from the start to the first use, by when customers started.
 
     Parameters
@@ -198,8 +196,6 @@ def time_to_value(
         The feature whose first use is when a customer gets value; empty: any use.
     months
         Whose starts are taken together, back from the last complete month.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -231,7 +227,7 @@ def time_to_value(
     counted = each.group_by(["segment", "at", "duration", "kind"]).aggregate(n=each.count()).execute()
     parts = [counted.assign(segment=WHOLE), counted[counted["segment"] != WHOLE]]
     groups = [group for part in parts for group in part.groupby(["segment", "at"])]
-    rows = [{"segment": s, "at": int(at), **_median(own, confidence_level)} for (s, at), own in groups]
+    rows = [{"segment": s, "at": int(at), **_median(own)} for (s, at), own in groups]
     newest = (last - begin) // months
     if not any(r["at"] == newest for r in rows):  # nobody started in the last months
         rows.append({"segment": WHOLE, "at": newest, "n_customers": 0, "n_reached": 0})
@@ -259,14 +255,14 @@ def _until_value(data: DataSet, segment_by: str, value_feature: str, last: date)
     return with_segment(each, data, segment_by)
 
 
-def _median(own: pd.DataFrame, confidence_level: float) -> dict[str, float]:
+def _median(own: pd.DataFrame) -> dict[str, float]:
     counts = own.groupby(["duration", "kind"], as_index=False)["n"].sum()
     counts = counts.assign(
         segment="All", entry_months=0.0, duration_months=counts["duration"] / DAYS_PER_MONTH,
         event_observed=counts["kind"] != "", churn_kind=counts["kind"],
     )  # fmt: skip
     n, reached = (int(counts.loc[which, "n"].sum()) for which in (slice(None), counts["kind"] == REACHED))
-    curve = cumulative_incidence(counts, confidence_level=confidence_level)
+    curve = cumulative_incidence(counts)
     curve = curve[curve["churn_kind"] == REACHED]
 
     def when(column: str) -> float:

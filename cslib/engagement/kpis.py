@@ -31,32 +31,24 @@ DATED: Final[Any] = {
 }  # fmt: skip
 MONTHLY: Final[Any] = DATED | {"direction": "up", "months": 1, "measure": _activity}
 KPIS: Final = by_id(
-    Kpi(
-        id="usage_frequency", label="Uses per active customer", unit="number",
+    Kpi(id="usage_frequency", label="Uses per active customer", unit="number",
         question="How often is it used a month?", formula="uses in the month / customers who used it",
         base="customers on the last day of the month who used it in the month", blank="nobody used it",
-        variants=("days of use",), **MONTHLY,
-    ),
-    Kpi(
-        id="active_share", label="Active customers", unit="percent", question="How many customers use it?",
+        variants=("days of use",), **MONTHLY),
+    Kpi(id="active_share", label="Active customers", unit="percent", question="How many customers use it?",
         formula="customers with a use in the month / customers at its end", base=PRESENT,
-        blank="there were no customers", variants=("by day (DAU/MAU)",), **MONTHLY,
-    ),
-    Kpi(
-        id="feature_adoption", label="Feature adoption", unit="percent", base=PRESENT,
+        blank="there were no customers", variants=("by day (DAU/MAU)",), **MONTHLY),
+    Kpi(id="feature_adoption", label="Feature adoption", unit="percent", base=PRESENT,
         question="How much of it do customers use?",
         formula="share of customers who used a feature in the month, mean over features (or of the one named)",
         blank="there were no customers, or no feature is named", variants=("ever used", "over active customers"),
         **MONTHLY | {"sources": ("usage.feature", "customers")}
-        | {"needs": "usage with a feature, and customers with dates"},
-    ),
-    Kpi(
-        id="time_to_value", label="Time to value", unit="days", direction="down", months=3, measure=_to_value,
+        | {"needs": "usage with a feature, and customers with dates"}),
+    Kpi(id="time_to_value", label="Time to value", unit="days", direction="down", months=3, measure=_to_value,
         question="How long until customers get value?",
         formula="days in which half of those who started have used it (or the feature named) first, churn before it "
         "counted",
         base="customers who started in the 3 months",
         blank="nobody started in the period, or fewer than half of those who did have got there",
-        variants=("share who got there in 30 days", "mean of those who did (too short)"), **DATED,
-    ),
+        variants=("share who got there in 30 days", "mean of those who did (too short)"), **DATED),
 )  # fmt: skip

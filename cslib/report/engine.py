@@ -365,8 +365,7 @@ def write_index(out: Path) -> Path:
         failed = [f for f in failures if f not in not_made]
         summary = counted(len(runs) + len(failed), "report") + f", {len(failed)} failed" * bool(failed)
         shown = {"runs": list(runs.values()), "failures": failed, "not_made": not_made, "summary": summary}
-        html = render_template("index.html", shown)
-        return put(out / "index.html", html)
+        return put(out / "index.html", render_template("index.html", shown))
 
 
 def _records(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:

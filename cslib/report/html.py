@@ -163,8 +163,7 @@ def _arranged(sections: list[Section]) -> list[Section]:
     early = sections[1 : sections.index(answered[0])] if answered and answered[0] is not lead else []
     checks = [s for s in early if any(p.kind == "data_check" for p in s.parts)]
     answers = [part for section in answered for part in _take(section, "answer")]
-    headed = dict.fromkeys([lead, *answered])
-    cards = [part for section in headed for part in _take(section, "cards")]
+    cards = [part for section in dict.fromkeys([lead, *answered]) for part in _take(section, "cards")]
     check = Section("Data check", "data-check", _take(lead, "data_check"))
     said = [part for section in answered if section is not lead for part in _take(section, "warning", "note")]
     lead.parts = [*answers, *cards, *said, *lead.parts]

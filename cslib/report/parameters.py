@@ -83,9 +83,8 @@ def _read_notebook(path: Path) -> Notebook:
 
 def checked_slug(slug: str) -> str:
     """Give back a name that can stand in a file name and in a link, or refuse it."""
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", slug) or slug.lower() == "index":
-        message = f"{slug!r} cannot name a report. Use letters, digits, _ and -, not - first, and not 'index'."
-        raise ParameterError(message)
+    message = f"{slug!r} cannot name a report. Use letters, digits, _ and -, not - first, and not 'index'."
+    ParameterError.when(not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", slug) or slug.lower() == "index", message)
     return slug
 
 

@@ -68,10 +68,9 @@ class Spans:
         DataError
             Names the source and, where it is the cause, ``observed_from``.
         """
-        if counts.empty:
-            since = f" from observed_from {self.data.observed_from} on" if self.data.observed_from else ""
-            msg = f"No cohort of {self.source} began{since} up to {self.data.as_of}. Check these days, or widen where."
-            raise DataError(msg)
+        since = f" from observed_from {self.data.observed_from} on" if self.data.observed_from else ""
+        msg = f"No cohort of {self.source} began{since} up to {self.data.as_of}. Check these days, or widen where."
+        DataError.when(counts.empty, msg)
 
 
 def has_calendar(data: DataSet) -> bool:
@@ -87,13 +86,11 @@ def default_source(data: DataSet) -> str:
     DataError
         It has none of them.
     """
-    for name in SOURCES:
-        if data.has_dates(name):
-            return name
+    found = next((name for name in SOURCES if data.has_dates(name)), "")
     missing = f"{data.label or 'The data set'} has none of {', '.join(SOURCES)} with dates"
     remedy = "Add orders (customer_id, ordered_on, amount), say; for tenures use tenure_curve."
-    msg = f"{missing}, which retention by cohort needs. {remedy}"
-    raise MissingTableError(msg)
+    MissingTableError.when(not found, f"{missing}, which retention by cohort needs. {remedy}")
+    return found
 
 
 def check_periods(max_periods: int) -> None:
@@ -104,20 +101,14 @@ def check_periods(max_periods: int) -> None:
     ParameterError
         Names the value and what to give.
     """
-    if max_periods < 1:
-        msg = f"max_periods is {max_periods}. Give 1 or more: how many periods to follow a cohort."
-        raise ParameterError(msg)
+    msg = f"max_periods is {max_periods}. Give 1 or more: how many periods to follow a cohort."
+    ParameterError.when(max_periods < 1, msg)
 
 
 def retention(
-    data: DataSet,
-    *,
-    source: str = "",
-    segment_by: str = "",
-    period: str = "month",
-    kind: str = "on",
+    data: DataSet, *, source: str = "", segment_by: str = "", period: str = "month", kind: str = "on",
     max_periods: int = 24,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Retention triangle: of each cohort, who was retained in each period since it began.
 
     Parameters
@@ -418,9 +409,8 @@ def tenure_curve(data: DataSet, *, segment_by: str = "", max_periods: int = 24) 
     """
     check_periods(max_periods)
     data.table("customers")
-    if data.has_dates("customers"):
-        msg = "customers holds dates, not tenures. Use retention(data, source='customers')."
-        raise DataError(msg)
+    msg = "customers holds dates, not tenures. Use retention(data, source='customers')."
+    DataError.when(data.has_dates("customers"), msg)
     counts = lifetimes(data, segment_by=segment_by)
     curve = survival_curve(counts.assign(duration_months=np.floor(counts["duration_months"])))
     at = survival_at(curve, range(max_periods + 1))

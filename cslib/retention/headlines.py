@@ -99,8 +99,7 @@ def extremes(curve: pd.DataFrame, *, kind: str = "on", period: str = "month") ->
         The two rows of ``retention_curve``, the best first, of segments with at least 30 customers, and ``clear``: they
         differ beyond chance, all pairs allowed for. No rows where fewer than two segments can be compared.
     """
-    firm = (curve["segment"] != "All") & (curve["n_customers"] >= FIRM) & curve["retention_rate"].notna()
-    parts = curve[firm]
+    parts = curve[(curve["segment"] != "All") & (curve["n_customers"] >= FIRM) & curve["retention_rate"].notna()]
     reached = {k: int((parts["period_index"] == k).sum()) for k in _ages(kind, period)}
     every = [k for k, n in reached.items() if n == parts["segment"].nunique() >= 2]
     some = every or [k for k, n in reached.items() if n >= 2]

@@ -129,8 +129,7 @@ class Retention(Study):
         if table.empty:
             return Result(name, table, absent=words.NO_TEST, caption="Newer against older cohorts")
         shown = table[COMPARED].assign(comparison=table["comparison"].replace(words.COMPARED))
-        caption = self._say.compared(table)
-        return Result(name, table, caption=caption, shown=shown, formats=UNITS, labels=LABELS)
+        return Result(name, table, caption=self._say.compared(table), shown=shown, formats=UNITS, labels=LABELS)
 
     @cached_property
     def revenue(self) -> Result:

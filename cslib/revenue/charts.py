@@ -61,8 +61,7 @@ def waterfall_chart(steps: pd.DataFrame, *, currency: str = "") -> Axes:
     colours = [COLOURS.get(step, TOTAL) for step in steps["step"]]
     axes.bar(at, end - start, bottom=start, width=0.62, color=colours)
     for i in at[:-1]:
-        level = end[i]
-        axes.plot([i + 0.31, i + 0.69], [level, level], color=MUTED, linewidth=0.9)
+        axes.plot([i + 0.31, i + 0.69], end[[i, i]], color=MUTED, linewidth=0.9)
     room = 0.02 * (high - floor)
     for i, amount in zip(at, steps["amount"], strict=True):
         sign = "+" if colours[i] != TOTAL and amount > 0 else ""
@@ -109,8 +108,7 @@ def movement_bars(moved: pd.DataFrame, *, currency: str = "", most: int = 36) ->
             edge: Any = {"edgecolor": GROUND, "linewidth": 0.5}
             axes.bar(at, amount, bottom=bottom, width=0.8, color=COLOURS[kind], label=kind, **edge)
             bottom += amount
-    net = rows[list(COLOURS)].sum(axis=1).to_numpy(float)
-    axes.plot(at, net, "o", color=INK, markersize=4.5, label="net")
+    axes.plot(at, rows[list(COLOURS)].sum(axis=1).to_numpy(float), "o", color=INK, markersize=4.5, label="net")
     axes.axhline(0, color=MUTED, linewidth=1)
     _months_below(axes, rows["month"])
     low, high = axes.get_ylim()

@@ -52,9 +52,8 @@ def _costs(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 
 def _won(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     won = acquisition(data.everybody, months=YEAR)
-    if won["cac"].isna().all():
-        msg = f"{data.label or 'The data set'} tells no cost of acquisition. Add costs."
-        raise MissingTableError(msg)
+    msg = f"{data.label or 'The data set'} tells no cost of acquisition. Add costs."
+    MissingTableError.when(won["cac"].isna().all(), msg)
     starts = [pd.Timestamp(period_start(int(step), "month")) for step in won.index]
     yield _known("cac", _last_years(won.assign(month=starts))[0], "cac", n="n_new", months="months_acquisition")
 
@@ -103,66 +102,42 @@ WINNING: Final[Any] = SPENT | {
     "base": "customers who started in the months of the period whose costs are known",
 }  # fmt: skip
 KPIS: Final = by_id(
-    Kpi(
-        id="mrr", label="MRR", unit="money", question="How much recurs every month?",
+    Kpi(id="mrr", label="MRR", unit="money", question="How much recurs every month?",
         formula="MRR of all subscriptions that cover the last day of the month",
         base="customers with MRR on the last day of the month", blank="there are no customers",
-        variants=("discounts and trials count as priced",), grows=True, exact=True, **GROWTH,
-    ),
-    Kpi(
-        id="arpa", label="ARPA", unit="money", question="What does a customer pay a month?",
+        variants=("discounts and trials count as priced",), grows=True, exact=True, **GROWTH),
+    Kpi(id="arpa", label="ARPA", unit="money", question="What does a customer pay a month?",
         formula="MRR / customers who pay", base="customers with MRR on the last day of the month",
-        blank="nobody pays", variants=("over all customers, trials included",), grows=True, **GROWTH,
-    ),
-    Kpi(
-        id="quick_ratio", label="Quick ratio", unit="number", question="How much MRR comes for each 1 that goes?",
+        blank="nobody pays", variants=("over all customers, trials included",), grows=True, **GROWTH),
+    Kpi(id="quick_ratio", label="Quick ratio", unit="number", question="How much MRR comes for each 1 that goes?",
         formula="(new + expansion + reactivation) / (contraction + churn)",
         base="customers with MRR when the month begins, and those who start or return in it",
-        blank="nothing was lost in the month", variants=("without reactivation",), **GROWTH,
-    ),
-    Kpi(
-        id="upsell_rate", label="Upsell rate", question="How many orders are upsells?",
-        formula="upsell orders / orders of any kind", **SOLD,
-    ),
-    Kpi(
-        id="cross_sell_rate", label="Cross-sell rate", question="How many orders are cross-sells?",
-        formula="cross-sell orders / orders of any kind", **SOLD,
-    ),
-    Kpi(
-        id="cac", label="CAC", unit="amount", direction="down",
+        blank="nothing was lost in the month", variants=("without reactivation",), **GROWTH),
+    Kpi(id="upsell_rate", label="Upsell rate", question="How many orders are upsells?",
+        formula="upsell orders / orders of any kind", **SOLD),
+    Kpi(id="cross_sell_rate", label="Cross-sell rate", question="How many orders are cross-sells?",
+        formula="cross-sell orders / orders of any kind", **SOLD),
+    Kpi(id="cac", label="CAC", unit="amount", direction="down",
         question="What does it cost to win a customer?", formula="acquisition cost / new customers",
-        variants=("mean acquisition_cost of customers",), **WINNING,
-    ),
-    Kpi(
-        id="revenue_churn_rate", label="Revenue churn", direction="down", question="How much MRR is lost a month?",
+        variants=("mean acquisition_cost of customers",), **WINNING),
+    Kpi(id="revenue_churn_rate", label="Revenue churn", direction="down", question="How much MRR is lost a month?",
         formula="(churn + contraction) / opening MRR",
         variants=("cancellations only", "net of expansion", "net of expansion and reactivation (ChartMogul)"),
-        **MONTHLY,
-    ),
-    Kpi(
-        id="revenue_retention_rate", label="Revenue retention", direction="up",
+        **MONTHLY),
+    Kpi(id="revenue_retention_rate", label="Revenue retention", direction="up",
         question="How much MRR is kept a month?", formula="1 − revenue churn rate", variants=("net of expansion",),
-        twin="revenue_churn_rate", **MONTHLY,
-    ),
-    Kpi(
-        id="nrr", label="NRR over 12 months", question="What do the customers of a year ago bring today?",
+        twin="revenue_churn_rate", **MONTHLY),
+    Kpi(id="nrr", label="NRR over 12 months", question="What do the customers of a year ago bring today?",
         formula="MRR today of customers of 12 months before / their MRR then", span=(0.0, float("inf")),
-        variants=("month by month", "with reactivation"), **YEARLY,
-    ),
-    Kpi(
-        id="grr", label="GRR over 12 months", question="And without what some of them added?",
-        formula="as NRR, each customer counted up to its MRR then", variants=("month by month",), twin="nrr", **YEARLY,
-    ),
-    Kpi(
-        id="crc", label="CRC a month", unit="amount", direction="down",
+        variants=("month by month", "with reactivation"), **YEARLY),
+    Kpi(id="grr", label="GRR over 12 months", question="And without what some of them added?",
+        formula="as NRR, each customer counted up to its MRR then", variants=("month by month",), twin="nrr", **YEARLY),
+    Kpi(id="crc", label="CRC a month", unit="amount", direction="down",
         question="What does it cost to keep a customer for a month?",
         formula="retention cost / customers retained, month by month", variants=("a year's cost per customer",),
-        **KEEPING,
-    ),
-    Kpi(
-        id="crc_share_of_margin", label="CRC as share of margin", unit="percent", direction="band",
+        **KEEPING),
+    Kpi(id="crc_share_of_margin", label="CRC as share of margin", unit="percent", direction="band",
         question="How much of the margin it protects does retention cost?",
         formula="retention cost / (MRR of the retained × gross margin)", span=(0.0, float("inf")),
-        variants=("share of revenue",), twin="crc", **KEEPING,
-    ),
+        variants=("share of revenue",), twin="crc", **KEEPING),
 )  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.calendar import first_whole, last_complete, monthly, observed, ordinal, period_ordinal, period_start
-from cslib.data.customers import MINOR_UNITS, exact_product, mrr_steps, summed_changes, tier, with_all, with_segment
+from cslib.data.customers import MINOR_UNITS, exact_product, mrr_steps, tier, with_all, with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.lives import lives, paying, settled
 from cslib.errors import DataError
@@ -22,6 +22,7 @@ from cslib.stats.intervals import TIERED, Interval, ratio_of_sums, retained_of_t
 KINDS: Final = ("new", "reactivation", "expansion", "contraction", "churn")
 COUNTED: Final = {"new": "n_new", "reactivation": "n_reactivated", "churn": "n_churned"}
 COUNTS: Final = ("n_opening", "n_closing", *COUNTED.values())
+SUMMED: Final = [*TIERED, "kept"]
 RETAINED: Final = [f"{rate}{end}" for rate in ("nrr", "grr") for end in ("", "_ci_lower", "_ci_upper")]
 AMOUNTS: Final = ("opening", *KINDS, "closing")
 COLUMNS: Final = [
@@ -63,27 +64,13 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     -----
     Of each customer, MRR then and now change at few steps: the sums over all customers are cumulated changes at these.
     """
-    paid = _then_and_now(mrr_steps(data, "month"), months)
-    x, y = paid.then, paid.now
-    values = {"n": 1, "kept": (y > 0).cast("int64"), "x": x, "y": y}
-    measured = paid.select("customer_id", "step", **{k: ibis.ifelse(x > 0, v, 0) for k, v in values.items()})
-    measured = with_segment(measured, data, segment_by)
-    changes = summed_changes(measured, list(values), ["segment", "step"], products={})
-    sums = with_all(changes.rename(columns={"step": "at"}))
-    numbers = range(int(sums["at"].min()), last_complete(observed(data), "month") + 1)
-    parts = [_cumulated(own, [*values], numbers) for _, own in sums.groupby("segment", sort=False)]
-    levels = pd.concat(parts, ignore_index=True)
-    levels[["x", "y"]] /= MINOR_UNITS
-    told = _retained(paid, data, segment_by, numbers)
-    levels = levels.merge(told.reset_index(), on=["segment", "at"], how="left")
+    tiers = _tiers(_then_and_now(mrr_steps(data, "month"), months), data, segment_by, "month")
+    sums = tiers.groupby(["segment", "at"])[["n", "kept", "x", "l", "e"]].sum()
+    levels = sums[sums["n"] > 0].join(_retained(tiers)).reset_index()
     if data.observed_from:  # who had left before is missing from every opening until then
-        levels = levels[levels["at"] >= ordinal(data.observed_from, "month") + months].reset_index(drop=True)
-    return _trailing_rates(levels)
-
-
-def _cumulated(own: pd.DataFrame, names: list[str], numbers: range) -> pd.DataFrame:
-    level = own.set_index("at")[names].cumsum().reindex(numbers, method="ffill")
-    return level[level["n"].round() > 0].rename_axis("at").reset_index().assign(segment=own["segment"].iloc[0])
+        levels = levels[levels["at"] >= ordinal(data.observed_from, "month") + months]
+    levels["part"] = levels["segment"] != "All"
+    return _trailing_rates(levels.sort_values(["part", "segment", "at"], ignore_index=True))
 
 
 def _then_and_now(steps: ir.Table, periods: int) -> ir.Table:
@@ -97,45 +84,48 @@ def _then_and_now(steps: ir.Table, periods: int) -> ir.Table:
     return both.select("customer_id", "step", **{c: both[c].sum().over(running) for c in ("then", "now")})
 
 
-def _retained(levels: ir.Table, data: DataSet, segment_by: str, numbers: range) -> pd.DataFrame:
-    """NRR and GRR of the customers who paid then, with bounds, by ``segment`` and ``at``."""
+def _tiers(levels: ir.Table, data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
+    """Sum up the customers who paid then by ``segment``, ``at`` and ``tier``; ``kept`` counts those who still pay."""
     order = ibis.window(group_by="customer_id", order_by="step")
     rows = levels.select("customer_id", "step", x=levels.then, y=levels.now)
     rows = rows.mutate(**{f"{c}0": rows[c].lag().over(order).fill_null(0) for c in ("x", "y")})
     moves = ((1, rows.x, rows.y), (-1, rows.x0, rows.y0))  # into a tier, and out of the one before
     into, out = (rows.filter(x > 0).select("customer_id", "step", **_told(sign, x, y)) for sign, x, y in moves)
     both = with_segment(into.union(out), data, segment_by)
-    sums = {c: both[c].sum().cast("float64") for c in TIERED}
-    found = both.group_by(["segment", "step", "tier"]).aggregate(**sums).execute()
+    sums = {c: both[c].sum().cast("float64") for c in SUMMED}
+    found = both.group_by(["segment", "step", "tier"]).aggregate(**sums).execute().rename(columns={"step": "at"})
     if found.empty:  # nobody ever paid
-        return pd.DataFrame(columns=["segment", "at", *RETAINED]).astype({"at": "int64"}).set_index(["segment", "at"])
-    found = with_all(found.rename(columns={"step": "at"})).astype(dict.fromkeys(TIERED, float))
-    wide = found.pivot_table(index="at", columns=["segment", "tier"], values=TIERED, aggfunc="sum")
-    wide = wide.fillna(0.0).reindex(numbers, fill_value=0.0).cumsum()
-    tiers = wide.stack(["segment", "tier"], future_stack=True).reset_index().round({"n": 0})
+        return found
+    wide = with_all(found).pivot_table(index="at", columns=["segment", "tier"], values=SUMMED, aggfunc="sum")
+    complete = last_complete(observed(data), period)
+    every = range(min(int(found["at"].min()), complete), complete + 1)
+    wide = wide.fillna(0.0).reindex(every, fill_value=0.0).cumsum()
+    return wide.stack(["segment", "tier"], future_stack=True).reset_index().round({"n": 0})
+
+
+def _retained(tiers: pd.DataFrame) -> pd.DataFrame:
+    """NRR and GRR of the customers who paid then, with bounds, by ``segment`` and ``at``."""
     found = retained_of_tiers(tiers, ["segment", "at"])
     return found.set_axis([str(c).replace("gross", "grr").replace("net", "nrr") for c in found], axis=1)
 
 
 def _told(sign: int, x: ir.IntegerValue, y: ir.IntegerValue) -> dict[str, ir.Value]:
-    amounts = {"x": x, "l": ibis.greatest(x - y, 0), "e": ibis.greatest(y - x, 0)}
+    amounts = {"x": x, "l": ibis.greatest(x - y, 0), "e": ibis.greatest(y - x, 0), "kept": (y > 0).cast("int64")}
     pairs = [(a, b) for a, b in ("xx", "ll", "xl", "ee", "xe")]
     amounts |= {a + b: exact_product(amounts[a], amounts[b]) for a, b in pairs}
     return {"tier": tier(x), "n": ibis.literal(sign), **{name: sign * value for name, value in amounts.items()}}
 
 
 def _trailing_rates(levels: pd.DataFrame) -> pd.DataFrame:
-    n, kept = levels["n"].round().astype("int64"), levels["kept"].round().astype("int64")
+    n, kept = levels["n"].astype("int64"), levels["kept"].round().astype("int64")
+    then, now = (cents / MINOR_UNITS for cents in (levels["x"], levels["x"] - levels["l"] + levels["e"]))
     table = pd.DataFrame({"segment": levels["segment"], "n_opening": n, "n_kept": kept})
     table.insert(1, "month", [pd.Timestamp(period_start(int(at), "month")) for at in levels["at"]])
-    table = table.assign(opening=levels["x"].round(2), mrr=levels["y"].round(2))
-    table = table.assign(**levels[RETAINED])
+    table = table.assign(opening=then.round(2), mrr=now.round(2), **levels[RETAINED])
     return table.assign(customer_retention=kept / n, **wilson(kept, n).columns("customer_retention_"))
 
 
-def movements(
-    data: DataSet, *, segment_by: str = "", period: str = "month", confidence_level: float = 0.95
-) -> pd.DataFrame:
+def movements(data: DataSet, *, segment_by: str = "", period: str = "month") -> pd.DataFrame:
     """Movements of MRR between the ends of periods, and the rates made of them.
 
     Parameters
@@ -146,8 +136,6 @@ def movements(
         A column; empty for the whole only.
     period
         ``month``, ``quarter`` or another of ``counts.PERIODS``.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -201,17 +189,16 @@ def movements(
     sums = sums[sums["at"] <= complete]
     # before records began, those who had left are missing
     first = first_whole(data.observed_from, period) if data.observed_from else 0
-    if sums.empty or first > complete:
-        msg = f"No {period} of subscriptions is complete by {data.as_of}. Choose a later as_of, or a shorter period."
-        raise DataError(msg)
+    msg = f"No {period} of subscriptions is complete by {data.as_of}. Choose a later as_of, or a shorter period."
+    DataError.when(sums.empty or first > complete, msg)
     numbers = range(int(sums["at"].min()), complete + 1)
     parts = [_levels(own, numbers) for _, own in sums.groupby("segment", sort=False)]
     levels = pd.concat(parts, ignore_index=True)
-    told = _retained(_then_and_now(mrr_steps(data, period), 1), data, segment_by, numbers)
+    told = _retained(_tiers(_then_and_now(mrr_steps(data, period), 1), data, segment_by, period))
     levels = levels.merge(told.reset_index(), on=["segment", "at"], how="left")
     levels = levels[levels["at"] >= first].reset_index(drop=True)
     levels["month"] = [pd.Timestamp(period_start(int(at), period)) for at in levels["at"]]
-    rates, unsettled = _rates(levels, confidence_level), levels["at"] > last_complete(settled(data), period)
+    rates, unsettled = _rates(levels), levels["at"] > last_complete(settled(data), period)
     rates.loc[unsettled, ["logo_churn_rate", "logo_churn_ci_lower", "logo_churn_ci_upper"]] = np.nan
     return rates
 
@@ -228,11 +215,8 @@ def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     kinds = _kinds(steps)
     c, p, change = steps.c, steps.p, steps.c - steps.p
     cc, pp, moved = (exact_product(v, v) for v in (c, p, change))
-    squares = {
-        "squares": (cc - pp).sum(),
-        "won_squared": moved.sum(where=c > p),
-        "lost_squared": moved.sum(where=c < p),
-    }
+    won, lost = (moved.sum(where=way) for way in (c > p, c < p))
+    squares = {"squares": (cc - pp).sum(), "won_squared": won, "lost_squared": lost}
     sums = {kind: change.sum(where=is_it).fill_null(0) for kind, is_it in kinds.items()}
     sums |= {column: kinds[kind].sum().fill_null(0) for kind, column in COUNTED.items()}
     sums |= {k: v.cast("float64").fill_null(0.0) / float(MINOR_UNITS**2) for k, v in squares.items()}
@@ -274,18 +258,16 @@ def _levels(own: pd.DataFrame, numbers: range) -> pd.DataFrame:
     return table.rename_axis("at").reset_index().assign(segment=own["segment"].iloc[0])
 
 
-def _rates(levels: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
+def _rates(levels: pd.DataFrame) -> pd.DataFrame:
     levels = levels.astype(dict.fromkeys([*COUNTED.values(), "n_opening", "n_closing"], "int64"))
-    cents = levels[list(AMOUNTS)]
-    levels[list(AMOUNTS)] = cents / MINOR_UNITS
+    levels[list(AMOUNTS)] = levels[list(AMOUNTS)] / MINOR_UNITS
     n = levels["n_opening"]
     won = levels[["new", "expansion", "reactivation"]].sum(axis=1)
     lost = -levels[["contraction", "churn"]].sum(axis=1)
-    churned = wilson(levels["n_churned"], n, confidence_level=confidence_level)
-    quick = _ratio_of_flows(won, lost, levels, confidence_level)
+    churned = wilson(levels["n_churned"], n)
+    quick = _ratio_of_flows(won, lost, levels)
     paying, paid = levels["n_closing"], levels["closing"]
-    squares = (paying, levels["paid_squared"], paid)
-    arpa = ratio_of_sums(paying, paid, squares=squares, n=paying, confidence_level=confidence_level)
+    arpa = ratio_of_sums(paying, paid, squares=(paying, levels["paid_squared"], paid), n=paying)
     levels = levels.assign(quick_ratio=won / lost.where(lost > 0), **quick.columns("quick_ratio_"))
     levels = levels.assign(logo_churn_rate=levels["n_churned"] / n.where(n > 0), **churned.columns("logo_churn_"))
     levels = levels.assign(arpa=paid / paying.where(paying > 0), **arpa.columns("arpa_"))
@@ -293,14 +275,12 @@ def _rates(levels: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
     return levels[COLUMNS]
 
 
-def _ratio_of_flows(
-    won: pd.Series[float], lost: pd.Series[float], squares: pd.DataFrame, confidence_level: float
-) -> Interval:
+def _ratio_of_flows(won: pd.Series[float], lost: pd.Series[float], squares: pd.DataFrame) -> Interval:
     """Bounds of the ratio of two sums over a number of movements that is itself by chance."""
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.asarray(np.sqrt(squares["won_squared"] / won**2 + squares["lost_squared"] / lost**2), float)
         ratio = np.asarray(won / lost.where((lost > 0) & (won > 0)), float)
-        width = np.exp(z_value(confidence_level) * spread)
+        width = np.exp(z_value() * spread)
     return Interval(ratio / width, ratio * width)
 
 
@@ -375,17 +355,11 @@ def conventions(moved: pd.DataFrame, *, months: int = 12) -> pd.DataFrame:
     known = known[known["logo_churn_rate"].notna() | (known["n_opening"] == 0)]  # who left is settled
     s = known.tail(months)[[*KINDS, "opening", *COUNTS]].sum()
     lost, grown, mrr = -(s.contraction + s.churn), s.expansion, s.opening
-    n, came = s.n_opening, s.n_opening + s.n_new + s.n_reactivated
+    n, came, both = s.n_opening, s.n_opening + s.n_new + s.n_reactivated, s.n_opening + s.n_closing
     net, offset = lost - grown, lost - grown - s.reactivation
     ways = [  # of each measure, the first is the one used here
         ("customer churn", "of the opening (ChartMogul, cslib)", s.n_churned, n, "left / customers of the opening"),
-        (
-            "customer churn",
-            "of the average base",
-            2 * s.n_churned,
-            n + s.n_closing,
-            "left / mean of opening and closing",
-        ),
+        ("customer churn", "of the average base", 2 * s.n_churned, both, "left / mean of opening and closing"),
         ("customer churn", "newcomers in the base (Stripe)", s.n_churned, came, "left / (opening + came)"),
         ("gross revenue churn", "with contraction (ChartMogul, cslib)", lost, mrr, "(churn + contraction) / opening"),
         ("gross revenue churn", "cancellations only", -s.churn, mrr, "churn / opening"),

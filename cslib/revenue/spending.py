@@ -53,10 +53,9 @@ def conversions(data: DataSet, *, months: int = 1) -> pd.DataFrame:
         There is no ``orders``, or it has no ``kind``.
     """
     orders = data.table("orders")
-    if not has_kinds(data):
-        whose = data.label or "the data set"
-        msg = f"orders of {whose} have no column kind (new, renewal, upsell, cross_sell). Add it."
-        raise MissingTableError(msg)
+    whose = data.label or "the data set"
+    msg = f"orders of {whose} have no column kind (new, renewal, upsell, cross_sell). Add it."
+    MissingTableError.when(not has_kinds(data), msg)
     counts = _over_customers(orders.filter(orders.kind.notnull()), data, months)
     wide = {kind: _of_kind(counts, kind) for kind in ORDERED}
     table = pd.concat(wide, names=["kind", "at"]).reset_index().sort_values("at", kind="stable", ignore_index=True)

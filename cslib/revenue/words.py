@@ -62,8 +62,7 @@ class Wording:
         """
         now = f"**{self._money(balance.closing)} a month recurs** at the end of {balance.month:%B %Y}"
         moved = f"In {balance.month:%B}, {self._money(balance.won)} came and {self._money(balance.lost)} went"
-        known = pd.notna(balance.quick_ratio)
-        ratio = f": quick ratio {format_value(balance.quick_ratio)}" if known else ""
+        ratio = f": quick ratio {format_value(balance.quick_ratio)}" if pd.notna(balance.quick_ratio) else ""
         return f"{now}{_since(balance)}. {_held(kept)} {moved}{ratio}."
 
     def cards(self, moved: pd.DataFrame, kept: pd.DataFrame) -> list[Card]:

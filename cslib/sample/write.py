@@ -21,43 +21,8 @@ from cslib.sample.world import TABLES, TRUTH, Truth, draw
 Progress = Callable[[int], None]
 Tables = Iterable[tuple[str, pd.DataFrame]]
 Writers = dict[Path, Any]
-_HEADING = "# Sample data of cslib"
-_PAGE = """
-Synthetic: no person and no firm stands behind these rows. {customers:,} customers of a business that sells
-software by subscription, {first_day} to {as_of} (the last fully observed day), amounts in {currency}.
-Written by `cslib sample --seed {seed}`; the same seed and number of customers give the same bytes.
-
-| table | rows | one row per | worth knowing |
-|---|---:|---|---|
-| `customers` | {customers:,} | customer | `churned_on` is empty while the customer stays |
-| `subscriptions` | {subscriptions:,} | customer and price | `ended_on` is exclusive; `mrr` is for one month |
-| `orders` | {orders:,} | booking | 12 × MRR; of an upsell 12 × the gain; a cross-sold service is paid once |
-| `usage` | {usage:,} | customer, day and feature | the first `{value_feature}` is when value is reached |
-| `surveys` | {surveys:,} | invitation | `score` is empty without an answer; CES 1–10, lower is easier |
-| `touchpoints` | {touchpoints:,} | contact | webinar, community, review_call, ticket |
-| `costs` | {costs:,} | month and kind | `amount` for the whole month |
-
-## What is planted
-
-{about}
-
-{truths}
-"""
-_TOML = """source = "."
-as_of = {as_of}
-currency = "{currency}"
-
-[customers]
-segments = ["plan", "region", "channel", "onboarding"]
-
-[targets]
-nrr = 0.95
-customer_churn_rate = 0.03
-crc_share_of_margin = [0.03, 0.06]
-nps = 40
-active_share = 0.85
-time_to_value = 21
-"""
+_TEMPLATES = Path(__file__).parent / "template"
+_HEADING = "# Sample data of cslib"  # of the README: the folder is ours
 
 
 def write_sample(
@@ -175,9 +140,10 @@ def _explain(folder: Path, rows: dict[str, int], seed: int) -> None:
     meaning = {name: " ".join(lines.split()) for name, lines in re.findall(r"(\w+)\n((?: +.+\n?)+)", text)}
     truths = "\n".join(f"- `{name}` = {_shown(value)}. {meaning[name]}" for name, value in vars(TRUTH).items())
     about = text.partition("\n\nAttributes\n")[0]
-    page = _PAGE.format(about=about, truths=truths, seed=seed, **rows, **vars(TRUTH))
-    (folder / "README.md").write_text(_HEADING + "\n" + page, encoding="utf-8", newline="\n")
-    (folder / "cslib.toml").write_text(_TOML.format(**vars(TRUTH)), encoding="utf-8", newline="\n")
+    facts = {"about": about, "truths": truths, "seed": seed, **rows, **vars(TRUTH)}
+    for template in _TEMPLATES.iterdir():
+        page = template.read_text(encoding="utf-8").format(**facts)
+        (folder / template.name).write_text(page, encoding="utf-8", newline="\n")
 
 
 def _shown(value: object) -> str:

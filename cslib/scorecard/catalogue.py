@@ -79,14 +79,12 @@ def _target(kpi: Kpi, value: Any) -> Target:
         msg = f"[targets]: {kpi.id} is {value!r}. Give a number, or the two ends of a band: {kpi.id} = [1, 2]."
         raise DataError(msg)
     most = LIKELY_PERCENT if kpi.reach[1] > 1 else 1.0
-    if kpi.unit == "percent" and (min(ends) < 0 or max(ends) > most):
-        hint = f"Did you mean {max(ends) / 100:g}?" if max(ends) > most else "Give a number from 0 on."
-        msg = f"[targets]: {kpi.id} is {value!r}, but it is a share of 1. {hint}"
-        raise DataError(msg)
+    hint = f"Did you mean {max(ends) / 100:g}?" if max(ends) > most else "Give a number from 0 on."
+    msg = f"[targets]: {kpi.id} is {value!r}, but it is a share of 1. {hint}"
+    DataError.when(kpi.unit == "percent" and (min(ends) < 0 or max(ends) > most), msg)
     if len(ends) == 2:
         return Target(float(ends[0]), float(ends[1]))
-    if kpi.direction == "band":
-        msg = f"[targets]: {kpi.id} is to stay in a band. Give both ends: {kpi.id} = [{ends[0]!r}, {ends[0] * 2!r}]."
-        raise DataError(msg)
+    msg = f"[targets]: {kpi.id} is to stay in a band. Give both ends: {kpi.id} = [{ends[0]!r}, {ends[0] * 2!r}]."
+    DataError.when(kpi.direction == "band", msg)
     end = float(ends[0])
     return Target(end, float("inf")) if kpi.direction == "up" else Target(float("-inf"), end)

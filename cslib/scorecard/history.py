@@ -110,10 +110,9 @@ def measure_all(data: DataSet, *, setting: Setting | None = None) -> Measured:
             raise
         except Exception as error:  # whatever is wrong with one KPI, the others must come
             reasons |= {name: _reason(kpi, error) for name, kpi in kpis.items() if kpi.measure is measure}
-    if not parts:
-        msg = f"No KPI can be measured with {', '.join(data.tables)} alone."
-        msg += " Add subscriptions, customers, surveys with answers, or orders with a kind."
-        raise MissingTableError(msg)
+    msg = f"No KPI can be measured with {', '.join(data.tables)} alone."
+    msg += " Add subscriptions, customers, surveys with answers, or orders with a kind."
+    MissingTableError.when(not parts, msg)
     history = _in_order(parts, kpis)
     missing = {name: kpi for name, kpi in kpis.items() if name not in set(history["kpi"])}
     reasons = {name: reasons.get(name, _absent(kpi, data)) for name, kpi in missing.items()}

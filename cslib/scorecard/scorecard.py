@@ -155,8 +155,8 @@ class Standing:
         Of the catalogue.
     n_targets
         That are set.
-    n_judged
-        Targets of KPIs that are measured.
+    n_judged, n_blind
+        Targets of KPIs that are measured, and of those that are not.
     n_missed, n_unclear
         Of these: not reached, or not told by the interval.
     n_worse
@@ -170,6 +170,7 @@ class Standing:
     n_measured: int
     n_targets: int
     n_judged: int
+    n_blind: int
     n_missed: int
     n_unclear: int
     n_worse: int
@@ -196,7 +197,8 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> Standing:
     targets, judged = (int(rows["target"].notna().sum()) for rows in (table, known))
     missed, unclear = (int((known["status"] == status).sum()) for status in ("missed", "not clear"))
     n_worse, ranked = worse["family"].nunique(), _ranked(known, worse)
-    return Standing(len(table), len(known), targets, judged, missed, unclear, n_worse, attention=ranked)
+    counts = (len(table), len(known), targets, judged, targets - judged, missed, unclear, n_worse)
+    return Standing(*counts, attention=ranked)
 
 
 def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:

@@ -43,8 +43,8 @@ def scorecard_answer(stand: Standing) -> Answer:
     worse = f"{counted(n, 'KPI')} got worse by more than noise" if n else "no KPI got worse by more than noise"
     if not stand.n_targets:
         return Answer(said, f"No targets are set; **{worse}**.")
-    blind = stand.n_targets - stand.n_judged
-    rest = f"; {counted(blind, 'KPI')} with a target {'is' if blind == 1 else 'are'} not measured" if blind else ""
+    n = stand.n_blind
+    rest = f"; {counted(n, 'KPI')} with a target {'is' if n == 1 else 'are'} not measured" if n else ""
     return Answer(said, f"{_targets_said(stand)}; {worse}{rest}.")
 
 
@@ -86,9 +86,9 @@ def attention(table: pd.DataFrame, stand: Standing, measured: Measured) -> Cards
     said += [f"**{r.label} has a target but is {r.status.rstrip('.')}**." for r in unmeasured if pd.notna(r.target)]
     others = [str(r.label) for r in ranked if r.repeats]
     missing = [str(r.label) for r in unmeasured if pd.isna(r.target)]
-    sentences = [*said, *_rest(others, missing, anything=bool(said), targets=bool(stand.n_targets))]
-    first = tuple(sentences[:SENTENCES])
-    return Cards("attention", stand.attention, before=first, how_to_read=HOW_TO_READ, caption="What needs attention")
+    said += _rest(others, missing, anything=bool(said), targets=bool(stand.n_targets))
+    how: Any = {"how_to_read": HOW_TO_READ, "caption": "What needs attention"}
+    return Cards("attention", stand.attention, before=tuple(said[:SENTENCES]), **how)
 
 
 def _said(row: Row, measured: Measured) -> str:
@@ -175,15 +175,12 @@ def _card(row: Row, measured: Measured) -> Card:
     sure, has_target = row.ci_lower == row.ci_upper, pd.notna(row.target)
     lower, upper = (None, None) if sure else (row.ci_lower, row.ci_upper)
     n = None if pd.isna(row.n) else int(row.n)
-    detail = "\n".join(filter(None, [row.period, _never(row), _compared(row, kpi, currency), _noise(row)]))
+    never = "" if isfinite(row.value) else "not reached within the time looked ahead"
+    detail = "\n".join(filter(None, [row.period, never, _compared(row, kpi, currency), _noise(row)]))
     judged: Any = {"status": row.status, "target": _target(row, currency)} if has_target else {}
     limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
     more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi}
     return Card(row.label, row.value, row.unit, lower, upper, n, currency, detail, **judged, **more)
-
-
-def _never(row: Row) -> str:
-    return "" if isfinite(row.value) else "not reached within the time looked ahead"
 
 
 def _compared(row: Row, kpi: Kpi, currency: str) -> str:

@@ -114,10 +114,9 @@ def require(table: pd.DataFrame, *columns: str) -> None:
         Names what is missing.
     """
     missing = [c for c in columns if c not in table.columns]
-    if missing or table.empty:
-        what = f"has no column {missing[0]!r}" if missing else "has no rows"
-        msg = f"The table to draw {what}. It needs {', '.join(columns)} and at least one row."
-        raise ParameterError(msg)
+    what = f"has no column {missing[0]!r}" if missing else "has no rows"
+    msg = f"The table to draw {what}. It needs {', '.join(columns)} and at least one row."
+    ParameterError.when(missing or table.empty, msg)
 
 
 def cohort_label(day: Any, period: str) -> str:
@@ -203,7 +202,10 @@ def lines_with_bands(
     sized = {s: own.dropna(subset=[n]) for s, own in parts.items() if own[n].notna().any()} if n else {}
     axes = new_axes(3.6 + 0.22 * len(sized))
     lines = _Lines(axes, x, y, parts, drawn, colours, set(parts) if line == "steps" else {OBSERVED})
-    _frame(axes, table[[c for c in (y, *BOUNDS) if c in table]].to_numpy(float), unit, x_label, y_label)
+    axes.set_xlabel(x_label, loc="right")
+    axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
+    axes.set_ylim(set_scale(axes.yaxis, table[[c for c in (y, *BOUNDS) if c in table]].to_numpy(float), unit))
+    axes.grid(axis="y", linewidth=0.8)
     _x_ticks(axes, np.unique(table[x]).astype(float), names or {}, dated)
     for place, (segment, own) in enumerate(parts.items()):
         if names or len(own) == 1:
@@ -225,10 +227,9 @@ def short(name: object, most: int = 24) -> str:
 def _colours(table: pd.DataFrame) -> dict[str, str]:
     names = list(dict.fromkeys(table["segment"]))
     named = [s for s in names if s not in FIXED]
-    if len(named) > len(PALETTE):
-        msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most,"
-        msg += " as show.charts.largest_segments does."
-        raise ParameterError(msg)
+    msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most,"
+    msg += " as show.charts.largest_segments does."
+    ParameterError.when(len(named) > len(PALETTE), msg)
     if len(names) == 1:
         return {names[0]: PALETTE[0]}
     return dict(zip(named, PALETTE, strict=False)) | {s: FIXED[s] for s in FIXED if s in names}
@@ -285,13 +286,6 @@ def set_scale(axis: Axis, values: NDArray[np.float64], unit: str) -> tuple[float
     percent, whole = PercentFormatter(1, decimals, " %"), FuncFormatter(lambda v, _: f"{v:,.0f}".replace("-", "−"))
     axis.set_major_formatter(whole if unit in ("number", "score") else percent)
     return bottom * step, top * step
-
-
-def _frame(axes: Axes, seen: NDArray[np.float64], unit: str, x_label: str, y_label: str) -> None:
-    axes.set_xlabel(x_label, loc="right")
-    axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
-    axes.set_ylim(set_scale(axes.yaxis, seen, unit))
-    axes.grid(axis="y", linewidth=0.8)
 
 
 def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], dated: bool) -> None:
@@ -363,8 +357,7 @@ def _numbers_below(lines: _Lines, sized: Mapping[str, pd.DataFrame], n: str, n_l
     for row, (segment, own) in enumerate(sized.items()):
         style: Any = {"color": lines.colours[segment], "fontsize": 9.5, **below}
         at, height = own[lines.x].to_numpy(float), -48 - 14 * row
-        place = np.searchsorted(at, ticks - 1e-9)
-        for tick, i in zip(ticks, place, strict=True):
+        for tick, i in zip(ticks, np.searchsorted(at, ticks - 1e-9), strict=True):
             if i < len(at) and (segment in lines.steps or at[i] <= tick + 1e-9):
                 lines.axes.annotate(f"{int(own[n].iloc[i]):,}", (tick, 0), xytext=(0, height), ha="center", **style)
         if set(sized) != {"All"}:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -138,9 +138,8 @@ def _show(html: str, text: str, bundle: Mapping[str, object]) -> None:
 
 
 def _checked(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        message = f"The name {name!r} cannot name a file. Use small letters, digits and _, a letter first."
-        raise ParameterError(message)
+    message = f"The name {name!r} cannot name a file. Use small letters, digits and _, a letter first."
+    ParameterError.when(not re.fullmatch(r"[a-z][a-z0-9_]*", name), message)
     return name
 
 
@@ -214,7 +213,8 @@ def table(
     ParameterError
         The name is not usable, or `formats` or `labels` names a column that is not there.
     """
-    _known_columns(df, [*(formats or {}), *(labels or {})])
+    for column in (*(formats or {}), *(labels or {})):
+        refuse_unknown(column, [str(c) for c in df.columns], f"The table has no column {column!r}.")
     kept = df if data is None else data
     link = _export(kept, _checked(name))
     shown = df.iloc[:max_rows, :MOST_COLUMNS]
@@ -233,12 +233,6 @@ def table(
 def _bundle(kind: str, name: str, df: pd.DataFrame | None, **more: object) -> dict[str, object]:
     rows = {} if df is None else {"rows": len(df), "columns": [str(c) for c in df.columns]}
     return {"kind": kind, "name": name, **rows, **more}
-
-
-def _known_columns(df: pd.DataFrame, names: Iterable[str]) -> None:
-    columns = [str(c) for c in df.columns]
-    for name in names:
-        refuse_unknown(name, columns, f"The table has no column {name!r}.")
 
 
 def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[str, str]) -> str:
@@ -279,8 +273,7 @@ def _export(df: pd.DataFrame, name: str) -> str:
         safe.isetitem(i, _plain_column(safe.iloc[:, i]).array)
     # RFC 4180 line ends: with "\n" alone the csv module leaves a cell with "\r" unquoted, which breaks its row.
     safe.to_csv(Path(folder) / f"{name}.csv", index=False, lineterminator="\r\n", encoding="utf-8")
-    href = f"{Path(folder).name}/{name}.csv"
-    return f'<a href="{escape(href)}" download>Download {name}.csv</a>'
+    return f'<a href="{escape(f"{Path(folder).name}/{name}.csv")}" download>Download {name}.csv</a>'
 
 
 def _plain_column(column: pd.Series) -> pd.Series:
@@ -327,9 +320,8 @@ def figure(
         The name is not usable, or title or alt is empty.
     """
     _checked(name)
-    if not (title.strip() and alt.strip()):
-        message = f"Figure {name!r} needs a title that states the finding, and alt: the same in words."
-        raise ParameterError(message)
+    message = f"Figure {name!r} needs a title that states the finding, and alt: the same in words."
+    ParameterError.when(not (title.strip() and alt.strip()), message)
     link = "" if data is None else _export(data, name)
     head = f'<p class="cs-title">{unbroken(title)}</p><p class="cs-subtitle">{unbroken(subtitle)}</p>'
     body = _scroll(title, drawing(fig, name, alt)) + (f"<p class=cs-rows>{link}</p>" if link else "")

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 from numpy.typing import NDArray
+from seaborn.utils import relative_luminance
 
 from cslib.errors import ParameterError
 from cslib.show import charts
@@ -65,7 +66,10 @@ def forest_plot(
     """
     charts.require(table, estimate, label, "ci_lower", "ci_upper", *(c for c in (group, n) if c))
     charts.require(table.dropna(subset=[estimate]), estimate)
-    _check(table, estimate, log_scale)
+    msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most customers."
+    ParameterError.when(len(table) > MAX_ROWS, msg)
+    msg = f"{estimate} has {table[estimate].min():g}, which no scale of ratios holds. Leave log_scale out."
+    ParameterError.when(log_scale and table[estimate].min() <= 0, msg)
     groups = table.groupby(group, sort=False, dropna=False) if group else [("", table)]
     names, at = _layout(groups, label, bool(group))
     table = pd.concat([own for _, own in groups])
@@ -83,15 +87,6 @@ def forest_plot(
         right_of(axes, at, [f"{v:,.0f}" if v == v else "–" for v in table[n]], 60, "right")
         axes.annotate("n", (1, 1), (60, 2), "axes fraction", "offset points", ha="right", color=MUTED, fontsize=9.5)
     return axes
-
-
-def _check(table: pd.DataFrame, estimate: str, log_scale: bool) -> None:
-    if len(table) > MAX_ROWS:
-        msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most customers."
-        raise ParameterError(msg)
-    if log_scale and table[estimate].min() <= 0:
-        msg = f"{estimate} has {table[estimate].min():g}, which no scale of ratios holds. Leave log_scale out."
-        raise ParameterError(msg)
 
 
 def _layout(groups: Iterable[tuple[Any, pd.DataFrame]], label: str, headed: bool) -> tuple[list[str], list[int]]:
@@ -283,33 +278,25 @@ def retention_heatmap(
     rates = own.pivot(index="cohort", columns="period_index", values="retention_rate").iloc[-MAX_COHORTS:]
     begun = own.pivot(index="cohort", columns="period_index", values="n_customers").reindex(rates.index)
     axes = charts.new_axes(0.75 + 0.27 * len(rates))
-    _cells(axes, rates)
-    hatch(axes, (begun.notna() & rates.isna()).to_numpy())
-    sizes = begun.max(axis=1).astype(int)
-    rows = [f"{charts.cohort_label(day, period)}   {n:,}" for day, n in sizes.items()]
-    axes.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0)
+    rows = [f"{charts.cohort_label(day, period)}   {n:,}" for day, n in begun.max(axis=1).astype(int).items()]
     periods = [(names or {}).get(int(k), str(k)) for k in rates.columns]
-    axes.set_xticks(np.arange(len(periods)) + 0.5, periods, rotation=0)
+    later = rates.to_numpy()[:, np.asarray(rates.columns) != 0]
+    top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
+    text = (rates * 100).round(0).map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
+    named = rates.set_axis(rows).set_axis(periods, axis=1)
+    coloured_cells(axes, named, text, limits=(0, max(top, 0.05)), pale=top < 0.5)
+    hatch(axes, (begun.notna() & rates.isna()).to_numpy())
     axes.tick_params(labelsize=10)
-    axes.xaxis.tick_top()
     axes.set_xlabel(f"{period}s since the cohort began", loc="right")
-    axes.xaxis.set_label_position("top")
     axes.set_ylabel("")
     axes.text(-0.008, 1.005, "cohort, customers", transform=axes.transAxes, ha="right", va="bottom", color=MUTED)
     return axes
 
 
-def _cells(axes: Axes, rates: pd.DataFrame) -> None:
-    later = rates.to_numpy()[:, np.asarray(rates.columns) != 0]
-    top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
-    text = (rates * 100).round(0).map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
-    coloured_cells(axes, rates, text, limits=(0, max(top, 0.05)), pale=top < 0.5)
-
-
 def coloured_cells(
     axes: Axes, values: pd.DataFrame, text: pd.DataFrame, *, limits: tuple[float, float], pale: bool = False
 ) -> None:
-    """Draw a grid of values as colours with a text on each; missing cells stay empty."""
+    """Draw a grid of values as colours with a text on each, named by index and columns; missing cells stay empty."""
     low, high = limits
     colours = sns.light_palette(PALETTE[0], as_cmap=True) if pale else sns.blend_palette(SHADES, as_cmap=True)
     sns.heatmap(
@@ -317,13 +304,11 @@ def coloured_cells(
         linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5},
     )  # fmt: skip
     for label, value in zip(axes.texts, values.to_numpy()[values.notna().to_numpy()], strict=True):
-        label.set_color(DARK_TEXT if _luminance(colours((value - low) / (high - low))) > 0.25 else "white")
-
-
-def _luminance(colour: tuple[float, float, float, float]) -> float:
-    """Relative luminance, WCAG 2.1."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
-    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+        label.set_color(DARK_TEXT if relative_luminance(colours((value - low) / (high - low))) > 0.25 else "white")
+    axes.set_yticks(np.arange(len(values)) + 0.5, values.index, rotation=0)
+    axes.set_xticks(np.arange(values.shape[1]) + 0.5, values.columns, rotation=0)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
 
 
 def hatch(axes: Axes, cells: NDArray[np.bool_]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field
 from functools import cached_property
 from os import PathLike
@@ -109,32 +109,23 @@ class Result:
             display.files({r.name: (r.caption, r.table) for r in self.also})
 
     def _shown(self) -> None:
-        if self.absent:
-            display.note(self.absent)
-            display.files({self.name: (self.caption, self.table)})
-        elif self.chart is not None:
+        if self.chart is not None and not self.absent:
             words = {"title": self.title, "subtitle": self.subtitle, "alt": self.alt, "caption": self.caption}
-            figure = cast("Figure", self.chart().figure)
-            display.figure(figure, name=self.name, data=self.table, **words)
-            if self.how_to_read:
-                display.note(self.how_to_read, kind="how_to_read")
-        else:
-            if self.title:
-                display.note(self.title)
-            self._rows()
-
-    def _rows(self) -> None:
-        if self.most:
-            seen = self.table if self.shown is None else self.shown
-            display.table(
-                seen, name=self.name, caption=self.caption, max_rows=self.most, data=self.table,
-                formats=_present(self.formats, seen), labels=_present(self.labels, seen),
-            )  # fmt: skip
-        else:
+            display.figure(cast("Figure", self.chart().figure), name=self.name, data=self.table, **words)
+            _say(filter(None, [self.how_to_read]), "how_to_read")
+            return
+        _say(filter(None, [self.absent or self.title]))
+        if self.absent or not self.most:
             display.files({self.name: (self.caption, self.table)})
+            return
+        seen = self.table if self.shown is None else self.shown
+        display.table(
+            seen, name=self.name, caption=self.caption, max_rows=self.most, data=self.table,
+            formats=_present(self.formats, seen), labels=_present(self.labels, seen),
+        )  # fmt: skip
 
 
-def _say(sentences: tuple[str, ...], kind: str = "note") -> None:
+def _say(sentences: Iterable[str], kind: str = "note") -> None:
     for sentence in sentences:
         display.note(sentence, kind=kind)
 
@@ -165,8 +156,7 @@ class Cards(Result):
 
     def _shown(self) -> None:
         display.cards(*self.cards)
-        if self.how_to_read:
-            display.note(self.how_to_read, kind="how_to_read")
+        _say(filter(None, [self.how_to_read]), "how_to_read")
 
     def _ipython_display_(self) -> None:
         super()._ipython_display_()

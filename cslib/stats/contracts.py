@@ -212,12 +212,12 @@ def fit_contract(rows: pd.DataFrame, *, model: str = SBG) -> ContractFit:
     ([0.668, 3.806, 1.0], 0.378)
     """
     check_choice("model", model, CONTRACT_MODELS)
-    known = _grouped(rows)
+    known = rows[rows["n"] > 0].assign(entry_index=rows.get("entry_index", 0))
+    known = known.groupby(["entry_index", "period_index", "event_observed"])["n"].sum().reset_index()
     size = 2 + (model == BDW)
     lost = known.loc[known["event_observed"], "period_index"]
-    if len(lost) and lost.min() < 1:
-        msg = "Customers left at age 0, before a first period that this model could count from."
-        raise DataError(msg)
+    msg = "Customers left at age 0, before a first period that this model could count from."
+    DataError.when(len(lost) and lost.min() < 1, msg)
     refuse_few(lost.nunique(), size, "in only", "different period")
     # customers as different as can be, and as sBG says
     starts = [np.zeros(size)] + [np.append(_highest(known, np.zeros(2)), 0.0)] * (model == BDW)
@@ -227,11 +227,6 @@ def fit_contract(rows: pd.DataFrame, *, model: str = SBG) -> ContractFit:
     if not inside or np.linalg.eigvalsh(information)[0] < LOOSE**-2:
         raise DataError(NOT_SETTLED)
     return ContractFit(model, height, 2 * size - 2 * height, found, np.asarray(np.linalg.inv(information)))
-
-
-def _grouped(rows: pd.DataFrame) -> pd.DataFrame:
-    known = rows[rows["n"] > 0].assign(entry_index=rows.get("entry_index", 0))
-    return known.groupby(["entry_index", "period_index", "event_observed"])["n"].sum().reset_index()
 
 
 def refuse_few(n_times: int, needed: int, only: str, time: str) -> None:

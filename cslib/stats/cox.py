@@ -342,9 +342,7 @@ def concordance(life: pd.DataFrame, risk: Floats) -> float:
         return np.nan
 
 
-def calibrated(
-    life: pd.DataFrame, order: Floats, risk: Floats, horizon: float, confidence_level: float
-) -> pd.DataFrame:
+def calibrated(life: pd.DataFrame, order: Floats, risk: Floats, horizon: float) -> pd.DataFrame:
     """Group customers by ``order`` and compare the mean of their ``risk`` with what happened up to the horizon."""
     churned = int((life["event"] & (life["duration"] <= horizon)).sum())
     groups = min(max(churned // GROUP_CHURNED, 1), 10)
@@ -354,11 +352,11 @@ def calibrated(
     for number, own in life.assign(risk=risk).groupby(decile):
         ages, events = np.unique(own["duration"][own["event"] & (own["duration"] <= horizon)], return_counts=True)
         at_risk = sum_at_risk(ages, own, np.ones((len(own), 1)))[:, 0]
-        curve = product_limit(at_risk, events, confidence_level=confidence_level)
+        curve = product_limit(at_risk, events)
         if len(ages):
             observed = [1 - curve[end][-1] for end in ("survival", "upper", "lower")]
         else:
-            bounds = wilson(0, (own["duration"] >= horizon).sum(), confidence_level=confidence_level)
+            bounds = wilson(0, (own["duration"] >= horizon).sum())
             observed = [0.0, float(bounds.lower), float(bounds.upper)]
         rows.append([number, len(own), own["risk"].mean(), *observed])
     return pd.DataFrame(rows, columns=CALIBRATION)

@@ -20,6 +20,7 @@ NO_RANGE: Final = 1e-9  # and so are narrower control limits
 ENOUGH: Final = 8  # past periods from which they are drawn
 LAST: Final = 24  # and how many of the last are used
 SIGMAS: Final = 2.66  # 3 / 1.128: three standard deviations, in mean moving ranges
+LEVEL: Final = 0.95  # confidence of intervals
 SIGNIFICANT: Final = 0.05  # p-values below it, adjusted where there are many, are called more than chance
 TIERED: Final = ["n", "x", "xx", "l", "ll", "xl", "e", "ee", "xe"]
 TOLD: Final = 10  # customers that tell apart how much of a price is lost
@@ -49,7 +50,7 @@ class TestResult:
     p_value: float
 
 
-def z_value(confidence_level: float) -> float:
+def z_value(confidence_level: float = LEVEL) -> float:
     """Quantile of the normal distribution that bounds a two-sided interval.
 
     Raises
@@ -62,21 +63,18 @@ def z_value(confidence_level: float) -> float:
     >>> round(z_value(0.95), 4)
     1.96
     """
-    if not 0 < confidence_level < 1:
-        msg = f"confidence_level is {confidence_level!r}. Give a number between 0 and 1, such as 0.95."
-        raise ParameterError(msg)
+    msg = f"confidence_level is {confidence_level!r}. Give a number between 0 and 1, such as 0.95."
+    ParameterError.when(not 0 < confidence_level < 1, msg)
     return float(ndtri(0.5 + confidence_level / 2))
 
 
-def percentiles(rows: Floats, confidence_level: float = 0.95) -> dict[str, float]:
+def percentiles(rows: Floats) -> dict[str, float]:
     """Give the interval of a figure from its draws: the percentiles.
 
     Parameters
     ----------
     rows
         The estimate, then the draws.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -84,25 +82,19 @@ def percentiles(rows: Floats, confidence_level: float = 0.95) -> dict[str, float
         ``ci_lower`` and ``ci_upper``: values that were drawn, which may be infinite. Missing where a draw is, or where
         all draws agree.
 
-    Raises
-    ------
-    ParameterError
-        The confidence level is outside 0 to 1.
-
     Examples
     --------
-    >>> percentiles(np.arange(101.0), 0.9)
-    {'ci_lower': 5.0, 'ci_upper': 95.0}
+    >>> percentiles(np.arange(101.0))
+    {'ci_lower': 3.0, 'ci_upper': 98.0}
     """
-    z_value(confidence_level)
     if np.isnan(rows[1:]).any() or (rows[1:] == rows[1]).all():
         return {"ci_lower": np.nan, "ci_upper": np.nan}
-    tail = (1 - confidence_level) / 2
+    tail = (1 - LEVEL) / 2
     low, high = np.quantile(rows[1:], [tail, 1 - tail], method="inverted_cdf")  # an infinite draw is one, too
     return {"ci_lower": float(low), "ci_upper": float(high)}
 
 
-def wilson(n_successes: ArrayLike, n: ArrayLike, *, confidence_level: float = 0.95) -> Interval:
+def wilson(n_successes: ArrayLike, n: ArrayLike, *, confidence_level: float = LEVEL) -> Interval:
     """Wilson score interval of a proportion.
 
     Parameters
@@ -137,9 +129,8 @@ def wilson(n_successes: ArrayLike, n: ArrayLike, *, confidence_level: float = 0.
     (0.2553, 0.3662)
     """
     x, trials = np.asarray(n_successes, float), np.asarray(n, float)
-    if np.any(x < 0) or np.any(x > trials):
-        msg = "wilson got a count below 0 or more successes than trials. Count each customer once."
-        raise ParameterError(msg)
+    msg = "wilson got a count below 0 or more successes than trials. Count each customer once."
+    ParameterError.when(np.any(x < 0) or np.any(x > trials), msg)
     z2 = z_value(confidence_level) ** 2
     trials = np.where(trials > 0, trials, np.nan)
     centre = (x + z2 / 2) / (trials + z2)
@@ -149,7 +140,7 @@ def wilson(n_successes: ArrayLike, n: ArrayLike, *, confidence_level: float = 0.
     return Interval(lower, upper)
 
 
-def newcombe(successes: ArrayLike, trials: ArrayLike, *, confidence_level: float = 0.95) -> Interval:
+def newcombe(successes: ArrayLike, trials: ArrayLike) -> Interval:
     """Newcombe hybrid score interval of a difference of two independent proportions.
 
     Parameters
@@ -158,8 +149,6 @@ def newcombe(successes: ArrayLike, trials: ArrayLike, *, confidence_level: float
         Successes of the first and the second group.
     trials
         Their trials.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -179,7 +168,7 @@ def newcombe(successes: ArrayLike, trials: ArrayLike, *, confidence_level: float
     (0.0524, 0.3339)
     """
     shares = np.asarray(successes, float) / np.asarray(trials, float)
-    return weighted_sum([1, -1], shares, wilson(successes, trials, confidence_level=confidence_level))
+    return weighted_sum([1, -1], shares, wilson(successes, trials))
 
 
 def weighted_sum(weights: ArrayLike, estimates: ArrayLike, bounds: Interval) -> Interval:
@@ -214,9 +203,7 @@ def weighted_sum(weights: ArrayLike, estimates: ArrayLike, bounds: Interval) -> 
     return Interval(np.asarray(total - np.sqrt((down**2).sum())), np.asarray(total + np.sqrt((up**2).sum())))
 
 
-def ratio_of_sums(
-    x: ArrayLike, y: ArrayLike, *, squares: Squares, n: ArrayLike, confidence_level: float = 0.95
-) -> Interval:
+def ratio_of_sums(x: ArrayLike, y: ArrayLike, *, squares: Squares, n: ArrayLike) -> Interval:
     """Interval of Σy / Σx over independent customers, from sums alone (delta method).
 
     Parameters
@@ -227,8 +214,6 @@ def ratio_of_sums(
         Σx², Σy² and Σxy, same shape.
     n
         Customers summed over, same shape.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -252,18 +237,17 @@ def ratio_of_sums(
     >>> round(float(interval.lower), 3), round(float(interval.upper), 3)
     (-5.853, 6.853)
     """
-    z_value(confidence_level)
     sx, sy, customers = (np.asarray(v, float) for v in (x, y, n))
     xx, yy, xy = (np.asarray(v, float) for v in squares)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = sy / np.where(sx > 0, sx, np.nan)
         residual = np.maximum(yy - 2 * ratio * xy + ratio**2 * xx, 0)
         freedom = np.where(customers > 1, customers - 1, np.nan)
-        half = stdtrit(freedom, 0.5 + confidence_level / 2) * np.sqrt(residual * customers / freedom) / sx
+        half = stdtrit(freedom, 0.5 + LEVEL / 2) * np.sqrt(residual * customers / freedom) / sx
     return Interval(ratio - half, ratio + half)
 
 
-def share_of_clusters(x: ArrayLike, y: ArrayLike, *, squares: Squares, confidence_level: float = 0.95) -> Interval:
+def share_of_clusters(x: ArrayLike, y: ArrayLike, *, squares: Squares) -> Interval:
     """Interval of a share Σy / Σx of things that come in clusters, such as orders of customers, from sums alone.
 
     Parameters
@@ -272,8 +256,6 @@ def share_of_clusters(x: ArrayLike, y: ArrayLike, *, squares: Squares, confidenc
         Σx (things) and Σy (those of the kind, at most as many) over customers, shape (m,).
     squares
         Σx², Σy² and Σxy over customers, same shape.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -303,7 +285,7 @@ def share_of_clusters(x: ArrayLike, y: ArrayLike, *, squares: Squares, confidenc
     >>> round(float(interval.lower), 3), round(float(interval.upper), 3)
     (0.045, 0.573)
     """
-    z = z_value(confidence_level)
+    z = z_value()
     things, of_kind = (np.asarray(v, float) for v in (x, y))
     xx, yy, xy = (np.asarray(v, float) for v in squares)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -312,11 +294,11 @@ def share_of_clusters(x: ArrayLike, y: ArrayLike, *, squares: Squares, confidenc
         residual = np.maximum(yy - 2 * share * xy + share**2 * xx, 0) * customers / (customers - 1)
         alike = np.where(share * (1 - share) > 0, share * (1 - share) * things**2 / residual, customers)
         freedom = np.maximum(customers - 1, 1)
-        size = np.minimum(alike, things) * (z / stdtrit(freedom, 0.5 + confidence_level / 2)) ** 2
-    return wilson(share * size, size, confidence_level=confidence_level)
+        size = np.minimum(alike, things) * (z / stdtrit(freedom, 0.5 + LEVEL / 2)) ** 2
+    return wilson(share * size, size)
 
 
-def retained_of_tiers(tiers: pd.DataFrame, by: Sequence[str], *, confidence_level: float = 0.95) -> pd.DataFrame:
+def retained_of_tiers(tiers: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Share of Σx that is kept (gross), and that is kept or has grown (net), with intervals over customers.
 
     Parameters
@@ -327,8 +309,6 @@ def retained_of_tiers(tiers: pd.DataFrame, by: Sequence[str], *, confidence_leve
         ``xl`` (Σxl), ``e`` (Σ of what has come on top), ``ee`` (Σe²), ``xe`` (Σxe).
     by
         Columns that tell the shares apart.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -375,10 +355,10 @@ def retained_of_tiers(tiers: pd.DataFrame, by: Sequence[str], *, confidence_leve
     variance = (sums["variance"] / sums["x"] ** 2).clip(lower=_spread(sums, "l"))
     alike = (gross * (1 - gross) / variance).where(gross.between(0, 1, inclusive="neither"), most)
     size = pd.concat([alike, most], axis=1).min(axis=1).clip(lower=1)
-    bounds = wilson(gross * size, size, confidence_level=confidence_level)
+    bounds = wilson(gross * size, size)
     grown, spread, more = sums["e"] / sums["x"], _spread(sums, "e"), (0.5 / sums["n"]) ** 2
-    down = np.hypot(gross - bounds.lower, z_value(confidence_level) * np.sqrt(spread))
-    up = np.hypot(bounds.upper - gross, z_value(confidence_level) * np.sqrt(spread + more))
+    down = np.hypot(gross - bounds.lower, z_value() * np.sqrt(spread))
+    up = np.hypot(bounds.upper - gross, z_value() * np.sqrt(spread + more))
     net = gross + grown
     around = {"net_ci_lower": (net - down).clip(lower=0), "net_ci_upper": net + up}
     return pd.DataFrame({"gross": gross, **bounds.columns("gross_"), "net": net, **around})
@@ -391,14 +371,12 @@ def _spread(sums: pd.DataFrame, name: str) -> pd.Series[float]:
     return squares * sums["n"] / (sums["n"] - 1).clip(lower=1) / sums["x"] ** 2
 
 
-def grown_of_sums(
-    x: ArrayLike, y: ArrayLike, *, squares: Squares, n: ArrayLike, confidence_level: float = 0.95
-) -> Interval:
+def grown_of_sums(x: ArrayLike, y: ArrayLike, *, squares: Squares, n: ArrayLike) -> Interval:
     """Bound Σy / Σx as :func:`ratio_of_sums` does, not below 0, and not where all customers are alike.
 
     Parameters
     ----------
-    x, y, squares, n, confidence_level
+    x, y, squares, n
         As for :func:`ratio_of_sums`.
 
     Returns
@@ -412,7 +390,7 @@ def grown_of_sums(
     >>> float(interval.lower), float(interval.upper)
     (nan, nan)
     """
-    bounds = ratio_of_sums(x, y, squares=squares, n=n, confidence_level=confidence_level)
+    bounds = ratio_of_sums(x, y, squares=squares, n=n)
     spread = bounds.upper - bounds.lower > NO_SPREAD
     return Interval(np.where(spread, np.maximum(bounds.lower, 0), np.nan), np.where(spread, bounds.upper, np.nan))
 
@@ -483,7 +461,7 @@ def log_rank(n_at_risk: ArrayLike, n_events: ArrayLike) -> TestResult:
     return TestResult(statistic, df, float(chdtrc(df, statistic)))
 
 
-def product_limit(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_level: float = 0.95) -> dict[str, Any]:
+def product_limit(n_at_risk: ArrayLike, n_events: ArrayLike) -> dict[str, Any]:
     """Kaplan–Meier survival from counts, with log(−log) bounds.
 
     Parameters
@@ -492,8 +470,6 @@ def product_limit(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_level
         Customers at risk just before each time, shape (m,), times ascending.
     n_events
         Events at each time, same shape.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -514,7 +490,7 @@ def product_limit(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_level
     with np.errstate(divide="ignore", invalid="ignore"):
         survival = np.cumprod(np.where(r > 0, 1 - d / r, 1.0))
         greenwood = np.cumsum(np.where(d > 0, d / (r * (r - d)), 0.0))
-        width = z_value(confidence_level) * np.sqrt(greenwood) / np.log(survival)
+        width = z_value() * np.sqrt(greenwood) / np.log(survival)
         lower, upper = survival ** np.exp(-width), survival ** np.exp(width)
     lower, upper = np.where(survival < 1, [lower, upper], 1.0)
     return {"survival": survival, "lower": lower, "upper": upper}

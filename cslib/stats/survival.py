@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, chdtri, gammaln
 
 from cslib.errors import DataError, ParameterError
-from cslib.stats.intervals import Floats, Interval, holm, log_rank, product_limit, weighted_sum, wilson, z_value
+from cslib.stats.intervals import LEVEL, Floats, Interval, holm, log_rank, product_limit, weighted_sum, wilson, z_value
 
 DAYS_PER_MONTH: Final = 30.4375
 TIE: Final = 1e-9  # months: who left at a stated age has left, whatever the rounding
@@ -68,15 +68,13 @@ def life_table(counts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"duration_months": times} | sizes)
 
 
-def survival_curve(counts: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.DataFrame:
+def survival_curve(counts: pd.DataFrame) -> pd.DataFrame:
     """Kaplan–Meier survival by segment: the share that stays longer than each age.
 
     Parameters
     ----------
     counts
         As from :func:`cslib.data.lifetimes.lifetimes`.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -95,10 +93,8 @@ def survival_curve(counts: pd.DataFrame, *, confidence_level: float = 0.95) -> p
     ----------
     Kaplan & Meier (1958), JASA 53:457–481.
     """
-    if counts.empty:
-        msg = "There are no lifetimes to estimate from. Supply customers, or widen where."
-        raise DataError(msg)
-    return pd.concat([_curve(name, own, confidence_level) for name, own in by_segment(counts)], ignore_index=True)
+    DataError.when(counts.empty, "There are no lifetimes to estimate from. Supply customers, or widen where.")
+    return pd.concat([_curve(name, own) for name, own in by_segment(counts)], ignore_index=True)
 
 
 def supported(table: pd.DataFrame) -> NDArray[np.bool_]:
@@ -123,15 +119,14 @@ def by_segment(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     return ((str(name), own) for name, own in table.groupby("segment", sort=False))
 
 
-def _curve(name: str, own: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
+def _curve(name: str, own: pd.DataFrame) -> pd.DataFrame:
     table = life_table(own)
     table.insert(0, "segment", name)
-    km = product_limit(table["n_at_risk"], table["n_events"], confidence_level=confidence_level)
-    estimates = pd.DataFrame(km).set_axis(["survival", *BOUNDS], axis=1)
-    return table.join(estimates[supported(table)])
+    km = product_limit(table["n_at_risk"], table["n_events"])
+    return table.join(pd.DataFrame(km).set_axis(["survival", *BOUNDS], axis=1)[supported(table)])
 
 
-def survival_at(curve: pd.DataFrame, months: Sequence[float], *, confidence_level: float = 0.95) -> pd.DataFrame:
+def survival_at(curve: pd.DataFrame, months: Sequence[float]) -> pd.DataFrame:
     """Read survival off the curve at chosen ages.
 
     Parameters
@@ -140,8 +135,6 @@ def survival_at(curve: pd.DataFrame, months: Sequence[float], *, confidence_leve
         As from :func:`survival_curve`.
     months
         Ages.
-    confidence_level
-        Of the bounds where nobody has left yet; else those of the curve are read.
 
     Returns
     -------
@@ -159,17 +152,17 @@ def survival_at(curve: pd.DataFrame, months: Sequence[float], *, confidence_leve
     ([1.0, 0.5, nan], [0.722, 0.184, nan])
     """
     ages = np.asarray(months, float)
-    return pd.concat([_at(own, ages, confidence_level) for _, own in by_segment(curve)], ignore_index=True)
+    return pd.concat([_at(own, ages) for _, own in by_segment(curve)], ignore_index=True)
 
 
-def _at(own: pd.DataFrame, months: Floats, confidence_level: float) -> pd.DataFrame:
+def _at(own: pd.DataFrame, months: Floats) -> pd.DataFrame:
     times, at_risk = own["duration_months"].to_numpy(float), _at_risk(own, months)
     rows = own[["survival", *BOUNDS]].to_numpy(float)[np.searchsorted(times, months + TIE, side="right") - 1]
     unknown = (months > times[-1] + TIE) & (rows[:, 0] != 0)
     survival, lower, upper = np.where(unknown, np.nan, rows.T)
     nobody = (survival == 1) & (months > 0)
     sizes = np.where(nobody, at_risk, np.nan)
-    lower = np.where(nobody, wilson(sizes, sizes, confidence_level=confidence_level).lower, lower)
+    lower = np.where(nobody, wilson(sizes, sizes).lower, lower)
     columns = {"segment": own["segment"].iloc[0], "duration_months": months, "n_at_risk": at_risk}
     return pd.DataFrame(columns | {"survival": survival, "ci_lower": lower, "ci_upper": upper})
 
@@ -198,9 +191,7 @@ def shared_horizon(curve: pd.DataFrame) -> float:
     return float((firm if len(firm) else last).min())
 
 
-def survival_summary(
-    curve: pd.DataFrame, *, tau_months: float = 0.0, months: float = 12.0, confidence_level: float = 0.95
-) -> pd.DataFrame:
+def survival_summary(curve: pd.DataFrame, *, tau_months: float = 0.0, months: float = 12.0) -> pd.DataFrame:
     """Median, mean stay up to a horizon, and survival at 12 months, by segment.
 
     Parameters
@@ -211,8 +202,6 @@ def survival_summary(
         Horizon of the mean stay; 0: :func:`shared_horizon`.
     months
         Age of the survival columns.
-    confidence_level
-        Between 0 and 1; as for the curve.
 
     Returns
     -------
@@ -241,8 +230,8 @@ def survival_summary(
     Methodology 13:152.
     """
     tau = _horizon(curve, tau_months)
-    rows = [_summary(name, own, tau, confidence_level) for name, own in by_segment(curve)]
-    at = survival_at(curve, [months], confidence_level=confidence_level)
+    rows = [_summary(name, own, tau) for name, own in by_segment(curve)]
+    at = survival_at(curve, [months])
     label = f"survival_{months:g}m"
     named = at[["survival", "ci_lower", "ci_upper"]].set_axis([label, f"{label}_ci_lower", f"{label}_ci_upper"], axis=1)
     return pd.concat([pd.DataFrame(rows), named], axis=1)
@@ -251,14 +240,13 @@ def survival_summary(
 def _horizon(curve: pd.DataFrame, tau_months: float) -> float:
     emptied = (curve.groupby("segment")["survival"].last() == 0).any()  # then known for ever
     longest = np.inf if emptied else float(curve["duration_months"].max())
-    if not 0 <= tau_months <= longest + 1e-9:
-        msg = f"tau_months is {tau_months:g}. Give up to {longest:.1f}, or 0 for the longest that all segments share."
-        raise ParameterError(msg)
+    msg = f"tau_months is {tau_months:g}. Give up to {longest:.1f}, or 0 for the longest that all segments share."
+    ParameterError.when(not 0 <= tau_months <= longest + 1e-9, msg)
     return tau_months or shared_horizon(curve)
 
 
-def _summary(name: str, own: pd.DataFrame, tau: float, confidence_level: float) -> dict[str, Any]:
-    stay = _mean_stay(own, tau, confidence_level)
+def _summary(name: str, own: pd.DataFrame, tau: float) -> dict[str, Any]:
+    stay = _mean_stay(own, tau)
     n, n_events = (own["n_events"] + own["n_censored"]).sum(), own["n_events"].sum()
     row = {"segment": name, "n_customers": int(n), "n_events": int(n_events)}
     row |= {"median_months": _crossing(own, "survival")} | {f"median_{b}": _crossing(own, b) for b in BOUNDS}
@@ -271,7 +259,7 @@ def _crossing(own: pd.DataFrame, column: str) -> float:
     return float(below[0]) if len(below) else np.nan
 
 
-def _mean_stay(own: pd.DataFrame, tau: float, confidence_level: float) -> Floats:
+def _mean_stay(own: pd.DataFrame, tau: float) -> Floats:
     """Mean months stayed up to tau, its lower and its upper bound."""
     times, survival = own["duration_months"].to_numpy(float), own["survival"].to_numpy(float)
     inside = times < tau
@@ -282,12 +270,12 @@ def _mean_stay(own: pd.DataFrame, tau: float, confidence_level: float) -> Floats
     areas = survival[inside] * steps
     mean, lost = float(areas.sum()), tau - float(areas.sum())
     if not own.loc[inside, "n_events"].any():
-        sure = wilson(sizes := _at_risk(own, ends), sizes, confidence_level=confidence_level)
+        sure = wilson(sizes := _at_risk(own, ends), sizes)
         return np.array([mean, (sure.lower * steps).sum(), mean])
     error = _mean_stay_error(own[inside], areas)
     if error == 0:
         return np.array([mean, np.nan, np.nan])
-    factor = np.exp(z_value(confidence_level) * error / lost)
+    factor = np.exp(z_value() * error / lost)
     return np.array([mean, max(tau - lost * factor, 0.0), tau - lost / factor])
 
 
@@ -299,15 +287,13 @@ def _mean_stay_error(own: pd.DataFrame, areas: Floats) -> float:
     return float(np.sqrt((beyond[used] ** 2 * d[used] / (r[used] * (r[used] - d[used]))).sum()))
 
 
-def hazard_by_age(curve: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.DataFrame:
+def hazard_by_age(curve: pd.DataFrame) -> pd.DataFrame:
     """Rate at which customers of an age leave, smoothed over neighbouring months.
 
     Parameters
     ----------
     curve
         As from :func:`survival_curve`.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -335,11 +321,10 @@ def hazard_by_age(curve: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.
     >>> hazard_by_age(survival_curve(counts))["customer_months"].tolist()
     [100.0, 90.0]
     """
-    z_value(confidence_level)  # refuses what is no level
-    return pd.concat([_hazard(own, confidence_level) for _, own in by_segment(curve)], ignore_index=True)
+    return pd.concat([_hazard(own) for _, own in by_segment(curve)], ignore_index=True)
 
 
-def _hazard(own: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
+def _hazard(own: pd.DataFrame) -> pd.DataFrame:
     times, at_risk = own["duration_months"].to_numpy(float), own["n_at_risk"].to_numpy(float)
     n_bins = max(int(np.ceil(times[-1] - 1e-9)), 1)
     lived = np.concatenate([[0.0], np.cumsum(at_risk[1:] * np.diff(times))])
@@ -352,17 +337,17 @@ def _hazard(own: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
         window[(apart < width) @ events >= ENOUGH] = width
     kernel = np.maximum(1 - apart / window[:, None], 0)
     weights = kernel / np.maximum(kernel @ exposure, 1e-12)[:, None]
-    hazard, bounds = weights @ events, _weighted_poisson(weights, events, confidence_level)
+    hazard, bounds = weights @ events, _weighted_poisson(weights, events)
     at_risk = _at_risk(own, np.arange(n_bins, dtype=float) + 1e-9)
     table = pd.DataFrame({"segment": own["segment"].iloc[0], "duration_months": np.arange(n_bins) + 0.5})
     table = table.assign(n_at_risk=at_risk, n_events=events.astype(int), customer_months=exposure)
     return table.assign(window_months=window, hazard=hazard, **bounds.columns())[exposure > 0]
 
 
-def _weighted_poisson(weights: Floats, events: Floats, confidence_level: float) -> Interval:
+def _weighted_poisson(weights: Floats, events: Floats) -> Interval:
     """Gamma bounds of Σ weight · count, one sum per row of weights."""
     rate, variance, most = weights @ events, weights**2 @ events, weights.max(axis=1)
-    tail = (1 - confidence_level) / 2
+    tail = (1 - LEVEL) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         lower = variance / (2 * rate) * chdtri(2 * rate**2 / variance, 1 - tail)
         rate, variance = rate + most, variance + most**2
@@ -370,7 +355,7 @@ def _weighted_poisson(weights: Floats, events: Floats, confidence_level: float) 
     return Interval(np.nan_to_num(lower), upper)
 
 
-def compare_segments(curve: pd.DataFrame, *, tau_months: float = 0.0, confidence_level: float = 0.95) -> pd.DataFrame:
+def compare_segments(curve: pd.DataFrame, *, tau_months: float = 0.0) -> pd.DataFrame:
     """Compare the segments: all at once and each pair, by log-rank test and by months stayed.
 
     Parameters
@@ -379,8 +364,6 @@ def compare_segments(curve: pd.DataFrame, *, tau_months: float = 0.0, confidence
         As from :func:`survival_curve`, with segments beside ``All``.
     tau_months
         Horizon of the mean stay; 0: :func:`shared_horizon`.
-    confidence_level
-        Of the differences.
 
     Returns
     -------
@@ -402,7 +385,7 @@ def compare_segments(curve: pd.DataFrame, *, tau_months: float = 0.0, confidence
     """
     parts = {name: own for name, own in by_segment(curve) if name != "All"}
     tau = _horizon(curve, tau_months)
-    stays = {name: _mean_stay(own, tau, confidence_level) for name, own in parts.items()}
+    stays = {name: _mean_stay(own, tau) for name, own in parts.items()}
     names = sorted(parts, key=lambda s: -np.nan_to_num(stays[s][0]))
     pairs = list(combinations(names, 2))
     tests = [_tested([parts[a], parts[b]]) | _months_apart(stays[a], stays[b]) for a, b in pairs]
@@ -411,8 +394,7 @@ def compare_segments(curve: pd.DataFrame, *, tau_months: float = 0.0, confidence
         rows = [{"segment_a": "All", "segment_b": "All"} | _tested(list(parts.values())), *rows]
     columns = ["segment_a", "segment_b", "statistic", "df", "p_value", "p_adjusted", "log10_p_value"]
     result = pd.DataFrame(rows, columns=[*columns, "rmst_difference_months", *BOUNDS])
-    adjusted = [*result["p_value"][:1], *holm(result["p_value"][1:])]
-    return result.assign(p_adjusted=adjusted, tau_months=tau)
+    return result.assign(p_adjusted=[*result["p_value"][:1], *holm(result["p_value"][1:])], tau_months=tau)
 
 
 def at_risk_and_events(parts: Sequence[pd.DataFrame]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -445,15 +427,13 @@ def _months_apart(a: Floats, b: Floats) -> dict[str, float]:
     return {"rmst_difference_months": a[0] - b[0], "ci_lower": float(apart.lower), "ci_upper": float(apart.upper)}
 
 
-def cumulative_incidence(counts: pd.DataFrame, *, confidence_level: float = 0.95) -> pd.DataFrame:
+def cumulative_incidence(counts: pd.DataFrame) -> pd.DataFrame:
     """Share of customers lost to each kind of churn by each age, given that the other kinds take theirs.
 
     Parameters
     ----------
     counts
         As from :func:`cslib.data.lifetimes.lifetimes`.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -462,11 +442,6 @@ def cumulative_incidence(counts: pd.DataFrame, *, confidence_level: float = 0.95
         first, the same in every segment), ``duration_months``, ``n_at_risk`` (customers at risk at that age),
         ``n_events`` (of the kind, at that age), ``incidence`` (0–1; missing where survival is,
         see :func:`cslib.stats.survival.supported`), ``ci_lower``, ``ci_upper``. Without rows where no churn has a kind.
-
-    Raises
-    ------
-    ParameterError
-        The confidence level is outside 0 to 1.
 
     Notes
     -----
@@ -500,16 +475,16 @@ def cumulative_incidence(counts: pd.DataFrame, *, confidence_level: float = 0.95
     kinds = list(events.sort_values(ascending=False, kind="stable").index)
     if set(kinds) <= {"not recorded"}:
         return pd.DataFrame(columns=COLUMNS)
-    return pd.concat([_curves(s, own, kinds, confidence_level) for s, own in by_segment(counts)], ignore_index=True)
+    return pd.concat([_curves(s, own, kinds) for s, own in by_segment(counts)], ignore_index=True)
 
 
-def _curves(segment: str, own: pd.DataFrame, kinds: list[str], confidence_level: float) -> pd.DataFrame:
+def _curves(segment: str, own: pd.DataFrame, kinds: list[str]) -> pd.DataFrame:
     table = life_table(own)
     times, n = table["duration_months"].to_numpy(), table["n_at_risk"].to_numpy(float)[:, None]
     leaving = own.groupby(["duration_months", "churn_kind"])["n"].sum().unstack()
     events = leaving.reindex(index=times, columns=kinds).fillna(0.0).to_numpy()
     incidence, variance = _aalen_johansen(n, events)
-    bounds = _bounds(incidence, variance, n, confidence_level)
+    bounds = _bounds(incidence, variance, n)
     estimates = [np.where(supported(table)[:, None], c, np.nan) for c in (incidence, bounds.lower, bounds.upper)]
     counted = [np.broadcast_to(n, events.shape).astype("int64"), events.astype("int64")]
     each = zip(kinds, *(c.T for c in (*counted, *estimates)), strict=True)
@@ -532,10 +507,10 @@ def _aalen_johansen(n: Floats, events: Floats) -> tuple[Floats, Floats]:
     return f, np.maximum(spread + np.cumsum(own, axis=0) - 2 * cross, 0.0)
 
 
-def _bounds(f: Floats, variance: Floats, n: Floats, confidence_level: float) -> Interval:
+def _bounds(f: Floats, variance: Floats, n: Floats) -> Interval:
     """Bounds log(−log) on the incidence; before the first event those of no event."""
-    none = wilson(0 * n, np.minimum.accumulate(n), confidence_level=confidence_level).upper
+    none = wilson(0 * n, np.minimum.accumulate(n)).upper
     known = np.where((f > 0) & (f < COMPLETE), f, np.nan)
-    width = z_value(confidence_level) * np.sqrt(variance) / (known * -np.log(known))
+    width = z_value() * np.sqrt(variance) / (known * -np.log(known))
     lower, upper = known ** np.exp(width), known ** np.exp(-width)
     return Interval(np.where(f > 0, lower, 0.0), np.where(f > 0, upper, np.nan_to_num(none, nan=1.0)))

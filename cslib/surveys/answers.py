@@ -104,9 +104,8 @@ def available_columns(data: DataSet, segment_by: str = "") -> list[str]:
     """
     first = wanted(segment_by)
     for column in first:
-        if column in RESERVED or (column in CONTRACT["surveys"] and not holder_of(data, column)):
-            msg = f"segment_by is {column!r}, a name that counts of answers have themselves. Choose another column."
-            raise ParameterError(msg)
+        msg = f"segment_by is {column!r}, a name that counts of answers have themselves. Choose another column."
+        ParameterError.when(column in RESERVED or (column in CONTRACT["surveys"] and not holder_of(data, column)), msg)
         if column == "customer_id" or not holder_of(data, column):
             segments(data, column)  # says that there is no such column
     candidates = [c for name in ("customers", "surveys") for c in _free(data, name) if c not in RESERVED]
@@ -243,9 +242,8 @@ def measure(survey: str, *, ces_scale: int = 10, ces_lower_is_easier: bool = Tru
     if survey == "csat":
         names = ("satisfied", "neutral", "dissatisfied")
         return Measure("csat", 1, names, (2, 2, 1, 0, 0), (0.0, 0.0, 0.0, 1.0, 1.0), (1.0, 0.0, 0.0, 0.0, 1.0))
-    if not 2 <= ces_scale <= SCALES["ces"][1]:
-        msg = f"ces_scale is {ces_scale}. Give the highest answer of CES, from 2 to {SCALES['ces'][1]}."
-        raise ParameterError(msg)
+    msg = f"ces_scale is {ces_scale}. Give the highest answer of CES, from 2 to {SCALES['ces'][1]}."
+    ParameterError.when(not 2 <= ces_scale <= SCALES["ces"][1], msg)
     third = max(ces_scale // 3, 1)
     places = (0,) * third + (1,) * (ces_scale - 2 * third) + (2,) * third
     places = places if ces_lower_is_easier else places[::-1]
@@ -483,10 +481,9 @@ def measures(
     result = [measure(survey, **scale) for survey in SCALES if survey in there.index]
     for asked in result:
         highest = int(there.loc[asked.survey, "highest"])
-        if highest > asked.scores[-1]:
-            msg = f"surveys.score has {asked.label} answers up to {highest}, beyond {asked.low}–{asked.scores[-1]}."
-            msg += " Set ces_scale to the highest answer of its scale."
-            raise DataError(msg)
+        msg = f"surveys.score has {asked.label} answers up to {highest}, beyond {asked.low}–{asked.scores[-1]}."
+        msg += " Set ces_scale to the highest answer of its scale."
+        DataError.when(highest > asked.scores[-1], msg)
     return [asked for asked in result if there.loc[asked.survey, "n"]]
 
 
@@ -528,9 +525,8 @@ def answers_by_period(
     ParameterError
         ``ending`` is given and ``period`` is not ``quarter``, or an unknown period or column.
     """
-    if ending is not None and period != "quarter":
-        msg = f"ending is {ending}, which moves quarters, but period is {period!r}. Set period='quarter', or leave it."
-        raise ParameterError(msg)
+    msg = f"ending is {ending}, which moves quarters, but period is {period!r}. Set period='quarter', or leave it."
+    ParameterError.when(ending is not None and period != "quarter", msg)
     unit, step, shift = period, 1, 0
     if ending is not None:
         unit, step, shift = "month", QUARTER, (calendar.ordinal(ending, "month") + 1) % QUARTER

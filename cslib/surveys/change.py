@@ -22,7 +22,7 @@ CHANGE: Final = [
 ]
 
 
-def change(found: Answers, column: str = "", *, min_group: int = 10, confidence_level: float = 0.95) -> pd.DataFrame:
+def change(found: Answers, column: str = "", *, min_group: int = 10) -> pd.DataFrame:
     """Compare two windows: how each segment moved, and what the mix of segments did.
 
     Parameters
@@ -33,8 +33,6 @@ def change(found: Answers, column: str = "", *, min_group: int = 10, confidence_
         One of its columns; empty: the whole only.
     min_group
         As for :func:`cslib.surveys.scores.scores`; the effects of merged segments are added up.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -56,17 +54,16 @@ def change(found: Answers, column: str = "", *, min_group: int = 10, confidence_
     """
     asked = found.measure
     frame = segmented(found, column) if column else found.counts.assign(segment="All", segment_before="All")
-    answered = [frame["n"][frame[w] > SILENT].sum() for w in ("before", "now")]
-    if not all(answered):
+    if not all(frame["n"][frame[w] > SILENT].any() for w in ("before", "now")):
         return pd.DataFrame(columns=CHANGE)
-    whole = _moved(frame.assign(segment="All", segment_before="All"), asked, confidence_level)
-    effects = _effects(_moved(frame, asked, confidence_level).set_index("segment"))
+    whole = _moved(frame.assign(segment="All", segment_before="All"), asked)
+    effects = _effects(_moved(frame, asked).set_index("segment"))
     whole[effects.columns] = effects.sum().to_numpy()
     parts = whole.iloc[:0]
     if column:
         merged = segmented(found, column, min_group)
         small = {v for place in ("segment", "segment_before") for v in frame.loc[merged[place] == SMALL, place]}
-        parts = _moved(merged, asked, confidence_level)
+        parts = _moved(merged, asked)
         shown = effects.groupby(lambda name: SMALL if name in small else name).sum()
         parts = parts.join(shown, on="segment") if len(parts) > 1 else parts.iloc[:0]
     table = pd.concat([whole, parts], ignore_index=True) if len(parts) else whole
@@ -74,7 +71,7 @@ def change(found: Answers, column: str = "", *, min_group: int = 10, confidence_
     return table[CHANGE]
 
 
-def _moved(frame: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.DataFrame:
+def _moved(frame: pd.DataFrame, asked: Measure) -> pd.DataFrame:
     """Scores of each segment in both windows, and their difference with its interval."""
     places = {"before": "segment_before", "now": "segment"}
     counted = {w: answers_by_score(frame, [place], asked, w)[asked.scores] for w, place in places.items()}
@@ -89,7 +86,7 @@ def _moved(frame: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.D
     together = shared / np.maximum((sizes["before"] + added) * (sizes["now"] + added), 1)
     error = np.where(known, np.sqrt(np.maximum(one.error**2 + two.error**2 - 2 * together, 0)), np.nan)
     freedom = np.minimum(one.freedom, two.freedom)
-    half, moved = quantile(0.5 + confidence_level / 2, freedom) * error, two.mean - one.mean
+    half, moved = quantile(freedom) * error, two.mean - one.mean
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(error > 0, -np.abs(moved) / error, np.nan)
         p = 2 * np.where(np.isfinite(freedom), stdtr(np.maximum(freedom, 1), t), ndtr(t))
@@ -121,7 +118,7 @@ def _effects(parts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"mix_effect": mix, "within_effect": within}).fillna(0.0)
 
 
-def non_response(found: Answers, *, min_group: int = 10, confidence_level: float = 0.95) -> pd.DataFrame:
+def non_response(found: Answers, *, min_group: int = 10) -> pd.DataFrame:
     """Score of those who answered, weighted to all who were asked, and how far the silent could move it.
 
     Parameters
@@ -131,8 +128,6 @@ def non_response(found: Answers, *, min_group: int = 10, confidence_level: float
     min_group
         Values with fewer answers are merged before weighting. A column in which more than a twentieth have a value that
         nobody answered with, such as one that is filled in with the answer, is not weighted by.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -154,14 +149,10 @@ def non_response(found: Answers, *, min_group: int = 10, confidence_level: float
     was_asked = found.counts[found.counts["now"] >= SILENT]
     values = {c: _steady(was_asked, c, asked, min_group) for c in found.weighting}
     useful = {c: v for c, v in values.items() if v.nunique() > 1 and not _tells_silence(was_asked, c)}
-    sets = {"nothing": [], **{c: [c] for c in useful}, "all of these": list(useful)}
-    if found.only_answers:
-        sets = {"nothing": []}
-    elif len(useful) < 2:
-        sets.pop("all of these")
+    alone = {} if found.only_answers else {c: [c] for c in useful}
+    sets = {"nothing": [], **alone} | ({"all of these": list(useful)} if len(alone) > 1 else {})
     frame = was_asked.assign(**useful)
-    rows = [{"weighted_by": name} | _weighted(frame, own, asked, confidence_level) for name, own in sets.items()]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([{"weighted_by": name} | _weighted(frame, own, asked) for name, own in sets.items()])
     return table if found.only_answers else pd.concat([table, _extremes(frame, asked)], ignore_index=True)
 
 
@@ -200,13 +191,13 @@ def _tells_silence(was_asked: pd.DataFrame, column: str) -> bool:
     return bool(was_asked["n"][mute].sum() > MUTE * was_asked["n"].sum())
 
 
-def _weighted(frame: pd.DataFrame, columns: list[str], asked: Measure, confidence_level: float) -> dict[str, Any]:
+def _weighted(frame: pd.DataFrame, columns: list[str], asked: Measure) -> dict[str, Any]:
     answered = frame["now"] > SILENT
     weight = _raked(frame, columns, answered)
     n = frame["n"].to_numpy(float)[answered]
     total, effective = (weight * n).sum(), (weight * n).sum() ** 2 / (weight**2 * n).sum()
     given = np.bincount(frame["now"][answered] - asked.low, weights=weight * n, minlength=len(asked.scores))
-    interval = score_interval((given * effective / total)[None], asked, confidence_level=confidence_level)
+    interval = score_interval((given * effective / total)[None], asked)
     ends = {column: float(bounds[0]) for column, bounds in interval.columns().items()}
     return {asked.survey: float(given @ np.array(asked.worth) / total), **ends, "n_effective": effective}
 
@@ -243,7 +234,7 @@ def _extremes(frame: pd.DataFrame, asked: Measure) -> pd.DataFrame:
     return pd.DataFrame({"weighted_by": names, asked.survey: [(given + silent * w) / n for w in (ends[0], ends[-1])]})
 
 
-def answers_needed(found: Answers, difference: float, *, confidence_level: float = 0.95) -> int:
+def answers_needed(found: Answers, difference: float) -> int:
     """Answers that each of two windows needs for a difference to be seen, four times of five.
 
     Parameters
@@ -252,8 +243,6 @@ def answers_needed(found: Answers, difference: float, *, confidence_level: float
         As from :func:`cslib.surveys.answers.answers`; tells how much answers differ.
     difference
         Of the score, in its own unit (5 points of NPS; 0.05 of CSAT).
-    confidence_level
-        Of the interval that shall exclude 0.
 
     Returns
     -------
@@ -267,4 +256,4 @@ def answers_needed(found: Answers, difference: float, *, confidence_level: float
     given = answers_by_score(found.counts.assign(segment="All"), ["segment"], found.measure)[found.measure.scores]
     share, worth = given.to_numpy(float)[0] / given.to_numpy().sum(), np.array(found.measure.worth)
     spread = share @ worth**2 - (share @ worth) ** 2
-    return int(np.ceil(2 * (z_value(confidence_level) + ndtri(POWER)) ** 2 * max(spread - 1e-9, 0) / difference**2))
+    return int(np.ceil(2 * (z_value() + ndtri(POWER)) ** 2 * max(spread - 1e-9, 0) / difference**2))

@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from cslib.errors import ParameterError
+from cslib.show import estimates
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, new_row, require, short
-from cslib.show.estimates import DARK_TEXT, MAX_ROWS, coloured_cells, hatch, name_rows, right_of, value_axis, written
+from cslib.show.estimates import DARK_TEXT, MAX_ROWS, coloured_cells, hatch, name_rows, right_of, value_axis
 from cslib.stats.intervals import Floats
 from cslib.surveys.scores import judged
 
@@ -55,9 +56,8 @@ def answer_bars(
         A column is missing, or there are no rows or too many.
     """
     require(table, label, *groups, score, "n_responses", "ci_lower", "ci_upper")
-    if len(table) > MAX_ROWS:
-        msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most answers."
-        raise ParameterError(msg)
+    msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most answers."
+    ParameterError.when(len(table) > MAX_ROWS, msg)
     bars, scores = new_row(1.1 + 0.34 * len(table), [1.5, 1])
     _stack(bars, table, groups)
     name_rows(bars, [str(name) for name in table[label]], list(range(len(table))))
@@ -98,7 +98,7 @@ def _dots(axes: Axes, values: Floats, label: str) -> None:
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.set_yticks([])
     axes.set_xlabel(label, loc="right")
-    right_of(axes, list(rows), written(values, log_scale=False), 10, "left")
+    right_of(axes, list(rows), estimates.written(values, log_scale=False), 10, "left")
 
 
 @mpl.rc_context(STYLE)
@@ -181,12 +181,9 @@ def score_heatmap(table: pd.DataFrame, *, row: str, column: str, score: str, uni
     text = text + n.map(lambda v: "" if pd.isna(v) else f"\nn {v:,.0f}")
     axes = new_axes(1.0 + 0.5 * len(grid))
     span = float(np.nanmax(grid) - np.nanmin(grid)) or 1.0
-    coloured_cells(axes, grid, text, limits=(float(np.nanmin(grid)) - 0.4 * span, float(np.nanmax(grid)) + 0.4 * span))
+    limits, named = (float(np.nanmin(grid)) - 0.4 * span, float(np.nanmax(grid)) + 0.4 * span), grid.rename(short)
+    coloured_cells(axes, named.rename(columns=short), text, limits=limits)
     hatch(axes, grid.isna().to_numpy())
-    axes.set_yticks(np.arange(len(grid)) + 0.5, [short(v) for v in grid.index], rotation=0)
-    axes.set_xticks(np.arange(grid.shape[1]) + 0.5, [short(v) for v in grid.columns], rotation=0)
-    axes.xaxis.tick_top()
-    axes.xaxis.set_label_position("top")
     axes.set_xlabel(column, loc="right")
     axes.set_ylabel(row)
     return axes
@@ -231,10 +228,7 @@ def score_rows(table: pd.DataFrame, columns: Sequence[str], *, most: int = 28) -
         With ``clear`` (adjusted p below 0.05).
     """
     rows = table[table["segment_by"].isin(list(columns)) & table["p_adjusted"].notna()]
-    ends = rows.groupby("segment_by", sort=False)["segment"].size().cumsum()
-    kept = rows[rows["segment_by"].isin(ends.index[ends <= most])]
-    kept = kept if len(kept) else rows.head(most)
-    return judged(kept)
+    return judged(estimates.whole_groups(rows, "segment_by", most=most).head(most))
 
 
 def trend_rows(trend: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:

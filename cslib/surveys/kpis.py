@@ -12,12 +12,13 @@ import pandas as pd
 
 from cslib.data.calendar import last_complete, observed, period_start
 from cslib.data.dataset import DataSet
-from cslib.data.kpi import Kpi, Setting, by_id, history_rows
+from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
 from cslib.stats.intervals import wilson
 from cslib.surveys.answers import SILENT, Measure, answers_by_period, measures
 from cslib.surveys.scores import trend
 
 QUARTER: Final = 3
+QUARTERS: Final[Any] = {"first": "period", "months": QUARTER}
 ANSWERED: Final = "customers who answered an invitation of the 3 months, their latest answer"
 
 
@@ -31,18 +32,11 @@ def _survey(data: DataSet, asked: Measure, segment_by: str) -> Iterator[pd.DataF
     complete = last_complete(observed(data), "month")
     last = period_start(complete + 1, "month") - timedelta(days=1)
     counted = answers_by_period(data, asked, column=segment_by, period="quarter", ending=last)
-    table = trend(counted)
-    table["until"] = _ends(table["period"])
+    table = month_ends(trend(counted), **QUARTERS)
     yield _up_to(history_rows(asked.survey, table, asked.survey, n="n_responses"), last)
     if asked.survey == "nps" and (counted.counts["now"] == SILENT).any():
-        rows = _responses(counted.counts)
-        rows["until"] = _ends(rows["period"])
+        rows = month_ends(_responses(counted.counts), **QUARTERS)
         yield _up_to(history_rows("response_rate", rows, "rate", n="n_asked"), last)
-
-
-def _ends(quarters: pd.Series[Any]) -> pd.Series[Any]:
-    """Last day of each quarter, of which the first is given."""
-    return pd.to_datetime(quarters) + pd.DateOffset(months=QUARTER - 1) + pd.offsets.MonthEnd(0)
 
 
 def _responses(counted: pd.DataFrame) -> pd.DataFrame:
@@ -72,24 +66,16 @@ ASKED: Final[Any] = {
 }  # fmt: skip
 SCORE: Final[Any] = ASKED | {"base": ANSWERED, "blank": "nobody answered in the period"}
 KPIS: Final = by_id(
-    Kpi(
-        id="nps", label="NPS", unit="number", direction="up", span=(-100.0, 100.0),
+    Kpi(id="nps", label="NPS", unit="number", direction="up", span=(-100.0, 100.0),
         question="Would customers recommend us?",
-        formula="100 × (share of 9–10 − share of 0–6)", variants=("weighted for the silent",), **SCORE,
-    ),
-    Kpi(
-        id="csat", label="CSAT", unit="percent", direction="up", question="Are customers satisfied?",
-        formula="share of answers 4–5 of 5", variants=("mean answer",), **SCORE,
-    ),
-    Kpi(
-        id="ces", label="CES", unit="number", direction="down", question="How hard is it for customers?",
-        formula="mean answer, 1 is easy", adapt=_as_asked, variants=("share of easy answers",), **SCORE,
-    ),
-    Kpi(
-        id="response_rate", label="NPS response rate", unit="percent", direction="up",
+        formula="100 × (share of 9–10 − share of 0–6)", variants=("weighted for the silent",), **SCORE),
+    Kpi(id="csat", label="CSAT", unit="percent", direction="up", question="Are customers satisfied?",
+        formula="share of answers 4–5 of 5", variants=("mean answer",), **SCORE),
+    Kpi(id="ces", label="CES", unit="number", direction="down", question="How hard is it for customers?",
+        formula="mean answer, 1 is easy", adapt=_as_asked, variants=("share of easy answers",), **SCORE),
+    Kpi(id="response_rate", label="NPS response rate", unit="percent", direction="up",
         question="How many of those asked answer?", formula="customers who answered / customers asked",
         base="customers invited in the 3 months",
         blank="nobody was asked in the period, or only answers are recorded",
-        variants=("over invitations",), **ASKED,
-    ),
+        variants=("over invitations",), **ASKED),
 )  # fmt: skip

@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import ndtr, stdtrit
 
-from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, holm, newcombe, wilson, z_value
+from cslib.stats.intervals import LEVEL, SIGNIFICANT, Floats, Interval, holm, newcombe, wilson, z_value
 from cslib.surveys.answers import SILENT, SMALL, Answers, Measure, Periods
 
 ENOUGH: Final = 300  # answers from which the normal limit of a permutation test is taken
@@ -42,6 +42,18 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(clear=table["p_adjusted"] < SIGNIFICANT)
 
 
+def strongest(table: pd.DataFrame, column: str) -> pd.Series[Any] | None:
+    """Give the row that is furthest from 0 in a column, of those whose difference is ``clear``; None without such."""
+    clear = table[table["clear"]]
+    return None if clear.empty else clear.iloc[int(clear[column].abs().argmax())]
+
+
+def extremes(table: pd.DataFrame, score: str) -> pd.DataFrame:
+    """Keep the segments of the highest and of the lowest score; none where there are no two."""
+    parts = table[(table["segment"] != ALL) & table[score].notna()]
+    return parts.loc[[parts[score].idxmax(), parts[score].idxmin()]] if len(parts) > 1 else parts.head(0)
+
+
 def moments(given: Floats, asked: Measure) -> Moments:
     """Moments of answers counted by score, shape (..., scores), those of the prior added."""
     worth, prior = np.array(asked.worth), np.array(asked.prior)
@@ -62,13 +74,13 @@ def score_of(given: Floats, asked: Measure) -> Floats:
         return np.asarray(given @ np.array(asked.worth) / given.sum(axis=-1))
 
 
-def quantile(p: float, freedom: Floats) -> Floats:
-    """Quantile of Student's t; normal where the degrees of freedom are infinite."""
+def quantile(freedom: Floats) -> Floats:
+    """Quantile of Student's t that bounds a two-sided interval; normal where the degrees of freedom are infinite."""
     finite = np.where(np.isfinite(freedom) & (freedom > 0), freedom, 1.0)
-    return np.where(np.isfinite(freedom), stdtrit(finite, p), ndtri(p))
+    return np.where(np.isfinite(freedom), stdtrit(finite, 0.5 + LEVEL / 2), z_value())
 
 
-def score_interval(given: Floats, asked: Measure, *, confidence_level: float = 0.95) -> Interval:
+def score_interval(given: Floats, asked: Measure) -> Interval:
     """Interval of a score from answers counted by score.
 
     Parameters
@@ -77,8 +89,6 @@ def score_interval(given: Floats, asked: Measure, *, confidence_level: float = 0
         Answers of each score from the lowest on, shape (m, scores).
     asked
         As from :func:`cslib.surveys.answers.measure`.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -105,28 +115,27 @@ def score_interval(given: Floats, asked: Measure, *, confidence_level: float = 0
     >>> round(float(interval.lower), 2), round(float(interval.upper), 2)
     (14.09, 20.81)
     """
-    z_value(confidence_level)
     given = np.asarray(given, float)
     if asked.survey == "csat":
-        return wilson(given @ np.array(asked.worth), given.sum(axis=-1), confidence_level=confidence_level)
+        return wilson(given @ np.array(asked.worth), given.sum(axis=-1))
     found = moments(given, asked)
-    half = quantile(0.5 + confidence_level / 2, found.freedom) * found.error
+    half = quantile(found.freedom) * found.error
     score = score_of(given, asked)
     lower = np.minimum(np.maximum(found.mean - half, min(asked.worth)), score)
     upper = np.maximum(np.minimum(found.mean + half, max(asked.worth)), score)
     return Interval(lower, upper)
 
 
-def _difference_interval(own: Floats, rest: Floats, asked: Measure, confidence_level: float) -> Interval:
+def _difference_interval(own: Floats, rest: Floats, asked: Measure) -> Interval:
     """Bounds of the difference of two scores, one per row."""
     if asked.survey == "csat":
         given = np.stack([own, rest], axis=1)
         satisfied, n = given @ np.array(asked.worth), given.sum(axis=2)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = [newcombe(x, of, confidence_level=confidence_level) for x, of in zip(satisfied, n, strict=True)]
+            found = [newcombe(x, of) for x, of in zip(satisfied, n, strict=True)]
         return Interval(np.array([f.lower for f in found]), np.array([f.upper for f in found]))
     a, b = moments(own, asked), moments(rest, asked)
-    half = quantile(0.5 + confidence_level / 2, _welch(a, b)) * np.hypot(a.error, b.error)
+    half = quantile(_welch(a, b)) * np.hypot(a.error, b.error)
     reach, apart = max(asked.worth) - min(asked.worth), a.mean - b.mean
     return Interval(np.maximum(apart - half, -reach), np.minimum(apart + half, reach))
 
@@ -208,32 +217,28 @@ def segmented(found: Answers, column: str, least: int = 0) -> pd.DataFrame:
     return frame.assign(**{place: frame[place].mask(frame[place].isin(small), SMALL) for place in places})
 
 
-def _described(given: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.DataFrame:
+def _described(given: pd.DataFrame, asked: Measure) -> pd.DataFrame:
     """Turn answers by score into sizes, shares, score and interval."""
     counted = given[asked.scores].to_numpy(float)
     n = counted.sum(axis=1)
-    interval = score_interval(counted, asked, confidence_level=confidence_level)
+    interval = score_interval(counted, asked)
     places = np.array(asked.places)
-    rate = wilson(n, given["n_invited"], confidence_level=confidence_level)
+    rate = wilson(n, given["n_invited"])
     table = pd.DataFrame({"n_invited": given["n_invited"], "n_responses": n.astype("int64")})
     table = table.assign(response_rate=n / table["n_invited"], **rate.columns("response_"))
     for place, name in enumerate(asked.groups):
         table[f"n_{name}"] = counted[:, places == place].sum(axis=1).astype("int64")
     table = table.assign(**{asked.survey: score_of(counted, asked)}, **interval.columns())
-    return table.assign(**_mean_answer(counted, asked, confidence_level)) if asked.survey == "csat" else table
+    return table.assign(**_mean_answer(counted, asked)) if asked.survey == "csat" else table
 
 
-def _mean_answer(counted: Floats, asked: Measure, confidence_level: float) -> dict[str, Floats]:
+def _mean_answer(counted: Floats, asked: Measure) -> dict[str, Floats]:
     """Mean of the answers themselves, with Student's interval."""
     plain = replace(asked, survey="mean", worth=tuple(map(float, asked.scores)), prior=(0.0,) * len(asked.scores))
-    interval = score_interval(counted, plain, confidence_level=confidence_level)
-    return {"mean_answer": moments(counted, plain).mean, **interval.columns("mean_")}
+    return {"mean_answer": moments(counted, plain).mean, **score_interval(counted, plain).columns("mean_")}
 
 
-def scores(
-    found: Answers, *, columns: Sequence[str | tuple[str, str]] = (), min_group: int = 10,
-    confidence_level: float = 0.95,
-) -> pd.DataFrame:  # fmt: skip
+def scores(found: Answers, *, columns: Sequence[str | tuple[str, str]] = (), min_group: int = 10) -> pd.DataFrame:
     """Score of the whole and of each segment of each column, compared with all the others.
 
     Parameters
@@ -245,8 +250,6 @@ def scores(
     min_group
         Segments with fewer answers, in either window, are merged into ``(small groups)``, with the next smallest
         where one alone could be derived; a column of which one group would be left is left out.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -273,13 +276,13 @@ def scores(
     """
     asked = found.measure
     whole = answers_by_score(found.counts.assign(segment="All"), ["segment"], asked)
-    parts = [_described(whole, asked, confidence_level).reset_index().assign(segment_by="All", share=1.0)]
+    parts = [_described(whole, asked).reset_index().assign(segment_by="All", share=1.0)]
     for column in columns or found.columns:
         frame = segmented(found, column, min_group) if isinstance(column, str) else _crossed(found, column, min_group)
         given = answers_by_score(frame, ["segment"], asked)
         if len(given) > 1:
             name = column if isinstance(column, str) else JOIN.join(column)
-            parts.append(_compared(given, asked, confidence_level).assign(segment_by=name))
+            parts.append(_compared(given, asked).assign(segment_by=name))
     table = pd.concat(parts, ignore_index=True)
     table["p_adjusted"] = _adjusted(table) if "p_value" in table else np.nan
     if found.only_answers:
@@ -290,13 +293,13 @@ def scores(
     return table.reindex(columns=["segment_by", "segment", *described, *more])
 
 
-def _compared(given: pd.DataFrame, asked: Measure, confidence_level: float) -> pd.DataFrame:
-    table = _described(given, asked, confidence_level)
+def _compared(given: pd.DataFrame, asked: Measure) -> pd.DataFrame:
+    table = _described(given, asked)
     own = given[asked.scores].to_numpy(float)
     rest, total = own.sum(axis=0) - own, own.sum(axis=0)
     n, worth = own.sum(axis=1), np.array(asked.worth)
     known = (n > 0) & (rest.sum(axis=1) > 0)
-    bounds = _difference_interval(own, rest, asked, confidence_level)
+    bounds = _difference_interval(own, rest, asked)
     apart = score_of(own, asked) - score_of(rest, asked)
     ends = (np.minimum(bounds.lower, apart), np.maximum(bounds.upper, apart))
     wide = Interval(*(np.where(known, end, np.nan) for end in ends))
@@ -351,7 +354,7 @@ def cells(found: Answers, pair: tuple[str, str], *, min_group: int = 10) -> pd.D
     if shown.empty:
         return pd.DataFrame(columns=columns)
     given = answers_by_score(shown, ["row", "column"], found.measure)
-    return _described(given, found.measure, 0.95).reset_index()[columns]
+    return _described(given, found.measure).reset_index()[columns]
 
 
 def _hidden(sizes: pd.DataFrame, least: int) -> pd.DataFrame:
@@ -414,8 +417,8 @@ def trend(found: Periods, *, min_group: int = 10, merged: Sequence[str] = ()) ->
     counted = counted.assign(segment=counted["segment"].mask(counted["segment"].isin(merged), SMALL))
     if not (counted["now"] > SILENT).any():
         return pd.DataFrame(columns=["segment", "period", *values])
-    whole = _described(answers_by_score(counted.assign(segment="All"), ["segment", "period"], asked), asked, 0.95)
-    parts = _described(answers_by_score(counted, ["segment", "period"], asked), asked, 0.95)
+    whole = _described(answers_by_score(counted.assign(segment="All"), ["segment", "period"], asked), asked)
+    parts = _described(answers_by_score(counted, ["segment", "period"], asked), asked)
     parts = parts.astype({"n_responses": float})
     grid = parts["n_responses"].unstack(fill_value=0)
     blank = _hidden(grid, min_group).stack().reindex(parts.index)

@@ -31,7 +31,7 @@ LEAST: Final = 5  # customers of either group, for those alike to be compared am
 RATIO: Final = ("hazard_ratio", "hazard_ratio_ci_lower", "hazard_ratio_ci_upper")
 
 
-def _hazard_ratios(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_level: float = 0.95) -> dict[str, Floats]:
+def _hazard_ratios(n_at_risk: ArrayLike, n_events: ArrayLike) -> dict[str, Floats]:
     """Hazards of groups against the first, proportional at every time, on counts.
 
     Parameters
@@ -40,8 +40,6 @@ def _hazard_ratios(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_leve
         Customers at risk just before each time, shape (k groups, m times).
     n_events
         Events at each time, same shape.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -71,7 +69,7 @@ def _hazard_ratios(n_at_risk: ArrayLike, n_events: ArrayLike, *, confidence_leve
     beta, information = _efron(r[used], d[used])
     if len(beta) and np.linalg.eigvalsh(information)[0] < 1e-9:  # no two groups were ever at risk together
         return bounds
-    half = z_value(confidence_level) * np.sqrt(np.diag(np.linalg.inv(information))) if len(used) > 1 else np.empty(0)
+    half = z_value() * np.sqrt(np.diag(np.linalg.inv(information))) if len(used) > 1 else np.empty(0)
     for name, value in zip(RATIO, (beta, beta - half, beta + half), strict=True):
         bounds[name][used] = np.exp(np.append(0.0, value))
     return bounds
@@ -255,7 +253,7 @@ def _present(data: DataSet, groups: ir.Table) -> pd.DataFrame:
     return paid.group_by(keys).aggregate(**sums).execute().sort_values(keys, ignore_index=True)
 
 
-def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_level: float = 0.95) -> pd.DataFrame:
+def money_at_stake(found: Landmark, *, gross_margin: float = 1.0) -> pd.DataFrame:
     """Survival after each kind of answer, and what today's customers would bring more if all stayed like the best.
 
     Parameters
@@ -264,8 +262,6 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_lev
         As from :func:`after_answers`.
     gross_margin
         Share of MRR that is margin.
-    confidence_level
-        Between 0 and 1.
 
     Returns
     -------
@@ -300,9 +296,9 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_lev
     if found.remark:
         return pd.DataFrame(columns=_columns(label))
     check_share("gross_margin", gross_margin)
-    curve = survival_curve(found.counts(), confidence_level=confidence_level)
+    curve = survival_curve(found.counts())
     tau = min(float(months), float(curve["duration_months"].max()))
-    table = survival_summary(curve, tau_months=tau, months=months, confidence_level=confidence_level)
+    table = survival_summary(curve, tau_months=tau, months=months)
     names = {"segment": "group", "n_customers": "n", "n_events": "n_churned"}
     table = table.rename(columns=names | {f"{label}_{end}": end for end in ("ci_lower", "ci_upper")})
     today = found.present.groupby("group")[["n_today", "mrr"]].sum(min_count=1).reset_index()
@@ -311,7 +307,7 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0, confidence_lev
         table["mrr"] = table["mrr"].mask(table["n_today"] == 0, 0.0)
     raw = _apart(table)
     table = pd.concat([table, raw.add_prefix("raw_")], axis=1)
-    pairs = [_against_best(found, group, tau, gross_margin, confidence_level) for group in table["group"][1:]]
+    pairs = [_against_best(found, group, tau, gross_margin) for group in table["group"][1:]]
     table = table.join(pd.DataFrame(pairs, index=table.index[1:]))
     table["hazard_ratio"] = table["hazard_ratio"].fillna(dict.fromkeys(table.index[:1], 1.0))
     table["p_adjusted"] = [np.nan, *holm(table["p_value"][1:])]
@@ -346,9 +342,7 @@ def _apart(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({f"rmst_difference_{name}": [np.nan, *map(float, own)] for name, own in months.items()})
 
 
-def _against_best(
-    found: Landmark, group: str, tau: float, gross_margin: float, confidence_level: float
-) -> dict[str, float]:
+def _against_best(found: Landmark, group: str, tau: float, gross_margin: float) -> dict[str, float]:
     """Set a group against the best among customers who are alike, and add the differences up for its own customers."""
     strata, names = found.strata(group).rename("stratum"), [found.groups[0], group]
     rows, now = (
@@ -357,7 +351,7 @@ def _against_best(
     rows = rows[rows["group"].isin(names)]
     alike = rows[rows["stratum"] != ""] if (rows["stratum"] != "").any() else rows
     parts = {str(stratum): _pair(own, names) for stratum, own in alike.groupby("stratum")}
-    stay = [survival_summary(curves, tau_months=tau, confidence_level=confidence_level) for curves, _ in parts.values()]
+    stay = [survival_summary(curves, tau_months=tau) for curves, _ in parts.values()]
     stays = pd.concat(stay)[["rmst_months", "rmst_ci_lower", "rmst_ci_upper"]].to_numpy(float)
     n = _by_stratum(alike[alike["group"] == group], "n", parts)
     own = now[now["group"] == group]
@@ -374,7 +368,7 @@ def _against_best(
         result[name] = float(signed @ stays[:, 0])
         result |= {c: float(v) for c, v in bounds.columns(name.removesuffix("months").removesuffix("at_stake")).items()}
     tested = log_rank(*_side_by_side([curves for curves, _ in parts.values()]))
-    ratios = _hazard_ratios(*_side_by_side([ages for _, ages in parts.values()]), confidence_level=confidence_level)
+    ratios = _hazard_ratios(*_side_by_side([ages for _, ages in parts.values()]))
     return result | {name: float(own[1]) for name, own in ratios.items()} | {"p_value": tested.p_value}
 
 

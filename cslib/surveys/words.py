@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cslib.errors import counted
+from cslib.errors import counted, listed
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card
 from cslib.show.formats import between, format_value, p_value, percent
+from cslib.surveys.scores import extremes, strongest
 from cslib.surveys.stakes import Landmark
 
 UNSEEN: Final = "only answers are in the data, so the response rate is not known"
@@ -79,11 +80,10 @@ class Words:
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():
             return ""
-        clear = scored[scored["clear"]]
-        if clear.empty:
+        row = strongest(scored, "contribution")
+        if row is None:
             return "No segment differs from the others by more than chance."
-        strongest = clear.iloc[int(clear["contribution"].abs().argmax())]
-        return f"**{_named(strongest)} stands out** with {self._score(strongest[self.survey])}, more than chance."
+        return f"**{_named(row)} stands out** with {self._score(row[self.survey])}, more than chance."
 
     def cards(
         self, whole: pd.Series[Any], unit: str, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, window: object
@@ -120,12 +120,11 @@ class Words:
 
     def segments(self, scored: pd.DataFrame) -> str:
         """State where the score differs: the best against the worst segment, and whether any differs clearly."""
-        score = scored[self.survey]
-        parts = score[scored["segment"] != "All"].dropna()
-        if len(parts) < 2:
-            return f"{self.label} is {self._score(score.iloc[0])}"
-        high, low = (f"{self._score(score[i])} for {scored['segment'][i]}" for i in (parts.idxmax(), parts.idxmin()))
-        text = f"{self.label} is {high}, {low}"
+        ends = extremes(scored, self.survey)
+        if ends.empty:
+            return f"{self.label} is {self._score(scored[self.survey].iloc[0])}"
+        each = (f"{self._score(row[self.survey])} for {row.segment}" for _, row in ends.iterrows())
+        text = f"{self.label} is {', '.join(each)}"
         return text if scored["clear"].any() else f"{text}: no clear difference"
 
     def clear(self, tested: pd.DataFrame) -> tuple[str, ...]:
@@ -136,8 +135,8 @@ class Words:
         elif len(tested):
             result.append(f"Of {many}, none shows a clear difference.")
         if tested["looks"].any():
-            listed = self._list(tested[tested["looks"]])
-            result.append(f"**Only looks different**: {listed}; with {many}, chance alone does as much.")
+            named = self._list(tested[tested["looks"]])
+            result.append(f"**Only looks different**: {named}; with {many}, chance alone does as much.")
         return tuple(result)
 
     def _list(self, rows: pd.DataFrame) -> str:
@@ -201,10 +200,9 @@ class Words:
 
     def money(self, stakes: pd.DataFrame) -> str:
         """State what follows an answer: who stays how long, against the best group."""
-        best, clear = stakes["group"].iloc[0], _clear(stakes)
-        if clear.empty:
+        best, row = stakes["group"].iloc[0], strongest(stakes.iloc[1:-1], "rmst_difference_months")
+        if row is None:
             return f"No group leaves at a clearly other rate than {best}"
-        row = clear.iloc[int(clear["rmst_difference_months"].abs().argmax())]
         text = f"{_who(row.group)} stay {_months_apart(row)} of the next 12 than {best}"
         if not row.money_ci_lower > 0:
             return text
@@ -218,9 +216,8 @@ class Words:
         """Say among whom groups are compared, and what they differ by where that is not done."""
         if not landmark.columns:
             return ()
-        *first, last = landmark.columns
-        listed = f"{', '.join(first)} and {last}" if first else last
-        who = f"Months and money compare customers alike in {listed}, as far as there are five of either group"
+        columns = listed(landmark.columns)
+        who = f"Months and money compare customers alike in {columns}, as far as there are five of either group"
         raw = "; ".join(self._raw(row) for _, row in stakes.iloc[1:-1].iterrows())
         return (f"{who}. The lines do not, by which the months and money would be: {raw}.",)
 

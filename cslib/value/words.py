@@ -155,9 +155,8 @@ def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency:
     lower, upper = (b if within and math.isfinite(b) else None for b in (back.ci_lower, back.ci_upper))
     bounds = tuple(None if pd.isna(b) else b for b in (row.ci_lower, row.ci_upper))
     worth: Any = {"interval": bounds, "n": int(row.n_customers), "currency": currency}
-    made_of = (
-        missing or f"{money(back.ltv_before_cac, currency)} before acquisition cost of {money(back.cac, currency)}"
-    )
+    before, cost = money(back.ltv_before_cac, currency), money(back.cac, currency)
+    made_of = missing or f"{before} before acquisition cost of {cost}"
     return (
         card_of(KPIS["ltv"], row.ltv, detail=", ".join(filter(None, (f"a new customer, over {span}", pace))), **worth),
         _card(f"Value of present customers, {span}", now.base_value, now, int(now.n_active), currency, pace),

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from lifelines import AalenJohansenFitter
 from scipy.stats import norm
 
-from cslib.errors import ParameterError
 from cslib.stats.intervals import product_limit, wilson
 from cslib.stats.survival import cumulative_incidence, life_table
 
@@ -95,11 +94,6 @@ def test_without_kinds_there_are_no_rows(rows):
     table = cumulative_incidence(lifetimes(*rows).astype({"event_observed": bool}))
     assert table.empty
     assert list(table) == list(cumulative_incidence(TEN))
-
-
-def test_confidence_level_is_a_share():
-    with pytest.raises(ParameterError, match="95.*between 0 and 1"):
-        cumulative_incidence(TEN, confidence_level=95)
 
 
 def random_counts(seed, kinds=("a", "b", "c"), latest=3):

@@ -248,8 +248,6 @@ def test_bad_parameters_and_no_counts_are_refused():
         compare_segments(survival_curve(counts_of([12], False)), tau_months=36)
     with pytest.raises(ParameterError, match="tau_months is -1"):
         survival_summary(survival_curve(FIVE), tau_months=-1)
-    with pytest.raises(ParameterError, match="confidence_level is 95"):
-        hazard_by_age(survival_curve(FIVE), confidence_level=95)
 
 
 def test_hazard_is_events_over_exposure_by_hand():

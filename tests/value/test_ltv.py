@@ -14,7 +14,6 @@ import cslib
 from cslib.data.lifetimes import lifetimes
 from cslib.errors import ParameterError
 from cslib.stats import models as lifetime_models
-from cslib.stats.intervals import percentiles
 from cslib.stats.models import fit_models
 from cslib.stats.survival import DAYS_PER_MONTH
 from cslib.value.ltv import Terms, bridge, compared, formulas, horizons, ltv, ltv_by_age, observed_part, payback
@@ -63,7 +62,6 @@ def test_formulas_of_many_at_once():
             lambda: Terms(costs=UnitCosts(), annual_discount_rate=8),
             "annual_discount_rate is 8, which is no share of 1. Did you mean 0.08",
         ),
-        (lambda: percentiles(np.arange(5.0), 95), "confidence_level is 95"),
     ],
 )
 def test_numbers_out_of_range_are_named(call, words):
