@@ -162,6 +162,7 @@ def test_who_pays_nothing_counts_at_zero():
     assert values.paid.groupby("age")[["revenue", "n_priced"]].sum().values.tolist() == [[10, 2]] * 6
     assert values.notes[1:] == (
         "1 customer paid nothing at any whole month of age, or got as much back: counted as such.",
+        "Nobody has been seen to come back, so values are those of one stay.",
     )
 
 
@@ -278,6 +279,7 @@ def tables_of(worlds, source):
 def by_rows(tables, source, since):
     """Per group, and per group and age: customers and what they paid, customer by customer and age by age."""
     groups, paid, last = defaultdict(lambda: np.zeros(4)), defaultdict(lambda: np.zeros(2)), pd.Timestamp(AS_OF)
+    tables = {**tables, source: _ended(tables)} if source == "subscriptions" else tables
     for own in _lives(tables, source):
         left, start = pd.notna(own.churned_on), own.started_on
         if left and since is not None and start < since > own.churned_on:
@@ -302,17 +304,21 @@ def by_rows(tables, source, since):
 
 
 def _lives(tables, source):
-    """Customers as they say themselves, or life by life where anything is paid; a subscription ends with its customer."""
+    """Customers as they say themselves, or life by life where anything is paid."""
     customers = tables["customers"].assign(life=1)
     if source != "subscriptions" or not (tables[source]["mrr"] > 0).any():
         return customers.itertuples()
-    left = tables[source]["customer_id"].map(customers.set_index("customer_id")["churned_on"])
-    rows = tables[source].assign(ended_on=pd.to_datetime(tables[source]["ended_on"]), left=pd.to_datetime(left))
-    late = (rows["started_on"] <= rows["left"]) & ~(rows["ended_on"] <= rows["left"])
-    rows["ended_on"] = rows["ended_on"].where(~late, rows["left"])
-    rows["ended_on"] = rows["ended_on"].where(~(rows["ended_on"] > pd.Timestamp(AS_OF)))
     own = customers.drop(columns=["started_on", "churned_on", "life"])
-    return lives_of(rows).merge(own, on="customer_id").itertuples()
+    return lives_of(tables[source]).merge(own, on="customer_id").itertuples()
+
+
+def _ended(tables):
+    """Subscriptions as they are known: one ends with its customer, one that ends later runs."""
+    rows = tables["subscriptions"]
+    left = pd.to_datetime(rows["customer_id"].map(tables["customers"].set_index("customer_id")["churned_on"]))
+    ended = pd.to_datetime(rows["ended_on"])
+    ended = ended.where(~((rows["started_on"] <= left) & ~(ended <= left)), left)
+    return rows.assign(ended_on=ended.where(~(ended > pd.Timestamp(AS_OF))))
 
 
 def _at(tables, source, own, k):
