@@ -223,9 +223,8 @@ def _number(raw: ir.Value, try_cast: bool) -> ir.Value:
 def _flag(raw: ir.Value, reading: Reading) -> ir.Value:
     if raw.type().is_boolean():
         return raw
-    text = filled(raw).lower()
-    if raw.type().is_floating() or raw.type().is_decimal():
-        text = _whole(raw)
+    number = raw.type().is_floating() or raw.type().is_decimal()
+    text = _whole(raw) if number else filled(raw).lower()
     true = [v.lower() for v in reading.true_values] or list(TRUE_VALUES)
     false = [v.lower() for v in reading.false_values] or [v for v in FALSE_VALUES if v not in true]
     return ibis.cases((text.isin(true), True), (text.isin(false), False), else_=ibis.null("boolean"))

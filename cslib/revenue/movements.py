@@ -75,8 +75,7 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
 
 def _then_and_now(steps: ir.Table, periods: int) -> ir.Table:
     """Give each customer's MRR so many periods before, ``then``, and ``now``, at each step of either, in hundredths."""
-    order = ibis.window(group_by="customer_id", order_by="step")
-    change = steps.cents - steps.cents.lag().over(order).fill_null(0)
+    change = steps.cents - steps.cents.lag().over(group_by="customer_id", order_by="step").fill_null(0)
     now = steps.select("customer_id", "step", now=change, then=ibis.literal(0, "int64"))
     then = now.select("customer_id", step=now.step + periods, now=ibis.literal(0, "int64"), then=now.now)
     both = now.union(then).group_by(["customer_id", "step"]).aggregate(now=ibis._.now.sum(), then=ibis._.then.sum())
@@ -86,8 +85,8 @@ def _then_and_now(steps: ir.Table, periods: int) -> ir.Table:
 
 def _tiers(levels: ir.Table, data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     """Sum up the customers who paid then by ``segment``, ``at`` and ``tier``; ``kept`` counts those who still pay."""
-    order = ibis.window(group_by="customer_id", order_by="step")
     rows = levels.select("customer_id", "step", x=levels.then, y=levels.now)
+    order = ibis.window(group_by="customer_id", order_by="step")
     rows = rows.mutate(**{f"{c}0": rows[c].lag().over(order).fill_null(0) for c in ("x", "y")})
     moves = ((1, rows.x, rows.y), (-1, rows.x0, rows.y0))  # into a tier, and out of the one before
     into, out = (rows.filter(x > 0).select("customer_id", "step", **_told(sign, x, y)) for sign, x, y in moves)

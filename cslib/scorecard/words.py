@@ -107,9 +107,7 @@ def _said(row: Row, measured: Measured) -> str:
 
 
 def _value(row: Row, value: float, currency: str) -> str:
-    if isinf(value):
-        return "not reached"
-    return format_value(value, row.unit, currency)
+    return "not reached" if isinf(value) else format_value(value, row.unit, currency)
 
 
 def _known(row: Row) -> str:
@@ -263,9 +261,7 @@ def segment_texts(table: pd.DataFrame, measured: Measured, *, most: int = 6) -> 
 
 
 def _shown(row: Row, cell: Any, currency: str) -> str:
-    if cell is None or pd.isna(cell.value):
-        return "–"
-    return _with_interval(row, cell, currency)
+    return "–" if cell is None or pd.isna(cell.value) else _with_interval(row, cell, currency)
 
 
 def _with_interval(row: Row, cell: Any, currency: str) -> str:

@@ -287,9 +287,7 @@ def _plain_column(column: pd.Series) -> pd.Series:
 
 def _guarded(value: object) -> object:
     """Keep a spreadsheet from running a text cell as a formula."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return value
+    return "'" + value if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def figure(

@@ -19,10 +19,7 @@ FIRM: Final = 30  # customers below which a rate is no headline, as in cslib.sta
 
 def _decimals(value: float, digits: str) -> str:
     """Format to the given decimals, with a true minus sign and no minus zero."""
-    text = format(value, digits)
-    if not any(c in "123456789" for c in text):
-        text = text.removeprefix("-")
-    return text.replace("-", "−")
+    return f"{value:z{digits}}".replace("-", "−")
 
 
 def _number(value: float) -> str:
@@ -48,8 +45,8 @@ def _percent(value: float) -> str:
 
 
 def _points(value: float) -> str:
-    text = _decimals(100 * value, "+.1f")
-    return f"{text.removeprefix('+') if text == '+0.0' else text} points"
+    text = _decimals(100 * value, ".1f")
+    return f"{'' if text.startswith(('−', '0.0')) else '+'}{text} points"
 
 
 def _p_value(value: float) -> str:
