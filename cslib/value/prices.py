@@ -280,21 +280,47 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
     >>> values.paid.values.tolist()
     [[0.0, 0.0, 50.0, 1.0], [0.0, 1.0, 50.0, 1.0], [1.0, 0.0, 60.0, 1.0], [1.0, 1.0, 60.0, 1.0], [1.0, 2.0, 60.0, 1.0]]
     """
-    source = price_source(data)
-    lives = _lives(data, source, segment_by)
-    spells = _spells(data, source, lives)
-    lives = _with_tier(lives, spells)
-    counts = _counts(lives)
-    if counts.empty:
-        raise nobody_observed(data)
-    if not counts["n_known"].any():
-        raise _no_price(data)
-    cells = _cells(counts)
+    source, lives, spells = _rows(data, segment_by)
+    cells = _grouped(data, lives)
     paid = _paid(cells, _changes(spells, lives))
     notes = _notes(data, source, cells[cells["segment"] == "All"], paid)
     if source == "orders":
         cells[["mrr_now", "mrr_now_squared"]] = np.nan
     return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, cohort_counts(data, segment_by=segment_by))
+
+
+def value_cells(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
+    """Group customers who are alike, as :func:`value_counts` does, without what each group paid at every age.
+
+    Parameters
+    ----------
+    data, segment_by
+        As there.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``n``, ``acquisition_cost`` and ``n_costed`` of its cells, in their order.
+    """
+    _, lives, _ = _rows(data, segment_by)
+    return _grouped(data, lives)[["segment", "n", "acquisition_cost", "n_costed"]]
+
+
+def _rows(data: DataSet, segment_by: str) -> tuple[str, ir.Table, ir.Table]:
+    """Name the source of prices, and list customers with their tier, and what is paid at which ages."""
+    source = price_source(data)
+    lives = _lives(data, source, segment_by)
+    spells = _spells(data, source, lives)
+    return source, _with_tier(lives, spells), spells
+
+
+def _grouped(data: DataSet, lives: ir.Table) -> pd.DataFrame:
+    counts = _counts(lives)
+    if counts.empty:
+        raise nobody_observed(data)
+    if not counts["n_known"].any():
+        raise _no_price(data)
+    return _cells(counts)
 
 
 def price_source(data: DataSet) -> str:
@@ -381,8 +407,9 @@ def _spells(data: DataSet, source: str, lives: ir.Table) -> ir.Table:
         rows = rows.mutate(begin=ages[0].cast("int64"), end=ages[1].cast("int64"))
     begin = ibis.greatest(rows.begin, rows.first_age)
     end = ibis.least(rows.end.fill_null(rows.priced_ages), rows.priced_ages)
-    rows = rows.select("customer_id", *KEYS[:-1], "cents", begin=begin, end=end)
-    return rows.filter(rows.begin < rows.end)
+    # not a filter: an engine that pushes it down computes every age in it several times over
+    paid = ibis.ifelse(begin < end, rows.cents, 0)
+    return rows.select("customer_id", *KEYS[:-1], cents=paid, begin=begin, end=end)
 
 
 def payments(data: DataSet, source: str) -> ir.Table:
@@ -435,7 +462,7 @@ def _changes(spells: ir.Table, lives: ir.Table) -> pd.DataFrame:
     """Sum per group and age by how much more or less is paid from then on."""
     rows = spells.join(lives.select("customer_id", "tier"), "customer_id").select(*spells.columns, "tier")
     begun = rows.select(*KEYS, age=rows.begin, cents=rows.cents)
-    ended = rows.filter(rows.end < rows.n_ages).select(*KEYS, age=rows.end, cents=-rows.cents)
+    ended = rows.select(*KEYS, age=rows.end, cents=-rows.cents)
     changes = begun.union(ended)
     return changes.group_by([*KEYS, "age"]).aggregate(cents=changes.cents.sum()).execute()
 
