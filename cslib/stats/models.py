@@ -7,7 +7,7 @@ for tenures), stand in the middle of their unit.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -36,6 +36,13 @@ SIMPLE: Final[dict[str, tuple[Callable[[], Any], Callable[[float], list[float]]]
 GAMMA: Final = "Generalised gamma"
 PIECEWISE: Final = "Piecewise exponential"
 MODELS: Final = (*SIMPLE, GAMMA, PIECEWISE)
+# of a model those that it contains, and where its search starts, given their parameters
+NESTED: Final[dict[str, dict[str, Callable[[float, float], list[float]]]]] = {
+    GAMMA: {
+        "Weibull": lambda scale, shape: [float(np.log(scale)), -float(np.log(shape)), 1.0],
+        "Log-normal": lambda mean, deviation: [mean, float(np.log(deviation)), 0.3],  # 0 would be divided by
+    }
+}
 # a hair later, because lifelines halves the slope for a lifetime that ends exactly on a breakpoint
 BREAKPOINTS: Final = tuple(month * (1 + 1e-9) for month in (1, 3, 6, 12, 24, 36, 48, 60))
 ENOUGH: Final = 10  # churns a piece needs
@@ -47,6 +54,7 @@ NOT_CONVERGED: Final = (
     "The fit did not settle on one answer: the model does not suit these lifetimes, or they are too few."
 )
 LIFE: Final = ["entry_months", "duration_months", "event_observed"]
+LEFT_OUT: Final = ["segment", "model", "reason"]
 TABLE: Final = ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score"]
 Change = Callable[[Floats], Floats]
 WHOLE: Final = "All"
@@ -138,27 +146,71 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
     >>> float(models.fits["All", "Exponential"].lambda_.round(6))
     4.0
     """
+    fits: dict[tuple[str, str], Any] = {}
+    rows, left_out = [], []
+    for segment, lives, held_out in _segments(counts, unit_months):
+        fitted, reasons = _fit_all(lives, _names(unit_months))
+        left_out += [(segment, model, reason) for model, reason in reasons.items()]
+        fits |= {(segment, model): fitter for model, fitter in fitted.items()}
+        rows += _rows(segment, fitted, held_out)
+    table = pd.DataFrame(rows, columns=TABLE)
+    missing = pd.DataFrame(left_out, columns=LEFT_OUT)
+    return FittedModels(table.assign(best=_best(table)), missing, fits, unit_months)
+
+
+def fit_best(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
+    """Fit to every segment the one model that :func:`fit_models` calls the best, in about half the time.
+
+    Parameters
+    ----------
+    counts, unit_months
+        As there, with the same errors.
+
+    Returns
+    -------
+    FittedModels
+        Its best rows and their fits; all rows of a segment whose later ages do not tell models apart.
+    """
+    fits: dict[tuple[str, str], Any] = {}
+    rows = []
+    for segment, lives, held_out in _segments(counts, unit_months):
+        fitted: dict[str, Any] = {}
+        for model in sorted(held_out, key=lambda name: -held_out[name]):
+            found = _fit_all(lives, (*NESTED.get(model, {}), model))[0]
+            if model in found:
+                fitted = {model: found[model]}
+                break
+        fitted = fitted or _fit_all(lives, _names(unit_months))[0]
+        fits |= {(segment, model): fitter for model, fitter in fitted.items()}
+        rows += _rows(segment, fitted, held_out)
+    table = pd.DataFrame(rows, columns=TABLE)
+    return FittedModels(table.assign(best=_best(table)), pd.DataFrame(columns=LEFT_OUT), fits, unit_months)
+
+
+def _names(unit_months: float) -> tuple[str, ...]:
+    return (*MODELS, *CONTRACT_MODELS * (unit_months >= 1))
+
+
+def _segments(counts: pd.DataFrame, unit_months: float) -> Iterator[tuple[str, pd.DataFrame, dict[str, float]]]:
+    """Give each segment with its lifetimes, and the holdout scores of the models that have one."""
     if unit_months <= 0:
         msg = f"unit_months is {unit_months!r}. Take it from lifetimes.unit_months."
         raise ParameterError(msg)
     if counts.empty:
         msg = "There are no lifetimes to fit a model to. Supply customers."
         raise DataError(msg)
-    fits, rows, left_out = {}, [], []
-    names = (*MODELS, *CONTRACT_MODELS * (unit_months >= 1))
     for segment, own in by_segment(counts):
         lives = _collapsed(own, unit_months / 2)
         early, late = _split(lives, unit_months)
-        fitted, reasons = _fit_all(lives, names)
-        trained = _fit_all(early, names)[0] if late["event_observed"].any() else {}
-        left_out += [(segment, model, reason) for model, reason in reasons.items()]
-        for model, fitter in fitted.items():
-            fits[segment, model] = fitter
-            size, score = len(fitter._fitted_parameters_), _score(trained[model], late) if model in trained else np.nan
-            rows.append((segment, model, size, float(fitter.log_likelihood_), float(fitter.AIC_), score))
-    table = pd.DataFrame(rows, columns=TABLE)
-    missing = pd.DataFrame(left_out, columns=["segment", "model", "reason"])
-    return FittedModels(table.assign(best=_best(table)), missing, fits, unit_months)
+        trained = _fit_all(early, _names(unit_months))[0] if late["event_observed"].any() else {}
+        held_out = {model: _score(fitter, late) for model, fitter in trained.items()}
+        yield segment, lives, {model: score for model, score in held_out.items() if not np.isnan(score)}
+
+
+def _rows(segment: str, fitted: dict[str, Any], held_out: dict[str, float]) -> list[tuple[Any, ...]]:
+    sizes = {model: len(fitter._fitted_parameters_) for model, fitter in fitted.items()}
+    known = {model: (float(fitter.log_likelihood_), float(fitter.AIC_)) for model, fitter in fitted.items()}
+    return [(segment, model, sizes[model], *known[model], held_out.get(model, np.nan)) for model in fitted]
 
 
 def _best(table: pd.DataFrame) -> NDArray[np.bool_]:
@@ -242,14 +294,10 @@ def _check(lives: pd.DataFrame, needed: int) -> None:
 def _fit_gamma(lives: pd.DataFrame, fitted: dict[str, Any]) -> Any:
     """Fit the generalised gamma from its special cases, whose likelihood it must reach."""
     _check(lives, 3)
-    starts: dict[str, Callable[[float, float], list[float]]] = {
-        "Weibull": lambda scale, shape: [float(np.log(scale)), -float(np.log(shape)), 1.0],
-        "Log-normal": lambda mean, deviation: [mean, float(np.log(deviation)), 0.3],  # 0 would be divided by
-    }
-    nested = {model: fitted[model] for model in starts if model in fitted}
+    nested = {model: fitted[model] for model in NESTED[GAMMA] if model in fitted}
     reason = NOT_CONVERGED
     for model, special in nested.items():
-        begin = starts[model](*special._fitted_parameters_)
+        begin = NESTED[GAMMA][model](*special._fitted_parameters_)
         with suppress(DataError):
             fitter = _search(_close(lifelines.GeneralizedGammaFitter()), lives, begin)
             if fitter.log_likelihood_ > max(each.log_likelihood_ for each in nested.values()) - 0.01:

@@ -18,7 +18,7 @@ from cslib.data.lives import lives, settled
 from cslib.errors import check_choice
 from cslib.stats.intervals import Floats, percentiles
 from cslib.stats.survival import DAYS_PER_MONTH
-from cslib.value.paths import paths_of, recent_paths
+from cslib.value.paths import recent_paths
 from cslib.value.prices import SOURCES, payments, price_source
 
 ONE_DAY: Final = pd.Timedelta(days=1)
@@ -157,7 +157,7 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
         return pd.DataFrame(columns=COLUMNS)
     past = rewind(data, day)
     asked: Any = {"segment_by": segment_by, "horizon_months": months}
-    paths, source = recent_paths(paths_of(past, **asked), past, drift(past), **asked), price_source(past)
+    paths, source = recent_paths(past, drift(past), **asked), price_source(past)
     actual = came_true(data, past, segment_by=segment_by, months=months, source=source)
     ordered = source == "orders"
     active, paid = {}, {}

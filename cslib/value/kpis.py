@@ -14,7 +14,7 @@ from cslib.data.kpi import Kpi, Setting, by_id, history_rows
 from cslib.data.lifetimes import lifetimes
 from cslib.errors import DataError
 from cslib.value.ltv import Terms, horizons, ltv, payback
-from cslib.value.paths import paths_of, recent_paths
+from cslib.value.paths import recent_paths
 from cslib.value.prices import unit_costs
 
 QUARTER: Final = 3
@@ -59,7 +59,7 @@ def _valued(
     data: DataSet, setting: Setting, horizon: int, found: Drift | None, *, segment_by: str
 ) -> list[pd.DataFrame]:
     asked: Any = {"segment_by": segment_by, "horizon_months": horizon}
-    paths = recent_paths(paths_of(data, **asked), data, found, **asked)
+    paths = recent_paths(data, found, **asked)
     costs = unit_costs(data.everybody)
     terms = Terms(costs=costs, gross_margin=setting.gross_margin, annual_discount_rate=setting.annual_discount_rate)
     until = pd.Timestamp(data.as_of) if data.as_of else pd.NaT

@@ -20,15 +20,16 @@ from cslib.errors import DataError
 from cslib.stats.contracts import CONTRACT_MODELS, as_lives, fit_contract, renewals
 from cslib.stats.intervals import Floats
 from cslib.stats.likelihood import moved_parameters, scores
-from cslib.stats.models import ENOUGH, FEW, Extended, FittedModels, cumulative_draws, extended, fit_models
+from cslib.stats.models import ENOUGH, FEW, Extended, FittedModels, cumulative_draws, extended, fit_best
 from cslib.stats.survival import TRUSTED, life_table, supported
-from cslib.value.prices import FUZZ, STAYED, ValueCounts, cohort_effects, value_counts
+from cslib.value.prices import FUZZ, STAYED, ValueCounts, cohort_effects, value_cells, value_counts
 
 YEAR: Final = 12  # months: orders may come once a year
 WHOLE: Final = "All"
 KEYS: Final = ["first_age", "n_ages", "event_observed"]
 WHOLE_MONTHS: Final = 0.5  # half their unit
 LAST_YEAR: Final = (1.0, 4.0, 7.0, 10.0)  # months ago: one in each quarter
+DRAWS: Final = 1000
 SEED: Final = 0  # of the draws: the same data give the same figures, whatever the segments beside
 COHORTS, RETURNS = (1, 0, 0), (2, 0, 0)  # draws of their own
 NOBODY: Final = "None (nobody left)"
@@ -228,7 +229,7 @@ class Paths:
 
 
 def value_paths(
-    counts: pd.DataFrame, values: ValueCounts, models: FittedModels, *, horizon_months: int, draws: int = 1000
+    counts: pd.DataFrame, values: ValueCounts, models: FittedModels, *, horizon_months: int, draws: int = DRAWS
 ) -> dict[str, Paths]:
     """Estimate survival and price by age of every segment, and draw both anew for intervals.
 
@@ -314,23 +315,24 @@ def _returns(gaps: pd.DataFrame, draws: int, rng: np.random.Generator) -> Floats
 def paths_of(data: DataSet, *, segment_by: str = "", horizon_months: int) -> dict[str, Paths]:
     """Estimate the paths of a data set, from all its years."""
     counts, values = lifetimes(data, segment_by=segment_by), value_counts(data, segment_by=segment_by)
-    models = fit_models(counts, unit_months=unit_months(data))
+    models = fit_best(counts, unit_months=unit_months(data))
     return value_paths(counts, values, models, horizon_months=horizon_months)
 
 
 def recent_paths(
-    usual: dict[str, Paths], data: DataSet, found: Drift | None, *, segment_by: str = "", horizon_months: int
-) -> dict[str, Paths]:
+    data: DataSet, found: Drift | None, *, segment_by: str = "", horizon_months: int,
+    usual: dict[str, Paths] | None = None,
+) -> dict[str, Paths]:  # fmt: skip
     """Estimate the paths on which values rest: where churn has changed, those of the last twelve months.
 
     Parameters
     ----------
-    usual
-        As from :func:`paths_of`, of the same data, segments and horizon.
     data, found
         As for :func:`cslib.data.drift.recent`.
     segment_by, horizon_months
         As for :func:`paths_of`.
+    usual
+        As from :func:`paths_of`, of the same, where they are at hand: else they are estimated if need be.
 
     Returns
     -------
@@ -345,11 +347,28 @@ def recent_paths(
     customers and churn rising from 3 to 8 % a month over three years they were 8 % above those at the last pace (from
     all years 22 %), and the interval covered these in 12 %.
     """
+    asked: Any = {"segment_by": segment_by, "horizon_months": horizon_months}
     now = recent(data, found)
     if now is data:
-        return usual
-    own = paths_of(now, segment_by=segment_by, horizon_months=horizon_months)
-    return usual | {s: replace(p, cac=usual[s].cac) for s, p in own.items() if p.from_start}
+        return usual or paths_of(data, **asked)
+    costs = {s: p.cac for s, p in usual.items()} if usual else _costs(data, segment_by)
+    own = {s: p for s, p in paths_of(now, **asked).items() if p.from_start}
+    if not usual and costs.keys() - own.keys():
+        usual = paths_of(data, **asked)
+    return (usual or {}) | {s: replace(p, cac=costs[s]) for s, p in own.items()}
+
+
+def _costs(data: DataSet, segment_by: str) -> dict[str, Floats]:
+    """Mean ``acquisition_cost`` by segment, as :func:`paths_of` draws it."""
+    costs = {}
+    for i, (name, cells) in enumerate(value_cells(data, segment_by=segment_by).groupby("segment", sort=False)):
+        weights = _weights(cells, DRAWS, np.random.default_rng([SEED, i]))
+        costs[str(name)] = _cac(cells, weights)
+    return costs
+
+
+def _cac(cells: pd.DataFrame, weights: Floats) -> Floats:
+    return _ratio(_total(cells, weights, "acquisition_cost"), _total(cells, weights, "n_costed"))
 
 
 def _with_cohorts(paths: dict[str, Paths], cohorts: pd.DataFrame, rng: np.random.Generator) -> dict[str, Paths]:
@@ -378,7 +397,7 @@ class _Sample:
 
     def total(self, column: str) -> Floats:
         """Sum of a column of the cells, in the data and in each draw."""
-        return np.asarray(self.weights @ (self.cells[column] / self.cells["n"]).to_numpy(float))
+        return _total(self.cells, self.weights, column)
 
     def by_age(self, column: str) -> Floats:
         """Give a column of what was paid, per customer of each group, by age."""
@@ -402,6 +421,10 @@ class _Sample:
         table = np.clip(duration, ages - 1, ages) - np.clip(entry, ages - 1, ages)
         table[:, 0] = entry[:, 0] == 0
         return np.asarray(self.weights @ table)
+
+
+def _total(cells: pd.DataFrame, weights: Floats, column: str) -> Floats:
+    return np.asarray(weights @ (cells[column] / cells["n"]).to_numpy(float))
 
 
 def _weights(cells: pd.DataFrame, draws: int, rng: np.random.Generator) -> Floats:
@@ -430,7 +453,7 @@ def _paths(segment: str, sample: _Sample, models: FittedModels, source: str, rng
         from_start=bool(supported(table)[table["duration_months"] <= last].all()),
         hazard=np.cumsum(moved, axis=1) + tail, involuntary=np.cumsum(moved * share, axis=1) + tail * share[:, -1:],
         price=price, n_priced=sample.weights[0] @ sample.by_age("n_priced"), arpa=arpa, churn_rate=rate,
-        cac=_ratio(sample.total("acquisition_cost"), sample.total("n_costed")),
+        cac=_cac(sample.cells, sample.weights),
         contracts=_contracts(sample), active=_active(sample.cells),
     )  # fmt: skip
 

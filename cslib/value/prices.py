@@ -319,16 +319,8 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
     >>> values.paid.values.tolist()
     [[0.0, 0.0, 50.0, 1.0], [0.0, 1.0, 50.0, 1.0], [1.0, 0.0, 60.0, 1.0], [1.0, 1.0, 60.0, 1.0], [1.0, 2.0, 60.0, 1.0]]
     """
-    source = price_source(data)
-    known = _known(data, source, segment_by)
-    spells = _spells(data, source, known)
-    known = _with_tier(known, spells)
-    counts = _counts(known)
-    if counts.empty:
-        raise nobody_observed(data)
-    if not counts["n_known"].any():
-        raise _no_price(data)
-    cells = _cells(counts)
+    source, known, spells = _rows(data, segment_by)
+    cells = _grouped(data, known)
     paid = _paid(cells, _changes(spells, known))
     notes = _notes(data, source, cells[cells["segment"] == "All"], paid)
     if source == "orders":
@@ -385,6 +377,40 @@ def _again(data: DataSet, segment_by: str) -> pd.DataFrame:
     whole = sums[["lived", "n_events"]].sum().to_frame().T.assign(segment="All")
     found = pd.concat([whole, sums[sums["segment"] != "All"]], ignore_index=True)
     return found.assign(lived=found["lived"].astype(float) / FINE, n_events=found["n_events"].astype(float))[AGAIN]
+
+
+def value_cells(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
+    """Group customers who are alike, as :func:`value_counts` does, without what each group paid at every age.
+
+    Parameters
+    ----------
+    data, segment_by
+        As there.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``n``, ``acquisition_cost`` and ``n_costed`` of its cells, in their order.
+    """
+    _, known, _ = _rows(data, segment_by)
+    return _grouped(data, known)[["segment", "n", "acquisition_cost", "n_costed"]]
+
+
+def _rows(data: DataSet, segment_by: str) -> tuple[str, ir.Table, ir.Table]:
+    """Name the source of prices, and list customers with their tier, and what is paid at which ages."""
+    source = price_source(data)
+    known = _known(data, source, segment_by)
+    spells = _spells(data, source, known)
+    return source, _with_tier(known, spells), spells
+
+
+def _grouped(data: DataSet, known: ir.Table) -> pd.DataFrame:
+    counts = _counts(known)
+    if counts.empty:
+        raise nobody_observed(data)
+    if not counts["n_known"].any():
+        raise _no_price(data)
+    return _cells(counts)
 
 
 def price_source(data: DataSet) -> str:
@@ -482,8 +508,9 @@ def _spells(data: DataSet, source: str, known: ir.Table) -> ir.Table:
         rows = rows.mutate(begin=ages[0].cast("int64"), end=ages[1].cast("int64"))
     begin = ibis.greatest(rows.begin, rows.first_age)
     end = ibis.least(rows.end.fill_null(rows.priced_ages), rows.priced_ages)
-    rows = rows.select(*LIFE, *KEYS[:-1], "cents", begin=begin, end=end)
-    return rows.filter(rows.begin < rows.end)
+    # not a filter: an engine that pushes it down computes every age in it several times over
+    paid = ibis.ifelse(begin < end, rows.cents, 0)
+    return rows.select(*LIFE, *KEYS[:-1], cents=paid, begin=begin, end=end)
 
 
 def payments(data: DataSet, source: str) -> ir.Table:
@@ -536,7 +563,7 @@ def _changes(spells: ir.Table, known: ir.Table) -> pd.DataFrame:
     """Sum per group and age by how much more or less is paid from then on."""
     rows = spells.join(known.select(*LIFE, "tier"), LIFE).select(*spells.columns, "tier")
     begun = rows.select(*KEYS, age=rows.begin, cents=rows.cents)
-    ended = rows.filter(rows.end < rows.n_ages).select(*KEYS, age=rows.end, cents=-rows.cents)
+    ended = rows.select(*KEYS, age=rows.end, cents=-rows.cents)
     changes = begun.union(ended)
     return changes.group_by([*KEYS, "age"]).aggregate(cents=changes.cents.sum()).execute()
 

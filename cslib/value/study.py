@@ -11,15 +11,16 @@ import pandas as pd
 from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift
-from cslib.data.lifetimes import lifetimes
+from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
 from cslib.show.estimates import forest_plot, whole_groups
 from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
+from cslib.stats.models import fit_best
 from cslib.value import ltv as worth
 from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest
-from cslib.value.paths import Paths, paths_of, recent_paths
+from cslib.value.paths import Paths, recent_paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
 
 MOST: Final = 5  # segments in a chart, beside the whole
@@ -248,13 +249,14 @@ class Value(Study):
     @cached_property
     def _usual(self) -> dict[str, Paths]:
         """Survival and prices by age over all years, estimated once and drawn a thousand times."""
-        _, _, spans = self._terms, self._values, self._spans  # what cannot be meant is refused before the work
-        return paths_of(self.data, segment_by=self.by, horizon_months=max(spans))
+        _, values, spans = self._terms, self._values, self._spans  # what cannot be meant is refused before the work
+        models = fit_best(self._lives, unit_months=unit_months(self.data))
+        return value_paths(self._lives, values, models, horizon_months=max(spans))
 
     @cached_property
     def _paths(self) -> dict[str, Paths]:
         asked: Any = {"segment_by": self.by, "horizon_months": max(self._spans)}
-        return recent_paths(self._usual, self.data, self._drift, **asked)
+        return recent_paths(self.data, self._drift, **asked, usual=self._usual)
 
     @cached_property
     def _forms(self) -> pd.DataFrame:

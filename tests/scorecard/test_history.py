@@ -74,11 +74,11 @@ def test_customer_value_is_that_of_the_report_now_and_then(sample, found, value_
 def value_of(sample):
     """As the report computes it; whether churn has changed is asked once, of all that is known."""
     from cslib.data.drift import drift
-    from cslib.value.paths import paths_of, recent_paths
+    from cslib.value.paths import recent_paths
     from cslib.value.prices import unit_costs
 
     def computed(data):
-        paths = recent_paths(paths_of(data, horizon_months=36), data, drift(sample), horizon_months=36)
+        paths = recent_paths(data, drift(sample), horizon_months=36)
         return paths, Terms(costs=unit_costs(data), gross_margin=0.8, annual_discount_rate=0.08)
 
     return computed
