@@ -58,10 +58,10 @@ def scorecard(measured: Measured) -> pd.DataFrame:
 
     Simulated with a season of ± 60 % or a yearly peak of 2.5 times, three years and a month that ends at the peak, 300
     customers (60 worlds) and 3,000 (30): churn was said to have moved in 3 to 5 % and in none, where 20 to 47 and 50 to
-    100 % were without earlier years; uses per customer in none (72 to 100 %), the others in 0 to 7 %. Churn that doubles
-    in the last month is found as often as without allowing for a season where there is none (42 % of 300, all of 3,000
-    customers), and with a season in 37 to 42 % and in 97 % or more; doubled for three months by then in 35 % and always,
-    with a season in 30 and 73 %.
+    100 % were without earlier years; uses per customer in none (72 to 100 %), the others in 0 to 7 %. Churn that
+    doubles in the last month is found as often as without allowing for a season where there is none (42 % of 300, all
+    of 3,000 customers), and with a season in 37 to 42 % and in 97 % or more; doubled for three months by then in 35 %
+    and always, with a season in 30 and 73 %.
     """
     rows = []
     for name, kpi in measured.kpis.items():
