@@ -18,10 +18,16 @@ def curve(**rates):
     return pd.concat(parts, ignore_index=True)
 
 
-def comparison(p, difference=0.1, *, together=None, half_width=0.05, which="newer half"):
+def comparison(p, difference=0.1, *, together=None, half_width=0.05, which="newer half", season=""):
     """One contrast: a test over all shared periods (p), and the difference at the last one with its interval."""
     row = dict.fromkeys(COMPARISON, 0.0)
-    row |= {"comparison": which, "cohort": pd.Timestamp("2024-03-01"), "shared_age": 6, "p_adjusted": p}
+    row |= {
+        "comparison": which,
+        "cohort": pd.Timestamp("2024-03-01"),
+        "shared_age": 6,
+        "p_adjusted": p,
+        "season": season,
+    }
     row |= {"rate_newer": 0.7, "rate_older": 0.7 - difference, "difference": difference, "n_newer": 60, "n_older": 40}
     row |= {"ci_lower": difference - half_width, "ci_upper": difference + half_width}
     return pd.DataFrame([row | {"periods_difference": difference if together is None else together}])

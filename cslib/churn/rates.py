@@ -29,6 +29,7 @@ from cslib.data.lives import lives, settled
 from cslib.errors import DataError, counted
 from cslib.retention.cohorts import retention
 from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, wilson
+from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, season_of
 from cslib.stats.survival import life_table
 
 METHODS: Final = ("start_of_period", "average_base", "daily_hazard")
@@ -112,20 +113,28 @@ def last_month(rates: pd.DataFrame) -> pd.Series[Any] | None:
     Returns
     -------
     pandas.Series or None
-        Its row of ``start_of_period``, and ``usual`` (the rate of the months before, pooled; NaN where there are
-        none), ``n_before`` (how many months that are), ``compared`` (``fewer`` or ``more`` left than usual where the
-        interval leaves the usual rate out, else ``alike``; empty where nothing is there to be compared). None where no
-        month is complete.
+        Its row of ``start_of_period``, and ``usual`` (the rate of the months before, pooled, and what the season adds
+        to it; NaN where there are none), ``n_before`` (how many months that are), ``season`` (``allowed for``, ``none``
+        or, with less than two years before it, ``unknown``), ``compared`` (``fewer`` or ``more`` left than usual where
+        the interval leaves the usual rate out, else ``alike``; empty where nothing is there to be compared). None where
+        no month is complete.
+
+    Notes
+    -----
+    Season as in :func:`cslib.stats.limits.season_of`; the interval is wider by what it is uncertain.
     """
     rows = rates[(rates["segment"] == "All") & (rates["method"] == "start_of_period")]
     if rows.empty:
         return None
     last, before = rows.iloc[-1], rows.iloc[-13:-1]
-    n = before["n_start"].sum()
-    usual = float(before["n_churned"].sum() / n) if n else np.nan
-    against = "fewer" if usual > last["ci_upper"] else "more" if usual < last["ci_lower"] else "alike"
-    compared = "" if np.isnan(usual) else against
-    return pd.concat([last, pd.Series({"usual": usual, "n_before": len(before), "compared": compared})])
+    n, season = before["n_start"].sum(), season_of(rows["churn_rate"].iloc[:-1], per_year=12)
+    usual = max(0.0, float(before["n_churned"].sum() / n + season.effect[-1])) if n else np.nan
+    off = (usual - last["churn_rate"]) / np.sqrt(season.ahead)
+    above, below = last["ci_upper"] - last["churn_rate"], last["churn_rate"] - last["ci_lower"]
+    against = "fewer" if off > above else "more" if -off > below else "alike"
+    known = {"usual": usual, "n_before": len(before), "compared": "" if np.isnan(usual) else against}
+    told = ALLOWED if season.kept else ABSENT if len(rows) > TWO_YEARS else UNKNOWN
+    return pd.concat([last, pd.Series(known | {"season": told})])
 
 
 def _estimates(own: pd.DataFrame) -> dict[str, dict[str, Any]]:

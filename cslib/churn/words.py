@@ -15,7 +15,7 @@ from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
 from cslib.errors import counted, listed
 from cslib.show.display import Card, card_of
-from cslib.show.formats import between, format_value, months, percent, whole
+from cslib.show.formats import MAY_BE_SEASON, between, format_value, months, percent, whole
 from cslib.value.words import changed_pace
 
 HOW_TO_READ_SURVIVAL: Final = (
@@ -139,6 +139,7 @@ def _stay_cards(row: pd.Series[Any], recent: bool) -> Iterator[Card]:
 def _month_card(last: Row | None) -> Iterator[Card]:
     if last is not None:
         before = f"{percent(last.usual)} a month in the {counted(last.n_before, 'month')} before"
+        before = f"usual in {last.month:%B}: {percent(last.usual)}" if last.season == "allowed for" else before
         bounds, detail = (last.ci_lower, last.ci_upper), before if last.compared else ""
         card = card_of(KPIS["customer_churn_rate"], last.churn_rate, interval=bounds, n=last.n_start, detail=detail)
         yield replace(card, label=f"{card.label}, {last.month:%B %Y}")
@@ -453,6 +454,9 @@ def monthly(last: Row | None) -> Said:
     interval = between(last.ci_lower, last.ci_upper)
     title = f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({interval})"
     if last.compared:
-        before = f"in the {counted(last.n_before, 'month')} before ({percent(last.usual)} a month)"
-        title = f"{title}, {AGAINST[last.compared]} {before}"
+        when, usual = f"in the {counted(last.n_before, 'month')} before", f"{percent(last.usual)} a month"
+        if last.season == "allowed for":
+            when, usual = f"usual in {last.month:%B}", percent(last.usual)
+        may_be = MAY_BE_SEASON if last.season == "unknown" and last.compared != "alike" else ""
+        title = f"{title}, {AGAINST[last.compared]} {when} ({usual}){may_be}"
     return Said(title, plotted)

@@ -7,6 +7,7 @@ on the counts. A cell whose period is not fully observed is missing, never 0.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -19,7 +20,6 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from ibis import _
-from scipy.special import chdtrc
 
 from cslib.data.calendar import first_whole, last_complete, observed, ordinal, period_ordinal, period_start
 from cslib.data.contract import MOMENT
@@ -28,7 +28,8 @@ from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes
 from cslib.data.lives import lives, paying, settled
 from cslib.errors import DataError, MissingTableError, ParameterError, check_choice
-from cslib.stats.intervals import holm, log_rank, newcombe, wilson
+from cslib.stats.intervals import Floats, TestResult, compare_means, holm, log_rank, newcombe, wilson
+from cslib.stats.limits import ALLOWED, TWO_YEARS, UNKNOWN
 from cslib.stats.survival import survival_at, survival_curve
 
 SOURCES: Final = ("subscriptions", "customers", "usage", "orders")
@@ -41,9 +42,10 @@ TRIANGLE: Final = [*KEY, "period_index", "n_customers", "n_retained", "retention
 SHARED_AGES: Final = {"day": 30, "week": 12, "month": 6, "quarter": 2, "year": 1}
 SMALLEST: Final = 20  # customers, and
 EXPECTED: Final = 5  # losses, that a group wants for a chi-squared test
+Test = Callable[[Floats], dict[str, object]]
 TESTED: Final = ["test", "statistic", "df", "p_value", "p_adjusted", "periods_difference"]
 RATES: Final = ["n_newer", "n_older", "rate_newer", "rate_older", "difference", "ci_lower", "ci_upper"]
-COMPARISON: Final = ["comparison", "cohort", "n_cohorts", "n_too_young", "shared_age", *TESTED, *RATES]
+COMPARISON: Final = ["comparison", "cohort", "n_cohorts", "n_too_young", "shared_age", "season", *TESTED, *RATES]
 
 
 @dataclass(frozen=True)
@@ -438,7 +440,8 @@ def compare_cohorts(data: DataSet, *, source: str = "", period: str = "month", m
     pandas.DataFrame
         One row each for ``all cohorts``, ``newer half`` and ``newest cohort`` (against all older ones):
         ``comparison``, ``cohort`` (first of the newer ones), ``n_cohorts``, ``n_too_young``,
-        ``shared_age`` (periods), ``test``, ``statistic``, ``df``, ``p_value``, ``p_adjusted`` (Holm over
+        ``shared_age`` (periods), ``season`` (``allowed for``; ``unknown``: there are fewer than 24 months; empty: years
+        have none), ``test``, ``statistic``, ``df``, ``p_value``, ``p_adjusted`` (Holm over
         the rows), ``periods_difference`` (mean periods retained of the shared ones, newer less older),
         ``n_newer``, ``n_older``, ``rate_newer``, ``rate_older`` (retained at the shared age,
         0–1), ``difference``, ``ci_lower``, ``ci_upper`` (of that difference alone; 95 % Newcombe). Empty
@@ -448,43 +451,81 @@ def compare_cohorts(data: DataSet, *, source: str = "", period: str = "month", m
     -----
     With declared churn (a ``customers`` table) a log-rank test on the periods until the customer leaves for
     good. Otherwise, because activity comes and goes and a pause at the right edge looks like a loss, the mean
-    number of retained periods per customer is compared (chi-squared, one-way analysis of variance on
+    number of retained periods per customer is compared (chi-squared, analysis of variance on
     customers). The test speaks of all periods up to the shared age, the difference of the last one. Cohorts
     too small for a test are joined with the next. A first quarter or year that the data do not cover from its
     beginning is left out: its customers had less time in it. Orders or usage cut off at a date make old
     customers look like the first cohorts: give ``observed_from`` then.
+
+    From 24 months on cohorts are compared with those that began in the same month of other years (for quarters: the
+    same quarter), which lived through the same seasons at the same ages: both tests add up over these strata, and rates
+    and periods are averaged over them, weighted by n₁n₂ / (n₁ + n₂). The interval is Newcombe's of the averaged rates,
+    with the customers that would tell them as well without strata. Counts are of the customers who have a counterpart.
+
+    Simulated, 150 worlds each: where churn or activity has a season of ± 60 %, or a month of three times as much, and
+    nothing else changes, newer cohorts are said to differ in 1 to 7 % of worlds with 24 to 48 months, of 300 and 3,000
+    customers (without strata up to 41 % for churn and 78 % for activity). The test of all cohorts together rejects up
+    to 11 %. Newer cohorts that leave 30 % faster are found in 88 % of worlds of 3,000 customers and 36 months without a
+    season (93 % without strata), in 97 % and more with one, and in 74 to 79 % of 24 months, of which a third of the
+    cohorts have no counterpart (90 to 94 %); of 300 customers in 7 to 19 % (8 to 23 %).
+
+    References
+    ----------
+    Mantel & Haenszel (1959), Journal of the National Cancer Institute 22:719–748 (strata and their weights);
+    Kalbfleisch & Prentice (2002), sec. 1.5 (stratified log-rank); Mantel (1963), JASA 58:690–700 (means).
     """
     source = source or default_source(data)
     spans = read_spans(data, source, period)
     most = max_shared_age or SHARED_AGES[period]
     shown, too_young = _shared(retention(data, source=source, period=period, max_periods=most), spans, most)
-    age = int(shown.columns[-1])
-    merged = _merge(shown, shown)
-    groups = _groups(list(merged.index)) if len(merged) > 1 and age > 0 else {}
-    tests = _tests(spans, shown, groups)
-    rows = [
-        {"comparison": name, "cohort": min(newer), **tests[name], **_difference(merged, newer, age)}
-        for name, newer in groups.items()
-    ]
+    compared = _compare(*_tested(spans, shown), shown=shown, season=_season(shown, spans))
+    return compared.assign(n_too_young=too_young)[COMPARISON]
+
+
+def _compare(tested: pd.DataFrame, test: Test, *, shown: pd.DataFrame, season: str) -> pd.DataFrame:
+    """Compare cohorts (rows) by what is tested and by what is shown, those of the same months where a season counts."""
+    age, layout = int(shown.columns[-1]), _layout(shown, season=season)
+    starts = sorted(layout["start"].unique())
+    groups = _groups(starts) if len(starts) > 1 and age > 0 else {}
+    told = {name: test(_cells(tested, layout, own)) | _difference(shown, layout, own) for name, own in groups.items()}
+    rows = [{"comparison": name, "cohort": own[0]} | told[name] for name, own in groups.items()]
     result = pd.DataFrame(rows, columns=COMPARISON)
-    sizes = {"n_cohorts": len(merged), "n_too_young": too_young, "shared_age": age}
+    sizes: Any = {"n_cohorts": len(starts), "shared_age": age, "season": season}
     return result.assign(p_adjusted=holm(result["p_value"]), **sizes)
 
 
-def _tests(spans: Spans, shown: pd.DataFrame, groups: dict[str, list[pd.Timestamp]]) -> dict[str, dict[str, object]]:
-    """Test each group of newer cohorts against the older ones over all shared periods."""
+def _tested(spans: Spans, shown: pd.DataFrame) -> tuple[pd.DataFrame, Test]:
+    """Choose what is tested over all shared periods, by cohort, and the test."""
     data, age = spans.data, int(shown.columns[-1])
-    if not groups:
-        return {}
     if not _declared(data, spans.source):
-        sums = _merge(_active_periods(spans, age).reindex(shown.index), shown)
-        return {name: _means(sums, newer) for name, newer in groups.items()}
-    left = shown
-    if spans.source == "subscriptions":
-        churn = retention(data, source="customers", period=spans.period, max_periods=age)
-        left = _wide(churn, age).reindex(shown.index).dropna()
-    left = _merge(left, shown)
-    return {name: _log_rank(left, newer) for name, newer in groups.items()}
+        return _active_periods(spans, age).reindex(shown.index), _means
+    if spans.source != "subscriptions":
+        return shown, _log_rank
+    churn = retention(data, source="customers", period=spans.period, max_periods=age)
+    return _wide(churn, age).reindex(shown.index).dropna(), _log_rank
+
+
+def _season(shown: pd.DataFrame, spans: Spans) -> str:
+    """Tell whether cohorts are compared with those of the same months of other years; years have no season."""
+    if spans.period == "year" or shown.empty:
+        return ""
+    end = ordinal(period_start(spans.complete + 1, spans.period), "month")
+    return ALLOWED if end - ordinal(shown.index[0].date(), "month") >= TWO_YEARS else UNKNOWN
+
+
+def _layout(shown: pd.DataFrame, *, season: str) -> pd.DataFrame:
+    """Say of every cohort with which others it is joined (``start``: the first of them), and its ``stratum``."""
+    stratum = pd.DatetimeIndex(shown.index).month if season == ALLOWED else 0
+    return pd.DataFrame({"start": _starts(shown), "stratum": stratum}, index=shown.index)
+
+
+def _cells(table: pd.DataFrame, layout: pd.DataFrame, newer: list[pd.Timestamp]) -> Floats:
+    """Add up cohorts by group and stratum, shape (groups, strata, columns): each a group, or older and newer."""
+    own = layout.reindex(table.index)
+    of_newer = own["start"].isin(newer)
+    group = own["start"] if of_newer.all() else of_newer
+    sums = table.groupby([group, own["stratum"]]).sum().unstack(fill_value=0).stack(future_stack=True)
+    return sums.to_numpy(float).reshape(group.nunique(), own["stratum"].nunique(), -1)
 
 
 def _declared(data: DataSet, source: str) -> bool:
@@ -510,10 +551,6 @@ def _starts(shown: pd.DataFrame) -> pd.Series[Any]:
         whole = [s for s in starts if s != start]
         starts = [whole[-1] if whole and s == start else s for s in starts]
     return pd.Series(starts, index=shown.index)
-
-
-def _merge(table: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
-    return table.groupby(_starts(shown).reindex(table.index)).sum()
 
 
 def _wide(triangle: pd.DataFrame, age: int) -> pd.DataFrame:
@@ -542,35 +579,33 @@ def _groups(cohorts: list[pd.Timestamp]) -> dict[str, list[pd.Timestamp]]:
     return groups if len(half) > 1 else {"newest cohort": cohorts[-1:]}
 
 
-def _split(table: pd.DataFrame, newer: list[pd.Timestamp]) -> pd.DataFrame:
-    """Every cohort a row of its own, or two rows: older and newer."""
-    of_newer = table.index.isin(newer)
-    return table if of_newer.all() else table.groupby(of_newer).sum()
+def _log_rank(cells: Floats) -> dict[str, object]:
+    left = cells[:, :, :-1] - cells[:, :, 1:]
+    return _told("log-rank", log_rank(cells[:, :, :-1].reshape(len(cells), -1), left.reshape(len(cells), -1)))
 
 
-def _log_rank(table: pd.DataFrame, newer: list[pd.Timestamp]) -> dict[str, object]:
-    left = _split(table, newer).to_numpy(float)
-    result = log_rank(left[:, :-1], left[:, :-1] - left[:, 1:])
-    return {"test": "log-rank", "statistic": result.statistic, "df": result.df, "p_value": result.p_value}
+def _means(cells: Floats) -> dict[str, object]:
+    return _told("mean retained periods", compare_means(*np.moveaxis(cells, -1, 0)))
 
 
-def _means(sums: pd.DataFrame, newer: list[pd.Timestamp]) -> dict[str, object]:
-    groups = _split(sums, newer)
-    n, x, xx = (groups[c].to_numpy(float) for c in ("n", "x", "xx"))
-    within = float((xx - x**2 / n).sum() / max(n.sum() - len(n), 1))
-    between = float((n * (x / n - x.sum() / n.sum()) ** 2).sum())
-    statistic, df = (between / within if within > 0 else np.nan), len(n) - 1
-    p = float(chdtrc(df, statistic)) if within > 0 else np.nan
-    return {"test": "mean retained periods", "statistic": statistic, "df": df, "p_value": p}
+def _told(test: str, result: TestResult) -> dict[str, object]:
+    return {"test": test, "statistic": result.statistic, "df": result.df, "p_value": result.p_value}
 
 
-def _difference(table: pd.DataFrame, newer: list[pd.Timestamp], age: int) -> dict[str, object]:
-    if len(newer) == len(table):
+def _difference(shown: pd.DataFrame, layout: pd.DataFrame, newer: list[pd.Timestamp]) -> dict[str, object]:
+    """Compare rates and mean periods of newer and older cohorts, within strata and then averaged over them."""
+    of_newer = layout["start"].isin(newer)
+    both = of_newer.groupby(layout["stratum"]).transform("nunique") == 2
+    if of_newer.all() or not both.any():
         return {}
-    older, new = _split(table, newer)[[age, -1]].to_numpy(float)
-    stayed = _split(table, newer)[list(range(1, age + 1))].sum(axis=1).to_numpy(float)
-    interval = newcombe((new[0], older[0]), (new[1], older[1]))
-    rates, bounds = (new[0] / new[1], older[0] / older[1]), (float(interval.lower), float(interval.upper))
-    values = (int(new[1]), int(older[1]), *rates, rates[0] - rates[1], *bounds)
-    periods = stayed[1] / new[1] - stayed[0] / older[1]
-    return {"periods_difference": periods, **dict(zip(RATES, values, strict=True))}
+    cells = _cells(shown[both], layout[both], newer)
+    n = cells[:, :, 0]
+    share = n.prod(axis=0) / n.sum(axis=0)
+    share /= share.sum()
+    means = np.einsum("s,gsk->kg", share, cells / n[:, :, None])
+    (older, new), (fewer, more) = means[-1], 1 / (share**2 / n).sum(axis=1)
+    interval = newcombe((new * more, older * fewer), (more, fewer))
+    values = (*n.sum(axis=1).astype(int)[::-1], new, older, new - older, float(interval.lower), float(interval.upper))
+    before, now = means[2:].sum(axis=0)  # periods 1 to the shared age
+    first = shown.index[both & of_newer].min()
+    return {"cohort": first, "periods_difference": now - before, **dict(zip(RATES, values, strict=True))}

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from cslib.retention.cohorts import read_brackets
+from cslib.data.calendar import MONTHS
+from cslib.retention.cohorts import read_brackets, retention_curve
 from cslib.stats.intervals import FIRM, SIGNIFICANT
 
 AGES: Final = {
@@ -81,7 +82,7 @@ def contrast(comparison: pd.DataFrame) -> pd.Series[Any] | None:
         and ``alone`` (all shared periods together, and the last one alone in the same direction, differ by more than
         chance); None where that compares nothing.
     """
-    rows = comparison[comparison["comparison"].isin(["newer half", "newest cohort"])]
+    rows = comparison[comparison["comparison"].isin(["newer half", "newest cohort"]) & comparison["difference"].notna()]
     if rows.empty:
         return None
     newest, n = rows["comparison"] == "newest cohort", rows["n_newer"] + rows["n_older"]
@@ -107,6 +108,34 @@ def extremes(curve: pd.DataFrame, *, kind: str = "on", period: str = "month") ->
         return parts.head(0)
     at = parts[parts["period_index"] == some[-1]].sort_values("retention_rate", kind="stable")
     return at.iloc[[-1, 0]].assign(clear=_apart(at.iloc[-1], at.iloc[0], len(at)))
+
+
+def extreme_years(years: pd.DataFrame, *, kind: str = "on", period: str = "month") -> pd.DataFrame:
+    """Pick the best and the worst year of start among those of which every cohort has come as far.
+
+    Parameters
+    ----------
+    years
+        As from :func:`cslib.retention.cohorts.by_cohort_year`: where only some months of a year are known they can
+        differ by the season alone.
+    kind, period
+        As given to :func:`cslib.retention.cohorts.retention`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As from :func:`extremes`, and ``whole``; where no two years are whole, of what is known of each.
+    """
+    known = years.dropna(subset="n_retained")
+    january, first = 12 * known["segment"].astype(int) + 1, known["cohort"].min()
+    newest = known.groupby("period_index")["cohort"].transform("max").dt
+    begun, over = 12 * first.year + first.month <= january, 12 * newest.year + newest.month + MONTHS.get(period, 1)
+    whole = known[begun & (over >= january + 12)]
+    if whole["segment"].nunique() > 1:
+        found = extremes(retention_curve(whole), kind=kind, period=period)
+        if len(found):
+            return found.assign(whole=True)
+    return extremes(retention_curve(known), kind=kind, period=period).assign(whole=False)
 
 
 def _apart(high: pd.Series[Any], low: pd.Series[Any], n_segments: int) -> bool:

@@ -112,12 +112,14 @@ class Retention(Study):
     def years(self) -> Result:
         """How did customers stay by the year in which they started?"""
         name, say, caption = "cohort_years", self._say, "Retention by year of start"
-        table = estimate.retention_curve(estimate.by_cohort_year(self._triangle))
+        by_year = estimate.by_cohort_year(self._triangle)
+        table = estimate.retention_curve(by_year)
         few = words.NO_YEARS if table["segment"].nunique() < 2 else ""
         if why := few or words.EDGE_YEARS * (say.kind == "on_or_after"):
             return Result(name, table, absent=why, caption=caption)
         shown = largest_segments(table)
-        extremes = told.extremes(shown, kind=say.kind, period=say.period)
+        by_year = by_year[by_year["segment"].isin(shown["segment"])]
+        extremes = told.extreme_years(by_year, kind=say.kind, period=say.period)
         title, chart = say.years(extremes), self._lines(shown, "retention_rate", say.names)
         plotted = f"Share retained, by {say.axis}, of customers who started in each year. Bands: 95 % intervals."
         return Result(name, table, title, plotted, chart, "Line chart by year of start", caption=caption)

@@ -10,7 +10,7 @@ import pandas as pd
 from cslib.errors import counted
 from cslib.retention.cohorts import read_brackets
 from cslib.show.display import Card
-from cslib.show.formats import between, p_value, percent
+from cslib.show.formats import MAY_BE_SEASON, between, p_value, percent
 
 COMPARED: Final = {"newest cohort": "newest cohort old enough", "all cohorts": "all cohorts, any difference"}
 HOW_TO_READ_LINES: Final = (
@@ -135,7 +135,7 @@ class Wording:
             known = {(True, True): "more than chance", (False, False): "could be chance"}
             verdict = known.get((contrast.together, contrast.alone), "not clear")
             ends, n = (contrast.ci_lower, contrast.ci_upper), int(contrast.n_customers)
-            cards.append(Card(label, contrast.difference, "points", *ends, n, detail=verdict))
+            cards.append(Card(label, contrast.difference, "points", *ends, n, detail=f"{verdict}{_season(contrast)}"))
         return cards
 
     def difference(self, contrast: pd.Series[Any] | None) -> str:
@@ -150,15 +150,22 @@ class Wording:
         state = replace(self, kind="on").retained(k)
         rates = f"{percent(contrast.rate_newer)} against {percent(contrast.rate_older)} {state}"
         span, s = f"over the first {counted(k, self.period)} together", "s" if contrast.newest else ""
+        older = f"older ones{self._alike(contrast)}"
         if contrast.together and contrast.alone:
             word = "better" if contrast.difference > 0 else "worse"
-            return f"**{who} hold{s} {word} than older ones**: {rates}, more than chance."
+            return f"**{who} hold{s} {word} than {older}**: {rates}, more than chance{_season(contrast)}."
         p = p_value(contrast.p_adjusted)
         if contrast.together:
-            return f"{who} differ{s} from older ones {span} (p {p}), not clearly at the end: {rates}."
+            return f"{who} differ{s} from {older} {span} (p {p}), not clearly at the end: {rates}{_season(contrast)}."
         if contrast.alone:
             return f"{who}: {rates}, but {span} the difference could be chance (p {p})."
-        return f"{who} {'is' if s else 'are'} not clearly different from older ones: {rates}, which could be chance."
+        return f"{who} {'is' if s else 'are'} not clearly different from {older}: {rates}, which could be chance."
+
+    def _alike(self, row: pd.Series[Any]) -> str:
+        """Say which older cohorts newer ones are compared with, where a season is allowed for."""
+        if row.season != "allowed for":
+            return ""
+        return " of the same quarters" if self.period == "quarter" else " of the same months"
 
     def _day(self, day: pd.Timestamp) -> str:
         return f"{day:%B %Y}" if self.period in ("month", "quarter") else f"{day.day} {day:%B %Y}"
@@ -179,7 +186,9 @@ class Wording:
 
     def years(self, extremes: pd.DataFrame) -> str:
         """State what curves by year of start show, in one sentence fit for their title."""
-        return self._apart(extremes, "Of customers who started in {best}, {high} {state}; of those of {worst}, {low}")
+        text = self._apart(extremes, "Of customers who started in {best}, {high} {state}; of those of {worst}, {low}")
+        partial = len(extremes) and extremes["clear"].all() and not extremes["whole"].all()
+        return f"{text}; as the years are not whole, this may be the season" if partial else text
 
     def _kept(self, row: Any) -> str:
         return f"{percent(row.retention_rate)} of customers {self.retained(int(row.period_index))}"
@@ -220,5 +229,10 @@ class Wording:
         """Say over which periods cohorts were compared, and how many were too young for it."""
         row = comparison.iloc[0]
         age, young = counted(int(row.shared_age), self.period), counted(int(row.n_too_young), "cohort")
-        text = f"Newer against older cohorts over their first {age}; rates at the end of it"
+        text = f"Newer against older cohorts{self._alike(row)} over their first {age}; rates at the end of it"
         return f"{text}. {young} too young to compare" if row.n_too_young else text
+
+
+def _season(contrast: pd.Series[Any]) -> str:
+    """Say of a difference that it may be the season, where the data cannot tell."""
+    return MAY_BE_SEASON * bool(contrast.together and contrast.season == "unknown")

@@ -11,13 +11,14 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from cslib.data.calendar import first_whole, last_complete, monthly, observed, ordinal, period_ordinal, period_start
 from cslib.data.customers import MINOR_UNITS, exact_product, mrr_steps, tier, with_all, with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.lives import lives, paying, settled
 from cslib.errors import DataError
-from cslib.stats.intervals import TIERED, Interval, ratio_of_sums, retained_of_tiers, wilson, z_value
+from cslib.stats.intervals import LEVEL, TIERED, Interval, ratio_of_sums, retained_of_tiers, wilson
 
 KINDS: Final = ("new", "reactivation", "expansion", "contraction", "churn")
 COUNTED: Final = {"new": "n_new", "reactivation": "n_reactivated", "churn": "n_churned"}
@@ -25,6 +26,7 @@ COUNTS: Final = ("n_opening", "n_closing", *COUNTED.values())
 SUMMED: Final = [*TIERED, "kept"]
 RETAINED: Final = [f"{rate}{end}" for rate in ("nrr", "grr") for end in ("", "_ci_lower", "_ci_upper")]
 AMOUNTS: Final = ("opening", *KINDS, "closing")
+SPARE: Final = 2  # degrees of freedom: one dear customer makes few movements look fewer than they are
 COLUMNS: Final = [
     *("segment", "month", "opening", "new", "expansion", "contraction", "churn", "reactivation", "closing"),
     *("n_opening", "n_new", "n_churned", "n_reactivated", "n_closing", "nrr", "nrr_ci_lower", "nrr_ci_upper"),
@@ -165,9 +167,15 @@ def movements(data: DataSet, *, segment_by: str = "", period: str = "month") -> 
 
     Intervals of NRR and GRR: :func:`cslib.stats.intervals.retained_of_tiers`, which says what they cover; of ARPA:
     delta method over customers; of logo churn: Wilson score; of the quick ratio: delta method on its logarithm,
-    movements taken as a compound Poisson process, so that their number varies, too. Simulated with skewed prices and
-    one customer in eleven moving, the quick ratio covers 93 % of 300 customers and 91 % of 100; ARPA covers 91 % of 30
-    and 94 % of 100.
+    movements taken as a compound Poisson process, so that their number varies, too, with Student's t. Its degrees of
+    freedom are Satterthwaite's: of MRR won and of MRR lost, as many movements of one size as would vary alike, and two.
+    Simulated with skewed prices (log-normal, σ 0.8) and one customer in eleven moving, the quick ratio covers 96 % of
+    30 customers, 95 % of 100 and 94 % of 300; where one in seventy is lost or shrinks, 97 and 95 % of 100 and 300. With
+    σ 1.2 it covers 89 to 92 %. ARPA covers 91 % of 30 and 94 % of 100.
+
+    References
+    ----------
+    Satterthwaite (1946), Biometrics Bulletin 2:110–114.
 
     Examples
     --------
@@ -277,9 +285,11 @@ def _rates(levels: pd.DataFrame) -> pd.DataFrame:
 def _ratio_of_flows(won: pd.Series[float], lost: pd.Series[float], squares: pd.DataFrame) -> Interval:
     """Bounds of the ratio of two sums over a number of movements that is itself by chance."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.asarray(np.sqrt(squares["won_squared"] / won**2 + squares["lost_squared"] / lost**2), float)
         ratio = np.asarray(won / lost.where((lost > 0) & (won > 0)), float)
-        width = np.exp(z_value() * spread)
+        parts = np.array([squares["won_squared"] / won**2, squares["lost_squared"] / lost**2], float)
+        freedom = parts.sum(axis=0) ** 2 / (parts**2 / (1 / parts + SPARE)).sum(axis=0)
+        t = stdtrit(freedom, 0.5 + LEVEL / 2)
+        width = np.exp(t * np.sqrt(parts.sum(axis=0)))
     return Interval(ratio / width, ratio * width)
 
 

@@ -13,7 +13,7 @@ from cslib.errors import counted
 from cslib.scorecard.history import Measured
 from cslib.scorecard.scorecard import Standing
 from cslib.show.display import Card
-from cslib.show.formats import format_interval, format_value
+from cslib.show.formats import MAY_BE_SEASON, format_interval, format_value
 from cslib.show.result import Answer, Cards
 
 YEAR: Final = 12
@@ -22,9 +22,10 @@ SENTENCES: Final = 3
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
     "The small line is the KPI over time, its last point marked. The grey band is its usual range: where the next "
-    "period lies while nothing but chance moves it. It needs eight periods that do not overlap; with fewer, the last "
-    "period is compared with the one before by their intervals. A target is met or missed only where the whole 95 % "
-    "interval says so."
+    "period lies while nothing but chance moves it. Where two years or more show a season, the usual range is that of "
+    "the time of the year, and no band is drawn. It needs eight periods that do not overlap; with fewer, the last "
+    "period is compared with the same one of the year before, or else with the one before it, by their intervals. "
+    "A target is met or missed only where the whole 95 % interval says so."
 )
 MORE: Final = {
     "growth": {"revenue": "Revenue and its movements"},
@@ -41,6 +42,7 @@ def scorecard_answer(stand: Standing) -> Answer:
     said = f"{stand.n_measured} of {stand.n_kpis} KPIs measured · {counted(stand.n_targets, 'target')}"
     n = stand.n_worse
     worse = f"{counted(n, 'KPI')} got worse by more than noise" if n else "no KPI got worse by more than noise"
+    worse += ", which may be the season" if stand.untold else ""
     if not stand.n_targets:
         return Answer(said, f"No targets are set; **{worse}**.")
     n = stand.n_blind
@@ -95,7 +97,7 @@ def _said(row: Row, measured: Measured) -> str:
     kpi, currency = measured.kpis[row.kpi], measured.currency
     value, known = _value(row, row.value, currency), _known(row)
     moved = "" if row.change in ("", "noise") else f", {_moved(row)}"
-    before = _before(row, kpi, currency)
+    before = f"{_before(row, kpi, currency)}{_season(row)}"
     if row.why == "missed":
         return f"**{row.label} is {value}; the target is {_target(row, currency)}**{known}{moved}{before}."
     if row.why == "not clear":
@@ -123,9 +125,18 @@ def _before(row: Row, kpi: Kpi, currency: str) -> str:
 
 def _moved(row: Row) -> str:
     if isfinite(row.limit_lower):
-        side = "above" if row.change == "higher" else "below"
-        return f"{side} its usual {format_interval(row.limit_lower, row.limit_upper, row.unit)}"
-    return f"{row.change} than before by more than noise"
+        return f"{'above' if row.change == 'higher' else 'below'} {_usual(row)}"
+    return f"{row.change} than {'a year ' * (row.season == 'allowed for')}before by more than noise"
+
+
+def _usual(row: Row) -> str:
+    now = " at this time of the year" if row.season == "allowed for" else ""
+    return f"its usual {format_interval(row.limit_lower, row.limit_upper, row.unit)}{now}"
+
+
+def _season(row: Row) -> str:
+    """Say of a change that it may be the season, where the data cannot tell."""
+    return MAY_BE_SEASON if row.season == "unknown" and row.change not in ("", "noise") else ""
 
 
 def _target(row: Row, currency: str = "") -> str:
@@ -169,7 +180,7 @@ def cards_of_group(group: str, rows: pd.DataFrame, measured: Measured) -> Cards:
 
 def _card(row: Row, measured: Measured) -> Card:
     kpi, currency = measured.kpis[row.kpi], measured.currency
-    limited = isfinite(row.limit_lower) and not kpi.grows  # else they hold for the last only
+    limited = isfinite(row.limit_lower) and not (kpi.grows or row.season == "allowed for")  # else of one period only
     sure, has_target = row.ci_lower == row.ci_upper, pd.notna(row.target)
     lower, upper = (None, None) if sure else (row.ci_lower, row.ci_upper)
     n = None if pd.isna(row.n) else int(row.n)
@@ -192,12 +203,12 @@ def _noise(row: Row) -> str:
     if row.change == "":
         return ""
     if row.change == "noise":
-        usual = format_interval(row.limit_lower, row.limit_upper, row.unit)
+        if not isfinite(row.limit_lower):
+            return "change within noise"
         inside = row.limit_lower <= row.value <= row.limit_upper
-        away = "" if inside else "outside its usual {}, but not by more than its interval"
-        return (away or "within its usual {}").format(usual) if usual else "change within noise"
+        return f"within {_usual(row)}" if inside else f"outside {_usual(row)}, but not by more than its interval"
     text = _moved(row)
-    return text if text.endswith("noise") else f"{text}: more than noise"
+    return f"{text}{'' if text.endswith('noise') else ': more than noise'}{_season(row)}"
 
 
 def _not_measured(rows: Iterable[Row]) -> Iterator[str]:

@@ -15,6 +15,7 @@ import pandas as pd
 from cslib.errors import check_choice
 
 FIRM: Final = 30  # customers below which a rate is no headline, as in cslib.stats.intervals
+MAY_BE_SEASON: Final = "; with less than two years of data, this may be the season"
 
 
 def _decimals(value: float, digits: str) -> str:

@@ -16,11 +16,8 @@ from cslib.errors import ParameterError
 Floats = NDArray[np.float64]
 Squares = tuple[ArrayLike, ArrayLike, ArrayLike]
 NO_SPREAD: Final = 1e-6  # a narrower interval of a share is rounding
-NO_RANGE: Final = 1e-9  # and so are narrower control limits
-ENOUGH: Final = 8  # past periods from which they are drawn
-LAST: Final = 24  # and how many of the last are used
-SIGMAS: Final = 2.66  # 3 / 1.128: three standard deviations, in mean moving ranges
 LEVEL: Final = 0.95  # confidence of intervals
+CONNECTED: Final = 1e-9  # of the largest variance: less is rounding
 SIGNIFICANT: Final = 0.05  # p-values below it, adjusted where there are many, are called more than chance
 TIERED: Final = ["n", "x", "xx", "l", "ll", "xl", "e", "ee", "xe"]
 TOLD: Final = 10  # customers that tell apart how much of a price is lost
@@ -419,18 +416,20 @@ def log_rank(n_at_risk: ArrayLike, n_events: ArrayLike) -> TestResult:
     Parameters
     ----------
     n_at_risk
-        Customers at risk just before each time, shape (k groups, m times).
+        Customers at risk just before each time, shape (k groups, m times). Times of strata stand side by side.
     n_events
         Events at each time, same shape.
 
     Returns
     -------
     TestResult
-        Chi-squared with k − 1 degrees of freedom; NaN where nothing can be compared.
+        Chi-squared with k − 1 degrees of freedom, or fewer where strata do not connect the groups; NaN where nothing
+        can be compared.
 
     Notes
     -----
-    Observed less expected events per group, with the hypergeometric variance that allows for ties.
+    Observed less expected events per group, with the hypergeometric variance that allows for ties. As every time is a
+    table of its own, the stratified test is the same sum over the times of all strata.
 
     References
     ----------
@@ -446,18 +445,63 @@ def log_rank(n_at_risk: ArrayLike, n_events: ArrayLike) -> TestResult:
     total, deaths = r.sum(axis=0), d.sum(axis=0)
     used = (total > 1) & (deaths > 0)
     r, d, total, deaths = r[:, used], d[:, used], total[used], deaths[used]
-    present = np.flatnonzero(r.sum(axis=1) > 0)
-    if len(present) < 2:
-        return TestResult(np.nan, 0, np.nan)
+    present = r.sum(axis=1) > 0
     share = r[present] / total
-    score = (d[present] - deaths * share).sum(axis=1)
     weight = deaths * (total - deaths) / (total - 1)
-    variance = np.diag((weight * share).sum(axis=1)) - (weight * share) @ share.T
-    df = len(present) - 1
-    if np.allclose(variance, 0):
-        return TestResult(np.nan, df, np.nan)
-    # the scores add up to 0, so that one of them says nothing
-    statistic = float(score[:-1] @ np.linalg.pinv(variance[:-1, :-1]) @ score[:-1])
+    return _chi_squared((d[present] - deaths * share).sum(axis=1), share, weight)
+
+
+def compare_means(n: ArrayLike, x: ArrayLike, xx: ArrayLike) -> TestResult:
+    """Test whether k groups have the same mean within strata, from sums.
+
+    Parameters
+    ----------
+    n, x, xx
+        Customers, Σx and Σx² over them, shape (k groups, s strata).
+
+    Returns
+    -------
+    TestResult
+        Chi-squared with k − 1 degrees of freedom, or fewer where strata do not connect the groups; NaN where nothing
+        can be compared.
+
+    Notes
+    -----
+    Sums less those expected at the mean of the stratum, with the variance within groups of each stratum. One stratum
+    is the one-way analysis of variance.
+
+    References
+    ----------
+    Mantel (1963), JASA 58:690–700.
+
+    Examples
+    --------
+    Means 1 and 2, variance within groups 1/2:
+
+    >>> result = compare_means([[2], [3]], [[2], [6]], [[2.5], [13]])
+    >>> round(result.statistic, 4), result.df
+    (2.4, 1)
+    """
+    sizes, sums, squares = (np.asarray(v, float) for v in (n, x, xx))
+    total, groups = sizes.sum(axis=0), (sizes > 0).sum(axis=0)
+    used = (groups > 1) & (total > groups)
+    sizes, sums, squares, total = sizes[:, used], sums[:, used], squares[:, used], total[used]
+    within = (squares - sums**2 / np.where(sizes > 0, sizes, 1)).sum(axis=0)
+    present = sizes.sum(axis=1) > 0
+    share = sizes[present] / total
+    score = (sums[present] - sums.sum(axis=0) * share).sum(axis=1)
+    return _chi_squared(score, share, within * total / (total - groups[used]))
+
+
+def _chi_squared(score: Floats, share: Floats, weight: Floats) -> TestResult:
+    """Test scores of k groups, of which each column is a table of its own: shares of it, and what it weighs."""
+    if len(score) < 2:
+        return TestResult(np.nan, 0, np.nan)
+    variances, ways = np.linalg.eigh(np.diag((weight * share).sum(axis=1)) - (weight * share) @ share.T)
+    told = variances > CONNECTED * variances.max()  # scores that add up to 0 say nothing in one way
+    if variances.max() < NO_SPREAD:
+        return TestResult(np.nan, len(score) - 1, np.nan)
+    statistic, df = float(((score @ ways)[told] ** 2 / variances[told]).sum()), int(told.sum())
     return TestResult(statistic, df, float(chdtrc(df, statistic)))
 
 
@@ -494,56 +538,3 @@ def product_limit(n_at_risk: ArrayLike, n_events: ArrayLike) -> dict[str, Any]:
         lower, upper = survival ** np.exp(-width), survival ** np.exp(width)
     lower, upper = np.where(survival < 1, [lower, upper], 1.0)
     return {"survival": survival, "lower": lower, "upper": upper}
-
-
-def control_limits(past: ArrayLike, *, error: float = 0.0, grows: bool = False) -> Interval:
-    """Limits within which the next value of a series lies while nothing but chance moves it.
-
-    Parameters
-    ----------
-    past
-        Values of disjoint periods, the earliest first; missing ones are passed over. The last 24 count.
-    error
-        Standard error of one value: limits are at least three of it away from the mean.
-    grows
-        Whether each value follows from the one before it, as MRR does: then the limits are of its relative change.
-
-    Returns
-    -------
-    Interval
-        Of one value; missing with fewer than eight values (or changes), where all were alike, or where one that grows
-        was not above 0.
-
-    Notes
-    -----
-    Individuals chart: mean ± 2.66 × mean moving range, which is three standard deviations of independent normal values;
-    of changes no less than three of their own, because small businesses do not change in many months.
-    Simulated with 24 such values, 1 % of the next ones lie outside, with 12 2 % and with 8 3 % (0.27 % if the limits
-    were known).
-
-    References
-    ----------
-    Shewhart (1931), Economic Control of Quality; NIST/SEMATECH e-Handbook of Statistical Methods, section 6.3.2.2.
-
-    Examples
-    --------
-    Eight values that move by 1 each time, about 4.5:
-
-    >>> limits = control_limits([4, 5, 4, 5, 4, 5, 4, 5])
-    >>> round(float(limits.lower), 2), round(float(limits.upper), 2)
-    (1.84, 7.16)
-    """
-    values = np.asarray(past, float)
-    values = values[np.isfinite(values)][-LAST - grows :]
-    nothing = Interval(np.asarray(np.nan), np.asarray(np.nan))
-    if grows and (len(values) < ENOUGH + 1 or (values <= 0).any()):
-        return nothing
-    series = np.diff(np.log(values)) if grows else values
-    if len(series) < ENOUGH:
-        return nothing
-    half = max(SIGMAS * np.abs(np.diff(series)).mean(), 3 * (series.std(ddof=1) if grows else error))
-    if not half > NO_RANGE:
-        return nothing
-    ends = series.mean() + half * np.array([-1, 1])
-    lower, upper = values[-1] * np.exp(ends) if grows else ends
-    return Interval(np.asarray(lower), np.asarray(upper))

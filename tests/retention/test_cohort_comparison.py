@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from lifelines.statistics import multivariate_logrank_test
+from scipy.stats import chi2, hypergeom
 
 from cslib import load
 from cslib.data.dataset import counted_anew
 from cslib.retention import cohorts
-from cslib.retention.cohorts import COMPARISON, _log_rank, _means, _merge, compare_cohorts
+from cslib.retention.cohorts import COMPARISON, _compare, _log_rank, _means, _starts, compare_cohorts
+from cslib.stats.intervals import compare_means, log_rank
 
 
 def customers(months, leaves):
@@ -54,17 +56,14 @@ def test_a_planted_change_is_found_and_its_size_is_right():
 def test_without_a_change_one_in_twenty_differs():
     """2,000 worlds without a change, both kinds of test: 5 % and three Monte Carlo standard errors."""
     rng = np.random.default_rng(4)
-    months = pd.DatetimeIndex(MONTHS[:4])
-    small = {"log-rank": 0, "mean retained periods": 0}
+    small = np.zeros(2)
     for _ in range(2000):
-        left = rng.geometric(0.2, (4, 60))
-        table = pd.DataFrame({k: (left > k).sum(axis=1) for k in range(4)}, index=months)
-        table.insert(0, -1, 60)
+        here = (rng.geometric(0.2, (4, 60, 1)) > np.arange(4)).sum(axis=1)
         x = rng.binomial(3, rng.uniform(0.1, 0.9, (4, 60)))  # some customers are keener than others
-        sums = pd.DataFrame({"n": 60.0, "x": x.sum(axis=1), "xx": (x**2).sum(axis=1)}, index=months).astype(float)
-        for result in (_log_rank(table, list(months)), _means(sums, list(months))):
-            small[result["test"]] += result["p_value"] < 0.05
-    assert all(0.035 <= n / 2000 <= 0.065 for n in small.values())
+        n, sums, squares = (np.array(v)[:, None] for v in ([60] * 4, x.sum(axis=1), (x**2).sum(axis=1)))
+        at_risk = np.column_stack([n, here[:, :-1]])
+        small += [t.p_value < 0.05 for t in (log_rank(at_risk, at_risk - here), compare_means(n, sums, squares))]
+    assert ((small >= 70) & (small <= 130)).all()
 
 
 def test_mean_retained_periods_by_hand():
@@ -130,9 +129,9 @@ def test_small_cohorts_are_joined_so_that_the_test_keeps_its_level(size):
         left = rng.geometric(0.05, (30, size))
         shown = pd.DataFrame({k: (left > k).sum(axis=1) for k in range(4)}, index=days)
         shown.insert(0, -1, size)
-        merged = _merge(shown, shown)
-        assert merged.to_numpy().sum() == shown.to_numpy().sum()
-        rejected += _log_rank(merged, list(merged.index))["p_value"] < 0.05
+        merged = shown.groupby(_starts(shown)).sum().to_numpy()
+        assert merged.sum() == shown.to_numpy().sum()
+        rejected += log_rank(merged[:, :-1], merged[:, :-1] - merged[:, 1:]).p_value < 0.05
     assert rejected <= 71
 
 
@@ -153,3 +152,97 @@ def test_nobody_leaves_says_nothing():
     result = compare_cohorts(customers(MONTHS[:4], [[0] * 25] * 4))
     assert result.p_value.isna().all()
     assert result.loc[result.comparison == "newer half", "difference"].tolist() == [0.0]
+
+
+def monthly(n):
+    """The first days of the last n months in which cohorts are old enough by the end of 2024."""
+    return [f"{day:%Y-%m-%d}" for day in pd.date_range(end="2024-06-01", periods=n, freq="MS")]
+
+
+def test_a_season_alone_is_no_difference():
+    """Of 24 who start in the k-th month of a year k leave two months on, every year; the newer half begins in April."""
+    months = monthly(30)
+    data = customers(months, [[2] * int(m[5:7]) + [0] * (24 - int(m[5:7])) for m in months])
+    result = compare_cohorts(data).set_index("comparison")
+    assert result["season"].eq("allowed for").all()
+    assert result["statistic"].to_numpy() == pytest.approx(0, abs=1e-9)
+    assert result.loc["newer half", ["difference", "periods_difference"]].tolist() == pytest.approx([0, 0])
+    assert result.loc["newest cohort", ["n_newer", "n_older"]].tolist() == [24, 48]  # those of June 2024, 2022 and 2023
+    few = compare_cohorts(customers(months[-16:], [[2] * 5 + [0] * 19] * 16))
+    assert few["season"].eq("unknown").all()
+    assert compare_cohorts(data, period="year", max_shared_age=1)["season"].eq("").all()
+
+
+def test_strata_add_up_and_rates_are_averaged_over_them():
+    """January and February of two years, 100 or 50 who start: tables two by two, one per month and period."""
+    sizes, kept = {-1: [100, 50, 50, 50], 0: [100, 50, 50, 50]}, {1: [80, 45, 30, 40], 2: [70, 40, 25, 30]}
+    days = pd.DatetimeIndex(["2023-01-01", "2023-02-01", "2024-01-01", "2024-02-01"])
+    shown = pd.DataFrame(sizes | kept, index=days, dtype=float)
+    row = _compare(shown, _log_rank, shown=shown, season="allowed for").set_index("comparison").loc["newer half"]
+    score = variance = 0.0
+    for old, new in ((0, 2), (1, 3)):
+        for before, after in ((0, 1), (1, 2)):
+            here, left = shown.iloc[[old, new]][before], shown.iloc[[old, new]][before] - shown.iloc[[old, new]][after]
+            table = hypergeom(here.sum(), here.iloc[1], left.sum())
+            score, variance = score + left.iloc[1] - table.mean(), variance + table.var()
+    assert row["statistic"] == pytest.approx(score**2 / variance)
+    assert row["p_value"] == pytest.approx(chi2(1).sf(score**2 / variance))
+    january, february = 100 * 50 / 150, 50 * 50 / 100
+    share = january / (january + february)
+    assert row["rate_newer"] == pytest.approx(share * 25 / 50 + (1 - share) * 30 / 50)
+    assert row["rate_older"] == pytest.approx(share * 70 / 100 + (1 - share) * 40 / 50)
+    assert row["periods_difference"] == pytest.approx(
+        share * ((30 + 25) / 50 - (80 + 70) / 100) + (1 - share) * ((40 + 30) / 50 - (45 + 40) / 50)
+    )
+    assert (row["n_newer"], row["n_older"], row["df"]) == (100, 150, 1)
+
+
+WAVE = 1 + 0.6 * np.cos(np.pi * np.arange(12) / 6)
+
+
+def periodic(rng, n, months, phase, *, worse=0.0, season=WAVE, activity=False):
+    """Cohorts that began in so many months and lived six more; ``worse``: leave so much more in the newer half."""
+    days = pd.date_range("2023-01-01", periods=months, freq="MS")
+    k, newer = np.arange(months), np.arange(months) >= months - months // 2
+    size = rng.poisson(n / months * season[(k + phase + 3) % 12])
+    cohort, at = np.repeat(k, size), (k[:, None] + np.arange(1, 7) + phase) % 12
+    now = season[at[cohort]] * (1 + worse * newer[cohort, None])
+    here = rng.random(now.shape) >= 0.06 * now
+    if activity:
+        here = rng.random(now.shape) < rng.beta(2, 2, (len(cohort), 1)) * now / now.max()
+    here = here if activity else here.cumprod(axis=1)
+    kept = np.array([np.bincount(cohort, column, months) for column in here.T]).T
+    shown = pd.DataFrame(np.column_stack([size, size, kept]), index=days, columns=range(-1, 7), dtype=float)
+    x = here.sum(axis=1)
+    sums = {"n": size, "x": np.bincount(cohort, x, months), "xx": np.bincount(cohort, x**2, months)}
+    return shown, (pd.DataFrame(sums, index=days, dtype=float), _means) if activity else (shown, _log_rank)
+
+
+def claims(worlds, *, season="allowed for"):
+    """Share of worlds in which the newer half differs by more than chance."""
+    rows = [
+        _compare(*test, shown=shown, season=season).set_index("comparison").loc["newer half"] for shown, test in worlds
+    ]
+    return np.mean([row["p_value"] < 0.05 for row in rows])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activity", [False, True])
+@pytest.mark.parametrize(("n", "months"), [(300, 30), (3000, 18), (3000, 30)])
+def test_what_comes_every_year_is_no_change_of_cohorts(n, months, activity):
+    """120 strictly periodic worlds: 5 % and three Monte Carlo standard errors at most."""
+    rng = np.random.default_rng(n + months)
+    worlds = [periodic(rng, n, months, w % 12, activity=activity) for w in range(120)]
+    assert claims(worlds) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 120)
+    if months == 18:
+        assert claims(worlds[:60], season="unknown") > 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activity", [False, True])
+def test_worse_cohorts_are_found_as_often_without_a_season_and_with_one(activity):
+    rng, steady = np.random.default_rng(9), np.ones(12)
+    how = {"worse": -0.3 if activity else 0.3, "activity": activity}
+    worlds = [periodic(rng, 2000, 30, 0, season=steady, **how) for _ in range(60)]
+    assert claims(worlds) >= max(0.7, claims(worlds, season="unknown") - 0.1)
+    assert claims([periodic(rng, 2000, 30, w % 12, **how) for w in range(60)]) >= 0.7

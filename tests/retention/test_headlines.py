@@ -5,7 +5,7 @@ import pytest
 from retention_world import comparison, curve
 
 from cslib.retention.cohorts import COMPARISON, TRIANGLE
-from cslib.retention.headlines import contrast, extremes, followed, landmarks, revenue_kept
+from cslib.retention.headlines import contrast, extreme_years, extremes, followed, landmarks, revenue_kept
 
 
 def picked(table, **how):
@@ -96,3 +96,14 @@ def test_revenue_is_told_after_a_year_or_else_the_latest_landmark():
     assert (found.net_ci_lower, found.net_ci_upper) == (0.7, 0.9)
     assert revenue_kept(pooled.head(2)).period_index == 1
     assert revenue_kept(pooled.head(1)) is None
+
+
+def test_only_whole_years_are_compared_where_there_are_two():
+    """Half a year may differ from a whole one by its season."""
+    days = pd.date_range("2023-01-01", "2025-06-01", freq="MS")
+    years = pd.DataFrame({"segment": days.year.astype(str), "cohort": days, "period_index": 1, "n_customers": 100})
+    years["n_retained"] = years["segment"].map({"2023": 80, "2024": 60, "2025": 20})
+    found = extreme_years(years)
+    assert found[["segment", "clear", "whole"]].to_numpy().tolist() == [["2023", True, True], ["2024", True, True]]
+    partial = extreme_years(years[years["cohort"] >= "2024-07-01"])
+    assert partial[["segment", "whole"]].to_numpy().tolist() == [["2024", False], ["2025", False]]

@@ -49,6 +49,15 @@ def test_a_verdict_never_contradicts_the_interval_beside_it(compared, words):
     assert words in Wording("customers").difference(contrast(compared))
 
 
+def test_a_season_is_allowed_for_or_said_to_be_possible():
+    alike, young = (contrast(comparison(0.01, season=season)) for season in ("allowed for", "unknown"))
+    say = Wording("customers")
+    assert "**Cohorts since March 2024 hold better than older ones of the same months**" in say.difference(alike)
+    assert say.difference(young).endswith("more than chance; with less than two years of data, this may be the season.")
+    assert "season" not in say.difference(contrast(comparison(0.2, 0.02, season="unknown")))
+    assert "of the same quarters" in Wording("customers", period="quarter").difference(alike)
+
+
 def test_no_comparison_is_said():
     assert "Too few cohorts" in Wording("orders").difference(contrast(NOTHING))
     assert len(cards(curve(All=0.6), NOTHING, "orders")) == 3
@@ -85,14 +94,16 @@ def test_a_share_is_never_rounded_to_all_or_none():
 
 def test_few_customers_in_every_year_are_not_compared():
     small = curve(**{"2024": 0.5, "2025": 0.6}).assign(n_customers=9)
-    assert Wording("customers").years(extremes(small)) == "Too few customers to compare"
+    assert Wording("customers").years(extremes(small).assign(whole=True)) == "Too few customers to compare"
 
 
 def test_years_are_compared_where_at_least_two_stand():
     years = curve(**{"2023": 0.5, "2024": 0.7, "2025": 0.6})
     years = years[(years.segment != "2025") | (years.period_index < 1)]
-    text = Wording("customers").years(extremes(years))
-    assert text == ("Of customers who started in 2024, 70 % are still customers 12 months on; of those of 2023, 50 %")
+    text = Wording("customers").years(extremes(years).assign(whole=True))
+    assert text == "Of customers who started in 2024, 70 % are still customers 12 months on; of those of 2023, 50 %"
+    partial = Wording("customers").years(extremes(years).assign(whole=False))
+    assert partial == f"{text}; as the years are not whole, this may be the season"
 
 
 def test_what_a_chart_leaves_out_is_said():

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows_world import WHO, few_or_many
+from scipy.stats import t as student
 
 from cslib import load
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.retention.revenue import revenue_levels, revenue_retention
-from cslib.revenue.movements import KINDS, conventions, layers, movements, trailing, waterfall
+from cslib.revenue.movements import KINDS, _ratio_of_flows, conventions, layers, movements, trailing, waterfall
 from cslib.revenue.spending import retention_cost
 
 REPEATS = 2000
@@ -237,7 +238,10 @@ def test_intervals_of_arpa_and_quick_ratio_by_hand():
     )  # fmt: skip
     row = by_month(data).loc["2025-02"]
     assert row["quick_ratio"] == 0.5
-    width = np.exp(1.959964 * np.sqrt(15**2 / 15**2 + (10**2 + 20**2) / 30**2))
+    won, lost = 15**2 / 15**2, (10**2 + 20**2) / 30**2  # 1 movement, and 1.8 of one size
+    freedom = (won + lost) ** 2 / (won**2 / (1 + 2) + lost**2 / (1.8 + 2))
+    assert freedom == pytest.approx(5.8370, abs=1e-4)
+    width = np.exp(student.ppf(0.975, freedom) * np.sqrt(won + lost))
     assert row[["quick_ratio_ci_lower", "quick_ratio_ci_upper"]].tolist() == pytest.approx([0.5 / width, 0.5 * width])
     mean, half = 65 / 3, 4.302653 * np.std([40, 10, 15], ddof=1) / np.sqrt(3)
     assert row[["arpa_ci_lower", "arpa_ci_upper"]].tolist() == pytest.approx([max(mean - half, 0), mean + half])
@@ -283,6 +287,28 @@ def test_monthly_intervals_cover():
             hits[name] += (rows[f"{name}_ci_lower"].le(value) & rows[f"{name}_ci_upper"].ge(value)).sum()
     for name in truth:
         assert hits[name] / 300 >= 0.94 - 3 * np.sqrt(0.06 * 0.94 / 300)
+
+
+def flows(rng, n, leave, shrink, come):
+    """MRR won and lost, and their squares, in 3,000 worlds: 4 % grow by half, others leave or shrink by a third."""
+    price, chance = np.exp(rng.normal(4, 0.8, (3000, n))), rng.random((3000, n))
+    lost = price * np.select([chance < leave, chance < leave + shrink], [1, 1 / 3], 0)
+    grown = price * (chance > 0.96) / 2
+    fresh = np.exp(rng.normal(4, 0.8, (3000, 40))) * (np.arange(40) < rng.poisson(come * n, (3000, 1)))
+    won = np.hstack([grown, fresh])
+    sums = pd.DataFrame({"won": won.sum(axis=1), "lost": lost.sum(axis=1)})
+    return sums.assign(won_squared=(won**2).sum(axis=1), lost_squared=(lost**2).sum(axis=1)).query("lost > 0 & won > 0")
+
+
+@pytest.mark.parametrize(("leave", "shrink"), [(0.03, 0.02), (0.01, 0.005)])
+@pytest.mark.parametrize("n", [100, 300])
+def test_the_quick_ratio_of_few_customers_covers(n, leave, shrink):
+    """Where both are above 0; 95 ± 1.5 %, and three Monte Carlo errors."""
+    sums = flows(np.random.default_rng(n), n, leave, shrink, 0.04)
+    bounds = _ratio_of_flows(sums["won"], sums["lost"], sums, 0.95)
+    truth = (0.04 + 0.04 / 2) / (leave + shrink / 3)
+    covered = ((bounds.lower <= truth) & (truth <= bounds.upper)).mean()
+    assert covered == pytest.approx(0.95, abs=0.015 + 3 * np.sqrt(0.95 * 0.05 / len(sums)))
 
 
 @pytest.mark.parametrize("period", ["week", "quarter"])

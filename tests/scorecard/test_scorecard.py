@@ -225,3 +225,66 @@ def test_nothing_measured_needs_no_attention():
     found = judged(("mrr", np.nan, np.nan, "not measured: x", ""))
     assert found.attention.empty
     assert found.n_measured == 0
+
+
+def yearly(n, months, shape, *, base=0.03):
+    """The chance to leave by month, so that the last stands at the peak of its year."""
+    place = (np.arange(months) - months + 1) % 12
+    return base * {"wave": 1 + 0.6 * np.cos(np.pi * place / 6), "peak": np.where(place == 0, 2.5, 1.0)}[shape]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [300, 3000])
+@pytest.mark.parametrize("shape", ["wave", "peak"])
+def test_a_peak_of_every_year_is_noise_and_twice_as_many_are_not(shape, n):
+    """A hundred worlds of three years and a month; without earlier years a third or more raised an alarm."""
+    rng, chance = np.random.default_rng(n), yearly(n, 37, shape)
+    cards = [card_of(churned(rng.binomial(n, chance), n), "customer_churn_rate") for _ in range(100)]
+    assert np.mean([c["change"] != "noise" for c in cards]) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
+    if n > 300:
+        chance[-1] *= 2
+        found = [card_of(churned(rng.binomial(n, chance), n), "customer_churn_rate")["change"] for _ in range(40)]
+        assert np.mean([f == "higher" for f in found]) > 0.9
+
+
+def peaks(kpi, months, last=16.0, **more):
+    """A peak of 16 in the last month of every year, else 4; the last value is given."""
+    values = np.where((np.arange(months) - months + 1) % 12 == 0, 16.0, 4.0)
+    return history(kpi, [*values[:-1], last], **more)
+
+
+def test_a_peak_seen_twice_is_usual_and_one_seen_once_may_be_the_season():
+    once, twice = (card_of(peaks("usage_frequency", m, half=0.5), "usage_frequency") for m in (24, 25))
+    assert once[["change", "season"]].tolist() == ["higher", "unknown"]
+    assert twice[["change", "season"]].tolist() == ["noise", "allowed for"]
+    assert card_of(peaks("usage_frequency", 25, last=4.0, half=0.5), "usage_frequency")["change"] == "lower"
+    level = card_of(history("usage_frequency", [4.0] * 24 + [9], half=0.5), "usage_frequency")
+    assert level[["change", "season"]].tolist() == ["higher", "none"]
+
+
+def test_what_grows_needs_two_years_of_changes():
+    """MRR rises by a fifth in January, else by up to four hundredths."""
+    month = np.arange(26)
+    values = 100 * np.exp(np.cumsum(np.where(month % 12 == 1, 0.2, 0.01 * (month % 5))))
+    assert card_of(history("mrr", values[1:]), "mrr")[["change", "season"]].tolist() == ["higher", "unknown"]
+    assert card_of(history("mrr", values), "mrr")[["change", "season"]].tolist() == ["noise", "allowed for"]
+
+
+def test_without_limits_a_quarter_is_compared_with_that_of_the_year_before():
+    low, high = [20.0] * 9, [40.0] * 3
+    same = card_of(history("nps", [*high, *low, *high], half=5), "nps")
+    assert same[["change", "season", "previous", "year_before"]].tolist() == ["noise", "allowed for", 20, 40]
+    fell = card_of(history("nps", [*high, *low, *low[:3]], half=5), "nps")
+    assert fell[["change", "season"]].tolist() == ["lower", "allowed for"]
+    assert card_of(history("nps", [*low, *high], half=5), "nps")[["change", "season"]].tolist() == ["higher", "unknown"]
+
+
+def test_a_year_has_no_season_and_customer_value_is_not_judged():
+    assert card_of(history("nrr", np.linspace(0.8, 1.0, 25), half=0.01), "nrr")["season"] == ""
+    assert card_of(history("ltv", [500.0] * 30, half=20), "ltv")["season"] == ""
+
+
+def test_a_month_without_a_value_moves_no_other_month():
+    """Peaks stay twelve months apart where a month between them is not there."""
+    rows = peaks("usage_frequency", 37, half=0.5)
+    assert card_of(rows.drop(index=[5, 20]), "usage_frequency")["change"] == "noise"

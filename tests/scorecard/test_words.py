@@ -212,3 +212,26 @@ def test_segments_side_by_side():
     ]
     assert list(segment_texts(table(CALM), found, most=2)) == ["KPI", "z", "y"]
     assert segment_texts(table(CALM), measured()).empty
+
+
+def test_what_may_be_the_season_is_said_where_the_change_is():
+    young = {**WORSE, "season": "unknown"}
+    unsure = "with less than two years of data, this may be the season"
+    assert attention(table(young))[0].endswith(f"it was 2.0 % a month before; {unsure}.")
+    assert answered(table(young)).text.endswith("**1 KPI got worse by more than noise, which may be the season**.")
+    assert card(young).detail.endswith(f"above its usual 1.0 to 4.0: more than noise; {unsure}")
+    assert unsure not in card({**young, "change": "noise"}).detail
+
+
+def test_a_usual_range_of_the_season_is_named_and_not_drawn():
+    seasonal = card({**WORSE, "season": "allowed for"})
+    assert seasonal.detail.endswith("above its usual 1.0 to 4.0 at this time of the year: more than noise")
+    assert seasonal.limits is None
+    assert card({**WORSE, "season": "none"}).limits == (0.01, 0.04)
+
+
+def test_a_change_against_the_year_before_is_said_as_such():
+    fell = row("nps", 20.0, change="lower", season="allowed for", previous=22.0)
+    assert attention(table(fell))[0] == (
+        "**NPS fell to 20**, lower than a year before by more than noise; it was 22 3 months before."
+    )

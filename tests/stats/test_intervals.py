@@ -13,6 +13,7 @@ from cslib.show import formats
 from cslib.stats.intervals import (
     FIRM,
     Interval,
+    compare_means,
     grown_of_sums,
     holm,
     log_rank,
@@ -173,6 +174,40 @@ def test_log_rank_equals_lifelines(seed):
     result = log_rank(*_counts(times, events, groups))
     if not np.isnan(result.statistic):
         assert result.statistic == pytest.approx(expected.test_statistic, rel=1e-6)
+
+
+def test_strata_side_by_side_add_up():
+    """The score and the variance of two strata, each with both groups; a third with one group tells nothing."""
+    r, d = np.array([[10, 8], [20, 15]]), np.array([[2, 1], [1, 3]])
+    r2, d2 = np.array([[30, 20], [12, 9]]), np.array([[6, 2], [3, 1]])
+    each = [log_rank(*t).statistic for t in ((r, d), (r2, d2))]
+    scores = [(dd[0] - dd.sum(axis=0) * rr[0] / rr.sum(axis=0)).sum() for rr, dd in ((r, d), (r2, d2))]
+    variances = [s**2 / x for s, x in zip(scores, each, strict=True)]
+    both = log_rank(np.hstack([r, r2, [[9], [0]]]), np.hstack([d, d2, [[4], [0]]]))
+    assert both.statistic == pytest.approx(sum(scores) ** 2 / sum(variances))
+    assert both.df == 1
+
+
+def test_groups_that_no_stratum_connects_lose_degrees_of_freedom():
+    """Groups 1 and 2 meet in one stratum, 3 and 4 in another: two comparisons, not three."""
+    r, d = np.zeros((4, 2)), np.zeros((4, 2))
+    r[:2, 0], d[:2, 0], r[2:, 1], d[2:, 1] = [50, 40], [10, 4], [30, 60], [9, 8]
+    apart = [log_rank(r[[i, i + 1]][:, [j]], d[[i, i + 1]][:, [j]]).statistic for i, j in ((0, 0), (2, 1))]
+    result = log_rank(r, d)
+    assert (result.df, result.statistic) == (2, pytest.approx(sum(apart)))
+
+
+def test_means_within_strata_by_hand():
+    """Group 2 lies 1 above group 1 in both strata, of which the second lies higher; squares within are 4 and 32."""
+    first, second = np.array([[1, 3], [2, 4.0]]), np.array([[8, 12, 8, 12], [9, 13, 9, 13.0]])
+    n, x, xx = ([[f(a), f(b)] for a, b in zip(first, second, strict=True)] for f in (len, sum, lambda v: sum(v**2)))
+    within = [4 / 2, 32 / 6]  # squares about the means of the groups, over customers less groups
+    variance = within[0] * 2 * 2 / 4 + within[1] * 4 * 4 / 8
+    result = compare_means(n, x, xx)
+    assert result.statistic == pytest.approx((1 * 2 * 2 / 4 + 1 * 4 * 4 / 8) ** 2 / variance)
+    one = compare_means(*(np.sum(v, axis=1, keepdims=True) for v in (n, x, xx)))
+    assert one.statistic < result.statistic  # the strata's levels are no spread of customers
+    assert np.isnan(compare_means([[5, 0], [0, 5]], [[1, 0], [0, 2]], [[1, 0], [0, 2]]).p_value)
 
 
 def test_log_rank_without_events_says_nothing():
