@@ -599,6 +599,9 @@ def _difference(shown: pd.DataFrame, layout: pd.DataFrame, newer: list[pd.Timest
     if of_newer.all() or not both.any():
         return {}
     cells = _cells(shown[both], layout[both], newer)
+    cells = cells[:, (cells[:, :, 0] > 0).all(axis=0)]  # a cohort may be empty
+    if not cells.size:
+        return {}
     n = cells[:, :, 0]
     share = n.prod(axis=0) / n.sum(axis=0)
     share /= share.sum()

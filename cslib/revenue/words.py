@@ -83,10 +83,10 @@ class Wording:
                 ends = last[f"{name}_ci_lower"], last[f"{name}_ci_upper"]
                 year = f"12 months to {last.month:%B %Y}, customers who paid at their start"
                 cards.append(card_of(KPIS[name], last[name], interval=ends, n=int(last.n_opening), detail=year))
-        known = whole(moved).dropna(subset="logo_churn_rate")
-        last = known.iloc[-1] if len(known) else row  # who left may be settled only up to some months ago
+        settled = whole(moved).query("logo_churn_rate.notna() or n_opening == 0")
+        last = settled.iloc[-1] if len(settled) else row
         ends, n = (last.logo_churn_ci_lower, last.logo_churn_ci_upper), int(last.n_opening)
-        why = "paid at its start, not at its end" if len(known) else "no customers at its beginning"
+        why = "paid at its start, not at its end" if pd.notna(last.logo_churn_rate) else "no customers at its beginning"
         rate, label = last.logo_churn_rate, f"Customer churn, {last.month:%B %Y}"
         cards.append(Card(label, rate, "percent", *ends, n, detail=why, kpi="customer_churn_rate"))
         return cards

@@ -12,6 +12,7 @@ from rows_world import few_or_many
 from cslib import DataError, ParameterError, load
 from cslib.churn.rates import METHODS, RATES, _estimates, churn_rates, last_month, reconcile
 from cslib.data.lifetimes import lifetimes
+from cslib.data.lives import lives
 from cslib.stats.intervals import wilson
 
 FIRST = date(2025, 1, 1)
@@ -252,14 +253,24 @@ def test_a_month_without_a_base_is_refused(month):
 
 
 @pytest.mark.slow
-def test_sample_rates_and_triangle_agree_in_every_month(sample):
+@pytest.mark.parametrize("pause_months", [0, 3])
+def test_sample_rates_and_triangle_agree_in_every_month(pause_months):
+    """Nobody pauses for more than three months; if that is a pause nobody comes back, and cohorts lose who leaves."""
+    sample = load("data", pause_months=pause_months)
     counts, rates = lifetimes(sample), churn_rates(sample).set_index(["method", "month"])
-    assert len(rates.loc["start_of_period"]) == 35
+    assert len(rates.loc["start_of_period"]) == 35 - pause_months
+    n_back = 0
     for first, row in rates.loc["start_of_period"].iterrows():
         table = reconcile(sample, counts, month=first.date()).set_index("measure")
-        for measure in ("Start of the month", "Cohorts added up"):
-            assert table.loc[measure, ["n_base", "n_churned"]].tolist() == [row.n_start, row.n_churned]
+        base, gone = table.loc["Cohorts added up", ["n_base", "n_churned"]]
+        assert table.loc["Start of the month", ["n_base", "n_churned"]].tolist() == [row.n_start, row.n_churned]
+        assert base == row.n_start
+        n_back += row.n_churned - gone
         assert table.churn_rate["Daily rate"] == rates.churn_rate["daily_hazard", first]
+    rows = lives(sample).execute()
+    back = (rows["life"] > 1) & (rows["started_on"].dt.to_period("M") != rows["churned_on"].dt.to_period("M"))
+    assert n_back == back.sum()
+    assert bool(n_back) == (not pause_months)
 
 
 @pytest.mark.slow

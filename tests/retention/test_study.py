@@ -89,7 +89,8 @@ def test_tables_hold_together(by_plan):
         *("all cohorts, any difference", "newer half", "newest cohort old enough"),
     ]
     assert by_plan.comparison.caption == (
-        "Newer against older cohorts over their first 6 months; rates at the end of it. 6 cohorts too young to compare"
+        "Newer against older cohorts of the same months over their first 6 months; rates at the end of it. "
+        "6 cohorts too young to compare"
     )
 
 

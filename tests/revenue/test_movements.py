@@ -305,7 +305,7 @@ def flows(rng, n, leave, shrink, come):
 def test_the_quick_ratio_of_few_customers_covers(n, leave, shrink):
     """Where both are above 0; 95 ± 1.5 %, and three Monte Carlo errors."""
     sums = flows(np.random.default_rng(n), n, leave, shrink, 0.04)
-    bounds = _ratio_of_flows(sums["won"], sums["lost"], sums, 0.95)
+    bounds = _ratio_of_flows(sums["won"], sums["lost"], sums)
     truth = (0.04 + 0.04 / 2) / (leave + shrink / 3)
     covered = ((bounds.lower <= truth) & (truth <= bounds.upper)).mean()
     assert covered == pytest.approx(0.95, abs=0.015 + 3 * np.sqrt(0.95 * 0.05 / len(sums)))

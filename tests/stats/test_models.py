@@ -16,7 +16,7 @@ from cslib.data.lifetimes import lifetimes
 from cslib.errors import DataError, ParameterError
 from cslib.stats import models as lifetime_models
 from cslib.stats.contracts import BDW, CONTRACT_MODELS, SBG, fit_contract, renewals
-from cslib.stats.models import GAMMA, MODELS, PIECEWISE, fit_models, forecast, model_curves
+from cslib.stats.models import GAMMA, MODELS, PIECEWISE, fit_best, fit_models, forecast, model_curves
 
 DAY = 1 / 30.4375
 FITTERS = {
@@ -155,6 +155,20 @@ def test_best_predicts_the_rest(fitted):
     table = fitted.table
     assert table.loc[table["best"], "holdout_score"].tolist() == [table["holdout_score"].max()]
     assert table["aic"].idxmin() == 1  # the truth, Weibull
+
+
+def test_the_best_alone_is_the_best_of_all(drawn, fitted):
+    """The same row and the same parameters, and all models where later ages tell none apart."""
+    alone = fit_best(drawn, unit_months=fitted.unit_months)
+    best = fitted.table[fitted.table["best"]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone.table[alone.table["best"]].reset_index(drop=True), best)
+    for key in best[["segment", "model"]].itertuples(index=False, name=None):
+        assert alone.fits[key]._fitted_parameters_.tolist() == fitted.fits[key]._fitted_parameters_.tolist()
+    still = counts_of([5.0, 5.0, 9.0], [True, True, False], n=[20, 20, 60])
+    whole, quick = (fit(still, unit_months=DAY) for fit in (fit_models, fit_best))
+    assert (
+        quick.table.loc[quick.table["best"], "model"].tolist() == whole.table.loc[whole.table["best"], "model"].tolist()
+    )
 
 
 def test_curves_stand_half_a_unit_late(one_age):

@@ -8,7 +8,7 @@ import cslib as cs
 from cslib.churn.study import ALL_YEARS
 from cslib.data.drift import drift, recent
 from cslib.value.ltv import LONG_RUN, SURVIVAL, Terms, ltv
-from cslib.value.paths import paths_of
+from cslib.value.paths import paths_of, recent_paths
 from cslib.value.prices import UnitCosts
 
 TRUTH = 100 * np.exp(-0.08 * np.arange(36)).sum()  # 100 a month, at the 8 % of the last year
@@ -59,6 +59,17 @@ def test_without_new_customers_all_years_stand_and_that_is_said(value):
     (said,) = odd.answer.warnings
     assert said.endswith("they make customers stay too long.")
     assert LONG_RUN not in set(odd.forms.table["method"])
+
+
+def test_the_cost_of_winning_is_that_of_all_years():
+    """Estimated without survival and prices, or with them: the same figures in the data and in every draw."""
+    more = {"plan": np.tile(["A", "B"], 1500), "acquisition_cost": np.arange(3000.0)}
+    data, asked = loaded(np.random.default_rng(1), 3000, stepped, **more), {"segment_by": "plan", "horizon_months": 36}
+    usual, found = paths_of(data, **asked), recent_paths(data, drift(data), **asked)
+    assert found["All"].n_customers < 3000
+    assert found.keys() == usual.keys()
+    for segment, paths in found.items():
+        assert paths.cac.tolist() == pytest.approx(usual[segment].cac.tolist(), nan_ok=True)
 
 
 def test_where_nothing_changed_nothing_is_said():
