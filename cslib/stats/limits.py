@@ -122,7 +122,8 @@ def control_limits(past: ArrayLike, *, error: ArrayLike = 0.0, grows: bool = Fal
     past
         Values of disjoint periods, the earliest first; missing ones are NaN. The last 24 count.
     error
-        Standard error of each value, or of all: limits are at least three of it away from the middle.
+        Standard error of each value, or of all: limits are at least three of it away from the middle. Not of a value
+        that grows, whose changes are less uncertain than it is.
     grows
         Whether each value follows from the one before it, as MRR does: then the limits are of its relative change.
     per_year
@@ -171,7 +172,8 @@ def control_limits(past: ArrayLike, *, error: ArrayLike = 0.0, grows: bool = Fal
     if len(level) < ENOUGH:
         return Limits(np.nan, np.nan)
     moved = max(SIGMAS * np.abs(np.diff(level)).mean(), 3 * level.std(ddof=1) if grows else 0.0)
-    half = max(moved / np.sqrt(season.behind), 3 * _typical(error, season, per_year)) * np.sqrt(season.ahead)
+    least = 0.0 if grows else 3 * _typical(error, season, per_year)
+    half = max(moved / np.sqrt(season.behind), least) * np.sqrt(season.ahead)
     if not half > NO_RANGE:
         return Limits(np.nan, np.nan)
     ends = level.mean() + season.effect[-1] + half * np.array([-1, 1])

@@ -37,6 +37,10 @@ def test_the_sample_measures_every_kpi(found):
     bounded = table.dropna(subset="ci_lower")
     assert ((bounded["ci_lower"] <= bounded["value"]) & (bounded["value"] <= bounded["ci_upper"])).all()
     assert set(table["kpi"]) - set(bounded["kpi"]) == {"mrr", "cac", "crc", "crc_share_of_margin"}
+    usual = table.dropna(subset="limit_upper").set_index("kpi")
+    assert {"mrr", "arpa", "customer_churn_rate"} <= set(usual.index)
+    assert (usual["limit_upper"] < 4 * usual["value"]).all()
+    assert (usual.loc[["mrr", "arpa"], "limit_lower"] > 0.8 * usual.loc[["mrr", "arpa"], "value"]).all()
 
 
 @pytest.mark.slow

@@ -17,6 +17,8 @@ def test_limits_of_what_grows_follow_its_last_value():
     assert np.log([limits.lower, limits.upper]) == pytest.approx(np.log(100) + 1 + 0.1 + 2.66 * 0.1 * np.array([-1, 1]))
     assert np.isnan(control_limits(100 * 1.1 ** np.arange(10), grows=True).lower)  # nothing to measure by
     assert np.isnan(control_limits([*range(9)], grows=True).lower)
+    for error in (9.0, np.full(9, 9.0)):  # which is one of the values, and not of their changes
+        assert control_limits(100 * np.cumprod([1, *factors]), grows=True, error=error) == limits
 
 
 def test_limits_need_eight_periods_and_take_the_last_24():
