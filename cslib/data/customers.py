@@ -50,8 +50,8 @@ def segments(data: DataSet, segment_by: str, *, today: bool = False) -> ir.Table
         No table has the column, it has more than 50 values, or one of them is ``All``.
     """
     holder = _holder(data, segment_by)
-    result = _values(data, holder, segment_by)
-    result = at_start(data, segment_by) if has_history(data, segment_by) and not today else result
+    first = has_history(data, segment_by) and not today
+    result = at_start(data, segment_by) if first else _values(data, holder, segment_by)
     found = result.select("segment").distinct().limit(MAX_SEGMENTS + 1).execute()["segment"]
     check_segments(found, segment_by)
     return result

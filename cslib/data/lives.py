@@ -68,6 +68,20 @@ def lives(data: DataSet, **more: str) -> ir.Table:
     ``pause_months`` months end is a pause and ends no life. As that is known only so many months later, an end after
     :func:`settled` is not told yet: rates, lifetimes and retention are of the time before, and say the same then and in
     hindsight.
+
+    Examples
+    --------
+    A customer pays in January, and again from April on.
+
+    >>> import cslib, pandas as pd
+    >>> paid = pd.DataFrame({"customer_id": "a", "started_on": ["2025-01-01", "2025-04-01"],
+    ...                      "ended_on": ["2025-02-01", None], "mrr": 10.0})
+    >>> both = lives(cslib.load({"subscriptions": paid}, as_of="2025-06-30")).order_by("life").execute()
+    >>> both[["life", "here"]].values.tolist()
+    [[1, False], [2, True]]
+    >>> data = cslib.load({"subscriptions": paid}, as_of="2025-06-30", pause_months=2)
+    >>> int(lives(data).count().execute()), settled(data).isoformat()
+    (1, '2025-04-30')
     """
     table = data.table("customers")
     kinds = ["churn_kind"] if "churn_kind" in table.columns else []
