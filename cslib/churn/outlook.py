@@ -10,7 +10,7 @@ import pandas as pd
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes
 from cslib.data.lives import settled
-from cslib.stats.models import FittedModels, fit_best, forecast
+from cslib.stats.models import FittedModels, fit_averaged, forecast
 
 
 def forecast_customers(
@@ -42,7 +42,7 @@ def forecast_customers(
     if not split:
         return own
     finer = lifetimes(data, segment_by=split).query("segment != 'All'")
-    summed = forecast(finer, fit_best(finer, unit_months=models.unit_months), **when)
+    summed = forecast(finer, fit_averaged(finer, unit_months=models.unit_months), **when)
     return pd.concat([summed[summed["segment"] == "All"], own[own["segment"] != "All"]])
 
 

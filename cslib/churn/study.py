@@ -18,6 +18,7 @@ from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, unit_months
+from cslib.data.lives import counted_as
 from cslib.show.charts import OBSERVED, largest_segments, left_out, lines_with_bands, well_observed
 from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
 from cslib.show.formats import months, whole
@@ -92,13 +93,14 @@ class Churn(Study):
         """Who leaves, when, and what comes next?"""
         summary, since = firm_medians(self._summary, self._curve), self._recent.observed_from
         every = lifetime_rows(replace(self.data, observed_from=None)).count().execute() if since else 0
+        unit = counted_as(self.data)
         n_before = max(int(every) - int(whole(summary)["n_customers"].iloc[0]), 0)
-        head = say.subtitle(summary, n_before=n_before, observed_from=since)
+        head = say.subtitle(summary, n_before=n_before, observed_from=since, unit=unit)
         own = self._recent is not self.data
         cards = say.cards(summary, last_month(self._rates), self._outlook, recent=own)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
-        return Answer(head, say.answer(summary, self._differences, self._outlook), cards, warnings)
+        return Answer(head, say.answer(summary, self._differences, self._outlook, unit=unit), cards, warnings)
 
     @cached_property
     def survival(self) -> Result:
@@ -218,7 +220,7 @@ class Churn(Study):
 
     @cached_property
     def models(self) -> Result:
-        """Which model of later ages fits best?
+        """Which models foretell later ages, and how much does each count?
 
         As in :class:`cslib.stats.models.FittedModels`; also those that could not be fitted.
         """
@@ -229,7 +231,7 @@ class Churn(Study):
             shown = pd.concat([seen, fitted.rename(columns={"model": "segment"})])
         why = (NO_CURVE if self._drawn.empty else f"{said.title}.") if shown.empty else ""
         also = (Result("models_left_out", self._fitted.left_out, caption="Models that could not be fitted"),)
-        chart, table = partial(lines_with_bands, shown, y="survival", **AGES), self._fitted.table.drop(columns="best")
+        chart, table = partial(lines_with_bands, shown, y="survival", **AGES), self._fitted.table
         rest: Any = {"absent": why, "caption": "Models of churn", "also": also}
         return Result("models", table, said.title, said.subtitle, chart, **rest)
 

@@ -30,6 +30,7 @@ SUPERSCRIPT: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸�
 SMALL_P: Final = -3  # its power of ten, below which a p-value is written as one
 Row = Any  # a row of a table, or the few figures that a sentence needs
 AGES_THAT_WERE: Final = "The rate of leaving by age and the forecast use the ages that were."
+ENDED: Final = {"customer": ("whom", "left"), "stay": ("which", "ended")}
 AGAINST: Final = {"fewer": "fewer than", "more": "more than", "alike": "much as"}
 
 
@@ -43,7 +44,7 @@ class Said:
     notes: tuple[str, ...] = ()
 
 
-def subtitle(summary: pd.DataFrame, *, n_before: int, observed_from: date | None = None) -> str:
+def subtitle(summary: pd.DataFrame, *, n_before: int, observed_from: date | None = None, unit: str = "customer") -> str:
     """Say in one line whom the report is about.
 
     Parameters
@@ -54,14 +55,19 @@ def subtitle(summary: pd.DataFrame, *, n_before: int, observed_from: date | None
         Customers who had left before records began, and are not counted.
     observed_from
         The day on which they began, where it is declared.
+    unit
+        As from :func:`cslib.data.lives.counted_as`.
     """
     row = whole(summary).iloc[0]
-    text = f"{counted(int(row.n_customers), 'customer')}, of whom {int(row.n_events):,} left"
+    text = f"{counted(int(row.n_customers), unit)}, of {ENDED[unit][0]} {int(row.n_events):,} {ENDED[unit][1]}"
+    text += " · who comes back begins another" * (unit == "stay")
     text += f" · observed from {observed_from}" if observed_from else ""
     return text + (f" · {counted(n_before, 'customer')} had left before and are not counted" if n_before else "")
 
 
-def answer(summary: pd.DataFrame, differences: Differences | None, outlook: Row | None) -> str:
+def answer(
+    summary: pd.DataFrame, differences: Differences | None, outlook: Row | None, *, unit: str = "customer"
+) -> str:
     """Answer "who leaves, when, and what comes next?" in at most three sentences, with ``**bold**`` parts.
 
     Parameters
@@ -70,14 +76,16 @@ def answer(summary: pd.DataFrame, differences: Differences | None, outlook: Row 
         As from :func:`cslib.churn.stays.firm_medians`.
     differences, outlook
         None where there are no segments, or nothing can be forecast.
+    unit
+        As from :func:`cslib.data.lives.counted_as`.
     """
     found = f"{_widest(differences)}." if differences else ""
     ahead = f"{_ahead(outlook)}." if outlook is not None else ""
-    return " ".join(filter(None, [_stay(whole(summary).iloc[0]), found, ahead]))
+    return " ".join(filter(None, [_stay(whole(summary).iloc[0], unit), found, ahead]))
 
 
-def _stay(row: pd.Series[Any]) -> str:
-    n = counted(int(row.n_customers), "customer")
+def _stay(row: pd.Series[Any], unit: str) -> str:
+    n, ended = counted(int(row.n_customers), unit), ENDED[unit][1]
     if not row.n_events:
         who = f"all {n} are" if row.n_customers > 1 else f"{n} is"
         return f"**Nobody has left yet**: {who} still here."
@@ -86,13 +94,13 @@ def _stay(row: pd.Series[Any]) -> str:
         interval = f"95 % interval {_span(row.median_ci_lower, row.median_ci_upper)}, {n}" if known else n
         return f"**Half of all customers leave within {months(row.median_months)}** ({interval})."
     if row.n_events == row.n_customers:
-        many = f"**All {n} left**, too few to say how long they stay."
-        return many if row.n_customers > 1 else f"**The one {n[2:]} left.**"
+        many = f"**All {n} {ended}**, too few to say how long they stay."
+        return many if row.n_customers > 1 else f"**The one {n[2:]} {ended}.**"
     if pd.notna(row.survival_12m):
         interval = between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
         stay = f"**{percent(row.survival_12m)} of customers stay longer than 12 months**"
         return f"{stay} (95 % interval {interval}, {n}); when half will have left cannot be told yet."
-    return f"**{int(row.n_events):,} of {n} left so far**; when half of them leave cannot be told yet."
+    return f"**{int(row.n_events):,} of {n} {ended} so far**; when half of them leave cannot be told yet."
 
 
 def _span(lower: float, upper: float) -> str:
@@ -387,7 +395,7 @@ def at_risk(stakes: Row, *, horizon_months: int, currency: str = "") -> Said:
 
 
 def models(table: pd.DataFrame) -> Said:
-    """State which model of all customers predicts later ages best.
+    """State which model of all customers predicts later ages best, and how much it counts.
 
     Parameters
     ----------
@@ -396,12 +404,13 @@ def models(table: pd.DataFrame) -> Said:
     """
     plotted = "Share still here by months since the start: fitted models against Kaplan–Meier and its 95 % band."
     rows = whole(table)
-    best = rows[rows["best"]]
-    if best.empty:
+    if rows.empty:
         return Said("No model could be fitted", plotted)
-    name, known = best["model"].iloc[0], best["holdout_score"].notna().iloc[0]
-    how = "predicts the later ages best" if known else "has the lowest AIC; later ages are too few to predict"
-    return Said(f"{name}, of {counted(len(rows), 'model')}, {how}", plotted)
+    best, several = rows.nlargest(1, "weight").iloc[0], (rows["weight"] > 0).sum() > 1
+    how = "predicts the later ages best" if pd.notna(best["holdout_score"]) else "has the lowest AIC"
+    part = f" and makes up {percent(best['weight'])} of their average" if several else ""
+    few = "" if pd.notna(best["holdout_score"]) else "; later ages are too few to predict"
+    return Said(f"{best['model']}, of {counted(len(rows), 'model')}, {how}{part}{few}", plotted)
 
 
 def forecast(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = "") -> Said:

@@ -118,6 +118,11 @@ def _spans(data: DataSet) -> ir.Table:
     return spans.mutate(n_lives=spans.life.max().over(ibis.window(group_by="customer_id")))
 
 
+def counted_as(data: DataSet) -> str:
+    """Name what is counted as customers are: ``stay`` where some have come back, whose lives count one by one."""
+    return "stay" if paying(data) and bool(_spans(data).life.max().execute() > 1) else "customer"
+
+
 def has_history(data: DataSet, column: str) -> bool:
     """Tell whether paid subscriptions know when customers had which value of a column that customers have, too."""
     known = {*CONTRACT["customers"], *CONTRACT["subscriptions"]}

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cslib.data.dataset import DataSet
+from cslib.data.drift import Drift, drift
 from cslib.data.kpi import Setting
 from cslib.scorecard import words as say
 from cslib.scorecard.history import Measured, measure_all
@@ -101,7 +102,7 @@ class Scorecard(Study):
     @cached_property
     def value(self) -> Cards:
         """What is a new customer worth?"""
-        return self._group("value")
+        return self._group("value", found=drift(self.data))
 
     @cached_property
     def sentiment(self) -> Cards:
@@ -113,8 +114,8 @@ class Scorecard(Study):
         """Do customers use what they pay for?"""
         return self._group("engagement")
 
-    def _group(self, group: str) -> Cards:
-        return say.cards_of_group(group, self.table[self.table["group"] == group], self.measured)
+    def _group(self, group: str, *, found: Drift | None = None) -> Cards:
+        return say.cards_of_group(group, self.table[self.table["group"] == group], self.measured, found=found)
 
     @cached_property
     def segments(self) -> Result:

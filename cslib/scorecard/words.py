@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.data.drift import Drift
 from cslib.data.kpi import Kpi
 from cslib.errors import counted
 from cslib.scorecard.history import Measured
@@ -15,6 +16,7 @@ from cslib.scorecard.scorecard import Standing
 from cslib.show.display import Card
 from cslib.show.formats import MAY_BE_SEASON, format_interval, format_value
 from cslib.show.result import Answer, Cards
+from cslib.value.words import changed_pace
 
 YEAR: Final = 12
 SPANS: Final = {1: "a month", 3: "3 months", YEAR: "a year"}
@@ -156,7 +158,7 @@ def _rest(others: list[str], missing: list[str], *, anything: bool, targets: boo
         yield "No targets are set: name them in [targets] of cslib.toml, such as nps = 30."
 
 
-def cards_of_group(group: str, rows: pd.DataFrame, measured: Measured) -> Cards:
+def cards_of_group(group: str, rows: pd.DataFrame, measured: Measured, *, found: Drift | None = None) -> Cards:
     """Make a card of every measured KPI of a group, say why the others are not, and where to read on.
 
     Parameters
@@ -167,6 +169,8 @@ def cards_of_group(group: str, rows: pd.DataFrame, measured: Measured) -> Cards:
         Of the scorecard: those of the group.
     measured
         What they are made of.
+    found
+        That churn has changed, where these KPIs rest on it.
 
     Returns
     -------
@@ -174,7 +178,8 @@ def cards_of_group(group: str, rows: pd.DataFrame, measured: Measured) -> Cards:
     """
     each: list[Row] = list(rows.itertuples())
     cards = tuple(_card(r, measured) for r in each if pd.notna(r.value))
-    notes = tuple(_not_measured(r for r in each if pd.isna(r.value)))
+    moved = [changed_pace(found, what="Values of a new customer").rstrip(".") + "."] if found and cards else []
+    notes = (*moved, *_not_measured(r for r in each if pd.isna(r.value)))
     return Cards(group, rows, cards=cards, notes=notes, see_also=MORE[group], caption=f"KPIs of {group}")
 
 

@@ -7,7 +7,7 @@ for tenures), stand in the middle of their unit.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -18,13 +18,13 @@ import lifelines
 import numpy as np
 import pandas as pd
 from lifelines.exceptions import ConvergenceError
-from numpy.typing import NDArray
+from scipy.special import softmax
 
 from cslib.errors import DataError, ParameterError, refuse_unknown
 from cslib.stats.contracts import CONTRACT_MODELS, fit_contract, from_lives, refuse_few
 from cslib.stats.intervals import Floats, z_value
 from cslib.stats.likelihood import cumulative, log_likelihoods, scores, slopes
-from cslib.stats.survival import DAYS_PER_MONTH, TRUSTED, by_segment, life_table
+from cslib.stats.survival import DAYS_PER_MONTH, TIE, TRUSTED, by_segment, life_table
 
 # each with where its search starts, given the mean months per churn (the exponential's own answer)
 SIMPLE: Final[dict[str, tuple[Callable[[], Any], Callable[[float], list[float]]]]] = {
@@ -55,7 +55,10 @@ NOT_CONVERGED: Final = (
 )
 LIFE: Final = ["entry_months", "duration_months", "event_observed"]
 LEFT_OUT: Final = ["segment", "model", "reason"]
-TABLE: Final = ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score"]
+TABLE: Final = ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score", "weight"]
+SEED: Final = 0  # of the weights: the same data give the same figures
+WEIGHT_DRAWS: Final = 2000
+LEAST_WEIGHT: Final = 0.01  # from which on a model counts
 Change = Callable[[Floats], Floats]
 WHOLE: Final = "All"
 FEW: Final = "One rate (few left)"
@@ -76,8 +79,8 @@ class FittedModels:
     table
         One row per segment and model: ``segment``, ``model``, ``n_parameters``, ``log_likelihood``, ``aic``
         (lower is better), ``holdout_score`` (mean log-likelihood of a later lifetime under the model fitted
-        to the first 60 % of ages; higher is better; NaN where it cannot be known) and ``best`` (true for
-        the highest holdout score of the segment, or the lowest AIC where there is none).
+        to the first 60 % of ages; higher is better; NaN where it cannot be known) and ``weight`` (how much the
+        model counts where models are averaged: adds up to 1 by segment, 0 where it would be below 1 %).
     left_out
         One row per model that could not be fitted: ``segment``, ``model``, ``reason``.
     fits
@@ -91,6 +94,11 @@ class FittedModels:
     left_out: pd.DataFrame
     fits: dict[tuple[str, str], Any]
     unit_months: float
+
+    def weights(self, segment: str) -> dict[str, float]:
+        """Weights of the models of a segment that have one, adding up to 1."""
+        own = self.table[(self.table["segment"] == segment) & (self.table["weight"] > 0)]
+        return {str(model): float(weight) for model, weight in zip(own["model"], own["weight"], strict=True)}
 
 
 def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
@@ -128,13 +136,19 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
     nobody left beyond the cut, or the model cannot be fitted to what came before. The contract models give whole
     months a probability where the others have a density per month, so both can be compared.
 
+    The score of 200 later lifetimes hardly tells models apart: which one is best is chance. A weight is the share of
+    exp(Σ log-likelihood of the later lifetimes) among the models, averaged over customers drawn anew (pseudo-BMA+; the
+    sums are drawn as normal). Where there is no holdout score it is the share of exp(−AIC / 2).
+
     With tenures in whole months the early shape is coarse, which can change what fits best (and leave the
     generalised gamma without an answer, where many leave in the first month); days do not have that.
 
     References
     ----------
     Kalbfleisch & Prentice (2002), The Statistical Analysis of Failure Time Data, 2nd ed., ch. 2 and 3;
-    Cox, Chu, Schneider & Muñoz (2007), Statistics in Medicine 26:4352–4374 (generalised gamma).
+    Cox, Chu, Schneider & Muñoz (2007), Statistics in Medicine 26:4352–4374 (generalised gamma); Yao, Vehtari, Simpson &
+    Gelman (2018), Bayesian Analysis 13:917–1007, sec. 3.4, and Buckland, Burnham & Augustin (1997), Biometrics
+    53:603–618 (weights).
 
     Examples
     --------
@@ -148,18 +162,16 @@ def fit_models(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
     """
     fits: dict[tuple[str, str], Any] = {}
     rows, left_out = [], []
-    for segment, lives, held_out in _segments(counts, unit_months):
+    for segment, lives, ahead in _segments(counts, unit_months):
         fitted, reasons = _fit_all(lives, _names(unit_months))
         left_out += [(segment, model, reason) for model, reason in reasons.items()]
         fits |= {(segment, model): fitter for model, fitter in fitted.items()}
-        rows += _rows(segment, fitted, held_out)
-    table = pd.DataFrame(rows, columns=TABLE)
-    missing = pd.DataFrame(left_out, columns=LEFT_OUT)
-    return FittedModels(table.assign(best=_best(table)), missing, fits, unit_months)
+        rows += _rows(segment, fitted, ahead)
+    return FittedModels(pd.DataFrame(rows, columns=TABLE), pd.DataFrame(left_out, columns=LEFT_OUT), fits, unit_months)
 
 
-def fit_best(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
-    """Fit to every segment the one model that :func:`fit_models` calls the best, in about half the time.
+def fit_averaged(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
+    """Fit to every segment those models of :func:`fit_models` that have a weight, in less time.
 
     Parameters
     ----------
@@ -169,30 +181,34 @@ def fit_best(counts: pd.DataFrame, *, unit_months: float) -> FittedModels:
     Returns
     -------
     FittedModels
-        Its best rows and their fits; all rows of a segment whose later ages do not tell models apart.
+        Its rows with a weight, and their fits; all rows of a segment whose later ages do not tell models apart.
     """
     fits: dict[tuple[str, str], Any] = {}
     rows = []
-    for segment, lives, held_out in _segments(counts, unit_months):
-        fitted: dict[str, Any] = {}
-        for model in sorted(held_out, key=lambda name: -held_out[name]):
-            found = _fit_all(lives, (*NESTED.get(model, {}), model))[0]
-            if model in found:
-                fitted = {model: found[model]}
-                break
+    for segment, lives, ahead in _segments(counts, unit_months):
+        counting = [model for model in _names(unit_months) if ahead.weights.get(model)]
+        needed = [part for model in counting for part in (*NESTED.get(model, {}), model)]
+        found = _fit_all(lives, tuple(dict.fromkeys(needed)))[0]
+        fitted = {model: found[model] for model in counting if model in found}
         fitted = fitted or _fit_all(lives, _names(unit_months))[0]
         fits |= {(segment, model): fitter for model, fitter in fitted.items()}
-        rows += _rows(segment, fitted, held_out)
-    table = pd.DataFrame(rows, columns=TABLE)
-    return FittedModels(table.assign(best=_best(table)), pd.DataFrame(columns=LEFT_OUT), fits, unit_months)
+        rows += _rows(segment, fitted, ahead)
+    return FittedModels(pd.DataFrame(rows, columns=TABLE), pd.DataFrame(columns=LEFT_OUT), fits, unit_months)
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """How well models fitted to the first ages foretell the later lifetimes: by model, where that can be known."""
+
+    scores: dict[str, float]
+    weights: dict[str, float]
 
 
 def _names(unit_months: float) -> tuple[str, ...]:
     return (*MODELS, *CONTRACT_MODELS * (unit_months >= 1))
 
 
-def _segments(counts: pd.DataFrame, unit_months: float) -> Iterator[tuple[str, pd.DataFrame, dict[str, float]]]:
-    """Give each segment with its lifetimes, and the holdout scores of the models that have one."""
+def _segments(counts: pd.DataFrame, unit_months: float) -> Iterator[tuple[str, pd.DataFrame, _Ahead]]:
     if unit_months <= 0:
         msg = f"unit_months is {unit_months!r}. Take it from lifetimes.unit_months."
         raise ParameterError(msg)
@@ -203,19 +219,65 @@ def _segments(counts: pd.DataFrame, unit_months: float) -> Iterator[tuple[str, p
         lives = _collapsed(own, unit_months / 2)
         early, late = _split(lives, unit_months)
         trained = _fit_all(early, _names(unit_months))[0] if late["event_observed"].any() else {}
-        held_out = {model: _score(fitter, late) for model, fitter in trained.items()}
-        yield segment, lives, {model: score for model, score in held_out.items() if not np.isnan(score)}
+        yield segment, lives, _foretold(trained, late)
 
 
-def _rows(segment: str, fitted: dict[str, Any], held_out: dict[str, float]) -> list[tuple[Any, ...]]:
-    sizes = {model: len(fitter._fitted_parameters_) for model, fitter in fitted.items()}
-    known = {model: (float(fitter.log_likelihood_), float(fitter.AIC_)) for model, fitter in fitted.items()}
-    return [(segment, model, sizes[model], *known[model], held_out.get(model, np.nan)) for model in fitted]
+def _foretold(trained: dict[str, Any], late: pd.DataFrame) -> _Ahead:
+    n = late["n"].to_numpy(float)
+    told = {model: log_likelihoods(f, f._fitted_parameters_, late) for model, f in trained.items()}
+    scores = {model: float(np.average(logs, weights=n)) for model, logs in told.items()}
+    scores = {model: score for model, score in scores.items() if not np.isnan(score)}
+    known = [model for model, score in scores.items() if np.isfinite(score)]
+    weights = averaging_weights(np.array([told[model] for model in known]), n).tolist() if known else []
+    return _Ahead(scores, {m: w for m, w in zip(known, weights, strict=True) if w >= LEAST_WEIGHT})
 
 
-def _best(table: pd.DataFrame) -> NDArray[np.bool_]:
-    ranked = table.sort_values(["holdout_score", "aic"], ascending=[False, True], na_position="last")
-    return table.index.isin(ranked.drop_duplicates("segment").index)
+def _rows(segment: str, fitted: dict[str, Any], ahead: _Ahead) -> list[tuple[Any, ...]]:
+    weights = {model: ahead.weights.get(model, 0.0) for model in fitted}
+    if not any(weights.values()):
+        by_aic = softmax([-fitter.AIC_ / 2 for fitter in fitted.values()]) if fitted else []
+        weights = {m: w if w >= LEAST_WEIGHT else 0.0 for m, w in zip(fitted, map(float, by_aic), strict=True)}
+    total = sum(weights.values())
+    known = {m: (len(f._fitted_parameters_), float(f.log_likelihood_), float(f.AIC_)) for m, f in fitted.items()}
+    return [(segment, m, *known[m], ahead.scores.get(m, np.nan), weights[m] / total) for m in fitted]
+
+
+def averaging_weights(told: Floats, n: Floats) -> Floats:
+    """Weigh models by how well they foretold, as far as that may not be chance: pseudo-BMA+.
+
+    Parameters
+    ----------
+    told
+        Log-likelihood of what each model was to foretell, shape (models, lifetimes).
+    n
+        How many lifetimes of each kind there were, shape (lifetimes,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Adding up to 1, shape (models,).
+
+    Notes
+    -----
+    The mean, over lifetimes drawn anew, of softmax(told · n); told · n is drawn as normal with the variance that it has
+    between lifetimes.
+
+    References
+    ----------
+    Yao, Vehtari, Simpson & Gelman (2018), Bayesian Analysis 13:917–1007, sec. 3.4.
+
+    Examples
+    --------
+    Two lifetimes, both twice as likely under the first model: 4 to 1.
+
+    >>> averaging_weights(np.log([[0.2], [0.1]]), np.array([2.0])).round(3).tolist()
+    [0.8, 0.2]
+    """
+    ahead = told - told.mean(axis=0)  # what is the same for all models does not count
+    mean = ahead @ n / n.sum()
+    root = np.linalg.qr((np.sqrt(n) * (ahead - mean[:, None])).T, mode="r")
+    drawn = np.random.default_rng(SEED).standard_normal((WEIGHT_DRAWS, len(root))) @ root
+    return np.asarray(softmax(mean * n.sum() + drawn, axis=1).mean(axis=0))
 
 
 def _collapsed(counts: pd.DataFrame, shift: float) -> pd.DataFrame:
@@ -235,11 +297,6 @@ def _split(lives: pd.DataFrame, unit: float) -> tuple[pd.DataFrame, pd.DataFrame
     known = lives.assign(duration_months=duration.clip(upper=cut), event_observed=left)
     later = lives.assign(entry_months=entry.clip(lower=cut))
     return _collapsed(known[entry < cut], 0.0), later[duration > cut]
-
-
-def _score(fitter: Any, late: pd.DataFrame) -> float:
-    """Mean log-likelihood of lifetimes, given that they lasted until their entry."""
-    return float(np.average(log_likelihoods(fitter, fitter._fitted_parameters_, late), weights=late["n"]))
 
 
 def cumulative_draws(fitter: Any, parameters: Floats, ages: Floats) -> Floats:
@@ -492,7 +549,7 @@ def forecast(
     counts
         As from :func:`cslib.data.lifetimes.lifetimes`; who has not left is active now.
     models
-        As from :func:`cslib.stats.models.fit_models` on them; the best one of each segment is its tail.
+        As from :func:`cslib.stats.models.fit_models` on them; averaged by their weights they are the tail.
     horizon_months
         Months ahead.
     as_of
@@ -518,16 +575,18 @@ def forecast(
     Notes
     -----
     A customer aged a is still here after k months with probability S(a + k) / S(a): Kaplan–Meier up to the last
-    age with 20 customers at risk, and beyond it the model that predicts later ages best. The variance of a sum
-    over customers is Σ p(1 − p), for chance, plus what is not known of S (delta method on the hazards and on the
-    parameters, taken as independent). A segment of which fewer than ten customers left is taken to leave at one
-    rate, (churned + ½) / months observed, whatever the age. The interval is normal and clipped to what is possible.
-    It speaks of today's customers only, new ones are not counted; and it covers chance and estimation, not a wrong
-    tail or a world that changes.
+    age with 20 customers at risk, and beyond it each model in turn. What they expect is averaged by their weights. The
+    variance of a sum over customers is Σ p(1 − p), for chance, plus what is not known of S (delta method on the hazards
+    and on the parameters, which the same customers move), plus that between models. A segment of which fewer than ten
+    customers left is taken to leave at one rate, (churned + ½) / months observed, whatever the age. The interval is
+    normal and clipped to what is possible. It speaks of today's customers only, new ones are not counted; and it covers
+    chance, estimation and the choice of the model, not a world that changes.
 
-    In simulated Weibull worlds the 95 % interval held the truth in 93 to 97 % of cases with 300 and with 3,000
-    customers, and in 91 to 97 % with 100, for who is active after a year and who leaves in months 1 to 3. Where one
-    segment mixes customers of very different risk, 86 % with 100: the model beyond the last well-observed age is wrong.
+    In simulated worlds of 36 months (Weibull, log-normal, truncated on the left; 30, 300 and 3,000 customers) the 95 %
+    interval of who is active after a year held the truth in 93 to 98 % of cases, in 92 % where one segment mixes
+    customers of very different risk (300), and in 91 % with 18 months of records (300). The one model that predicts
+    best, without the others, had held it in 89 % with 300. No season is forecast: with churn five times as high in one
+    month of the year, 92 to 95 % after a whole year, but 79 % (300) and hardly ever (3,000) half a year ahead.
     """
     z, ahead = z_value(confidence_level), np.arange(1, reach(counts, horizon_months) + 1)
     if counts["duration_months"].max() < 1:
@@ -547,23 +606,60 @@ def forecast(
 def _project(counts: pd.DataFrame, models: FittedModels, horizon: int) -> pd.DataFrame:
     """Expect numbers by month ahead, with their variances: still here, and gone within the month."""
     segment, n_events = str(counts["segment"].iloc[0]), int(counts.loc[counts["event_observed"], "n"].sum())
-    best = models.table[(models.table["segment"] == segment) & models.table["best"]]["model"]
-    if n_events < ENOUGH or best.empty:
+    weights = models.weights(segment)
+    if n_events < ENOUGH or not weights:
         return _constant(counts, n_events, horizon)
-    model = str(best.iloc[0])
-    curve = extended(counts, models.fits[segment, model], unit_months=models.unit_months)
+    curves = [extended(counts, models.fits[segment, model], unit_months=models.unit_months) for model in weights]
+    parts = [_by_model(counts, curve, horizon) for curve in curves]
+    return _averaged(parts, np.array([*weights.values()])).assign(model=averaged(weights))
+
+
+def averaged(models: Collection[str]) -> str:
+    """Name the model by which later ages are foretold, or the average of several."""
+    return f"average of {len(models)} models" if len(models) > 1 else next(iter(models))
+
+
+def _by_model(counts: pd.DataFrame, curve: Extended, horizon: int) -> pd.DataFrame:
     active = counts[~counts["event_observed"]].groupby("duration_months")["n"].sum()
     ages, n = active.index.to_numpy(float), active.to_numpy(float)
     here = _still_here(curve, ages, horizon)
     by_age = _slopes_of_hazards(curve, ages, n[:, None] * here)
     by_parameter = slopes(curve.fitter, lambda parameters: n @ _still_here(curve, ages, horizon, parameters))
     covariance = np.asarray(curve.fitter.variance_matrix_)
+    lives = _collapsed(counts, curve.shift)
+    pulls = scores(curve.fitter, lives) @ covariance
 
     def unknown(change: Change) -> Floats:
-        moved = change(by_parameter)
-        return np.asarray(curve.variances @ change(by_age) ** 2 + (moved * (covariance @ moved)).sum(axis=0))
+        moved, steps = change(by_parameter), change(by_age)
+        observed, beyond = curve.variances @ steps**2, (moved * (covariance @ moved)).sum(axis=0)
+        # of each customer, what it does to both
+        shared = lives["n"].to_numpy(float) @ (_pulls(curve, lives, steps) * (pulls @ moved))
+        most = np.sqrt(observed * beyond)
+        return np.asarray(observed + beyond + 2 * np.clip(shared, -most, most))
 
-    return _projected(model, n, here, unknown)
+    return _projected(n, here, unknown)
+
+
+def _pulls(curve: Extended, lives: pd.DataFrame, steps: Floats) -> Floats:
+    """How far each lifetime pulls expected numbers by the observed hazards, given their slopes in these."""
+    entry, duration = lives["entry_months"].to_numpy(float), lives["duration_months"].to_numpy(float)
+    begun, gone = (np.searchsorted(curve.ages, at - curve.shift + TIE, side="right") for at in (entry, duration))
+    begun[entry == 0] = 0  # at risk at the age of 0, too
+    left = lives["event_observed"] & (np.abs(np.append(-1.0, curve.ages)[gone] - duration + curve.shift) < TIE)
+    none = np.zeros((1, steps.shape[1]))
+    by_leaving = np.vstack([none, steps * (curve.variances / curve.hazards)[:, None]])
+    by_staying = np.vstack([none, np.cumsum(steps * curve.variances[:, None], axis=0)])
+    return np.asarray(by_leaving[gone] * left.to_numpy()[:, None] - by_staying[gone] + by_staying[begun])
+
+
+def _averaged(parts: Sequence[pd.DataFrame], weights: Floats) -> pd.DataFrame:
+    """Average what models expect; the variance is their own and that between them."""
+    table = parts[0].copy()
+    for name in CHANGES:
+        expected, variance = (np.array([part[f"{kind}_{name}"] for part in parts]) for kind in ("expected", "variance"))
+        mean = weights @ expected
+        table[f"expected_{name}"], table[f"variance_{name}"] = mean, weights @ (variance + (expected - mean) ** 2)
+    return table
 
 
 def _constant(counts: pd.DataFrame, n_events: int, horizon: int) -> pd.DataFrame:
@@ -573,12 +669,13 @@ def _constant(counts: pd.DataFrame, n_events: int, horizon: int) -> pd.DataFrame
     n = np.array([float(counts.loc[~counts["event_observed"], "n"].sum())])
     rate, k = (n_events + 0.5) / exposure, np.arange(horizon + 1)
     here = np.exp(-rate * k)[None, :]
-    return _projected(FEW, n, here, lambda change: change(-k * here * n)[0] ** 2 * rate / exposure)
+    table = _projected(n, here, lambda change: change(-k * here * n)[0] ** 2 * rate / exposure)
+    return table.assign(model=FEW)
 
 
-def _projected(model: str, n: Floats, here: Floats, unknown: Callable[[Change], Floats]) -> pd.DataFrame:
+def _projected(n: Floats, here: Floats, unknown: Callable[[Change], Floats]) -> pd.DataFrame:
     """Add up n customers by age and what of them is still here: by chance, and by what is not known of S."""
-    columns: dict[str, Any] = {"model": model, "n_active": n.sum()}
+    columns: dict[str, Any] = {"n_active": n.sum()}
     for name, change in CHANGES.items():
         share = change(here)
         columns[f"expected_{name}"] = n @ share

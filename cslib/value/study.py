@@ -12,11 +12,12 @@ from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift
 from cslib.data.lifetimes import lifetimes, unit_months
+from cslib.data.lives import counted_as
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
 from cslib.show.estimates import forest_plot, whole_groups
 from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
-from cslib.stats.models import fit_best
+from cslib.stats.models import fit_averaged
 from cslib.value import ltv as worth
 from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest
@@ -89,7 +90,7 @@ class Value(Study):
     def answer(self) -> Answer:
         """What a customer is worth, in a sentence and four numbers."""
         how: Any = {"terms": self._terms, "source": self._values.source, "currency": self._money, "found": self._drift}
-        how["later"] = any(paths.come_back for paths in self._paths.values())
+        how |= {"later": any(p.come_back for p in self._paths.values()), "unit": counted_as(self.data)}
         return words.value_answer(self._forms, self._base, self._pay, **how, standard=not self.horizon_months)
 
     @cached_property
@@ -250,7 +251,7 @@ class Value(Study):
     def _usual(self) -> dict[str, Paths]:
         """Survival and prices by age over all years, estimated once and drawn a thousand times."""
         _, values, spans = self._terms, self._values, self._spans  # what cannot be meant is refused before the work
-        models = fit_best(self._lives, unit_months=unit_months(self.data))
+        models = fit_averaged(self._lives, unit_months=unit_months(self.data))
         return value_paths(self._lives, values, models, horizon_months=max(spans))
 
     @cached_property

@@ -55,7 +55,7 @@ def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
 
 def value_answer(
     forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, terms: Terms, source: str, currency: str = "",
-    standard: bool = True, found: Drift | None = None, later: bool = False,
+    standard: bool = True, found: Drift | None = None, later: bool = False, unit: str = "customer",
 ) -> Answer:  # fmt: skip
     """Answer "what is a customer worth?" in at most three sentences, with the headline cards.
 
@@ -75,6 +75,8 @@ def value_answer(
         How churn has changed, where it has.
     later
         Whether later stays of who comes back are counted.
+    unit
+        As from :func:`cslib.data.lives.counted_as`.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def value_answer(
         Its cards: value of a new customer, of the present ones, payback, LTV:CAC.
     """
     row = _form(forms)
-    n, span = counted(int(row.n_customers), "customer"), months(row.horizon_months)
+    n, span = counted(int(row.n_customers), unit), months(row.horizon_months)
     if pd.notna(row.ltv):
         interval = f"95 % interval{_bracketed(row.ci_lower, row.ci_upper)}".replace(" (", " ").rstrip(")")
         few = "too few to say how sure that is" if row.n_customers < FIRM else "how sure that is cannot be told"
@@ -103,15 +105,15 @@ def value_answer(
     return Answer(subtitle, " ".join(filter(None, sentences)), cards, moved)
 
 
-def changed_pace(found: Drift) -> str:
-    """Say that customers leave faster, or more slowly, than they did, and that what follows rests on it or does not."""
+def changed_pace(found: Drift, *, what: str = "Figures below") -> str:
+    """Say that customers leave faster, or more slowly, than they did, and that figures rest on it or do not."""
     pace = f"{percent(found.recent)} a month over the last 12 months, {percent(found.before)} at the same ages before"
     text = f"Customers have been leaving {'faster' if found.faster else 'more slowly'}: {pace}."
     if found.carries:
-        return f"{text} Figures below rest on these 12 months"
+        return f"{text} {what} rest on these 12 months"
     likely = "long" if found.faster else "short"
     few = "too few customers started in these 12 months to rest on them alone"
-    return f"{text} Figures below are averages over all years, as {few}: they make customers stay too {likely}."
+    return f"{text} {what} are averages over all years, as {few}: they make customers stay too {likely}."
 
 
 def _changed_value(found: Drift, forms: pd.DataFrame, currency: str) -> str:
@@ -229,7 +231,7 @@ def _tail(part: pd.Series[Any], forms: pd.DataFrame) -> str:
         return f"{text}what lies beyond it cannot be told, as nobody left: each brings {bounds}."
     if not longest.share_in_tail > 0:
         return f"{text}nothing lies beyond it."
-    text += f"{percent(longest.share_in_tail)} lies beyond it: there a model speaks ({part.model}), not data."
+    text += f"{percent(longest.share_in_tail)} lies beyond it: foretold ({part.model}), not observed."
     if main.horizon_months < part.longest_months and pd.notna(main.share_in_tail):
         text += f" Over {months(main.horizon_months)} it is {percent(main.share_in_tail)}."
     return text + " What they bring over their whole life is nearly all beyond it." * bool(part.life_beyond)
@@ -335,7 +337,7 @@ def base_findings(base: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
     """State what the present customers together bring; then, where there is any, how much of it a model guesses."""
     share = whole(base)["share_in_tail"].iloc[0]
     said, unseen = f"{_present(base, currency)}.", "from ages at which too few have been observed"
-    return (said, f"{percent(share)} of it is {unseen}: there a model speaks, not data.") if share > 0 else (said,)
+    return (said, f"{percent(share)} of it is {unseen}: foretold, not observed.") if share > 0 else (said,)
 
 
 def what_if_finding(changes: pd.DataFrame, *, currency: str = "") -> str:

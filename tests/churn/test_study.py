@@ -20,7 +20,7 @@ COLUMNS = {
     "drivers": ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"],
     "calibration": ["decile", "n", "predicted", "observed", "ci_lower", "ci_upper"],
     "at_risk": ["customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason"],
-    "models": ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score"],
+    "models": ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score", "weight"],
     "models_left_out": ["segment", "model", "reason"],
     "forecast": ["segment", "months_ahead", "month", "model", "n_active", "expected_active", "active_ci_lower", "active_ci_upper", "expected_churned", "churned_ci_lower", "churned_ci_upper"],
     "churn_rate": ["segment", "month", "method", "n_start", "n_new", "n_churned", "churn_rate", "retention_rate", "ci_lower", "ci_upper"],

@@ -38,6 +38,8 @@ def at_stake(money=(50.0, 30.0, 20.0), p=(0.5, 0.25, 0.25)):
 def test_the_subtitle_counts_who_was_never_observed():
     summary = survival_summary(survival_curve(lives(Pro=PRO)))
     assert say.subtitle(summary, n_before=0) == "200 customers, of whom 30 left"
+    stays = say.subtitle(summary, n_before=0, unit="stay")
+    assert stays == "200 stays, of which 30 ended · who comes back begins another"
     assert say.subtitle(summary, n_before=7).endswith("7 customers had left before and are not counted")
 
 
@@ -148,9 +150,11 @@ def test_kinds_are_told_at_their_landmark():
 
 def test_models_are_named():
     models = pd.DataFrame(
-        {"segment": "All", "model": ["Weibull", "Log-normal"], "holdout_score": [-0.6, -0.5], "best": [False, True]}
+        {"segment": "All", "model": ["Weibull", "Log-normal"], "holdout_score": [-0.6, -0.5], "weight": [0.25, 0.75]}
     )
-    assert say.models(models).title == "Log-normal, of 2 models, predicts the later ages best"
+    first = "Log-normal, of 2 models, predicts the later ages best"
+    assert say.models(models).title == f"{first} and makes up 75 % of their average"
+    assert say.models(models.assign(weight=[0.0, 1.0])).title == first
     assert "lowest AIC" in say.models(models.assign(holdout_score=np.nan)).title
     assert say.models(models.iloc[:0]).title == "No model could be fitted"
 

@@ -15,7 +15,7 @@ from cslib.churn.rates import churn_rates, reconcile
 from cslib.data.dataset import rewind
 from cslib.data.drift import drift
 from cslib.data.lifetimes import lifetimes, present
-from cslib.data.lives import gaps, lives, settled
+from cslib.data.lives import counted_as, gaps, lives, settled
 from cslib.retention.cohorts import retention
 from cslib.revenue.movements import movements
 from cslib.value.ltv import Terms, base_value, bridge, ltv, ltv_by_age
@@ -58,6 +58,14 @@ def test_lives_by_hand():
         ("two at once", 1, "2025-01-01", None, True),
         ("within a month", 1, "2025-01-01", None, True),
     ]
+    assert counted_as(loaded(*PAID)) == "stay"
+    assert counted_as(loaded(*PAID, pause_months=2)) == "customer"
+
+
+def test_stays_are_not_called_customers():
+    """Six customers: the pause ends one stay and begins another."""
+    churn = cs.Churn(loaded(*PAID))
+    assert churn.answer.subtitle.startswith("7 stays, of which 3 ended · who comes back begins another")
 
 
 def test_a_pause_ends_no_life_and_what_may_be_one_is_not_told_yet():

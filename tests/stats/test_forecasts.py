@@ -1,5 +1,6 @@
 """Forecast of present customers: Kaplan–Meier where it is firm, a model beyond, and honest intervals."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import stats
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.errors import ParameterError
 from cslib.stats import models as lifetime_models
+from cslib.stats.likelihood import cumulative
 from cslib.stats.models import FittedModels, extended, fit_models, forecast, reach
 
 DAY = 1 / 30.4375
@@ -33,6 +35,11 @@ def world(rng, n, *, scale=20.0, shape=0.8, unit=DAY):
     life, seen = scale * rng.weibull(shape, n), rng.uniform(0, 36, n)
     duration, left = np.floor(np.minimum(life, seen) / unit) * unit, life <= seen
     return counts_of(duration, left), (life - seen)[~left]
+
+
+def models_of(name, fit):
+    table = pd.DataFrame({"segment": ["All"], "model": [name], "weight": [1.0]})
+    return FittedModels(table, pd.DataFrame(), {("All", name): fit}, DAY)
 
 
 @pytest.fixture(scope="module")
@@ -121,17 +128,68 @@ def test_nothing_to_forecast():
 def test_ages_well_observed_follow_kaplan_meier_by_hand():
     """100 start: 20 leave at month 1, where 40 are here; 16 of the other 40 leave at month 2; 24 are here at 3.
 
-    Of the 40 aged 1, 40 · (1 − 16/40) = 24 outlast month 2. The 24 aged 3 go by the model.
+    Of the 40 aged 1, 40 · (1 − 16/40) = 24 outlast month 2. The 24 aged 3 go by the models, as each one weighs.
     """
     counts = counts_of([1, 1, 2, 3], [True, False, True, False], n=[20, 40, 16, 24])
     models = fit_models(counts, unit_months=1.0)
     row = forecast(counts, models, horizon_months=1).iloc[0]
-    fitter = models.fits["All", row.model]
-    curve = extended(counts, fitter, unit_months=1.0)
+    weights = models.weights("All")
+    assert len(weights) > 1
+    assert row.model == f"average of {len(weights)} models"
+    curve = extended(counts, None, unit_months=1.0)
     assert (curve.last, curve.ages.tolist(), curve.hazards.tolist()) == (3, [1, 2], [0.2, 0.4])
-    lived = np.diff(fitter.cumulative_hazard_at_times([3.5, 4.5]))[0]
+    fits, ages = {model: models.fits["All", model] for model in weights}, np.array([3.5, 4.5])
+    lived = {m: np.diff(cumulative(fit, fit._fitted_parameters_, ages))[0] for m, fit in fits.items()}
     assert row.n_active == 64
-    assert row.expected_active == pytest.approx(24 + 24 * np.exp(-lived))
+    assert row.expected_active == pytest.approx(24 + 24 * sum(w * np.exp(-lived[m]) for m, w in weights.items()))
+
+
+def alone(models, model):
+    return replace(models, table=models.table.assign(weight=(models.table["model"] == model).astype(float)))
+
+
+def variance(table):
+    """Of who is active after the last month."""
+    last = table.iloc[-1]
+    return ((last.active_ci_upper - last.active_ci_lower) / (2 * stats.norm.ppf(0.975))) ** 2
+
+
+def test_models_that_disagree_widen_the_interval(drawn, fitted):
+    """The law of total variance: the mean of the variances and the variance of the means."""
+    weights = pd.Series({"Weibull": 0.5, "Exponential": 0.3, "Log-normal": 0.2})
+    table = fitted.table.assign(weight=fitted.table["model"].map(weights).fillna(0))
+    both = forecast(drawn, replace(fitted, table=table))
+    parts = [forecast(drawn, alone(fitted, model)) for model in weights.index]
+    means = np.array([part["expected_active"].iloc[-1] for part in parts])
+    expected = weights.to_numpy() @ means
+    assert np.ptp(means) > 1
+    assert both["expected_active"].iloc[-1] == pytest.approx(expected)
+    own = [variance(part) for part in parts]
+    assert variance(both) == pytest.approx(weights.to_numpy() @ (own + (means - expected) ** 2))
+
+
+@pytest.mark.slow
+def test_what_is_not_known_is_what_customers_drawn_anew_show(monkeypatch):
+    """Observed hazards and parameters move together: 400 draws, 3.5 % Monte Carlo standard error of a deviation."""
+    rng, n = np.random.default_rng(7), 400
+    counts = world(rng, n, scale=30.0)[0]
+    here = counts[~counts["event_observed"]].groupby("duration_months")["n"].sum()
+    last = extended(counts, None, unit_months=DAY).last
+    monkeypatch.setattr(lifetime_models, "TRUSTED", 2)  # draws reach no other age
+
+    def expected(rows):
+        fit = lifetime_models._fit(lifetime_models._collapsed(rows, DAY / 2), "Weibull")
+        curve = extended(rows, fit, unit_months=DAY)
+        seen = {name: getattr(curve, name)[curve.ages <= last] for name in ("ages", "hazards", "variances")}
+        curve = replace(curve, **seen, last=last)
+        still = lifetime_models._still_here(curve, here.index.to_numpy(float), 12)[:, -1]
+        return here.to_numpy() @ still, fit, here.to_numpy() @ (still * (1 - still))
+
+    _, fit, chance = expected(counts)
+    drawn = [expected(counts.sample(n, replace=True, random_state=i))[0] for i in range(400)]
+    monkeypatch.undo()
+    table = forecast(counts, models_of("Weibull", fit))
+    assert np.sqrt(variance(table) - chance) == pytest.approx(np.std(drawn), rel=0.1)
 
 
 def test_the_variance_of_an_observed_step_by_hand():
@@ -196,8 +254,7 @@ def covered(rng, n, shape):
     """Whether the truth lies inside: active after 12 months, churned in months 1, 2 and 3."""
     counts, left = world(rng, n, shape=shape)
     fit = lifetime_models._fit(lifetime_models._collapsed(counts, DAY / 2), "Weibull")
-    best = pd.DataFrame({"segment": ["All"], "model": ["Weibull"], "best": [True]})
-    table = forecast(counts, FittedModels(best, pd.DataFrame(), {("All", "Weibull"): fit}, DAY))
+    table = forecast(counts, models_of("Weibull", fit))
     truth = [np.sum(left > 12), *(np.sum((left > k) & (left <= k + 1)) for k in range(3))]
     lower = [table["active_ci_lower"].iloc[-1], *table["churned_ci_lower"].iloc[:3]]
     upper = [table["active_ci_upper"].iloc[-1], *table["churned_ci_upper"].iloc[:3]]

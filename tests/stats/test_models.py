@@ -16,7 +16,16 @@ from cslib.data.lifetimes import lifetimes
 from cslib.errors import DataError, ParameterError
 from cslib.stats import models as lifetime_models
 from cslib.stats.contracts import BDW, CONTRACT_MODELS, SBG, fit_contract, renewals
-from cslib.stats.models import GAMMA, MODELS, PIECEWISE, fit_best, fit_models, forecast, model_curves
+from cslib.stats.models import (
+    GAMMA,
+    MODELS,
+    PIECEWISE,
+    averaging_weights,
+    fit_averaged,
+    fit_models,
+    forecast,
+    model_curves,
+)
 
 DAY = 1 / 30.4375
 FITTERS = {
@@ -78,7 +87,7 @@ def test_exponential_is_months_lived_per_churn(one_age):
     assert models.fits["All", "Exponential"].lambda_ == pytest.approx(37 / 4)
     assert row["log_likelihood"] == pytest.approx(4 * np.log(4 / 37) - 4)
     assert row["aic"] == pytest.approx(2 - 2 * row["log_likelihood"])
-    assert (row["n_parameters"], row["best"]) == (1, True)
+    assert row["n_parameters"] == 1
 
 
 def test_late_entry_shortens_the_months_lived():
@@ -143,32 +152,52 @@ def test_holdout_score_of_renewals():
     assert table["n_parameters"][[SBG, BDW]].tolist() == [2, 3]
 
 
-def test_without_churn_beyond_the_cut_the_lowest_aic_is_best():
+def test_without_churn_beyond_the_cut_models_weigh_by_aic():
+    """Weights below 1 % are none."""
     counts = counts_of([0, 1, 2, 3, 30], [True, True, True, True, False], n=[40, 20, 10, 5, 50])
     table = fit_models(counts, unit_months=1.0).table
     assert table["holdout_score"].isna().all()
-    assert table.loc[table["best"], "aic"].tolist() == [table["aic"].min()]
+    weight = np.exp((table["aic"].min() - table["aic"]) / 2)
+    weight = (weight / weight.sum()).where(lambda share: share >= 0.01, 0.0)
+    assert (weight == 0).any()
+    np.testing.assert_allclose(table["weight"], weight / weight.sum(), rtol=1e-9)
+
+
+def test_weights_say_how_likely_each_model_is_to_foretell_best():
+    """Two models and n lifetimes: the mean of 1 / (1 + exp(−D)), D normal with the mean and variance of the sum."""
+    rng = np.random.default_rng(3)
+    told, n = rng.normal(-2, 0.3, size=(2, 40)), rng.integers(1, 9, size=40).astype(float)
+    ahead = np.repeat(told[0] - told[1], n.astype(int))
+    points, share = np.polynomial.hermite_e.hermegauss(60)
+    by_hand = share / share.sum() @ (1 / (1 + np.exp(-ahead.sum() - points * ahead.std() * np.sqrt(n.sum()))))
+    assert averaging_weights(told, n)[0] == pytest.approx(by_hand, abs=0.02)
+    alike = averaging_weights(np.array([told[0], told[0], told[0] - 9]), n)
+    assert alike == pytest.approx([0.5, 0.5, 0.0], abs=1e-9)
+    assert averaging_weights(told[:1], n).tolist() == [1.0]
+    # the order of lifetimes and what is common to all models do not matter
+    assert averaging_weights(told[:, ::-1] + 5, n[::-1]) == pytest.approx(averaging_weights(told, n), abs=0.02)
 
 
 @pytest.mark.slow
 def test_best_predicts_the_rest(fitted):
     table = fitted.table
-    assert table.loc[table["best"], "holdout_score"].tolist() == [table["holdout_score"].max()]
+    assert table["weight"].idxmax() == table["holdout_score"].idxmax()
+    assert table["weight"].sum() == pytest.approx(1)
     assert table["aic"].idxmin() == 1  # the truth, Weibull
 
 
-def test_the_best_alone_is_the_best_of_all(drawn, fitted):
-    """The same row and the same parameters, and all models where later ages tell none apart."""
-    alone = fit_best(drawn, unit_months=fitted.unit_months)
-    best = fitted.table[fitted.table["best"]].reset_index(drop=True)
-    pd.testing.assert_frame_equal(alone.table[alone.table["best"]].reset_index(drop=True), best)
-    for key in best[["segment", "model"]].itertuples(index=False, name=None):
+def test_models_that_count_are_those_of_all(drawn, fitted):
+    """The same rows and the same parameters, and all models where later ages tell none apart."""
+    alone = fit_averaged(drawn, unit_months=fitted.unit_months)
+    counting = fitted.table[fitted.table["weight"] > 0].reset_index(drop=True)
+    assert len(counting) < len(fitted.table)
+    pd.testing.assert_frame_equal(alone.table, counting)
+    for key in counting[["segment", "model"]].itertuples(index=False, name=None):
         assert alone.fits[key]._fitted_parameters_.tolist() == fitted.fits[key]._fitted_parameters_.tolist()
     still = counts_of([5.0, 5.0, 9.0], [True, True, False], n=[20, 20, 60])
-    whole, quick = (fit(still, unit_months=DAY) for fit in (fit_models, fit_best))
-    assert (
-        quick.table.loc[quick.table["best"], "model"].tolist() == whole.table.loc[whole.table["best"], "model"].tolist()
-    )
+    whole, quick = (fit(still, unit_months=DAY) for fit in (fit_models, fit_averaged))
+    pd.testing.assert_frame_equal(quick.table, whole.table)
+    assert whole.weights("All") == quick.weights("All")
 
 
 def test_curves_stand_half_a_unit_late(one_age):
@@ -269,7 +298,7 @@ def test_every_model_is_fitted_or_says_why_not(rows):
     models = fit_models(counts, unit_months=1.0)
     assert sorted([*models.table["model"], *models.left_out["model"]]) == sorted([*MODELS, *CONTRACT_MODELS])
     assert models.left_out["reason"].str.endswith(".").all()
-    assert models.table["best"].sum() == (len(models.table) > 0)
+    assert models.table["weight"].sum() == pytest.approx(float(len(models.table) > 0))
     table = forecast(counts, models).drop(columns="month")
     assert table.notna().all(axis=None)
     assert (table["active_ci_lower"] <= table["expected_active"]).all()

@@ -40,6 +40,14 @@ def test_the_change_and_the_other_figure_are_said(value):
     assert f"over all years, a new customer would bring {row(value, LONG_RUN).ltv:,.0f} (" in said
 
 
+@pytest.mark.slow
+def test_the_scorecard_says_what_its_values_rest_on(value):
+    found = drift(value.data)
+    note = cs.Scorecard(value.data).value.notes[0]
+    assert note.startswith(f"Customers have been leaving faster: {100 * found.recent:.1f} % a month")
+    assert note.endswith("Values of a new customer rest on these 12 months.")
+
+
 def test_what_is_at_stake_is_that_of_the_last_year(value):
     churn = cs.Churn(value.data)
     here = len(churn.at_risk.table)

@@ -139,7 +139,7 @@ def test_newest_customers_are_named_only_where_they_clearly_differ():
 def test_tail_is_said_to_be_a_model():
     assert reliance(FORMS, OBSERVED) == (
         "94 % of all customers stay longer than 72 months, the last age that enough of them were observed at. Of the value "
-        "over 72 months, 35 % lies beyond it: there a model speaks (Weibull), not data. Over 36 months it is 2.0 %. What "
+        "over 72 months, 35 % lies beyond it: foretold (Weibull), not observed. Over 36 months it is 2.0 %. What "
         "they bring over their whole life is nearly all beyond it.",
     )
     nobody = reliance(FORMS.assign(ltv=NAN, share_in_tail=NAN), OBSERVED)
