@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -52,25 +53,27 @@ def main() -> None:
 @click.option("--data", default="", help="Folder, cslib.toml, CSV or Parquet file, or connection URL.")
 @click.option("-p", "given", multiple=True, metavar="KEY=VALUE", help="A parameter of the notebook; repeatable.")
 @click.option("--out", default="reports", show_default=True, callback=_folder)
-def report(names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path) -> None:
+@click.option("--jobs", type=click.IntRange(min=0), default=0, help="How many at once; by default one a processor.")
+def report(names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path, jobs: int) -> None:
     """Run notebooks (all that the data suffice for, or NAMES) and write HTML reports and an index."""
     from cslib.report.parameters import find_notebooks
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends us as Ctrl-C does
     chosen = _chosen(find_notebooks(), names)
-    runs = _shown(chosen, out, _parameters(given, data))
+    runs = _shown(chosen, parameters=_parameters(given, data), out=out, jobs=jobs)
     click.echo(f"{sum(r.ok for r in runs)} of {len(runs)} reports written: {out / 'index.html'}")
     if not all(r.ok or (r.lacks_data and not names) for r in runs):
         sys.exit(FAILED)
 
 
-def _shown(chosen: Sequence[Notebook], out: Path, parameters: dict[str, Value]) -> list[Run]:
+def _shown(chosen: Sequence[Notebook], **asked: Any) -> list[Run]:
     """Render behind a progress bar on a terminal; elsewhere, as in a log, say each step in a line."""
     from cslib.report import engine as reports
 
     if not sys.stderr.isatty():
-        return reports.render_all(chosen, out=out, parameters=parameters, say=_echo)
+        return reports.render_all(chosen, **asked, say=_echo)
     with click.progressbar(length=sum(n.cells for n in chosen), label="cells", file=sys.stderr) as bar:
-        runs = reports.render_all(chosen, out=out, parameters=parameters, progress=lambda n: bar.update(n - bar.pos))
+        runs = reports.render_all(chosen, **asked, progress=lambda n: bar.update(n - bar.pos))
     for run in runs:
         _echo(str(run))
     return runs

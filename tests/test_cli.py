@@ -122,7 +122,7 @@ from pathlib import Path
 from cslib.report import engine as reports
 from cslib.cli import main
 
-def render_all(notebooks, *, out, parameters, say=None, progress=None):
+def render_all(notebooks, *, out, parameters, jobs, say=None, progress=None):
     run = reports.Run("x", "X", False, "", "No reason.", 1.0, None, None)
     cells = sum(n.cells for n in notebooks)
     for i in (1, cells // 2, cells):

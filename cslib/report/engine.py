@@ -9,10 +9,13 @@ import os
 import re
 import sys
 import tempfile
+import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -20,11 +23,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import cslib
-from cslib.errors import CslibError, MissingTableError, ReportError, counted
+from cslib.errors import CslibError, MissingTableError, ParameterError, ReportError, counted
 from cslib.report.marks import LAST_READ, OWN
 from cslib.report.parameters import Notebook, Value, given_for, output_folder, parse_parameters
 from cslib.report.publish import cleaned, locked, public, publish, put, read_record, refuse_foreign, run_folder
-from cslib.show.display import RUN_DIR
 
 Values = Mapping[str, Value]
 Say = Callable[[str], None]
@@ -32,7 +34,7 @@ Step = Callable[[int], None]
 PACKAGES = ["ibis-framework", "duckdb", "pandas", "numpy", "matplotlib", "lifelines", "papermill", "nbconvert"]
 CELL_SECONDS = 3600
 UNEXPECTED = "an error that cslib did not expect"
-MARK = '__import__("cslib.report.marks").report.marks.mark_errors(get_ipython())'  # run in every kernel
+STOPPED = threading.Event()  # by whom asked for the reports: what is under way has not failed by itself
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,10 @@ def _nothing(_: object) -> None:
 
 
 def render_all(
-    notebooks: Sequence[Notebook], *, out: Path, parameters: Values, say: Say = _nothing, progress: Step = _nothing
-) -> list[Run]:
-    """Render reports one after the other, then the index page; a failure does not stop the others.
+    notebooks: Sequence[Notebook], *, out: Path, parameters: Values, say: Say = _nothing, progress: Step = _nothing,
+    jobs: int = 0,
+) -> list[Run]:  # fmt: skip
+    """Render reports side by side, then the index page; a failure does not stop the others.
 
     Parameters
     ----------
@@ -75,6 +78,8 @@ def render_all(
         Called with a line of text before and after each report.
     progress
         Called with the number of code cells behind us, of all notebooks together, after each of them.
+    jobs
+        How many at once; by default one for each processor, and no more than there is memory for.
 
     Returns
     -------
@@ -87,19 +92,60 @@ def render_all(
         A parameter that no chosen notebook has, a value of a wrong type, a notebook's name that cannot
         name a report, or no folder to write to; nothing has run then.
     """
-    own = [given_for(n, notebooks, parameters) for n in notebooks]
-    done, runs = 0, []
-    for notebook, given in zip(notebooks, own, strict=True):
+    ParameterError.when(jobs < 0, f"jobs is {jobs}. Give 1 or more, or 0 for as many as this machine takes.")
+    from jupyter_core.utils import ensure_event_loop
+
+    asked = [(n, given_for(n, notebooks, parameters)) for n in notebooks]
+    behind, lock = Counter[str](), threading.Lock()
+
+    def one(notebook: Notebook, given: Values) -> Run:
+        def step(n: int) -> None:
+            with lock:
+                behind[notebook.name] = n
+                progress(behind.total())
+
         say(f"{notebook.name} …")
-        runs.append(render(notebook, out=out, parameters=given, progress=_from(done, progress)))
-        progress(done := done + notebook.cells)
-        say(str(runs[-1]))
-    write_index(out)
-    return runs
+        with closing(ensure_event_loop()):  # of this thread
+            run = render(notebook, out=out, parameters=given, progress=step)
+        step(notebook.cells)
+        say(str(run))
+        return run
+
+    try:
+        return _side_by_side(one, asked, jobs or _as_many_as_fit(), out)
+    finally:
+        write_index(out)
 
 
-def _from(before: int, step: Step) -> Step:
-    return lambda n: step(before + n)
+def _side_by_side(one: Callable[..., Run], asked: Sequence[tuple[Notebook, Values]], jobs: int, out: Path) -> list[Run]:
+    """Run so many at once, those that took longest the last time first; whoever stops us stops all of them."""
+    from cslib.report.kernels import stop_all, warm
+
+    warm()
+    took = {n.name: read_record(out / n.name / "run.json", n.name).get("seconds", n.cells) for n, _ in asked}
+    with ThreadPoolExecutor(jobs, thread_name_prefix="report") as pool:
+        order = sorted(asked, key=lambda pair: -took[pair[0].name])
+        runs = {notebook.name: pool.submit(one, notebook, given) for notebook, given in order}
+        try:
+            return [runs[notebook.name].result() for notebook, _ in asked]
+        except BaseException:
+            STOPPED.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(run.done() for run in runs.values()):  # one may just have been about to start its kernel
+                stop_all()
+                time.sleep(0.1)
+            STOPPED.clear()
+            raise
+
+
+def _as_many_as_fit() -> int:
+    """One for each processor that we may use, and a gigabyte for each."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**30
+    except (AttributeError, OSError, ValueError):
+        return processors
+    return max(1, min(processors, free))
 
 
 def render(
@@ -199,6 +245,7 @@ def _succeeded(job: _Job) -> Run:
 
 
 def _failed(job: _Job, error: Exception) -> Run:
+    error = ReportError("It was stopped before its end.") if STOPPED.is_set() else error
     own = isinstance(error, CslibError)
     with suppress(OSError):  # where the disk is full, the caller at least gets to know
         job.log("" if own else "".join(traceback.format_exception(error)))
@@ -230,6 +277,8 @@ def _execute(job: _Job, text: str) -> Any:
     import nbformat
     import papermill
 
+    from cslib.report.kernels import kernel_class
+
     started: list[Any] = []
 
     def after(cell: Any, cell_index: int, execute_reply: Any) -> None:
@@ -245,7 +294,7 @@ def _execute(job: _Job, text: str) -> Any:
     how |= {"on_cell_execute": lambda cell, cell_index: started.append(cell), "on_cell_executed": after}
     try:
         with _log(job.folder / "log") as log, tempfile.TemporaryDirectory(prefix="cslib-") as tmp:
-            kernel = _kernel_class(job.folder / job.slug, Path(tmp), log)
+            kernel = kernel_class(job.folder / job.slug, Path(tmp), job.folder / "log")
             how |= {"parameters": dict(job.values), "kernel_manager_class": kernel, "stderr_file": log}
             executed = papermill.execute_notebook(notebook, None, **how)
     except papermill.PapermillExecutionError as error:
@@ -305,41 +354,17 @@ def _log(path: Path) -> Iterator[IO[str]]:
     """Open the log that takes what papermill and the kernel would say on stderr."""
     logger = logging.getLogger("papermill")
     with path.open("a", encoding="utf-8") as log:
-        handler, propagate = logging.StreamHandler(log), logger.propagate
+        handler = logging.StreamHandler(log)
         handler.setLevel(logging.ERROR)  # its guesses at our typed parameters are not worth a line
+        own = threading.get_ident()
+        handler.addFilter(lambda record: record.thread == own)  # another report may run beside this one
         logger.addHandler(handler)
         logger.propagate = False
         try:
             yield log
         finally:
             logger.removeHandler(handler)
-            logger.propagate = propagate
-
-
-def _kernel_class(run_dir: Path, sockets: Path, log: IO[str]) -> type:
-    """Make a kernel manager for this interpreter, whatever kernel specs are installed.
-
-    It talks over sockets in a private folder: no port is open, and ipykernel does not warn of one.
-    """
-    from jupyter_client.kernelspec import KernelSpec
-    from jupyter_client.manager import AsyncKernelManager
-
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    argv += [f"--IPKernelApp.exec_lines={[MARK]!r}"]
-    spec = KernelSpec(argv=argv, name="python3", display_name="Python 3", language="python")
-    transport = "ipc" if os.name == "posix" else "tcp"
-    env = os.environ | {RUN_DIR: str(run_dir), "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
-
-    class OwnKernel(AsyncKernelManager):
-        kernel_spec = spec
-
-        def __init__(self, **options: Any) -> None:
-            super().__init__(transport=transport, connection_file=str(sockets / "kernel.json"), **options)
-
-        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-            await self._async_start_kernel(env=env, stdout=log, stderr=log, **options)
-
-    return OwnKernel
+            logger.propagate = not logger.handlers
 
 
 def write_index(out: Path) -> Path:

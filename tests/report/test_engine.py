@@ -261,7 +261,7 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     bad = write(tmp_path / "n", "bad", [("md", "# Bad & <worse>"), ("code", "raise ValueError('<no>')")])
     fine = write(tmp_path / "n", "fine", [("md", "# Fine"), ("code", "1")])
     lines: list[str] = []
-    runs = reports.render_all([bad, fine], out=tmp_path / "out", parameters={}, say=lines.append)
+    runs = reports.render_all([bad, fine], out=tmp_path / "out", parameters={}, say=lines.append, jobs=1)
     assert [r.ok for r in runs] == [False, True]
     assert [line.split(" in ")[0] for line in lines] == [
         *("bad …", "bad: FAILED. The notebook stopped at “Bad & <worse>”,", "fine …", "fine: done")

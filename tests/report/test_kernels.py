@@ -1,0 +1,123 @@
+"""Kernels are forks of one warm process: alone with what they have, started anew where there is none, gone with us."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from cslib.report import engine as reports
+from cslib.report import kernels
+from cslib.report.parameters import Notebook, find_notebooks
+
+
+def write(folder: Path, **sources: str) -> list[Notebook]:
+    """A notebook of one cell for each name."""
+    folder.mkdir()
+    for name, source in sources.items():
+        cells = [nbformat.v4.new_markdown_cell(f"# {name}"), nbformat.v4.new_code_cell(source)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
+    return find_notebooks(folder)
+
+
+def errors(notebooks: list[Notebook], out: Path, **asked: int) -> list[str]:
+    return [run.error for run in reports.render_all(notebooks, out=out, parameters={}, **asked)]
+
+
+LEAVES = """
+import os, sys, json, pathlib
+assert "lifelines" in sys.modules
+assert not hasattr(json, "left")
+json.left = os.environ["LEFT"] = "something"
+pathlib.Path("{}").open("a").write(f"{{os.getpid()}} {{os.getppid()}}\\n")
+"""
+
+
+@pytest.mark.skipif(not kernels.FORKS, reason="kernels are forked on Linux only")
+def test_every_kernel_is_its_own_fork(tmp_path):
+    source = LEAVES.format(tmp_path / "pids")
+    assert errors(write(tmp_path / "n", one=source, three=source, two=source), tmp_path / "out", jobs=2) == ["", "", ""]
+    own, parents = zip(*(line.split() for line in (tmp_path / "pids").read_text().splitlines()), strict=True)
+    assert len(set(own)) == 3
+    assert len(set(parents)) == 1
+    assert "LEFT" not in os.environ
+
+
+def test_where_nothing_can_be_forked_kernels_start_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "FORKS", False)
+    assert errors(write(tmp_path / "n", one="import os; assert os.getppid() == " + str(os.getpid())), tmp_path) == [""]
+
+
+@pytest.mark.skipif(not kernels.FORKS, reason="kernels are forked on Linux only")
+def test_another_process_takes_the_place_of_one_that_died(tmp_path):
+    first = kernels.warm()
+    os.kill(first._process.pid, signal.SIGKILL)
+    first._process.wait()
+    assert errors(write(tmp_path / "n", one="1"), tmp_path / "out") == [""]
+    assert kernels.warm() is not first
+
+
+def test_a_notebook_may_have_processes_of_its_own(tmp_path):
+    code = "import multiprocessing as m, os; p = m.get_context('fork').Process(target=os.getpid); p.start(); p.join()"
+    assert errors(write(tmp_path / "n", one=f"{code}; assert p.exitcode == 0"), tmp_path / "out") == [""]
+
+
+RUN = """
+import sys, time
+from pathlib import Path
+from cslib.cli import main
+from cslib.report import parameters
+found = parameters.find_notebooks(Path(sys.argv[1]))
+parameters.find_notebooks = lambda: found
+main(["report", "--out", sys.argv[2], "--jobs", "2"])
+"""
+
+
+def started(tmp_path, source):
+    """A run of two reports and one that waits, once both kernels are at work."""
+    write(tmp_path / "n", one=source, two=source, waits=source)
+    command = [sys.executable, "-c", RUN, str(tmp_path / "n"), str(tmp_path / "out")]
+    own = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while not (tmp_path / "pids").exists() or len((tmp_path / "pids").read_text().split()) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return own
+
+
+def gone(pid):
+    try:
+        return "zombie" in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+
+
+SLEEPS = "import os, time; open({!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(60)"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_whoever_stops_us_stops_all_kernels(tmp_path, number):
+    own = started(tmp_path, SLEEPS.format(str(tmp_path / "pids")))
+    own.send_signal(number)
+    _, said = own.communicate(timeout=20)
+    pids, until = (tmp_path / "pids").read_text().split(), time.monotonic() + 10
+    while not all(map(gone, pids)):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert len(pids) == 2  # the third was never begun
+    if number != signal.SIGKILL:
+        assert own.returncode == 1
+        assert "Traceback" not in said
+        notes = [json.loads((tmp_path / "out" / f"{n}.failed.json").read_text()) for n in ("one", "two")]
+        assert [n["error"] for n in notes] == ["It was stopped before its end."] * 2
+        assert not list((tmp_path / "out").glob(".run-*"))
+        assert "It was stopped" in (tmp_path / "out" / "index.html").read_text()
