@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 FAILED, WRONG_USAGE = 1, 2
 
 
+class _Snapshot(click.ParamType[Path]):
+    name = "file.cslib"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(str(value))
+        ParameterError.when(path.suffix != ".cslib", f"{path.name!r} is no name of a snapshot. End it in .cslib.")
+        ParameterError.when(not path.parent.is_dir(), f"The folder {path.parent} is not there. Make it first.")
+        return path
+
+
+_SNAPSHOT = _Snapshot()
+
+
 class _Commands(click.Group):
     """A group whose commands end with a sentence and an exit code, never with a traceback."""
 
@@ -54,13 +67,17 @@ def main() -> None:
 @click.option("-p", "given", multiple=True, metavar="KEY=VALUE", help="A parameter of the notebook; repeatable.")
 @click.option("--out", default="reports", show_default=True, callback=_folder)
 @click.option("--jobs", type=click.IntRange(min=0), default=0, help="How many at once; by default one a processor.")
-def report(names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path, jobs: int) -> None:
+@click.option("--keep-snapshot", type=_SNAPSHOT, help="Keep the data as loaded in this .cslib file.")
+def report(
+    names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path, jobs: int, keep_snapshot: Path | None
+) -> None:
     """Run notebooks (all that the data suffice for, or NAMES) and write HTML reports and an index."""
     from cslib.report.parameters import find_notebooks
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends us as Ctrl-C does
     chosen = _chosen(find_notebooks(), names)
-    runs = _shown(chosen, parameters=_parameters(given, data), out=out, jobs=jobs)
+    asked = {"parameters": _parameters(given, data), "out": out, "jobs": jobs, "keep_snapshot": keep_snapshot}
+    runs = _shown(chosen, **asked)
     click.echo(f"{sum(r.ok for r in runs)} of {len(runs)} reports written: {out / 'index.html'}")
     if not all(r.ok or (r.lacks_data and not names) for r in runs):
         sys.exit(FAILED)
@@ -114,6 +131,20 @@ def list_notebooks() -> None:
         click.echo(f"{notebook.name}: {notebook.title}")
         for p in notebook.parameters:
             click.echo(f"  {p.name}: {p.type.__name__} = {p.default!r}  # {p.help}".rstrip(" #"))
+
+
+@main.command()
+@click.argument("data", default="")
+@click.option("--to", "path", required=True, type=_SNAPSHOT, help="A .cslib file, replaced if it is there.")
+@click.option("--as-of", default="", help="Last fully observed day, over the declared one.")
+def load(data: str, path: Path, as_of: str) -> None:
+    """Read, type and check DATA once, into a file that opens in an instant (--data FILE, cs.load(FILE))."""
+    from cslib.data.load import load as loaded
+    from cslib.data.snapshot import save
+
+    known = loaded(data, as_of=as_of)
+    ParameterError.when(not save(known, path), f"{known.label} is a warehouse: its tables are read where they are.")
+    click.echo(f"{path}: " + ", ".join(f"{n} {counted(s['rows'], 'row')}" for n, s in known.statistics.items()))
 
 
 @main.command()

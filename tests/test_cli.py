@@ -116,13 +116,24 @@ def test_a_notebook_named_twice_is_rendered_once(monkeypatch, tmp_path):
     assert "1 of 1 reports written" in result.output
 
 
+def test_data_are_kept_in_a_file(folder, tmp_path):
+    result = run("load", folder, "--to", tmp_path / "kept.cslib")
+    assert result.exit_code == 0
+    assert "kept.cslib: customers 2 rows" in result.output
+    assert "customers 2 rows" in run("check", tmp_path / "kept.cslib").output
+    result = run("load", folder, "--to", tmp_path / "kept.duckdb")
+    assert result.exit_code == 2
+    assert "'kept.duckdb' is no name of a snapshot. End it in .cslib." in result.output
+    assert "is not there. Make it first." in run("load", folder, "--to", tmp_path / "no" / "kept.cslib").output
+
+
 STEPS = """
 import sys
 from pathlib import Path
 from cslib.report import engine as reports
 from cslib.cli import main
 
-def render_all(notebooks, *, out, parameters, jobs, say=None, progress=None):
+def render_all(notebooks, *, out, parameters, jobs, keep_snapshot, say=None, progress=None):
     run = reports.Run("x", "X", False, "", "No reason.", 1.0, None, None)
     cells = sum(n.cells for n in notebooks)
     for i in (1, cells // 2, cells):

@@ -37,6 +37,7 @@ from cslib.data.dataset import (
     spans_of,
 )
 from cslib.data.lives import lives, paying, settled
+from cslib.data.snapshot import SUFFIX, at_hand, made_from, named
 from cslib.data.sources import Raw, mapped, open_tables, reading, session_zone
 from cslib.errors import DataError, ParameterError, counted
 
@@ -62,10 +63,10 @@ def load(
     Parameters
     ----------
     data
-        A folder, a ``cslib.toml``, one CSV or Parquet file named after its table, a connection URL that
-        Ibis understands, or a mapping of table name to DataFrame, path or Ibis table (whose connection
-        must speak UTC where its times have a zone; its settings are left alone). Empty: the nearest
-        folder ``data`` at or above the working directory.
+        A folder, a ``cslib.toml``, one CSV or Parquet file named after its table, a ``.cslib`` file as from
+        ``cslib load``, a connection URL that Ibis understands, or a mapping of table name to DataFrame, path
+        or Ibis table (whose connection must speak UTC where its times have a zone; its settings are left
+        alone). Empty: the nearest folder ``data`` at or above the working directory.
     as_of
         Last fully observed day, over the declared one. Without either it is the latest day on which
         something started or happened. Ends do not count, because they may be planned, nor do costs,
@@ -91,12 +92,24 @@ def load(
     ParameterError
         ``data`` is not there, ``as_of`` is no date, ``where`` cannot be read, or ``pause_months`` is negative.
     """
-    result = _examine(data, as_of=as_of, where=where, pause_months=pause_months)
+    result = _loaded(data, as_of=as_of, pause_months=pause_months)
     errors = [f.message for f in result.faults if f.severity == "error"]
     if errors:
         msg = f"{result.label} has {counted(len(errors), 'fault')}:\n" + "\n".join(f"- {e}" for e in errors)
         raise DataError(msg)
-    return result
+    return _only(result, where) if where else result
+
+
+def _loaded(
+    data: str | Path | Mapping[str, TableLike], *, as_of: str | date, pause_months: int | None = None
+) -> DataSet:
+    """Take what was loaded before, for all reports of a run or into a file that is named; else load it now."""
+    if isinstance(data, (str, Path)):
+        if str(data).endswith(SUFFIX) and Path(data).is_file():
+            return named(Path(data), as_of=as_of, pause_months=pause_months, day=_day)
+        if found := at_hand(made_from(data, as_of, pause_months)):
+            return found
+    return _examine(data, as_of=as_of, pause_months=pause_months)
 
 
 def check(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date = "") -> DataSet:
@@ -117,14 +130,13 @@ def check(data: str | Path | Mapping[str, TableLike] = "", *, as_of: str | date 
     DataError
         The configuration cannot be read, or the connection cannot be made.
     """
-    return _examine(data, as_of=as_of)
+    return _loaded(data, as_of=as_of)
 
 
 def _examine(
     data: str | Path | Mapping[str, TableLike],
     *,
     as_of: str | date,
-    where: str = "",
     pause_months: int | None = None,
 ) -> DataSet:
     if pause_months is not None and pause_months < 0:
@@ -146,11 +158,11 @@ def _examine(
             failures[name] = str(error)
     found += [Fault(n, "", "unreadable table", "error", 0, m) for n, m in failures.items()]
     with reading(config.label):
-        return _data_set(config, checked, found, notes, where, pause)
+        return _data_set(config, checked, found, notes, pause)
 
 
 def _data_set(
-    config: Config, checked: dict[str, Checked], found: list[Fault], notes: list[str], where: str, pause_months: int
+    config: Config, checked: dict[str, Checked], found: list[Fault], notes: list[str], pause_months: int
 ) -> DataSet:
     tables = {n: c.table for n, c in checked.items()}
     currency, mixed = _currency(config, tables)
@@ -162,7 +174,7 @@ def _data_set(
     result = DataSet(tables, day, currency, _observed_from(config, day), pause_months, segments, **more)
     faults = [*found, *mixed]
     if not any(f.severity == "error" for f in faults):
-        result, more = _complete(result, spans, where)
+        result, more = _complete(result, spans)
         faults += more
     return replace(result, faults=tuple(sorted(faults, key=lambda f: f.severity)))
 
@@ -307,8 +319,8 @@ def _payers(data: DataSet) -> list[str]:
     return [PAYERS.format(gap, f"{again:,}") + known, *[unpaid] * bool(free), *[differ] * bool(other)]
 
 
-def _complete(data: DataSet, spans: Spans, where: str) -> tuple[DataSet, list[Fault]]:
-    """Cut at ``as_of``, derive customers, filter, and add what only whole tables can tell."""
+def _complete(data: DataSet, spans: Spans) -> tuple[DataSet, list[Fault]]:
+    """Cut at ``as_of``, derive customers, and add what only whole tables can tell."""
     faults = list(check_relations(data.tables))
     tables, notes = dict(data.tables), list(data.notes)
     if data.as_of:
@@ -321,9 +333,10 @@ def _complete(data: DataSet, spans: Spans, where: str) -> tuple[DataSet, list[Fa
     faults += suspicions(tables, data.segments, truncation_known=data.observed_from is not None)
     data = counted_anew(replace(data, tables=ended_with_churn(tables)))
     notes += _payers(data)
-    data = replace(data, notes=tuple(notes))
-    if where:
-        kept, said = keep(tables, where), f"Only customers with {where}."
-        whole = data
-        data = counted_anew(replace(data, tables=kept, notes=(*notes, said), unfiltered=lambda: whole))
-    return data, faults
+    return replace(data, notes=tuple(notes)), faults
+
+
+def _only(data: DataSet, where: str) -> DataSet:
+    with reading(data.label):
+        kept, notes = keep(data.tables, where), (*data.notes, f"Only customers with {where}.")
+        return counted_anew(replace(data, tables=kept, notes=notes, unfiltered=lambda: data))

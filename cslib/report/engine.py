@@ -18,8 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import cslib
@@ -62,7 +64,7 @@ def _nothing(_: object) -> None:
 
 def render_all(
     notebooks: Sequence[Notebook], *, out: Path, parameters: Values, say: Say = _nothing, progress: Step = _nothing,
-    jobs: int = 0,
+    jobs: int = 0, keep_snapshot: Path | None = None,
 ) -> list[Run]:  # fmt: skip
     """Render reports side by side, then the index page; a failure does not stop the others.
 
@@ -80,6 +82,8 @@ def render_all(
         Called with the number of code cells behind us, of all notebooks together, after each of them.
     jobs
         How many at once; by default one for each processor, and no more than there is memory for.
+    keep_snapshot
+        A ``.cslib`` file that is to take the data as they were loaded for the reports.
 
     Returns
     -------
@@ -98,7 +102,7 @@ def render_all(
     asked = [(n, given_for(n, notebooks, parameters)) for n in notebooks]
     behind, lock = Counter[str](), threading.Lock()
 
-    def one(notebook: Notebook, given: Values) -> Run:
+    def one(notebook: Notebook, given: Values, env: Mapping[str, str]) -> Run:
         def step(n: int) -> None:
             with lock:
                 behind[notebook.name] = n
@@ -106,26 +110,35 @@ def render_all(
 
         say(f"{notebook.name} …")
         with closing(ensure_event_loop()):  # of this thread
-            run = render(notebook, out=out, parameters=given, progress=step)
+            run = render(notebook, out=out, parameters=given, progress=step, env=env)
         step(notebook.cells)
         say(str(run))
         return run
 
     try:
-        return _side_by_side(one, asked, jobs or _as_many_as_fit(), out)
+        return _side_by_side(
+            one, asked, jobs or _as_many_as_fit(), out, partial(_loaded_once, say=say, keep=keep_snapshot)
+        )
     finally:
         write_index(out)
 
 
-def _side_by_side(one: Callable[..., Run], asked: Sequence[tuple[Notebook, Values]], jobs: int, out: Path) -> list[Run]:
+def _side_by_side(
+    one: Callable[..., Run],
+    asked: Sequence[tuple[Notebook, Values]],
+    jobs: int,
+    out: Path,
+    share: Callable[..., Values],
+) -> list[Run]:
     """Run so many at once, those that took longest the last time first; whoever stops us stops all of them."""
     from cslib.report.kernels import stop_all, warm
 
     warm()
     took = {n.name: read_record(out / n.name / "run.json", n.name).get("seconds", n.cells) for n, _ in asked}
-    with ThreadPoolExecutor(jobs, thread_name_prefix="report") as pool:
+    with run_folder(out, "snapshot") as folder, ThreadPoolExecutor(jobs, thread_name_prefix="report") as pool:
+        env = share(asked, folder)
         order = sorted(asked, key=lambda pair: -took[pair[0].name])
-        runs = {notebook.name: pool.submit(one, notebook, given) for notebook, given in order}
+        runs = {notebook.name: pool.submit(one, notebook, given, env) for notebook, given in order}
         try:
             return [runs[notebook.name].result() for notebook, _ in asked]
         except BaseException:
@@ -136,6 +149,24 @@ def _side_by_side(one: Callable[..., Run], asked: Sequence[tuple[Notebook, Value
                 time.sleep(0.1)
             STOPPED.clear()
             raise
+
+
+def _loaded_once(
+    asked: Sequence[tuple[Notebook, Values]], folder: Path, *, say: Say, keep: Path | None
+) -> dict[str, str]:
+    """Load the data that several reports share, and tell their kernels where they are; faults are left to them."""
+    from cslib.data.load import load
+    from cslib.data.snapshot import AT_HAND, made_from, save
+
+    values = [parse_parameters(notebook, given) for notebook, given in asked]
+    wanted = Counter((str(own["data"]), str(own["as_of"])) for own in values if {"data", "as_of"} <= own.keys())
+    (data, as_of), n = (wanted.most_common(1) or [(("", ""), 0)])[0]
+    if n > 1 or (n and keep):
+        say("data …")
+        with suppress(CslibError):
+            if save(load(data, as_of=as_of), path := keep.resolve() if keep else folder / "data.cslib"):
+                return {AT_HAND: json.dumps({"path": str(path), "asked": made_from(data, as_of, None)})}
+    return {}
 
 
 def _as_many_as_fit() -> int:
@@ -149,8 +180,9 @@ def _as_many_as_fit() -> int:
 
 
 def render(
-    notebook: Notebook, *, out: Path, parameters: Values, slug: str | None = None, progress: Step = _nothing
-) -> Run:
+    notebook: Notebook, *, out: Path, parameters: Values, slug: str | None = None, progress: Step = _nothing,
+    env: Mapping[str, str] = MappingProxyType({}),
+) -> Run:  # fmt: skip
     """Run one notebook and publish its report, or keep the last good one and note the failure.
 
     Parameters
@@ -165,6 +197,8 @@ def render(
         Name of the report; by default the notebook's.
     progress
         Called with the number of code cells that have run, after each.
+    env
+        What the kernel's environment has beyond ours.
 
     Returns
     -------
@@ -179,7 +213,7 @@ def render(
     slug = notebook.name if slug is None else slug
     values = parse_parameters(notebook, parameters)
     with run_folder(out, slug) as folder:
-        job = _Job(notebook, slug, values, folder, progress, datetime.now(UTC), time.monotonic())
+        job = _Job(notebook, slug, values, folder, progress, env, datetime.now(UTC), time.monotonic())
         try:
             return _succeeded(job)
         except Exception as error:  # whatever is wrong with one report, the others and the index must come
@@ -195,6 +229,7 @@ class _Job:
     values: Values
     folder: Path
     progress: Step
+    env: Mapping[str, str]
     started: datetime
     clock: float
 
@@ -294,7 +329,7 @@ def _execute(job: _Job, text: str) -> Any:
     how |= {"on_cell_execute": lambda cell, cell_index: started.append(cell), "on_cell_executed": after}
     try:
         with _log(job.folder / "log") as log, tempfile.TemporaryDirectory(prefix="cslib-") as tmp:
-            kernel = kernel_class(job.folder / job.slug, Path(tmp), job.folder / "log")
+            kernel = kernel_class(job.folder / job.slug, Path(tmp), job.folder / "log", job.env)
             how |= {"parameters": dict(job.values), "kernel_manager_class": kernel, "stderr_file": log}
             executed = papermill.execute_notebook(notebook, None, **how)
     except papermill.PapermillExecutionError as error:

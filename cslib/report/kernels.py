@@ -37,16 +37,17 @@ IMPORTED: Final = [
 MARK: Final = '__import__("cslib.report.marks").report.marks.mark_errors(get_ipython())'  # run in every kernel
 
 
-def kernel_class(run_dir: Path, sockets: Path, log: Path) -> type:
+def kernel_class(run_dir: Path, sockets: Path, log: Path, more: Mapping[str, str]) -> type:
     """Make a kernel manager for this interpreter, whatever kernel specs are installed.
 
-    It talks over sockets in a private folder: no port is open, and ipykernel does not warn of one.
+    It talks over sockets in a private folder: no port is open, and ipykernel does not warn of one. `more` is added to
+    its environment.
     """
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     argv += [f"--IPKernelApp.exec_lines={[MARK]!r}"]
     spec = KernelSpec(argv=argv, name="python3", display_name="Python 3", language="python")
     transport = "ipc" if os.name == "posix" else "tcp"
-    env = os.environ | {RUN_DIR: str(run_dir)} | INLINE
+    env = os.environ | {RUN_DIR: str(run_dir)} | INLINE | dict(more)
 
     class OwnKernel(AsyncKernelManager):
         kernel_spec = spec

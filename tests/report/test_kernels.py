@@ -67,6 +67,63 @@ def test_a_notebook_may_have_processes_of_its_own(tmp_path):
     assert errors(write(tmp_path / "n", one=f"{code}; assert p.exitcode == 0"), tmp_path / "out") == [""]
 
 
+SHARED = """
+from pathlib import Path
+import cslib as cs
+tables = cs.load(data, as_of=as_of, where="plan=a")
+con = tables.table("orders").get_backend()
+file = con.raw_sql("SELECT path FROM duckdb_databases() WHERE NOT internal").fetchone()[0]
+assert (Path(file or "").name if share else file) == (share or None), file
+assert tables.statistics["orders"]["rows"] == 1
+"""
+
+
+def sharing(folder: Path, **names: str) -> list[Notebook]:
+    """Notebooks that expect to find their data in a file of that name, or to load them."""
+    folder.mkdir()
+    for name, share in names.items():
+        given = f'data: str = ""\nas_of: str = ""\nshare: str = "{share}"'
+        cells = [nbformat.v4.new_code_cell(given, metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(SHARED)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
+    return find_notebooks(folder)
+
+
+@pytest.fixture
+def orders(tmp_path):
+    (tmp_path / "own").mkdir()
+    table = "customer_id,ordered_on,amount,plan\n1,2025-01-01,5,a\n2,2025-01-02,6,b\n"
+    (tmp_path / "own" / "orders.csv").write_text(table)
+    return tmp_path / "own"
+
+
+def test_data_are_loaded_once_for_all_reports(tmp_path, orders):
+    notebooks, kept = sharing(tmp_path / "n", one="data.cslib", two="data.cslib"), tmp_path / "kept.cslib"
+    given = {"data": str(orders), "as_of": "2025-01-31"}
+    runs = reports.render_all(notebooks, out=tmp_path / "out", parameters=given)
+    assert [run.error for run in runs] == ["", ""]
+    assert not list((tmp_path / "out").glob(".run-*"))
+    runs = reports.render_all(
+        notebooks, out=tmp_path / "out", parameters=given | {"share": "kept.cslib"}, keep_snapshot=kept
+    )
+    assert [run.error for run in runs] == ["", ""]
+    (orders / "orders.csv").unlink()
+    again = given | {"data": str(kept), "share": "kept.cslib"}
+    assert reports.render_all(notebooks[:1], out=tmp_path / "out", parameters=again)[0].ok
+
+
+def test_one_report_alone_loads_for_itself(tmp_path, orders):
+    given = {"data": str(orders), "as_of": "2025-01-31"}
+    (run,) = reports.render_all(sharing(tmp_path / "n", one=""), out=tmp_path / "out", parameters=given)
+    assert run.error == ""
+
+
+def test_a_fault_of_the_data_is_told_by_every_report(tmp_path, orders):
+    (orders / "orders.csv").write_text("customer_id,ordered_on,amount,plan\n1,yesterday,5,a\n")
+    notebooks = sharing(tmp_path / "n", one="", two="")
+    runs = reports.render_all(notebooks, out=tmp_path / "out", parameters={"data": str(orders)})
+    assert all("orders.ordered_on" in run.error for run in runs)
+
+
 RUN = """
 import sys, time
 from pathlib import Path

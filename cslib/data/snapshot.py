@@ -1,0 +1,140 @@
+"""A data set as it was loaded, in one DuckDB file: read, typed and checked once, opened by any number of analyses."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import ibis
+import pandas as pd
+import pyarrow as pa
+from ibis.common.exceptions import IbisError, TableNotFound
+
+from cslib.data.contract import CONTRACT, Fault
+from cslib.data.dataset import DataSet
+from cslib.errors import ParameterError
+
+AT_HAND: Final = "CSLIB_SNAPSHOT"  # set by the report engine for its kernels: the file, and what it was made from
+SUFFIX: Final = ".cslib"
+FORMAT: Final = 1
+FACTS: Final = "cslib_facts"
+ASIDE: Final = "set_aside_"
+PLAIN: Final = ("currency", "pause_months", "label", "targets", "statistics")
+TUPLES: Final = ("segments", "notes", "derived")
+DAYS: Final = ("as_of", "observed_from")
+
+
+def save(data: DataSet, path: Path) -> bool:
+    """Write a data set to a file that :func:`opened` reads; whole or not at all.
+
+    Parameters
+    ----------
+    data
+        As from :func:`cslib.load`, without ``where``.
+    path
+        Of the file. What stands there is replaced.
+
+    Returns
+    -------
+    bool
+        False where the tables are in a warehouse: they stay there, and nothing is written.
+    """
+    con: Any = next(iter(data.tables.values())).get_backend()
+    if con.name != "duckdb":
+        return False
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(handle)
+    os.unlink(name)
+    try:
+        _write(con, data, name)
+        os.replace(name, path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+    return True
+
+
+def _write(con: Any, data: DataSet, name: str) -> None:
+    facts: dict[str, Any] = {key: getattr(data, key) for key in (*PLAIN, *TUPLES)}
+    facts |= {key: day.isoformat() if (day := getattr(data, key)) else None for key in DAYS}
+    facts |= {"faults": [asdict(fault) for fault in data.faults], "format": FORMAT}
+    facts["set_aside"] = {name: frame.dtypes.astype(str).to_dict() for name, frame in data.set_aside.items()}
+    place = name.replace("'", "''")
+    con.raw_sql(f"ATTACH '{place}' AS snapshot")
+    try:
+        for table, rows in data.tables.items():
+            con.raw_sql(f'CREATE TABLE snapshot."{table}" AS {con.compile(rows)}')
+        for table, frame in data.set_aside.items():
+            con.create_table(f"{ASIDE}{table}", _typed(frame), database=("snapshot", "main"))
+        con.create_table(
+            FACTS, pd.DataFrame({"facts": [json.dumps(facts, default=str)]}), database=("snapshot", "main")
+        )
+    finally:
+        con.raw_sql("DETACH snapshot")
+
+
+def _typed(frame: pd.DataFrame) -> pa.Table:
+    """Take a column without any value for one of text."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    fields = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(fields))
+
+
+def opened(path: Path) -> DataSet:
+    """Open a saved data set; nothing is read, typed or checked anew.
+
+    Raises
+    ------
+    ParameterError
+        The file is not one of ours, or of another version.
+    """
+    msg = f"{path.name} is no snapshot of cslib, or one of another version. Make it anew: cslib load DATA --to FILE."
+    try:
+        con = ibis.duckdb.connect(path, read_only=True)
+        con.raw_sql("SET TimeZone = 'UTC'")
+        facts = json.loads(con.table(FACTS).execute()["facts"].iloc[0])
+    except (duckdb.Error, IbisError, TableNotFound, ValueError, KeyError) as error:
+        raise ParameterError(msg) from error
+    ParameterError.when(facts.get("format") != FORMAT, msg)
+    names = con.list_tables()
+    tables = {n: con.table(n) for n in CONTRACT if n in names}
+    aside = {n: con.table(f"{ASIDE}{n}").execute().astype(kinds) for n, kinds in facts["set_aside"].items()}
+    more: Any = {key: facts[key] for key in PLAIN} | {key: tuple(facts[key]) for key in TUPLES}
+    more |= {key: date.fromisoformat(facts[key]) if facts[key] else None for key in DAYS}
+    more["faults"] = tuple(Fault(**fault) for fault in facts["faults"])
+    return DataSet(tables, set_aside=aside, **more)
+
+
+def made_from(data: str | Path, as_of: str | date, pause_months: int | None) -> dict[str, Any]:
+    """Tell what a snapshot is made from: whoever asks for the same, in the same folder, may have it."""
+    return {"data": str(data), "as_of": str(as_of), "pause_months": pause_months, "folder": os.getcwd()}
+
+
+def at_hand(wanted: Mapping[str, Any]) -> DataSet | None:
+    """Give the data set that was loaded for all reports of a run, if it is the one wanted."""
+    known = json.loads(os.environ.get(AT_HAND, "{}"))
+    return opened(Path(known["path"])) if known and known["asked"] == wanted else None
+
+
+def named(path: Path, as_of: str | date, pause_months: int | None, day: Callable[[str | date, str], date]) -> DataSet:
+    """Open the snapshot that somebody names as ``data``.
+
+    Raises
+    ------
+    ParameterError
+        It was made as of another day, or with other pauses.
+    """
+    data = opened(path)
+    msg = f"{path.name} was made as of {data.as_of}. Load the source itself for another day, or leave as_of out."
+    ParameterError.when(as_of and day(as_of, "as_of") != data.as_of, msg)
+    msg = f"{path.name} was made with pause_months {data.pause_months}. Load the source itself for others."
+    ParameterError.when(pause_months is not None and pause_months != data.pause_months, msg)
+    return replace(data, label=path.name)
