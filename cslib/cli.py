@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,16 +70,18 @@ def main() -> None:
 @click.option("--out", default="reports", show_default=True, callback=_folder)
 @click.option("--jobs", type=click.IntRange(min=0), default=0, help="How many at once; by default one a processor.")
 @click.option("--keep-snapshot", type=_SNAPSHOT, help="Keep the data as loaded in this .cslib file.")
+@click.option("--each", default="", metavar="COLUMN", help="Make the reports anew for each value of a column.")
+@click.option("--params", type=click.Path(path_type=Path), help="A TOML file of parameters; -p goes before it.")
 def report(
-    names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path, jobs: int, keep_snapshot: Path | None
+    names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path, params: Path | None, **asked: Any
 ) -> None:
     """Run notebooks (all that the data suffice for, or NAMES) and write HTML reports and an index."""
     from cslib.report.parameters import find_notebooks
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends us as Ctrl-C does
     chosen = _chosen(find_notebooks(), names)
-    asked = {"parameters": _parameters(given, data), "out": out, "jobs": jobs, "keep_snapshot": keep_snapshot}
-    runs = _shown(chosen, **asked)
+    parameters = (_in_file(params) if params else {}) | _parameters(given, data)
+    runs = _shown(chosen, parameters=parameters, out=out, **asked)
     click.echo(f"{sum(r.ok for r in runs)} of {len(runs)} reports written: {out / 'index.html'}")
     if not all(r.ok or (r.lacks_data and not names) for r in runs):
         sys.exit(FAILED)
@@ -85,12 +89,12 @@ def report(
 
 def _shown(chosen: Sequence[Notebook], **asked: Any) -> list[Run]:
     """Render behind a progress bar on a terminal; elsewhere, as in a log, say each step in a line."""
-    from cslib.report import engine as reports
+    from cslib.report import batch as reports
 
     if not sys.stderr.isatty():
         return reports.render_all(chosen, **asked, say=_echo)
-    with click.progressbar(length=sum(n.cells for n in chosen), label="cells", file=sys.stderr) as bar:
-        runs = reports.render_all(chosen, **asked, progress=lambda n: bar.update(n - bar.pos))
+    with click.progressbar(length=1000, label="reports", file=sys.stderr) as bar:
+        runs = reports.render_all(chosen, **asked, progress=lambda share: bar.update(round(1000 * share) - bar.pos))
     for run in runs:
         _echo(str(run))
     return runs
@@ -103,6 +107,20 @@ def _parameters(given: Sequence[str], data: str) -> dict[str, Value]:
         msg = f"{twice[0]} is given more than once. Give each parameter once; --data is -p data=… too."
         raise ParameterError(msg)
     return dict(pairs)
+
+
+def _in_file(path: Path) -> dict[str, Value]:
+    """Read parameters from a TOML file of lines such as ``segment_by = "plan"``."""
+    try:
+        found = tomllib.loads(path.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        msg = f'--params {path.name} cannot be read: {why}. Name a TOML file of lines such as segment_by = "plan".'
+        raise ParameterError(msg) from error
+    values = {key: value.isoformat() if isinstance(value, date) else value for key, value in found.items()}
+    odd = next((key for key, value in values.items() if not isinstance(value, (str, int, float, bool))), None)
+    ParameterError.when(odd, f'--params {path.name}: {odd} is no single value. Write it as {odd} = "…" or a number.')
+    return values
 
 
 def _chosen(notebooks: list[Notebook], names: tuple[str, ...]) -> list[Notebook]:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from cslib.cli import main
-from cslib.report import engine as reports
+from cslib.report import batch
 from cslib.report.engine import Run
 
 
@@ -110,7 +110,7 @@ def test_a_notebook_named_twice_is_rendered_once(monkeypatch, tmp_path):
         seen.extend(n.name for n in notebooks)
         return [Run(n.name, n.title, True, "", "", 0.0, None, tmp_path) for n in notebooks]
 
-    monkeypatch.setattr(reports, "render_all", render_all)
+    monkeypatch.setattr(batch, "render_all", render_all)
     result = run("report", "cohort_retention", "cohort_retention", "--out", tmp_path)
     assert seen == ["cohort_retention"]
     assert "1 of 1 reports written" in result.output
@@ -127,21 +127,36 @@ def test_data_are_kept_in_a_file(folder, tmp_path):
     assert "is not there. Make it first." in run("load", folder, "--to", tmp_path / "no" / "kept.cslib").output
 
 
+def test_parameters_stand_in_a_file_and_p_goes_before_it(monkeypatch, tmp_path):
+    seen = {}
+    monkeypatch.setattr(batch, "render_all", lambda _, **options: seen.update(options["parameters"]) or [])
+    (tmp_path / "night.toml").write_text('segment_by = "plan"\nas_of = 2025-06-30\nmax_periods = 12\n')
+    run("report", "cohort_retention", "--params", tmp_path / "night.toml", "-p", "max_periods=6", "--out", tmp_path)
+    assert seen == {"segment_by": "plan", "as_of": "2025-06-30", "max_periods": "6"}
+    (tmp_path / "night.toml").write_text("segment_by = plan")
+    result = run("report", "--params", tmp_path / "night.toml")
+    assert result.exit_code == 2
+    assert "--params night.toml cannot be read" in result.output
+    assert "No such file" in run("report", "--params", tmp_path / "no.toml").output
+    (tmp_path / "night.toml").write_text('segment_by = ["plan"]')
+    assert "segment_by is no single value" in run("report", "--params", tmp_path / "night.toml").output
+
+
 STEPS = """
 import sys
 from pathlib import Path
-from cslib.report import engine as reports
+from cslib.report import batch, engine as reports
 from cslib.cli import main
 
-def render_all(notebooks, *, out, parameters, jobs, keep_snapshot, say=None, progress=None):
+def render_all(notebooks, *, out, parameters, jobs, each, keep_snapshot, say=None, progress=None):
     run = reports.Run("x", "X", False, "", "No reason.", 1.0, None, None)
     cells = sum(n.cells for n in notebooks)
     for i in (1, cells // 2, cells):
-        progress and progress(i)
+        progress and progress(i / cells)
     say and say(str(run))
     return [run]
 
-reports.render_all = render_all
+batch.render_all = render_all
 main(["report", "cohort_retention", "--out", sys.argv[1]])
 """
 
@@ -156,7 +171,7 @@ def test_a_terminal_gets_a_progress_bar(tmp_path):
     shown = os.read(ours, 100_000).decode()
     os.close(ours)
     assert done.returncode == 1
-    for part in ("cells", "[####", "100%", "x: FAILED. No reason."):
+    for part in ("reports", "[####", "100%", "x: FAILED. No reason."):
         assert part in shown
 
 

@@ -6,7 +6,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from cslib.report import engine as reports
+from cslib.report import batch
 from cslib.report.engine import render
 from cslib.report.parameters import find_notebooks
 from cslib.sample.world import TRUTH
@@ -344,6 +344,6 @@ def test_every_parameter_has_a_type_and_help():
 
 @pytest.mark.slow
 def test_render_all_keeps_going(tmp_path, root):
-    runs = reports.render_all(find_notebooks(), out=tmp_path, parameters={"data": str(tmp_path / "no")})
+    runs = batch.render_all(find_notebooks(), out=tmp_path, parameters={"data": str(tmp_path / "no")})
     assert [r.ok for r in runs] == [False] * len(runs)
     assert "is not there" in (tmp_path / "index.html").read_text()

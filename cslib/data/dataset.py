@@ -22,6 +22,7 @@ from cslib.errors import MissingTableError, ParameterError, counted, did_you_mea
 ENDING: Final = {**ENDS, "surveys": "answered_on"}
 TELLS: Final = {"churned_on": "churn_kind", "answered_on": "score"}  # unknown until then, too
 READ: Final[list[str]] = []  # the table asked for last, for a report to tell where it stopped
+CONDITION: Final = re.compile(r'\s*([^=!]+?)\s*(!?=)\s*(?:"((?:[^"]|"")*)"|(.+?))\s*(?:\s+and\s+(?=\S)|$)', re.S)
 Tables = Mapping[str, ir.Table]
 Spans = Mapping[str, Mapping[str, tuple[date, date]]]
 
@@ -134,7 +135,7 @@ def keep(tables: Tables, where: str) -> dict[str, ir.Table]:
     """
     kept = dict(tables)
     for column, sign, value in _conditions(str(where)):
-        holder = _holder(tables, column, where)
+        holder = _holder(tables, column, f"where={where!r}")
         meets = _meets(tables[holder][column], sign, value)
         ids = tables[holder].filter(meets).select("customer_id").distinct()
         if not int(ids.count().execute()):
@@ -150,12 +151,12 @@ def keep(tables: Tables, where: str) -> dict[str, ir.Table]:
     return kept
 
 
-def _holder(tables: Tables, column: str, where: str) -> str:
+def _holder(tables: Tables, column: str, asked: str) -> str:
     owned = {n: t.columns for n, t in tables.items() if "customer_id" in t.columns}
     holders = [n for n, columns in owned.items() if column in columns]
     if not holders:
         there = {c for columns in owned.values() for c in columns}
-        msg = f"where={where!r}: no table has the column {column!r}. {did_you_mean(column, there)}"
+        msg = f"{asked}: no table has the column {column!r}. {did_you_mean(column, there)}"
         raise ParameterError(msg)
     return "customers" if "customers" in holders else holders[0]
 
@@ -173,15 +174,31 @@ def _meets(column: ir.Value, sign: str, value: str) -> ir.BooleanValue:
 
 
 def _conditions(where: str) -> list[tuple[str, str, str]]:
-    conditions = []
-    for part in re.split(r"\s+and\s+", where.strip()):
-        match = re.fullmatch(r"\s*([^=!]+?)\s*(!?=)\s*(.+?)\s*", part)
+    conditions, rest = [], where.strip()
+    while rest:
+        match = CONDITION.match(rest)
         if not match:
-            msg = f"where={where!r} cannot be read at {part!r}."
-            msg += " Write column=value or column!=value, joined with ' and '."
+            msg = f"where={where!r} cannot be read at {rest!r}."
+            msg += (
+                " Write column=value or column!=value, joined with ' and '; a value that holds ' and ' in quotes (\")."
+            )
             raise ParameterError(msg)
-        conditions.append((match[1], match[2], match[3]))
+        column, sign, quoted, plain = match.groups()
+        conditions.append((column, sign, plain if quoted is None else quoted.replace('""', '"')))
+        rest = rest[match.end() :]
     return conditions
+
+
+def values_of(data: DataSet, column: str) -> list[str]:
+    """List the values of a column as ``where`` takes them, in alphabetical order.
+
+    Raises
+    ------
+    ParameterError
+        No table of customers has it.
+    """
+    table = data.table(_holder(data.tables, column, f"each={column!r}"))
+    return sorted(table.select(value=_shown(table[column])).distinct().execute()["value"])
 
 
 def _statistics(name: str, table: ir.Table) -> dict[str, Any]:

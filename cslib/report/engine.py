@@ -12,22 +12,20 @@ import tempfile
 import threading
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from importlib import metadata
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
 import cslib
-from cslib.errors import CslibError, MissingTableError, ParameterError, ReportError, counted
+from cslib.errors import CslibError, MissingTableError, ReportError, counted
 from cslib.report.marks import LAST_READ, OWN
-from cslib.report.parameters import Notebook, Value, given_for, output_folder, parse_parameters
+from cslib.report.parameters import Notebook, Value, output_folder, parse_parameters
 from cslib.report.publish import cleaned, locked, public, publish, put, read_record, refuse_foreign, run_folder
 
 Values = Mapping[str, Value]
@@ -58,130 +56,13 @@ class Run:
         return f"{self.slug}: {f'done in {self.seconds:.1f} s' if self.ok else failed}"
 
 
-def _nothing(_: object) -> None:
-    pass
-
-
-def render_all(
-    notebooks: Sequence[Notebook], *, out: Path, parameters: Values, say: Say = _nothing, progress: Step = _nothing,
-    jobs: int = 0, keep_snapshot: Path | None = None,
-) -> list[Run]:  # fmt: skip
-    """Render reports side by side, then the index page; a failure does not stop the others.
-
-    Parameters
-    ----------
-    notebooks
-        Which ones.
-    out
-        Folder of the reports; made if missing.
-    parameters
-        Values by name. Each notebook gets those it has.
-    say
-        Called with a line of text before and after each report.
-    progress
-        Called with the number of code cells behind us, of all notebooks together, after each of them.
-    jobs
-        How many at once; by default one for each processor, and no more than there is memory for.
-    keep_snapshot
-        A ``.cslib`` file that is to take the data as they were loaded for the reports.
-
-    Returns
-    -------
-    list of Run
-        In the order of the notebooks.
-
-    Raises
-    ------
-    ParameterError
-        A parameter that no chosen notebook has, a value of a wrong type, a notebook's name that cannot
-        name a report, or no folder to write to; nothing has run then.
-    """
-    ParameterError.when(jobs < 0, f"jobs is {jobs}. Give 1 or more, or 0 for as many as this machine takes.")
-    from jupyter_core.utils import ensure_event_loop
-
-    asked = [(n, given_for(n, notebooks, parameters)) for n in notebooks]
-    behind, lock = Counter[str](), threading.Lock()
-
-    def one(notebook: Notebook, given: Values, env: Mapping[str, str]) -> Run:
-        def step(n: int) -> None:
-            with lock:
-                behind[notebook.name] = n
-                progress(behind.total())
-
-        say(f"{notebook.name} …")
-        with closing(ensure_event_loop()):  # of this thread
-            run = render(notebook, out=out, parameters=given, progress=step, env=env)
-        step(notebook.cells)
-        say(str(run))
-        return run
-
-    try:
-        return _side_by_side(
-            one, asked, jobs or _as_many_as_fit(), out, partial(_loaded_once, say=say, keep=keep_snapshot)
-        )
-    finally:
-        write_index(out)
-
-
-def _side_by_side(
-    one: Callable[..., Run],
-    asked: Sequence[tuple[Notebook, Values]],
-    jobs: int,
-    out: Path,
-    share: Callable[..., Values],
-) -> list[Run]:
-    """Run so many at once, those that took longest the last time first; whoever stops us stops all of them."""
-    from cslib.report.kernels import stop_all, warm
-
-    warm()
-    took = {n.name: read_record(out / n.name / "run.json", n.name).get("seconds", n.cells) for n, _ in asked}
-    with run_folder(out, "snapshot") as folder, ThreadPoolExecutor(jobs, thread_name_prefix="report") as pool:
-        env = share(asked, folder)
-        order = sorted(asked, key=lambda pair: -took[pair[0].name])
-        runs = {notebook.name: pool.submit(one, notebook, given, env) for notebook, given in order}
-        try:
-            return [runs[notebook.name].result() for notebook, _ in asked]
-        except BaseException:
-            STOPPED.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            while not all(run.done() for run in runs.values()):  # one may just have been about to start its kernel
-                stop_all()
-                time.sleep(0.1)
-            STOPPED.clear()
-            raise
-
-
-def _loaded_once(
-    asked: Sequence[tuple[Notebook, Values]], folder: Path, *, say: Say, keep: Path | None
-) -> dict[str, str]:
-    """Load the data that several reports share, and tell their kernels where they are; faults are left to them."""
-    from cslib.data.load import load
-    from cslib.data.snapshot import AT_HAND, made_from, save
-
-    values = [parse_parameters(notebook, given) for notebook, given in asked]
-    wanted = Counter((str(own["data"]), str(own["as_of"])) for own in values if {"data", "as_of"} <= own.keys())
-    (data, as_of), n = (wanted.most_common(1) or [(("", ""), 0)])[0]
-    if n > 1 or (n and keep):
-        say("data …")
-        with suppress(CslibError):
-            if save(load(data, as_of=as_of), path := keep.resolve() if keep else folder / "data.cslib"):
-                return {AT_HAND: json.dumps({"path": str(path), "asked": made_from(data, as_of, None)})}
-    return {}
-
-
-def _as_many_as_fit() -> int:
-    """One for each processor that we may use, and a gigabyte for each."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**30
-    except (AttributeError, OSError, ValueError):
-        return processors
-    return max(1, min(processors, free))
+def nothing(_: Any) -> None:
+    """Stand where nobody wants to be told."""
 
 
 def render(
-    notebook: Notebook, *, out: Path, parameters: Values, slug: str | None = None, progress: Step = _nothing,
-    env: Mapping[str, str] = MappingProxyType({}),
+    notebook: Notebook, *, out: Path, parameters: Values, slug: str | None = None, progress: Step = nothing,
+    group: str = "", env: Mapping[str, str] = MappingProxyType({}),
 ) -> Run:  # fmt: skip
     """Run one notebook and publish its report, or keep the last good one and note the failure.
 
@@ -197,6 +78,8 @@ def render(
         Name of the report; by default the notebook's.
     progress
         Called with the number of code cells that have run, after each.
+    group
+        Of whom the report is, where there is one for each value of a column; the index says so.
     env
         What the kernel's environment has beyond ours.
 
@@ -213,7 +96,7 @@ def render(
     slug = notebook.name if slug is None else slug
     values = parse_parameters(notebook, parameters)
     with run_folder(out, slug) as folder:
-        job = _Job(notebook, slug, values, folder, progress, env, datetime.now(UTC), time.monotonic())
+        job = _Job(notebook, slug, values, folder, progress, group, env, datetime.now(UTC), time.monotonic())
         try:
             return _succeeded(job)
         except Exception as error:  # whatever is wrong with one report, the others and the index must come
@@ -229,6 +112,7 @@ class _Job:
     values: Values
     folder: Path
     progress: Step
+    group: str
     env: Mapping[str, str]
     started: datetime
     clock: float
@@ -237,6 +121,7 @@ class _Job:
         """Give what is known of a run whether or not it succeeds."""
         given = {name: public(value) for name, value in self.values.items()}
         about = {"slug": self.slug, "title": self.notebook.title, "notebook": self.notebook.name, "parameters": given}
+        about |= {"group": self.group} if self.group else {}
         started, ended = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (self.started, datetime.now(UTC)))
         return {**about, "started": started, "ended": ended, "seconds": round(time.monotonic() - self.clock, 2)}
 
@@ -423,9 +308,14 @@ def write_index(out: Path) -> Path:
         failures = [f | {"last_good": runs.pop(f["slug"], None)} for f in _records(out.glob("*.failed.json"))]
         not_made = [f for f in failures if f["status"] == "not made" and not f["last_good"]]
         failed = [f for f in failures if f not in not_made]
+        groups = [[*own] for _, own in groupby(sorted(runs.values(), key=_group), key=_group)]
         summary = counted(len(runs) + len(failed), "report") + f", {len(failed)} failed" * bool(failed)
-        shown = {"runs": list(runs.values()), "failures": failed, "not_made": not_made, "summary": summary}
+        shown = {"groups": groups, "failures": failed, "not_made": not_made, "summary": summary}
         return put(out / "index.html", render_template("index.html", shown))
+
+
+def _group(run: Mapping[str, Any]) -> str:
+    return str(run["group"])
 
 
 def _records(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
@@ -436,6 +326,6 @@ def _records(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
         slug = path.name.removesuffix(".failed.json") if path.name != "run.json" else path.parent.name
         record = read_record(path, slug)
         with suppress(AttributeError, KeyError, TypeError, ValueError):
-            shown = {key: str(record.get(key) or "") for key in ("answer", "error", "as_of", "status")}
+            shown = {key: str(record.get(key) or "") for key in ("answer", "error", "as_of", "status", "group")}
             shown |= {"slug": slug, "title": str(record["title"]), "ended": moment(record["ended"])}
             yield {**shown, "warnings": len(record.get("data_check", {}).get("warnings", []))}

@@ -174,6 +174,7 @@ def serve(control: int) -> None:
     """Import what kernels need, then fork one whenever that is asked for, until nobody is there to ask."""
     for name in IMPORTED:
         import_module(name)
+    import_module("pandas").set_option("display.max_columns", 20)  # as it does itself where it is imported in a kernel
     gc.freeze()  # what is never written to stays shared
     codes: dict[int, int | None] = {}
     with socket.socket(fileno=control) as asking:

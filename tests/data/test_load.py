@@ -397,7 +397,14 @@ def test_customers_are_derived_from_subscriptions():
 
 @pytest.mark.parametrize(
     ("where", "ids"),
-    [("plan=Pro", ["1", "3"]), ("plan!=Pro", ["2"]), ("plan=Pro and city=Bonn", ["3"]), ("city=(missing)", ["2"])],
+    [
+        ("plan=Pro", ["1", "3"]),
+        ("plan!=Pro", ["2"]),
+        ("plan=Pro and city=Bonn", ["3"]),
+        ("city=(missing)", ["2"]),
+        ('plan="Pro" and city!="Bonn"', ["1"]),
+        ('city="Köln" ', ["1"]),
+    ],
 )
 def test_where_keeps_customers_in_every_table(where, ids):
     customers = {"customer_id": ["1", "2", "3"], "started_on": "2025-01-01", "churned_on": None}
@@ -414,6 +421,9 @@ def test_where_keeps_customers_in_every_table(where, ids):
         ("plan=Prro", "leaves nothing. Did you mean 'Pro'"),
         ("plna=Pro", "no table has the column 'plna'. Did you mean 'plan'"),
         ("Pro", "cannot be read at 'Pro'. Write column=value"),
+        ("plan=Pro and ", "cannot be read|leaves nothing"),
+        ('plan="Pro', "leaves nothing"),
+        ('plan="a ""b"" and c"', "leaves nothing"),
     ],
 )
 def test_bad_where(where, message):

@@ -10,7 +10,7 @@ import pytest
 from notebook_world import write
 from playwright.sync_api import Browser
 
-from cslib.report import engine as reports
+from cslib.report import batch
 
 OpenReport = Callable[..., Any]
 NOTEBOOK = [
@@ -55,7 +55,7 @@ NOTEBOOK = [
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("browser")
-    run = reports.render_all([write(base / "notebooks", "who_leaves", NOTEBOOK)], out=base / "out", parameters={})[0]
+    run = batch.render_all([write(base / "notebooks", "who_leaves", NOTEBOOK)], out=base / "out", parameters={})[0]
     assert run.error == ""
     return base / "out" / "who_leaves.html"
 

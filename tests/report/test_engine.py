@@ -16,6 +16,7 @@ import pytest
 from notebook_world import write
 
 from cslib.errors import ParameterError, ReportError
+from cslib.report import batch
 from cslib.report import engine as reports
 from cslib.report import html as page_of
 from cslib.report import publish as publication
@@ -212,7 +213,7 @@ def test_a_run_that_did_not_end_well_is_no_report(tmp_path: Path, code: str, rea
 def test_a_report_whose_data_are_missing_is_not_made(tmp_path: Path) -> None:
     code = "from cslib.errors import MissingTableError; raise MissingTableError('Add <surveys>.csv')"
     notebook = write(tmp_path / "n", "lacking", [("md", "# Lacking"), ("code", code)])
-    (run,) = reports.render_all([notebook], out=tmp_path / "out", parameters={})
+    (run,) = batch.render_all([notebook], out=tmp_path / "out", parameters={})
     assert (run.ok, run.lacks_data) == (False, True)
     assert str(run) == "lacking: not made. Add <surveys>.csv"
     index = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
@@ -244,14 +245,14 @@ def turning(tmp_path: Path) -> tuple[Notebook, Path]:
 @pytest.mark.slow
 def test_a_failure_keeps_the_last_good_report(turning: tuple[Notebook, Path]) -> None:
     notebook, out = turning
-    reports.render_all([notebook], out=out, parameters={})
+    batch.render_all([notebook], out=out, parameters={})
     old = {p: p.read_bytes() for p in out.rglob("*") if p.is_file() and p.name != "index.html"}
-    reports.render_all([notebook], out=out, parameters={"fail": True})
+    batch.render_all([notebook], out=out, parameters={"fail": True})
     assert {p: p.read_bytes() for p in old} == old
     index = (out / "index.html").read_text(encoding="utf-8")
     assert "an error that cslib did not expect" in index
     assert '<a href="turning.html">Last good report</a>' in index
-    reports.render_all([notebook], out=out, parameters={"name": "two"})
+    batch.render_all([notebook], out=out, parameters={"name": "two"})
     assert sorted(p.name for p in (out / "turning").iterdir()) == ["run.json", "two.csv"]
     assert sorted(p.name for p in out.iterdir()) == ["index.html", "turning", "turning.html"]
     assert "<strong>Fine</strong>" in (out / "index.html").read_text(encoding="utf-8")
@@ -261,7 +262,7 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     bad = write(tmp_path / "n", "bad", [("md", "# Bad & <worse>"), ("code", "raise ValueError('<no>')")])
     fine = write(tmp_path / "n", "fine", [("md", "# Fine"), ("code", "1")])
     lines: list[str] = []
-    runs = reports.render_all([bad, fine], out=tmp_path / "out", parameters={}, say=lines.append, jobs=1)
+    runs = batch.render_all([bad, fine], out=tmp_path / "out", parameters={}, say=lines.append, jobs=1)
     assert [r.ok for r in runs] == [False, True]
     assert [line.split(" in ")[0] for line in lines] == [
         *("bad …", "bad: FAILED. The notebook stopped at “Bad & <worse>”,", "fine …", "fine: done")
@@ -289,11 +290,11 @@ def test_the_cell_that_raised_is_blamed(tmp_path: Path, last: str) -> None:
 def test_each_cell_is_counted_once_and_a_failed_report_to_its_end(tmp_path: Path) -> None:
     bad = write(tmp_path / "n", "bad", [("parameters", "x: int = 1"), ("code", "1 / 0"), ("code", ""), ("code", "2")])
     fine = write(tmp_path / "n", "fine", [("md", "# Fine"), ("code", "1"), ("code", "2")])
-    steps: list[int] = []
-    reports.render_all([bad, fine], out=tmp_path / "out", parameters={"x": 2}, progress=steps.append)
+    steps: list[float] = []
+    batch.render_all([bad, fine], out=tmp_path / "out", parameters={"x": 2}, progress=steps.append)
     assert (bad.cells, fine.cells) == (3, 2)
     assert steps == sorted(steps)
-    assert set(steps) >= {1, 3, 4, 5}
+    assert set(steps) >= {0.2, 0.6, 0.8, 1.0}
     assert steps[-1] == 5
 
 
@@ -302,7 +303,7 @@ def test_a_fault_of_the_engine_fails_one_report_and_is_logged(tmp_path: Path, mo
     whole = page_of.page
     faulty = lambda notebook, facts: whole(notebook, facts) if facts["slug"] == "two" else {}["<no>"]  # noqa: E731
     monkeypatch.setattr(page_of, "page", faulty)
-    runs = reports.render_all([one, two], out=tmp_path / "out", parameters={})
+    runs = batch.render_all([one, two], out=tmp_path / "out", parameters={})
     assert [r.ok for r in runs] == [False, True]
     assert runs[0].error == (
         "The report could not be put together: an error that cslib did not expect. The log says more: one.failed.log."
@@ -328,7 +329,7 @@ def test_a_day_that_is_none_is_said(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_is_refused_before_anything_runs(typed: Notebook, tmp_path: Path, place: str) -> None:
     (tmp_path / "afile").write_text("mine")
     for call in (
-        lambda out: reports.render_all([typed], out=out, parameters={}),
+        lambda out: batch.render_all([typed], out=out, parameters={}),
         lambda out: reports.write_index(out),
     ):
         with pytest.raises(ParameterError, match=r"--out .* (is a file|cannot be written \(.*\))\. Name a folder\."):
@@ -392,7 +393,7 @@ def test_no_secret_is_published(tmp_path: Path, fail: bool) -> None:
     notebook, out = write(tmp_path / "n", "s", cells), tmp_path / "out"
     secret = SECRET.replace("w%40rd", 'w"<&>rd')
     given = {"data": secret, "fail": fail, "other": "../../../hushed/x"}
-    run = reports.render_all([notebook], out=out, parameters=given)[0]
+    run = batch.render_all([notebook], out=out, parameters=given)[0]
     assert run.ok is not fail
     for file in [p for p in out.rglob("*") if p.is_file()]:
         text = file.read_text(encoding="utf-8")
@@ -614,7 +615,7 @@ def test_wrong_parameters_are_refused_before_anything_runs(typed: Notebook, tmp_
     other = write(tmp_path / "n", "other", [("parameters", "only_here: int = 1")])
     for given in ({"nothing": "1"}, {"only_here": "x"}):
         with pytest.raises(ParameterError, match=r"nothing|only_here"):
-            reports.render_all([typed, other], out=tmp_path / "out", parameters=given)
+            batch.render_all([typed, other], out=tmp_path / "out", parameters=given)
     assert not (tmp_path / "out").exists()
 
 
@@ -648,7 +649,7 @@ def test_folders_are_taken_out_of_a_text_and_nothing_else() -> None:
 def test_a_notebook_whose_name_cannot_name_a_report_is_refused_at_once(typed: Notebook, tmp_path: Path) -> None:
     odd = write(tmp_path / "n", "my notes", [("code", "1")])
     with pytest.raises(ParameterError, match="'my notes' cannot name a report"):
-        reports.render_all([typed, odd], out=tmp_path / "out", parameters={})
+        batch.render_all([typed, odd], out=tmp_path / "out", parameters={})
     assert not (tmp_path / "out").exists()
 
 

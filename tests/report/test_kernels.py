@@ -1,5 +1,6 @@
 """Kernels are forks of one warm process: alone with what they have, started anew where there is none, gone with us."""
 
+import html
 import json
 import os
 import signal
@@ -9,10 +10,11 @@ import time
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
-from cslib.report import engine as reports
-from cslib.report import kernels
+from cslib.errors import ParameterError
+from cslib.report import batch, kernels
 from cslib.report.parameters import Notebook, find_notebooks
 
 
@@ -26,7 +28,7 @@ def write(folder: Path, **sources: str) -> list[Notebook]:
 
 
 def errors(notebooks: list[Notebook], out: Path, **asked: int) -> list[str]:
-    return [run.error for run in reports.render_all(notebooks, out=out, parameters={}, **asked)]
+    return [run.error for run in batch.render_all(notebooks, out=out, parameters={}, **asked)]
 
 
 LEAVES = """
@@ -46,6 +48,28 @@ def test_every_kernel_is_its_own_fork(tmp_path):
     assert len(set(own)) == 3
     assert len(set(parents)) == 1
     assert "LEFT" not in os.environ
+
+
+STATE = """
+import json, pathlib, matplotlib, pandas as pd, ibis, warnings
+import cslib.scorecard.study, cslib.surveys.study, matplotlib.pyplot, lifelines, seaborn
+options = {"pandas": {k: str(pd.get_option(k)).lower() for k in pd._config.config._registered_options}}
+options |= {"matplotlib": {k: str(v) for k, v in matplotlib.rcParams.items()}, "ibis": str(ibis.options)}
+options |= {"warnings": sorted({str(f[:3]) for f in warnings.filters}), "backend": matplotlib.get_backend()}
+pathlib.Path(OUT).write_text(json.dumps(options))
+"""
+
+
+@pytest.mark.skipif(not kernels.FORKS, reason="kernels are forked on Linux only")
+def test_a_fork_is_as_a_kernel_that_starts_anew(tmp_path, monkeypatch):
+    """Libraries find out at their import whether they are in a kernel."""
+    found = {}
+    for name, forks in (("forked", True), ("anew", False)):
+        monkeypatch.setattr(kernels, "FORKS", forks)
+        source = f"OUT = {str(tmp_path / name)!r}\n{STATE}"
+        assert errors(write(tmp_path / f"n{name}", one=source), tmp_path / "out") == [""]
+        found[name] = json.loads((tmp_path / name).read_text())
+    assert found["forked"] == found["anew"]
 
 
 def test_where_nothing_can_be_forked_kernels_start_anew(tmp_path, monkeypatch):
@@ -99,29 +123,76 @@ def orders(tmp_path):
 def test_data_are_loaded_once_for_all_reports(tmp_path, orders):
     notebooks, kept = sharing(tmp_path / "n", one="data.cslib", two="data.cslib"), tmp_path / "kept.cslib"
     given = {"data": str(orders), "as_of": "2025-01-31"}
-    runs = reports.render_all(notebooks, out=tmp_path / "out", parameters=given)
+    runs = batch.render_all(notebooks, out=tmp_path / "out", parameters=given)
     assert [run.error for run in runs] == ["", ""]
     assert not list((tmp_path / "out").glob(".run-*"))
-    runs = reports.render_all(
+    runs = batch.render_all(
         notebooks, out=tmp_path / "out", parameters=given | {"share": "kept.cslib"}, keep_snapshot=kept
     )
     assert [run.error for run in runs] == ["", ""]
     (orders / "orders.csv").unlink()
     again = given | {"data": str(kept), "share": "kept.cslib"}
-    assert reports.render_all(notebooks[:1], out=tmp_path / "out", parameters=again)[0].ok
+    assert batch.render_all(notebooks[:1], out=tmp_path / "out", parameters=again)[0].ok
 
 
 def test_one_report_alone_loads_for_itself(tmp_path, orders):
     given = {"data": str(orders), "as_of": "2025-01-31"}
-    (run,) = reports.render_all(sharing(tmp_path / "n", one=""), out=tmp_path / "out", parameters=given)
+    (run,) = batch.render_all(sharing(tmp_path / "n", one=""), out=tmp_path / "out", parameters=given)
     assert run.error == ""
 
 
 def test_a_fault_of_the_data_is_told_by_every_report(tmp_path, orders):
     (orders / "orders.csv").write_text("customer_id,ordered_on,amount,plan\n1,yesterday,5,a\n")
     notebooks = sharing(tmp_path / "n", one="", two="")
-    runs = reports.render_all(notebooks, out=tmp_path / "out", parameters={"data": str(orders)})
+    runs = batch.render_all(notebooks, out=tmp_path / "out", parameters={"data": str(orders)})
     assert all("orders.ordered_on" in run.error for run in runs)
+
+
+EACH = """
+import cslib as cs
+tables = cs.load(data, as_of=as_of, where=where)
+print("of", tables.table("orders").plan.execute().tolist(), where)
+"""
+
+
+def each(folder: Path) -> list[Notebook]:
+    folder.mkdir()
+    given = 'data: str = ""\nas_of: str = ""\nwhere: str = ""'
+    cells = [nbformat.v4.new_code_cell(given, metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(EACH)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "one.ipynb")
+    return find_notebooks(folder)
+
+
+SLUGS = [f"one-plan-{value}" for value in ("missing", "a", "a-2", "say-no", "x-and-y", "u", "other")]
+
+
+def test_each_value_gets_its_reports(tmp_path, orders):
+    values = ["a", "A", "x and y", 'say "no"', "ü", "", "東京"]
+    plans = pd.DataFrame({"customer_id": range(7), "ordered_on": "2025-01-01", "amount": 1, "plan": values})
+    plans.to_csv(orders / "orders.csv", index=False)
+    given = {"data": str(orders), "where": "customer_id!=9"}
+    runs = batch.render_all(each(tmp_path / "n"), out=tmp_path / "out", parameters=given, each="plan")
+    assert [(run.slug, run.error) for run in runs] == [(slug, "") for slug in SLUGS]
+    for run, value in zip(runs, ["(missing)", "A", "a", 'say "no"', "x and y", "ü", "東京"], strict=True):
+        shown = html.unescape(run.html.read_text())
+        assert f"of {[None if value == '(missing)' else value]}" in shown
+        assert json.loads((tmp_path / "out" / run.slug / "run.json").read_text())["group"] == f"plan: {value}"
+    index = html.unescape((tmp_path / "out" / "index.html").read_text())
+    assert [index.count(f'<h2 class="group">plan: {v}</h2>') for v in ("ü", "A", "a", "x and y")] == [1, 1, 1, 1]
+
+
+def test_a_column_that_is_none_is_refused_before_anything_runs(tmp_path, orders):
+    given = {"data": str(orders)}
+    notebooks = each(tmp_path / "n")
+    with pytest.raises(ParameterError, match="each='plam': no table has the column 'plam'.*plan"):
+        batch.render_all(notebooks, out=tmp_path / "out", parameters=given, each="plam")
+    many = pd.DataFrame({"customer_id": range(501), "ordered_on": "2025-01-01", "amount": 1, "plan": range(501)})
+    many.to_csv(orders / "orders.csv", index=False)
+    with pytest.raises(ParameterError, match="plan has 501 values.*at most 500"):
+        batch.render_all(notebooks, out=tmp_path / "out", parameters=given, each="plan")
+    with pytest.raises(ParameterError, match="--each needs notebooks with the parameters"):
+        batch.render_all(write(tmp_path / "m", one="1"), out=tmp_path / "out", parameters={}, each="plan")
+    assert not list((tmp_path / "out").glob("*.html")) or "one" not in (tmp_path / "out" / "index.html").read_text()
 
 
 RUN = """

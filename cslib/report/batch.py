@@ -1,0 +1,191 @@
+"""Many reports of one call: side by side, on data that are loaded once, then the index over all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from cslib.errors import CslibError, ParameterError, counted
+from cslib.report import engine
+from cslib.report.engine import Run, Say, Values, nothing, write_index
+from cslib.report.parameters import Notebook, given_for, output_folder, parse_parameters
+from cslib.report.publish import read_record, run_folder
+
+Progress = Callable[[float], None]
+MOST: Final = 500  # values of a column, each of which gets its reports
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One report to make: `group` says of whom it is, where there is one for each value of a column."""
+
+    notebook: Notebook
+    given: Values
+    slug: str
+    group: str = ""
+
+
+def render_all(
+    notebooks: Sequence[Notebook], *, out: Path, parameters: Values, say: Say = nothing, progress: Progress = nothing,
+    jobs: int = 0, each: str = "", keep_snapshot: Path | None = None,
+) -> list[Run]:  # fmt: skip
+    """Render reports side by side, then the index page; a failure does not stop the others.
+
+    Parameters
+    ----------
+    notebooks
+        Which ones.
+    out
+        Folder of the reports; made if missing.
+    parameters
+        Values by name. Each notebook gets those it has.
+    say
+        Called with a line of text before and after each report.
+    progress
+        Called with the share of the work behind us (0–1), after each code cell.
+    jobs
+        How many at once; by default one for each processor, and no more than there is memory for.
+    each
+        A column, for each value of which every notebook is rendered anew, with ``where`` set to it.
+    keep_snapshot
+        A ``.cslib`` file that is to take the data as they were loaded for the reports.
+
+    Returns
+    -------
+    list of Run
+        In the order of the values of ``each``, then of the notebooks.
+
+    Raises
+    ------
+    ParameterError
+        A parameter that no chosen notebook has, a value of a wrong type, a notebook's name that cannot
+        name a report, no folder to write to, or a column that is not there or has over 500 values; nothing has
+        run then.
+    """
+    from cslib.report.kernels import warm
+
+    ParameterError.when(jobs < 0, f"jobs is {jobs}. Give 1 or more, or 0 for as many as this machine takes.")
+    tasks = [_Task(n, given_for(n, notebooks, parameters), n.name) for n in notebooks]
+    warm()
+    with run_folder(out, "snapshot") as folder:
+        path = keep_snapshot.resolve() if keep_snapshot else folder / "data.cslib"
+        env, tasks = _prepared(tasks, path, each, wanted=len(notebooks) > 1 or keep_snapshot is not None, say=say)
+        try:
+            return _side_by_side(tasks, out, jobs or _as_many_as_fit(), env, say, progress)
+        finally:
+            write_index(out)
+
+
+def _prepared(
+    tasks: list[_Task], path: Path, each: str, *, wanted: bool, say: Say
+) -> tuple[dict[str, str], list[_Task]]:
+    """Load the data that several reports share, and tell their kernels where they are; faults are left to them."""
+    from cslib.data.dataset import values_of
+    from cslib.data.load import load
+    from cslib.data.snapshot import AT_HAND, made_from, save
+
+    values = [parse_parameters(task.notebook, task.given) for task in tasks]
+    asked = Counter((str(own["data"]), str(own["as_of"])) for own in values if {"data", "as_of"} <= own.keys())
+    if not (asked and (wanted or each)):
+        ParameterError.when(each, "--each needs notebooks with the parameters data, as_of and where.")
+        return {}, tasks
+    data, as_of = asked.most_common(1)[0][0]
+    say("data …")
+    try:
+        known = load(data, as_of=as_of)
+    except CslibError:
+        if each:
+            raise
+        return {}, tasks
+    tasks = list(_of_each(tasks, each, values_of(known, each))) if each else tasks
+    shared = {"path": str(path), "asked": made_from(data, as_of, None)}
+    return ({AT_HAND: json.dumps(shared)} if save(known, path) else {}), tasks
+
+
+def _of_each(tasks: Sequence[_Task], column: str, values: Sequence[str]) -> Iterator[_Task]:
+    """Make of every task one for each value of a column."""
+    msg = f"{column} has {counted(len(values), 'value')}, and each would get its reports. Choose a column with at most "
+    ParameterError.when(len(values) > MOST, f"{msg}{MOST}.")
+    taken: set[str] = set()
+    for value in values:
+        only = f'{column}="{value.replace(chr(34), chr(34) * 2)}"'
+        short = f"{_plain(column)}-{_plain(value)}"
+        name = next(n for i in range(1, MOST + 2) if (n := short if i == 1 else f"{short}-{i}") not in taken)
+        taken.add(name)
+        for task in tasks:
+            where = " and ".join(filter(None, [str(task.given.get("where", "")), only]))
+            given = {**task.given, "where": where}
+            yield replace(task, given=given, slug=f"{task.slug}-{name}", group=f"{column}: {value}")
+
+
+def _plain(text: str) -> str:
+    """Write a text as a part of a file name."""
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9_]+", "-", letters).strip("-") or "other"
+
+
+def _side_by_side(
+    tasks: Sequence[_Task], out: Path, jobs: int, env: Mapping[str, str], say: Say, progress: Progress
+) -> list[Run]:
+    """Run so many at once, those that took longest the last time first; whoever stops us stops all of them."""
+    from cslib.report.kernels import stop_all
+
+    out = output_folder(out)
+    took = {t.slug: read_record(out / t.slug / "run.json", t.slug).get("seconds", t.notebook.cells) for t in tasks}
+    one = _one(tasks, out, env, say, progress)
+    with ThreadPoolExecutor(jobs, thread_name_prefix="report") as pool:
+        runs = {task.slug: pool.submit(one, task) for task in sorted(tasks, key=lambda task: -took[task.slug])}
+        try:
+            return [runs[task.slug].result() for task in tasks]
+        except BaseException:
+            engine.STOPPED.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(run.done() for run in runs.values()):  # one may just have been about to start its kernel
+                stop_all()
+                time.sleep(0.1)
+            engine.STOPPED.clear()
+            raise
+
+
+def _one(
+    tasks: Sequence[_Task], out: Path, env: Mapping[str, str], say: Say, progress: Progress
+) -> Callable[[_Task], Run]:
+    from jupyter_core.utils import ensure_event_loop
+
+    behind, lock, total = Counter[str](), threading.Lock(), sum(task.notebook.cells for task in tasks)
+
+    def one(task: _Task) -> Run:
+        def step(n: int) -> None:
+            with lock:
+                behind[task.slug] = n
+                progress(behind.total() / max(total, 1))
+
+        say(f"{task.slug} …")
+        own: Any = {"slug": task.slug, "group": task.group, "progress": step, "env": env}
+        with closing(ensure_event_loop()):  # of this thread
+            run = engine.render(task.notebook, out=out, parameters=task.given, **own)
+        step(task.notebook.cells)
+        say(str(run))
+        return run
+
+    return one
+
+
+def _as_many_as_fit() -> int:
+    """One for each processor that we may use, and a gigabyte for each."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(AttributeError, OSError, ValueError):
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**30
+        return max(1, min(processors, free))
+    return processors
