@@ -23,20 +23,22 @@ ARGUMENTS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 
-CDNOW = """
-source = "${CSLIB_REAL_DATA}"
+REAL = os.environ.get("CSLIB_REAL_DATA", "")
+os.environ["CSLIB_FOLDERS"] = REAL  # they are read where they lie
+CDNOW = f"""
+source = "{REAL}"
 currency = "USD"
 [orders]
 table = "cdnow_transactions.csv"
-columns = { ordered_on = "date", amount = "dollar_value" }
+columns = {{ ordered_on = "date", amount = "dollar_value" }}
 date_format = "%Y%m%d"
 """
-TELCO = """
-source = "${CSLIB_REAL_DATA}"
+TELCO = f"""
+source = "{REAL}"
 currency = "USD"
 [customers]
 table = "telco_customer_churn.csv"
-columns = { customer_id = "customerID", tenure_months = "tenure", churned = "Churn", mrr = "MonthlyCharges" }
+columns = {{ customer_id = "customerID", tenure_months = "tenure", churned = "Churn", mrr = "MonthlyCharges" }}
 numbers = ["TotalCharges"]
 segments = ["Contract", "InternetService", "PaymentMethod"]
 """

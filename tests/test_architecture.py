@@ -126,6 +126,6 @@ def test_nothing_but_the_fixed_parts_at_the_top(root):
         "Makefile",
         "requirements.lock",
     }
-    folders = {"cslib", "notebooks", "tests", "data", "reports", ".ci"}
+    folders = {"cslib", "notebooks", "tests", "data", "reports", "docs", ".ci"}
     assert {t.split("/")[0] for t in tracked} <= files | folders | {".gitignore"}
     assert "://" not in (root / "requirements.lock").read_text()

@@ -87,8 +87,8 @@ def test_warehouse_section_is_read(tmp_path, monkeypatch):
         con.execute("create table billing.periods (account text, valid_from date, valid_to date, mrr double)")
         con.execute("insert into billing.periods values ('007', '2025-01-03', null, 20)")
     declared = tomllib.loads(blocks("toml")[2])["source"]
-    monkeypatch.setenv("CRM", f"duckdb://{tmp_path}/crm.ddb")
-    (tmp_path / "cslib.toml").write_text(blocks("toml")[2].replace(declared, "${CRM}"))
+    monkeypatch.setenv("CSLIB_CRM", f"duckdb://{tmp_path}/crm.ddb")
+    (tmp_path / "cslib.toml").write_text(blocks("toml")[2].replace(declared, "${CSLIB_CRM}"))
     assert load(tmp_path).table("subscriptions").mrr.execute().tolist() == [20.0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -58,6 +59,11 @@ class TableOptions:
     reading: Reading = field(default_factory=Reading)
 
 
+VARIABLES: Final = "CSLIB_VARIABLES"  # names of variables that a connection URL may have, beside those of this prefix:
+PREFIX: Final = "CSLIB_"
+VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
 @dataclass(frozen=True)
 class Config:
     """What a data set declares of itself; ``label`` is its name in reports."""
@@ -68,6 +74,7 @@ class Config:
     as_of: str | date = ""
     observed_from: str = ""
     currency: str = ""
+    own: bool = False  # written by who calls, and not found in a file
     targets: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, TableOptions] = field(default_factory=dict)
 
@@ -97,7 +104,7 @@ def read_config(data: str | Path | Mapping[str, TableLike]) -> Config:
         msg = f"data is a {type(data).__name__}. Give a path, a URL, or a mapping such as {{'customers': table}}."
         raise ParameterError(msg)
     if "://" in str(data):
-        return Config(label=str(data).split("://")[0], source=str(data))
+        return Config(label=str(data).split("://")[0], source=str(data), own=True)
     path = Path(data) if str(data) else _nearest_data()
     if not os.path.exists(path):
         msg = f"data {str(data)!r} is not there. Name a folder, a cslib.toml, a CSV or Parquet file, or a URL."
@@ -147,8 +154,33 @@ def _toml(path: Path) -> Config:
     given: dict[str, Any] = {k: raw[k] if TOP[k] == NAMED else str(raw[k]) for k in TOP if k in raw}
     tables = {n: _options(n, raw[n], f"[{n}] of {path.name}") for n in CONTRACT if n in raw}
     label = path.resolve().parent.name if path.name == "cslib.toml" else path.name
-    source = os.path.expandvars(given.pop("source", "."))
+    source = expanded(given.pop("source", "."))
     return Config(label=label, folder=path.parent, tables=tables, source=source, **given)
+
+
+def expanded(source: str, *, own: bool = False) -> str:
+    """Fill in the variables of a connection URL, or the one that holds it: it goes where its author wants.
+
+    Raises
+    ------
+    DataError
+        A variable is not set, or not one that data may read, if they are not our ``own``.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name, allowed = match[1] or match[2], os.environ.get(VARIABLES, "").split(",")
+        msg = (
+            f"The source names the variable {name}, which data may not read. Call it {PREFIX}{name}, or, if you trust "
+        )
+        DataError.when(not (own or name.startswith(PREFIX) or name in allowed), f"{msg}them, name it in {VARIABLES}.")
+        DataError.when(name not in os.environ, f"The source names the variable {name}, which is not set. Set it first.")
+        return os.environ[name]
+
+    whole = VARIABLE.fullmatch(source) is not None
+    url = VARIABLE.sub(value, source) if whole or "://" in source else source
+    msg = f"The variable {source} holds no connection URL, such as postgresql://…, which a source may be."
+    DataError.when(whole and "://" not in url, msg)
+    return url
 
 
 def _check_types(raw: Mapping[str, Any], wanted: Mapping[str, str], where: str) -> None:

@@ -54,7 +54,7 @@ def save(data: DataSet, path: Path) -> bool:
     os.close(handle)
     os.unlink(name)
     try:
-        _write(con, data, name)
+        _write(data, name)
         os.replace(name, path)
     finally:
         with suppress(FileNotFoundError):
@@ -62,23 +62,19 @@ def save(data: DataSet, path: Path) -> bool:
     return True
 
 
-def _write(con: Any, data: DataSet, name: str) -> None:
+def _write(data: DataSet, name: str) -> None:
     facts: dict[str, Any] = {key: getattr(data, key) for key in (*PLAIN, *TUPLES)}
     facts |= {key: day.isoformat() if (day := getattr(data, key)) else None for key in DAYS}
     facts |= {"faults": [asdict(fault) for fault in data.faults], "format": FORMAT}
     facts["set_aside"] = {name: frame.dtypes.astype(str).to_dict() for name, frame in data.set_aside.items()}
-    place = name.replace("'", "''")
-    con.raw_sql(f"ATTACH '{place}' AS snapshot")
-    try:
+    with duckdb.connect(name, config={"autoinstall_known_extensions": False}) as file:
         for table, rows in data.tables.items():
-            con.raw_sql(f'CREATE TABLE snapshot."{table}" AS {con.compile(rows)}')
+            file.register("rows", rows.to_pyarrow_batches())
+            file.execute(f'CREATE TABLE "{table}" AS SELECT * FROM rows')
         for table, frame in data.set_aside.items():
-            con.create_table(f"{ASIDE}{table}", _typed(frame), database=("snapshot", "main"))
-        con.create_table(
-            FACTS, pd.DataFrame({"facts": [json.dumps(facts, default=str)]}), database=("snapshot", "main")
-        )
-    finally:
-        con.raw_sql("DETACH snapshot")
+            file.register("rows", _typed(frame))
+            file.execute(f'CREATE TABLE "{ASIDE}{table}" AS SELECT * FROM rows')
+        file.execute(f"CREATE TABLE {FACTS} AS SELECT ? AS facts", [json.dumps(facts, default=str)])
 
 
 def _typed(frame: pd.DataFrame) -> pa.Table:

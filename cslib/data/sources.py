@@ -5,18 +5,21 @@ Nothing is typed here: a text column stays text until the contract is known. Onl
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import csv
 import gzip
 import math
 import os
 import re
+import shutil
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -30,7 +33,7 @@ from ibis.common.exceptions import IbisError, TableNotFound
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from cslib.data.config import SUFFIXES, Config, TableOptions, stem
+from cslib.data.config import SUFFIXES, Config, TableOptions, expanded, stem
 from cslib.data.contract import CONTRACT, ROW
 from cslib.errors import CslibError, DataError, did_you_mean
 
@@ -49,6 +52,12 @@ INTEGER: Final = r"^(0|-?[1-9]\d{0,14})$"
 DECIMAL: Final = r"^-?(0|[1-9]\d*)\.\d+$"
 NUMBERS: Final = {0: "int64", 1: "float64"}
 PLAIN: Final = ("string", "date", "boolean", "empty")
+
+
+FOLDERS: Final = "CSLIB_FOLDERS"  # by whom calls: folders beyond its own that a data set may read
+TABLE_FUNCTIONS: Final = ("unnest", "generate_series", "generateseries", "range", "explode", "explodinggenerateseries")
+CLOSED: Final = ("information_schema", "pg_catalog", "system", "temp")
+TELLING: Final = re.compile(r"(?i)(pg_|lo_|duckdb_|sqlite_|dblink|read_|getenv|current_setting|load_|copy|system|xp_)")
 
 
 def no_lines() -> pd.DataFrame:
@@ -138,7 +147,7 @@ def _numbered(con: ibis.BaseBackend, name: str, text: ir.Table) -> ir.Table:
 
 
 def _rewritten(path: Path, encoding: str) -> Path:
-    handle, name = tempfile.mkstemp(suffix=".csv")
+    handle, name = tempfile.mkstemp(suffix=".csv", dir=_spill())
     try:
         with open(handle, "w", encoding="utf-8", newline="\n") as new, _text(path, encoding) as old:
             new.writelines(old)
@@ -262,17 +271,21 @@ def session_zone(con: ibis.BaseBackend) -> str:
 
 
 def _new_connection(config: Config) -> ibis.BaseBackend:
+    queried = any(options.query for options in config.tables.values())
     if "://" not in config.source:
-        spill = Path(tempfile.gettempdir()) / f"cslib-duckdb-{os.getpid()}"
-        con = ibis.duckdb.connect(temp_directory=str(spill), autoinstall_known_extensions=False)
+        con = ibis.duckdb.connect(temp_directory=str(_spill()), autoinstall_known_extensions=False)
         con.raw_sql("SET TimeZone = 'UTC'")
-        return con
+        return _locked(con, config.folder / config.source) if queried else con
     kind = config.source.split("://")[0]
+    url = expanded(config.source, own=True) if config.own else config.source
+    path = _database(url, config) if kind == "duckdb" else ""
     try:
-        con = ibis.connect(os.path.expandvars(config.source))
-        if con.name == "duckdb":
+        if path:
+            con = ibis.duckdb.connect(path, read_only=True, temp_directory=str(_spill()))
             con.raw_sql("SET TimeZone = 'UTC'")
-        elif con.name == "postgres":
+            return _locked(con) if queried else con
+        con = ibis.connect(url)
+        if con.name == "postgres":
             con.raw_sql("SET TIME ZONE 'UTC'").close()
     except (*ENGINE_ERRORS, ImportError, OSError, ValueError) as error:
         msg = f"Cannot connect to the {kind} source ({type(error).__name__}). Check the URL, the network and the "
@@ -281,11 +294,50 @@ def _new_connection(config: Config) -> ibis.BaseBackend:
     return con
 
 
+@cache
+def _spill() -> Path:
+    """Make the folder for what does not fit into memory; it goes with us."""
+    folder = Path(tempfile.mkdtemp(prefix="cslib-duckdb-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _locked(con: Any, *folders: Path) -> Any:
+    """Take from DuckDB what the query of somebody else must not have: files elsewhere, the network, settings."""
+    given = [str(path.resolve()) for path in (*folders, _spill())]
+    con.raw_sql(f"SET allowed_directories = {[*given, *_allowed()]!r}")
+    con.raw_sql("SET enable_external_access = false")
+    con.raw_sql("SET lock_configuration = true")
+    return con
+
+
+def _allowed() -> list[str]:
+    return [os.path.realpath(folder) for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
+
+
+def _refuse_outside(path: Path, folder: Path, what: str) -> None:
+    """Refuse what a data set reads beyond its own folder, wherever a link leads, unless who calls allows it."""
+    real, homes = os.path.realpath(path), [os.path.realpath(folder), *_allowed()]
+    msg = f"{what} leads out of the folder of the data. Move it there. If you trust these data, name its folder in the "
+    msg += f"environment variable {FOLDERS}."
+    DataError.when(not any(os.path.commonpath([real, home]) == home for home in homes), msg)
+
+
+def _database(url: str, config: Config) -> str:
+    path = config.folder / url.split("://", 1)[1].split("?")[0]
+    msg = f"The database {path.name!r} is not there. Correct the path in the source."
+    DataError.when(not path.is_file(), msg)
+    if not config.own:
+        _refuse_outside(path, config.folder, f"The database {path.name!r}")
+    return str(path)
+
+
 def _files(config: Config) -> dict[str, Path]:
     if not config.source or "://" in config.source:
         return {}
     folder = config.folder / config.source
     msg = f"source {config.source!r} of {config.label} is not a folder. Correct it in cslib.toml."
+    _refuse_outside(folder, config.folder, f"source {config.source!r}")
     DataError.when(not folder.is_dir(), msg)
     files: dict[str, Path] = {}
     for path in sorted(p for p in folder.iterdir() if p.name.endswith(SUFFIXES)):
@@ -313,9 +365,11 @@ def _path(name: str, options: TableOptions, files: Mapping[str, Path], base: Pat
         return wanted
     by_name = {p.name: p for p in files.values()} | dict(files)
     if wanted in by_name:
+        _refuse_outside(by_name[wanted], base, by_name[wanted].name)
         return by_name[wanted]
     if not files and not wanted.endswith(SUFFIXES):
         return None
+    _refuse_outside(base / wanted, base, f"table {wanted!r}")
     if (base / wanted).is_file():
         return base / wanted
     msg = f"The file {wanted!r} of table {name} is not there. {did_you_mean(wanted, by_name)}"
@@ -384,7 +438,9 @@ def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mappi
         statements = [s for s in sqlglot.parse(options.query, dialect=con.dialect) if s]
         msg = f"The query of [{name}] must be one SELECT. Correct it in cslib.toml."
         DataError.when(len(statements) != 1 or not isinstance(statements[0], exp.Query), msg)
+        _refuse_reach(name, statements[0], stems.keys())
         for lower in {t.name.lower() for t in statements[0].find_all(exp.Table)} & stems.keys():
+            _refuse_outside(files[stems[lower]], files[stems[lower]].parent, files[stems[lower]].name)
             raw = _file(con, files[stems[lower]], options.encoding)
             con.create_view(stems[lower], _numbers_as_numbers(raw.table), overwrite=True)
             rejects.append(raw.rejects)
@@ -393,6 +449,27 @@ def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mappi
     except ENGINE_ERRORS as error:
         msg = f"The query of [{name}] fails: {str(error).splitlines()[0]}. Correct it in cslib.toml."
         raise DataError(msg) from error
+
+
+def _refuse_reach(name: str, query: exp.Expr, files: Collection[str]) -> None:
+    """Refuse a query that reads anything but tables: files, settings, what an engine tells of itself."""
+    made = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
+    for table in query.find_all(exp.Table):
+        called = table.this.sql_name().lower() if isinstance(table.this, exp.Func) else ""
+        called = str(table.this.this).lower() if isinstance(table.this, exp.Anonymous) else called
+        other = (called or not table.name) and called not in TABLE_FUNCTIONS
+        own = table.name.lower() in made or (files and table.name.lower() in files)
+        odd = not own and (files or re.search(r"[/\\:*]|\.\w+$", table.name) or TELLING.match(table.name))
+        closed = table.db.lower() in CLOSED or table.catalog.lower() in CLOSED
+        _refuse(name, called or table.sql(), (other or closed or (odd and not called)))
+    for call in query.find_all(exp.Func):
+        called = str(call.this) if isinstance(call, exp.Anonymous) else call.sql_name()
+        _refuse(name, called, bool(TELLING.match(called)))
+
+
+def _refuse(name: str, what: str, odd: object) -> None:
+    msg = f"The query of [{name}] reads {what}, which is no table of these data. Read their tables only."
+    DataError.when(bool(odd), msg)
 
 
 def _numbers_as_numbers(raw: ir.Table) -> ir.Table:
