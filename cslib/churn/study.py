@@ -14,7 +14,7 @@ from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.outlook import forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, reconcile
 from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
-from cslib.data.customers import segment_remark
+from cslib.data.customers import segment_remark, today_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, unit_months
@@ -113,6 +113,7 @@ class Churn(Study):
         chart = partial(lines_with_bands, shown, y="survival", **AGES, n="n_at_risk", n_label="at risk", line="steps")
         also = (Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),)
         rest: Any = {"absent": NO_CURVE if shown.empty else "", "caption": "Survival", "also": also}
+        rest["notes"] = segment_remark(self.data, self.by)
         plotted = said.subtitle + left_out(self._curve, shown)
         return Result("survival", self._curve, said.title, plotted, chart, "Step chart", said.how_to_read, **rest)
 
@@ -188,6 +189,7 @@ class Churn(Study):
         chart = partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True)
         why = "" if len(table) else "No column of customers could be tested as a driver."
         rest: Any = {"before": self._model.remarks, "absent": why, "caption": "Drivers of churn"}
+        rest["notes"] = today_remark(self.data, table["term"].unique())
         return Result("drivers", table, said.title, said.subtitle, chart, "Forest plot", said.how_to_read, **rest)
 
     @cached_property
@@ -247,7 +249,8 @@ class Churn(Study):
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
         chart = partial(lines_with_bands, line(self._ahead), **how, y_label="customers")
-        return Result("forecast", self._ahead, said.title, said.subtitle, chart, notes=said.notes, caption=caption)
+        notes = (*said.notes, *today_remark(self.data, [self._model.split]))
+        return Result("forecast", self._ahead, said.title, said.subtitle, chart, notes=notes, caption=caption)
 
     @cached_property
     def monthly(self) -> Result:

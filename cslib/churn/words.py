@@ -62,7 +62,10 @@ def subtitle(summary: pd.DataFrame, *, n_before: int, observed_from: date | None
     text = f"{counted(int(row.n_customers), unit)}, of {ENDED[unit][0]} {int(row.n_events):,} {ENDED[unit][1]}"
     text += " · who comes back begins another" * (unit == "stay")
     text += f" · observed from {observed_from}" if observed_from else ""
-    return text + (f" · {counted(n_before, 'customer')} had left before and are not counted" if n_before else "")
+    before = (
+        f" · {counted(n_before, unit)} had {ENDED[unit][1]} before and {'is' if n_before == 1 else 'are'} not counted"
+    )
+    return text + before * bool(n_before)
 
 
 def answer(
@@ -94,7 +97,7 @@ def _stay(row: pd.Series[Any], unit: str) -> str:
         interval = f"95 % interval {_span(row.median_ci_lower, row.median_ci_upper)}, {n}" if known else n
         return f"**Half of all customers leave within {months(row.median_months)}** ({interval})."
     if row.n_events == row.n_customers:
-        many = f"**All {n} {ended}**, too few to say how long they stay."
+        many = f"**All {n} {ended}**, too few to say how long {'they stay' if unit == 'customer' else 'they last'}."
         return many if row.n_customers > 1 else f"**The one {n[2:]} {ended}.**"
     if pd.notna(row.survival_12m):
         interval = between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
@@ -407,10 +410,12 @@ def models(table: pd.DataFrame) -> Said:
     if rows.empty:
         return Said("No model could be fitted", plotted)
     best, several = rows.nlargest(1, "weight").iloc[0], (rows["weight"] > 0).sum() > 1
-    how = "predicts the later ages best" if pd.notna(best["holdout_score"]) else "has the lowest AIC"
-    part = f" and makes up {percent(best['weight'])} of their average" if several else ""
-    few = "" if pd.notna(best["holdout_score"]) else "; later ages are too few to predict"
-    return Said(f"{best['model']}, of {counted(len(rows), 'model')}, {how}{part}{few}", plotted)
+    known, n = pd.notna(best["holdout_score"]), counted(len(rows), "model")
+    if several:
+        how = "by what they predict of later ages" if known else "by AIC, as later ages are too few to predict"
+        return Said(f"Of {n}, {best['model']} counts most: {percent(best['weight'])} of their average, {how}", plotted)
+    how = "predicts the later ages best" if known else "has the lowest AIC; later ages are too few to predict"
+    return Said(f"{best['model']}, of {n}, {how}", plotted)
 
 
 def forecast(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = "") -> Said:
@@ -438,7 +443,8 @@ def forecast(outlook: Row | None, stakes: Row, *, split: str = "", strongest: st
 def _ahead(outlook: Row) -> str:
     lost = f"about {outlook.lost:,.0f} ({outlook.ci_lower:,.0f} to {outlook.ci_upper:,.0f})"
     within = f"within {months(outlook.months_ahead)}"
-    return f"Of {counted(outlook.n_active, 'customer')} today, {lost} are expected to leave {within}"
+    verb = "is" if outlook.n_active == 1 else "are"
+    return f"Of {counted(outlook.n_active, 'customer')} today, {lost} {verb} expected to leave {within}"
 
 
 def _gap(outlook: Row, stakes: Row, split: str, strongest: str) -> str:

@@ -10,10 +10,10 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from cslib.data.calendar import observed, period_ordinal
-from cslib.data.contract import CONTRACT, MOMENT
+from cslib.data.contract import CONTRACT, MOMENT, TENURE
 from cslib.data.dataset import DataSet
 from cslib.data.lives import has_history, paying
-from cslib.errors import ParameterError, counted, did_you_mean
+from cslib.errors import ParameterError, counted, did_you_mean, listed
 
 HOLDERS: Final = ("customers", "subscriptions", "orders", "usage", "surveys")  # of segment columns
 MAX_SEGMENTS: Final = 50
@@ -91,14 +91,28 @@ def segment_remark(data: DataSet, segment_by: str) -> tuple[str, ...]:
     if not segment_by or _holder(data, segment_by) != "customers":
         return ()
     if not has_history(data, segment_by):
-        today = f"{segment_by} is as customers has it today: who changed it counts as if it had always been so"
-        return (f"{today}. A value that comes with time then seems to make customers stay.",)
+        return today_remark(data, [segment_by])
     now, first = (_values(data, holder, segment_by) for holder in ("customers", "subscriptions"))
     both = first.join(now.select("customer_id", now="segment"), "customer_id")
     changed = int(both.filter(both.segment != both.now).count().execute())
     who = counted(changed, "customer")
     text = f"{segment_by} is what customers first paid for; {who} had another one later, or by customers."
     return (text,) * bool(changed)
+
+
+def today_remark(data: DataSet, columns: Iterable[str]) -> tuple[str, ...]:
+    """Say which columns of customers are known of today only, to stand beside what is told by them."""
+    if "customers" not in data.tables or "customers" in data.derived:  # then they are those of the first row
+        return ()
+    own, known = data.table("customers"), {*CONTRACT["customers"], *TENURE}
+    told = [c for c in columns if c in own.columns and c not in known and not has_history(data, c)]
+    if not told:
+        return ()
+    verb, them = ("is", "it") if len(told) == 1 else ("are", "them")
+    today = (
+        f"{listed(told)} {verb} as customers has {them} today: who changed {them} counts as if it had always been so"
+    )
+    return (f"{today}. A value that comes with time then seems to make customers stay.",)
 
 
 def with_segment(table: ir.Table, data: DataSet, segment_by: str, *, today: bool = False) -> ir.Table:

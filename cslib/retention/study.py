@@ -160,7 +160,8 @@ class Retention(Study):
         shown = largest_segments(table)
         plotted = f"MRR as a share of the first MRR, by {self._say.axis}. Bands: 95 % intervals."
         title, chart = f"Net revenue retention by {self.by}", self._lines(shown, "share")
-        return Result(name, table, title, plotted + left_out(table, shown), chart, caption=caption)
+        notes = segment_remark(self.data, self.by)
+        return Result(name, table, title, plotted + left_out(table, shown), chart, caption=caption, notes=notes)
 
     @cached_property
     def _dated(self) -> bool:

@@ -21,8 +21,8 @@ YEAR: Final = 12
 def _movements(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     moved = month_ends(movements(data, segment_by=setting.segment_by))
     moved["n_moved"] = moved["n_opening"] + moved["n_new"] + moved["n_reactivated"]
-    yield history_rows("mrr", moved, "closing", n="n_closing")
-    yield history_rows("arpa", moved, "arpa", n="n_closing", bounds="arpa_")
+    yield history_rows("mrr", moved, "closing", n="n_paying")
+    yield history_rows("arpa", moved, "arpa", n="n_paying", bounds="arpa_")
     yield history_rows("quick_ratio", moved, "quick_ratio", n="n_moved", bounds="quick_ratio_")
     yield history_rows("revenue_retention_rate", moved, "grr", n="n_opening", bounds="grr_")
     lost = moved.assign(lost=1 - moved["grr"], ci_lower=1 - moved["grr_ci_upper"], ci_upper=1 - moved["grr_ci_lower"])

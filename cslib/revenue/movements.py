@@ -32,7 +32,7 @@ COLUMNS: Final = [
     *("n_opening", "n_new", "n_churned", "n_reactivated", "n_closing", "nrr", "nrr_ci_lower", "nrr_ci_upper"),
     *("grr", "grr_ci_lower", "grr_ci_upper", "quick_ratio", "arpa", "logo_churn_rate"),
     *("logo_churn_ci_lower", "logo_churn_ci_upper"),
-    *("quick_ratio_ci_lower", "quick_ratio_ci_upper", "arpa_ci_lower", "arpa_ci_upper"),
+    *("quick_ratio_ci_lower", "quick_ratio_ci_upper", "arpa_ci_lower", "arpa_ci_upper", "n_paying"),
 ]
 
 
@@ -147,7 +147,7 @@ def movements(data: DataSet, *, segment_by: str = "", period: str = "month") -> 
         negative or 0), ``n_opening``, ``n_new``, ``n_churned``, ``n_reactivated``, ``n_closing`` (customers who pay),
         ``nrr``, ``nrr_ci_lower``, ``nrr_ci_upper`` (MRR now of customers of the opening / opening), ``grr``,
         ``grr_ci_lower``, ``grr_ci_upper`` (each counted up to its MRR at the opening, 0–1), ``quick_ratio`` (new,
-        expansion and reactivation / contraction and churn), ``arpa`` (closing / customers), ``logo_churn_rate``
+        expansion and reactivation / contraction and churn), ``arpa`` (closing / ``n_paying``), ``logo_churn_rate``
         (churned / customers of the opening), ``logo_churn_ci_lower``, ``logo_churn_ci_upper``,
         ``quick_ratio_ci_lower``, ``quick_ratio_ci_upper``, ``arpa_ci_lower``, ``arpa_ci_upper``. Rates without a base
         are missing.
@@ -224,10 +224,11 @@ def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     cc, pp, moved = (exact_product(v, v) for v in (c, p, change))
     won, lost = (moved.sum(where=way) for way in (c > p, c < p))
     squares = {"squares": (cc - pp).sum(), "won_squared": won, "lost_squared": lost}
+    paying = {"n_paying": ((c > 0).cast("int64") - (p > 0).cast("int64")).sum()}
     sums = {kind: change.sum(where=is_it).fill_null(0) for kind, is_it in kinds.items()}
     sums |= {column: kinds[kind].sum().fill_null(0) for kind, column in COUNTED.items()}
     sums |= {k: v.cast("float64").fill_null(0.0) / float(MINOR_UNITS**2) for k, v in squares.items()}
-    return steps.group_by(["segment", "step"]).aggregate(**sums).execute()
+    return steps.group_by(["segment", "step"]).aggregate(**sums, **paying).execute()
 
 
 def _with_here(steps: ir.Table, data: DataSet, period: str) -> ir.Table:
@@ -261,19 +262,19 @@ def _levels(own: pd.DataFrame, numbers: range) -> pd.DataFrame:
     table["n_closing"] = (table["n_new"] + table["n_reactivated"] - table["n_churned"]).cumsum()
     for level in ("closing", "n_closing"):
         table[level.replace("closing", "opening")] = table[level].shift(fill_value=0)
-    table["paid_squared"] = table["squares"].cumsum()
+    table["paid_squared"], table["n_paying"] = table["squares"].cumsum(), table["n_paying"].cumsum()
     return table.rename_axis("at").reset_index().assign(segment=own["segment"].iloc[0])
 
 
 def _rates(levels: pd.DataFrame) -> pd.DataFrame:
-    levels = levels.astype(dict.fromkeys([*COUNTED.values(), "n_opening", "n_closing"], "int64"))
+    levels = levels.astype(dict.fromkeys([*COUNTED.values(), "n_opening", "n_closing", "n_paying"], "int64"))
     levels[list(AMOUNTS)] = levels[list(AMOUNTS)] / MINOR_UNITS
     n = levels["n_opening"]
     won = levels[["new", "expansion", "reactivation"]].sum(axis=1)
     lost = -levels[["contraction", "churn"]].sum(axis=1)
     churned = wilson(levels["n_churned"], n)
     quick = _ratio_of_flows(won, lost, levels)
-    paying, paid = levels["n_closing"], levels["closing"]
+    paying, paid = levels["n_paying"], levels["closing"]
     arpa = ratio_of_sums(paying, paid, squares=(paying, levels["paid_squared"], paid), n=paying)
     levels = levels.assign(quick_ratio=won / lost.where(lost > 0), **quick.columns("quick_ratio_"))
     levels = levels.assign(logo_churn_rate=levels["n_churned"] / n.where(n > 0), **churned.columns("logo_churn_"))

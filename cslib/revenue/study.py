@@ -8,6 +8,7 @@ from typing import Final
 
 import pandas as pd
 
+from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.errors import check_share
 from cslib.retention.revenue import net_and_gross, net_by_segment, revenue_levels, revenue_retention
@@ -115,7 +116,7 @@ class Revenue(Study):
             name, table, self._say.kept(self._kept, told.best_and_worst(self._kept)),
             "MRR of today of those who were customers twelve months before, as a share of theirs then. Bands: 95 %.",
             partial(lines_with_bands, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
-            how_to_read=words.HOW_TO_READ_TRAILING, caption=caption,
+            how_to_read=words.HOW_TO_READ_TRAILING, caption=caption, notes=segment_remark(self.data, self.by),
         )  # fmt: skip
 
     @cached_property

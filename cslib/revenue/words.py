@@ -42,7 +42,7 @@ class Wording:
 
     def subtitle(self, balance: pd.Series[Any]) -> str:
         """Say in one line which months and how many customers the report is about."""
-        n = counted(balance.n_closing, "paying customer")
+        n = counted(balance.n_paying, "paying customer")
         return f"{n} at the end of {balance.month:%B %Y} · {counted(balance.n_months, 'complete month')}"
 
     def answer(self, balance: pd.Series[Any], kept: pd.DataFrame) -> str:
@@ -76,7 +76,7 @@ class Wording:
         """
         row = whole(moved).iloc[-1]
         detail = f"end of {row.month:%B %Y}" + (f", {self._money(row.arpa)} a customer" if pd.notna(row.arpa) else "")
-        cards = [card_of(KPIS["mrr"], row.closing, n=int(row.n_closing), currency=self.currency, detail=detail)]
+        cards = [card_of(KPIS["mrr"], row.closing, n=int(row.n_paying), currency=self.currency, detail=detail)]
         if len(kept):
             last = whole(kept).iloc[-1]
             for name in ("nrr", "grr"):
@@ -168,7 +168,8 @@ class Wording:
         row = costs.iloc[-1]
         share = f", {percent(row.share_of_margin)} of the margin they bring" if pd.notna(row.share_of_margin) else ""
         keeping = f"keeping a customer cost {format_value(row.crc, 'amount', self.currency)} a month{share}"
-        winning = f"winning one {format_value(row.cac, 'amount', self.currency)}"
+        what = "winning one" if pd.notna(row.crc) else "winning a customer cost"
+        winning = f"{what} {format_value(row.cac, 'amount', self.currency)}"
         parts = [text for text, cost in ((keeping, row.crc), (winning, row.cac)) if pd.notna(cost)]
         span = f"the {counted(int(row.months), 'month')}" if row.months > 1 else "the month"
         if parts:

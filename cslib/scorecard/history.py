@@ -111,7 +111,7 @@ def measure_all(data: DataSet, *, setting: Setting | None = None) -> Measured:
         except Exception as error:  # whatever is wrong with one KPI, the others must come
             reasons |= {name: _reason(kpi, error) for name, kpi in kpis.items() if kpi.measure is measure}
     msg = f"No KPI can be measured with {', '.join(data.tables)} alone."
-    msg += " Add subscriptions, customers, surveys with answers, or orders with a kind."
+    msg += " Add subscriptions, customers, surveys with answers, or orders with a kind, of a month that is over."
     MissingTableError.when(not parts, msg)
     history = _in_order(parts, kpis)
     missing = {name: kpi for name, kpi in kpis.items() if name not in set(history["kpi"])}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift
 from cslib.data.kpi import Setting
@@ -126,7 +127,8 @@ class Scorecard(Study):
             return Result(name, table, absent=why, caption="KPIs by segment")
         n, texts = len(self.measured.segments()), say.segment_texts(self.table, self.measured)
         caption = f"KPIs by {self.by}, with 95 % intervals" + f"; the six largest of {n}" * (n > 6)
-        return Result(name, table, caption=caption, shown=texts, most=30)
+        notes = segment_remark(self.data, self.by)
+        return Result(name, table, caption=caption, shown=texts, most=30, notes=notes)
 
     @cached_property
     def kpis(self) -> Result:

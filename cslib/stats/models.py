@@ -514,13 +514,15 @@ def extended(counts: pd.DataFrame, fitter: Any, *, unit_months: float) -> Extend
     Returns
     -------
     Extended
-        Trusted up to the last age with 20 customers at risk of whom not all left.
+        Trusted up to the last age with 20 customers at risk. Where all of them left, as after a fixed term, half a
+        customer is taken to have stayed, so that what comes after it has a chance, however small.
     """
     table = life_table(counts)
-    trusted = table[(table["n_at_risk"] >= TRUSTED) & (table["n_events"] < table["n_at_risk"])]
+    trusted = table[table["n_at_risk"] >= TRUSTED]
     last = float(trusted["duration_months"].max()) if len(trusted) else 0.0
-    steps = table[(table["duration_months"] <= last) & table["n_events"].between(1, table["n_at_risk"] - 1)]
-    d, r = steps["n_events"].to_numpy(float), steps["n_at_risk"].to_numpy(float)
+    steps = table[(table["duration_months"] <= last) & (table["n_events"] > 0)]
+    r = steps["n_at_risk"].to_numpy(float)
+    d = np.minimum(steps["n_events"].to_numpy(float), r - 0.5)
     return Extended(steps["duration_months"].to_numpy(float), d / r, d / (r * (r - d)), last, fitter, unit_months / 2)
 
 

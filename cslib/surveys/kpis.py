@@ -39,6 +39,18 @@ def _survey(data: DataSet, asked: Measure, segment_by: str) -> Iterator[pd.DataF
         yield _up_to(history_rows("response_rate", rows, "rate", n="n_asked"), last)
 
 
+def of_the_quarter(data: DataSet, asked: Measure) -> pd.DataFrame:
+    """Give the KPIs of one survey over its last quarter, as the scorecard has them; none where nobody answered in it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the history: ``kpi``, ``until``, ``value``, ``ci_lower``, ``ci_upper``, ``n``.
+    """
+    rows = pd.concat([*_survey(data, asked, "")], ignore_index=True)
+    return rows[(rows["until"] == rows["until"].max()) & rows["value"].notna()]
+
+
 def _responses(counted: pd.DataFrame) -> pd.DataFrame:
     sums = counted.groupby("period")["n"].sum().rename("n_asked").to_frame()
     sums["n"] = counted[counted["now"] > SILENT].groupby("period")["n"].sum().reindex(sums.index, fill_value=0)

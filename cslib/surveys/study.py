@@ -21,6 +21,7 @@ from cslib.surveys import words
 from cslib.surveys.answers import Answers, Measure, wanted
 from cslib.surveys.change import WORTH_SEEING, answers_needed, change, non_response, silence_moves
 from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, score_rows, trend_rows
+from cslib.surveys.kpis import of_the_quarter
 from cslib.surveys.scores import EXTRA, judged
 from cslib.surveys.stakes import Landmark, after_answers, money_at_stake
 
@@ -94,6 +95,7 @@ class Surveys(Study):
         """How do customers feel, where, and what does it cost?"""
         say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, judged(self._stake)
         cards = say.cards(whole, self._asked.unit, moved, stake, window=self._found.window)
+        cards += say.quarter(of_the_quarter(self.data, self._asked))
         return Answer(say.subtitle(whole, self._found.window), say.answer(judged(self._main), moved, stake), cards)
 
     @cached_property

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
 
 from cslib.errors import counted, listed
 from cslib.show.charts import cohort_label
-from cslib.show.display import Card
+from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, p_value, percent
+from cslib.surveys.kpis import KPIS
 from cslib.surveys.scores import extremes, strongest
 from cslib.surveys.stakes import Landmark
 
@@ -105,6 +106,16 @@ class Words:
             label, ends = f"At stake over 12 months: {row.group}", (row.money_ci_lower, row.money_ci_upper)
             cards.append(Card(label, row.money_at_stake, "money", *ends, int(row.n_today), self.currency))
         return tuple(cards)
+
+    def quarter(self, rows: pd.DataFrame) -> tuple[Card, ...]:
+        """Make the cards of the KPIs over the last quarter, as on the scorecard, from ``kpis.of_the_quarter``."""
+        each: list[Any] = list(rows.itertuples())
+        told = {row.kpi: f"3 months to {row.until:%B %Y}, as on the scorecard" for row in each}
+        made = [
+            card_of(KPIS[r.kpi], r.value, interval=(r.ci_lower, r.ci_upper), n=int(r.n), detail=told[r.kpi])
+            for r in each
+        ]
+        return tuple(replace(card, label=f"{card.label}, last quarter") for card in made)
 
     def change(self, moved: pd.Series[Any] | None) -> str:
         """Say how the score moved against the window before, and whether that is more than noise."""

@@ -91,6 +91,9 @@ class Paths:
     active
         Present customers, one row per whole month of age: ``age_months`` (mean), ``n``, ``mrr``, ``mrr_squared``
         (sums over them; missing where only orders tell what they pay).
+    within
+        By row of ``active`` and month of age: share of that month's churn which who is as far in it as they are in
+        theirs has faced, shape (rows, ages). Where customers leave on anniversaries alone it is 0 up to the day.
     baseline, factors, newest
         As customers of some quarters leave faster than others of their age: what turns the hazard of each month of
         age into that at a factor of 1, shape (ages,); the factor of each row of ``active``, shape (1 + draws, rows);
@@ -119,6 +122,7 @@ class Paths:
     cac: Floats
     contracts: dict[str, Floats]
     active: pd.DataFrame
+    within: Floats
     baseline: Floats = field(default_factory=lambda: np.empty(0))
     factors: Floats = field(default_factory=lambda: np.empty(0))
     newest: Floats = field(default_factory=lambda: np.empty(0))
@@ -217,7 +221,8 @@ class Paths:
         -----
         A customer aged a is here after k months with probability S(a + k) / S(a). Its MRR is what it pays now, and
         moves as price by age does; of customers in a free trial it becomes price by age, and where only orders tell
-        it is that of the months of age to come. Survival is interpolated between whole months. By chance, each of n
+        it is that of the months of age to come. Between whole months survival is as
+        what was observed within them. By chance, each of n
         customers leaves or stays, and its MRR moves n times as much (in variance) as the mean of n customers does in
         the draws. Who leaves may come back (:meth:`after`), and pays as a new customer then.
         """
@@ -378,7 +383,9 @@ def _cac(cells: pd.DataFrame, weights: Floats) -> Floats:
 def _with_cohorts(paths: dict[str, Paths], cohorts: pd.DataFrame, rng: np.random.Generator) -> dict[str, Paths]:
     """Tell present customers apart by the quarter in which they started."""
     hazards = {s: np.nan_to_num(np.diff(own.hazard[0], prepend=0.0)) for s, own in paths.items()}
-    effects, whole = (cohort_effects(own, hazards) for own in (cohorts, cohorts.assign(segment=WHOLE)))
+    of_all = cohorts["segment"] == WHOLE
+    whole = cohort_effects(cohorts[of_all], hazards)
+    effects = whole if of_all.all() else cohort_effects(cohorts[~of_all], hazards)
     result = {}
     for segment, own in paths.items():
         used, draws = whole if segment == WHOLE else effects, len(own.hazard) - 1
@@ -463,7 +470,8 @@ def _paths(segment: str, sample: _Sample, models: FittedModels, source: str, rng
         hazard=np.cumsum(moved, axis=1) + tail, involuntary=np.cumsum(moved * share, axis=1) + tail * share[:, -1:],
         price=price, n_priced=sample.weights[0] @ sample.by_age("n_priced"), arpa=arpa, churn_rate=rate,
         cac=_cac(sample.cells, sample.weights),
-        contracts=_contracts(sample), active=_active(sample.cells),
+        contracts=_contracts(sample), active=(active := _active(sample.cells)),
+        within=_within(curve, active["age_months"].to_numpy(float), sample.months),
     )  # fmt: skip
 
 
@@ -612,10 +620,17 @@ def _active(cells: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
+def _within(curve: Extended, ages: Floats, months: int) -> Floats:
+    month, part = np.arange(months + 1.0), (ages - np.floor(ages + FUZZ)).clip(min=0)[:, None]
+    begun, now, ended = (curve.observed(month + x) for x in (0.0, part, 1.0))
+    known = (ended > begun) & (month + 1 <= curve.last + FUZZ)
+    return np.where(known, (now - begun) / np.where(known, ended - begun, 1.0), part)
+
+
 def _ahead(paths: Paths, hazard: Floats, row: Any, months: int) -> Projection:
     age = int(row.age_months + FUZZ)
-    part = max(row.age_months - age, 0.0)
     ahead, later = slice(age, age + months + 1), slice(age + 1, age + months + 2)
+    part = paths.within[row.Index, ahead]
     lived = (1 - part) * hazard[:, ahead] + part * hazard[:, later]
     kept = np.exp(lived[:, :1] - lived)
     amount, ratio = _prices_ahead(row, paths.price[:, ahead], paths.price[:, later])

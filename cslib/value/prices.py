@@ -116,8 +116,8 @@ def cohort_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``segment`` (that of ``segment_by``, or ``All``), ``quarter`` (whole ones since the start), ``month`` (of
-        age: 0 at the start itself, 1 the first month, …), ``lived`` (customer-months in it; at 0 customers),
+        ``segment`` (``All`` first, the same whatever the segments), ``quarter`` (whole ones since the start), ``month``
+        (of age: 0 at the start itself, 1 the first month, …), ``lived`` (customer-months in it; at 0 customers),
         ``n_events``.
 
     Notes
@@ -133,7 +133,9 @@ def cohort_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     rows = with_segment(rows.select("customer_id", *kept, quarter=quarter), data, segment_by)
     keys = ["segment", "quarter", *kept]
     counted = rows.group_by(keys).aggregate(n=rows.count()).order_by(keys).execute()  # sums depend on the order
-    return pd.concat([_by_month(own, str(s)) for s, own in counted.groupby("segment")], ignore_index=True)[COHORTS]
+    whole = counted.groupby(["quarter", *kept], as_index=False)["n"].sum()
+    parts = [_by_month(own, str(s)) for s, own in counted.groupby("segment")] if segment_by else []
+    return pd.concat([_by_month(whole, "All"), *parts], ignore_index=True)[COHORTS]
 
 
 def _by_month(counted: pd.DataFrame, segment: str) -> pd.DataFrame:
@@ -169,7 +171,7 @@ def cohort_effects(cohorts: pd.DataFrame, hazards: Mapping[str, Floats]) -> Coho
     Parameters
     ----------
     cohorts
-        As from :func:`cohort_counts`.
+        As from :func:`cohort_counts`, of all together or of the segments.
     hazards
         Hazard of each month of age (0: at the start itself) by segment, over all quarters, shape (ages,).
 
@@ -644,7 +646,8 @@ def unit_costs(data: DataSet) -> UnitCosts:
     per_start = float(won.cac) if len(books["acquisition"]) else np.nan
     kept, texts = known["retention"], (_named(own.index, "%Y-%m") for own in known.values())
     per_month = float(kept.sum()) / MINOR_UNITS / _lived(data, kept.index)
-    loading, months = float(per_start / won.mean_cost), "; ".join(dict.fromkeys(filter(None, texts)))
+    loading = float(per_start / won.mean_cost) if won.mean_cost else np.nan  # costs of 0 cannot be brought up to it
+    months = "; ".join(dict.fromkeys(filter(None, texts)))
     return UnitCosts(per_month, per_start, loading=loading, months=months, notes=unknown_months(data))
 
 

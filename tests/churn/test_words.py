@@ -152,9 +152,11 @@ def test_models_are_named():
     models = pd.DataFrame(
         {"segment": "All", "model": ["Weibull", "Log-normal"], "holdout_score": [-0.6, -0.5], "weight": [0.25, 0.75]}
     )
-    first = "Log-normal, of 2 models, predicts the later ages best"
-    assert say.models(models).title == f"{first} and makes up 75 % of their average"
-    assert say.models(models.assign(weight=[0.0, 1.0])).title == first
+    most = "Of 2 models, Log-normal counts most: 75 % of their average, by"
+    assert say.models(models).title == f"{most} what they predict of later ages"
+    assert say.models(models.assign(holdout_score=np.nan)).title == f"{most} AIC, as later ages are too few to predict"
+    models["weight"] = [0.0, 1.0]
+    assert say.models(models).title == "Log-normal, of 2 models, predicts the later ages best"
     assert "lowest AIC" in say.models(models.assign(holdout_score=np.nan)).title
     assert say.models(models.iloc[:0]).title == "No model could be fitted"
 

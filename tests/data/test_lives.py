@@ -12,6 +12,7 @@ import cslib as cs
 from cslib.churn.at_risk import at_risk
 from cslib.churn.drivers import fit_drivers
 from cslib.churn.rates import churn_rates, reconcile
+from cslib.data.customers import segment_remark, today_remark
 from cslib.data.dataset import rewind
 from cslib.data.drift import drift
 from cslib.data.lifetimes import lifetimes, present
@@ -311,3 +312,27 @@ def test_where_no_history_is_known_it_is_said_beside_the_comparison():
     ):
         assert any("plan is as customers has it today" in note for note in study.notes)
     assert not cs.Retention(data).by_age.notes
+
+
+def test_who_has_paused_is_no_paying_customer():
+    """Of two who paid 10 in April one has paused in May: ARPA stays 10, of one."""
+    rows = (("a", "2025-01-01", None, 10), ("b", "2025-01-01", "2025-05-10", 10), ("b", "2025-06-20", None, 10))
+    moved = movements(loaded(*rows, pause_months=2))
+    moved = moved.set_index(moved["month"].dt.month)
+    assert moved.loc[[4, 5, 6], "arpa"].tolist() == [10, 10, 10]
+    assert moved.loc[[4, 5, 6], ["n_closing", "n_paying"]].values.tolist() == [[2, 2], [2, 1], [2, 2]]
+
+
+def test_columns_of_today_are_named_where_they_are_compared():
+    customers = pd.DataFrame(
+        {"customer_id": ["a", "b"], "started_on": "2024-01-01", "churned_on": None, "plan": ["x", "y"]}
+    )
+    alone = cs.load({"customers": customers.assign(city="z")}, as_of="2025-06-30")
+    (said,) = today_remark(alone, ["plan", "city", "MRR", "started_on"])
+    assert said.startswith("plan and city are as customers has them today: who changed them counts as if")
+    assert segment_remark(alone, "plan")[0].startswith("plan is as customers has it today: who changed it")
+    paid = pd.DataFrame(
+        {"customer_id": ["a", "b"], "started_on": "2024-01-01", "ended_on": None, "mrr": 1, "plan": "x"}
+    )
+    for tables in ({"subscriptions": paid}, {"subscriptions": paid, "customers": customers}):
+        assert today_remark(cs.load(tables, as_of="2025-06-30"), ["plan"]) == ()

@@ -99,5 +99,7 @@ def test_sales_and_costs(sample):
     )
     nothing = "No costs are known for the 12 months up to June 2025, so nor is the cost of keeping or winning."
     assert USD.costs(costs.assign(crc=np.nan, cac=np.nan)) == nothing
-    assert USD.costs(costs.assign(crc=np.nan)) == "Over the 12 months up to June 2025, winning one USD 650.90."
+    assert (
+        USD.costs(costs.assign(crc=np.nan)) == "Over the 12 months up to June 2025, winning a customer cost USD 650.90."
+    )
     assert USD.sold(recent_sales(conversions(sample).iloc[:0])) == []

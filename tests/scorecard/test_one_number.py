@@ -49,6 +49,8 @@ def test_a_kpi_has_one_value_in_all_reports(cards, by_plan):
         "ltv",
         "ltv_to_cac",
         "payback_months",
+        "nps",
+        "response_rate",
     }
     for card in known:
         row = kpis.loc[card.kpi]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from value_world import counted
 
+import cslib
 from cslib.stats.models import fit_models
 from cslib.value.ltv import Terms, base_value, what_if
 from cslib.value.paths import value_paths
@@ -135,3 +136,22 @@ def test_a_free_trial_ends():
     assert (ahead.mrr[0] / ahead.active[0]).tolist() == pytest.approx([0, 20, 20, 20])
     ahead = old.ahead(3)
     assert (ahead.mrr[0] / ahead.active[0]).tolist() == pytest.approx([20] * 4)
+
+
+def test_after_a_fixed_term_everybody_leaves():
+    """15 start on the 1st of each of 26 months and stay for 12 at 10 a month: 120 each, and nobody beyond.
+
+    The youngest of those here at the end of June 2025 began in February: 7 months more, the oldest in July: none. With
+    the month that runs, 8 · 15 · 10 + (1 + … + 7) · 15 · 10 = 5,400.
+    """
+    starts = pd.date_range("2023-01-01", periods=26, freq="MS").repeat(15)
+    ends = starts + pd.DateOffset(years=1)
+    rows = {"started_on": starts, "ended_on": ends.where(ends <= "2025-06-30"), "mrr": 10.0}
+    data = cslib.load({"subscriptions": pd.DataFrame(rows).assign(customer_id=range(390))}, as_of="2025-06-30")
+    value = cslib.Value(data)
+    form = value.forms.table.set_index("method").loc["Survival"]
+    assert form["ltv"] == pytest.approx(120, rel=0.01)
+    base = value.answer.cards[1]
+    assert (base.value, base.n) == (pytest.approx(5400, rel=0.01), 120)
+    last = cslib.Churn(data).forecast.table.iloc[-1]
+    assert last["expected_active"] == pytest.approx(0, abs=1)

@@ -28,7 +28,10 @@ def test_counts_by_hand():
         [2, 2, 2, 2, 1, 1, 29 / 30]
     )  # all the churn of month 3 was faced by both
     assert table.loc[0, "lived"].tolist() == pytest.approx([1, 29 / 30])
-    assert set(cohort_counts(data, segment_by="plan")["segment"]) == {"Pro", "Lite"}
+    by_plan = cohort_counts(data, segment_by="plan")
+    assert by_plan["segment"].unique().tolist() == ["All", "Lite", "Pro"]
+    of_all = by_plan[by_plan["segment"] == "All"]
+    pd.testing.assert_frame_equal(of_all.set_index(["quarter", "month"]), table)
 
 
 def test_who_has_not_come_to_the_day_of_renewal_has_not_faced_it():

@@ -13,6 +13,8 @@ from rows_world import lives_of
 from cslib import DataError, ParameterError, load
 from cslib.data.customers import current_mrr
 from cslib.data.lives import lives
+from cslib.value.ltv import Terms
+from cslib.value.paths import paths_of
 from cslib.value.prices import NOTHING_PAID, acquisition, unit_costs, value_counts
 
 AS_OF = "2025-06-30"
@@ -559,3 +561,17 @@ def test_unit_costs_of_the_sample(sample):
     per_start = year.query("kind == 'acquisition'")["amount"].sum() / len(new)
     assert found.acquisition_per_customer == pytest.approx(per_start)
     assert found.loading == pytest.approx(per_start / new["acquisition_cost"].mean())
+
+
+@pytest.mark.parametrize("own", [0.0, 5.0])
+def test_costs_of_customers_of_0_give_way_to_the_books(own):
+    """500 a month for 100 customers who started in 12 months cost 60 each, whatever customers say."""
+    starts = pd.date_range("2024-07-01", periods=12, freq="MS")[np.arange(100) % 12]
+    customers = pd.DataFrame({"customer_id": range(100), "started_on": starts, "churned_on": None, "mrr": 10.0})
+    costs = pd.DataFrame(
+        {"month": pd.date_range("2024-07-31", periods=12, freq="ME"), "kind": "acquisition", "amount": 500}
+    )
+    data = load({"customers": customers.assign(acquisition_cost=own), "costs": costs}, as_of="2025-06-30")
+    terms = Terms(costs=unit_costs(data))
+    paths = paths_of(data, horizon_months=3)["All"]
+    np.testing.assert_allclose(terms.cac(paths), 60)
