@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -40,6 +41,12 @@ columns = { customer_id = "customerID", tenure_months = "tenure", churned = "Chu
 numbers = ["TotalCharges"]
 segments = ["Contract", "InternetService", "PaymentMethod"]
 """
+
+
+def pytest_collection_finish():
+    """Look for garbage seldom, and not in what stays to the end: queries are made of many small objects."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

@@ -292,6 +292,11 @@ class DataSet:
         tenure = self.table("customers").tenure_months.cast("float64")
         return bool((tenure == tenure.round()).all().execute())
 
+    @cached_property
+    def kept(self) -> dict[str, ir.Table]:
+        """What was made of the tables for one analysis and serves others as well, by name."""
+        return {}
+
     def _ipython_display_(self) -> None:
         from cslib.show import display
 

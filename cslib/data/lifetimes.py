@@ -68,7 +68,8 @@ def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
     columns = {"customer_id": table.customer_id, "life": life, "entry": entry, "duration": duration}
     columns |= {"event_observed": churned}
     columns["churn_kind"] = ibis.ifelse(churned, kind, "")
-    return table.select(**columns, **{k: table[c].cast("string").fill_null("(missing)") for k, c in own.items()})
+    rows = table.select(**columns, **{k: table[c].cast("string").fill_null("(missing)") for k, c in own.items()})
+    return rows if segment else data.kept.setdefault("lifetimes", rows.cache())
 
 
 def _under_observation(table: ir.Table, since: date | None) -> tuple[ir.Table, ir.Value]:

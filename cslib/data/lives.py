@@ -102,9 +102,11 @@ def lives(data: DataSet, **more: str) -> ir.Table:
 
 
 def _spans(data: DataSet) -> ir.Table:
-    """Join what is paid without a gap: ``customer_id``, ``life``, ``started_on``, ``ended``, ``n_lives``."""
-    rows = data.table("subscriptions")
-    rows = rows.filter(rows.mrr > 0)
+    """Join what is paid without a gap: ``customer_id``, ``life``, ``started_on``, ``ended``, ``n_lives``.
+
+    The engine does so once for a data set, and keeps it as long as that: nearly every analysis begins here.
+    """
+    rows = data.table("subscriptions").filter(ibis._.mrr > 0)
     rows = rows.select("customer_id", "started_on", ended=rows.ended_on.fill_null(ibis.date(FOREVER)))
     order = {"group_by": "customer_id", "order_by": ["started_on", "ended"]}
     running = ibis.cumulative_window(**order)
@@ -115,7 +117,8 @@ def _spans(data: DataSet) -> ir.Table:
     numbered = before.mutate(life=begins.cast("int64").sum().over(running))
     each = numbered.group_by(["customer_id", "life"])
     spans = each.aggregate(started_on=numbered.started_on.min(), ended=numbered.ended.max())
-    return spans.mutate(n_lives=spans.life.max().over(ibis.window(group_by="customer_id")))
+    spans = spans.mutate(n_lives=spans.life.max().over(ibis.window(group_by="customer_id")))
+    return data.kept.setdefault("spans", spans.cache())
 
 
 def has_history(data: DataSet, column: str) -> bool:
@@ -143,7 +146,6 @@ def gaps(data: DataSet) -> ir.Table:
     after = rows.mutate(next=rows.started_on.lead().over(ibis.window(group_by="customer_id", order_by="life")))
     after = after.filter(after.churned_on.notnull())
     day = ordinal(observed(data) + timedelta(days=1), "month")
-    back = period_ordinal(after.next, "month").fill_null(day)
-    gap = back - period_ordinal(after.churned_on, "month")
+    gap = period_ordinal(after.next, "month").fill_null(day) - period_ordinal(after.churned_on, "month")
     age = age_in_months(after.started_on, after.churned_on)
     return after.select("customer_id", age=age, gap=gap, returned=after.next.notnull())
