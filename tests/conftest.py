@@ -71,6 +71,15 @@ def teams(root):
 
 
 @pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """Folder of a business like that of the sample, of 150 customers, for what does not depend on their number."""
+    from cslib.sample.write import write_sample
+
+    write_sample(folder := tmp_path_factory.mktemp("small"), customers=150)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def real_data(tmp_path_factory):
     """Folder with ``cdnow.toml`` and ``telco.toml`` over the real files; skipped where they are not."""
     if not os.environ.get("CSLIB_REAL_DATA"):

@@ -5,6 +5,7 @@ import pytest
 
 import cslib as cs
 from cslib.errors import DataError, MissingTableError, ParameterError
+from cslib.sample.world import TRUTH
 from cslib.scorecard.catalogue import catalogue
 from cslib.show import display
 from cslib.show.result import Cards
@@ -81,6 +82,19 @@ def test_five_lines_are_enough(by_plan):
     assert "1 of 6 targets is missed" in by_plan.answer.text
     with pytest.raises(ParameterError, match="growth is a table"):
         by_plan.growth.plot()
+
+
+@pytest.mark.slow
+def test_the_sample_is_judged_as_it_was_made(by_plan):
+    kpis = by_plan.table.set_index("kpi")
+    assert set(kpis.index) == set(catalogue())
+    assert kpis[["value", "n", "definition", "unit", "period", "previous"]].notna().all(axis=None)
+    targets = kpis.dropna(subset="target")["status"]
+    assert targets["nrr"] == "missed"
+    assert targets["crc_share_of_margin"] == "met"
+    assert len(targets) == 6
+    assert kpis.loc["cross_sell_rate", "change"] == "higher"
+    assert 0 < kpis.loc["feature_adoption", "value"] < TRUTH.feature_share["reports"]
 
 
 @pytest.mark.slow

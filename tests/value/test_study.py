@@ -111,6 +111,18 @@ def test_ltv_by_plan_in_three_lines(by_plan, capsys):
 
 
 @pytest.mark.slow
+def test_plans_of_the_sample_are_worth_what_is_planted(by_plan):
+    """In order; and customers have been leaving more slowly, so that values of all years are less."""
+    value, earlier = (
+        by_plan.ltv.table.query("method == @form and horizon_months == 36").set_index("segment")["ltv"]
+        for form in ("Survival", "Survival, all years")
+    )
+    assert value["Starter"] < value["All"] < value["Team"] < value["Enterprise"]
+    assert earlier["All"] < value["All"]
+    assert "Customers have been leaving more slowly" in " ".join(by_plan.ltv.notes)
+
+
+@pytest.mark.slow
 def test_every_finding_of_the_sample_draws_and_tells(by_plan, capsys):
     results = {r.name: r for r in by_plan.results()}
     tables = results | {r.name: r for own in results.values() for r in own.also}
