@@ -309,7 +309,7 @@ def test_plain_papermill_runs_it(tmp_path, root, small, name):
     import papermill
 
     path = str(root / "notebooks" / f"{name}.ipynb")
-    parameters = {"data": str(small), "segment_by": "plan"}
+    parameters = {"data": str(small), "segment_by": "plan", "as_of": "2022-12-31"}
     papermill.execute_notebook(path, str(tmp_path / "out.ipynb"), parameters=parameters, progress_bar=False)
     cells = nbformat.read(tmp_path / "out.ipynb", 4).cells
     assert all(c.execution_count for c in cells if c.cell_type == "code")
