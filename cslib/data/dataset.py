@@ -241,6 +241,8 @@ class DataSet:
         By table: rows, first and last day, sums of numbers.
     unfiltered
         Makes the same without ``where``, for :attr:`everybody`; None where nobody was left out.
+    kept
+        What was made of the tables for one analysis and serves others, too, by name.
     """
 
     tables: Mapping[str, ir.Table]
@@ -257,6 +259,7 @@ class DataSet:
     derived: tuple[str, ...] = ()
     statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unfiltered: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
+    kept: dict[str, ir.Table] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def everybody(self) -> DataSet:
@@ -291,11 +294,6 @@ class DataSet:
         """Tell whether the tenures of customers are whole months; asked of the engine once."""
         tenure = self.table("customers").tenure_months.cast("float64")
         return bool((tenure == tenure.round()).all().execute())
-
-    @cached_property
-    def kept(self) -> dict[str, ir.Table]:
-        """What was made of the tables for one analysis and serves others as well, by name."""
-        return {}
 
     def _ipython_display_(self) -> None:
         from cslib.show import display
