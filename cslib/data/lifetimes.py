@@ -66,8 +66,7 @@ def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
         duration = age_in_months(table.started_on, table.churned_on.fill_null(last))
     kind = table.churn_kind.fill_null(NOT_RECORDED) if "churn_kind" in table.columns else ibis.literal(NOT_RECORDED)
     columns = {"customer_id": table.customer_id, "life": life, "entry": entry, "duration": duration}
-    columns |= {"event_observed": churned}
-    columns["churn_kind"] = ibis.ifelse(churned, kind, "")
+    columns |= {"event_observed": churned, "churn_kind": ibis.ifelse(churned, kind, "")}
     rows = table.select(**columns, **{k: table[c].cast("string").fill_null("(missing)") for k, c in own.items()})
     return rows if segment else data.kept.setdefault("lifetimes", rows.cache())
 
