@@ -41,6 +41,7 @@ def test_retention_of_usage_by_week(tmp_path, root):
     assert "Do not compare newer with older cohorts by it" in run.html.read_text()
 
 
+@pytest.mark.slow
 def test_retention_by_plan_and_the_page_fits(tmp_path, root, open_report):
     run, tables = report("cohort_retention", tmp_path, data=str(root / "data"), segment_by="plan")
     assert set(tables) > RETENTION

@@ -23,6 +23,7 @@ def test_cdnow_cohorts(real_data):
     assert sizes.sum() == 23_570
 
 
+@pytest.mark.slow
 def test_cdnow_equals_pandas(real_data, monkeypatch):
     import os
     from pathlib import Path

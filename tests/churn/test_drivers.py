@@ -221,6 +221,7 @@ def model(sample):
     return fit_drivers(sample)
 
 
+@pytest.mark.slow
 def test_sample_shows_what_is_planted():
     """Pauses of up to three months are the same in all plans: told apart, leaving for good shows what is planted."""
     model = fit_drivers(load("data", pause_months=3))
@@ -236,6 +237,7 @@ def test_sample_shows_what_is_planted():
     assert model.n < 4000  # who started in the last three months is not told yet
 
 
+@pytest.mark.slow
 def test_sample_is_calibrated(sample, model):
     table = model.calibration
     assert table["n"].sum() == 4150
@@ -248,6 +250,7 @@ def test_sample_is_calibrated(sample, model):
     assert 0.5 < model.concordance < in_sample(model, rows, life) < 0.65
 
 
+@pytest.mark.slow
 def test_telco(real_data):
     """Totals grow with age; contracts change their effect, as every published analysis of these data finds."""
     data = load(real_data / "telco.toml")
@@ -259,6 +262,7 @@ def test_telco(real_data):
     assert model.concordance > 0.75
 
 
+@pytest.mark.slow
 def test_late_entry_is_allowed_for():
     """Those who left in the first 20 months are not known; the ratio is recovered from the rest."""
     customers = world(6000, seed=5)
@@ -517,6 +521,7 @@ def test_refused(options, message):
     assert str(error.value).startswith(message)
 
 
+@pytest.mark.slow
 def test_declared_segments_come_first(sample, monkeypatch):
     data = load({"customers": world().assign(mrr=np.arange(10.0, 2010.0))})
     assert set(fit_drivers(data).table["term"]) == {"tier", "spend", "mrr"}
@@ -592,6 +597,7 @@ def test_predictions_agree_where_intervals_hold_them_and_no_gap_is_wide(off, agr
     assert not agreement(groups.head(1)).enough
 
 
+@pytest.mark.slow
 def test_mrr_is_read_as_a_logarithm():
     """Hazard falls with MRR to the power of ½; the ratio is given between the quartiles, as amounts."""
     rng, n = np.random.default_rng(4), 4000
@@ -606,6 +612,7 @@ def test_mrr_is_read_as_a_logarithm():
     assert ratios(fitted(customers, drivers="mrr")) == ratios(fitted(customers))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spread", "compared"), [(0.2, False), (1.0, True)])
 def test_mrr_unasked_gives_way_to_a_plan_that_tells_it(spread, compared):
     """Of two plans, log prices a unit apart (variance .24): of a spread of .2 about them 86 % are the plan, of 1.0 19 %."""

@@ -82,6 +82,7 @@ def test_gaps_by_hand():
     ]
 
 
+@pytest.mark.slow
 def test_customers_that_say_otherwise_are_told_and_payment_counts():
     """a never paid; b left and its subscription was never closed; c says nothing of its pause; d left as it says."""
     customers = pd.DataFrame(
@@ -193,6 +194,7 @@ def test_it_was_told_then_as_it_is_told_now(steady):
         pd.testing.assert_frame_equal(then, now.loc[then.index])
 
 
+@pytest.mark.slow
 def test_opening_and_movements_are_closing_in_the_months_not_settled_too(steady):
     moved = movements(steady[0])
     kinds = ["new", "reactivation", "expansion", "contraction", "churn"]
@@ -203,6 +205,7 @@ def test_opening_and_movements_are_closing_in_the_months_not_settled_too(steady)
     assert (moved["closing"] == movements(world.loaded(3000))["closing"]).all()
 
 
+@pytest.mark.slow
 def test_lifetimes_retention_and_ages_hold_the_same_hazard(steady):
     data, rate = steady
     counts = lifetimes(data)
@@ -234,6 +237,7 @@ def worth():
     return paths_of(world.loaded(3000, seed=1), horizon_months=36), Terms(costs=UnitCosts())
 
 
+@pytest.mark.slow
 def test_value_counts_later_lives(worth):
     paths, terms = worth
     true = paying_after(36)
@@ -283,6 +287,7 @@ def changing(n=2000, *, history):
     return cs.load(tables, as_of="2025-06-30"), int(pro.sum())
 
 
+@pytest.mark.slow
 def test_a_plan_that_comes_with_time_does_not_make_customers_stay():
     data, n_pro = changing(history=True)
     churn = cs.Churn(data, by="plan")
@@ -294,6 +299,7 @@ def test_a_plan_that_comes_with_time_does_not_make_customers_stay():
     assert set(listed["segment"]) == {"Basic", "Pro"}  # of today, for who calls
 
 
+@pytest.mark.slow
 def test_where_no_history_is_known_it_is_said_beside_the_comparison():
     data, _ = changing(history=False)
     for study in (

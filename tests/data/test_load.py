@@ -799,6 +799,7 @@ def test_one_of_exact_copies_is_kept(tmp_path):
     assert sorted(data.table("customers").customer_id.execute()) == ["1", "3"]
 
 
+@pytest.mark.slow
 def test_where_on_subscriptions_filters_rows_and_customers():
     rows = {"customer_id": ["a", "a", "b"], "started_on": ["2025-01-01"] * 3, "ended_on": [None] * 3}
     rows |= {"mrr": [100.0, 5, 7], "plan": ["S", "M", "M"]}

@@ -143,6 +143,7 @@ def test_customers_that_are_there_twice_are_set_aside_by_every_way_in(tmp_path, 
     assert (len(data.set_aside["customers"]), int(data.table("customers").count().execute())) == (3 - left, left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [*WAYS, "frames"])
 def test_words_are_read_as_meant_by_every_way_in(tmp_path, way):
     if way != "frames":

@@ -65,6 +65,7 @@ def test_customers_all_alike_are_no_proof():
     assert np.isnan(row["adoption_ci_lower"])
 
 
+@pytest.mark.slow
 def test_only_whole_recorded_months_count():
     assert activity(tables("2025-02-27"))["month"].tolist() == [pd.Timestamp("2025-01-01")]
     late = USES[USES["occurred_at"] > "2025-01-02"]

@@ -62,6 +62,7 @@ def test_every_choice_shows_itself(monkeypatch, root, sample, parameters, keep):
     assert all(r.caption for result in study.results() for r in (result, *result.also))
 
 
+@pytest.mark.slow
 def test_the_planted_change_is_found(by_plan):
     """Cohorts from January 2024 on have 0.65 times the hazard; the whole and each plan's order must show."""
     assert "better than older ones" in by_plan.answer.text

@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import pytest
 
 from cslib import load
 from cslib.retention.revenue import revenue_levels, revenue_retention
@@ -63,6 +64,7 @@ def test_waterfall_says_what_was_largest(sample):
     assert SAY.waterfall(back, period="May") == ("May: MRR up 2: 5 won back against 3 lost to churn")
 
 
+@pytest.mark.slow
 def test_movements_and_what_was_kept(sample):
     moved, kept = movements(sample, segment_by="plan"), trailing(sample, segment_by="plan")
     text = USD.quick(quick_ratios(moved))

@@ -136,6 +136,7 @@ def test_only_the_six_largest_segments_stand_side_by_side():
     assert score.segments.table["segment"].nunique() == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tables", "as_of", "by", "words"),
     [

@@ -113,6 +113,7 @@ def test_what_one_answer_cannot_tell():
         one.trend.plot()
 
 
+@pytest.mark.slow
 def test_tables_that_hold_nothing_keep_their_columns(by_plan):
     one = odd("one answer")
     for name in ("change", "trend", "stakes", "drivers", "third_survey"):

@@ -49,6 +49,7 @@ def test_without_enough_known_then_the_table_is_empty(rows, as_of):
     assert list(table)[7:] == ["months_ahead", "error", "held", "n_held"]
 
 
+@pytest.mark.slow
 def test_what_came_is_counted_by_hand():
     """50 customers were here on 30 June 2024; then one left on the 15th of each month."""
     left = [pd.Timestamp(2024, 7, 15) + pd.DateOffset(months=k) for k in range(12)]
@@ -97,6 +98,7 @@ def test_the_year_of_the_sample_lies_in_its_interval(sample):
     assert usual.loc[usual["measure"] == "MRR", "n_held"].iloc[-1] >= 11
 
 
+@pytest.mark.slow
 def test_orders_are_compared_month_by_month():
     rows = customers(n=40, every=10)
     ordered = [

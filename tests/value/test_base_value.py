@@ -111,6 +111,7 @@ def test_changes_are_ranked_by_what_they_add_now():
     assert sorted(table["rank"]) == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_nobody_here_is_worth_nothing():
     counts, values = counted([1, 2, 3] * 10, [True] * 30)
     paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=3, draws=50)

@@ -56,12 +56,14 @@ def odd(request):
     return cs.Value(cs.load(tables, as_of=as_of), by=by), words
 
 
+@pytest.mark.slow
 def test_odd_data_give_a_stated_answer(odd):
     value, words = odd
     assert words in value.answer.text.replace("**", "")
     assert len(value.answer.cards) == 4
 
 
+@pytest.mark.slow
 def test_odd_data_show_every_finding(odd, capsys):
     value, _ = odd
     for name, result in zip(value.findings(), value.results(), strict=True):
