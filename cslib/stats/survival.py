@@ -162,8 +162,7 @@ def _at(own: pd.DataFrame, months: Floats) -> dict[str, NDArray[Any]]:
     rows = np.stack([own[column].to_numpy(float)[place] for column in ("survival", *BOUNDS)])
     survival, lower, upper = np.where((months > times[-1] + TIE) & (rows[0] != 0), np.nan, rows)
     nobody = (survival == 1) & (months > 0)
-    sizes = np.where(nobody, at_risk, np.nan)
-    lower = np.where(nobody, wilson(sizes, sizes).lower, lower)
+    lower = np.where(nobody, wilson(sizes := np.where(nobody, at_risk, np.nan), sizes).lower, lower)
     columns = {"segment": np.full(len(months), own["segment"].iloc[0], object), "duration_months": months}
     return columns | {"n_at_risk": at_risk, "survival": survival, "ci_lower": lower, "ci_upper": upper}
 

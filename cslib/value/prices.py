@@ -397,8 +397,8 @@ def value_cells(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
 def _rows(data: DataSet, segment_by: str) -> tuple[str, ir.Table, ir.Table]:
     """Name the source of prices, and list customers with their tier, and what is paid at which ages."""
     source = price_source(data)
-    known = _known(data, source, segment_by)
-    spells = _spells(data, source, known)
+    known = _known(data, source, segment_by).cache()
+    spells = _spells(data, source, known).cache()
     return source, _with_tier(known, spells), spells
 
 
