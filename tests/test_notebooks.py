@@ -33,9 +33,9 @@ def write(folder, **tables):
 
 
 @pytest.mark.slow
-def test_retention_of_usage_by_week(tmp_path, root):
+def test_retention_of_usage_by_week(tmp_path, small):
     parameters = {"source": "usage", "period": "week", "max_periods": 12, "kind": "on_or_after"}
-    run, tables = report("cohort_retention", tmp_path, data=str(root / "data"), **parameters)
+    run, tables = report("cohort_retention", tmp_path, data=str(small), **parameters)
     assert set(tables) > RETENTION
     assert "are active in week 12 or later" in run.answer
     assert "Do not compare newer with older cohorts by it" in run.html.read_text()
@@ -226,8 +226,8 @@ def test_revenue_by_plan_and_the_page_fits(tmp_path, root, open_report):
 
 
 @pytest.mark.slow
-def test_revenue_of_some_with_the_costs_of_all(tmp_path, root):
-    run, tables = report("revenue", tmp_path, data=str(root / "data"), where="plan=Team", gross_margin=0.7)
+def test_revenue_of_some_with_the_costs_of_all(tmp_path, small):
+    run, tables = report("revenue", tmp_path, data=str(small), where="plan=Team", gross_margin=0.7)
     assert REVENUE.keys() < set(tables)
     assert "Costs are those of all customers, also those whom where leaves out." in run.html.read_text()
 
