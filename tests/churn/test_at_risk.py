@@ -210,6 +210,7 @@ def test_long_value_is_shortened():
     assert at_risk(data, fit_drivers(data))["reason"].str.contains("tier: " + "b" * 39 + "… (×", regex=False).any()
 
 
+@pytest.mark.slow
 def test_nobody_left_with_a_value():
     """They stay in the list, at a risk that would have made half of them leave so far."""
     customers = world().assign(plan="Basic")

@@ -290,6 +290,7 @@ def crossing():
     return frame
 
 
+@pytest.mark.slow
 def test_check_is_made_again_within_strata(crossing):
     model = fitted(crossing.assign(spend=crossing["spend"] + 15 * (crossing["tier"] == "B")))
     x = pd.DataFrame({"spend": crossing["spend"] + 15 * (crossing["tier"] == "B")})
@@ -329,6 +330,7 @@ EDGES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("values", "said"), EDGES.values(), ids=EDGES)
 def test_useless_drivers_are_named(values, said):
     model = fitted(world().assign(extra=values), drivers="tier,extra")
@@ -363,6 +365,7 @@ def test_rare_values_are_merged():
     assert model.remarks == (named,)
 
 
+@pytest.mark.slow
 def test_outlier_does_not_decide():
     spend = world()["spend"] + 20 * (world()["tier"] == "B")
     plain, far = (fitted(world().assign(spend=v), drivers="spend") for v in (spend, spend.mask(spend.index == 7, 1e9)))
@@ -411,6 +414,7 @@ def with_loyal(values):
     return customers
 
 
+@pytest.mark.slow
 def test_value_that_nobody_left_with():
     customers = with_loyal(["Silver", "Silver", "Tin"])
     model = fitted(customers, drivers="plan")
@@ -491,6 +495,7 @@ def test_no_column_to_compare():
     assert model.remarks == ("No column of customers is compared, so risk is told by age alone and is not checked.",)
 
 
+@pytest.mark.slow
 def test_sample_of_customers_is_the_same_each_time(monkeypatch):
     monkeypatch.setattr("cslib.churn.drivers.MAX_ROWS", 500)
     one, two = (fitted(c) for c in (world(), world().sample(frac=1, random_state=1)))
@@ -645,6 +650,7 @@ def test_the_share_of_effects_that_holds_is_the_slope_on_what_they_foretell(powe
     assert found == pytest.approx(share, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_ratios_in_the_table_are_plain_whatever_share_scoring_keeps(monkeypatch):
     whole = fitted(world())
     monkeypatch.setattr("cslib.stats.cox.kept_share", lambda *_: 0.5)

@@ -92,6 +92,7 @@ def test_findings_show_themselves_and_draw_anew(churn, monkeypatch):
     assert sorted(show_and_draw(churn, monkeypatch)) == sorted(COLUMNS)
 
 
+@pytest.mark.slow
 def test_the_answer_names_stay_difference_and_forecast(churn):
     text = churn.answer.text
     assert text.startswith("**")
@@ -151,6 +152,7 @@ def test_horizon_and_tau_are_the_reader_s(churn):
     assert repr(asked).startswith("Churn(by='plan', tau_months=6.0, horizon_months=3)\n  .survival")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
@@ -283,6 +285,7 @@ def test_tenures_know_no_calendar(odd):
     assert len(study.answer.cards) == 3
 
 
+@pytest.mark.slow
 def test_unobserved_early_ages_leave_no_curve_to_draw(odd):
     study = odd("early ages unobserved")
     assert study.survival.absent == "There is no curve from the start to draw: see the warning above."

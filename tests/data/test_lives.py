@@ -117,6 +117,7 @@ def test_where_nothing_is_paid_customers_tell():
         assert [row[1:4] for row in listed(data)] == [(1, "2025-01-01", "2025-03-01"), (1, "2025-01-01", None)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("segment_by", ["life", "here", "segment", "__left"])
 def test_columns_of_any_name_are_segments(segment_by):
     customers = pd.DataFrame({"customer_id": ["a", "b"], "started_on": "2025-01-01", "churned_on": None})
@@ -179,6 +180,7 @@ def test_every_month_says_the_same(steady):
     assert drift(data) is None
 
 
+@pytest.mark.slow
 def test_revenue_and_churn_know_the_same_customers(steady):
     data, _ = steady
     both = rates_of(data).merge(movements(data), on=["segment", "month"], suffixes=("", "_moved"))

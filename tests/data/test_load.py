@@ -690,6 +690,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_any_other_column_name_is_taken(name):
     customers = pd.DataFrame(CUSTOMERS | {name: ["x", "y"]})
@@ -921,6 +922,7 @@ def test_ends_that_seem_inclusive_are_told_with_their_share(tmp_path):
     assert 'set ends = "inclusive" in [subscriptions]' in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["csv", "parquet", "query"])
 def test_declared_inclusive_ends_leave_no_gap(tmp_path, way):
     data = paid(tmp_path, way)

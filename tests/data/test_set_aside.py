@@ -104,6 +104,7 @@ def test_one_faulty_row_is_set_aside_and_the_others_are_read(tmp_path, turn, way
             assert sorted(data.table(table)[column].execute().dropna()) == sorted(w for w in words if w)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", range(len(TURNS)))
 def test_frames_name_the_fault(turn):
     faults = check({n: pd.DataFrame(with_fault(n, change)) for n, change in TURNS[turn].items()}).faults

@@ -145,6 +145,7 @@ def found_for(days, **options):
     return time_to_value(data, **options).iloc[-1]
 
 
+@pytest.mark.slow
 def test_half_of_all_who_started_is_what_counts():
     """Five of ten by day 9; the mean of those who got there would say 5.8 days."""
     row = found_for([0, 2, 6, 8, 9, 20, 40])

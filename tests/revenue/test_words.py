@@ -55,6 +55,7 @@ def test_shrinking_is_said():
     assert "at the end of April 2025, 75 % less than a month before." in SAY.answer(balance(shrunk), pd.DataFrame())
 
 
+@pytest.mark.slow
 def test_waterfall_says_what_was_largest(sample):
     text = USD.waterfall(largest_moves(waterfall(movements(sample))), period="June 2025")
     assert text == "June 2025: MRR up USD 32.3 k: USD 28.6 k from new customers against USD 18.0 k lost to churn"

@@ -174,6 +174,7 @@ def test_data_of_no_kpi_say_what_to_add():
         _ = cs.Scorecard(cs.load({"touchpoints": calls})).growth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("targets", "parameters", "words"),
     [

@@ -83,6 +83,7 @@ def test_odd_data_give_a_stated_answer(name):
     assert ODD[name][2] in odd(name).answer.text.replace("**", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_on_odd_data_every_finding_is_shown_or_says_why_not(name, capsys):
     for result in odd(name).results():

@@ -84,6 +84,7 @@ def test_less_churn_by_hand():
     assert 0 < row.ltv_gain_ci_lower < row.ltv_gain < row.ltv_gain_ci_upper
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "power"), [("involuntary", 0.5), ("voluntary", 1.0)])
 def test_half_the_involuntary_churn(kind, power):
     row = (

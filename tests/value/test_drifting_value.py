@@ -65,6 +65,7 @@ def test_without_new_customers_all_years_stand_and_that_is_said(value):
     assert LONG_RUN not in set(odd.forms.table["method"])
 
 
+@pytest.mark.slow
 def test_the_cost_of_winning_is_that_of_all_years():
     """Estimated without survival and prices, or with them: the same figures in the data and in every draw."""
     more = {"plan": np.tile(["A", "B"], 1500), "acquisition_cost": np.arange(3000.0)}

@@ -241,6 +241,7 @@ def test_forms_in_proportion():
     assert list(compared(small)["segment"].unique()) == ["All", "b", "a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lower", "upper", "differ"), [(4662.0, 5555.0, True), (4599.0, 5555.0, False), (10.0, 4040.0, True), (np.nan, np.nan, False)]
 )  # fmt: skip

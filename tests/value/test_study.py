@@ -172,6 +172,7 @@ def test_a_study_computes_nothing_until_it_is_asked(sample):
     assert repr(value).startswith("Value(by='plam', gross_margin=80.0)\n  .ltv ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
