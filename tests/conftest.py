@@ -71,6 +71,14 @@ def teams(root):
 
 
 @pytest.fixture(scope="session")
+def paused(root):
+    """The same, where who pays again within three months had paused."""
+    from cslib import load
+
+    return load(root / "data", pause_months=3)
+
+
+@pytest.fixture(scope="session")
 def small(tmp_path_factory):
     """Folder of a business like that of the sample, of 150 customers, for what does not depend on their number."""
     from cslib.sample.write import write_sample

@@ -222,9 +222,9 @@ def model(sample):
 
 
 @pytest.mark.slow
-def test_sample_shows_what_is_planted():
+def test_sample_shows_what_is_planted(paused):
     """Pauses of up to three months are the same in all plans: told apart, leaving for good shows what is planted."""
-    model = fit_drivers(load("data", pause_months=3))
+    model = fit_drivers(paused)
     table = model.table.set_index(["term", "level"])
     for plan in ("Team", "Enterprise"):
         row = table.loc[("plan", plan)]
