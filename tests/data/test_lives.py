@@ -48,6 +48,20 @@ PAID = [
 ]  # fmt: skip
 
 
+def test_lives_are_made_once_for_a_data_set_and_anew_for_another():
+    """A table that outlives its data set can still be asked."""
+    data = loaded(*PAID)
+    table, engine = lives(data), data.table("subscriptions").get_backend()
+    made = set(engine.list_tables())
+    assert lives(data).equals(table)
+    assert set(engine.list_tables()) == made
+    earlier = rewind(data, date(2025, 3, 31))
+    assert not earlier.kept
+    assert ("stopped", 1, "2025-01-01", None, True) in listed(earlier)
+    del data, earlier
+    assert int(table.count().execute()) == 7
+
+
 def test_lives_by_hand():
     assert listed(loaded(*PAID)) == [
         ("free first", 1, "2025-02-15", None, True),
