@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -44,6 +45,12 @@ segments = ["Contract", "InternetService", "PaymentMethod"]
 """
 
 
+def pytest_collection_finish():
+    """Look for garbage seldom, and not in what stays to the end: queries are made of many small objects."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 @pytest.fixture(scope="session")
 def root():
     return ROOT
@@ -63,6 +70,23 @@ def teams(root):
     from cslib import load
 
     return load(root / "data", where="plan=Team")
+
+
+@pytest.fixture(scope="session")
+def paused(root):
+    """The same, where who pays again within three months had paused."""
+    from cslib import load
+
+    return load(root / "data", pause_months=3)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """Folder of a business like that of the sample, of 150 customers, for what does not depend on their number."""
+    from cslib.sample.write import write_sample
+
+    write_sample(folder := tmp_path_factory.mktemp("small"), customers=150)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -161,6 +161,7 @@ main(["report", "cohort_retention", "--out", sys.argv[1]])
 """
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_progress_bar(tmp_path):
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", STEPS, str(tmp_path)]
@@ -175,6 +176,7 @@ def test_a_terminal_gets_a_progress_bar(tmp_path):
         assert part in shown
 
 
+@pytest.mark.slow
 def test_a_log_gets_plain_lines(tmp_path):
     done = subprocess.run([sys.executable, "-c", STEPS, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.stderr == "x: FAILED. No reason.\n"

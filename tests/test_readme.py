@@ -25,10 +25,10 @@ def blocks(language):
 
 
 @pytest.fixture
-def project(tmp_path, root, monkeypatch):
-    """A copy of what a clone has, as working folder, with the reader's own data in ``mydata``."""
-    for name in ("data", "notebooks"):
-        shutil.copytree(root / name, tmp_path / name)
+def project(tmp_path, root, small, monkeypatch):
+    """What a clone has, with a smaller sample, as working folder, and the reader's own data in ``mydata``."""
+    shutil.copytree(small, tmp_path / "data")
+    shutil.copytree(root / "notebooks", tmp_path / "notebooks")
     shutil.copy(root / "Makefile", tmp_path)
     (tmp_path / "mydata").mkdir()
     (tmp_path / "mydata" / "cslib.toml").write_text(blocks("toml")[0])
@@ -102,7 +102,7 @@ def test_targets_are_read():
 
 @pytest.mark.slow
 def test_python_blocks_one_after_the_other(project):
-    """Five analyses in three lines each, on the sample."""
+    """Five analyses in three lines each, on data like those of the sample."""
     scope = {}
     for block in blocks("python"):
         exec(block, scope)

@@ -9,6 +9,7 @@ from cslib.report.parameters import find_notebooks
 from cslib.retention.cohorts import retention, retention_curve, tenure_curve
 
 
+@pytest.mark.slow
 def test_cdnow_cohorts(real_data):
     data = load(real_data / "cdnow.toml")
     assert data.as_of.isoformat() == "1998-06-30"
@@ -23,6 +24,7 @@ def test_cdnow_cohorts(real_data):
     assert sizes.sum() == 23_570
 
 
+@pytest.mark.slow
 def test_cdnow_equals_pandas(real_data, monkeypatch):
     import os
     from pathlib import Path
@@ -46,6 +48,7 @@ TELCO = {  # survival after 12, 24, 48 and 72 months
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("contract", "expected"), TELCO.items())
 def test_telco_survival(real_data, contract, expected):
     data = load(real_data / "telco.toml")

@@ -137,14 +137,13 @@ def age_in_months(start: ir.DateValue, end: ir.DateValue) -> ir.FloatingValue:
     >>> [float(age_in_months(day(a), day(b)).execute()) for a, b in ages]
     [1.0, 12.0, 0.4838709677419355]
     """
-    day, until = start.day(), end.day()
-    before, this, after = (_length(end, i) for i in (-1, 0, 1))
-    begun = until < ibis.least(day, this)  # the month that the last anniversary is not of
-    length = ibis.ifelse(begun, before, this)
-    anniversary = ibis.least(day, length)
-    lived = until - anniversary + ibis.ifelse(begun, before, 0)
-    whole = _month(end) - _month(start) - begun.cast("int64")
-    return whole + lived / (length - anniversary + ibis.least(day, ibis.ifelse(begun, this, after)))
+    # every part is written into the query as often as it stands here, so each as seldom as can be
+    day, until, this = start.day(), end.day(), _length(end, 0)
+    begun = (until < day) & (until < this)  # the month that the last anniversary is not of
+    rest = ibis.greatest(_length(end, -1) - day, 0)  # of the month before, after the anniversary in it
+    before = (until + rest) / (rest + ibis.least(day, this))
+    after = ibis.greatest(until - day, 0) / (ibis.greatest(this - day, 0) + ibis.least(day, _length(end, 1)))
+    return _month(end) - _month(start) - begun.cast("int64") + ibis.ifelse(begun, before, after)
 
 
 def _month(day: ir.DateValue) -> ir.IntegerValue:
@@ -153,11 +152,10 @@ def _month(day: ir.DateValue) -> ir.IntegerValue:
 
 def _length(day: ir.DateValue, away: int) -> ir.IntegerValue:
     """Count the days of a day's month, of the one before (-1) or of the next (1): a February is of the same year."""
-    year = day.year()
+    year, month = day.year(), day.month()
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     short = [(m - 1 - away) % 12 + 1 for m in (4, 6, 9, 11)]
-    is_february = day.month() == 2 - away
-    return ibis.cases((is_february & leap, 29), (is_february, 28), (day.month().isin(short), 30), else_=31)
+    return ibis.cases((month == 2 - away, 28 + leap.cast("int64")), (month.isin(short), 30), else_=31)
 
 
 def observed(data: DataSet) -> date:

@@ -49,12 +49,14 @@ def segments(data: DataSet, segment_by: str, *, today: bool = False) -> ir.Table
     ParameterError
         No table has the column, it has more than 50 values, or one of them is ``All``.
     """
-    holder = _holder(data, segment_by)
-    first = has_history(data, segment_by) and not today
-    result = at_start(data, segment_by) if first else _values(data, holder, segment_by)
-    found = result.select("segment").distinct().limit(MAX_SEGMENTS + 1).execute()["segment"]
-    check_segments(found, segment_by)
-    return result
+
+    def make() -> ir.Table:
+        first = has_history(data, segment_by) and not today
+        found = at_start(data, segment_by) if first else _values(data, _holder(data, segment_by), segment_by)
+        check_segments(found.select("segment").distinct().limit(MAX_SEGMENTS + 1).execute()["segment"], segment_by)
+        return found
+
+    return data.made(f"segments {today} {segment_by}", make)
 
 
 def at_start(data: DataSet, column: str) -> ir.Table:

@@ -27,6 +27,11 @@ Tables = Mapping[str, ir.Table]
 Spans = Mapping[str, Mapping[str, tuple[date, date]]]
 
 
+def held(table: ir.Table) -> ir.Table:
+    """Let the engine compute a table once, for as long as it is used; a warehouse is only read."""
+    return table.cache() if table.get_backend().name == "duckdb" else table
+
+
 def spans_of(tables: Tables) -> Spans:
     """First and last day of every date column, by table and column; columns without any are left out."""
     return {name: _span(name, table) for name, table in tables.items()}
@@ -258,6 +263,8 @@ class DataSet:
         By table: rows, first and last day, sums of numbers.
     unfiltered
         Makes the same without ``where``, for :attr:`everybody`; None where nobody was left out.
+    kept
+        What :meth:`made` has made, by name.
     """
 
     tables: Mapping[str, ir.Table]
@@ -274,6 +281,7 @@ class DataSet:
     derived: tuple[str, ...] = ()
     statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unfiltered: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
+    kept: dict[str, ir.Table] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def everybody(self) -> DataSet:
@@ -308,6 +316,12 @@ class DataSet:
         """Tell whether the tenures of customers are whole months; asked of the engine once."""
         tenure = self.table("customers").tenure_months.cast("float64")
         return bool((tenure == tenure.round()).all().execute())
+
+    def made(self, name: str, make: Callable[[], ir.Table]) -> ir.Table:
+        """Give what was made of the tables for one analysis and serves others, too."""
+        if name not in self.kept:
+            self.kept[name] = held(make())
+        return self.kept[name]
 
     def _ipython_display_(self) -> None:
         from cslib.show import display

@@ -53,6 +53,10 @@ def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
     DataError
         There is no ``customers``, nor ``subscriptions`` to derive it from.
     """
+    return _rows(data, segment) if segment else data.made("lifetimes", lambda: _rows(data, ""))
+
+
+def _rows(data: DataSet, segment: str) -> ir.Table:
     table, own = data.table("customers"), {"segment": segment} if segment else {}
     if not data.has_dates("customers"):
         churned, entry, life = table.churned, ibis.literal(0.0), ibis.literal(1)
@@ -66,8 +70,7 @@ def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
         duration = age_in_months(table.started_on, table.churned_on.fill_null(last))
     kind = table.churn_kind.fill_null(NOT_RECORDED) if "churn_kind" in table.columns else ibis.literal(NOT_RECORDED)
     columns = {"customer_id": table.customer_id, "life": life, "entry": entry, "duration": duration}
-    columns |= {"event_observed": churned}
-    columns["churn_kind"] = ibis.ifelse(churned, kind, "")
+    columns |= {"event_observed": churned, "churn_kind": ibis.ifelse(churned, kind, "")}
     return table.select(**columns, **{k: table[c].cast("string").fill_null("(missing)") for k, c in own.items()})
 
 

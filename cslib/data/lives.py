@@ -102,9 +102,12 @@ def lives(data: DataSet, **more: str) -> ir.Table:
 
 
 def _spans(data: DataSet) -> ir.Table:
+    return data.made("spans", lambda: _joined(data))
+
+
+def _joined(data: DataSet) -> ir.Table:
     """Join what is paid without a gap: ``customer_id``, ``life``, ``started_on``, ``ended``, ``n_lives``."""
-    rows = data.table("subscriptions")
-    rows = rows.filter(rows.mrr > 0)
+    rows = data.table("subscriptions").filter(ibis._.mrr > 0)
     rows = rows.select("customer_id", "started_on", ended=rows.ended_on.fill_null(ibis.date(FOREVER)))
     order = {"group_by": "customer_id", "order_by": ["started_on", "ended"]}
     running = ibis.cumulative_window(**order)
@@ -148,7 +151,6 @@ def gaps(data: DataSet) -> ir.Table:
     after = rows.mutate(next=rows.started_on.lead().over(ibis.window(group_by="customer_id", order_by="life")))
     after = after.filter(after.churned_on.notnull())
     day = ordinal(observed(data) + timedelta(days=1), "month")
-    back = period_ordinal(after.next, "month").fill_null(day)
-    gap = back - period_ordinal(after.churned_on, "month")
+    gap = period_ordinal(after.next, "month").fill_null(day) - period_ordinal(after.churned_on, "month")
     age = age_in_months(after.started_on, after.churned_on)
     return after.select("customer_id", age=age, gap=gap, returned=after.next.notnull())

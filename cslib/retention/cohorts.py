@@ -490,8 +490,7 @@ def _compare(tested: pd.DataFrame, test: Test, *, shown: pd.DataFrame, season: s
     told = {name: test(_cells(tested, layout, own)) | _difference(shown, layout, own) for name, own in groups.items()}
     rows = [{"comparison": name, "cohort": own[0]} | told[name] for name, own in groups.items()]
     result = pd.DataFrame(rows, columns=COMPARISON)
-    sizes: Any = {"n_cohorts": len(starts), "shared_age": age, "season": season}
-    return result.assign(p_adjusted=holm(result["p_value"]), **sizes)
+    return result.assign(p_adjusted=holm(result["p_value"]), n_cohorts=len(starts), shared_age=age, season=season)
 
 
 def _tested(spans: Spans, shown: pd.DataFrame) -> tuple[pd.DataFrame, Test]:
@@ -523,9 +522,11 @@ def _cells(table: pd.DataFrame, layout: pd.DataFrame, newer: list[pd.Timestamp])
     """Add up cohorts by group and stratum, shape (groups, strata, columns): each a group, or older and newer."""
     own = layout.reindex(table.index)
     of_newer = own["start"].isin(newer)
-    group = own["start"] if of_newer.all() else of_newer
-    sums = table.groupby([group, own["stratum"]]).sum().unstack(fill_value=0).stack(future_stack=True)
-    return sums.to_numpy(float).reshape(group.nunique(), own["stratum"].nunique(), -1)
+    keys = (own["start"] if of_newer.all() else of_newer, own["stratum"])
+    (group, groups), (stratum, strata) = (pd.factorize(key, sort=True) for key in keys)
+    sums = np.zeros((len(groups), len(strata), table.shape[1]))
+    np.add.at(sums, (group, stratum), table.fillna(0.0).to_numpy(float))
+    return sums
 
 
 def _declared(data: DataSet, source: str) -> bool:

@@ -121,9 +121,9 @@ def by_segment(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def _curve(name: str, own: pd.DataFrame) -> pd.DataFrame:
     table = life_table(own)
-    table.insert(0, "segment", name)
-    km = product_limit(table["n_at_risk"], table["n_events"])
-    return table.join(pd.DataFrame(km).set_axis(["survival", *BOUNDS], axis=1)[supported(table)])
+    known, km = supported(table), product_limit(table["n_at_risk"], table["n_events"]).values()
+    shares = {c: np.where(known, share, np.nan) for c, share in zip(("survival", *BOUNDS), km, strict=True)}
+    return pd.DataFrame({"segment": name} | {c: table[c].to_numpy() for c in table} | shares)
 
 
 def survival_at(curve: pd.DataFrame, months: Sequence[float]) -> pd.DataFrame:
@@ -152,19 +152,19 @@ def survival_at(curve: pd.DataFrame, months: Sequence[float]) -> pd.DataFrame:
     ([1.0, 0.5, nan], [0.722, 0.184, nan])
     """
     ages = np.asarray(months, float)
-    return pd.concat([_at(own, ages) for _, own in by_segment(curve)], ignore_index=True)
+    parts = [_at(own, ages) for _, own in by_segment(curve)]
+    return pd.DataFrame({column: np.concatenate([part[column] for part in parts]) for column in parts[0]})
 
 
-def _at(own: pd.DataFrame, months: Floats) -> pd.DataFrame:
+def _at(own: pd.DataFrame, months: Floats) -> dict[str, NDArray[Any]]:
     times, at_risk = own["duration_months"].to_numpy(float), _at_risk(own, months)
-    rows = own[["survival", *BOUNDS]].to_numpy(float)[np.searchsorted(times, months + TIE, side="right") - 1]
-    unknown = (months > times[-1] + TIE) & (rows[:, 0] != 0)
-    survival, lower, upper = np.where(unknown, np.nan, rows.T)
+    place = np.searchsorted(times, months + TIE, side="right") - 1
+    rows = np.stack([own[column].to_numpy(float)[place] for column in ("survival", *BOUNDS)])
+    survival, lower, upper = np.where((months > times[-1] + TIE) & (rows[0] != 0), np.nan, rows)
     nobody = (survival == 1) & (months > 0)
-    sizes = np.where(nobody, at_risk, np.nan)
-    lower = np.where(nobody, wilson(sizes, sizes).lower, lower)
-    columns = {"segment": own["segment"].iloc[0], "duration_months": months, "n_at_risk": at_risk}
-    return pd.DataFrame(columns | {"survival": survival, "ci_lower": lower, "ci_upper": upper})
+    lower = np.where(nobody, wilson(sizes := np.where(nobody, at_risk, np.nan), sizes).lower, lower)
+    columns = {"segment": np.full(len(months), own["segment"].iloc[0], object), "duration_months": months}
+    return columns | {"n_at_risk": at_risk, "survival": survival, "ci_lower": lower, "ci_upper": upper}
 
 
 def _at_risk(own: pd.DataFrame, months: Floats) -> NDArray[np.int64]:
@@ -272,8 +272,7 @@ def _mean_stay(own: pd.DataFrame, tau: float) -> Floats:
     if not own.loc[inside, "n_events"].any():
         sure = wilson(sizes := _at_risk(own, ends), sizes)
         return np.array([mean, (sure.lower * steps).sum(), mean])
-    error = _mean_stay_error(own[inside], areas)
-    if error == 0:
+    if (error := _mean_stay_error(own[inside], areas)) == 0:
         return np.array([mean, np.nan, np.nan])
     factor = np.exp(z_value() * error / lost)
     return np.array([mean, max(tau - lost * factor, 0.0), tau - lost / factor])
@@ -401,7 +400,10 @@ def at_risk_and_events(parts: Sequence[pd.DataFrame]) -> tuple[NDArray[np.int64]
     """Lay curves side by side at every age at which somebody left: at risk and left, shape (curves, ages)."""
     times = np.unique(np.concatenate([own.loc[own["n_events"] > 0, "duration_months"] for own in parts]))
     at_risk = np.array([_at_risk(own, times) for own in parts])
-    events = np.array([own.set_index("duration_months")["n_events"].reindex(times, fill_value=0) for own in parts])
+    events = np.zeros(at_risk.shape, "int64")
+    for row, own in zip(events, parts, strict=True):
+        left = own["n_events"].to_numpy() > 0
+        row[np.searchsorted(times, own["duration_months"].to_numpy()[left])] = own["n_events"].to_numpy()[left]
     return at_risk, events
 
 
@@ -481,15 +483,16 @@ def cumulative_incidence(counts: pd.DataFrame) -> pd.DataFrame:
 def _curves(segment: str, own: pd.DataFrame, kinds: list[str]) -> pd.DataFrame:
     table = life_table(own)
     times, n = table["duration_months"].to_numpy(), table["n_at_risk"].to_numpy(float)[:, None]
-    leaving = own.groupby(["duration_months", "churn_kind"])["n"].sum().unstack()
-    events = leaving.reindex(index=times, columns=kinds).fillna(0.0).to_numpy()
+    kind = pd.Index(kinds).get_indexer(pd.Index(own["churn_kind"]))
+    events = np.zeros((len(times), len(kinds) + 1))  # the last: of who is still here
+    np.add.at(events, (np.searchsorted(times, own["duration_months"]), kind), own["n"].to_numpy(float))
+    events, known = events[:, :-1], supported(table)[:, None]
     incidence, variance = _aalen_johansen(n, events)
     bounds = _bounds(incidence, variance, n)
-    estimates = [np.where(supported(table)[:, None], c, np.nan) for c in (incidence, bounds.lower, bounds.upper)]
+    estimates = [np.where(known, c, np.nan) for c in (incidence, bounds.lower, bounds.upper)]
     counted = [np.broadcast_to(n, events.shape).astype("int64"), events.astype("int64")]
-    each = zip(kinds, *(c.T for c in (*counted, *estimates)), strict=True)
-    rows = [dict(zip(COLUMNS, [segment, kind, times, *columns], strict=True)) for kind, *columns in each]
-    return pd.concat(map(pd.DataFrame, rows), ignore_index=True)
+    rows = [segment, np.repeat(kinds, len(times)), np.tile(times, len(kinds))]
+    return pd.DataFrame(dict(zip(COLUMNS, [*rows, *(c.T.ravel() for c in (*counted, *estimates))], strict=True)))
 
 
 def _aalen_johansen(n: Floats, events: Floats) -> tuple[Floats, Floats]:

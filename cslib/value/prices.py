@@ -30,7 +30,7 @@ from cslib.data.calendar import (
     period_start,
 )
 from cslib.data.customers import MINOR_UNITS, cents, with_segment
-from cslib.data.dataset import DataSet
+from cslib.data.dataset import DataSet, held
 from cslib.data.lifetimes import lifetime_rows, nobody_observed
 from cslib.data.lives import gaps, lives, paying, settled
 from cslib.errors import MissingTableError, counted
@@ -354,8 +354,7 @@ def gap_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     if not paying(data):
         return pd.DataFrame(columns=GAPS)
     rows = with_segment(gaps(data), data, segment_by)
-    stayed = sum((rows.age >= months).cast("int64") for months in STAYED)
-    rows = rows.mutate(stayed=stayed)
+    rows = rows.mutate(stayed=sum((rows.age >= months).cast("int64") for months in STAYED))
     sums = {"n": rows.count(), "n_returned": rows.returned.sum()}
     counted = rows.group_by(["segment", "stayed", "gap"]).aggregate(**sums).execute()
     both = [counted.assign(segment="All"), counted[counted["segment"] != "All"]]
@@ -372,8 +371,7 @@ def gap_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
 def _again(data: DataSet, segment_by: str) -> pd.DataFrame:
     if not paying(data):
         return pd.DataFrame(columns=AGAIN)
-    rows = lifetime_rows(data)
-    rows = with_segment(rows.filter(rows.life > 1), data, segment_by)
+    rows = with_segment(lifetime_rows(data).filter(ibis._.life > 1), data, segment_by)
     lived = ((rows.duration - rows.entry).cast("float64") * FINE).round().cast("int64").sum()
     sums = rows.group_by("segment").aggregate(lived=lived, n_events=rows.event_observed.sum()).execute()
     whole = sums[["lived", "n_events"]].sum().to_frame().T.assign(segment="All")
@@ -401,8 +399,8 @@ def value_cells(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
 def _rows(data: DataSet, segment_by: str) -> tuple[str, ir.Table, ir.Table]:
     """Name the source of prices, and list customers with their tier, and what is paid at which ages."""
     source = price_source(data)
-    known = _known(data, source, segment_by)
-    spells = _spells(data, source, known)
+    known = held(_known(data, source, segment_by))
+    spells = held(_spells(data, source, known))
     return source, _with_tier(known, spells), spells
 
 
@@ -454,20 +452,17 @@ def _column(table: ir.Table, name: str) -> ir.Value:
     return table[name] if name in table.columns else ibis.null("float64")
 
 
-def _whole_age(rows: ir.Table, day: ir.DateValue) -> ir.IntegerValue:
-    return age_in_months(rows.started_on, day).floor().cast("int64")
-
-
 def _known(data: DataSet, source: str, segment_by: str) -> ir.Table:
     """Give every life the ages at which it was seen, those at which its price is known, and what is paid now."""
     each, told = with_segment(lifetime_rows(data), data, segment_by), _told(data, source)
     rows = each.join(told, LIFE).select(*each.columns, *told.columns[2:])
     left, entry, duration = rows.event_observed, rows.entry, rows.duration
-    n_ages = ibis.ifelse(left, (duration - FUZZ).ceil(), (duration + FUZZ).floor() + 1).cast("int64")
-    over = n_ages if source != "orders" else _whole_age(rows, ibis.date(observed(data)))
-    ages = {"first_age": (entry - FUZZ).ceil().cast("int64"), "n_ages": n_ages, "priced_ages": ibis.least(n_ages, over)}
+    n_ages = ibis.ifelse(left, (duration - FUZZ).ceil(), (duration + FUZZ).floor() + 1)
+    over = age_in_months(rows.started_on, ibis.date(observed(data))).floor() if source == "orders" else n_ages
+    ages = {"first_age": (entry - FUZZ).ceil(), "n_ages": n_ages, "priced_ages": ibis.least(n_ages, over)}
+    whole = {name: age.cast("int64") for name, age in ages.items()}
     known, now = rows.mrr.notnull() | (source != "customers"), ibis.ifelse(left, 0, rows.mrr.fill_null(0))
-    return rows.mutate(**ages, known=known, mrr_now=now)
+    return rows.mutate(**whole, known=known, mrr_now=now)
 
 
 def _told(data: DataSet, source: str) -> ir.Table:

@@ -73,6 +73,7 @@ def test_equals_row_by_row(data, model):
     assert 0.9 < model.kept_share < 1
 
 
+@pytest.mark.slow
 def test_equals_lifelines_within_strata(monkeypatch):
     """Effects in full. Without ties the base risk of lifelines is ours; ages are spread over whole units for that."""
     monkeypatch.setattr("cslib.stats.cox.kept_share", lambda *_: 1.0)
@@ -91,6 +92,7 @@ def test_equals_lifelines_within_strata(monkeypatch):
     assert table["p_churn"].to_numpy() == pytest.approx(1 - survival[table["customer_id"]].to_numpy(), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_planted_risk_is_recovered():
     data = load({"customers": world(20_000).drop(columns="spend")})
     table = at_risk(data, fit_drivers(data), segment_by="tier").query("tenure_months <= 40")
@@ -164,6 +166,7 @@ def test_reason_of_a_number():
     assert not table.loc[seen["visits"] > 9, "reason"].str.contains("visits").any()
 
 
+@pytest.mark.slow
 def test_reason_of_stratum_and_age():
     data = load({"customers": crossing()})
     table = at_risk(data, fit_drivers(data), segment_by="tier")
@@ -207,6 +210,7 @@ def test_long_value_is_shortened():
     assert at_risk(data, fit_drivers(data))["reason"].str.contains("tier: " + "b" * 39 + "… (×", regex=False).any()
 
 
+@pytest.mark.slow
 def test_nobody_left_with_a_value():
     """They stay in the list, at a risk that would have made half of them leave so far."""
     customers = world().assign(plan="Basic")
@@ -226,6 +230,7 @@ def test_nobody_churned():
     assert table["p_churn"].nunique() == 1 or table["p_churn"].max() == pytest.approx(table["p_churn"].min(), rel=0.1)
 
 
+@pytest.mark.slow
 def test_far_value_counts_as_the_bound():
     customers = world().assign(visits=lambda t: 10.0 * (t["tier"] == "B") + t.index % 7)
     data = load({"customers": customers})
@@ -247,6 +252,7 @@ def test_values_not_seen_in_the_fit_count_as_the_reference(model):
     assert at_risk(new, model)["p_churn"].tolist() == at_risk(old, model)["p_churn"].tolist()
 
 
+@pytest.mark.slow
 def test_rare_and_missing_values_are_read_as_in_the_fit():
     customers = world().assign(
         city=[f"c{i}" if i % 4 == 0 else None if i % 4 == 1 else "Oslo" for i in range(2000)],

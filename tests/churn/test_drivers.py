@@ -221,9 +221,10 @@ def model(sample):
     return fit_drivers(sample)
 
 
-def test_sample_shows_what_is_planted():
+@pytest.mark.slow
+def test_sample_shows_what_is_planted(paused):
     """Pauses of up to three months are the same in all plans: told apart, leaving for good shows what is planted."""
-    model = fit_drivers(load("data", pause_months=3))
+    model = fit_drivers(paused)
     table = model.table.set_index(["term", "level"])
     for plan in ("Team", "Enterprise"):
         row = table.loc[("plan", plan)]
@@ -236,6 +237,7 @@ def test_sample_shows_what_is_planted():
     assert model.n < 4000  # who started in the last three months is not told yet
 
 
+@pytest.mark.slow
 def test_sample_is_calibrated(sample, model):
     table = model.calibration
     assert table["n"].sum() == 4150
@@ -248,6 +250,7 @@ def test_sample_is_calibrated(sample, model):
     assert 0.5 < model.concordance < in_sample(model, rows, life) < 0.65
 
 
+@pytest.mark.slow
 def test_telco(real_data):
     """Totals grow with age; contracts change their effect, as every published analysis of these data finds."""
     data = load(real_data / "telco.toml")
@@ -259,6 +262,7 @@ def test_telco(real_data):
     assert model.concordance > 0.75
 
 
+@pytest.mark.slow
 def test_late_entry_is_allowed_for():
     """Those who left in the first 20 months are not known; the ratio is recovered from the rest."""
     customers = world(6000, seed=5)
@@ -286,6 +290,7 @@ def crossing():
     return frame
 
 
+@pytest.mark.slow
 def test_check_is_made_again_within_strata(crossing):
     model = fitted(crossing.assign(spend=crossing["spend"] + 15 * (crossing["tier"] == "B")))
     x = pd.DataFrame({"spend": crossing["spend"] + 15 * (crossing["tier"] == "B")})
@@ -325,6 +330,7 @@ EDGES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("values", "said"), EDGES.values(), ids=EDGES)
 def test_useless_drivers_are_named(values, said):
     model = fitted(world().assign(extra=values), drivers="tier,extra")
@@ -359,6 +365,7 @@ def test_rare_values_are_merged():
     assert model.remarks == (named,)
 
 
+@pytest.mark.slow
 def test_outlier_does_not_decide():
     spend = world()["spend"] + 20 * (world()["tier"] == "B")
     plain, far = (fitted(world().assign(spend=v), drivers="spend") for v in (spend, spend.mask(spend.index == 7, 1e9)))
@@ -407,6 +414,7 @@ def with_loyal(values):
     return customers
 
 
+@pytest.mark.slow
 def test_value_that_nobody_left_with():
     customers = with_loyal(["Silver", "Silver", "Tin"])
     model = fitted(customers, drivers="plan")
@@ -487,6 +495,7 @@ def test_no_column_to_compare():
     assert model.remarks == ("No column of customers is compared, so risk is told by age alone and is not checked.",)
 
 
+@pytest.mark.slow
 def test_sample_of_customers_is_the_same_each_time(monkeypatch):
     monkeypatch.setattr("cslib.churn.drivers.MAX_ROWS", 500)
     one, two = (fitted(c) for c in (world(), world().sample(frac=1, random_state=1)))
@@ -517,6 +526,7 @@ def test_refused(options, message):
     assert str(error.value).startswith(message)
 
 
+@pytest.mark.slow
 def test_declared_segments_come_first(sample, monkeypatch):
     data = load({"customers": world().assign(mrr=np.arange(10.0, 2010.0))})
     assert set(fit_drivers(data).table["term"]) == {"tier", "spend", "mrr"}
@@ -592,6 +602,7 @@ def test_predictions_agree_where_intervals_hold_them_and_no_gap_is_wide(off, agr
     assert not agreement(groups.head(1)).enough
 
 
+@pytest.mark.slow
 def test_mrr_is_read_as_a_logarithm():
     """Hazard falls with MRR to the power of ½; the ratio is given between the quartiles, as amounts."""
     rng, n = np.random.default_rng(4), 4000
@@ -606,6 +617,7 @@ def test_mrr_is_read_as_a_logarithm():
     assert ratios(fitted(customers, drivers="mrr")) == ratios(fitted(customers))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spread", "compared"), [(0.2, False), (1.0, True)])
 def test_mrr_unasked_gives_way_to_a_plan_that_tells_it(spread, compared):
     """Of two plans, log prices a unit apart (variance .24): of a spread of .2 about them 86 % are the plan, of 1.0 19 %."""
@@ -638,6 +650,7 @@ def test_the_share_of_effects_that_holds_is_the_slope_on_what_they_foretell(powe
     assert found == pytest.approx(share, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_ratios_in_the_table_are_plain_whatever_share_scoring_keeps(monkeypatch):
     whole = fitted(world())
     monkeypatch.setattr("cslib.stats.cox.kept_share", lambda *_: 0.5)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rows_world import few_or_many
 
 from cslib import DataError, ParameterError, load
+from cslib.churn import rates as module
 from cslib.churn.rates import METHODS, RATES, _estimates, churn_rates, last_month, reconcile
 from cslib.data.lifetimes import lifetimes
 from cslib.data.lives import lives
@@ -252,11 +253,30 @@ def test_a_month_without_a_base_is_refused(month):
         reconcile(data, lifetimes(data), month=month)
 
 
+@pytest.fixture
+def triangle_once(monkeypatch):
+    """Ask for the months of a data set, and for its triangle of all periods, once and not for every month."""
+
+    def once(compute, **fixed):
+        found = {}
+
+        def kept(data, *asked, **options):
+            if (id(data), asked) not in found:
+                found[id(data), asked] = compute(data, *asked, **options | fixed), data
+            return found[id(data), asked][0]
+
+        return kept
+
+    monkeypatch.setattr(module, "_periods", once(module._periods))
+    monkeypatch.setattr(module, "retention", once(module.retention, max_periods=60))
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("triangle_once")
 @pytest.mark.parametrize("pause_months", [0, 3])
-def test_sample_rates_and_triangle_agree_in_every_month(pause_months):
+def test_sample_rates_and_triangle_agree_in_every_month(pause_months, sample, paused):
     """Nobody pauses for more than three months; if that is a pause nobody comes back, and cohorts lose who leaves."""
-    sample = load("data", pause_months=pause_months)
+    sample = paused if pause_months else sample
     counts, rates = lifetimes(sample), churn_rates(sample).set_index(["method", "month"])
     assert len(rates.loc["start_of_period"]) == 35 - pause_months
     n_back = 0
@@ -274,6 +294,7 @@ def test_sample_rates_and_triangle_agree_in_every_month(pause_months):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("triangle_once")
 def test_without_a_change_few_months_are_more_than_chance():
     """At one hazard for all, months flagged: at most 5 % and three Monte Carlo standard errors; none biased."""
     rng, flagged, left, expected = np.random.default_rng(1), 0, 0.0, 0.0

@@ -79,6 +79,7 @@ def test_every_finding_answers_a_question(churn):
     assert all(question.endswith("?") for question in churn.findings().values())
 
 
+@pytest.mark.slow
 def test_every_table_is_kept_with_its_columns_and_a_caption(churn):
     tables = kept(churn)
     assert set(tables) == set(COLUMNS)
@@ -86,10 +87,12 @@ def test_every_table_is_kept_with_its_columns_and_a_caption(churn):
     assert all(r.caption for found in churn.results() for r in (found, *found.also))
 
 
+@pytest.mark.slow
 def test_findings_show_themselves_and_draw_anew(churn, monkeypatch):
     assert sorted(show_and_draw(churn, monkeypatch)) == sorted(COLUMNS)
 
 
+@pytest.mark.slow
 def test_the_answer_names_stay_difference_and_forecast(churn):
     text = churn.answer.text
     assert text.startswith("**")
@@ -140,6 +143,7 @@ def test_the_forecast_is_the_sum_over_the_strongest_driver():
     pd.testing.assert_frame_equal(whole.table[columns].reset_index(drop=True), summed)
 
 
+@pytest.mark.slow
 def test_horizon_and_tau_are_the_reader_s(churn):
     asked = cs.Churn(churn.data, by="plan", horizon_months=3, tau_months=6.0)
     assert asked.at_risk.labels["p_churn"] == "leaves within 3 months"
@@ -148,6 +152,7 @@ def test_horizon_and_tau_are_the_reader_s(churn):
     assert repr(asked).startswith("Churn(by='plan', tau_months=6.0, horizon_months=3)\n  .survival")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
@@ -280,6 +285,7 @@ def test_tenures_know_no_calendar(odd):
     assert len(study.answer.cards) == 3
 
 
+@pytest.mark.slow
 def test_unobserved_early_ages_leave_no_curve_to_draw(odd):
     study = odd("early ages unobserved")
     assert study.survival.absent == "There is no curve from the start to draw: see the warning above."

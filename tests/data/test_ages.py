@@ -63,6 +63,7 @@ def test_monthly_renewals_are_told_at_each_month():
     assert at(renewals(1, (0.1,) * 7), range(7)) == pytest.approx([1, 0.9, 0.81, 0.73, 0.66, 0.59, 0.53])
 
 
+@pytest.mark.slow
 def test_a_customer_is_priced_up_to_the_renewal_it_does_not_take():
     paid = value_counts(renewals(12, (0.3,))).paid
     by_age = paid.groupby("age")["n_priced"].sum()

@@ -49,6 +49,20 @@ PAID = [
 ]  # fmt: skip
 
 
+def test_lives_are_made_once_for_a_data_set_and_anew_for_another():
+    """A table that outlives its data set can still be asked."""
+    data = loaded(*PAID)
+    table, engine = lives(data), data.table("subscriptions").get_backend()
+    made = set(engine.list_tables())
+    assert lives(data).equals(table)
+    assert set(engine.list_tables()) == made
+    earlier = rewind(data, date(2025, 3, 31))
+    assert not earlier.kept
+    assert ("stopped", 1, "2025-01-01", None, True) in listed(earlier)
+    del data, earlier
+    assert int(table.count().execute()) == 7
+
+
 def test_lives_by_hand():
     assert listed(loaded(*PAID)) == [
         ("free first", 1, "2025-02-15", None, True),
@@ -91,6 +105,7 @@ def test_gaps_by_hand():
     ]
 
 
+@pytest.mark.slow
 def test_customers_that_say_otherwise_are_told_and_payment_counts():
     """a never paid; b left and its subscription was never closed; c says nothing of its pause; d left as it says."""
     customers = pd.DataFrame(
@@ -125,6 +140,7 @@ def test_where_nothing_is_paid_customers_tell():
         assert [row[1:4] for row in listed(data)] == [(1, "2025-01-01", "2025-03-01"), (1, "2025-01-01", None)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("segment_by", ["life", "here", "segment", "__left"])
 def test_columns_of_any_name_are_segments(segment_by):
     customers = pd.DataFrame({"customer_id": ["a", "b"], "started_on": "2025-01-01", "churned_on": None})
@@ -187,6 +203,7 @@ def test_every_month_says_the_same(steady):
     assert drift(data) is None
 
 
+@pytest.mark.slow
 def test_revenue_and_churn_know_the_same_customers(steady):
     data, _ = steady
     both = rates_of(data).merge(movements(data), on=["segment", "month"], suffixes=("", "_moved"))
@@ -202,6 +219,7 @@ def test_it_was_told_then_as_it_is_told_now(steady):
         pd.testing.assert_frame_equal(then, now.loc[then.index])
 
 
+@pytest.mark.slow
 def test_opening_and_movements_are_closing_in_the_months_not_settled_too(steady):
     moved = movements(steady[0])
     kinds = ["new", "reactivation", "expansion", "contraction", "churn"]
@@ -212,6 +230,7 @@ def test_opening_and_movements_are_closing_in_the_months_not_settled_too(steady)
     assert (moved["closing"] == movements(world.loaded(3000))["closing"]).all()
 
 
+@pytest.mark.slow
 def test_lifetimes_retention_and_ages_hold_the_same_hazard(steady):
     data, rate = steady
     counts = lifetimes(data)
@@ -243,6 +262,7 @@ def worth():
     return paths_of(world.loaded(3000, seed=1), horizon_months=36), Terms(costs=UnitCosts())
 
 
+@pytest.mark.slow
 def test_value_counts_later_lives(worth):
     paths, terms = worth
     true = paying_after(36)
@@ -292,6 +312,7 @@ def changing(n=2000, *, history):
     return cs.load(tables, as_of="2025-06-30"), int(pro.sum())
 
 
+@pytest.mark.slow
 def test_a_plan_that_comes_with_time_does_not_make_customers_stay():
     data, n_pro = changing(history=True)
     churn = cs.Churn(data, by="plan")
@@ -303,6 +324,7 @@ def test_a_plan_that_comes_with_time_does_not_make_customers_stay():
     assert set(listed["segment"]) == {"Basic", "Pro"}  # of today, for who calls
 
 
+@pytest.mark.slow
 def test_where_no_history_is_known_it_is_said_beside_the_comparison():
     data, _ = changing(history=False)
     for study in (

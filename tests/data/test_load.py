@@ -700,6 +700,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_any_other_column_name_is_taken(name):
     customers = pd.DataFrame(CUSTOMERS | {name: ["x", "y"]})
@@ -809,6 +810,7 @@ def test_one_of_exact_copies_is_kept(tmp_path):
     assert sorted(data.table("customers").customer_id.execute()) == ["1", "3"]
 
 
+@pytest.mark.slow
 def test_where_on_subscriptions_filters_rows_and_customers():
     rows = {"customer_id": ["a", "a", "b"], "started_on": ["2025-01-01"] * 3, "ended_on": [None] * 3}
     rows |= {"mrr": [100.0, 5, 7], "plan": ["S", "M", "M"]}
@@ -930,6 +932,7 @@ def test_ends_that_seem_inclusive_are_told_with_their_share(tmp_path):
     assert 'set ends = "inclusive" in [subscriptions]' in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["csv", "parquet", "query"])
 def test_declared_inclusive_ends_leave_no_gap(tmp_path, way):
     data = paid(tmp_path, way)

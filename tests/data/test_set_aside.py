@@ -104,6 +104,7 @@ def test_one_faulty_row_is_set_aside_and_the_others_are_read(tmp_path, turn, way
             assert sorted(data.table(table)[column].execute().dropna()) == sorted(w for w in words if w)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", range(len(TURNS)))
 def test_frames_name_the_fault(turn):
     faults = check({n: pd.DataFrame(with_fault(n, change)) for n, change in TURNS[turn].items()}).faults
@@ -143,6 +144,7 @@ def test_customers_that_are_there_twice_are_set_aside_by_every_way_in(tmp_path, 
     assert (len(data.set_aside["customers"]), int(data.table("customers").count().execute())) == (3 - left, left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [*WAYS, "frames"])
 def test_words_are_read_as_meant_by_every_way_in(tmp_path, way):
     if way != "frames":

@@ -65,6 +65,7 @@ def test_customers_all_alike_are_no_proof():
     assert np.isnan(row["adoption_ci_lower"])
 
 
+@pytest.mark.slow
 def test_only_whole_recorded_months_count():
     assert activity(tables("2025-02-27"))["month"].tolist() == [pd.Timestamp("2025-01-01")]
     late = USES[USES["occurred_at"] > "2025-01-02"]
@@ -144,6 +145,7 @@ def found_for(days, **options):
     return time_to_value(data, **options).iloc[-1]
 
 
+@pytest.mark.slow
 def test_half_of_all_who_started_is_what_counts():
     """Five of ten by day 9; the mean of those who got there would say 5.8 days."""
     row = found_for([0, 2, 6, 8, 9, 20, 40])

@@ -94,6 +94,7 @@ def test_scripts_other_than_its_own_do_not_run(open_report: OpenReport, report: 
         assert any("Content Security Policy" in text for text in opened.complaints)
 
 
+@pytest.mark.slow
 def test_a_click_on_a_heading_sorts(open_report: OpenReport, report: Path) -> None:
     with open_report(report) as opened:
         table = opened.page.locator(".cs-table table")
@@ -117,6 +118,7 @@ def test_the_contents_follow_the_reader(open_report: OpenReport, report: Path) -
         assert current.all_inner_texts() == ["Files"]
 
 
+@pytest.mark.slow
 def test_a_wide_chart_scrolls_by_itself_and_stays_legible(open_report: OpenReport, report: Path) -> None:
     with open_report(report, width=360) as opened:
         sizes = opened.page.locator(".cs-figure .cs-scroll").evaluate("e => [e.scrollWidth, e.clientWidth]")
@@ -129,6 +131,7 @@ SMALLEST = """e => Math.min(...[...e.querySelectorAll("text")].map(t =>
     parseFloat(getComputedStyle(t).fontSize) * e.getBoundingClientRect().width / e.viewBox.baseVal.width))"""
 
 
+@pytest.mark.slow
 def test_no_text_of_a_chart_is_too_small_on_a_phone(open_report: OpenReport, report: Path) -> None:
     with open_report(report, width=390) as opened:
         assert opened.page.locator(".cs-figure svg").evaluate(SMALLEST) >= 10
@@ -147,6 +150,7 @@ BROKEN_WORDS = """() => [...document.querySelectorAll(".cs-table th, .cs-table .
 }).map(cell => cell.textContent)"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("media", ["screen", "print"])
 @pytest.mark.parametrize("width", [360, 680, 1240])
 def test_headings_and_numbers_are_never_cut_inside_a_word(
@@ -159,6 +163,7 @@ def test_headings_and_numbers_are_never_cut_inside_a_word(
         assert "a heading of several words" in heights
 
 
+@pytest.mark.slow
 def test_a_heading_stays_with_the_figure_that_follows(open_report: OpenReport, report: Path) -> None:
     with open_report(report, width=680) as opened:
         opened.page.emulate_media(media="print")
@@ -188,6 +193,7 @@ def test_print_is_light_opened_and_without_contents(open_report: OpenReport, rep
         assert len(opened.page.pdf()) > 10_000
 
 
+@pytest.mark.slow
 def test_the_page_is_whole_without_scripts(browser: Browser, report: Path) -> None:
     context = browser.new_context(java_script_enabled=False, offline=True)
     page = context.new_page()

@@ -135,6 +135,7 @@ def test_a_notebook_can_say_how_to_read_where_it_draws(html: str) -> None:
     assert "<summary>How to read this</summary><p>Read &lt;b&gt;on&lt;/b&gt;.</p></details>" in html
 
 
+@pytest.mark.slow
 def test_the_subtitle_is_automatic_or_the_notebooks_own(tmp_path: Path, html: str) -> None:
     assert '<p class="subtitle">4,000 customers · observed until 30 June 2025</p>' in html
     told = [*EVERYTHING[:4], ("code", 'd.note("**12,400** <orders>", kind="subtitle")'), ("md", "## End\n\nx")]
@@ -179,6 +180,7 @@ rows = pd.DataFrame({'customer_id': ['a'], 'ordered_on': ['2025-01-03'], 'amount
 cslib.load({'orders': rows}).table('orders').no_such_column"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -210,6 +212,7 @@ def test_a_run_that_did_not_end_well_is_no_report(tmp_path: Path, code: str, rea
     assert {p.name for p in (tmp_path / "out").iterdir()} <= {"bad.failed.json", "bad.failed.log"}
 
 
+@pytest.mark.slow
 def test_a_report_whose_data_are_missing_is_not_made(tmp_path: Path) -> None:
     code = "from cslib.errors import MissingTableError; raise MissingTableError('Add <surveys>.csv')"
     notebook = write(tmp_path / "n", "lacking", [("md", "# Lacking"), ("code", code)])
@@ -221,6 +224,7 @@ def test_a_report_whose_data_are_missing_is_not_made(tmp_path: Path) -> None:
     assert "ailed" not in index.split("<main")[1]
 
 
+@pytest.mark.slow
 def test_data_that_were_there_and_are_gone_are_a_failure(tmp_path: Path) -> None:
     fine = write(tmp_path / "n", "lacking", [("md", "# Lacking"), ("code", "1")])
     assert reports.render(fine, out=tmp_path / "out", parameters={}).ok
@@ -258,6 +262,7 @@ def test_a_failure_keeps_the_last_good_report(turning: tuple[Notebook, Path]) ->
     assert "<strong>Fine</strong>" in (out / "index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     bad = write(tmp_path / "n", "bad", [("md", "# Bad & <worse>"), ("code", "raise ValueError('<no>')")])
     fine = write(tmp_path / "n", "fine", [("md", "# Fine"), ("code", "1")])
@@ -280,6 +285,7 @@ def good_only(out: Path) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", ["1", "raise KeyError('later')"])
 def test_the_cell_that_raised_is_blamed(tmp_path: Path, last: str) -> None:
     cells = [("md", "# M"), ("raises", "1 / 0  # meant to"), ("code", "2"), ("code", last)]
@@ -287,6 +293,7 @@ def test_the_cell_that_raised_is_blamed(tmp_path: Path, last: str) -> None:
     assert "in the cell: 1 / 0  # meant to – an error that" in run.error
 
 
+@pytest.mark.slow
 def test_each_cell_is_counted_once_and_a_failed_report_to_its_end(tmp_path: Path) -> None:
     bad = write(tmp_path / "n", "bad", [("parameters", "x: int = 1"), ("code", "1 / 0"), ("code", ""), ("code", "2")])
     fine = write(tmp_path / "n", "fine", [("md", "# Fine"), ("code", "1"), ("code", "2")])
@@ -298,6 +305,7 @@ def test_each_cell_is_counted_once_and_a_failed_report_to_its_end(tmp_path: Path
     assert steps[-1] == 5
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_engine_fails_one_report_and_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = (write(tmp_path / "n", name, [("md", f"# {name}"), ("code", "1")]) for name in ("one", "two"))
     whole = page_of.page
@@ -312,6 +320,7 @@ def test_a_fault_of_the_engine_fails_one_report_and_is_logged(tmp_path: Path, mo
     assert "could not be put together" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_an_attached_picture_leaves_its_words(tmp_path: Path) -> None:
     notebook = write(tmp_path / "n", "a", [("md", "# A\n\n![the <plan>](attachment:x.png)"), ("code", "1")])
     run = reports.render(notebook, out=tmp_path / "out", parameters={})
@@ -319,6 +328,7 @@ def test_an_attached_picture_leaves_its_words(tmp_path: Path) -> None:
     assert "the &lt;plan&gt;" in (tmp_path / "out" / "a.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_day_that_is_none_is_said(tmp_path: Path) -> None:
     code = "from cslib.show import display\ndisplay.data_check({'as_of': '2025-13-01', 'tables': []})"
     run = reports.render(write(tmp_path / "n", "d", [("code", code)]), out=tmp_path / "out", parameters={})
@@ -375,6 +385,7 @@ def test_what_of_a_value_is_published(value: object, shown: object) -> None:
     assert public(value) == shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fail", [False, True])
 def test_no_secret_is_published(tmp_path: Path, fail: bool) -> None:
     cells = [
@@ -404,6 +415,7 @@ def test_no_secret_is_published(tmp_path: Path, fail: bool) -> None:
     assert not fail or "db.example/shop" in log.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_pictures_are_pictures_and_links_lead_out(tmp_path: Path) -> None:
     png = base64.encodebytes(b"\x89PNG" * 30).decode()
     bad = 'x\\" onerror=\\"alert(1)'

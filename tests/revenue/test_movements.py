@@ -91,6 +91,7 @@ def test_ends_are_exclusive():
     assert [found.loc[m, "churn"] for m in ("2025-02", "2025-03")] == [-10, -10]
 
 
+@pytest.mark.slow
 def test_who_is_still_here_never_churns_at_the_end():
     found = by_month(subscribed(("a", "2025-01-10", None, 10), ("b", "2025-01-10", "2025-08-01", 10)))
     assert found["churn"].tolist() == [0] * 6
@@ -120,6 +121,7 @@ def test_by_quarter_and_by_segment():
     assert quarters.loc[("y", "2025-04-01"), "nrr"] == 1
 
 
+@pytest.mark.slow
 def test_months_before_records_began_are_left_out(tmp_path):
     """Who left before March is not recorded: January and February would look as if nobody had."""
     rows = "a,2025-01-10,,10\nb,2025-02-10,2025-04-10,5\n"

@@ -102,6 +102,7 @@ def test_costs_by_hand():
     assert found.loc["2025-02-01", ["crc", "cac"]].tolist() == [10, 60]
 
 
+@pytest.mark.slow
 def test_a_month_without_costs_is_unknown():
     """Of February and March March alone counts: 30 on the 2 of its 3 customers who stay."""
     books = spent(("2025-01-01", "retention", 20), ("2025-03-15", "retention", 30), ("2025-01-01", "acquisition", 9))
@@ -115,6 +116,7 @@ def test_a_month_without_costs_is_unknown():
     assert over_two["cac"].tolist() == pytest.approx([4.5, 4.5, np.nan], nan_ok=True)
 
 
+@pytest.mark.slow
 def test_a_cost_of_0_is_known():
     books = spent(("2025-02-01", "retention", 0), ("2025-03-15", "retention", 30))
     assert with_costs(books).loc["2025-02-01", "crc"] == 0

@@ -80,6 +80,7 @@ def test_what_the_sample_says(by_plan):
     assert by_plan.definitions.shown["shown"].iloc[-2:].tolist() == ["2.65", "2.48"]
 
 
+@pytest.mark.slow
 def test_costs_stay_those_of_everybody_where_some_are_kept(sample, teams):
     whole, part = Revenue(sample).costs, Revenue(teams).costs
     pd.testing.assert_frame_equal(whole.table, part.table)
@@ -101,6 +102,7 @@ EVERYTHING = (
 COSTS = "month,kind,amount\n2025-03-01,retention,9\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tables", "as_of", "by", "words"),
     [

@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import pytest
 
 from cslib import load
 from cslib.retention.revenue import revenue_levels, revenue_retention
@@ -54,6 +55,7 @@ def test_shrinking_is_said():
     assert "at the end of April 2025, 75 % less than a month before." in SAY.answer(balance(shrunk), pd.DataFrame())
 
 
+@pytest.mark.slow
 def test_waterfall_says_what_was_largest(sample):
     text = USD.waterfall(largest_moves(waterfall(movements(sample))), period="June 2025")
     assert text == "June 2025: MRR up USD 32.3 k: USD 28.6 k from new customers against USD 18.0 k lost to churn"
@@ -63,6 +65,7 @@ def test_waterfall_says_what_was_largest(sample):
     assert SAY.waterfall(back, period="May") == ("May: MRR up 2: 5 won back against 3 lost to churn")
 
 
+@pytest.mark.slow
 def test_movements_and_what_was_kept(sample):
     moved, kept = movements(sample, segment_by="plan"), trailing(sample, segment_by="plan")
     text = USD.quick(quick_ratios(moved))

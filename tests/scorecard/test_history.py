@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import date
 
 import pandas as pd
 import pytest
@@ -63,15 +64,13 @@ def test_values_are_those_of_the_analyses(sample, found):
 
 
 @pytest.mark.slow
-def test_customer_value_is_that_of_the_report_now_and_then(sample, found, value_of):
-    for months, day in ((0, None), (12, "2024-06-30")):
-        data = rewind(sample, pd.Timestamp(day).date()) if day else sample
-        paths, terms = value_of(data)
+def test_customer_value_is_that_of_the_report_now_and_then(sample, found, value_of, value_now):
+    for months, (paths, terms) in ((0, value_now), (12, value_of(rewind(sample, date(2024, 6, 30))))):
         forms = ltv(paths, terms, horizons=[36]).set_index("method")
         own = found.of_all("ltv").set_index("until")["value"]
         until = pd.Timestamp("2025-06-30") - pd.DateOffset(months=months)
         assert own[until] == pytest.approx(forms.loc["Survival", "ltv"])
-    assert last(found, "payback_months")["value"] == payback(*value_of(sample), horizon_months=36).payback_months[0]
+    assert last(found, "payback_months")["value"] == payback(*value_now, horizon_months=36).payback_months[0]
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +87,11 @@ def value_of(sample):
     return computed
 
 
+@pytest.fixture(scope="module")
+def value_now(sample, value_of):
+    return value_of(sample)
+
+
 @pytest.mark.slow
 def test_segments_stand_beside_the_whole(found):
     parts = found.by_segment()
@@ -101,6 +105,12 @@ def test_segments_stand_beside_the_whole(found):
         "crc_share_of_margin",
         "response_rate",
     }
+
+
+@pytest.fixture
+def value_of_today(monkeypatch):
+    """Without that of earlier days, where it does not matter how far back it reaches; the sample has them all."""
+    monkeypatch.setattr("cslib.value.kpis.PAST", (0,))
 
 
 PEOPLE = pd.DataFrame(
@@ -121,6 +131,7 @@ STAYED = {"customer_churn_rate", "customer_retention_rate"}
 VALUED = {"ltv", "ltv_formula_a", "ltv_formula_b", "ltv_formula_c", "ltv_to_cac", "payback_months"}
 
 
+@pytest.mark.usefixtures("value_of_today")
 @pytest.mark.parametrize(
     ("tables", "as_of", "there", "reasons"),
     [
@@ -153,6 +164,8 @@ JUNE = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("value_of_today")
 @pytest.mark.parametrize("names", [*([name] for name in JUNE), [*JUNE]], ids=" ".join)
 @pytest.mark.parametrize("segment_by", ["", "plan"])
 def test_what_begins_in_the_unfinished_month_costs_no_other_kpi(names, segment_by):
@@ -166,6 +179,8 @@ def test_what_begins_in_the_unfinished_month_costs_no_other_kpi(names, segment_b
     assert not [reason for reason in found.reasons.values() if "log" in reason]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("value_of_today")
 @pytest.mark.parametrize("error", [TypeError("unsupported operand"), KeyError("x"), ZeroDivisionError()])
 def test_a_kpi_that_breaks_costs_no_other_and_is_not_told_in_raw_words(error, monkeypatch, caplog):
     def breaks(data, setting):
@@ -205,6 +220,7 @@ def test_a_wrong_segment_or_feature_stops():
         measure_all(data, setting=Setting(value_feature="report"))
 
 
+@pytest.mark.usefixtures("value_of_today")
 @pytest.mark.slow
 def test_without_costs_acquisition_cost_of_customers_is_taken():
     data = load({"customers": PEOPLE.assign(acquisition_cost=50.0), "subscriptions": PAID}, as_of="2024-12-31")
@@ -215,6 +231,7 @@ def test_without_costs_acquisition_cost_of_customers_is_taken():
     assert "crc" in found.reasons
 
 
+@pytest.mark.usefixtures("value_of_today")
 @pytest.mark.slow
 def test_a_month_without_costs_is_left_out_of_the_year():
     """Without July, 60 are kept in six months, 40 in four, from September on; 30 are spent in each, and in January."""
@@ -231,16 +248,17 @@ def test_a_month_without_costs_is_left_out_of_the_year():
 
 
 @pytest.mark.slow
-def test_cac_is_one_number(sample, found, value_of):
+def test_cac_is_one_number(sample, found, value_now):
     """Of the books of the year to June 2025 over who started in it: in costs, on the scorecard and under LTV:CAC."""
     people, books = (sample.table(name).execute() for name in ("customers", "costs"))
     spent = books[(books["kind"] == "acquisition") & (books["month"] >= "2024-07-01")]["amount"].sum()
     cac = spent / (people["started_on"] >= "2024-07-01").sum()
     assert last(found, "cac")["value"] == pytest.approx(cac, rel=1e-12)
     assert retention_cost(sample, movements(sample), months=12)["cac"].iloc[-1] == pytest.approx(cac, rel=1e-12)
-    assert payback(*value_of(sample), horizon_months=36)["cac"].iloc[0] == pytest.approx(cac, rel=1e-12)
+    assert payback(*value_now, horizon_months=36)["cac"].iloc[0] == pytest.approx(cac, rel=1e-12)
 
 
+@pytest.mark.usefixtures("value_of_today")
 @pytest.mark.slow
 def test_less_than_a_year_is_not_called_one():
     costs = pd.DataFrame(
@@ -254,6 +272,7 @@ def test_less_than_a_year_is_not_called_one():
     assert table.loc["crc", "value"] == 90 / (2 * 60)
 
 
+@pytest.mark.usefixtures("value_of_today")
 @pytest.mark.slow
 def test_a_cost_that_is_never_earned_back_is_said():
     data = load({"customers": PEOPLE.assign(acquisition_cost=1e6), "subscriptions": PAID}, as_of="2024-12-31")

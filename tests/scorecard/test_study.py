@@ -5,6 +5,7 @@ import pytest
 
 import cslib as cs
 from cslib.errors import DataError, MissingTableError, ParameterError
+from cslib.sample.world import TRUTH
 from cslib.scorecard.catalogue import catalogue
 from cslib.show import display
 from cslib.show.result import Cards
@@ -84,6 +85,19 @@ def test_five_lines_are_enough(by_plan):
 
 
 @pytest.mark.slow
+def test_the_sample_is_judged_as_it_was_made(by_plan):
+    kpis = by_plan.table.set_index("kpi")
+    assert set(kpis.index) == set(catalogue())
+    assert kpis[["value", "n", "definition", "unit", "period", "previous"]].notna().all(axis=None)
+    targets = kpis.dropna(subset="target")["status"]
+    assert targets["nrr"] == "missed"
+    assert targets["crc_share_of_margin"] == "met"
+    assert len(targets) == 6
+    assert kpis.loc["cross_sell_rate", "change"] == "higher"
+    assert 0 < kpis.loc["feature_adoption", "value"] < TRUTH.feature_share["reports"]
+
+
+@pytest.mark.slow
 def test_every_kpi_of_the_sample_has_a_card_of_its_id(by_plan, shown):
     parts = shown(by_plan.answer, *by_plan.results())
     cards = [card for part in parts if part["kind"] == "cards" for card in part["cards"]]
@@ -122,6 +136,7 @@ def test_only_the_six_largest_segments_stand_side_by_side():
     assert score.segments.table["segment"].nunique() == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tables", "as_of", "by", "words"),
     [
@@ -159,6 +174,7 @@ def test_data_of_no_kpi_say_what_to_add():
         _ = cs.Scorecard(cs.load({"touchpoints": calls})).growth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("targets", "parameters", "words"),
     [

@@ -97,6 +97,7 @@ def test_a_column_of_surveys_has_the_value_of_each_windows_own_invitation():
     assert (row["place"], row[found.earlier["place"]], row["before"], row["now"]) == ("phone", "email", 2, 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["segment", "at", "Now", "survey_key", "cslib_key", "row", "customers", "order"])
 def test_columns_may_have_any_name(name):
     table = surveys(("a", "2025-01-10", 2, "2025-01-11"), ("b", "2025-01-10", 9, "2025-01-11"))

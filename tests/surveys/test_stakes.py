@@ -65,6 +65,7 @@ def test_present_customers_are_grouped_by_the_present_window():
     assert found.present.set_index("group")["n_today"].to_dict() == {"detractors": 1, "no answer": 1}
 
 
+@pytest.mark.slow
 def test_those_who_cannot_be_followed():
     tenures = pd.DataFrame({"customer_id": ["a"], "tenure_months": [3], "churned": [False]})
     assert "no start dates" in after_answers(known(tenures, SURVEYS), NPS, WINDOW).remark

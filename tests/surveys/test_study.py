@@ -83,6 +83,7 @@ def test_odd_data_give_a_stated_answer(name):
     assert ODD[name][2] in odd(name).answer.text.replace("**", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_on_odd_data_every_finding_is_shown_or_says_why_not(name, capsys):
     for result in odd(name).results():
@@ -113,6 +114,7 @@ def test_what_one_answer_cannot_tell():
         one.trend.plot()
 
 
+@pytest.mark.slow
 def test_tables_that_hold_nothing_keep_their_columns(by_plan):
     one = odd("one answer")
     for name in ("change", "trend", "stakes", "drivers", "third_survey"):

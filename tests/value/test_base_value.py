@@ -85,6 +85,7 @@ def test_less_churn_by_hand():
     assert 0 < row.ltv_gain_ci_lower < row.ltv_gain < row.ltv_gain_ci_upper
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "power"), [("involuntary", 0.5), ("voluntary", 1.0)])
 def test_half_the_involuntary_churn(kind, power):
     row = (
@@ -112,6 +113,7 @@ def test_changes_are_ranked_by_what_they_add_now():
     assert sorted(table["rank"]) == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_nobody_here_is_worth_nothing():
     counts, values = counted([1, 2, 3] * 10, [True] * 30)
     paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=3, draws=50)

@@ -24,6 +24,7 @@ def row(value, method):
     return table[table["method"] == method].iloc[0]
 
 
+@pytest.mark.slow
 def test_value_is_that_of_the_last_year(value):
     now, usual = row(value, SURVIVAL), row(value, LONG_RUN)
     assert now.ci_lower < TRUTH < now.ci_upper
@@ -32,6 +33,7 @@ def test_value_is_that_of_the_last_year(value):
     assert usual.n_customers == 3000 > now.n_customers
 
 
+@pytest.mark.slow
 def test_the_change_and_the_other_figure_are_said(value):
     (said,) = value.answer.warnings
     found = drift(value.data)
@@ -61,6 +63,7 @@ def test_what_is_at_stake_is_that_of_the_last_year(value):
     assert f"over all years, {100 * year[ALL_YEARS]:.0f} % of customers stay longer than 12" in churn.answer.warnings[0]
 
 
+@pytest.mark.slow
 def test_without_new_customers_all_years_stand_and_that_is_said(value):
     old = value.data.table("customers").execute().query("started_on < '2025-01-01'")
     odd = cs.Value(cs.load({"customers": old}, as_of=value.data.as_of.isoformat()))
@@ -69,6 +72,7 @@ def test_without_new_customers_all_years_stand_and_that_is_said(value):
     assert LONG_RUN not in set(odd.forms.table["method"])
 
 
+@pytest.mark.slow
 def test_the_cost_of_winning_is_that_of_all_years():
     """Estimated without survival and prices, or with them: the same figures in the data and in every draw."""
     more = {"plan": np.tile(["A", "B"], 1500), "acquisition_cost": np.arange(3000.0)}
@@ -80,6 +84,7 @@ def test_the_cost_of_winning_is_that_of_all_years():
         assert paths.cac.tolist() == pytest.approx(usual[segment].cac.tolist(), nan_ok=True)
 
 
+@pytest.mark.slow
 def test_where_nothing_changed_nothing_is_said():
     value = cs.Value(loaded(np.random.default_rng(2), 300, constant))
     assert not value.answer.warnings

@@ -111,6 +111,7 @@ def test_formulas_rest_on_churns_per_customer_month():
     assert table["Formula A (profit)"] == pytest.approx(8 / 0.12 - 9 - 1 / 0.12)
 
 
+@pytest.mark.slow
 def test_payback_is_the_first_month_that_covers_the_cost():
     """Margins come in as 7, 5.6 and 4.9: 10 are covered after two months, 17.5 after three, 18 never."""
     cases = {10.0: 2, 17.5 - 1e-9: 3, 18.0: np.inf}
@@ -240,6 +241,7 @@ def test_forms_in_proportion():
     assert list(compared(small)["segment"].unique()) == ["All", "b", "a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lower", "upper", "differ"), [(4662.0, 5555.0, True), (4599.0, 5555.0, False), (10.0, 4040.0, True), (np.nan, np.nan, False)]
 )  # fmt: skip
@@ -269,6 +271,7 @@ def _life(table):
     return table["customer_id"].astype(str) + "/" + table["life"].astype(str)
 
 
+@pytest.mark.slow
 def test_value_of_the_sample_from_its_rows(root, sample, monkeypatch):
     """Kaplan–Meier by lifelines on ages; prices customer by customer, followed from age to age."""
     paid = pd.read_csv(root / "data" / "subscriptions.csv", parse_dates=["started_on", "ended_on"])

@@ -69,6 +69,7 @@ SPELLS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "expected"), SPELLS.values(), ids=SPELLS)
 def test_subscriptions_by_hand(rows, expected):
     values = value_counts(loaded(customers=ONE, subscriptions=subscriptions(*rows)))
@@ -77,6 +78,7 @@ def test_subscriptions_by_hand(rows, expected):
     assert values.paid["n_priced"].tolist() == [1] * len(expected)
 
 
+@pytest.mark.slow
 def test_who_comes_back_begins_another_life():
     rows = [("a", "2025-01-01", "2025-02-15", 100), ("a", "2025-04-01", None, 80)]
     values = value_counts(loaded(customers=ONE.assign(acquisition_cost=9.0), subscriptions=subscriptions(*rows)))
@@ -107,6 +109,7 @@ def test_cells_by_hand():
     assert values.paid.values.tolist() == [[1, 0, 21, 2], [1, 1, 21, 2], *([2, k, 10, 1] for k in range(6))]
 
 
+@pytest.mark.slow
 def test_a_subscription_that_outlives_the_customer_stops_with_it():
     table = customers(("a", "2025-01-01", "2025-03-01"))
     values = value_counts(loaded(customers=table, subscriptions=subscriptions(("a", "2025-01-01", None, 10))))
@@ -114,6 +117,7 @@ def test_a_subscription_that_outlives_the_customer_stops_with_it():
     assert values.cells["mrr_now"].tolist() == [0]
 
 
+@pytest.mark.slow
 def test_late_entry_leaves_out_the_ages_before(tmp_path):
     """On the day before 1 April a is 2 months and 30 of 31 days old; b left before and was never seen; c started later."""
     table = customers(("a", "2025-01-01", None), ("b", "2025-01-01", "2025-03-01"), ("c", "2025-05-01", None), mrr=10.0)
@@ -124,6 +128,7 @@ def test_late_entry_leaves_out_the_ages_before(tmp_path):
     assert values.paid[["cell", "age"]].values.tolist() == [[0, 0], [0, 1], [1, 3], [1, 4], [1, 5]]
 
 
+@pytest.mark.slow
 def test_tiers_are_half_powers_of_two():
     """Between 8√2 = 11.31 and 16 prices are alike; the mean over the ages counts."""
     table = customers(*((c, "2025-01-01", None) for c in "abcde"), mrr=[8, 11.31, 11.32, 15.99, 16])
@@ -155,6 +160,7 @@ def test_customers_without_mrr_are_part_of_no_mean():
     assert "1 customer without mrr" in values.notes[1]
 
 
+@pytest.mark.slow
 def test_who_pays_nothing_counts_at_zero():
     table = customers(("a", "2025-01-01", None), ("b", "2025-01-01", None), ("c", "2025-06-30", "2025-06-30"))
     values = value_counts(loaded(customers=table, subscriptions=subscriptions(("a", "2025-01-01", None, 10))))
@@ -196,6 +202,7 @@ def test_refunds_beyond_what_was_paid():
     assert revenue(values) == {0: 10, 1: -30, 2: 0, 3: 0, 4: 0}
 
 
+@pytest.mark.slow
 def test_subscriptions_come_before_mrr_before_orders():
     table, bought = ONE.assign(mrr=7.0), orders(("a", "2025-01-01", 9))
     assert value_counts(loaded(customers=table, orders=bought)).source == "customers"
@@ -211,6 +218,7 @@ def test_subscriptions_of_tenures_cannot_be_set_to_ages():
     assert values.notes[1].startswith("subscriptions cannot be set to ages without started_on of customers")
 
 
+@pytest.mark.slow
 def test_customers_derived_from_subscriptions():
     paid = subscriptions(("a", "2025-01-01", "2025-02-15", 100), ("b", "2025-01-01", None, 50))
     assert revenue(value_counts(loaded(subscriptions=paid))) == {0: 150, 1: 150, 2: 50, 3: 50, 4: 50, 5: 50}
@@ -377,6 +385,7 @@ def test_prices_in_a_group_are_alike(worlds):
     assert (square <= 2 * low**2 * (1 + 1e-12)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("segment_by", ["plan", "region"])
 def test_sample_adds_up(sample, segment_by):
     values, people = value_counts(sample, segment_by=segment_by), sample.table("customers").execute()
@@ -503,6 +512,7 @@ def test_a_cost_of_0_is_known():
         assert unit_costs(loaded(customers=people, costs=costs(*rows, *more))).acquisition_per_customer == each
 
 
+@pytest.mark.slow
 def test_what_a_customer_costs_is_told_of_those_who_started_in_the_months_that_are_known():
     """a started more than a year ago, b and c within it, c in a month without costs: b cost 30, the books say 60."""
     people = customers(("a", "2024-01-05", None), ("b", "2025-02-05", None), ("c", "2025-04-05", None), mrr=1.0)

@@ -56,12 +56,14 @@ def odd(request):
     return cs.Value(cs.load(tables, as_of=as_of), by=by), words
 
 
+@pytest.mark.slow
 def test_odd_data_give_a_stated_answer(odd):
     value, words = odd
     assert words in value.answer.text.replace("**", "")
     assert len(value.answer.cards) == 4
 
 
+@pytest.mark.slow
 def test_odd_data_show_every_finding(odd, capsys):
     value, _ = odd
     for name, result in zip(value.findings(), value.results(), strict=True):
@@ -108,6 +110,18 @@ def test_ltv_by_plan_in_three_lines(by_plan, capsys):
     assert value.answer.subtitle.endswith(
         "net of acquisition and retention cost · later stays of who comes back included"
     )
+
+
+@pytest.mark.slow
+def test_plans_of_the_sample_are_worth_what_is_planted(by_plan):
+    """In order; and customers have been leaving more slowly, so that values of all years are less."""
+    value, earlier = (
+        by_plan.ltv.table.query("method == @form and horizon_months == 36").set_index("segment")["ltv"]
+        for form in ("Survival", "Survival, all years")
+    )
+    assert value["Starter"] < value["All"] < value["Team"] < value["Enterprise"]
+    assert earlier["All"] < value["All"]
+    assert by_plan.answer.warnings[0].startswith("Customers have been leaving more slowly")
 
 
 @pytest.mark.slow
@@ -158,6 +172,7 @@ def test_a_study_computes_nothing_until_it_is_asked(sample):
     assert repr(value).startswith("Value(by='plam', gross_margin=80.0)\n  .ltv ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
