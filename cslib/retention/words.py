@@ -129,6 +129,7 @@ class Wording:
             label = self.retained(int(row.period_index)).removeprefix("are ").replace("order ", "ordered ")
             label, ends, n = label[0].upper() + label[1:], (row.ci_lower, row.ci_upper), int(row.n_customers)
             whose = "of cohorts observed that long" + f", at a {self.period}'s end" * self.held
+            whose = "of customers observed that long" if self.source == "tenure" else whose
             cards.append(Card(label, row.retention_rate, "percent", *ends, n, detail=whose))
         if contrast is not None:
             label = f"Newer cohorts less older ones, {self.period} {int(contrast.shared_age)}"

@@ -61,7 +61,7 @@ WEIGHT_DRAWS: Final = 2000
 LEAST_WEIGHT: Final = 0.01  # from which on a model counts
 Change = Callable[[Floats], Floats]
 WHOLE: Final = "All"
-FEW: Final = "One rate (few left)"
+FEW: Final = "one rate, as few left"
 # of what is still here after 0, 1, 2 … months: that after each month, and what goes within it
 CHANGES: Final[dict[str, Change]] = {"active": lambda still: still[:, 1:], "churned": lambda still: -np.diff(still)}
 COLUMNS: Final = [

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cslib.errors import ParameterError, check_share
+from cslib.errors import ParameterError, check_share, counted
 from cslib.stats.intervals import Floats, percentiles
 from cslib.value.paths import Paths, Projection
 from cslib.value.prices import UnitCosts
@@ -363,7 +363,7 @@ def _steps(paths: Paths, terms: Terms, horizon: int) -> pd.DataFrame:
     back = {"later lives": margin * again.sum()} if paths.come_back else {}
     values = {
         "formula C": arpa * margin / rate,
-        f"no longer than {horizon} months": arpa * margin * np.exp(-rate * ages).sum(),
+        f"no longer than {counted(horizon, 'month')}": arpa * margin * np.exp(-rate * ages).sum(),
         "churn by age": arpa * margin * still.sum(),
         "price by age": margin * paid.sum(),
         **back,

@@ -589,7 +589,7 @@ class UnitCosts:
     loading
         The same over the mean ``acquisition_cost`` of those new customers.
     months
-        The months from which they come, such as ``2024-07 to 2025-06``.
+        By kind, the months from which its costs come, such as ``2024-07 to 2025-06``.
     notes
         What a reader should know of them.
     """
@@ -597,7 +597,7 @@ class UnitCosts:
     retention_per_month: float = np.nan
     acquisition_per_customer: float = np.nan
     loading: float = np.nan
-    months: str = ""
+    months: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -628,7 +628,7 @@ def unit_costs(data: DataSet) -> UnitCosts:
     ...                           "churned_on": None})
     >>> costs = pd.DataFrame({"month": ["2025-03-31"], "kind": ["acquisition"], "amount": [90.0]})
     >>> found = unit_costs(cslib.load({"customers": customers, "costs": costs}, as_of="2025-03-31"))
-    >>> found.acquisition_per_customer, found.retention_per_month, found.months
+    >>> found.acquisition_per_customer, found.retention_per_month, found.months["acquisition"]
     (90.0, nan, '2025-03')
     """
     if "costs" not in data.tables:
@@ -639,10 +639,9 @@ def unit_costs(data: DataSet) -> UnitCosts:
     known = {kind: own[own.index.isin(span)] for kind, own in books.items()}
     won = acquisition(data).reindex([last_complete(observed(data), "month")]).iloc[0]
     per_start = float(won.cac) if len(books["acquisition"]) else np.nan
-    kept, texts = known["retention"], (_named(own.index, "%Y-%m") for own in known.values())
+    kept, months = known["retention"], {kind: _named(own.index, "%Y-%m") for kind, own in known.items()}
     per_month = float(kept.sum()) / MINOR_UNITS / _lived(data, kept.index)
     loading = float(per_start / won.mean_cost) if won.mean_cost else np.nan  # costs of 0 cannot be brought up to it
-    months = "; ".join(dict.fromkeys(filter(None, texts)))
     return UnitCosts(per_month, per_start, loading=loading, months=months, notes=unknown_months(data))
 
 

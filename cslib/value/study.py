@@ -15,7 +15,7 @@ from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.data.lives import counted_as
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
 from cslib.show.estimates import forest_plot, whole_groups
-from cslib.show.formats import whole
+from cslib.show.formats import months, whole
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.models import fit_averaged
 from cslib.value import ltv as worth
@@ -118,7 +118,7 @@ class Value(Study):
         how: Any = {"estimate": "ratio", "label": "method", "group": "segment", "reference": 1.0, "log_scale": True}
         chart = partial(forest_plot, shown, x_label="times the survival form", **how)
         title = words.bridge_title(self._forms, currency=self._money)
-        plotted = f"Value in multiples of the survival form over {self._spans[0]} months. {bars}"
+        plotted = f"Value in multiples of the survival form over {months(self._spans[0])}. {bars}"
         rest: Any = {"absent": "" if len(shown) else why, "caption": "All forms in multiples of the survival form"}
         return Result("forms_compared", ratios, title, plotted, chart, "Forest plot", words.HOW_TO_READ_FORMS, **rest)
 
@@ -145,7 +145,7 @@ class Value(Study):
         """How does value change as a customer stays?"""
         table, span = worth.ltv_by_age(self._paths, self._terms, **self._ahead), self._spans[0]
         shown = self._drawn(table, "residual_value")
-        plotted = f"{self._unit} over the next {span} months, before acquisition cost, by months stayed. Bands: 95 %."
+        plotted = f"{self._unit} over the next {months(span)}, before acquisition cost, by months stayed. Bands: 95 %."
         counts: Any = {"n": "n_active", "n_label": "present"}
         chart = partial(lines_with_bands, shown, x="age_months", y="residual_value", **SINCE, **counts)
         why = "" if len(shown) else "What customers bring from an age on cannot be told, as nobody left."
@@ -179,7 +179,7 @@ class Value(Study):
         how: Any = {"estimate": "base_gain", "label": "segment", "group": "change", "reference": 0.0}
         title = words.what_if_finding(table, currency=self._money)
         chart = partial(forest_plot, gains, x_label=self._unit, **how)
-        plotted = f"{self._unit} more from present customers over {span} months. Bars: 95 % intervals.{self._fewer}"
+        plotted = f"{self._unit} more from present customers over {months(span)}. Bars: 95 % intervals.{self._fewer}"
         why = "" if len(shown) else "What a change would add cannot be told."
         rest: Any = {"absent": why, "caption": "What changes would add"}
         return Result("what_if", table, title, plotted, chart, "Forest plot", **rest)
@@ -204,7 +204,8 @@ class Value(Study):
         """What does a customer cost, and where do prices come from?"""
         books, pay = self._terms.costs, whole(self._pay)["cac"].iloc[0]
         rows = [("retention", "customer and month", books.retention_per_month), ("acquisition", "new customer", pay)]
-        table = pd.DataFrame(rows, columns=["cost", "per", "amount"]).assign(months=books.months)
+        table = pd.DataFrame(rows, columns=["cost", "per", "amount"])
+        table["months"] = table["cost"].map(books.months).fillna("")
         why = "" if table["amount"].notna().any() else "No cost of a customer is known: nothing is taken off value."
         how: Any = {"formats": AMOUNTS, "absent": why, "notes": (*self._values.notes, *books.notes)}
         return Result("unit_costs", table, caption="Costs that are taken off value", **how)

@@ -104,7 +104,7 @@ def test_few_or_no_churns_are_taken_at_one_rate():
     rate = 0.5 / 9200
     p = np.exp(-6 * rate)
     half = stats.norm.ppf(0.975) * np.sqrt(400 * p * (1 - p) + (400 * 6 * p) ** 2 * rate / 9200)
-    assert last.model == "One rate (few left)"
+    assert last.model == "one rate, as few left"
     assert last.expected_active == pytest.approx(400 * p)
     assert last.active_ci_lower == pytest.approx(400 * p - half)
     assert last.active_ci_upper == 400

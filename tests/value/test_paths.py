@@ -49,7 +49,7 @@ def test_price_is_that_of_those_still_here():
 def test_few_churns_go_on_at_one_rate():
     """4 left in 4 + 116 customer-months: the tail rate is 4.5 / 120 a month, and there is no model."""
     paths = paths_of(np.append([1] * 4, [2] * 58), np.append([True] * 4, [False] * 58))
-    assert paths.model == "One rate (few left)"
+    assert paths.model == "one rate, as few left"
     assert np.diff(paths.hazard[0, 3:8]) == pytest.approx(4.5 / 120)
 
 

@@ -483,7 +483,7 @@ def test_unit_costs_by_hand():
     found = unit_costs(loaded(customers=BOOKS, costs=table, as_of="2025-04-15"))
     assert found.retention_per_month == pytest.approx(30 / (82 / MONTH), rel=1e-12)
     assert (found.acquisition_per_customer, found.loading) == (30, 1.5)
-    assert found.months == "2025-02 to 2025-03"
+    assert found.months == dict.fromkeys(["acquisition", "retention"], "2025-02 to 2025-03")
     assert [note.partition(":")[0] for note in found.notes] == [
         f"No {kind} cost is recorded for January 2025" for kind in ("retention", "acquisition")
     ]
@@ -501,7 +501,7 @@ def test_months_without_costs_are_named_and_windows_are_a_year():
         "No acquisition cost is recorded for July 2024 to April 2025, June 2025: left out, with the customers who "
         "started then.",
     )
-    assert found.months == "2024-07 to 2025-03, 2025-05 to 2025-06; 2025-05"
+    assert sorted(found.months.values()) == ["2024-07 to 2025-03, 2025-05 to 2025-06", "2025-05"]
 
 
 def test_a_cost_of_0_is_known():
@@ -555,7 +555,7 @@ UNTOLD = {
 def test_costs_that_cannot_be_told(tables, notes):
     found = unit_costs(loaded(**tables, as_of="2025-06-29"))
     assert np.isnan([found.retention_per_month, found.acquisition_per_customer, found.loading]).all()
-    assert (found.months, list(found.notes)) == ("", notes)
+    assert (found.months, list(found.notes)) == ({}, notes)
 
 
 def test_unit_costs_of_the_sample(sample):
