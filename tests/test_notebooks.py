@@ -74,7 +74,7 @@ CHURN = {
     "survival": ["segment", "duration_months", "n_at_risk", "n_events", "n_censored", "survival", "ci_lower", "ci_upper"],
     "survival_summary": ["segment", "n_customers", "n_events", "median_months", "median_ci_lower", "median_ci_upper", "tau_months", "rmst_months", "rmst_ci_lower", "rmst_ci_upper", "survival_12m", "survival_12m_ci_lower", "survival_12m_ci_upper"],
     "logrank": ["segment_a", "segment_b", "statistic", "df", "p_value", "p_adjusted", "log10_p_value", "rmst_difference_months", "ci_lower", "ci_upper"],
-    "models": ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score"],
+    "models": ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score", "weight"],
     "drivers": ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"],
     "at_risk": ["customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason"],
 }  # fmt: skip
