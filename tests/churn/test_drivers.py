@@ -544,18 +544,41 @@ def test_order_of_rows_does_not_matter(random):
     pd.testing.assert_frame_equal(fitted(customers).table, fitted(customers.iloc[order]).table)
 
 
+def two_groups(x, duration, event):
+    """Log ratio of two groups and its standard error in many worlds without ties, by Newton's method on arrays.
+
+    With r of group 1 among n at risk when somebody leaves, p = r·exp(b) / (n − r + r·exp(b)): the score is Σ(x − p), the
+    information Σ p(1 − p).
+    """
+    order = np.argsort(-duration, axis=1)
+    x, left = np.take_along_axis(x, order, 1), np.take_along_axis(event, order, 1)
+    ones, n = np.cumsum(x, axis=1), np.arange(1, x.shape[1] + 1)
+    ratio = np.zeros((len(x), 1))
+    for _ in range(12):
+        p = ones * np.exp(ratio) / (n - ones + ones * np.exp(ratio))
+        information = (left * p * (1 - p)).sum(axis=1, keepdims=True)
+        ratio += (left * (x - p)).sum(axis=1, keepdims=True) / information
+    return ratio[:, 0], 1 / np.sqrt(information[:, 0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [60, 300])
 def test_intervals_cover(n):
-    """Wald's interval of a ratio of 2 between two groups, a third of the customers censored."""
-    rng, hits, repetitions = np.random.default_rng(n), 0, 1000
-    for _ in range(repetitions):
-        x = (np.arange(n) % 2).astype(float)
-        life, seen = rng.exponential(1 / 2**x), rng.exponential(1.5, n)
-        rows = lives(np.minimum(life, seen), life <= seen)
-        fit = fit_cox(pd.DataFrame({"x": x}), rows)
-        hits += abs(fit.coefficients["x"] - np.log(2)) < 1.959964 * fit.errors[0]
-    assert 0.95 - 0.021 < hits / repetitions < 0.95 + 0.021
+    """Wald's interval of a ratio of 2 between two groups, a third of the customers censored.
+
+    In 1,000 worlds by hand, of which the first 50 are fitted and are the same.
+    """
+    rng, repetitions = np.random.default_rng(n), 1000
+    x = np.tile((np.arange(n) % 2).astype(float), (repetitions, 1))
+    life, seen = rng.exponential(1 / 2**x), rng.exponential(1.5, x.shape)
+    duration, event = np.minimum(life, seen), life <= seen
+    ratio, error = two_groups(x, duration, event)
+    for i in range(50):
+        fit = fit_cox(pd.DataFrame({"x": x[i]}), lives(duration[i], event[i]))
+        assert fit.coefficients["x"] == pytest.approx(ratio[i], abs=1e-5)
+        assert fit.errors[0] == pytest.approx(error[i], abs=1e-5)
+    hits = np.mean(np.abs(ratio - np.log(2)) < 1.959964 * error)
+    assert 0.95 - 0.021 < hits < 0.95 + 0.021
 
 
 def told(**more):
