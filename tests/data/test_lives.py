@@ -77,6 +77,7 @@ def test_lives_by_hand():
     assert counted_as(loaded(*PAID, pause_months=2)) == "customer"
 
 
+@pytest.mark.slow
 def test_stays_are_not_called_customers():
     """Six customers: the pause ends one stay and begins another."""
     churn = cs.Churn(loaded(*PAID))

@@ -81,6 +81,7 @@ def test_everything_is_kept_of_other_ways_in(name, folder, tmp_path):
     assert_same(data, kept(data, tmp_path / "kept.cslib"))
 
 
+@pytest.mark.slow
 def test_what_is_kept_answers_alike(folder, tmp_path):
     own, other = cs.load(folder, where="plan=a"), tmp_path / "it's kept.cslib"
     save(cs.load(folder), other)

@@ -60,6 +60,7 @@ pathlib.Path(OUT).write_text(json.dumps(options))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not kernels.FORKS, reason="kernels are forked on Linux only")
 def test_a_fork_is_as_a_kernel_that_starts_anew(tmp_path, monkeypatch):
     """Libraries find out at their import whether they are in a kernel."""
@@ -72,11 +73,13 @@ def test_a_fork_is_as_a_kernel_that_starts_anew(tmp_path, monkeypatch):
     assert found["forked"] == found["anew"]
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_forked_kernels_start_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(kernels, "FORKS", False)
     assert errors(write(tmp_path / "n", one="import os; assert os.getppid() == " + str(os.getpid())), tmp_path) == [""]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not kernels.FORKS, reason="kernels are forked on Linux only")
 def test_another_process_takes_the_place_of_one_that_died(tmp_path):
     first = kernels.warm()
@@ -86,6 +89,7 @@ def test_another_process_takes_the_place_of_one_that_died(tmp_path):
     assert kernels.warm() is not first
 
 
+@pytest.mark.slow
 def test_a_notebook_may_have_processes_of_its_own(tmp_path):
     code = "import multiprocessing as m, os; p = m.get_context('fork').Process(target=os.getpid); p.start(); p.join()"
     assert errors(write(tmp_path / "n", one=f"{code}; assert p.exitcode == 0"), tmp_path / "out") == [""]
@@ -120,6 +124,7 @@ def orders(tmp_path):
     return tmp_path / "own"
 
 
+@pytest.mark.slow
 def test_data_are_loaded_once_for_all_reports(tmp_path, orders):
     notebooks, kept = sharing(tmp_path / "n", one="data.cslib", two="data.cslib"), tmp_path / "kept.cslib"
     given = {"data": str(orders), "as_of": "2025-01-31"}
@@ -135,12 +140,14 @@ def test_data_are_loaded_once_for_all_reports(tmp_path, orders):
     assert batch.render_all(notebooks[:1], out=tmp_path / "out", parameters=again)[0].ok
 
 
+@pytest.mark.slow
 def test_one_report_alone_loads_for_itself(tmp_path, orders):
     given = {"data": str(orders), "as_of": "2025-01-31"}
     (run,) = batch.render_all(sharing(tmp_path / "n", one=""), out=tmp_path / "out", parameters=given)
     assert run.error == ""
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_data_is_told_by_every_report(tmp_path, orders):
     (orders / "orders.csv").write_text("customer_id,ordered_on,amount,plan\n1,yesterday,5,a\n")
     notebooks = sharing(tmp_path / "n", one="", two="")
@@ -166,6 +173,7 @@ def each(folder: Path) -> list[Notebook]:
 SLUGS = [f"one-plan-{value}" for value in ("missing", "a", "a-2", "say-no", "x-and-y", "u", "other")]
 
 
+@pytest.mark.slow
 def test_each_value_gets_its_reports(tmp_path, orders):
     values = ["a", "A", "x and y", 'say "no"', "ü", "", "東京"]
     plans = pd.DataFrame({"customer_id": range(7), "ordered_on": "2025-01-01", "amount": 1, "plan": values})

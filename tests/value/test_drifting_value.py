@@ -50,6 +50,7 @@ def test_the_scorecard_says_what_its_values_rest_on(value):
     assert note.endswith("Values of a new customer rest on these 12 months.")
 
 
+@pytest.mark.slow
 def test_what_is_at_stake_is_that_of_the_last_year(value):
     churn = cs.Churn(value.data)
     here = len(churn.at_risk.table)
