@@ -125,6 +125,7 @@ def test_money_is_risk_times_margin(model):
     assert table["money_at_risk"].isna().iloc[-1]
 
 
+@pytest.mark.slow
 def test_mrr_of_running_subscriptions():
     subscriptions = pd.DataFrame(
         [
@@ -179,6 +180,7 @@ def test_reason_of_stratum_and_age():
     assert not a["reason"].str.contains(r"tenure .*×(?:1\.[4-9]|[2-9])", regex=True).any()
 
 
+@pytest.mark.slow
 def test_reason_of_a_high_mrr():
     mrr = np.where(world().index % 100 == 0, 1540.6, 100.0)
     data = load({"customers": world().assign(mrr=mrr)})
@@ -205,6 +207,7 @@ def test_reason_only_of_drivers_beyond_chance(data, model):
     assert not at_risk(data, model)["reason"].str.contains("spend").any()
 
 
+@pytest.mark.slow
 def test_long_value_is_shortened():
     data = load({"customers": world().assign(tier=lambda t: t["tier"].map({"A": "a", "B": "b" * 60}))})
     assert at_risk(data, fit_drivers(data))["reason"].str.contains("tier: " + "b" * 39 + "… (×", regex=False).any()

@@ -94,6 +94,7 @@ def test_base_risk_of_ties_by_hand():
     assert base["cumulative_hazard"].tolist() == pytest.approx([7 / 12, 13 / 12, 13 / 12])
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 5), st.booleans()), min_size=200, max_size=400))
 def test_base_risk_is_kaplan_meier_without_drivers(rows):

@@ -207,6 +207,7 @@ def test_explanations_by_hand():
     assert said[4].endswith("but that could be chance (p = 1).")
 
 
+@pytest.mark.slow
 def test_a_month_far_from_the_others_is_more_than_chance():
     rows = [("2024-01-01", "2024-01-20")] * 20 + [("2024-02-01", "2024-02-20")] * 20 + [("2024-03-01", None)] * 40
     said = reconciled(customers(*rows, as_of="2024-04-30"), month=date(2024, 4, 9)).explanation

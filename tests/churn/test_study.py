@@ -116,6 +116,7 @@ def test_the_chart_of_kinds_has_a_line_of_each(churn):
     assert [t.get_text() for t in churn.kinds.plot().texts][:2] == ["voluntary", "involuntary"]
 
 
+@pytest.mark.slow
 def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     few = cs.Churn(churn.data, by="plan", capacity=3, gross_margin=0.5).at_risk
     assert (few.most, len(few.table)) == (3, len(churn.at_risk.table))

@@ -63,6 +63,7 @@ def test_lives_are_made_once_for_a_data_set_and_anew_for_another():
     assert int(table.count().execute()) == 7
 
 
+@pytest.mark.slow
 def test_lives_by_hand():
     assert listed(loaded(*PAID)) == [
         ("free first", 1, "2025-02-15", None, True),

@@ -84,6 +84,7 @@ def test_each_fault_alone(data, pattern):
         load(data)
 
 
+@pytest.mark.slow
 def test_all_faults_together():
     together = {}
     for data, _ in FAULTS[:23:4]:

@@ -93,6 +93,7 @@ def test_what_is_kept_answers_alike(folder, tmp_path):
     assert cs.Revenue(again).answer.text == cs.Revenue(own).answer.text
 
 
+@pytest.mark.slow
 def test_a_file_of_another_day_or_kind_is_refused(folder, tmp_path):
     path = tmp_path / "kept.cslib"
     save(cs.load(folder), path)
@@ -121,6 +122,7 @@ def test_a_snapshot_is_never_half_written(folder, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir() if "kept" in p.name] == ["kept.cslib"]
 
 
+@pytest.mark.slow
 def test_what_is_at_hand_is_taken_for_the_same_only(folder, tmp_path, monkeypatch):
     path = tmp_path / "kept.cslib"
     save(cs.load(folder), path)

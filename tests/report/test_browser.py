@@ -75,6 +75,7 @@ def test_a_report_is_quiet_and_fits(open_report: OpenReport, report: Path, width
     check_quiet_and_narrow(open_report, report, width, scheme)
 
 
+@pytest.mark.slow
 def test_the_index_is_quiet_and_leads_to_the_report(open_report: OpenReport, report: Path) -> None:
     index = report.with_name("index.html")
     check_quiet_and_narrow(open_report, index, 360, "dark")
@@ -83,6 +84,7 @@ def test_the_index_is_quiet_and_leads_to_the_report(open_report: OpenReport, rep
         assert link.get_attribute("href") == report.name
 
 
+@pytest.mark.slow
 def test_scripts_other_than_its_own_do_not_run(open_report: OpenReport, report: Path, tmp_path: Path) -> None:
     forged = tmp_path / "forged.html"
     forged.write_text(
@@ -107,6 +109,7 @@ def test_a_click_on_a_heading_sorts(open_report: OpenReport, report: Path) -> No
         assert orders == [("descending", "beadc"), ("ascending", "daebc")]  # the missing one stays last
 
 
+@pytest.mark.slow
 def test_the_contents_follow_the_reader(open_report: OpenReport, report: Path) -> None:
     with open_report(report) as opened:
         current = opened.page.locator(".toc [aria-current]")
@@ -173,6 +176,7 @@ def test_a_heading_stays_with_the_figure_that_follows(open_report: OpenReport, r
         assert "@page { margin: 15mm; }" in report.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_one_chart_serves_both_themes(open_report: OpenReport, report: Path) -> None:
     inks = []
     for scheme in ("light", "dark"):

@@ -95,6 +95,7 @@ def test_tables_hold_together(by_plan):
     )
 
 
+@pytest.mark.slow
 def test_subtitles_say_what_is_plotted_and_left_out(sample, by_plan):
     assert (
         by_plan.answer.subtitle
@@ -156,6 +157,7 @@ def test_tenures_have_a_curve_and_no_cohorts():
         study.cohorts.plot()
 
 
+@pytest.mark.slow
 def test_what_is_absent_says_why():
     late = Retention(loaded({"customers": LATE}, as_of="2025-06-20"))
     assert late.by_age.absent == "No period is fully observed yet, so there is no line to draw."
@@ -170,6 +172,7 @@ def test_what_is_absent_says_why():
     assert alone.comparison.absent == "There is no test of newer against older cohorts."
 
 
+@pytest.mark.slow
 def test_trials_alone_have_no_share_of_revenue_to_follow(monkeypatch):
     tables = {"subscriptions": "customer_id,started_on,ended_on,mrr,plan\na,2025-01-02,,0,x\n"}
     study = Retention(loaded(tables, as_of="2025-04-30"), by="plan")

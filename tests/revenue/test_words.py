@@ -36,6 +36,7 @@ def test_the_answer_on_the_sample(sample):
     assert text.endswith("In June, USD 50.3 k came and USD 18.0 k went: quick ratio 2.80.")
 
 
+@pytest.mark.slow
 def test_young_and_empty_businesses():
     young = lonely(("a", "2025-04-02", None, 10))
     text = SAY.answer(balance(movements(young)), trailing(young))
@@ -76,6 +77,7 @@ def test_movements_and_what_was_kept(sample):
     assert SAY.quick(quick_ratios(grown)) == "Nothing was lost in the last 4 months"
 
 
+@pytest.mark.slow
 def test_layers_and_definitions(sample):
     split = layers(revenue_retention(revenue_levels(sample, max_periods=1200)))
     text = SAY.layers(shares_by_year(split))
@@ -90,6 +92,7 @@ def test_layers_and_definitions(sample):
     assert SAY.definitions(spread(nothing)) == "No rate can be given: there was no opening."
 
 
+@pytest.mark.slow
 def test_sales_and_costs(sample):
     upsell, cross_sell = USD.sold(recent_sales(conversions(sample, months=12)))
     assert upsell == "**Upsell rate 6.9 %** (6.1 to 7.8 %): 232 of 3,381 orders of the last twelve months."

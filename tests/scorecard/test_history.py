@@ -131,6 +131,7 @@ STAYED = {"customer_churn_rate", "customer_retention_rate"}
 VALUED = {"ltv", "ltv_formula_a", "ltv_formula_b", "ltv_formula_c", "ltv_to_cac", "payback_months"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("value_of_today")
 @pytest.mark.parametrize(
     ("tables", "as_of", "there", "reasons"),

@@ -186,6 +186,7 @@ def test_best_predicts_the_rest(fitted):
     assert table["aic"].idxmin() == 1  # the truth, Weibull
 
 
+@pytest.mark.slow
 def test_models_that_count_are_those_of_all(drawn, fitted):
     """The same rows and the same parameters, and all models where later ages tell none apart."""
     alone = fit_averaged(drawn, unit_months=fitted.unit_months)
@@ -228,6 +229,7 @@ def test_weibull_of_waltons():
     assert fitter.log_likelihood_ == pytest.approx(-672.0622, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_telco(real_data):
     """DEFINITIONS: tenure > 0, without a shift."""
     counts = lifetimes(cslib.load(real_data / "telco.toml"))

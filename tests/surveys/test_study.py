@@ -140,6 +140,7 @@ def tables(study):
     return {kept.name: kept.table for result in study.results() for kept in (result, *result.also)}
 
 
+@pytest.mark.slow
 def test_every_table_has_its_columns(by_plan):
     found = tables(by_plan)
     for name, columns in NPS.items():

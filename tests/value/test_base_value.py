@@ -140,6 +140,7 @@ def test_a_free_trial_ends():
     assert (ahead.mrr[0] / ahead.active[0]).tolist() == pytest.approx([20] * 4)
 
 
+@pytest.mark.slow
 def test_after_a_fixed_term_everybody_leaves():
     """15 start on the 1st of each of 26 months and stay for 12 at 10 a month: 120 each, and nobody beyond.
 

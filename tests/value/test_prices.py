@@ -88,6 +88,7 @@ def test_who_comes_back_begins_another_life():
     assert gaps.values.tolist() == [[1, 0], [1, 1]]  # the ends of February and March went by
 
 
+@pytest.mark.slow
 def test_cells_by_hand():
     """a and b are alike but for the kind of churn; c is here, d left on the first day."""
     table = customers(
