@@ -84,8 +84,15 @@ def _typed(frame: pd.DataFrame) -> pa.Table:
     return table.cast(pa.schema(fields))
 
 
-def opened(path: Path) -> DataSet:
+def opened(path: Path, *, threads: int = 0) -> DataSet:
     """Open a saved data set; nothing is read, typed or checked anew.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    threads
+        That the engine may use; 0: as many as there are processors.
 
     Raises
     ------
@@ -94,7 +101,7 @@ def opened(path: Path) -> DataSet:
     """
     msg = f"{path.name} is no snapshot of cslib, or one of another version. Make it anew: cslib load DATA --to FILE."
     try:
-        con = ibis.duckdb.connect(path, read_only=True)
+        con = ibis.duckdb.connect(path, read_only=True, **({"threads": threads} if threads else {}))
         con.raw_sql("SET TimeZone = 'UTC'")
         facts = json.loads(con.table(FACTS).execute()["facts"].iloc[0])
     except (duckdb.Error, IbisError, TableNotFound, ValueError, KeyError) as error:
@@ -117,7 +124,7 @@ def made_from(data: str | Path, as_of: str | date, pause_months: int | None) -> 
 def at_hand(wanted: Mapping[str, Any]) -> DataSet | None:
     """Give the data set that was loaded for all reports of a run, if it is the one wanted."""
     known = json.loads(os.environ.get(AT_HAND, "{}"))
-    return opened(Path(known["path"])) if known and known["asked"] == wanted else None
+    return opened(Path(known["path"]), threads=known["threads"]) if known and known["asked"] == wanted else None
 
 
 def named(path: Path, as_of: str | date, pause_months: int | None, day: Callable[[str | date, str], date]) -> DataSet:

@@ -80,15 +80,17 @@ def render_all(
     warm()
     with run_folder(out, "snapshot") as folder:
         path = keep_snapshot.resolve() if keep_snapshot else folder / "data.cslib"
-        env, tasks = _prepared(tasks, path, each, wanted=len(notebooks) > 1 or keep_snapshot is not None, say=say)
+        jobs, wanted = jobs or _as_many_as_fit(), len(notebooks) > 1 or keep_snapshot is not None
+        threads = max(1, _processors() // jobs)  # of the engine of each report
+        env, tasks = _prepared(tasks, path, each, wanted=wanted, threads=threads, say=say)
         try:
-            return _side_by_side(tasks, out, jobs or _as_many_as_fit(), env, say, progress)
+            return _side_by_side(tasks, out, jobs, env, say, progress)
         finally:
             write_index(out)
 
 
 def _prepared(
-    tasks: list[_Task], path: Path, each: str, *, wanted: bool, say: Say
+    tasks: list[_Task], path: Path, each: str, *, wanted: bool, threads: int, say: Say
 ) -> tuple[dict[str, str], list[_Task]]:
     """Load the data that several reports share, and tell their kernels where they are; faults are left to them."""
     from cslib.data.dataset import values_of
@@ -109,7 +111,7 @@ def _prepared(
             raise
         return {}, tasks
     tasks = list(_of_each(tasks, each, values_of(known, each))) if each else tasks
-    shared = {"path": str(path), "asked": made_from(data, as_of, None)}
+    shared = {"path": str(path), "asked": made_from(data, as_of, None), "threads": threads}
     return ({AT_HAND: json.dumps(shared)} if save(known, path) else {}), tasks
 
 
@@ -182,9 +184,13 @@ def _one(
     return one
 
 
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _as_many_as_fit() -> int:
     """One for each processor that we may use, and a gigabyte for each."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processors = _processors()
     with suppress(AttributeError, OSError, ValueError):
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**30
         return max(1, min(processors, free))

@@ -126,7 +126,7 @@ def test_a_snapshot_is_never_half_written(folder, tmp_path, monkeypatch):
 def test_what_is_at_hand_is_taken_for_the_same_only(folder, tmp_path, monkeypatch):
     path = tmp_path / "kept.cslib"
     save(cs.load(folder), path)
-    at_hand = {"path": str(path), "asked": made_from(folder, "", None)}
+    at_hand = {"path": str(path), "asked": made_from(folder, "", None), "threads": 1}
     monkeypatch.setenv(AT_HAND, json.dumps(at_hand))
     (folder / "customers.csv").write_text("nothing that could be loaded\n")
     assert cs.load(folder).statistics["customers"]["rows"] == 4
