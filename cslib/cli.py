@@ -17,6 +17,7 @@ from cslib import __version__
 from cslib.errors import CslibError, ParameterError, counted, refuse_unknown
 
 if TYPE_CHECKING:
+    from cslib.data.dataset import DataSet
     from cslib.report.engine import Run
     from cslib.report.parameters import Notebook, Value
 
@@ -151,6 +152,10 @@ def list_notebooks() -> None:
             click.echo(f"  {p.name}: {p.type.__name__} = {p.default!r}  # {p.help}".rstrip(" #"))
 
 
+def _sizes(data: DataSet) -> str:
+    return ", ".join(f"{name} {counted(known['rows'], 'row')}" for name, known in data.statistics.items())
+
+
 @main.command()
 @click.argument("data", default="")
 @click.option("--to", "path", required=True, type=_SNAPSHOT, help="A .cslib file, replaced if it is there.")
@@ -162,7 +167,7 @@ def load(data: str, path: Path, as_of: str) -> None:
 
     known = loaded(data, as_of=as_of)
     ParameterError.when(not save(known, path), f"{known.label} is a warehouse: its tables are read where they are.")
-    click.echo(f"{path}: " + ", ".join(f"{n} {counted(s['rows'], 'row')}" for n, s in known.statistics.items()))
+    click.echo(f"{path}: {_sizes(known)}")
 
 
 @main.command()
@@ -177,9 +182,8 @@ def check(data: str) -> None:
     for note in found.notes:
         click.echo(f"note: {note}")
     errors = sum(f.severity == "error" for f in found.faults)
-    rows = ", ".join(f"{n} {counted(s['rows'], 'row')}" for n, s in found.statistics.items())
     count = f"{counted(errors, 'error')}, {counted(len(found.faults) - errors, 'warning')}"
-    click.echo(f"{found.label}: {count}. {rows}".rstrip())
+    click.echo(f"{found.label}: {count}. {_sizes(found)}".rstrip())
     if errors:
         sys.exit(FAILED)
 
