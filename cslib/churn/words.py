@@ -174,13 +174,10 @@ def changed(found: Drift, summary: pd.DataFrame, usual: pd.DataFrame) -> str:
     summary, usual
         As from ``stats.survival.survival_summary``: on which the report rests, and of all years.
     """
-    text, now, then = changed_pace(found), whole(summary).iloc[0], usual.iloc[0]
-    if not found.carries:
-        return text
-    if pd.isna(now.survival_12m) or pd.isna(then.survival_12m):
-        return f"{text}."
-    stay = f"{percent(then.survival_12m)} of customers stay longer than 12 months, not {percent(now.survival_12m)}"
-    return f"{text}; over all years, {stay}."
+    now, then = whole(summary).iloc[0].survival_12m, usual.iloc[0].survival_12m
+    known = pd.notna(now) and pd.notna(then)
+    stay = f"{percent(then)} of customers stay longer than 12 months, not {percent(now)}" if known else ""
+    return changed_pace(found, usual=stay)
 
 
 def warnings(summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple[str, ...]:

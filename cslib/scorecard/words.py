@@ -178,7 +178,7 @@ def cards_of_group(group: str, rows: pd.DataFrame, measured: Measured, *, found:
     """
     each: list[Row] = list(rows.itertuples())
     cards = tuple(_card(r, measured) for r in each if pd.notna(r.value))
-    moved = [changed_pace(found, what="Values of a new customer").rstrip(".") + "."] if found and cards else []
+    moved = [changed_pace(found, what="Values of a new customer")] if found and cards else []
     notes = (*moved, *_not_measured(r for r in each if pd.isna(r.value)))
     return Cards(group, rows, cards=cards, notes=notes, see_also=MORE[group], caption=f"KPIs of {group}")
 

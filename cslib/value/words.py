@@ -105,26 +105,35 @@ def value_answer(
     return Answer(subtitle, " ".join(filter(None, sentences)), cards, moved)
 
 
-def changed_pace(found: Drift, *, what: str = "Figures below") -> str:
-    """Say that customers leave faster, or more slowly, than they did, and that figures rest on it or do not."""
+def changed_pace(found: Drift, *, what: str = "Figures below", usual: str = "") -> str:
+    """Say that customers leave faster, or more slowly, than they did, and that figures rest on it or do not.
+
+    Parameters
+    ----------
+    found
+        The change.
+    what
+        Which figures.
+    usual
+        What all years would say, to stand beside figures that rest on the last twelve months.
+    """
     pace = f"{percent(found.recent)} a month over the last 12 months, {percent(found.before)} at the same ages before"
     text = f"Customers have been leaving {'faster' if found.faster else 'more slowly'}: {pace}."
     if found.carries:
-        return f"{text} {what} rest on these 12 months"
+        return f"{text} {what} rest on these 12 months" + (f"; over all years, {usual}." if usual else ".")
     likely = "long" if found.faster else "short"
     few = "too few customers started in these 12 months to rest on them alone"
     return f"{text} {what} are averages over all years, as {few}: they make customers stay too {likely}."
 
 
 def _changed_value(found: Drift, forms: pd.DataFrame, currency: str) -> str:
-    text = changed_pace(found)
     if not found.carries:
-        return text
+        return changed_pace(found)
     usual = _form(forms, LONG_RUN)
     if pd.isna(usual.ltv):
-        return f"{text}."
+        return changed_pace(found)
     brings = f"{money(usual.ltv, currency)}{_bracketed(usual.ci_lower, usual.ci_upper)}"
-    return f"{text}; over all years, a new customer would bring {brings}."
+    return changed_pace(found, usual=f"a new customer would bring {brings}")
 
 
 def _terms(terms: Terms, *, acquisition_cost: float) -> str:
