@@ -1,12 +1,12 @@
-# make report | check | test | lab | lint: each sets up what it needs in .venv, from the versions in requirements.lock
+# make report | check | test | engines | lab | lint: each sets up what it needs in .venv, from the versions in requirements.lock
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 # as many at once as there are processors, each with what is left of the others' tests once its own are done
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --durations 15
-TESTS := --dist worksteal -p no:nbval  # which takes two seconds to start, and is for notebooks
+TESTS := --dist worksteal -p no:nbval --ignore tests/engines  # which takes two seconds to start, and is for notebooks
 
-.PHONY: report check test lab lint browser lock clean
+.PHONY: report check test engines lab lint browser lock clean
 
 report: .venv/core
 	$(BIN)/cslib report --data data --out reports
@@ -20,6 +20,11 @@ check: lint browser  # without what is marked slow
 test: lint browser
 	$(PYTEST) $(TESTS)
 	$(PYTEST) --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 120 notebooks
+
+engines: export OPENBLAS_NUM_THREADS = 1
+
+engines: .venv/engines  # PostgreSQL and Spark against DuckDB; what is not installed is skipped, unless CSLIB_ENGINES=required
+	$(PYTEST) --dist loadgroup -p no:nbval tests/engines
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -43,13 +48,17 @@ lab: .venv/lab
 	$(PIP) --editable ".[test]"
 	@touch $@
 
+.venv/engines: .venv/test
+	$(PIP) --editable ".[test,postgres,spark]"
+	@touch $@
+
 .venv/lab: .venv/core
 	$(PIP) --editable ".[lab]"
 	@touch $@
 
 lock: .venv/core  # the newest versions that pyproject.toml allows, for every Python it names
 	$(PIP) uv
-	$(BIN)/uv pip compile pyproject.toml --extra lab --extra test --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra lab --extra test --extra postgres --extra spark --universal --python-version 3.11 \
 	  --upgrade --quiet --no-header --no-annotate --output-file requirements.lock
 
 clean:

@@ -15,6 +15,7 @@ from cslib.churn.columns import MISSING, OTHER, Driver, drivers_of
 from cslib.churn.drivers import DriverModel, check_horizon
 from cslib.data.customers import current_mrr, exact_sum, with_segment
 from cslib.data.dataset import DataSet
+from cslib.data.engine import beside, written
 from cslib.data.lifetimes import present
 from cslib.errors import ParameterError, counted
 from cslib.stats.cox import cumulative_hazards
@@ -93,7 +94,7 @@ def at_risk(
     counts = (
         active.group_by(["stratum", "age"]).aggregate(n=active.count(), **ratios).order_by(["stratum", "age"]).execute()
     )
-    lookup = ibis.memtable(_lookup(model, counts, horizon_months), schema=LOOKUP)
+    lookup = beside(active, _lookup(model, counts, horizon_months), LOOKUP)
     means = counts[list(ratios)].sum() / (counts["n"].sum() or np.nan)
     each = zip(model.drivers, values, log_ratios, means, strict=True)
     reasons = [_reason(d, *more) for d, *more in each if d.name in model.clear_terms]
@@ -188,9 +189,9 @@ def _reason(driver: Driver, value: ir.Value, log_ratio: ir.NumericValue, mean: f
         # two digits of the range
         low, high = (np.exp(v) if driver.logged else v for v in (driver.low, driver.high))
         digits = max(1 - int(np.floor(np.log10(high - low))), 0)
-        written = (value.exp() if driver.logged else value).round(digits).cast("string")
-        shown = written.re_replace(r"\.0$", "").fill_null(MISSING)
-        text = f"; {driver.name}: " + shown + " (×" + ratio.round(1).cast("string") + ")"
+        shown = written(value.exp() if driver.logged else value, digits)
+        shown = (shown.re_replace(r"\.?0+$", "") if digits else shown).fill_null(MISSING)
+        text = f"; {driver.name}: " + shown + " (×" + written(ratio, 1) + ")"
         return ibis.ifelse(ratio >= ABOVE, text, "")
     told = zip(driver.levels, driver.coefficients, strict=True)
     # a value without a coefficient of its own, the reference aside, is counted with another driver
@@ -210,7 +211,7 @@ def _raised(what: str, ratio: float) -> str:
 def _dear(mrr: ir.FloatingColumn) -> ir.StringValue:
     """Name an MRR far above the mean: ``; MRR 1,541 (×4.2)``."""
     mean, whole = mrr.mean(), mrr.clip(upper=MOST).round(0).cast("int64")
-    text = "; MRR " + _grouped(whole) + " (×" + (mrr / mean.nullif(0)).round(1).cast("string") + ")"
+    text = "; MRR " + _grouped(whole) + " (×" + written(mrr / mean.nullif(0), 1) + ")"
     return ibis.ifelse((mrr > 0) & (mrr >= DEAR * mean), text, "")
 
 

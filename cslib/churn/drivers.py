@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import ibis.expr.operations as ops
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
@@ -18,6 +17,7 @@ from cslib.churn import columns as reading
 from cslib.churn.columns import MIN_CUSTOMERS, MRR, MRR_AT_START, OTHER, Driver, Known
 from cslib.data.contract import CONTRACT, TENURE
 from cslib.data.dataset import DataSet
+from cslib.data.engine import md5
 from cslib.data.lifetimes import lifetime_rows, unit_months
 from cslib.errors import DataError, ParameterError, counted, did_you_mean, listed
 from cslib.stats import cox
@@ -279,9 +279,7 @@ def _read(data: DataSet, names: list[str], remarks: list[str]) -> tuple[pd.DataF
     DataError.when(not size["n"], msg)
     limit = LATE_ROWS if size["late"] else MAX_ROWS
     if size["n"] > limit:
-        # an engine without hashes gets the ids backwards: of a running number the last digits come first
-        hashes = rows.get_backend().has_operation(ops.Hash)
-        rows = rows.order_by(rows.customer_id.hash() if hashes else rows.customer_id.reverse()).limit(limit)
+        rows = rows.order_by([md5(rows.customer_id), "customer_id", "life"]).limit(limit)
         remarks.append(f"The comparison rests on a sample of {limit:,} of the {int(size['n']):,} customers.")
     frame = rows.execute().sort_values(["customer_id", "life"], ignore_index=True)
     life = frame[["entry", "duration", "event"]].astype({"entry": float, "duration": float, "event": bool})

@@ -61,6 +61,7 @@ class TableOptions:
 
 VARIABLES: Final = "CSLIB_VARIABLES"  # names of variables that a connection URL may have, beside those of this prefix:
 PREFIX: Final = "CSLIB_"
+SPARK: Final = "spark"  # as a source: Spark on this machine
 VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -77,6 +78,16 @@ class Config:
     own: bool = False  # written by who calls, and not found in a file
     targets: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, TableOptions] = field(default_factory=dict)
+
+    @property
+    def remote(self) -> bool:
+        """Whether the tables are in an engine of their own, and no files."""
+        return "://" in self.source
+
+    @property
+    def base(self) -> Path:
+        """Where the files are that it names."""
+        return self.folder if self.remote else self.folder / self.source
 
 
 def read_config(data: str | Path | Mapping[str, TableLike]) -> Config:
@@ -103,8 +114,8 @@ def read_config(data: str | Path | Mapping[str, TableLike]) -> Config:
     if not isinstance(data, (str, Path)):
         msg = f"data is a {type(data).__name__}. Give a path, a URL, or a mapping such as {{'customers': table}}."
         raise ParameterError(msg)
-    if "://" in str(data):
-        return Config(label=str(data).split("://")[0], source=str(data), own=True)
+    if "://" in str(data) or (str(data) == SPARK and not os.path.exists(SPARK)):
+        return Config(label=str(data).split("://")[0], source=_address(str(data)), own=True)
     path = Path(data) if str(data) else _nearest_data()
     if not os.path.exists(path):
         msg = f"data {str(data)!r} is not there. Name a folder, a cslib.toml, a CSV or Parquet file, or a URL."
@@ -125,6 +136,10 @@ def _mapping(data: Mapping[str, TableLike]) -> Config:
             msg = f"{name} is a {type(table).__name__}. Give a DataFrame, a path or an Ibis table."
             raise DataError(msg)
     return Config(label="in memory", source="", tables={n: TableOptions(table=t) for n, t in data.items()})
+
+
+def _address(source: str) -> str:
+    return f"{SPARK}://local" if source == SPARK else source
 
 
 def _nearest_data() -> Path:
@@ -155,6 +170,7 @@ def _toml(path: Path) -> Config:
     tables = {n: _options(n, raw[n], f"[{n}] of {path.name}") for n in CONTRACT if n in raw}
     label = path.resolve().parent.name if path.name == "cslib.toml" else path.name
     source = expanded(given.pop("source", "."))
+    source = source if (path.parent / source).is_dir() else _address(source)
     return Config(label=label, folder=path.parent, tables=tables, source=source, **given)
 
 

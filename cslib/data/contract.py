@@ -25,6 +25,10 @@ NPS_LABELS: Final = ("promoter", "passive", "detractor")
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 EXACT: Final = 2.0**53  # from here on floats skip whole numbers
 ISO_DATE: Final = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?$"
+_CLOCK: Final = r"[T ](([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?|24:00(:00)?)(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)?"
+SURE_DATE: Final = rf"^(\d{{4}})-(0?[1-9]|1[0-2])-(0?[1-9]|[12]\d|3[01])({_CLOCK})?$"  # but for short months
+SHORT_MONTH: Final = r"^\d{4}-(0?[469]-31|11-31|0?2-3[01])"
+SURE_NUMBER: Final = r"^[+-]?(\d{1,99}\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
 NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 DIRECTIVES: Final = {
     "%Y": r"(\d{4})",
@@ -147,7 +151,7 @@ def typed(raw: ir.Value, column: Column, reading: Reading, *, try_cast: bool) ->
     reading
         The options of the table.
     try_cast
-        Whether the engine has ``TRY_CAST``; without it a pattern stands guard before a plain cast.
+        Whether the engine has ``TRY_CAST``; without it only what surely is a number or a day of the calendar is cast.
 
     Returns
     -------
@@ -205,14 +209,23 @@ def _whole(raw: ir.NumericValue) -> ir.StringValue:
     return ibis.ifelse(inside == inside.floor(), inside.cast("int64").cast("string"), ibis.null("string"))
 
 
-def _cast(text: ir.StringValue, to: str, pattern: str, try_cast: bool) -> ir.Value:
-    guarded = ibis.ifelse(text.re_search(pattern), text, ibis.null("string"))
-    return guarded.try_cast(to) if try_cast else guarded.cast(to)
+def _guarded(text: ir.StringValue, sure: ir.BooleanValue) -> ir.StringValue:
+    return ibis.ifelse(sure, text, ibis.null("string"))
+
+
+def _calendar(text: ir.StringValue) -> ir.BooleanValue:
+    """Tell days of the calendar, which an engine that cannot try must know before it casts."""
+    year = _guarded(text, text.re_search(SURE_DATE)).substr(0, 4).cast("int64")
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    short = text.re_search(SHORT_MONTH) | (text.re_search(r"^\d{4}-0?2-29") & ~leap)
+    return text.re_search(SURE_DATE) & (year > 0) & ~short
 
 
 def _number(raw: ir.Value, try_cast: bool) -> ir.Value:
     if raw.type().is_string():
-        value = _cast(filled(raw), "float64", NUMBER, try_cast)
+        text = filled(raw)
+        number = _guarded(text, text.re_search(NUMBER if try_cast else SURE_NUMBER))
+        value = number.try_cast("float64") if try_cast else number.cast("float64")
     elif raw.type().is_numeric() or raw.type().is_boolean():
         value = raw.cast("float64")
     else:
@@ -241,7 +254,8 @@ def _timestamp(raw: ir.Value, date_format: str, try_cast: bool) -> ir.Value:
     text = filled(raw) if kind.is_string() or kind.is_integer() else _whole(raw)
     if date_format:
         text = _to_iso(text, date_format)
-    return _cast(text, "timestamp('UTC')", ISO_DATE, try_cast).cast("timestamp")
+    sure = _guarded(text, text.re_search(ISO_DATE) if try_cast else _calendar(text))
+    return (sure.try_cast("timestamp('UTC')") if try_cast else sure.cast("timestamp('UTC')")).cast("timestamp")
 
 
 def _to_iso(text: ir.StringValue, date_format: str) -> ir.StringValue:

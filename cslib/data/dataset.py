@@ -263,6 +263,8 @@ class DataSet:
         By table: rows, first and last day, sums of numbers.
     unfiltered
         Makes the same without ``where``, for :attr:`everybody`; None where nobody was left out.
+    answers
+        What a warehouse told while its tables were read and checked, by query.
     kept
         What :meth:`made` has made, by name.
     """
@@ -281,6 +283,7 @@ class DataSet:
     derived: tuple[str, ...] = ()
     statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unfiltered: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
+    answers: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     kept: dict[str, ir.Table] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property

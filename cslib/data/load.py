@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import ibis
-import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -36,9 +36,10 @@ from cslib.data.dataset import (
     last_day,
     spans_of,
 )
+from cslib.data.engine import can_try, remembering, session_zone
 from cslib.data.lives import lives, paying, settled
 from cslib.data.snapshot import SUFFIX, at_hand, made_from, named
-from cslib.data.sources import Raw, mapped, open_tables, reading, session_zone
+from cslib.data.sources import Raw, mapped, open_tables, reading
 from cslib.errors import DataError, ParameterError, counted
 
 DERIVED: Final = (
@@ -107,8 +108,10 @@ def _loaded(
     if isinstance(data, (str, Path)):
         if str(data).endswith(SUFFIX) and Path(data).is_file():
             return named(Path(data), as_of=as_of, pause_months=pause_months, day=_day)
-        if found := at_hand(made_from(data, as_of, pause_months)):
-            return found
+        known = at_hand(made_from(data, as_of, pause_months))
+        if isinstance(known, DataSet):
+            return known
+        return _examine(data, as_of=as_of, pause_months=pause_months, known=known)
     return _examine(data, as_of=as_of, pause_months=pause_months)
 
 
@@ -138,7 +141,13 @@ def _examine(
     *,
     as_of: str | date,
     pause_months: int | None = None,
+    known: Mapping[str, Any] = MappingProxyType({}),
 ) -> DataSet:
+    with remembering(known) as answers:
+        return replace(_read(data, as_of=as_of, pause_months=pause_months), answers=answers)
+
+
+def _read(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, pause_months: int | None = None) -> DataSet:
     if pause_months is not None and pause_months < 0:
         msg = f"pause_months is {pause_months}. Give 0 or more: how many months may end in a gap that is a pause."
         raise ParameterError(msg)
@@ -192,8 +201,7 @@ def _check_table(
         notes.append(f"{name} says how long customers stayed in two ways; {' and '.join(twice)} not used.")
     result = None
     if not any(f.column in spec for f in faults):
-        try_cast = con.has_operation(ops.TryCast)
-        result = check_rows(name, replace(raw, table=table), spec, options.reading, try_cast=try_cast)
+        result = check_rows(name, replace(raw, table=table), spec, options.reading, try_cast=can_try(con))
         faults += [_as_set_aside(f) if options.on_fault == "set_aside" else f for f in result.faults]
         notes += [f"{name}.{c} has times with a zone; they were converted to UTC." for c in result.zoned]
         faults += _foreign_zone(con, name, result.zoned)
@@ -204,7 +212,7 @@ def _check_table(
         return {}
     if options.ends == "inclusive":
         result = replace(result, table=_exclusive(result.table, ENDS[name]))
-    if ROW in table.columns:
+    if ROW in table.columns and con.name == "duckdb":
         result = replace(result, table=con.create_table(ibis.util.gen_name("cslib"), result.table, temp=True))
     if len(result.set_aside) and not int(result.table.count().execute()):
         text = f"All rows of {name} have faults, so nothing is left. Correct them at the source."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -121,10 +122,21 @@ def made_from(data: str | Path, as_of: str | date, pause_months: int | None) -> 
     return {"data": str(data), "as_of": str(as_of), "pause_months": pause_months, "folder": os.getcwd()}
 
 
-def at_hand(wanted: Mapping[str, Any]) -> DataSet | None:
-    """Give the data set that was loaded for all reports of a run, if it is the one wanted."""
+def save_answers(data: DataSet, path: Path) -> None:
+    """Write what a warehouse told while it was loaded, for kernels of ours, which then need not ask again."""
+    path.write_bytes(pickle.dumps(dict(data.answers)))
+
+
+def at_hand(wanted: Mapping[str, Any]) -> DataSet | Mapping[str, Any]:
+    """Give the data set that was loaded for all reports of a run, if it is the one wanted, or a warehouse's answers."""
     known = json.loads(os.environ.get(AT_HAND, "{}"))
-    return opened(Path(known["path"]), threads=known["threads"]) if known and known["asked"] == wanted else None
+    if not known or known["asked"] != wanted:
+        return {}
+    path = Path(known["path"])
+    if known["warehouse"]:
+        answers: dict[str, Any] = pickle.loads(path.read_bytes())  # written by the run itself, in its own folder
+        return answers
+    return opened(path, threads=known["threads"])
 
 
 def named(path: Path, as_of: str | date, pause_months: int | None, day: Callable[[str | date, str], date]) -> DataSet:

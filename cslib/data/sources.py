@@ -27,12 +27,10 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
-import pyarrow as pa
 import sqlglot
-from ibis.common.exceptions import IbisError, TableNotFound
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
+from cslib.data import engine
 from cslib.data.config import SUFFIXES, Config, TableOptions, expanded, stem
 from cslib.data.contract import CONTRACT, ROW
 from cslib.errors import CslibError, DataError, did_you_mean
@@ -45,7 +43,6 @@ MAGIC: Final = {
     b"PK\x03\x04": "is a workbook or a zip archive. Export it as CSV",
     **dict.fromkeys((b"\xff\xfe", b"\xfe\xff"), 'is UTF-16 text. Save it as UTF-8, or set encoding = "utf-16"'),
 }
-ENGINE_ERRORS: Final = (IbisError, TableNotFound, duckdb.Error, SqlglotError, pa.ArrowException)
 FILE_ERRORS: Final = (OSError, EOFError, zlib.error, csv.Error)
 VALUE_ERRORS: Final = (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError)
 INTEGER: Final = r"^(0|-?[1-9]\d{0,14})$"
@@ -216,7 +213,7 @@ def reading(name: str) -> Iterator[None]:
         yield
     except CslibError:
         raise
-    except (*ENGINE_ERRORS, *FILE_ERRORS, *VALUE_ERRORS) as error:
+    except engine.errors(*FILE_ERRORS, *VALUE_ERRORS) as error:
         cause = (str(error).strip() or type(error).__name__).splitlines()[0]
         msg = f"{name} cannot be read: {cause.rstrip('.')}. Correct it at the source."
         raise DataError(msg) from error
@@ -238,7 +235,7 @@ def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[
     """
     con = _connect(config)
     files = _files(config)
-    there = set(con.list_tables()) if "://" in config.source else set(files)
+    there = set(con.list_tables()) if config.remote else set(files)
     tables = {n: TableOptions(table=n) for n in CONTRACT if n in there} | dict(config.tables)
     msg = f"{config.label!r} holds none of the tables {', '.join(CONTRACT)}. Name the files so "
     msg += "(customers.csv, orders.parquet …) or map them in a cslib.toml."
@@ -247,7 +244,7 @@ def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[
     for name in [n for n in CONTRACT if n in tables]:
         try:
             with reading(name):
-                raws[name] = _raw(con, name, tables[name], files, config.folder / config.source)
+                raws[name] = _raw(con, name, tables[name], files, config.base)
         except DataError as error:
             failures[name] = str(error)
     return con, raws, failures
@@ -260,38 +257,17 @@ def _connect(config: Config) -> ibis.BaseBackend:
     names = ", ".join(sorted(b.name for b in backends.values()))
     msg = f"The Ibis tables live in {len(backends)} connections ({names}). Bring them into one."
     DataError.when(len(backends) > 1, msg)
-    return next(iter(backends.values())) if backends else _new_connection(config)
-
-
-def session_zone(con: ibis.BaseBackend) -> str:
-    """Return the time zone in which a connection reads and casts times with a zone."""
-    if con.name not in ("duckdb", "postgres"):
-        return "UTC"
-    return str(con.sql("SELECT current_setting('TimeZone') AS z").execute()["z"].iloc[0])
+    return engine.prepared(next(iter(backends.values())) if backends else _new_connection(config))
 
 
 def _new_connection(config: Config) -> ibis.BaseBackend:
     queried = any(options.query for options in config.tables.values())
-    if "://" not in config.source:
+    if not config.remote:
         con = ibis.duckdb.connect(temp_directory=str(_spill()), autoinstall_known_extensions=False)
         con.raw_sql("SET TimeZone = 'UTC'")
         return _locked(con, config.folder / config.source) if queried else con
-    kind = config.source.split("://")[0]
     url = expanded(config.source, own=True) if config.own else config.source
-    path = _database(url, config) if kind == "duckdb" else ""
-    try:
-        if path:
-            con = ibis.duckdb.connect(path, read_only=True, temp_directory=str(_spill()))
-            con.raw_sql("SET TimeZone = 'UTC'")
-            return _locked(con) if queried else con
-        con = ibis.connect(url)
-        if con.name == "postgres":
-            con.raw_sql("SET TIME ZONE 'UTC'").close()
-    except (*ENGINE_ERRORS, ImportError, OSError, ValueError) as error:
-        msg = f"Cannot connect to the {kind} source ({type(error).__name__}). Check the URL, the network and the "
-        msg += f"credentials in the environment, and that the extra is installed: pip install 'cslib[{kind}]'."
-        raise DataError(msg) from error
-    return con
+    return _database(url, config, queried=queried) if url.startswith("duckdb://") else engine.connected(url)
 
 
 @cache
@@ -323,17 +299,24 @@ def _refuse_outside(path: Path, folder: Path, what: str) -> None:
     DataError.when(not any(os.path.commonpath([real, home]) == home for home in homes), msg)
 
 
-def _database(url: str, config: Config) -> str:
+def _database(url: str, config: Config, *, queried: bool) -> ibis.BaseBackend:
     path = config.folder / url.split("://", 1)[1].split("?")[0]
     msg = f"The database {path.name!r} is not there. Correct the path in the source."
     DataError.when(not path.is_file(), msg)
     if not config.own:
         _refuse_outside(path, config.folder, f"The database {path.name!r}")
-    return str(path)
+    try:
+        con = ibis.duckdb.connect(path, read_only=True, temp_directory=str(_spill()))
+    except duckdb.Error as error:
+        msg = f"The database {path.name!r} cannot be opened ({type(error).__name__}). "
+        msg += "Close what writes to it, or put a sound copy there."
+        raise DataError(msg) from error
+    con.raw_sql("SET TimeZone = 'UTC'")
+    return _locked(con) if queried else con
 
 
 def _files(config: Config) -> dict[str, Path]:
-    if not config.source or "://" in config.source:
+    if not config.source or config.remote:
         return {}
     folder = config.folder / config.source
     msg = f"source {config.source!r} of {config.label} is not a folder. Correct it in cslib.toml."
@@ -354,7 +337,7 @@ def _raw(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mapping
     if isinstance(options.table, ir.Table):
         return Raw(options.table)
     if isinstance(options.table, pd.DataFrame):
-        return Raw(_frame(name, options.table))
+        return Raw(engine.carried(con, name, _frame(name, options.table)))
     path = _path(name, options, files, base)
     return Raw(_named(con, name, str(options.table or name))) if path is None else _file(con, path, options.encoding)
 
@@ -378,10 +361,16 @@ def _path(name: str, options: TableOptions, files: Mapping[str, Path], base: Pat
 
 def _named(con: ibis.BaseBackend, name: str, wanted: str) -> ir.Table:
     try:
-        return con.table(wanted)
-    except ENGINE_ERRORS as error:
+        return con.table(wanted) if "." not in wanted or wanted in con.list_tables() else _placed(con, wanted)
+    except engine.errors() as error:
         msg = f"The source has no table {wanted!r} for {name}. {did_you_mean(wanted, con.list_tables())}"
         raise DataError(msg) from error
+
+
+def _placed(con: ibis.BaseBackend, wanted: str) -> ir.Table:
+    """Open a table by its schema, ``billing.periods``, or by catalog and schema."""
+    table = exp.to_table(wanted, dialect=con.dialect)
+    return con.table(table.name, database=(table.catalog, table.db) if table.catalog else table.db)
 
 
 def _file(con: ibis.BaseBackend, path: Path, encoding: str) -> Raw:
@@ -390,11 +379,13 @@ def _file(con: ibis.BaseBackend, path: Path, encoding: str) -> Raw:
     DataError.when(path.stat().st_size == 0, msg)
     local = con if con.name == "duckdb" else ibis.duckdb.connect()
     with reading(path.name):
+        if con.name == "pyspark" and path.suffix == ".parquet":
+            return Raw(con.read_parquet(str(path.resolve())))
         if path.suffix == ".parquet":
             raw = Raw(local.read_parquet(literal(path), hive_partitioning=False))
         else:
             raw = read_text(local, path, encoding)
-        return raw if local is con else Raw(ibis.memtable(raw.table.to_pyarrow()), raw.rejects)
+        return Raw(engine.carried(con, path.name, raw.table), raw.rejects)
 
 
 def _frame(name: str, frame: pd.DataFrame) -> ir.Table:
@@ -444,9 +435,9 @@ def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mappi
             raw = _file(con, files[stems[lower]], options.encoding)
             con.create_view(stems[lower], _numbers_as_numbers(raw.table), overwrite=True)
             rejects.append(raw.rejects)
-        table = con.sql(options.query.rstrip().rstrip(";"))
+        table = engine.queried(con, options.query.rstrip().rstrip(";"))
         return Raw(table, pd.concat(rejects, ignore_index=True).astype({"line": "int64"}))
-    except ENGINE_ERRORS as error:
+    except engine.errors() as error:
         msg = f"The query of [{name}] fails: {str(error).splitlines()[0]}. Correct it in cslib.toml."
         raise DataError(msg) from error
 

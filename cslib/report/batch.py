@@ -80,9 +80,9 @@ def render_all(
     warm()
     with run_folder(out, "snapshot") as folder:
         path = keep_snapshot.resolve() if keep_snapshot else folder / "data.cslib"
-        jobs, wanted = jobs or _as_many_as_fit(), len(notebooks) > 1 or keep_snapshot is not None
+        jobs, kept = jobs or _as_many_as_fit(), keep_snapshot is not None
         threads = max(1, _processors() // jobs)  # of the engine of each report
-        env, tasks = _prepared(tasks, path, each, wanted=wanted, threads=threads, say=say)
+        env, tasks = _prepared(tasks, path, each, kept=kept, threads=threads, say=say)
         try:
             return _side_by_side(tasks, out, jobs, env, say, progress)
         finally:
@@ -90,16 +90,16 @@ def render_all(
 
 
 def _prepared(
-    tasks: list[_Task], path: Path, each: str, *, wanted: bool, threads: int, say: Say
+    tasks: list[_Task], path: Path, each: str, *, kept: bool, threads: int, say: Say
 ) -> tuple[dict[str, str], list[_Task]]:
     """Load the data that several reports share, and tell their kernels where they are; faults are left to them."""
     from cslib.data.dataset import values_of
     from cslib.data.load import load
-    from cslib.data.snapshot import AT_HAND, made_from, save
+    from cslib.data.snapshot import AT_HAND, made_from, save, save_answers
 
     values = [parse_parameters(task.notebook, task.given) for task in tasks]
     asked = Counter((str(own["data"]), str(own["as_of"])) for own in values if {"data", "as_of"} <= own.keys())
-    if not (asked and (wanted or each)):
+    if not (asked and (len(tasks) > 1 or kept or each)):
         ParameterError.when(each, "--each needs notebooks with the parameters data, as_of and where.")
         return {}, tasks
     data, as_of = asked.most_common(1)[0][0]
@@ -111,8 +111,12 @@ def _prepared(
             raise
         return {}, tasks
     tasks = list(_of_each(tasks, each, values_of(known, each))) if each else tasks
-    shared = {"path": str(path), "asked": made_from(data, as_of, None), "threads": threads}
-    return ({AT_HAND: json.dumps(shared)} if save(known, path) else {}), tasks
+    warehouse = not save(known, path)
+    if warehouse:
+        ParameterError.when(kept, f"{known.label} is a warehouse: its tables are read where they are.")
+        save_answers(known, path)
+    shared = {"path": str(path), "asked": made_from(data, as_of, None), "threads": threads, "warehouse": warehouse}
+    return {AT_HAND: json.dumps(shared)}, tasks
 
 
 def _of_each(tasks: Sequence[_Task], column: str, values: Sequence[str]) -> Iterator[_Task]:

@@ -25,6 +25,7 @@ from cslib.data.calendar import first_whole, last_complete, observed, ordinal, p
 from cslib.data.contract import MOMENT
 from cslib.data.customers import with_all, with_segment
 from cslib.data.dataset import DataSet
+from cslib.data.engine import beside, can
 from cslib.data.lifetimes import lifetimes
 from cslib.data.lives import lives, paying, settled
 from cslib.errors import DataError, MissingTableError, ParameterError, check_choice
@@ -241,7 +242,7 @@ def _words(spans: Spans) -> dict[str, ir.IntegerValue]:
     """Masks of the active periods, 62 to a word; none where the engine lacks them or rows are cheaper."""
     n_words = -(-(spans.current - spans.lowest + 1) // BITS)
     most = MAX_WORDS if spans.source in CONTRACTUAL else MAX_WORDS // 5
-    if n_words > most or not ibis.get_backend(spans.table).has_operation(ops.BitOr):
+    if n_words > most or not can(spans.table, ops.BitOr):
         return {}
     return {f"w{j}": _mask(spans, spans.lowest + j * BITS).bit_or() for j in range(n_words)}
 
@@ -299,7 +300,8 @@ def _distinct(spans: Spans) -> ir.Table:
     """List each customer once per active period (``at``), with its cohort and segment, on any engine."""
     rows = spans.table
     if spans.source in CONTRACTUAL:
-        spine = ibis.memtable({"at": np.arange(spans.lowest, spans.current + 1)})
+        periods = pd.DataFrame({"at": np.arange(spans.lowest, spans.current + 1)})
+        spine = beside(rows, periods, {"at": "int64"})
         rows = rows.join(spine, (rows.lo <= spine["at"]) & (rows.hi >= spine["at"]))
     else:
         rows = rows.mutate(at=rows.lo)

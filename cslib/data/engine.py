@@ -1,0 +1,345 @@
+"""Where engines differ: what Ibis writes that an engine does not take, or takes for something else, is mended here.
+
+Topics write plain Ibis. A connection that :func:`prepared` has seen compiles it so that every engine gives what
+DuckDB gives; what no compiler can mend is a function of this module. Nothing here writes to an engine but DuckDB.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import duckdb
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+from ibis.common.exceptions import IbisError, TableNotFound
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from cslib.errors import CslibError, DataError, counted
+
+EXACT: Final = 2.0**53  # from here on floats skip whole numbers
+CONNECTING: Final = 15  # seconds
+RUNS: Final = {"postgres": "postgres", "postgresql": "postgres", "spark": "spark", "pyspark": "spark"}  # and its extra
+COMPILES: Final = ("bigquery", "clickhouse", "databricks", "snowflake", "trino")
+SPARK_HERE: Final = "spark://local"
+ELSEWHERE: Final = "Load the data into DuckDB, PostgreSQL or Spark."
+INLINE: Final = 10_000  # rows of memory that a query to a warehouse may carry
+ERRORS: Final = (IbisError, TableNotFound, duckdb.Error, SqlglotError, pa.ArrowException)
+DRIVERS: Final = {"psycopg": "Error", "pyspark.errors": "PySparkException", "py4j.protocol": "Py4JError"}
+REFUSALS: Final = {  # what a driver says, and what it means
+    "password authentication": "it refuses the user or the password",
+    'role "': "it refuses the user or the password",
+    'database "': "it has no database of that name",
+    "refused": "nothing answers at its address",
+    "resolve": "its host is not known",
+    "not known": "its host is not known",
+    "timeout": "it does not answer in time",
+}
+
+
+def errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """List what engines and their drivers throw, of those that are in use, and ``more``."""
+    drivers = ((sys.modules[module], name) for module, name in DRIVERS.items() if module in sys.modules)
+    return (*more, *ERRORS, *(getattr(module, name) for module, name in drivers))
+
+
+def refusal(error: Exception) -> str:
+    """Say why an engine cannot be reached, without what only its owner should know.
+
+    Examples
+    --------
+    >>> refusal(OSError('connection to "10.0.0.7" failed: FATAL: password authentication failed for user "joe"'))
+    'it refuses the user or the password'
+    """
+    return next((why for words, why in REFUSALS.items() if words in str(error)), type(error).__name__)
+
+
+@ibis.udf.scalar.builtin
+def md5(text: str) -> str:
+    """Hash a text, alike on every engine."""
+    return text
+
+
+def connected(url: str) -> Any:
+    """Connect to an engine by its address, in UTC and only to read where it can be told so.
+
+    Raises
+    ------
+    DataError
+        It cannot be reached, or is none that cslib can use.
+    """
+    kind = url.split("://")[0].lower()
+    msg = f"A source of the kind {kind} cannot be used: it lacks what cslib needs. {ELSEWHERE}"
+    DataError.when(kind not in (*RUNS, *COMPILES), msg)
+    try:
+        return _connect(url)
+    except ImportError as error:
+        package = f"cslib[{RUNS[kind]}]" if kind in RUNS else f"ibis-framework[{kind}]"
+        msg = f"The driver of {kind} is not installed. Install it: pip install '{package}'."
+        raise DataError(msg) from error
+    except errors(OSError, ValueError) as error:
+        why = refusal(error)
+        msg = (
+            f"Cannot connect to the {kind} source: {why}. Check its URL, and the user and password in the environment."
+        )
+        raise DataError(msg) from error
+
+
+def _connect(url: str) -> Any:
+    if url.startswith("spark://"):
+        return ibis.pyspark.connect(_spark_session(url))
+    waits = {"connect_timeout": CONNECTING} if url.startswith(("postgres://", "postgresql://")) else {}
+    con = ibis.connect(url, **waits)
+    if con.name == "postgres":
+        con.raw_sql("SET TIME ZONE 'UTC'").close()
+        con.raw_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY").close()
+    return con
+
+
+def _spark_session(url: str) -> Any:
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName("cslib").config("spark.ui.enabled", "false")
+    if url != SPARK_HERE:
+        return builder.master(url).getOrCreate()
+    here: dict[str, Any] = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    return builder.master("local[*]").config(map=here).getOrCreate()
+
+
+def prepared(con: Any) -> Any:
+    """Let a connection compile what cslib asks of it, and prove on known values that its engine does it right.
+
+    Raises
+    ------
+    DataError
+        The engine cannot do what is needed, or does it otherwise.
+    """
+    makers = {"postgres": _postgres, "pyspark": _spark}
+    if con.name in makers and type(con.compiler).__module__ != __name__:
+        con.compiler = makers[con.name]()
+    if con.name != "duckdb":
+        con.execute = _Remembering(type(con).execute.__get__(con))
+        _probe(con)
+    return con
+
+
+@contextmanager
+def remembering(known: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Let no warehouse be asked in vain for what is ``known``, by query; give that and all that it answers now."""
+    answers = dict(known)
+    token = _ANSWERS.set(answers)
+    try:
+        yield answers
+    finally:
+        _ANSWERS.reset(token)
+
+
+@dataclass(frozen=True)
+class _Remembering:
+    """Executes an expression, or gives the answer that is known."""
+
+    ask: Callable[..., Any]
+
+    def __call__(self, expr: ir.Expr, /, **options: Any) -> Any:
+        answers = _ANSWERS.get()
+        if answers is None or options.keys() - {"limit", "params"}:
+            return self.ask(expr, **options)
+        query = str(expr.get_backend().compile(expr))
+        if query not in answers:
+            answers[query] = self.ask(expr, **options)
+        return deepcopy(answers[query])
+
+
+def _probe(con: Any) -> None:
+    rows = inlined(con, pd.DataFrame({"k": [0, 40], "t": ["\v a\v", None], "d": [date(2024, 1, 31)] * 2}), PROBED)
+    week, found = ibis.literal(date(2024, 2, 29)), {}
+    asked = {
+        "trimmed text": (rows.t.strip().max(), "a"),
+        "counts of what is true": ((rows.k == 40).cast("int64").sum(), 1),
+        "bits": ((ibis.literal(1, "int64") << rows.k).sum(), 2**40 + 1),
+        "days between dates": (week.delta(rows.d.min(), unit="day"), 29),
+        "patterns": (rows.t.re_search(r"^\sa\s$|a").cast("int64").sum(), 1),
+        "whole numbers": ((rows.k / 3).floor().cast("int64").max(), 13),
+        "numbers that are none": (ibis.literal(float("nan")).isnan(), True),
+    }
+    why = f"{con.name} cannot be used"
+    try:
+        found = rows.aggregate(**{f"p{i}": value for i, (value, _) in enumerate(asked.values())}).execute().iloc[0]
+    except CslibError:
+        raise
+    except errors(NotImplementedError, TypeError, ValueError) as error:
+        msg = (
+            f"{why}: it lacks what cslib needs ({_first_line(error)}). Load the data into DuckDB, PostgreSQL or Spark."
+        )
+        raise DataError(msg) from error
+    wrong = [what for what, got, (_, want) in zip(asked, found, asked.values(), strict=True) if got != want]
+    msg = f"{why}: it gives other values than DuckDB for {', '.join(wrong)}. {ELSEWHERE}"
+    DataError.when(wrong, msg)
+
+
+_ANSWERS: ContextVar[dict[str, Any] | None] = ContextVar("answers", default=None)
+ZONE: Final = ibis.schema({"z": "string"})
+PROBED: Final = {"k": "int64", "t": "string", "d": "date"}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def can(table: ir.Table, operation: type[ops.Node]) -> bool:
+    """Tell whether the engine of a table has an operation."""
+    compiler = _connection(table).compiler
+    method = getattr(compiler, f"visit_{operation.__name__}", None)
+    return method not in (None, compiler.visit_Undefined, compiler.visit_Unsupported)
+
+
+def can_try(con: Any) -> bool:
+    """Tell whether an engine can cast without failing: PostgreSQL cannot, whatever Ibis says."""
+    return con.name != "postgres" and con.has_operation(ops.TryCast)
+
+
+def session_zone(con: Any) -> str:
+    """Return the time zone in which a connection reads and casts times with a zone."""
+    if con.name not in ("duckdb", "postgres"):
+        return "UTC"
+    return str(con.sql("SELECT current_setting('TimeZone') AS z", schema=ZONE).execute()["z"].iloc[0])
+
+
+def _connection(table: ir.Table) -> Any:
+    return table.get_backend()
+
+
+def beside(table: ir.Table, frame: pd.DataFrame, schema: dict[str, str]) -> ir.Table:
+    """Put a small frame beside a table: in memory for DuckDB, inside the query elsewhere, where nothing is written.
+
+    Parameters
+    ----------
+    table
+        Of the engine that is to read the frame.
+    frame
+        Its rows.
+    schema
+        Types by column of the frame.
+    """
+    con = _connection(table)
+    return ibis.memtable(frame, schema=schema) if con.name == "duckdb" else inlined(con, frame, schema)
+
+
+def inlined(con: Any, frame: pd.DataFrame, schema: Any) -> ir.Table:
+    """Write a frame into a query."""
+    there, plain = frame[list(schema)].notna().to_numpy(), frame[list(schema)].astype(object).to_numpy()
+    pairs = (zip(row, known, strict=True) for row, known in zip(plain, there, strict=True))
+    rows = [tuple(exp.convert(value if known else None) for value, known in row) for row in pairs]
+    names = [f"c{i}" for i in range(len(schema))]
+    source = exp.values(rows or [tuple(exp.null() for _ in names)], alias="given", columns=names)
+    kinds = [con.compiler.type_mapper.from_ibis(ibis.dtype(kind)) for kind in schema.values()]
+    typed = [exp.cast(exp.column(name), kind) for name, kind in zip(names, kinds, strict=True)]
+    query = exp.select(*(exp.alias_(value, name, quoted=True) for value, name in zip(typed, schema, strict=True)))
+    query = query.from_(source) if rows else query.from_(source).where("1 = 0")
+    return con.sql(query.sql(con.dialect), schema=ibis.schema(schema))
+
+
+def carried(con: Any, name: str, table: ir.Table) -> ir.Table:
+    """Carry a table of memory or of a file into the queries of a warehouse, to which nothing is written.
+
+    Raises
+    ------
+    DataError
+        It has too many rows.
+    """
+    if con.name == "duckdb":
+        return table
+    n, schema = int(table.count().execute()), table.schema()
+    msg = (
+        f"{name} has {counted(n, 'row')}, more than the {INLINE:,} that can be read beside the tables of a warehouse. "
+    )
+    DataError.when(n > INLINE, f"{msg}Load it into the warehouse.")
+    return inlined(con, table.execute(), {k: ibis.dtype("string") if v.is_null() else v for k, v in schema.items()})
+
+
+def queried(con: Any, query: str) -> ir.Table:
+    """Take a query for a table. Ibis would make a view of it in PostgreSQL to learn its columns."""
+    if con.name != "postgres":
+        return con.sql(query)
+    types = {}
+    with con.con.cursor() as cursor, con.con.transaction():
+        cursor.execute(f"SELECT * FROM ({query}) AS asked LIMIT 0")
+        for column in cursor.description:
+            kind = cursor.execute("SELECT format_type(%s, NULL)", [column.type_code]).fetchone()[0]
+            types[column.name] = con.compiler.type_mapper.from_string(kind)
+    return con.sql(query, schema=ibis.schema(types))
+
+
+def written(value: ir.NumericValue, digits: int) -> ir.StringValue:
+    """Write a number with so many decimals, as no two engines do it alike."""
+    scale = 10**digits
+    known = ibis.ifelse(value.abs() < EXACT / scale, value, ibis.null("float64"))
+    parts = (known.abs() * scale + 0.5).floor().cast("int64")
+    text = (parts // scale).cast("string")
+    if digits:
+        text += "." + (parts % scale).cast("string").lpad(digits, "0")
+    signed = ibis.ifelse((known < 0) & (parts > 0), "-", "") + text
+    return signed.coalesce(value.cast("string"))
+
+
+def _with_shifts(compiler: Any) -> Any:
+    class Shifting(compiler):
+        """Shifts of 64 bits, by numbers of any size."""
+
+        __slots__ = ()
+
+        def visit_BitwiseLeftShift(self, op: Any, *, left: Any, right: Any) -> Any:  # noqa: N802
+            left, right = self.cast(left, op.dtype), self.cast(right, ibis.dtype("int32"))
+            return super().visit_BitwiseLeftShift(op, left=left, right=right)
+
+        def visit_BitwiseRightShift(self, op: Any, *, left: Any, right: Any) -> Any:  # noqa: N802
+            return super().visit_BitwiseRightShift(op, left=left, right=self.cast(right, ibis.dtype("int32")))
+
+    return Shifting
+
+
+def _postgres() -> Any:
+    from ibis.backends.sql.compilers.postgres import PostgresCompiler
+
+    base: Any = _with_shifts(PostgresCompiler)
+
+    class Compiler(base):
+        __slots__ = ()
+
+        def visit_Cast(self, op: Any, *, arg: Any, to: Any) -> Any:  # noqa: N802
+            if op.arg.dtype.is_boolean() and to.is_numeric():
+                arg = self.cast(arg, ibis.dtype("int32"))  # the only number for which it takes a truth
+            return super().visit_Cast(op, arg=arg, to=to)
+
+    return Compiler()
+
+
+def _spark() -> Any:
+    from ibis.backends.sql.compilers.pyspark import PySparkCompiler
+    from ibis.backends.sql.dialects import PySpark
+
+    class Spark(PySpark):
+        """Spark knows no escape for three signs and takes their letters for themselves: they stand as they are."""
+
+    Spark.ESCAPED_SEQUENCES = {k: v for k, v in PySpark.ESCAPED_SEQUENCES.items() if k not in "\a\f\v"}
+
+    base: Any = _with_shifts(PySparkCompiler)
+
+    class Compiler(base):
+        __slots__ = ()
+        dialect = Spark
+
+        def visit_BitOr(self, op: Any, *, arg: Any, where: Any) -> Any:  # noqa: N802
+            return self.agg.bit_or(arg, where=where)
+
+    return Compiler()

@@ -1,0 +1,100 @@
+"""PostgreSQL as it is met: a role that may only read, schemas, queries, zones, and what it says when it refuses."""
+
+import engine_world
+import ibis
+import pandas as pd
+import psycopg
+import pytest
+
+import cslib as cs
+from cslib.errors import DataError
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres")]
+DAY = pd.Timestamp("2024-01-31 23:30", tz="UTC")
+
+
+@pytest.fixture(scope="module")
+def shop(postgres):
+    orders = {"customer_id": ["v1", "f2"], "ordered_on": ["2024-01-05", "2024-02-29"], "amount": ["5.50", "7"]}
+    used = {"customer_id": ["v1", "f2"], "occurred_at": [DAY, DAY + pd.Timedelta(days=30)], "feature": ["a", "b"]}
+    tables = {"orders": ibis.memtable(orders), "usage": ibis.memtable(pd.DataFrame(used))}
+    return engine_world.fill(postgres, "shop", tables, schema="billing")
+
+
+def declared(folder, url, *lines):
+    (folder / "cslib.toml").write_text("\n".join([f'source = "{url}"', *lines]))
+    return folder
+
+
+@pytest.mark.parametrize("table", ["billing.orders", "shop.billing.orders", '\\"billing\\".orders'])
+def test_a_table_is_found_in_its_schema(shop, tmp_path, table):
+    data = cs.load(declared(tmp_path, shop, "[orders]", f'table = "{table}"'))
+    assert data.statistics["orders"] == {"rows": 2, "first": "2024-01-05", "last": "2024-02-29", "sum_amount": 12.5}
+
+
+def test_a_query_needs_no_right_to_make_views(shop, tmp_path):
+    query = "select customer_id, ordered_on::date, amount::numeric(9, 2) from billing.orders where amount <> '7'"
+    data = cs.load(declared(tmp_path, shop, "[orders]", f'query = """{query}"""'))
+    assert data.table("orders").execute().to_dict("list")["amount"] == [5.5]
+
+
+def test_a_small_file_stands_beside_the_warehouse_and_a_large_one_is_refused(shop, tmp_path):
+    (tmp_path / "costs.csv").write_text("month,kind,amount\n2024-01-01,acquisition,5.5\n2024-02-01,retention,\n")
+    lines = ("[orders]", 'table = "billing.orders"', "[costs]", 'table = "costs.csv"', 'on_fault = "set_aside"')
+    data = cs.load(declared(tmp_path, shop, *lines))
+    assert data.table("costs").execute()["amount"].tolist() == [5.5]
+    (tmp_path / "costs.csv").write_text("month,kind,amount\n" + "2024-01-01,acquisition,5.5\n" * 10_001)
+    with pytest.raises(DataError, match=r"costs.csv has 10,001 rows, more than the 10,000 that can be read beside"):
+        cs.load(declared(tmp_path, shop, *lines))
+
+
+def test_a_zoned_time_is_utc_and_another_zone_of_the_caller_is_refused(shop):
+    con = ibis.connect(shop, schema="billing")
+    con.raw_sql("SET TIME ZONE 'UTC'").close()
+    data = cs.load({"usage": con.table("usage")})
+    assert data.table("usage").execute()["occurred_at"].tolist() == [
+        DAY.tz_localize(None),
+        DAY.tz_localize(None) + pd.Timedelta(days=30),
+    ]
+    con.raw_sql("SET TIME ZONE 'America/New_York'").close()
+    with pytest.raises(DataError, match="your connection speaks America/New_York"):
+        cs.load({"usage": con.table("usage")})
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (("reader@", "nobody:hush@"), "it refuses the user or the password"),
+        (("/shop", "/nothing"), "it has no database of that name"),
+        (("127.0.0.1", "no.such.host.invalid"), "its host is not known"),
+    ],
+)
+def test_why_it_cannot_be_reached_is_said_without_the_password(shop, change, why):
+    with pytest.raises(DataError, match=f"Cannot connect to the postgresql source: {why}. Check its URL") as refused:
+        cs.load(shop.replace(*change))
+    assert "hush" not in str(refused.value)
+
+
+def test_our_own_connection_cannot_write(shop, postgres, tmp_path):
+    owner = f"postgresql://owner@{postgres}/shop"
+    query = "with gone as (delete from billing.orders returning *) select * from gone"
+    with pytest.raises(DataError, match="must be one SELECT|fails|reads"):
+        cs.load(declared(tmp_path, owner, "[orders]", f'query = "{query}"'))
+    data = cs.load(declared(tmp_path, owner, "[orders]", 'table = "billing.orders"'))
+    con = data.table("orders").get_backend()
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        con.raw_sql("delete from billing.orders")
+    assert data.table("orders").count().execute() == 2
+
+
+def test_impossible_values_are_faults_and_no_failure(postgres):
+    rows = {
+        "customer_id": ["a", "b", "c", "d"],
+        "ordered_on": ["2024-02-30", "0000-01-01", "2024-02-29", "soon"],
+        "amount": ["1e999", "5", "nan", "1"],
+    }
+    con = ibis.connect(engine_world.fill(postgres, "odd", {"orders": ibis.memtable(rows)}))
+    with pytest.raises(DataError) as refused:
+        cs.load({"orders": con.table("orders")})
+    assert "orders.ordered_on has 3 rows with a value that is no date" in str(refused.value)
+    assert "orders.amount has 2 rows with a value that is no number" in str(refused.value)
