@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 WANTED = os.environ.get("CSLIB_ENGINES", "")  # "required": an engine that is not there fails, and is not skipped
+ORDER = "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"  # words in the order of a dictionary, and not of their bytes
 KINDS = {"date": "date", "timestamp": "timestamp", "float64": "double precision", "int64": "bigint"}
 
 
@@ -67,7 +68,7 @@ def fill(address, database, tables, schema="public"):
 
     with psycopg.connect(f"postgresql://owner@{address}/postgres", autocommit=True) as con:
         con.execute(f"DROP DATABASE IF EXISTS {database}")
-        con.execute(f"CREATE DATABASE {database} TEMPLATE template0 LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'")
+        con.execute(f"CREATE DATABASE {database} TEMPLATE template0 {ORDER}")
         if not con.execute("SELECT 1 FROM pg_roles WHERE rolname = 'reader'").fetchone():
             con.execute("CREATE ROLE reader LOGIN")
     with psycopg.connect(f"postgresql://owner@{address}/{database}") as con:

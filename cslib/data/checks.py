@@ -207,6 +207,8 @@ def _fault(name: str, work: ir.Table, rule: Rule, n: int, rejects: pd.DataFrame)
     if ROW in work.columns:
         hits = hits.order_by(ROW)
         place = hits[ROW].cast("string")
+    else:
+        hits = hits.order_by(rule.column)
     first = hits.select(place=place, value=hits[rule.column].cast("string")).limit(SHOWN).execute()
     shown = [f"{_quoted(v)}{f' in row {p}' if p else ''}" for p, v in zip(first["place"], first["value"], strict=True)]
     readable = ", of the rows that can be read" if len(rejects) and ROW in work.columns else ""
@@ -313,7 +315,7 @@ def _contradictions(surveys: ir.Table) -> Iterator[Fault]:
         label = nps[column].strip().lower().re_replace("s$", "").replace("neutral", "passive")
         wrong = nps.filter(label.isin(contract.NPS_LABELS) & (label != said))
         n = int(wrong.count().execute())
-        first = wrong.limit(1).execute().to_dict("records")
+        first = wrong.order_by(["score", column]).limit(1).execute().to_dict("records")
         shown = f" (first: {first[0]['score']:.0f} called {first[0][column]})" if first else ""
         text = f"calls {counted(n, 'answer')} another thing than the score says{shown}; the score counts."
         yield from _warning("surveys", column, "contradicting label", n, text)

@@ -12,6 +12,7 @@ import pandas as pd
 from cslib.data.calendar import observed, period_ordinal
 from cslib.data.contract import CONTRACT, MOMENT, TENURE
 from cslib.data.dataset import DataSet
+from cslib.data.engine import earliest
 from cslib.data.lives import has_history, paying
 from cslib.errors import ParameterError, counted, did_you_mean, listed
 
@@ -79,7 +80,8 @@ def _values(data: DataSet, holder: str, column: str) -> ir.Table:
     text = table[column].cast("string").fill_null("(missing)")
     if holder == "customers":
         return table.select(customer_id=table.customer_id, segment=text)
-    return table.group_by("customer_id").aggregate(segment=text.argmin(table[MOMENT[holder]]))
+    each = table.group_by("customer_id", segment=text).aggregate(since=table[MOMENT[holder]].min())
+    return each.group_by("customer_id").aggregate(segment=earliest(each.segment, each.since))
 
 
 def segment_remark(data: DataSet, segment_by: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from cslib.data.contract import CONTRACT, ENDS, MOMENT, TENURE, Fault
+from cslib.data.engine import earliest
 from cslib.errors import MissingTableError, ParameterError, counted, did_you_mean
 
 ENDING: Final = {**ENDS, "surveys": "answered_on"}
@@ -110,7 +111,7 @@ def derive_customers(subscriptions: ir.Table) -> ir.Table:
     running = subscriptions.ended_on.isnull().any()
     left = ibis.ifelse(running, ibis.null("date"), subscriptions.ended_on.max())
     ends = {"started_on": subscriptions.started_on.min(), "churned_on": left}
-    first = {c: subscriptions[c].argmin(subscriptions.started_on) for c in extra}
+    first = {c: earliest(subscriptions[c], subscriptions.started_on) for c in extra}
     return subscriptions.group_by("customer_id").aggregate(**ends, **first)
 
 

@@ -7,6 +7,7 @@ DuckDB gives; what no compiler can mend is a function of this module. Nothing he
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -103,6 +104,7 @@ def _connect(url: str) -> Any:
     if con.name == "postgres":
         con.raw_sql("SET TIME ZONE 'UTC'").close()
         con.raw_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY").close()
+        weakref.finalize(con, con.con.close)
     return con
 
 
@@ -278,6 +280,11 @@ def queried(con: Any, query: str) -> ir.Table:
             kind = cursor.execute("SELECT format_type(%s, NULL)", [column.type_code]).fetchone()[0]
             types[column.name] = con.compiler.type_mapper.from_string(kind)
     return con.sql(query, schema=ibis.schema(types))
+
+
+def earliest(value: ir.Value, moment: ir.Value) -> ir.Value:
+    """Take the first value of a group, and of several at the same moment the first in the alphabet on any engine."""
+    return value.argmin(moment.cast("string") + value.cast("string"))
 
 
 def written(value: ir.NumericValue, digits: int) -> ir.StringValue:

@@ -462,7 +462,7 @@ def test_connection_url(tmp_path):
     (tmp_path / "cslib.toml").write_text(f'source = "duckdb://{path}"\n[orders]\ntable = "booking"\n')
     with pytest.raises(DataError, match="no table 'booking' for orders. Did you mean 'bookings'"):
         load(tmp_path)
-    with pytest.raises(DataError, match="Cannot connect to the nosuch source"):
+    with pytest.raises(DataError, match="A source of the kind nosuch cannot be used"):
         load("nosuch://host/db")
 
 

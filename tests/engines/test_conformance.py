@@ -1,5 +1,7 @@
 """Every study gives on every engine what it gives on DuckDB, of plain data and of nasty ones."""
 
+import weakref
+
 import engine_world
 import ibis
 import pandas as pd
@@ -15,6 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unclosed <soc
 
 def in_postgres(postgres, name, tables):
     con = ibis.connect(engine_world.fill(postgres, name, tables))
+    weakref.finalize(con, con.con.close)
     return {n: con.table(n) for n in tables}
 
 

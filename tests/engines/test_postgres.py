@@ -1,5 +1,7 @@
 """PostgreSQL as it is met: a role that may only read, schemas, queries, zones, and what it says when it refuses."""
 
+import weakref
+
 import engine_world
 import ibis
 import pandas as pd
@@ -19,6 +21,12 @@ def shop(postgres):
     used = {"customer_id": ["v1", "f2"], "occurred_at": [DAY, DAY + pd.Timedelta(days=30)], "feature": ["a", "b"]}
     tables = {"orders": ibis.memtable(orders), "usage": ibis.memtable(pd.DataFrame(used))}
     return engine_world.fill(postgres, "shop", tables, schema="billing")
+
+
+def connected(url, **options):
+    con = ibis.connect(url, **options)
+    weakref.finalize(con, con.con.close)
+    return con
 
 
 def declared(folder, url, *lines):
@@ -49,7 +57,7 @@ def test_a_small_file_stands_beside_the_warehouse_and_a_large_one_is_refused(sho
 
 
 def test_a_zoned_time_is_utc_and_another_zone_of_the_caller_is_refused(shop):
-    con = ibis.connect(shop, schema="billing")
+    con = connected(shop, schema="billing")
     con.raw_sql("SET TIME ZONE 'UTC'").close()
     data = cs.load({"usage": con.table("usage")})
     assert data.table("usage").execute()["occurred_at"].tolist() == [
@@ -93,7 +101,7 @@ def test_impossible_values_are_faults_and_no_failure(postgres):
         "ordered_on": ["2024-02-30", "0000-01-01", "2024-02-29", "soon"],
         "amount": ["1e999", "5", "nan", "1"],
     }
-    con = ibis.connect(engine_world.fill(postgres, "odd", {"orders": ibis.memtable(rows)}))
+    con = connected(engine_world.fill(postgres, "odd", {"orders": ibis.memtable(rows)}))
     with pytest.raises(DataError) as refused:
         cs.load({"orders": con.table("orders")})
     assert "orders.ordered_on has 3 rows with a value that is no date" in str(refused.value)
