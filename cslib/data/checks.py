@@ -18,7 +18,20 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from cslib.data import contract
-from cslib.data.contract import CONTRACT, OWN, ROW, SCALES, Column, Fault, Reading, filled, possible, typed, zoned
+from cslib.data.contract import (
+    CONTRACT,
+    OWN,
+    ROW,
+    SCALES,
+    Column,
+    Fault,
+    Reading,
+    blank,
+    filled,
+    possible,
+    typed,
+    zoned,
+)
 from cslib.data.sources import Raw
 from cslib.errors import counted, did_you_mean
 
@@ -108,8 +121,9 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     rules += [*_table_rules(name, work), *(_open_quote(work, c) for c in texts if ROW in raw.columns)]
     moments = [c for c, s in spec.items() if s.dated]
     words = [c for c in texts if c not in spec or spec[c].kind == "text"]
-    n_ids = work[TYPED + "customer_id"].nunique() if "customer_id" in spec else ibis.literal(0)
-    measures = {"n_rows": work.count(), "n_ids": n_ids} | {f"r{i}": _hit(r).sum() for i, r in enumerate(rules)}
+    measures = {"n_rows": work.count()} | {f"r{i}": _hit(r).sum() for i, r in enumerate(rules)}
+    if name == "customers":
+        measures["n_ids"] = work[TYPED + "customer_id"].nunique()
     measures |= {f"z{i}": zoned(work[c]).any() for i, c in enumerate(moments)}
     measures |= {f"t{i}": _retyped(work, c).any() for i, c in enumerate(words)}
     count = _counts(work, **measures)
@@ -146,7 +160,7 @@ def _hit(rule: Rule) -> ir.BooleanValue:
 
 def _empty(raw: ir.Value) -> ir.BooleanValue:
     if raw.type().is_string():
-        return filled(raw).isnull()
+        return raw.isnull() | contract.blank(raw)
     return raw.isnull() | raw.isnan() if raw.type().is_floating() else raw.isnull()
 
 

@@ -135,7 +135,8 @@ def _mapping(data: Mapping[str, TableLike]) -> Config:
         if not isinstance(table, (pd.DataFrame, ir.Table, str, Path)):
             msg = f"{name} is a {type(table).__name__}. Give a DataFrame, a path or an Ibis table."
             raise DataError(msg)
-    return Config(label="in memory", source="", tables={n: TableOptions(table=t) for n, t in data.items()})
+    own = {n: Path(t) if isinstance(t, str) else t for n, t in data.items()}  # a path of who calls leads anywhere
+    return Config(label="in memory", source="", tables={n: TableOptions(table=t) for n, t in own.items()})
 
 
 def _address(source: str) -> str:

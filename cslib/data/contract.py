@@ -28,6 +28,7 @@ ISO_DATE: Final = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?$"
 _CLOCK: Final = r"[T ](([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?|24:00(:00)?)(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)?"
 SURE_DATE: Final = rf"^(\d{{4}})-(0?[1-9]|1[0-2])-(0?[1-9]|[12]\d|3[01])({_CLOCK})?$"  # but for short months
 SHORT_MONTH: Final = r"^\d{4}-(0?[469]-31|11-31|0?2-3[01])"
+NOT_BLANK: Final = "[^ \t\n\r\v\f]"
 SURE_NUMBER: Final = r"^[+-]?(\d{1,99}\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
 NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 DIRECTIVES: Final = {
@@ -183,6 +184,11 @@ def filled(raw: ir.Value) -> ir.StringValue:
     return raw.cast("string").strip().nullif("")
 
 
+def blank(raw: ir.StringValue) -> ir.BooleanValue:
+    """Tell which texts hold nothing but blanks; sooner than by taking them off."""
+    return ~raw.re_search(NOT_BLANK)
+
+
 def zoned(raw: ir.Value) -> ir.BooleanValue:
     """Tell which values carry a time zone."""
     if raw.type().is_string():
@@ -200,7 +206,7 @@ def _identifier(raw: ir.Value) -> ir.Value:
     if kind.is_decimal():
         return raw.cast("string").re_replace(r"\.0+$", "")
     text = raw.cast("string")
-    return ibis.ifelse(text.strip() == "", ibis.null("string"), text)
+    return ibis.ifelse(blank(text), ibis.null("string"), text)
 
 
 def _whole(raw: ir.NumericValue) -> ir.StringValue:
