@@ -26,7 +26,6 @@ from cslib.data.contract import (
     Column,
     Fault,
     Reading,
-    blank,
     filled,
     possible,
     typed,
