@@ -10,7 +10,17 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.calendar import period_start
-from cslib.data.customers import MINOR_UNITS, mrr_steps, summed_changes, tier, with_all, with_segment
+from cslib.data.customers import (
+    MINOR_UNITS,
+    Product,
+    mrr_steps,
+    product_of,
+    summed_changes,
+    tier,
+    with_all,
+    with_first_cents,
+    with_segment,
+)
 from cslib.data.dataset import DataSet
 from cslib.retention.cohorts import KEY, Spans, check_periods, read_spans
 from cslib.stats.intervals import TIERED, retained_of_tiers
@@ -51,8 +61,9 @@ def revenue_levels(
     check_periods(max_periods)
     spans = read_spans(data, "subscriptions", period)
     steps = mrr_steps(data, period)  # from the first paid one on: a trial before it is no MRR to keep
-    steps = steps.filter((steps["first"] >= spans.earliest) & (steps.step >= steps["first"]))
-    changes = with_all(_changes(steps, segment_by, data).rename(columns={"step": "at"}))
+    product = product_of(steps)
+    steps = with_first_cents(steps.filter(steps["first"] >= spans.earliest))
+    changes = with_all(_changes(steps, segment_by, data, product).rename(columns={"step": "at"}))
     if changes.empty and (data.table("subscriptions").mrr > 0).any().execute():
         spans.refuse_nobody(changes)
     levels = _cumulated(changes, spans, max_periods)
@@ -114,13 +125,13 @@ def revenue_curve(levels: pd.DataFrame) -> pd.DataFrame:
     return curve[CURVE]
 
 
-def _changes(steps: ir.Table, segment_by: str, data: DataSet) -> pd.DataFrame:
+def _changes(steps: ir.Table, segment_by: str, data: DataSet, product: Product) -> pd.DataFrame:
     """Sum, per segment, cohort and period, the change of every measure; levels are cumulated sums."""
     x, y = steps.cents_first, steps.cents
     levels = {"x": x, "y": y, "l": ibis.greatest(x - y, 0), "e": ibis.greatest(y - x, 0)}
     money = steps.mutate(cohort=steps["first"], tier=tier(steps.cents_first), n=ibis.literal(1), **levels)
     measures = with_segment(money, data, segment_by)
-    return summed_changes(measures, ["n", *AMOUNTS], [*KEYS, "step"], products=PRODUCTS)
+    return summed_changes(measures, ["n", *AMOUNTS], [*KEYS, "step"], products=PRODUCTS, product=product)
 
 
 def _cumulated(changes: pd.DataFrame, spans: Spans, max_periods: int) -> pd.DataFrame:

@@ -14,7 +14,16 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from cslib.data.calendar import first_whole, last_complete, monthly, observed, ordinal, period_ordinal, period_start
-from cslib.data.customers import MINOR_UNITS, exact_product, mrr_steps, tier, with_all, with_segment
+from cslib.data.customers import (
+    MINOR_UNITS,
+    Product,
+    cumulated,
+    mrr_steps,
+    product_of,
+    tier,
+    with_all,
+    with_segment,
+)
 from cslib.data.dataset import DataSet
 from cslib.data.lives import lives, paying, settled
 from cslib.errors import DataError
@@ -66,7 +75,7 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     -----
     Of each customer, MRR then and now change at few steps: the sums over all customers are cumulated changes at these.
     """
-    tiers = _tiers(_then_and_now(mrr_steps(data, "month"), months), data, segment_by, "month")
+    tiers = _tiers(data, months, segment_by, "month")
     sums = tiers.groupby(["segment", "at"])[["n", "kept", "x", "l", "e"]].sum()
     levels = sums[sums["n"] > 0].join(_retained(tiers)).reset_index()
     if data.observed_from:  # who had left before is missing from every opening until then
@@ -80,18 +89,18 @@ def _then_and_now(steps: ir.Table, periods: int) -> ir.Table:
     change = steps.cents - steps.cents.lag().over(group_by="customer_id", order_by="step").fill_null(0)
     now = steps.select("customer_id", "step", now=change, then=ibis.literal(0, "int64"))
     then = now.select("customer_id", step=now.step + periods, now=ibis.literal(0, "int64"), then=now.now)
-    both = now.union(then).group_by(["customer_id", "step"]).aggregate(now=ibis._.now.sum(), then=ibis._.then.sum())
-    running = ibis.cumulative_window(group_by="customer_id", order_by="step")
-    return both.select("customer_id", "step", **{c: both[c].sum().over(running) for c in ("then", "now")})
+    return cumulated(now.union(then), now="sum", then="sum")
 
 
-def _tiers(levels: ir.Table, data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
-    """Sum up the customers who paid then by ``segment``, ``at`` and ``tier``; ``kept`` counts those who still pay."""
+def _tiers(data: DataSet, periods: int, segment_by: str, period: str) -> pd.DataFrame:
+    """Sum up who paid so many periods before by ``segment``, ``at`` and ``tier``; ``kept`` counts who still pay."""
+    steps = mrr_steps(data, period)
+    levels, product = _then_and_now(steps, periods), product_of(steps)
     rows = levels.select("customer_id", "step", x=levels.then, y=levels.now)
     order = ibis.window(group_by="customer_id", order_by="step")
     rows = rows.mutate(**{f"{c}0": rows[c].lag().over(order).fill_null(0) for c in ("x", "y")})
     moves = ((1, rows.x, rows.y), (-1, rows.x0, rows.y0))  # into a tier, and out of the one before
-    into, out = (rows.filter(x > 0).select("customer_id", "step", **_told(sign, x, y)) for sign, x, y in moves)
+    into, out = (rows.filter(x > 0).select("customer_id", "step", **_told(sign, x, y, product)) for sign, x, y in moves)
     both = with_segment(into.union(out), data, segment_by)
     sums = {c: both[c].sum().cast("float64") for c in SUMMED}
     found = both.group_by(["segment", "step", "tier"]).aggregate(**sums).execute().rename(columns={"step": "at"})
@@ -110,10 +119,10 @@ def _retained(tiers: pd.DataFrame) -> pd.DataFrame:
     return found.set_axis([str(c).replace("gross", "grr").replace("net", "nrr") for c in found], axis=1)
 
 
-def _told(sign: int, x: ir.IntegerValue, y: ir.IntegerValue) -> dict[str, ir.Value]:
+def _told(sign: int, x: ir.IntegerValue, y: ir.IntegerValue, product: Product) -> dict[str, ir.Value]:
     amounts = {"x": x, "l": ibis.greatest(x - y, 0), "e": ibis.greatest(y - x, 0), "kept": (y > 0).cast("int64")}
     pairs = [(a, b) for a, b in ("xx", "ll", "xl", "ee", "xe")]
-    amounts |= {a + b: exact_product(amounts[a], amounts[b]) for a, b in pairs}
+    amounts |= {a + b: product(amounts[a], amounts[b]) for a, b in pairs}
     return {"tier": tier(x), "n": ibis.literal(sign), **{name: sign * value for name, value in amounts.items()}}
 
 
@@ -201,7 +210,7 @@ def movements(data: DataSet, *, segment_by: str = "", period: str = "month") -> 
     numbers = range(int(sums["at"].min()), complete + 1)
     parts = [_levels(own, numbers) for _, own in sums.groupby("segment", sort=False)]
     levels = pd.concat(parts, ignore_index=True)
-    told = _retained(_tiers(_then_and_now(mrr_steps(data, period), 1), data, segment_by, period))
+    told = _retained(_tiers(data, 1, segment_by, period))
     levels = levels.merge(told.reset_index(), on=["segment", "at"], how="left")
     levels = levels[levels["at"] >= first].reset_index(drop=True)
     levels["month"] = [pd.Timestamp(period_start(int(at), period)) for at in levels["at"]]
@@ -213,6 +222,7 @@ def movements(data: DataSet, *, segment_by: str = "", period: str = "month") -> 
 def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     """Sum the steps of every kind, in cents, and their products, by segment and period."""
     steps = mrr_steps(data, period)
+    product = product_of(steps)
     order = ibis.window(group_by="customer_id", order_by="step")
     running = ibis.cumulative_window(group_by="customer_id", order_by="step")
     steps = _with_here(steps, data, period)
@@ -221,7 +231,7 @@ def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     steps = with_segment(steps.select("customer_id", "step", "here", **levels), data, segment_by)
     kinds = _kinds(steps)
     c, p, change = steps.c, steps.p, steps.c - steps.p
-    cc, pp, moved = (exact_product(v, v) for v in (c, p, change))
+    cc, pp, moved = (product(v, v) for v in (c, p, change))
     won, lost = (moved.sum(where=way) for way in (c > p, c < p))
     squares = {"squares": (cc - pp).sum(), "won_squared": won, "lost_squared": lost}
     paying = {"n_paying": ((c > 0).cast("int64") - (p > 0).cast("int64")).sum()}

@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from cslib.data.calendar import first_whole, last_complete, monthly, observed, period_ordinal, period_start
-from cslib.data.customers import MINOR_UNITS, cents, summed_changes
+from cslib.data.customers import MINOR_UNITS, cents, cumulated, summed_changes
 from cslib.data.dataset import DataSet
 from cslib.errors import MissingTableError
 from cslib.stats.intervals import share_of_clusters
@@ -78,9 +78,7 @@ def _over_customers(orders: ir.Table, data: DataSet, months: int) -> pd.DataFram
     each |= {f"amount_{kind}": ibis.ifelse(orders.kind == kind, paid, 0) for kind in ORDERED}
     rows = orders.select("customer_id", step=at, **each).filter(ibis._.step <= complete)
     gone = rows.select("customer_id", step=rows.step + months, **{name: -rows[name] for name in each})
-    moves = rows.union(gone).group_by(["customer_id", "step"]).aggregate(**{m: ibis._[m].sum() for m in each})
-    running = ibis.cumulative_window(group_by="customer_id", order_by="step")
-    levels = moves.select("customer_id", "step", **{name: moves[name].sum().over(running) for name in each})
+    levels = cumulated(rows.union(gone), **dict.fromkeys(each, "sum"))
     pairs = {f"{a}_{b}": (a, b) for b in ORDERED for a in (b, "all")} | {"all_all": ("all", "all")}
     sums = summed_changes(levels, list(each), ["step"], products=pairs).set_index("step").sort_index()
     first = int(sums.index.min()) if len(sums) else complete + 1

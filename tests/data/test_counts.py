@@ -1,3 +1,4 @@
+import operator
 from datetime import date, timedelta
 
 import ibis
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from cslib import load
 from cslib.data.calendar import PERIODS, last_complete, ordinal, period_ordinal, period_start
-from cslib.data.customers import mrr_steps, segments
+from cslib.data.customers import exact_product, mrr_steps, product_of, segments, with_first_cents
 from cslib.errors import DataError, ParameterError
 
 DAYS = st.dates(date(1995, 1, 1), date(2060, 12, 31))
@@ -60,7 +61,7 @@ def _subscriptions(*rows):
 
 def _steps(data):
     first = ordinal(date(2025, 1, 1), "month")
-    steps = mrr_steps(data, "month").execute().sort_values(["customer_id", "step"])
+    steps = with_first_cents(mrr_steps(data, "month")).execute().sort_values(["customer_id", "step"])
     return [(r.customer_id, r.step - first, r.cents, r.cents_first) for r in steps.itertuples()]
 
 
@@ -121,3 +122,15 @@ def test_bad_segments_are_refused(values, segment_by, message):
 def test_mrr_needs_subscriptions():
     with pytest.raises(DataError, match="no table 'subscriptions'.*Add subscriptions.csv"):
         mrr_steps(_customers(["x"]), "month")
+
+
+@pytest.mark.parametrize(("mrr", "product"), [(9_999_999.99, operator.mul), (10_000_000.01, exact_product)])
+def test_products_are_of_64_bits_only_where_every_one_fits(mrr, product):
+    assert product_of(mrr_steps(_subscriptions(("a", "2025-01-10", None, mrr)), "month")) is product
+
+
+def test_what_changes_in_one_period_is_one_step():
+    data = _subscriptions(
+        ("a", "2025-01-10", "2025-03-15", 10), ("a", "2025-03-15", None, 12), ("a", "2025-03-01", None, 1)
+    )
+    assert [step[:3] for step in _steps(data)] == [("a", 0, 1000), ("a", 2, 1300)]
