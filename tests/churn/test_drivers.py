@@ -94,6 +94,32 @@ def test_base_risk_of_ties_by_hand():
     assert base["cumulative_hazard"].tolist() == pytest.approx([7 / 12, 13 / 12, 13 / 12])
 
 
+# B leaves before anybody else does, so its ratio grows without end; C is there as nobody leaves, so it has none.
+def test_a_ratio_without_end_is_not_sound():
+    design = pd.DataFrame({"B": [1.0, 1.0, 0.0, 0.0, 0.0], "C": [0.0, 0.0, 0.0, 1.0, 0.0]})
+    life = lives([1.0, 2.0, 3.0, 3.5, 4.0], [True, True, True, False, True])
+    assert not fit_cox(design, life).sound
+    assert fit_cox(design[["C"]], life).coefficients.empty
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("strata", [False, True])
+def test_equals_lifelines_with_ties_late_entry_and_strata(late, strata):
+    """lifelines stops some millionths of a standard error before the end."""
+    rng, n = np.random.default_rng(6), 200
+    x = pd.DataFrame({"a": rng.normal(3, 100, n), "b": (rng.random(n) < 0.1).astype(float)})
+    life = lives(rng.integers(6, 20, n).astype(float), rng.random(n) < 0.6)
+    life = life.assign(entry=np.where(rng.random(n) < 0.3, rng.integers(1, 5, n), -1.0)) if late else life
+    group = pd.Series(rng.choice(["x", "y", "z"], n))
+    frame = x.join(life if late else life[["duration", "event"]]).assign(**{"group": group} if strata else {})
+    theirs = CoxPHFitter(strata=["group"] if strata else None)
+    theirs.fit(frame, "duration", "event", entry_col="entry" if late else None, fit_options={"precision": 1e-11})
+    ours = fit_cox(x, life, group if strata else None)
+    assert ours.coefficients.to_numpy() == pytest.approx(theirs.params_, abs=1e-5 * ours.errors.min())
+    assert ours.variance == pytest.approx(theirs.variance_matrix_.to_numpy(), rel=1e-4)
+    assert ours.log_likelihood == pytest.approx(theirs.log_likelihood_, rel=1e-9)
+
+
 @pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 5), st.booleans()), min_size=200, max_size=400))
