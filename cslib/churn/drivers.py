@@ -19,7 +19,7 @@ from cslib.data.contract import CONTRACT, TENURE
 from cslib.data.dataset import DataSet
 from cslib.data.engine import md5
 from cslib.data.lifetimes import lifetime_rows, unit_months
-from cslib.errors import DataError, ParameterError, counted, did_you_mean, listed
+from cslib.errors import ParameterError, counted, did_you_mean, listed
 from cslib.stats import cox
 from cslib.stats.intervals import SIGNIFICANT, holm, z_value
 
@@ -29,7 +29,6 @@ FOLDS: Final = 5
 TABLE: Final = ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"]
 CHECKED_ROWS: Final = 50_000
 MAX_ROWS: Final = 1_000_000
-LATE_ROWS: Final = 20_000  # where customers enter late the fitter takes far longer
 REFERENCE: Final = " (reference)"
 ENOUGH_GROUPS: Final = 5  # of customers by predicted risk
 HELD: Final = 0.8  # share of groups whose interval should hold the prediction
@@ -187,8 +186,7 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
 
     Notes
     -----
-    Of more than a million customers a sample is fitted, the same one each time; where customers came under observation
-    late, of more than 20,000 (their fit takes far longer).
+    Of more than a million customers a sample is fitted, the same one each time.
 
     Hazard of customer i at age t: h₀(t)·exp(Σ βx). Ties by Efron, in the base risk too; 95 % intervals are Wald's.
     Values with fewer than 20 customers are merged, and all but the 12 largest. The customers of a value that
@@ -274,13 +272,12 @@ def _read(data: DataSet, names: list[str], remarks: list[str]) -> tuple[pd.DataF
     lives, columns = lifetime_rows(data), [f"driver{i}" for i in range(len(names))]
     joined = lives.join(reading.drivers_of(data, names), "customer_id")
     rows = joined.select("customer_id", "life", "entry", "duration", *columns, event=joined.event_observed)
-    size = rows.aggregate(n=rows.count(), late=(rows.entry > 0).sum()).execute().iloc[0]
+    size = int(rows.count().execute())
     msg = f"No customer of {data.label or 'the data'} was under observation. Check observed_from, or widen where."
-    DataError.when(not size["n"], msg)
-    limit = LATE_ROWS if size["late"] else MAX_ROWS
-    if size["n"] > limit:
-        rows = rows.order_by([md5(rows.customer_id), "customer_id", "life"]).limit(limit)
-        remarks.append(f"The comparison rests on a sample of {limit:,} of the {int(size['n']):,} customers.")
+    DataError.when(not size, msg)
+    if size > MAX_ROWS:
+        rows = rows.order_by([md5(rows.customer_id), "customer_id", "life"]).limit(MAX_ROWS)
+        remarks.append(f"The comparison rests on a sample of {MAX_ROWS:,} of the {size:,} customers.")
     frame = rows.execute().sort_values(["customer_id", "life"], ignore_index=True)
     life = frame[["entry", "duration", "event"]].astype({"entry": float, "duration": float, "event": bool})
     return life.assign(entry=life["entry"].where(life["entry"] > 0, -1.0)), frame[columns].set_axis(names, axis=1)
@@ -392,8 +389,7 @@ def _blind(x: pd.DataFrame, life: pd.DataFrame, stratum: pd.Series, horizon: flo
     """
     if not len(x.columns) and not stratum.any():
         return life.head(0)
-    limit = CHECKED_ROWS // 10 if (life["entry"] > 0).any() else CHECKED_ROWS
-    drawn = np.random.default_rng(0).permutation(len(life))[:limit]
+    drawn = np.random.default_rng(0).permutation(len(life))[:CHECKED_ROWS]
     x, life, stratum = x.iloc[drawn], life.iloc[drawn], stratum.iloc[drawn]
     fold, fits = np.arange(len(life)) % FOLDS, []
     risk, score = np.full(len(life), np.nan), np.ones(len(life))

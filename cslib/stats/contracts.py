@@ -219,10 +219,11 @@ def fit_contract(rows: pd.DataFrame, *, model: str = SBG) -> ContractFit:
     msg = "Customers left at age 0, before a first period that this model could count from."
     DataError.when(len(lost) and lost.min() < 1, msg)
     refuse_few(lost.nunique(), size, "in only", "different period")
+    told = _Told.of(known)
     # customers as different as can be, and as sBG says
-    starts = [np.zeros(size)] + [np.append(_highest(known, np.zeros(2)), 0.0)] * (model == BDW)
-    found = max((_highest(known, start) for start in starts), key=lambda logs: _heights(known, logs[None])[0])
-    height, information = float(_heights(known, found[None])[0]), -_bends(known, found)[1]
+    starts = [np.zeros(size)] + [np.append(_highest(told, np.zeros(2)), 0.0)] * (model == BDW)
+    found = max((_highest(told, start) for start in starts), key=lambda logs: _heights(told, logs[None])[0])
+    height, information = float(_heights(told, found[None])[0]), -_bends(told, found)[1]
     inside = (np.abs(found) < np.array(LIMITS[:size]) - MARGIN).all()
     if not inside or np.linalg.eigvalsh(information)[0] < LOOSE**-2:
         raise DataError(NOT_SETTLED)
@@ -236,36 +237,54 @@ def refuse_few(n_times: int, needed: int, only: str, time: str) -> None:
         raise DataError(few if n_times else "No customer left, so there is no churn to model.")
 
 
-def _heights(rows: pd.DataFrame, logs: Floats) -> Floats:
+@dataclass(frozen=True)
+class _Told:
+    """What renewals tell of a model: how many survived so many periods, and were lost in which, of different ones."""
+
+    periods: Floats
+    survived: Floats  # less those who had before they came under observation
+    lost_in: Floats
+    lost: Floats
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> _Told:
+        """Count them."""
+        left = rows["event_observed"].to_numpy(bool)
+        n, t, entry = (rows[c].to_numpy(float) for c in ("n", "period_index", "entry_index"))
+        periods, where = np.unique(np.append(t, entry), return_inverse=True)
+        lost_in, when = np.unique(t[left], return_inverse=True)
+        survived, lost = (np.bincount(*sums).astype(float) for sums in ((where, np.append(n, -n)), (when, n[left])))
+        return cls(periods[periods > 0], survived[periods > 0], lost_in, lost)  # everybody survives none
+
+
+def _heights(told: _Told, logs: Floats) -> Floats:
     """Log-likelihood of renewals at each of m points, shape (m, parameters)."""
-    left = rows["event_observed"].to_numpy(bool)
-    n, t, entry = (rows[c].to_numpy(float) for c in ("n", "period_index", "entry_index"))
     points = logs.T[:, :, None]
-    lived = (_log_survival(points, t) - _log_survival(points, entry)) @ n
-    return np.asarray(lived + _log_odds(points, t[left]) @ n[left])
+    lived = _log_survival(points, told.periods) @ told.survived
+    return np.asarray(lived + _log_odds(points, told.lost_in) @ told.lost)
 
 
-def _bends(rows: pd.DataFrame, at: Floats) -> tuple[Floats, Floats]:
+def _bends(told: _Told, at: Floats) -> tuple[Floats, Floats]:
     """Slope and curvature of the log-likelihood at a point, by differences."""
     steps = STEP * np.eye(len(at))
     ends = np.array([[a + b, a - b, b - a, -a - b] for a in steps for b in steps]) + at
-    heights = _heights(rows, ends.reshape(-1, len(at))).reshape(len(at), len(at), 4)
+    heights = _heights(told, ends.reshape(-1, len(at))).reshape(len(at), len(at), 4)
     # a + a is a step of two
     slope = (np.diagonal(heights[:, :, 0]) - np.diagonal(heights[:, :, 3])) / (4 * STEP)
     return slope, heights @ [1, -1, -1, 1] / (4 * STEP**2)
 
 
-def _highest(rows: pd.DataFrame, start: Floats) -> Floats:
+def _highest(told: _Told, start: Floats) -> Floats:
     """Climb to the parameters of greatest likelihood by Newton's method."""
     at, limits = start, np.array(LIMITS[: len(start)])
-    height = _heights(rows, at[None])[0]
+    height = _heights(told, at[None])[0]
     for _ in range(ROUNDS):
-        slope, curvature = _bends(rows, at)
+        slope, curvature = _bends(told, at)
         sizes, axes = np.linalg.eigh(curvature)
         step = axes @ (axes.T @ slope / np.maximum(np.abs(sizes), TINY))
         step *= LONGEST / max(LONGEST, np.abs(step).max())
         tries = np.clip(at + STRIDES * step, -limits, limits)
-        heights = _heights(rows, tries)
+        heights = _heights(told, tries)
         if not heights.max() > height:
             break
         at, height = tries[heights.argmax()], heights.max()

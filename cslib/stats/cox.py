@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from lifelines import CoxPHFitter
-from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 from lifelines.utils import concordance_index
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 from cslib.stats.intervals import Floats, product_limit, wilson
 from cslib.stats.survival import TIE, TRUSTED
 
 ENDS: Final = ("duration", "entry")
-PRECISION: Final = {"precision": 1e-11, "r_precision": 1e-13}  # so that a ratio without end grows large
+STEPS: Final = 100  # of Newton's method, which takes about five
+PRECISION: Final = 1e-13  # of the likelihood, as a share of it: so that a ratio without end grows large
+FAR: Final = 0.1  # of the last step: there is no end, or no single one
 LIMIT: Final = 15.0  # of a log ratio and its error: beyond, nothing was estimated
 CALIBRATION: Final = ["decile", "n", "predicted", "observed", "ci_lower", "ci_upper"]
 GROUP_CHURNED: Final = 20  # in a group of the calibration, on average
@@ -87,26 +87,49 @@ def fit_cox(design: pd.DataFrame, life: pd.DataFrame, stratum: pd.Series | None 
     design = design.loc[:, (design.max() > design.min()).to_numpy()]
     if not len(design.columns):
         return CoxFit(pd.Series(dtype=float), np.empty((0, 0)), np.nan, sound=True, kept=kept)
-    # of equal spread, so that a rare value is no numerical matter
-    scale = design.std(ddof=0).to_numpy()
-    frame = pd.DataFrame(design.to_numpy() / scale, columns=[f"x{i}" for i in range(len(scale))], index=life.index)
-    late = bool((life["entry"] > 0).any())
-    frame = frame.join(life if late else life[["duration", "event"]])
-    if stratum is not None:
-        frame["stratum"] = stratum[kept]
-    fitter = CoxPHFitter(strata=None if stratum is None else ["stratum"])
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            fitter.fit(frame, "duration", "event", entry_col="entry" if late else None, fit_options=PRECISION)
-    except (ConvergenceError, np.linalg.LinAlgError):
-        lost = np.full((len(scale), len(scale)), np.nan)
-        return CoxFit(pd.Series(lost[0], index=design.columns), lost, np.nan, sound=False, kept=kept)
-    coefficients = pd.Series(fitter.params_.to_numpy() / scale, index=design.columns)
-    variance = fitter.variance_matrix_.to_numpy() / np.outer(scale, scale)
+    # from their mean and of equal spread, so that a rare value is no numerical matter
+    x = design.to_numpy(dtype=float)
+    scale = x.std(axis=0)
+    strata = np.zeros(len(life)) if stratum is None else stratum[kept].to_numpy()
+    ratios, variance, likelihood = _newton((x - x.mean(axis=0)) / scale, life, strata)
+    coefficients, variance = pd.Series(ratios / scale, index=design.columns), variance / np.outer(scale, scale)
     size = np.concatenate([np.abs(coefficients), np.sqrt(np.diag(variance))])
-    sound = bool((size < LIMIT).all()) and not any(issubclass(w.category, ConvergenceWarning) for w in caught)
-    return CoxFit(coefficients, variance, float(fitter.log_likelihood_), sound, kept)
+    return CoxFit(coefficients, variance, likelihood, bool((size < LIMIT).all()), kept)
+
+
+def _newton(x: Floats, life: pd.DataFrame, strata: Any) -> tuple[Floats, Floats, float]:
+    """Maximise the partial likelihood: log ratios, their variance and its logarithm; NaN where there is no end."""
+    parts = [(x[own], _Leaving.of(life.iloc[own])) for own in life.groupby(strata).indices.values()]
+    ratios, step, best, unit = np.zeros(x.shape[1]), np.zeros(x.shape[1]), -np.inf, np.eye(x.shape[1])
+    for _ in range(STEPS):
+        with np.errstate(all="ignore"):
+            each = [_slope(ratios + step, *part) for part in parts]
+        slope, information, likelihood = (sum(values) for values in zip(*each, strict=True))
+        near = PRECISION * abs(likelihood)
+        if not likelihood - best >= -near:  # too far, or no number
+            step = step / 2
+            continue
+        gain, best, ratios = likelihood - best, likelihood, ratios + step
+        try:
+            variance = cho_solve(cho_factor(information), unit)
+        except (np.linalg.LinAlgError, ValueError):
+            break
+        step = variance @ slope
+        if gain <= near and np.abs(step).max() < FAR:
+            return ratios + step, variance, float(likelihood)
+    return np.nan * step, np.nan * unit, np.nan
+
+
+def _slope(ratios: Floats, x: Floats, leaving: _Leaving) -> tuple[Floats, Floats, float]:
+    """Gradient, information and logarithm of the partial likelihood of a stratum."""
+    scores = x @ ratios
+    scores -= scores.max()
+    weights = np.exp(scores)
+    left = leaving.at_risk(weights[:, None] * np.column_stack([np.ones(len(x)), x]))
+    hazards, means = 1 / left[:, 0], left[:, 1:] / left[:, :1]
+    borne = (weights * leaving.borne(hazards))[:, None]
+    slope = (x[leaving.events] - means).sum(axis=0)
+    return slope, x.T @ (borne * x) - means.T @ means, (scores[leaving.events] + np.log(hazards)).sum()
 
 
 def scores_of(log_ratios: pd.Series, design: pd.DataFrame) -> Floats:
@@ -132,28 +155,61 @@ def sum_at_risk(times: Floats, life: pd.DataFrame, values: Floats) -> Floats:
     numpy.ndarray
         Shape (m, k).
     """
-    gone = np.searchsorted(times, life["duration"], side="right")
-    come = np.searchsorted(times, life["entry"], side="right")
+    until, since = (np.searchsorted(times, life[end], side="right") for end in ENDS)
+    return _summed(len(times), until, since, values)
 
-    def later(steps: Any) -> Floats:
-        summed = np.stack([np.bincount(steps, v, minlength=len(times) + 1) for v in values.T], axis=1)
+
+def _summed(n: int, until: NDArray[np.intp], since: NDArray[np.intp], values: Floats) -> Floats:
+    """Sum values over the rows at risk at each of n times, from the numbers of times up to their ends."""
+
+    def later(steps: NDArray[np.intp]) -> Floats:
+        summed = np.stack([np.bincount(steps, v, minlength=n + 1) for v in values.T], axis=1)
         return summed[::-1].cumsum(axis=0)[::-1][1:]
 
-    return later(gone) - later(come) if come.any() else later(gone)
+    return later(until) - later(since) if since.any() else later(until)
 
 
-def _leaving(life: pd.DataFrame, values: Floats) -> tuple[NDArray[np.intp], Floats, NDArray[np.intp], Floats]:
-    """Sum values over those at risk as each event happens; of d tied ones, at the k-th (k − 1)/d have gone (Efron).
+@dataclass(frozen=True)
+class _Leaving:
+    """The events of a stratum by age; of d tied ones, at the k-th (k − 1)/d have gone (Efron).
 
-    Returns the rows with events by age, the ages, the first event of each age, and the sums.
+    ``events`` are their rows, ``first`` the first of each age, ``group`` the age of each, ``gone`` the share of tied
+    ones that have gone; ``until`` and ``since`` count the ages at which a row is at risk at last, and not yet.
     """
-    duration = life["duration"].to_numpy()
-    events = np.flatnonzero(life["event"])
-    events = events[np.argsort(duration[events], kind="stable")]
-    ages, first, group, ties = np.unique(duration[events], return_index=True, return_inverse=True, return_counts=True)
-    share = (np.arange(len(events)) - first[group]) / ties[group]
-    tied = np.add.reduceat(values[events], first)[group]
-    return events, ages, first, sum_at_risk(ages, life, values)[group] - share[:, None] * tied
+
+    events: NDArray[np.intp]
+    ages: Floats
+    first: NDArray[np.intp]
+    group: NDArray[np.intp]
+    gone: Floats
+    until: NDArray[np.intp]
+    since: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, life: pd.DataFrame) -> _Leaving:
+        """Read them of ``entry``, ``duration`` and ``event``."""
+        duration = life["duration"].to_numpy()
+        events = np.flatnonzero(life["event"])
+        events = events[np.argsort(duration[events], kind="stable")]
+        ages, first, group, ties = np.unique(
+            duration[events], return_index=True, return_inverse=True, return_counts=True
+        )
+        gone = (np.arange(len(events)) - first[group]) / ties[group]
+        until, since = (np.searchsorted(ages, life[end].to_numpy(), side="right") for end in ENDS)
+        return cls(events, ages, first, group, gone, until, since)
+
+    def at_risk(self, values: Floats) -> Floats:
+        """Sum values over those at risk as each event happens."""
+        tied = np.add.reduceat(values[self.events], self.first)[self.group]
+        summed = _summed(len(self.ages), self.until, self.since, values)
+        return summed[self.group] - self.gone[:, None] * tied
+
+    def borne(self, hazards: Floats) -> Floats:
+        """Sum the hazards of events over those at which each row was at risk."""
+        total = np.concatenate([[0.0], np.cumsum(np.add.reduceat(hazards, self.first))])
+        result = total[self.until] - total[self.since]
+        result[self.events] -= np.add.reduceat(self.gone * hazards, self.first)[self.group]
+        return result
 
 
 def _trusted(life: pd.DataFrame) -> float:
@@ -178,8 +234,9 @@ def base_risk(life: pd.DataFrame, scores: Floats, stratum: pd.Series) -> pd.Data
     parts = []
     for name, index in life.groupby(stratum).indices.items():
         own, last = life.iloc[index], _trusted(life.iloc[index])
-        _, ages, first, left = _leaving(own, scores[index, None])
-        total = np.cumsum(np.add.reduceat(1 / left[:, 0], first))
+        leaving = _Leaving.of(own)
+        ages, hazards = leaving.ages, 1 / leaving.at_risk(scores[index, None])[:, 0]
+        total = np.cumsum(np.add.reduceat(hazards, leaving.first))
         if not len(ages):
             last = max(last, 1.0)
             ages = np.arange(1.0, last + 1)  # risk is read at whole months
@@ -317,10 +374,11 @@ def proportionality(
     residuals = np.zeros(design.shape)
     groups = np.zeros(len(life)) if stratum is None else stratum[fit.kept].to_numpy()
     for index in life.groupby(groups).indices.values():
-        events, _, first, left = _leaving(life.iloc[index], weights[index])
-        ties = np.diff([*first, len(events)])
-        means = np.add.reduceat(left[:, 1:] / left[:, :1], first) / ties[:, None]
-        residuals[index[events]] = design.to_numpy()[index[events]] - np.repeat(means, ties, axis=0)
+        leaving = _Leaving.of(life.iloc[index])
+        left, own = leaving.at_risk(weights[index]), index[leaving.events]
+        ties = np.bincount(leaving.group)
+        means = np.add.reduceat(left[:, 1:] / left[:, :1], leaving.first) / ties[:, None]
+        residuals[own] = design.to_numpy()[own] - means[leaving.group]
     event = life["event"].to_numpy()
     rank = life["duration"][event].rank().to_numpy()
     rank -= rank.mean()

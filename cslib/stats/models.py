@@ -11,17 +11,18 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any, Final
 
 import lifelines
 import numpy as np
 import pandas as pd
 from lifelines.exceptions import ConvergenceError
+from scipy.optimize import minimize
 from scipy.special import softmax
 
 from cslib.errors import DataError, ParameterError, refuse_unknown
-from cslib.stats.contracts import CONTRACT_MODELS, fit_contract, from_lives, refuse_few
+from cslib.stats.contracts import CONTRACT_MODELS, LOOSE, fit_contract, from_lives, refuse_few
 from cslib.stats.intervals import Floats, z_value
 from cslib.stats.likelihood import cumulative, log_likelihoods, scores, slopes
 from cslib.stats.survival import DAYS_PER_MONTH, TIE, TRUSTED, by_segment, life_table
@@ -47,8 +48,9 @@ NESTED: Final[dict[str, dict[str, Callable[[float, float], list[float]]]]] = {
 BREAKPOINTS: Final = tuple(month * (1 + 1e-9) for month in (1, 3, 6, 12, 24, 36, 48, 60))
 ENOUGH: Final = 10  # churns a piece needs
 TRAINING_SHARE: Final = 0.6
-# lifelines minimises a mean per customer, so its own tolerances are loose where there are many
-PRECISE: Final = {"ftol": 1e-12, "gtol": 1e-8}
+EXACT: Final = (lifelines.ExponentialFitter, lifelines.PiecewiseExponentialFitter)  # whose search starts at its end
+STEP: Final = 2e-3  # of differences, as a share of a parameter that is not
+SMALL: Final = 0.3
 FLAT: Final = 0.1  # standard errors from the top
 NOT_CONVERGED: Final = (
     "The fit did not settle on one answer: the model does not suit these lifetimes, or they are too few."
@@ -328,15 +330,10 @@ def _fit(lives: pd.DataFrame, model: str) -> Any:
     if model == PIECEWISE:
         _check(lives, 1)
         points = _breakpoints(lives)
-        fitter = lifelines.PiecewiseExponentialFitter(points)
-        return _search(_close(fitter), lives, _months_per_churn(lives, points))
+        return _search(lifelines.PiecewiseExponentialFitter(points), lives, _months_per_churn(lives, points))
     kind, start = SIMPLE[model]
     _check(lives, len(start(1.0)))
-    begin = start(_months_per_churn(lives, [])[0])
-    if model != "Log-normal":  # whose second search may stop short of the best
-        with suppress(DataError):
-            return _search(_close(kind()), lives, begin)
-    return _search(kind(), lives, begin)
+    return _search(kind(), lives, start(_months_per_churn(lives, [])[0]))
 
 
 def _check(lives: pd.DataFrame, needed: int) -> None:
@@ -356,7 +353,9 @@ def _fit_gamma(lives: pd.DataFrame, fitted: dict[str, Any]) -> Any:
     for model, special in nested.items():
         begin = NESTED[GAMMA][model](*special._fitted_parameters_)
         with suppress(DataError):
-            fitter = _search(_close(lifelines.GeneralizedGammaFitter()), lives, begin)
+            fitter = _search(lifelines.GeneralizedGammaFitter(), lives, begin)
+            if not np.asarray(fitter.variance_matrix_)[1, 1] < LOOSE**2:  # as it rises without end
+                continue
             if fitter.log_likelihood_ > max(each.log_likelihood_ for each in nested.values()) - 0.01:
                 return fitter
             reason = "The search stopped short: simpler models that it contains fit better."
@@ -364,14 +363,15 @@ def _fit_gamma(lives: pd.DataFrame, fitted: dict[str, Any]) -> Any:
 
 
 def _search(fitter: Any, lives: pd.DataFrame, start: Sequence[float]) -> Any:
-    """Maximise the likelihood from a starting point; what lifelines would warn of is an error."""
-    ages, left, begin = lives["duration_months"], lives["event_observed"], np.asarray(start, float)
-    how = {"entry": lives["entry_months"], "weights": lives["n"], "fit_options": PRECISE}
+    """Fit a model of lifelines by a search of our own; what lifelines would warn of is an error."""
+    ages, left = lives["duration_months"], lives["event_observed"]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            found = _highest(fitter, lives, np.asarray(start, float))
+            fitter._fit_model = lambda *_, **__: found  # whose two searches take some ten times as long
             warnings.simplefilter("error", RuntimeWarning)  # the kind of all of lifelines' own
-            fitter.fit(ages, left, timeline=[ages.mean()], initial_point=begin, **how)
+            fitter.fit(ages, left, timeline=[ages.mean()], entry=lives["entry_months"], weights=lives["n"])
     except (ConvergenceError, np.linalg.LinAlgError, RuntimeWarning) as error:
         raise DataError(NOT_CONVERGED) from error
     known = np.isfinite([fitter.log_likelihood_, *np.ravel(fitter.variance_matrix_)]).all()
@@ -380,22 +380,56 @@ def _search(fitter: Any, lives: pd.DataFrame, start: Sequence[float]) -> Any:
     return fitter
 
 
+def _highest(fitter: Any, lives: pd.DataFrame, start: Floats) -> tuple[Floats, float, Floats]:
+    """Climb to the largest likelihood: the parameters, its logarithm, and how sharply it falls from there."""
+    depth = _depth(fitter, lives)
+    if isinstance(fitter, EXACT):  # where the search starts at its end, and rates are known by their churns
+        ends = [0.0, *getattr(fitter, "breakpoints", [])]
+        left = lives.loc[lives["event_observed"].astype(bool)]
+        churned = np.bincount(np.searchsorted(ends, left["duration_months"]) - 1, left["n"], len(start))
+        return start, -depth(start), np.diag(churned / start**2)
+    found = minimize(lambda at: depth(at) / lives["n"].sum(), start, method="BFGS", options={"gtol": 1e-6}).x
+    bend = _bend(depth, found)
+    small = np.diag(STEP**2 * np.maximum(np.abs(found), SMALL))
+    slope = np.array([(depth(found + step) - depth(found - step)) / (2 * step.sum()) for step in small])
+    further = found - np.linalg.solve(bend, slope)
+    at = further if depth(further) < depth(found) else found
+    return at, -depth(at), bend
+
+
+def _depth(fitter: Any, lives: pd.DataFrame) -> Callable[[Floats], float]:
+    """Give the negative log-likelihood of all lifetimes as a function of the parameters, on different ages only."""
+    n, left = lives["n"].to_numpy(float), lives["event_observed"].to_numpy(bool)
+    ages, since = (np.unique(lives[c], return_inverse=True) for c in ("duration_months", "entry_months"))
+    seen, gone, late = (np.bincount(where, n * what) for (_, where), what in ((ages, 1), (ages, left), (since, 1)))
+    before, churned = since[0] > 0, gone > 0
+
+    def depth(parameters: Floats) -> float:
+        with np.errstate(all="ignore"):
+            log = (gone[churned] * fitter._log_hazard(parameters, ages[0][churned])).sum()
+            log += late[before] @ cumulative(fitter, parameters, since[0][before])
+            log -= seen @ cumulative(fitter, parameters, ages[0])
+        return -float(log) if np.isfinite(log) else np.inf
+
+    return depth
+
+
+def _bend(depth: Callable[[Floats], float], at: Floats) -> Floats:
+    """Curvature at a point, by differences."""
+    steps = np.diag(STEP * np.maximum(np.abs(at), SMALL))
+    here, ahead, behind = depth(at), *([depth(at + sign * step) for step in steps] for sign in (1, -1))
+    bend = np.diag((np.add(ahead, behind) - 2 * here) / np.diag(steps) ** 2)
+    for i, j in combinations(range(len(at)), 2):
+        both = depth(at + steps[i] + steps[j]) + depth(at - steps[i] - steps[j])
+        rest = both - ahead[i] - behind[i] - ahead[j] - behind[j] + 2 * here
+        bend[i, j] = bend[j, i] = rest / (2 * steps[i, i] * steps[j, j])
+    return np.asarray(bend)
+
+
 def _settled(fitter: Any, lives: pd.DataFrame) -> bool:
     """Tell whether the likelihood is flat where the search ended, against how sure it is of each parameter."""
     slopes = lives["n"].to_numpy(float) @ scores(fitter, lives)
     return bool((np.abs(slopes) * np.sqrt(np.diag(np.asarray(fitter.variance_matrix_))) < FLAT).all())
-
-
-def _close(fitter: Any) -> Any:
-    """Let the first of lifelines' two searches stop at once: the slow one, not needed where the start is close."""
-    searches = iter([True])
-
-    def stop(_: Any) -> None:
-        if next(searches, False):
-            raise StopIteration
-
-    fitter._scipy_fit_callback = stop
-    return fitter
 
 
 def _breakpoints(lives: pd.DataFrame) -> list[float]:

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 
 from cslib.stats.intervals import SIGNIFICANT, Floats, wilson
@@ -89,15 +89,16 @@ def _surest(left: Floats, lived: Floats, free: np.ndarray) -> slice | None:
     if not total or free.sum() < 2:
         return None
     drawn = np.random.default_rng(0).multinomial(total, own / own.sum(), size=DRAWS)
-    sums = np.cumsum(np.vstack([np.where(free, left, 0), drawn]), axis=1)
+    sums = np.cumsum(np.vstack([np.where(free, left, 0), drawn]), axis=1).astype("int64")
     sums, lived_by = np.pad(sums, ((0, 0), (1, 0))), np.concatenate([[0.0], np.cumsum(own)])
     taken = np.concatenate([[0], np.cumsum(~free)])
+    logs = xlogy(np.arange(total + 1.0), np.arange(total + 1.0))
     highest, best, where = np.zeros(len(sums)), 0.0, slice(0, 0)
     for width in range(1, len(left)):
         clear = np.flatnonzero(taken[width:] == taken[:-width])
         if len(clear):
             expected = total * (lived_by[clear + width] - lived_by[clear]) / lived_by[-1]
-            far = _ratio(sums[:, clear + width] - sums[:, clear], expected, total)
+            far = _ratio(sums[:, clear + width] - sums[:, clear], expected, total, logs)
             highest = np.maximum(highest, far.max(axis=1))
             if far[0].max() > best:
                 start = int(clear[far[0].argmax()])
@@ -105,8 +106,8 @@ def _surest(left: Floats, lived: Floats, free: np.ndarray) -> slice | None:
     return where if (1 + (highest[1:] >= best).sum()) / (DRAWS + 1) <= SIGNIFICANT and best > 0 else None
 
 
-def _ratio(found: Floats, expected: Floats, total: int) -> Floats:
-    """Log likelihood ratio of a higher rate inside; 0 where it is lower, or all are inside."""
-    outside, other = total - found, np.maximum(total - expected, 1e-9)
-    ratio = xlogy(found, found / expected) + xlogy(outside, outside / other)
+def _ratio(found: NDArray[np.int64], expected: Floats, total: int, logs: Floats) -> Floats:
+    """Log likelihood ratio of a higher rate inside, given n·log n up to the total; 0 where lower, or all inside."""
+    inside, other = np.log(expected.clip(min=1e-300)), np.log(np.maximum(total - expected, 1e-9))
+    ratio = logs[found] - found * inside + logs[total - found] - (total - found) * other
     return np.where((found > expected) & (expected < total * (1 - 1e-9)), ratio, 0.0)

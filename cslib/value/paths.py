@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -158,15 +159,14 @@ class Paths:
         ----------
         Feller (1968), An Introduction to Probability Theory and Its Applications, vol. 1, ch. XIII.
         """
-        here = np.exp(-self.hazard[: len(monthly), : monthly.shape[1]])
-        return here * monthly + (self.later(here, self.after(monthly)) if self.come_back else 0.0)
+        rows, ages = monthly.shape
+        own = np.exp(-self.hazard[:rows, :ages]) * monthly
+        return own + _added(self._begun[:rows, :ages], self.after(monthly)) if self.come_back else own
 
     def after(self, monthly: Floats) -> Floats:
         """Tell what who comes back brings in each month since then, in that life and in later ones; as ``renewed``."""
         rows, ages = monthly.shape
-        rate = np.broadcast_to(self.again[:rows, None] * np.arange(ages) if len(self.again) else 0.0, monthly.shape)
-        here = np.exp(-(rate if len(self.again) else self.hazard[:rows, :ages]))
-        total, begins = here * monthly, self._begins(here)
+        total, begins = np.exp(-self._anew[:rows, :ages]) * monthly, self._begun_anew[:rows, :ages]
         for month in range(1, ages):
             total[:, month] += np.einsum("ij,ij->i", begins[:, 1 : month + 1], total[:, month - 1 :: -1])
         return total
@@ -188,22 +188,34 @@ class Paths:
         numpy.ndarray
             Per customer, shape (rows, months).
         """
-        result = np.zeros(kept.shape)
-        if self.come_back:
-            begins = self._begins(kept, age)
-            for month in range(1, kept.shape[1]):
-                result[:, month] = np.einsum("ij,ij->i", begins[:, 1 : month + 1], back[:, month - 1 :: -1])
-        return result
+        return _added(self._begins(kept, age), back) if self.come_back else np.zeros(kept.shape)
 
     def _begins(self, kept: Floats, age: int = 0) -> Floats:
         """Chance to begin the next life after 0, 1, 2 … months, of who is of an age and stays as ``kept`` says."""
         rows, months = kept.shape
         gone, begins = -np.diff(kept, axis=1, prepend=1.0), np.zeros(kept.shape)
-        stayed = np.digitize(age + np.arange(months), STAYED)
+        ends = np.clip(np.array([0, *STAYED, age + months]) - age, 0, months)  # of who left sooner and later
         for gap in range(1, min(self.returns.shape[2], months - 1) + 1):
-            share = self.returns[:rows, stayed[:-gap], gap - 1]
-            begins[:, gap:] += gone[:, :-gap] * share
+            for kind, (first, end) in enumerate(pairwise(np.minimum(ends, months - gap))):
+                share = self.returns[:rows, kind, gap - 1, None]
+                begins[:, first + gap : end + gap] += gone[:, first:end] * share
         return begins
+
+    @cached_property
+    def _anew(self) -> Floats:
+        """Cumulative hazard of who came back."""
+        again = self.again[:, None] * np.arange(self.hazard.shape[1]) if len(self.again) else self.hazard
+        return np.asarray(again)
+
+    @cached_property
+    def _begun(self) -> Floats:
+        """Chance of a new customer to begin its second life after 0, 1, 2 … months."""
+        return self._begins(np.exp(-self.hazard))
+
+    @cached_property
+    def _begun_anew(self) -> Floats:
+        """Chance of who came back to begin the next life after 0, 1, 2 … months."""
+        return self._begins(np.exp(-self._anew)) if len(self.again) else self._begun
 
     @cached_property
     def back(self) -> tuple[Floats, Floats]:
@@ -233,6 +245,14 @@ class Paths:
             none = np.zeros((len(self.hazard), months + 1))
             return Projection(none, none, none[0], none[0], none[0], none[0])
         return Projection(*(np.sum([getattr(p, name) for p in parts], axis=0) for name in Projection.__annotations__))
+
+
+def _added(begins: Floats, back: Floats) -> Floats:
+    """Sum up what who comes back brings: begun after so many months, and so many months since then."""
+    result = np.zeros(begins.shape)
+    for month in range(1, begins.shape[1]):
+        result[:, month] = np.einsum("ij,ij->i", begins[:, 1 : month + 1], back[:, month - 1 :: -1])
+    return result
 
 
 def value_paths(
@@ -635,7 +655,10 @@ def _ahead(paths: Paths, hazard: Floats, row: Any, months: int) -> Projection:
     kept = np.exp(lived[:, :1] - lived)
     amount, ratio = _prices_ahead(row, paths.price[:, ahead], paths.price[:, later])
     square = row.n if amount is row.n else row.mrr_squared
-    back, paid = (row.n * paths.later(kept, new, age=age) for new in (paths.back if paths.come_back else (kept, kept)))
+    back, paid = np.zeros((2, *kept.shape))
+    if paths.come_back:
+        begins = paths._begins(kept, age)
+        back, paid = (row.n * _added(begins, new) for new in paths.back)
     here = kept[0] + back[0] / row.n
     chance, beyond = here * (1 - here), row.age_months + np.arange(months + 1) > paths.last
     moved = (amount * kept[0]) ** 2 * _spread(paths.n_priced[ahead], ratio) / row.n

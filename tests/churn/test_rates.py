@@ -98,6 +98,7 @@ def test_period_is_checked():
 def naive(rows, period, as_of, since):
     """Look at every customer on every day."""
     days = pd.date_range(FIRST, as_of)
+    each = [day.date() for day in days]
     code = {"week": "W-SUN", "month": "M", "day": "D"}[period]
     for span in days.to_period(code).unique():
         first, last = span.start_time.date(), span.end_time.date()
@@ -105,12 +106,8 @@ def naive(rows, period, as_of, since):
         left = [r for r in rows if r[1] is not None and first <= r[1] <= last]
         if last > as_of or (since and first < since):
             continue
-        here = sum(
-            s <= day.date() and (c is None or day.date() < c)
-            for s, c in rows
-            for day in days
-            if first <= day.date() <= last
-        )
+        own = [day for day in each if first <= day <= last]
+        here = sum(s <= day and (c is None or day < c) for s, c in rows for day in own)
         settled = [r for r in left if r[0] < first]
         yield (
             first,
