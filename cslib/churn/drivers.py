@@ -19,7 +19,7 @@ from cslib.data.contract import CONTRACT, TENURE
 from cslib.data.dataset import DataSet
 from cslib.data.engine import md5
 from cslib.data.lifetimes import lifetime_rows, unit_months
-from cslib.errors import ParameterError, counted, did_you_mean, listed
+from cslib.errors import DataError, ParameterError, counted, did_you_mean, listed
 from cslib.stats import cox
 from cslib.stats.intervals import SIGNIFICANT, holm, z_value
 
