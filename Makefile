@@ -1,4 +1,4 @@
-# make report | check | test | engines | lab | lint: each sets up what it needs in .venv, from the versions in requirements.lock
+# make report | check | test | engines | bench | lab | lint: each sets up what it needs in .venv, from the versions in requirements.lock
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --durations 15
 TESTS := --dist worksteal -p no:nbval --ignore tests/engines  # which takes two seconds to start, and is for notebooks
 
-.PHONY: report check test engines lab lint browser lock clean
+.PHONY: report check test engines bench lab lint browser lock clean
 
 report: .venv/core
 	$(BIN)/cslib report --data data --out reports
@@ -52,13 +52,20 @@ lab: .venv/lab
 	$(PIP) --editable ".[test,postgres,spark]"
 	@touch $@
 
+bench: .venv/bench  # against bare queries and other tools, in half an hour; make bench SCALE=0.1 is smaller
+	$(BIN)/python tests/benchmarks/bench.py --scale $(or $(SCALE),1)
+
+.venv/bench: .venv/core
+	$(PIP) --editable ".[bench]"
+	@touch $@
+
 .venv/lab: .venv/core
 	$(PIP) --editable ".[lab]"
 	@touch $@
 
 lock: .venv/core  # the newest versions that pyproject.toml allows, for every Python it names
 	$(PIP) uv
-	$(BIN)/uv pip compile pyproject.toml --extra lab --extra test --extra postgres --extra spark --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra lab --extra test --extra postgres --extra spark --extra bench --universal --python-version 3.11 \
 	  --upgrade --quiet --no-header --no-annotate --output-file requirements.lock
 
 clean:
