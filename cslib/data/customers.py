@@ -171,8 +171,8 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
     -------
     ibis.expr.types.Table
         One row per customer and period in which its MRR may change: ``customer_id``, ``step`` (number of the period),
-        ``first`` (the one in which something paid began; missing before) and ``cents`` (MRR from then on, in
-        hundredths).
+        ``first`` (the one in which something paid began; missing before) and, in hundredths, ``cents`` (MRR from then
+        on) and ``before`` (MRR up to then).
 
     Raises
     ------
@@ -189,7 +189,9 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
         begun = rows.select("customer_id", step=start, cents=mrr, first=ibis.ifelse(mrr > 0, start, ibis.null("int64")))
         ended = rows.filter(rows.ended_on.notnull())
         ended = ended.select("customer_id", step=ibis.greatest(end, start), cents=-mrr, first=ibis.null("int64"))
-        return cumulated(begun.union(ended), cents="sum", first="min")
+        steps = cumulated(begun.union(ended), cents="sum", first="min")
+        order = ibis.window(group_by="customer_id", order_by="step")
+        return steps.mutate(before=steps.cents.lag().over(order).fill_null(0))
 
     return data.made(f"steps {period}", make)
 

@@ -17,7 +17,6 @@ from cslib.data.calendar import first_whole, last_complete, monthly, observed, o
 from cslib.data.customers import (
     MINOR_UNITS,
     Product,
-    cumulated,
     mrr_steps,
     product_of,
     tier,
@@ -85,20 +84,28 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
 
 
 def _then_and_now(steps: ir.Table, periods: int) -> ir.Table:
-    """Give each customer's MRR so many periods before, ``then``, and ``now``, at each step of either, in hundredths."""
-    change = steps.cents - steps.cents.lag().over(group_by="customer_id", order_by="step").fill_null(0)
-    now = steps.select("customer_id", "step", now=change, then=ibis.literal(0, "int64"))
-    then = now.select("customer_id", step=now.step + periods, now=ibis.literal(0, "int64"), then=now.now)
-    return cumulated(now.union(then), now="sum", then="sum")
+    """Give each customer's MRR so many periods before, ``x``, and now, ``y``, at each step of either, in hundredths.
+
+    ``x0`` and ``y0`` are both before the step. At one step there are at most two changes, one of each.
+    """
+    change, none = steps.cents - steps.before, ibis.literal(0, "int64")
+    now = steps.select("customer_id", "step", y=change, x=none)
+    then = steps.select("customer_id", step=steps.step + periods, y=none, x=change)
+    both, order = now.union(then), {"group_by": "customer_id", "order_by": "step"}
+    window, running = ibis.window(**order), ibis.cumulative_window(**order)
+    after, twin = both.step.lead().over(window), both.step.lag().over(window) == both.step
+    levels = {c: both[c].sum().over(running) for c in ("x", "y")}
+    other = {f"{c}_other": ibis.ifelse(twin, both[c].lag().over(window), 0) for c in ("x", "y")}
+    own = {f"{c}_own": both[c] for c in ("x", "y")}
+    rows = both.select("customer_id", "step", **levels, **own, **other, last=after.isnull() | (after != both.step))
+    before = {f"{c}0": rows[c] - rows[f"{c}_own"] - rows[f"{c}_other"] for c in ("x", "y")}
+    return rows.filter("last").select("customer_id", "step", "x", "y", **before)
 
 
 def _tiers(data: DataSet, periods: int, segment_by: str, period: str) -> pd.DataFrame:
     """Sum up who paid so many periods before by ``segment``, ``at`` and ``tier``; ``kept`` counts who still pay."""
     steps = mrr_steps(data, period)
-    levels, product = _then_and_now(steps, periods), product_of(steps)
-    rows = levels.select("customer_id", "step", x=levels.then, y=levels.now)
-    order = ibis.window(group_by="customer_id", order_by="step")
-    rows = rows.mutate(**{f"{c}0": rows[c].lag().over(order).fill_null(0) for c in ("x", "y")})
+    rows, product = _then_and_now(steps, periods), product_of(steps)
     moves = ((1, rows.x, rows.y), (-1, rows.x0, rows.y0))  # into a tier, and out of the one before
     into, out = (rows.filter(x > 0).select("customer_id", "step", **_told(sign, x, y, product)) for sign, x, y in moves)
     both = with_segment(into.union(out), data, segment_by)
@@ -227,7 +234,7 @@ def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     running = ibis.cumulative_window(group_by="customer_id", order_by="step")
     steps = _with_here(steps, data, period)
     times, was = steps.here.cast("int64").sum().over(running), steps.here.lag().over(order).fill_null(False)
-    levels = {"c": steps.cents, "p": steps.cents.lag().over(order).fill_null(0), "times": times, "was": was}
+    levels = {"c": steps.cents, "p": steps.before, "times": times, "was": was}
     steps = with_segment(steps.select("customer_id", "step", "here", **levels), data, segment_by)
     kinds = _kinds(steps)
     c, p, change = steps.c, steps.p, steps.c - steps.p
