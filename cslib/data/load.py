@@ -38,7 +38,7 @@ from cslib.data.dataset import (
 )
 from cslib.data.lives import lives, paying, settled
 from cslib.data.snapshot import SUFFIX, at_hand, made_from, named
-from cslib.data.sources import Raw, mapped, open_tables, reading, session_zone
+from cslib.data.sources import Raw, as_made, mapped, open_tables, reading, session_zone
 from cslib.errors import DataError, ParameterError, counted
 
 DERIVED: Final = (
@@ -205,7 +205,7 @@ def _check_table(
     if options.ends == "inclusive":
         result = replace(result, table=_exclusive(result.table, ENDS[name]))
     if ROW in table.columns:
-        result = replace(result, table=con.create_table(ibis.util.gen_name("cslib"), result.table, temp=True))
+        result = replace(result, table=as_made(con, ibis.util.gen_name("cslib"), result.table))
     if len(result.set_aside) and not int(result.table.count().execute()):
         text = f"All rows of {name} have faults, so nothing is left. Correct them at the source."
         found.append(Fault(name, "", "empty table", "error", result.n_rows, text))
