@@ -607,6 +607,14 @@ def test_values_become_the_declared_type(typed: Notebook, name: str, given: Any,
     [
         *[("data", 123), ("months", "3.0"), ("months", 3.0), ("months", True), ("months", ""), ("months", "1_0")],
         *[("share", "nan"), ("share", "inf"), ("share", "x"), ("share", ""), ("share", True)],
+        *[
+            ("months", "٣"),
+            ("months", "9" * 5000),
+            ("share", "١.٥"),
+            ("share", "1_0"),
+            ("share", 10**400),
+            ("share", "1e999"),
+        ],
         *[("strict", "1"), ("strict", 0), ("strict", "")],
     ],
 )
@@ -636,6 +644,21 @@ def test_wrong_parameters_are_refused_before_anything_runs(typed: Notebook, tmp_
 )
 def test_a_parameters_cell_holds_parameters_only(tmp_path: Path, source: str) -> None:
     with pytest.raises(ReportError, match=r"parameters cell of bad\.ipynb"):
+        write(tmp_path, "bad", [("parameters", source)])
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("x: int = 1  # n [5 to 1]", "[5 to 1] is no range"),
+        ("x: int = 0  # n [1 to 5]", "x is 0. Did you mean 1"),
+        ("x: int = 1  # n [a or b]", "[a or b] does not go with a whole number"),
+        ("x: str = ''  # n [1 to 5]", "[1 to 5] does not go with text"),
+        ("x: str = ''  # see [there]", "does not say what is allowed"),
+    ],
+)
+def test_what_is_allowed_must_go_with_its_parameter(tmp_path: Path, source: str, why: str) -> None:
+    with pytest.raises(ReportError, match=re.escape(why)):
         write(tmp_path, "bad", [("parameters", source)])
 
 
