@@ -36,6 +36,7 @@ from cslib.data.dataset import (
     last_day,
     spans_of,
 )
+from cslib.data.limit import Limit
 from cslib.data.lives import lives, paying, settled
 from cslib.data.snapshot import SUFFIX, at_hand, made_from, named
 from cslib.data.sources import Raw, as_made, mapped, open_tables, reading, session_zone
@@ -89,6 +90,8 @@ def load(
     ------
     DataError
         The data break the contract: one message lists every fault.
+    LimitError
+        It takes longer than ``CSLIB_LOAD_LIMIT`` (in the environment; seconds, 1,800 unless set).
     ParameterError
         ``data`` is not there, ``as_of`` is no date, ``where`` cannot be read, or ``pause_months`` is negative.
     """
@@ -146,18 +149,19 @@ def _examine(
     sold = config.tables.get("subscriptions", TableOptions())
     pause = sold.pause_months if pause_months is None else pause_months
     config = replace(config, as_of=as_of or config.as_of)
-    con, raws, failures = open_tables(config)
+    limit = Limit()
+    con, raws, failures = open_tables(config, limit)
     checked: dict[str, Checked] = {}
     found: list[Fault] = []
     notes: list[str] = []
     for name, raw in raws.items():
         try:
-            with reading(name):
+            with limit.of(con, name), reading(name):
                 checked |= _check_table(con, name, raw, config.tables.get(name, TableOptions()), found, notes)
         except DataError as error:
             failures[name] = str(error)
     found += [Fault(n, "", "unreadable table", "error", 0, m) for n, m in failures.items()]
-    with reading(config.label):
+    with limit.of(con, config.label), reading(config.label):
         return _data_set(config, checked, found, notes, pause)
 
 

@@ -36,6 +36,7 @@ from sqlglot.errors import SqlglotError
 
 from cslib.data.config import SUFFIXES, Config, TableOptions, expanded, stem
 from cslib.data.contract import CONTRACT, ROW
+from cslib.data.limit import Limit
 from cslib.errors import CslibError, DataError, did_you_mean
 
 NATIVE: Final = {"utf-8": "utf-8", "iso8859-1": "latin-1"}  # the encodings that DuckDB reads by itself
@@ -235,7 +236,7 @@ def reading(name: str) -> Iterator[None]:
         raise DataError(msg) from error
 
 
-def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[str, str]]:
+def open_tables(config: Config, limit: Limit) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[str, str]]:
     """Open every table of a data set, raw.
 
     Returns
@@ -259,7 +260,7 @@ def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[
     raws, failures = {}, {}
     for name in [n for n in CONTRACT if n in tables]:
         try:
-            with reading(name):
+            with limit.of(con, name), reading(name):
                 raws[name] = _raw(con, name, tables[name], files, config.folder / config.source)
         except DataError as error:
             failures[name] = str(error)

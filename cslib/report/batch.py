@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from cslib.errors import CslibError, ParameterError, counted
+from cslib.errors import CslibError, LimitError, ParameterError, counted
 from cslib.report import engine
-from cslib.report.engine import Run, Say, Values, nothing, write_index
+from cslib.report.engine import USUAL, Limits, Run, Say, Values, nothing, write_index
 from cslib.report.parameters import Notebook, given_for, output_folder, parse_parameters
 from cslib.report.publish import read_record, run_folder
 
@@ -36,9 +36,19 @@ class _Task:
     group: str = ""
 
 
+@dataclass(frozen=True)
+class _How:
+    """What all reports of a call have in common."""
+
+    env: Mapping[str, str]
+    limits: Limits
+    say: Say
+    progress: Progress
+
+
 def render_all(
     notebooks: Sequence[Notebook], *, out: Path, parameters: Values, say: Say = nothing, progress: Progress = nothing,
-    jobs: int = 0, each: str = "", keep_snapshot: Path | None = None,
+    jobs: int = 0, each: str = "", keep_snapshot: Path | None = None, limits: Limits = USUAL,
 ) -> list[Run]:  # fmt: skip
     """Render reports side by side, then the index page; a failure does not stop the others.
 
@@ -60,6 +70,8 @@ def render_all(
         A column, for each value of which every notebook is rendered anew, with ``where`` set to it.
     keep_snapshot
         A ``.cslib`` file that is to take the data as they were loaded for the reports.
+    limits
+        How long each report and cell may take.
 
     Returns
     -------
@@ -68,6 +80,8 @@ def render_all(
 
     Raises
     ------
+    LimitError
+        The data that several reports share took longer to be read than allowed; nothing has run then.
     ParameterError
         A parameter that no chosen notebook has, a value of a wrong type, a notebook's name that cannot
         name a report, no folder to write to, or a column that is not there or has over 500 values; nothing has
@@ -84,7 +98,7 @@ def render_all(
         threads = max(1, _processors() // jobs)  # of the engine of each report
         env, tasks = _prepared(tasks, path, each, wanted=wanted, threads=threads, say=say)
         try:
-            return _side_by_side(tasks, out, jobs, env, say, progress)
+            return _side_by_side(tasks, out, jobs, _How(env, limits, say, progress))
         finally:
             write_index(out)
 
@@ -106,8 +120,8 @@ def _prepared(
     say("data …")
     try:
         known = load(data, as_of=as_of)
-    except CslibError:
-        if each:
+    except CslibError as error:
+        if each or isinstance(error, LimitError):
             raise
         return {}, tasks
     tasks = list(_of_each(tasks, each, values_of(known, each))) if each else tasks
@@ -137,15 +151,13 @@ def _plain(text: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", letters).strip("-") or "other"
 
 
-def _side_by_side(
-    tasks: Sequence[_Task], out: Path, jobs: int, env: Mapping[str, str], say: Say, progress: Progress
-) -> list[Run]:
+def _side_by_side(tasks: Sequence[_Task], out: Path, jobs: int, how: _How) -> list[Run]:
     """Run so many at once, those that took longest the last time first; whoever stops us stops all of them."""
     from cslib.report.kernels import stop_all
 
     out = output_folder(out)
     took = {t.slug: read_record(out / t.slug / "run.json", t.slug).get("seconds", t.notebook.cells) for t in tasks}
-    one = _one(tasks, out, env, say, progress)
+    one = _one(tasks, out, how)
     with ThreadPoolExecutor(jobs, thread_name_prefix="report") as pool:
         runs = {task.slug: pool.submit(one, task) for task in sorted(tasks, key=lambda task: -took[task.slug])}
         try:
@@ -160,9 +172,7 @@ def _side_by_side(
             raise
 
 
-def _one(
-    tasks: Sequence[_Task], out: Path, env: Mapping[str, str], say: Say, progress: Progress
-) -> Callable[[_Task], Run]:
+def _one(tasks: Sequence[_Task], out: Path, how: _How) -> Callable[[_Task], Run]:
     from jupyter_core.utils import ensure_event_loop
 
     behind, lock, total = Counter[str](), threading.Lock(), sum(task.notebook.cells for task in tasks)
@@ -171,14 +181,14 @@ def _one(
         def step(n: int) -> None:
             with lock:
                 behind[task.slug] = n
-                progress(behind.total() / max(total, 1))
+                how.progress(behind.total() / max(total, 1))
 
-        say(f"{task.slug} …")
-        own: Any = {"slug": task.slug, "group": task.group, "progress": step, "env": env}
+        how.say(f"{task.slug} …")
+        own: Any = {"slug": task.slug, "group": task.group, "progress": step, "env": how.env, "limits": how.limits}
         with closing(ensure_event_loop()):  # of this thread
             run = engine.render(task.notebook, out=out, parameters=task.given, **own)
         step(task.notebook.cells)
-        say(str(run))
+        how.say(str(run))
         return run
 
     return one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -24,15 +25,26 @@ from typing import IO, Any
 
 import cslib
 from cslib.errors import CslibError, MissingTableError, ReportError, counted
-from cslib.report.marks import LAST_READ, OWN
+from cslib.report.marks import FLOOD, LAST_READ, OWN
 from cslib.report.parameters import Notebook, Value, output_folder, parse_parameters
 from cslib.report.publish import cleaned, locked, public, publish, put, read_record, refuse_foreign, run_folder
 
 Values = Mapping[str, Value]
 Say = Callable[[str], None]
 Step = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a cell and a report in all may take, in seconds."""
+
+    cell: int = 3600
+    report: int = 7200
+
+
+USUAL = Limits()
 PACKAGES = ["ibis-framework", "duckdb", "pandas", "numpy", "matplotlib", "lifelines", "papermill", "nbconvert"]
-CELL_SECONDS = 3600
+MOST_LOG = 1_000_000  # characters of a log that are kept
 UNEXPECTED = "an error that cslib did not expect"
 STOPPED = threading.Event()  # by whom asked for the reports: what is under way has not failed by itself
 
@@ -62,7 +74,7 @@ def nothing(_: Any) -> None:
 
 def render(
     notebook: Notebook, *, out: Path, parameters: Values, slug: str | None = None, progress: Step = nothing,
-    group: str = "", env: Mapping[str, str] = MappingProxyType({}),
+    group: str = "", env: Mapping[str, str] = MappingProxyType({}), limits: Limits = USUAL,
 ) -> Run:  # fmt: skip
     """Run one notebook and publish its report, or keep the last good one and note the failure.
 
@@ -82,6 +94,8 @@ def render(
         Of whom the report is, where there is one for each value of a column; the index says so.
     env
         What the kernel's environment has beyond ours.
+    limits
+        How long the report and each of its cells may take.
 
     Returns
     -------
@@ -96,7 +110,7 @@ def render(
     slug = notebook.name if slug is None else slug
     values = parse_parameters(notebook, parameters)
     with run_folder(out, slug) as folder:
-        job = _Job(notebook, slug, values, folder, progress, group, env, datetime.now(UTC), time.monotonic())
+        job = _Job(notebook, slug, values, folder, progress, group, env, limits, datetime.now(UTC), time.monotonic())
         try:
             return _succeeded(job)
         except Exception as error:  # whatever is wrong with one report, the others and the index must come
@@ -114,8 +128,19 @@ class _Job:
     progress: Step
     group: str
     env: Mapping[str, str]
+    limits: Limits
     started: datetime
     clock: float
+
+    def left(self, cell: object = None) -> int:
+        """Seconds that a cell may take from now on."""
+        return max(1, min(self.limits.cell, math.ceil(self.limits.report - (time.monotonic() - self.clock))))
+
+    def late(self) -> str:
+        """Say which limit has just been reached."""
+        if time.monotonic() - self.clock >= self.limits.report:
+            return f"the report took longer than {self.limits.report:,} s in all (--report-limit)"
+        return f"it took longer than {self.limits.cell:,} s (--cell-limit)"
 
     def facts(self) -> dict[str, Any]:
         """Give what is known of a run whether or not it succeeds."""
@@ -142,7 +167,7 @@ class _Job:
     def write_log(self, name: str) -> None:
         """Put the log, if it says anything, among the files to publish."""
         log = self.folder / "log"
-        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        text = _beginning(log, MOST_LOG) if log.exists() else ""
         # What ipykernel says whenever it is asked to go.
         if text := text.replace("[IPKernelApp] ERROR | KeyboardInterrupt caught in kernel.\n", ""):
             self.write(name, self.clean(text))
@@ -180,6 +205,12 @@ def _failed(job: _Job, error: Exception) -> Run:
     return Run(job.slug, facts["title"], False, "", facts["error"], facts["seconds"], None, None, lacks_data)
 
 
+def _beginning(path: Path, most: int) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        text = file.read(most)
+        return text + "\n… (the rest is left out)\n" if file.read(1) else text
+
+
 def _versions() -> dict[str, str]:
     versions = {"cslib": cslib.__version__, "python": ".".join(map(str, sys.version_info[:3]))}
     for package in PACKAGES:
@@ -205,11 +236,12 @@ def _execute(job: _Job, text: str) -> Any:
         # exit() leaves no error, and the kernel goes a moment later.
         payload = execute_reply["content"].get("payload") or []
         cell.metadata["asked_exit"] = any(entry.get("source") == "ask_exit" for entry in payload)
+        cell.metadata["flood"] = next((entry["text"] for entry in payload if entry.get("source") == FLOOD), "")
         job.progress(sum("injected-parameters" not in c.metadata.get("tags", []) for c in started))
 
     notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
     _under_headings(notebook.cells)
-    how: dict[str, Any] = {"kernel_name": "python3", "language": "python", "execution_timeout": CELL_SECONDS}
+    how: dict[str, Any] = {"kernel_name": "python3", "language": "python", "timeout_func": job.left}
     how |= {"progress_bar": False, "request_save_on_cell_execute": False, "autosave_cell_every": 0}
     how |= {"on_cell_execute": lambda cell, cell_index: started.append(cell), "on_cell_executed": after}
     try:
@@ -223,7 +255,8 @@ def _execute(job: _Job, text: str) -> Any:
         raise ReportError(_stopped(job, started[-1], UNEXPECTED)) from error
     except (TimeoutError, RuntimeError) as error:  # RuntimeError: how jupyter_client reports a kernel that died
         dead = "its process died (it ran out of memory, crashed or was killed)" if "died" in str(error) else str(error)
-        why = f"it took longer than {CELL_SECONDS} s" if isinstance(error, TimeoutError) else dead
+        flood = "it showed more than could be taken" if "IOPub" in str(error) else ""
+        why = (flood or job.late()) if isinstance(error, TimeoutError) else dead
         raise ReportError(_stopped(job, started[-1] if started else None, why)) from error
     _check_finished(job, [c for c in executed.cells if c.cell_type == "code" and c.source.strip()])
     if not executed.metadata.papermill.get("end_time"):
@@ -243,6 +276,8 @@ def _under_headings(cells: Iterable[Any]) -> None:
 def _check_finished(job: _Job, cells: Iterable[Any]) -> None:
     """Blame the first cell that did not run to its end; one that was meant to raise did not either."""
     for cell in cells:
+        if cell.metadata.get("flood"):
+            raise ReportError(_stopped(job, cell, f"{cell.metadata['flood']}. Show less, or keep a table as a file"))
         for error in (o for o in cell.outputs if o.output_type == "error"):
             if OWN in error.traceback:
                 raise (MissingTableError if error.ename == MissingTableError.__name__ else ReportError)(error.evalue)

@@ -21,6 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
@@ -34,7 +35,8 @@ IMPORTED: Final = [
     *("cslib.data.load", "cslib.report.marks", "ibis.backends.duckdb", "lifelines", "matplotlib.pyplot"),
     *("matplotlib.backends.backend_svg", "seaborn", "ipykernel.kernelapp"),  # the inline backend wants its shell
 ]
-MARK: Final = '__import__("cslib.report.marks").report.marks.mark_errors(get_ipython())'  # run in every kernel
+MARK: Final = '__import__("cslib.report.marks").report.marks.begin(get_ipython())'  # run in every kernel
+LONGEST: Final = 64_000_000  # bytes of a message from a kernel; one that sends more is cut off
 
 
 def kernel_class(run_dir: Path, sockets: Path, log: Path, more: Mapping[str, str]) -> type:
@@ -54,6 +56,7 @@ def kernel_class(run_dir: Path, sockets: Path, log: Path, more: Mapping[str, str
 
         def __init__(self, **options: Any) -> None:
             super().__init__(transport=transport, connection_file=str(sockets / "kernel.json"), **options)
+            self.context.setsockopt(zmq.MAXMSGSIZE, LONGEST)
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             self.provisioner = _Forked(kernel_id=self.kernel_id, kernel_spec=spec, parent=self)

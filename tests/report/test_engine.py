@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,49 @@ def test_a_run_that_did_not_end_well_is_no_report(tmp_path: Path, code: str, rea
     assert run.html is None
     assert re.search(reason, run.error)
     assert {p.name for p in (tmp_path / "out").iterdir()} <= {"bad.failed.json", "bad.failed.log"}
+
+
+FLOODS = {
+    "prints": ("for i in range(500): print('x' * 100_000)", "5 MB"),
+    "one text": ("print('x' * 500_000_000)", "5 MB"),
+    "complaints": ("import sys\nfor i in range(500): print('x' * 100_000, file=sys.stderr)", "5 MB"),
+    "shows": ("from IPython.display import HTML\nHTML('x' * 50_000_000)", "5 MB"),
+    "outputs": ("from IPython.display import display\nfor i in range(100_000): display(i)", "1,000 outputs"),
+    "a process": ("import subprocess\nsubprocess.run('yes | head -c 50000000', shell=True)", "5 MB"),
+    "goes on": ("for i in range(99):\n    try: print('x' * 100_000)\n    except Exception: pass", "5 MB"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_cell_that_shows_too_much_is_stopped_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flood: str
+) -> None:
+    """50 MB were told as "longer than 3600 s", after half a gigabyte of memory, or not at all."""
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # with it, ipykernel does not pass on what processes print
+    code, most = FLOODS[flood]
+    notebook = write(tmp_path / "n", "flood", [("md", "# F"), ("code", code), ("code", "1")])
+    begun = time.monotonic()
+    run = reports.render(notebook, out=tmp_path / "out", parameters={})
+    assert f"printed or showed more than {most}, the most that a report takes of a cell. Show less" in run.error
+    assert time.monotonic() - begun < 30
+    assert sum(p.stat().st_size for p in (tmp_path / "out").iterdir()) < 1_100_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [
+        (reports.Limits(cell=1), r"it took longer than 1 s \(--cell-limit\)"),
+        (reports.Limits(report=2), r"the report took longer than 2 s in all \(--report-limit\)"),
+    ],
+)
+def test_each_limit_is_named(tmp_path: Path, limits: reports.Limits, why: str) -> None:
+    notebook = write(
+        tmp_path / "n", "late", [("code", "import time; time.sleep(0.7)")] * 2 + [("code", "time.sleep(60)")]
+    )
+    run = reports.render(notebook, out=tmp_path / "out", parameters={}, limits=limits)
+    assert re.search(rf"in the cell: time.sleep\(60\) – {why}", run.error)
 
 
 @pytest.mark.slow
