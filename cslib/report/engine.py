@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import re
+import secrets
 import sys
 import tempfile
 import threading
@@ -27,7 +28,19 @@ import cslib
 from cslib.errors import CslibError, MissingTableError, ReportError, counted
 from cslib.report.marks import FLOOD, LAST_READ, OWN
 from cslib.report.parameters import Notebook, Value, output_folder, parse_parameters
-from cslib.report.publish import cleaned, locked, public, publish, put, read_record, refuse_foreign, run_folder
+from cslib.report.publish import (
+    RECORD,
+    cleaned,
+    locked,
+    new_version,
+    public,
+    publish,
+    put,
+    read_record,
+    refuse_foreign,
+    run_folder,
+)
+from cslib.show.seal import KEY
 
 Values = Mapping[str, Value]
 Say = Callable[[str], None]
@@ -110,7 +123,8 @@ def render(
     slug = notebook.name if slug is None else slug
     values = parse_parameters(notebook, parameters)
     with run_folder(out, slug) as folder:
-        job = _Job(notebook, slug, values, folder, progress, group, env, limits, datetime.now(UTC), time.monotonic())
+        own = (new_version(folder, slug), progress, group, env, limits, datetime.now(UTC), time.monotonic())
+        job = _Job(notebook, slug, values, folder, *own)
         try:
             return _succeeded(job)
         except Exception as error:  # whatever is wrong with one report, the others and the index must come
@@ -119,12 +133,13 @@ def render(
 
 @dataclass(frozen=True)
 class _Job:
-    """One run under way: `folder` is its run folder, where everything is written first."""
+    """One run under way: `folder` is its run folder, where everything is written first, `version` takes its files."""
 
     notebook: Notebook
     slug: str
     values: Values
     folder: Path
+    version: Path
     progress: Step
     group: str
     env: Mapping[str, str]
@@ -154,38 +169,39 @@ class _Job:
         """Make a text, or every text in what run.json is to hold, fit to be published."""
         return cleaned(value, self.values.values(), (self.folder, self.folder.parent, self.notebook.path.parent))
 
-    def write(self, name: str, content: str | Mapping[str, Any]) -> None:
-        """Write a file of the run folder."""
+    def write(self, path: Path, content: str | Mapping[str, Any]) -> None:
+        """Write a file."""
         text = content if isinstance(content, str) else json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        (self.folder / name).write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
 
     def log(self, text: str) -> None:
         """Add to the log."""
         with (self.folder / "log").open("a", encoding="utf-8") as log:
             log.write(text)
 
-    def write_log(self, name: str) -> None:
+    def write_log(self, path: Path) -> None:
         """Put the log, if it says anything, among the files to publish."""
         log = self.folder / "log"
         text = _beginning(log, MOST_LOG) if log.exists() else ""
         # What ipykernel says whenever it is asked to go.
         if text := text.replace("[IPKernelApp] ERROR | KeyboardInterrupt caught in kernel.\n", ""):
-            self.write(name, self.clean(text))
+            self.write(path, self.clean(text))
 
 
 def _succeeded(job: _Job) -> Run:
-    from cslib.report.html import gathered, page
+    from cslib.report.html import gathered, page, trust_own
 
     with locked(job.folder.parent):  # else another run of this report could be half in place
         refuse_foreign(job.folder.parent, job.slug)
     raw = job.notebook.path.read_bytes()
-    executed = _execute(job, raw.decode())
+    executed = _execute(job, raw.decode(), key := secrets.token_hex(16))
+    trust_own(executed, key)
     facts = job.clean({"status": "ok", **job.facts(), **gathered(executed)})
-    facts |= {"notebook_sha256": hashlib.sha256(raw).hexdigest(), "versions": _versions()}
-    job.write(f"{job.slug}/run.json", facts)
-    job.write_log(f"{job.slug}/run.log")
-    job.write(f"{job.slug}.html", job.clean(page(executed, facts)))
-    html = publish(job.folder, job.slug)
+    facts |= {"notebook_sha256": hashlib.sha256(raw).hexdigest(), "versions": _versions(), "version": job.version.name}
+    job.write(job.version / RECORD, facts)
+    job.write_log(job.version / "run.log")
+    job.write(job.folder / f"{job.slug}.html", job.clean(page(executed, facts)))
+    html = publish(job.folder, job.slug, job.version)
     return Run(job.slug, facts["title"], True, facts["answer"], "", facts["seconds"], facts["as_of"], html)
 
 
@@ -195,11 +211,11 @@ def _failed(job: _Job, error: Exception) -> Run:
     with suppress(OSError):  # where the disk is full, the caller at least gets to know
         job.log("" if own else "".join(traceback.format_exception(error)))
     reason = str(error) if own else f"The report could not be put together: {UNEXPECTED}.{_see_log(job)}"
-    lacks_data = isinstance(error, MissingTableError) and not (job.folder.parent / job.slug / "run.json").exists()
+    lacks_data = isinstance(error, MissingTableError) and not (job.folder.parent / f"{job.slug}.html").exists()
     facts = job.clean({"status": "not made" if lacks_data else "failed", "error": reason, **job.facts()})
     with suppress(OSError):
-        job.write(f"{job.slug}.failed.json", facts)
-        job.write_log(f"{job.slug}.failed.log")
+        job.write(job.folder / f"{job.slug}.failed.json", facts)
+        job.write_log(job.folder / f"{job.slug}.failed.log")
         for file in job.folder.glob("*.failed.*"):
             os.replace(file, job.folder.parent / file.name)
     return Run(job.slug, facts["title"], False, "", facts["error"], facts["seconds"], None, None, lacks_data)
@@ -219,7 +235,7 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _execute(job: _Job, text: str) -> Any:
+def _execute(job: _Job, text: str, key: str) -> Any:
     """Run a notebook in memory; anything but a run to the last cell is an error.
 
     papermill's own marks prove nothing: it calls every cell completed after a killed kernel, and returns
@@ -246,7 +262,7 @@ def _execute(job: _Job, text: str) -> Any:
     how |= {"on_cell_execute": lambda cell, cell_index: started.append(cell), "on_cell_executed": after}
     try:
         with _log(job.folder / "log") as log, tempfile.TemporaryDirectory(prefix="cslib-") as tmp:
-            kernel = kernel_class(job.folder / job.slug, Path(tmp), job.folder / "log", job.env)
+            kernel = kernel_class(job.version, Path(tmp), job.folder / "log", {**job.env, KEY: key})
             how |= {"parameters": dict(job.values), "kernel_manager_class": kernel, "stderr_file": log}
             executed = papermill.execute_notebook(notebook, None, **how)
     except papermill.PapermillExecutionError as error:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from cslib.errors import CslibError, ReportError, counted
+from cslib.show.seal import take_key
 
 OWN = "raised by cslib"  # the name alone does not say whose an exception is, pandas has a DataError too
 LAST_READ = "last table read: "
@@ -21,6 +22,7 @@ MOST_OUTPUTS: Final = 1_000  # of a cell; so many are on their way at once, and 
 
 def begin(shell: Any) -> None:
     """Prepare an IPython shell, before the first cell."""
+    take_key()
     mark_errors(shell)
     bound_outputs(shell)
 
