@@ -91,6 +91,7 @@ def render_all(
 
     ParameterError.when(jobs < 0, f"jobs is {jobs}. Give 1 or more, or 0 for as many as this machine takes.")
     tasks = [_Task(n, given_for(n, notebooks, parameters), n.name) for n in notebooks]
+    out = output_folder(out)
     warm()
     with run_folder(out, "snapshot") as folder:
         path = keep_snapshot.resolve() if keep_snapshot else folder / "data.cslib"
@@ -155,7 +156,6 @@ def _side_by_side(tasks: Sequence[_Task], out: Path, jobs: int, how: _How) -> li
     """Run so many at once, those that took longest the last time first; whoever stops us stops all of them."""
     from cslib.report.kernels import stop_all
 
-    out = output_folder(out)
     took = {t.slug: read_record(out / t.slug / "run.json", t.slug).get("seconds", t.notebook.cells) for t in tasks}
     one = _one(tasks, out, how)
     with ThreadPoolExecutor(jobs, thread_name_prefix="report") as pool:

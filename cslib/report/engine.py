@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -211,6 +212,8 @@ def _failed(job: _Job, error: Exception) -> Run:
     with suppress(OSError):  # where the disk is full, the caller at least gets to know
         job.log("" if own else "".join(traceback.format_exception(error)))
     reason = str(error) if own else f"The report could not be put together: {UNEXPECTED}.{_see_log(job)}"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason = "The disk of the reports is full. Make room there, and make the report anew."
     lacks_data = isinstance(error, MissingTableError) and not (job.folder.parent / f"{job.slug}.html").exists()
     facts = job.clean({"status": "not made" if lacks_data else "failed", "error": reason, **job.facts()})
     with suppress(OSError):

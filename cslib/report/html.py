@@ -36,6 +36,11 @@ TAGS = frozenset(re.findall(r"\w+", TEXT_TAGS + " caption table tbody td tfoot t
 PROTOCOLS = frozenset({"http", "https", "mailto"})  # beside # and relative addresses
 ATTRIBUTES = {"a": ["href", "title"], "td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
 SCRIPTED = frozenset({"application/javascript", "application/vnd.jupyter.widget-view+json"})
+# What turns the text that follows around, or cannot be seen at all; a browser shows a sign in its place.
+UNSEEN = dict.fromkeys(
+    [*range(9), 11, 12, *range(14, 32), 127, *range(0x202A, 0x202F), *range(0x2066, 0x206A)],
+    "\N{REPLACEMENT CHARACTER}",
+)
 LEFT_OUT = '<p class="cs cs-warning">An interactive output is left out: a report carries no scripts.</p>'
 
 
@@ -123,7 +128,7 @@ def render_template(name: str, facts: Mapping[str, Any]) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     sheet = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     own = {"script": Markup(script), "script_hash": f"sha256-{digest}", "sheet": Markup(sheet)}
-    return environment.get_template(name).render({**facts, **own})
+    return environment.get_template(name).render({**facts, **own}).translate(UNSEEN)
 
 
 def _sections(notebook: Any) -> list[Section]:

@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cslib.errors import ParameterError, check_choice, counted, refuse_unknown
+from cslib.errors import ParameterError, ReportError, check_choice, counted, refuse_unknown
 from cslib.show.drawing import drawing, sparkline
 from cslib.show.formats import format_interval, format_value, inline, unbroken
 from cslib.show.seal import sealed
@@ -274,7 +274,13 @@ def _export(df: pd.DataFrame, name: str) -> str:
     for i in range(len(safe.columns)):
         safe.isetitem(i, _plain_column(safe.iloc[:, i]).array)
     # RFC 4180 line ends: with "\n" alone the csv module leaves a cell with "\r" unquoted, which breaks its row.
-    safe.to_csv(Path(folder) / f"{name}.csv", index=False, lineterminator="\r\n", encoding="utf-8")
+    try:
+        safe.to_csv(Path(folder) / f"{name}.csv", index=False, lineterminator="\r\n", encoding="utf-8")
+    except OSError as error:
+        message = (
+            f"{name}.csv cannot be written: {error.strerror}. Make room where the reports are, or name another --out."
+        )
+        raise ReportError(message) from error
     return f'<a href="{escape(f"{_beside_page(Path(folder))}/{name}.csv")}" download>Download {name}.csv</a>'
 
 
