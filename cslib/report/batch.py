@@ -44,6 +44,7 @@ class _How:
     limits: Limits
     say: Say
     progress: Progress
+    late: LimitError | None  # reading the data has taken too long for all
 
 
 def render_all(
@@ -80,8 +81,6 @@ def render_all(
 
     Raises
     ------
-    LimitError
-        The data that several reports share took longer to be read than allowed; nothing has run then.
     ParameterError
         A parameter that no chosen notebook has, a value of a wrong type, a notebook's name that cannot
         name a report, no folder to write to, or a column that is not there or has over 500 values; nothing has
@@ -97,9 +96,16 @@ def render_all(
         path = keep_snapshot.resolve() if keep_snapshot else folder / "data.cslib"
         jobs, wanted = jobs or _as_many_as_fit(), len(notebooks) > 1 or keep_snapshot is not None
         threads = max(1, _processors() // jobs)  # of the engine of each report
-        env, tasks = _prepared(tasks, path, each, wanted=wanted, threads=threads, say=say)
+        env: dict[str, str] = {}
+        late: LimitError | None = None
         try:
-            return _side_by_side(tasks, out, jobs, _How(env, limits, say, progress))
+            env, tasks = _prepared(tasks, path, each, wanted=wanted, threads=threads, say=say)
+        except LimitError as error:  # nobody waits for the same once more
+            if each:  # nor is known of whom the reports would be
+                raise
+            late = error
+        try:
+            return _side_by_side(tasks, out, jobs, _How(env, limits, say, progress, late))
         finally:
             write_index(out)
 
@@ -184,9 +190,12 @@ def _one(tasks: Sequence[_Task], out: Path, how: _How) -> Callable[[_Task], Run]
                 how.progress(behind.total() / max(total, 1))
 
         how.say(f"{task.slug} …")
-        own: Any = {"slug": task.slug, "group": task.group, "progress": step, "env": how.env, "limits": how.limits}
+        own: Any = {"out": out, "parameters": task.given, "slug": task.slug, "group": task.group}
         with closing(ensure_event_loop()):  # of this thread
-            run = engine.render(task.notebook, out=out, parameters=task.given, **own)
+            if how.late:
+                run = engine.note_failure(task.notebook, **own, error=how.late)
+            else:
+                run = engine.render(task.notebook, **own, progress=step, env=how.env, limits=how.limits)
         step(task.notebook.cells)
         how.say(str(run))
         return run

@@ -34,6 +34,7 @@ from cslib.report.publish import (
     cleaned,
     locked,
     new_version,
+    point,
     public,
     publish,
     put,
@@ -130,6 +131,16 @@ def render(
             return _succeeded(job)
         except Exception as error:  # whatever is wrong with one report, the others and the index must come
             return _failed(job, error)
+
+
+def note_failure(
+    notebook: Notebook, *, out: Path, parameters: Values, slug: str, group: str, error: CslibError
+) -> Run:  # fmt: skip
+    """Note that a report could not be begun, as :func:`render` notes what failed under way; the last good one stays."""
+    values = parse_parameters(notebook, parameters)
+    with run_folder(out, slug) as folder:
+        own: Any = (new_version(folder, slug), nothing, group, {}, USUAL, datetime.now(UTC), time.monotonic())
+        return _failed(_Job(notebook, slug, values, folder, *own), error)
 
 
 @dataclass(frozen=True)
@@ -358,6 +369,9 @@ def write_index(out: Path) -> Path:
 
     out = output_folder(out)
     with locked(out):
+        for page in out.glob("*.html"):
+            if not (out / page.stem).exists():  # lost where the folder was copied without links
+                point(out, page.stem)
         runs = {r["slug"]: r for r in _records(out.glob("*/run.json")) if (out / f"{r['slug']}.html").exists()}
         failures = [f | {"last_good": runs.pop(f["slug"], None)} for f in _records(out.glob("*.failed.json"))]
         not_made = [f for f in failures if f["status"] == "not made" and not f["last_good"]]

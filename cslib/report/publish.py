@@ -148,7 +148,7 @@ def _recover(out: Path, *, keep: Path | None = None) -> None:
     for folder in out.glob(".run-*"):
         if folder != keep:
             with suppress(OSError), locked(folder, wait=False):  # a live run's is locked; a faulty one waits
-                _point(out, folder.name.removeprefix(".run-").rpartition("-")[0])
+                point(out, folder.name.removeprefix(".run-").rpartition("-")[0])
                 shutil.rmtree(folder)
 
 
@@ -160,7 +160,7 @@ def version_of(page: Path) -> str:
     return ""
 
 
-def _point(out: Path, slug: str) -> None:
+def point(out: Path, slug: str) -> None:
     """Let the stable folder of a report be the version that its page shows; a copy where there are no links."""
     wanted = Path(f"{slug}{VERSIONS}") / version_of(out / f"{slug}.html")
     place = out / slug
@@ -219,13 +219,14 @@ def publish(folder: Path, slug: str, version: Path) -> Path:
         place.parent.mkdir(exist_ok=True)
         os.replace(version, place)
         sync(place.parent)
+        sync(out)
         try:
             os.replace(page, out / page.name)
         finally:
             if page.exists():
                 shutil.rmtree(place, ignore_errors=True)
         with suppress(OSError):  # the report is published; who starts next, or this run at its end, tries again
-            _point(out, slug)
+            point(out, slug)
         for stale in (f"{slug}.failed.json", f"{slug}.failed.log"):
             (out / stale).unlink(missing_ok=True)
         _prune(place, before)

@@ -10,6 +10,8 @@ from cslib import check, load
 from cslib.cli import main
 from cslib.data.limit import LOAD_LIMIT, Limit
 from cslib.errors import DataError, LimitError, ParameterError
+from cslib.report import batch
+from cslib.report.parameters import find_notebooks
 
 ENDLESS = """
 as_of = 2025-06-30
@@ -45,6 +47,16 @@ def test_the_command_line_says_the_same(endless, monkeypatch):
     result = CliRunner().invoke(main, ["check", str(endless), "--load-limit", "1"])
     assert result.exit_code == 1
     assert "customers was not read and checked within 1 s" in result.output
+
+
+@pytest.mark.slow
+def test_every_report_says_that_its_data_took_too_long_and_nobody_waits_twice(endless, monkeypatch):
+    monkeypatch.setenv(LOAD_LIMIT, "1")
+    chosen, begun = [n for n in find_notebooks() if n.name in ("revenue", "scorecard")], time.monotonic()
+    runs = batch.render_all(chosen, out=endless / "out", parameters={"data": str(endless)})
+    assert [run.error.split(". ")[0] for run in runs] == ["customers was not read and checked within 1 s"] * 2
+    assert time.monotonic() - begun < 15
+    assert (endless / "out" / "index.html").read_text().count("customers was not read") == 2
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "soon", "1.5", "٣", "9" * 12 + "x"])

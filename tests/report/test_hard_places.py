@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import venv
 from collections.abc import Iterator
 from contextlib import suppress
@@ -128,18 +129,19 @@ main(["report", "--out", sys.argv[2], "--jobs", "2", "-p", f"n={sys.argv[3]}"])
 @pytest.mark.slow
 def test_two_whole_runs_at_once_show_no_reader_half_a_report(tmp_path: Path) -> None:
     out, names = tmp_path / "out", ("a", "b")
-    batch.render_all(tabled(tmp_path / "n", *names), out=out, parameters={"n": 1})
+    tabled(tmp_path / "n", *names)
     command = [sys.executable, "-c", RUN, str(tmp_path / "n"), str(out)]
     own = [subprocess.Popen([*command, n], stderr=subprocess.PIPE, stdout=subprocess.PIPE) for n in ("2", "3")]
     n_reads, versions = 0, set()
     while any(run.poll() is None for run in own):
-        versions |= {seen(out, name) for name in names}
-        n_reads += 1
+        found = {seen(out, name) for name in names if (out / f"{name}.html").exists()}
+        n_reads, versions = n_reads + len(found), versions | found
+        time.sleep(0.01)
     assert [run.wait() for run in own] == [0, 0]
     for run in own:
         run.communicate()
-    assert n_reads > 100
-    assert versions >= {1}
+    assert n_reads > 10
+    assert versions <= {2, 3}
     assert {seen(out, name) for name in names} <= {2, 3}
     assert {p.name for p in out.iterdir()} == {
         "index.html",
@@ -150,7 +152,7 @@ def test_two_whole_runs_at_once_show_no_reader_half_a_report(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_wheel_works_where_it_is_installed(tmp_path: Path, root: Path) -> None:
+def test_a_wheel_works_where_it_is_installed(tmp_path: Path, root: Path, small: Path) -> None:
     """Built, put into an environment that has nothing of the clone, and run in a folder of its own."""
     pytest.importorskip("hatchling", reason="hatchling builds the wheel")
     quiet = {"check": True, "capture_output": True, "text": True}
@@ -174,6 +176,5 @@ def test_a_wheel_works_where_it_is_installed(tmp_path: Path, root: Path) -> None
         "python", "-c", "import cslib, cslib.report.parameters as p; print(cslib.__file__, len(p.find_notebooks()))"
     )
     assert where == f"{place}/cslib/__init__.py 6\n"
-    run("cslib", "sample", "--customers", "60", "--out", "data")
-    assert "1 of 1 reports written" in run("cslib", "report", "revenue", "--data", "data", "--out", "out")
+    assert "1 of 1 reports written" in run("cslib", "report", "revenue", "--data", str(small), "--out", "out")
     assert {"index.html", "revenue.html", "revenue"} <= {p.name for p in (work / "out").iterdir()}

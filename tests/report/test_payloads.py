@@ -45,7 +45,7 @@ SCRIPTS = "() => [window.hacked, document.scripts.length, document.querySelector
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
     """Two reports of a small business whose ids, segments, column, file, currency and filter are payloads."""
-    write_sample(folder := tmp_path, customers=150)
+    write_sample(folder := tmp_path, customers=60)
     ids: dict[str, str] = {}
     for path in folder.glob("*.csv"):
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -57,14 +57,16 @@ def reports(tmp_path: Path) -> Path:
             kinds = {plan: PAYLOADS[i] for i, plan in enumerate(sorted(set(rows["plan"])))}
             rows["plan"] = [PAYLOADS[i % len(PAYLOADS)] if i % 2 else kinds[p] for i, p in enumerate(rows["plan"])]
             rows = rows.rename(columns={"plan": COLUMN})
+        if path.stem == "customers":  # what is set aside is shown as it stands
+            rows.loc[rows.index % 4 == 0, "started_on"] = [PAYLOADS[i % len(PAYLOADS)] for i in range(len(rows[::4]))]
         rows.to_csv(path, index=False)
     (folder / "surveys.csv").rename(folder / "<img src=x onerror=alert(1)>.csv")
     (folder / "cslib.toml").write_text(
-        f"as_of = 2025-06-30\ncurrency = {json.dumps('<u onclick=window.hacked=1>eur')}\n[customers]\n"
+        f"as_of = 2025-06-30\ncurrency = {json.dumps('<u onclick=window.hacked=1>eur')}\n[customers]\non_fault = 'set_aside'\n"
         f"segments = [{json.dumps(COLUMN)}]\n[surveys]\ntable = {json.dumps('<img src=x onerror=alert(1)>.csv')}\n"
     )
     given = {"data": str(folder), "segment_by": COLUMN, "where": "region!=<script>window.hacked=2</script>"}
-    names = ("churn_survival", "nps_segmentation")
+    names = ("cohort_retention", "nps_segmentation")
     runs = batch.render_all([n for n in find_notebooks() if n.name in names], out=folder / "out", parameters=given)
     assert [run.error for run in runs] == ["", ""]
     return folder / "out"
@@ -72,9 +74,9 @@ def reports(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_texts_of_somebody_else_stay_texts(open_report: OpenReport, reports: Path) -> None:
-    for name in ("index", "churn_survival", "nps_segmentation"):
+    for name in ("index", "cohort_retention", "nps_segmentation"):
         check_page(open_report, reports / f"{name}.html")
-    check_files(reports / "churn_survival")
+    check_files(reports / "cohort_retention")
 
 
 def check_page(open_report: OpenReport, path: Path) -> None:
@@ -98,4 +100,4 @@ def check_files(folder: Path) -> None:
         texts = [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
         assert all(re.fullmatch(r"-[0-9.]+(e-?[0-9]+)?|-inf", text) for text in texts), texts[:3]
         found += sum(any(payload in cell for payload in PAYLOADS) for row in rows for cell in row)
-    assert found > 100
+    assert found > 10

@@ -107,10 +107,10 @@ def stress(out: Path, *, seconds: float, writers: int) -> tuple[int, int, list[s
 @pytest.mark.slow
 def test_no_reader_sees_two_runs(tmp_path: Path) -> None:
     """Where the page and the folder were moved one after the other, 90 of 39,592 reads had the table of another run."""
-    n, runs, torn = stress(tmp_path, seconds=3, writers=1)
+    n, runs, torn = stress(tmp_path, seconds=1.5, writers=1)
     assert torn == []
-    assert n > 1_000
-    assert runs > 20
+    assert n > 500
+    assert runs > 10
     assert len(seen(tmp_path) | stable(tmp_path)) == 1
 
 
@@ -137,7 +137,8 @@ def test_a_copy_of_the_folder_works(tmp_path: Path, copy: str) -> None:
     shutil.copytree(out, there, symlinks=copy == "as it is", ignore=lost if copy == "links lost" else None)
     shutil.rmtree(out)
     assert seen(there) == {"1"}
-    assert copy == "links lost" or stable(there) == {"1"}
+    reports.write_index(there)  # as at the end of every run
+    assert stable(there) == {"1"}
     published(there, "2")
     assert seen(there) | stable(there) == {"2"}
 
@@ -181,29 +182,31 @@ def test_a_publication_that_fails_leaves_the_old_report(
 KILLED = """
 import os, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[3])
-from test_publish import published
+from cslib.report.publish import new_version, publish, run_folder
 moves, move = [], os.replace
 def killed(source, target):
     if len(moves) == int(sys.argv[2]): os.kill(os.getpid(), 9)
     moves.append(1); move(source, target)
 os.replace = killed
-published(Path(sys.argv[1]), "2")
+with run_folder(Path(sys.argv[1]), "r") as folder:
+    version = new_version(folder, "r")
+    (version / "run.json").write_text('{"slug": "r", "run": "2"}')
+    (version / "t.csv").write_text("2\\nend")
+    (folder / "r.html").write_text("<!-- 2 -->" + sys.argv[3].format(id=version.name, filler=""))
+    publish(folder, "r", version)
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
 @pytest.mark.parametrize("moves", [0, 1, 2])
 def test_kill_9_at_any_moment_leaves_a_whole_report_and_the_next_run_works(
-    tmp_path: Path, root: Path, moves: int, first: bool
+    tmp_path: Path, moves: int, first: bool
 ) -> None:
     """Moved are the files, the page, the link."""
     if not first:
         published(tmp_path, "1")
-    tests = os.pathsep.join([str(root / "tests"), *sys.path])
-    command = [sys.executable, "-c", KILLED, str(tmp_path), str(moves), str(root / "tests" / "report")]
-    done = subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": tests})
+    command = [sys.executable, "-c", KILLED, str(tmp_path), str(moves), PAGE]
+    done = subprocess.run(command, check=False)
     assert done.returncode == -9
     last = "2" if moves == 2 else "1"
     if not (first and last == "1"):
