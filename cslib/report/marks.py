@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final
 
-from cslib.errors import CslibError, ReportError, counted
+from cslib.errors import CslibError, counted
 from cslib.show.seal import take_key
 
 OWN = "raised by cslib"  # the name alone does not say whose an exception is, pandas has a DataError too
@@ -62,7 +62,7 @@ class _Shown:
         first, self.over = not self.over, True
         self._shell.payload_manager.write_payload({"source": FLOOD, "text": msg})
         if threading.current_thread() is threading.main_thread():
-            raise ReportError(msg)
+            raise KeyboardInterrupt(msg)  # which a cell that goes on after any Exception does not catch
         if first:  # what a process of the cell prints comes by another thread
             os.kill(os.getpid(), signal.SIGINT)
 

@@ -241,8 +241,9 @@ FLOODS = {
     "complaints": ("import sys\nfor i in range(500): print('x' * 100_000, file=sys.stderr)", "5 MB"),
     "shows": ("from IPython.display import HTML\nHTML('x' * 50_000_000)", "5 MB"),
     "outputs": ("from IPython.display import display\nfor i in range(100_000): display(i)", "1,000 outputs"),
-    "a process": ("import subprocess\nsubprocess.run('yes | head -c 50000000', shell=True)", "5 MB"),
-    "goes on": ("for i in range(99):\n    try: print('x' * 100_000)\n    except Exception: pass", "5 MB"),
+    "a process": ("import subprocess\nsubprocess.run('yes | head -c 20000000', shell=True)", "5 MB"),
+    "goes on": ("while True:\n    try: print('x' * 100_000)\n    except Exception: pass", "5 MB"),
+    "hides it": ("for i in range(99):\n    try: print('x' * 100_000)\n    except BaseException: pass", "5 MB"),
 }
 
 
