@@ -84,6 +84,7 @@ def _folder(ctx: click.Context, option: click.Parameter, value: str) -> Path:
 @click.version_option(__version__, prog_name="cslib")
 def main() -> None:
     """Customer-success and subscription analytics in parameterised notebooks."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends us as Ctrl-C does
 
 
 @main.command()
@@ -106,7 +107,6 @@ def report(
     from cslib.report.engine import Limits
     from cslib.report.parameters import find_notebooks
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends us as Ctrl-C does
     chosen = _chosen(find_notebooks(), names)
     parameters = (_in_file(params) if params else {}) | _parameters(given, data)
     limits = Limits(cell_limit, report_limit)

@@ -1,5 +1,8 @@
 """Reading data has a time: what never ends is stopped and named."""
 
+import os
+import subprocess
+import sys
 import time
 
 import ibis
@@ -47,6 +50,23 @@ def test_the_command_line_says_the_same(endless, monkeypatch):
     result = CliRunner().invoke(main, ["check", str(endless), "--load-limit", "1"])
     assert result.exit_code == 1
     assert "customers was not read and checked within 1 s" in result.output
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_check_and_leaves_nothing(endless):
+    (folder := endless / "tmp").mkdir()
+    command = [sys.executable, "-m", "cslib.cli", "check", str(endless)]
+    env = {**os.environ, "TMPDIR": str(folder)}
+    own = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not list(folder.iterdir()):  # the engine has begun
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    time.sleep(0.5)
+    own.terminate()
+    _, said = own.communicate(timeout=20)
+    assert (own.returncode, said.strip()) == (1, "Aborted!")
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.slow
