@@ -275,7 +275,7 @@ def _execute(job: _Job, text: str, key: str) -> Any:
     how |= {"progress_bar": False, "request_save_on_cell_execute": False, "autosave_cell_every": 0}
     how |= {"on_cell_execute": lambda cell, cell_index: started.append(cell), "on_cell_executed": after}
     try:
-        with _log(job.folder / "log") as log, tempfile.TemporaryDirectory(prefix="cslib-") as tmp:
+        with _log(job.folder / "log") as log, _folder_for_a_time() as tmp:
             kernel = kernel_class(job.version, Path(tmp), job.folder / "log", {**job.env, KEY: key})
             how |= {"parameters": dict(job.values), "kernel_manager_class": kernel, "stderr_file": log}
             executed = papermill.execute_notebook(notebook, None, **how)
@@ -292,6 +292,10 @@ def _execute(job: _Job, text: str, key: str) -> Any:
     if not executed.metadata.papermill.get("end_time"):
         raise ReportError(_stopped(job, started[-1], "the run has no end"))
     return executed
+
+
+def _folder_for_a_time() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="cslib-", ignore_cleanup_errors=True)
 
 
 def _under_headings(cells: Iterable[Any]) -> None:

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -42,14 +43,14 @@ LONGEST: Final = 64_000_000  # bytes of a message from a kernel; one that sends 
 def kernel_class(run_dir: Path, sockets: Path, log: Path, more: Mapping[str, str]) -> type:
     """Make a kernel manager for this interpreter, whatever kernel specs are installed.
 
-    It talks over sockets in a private folder: no port is open, and ipykernel does not warn of one. `more` is added to
-    its environment.
+    It talks over sockets in a private folder: no port is open, and ipykernel does not warn of one. What it needs for a
+    time is there, too, and goes with the folder, however the kernel ends. `more` is added to its environment.
     """
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     argv += [f"--IPKernelApp.exec_lines={[MARK]!r}"]
     spec = KernelSpec(argv=argv, name="python3", display_name="Python 3", language="python")
     transport = "ipc" if os.name == "posix" else "tcp"
-    env = os.environ | {RUN_DIR: str(run_dir)} | INLINE | dict(more)
+    env = os.environ | {RUN_DIR: str(run_dir), "TMPDIR": str(sockets)} | INLINE | dict(more)
 
     class OwnKernel(AsyncKernelManager):
         kernel_spec = spec
@@ -212,6 +213,7 @@ def _be_kernel(argv: list[str], env: Mapping[str, str], folder: str, log: str) -
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(env)
+        tempfile.tempdir = None  # as that of the process it is a fork of
         for number in (1, 2):
             os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
         sys.argv = ["ipykernel_launcher", *argv]

@@ -144,9 +144,11 @@ def test_data_are_loaded_once_for_all_reports(tmp_path, orders):
 
 @pytest.mark.slow
 def test_one_report_alone_loads_for_itself(tmp_path, orders):
-    given = {"data": str(orders), "as_of": "2025-01-31"}
-    (run,) = batch.render_all(sharing(tmp_path / "n", one=""), out=tmp_path / "out", parameters=given)
-    assert run.error == ""
+    sharing(tmp_path / "n", one="")
+    own = begun(tmp_path, "", "--data", str(orders), "-p", "as_of=2025-01-31")
+    _, said = own.communicate(timeout=60)
+    assert own.returncode == 0, said
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 @pytest.mark.slow
