@@ -69,4 +69,5 @@ lock: .venv/core  # the newest versions that pyproject.toml allows, for every Py
 	  --upgrade --quiet --no-header --no-annotate --output-file requirements.lock
 
 clean:
-	rm -rf .venv reports/index.html reports/*/ reports/*.html reports/*.failed.*
+	find reports -mindepth 1 -type l -delete
+	rm -rf .venv reports/*/ reports/*.html reports/*.failed.*

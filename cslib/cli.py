@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import tomllib
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cslib import __version__
+from cslib.data.limit import LOAD_LIMIT, LOAD_SECONDS
 from cslib.errors import CslibError, ParameterError, counted, refuse_unknown
 
 if TYPE_CHECKING:
@@ -37,6 +39,22 @@ class _Snapshot(click.ParamType[Path]):
 _SNAPSHOT = _Snapshot()
 
 
+_SECONDS = click.IntRange(min=1)
+
+
+def _allow(ctx: click.Context, _: click.Parameter, seconds: int) -> None:
+    """Set the limit where ``cs.load`` looks, here and in every kernel, until the end of the command."""
+    before = os.environ.get(LOAD_LIMIT)
+    os.environ[LOAD_LIMIT] = str(seconds)
+    ctx.call_on_close(lambda: os.environ.pop(LOAD_LIMIT) if before is None else os.environ.update({LOAD_LIMIT: before}))
+
+
+_load_limit = click.option(
+    "--load-limit", type=_SECONDS, default=LOAD_SECONDS, show_default=True, callback=_allow, envvar=LOAD_LIMIT,
+    expose_value=False, help="Seconds that reading and checking the data may take.",
+)  # fmt: skip
+
+
 class _Commands(click.Group):
     """A group whose commands end with a sentence and an exit code, never with a traceback."""
 
@@ -46,6 +64,10 @@ class _Commands(click.Group):
         except CslibError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(WRONG_USAGE if isinstance(error, ParameterError) else FAILED)
+        except RuntimeError as error:
+            if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):  # DuckDB was at work
+                raise KeyboardInterrupt from error
+            raise
         except BrokenPipeError:
             raise  # whoever read our output has gone: click ends quietly
         except OSError as error:  # a full disk, a folder that nobody may write
@@ -62,6 +84,7 @@ def _folder(ctx: click.Context, option: click.Parameter, value: str) -> Path:
 @click.version_option(__version__, prog_name="cslib")
 def main() -> None:
     """Customer-success and subscription analytics in parameterised notebooks."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends us as Ctrl-C does
 
 
 @main.command()
@@ -72,17 +95,22 @@ def main() -> None:
 @click.option("--jobs", type=click.IntRange(min=0), default=0, help="How many at once; by default one a processor.")
 @click.option("--keep-snapshot", type=_SNAPSHOT, help="Keep the data as loaded in this .cslib file.")
 @click.option("--each", default="", metavar="COLUMN", help="Make the reports anew for each value of a column.")
+@click.option("--cell-limit", type=_SECONDS, default=3600, show_default=True, help="Seconds that a cell may take.")
+@click.option("--report-limit", type=_SECONDS, default=7200, show_default=True, help="Seconds for a report in all.")
+@_load_limit
 @click.option("--params", type=click.Path(path_type=Path), help="A TOML file of parameters; -p goes before it.")
 def report(
-    names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path, params: Path | None, **asked: Any
-) -> None:
+    names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path, params: Path | None,
+    cell_limit: int, report_limit: int, **asked: Any,
+) -> None:  # fmt: skip
     """Run notebooks (all that the data suffice for, or NAMES) and write HTML reports and an index."""
+    from cslib.report.engine import Limits
     from cslib.report.parameters import find_notebooks
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends us as Ctrl-C does
     chosen = _chosen(find_notebooks(), names)
     parameters = (_in_file(params) if params else {}) | _parameters(given, data)
-    runs = _shown(chosen, parameters=parameters, out=out, **asked)
+    limits = Limits(cell_limit, report_limit)
+    runs = _shown(chosen, parameters=parameters, out=out, limits=limits, **asked)
     click.echo(f"{sum(r.ok for r in runs)} of {len(runs)} reports written: {out / 'index.html'}")
     if not all(r.ok or (r.lacks_data and not names) for r in runs):
         sys.exit(FAILED)
@@ -158,6 +186,7 @@ def _sizes(data: DataSet) -> str:
 
 @main.command()
 @click.argument("data", default="")
+@_load_limit
 @click.option("--to", "path", required=True, type=_SNAPSHOT, help="A .cslib file, replaced if it is there.")
 @click.option("--as-of", default="", help="Last fully observed day, over the declared one.")
 def load(data: str, path: Path, as_of: str) -> None:
@@ -172,6 +201,7 @@ def load(data: str, path: Path, as_of: str) -> None:
 
 @main.command()
 @click.argument("data", default="")
+@_load_limit
 def check(data: str) -> None:
     """Check DATA against the data contract; exit 1 on errors."""
     from cslib.data.load import check as examine

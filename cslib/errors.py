@@ -28,6 +28,10 @@ class DataError(CslibError):
     """The data break the contract, or a table that is needed is missing."""
 
 
+class LimitError(CslibError):
+    """Something took longer than whoever calls allows: the message names what, the limit and what to do."""
+
+
 class MissingTableError(DataError):
     """The data do not hold what an analysis is about: a table, or a price; other analyses can do without."""
 

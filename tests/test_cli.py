@@ -59,7 +59,12 @@ def test_check_counts_in_words_that_agree(folder):
         (["report", "cohort_retentoin"], 2, "There is no notebook 'cohort_retentoin'. Did you mean 'cohort_retention'"),
         (["report", "-p", "segment"], 2, "-p got 'segment'. Write it as key=value"),
         (["report", "-p", "segmentby=x"], 2, "Did you mean 'segment_by'"),
-        (["report", "-p", "max_periods=soon"], 2, "max_periods"),
+        (["report", "-p", "max_periods=soon"], 2, "max_periods: 'soon' is not a whole number. Give 1 to 5000."),
+        (
+            ["report", "churn_survival", "-p", "horizon_months=-5"],
+            2,
+            "horizon_months is -5. Did you mean 1? Give 1 to 120.",
+        ),
         (["report", "--data", "a", "-p", "data=b"], 2, "data is given more than once"),
         (["report", "-p", "where=a", "-p", " where=b"], 2, "where is given more than once"),
         (["report", "--out", ""], 2, "--out is empty. Name a folder."),
@@ -85,7 +90,10 @@ def test_wrong_usage_is_a_sentence_and_a_code(tmp_path, monkeypatch, arguments, 
 def test_list_shows_parameters_with_types_defaults_and_help():
     output = run("list").output
     assert "cohort_retention: Do customers stay" in output
-    assert "period: str = 'month'  # day, week, month, quarter or year" in output
+    assert (
+        "period: str = 'month'  # of the calendar, by which cohorts are made and followed [day, week, month" in output
+    )
+    assert "horizon_months: int = 12  # months ahead: forecast, calibration and at-risk list [1 to 120]" in output
 
 
 def test_sample_writes_what_it_says(tmp_path):
@@ -148,7 +156,7 @@ from pathlib import Path
 from cslib.report import batch, engine as reports
 from cslib.cli import main
 
-def render_all(notebooks, *, out, parameters, jobs, each, keep_snapshot, say=None, progress=None):
+def render_all(notebooks, *, out, parameters, jobs, each, keep_snapshot, limits, say=None, progress=None):
     run = reports.Run("x", "X", False, "", "No reason.", 1.0, None, None)
     cells = sum(n.cells for n in notebooks)
     for i in (1, cells // 2, cells):

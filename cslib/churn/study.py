@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.allowed import asked
 from cslib.churn import words as say
 from cslib.churn.at_risk import at_risk, stakes
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
@@ -63,7 +64,7 @@ class Churn(Study):
     MissingTableError
         When a finding is asked for: there is no ``customers``, nor ``subscriptions``.
     ParameterError
-        Likewise: a column is not there, or a number is out of range.
+        At once where a parameter is out of its range; likewise where a column is not there.
 
     Examples
     --------
@@ -83,10 +84,10 @@ class Churn(Study):
     data: DataSet
     by: str = ""
     drivers: str = ""
-    tau_months: float = 0.0
-    horizon_months: int = 12
-    gross_margin: float = 1.0
-    capacity: int = 15
+    tau_months: float = asked(0.0, "0 to 1200")
+    horizon_months: int = asked(12, "1 to 120")
+    gross_margin: float = asked(1.0, "above 0 to 1")
+    capacity: int = asked(15, "1 to 1000000")
 
     @cached_property
     def answer(self) -> Answer:

@@ -18,8 +18,8 @@ PERIODS: Final = ("day", "week", "month", "quarter", "year")
 MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
 EPOCH: Final = date(1970, 1, 1)
 MONDAY: Final = date(1969, 12, 29)
-ROLLING: Final = r"(\d{1,4}) (day|week|month|quarter|year)s?"
-CALENDAR: Final = r"(19|20|21)\d\d(-Q[1-4]|-(0[1-9]|1[0-2]))?"
+ROLLING: Final = r"([0-9]{1,4}) (day|week|month|quarter|year)s?"
+CALENDAR: Final = r"(19|20|21)[0-9]{2}(-Q[1-4]|-(0[1-9]|1[0-2]))?"
 DAYS: Final = {"day": 1, "week": 7}
 REMEDY: Final = 'Write "12 months", "90 days", "2025", "2025-Q2", "2025-06" or "all".'
 

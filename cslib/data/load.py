@@ -37,9 +37,10 @@ from cslib.data.dataset import (
     spans_of,
 )
 from cslib.data.engine import can_try, remembering, session_zone
+from cslib.data.limit import Limit
 from cslib.data.lives import lives, paying, settled
 from cslib.data.snapshot import SUFFIX, at_hand, made_from, named
-from cslib.data.sources import Raw, mapped, open_tables, reading
+from cslib.data.sources import Raw, as_made, mapped, open_tables, reading
 from cslib.errors import DataError, ParameterError, counted
 
 DERIVED: Final = (
@@ -90,6 +91,8 @@ def load(
     ------
     DataError
         The data break the contract: one message lists every fault.
+    LimitError
+        It takes longer than ``CSLIB_LOAD_LIMIT`` (in the environment; seconds, 1,800 unless set).
     ParameterError
         ``data`` is not there, ``as_of`` is no date, ``where`` cannot be read, or ``pause_months`` is negative.
     """
@@ -155,18 +158,19 @@ def _read(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, paus
     sold = config.tables.get("subscriptions", TableOptions())
     pause = sold.pause_months if pause_months is None else pause_months
     config = replace(config, as_of=as_of or config.as_of)
-    con, raws, failures = open_tables(config)
+    limit = Limit()
+    con, raws, failures = open_tables(config, limit)
     checked: dict[str, Checked] = {}
     found: list[Fault] = []
     notes: list[str] = []
     for name, raw in raws.items():
         try:
-            with reading(name):
+            with limit.of(con, name), reading(name):
                 checked |= _check_table(con, name, raw, config.tables.get(name, TableOptions()), found, notes)
         except DataError as error:
             failures[name] = str(error)
     found += [Fault(n, "", "unreadable table", "error", 0, m) for n, m in failures.items()]
-    with reading(config.label):
+    with limit.of(con, config.label), reading(config.label):
         return _data_set(config, checked, found, notes, pause)
 
 
@@ -213,7 +217,7 @@ def _check_table(
     if options.ends == "inclusive":
         result = replace(result, table=_exclusive(result.table, ENDS[name]))
     if ROW in table.columns and con.name == "duckdb":
-        result = replace(result, table=con.create_table(ibis.util.gen_name("cslib"), result.table, temp=True))
+        result = replace(result, table=as_made(con, ibis.util.gen_name("cslib"), result.table))
     if len(result.set_aside) and not int(result.table.count().execute()):
         text = f"All rows of {name} have faults, so nothing is left. Correct them at the source."
         found.append(Fault(name, "", "empty table", "error", result.n_rows, text))

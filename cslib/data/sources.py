@@ -25,6 +25,7 @@ from typing import IO, Any, Final
 
 import duckdb
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pandas as pd
 import sqlglot
@@ -33,10 +34,12 @@ from sqlglot import exp
 from cslib.data import engine
 from cslib.data.config import SUFFIXES, Config, TableOptions, expanded, stem
 from cslib.data.contract import CONTRACT, ROW
+from cslib.data.limit import Limit
 from cslib.errors import CslibError, DataError, did_you_mean
 
 NATIVE: Final = {"utf-8": "utf-8", "iso8859-1": "latin-1"}  # the encodings that DuckDB reads by itself
 LONGEST: Final = 1_000_000
+MANY: Final = 200  # columns: from here on what takes a moment for each of them is done otherwise
 MAGIC: Final = {
     b"\x1f\x8b": "is compressed. Name it .csv.gz",
     b"PAR1": "is Parquet. Name it .parquet",
@@ -140,7 +143,16 @@ def _text_table(con: ibis.BaseBackend, name: str, path: Path, encoding: str, opt
 
 
 def _numbered(con: ibis.BaseBackend, name: str, text: ir.Table) -> ir.Table:
-    return con.create_table(name, text.mutate(**{ROW: ibis.row_number() + 1}), temp=True, overwrite=True)
+    return as_made(con, name, text.mutate(**{ROW: ibis.row_number() + 1}))
+
+
+def as_made(con: Any, name: str, rows: ir.Table) -> ir.Table:
+    """Make a temporary table; one of very many columns without naming their types, which takes Ibis seconds."""
+    if con.name != "duckdb" or len(rows.columns) <= MANY or rows.op().find(ops.InMemoryTable):
+        return con.create_table(name, rows, temp=True, overwrite=True)
+    con.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {con.compile(rows)}')
+    place = ops.Namespace(catalog="temp", database="main")
+    return ops.DatabaseTable(name=name, schema=rows.schema(), source=con, namespace=place).to_expr()
 
 
 def _rewritten(path: Path, encoding: str) -> Path:
@@ -198,8 +210,10 @@ def _first_line(path: Path, encoding: str) -> tuple[int, str]:
 def column_names(given: Iterable[object], where: str) -> list[str]:
     """Names of columns, as engines want them: none empty, none twice whatever the case."""
     names = [str(n).strip() or f"column_{i + 1}" for i, n in enumerate(given)]
-    for i, name in enumerate(names):
-        earlier = next((n for n in names[:i] if n.lower() == name.lower()), None)
+    seen: dict[str, str] = {}
+    for name in names:
+        earlier = seen.setdefault(name.lower(), name) if name.lower() in seen else None
+        seen[name.lower()] = name
         other = f", also as {earlier!r}" if earlier != name else ""
         msg = f"{where} has the column {name!r} twice{other}. Rename one of them."
         DataError.when(earlier is not None, msg)
@@ -219,7 +233,7 @@ def reading(name: str) -> Iterator[None]:
         raise DataError(msg) from error
 
 
-def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[str, str]]:
+def open_tables(config: Config, limit: Limit) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[str, str]]:
     """Open every table of a data set, raw.
 
     Returns
@@ -243,7 +257,7 @@ def open_tables(config: Config) -> tuple[ibis.BaseBackend, dict[str, Raw], dict[
     raws, failures = {}, {}
     for name in [n for n in CONTRACT if n in tables]:
         try:
-            with reading(name):
+            with limit.of(con, name), reading(name):
                 raws[name] = _raw(con, name, tables[name], files, config.base)
         except DataError as error:
             failures[name] = str(error)

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from cslib.errors import CslibError, ParameterError, counted
+from cslib.errors import CslibError, LimitError, ParameterError, counted
 from cslib.report import engine
-from cslib.report.engine import Run, Say, Values, nothing, write_index
+from cslib.report.engine import USUAL, Limits, Run, Say, Values, nothing, write_index
 from cslib.report.parameters import Notebook, given_for, output_folder, parse_parameters
 from cslib.report.publish import read_record, run_folder
 
@@ -36,9 +36,20 @@ class _Task:
     group: str = ""
 
 
+@dataclass(frozen=True)
+class _How:
+    """What all reports of a call have in common."""
+
+    env: Mapping[str, str]
+    limits: Limits
+    say: Say
+    progress: Progress
+    late: LimitError | None  # reading the data has taken too long for all
+
+
 def render_all(
     notebooks: Sequence[Notebook], *, out: Path, parameters: Values, say: Say = nothing, progress: Progress = nothing,
-    jobs: int = 0, each: str = "", keep_snapshot: Path | None = None,
+    jobs: int = 0, each: str = "", keep_snapshot: Path | None = None, limits: Limits = USUAL,
 ) -> list[Run]:  # fmt: skip
     """Render reports side by side, then the index page; a failure does not stop the others.
 
@@ -60,6 +71,8 @@ def render_all(
         A column, for each value of which every notebook is rendered anew, with ``where`` set to it.
     keep_snapshot
         A ``.cslib`` file that is to take the data as they were loaded for the reports.
+    limits
+        How long each report and cell may take.
 
     Returns
     -------
@@ -77,14 +90,22 @@ def render_all(
 
     ParameterError.when(jobs < 0, f"jobs is {jobs}. Give 1 or more, or 0 for as many as this machine takes.")
     tasks = [_Task(n, given_for(n, notebooks, parameters), n.name) for n in notebooks]
+    out = output_folder(out)
     warm()
     with run_folder(out, "snapshot") as folder:
         path = keep_snapshot.resolve() if keep_snapshot else folder / "data.cslib"
         jobs, kept = jobs or _as_many_as_fit(), keep_snapshot is not None
         threads = max(1, _processors() // jobs)  # of the engine of each report
-        env, tasks = _prepared(tasks, path, each, kept=kept, threads=threads, say=say)
+        env: dict[str, str] = {}
+        late: LimitError | None = None
         try:
-            return _side_by_side(tasks, out, jobs, env, say, progress)
+            env, tasks = _prepared(tasks, path, each, kept=kept, threads=threads, say=say)
+        except LimitError as error:  # nobody waits for the same once more
+            if each:  # nor is known of whom the reports would be
+                raise
+            late = error
+        try:
+            return _side_by_side(tasks, out, jobs, _How(env, limits, say, progress, late))
         finally:
             write_index(out)
 
@@ -106,8 +127,8 @@ def _prepared(
     say("data …")
     try:
         known = load(data, as_of=as_of)
-    except CslibError:
-        if each:
+    except CslibError as error:
+        if each or isinstance(error, LimitError):
             raise
         return {}, tasks
     tasks = list(_of_each(tasks, each, values_of(known, each))) if each else tasks
@@ -141,15 +162,12 @@ def _plain(text: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", letters).strip("-") or "other"
 
 
-def _side_by_side(
-    tasks: Sequence[_Task], out: Path, jobs: int, env: Mapping[str, str], say: Say, progress: Progress
-) -> list[Run]:
+def _side_by_side(tasks: Sequence[_Task], out: Path, jobs: int, how: _How) -> list[Run]:
     """Run so many at once, those that took longest the last time first; whoever stops us stops all of them."""
     from cslib.report.kernels import stop_all
 
-    out = output_folder(out)
     took = {t.slug: read_record(out / t.slug / "run.json", t.slug).get("seconds", t.notebook.cells) for t in tasks}
-    one = _one(tasks, out, env, say, progress)
+    one = _one(tasks, out, how)
     with ThreadPoolExecutor(jobs, thread_name_prefix="report") as pool:
         runs = {task.slug: pool.submit(one, task) for task in sorted(tasks, key=lambda task: -took[task.slug])}
         try:
@@ -164,9 +182,7 @@ def _side_by_side(
             raise
 
 
-def _one(
-    tasks: Sequence[_Task], out: Path, env: Mapping[str, str], say: Say, progress: Progress
-) -> Callable[[_Task], Run]:
+def _one(tasks: Sequence[_Task], out: Path, how: _How) -> Callable[[_Task], Run]:
     from jupyter_core.utils import ensure_event_loop
 
     behind, lock, total = Counter[str](), threading.Lock(), sum(task.notebook.cells for task in tasks)
@@ -175,14 +191,17 @@ def _one(
         def step(n: int) -> None:
             with lock:
                 behind[task.slug] = n
-                progress(behind.total() / max(total, 1))
+                how.progress(behind.total() / max(total, 1))
 
-        say(f"{task.slug} …")
-        own: Any = {"slug": task.slug, "group": task.group, "progress": step, "env": env}
+        how.say(f"{task.slug} …")
+        own: Any = {"out": out, "parameters": task.given, "slug": task.slug, "group": task.group}
         with closing(ensure_event_loop()):  # of this thread
-            run = engine.render(task.notebook, out=out, parameters=task.given, **own)
+            if how.late:
+                run = engine.note_failure(task.notebook, **own, error=how.late)
+            else:
+                run = engine.render(task.notebook, **own, progress=step, env=how.env, limits=how.limits)
         step(task.notebook.cells)
-        say(str(run))
+        how.say(str(run))
         return run
 
     return one

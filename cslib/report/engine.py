@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
+import math
 import os
 import re
+import secrets
 import sys
 import tempfile
 import threading
@@ -24,15 +27,39 @@ from typing import IO, Any
 
 import cslib
 from cslib.errors import CslibError, MissingTableError, ReportError, counted
-from cslib.report.marks import LAST_READ, OWN
+from cslib.report.marks import FLOOD, LAST_READ, OWN
 from cslib.report.parameters import Notebook, Value, output_folder, parse_parameters
-from cslib.report.publish import cleaned, locked, public, publish, put, read_record, refuse_foreign, run_folder
+from cslib.report.publish import (
+    RECORD,
+    cleaned,
+    locked,
+    new_version,
+    point,
+    public,
+    publish,
+    put,
+    read_record,
+    refuse_foreign,
+    run_folder,
+)
+from cslib.show.seal import KEY
 
 Values = Mapping[str, Value]
 Say = Callable[[str], None]
 Step = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a cell and a report in all may take, in seconds."""
+
+    cell: int = 3600
+    report: int = 7200
+
+
+USUAL = Limits()
 PACKAGES = ["ibis-framework", "duckdb", "pandas", "numpy", "matplotlib", "lifelines", "papermill", "nbconvert"]
-CELL_SECONDS = 3600
+MOST_LOG = 1_000_000  # characters of a log that are kept
 UNEXPECTED = "an error that cslib did not expect"
 STOPPED = threading.Event()  # by whom asked for the reports: what is under way has not failed by itself
 
@@ -62,7 +89,7 @@ def nothing(_: Any) -> None:
 
 def render(
     notebook: Notebook, *, out: Path, parameters: Values, slug: str | None = None, progress: Step = nothing,
-    group: str = "", env: Mapping[str, str] = MappingProxyType({}),
+    group: str = "", env: Mapping[str, str] = MappingProxyType({}), limits: Limits = USUAL,
 ) -> Run:  # fmt: skip
     """Run one notebook and publish its report, or keep the last good one and note the failure.
 
@@ -82,6 +109,8 @@ def render(
         Of whom the report is, where there is one for each value of a column; the index says so.
     env
         What the kernel's environment has beyond ours.
+    limits
+        How long the report and each of its cells may take.
 
     Returns
     -------
@@ -96,26 +125,49 @@ def render(
     slug = notebook.name if slug is None else slug
     values = parse_parameters(notebook, parameters)
     with run_folder(out, slug) as folder:
-        job = _Job(notebook, slug, values, folder, progress, group, env, datetime.now(UTC), time.monotonic())
+        own = (new_version(folder, slug), progress, group, env, limits, datetime.now(UTC), time.monotonic())
+        job = _Job(notebook, slug, values, folder, *own)
         try:
             return _succeeded(job)
         except Exception as error:  # whatever is wrong with one report, the others and the index must come
             return _failed(job, error)
 
 
+def note_failure(
+    notebook: Notebook, *, out: Path, parameters: Values, slug: str, group: str, error: CslibError
+) -> Run:  # fmt: skip
+    """Note that a report could not be begun, as :func:`render` notes what failed under way; the last good one stays."""
+    values = parse_parameters(notebook, parameters)
+    with run_folder(out, slug) as folder:
+        own: Any = (new_version(folder, slug), nothing, group, {}, USUAL, datetime.now(UTC), time.monotonic())
+        return _failed(_Job(notebook, slug, values, folder, *own), error)
+
+
 @dataclass(frozen=True)
 class _Job:
-    """One run under way: `folder` is its run folder, where everything is written first."""
+    """One run under way: `folder` is its run folder, where everything is written first, `version` takes its files."""
 
     notebook: Notebook
     slug: str
     values: Values
     folder: Path
+    version: Path
     progress: Step
     group: str
     env: Mapping[str, str]
+    limits: Limits
     started: datetime
     clock: float
+
+    def left(self, cell: object = None) -> int:
+        """Seconds that a cell may take from now on."""
+        return max(1, min(self.limits.cell, math.ceil(self.limits.report - (time.monotonic() - self.clock))))
+
+    def late(self) -> str:
+        """Say which limit has just been reached."""
+        if time.monotonic() - self.clock >= self.limits.report:
+            return f"the report took longer than {self.limits.report:,} s in all (--report-limit)"
+        return f"it took longer than {self.limits.cell:,} s (--cell-limit)"
 
     def facts(self) -> dict[str, Any]:
         """Give what is known of a run whether or not it succeeds."""
@@ -129,38 +181,39 @@ class _Job:
         """Make a text, or every text in what run.json is to hold, fit to be published."""
         return cleaned(value, self.values.values(), (self.folder, self.folder.parent, self.notebook.path.parent))
 
-    def write(self, name: str, content: str | Mapping[str, Any]) -> None:
-        """Write a file of the run folder."""
+    def write(self, path: Path, content: str | Mapping[str, Any]) -> None:
+        """Write a file."""
         text = content if isinstance(content, str) else json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        (self.folder / name).write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
 
     def log(self, text: str) -> None:
         """Add to the log."""
         with (self.folder / "log").open("a", encoding="utf-8") as log:
             log.write(text)
 
-    def write_log(self, name: str) -> None:
+    def write_log(self, path: Path) -> None:
         """Put the log, if it says anything, among the files to publish."""
         log = self.folder / "log"
-        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        text = _beginning(log, MOST_LOG) if log.exists() else ""
         # What ipykernel says whenever it is asked to go.
         if text := text.replace("[IPKernelApp] ERROR | KeyboardInterrupt caught in kernel.\n", ""):
-            self.write(name, self.clean(text))
+            self.write(path, self.clean(text))
 
 
 def _succeeded(job: _Job) -> Run:
-    from cslib.report.html import gathered, page
+    from cslib.report.html import gathered, page, trust_own
 
     with locked(job.folder.parent):  # else another run of this report could be half in place
         refuse_foreign(job.folder.parent, job.slug)
     raw = job.notebook.path.read_bytes()
-    executed = _execute(job, raw.decode())
+    executed = _execute(job, raw.decode(), key := secrets.token_hex(16))
+    trust_own(executed, key)
     facts = job.clean({"status": "ok", **job.facts(), **gathered(executed)})
-    facts |= {"notebook_sha256": hashlib.sha256(raw).hexdigest(), "versions": _versions()}
-    job.write(f"{job.slug}/run.json", facts)
-    job.write_log(f"{job.slug}/run.log")
-    job.write(f"{job.slug}.html", job.clean(page(executed, facts)))
-    html = publish(job.folder, job.slug)
+    facts |= {"notebook_sha256": hashlib.sha256(raw).hexdigest(), "versions": _versions(), "version": job.version.name}
+    job.write(job.version / RECORD, facts)
+    job.write_log(job.version / "run.log")
+    job.write(job.folder / f"{job.slug}.html", job.clean(page(executed, facts)))
+    html = publish(job.folder, job.slug, job.version)
     return Run(job.slug, facts["title"], True, facts["answer"], "", facts["seconds"], facts["as_of"], html)
 
 
@@ -170,14 +223,22 @@ def _failed(job: _Job, error: Exception) -> Run:
     with suppress(OSError):  # where the disk is full, the caller at least gets to know
         job.log("" if own else "".join(traceback.format_exception(error)))
     reason = str(error) if own else f"The report could not be put together: {UNEXPECTED}.{_see_log(job)}"
-    lacks_data = isinstance(error, MissingTableError) and not (job.folder.parent / job.slug / "run.json").exists()
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason = "The disk of the reports is full. Make room there, and make the report anew."
+    lacks_data = isinstance(error, MissingTableError) and not (job.folder.parent / f"{job.slug}.html").exists()
     facts = job.clean({"status": "not made" if lacks_data else "failed", "error": reason, **job.facts()})
     with suppress(OSError):
-        job.write(f"{job.slug}.failed.json", facts)
-        job.write_log(f"{job.slug}.failed.log")
+        job.write(job.folder / f"{job.slug}.failed.json", facts)
+        job.write_log(job.folder / f"{job.slug}.failed.log")
         for file in job.folder.glob("*.failed.*"):
             os.replace(file, job.folder.parent / file.name)
     return Run(job.slug, facts["title"], False, "", facts["error"], facts["seconds"], None, None, lacks_data)
+
+
+def _beginning(path: Path, most: int) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        text = file.read(most)
+        return text + "\n… (the rest is left out)\n" if file.read(1) else text
 
 
 def _versions() -> dict[str, str]:
@@ -188,7 +249,7 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _execute(job: _Job, text: str) -> Any:
+def _execute(job: _Job, text: str, key: str) -> Any:
     """Run a notebook in memory; anything but a run to the last cell is an error.
 
     papermill's own marks prove nothing: it calls every cell completed after a killed kernel, and returns
@@ -205,16 +266,17 @@ def _execute(job: _Job, text: str) -> Any:
         # exit() leaves no error, and the kernel goes a moment later.
         payload = execute_reply["content"].get("payload") or []
         cell.metadata["asked_exit"] = any(entry.get("source") == "ask_exit" for entry in payload)
+        cell.metadata["flood"] = next((entry["text"] for entry in payload if entry.get("source") == FLOOD), "")
         job.progress(sum("injected-parameters" not in c.metadata.get("tags", []) for c in started))
 
     notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
     _under_headings(notebook.cells)
-    how: dict[str, Any] = {"kernel_name": "python3", "language": "python", "execution_timeout": CELL_SECONDS}
+    how: dict[str, Any] = {"kernel_name": "python3", "language": "python", "timeout_func": job.left}
     how |= {"progress_bar": False, "request_save_on_cell_execute": False, "autosave_cell_every": 0}
     how |= {"on_cell_execute": lambda cell, cell_index: started.append(cell), "on_cell_executed": after}
     try:
-        with _log(job.folder / "log") as log, tempfile.TemporaryDirectory(prefix="cslib-") as tmp:
-            kernel = kernel_class(job.folder / job.slug, Path(tmp), job.folder / "log", job.env)
+        with _log(job.folder / "log") as log, _folder_for_a_time() as tmp:
+            kernel = kernel_class(job.version, Path(tmp), job.folder / "log", {**job.env, KEY: key})
             how |= {"parameters": dict(job.values), "kernel_manager_class": kernel, "stderr_file": log}
             executed = papermill.execute_notebook(notebook, None, **how)
     except papermill.PapermillExecutionError as error:
@@ -223,12 +285,17 @@ def _execute(job: _Job, text: str) -> Any:
         raise ReportError(_stopped(job, started[-1], UNEXPECTED)) from error
     except (TimeoutError, RuntimeError) as error:  # RuntimeError: how jupyter_client reports a kernel that died
         dead = "its process died (it ran out of memory, crashed or was killed)" if "died" in str(error) else str(error)
-        why = f"it took longer than {CELL_SECONDS} s" if isinstance(error, TimeoutError) else dead
+        flood = "it showed more than could be taken" if "IOPub" in str(error) else ""
+        why = (flood or job.late()) if isinstance(error, TimeoutError) else dead
         raise ReportError(_stopped(job, started[-1] if started else None, why)) from error
     _check_finished(job, [c for c in executed.cells if c.cell_type == "code" and c.source.strip()])
     if not executed.metadata.papermill.get("end_time"):
         raise ReportError(_stopped(job, started[-1], "the run has no end"))
     return executed
+
+
+def _folder_for_a_time() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="cslib-", ignore_cleanup_errors=True)
 
 
 def _under_headings(cells: Iterable[Any]) -> None:
@@ -243,6 +310,8 @@ def _under_headings(cells: Iterable[Any]) -> None:
 def _check_finished(job: _Job, cells: Iterable[Any]) -> None:
     """Blame the first cell that did not run to its end; one that was meant to raise did not either."""
     for cell in cells:
+        if cell.metadata.get("flood"):
+            raise ReportError(_stopped(job, cell, f"{cell.metadata['flood']}. Show less, or keep a table as a file"))
         for error in (o for o in cell.outputs if o.output_type == "error"):
             if OWN in error.traceback:
                 raise (MissingTableError if error.ename == MissingTableError.__name__ else ReportError)(error.evalue)
@@ -304,6 +373,9 @@ def write_index(out: Path) -> Path:
 
     out = output_folder(out)
     with locked(out):
+        for page in out.glob("*.html"):
+            if not (out / page.stem).exists():  # lost where the folder was copied without links
+                point(out, page.stem)
         runs = {r["slug"]: r for r in _records(out.glob("*/run.json")) if (out / f"{r['slug']}.html").exists()}
         failures = [f | {"last_good": runs.pop(f["slug"], None)} for f in _records(out.glob("*.failed.json"))]
         not_made = [f for f in failures if f["status"] == "not made" and not f["last_good"]]

@@ -26,6 +26,7 @@ from cslib.report.parameters import words
 from cslib.report.publish import public
 from cslib.show.display import JUPYTER_STYLE, MIME, how_to_read
 from cslib.show.formats import format_day, inline
+from cslib.show.seal import opened
 
 TEMPLATES = Path(__file__).parent / "template"
 TEXT_TAGS = (
@@ -35,6 +36,11 @@ TAGS = frozenset(re.findall(r"\w+", TEXT_TAGS + " caption table tbody td tfoot t
 PROTOCOLS = frozenset({"http", "https", "mailto"})  # beside # and relative addresses
 ATTRIBUTES = {"a": ["href", "title"], "td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
 SCRIPTED = frozenset({"application/javascript", "application/vnd.jupyter.widget-view+json"})
+# What turns the text that follows around, or cannot be seen at all; a browser shows a sign in its place.
+UNSEEN = dict.fromkeys(
+    [*range(9), 11, 12, *range(14, 32), 127, *range(0x202A, 0x202F), *range(0x2066, 0x206A)],
+    "\N{REPLACEMENT CHARACTER}",
+)
 LEFT_OUT = '<p class="cs cs-warning">An interactive output is left out: a report carries no scripts.</p>'
 
 
@@ -53,6 +59,15 @@ class Section:
     title: str
     id: str
     parts: list[Part] = field(default_factory=list)
+
+
+def trust_own(notebook: Any, key: str) -> None:
+    """Leave bundles to what the display verbs have sealed in this run; anything else is an output like others."""
+    for cell in notebook.cells:
+        for data in (output["data"] for output in cell.get("outputs", []) if MIME in output.get("data", {})):
+            bundle = data.pop(MIME)
+            own = opened(key, data.get("text/html"), bundle) if isinstance(bundle, Mapping) else None
+            data |= {MIME: own} if own else {}
 
 
 def _bundles(notebook: Any) -> Iterator[Mapping[str, Any]]:
@@ -113,7 +128,7 @@ def render_template(name: str, facts: Mapping[str, Any]) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     sheet = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     own = {"script": Markup(script), "script_hash": f"sha256-{digest}", "sheet": Markup(sheet)}
-    return environment.get_template(name).render({**facts, **own})
+    return environment.get_template(name).render({**facts, **own}).translate(UNSEEN)
 
 
 def _sections(notebook: Any) -> list[Section]:

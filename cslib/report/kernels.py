@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,6 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
@@ -34,26 +36,28 @@ IMPORTED: Final = [
     *("cslib.data.load", "cslib.report.marks", "ibis.backends.duckdb", "lifelines", "matplotlib.pyplot"),
     *("matplotlib.backends.backend_svg", "seaborn", "ipykernel.kernelapp"),  # the inline backend wants its shell
 ]
-MARK: Final = '__import__("cslib.report.marks").report.marks.mark_errors(get_ipython())'  # run in every kernel
+MARK: Final = '__import__("cslib.report.marks").report.marks.begin(get_ipython())'  # run in every kernel
+LONGEST: Final = 64_000_000  # bytes of a message from a kernel; one that sends more is cut off
 
 
 def kernel_class(run_dir: Path, sockets: Path, log: Path, more: Mapping[str, str]) -> type:
     """Make a kernel manager for this interpreter, whatever kernel specs are installed.
 
-    It talks over sockets in a private folder: no port is open, and ipykernel does not warn of one. `more` is added to
-    its environment.
+    It talks over sockets in a private folder: no port is open, and ipykernel does not warn of one. What it needs for a
+    time is there, too, and goes with the folder, however the kernel ends. `more` is added to its environment.
     """
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     argv += [f"--IPKernelApp.exec_lines={[MARK]!r}"]
     spec = KernelSpec(argv=argv, name="python3", display_name="Python 3", language="python")
     transport = "ipc" if os.name == "posix" else "tcp"
-    env = os.environ | {RUN_DIR: str(run_dir)} | INLINE | dict(more)
+    env = os.environ | {RUN_DIR: str(run_dir), "TMPDIR": str(sockets)} | INLINE | dict(more)
 
     class OwnKernel(AsyncKernelManager):
         kernel_spec = spec
 
         def __init__(self, **options: Any) -> None:
             super().__init__(transport=transport, connection_file=str(sockets / "kernel.json"), **options)
+            self.context.setsockopt(zmq.MAXMSGSIZE, LONGEST)
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             self.provisioner = _Forked(kernel_id=self.kernel_id, kernel_spec=spec, parent=self)
@@ -209,6 +213,7 @@ def _be_kernel(argv: list[str], env: Mapping[str, str], folder: str, log: str) -
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(env)
+        tempfile.tempdir = None  # as that of the process it is a fork of
         for number in (1, 2):
             os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
         sys.argv = ["ipykernel_launcher", *argv]

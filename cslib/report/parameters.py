@@ -12,23 +12,40 @@ import tempfile
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cslib.allowed import Allowed
 from cslib.errors import ParameterError, ReportError, refuse_unknown
 
 Value = str | int | float | bool
 TYPES: Mapping[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+WANTED: Mapping[type, str] = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+DIGITS = 18  # of a whole number
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a notebook, as its parameters cell declares it."""
+    """One parameter of a notebook, as its parameters cell declares it; its help ends with what is allowed."""
 
     name: str
     type: type
     default: Value
     help: str
+    allowed: Allowed | None = None
+
+    def parse(self, value: object) -> Value:
+        """Turn a given value into one of the declared type, and refuse what is not allowed."""
+        try:
+            found = _coerced(value, self.type)
+        except ParameterError as error:
+            give = f". Give {self.allowed.text}." if self.allowed else ""
+            message = f"{self.name}: {error}{give}"
+            raise ParameterError(message) from error
+        if self.allowed:
+            self.allowed.check(self.name, found)
+        return found
 
 
 @dataclass(frozen=True)
@@ -115,17 +132,35 @@ def _declared(source: str, file: str) -> Iterator[Parameter]:
         raise ReportError(message) from error
     helps = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
     for node in body:
-        yield _one_declared(node, helps.get(node.end_lineno or 0, ""), file)
+        declared = _one_declared(node, helps.get(node.end_lineno or 0, ""), file)
+        yield replace(declared, allowed=_allowed(declared, file))
 
 
 def _one_declared(node: ast.stmt, help_text: str, file: str) -> Parameter:
     match node:
         case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=kind), value=ast.expr() as value):
             with suppress(KeyError, ValueError):
-                return Parameter(name, TYPES[kind], _coerced(ast.literal_eval(value), TYPES[kind]), help_text)
+                declared = Parameter(name, TYPES[kind], _coerced(ast.literal_eval(value), TYPES[kind]), help_text)
+                return declared
     message = f"Line {node.lineno} of the parameters cell of {file} is not a parameter: {ast.unparse(node)}."
     message += f" Write name: type = default  # help, with a type of {', '.join(TYPES)}."
     raise ReportError(message)
+
+
+def _allowed(declared: Parameter, file: str) -> Allowed | None:
+    """Read what stands in brackets at the end of a parameter's help; its default must be allowed, too."""
+    found = re.search(r"\[([^\[\]]*)\]$", declared.help)
+    if not found:
+        return None
+    try:
+        allowed = Allowed.read(found[1])
+        fits = declared.type is str if allowed.choices else declared.type in (int, float)
+        ParameterError.when(not fits, f"[{allowed.text}] does not go with {WANTED[declared.type]}.")
+        allowed.check(declared.name, declared.default)
+    except ParameterError as error:
+        message = f"The parameter {declared.name} in {file} is not well declared: {error}"
+        raise ReportError(message) from error
+    return allowed
 
 
 def _coerced(value: object, kind: type) -> Value:
@@ -135,14 +170,13 @@ def _coerced(value: object, kind: type) -> Value:
         return value
     if kind is bool and (isinstance(value, bool) or text.lower() in ("true", "yes", "false", "no")):
         return value if isinstance(value, bool) else text.lower() in ("true", "yes")
-    if kind is int and (type(value) is int or re.fullmatch(r"[+-]?\d+", text)):
-        return int(str(value))
-    if kind is float and (type(value) in (int, float) or text):
-        with suppress(ValueError):
-            if math.isfinite(number := float(str(value))):
+    if kind is int and (type(value) is int or re.fullmatch(rf"[+-]?[0-9]{{1,{DIGITS}}}", text)):
+        return int(str(value)) if isinstance(value, str) else value  # type: ignore[return-value]
+    if kind is float and (type(value) in (int, float) or DECIMAL.fullmatch(text)):
+        with suppress(OverflowError):
+            if math.isfinite(number := float(value)):  # type: ignore[arg-type]
                 return number
-    wanted = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-    message = f"{value!r} is not {wanted[kind]}"
+    message = f"{value!r} is not {WANTED[kind]}"
     raise ParameterError(message)
 
 
@@ -164,16 +198,16 @@ def parse_parameters(notebook: Notebook, given: Mapping[str, Value]) -> dict[str
     Raises
     ------
     ParameterError
-        Names that the notebook does not have and values of a wrong type, all of them at once.
+        Names that the notebook does not have, values of a wrong type and values that are not allowed, all at once.
     """
     known = {p.name: p for p in notebook.parameters}
     values: dict[str, Value] = {p.name: p.default for p in notebook.parameters}
     faults = []
     for name, value in given.items():
         try:
-            values[name] = _coerced(value, _known(known, name, notebook.name).type)
+            values[name] = _known(known, name, notebook.name).parse(value)
         except ParameterError as error:
-            faults.append(f"{name}: {error}" if name in known else str(error))
+            faults.append(str(error))
     if faults:
         raise ParameterError("\n".join(faults))
     return values

@@ -1,24 +1,32 @@
-"""Put a finished report in place, whole or not at all, and leave alone what no report has written."""
+"""Put a finished report in place, in one moment or not at all, and leave alone what no report has written."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import secrets
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from html import escape
+from datetime import UTC, datetime
+from html import escape, unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from cslib.errors import ReportError
+from cslib.errors import ReportError, listed
 from cslib.report.parameters import checked_slug, output_folder
 
 # The rest of an address after ://, in plain text or in HTML.
 ADDRESS = re.compile(r"(?<=://)(?:(?!&(?:quot|[lg]t|#))[^\s<>\"'])+")
+RECORD: Final = "run.json"
+VERSIONS: Final = ".versions"  # with a dot, so that no report can have that name
+ID: Final = r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}"
+MOST_VERSIONS: Final = 20
+KEPT_SECONDS: Final = 3600
 PATH = re.compile(r"([A-Za-z]:)?[\\/]|~|\.\.?([\\/]|$)|.*[\\/]\.\.([\\/]|$)")
 
 
@@ -122,48 +130,73 @@ def run_folder(out: Path, slug: str) -> Iterator[Path]:
                 _recover(out)
                 folder = Path(tempfile.mkdtemp(prefix=f".run-{slug}-", dir=out))
                 held.enter_context(locked(folder))
-            (folder / slug).mkdir()
             yield folder
     finally:
         with locked(out):
             _recover(out)
 
 
+def new_version(folder: Path, slug: str) -> Path:
+    """Make the folder that takes the files of a run: in its run folder, as it will stand beside the page."""
+    version = folder / f"{slug}{VERSIONS}" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    version.mkdir(parents=True)
+    return version
+
+
 def _recover(out: Path, *, keep: Path | None = None) -> None:
-    """Undo and clear away what runs have left that are over: nobody holds their folders."""
+    """Clear away what runs have left that are over, nobody holds their folders, and end what they had begun."""
     for folder in out.glob(".run-*"):
         if folder != keep:
             with suppress(OSError), locked(folder, wait=False):  # a live run's is locked; a faulty one waits
-                slug = folder.name.removeprefix(".run-").rpartition("-")[0]
-                _undo(folder, slug)
-                (folder / f"{slug}.html").unlink(missing_ok=True)  # first: now nothing is left to undo
+                point(out, folder.name.removeprefix(".run-").rpartition("-")[0])
                 shutil.rmtree(folder)
 
 
-def _undo(folder: Path, slug: str) -> None:
-    """Take back what a publication has moved, unless it came to its end: the page is moved last."""
-    out, old = folder.parent, folder / "old"
-    if not (folder / f"{slug}.html").exists():
+def version_of(page: Path) -> str:
+    """Read from a page of which version it is; empty where it says nothing."""
+    with suppress(OSError, UnicodeDecodeError), page.open(encoding="utf-8") as file:
+        found = re.search(rf'<meta name="cslib-version" content="({ID})">', file.read(4000))
+        return found[1] if found else ""
+    return ""
+
+
+def point(out: Path, slug: str) -> None:
+    """Let the stable folder of a report be the version that its page shows; a copy where there are no links."""
+    wanted = Path(f"{slug}{VERSIONS}") / version_of(out / f"{slug}.html")
+    place = out / slug
+    if not (out / wanted / RECORD).is_file() or (place.is_symlink() and Path(os.readlink(place)) == wanted):
         return
-    if not (folder / slug).exists():
-        os.replace(out / slug, folder / slug)
-    if old.exists():
-        os.replace(old, out / slug)
+    with tempfile.TemporaryDirectory(prefix=f".run-{slug}-", dir=out) as made:
+        new, old = Path(made) / "new", Path(made) / "old"
+        try:
+            new.symlink_to(wanted)
+        except OSError:  # a disk without links
+            shutil.copytree(out / wanted, new)
+        if new.is_symlink() and (place.is_symlink() or not place.exists()):
+            os.replace(new, place)
+        else:
+            with suppress(FileNotFoundError):
+                os.replace(place, old)
+            os.replace(new, place)
 
 
-def publish(folder: Path, slug: str) -> Path:
-    """Move a finished run folder into place; whatever stops this, the old report is there again.
+def publish(folder: Path, slug: str, version: Path) -> Path:
+    """Move a finished run into place: its page, its tables and its run.json change in one moment.
 
-    The page and every file are whole at any moment. They are moved one after the other, so that for the
-    blink between two moves a reader of the old page finds its tables missing or already new. A process
-    killed in that blink leaves it so until the next run starts, which puts the old report back.
+    Each run has a folder of its own, ``<slug>.versions/<version>/``, and its page links to that: whoever has opened a
+    page gets the files of this page, also when a new one has come since. The page is put in place last, by one
+    ``os.replace``. ``<slug>/``, the address that stays, is a link to the version of the page; it follows at once, and
+    if the process is killed in between, when the next run starts. The version before stays, and those replaced within
+    the last hour.
 
     Parameters
     ----------
     folder
-        The run folder, inside the folder of the reports: holds ``<slug>.html`` and ``<slug>/``.
+        The run folder, inside the folder of the reports: holds ``<slug>.html``.
     slug
         Name of the report.
+    version
+        Its files, as from :func:`new_version`.
 
     Returns
     -------
@@ -173,31 +206,61 @@ def publish(folder: Path, slug: str) -> Path:
     Raises
     ------
     ReportError
-        What stands under that name was not written by a report.
+        What stands under that name was not written by a report, or the page offers a file that is not there.
     """
-    for path in [*folder.rglob("*"), folder]:
+    out, page = folder.parent, folder / f"{slug}.html"
+    _check_offered(page, version)
+    for path in [*version.rglob("*"), version, page, folder]:
         sync(path)
-    out = folder.parent
     with locked(out):
         _recover(out, keep=folder)
         refuse_foreign(out, slug)
+        before, place = version_of(out / page.name), out / version.relative_to(folder)
+        place.parent.mkdir(exist_ok=True)
+        os.replace(version, place)
+        sync(place.parent)
+        sync(out)
         try:
-            with suppress(FileNotFoundError):
-                os.replace(out / slug, folder / "old")
-            os.replace(folder / slug, out / slug)
-            os.replace(folder / f"{slug}.html", out / f"{slug}.html")
+            os.replace(page, out / page.name)
         finally:
-            _undo(folder, slug)
+            if page.exists():
+                shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):  # the report is published; who starts next, or this run at its end, tries again
+            point(out, slug)
         for stale in (f"{slug}.failed.json", f"{slug}.failed.log"):
             (out / stale).unlink(missing_ok=True)
+        _prune(place, before)
         sync(out)
-    return out / f"{slug}.html"
+    return out / page.name
+
+
+def _check_offered(page: Path, version: Path) -> None:
+    """Refuse a page that links to a file of its version which is not there."""
+    beside = re.escape(f"{version.parent.name}/{version.name}/")
+    offered = re.findall(rf'href="{beside}([^"]+)"', page.read_text(encoding="utf-8"))
+    missing = sorted({name for name in offered if not (version / unescape(name)).is_file()})
+    if missing:
+        message = f"The page offers {listed(missing)}, which is not there: the notebook has taken it away again."
+        raise ReportError(message)
+
+
+def _prune(current: Path, before: str) -> None:
+    """Remove old versions: all but this one, the one before, and up to 20 that were replaced within an hour."""
+    others = [p for p in current.parent.iterdir() if re.fullmatch(ID, p.name) and p.name not in (current.name, before)]
+    if before:
+        with suppress(FileNotFoundError):
+            os.utime(current.parent / before)  # from now on it is old
+    newest = sorted(others, key=lambda p: p.stat().st_mtime, reverse=True)
+    for i, version in enumerate(newest):
+        if i >= MOST_VERSIONS or time.time() - version.stat().st_mtime > KEPT_SECONDS:
+            shutil.rmtree(version, ignore_errors=True)
 
 
 def refuse_foreign(out: Path, slug: str) -> None:
-    """Never replace what no report has written: its folder would hold a run.json of that name."""
+    """Never replace what no report has written: the version that the page names, or its folder, has a run.json."""
     there = [name for name in (f"{slug}/", f"{slug}.html") if os.path.lexists(out / name.rstrip("/"))]
-    if there and not read_record(out / slug / "run.json", slug):
+    homes = (out / slug, out / f"{slug}{VERSIONS}" / (version_of(out / f"{slug}.html") or "none"))
+    if there and not any(read_record(home / RECORD, slug) for home in homes):
         message = f"{there[0]} in {out.name} was not written by a report: {slug}/run.json is missing or foreign."
         message += " Move it away, or name another folder with --out."
         raise ReportError(message)

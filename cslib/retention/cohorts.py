@@ -183,7 +183,7 @@ def read_brackets(kind: str) -> dict[int, int]:
     """
     if kind in KINDS:
         return {}
-    found = [re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part) for part in kind.split(",")]
+    found = [re.fullmatch(r"\s*([0-9]+)(?:-([0-9]+))?\s*", part) for part in kind.split(",")]
     pairs = [(int(m[1]), int(m[2] or m[1])) for m in found if m]
     ends = [-1, *(end for _, end in pairs)]
     if len(pairs) < len(found) or any(not e < a <= b <= 9999 for (a, b), e in zip(pairs, ends, strict=False)):

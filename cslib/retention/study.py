@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.allowed import asked
 from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.retention import cohorts as estimate
@@ -48,7 +49,7 @@ class Retention(Study):
     MissingTableError
         The data have no table with dates of customers, and no tenures (when a finding is asked for).
     ParameterError
-        A parameter is outside its choices (when a finding is asked for).
+        A parameter is outside its choices; a column is not there (when a finding is asked for).
 
     Examples
     --------
@@ -68,10 +69,10 @@ class Retention(Study):
 
     data: DataSet
     by: str = ""
-    source: str = ""
-    period: str = "month"
-    kind: str = "on"
-    max_periods: int = 24
+    source: str = asked("", "subscriptions, customers, usage, orders or empty")
+    period: str = asked("month", "day, week, month, quarter or year")
+    kind: str = asked("on", "on, on_or_after or N-N,…")
+    max_periods: int = asked(24, "1 to 5000")
 
     @cached_property
     def answer(self) -> Answer:

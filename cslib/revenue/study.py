@@ -8,9 +8,9 @@ from typing import Final
 
 import pandas as pd
 
+from cslib.allowed import asked
 from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
-from cslib.errors import check_share
 from cslib.retention.revenue import net_and_gross, net_by_segment, revenue_levels, revenue_retention
 from cslib.revenue import charts, spending, words
 from cslib.revenue import headlines as told
@@ -63,7 +63,7 @@ class Revenue(Study):
 
     data: DataSet
     by: str = ""
-    gross_margin: float = 1.0
+    gross_margin: float = asked(1.0, "0 to 1")
 
     @cached_property
     def answer(self) -> Answer:
@@ -148,7 +148,6 @@ class Revenue(Study):
     def costs(self) -> Result:
         """What does it cost to keep it?"""
         name, caption = "crc", "Cost of keeping and winning customers"
-        check_share("gross_margin", self.gross_margin)
         if "costs" not in self.data.tables:
             return Result(name, pd.DataFrame(columns=spending.COSTS), absent=words.NO_COSTS, caption=caption)
         everybody = self.data.everybody

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from cslib.allowed import asked
 from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift
@@ -59,10 +60,10 @@ class Scorecard(Study):
 
     data: DataSet
     by: str = ""
-    gross_margin: float = 1.0
-    annual_discount_rate: float = 0.0
+    gross_margin: float = asked(1.0, "0 to 1")
+    annual_discount_rate: float = asked(0.0, "0 to 1")
     value_feature: str = ""
-    ces_scale: int = 10
+    ces_scale: int = asked(10, "2 to 10")
     ces_lower_is_easier: bool = True
 
     @cached_property

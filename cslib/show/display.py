@@ -17,9 +17,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cslib.errors import ParameterError, check_choice, counted, refuse_unknown
+from cslib.errors import ParameterError, ReportError, check_choice, counted, refuse_unknown
 from cslib.show.drawing import drawing, sparkline
 from cslib.show.formats import format_interval, format_value, inline, unbroken
+from cslib.show.seal import sealed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,7 +134,8 @@ def card_of(
 def _show(html: str, text: str, bundle: Mapping[str, object]) -> None:
     from IPython import display
 
-    data = {"text/html": JUPYTER_STYLE + html, "text/plain": text, MIME: dict(bundle)}
+    html, own = sealed(JUPYTER_STYLE + html, bundle)
+    data = {"text/html": html, "text/plain": text, MIME: own}
     display.display(data, raw=True)  # type: ignore[no-untyped-call]
 
 
@@ -272,8 +274,19 @@ def _export(df: pd.DataFrame, name: str) -> str:
     for i in range(len(safe.columns)):
         safe.isetitem(i, _plain_column(safe.iloc[:, i]).array)
     # RFC 4180 line ends: with "\n" alone the csv module leaves a cell with "\r" unquoted, which breaks its row.
-    safe.to_csv(Path(folder) / f"{name}.csv", index=False, lineterminator="\r\n", encoding="utf-8")
-    return f'<a href="{escape(f"{Path(folder).name}/{name}.csv")}" download>Download {name}.csv</a>'
+    try:
+        safe.to_csv(Path(folder) / f"{name}.csv", index=False, lineterminator="\r\n", encoding="utf-8")
+    except OSError as error:
+        message = (
+            f"{name}.csv cannot be written: {error.strerror}. Make room where the reports are, or name another --out."
+        )
+        raise ReportError(message) from error
+    return f'<a href="{escape(f"{_beside_page(Path(folder))}/{name}.csv")}" download>Download {name}.csv</a>'
+
+
+def _beside_page(folder: Path) -> str:
+    """Name the folder of the files as the page does: versions of a report stand together."""
+    return f"{folder.parent.name}/{folder.name}" if folder.parent.suffix else folder.name
 
 
 def _plain_column(column: pd.Series) -> pd.Series:
@@ -380,7 +393,7 @@ def see_also(**reports: str) -> None:
         What each one tells, by its name.
     """
     folder = os.environ.get(RUN_DIR)
-    there = {n: t for n, t in reports.items() if folder and (Path(folder).parents[1] / f"{n}.html").exists()}
+    there = {n: t for n, t in reports.items() if folder and (Path(folder).parents[2] / f"{n}.html").exists()}
     links = " · ".join(f'<a href="{escape(name)}.html">{escape(text)}</a>' for name, text in there.items())
     html = f'<p class="cs cs-see">Read on: {links}</p>' if there else ""
     text = " · ".join(f"{text}: {name}" for name, text in there.items())

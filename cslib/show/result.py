@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
+from cslib.allowed import check_fields
 from cslib.errors import ParameterError
 from cslib.show import display
 
@@ -224,11 +225,12 @@ class Study:
     """
 
     def __post_init__(self) -> None:
-        """Refuse a path: the likeliest slip."""
+        """Refuse a path, the likeliest slip, and what parameters may not be: see :func:`cslib.allowed.asked`."""
         data = getattr(self, "data", None)
         if isinstance(data, (str, PathLike)):
             msg = f"data is {str(data)!r}. Load it first: {type(self).__name__}(cs.load({str(data)!r}))."
             raise ParameterError(msg)
+        check_fields(self)
 
     @classmethod
     def findings(cls) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.allowed import asked
 from cslib.data.contract import SCALES
 from cslib.data.dataset import DataSet
 from cslib.show.charts import lines_with_bands
@@ -27,6 +28,10 @@ from cslib.surveys.stakes import Landmark, after_answers, money_at_stake
 
 TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see segments
 P_VALUES: Final = {"p_value": "p_value", "p_adjusted": "p_value"}
+
+SPANS: Final = "all, N days, N weeks, N months, N quarters, N years"
+WINDOWS: Final = f"{SPANS}, YYYY, YYYY-QN or YYYY-MM"
+COMPARED: Final = f"previous, year before, {SPANS}, YYYY, YYYY-QN, YYYY-MM or empty"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -62,7 +67,7 @@ class Surveys(Study):
     DataError
         Nobody answered in the window, or an answer is outside its scale.
     ParameterError
-        A column, survey, window or period is not known.
+        A parameter is outside its choices; a column is not there, once a finding is asked for.
 
     Examples
     --------
@@ -81,13 +86,13 @@ class Surveys(Study):
 
     data: DataSet
     by: str = ""
-    survey: str = "nps"
-    window: str = "12 months"
-    compare_to: str = "previous"
-    period: str = "quarter"
-    min_group: int = 10
-    gross_margin: float = 1.0
-    ces_scale: int = 10
+    survey: str = asked("nps", "nps, csat or ces")
+    window: str = asked("12 months", WINDOWS)
+    compare_to: str = asked("previous", COMPARED)
+    period: str = asked("quarter", "month, quarter, week or year")
+    min_group: int = asked(10, "1 to 1000000")
+    gross_margin: float = asked(1.0, "0 to 1")
+    ces_scale: int = asked(10, "2 to 10")
     ces_lower_is_easier: bool = True
 
     @cached_property

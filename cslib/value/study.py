@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.allowed import asked
 from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift
@@ -62,7 +63,8 @@ class Value(Study):
     MissingTableError
         When a finding is asked for: there are no customers, or no price of any.
     ParameterError
-        Likewise: a share is none, the horizon is too long, or no table has the column.
+        At once where a parameter is out of its range; likewise where the horizon is too long for the data, or no table
+        has the column.
 
     Examples
     --------
@@ -80,9 +82,9 @@ class Value(Study):
 
     data: DataSet
     by: str = ""
-    gross_margin: float = 1.0
-    annual_discount_rate: float = 0.0
-    horizon_months: int = 0
+    gross_margin: float = asked(1.0, "0 to 1")
+    annual_discount_rate: float = asked(0.0, "0 to 1")
+    horizon_months: int = asked(0, "0 to 600")
     long_horizon: bool = False
     currency: str = ""
 

@@ -3,6 +3,7 @@
 import gzip
 import re
 import tempfile
+import time
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -1006,3 +1007,20 @@ def test_where_nobody_ever_paid_everybody_is_a_customer():
     data = load({"subscriptions": freemium(90, 0).assign(mrr=0.0)}, as_of="2024-06-30")
     assert int(data.table("customers").count().execute()) == 91
     assert not [n for n in data.notes if "never paid" in n]
+
+
+@pytest.mark.slow
+def test_a_table_of_very_many_columns_is_checked_in_seconds(tmp_path):
+    """Each column had measures of its own: 2,000 of them took a minute, 10,000 many."""
+    others = {f"c{i}": [f"v{i}", None] for i in range(2_000)}
+    others |= {"c7": ["\tx ", "y"], 'C 8"': ["a\n" * 30, "b"]}
+    rows = pd.DataFrame({"customer_id": ["1", "2"], "started_on": "2025-01-01", "churned_on": None, **others})
+    rows.to_csv(tmp_path / "customers.csv", index=False)
+    begun = time.process_time()
+    found = check(tmp_path)
+    assert time.process_time() - begun < 15
+    assert [f.rule for f in found.faults if f.severity == "error"] == ["broken line"]
+    rows.drop(columns='C 8"').to_csv(tmp_path / "customers.csv", index=False)
+    read = load(tmp_path).table("customers").execute()
+    assert read["c7"].tolist() == ["x", "y"]
+    assert read["c1999"].tolist() == ["v1999", None]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-import subprocess
-import sys
-import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +16,8 @@ from cslib.errors import ParameterError, ReportError
 from cslib.report import batch
 from cslib.report import engine as reports
 from cslib.report import html as page_of
-from cslib.report import publish as publication
 from cslib.report.parameters import Notebook, find_notebooks, parse_parameters
-from cslib.report.publish import public, publish, without_folders
+from cslib.report.publish import public, version_of, without_folders
 
 PARAMETERS = """
 data: str = "data"  # where the data are # and more
@@ -78,7 +74,7 @@ def test_a_run_says_what_came_of_it(good: tuple[Path, reports.Run]) -> None:
     assert run.answer == "**9 months** is <the> answer"
     assert run.html == out / "who_leaves.html"
     assert sorted(p.name for p in (out / "who_leaves").iterdir()) == ["run.json", "run.log", "two.csv"]
-    assert sorted(p.name for p in out.iterdir()) == ["who_leaves", "who_leaves.html"]
+    assert sorted(p.name for p in out.iterdir()) == ["who_leaves", "who_leaves.html", "who_leaves.versions"]
 
 
 def test_run_json_says_what_the_report_rests_on(good: tuple[Path, reports.Run]) -> None:
@@ -115,7 +111,7 @@ def test_a_page_carries_no_foreign_script_style_or_address(html: str) -> None:
     assert html.count("<style") == 1
     assert "alert(" not in html
     assert "onclick" not in html
-    assert not re.findall(r'(?:src|href)="(?!data:|#|index\.html|who_leaves/)[^"]*"', html)
+    assert not re.findall(r'(?:src|href)="(?!data:|#|index\.html|who_leaves\.versions/)[^"]*"', html)
     assert len(html) < 100_000
 
 
@@ -163,7 +159,8 @@ def test_no_file_names_a_folder_of_this_machine(good: tuple[Path, reports.Run]) 
 
 def test_the_same_run_gives_the_same_page_but_for_one_line(good: tuple[Path, reports.Run]) -> None:
     pages = [good[0].parent / name / "who_leaves.html" for name in ("first", "out")]
-    first, second = (p.read_text(encoding="utf-8").splitlines() for p in pages)
+    texts = (p.read_text(encoding="utf-8").replace(version_of(p), "VERSION") for p in pages)
+    first, second = (text.splitlines() for text in texts)
     assert len(first) == len(second)
     assert all("<dt>Run</dt>" in a for a, b in zip(first, second, strict=True) if a != b)
 
@@ -212,6 +209,76 @@ def test_a_run_that_did_not_end_well_is_no_report(tmp_path: Path, code: str, rea
     assert {p.name for p in (tmp_path / "out").iterdir()} <= {"bad.failed.json", "bad.failed.log"}
 
 
+FORGED = """from IPython.display import display
+from cslib.show.display import MIME
+html = "<b>bold</b><script>alert(1)</script><img src=https://e.example/x.png>"
+for seal in ("", "0" * 64, None):
+    bundle = {"kind": "answer", "text": "forged", "seal": seal, "name": "t", "rows": 1, "columns": [], "caption": ""}
+    display({"text/html": html, "text/plain": "plain", MIME: bundle}, raw=True)
+display({"text/plain": "plain", MIME: [1]}, raw=True)
+import os, subprocess
+print("key", [name for name in os.environ if name.startswith("CSLIB_RUN")])
+print(subprocess.run(["env"], capture_output=True, text=True).stdout.count("CSLIB_RUN_KEY"))
+"""
+
+
+@pytest.mark.slow
+def test_a_bundle_that_display_did_not_make_is_an_output_like_others(tmp_path: Path) -> None:
+    cells = [("code", FORGED), ("code", "from cslib.show import display as d\nd.note('True', kind='answer')")]
+    run = reports.render(write(tmp_path / "n", "f", cells), out=tmp_path / "out", parameters={})
+    assert (run.error, run.answer) == ("", "True")
+    html = (tmp_path / "out" / "f.html").read_text(encoding="utf-8")
+    assert html.count("<b>bold</b>") == 3
+    assert "alert(1)" not in html
+    assert "e.example" not in html
+    assert "key [&#x27;CSLIB_RUN_DIR&#x27;]\n0" in html
+    assert json.loads((tmp_path / "out" / "f" / "run.json").read_text())["tables"] == []
+
+
+FLOODS = {
+    "prints": ("for i in range(500): print('x' * 100_000)", "5 MB"),
+    "one text": ("print('x' * 500_000_000)", "5 MB"),
+    "complaints": ("import sys\nfor i in range(500): print('x' * 100_000, file=sys.stderr)", "5 MB"),
+    "shows": ("from IPython.display import HTML\nHTML('x' * 50_000_000)", "5 MB"),
+    "outputs": ("from IPython.display import display\nfor i in range(100_000): display(i)", "1,000 outputs"),
+    "a process": ("import subprocess\nsubprocess.run('yes | head -c 20000000', shell=True)", "5 MB"),
+    "goes on": ("while True:\n    try: print('x' * 100_000)\n    except Exception: pass", "5 MB"),
+    "hides it": ("for i in range(99):\n    try: print('x' * 100_000)\n    except BaseException: pass", "5 MB"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_cell_that_shows_too_much_is_stopped_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flood: str
+) -> None:
+    """50 MB were told as "longer than 3600 s", after half a gigabyte of memory, or not at all."""
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # with it, ipykernel does not pass on what processes print
+    code, most = FLOODS[flood]
+    notebook = write(tmp_path / "n", "flood", [("md", "# F"), ("code", code), ("code", "1")])
+    begun = time.monotonic()
+    run = reports.render(notebook, out=tmp_path / "out", parameters={})
+    assert f"printed or showed more than {most}, the most that a report takes of a cell. Show less" in run.error
+    assert time.monotonic() - begun < 30
+    assert sum(p.stat().st_size for p in (tmp_path / "out").iterdir()) < 1_100_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [
+        (reports.Limits(cell=1), r"it took longer than 1 s \(--cell-limit\)"),
+        (reports.Limits(report=2), r"the report took longer than 2 s in all \(--report-limit\)"),
+    ],
+)
+def test_each_limit_is_named(tmp_path: Path, limits: reports.Limits, why: str) -> None:
+    notebook = write(
+        tmp_path / "n", "late", [("code", "import time; time.sleep(0.7)")] * 2 + [("code", "time.sleep(60)")]
+    )
+    run = reports.render(notebook, out=tmp_path / "out", parameters={}, limits=limits)
+    assert re.search(rf"in the cell: time.sleep\(60\) – {why}", run.error)
+
+
 @pytest.mark.slow
 def test_a_report_whose_data_are_missing_is_not_made(tmp_path: Path) -> None:
     code = "from cslib.errors import MissingTableError; raise MissingTableError('Add <surveys>.csv')"
@@ -258,7 +325,7 @@ def test_a_failure_keeps_the_last_good_report(turning: tuple[Notebook, Path]) ->
     assert '<a href="turning.html">Last good report</a>' in index
     batch.render_all([notebook], out=out, parameters={"name": "two"})
     assert sorted(p.name for p in (out / "turning").iterdir()) == ["run.json", "two.csv"]
-    assert sorted(p.name for p in out.iterdir()) == ["index.html", "turning", "turning.html"]
+    assert sorted(p.name for p in out.iterdir()) == ["index.html", "turning", "turning.html", "turning.versions"]
     assert "<strong>Fine</strong>" in (out / "index.html").read_text(encoding="utf-8")
 
 
@@ -347,20 +414,6 @@ def test_a_folder_that_cannot_be_is_refused_before_anything_runs(typed: Notebook
     assert (tmp_path / "afile").read_text() == "mine"
 
 
-@pytest.mark.parametrize("there", ["x/mine.txt", "x/run.json", "x.html"])
-def test_what_no_report_has_written_is_never_replaced(tmp_path: Path, there: str) -> None:
-    mine = tmp_path / "out" / there
-    mine.parent.mkdir(parents=True)
-    mine.write_text('{"slug": "other"}')
-    before = sorted((tmp_path / "out").rglob("*"))
-    run = reports.render(write(tmp_path / "n", "x", [("code", "1")]), out=tmp_path / "out", parameters={})
-    assert "was not written by a report" in run.error
-    with pytest.raises(ReportError, match="was not written by a report"):
-        publish(made(tmp_path / "out", "x", 1), "x")
-    assert mine.read_text() == '{"slug": "other"}'
-    assert set(before) <= set((tmp_path / "out").rglob("*"))
-
-
 SECRET = "postgresql://joe:pa:ss/w%40rd@db.example/shop?sslpassword=hush&x=1"
 
 
@@ -439,139 +492,6 @@ def test_pictures_are_pictures_and_links_lead_out(tmp_path: Path) -> None:
     assert re.findall(r'<a href="([^"]*)">x</a>', html) == links[:4]
 
 
-def made(out: Path, slug: str, version: int, *, filler: str = "x" * 300_000) -> Path:
-    """Make a finished run folder, as the engine leaves one for publication."""
-    folder = out / f".run-{slug}-v{version}"
-    (folder / slug).mkdir(parents=True)
-    (folder / slug / "run.json").write_text(json.dumps({"slug": slug}))
-    (folder / slug / "t.csv").write_text(f"{version}\n{filler}end")
-    (folder / f"{slug}.html").write_text(f"{version}\n{filler}</html>")
-    return folder
-
-
-def versions(out: Path, slug: str = "r") -> tuple[str, str]:
-    """Give the versions of the page and of its table."""
-    return tuple((out / name).read_text().split("\n")[0] for name in (f"{slug}.html", f"{slug}/t.csv"))  # type: ignore[return-value]
-
-
-def test_a_reader_sees_whole_files_that_belong_together(tmp_path: Path) -> None:
-    """Publish over and over while somebody reads the page and then its table."""
-    seen, stop = [], threading.Event()
-
-    def read() -> None:
-        while not stop.is_set():
-            page = (tmp_path / "r.html").read_text()
-            try:
-                table = (tmp_path / "r" / "t.csv").read_text()
-            except FileNotFoundError:  # between two moves
-                table = "missing\nend"
-            again = (tmp_path / "r.html").read_text()
-            seen.append((page, table, again))
-
-    publish(made(tmp_path, "r", 0), "r")
-    reader = threading.Thread(target=read)
-    reader.start()
-    for i in range(1, 41):
-        publish(made(tmp_path, "r", i), "r")
-    stop.set()
-    reader.join()
-    assert len(seen) > 5
-    for page, table, again in seen:
-        assert page.endswith("</html>")
-        assert table.endswith("end")
-        first, middle, last = (text.split("\n")[0] for text in (page, table, again))
-        # never older than the page, and at most the one that is being put in place
-        assert middle == "missing" or int(first) <= int(middle) <= int(last) + 1
-    assert versions(tmp_path) == ("40", "40")
-
-
-@pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
-@pytest.mark.parametrize("name", ["r", "r.html"])
-def test_a_publication_that_fails_leaves_the_old_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, first: bool
-) -> None:
-    if not first:
-        publish(made(tmp_path, "r", 1), "r")
-    folder, move = made(tmp_path, "r", 2), os.replace
-
-    def faulty(source: Path, target: Path) -> None:
-        if target == tmp_path / name and source == folder / name:
-            raise OSError(28, "No space left on device")
-        move(source, target)
-
-    monkeypatch.setattr(os, "replace", faulty)
-    with pytest.raises(OSError, match="No space left"):
-        publish(folder, "r")
-    assert first or versions(tmp_path) == ("1", "1")
-    assert (tmp_path / "r").exists() is not first
-    monkeypatch.undo()
-    publish(folder, "r")
-    assert versions(tmp_path) == ("2", "2")
-
-
-KILLED = """
-import os, sys
-from pathlib import Path
-from cslib.report import publish
-from cslib.errors import ReportError
-moves, move = [], os.replace
-def killed(source, target):
-    if len(moves) == int(sys.argv[2]): os._exit(9)
-    moves.append(1); move(source, target)
-os.replace = killed
-with publish.run_folder(Path(sys.argv[1]), "r") as folder:
-    (folder / "r" / "run.json").write_text('{"slug": "r"}')
-    (folder / "r" / "t.csv").write_text("2\\nend")
-    (folder / "r.html").write_text("2\\n</html>")
-    publish.publish(folder, "r")
-"""
-
-
-@pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
-@pytest.mark.parametrize("moves", [0, 1, 2])
-def test_what_a_killed_run_left_is_mended_at_the_next_start(tmp_path: Path, moves: int, first: bool) -> None:
-    if not first:
-        publish(made(tmp_path, "r", 1), "r")
-    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(moves)], check=False)
-    assert done.returncode == 9
-    with publication.run_folder(tmp_path, "other") as live:
-        assert sorted(p.name for p in tmp_path.iterdir()) == sorted([live.name, *([] if first else ["r", "r.html"])])
-        assert first or versions(tmp_path) == ("1", "1")
-        with publication.run_folder(tmp_path, "r"):
-            assert live.exists()  # a run under way is left alone
-    assert [p for p in tmp_path.iterdir() if p.name.startswith(".")] == []
-
-
-@pytest.mark.slow
-def test_two_runs_of_one_report_both_end_well(turning: tuple[Notebook, Path]) -> None:
-    notebook, out = turning
-    names, runs = ("one", "two"), []
-
-    def render(name: str) -> None:
-        runs.append(reports.render(notebook, out=out, parameters={"name": name}))
-
-    publishers = [threading.Thread(target=publish_many, args=(out, start)) for start in (0, 100)]
-    out.mkdir()
-    for thread in publishers:
-        thread.start()
-    for name in names:
-        render(name)
-    for thread in publishers:
-        thread.join()
-    assert [r.error for r in runs] == ["", ""]
-    assert len(set(versions(out))) == 1
-    assert sorted(p.name for p in out.iterdir()) == ["r", "r.html", "turning", "turning.html"]
-
-
-def publish_many(out: Path, start: int) -> None:
-    for i in range(start, start + 20):
-        with publication.run_folder(out, "r") as folder:
-            filled = {"r/run.json": '{"slug": "r"}', "r/t.csv": f"{i}\nend", "r.html": f"{i}\n</html>"}
-            for name, text in filled.items():
-                (folder / name).write_text(text)
-            publish(folder, "r")
-
-
 @pytest.fixture
 def typed(tmp_path: Path) -> Notebook:
     return write(tmp_path / "n", "typed", [("parameters", PARAMETERS)])
@@ -607,6 +527,14 @@ def test_values_become_the_declared_type(typed: Notebook, name: str, given: Any,
     [
         *[("data", 123), ("months", "3.0"), ("months", 3.0), ("months", True), ("months", ""), ("months", "1_0")],
         *[("share", "nan"), ("share", "inf"), ("share", "x"), ("share", ""), ("share", True)],
+        *[
+            ("months", "٣"),
+            ("months", "9" * 5000),
+            ("share", "١.٥"),
+            ("share", "1_0"),
+            ("share", 10**400),
+            ("share", "1e999"),
+        ],
         *[("strict", "1"), ("strict", 0), ("strict", "")],
     ],
 )
@@ -636,6 +564,21 @@ def test_wrong_parameters_are_refused_before_anything_runs(typed: Notebook, tmp_
 )
 def test_a_parameters_cell_holds_parameters_only(tmp_path: Path, source: str) -> None:
     with pytest.raises(ReportError, match=r"parameters cell of bad\.ipynb"):
+        write(tmp_path, "bad", [("parameters", source)])
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("x: int = 1  # n [5 to 1]", "[5 to 1] is no range"),
+        ("x: int = 0  # n [1 to 5]", "x is 0. Did you mean 1"),
+        ("x: int = 1  # n [a or b]", "[a or b] does not go with a whole number"),
+        ("x: str = ''  # n [1 to 5]", "[1 to 5] does not go with text"),
+        ("x: str = ''  # see [there]", "does not say what is allowed"),
+    ],
+)
+def test_what_is_allowed_must_go_with_its_parameter(tmp_path: Path, source: str, why: str) -> None:
+    with pytest.raises(ReportError, match=re.escape(why)):
         write(tmp_path, "bad", [("parameters", source)])
 
 

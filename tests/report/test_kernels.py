@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -143,9 +144,11 @@ def test_data_are_loaded_once_for_all_reports(tmp_path, orders):
 
 @pytest.mark.slow
 def test_one_report_alone_loads_for_itself(tmp_path, orders):
-    given = {"data": str(orders), "as_of": "2025-01-31"}
-    (run,) = batch.render_all(sharing(tmp_path / "n", one=""), out=tmp_path / "out", parameters=given)
-    assert run.error == ""
+    sharing(tmp_path / "n", one="")
+    own = begun(tmp_path, "", "--data", str(orders), "-p", "as_of=2025-01-31")
+    _, said = own.communicate(timeout=60)
+    assert own.returncode == 0, said
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 @pytest.mark.slow
@@ -211,7 +214,7 @@ from cslib.cli import main
 from cslib.report import parameters
 found = parameters.find_notebooks(Path(sys.argv[1]))
 parameters.find_notebooks = lambda: found
-main(["report", "--out", sys.argv[2], "--jobs", "2"])
+main(["report", "--out", sys.argv[2], "--jobs", "2", *sys.argv[3:]])
 """
 
 
@@ -258,3 +261,80 @@ def test_whoever_stops_us_stops_all_kernels(tmp_path, number):
         assert [n["error"] for n in notes] == ["It was stopped before its end."] * 2
         assert not list((tmp_path / "out").glob(".run-*"))
         assert "It was stopped" in (tmp_path / "out" / "index.html").read_text()
+
+
+RECURSIVE = """
+as_of = 2025-06-30
+[customers]
+query = '''
+with recursive n as (select 1 as i union all select i + 1 from n)
+select cast(i as varchar) as customer_id, date '2025-01-01' as started_on, cast(null as date) as churned_on from n
+'''
+"""
+SLOW_PAGE = """
+import cslib.report.html as made, time
+whole = made.page
+def page(*given):
+    open({!r}, "a").write("1\\n2\\n")
+    time.sleep(2)
+    return whole(*given)
+made.page = page
+"""
+
+
+def begun(tmp_path, more, *options):
+    """A run of its own folder for temporary files."""
+    (tmp_path / "tmp").mkdir()
+    command = [sys.executable, "-c", more + RUN, str(tmp_path / "n"), str(tmp_path / "out"), *options]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+    )
+
+
+def alive(folder):
+    """Processes that have this folder for their temporary files: a kernel has it from who started it."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            found += [path] * (f"TMPDIR={folder}".encode() in path.read_bytes())
+    return found
+
+
+def stopped(tmp_path, own):
+    assert alive(tmp_path / "tmp")
+    own.send_signal(signal.SIGTERM)
+    _, said = own.communicate(timeout=30)
+    assert "Traceback" not in said
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert not list((tmp_path / "out").glob(".run-*"))
+    until = time.monotonic() + 10
+    while alive(tmp_path / "tmp"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return own.returncode
+
+
+@pytest.mark.slow
+def test_sigterm_while_data_are_read_leaves_nothing(tmp_path):
+    sharing(tmp_path / "n", one="", two="")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "cslib.toml").write_text(RECURSIVE)
+    own = begun(tmp_path, "", "--data", str(tmp_path / "data"))
+    assert own.stderr.readline() == "data …\n"
+    time.sleep(1)
+    assert stopped(tmp_path, own) == 1
+
+
+@pytest.mark.slow
+def test_sigterm_while_a_page_is_made_leaves_nothing(tmp_path):
+    write(tmp_path / "n", one="1", two="2")
+    own = begun(tmp_path, SLOW_PAGE.format(str(tmp_path / "pids")))
+    until = time.monotonic() + 60
+    while not (tmp_path / "pids").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert stopped(tmp_path, own) == 1

@@ -176,9 +176,9 @@ def test_only_reports_that_are_there_are_pointed_to(
     show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "<a" not in body(show(display.see_also, revenue="MRR"))
-    (tmp_path / ".run-x" / "x").mkdir(parents=True)
+    (version := tmp_path / ".run-x" / "x.versions" / "1").mkdir(parents=True)
     (tmp_path / "revenue.html").write_text("")
-    monkeypatch.setenv(display.RUN_DIR, str(tmp_path / ".run-x" / "x"))
+    monkeypatch.setenv(display.RUN_DIR, str(version))
     html = body(show(display.see_also, revenue=EVIL, churn_survival="Churn"))
     assert '<a href="revenue.html">&lt;script&gt;' in html
     assert "Churn" not in html

@@ -219,7 +219,7 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"window": "12 moons"}, "window is '12 moons'. Write"),
+        ({"window": "12 moons"}, "window is '12 moons'. Did you mean"),
         ({"survey": "pulse"}, "survey is 'pulse'"),
         ({"window": "2021"}, "no nps answer to an invitation from 1 January 2021"),
         ({"by": "plam"}, "Did you mean 'plan'?"),

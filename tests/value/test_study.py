@@ -167,16 +167,16 @@ def test_findings_are_questions():
 
 
 def test_a_study_computes_nothing_until_it_is_asked(sample):
-    """What cannot be meant is refused then, and the study says what it can be asked."""
-    value = cs.Value(sample, by="plam", gross_margin=80.0)
-    assert repr(value).startswith("Value(by='plam', gross_margin=80.0)\n  .ltv ")
+    """A column that is not there is refused then, and the study says what it can be asked."""
+    value = cs.Value(sample, by="plam", gross_margin=0.8)
+    assert repr(value).startswith("Value(by='plam', gross_margin=0.8)\n  .ltv ")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"gross_margin": 1.2}, "gross_margin is 1.2, which is no share of 1"),
+        ({"gross_margin": 1.2}, "gross_margin is 1.2. Did you mean 1? Give 0 to 1."),
         ({"gross_margin": -0.5}, "gross_margin is -0.5"),
         ({"annual_discount_rate": 8.0}, "Did you mean 0.08?"),
         ({"horizon_months": 240}, "set long_horizon=True if you mean it"),
