@@ -7,7 +7,7 @@ import signal
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,6 +98,7 @@ def main() -> None:
 @click.option("--cell-limit", type=_SECONDS, default=3600, show_default=True, help="Seconds that a cell may take.")
 @click.option("--report-limit", type=_SECONDS, default=7200, show_default=True, help="Seconds for a report in all.")
 @_load_limit
+@click.option("--profile", is_flag=True, help="Tell at the end what each report spent its time on.")
 @click.option("--params", type=click.Path(path_type=Path), help="A TOML file of parameters; -p goes before it.")
 def report(
     names: tuple[str, ...], data: str, given: tuple[str, ...], out: Path, params: Path | None,
@@ -112,8 +113,20 @@ def report(
     limits = Limits(cell_limit, report_limit)
     runs = _shown(chosen, parameters=parameters, out=out, limits=limits, **asked)
     click.echo(f"{sum(r.ok for r in runs)} of {len(runs)} reports written: {out / 'index.html'}")
+    for line in _profile(runs) if asked["profile"] else ():
+        click.echo(line)
     if not all(r.ok or (r.lacks_data and not names) for r in runs):
         sys.exit(FAILED)
+
+
+def _profile(runs: Sequence[Run]) -> Iterator[str]:
+    """Lay out the seconds of each report by phase."""
+    from cslib.report.clock import PHASES
+
+    width = max((len(run.slug) for run in runs), default=0)
+    yield " ".join([f"{'seconds':<{width}}", *(f"{phase:>8}" for phase in PHASES)])
+    for run in (r for r in runs if r.spent):
+        yield " ".join([f"{run.slug:<{width}}", *(f"{run.spent.get(phase, 0.0):8.2f}" for phase in PHASES)])
 
 
 def _shown(chosen: Sequence[Notebook], **asked: Any) -> list[Run]:

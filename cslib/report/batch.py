@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from cslib.errors import CslibError, LimitError, ParameterError, counted
 from cslib.report import engine
+from cslib.report.clock import PROFILE
 from cslib.report.engine import USUAL, Limits, Run, Say, Values, nothing, write_index
 from cslib.report.parameters import Notebook, given_for, output_folder, parse_parameters
 from cslib.report.publish import read_record, run_folder
@@ -49,7 +50,7 @@ class _How:
 
 def render_all(
     notebooks: Sequence[Notebook], *, out: Path, parameters: Values, say: Say = nothing, progress: Progress = nothing,
-    jobs: int = 0, each: str = "", keep_snapshot: Path | None = None, limits: Limits = USUAL,
+    jobs: int = 0, each: str = "", keep_snapshot: Path | None = None, limits: Limits = USUAL, profile: bool = False,
 ) -> list[Run]:  # fmt: skip
     """Render reports side by side, then the index page; a failure does not stop the others.
 
@@ -73,6 +74,8 @@ def render_all(
         A ``.cslib`` file that is to take the data as they were loaded for the reports.
     limits
         How long each report and cell may take.
+    profile
+        Whether the runs tell what they spent their time on.
 
     Returns
     -------
@@ -105,6 +108,7 @@ def render_all(
                 raise
             late = error
         try:
+            env = {**env, PROFILE: "1"} if profile else env
             return _side_by_side(tasks, out, jobs, _How(env, limits, say, progress, late))
         finally:
             write_index(out)

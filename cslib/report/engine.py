@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from itertools import groupby
@@ -27,6 +27,7 @@ from typing import IO, Any
 
 import cslib
 from cslib.errors import CslibError, MissingTableError, ReportError, counted
+from cslib.report.clock import SPENT
 from cslib.report.marks import FLOOD, LAST_READ, OWN
 from cslib.report.parameters import Notebook, Value, output_folder, parse_parameters
 from cslib.report.publish import (
@@ -77,6 +78,7 @@ class Run:
     as_of: str | None
     html: Path | None
     lacks_data: bool = False  # the data hold nothing of what it is about, nor ever did
+    spent: Mapping[str, float] = field(default_factory=dict)  # seconds by phase, where they were asked for
 
     def __str__(self) -> str:
         failed = f"{'not made' if self.lacks_data else 'FAILED'}. {self.error}"
@@ -207,6 +209,7 @@ def _succeeded(job: _Job) -> Run:
         refuse_foreign(job.folder.parent, job.slug)
     raw = job.notebook.path.read_bytes()
     executed = _execute(job, raw.decode(), key := secrets.token_hex(16))
+    since = time.monotonic()
     trust_own(executed, key)
     facts = job.clean({"status": "ok", **job.facts(), **gathered(executed)})
     facts |= {"notebook_sha256": hashlib.sha256(raw).hexdigest(), "versions": _versions(), "version": job.version.name}
@@ -214,7 +217,8 @@ def _succeeded(job: _Job) -> Run:
     job.write_log(job.version / "run.log")
     job.write(job.folder / f"{job.slug}.html", job.clean(page(executed, facts)))
     html = publish(job.folder, job.slug, job.version)
-    return Run(job.slug, facts["title"], True, facts["answer"], "", facts["seconds"], facts["as_of"], html)
+    spent = executed.metadata["spent"] | {"page": time.monotonic() - since}
+    return Run(job.slug, facts["title"], True, facts["answer"], "", facts["seconds"], facts["as_of"], html, spent=spent)
 
 
 def _failed(job: _Job, error: Exception) -> Run:
@@ -261,19 +265,25 @@ def _execute(job: _Job, text: str, key: str) -> Any:
     from cslib.report.kernels import kernel_class
 
     started: list[Any] = []
+    spent: dict[str, float] = {}
+
+    def before(cell: Any, cell_index: int) -> None:
+        spent.setdefault("start", time.monotonic() - job.clock)
+        started.append(cell)
 
     def after(cell: Any, cell_index: int, execute_reply: Any) -> None:
         # exit() leaves no error, and the kernel goes a moment later.
         payload = execute_reply["content"].get("payload") or []
         cell.metadata["asked_exit"] = any(entry.get("source") == "ask_exit" for entry in payload)
         cell.metadata["flood"] = next((entry["text"] for entry in payload if entry.get("source") == FLOOD), "")
+        spent.update(*(entry["spent"] for entry in payload if entry.get("source") == SPENT))
         job.progress(sum("injected-parameters" not in c.metadata.get("tags", []) for c in started))
 
     notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
     _under_headings(notebook.cells)
     how: dict[str, Any] = {"kernel_name": "python3", "language": "python", "timeout_func": job.left}
     how |= {"progress_bar": False, "request_save_on_cell_execute": False, "autosave_cell_every": 0}
-    how |= {"on_cell_execute": lambda cell, cell_index: started.append(cell), "on_cell_executed": after}
+    how |= {"on_cell_execute": before, "on_cell_executed": after}
     try:
         with _log(job.folder / "log") as log, _folder_for_a_time() as tmp:
             kernel = kernel_class(job.version, Path(tmp), job.folder / "log", {**job.env, KEY: key})
@@ -291,6 +301,7 @@ def _execute(job: _Job, text: str, key: str) -> Any:
     _check_finished(job, [c for c in executed.cells if c.cell_type == "code" and c.source.strip()])
     if not executed.metadata.papermill.get("end_time"):
         raise ReportError(_stopped(job, started[-1], "the run has no end"))
+    executed.metadata["spent"] = spent
     return executed
 
 

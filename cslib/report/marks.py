@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from cslib.errors import CslibError, counted
+from cslib.report.clock import PROFILE
 from cslib.show.seal import take_key
 
 OWN = "raised by cslib"  # the name alone does not say whose an exception is, pandas has a DataError too
@@ -25,6 +26,10 @@ def begin(shell: Any) -> None:
     take_key()
     mark_errors(shell)
     bound_outputs(shell)
+    if os.environ.get(PROFILE):
+        from cslib.report import clock
+
+        clock.begin(shell)
 
 
 def mark_errors(shell: Any) -> None:
