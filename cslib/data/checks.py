@@ -101,11 +101,10 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     raw, rejects = source.table, source.rejects
     spec = {c: s for c, s in spec.items() if c in raw.columns}
     spec |= {c: Column("number", required=False, nullable=True) for c in reading.numbers if c in raw.columns}
-    wide = raw.mutate(**{WIDE + c: typed(raw[c], s, reading, try_cast=try_cast) for c, s in spec.items()})
-    work = wide.mutate(**{TYPED + c: possible(wide[WIDE + c], s) for c, s in spec.items()})
     texts = _to_look_at(raw, spec)
-    rules = [r for c, s in spec.items() for r in _column_rules(work, c, s)]
-    rules += [*_table_rules(name, work), *(_open_quote(work, c) for c in texts if ROW in raw.columns)]
+    few = raw.select(*(c for c in raw.columns if c in spec or c in texts or c == ROW))
+    narrow = len(raw.columns) - len(few.columns) > MANY  # Ibis takes a moment for each column
+    work, rules = _worked_on(name, few if narrow else raw, spec, texts, reading, try_cast)
     moments = [c for c, s in spec.items() if s.dated]
     words = [c for c in texts if c not in spec or spec[c].kind == "text"]
     measures = {"n_rows": work.count()} | {f"r{i}": _hit(r).sum() for i, r in enumerate(rules)}
@@ -114,6 +113,8 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     measures |= {f"z{i}": zoned(work[c]).any() for i, c in enumerate(moments)}
     measures |= {f"t{i}": _retyped(work, c).any() for i, c in enumerate(words)}
     count = _counts(work, **measures)
+    if narrow:
+        work, rules = _worked_on(name, raw, spec, texts, reading, try_cast)
     if name == "customers" and count["n_ids"] < count["n_rows"] - count["r0"]:
         work, more = _with_duplicates(work)
         count |= _counts(work, **{f"r{i}": _hit(r).sum() for i, r in enumerate(more, len(rules))})
@@ -125,6 +126,16 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     sound = _sound(work, spec, errors, retyped)
     with_zone = tuple(c for i, c in enumerate(moments) if count[f"z{i}"])
     return Checked(sound, tuple(faults), count["n_rows"], _faulty(work, errors, rejects), with_zone)
+
+
+def _worked_on(
+    name: str, raw: ir.Table, spec: Mapping[str, Column], texts: list[str], reading: Reading, try_cast: bool
+) -> tuple[ir.Table, list[Rule]]:
+    """Put the typed columns beside the raw ones, and make the rules of both."""
+    wide = raw.mutate(**{WIDE + c: typed(raw[c], s, reading, try_cast=try_cast) for c, s in spec.items()})
+    work = wide.mutate(**{TYPED + c: possible(wide[WIDE + c], s) for c, s in spec.items()})
+    rules = [r for c, s in spec.items() for r in _column_rules(work, c, s)]
+    return work, [*rules, *_table_rules(name, work), *(_open_quote(work, c) for c in texts if ROW in raw.columns)]
 
 
 def _to_look_at(raw: ir.Table, spec: Collection[str]) -> list[str]:
