@@ -172,7 +172,7 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
     ibis.expr.types.Table
         One row per customer and period in which its MRR may change: ``customer_id``, ``step`` (number of the period),
         ``first`` (the one in which something paid began; missing before) and, in hundredths, ``cents`` (MRR from then
-        on) and ``before`` (MRR up to then).
+        on), ``before`` (MRR up to then) and ``cents_first`` (MRR at the end of ``first``; missing before).
 
     Raises
     ------
@@ -190,8 +190,10 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
         ended = rows.filter(rows.ended_on.notnull())
         ended = ended.select("customer_id", step=ibis.greatest(end, start), cents=-mrr, first=ibis.null("int64"))
         steps = cumulated(begun.union(ended), cents="sum", first="min")
-        order = ibis.window(group_by="customer_id", order_by="step")
-        return steps.mutate(before=steps.cents.lag().over(order).fill_null(0))
+        order = {"group_by": "customer_id", "order_by": "step"}
+        at_first = steps.cents.max(where=steps.step == steps["first"]).over(ibis.cumulative_window(**order))
+        before = steps.cents.lag().over(ibis.window(**order)).fill_null(0)
+        return steps.mutate(before=before, cents_first=at_first)
 
     return data.made(f"steps {period}", make)
 
@@ -203,12 +205,6 @@ def cumulated(changes: ir.Table, **how: str) -> ir.Table:
     levels = {name: getattr(changes[name], kind)().over(running) for name, kind in how.items()}
     rows = changes.select("customer_id", "step", **levels, last=next_step.isnull() | (next_step != changes.step))
     return rows.filter("last").drop("last")
-
-
-def with_first_cents(steps: ir.Table) -> ir.Table:
-    """Add ``cents_first`` to steps: the MRR at the end of the period in which something paid began; missing before."""
-    running = ibis.cumulative_window(group_by="customer_id", order_by="step")
-    return steps.mutate(cents_first=steps.cents.max(where=steps.step == steps["first"]).over(running))
 
 
 def current_mrr(data: DataSet) -> ir.Table | None:
@@ -248,8 +244,7 @@ def first_mrr(data: DataSet) -> ir.Table:
         ``customer_id``, ``mrr`` (missing where nothing was ever paid); only customers with a subscription are there.
     """
     steps = mrr_steps(data, "day")
-    at_first = steps.cents.max(where=steps.step == steps["first"])
-    return steps.group_by("customer_id").aggregate(mrr=at_first / MINOR_UNITS)
+    return steps.group_by("customer_id").aggregate(mrr=steps.cents_first.max() / MINOR_UNITS)
 
 
 def with_all(counted: pd.DataFrame) -> pd.DataFrame:
@@ -267,7 +262,6 @@ def summed_changes(
     keys: Sequence[str],
     *,
     products: Mapping[str, tuple[str, str]],
-    product: Product | None = None,
 ) -> pd.DataFrame:
     """Sum by keys how much each customer's measures change at its steps; cumulated, these are the sums themselves.
 
@@ -282,22 +276,19 @@ def summed_changes(
         Columns to sum by.
     products
         Of which two measures to sum the product, too, by its name.
-    product
-        How to multiply; None: as :func:`exact_product`.
 
     Returns
     -------
     pandas.DataFrame
         The keys and, in floats, the sums.
     """
-    multiply = product or exact_product
     order = ibis.window(group_by="customer_id", order_by="step")
     measures = {*names, *(m for pair in products.values() for m in pair)}
     before = {f"{m}_before": table[m].lag().over(order).fill_null(0) for m in sorted(measures)}
     moves = table.select("customer_id", *dict.fromkeys(["step", *keys]), *sorted(measures), **before)
     changes = {m: moves[m] - moves[f"{m}_before"] for m in names}
     for name, (a, b) in products.items():
-        changes[name] = multiply(moves[a], moves[b]) - multiply(moves[f"{a}_before"], moves[f"{b}_before"])
+        changes[name] = exact_product(moves[a], moves[b]) - exact_product(moves[f"{a}_before"], moves[f"{b}_before"])
     return moves.group_by(list(keys)).aggregate(**{m: c.sum().cast("float64") for m, c in changes.items()}).execute()
 
 

@@ -15,10 +15,8 @@ from cslib.data.customers import (
     Product,
     mrr_steps,
     product_of,
-    summed_changes,
     tier,
     with_all,
-    with_first_cents,
     with_segment,
 )
 from cslib.data.dataset import DataSet
@@ -62,7 +60,7 @@ def revenue_levels(
     spans = read_spans(data, "subscriptions", period)
     steps = mrr_steps(data, period)  # from the first paid one on: a trial before it is no MRR to keep
     product = product_of(steps)
-    steps = with_first_cents(steps.filter(steps["first"] >= spans.earliest))
+    steps = steps.filter(steps["first"] >= spans.earliest)
     changes = with_all(_changes(steps, segment_by, data, product).rename(columns={"step": "at"}))
     if changes.empty and (data.table("subscriptions").mrr > 0).any().execute():
         spans.refuse_nobody(changes)
@@ -127,11 +125,18 @@ def revenue_curve(levels: pd.DataFrame) -> pd.DataFrame:
 
 def _changes(steps: ir.Table, segment_by: str, data: DataSet, product: Product) -> pd.DataFrame:
     """Sum, per segment, cohort and period, the change of every measure; levels are cumulated sums."""
-    x, y = steps.cents_first, steps.cents
-    levels = {"x": x, "y": y, "l": ibis.greatest(x - y, 0), "e": ibis.greatest(y - x, 0)}
-    money = steps.mutate(cohort=steps["first"], tier=tier(steps.cents_first), n=ibis.literal(1), **levels)
-    measures = with_segment(money, data, segment_by)
-    return summed_changes(measures, ["n", *AMOUNTS], [*KEYS, "step"], products=PRODUCTS, product=product)
+    rows = steps.mutate(cohort=steps["first"], tier=tier(steps.cents_first), begins=steps.step == steps["first"])
+    rows = with_segment(rows, data, segment_by)
+    now, before = (_measures(rows.cents_first, paid, product) for paid in (rows.cents, rows.before))
+    changes = {m: now[m] - ibis.ifelse(rows.begins, 0, before[m]) for m in SUMS}
+    sums = {m: change.sum().cast("float64") for m, change in changes.items()}
+    return rows.group_by([*KEYS, "step"]).aggregate(**sums).execute()
+
+
+def _measures(x: ir.IntegerValue, y: ir.IntegerValue, product: Product) -> dict[str, ir.NumericValue]:
+    amounts = {"x": x, "y": y, "l": ibis.greatest(x - y, 0), "e": ibis.greatest(y - x, 0)}
+    products = {name: product(amounts[a], amounts[b]) for name, (a, b) in PRODUCTS.items()}
+    return {"n": ibis.literal(1, "int64"), **amounts, **products}
 
 
 def _cumulated(changes: pd.DataFrame, spans: Spans, max_periods: int) -> pd.DataFrame:
