@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cslib import __version__
-from cslib.data.limit import LOAD_LIMIT, LOAD_SECONDS
+from cslib.data.limit import FOLDERS, LOAD_LIMIT, LOAD_SECONDS
 from cslib.errors import CslibError, ParameterError, counted, refuse_unknown
 
 if TYPE_CHECKING:
@@ -42,16 +42,33 @@ _SNAPSHOT = _Snapshot()
 _SECONDS = click.IntRange(min=1)
 
 
+def _set(ctx: click.Context, name: str, value: str) -> None:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    ctx.call_on_close(lambda: os.environ.pop(name) if before is None else os.environ.update({name: before}))
+
+
 def _allow(ctx: click.Context, _: click.Parameter, seconds: int) -> None:
     """Set the limit where ``cs.load`` looks, here and in every kernel, until the end of the command."""
-    before = os.environ.get(LOAD_LIMIT)
-    os.environ[LOAD_LIMIT] = str(seconds)
-    ctx.call_on_close(lambda: os.environ.pop(LOAD_LIMIT) if before is None else os.environ.update({LOAD_LIMIT: before}))
+    _set(ctx, LOAD_LIMIT, str(seconds))
 
 
 _load_limit = click.option(
     "--load-limit", type=_SECONDS, default=LOAD_SECONDS, show_default=True, callback=_allow, envvar=LOAD_LIMIT,
     expose_value=False, help="Seconds that reading and checking the data may take.",
+)  # fmt: skip
+
+
+def _trust(ctx: click.Context, _: click.Parameter, folders: tuple[str, ...]) -> None:
+    """Let the data read folders beside those that the environment allows, until the end of the command."""
+    if folders:
+        known = [os.environ[FOLDERS]] if FOLDERS in os.environ else []
+        _set(ctx, FOLDERS, os.pathsep.join([*known, *map(os.path.realpath, folders)]))
+
+
+_allow_folder = click.option(
+    "--allow-folder", type=click.Path(exists=True, file_okay=False), multiple=True, callback=_trust, expose_value=False,
+    help="A folder beyond their own that the data may read; repeatable.",
 )  # fmt: skip
 
 
@@ -98,6 +115,7 @@ def main() -> None:
 @click.option("--cell-limit", type=_SECONDS, default=3600, show_default=True, help="Seconds that a cell may take.")
 @click.option("--report-limit", type=_SECONDS, default=7200, show_default=True, help="Seconds for a report in all.")
 @_load_limit
+@_allow_folder
 @click.option("--profile", is_flag=True, help="Tell at the end what each report spent its time on.")
 @click.option("--params", type=click.Path(path_type=Path), help="A TOML file of parameters; -p goes before it.")
 def report(
@@ -200,6 +218,7 @@ def _sizes(data: DataSet) -> str:
 @main.command()
 @click.argument("data", default="")
 @_load_limit
+@_allow_folder
 @click.option("--to", "path", required=True, type=_SNAPSHOT, help="A .cslib file, replaced if it is there.")
 @click.option("--as-of", default="", help="Last fully observed day, over the declared one.")
 def load(data: str, path: Path, as_of: str) -> None:
@@ -215,6 +234,7 @@ def load(data: str, path: Path, as_of: str) -> None:
 @main.command()
 @click.argument("data", default="")
 @_load_limit
+@_allow_folder
 def check(data: str) -> None:
     """Check DATA against the data contract; exit 1 on errors."""
     from cslib.data.load import check as examine

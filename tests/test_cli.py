@@ -188,3 +188,19 @@ def test_a_terminal_gets_a_progress_bar(tmp_path):
 def test_a_log_gets_plain_lines(tmp_path):
     done = subprocess.run([sys.executable, "-c", STEPS, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.stderr == "x: FAILED. No reason.\n"
+
+
+def test_folders_that_who_calls_allows_may_be_read(tmp_path, monkeypatch):
+    monkeypatch.delenv("CSLIB_FOLDERS", raising=False)
+    for name in ("own", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "other" / "orders.csv").write_text("customer_id,ordered_on,amount\n1,2025-01-01,5\n")
+    (tmp_path / "own" / "cslib.toml").write_text('source = "../other"\n')
+    check = ["check", str(tmp_path / "own")]
+    told = CliRunner().invoke(main, check)
+    assert told.exit_code == 1
+    assert "leads out of the folder of the data" in told.output
+    assert "--allow-folder" in told.output
+    allowed = ["--allow-folder", str(tmp_path / "own"), "--allow-folder", str(tmp_path / "other")]
+    assert CliRunner().invoke(main, [*check, *allowed]).exit_code == 0
+    assert "CSLIB_FOLDERS" not in os.environ

@@ -1,4 +1,7 @@
-"""How long data may take to be read and checked: a query that never ends is stopped, and named."""
+"""What whoever calls allows data: how long reading and checking may take, and which folders they may read.
+
+A query that never ends is stopped, and named.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from cslib.errors import LimitError, ParameterError
 
 LOAD_LIMIT: Final = "CSLIB_LOAD_LIMIT"  # by whom calls: seconds
 LOAD_SECONDS: Final = 1800
+FOLDERS: Final = "CSLIB_FOLDERS"  # by whom calls: folders beyond its own that a data set may read
 
 
 class Limit:

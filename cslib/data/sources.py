@@ -34,7 +34,7 @@ from sqlglot import exp
 from cslib.data import engine
 from cslib.data.config import SUFFIXES, Config, TableOptions, expanded, stem
 from cslib.data.contract import CONTRACT, ROW
-from cslib.data.limit import Limit
+from cslib.data.limit import FOLDERS, Limit
 from cslib.errors import CslibError, DataError, did_you_mean
 
 NATIVE: Final = {"utf-8": "utf-8", "iso8859-1": "latin-1"}  # the encodings that DuckDB reads by itself
@@ -54,7 +54,6 @@ NUMBERS: Final = {0: "int64", 1: "float64"}
 PLAIN: Final = ("string", "date", "boolean", "empty")
 
 
-FOLDERS: Final = "CSLIB_FOLDERS"  # by whom calls: folders beyond its own that a data set may read
 TABLE_FUNCTIONS: Final = ("unnest", "generate_series", "generateseries", "range", "explode", "explodinggenerateseries")
 CLOSED: Final = ("information_schema", "pg_catalog", "system", "temp")
 TELLING: Final = re.compile(r"(?i)(pg_|lo_|duckdb_|sqlite_|dblink|read_|getenv|current_setting|load_|copy|system|xp_)")
@@ -323,8 +322,8 @@ def _allowed() -> list[str]:
 def _refuse_outside(path: Path, folder: Path, what: str) -> None:
     """Refuse what a data set reads beyond its own folder, wherever a link leads, unless who calls allows it."""
     real, homes = os.path.realpath(path), [os.path.realpath(folder), *_allowed()]
-    msg = f"{what} leads out of the folder of the data. Move it there. If you trust these data, name its folder in the "
-    msg += f"environment variable {FOLDERS}."
+    msg = f"{what} leads out of the folder of the data. Move it there. If you trust these data, name its folder: "
+    msg += f"--allow-folder, or {FOLDERS} in the environment."
     DataError.when(not any(os.path.commonpath([real, home]) == home for home in homes), msg)
 
 
