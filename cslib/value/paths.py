@@ -455,18 +455,29 @@ class _Sample:
 
     def by_age(self, column: str) -> Floats:
         """Give a column of what was paid, per customer of each group, by age."""
-        own = self.paid[self.paid["cell"].isin(self.cells["cell"])]
-        place = pd.Index(self.cells["cell"]).get_indexer(own["cell"])
+        own, place = self._own
         table = np.zeros((len(self.cells), self.months + 1))
         table[place, own["age"]] = own[column] / self.cells["n"].to_numpy()[place]
         return table
 
     def churned(self, column: str) -> Floats:
         """Sum a column over those who left, by the month of age in which they did (0: on the first day)."""
+        gone, weights = self._gone
+        table = np.zeros((len(gone), self.months + 1))
+        table[np.arange(len(gone)), gone["n_ages"]] = gone[column] / gone["n"]
+        return np.asarray(weights @ table)
+
+    @cached_property
+    def _own(self) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+        """What was paid in these groups, and the place of each."""
+        place = pd.Index(self.cells["cell"]).get_indexer(self.paid["cell"])
+        return self.paid[place >= 0], place[place >= 0]
+
+    @cached_property
+    def _gone(self) -> tuple[pd.DataFrame, Floats]:
+        """Groups of those who left, and how many of each there are and are drawn."""
         left = np.flatnonzero(self.cells["event_observed"].to_numpy(bool))
-        gone, table = self.cells.iloc[left], np.zeros((len(left), self.months + 1))
-        table[np.arange(len(left)), gone["n_ages"]] = gone[column] / gone["n"]
-        return np.asarray(self.weights[:, left] @ table)
+        return self.cells.iloc[left], self.weights[:, left]
 
     def lived(self) -> Floats:
         """Customer-months observed in each month of age; at age 0 the customers there."""
