@@ -41,11 +41,8 @@ def drawing(fig: Figure, name: str, alt: str) -> str:
     """
     import matplotlib as mpl
 
-    buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cslib", "savefig.bbox": "tight"}):
-        no_dates = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        fig.savefig(buffer, format="svg", facecolor="none", metadata=no_dates)  # the ground is that of the page
-        svg = _themed(buffer.getvalue(), name, alt)
+        svg = _themed(_svg(fig), name, alt)
         html = svg if len(svg) <= SVG_LIMIT else _png(fig, alt)
     if pyplot := sys.modules.get("matplotlib.pyplot"):  # else no notebook would show the figure once more
         pyplot.close(fig)
@@ -86,6 +83,25 @@ def sparkline(values: Sequence[float], limits: tuple[float, float] | None = None
     dot = f'<circle cx="{at[-1]:.1f}" cy="{up[-1]:.1f}" r="2.6"/>' if math.isfinite(up[-1]) else ""
     box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true" focusable="false"'
     return f'<svg class="cs-spark" {box}>{band}<path d="{path.strip()}"/>{dot}</svg>'
+
+
+def _svg(fig: Figure) -> str:
+    """Lay the figure out, measure and draw it: matplotlib by itself would draw it once more in order to measure."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
+
+    layout, dpi, buffer = fig.get_layout_engine(), fig.dpi, io.StringIO()
+    fig.dpi = 72  # SVG counts in points; each text is measured once
+    ruler = RendererSVG(*fig.bbox.size, io.StringIO())  # type: ignore[no-untyped-call]
+    FigureCanvasSVG(fig).get_renderer = lambda: ruler  # type: ignore[attr-defined]
+    if layout:
+        layout.execute(fig)
+    box = fig.get_tightbbox(ruler)
+    fig.set_layout_engine(None)  # else it is laid out anew
+    no_dates = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    fig.savefig(buffer, format="svg", bbox_inches=box.padded(0.1), facecolor="none", metadata=no_dates)
+    fig.dpi = dpi
+    fig.set_layout_engine(layout)
+    return buffer.getvalue()
 
 
 def _png(fig: Figure, alt: str) -> str:

@@ -246,7 +246,7 @@ def _horizon(curve: pd.DataFrame, tau_months: float) -> float:
 
 
 def _summary(name: str, own: pd.DataFrame, tau: float) -> dict[str, Any]:
-    stay = _mean_stay(own, tau)
+    stay = mean_stay(own, tau)
     n, n_events = (own["n_events"] + own["n_censored"]).sum(), own["n_events"].sum()
     row = {"segment": name, "n_customers": int(n), "n_events": int(n_events)}
     row |= {"median_months": _crossing(own, "survival")} | {f"median_{b}": _crossing(own, b) for b in BOUNDS}
@@ -259,8 +259,8 @@ def _crossing(own: pd.DataFrame, column: str) -> float:
     return float(below[0]) if len(below) else np.nan
 
 
-def _mean_stay(own: pd.DataFrame, tau: float) -> Floats:
-    """Mean months stayed up to tau, its lower and its upper bound."""
+def mean_stay(own: pd.DataFrame, tau: float) -> Floats:
+    """Mean months stayed up to tau by one curve, its lower and its upper bound, see :func:`survival_summary`."""
     times, survival = own["duration_months"].to_numpy(float), own["survival"].to_numpy(float)
     inside = times < tau
     if np.isnan(survival[inside]).any() or (tau > times[-1] and survival[-1] > 0):
@@ -384,7 +384,7 @@ def compare_segments(curve: pd.DataFrame, *, tau_months: float = 0.0) -> pd.Data
     """
     parts = {name: own for name, own in by_segment(curve) if name != "All"}
     tau = _horizon(curve, tau_months)
-    stays = {name: _mean_stay(own, tau) for name, own in parts.items()}
+    stays = {name: mean_stay(own, tau) for name, own in parts.items()}
     names = sorted(parts, key=lambda s: -np.nan_to_num(stays[s][0]))
     pairs = list(combinations(names, 2))
     tests = [_tested([parts[a], parts[b]]) | _months_apart(stays[a], stays[b]) for a, b in pairs]

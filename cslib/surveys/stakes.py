@@ -22,7 +22,7 @@ from cslib.data.dataset import DataSet
 from cslib.data.lives import lives, settled
 from cslib.errors import check_share
 from cslib.stats.intervals import Floats, Interval, holm, log_rank, weighted_sum, z_value
-from cslib.stats.survival import at_risk_and_events, by_segment, survival_curve, survival_summary
+from cslib.stats.survival import at_risk_and_events, life_table, mean_stay, survival_curve, survival_summary
 from cslib.surveys.answers import SILENT, STATES, Asked, Measure, holder_of, latest, with_columns
 
 ALL_OTHERS: Final = "all others"
@@ -351,8 +351,7 @@ def _against_best(found: Landmark, group: str, tau: float, gross_margin: float) 
     rows = rows[rows["group"].isin(names)]
     alike = rows[rows["stratum"] != ""] if (rows["stratum"] != "").any() else rows
     parts = {str(stratum): _pair(own, names) for stratum, own in alike.groupby("stratum")}
-    stay = [survival_summary(curves, tau_months=tau) for curves, _ in parts.values()]
-    stays = pd.concat(stay)[["rmst_months", "rmst_ci_lower", "rmst_ci_upper"]].to_numpy(float)
+    stays = np.array([mean_stay(curve, tau) for curves, _ in parts.values() for curve in curves])
     n = _by_stratum(alike[alike["group"] == group], "n", parts)
     own = now[now["group"] == group]
     mrr = own["mrr"].sum() if found.present["mrr"].notna().any() else np.nan
@@ -376,18 +375,17 @@ def _by_stratum(rows: pd.DataFrame, column: str, strata: Iterable[str]) -> Float
     return rows.groupby("stratum")[column].sum().reindex(list(strata), fill_value=0).to_numpy(float)
 
 
-def _pair(rows: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Curves of the best group and another, from the landmark on and by age."""
-    rows = rows.iloc[np.argsort(rows["group"].map(list(names).index), kind="stable")]
-    rows = rows.rename(columns={"group": "segment"})
-    since = rows.rename(columns={"since": "duration_months"}).assign(entry_months=0.0)
-    by_age = rows.rename(columns={"age": "entry_months", "end": "duration_months"})
-    return survival_curve(since), survival_curve(by_age)
+def _pair(rows: pd.DataFrame, names: Sequence[str]) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
+    """Curves of the best group and another from the landmark on, and their life tables by age."""
+    own = [rows[rows["group"] == name].rename(columns={"group": "segment"}) for name in names]
+    since = [part.rename(columns={"since": "duration_months"}).assign(entry_months=0.0) for part in own]
+    by_age = [part.rename(columns={"age": "entry_months", "end": "duration_months"}) for part in own]
+    return [survival_curve(part) for part in since], [life_table(part) for part in by_age]
 
 
-def _side_by_side(strata: Sequence[pd.DataFrame]) -> tuple[Floats, Floats]:
+def _side_by_side(strata: Sequence[Sequence[pd.DataFrame]]) -> tuple[Floats, Floats]:
     """Lay the times of all strata one after the other: within each, customers are compared among themselves."""
-    pairs = [at_risk_and_events([own for _, own in by_segment(curves)]) for curves in strata]
+    pairs = [at_risk_and_events(tables) for tables in strata]
     at_risk, events = (np.concatenate([pair[i] for pair in pairs], axis=1) for i in (0, 1))
     return at_risk.astype(float), events.astype(float)
 

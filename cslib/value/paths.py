@@ -188,17 +188,19 @@ class Paths:
         numpy.ndarray
             Per customer, shape (rows, months).
         """
-        return _added(self._begins(kept, age), back) if self.come_back else np.zeros(kept.shape)
+        return _added(self._begins(_gone(kept, age)), back) if self.come_back else np.zeros(kept.shape)
 
-    def _begins(self, kept: Floats, age: int = 0) -> Floats:
-        """Chance to begin the next life after 0, 1, 2 … months, of who is of an age and stays as ``kept`` says."""
-        rows, months = kept.shape
-        gone, begins = -np.diff(kept, axis=1, prepend=1.0), np.zeros(kept.shape)
-        ends = np.clip(np.array([0, *STAYED, age + months]) - age, 0, months)  # of who left sooner and later
+    def _begins(self, gone: Floats) -> Floats:
+        """Chance to begin the next life after 0, 1, 2 … months, of who leaves as :func:`_gone` says."""
+        _, rows, months = gone.shape
+        begins = np.zeros((rows, months))
+        there = ((kind, np.flatnonzero(own.any(axis=0))) for kind, own in enumerate(gone))
+        known = [(kind, int(own[0]), int(own[-1]) + 1) for kind, own in there if len(own)]
         for gap in range(1, min(self.returns.shape[2], months - 1) + 1):
-            for kind, (first, end) in enumerate(pairwise(np.minimum(ends, months - gap))):
-                share = self.returns[:rows, kind, gap - 1, None]
-                begins[:, first + gap : end + gap] += gone[:, first:end] * share
+            for kind, first, end in known:
+                share, end = self.returns[:rows, kind, gap - 1, None], min(end, months - gap)
+                if first < end and share.any():
+                    begins[:, first + gap : end + gap] += gone[kind, :, first:end] * share
         return begins
 
     @cached_property
@@ -210,12 +212,12 @@ class Paths:
     @cached_property
     def _begun(self) -> Floats:
         """Chance of a new customer to begin its second life after 0, 1, 2 … months."""
-        return self._begins(np.exp(-self.hazard))
+        return self._begins(_gone(np.exp(-self.hazard)))
 
     @cached_property
     def _begun_anew(self) -> Floats:
         """Chance of who came back to begin the next life after 0, 1, 2 … months."""
-        return self._begins(np.exp(-self._anew)) if len(self.again) else self._begun
+        return self._begins(_gone(np.exp(-self._anew))) if len(self.again) else self._begun
 
     @cached_property
     def back(self) -> tuple[Floats, Floats]:
@@ -239,12 +241,33 @@ class Paths:
         the draws. Who leaves may come back (:meth:`after`), and pays as a new customer then.
         """
         hazard = self.at_factor_1()
-        each = zip(self.factors.T, self.active.itertuples(), strict=True)
-        parts = [_ahead(self, hazard * factor[:, None], row, months) for factor, row in each]
+        gone, parts = np.zeros((len(STAYED) + 1, len(hazard), months + 1)), []
+        row: Any
+        for factor, row in zip(self.factors.T, self.active.itertuples(), strict=True):
+            kept = _kept(self, hazard * factor[:, None], row, months)
+            gone += row.n * _gone(kept, int(row.age_months + FUZZ))
+            parts.append(_ahead(self, kept, row))
         if not parts:
             none = np.zeros((len(self.hazard), months + 1))
             return Projection(none, none, none[0], none[0], none[0], none[0])
-        return Projection(*(np.sum([getattr(p, name) for p in parts], axis=0) for name in Projection.__annotations__))
+        sums = Projection(*(np.sum([getattr(p, name) for p in parts], axis=0) for name in Projection.__annotations__))
+        if not self.come_back:
+            return sums
+        begins, (here, paid) = self._begins(gone), self.back
+        return replace(sums, active=sums.active + _added(begins, here), mrr=sums.mrr + _added(begins, paid))
+
+
+def _gone(kept: Floats, age: int = 0) -> Floats:
+    """Share who leave after 0, 1, 2 … months, by how long they stayed, of who is of an age and stays as ``kept`` says.
+
+    Shape (3, rows, months), the first axis as in :attr:`Paths.returns`.
+    """
+    months = kept.shape[1]
+    gone, result = -np.diff(kept, axis=1, prepend=1.0), np.zeros((len(STAYED) + 1, *kept.shape))
+    ends = np.clip(np.array([0, *STAYED, age + months]) - age, 0, months)
+    for own, (first, end) in zip(result, pairwise(ends), strict=True):
+        own[:, first:end] = gone[:, first:end]
+    return result
 
 
 def _added(begins: Floats, back: Floats) -> Floats:
@@ -432,18 +455,29 @@ class _Sample:
 
     def by_age(self, column: str) -> Floats:
         """Give a column of what was paid, per customer of each group, by age."""
-        own = self.paid[self.paid["cell"].isin(self.cells["cell"])]
-        place = pd.Index(self.cells["cell"]).get_indexer(own["cell"])
+        own, place = self._own
         table = np.zeros((len(self.cells), self.months + 1))
         table[place, own["age"]] = own[column] / self.cells["n"].to_numpy()[place]
         return table
 
     def churned(self, column: str) -> Floats:
         """Sum a column over those who left, by the month of age in which they did (0: on the first day)."""
+        gone, weights = self._gone
+        table = np.zeros((len(gone), self.months + 1))
+        table[np.arange(len(gone)), gone["n_ages"]] = gone[column] / gone["n"]
+        return np.asarray(weights @ table)
+
+    @cached_property
+    def _own(self) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+        """What was paid in these groups, and the place of each."""
+        place = pd.Index(self.cells["cell"]).get_indexer(self.paid["cell"])
+        return self.paid[place >= 0], place[place >= 0]
+
+    @cached_property
+    def _gone(self) -> tuple[pd.DataFrame, Floats]:
+        """Groups of those who left, and how many of each there are and are drawn."""
         left = np.flatnonzero(self.cells["event_observed"].to_numpy(bool))
-        gone, table = self.cells.iloc[left], np.zeros((len(left), self.months + 1))
-        table[np.arange(len(left)), gone["n_ages"]] = gone[column] / gone["n"]
-        return np.asarray(self.weights[:, left] @ table)
+        return self.cells.iloc[left], self.weights[:, left]
 
     def lived(self) -> Floats:
         """Customer-months observed in each month of age; at age 0 the customers there."""
@@ -647,23 +681,25 @@ def _within(curve: Extended, ages: Floats, months: int) -> Floats:
     return np.where(known, (now - begun) / np.where(known, ended - begun, 1.0), part)
 
 
-def _ahead(paths: Paths, hazard: Floats, row: Any, months: int) -> Projection:
+def _kept(paths: Paths, hazard: Floats, row: Any, months: int) -> Floats:
+    """Share of the present customers of an age who are still here after 0, 1, 2 … months."""
     age = int(row.age_months + FUZZ)
-    ahead, later = slice(age, age + months + 1), slice(age + 1, age + months + 2)
-    part = paths.within[row.Index, ahead]
-    lived = (1 - part) * hazard[:, ahead] + part * hazard[:, later]
-    kept = np.exp(lived[:, :1] - lived)
+    part = paths.within[row.Index, age : age + months + 1]
+    lived = (1 - part) * hazard[:, age : age + months + 1] + part * hazard[:, age + 1 : age + months + 2]
+    return np.asarray(np.exp(lived[:, :1] - lived))
+
+
+def _ahead(paths: Paths, kept: Floats, row: Any) -> Projection:
+    """Follow the customers of an age; sums are of this life, variances of later ones, too."""
+    age, months = int(row.age_months + FUZZ), kept.shape[1]
+    ahead, later = slice(age, age + months), slice(age + 1, age + months + 1)
     amount, ratio = _prices_ahead(row, paths.price[:, ahead], paths.price[:, later])
     square = row.n if amount is row.n else row.mrr_squared
-    back, paid = np.zeros((2, *kept.shape))
-    if paths.come_back:
-        begins = paths._begins(kept, age)
-        back, paid = (row.n * _added(begins, new) for new in paths.back)
-    here = kept[0] + back[0] / row.n
-    chance, beyond = here * (1 - here), row.age_months + np.arange(months + 1) > paths.last
+    here = (kept[:1] + (paths.later(kept[:1], paths.back[0][:1], age=age) if paths.come_back else 0.0))[0]
+    chance, beyond = here * (1 - here), row.age_months + np.arange(months) > paths.last
     moved = (amount * kept[0]) ** 2 * _spread(paths.n_priced[ahead], ratio) / row.n
     return Projection(
-        row.n * kept + back, amount * ratio * kept + paid, row.n * chance, square * ratio[0] ** 2 * chance + moved,
+        row.n * kept, amount * ratio * kept, row.n * chance, square * ratio[0] ** 2 * chance + moved,
         row.n * kept[0] * beyond, amount * ratio[0] * kept[0] * beyond,
     )  # fmt: skip
 
@@ -680,5 +716,6 @@ def _prices_ahead(row: Any, price: Floats, later: Floats) -> tuple[float, Floats
 
 def _spread(n_priced: Floats, ratio: Floats) -> Floats:
     """Variance of one customer's price: that of the mean of n customers, as drawn, times n."""
-    sizes = pd.Series(n_priced).replace(0, np.nan).ffill().expanding().mean().fillna(0).to_numpy()
+    last = np.maximum.accumulate(np.where(n_priced > 0, np.arange(len(n_priced)), -1))  # of which a size is known
+    sizes = np.cumsum(np.where(last >= 0, n_priced[last], 0.0)) / np.maximum(np.cumsum(last >= 0), 1)
     return np.asarray(sizes * ratio[1:].var(axis=0))

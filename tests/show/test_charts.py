@@ -1,4 +1,5 @@
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from cslib import load
 from cslib.data.lifetimes import lifetimes
 from cslib.errors import ParameterError
 from cslib.show.charts import INK, MUTED, OBSERVED, PALETTE, _spread, lines_with_bands, nice_step
-from cslib.show.drawing import drawing
+from cslib.show.drawing import SVG_LIMIT, drawing
 from cslib.show.estimates import MAX_COHORTS, retention_heatmap
 from cslib.stats.survival import survival_curve
 
@@ -132,6 +133,28 @@ def test_a_chart_saved_plainly_has_a_white_ground_and_in_a_page_that_of_the_page
     picture.seek(0)
     assert imread(picture)[0, 0].tolist() == [1, 1, 1, 1]
     assert "--ground" not in drawing(figure, "x", "Lines.")
+
+
+@pytest.mark.parametrize("limit", [SVG_LIMIT, 0])
+def test_a_chart_drawn_once_is_the_picture_that_matplotlib_saves(limit, monkeypatch):
+    def axes():
+        return step_chart(pd.concat([survival("All"), survival("Pro", sizes=(7, 6, 5))]))
+
+    monkeypatch.setattr("cslib.show.drawing.SVG_LIMIT", limit)
+    monkeypatch.setattr("cslib.show.drawing._svg", saved_by_matplotlib)
+    plain = drawing(axes().figure, "x", "Lines.")
+    monkeypatch.undo()
+    monkeypatch.setattr("cslib.show.drawing.SVG_LIMIT", limit)
+    once = drawing(axes().figure, "x", "Lines.")
+    last = r"#x-[mp]\w+|id=\S+|(?<=\.\d{4})\d+"  # ids, which are made of the last digits, and these
+    assert re.sub(last, "", once) == re.sub(last, "", plain)
+    assert once.startswith("<svg" if limit else "<img")
+
+
+def saved_by_matplotlib(figure):
+    no_dates = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer := io.StringIO(), format="svg", facecolor="none", metadata=no_dates)
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("last", [24, 25, 26])
