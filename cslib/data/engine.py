@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +23,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
+from ibis.backends.sql.compilers.base import SQLGlotCompiler
 from ibis.common.exceptions import IbisError, TableNotFound
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -37,6 +39,12 @@ ELSEWHERE: Final = "Load the data into DuckDB, PostgreSQL or Spark."
 INLINE: Final = 10_000  # rows of memory that a query to a warehouse may carry
 ERRORS: Final = (IbisError, TableNotFound, duckdb.Error, SqlglotError, pa.ArrowException)
 DRIVERS: Final = {"psycopg": "Error", "pyspark.errors": "PySparkException", "py4j.protocol": "Py4JError"}
+PLAIN: Final = {  # types of PostgreSQL that are read as they are, by number; any other is read as text
+    **{16: "boolean", 17: "bytea", 20: "bigint", 21: "smallint", 23: "integer", 700: "real", 701: "double precision"},
+    **{25: "text", 1043: "text", 1700: "numeric"},
+    **{1082: "date", 1114: "timestamp", 1184: "timestamptz"},
+}
+MONEY: Final = {790: "numeric"}
 REFUSALS: Final = {  # what a driver says, and what it means
     "password authentication": "it refuses the user or the password",
     'role "': "it refuses the user or the password",
@@ -172,6 +180,7 @@ def _probe(con: Any) -> None:
         "days between dates": (week.delta(rows.d.min(), unit="day"), 29),
         "patterns": (rows.t.re_search(r"^\sa\s$|a").cast("int64").sum(), 1),
         "whole numbers": ((rows.k / 3).floor().cast("int64").max(), 13),
+        "rounded halves": (((rows.k - 12.5).round() + (rows.k + 0.5).round()).sum(), 57),
         "numbers that are none": (ibis.literal(float("nan")).isnan(), True),
     }
     why = f"{con.name} cannot be used"
@@ -269,17 +278,54 @@ def carried(con: Any, name: str, table: ir.Table) -> ir.Table:
     return inlined(con, table.execute(), {k: ibis.dtype("string") if v.is_null() else v for k, v in schema.items()})
 
 
-def queried(con: Any, query: str) -> ir.Table:
-    """Take a query for a table. Ibis would make a view of it in PostgreSQL to learn its columns."""
+def tables(con: Any) -> list[str]:
+    """Name the tables of an engine. Ibis forgets the materialised views of PostgreSQL."""
+    names: list[str] = con.list_tables()
+    if con.name == "postgres":
+        views = "SELECT matviewname AS name FROM pg_matviews WHERE schemaname = current_schema()"
+        names = [*names, *con.sql(views, schema=ibis.schema({"name": "string"})).execute()["name"]]
+    return names
+
+
+def queried(con: Any, name: str, query: str) -> ir.Table:
+    """Take the query of a table for that table. Ibis would make a view of it in PostgreSQL to learn its columns.
+
+    Raises
+    ------
+    DataError
+        Two of its columns have one name.
+    """
     if con.name != "postgres":
         return con.sql(query)
-    types = {}
+    columns = _described(con, query)
+    twice = [name for name, n in Counter(name for name, _ in columns).items() if n > 1]
+    msg = f"The query of [{name}] has the column {', '.join(map(repr, twice))} twice. Name each column once."
+    DataError.when(twice, msg)
+    return _of_plain_types(con, query, columns)
+
+
+def plain(con: Any, table: ir.Table) -> ir.Table:
+    """Give the columns of a PostgreSQL table that have a type of its own, such as an enum, as text or number."""
+    if con.name != "postgres":
+        return table
+    as_it_is: Any = SQLGlotCompiler.to_sqlglot  # that of PostgreSQL changes JSON and places
+    query = as_it_is(con.compiler, table).sql(con.dialect)
+    columns = _described(con, query)
+    return table if all(kind in PLAIN for _, kind in columns) else _of_plain_types(con, query, columns)
+
+
+def _described(con: Any, query: str) -> list[tuple[str, int]]:
+    """Name the columns of a query to PostgreSQL, with the numbers of their types (domains are what they are of)."""
     with con.con.cursor() as cursor, con.con.transaction():
         cursor.execute(f"SELECT * FROM ({query}) AS asked LIMIT 0")
-        for column in cursor.description:
-            kind = cursor.execute("SELECT format_type(%s, NULL)", [column.type_code]).fetchone()[0]
-            types[column.name] = con.compiler.type_mapper.from_string(kind)
-    return con.sql(query, schema=ibis.schema(types))
+        return [(column.name, column.type_code) for column in cursor.description]
+
+
+def _of_plain_types(con: Any, query: str, columns: list[tuple[str, int]]) -> ir.Table:
+    kinds = {name: (PLAIN | MONEY).get(kind, "text") for name, kind in columns}
+    as_one = [exp.alias_(exp.cast(exp.column(n, quoted=True), kind), n, quoted=True) for n, kind in kinds.items()]
+    schema = {name: con.compiler.type_mapper.from_string(kind) for name, kind in kinds.items()}
+    return con.sql(f"{exp.select(*as_one).sql(con.dialect)} FROM ({query}) AS asked", schema=ibis.schema(schema))
 
 
 def earliest(value: ir.Value, moment: ir.Value) -> ir.Value:
@@ -327,6 +373,12 @@ def _postgres() -> Any:
             if op.arg.dtype.is_boolean() and to.is_numeric():
                 arg = self.cast(arg, ibis.dtype("int32"))  # the only number for which it takes a truth
             return super().visit_Cast(op, arg=arg, to=to)
+
+        def visit_Round(self, op: Any, *, arg: Any, digits: Any) -> Any:  # noqa: N802
+            if not (op.dtype.is_integer() and op.arg.dtype.is_floating()):
+                return super().visit_Round(op, arg=arg, digits=digits)
+            whole = self.f.trunc(arg)  # its own takes a half to the even number, and a decimal knows 15 digits
+            return self.cast(whole + self.f.trunc(2 * (arg - whole)), op.dtype)
 
     return Compiler()
 
