@@ -6,6 +6,7 @@ DuckDB gives; what no compiler can mend is a function of this module. Nothing he
 
 from __future__ import annotations
 
+import re
 import sys
 import weakref
 from collections import Counter
@@ -16,6 +17,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 import duckdb
 import ibis
@@ -45,21 +47,32 @@ PLAIN: Final = {  # types of PostgreSQL that are read as they are, by number; an
     **{1082: "date", 1114: "timestamp", 1184: "timestamptz"},
 }
 MONEY: Final = {790: "numeric"}
+LOST: Final = {"psycopg": "OperationalError", "py4j.protocol": "Py4JNetworkError"}  # of these, where nobody answers
 REFUSALS: Final = {  # what a driver says, and what it means
+    "pg_hba.conf": "it lets that user in from elsewhere only, or not without encryption",
+    "connection slots": "it takes no more connections",
+    "too many": "it takes no more connections",
+    "permission denied": "its role may not connect to that database",
     "password authentication": "it refuses the user or the password",
     'role "': "it refuses the user or the password",
     'database "': "it has no database of that name",
+    "SSL": "it does not encrypt as its URL asks",
     "refused": "nothing answers at its address",
+    "No such file": "nothing answers at its address",
     "resolve": "its host is not known",
     "not known": "its host is not known",
     "timeout": "it does not answer in time",
+    "invalid": "its URL has an option that does not exist, or with a value that does not",
 }
 
 
 def errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
     """List what engines and their drivers throw, of those that are in use, and ``more``."""
-    drivers = ((sys.modules[module], name) for module, name in DRIVERS.items() if module in sys.modules)
-    return (*more, *ERRORS, *(getattr(module, name) for module, name in drivers))
+    return (*more, *ERRORS, *_thrown(DRIVERS))
+
+
+def _thrown(kinds: Mapping[str, str]) -> tuple[type[Exception], ...]:
+    return tuple(getattr(sys.modules[module], name) for module, name in kinds.items() if module in sys.modules)
 
 
 def refusal(error: Exception) -> str:
@@ -70,7 +83,21 @@ def refusal(error: Exception) -> str:
     >>> refusal(OSError('connection to "10.0.0.7" failed: FATAL: password authentication failed for user "joe"'))
     'it refuses the user or the password'
     """
+    if isinstance(error, ValueError):
+        return "its URL cannot be read; a sign such as / or @ in a password is written %2F or %40"
     return next((why for words, why in REFUSALS.items() if words in str(error)), type(error).__name__)
+
+
+def cause(error: Exception) -> str:
+    """Say what an engine has thrown, in one line without its full stop, and without the address that a driver may add.
+
+    Examples
+    --------
+    >>> cause(OSError("<psycopg.Connection [BAD] (host=10.0.0.7 user=joe database=shop) at 0x7f>: it is closed."))
+    'the connection: it is closed'
+    """
+    line = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return re.sub(r"<psycopg\S* .*? at 0x\w+>|connection to server .*?(?= failed)", "the connection", line)
 
 
 @ibis.udf.scalar.builtin
@@ -96,6 +123,8 @@ def connected(url: str) -> Any:
         package = f"cslib[{RUNS[kind]}]" if kind in RUNS else f"ibis-framework[{kind}]"
         msg = f"The driver of {kind} is not installed. Install it: pip install '{package}'."
         raise DataError(msg) from error
+    except CslibError:
+        raise
     except errors(OSError, ValueError) as error:
         why = refusal(error)
         msg = (
@@ -107,13 +136,21 @@ def connected(url: str) -> Any:
 def _connect(url: str) -> Any:
     if url.startswith("spark://"):
         return ibis.pyspark.connect(_spark_session(url))
-    waits = {"connect_timeout": CONNECTING} if url.startswith(("postgres://", "postgresql://")) else {}
-    con = ibis.connect(url, **waits)
+    con = ibis.connect(url, **_spelled(url) if url.lower().startswith(("postgres://", "postgresql://")) else {})
     if con.name == "postgres":
         con.raw_sql("SET TIME ZONE 'UTC'").close()
         con.raw_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY").close()
         weakref.finalize(con, con.con.close)
+        msg = "The source has no schema of the name in its URL, or none that its role may use. Correct the URL."
+        DataError.when(con.current_database is None, msg)
     return con
+
+
+def _spelled(url: str) -> dict[str, Any]:
+    """Read what an address of PostgreSQL says as its own programs do: a + is a +. Ibis takes it for a blank."""
+    parts = urlsplit(url)
+    given = {"user": parts.username, "password": parts.password, "database": parts.path[1:].split("/")[0]}
+    return {"connect_timeout": CONNECTING, **{key: unquote(value) for key, value in given.items() if value}}
 
 
 def _spark_session(url: str) -> Any:
@@ -162,12 +199,20 @@ class _Remembering:
 
     def __call__(self, expr: ir.Expr, /, **options: Any) -> Any:
         answers = _ANSWERS.get()
-        if answers is None or options.keys() - {"limit", "params"}:
-            return self.ask(expr, **options)
+        if answers is None or any(options.values()):
+            return self._asked(expr, options)
         query = str(expr.get_backend().compile(expr))
         if query not in answers:
-            answers[query] = self.ask(expr, **options)
+            answers[query] = self._asked(expr, options)
         return deepcopy(answers[query])
+
+    def _asked(self, expr: ir.Expr, options: Mapping[str, Any]) -> Any:
+        try:
+            return self.ask(expr, **options)
+        except _thrown(LOST) as error:
+            name = expr.get_backend().name
+            msg = f"The {name} source gave no answer: {cause(error)}. Run it again once it is there."
+            raise DataError(msg) from error
 
 
 def _probe(con: Any) -> None:
@@ -189,9 +234,7 @@ def _probe(con: Any) -> None:
     except CslibError:
         raise
     except errors(NotImplementedError, TypeError, ValueError) as error:
-        msg = (
-            f"{why}: it lacks what cslib needs ({_first_line(error)}). Load the data into DuckDB, PostgreSQL or Spark."
-        )
+        msg = f"{why}: it lacks what cslib needs ({cause(error)}). Load the data into DuckDB, PostgreSQL or Spark."
         raise DataError(msg) from error
     wrong = [what for what, got, (_, want) in zip(asked, found, asked.values(), strict=True) if got != want]
     msg = f"{why}: it gives other values than DuckDB for {', '.join(wrong)}. {ELSEWHERE}"
@@ -201,10 +244,6 @@ def _probe(con: Any) -> None:
 _ANSWERS: ContextVar[dict[str, Any] | None] = ContextVar("answers", default=None)
 ZONE: Final = ibis.schema({"z": "string"})
 PROBED: Final = {"k": "int64", "t": "string", "d": "date"}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def can(table: ir.Table, operation: type[ops.Node]) -> bool:

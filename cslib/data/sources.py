@@ -233,8 +233,7 @@ def reading(name: str) -> Iterator[None]:
     except CslibError:
         raise
     except engine.errors(*FILE_ERRORS, *VALUE_ERRORS) as error:
-        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
-        msg = f"{name} cannot be read: {cause.rstrip('.')}. Correct it at the source."
+        msg = f"{name} cannot be read: {engine.cause(error)}. Correct it at the source."
         raise DataError(msg) from error
 
 
@@ -461,7 +460,7 @@ def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mappi
         table = engine.queried(con, name, checked)
         return Raw(table, pd.concat(rejects, ignore_index=True).astype({"line": "int64"}))
     except engine.errors() as error:
-        msg = f"The query of [{name}] fails: {str(error).splitlines()[0]}. Correct it in cslib.toml."
+        msg = f"The query of [{name}] fails: {engine.cause(error)}. Correct it in cslib.toml."
         raise DataError(msg) from error
 
 

@@ -75,10 +75,14 @@ def test_a_zoned_time_is_utc_and_another_zone_of_the_caller_is_refused(shop):
         (("reader@", "nobody:hush@"), "it refuses the user or the password"),
         (("/shop", "/nothing"), "it has no database of that name"),
         (("127.0.0.1", "no.such.host.invalid"), "its host is not known"),
+        (("127.0.0.1", "[::1]"), "nothing answers at its address"),
+        (("reader@", "reader:hush/hush@"), "its URL cannot be read; a sign such as / or @"),
+        (("/shop", "/shop?sslmode=require"), "it does not encrypt as its URL asks"),
+        (("/shop", "/shop?hush=hush"), "its URL has an option that does not exist"),
     ],
 )
 def test_why_it_cannot_be_reached_is_said_without_the_password(shop, change, why):
-    with pytest.raises(DataError, match=f"Cannot connect to the postgresql source: {why}. Check its URL") as refused:
+    with pytest.raises(DataError, match=f"Cannot connect to the postgresql source: {why}.*Check its URL") as refused:
         cs.load(shop.replace(*change))
     assert "hush" not in str(refused.value)
 
@@ -201,3 +205,30 @@ def test_a_query_calls_nothing_that_reaches_beyond_its_tables(postgres, odd, tmp
     owner = f"postgresql://owner@{postgres}/owned"
     with pytest.raises(DataError, match=r"reads \w+, which is no table of these data"):
         asked(tmp_path, owner, f"select *, cast({call} as text) as z from system_orders")
+
+
+def test_an_address_is_read_as_the_programs_of_postgresql_read_it(postgres, monkeypatch):
+    with psycopg.connect(f"postgresql://owner@{postgres}/postgres", autocommit=True) as con:
+        con.execute('CREATE DATABASE "a b"')
+        con.execute('CREATE ROLE "joe@corp" LOGIN')
+    connect, seen = psycopg.connect, {}
+    monkeypatch.setattr(psycopg, "connect", lambda **given: seen.update(given) or connect(**given))
+    with pytest.raises(DataError, match="holds none of the tables"):
+        cs.load(f"postgresql://joe%40corp:a+b%2Fc%25@{postgres}/a%20b")
+    assert seen["password"] == "a+b/c%"
+
+
+def test_a_schema_that_is_not_there_is_told(shop):
+    assert cs.load(f"{shop}?schema=billing").statistics["orders"]["rows"] == 2
+    with pytest.raises(DataError, match="The source has no schema of the name in its URL"):
+        cs.load(f"{shop}?schema=nix")
+
+
+def test_a_lost_connection_is_told_and_nothing_of_where_it_led(shop, postgres):
+    data = cs.load(f"{shop}?schema=billing&application_name=doomed")
+    with psycopg.connect(f"postgresql://owner@{postgres}/shop") as con:
+        con.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'doomed'")
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"The postgres source gave no answer: .*\. Run it again") as lost:
+            data.table("orders").count().execute()
+        assert "127.0.0.1" not in str(lost.value)
