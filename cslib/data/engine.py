@@ -199,7 +199,7 @@ class _Remembering:
 
     def __call__(self, expr: ir.Expr, /, **options: Any) -> Any:
         answers = _ANSWERS.get()
-        if answers is None or any(options.values()):
+        if answers is None or not {*options.values()} <= {None, "default"}:
             return self._asked(expr, options)
         query = str(expr.get_backend().compile(expr))
         if query not in answers:

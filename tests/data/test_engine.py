@@ -104,14 +104,18 @@ def test_an_engine_that_counts_otherwise_is_refused(monkeypatch):
 def test_what_is_known_is_not_asked_again():
     asked = []
     table = ibis.memtable({"x": [1, 2]})
-    ask = engine._Remembering(lambda expr: asked.append(expr) or 3)
+    ask = engine._Remembering(lambda expr, **options: asked.append(options) or 3)
     assert ask(table.x.sum()) == 3
     with engine.remembering({}) as answers:
         assert [ask(table.x.sum()), ask(table.x.sum()), ask(table.x.max())] == [3, 3, 3]
     with engine.remembering(answers) as more:
         assert ask(table.x.max()) == 3
+        assert ask(table.x.max(), limit="default", params=None) == 3  # as Ibis asks
     assert len(asked) == 3
     assert more == answers
+    with engine.remembering(answers):
+        assert ask(table.x.max(), limit=1) == 3
+    assert asked[3:] == [{"limit": 1}]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """PostgreSQL as it is met: a role that may only read, schemas, queries, zones, and what it says when it refuses."""
 
+import json
 import weakref
 
 import engine_world
@@ -9,6 +10,8 @@ import psycopg
 import pytest
 
 import cslib as cs
+from cslib.data import engine
+from cslib.data.snapshot import AT_HAND, made_from, save_answers
 from cslib.errors import DataError
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres")]
@@ -232,3 +235,14 @@ def test_a_lost_connection_is_told_and_nothing_of_where_it_led(shop, postgres):
         with pytest.raises(DataError, match=r"The postgres source gave no answer: .*\. Run it again") as lost:
             data.table("orders").count().execute()
         assert "127.0.0.1" not in str(lost.value)
+
+
+def test_what_was_told_once_is_not_asked_again(shop, tmp_path, monkeypatch):
+    address = f"{shop}?schema=billing"
+    first, path = cs.load(address), tmp_path / "answers"
+    save_answers(first, path)
+    shared = {"path": str(path), "asked": made_from(address, "", None), "threads": 1, "warehouse": True}
+    monkeypatch.setenv(AT_HAND, json.dumps(shared))
+    monkeypatch.setattr(engine._Remembering, "_asked", lambda *_: pytest.fail("asked again"))
+    again = cs.load(address)
+    assert (again.statistics, again.faults, again.as_of) == (first.statistics, first.faults, first.as_of)
