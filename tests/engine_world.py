@@ -110,7 +110,7 @@ def nasty(n=160, seed=3):
         kind = pick("voluntary", " Involuntary ", "\fvoluntary\v") if gone else ""
         tables["customers"].append((who, str(start), gone, kind, plan, pick("1", "2.5", "300", "")))
         price, half = int(rng.integers(5, 500)), start + (end - start) / 2
-        tables["subscriptions"].append((who, str(start), str(half), f"{price}.10", plan))
+        tables["subscriptions"].append((who, str(start), str(half), f"{price}.125", plan))
         tables["subscriptions"].append((who, str(half), gone, f"{price + int(rng.integers(-3, 4))}.1", plan))
         for _ in range(int(rng.integers(0, 5))):
             day = start + timedelta(int(rng.integers(0, 200)))

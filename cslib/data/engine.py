@@ -6,8 +6,10 @@ DuckDB gives; what no compiler can mend is a function of this module. Nothing he
 
 from __future__ import annotations
 
+import re
 import sys
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +17,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 import duckdb
 import ibis
@@ -22,6 +25,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
+from ibis.backends.sql.compilers.base import SQLGlotCompiler
 from ibis.common.exceptions import IbisError, TableNotFound
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -37,21 +41,38 @@ ELSEWHERE: Final = "Load the data into DuckDB, PostgreSQL or Spark."
 INLINE: Final = 10_000  # rows of memory that a query to a warehouse may carry
 ERRORS: Final = (IbisError, TableNotFound, duckdb.Error, SqlglotError, pa.ArrowException)
 DRIVERS: Final = {"psycopg": "Error", "pyspark.errors": "PySparkException", "py4j.protocol": "Py4JError"}
+PLAIN: Final = {  # types of PostgreSQL that are read as they are, by number; any other is read as text
+    **{16: "boolean", 17: "bytea", 20: "bigint", 21: "smallint", 23: "integer", 700: "real", 701: "double precision"},
+    **{25: "text", 1043: "text", 1700: "numeric"},
+    **{1082: "date", 1114: "timestamp", 1184: "timestamptz"},
+}
+MONEY: Final = {790: "numeric"}
+LOST: Final = {"psycopg": "OperationalError", "py4j.protocol": "Py4JNetworkError"}  # of these, where nobody answers
 REFUSALS: Final = {  # what a driver says, and what it means
+    "pg_hba.conf": "it lets that user in from elsewhere only, or not without encryption",
+    "connection slots": "it takes no more connections",
+    "too many": "it takes no more connections",
+    "permission denied": "its role may not connect to that database",
     "password authentication": "it refuses the user or the password",
     'role "': "it refuses the user or the password",
     'database "': "it has no database of that name",
+    "SSL": "it does not encrypt as its URL asks",
     "refused": "nothing answers at its address",
+    "No such file": "nothing answers at its address",
     "resolve": "its host is not known",
     "not known": "its host is not known",
     "timeout": "it does not answer in time",
+    "invalid": "its URL has an option that does not exist, or with a value that does not",
 }
 
 
 def errors(*more: type[Exception]) -> tuple[type[Exception], ...]:
     """List what engines and their drivers throw, of those that are in use, and ``more``."""
-    drivers = ((sys.modules[module], name) for module, name in DRIVERS.items() if module in sys.modules)
-    return (*more, *ERRORS, *(getattr(module, name) for module, name in drivers))
+    return (*more, *ERRORS, *_thrown(DRIVERS))
+
+
+def _thrown(kinds: Mapping[str, str]) -> tuple[type[Exception], ...]:
+    return tuple(getattr(sys.modules[module], name) for module, name in kinds.items() if module in sys.modules)
 
 
 def refusal(error: Exception) -> str:
@@ -62,7 +83,21 @@ def refusal(error: Exception) -> str:
     >>> refusal(OSError('connection to "10.0.0.7" failed: FATAL: password authentication failed for user "joe"'))
     'it refuses the user or the password'
     """
+    if isinstance(error, ValueError):
+        return "its URL cannot be read; a sign such as / or @ in a password is written %2F or %40"
     return next((why for words, why in REFUSALS.items() if words in str(error)), type(error).__name__)
+
+
+def cause(error: Exception) -> str:
+    """Say what an engine has thrown, in one line without its full stop, and without the address that a driver may add.
+
+    Examples
+    --------
+    >>> cause(OSError("<psycopg.Connection [BAD] (host=10.0.0.7 user=joe database=shop) at 0x7f>: it is closed."))
+    'the connection: it is closed'
+    """
+    line = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return re.sub(r"<psycopg\S* .*? at 0x\w+>|connection to server .*?(?= failed)", "the connection", line)
 
 
 @ibis.udf.scalar.builtin
@@ -88,6 +123,8 @@ def connected(url: str) -> Any:
         package = f"cslib[{RUNS[kind]}]" if kind in RUNS else f"ibis-framework[{kind}]"
         msg = f"The driver of {kind} is not installed. Install it: pip install '{package}'."
         raise DataError(msg) from error
+    except CslibError:
+        raise
     except errors(OSError, ValueError) as error:
         why = refusal(error)
         msg = (
@@ -99,13 +136,21 @@ def connected(url: str) -> Any:
 def _connect(url: str) -> Any:
     if url.startswith("spark://"):
         return ibis.pyspark.connect(_spark_session(url))
-    waits = {"connect_timeout": CONNECTING} if url.startswith(("postgres://", "postgresql://")) else {}
-    con = ibis.connect(url, **waits)
+    con = ibis.connect(url, **_spelled(url) if url.lower().startswith(("postgres://", "postgresql://")) else {})
     if con.name == "postgres":
         con.raw_sql("SET TIME ZONE 'UTC'").close()
         con.raw_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY").close()
         weakref.finalize(con, con.con.close)
+        msg = "The source has no schema of the name in its URL, or none that its role may use. Correct the URL."
+        DataError.when(con.current_database is None, msg)
     return con
+
+
+def _spelled(url: str) -> dict[str, Any]:
+    """Read what an address of PostgreSQL says as its own programs do: a + is a +. Ibis takes it for a blank."""
+    parts = urlsplit(url)
+    given = {"user": parts.username, "password": parts.password, "database": parts.path[1:].split("/")[0]}
+    return {"connect_timeout": CONNECTING, **{key: unquote(value) for key, value in given.items() if value}}
 
 
 def _spark_session(url: str) -> Any:
@@ -154,12 +199,20 @@ class _Remembering:
 
     def __call__(self, expr: ir.Expr, /, **options: Any) -> Any:
         answers = _ANSWERS.get()
-        if answers is None or options.keys() - {"limit", "params"}:
-            return self.ask(expr, **options)
+        if answers is None or not {*options.values()} <= {None, "default"}:
+            return self._asked(expr, options)
         query = str(expr.get_backend().compile(expr))
         if query not in answers:
-            answers[query] = self.ask(expr, **options)
+            answers[query] = self._asked(expr, options)
         return deepcopy(answers[query])
+
+    def _asked(self, expr: ir.Expr, options: Mapping[str, Any]) -> Any:
+        try:
+            return self.ask(expr, **options)
+        except _thrown(LOST) as error:
+            name = expr.get_backend().name
+            msg = f"The {name} source gave no answer: {cause(error)}. Run it again once it is there."
+            raise DataError(msg) from error
 
 
 def _probe(con: Any) -> None:
@@ -172,6 +225,7 @@ def _probe(con: Any) -> None:
         "days between dates": (week.delta(rows.d.min(), unit="day"), 29),
         "patterns": (rows.t.re_search(r"^\sa\s$|a").cast("int64").sum(), 1),
         "whole numbers": ((rows.k / 3).floor().cast("int64").max(), 13),
+        "rounded halves": (((rows.k - 12.5).round() + (rows.k + 0.5).round()).sum(), 57),
         "numbers that are none": (ibis.literal(float("nan")).isnan(), True),
     }
     why = f"{con.name} cannot be used"
@@ -180,9 +234,7 @@ def _probe(con: Any) -> None:
     except CslibError:
         raise
     except errors(NotImplementedError, TypeError, ValueError) as error:
-        msg = (
-            f"{why}: it lacks what cslib needs ({_first_line(error)}). Load the data into DuckDB, PostgreSQL or Spark."
-        )
+        msg = f"{why}: it lacks what cslib needs ({cause(error)}). Load the data into DuckDB, PostgreSQL or Spark."
         raise DataError(msg) from error
     wrong = [what for what, got, (_, want) in zip(asked, found, asked.values(), strict=True) if got != want]
     msg = f"{why}: it gives other values than DuckDB for {', '.join(wrong)}. {ELSEWHERE}"
@@ -192,10 +244,6 @@ def _probe(con: Any) -> None:
 _ANSWERS: ContextVar[dict[str, Any] | None] = ContextVar("answers", default=None)
 ZONE: Final = ibis.schema({"z": "string"})
 PROBED: Final = {"k": "int64", "t": "string", "d": "date"}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def can(table: ir.Table, operation: type[ops.Node]) -> bool:
@@ -269,17 +317,54 @@ def carried(con: Any, name: str, table: ir.Table) -> ir.Table:
     return inlined(con, table.execute(), {k: ibis.dtype("string") if v.is_null() else v for k, v in schema.items()})
 
 
-def queried(con: Any, query: str) -> ir.Table:
-    """Take a query for a table. Ibis would make a view of it in PostgreSQL to learn its columns."""
+def tables(con: Any) -> list[str]:
+    """Name the tables of an engine. Ibis forgets the materialised views of PostgreSQL."""
+    names: list[str] = con.list_tables()
+    if con.name == "postgres":
+        views = "SELECT matviewname AS name FROM pg_matviews WHERE schemaname = current_schema()"
+        names = [*names, *con.sql(views, schema=ibis.schema({"name": "string"})).execute()["name"]]
+    return names
+
+
+def queried(con: Any, name: str, query: str) -> ir.Table:
+    """Take the query of a table for that table. Ibis would make a view of it in PostgreSQL to learn its columns.
+
+    Raises
+    ------
+    DataError
+        Two of its columns have one name.
+    """
     if con.name != "postgres":
         return con.sql(query)
-    types = {}
+    columns = _described(con, query)
+    twice = [name for name, n in Counter(name for name, _ in columns).items() if n > 1]
+    msg = f"The query of [{name}] has the column {', '.join(map(repr, twice))} twice. Name each column once."
+    DataError.when(twice, msg)
+    return _of_plain_types(con, query, columns)
+
+
+def plain(con: Any, table: ir.Table) -> ir.Table:
+    """Give the columns of a PostgreSQL table that have a type of its own, such as an enum, as text or number."""
+    if con.name != "postgres":
+        return table
+    as_it_is: Any = SQLGlotCompiler.to_sqlglot  # that of PostgreSQL changes JSON and places
+    query = as_it_is(con.compiler, table).sql(con.dialect)
+    columns = _described(con, query)
+    return table if all(kind in PLAIN for _, kind in columns) else _of_plain_types(con, query, columns)
+
+
+def _described(con: Any, query: str) -> list[tuple[str, int]]:
+    """Name the columns of a query to PostgreSQL, with the numbers of their types (domains are what they are of)."""
     with con.con.cursor() as cursor, con.con.transaction():
         cursor.execute(f"SELECT * FROM ({query}) AS asked LIMIT 0")
-        for column in cursor.description:
-            kind = cursor.execute("SELECT format_type(%s, NULL)", [column.type_code]).fetchone()[0]
-            types[column.name] = con.compiler.type_mapper.from_string(kind)
-    return con.sql(query, schema=ibis.schema(types))
+        return [(column.name, column.type_code) for column in cursor.description]
+
+
+def _of_plain_types(con: Any, query: str, columns: list[tuple[str, int]]) -> ir.Table:
+    kinds = {name: (PLAIN | MONEY).get(kind, "text") for name, kind in columns}
+    as_one = [exp.alias_(exp.cast(exp.column(n, quoted=True), kind), n, quoted=True) for n, kind in kinds.items()]
+    schema = {name: con.compiler.type_mapper.from_string(kind) for name, kind in kinds.items()}
+    return con.sql(f"{exp.select(*as_one).sql(con.dialect)} FROM ({query}) AS asked", schema=ibis.schema(schema))
 
 
 def earliest(value: ir.Value, moment: ir.Value) -> ir.Value:
@@ -327,6 +412,12 @@ def _postgres() -> Any:
             if op.arg.dtype.is_boolean() and to.is_numeric():
                 arg = self.cast(arg, ibis.dtype("int32"))  # the only number for which it takes a truth
             return super().visit_Cast(op, arg=arg, to=to)
+
+        def visit_Round(self, op: Any, *, arg: Any, digits: Any) -> Any:  # noqa: N802
+            if not (op.dtype.is_integer() and op.arg.dtype.is_floating()):
+                return super().visit_Round(op, arg=arg, digits=digits)
+            whole = self.f.trunc(arg)  # its own takes a half to the even number, and a decimal knows 15 digits
+            return self.cast(whole + self.f.trunc(2 * (arg - whole)), op.dtype)
 
     return Compiler()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import tempfile
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -28,6 +28,7 @@ SUFFIX: Final = ".cslib"
 FORMAT: Final = 1
 FACTS: Final = "cslib_facts"
 ASIDE: Final = "set_aside_"
+ALONE: Final = "cslib_alone"  # the one column of an answer that is no table
 PLAIN: Final = ("currency", "pause_months", "label", "targets", "statistics")
 TUPLES: Final = ("segments", "notes", "derived")
 DAYS: Final = ("as_of", "observed_from")
@@ -123,8 +124,32 @@ def made_from(data: str | Path, as_of: str | date, pause_months: int | None) -> 
 
 
 def save_answers(data: DataSet, path: Path) -> None:
-    """Write what a warehouse told while it was loaded, for kernels of ours, which then need not ask again."""
-    path.write_bytes(pickle.dumps(dict(data.answers)))
+    """Write what a warehouse told while it was loaded, for kernels of ours, which then need not ask again.
+
+    It is text and tables, so that reading it runs nothing, whoever wrote it; what is neither is asked again.
+    """
+    packed = {}
+    for query, answer in data.answers.items():
+        frame = answer if isinstance(answer, pd.DataFrame) else pd.DataFrame({ALONE: [answer]})
+        with suppress(pa.ArrowException):
+            packed[query] = _packed(pa.Table.from_pandas(frame, preserve_index=False))
+    path.write_text(json.dumps(packed), "utf-8")
+
+
+def _packed(table: pa.Table) -> str:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return b64encode(sink.getvalue()).decode()
+
+
+def saved_answers(path: Path) -> dict[str, Any]:
+    """Read what :func:`save_answers` has written."""
+    packed = json.loads(path.read_text("utf-8"))
+    frames = {
+        q: pa.ipc.open_stream(b64decode(text)).read_all().to_pandas(ignore_metadata=True) for q, text in packed.items()
+    }
+    return {q: frame[ALONE].item() if ALONE in frame else frame for q, frame in frames.items()}
 
 
 def at_hand(wanted: Mapping[str, Any]) -> DataSet | Mapping[str, Any]:
@@ -134,8 +159,9 @@ def at_hand(wanted: Mapping[str, Any]) -> DataSet | Mapping[str, Any]:
         return {}
     path = Path(known["path"])
     if known["warehouse"]:
-        answers: dict[str, Any] = pickle.loads(path.read_bytes())  # written by the run itself, in its own folder
-        return answers
+        with suppress(OSError, ValueError):  # else all is asked again
+            return saved_answers(path)
+        return {}
     return opened(path, threads=known["threads"])
 
 

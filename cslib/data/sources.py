@@ -17,7 +17,7 @@ import tempfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -54,9 +54,14 @@ NUMBERS: Final = {0: "int64", 1: "float64"}
 PLAIN: Final = ("string", "date", "boolean", "empty")
 
 
-TABLE_FUNCTIONS: Final = ("unnest", "generate_series", "generateseries", "range", "explode", "explodinggenerateseries")
+SERIES: Final = ("generate_series", "generateseries", "exploding_generate_series")
+TABLE_FUNCTIONS: Final = (*SERIES, "unnest", "range", "explode")
 CLOSED: Final = ("information_schema", "pg_catalog", "system", "temp")
-TELLING: Final = re.compile(r"(?i)(pg_|lo_|duckdb_|sqlite_|dblink|read_|getenv|current_setting|load_|copy|system|xp_)")
+CATALOGUE: Final = re.compile(r"(?i)(pg_|duckdb_|sqlite_)")  # what begins so is no table of the data
+TELLING: Final = re.compile(  # nor may a function be called that begins so: it reaches beyond them, sets or runs a text
+    r"(?i)(pg_|lo_|duckdb_|sqlite_|dblink|read_|getenv|current_setting|set_config|setval|nextval|load_|copy|system|xp_|"
+    r"inet_|has_\w+_privilege|(query|table|cursor|schema|database)_to_|ts_stat|ts_rewrite|crosstab|connectby|xpath_table)"
+)
 
 
 def no_lines() -> pd.DataFrame:
@@ -242,8 +247,7 @@ def reading(name: str) -> Iterator[None]:
     except CslibError:
         raise
     except engine.errors(*FILE_ERRORS, *VALUE_ERRORS) as error:
-        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
-        msg = f"{name} cannot be read: {cause.rstrip('.')}. Correct it at the source."
+        msg = f"{name} cannot be read: {engine.cause(error)}. Correct it at the source."
         raise DataError(msg) from error
 
 
@@ -263,7 +267,7 @@ def open_tables(config: Config, limit: Limit) -> tuple[ibis.BaseBackend, dict[st
     """
     con = _connect(config)
     files = _files(config)
-    there = set(con.list_tables()) if config.remote else set(files)
+    there = set(engine.tables(con)) if config.remote else set(files)
     tables = {n: TableOptions(table=n) for n in CONTRACT if n in there} | dict(config.tables)
     msg = f"{config.label!r} holds none of the tables {', '.join(CONTRACT)}. Name the files so "
     msg += "(customers.csv, orders.parquet …) or map them in a cslib.toml."
@@ -272,7 +276,8 @@ def open_tables(config: Config, limit: Limit) -> tuple[ibis.BaseBackend, dict[st
     for name in [n for n in CONTRACT if n in tables]:
         try:
             with limit.of(con, name), reading(name):
-                raws[name] = _raw(con, name, tables[name], files, config.base)
+                raw = _raw(con, name, tables[name], files, config.base)
+                raws[name] = replace(raw, table=engine.plain(con, raw.table))
         except DataError as error:
             failures[name] = str(error)
     return con, raws, failures
@@ -389,9 +394,10 @@ def _path(name: str, options: TableOptions, files: Mapping[str, Path], base: Pat
 
 def _named(con: ibis.BaseBackend, name: str, wanted: str) -> ir.Table:
     try:
-        return con.table(wanted) if "." not in wanted or wanted in con.list_tables() else _placed(con, wanted)
+        placed = re.search(r'[."]', wanted) and wanted not in engine.tables(con)
+        return _placed(con, wanted) if placed else con.table(wanted)
     except engine.errors() as error:
-        msg = f"The source has no table {wanted!r} for {name}. {did_you_mean(wanted, con.list_tables())}"
+        msg = f"The source has no table {wanted!r} for {name}. {did_you_mean(wanted, engine.tables(con))}"
         raise DataError(msg) from error
 
 
@@ -454,7 +460,8 @@ def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mappi
     """Run a query over the files it names; their broken lines are the table's."""
     stems, rejects = {s.lower(): s for s in files}, [no_lines()]
     try:
-        statements = [s for s in sqlglot.parse(options.query, dialect=con.dialect) if s]
+        parsed = sqlglot.parse(options.query, dialect=con.dialect)
+        statements = [s for s in parsed if s and not isinstance(s, exp.Semicolon)]
         msg = f"The query of [{name}] must be one SELECT. Correct it in cslib.toml."
         DataError.when(len(statements) != 1 or not isinstance(statements[0], exp.Query), msg)
         _refuse_reach(name, statements[0], stems.keys())
@@ -463,10 +470,11 @@ def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mappi
             raw = _file(con, files[stems[lower]], options.encoding)
             con.create_view(stems[lower], _numbers_as_numbers(raw.table), overwrite=True)
             rejects.append(raw.rejects)
-        table = engine.queried(con, options.query.rstrip().rstrip(";"))
+        checked = statements[0].sql(con.dialect, comments=False)  # and nothing else may run
+        table = engine.queried(con, name, checked)
         return Raw(table, pd.concat(rejects, ignore_index=True).astype({"line": "int64"}))
     except engine.errors() as error:
-        msg = f"The query of [{name}] fails: {str(error).splitlines()[0]}. Correct it in cslib.toml."
+        msg = f"The query of [{name}] fails: {engine.cause(error)}. Correct it in cslib.toml."
         raise DataError(msg) from error
 
 
@@ -478,7 +486,7 @@ def _refuse_reach(name: str, query: exp.Expr, files: Collection[str]) -> None:
         called = str(table.this.this).lower() if isinstance(table.this, exp.Anonymous) else called
         other = (called or not table.name) and called not in TABLE_FUNCTIONS
         own = table.name.lower() in made or (files and table.name.lower() in files)
-        odd = not own and (files or re.search(r"[/\\:*]|\.\w+$", table.name) or TELLING.match(table.name))
+        odd = not own and (files or re.search(r"[/\\:*]|\.\w+$", table.name) or CATALOGUE.match(table.name))
         closed = table.db.lower() in CLOSED or table.catalog.lower() in CLOSED
         _refuse(name, called or table.sql(), (other or closed or (odd and not called)))
     for call in query.find_all(exp.Func):

@@ -104,11 +104,41 @@ def test_an_engine_that_counts_otherwise_is_refused(monkeypatch):
 def test_what_is_known_is_not_asked_again():
     asked = []
     table = ibis.memtable({"x": [1, 2]})
-    ask = engine._Remembering(lambda expr: asked.append(expr) or 3)
+    ask = engine._Remembering(lambda expr, **options: asked.append(options) or 3)
     assert ask(table.x.sum()) == 3
     with engine.remembering({}) as answers:
         assert [ask(table.x.sum()), ask(table.x.sum()), ask(table.x.max())] == [3, 3, 3]
     with engine.remembering(answers) as more:
         assert ask(table.x.max()) == 3
+        assert ask(table.x.max(), limit="default", params=None) == 3  # as Ibis asks
     assert len(asked) == 3
     assert more == answers
+    with engine.remembering(answers):
+        assert ask(table.x.max(), limit=1) == 3
+    assert asked[3:] == [{"limit": 1}]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (
+            'FATAL: no pg_hba.conf entry for host "10.0.0.7", user "joe", database "shop", no encryption',
+            "lets that user",
+        ),
+        (
+            'FATAL: permission denied for database "shop"\nDETAIL: User has no CONNECT privilege.',
+            "role may not connect",
+        ),
+        ("FATAL: remaining connection slots are reserved for superusers", "takes no more connections"),
+        ('FATAL: too many connections for role "joe"', "takes no more connections"),
+        ('FATAL: role "joe" is not permitted to log in', "refuses the user"),
+        ('connection to server on socket "/run/x.5432" failed: No such file or directory', "nothing answers"),
+    ],
+)
+def test_what_a_driver_says_is_told_for_what_it_means(said, why):
+    assert why in engine.refusal(OSError(said))
+
+
+def test_a_cause_has_no_address():
+    said = 'connection to server at "10.0.0.7", port 5432 failed: <psycopg.Connection [OK] (host=h user=joe) at 0x7f2a> x.\ny'
+    assert engine.cause(OSError(said)) == "the connection failed: the connection x"

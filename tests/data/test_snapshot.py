@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 import cslib as cs
 from cslib.data.dataset import rewind
-from cslib.data.snapshot import AT_HAND, made_from, opened, save
+from cslib.data.snapshot import AT_HAND, made_from, opened, save, save_answers, saved_answers
 from cslib.errors import DataError, ParameterError
 
 CUSTOMERS = pd.DataFrame(
@@ -126,7 +127,7 @@ def test_a_snapshot_is_never_half_written(folder, tmp_path, monkeypatch):
 def test_what_is_at_hand_is_taken_for_the_same_only(folder, tmp_path, monkeypatch):
     path = tmp_path / "kept.cslib"
     save(cs.load(folder), path)
-    at_hand = {"path": str(path), "asked": made_from(folder, "", None), "threads": 1}
+    at_hand = {"path": str(path), "asked": made_from(folder, "", None), "threads": 1, "warehouse": False}
     monkeypatch.setenv(AT_HAND, json.dumps(at_hand))
     (folder / "customers.csv").write_text("nothing that could be loaded\n")
     assert cs.load(folder).statistics["customers"]["rows"] == 4
@@ -137,3 +138,40 @@ def test_what_is_at_hand_is_taken_for_the_same_only(folder, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="customers"):
         cs.load(folder)
+
+
+ANSWERS = {
+    "a": pd.DataFrame({"n": [1, 2], "x": [0.5, np.nan], "t": ["ü'", None], "b": [True, False]}),
+    "b": pd.DataFrame(
+        {"day": pd.to_datetime(["2024-02-29", None]).as_unit("s"), "none": pd.Series([None] * 2, dtype=object)}
+    ),
+    "c": pd.DataFrame({"t": pd.Series([], dtype=object)}),
+    **{"d": 2**53 + 1, "e": 0.1, "f": "text", "g": True, "h": None, "i": pd.Timestamp("2024-02-29").as_unit("s")},
+}
+
+
+def test_answers_of_a_warehouse_are_kept_as_they_are(tmp_path):
+    path = tmp_path / "answers"
+    save_answers(replace(cs.load({"customers": CUSTOMERS}), answers=ANSWERS | {"odd": pd.Series([object()])}), path)
+    again = saved_answers(path)
+    assert again.keys() == ANSWERS.keys()
+    for name, answer in ANSWERS.items():
+        if isinstance(answer, pd.DataFrame):
+            pd.testing.assert_frame_equal(again[name], answer)
+        else:
+            assert (type(again[name]), again[name]) == (type(answer), answer)
+
+
+class _Trap:
+    def __reduce__(self):
+        return os.mkdir, ("caught",)
+
+
+def test_answers_of_somebody_else_run_nothing(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "answers"
+    path.write_bytes(pickle.dumps({"q": _Trap()}))
+    shared = {"path": str(path), "asked": made_from(folder, "", None), "threads": 1, "warehouse": True}
+    monkeypatch.setenv(AT_HAND, json.dumps(shared))
+    assert cs.load(folder).statistics["customers"]["rows"] == 4
+    assert not (tmp_path / "caught").exists()
