@@ -25,7 +25,6 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
-from ibis.backends.sql.compilers.base import SQLGlotCompiler
 from ibis.common.exceptions import IbisError, TableNotFound
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -347,6 +346,8 @@ def plain(con: Any, table: ir.Table) -> ir.Table:
     """Give the columns of a PostgreSQL table that have a type of its own, such as an enum, as text or number."""
     if con.name != "postgres":
         return table
+    from ibis.backends.sql.compilers.base import SQLGlotCompiler
+
     as_it_is: Any = SQLGlotCompiler.to_sqlglot  # that of PostgreSQL changes JSON and places
     query = as_it_is(con.compiler, table).sql(con.dialect)
     columns = _described(con, query)
