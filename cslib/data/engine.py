@@ -130,7 +130,12 @@ def connected(url: str) -> Any:
         msg = (
             f"Cannot connect to the {kind} source: {why}. Check its URL, and the user and password in the environment."
         )
-        raise DataError(msg) from error
+        raise DataError(msg) from _unnamed(error)
+
+
+def _unnamed(error: Exception) -> ConnectionError:
+    """Keep of an error what a log may show: no user, host or piece of a password."""
+    return ConnectionError(re.sub(r"""(["'])[^"']*\1""", r"\1…\1", cause(error)))
 
 
 def _connect(url: str) -> Any:
