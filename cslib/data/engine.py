@@ -349,7 +349,10 @@ def queried(con: Any, name: str, query: str) -> ir.Table:
 
 
 def plain(con: Any, table: ir.Table) -> ir.Table:
-    """Give the columns of a PostgreSQL table that have a type of its own, such as an enum, as text or number."""
+    """Give columns of a type that only some engines have, such as an enum or a map, as text or number."""
+    if con.name == "pyspark":
+        odd = [column for column, kind in table.schema().items() if kind.is_nested()]
+        return table.mutate(**{column: table[column].cast("string") for column in odd}) if odd else table
     if con.name != "postgres":
         return table
     as_it_is: Any = SQLGlotCompiler.to_sqlglot  # that of PostgreSQL changes JSON and places
