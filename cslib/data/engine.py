@@ -129,7 +129,12 @@ def connected(url: str) -> Any:
         msg = (
             f"Cannot connect to the {kind} source: {why}. Check its URL, and the user and password in the environment."
         )
-        raise DataError(msg) from error
+        raise DataError(msg) from _unnamed(error)
+
+
+def _unnamed(error: Exception) -> ConnectionError:
+    """Keep of an error what a log may show: no user, host or piece of a password."""
+    return ConnectionError(re.sub(r"""(["'])[^"']*\1""", r"\1…\1", cause(error)))
 
 
 def _connect(url: str) -> Any:
@@ -343,7 +348,10 @@ def queried(con: Any, name: str, query: str) -> ir.Table:
 
 
 def plain(con: Any, table: ir.Table) -> ir.Table:
-    """Give the columns of a PostgreSQL table that have a type of its own, such as an enum, as text or number."""
+    """Give columns of a type that only some engines have, such as an enum or a map, as text or number."""
+    if con.name == "pyspark":
+        odd = [column for column, kind in table.schema().items() if kind.is_nested()]
+        return table.mutate(**{column: table[column].cast("string") for column in odd}) if odd else table
     if con.name != "postgres":
         return table
     from ibis.backends.sql.compilers.base import SQLGlotCompiler
