@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import ibis
 import ibis.expr.types as ir
@@ -24,6 +24,7 @@ ENDING: Final = {**ENDS, "surveys": "answered_on"}
 TELLS: Final = {"churned_on": "churn_kind", "answered_on": "score"}  # unknown until then, too
 READ: Final[list[str]] = []  # the table asked for last, for a report to tell where it stopped
 CONDITION: Final = re.compile(r'\s*([^=!]+?)\s*(!?=)\s*(?:"((?:[^"]|"")*)"|(.+?))\s*(?:\s+and\s+(?=\S)|$)', re.S)
+Found = TypeVar("Found")
 Tables = Mapping[str, ir.Table]
 Spans = Mapping[str, Mapping[str, tuple[date, date]]]
 
@@ -268,6 +269,8 @@ class DataSet:
         What a warehouse told while its tables were read and checked, by query.
     kept
         What :meth:`made` has made, by name.
+    known
+        What :meth:`found` has found, by name.
     """
 
     tables: Mapping[str, ir.Table]
@@ -286,6 +289,7 @@ class DataSet:
     unfiltered: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
     answers: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     kept: dict[str, ir.Table] = field(default_factory=dict, init=False, repr=False, compare=False)
+    known: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def everybody(self) -> DataSet:
@@ -326,6 +330,13 @@ class DataSet:
         if name not in self.kept:
             self.kept[name] = held(make())
         return self.kept[name]
+
+    def found(self, name: str, find: Callable[[], Found]) -> Found:
+        """Give what was found out of the tables once; who gets what can be changed takes a copy."""
+        if name not in self.known:
+            self.known[name] = find()
+        found: Found = self.known[name]
+        return found
 
     def _ipython_display_(self) -> None:
         from cslib.show import display

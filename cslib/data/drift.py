@@ -88,6 +88,10 @@ def drift(data: DataSet) -> Drift | None:
     """
     if not data.has_dates("customers") or data.as_of is None:
         return None
+    return data.found("drift", lambda: _drift(data))
+
+
+def _drift(data: DataSet) -> Drift | None:
     at_risk, left = _by_age(data)
     return judged(at_risk, left, since=_window(data)) if at_risk.shape[1] >= 2 * WINDOW else None
 

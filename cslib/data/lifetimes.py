@@ -127,6 +127,10 @@ def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     >>> counts[["segment", "duration_months", "event_observed", "n"]].values.tolist()
     [['All', 3.0, True, 2], ['All', 8.0, False, 1]]
     """
+    return data.found(f"lifetimes {segment_by}", lambda: _counted(data, segment_by)).copy()
+
+
+def _counted(data: DataSet, segment_by: str) -> pd.DataFrame:
     rows, known = _with_segment(data, segment_by), data.table("customers").columns
     # what is the same for all is no key: the engine has less to compare
     keys = ["entry", "duration"] if data.observed_from else ["duration"]

@@ -1,5 +1,7 @@
 """Lifetimes: what is counted, and from which age on."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from rows_world import few_or_many
 
 import cslib
+from cslib.data.dataset import rewind
 from cslib.data.lifetimes import lifetime_rows, lifetimes, unit_months
 from cslib.errors import DataError, ParameterError
 from cslib.stats.survival import DAYS_PER_MONTH
@@ -128,3 +131,15 @@ def test_counts_add_up_and_order_does_not_matter(people):
     expected = frame.groupby(["plan", "tenure_months", "churned"]).size()
     parts = counts[counts.segment != "All"]
     assert np.array_equal(parts.n, expected)
+
+
+def test_counts_are_found_once_and_whoever_changes_them_changes_their_own():
+    rows = [("a", "2025-01-01", "2025-01-31"), ("b", "2025-01-05", None, "Team"), ("c", "2025-01-05", None)]
+    data, teams = dated(*rows, as_of="2025-02-28"), dated(*rows, as_of="2025-02-28", where="plan=Team")
+    whole = lifetimes(data)
+    whole["n"] = 99
+    assert lifetimes(data)["n"].sum() == 3
+    assert lifetimes(data, segment_by="plan").query("segment == 'Team'")["n"].sum() == 1
+    assert lifetimes(teams)["n"].sum() == 1
+    assert lifetimes(teams.everybody)["n"].sum() == 3
+    assert lifetimes(rewind(data, date(2025, 1, 3)))["n"].sum() == 1
