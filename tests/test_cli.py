@@ -156,7 +156,7 @@ from pathlib import Path
 from cslib.report import batch, engine as reports
 from cslib.cli import main
 
-def render_all(notebooks, *, out, parameters, jobs, each, keep_snapshot, limits, say=None, progress=None):
+def render_all(notebooks, *, out, parameters, jobs, each, keep_snapshot, limits, profile, say=None, progress=None):
     run = reports.Run("x", "X", False, "", "No reason.", 1.0, None, None)
     cells = sum(n.cells for n in notebooks)
     for i in (1, cells // 2, cells):
