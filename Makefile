@@ -24,7 +24,7 @@ test: lint browser
 engines: export OPENBLAS_NUM_THREADS = 1
 
 engines: .venv/engines  # PostgreSQL and Spark against DuckDB; what is not installed is skipped, unless CSLIB_ENGINES=required
-	$(PYTEST) --dist loadgroup -p no:nbval tests/engines
+	$(PYTEST) --dist loadscope -p no:nbval tests/engines
 
 lint: .venv/test
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ import cslib as cs
 from cslib.data.engine import COMPILES
 from cslib.sample.write import write_sample
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from cslib.data import engine
 from cslib.data.snapshot import AT_HAND, made_from, save_answers
 from cslib.errors import DataError
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres")]
+pytestmark = pytest.mark.slow
 DAY = pd.Timestamp("2024-01-31 23:30", tz="UTC")
 
 

@@ -9,7 +9,7 @@ import engine_world
 import pandas as pd
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres")]
+pytestmark = pytest.mark.slow
 
 
 def reported(data, out):
