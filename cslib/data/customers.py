@@ -200,11 +200,16 @@ def mrr_steps(data: DataSet, period: str) -> ir.Table:
 
 def cumulated(changes: ir.Table, **how: str) -> ir.Table:
     """Add up what changes for each customer, in the order of ``step``: one row a step, with all of its changes."""
-    order = {"group_by": "customer_id", "order_by": "step"}
-    running, next_step = ibis.cumulative_window(**order), changes.step.lead().over(ibis.window(**order))
+    running = ibis.cumulative_window(group_by="customer_id", order_by="step")
     levels = {name: getattr(changes[name], kind)().over(running) for name, kind in how.items()}
-    rows = changes.select("customer_id", "step", **levels, last=next_step.isnull() | (next_step != changes.step))
+    rows = changes.select("customer_id", "step", **levels, last=last_of_step(changes))
     return rows.filter("last").drop("last")
+
+
+def last_of_step(changes: ir.Table) -> ir.BooleanValue:
+    """Tell the last of the changes of a customer at a step, where sums over them in their order are whole."""
+    after = changes.step.lead().over(ibis.window(group_by="customer_id", order_by="step"))
+    return after.isnull() | (after != changes.step)
 
 
 def current_mrr(data: DataSet) -> ir.Table | None:
@@ -257,11 +262,7 @@ def with_all(counted: pd.DataFrame) -> pd.DataFrame:
 
 
 def summed_changes(
-    table: ir.Table,
-    names: Sequence[str],
-    keys: Sequence[str],
-    *,
-    products: Mapping[str, tuple[str, str]],
+    table: ir.Table, names: Sequence[str], keys: Sequence[str], *, products: Mapping[str, tuple[str, str]]
 ) -> pd.DataFrame:
     """Sum by keys how much each customer's measures change at its steps; cumulated, these are the sums themselves.
 
@@ -306,12 +307,17 @@ def exact_product(a: ir.NumericValue, b: ir.NumericValue) -> ir.NumericValue:
     return a.cast("decimal(38, 0)") * b.cast("decimal(38, 0)")
 
 
-def product_of(steps: ir.Table) -> Product:
+def product_of(data: DataSet, period: str) -> Product:
     """Choose how to multiply what is paid at steps, exactly: in 64 bits where every product fits, far quicker."""
-    if steps.get_backend().name != "duckdb":
-        return exact_product
-    most = steps.cents.abs().max().execute()
-    return operator.mul if pd.isna(most) or most <= NARROW else exact_product
+    steps = mrr_steps(data, period)
+
+    def choose() -> Product:
+        if steps.get_backend().name != "duckdb":
+            return exact_product
+        most = steps.cents.abs().max().execute()
+        return operator.mul if pd.isna(most) or most <= NARROW else exact_product
+
+    return data.found(f"product {period}", choose)
 
 
 def exact_sum(amounts: ir.NumericValue) -> ir.NumericValue:

@@ -268,9 +268,7 @@ class DataSet:
     answers
         What a warehouse told while its tables were read and checked, by query.
     kept
-        What :meth:`made` has made, by name.
-    known
-        What :meth:`found` has found, by name.
+        What :meth:`made` has made and :meth:`found` has found, by name.
     """
 
     tables: Mapping[str, ir.Table]
@@ -288,8 +286,7 @@ class DataSet:
     statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unfiltered: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
     answers: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    kept: dict[str, ir.Table] = field(default_factory=dict, init=False, repr=False, compare=False)
-    known: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def everybody(self) -> DataSet:
@@ -327,15 +324,13 @@ class DataSet:
 
     def made(self, name: str, make: Callable[[], ir.Table]) -> ir.Table:
         """Give what was made of the tables for one analysis and serves others, too."""
-        if name not in self.kept:
-            self.kept[name] = held(make())
-        return self.kept[name]
+        return self.found(name, lambda: held(make()))
 
     def found(self, name: str, find: Callable[[], Found]) -> Found:
         """Give what was found out of the tables once; who gets what can be changed takes a copy."""
-        if name not in self.known:
-            self.known[name] = find()
-        found: Found = self.known[name]
+        if name not in self.kept:
+            self.kept[name] = find()
+        found: Found = self.kept[name]
         return found
 
     def _ipython_display_(self) -> None:

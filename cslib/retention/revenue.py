@@ -10,15 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.calendar import period_start
-from cslib.data.customers import (
-    MINOR_UNITS,
-    Product,
-    mrr_steps,
-    product_of,
-    tier,
-    with_all,
-    with_segment,
-)
+from cslib.data.customers import MINOR_UNITS, Product, mrr_steps, product_of, tier, with_all, with_segment
 from cslib.data.dataset import DataSet
 from cslib.retention.cohorts import KEY, Spans, check_periods, read_spans
 from cslib.stats.intervals import TIERED, retained_of_tiers
@@ -59,7 +51,7 @@ def revenue_levels(
     check_periods(max_periods)
     spans = read_spans(data, "subscriptions", period)
     steps = mrr_steps(data, period)  # from the first paid one on: a trial before it is no MRR to keep
-    product = product_of(steps)
+    product = product_of(data, period)
     steps = steps.filter(steps["first"] >= spans.earliest)
     changes = with_all(_changes(steps, segment_by, data, product).rename(columns={"step": "at"}))
     if changes.empty and (data.table("subscriptions").mrr > 0).any().execute():

@@ -14,15 +14,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from cslib.data.calendar import first_whole, last_complete, monthly, observed, ordinal, period_ordinal, period_start
-from cslib.data.customers import (
-    MINOR_UNITS,
-    Product,
-    mrr_steps,
-    product_of,
-    tier,
-    with_all,
-    with_segment,
-)
+from cslib.data.customers import MINOR_UNITS, Product, last_of_step, mrr_steps, product_of, tier, with_all, with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.lives import lives, paying, settled
 from cslib.errors import DataError
@@ -93,19 +85,18 @@ def _then_and_now(steps: ir.Table, periods: int) -> ir.Table:
     then = steps.select("customer_id", step=steps.step + periods, y=none, x=change)
     both, order = now.union(then), {"group_by": "customer_id", "order_by": "step"}
     window, running = ibis.window(**order), ibis.cumulative_window(**order)
-    after, twin = both.step.lead().over(window), both.step.lag().over(window) == both.step
+    twin = both.step.lag().over(window) == both.step
     levels = {c: both[c].sum().over(running) for c in ("x", "y")}
     other = {f"{c}_other": ibis.ifelse(twin, both[c].lag().over(window), 0) for c in ("x", "y")}
     own = {f"{c}_own": both[c] for c in ("x", "y")}
-    rows = both.select("customer_id", "step", **levels, **own, **other, last=after.isnull() | (after != both.step))
+    rows = both.select("customer_id", "step", **levels, **own, **other, last=last_of_step(both))
     before = {f"{c}0": rows[c] - rows[f"{c}_own"] - rows[f"{c}_other"] for c in ("x", "y")}
     return rows.filter("last").select("customer_id", "step", "x", "y", **before)
 
 
 def _tiers(data: DataSet, periods: int, segment_by: str, period: str) -> pd.DataFrame:
     """Sum up who paid so many periods before by ``segment``, ``at`` and ``tier``; ``kept`` counts who still pay."""
-    steps = mrr_steps(data, period)
-    rows, product = _then_and_now(steps, periods), product_of(steps)
+    rows, product = _then_and_now(mrr_steps(data, period), periods), product_of(data, period)
     moves = ((1, rows.x, rows.y), (-1, rows.x0, rows.y0))  # into a tier, and out of the one before
     into, out = (rows.filter(x > 0).select("customer_id", "step", **_told(sign, x, y, product)) for sign, x, y in moves)
     both = with_segment(into.union(out), data, segment_by)
@@ -229,7 +220,7 @@ def movements(data: DataSet, *, segment_by: str = "", period: str = "month") -> 
 def _sums(data: DataSet, segment_by: str, period: str) -> pd.DataFrame:
     """Sum the steps of every kind, in cents, and their products, by segment and period."""
     steps = mrr_steps(data, period)
-    product = product_of(steps)
+    product = product_of(data, period)
     order = ibis.window(group_by="customer_id", order_by="step")
     running = ibis.cumulative_window(group_by="customer_id", order_by="step")
     steps = _with_here(steps, data, period)
