@@ -17,6 +17,7 @@ import click
 from cslib import __version__
 from cslib.data.limit import FOLDERS, LOAD_LIMIT, LOAD_SECONDS
 from cslib.errors import CslibError, ParameterError, counted, refuse_unknown
+from cslib.report.clock import PHASES, USUAL, Limits
 
 if TYPE_CHECKING:
     from cslib.data.dataset import DataSet
@@ -112,8 +113,12 @@ def main() -> None:
 @click.option("--jobs", type=click.IntRange(min=0), default=0, help="How many at once; by default one a processor.")
 @click.option("--keep-snapshot", type=_SNAPSHOT, help="Keep the data as loaded in this .cslib file.")
 @click.option("--each", default="", metavar="COLUMN", help="Make the reports anew for each value of a column.")
-@click.option("--cell-limit", type=_SECONDS, default=3600, show_default=True, help="Seconds that a cell may take.")
-@click.option("--report-limit", type=_SECONDS, default=7200, show_default=True, help="Seconds for a report in all.")
+@click.option(
+    "--cell-limit", type=_SECONDS, default=USUAL.cell, show_default=True, help="Seconds that a cell may take."
+)
+@click.option(
+    "--report-limit", type=_SECONDS, default=USUAL.report, show_default=True, help="Seconds for a report in all."
+)
 @_load_limit
 @_allow_folder
 @click.option("--profile", is_flag=True, help="Tell at the end what each report spent its time on.")
@@ -123,7 +128,6 @@ def report(
     cell_limit: int, report_limit: int, **asked: Any,
 ) -> None:  # fmt: skip
     """Run notebooks (all that the data suffice for, or NAMES) and write HTML reports and an index."""
-    from cslib.report.engine import Limits
     from cslib.report.parameters import find_notebooks
 
     chosen = _chosen(find_notebooks(), names)
@@ -139,8 +143,6 @@ def report(
 
 def _profile(runs: Sequence[Run]) -> Iterator[str]:
     """Lay out the seconds of each report by phase."""
-    from cslib.report.clock import PHASES
-
     width = max((len(run.slug) for run in runs), default=0)
     yield " ".join([f"{'seconds':<{width}}", *(f"{phase:>8}" for phase in PHASES)])
     for run in (r for r in runs if r.spent):

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from cslib.errors import CslibError, LimitError, ParameterError, counted
 from cslib.report import engine
-from cslib.report.clock import PROFILE
-from cslib.report.engine import USUAL, Limits, Run, Say, Values, nothing, write_index
+from cslib.report.clock import PROFILE, USUAL, Limits
+from cslib.report.engine import Run, Say, Values, nothing, write_index
 from cslib.report.parameters import Notebook, given_for, output_folder, parse_parameters
 from cslib.report.publish import read_record, run_folder
 

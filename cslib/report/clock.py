@@ -1,16 +1,28 @@
-"""What a report spends its time on, told by its kernel where `cslib report --profile` asks."""
+"""How long a report may take, and what it spends its time on, told by its kernel where `--profile` asks."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final
 
 PROFILE: Final = "CSLIB_PROFILE"
 SPENT: Final = "cslib_spent"  # source of the payload that tells the engine
 PHASES: Final = ("start", "load", "engine", "estimate", "draw", "page")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a cell and a report in all may take, in seconds."""
+
+    cell: int = 3600
+    report: int = 7200
+
+
+USUAL: Final = Limits()
 
 
 class Clock:

@@ -27,7 +27,7 @@ from typing import IO, Any
 
 import cslib
 from cslib.errors import CslibError, MissingTableError, ReportError, counted
-from cslib.report.clock import SPENT
+from cslib.report.clock import SPENT, USUAL, Limits
 from cslib.report.marks import FLOOD, LAST_READ, OWN
 from cslib.report.parameters import Notebook, Value, output_folder, parse_parameters
 from cslib.report.publish import (
@@ -49,16 +49,6 @@ Values = Mapping[str, Value]
 Say = Callable[[str], None]
 Step = Callable[[int], None]
 
-
-@dataclass(frozen=True)
-class Limits:
-    """How long a cell and a report in all may take, in seconds."""
-
-    cell: int = 3600
-    report: int = 7200
-
-
-USUAL = Limits()
 PACKAGES = ["ibis-framework", "duckdb", "pandas", "numpy", "matplotlib", "lifelines", "papermill", "nbconvert"]
 MOST_LOG = 1_000_000  # characters of a log that are kept
 UNEXPECTED = "an error that cslib did not expect"
@@ -127,8 +117,7 @@ def render(
     slug = notebook.name if slug is None else slug
     values = parse_parameters(notebook, parameters)
     with run_folder(out, slug) as folder:
-        own = (new_version(folder, slug), progress, group, env, limits, datetime.now(UTC), time.monotonic())
-        job = _Job(notebook, slug, values, folder, *own)
+        job = _Job(notebook, slug, values, folder, new_version(folder, slug), group, progress, env, limits)
         try:
             return _succeeded(job)
         except Exception as error:  # whatever is wrong with one report, the others and the index must come
@@ -141,8 +130,7 @@ def note_failure(
     """Note that a report could not be begun, as :func:`render` notes what failed under way; the last good one stays."""
     values = parse_parameters(notebook, parameters)
     with run_folder(out, slug) as folder:
-        own: Any = (new_version(folder, slug), nothing, group, {}, USUAL, datetime.now(UTC), time.monotonic())
-        return _failed(_Job(notebook, slug, values, folder, *own), error)
+        return _failed(_Job(notebook, slug, values, folder, new_version(folder, slug), group), error)
 
 
 @dataclass(frozen=True)
@@ -154,12 +142,12 @@ class _Job:
     values: Values
     folder: Path
     version: Path
-    progress: Step
     group: str
-    env: Mapping[str, str]
-    limits: Limits
-    started: datetime
-    clock: float
+    progress: Step = nothing
+    env: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = USUAL
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=time.monotonic)
 
     def left(self, cell: object = None) -> int:
         """Seconds that a cell may take from now on."""
