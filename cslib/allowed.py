@@ -133,8 +133,7 @@ def _is_day(text: str) -> bool:
 
 def asked(default: Any, allowed: str) -> Any:
     """Declare a field of a study together with what it may be; see :meth:`Allowed.read`."""
-    Allowed.read(allowed)
-    return field(default=default, metadata={KEY: allowed})
+    return field(default=default, metadata={KEY: Allowed.read(allowed)})
 
 
 def check_fields(study: Any) -> None:
@@ -150,13 +149,13 @@ def check_fields(study: Any) -> None:
 
 
 def _check_field(own: Field[Any], value: object) -> None:
-    allowed, said = own.metadata.get(KEY, ""), {bool: "true or false", int: "a whole number", float: "a number"}
+    allowed, said = own.metadata.get(KEY), {bool: "true or false", int: "a whole number", float: "a number"}
     wanted = type(own.default)
     if wanted in said and not _is(wanted, value):
-        msg = f"{own.name} is {value!r}, which is not {said[wanted]}.{f' Give {allowed}.' if allowed else ''}"
+        msg = f"{own.name} is {value!r}, which is not {said[wanted]}.{f' Give {allowed.text}.' if allowed else ''}"
         raise ParameterError(msg)
     if allowed:
-        Allowed.read(allowed).check(own.name, value)
+        allowed.check(own.name, value)
 
 
 def _is(wanted: type, value: Any) -> bool:
@@ -168,4 +167,4 @@ def _is(wanted: type, value: Any) -> bool:
 
 def allowed_of(study: type) -> Mapping[str, str]:
     """Give what the fields of a study may be, by name."""
-    return {own.name: own.metadata[KEY] for own in fields(study) if KEY in own.metadata}
+    return {own.name: own.metadata[KEY].text for own in fields(study) if KEY in own.metadata}
