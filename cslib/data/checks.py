@@ -102,9 +102,9 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     spec = {c: s for c, s in spec.items() if c in raw.columns}
     spec |= {c: Column("number", required=False, nullable=True) for c in reading.numbers if c in raw.columns}
     texts = _to_look_at(raw, spec)
-    few = raw.select(*(c for c in raw.columns if c in spec or c in texts or c == ROW))
-    narrow = len(raw.columns) - len(few.columns) > MANY  # Ibis takes a moment for each column
-    work, rules = _worked_on(name, few if narrow else raw, spec, texts, reading, try_cast)
+    few = [c for c in raw.columns if c in spec or c in texts or c == ROW]
+    narrow = len(raw.columns) - len(few) > MANY  # Ibis takes a moment for each column
+    work, rules = _worked_on(name, raw.select(*few) if narrow else raw, spec, texts, reading, try_cast)
     moments = [c for c, s in spec.items() if s.dated]
     words = [c for c in texts if c not in spec or spec[c].kind == "text"]
     measures = {"n_rows": work.count()} | {f"r{i}": _hit(r).sum() for i, r in enumerate(rules)}

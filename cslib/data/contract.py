@@ -219,19 +219,24 @@ def _guarded(text: ir.StringValue, sure: ir.BooleanValue) -> ir.StringValue:
     return ibis.ifelse(sure, text, ibis.null("string"))
 
 
+def _cast(text: ir.StringValue, to: str, try_cast: bool) -> ir.Value:
+    return text.try_cast(to) if try_cast else text.cast(to)
+
+
 def _calendar(text: ir.StringValue) -> ir.BooleanValue:
     """Tell days of the calendar, which an engine that cannot try must know before it casts."""
-    year = _guarded(text, text.re_search(SURE_DATE)).substr(0, 4).cast("int64")
+    sure = text.re_search(SURE_DATE)
+    year = _guarded(text, sure).substr(0, 4).cast("int64")
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     short = text.re_search(SHORT_MONTH) | (text.re_search(r"^\d{4}-0?2-29") & ~leap)
-    return text.re_search(SURE_DATE) & (year > 0) & ~short
+    return sure & (year > 0) & ~short
 
 
 def _number(raw: ir.Value, try_cast: bool) -> ir.Value:
     if raw.type().is_string():
         text = filled(raw)
         number = _guarded(text, text.re_search(NUMBER if try_cast else SURE_NUMBER))
-        value = number.try_cast("float64") if try_cast else number.cast("float64")
+        value = _cast(number, "float64", try_cast)
     elif raw.type().is_numeric() or raw.type().is_boolean():
         value = raw.cast("float64")
     else:
@@ -261,7 +266,7 @@ def _timestamp(raw: ir.Value, date_format: str, try_cast: bool) -> ir.Value:
     if date_format:
         text = _to_iso(text, date_format)
     sure = _guarded(text, text.re_search(ISO_DATE) if try_cast else _calendar(text))
-    return (sure.try_cast("timestamp('UTC')") if try_cast else sure.cast("timestamp('UTC')")).cast("timestamp")
+    return _cast(sure, "timestamp('UTC')", try_cast).cast("timestamp")
 
 
 def _to_iso(text: ir.StringValue, date_format: str) -> ir.StringValue:

@@ -238,7 +238,7 @@ def _probe(con: Any) -> None:
     except CslibError:
         raise
     except errors(NotImplementedError, TypeError, ValueError) as error:
-        msg = f"{why}: it lacks what cslib needs ({cause(error)}). Load the data into DuckDB, PostgreSQL or Spark."
+        msg = f"{why}: it lacks what cslib needs ({cause(error)}). {ELSEWHERE}"
         raise DataError(msg) from error
     wrong = [what for what, got, (_, want) in zip(asked, found, asked.values(), strict=True) if got != want]
     msg = f"{why}: it gives other values than DuckDB for {', '.join(wrong)}. {ELSEWHERE}"

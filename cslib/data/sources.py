@@ -167,8 +167,8 @@ def _temporary(con: Any, name: str, schema: ibis.Schema) -> ir.Table:
 
 
 def as_made(con: Any, name: str, rows: ir.Table) -> ir.Table:
-    """Make a temporary table; one of very many columns without naming their types, which takes Ibis seconds."""
-    if con.name != "duckdb" or len(rows.columns) <= MANY or rows.op().find(ops.InMemoryTable):
+    """Make a temporary table of DuckDB; one of very many columns without naming their types, which takes seconds."""
+    if len(rows.columns) <= MANY or rows.op().find(ops.InMemoryTable):
         return con.create_table(name, rows, temp=True, overwrite=True)
     con.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {con.compile(rows)}')
     return _temporary(con, name, rows.schema())

@@ -155,8 +155,13 @@ def sum_at_risk(times: Floats, life: pd.DataFrame, values: Floats) -> Floats:
     numpy.ndarray
         Shape (m, k).
     """
-    until, since = (np.searchsorted(times, life[end], side="right") for end in ENDS)
-    return _summed(len(times), until, since, values)
+    return _summed(len(times), *_passed(times, life), values)
+
+
+def _passed(times: Floats, life: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Count the times up to the end of each row, and up to its entry."""
+    until, since = (np.searchsorted(times, life[end].to_numpy(), side="right") for end in ENDS)
+    return until, since
 
 
 def _summed(n: int, until: NDArray[np.intp], since: NDArray[np.intp], values: Floats) -> Floats:
@@ -195,8 +200,7 @@ class _Leaving:
             duration[events], return_index=True, return_inverse=True, return_counts=True
         )
         gone = (np.arange(len(events)) - first[group]) / ties[group]
-        until, since = (np.searchsorted(ages, life[end].to_numpy(), side="right") for end in ENDS)
-        return cls(events, ages, first, group, gone, until, since)
+        return cls(events, ages, first, group, gone, *_passed(ages, life))
 
     def at_risk(self, values: Floats) -> Floats:
         """Sum values over those at risk as each event happens."""
