@@ -3,6 +3,14 @@
 import pandas as pd
 from hypothesis import strategies as st
 
+ENDLESS = """
+as_of = 2025-06-30
+[customers]
+query = '''
+with recursive n as (select 1 as i union all select i + 1 from n)
+select cast(i as varchar) as customer_id, date '2025-01-01' as started_on, cast(null as date) as churned_on from n
+'''
+"""
 WHO = st.one_of(st.integers(0, 3), st.integers(0, 30))  # some with many rows, more with one
 
 

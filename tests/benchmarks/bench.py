@@ -41,7 +41,6 @@ WORLDS = {  # file, rows at full scale, and what writes one
         "// 5) % 700 as base from range({n}) t(i))) where started_on < date '2025-06-30'",
     ),
 }
-BY_CUSTOMER = "select count(*), max(n), max(t) from (select customer_id, count(*) n, min({}) t from '{}' group by 1)"
 MONTHS = "(select unnest(range(date '2022-07-01', date '2025-07-01', interval 1 month)) as month)"
 JOIN = (
     "select month, sum(mrr) from (select s.customer_id, m.month, sum(s.mrr) as mrr from '{}' s join "
@@ -113,6 +112,12 @@ def sql(query):
     return prepared
 
 
+def by_customer(measure):
+    return sql(
+        f"select count(*), max(n), max(x) from (select customer_id, count(*) n, {measure} x from '{{}}' group by 1)"
+    )
+
+
 def polars_retention(path):
     import polars as pl
 
@@ -156,7 +161,7 @@ def lifelines_curves(path):
 ROWS = {
     "retention": (
         "monthly retention, {} usage rows", "usage",
-        {"cslib": cs_retention, "bare group-by": sql(BY_CUSTOMER.replace("min({})", "min(occurred_at)")),
+        {"cslib": cs_retention, "bare group-by": by_customer("min(occurred_at)"),
          "Polars lazy": polars_retention, "pandas": pandas_retention},
         {"bare group-by": 1.3, "Polars lazy": -2.5, "pandas": -5.0},
     ),
@@ -173,7 +178,7 @@ ROWS = {
     ),
     "cohorts": (
         "revenue retention by cohort, {} subscriptions", "subscriptions",
-        {"cslib": cs_cohorts, "bare group-by": sql(BY_CUSTOMER.replace("min({})", "sum(mrr)"))},
+        {"cslib": cs_cohorts, "bare group-by": by_customer("sum(mrr)")},
         {"bare group-by": 4.0},
     ),
     "load": ("load and check, {} usage rows", "usage", {"cslib": cs_load, "one scan": sql(SCAN)}, {"one scan": 8.0}),

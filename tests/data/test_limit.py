@@ -8,6 +8,7 @@ import time
 import ibis
 import pytest
 from click.testing import CliRunner
+from rows_world import ENDLESS
 
 from cslib import check, load
 from cslib.cli import main
@@ -16,14 +17,6 @@ from cslib.errors import DataError, LimitError, ParameterError
 from cslib.report import batch
 from cslib.report.parameters import find_notebooks
 
-ENDLESS = """
-as_of = 2025-06-30
-[customers]
-query = '''
-with recursive n as (select 1 as i union all select i + 1 from n)
-select cast(i as varchar) as customer_id, date '2025-01-01' as started_on, cast(null as date) as churned_on from n
-'''
-"""
 MESSAGE = r"^customers was not read and checked within 1 s\. .*WITH RECURSIVE.*--load-limit"
 
 

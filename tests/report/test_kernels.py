@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from rows_world import ENDLESS
 
 from cslib.errors import ParameterError
 from cslib.report import batch, kernels
@@ -263,14 +264,6 @@ def test_whoever_stops_us_stops_all_kernels(tmp_path, number):
         assert "It was stopped" in (tmp_path / "out" / "index.html").read_text()
 
 
-RECURSIVE = """
-as_of = 2025-06-30
-[customers]
-query = '''
-with recursive n as (select 1 as i union all select i + 1 from n)
-select cast(i as varchar) as customer_id, date '2025-01-01' as started_on, cast(null as date) as churned_on from n
-'''
-"""
 SLOW_PAGE = """
 import cslib.report.html as made, time
 whole = made.page
@@ -322,7 +315,7 @@ def stopped(tmp_path, own):
 def test_sigterm_while_data_are_read_leaves_nothing(tmp_path):
     sharing(tmp_path / "n", one="", two="")
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "cslib.toml").write_text(RECURSIVE)
+    (tmp_path / "data" / "cslib.toml").write_text(ENDLESS)
     own = begun(tmp_path, "", "--data", str(tmp_path / "data"))
     assert own.stderr.readline() == "data …\n"
     time.sleep(1)
