@@ -17,7 +17,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from cslib.data.contract import CONTRACT, ENDS, MOMENT, TENURE, Fault
-from cslib.data.engine import earliest
+from cslib.data.engine import earliest, held
 from cslib.errors import MissingTableError, ParameterError, counted, did_you_mean
 
 ENDING: Final = {**ENDS, "surveys": "answered_on"}
@@ -27,11 +27,6 @@ CONDITION: Final = re.compile(r'\s*([^=!]+?)\s*(!?=)\s*(?:"((?:[^"]|"")*)"|(.+?)
 Found = TypeVar("Found")
 Tables = Mapping[str, ir.Table]
 Spans = Mapping[str, Mapping[str, tuple[date, date]]]
-
-
-def held(table: ir.Table) -> ir.Table:
-    """Let the engine compute a table once, for as long as it is used; a warehouse is only read."""
-    return table.cache() if table.get_backend().name == "duckdb" else table
 
 
 def spans_of(tables: Tables) -> Spans:
@@ -65,13 +60,18 @@ def last_day(spans: Spans) -> tuple[date, str] | None:
     return max(days, default=None)
 
 
-def cut(tables: Tables, spans: Spans, as_of: date) -> tuple[dict[str, ir.Table], list[Fault]]:
-    """Leave out what happened after ``as_of``; what ends later is still open then. Say how many rows."""
-    cut_tables, faults = {}, []
-    for name, table in tables.items():
-        late = {c for c, (_, last) in spans[name].items() if last > as_of}
-        faults += [_late(name, table, column, as_of) for column in sorted(late)]
-        cut_tables[name] = _cut(name, table, as_of, late) if late else table
+def cut(tables: Tables, spans: Spans, as_of: date) -> dict[str, ir.Table]:
+    """Leave out what happened after ``as_of``; what ends later is still open then."""
+    return {name: _cut(name, table, as_of, _later(spans[name], as_of)) for name, table in tables.items()}
+
+
+def _later(own: Mapping[str, tuple[date, date]], as_of: date) -> list[str]:
+    return sorted(column for column, (_, last) in own.items() if last > as_of)
+
+
+def what_is_cut(tables: Tables, spans: Spans, as_of: date) -> list[Fault]:
+    """Say how many rows :func:`cut` leaves out or open, and how ``as_of`` lies to the data."""
+    faults = [_late(name, table, c, as_of) for name, table in tables.items() for c in _later(spans[name], as_of)]
     last = last_day(spans)
     if last and as_of - last[0] > timedelta(days=31):
         text = f"Nothing happened after {last[0]} ({last[1]}): is as_of {as_of} right?"
@@ -79,7 +79,7 @@ def cut(tables: Tables, spans: Spans, as_of: date) -> tuple[dict[str, ir.Table],
     if (as_of + timedelta(days=1)).day != 1:
         text = f"{as_of:%B %Y} is observed only up to {as_of}; what needs the whole month is left empty."
         faults.append(Fault("", "as_of", "unfinished period", "warning", 0, text))
-    return cut_tables, faults
+    return faults
 
 
 def _late(name: str, table: ir.Table, column: str, as_of: date) -> Fault:
@@ -90,10 +90,10 @@ def _late(name: str, table: ir.Table, column: str, as_of: date) -> Fault:
     return Fault(name, column, "after as_of", "warning", n, text)
 
 
-def _cut(name: str, table: ir.Table, as_of: date, late: set[str]) -> ir.Table:
+def _cut(name: str, table: ir.Table, as_of: date, late: list[str]) -> ir.Table:
     if MOMENT[name] in late:
         table = table.filter(table[MOMENT[name]].cast("date") <= as_of)
-    for end in late - {MOMENT[name]}:
+    for end in (column for column in late if column != MOMENT[name]):
         later = (table[end] > as_of).fill_null(False)
         unknown = [c for c in (end, TELLS.get(end, "")) if c in table.columns]
         table = table.mutate(**{c: ibis.ifelse(later, ibis.null(table[c].type()), table[c]) for c in unknown})
@@ -383,12 +383,26 @@ def rewind(data: DataSet, day: date) -> DataSet:
     """
     msg = f"day is {day}. Give one from {data.observed_from or 'the first'} to {data.as_of or 'as_of (unknown)'}."
     ParameterError.when(data.as_of is None or not (data.observed_from or date.min) <= day <= data.as_of, msg)
-    known, _ = cut({n: t for n, t in data.tables.items() if n not in data.derived}, spans_of(data.tables), day)
+    spans = data.found("days", lambda: spans_of(data.tables))
+    known = cut({n: t for n, t in data.tables.items() if n not in data.derived}, spans, day)
     derived = {"customers": derive_customers(known["subscriptions"])} if "customers" in data.derived else {}
     unfiltered = (lambda: rewind(data.everybody, day)) if data.unfiltered else None
-    return counted_anew(replace(data, tables={**derived, **known}, as_of=day, unfiltered=unfiltered))
+    tables = {**derived, **known}
+    return replace(data, tables=tables, as_of=day, unfiltered=unfiltered, statistics=_WhenAsked(tables))
 
 
 def counted_anew(data: DataSet) -> DataSet:
     """Give a data set the statistics of its tables."""
     return replace(data, statistics={n: _statistics(n, t) for n, t in data.tables.items()})
+
+
+class _WhenAsked(dict[str, dict[str, Any]]):
+    """The statistics of tables, each counted once it is asked for: few are, of days gone by."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__()
+        self._tables = tables
+
+    def __missing__(self, name: str) -> dict[str, Any]:
+        self[name] = _statistics(name, self._tables[name])
+        return self[name]

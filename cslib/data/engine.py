@@ -11,7 +11,7 @@ import sys
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import dataclass
@@ -103,6 +103,31 @@ def cause(error: Exception) -> str:
 def md5(text: str) -> str:
     """Hash a text, alike on every engine."""
     return text
+
+
+def held(table: ir.Table) -> ir.Table:
+    """Let the engine compute a table once, for as long as it is used; a warehouse is only read."""
+    con = table.get_backend()
+    if con.name != "duckdb" or table.op().find(ops.InMemoryTable):
+        return table.cache() if con.name == "duckdb" else table
+    name, kind = ibis.util.gen_name("cslib"), con.compiler.type_mapper.to_string  # cache() compiles and describes more
+    columns = ", ".join(f'"{column}" {kind(dtype)}' for column, dtype in table.schema().items())
+    con.raw_sql(f'CREATE TEMP TABLE "{name}" ({columns})')
+    con.raw_sql(f'INSERT INTO temp."{name}" {con.compile(table)}')
+    made = temporary(con, name, table.schema())
+    weakref.finalize(made.op(), _dropped, con, name).atexit = False
+    return made
+
+
+def temporary(con: Any, name: str, schema: ibis.Schema) -> ir.Table:
+    """Speak of a temporary table of DuckDB whose columns are known."""
+    place = ops.Namespace(catalog="temp", database="main")
+    return ops.DatabaseTable(name=name, schema=schema, source=con, namespace=place).to_expr()
+
+
+def _dropped(con: Any, name: str) -> None:
+    with suppress(duckdb.Error):  # whose connection has been closed
+        con.raw_sql(f'DROP TABLE IF EXISTS temp."{name}"')
 
 
 def connected(url: str) -> Any:

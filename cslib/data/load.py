@@ -35,6 +35,7 @@ from cslib.data.dataset import (
     keep,
     last_day,
     spans_of,
+    what_is_cut,
 )
 from cslib.data.engine import can_try, remembering, session_zone
 from cslib.data.limit import Limit
@@ -336,8 +337,8 @@ def _complete(data: DataSet, spans: Spans) -> tuple[DataSet, list[Fault]]:
     faults = list(check_relations(data.tables))
     tables, notes = dict(data.tables), list(data.notes)
     if data.as_of:
-        tables, late = cut(tables, spans, data.as_of)
-        faults += late
+        faults += what_is_cut(tables, spans, data.as_of)
+        tables = cut(tables, spans, data.as_of)
     if "customers" not in tables and "subscriptions" in tables:
         tables = {"customers": derive_customers(tables["subscriptions"]), **tables}
         notes.append(DERIVED)

@@ -151,7 +151,7 @@ def _numbered(con: Any, name: str, path: str, options: Mapping[str, Any]) -> ir.
     given = ", ".join(f"{key} = {_literal(value)}" for key, value in options.items())
     rows = f"SELECT *, ROW_NUMBER() OVER () AS {ROW} FROM read_csv({_literal(path)}, {given})"
     con.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {rows}')
-    return _temporary(con, name, ibis.schema({**dict.fromkeys(options["columns"], "string"), ROW: "int64"}))
+    return engine.temporary(con, name, ibis.schema({**dict.fromkeys(options["columns"], "string"), ROW: "int64"}))
 
 
 def _literal(value: object) -> str:
@@ -161,17 +161,12 @@ def _literal(value: object) -> str:
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
 
 
-def _temporary(con: Any, name: str, schema: ibis.Schema) -> ir.Table:
-    place = ops.Namespace(catalog="temp", database="main")
-    return ops.DatabaseTable(name=name, schema=schema, source=con, namespace=place).to_expr()
-
-
 def as_made(con: Any, name: str, rows: ir.Table) -> ir.Table:
     """Make a temporary table of DuckDB; one of very many columns without naming their types, which takes seconds."""
     if len(rows.columns) <= MANY or rows.op().find(ops.InMemoryTable):
         return con.create_table(name, rows, temp=True, overwrite=True)
     con.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {con.compile(rows)}')
-    return _temporary(con, name, rows.schema())
+    return engine.temporary(con, name, rows.schema())
 
 
 def _rewritten(path: Path, encoding: str) -> Path:

@@ -305,6 +305,7 @@ def coloured_cells(
     )  # fmt: skip
     for label, value in zip(axes.texts, values.to_numpy()[values.notna().to_numpy()], strict=True):
         label.set_color(DARK_TEXT if relative_luminance(colours((value - low) / (high - low))) > 0.25 else "white")
+        label.set_in_layout(False)  # it is inside its cell: to measure each takes longer than to draw them
     axes.set_yticks(np.arange(len(values)) + 0.5, values.index, rotation=0)
     axes.set_xticks(np.arange(values.shape[1]) + 0.5, values.columns, rotation=0)
     axes.xaxis.tick_top()

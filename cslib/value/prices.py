@@ -677,11 +677,15 @@ def spent(data: DataSet, kind: str) -> pd.Series[Any]:
     """
     if "costs" not in data.tables:
         return pd.Series(dtype="int64")
+    books = data.found("spent", lambda: _spent(data))
+    own = books[books["kind"] == kind].set_index("at")["amount"].sort_index()
+    return own.loc[_begun(data) : last_complete(observed(data), "month")]
+
+
+def _spent(data: DataSet) -> pd.DataFrame:
     rows = data.table("costs")
-    at = period_ordinal(rows.month, "month")
-    rows = rows.select(at=at, amount=cents(rows.amount), known=(rows.kind == kind)).filter(ibis._.known)
-    found = rows.group_by("at").aggregate(amount=rows.amount.sum()).execute().set_index("at")["amount"].sort_index()
-    return found.loc[_begun(data) : last_complete(observed(data), "month")]
+    rows = rows.select("kind", at=period_ordinal(rows.month, "month"), amount=cents(rows.amount))
+    return rows.group_by(["kind", "at"]).aggregate(amount=rows.amount.sum()).execute()
 
 
 def acquisition(data: DataSet, *, months: int = WINDOW) -> pd.DataFrame:
@@ -721,6 +725,10 @@ def acquisition(data: DataSet, *, months: int = WINDOW) -> pd.DataFrame:
 
 def _starts(data: DataSet) -> pd.DataFrame:
     """Count by month who started, of how many the cost of acquisition is known, and add it up in hundredths."""
+    return data.found("starts", lambda: _counted(data))
+
+
+def _counted(data: DataSet) -> pd.DataFrame:
     if data.has_dates("customers"):
         rows = _costed(data).filter(ibis._.life == 1)
     else:
