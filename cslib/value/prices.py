@@ -30,7 +30,8 @@ from cslib.data.calendar import (
     period_start,
 )
 from cslib.data.customers import MINOR_UNITS, cents, with_segment
-from cslib.data.dataset import DataSet, held
+from cslib.data.dataset import DataSet
+from cslib.data.engine import held
 from cslib.data.lifetimes import lifetime_rows, nobody_observed
 from cslib.data.lives import gaps, lives, paying, settled
 from cslib.errors import MissingTableError, counted
