@@ -11,10 +11,10 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from cslib.data.contract import EXACT, filled
 from cslib.data.customers import at_start, first_mrr
 from cslib.data.dataset import DataSet
 from cslib.data.lives import has_history
+from cslib.data.reading import EXACT, filled
 from cslib.errors import counted
 from cslib.stats.cox import never_left
 from cslib.stats.intervals import Floats

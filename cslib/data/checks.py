@@ -17,8 +17,20 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from cslib.data import contract
-from cslib.data.contract import CONTRACT, OWN, ROW, SCALES, Column, Fault, Reading, filled, possible, typed, zoned
+from cslib.data.contract import (
+    CONTRACT,
+    FIRST_YEAR,
+    LAST_YEAR,
+    MOMENT,
+    NPS_LABELS,
+    OWN,
+    ROW,
+    SCALES,
+    Column,
+    Fault,
+)
+from cslib.data.moments import zoned
+from cslib.data.reading import PERIODS, Reading, blank, filled, months_of, possible, typed
 from cslib.data.sources import MANY, Raw
 from cslib.errors import counted, did_you_mean
 
@@ -36,7 +48,7 @@ UNREADABLE: Final = {
     "id": ("a number too large to be told exactly", "Export the ids as text."),
     "date": ("a value that is no date", 'Write dates as YYYY-MM-DD, or set date_format = "%d/%m/%Y" or alike.'),
     "time": ("a value that is no time", "Write times as YYYY-MM-DD HH:MM:SS, or set date_format."),
-    "number": ("a value that is no number", "Write numbers as 1234.5, without signs of thousands or currency."),
+    "number": ("a value that is no number", 'Write numbers as 1234.5, or set decimal = "," or decimal = ".".'),
     "flag": ("a value that is neither true nor false", 'Set true_values = ["…"] and false_values = ["…"].'),
 }
 
@@ -102,7 +114,7 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     spec = {c: s for c, s in spec.items() if c in raw.columns}
     spec |= {c: Column("number", required=False, nullable=True) for c in reading.numbers if c in raw.columns}
     texts = _to_look_at(raw, spec)
-    few = [c for c in raw.columns if c in spec or c in texts or c == ROW]
+    few = [c for c in raw.columns if c in spec or c in texts or c in (ROW, reading.unit)]
     narrow = len(raw.columns) - len(few) > MANY  # Ibis takes a moment for each column
     work, rules = _worked_on(name, raw.select(*few) if narrow else raw, spec, texts, reading, try_cast)
     moments = [c for c, s in spec.items() if s.dated]
@@ -132,10 +144,14 @@ def _worked_on(
     name: str, raw: ir.Table, spec: Mapping[str, Column], texts: list[str], reading: Reading, try_cast: bool
 ) -> tuple[ir.Table, list[Rule]]:
     """Put the typed columns beside the raw ones, and make the rules of both."""
-    wide = raw.mutate(**{WIDE + c: typed(raw[c], s, reading, try_cast=try_cast) for c, s in spec.items()})
+    wide = raw.mutate(**{WIDE + c: typed(raw[c], s, reading, try_cast=try_cast, name=c) for c, s in spec.items()})
     work = wide.mutate(**{TYPED + c: possible(wide[WIDE + c], s) for c, s in spec.items()})
     rules = [r for c, s in spec.items() for r in _column_rules(work, c, s)]
-    return work, [*rules, *_table_rules(name, work), *(_open_quote(work, c) for c in texts if ROW in raw.columns)]
+    return work, [
+        *rules,
+        *_table_rules(name, work, reading),
+        *(_open_quote(work, c) for c in texts if ROW in raw.columns),
+    ]
 
 
 def _to_look_at(raw: ir.Table, spec: Collection[str]) -> list[str]:
@@ -175,7 +191,7 @@ def _hit(rule: Rule) -> ir.BooleanValue:
 
 def _empty(raw: ir.Value) -> ir.BooleanValue:
     if raw.type().is_string():
-        return raw.isnull() | contract.blank(raw)
+        return raw.isnull() | blank(raw)
     return raw.isnull() | raw.isnan() if raw.type().is_floating() else raw.isnull()
 
 
@@ -189,7 +205,7 @@ def _column_rules(work: ir.Table, name: str, column: Column) -> Iterator[Rule]:
         what, remedy = UNREADABLE[column.kind]
         yield Rule(name, "unreadable", what, f"{remedy} {SET_ASIDE}", ~_empty(raw) & wide.isnull())
     if column.dated:
-        what = f"a date outside {contract.FIRST_YEAR}–{contract.LAST_YEAR}"
+        what = f"a date outside {FIRST_YEAR}–{LAST_YEAR}"
         remedy = f"Leave it empty for still running. {SET_ASIDE}" if column.nullable else SET_ASIDE
         yield Rule(name, "impossible date", what, remedy, wide.notnull() & value.isnull())
     if column.minimum is not None:
@@ -203,7 +219,11 @@ def _column_rules(work: ir.Table, name: str, column: Column) -> Iterator[Rule]:
         yield Rule(name, "decimal id", "an id that looks like a decimal", remedy, decimal, "warning")
 
 
-def _table_rules(name: str, work: ir.Table) -> Iterator[Rule]:
+def _table_rules(name: str, work: ir.Table, reading: Reading) -> Iterator[Rule]:
+    if reading.unit and reading.unit not in PERIODS:
+        unread = months_of(work[reading.unit]).isnull()
+        remedy = f"Write day, week, month, quarter, half-year, year, or such as 3 months. {SET_ASIDE}"
+        yield Rule(reading.unit, "unknown period", "a value that is no period of a price", remedy, unread)
     for start, end in (("started_on", "churned_on"), ("started_on", "ended_on"), ("asked_on", "answered_on")):
         if TYPED + start in work.columns and TYPED + end in work.columns:
             early = work[TYPED + end] < work[TYPED + start]
@@ -324,6 +344,14 @@ def check_relations(tables: Mapping[str, ir.Table]) -> Iterator[Fault]:
         yield from _contradictions(tables["surveys"])
 
 
+def check_list(customers: ir.Table, tables: Mapping[str, ir.Table]) -> Iterator[Fault]:
+    """Yield the warnings of customers that are a list of attributes."""
+    yield from _similar_ids(customers)
+    for name in ("subscriptions", "orders", "usage", "surveys", "touchpoints"):
+        if name in tables:
+            yield from _events(name, tables[name], customers)
+
+
 def _warning(table: str, column: str, rule: str, n: int, text: str) -> Iterator[Fault]:
     if n:
         yield Fault(table, column, rule, "warning", n, f"{table}{'.' + column if column else ''} {text}")
@@ -342,7 +370,7 @@ def _contradictions(surveys: ir.Table) -> Iterator[Fault]:
     said = ibis.cases((nps.score >= 9, "promoter"), (nps.score >= 7, "passive"), else_="detractor")
     for column in (c for c in surveys.columns if surveys[c].type().is_string() and c not in CONTRACT["surveys"]):
         label = nps[column].strip().lower().re_replace("s$", "").replace("neutral", "passive")
-        wrong = nps.filter(label.isin(contract.NPS_LABELS) & (label != said))
+        wrong = nps.filter(label.isin(NPS_LABELS) & (label != said))
         n = int(wrong.count().execute())
         first = wrong.order_by(["score", column]).limit(1).execute().to_dict("records")
         shown = f" (first: {first[0]['score']:.0f} called {first[0][column]})" if first else ""
@@ -351,7 +379,7 @@ def _contradictions(surveys: ir.Table) -> Iterator[Fault]:
 
 
 def _overlaps(subscriptions: ir.Table) -> Iterator[Fault]:
-    until = subscriptions.ended_on.fill_null(ibis.date(f"{contract.LAST_YEAR}-12-31"))
+    until = subscriptions.ended_on.fill_null(ibis.date(f"{LAST_YEAR}-12-31"))
     spells = subscriptions.select("customer_id", "started_on", until=until)
     order = ibis.window(group_by="customer_id", order_by=["started_on", "until"], preceding=(None, 1))
     earlier = spells.mutate(before=spells.until.max().over(order))
@@ -384,7 +412,7 @@ def _similar_ids(customers: ir.Table) -> Iterator[Fault]:
 
 
 def _events(name: str, events: ir.Table, customers: ir.Table) -> Iterator[Fault]:
-    moment = contract.MOMENT[name]
+    moment = MOMENT[name]
     started = customers.started_on if "started_on" in customers.columns else ibis.null("date")
     start = customers.select(known="customer_id", started=started)
     happened = events.select("customer_id", day=events[moment].cast("date"))

@@ -14,30 +14,51 @@ from typing import Any, Final, TypeAlias
 import ibis.expr.types as ir
 import pandas as pd
 
-from cslib.data.contract import CONTRACT, ENDS, TENURE, Reading
+from cslib.data.contract import CONTRACT, ENDS, TENURE
+from cslib.data.moments import known_zone
+from cslib.data.reading import Reading
 from cslib.errors import DataError, ParameterError, refuse_unknown
 
 SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".parquet")
 TableLike: TypeAlias = pd.DataFrame | ir.Table | str | Path
 TEXT, TEXTS, PAIRS, DAY, NAMED = "a text", "a list of texts", "a table of texts", "a date", "a table"
 MONTHS: Final = "a whole number of months"
-TOP: Final = {"source": TEXT, "as_of": DAY, "observed_from": DAY, "currency": TEXT, "targets": NAMED}
-LISTS: Final = ("true_values", "false_values", "numbers")
+VALUES, LABELS = "a table of single values", "a table of words for each column"
+TOP: Final = {
+    **dict.fromkeys(("source", "currency", "timezone"), TEXT),
+    **dict.fromkeys(("as_of", "observed_from"), DAY),
+    "targets": NAMED,
+}
+LISTS: Final = ("true_values", "false_values", "numbers", "inverted", "null_values")
+WORDS: Final = ("date_format", "decimal", "unit")
+READ: Final = (*LISTS, *WORDS, "labels", "values")  # how the texts of a table are read
 SECTION: Final = {
-    **dict.fromkeys(("table", "query", "on_fault", "encoding", "date_format", "ends"), TEXT),
+    **dict.fromkeys(("table", "query", "on_fault", "encoding", "ends", *WORDS), TEXT),
     **dict.fromkeys((*LISTS, "segments"), TEXTS),
     "columns": PAIRS,
+    "values": VALUES,
+    "labels": LABELS,
     "pause_months": MONTHS,
 }
-CHOICES: Final = {"on_fault": ("stop", "set_aside"), "ends": ("exclusive", "inclusive")}
+CHOICES: Final = {"on_fault": ("stop", "set_aside"), "ends": ("exclusive", "inclusive"), "decimal": (".", ",")}
+PRICED: Final = ("subscriptions", "customers")  # whose mrr may be the price of another period
 FITTING: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {  # an example, and what fits
     TEXT: ('{key} = "…"', lambda v: isinstance(v, str)),
     TEXTS: ('{key} = ["…"]', lambda v: isinstance(v, list) and _texts(v)),
     PAIRS: ('{key} = {{ name = "…" }}', lambda v: isinstance(v, dict) and _texts(v.values())),
     DAY: ("{key} = 2025-06-30", lambda v: isinstance(v, (str, date))),
+    VALUES: ('{key} = {{ survey = "nps" }}', lambda v: isinstance(v, dict) and _single(v.values())),
+    LABELS: (
+        '{key} = {{ score = {{ "Very satisfied" = 5 }} }}',
+        lambda v: isinstance(v, dict) and all(isinstance(w, dict) and _single(w.values()) for w in v.values()),
+    ),
     MONTHS: ("{key} = 2", lambda v: type(v) is int and v >= 0),
     NAMED: ("[{key}] as the head of a section", lambda v: isinstance(v, dict)),
 }
+
+
+def _single(values: Iterable[Any]) -> bool:
+    return all(isinstance(v, (str, int, float, bool, date)) for v in values)
 
 
 def _texts(values: Iterable[Any]) -> bool:
@@ -75,6 +96,7 @@ class Config:
     as_of: str | date = ""
     observed_from: str = ""
     currency: str = ""
+    timezone: str = "UTC"
     own: bool = False  # written by who calls, and not found in a file
     targets: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, TableOptions] = field(default_factory=dict)
@@ -168,11 +190,12 @@ def _toml(path: Path) -> Config:
         raise DataError(msg) from error
     _check_types(raw, TOP | dict.fromkeys(CONTRACT, NAMED), path.name)
     given: dict[str, Any] = {k: raw[k] if TOP[k] == NAMED else str(raw[k]) for k in TOP if k in raw}
+    zone = known_zone(given.pop("timezone", "UTC"))
     tables = {n: _options(n, raw[n], f"[{n}] of {path.name}") for n in CONTRACT if n in raw}
     label = path.resolve().parent.name if path.name == "cslib.toml" else path.name
     source = expanded(given.pop("source", "."))
     source = source if (path.parent / source).is_dir() else _address(source)
-    return Config(label=label, folder=path.parent, tables=tables, source=source, **given)
+    return Config(label=label, folder=path.parent, tables=tables, source=source, timezone=zone, **given)
 
 
 def expanded(source: str, *, own: bool = False) -> str:
@@ -235,8 +258,12 @@ def _options(name: str, raw: Mapping[str, Any], where: str) -> TableOptions:
     if "pause_months" in raw and name != "subscriptions":
         msg = f"{where}: pause_months is for subscriptions, between which a gap may be a pause. Move it there."
         raise DataError(msg)
-    plain = {k: raw[k] for k in SECTION if k in raw and k not in (*LISTS, "segments", "date_format")}
-    reading = Reading(date_format=raw.get("date_format", ""), **{k: tuple(raw.get(k, ())) for k in LISTS})
+    if "unit" in raw and name not in PRICED:
+        msg = f"{where}: unit is for {' and '.join(PRICED)}, whose mrr is a price. Leave it out."
+        raise DataError(msg)
+    plain = {k: raw[k] for k in SECTION if k in raw and k not in (*READ, "segments")}
+    given: dict[str, Any] = {k: tuple(raw[k]) if k in LISTS else raw[k] for k in READ if k in raw}
+    reading = Reading(**given)
     return TableOptions(**plain, segments=tuple(raw.get("segments", ())), reading=reading)
 
 

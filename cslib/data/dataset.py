@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -18,7 +18,7 @@ import pandas as pd
 
 from cslib.data.contract import CONTRACT, ENDS, MOMENT, TENURE, Fault
 from cslib.data.engine import earliest, held
-from cslib.errors import MissingTableError, ParameterError, counted, did_you_mean
+from cslib.errors import DataError, MissingTableError, ParameterError, counted, did_you_mean
 
 ENDING: Final = {**ENDS, "surveys": "answered_on"}
 TELLS: Final = {"churned_on": "churn_kind", "answered_on": "score"}  # unknown until then, too
@@ -114,6 +114,21 @@ def derive_customers(subscriptions: ir.Table) -> ir.Table:
     ends = {"started_on": subscriptions.started_on.min(), "churned_on": left}
     first = {c: earliest(subscriptions[c], subscriptions.started_on) for c in extra}
     return subscriptions.group_by("customer_id").aggregate(**ends, **first)
+
+
+def with_columns(table: ir.Table, listed: ir.Table) -> ir.Table:
+    """Give rows the columns of their customer that they do not have and that tell no day."""
+    own = [c for c in listed.columns if c not in {*table.columns, *CONTRACT["customers"], *TENURE}]
+    if "customer_id" not in table.columns or not own:
+        return table
+    rows = listed.select(*own, __listed="customer_id")
+    return table.left_join(rows, table.customer_id == rows["__listed"]).select(*table.columns, *own)
+
+
+def fatal(data: DataSet, faults: Collection[Fault]) -> bool:
+    """Tell whether faults leave nothing to work on: no table is sound, or one concerns all."""
+    errors = [f for f in faults if f.severity == "error"]
+    return bool(errors) and (not data.tables or not all(f.table for f in errors))
 
 
 def ended_with_churn(tables: Tables) -> dict[str, ir.Table]:
@@ -301,12 +316,17 @@ class DataSet:
 
         Raises
         ------
+        DataError
+            It has faults.
         MissingTableError
             The data set has no such table.
         """
         if name in self.tables:
             READ[:] = [name]
             return self.tables[name]
+        broken = [f.message for f in self.faults if f.severity == "error" and f.table == name]
+        msg = f"{name} of {self.label} has {counted(len(broken), 'fault')}:\n" + "\n".join(f"- {m}" for m in broken)
+        DataError.when(broken, msg)
         columns = ", ".join(c for c, s in CONTRACT.get(name, {}).items() if s.required)
         msg = f"{self.label or 'The data set'} has no table {name!r}, which this needs (columns: {columns})."
         msg += f" There are: {', '.join(self.tables)}. Add {name}.csv, or map it in cslib.toml."
@@ -385,7 +405,9 @@ def rewind(data: DataSet, day: date) -> DataSet:
     ParameterError.when(data.as_of is None or not (data.observed_from or date.min) <= day <= data.as_of, msg)
     spans = data.found("days", lambda: spans_of(data.tables))
     known = cut({n: t for n, t in data.tables.items() if n not in data.derived}, spans, day)
-    derived = {"customers": derive_customers(known["subscriptions"])} if "customers" in data.derived else {}
+    derived = {}
+    if "customers" in data.derived:
+        derived = {"customers": with_columns(derive_customers(known["subscriptions"]), data.tables["customers"])}
     unfiltered = (lambda: rewind(data.everybody, day)) if data.unfiltered else None
     tables = {**derived, **known}
     return replace(data, tables=tables, as_of=day, unfiltered=unfiltered, statistics=_WhenAsked(tables))

@@ -15,9 +15,10 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 import duckdb
 import ibis
@@ -97,6 +98,46 @@ def cause(error: Exception) -> str:
     """
     line = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     return re.sub(r"<psycopg\S* .*? at 0x\w+>|connection to server .*?(?= failed)", "the connection", line)
+
+
+@ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), "timestamp"))
+def strptime(text: str, date_format: str) -> datetime:
+    """Read a time by its format, null where it is another: of DuckDB alone."""
+    return datetime.strptime(text, date_format)
+
+
+@ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), "timestamp('UTC')"))
+def strptime_zoned(text: str, date_format: str) -> datetime:
+    """Read a time with its zone by a format."""
+    return datetime.strptime(text, date_format)
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
+def _in_zone(zone: str, moment: datetime) -> datetime:
+    return moment.astimezone(ZoneInfo(zone))
+
+
+@ibis.udf.scalar.builtin(name="from_utc_timestamp", signature=(("timestamp", "string"), "timestamp"))
+def _from_utc(moment: datetime, zone: str) -> datetime:
+    return moment.astimezone(ZoneInfo(zone))
+
+
+def local(moment: ir.TimestampValue, zone: str) -> ir.TimestampValue:
+    """Take a time of UTC to the clock of a zone.
+
+    Raises
+    ------
+    DataError
+        The engine is none that this is known of.
+    """
+    if zone == "UTC":
+        return moment
+    name = moment.get_backend().name
+    msg = f"timezone is {zone}, and times of {name} stay in UTC. Leave it out, or cast them in a query."
+    DataError.when(name not in ("duckdb", "postgres", "pyspark"), msg)
+    if name == "pyspark":
+        return _from_utc(moment, zone)
+    return _in_zone(zone, moment.cast("timestamp('UTC')"))
 
 
 @ibis.udf.scalar.builtin

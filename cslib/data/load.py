@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -22,9 +22,17 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from cslib.data.checks import SET_ASIDE, Checked, check_columns, check_relations, check_rows, suspicions
+from cslib.data.checks import (
+    SET_ASIDE,
+    Checked,
+    check_columns,
+    check_list,
+    check_relations,
+    check_rows,
+    suspicions,
+)
 from cslib.data.config import Config, TableLike, TableOptions, read_config
-from cslib.data.contract import ENDS, FIRST_YEAR, LAST_YEAR, ROW, Fault, filled, of_other_form, specification
+from cslib.data.contract import ENDS, FIRST_YEAR, LAST_YEAR, ROW, Fault, is_list, of_other_form, specification
 from cslib.data.dataset import (
     DataSet,
     Spans,
@@ -32,22 +40,26 @@ from cslib.data.dataset import (
     cut,
     derive_customers,
     ended_with_churn,
+    fatal,
     keep,
     last_day,
     spans_of,
     what_is_cut,
+    with_columns,
 )
 from cslib.data.engine import can_try, remembering, session_zone
 from cslib.data.limit import Limit
 from cslib.data.lives import lives, paying, settled
+from cslib.data.reading import PERIODS, as_meant, filled, monthly, with_constants
 from cslib.data.snapshot import SUFFIX, at_hand, made_from, named
 from cslib.data.sources import Raw, as_made, mapped, open_tables, reading
-from cslib.errors import DataError, ParameterError, counted
+from cslib.errors import DataError, ParameterError, counted, did_you_mean
 
 DERIVED: Final = (
     "customers is not there: it is derived from paid subscriptions (start: the first start; churned: the last end "
     "where nothing runs; other columns: as in the first subscription)."
 )
+LISTED: Final = "customers does not say who left, so it is a list of attributes: {} tell who is a customer, and when."
 PAYERS: Final = (
     "A customer is who pays: from the first paid day until nothing is paid any more. Who pays again after a gap in "
     "which {} counts as gone and back, each time anew ({} times so far)."
@@ -91,15 +103,16 @@ def load(
     Raises
     ------
     DataError
-        The data break the contract: one message lists every fault.
+        The data break the contract: one message lists every fault. Where some tables are sound, only who asks for
+        another is told.
     LimitError
         It takes longer than ``CSLIB_LOAD_LIMIT`` (in the environment; seconds, 1,800 unless set).
     ParameterError
         ``data`` is not there, ``as_of`` is no date, ``where`` cannot be read, or ``pause_months`` is negative.
     """
     result = _loaded(data, as_of=as_of, pause_months=pause_months)
-    errors = [f.message for f in result.faults if f.severity == "error"]
-    if errors:
+    if fatal(result, result.faults):
+        errors = [f.message for f in result.faults if f.severity == "error"]
         msg = f"{result.label} has {counted(len(errors), 'fault')}:\n" + "\n".join(f"- {e}" for e in errors)
         raise DataError(msg)
     return _only(result, where) if where else result
@@ -167,7 +180,8 @@ def _read(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, paus
     for name, raw in raws.items():
         try:
             with limit.of(con, name), reading(name):
-                checked |= _check_table(con, name, raw, config.tables.get(name, TableOptions()), found, notes)
+                options = _in_zone(config.tables.get(name, TableOptions()), config.timezone)
+                checked |= _check_table(con, name, raw, options, raws.keys() - {name}, found, notes)
         except DataError as error:
             failures[name] = str(error)
     found += [Fault(n, "", "unreadable table", "error", 0, m) for n, m in failures.items()]
@@ -179,42 +193,60 @@ def _data_set(
     config: Config, checked: dict[str, Checked], found: list[Fault], notes: list[str], pause_months: int
 ) -> DataSet:
     tables = {n: c.table for n, c in checked.items()}
+    listed = None
+    if "customers" in tables and is_list("customers", tables["customers"].columns, ["orders"]):
+        listed = tables.pop("customers")
+        found += check_list(listed, tables)
+        notes.append(LISTED.format(" or ".join(n for n in ("subscriptions", "orders", "usage") if n in tables)))
+        if "subscriptions" not in tables:
+            tables = {n: with_columns(t, listed) for n, t in tables.items()}
     currency, mixed = _currency(config, tables)
     spans = spans_of(tables)
     day, said = _as_of(config.as_of, spans)
     segments = tuple(s for o in config.tables.values() for s in o.segments)
     aside = {n: c.set_aside for n, c in checked.items() if len(c.set_aside)}
-    more: Any = {"targets": config.targets, "set_aside": aside, "label": config.label, "notes": (*notes, *said)}
-    result = DataSet(tables, day, currency, _observed_from(config, day), pause_months, segments, **more)
+    known: Any = {"targets": config.targets, "set_aside": aside, "label": config.label, "notes": (*notes, *said)}
+    result = DataSet(tables, day, currency, _observed_from(config, day), pause_months, segments, **known)
     faults = [*found, *mixed]
-    if not any(f.severity == "error" for f in faults):
-        result, more = _complete(result, spans)
-        faults += more
+    if not fatal(result, faults):
+        broken = {f.table for f in faults if f.severity == "error"}
+        result, late = _complete(result, spans, broken, listed)
+        faults += late
     return replace(result, faults=tuple(sorted(faults, key=lambda f: f.severity)))
 
 
+def _in_zone(options: TableOptions, zone: str) -> TableOptions:
+    return replace(options, reading=replace(options.reading, timezone=zone))
+
+
 def _check_table(
-    con: ibis.BaseBackend, name: str, raw: Raw, options: TableOptions, found: list[Fault], notes: list[str]
-) -> dict[str, Checked]:
+    con: ibis.BaseBackend, name: str, raw: Raw, options: TableOptions, others: Collection[str], found: list[Fault],
+    notes: list[str],
+) -> dict[str, Checked]:  # fmt: skip
     """Check one table, add to ``found`` and ``notes``, and return it by name if it is sound."""
-    table = mapped(name, raw.table, options.columns, notes)
-    spec = specification(name, tuple(table.columns))
-    unmapped = [c for c in options.columns.values() if c not in raw.table.columns]
-    faults = check_columns(name, table, spec, (*unmapped, *options.segments, *options.reading.numbers))
-    if twice := of_other_form(name, tuple(table.columns)):
+    table = with_constants(name, mapped(name, raw.table, options.columns, notes), options.reading.values)
+    table = _running(name, table, found)
+    spec = specification(name, tuple(table.columns), others)
+    faults = check_columns(name, table, spec, _named(raw.table, options))
+    if twice := of_other_form(name, tuple(table.columns), others):
+        listed = is_list(name, table.columns, others)
         table = table.drop(*twice)
-        notes.append(f"{name} says how long customers stayed in two ways; {' and '.join(twice)} not used.")
+        why = "does not say who left" if listed else "says how long customers stayed in two ways"
+        notes.append(f"{name} {why}; {' and '.join(twice)} not used.")
     result = None
     if not any(f.column in spec for f in faults):
+        table = as_meant(table, spec, options.reading)
         result = check_rows(name, replace(raw, table=table), spec, options.reading, try_cast=can_try(con))
         faults += [_as_set_aside(f) if options.on_fault == "set_aside" else f for f in result.faults]
-        notes += [f"{name}.{c} has times with a zone; they were converted to UTC." for c in result.zoned]
+        zone = options.reading.timezone
+        notes += [f"{name}.{c} has times with a zone; they were converted to {zone}." for c in result.zoned]
         faults += _foreign_zone(con, name, result.zoned)
     if isinstance(options.table, (pd.DataFrame, ir.Table)):
         faults = [_for_memory(f) for f in faults]
     found += faults
     if result is None or any(f.severity == "error" for f in faults):
         return {}
+    result = replace(result, table=monthly(result.table, options.reading.unit))
     if options.ends == "inclusive":
         result = replace(result, table=_exclusive(result.table, ENDS[name]))
     if ROW in table.columns and con.name == "duckdb":
@@ -224,6 +256,27 @@ def _check_table(
         found.append(Fault(name, "", "empty table", "error", result.n_rows, text))
         return {}
     return {name: result}
+
+
+def _named(raw: ir.Table, options: TableOptions) -> tuple[str, ...]:
+    """List the columns that the options of a table name, but for those that ``columns`` has found."""
+    own = options.reading
+    unmapped = [c for c in options.columns.values() if c not in raw.columns]
+    unit = [own.unit] if own.unit and own.unit not in PERIODS else []
+    return (*unmapped, *options.segments, *own.numbers, *own.labels, *own.inverted, *unit)
+
+
+def _running(name: str, table: ir.Table, found: list[Fault]) -> ir.Table:
+    """Take subscriptions without an end for running ones, and say so."""
+    if name != "subscriptions" or "ended_on" in table.columns or "started_on" not in table.columns:
+        return table
+    near = did_you_mean("ended_on", [c for c in table.columns if c != ROW])
+    text = (
+        f"subscriptions has no column 'ended_on', so all of them are taken to run still. {near} If one holds the day "
+    )
+    text += 'they ended, map it: columns = { ended_on = "…" } in [subscriptions] of cslib.toml.'
+    found.append(Fault(name, "ended_on", "no ends", "warning", 0, text))
+    return table.mutate(ended_on=ibis.null("date"))
 
 
 def _exclusive(table: ir.Table, end: str) -> ir.Table:
@@ -332,15 +385,18 @@ def _payers(data: DataSet) -> list[str]:
     return [PAYERS.format(gap, f"{again:,}") + known, *[unpaid] * bool(free), *[differ] * bool(other)]
 
 
-def _complete(data: DataSet, spans: Spans) -> tuple[DataSet, list[Fault]]:
-    """Cut at ``as_of``, derive customers, and add what only whole tables can tell."""
+def _complete(
+    data: DataSet, spans: Spans, broken: Collection[str], listed: ir.Table | None
+) -> tuple[DataSet, list[Fault]]:
+    """Cut at ``as_of``, derive customers unless theirs are broken, and add what only whole tables can tell."""
     faults = list(check_relations(data.tables))
     tables, notes = dict(data.tables), list(data.notes)
     if data.as_of:
         faults += what_is_cut(tables, spans, data.as_of)
         tables = cut(tables, spans, data.as_of)
-    if "customers" not in tables and "subscriptions" in tables:
-        tables = {"customers": derive_customers(tables["subscriptions"]), **tables}
+    if "customers" not in (*tables, *broken) and "subscriptions" in tables:
+        made = derive_customers(tables["subscriptions"])
+        tables = {"customers": made if listed is None else with_columns(made, listed), **tables}
         notes.append(DERIVED)
         data = replace(data, derived=("customers",))
     faults += suspicions(tables, data.segments, truncation_known=data.observed_from is not None)

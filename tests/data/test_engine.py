@@ -6,7 +6,8 @@ import pytest
 
 import cslib as cs
 from cslib.data import engine
-from cslib.data.contract import Column, Reading, possible, typed
+from cslib.data.contract import Column
+from cslib.data.reading import Reading, possible, typed
 from cslib.errors import DataError
 
 DUCKDB = ibis.duckdb.connect()
