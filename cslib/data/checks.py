@@ -6,9 +6,9 @@ aggregate; only a rule that found something costs a second query, for its exampl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import reduce
 from operator import or_
 from typing import Any, Final
@@ -17,12 +17,11 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from cslib.data.advice import line_to_write
 from cslib.data.contract import (
-    CONTRACT,
+    ENDS,
     FIRST_YEAR,
     LAST_YEAR,
-    MOMENT,
-    NPS_LABELS,
     OWN,
     ROW,
     SCALES,
@@ -42,13 +41,16 @@ SHOWN: Final = 5
 SHORT: Final = 40
 LINE_BREAKS: Final = 20
 SET_ASIDE: Final = 'Correct them at the source, or set on_fault = "set_aside" to leave them out, counted.'
+CORRECT: Final = "Correct them at the source."
+FEW: Final = 0.05  # of the rows, that may be left out
 UNASKED: Final = "An answer without an invitation takes the day it was given."
 RESERVED: Final = ("reason", "row", "line", "text")
+OTHERWISE: Final = re.compile(r", or set (date_format|decimal) = .*?alike")
 UNREADABLE: Final = {
     "id": ("a number too large to be told exactly", "Export the ids as text."),
     "date": ("a value that is no date", 'Write dates as YYYY-MM-DD, or set date_format = "%d/%m/%Y" or alike.'),
-    "time": ("a value that is no time", "Write times as YYYY-MM-DD HH:MM:SS, or set date_format."),
-    "number": ("a value that is no number", 'Write numbers as 1234.5, or set decimal = "," or decimal = ".".'),
+    "time": ("a value that is no time", "Write times as YYYY-MM-DD HH:MM:SS, or set date_format = … or alike."),
+    "number": ("a value that is no number", 'Write numbers as 1234.5, or set decimal = "," or alike.'),
     "flag": ("a value that is neither true nor false", 'Set true_values = ["…"] and false_values = ["…"].'),
 }
 
@@ -124,15 +126,17 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
         measures["n_ids"] = work[TYPED + "customer_id"].nunique()
     measures |= {f"z{i}": zoned(work[c]).any() for i, c in enumerate(moments)}
     measures |= {f"t{i}": _retyped(work, c).any() for i, c in enumerate(words)}
-    count = _counts(work, **measures)
+    count = counts(work, **measures)
     if narrow:
         work, rules = _worked_on(name, raw, spec, texts, reading, try_cast)
     if name == "customers" and count["n_ids"] < count["n_rows"] - count["r0"]:
         work, more = _with_duplicates(work)
-        count |= _counts(work, **{f"r{i}": _hit(r).sum() for i, r in enumerate(more, len(rules))})
+        count |= counts(work, **{f"r{i}": _hit(r).sum() for i, r in enumerate(more, len(rules))})
         rules += more
     broken = [(r, count[f"r{i}"]) for i, r in enumerate(rules) if count[f"r{i}"]]
-    faults = [_fault(name, work, r, n, rejects) for r, n in broken] + _shape_faults(name, count["n_rows"], rejects)
+    faults = [_fault(name, work, r, n, rejects, count["n_rows"]) for r, n in broken] + _shape_faults(
+        name, count["n_rows"], rejects
+    )
     errors = [r for r, n in broken if r.severity == "error"]
     retyped = {c for i, c in enumerate(words) if count[f"t{i}"]}
     sound = _sound(work, spec, errors, retyped)
@@ -171,7 +175,7 @@ def _to_look_at(raw: ir.Table, spec: Collection[str]) -> list[str]:
     return [c for c in texts if c in spec or c in found]
 
 
-def _counts(table: ir.Table, /, **measures: ir.Value) -> dict[str, int]:
+def counts(table: ir.Table, /, **measures: ir.Value) -> dict[str, int]:
     """Take all measures in one pass; of no rows each is 0."""
     found = table.aggregate(**measures).execute().iloc[0]
     return {str(k): int(v) if pd.notna(v) else 0 for k, v in found.items()}
@@ -251,7 +255,7 @@ def _with_duplicates(work: ir.Table) -> tuple[ir.Table, list[Rule]]:
     ]
 
 
-def _fault(name: str, work: ir.Table, rule: Rule, n: int, rejects: pd.DataFrame) -> Fault:
+def _fault(name: str, work: ir.Table, rule: Rule, n: int, rejects: pd.DataFrame, n_rows: int) -> Fault:
     hits, place = work.filter(_hit(rule)), ibis.literal("")
     if ROW in work.columns:
         hits = hits.order_by(ROW)
@@ -262,7 +266,18 @@ def _fault(name: str, work: ir.Table, rule: Rule, n: int, rejects: pd.DataFrame)
     shown = [f"{_quoted(v)}{f' in row {p}' if p else ''}" for p, v in zip(first["place"], first["value"], strict=True)]
     readable = ", of the rows that can be read" if len(rejects) and ROW in work.columns else ""
     found = f"{name}.{rule.column} has {counted(n, 'row')} with {rule.what} (first: {', '.join(shown)}{readable})."
-    return Fault(name, rule.column, rule.name, rule.severity, n, f"{found} {rule.remedy}")
+    hint = line_to_write(rule.column, rule.name, [str(v) for v in first["value"] if pd.notna(v)], name)
+    remedy = rule.remedy.replace(SET_ASIDE, _set_aside(n, n_rows, rule.column))
+    if hint:
+        remedy = f"{hint}, or {remedy[0].lower()}{OTHERWISE.sub('', remedy[1:])}"
+    return Fault(name, rule.column, rule.name, rule.severity, n, f"{found} {remedy}")
+
+
+def _set_aside(n: int, n_rows: int, column: str) -> str:
+    """Offer to leave rows out only where they are few, and not for their end: who is still here would be gone."""
+    if column in ENDS.values() or n > FEW * n_rows:
+        return CORRECT
+    return SET_ASIDE.replace(", counted.", f" ({n / n_rows:.1%} of the rows).".replace("%", " %"))
 
 
 def _quoted(value: object) -> str:
@@ -278,7 +293,8 @@ def _shape_faults(name: str, n_rows: int, rejects: pd.DataFrame) -> list[Fault]:
         n = int(rejects["n_lines"].sum())
         first = rejects.head(SHOWN)
         lines = ", ".join(f"line {i}: {_quoted(t)!r}" for i, t in zip(first["line"], first["text"], strict=True))
-        message = f"{name} has {counted(n, 'broken line')}, with too many or too few fields ({lines}). {SET_ASIDE}"
+        message = f"{name} has {counted(n, 'broken line')}, with too many or too few fields ({lines}). "
+        message += _set_aside(n, n_rows + n, "")
         faults.append(Fault(name, "", "broken line", "error", n, message))
     if not n_rows:
         message = f"{name} has no rows. Supply some, or remove the table: every table is optional."
@@ -325,146 +341,3 @@ def _faulty(work: ir.Table, errors: list[Rule], rejects: pd.DataFrame) -> pd.Dat
     rows = bad.select(reason=reason, **order, **raw).execute()
     rows = rows.sort_values("row", kind="stable", ignore_index=True).astype({"row": "Int64"}) if order else rows
     return pd.concat([rows, lines], ignore_index=True) if len(lines) else rows
-
-
-def check_relations(tables: Mapping[str, ir.Table]) -> Iterator[Fault]:
-    """Yield the warnings that need more than one row or more than one table."""
-    for name in ("subscriptions", "orders", "surveys"):
-        if name in tables:
-            yield from _repeated_rows(name, tables[name])
-    if "subscriptions" in tables:
-        yield from _overlaps(tables["subscriptions"])
-        yield from _inclusive(tables["subscriptions"])
-    if "customers" in tables:
-        yield from _similar_ids(tables["customers"])
-        for name in ("subscriptions", "orders", "usage", "surveys", "touchpoints"):
-            if name in tables:
-                yield from _events(name, tables[name], tables["customers"])
-    if "surveys" in tables:
-        yield from _contradictions(tables["surveys"])
-
-
-def check_list(customers: ir.Table, tables: Mapping[str, ir.Table]) -> Iterator[Fault]:
-    """Yield the warnings of customers that are a list of attributes."""
-    yield from _similar_ids(customers)
-    for name in ("subscriptions", "orders", "usage", "surveys", "touchpoints"):
-        if name in tables:
-            yield from _events(name, tables[name], customers)
-
-
-def _warning(table: str, column: str, rule: str, n: int, text: str) -> Iterator[Fault]:
-    if n:
-        yield Fault(table, column, rule, "warning", n, f"{table}{'.' + column if column else ''} {text}")
-
-
-def _repeated_rows(name: str, table: ir.Table) -> Iterator[Fault]:
-    n = int(table.count().execute() - table.distinct().count().execute())
-    kept = "of which one counts" if name == "surveys" else "kept and counted"
-    text = f"has {counted(n, 'row')} repeating another exactly, {kept}. Remove what is a copy."
-    yield from _warning(name, "", "repeated rows", n, text)
-
-
-def _contradictions(surveys: ir.Table) -> Iterator[Fault]:
-    """Find columns that call an NPS answer promoter, passive or detractor against its score."""
-    nps = surveys.filter((surveys.survey == "nps") & surveys.score.notnull())
-    said = ibis.cases((nps.score >= 9, "promoter"), (nps.score >= 7, "passive"), else_="detractor")
-    for column in (c for c in surveys.columns if surveys[c].type().is_string() and c not in CONTRACT["surveys"]):
-        label = nps[column].strip().lower().re_replace("s$", "").replace("neutral", "passive")
-        wrong = nps.filter(label.isin(NPS_LABELS) & (label != said))
-        n = int(wrong.count().execute())
-        first = wrong.order_by(["score", column]).limit(1).execute().to_dict("records")
-        shown = f" (first: {first[0]['score']:.0f} called {first[0][column]})" if first else ""
-        text = f"calls {counted(n, 'answer')} another thing than the score says{shown}; the score counts."
-        yield from _warning("surveys", column, "contradicting label", n, text)
-
-
-def _overlaps(subscriptions: ir.Table) -> Iterator[Fault]:
-    until = subscriptions.ended_on.fill_null(ibis.date(f"{LAST_YEAR}-12-31"))
-    spells = subscriptions.select("customer_id", "started_on", until=until)
-    order = ibis.window(group_by="customer_id", order_by=["started_on", "until"], preceding=(None, 1))
-    earlier = spells.mutate(before=spells.until.max().over(order))
-    n = int((earlier.started_on < earlier.before).sum().fill_null(0).execute())
-    text = f"has {counted(n, 'row')} starting before an earlier one of the customer ends; their MRR adds up."
-    yield from _warning("subscriptions", "", "overlap", n, text)
-
-
-def _inclusive(subscriptions: ir.Table) -> Iterator[Fault]:
-    """Suspect ends that are the last day paid: what goes on then begins a day after the end, and not on it."""
-    order = ibis.window(group_by="customer_id", order_by="started_on")
-    followed = subscriptions.mutate(next=subscriptions.started_on.lead().over(order))
-    gap = followed.next.delta(followed.ended_on, unit="day")
-    found = _counts(followed, n=(gap == 1).sum(), without=(gap == 0).sum())
-    n, renewals = found["n"], found["n"] + found["without"]
-    if n > max(1, found["without"]):
-        text = (
-            f"lies one day before the customer's next start in {n:,} of {counted(renewals, 'renewal')}, each of which "
-            'counts as a churn and a return. If it is the last day paid, set ends = "inclusive" in [subscriptions] of '
-            "a cslib.toml, or add a day to it."
-        )
-        yield Fault("subscriptions", "ended_on", "inclusive ends", "warning", n, f"subscriptions.ended_on {text}")
-
-
-def _similar_ids(customers: ir.Table) -> Iterator[Fault]:
-    ids = customers.customer_id
-    n = int((ids.nunique() - ids.strip().lower().nunique()).execute())
-    text = f"has {counted(n, 'id')} differing from another only by case or blanks; they count as different customers."
-    yield from _warning("customers", "customer_id", "similar ids", n, text)
-
-
-def _events(name: str, events: ir.Table, customers: ir.Table) -> Iterator[Fault]:
-    moment = MOMENT[name]
-    started = customers.started_on if "started_on" in customers.columns else ibis.null("date")
-    start = customers.select(known="customer_id", started=started)
-    happened = events.select("customer_id", day=events[moment].cast("date"))
-    joined = happened.left_join(start, happened.customer_id == start.known)
-    found = _counts(joined, unknown=joined.known.isnull().sum(), early=(joined.day < joined.started).sum())
-    n = found["unknown"]
-    text = f"has {counted(n, 'row')} of customers not in the customers table; their segment is (missing)."
-    yield from _warning(name, "customer_id", "unknown customer", n, text)
-    text = f"has {counted(found['early'], 'row')} before the customer's start; kept."
-    yield from _warning(name, moment, "before start", found["early"], text)
-
-
-def _subscribers(customers: ir.Table, subscriptions: ir.Table) -> Iterator[Fault]:
-    """Where customers and subscriptions do not agree on who is still here."""
-    column = "churned_on" if "churned_on" in customers.columns else "churned"
-    churned = customers.churned_on.notnull() if column == "churned_on" else customers.churned
-    held = subscriptions.group_by(holder="customer_id").aggregate(running=subscriptions.ended_on.isnull().any())
-    asked = customers.select("customer_id", churned=churned)
-    joined = asked.left_join(held, asked.customer_id == held.holder)
-    found = _counts(joined, without=joined.holder.isnull().sum(), contrary=(joined.churned & joined.running).sum())
-    text = f"has {counted(found['without'], 'customer')} without any subscription; no MRR is known of them."
-    yield from _warning("customers", "", "no subscription", found["without"], text)
-    n = found["contrary"]
-    text = f"is set for {counted(n, 'customer')} with a subscription still running, which is taken to end then."
-    yield from _warning("customers", column, "churned but subscribed", n, f"{text} Correct one of the two.")
-
-
-def suspicions(tables: Mapping[str, ir.Table], segments: tuple[str, ...], *, truncation_known: bool) -> Iterator[Fault]:
-    """Yield what is odd at ``as_of``: empty segments, customers contradicting subscriptions, a late first churn."""
-    holder = {s: next((n for n, t in tables.items() if s in t.columns), "") for s in segments}
-    for name, table in tables.items():
-        yield from _empty_segments(name, table, [s for s, n in holder.items() if n == name])
-    if {"customers", "subscriptions"} <= tables.keys():
-        yield from _subscribers(tables["customers"], tables["subscriptions"])
-    if "customers" in tables and "started_on" in tables["customers"].columns and not truncation_known:
-        yield from _truncated(tables["customers"])
-
-
-def _empty_segments(name: str, table: ir.Table, segments: list[str]) -> Iterator[Fault]:
-    empty = _counts(table, **{s: table[s].isnull().sum() for s in segments}) if segments else {}
-    for column, n in empty.items():
-        text = f"is empty in {counted(n, 'row')}; they count as (missing)."
-        yield from _warning(name, column, "segment empty", n, text)
-
-
-def _truncated(customers: ir.Table) -> Iterator[Fault]:
-    first = customers.churned_on.min().execute()
-    if pd.isna(first):
-        return
-    day = pd.Timestamp(first).date()
-    n = int(customers.filter(customers.started_on <= day - timedelta(days=180)).count().execute())
-    if n >= 100:
-        text = f"customers has {n:,} customers who started at least 180 days before the first recorded churn ({day}): "
-        text += "earlier losses seem unrecorded. Set observed_from in a cslib.toml."
-        yield Fault("customers", "churned_on", "left truncation", "warning", n, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -120,6 +121,17 @@ def of_other_form(name: str, columns: tuple[str, ...], others: Collection[str] =
         return []
     spec = specification(name, columns, others)
     return [c for c in columns if c in {**DATES, **TENURE} and c not in spec]
+
+
+def plain_name(name: str) -> str:
+    """Write the name of a column as the contract would: small letters, and a line for blanks and signs between.
+
+    Examples
+    --------
+    >>> plain_name("Customer ID"), plain_name("started-on")
+    ('customer_id', 'started_on')
+    """
+    return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
 
 
 @dataclass(frozen=True)

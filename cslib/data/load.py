@@ -23,13 +23,12 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.checks import (
+    CORRECT,
+    OTHERWISE,
     SET_ASIDE,
     Checked,
     check_columns,
-    check_list,
-    check_relations,
     check_rows,
-    suspicions,
 )
 from cslib.data.config import Config, TableLike, TableOptions, read_config
 from cslib.data.contract import ENDS, FIRST_YEAR, LAST_YEAR, ROW, Fault, is_list, of_other_form, specification
@@ -51,14 +50,16 @@ from cslib.data.engine import can_try, remembering, session_zone
 from cslib.data.limit import Limit
 from cslib.data.lives import lives, paying, settled
 from cslib.data.reading import PERIODS, as_meant, filled, monthly, with_constants
+from cslib.data.relations import check_list, check_relations, price_periods, stale, suspicions
 from cslib.data.snapshot import SUFFIX, at_hand, made_from, named
-from cslib.data.sources import Raw, as_made, mapped, open_tables, reading
+from cslib.data.sources import Raw, as_made, as_spelt, mapped, open_tables, reading
 from cslib.errors import DataError, ParameterError, counted, did_you_mean
 
 DERIVED: Final = (
     "customers is not there: it is derived from paid subscriptions (start: the first start; churned: the last end "
     "where nothing runs; other columns: as in the first subscription)."
 )
+FIRST: Final = "Correct them first."
 LISTED: Final = "customers does not say who left, so it is a list of attributes: {} tell who is a customer, and when."
 PAYERS: Final = (
     "A customer is who pays: from the first paid day until nothing is paid any more. Who pays again after a gap in "
@@ -205,6 +206,7 @@ def _data_set(
     day, said = _as_of(config.as_of, spans)
     segments = tuple(s for o in config.tables.values() for s in o.segments)
     aside = {n: c.set_aside for n, c in checked.items() if len(c.set_aside)}
+    notes += _segments_said(segments)
     known: Any = {"targets": config.targets, "set_aside": aside, "label": config.label, "notes": (*notes, *said)}
     result = DataSet(tables, day, currency, _observed_from(config, day), pause_months, segments, **known)
     faults = [*found, *mixed]
@@ -213,6 +215,12 @@ def _data_set(
         result, late = _complete(result, spans, broken, listed)
         faults += late
     return replace(result, faults=tuple(sorted(faults, key=lambda f: f.severity)))
+
+
+def _segments_said(segments: tuple[str, ...]) -> list[str]:
+    if not segments:
+        return []
+    return [f"Declared to compare by: {', '.join(segments)}. A report does so with -p segment_by={segments[0]}."]
 
 
 def _in_zone(options: TableOptions, zone: str) -> TableOptions:
@@ -224,17 +232,18 @@ def _check_table(
     notes: list[str],
 ) -> dict[str, Checked]:  # fmt: skip
     """Check one table, add to ``found`` and ``notes``, and return it by name if it is sound."""
+    raw = replace(raw, table=as_spelt(name, raw.table, options.columns, notes))
     table = with_constants(name, mapped(name, raw.table, options.columns, notes), options.reading.values)
     table = _running(name, table, found)
     spec = specification(name, tuple(table.columns), others)
-    faults = check_columns(name, table, spec, _named(raw.table, options))
+    faults = check_columns(name, table, spec, _named(raw.table, options)) + _no_unit(name, table, options.reading.unit)
     if twice := of_other_form(name, tuple(table.columns), others):
         listed = is_list(name, table.columns, others)
         table = table.drop(*twice)
         why = "does not say who left" if listed else "says how long customers stayed in two ways"
         notes.append(f"{name} {why}; {' and '.join(twice)} not used.")
     result = None
-    if not any(f.column in spec for f in faults):
+    if not any(f.column in spec or f.rule == "unknown unit" for f in faults):
         table = as_meant(table, spec, options.reading)
         result = check_rows(name, replace(raw, table=table), spec, options.reading, try_cast=can_try(con))
         faults += [_as_set_aside(f) if options.on_fault == "set_aside" else f for f in result.faults]
@@ -246,6 +255,7 @@ def _check_table(
     found += faults
     if result is None or any(f.severity == "error" for f in faults):
         return {}
+    found += price_periods(name, result.table, options.reading.unit)
     result = replace(result, table=monthly(result.table, options.reading.unit))
     if options.ends == "inclusive":
         result = replace(result, table=_exclusive(result.table, ENDS[name]))
@@ -262,8 +272,16 @@ def _named(raw: ir.Table, options: TableOptions) -> tuple[str, ...]:
     """List the columns that the options of a table name, but for those that ``columns`` has found."""
     own = options.reading
     unmapped = [c for c in options.columns.values() if c not in raw.columns]
-    unit = [own.unit] if own.unit and own.unit not in PERIODS else []
-    return (*unmapped, *options.segments, *own.numbers, *own.labels, *own.inverted, *unit)
+    return (*unmapped, *options.segments, *own.numbers, *own.labels, *own.inverted)
+
+
+def _no_unit(name: str, table: ir.Table, unit: str) -> list[Fault]:
+    if not unit or unit in PERIODS or unit in table.columns:
+        return []
+    near = did_you_mean(unit, [*PERIODS, *(c for c in table.columns if c != ROW)])
+    return [
+        Fault(name, unit, "unknown unit", "error", 0, f"unit of {name} is {unit!r}, no period and no column. {near}")
+    ]
 
 
 def _running(name: str, table: ir.Table, found: list[Fault]) -> ir.Table:
@@ -295,8 +313,11 @@ def _foreign_zone(con: ibis.BaseBackend, name: str, zoned: tuple[str, ...]) -> l
 
 def _for_memory(fault: Fault) -> Fault:
     """Leave out advice that needs a ``cslib.toml``, which a mapping does not have."""
-    message = fault.message.replace(SET_ASIDE, "Correct them first.")
-    message = re.sub(r" in the file, or map it: .* of cslib\.toml\.|, or set date_format[^.]*\.", ".", message)
+    message = fault.message.replace(SET_ASIDE, FIRST).replace(CORRECT, FIRST)
+    message = re.sub(r"Correct them at the source, or set on_fault = .*? of the rows\)\.", FIRST, message)
+    message = re.sub(r"(Set|If it stands for not yet, set) \w+ = .* of cslib\.toml, or w", "W", message)
+    message = re.sub(r" in the file, or map it: .* of cslib\.toml\.", ".", message)
+    message = OTHERWISE.sub("", message)
     return replace(fault, message=re.sub(r"Set true_values = .*?\. ", "Make it boolean. ", message))
 
 
@@ -392,12 +413,12 @@ def _complete(
     faults = list(check_relations(data.tables))
     tables, notes = dict(data.tables), list(data.notes)
     if data.as_of:
-        faults += what_is_cut(tables, spans, data.as_of)
+        faults += [*what_is_cut(tables, spans, data.as_of), *stale(spans, data.as_of)]
         tables = cut(tables, spans, data.as_of)
     if "customers" not in (*tables, *broken) and "subscriptions" in tables:
         made = derive_customers(tables["subscriptions"])
         tables = {"customers": made if listed is None else with_columns(made, listed), **tables}
-        notes.append(DERIVED)
+        notes += [DERIVED] * (listed is None)
         data = replace(data, derived=("customers",))
     faults += suspicions(tables, data.segments, truncation_known=data.observed_from is not None)
     data = counted_anew(replace(data, tables=ended_with_churn(tables)))

@@ -89,7 +89,7 @@ def known_zone(name: str) -> str:
         name = f"Etc/GMT{'-' if found[1] == '+' else '+'}{int(found[2])}"
     try:
         return ZoneInfo(name.strip()).key
-    except (ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError) as error:
         msg = f"timezone is {name!r}, which is no time zone. Write it as Europe/Berlin, or as +02:00."
         raise ParameterError(msg) from error
 

@@ -29,7 +29,7 @@ NOTHING: Final = (  # what stands for no date yet, whatever its case
     *("9999-12-31", "9999-12-31 00:00:00", "9999-12-31t00:00:00"),
 )
 BLANKS: Final = "[ \t\u00a0\u2009\u202f'’]"  # between the digits of a number
-_COIN: Final = r"([^\d\s.,+()−-]{1,4}\.?)?"  # the sign or code of a currency, such as € or kr.
+_COIN: Final = r"([A-Z]{1,3}[$]?|[$€£¥₹₩₽₺₴₦₫₪฿₱]|[Kk]r[.]?|Fr[.]?|zł|Kč|Ft|lei)?"  # of a currency
 _AROUND: Final = rf"^\(?[+−-]?{_COIN}[+−-]?(%s){_COIN}\)?[+−-]?$"
 BY_HAND: Final = {  # the decimal sign, and the numbers that go with it, blanks left out
     ".": _AROUND % r"(\d+|\d{1,3}(,\d{2,3})*,\d{3})(\.\d*)?|\.\d+",

@@ -33,13 +33,16 @@ from sqlglot import exp
 
 from cslib.data import engine
 from cslib.data.config import SUFFIXES, Config, TableOptions, expanded, stem
-from cslib.data.contract import CONTRACT, ROW
+from cslib.data.contract import CONTRACT, ROW, TENURE, plain_name
 from cslib.data.limit import FOLDERS, Limit
 from cslib.errors import CslibError, DataError, did_you_mean
 
 NATIVE: Final = {"utf-8": "utf-8", "iso8859-1": "latin-1"}  # the encodings that DuckDB reads by itself
 LONGEST: Final = 1_000_000
 MANY: Final = 200  # columns: from here on what takes a moment for each of them is done otherwise
+DELIMITERS: Final = ",;\t|"
+SAID: Final = re.compile(r"(?i)^\W?sep=(.)\s*$")  # what Excel writes above a table
+TITLES: Final = 20  # lines at the beginning, in which the header is
 MAGIC: Final = {
     b"\x1f\x8b": "is compressed. Name it .csv.gz",
     b"PAR1": "is Parquet. Name it .parquet",
@@ -99,7 +102,7 @@ def read_text(con: ibis.BaseBackend, path: Path, encoding: str) -> Raw:
     DataError
         It is empty, in another encoding, no text at all, or its header cannot be told.
     """
-    encoding = _encoding(encoding)
+    encoding = _marked(path) or _encoding(encoding)
     names, delimiter, blank = _header(path, encoding)
     unique = ibis.util.gen_name("cslib")
     options: dict[str, Any] = {
@@ -115,6 +118,14 @@ def read_text(con: ibis.BaseBackend, path: Path, encoding: str) -> Raw:
     lines = rejects.sort_values("line").drop_duplicates("line")[["line", "text"]]
     lines = lines.assign(text=lines["text"].str.strip())
     return Raw(table, lines.assign(n_lines=_n_lines(lines, path, encoding)))
+
+
+def _marked(path: Path) -> str:
+    """Name the encoding that a file says it has by its first bytes: that of what Excel saves as Unicode text."""
+    if path.suffix == ".gz":
+        return ""
+    with open(path, "rb") as file:
+        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else ""
 
 
 def _n_lines(lines: pd.DataFrame, path: Path, encoding: str) -> pd.Series[int]:
@@ -192,19 +203,24 @@ def _other_encoding(path: Path, encoding: str, where: str) -> DataError:
 
 
 def _header(path: Path, encoding: str) -> tuple[list[str], str, int]:
-    """Column names, delimiter and number of blank lines above them."""
-    blank, start = _first_line(path, encoding)
+    """Column names, delimiter and number of lines above them: blank ones, titles, and what Excel says of signs."""
+    blank, start, told = _first_line(path, encoding)
     if "\ufffd" in start:
         raise _other_encoding(path, encoding, "first in its header")
     msg = f"{path.name} is no text file. Export it again as CSV in UTF-8, or name a Parquet file .parquet."
     DataError.when("\x00" in start, msg)
     msg = f"The header of {path.name} has no end. Close its quotes, and put it on one line."
     DataError.when(len(start) == LONGEST or start.count('"') % 2, msg)
-    delimiter = max(",;\t|", key=re.sub(r'"[^"]*"', "", start).count)
+    delimiter = told or max(DELIMITERS, key=_outside_quotes(start).count)
     return column_names(next(csv.reader([start], delimiter=delimiter)), path.name), delimiter, blank
 
 
-def _first_line(path: Path, encoding: str) -> tuple[int, str]:
+def _outside_quotes(line: str) -> str:
+    return re.sub(r'"[^"]*"', "", line)
+
+
+def _first_line(path: Path, encoding: str) -> tuple[int, str, str]:
+    """Tell how many lines are above the header, give it, and the delimiter if a line above says so."""
     with open(path, "rb") as file:
         magic = file.read(4)
     for mark, what in MAGIC.items():
@@ -212,13 +228,20 @@ def _first_line(path: Path, encoding: str) -> tuple[int, str]:
         DataError.when(magic.startswith(mark) and path.suffix != ".gz" and not encoding.startswith("utf-16"), msg)
     try:
         with _text(path, encoding, "replace") as lines:
-            blank = 0
-            while (start := lines.readline(LONGEST)) and not start.strip():
-                blank += 1
+            first = [line for _ in range(TITLES) if (line := lines.readline(LONGEST))]
+            while first and len(first) < MANY and not any(line.strip() for line in first):
+                first += [line for _ in range(TITLES) if (line := lines.readline(LONGEST))] or [""] * MANY
     except UnicodeError as error:
         raise _other_encoding(path, encoding, str(error)) from error
-    DataError.when(not start, f"{path.name} is an empty file. Export it again, with a header line and rows.")
-    return blank, start
+    DataError.when(
+        not any(map(str.strip, first)), f"{path.name} is an empty file. Export it again, with a header line and rows."
+    )
+    told = next((found[1] for line in first if (found := SAID.match(line))), "")
+    marks = [told] if told else [*DELIMITERS]
+    rows = [i for i, line in enumerate(first) if line.strip() and not SAID.match(line)]
+    table = [i for i in rows if any(mark in _outside_quotes(first[i]) for mark in marks)]
+    above = table[0] if table and rows[:1] != table[:1] and len(table) > 1 else rows[0] if rows else 0
+    return above, first[above], told
 
 
 def column_names(given: Iterable[object], where: str) -> list[str]:
@@ -515,6 +538,19 @@ def _rank(text: ir.StringValue) -> ir.IntegerValue:
     """Tell a whole number (0) from a decimal (1) and any other text (2)."""
     decimal = text.re_search(DECIMAL) & (text.length() <= 16)
     return ibis.cases((text.re_search(INTEGER), 0), (decimal, 1), (text.notnull(), 2))
+
+
+def as_spelt(name: str, table: ir.Table, columns: Mapping[str, str], notes: list[str]) -> ir.Table:
+    """Rename columns that only case, blanks or dashes tell from what ``columns`` or the contract asks for."""
+    there = set(table.columns)
+    wanted = [*columns.values(), *(c for c in {**CONTRACT[name], **TENURE} if c not in columns)]
+    plain: dict[str, list[str]] = {}
+    for column in table.columns:
+        plain.setdefault(plain_name(column), []).append(column)
+    found = {w: plain[plain_name(w)] for w in wanted if w not in there and plain_name(w) in plain}
+    named = {w: own[0] for w, own in found.items() if len(own) == 1 and own[0] not in columns.values()}
+    notes += [f"{name}: the column {theirs!r} is taken for {ours!r}." for ours, theirs in named.items()]
+    return table.rename(named) if named else table
 
 
 def mapped(name: str, table: ir.Table, columns: Mapping[str, str], notes: list[str]) -> ir.Table:

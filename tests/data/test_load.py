@@ -57,7 +57,7 @@ FAULTS = [
     (frames("customers", CUSTOMERS, started_on=["2025-01-01", None]), r"started_on has 1 row with no value"),
     (frames("customers", CUSTOMERS, started_on=[20250101, 20250102]), r"2 rows with a value that is no date"),
     (frames("customers", CUSTOMERS, churned_on=["2024-12-31", None]), r"churned_on has 1 row with a date before started_on \(first: 2024-12-31 in row 1\)"),
-    (frames("customers", CUSTOMERS, churned_on=["9999-12-31", None]), r"a date outside 1900–2199 \(first: 9999-12-31 in row 1\). Leave it empty for still running"),
+    (frames("customers", CUSTOMERS, churned_on=["3000-12-31", None]), r"a date outside 1900–2199 \(first: 3000-12-31 in row 1\). Leave it empty for still running"),
     (frames("customers", CUSTOMERS, churn_kind=["voluntary", "lost"]), r"a value other than voluntary, involuntary \(first: lost in row 2\)"),
     (frames("subscriptions", SUBSCRIPTIONS, mrr=[-1]), r"subscriptions.mrr has 1 row with a value below 0 \(first: -1 in row 1\)"),
     (frames("subscriptions", SUBSCRIPTIONS, mrr=["1,000.50"]), r"no number \(first: 1,000.50 in row 1\)"),
@@ -94,7 +94,7 @@ def test_all_faults_together():
     for name in together:
         assert name in listed
     with pytest.raises(DataError, match=r"has \d faults:\n- .*\n- "):
-        load(together)
+        load(together | {"orders": pd.DataFrame(ORDERS | {"amount": [None], "customer_id": [None]})})
 
 
 def test_two_currencies():
@@ -264,7 +264,7 @@ def test_missing_files(tmp_path):
     write(tmp_path, HEAD + "1,2025-01-01,,x\n")
     (tmp_path / "cslib.toml").write_text('[orders]\ntable = "order.csv"\n')
     with pytest.raises(DataError, match="The file 'order.csv' of table orders is not there"):
-        load(tmp_path)
+        load(tmp_path).table("orders")
 
 
 def test_same_table_twice(tmp_path):
@@ -287,7 +287,13 @@ def test_same_table_twice(tmp_path):
         ('[customers]\ncolumns = { started_on = "begin" }', "no column 'begin'"),
         ('[customers]\nsegments = ["plan"]', "no column 'plan'. .*There are: churned_on, city"),
         ('[customers]\nencoding = "utf-99"', "encoding 'utf-99' is unknown"),
-        ('[customers]\ndate_format = "%d %b %Y"', "date_format '%d %b %Y' cannot be read.*unknown: %b"),
+        ('[customers]\ndate_format = "%d %Q %Y"', "date_format '%d %Q %Y' cannot be read.*unknown: %Q"),
+        ('[customers]\ndate_format = "%d %b"', "date_format '%d %b' cannot be read: it has no year"),
+        ('timezone = "Berlin"', "timezone is 'Berlin', which is no time zone"),
+        ('[orders]\nunit = "year"', "unit is for subscriptions and customers, whose mrr is a price"),
+        ('[customers]\ndecimal = "x"', "decimal is 'x'. Choose '.' or ','"),
+        ('[customers]\nvalues = { city = "x" }', "customers has a column 'city' itself, and values gives it one value"),
+        ("[customers]\nlabels = { plan = 5 }", "labels is .* It takes a table of words for each column"),
         ('[customers]\nquery = "select nothing from customers"', r"The query of \[customers\] fails.*nothing"),
     ],
 )
@@ -462,7 +468,7 @@ def test_connection_url(tmp_path):
     assert list(load(tmp_path).tables) == ["customers", "orders"]
     (tmp_path / "cslib.toml").write_text(f'source = "duckdb://{path}"\n[orders]\ntable = "booking"\n')
     with pytest.raises(DataError, match="no table 'booking' for orders. Did you mean 'bookings'"):
-        load(tmp_path)
+        load(tmp_path).table("orders")
     with pytest.raises(DataError, match="A source of the kind nosuch cannot be used"):
         load("nosuch://host/db")
 
@@ -735,13 +741,12 @@ def test_faulty_rows_with_reserved_names_are_set_aside(tmp_path):
     [
         ("customers.csv.gz", gzip.compress((HEAD + "1,2025-01-01,,x\n" * 999).encode())[:60], "ended before the end"),
         ("customers.csv", gzip.compress(HEAD.encode()), "is compressed. Name it .csv.gz"),
-        ("customers.csv", HEAD.encode("utf-16"), 'is UTF-16 text.*encoding = "utf-16"'),
         ("customers.csv", HEAD.encode("utf-16-le"), "is no text file"),
         ("customers.csv", b"PAR1" + b"\x00" * 9, "is Parquet. Name it .parquet"),
         ("customers.csv", b"a" * 200_000 + b",b\n1,2\n", "field larger than field limit"),
         ("customers.csv", b"\n \n", "is an empty file"),
     ],
-    ids=["cut", "compressed", "utf-16", "utf-16 without mark", "parquet", "endless field", "blank"],
+    ids=["cut", "compressed", "utf-16 without mark", "parquet", "endless field", "blank"],
 )
 def test_files_of_another_kind(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
