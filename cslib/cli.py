@@ -237,11 +237,14 @@ def load(data: str, path: Path, as_of: str) -> None:
 @click.argument("data", default="")
 @_load_limit
 @_allow_folder
-def check(data: str) -> None:
+@click.option("--rows", type=click.Path(path_type=Path), help="A folder for the rows with faults, a CSV file a table.")
+def check(data: str, rows: Path | None) -> None:
     """Check DATA against the data contract; exit 1 on errors."""
     from cslib.data.load import check as examine
 
     found = examine(data)
+    for line in _written(found, rows) if rows else ():
+        click.echo(line)
     for fault in found.faults:
         click.echo(f"{fault.severity}: {fault}")
     for note in found.notes:
@@ -251,6 +254,19 @@ def check(data: str) -> None:
     click.echo(f"{found.label}: {count}. {_sizes(found)}".rstrip())
     if errors:
         sys.exit(FAILED)
+
+
+def _written(found: DataSet, folder: Path) -> Iterator[str]:
+    """Write the rows with faults for the owner of the source: why, where in the file, and what stands there."""
+    from cslib.show.display import write_csv
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in found.broken.items():
+        path = folder / f"{name}.csv"
+        write_csv(rows, path)
+        yield f"{path}: {counted(len(rows), 'row')} of {name} with a fault"
+    if not found.broken:
+        yield "No row has a fault of its own."
 
 
 @main.command()

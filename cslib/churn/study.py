@@ -12,6 +12,7 @@ from cslib.allowed import asked
 from cslib.churn import words as say
 from cslib.churn.at_risk import at_risk, stakes
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
+from cslib.churn.kpis import never_recorded
 from cslib.churn.outlook import forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, reconcile
 from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
@@ -98,7 +99,8 @@ class Churn(Study):
         n_before = max(int(every) - int(whole(summary)["n_customers"].iloc[0]), 0)
         head = say.subtitle(summary, n_before=n_before, observed_from=since, unit=unit)
         own = self._recent is not self.data
-        cards = say.cards(summary, last_month(self._rates), self._outlook, recent=own)
+        last = None if never_recorded(self.data) else last_month(self._rates)
+        cards = say.cards(summary, last, self._outlook, recent=own)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
         return Answer(head, say.answer(summary, self._differences, self._outlook, unit=unit), cards, warnings)

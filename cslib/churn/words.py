@@ -90,8 +90,8 @@ def answer(
 def _stay(row: pd.Series[Any], unit: str) -> str:
     n, ended = counted(int(row.n_customers), unit), ENDED[unit][1]
     if not row.n_events:
-        who = f"all {n} are" if row.n_customers > 1 else f"{n} is"
-        return f"**Nobody has left yet**: {who} still here."
+        who = f"all {n} count" if row.n_customers > 1 else f"{n} counts"
+        return f"**No churn is on record**: {who} as still here."
     if pd.notna(row.median_months):
         known = pd.notna(row.median_ci_lower) or pd.notna(row.median_ci_upper)
         interval = f"95 % interval {_span(row.median_ci_lower, row.median_ci_upper)}, {n}" if known else n
@@ -201,7 +201,7 @@ def warnings(summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple
 
 def survival(kept: pd.DataFrame) -> Said:
     """State how many stay: in the two segments that differ most, if by more than chance, or of all."""
-    title = "Too short a time to say how many stay"
+    title = "How many stay cannot be told from these data yet"
     if len(kept):
         first, *others = (row for _, row in kept.iterrows())
         who = f"{first.segment} customers" if others else "customers"

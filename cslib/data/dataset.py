@@ -270,6 +270,8 @@ class DataSet:
     set_aside
         Faulty rows left out, by table: ``reason``, ``row`` (of the rows that can be read, from 1) and raw
         columns; for broken lines ``line`` (in the file) and ``text``.
+    broken
+        Rows with a fault, by table, whether it stands without them or not at all; as in ``set_aside``.
     label
         The name of the data set in reports.
     notes
@@ -295,6 +297,7 @@ class DataSet:
     targets: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     set_aside: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    broken: Mapping[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
     label: str = ""
     notes: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ from cslib.errors import DataError
 from cslib.stats.survival import DAYS_PER_MONTH
 
 NOT_RECORDED: Final = "not recorded"
+ENOUGH, YOUNG = 20, 12  # customers, and months of the shortest stay among them that tells of missing ones
 
 
 def unit_months(data: DataSet) -> float:
@@ -59,7 +60,7 @@ def lifetime_rows(data: DataSet, *, segment: str = "") -> ir.Table:
 def _rows(data: DataSet, segment: str) -> ir.Table:
     table, own = data.table("customers"), {"segment": segment} if segment else {}
     if not data.has_dates("customers"):
-        churned, entry, life = table.churned, ibis.literal(0.0), ibis.literal(1)
+        churned, entry, life = table.churned, ibis.literal(_youngest(data)), ibis.literal(1)
         duration = table.tenure_months.cast("float64")
     else:
         table, last = lives(data, **own), ibis.date(settled(data))
@@ -72,6 +73,18 @@ def _rows(data: DataSet, segment: str) -> ir.Table:
     columns = {"customer_id": table.customer_id, "life": life, "entry": entry, "duration": duration}
     columns |= {"event_observed": churned, "churn_kind": ibis.ifelse(churned, kind, "")}
     return table.select(**columns, **{k: table[c].cast("string").fill_null("(missing)") for k, c in own.items()})
+
+
+def _youngest(data: DataSet) -> float:
+    """Age from which a file of tenures shows customers: above 0 where those who were here for less are not in it."""
+    return data.found("youngest", lambda: _first_age(data))
+
+
+def _first_age(data: DataSet) -> float:
+    tenure = data.table("customers").tenure_months
+    found = tenure.as_table().aggregate(n=tenure.count(), least=tenure.min()).execute().iloc[0]
+    missing = found["n"] >= ENOUGH and found["least"] >= YOUNG
+    return float(found["least"]) - (1.0 if data.whole_tenures else 0.0) if missing else 0.0
 
 
 def _under_observation(table: ir.Table, since: date | None) -> tuple[ir.Table, ir.Value]:
@@ -133,7 +146,8 @@ def lifetimes(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
 def _counted(data: DataSet, segment_by: str) -> pd.DataFrame:
     rows, known = _with_segment(data, segment_by), data.table("customers").columns
     # what is the same for all is no key: the engine has less to compare
-    keys = ["entry", "duration"] if data.observed_from else ["duration"]
+    late = data.observed_from or (not data.has_dates("customers") and _youngest(data))
+    keys = ["entry", "duration"] if late else ["duration"]
     keys += ["event_observed", "churn_kind"] if "churn_kind" in known else ["event_observed"]
     counted = rows.group_by(["segment", *keys]).aggregate(n=rows.count()).execute()
     check_segments(counted["segment"] if segment_by else (), segment_by)

@@ -176,18 +176,19 @@ def _read(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, paus
     limit = Limit()
     con, raws, failures = open_tables(config, limit)
     checked: dict[str, Checked] = {}
+    broken: dict[str, pd.DataFrame] = {}
     found: list[Fault] = []
     notes: list[str] = []
     for name, raw in raws.items():
         try:
             with limit.of(con, name), reading(name):
                 options = _in_zone(config.tables.get(name, TableOptions()), config.timezone)
-                checked |= _check_table(con, name, raw, options, raws.keys() - {name}, found, notes)
+                checked |= _check_table(con, name, raw, options, raws.keys() - {name}, found, notes, broken)
         except DataError as error:
             failures[name] = str(error)
     found += [Fault(n, "", "unreadable table", "error", 0, m) for n, m in failures.items()]
     with limit.of(con, config.label), reading(config.label):
-        return _data_set(config, checked, found, notes, pause)
+        return replace(_data_set(config, checked, found, notes, pause), broken=broken)
 
 
 def _data_set(
@@ -229,9 +230,9 @@ def _in_zone(options: TableOptions, zone: str) -> TableOptions:
 
 def _check_table(
     con: ibis.BaseBackend, name: str, raw: Raw, options: TableOptions, others: Collection[str], found: list[Fault],
-    notes: list[str],
+    notes: list[str], broken: dict[str, pd.DataFrame],
 ) -> dict[str, Checked]:  # fmt: skip
-    """Check one table, add to ``found`` and ``notes``, and return it by name if it is sound."""
+    """Check one table, add to ``found``, ``notes`` and ``broken``, and return it by name if it is sound."""
     raw = replace(raw, table=as_spelt(name, raw.table, options.columns, notes))
     table = with_constants(name, mapped(name, raw.table, options.columns, notes), options.reading.values)
     table = _running(name, table, found)
@@ -253,6 +254,8 @@ def _check_table(
     if isinstance(options.table, (pd.DataFrame, ir.Table)):
         faults = [_for_memory(f) for f in faults]
     found += faults
+    if result is not None and len(result.set_aside):
+        broken[name] = result.set_aside
     if result is None or any(f.severity == "error" for f in faults):
         return {}
     found += price_periods(name, result.table, options.reading.unit)

@@ -14,11 +14,11 @@ import pandas as pd
 from cslib.data.checks import counts
 from cslib.data.contract import CONTRACT, LAST_YEAR, MOMENT, NPS_LABELS, Fault, plain_name
 from cslib.data.dataset import Spans, last_day
+from cslib.data.lifetimes import ENOUGH, YOUNG
 from cslib.data.reading import months_of
 from cslib.errors import counted
 
 STALE: Final = {"orders": 31, "usage": 31, "surveys": 92, "touchpoints": 92}  # days without any row
-ENOUGH: Final = 20  # customers or answers, for none of a kind to be odd
 PERIOD: Final = re.compile(
     r"(billing|plan|payment|price)?_?(interval|period|cycle|frequency|term|unit)|abrechnung.*|.*periodi.*"
 )
@@ -187,6 +187,19 @@ def suspicions(tables: Mapping[str, ir.Table], segments: tuple[str, ...], *, tru
         yield from _truncated(tables["customers"])
     if "customers" in tables:
         yield from _nobody_left(tables["customers"])
+        yield from _no_young(tables["customers"])
+
+
+def _no_young(customers: ir.Table) -> Iterator[Fault]:
+    """Suspect tenures of which the short ones were left out, as by whoever exports old customers only."""
+    if "tenure_months" not in customers.columns:
+        return
+    tenure = customers.tenure_months
+    found = customers.aggregate(n=tenure.count(), least=tenure.min()).execute().iloc[0]
+    if found["n"] >= ENOUGH and found["least"] >= YOUNG:
+        text = f"customers.tenure_months has none below {found['least']:g} among {int(found['n']):,} customers, so who was "
+        text += "here for less seems not to be in the data: nothing is said of those months."
+        yield Fault("customers", "tenure_months", "no short tenures", "warning", 0, text)
 
 
 def _nobody_left(customers: ir.Table) -> Iterator[Fault]:

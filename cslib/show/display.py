@@ -270,18 +270,23 @@ def _export(df: pd.DataFrame, name: str) -> str:
     folder = os.environ.get(RUN_DIR)
     if not folder:
         return ""
-    safe = df.set_axis([_guarded(str(c)) for c in df.columns], axis=1)
-    for i in range(len(safe.columns)):
-        safe.isetitem(i, _plain_column(safe.iloc[:, i]).array)
-    # RFC 4180 line ends: with "\n" alone the csv module leaves a cell with "\r" unquoted, which breaks its row.
     try:
-        safe.to_csv(Path(folder) / f"{name}.csv", index=False, lineterminator="\r\n", encoding="utf-8")
+        write_csv(df, Path(folder) / f"{name}.csv")
     except OSError as error:
         message = (
             f"{name}.csv cannot be written: {error.strerror}. Make room where the reports are, or name another --out."
         )
         raise ReportError(message) from error
     return f'<a href="{escape(f"{_beside_page(Path(folder))}/{name}.csv")}" download>Download {name}.csv</a>'
+
+
+def write_csv(df: pd.DataFrame, path: Path) -> None:
+    """Write a table as a file that a spreadsheet opens without running what stands in it."""
+    safe = df.set_axis([_guarded(str(c)) for c in df.columns], axis=1)
+    for i in range(len(safe.columns)):
+        safe.isetitem(i, _plain_column(safe.iloc[:, i]).array)
+    # RFC 4180 line ends: with "\n" alone the csv module leaves a cell with "\r" unquoted, which breaks its row.
+    safe.to_csv(path, index=False, lineterminator="\r\n", encoding="utf-8")
 
 
 def _beside_page(folder: Path) -> str:

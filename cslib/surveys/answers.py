@@ -20,7 +20,7 @@ from cslib.data.contract import CONTRACT, FIRST_YEAR, NPS_LABELS, OWN, SCALES
 from cslib.data.customers import MAX_SEGMENTS, check_segments, segments
 from cslib.data.dataset import DataSet
 from cslib.data.reading import EXACT
-from cslib.errors import DataError, ParameterError, check_choice
+from cslib.errors import DataError, MissingTableError, ParameterError, check_choice
 
 FEW_VALUES: Final = 12  # of a column that is compared without being asked for
 BANDS: Final = 4
@@ -494,6 +494,10 @@ def _check_answered(found: pd.DataFrame, table: ir.Table, asked: Measure, window
     rows = table.filter(table.score.notnull())
     known = rows.group_by("survey").aggregate(n=rows.count(), last=rows.asked_on.max()).execute()
     there = ", ".join(f"{r.n:,} {r.survey} up to {pd.Timestamp(r.last).date()}" for r in known.itertuples())
+    others = [str(r.survey) for r in known.sort_values("n", ascending=False).itertuples()]
+    msg = f"surveys has no {asked.survey} answer at all. There are: {there}. Ask for these"
+    msg += f": -p survey={others[0]}." if others else "."
+    MissingTableError.when(others and asked.survey not in others, msg)
     msg = f"surveys has no {asked.survey} answer to an invitation from {window}. "
     msg += f"There are: {there}. Choose another survey or a wider window." if there else "No score is filled in."
     raise DataError(msg)

@@ -202,10 +202,10 @@ CONSTANT = rows("customer_id,started_on,churned_on,plan,copy,note\n" + "".join(
     f"c{i},2024-{i % 12 + 1:02d}-05,{'2025-02-20' if i % 4 == 0 else ''},Pro,Pro,n{i}\n" for i in range(120)
 ))  # fmt: skip
 ODD = {  # customers, as_of, observed_from, segment_by, words of the answer
-    "one customer": (ONE, "2025-04-30", "", "plan", "Nobody has left yet: 1 customer is still here."),
+    "one customer": (ONE, "2025-04-30", "", "plan", "No churn is on record: 1 customer counts as still here."),
     "all gone": (GONE, "2025-12-31", "", "", "Half of all customers leave within"),
-    "all stay": (STAY, "2025-12-31", "", "", "Nobody has left yet: all 12 customers are still here."),
-    "first day": (LATE, "2025-06-05", "", "", "Nobody has left yet"),
+    "all stay": (STAY, "2025-12-31", "", "", "No churn is on record: all 12 customers count as still here."),
+    "first day": (LATE, "2025-06-05", "", "", "No churn is on record"),
     "three tenures": (TENURE, "", "", "", "50 % of customers stay longer than 12 months (95 % interval 0.6 to 91 %, 3 customers)"),
     "all at once": (MANY, "2025-04-30", "", "plan", "Half of all customers leave within"),
     "early ages unobserved": (OLD, "2025-12-31", "2025-03-01", "", "10 of 60 customers left so far"),

@@ -58,7 +58,7 @@ def test_the_answer_names_the_median_where_it_is_reached():
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([(6, False, 40)], "**Nobody has left yet**: all 40 customers are still here."),
+        ([(6, False, 40)], "**No churn is on record**: all 40 customers count as still here."),
         (
             [(2, True, 1), (6, False, 40)],
             "**1 of 41 customers left so far**; when half of them leave cannot be told yet.",

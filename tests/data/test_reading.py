@@ -364,6 +364,46 @@ def test_churn_that_was_never_recorded_is_told(tmp_path):
     )
 
 
+def test_churn_that_was_never_recorded_is_no_rate(tmp_path):
+    from cslib import Churn, Scorecard
+
+    rows = "".join(f"c{i},2024-01-01,\n" for i in range(25))
+    orders = "customer_id,ordered_on,amount\n" + "".join(f"c{i},2024-0{1 + i % 6}-05,5\n" for i in range(25))
+    text = f"customer_id,started_on,churned_on\n{rows}"
+    data = load(folder(tmp_path, "as_of = 2024-06-30\n", customers=text, orders=orders))
+    answer = Churn(data).answer
+    assert "**No churn is on record**: all 25 customers count as still here." in answer.text
+    assert not [card for card in answer.cards if card.label.startswith("Customer churn")]
+    measured = Scorecard(data).measured
+    assert "customer_churn_rate" not in set(measured.history["kpi"])
+    assert "churn was never recorded" in measured.reasons["customer_churn_rate"]
+
+
+@pytest.mark.parametrize(("least", "told"), [(13, True), (1, False)])
+def test_nothing_is_said_of_ages_that_nobody_has(tmp_path, least, told):
+    from cslib import Churn
+
+    rows = "".join(f"c{i},{least + i % 30},{'Yes' if i % 3 == 0 else 'No'}\n" for i in range(60))
+    data = load(folder(tmp_path, customers=f"customer_id,tenure_months,churned\n{rows}"))
+    churn = Churn(data)
+    assert pd.isna(churn.summary.table["survival_12m"].iloc[0]) == told
+    assert any("has none below 13 among 60 customers" in f.message for f in data.faults) == told
+    said = " ".join([churn.answer.text, churn.survival.title])
+    assert (
+        ("longer than 1" not in said and "100 %" not in said) if told else "12 months" in said + str(churn.answer.cards)
+    )
+
+
+def test_answers_to_another_survey_are_named(tmp_path):
+    from cslib import Surveys
+    from cslib.errors import MissingTableError
+
+    rows = "".join(f"c{i},2025-01-01,csat,{1 + i % 5}\n" for i in range(30))
+    data = load(folder(tmp_path, surveys=f"customer_id,asked_on,survey,score\n{rows}"))
+    with pytest.raises(MissingTableError, match=r"no nps answer at all. There are: 30 csat .* -p survey=csat\."):
+        _ = Surveys(data).answer
+
+
 def test_declared_segments_are_told(tmp_path):
     data = load(
         folder(
