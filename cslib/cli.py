@@ -261,11 +261,11 @@ def _written(found: DataSet, folder: Path) -> Iterator[str]:
     from cslib.show.display import write_csv
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in found.broken.items():
+    for name, rows in found.set_aside.items():
         path = folder / f"{name}.csv"
         write_csv(rows, path)
         yield f"{path}: {counted(len(rows), 'row')} of {name} with a fault"
-    if not found.broken:
+    if not found.set_aside:
         yield "No row has a fault of its own."
 
 

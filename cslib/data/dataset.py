@@ -268,10 +268,8 @@ class DataSet:
     faults
         Every fault found, errors first.
     set_aside
-        Faulty rows left out, by table: ``reason``, ``row`` (of the rows that can be read, from 1) and raw
-        columns; for broken lines ``line`` (in the file) and ``text``.
-    broken
-        Rows with a fault, by table, whether it stands without them or not at all; as in ``set_aside``.
+        Faulty rows, by table, which goes without them or is not there at all: ``reason``, ``row`` (of the rows that
+        can be read, from 1) and raw columns; for broken lines ``line`` (in the file) and ``text``.
     label
         The name of the data set in reports.
     notes
@@ -297,7 +295,6 @@ class DataSet:
     targets: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     set_aside: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    broken: Mapping[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
     label: str = ""
     notes: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
@@ -361,7 +358,8 @@ class DataSet:
 
         display.data_check(self.describe())
         for name, rows in self.set_aside.items():
-            display.table(rows, name=f"set_aside_{name}", caption=f"Rows of {name} left out")
+            what = "left out" if name in self.tables else "with a fault"
+            display.table(rows, name=f"set_aside_{name}", caption=f"Rows of {name} {what}")
 
     def describe(self) -> dict[str, Any]:
         """Return what a reader must know of the data before the figures: plain values, ready for JSON.

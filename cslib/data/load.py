@@ -188,7 +188,7 @@ def _read(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, paus
             failures[name] = str(error)
     found += [Fault(n, "", "unreadable table", "error", 0, m) for n, m in failures.items()]
     with limit.of(con, config.label), reading(config.label):
-        return replace(_data_set(config, checked, found, notes, pause), broken=broken)
+        return replace(_data_set(config, checked, found, notes, pause), set_aside=broken)
 
 
 def _data_set(
@@ -206,9 +206,8 @@ def _data_set(
     spans = spans_of(tables)
     day, said = _as_of(config.as_of, spans)
     segments = tuple(s for o in config.tables.values() for s in o.segments)
-    aside = {n: c.set_aside for n, c in checked.items() if len(c.set_aside)}
     notes += _segments_said(segments)
-    known: Any = {"targets": config.targets, "set_aside": aside, "label": config.label, "notes": (*notes, *said)}
+    known: Any = {"targets": config.targets, "label": config.label, "notes": (*notes, *said)}
     result = DataSet(tables, day, currency, _observed_from(config, day), pause_months, segments, **known)
     faults = [*found, *mixed]
     if not fatal(result, faults):

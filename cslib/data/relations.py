@@ -197,8 +197,8 @@ def _no_young(customers: ir.Table) -> Iterator[Fault]:
     tenure = customers.tenure_months
     found = customers.aggregate(n=tenure.count(), least=tenure.min()).execute().iloc[0]
     if found["n"] >= ENOUGH and found["least"] >= YOUNG:
-        text = f"customers.tenure_months has none below {found['least']:g} among {int(found['n']):,} customers, so who was "
-        text += "here for less seems not to be in the data: nothing is said of those months."
+        text = f"customers.tenure_months has none below {found['least']:g} among {int(found['n']):,} customers, so who "
+        text += "was here for less seems not to be in the data: nothing is said of those months."
         yield Fault("customers", "tenure_months", "no short tenures", "warning", 0, text)
 
 

@@ -134,10 +134,10 @@ def test_what_is_at_hand_is_taken_for_the_same_only(folder, tmp_path, monkeypatc
     assert cs.load(folder, where="plan=a").statistics["customers"]["rows"] == 1
     for more in ({"as_of": "2025-05-31"}, {"pause_months": 1}):
         with pytest.raises(DataError, match="customers"):
-            cs.load(folder, **more)
+            cs.load(folder, **more).table("customers")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="customers"):
-        cs.load(folder)
+        cs.load(folder).table("customers")
 
 
 ANSWERS = {
