@@ -186,14 +186,18 @@ ROWS = {
 
 
 def write(folder, name, scale, times=1):
-    """Write one world as Parquet."""
-    full, query = WORLDS[name]
-    n, path = int(full * scale * times), folder / f"{name}{times if times > 1 else ''}" / f"{name}.parquet"
+    """Write one world as Parquet, in a process of its own: others would begin with the memory of this one."""
+    path = folder / f"{name}{times if times > 1 else ''}" / f"{name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        source = query.format(n=n, tenth=max(n // 10, 1))
-        duckdb.connect().execute(f"copy ({source}) to '{path}' (format parquet, row_group_size 100000)")
+        child(["written", name, int(WORLDS[name][0] * scale * times), str(path)])
     return path
+
+
+def written(name, n, path):
+    source = WORLDS[name][1].format(n=n, tenth=max(n // 10, 1))
+    duckdb.connect().execute(f"copy ({source}) to '{path}' (format parquet, row_group_size 100000)")
+    return 0.0, 0.0
 
 
 def child(arguments):
@@ -324,7 +328,8 @@ def main():
     given = options.parse_args()
     if given.child:
         kind, *rest = given.child
-        does = {"measured": measured, "sample": sample, "of_reports": lambda f, *more: of_reports(Path(f), *more)}
+        reported = {"of_reports": lambda f, *more: of_reports(Path(f), *more)}
+        does = {"measured": measured, "sample": sample, "written": written, **reported}
         print(json.dumps(does[kind](*rest)))
         return
     with tempfile.TemporaryDirectory(prefix="cslib-bench-") as temporary:
