@@ -31,7 +31,6 @@ def project(tmp_path, root, small, monkeypatch):
     shutil.copytree(root / "notebooks", tmp_path / "notebooks")
     shutil.copy(root / "Makefile", tmp_path)
     (tmp_path / "mydata").mkdir()
-    (tmp_path / "mydata" / "cslib.toml").write_text(blocks("toml")[0])
     frame = pd.DataFrame(
         {"Account": ["007", "008"], "Signup": "2025-01-03", "Cancelled": ["", "2025-03-09"], "Tier": "A", "Fee": 20}
     )
@@ -75,21 +74,8 @@ def test_cron_line(root):
 
 def test_own_data_in_five_lines(project):
     assert len(blocks("toml")[0].splitlines()) == 5
+    (project / "mydata" / "cslib.toml").write_text(blocks("toml")[0])
     assert load("mydata").table("customers").customer_id.execute().tolist() == ["007", "008"]
-
-
-def test_warehouse_section_is_read(tmp_path, monkeypatch):
-    """The same lines against a DuckDB file in place of the warehouse."""
-    import duckdb
-
-    with duckdb.connect(str(tmp_path / "crm.ddb")) as con:
-        con.execute("create schema billing")
-        con.execute("create table billing.periods (account text, valid_from date, valid_to date, mrr double)")
-        con.execute("insert into billing.periods values ('007', '2025-01-03', null, 20)")
-    declared = tomllib.loads(blocks("toml")[2])["source"]
-    monkeypatch.setenv("CSLIB_CRM", f"duckdb://{tmp_path}/crm.ddb")
-    (tmp_path / "cslib.toml").write_text(blocks("toml")[2].replace(declared, "${CSLIB_CRM}"))
-    assert load(tmp_path).table("subscriptions").mrr.execute().tolist() == [20.0]
 
 
 def test_targets_are_read():
