@@ -9,6 +9,9 @@ import pytest
 from study_world import kept
 
 import cslib as cs
+from cslib.data.contract import Column
+from cslib.data.engine import can_try, prepared
+from cslib.data.reading import Reading, as_meant, months_of, typed
 
 STUDIES = [cs.Retention, cs.Churn, cs.Revenue, cs.Value, cs.Surveys, cs.Scorecard]
 # Spark's own gateway leaves its sockets to the garbage collector
@@ -65,6 +68,49 @@ def alike(ours, name, study, other):
         pd.testing.assert_frame_equal(table, there[name], rtol=1e-9, atol=1e-9, obj=name)
 
 
+TEXTS = pd.DataFrame(
+    {
+        "i": range(6),
+        "comma": ["12,50", "1.234,56 €", "(1\u202f000)", "-,5", "1.5", "kr. 7"],
+        "point": ["$1,234.5", "12,50", "7-", "US$ 5", "", "x"],
+        "zoned": [
+            "2025-01-31T23:30:00Z",
+            "2025-07-31 23:30:00+02:00",
+            "2025-02-01",
+            "2025-02-30",
+            "soon",
+            "2025-03-30T01:30:00Z",
+        ],
+        "serial": ["45658", "45658.75", "2025-02-03", "", "x", "-1"],
+        "unix": ["1738367999", "0", "", "x", "1e9", "-86400"],
+        "dated": ["31.12.2024", "1.2.2025", "31.02.2025", "", "2025-01-01", "01.01.1999"],
+        "period": ["year", "P3M", "every 2 weeks", "12", "jährlich", "fortnight"],
+        "end": ["NULL", "\\N", "9999-12-31", "2025-01-01", " n/a ", "0000-00-00"],
+    }
+)
+
+
+def as_read(table):
+    """Read each text in its way."""
+    can = can_try(table.get_backend())
+    meant = as_meant(table, {"end": Column("date", nullable=True)}, Reading(labels={"period": {"Year": "12"}}))
+
+    def by(column, kind, **how):
+        return typed(meant[column], Column(kind), Reading(**how), try_cast=can)
+
+    read = {
+        "comma": by("comma", "number", decimal=","), "point": by("point", "number", decimal="."),
+        "zoned": by("zoned", "time", timezone="Europe/Berlin"), "utc": by("zoned", "time"),
+        "serial": by("serial", "time", date_format="excel"),
+        "unix": by("unix", "time", date_format="unix", timezone="Asia/Kolkata"),
+        "dated": by("dated", "date", date_format="%d.%m.%Y"), "months": months_of(meant.period),
+    }  # fmt: skip
+    rows = meant.mutate(**read).order_by("i").select("i", *read, "end", "period").execute()
+    return rows.assign(
+        **{c: pd.to_datetime(rows[c]).astype("datetime64[us]") for c in ("zoned", "utc", "serial", "unix", "dated")}
+    )
+
+
 def told(data):
     return sorted(f.message for f in data.faults), data.statistics, data.as_of
 
@@ -84,6 +130,13 @@ class Conformance:
         other = elsewhere("nasty", tables, as_of="2025-01-15")
         assert told(data)[1:] == told(other)[1:]
         alike(ours, (study, "nasty"), lambda: study(data, by="plan"), study(other, by="plan"))
+
+    def test_texts_are_read_alike(self, request):
+        server = request.getfixturevalue(self.engine)
+        there = self.put(server, "texts", {"orders": ibis.memtable(TEXTS)})["orders"]
+        prepared(there.get_backend())
+        own = ibis.duckdb.connect().create_table("orders", ibis.memtable(TEXTS))
+        pd.testing.assert_frame_equal(as_read(own), as_read(there), check_dtype=False)
 
 
 class TestPostgres(Conformance):
