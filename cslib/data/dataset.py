@@ -22,6 +22,7 @@ from cslib.errors import DataError, MissingTableError, ParameterError, counted, 
 
 ENDING: Final = {**ENDS, "surveys": "answered_on"}
 TELLS: Final = {"churned_on": "churn_kind", "answered_on": "score"}  # unknown until then, too
+LISTED: Final = "customers does not say who left"  # so begins the note of it
 READ: Final[list[str]] = []  # the table asked for last, for a report to tell where it stopped
 CONDITION: Final = re.compile(r'\s*([^=!]+?)\s*(!?=)\s*(?:"((?:[^"]|"")*)"|(.+?))\s*(?:\s+and\s+(?=\S)|$)', re.S)
 Found = TypeVar("Found")
@@ -327,6 +328,9 @@ class DataSet:
         broken = [f.message for f in self.faults if f.severity == "error" and f.table == name]
         msg = f"{name} of {self.label} has {counted(len(broken), 'fault')}:\n" + "\n".join(f"- {m}" for m in broken)
         DataError.when(broken, msg)
+        msg = f"customers of {self.label} only lists attributes, and this needs to know when customers came and left. "
+        msg += 'Map the columns that say so: columns = { started_on = "…", churned_on = "…" } in [customers] of cslib.toml.'
+        MissingTableError.when(name == "customers" and any(n.startswith(LISTED) for n in self.notes), msg)
         columns = ", ".join(c for c, s in CONTRACT.get(name, {}).items() if s.required)
         msg = f"{self.label or 'The data set'} has no table {name!r}, which this needs (columns: {columns})."
         msg += f" There are: {', '.join(self.tables)}. Add {name}.csv, or map it in cslib.toml."

@@ -33,6 +33,7 @@ from cslib.data.checks import (
 from cslib.data.config import Config, TableLike, TableOptions, read_config
 from cslib.data.contract import ENDS, FIRST_YEAR, LAST_YEAR, ROW, Fault, is_list, of_other_form, specification
 from cslib.data.dataset import (
+    LISTED,
     DataSet,
     Spans,
     counted_anew,
@@ -60,7 +61,7 @@ DERIVED: Final = (
     "where nothing runs; other columns: as in the first subscription)."
 )
 FIRST: Final = "Correct them first."
-LISTED: Final = "customers does not say who left, so it is a list of attributes: {} tell who is a customer, and when."
+ATTRIBUTES: Final = f"{LISTED}, so it is a list of attributes: {{}} tell who is a customer, and when."
 PAYERS: Final = (
     "A customer is who pays: from the first paid day until nothing is paid any more. Who pays again after a gap in "
     "which {} counts as gone and back, each time anew ({} times so far)."
@@ -199,7 +200,7 @@ def _data_set(
     if "customers" in tables and is_list("customers", tables["customers"].columns, ["orders"]):
         listed = tables.pop("customers")
         found += check_list(listed, tables)
-        notes.append(LISTED.format(" or ".join(n for n in ("subscriptions", "orders", "usage") if n in tables)))
+        notes.append(ATTRIBUTES.format(" or ".join(n for n in ("subscriptions", "orders", "usage") if n in tables)))
         if "subscriptions" not in tables:
             tables = {n: with_columns(t, listed) for n, t in tables.items()}
     currency, mixed = _currency(config, tables)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cslib import DataError, load
 from cslib.data.load import check
+from cslib.errors import MissingTableError
 from cslib.revenue.movements import movements
 
 
@@ -294,6 +295,8 @@ def test_customers_without_dates_are_a_list(tmp_path):
     assert data.table("orders").order_by("ordered_on").plan.execute().tolist()[:3] == ["Pro", "Free", "Pro"]
     assert any("1 row of customers not in the customers table" in f.message for f in data.faults)
     assert any("a list of attributes: orders tell who is a customer" in note for note in data.notes)
+    with pytest.raises(MissingTableError, match=r"only lists attributes, .* Map the columns that say so"):
+        data.table("customers")
 
 
 def test_a_list_of_customers_beside_subscriptions(tmp_path):
@@ -396,7 +399,6 @@ def test_nothing_is_said_of_ages_that_nobody_has(tmp_path, least, told):
 
 def test_answers_to_another_survey_are_named(tmp_path):
     from cslib import Surveys
-    from cslib.errors import MissingTableError
 
     rows = "".join(f"c{i},2025-01-01,csat,{1 + i % 5}\n" for i in range(30))
     data = load(folder(tmp_path, surveys=f"customer_id,asked_on,survey,score\n{rows}"))
