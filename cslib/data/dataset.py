@@ -329,7 +329,7 @@ class DataSet:
         msg = f"{name} of {self.label} has {counted(len(broken), 'fault')}:\n" + "\n".join(f"- {m}" for m in broken)
         DataError.when(broken, msg)
         msg = f"customers of {self.label} only lists attributes, and this needs to know when customers came and left. "
-        msg += 'Map the columns that say so: columns = { started_on = "…", churned_on = "…" } in [customers] of cslib.toml.'
+        msg += 'Map the columns that say so: columns = { started_on = "…", churned_on = "…" } in [customers].'
         MissingTableError.when(name == "customers" and any(n.startswith(LISTED) for n in self.notes), msg)
         columns = ", ".join(c for c, s in CONTRACT.get(name, {}).items() if s.required)
         msg = f"{self.label or 'The data set'} has no table {name!r}, which this needs (columns: {columns})."
