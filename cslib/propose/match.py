@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from cslib.data.contract import CONTRACT
 from cslib.propose import names
 from cslib.propose.look import Look
 from cslib.propose.roles import ROLES, WEAK, Role, asked, is_answer, is_end, is_id, is_period, is_unique, is_word
@@ -51,8 +52,9 @@ def matches(looks: Sequence[Look]) -> tuple[list[Match], dict[str, str]]:
     matches, left out
         One match per table, and why other files are none, by name.
     """
-    found = [m for look in looks for form in ROLES if (m := _scored(form, look)) is not None and m.score >= LEAST]
-    found = _with_dates([*found])
+    forms = [form for form in ROLES if TABLE.get(form, form) in CONTRACT]
+    found = [m for look in looks for form in forms if (m := _scored(form, look)) is not None and m.score >= LEAST]
+    found = _with_dates(found)
     taken: list[Match] = []
     for m in sorted(found, key=lambda m: -m.score):
         if all(m.look is not t.look and m.table != t.table for t in taken):
@@ -75,10 +77,10 @@ def _alike(m: Match, found: Sequence[Match], taken: Sequence[Match]) -> Iterator
 
 def _with_dates(found: list[Match]) -> list[Match]:
     """Leave out lists of customers where nothing else says when they were there, and bills beside subscriptions."""
-    kinds = {m.table for m in found if m.look.columns}
-    dated = kinds & {"orders", "subscriptions", "usage", "invoices"}
+    dated = {m.table for m in found} & {"orders", "subscriptions", "usage", "invoices", "movements"}
     keep = [m for m in found if "started_on" in m.columns or m.table != "customers" or "churned" in m.columns or dated]
-    return [m for m in keep if m.table != "invoices" or "subscriptions" not in kinds]
+    best = {id(m.look): m.table for m in sorted(keep, key=lambda m: m.score)}
+    return [m for m in keep if m.table not in ("invoices", "movements") or "subscriptions" not in best.values()]
 
 
 def _why_none(look: Look, found: Sequence[Match]) -> str:
@@ -91,6 +93,8 @@ def _why_none(look: Look, found: Sequence[Match]) -> str:
         )
     if not any(c.texts for c in look.columns):
         return "has no rows"
+    if names.of_file(look.name).keys() & {"invoices"} and "subscriptions" in {m.table for m in found}:
+        return "has invoices, but subscriptions say already what is paid"
     lacking = [what for what, test in LACKS.items() if not any(test(c) for c in look.columns)]
     return f"has no column for {' or '.join(lacking)}" if lacking else "is none of the tables that cslib knows"
 
@@ -185,6 +189,7 @@ def _signs(form: str, look: Look, columns: Mapping[str, str]) -> float:
         "touchpoints": -0.3 * (not own),
         "costs": -1.0 * _any(look, names.CUSTOMER),
         "invoices": 0.1 if own else -1.0,
+        "movements": 0.3 if {"mrr", "change"} & columns.keys() else -1.0,
     }
     return signs[form]
 

@@ -196,16 +196,24 @@ SEGMENT: Final = _names(
     "offre, canal, pais, sector, setor, regiao, paese, settore, regione, regio, bransch, bransje, bundesland"
 )
 LINE_START: Final = _names(
-    "line start, period start, start date, service start, line item period start, from date, date from, leistungsbeginn"
+    "line start, minimum line item period start, period start, start date, service start, line item period start, "
+    "from date, date from, leistungsbeginn"
 )
 LINE_END: Final = _names(
-    "line end, period end, end date, service end, line item period end, to date, date to, leistungsende"
+    "line end, maximum line item period end, period end, end date, service end, line item period end, to date, "
+    "date to, leistungsende"
 )
 INVOICED: Final = _names(
     "invoiced on, invoice date, date, created, created at, issued on, issue date, closed at, invoice created at, "
-    "rechnungsdatum, date de facture, fecha factura, data fattura"
+    "rechnungsdatum, date de facture, fecha factura, data fattura, invoice billed date, date from"
 )
 LINE_KIND: Final = _names("kind, line type, type, line item type, art")
+MOVE: Final = _names(
+    "kind, movement type, change type, event type, type, activity type, activity, movement, event, mrr event, art"
+)
+CHANGE: Final = _names(
+    "change, mrr change, mrr movement, movement mrr, activity mrr movement, delta, net mrr, amount change, amount"
+)
 FILES: Final = {  # words of file names
     "customers": (
         "customer customers account accounts client clients crm kunden kunde companies company contacts users user "
@@ -230,7 +238,10 @@ FILES: Final = {  # words of file names
     ),
     "touchpoints": ("touchpoints touchpoint tickets calls meetings interactions engagements kontakte support"),
     "costs": ("costs cost spend marketing budget kosten couts costes custos costi"),
-    "invoices": ("invoice invoices rechnungen rechnung factures facturas faturas fatture facturen lines lineitems"),
+    "movements": ("movements movement mrr activities changes"),
+    "invoices": (
+        "invoice invoices rechnungen rechnung factures facturas faturas fatture facturen lines lineitems adjustments"
+    ),
 }
 NPS: Final = (
     r"\bnps\b|recommend|weiterempf|empfehl|recommand|recomend|raccomand|consigli|aanbevel|anbefal|rekommend|suosittel"

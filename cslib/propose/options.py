@@ -9,6 +9,7 @@ from typing import Final
 
 from cslib.propose import forms, money, names
 from cslib.propose.answers import survey
+from cslib.propose.billing import bills, moves, preset
 from cslib.propose.look import Look
 from cslib.propose.match import Match
 from cslib.propose.section import Section, shown
@@ -53,6 +54,14 @@ def _more(made: Section, hints: Sequence[Look]) -> None:
     if made.match.more:
         files, verb = ", ".join(map(shown, made.match.more)), "has" if len(made.match.more) == 1 else "have"
         made.said.append(f"{files} {verb} the same columns: the query reads all of them.")
+
+
+def _preset(made: Section, hints: Sequence[Look]) -> None:
+    """Leave to a preset what it knows of an export."""
+    name = preset(made.match.look) if made.match.table in ("invoices", "movements") else ""
+    if name:
+        made.keys = {"table": made.match.look.name, "preset": name}
+        made.said, made.unsure = [f"The columns are those of an export that the preset {name} reads."], []
 
 
 def _headers(made: Section, hints: Sequence[Look]) -> None:
@@ -118,5 +127,5 @@ def _names(made: Section, hints: Sequence[Look]) -> None:
 
 STEPS: Final = (
     *(_more, forms.dates, forms.numbers, forms.tenure, forms.flags, money.price, money.ends, survey, forms.nothings),
-    *(_purposes, _headers, money.lines, _statuses, money.currency, _segments, _names),
+    *(_purposes, bills, moves, _preset, _headers, money.lines, _statuses, money.currency, _segments, _names),
 )

@@ -112,6 +112,32 @@ def flag_words(c: Seen) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
     return (tuple(gone), tuple(here)) if told else None
 
 
+MOVES: Final = {
+    "new": ("new", "new biz", "new business", "new mrr", "start", "active start", "neu", "nouveau", "nuevo"),
+    "expansion": ("expansion", "upgrade", "upsell", "active upgrade", "erweiterung"),
+    "contraction": ("contraction", "downgrade", "downsell", "active downgrade"),
+    "churn": ("churn", "churned", "cancellation", "cancel", "lost", "active end", "kundigung", "resiliation", "baja"),
+    "reactivation": ("reactivation", "reactivated", "win back", "winback", "resurrected"),
+    "pause": ("pause", "paused"),
+    "resume": ("resume", "resumed"),
+}
+
+
+def move(word: str) -> str:
+    """Name the change that a word stands for; empty where it is none.
+
+    Examples
+    --------
+    >>> move("new_biz"), move("Upgrade"), move("login")
+    ('new', 'expansion', '')
+    """
+    return next((kind for kind, words in MOVES.items() if names.plain(word) in words), "")
+
+
+def _move(c: Seen) -> bool:
+    return c.kind == "word" and sum(move(t) != "" for t in c.texts) >= 0.8 * len(c.texts)
+
+
 def _left(c: Seen) -> bool:
     return flag_words(c) is not None
 
@@ -218,6 +244,13 @@ ROLES: Final[dict[str, dict[str, Role]]] = {
         "month": Role((*names.MONTH, "date"), _date),
         "kind": Role(names.COST_KIND, is_word),
         "amount": Role(names.COST, _amount),
+    },
+    "movements": {
+        "customer_id": _CUSTOMER,
+        "occurred_on": Role(names.OCCURRED, _date, by_shape=True),
+        "kind": Role(names.MOVE, _move),
+        "mrr": Role(names.MRR, _amount, required=False),
+        "change": Role(names.CHANGE, _amount, required=False),
     },
     "invoices": {
         "customer_id": _CUSTOMER,
