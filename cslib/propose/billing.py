@@ -12,12 +12,6 @@ from cslib.propose.look import Look
 from cslib.propose.roles import MOVES, move
 from cslib.propose.section import Section, shown
 
-PAID: Final = ("subscriptions", "invoices", "movements")  # one of which says what is paid
-PRESETS: Final = {  # exports that a preset reads, by columns that only they have
-    "stripe": {"subscription_item_id", "event_type", "mrr_change", "local_event_timestamp"},
-    "chargebee": {"date_from", "date_to", "entity_type", "invoice_id"},
-    "recurly": {"adjustment_subtotal", "adjustment_origin", "account_code"},
-}
 LINES: Final = {  # words of a line, and what it is
     "recurring": ("recurring", "subscription", "subscriptions", "plan", "renewal", "abo", "abonnement"),
     "one_off": ("one off", "one time", "onetime", "setup", "setup fee", "service", "einmalig", "addon once"),
@@ -29,29 +23,23 @@ LINES: Final = {  # words of a line, and what it is
 }
 
 
-def preset(look: Look) -> str:
-    """Name the preset that reads an export; empty where none does."""
-    there = {c.name for c in look.columns}
-    return next((name for name, own in PRESETS.items() if own <= there), "")
-
-
 def bills(made: Section, hints: Sequence[Look]) -> None:
     """Say what the lines of invoices are."""
-    if made.match.table != "invoices":
+    if made.match.table == "orders" and "invoices" in names.of_file(made.match.look.name):
+        made.said.append("These are invoices by their name: each is taken for an order.")
+    if made.match.table != "invoices" or "amount" not in made.match.columns:
         return
-    if "kind" not in made.match.columns:
-        made.keys["values"] = {"kind": "recurring"}
-        made.unsure.append(
-            "No column says what a line is: all are taken for recurring ones, no one-offs, tax or refunds."
-        )
+    if "kind" in made.match.columns:
+        words = {w: _line(w) for w in made.seen("kind").distinct}
+        _told(made, words, CONTRACT["invoices"]["kind"].choices)
         return
-    words = {w: _line(w) for w in made.seen("kind").distinct}
-    _told(made, words, CONTRACT["invoices"]["kind"].choices)
+    made.keys["values"] = {"kind": "recurring"}
+    made.unsure.append("No column says what a line is: all are taken for recurring, none for one-off, tax or refund.")
 
 
 def moves(made: Section, hints: Sequence[Look]) -> None:
     """Say what the words of a log of changes mean."""
-    if made.match.table == "movements":
+    if made.match.table == "movements" and "kind" in made.match.columns:
         _told(made, {w: move(w) for w in made.seen("kind").distinct}, tuple(MOVES))
 
 

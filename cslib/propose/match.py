@@ -13,7 +13,20 @@ from typing import Final
 from cslib.data.contract import CONTRACT
 from cslib.propose import names
 from cslib.propose.look import Look
-from cslib.propose.roles import ROLES, WEAK, Role, asked, is_answer, is_end, is_id, is_period, is_unique, is_word
+from cslib.propose.roles import (
+    PRESETS,
+    ROLES,
+    WEAK,
+    Role,
+    asked,
+    is_answer,
+    is_end,
+    is_id,
+    is_period,
+    is_unique,
+    is_word,
+    preset,
+)
 from cslib.propose.values import Seen
 
 LEAST: Final = 0.55  # of a table's score
@@ -41,6 +54,7 @@ class Match:
         return "sure" if least >= SURE else "likely" if least >= LIKELY else "guess"
 
 
+MADE: Final = ("invoices", "movements")  # of which subscriptions are made
 TABLE: Final = {"tenures": "customers", "accounts": "customers"}  # forms of a table
 
 
@@ -80,7 +94,13 @@ def _with_dates(found: list[Match]) -> list[Match]:
     dated = {m.table for m in found} & {"orders", "subscriptions", "usage", "invoices", "movements"}
     keep = [m for m in found if "started_on" in m.columns or m.table != "customers" or "churned" in m.columns or dated]
     best = {id(m.look): m.table for m in sorted(keep, key=lambda m: m.score)}
-    return [m for m in keep if m.table not in ("invoices", "movements") or "subscriptions" not in best.values()]
+    billed = "subscriptions" in best.values()
+    return [m for m in keep if not (billed and (m.table in MADE or (m.table == "orders" and _is_bill(m.look))))]
+
+
+def _is_bill(look: Look) -> bool:
+    """Tell invoices by the name of their file."""
+    return "invoices" in names.of_file(look.name)
 
 
 def _why_none(look: Look, found: Sequence[Match]) -> str:
@@ -93,7 +113,7 @@ def _why_none(look: Look, found: Sequence[Match]) -> str:
         )
     if not any(c.texts for c in look.columns):
         return "has no rows"
-    if names.of_file(look.name).keys() & {"invoices"} and "subscriptions" in {m.table for m in found}:
+    if _is_bill(look) and "subscriptions" in {m.table for m in found}:
         return "has invoices, but subscriptions say already what is paid"
     lacking = [what for what, test in LACKS.items() if not any(test(c) for c in look.columns)]
     return f"has no column for {' or '.join(lacking)}" if lacking else "is none of the tables that cslib knows"
@@ -107,6 +127,8 @@ LACKS: Final[dict[str, Callable[[Seen], bool]]] = {
 
 def _scored(form: str, look: Look) -> Match | None:
     """Assign the columns of a file to the roles of a table; None where a required one is missing."""
+    if form in MADE and (known := preset([c.name for c in look.columns])) and PRESETS[known][0] == form:
+        return Match(form, look, {"customer_id": PRESETS[known][1]}, {"customer_id": 1.0}, 2.0)
     picks = dict(_assigned(ROLES[form], form, look))
     if any(role.required and name not in picks for name, role in ROLES[form].items()):
         return None

@@ -9,9 +9,10 @@ from typing import Final
 
 from cslib.propose import forms, money, names
 from cslib.propose.answers import survey
-from cslib.propose.billing import bills, moves, preset
+from cslib.propose.billing import bills, moves
 from cslib.propose.look import Look
 from cslib.propose.match import Match
+from cslib.propose.roles import PRESETS, preset
 from cslib.propose.section import Section, shown
 from cslib.propose.values import Seen
 
@@ -58,10 +59,11 @@ def _more(made: Section, hints: Sequence[Look]) -> None:
 
 def _preset(made: Section, hints: Sequence[Look]) -> None:
     """Leave to a preset what it knows of an export."""
-    name = preset(made.match.look) if made.match.table in ("invoices", "movements") else ""
-    if name:
+    name = preset([c.name for c in made.match.look.columns])
+    if name and made.match.table == PRESETS[name][0]:
         made.keys = {"table": made.match.look.name, "preset": name}
-        made.said, made.unsure = [f"The columns are those of an export that the preset {name} reads."], []
+        made.said = [f"The columns are those of an export that the preset {name} reads."]
+        made.unsure.clear()
 
 
 def _headers(made: Section, hints: Sequence[Look]) -> None:
@@ -127,5 +129,5 @@ def _names(made: Section, hints: Sequence[Look]) -> None:
 
 STEPS: Final = (
     *(_more, forms.dates, forms.numbers, forms.tenure, forms.flags, money.price, money.ends, survey, forms.nothings),
-    *(_purposes, bills, moves, _preset, _headers, money.lines, _statuses, money.currency, _segments, _names),
+    *(_purposes, bills, moves, _headers, money.lines, _statuses, money.currency, _segments, _names, _preset),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +38,13 @@ HERE: Final = (
     "customer",
 )
 WORDS: Final = frozenset(word for period, (_, words) in PERIODS.items() for word in (period, *words.split()))
+
+
+PRESETS: Final = {  # exports that a preset reads: its name, the table, who pays, and columns that only they have
+    "stripe": ("movements", "customer_id", {"subscription_item_id", "event_type", "mrr_change"}),
+    "chargebee": ("invoices", "customer_id", {"date_from", "date_to", "entity_type", "invoice_id"}),
+    "recurly": ("invoices", "account_code", {"adjustment_subtotal", "adjustment_origin"}),
+}
 
 
 @dataclass(frozen=True)
@@ -272,3 +279,14 @@ def is_period(text: str) -> bool:
     (True, True, True, False, False)
     """
     return re.sub(AHEAD, "", text.strip().lower()).strip() in WORDS
+
+
+def preset(columns: Collection[str]) -> str:
+    """Name the preset that reads an export; empty where none does.
+
+    Examples
+    --------
+    >>> preset(["account_code", "adjustment_subtotal", "adjustment_origin"]), preset(["amount"])
+    ('recurly', '')
+    """
+    return next((name for name, (_, who, own) in PRESETS.items() if {who, *own} <= {*columns}), "")

@@ -7,11 +7,11 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from cslib.data.config import stem
+from cslib.data.config import SUFFIXES, stem
 from cslib.data.contract import CONTRACT
 from cslib.errors import DataError, ParameterError
 from cslib.propose.look import Place, copy_of_sample, look
@@ -48,6 +48,19 @@ class Proposal:
     def size(self) -> int:
         """Bytes of the files that it reads."""
         return sum(s.match.look.size for s in self.sections)
+
+    @property
+    def in_the_way(self) -> list[str]:
+        """Files that no section names, but that would be read by their own name."""
+        named = {n for s in self.sections for n in (s.match.look.name, *s.match.more)}
+        mapped = {s.match.table for s in self.sections}
+        files = [] if self.place.source else [f.name for f in self.place.folder.iterdir() if f.name.endswith(SUFFIXES)]
+        return sorted(f for f in files if f not in named and stem(Path(f)) in CONTRACT.keys() - mapped)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing but the named files is to be read; a query finds its files by the folder only."""
+        return bool(self.in_the_way) and not any("query" in s.keys for s in self.sections)
 
     @property
     def text(self) -> str:
@@ -112,7 +125,13 @@ def propose(data: str) -> Proposal:
         raise DataError(msg + ("" if why else " It holds no CSV or Parquet file."))
     sections = tuple(section(m, place.looks) for m in found)
     alone = [f"No id of {name} is among those of customers: they cannot be joined." for name in apart(found)]
-    return Proposal(place, sections, left_out, tuple(alone))
+    made = Proposal(place, sections, left_out, tuple(alone))
+    read = (
+        []
+        if made.closed
+        else [f"{shown(n)} has the name of a table and is read as one: rename it." for n in made.in_the_way]
+    )
+    return replace(made, said=(*alone, *read))
 
 
 def write(proposal: Proposal) -> None:
@@ -177,7 +196,7 @@ def toml(proposal: Proposal) -> str:
     ]
     lines += _top(proposal)
     for s in proposal.sections:
-        lines += ["", *_section(s)]
+        lines += ["", *_section(s, named=proposal.closed)]
     if proposal.left_out or proposal.said:
         lines += ["", *(f"# {text}" for text in proposal.said)]
         lines += [f"# Left out: {shown(name)} {_one_line(why)}." for name, why in proposal.left_out.items()]
@@ -186,6 +205,7 @@ def toml(proposal: Proposal) -> str:
 
 def _top(proposal: Proposal) -> list[str]:
     lines = [f"source = {value(proposal.place.source)}"] if proposal.place.source else []
+    lines += ['source = ""  # no file of this folder but those named below'] if proposal.closed else []
     lines += _last(proposal)
     codes = sorted({s.currency for s in proposal.sections if s.currency})
     if len(codes) == 1:
@@ -207,11 +227,11 @@ def _last(proposal: Proposal) -> list[str]:
     return [f"{mark}as_of = {max(days).isoformat()}  # {why}{note}; renew it with each export"]
 
 
-def _section(s: Section) -> list[str]:
+def _section(s: Section, *, named: bool) -> list[str]:
     about = [f"# {shown(s.match.look.name)}: {s.sure}", *(f"# ? {_one_line(t)}" for t in s.unsure)]
     about += [f"# {_one_line(t)}" for t in s.said]
     keys = [f"{key} = {value(content)}" for key, content in s.keys.items() if content not in ({}, [])]
-    if s.keys.get("table") == s.match.table or _own_name(s):
+    if not named and (s.keys.get("table") == s.match.table or _own_name(s)):
         keys = [k for k in keys if not k.startswith("table = ")]
     return [*about, f"[{s.match.table}]", *keys]
 
