@@ -135,12 +135,23 @@ def nothings(made: Section, hints: Sequence[Look]) -> None:
         made.keys["null_values"] = sorted(found)
 
 
-def days(made: Section) -> Iterator[date]:
-    """Give the days of what happened; an end may be planned unless its name says that somebody left."""
+def last_day(made: Section, hints: Sequence[Look]) -> None:
+    """Find the latest day that has happened; an end may be planned unless its name says that somebody left."""
+    today = datetime.now(UTC).date()
     planned = [r for r in made.roles(ENDS) if not re.search(HAPPENED, names.plain(made.match.columns[r]))]
-    for role in (r for r in made.roles(DATED) if r not in planned):
-        read = (day_of(text, made.keys.get("date_format", "")) for text in made.seen(role).distinct)
-        yield from (day for day in read if day is not None)
+    made.last = max(
+        (d for r in made.roles(DATED) if r not in planned for d in _days(made, r) if d <= today), default=None
+    )
+    for role in planned:
+        later = [d for d in _days(made, role) if made.last and made.last < d <= today]
+        if later:
+            text = f"{shown(made.match.columns[role])} goes on to {max(later)}, which may be planned"
+            made.said.append(f"{text}: if it has happened, set as_of to the day of the export.")
+
+
+def _days(made: Section, role: str) -> Iterator[date]:
+    read = (day_of(text, made.keys.get("date_format", "")) for text in made.seen(role).distinct)
+    return (day for day in read if day is not None)
 
 
 def day_of(text: str, form: str) -> date | None:

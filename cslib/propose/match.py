@@ -6,6 +6,7 @@ a name alone says is *likely*; what neither name nor value says is left out, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -54,6 +55,7 @@ class Match:
         return "sure" if least >= SURE else "likely" if least >= LIKELY else "guess"
 
 
+LEAVING: Final = r"churn|cancel|kundig|resili|baja"  # events that are no use
 MADE: Final = ("invoices", "movements")  # of which subscriptions are made
 TABLE: Final = {"tenures": "customers", "accounts": "customers"}  # forms of a table
 
@@ -129,7 +131,7 @@ def _scored(form: str, look: Look) -> Match | None:
     """Assign the columns of a file to the roles of a table; None where a required one is missing."""
     if form in MADE and (known := preset([c.name for c in look.columns])) and PRESETS[known][0] == form:
         return Match(form, look, {"customer_id": PRESETS[known][1]}, {"customer_id": 1.0}, 2.0)
-    picks = dict(_assigned(ROLES[form], form, look))
+    picks = _assigned(form, look)
     if any(role.required and name not in picks for name, role in ROLES[form].items()):
         return None
     needed = [score for name, (score, _) in picks.items() if ROLES[form][name].required]
@@ -141,33 +143,41 @@ def _scored(form: str, look: Look) -> Match | None:
     return Match(table, look, {n: columns[n] for n in ROLES[form] if n in columns}, scores, score)
 
 
-def _assigned(roles: Mapping[str, Role], form: str, look: Look) -> Iterator[tuple[str, tuple[float, str]]]:
-    """Give each role the column that is most like it, the surest first."""
+def _assigned(form: str, look: Look) -> dict[str, tuple[float, str]]:
+    """Give each role a column, and how sure that is: by name, the surest first, then by what its values are."""
+    picks = _by_name(form, look)
+    if "answered_on" in picks and "asked_on" not in picks:  # the one day that is known of an answer
+        picks["asked_on"] = (LIKELY, picks.pop("answered_on")[1])
+    return picks | _by_shape(form, look, picks)
+
+
+def _by_name(form: str, look: Look) -> dict[str, tuple[float, str]]:
     pairs = [
         (score, name, c.name)
-        for name, role in roles.items()
+        for name, role in ROLES[form].items()
         for c in look.columns
         if (score := _likeness(form, name, role, c)) > 0 and role.fits(c)
     ]
-    roles_left, columns_left = set(roles), {c.name for c in look.columns}
+    picks: dict[str, tuple[float, str]] = {}
     for score, name, column in sorted(pairs, key=lambda p: -p[0]):
-        if name in roles_left and column in columns_left:
-            roles_left.remove(name)
-            columns_left.remove(column)
-            yield name, (score, column)
-    for name in (n for n, role in roles.items() if role.by_shape and n in roles_left):
-        alike = [c.name for c in look.columns if c.name in columns_left and roles[name].fits(c) and _telling(name, c)]
-        if len(alike) == 1:
-            columns_left.remove(alike[0])
-            yield name, (SHAPE, alike[0])
+        if name not in picks and all(column != taken for _, taken in picks.values()):
+            picks[name] = (score, column)
+    return picks
+
+
+def _by_shape(form: str, look: Look, picks: Mapping[str, tuple[float, str]]) -> dict[str, tuple[float, str]]:
+    taken, found = {column for _, column in picks.values()}, {}
+    for name, role in ROLES[form].items():
+        alike = [c.name for c in look.columns if c.name not in taken and role.fits(c) and _telling(name, c)]
+        if role.by_shape and name not in picks and len(alike) == 1:
+            taken.add(alike[0])
+            found[name] = (SHAPE, alike[0])
+    return found
 
 
 def _telling(role: str, c: Seen) -> bool:
-    return (
-        c.date is not None
-        if role != "amount"
-        else c.number is not None and any(s in t for t in c.distinct for s in ".,")
-    )
+    """Tell dates, and amounts that are no mere counts."""
+    return any(s in t for t in c.distinct for s in ".,") if role == "amount" else c.date is not None
 
 
 def _likeness(form: str, role: str, known: Role, c: Seen) -> float:
@@ -192,7 +202,7 @@ def _signs(form: str, look: Look, columns: Mapping[str, str]) -> float:
     answers = _any(look, names.RESPONSE[:4]) or any(
         asked(c) and is_answer(c) and len(c.name.split()) > 3 for c in look.columns
     )
-    if answers and form != "surveys":
+    if (answers and form != "surveys") or (form == "usage" and re.search(LEAVING, names.plain(look.name))):
         return -1.0
     own = bool(names.of_file(look.name).get(TABLE.get(form, form)))
     twice = "customer_id" in columns and not look.column(columns["customer_id"]).unique

@@ -154,6 +154,8 @@ def currency(made: Section, hints: Sequence[Look]) -> None:
     codes = sorted({t.upper() for t in column.distinct} if column else {*_codes(amounts)})
     if len(codes) == 1 and re.fullmatch("[A-Z]{3}", codes[0]):
         made.currency = codes[0]
+        if column is None and codes == ["USD"] and any("$" in t for c in amounts for t in c.distinct):
+            made.said.append("The sign $ is taken for US dollars.")
     elif len(codes) > 1:
         text = f"Amounts are in {len(codes)} currencies ({', '.join(map(shown, codes[:5]))})"
         made.unsure.append(f"{text}: convert them to one, or keep one.")
@@ -162,5 +164,9 @@ def currency(made: Section, hints: Sequence[Look]) -> None:
 def _codes(amounts: Sequence[Seen]) -> Iterator[str]:
     for c in amounts:
         yield from (code.upper() for code in re.findall(CODES, names.plain(c.name)))
-        yield from (code for text in c.distinct for sign, code in SIGNS.items() if sign in text)
+        yield from filter(None, map(_code_of, c.distinct))
         yield from (code for text in c.distinct for code in re.findall(r"\b[A-Z]{3}\b", text))
+
+
+def _code_of(text: str) -> str:
+    return next((code for sign, code in SIGNS.items() if sign in text), "")

@@ -42,10 +42,13 @@ CUSTOMER: Final = _names(
     "debitor, id client, numero client, numero de client, no client, code client, ref client, identifiant client, "
     "id cliente, cliente id, cliente, codigo cliente, codigo de cliente, codigo do cliente, numero de cliente, "
     "numero cliente, id do cliente, id de cliente, cod cliente, codice cliente, klantnummer, klant id, klant, "
-    "klantnr, kundnummer, kund id, kund, kundenummer, kunde id, kundenr, asiakas, asiakasnumero, email, email "
-    "address, customer email, e mail, recipient email, mail, courriel, correo electronico"
+    "klantnr, kundnummer, kund id, kund, kundenummer, kunde id, kundenr, asiakas, asiakasnumero, id klienta, "
+    "klient, numer klienta, contact, email, email address, customer email, e mail, recipient email, mail, "
+    "courriel, correo electronico"
 )
-RESPONSE: Final = _names("response id, respondent id, responses id, respondent, response, network id, token, id, #")
+RESPONSE: Final = _names(
+    "response id, respondent id, responses id, respondent, record id, response, network id, token, id, #"
+)
 STARTED: Final = _names(
     "started on, started at, start date, start, activated at, subscription started at, subscription start date, "
     "subscriptions started at, subscription activated at, subscriptions activated at, became a customer date, "
@@ -132,7 +135,8 @@ AMOUNT: Final = _names(
     "spend, turnover, betrag, umsatz, gesamtbetrag, summe, nettobetrag, bestellwert, gesamtpreis, preis, montant, "
     "montant ttc, montant total, total ttc, montant ht, ca, chiffre d affaires, importe, importe total, monto, "
     "valor, valor total, total geral, receita, ventas, importo, importo totale, totale, fatturato, bedrag, "
-    "totaalbedrag, totaal, omzet, belop, belopp, summa, sum, omsattning, omsetning, omsaetning, hinta, yhteensa"
+    "totaalbedrag, totaal, omzet, belop, belopp, summa, sum, omsattning, omsetning, omsaetning, hinta, yhteensa, "
+    "kwota"
 )
 ORDER_ID: Final = _names(
     "order id, order number, order no, invoice, invoice no, invoice number, transaction id, receipt, order, "

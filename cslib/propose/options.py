@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from cslib.propose import forms, money, names
@@ -47,7 +46,6 @@ def section(match: Match, hints: Sequence[Look]) -> Section:
     for step in STEPS:
         step(made, hints)
     made.ask()
-    made.last = max((d for d in forms.days(made) if d <= datetime.now(UTC).date()), default=None)
     return made
 
 
@@ -129,5 +127,6 @@ def _names(made: Section, hints: Sequence[Look]) -> None:
 
 STEPS: Final = (
     *(_more, forms.dates, forms.numbers, forms.tenure, forms.flags, money.price, money.ends, survey, forms.nothings),
-    *(_purposes, bills, moves, _headers, money.lines, _statuses, money.currency, _segments, _names, _preset),
+    *(_purposes, bills, moves, _headers, money.lines, _statuses, money.currency, _segments, _names, forms.last_day),
+    _preset,
 )

@@ -27,7 +27,7 @@ WEAK: Final = (  # names that say little
         "data",
     ),
     *("data", "fecha", "datum", "dato", "account", "from date", "current period start", "period start", "paid at"),
-    *("payment date", "close date", "type", "category", "note"),
+    *("payment date", "close date", "type", "category", "note", "contact"),
 )
 GONE: Final = (
     *("churn", "cancel", "left", "lost", "inactive", "gekundigt", "inaktiv", "inactif", "resilie", "baja", "inactiv"),

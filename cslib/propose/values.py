@@ -59,7 +59,7 @@ MONTHS: Final = (
 )
 _CODES: Final = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|HUF|RON|BRL|MXN|CAD|AUD|NZD|JPY|CNY|INR|ZAR|TRY|ILS|SGD|HKD|AED"
 _COIN: Final = rf"([$€£¥₹]|R\$|{_CODES}|kr\.?|zł|Fr\.?)?"
-SIGNS: Final = {"€": "EUR", "£": "GBP", "₹": "INR", "¥": "JPY", "$": "USD"}
+SIGNS: Final = {"R$": "BRL", "€": "EUR", "£": "GBP", "₹": "INR", "¥": "JPY", "$": "USD"}
 _HAND: Final = rf"\(?[+−-]?{_COIN}[+−-]?(%s){_COIN}\)?-?"
 _COMMA: Final = re.compile(_HAND % r"\d+(,\d+)?|\d{1,3}([.'’]\d{3})+(,\d+)?")
 _POINT: Final = re.compile(_HAND % r"\d+(\.\d+)?|\d{1,3}([,'’]\d{3})+(\.\d+)?")
