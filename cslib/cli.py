@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from cslib.report.clock import PHASES, USUAL, Limits
 
 if TYPE_CHECKING:
     from cslib.data.dataset import DataSet
+    from cslib.propose.write import Proposal
     from cslib.report.engine import Run
     from cslib.report.parameters import Notebook, Value
 
@@ -245,15 +247,22 @@ def check(data: str, rows: Path | None) -> None:
     found = examine(data)
     for line in _written(found, rows) if rows else ():
         click.echo(line)
+    if _examined(found):
+        sys.exit(FAILED)
+
+
+def _examined(found: DataSet) -> int:
+    """Say what the check has found; return the number of errors."""
+    from cslib.propose.section import visible
+
     for fault in found.faults:
-        click.echo(f"{fault.severity}: {fault}")
+        click.echo(visible(f"{fault.severity}: {fault}"))
     for note in found.notes:
-        click.echo(f"note: {note}")
+        click.echo(visible(f"note: {note}"))
     errors = sum(f.severity == "error" for f in found.faults)
     count = f"{counted(errors, 'error')}, {counted(len(found.faults) - errors, 'warning')}"
     click.echo(f"{found.label}: {count}. {_sizes(found)}".rstrip())
-    if errors:
-        sys.exit(FAILED)
+    return errors
 
 
 def _written(found: DataSet, folder: Path) -> Iterator[str]:
@@ -267,6 +276,38 @@ def _written(found: DataSet, folder: Path) -> Iterator[str]:
         yield f"{path}: {counted(len(rows), 'row')} of {name} with a fault"
     if not found.set_aside:
         yield "No row has a fault of its own."
+
+
+@main.command()
+@click.argument("data", default=".", metavar="[PATH]")
+@_load_limit
+@_allow_folder
+@click.pass_context
+def init(ctx: click.Context, data: str) -> None:
+    """Look into a folder, file or connection URL and propose a cslib.toml; never overwrite one."""
+    from cslib.propose.write import SOURCE, propose, write
+
+    proposal = propose(data)
+    write(proposal)
+    if proposal.place.source == f"${{{SOURCE}}}":
+        _set(ctx, SOURCE, data)
+    click.echo("\n".join([*proposal.lines, f"{proposal.path}: written. It says how sure each table is."]))
+    errors = _tried(proposal)
+    click.echo("\n".join(proposal.next_steps(errors)))
+    if errors:
+        sys.exit(FAILED)
+
+
+def _tried(proposal: Proposal) -> int:
+    """Check data as proposed: all of them, or samples where they are large."""
+    from cslib.data.load import check as examine
+    from cslib.propose.write import to_check
+
+    with to_check(proposal) as path:
+        found = examine(path)
+        if path == proposal.path:
+            return _examined(found)
+        return _examined(replace(found, faults=tuple(f for f in found.faults if f.severity == "error"), notes=()))
 
 
 @main.command()

@@ -82,7 +82,7 @@ class Raw:
 
 def literal(path: Path) -> str:
     """Return the path as DuckDB must be given it: it takes ``*``, ``?`` and ``[`` for patterns."""
-    return re.sub(r"([\[*?])", r"[\1]", str(path))
+    return re.sub(r"([\[*?])", r"[\1]", str(path.absolute()))
 
 
 def _encoding(name: str) -> str:
@@ -283,7 +283,7 @@ def open_tables(config: Config, limit: Limit) -> tuple[ibis.BaseBackend, dict[st
     DataError
         A connection cannot be made, or there is no table at all.
     """
-    con = _connect(config)
+    con = connect(config)
     files = _files(config)
     there = set(engine.tables(con)) if config.remote else set(files)
     tables = {n: TableOptions(table=n) for n in CONTRACT if n in there} | dict(config.tables)
@@ -301,7 +301,14 @@ def open_tables(config: Config, limit: Limit) -> tuple[ibis.BaseBackend, dict[st
     return con, raws, failures
 
 
-def _connect(config: Config) -> ibis.BaseBackend:
+def connect(config: Config) -> ibis.BaseBackend:
+    """Open the engine that a data set is in, or one for its files.
+
+    Raises
+    ------
+    DataError
+        It cannot be reached, or the tables of a mapping live in several.
+    """
     bound = [t.table for t in config.tables.values() if isinstance(t.table, ir.Table)]
     with reading("The mapping"):
         backends = {id(b): b for b in (t.get_backend() for t in bound)}

@@ -1,0 +1,1 @@
+"""Propose a ``cslib.toml`` for data that nobody has described yet."""

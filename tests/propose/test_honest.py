@@ -1,0 +1,151 @@
+"""Where data do not tell, the proposal says so, and names what to set."""
+
+import pytest
+from propose_world import keys, loaded, mrr, nps, sections, spent, written
+
+from cslib.errors import DataError
+from cslib.propose.look import look
+from cslib.propose.match import joined, matches
+
+CUSTOMERS = "customer_id,started_on,churned_on\n"
+SUBSCRIPTIONS = "customer_id,started_on,ended_on,{}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "doubt"),
+    [
+        ("orders.csv", "customer_id,date,amount\na,04/03/2024,5\nb,02/11/2024,6\n", "the first is taken for the day"),
+        ("orders.csv", 'customer_id,ordered_on,amount\na,2024-01-05,"1,234"\nb,2024-01-06,"5,678"\n', "do not tell the sign of thousands"),
+        ("subscriptions.csv", SUBSCRIPTIONS.format("price") + "a,2024-01-05,,5\nb,2024-01-06,,6\n", "No column says for what period"),
+        ("subscriptions.csv", "customer_id,started_on,mrr\na,2024-01-05,5\nb,2024-01-06,6\n", "No column says when a subscription ended"),
+        ("subscriptions.csv", SUBSCRIPTIONS.format("mrr,currency") + "a,2024-01-05,,5,EUR\nb,2024-01-06,,6,USD\n", "Amounts are in 2 currencies"),
+        ("subscriptions.csv", SUBSCRIPTIONS.format("amount,interval,quantity") + "a,2024-01-05,,5,month,3\nb,2024-01-06,,6,month,1\n", '"quantity" is above 1'),
+        ("subscriptions.csv", SUBSCRIPTIONS.format("amount,interval,interval_count") + "a,2024-01-05,,5,month,3\nb,2024-01-06,,6,month,1\n", "counts periods and is not always 1"),
+        ("members.csv", "Member ID,Tenure,Churned\na,3,1\nb,5,0\n", "months or years"),
+        ("answers.csv", "customer_id,Survey Date,Score\na,2024-01-05,3\nb,2024-01-06,5\n", "Nothing names the survey: answers from 3 to 5 are taken for csat"),
+        ("answers.csv", "customer_id,Survey Date,Score\na,2024-01-05,3\nb,2024-01-06,7\n", "are taken for ces"),
+        ("nps.csv", "customer_id,Survey Date,Score\n" + "".join(f"c{i},2024-01-05,{i % 5 + 1}\n" for i in range(20)), "which goes from 0 to 10, but no answer is above 5"),
+        ("csat.csv", "customer_id,Survey Date,Score\na,2024-01-05,3\nb,2024-01-06,9\n", "are not on the scale of csat"),
+        ("nps.csv", "Response ID,Survey Date,Score\n1,2024-01-05,3\n2,2024-01-06,9\n", "answers cannot be joined with customers"),
+    ],
+)  # fmt: skip
+def test_doubt_makes_it_a_guess(tmp_path, name, text, doubt):
+    found = written(tmp_path, {name: text})
+    (made,) = found.sections
+    assert made.sure == "guess"
+    assert any(doubt in line for line in made.unsure)
+    assert doubt in found.text  # as a comment beside the table
+
+
+@pytest.mark.parametrize("taken", ["%d/%m/%Y", "%m/%d/%Y"])
+def test_another_column_tells_day_from_month(tmp_path, taken):
+    other = "25/03/2024" if taken == "%d/%m/%Y" else "03/25/2024"
+    text = f"customer_id,started_on,churned_on\na,04/03/2024,{other}\nb,02/11/2023,\n"
+    found = written(tmp_path, {"customers.csv": text})
+    assert keys(found)["customers"]["date_format"] == taken
+    assert sections(found)["customers"].unsure == []
+
+
+def test_dates_in_two_ways_are_not_mixed(tmp_path):
+    text = (
+        "customer_id,asked_on,Submitted at,survey,score\na,2024-01-05,06.01.2024,nps,9\nb,2024-01-06,27.01.2024,nps,3\n"
+    )
+    found = written(tmp_path, {"surveys.csv": text})
+    assert "left out: its dates are written in another way (%d.%m.%Y)" in found.text
+
+
+@pytest.mark.parametrize("unit", ["year", "Jährlich", "annual", "12 months"])
+def test_a_yearly_price_is_a_twelfth_a_month(tmp_path, unit):
+    text = f"customer_id,started_on,ended_on,price,billing period\na,2024-01-05,,120,{unit}\nb,2024-01-06,,10,month\n"
+    assert mrr(loaded(written(tmp_path, {"subscriptions.csv": text}))) == 20.0
+
+
+def test_annual_recurring_revenue_is_of_a_year(tmp_path):
+    text = "customer_id,started_on,ended_on,ARR\na,2024-01-05,,120\nb,2024-01-06,,240\n"
+    assert mrr(loaded(written(tmp_path, {"contracts.csv": text}))) == 30.0
+
+
+def test_an_mrr_that_is_twelve_times_as_high_in_yearly_rows_is_doubted(tmp_path):
+    text = "customer_id,started_on,ended_on,mrr,interval\na,2024-01-05,,1200,year\nb,2024-01-06,,100,month\n"
+    found = written(tmp_path, {"subscriptions.csv": text})
+    assert sections(found)["subscriptions"].sure == "guess"
+    assert mrr(loaded(found)) == 200.0
+
+
+def test_ends_that_are_the_last_day_paid(tmp_path):
+    rows = "a,2024-01-01,2024-01-31,5\na,2024-02-01,2024-02-29,5\na,2024-03-01,2024-03-31,5\n"
+    found = written(tmp_path, {"subscriptions.csv": SUBSCRIPTIONS.format("mrr") + rows})
+    assert keys(found)["subscriptions"]["ends"] == "inclusive"
+
+
+def test_a_planned_end_moves_no_last_day(tmp_path):
+    text = "customer_id,started_on,valid until,mrr\na,2024-01-01,2025-01-01,5\nb,2024-03-01,2025-03-01,5\n"
+    assert keys(written(tmp_path, {"subscriptions.csv": text}))["as_of"].isoformat() == "2024-03-01"
+
+
+def test_price_times_quantity(tmp_path):
+    text = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+    text += "1,A,6,12/1/2010 8:26,2.50,17850,UK\n1,B,2,12/1/2010 8:26,3.00,17850,UK\n2,A,1,12/13/2010 9:00,2.50,12583,FR\n3,A,1,12/14/2010 9:00,2.50,,UK\n"
+    found = written(tmp_path, {"Online Retail.csv": text})
+    assert spent(loaded(found)) == 23.50
+    assert "are of nobody" in found.text
+
+
+def test_files_of_the_same_columns_are_one_table(tmp_path):
+    head = "customer_id,ordered_on,amount\n"
+    found = written(
+        tmp_path, {"orders_2023.csv": head + "a,2023-01-05,5\n", "orders_2024.csv": head + "b,2024-01-05,6\n"}
+    )
+    assert spent(loaded(found)) == 11.0
+    assert '"orders_2024.csv" has the same columns' in found.text
+
+
+def test_of_two_files_for_one_table_the_other_is_left_out(tmp_path):
+    files = {
+        "orders.csv": "customer_id,ordered_on,amount\na,2023-01-05,5\n",
+        "sales.csv": "client,date,total,note\nb,2024-01-05,6,x\n",
+    }
+    found = written(tmp_path, files)
+    assert found.left_out == {"sales.csv": "looks like orders, which another file is already"}
+
+
+def test_ids_that_meet_are_taken(tmp_path):
+    crm = "Record ID,Email,Country\n" + "".join(f"9{i},p{i}@x.com,DE\n" for i in range(6))
+    shop = "Email,Order Date,Total\n" + "".join(f"p{i}@x.com,2024-01-0{i + 1},5\n" for i in range(5))
+    (tmp_path / "contacts.csv").write_text(crm)
+    (tmp_path / "orders.csv").write_text(shop)
+    found, _ = matches(look(str(tmp_path)).looks)
+    assert [m.columns["customer_id"] for m in joined(found)] == ["Email", "Email"]
+
+
+def test_ids_that_never_meet_are_told(tmp_path):
+    crm = CUSTOMERS + "".join(f"A{i},2024-01-01,\n" for i in range(5))
+    answers = "customer_id,asked_on,survey,score\n" + "".join(f"B{i},2024-01-02,nps,9\n" for i in range(5))
+    found = written(tmp_path, {"customers.csv": crm, "surveys.csv": answers})
+    assert "No id of surveys is among those of customers: they cannot be joined." in found.lines
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Record ID,Company name,Create Date\n1,A,2024-01-05\n2,B,2024-01-06\n", "Customer ID,Plan\n1,Pro\n2,Free\n"],
+)
+def test_customers_that_nothing_dates_are_no_table(tmp_path, text):
+    with pytest.raises(DataError, match="lists customers, but not when each left"):
+        written(tmp_path, {"companies.csv": text})
+
+
+def test_words_of_an_answer(tmp_path):
+    text = "Customer ID,Survey Date,How likely are you to recommend us?\na,2024-01-05,10 - Extremely likely\nb,2024-01-06,0 - Not at all\nc,2024-01-07,9\n"
+    assert nps(loaded(written(tmp_path, {"answers.csv": text}))) == 33.33
+
+
+def test_who_is_active_has_not_left(tmp_path):
+    found = written(tmp_path, {"members.csv": "Member ID,Months,Active\na,30,yes\nb,40,no\n"})
+    t = loaded(found).table("customers")
+    assert t.filter(t.churned).customer_id.execute().tolist() == ["b"]
+
+
+def test_costs_are_for_winning_or_keeping(tmp_path):
+    files = {"costs.csv": "Month,Category,Spend\n2024-01-01,Marketing,100\n2024-01-01,Customer Success,50\n", "orders.csv": "customer_id,ordered_on,amount\na,2024-01-05,5\n"}  # fmt: skip
+    t = loaded(written(tmp_path, files)).table("costs")
+    assert dict(t.select("kind", "amount").execute().values.tolist()) == {"acquisition": 100.0, "retention": 50.0}
