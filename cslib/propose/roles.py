@@ -164,7 +164,7 @@ def is_answer(c: Seen) -> bool:
 
 def labelled(c: Seen) -> bool:
     """Tell answers in words that stand for numbers."""
-    return c.kind == "word" and c.number is None and all(answer(t) is not None for t in c.distinct)
+    return 0 < len(c.distinct) <= 25 and c.number is None and all(answer(t) is not None for t in c.distinct)
 
 
 ANSWERS: Final = {
