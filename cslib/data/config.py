@@ -33,15 +33,25 @@ LISTS: Final = ("true_values", "false_values", "numbers", "inverted", "null_valu
 WORDS: Final = ("date_format", "decimal", "unit")
 READ: Final = (*LISTS, *WORDS, "labels", "values")  # how the texts of a table are read
 SECTION: Final = {
-    **dict.fromkeys(("table", "query", "on_fault", "encoding", "ends", *WORDS), TEXT),
+    **dict.fromkeys(("table", "query", "on_fault", "encoding", "ends", "tenures", *WORDS), TEXT),
     **dict.fromkeys((*LISTS, "segments"), TEXTS),
     "columns": PAIRS,
     "values": VALUES,
     "labels": LABELS,
     "pause_months": MONTHS,
 }
-CHOICES: Final = {"on_fault": ("stop", "set_aside"), "ends": ("exclusive", "inclusive"), "decimal": (".", ",")}
-PRICED: Final = ("subscriptions", "customers")  # whose mrr may be the price of another period
+CHOICES: Final = {
+    "on_fault": ("stop", "set_aside"),
+    "ends": ("exclusive", "inclusive"),
+    "decimal": (".", ","),
+    "tenures": ("exact", "completed"),
+}
+OF_SOME: Final = {  # keys of some tables only
+    "ends": (tuple(ENDS), "whose rows have an end. Leave it out."),
+    "unit": (("subscriptions", "customers"), "whose mrr is a price. Leave it out."),
+    "tenures": (("customers",), "of whom tenure_months tells. Leave it out."),
+    "pause_months": (("subscriptions",), "between which a gap may be a pause. Move it there."),
+}
 FITTING: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {  # an example, and what fits
     TEXT: ('{key} = "…"', lambda v: isinstance(v, str)),
     TEXTS: ('{key} = ["…"]', lambda v: isinstance(v, list) and _texts(v)),
@@ -75,6 +85,7 @@ class TableOptions:
     segments: tuple[str, ...] = ()
     on_fault: str = "stop"
     ends: str = "exclusive"
+    tenures: str = "exact"
     pause_months: int = 0
     encoding: str = "utf-8"
     reading: Reading = field(default_factory=Reading)
@@ -252,15 +263,8 @@ def _options(name: str, raw: Mapping[str, Any], where: str) -> TableOptions:
         if raw.get(key, first) not in (first, other):
             msg = f"{where}: {key} is {raw[key]!r}. Choose {first!r} or {other!r}."
             raise DataError(msg)
-    if "ends" in raw and name not in ENDS:
-        msg = f"{where}: ends is for {' and '.join(ENDS)}, whose rows have an end. Leave it out."
-        raise DataError(msg)
-    if "pause_months" in raw and name != "subscriptions":
-        msg = f"{where}: pause_months is for subscriptions, between which a gap may be a pause. Move it there."
-        raise DataError(msg)
-    if "unit" in raw and name not in PRICED:
-        msg = f"{where}: unit is for {' and '.join(PRICED)}, whose mrr is a price. Leave it out."
-        raise DataError(msg)
+    for key, (tables, why) in OF_SOME.items():
+        DataError.when(key in raw and name not in tables, f"{where}: {key} is for {' and '.join(tables)}, {why}")
     plain = {k: raw[k] for k in SECTION if k in raw and k not in (*READ, "segments")}
     given: dict[str, Any] = {k: tuple(raw[k]) if k in LISTS else raw[k] for k in READ if k in raw}
     reading = Reading(**given)

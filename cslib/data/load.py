@@ -260,6 +260,8 @@ def _check_table(
         return {}
     found += price_periods(name, result.table, options.reading.unit)
     result = replace(result, table=monthly(result.table, options.reading.unit))
+    if options.tenures == "completed" and "tenure_months" in spec:
+        result = replace(result, table=_left_in(result.table))
     if options.ends == "inclusive":
         result = replace(result, table=_exclusive(result.table, ENDS[name]))
     if ROW in table.columns and con.name == "duckdb":
@@ -298,6 +300,11 @@ def _running(name: str, table: ir.Table, found: list[Fault]) -> ir.Table:
     text += 'they ended, map it: columns = { ended_on = "…" } in [subscriptions] of cslib.toml.'
     found.append(Fault(name, "ended_on", "no ends", "warning", 0, text))
     return table.mutate(ended_on=ibis.null("date"))
+
+
+def _left_in(table: ir.Table) -> ir.Table:
+    """Take completed months for the age at churn: who had completed two left in the third."""
+    return table.mutate(tenure_months=table.tenure_months + table.churned.cast("int64"))
 
 
 def _exclusive(table: ir.Table, end: str) -> ir.Table:

@@ -288,6 +288,22 @@ def test_what_stands_above_a_table(tmp_path, above, encoding):
     assert found["note"].tolist() == ["two\nlines", "x"]
 
 
+def test_completed_months_and_the_month_they_left_in(tmp_path):
+    """Of four, one left before the first month was over, one in the third: hazards 1/4 and 1/2 in months 1 and 3."""
+    from cslib.data.lifetimes import lifetimes
+    from cslib.stats.survival import survival_curve
+
+    toml = '[customers]\ntenures = "completed"\n'
+    text = "customer_id,tenure_months,churned\na,0,yes\nb,2,yes\nc,2,no\nd,5,no\n"
+    curve = survival_curve(lifetimes(load(folder(tmp_path, toml, customers=text))))
+    at = curve.set_index("duration_months")["survival"]
+    assert at[[1.0, 3.0]].tolist() == pytest.approx([3 / 4, 3 / 8])
+    plain = survival_curve(lifetimes(load(folder(tmp_path, "", customers=text)))).set_index("duration_months")[
+        "survival"
+    ]
+    assert plain[2.0] == pytest.approx(3 / 4 * 2 / 3)
+
+
 def test_customers_without_dates_are_a_list(tmp_path):
     orders = "customer_id,ordered_on,amount\na,2024-01-05,5\nb,2024-02-05,5\na,2024-02-07,5\nz,2024-02-08,5\n"
     data = load(folder(tmp_path, customers="customer_id,plan\na,Pro\nb,Free\nc,Pro\n", orders=orders))
