@@ -35,6 +35,7 @@ IMPORTED: Final = [
     *(f"cslib.{topic}.study" for topic in ("churn", "retention", "revenue", "scorecard", "surveys", "value")),
     *("cslib.data.load", "cslib.report.marks", "ibis.backends.duckdb", "lifelines", "matplotlib.pyplot"),
     *("matplotlib.backends.backend_svg", "seaborn", "ipykernel.kernelapp"),  # the inline backend wants its shell
+    "ipykernel.debugger",  # which every kernel loads, for a tenth of a second
 ]
 MARK: Final = '__import__("cslib.report.marks").report.marks.begin(get_ipython())'  # run in every kernel
 LONGEST: Final = 64_000_000  # bytes of a message from a kernel; one that sends more is cut off
