@@ -28,9 +28,10 @@ from cslib.data.contract import (
     Column,
     Fault,
 )
+from cslib.data.engine import MANY
 from cslib.data.moments import zoned
 from cslib.data.reading import PERIODS, Reading, blank, filled, months_of, possible, typed
-from cslib.data.sources import MANY, Raw
+from cslib.data.sources import Raw
 from cslib.errors import counted, did_you_mean
 
 WIDE: Final = OWN + "wide_"  # as typed, before what no business has is taken out

@@ -128,10 +128,10 @@ def plain_name(name: str) -> str:
 
     Examples
     --------
-    >>> plain_name("Customer ID"), plain_name("started-on")
-    ('customer_id', 'started_on')
+    >>> plain_name("Customer ID"), plain_name("started-on"), plain_name("churnedOn")
+    ('customer_id', 'started_on', 'churned_on')
     """
-    return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
+    return re.sub(r"[\W_]+|(?<=[a-z])(?=[A-Z])", "_", name.strip()).strip("_").lower()
 
 
 @dataclass(frozen=True)

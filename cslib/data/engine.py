@@ -38,6 +38,7 @@ RUNS: Final = {"postgres": "postgres", "postgresql": "postgres", "spark": "spark
 COMPILES: Final = ("bigquery", "clickhouse", "databricks", "snowflake", "trino")
 SPARK_HERE: Final = "spark://local"
 ELSEWHERE: Final = "Load the data into DuckDB, PostgreSQL or Spark."
+MANY: Final = 200  # columns: from here on what takes a moment for each of them is done otherwise
 INLINE: Final = 10_000  # rows of memory that a query to a warehouse may carry
 ERRORS: Final = (IbisError, TableNotFound, duckdb.Error, SqlglotError, pa.ArrowException)
 DRIVERS: Final = {"psycopg": "Error", "pyspark.errors": "PySparkException", "py4j.protocol": "Py4JError"}
@@ -149,15 +150,28 @@ def md5(text: str) -> str:
 def held(table: ir.Table) -> ir.Table:
     """Let the engine compute a table once, for as long as it is used; a warehouse is only read."""
     con = table.get_backend()
-    if con.name != "duckdb" or table.op().find(ops.InMemoryTable):
-        return table.cache() if con.name == "duckdb" else table
-    name, kind = ibis.util.gen_name("cslib"), con.compiler.type_mapper.to_string  # cache() compiles and describes more
-    columns = ", ".join(f'"{column}" {kind(dtype)}' for column, dtype in table.schema().items())
-    con.raw_sql(f'CREATE TEMP TABLE "{name}" ({columns})')
-    con.raw_sql(f'INSERT INTO temp."{name}" {con.compile(table)}')
-    made = temporary(con, name, table.schema())
-    weakref.finalize(made.op(), _dropped, con, name).atexit = False
+    if con.name != "duckdb":
+        return table
+    made = as_made(con, ibis.util.gen_name("cslib"), table)
+    weakref.finalize(made.op(), _dropped, con, made.get_name()).atexit = False
     return made
+
+
+def as_made(con: Any, name: str, rows: ir.Table) -> ir.Table:
+    """Make a temporary table of DuckDB, compiled once and not described anew, as create_table and cache() do.
+
+    One of very many columns is made without naming their types, which takes seconds.
+    """
+    con._run_pre_execute_hooks(rows)  # tables of memory
+    sql = con.compile(rows)
+    if len(rows.columns) > MANY:
+        con.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}')
+    else:
+        kind = con.compiler.type_mapper.to_string
+        columns = ", ".join(f'"{c.replace(chr(34), chr(34) * 2)}" {kind(t)}' for c, t in rows.schema().items())
+        con.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" ({columns})')
+        con.raw_sql(f'INSERT INTO temp."{name}" {sql}')
+    return temporary(con, name, rows.schema())
 
 
 def temporary(con: Any, name: str, schema: ibis.Schema) -> ir.Table:

@@ -47,13 +47,13 @@ from cslib.data.dataset import (
     what_is_cut,
     with_columns,
 )
-from cslib.data.engine import can_try, remembering, session_zone
+from cslib.data.engine import as_made, can_try, remembering, session_zone
 from cslib.data.limit import Limit
 from cslib.data.lives import lives, paying, settled
 from cslib.data.reading import PERIODS, as_meant, filled, monthly, with_constants
 from cslib.data.relations import check_list, check_relations, price_periods, stale, suspicions
 from cslib.data.snapshot import SUFFIX, at_hand, made_from, named
-from cslib.data.sources import Raw, as_made, as_spelt, mapped, open_tables, reading
+from cslib.data.sources import Raw, as_spelt, mapped, open_tables, reading
 from cslib.errors import DataError, ParameterError, counted, did_you_mean
 
 DERIVED: Final = (
@@ -241,8 +241,8 @@ def _check_table(
     if twice := of_other_form(name, tuple(table.columns), others):
         listed = is_list(name, table.columns, others)
         table = table.drop(*twice)
-        why = "does not say who left" if listed else "says how long customers stayed in two ways"
-        notes.append(f"{name} {why}; {' and '.join(twice)} not used.")
+        why = "" if listed else f"{name} says how long customers stayed in two ways; "
+        notes.append(f"{why}{' and '.join(twice)}{' of customers' * listed} not used.")
     result = None
     if not any(f.column in spec or f.rule == "unknown unit" for f in faults):
         table = as_meant(table, spec, options.reading)
@@ -430,7 +430,7 @@ def _complete(
         tables = {"customers": made if listed is None else with_columns(made, listed), **tables}
         notes += [DERIVED] * (listed is None)
         data = replace(data, derived=("customers",))
-    faults += suspicions(tables, data.segments, truncation_known=data.observed_from is not None)
+    faults += suspicions(tables, data.segments, as_of=data.as_of, truncation_known=data.observed_from is not None)
     data = counted_anew(replace(data, tables=ended_with_churn(tables)))
     notes += _payers(data)
     return replace(data, notes=tuple(notes)), faults

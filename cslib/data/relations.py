@@ -18,6 +18,7 @@ from cslib.data.lifetimes import ENOUGH, YOUNG
 from cslib.data.reading import months_of
 from cslib.errors import counted
 
+LONG: Final = timedelta(days=180)  # for nobody to leave
 STALE: Final = {"orders": 31, "usage": 31, "surveys": 92, "touchpoints": 92}  # days without any row
 PERIOD: Final = re.compile(
     r"(billing|plan|payment|price)?_?(interval|period|cycle|frequency|term|unit)|abrechnung.*|.*periodi.*"
@@ -176,41 +177,39 @@ def _subscribers(customers: ir.Table, subscriptions: ir.Table) -> Iterator[Fault
     yield from _warning("customers", column, "churned but subscribed", n, f"{text} Correct one of the two.")
 
 
-def suspicions(tables: Mapping[str, ir.Table], segments: tuple[str, ...], *, truncation_known: bool) -> Iterator[Fault]:
+def suspicions(
+    tables: Mapping[str, ir.Table], segments: tuple[str, ...], *, as_of: date | None, truncation_known: bool
+) -> Iterator[Fault]:
     """Yield what is odd at ``as_of``: empty segments, customers contradicting subscriptions, a late first churn."""
     holder = {s: next((n for n, t in tables.items() if s in t.columns), "") for s in segments}
     for name, table in tables.items():
         yield from _empty_segments(name, table, [s for s, n in holder.items() if n == name])
     if {"customers", "subscriptions"} <= tables.keys():
         yield from _subscribers(tables["customers"], tables["subscriptions"])
-    if "customers" in tables and "started_on" in tables["customers"].columns and not truncation_known:
-        yield from _truncated(tables["customers"])
     if "customers" in tables:
-        yield from _nobody_left(tables["customers"])
-        yield from _no_young(tables["customers"])
+        yield from _churn(tables["customers"], as_of, truncation_known=truncation_known)
 
 
-def _no_young(customers: ir.Table) -> Iterator[Fault]:
-    """Suspect tenures of which the short ones were left out, as by whoever exports old customers only."""
-    if "tenure_months" not in customers.columns:
-        return
-    tenure = customers.tenure_months
-    found = customers.aggregate(n=tenure.count(), least=tenure.min()).execute().iloc[0]
-    if found["n"] >= ENOUGH and found["least"] >= YOUNG:
-        text = f"customers.tenure_months has none below {found['least']:g} among {int(found['n']):,} customers, so who "
-        text += "was here for less seems not to be in the data: nothing is said of those months."
-        yield Fault("customers", "tenure_months", "no short tenures", "warning", 0, text)
-
-
-def _nobody_left(customers: ir.Table) -> Iterator[Fault]:
+def _churn(customers: ir.Table, as_of: date | None, *, truncation_known: bool) -> Iterator[Fault]:
+    """Doubt what the records of churn may not hold: churn at all, its first years, who was here for a short time."""
     dated = "churned_on" in customers.columns
     left = customers.churned_on.notnull() if dated else customers.churned
-    found = counts(customers, n=customers.count(), left=left.sum())
-    if found["n"] >= ENOUGH and not found["left"]:
+    ends = {"first": customers.churned_on.min()} if dated else {"least": customers.tenure_months.min()}
+    old = customers.started_on <= (as_of or date.max) - LONG if dated else customers.tenure_months >= YOUNG / 2
+    sums = {"left": left.sum().fill_null(0), "old": old.sum().fill_null(0)}
+    found = customers.aggregate(n=customers.count(), **sums, **ends).execute().iloc[0]
+    n = int(found["n"])
+    if found["old"] >= ENOUGH and not found["left"]:
         column, what = ("churned_on", "is empty") if dated else ("churned", "is false")
-        text = f"customers.{column} {what} for all {found['n']:,} customers: churn was never recorded, or nobody has "
+        text = f"customers.{column} {what} for all {n:,} customers: churn was never recorded, or nobody has "
         text += "left. In the first case its figures mean nothing: map the column that holds the day customers left."
-        yield Fault("customers", column, "no churn", "warning", found["n"], text)
+        yield Fault("customers", column, "no churn", "warning", n, text)
+    if not dated and n >= ENOUGH and found["least"] >= YOUNG:
+        text = f"customers.tenure_months has none below {found['least']:g} among {n:,} customers, so who was here for "
+        text += "less seems not to be in the data: nothing is said of those months."
+        yield Fault("customers", "tenure_months", "no short tenures", "warning", 0, text)
+    if dated and found["left"] and not truncation_known:
+        yield from _truncated(customers, pd.Timestamp(found["first"]).date())
 
 
 def _empty_segments(name: str, table: ir.Table, segments: list[str]) -> Iterator[Fault]:
@@ -220,12 +219,8 @@ def _empty_segments(name: str, table: ir.Table, segments: list[str]) -> Iterator
         yield from _warning(name, column, "segment empty", n, text)
 
 
-def _truncated(customers: ir.Table) -> Iterator[Fault]:
-    first = customers.churned_on.min().execute()
-    if pd.isna(first):
-        return
-    day = pd.Timestamp(first).date()
-    n = int(customers.filter(customers.started_on <= day - timedelta(days=180)).count().execute())
+def _truncated(customers: ir.Table, day: date) -> Iterator[Fault]:
+    n = int(customers.filter(customers.started_on <= day - LONG).count().execute())
     if n >= 100:
         text = f"customers has {n:,} customers who started at least 180 days before the first recorded churn ({day}): "
         text += "earlier losses seem unrecorded. Set observed_from in a cslib.toml."

@@ -25,7 +25,6 @@ from typing import IO, Any, Final
 
 import duckdb
 import ibis
-import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pandas as pd
 import sqlglot
@@ -34,12 +33,12 @@ from sqlglot import exp
 from cslib.data import engine
 from cslib.data.config import SUFFIXES, Config, TableOptions, expanded, stem
 from cslib.data.contract import CONTRACT, ROW, TENURE, plain_name
+from cslib.data.engine import MANY
 from cslib.data.limit import FOLDERS, Limit
 from cslib.errors import CslibError, DataError, did_you_mean
 
 NATIVE: Final = {"utf-8": "utf-8", "iso8859-1": "latin-1"}  # the encodings that DuckDB reads by itself
 LONGEST: Final = 1_000_000
-MANY: Final = 200  # columns: from here on what takes a moment for each of them is done otherwise
 DELIMITERS: Final = ",;\t|"
 SAID: Final = re.compile(r"(?i)^\W?sep=(.)\s*$")  # what Excel writes above a table
 TITLES: Final = 20  # lines at the beginning, in which the header is
@@ -172,14 +171,6 @@ def _literal(value: object) -> str:
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
 
 
-def as_made(con: Any, name: str, rows: ir.Table) -> ir.Table:
-    """Make a temporary table of DuckDB; one of very many columns without naming their types, which takes seconds."""
-    if len(rows.columns) <= MANY or rows.op().find(ops.InMemoryTable):
-        return con.create_table(name, rows, temp=True, overwrite=True)
-    con.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {con.compile(rows)}')
-    return engine.temporary(con, name, rows.schema())
-
-
 def _rewritten(path: Path, encoding: str) -> Path:
     handle, name = tempfile.mkstemp(suffix=".csv", dir=_spill())
     try:
@@ -237,11 +228,26 @@ def _first_line(path: Path, encoding: str) -> tuple[int, str, str]:
         not any(map(str.strip, first)), f"{path.name} is an empty file. Export it again, with a header line and rows."
     )
     told = next((found[1] for line in first if (found := SAID.match(line))), "")
-    marks = [told] if told else [*DELIMITERS]
     rows = [i for i, line in enumerate(first) if line.strip() and not SAID.match(line)]
-    table = [i for i in rows if any(mark in _outside_quotes(first[i]) for mark in marks)]
-    above = table[0] if table and rows[:1] != table[:1] and len(table) > 1 else rows[0] if rows else 0
+    texts = [_outside_quotes(first[i]) for i in rows]
+    titles = next((n for n in range(len(rows)) if not _is_title(texts[n:], told or DELIMITERS)), 0)
+    above = rows[titles] if rows else 0
     return above, first[above], told
+
+
+def _is_title(lines: list[str], marks: str) -> bool:
+    """Tell a title by what follows: fields, by another sign, or more of them: names without a figure, then figures."""
+    line, *below = lines
+    if len(below) < 2:
+        return False
+    own, other = (max(marks, key=text.count) for text in (line, below[0]))
+    if own not in line:
+        return any(mark in text for text in below for mark in marks)
+    if own != other:
+        return other in below[0] and not any(own in text for text in below)
+    n = below[0].count(own)
+    alike = sum(text.count(own) == n for text in below) * 2 >= len(below)
+    return line.count(own) < n and alike and not re.search(r"\d", below[0]) and bool(re.search(r"\d", "".join(below)))
 
 
 def column_names(given: Iterable[object], where: str) -> list[str]:

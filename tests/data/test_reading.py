@@ -261,7 +261,13 @@ labels = { churn_kind = { "Payment failed" = "involuntary" } }
 
 
 @pytest.mark.parametrize(
-    "header", ["CUSTOMER_ID,ORDERED_ON,AMOUNT", "Customer ID,Ordered on,Amount", "customer-id, ordered-on ,amount"]
+    "header",
+    [
+        "CUSTOMER_ID,ORDERED_ON,AMOUNT",
+        "Customer ID,Ordered on,Amount",
+        "customer-id, ordered-on ,amount",
+        "CustomerID,orderedOn,Amount",
+    ],
 )
 def test_names_of_columns_in_other_spellings(tmp_path, header):
     data = load(folder(tmp_path, orders=f"{header}\na,2024-01-03,5\n"))
@@ -275,7 +281,16 @@ def test_a_query_may_give_its_columns_in_any_case(tmp_path):
     assert data.table("orders").execute().to_dict("records")[0]["customer_id"] == "007"
 
 
-ABOVE = ["", "\n\n", "sep=;\n", "Report of January\n", "Report of January\nMade by us\n\n", "sep=;\n\n"]
+ABOVE = [
+    "",
+    "\n\n",
+    "sep=;\n",
+    "Report of January\n",
+    "Report of January\nMade by us\n\n",
+    "sep=;\n\n",
+    "Sales, by us\n",
+    "A; title\n\n",
+]
 
 
 @pytest.mark.parametrize("above", ABOVE)
@@ -327,7 +342,7 @@ def test_a_list_of_customers_beside_subscriptions(tmp_path):
         rows = known.table("customers").order_by("customer_id").execute()
         assert rows["region"].tolist() == ["North", "South"]
         assert [str(d)[:10] for d in rows["started_on"]] == ["2024-03-01", "2024-04-01"]
-    assert any("started_on not used" in note for note in data.notes)
+    assert any("started_on of customers not used" in note for note in data.notes)
 
 
 def test_customers_alone_must_say_who_left(tmp_path):
@@ -376,7 +391,10 @@ def test_a_table_that_ends_before_the_others_is_told(tmp_path):
 
 def test_churn_that_was_never_recorded_is_told(tmp_path):
     rows = "".join(f"c{i},2024-01-01,\n" for i in range(25))
-    data = load(folder(tmp_path, customers=f"customer_id,started_on,churned_on\n{rows}"))
+    text = f"customer_id,started_on,churned_on\n{rows}"
+    young = load(folder(tmp_path, "as_of = 2024-05-31\n", customers=text))
+    assert not any(f.rule == "no churn" for f in young.faults)
+    data = load(folder(tmp_path, "as_of = 2024-06-30\n", customers=text))
     assert any(
         "churned_on is empty for all 25 customers: churn was never recorded, or nobody" in f.message
         for f in data.faults
