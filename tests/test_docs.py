@@ -10,6 +10,7 @@ from cslib import load
 from cslib.data.config import SECTION, TOP
 from cslib.data.contract import CONTRACT
 from cslib.data.moments import CODES, COUNTED
+from cslib.data.presets import PRESETS
 from cslib.data.reading import NOTHING
 
 PAGE = (Path(__file__).parents[1] / "docs" / "data.md").read_text("utf-8")
@@ -58,3 +59,25 @@ def test_a_warehouse_is_read(tmp_path, monkeypatch):
     declared = tomllib.loads(TOML[1])["source"]
     (tmp_path / "cslib.toml").write_text(TOML[1].replace(declared, "${CSLIB_CRM}"))
     assert load(tmp_path).table("subscriptions").mrr.execute().tolist() == [20.0]
+
+
+BILLING = (Path(__file__).parents[1] / "docs" / "billing.md").read_text("utf-8")
+
+
+def test_the_page_on_billing_lists_every_column_kind_and_preset():
+    for table in ("invoices", "movements", "rates"):
+        assert all(f"`{column}`" in BILLING for column in CONTRACT[table] if column != "month"), table
+        kind = CONTRACT[table].get("kind")
+        assert all(f"`{word}`" in BILLING for word in (kind.choices if kind else ())), table
+    assert all(f"| `{name}` | `[{table}]` |" in BILLING for name, known in PRESETS.items() for table in known)
+
+
+def test_the_example_of_billing_is_read(tmp_path):
+    (tmp_path / "cslib.toml").write_text(re.findall(r"```toml\n(.*?)```", BILLING, flags=re.S)[0], "utf-8")
+    lines = (
+        "Account,Date,amount,kind,From,To,currency,plan\nA,2024-03-15,1200,recurring,2024-03-15,2025-03-15,USD,Pro\n"
+    )
+    (tmp_path / "lines.csv").write_text(lines)
+    (tmp_path / "rates.csv").write_text("currency,rate\nUSD,0.9\n")
+    row = load(tmp_path).table("subscriptions").execute().iloc[0]
+    assert (row.customer_id, row.plan, row.mrr, str(row.ended_on)[:10]) == ("A", "Pro", 90.0, "2025-03-15")

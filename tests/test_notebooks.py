@@ -305,6 +305,17 @@ def test_rows_set_aside_are_published(tmp_path):
 
 
 @pytest.mark.slow
+def test_what_was_invoiced_and_what_of_it_is_mrr_is_published(tmp_path):
+    lines = [f"{i},2024-{m:02d}-01,50,recurring" for i in (1, 2, 3) for m in range(1, 13)]
+    text = "\n".join(["customer_id,invoiced_on,amount,kind", *lines, "1,2024-03-01,9.50,tax", ""])
+    data = write(tmp_path, invoices=text)
+    _, tables = report("revenue", tmp_path / "out", data=data)
+    table = tables["reconciliation"].set_index("bucket")
+    assert table["amount"].to_dict() == {"recurring": 1800.0, "tax": 9.5, "invoiced": 1809.5}
+    assert tables["mrr_movements"]["closing"].iloc[0] == 150.0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "cohort_retention"])
 def test_plain_papermill_runs_it(tmp_path, root, small, name):
     """The README runs cohort retention so, with the same parameter."""

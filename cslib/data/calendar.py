@@ -146,6 +146,31 @@ def age_in_months(start: ir.DateValue, end: ir.DateValue) -> ir.FloatingValue:
     return _month(end) - _month(start) - begun.cast("int64") + ibis.ifelse(begun, before, after)
 
 
+def billed_months(start: ir.DateValue, end: ir.DateValue) -> ir.FloatingValue:
+    """Tell how many months a billed period has, in the engine, whatever the length of each.
+
+    Parameters
+    ----------
+    start, end
+        First day, and the day after the last.
+
+    Returns
+    -------
+    ibis.expr.types.FloatingValue
+        As :func:`age_in_months`; besides, what begins on the last day of a month is whole on any later-numbered day,
+        so that who is billed on the 31st pays for a month from 29 February to 31 March.
+
+    Examples
+    --------
+    >>> day = lambda text: ibis.date(text)
+    >>> spans = [("2024-03-15", "2025-03-15"), ("2024-02-29", "2024-03-31"), ("2024-01-16", "2024-02-01")]
+    >>> [round(float(billed_months(day(a), day(b)).execute()), 4) for a, b in spans]
+    [12.0, 1.0, 0.5161]
+    """
+    whole = (start.day() == _length(start, 0)) & (end.day() >= start.day())
+    return ibis.ifelse(whole, (_month(end) - _month(start)).cast("float64"), age_in_months(start, end))
+
+
 def _month(day: ir.DateValue) -> ir.IntegerValue:
     return day.year().cast("int64") * 12 + day.month().cast("int64") - 1
 

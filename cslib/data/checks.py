@@ -45,6 +45,10 @@ SET_ASIDE: Final = 'Correct them at the source, or set on_fault = "set_aside" to
 CORRECT: Final = "Correct them at the source."
 FEW: Final = 0.05  # of the rows, that may be left out
 UNASKED: Final = "An answer without an invitation takes the day it was given."
+SPANS: Final = (
+    *(("started_on", "churned_on"), ("started_on", "ended_on")),
+    *(("asked_on", "answered_on"), ("line_start", "line_end")),
+)
 RESERVED: Final = ("reason", "row", "line", "text")
 OTHERWISE: Final = re.compile(r", or set (date_format|decimal) = .*?alike")
 UNREADABLE: Final = {
@@ -229,7 +233,7 @@ def _table_rules(name: str, work: ir.Table, reading: Reading) -> Iterator[Rule]:
         unread = months_of(work[reading.unit]).isnull()
         remedy = f"Write day, week, month, quarter, half-year, year, or such as 3 months. {SET_ASIDE}"
         yield Rule(reading.unit, "unknown period", "a value that is no period of a price", remedy, unread)
-    for start, end in (("started_on", "churned_on"), ("started_on", "ended_on"), ("asked_on", "answered_on")):
+    for start, end in SPANS:
         if TYPED + start in work.columns and TYPED + end in work.columns:
             early = work[TYPED + end] < work[TYPED + start]
             yield Rule(end, "end before start", f"a date before {start}", SET_ASIDE, early)

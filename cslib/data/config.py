@@ -16,13 +16,15 @@ import pandas as pd
 
 from cslib.data.contract import CONTRACT, ENDS, TENURE
 from cslib.data.moments import known_zone
+from cslib.data.presets import with_preset
 from cslib.data.reading import Reading
-from cslib.errors import DataError, ParameterError, refuse_unknown
+from cslib.errors import DataError, ParameterError, listed, refuse_unknown
 
 SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".parquet")
 TableLike: TypeAlias = pd.DataFrame | ir.Table | str | Path
 TEXT, TEXTS, PAIRS, DAY, NAMED = "a text", "a list of texts", "a table of texts", "a date", "a table"
 MONTHS: Final = "a whole number of months"
+YES: Final = "true or false"
 VALUES, LABELS = "a table of single values", "a table of words for each column"
 TOP: Final = {
     **dict.fromkeys(("source", "currency", "timezone"), TEXT),
@@ -39,6 +41,8 @@ SECTION: Final = {
     "values": VALUES,
     "labels": LABELS,
     "pause_months": MONTHS,
+    "minor_units": YES,
+    "preset": TEXT,
 }
 CHOICES: Final = {
     "on_fault": ("stop", "set_aside"),
@@ -46,11 +50,12 @@ CHOICES: Final = {
     "decimal": (".", ","),
     "tenures": ("exact", "completed"),
 }
+SOLD: Final = ("subscriptions", "invoices", "movements")  # of which one tells what is paid
 OF_SOME: Final = {  # keys of some tables only
     "ends": (tuple(ENDS), "whose rows have an end. Leave it out."),
     "unit": (("subscriptions", "customers"), "whose mrr is a price. Leave it out."),
     "tenures": (("customers",), "of whom tenure_months tells. Leave it out."),
-    "pause_months": (("subscriptions",), "between which a gap may be a pause. Move it there."),
+    "pause_months": (SOLD, "between which a gap may be a pause. Move it there."),
 }
 FITTING: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {  # an example, and what fits
     TEXT: ('{key} = "…"', lambda v: isinstance(v, str)),
@@ -63,6 +68,7 @@ FITTING: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {  # an example, 
         lambda v: isinstance(v, dict) and all(isinstance(w, dict) and _single(w.values()) for w in v.values()),
     ),
     MONTHS: ("{key} = 2", lambda v: type(v) is int and v >= 0),
+    YES: ("{key} = true", lambda v: isinstance(v, bool)),
     NAMED: ("[{key}] as the head of a section", lambda v: isinstance(v, dict)),
 }
 
@@ -88,6 +94,7 @@ class TableOptions:
     tenures: str = "exact"
     pause_months: int = 0
     encoding: str = "utf-8"
+    minor_units: bool = False
     reading: Reading = field(default_factory=Reading)
 
 
@@ -248,6 +255,7 @@ def _check_types(raw: Mapping[str, Any], wanted: Mapping[str, str], where: str) 
 
 def _options(name: str, raw: Mapping[str, Any], where: str) -> TableOptions:
     _check_types(raw, SECTION, where)
+    raw = with_preset(name, raw, where)
     if "table" in raw and "query" in raw:
         msg = f"{where} has both table and query. Keep one."
         raise DataError(msg)
@@ -264,8 +272,8 @@ def _options(name: str, raw: Mapping[str, Any], where: str) -> TableOptions:
             msg = f"{where}: {key} is {raw[key]!r}. Choose {first!r} or {other!r}."
             raise DataError(msg)
     for key, (tables, why) in OF_SOME.items():
-        DataError.when(key in raw and name not in tables, f"{where}: {key} is for {' and '.join(tables)}, {why}")
-    plain = {k: raw[k] for k in SECTION if k in raw and k not in (*READ, "segments")}
+        DataError.when(key in raw and name not in tables, f"{where}: {key} is for {listed(tables)}, {why}")
+    plain = {k: raw[k] for k in SECTION if k in raw and k not in (*READ, "segments", "preset")}
     given: dict[str, Any] = {k: tuple(raw[k]) if k in LISTS else raw[k] for k in READ if k in raw}
     reading = Reading(**given)
     return TableOptions(**plain, segments=tuple(raw.get("segments", ())), reading=reading)

@@ -39,6 +39,8 @@ _ID = Column("id")
 _DAY = Column("date")
 _END = Column("date", nullable=True)
 _PRICE = Column("number", required=False, nullable=True, minimum=0)
+_MAYBE = Column("date", required=False, nullable=True)
+_WORD = Column("text", required=False, nullable=True)
 CONTRACT: Final[dict[str, dict[str, Column]]] = {
     "customers": {
         "customer_id": _ID, "started_on": _DAY, "churned_on": _END,
@@ -57,9 +59,22 @@ CONTRACT: Final[dict[str, dict[str, Column]]] = {
     },
     "touchpoints": {"customer_id": _ID, "occurred_on": _DAY, "kind": Column("text")},
     "costs": {"month": _DAY, "kind": Column("text", choices=("acquisition", "retention")), "amount": Column("number")},
+    "invoices": {
+        "customer_id": _ID, "invoiced_on": _DAY, "amount": Column("number"),
+        "kind": Column("text", choices=("recurring", "proration", "discount", "credit", "one_off", "refund", "tax")),
+        "line_start": _MAYBE, "line_end": _MAYBE, "currency": _WORD, "subscription_id": _WORD,
+    },
+    "movements": {
+        "customer_id": _ID, "occurred_on": Column("time"),
+        "kind": Column("text", choices=("new", "expansion", "contraction", "churn", "reactivation", "pause", "resume")),
+        "mrr": _PRICE, "change": Column("number", required=False, nullable=True),
+        "currency": _WORD, "subscription_id": _WORD,
+    },
+    "rates": {"currency": Column("text"), "rate": Column("number", minimum=0), "month": Column("date", required=False)},
 }  # fmt: skip
 MOMENT: Final = {n: next(c for c, s in spec.items() if s.dated) for n, spec in CONTRACT.items()}
-ENDS: Final = {"customers": "churned_on", "subscriptions": "ended_on"}
+ENDS: Final = {"customers": "churned_on", "subscriptions": "ended_on", "invoices": "line_end"}
+PAYING: Final = ("subscriptions", "invoices", "movements", "orders", "usage")  # any of which tells who is here
 TENURE: Final = {"tenure_months": Column("number", minimum=0), "churned": Column("flag")}
 DATES: Final = {"started_on": _DAY, "churned_on": _END}
 
@@ -73,7 +88,7 @@ def is_list(name: str, columns: Collection[str], others: Collection[str]) -> boo
     (True, False)
     """
     said = {"churned_on"} & {*columns} or {*TENURE} <= {*columns}
-    return name == "customers" and not said and bool({"subscriptions", "orders", "usage"} & {*others})
+    return name == "customers" and not said and bool({*PAYING} & {*others})
 
 
 def specification(name: str, columns: tuple[str, ...], others: Collection[str] = ()) -> dict[str, Column]:

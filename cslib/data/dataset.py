@@ -20,11 +20,12 @@ from cslib.data.contract import CONTRACT, ENDS, MOMENT, TENURE, Fault
 from cslib.data.engine import earliest, held
 from cslib.errors import DataError, MissingTableError, ParameterError, counted, did_you_mean
 
-ENDING: Final = {**ENDS, "surveys": "answered_on"}
+ENDING: Final = {n: c for n, c in ENDS.items() if n != "invoices"} | {"surveys": "answered_on"}
 TELLS: Final = {"churned_on": "churn_kind", "answered_on": "score"}  # unknown until then, too
 LISTED: Final = "customers does not say who left"  # so begins the note of it
 READ: Final[list[str]] = []  # the table asked for last, for a report to tell where it stopped
 CONDITION: Final = re.compile(r'\s*([^=!]+?)\s*(!?=)\s*(?:"((?:[^"]|"")*)"|(.+?))\s*(?:\s+and\s+(?=\S)|$)', re.S)
+BOOKED: Final = ("costs", "rates")  # whose months may lie ahead
 Found = TypeVar("Found")
 Tables = Mapping[str, ir.Table]
 Spans = Mapping[str, Mapping[str, tuple[date, date]]]
@@ -51,7 +52,7 @@ def last_day(spans: Spans) -> tuple[date, str] | None:
     Ends may be planned and costs budgeted, so they do not count. Only where ``customers`` stands alone
     do its ``churned_on``, up to ten years after the last start (later ones stand for never).
     """
-    days = [(own[MOMENT[n]][1], f"{n}.{MOMENT[n]}") for n, own in spans.items() if n != "costs" and MOMENT[n] in own]
+    days = [(own[MOMENT[n]][1], f"{n}.{MOMENT[n]}") for n, own in spans.items() if n not in BOOKED and MOMENT[n] in own]
     answers = spans.get("surveys", {}).get("answered_on")
     if answers:
         days.append((answers[1], "surveys.answered_on"))
@@ -271,6 +272,8 @@ class DataSet:
     set_aside
         Faulty rows, by table, which goes without them or is not there at all: ``reason``, ``row`` (of the rows that
         can be read, from 1) and raw columns; for broken lines ``line`` (in the file) and ``text``.
+    accounts
+        Tables that account for how others were made, by name: the ``reconciliation`` of invoices and MRR.
     label
         The name of the data set in reports.
     notes
@@ -296,6 +299,7 @@ class DataSet:
     targets: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     set_aside: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    accounts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     label: str = ""
     notes: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
@@ -364,6 +368,8 @@ class DataSet:
         for name, rows in self.set_aside.items():
             what = "left out" if name in self.tables else "with a fault"
             display.table(rows, name=f"set_aside_{name}", caption=f"Rows of {name} {what}")
+        for name, rows in self.accounts.items():
+            display.table(rows, name=name, caption="What was invoiced, and what of it is MRR")
 
     def describe(self) -> dict[str, Any]:
         """Return what a reader must know of the data before the figures: plain values, ready for JSON.
@@ -409,9 +415,10 @@ def rewind(data: DataSet, day: date) -> DataSet:
     msg = f"day is {day}. Give one from {data.observed_from or 'the first'} to {data.as_of or 'as_of (unknown)'}."
     ParameterError.when(data.as_of is None or not (data.observed_from or date.min) <= day <= data.as_of, msg)
     spans = data.found("days", lambda: spans_of(data.tables))
-    known = cut({n: t for n, t in data.tables.items() if n not in data.derived}, spans, day)
+    anew = {"customers"} & {*data.derived}  # what is made of billing has its days, and is cut as what it is made of
+    known = cut({n: t for n, t in data.tables.items() if n not in anew}, spans, day)
     derived = {}
-    if "customers" in data.derived:
+    if anew:
         derived = {"customers": with_columns(derive_customers(known["subscriptions"]), data.tables["customers"])}
     unfiltered = (lambda: rewind(data.everybody, day)) if data.unfiltered else None
     tables = {**derived, **known}

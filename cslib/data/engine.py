@@ -157,6 +157,19 @@ def held(table: ir.Table) -> ir.Table:
     return made
 
 
+def kept(table: ir.Table) -> ir.Table:
+    """Let Spark compute a table once, too: its plans grow with every use of a part, until they do not fit into memory.
+
+    It keeps the rows in its own memory, under a name of the session; nothing is written to its catalog.
+    """
+    con = table.get_backend()
+    if con.name != "pyspark":
+        return held(table)
+    name, session = ibis.util.gen_name("cslib"), con._session
+    session.sql(con.compile(table)).localCheckpoint().createOrReplaceTempView(name)
+    return con.table(name)
+
+
 def as_made(con: Any, name: str, rows: ir.Table) -> ir.Table:
     """Make a temporary table of DuckDB, compiled once and not described anew, as create_table and cache() do.
 

@@ -22,6 +22,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from cslib.data.billing import billed
 from cslib.data.checks import (
     CORRECT,
     OTHERWISE,
@@ -30,8 +31,8 @@ from cslib.data.checks import (
     check_columns,
     check_rows,
 )
-from cslib.data.config import Config, TableLike, TableOptions, read_config
-from cslib.data.contract import ENDS, FIRST_YEAR, LAST_YEAR, ROW, Fault, is_list, of_other_form, specification
+from cslib.data.config import SOLD, Config, TableLike, TableOptions, read_config
+from cslib.data.contract import ENDS, FIRST_YEAR, LAST_YEAR, PAYING, ROW, Fault, is_list, of_other_form, specification
 from cslib.data.dataset import (
     LISTED,
     DataSet,
@@ -50,6 +51,7 @@ from cslib.data.dataset import (
 from cslib.data.engine import as_made, can_try, remembering, session_zone
 from cslib.data.limit import Limit
 from cslib.data.lives import lives, paying, settled
+from cslib.data.rates import BILLING, converted, currency_of, faults_of, in_units
 from cslib.data.reading import PERIODS, as_meant, filled, monthly, with_constants
 from cslib.data.relations import check_list, check_relations, price_periods, stale, suspicions
 from cslib.data.snapshot import SUFFIX, at_hand, made_from, named
@@ -171,7 +173,7 @@ def _read(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, paus
         msg = f"pause_months is {pause_months}. Give 0 or more: how many months may end in a gap that is a pause."
         raise ParameterError(msg)
     config = read_config(data)
-    sold = config.tables.get("subscriptions", TableOptions())
+    sold = next((config.tables[n] for n in SOLD if n in config.tables), TableOptions())
     pause = sold.pause_months if pause_months is None else pause_months
     config = replace(config, as_of=as_of or config.as_of)
     limit = Limit()
@@ -200,17 +202,19 @@ def _data_set(
     if "customers" in tables and is_list("customers", tables["customers"].columns, ["orders"]):
         listed = tables.pop("customers")
         found += check_list(listed, tables)
-        notes.append(ATTRIBUTES.format(" or ".join(n for n in ("subscriptions", "orders", "usage") if n in tables)))
-        if "subscriptions" not in tables:
+        notes.append(ATTRIBUTES.format(" or ".join(n for n in PAYING if n in tables)))
+        if not {"subscriptions", *BILLING} & tables.keys():
             tables = {n: with_columns(t, listed) for n, t in tables.items()}
     currency, mixed = _currency(config, tables)
+    unpaid = [*faults_of(tables, currency, found)]
+    tables = {n: t for n, t in tables.items() if n != "subscriptions" or not unpaid}
     spans = spans_of(tables)
     day, said = _as_of(config.as_of, spans)
     segments = tuple(s for o in config.tables.values() for s in o.segments)
     notes += _segments_said(segments)
     known: Any = {"targets": config.targets, "label": config.label, "notes": (*notes, *said)}
     result = DataSet(tables, day, currency, _observed_from(config, day), pause_months, segments, **known)
-    faults = [*found, *mixed]
+    faults = [*found, *mixed, *unpaid]
     if not fatal(result, faults):
         broken = {f.table for f in faults if f.severity == "error"}
         result, late = _complete(result, spans, broken, listed)
@@ -259,7 +263,7 @@ def _check_table(
     if result is None or any(f.severity == "error" for f in faults):
         return {}
     found += price_periods(name, result.table, options.reading.unit)
-    result = replace(result, table=monthly(result.table, options.reading.unit))
+    result = replace(result, table=in_units(monthly(result.table, options.reading.unit), minor=options.minor_units))
     if options.tenures == "completed" and "tenure_months" in spec:
         result = replace(result, table=_left_in(result.table))
     if options.ends == "inclusive":
@@ -363,14 +367,15 @@ def _observed_from(config: Config, as_of: date | None) -> date | None:
 
 
 def _currency(config: Config, tables: Mapping[str, ir.Table]) -> tuple[str, list[Fault]]:
-    found = {config.currency.strip().upper()} - {""}
-    for table in tables.values():
-        if "currency" in table.columns:
+    found = {config.currency.strip().upper() or currency_of(tables.get("rates"))} - {""}
+    for name, table in tables.items():
+        if "currency" in table.columns and name not in converted(tables):
             values = table.select(currency=filled(table["currency"]).upper()).distinct().limit(6).execute()
             found |= set(values["currency"].dropna())
     if len(found) < 2:
         return next(iter(found), ""), []
     text = f"Amounts are in {len(found)} currencies ({', '.join(sorted(found))}). Convert them to one, and declare it."
+    text += " Or supply their rates (docs/billing.md)." * bool({*BILLING} & tables.keys())
     return "", [Fault("", "currency", "two currencies", "error", len(found), text)]
 
 
@@ -425,15 +430,28 @@ def _complete(
     if data.as_of:
         faults += [*what_is_cut(tables, spans, data.as_of), *stale(spans, data.as_of)]
         tables = cut(tables, spans, data.as_of)
+    if "subscriptions" not in broken and (account := billed(tables, data.currency, data.segments)):
+        tables = {"subscriptions": _as_known(account.subscriptions, data.as_of), **tables}
+        notes += account.notes
+        faults += account.faults
+        data = replace(data, derived=("subscriptions",), accounts=account.accounts)
     if "customers" not in (*tables, *broken) and "subscriptions" in tables:
         made = derive_customers(tables["subscriptions"])
         tables = {"customers": made if listed is None else with_columns(made, listed), **tables}
         notes += [DERIVED] * (listed is None)
-        data = replace(data, derived=("customers",))
+        data = replace(data, derived=("customers", *data.derived))
     faults += suspicions(tables, data.segments, as_of=data.as_of, truncation_known=data.observed_from is not None)
     data = counted_anew(replace(data, tables=ended_with_churn(tables)))
     notes += _payers(data)
     return replace(data, notes=tuple(notes)), faults
+
+
+def _as_known(subscriptions: ir.Table, as_of: date | None) -> ir.Table:
+    """Leave open at ``as_of`` what is invoiced beyond it, and out what begins later."""
+    if as_of is None:
+        return subscriptions
+    tables = {"subscriptions": subscriptions}
+    return cut(tables, spans_of(tables), as_of)["subscriptions"]
 
 
 def _only(data: DataSet, where: str) -> DataSet:

@@ -27,7 +27,7 @@ PERIOD: Final = re.compile(
 
 def check_relations(tables: Mapping[str, ir.Table]) -> Iterator[Fault]:
     """Yield the warnings that need more than one row or more than one table."""
-    for name in ("subscriptions", "orders", "surveys"):
+    for name in ("subscriptions", "orders", "surveys", "invoices", "movements"):
         if name in tables:
             yield from _repeated_rows(name, tables[name])
     if "subscriptions" in tables:
@@ -35,7 +35,7 @@ def check_relations(tables: Mapping[str, ir.Table]) -> Iterator[Fault]:
         yield from _inclusive(tables["subscriptions"])
     if "customers" in tables:
         yield from _similar_ids(tables["customers"])
-        for name in ("subscriptions", "orders", "usage", "surveys", "touchpoints"):
+        for name in ("subscriptions", "orders", "usage", "surveys", "touchpoints", "invoices", "movements"):
             if name in tables:
                 yield from _events(name, tables[name], tables["customers"])
     if "surveys" in tables:
@@ -46,7 +46,7 @@ def check_relations(tables: Mapping[str, ir.Table]) -> Iterator[Fault]:
 def check_list(customers: ir.Table, tables: Mapping[str, ir.Table]) -> Iterator[Fault]:
     """Yield the warnings of customers that are a list of attributes."""
     yield from _similar_ids(customers)
-    for name in ("subscriptions", "orders", "usage", "surveys", "touchpoints"):
+    for name in ("subscriptions", "orders", "usage", "surveys", "touchpoints", "invoices", "movements"):
         if name in tables:
             yield from _events(name, tables[name], customers)
 

@@ -25,9 +25,10 @@ from cslib.errors import ParameterError
 
 AT_HAND: Final = "CSLIB_SNAPSHOT"  # set by the report engine for its kernels: the file, and what it was made from
 SUFFIX: Final = ".cslib"
-FORMAT: Final = 1
+FORMAT: Final = 2
 FACTS: Final = "cslib_facts"
 ASIDE: Final = "set_aside_"
+ACCOUNT: Final = "account_"
 ALONE: Final = "cslib_alone"  # the one column of an answer that is no table
 PLAIN: Final = ("currency", "pause_months", "label", "targets", "statistics")
 TUPLES: Final = ("segments", "notes", "derived")
@@ -69,13 +70,16 @@ def _write(data: DataSet, name: str) -> None:
     facts |= {key: day.isoformat() if (day := getattr(data, key)) else None for key in DAYS}
     facts |= {"faults": [asdict(fault) for fault in data.faults], "format": FORMAT}
     facts["set_aside"] = {name: frame.dtypes.astype(str).to_dict() for name, frame in data.set_aside.items()}
+    facts["accounts"] = {name: frame.dtypes.astype(str).to_dict() for name, frame in data.accounts.items()}
+    beside = {ASIDE + n: frame for n, frame in data.set_aside.items()}
+    beside |= {ACCOUNT + n: frame for n, frame in data.accounts.items()}
     with duckdb.connect(name, config={"autoinstall_known_extensions": False}) as file:
         for table, rows in data.tables.items():
             file.register("rows", rows.to_pyarrow_batches())
             file.execute(f'CREATE TABLE "{table}" AS SELECT * FROM rows')
-        for table, frame in data.set_aside.items():
+        for table, frame in beside.items():
             file.register("rows", _typed(frame))
-            file.execute(f'CREATE TABLE "{ASIDE}{table}" AS SELECT * FROM rows')
+            file.execute(f'CREATE TABLE "{table}" AS SELECT * FROM rows')
         file.execute(f"CREATE TABLE {FACTS} AS SELECT ? AS facts", [json.dumps(facts, default=str)])
 
 
@@ -112,10 +116,11 @@ def opened(path: Path, *, threads: int = 0) -> DataSet:
     names = con.list_tables()
     tables = {n: con.table(n) for n in CONTRACT if n in names}
     aside = {n: con.table(f"{ASIDE}{n}").execute().astype(kinds) for n, kinds in facts["set_aside"].items()}
+    accounts = {n: con.table(f"{ACCOUNT}{n}").execute().astype(kinds) for n, kinds in facts["accounts"].items()}
     more: Any = {key: facts[key] for key in PLAIN} | {key: tuple(facts[key]) for key in TUPLES}
     more |= {key: date.fromisoformat(facts[key]) if facts[key] else None for key in DAYS}
     more["faults"] = tuple(Fault(**fault) for fault in facts["faults"])
-    return DataSet(tables, set_aside=aside, **more)
+    return DataSet(tables, set_aside=aside, accounts=accounts, **more)
 
 
 def made_from(data: str | Path, as_of: str | date, pause_months: int | None) -> dict[str, Any]:

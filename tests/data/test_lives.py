@@ -170,7 +170,7 @@ def test_an_impossible_pause_is_refused():
     [
         ("[subscriptions]\npause_months = 1.5\n", "pause_months is 1.5. It takes a whole number of months"),
         ("[subscriptions]\npause_months = -1\n", "pause_months is -1. It takes a whole number of months"),
-        ("[customers]\npause_months = 1\n", "pause_months is for subscriptions"),
+        ("[customers]\npause_months = 1\n", "pause_months is for subscriptions, invoices and movements"),
     ],
 )
 def test_a_pause_is_declared_with_subscriptions(tmp_path, toml, message):

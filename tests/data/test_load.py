@@ -971,7 +971,7 @@ def test_other_gaps_are_no_sign_of_inclusive_ends(tmp_path, days):
         (
             "orders",
             'ends = "inclusive"',
-            "ends is for customers and subscriptions, whose rows have an end. Leave it out.",
+            "ends is for customers, subscriptions and invoices, whose rows have an end. Leave it out.",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 import weakref
 
+import billing_world
 import engine_world
 import ibis
 import pandas as pd
@@ -117,6 +118,25 @@ def told(data):
 
 class Conformance:
     """What is asked of every engine; each has a class, which one worker runs, as an engine takes a while to start."""
+
+    def test_billing_gives_the_same(self, elsewhere):
+        frames = {"invoices": billing_world.invoices(), "rates": pd.DataFrame(billing_world.RATES)}
+        frames["rates"]["month"] = pd.to_datetime(frames["rates"]["month"])
+        frames["invoices"]["invoiced_on"] = frames["invoices"]["invoiced_on"].map(lambda day: day.replace(month=1))
+        own = cs.load(frames, as_of="2025-12-31")
+        other = elsewhere("billing", {n: ibis.memtable(f) for n, f in frames.items()}, as_of="2025-12-31")
+        pd.testing.assert_frame_equal(other.accounts["reconciliation"], own.accounts["reconciliation"])
+        assert told(other) == told(own)
+        order = ["customer_id", "started_on", "mrr", "plan"]
+        both = [d.table("subscriptions").execute()[[*order, "ended_on"]].astype(str) for d in (other, own)]
+        pd.testing.assert_frame_equal(*[frame.sort_values(order, ignore_index=True) for frame in both])
+
+    def test_a_log_gives_the_same(self, elsewhere):
+        log = pd.DataFrame({**billing_world.LOG, "change": [100.0, 50, None, None, 30, 120, 80, 10, 15]})
+        log["occurred_on"] = pd.to_datetime(log["occurred_on"])
+        own, other = cs.load({"movements": log}), elsewhere("log", {"movements": ibis.memtable(log)})
+        both = [d.table("subscriptions").order_by(["customer_id", "started_on"]).execute() for d in (other, own)]
+        pd.testing.assert_frame_equal(*both)
 
     @pytest.mark.parametrize("by", ["", "plan"])
     @pytest.mark.parametrize("study", STUDIES, ids=lambda s: s.__name__)
