@@ -140,7 +140,7 @@ def _parquet(con: Any, path: Path) -> Look:
         rows = pa.Table.from_batches([b for b in batches if b is not None], file.schema_arrow)
         whole = file.metadata.num_rows <= rows.num_rows
     table = con.create_table(ibis.util.gen_name("cslib"), rows, temp=True)
-    return Look(path.name, _columns(table.columns, _cells(table)), whole, size=path.stat().st_size)
+    return Look(path.name, _columns(table.columns, _cells(con, table)), whole, size=path.stat().st_size)
 
 
 def _places(n: int) -> list[int]:
@@ -152,12 +152,17 @@ def _rows(names: Sequence[str]) -> int:
     return max(50, min(ROWS, CELLS // max(len(names), 1)))
 
 
-def _cells(table: ir.Table) -> list[tuple[str, ...]]:
+def _cells(con: Any, table: ir.Table) -> list[tuple[str, ...]]:
     """Take the rows of a sample, column by column, as text."""
-    texts = table.mutate(**{c: table[c].cast("string") for c in table.columns if not table[c].type().is_string()})
-    frame = texts.execute()
-    rows = frame.astype(object).where(frame.notna(), "")
-    return [tuple(str(v).strip() for v in rows.iloc[:, i]) for i in range(rows.shape[1])]
+    odd = {c: table[c].cast("string") for c, kind in table.schema().items() if not kind.is_string()}
+    texts = table.mutate(**odd) if odd else table
+    if con.name == "duckdb":  # without a frame of thousands of columns
+        rows = con.raw_sql(con.compile(texts)).fetchall()
+    else:
+        frame = texts.execute()
+        rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+    cells = [tuple("" if v is None else str(v).strip() for v in column) for column in zip(*rows, strict=True)]
+    return cells or [() for _ in table.columns]
 
 
 def _columns(names: Any, cells: list[tuple[str, ...]]) -> tuple[Seen, ...]:
@@ -172,7 +177,7 @@ def _text(con: Any, path: Path) -> Look:
         whole = _copied(path, copy, encoding)
         raw = read_text(con, copy, "utf-8").table
         names = [c for c in raw.columns if c != ROW]
-        columns = _columns(names, _cells(raw.drop(ROW)))
+        columns = _columns(names, _cells(con, raw.drop(ROW)))
         return Look(path.name, columns, whole, encoding, _delimiter(copy), path.stat().st_size)
 
 
@@ -279,7 +284,7 @@ def _connection(url: str) -> Place:
 
 def _of_engine(con: Any, name: str) -> Look:
     table = engine.plain(con, con.table(name))
-    cells = _cells(table.limit(_rows(table.columns)))
+    cells = _cells(con, table.limit(_rows(table.columns)))
     whole = bool(cells) and len(cells[0]) < _rows(table.columns)
     return Look(name, _columns(table.columns, cells), whole)
 

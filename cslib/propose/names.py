@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 BESIDE: Final = ("utc", "gmt")
 SHARP: Final = str.maketrans({"ß": "ss", "ø": "o", "Ø": "o", "æ": "ae", "å": "a", "ł": "l", "đ": "d"})
 
 
+@cache
 def plain(name: str) -> str:
     """Bring a name into the form in which names are compared.
 
@@ -283,6 +285,7 @@ def of_file(name: str) -> dict[str, float]:
     return {table: 1.0 for table, known in FILES.items() if set(words) & set(known.split())}
 
 
+@cache
 def asked(text: str) -> str:
     """Name the survey that a question, a column or a file speaks of; empty where none.
 
