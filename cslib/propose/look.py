@@ -32,6 +32,8 @@ HEAD: Final = 4 << 20  # bytes of the beginning
 PLACES: Final = 8
 BLOCK: Final = 1 << 16  # bytes at each place
 LINE: Final = 1 << 20
+DELIMITERS: Final = ",;\t|"
+TITLES: Final = 20  # lines among which the header is
 OTHERS: Final = {
     **dict.fromkeys((".xlsx", ".xls", ".ods"), "is a workbook; export its sheets as CSV"),
     **dict.fromkeys((".json", ".jsonl", ".ndjson", ".avro", ".orc"), "is neither CSV nor Parquet; export it as CSV"),
@@ -178,7 +180,8 @@ def _text(con: Any, path: Path) -> Look:
         raw = read_text(con, copy, "utf-8").table
         names = [c for c in raw.columns if c != ROW]
         columns = _columns(names, _cells(con, raw.drop(ROW)))
-        return Look(path.name, columns, whole, encoding, _delimiter(copy), path.stat().st_size)
+        first = copy.read_text(encoding="utf-8").splitlines()[:TITLES]
+        return Look(path.name, columns, whole, encoding, _delimiter(first), path.stat().st_size)
 
 
 def copy_of_sample(path: Path, folder: Path, encoding: str) -> None:
@@ -194,10 +197,10 @@ def copy_of_sample(path: Path, folder: Path, encoding: str) -> None:
         copy.write_bytes(gzip.compress(copy.read_bytes()))
 
 
-def _delimiter(path: Path) -> str:
-    with path.open(encoding="utf-8") as file:
-        header = file.readline(LINE)
-    return max(",;\t|", key=header.count)
+def _delimiter(lines: Sequence[str]) -> str:
+    """Tell the delimiter from the first line that has one."""
+    header = next((line for line in lines[:TITLES] if any(d in line for d in DELIMITERS)), "")
+    return max(DELIMITERS, key=header.count)
 
 
 def encoding_of(path: Path) -> str:
@@ -233,7 +236,7 @@ def _copied(path: Path, copy: Path, encoding: str, to: str = "utf-8") -> bool:
     text = head.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="replace")
     lines = io.StringIO(text, newline="").readlines()
     lines = lines[:-1] if more and len(lines) > 1 else lines  # the last may be cut
-    n = _rows(lines[0].split(max(",;\t|", key=lines[0].count))) if lines else 0
+    n = _rows(max((line.split(_delimiter(lines)) for line in lines[:TITLES]), key=len, default=()))
     kept = _first_lines(lines, n if len(lines) <= n + 1 and not more else n // 2)
     plain = all(line.count('"') % 2 == 0 for line in kept)  # no line ends within quotes
     if more and encoding != "utf-16" and not path.name.endswith(".gz") and plain:
