@@ -20,7 +20,7 @@ DATED: Final = (*FIRST, *ENDS, "answered_on", "line_start")
 SPARE: Final = ("ended_on", "answered_on", "line_start", "line_end")  # that a table can do without
 COUNTED: Final = ("mrr", "amount", "score", "tenure_months", "acquisition_cost")
 HAPPENED: Final = (  # words of ends that are not planned
-    r"churn|cancel|ended|left|terminat|closed|kundig|austritt|resili|baja|disdetta|opzeg|opgezeg|oppsag|oppsig|uppsag"
+    r"churn|cancel|ended|left|delet|deactiv|unsubscr|terminat|closed|kundig|austritt|resili|baja|disdetta|opzeg|opgezeg|oppsag|oppsig|uppsag"
 )
 US: Final = ("zip", "zip code", "postal code", "state", "ssn")
 IN_MONTHS: Final = r"month|monat|mois|meses|mesi|maand|maned|manad"

@@ -113,6 +113,9 @@ def _why_none(look: Look, found: Sequence[Match]) -> str:
         return (
             "lists customers, but not when each left: export that, too, or put their orders or subscriptions beside it"
         )
+    ids = [c for c in look.columns if names.likeness(c.name, names.CUSTOMER) >= SURE and is_id(c) and not is_unique(c)]
+    if ids and any(names.plain(c.name) in names.CHURNED for c in look.columns):
+        return "lists customers, but some of them in several rows: keep one row of each"
     if not any(c.texts for c in look.columns):
         return "has no rows"
     if _is_bill(look) and "subscriptions" in {m.table for m in found}:

@@ -16,6 +16,7 @@ from cslib.propose.section import Section, shown
 from cslib.propose.values import Seen
 
 MOST: Final = 6  # segments
+MANY: Final = 50  # rows among which somebody should be twice
 ALIKE: Final = 20  # values of a segment, at most
 OF_PERSONS: Final = r"\b(name|owner|phone|surname|manager)\b"
 SEGMENTED: Final = ("customers", "subscriptions", "orders", "surveys")
@@ -95,6 +96,14 @@ def _statuses(made: Section, hints: Sequence[Look]) -> None:
         made.unsure.append("No column says when a subscription ended: all count as running still.")
 
 
+def _repeats(made: Section, hints: Sequence[Look]) -> None:
+    """Wonder where nobody comes twice: the column may be an id of rows, and not of customers."""
+    if made.match.table in ("orders", "usage", "touchpoints") and "customer_id" in made.match.columns:
+        c = made.seen("customer_id")
+        if c.unique and len(c.texts) >= MANY:
+            made.unsure.append(f"No {shown(c.name)} is there twice: is it the customer, and not an id of rows?")
+
+
 def _segments(made: Section, hints: Sequence[Look]) -> None:
     """Propose columns by which customers can be compared, those with telling names first."""
     taken = {*made.match.columns.values(), made.keys.get("unit")}
@@ -127,6 +136,18 @@ def _names(made: Section, hints: Sequence[Look]) -> None:
 
 STEPS: Final = (
     *(_more, forms.dates, forms.numbers, forms.tenure, forms.flags, money.price, money.ends, survey, forms.nothings),
-    *(_purposes, bills, moves, _headers, money.lines, _statuses, money.currency, _segments, _names, forms.last_day),
+    *(
+        _purposes,
+        bills,
+        moves,
+        _headers,
+        money.lines,
+        _statuses,
+        _repeats,
+        money.currency,
+        _segments,
+        _names,
+        forms.last_day,
+    ),
     _preset,
 )
