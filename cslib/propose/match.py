@@ -184,6 +184,8 @@ def _telling(role: str, c: Seen) -> bool:
 
 
 def _likeness(form: str, role: str, known: Role, c: Seen) -> float:
+    if c.name == role:
+        return 1.0
     like = names.likeness(c.name, known.names)
     if role == "score":
         like = max(like, 0.75 if asked(c) else 0.0)
