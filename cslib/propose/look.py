@@ -108,6 +108,8 @@ def _why_not(file: Path, folder: Path) -> str | None:
     if file.is_dir() or file.name.startswith("."):
         return "is a folder; move its files here, or run init there" if _holds_tables(file) else ""
     if not file.name.endswith(SUFFIXES):
+        if file.name.lower().endswith(SUFFIXES):
+            return "has an ending in capitals; write it in small letters"
         return next((why for end, why in OTHERS.items() if file.name.lower().endswith(end)), "")
     if not file.resolve().is_relative_to(folder.resolve()):
         return "is a link that leads out of the folder"

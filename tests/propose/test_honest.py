@@ -7,6 +7,8 @@ from cslib.errors import DataError
 from cslib.propose.look import look
 from cslib.propose.match import joined, matches
 
+pytestmark = pytest.mark.slow  # each loads a data set
+
 CUSTOMERS = "customer_id,started_on,churned_on\n"
 SUBSCRIPTIONS = "customer_id,started_on,ended_on,{}\n"
 

@@ -104,10 +104,12 @@ def test_a_folder_with_nothing_usable_says_why_file_by_file(tmp_path):
     (tmp_path / "letters.csv").write_text("a,b\nx,y\nz,w\n")
     (tmp_path / "book.xlsx").write_bytes(b"PK\x03\x04")
     (tmp_path / "none.csv").write_text("")
+    (tmp_path / "SHOUT.CSV").write_text(ORDERS)
     with pytest.raises(DataError) as error:
         propose(str(tmp_path))
     assert '"book.xlsx" is a workbook' in str(error.value)
     assert '"none.csv" is an empty file' in str(error.value)
+    assert '"SHOUT.CSV" has an ending in capitals' in str(error.value)
     assert '"letters.csv" has no column for an id of customers or a date' in str(error.value)
     assert '"weather.csv" has no column for an id of customers.' in str(error.value)
 
@@ -218,6 +220,7 @@ def rows_of(look):
     return len(look.columns[0].cells)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_of_a_large_file_only_samples_are_read(tmp_path, suffix, monkeypatch):
     """300,000 rows as 3,000: a sample of the same size, which knows the last day, and a check of no more."""

@@ -8,6 +8,8 @@ from propose_world import keys, left, loaded, mrr, nps, sections, spent, written
 
 from cslib.errors import DataError
 
+pytestmark = pytest.mark.slow  # each loads a data set
+
 
 def test_crm_list_and_orders(tmp_path):
     crm = """
@@ -217,6 +219,7 @@ Name,Email,Financial Status,Paid at,Fulfillment Status,Fulfilled at,Accepts Mark
     assert section["columns"]["ordered_on"] == "Created at"
     assert section["columns"]["amount"] == "Total"
     assert "refunded" in found.text  # and said
+    assert "has times with a zone" in found.text
     data = loaded(found)
     assert spent(data) == 88.91
     assert data.table("orders").count().execute() == 3
