@@ -121,7 +121,8 @@ def propose(data: str) -> Proposal:
     left_out = {**place.left_out, **left_out}
     if not found:
         why = "".join(f"\n- {shown(name)} {visible(why)}." for name, why in left_out.items())
-        msg = f"Nothing in {shown(data)} can be taken for one of the tables {', '.join(CONTRACT)}.{why}"
+        where = shown(data) if "://" not in data else f"the {data.split('://')[0]} source"  # whose address is private
+        msg = f"Nothing in {where} can be taken for one of the tables {', '.join(CONTRACT)}.{why}"
         raise DataError(msg + ("" if why else " It holds no CSV or Parquet file."))
     sections = tuple(section(m, place.looks) for m in found)
     _once(sections)
