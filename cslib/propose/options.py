@@ -100,7 +100,7 @@ def _repeats(made: Section, hints: Sequence[Look]) -> None:
     """Wonder where nobody comes twice: the column may be an id of rows, and not of customers."""
     if made.match.table in ("orders", "usage", "touchpoints") and "customer_id" in made.match.columns:
         c = made.seen("customer_id")
-        if c.unique and len(c.texts) >= MANY:
+        if c.unique and len(c.texts) >= MANY and made.match.look.whole:
             made.unsure.append(f"No {shown(c.name)} is there twice: is it the customer, and not an id of rows?")
 
 

@@ -171,7 +171,7 @@ def to_check(proposal: Proposal) -> Iterator[Path]:
         folder.mkdir()
         for s in proposal.sections:
             for name in (s.match.look.name, *s.match.more):
-                copy_of_sample(proposal.place.folder / name, folder, s.match.look.encoding)
+                copy_of_sample(proposal.place.folder / name, folder, s.match.look.encoding, s.match.look.rows)
         (folder / NAME).write_text(proposal.text, encoding="utf-8")
         yield folder / NAME
 

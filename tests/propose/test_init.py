@@ -16,7 +16,7 @@ from cslib.cli import main
 from cslib.errors import DataError
 from cslib.propose import look as looking
 from cslib.propose import write as writing
-from cslib.propose.look import ROWS, look_at
+from cslib.propose.look import ROWS, look
 from cslib.propose.write import propose, value
 
 ORDERS = "customer_id,ordered_on,amount\na,2024-01-05,5\nb,2024-02-05,6\n"
@@ -213,11 +213,7 @@ def test_a_password_is_never_written(tmp_path, monkeypatch):
 
 def look_of(folder):
     (folder / "orders.csv").write_text(ORDERS)
-    return look_at(folder / "orders.csv")
-
-
-def rows_of(look):
-    return len(look.columns[0].cells)
+    return look(str(folder / "orders.csv")).looks[0]
 
 
 @pytest.mark.slow
@@ -236,7 +232,7 @@ def test_of_a_large_file_only_samples_are_read(tmp_path, suffix, monkeypatch):
         monkeypatch.setattr(looking, "HEAD", 1 << 14)
         monkeypatch.setattr(writing, "LARGE", 1)
         found = propose(str(folder))
-        sizes[n] = rows_of(found.sections[0].match.look)
+        sizes[n] = found.sections[0].match.look.rows
         with writing.to_check(found) as path:
             rows = loaded_rows(path)
         assert (found.whole, rows <= ROWS + 1) == (False, True)
@@ -262,7 +258,7 @@ def test_the_bytes_that_are_read_do_not_grow_with_the_file(tmp_path, monkeypatch
     opened = []
     real = looking._opened
     monkeypatch.setattr(looking, "_opened", lambda p: opened.append(p) or real(p))
-    look = look_at(path)
-    assert not look.whole
-    assert rows_of(look) <= ROWS + 1
+    (seen,) = look(str(path)).looks
+    assert not seen.whole
+    assert seen.rows <= ROWS + 1
     assert sections(propose(str(tmp_path)))["orders"].sure == "sure"
