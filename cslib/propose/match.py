@@ -284,11 +284,12 @@ def _met(base: Match, key: str, other: Match, name: str) -> float:
 
 
 def apart(found: Sequence[Match]) -> list[str]:
-    """Name the tables of which no id is among those of the customers, as far as samples tell."""
-    base = next((m for m in found if m.table == "customers"), None)
-    if base is None:
+    """Say of which tables no id is among those of the customers, as far as samples are all there is."""
+    base = next((m for table in ("customers", "subscriptions") for m in found if m.table == table), None)
+    if base is None or not base.look.whole:
         return []
-    key = base.columns["customer_id"]
-    others = [m for m in found if m.table not in ("customers", "costs") and m.look.whole and base.look.whole]
-    known = base.look.column(key).distinct
-    return [m.table for m in others if not any(i in known for i in m.look.column(m.columns["customer_id"]).distinct)]
+    known = base.look.column(base.columns["customer_id"]).distinct
+    others = [m for m in found if m.table not in ("customers", "subscriptions", "costs") and m.look.whole]
+    ids = {m.table: m.look.column(m.columns["customer_id"]).distinct for m in others}
+    apart = [table for table, own in ids.items() if not any(i in known for i in own)]
+    return [f"No id of {table} is among those of {base.table}: they cannot be joined." for table in apart]

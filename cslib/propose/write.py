@@ -126,7 +126,7 @@ def propose(data: str) -> Proposal:
         raise DataError(msg + ("" if why else " It holds no CSV or Parquet file."))
     sections = tuple(section(m, place.looks) for m in found)
     _once(sections)
-    alone = [f"No id of {name} is among those of customers: they cannot be joined." for name in apart(found)]
+    alone = apart(found)
     made = Proposal(place, sections, left_out, tuple(alone))
     read = (
         []

@@ -120,11 +120,13 @@ def test_ids_that_meet_are_taken(tmp_path):
     assert [m.columns["customer_id"] for m in joined(found)] == ["Email", "Email"]
 
 
-def test_ids_that_never_meet_are_told(tmp_path):
-    crm = CUSTOMERS + "".join(f"A{i},2024-01-01,\n" for i in range(5))
+@pytest.mark.parametrize("table", ["customers", "subscriptions"])
+def test_ids_that_never_meet_are_told(tmp_path, table):
+    head, row = (CUSTOMERS, "") if table == "customers" else (SUBSCRIPTIONS.format("mrr"), ",5")
+    crm = head + "".join(f"A{i},2024-01-01,{row}\n" for i in range(5))
     answers = "customer_id,asked_on,survey,score\n" + "".join(f"B{i},2024-01-02,nps,9\n" for i in range(5))
-    found = written(tmp_path, {"customers.csv": crm, "surveys.csv": answers})
-    assert "No id of surveys is among those of customers: they cannot be joined." in found.lines
+    found = written(tmp_path, {f"{table}.csv": crm, "surveys.csv": answers})
+    assert f"No id of surveys is among those of {table}: they cannot be joined." in found.lines
 
 
 @pytest.mark.parametrize(
