@@ -20,6 +20,7 @@ from cslib.propose.roles import (
     WEAK,
     Role,
     asked,
+    flag_words,
     is_answer,
     is_end,
     is_id,
@@ -213,6 +214,9 @@ def _signs(form: str, look: Look, columns: Mapping[str, str]) -> float:
     twice = "customer_id" in columns and not look.column(columns["customer_id"]).unique
     if form == "subscriptions":
         monthly = names.likeness(columns["mrr"], (*names.MRR, *names.ARR)) >= SURE
+        flagged = any(names.plain(c.name) in names.CHURN_FLAG and flag_words(c) for c in look.columns)
+        if "ended_on" not in columns and flagged:  # who has left is known, and not when
+            return -1.0
         if not (own or monthly or has["unit"] or (has["end"] and has["plan"])):
             return -1.0
         return 0.15 * has["end"] + 0.15 * has["unit"] + 0.1 * has["plan"] + 0.1 * twice

@@ -11,7 +11,7 @@ from cslib.propose.answers import survey
 from cslib.propose.billing import bills, moves
 from cslib.propose.look import Look
 from cslib.propose.match import Match
-from cslib.propose.roles import PRESETS, preset
+from cslib.propose.roles import GONE, PRESETS, preset
 from cslib.propose.section import Section, shown
 from cslib.propose.values import Seen
 
@@ -94,6 +94,12 @@ def _statuses(made: Section, hints: Sequence[Look]) -> None:
             made.said.append(f"{text} A query can leave them out.")
     if made.match.table == "subscriptions" and "ended_on" not in made.match.columns:
         made.unsure.append("No column says when a subscription ended: all count as running still.")
+        over = [w for c in made.match.look.columns if "status" in names.plain(c.name) for w in c.distinct]
+        gone = [shown(w) for w in over if names.plain(w).startswith(GONE)]
+        if gone:
+            made.unsure.append(
+                f"Some have the status {', '.join(gone)}, without the day on which they ended. Export it."
+            )
 
 
 def _repeats(made: Section, hints: Sequence[Look]) -> None:

@@ -138,6 +138,12 @@ def test_customers_that_nothing_dates_are_no_table(tmp_path, text):
         written(tmp_path, {"companies.csv": text})
 
 
+def test_a_status_without_a_day_is_told(tmp_path):
+    text = "Customer,Price,Billing Cycle,Status,Start Date\nc1,29.00,Monthly,Active,2024-01-05\nc2,29.00,Monthly,Cancelled,2024-02-05\n"
+    found = written(tmp_path, {"subscriptions.csv": text})
+    assert 'Some have the status "Cancelled", without the day on which they ended.' in found.text
+
+
 def test_words_of_an_answer(tmp_path):
     text = "Customer ID,Survey Date,How likely are you to recommend us?\na,2024-01-05,10 - Extremely likely\nb,2024-01-06,0 - Not at all\nc,2024-01-07,9\n"
     assert nps(loaded(written(tmp_path, {"answers.csv": text}))) == 33.33
