@@ -281,7 +281,6 @@ def _written(found: DataSet, folder: Path) -> Iterator[str]:
 @main.command()
 @click.argument("data", default=".", metavar="[PATH]")
 @_load_limit
-@_allow_folder
 @click.pass_context
 def init(ctx: click.Context, data: str) -> None:
     """Look into a folder, file or connection URL and propose a cslib.toml; never overwrite one."""

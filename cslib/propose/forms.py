@@ -20,8 +20,9 @@ DATED: Final = (*FIRST, *ENDS, "answered_on", "line_start")
 SPARE: Final = ("ended_on", "answered_on", "line_start", "line_end")  # that a table can do without
 COUNTED: Final = ("mrr", "amount", "score", "tenure_months", "acquisition_cost")
 HAPPENED: Final = (  # words of ends that are not planned
-    r"churn|cancel|ended|left|terminat|closed|kundig|austritt|resili|baja|disdetta|opzeg|opgezeg|oppsag|oppsig|uppsag"
+    r"churn|cancel|ended|left|delet|deactiv|unsubscr|terminat|closed|kundig|austritt|resili|baja|disdetta|opzeg|opgezeg|oppsag|oppsig|uppsag"
 )
+ZONED: Final = r"\d\d:\d\d.*[+-](0[1-9]|1\d|00:?30)(:?\d\d)?$"  # other than UTC itself
 US: Final = ("zip", "zip code", "postal code", "state", "ssn")
 IN_MONTHS: Final = r"month|monat|mois|meses|mesi|maand|maned|manad"
 FEW: Final = 15  # months that could be years
@@ -40,6 +41,10 @@ def dates(made: Section, hints: Sequence[Look]) -> None:
             _other_date(made, role, own)
     if form:
         made.keys["date_format"] = form
+    zoned = next((r for r in forms if any(re.search(ZONED, t) for t in made.seen(r).distinct)), "")
+    if zoned:
+        text = f"{shown(made.match.columns[zoned])} has times with a zone, which are taken to UTC"
+        made.said.append(f'{text}: set timezone = "Europe/Berlin" or alike at the top for the clock of the business.')
 
 
 def _settled(made: Section, form: Form, lead: str, hints: Sequence[Look]) -> str:

@@ -22,16 +22,19 @@ import pyarrow.parquet as pq
 from cslib.data import engine
 from cslib.data.config import SUFFIXES, Config
 from cslib.data.contract import ROW
-from cslib.data.sources import connect, literal, read_text, reading
+from cslib.data.sources import connect, read_text, reading
 from cslib.errors import CslibError, DataError, ParameterError
 from cslib.propose.values import Seen, headers
 
 ROWS: Final = 2_000  # of a sample
+ALL: Final = 20_000  # of the samples of many files
 CELLS: Final = 400_000  # of a sample, which has fewer rows where there are many columns
 HEAD: Final = 4 << 20  # bytes of the beginning
 PLACES: Final = 8
 BLOCK: Final = 1 << 16  # bytes at each place
 LINE: Final = 1 << 20
+DELIMITERS: Final = ",;\t|"
+TITLES: Final = 20  # lines among which the header is
 OTHERS: Final = {
     **dict.fromkeys((".xlsx", ".xls", ".ods"), "is a workbook; export its sheets as CSV"),
     **dict.fromkeys((".json", ".jsonl", ".ndjson", ".avro", ".orc"), "is neither CSV nor Parquet; export it as CSV"),
@@ -54,6 +57,11 @@ class Look:
     def column(self, name: str) -> Seen:
         """Find a column by its name."""
         return next(c for c in self.columns if c.name == name)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the sample."""
+        return len(self.columns[0].cells) if self.columns else 0
 
     @property
     def skip(self) -> int:
@@ -88,17 +96,21 @@ def look(data: str) -> Place:
         msg = f"{data!r} is not there. Name a folder, a CSV or Parquet file, or a connection URL."
         raise ParameterError(msg)
     folder = path if path.is_dir() else path.parent
-    looks, left_out = [], {}
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-        why = _why_not(file, folder)
-        if why is None:
-            try:
-                looks.append(look_at(file))
-            except CslibError as error:
-                why = str(error).removeprefix(file.name).strip().rstrip(".")
-        if why:
-            left_out[file.name] = why
+    found = {f: _why_not(f, folder) for f in (sorted(path.iterdir()) if path.is_dir() else [path])}
+    files = [f for f, why in found.items() if why is None]
+    left_out, looks = {f.name: why for f, why in found.items() if why}, []
+    con = ibis.duckdb.connect()
+    for file in files:
+        try:
+            looks.append(_look_at(con, file, _share(len(files))))
+        except CslibError as error:
+            left_out[file.name] = str(error).removeprefix(file.name).strip().rstrip(".")
+    con.disconnect()
     return Place(folder, tuple(looks), left_out)
+
+
+def _share(n_files: int) -> int:
+    return max(200, min(ROWS, ALL // n_files))
 
 
 def _why_not(file: Path, folder: Path) -> str | None:
@@ -106,6 +118,8 @@ def _why_not(file: Path, folder: Path) -> str | None:
     if file.is_dir() or file.name.startswith("."):
         return "is a folder; move its files here, or run init there" if _holds_tables(file) else ""
     if not file.name.endswith(SUFFIXES):
+        if file.name.lower().endswith(SUFFIXES):
+            return "has an ending in capitals; write it in small letters"
         return next((why for end, why in OTHERS.items() if file.name.lower().endswith(end)), "")
     if not file.resolve().is_relative_to(folder.resolve()):
         return "is a link that leads out of the folder"
@@ -116,31 +130,21 @@ def _holds_tables(folder: Path) -> bool:
     return folder.is_dir() and any(f.name.endswith(SUFFIXES) for f in folder.iterdir())
 
 
-def look_at(path: Path) -> Look:
-    """Read a sample of a file.
-
-    Raises
-    ------
-    DataError
-        It is empty, no text, or its header cannot be told.
-    """
-    con = ibis.duckdb.connect()
-    try:
-        with reading(path.name):
-            return _parquet(con, path) if path.suffix == ".parquet" else _text(con, path)
-    finally:
-        con.disconnect()
+def _look_at(con: Any, path: Path, most: int) -> Look:
+    """Read a sample of a file, of so many rows at most."""
+    with reading(path.name):
+        return _parquet(con, path, most) if path.suffix == ".parquet" else _text(con, path, most)
 
 
-def _parquet(con: Any, path: Path) -> Look:
+def _parquet(con: Any, path: Path, most: int) -> Look:
     """Take rows from the beginning of some row groups, the last of them included."""
     with pq.ParquetFile(path) as file:
-        n, groups = _rows(file.schema_arrow.names), _places(file.num_row_groups)
+        n, groups = _rows(file.schema_arrow.names, most), _places(file.num_row_groups)
         batches = [next(file.iter_batches(max(n // len(groups), 1), row_groups=[g]), None) for g in groups]
         rows = pa.Table.from_batches([b for b in batches if b is not None], file.schema_arrow)
         whole = file.metadata.num_rows <= rows.num_rows
     table = con.create_table(ibis.util.gen_name("cslib"), rows, temp=True)
-    return Look(path.name, _columns(table.columns, _cells(table)), whole, size=path.stat().st_size)
+    return Look(path.name, _columns(table.columns, _cells(con, table)), whole, size=path.stat().st_size)
 
 
 def _places(n: int) -> list[int]:
@@ -148,16 +152,21 @@ def _places(n: int) -> list[int]:
     return sorted({i * (n - 1) // PLACES for i in range(PLACES + 1)}) if n else []
 
 
-def _rows(names: Sequence[str]) -> int:
-    return max(50, min(ROWS, CELLS // max(len(names), 1)))
+def _rows(names: Sequence[str], most: int = ROWS) -> int:
+    return max(50, min(most, CELLS // max(len(names), 1)))
 
 
-def _cells(table: ir.Table) -> list[tuple[str, ...]]:
+def _cells(con: Any, table: ir.Table) -> list[tuple[str, ...]]:
     """Take the rows of a sample, column by column, as text."""
-    texts = table.mutate(**{c: table[c].cast("string") for c in table.columns if not table[c].type().is_string()})
-    frame = texts.execute()
-    rows = frame.astype(object).where(frame.notna(), "")
-    return [tuple(str(v).strip() for v in rows.iloc[:, i]) for i in range(rows.shape[1])]
+    odd = {c: table[c].cast("string") for c, kind in table.schema().items() if not kind.is_string()}
+    texts = table.mutate(**odd) if odd else table
+    if con.name == "duckdb":  # without a frame of thousands of columns
+        rows = con.raw_sql(con.compile(texts)).fetchall()
+    else:
+        frame = texts.execute()
+        rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+    cells = [tuple("" if v is None else str(v).strip() for v in column) for column in zip(*rows, strict=True)]
+    return cells or [() for _ in table.columns]
 
 
 def _columns(names: Any, cells: list[tuple[str, ...]]) -> tuple[Seen, ...]:
@@ -165,34 +174,35 @@ def _columns(names: Any, cells: list[tuple[str, ...]]) -> tuple[Seen, ...]:
     return tuple(Seen(name, column, skip) for name, column in zip(names, cells, strict=True))
 
 
-def _text(con: Any, path: Path) -> Look:
+def _text(con: Any, path: Path, most: int) -> Look:
     encoding = encoding_of(path)
     with tempfile.TemporaryDirectory(prefix="cslib-init-") as folder:
         copy = Path(folder) / path.name.removesuffix(".gz")
-        whole = _copied(path, copy, encoding)
+        whole = _copied(path, copy, encoding, most)
         raw = read_text(con, copy, "utf-8").table
         names = [c for c in raw.columns if c != ROW]
-        columns = _columns(names, _cells(raw.drop(ROW)))
-        return Look(path.name, columns, whole, encoding, _delimiter(copy), path.stat().st_size)
+        columns = _columns(names, _cells(con, raw.drop(ROW)))
+        first = copy.read_text(encoding="utf-8").splitlines()[:TITLES]
+        return Look(path.name, columns, whole, encoding, _delimiter(first), path.stat().st_size)
 
 
-def copy_of_sample(path: Path, folder: Path, encoding: str) -> None:
+def copy_of_sample(path: Path, folder: Path, encoding: str, most: int = ROWS) -> None:
     """Copy the first rows of a file into a folder, under its name."""
     copy = folder / path.name
     if path.suffix == ".parquet":
-        with reading(path.name):
-            first = ibis.duckdb.connect().read_parquet(literal(path), hive_partitioning=False).limit(ROWS)
-            first.to_parquet(copy)
+        with reading(path.name), pq.ParquetFile(path) as file:
+            first = next(file.iter_batches(most), None)
+            pq.write_table(pa.Table.from_batches([first] if first else [], file.schema_arrow), copy)
         return
-    _copied(path, copy, encoding, to=encoding)
+    _copied(path, copy, encoding, most, to=encoding)
     if path.name.endswith(".gz"):
         copy.write_bytes(gzip.compress(copy.read_bytes()))
 
 
-def _delimiter(path: Path) -> str:
-    with path.open(encoding="utf-8") as file:
-        header = file.readline(LINE)
-    return max(",;\t|", key=header.count)
+def _delimiter(lines: Sequence[str]) -> str:
+    """Tell the delimiter from the first line that has one."""
+    header = next((line for line in lines[:TITLES] if any(d in line for d in DELIMITERS)), "")
+    return max(DELIMITERS, key=header.count)
 
 
 def encoding_of(path: Path) -> str:
@@ -220,7 +230,7 @@ def _opened(path: Path) -> IO[bytes]:
     return opener(path, "rb")
 
 
-def _copied(path: Path, copy: Path, encoding: str, to: str = "utf-8") -> bool:
+def _copied(path: Path, copy: Path, encoding: str, most: int, *, to: str = "utf-8") -> bool:
     """Write the sample of a text file: its first lines, and some further on; tell whether it is all of it."""
     with _opened(path) as file:
         head = file.read(HEAD)
@@ -228,7 +238,7 @@ def _copied(path: Path, copy: Path, encoding: str, to: str = "utf-8") -> bool:
     text = head.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="replace")
     lines = io.StringIO(text, newline="").readlines()
     lines = lines[:-1] if more and len(lines) > 1 else lines  # the last may be cut
-    n = _rows(lines[0].split(max(",;\t|", key=lines[0].count))) if lines else 0
+    n = _rows(max((line.split(_delimiter(lines)) for line in lines[:TITLES]), key=len, default=()), most)
     kept = _first_lines(lines, n if len(lines) <= n + 1 and not more else n // 2)
     plain = all(line.count('"') % 2 == 0 for line in kept)  # no line ends within quotes
     if more and encoding != "utf-16" and not path.name.endswith(".gz") and plain:
@@ -279,7 +289,7 @@ def _connection(url: str) -> Place:
 
 def _of_engine(con: Any, name: str) -> Look:
     table = engine.plain(con, con.table(name))
-    cells = _cells(table.limit(_rows(table.columns)))
+    cells = _cells(con, table.limit(_rows(table.columns)))
     whole = bool(cells) and len(cells[0]) < _rows(table.columns)
     return Look(name, _columns(table.columns, cells), whole)
 

@@ -20,6 +20,7 @@ from cslib.propose.roles import (
     WEAK,
     Role,
     asked,
+    flag_words,
     is_answer,
     is_end,
     is_id,
@@ -113,6 +114,9 @@ def _why_none(look: Look, found: Sequence[Match]) -> str:
         return (
             "lists customers, but not when each left: export that, too, or put their orders or subscriptions beside it"
         )
+    ids = [c for c in look.columns if names.likeness(c.name, names.CUSTOMER) >= SURE and is_id(c) and not is_unique(c)]
+    if ids and any(names.plain(c.name) in names.CHURNED for c in look.columns):
+        return "lists customers, but some of them in several rows: keep one row of each"
     if not any(c.texts for c in look.columns):
         return "has no rows"
     if _is_bill(look) and "subscriptions" in {m.table for m in found}:
@@ -181,6 +185,8 @@ def _telling(role: str, c: Seen) -> bool:
 
 
 def _likeness(form: str, role: str, known: Role, c: Seen) -> float:
+    if c.name == role:
+        return 1.0
     like = names.likeness(c.name, known.names)
     if role == "score":
         like = max(like, 0.75 if asked(c) else 0.0)
@@ -208,6 +214,9 @@ def _signs(form: str, look: Look, columns: Mapping[str, str]) -> float:
     twice = "customer_id" in columns and not look.column(columns["customer_id"]).unique
     if form == "subscriptions":
         monthly = names.likeness(columns["mrr"], (*names.MRR, *names.ARR)) >= SURE
+        flagged = any(names.plain(c.name) in names.CHURN_FLAG and flag_words(c) for c in look.columns)
+        if "ended_on" not in columns and flagged:  # who has left is known, and not when
+            return -1.0
         if not (own or monthly or has["unit"] or (has["end"] and has["plan"])):
             return -1.0
         return 0.15 * has["end"] + 0.15 * has["unit"] + 0.1 * has["plan"] + 0.1 * twice
@@ -279,11 +288,12 @@ def _met(base: Match, key: str, other: Match, name: str) -> float:
 
 
 def apart(found: Sequence[Match]) -> list[str]:
-    """Name the tables of which no id is among those of the customers, as far as samples tell."""
-    base = next((m for m in found if m.table == "customers"), None)
-    if base is None:
+    """Say of which tables no id is among those of the customers, as far as samples are all there is."""
+    base = next((m for table in ("customers", "subscriptions") for m in found if m.table == table), None)
+    if base is None or not base.look.whole:
         return []
-    key = base.columns["customer_id"]
-    others = [m for m in found if m.table not in ("customers", "costs") and m.look.whole and base.look.whole]
-    known = base.look.column(key).distinct
-    return [m.table for m in others if not any(i in known for i in m.look.column(m.columns["customer_id"]).distinct)]
+    known = base.look.column(base.columns["customer_id"]).distinct
+    others = [m for m in found if m.table not in ("customers", "subscriptions", "costs") and m.look.whole]
+    ids = {m.table: m.look.column(m.columns["customer_id"]).distinct for m in others}
+    apart = [table for table, own in ids.items() if not any(i in known for i in own)]
+    return [f"No id of {table} is among those of {base.table}: they cannot be joined." for table in apart]

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 BESIDE: Final = ("utc", "gmt")
 SHARP: Final = str.maketrans({"ß": "ss", "ø": "o", "Ø": "o", "æ": "ae", "å": "a", "ł": "l", "đ": "d"})
 
 
+@cache
 def plain(name: str) -> str:
     """Bring a name into the form in which names are compared.
 
@@ -38,13 +40,15 @@ CUSTOMER: Final = _names(
     "id, subscriptions customer id, customers id, customer number, customer no, customer code, customer key, "
     "customer oid, client id, user id, member id, subscriber id, account number, account, company id, contact id, "
     "distinct id, person id, person, user pseudo id, user, external data reference, external reference, client, "
-    "record id, kunden id, kundennummer, kunden nr, kundennr, kunde, kundenkennung, mandant, vertragskonto, "
-    "debitor, id client, numero client, numero de client, no client, code client, ref client, identifiant client, "
-    "id cliente, cliente id, cliente, codigo cliente, codigo de cliente, codigo do cliente, numero de cliente, "
-    "numero cliente, id do cliente, id de cliente, cod cliente, codice cliente, klantnummer, klant id, klant, "
-    "klantnr, kundnummer, kund id, kund, kundenummer, kunde id, kundenr, asiakas, asiakasnumero, id klienta, "
-    "klient, numer klienta, contact, email, email address, customer email, e mail, recipient email, mail, "
-    "courriel, correo electronico"
+    "kunden id, kundennummer, kunden nr, kundennr, kunde, kundenkennung, mandant, vertragskonto, debitor, id "
+    "client, numero client, numero de client, no client, code client, ref client, identifiant client, id cliente, "
+    "cliente id, cliente, codigo cliente, codigo de cliente, codigo do cliente, numero de cliente, numero "
+    "cliente, id do cliente, id de cliente, cod cliente, codice cliente, klantnummer, klant id, klant, klantnr, "
+    "kundnummer, kund id, kund, kundenummer, kunde id, kundenr, asiakas, asiakasnumero, id klienta, klient, numer "
+    "klienta, contact, email, email address, customer email, e mail, recipient email, mail, courriel, correo "
+    "electronico, customer name, client name, account name, company, associated company, company name, "
+    "organization, organisation, firma, firmenname, kundenname, nom du client, societe, empresa, azienda, nombre "
+    "del cliente"
 )
 RESPONSE: Final = _names(
     "response id, respondent id, responses id, respondent, record id, response, network id, token, id, #"
@@ -66,13 +70,13 @@ CHURNED: Final = _names(
     "churned on, churned at, churn date, churned, cancelled on, canceled on, cancelled at, canceled at, "
     "cancelled, canceled, cancellation date, cancel date, date cancelled, date canceled, left on, leave date, "
     "ended at, ended on, ended, end date, end, contract end, contract end date, terminated on, termination date, "
-    "closed at, close date lost, deactivated at, expired at, valid to, valid until, kundigungsdatum, gekundigt "
-    "am, kundigung, vertragsende, enddatum, ende, austritt, austrittsdatum, abgang, bis, date de resiliation, "
-    "resiliation, date de fin, date fin, fin, date d annulation, fecha de baja, fecha baja, baja, fecha de "
-    "cancelacion, fecha fin, fecha de fin, fin de contrato, data de cancelamento, data cancelamento, "
-    "cancelamento, data de fim, data fim, data disdetta, data di disdetta, disdetta, data fine, data di "
-    "cessazione, opzegdatum, einddatum, opgezegd op, oppsagt, oppsigelsesdato, sluttdato, slutdato, opsagt, "
-    "slutdatum, uppsagd, paattymispaiva"
+    "closed at, close date lost, deactivated at, deactivated on, deleted at, closed on, unsubscribed at, expired "
+    "at, valid to, valid until, kundigungsdatum, gekundigt am, kundigung, vertragsende, enddatum, ende, austritt, "
+    "austrittsdatum, abgang, bis, date de resiliation, resiliation, date de fin, date fin, fin, date d "
+    "annulation, fecha de baja, fecha baja, baja, fecha de cancelacion, fecha fin, fecha de fin, fin de contrato, "
+    "data de cancelamento, data cancelamento, cancelamento, data de fim, data fim, data disdetta, data di "
+    "disdetta, disdetta, data fine, data di cessazione, opzegdatum, einddatum, opgezegd op, oppsagt, "
+    "oppsigelsesdato, sluttdato, slutdato, opsagt, slutdatum, uppsagd, paattymispaiva"
 )
 ENDED: Final = _names(
     "ended on, ended at, ended, expires at, expired at, subscription ended at, subscription end date, "
@@ -283,6 +287,7 @@ def of_file(name: str) -> dict[str, float]:
     return {table: 1.0 for table, known in FILES.items() if set(words) & set(known.split())}
 
 
+@cache
 def asked(text: str) -> str:
     """Name the survey that a question, a column or a file speaks of; empty where none.
 

@@ -11,11 +11,12 @@ from cslib.propose.answers import survey
 from cslib.propose.billing import bills, moves
 from cslib.propose.look import Look
 from cslib.propose.match import Match
-from cslib.propose.roles import PRESETS, preset
+from cslib.propose.roles import GONE, PRESETS, preset
 from cslib.propose.section import Section, shown
 from cslib.propose.values import Seen
 
 MOST: Final = 6  # segments
+MANY: Final = 50  # rows among which somebody should be twice
 ALIKE: Final = 20  # values of a segment, at most
 OF_PERSONS: Final = r"\b(name|owner|phone|surname|manager)\b"
 SEGMENTED: Final = ("customers", "subscriptions", "orders", "surveys")
@@ -93,6 +94,20 @@ def _statuses(made: Section, hints: Sequence[Look]) -> None:
             made.said.append(f"{text} A query can leave them out.")
     if made.match.table == "subscriptions" and "ended_on" not in made.match.columns:
         made.unsure.append("No column says when a subscription ended: all count as running still.")
+        over = [w for c in made.match.look.columns if "status" in names.plain(c.name) for w in c.distinct]
+        gone = [shown(w) for w in over if names.plain(w).startswith(GONE)]
+        if gone:
+            made.unsure.append(
+                f"Some have the status {', '.join(gone)}, without the day on which they ended. Export it."
+            )
+
+
+def _repeats(made: Section, hints: Sequence[Look]) -> None:
+    """Wonder where nobody comes twice: the column may be an id of rows, and not of customers."""
+    if made.match.table in ("orders", "usage", "touchpoints") and "customer_id" in made.match.columns:
+        c = made.seen("customer_id")
+        if c.unique and len(c.texts) >= MANY and made.match.look.whole:
+            made.unsure.append(f"No {shown(c.name)} is there twice: is it the customer, and not an id of rows?")
 
 
 def _segments(made: Section, hints: Sequence[Look]) -> None:
@@ -127,6 +142,18 @@ def _names(made: Section, hints: Sequence[Look]) -> None:
 
 STEPS: Final = (
     *(_more, forms.dates, forms.numbers, forms.tenure, forms.flags, money.price, money.ends, survey, forms.nothings),
-    *(_purposes, bills, moves, _headers, money.lines, _statuses, money.currency, _segments, _names, forms.last_day),
+    *(
+        _purposes,
+        bills,
+        moves,
+        _headers,
+        money.lines,
+        _statuses,
+        _repeats,
+        money.currency,
+        _segments,
+        _names,
+        forms.last_day,
+    ),
     _preset,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -121,10 +121,12 @@ def propose(data: str) -> Proposal:
     left_out = {**place.left_out, **left_out}
     if not found:
         why = "".join(f"\n- {shown(name)} {visible(why)}." for name, why in left_out.items())
-        msg = f"Nothing in {shown(data)} can be taken for one of the tables {', '.join(CONTRACT)}.{why}"
+        where = shown(data) if "://" not in data else f"the {data.split('://')[0]} source"  # whose address is private
+        msg = f"Nothing in {where} can be taken for one of the tables {', '.join(CONTRACT)}.{why}"
         raise DataError(msg + ("" if why else " It holds no CSV or Parquet file."))
     sections = tuple(section(m, place.looks) for m in found)
-    alone = [f"No id of {name} is among those of customers: they cannot be joined." for name in apart(found)]
+    _once(sections)
+    alone = apart(found)
     made = Proposal(place, sections, left_out, tuple(alone))
     read = (
         []
@@ -132,6 +134,14 @@ def propose(data: str) -> Proposal:
         else [f"{shown(n)} has the name of a table and is read as one: rename it." for n in made.in_the_way]
     )
     return replace(made, said=(*alone, *read))
+
+
+def _once(sections: Sequence[Section]) -> None:
+    """Keep a segment in the first table that has it."""
+    seen: set[str] = set()
+    for s in sections:
+        s.keys["segments"] = [name for name in s.keys.get("segments", ()) if name not in seen]
+        seen |= {*s.keys["segments"]}
 
 
 def write(proposal: Proposal) -> None:
@@ -161,7 +171,7 @@ def to_check(proposal: Proposal) -> Iterator[Path]:
         folder.mkdir()
         for s in proposal.sections:
             for name in (s.match.look.name, *s.match.more):
-                copy_of_sample(proposal.place.folder / name, folder, s.match.look.encoding)
+                copy_of_sample(proposal.place.folder / name, folder, s.match.look.encoding, s.match.look.rows)
         (folder / NAME).write_text(proposal.text, encoding="utf-8")
         yield folder / NAME
 
@@ -183,7 +193,7 @@ def refuse_to_overwrite(data: str) -> None:
 
 def _told(s: Section) -> list[str]:
     columns = ", ".join(f"{role} = {shown(name)}" for role, name in s.match.columns.items())
-    segments = f"; segments {', '.join(map(shown, s.keys['segments']))}" if "segments" in s.keys else ""
+    segments = f"; segments {', '.join(map(shown, s.keys['segments']))}" if s.keys.get("segments") else ""
     line = f"{s.match.table}: {shown(s.match.look.name)} ({s.sure}): {columns}{segments}"
     return [line, *(f"  ? {text}" for text in s.unsure), *(f"  - {text}" for text in s.said)]
 
@@ -212,6 +222,8 @@ def _top(proposal: Proposal) -> list[str]:
         lines.append(f"currency = {value(codes[0])}")
     elif codes:
         lines.append(f"# currency: the tables speak of {', '.join(codes)}; convert to one, and name it here")
+    elif any({"mrr", "amount"} & s.match.columns.keys() for s in proposal.sections):
+        lines.append('# currency = "EUR"  # nothing names it: say here what amounts are in')
     return lines
 
 
@@ -220,11 +232,11 @@ def _last(proposal: Proposal) -> list[str]:
     days = [s.last for s in proposal.sections if s.last]
     if not days:
         return []
-    why = "the latest day seen that is not in the future: correct it where the data know less or more"
+    where = "the latest day seen" if proposal.whole else "the latest day in a sample"
     held = any(s.match.table in ("customers", "subscriptions") for s in proposal.sections)
     mark = "" if proposal.whole and held else "# "
-    note = "" if proposal.whole else ", in a sample"
-    return [f"{mark}as_of = {max(days).isoformat()}  # {why}{note}; renew it with each export"]
+    what = "it should be the last day that the data know completely: renew it with each export"
+    return [f"{mark}as_of = {max(days).isoformat()}  # {where}; {what}"]
 
 
 def _section(s: Section, *, named: bool) -> list[str]:

@@ -5,6 +5,8 @@ from propose_world import keys, loaded, mrr, written
 
 from cslib.data.contract import CONTRACT
 
+pytestmark = pytest.mark.slow  # each loads a data set
+
 INVOICES = """
 id,Amount Due,Currency,Customer,Date (UTC),Number,Paid,Subscription,Subtotal,Tax,Total,Status,Minimum Line Item Period Start (UTC),Maximum Line Item Period End (UTC)
 in_1,49.00,usd,cus_1,2024-01-03 10:11,A-1,TRUE,sub_1,49.00,0,49.00,paid,2024-01-03 10:11,2024-02-03 10:11

@@ -7,6 +7,8 @@ from cslib.errors import DataError
 from cslib.propose.look import look
 from cslib.propose.match import joined, matches
 
+pytestmark = pytest.mark.slow  # each loads a data set
+
 CUSTOMERS = "customer_id,started_on,churned_on\n"
 SUBSCRIPTIONS = "customer_id,started_on,ended_on,{}\n"
 
@@ -118,11 +120,13 @@ def test_ids_that_meet_are_taken(tmp_path):
     assert [m.columns["customer_id"] for m in joined(found)] == ["Email", "Email"]
 
 
-def test_ids_that_never_meet_are_told(tmp_path):
-    crm = CUSTOMERS + "".join(f"A{i},2024-01-01,\n" for i in range(5))
+@pytest.mark.parametrize("table", ["customers", "subscriptions"])
+def test_ids_that_never_meet_are_told(tmp_path, table):
+    head, row = (CUSTOMERS, "") if table == "customers" else (SUBSCRIPTIONS.format("mrr"), ",5")
+    crm = head + "".join(f"A{i},2024-01-01,{row}\n" for i in range(5))
     answers = "customer_id,asked_on,survey,score\n" + "".join(f"B{i},2024-01-02,nps,9\n" for i in range(5))
-    found = written(tmp_path, {"customers.csv": crm, "surveys.csv": answers})
-    assert "No id of surveys is among those of customers: they cannot be joined." in found.lines
+    found = written(tmp_path, {f"{table}.csv": crm, "surveys.csv": answers})
+    assert f"No id of surveys is among those of {table}: they cannot be joined." in found.lines
 
 
 @pytest.mark.parametrize(
@@ -132,6 +136,12 @@ def test_ids_that_never_meet_are_told(tmp_path):
 def test_customers_that_nothing_dates_are_no_table(tmp_path, text):
     with pytest.raises(DataError, match="lists customers, but not when each left"):
         written(tmp_path, {"companies.csv": text})
+
+
+def test_a_status_without_a_day_is_told(tmp_path):
+    text = "Customer,Price,Billing Cycle,Status,Start Date\nc1,29.00,Monthly,Active,2024-01-05\nc2,29.00,Monthly,Cancelled,2024-02-05\n"
+    found = written(tmp_path, {"subscriptions.csv": text})
+    assert 'Some have the status "Cancelled", without the day on which they ended.' in found.text
 
 
 def test_words_of_an_answer(tmp_path):
@@ -149,3 +159,35 @@ def test_costs_are_for_winning_or_keeping(tmp_path):
     files = {"costs.csv": "Month,Category,Spend\n2024-01-01,Marketing,100\n2024-01-01,Customer Success,50\n", "orders.csv": "customer_id,ordered_on,amount\na,2024-01-05,5\n"}  # fmt: skip
     t = loaded(written(tmp_path, files)).table("costs")
     assert dict(t.select("kind", "amount").execute().values.tolist()) == {"acquisition": 100.0, "retention": 50.0}
+
+
+def test_an_id_of_deals_is_no_customer(tmp_path):
+    deals = "Record ID,Deal Name,Close Date,Amount,Associated Company\n1,New,2024-01-05,100,Acme\n2,Up,2024-02-05,50,Acme\n3,New,2024-02-06,70,Beta\n"
+    assert (
+        keys(written(tmp_path, {"hubspot-deals.csv": deals}))["orders"]["columns"]["customer_id"]
+        == "Associated Company"
+    )
+
+
+def test_an_id_that_never_comes_twice_is_doubted(tmp_path):
+    text = "User ID,Order Date,Total\n" + "".join(f"u{i},2024-01-{i % 28 + 1:02d},5\n" for i in range(60))
+    assert "is it the customer, and not an id of rows?" in written(tmp_path, {"orders.csv": text}).text
+
+
+def test_names_join_where_ids_do_not(tmp_path):
+    crm = "Account ID,Account Name,Plan\n001,Acme,Pro\n002,Beta,Free\n003,Cargo,Pro\n004,Delta,Free\n"
+    sales = "Order No,Customer,Date,Amount\n1,Acme,2024-01-05,10\n2,Beta,2024-01-06,20\n3,Delta,2024-02-06,5\n"
+    found = written(tmp_path, {"accounts.csv": crm, "sales 2024.csv": sales})
+    assert keys(found)["customers"]["columns"] == {"customer_id": "Account Name"}
+    assert loaded(found).table("orders").Plan.execute().tolist() == ["Pro", "Free", "Free"]
+
+
+def test_customers_in_several_rows_are_told(tmp_path):
+    rows = "".join(f"{i // 2},2024-01-05,\n" for i in range(8))
+    with pytest.raises(DataError, match="some of them in several rows"):
+        written(tmp_path, {"contacts.csv": "Customer ID,Signup Date,Cancel Date\n" + rows})
+
+
+def test_lines_above_the_header_are_passed_over(tmp_path):
+    text = "Umsatzbericht 2024\n\nKundennummer;Datum;Umsatz\n1001;13.01.2024;1.234,50\n1002;05.02.2024;99,00\n"
+    assert spent(loaded(written(tmp_path, {"Umsatz.csv": text}))) == 1333.5

@@ -16,7 +16,7 @@ from cslib.cli import main
 from cslib.errors import DataError
 from cslib.propose import look as looking
 from cslib.propose import write as writing
-from cslib.propose.look import ROWS, look_at
+from cslib.propose.look import ROWS, look
 from cslib.propose.write import propose, value
 
 ORDERS = "customer_id,ordered_on,amount\na,2024-01-05,5\nb,2024-02-05,6\n"
@@ -104,10 +104,12 @@ def test_a_folder_with_nothing_usable_says_why_file_by_file(tmp_path):
     (tmp_path / "letters.csv").write_text("a,b\nx,y\nz,w\n")
     (tmp_path / "book.xlsx").write_bytes(b"PK\x03\x04")
     (tmp_path / "none.csv").write_text("")
+    (tmp_path / "SHOUT.CSV").write_text(ORDERS)
     with pytest.raises(DataError) as error:
         propose(str(tmp_path))
     assert '"book.xlsx" is a workbook' in str(error.value)
     assert '"none.csv" is an empty file' in str(error.value)
+    assert '"SHOUT.CSV" has an ending in capitals' in str(error.value)
     assert '"letters.csv" has no column for an id of customers or a date' in str(error.value)
     assert '"weather.csv" has no column for an id of customers.' in str(error.value)
 
@@ -211,13 +213,10 @@ def test_a_password_is_never_written(tmp_path, monkeypatch):
 
 def look_of(folder):
     (folder / "orders.csv").write_text(ORDERS)
-    return look_at(folder / "orders.csv")
+    return look(str(folder / "orders.csv")).looks[0]
 
 
-def rows_of(look):
-    return len(look.columns[0].cells)
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_of_a_large_file_only_samples_are_read(tmp_path, suffix, monkeypatch):
     """300,000 rows as 3,000: a sample of the same size, which knows the last day, and a check of no more."""
@@ -233,7 +232,7 @@ def test_of_a_large_file_only_samples_are_read(tmp_path, suffix, monkeypatch):
         monkeypatch.setattr(looking, "HEAD", 1 << 14)
         monkeypatch.setattr(writing, "LARGE", 1)
         found = propose(str(folder))
-        sizes[n] = rows_of(found.sections[0].match.look)
+        sizes[n] = found.sections[0].match.look.rows
         with writing.to_check(found) as path:
             rows = loaded_rows(path)
         assert (found.whole, rows <= ROWS + 1) == (False, True)
@@ -259,7 +258,7 @@ def test_the_bytes_that_are_read_do_not_grow_with_the_file(tmp_path, monkeypatch
     opened = []
     real = looking._opened
     monkeypatch.setattr(looking, "_opened", lambda p: opened.append(p) or real(p))
-    look = look_at(path)
-    assert not look.whole
-    assert rows_of(look) <= ROWS + 1
+    (seen,) = look(str(path)).looks
+    assert not seen.whole
+    assert seen.rows <= ROWS + 1
     assert sections(propose(str(tmp_path)))["orders"].sure == "sure"

@@ -8,6 +8,8 @@ from propose_world import keys, left, loaded, mrr, nps, sections, spent, written
 
 from cslib.errors import DataError
 
+pytestmark = pytest.mark.slow  # each loads a data set
+
 
 def test_crm_list_and_orders(tmp_path):
     crm = """
@@ -217,6 +219,7 @@ Name,Email,Financial Status,Paid at,Fulfillment Status,Fulfilled at,Accepts Mark
     assert section["columns"]["ordered_on"] == "Created at"
     assert section["columns"]["amount"] == "Total"
     assert "refunded" in found.text  # and said
+    assert "has times with a zone" in found.text
     data = loaded(found)
     assert spent(data) == 88.91
     assert data.table("orders").count().execute() == 3
@@ -349,8 +352,10 @@ Row ID,Order ID,Order Date,Ship Date,Ship Mode,Customer ID,Customer Name,Segment
         ("Bestellungen.csv", "Kundennummer;Bestelldatum;Betrag;Artikel\nK-1;03.01.2024;12,50 €;Tee\nK-2;17.01.2024;1.234,56 €;Öl\nK-1;28.02.2024;7,94 €;Tee\n", "cp1252"),
         ("commandes.csv", "N° client;Date de commande;Montant TTC;Produit\nC-1;03/01/2024;12,50;Thé\nC-2;17/01/2024;1 234,56;Huile\nC-1;28/02/2024;7,94;Thé\n", "utf-8-sig"),
         ("sales.csv", "Customer Number,Order Date,Amount,Product\nC-1,1/3/2024,$12.50,Tea\nC-2,1/17/2024,\"$1,234.56\",Oil\nC-1,2/28/2024,$7.94,Tea\n", "utf-8"),
+        ("uk orders.csv", "Customer,Order date,Amount\nC1,03/01/2024,£12.50\nC2,17/01/2024,\"£1,234.56\"\nC1,28/02/2024,£7.94\n", "utf-8"),
+        ("verkaeufe.csv", "Kundennr;Datum;Betrag CHF\n1001;03.01.2024;12.50\n1002;17.01.2024;1'234.56\n1001;28.02.2024;7.94\n", "cp1252"),
     ],
-    ids=["German", "French", "American"],
+    ids=["German", "French", "American", "British", "Swiss"],
 )  # fmt: skip
 def test_excel_csv_of_a_locale(tmp_path, name, text, encoding):
     data = loaded(written(tmp_path, {name: text}, encoding=encoding))
