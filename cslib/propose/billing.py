@@ -25,8 +25,6 @@ LINES: Final = {  # words of a line, and what it is
 
 def bills(made: Section, hints: Sequence[Look]) -> None:
     """Say what the lines of invoices are."""
-    if made.match.table == "orders" and "invoices" in names.of_file(made.match.look.name):
-        made.said.append("These are invoices by their name: each is taken for an order.")
     if made.match.table != "invoices" or "amount" not in made.match.columns:
         return
     if "kind" in made.match.columns:

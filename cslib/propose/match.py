@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cslib.data.contract import CONTRACT
 from cslib.propose import names
 from cslib.propose.look import Look
 from cslib.propose.roles import (
@@ -69,8 +68,7 @@ def matches(looks: Sequence[Look]) -> tuple[list[Match], dict[str, str]]:
     matches, left out
         One match per table, and why other files are none, by name.
     """
-    forms = [form for form in ROLES if TABLE.get(form, form) in CONTRACT]
-    found = [m for look in looks for form in forms if (m := _scored(form, look)) is not None and m.score >= LEAST]
+    found = [m for look in looks for form in ROLES if (m := _scored(form, look)) is not None and m.score >= LEAST]
     found = _with_dates(found)
     taken: list[Match] = []
     for m in sorted(found, key=lambda m: -m.score):

@@ -3,7 +3,8 @@
 import pytest
 from propose_world import keys, loaded, mrr, written
 
-from cslib.data.contract import CONTRACT
+from cslib.data import presets
+from cslib.propose import roles
 
 pytestmark = pytest.mark.slow  # each loads a data set
 
@@ -26,39 +27,39 @@ def test_invoices_beside_subscriptions_are_left_out(tmp_path):
     assert mrr(loaded(found)) == 89.0
 
 
-@pytest.mark.skipif("invoices" in CONTRACT, reason="there is a table for them")
-def test_invoices_alone_are_orders_and_said_to_be(tmp_path):
+def test_invoices_of_periods(tmp_path):
     found = written(tmp_path, {"invoices.csv": INVOICES})
-    assert keys(found)["orders"]["columns"]["amount"] == "Total"
-    assert "each is taken for an order" in found.text
+    section = keys(found)["invoices"]
+    assert section["columns"]["line_end"] == "Maximum Line Item Period End (UTC)"
+    assert section["values"] == {"kind": "recurring"}
+    assert "No column says what a line is" in found.text
+    assert mrr(loaded(found, as_of="2024-02-10")) == 89.0
 
 
-@pytest.mark.skipif("invoices" not in CONTRACT, reason="there is no table for them")
-class TestBilling:
-    def test_invoices_of_periods(self, tmp_path):
-        found = written(tmp_path, {"invoices.csv": INVOICES})
-        section = keys(found)["invoices"]
-        assert section["columns"]["line_end"] == "Maximum Line Item Period End (UTC)"
-        assert section["values"] == {"kind": "recurring"}
-        assert "No column says what a line is" in found.text
-        assert mrr(loaded(found, as_of="2024-02-10")) == 89.0
+def test_words_of_a_line(tmp_path):
+    text = "Rechnungsnummer;Kundennummer;Rechnungsdatum;Leistungsbeginn;Leistungsende;Betrag;Art\n"
+    text += "1;K1;01.01.2024;01.01.2024;01.02.2024;100,00;Abo\n2;K2;15.01.2024;15.01.2024;15.01.2025;1.200,00;Abo\n3;K2;15.01.2024;;;99,00;Setup\n"
+    found = written(tmp_path, {"rechnungen.csv": text})
+    assert keys(found)["invoices"]["labels"] == {"kind": {"Abo": "recurring", "Setup": "one_off"}}
+    assert mrr(loaded(found)) == 200.0
 
-    def test_words_of_a_line(self, tmp_path):
-        text = "Rechnungsnummer;Kundennummer;Rechnungsdatum;Leistungsbeginn;Leistungsende;Betrag;Art\n"
-        text += "1;K1;01.01.2024;01.01.2024;01.02.2024;100,00;Abo\n2;K2;15.01.2024;15.01.2024;15.01.2025;1.200,00;Abo\n3;K2;15.01.2024;;;99,00;Setup\n"
-        found = written(tmp_path, {"rechnungen.csv": text})
-        assert keys(found)["invoices"]["labels"] == {"kind": {"Abo": "recurring", "Setup": "one_off"}}
-        assert mrr(loaded(found)) == 200.0
 
-    def test_a_preset_where_the_columns_are_its_own(self, tmp_path):
-        text = "account_code,invoice_number,invoice_billed_date,adjustment_origin,adjustment_plan_code,adjustment_currency,adjustment_subtotal,adjustment_start_at,adjustment_end_at,subscription_id\n"
-        text += "a1,1,2024-01-05,plan,gold,EUR,30.00,2024-01-05,2024-02-05,s1\na2,2,2024-01-10,plan,gold,EUR,360.00,2024-01-10,2025-01-10,s2\n"
-        found = written(tmp_path, {"adjustments.csv": text})
-        assert keys(found)["invoices"]["preset"] == "recurly"
-        assert mrr(loaded(found)) == 60.0
+def test_a_preset_where_the_columns_are_its_own(tmp_path):
+    text = "account_code,invoice_number,invoice_billed_date,adjustment_origin,adjustment_plan_code,adjustment_currency,adjustment_subtotal,adjustment_start_at,adjustment_end_at,subscription_id\n"
+    text += "a1,1,2024-01-05,plan,gold,EUR,30.00,2024-01-05,2024-02-05,s1\na2,2,2024-01-10,plan,gold,EUR,360.00,2024-01-10,2025-01-10,s2\n"
+    found = written(tmp_path, {"adjustments.csv": text})
+    assert keys(found)["invoices"]["preset"] == "recurly"
+    assert mrr(loaded(found)) == 60.0
 
-    def test_movements(self, tmp_path):
-        text = "Date,Customer ID,Movement Type,MRR Movement\n2024-01-05,c1,new_biz,50\n2024-02-05,c2,new_biz,30\n2024-03-05,c1,expansion,25\n2024-04-05,c2,churn,-30\n"
-        found = written(tmp_path, {"mrr_movements.csv": text})
-        assert keys(found)["movements"]["labels"] == {"kind": {"new_biz": "new"}}
-        assert mrr(loaded(found)) == 75.0
+
+def test_movements(tmp_path):
+    text = "Date,Customer ID,Movement Type,MRR Movement\n2024-01-05,c1,new_biz,50\n2024-02-05,c2,new_biz,30\n2024-03-05,c1,expansion,25\n2024-04-05,c2,churn,-30\n"
+    found = written(tmp_path, {"mrr_movements.csv": text})
+    assert keys(found)["movements"]["labels"] == {"kind": {"new_biz": "new"}}
+    assert mrr(loaded(found)) == 75.0
+
+
+@pytest.mark.parametrize("name", roles.PRESETS)
+def test_a_preset_that_is_proposed_exists(name):
+    table, who, _ = roles.PRESETS[name]
+    assert presets.PRESETS[name][table]["columns"]["customer_id"] == who
