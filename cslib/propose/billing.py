@@ -27,6 +27,10 @@ def bills(made: Section, hints: Sequence[Look]) -> None:
     """Say what the lines of invoices are."""
     if made.match.table != "invoices" or "amount" not in made.match.columns:
         return
+    other = [shown(c.name) for c in made.match.look.columns if c.date and c.name not in made.match.columns.values()]
+    if other and "line_end" not in made.match.columns:
+        made.unsure.append(f"No column is known to say what a line is for, and {other[0]} is a date: a line of a year ")
+        made.unsure[-1] += "counts as one of a month without line_start and line_end."
     if "kind" in made.match.columns:
         words = {w: _line(w) for w in made.seen("kind").distinct}
         _told(made, words, CONTRACT["invoices"]["kind"].choices)

@@ -54,7 +54,7 @@ RESPONSE: Final = _names(
     "response id, respondent id, responses id, respondent, record id, response, network id, token, id, #"
 )
 STARTED: Final = _names(
-    "started on, started at, start date, start, activated at, subscription started at, subscription start date, "
+    "started on, started at, start date, start, from, activated at, subscription started at, subscription start date, "
     "subscriptions started at, subscription activated at, subscriptions activated at, became a customer date, "
     "customer since, subscriber since, signup date, sign up date, signup, signed up, joined, join date, joined "
     "on, date joined, member since, registration date, registered on, registered, contract start, contract start "
@@ -79,7 +79,7 @@ CHURNED: Final = _names(
     "oppsigelsesdato, sluttdato, slutdato, opsagt, slutdatum, uppsagd, paattymispaiva"
 )
 ENDED: Final = _names(
-    "ended on, ended at, ended, expires at, expired at, subscription ended at, subscription end date, "
+    "ended on, ended at, ended, to, until, expires at, expired at, subscription ended at, subscription end date, "
     "subscriptions ended at, end date, end, valid to, valid until, contract end, contract end date, "
     "subscription canceled at, subscription cancelled at, subscriptions cancelled at"
 ) + tuple(n for n in CHURNED if n not in ("ended on", "ended at", "ended", "end date", "end", "churned"))
@@ -205,11 +205,14 @@ SEGMENT: Final = _names(
 )
 LINE_START: Final = _names(
     "line start, minimum line item period start, period start, start date, service start, line item period start, "
-    "from date, date from, leistungsbeginn"
+    "from date, date from, from, valid from, period from, covers from, coverage start, leistungsbeginn, "
+    "leistungszeitraum von, von, "
+    "debut de periode, debut, du, desde, dal, van"
 )
 LINE_END: Final = _names(
     "line end, maximum line item period end, period end, end date, service end, line item period end, to date, "
-    "date to, leistungsende"
+    "date to, to, period to, covers to, coverage end, until, through, valid to, valid until, leistungsende, "
+    "leistungszeitraum bis, bis, fin de periode, fin, au, hasta, al, tot"
 )
 INVOICED: Final = _names(
     "invoiced on, invoice date, date, created, created at, issued on, issue date, closed at, invoice created at, "

@@ -3,9 +3,11 @@
 import pytest
 from propose_world import keys, loaded, mrr, nps, sections, spent, written
 
+import cslib
 from cslib.errors import DataError
 from cslib.propose.look import look
 from cslib.propose.match import joined, matches
+from cslib.propose.write import propose, write
 
 pytestmark = pytest.mark.slow  # each loads a data set
 
@@ -191,3 +193,22 @@ def test_customers_in_several_rows_are_told(tmp_path):
 def test_lines_above_the_header_are_passed_over(tmp_path):
     text = "Umsatzbericht 2024\n\nKundennummer;Datum;Umsatz\n1001;13.01.2024;1.234,50\n1002;05.02.2024;99,00\n"
     assert spent(loaded(written(tmp_path, {"Umsatz.csv": text}))) == 1333.5
+
+
+LINES = """Account,Invoice date,{start},{end},Type,Amount
+A,2024-01-15,2024-01-15,2025-01-15,recurring,1200.00
+A,2024-01-15,2024-01-15,2025-01-15,discount,-120.00
+B,2024-02-01,2024-02-01,2024-03-01,recurring,50.00
+B,2024-03-01,2024-03-01,2024-04-01,recurring,50.00
+B,2024-04-01,2024-04-01,2024-05-01,recurring,50.00
+"""
+
+
+@pytest.mark.parametrize(("start", "end", "known"), [("From", "To", True), ("von", "bis", True), ("X", "Y", False)])
+def test_a_line_of_a_year_is_none_of_a_month_without_a_word(tmp_path, start, end, known):
+    (tmp_path / "invoices.csv").write_text(LINES.format(start=start, end=end))
+    proposal = propose(str(tmp_path))
+    write(proposal)
+    assert ("counts as one of a month without line_start" in "\n".join(proposal.lines)) != known
+    if known:
+        assert cslib.Revenue(cslib.load(tmp_path, as_of="2024-04-30")).by_month.table.closing.iloc[0] == 140
