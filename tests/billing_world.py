@@ -91,6 +91,10 @@ CASES = {
         ],
         [("2024-03-15", "2024-09-20", 100.0), ("2024-09-20", "2025-03-15", 150.0)],
     ),
+    "a proration of a year by months: half of 1,200 back, half of 1,800 to pay": (
+        [YEAR, ("2024-07-01", -600, "proration", month(7), month(13)), ("2024-07-01", 900, "proration", month(7), month(13))],
+        [(month(1), month(7), 100.0), (month(7), month(13), 150.0)],
+    ),
     "a change late in the day leaves no trace: at 21:36 on the 30th 1.1 of 31 days are left, not 2": (
         [
             JANUARY, monthly(1, -3.55, "proration", start="2024-01-30"),

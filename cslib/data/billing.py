@@ -229,8 +229,10 @@ def _inside(prices: ir.Table, less: ir.Table) -> ir.Table:
 def _measured(lines: ir.Table, inside: ir.Table) -> ir.Table:
     """Give lines their ``mrr`` in hundredths, and what a day of the line they lie in is in months (``daily``)."""
     both = lines.left_join(inside, [*UNITED, "start", "end"])
-    odd = (lines.kind == "proration") | (lines.months != lines.months.round())
-    rows = both.select(*lines.columns, daily=ibis.ifelse(odd, both.daily, ibis.null("float64")))
+    credit = (lines.kind == "recurring") & (lines.cents < 0)
+    odd = (lines.kind == "proration") | credit | (lines.months != lines.months.round())
+    daily = ibis.ifelse(odd, both.daily, ibis.null("float64"))
+    rows = both.select(*lines.columns, daily=daily, plain=lines.months)
     months = ibis.ifelse(rows.daily.notnull(), rows.daily * rows.end.delta(rows.start, unit="day"), rows.months)
     rows = rows.mutate(months=months)
     return rows.mutate(mrr=(rows.cents / rows.months).round().cast("int64"))
@@ -247,7 +249,8 @@ def _ending(prices: ir.Table, less: ir.Table) -> ir.Table:
     own = own.left_join(charges, [*UNITED, "start", "end"]).select(*own.columns, "charged")
     both = own.join(priced.filter("timed").drop("timed"), [*UNITED, "end", "copy"])
     both = both.filter(both.since < both.start)
-    differs, day = (both.cents + both.was * both.months).abs(), both.was * both.daily
+    by_days, by_months = ((both.cents + both.was * m).abs() for m in (both.months, both.plain))
+    differs, day = ibis.least(by_days, by_months), both.was * both.daily
     room = ibis.ifelse(both.charged.fill_null(False), day, ibis.least(day, SHARE * both.was * both.months))
     near = both.mutate(differs=differs).filter(differs <= room + 1)
     best = ibis.window(group_by=[*UNITED, "n"], order_by=["differs", "ends"])

@@ -7,7 +7,7 @@ import ibis
 import ibis.backends.sql.compilers as compilers
 import pandas as pd
 import pytest
-from billing_world import CASES, COLUMNS, LOG, RATES, month, monthly
+from billing_world import CASES, COLUMNS, LOG, RATES, YEAR, month, monthly
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -147,6 +147,14 @@ def test_prorations_know_their_plan():
         ("a", "2024-01-01", "2024-02-01", 30.0, "Extra"),
         ("a", "2024-01-16", "2024-02-01", 200.02, "Pro"),
     ]
+
+
+def test_a_credit_by_months_ends_the_plan_it_is_for():
+    half = ("a", "2024-07-01", -600, "recurring", month(7), month(13))
+    rows = [("a", *YEAR), half, ("a", "2024-07-01", 900, "recurring", month(7), month(13))]
+    assert paid(load(rows, plan=["Base", "Base", "Pro"]), "plan") == [
+        ("a", month(1), month(7), 100.0, "Base"), ("a", month(7), month(13), 150.0, "Pro"),
+    ]  # fmt: skip
 
 
 def test_what_was_invoiced_later_is_not_known_yet():
