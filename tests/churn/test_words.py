@@ -112,7 +112,7 @@ def test_survival_names_two_segments_only_where_they_differ(curve, comparison):
         say.survival(pd.DataFrame({"segment": ["All"], "duration_months": 12, "survival": 0.625})).title
         == "62 % of customers stay longer than 12 months"
     )
-    assert say.survival(at.head(0)).title.startswith("Too short a time")
+    assert say.survival(at.head(0)).title == "How many stay cannot be told from these data yet"
     assert "100 %" in both.how_to_read
 
 

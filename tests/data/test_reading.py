@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cslib import DataError, load
@@ -109,10 +109,11 @@ LOCALES = {  # date_format, decimal, thousands
 }  # fmt: skip
 
 
+@settings(max_examples=16)
 @given(
     st.sampled_from(sorted(LOCALES)),
     st.lists(
-        st.tuples(st.dates(date(1970, 1, 1), date(2068, 12, 31)), st.integers(-(10**9), 10**9)), min_size=1, max_size=5
+        st.tuples(st.dates(date(1970, 1, 1), date(2068, 12, 31)), st.integers(-(10**9), 10**9)), min_size=1, max_size=60
     ),
 )
 def test_whatever_a_country_writes_is_read(tmp_path_factory, locale, rows):
