@@ -118,9 +118,10 @@ def derive_customers(subscriptions: ir.Table) -> ir.Table:
     return subscriptions.group_by("customer_id").aggregate(**ends, **first)
 
 
-def with_columns(table: ir.Table, listed: ir.Table) -> ir.Table:
-    """Give rows the columns of their customer that they do not have and that tell no day."""
-    own = [c for c in listed.columns if c not in {*table.columns, *CONTRACT["customers"], *TENURE}]
+def with_columns(name: str, table: ir.Table, listed: ir.Table) -> ir.Table:
+    """Give rows the columns of their customer that they do not have, that tell no day and mean nothing of their own."""
+    taken = {c.lower() for c in (*table.columns, *CONTRACT["customers"], *TENURE, *CONTRACT[name])}
+    own = [c for c in listed.columns if c.lower() not in taken]
     if "customer_id" not in table.columns or not own:
         return table
     rows = listed.select(*own, __listed="customer_id")
@@ -419,7 +420,8 @@ def rewind(data: DataSet, day: date) -> DataSet:
     known = cut({n: t for n, t in data.tables.items() if n not in anew}, spans, day)
     derived = {}
     if anew:
-        derived = {"customers": with_columns(derive_customers(known["subscriptions"]), data.tables["customers"])}
+        made = derive_customers(known["subscriptions"])
+        derived = {"customers": with_columns("customers", made, data.tables["customers"])}
     unfiltered = (lambda: rewind(data.everybody, day)) if data.unfiltered else None
     tables = {**derived, **known}
     return replace(data, tables=tables, as_of=day, unfiltered=unfiltered, statistics=_WhenAsked(tables))

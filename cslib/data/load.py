@@ -185,7 +185,7 @@ def _read(data: str | Path | Mapping[str, TableLike], *, as_of: str | date, paus
     for name, raw in raws.items():
         try:
             with limit.of(con, name), reading(name):
-                options = _in_zone(config.tables.get(name, TableOptions()), config.timezone)
+                options = _declared(config.tables.get(name, TableOptions()), config)
                 checked |= _check_table(con, name, raw, options, raws.keys() - {name}, found, notes, broken)
         except DataError as error:
             failures[name] = str(error)
@@ -204,7 +204,7 @@ def _data_set(
         found += check_list(listed, tables)
         notes.append(ATTRIBUTES.format(" or ".join(n for n in PAYING if n in tables)))
         if not {"subscriptions", *BILLING} & tables.keys():
-            tables = {n: with_columns(t, listed) for n, t in tables.items()}
+            tables = {n: with_columns(n, t, listed) for n, t in tables.items()}
     currency, mixed = _currency(config, tables)
     unpaid = [*faults_of(tables, currency, found)]
     tables = {n: t for n, t in tables.items() if n != "subscriptions" or not unpaid}
@@ -228,8 +228,9 @@ def _segments_said(segments: tuple[str, ...]) -> list[str]:
     return [f"Declared to compare by: {', '.join(segments)}. A report does so with -p segment_by={segments[0]}."]
 
 
-def _in_zone(options: TableOptions, zone: str) -> TableOptions:
-    return replace(options, reading=replace(options.reading, timezone=zone))
+def _declared(options: TableOptions, config: Config) -> TableOptions:
+    """Give the options of a table what the top of ``cslib.toml`` declares for all."""
+    return replace(options, reading=replace(options.reading, timezone=config.timezone, currency=config.currency))
 
 
 def _check_table(
@@ -263,7 +264,8 @@ def _check_table(
     if result is None or any(f.severity == "error" for f in faults):
         return {}
     found += price_periods(name, result.table, options.reading.unit)
-    result = replace(result, table=in_units(monthly(result.table, options.reading.unit), minor=options.minor_units))
+    priced = monthly(result.table, options.reading.unit)
+    result = replace(result, table=in_units(priced, options.reading.currency, minor=options.minor_units))
     if options.tenures == "completed" and "tenure_months" in spec:
         result = replace(result, table=_left_in(result.table))
     if options.ends == "inclusive":
@@ -437,7 +439,7 @@ def _complete(
         data = replace(data, derived=("subscriptions",), accounts=account.accounts)
     if "customers" not in (*tables, *broken) and "subscriptions" in tables:
         made = derive_customers(tables["subscriptions"])
-        tables = {"customers": made if listed is None else with_columns(made, listed), **tables}
+        tables = {"customers": made if listed is None else with_columns("customers", made, listed), **tables}
         notes += [DERIVED] * (listed is None)
         data = replace(data, derived=("customers", *data.derived))
     faults += suspicions(tables, data.segments, as_of=data.as_of, truncation_known=data.observed_from is not None)

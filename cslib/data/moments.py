@@ -17,7 +17,7 @@ ISO_DATE: Final = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?$"
 _CLOCK: Final = r"[T ](([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?|24:00(:00)?)(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)?"
 SURE_DATE: Final = rf"^(\d{{4}})-(0?[1-9]|1[0-2])-(0?[1-9]|[12]\d|3[01])({_CLOCK})?$"  # but for short months
 SHORT_MONTH: Final = r"^\d{4}-(0?[469]-31|11-31|0?2-3[01])"
-WITH_ZONE: Final = r"\d{2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)$"
+WITH_ZONE: Final = r"\d{2}:\d{2}.*(Z|[A-Za-z]{3}[A-Za-z0-9/_+-]*|[+-]\d{2}(:?\d{2})?)$"  # a name, such as UTC, is one
 DIRECTIVES: Final = {  # that every engine reads
     "%Y": r"(\d{4})",
     **dict.fromkeys(("%m", "%d", "%H"), r"(\d{1,2})"),

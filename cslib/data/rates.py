@@ -22,13 +22,11 @@ WHOLE: Final = (  # currencies without a hundredth
 )
 
 
-def in_units(table: ir.Table, *, minor: bool) -> ir.Table:
-    """Take ``minor`` amounts for hundredths, or for wholes where their currency has no hundredth."""
+def in_units(table: ir.Table, currency: str, *, minor: bool) -> ir.Table:
+    """Take ``minor`` amounts for hundredths, or for wholes where their currency, or the declared one, has none."""
     if not minor:
         return table
-    scale = ibis.literal(float(MINOR_UNITS))
-    if "currency" in table.columns:
-        scale = ibis.ifelse(filled(table.currency).upper().isin(WHOLE), 1.0, scale)
+    scale = ibis.ifelse(_code(table, currency.strip().upper()).isin(WHOLE), 1.0, float(MINOR_UNITS))
     amounts = [c for c in ("amount", "mrr", "change", "acquisition_cost") if c in table.columns]
     return table.mutate(**{c: table[c] / scale for c in amounts})
 

@@ -73,6 +73,7 @@ class Reading:
     values: Mapping[str, Any] = field(default_factory=dict)
     unit: str = ""
     timezone: str = "UTC"
+    currency: str = ""
 
 
 def with_constants(name: str, table: ir.Table, values: Mapping[str, Any]) -> ir.Table:

@@ -450,3 +450,24 @@ def test_declared_segments_are_told(tmp_path):
         )
     )
     assert "Declared to compare by: plan. A report does so with -p segment_by=plan." in data.notes
+
+
+@pytest.mark.parametrize("zone", ["Z", " UTC", "+00:00", " Etc/UTC"])
+def test_a_zone_may_be_named(tmp_path, zone):
+    (tmp_path / "orders.csv").write_text(f"customer_id,ordered_on,amount\na,2025-01-31 23:30:00{zone},1\n")
+    (tmp_path / "cslib.toml").write_text('timezone = "Europe/Berlin"\n')
+    assert load(tmp_path).table("orders").ordered_on.execute().tolist() == [pd.Timestamp("2025-02-01")]
+
+
+@pytest.mark.parametrize(("currency", "mrr"), [("JPY", 10_000.0), ("EUR", 100.0)])
+def test_minor_units_are_those_of_the_declared_currency(tmp_path, currency, mrr):
+    keys = f'currency = "{currency}"\n[subscriptions]\nminor_units = true\n'
+    data = load(folder(tmp_path, keys, subscriptions="customer_id,started_on,ended_on,mrr\na,2025-01-01,,10000\n"))
+    assert data.table("subscriptions").mrr.execute().tolist() == [mrr]
+
+
+def test_a_list_of_customers_tells_nothing_that_an_order_may_say_itself(tmp_path):
+    customers = "customer_id,kind,plan,PLACE\na,private,Pro,N\n"
+    orders = "customer_id,ordered_on,amount,Plan,place\na,2025-01-01,5,Old,S\n"
+    found = load(folder(tmp_path, customers=customers, orders=orders)).table("orders")
+    assert [*found.columns] == ["customer_id", "ordered_on", "amount", "Plan", "place"]
