@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from cslib.data.contract import CONTRACT, ENDS
+from cslib.data.contract import CONTRACT, ENDS, plain_name
+from cslib.data.reading import Reading
 
-DAY_FIRST: Final = ("%d", "%m")
+PLAIN: Final = Reading()
 DATE: Final = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})(?:[ T](\d{1,2}:\d{2}(?::\d{2})?)( ?[AaPp][Mm])?)?")
 COMMA: Final = re.compile(r"[^,]*\d,\d{1,2}\D*|.*\d\.\d{3},\d+.*|\d{1,3}(\.\d{3}){2,}\D*")
 
 
-def line_to_write(column: str, rule: str, values: list[str], table: str) -> str:
-    """Give the key that mends what cannot be read, with its value, to begin a sentence; empty where none is known.
+def line_to_write(column: str, rule: str, values: list[str], table: str, reading: Reading = PLAIN) -> str:
+    """Give the key that mends a fault, with its value, to begin a sentence; empty where none is known.
+
+    What ``reading`` has set already is not advised otherwise: the other rows are read by it.
 
     Examples
     --------
@@ -23,22 +26,42 @@ def line_to_write(column: str, rule: str, values: list[str], table: str) -> str:
     'Set decimal = "," in [orders] of cslib.toml'
     >>> line_to_write("churned_on", "unreadable", ["offen"], "customers")
     'If it stands for not yet, set null_values = ["offen"] in [customers] of cslib.toml'
+    >>> line_to_write("kind", "unknown word", ["one-off", "abo"], "invoices")
+    'Say what they mean: labels = { kind = { "one-off" = "one_off", "abo" = "…" } } in [invoices] of cslib.toml'
     """
-    if rule != "unreadable" or not values:
+    spec = CONTRACT[table].get(column)
+    if not values or spec is None:
         return ""
     where = f"in [{table}] of cslib.toml"
-    spec = CONTRACT[table].get(column)
-    if spec is not None and spec.dated:
-        if formats := sorted({f for f in map(guessed_format, values) if f}):
-            return f"Set date_format = {' or '.join(f'{chr(34)}{f}{chr(34)}' for f in formats)} {where}"
-        words = [v for v in dict.fromkeys(v.strip() for v in values) if not re.search(r"\d", v)]
-        if column in ENDS.values() and words:
-            listed = ", ".join(f'"{w}"' for w in words)
-            return f"If it stands for not yet, set null_values = [{listed}] {where}"
-        return ""
-    if re.search(r"\d", values[0]):
+    if rule == "unknown word":
+        return f"Say what they mean: labels = {{ {column} = {{ {_meanings(values, spec.choices)} }} }} {where}"
+    if rule == "impossible date" and column in ENDS.values():
+        return _not_yet(values, where)
+    if rule == "unreadable" and spec.dated:
+        return _date_line(column, values, where, reading.date_format)
+    if rule == "unreadable" and spec.kind == "number" and not reading.decimal and re.search(r"\d", values[0]):
         return f'Set decimal = "{"," if any(map(COMMA.fullmatch, values)) else "."}" {where}'
     return ""
+
+
+def _date_line(column: str, values: list[str], where: str, known: str) -> str:
+    if known.startswith("unix") and all(re.fullmatch(r"\d{12,}", v.strip()) for v in values):
+        return f'Set date_format = "{"unix_ms" if len(values[0].strip()) < 15 else "unix_us"}" {where}'
+    formats = sorted({f for f in map(guessed_format, values) if f})
+    if formats and not known:
+        return f"Set date_format = {' or '.join(f'{chr(34)}{f}{chr(34)}' for f in formats)} {where}"
+    words = [v for v in values if not re.search(r"\d", v)]
+    return _not_yet(words, where) if column in ENDS.values() and words else ""
+
+
+def _not_yet(values: list[str], where: str) -> str:
+    listed = ", ".join(f'"{v}"' for v in dict.fromkeys(v.strip() for v in values))
+    return f"If it stands for not yet, set null_values = [{listed}] {where}"
+
+
+def _meanings(values: list[str], choices: tuple[str, ...]) -> str:
+    words = dict.fromkeys(v.strip() for v in values)
+    return ", ".join(f'"{w}" = "{plain_name(w) if plain_name(w) in choices else "…"}"' for w in words)
 
 
 def guessed_format(text: str) -> str:

@@ -44,6 +44,7 @@ from cslib.data.reading import filled
 from cslib.errors import counted
 
 GAP: Final = 3  # days between two lines of a subscription that are none
+RARE: Final = 75  # days from one line to the next of a subscription, for each to be of more than a month
 FEW: Final = 50  # values of a text column that is kept, where no segments are declared
 SHARE: Final = 0.2  # of what is expected, by which a lone credit may differ from the rest of a line
 RECONCILED: Final = "reconciliation"
@@ -346,7 +347,10 @@ def _runs(levels: ir.Table, keys: Sequence[str]) -> ir.Table:
 def _counts(lines: ir.Table, prices: ir.Table, over: ir.Table) -> dict[str, int]:
     """Count what a reader should know of how lines were read."""
     gaps = prices.filter(prices.gap > 0).select(*UNITED, "end").distinct()
-    timed = prices.filter("timed")
+    timed, untimed = prices.filter("timed"), prices.filter(~prices.timed).select(*UNITED, "start").distinct()
+    order = ibis.window(group_by=list(UNITED), order_by="start")
+    waits = untimed.mutate(next=untimed.start.lead().over(order))
+    wait = waits.next.delta(waits.start, unit="day")
     asked = {
         "above": (lines.kind.isin(["discount", "credit", "refund"]) & (lines.cents > 0)).sum(),
         "untimed": ((lines.role == "price") & ~lines.timed).sum(),
@@ -355,6 +359,8 @@ def _counts(lines: ir.Table, prices: ir.Table, over: ir.Table) -> dict[str, int]
         "over": over.count().as_scalar(),
         "days": (timed.gap == 1).sum().as_scalar(),
         "renewed": timed.gap.notnull().sum().as_scalar(),
+        "rare": (wait >= RARE).sum().as_scalar(),
+        "often": (wait < RARE).sum().as_scalar(),
     }
     found = lines.aggregate(**asked).execute().iloc[0]
     return {name: int(found[name]) if pd.notna(found[name]) else 0 for name in asked}
@@ -380,6 +386,10 @@ def _odd(n: Mapping[str, int]) -> Iterator[Fault]:
         text = f"invoices.line_end lies one day before the next line in {n['days']:,} of "
         text += f'{counted(n["renewed"], "renewal")}. If it is the last day paid, set ends = "inclusive" in [invoices].'
         yield Fault("invoices", "line_end", "inclusive ends", "warning", n["days"], text)
+    if n["rare"] > n["often"]:
+        text = f"invoices has {counted(n['rare'], 'recurring line')} without a period whose next comes months later, "
+        text += "and each counts for one month. If they are for longer, map line_start and line_end."
+        yield Fault("invoices", "line_end", "rare lines", "warning", n["rare"], text)
     if n["above"]:
         text = (
             f"invoices.amount is above 0 in {counted(n['above'], 'discount, credit or refund')}: they add to what is "

@@ -30,7 +30,7 @@ from cslib.data.contract import (
 )
 from cslib.data.engine import MANY
 from cslib.data.moments import zoned
-from cslib.data.reading import PERIODS, Reading, blank, filled, months_of, possible, typed
+from cslib.data.reading import NOTHING, PERIODS, Reading, blank, coin_of, filled, months_of, possible, typed
 from cslib.data.sources import Raw
 from cslib.errors import counted, did_you_mean
 
@@ -54,7 +54,10 @@ OTHERWISE: Final = re.compile(r", or set (date_format|decimal) = .*?alike")
 UNREADABLE: Final = {
     "id": ("a number too large to be told exactly", "Export the ids as text."),
     "date": ("a value that is no date", 'Write dates as YYYY-MM-DD, or set date_format = "%d/%m/%Y" or alike.'),
-    "time": ("a value that is no time", "Write times as YYYY-MM-DD HH:MM:SS, or set date_format = … or alike."),
+    "time": (
+        "a value that is no time",
+        'Write times as YYYY-MM-DD HH:MM:SS, or set date_format = "%d/%m/%Y %H:%M" or alike.',
+    ),
     "number": ("a value that is no number", 'Write numbers as 1234.5, or set decimal = "," or alike.'),
     "flag": ("a value that is neither true nor false", 'Set true_values = ["…"] and false_values = ["…"].'),
 }
@@ -139,9 +142,9 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
         count |= counts(work, **{f"r{i}": _hit(r).sum() for i, r in enumerate(more, len(rules))})
         rules += more
     broken = [(r, count[f"r{i}"]) for i, r in enumerate(rules) if count[f"r{i}"]]
-    faults = [_fault(name, work, r, n, rejects, count["n_rows"]) for r, n in broken] + _shape_faults(
-        name, count["n_rows"], rejects
-    )
+    n_rows = count["n_rows"]
+    faults = [_fault(name, work, r, n, rejects, n_rows, reading) for r, n in broken]
+    faults += _shape_faults(name, n_rows, rejects) + _coins(name, work, spec, reading)
     errors = [r for r, n in broken if r.severity == "error"]
     retyped = {c for i, c in enumerate(words) if count[f"t{i}"]}
     sound = _sound(work, spec, errors, retyped)
@@ -223,9 +226,28 @@ def _column_rules(work: ir.Table, name: str, column: Column) -> Iterator[Rule]:
         what = f"a value other than {', '.join(column.choices)}"
         yield Rule(name, "unknown word", what, SET_ASIDE, value.notnull() & ~value.isin(column.choices))
     if column.kind == "id" and raw.type().is_string():
+        remedy = "They count as one customer. If they are guests, leave their rows out with a query."
+        nothing = raw.strip().lower().isin([w for w in NOTHING if not w[0].isdigit()])
+        yield Rule(name, "id of nobody", "an id that stands for nothing", remedy, nothing, "warning")
         remedy = "They match no id written without it; export the ids as text."
         decimal = raw.re_search(r"^\d+\.0$")
         yield Rule(name, "decimal id", "an id that looks like a decimal", remedy, decimal, "warning")
+
+
+def _coins(name: str, work: ir.Table, spec: Mapping[str, Column], reading: Reading) -> list[Fault]:
+    """Find amounts whose signs name several currencies: they would be added up."""
+    texts = [c for c, s in spec.items() if s.kind == "number" and reading.decimal and work[c].type().is_string()]
+    faults = []
+    for column in texts:
+        found = work.select(coin=coin_of(work[column])).distinct().limit(6).execute()["coin"].dropna().tolist()
+        if len(found) > 1:
+            text = (
+                f"{name}.{column} has amounts in {len(found)} currencies ({', '.join(sorted(found))}). Convert them to "
+            )
+            faults.append(
+                Fault(name, column, "two currencies", "error", len(found), f"{text}one, or leave the others out.")
+            )
+    return faults
 
 
 def _table_rules(name: str, work: ir.Table, reading: Reading) -> Iterator[Rule]:
@@ -260,7 +282,9 @@ def _with_duplicates(work: ir.Table) -> tuple[ir.Table, list[Rule]]:
     ]
 
 
-def _fault(name: str, work: ir.Table, rule: Rule, n: int, rejects: pd.DataFrame, n_rows: int) -> Fault:
+def _fault(
+    name: str, work: ir.Table, rule: Rule, n: int, rejects: pd.DataFrame, n_rows: int, reading: Reading
+) -> Fault:
     hits, place = work.filter(_hit(rule)), ibis.literal("")
     if ROW in work.columns:
         hits = hits.order_by(ROW)
@@ -271,8 +295,10 @@ def _fault(name: str, work: ir.Table, rule: Rule, n: int, rejects: pd.DataFrame,
     shown = [f"{_quoted(v)}{f' in row {p}' if p else ''}" for p, v in zip(first["place"], first["value"], strict=True)]
     readable = ", of the rows that can be read" if len(rejects) and ROW in work.columns else ""
     found = f"{name}.{rule.column} has {counted(n, 'row')} with {rule.what} (first: {', '.join(shown)}{readable})."
-    hint = line_to_write(rule.column, rule.name, [str(v) for v in first["value"] if pd.notna(v)], name)
+    hint = line_to_write(rule.column, rule.name, [str(v) for v in first["value"] if pd.notna(v)], name, reading)
     remedy = rule.remedy.replace(SET_ASIDE, _set_aside(n, n_rows, rule.column))
+    if rule.name == "unreadable" and (reading.decimal or reading.date_format):  # the other rows are read by it
+        remedy = OTHERWISE.sub("", remedy).replace("1234.5", f"1234{reading.decimal or '.'}5")
     if hint:
         remedy = f"{hint}, or {remedy[0].lower()}{OTHERWISE.sub('', remedy[1:])}"
     return Fault(name, rule.column, rule.name, rule.severity, n, f"{found} {remedy}")

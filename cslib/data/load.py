@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from shlex import quote
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -225,7 +226,9 @@ def _data_set(
 def _segments_said(segments: tuple[str, ...]) -> list[str]:
     if not segments:
         return []
-    return [f"Declared to compare by: {', '.join(segments)}. A report does so with -p segment_by={segments[0]}."]
+    return [
+        f"Declared to compare by: {', '.join(segments)}. A report does so with -p {quote(f'segment_by={segments[0]}')}."
+    ]
 
 
 def _declared(options: TableOptions, config: Config) -> TableOptions:
@@ -331,7 +334,8 @@ def _for_memory(fault: Fault) -> Fault:
     """Leave out advice that needs a ``cslib.toml``, which a mapping does not have."""
     message = fault.message.replace(SET_ASIDE, FIRST).replace(CORRECT, FIRST)
     message = re.sub(r"Correct them at the source, or set on_fault = .*? of the rows\)\.", FIRST, message)
-    message = re.sub(r"(Set|If it stands for not yet, set) \w+ = .* of cslib\.toml, or w", "W", message)
+    hint = r"(Set|Say what they mean:|If it stands for not yet, set) \w+ = .* of cslib\.toml, or (\w)"
+    message = re.sub(hint, lambda found: found[2].upper(), message)
     message = re.sub(r" in the file, or map it: .* of cslib\.toml\.", ".", message)
     message = OTHERWISE.sub("", message)
     return replace(fault, message=re.sub(r"Set true_values = .*?\. ", "Make it boolean. ", message))

@@ -242,6 +242,14 @@ def _by_hand(raw: ir.StringValue, decimal: str) -> ir.StringValue:
     return ibis.ifelse(text.re_search("[(−-]"), ibis.literal("-") + digits, digits)
 
 
+def coin_of(raw: ir.StringValue) -> ir.StringValue:
+    """Give the sign of the currency beside an amount, the same for dollars, euros and pounds by sign and by code."""
+    bare = raw.re_replace(BLANKS, "").re_replace(r"[0-9.,+()−-]", "").upper()
+    known = {"USD": "$", "US$": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+    named = ibis.cases(*((bare == code, sign) for code, sign in known.items()), else_=bare)
+    return ibis.ifelse(raw.re_search(r"\d"), named, ibis.null("string")).nullif("")
+
+
 def _flag(raw: ir.Value, reading: Reading) -> ir.Value:
     if raw.type().is_boolean():
         return raw

@@ -2,13 +2,16 @@
 
 from datetime import date, datetime, timedelta
 
+import ibis
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cslib import DataError, load
+from cslib.data.contract import Column
 from cslib.data.load import check
+from cslib.data.reading import Reading, typed
 from cslib.errors import MissingTableError
 from cslib.revenue.movements import movements
 
@@ -40,9 +43,11 @@ POINT = [
 
 
 @pytest.mark.parametrize(("sign", "cases"), [(",", COMMA), (".", POINT)], ids=["comma", "point"])
-def test_numbers_by_hand(tmp_path, sign, cases):
+def test_numbers_by_hand(sign, cases):
     texts, numbers = zip(*cases, strict=True)
-    assert column(tmp_path, texts, keys=f'decimal = "{sign}"') == list(numbers)
+    raw = ibis.memtable(pd.DataFrame({"i": range(len(texts)), "text": texts}))
+    read = typed(raw.text, Column("number"), Reading(decimal=sign), try_cast=True)
+    assert raw.mutate(read=read).order_by("i").execute()["read"].tolist() == list(numbers)
 
 
 @pytest.mark.parametrize(
@@ -439,6 +444,54 @@ def test_answers_to_another_survey_are_named(tmp_path):
     data = load(folder(tmp_path, surveys=f"customer_id,asked_on,survey,score\n{rows}"))
     with pytest.raises(MissingTableError, match=r"no nps answer at all. There are: 30 csat .* -p survey=csat\."):
         _ = Surveys(data).answer
+
+
+def test_amounts_in_two_currencies_are_not_added(tmp_path):
+    with pytest.raises(DataError, match=r"orders.amount has amounts in 2 currencies \(\$, €\)"):
+        column(tmp_path, ["10 €", "10 $"], keys='decimal = ","')
+    assert column(tmp_path, ["10 €", "EUR 10", "5"], keys='decimal = ","') == [10, 10, 5]
+
+
+def test_what_is_set_is_not_advised_otherwise(tmp_path):
+    folder(tmp_path, '[orders]\ndecimal = ","\n', orders="customer_id;ordered_on;amount\na;2024-01-03;1.23\n")
+    assert "decimal = " not in check(tmp_path).faults[0].message
+    folder(tmp_path, '[orders]\ndate_format = "%d.%m.%Y"\n', orders="customer_id,ordered_on,amount\na,1/2/2024,1\n")
+    assert "date_format = " not in check(tmp_path).faults[0].message
+    folder(tmp_path, '[orders]\ndate_format = "unix"\n', orders="customer_id,ordered_on,amount\na,1738367999999,1\n")
+    assert 'Set date_format = "unix_ms" in [orders]' in check(tmp_path).faults[0].message
+
+
+def test_unknown_words_name_the_key_that_mends_them(tmp_path):
+    orders = "customer_id,ordered_on,amount,kind\na,2024-01-03,1,Cross-sell\nb,2024-01-03,1,abo\n"
+    said = check(folder(tmp_path, orders=orders)).faults[0].message
+    line = 'labels = { kind = { "Cross-sell" = "cross_sell", "abo" = "…" } }'
+    assert line in said
+    toml = f"[orders]\n{line}\n".replace("…", "renewal")
+    assert load(folder(tmp_path, toml, orders=orders)).table("orders").kind.execute().tolist() == [
+        "cross_sell",
+        "renewal",
+    ]
+
+
+def test_ends_that_stand_for_never_name_the_key(tmp_path):
+    customers = "customer_id,started_on,churned_on\na,01.01.2024,31.12.2999\n"
+    toml = '[customers]\ndate_format = "%d.%m.%Y"\n'
+    said = check(folder(tmp_path, toml, customers=customers)).faults[0].message
+    assert 'If it stands for not yet, set null_values = ["31.12.2999"] in [customers]' in said
+    data = load(folder(tmp_path, toml + 'null_values = ["31.12.2999"]\n', customers=customers))
+    assert data.table("customers").churned_on.execute().isna().all()
+
+
+def test_ids_of_nobody_are_told(tmp_path):
+    orders = "customer_id,ordered_on,amount\nNULL,2024-01-03,1\nN/A,2024-01-03,1\nb,2024-01-03,1\n"
+    found = [f.message for f in load(folder(tmp_path, orders=orders)).faults if f.rule == "id of nobody"]
+    assert found[0].startswith("orders.customer_id has 2 rows with an id that stands for nothing (first: NULL in row 1")
+
+
+def test_yearly_lines_without_a_period_are_told(tmp_path):
+    rows = "customer_id,invoiced_on,amount,kind\na,2023-01-01,1200,recurring\na,2024-01-01,1200,recurring\n"
+    data = load(folder(tmp_path, invoices=rows))
+    assert any("1 recurring line without a period whose next comes months later" in f.message for f in data.faults)
 
 
 def test_declared_segments_are_told(tmp_path):
