@@ -60,9 +60,14 @@ def loaded(path):
 
 
 def ours(function, path, **options):
-    """A reduction of cslib on data that are loaded already."""
+    """A reduction of cslib on data that are loaded already, each time without what it found out before."""
     data = loaded(path)
-    return lambda: function(data, **options)
+
+    def anew():
+        data.kept.clear()
+        return function(data, **options)
+
+    return anew
 
 
 def cs_retention(path):
