@@ -13,8 +13,9 @@ import pandas as pd
 
 from cslib.data.customers import at_start, first_mrr
 from cslib.data.dataset import DataSet
+from cslib.data.engine import EXACT
 from cslib.data.lives import has_history
-from cslib.data.reading import EXACT, filled
+from cslib.data.texts import filled
 from cslib.errors import counted
 from cslib.stats.cox import never_left
 from cslib.stats.intervals import Floats

@@ -40,7 +40,7 @@ from cslib.data.customers import MINOR_UNITS, cents
 from cslib.data.engine import kept
 from cslib.data.movements import UNITED, Billed, of_movements
 from cslib.data.rates import rated
-from cslib.data.reading import filled
+from cslib.data.texts import filled
 from cslib.errors import counted
 
 GAP: Final = 3  # days between two lines of a subscription that are none

@@ -30,8 +30,9 @@ from cslib.data.contract import (
 )
 from cslib.data.engine import MANY
 from cslib.data.moments import zoned
-from cslib.data.reading import NOTHING, PERIODS, Reading, blank, coin_of, filled, months_of, possible, typed
+from cslib.data.reading import NOTHING, PERIODS, Reading, coin_of, months_of, possible, typed
 from cslib.data.sources import Raw
+from cslib.data.texts import blank, filled
 from cslib.errors import counted, did_you_mean
 
 WIDE: Final = OWN + "wide_"  # as typed, before what no business has is taken out

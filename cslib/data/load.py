@@ -53,10 +53,11 @@ from cslib.data.engine import as_made, can_try, remembering, session_zone
 from cslib.data.limit import Limit
 from cslib.data.lives import lives, paying, settled
 from cslib.data.rates import BILLING, converted, currency_of, faults_of, in_units
-from cslib.data.reading import PERIODS, as_meant, filled, monthly, with_constants
+from cslib.data.reading import PERIODS, as_meant, monthly, with_constants
 from cslib.data.relations import check_list, check_relations, price_periods, stale, suspicions
 from cslib.data.snapshot import SUFFIX, at_hand, made_from, named
 from cslib.data.sources import Raw, as_spelt, mapped, open_tables, reading
+from cslib.data.texts import filled
 from cslib.errors import DataError, ParameterError, counted, did_you_mean
 
 DERIVED: Final = (

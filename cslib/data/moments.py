@@ -11,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 
 from cslib.data import engine
+from cslib.data.texts import cast, filled, guarded
 from cslib.errors import DataError, ParameterError
 
 ISO_DATE: Final = r"^\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?$"
@@ -98,26 +99,22 @@ def _text(raw: ir.Value) -> ir.StringValue:
     """Text of a column; of a number only where it is whole."""
     kind = raw.type()
     if kind.is_string() or kind.is_integer():
-        return raw.cast("string").strip().nullif("")
+        return filled(raw)
     whole = raw.cast("float64")
     inside = ibis.ifelse((whole.abs() < LONGEST) & (whole == whole.floor()), whole, ibis.null("float64"))
     return inside.cast("int64").cast("string")
 
 
 def _iso(text: ir.StringValue, zone: str, try_cast: bool) -> ir.TimestampValue:
-    sure = _guarded(text, text.re_search(ISO_DATE) if try_cast else _calendar(text))
-    read = (sure.try_cast("timestamp('UTC')") if try_cast else sure.cast("timestamp('UTC')")).cast("timestamp")
+    sure = guarded(text, text.re_search(ISO_DATE) if try_cast else _calendar(text))
+    read = cast(sure, "timestamp('UTC')", try_cast=try_cast).cast("timestamp")
     return read if zone == "UTC" else ibis.ifelse(text.re_search(WITH_ZONE), engine.local(read, zone), read)
-
-
-def _guarded(text: ir.StringValue, sure: ir.BooleanValue) -> ir.StringValue:
-    return ibis.ifelse(sure, text, ibis.null("string"))
 
 
 def _calendar(text: ir.StringValue) -> ir.BooleanValue:
     """Tell days of the calendar, which an engine that cannot try must know before it casts."""
     sure = text.re_search(SURE_DATE)
-    year = _guarded(text, sure).substr(0, 4).cast("int64")
+    year = guarded(text, sure).substr(0, 4).cast("int64")
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
     short = text.re_search(SHORT_MONTH) | (text.re_search(r"^\d{4}-0?2-29") & ~leap)
     return sure & (year > 0) & ~short
@@ -155,7 +152,7 @@ def _by_codes(text: ir.StringValue, date_format: str, zone: str) -> ir.Timestamp
 
 def _counted(raw: ir.Value, unit: str, zone: str, try_cast: bool) -> ir.TimestampValue:
     """Read days of Excel, or seconds since 1970 and parts of them; a text of another form is read as ISO 8601."""
-    number = _guarded(_plain(raw), _plain(raw).re_search(r"^-?\d{1,18}(\.\d+)?$")).cast("float64")
+    number = guarded(_plain(raw), _plain(raw).re_search(r"^-?\d{1,18}(\.\d+)?$")).cast("float64")
     seconds = number * COUNTED[unit]
     inside = ibis.ifelse(seconds.abs() < LONGEST, seconds, ibis.null("float64")).round().cast("int64")
     first = ibis.literal(FIRST_DAY.get(unit, datetime(1970, 1, 1)), type="timestamp")

@@ -21,7 +21,7 @@ import pandas as pd
 from cslib.data.contract import Fault
 from cslib.data.customers import MINOR_UNITS, cents
 from cslib.data.engine import kept
-from cslib.data.reading import filled
+from cslib.data.texts import filled
 from cslib.errors import counted
 
 UNITED: Final = ("customer_id", "scope")

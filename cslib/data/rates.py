@@ -12,7 +12,7 @@ from cslib.data.calendar import period_ordinal
 from cslib.data.config import SOLD
 from cslib.data.contract import CONTRACT, Fault
 from cslib.data.customers import MINOR_UNITS
-from cslib.data.reading import filled
+from cslib.data.texts import filled
 from cslib.errors import counted, listed
 
 BILLING: Final = ("invoices", "movements", "rates")

@@ -15,13 +15,13 @@ import ibis
 import ibis.expr.types as ir
 
 from cslib.data.contract import FIRST_YEAR, LAST_YEAR, ROW, Column
+from cslib.data.engine import EXACT
 from cslib.data.moments import moment
+from cslib.data.texts import blank, cast, filled, guarded
 from cslib.errors import DataError
 
 TRUE_VALUES: Final = ("true", "yes", "y", "t", "1")
 FALSE_VALUES: Final = ("false", "no", "n", "f", "0")
-EXACT: Final = 2.0**53  # from here on floats skip whole numbers
-NOT_BLANK: Final = "[^ \t\n\r\v\f]"
 SURE_NUMBER: Final = r"^[+-]?(\d{1,99}\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
 NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 NOTHING: Final = (  # what stands for no date yet, whatever its case
@@ -187,16 +187,6 @@ def possible(value: ir.Value, column: Column) -> ir.Value:
     return ibis.ifelse(value.year().between(FIRST_YEAR, LAST_YEAR), value, ibis.null(value.type()))
 
 
-def filled(raw: ir.Value) -> ir.StringValue:
-    """Text without blanks at its ends; null where nothing is left."""
-    return raw.cast("string").strip().nullif("")
-
-
-def blank(raw: ir.StringValue) -> ir.BooleanValue:
-    """Tell which texts hold nothing but blanks; sooner than by taking them off."""
-    return ~raw.re_search(NOT_BLANK)
-
-
 def _identifier(raw: ir.Value) -> ir.Value:
     """Text of an id; null for a number too large to be told from its neighbours."""
     kind = raw.type()
@@ -215,19 +205,11 @@ def _whole(raw: ir.NumericValue) -> ir.StringValue:
     return ibis.ifelse(inside == inside.floor(), inside.cast("int64").cast("string"), ibis.null("string"))
 
 
-def _guarded(text: ir.StringValue, sure: ir.BooleanValue) -> ir.StringValue:
-    return ibis.ifelse(sure, text, ibis.null("string"))
-
-
-def _cast(text: ir.StringValue, to: str, try_cast: bool) -> ir.Value:
-    return text.try_cast(to) if try_cast else text.cast(to)
-
-
 def _number(raw: ir.Value, decimal: str, try_cast: bool) -> ir.Value:
     if raw.type().is_string():
         text = _by_hand(raw, decimal) if decimal else filled(raw)
-        number = _guarded(text, text.re_search(NUMBER if try_cast else SURE_NUMBER))
-        value = _cast(number, "float64", try_cast)
+        number = guarded(text, text.re_search(NUMBER if try_cast else SURE_NUMBER))
+        value = cast(number, "float64", try_cast=try_cast)
     elif raw.type().is_numeric() or raw.type().is_boolean():
         value = raw.cast("float64")
     else:

@@ -19,7 +19,7 @@ from cslib.data import calendar
 from cslib.data.contract import CONTRACT, FIRST_YEAR, NPS_LABELS, OWN, SCALES
 from cslib.data.customers import MAX_SEGMENTS, check_segments, segments
 from cslib.data.dataset import DataSet
-from cslib.data.reading import EXACT
+from cslib.data.engine import EXACT
 from cslib.errors import DataError, MissingTableError, ParameterError, check_choice
 
 FEW_VALUES: Final = 12  # of a column that is compared without being asked for

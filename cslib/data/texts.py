@@ -1,0 +1,30 @@
+"""Texts of a source before anything is read out of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+
+NOT_BLANK: Final = "[^ \t\n\r\v\f]"
+
+
+def filled(raw: ir.Value) -> ir.StringValue:
+    """Text without blanks at its ends; null where nothing is left."""
+    return raw.cast("string").strip().nullif("")
+
+
+def blank(raw: ir.StringValue) -> ir.BooleanValue:
+    """Tell which texts hold nothing but blanks; sooner than by taking them off."""
+    return ~raw.re_search(NOT_BLANK)
+
+
+def guarded(text: ir.StringValue, sure: ir.BooleanValue) -> ir.StringValue:
+    """Give a text where something is sure of it, and null elsewhere: what follows may then be cast."""
+    return ibis.ifelse(sure, text, ibis.null("string"))
+
+
+def cast(text: ir.StringValue, to: str, *, try_cast: bool) -> ir.Value:
+    """Read a text as another type: null where it is none, if the engine can try, and else only what is sure."""
+    return text.try_cast(to) if try_cast else text.cast(to)
