@@ -29,9 +29,10 @@ import cslib
 from cslib.errors import CslibError, MissingTableError, ReportError, counted
 from cslib.report.clock import SPENT, USUAL, Limits
 from cslib.report.marks import FLOOD, LAST_READ, OWN
-from cslib.report.parameters import Notebook, Value, output_folder, parse_parameters
+from cslib.report.parameters import Notebook, Value, output_folder, parse_parameters, words
 from cslib.report.publish import (
     RECORD,
+    bound,
     cleaned,
     locked,
     new_version,
@@ -162,7 +163,8 @@ class _Job:
     def facts(self) -> dict[str, Any]:
         """Give what is known of a run whether or not it succeeds."""
         given = {name: public(value) for name, value in self.values.items()}
-        about = {"slug": self.slug, "title": self.notebook.title, "notebook": self.notebook.name, "parameters": given}
+        about: dict[str, Any] = {"slug": self.slug, "title": self.notebook.title, "label": self.notebook.label}
+        about |= {"notebook": self.notebook.name, "parameters": given}
         about |= {"group": self.group} if self.group else {}
         started, ended = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (self.started, datetime.now(UTC)))
         return {**about, "started": started, "ended": ended, "seconds": round(time.monotonic() - self.clock, 2)}
@@ -379,10 +381,16 @@ def write_index(out: Path) -> Path:
         failures = [f | {"last_good": runs.pop(f["slug"], None)} for f in _records(out.glob("*.failed.json"))]
         not_made = [f for f in failures if f["status"] == "not made" and not f["last_good"]]
         failed = [f for f in failures if f not in not_made]
+        bound(out, sorted(runs.values(), key=_place))
         groups = [[*own] for _, own in groupby(sorted(runs.values(), key=_group), key=_group)]
         summary = counted(len(runs) + len(failed), "report") + f", {len(failed)} failed" * bool(failed)
         shown = {"groups": groups, "failures": failed, "not_made": not_made, "summary": summary}
         return put(out / "index.html", render_template("index.html", shown))
+
+
+def _place(run: Mapping[str, Any]) -> tuple[bool, str]:
+    """Order reports: first the one that tells what needs attention, then by name."""
+    return not run["attention"], run["label"]
 
 
 def _group(run: Mapping[str, Any]) -> str:
@@ -399,4 +407,6 @@ def _records(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
         with suppress(AttributeError, KeyError, TypeError, ValueError):
             shown = {key: str(record.get(key) or "") for key in ("answer", "error", "as_of", "status", "group")}
             shown |= {"slug": slug, "title": str(record["title"]), "ended": moment(record["ended"])}
-            yield {**shown, "warnings": len(record.get("data_check", {}).get("warnings", []))}
+            shown |= {"notebook": str(record.get("notebook") or slug), "label": str(record.get("label") or words(slug))}
+            lists = {key: [*map(str, record.get(key) or ())] for key in ("attention",)}
+            yield {**shown, **lists, "warnings": len(record.get("data_check", {}).get("warnings", []))}

@@ -22,7 +22,6 @@ from nbconvert.filters import strip_ansi
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from cslib.errors import ReportError, counted
-from cslib.report.parameters import words
 from cslib.report.publish import public
 from cslib.show.display import JUPYTER_STYLE, MIME, how_to_read
 from cslib.show.formats import format_day, inline
@@ -93,6 +92,7 @@ def gathered(executed: Any) -> dict[str, Any]:
     cards = [card for b in shown if b["kind"] == "cards" for card in b["cards"]]
     tables = [{k: b[k] for k in ("name", "caption", "rows", "columns")} for b in shown if "rows" in b]
     facts = {"answer": said.get("answer", ""), "subtitle": said.get("subtitle", ""), "as_of": check.get("as_of")}
+    facts["attention"] = [b["text"] for b in shown if b["kind"] == "attention"]
     return {**facts, "data_check": check, "cards": cards, "tables": tables}
 
 
@@ -115,7 +115,7 @@ def page(notebook: Any, facts: Mapping[str, Any]) -> str:
     files = [{**t, "size": counted(t["rows"], "row")} for t in facts["tables"]]
     ran = f"{moment(facts['ended'])} in {facts['seconds']:.1f} s"
     own = {"lead": lead, "sections": sections, "files": files, "ran": ran}
-    own |= {"name": words(facts["notebook"]), "subtitle": _subtitle(facts), "footer": _footer(facts)}
+    own |= {"subtitle": _subtitle(facts), "footer": _footer(facts)}
     return render_template("report.html", {**facts, **own})
 
 

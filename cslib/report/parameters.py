@@ -50,11 +50,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook that can become a report: its first H1 is the title, `cells` counts those with code."""
+    """A notebook that can become a report: its first H1 is the title, `cells` counts those with code.
+
+    `label` is its short name, for bars and lists: `title` of the notebook's metadata, or else made of its file name.
+    """
 
     name: str
     path: Path
     title: str
+    label: str
     parameters: tuple[Parameter, ...]
     cells: int
 
@@ -85,7 +89,8 @@ def find_notebooks(folder: Path | None = None) -> list[Notebook]:
 
 def _read_notebook(path: Path) -> Notebook:
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        cells, label = raw["cells"], str(raw.get("metadata", {}).get("title") or words(path.stem))
         texts = [(c["cell_type"], c["metadata"].get("tags", []), "".join(c["source"])) for c in cells]
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         message = f"{path.name} cannot be read as a notebook ({error!r})."
@@ -95,7 +100,7 @@ def _read_notebook(path: Path) -> Notebook:
     title = re.sub(r"[*_`]", "", titles[0]) if titles else words(path.stem)
     source = next((text for _, tags, text in texts if "parameters" in tags), "")
     code = sum(kind == "code" and bool(text.strip()) for kind, _, text in texts)
-    return Notebook(path.stem, path, title, tuple(_declared(source, path.name)), code)
+    return Notebook(path.stem, path, title, label, tuple(_declared(source, path.name)), code)
 
 
 def checked_slug(slug: str) -> str:

@@ -27,6 +27,8 @@ VERSIONS: Final = ".versions"  # with a dot, so that no report can have that nam
 ID: Final = r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}"
 MOST_VERSIONS: Final = 20
 KEPT_SECONDS: Final = 3600
+BAR: Final = re.compile(r'(<ul class="bar">).*?(</ul>)', re.S)
+TO: Final = re.compile(r'href="[^"]*" data-to="([a-z0-9_]+(?:#[a-z0-9-]+)?)"')
 PATH = re.compile(r"([A-Za-z]:)?[\\/]|~|\.\.?([\\/]|$)|.*[\\/]\.\.([\\/]|$)")
 
 
@@ -273,6 +275,64 @@ def read_record(path: Path, slug: str) -> dict[str, Any]:
         if isinstance(facts, dict) and facts.get("slug") == checked_slug(slug):
             return facts
     return {}
+
+
+def bound(out: Path, pages: Iterable[Mapping[str, str]]) -> None:
+    """Bind the reports of a folder together: each gets a bar that leads to the others, and its links lead somewhere.
+
+    Parameters
+    ----------
+    out
+        The folder of the reports, held by the caller.
+    pages
+        Of each report, in the order of the bar: ``slug``, ``notebook``, ``label`` and ``group``.
+
+    Notes
+    -----
+    A link is written as ``data-to="report#section"``. Its address is that of the report of this name, of the same group
+    where there are several; what is not there is explained on the home page.
+    """
+    groups: dict[str, list[Mapping[str, str]]] = {}
+    for page in pages:
+        groups.setdefault(page["group"], []).append(page)
+    for own in groups.values():
+        known = {page["notebook"]: page["slug"] for page in (*groups.get("", ()), *own)}
+        for page in own:
+            with suppress(OSError, UnicodeDecodeError):
+                _bind(out / f"{page['slug']}.html", own, known)
+
+
+def _bind(path: Path, group: Iterable[Mapping[str, str]], known: Mapping[str, str]) -> None:
+    bar = "".join(_bar_entry(page, here=page["slug"] == path.stem) for page in group)
+    text = path.read_text(encoding="utf-8")
+    new = BAR.sub(lambda ends: f"{ends[1]}{bar}{ends[2]}", text, count=1)
+    new = with_addresses(new, known)
+    if new != text:
+        put(path, new)
+
+
+def _bar_entry(page: Mapping[str, str], *, here: bool) -> str:
+    current = ' aria-current="page"' if here else ""
+    return f'<li><a href="{escape(page["slug"])}.html"{current}>{escape(page["label"])}</a></li>'
+
+
+def with_addresses(html: str, known: Mapping[str, str]) -> str:
+    """Give every link to a section of a report its address.
+
+    Examples
+    --------
+    >>> with_addresses('<a href="#" data-to="revenue#kept">Kept</a>', {"revenue": "revenue-plan-team"})
+    '<a href="revenue-plan-team.html#kept" data-to="revenue#kept">Kept</a>'
+    >>> with_addresses('<a href="#" data-to="revenue#kept">Kept</a>', {})
+    '<a href="index.html#revenue" data-to="revenue#kept">Kept</a>'
+    """
+
+    def address(link: re.Match[str]) -> str:
+        name, sign, section = link[1].partition("#")
+        place = f"{escape(known[name])}.html{sign}{section}" if name in known else f"index.html#{name}"
+        return f'href="{place}" data-to="{link[1]}"'
+
+    return TO.sub(address, html)
 
 
 def put(path: Path, html: str) -> Path:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cslib.errors import ParameterError, ReportError, check_choice, counted, refuse_unknown
 from cslib.show.drawing import drawing, sparkline
-from cslib.show.formats import format_interval, format_value, inline, unbroken
+from cslib.show.formats import LINK, format_interval, format_value, inline, plain, unbroken
 from cslib.show.seal import sealed
 
 if TYPE_CHECKING:
@@ -372,37 +372,36 @@ def note(text: str, *, kind: str = "note") -> None:
     Parameters
     ----------
     text
-        The sentence; ``**bold**`` is the only markup.
+        The sentence; its markup is ``**bold**`` and ``[words](report#section)``, a link to a section of a report.
     kind
-        "answer" for the one sentence that answers the notebook's question (it also stands on the index
-        page), "note", "warning", "how_to_read" (under a chart, can be folded), or "subtitle" (what the
-        report is about, under its title, in place of the number of customers).
+        "answer" for the one sentence that answers the notebook's question (it also stands on the home
+        page), "attention" (what the home page says needs attention, in this order), "note", "warning",
+        "how_to_read" (under a chart, can be folded), or "subtitle" (what the report is about, under its
+        title, in place of the number of customers).
 
     Raises
     ------
     ParameterError
         The kind is none of those.
     """
-    check_choice("kind", kind, ("answer", "how_to_read", "note", "subtitle", "warning"))
-    how = kind == "how_to_read"
-    html = how_to_read(f"<p>{inline(text)}</p>") if how else f'<p class="cs cs-{kind}">{inline(text)}</p>'
-    _show(html, text.replace("**", ""), {"kind": kind, "text": text})
+    check_choice("kind", kind, ("answer", "attention", "how_to_read", "note", "subtitle", "warning"))
+    how, marked = kind == "how_to_read", inline(text if RUN_DIR in os.environ else LINK.sub(r"\1", text))
+    html = how_to_read(f"<p>{marked}</p>") if how else f'<p class="cs cs-{kind}">{marked}</p>'
+    _show(html, plain(text), {"kind": kind, "text": text})
 
 
 def see_also(**reports: str) -> None:
-    """Point to other reports; those that are not there are left out, and all of them outside a report.
+    """Point to other reports; nothing outside a report.
 
     Parameters
     ----------
     reports
         What each one tells, by its name.
     """
-    folder = os.environ.get(RUN_DIR)
-    there = {n: t for n, t in reports.items() if folder and (Path(folder).parents[2] / f"{n}.html").exists()}
-    links = " · ".join(f'<a href="{escape(name)}.html">{escape(text)}</a>' for name, text in there.items())
-    html = f'<p class="cs cs-see">Read on: {links}</p>' if there else ""
-    text = " · ".join(f"{text}: {name}" for name, text in there.items())
-    _show(html, text, {"kind": "see_also", "reports": [*there]})
+    links = " · ".join(f"[{text}]({name})" for name, text in reports.items())
+    html = f'<p class="cs cs-see">Read on: {inline(links)}</p>' if RUN_DIR in os.environ else ""
+    text = " · ".join(f"{text}: {name}" for name, text in reports.items())
+    _show(html, text, {"kind": "see_also", "reports": [*reports]})
 
 
 def how_to_read(html: str) -> str:

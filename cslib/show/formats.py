@@ -15,6 +15,7 @@ import pandas as pd
 from cslib.errors import check_choice
 
 FIRM: Final = 30  # customers below which a rate is no headline, as in cslib.stats.intervals
+LINK: Final = re.compile(r"\[([^\[\]]+)\]\(([a-z][a-z0-9_]*)((?:#[a-z0-9-]+)?)\)")
 MAY_BE_SEASON: Final = "; with less than two years of data, this may be the season"
 
 
@@ -162,14 +163,30 @@ def format_day(iso: str) -> str:
 
 
 def inline(text: str) -> str:
-    """Escape a text and turn its ``**bold**`` into HTML.
+    """Escape a text and turn its ``**bold**`` and its ``[links](report#section)`` to sections of reports into HTML.
+
+    A link is bound to a page when the reports stand together, see :func:`cslib.report.publish.bound`.
 
     Examples
     --------
     >>> inline("**three** of <all>")
     '<strong>three</strong> of &lt;all&gt;'
+    >>> inline("[What is kept?](revenue#what-is-kept)")
+    '<a href="revenue.html#what-is-kept" data-to="revenue#what-is-kept">What is kept?</a>'
     """
-    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", unbroken(text))
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", unbroken(text))
+    return LINK.sub(lambda m: f'<a href="{m[2]}.html{m[3]}" data-to="{m[2]}{m[3]}">{m[1]}</a>', bold)
+
+
+def plain(text: str) -> str:
+    """Take the markup of :func:`inline` out of a text.
+
+    Examples
+    --------
+    >>> plain("**NRR is 89 %**. [What is kept?](revenue#what-is-kept)")
+    'NRR is 89 %. What is kept?'
+    """
+    return LINK.sub(r"\1", text.replace("**", ""))
 
 
 def unbroken(text: str) -> str:

@@ -172,16 +172,18 @@ def test_a_small_line_needs_two_values_and_survives_equal_ones() -> None:
     assert "<circle" not in sparkline([1.0, 2.0, nan])
 
 
-def test_only_reports_that_are_there_are_pointed_to(
+def test_other_reports_are_pointed_to_in_a_report_only(
     show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said = "NRR is **89 %**. [What is kept?](revenue#what-is-kept)"
     assert "<a" not in body(show(display.see_also, revenue="MRR"))
-    (version := tmp_path / ".run-x" / "x.versions" / "1").mkdir(parents=True)
-    (tmp_path / "revenue.html").write_text("")
-    monkeypatch.setenv(display.RUN_DIR, str(version))
-    html = body(show(display.see_also, revenue=EVIL, churn_survival="Churn"))
-    assert '<a href="revenue.html">&lt;script&gt;' in html
-    assert "Churn" not in html
+    assert "<a" not in body(show(display.note, said))
+    monkeypatch.setenv(display.RUN_DIR, str(tmp_path))
+    assert '<a href="revenue.html" data-to="revenue">&lt;script&gt;' in body(show(display.see_also, revenue=EVIL))
+    data = show(display.note, said, kind="attention")
+    assert '<a href="revenue.html#what-is-kept" data-to="revenue#what-is-kept">What is kept?</a>' in body(data)
+    assert data["text/plain"] == "NRR is 89 %. What is kept?"
+    assert "<a" not in body(show(display.note, "[x](javascript:alert) [x](../y) [x](a.b#c)"))
 
 
 def test_a_card_without_value_says_why(show: Show) -> None:
