@@ -28,7 +28,7 @@ HEAVY = {
     "lifelines": {"stats.models", "stats.cox"},
     "matplotlib": {
         *("show.charts", "show.estimates", "show.drawing", "show.display", "show.result"),
-        *("surveys.charts", "revenue.charts"),
+        *("surveys.charts", "revenue.charts", "value.charts"),
     },
 }
 

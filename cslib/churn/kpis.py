@@ -33,12 +33,13 @@ def _left_and_stayed(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 MONTHLY: Final[Any] = {
     "group": "retention", "unit": "percent", "months": 1, "base": "customers when the month begins",
     "sources": ("customers",), "needs": NEEDS, "blank": NOBODY, "measure": _left_and_stayed,
+    "explained": "churn_survival#How much churn is that a month?",
 }  # fmt: skip
 KPIS: Final = by_id(
     Kpi(id="customer_churn_rate", label="Customer churn", question="How many customers leave a month?",
         formula="customers of the month's start who left in it / customers of its start", direction="down",
         variants=("over the average base", "per customer-day", "newcomers in the base (Stripe)"), **MONTHLY),
     Kpi(id="customer_retention_rate", label="Customer retention", question="How many customers stay a month?",
-        formula="1 − customer churn rate", direction="up", twin="customer_churn_rate",
+        formula="1 − customer churn rate", direction="up", twin="customer_churn_rate", mirror=True,
         variants=("by cohort and age",), **MONTHLY),
 )  # fmt: skip

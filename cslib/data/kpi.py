@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -12,6 +13,7 @@ import pandas as pd
 from cslib.data.dataset import DataSet
 
 GROUPS: Final = ("growth", "retention", "value", "sentiment", "engagement")
+SCORECARD: Final = "scorecard#Where does every KPI stand?"
 HISTORY: Final = ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
 
 
@@ -92,6 +94,12 @@ class Kpi:
         It follows from its last value, such as MRR, so that its changes are judged and not its level.
     twin
         The KPI that says the same in another way.
+    mirror
+        It is 1 less its twin, so that one of the two tells both.
+    explained
+        Where a reader finds why: a report, ``#`` and the title of a section.
+    unset
+        What is not set that gives it its meaning; it is held against no target then.
     exact
         It is counted, not estimated from a sample, so that it has no interval and needs none.
     span
@@ -118,10 +126,18 @@ class Kpi:
     variants: tuple[str, ...] = ()
     grows: bool = False
     twin: str = ""
+    mirror: bool = False
+    explained: str = SCORECARD
+    unset: str = ""
     exact: bool = False
     span: tuple[float, float] | None = None
     noun: str = "customer"
     adapt: Callable[[Kpi, Setting], Kpi] | None = field(default=None, repr=False)
+
+    @property
+    def link(self) -> str:
+        """The link to the section that explains it, in the markup of ``show.formats.inline``."""
+        return link_to(self.explained)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -132,6 +148,18 @@ class Kpi:
     def reach(self) -> tuple[float, float]:
         """The lowest and the highest value that it can have."""
         return self.span or (0.0, 1.0 if self.unit == "percent" else float("inf"))
+
+
+def link_to(explained: str) -> str:
+    """Link to a section of a report by its title, in the markup of ``show.formats.inline``.
+
+    Examples
+    --------
+    >>> link_to("revenue#What is kept?")
+    '[What is kept?](revenue#what-is-kept)'
+    """
+    report, _, title = explained.partition("#")
+    return f"[{title}]({report}#{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')})"
 
 
 def by_id(*kpis: Kpi) -> dict[str, Kpi]:

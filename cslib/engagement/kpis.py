@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import pandas as pd
@@ -25,6 +26,12 @@ def _to_value(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     yield history_rows("time_to_value", table, "median_days", n="n_customers")
 
 
+def _as_named(kpi: Kpi, setting: Setting) -> Kpi:
+    """Call the first use of anything what it is: it is held against no target, which is one of the feature."""
+    return kpi if setting.value_feature else replace(kpi, label="Time to first use", unset=UNNAMED)
+
+
+UNNAMED: Final = "name in value_feature the feature whose first use brings value"
 PRESENT: Final = "customers on the last day of the month"
 DATED: Final[Any] = {
     "group": "engagement", "sources": ("usage", "customers"), "needs": "usage, and customers with dates"
@@ -50,5 +57,6 @@ KPIS: Final = by_id(
         "counted",
         base="customers who started in the 3 months",
         blank="nobody started in the period, or fewer than half of those who did have got there",
-        variants=("share who got there in 30 days", "mean of those who did (too short)"), **DATED),
+        variants=("share who got there in 30 days", "mean of those who did (too short)"), adapt=_as_named,
+        **DATED),
 )  # fmt: skip

@@ -74,25 +74,29 @@ def _last_years(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
 PAID: Final[Any] = {"sources": ("subscriptions",), "needs": "subscriptions"}
 MOVED: Final[Any] = PAID | {"months": 1, "measure": _movements}
-GROWTH: Final[Any] = MOVED | {"group": "growth", "direction": "up"}
+GROWTH: Final[Any] = MOVED | {"group": "growth", "direction": "up", "explained": "revenue#What moved it?"}
 MONTHLY: Final[Any] = MOVED | {
     "group": "retention", "unit": "percent", "base": "customers with MRR when the month begins",
     "blank": "nobody was a customer when the period began, as far as records reach",
+    "explained": "revenue#What is kept?",
 }  # fmt: skip
 YEARLY: Final[Any] = PAID | {
     "group": "retention", "unit": "percent", "direction": "up", "months": YEAR, "measure": _kept,
     "base": "customers with MRR 12 months before",
     "blank": "nobody was a customer 12 months before, as far as records reach",
+    "explained": "revenue#What is kept?",
 }  # fmt: skip
 SOLD: Final[Any] = {
     "group": "growth", "unit": "percent", "direction": "up", "months": YEAR, "measure": _orders, "noun": "order",
     "base": "orders of the period, of any kind", "sources": ("orders",), "needs": "orders with a kind",
     "blank": "there were no orders in the period", "variants": ("over customers instead of orders",),
+    "explained": "revenue#What do we sell to those we have?",
 }  # fmt: skip
 SPENT: Final[Any] = {
     "months": YEAR, "exact": True, "measure": _costs, "sources": ("costs", "subscriptions"),
     "needs": "costs, and subscriptions",
     "blank": "no month of the period has costs, or there is nobody to spread them over",
+    "explained": "revenue#What does it cost to keep it?",
 }  # fmt: skip
 KEEPING: Final[Any] = SPENT | {
     "group": "retention", "base": "customers retained in a month, summed over the months whose costs are known",
@@ -126,7 +130,7 @@ KPIS: Final = by_id(
         **MONTHLY),
     Kpi(id="revenue_retention_rate", label="Revenue retention", direction="up",
         question="How much MRR is kept a month?", formula="1 − revenue churn rate", variants=("net of expansion",),
-        twin="revenue_churn_rate", **MONTHLY),
+        twin="revenue_churn_rate", mirror=True, **MONTHLY),
     Kpi(id="nrr", label="NRR over 12 months", question="What do the customers of a year ago bring today?",
         formula="MRR today of customers of 12 months before / their MRR then", span=(0.0, float("inf")),
         variants=("month by month", "with reactivation"), **YEARLY),

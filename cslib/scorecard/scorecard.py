@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
 from cslib.data.kpi import Kpi, Target
 from cslib.scorecard.history import Measured
-from cslib.stats.intervals import z_value
+from cslib.stats.intervals import LEVEL, SIGNIFICANT, holm, z_value
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, Limits, control_limits
 
 COLUMNS: Final = [
@@ -20,6 +21,13 @@ COLUMNS: Final = [
     *("direction", "label", "group"),
 ]
 YEAR: Final = 12
+MOST: Final = 8  # headline cards
+HEADLINES: Final = (
+    *("mrr", "nrr", "customer_churn_rate", "ltv", "nps", "active_share", "time_to_value", "quick_ratio", "arpa"),
+    *("grr", "revenue_churn_rate", "csat", "ltv_to_cac", "feature_adoption", "usage_frequency", "ces", "cac"),
+)
+COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict"]
+JUDGED: Final = ("met", "missed", "not clear")
 WORSE: Final = {"up": "lower", "down": "higher"}
 
 
@@ -37,13 +45,13 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         ``kpi``, ``period`` (text), ``value``, ``ci_lower``, ``ci_upper``, ``n``, ``unit``, ``previous`` (the period
         just before, as long), ``target`` (what is to be reached at least, or stayed under at most; of a band the lower
         end), ``status`` (``met``; ``missed``; ``not clear``: the interval spans the target or is not known; ``no
-        target``; ``not measured: …`` with the reason), ``definition``, ``target_upper`` (of a band), ``year_before``
-        (the same period of the year before), ``limit_lower``, ``limit_upper`` (see
-        :func:`cslib.stats.limits.control_limits`; missing with fewer than eight disjoint periods), ``change``
-        (``higher`` or ``lower``: by more than noise; ``noise``; empty: not known), ``season`` (of that change:
-        ``allowed for``, the value was compared with the same time of earlier years; ``none`` shows; ``unknown``: there
-        are too few years to tell; empty where it has none, such as a whole year), ``until`` (last day of the period),
-        ``months``, ``direction``, ``label``, ``group``.
+        target``; ``not set up: …`` with what has to be set; ``not measured: …`` with the reason), ``definition``,
+        ``target_upper`` (of a band), ``year_before`` (the same period of the year before), ``limit_lower``,
+        ``limit_upper`` (see :func:`cslib.stats.limits.control_limits`; missing with fewer than eight disjoint
+        periods), ``change`` (``higher`` or ``lower``: by more than noise; ``noise``; empty: not known), ``season`` (of
+        that change: ``allowed for``, the value was compared with the same time of earlier years; ``none`` shows;
+        ``unknown``: there are too few years to tell; empty where it has none, such as a whole year), ``until`` (last
+        day of the period), ``months``, ``direction``, ``label``, ``group``.
 
     Notes
     -----
@@ -157,6 +165,8 @@ def _reach(row: pd.Series[Any], kpi: Kpi) -> tuple[float, float]:
 def _status(now: pd.Series[Any], kpi: Kpi, target: Target | None) -> str:
     if target is None:
         return "no target"
+    if kpi.unset:
+        return f"not set up: {kpi.unset}"
     low, high = _reach(now, kpi)
     if low >= target.low and high <= target.high:
         return "met"
@@ -188,8 +198,10 @@ class Standing:
         Of the catalogue.
     n_targets
         That are set.
-    n_judged, n_blind
-        Targets of KPIs that are measured, and of those that are not.
+    n_judged
+        Targets of KPIs that are measured and set up.
+    blind
+        The KPIs whose targets are not judged: not measured, or not set up.
     n_missed, n_unclear
         Of these: not reached, or not told by the interval.
     n_worse
@@ -205,7 +217,7 @@ class Standing:
     n_measured: int
     n_targets: int
     n_judged: int
-    n_blind: int
+    blind: tuple[str, ...]
     n_missed: int
     n_unclear: int
     n_worse: int
@@ -230,12 +242,13 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> Standing:
     table = table.assign(family=[kpis[name].twin or name for name in table["kpi"]])
     known = table[table["value"].notna()]
     worse = known[known["change"] == known["direction"].map(WORSE)]
-    targets, judged = (int(rows["target"].notna().sum()) for rows in (table, known))
+    aimed = table[table["target"].notna()]
+    judged = aimed["status"].isin(JUDGED)
     missed, unclear = (int((known["status"] == status).sum()) for status in ("missed", "not clear"))
     n_worse, ranked = worse["family"].nunique(), _ranked(known, worse)
     untold = bool((worse["season"] == UNKNOWN).any())
-    counts = (len(table), len(known), targets, judged, targets - judged, missed, unclear, n_worse)
-    return Standing(*counts, untold, attention=ranked)
+    counts = (len(table), len(known), len(aimed), int(judged.sum()))
+    return Standing(*counts, tuple(aimed.loc[~judged, "label"]), missed, unclear, n_worse, untold, attention=ranked)
 
 
 def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
@@ -261,3 +274,101 @@ def _miss(row: Any) -> float:
         beyond = row.target - row.value if row.direction == "up" else row.value - row.target
     ends = [e for e in (row.target, row.target_upper, row.value) if np.isfinite(e)]
     return float(beyond / (max(map(abs, ends), default=1.0) or 1.0))
+
+
+def told_by(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> dict[str, str]:
+    """Tell which KPIs say nothing of their own, and which one says it: 1 less it, or the same figure another way.
+
+    Parameters
+    ----------
+    table
+        As from :func:`scorecard`.
+    kpis
+        As from :func:`cslib.scorecard.catalogue.catalogue`.
+
+    Returns
+    -------
+    dict of str to str
+        By the KPI that need not be shown, the one that is: of two the one with a target, else the first. Where both
+        have a target, neither is here.
+    """
+    rows, found = {str(row.kpi): row for row in table.itertuples()}, dict[str, str]()
+    for place, (name, kpi) in enumerate((name, kpis[name]) for name in rows):
+        family = [o for o in list(rows)[:place] if kpi.twin and kpi.twin in (o, kpis[o].twin) and o not in found]
+        same = (o for o in family if (kpi.mirror and o == kpi.twin) or _same(rows[o], rows[name]))
+        other = next(same, "")
+        aimed = [pd.notna(rows[o].target) for o in (other, name) if o]
+        if other and not all(aimed):
+            found |= {other: name} if aimed[1] else {name: other}
+    return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two KPIs are the same figure, in the same unit and with the same interval."""
+    own, its = ((r.value, r.ci_lower, r.ci_upper) for r in (one, other))
+    return bool(one.unit == other.unit and pd.notna(one.value) and np.array_equal(own, its, equal_nan=True))
+
+
+def headlines(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
+    """Choose the eight KPIs that head the report.
+
+    Parameters
+    ----------
+    table
+        As from :func:`scorecard`.
+    kpis
+        As from :func:`cslib.scorecard.catalogue.catalogue`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the table, measured and set up: those with a target first, then others in the order of ``HEADLINES`` and
+        of the catalogue, but no twins. They stand in that order, whichever have a target.
+    """
+    place = {name: i for i, name in enumerate(dict.fromkeys([*HEADLINES, *kpis]))}
+    hidden = {*told_by(table, kpis), *(name for name, kpi in kpis.items() if kpi.unset)}
+    rows = table[table["value"].notna() & ~table["kpi"].isin(hidden)]
+    rows = rows.assign(place=rows["kpi"].map(place), aimed=rows["target"].notna())
+    rows = rows.sort_values(["aimed", "place"], ascending=[False, True])
+    main = rows["kpi"].map({name: not kpi.twin for name, kpi in kpis.items()})
+    chosen = rows[rows["aimed"] | main].head(MOST).sort_values("place")
+    return chosen.drop(columns=["place", "aimed"]).reset_index(drop=True)
+
+
+def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
+    """Hold the KPIs of segments against those of all customers.
+
+    Parameters
+    ----------
+    table
+        As from :func:`scorecard`.
+    measured
+        What it is made of.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As from :meth:`cslib.scorecard.history.Measured.by_segment`, with ``p_adjusted`` (by Holm's method over all
+        comparisons; missing where there is no interval, or another KPI tells it) and ``verdict`` (``above`` or
+        ``below`` all where that is below 0.05, else empty).
+
+    Notes
+    -----
+    The interval of the difference is made of the two intervals as of independent samples (Zou and Donner 2008,
+    Statistics in Medicine 27:1693–1702). A segment is part of all, so that its difference is in truth better known: no
+    more than one table in twenty marks a difference that is not there.
+    """
+    parts, hidden = measured.by_segment(), told_by(table, measured.kpis)
+    ends = ["value", "ci_lower", "ci_upper"]
+    rows = parts.merge(table[["kpi", *ends]], on="kpi", how="left", suffixes=("", "_all"))
+    apart = (rows["value"] - rows["value_all"]).astype(float)
+    up = apart > 0
+    own = (rows["value"] - rows["ci_lower"].where(up, rows["ci_upper"])).astype(float)
+    its = (rows["value_all"] - rows["ci_upper_all"].where(up, rows["ci_lower_all"])).astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = pd.Series(2 * ndtr(-np.abs(apart / np.hypot(own, its)) * z_value(LEVEL)), index=rows.index)
+    p = p.mask((apart == 0) & own.notna() & its.notna(), 1.0).where(~rows["kpi"].isin(hidden))
+    parts["p_adjusted"] = holm(p)
+    clear = parts["p_adjusted"] < SIGNIFICANT
+    parts["verdict"] = np.select([clear & up, clear], ["above", "below"], "")
+    return parts[COMPARED]

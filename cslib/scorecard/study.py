@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from cslib.allowed import asked
 from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
-from cslib.data.drift import Drift, drift
+from cslib.data.drift import drift
 from cslib.data.kpi import Setting
 from cslib.scorecard import words as say
 from cslib.scorecard.history import Measured, measure_all
-from cslib.scorecard.scorecard import Standing, scorecard, standing
+from cslib.scorecard.scorecard import Standing, compared, headlines, scorecard, standing, told_by
 from cslib.show.result import Answer, Cards, Result, Study
+from cslib.value.words import changed_pace
+
+MOST: Final = 6  # segments side by side
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -52,10 +55,10 @@ class Scorecard(Study):
     >>> score = Scorecard(cs.load({"subscriptions": pd.DataFrame(rows)}, as_of="2025-02-28"))
     >>> float(score.table.set_index("kpi").value["mrr"])
     15.0
-    >>> [card.label for card in score.growth.cards]
-    ['MRR', 'ARPA']
+    >>> [card.label for card in score.answer.cards]
+    ['MRR', 'Customer churn', 'ARPA', 'Revenue churn']
     >>> print(", ".join(score.findings()))
-    attention, growth, retention, value, sentiment, engagement, segments, kpis, definitions
+    attention, kpis, segments, definitions
     """
 
     data: DataSet
@@ -82,62 +85,43 @@ class Scorecard(Study):
         return standing(self.table, self.measured.kpis)
 
     @cached_property
+    def _repeats(self) -> dict[str, str]:
+        return told_by(self.table, self.measured.kpis)
+
+    @cached_property
     def answer(self) -> Answer:
-        """Are we on target?"""
-        return say.scorecard_answer(self._standing)
+        """Are we on target? In a sentence and eight numbers."""
+        first = headlines(self.table, self.measured.kpis)
+        return say.scorecard_answer(self._standing, first, self.measured)
 
     @cached_property
     def attention(self) -> Cards:
         """What needs attention?"""
-        return say.attention(self.table, self._standing, self.measured)
-
-    @cached_property
-    def growth(self) -> Cards:
-        """Does recurring revenue grow, and at what cost?"""
-        return self._group("growth")
-
-    @cached_property
-    def retention(self) -> Cards:
-        """Do customers and their revenue stay?"""
-        return self._group("retention")
-
-    @cached_property
-    def value(self) -> Cards:
-        """What is a new customer worth?"""
-        return self._group("value", found=drift(self.data))
-
-    @cached_property
-    def sentiment(self) -> Cards:
-        """How do customers feel?"""
-        return self._group("sentiment")
-
-    @cached_property
-    def engagement(self) -> Cards:
-        """Do customers use what they pay for?"""
-        return self._group("engagement")
-
-    def _group(self, group: str, *, found: Drift | None = None) -> Cards:
-        return say.cards_of_group(group, self.table[self.table["group"] == group], self.measured, found=found)
-
-    @cached_property
-    def segments(self) -> Result:
-        """Do segments differ?"""
-        name, table = "kpis_by_segment", self.measured.by_segment()
-        if table.empty:
-            why = "KPIs are those of all customers. Name a column in segment_by (in Python: by) to compare."
-            return Result(name, table, absent=why, caption="KPIs by segment")
-        n, texts = len(self.measured.segments()), say.segment_texts(self.table, self.measured)
-        caption = f"KPIs by {self.by}, with 95 % intervals" + f"; the six largest of {n}" * (n > 6)
-        notes = segment_remark(self.data, self.by)
-        return Result(name, table, caption=caption, shown=texts, most=30, notes=notes)
+        return say.attention(self._standing, self.measured)
 
     @cached_property
     def kpis(self) -> Result:
         """Where does every KPI stand?"""
-        texts = say.kpi_texts(self.table, currency=self.data.currency)
-        caption = "KPIs, the one before and last year's"
-        history = Result("kpi_history", self.measured.history, caption="KPIs by period")
-        return Result("kpis", self.table, caption=caption, shown=texts, most=40, also=(history,))
+        texts = say.kpi_texts(self.table, self._repeats)
+        found = drift(self.data) if self.table.loc[self.table["group"] == "value", "value"].notna().any() else None
+        notes = say.kpi_notes(self.table, self._repeats, self.measured)
+        notes = (*notes, *([changed_pace(found, what="LTV and payback")] if found else []))
+        history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")
+        caption = say.kpis_caption(self.table, self.data.currency)
+        return Result("kpis", self.table, caption=caption, shown=texts, most=40, notes=notes, also=(history,))
+
+    @cached_property
+    def segments(self) -> Result:
+        """Do segments differ?"""
+        name, table = "kpis_by_segment", compared(self.table, self.measured)
+        if table.empty:
+            why = "Name a column in segment_by (in Python: by), such as plan, to compare segments."
+            return Result(name, table, absent=why, caption="KPIs by segment")
+        every = self.measured.segments()
+        texts = say.segment_texts(self.table, table, self._repeats, every[:MOST])
+        caption = f"KPIs by {self.by}" + f": the {MOST} largest of {len(every)}" * (len(every) > MOST)
+        notes = (say.verdicts(table), *segment_remark(self.data, self.by))
+        return Result(name, table, caption=caption, shown=texts, most=30, notes=notes)
 
     @cached_property
     def definitions(self) -> Result:
@@ -146,5 +130,6 @@ class Scorecard(Study):
         table = pd.DataFrame([{column: getattr(kpi, column) for column in columns} for kpi in kpis.values()])
         table["sources"] = [", ".join(kpi.tables) for kpi in kpis.values()]
         table["variants"] = ["; ".join(kpi.variants) for kpi in kpis.values()]
-        caption = "How every KPI is computed, and how others do it"
-        return Result("definitions", table.rename(columns={"id": "kpi"}), caption=caption, most=40)
+        shown = table[["label", "formula", "variants"]].set_axis(["KPI", "Computed as", "Others compute it"], axis=1)
+        table, caption = table.rename(columns={"id": "kpi"}), "How every KPI is computed, and how others do it"
+        return Result("definitions", table, caption=caption, shown=shown, most=40)

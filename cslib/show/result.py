@@ -145,6 +145,8 @@ class Cards(Result):
         The numbers; none where sentences are all.
     see_also
         By name of another report, what it tells more.
+    attention
+        Sentences that the home page shows, too: what needs attention.
 
     Examples
     --------
@@ -154,12 +156,14 @@ class Cards(Result):
 
     cards: tuple[display.Card, ...] = field(default=(), repr=False)
     see_also: Mapping[str, str] = field(default_factory=dict, repr=False)
+    attention: tuple[str, ...] = field(default=(), repr=False)
 
     def _shown(self) -> None:
         display.cards(*self.cards)
         _say(filter(None, [self.how_to_read]), "how_to_read")
 
     def _ipython_display_(self) -> None:
+        _say(self.attention, "attention")
         super()._ipython_display_()
         if self.see_also:
             display.see_also(**self.see_also)

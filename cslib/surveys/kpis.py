@@ -76,18 +76,21 @@ def _as_asked(ces: Kpi, setting: Setting) -> Kpi:
 ASKED: Final[Any] = {
     "group": "sentiment", "months": QUARTER, "sources": ("surveys",), "needs": "surveys", "measure": _surveys
 }  # fmt: skip
+FELT: Final = "nps_segmentation#Who is happy, and who isn't?"
+OTHERS: Final = "nps_segmentation#And the other surveys?"
 SCORE: Final[Any] = ASKED | {"base": ANSWERED, "blank": "nobody answered in the period"}
 KPIS: Final = by_id(
-    Kpi(id="nps", label="NPS", unit="number", direction="up", span=(-100.0, 100.0),
+    Kpi(id="nps", label="NPS", unit="number", direction="up", span=(-100.0, 100.0), explained=FELT,
         question="Would customers recommend us?",
         formula="100 × (share of 9–10 − share of 0–6)", variants=("weighted for the silent",), **SCORE),
-    Kpi(id="csat", label="CSAT", unit="percent", direction="up", question="Are customers satisfied?",
+    Kpi(id="csat", label="CSAT", unit="percent", direction="up", question="Are customers satisfied?", explained=OTHERS,
         formula="share of answers 4–5 of 5", variants=("mean answer",), **SCORE),
     Kpi(id="ces", label="CES", unit="number", direction="down", question="How hard is it for customers?",
-        formula="mean answer, 1 is easy", adapt=_as_asked, variants=("share of easy answers",), **SCORE),
+        formula="mean answer, 1 is easy", explained=OTHERS, adapt=_as_asked,
+        variants=("share of easy answers",), **SCORE),
     Kpi(id="response_rate", label="NPS response rate", unit="percent", direction="up",
         question="How many of those asked answer?", formula="customers who answered / customers asked",
-        base="customers invited in the 3 months",
+        base="customers invited in the 3 months", explained="nps_segmentation#Who did not answer?",
         blank="nobody was asked in the period, or only answers are recorded",
         variants=("over invitations",), **ASKED),
 )  # fmt: skip

@@ -74,22 +74,24 @@ def _valued(
     return parts
 
 
+BROUGHT: Final = "lifetime_value#What does a customer bring, and by when?"
 WORTH: Final[Any] = {"group": "value", "months": QUARTER, "base": EVER, "grows": True, "measure": _value}
 FORM: Final[Any] = WORTH | {"unit": "money", "direction": "up", "sources": PRICED, "needs": A_PRICE}
-EARNED: Final[Any] = WORTH | {"sources": WON, "needs": A_COST, "blank": NO_CAC}
+FORMULA: Final[Any] = FORM | {"explained": "lifetime_value#Method"}
+EARNED: Final[Any] = WORTH | {"sources": WON, "needs": A_COST, "blank": NO_CAC, "explained": BROUGHT}
 KPIS: Final = by_id(
-    Kpi(id="ltv", label="LTV (survival form)", question="What is a new customer worth?",
+    Kpi(id="ltv", label="LTV", question="What is a new customer worth?",
         formula="Σ over 36 months (or twice the time observed, if less) of margin at age k × share still here, "
         "discounted, less retention and acquisition cost; where churn has changed, as the last 12 months saw it",
         blank="nobody left, or early ages were not observed",
-        variants=("newest customers", "constant ARPA", "sBG and BdW"), **FORM),
-    Kpi(id="ltv_formula_a", label="LTV (formula A)", question="And as profit over a mean life?",
+        variants=("newest customers", "constant ARPA", "sBG and BdW"), explained=BROUGHT, **FORM),
+    Kpi(id="ltv_formula_a", label="LTV, formula A", question="And as profit over a mean life?",
         formula="ARPA × margin × months − acquisition and retention cost, months = 1 / churn rate",
-        blank="nobody left", twin="ltv", **FORM),
-    Kpi(id="ltv_formula_b", label="LTV (formula B)", question="And as revenue over a mean life?",
-        formula="ARPA × months, months = 1 / churn rate", blank="nobody left", twin="ltv", **FORM),
-    Kpi(id="ltv_formula_c", label="LTV (formula C)", question="And as margin at a constant churn rate?",
-        formula="ARPA × margin / monthly churn rate", blank="nobody left", twin="ltv", **FORM),
+        blank="nobody left", twin="ltv", **FORMULA),
+    Kpi(id="ltv_formula_b", label="LTV, formula B", question="And as revenue over a mean life?",
+        formula="ARPA × months, months = 1 / churn rate", blank="nobody left", twin="ltv", **FORMULA),
+    Kpi(id="ltv_formula_c", label="LTV, formula C", question="And as margin at a constant churn rate?",
+        formula="ARPA × margin / monthly churn rate", blank="nobody left", twin="ltv", **FORMULA),
     Kpi(id="ltv_to_cac", label="LTV:CAC", question="How many times does a customer earn back its cost?",
         formula="LTV (survival form, before acquisition cost) / CAC", unit="number", direction="up",
         variants=("LTV by formula C",), **EARNED),

@@ -25,7 +25,8 @@ SURVIVAL: Final = "Survival"  # the form that the others are held against
 NEWEST: Final = "Survival, newest customers"
 LONG_RUN: Final = "Survival, all years"
 FORMULA_C: Final = "Formula C (margin / churn)"
-BY_AGE: Final = ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active"]
+BY_AGE: Final = ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active", "share_in_tail"]
+CUMULATIVE: Final = ["segment", "month", "net_value", "ci_lower", "ci_upper", "extrapolated"]
 MOSTLY_HERE: Final = 0.8  # share of customers, at the last age observed
 MATTERS: Final = 0.1  # share of value
 NO_DIFFERENCE: Final = 0.5  # money per customer: less is none in whole numbers
@@ -306,31 +307,6 @@ def _apart(rows: pd.DataFrame, other: pd.DataFrame | pd.Series[Any]) -> pd.Serie
     return (rows["ci_lower"] > other["ci_upper"]) | (rows["ci_upper"] < other["ci_lower"])
 
 
-def compared(forms: pd.DataFrame) -> pd.DataFrame:
-    """Set all forms at the main horizon in proportion to the survival form of their segment.
-
-    Parameters
-    ----------
-    forms
-        As from :func:`ltv`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment`` (the largest first), ``method``, ``ratio``, ``ci_lower``, ``ci_upper``, ``clear`` (the interval
-        leaves 1 out). Segments without a positive value, and values that are not positive, are left out.
-    """
-    main = forms["horizon_months"].iloc[0]
-    rows = forms[(forms["horizon_months"] == main) | forms["horizon_months"].isna()].rename(columns={"ltv": "ratio"})
-    size = rows.groupby("segment")["n_customers"].transform("first")
-    rows = rows.iloc[np.argsort(-size.to_numpy(float), kind="stable")].reset_index(drop=True)
-    base = rows["segment"].map(rows[rows["method"] == SURVIVAL].set_index("segment")["ratio"])
-    columns = ["ratio", "ci_lower", "ci_upper"]
-    rows[columns] = rows[columns].where(rows[columns] > 0).div(base.where(base > 0), axis=0)
-    rows["clear"] = (rows["ci_lower"] > 1) | (rows["ci_upper"] < 1)
-    return rows.dropna(subset="ratio")[["segment", "method", *columns, "clear"]]
-
-
 def bridge(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
     """Lead from formula C to the survival form, one assumption at a time: why the two differ.
 
@@ -392,7 +368,8 @@ def ltv_by_age(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
     pandas.DataFrame
         ``segment``, ``age_months`` (whole months, from the first age observed to that of the oldest present customers),
         ``residual_value`` (money per customer, before acquisition cost), ``ci_lower``, ``ci_upper``, ``n_active``
-        (present customers of that age), ``differs`` (from a new customer: the intervals lie apart).
+        (present customers of that age), ``differs`` (from a new customer: the intervals lie apart), ``share_in_tail``
+        (share of it from beyond the last trusted age, where a model speaks).
 
     Notes
     -----
@@ -406,14 +383,46 @@ def ltv_by_age(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
         for age in range(own.first, int(n_active.index.max() if len(n_active) else 0) + 1):
             ahead = slice(age, age + horizon_months)
             kept = np.exp(own.hazard[:, [age]] - own.hazard[:, ahead])
-            value = ((margin[:, ahead] * kept + own.later(kept, back, age=age)) * terms.discounts(horizon_months)).sum(
-                axis=1
-            )
-            known = {"residual_value": float(value[0]), **percentiles(value)}
+            brought = margin[:, ahead] * kept + own.later(kept, back, age=age)
+            months = brought * terms.discounts(horizon_months)
+            value = months.sum(axis=1)
+            beyond = months[0, np.arange(age, age + horizon_months) > own.last].sum()
+            share = float(beyond / value[0]) if value[0] else np.nan
+            known = {"residual_value": float(value[0]), **percentiles(value), "share_in_tail": share}
             rows.append({"segment": segment, "age_months": age, **known, "n_active": int(n_active.get(age, 0))})
     table = pd.DataFrame(rows, columns=BY_AGE)
     at_start = table[table["age_months"] == 0].set_index("segment")
-    return table.assign(differs=_apart(table, at_start.reindex(table["segment"]).reset_index()))
+    differs = _apart(table, at_start.reindex(table["segment"]).reset_index())
+    return table.assign(differs=differs)[[*BY_AGE[:-1], "differs", "share_in_tail"]]
+
+
+def cumulative(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
+    """Add up what a new customer has brought by each month since its start, less what it cost to win if that is known.
+
+    Parameters
+    ----------
+    paths, terms
+        As for :func:`ltv`.
+    horizon_months
+        How far.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``month`` (0, 1, 2 …: whole months since the start), ``net_value`` (money per customer, discounted;
+        the last is ``ltv`` of the survival form), ``ci_lower``, ``ci_upper``, ``extrapolated`` (it counts months beyond
+        the last trusted age). Segments whose early ages were not observed are absent.
+    """
+    tables, months = [], np.arange(horizon_months + 1)
+    for segment, own in paths.items():
+        if not own.from_start:
+            continue
+        brought = np.cumsum(_monthly(own, terms)[:, :horizon_months], axis=1)
+        net = np.pad(brought, ((0, 0), (1, 0))) - np.nan_to_num(terms.cac(own))[:, None]
+        ends = pd.DataFrame([percentiles(column) for column in net.T])
+        known = {"segment": segment, "month": months, "net_value": net[0], "extrapolated": months > own.last + 1}
+        tables.append(pd.DataFrame(known).join(ends)[CUMULATIVE])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=CUMULATIVE)
 
 
 def payback(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:

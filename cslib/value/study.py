@@ -15,23 +15,20 @@ from cslib.data.drift import Drift, drift
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.data.lives import counted_as
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
-from cslib.show.estimates import forest_plot, whole_groups
 from cslib.show.formats import months, whole
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.models import fit_averaged
 from cslib.value import ltv as worth
 from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest
+from cslib.value.charts import told_apart
 from cslib.value.paths import Paths, recent_paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
 
 MOST: Final = 5  # segments in a chart, beside the whole
 SINCE: Final[Any] = {"x_label": "months since the start", "unit": "number"}
-AMOUNTS: Final = dict.fromkeys(["amount", "base_value", "cac", "ci_lower", "ci_upper", "mrr"], "amount")
-PAID_BACK: Final = {
-    "cac": "CAC", "payback_months": "months", "ltv_to_cac": "LTV:CAC",
-    "ltv_to_cac_ci_lower": "ci lower", "ltv_to_cac_ci_upper": "ci upper",
-}  # fmt: skip
+STAYED: Final[Any] = {"x_label": "months stayed so far", "unit": "number"}
+HALF: Final = 0.5  # of a value from beyond what is observed: it is mostly extrapolated
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -73,11 +70,11 @@ class Value(Study):
     ...                       "churned": [True, False, False, False], "plan": ["Pro", "Team", "Pro", "Team"]})
     >>> value = cs.Value(cs.load({"customers": table}), by="plan", gross_margin=0.8, horizon_months=3)
     >>> value.ltv.title
-    'A new customer has brought 20.50 after 3 months'
+    'A new customer is worth 20.50 after 3 months'
     >>> value.forms.table.query("method == 'Survival'")["ltv"].round(2).tolist()
     [20.5, 17.28, 24.0]
     >>> print(", ".join(value.findings()))
-    ltv, compared, forms, bridge, by_age, payback, base, what_if, backtest, backtest_revenue, costs
+    ltv, payback, by_age, base, what_if, backtest, backtest_revenue, forms, bridge, costs
     """
 
     data: DataSet
@@ -99,92 +96,66 @@ class Value(Study):
     def ltv(self) -> Result:
         """What does a customer bring, and by when?"""
         forms, observed = self._forms, worth.observed_part(self._paths, self._forms)
-        shown = self._drawn(forms[forms["method"] == worth.SURVIVAL], "ltv")
+        table = worth.cumulative(self._paths, self._terms, **self._ahead)
+        shown, net = self._drawn(table, "net_value"), bool(self._pay["cac"].notna().any())
         why = "What a new customer brings cannot be told: nobody left, or early ages were not observed."
-        title = words.horizon_finding(forms, currency=self._money)
-        plotted = f"{self._unit} per new customer, by months since the start. Bands: 95 % intervals.{self._fewer}"
-        chart = partial(lines_with_bands, shown, x="horizon_months", y="ltv", **SINCE)
+        title = words.value_title(forms, self._pay, currency=self._money)
+        less = ", less what it cost to win" * net
+        plotted = f"{self._unit} that a new customer has brought{less}. Bands: 95 % intervals.{self._fewer}"
+        columns: Any = {"x": "month", "y": "net_value"}
+        lines = partial(lines_with_bands, shown, **columns, **SINCE)
+        chart = partial(told_apart, lines, shown, **columns, beyond="extrapolated")
         notes = words.reliance(forms, self._drawn(observed, "segment"), currency=self._money)
-        notes = (*notes, *segment_remark(self.data, self.by))
-        also = (Result("observed_part", observed, caption="How far the data reach, and what speaks beyond"),)
-        rest: Any = {"notes": notes, "absent": "" if len(shown) else why, "caption": "Value by form and horizon"}
-        return Result("ltv", forms, title, plotted, chart, also=also, **rest)
+        also = (
+            Result("cumulative_value", table, caption="Value of a new customer, month by month"),
+            Result("observed_part", observed, caption="How far the data reach, and what is used beyond"),
+        )
+        rest: Any = {"notes": (*notes, *segment_remark(self.data, self.by)), "absent": "" if len(shown) else why}
+        return Result("ltv", forms, title, plotted, chart, also=also, caption="Value by form and horizon", **rest)
 
     @cached_property
-    def compared(self) -> Result:
-        """Why do the formulas differ?"""
-        ratios = worth.compared(self._forms)
-        shown = whole_groups(ratios, "segment")
-        why = "There is no positive value from the survival form to compare the formulas with."
-        bars = f"Bars: 95 %, in colour where clear of 1.{left_out(ratios, shown)}"
-        how: Any = {"estimate": "ratio", "label": "method", "group": "segment", "reference": 1.0, "log_scale": True}
-        chart = partial(forest_plot, shown, x_label="times the survival form", **how)
-        title = words.bridge_title(self._forms, currency=self._money)
-        plotted = f"Value in multiples of the survival form over {months(self._spans[0])}. {bars}"
-        rest: Any = {"absent": "" if len(shown) else why, "caption": "All forms in multiples of the survival form"}
-        return Result("forms_compared", ratios, title, plotted, chart, "Forest plot", words.HOW_TO_READ_FORMS, **rest)
-
-    @cached_property
-    def forms(self) -> Result:
-        """What is a customer worth, form by form?"""
-        forms, span = self._forms, self._spans[0]
-        main = forms[(forms["horizon_months"] == span) | forms["horizon_months"].isna()]
-        texts = words.forms_table(main, segments=self._largest)
-        return Result("forms", main, caption="All forms, 95 % intervals in brackets", shown=texts)
-
-    @cached_property
-    def bridge(self) -> Result:
-        """What leads from formula C to the survival form?"""
-        steps = worth.bridge(self._paths, self._terms, **self._ahead)
-        reason = words.bridge_finding(steps, currency=self._money)
-        why = "Formula C and the survival form cannot be compared: nobody left, or early ages were not observed."
-        caption = "From formula C to the survival form, step by step"
-        how: Any = {"caption": caption, "absent": "" if reason else why, "most": 7}
-        return Result("bridge", steps, reason, shown=steps.drop(columns="rank"), **how)
+    def payback(self) -> Result:
+        """When is acquisition cost recovered?"""
+        table, known = self._pay, bool(self._pay["cac"].notna().any())
+        said = words.payback_finding(table, **self._ahead, currency=self._money)
+        shown = words.payback_table(table, self._forms, segments=self._largest)
+        how: Any = {"absent": "" if known else said, "shown": shown, "most": self._rows}
+        caption = f"Value over {months(self._spans[0])} and payback" if known else "Payback: no acquisition cost known"
+        return Result("payback", table, said, caption=self._amounts(caption), **how)
 
     @cached_property
     def by_age(self) -> Result:
         """How does value change as a customer stays?"""
         table, span = worth.ltv_by_age(self._paths, self._terms, **self._ahead), self._spans[0]
         shown = self._drawn(table, "residual_value")
-        plotted = f"{self._unit} over the next {months(span)}, before acquisition cost, by months stayed. Bands: 95 %."
-        counts: Any = {"n": "n_active", "n_label": "present"}
-        chart = partial(lines_with_bands, shown, x="age_months", y="residual_value", **SINCE, **counts)
+        shown = shown.assign(unseen=shown["share_in_tail"] > HALF)
+        plotted = f"{self._unit} over the next {months(span)}, before acquisition cost. Bands: 95 % intervals."
+        columns: Any = {"x": "age_months", "y": "residual_value"}
+        lines = partial(lines_with_bands, shown, **columns, **STAYED, n="n_active", n_label="present")
+        chart = partial(told_apart, lines, shown, **columns, beyond="unseen", said="mostly extrapolated")
         why = "" if len(shown) else "What customers bring from an age on cannot be told, as nobody left."
-        rest: Any = {"how_to_read": words.HOW_TO_READ_AGES, "absent": why, "caption": "Value by age"}
         title = words.residual_finding(table, currency=self._money)
+        rest: Any = {"how_to_read": words.HOW_TO_READ_AGES, "absent": why, "caption": "Value by age"}
         return Result("ltv_by_age", table, title, plotted + self._fewer, chart, **rest)
-
-    @cached_property
-    def payback(self) -> Result:
-        """When has a customer earned back its cost?"""
-        table, known = self._pay, bool(self._pay["cac"].notna().any())
-        said = words.payback_finding(table, **self._ahead, currency=self._money)
-        caption = "Payback and LTV:CAC" if known else "Payback: no acquisition cost known"
-        how: Any = {"formats": {"cac": "amount"}, "labels": PAID_BACK, "absent": "" if known else said}
-        return Result("payback", table, said, caption=caption, **how)
 
     @cached_property
     def base(self) -> Result:
         """What are the present customers worth?"""
         said, *notes = words.base_findings(self._base, currency=self._money)
-        labels = {"mrr": "MRR", "n_active": "customers", "base_value": "value"}
-        how: Any = {"formats": AMOUNTS | {"share_in_tail": "percent"}, "labels": labels, "notes": tuple(notes)}
-        return Result("base_value", self._base, said, caption="Value of the present customers", **how)
+        shown = words.base_table(self._base, segments=self._largest)
+        how: Any = {"shown": shown, "notes": tuple(notes), "most": self._rows}
+        caption = f"Value of present customers over the next {months(self._spans[0])}"
+        return Result("base_value", self._base, said, caption=self._amounts(caption), **how)
 
     @cached_property
     def what_if(self) -> Result:
-        """What would it be worth to change something?"""
-        table, span = worth.what_if(self._paths, self._terms, **self._ahead), self._spans[0]
-        shown = self._drawn(table, "base_gain")
-        gains = shown.rename(columns={"base_gain_ci_lower": "ci_lower", "base_gain_ci_upper": "ci_upper"})
-        how: Any = {"estimate": "base_gain", "label": "segment", "group": "change", "reference": 0.0}
-        title = words.what_if_finding(table, currency=self._money)
-        chart = partial(forest_plot, gains, x_label=self._unit, **how)
-        plotted = f"{self._unit} more from present customers over {months(span)}. Bars: 95 % intervals.{self._fewer}"
+        """What would a change be worth?"""
+        table = worth.what_if(self._paths, self._terms, **self._ahead)
+        said = words.what_if_finding(table, **self._ahead, currency=self._money)
+        shown = words.what_if_table(table, self._base, segments=self._largest)
         why = "" if len(shown) else "What a change would add cannot be told."
-        rest: Any = {"absent": why, "caption": "What changes would add"}
-        return Result("what_if", table, title, plotted, chart, "Forest plot", **rest)
+        caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
+        return Result("what_if", table, said, shown=shown, absent=why, caption=caption, most=30)
 
     @cached_property
     def backtest(self) -> Result:
@@ -202,6 +173,26 @@ class Value(Study):
         return self._foretold("backtest_revenue", rows, measure, caption, "Nor can revenue be forecast from then.")
 
     @cached_property
+    def forms(self) -> Result:
+        """What do other formulas say?"""
+        forms, span = self._forms, self._spans[0]
+        main = forms[(forms["horizon_months"] == span) | forms["horizon_months"].isna()]
+        texts = words.forms_table(main)
+        said = words.forms_finding(forms, currency=self._money)
+        return Result("forms", main, said, caption=self._amounts("All forms, with 95 % intervals"), shown=texts)
+
+    @cached_property
+    def bridge(self) -> Result:
+        """What leads from the simple formula to the value above?"""
+        steps = worth.bridge(self._paths, self._terms, **self._ahead)
+        reason = words.bridge_finding(steps)
+        why = "The simple formula cannot be compared: nobody left, or early ages were not observed."
+        caption = self._amounts("From formula C to the survival form, step by step")
+        return Result(
+            "bridge", steps, reason, shown=words.bridge_table(steps), caption=caption, absent="" if reason else why
+        )
+
+    @cached_property
     def costs(self) -> Result:
         """What does a customer cost, and where do prices come from?"""
         books, pay = self._terms.costs, whole(self._pay)["cac"].iloc[0]
@@ -209,8 +200,10 @@ class Value(Study):
         table = pd.DataFrame(rows, columns=["cost", "per", "amount"])
         table["months"] = table["cost"].map(books.months).fillna("")
         why = "" if table["amount"].notna().any() else "No cost of a customer is known: nothing is taken off value."
-        how: Any = {"formats": AMOUNTS, "absent": why, "notes": (*self._values.notes, *books.notes)}
-        return Result("unit_costs", table, caption="Costs that are taken off value", **how)
+        shown = table.rename(columns={"cost": "Cost", "per": "Per", "amount": "Amount", "months": "Months"})
+        how: Any = {"shown": shown, "formats": {"Amount": "amount"}, "notes": (*self._values.notes, *books.notes)}
+        caption = self._amounts("Costs that are taken off value")
+        return Result("unit_costs", table, absent=why, caption=caption, **how)
 
     def _foretold(self, name: str, table: pd.DataFrame, measure: str, caption: str, why: str) -> Result:
         """Draw what was expected of one measure, and what happened."""
@@ -221,9 +214,9 @@ class Value(Study):
         unknown = {"ci_lower": float("nan"), "ci_upper": float("nan")}
         lines = pd.concat([expected, rows.assign(segment="what happened", value=rows["actual"], **unknown)])
         title = words.backtest_finding(table, measure=measure, currency=self._money)
-        plotted = "Of the customers present a year ago: forecast from what was known then, and what happened."
+        plotted = "Customers of a year ago: the forecast from what was known then, and what happened."
         chart = partial(lines_with_bands, lines, x="month", y="value", x_label="", unit="number", y_label=measure)
-        return Result(name, table, title, f"{plotted} Band: 95 %.", chart, caption=caption)
+        return Result(name, table, title, f"{plotted} Band: 95 % interval.", chart, caption=caption)
 
     @cached_property
     def _terms(self) -> worth.Terms:
@@ -293,6 +286,15 @@ class Value(Study):
     @cached_property
     def _largest(self) -> list[str]:
         return list(largest_segments(self._forms, most=MOST)["segment"].unique())
+
+    @property
+    def _rows(self) -> int:
+        """Rows of a table by segment: of all customers alone the sentences tell everything."""
+        return len(self._largest) if len(self._largest) > 1 else 0
+
+    def _amounts(self, caption: str) -> str:
+        """Add the currency to a caption."""
+        return f"{caption}; amounts in {self._money}" if self._money else caption
 
     @property
     def _fewer(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import pandas as pd
 from cslib.data.drift import Drift
 from cslib.errors import counted
 from cslib.show.display import Card, card_of
-from cslib.show.formats import FIRM, format_day, money, months, percent, whole
+from cslib.show.formats import FIRM, format_day, format_interval, format_value, money, months, percent, whole
 from cslib.show.result import Answer
 from cslib.value.backtest import ACTIVE
 from cslib.value.kpis import KPIS
@@ -23,29 +24,55 @@ SOURCES: Final = {
     "orders": "revenue from orders",
 }
 STEPS: Final = {
-    "churn by age": "as churn is not the same at every age",
-    "price by age": "as prices change with age",
-    "later lives": "as some come back",
-    "discount": "by discounting",
+    "churn by age": "because churn changes with age",
+    "price by age": "because prices change with age",
+    "later lives": "because some come back",
+    "discount": "for discounting",
     "retention cost": "for retention cost",
     "acquisition cost": "for acquisition cost",
 }
-HOW_TO_READ_FORMS: Final = (
-    "Each point is one way to compute the value of a customer, in multiples of the survival form (1.0). Formulas A, B "
-    "and C take one rate of churn for every age and the whole life; B counts revenue, C margin, A takes costs off. The "
-    "survival form follows the curve of churn and prices by age, and stops at the horizon."
-)
+CHANGES: Final = {
+    "10 % less churn": "Churn down by 10 %",
+    "5 % higher ARPA": "Prices up by 5 %",
+    "Half the involuntary churn": "Involuntary churn halved",
+}
+SAID: Final = {
+    "10 % less churn": "10 % less churn",
+    "5 % higher ARPA": "5 % higher prices",
+    "Half the involuntary churn": "halving involuntary churn",
+}
+MILLION: Final = 1e6
+NEAR: Final = 0.01  # of a value: two formulas say the same
+MUCH: Final = 0.1  # share of a value that is extrapolated: said of a segment
 HOW_TO_READ_AGES: Final = (
-    "Read along a line: its height is what one customer who has stayed so long brings from then on. It rises where "
-    "those who stay leave ever more slowly, or pay ever more."
+    "The height of the line is what one customer who has stayed so long brings from then on. It rises where customers "
+    "who stay leave more and more slowly, or pay more and more."
 )
+
+
+def _about(value: float, currency: str = "") -> str:
+    """Write an amount with three digits that count: what a person can hold.
+
+    Examples
+    --------
+    >>> _about(7105.5, "USD"), _about(24_362_834), _about(23.456)
+    ('USD 7,110', '24.4 M', '23.50')
+    """
+    return _amount(float(f"{value:.3g}") if abs(value) < MILLION else value, currency)
+
+
+def _amount(value: float, currency: str = "") -> str:
+    """Write an amount of a customer: in full below a million, without hundredths from 100 on."""
+    if 100 <= abs(value) < MILLION:
+        return format_value(float(round(value)), "amount", currency)
+    return money(value, currency)
 
 
 def _bracketed(lower: float, upper: float) -> str:
     """Write an interval of amounts in brackets; where a bound is not known it is left out."""
     if pd.isna(lower):
         return ""
-    return f" ({money(lower)} {'or more' if pd.isna(upper) else f'to {money(upper)}'})"
+    return f" ({_about(lower)} {'or more' if pd.isna(upper) else f'to {_about(upper)}'})"
 
 
 def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
@@ -86,19 +113,19 @@ def value_answer(
     row = _form(forms)
     n, span = counted(int(row.n_customers), unit), months(row.horizon_months)
     if pd.notna(row.ltv):
-        interval = f"95 % interval{_bracketed(row.ci_lower, row.ci_upper)}".replace(" (", " ").rstrip(")")
-        few = "too few to say how sure that is" if row.n_customers < FIRM else "how sure that is cannot be told"
-        sure = interval if pd.notna(row.ci_lower) else few
-        first = f"**A new customer brings {money(row.ltv, currency)} over {span}** ({sure}, {n})."
+        sure = f"95 % interval{_bracketed(row.ci_lower, row.ci_upper)}".replace(" (", " ").rstrip(")")
+        few = "too few customers to say how sure that is" if row.n_customers < FIRM else "how sure that is is not known"
+        known = sure if pd.notna(row.ci_lower) else few
+        first = f"**A new customer is worth {_about(row.ltv, currency)} over {span}** ({known}){_spread(forms)}."
     elif pd.notna(row.ci_lower):
-        least, most = money(row.ci_lower, currency), money(row.ci_upper)
-        first = f"**Nobody has left yet**, so over {span} a new customer brings between {least} and {most} ({n})."
+        least, most = _about(row.ci_lower, currency), _about(row.ci_upper)
+        first = f"**Nobody has left yet**, so a new customer is worth between {least} and {most} over {span}."
     else:
-        first = f"**What a new customer brings cannot be told**: early ages were not observed ({n})."
-    sentences = [first, f"{_present(base, currency)}.", _paid_back(pay, span)]
+        first = "**What a new customer is worth cannot be told**: early ages were not observed."
+    sentences = [first, _paid_back(pay, span), f"{_present(base, currency)}."]
     subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
-    subtitle += " · later stays of who comes back included" * later
-    pace = "at the pace of the last 12 months" * bool(found and found.carries)
+    subtitle += " · later stays of customers who return included" * later
+    pace = "as in the last 12 months" * bool(found and found.carries)
     cards = _cards(forms, base, pay, currency, pace)
     cards = cards if standard else tuple(replace(card, kpi="") for card in cards)
     moved = (_changed_value(found, forms, currency),) if found else ()
@@ -117,13 +144,23 @@ def changed_pace(found: Drift, *, what: str = "Figures below", usual: str = "") 
     usual
         What all years would say, to stand beside figures that rest on the last twelve months.
     """
-    pace = f"{percent(found.recent)} a month over the last 12 months, {percent(found.before)} at the same ages before"
-    text = f"Customers have been leaving {'faster' if found.faster else 'more slowly'}: {pace}."
+    pace = f"{percent(found.recent)} a month in the last 12 months, {percent(found.before)} before, at the same ages"
+    text = f"Customers now leave {'faster' if found.faster else 'more slowly'}: {pace}."
     if found.carries:
         return f"{text} {what} rest on these 12 months" + (f"; over all years, {usual}." if usual else ".")
     likely = "long" if found.faster else "short"
-    few = "too few customers started in these 12 months to rest on them alone"
-    return f"{text} {what} are averages over all years, as {few}: they make customers stay too {likely}."
+    few = "because too few customers started in these 12 months"
+    return f"{text} {what} are averages over all years, {few}, so stays come out too {likely}."
+
+
+def _spread(forms: pd.DataFrame) -> str:
+    """Name the segments that are worth least and most, where there are several."""
+    main = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
+    parts = main[main["segment"] != "All"].dropna(subset="ltv").sort_values("ltv", kind="stable")
+    if len(parts) < 2:
+        return ""
+    least, most = parts.iloc[0], parts.iloc[-1]
+    return f", from {_about(least.ltv)} ({least.segment}) to {_about(most.ltv)} ({most.segment})"
 
 
 def _changed_value(found: Drift, forms: pd.DataFrame, currency: str) -> str:
@@ -132,8 +169,8 @@ def _changed_value(found: Drift, forms: pd.DataFrame, currency: str) -> str:
     usual = _form(forms, LONG_RUN)
     if pd.isna(usual.ltv):
         return changed_pace(found)
-    brings = f"{money(usual.ltv, currency)}{_bracketed(usual.ci_lower, usual.ci_upper)}"
-    return changed_pace(found, usual=f"a new customer would bring {brings}")
+    worth = f"{_about(usual.ltv, currency)}{_bracketed(usual.ci_lower, usual.ci_upper)}"
+    return changed_pace(found, usual=f"a new customer would be worth {worth}")
 
 
 def _terms(terms: Terms, *, acquisition_cost: float) -> str:
@@ -141,7 +178,7 @@ def _terms(terms: Terms, *, acquisition_cost: float) -> str:
     known = {"acquisition": acquisition_cost, "retention": terms.costs.retention_per_month}
     off, left = ([k for k, v in known.items() if pd.isna(v) == missing] for missing in (False, True))
     texts = [f"net of {' and '.join(off)} cost"] * bool(off)
-    texts += [f"before {' and '.join(left)} cost, which these data do not tell"] * bool(left)
+    texts += [f"before {' and '.join(left)} cost, which isn't in the data"] * bool(left)
     discount = f"discounted at {100 * terms.annual_discount_rate:g} % a year"
     rate = discount if terms.annual_discount_rate else "not discounted"
     return " · ".join([f"margin {100 * terms.gross_margin:g} %", rate, *texts])
@@ -152,51 +189,54 @@ def _paid_back(pay: pd.DataFrame, span: str) -> str:
     if pd.isna(row.payback_months) or not row.cac:
         return ""
     if math.isinf(row.payback_months):
-        return f"What it costs to win a customer is not earned back within {span}."
-    return f"What it costs to win a customer is earned back after {months(row.payback_months)}."
+        return f"Acquisition cost is not recovered within {span}."
+    return f"Acquisition cost is recovered in {months(row.payback_months)}."
 
 
 def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency: str, pace: str) -> tuple[Card, ...]:
     row, now, back = _form(forms), whole(base).iloc[0], whole(pay).iloc[0]
     span = months(row.horizon_months)
-    missing = "" if pd.notna(back.cac) else "no acquisition cost in these data"
+    missing = "" if pd.notna(back.cac) else "acquisition cost isn't in the data"
     within = math.isfinite(back.payback_months)
     late = f"not within {span}" if math.isinf(back.payback_months) else missing
     earned = (back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper)
-    lower, upper = (b if within and math.isfinite(b) else None for b in (back.ci_lower, back.ci_upper))
+    sure = not within or back.ci_lower == back.ci_upper
+    lower, upper = (None if sure or not math.isfinite(b) else b for b in (back.ci_lower, back.ci_upper))
     bounds = tuple(None if pd.isna(b) else b for b in (row.ci_lower, row.ci_upper))
     worth: Any = {"interval": bounds, "n": int(row.n_customers), "currency": currency}
     before, cost = money(back.ltv_before_cac, currency), money(back.cac, currency)
-    made_of = missing or f"{before} before acquisition cost of {cost}"
+    made_of = missing or f"{before} for {cost}"
+    whose = "\n".join(filter(None, (f"new customer, {span}", pace)))
     return (
-        card_of(KPIS["ltv"], row.ltv, detail=", ".join(filter(None, (f"a new customer, over {span}", pace))), **worth),
-        _card(f"Value of present customers, {span}", now.base_value, now, int(now.n_active), currency, pace),
+        card_of(KPIS["ltv"], row.ltv, detail=whose, **worth),
+        _card("Value of present customers", now.base_value, now, int(now.n_active), currency, f"the next {span}"),
         card_of(KPIS["payback_months"], back.payback_months if within else None, interval=(lower, upper), detail=late),
         card_of(KPIS["ltv_to_cac"], back.ltv_to_cac, interval=earned, detail=made_of),
     )
 
 
-def _card(label: str, value: float, row: pd.Series[Any], n: int, currency: str, pace: str) -> Card:
+def _card(label: str, value: float, row: pd.Series[Any], n: int, currency: str, detail: str) -> Card:
     """Make a card of an amount and the bounds in its row, without hundredths from 100 on."""
     amounts = (None if pd.isna(v) else float(v) for v in (value, row.ci_lower, row.ci_upper))
     shown, lower, upper = (v if v is None or abs(v) < 100 else round(v, 0) for v in amounts)
-    return Card(label, shown, "money", lower, upper, n, currency, detail=pace)
+    return Card(label, shown, "money", lower, upper, n, currency, detail=detail)
 
 
-def horizon_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
-    """State what a new customer has brought by the first and the main horizon; fit for a chart's title."""
-    rows = forms[(forms["segment"] == "All") & (forms["method"] == SURVIVAL)].dropna(subset="ltv")
-    if rows.empty:
-        return "What a new customer brings cannot be told"
-    main, first = rows.iloc[0], rows[rows["horizon_months"] == rows["horizon_months"].min()].iloc[0]
-    text = f"A new customer has brought {money(main.ltv, currency)} after {months(main.horizon_months)}"
-    if first.horizon_months == main.horizon_months:
-        return text
-    return f"{text}, {money(first.ltv)} after {months(first.horizon_months)}"
+def value_title(forms: pd.DataFrame, pay: pd.DataFrame, *, currency: str = "") -> str:
+    """State when a new customer has paid back what it cost, and what it is worth; fit for a chart's title."""
+    row, back = _form(forms), whole(pay).iloc[0]
+    if pd.isna(row.ltv):
+        return "What a new customer is worth cannot be told"
+    worth = f"is worth {_about(row.ltv, currency)} after {months(row.horizon_months)}"
+    if not back.cac > 0 or pd.isna(back.payback_months):
+        return f"A new customer {worth}"
+    if math.isinf(back.payback_months):
+        return f"A new customer {worth}: the acquisition cost of {_about(back.cac)} is not recovered by then"
+    return f"A new customer recovers the acquisition cost in {months(back.payback_months)} and {worth}"
 
 
 def reliance(forms: pd.DataFrame, observed: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
-    """Say whether newer customers differ, and segment by segment how much of the value is a model's guess.
+    """Say whether newer customers differ, and how much of the value is extrapolated.
 
     Parameters
     ----------
@@ -210,11 +250,18 @@ def reliance(forms: pd.DataFrame, observed: pd.DataFrame, *, currency: str = "")
     Returns
     -------
     tuple of str
-        Of newer customers only where they would bring clearly more or less.
+        Of newer customers only where they would be worth clearly more or less; of segments only where a tenth or more
+        of their value is extrapolated.
     """
     known = observed.dropna(subset="still_here")
-    tails = [_tail(row, forms[forms["segment"] == row.segment]) for _, row in known.iterrows()]
-    return (*_newest(forms, observed, currency), *tails)
+    rows = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
+    main = known.merge(rows, on="segment")
+    tails = [_tail(row) for row in whole(main).itertuples()]
+    much = main[(main["segment"] != "All") & (main["share_in_tail"] >= MUCH)]
+    rows_of: Any = much.itertuples()
+    parts = [f"{percent(row.share_in_tail)} of the value of {row.segment}" for row in rows_of]
+    by_segment = f"Extrapolated: {', '.join(parts)}."
+    return (*_newest(forms, observed, currency), *tails, *([by_segment] if parts else []))
 
 
 def _newest(forms: pd.DataFrame, observed: pd.DataFrame, currency: str) -> list[str]:
@@ -222,47 +269,42 @@ def _newest(forms: pd.DataFrame, observed: pd.DataFrame, currency: str) -> list[
         return []
     own, newest = _form(forms), _form(forms, NEWEST)
     pace = "more slowly" if newest.ltv > own.ltv else "faster"
-    first = f"Customers who started within the last year leave {pace} than earlier ones did at the same age."
-    brings = f"{money(newest.ltv, currency)}{_bracketed(newest.ci_lower, newest.ci_upper)}"
+    first = f"Customers who joined in the last year leave {pace} than earlier ones did at the same age."
+    worth = f"{_about(newest.ltv, currency)}{_bracketed(newest.ci_lower, newest.ci_upper)}"
     span = months(newest.horizon_months)
-    return [f"{first} If new ones do so, too, each brings {brings} over {span}, not {money(own.ltv)}."]
+    return [f"{first} If new ones do so too, each is worth {worth} over {span}, not {_about(own.ltv)}."]
 
 
-def _tail(part: pd.Series[Any], forms: pd.DataFrame) -> str:
-    rows = forms[forms["method"] == SURVIVAL]
-    main, longest = rows.iloc[0], rows[rows["horizon_months"] == part.longest_months].iloc[0]
-    who = "all" if part.segment == "All" else part.segment
-    stay = f"{percent(part.still_here)} of {who} customers stay longer than {months(part.last_age_months)}"
-    span = months(part.longest_months)
-    text = f"{stay}, the last age that enough of them were observed at. Of the value over {span}, "
-    if pd.isna(longest.ltv):
-        bounds = f"{money(longest.ci_lower)} to {money(longest.ci_upper)}"
-        return f"{text}what lies beyond it cannot be told, as nobody left: each brings {bounds}."
-    if not longest.share_in_tail > 0:
-        return f"{text}nothing lies beyond it."
-    text += f"{percent(longest.share_in_tail)} lies beyond it: foretold ({part.model}), not observed."
-    if main.horizon_months < part.longest_months and pd.notna(main.share_in_tail):
-        text += f" Over {months(main.horizon_months)} it is {percent(main.share_in_tail)}."
-    return text + " What they bring over their whole life is nearly all beyond it." * bool(part.life_beyond)
+def _tail(row: Any) -> str:
+    last, span = months(row.last_age_months), months(row.horizon_months)
+    if pd.isna(row.ltv):
+        bounds = f"{_about(row.ci_lower)} to {_about(row.ci_upper)}"
+        return f"After {last} nothing is observed and nobody has left: over {span} a customer is worth {bounds}."
+    stay = f"{percent(row.still_here)} of customers stay longer than {last}, as far as the data reach."
+    if not row.share_in_tail > 0:
+        return f"{stay} The whole value over {span} is observed."
+    return f"{stay} {percent(row.share_in_tail)} of the value over {span} lies beyond and is extrapolated."
 
 
-def bridge_title(forms: pd.DataFrame, *, currency: str = "") -> str:
-    """State what formula C and the survival form make of a customer; fit for a chart's title."""
-    formula, own = (_form(forms, method).ltv for method in (FORMULA_C, SURVIVAL))
-    if pd.isna(formula) or pd.isna(own):
-        return "The forms of customer value against the survival form"
-    return f"Formula C makes a customer worth {money(formula, currency)}, the survival form {money(own)}"
+def forms_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
+    """Say how far the simple formula, margin over churn, is off."""
+    simple, own = (_form(forms, method).ltv for method in (FORMULA_C, SURVIVAL))
+    if pd.isna(simple) or pd.isna(own) or not own > 0 or math.isinf(simple):
+        return ""
+    both = f"{_about(simple, currency)} against {_about(own)}"
+    if abs(simple / own - 1) < NEAR:
+        return f"The simple formula (C) comes to the same: {both}."
+    way = "overstates" if simple > own else "understates"
+    return f"The simple formula (C) {way} value by {percent(abs(simple / own - 1))}: {both}."
 
 
-def bridge_finding(steps: pd.DataFrame, *, currency: str = "", most: int = 3) -> str:
-    """Say why formula C and the survival form differ: the largest steps between them.
+def bridge_finding(steps: pd.DataFrame, *, most: int = 3) -> str:
+    """Say why the simple formula is off: the largest steps from it to the survival form.
 
     Parameters
     ----------
     steps
         As from ``value.ltv.bridge``.
-    currency
-        Code before amounts.
     most
         Steps named.
 
@@ -274,10 +316,13 @@ def bridge_finding(steps: pd.DataFrame, *, currency: str = "", most: int = 3) ->
     rows = whole(steps)
     if rows.empty:
         return ""
-    why = [(row.difference, STEPS.get(row.step, f"as it counts {row.step}")) for row in _ranked(rows, most)]
+    why = [(row.difference, STEPS.get(row.step, f"because it counts {row.step}")) for row in _ranked(rows, most)]
     named = [f"{_signed(difference)} {reason}" for difference, reason in why]
-    first, last = money(rows["value"].iloc[0], currency), money(rows["value"].iloc[-1], currency)
-    return f"From {first} by formula C to {last} by the survival form, mostly: {'; '.join(named)}."
+    return f"What makes the difference to the simple formula: {'; '.join(named) or 'nothing'}."
+
+
+def _plus(value: float) -> str:
+    return f"{'+' * (value > 0)}{money(value)}"
 
 
 def _ranked(rows: pd.DataFrame, most: int) -> list[pd.Series[Any]]:
@@ -286,16 +331,21 @@ def _ranked(rows: pd.DataFrame, most: int) -> list[pd.Series[Any]]:
 
 
 def _signed(value: Any) -> str:
-    return f"{'+' if value > 0 else ''}{money(round(value) if abs(value) >= 10 else value)}"
+    return f"{'+' if value > 0 else ''}{_about(value)}"
 
 
-def forms_table(forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
-    """Write all forms at one horizon: one row per form, one column per segment, intervals in brackets."""
-    each = zip(forms["ltv"], forms["ci_lower"], forms["ci_upper"], strict=True)
-    texts = [("not known" if pd.isna(v) else money(v)) + _bracketed(low, high) for v, low, high in each]
-    table = forms.assign(form=forms["method"], text=texts).pivot(index="form", columns="segment", values="text")
-    order = [s for s in forms["segment"].unique() if s in segments]
-    return table.loc[list(forms["method"].unique()), order].fillna("–").reset_index()
+def forms_table(forms: pd.DataFrame) -> pd.DataFrame:
+    """Write all forms of the whole at one horizon as texts: ``Form``, ``Value``, ``95 % interval``."""
+    rows: Any = whole(forms).itertuples()
+    each = [[row.method, _each(row.ltv), _ends(row.ci_lower, row.ci_upper)] for row in rows]
+    return pd.DataFrame(each, columns=["Form", "Value", "95 % interval"])
+
+
+def bridge_table(steps: pd.DataFrame) -> pd.DataFrame:
+    """Write the steps of the whole from formula C to the survival form as texts."""
+    rows: Any = whole(steps).itertuples()
+    each = [[row.step, _each(row.value), "" if pd.isna(row.difference) else _signed(row.difference)] for row in rows]
+    return pd.DataFrame(each, columns=["Step", "Value", "Difference"])
 
 
 def residual_finding(by_age: pd.DataFrame, *, currency: str = "") -> str:
@@ -305,10 +355,11 @@ def residual_finding(by_age: pd.DataFrame, *, currency: str = "") -> str:
         return "What customers bring from an age on"
     age = next((a for a in (12, 6, 3, 1) if a in rows.index), 0)
     new, later = (rows[rows.index == a].iloc[0] for a in (0, age))
+    start = f"{_about(new.residual_value, currency)}"
     if not age:
-        return f"A new customer brings {money(new.residual_value, currency)}, before what it cost to win"
-    start = f"a new one brings {money(new.residual_value)}"
-    text = f"From month {age} on, a customer brings {money(later.residual_value, currency)}; {start}"
+        return f"A new customer brings {start}, before acquisition cost"
+    stayed = f"A customer who has stayed {months(age)} brings {_about(later.residual_value, currency)}"
+    text = f"{stayed} from then on, a new one {_about(new.residual_value)}"
     return text if later.differs else f"{text}: no clear difference"
 
 
@@ -316,17 +367,50 @@ def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "
     """State when a customer has earned back what it cost to win, and how many times it does so."""
     row, span = whole(pay).iloc[0], months(horizon_months)
     if pd.isna(row.cac):
-        return "These data do not tell what it costs to win a customer: payback and LTV:CAC are unknown, values gross."
-    cost = f"Winning a customer costs {money(row.cac, currency)}"
+        return "Acquisition cost isn't in the data, so payback is not known and values are before it."
+    cost = f"Acquisition cost is {_about(row.cac, currency)} a customer"
     if not row.cac:
-        return f"{cost}: there is nothing to earn back."
+        return f"{cost}: there is nothing to recover."
     if pd.isna(row.payback_months):
-        return f"{cost}; when that is earned back cannot be told."
+        return f"{cost}; when it is recovered cannot be told."
     if math.isinf(row.payback_months):
-        return f"{cost}, of which {percent(row.ltv_to_cac)} comes back over {span}: it is not earned back by then."
+        return f"{cost}; only {percent(row.ltv_to_cac)} of it is recovered within {span}."
     interval = f" ({row.ltv_to_cac_ci_lower:.1f} to {row.ltv_to_cac_ci_upper:.1f})" * pd.notna(row.ltv_to_cac_ci_lower)
-    back = f"is earned back after {months(row.payback_months)}"
-    return f"{cost}, which {back}; over {span} a customer brings {row.ltv_to_cac:.1f} times{interval} as much."
+    back = f"It is recovered in {months(row.payback_months)}"
+    return f"{cost}. {back}, and {row.ltv_to_cac:.1f} times{interval} within {span}."
+
+
+def payback_table(pay: pd.DataFrame, forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
+    """Write by segment what a customer is worth, costs and brings back: texts, one row per segment."""
+    main = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
+    rows = pay[pay["segment"].isin(segments)].merge(main, on="segment", suffixes=("", "_value"))
+    return pd.DataFrame([_back(row) for row in rows.itertuples()])
+
+
+def _back(row: Any) -> dict[str, str]:
+    never = "not recovered" if math.isinf(row.payback_months) else "not known"
+    ratio = format_interval(row.ltv_to_cac_ci_lower, row.ltv_to_cac_ci_upper)
+    return {
+        "Segment": row.segment,
+        "Value": _each(row.ltv),
+        "95 % interval": _ends(row.ci_lower_value, row.ci_upper_value),
+        "Acquisition cost": _each(row.cac),
+        "Recovered in": months(row.payback_months) if math.isfinite(row.payback_months) else never,
+        "LTV:CAC": format_value(row.ltv_to_cac) if pd.notna(row.ltv_to_cac) else "not known",
+        "LTV:CAC, 95 % interval": ratio,
+    }
+
+
+def _each(value: float) -> str:
+    return "not known" if pd.isna(value) else _amount(value)
+
+
+def _told(value: float) -> str:
+    return "not known" if pd.isna(value) else money(value)
+
+
+def _ends(lower: float, upper: float, write: Callable[[float], str] = _amount) -> str:
+    return f"{write(lower)} to {write(upper)}" if pd.notna(lower) and pd.notna(upper) else ""
 
 
 def _present(base: pd.DataFrame, currency: str) -> str:
@@ -337,25 +421,65 @@ def _present(base: pd.DataFrame, currency: str) -> str:
     who = "The one present customer brings" if row.n_active == 1 else many
     span = months(row.horizon_months)
     if pd.isna(row.base_value):
-        known = f" between {money(row.ci_lower, currency)} and {money(row.ci_upper)}" * pd.notna(row.ci_lower)
+        known = f" between {_about(row.ci_lower, currency)} and {_about(row.ci_upper)}" * pd.notna(row.ci_lower)
         return f"{who}{known or ' an amount that cannot be told'} over the next {span}"
-    return f"{who} {money(row.base_value, currency)} over the next {span}{_bracketed(row.ci_lower, row.ci_upper)}"
+    return f"{who} {_about(row.base_value, currency)} over the next {span}{_bracketed(row.ci_lower, row.ci_upper)}"
 
 
 def base_findings(base: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
-    """State what the present customers together bring; then, where there is any, how much of it a model guesses."""
+    """State what the present customers together bring; then, where there is any, how much of it is extrapolated."""
     share = whole(base)["share_in_tail"].iloc[0]
-    said, unseen = f"{_present(base, currency)}.", "from ages at which too few have been observed"
-    return (said, f"{percent(share)} of it is {unseen}: foretold, not observed.") if share > 0 else (said,)
+    said, unseen = f"{_present(base, currency)}.", "comes from ages that too few have reached yet and is extrapolated"
+    return (said, f"{percent(share)} of it {unseen}.") if share > 0 else (said,)
 
 
-def what_if_finding(changes: pd.DataFrame, *, currency: str = "") -> str:
-    """State what each change would add to the value of the present customers; fit for a chart's title."""
+def base_table(base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
+    """Write by segment what present customers bring: texts, one row per segment."""
+    rows: Any = base[base["segment"].isin(segments)].itertuples()
+    each = [
+        {
+            "Segment": row.segment,
+            "Customers": f"{row.n_active:,}",
+            "MRR": _told(row.mrr),
+            "Value": _told(row.base_value),
+            "95 % interval": _ends(row.ci_lower, row.ci_upper, money),
+            "Extrapolated": percent(row.share_in_tail) if row.share_in_tail > 0 else "",
+        }
+        for row in rows
+    ]
+    return pd.DataFrame(each)
+
+
+def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
+    """State what each change would add to the value of the present customers, the largest first."""
     rows = _ranked(whole(changes), len(changes))
     if not any(row.base_gain for row in rows):
-        return "None of the changes would add anything" if rows else "What a change would add cannot be told"
-    each = [(money(row.base_gain, currency), row.change.lower().replace("arpa", "ARPA")) for row in rows]
-    return f"Present customers would bring {', '.join(f'{gain} more with {name}' for gain, name in each)}"
+        return "None of the changes would add anything." if rows else "What a change would add cannot be told."
+    first, *rest = ((SAID[row.change], row.base_gain) for row in rows)
+    text = f"{first[0][0].upper()}{first[0][1:]} would add {_about(first[1], currency)} to what present customers bring"
+    others = [f"{change} {_about(gain)}" for change, gain in rest]
+    more = f", {' and '.join(others)}" if others else ""
+    return f"{text} over {months(horizon_months)}{more}."
+
+
+def what_if_table(changes: pd.DataFrame, base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
+    """Write what present and new customers would bring after each change: texts, one row per segment and change."""
+    now = base.set_index("segment")["base_value"]
+    known = changes[changes["segment"].isin(segments)].dropna(subset="base_gain")
+    rows = [_gained(row, float(now[row.segment])) for row in known.itertuples()]
+    table = pd.DataFrame(rows)
+    return table if len(segments) > 1 or not rows else table.drop(columns="Segment")
+
+
+def _gained(row: Any, now: float) -> dict[str, str]:
+    return {
+        "Segment": row.segment,
+        "Change": CHANGES[row.change],
+        "Present customers": _told(now + row.base_gain),
+        "Difference": f"{_plus(row.base_gain)} ({_ends(row.base_gain_ci_lower, row.base_gain_ci_upper, money)})",
+        "A new customer": _each(row.ltv + row.ltv_gain),
+        "Difference each": f"{_signed(row.ltv_gain)} ({_ends(row.ltv_gain_ci_lower, row.ltv_gain_ci_upper)})",
+    }
 
 
 def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") -> str:
@@ -378,8 +502,8 @@ def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") 
     if pd.isna(last.predicted):
         return f"A year ago {measure} could not be foretold: of all or of a segment nobody had left by then"
     count = measure == ACTIVE
-    expected = f"{last.predicted:,.0f}" if count else money(last.predicted, currency)
+    expected = f"{last.predicted:,.0f}" if count else _about(last.predicted, currency)
     word = ("few", "many") if count else ("little", "much")
     miss = "" if pd.isna(last.error) else f", {percent(abs(last.error))} too {word[int(last.error > 0)]}"
-    foretold = f"Expected for {format_day(str(last.month)[:10])}: {expected} {measure}{miss}"
-    return f"{foretold}; the interval held what happened in {last.n_held} of {last.months_ahead} months"
+    foretold = f"A year ago we would have expected {expected} {measure} on {format_day(str(last.month)[:10])}{miss}"
+    return f"{foretold}; the interval held in {last.n_held} of {last.months_ahead} months"

@@ -1,7 +1,10 @@
+import re
+
+import nbformat
 import pytest
 
 from cslib.data.contract import CONTRACT
-from cslib.data.kpi import GROUPS, Setting, Target
+from cslib.data.kpi import GROUPS, SCORECARD, Setting, Target, link_to
 from cslib.errors import DataError
 from cslib.scorecard import catalogue as module
 from cslib.scorecard.catalogue import catalogue, read_targets
@@ -45,6 +48,8 @@ def test_an_entry_is_whole(kpi):
     assert kpi.direction in ("up", "down", "band")
     assert kpi.group in GROUPS
     assert kpi.months in (1, 3, 12)
+    assert kpi.explained.partition("#")[2].endswith(("?", "Method"))
+    assert not kpi.mirror or kpi.twin
     assert not kpi.twin or not CATALOGUE[kpi.twin].twin
 
 
@@ -84,3 +89,11 @@ def test_targets_by_direction():
 def test_a_target_that_cannot_be_meant_is_refused(given, words):
     with pytest.raises(DataError, match=words.replace(".", r"\.").replace("?", r"\?")):
         read_targets(given, CATALOGUE)
+
+
+def test_every_kpi_leads_to_a_section_that_is_there(root):
+    there = set()
+    for path in (root / "notebooks").glob("*.ipynb"):
+        prose = "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
+        there |= {link_to(f"{path.stem}#{title}") for title in re.findall(r"^## (.+)$", prose, flags=re.M)}
+    assert {kpi.link for kpi in CATALOGUE.values()} | {link_to(SCORECARD)} <= there

@@ -71,10 +71,12 @@ def test_it_stands_in_the_catalogue_history_table_cards_and_targets(tmp_path):
     assert (told["months"], told["n"], told["value"]) == (1, 2, pytest.approx(AGES))
     row = score.table.set_index("kpi").loc["customer_age"]
     assert row[["period", "target", "status"]].tolist() == ["December 2024", 12, "missed"]
-    card = score.retention.cards[-1]
+    card = score.answer.cards[-1]
     assert (card.kpi, card.label, card.n, card.status) == ("customer_age", "Average customer age", 2, "missed")
-    assert "Average customer age is 9.0 months; the target is at least 12 months" in score.attention.before[0]
-    assert score.kpis.shown.set_index("KPI").loc["Average customer age", "value"] == "9.0 months"
+    (said,) = score.attention.attention
+    assert said.startswith("**Average customer age is 9.0 months, below its target of 12 months**")
+    assert said.endswith("(scorecard#where-does-every-kpi-stand)")
+    assert score.kpis.shown.set_index("KPI").loc["Average customer age", "Value"] == "9.0 months"
 
 
 @pytest.mark.usefixtures("added")
@@ -89,5 +91,5 @@ def test_where_it_cannot_be_measured_the_others_are(tmp_path, monkeypatch):
     monkeypatch.setitem(ages.KPIS, "customer_age", replace(ages.KPIS["customer_age"], measure=fails))
     score = scored(tmp_path / "data")
     assert score.measured.reasons["customer_age"] == "no ages"
-    assert "Not measured: Average customer age – no ages." in score.retention.notes
+    assert "Not measured: Average customer age – no ages." in score.kpis.notes
     assert "customer_churn_rate" in set(score.measured.history["kpi"])

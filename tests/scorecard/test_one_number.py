@@ -61,6 +61,27 @@ def test_a_kpi_has_one_value_in_all_reports(cards, by_plan):
 
 
 @pytest.mark.slow
+def test_a_segment_has_one_value_in_all_reports(sample, by_plan):
+    """The churn, revenue, value and survey reports by plan, against the columns of the scorecard."""
+    own = by_plan.segments.table.set_index(["kpi", "segment"])["value"]
+    churn = cs.Churn(sample, by="plan").monthly.table.query("method == 'start_of_period'")
+    moved = cs.Revenue(sample, by="plan", gross_margin=0.8).by_month.table
+    value = cs.Value(sample, by="plan", gross_margin=0.8, annual_discount_rate=0.08)
+    worth = value.ltv.table.query("method == 'Survival' and horizon_months == 36")
+    asked = cs.Surveys(sample, by="plan").trend.table
+    found = {
+        "customer_churn_rate": churn[churn["month"] == churn["month"].max()].set_index("segment")["churn_rate"],
+        "mrr": moved[moved["month"] == moved["month"].max()].set_index("segment")["closing"],
+        "ltv": worth.set_index("segment")["ltv"],
+        "payback_months": value.payback.table.set_index("segment")["payback_months"],
+        "nps": asked[asked["period"] == asked["period"].max()].set_index("segment")["nps"],
+    }
+    for kpi, told in found.items():
+        for plan in ("Starter", "Team", "Enterprise"):
+            assert own[kpi, plan] == pytest.approx(told[plan], rel=1e-9), (kpi, plan)
+
+
+@pytest.mark.slow
 def test_the_scorecard_of_all_depends_on_no_segments(sample, by_plan, monkeypatch):
     terms = {"gross_margin": 0.8, "annual_discount_rate": 0.08, "value_feature": "reports"}
     parted = by_plan.table.set_index("kpi")[["value", "ci_lower", "ci_upper", "n"]].astype(float)

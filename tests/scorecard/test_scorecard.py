@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cslib.data.kpi import Target
+from cslib.data.kpi import Setting, Target
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
-from cslib.scorecard.scorecard import COLUMNS, scorecard, standing
+from cslib.scorecard.scorecard import COLUMNS, compared, headlines, scorecard, standing, told_by
 from cslib.stats.intervals import wilson
 
-CATALOGUE = catalogue()
+CATALOGUE = catalogue(Setting(value_feature="reports"))
 INF = float("inf")
 
 
@@ -219,6 +219,92 @@ def test_what_needs_attention_is_ordered_by_hand():
     ]
     assert (found.n_kpis, found.n_measured, found.n_targets, found.n_judged) == (8, 7, 5, 4)
     assert (found.n_missed, found.n_unclear, found.n_worse) == (2, 1, 2)
+    assert len(found.blind) == 1
+
+
+def test_what_is_not_set_up_is_never_met():
+    """Time to first use says nothing of a target of the feature that brings value."""
+    unset = {"time_to_value": replace(CATALOGUE["time_to_value"], unset="name a feature")}
+    rows = history("time_to_value", [1.0], half=0.5)
+    (row,) = scorecard(Measured(rows, {}, unset, {"time_to_value": Target(-INF, 21)})).itertuples()
+    assert row.status == "not set up: name a feature"
+    assert row.value == 1
+    named, unnamed = CATALOGUE["time_to_value"], catalogue()["time_to_value"]
+    assert (named.unset, named.label) == ("", "Time to value")
+    assert unnamed.unset
+    assert unnamed.label == "Time to first use"
+
+
+def rows_of(**values):
+    """A scorecard of these KPIs: a value, or a value and its target."""
+    pairs = {name: v if isinstance(v, tuple) else (v, np.nan) for name, v in values.items()}
+    known = [dict.fromkeys(COLUMNS, np.nan) | {"kpi": n, "value": v, "target": t} for n, (v, t) in pairs.items()]
+    return pd.DataFrame([r | {"unit": CATALOGUE[r["kpi"]].unit} for r in known], columns=COLUMNS)
+
+
+def test_complements_and_equal_forms_are_told_by_another():
+    table = rows_of(
+        customer_churn_rate=0.1, customer_retention_rate=0.9, revenue_churn_rate=0.2, revenue_retention_rate=(0.8, 0.85),
+        nrr=0.9, grr=0.9, ltv=10.0, ltv_formula_b=12.0, ltv_formula_c=12.0,
+    )  # fmt: skip
+    assert told_by(table, CATALOGUE) == {
+        "customer_retention_rate": "customer_churn_rate",
+        "revenue_churn_rate": "revenue_retention_rate",
+        "grr": "nrr",
+        "ltv_formula_c": "ltv_formula_b",
+    }
+    both = rows_of(customer_churn_rate=(0.1, 0.05), customer_retention_rate=(0.9, 0.95))
+    assert told_by(both, CATALOGUE) == {}
+    assert told_by(rows_of(nrr=0.9, grr=0.8, ltv_to_cac=3.0, payback_months=3.0), CATALOGUE) == {}
+
+
+def test_headlines_are_targets_first_then_the_usual_ones():
+    names = [n for n in CATALOGUE if n not in ("cac", "ltv")]
+    table = rows_of(**dict.fromkeys(names, 1.0) | {"cac": (1.0, 2.0), "grr": (2.0, 3.0), "ltv": np.nan})
+    assert headlines(table, CATALOGUE)["kpi"].tolist() == [
+        "mrr", "nrr", "customer_churn_rate", "nps", "active_share", "time_to_value", "grr", "cac"
+    ]  # fmt: skip
+
+
+def test_headlines_are_measured_and_set_up():
+    table = rows_of(time_to_value=(1.0, 2.0), nps=(np.nan, 30.0), csat=0.7, grr=0.8)
+    assert headlines(table, catalogue())["kpi"].tolist() == ["csat"]
+    assert headlines(table, CATALOGUE)["kpi"].tolist() == ["time_to_value", "csat"]
+
+
+def parted(whole, *parts):
+    """Of one KPI: value and half interval of all, and of each segment."""
+    rows = [history("nps", [whole[0]], half=whole[1])]
+    rows += [history("nps", [v], half=h, segment=s) for s, v, h in parts]
+    measured = Measured(pd.concat(rows, ignore_index=True), {}, {"nps": CATALOGUE["nps"]}, {})
+    return compared(scorecard(measured), measured)
+
+
+def test_segments_are_held_against_all_by_hand():
+    """z = 15 / √(5² + 6²) · 1.96 = 3.76 and 8 / √(5² + 6²) · 1.96 = 2.01, of two: p = 0.00034 and 0.0447."""
+    table = parted((40, 5), ("x", 25, 6), ("y", 48, 6))
+    assert table["verdict"].tolist() == ["below", "above"]
+    assert table["p_adjusted"].tolist() == pytest.approx([0.000334, 0.0447], rel=0.01)
+    more = parted((40, 5), ("x", 25, 6), ("y", 48, 6), ("z", 40, 6))
+    assert more["verdict"].tolist() == ["below", "", ""]
+    assert parted((40, None), ("x", 25, 6))["verdict"].tolist() == [""]
+
+
+@pytest.mark.slow
+def test_segments_that_do_not_differ_are_rarely_marked():
+    """Four plans with the same churn, 300 worlds: 5 % of tables at most, and a plan of double churn is found."""
+    rng, found = np.random.default_rng(5), []
+    for chance in ([0.1] * 4, [0.1, 0.1, 0.1, 0.2]):
+        marked = []
+        for _ in range(300):
+            left = rng.binomial(500, chance)
+            own = [churned([n], 500).assign(segment=s) for s, n in zip("abcd", left, strict=True)]
+            rows = pd.concat([churned([left.sum()], 2000), *own], ignore_index=True)
+            measured = Measured(rows, {}, {"customer_churn_rate": CATALOGUE["customer_churn_rate"]}, {})
+            marked.append((compared(scorecard(measured), measured)["verdict"] != "").any())
+        found.append(np.mean(marked))
+    assert found[0] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+    assert found[1] > 0.8
 
 
 def test_nothing_measured_needs_no_attention():

@@ -6,8 +6,8 @@ from cslib.data.kpi import HISTORY
 from cslib.scorecard import words
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
-from cslib.scorecard.scorecard import COLUMNS, standing
-from cslib.scorecard.words import cards_of_group, kpi_texts, scorecard_answer, segment_texts
+from cslib.scorecard.scorecard import COLUMNS, headlines, standing, told_by
+from cslib.scorecard.words import kpi_notes, kpi_texts, kpis_caption, scorecard_answer, segment_texts, verdicts
 
 CATALOGUE = catalogue()
 BLANK = {"period": "", "value": np.nan, "change": "", "status": "not measured: needs x", "n": pd.NA}
@@ -31,69 +31,89 @@ def measured(history=(), currency=""):
 
 
 def attention(rows):
-    found = words.attention(rows, standing(rows, CATALOGUE), measured())
+    found = words.attention(standing(rows, CATALOGUE), measured())
     assert not found.cards
     assert found.how_to_read
-    return list(found.before)
+    return list(found.attention)
 
 
-def answered(rows):
-    return scorecard_answer(standing(rows, CATALOGUE))
+def answered(rows, currency=""):
+    return scorecard_answer(standing(rows, CATALOGUE), headlines(rows, CATALOGUE), measured(currency=currency))
 
 
-MISSED = row("nrr", 0.9, ci_lower=0.85, ci_upper=0.94, target=0.95, status="missed", previous=0.88)
+def notes(rows):
+    return kpi_notes(rows, told_by(rows, CATALOGUE), measured())
+
+
+MISSED = row("nrr", 0.889, ci_lower=0.85, ci_upper=0.94, target=0.95, status="missed", previous=0.88, year_before=0.88)
 WORSE = row("customer_churn_rate", 0.06, limit_lower=0.01, limit_upper=0.04, change="higher", previous=0.02)
 UNCLEAR = row("nps", 43.6, ci_lower=37.7, ci_upper=49.0, target=40.0, status="not clear", change="noise")
-BETTER = row("cross_sell_rate", 0.13, change="higher", previous=0.1)
+BETTER = row("cross_sell_rate", 0.13, change="higher", previous=0.1, year_before=0.1)
 CALM = row("mrr", 1000.0, change="noise")
+SOLD = "[What do we sell to those we have?](revenue#what-do-we-sell-to-those-we-have)"
 
 
-def test_attention_in_order():
-    said = attention(table(BETTER, UNCLEAR, CALM, WORSE, MISSED))
-    assert said == [
-        "**NRR over 12 months is 90.0 %; the target is at least 95.0 %** (95 % interval 85.0 to 94.0); "
-        "it was 88.0 % a year before.",
-        "**Customer churn rose to 6.0 %**, above its usual 1.0 to 4.0; it was 2.0 % a month before.",
-        "Whether **NPS (43.6) reaches its target of at least 40** cannot be told from 200 customers "
-        "(95 % interval 37.7 to 49).",
+def test_attention_in_order_each_with_its_link():
+    assert attention(table(BETTER, UNCLEAR, CALM, WORSE, MISSED)) == [
+        "**NRR over 12 months is 88.9 % (85.0 to 94.0), below its target of 95 %**; a year ago it was 88.0 %. "
+        "[What is kept?](revenue#what-is-kept)",
+        "**Customer churn is 6.0 %, above its usual 1.0 to 4.0**; a month earlier it was 2.0 %. "
+        "[How much churn is that a month?](churn_survival#how-much-churn-is-that-a-month)",
+        "**NPS is 43.6** (37.7 to 49), too close to its target of at least 40 to tell. "
+        "[Who is happy, and who isn't?](nps_segmentation#who-is-happy-and-who-isn-t)",
     ]
 
 
 def test_a_kpi_and_its_twin_are_said_once():
     twin = row("customer_retention_rate", 0.94, limit_lower=0.96, limit_upper=0.99, change="lower", previous=0.98)
-    said = attention(table(WORSE, twin, CALM))
-    assert "Customer churn rose" in said[0]
-    assert said[1] == "The same shows in Customer retention."
-    assert said[2] == "Nothing else is off its target or has moved by more than noise."
+    (said,) = attention(table(WORSE, twin, CALM))
+    assert "Customer churn is 6.0 %" in said
 
 
-def test_good_news_comes_after_bad_and_what_is_missing_last():
-    said = attention(table(BETTER, CALM, row("ces")))
-    assert (
-        said[0]
-        == "**Cross-sell rate rose to 13.0 %**, higher than before by more than noise; it was 10.0 % a year before."
-    )
-    assert said[2] == "CES is not measured."
+def test_good_news_comes_after_bad():
+    said = attention(table(BETTER, CALM, row("ces"), WORSE))
+    assert said[0].startswith("**Customer churn is 6.0 %")
+    assert said[1] == f"**Cross-sell rate is 13.0 %, clearly up from 10.0 % a year ago**. {SOLD}"
 
 
 def test_nothing_to_say_is_said():
-    said = attention(table(CALM))
-    assert said == [
-        "Nothing is off its target or has moved by more than noise.",
-        "No targets are set: name them in [targets] of cslib.toml, such as nps = 30.",
-    ]
+    found = words.attention(standing(table(CALM), CATALOGUE), measured())
+    assert found.attention == (
+        "Nothing is off its target or clearly different from usual. "
+        "[Where does every KPI stand?](scorecard#where-does-every-kpi-stand)",
+    )
+    assert found.notes == ("No targets are set. Name them under [targets] in cslib.toml, such as nps = 30.",)
+
+
+def test_a_missed_target_that_got_worse_says_both():
+    fell = {**MISSED, "change": "lower"}
+    assert attention(table(fell))[0].startswith(
+        "**NRR over 12 months is 88.9 % (85.0 to 94.0), below its target of 95 %**; it is clearly down from 88.0 % a year ago."
+    )
+
+
+def test_a_band_is_left_on_either_side_and_what_has_no_interval_cannot_be_told():
+    band = row("crc_share_of_margin", 0.08, target=0.03, target_upper=0.06, status="missed")
+    assert attention(table(band))[0].startswith("**CRC as share of margin is 8.0 %, outside its target of 3 to 6 %**.")
+    few = row("ltv", 90.0, target=100.0, status="not clear")
+    assert attention(table(few))[0].startswith(
+        "**LTV is 90**; whether it meets its target of at least 100 cannot be told."
+    )
+
+
+ONE_MET = row("nps", 45.0, target=40.0, status="met")
 
 
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed**, 1 lies within the margin of error; 1 KPI got worse by more than noise."),
-        ([UNCLEAR, CALM], "**The one target is not missed**, but it lies within the margin of error; no KPI got worse by more than noise."),
-        ([row("nps", 45.0, target=40.0, status="met")], "**The one target is met**; no KPI got worse by more than noise."),
-        ([row("nps", 45.0, target=40.0, status="met"), row("csat", 0.9, target=0.8, status="met")], "**Both targets are met**; no KPI got worse by more than noise."),
-        ([CALM, WORSE], "No targets are set; **1 KPI got worse by more than noise**."),
-        ([MISSED, {**MISSED, "kpi": "grr"}], "**2 of 2 targets are missed**; no KPI got worse by more than noise."),
-        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**, 1 lies within the margin of error; no KPI got worse by more than noise."),
+        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: NRR over 12 months**. 1 is too close to tell. 1 KPI is clearly worse than usual."),
+        ([UNCLEAR, CALM], "**The one target is too close to tell**. No KPI is clearly worse than usual."),
+        ([ONE_MET], "**The one target is met**. No KPI is clearly worse than usual."),
+        ([ONE_MET, row("csat", 0.9, target=0.8, status="met")], "**Both targets are met**. No KPI is clearly worse than usual."),
+        ([CALM, WORSE], "No targets are set. **1 KPI is clearly worse than usual**."),
+        ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: CSAT and NRR over 12 months**. No KPI is clearly worse than usual."),
+        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is too close to tell. No KPI is clearly worse than usual."),
     ],
 )  # fmt: skip
 def test_the_answer(rows, words):
@@ -102,136 +122,137 @@ def test_the_answer(rows, words):
 
 def test_a_target_of_what_is_not_measured_is_not_forgotten():
     rows = table(CALM, row("nps", target=40.0, status="not measured: needs surveys"), row("ces"))
-    assert (
-        answered(rows).text
-        == "**No KPI with a target is measured**; no KPI got worse by more than noise; 1 KPI with a target is not measured."
+    assert answered(rows).text == "No KPI is clearly worse than usual. NPS has a target that cannot be judged."
+    assert notes(rows) == ("Not measured: NPS – needs surveys.", "Not measured: CES – needs x.")
+
+
+def test_what_is_not_set_up_meets_no_target():
+    unset = row("time_to_value", 1.0, target=21.0, status="not set up: name a feature", label="Time to first use")
+    rows = table(ONE_MET, unset)
+    assert answered(rows).text == (
+        "**The one target is met**. No KPI is clearly worse than usual. Time to first use has a target that cannot be judged."
     )
-    assert attention(rows)[0] == "**NPS has a target but is not measured: needs surveys**."
-    assert attention(rows)[2] == "CES is not measured."
+    assert notes(rows) == ("Time to first use is not held against its target: name a feature.",)
+    assert kpi_texts(rows, {})["Target"].tolist() == ["≥ 40: met", "not set up"]
 
 
 def test_subtitle_counts():
     assert answered(table(MISSED, CALM, row("ces"))).subtitle == "2 of 3 KPIs measured · 1 target"
 
 
-def test_cards_of_a_group():
-    history = [
-        ("nrr", segment, pd.NaT, 12, value, None, None, 9)
-        for segment, value in (("All", 0.88), ("All", 0.9), ("x", 5.0))
-    ]
-    nrr = {**MISSED, "year_before": 0.88, "period": "12 months to June 2025", "change": "noise"}
-    group = cards_of_group("retention", table(nrr, row("crc")), measured(history))
-    (card,) = group.cards
-    assert (card.kpi, card.label, card.value, card.n, card.status, card.target) == (
-        "nrr",
-        "NRR over 12 months",
-        0.9,
-        200,
-        "missed",
-        "at least 95.0 %",
-    )
-    assert card.trend == (0.88, 0.9)
-    assert card.detail == "12 months to June 2025\na year before: 88.0 %\nchange within noise"
-    assert group.notes == ("Not measured: CRC a month – needs x.",)
-    assert list(group.see_also) == ["churn_survival", "cohort_retention", "revenue"]
-
-
 def card(entry, currency=""):
-    (found,) = cards_of_group(entry["group"], table(entry), measured(currency=currency)).cards
+    (found,) = answered(table(entry), currency).cards
     return found
 
 
-def test_a_card_says_in_words_what_moved_and_draws_its_usual_range():
-    worse = card({**WORSE, "year_before": 0.03})
-    assert worse.detail.splitlines() == [
-        "June 2025",
-        "a month before: 2.0 %",
-        "a year before: 3.0 %",
-        "above its usual 1.0 to 4.0: more than noise",
-    ]
-    assert worse.limits == (0.01, 0.04)
-    grows = card({**CALM, "limit_lower": 900.0, "limit_upper": 1200.0}, currency="EUR")
-    assert grows.limits is None
-    assert "within its usual 900 to 1,200" in grows.detail
+def test_a_card_names_its_target_period_and_past_in_short_lines():
+    made = card({**MISSED, "period": "12 months to June 2025", "change": "noise"})
+    assert (made.kpi, made.label, made.value, made.n) == ("nrr", "NRR over 12 months", 0.889, 200)
+    assert (made.status, made.target) == ("missed", "at least 95 %")
+    assert made.detail == "12 months to June 2025\nup from 88.0 % a year ago"
 
 
-def test_noise_outside_the_usual_range_is_said_as_such():
-    assert (
-        "outside its usual 1.0 to 4.0, but not by more than its interval" in card({**WORSE, "change": "noise"}).detail
-    )
+def test_a_card_draws_its_past():
+    past = [("nrr", s, pd.NaT, 12, value, None, None, 9) for s, value in (("All", 0.88), ("All", 0.9), ("x", 5.0))]
+    rows = table(MISSED)
+    (made,) = scorecard_answer(standing(rows, CATALOGUE), headlines(rows, CATALOGUE), measured(past)).cards
+    assert made.trend == (0.88, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("known", "line"),
+    [
+        ({"previous": 900.0, "until": pd.Timestamp("2025-06-30")}, "up from 900 in May"),
+        ({"previous": 1500.0}, "down from 1,500 a month earlier"),
+        ({"previous": 1000.0, "until": pd.Timestamp("2025-01-31")}, "as in December"),
+        ({"previous": 900.0, "limit_lower": 100.0, "limit_upper": 500.0, "change": "higher"}, "above its usual 100 to 500"),
+        ({"previous": 900.0, "year_before": 2000.0, "change": "lower"}, "clearly down from USD 2,000 a year ago"),
+        ({"previous": 900.0, "change": "higher"}, "clearly up from USD 900 a month earlier"),
+    ],
+)  # fmt: skip
+def test_a_change_is_called_clear_only_where_it_is(known, line):
+    assert card({**CALM, **known}, currency="USD").detail == f"June 2025\n{line}"
+
+
+def test_a_usual_range_is_drawn_where_it_is_that_of_every_month():
+    assert card({**WORSE, "season": "none"}).limits == (0.01, 0.04)
+    seasonal = card({**WORSE, "season": "allowed for"})
+    assert seasonal.limits is None
+    assert seasonal.detail.endswith("above its usual 1.0 to 4.0 at this time of the year")
+    assert card({**CALM, "limit_lower": 900.0, "limit_upper": 1200.0}).limits is None
 
 
 def test_what_is_never_reached_is_said_in_words():
     never = row(
         "payback_months", np.inf, ci_lower=np.inf, ci_upper=np.inf, target=12.0, status="missed", previous=np.inf
     )
-    assert (
-        attention(table(never))[0]
-        == "**Payback is not reached; the target is at most 12 months**; it was not reached 3 months before."
+    assert attention(table(never))[0].startswith(
+        "**Payback is not reached; its target is at most 12 months**; a quarter ago it was not reached."
     )
+    assert card(never).detail.endswith("not reached within the time looked ahead")
+    assert kpi_texts(table(never), {})["Value"].tolist() == ["not reached"]
 
 
 def test_an_interval_of_one_point_is_not_shown():
-    assert card(row("payback_months", 4.0, ci_lower=4.0, ci_upper=4.0)).ci_lower is None
+    one = row("payback_months", 4.0, ci_lower=4.0, ci_upper=4.0, target=6.0, status="met")
+    assert card(one).ci_lower is None
+    assert kpi_texts(table(one), {})["95 % interval"].tolist() == [""]
 
 
 def test_reasons_are_shared():
     rows = table(row("mrr"), row("arpa"), row("cac", status="not measured: costs are missing."))
-    assert cards_of_group("growth", rows, measured()).notes == (
-        "Not measured: MRR, ARPA – needs x.",
-        "Not measured: CAC – costs are missing.",
+    assert notes(rows) == ("Not measured: MRR, ARPA – needs x.", "Not measured: CAC – costs are missing.")
+
+
+def test_what_another_kpi_tells_is_said_once():
+    mirror = row("customer_retention_rate", 0.94)
+    forms = [row(f"ltv_formula_{form}", 900.0, ci_lower=800.0, ci_upper=990.0) for form in "bc"]
+    rows = table(WORSE, mirror, *forms)
+    assert kpi_texts(rows, told_by(rows, CATALOGUE))["KPI"].tolist() == ["Customer churn", "LTV, formula B"]
+    assert notes(rows) == (
+        "Not shown twice: Customer retention is 100 % minus Customer churn; LTV, formula C is the same as LTV, formula B.",
     )
 
 
-def test_tables_are_text_in_their_units():
-    shown = kpi_texts(table(MISSED, row("ces")), currency="EUR").set_index("KPI")
-    assert shown.loc["NRR over 12 months", ["value", "before", "target", "status"]].tolist() == [
-        "90.0 % (85.0 to 94.0)",
-        "88.0 %",
-        "at least 95.0 %",
-        "missed",
+def test_the_table_says_each_thing_once_in_its_unit():
+    arpa = row("arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, limit_lower=300.0, change="noise")
+    shown = kpi_texts(table(arpa, MISSED, row("ces"), BETTER), {})
+    assert shown.to_numpy().tolist() == [
+        ["Growth", "ARPA", "373", "355 to 391", "", "369", "", "as usual"],
+        ["Retention", "NRR over 12 months", "88.9 %", "85.0 to 94.0", "≥ 95 %: missed", "", "88.0", ""],
+        ["Growth", "Cross-sell rate", "13.0 %", "", "", "", "10.0", "clearly up"],
     ]
-    assert shown.loc["CES", ["value", "target", "status"]].tolist() == ["", "", "not measured: needs x"]
+    assert list(shown) == ["Group", "KPI", "Value", "95 % interval", "Target", "Before", "Year before", "Usual?"]
+    dated = table({**CALM, "until": pd.Timestamp("2025-06-30")})
+    assert kpis_caption(dated, "EUR") == "KPIs as of the end of June 2025; amounts in EUR"
+    assert kpis_caption(table(MISSED), "EUR") == "KPIs"
 
 
 def test_segments_side_by_side():
-    parts = [
-        ("nrr", "x", 0.9, 0.8, 1.0, 50),
-        ("nrr", "y", None, None, None, None),
-        ("mrr", "x", 10.0, None, None, 70),
-        ("mrr", "y", 20.0, None, None, 90),
-    ]
-    parts += [("mrr", "z", 5.0, None, None, 95)]
-    history = [(kpi, segment, pd.NaT, 1, value, low, high, n) for kpi, segment, value, low, high, n in parts]
-    found = measured(history, currency="EUR")
-    shown = segment_texts(table(CALM, MISSED), found, most=3)
-    assert list(shown) == ["KPI", "z", "y", "x"]
+    cells = [("nrr", "x", 0.9, "above"), ("nrr", "y", None, ""), ("mrr", "x", 10.0, ""), ("mrr", "y", 12_345.0, "")]
+    cells = pd.DataFrame(cells, columns=["kpi", "segment", "value", "verdict"])
+    shown = segment_texts(table(CALM, MISSED), cells, {}, ["y", "x"])
+    assert list(shown) == ["KPI", "All", "y", "x"]
     assert shown.to_numpy().tolist() == [
-        ["MRR", "EUR 5", "EUR 20", "EUR 10"],
-        ["NRR over 12 months", "–", "–", "90.0 % (80.0 to 100)"],
+        ["MRR", "1,000", "12.3 k", "10"],
+        ["NRR over 12 months", "88.9 %", "–", "90.0 %, above"],
     ]
-    assert list(segment_texts(table(CALM), found, most=2)) == ["KPI", "z", "y"]
-    assert segment_texts(table(CALM), measured()).empty
+    assert list(segment_texts(table(CALM, MISSED), cells, {"nrr": "grr"}, ["x"])["KPI"]) == ["MRR"]
+    counted = verdicts(cells.assign(p_adjusted=[0.01, np.nan, 0.4, 0.5]))
+    assert "by more than chance: 1 of 3 comparisons does." in counted
+    assert "None does" in verdicts(cells.assign(p_adjusted=1.0, verdict=""))
 
 
 def test_what_may_be_the_season_is_said_where_the_change_is():
     young = {**WORSE, "season": "unknown"}
     unsure = "with less than two years of data, this may be the season"
-    assert attention(table(young))[0].endswith(f"it was 2.0 % a month before; {unsure}.")
-    assert answered(table(young)).text.endswith("**1 KPI got worse by more than noise, which may be the season**.")
-    assert card(young).detail.endswith(f"above its usual 1.0 to 4.0: more than noise; {unsure}")
+    assert f"above its usual 1.0 to 4.0; {unsure}**" in attention(table(young))[0]
+    assert answered(table(young)).text.endswith("**1 KPI is clearly worse than usual, which may be the season**.")
+    assert card(young).detail.endswith(f"above its usual 1.0 to 4.0; {unsure}")
     assert unsure not in card({**young, "change": "noise"}).detail
-
-
-def test_a_usual_range_of_the_season_is_named_and_not_drawn():
-    seasonal = card({**WORSE, "season": "allowed for"})
-    assert seasonal.detail.endswith("above its usual 1.0 to 4.0 at this time of the year: more than noise")
-    assert seasonal.limits is None
-    assert card({**WORSE, "season": "none"}).limits == (0.01, 0.04)
+    assert kpi_texts(table(young), {})["Usual?"].tolist() == ["above, season?"]
 
 
 def test_a_change_against_the_year_before_is_said_as_such():
-    fell = row("nps", 20.0, change="lower", season="allowed for", previous=22.0)
-    assert attention(table(fell))[0] == (
-        "**NPS fell to 20**, lower than a year before by more than noise; it was 22 3 months before."
-    )
+    fell = row("nps", 20.0, change="lower", season="allowed for", previous=22.0, year_before=30.0)
+    assert attention(table(fell))[0].startswith("**NPS is 20, clearly down from 30 a year ago**. [Who is happy")

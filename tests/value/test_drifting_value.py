@@ -37,17 +37,17 @@ def test_value_is_that_of_the_last_year(value):
 def test_the_change_and_the_other_figure_are_said(value):
     (said,) = value.answer.warnings
     found = drift(value.data)
-    assert said.startswith(f"Customers have been leaving faster: {100 * found.recent:.1f} % a month over the last 12")
-    assert f"{100 * found.before:.1f} % at the same ages before. Figures below rest on these 12 months" in said
-    assert f"over all years, a new customer would bring {row(value, LONG_RUN).ltv:,.0f} (" in said
+    assert said.startswith(f"Customers now leave faster: {100 * found.recent:.1f} % a month in the last 12 months")
+    assert f"{100 * found.before:.1f} % before, at the same ages. Figures below rest on these 12 months" in said
+    assert f"over all years, a new customer would be worth {float(f'{row(value, LONG_RUN).ltv:.3g}'):,.0f} (" in said
 
 
 @pytest.mark.slow
 def test_the_scorecard_says_what_its_values_rest_on(value):
     found = drift(value.data)
-    note = cs.Scorecard(value.data).value.notes[0]
-    assert note.startswith(f"Customers have been leaving faster: {100 * found.recent:.1f} % a month")
-    assert note.endswith("Values of a new customer rest on these 12 months.")
+    note = cs.Scorecard(value.data).kpis.notes[-1]
+    assert note.startswith(f"Customers now leave faster: {100 * found.recent:.1f} % a month")
+    assert note.endswith("LTV and payback rest on these 12 months.")
 
 
 @pytest.mark.slow
@@ -69,7 +69,7 @@ def test_without_new_customers_all_years_stand_and_that_is_said(value):
     old = value.data.table("customers").execute().query("started_on < '2025-01-01'")
     odd = cs.Value(cs.load({"customers": old}, as_of=value.data.as_of.isoformat()))
     (said,) = odd.answer.warnings
-    assert said.endswith("they make customers stay too long.")
+    assert said.endswith("so stays come out too long.")
     assert LONG_RUN not in set(odd.forms.table["method"])
 
 

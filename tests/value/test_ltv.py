@@ -16,7 +16,7 @@ from cslib.errors import ParameterError
 from cslib.stats import models as lifetime_models
 from cslib.stats.models import fit_models
 from cslib.stats.survival import DAYS_PER_MONTH
-from cslib.value.ltv import Terms, bridge, compared, formulas, horizons, ltv, ltv_by_age, observed_part, payback
+from cslib.value.ltv import Terms, bridge, cumulative, formulas, horizons, ltv, ltv_by_age, observed_part, payback
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts, unit_costs, value_counts
 
@@ -141,6 +141,38 @@ def test_residual_values_that_differ_from_a_new_customers_are_marked():
     assert not few["differs"].any()
 
 
+def test_residual_value_is_extrapolated_where_it_lies_beyond_the_last_trusted_age():
+    """All 70 who are left are seen at age 3, and no further: of four months from age 1 on, the first three."""
+    paths = paths_of()["All"]
+    table = ltv_by_age({"All": paths}, Terms(costs=UnitCosts()), horizon_months=4).set_index("age_months")
+    kept = np.exp(paths.hazard[0, 1] - paths.hazard[0, 1:5])
+    assert table.loc[1, "share_in_tail"] == pytest.approx(kept[np.arange(1, 5) > paths.last].sum() / kept.sum())
+    assert table.loc[3, "share_in_tail"] > table.loc[1, "share_in_tail"] > 0
+
+
+def test_value_adds_up_from_minus_the_acquisition_cost():
+    """10 a month at 80 %, less 1 for retention: 7 · (1, 0.8, 0.7) by hand, and the last month is the value itself."""
+    paths = paths_of(cost=9.0)
+    terms = Terms(costs=UnitCosts(retention_per_month=1.0), gross_margin=0.8)
+    table = cumulative(paths, terms, horizon_months=3)
+    assert table["month"].tolist() == [0, 1, 2, 3]
+    assert np.diff(table["net_value"]) == pytest.approx(7 * np.exp(-paths["All"].hazard[0, :3]))
+    assert table["net_value"].iloc[0] == pytest.approx(-terms.cac(paths["All"])[0])
+    last, forms = table.iloc[-1], ltv(paths, terms, horizons=[3]).set_index("method")
+    assert last[["net_value", "ci_lower", "ci_upper"]].tolist() == pytest.approx(
+        forms.loc["Survival", ["ltv", "ci_lower", "ci_upper"]].tolist()
+    )
+    far = cumulative(paths, terms, horizon_months=6)
+    assert far.loc[far["extrapolated"], "month"].min() == paths["All"].last + 2
+    recovered = far.loc[far["net_value"] >= 0, "month"].min()
+    assert recovered == payback(paths, terms, horizon_months=6)["payback_months"].iloc[0]
+
+
+def test_nothing_adds_up_where_the_start_was_not_seen():
+    late = {"All": replace(paths_of()["All"], from_start=False)}
+    assert cumulative(late, TERMS, horizon_months=3).empty
+
+
 def test_bridge_leads_from_formula_c_to_the_survival_form():
     paths = paths_of(cost=9.0)
     steps, forms = bridge(paths, TERMS, horizon_months=3), ltv(paths, TERMS, horizons=[3]).set_index("method")["ltv"]
@@ -230,15 +262,6 @@ FORMS = pd.DataFrame(
     ],
     columns=["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "n_customers"],
 )  # fmt: skip
-
-
-def test_forms_in_proportion():
-    ratios = compared(FORMS)
-    assert ratios["ratio"].round(3).tolist() == [1.0, 1.181, 1.393]
-    assert ratios["clear"].tolist() == [False, True, True]
-    assert compared(FORMS.assign(ltv=-1.0)).empty
-    small = pd.concat([FORMS, FORMS.assign(segment="a", n_customers=40), FORMS.assign(segment="b", n_customers=90)])
-    assert list(compared(small)["segment"].unique()) == ["All", "b", "a"]
 
 
 @pytest.mark.slow

@@ -10,16 +10,16 @@ from cslib.show.result import Result
 COLUMNS = {
     "ltv": ["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "share_in_tail", "n_customers"],
     "observed_part": ["segment", "last_age_months", "still_here", "model", "longest_months", "life_beyond", "newest_differ"],
-    "forms_compared": ["segment", "method", "ratio", "ci_lower", "ci_upper", "clear"],
+    "cumulative_value": ["segment", "month", "net_value", "ci_lower", "ci_upper", "extrapolated"],
     "bridge": ["segment", "step", "value", "difference", "rank"],
-    "ltv_by_age": ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active", "differs"],
+    "ltv_by_age": ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active", "differs", "share_in_tail"],
     "payback": ["segment", "cac", "payback_months", "ci_lower", "ci_upper", "ltv_to_cac", "ltv_to_cac_ci_lower", "ltv_to_cac_ci_upper", "ltv_before_cac"],
     "base_value": ["segment", "horizon_months", "n_active", "mrr", "base_value", "ci_lower", "ci_upper", "share_in_tail"],
     "what_if": ["segment", "change", "ltv", "ltv_gain", "ltv_gain_ci_lower", "ltv_gain_ci_upper", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper", "rank"],
     "backtest": ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", "months_ahead", "error", "held", "n_held"],
     "unit_costs": ["cost", "per", "amount", "months"],
 }  # fmt: skip
-CHARTS = {"ltv", "compared", "by_age", "what_if", "backtest", "backtest_revenue"}
+CHARTS = {"ltv", "by_age", "backtest", "backtest_revenue"}
 
 
 def frame(columns, rows):
@@ -36,11 +36,11 @@ TENURE = frame("customer_id tenure_months churned", [("a", 3, True), ("b", 0, Fa
 GONE = [(f"c{i}", f"2025-0{i % 3 + 1}-05", f"2025-0{i % 3 + 3}-20") for i in range(12)]
 OLD = [(f"c{i}", f"2024-0{i % 9 + 1}-05", "2025-06-20" if i % 6 == 0 else None) for i in range(60)]
 ODD = {
-    "three tenures": ({"customers": TENURE.assign(mrr=[20, 30, 30])}, "", "", "A new customer brings"),
+    "three tenures": ({"customers": TENURE.assign(mrr=[20, 30, 30])}, "", "", "A new customer is worth"),
     "one customer": ({"customers": pd.DataFrame({"customer_id": ["a"], "tenure_months": 7, "churned": False, "mrr": 20})}, "", "churned", "Nobody has left yet"),
-    "nobody left": ({"customers": dated(*((f"c{i}", f"2025-0{i % 3 + 1}-05", None) for i in range(30)), mrr=range(10, 40))}, "2025-12-31", "", "Nobody has left yet, so over 23 months a new customer brings between"),
+    "nobody left": ({"customers": dated(*((f"c{i}", f"2025-0{i % 3 + 1}-05", None) for i in range(30)), mrr=range(10, 40))}, "2025-12-31", "", "Nobody has left yet, so a new customer is worth between"),
     "all gone": ({"customers": dated(*GONE), "subscriptions": frame("customer_id started_on ended_on", GONE).assign(mrr=9)}, "2025-12-31", "", "Nobody is a customer today"),
-    "two orders": ({"customers": dated(*OLD), "orders": frame("customer_id ordered_on amount", [("c1", "2024-03-01", 500), ("c2", "2025-01-02", -20)])}, "2025-12-31", "", "A new customer brings"),
+    "two orders": ({"customers": dated(*OLD), "orders": frame("customer_id ordered_on amount", [("c1", "2024-03-01", 500), ("c2", "2025-01-02", -20)])}, "2025-12-31", "", "A new customer is worth"),
 }  # fmt: skip
 
 
@@ -78,12 +78,12 @@ def test_odd_data_show_every_finding(odd, capsys):
 def test_where_nobody_left_reasons_take_the_place_of_charts(capsys):
     tables, as_of, by, _ = ODD["nobody left"]
     value = cs.Value(cs.load(tables, as_of=as_of), by=by)
-    assert value.bridge.absent.startswith("Formula C and the survival form cannot be compared: nobody left")
-    assert value.compared.absent == "There is no positive value from the survival form to compare the formulas with."
+    assert value.bridge.absent.startswith("The simple formula cannot be compared: nobody left")
+    assert value.forms.title == ""
     assert value.backtest.absent.startswith("There are no dates, too short a time or too few customers then")
     assert value.backtest_revenue.absent == "Nor can revenue be forecast from then."
-    assert value.payback.absent.startswith("These data do not tell what it costs to win a customer")
-    assert any("cannot be told, as nobody left" in note for note in value.ltv.notes)
+    assert value.payback.absent.startswith("Acquisition cost isn't in the data")
+    assert any("nothing is observed and nobody has left" in note for note in value.ltv.notes)
     with pytest.raises(ParameterError, match="cannot be compared"):
         value.bridge.plot()
     assert value.costs.absent == "No cost of a customer is known: nothing is taken off value."
@@ -99,7 +99,9 @@ def by_plan(sample):
 def test_ltv_by_plan_in_three_lines(by_plan, capsys):
     """Load, ask, look: costs of the books are taken off unasked."""
     value = by_plan
-    assert list(value.forms.shown) == ["form", "All", "Enterprise", "Starter", "Team"]
+    assert value.payback.shown["Segment"].tolist() == ["All", "Enterprise", "Starter", "Team"]
+    assert "(Starter) to" in value.answer.text
+    assert "(Enterprise)." in value.answer.text
     assert "Survival" in shown(value.forms, capsys)
     cost = value.costs.table.set_index("cost")["amount"]
     net, before = (
@@ -108,20 +110,20 @@ def test_ltv_by_plan_in_three_lines(by_plan, capsys):
     )
     assert before["All", 36] - net["All", 36] == pytest.approx(cost["acquisition"])
     assert value.answer.subtitle.endswith(
-        "net of acquisition and retention cost · later stays of who comes back included"
+        "net of acquisition and retention cost · later stays of customers who return included"
     )
 
 
 @pytest.mark.slow
 def test_plans_of_the_sample_are_worth_what_is_planted(by_plan):
-    """In order; and customers have been leaving more slowly, so that values of all years are less."""
+    """In order; and customers now leave more slowly, so that values of all years are less."""
     value, earlier = (
         by_plan.ltv.table.query("method == @form and horizon_months == 36").set_index("segment")["ltv"]
         for form in ("Survival", "Survival, all years")
     )
     assert value["Starter"] < value["All"] < value["Team"] < value["Enterprise"]
     assert earlier["All"] < value["All"]
-    assert by_plan.answer.warnings[0].startswith("Customers have been leaving more slowly")
+    assert by_plan.answer.warnings[0].startswith("Customers now leave more slowly")
 
 
 @pytest.mark.slow
@@ -154,10 +156,10 @@ def test_costs_are_those_of_everybody_where_some_are_kept(teams, by_plan):
 def test_margin_currency_and_region_of_the_sample(root):
     data = cs.load(root / "data", where="plan=Enterprise and region=APAC")
     value = cs.Value(data, gross_margin=0.7, currency="EUR")
-    assert "A new customer brings EUR" in value.answer.text
+    assert "A new customer is worth EUR" in value.answer.text
     assert "over 36 months" in value.answer.text
     assert "margin 70 %" in value.answer.subtitle
-    assert value.ltv.subtitle.startswith("EUR per new customer")
+    assert value.ltv.subtitle.startswith("EUR that a new customer has brought, less what it cost")
 
 
 def test_findings_are_questions():

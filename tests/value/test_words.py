@@ -9,15 +9,19 @@ from cslib.value.prices import UnitCosts
 from cslib.value.words import (
     backtest_finding,
     base_findings,
+    base_table,
     bridge_finding,
-    bridge_title,
+    bridge_table,
+    forms_finding,
     forms_table,
-    horizon_finding,
     payback_finding,
+    payback_table,
     reliance,
     residual_finding,
     value_answer,
+    value_title,
     what_if_finding,
+    what_if_table,
 )
 
 NAN = np.nan
@@ -61,28 +65,36 @@ def test_subtitle_says_what_is_off_and_what_is_not_known():
     gross = answer(FORMS.assign(n_customers=1), pay=PAY.assign(cac=NAN), terms=Terms(costs=COSTS), source="orders")
     assert gross.subtitle == (
         "1 customer · revenue from orders · margin 100 % · not discounted · net of retention cost · "
-        "before acquisition cost, which these data do not tell"
+        "before acquisition cost, which isn't in the data"
     )
     unknown = answer(pay=PAY.assign(cac=NAN), terms=Terms(costs=UnitCosts()), source="customers").subtitle
     assert "MRR from the customers table" in unknown
-    assert unknown.endswith("not discounted · before acquisition and retention cost, which these data do not tell")
+    assert unknown.endswith("not discounted · before acquisition and retention cost, which isn't in the data")
 
 
 def test_answer():
     assert answer(currency="USD").text == (
-        "**A new customer brings USD 4,328 over 36 months** (95 % interval 4,049 to 4,600, 4,000 customers). The 2,193 "
-        "present customers bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M). What it costs to win a customer "
-        "is earned back after 4 months."
+        "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). Acquisition cost is "
+        "recovered in 4 months. The 2,193 present customers bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M)."
     )
+
+
+def test_the_answer_names_the_spread_of_segments():
+    parts = [
+        FORMS.iloc[[0]].assign(segment=s, ltv=v) for s, v in (("Team", 9000.0), ("Pro", 1251.0), ("Big", 21_437.0))
+    ]
+    every = pd.concat([FORMS, *parts], ignore_index=True)
+    assert "(95 % interval 4,050 to 4,600), from 1,250 (Pro) to 21,400 (Big). Acquisition" in answer(every).text
+    assert ", from" not in answer(pd.concat([FORMS, parts[0]], ignore_index=True)).text
 
 
 @pytest.mark.parametrize(
     ("known", "words"),
     [
-        ({"ltv": NAN, "ci_lower": 90.0, "ci_upper": 120.0}, "**Nobody has left yet**, so over 36 months a new customer brings between 90 and 120"),
-        ({"ltv": NAN, "ci_lower": NAN, "ci_upper": NAN}, "**What a new customer brings cannot be told**"),
-        ({"ci_lower": NAN, "ci_upper": NAN, "n_customers": 1}, "(too few to say how sure that is, 1 customer)"),
-        ({"ci_lower": NAN, "ci_upper": NAN}, "(how sure that is cannot be told, 4,000 customers)"),
+        ({"ltv": NAN, "ci_lower": 90.0, "ci_upper": 120.0}, "**Nobody has left yet**, so a new customer is worth between 90 and 120 over 36 months."),
+        ({"ltv": NAN, "ci_lower": NAN, "ci_upper": NAN}, "**What a new customer is worth cannot be told**"),
+        ({"ci_lower": NAN, "ci_upper": NAN, "n_customers": 1}, "(too few customers to say how sure that is)"),
+        ({"ci_lower": NAN, "ci_upper": NAN}, "(how sure that is is not known)"),
     ],
 )  # fmt: skip
 def test_answer_where_little_is_known(known, words):
@@ -90,10 +102,10 @@ def test_answer_where_little_is_known(known, words):
 
 
 @pytest.mark.parametrize(
-    ("months", "words"), [(np.inf, "is not earned back within 36 months."), (NAN, "over the next 36 months (18.0 M to 20.2 M).")]
+    ("months", "words"), [(np.inf, "Acquisition cost is not recovered within 36 months. The 2,193"), (NAN, "4,600). The 2,193")]
 )  # fmt: skip
 def test_answer_without_payback(months, words):
-    assert answer(pay=PAY.assign(payback_months=months)).text.endswith(words)
+    assert words in answer(pay=PAY.assign(payback_months=months)).text
 
 
 def test_cards():
@@ -104,17 +116,30 @@ def test_cards():
     never = answer(pay=PAY.assign(payback_months=np.inf, ci_upper=np.inf)).cards[2]
     assert (never.value, never.detail) == (None, "not within 36 months")
     unknown = answer(pay=PAY.assign(cac=NAN, payback_months=NAN, ltv_to_cac=NAN)).cards[2]
-    assert (unknown.value, unknown.detail) == (None, "no acquisition cost in these data")
+    assert (unknown.value, unknown.detail) == (None, "acquisition cost isn't in the data")
     little = answer(FORMS.assign(ltv=23.456, ci_lower=NAN, ci_upper=np.inf)).cards[0]
     assert (little.value, little.ci_lower, little.ci_upper) == (23.456, None, np.inf)
 
 
-def test_horizons_and_formulas():
-    assert horizon_finding(FORMS) == "A new customer has brought 4,328 after 36 months, 1,275 after 12 months"
-    assert horizon_finding(FORMS.assign(ltv=NAN)) == "What a new customer brings cannot be told"
-    assert bridge_title(FORMS, currency="EUR") == (
-        "Formula C makes a customer worth EUR 6,031, the survival form 4,328"
+def test_the_chart_says_when_the_cost_is_recovered():
+    assert value_title(FORMS, PAY, currency="EUR") == (
+        "A new customer recovers the acquisition cost in 4 months and is worth EUR 4,330 after 36 months"
     )
+    assert value_title(FORMS, PAY.assign(cac=NAN)) == "A new customer is worth 4,330 after 36 months"
+    assert value_title(FORMS, PAY.assign(payback_months=np.inf)) == (
+        "A new customer is worth 4,330 after 36 months: the acquisition cost of 659 is not recovered by then"
+    )
+    assert value_title(FORMS.assign(ltv=NAN), PAY) == "What a new customer is worth cannot be told"
+
+
+def test_the_simple_formula_is_said_to_be_off():
+    assert forms_finding(FORMS, currency="EUR") == (
+        "The simple formula (C) overstates value by 39 %: EUR 6,030 against 4,330."
+    )
+    less = FORMS.assign(ltv=FORMS["ltv"].where(FORMS["method"] == "Survival", 3000.0))
+    assert "understates value by 31 %" in forms_finding(less)
+    assert "comes to the same: 500 against 500" in forms_finding(FORMS.assign(ltv=500.0))
+    assert forms_finding(FORMS.assign(ltv=NAN)) == ""
 
 
 OBSERVED = table(
@@ -127,8 +152,8 @@ def test_newest_customers_are_named_only_where_they_clearly_differ():
     differ = OBSERVED.assign(newest_differ=True)
     newest, *tails = reliance(FORMS, differ, currency="USD")
     assert newest == (
-        "Customers who started within the last year leave more slowly than earlier ones did at the same age. If new "
-        "ones do so, too, each brings USD 5,114 (4,662 to 5,555) over 36 months, not 4,328."
+        "Customers who joined in the last year leave more slowly than earlier ones did at the same age. If new ones do so "
+        "too, each is worth USD 5,110 (4,660 to 5,560) over 36 months, not 4,330."
     )
     assert tuple(tails) == reliance(FORMS, OBSERVED)
     less = FORMS.assign(ltv=FORMS["ltv"].where(FORMS["method"] != "Survival, newest customers", 3000.0))
@@ -136,18 +161,23 @@ def test_newest_customers_are_named_only_where_they_clearly_differ():
     assert reliance(FORMS.assign(ltv=NAN), differ) == reliance(FORMS.assign(ltv=NAN), OBSERVED)
 
 
-def test_tail_is_said_to_be_a_model():
-    assert reliance(FORMS, OBSERVED) == (
-        "94 % of all customers stay longer than 72 months, the last age that enough of them were observed at. Of the value "
-        "over 72 months, 35 % lies beyond it: foretold (Weibull), not observed. Over 36 months it is 2.0 %. What "
-        "they bring over their whole life is nearly all beyond it.",
+def test_what_is_extrapolated_is_said():
+    stay = "94 % of customers stay longer than 72 months, as far as the data reach."
+    assert reliance(FORMS, OBSERVED) == (f"{stay} 2.0 % of the value over 36 months lies beyond and is extrapolated.",)
+    seen = FORMS.assign(share_in_tail=0.0)
+    assert reliance(seen, OBSERVED) == (f"{stay} The whole value over 36 months is observed.",)
+    nobody = FORMS.assign(ltv=NAN, share_in_tail=NAN)
+    assert reliance(nobody, OBSERVED) == (
+        "After 72 months nothing is observed and nobody has left: over 36 months a customer is worth 4,050 to 4,600.",
     )
-    nobody = reliance(FORMS.assign(ltv=NAN, share_in_tail=NAN), OBSERVED)
-    assert nobody[0].endswith("what lies beyond it cannot be told, as nobody left: each brings 6,000 to 8,000.")
-    assert "whole life" not in reliance(FORMS, OBSERVED.assign(life_beyond=False))[0]
-    free = reliance(FORMS.assign(ltv=0.0, share_in_tail=NAN), OBSERVED)
-    assert free[0].endswith("nothing lies beyond it.")
     assert reliance(FORMS, OBSERVED.assign(still_here=NAN)) == ()
+
+
+def test_segments_are_named_where_a_tenth_is_extrapolated():
+    parts = [FORMS.iloc[[0]].assign(segment=s, share_in_tail=v) for s, v in (("Big", 0.31), ("Pro", 0.05))]
+    seen = pd.concat([OBSERVED, OBSERVED.assign(segment="Big"), OBSERVED.assign(segment="Pro")], ignore_index=True)
+    said = reliance(pd.concat([FORMS, *parts], ignore_index=True), seen)
+    assert said[1:] == ("Extrapolated: 31 % of the value of Big.",)
 
 
 def test_bridge_names_the_largest_steps():
@@ -158,16 +188,17 @@ def test_bridge_names_the_largest_steps():
         ("All", "churn by age", 5477.0, 338.0, 3),
         ("All", "acquisition cost", 4328.0, -1149.0, 1),
     )
-    assert bridge_finding(steps, currency="USD", most=2) == (
-        "From USD 6,031 by formula C to USD 4,328 by the survival form, mostly: −1,149 for acquisition cost; −892 as it "
-        "counts no longer than 36 months."
+    assert bridge_finding(steps, most=2) == (
+        "What makes the difference to the simple formula: −1,150 for acquisition cost; −892 because it counts no longer "
+        "than 36 months."
     )
     assert bridge_finding(steps.iloc[:0]) == ""
+    assert bridge_table(steps).iloc[2].tolist() == ["churn by age", "5,477", "+338"]
 
 
 def test_forms_in_money():
-    text = forms_table(FORMS.query("horizon_months not in (12, 72)"), segments=["All"])
-    assert text.iloc[2].tolist() == ["Formula C (margin / churn)", "6,031 (5,597 to 6,438)"]
+    text = forms_table(FORMS.query("horizon_months not in (12, 72)"))
+    assert text.iloc[2].tolist() == ["Formula C (margin / churn)", "6,031", "5,597 to 6,438"]
 
 
 def test_residual_value_differs_only_where_intervals_are_apart():
@@ -176,41 +207,60 @@ def test_residual_value_differs_only_where_intervals_are_apart():
         ("All", 0, 4987.0, 4695.0, 5267.0, 124, False),
         ("All", 12, 8362.0, 7500.0, 9200.0, 70, True),
     )
-    assert residual_finding(rows) == "From month 12 on, a customer brings 8,362; a new one brings 4,987"
+    assert residual_finding(rows) == "A customer who has stayed 12 months brings 8,360 from then on, a new one 4,990"
     assert residual_finding(rows.assign(differs=False)).endswith("no clear difference")
     assert residual_finding(rows.iloc[1:]) == "What customers bring from an age on"
-    assert residual_finding(rows.iloc[:1]) == "A new customer brings 4,987, before what it cost to win"
+    assert residual_finding(rows.iloc[:1]) == "A new customer brings 4,990, before acquisition cost"
 
 
 def test_payback():
     assert payback_finding(PAY, horizon_months=36, currency="USD") == (
-        "Winning a customer costs USD 659, which is earned back after 4 months; over 36 months a customer brings 7.6 "
-        "times (7.2 to 7.9) as much."
+        "Acquisition cost is USD 659 a customer. It is recovered in 4 months, and 7.6 times (7.2 to 7.9) within 36 months."
     )
     free = PAY.assign(cac=0.0, payback_months=1.0, ltv_to_cac=NAN)
-    assert payback_finding(free, horizon_months=36) == "Winning a customer costs 0: there is nothing to earn back."
-    late = payback_finding(PAY.assign(payback_months=np.inf, ltv_to_cac=0.038), horizon_months=36)
-    assert "of which 3.8 % comes back over 36 months" in late
-    assert "values gross" in payback_finding(PAY.assign(cac=NAN), horizon_months=36)
-    assert "not earned back" in payback_finding(PAY.assign(payback_months=np.inf), horizon_months=36)
+    assert payback_finding(free, horizon_months=36) == "Acquisition cost is 0 a customer: there is nothing to recover."
+    late = PAY.assign(payback_months=np.inf, ltv_to_cac=0.038)
+    assert payback_finding(late, horizon_months=36).endswith("; only 3.8 % of it is recovered within 36 months.")
+    assert payback_table(late, FORMS, segments=["All"])["Recovered in"].tolist() == ["not recovered"]
+    assert "isn't in the data" in payback_finding(PAY.assign(cac=NAN), horizon_months=36)
+    (shown,) = payback_table(PAY, FORMS, segments=["All"]).to_numpy().tolist()
+    assert shown == ["All", "4,328", "4,049 to 4,600", "659", "4 months", "7.57", "7.21 to 7.92"]
 
 
 def test_base():
     assert base_findings(BASE.assign(n_active=0))[0] == "Nobody is a customer today."
     assert "between 18.0 M and 20.2 M" in base_findings(BASE.assign(base_value=NAN))[0]
     assert base_findings(BASE.assign(n_active=1))[0].startswith("The one present customer brings 19.1 M")
-    assert base_findings(BASE)[1].startswith("42 % of it is from ages")
+    assert base_findings(BASE)[1] == "42 % of it comes from ages that too few have reached yet and is extrapolated."
+    (shown,) = base_table(BASE, segments=["All"]).to_numpy().tolist()
+    assert shown == ["All", "2,193", "818 k", "19.1 M", "18.0 M to 20.2 M", "42 %"]
     assert len(base_findings(BASE.assign(share_in_tail=NAN))) == 1
 
 
 def test_what_if_goes_from_the_largest_gain_down():
     changes = [("All", "10 % less churn", 1e5, 2), ("All", "5 % higher ARPA", 2e5, 1)]
     rows = table("segment change base_gain rank", *changes)
-    assert what_if_finding(rows, currency="USD") == (
-        "Present customers would bring USD 200 k more with 5 % higher ARPA, USD 100 k more with 10 % less churn"
+    assert what_if_finding(rows, horizon_months=36, currency="USD") == (
+        "5 % higher prices would add USD 200,000 to what present customers bring over 36 months, 10 % less churn 100,000."
     )
-    assert what_if_finding(rows.assign(base_gain=NAN, rank=NAN)) == "What a change would add cannot be told"
-    assert what_if_finding(rows.assign(base_gain=0.0)) == "None of the changes would add anything"
+    unknown = rows.assign(base_gain=NAN, rank=NAN)
+    assert what_if_finding(unknown, horizon_months=36) == "What a change would add cannot be told."
+    assert what_if_finding(rows.assign(base_gain=0.0), horizon_months=36) == "None of the changes would add anything."
+
+
+def test_each_change_stands_with_its_difference_and_interval():
+    ends = "base_gain_ci_lower base_gain_ci_upper ltv_gain_ci_lower ltv_gain_ci_upper"
+    rows = table(
+        f"segment change ltv ltv_gain base_gain {ends}",
+        ("All", "5 % higher ARPA", 4328.0, 216.4, 955_000.0, 9e5, 1e6, 202.0, 230.0),
+        ("All", "Half the involuntary churn", 4328.0, NAN, NAN, NAN, NAN, NAN, NAN),
+    )
+    shown = what_if_table(rows, BASE, segments=["All"])
+    assert shown.to_numpy().tolist() == [
+        ["Prices up by 5 %", "20.1 M", "+955 k (900 k to 1.0 M)", "4,544", "+216 (202 to 230)"]
+    ]
+    assert what_if_table(rows, BASE, segments=["All", "Pro"])["Segment"].tolist() == ["All"]
+    assert what_if_table(rows.iloc[1:], BASE, segments=["All"]).empty
 
 
 def test_backtest_counts_the_months_that_the_interval_held():
@@ -222,9 +272,12 @@ def test_backtest_counts_the_months_that_the_interval_held():
         ("All", months[1], 869.0, 811.0, 928.0, 912.0, "active customers", 2, 869 / 912 - 1, True, 1),
     )
     assert backtest_finding(tested, measure="active customers") == (
-        "Expected for 30 June 2025: 869 active customers, 4.7 % too few; the interval held what happened in 1 of 2 months"
+        "A year ago we would have expected 869 active customers on 30 June 2025, 4.7 % too few; the interval held in 1 of 2 "
+        "months"
     )
     assert "8.6 % too much" in backtest_finding(tested.assign(measure="MRR", error=0.086), measure="MRR")
-    assert "MRR; the interval" in backtest_finding(tested.assign(measure="MRR", error=NAN), measure="MRR")
+    assert "MRR on 30 June 2025; the interval" in backtest_finding(
+        tested.assign(measure="MRR", error=NAN), measure="MRR"
+    )
     unknown = tested.assign(predicted=NAN, ci_lower=NAN, ci_upper=NAN)
     assert backtest_finding(unknown, measure="active customers").startswith("A year ago active customers could not be")

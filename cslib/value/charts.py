@@ -1,0 +1,55 @@
+"""Charts of customer value, in which what is observed and what is extrapolated are told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from cslib.show.charts import BOUNDS, GROUND, MUTED
+
+GAPS: Final[Any] = {"linestyle": (1.5, (1.6, 2.2)), "color": GROUND, "linewidth": 2.6, "zorder": 2.2}
+ABOVE: Final[Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "right", "va": "bottom"}
+
+
+def told_apart(
+    draw: Callable[[], Axes], table: pd.DataFrame, *, x: str, y: str, beyond: str, said: str = "extrapolated"
+) -> Axes:
+    """Dash the lines of a chart and hatch their bands where they are not observed; mark 0 where it lies between.
+
+    Parameters
+    ----------
+    draw
+        Draws the lines, as in ``partial(lines_with_bands, table, …)``.
+    table
+        What it draws, with ``ci_lower`` and ``ci_upper``.
+    x, y
+        Its columns.
+    beyond
+        Its column that is true where a value is not observed.
+    said
+        What to call that.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    axes = draw()
+    for line in axes.lines:
+        line.set_linestyle("-")
+    ordered = table.sort_values(x)
+    next_one = ordered.groupby("segment")[beyond].shift(-1, fill_value=False)  # a dash begins at what is observed last
+    unseen = ordered[ordered[beyond] | next_one]
+    for _, own in unseen.groupby("segment", sort=False):
+        axes.plot(own[x], own[y], **GAPS)  # over the line, which keeps its points
+        lower, upper = own[[*BOUNDS]].to_numpy(float).T
+        axes.fill_between(
+            own[x], lower, upper, facecolor="none", edgecolor=MUTED, hatch="////", alpha=0.35, linewidth=0
+        )
+    if len(unseen):
+        axes.annotate(f"dashed: {said}", (1, 1), xytext=(0, 5), color=MUTED, fontsize=9.5, **ABOVE)
+    if axes.get_ylim()[0] < 0:
+        axes.axhline(0, color=MUTED, linewidth=1)
+    return axes

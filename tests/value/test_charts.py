@@ -1,0 +1,48 @@
+"""What is extrapolated is dashed and hatched in charts of customer value."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cslib.show.charts import GROUND, lines_with_bands
+from cslib.value.charts import told_apart
+
+LINE = pd.DataFrame(
+    {"segment": "All", "month": range(5), "value": [-2.0, 0, 2, 4, 6], "beyond": [False] * 3 + [True] * 2}
+)
+LINE = LINE.assign(ci_lower=LINE["value"] - 1, ci_upper=LINE["value"] + 1)
+
+
+def drawn(table):
+    lines = partial(lines_with_bands, table, x="month", y="value", x_label="months", unit="number")
+    return told_apart(lines, table, x="month", y="value", beyond="beyond")
+
+
+def dashes(axes):
+    return [line.get_xdata().tolist() for line in axes.lines if line.get_color() == GROUND]
+
+
+def test_what_is_not_observed_is_dashed_from_the_last_point_that_is():
+    axes = drawn(LINE)
+    assert dashes(axes) == [[2, 3, 4]]
+    assert [text.get_text() for text in axes.texts] == ["dashed: extrapolated"]
+    assert sum(bool(band.get_hatch()) for band in axes.collections) == 1
+    assert any(np.allclose(line.get_ydata(), 0) for line in axes.lines)  # where the cost is recovered
+
+
+def test_what_is_all_observed_is_drawn_as_it_is():
+    axes = drawn(LINE.assign(beyond=False, value=[2.0, 3, 4, 5, 6], ci_lower=1.0, ci_upper=7.0))
+    assert dashes(axes) == []
+    assert not axes.texts
+    assert len(axes.lines) == 1
+
+
+@pytest.mark.parametrize("segments", [("All", "Pro"), ("Pro", "Team")])
+def test_each_segment_is_dashed_from_its_own_age_and_none_otherwise(segments):
+    """Dashes mean one thing: the line of all customers, dashed elsewhere, is whole here."""
+    early = LINE.assign(segment=segments[0], beyond=[False] + [True] * 4)
+    axes = drawn(pd.concat([early, LINE.assign(segment=segments[1], value=LINE["value"] + 3)], ignore_index=True))
+    assert sorted(dashes(axes)) == [[0, 1, 2, 3, 4], [2, 3, 4]]
+    assert all(line.get_linestyle() == "-" for line in axes.lines if line.get_color() != GROUND)
