@@ -28,6 +28,7 @@ from cslib.show.formats import format_day, inline
 from cslib.show.seal import opened
 
 TEMPLATES = Path(__file__).parent / "template"
+SCRIPTS = ("report", "charts")  # of the page, one after the other
 TEXT_TAGS = (
     "a b blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li ol p pre s small span strong sub sup"
 )
@@ -124,7 +125,7 @@ def render_template(name: str, facts: Mapping[str, Any]) -> str:
     loader = jinja2.FileSystemLoader(TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["inline"] = lambda text: Markup(inline(text))
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    script = "".join((TEMPLATES / f"{part}.js").read_text(encoding="utf-8") for part in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     sheet = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     own = {"script": Markup(script), "script_hash": f"sha256-{digest}", "sheet": Markup(sheet)}
