@@ -28,7 +28,7 @@ from cslib.show.formats import format_day, inline
 from cslib.show.seal import opened
 
 TEMPLATES = Path(__file__).parent / "template"
-SCRIPTS = ("report", "charts")  # of the page, one after the other
+SCRIPTS = ("report", "tables", "charts")  # of the page, one after the other
 TEXT_TAGS = (
     "a b blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li ol p pre s small span strong sub sup"
 )
@@ -41,6 +41,11 @@ UNSEEN = dict.fromkeys(
     [*range(9), 11, 12, *range(14, 32), 127, *range(0x202A, 0x202F), *range(0x2066, 0x206A)],
     "\N{REPLACEMENT CHARACTER}",
 )
+FOLDED = {
+    "method": "Formulas, models and references",
+    "definitions": "What every word means here",
+    "references": "Where the formulas come from",
+}  # sections by title
 LEFT_OUT = '<p class="cs cs-warning">An interactive output is left out: a report carries no scripts.</p>'
 
 
@@ -59,6 +64,11 @@ class Section:
     title: str
     id: str
     parts: list[Part] = field(default_factory=list)
+
+    @property
+    def folded(self) -> str:
+        """What its line says, where it is folded away; empty where it stands open."""
+        return FOLDED.get(self.title.lower(), "")
 
 
 def trust_own(notebook: Any, key: str) -> None:
@@ -133,7 +143,7 @@ def render_template(name: str, facts: Mapping[str, Any]) -> str:
 
 
 def _sections(notebook: Any) -> list[Section]:
-    sections, ids = [Section("", "answer")], {"answer", "contents", "data-check", "files", "main"}
+    sections, ids = [Section("", "answer")], {"answer", "contents", "data-check", "downloads", "main"}
     for cell in notebook.cells:
         if "notebook-only" in cell.metadata.get("tags", []):
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -293,7 +293,7 @@ def retention_heatmap(
     top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
     text = (rates * 100).round(0).map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
     named = rates.set_axis(rows).set_axis(periods, axis=1)
-    told = _cells_told(own, rates, lambda day, k: f"{charts.cohort_label(day, period)}, {k} {period}{'s' * (k != '1')} on", names or {})
+    told = _cells_told(own, rates, period, names or {})
     coloured_cells(axes, named, text, limits=(0, max(top, 0.05)), pale=top < 0.5, told=told)
     hatch(axes, (begun.notna() & rates.isna()).to_numpy())
     axes.tick_params(labelsize=10)
@@ -303,17 +303,17 @@ def retention_heatmap(
     return axes
 
 
-def _cells_told(
-    own: pd.DataFrame, rates: pd.DataFrame, named: Callable[[Any, str], str], names: Mapping[int, str]
-) -> pd.DataFrame:
+def _cells_told(own: pd.DataFrame, rates: pd.DataFrame, period: str, names: Mapping[int, str]) -> pd.DataFrame:
     """Write what each cell of a triangle tells."""
     shown = own[own["cohort"].isin(rates.index)].dropna(subset="retention_rate")
     bounds = shown[[*charts.BOUNDS]] if "ci_lower" in shown else pd.DataFrame(np.nan, shown.index, [*charts.BOUNDS])
+
+    def named(day: Any, k: int) -> str:
+        return f"{charts.cohort_label(day, period)}, {names.get(k, str(k))} {period}{'s' * (k != 1)} on"
+
     facts = (shown[c] for c in ("cohort", "period_index", "retention_rate", "n_customers"))
     texts = [
-        hover.lines(
-            named(day, names.get(int(k), str(k))), rate, "percent", bounds=(low, high), n=f"of {n:,.0f} customers"
-        )
+        hover.lines(named(day, int(k)), rate, "percent", bounds=(low, high), n=f"of {n:,.0f} customers")
         for day, k, rate, n, low, high in zip(*facts, *(bounds[c] for c in charts.BOUNDS), strict=True)
     ]
     table = shown.assign(text=texts).pivot(index="cohort", columns="period_index", values="text")

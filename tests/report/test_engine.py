@@ -443,7 +443,7 @@ def test_what_of_a_value_is_published(value: object, shown: object) -> None:
 @pytest.mark.parametrize("fail", [False, True])
 def test_no_secret_is_published(tmp_path: Path, fail: bool) -> None:
     cells = [
-        ("md", "# S\n\nFrom [here](https://joe:hidden@e.example/p?token=hidden)"),
+        ("md", "# S\n\nFrom [here](https://joe:veiled@e.example/p?token=veiled)"),
         ("parameters", "data: str = ''\nfail: bool = False\nother: str = ''"),
         ("code", "import pandas as pd\nfrom cslib.show import display as d\nprint(data, other)"),
         (
@@ -462,7 +462,7 @@ def test_no_secret_is_published(tmp_path: Path, fail: bool) -> None:
     assert run.ok is not fail
     for file in [p for p in out.rglob("*") if p.is_file()]:
         text = file.read_text(encoding="utf-8")
-        for word in ("joe", "pa:ss", "hush", "hidden", "x=1", "../"):
+        for word in ("joe", "pa:ss", "hush", "veiled", "x=1", "../"):
             assert word not in text, (file, word)
     assert ("The log says more: s.failed.log." in run.error) if fail else ("db.example/shop" in run.answer)
     log = out / "s.failed.log"

@@ -75,6 +75,7 @@
       tip.hidden = dot.hidden = true;
       fade(null);
       shown = null;
+      at = -1;
     }
     function pointed(event) {
       if (shown && shown !== hide) shown();
