@@ -19,7 +19,7 @@ from typing import Any, Final
 from cslib.errors import CslibError, LimitError, ParameterError, counted
 from cslib.report import engine
 from cslib.report.clock import PROFILE, USUAL, Limits
-from cslib.report.engine import Run, Say, Values, nothing, write_index
+from cslib.report.engine import Run, Say, Values, nothing
 from cslib.report.parameters import Notebook, given_for, output_folder, parse_parameters
 from cslib.report.publish import read_record, run_folder
 
@@ -112,6 +112,8 @@ def render_all(
             env = {**env, PROFILE: "1"} if profile else env
             return _side_by_side(tasks, out, jobs, _How(env, limits, say, progress, late))
         finally:
+            from cslib.report.home import write_index
+
             write_index(out)
 
 

@@ -20,27 +20,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
-from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
 import cslib
-from cslib.errors import CslibError, MissingTableError, ReportError, counted
+from cslib.errors import CslibError, MissingTableError, ReportError
 from cslib.report.clock import SPENT, USUAL, Limits
 from cslib.report.marks import FLOOD, LAST_READ, OWN
-from cslib.report.parameters import Notebook, Value, output_folder, parse_parameters, words
+from cslib.report.parameters import Notebook, Value, parse_parameters
 from cslib.report.publish import (
     RECORD,
-    bound,
     cleaned,
     locked,
     new_version,
-    point,
     public,
     publish,
-    put,
-    read_record,
     refuse_foreign,
     run_folder,
 )
@@ -355,58 +350,3 @@ def _log(path: Path) -> Iterator[IO[str]]:
         finally:
             logger.removeHandler(handler)
             logger.propagate = not logger.handlers
-
-
-def write_index(out: Path) -> Path:
-    """Write ``index.html`` over all reports found in a folder.
-
-    Parameters
-    ----------
-    out
-        The folder of the reports.
-
-    Returns
-    -------
-    Path
-        The page.
-    """
-    from cslib.report.html import render_template
-
-    out = output_folder(out)
-    with locked(out):
-        for page in out.glob("*.html"):
-            if not (out / page.stem).exists():  # lost where the folder was copied without links
-                point(out, page.stem)
-        runs = {r["slug"]: r for r in _records(out.glob("*/run.json")) if (out / f"{r['slug']}.html").exists()}
-        failures = [f | {"last_good": runs.pop(f["slug"], None)} for f in _records(out.glob("*.failed.json"))]
-        not_made = [f for f in failures if f["status"] == "not made" and not f["last_good"]]
-        failed = [f for f in failures if f not in not_made]
-        bound(out, sorted(runs.values(), key=_place))
-        groups = [[*own] for _, own in groupby(sorted(runs.values(), key=_group), key=_group)]
-        summary = counted(len(runs) + len(failed), "report") + f", {len(failed)} failed" * bool(failed)
-        shown = {"groups": groups, "failures": failed, "not_made": not_made, "summary": summary}
-        return put(out / "index.html", render_template("index.html", shown))
-
-
-def _place(run: Mapping[str, Any]) -> tuple[bool, str]:
-    """Order reports: first the one that tells what needs attention, then by name."""
-    return not run["attention"], run["label"]
-
-
-def _group(run: Mapping[str, Any]) -> str:
-    return str(run["group"])
-
-
-def _records(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """Read what the index says of each run; what another program has written is passed over."""
-    from cslib.report.html import moment
-
-    for path in sorted(paths):
-        slug = path.name.removesuffix(".failed.json") if path.name != "run.json" else path.parent.name
-        record = read_record(path, slug)
-        with suppress(AttributeError, KeyError, TypeError, ValueError):
-            shown = {key: str(record.get(key) or "") for key in ("answer", "error", "as_of", "status", "group")}
-            shown |= {"slug": slug, "title": str(record["title"]), "ended": moment(record["ended"])}
-            shown |= {"notebook": str(record.get("notebook") or slug), "label": str(record.get("label") or words(slug))}
-            lists = {key: [*map(str, record.get(key) or ())] for key in ("attention",)}
-            yield {**shown, **lists, "warnings": len(record.get("data_check", {}).get("warnings", []))}

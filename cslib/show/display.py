@@ -163,7 +163,7 @@ def cards(*cards: Card) -> None:
     """
     if not cards:
         return
-    html = "".join(_card_html(card) for card in cards)
+    html = "".join(card_html(card) for card in cards)
     text = "\n".join(" · ".join(filter(None, (c.label, *_card_lines(c)))) for c in cards)
     bundle = [{key: _finite(value) for key, value in asdict(card).items()} for card in cards]
     _show(f'<div class="cs cs-cards">{html}</div>', text, {"kind": "cards", "cards": bundle})
@@ -177,7 +177,8 @@ def _card_lines(card: Card) -> tuple[str, str, str]:
     return value, " · ".join(filter(None, (interval, size))), card.detail
 
 
-def _card_html(card: Card) -> str:
+def card_html(card: Card) -> str:
+    """Draw one card."""
     value, interval, detail = (escape(line) for line in _card_lines(card))
     status = ""
     if card.status:
