@@ -314,8 +314,9 @@ def write_csv(df: pd.DataFrame, path: Path) -> None:
 
 
 def _beside_page(folder: Path) -> str:
-    """Name the folder of the files as the page does: versions of a report stand together."""
-    return f"{folder.parent.name}/{folder.name}" if folder.parent.suffix else folder.name
+    """Name the folder of the files as the page does: versions of a report stand together, in them those of segments."""
+    home = next((parent for parent in (folder.parent, folder.parent.parent) if parent.suffix), folder.parent)
+    return folder.relative_to(home.parent).as_posix() if home.suffix else folder.name
 
 
 def _plain_column(column: pd.Series) -> pd.Series:

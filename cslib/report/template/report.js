@@ -2,11 +2,11 @@
   "use strict";
   // Contents: mark the section being read.
   var links = Array.prototype.slice.call(document.querySelectorAll(".toc a"));
-  var targets = links.map(function (link) { return document.getElementById(link.hash.slice(1)); });
   function mark() {
     var end = innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
     var current = 0;
-    targets.forEach(function (target, i) {
+    links.forEach(function (link, i) {
+      var target = document.getElementById(link.hash.slice(1));
       if (target && (end || target.getBoundingClientRect().top < innerHeight / 3)) current = i;
     });
     links.forEach(function (link, i) {
