@@ -78,8 +78,16 @@ def segment_of(data: DataSet, segment_by: str, segment: str) -> DataSet:
     -------
     DataSet
         Every table that has customers holds theirs only.
+
+    Raises
+    ------
+    ParameterError
+        As from :func:`segments`, or nobody belongs to it.
     """
     theirs = segments(data, segment_by)
+    there = theirs.select("segment").distinct().execute()["segment"]
+    msg = f"{segment_by} is {segment!r} for nobody. {did_you_mean(segment, there)}"
+    ParameterError.when(segment not in set(there), msg)
     ids = theirs.filter(theirs.segment == segment).customer_id
     own = {n: t.filter(t.customer_id.isin(ids)) if "customer_id" in t.columns else t for n, t in data.tables.items()}
     notes = (*data.notes, f"Only customers whose {segment_by} is {segment}.")

@@ -43,6 +43,7 @@ UNSEEN = dict.fromkeys(
     "\N{REPLACEMENT CHARACTER}",
 )
 ALL = "all"  # the view of all customers
+MARK = re.compile(r'(<(?:path|text|use|tspan)\b(?:(?! class=| style=)[^<>])*) style="([^"]*)"')  # of a chart
 OWN_ID = re.compile(r'(?<= id=")|(?<= aria-labelledby=")|(?<=href="#)|(?<=url\(#)')  # before an id of the page
 FOLDED = {
     "method": "Formulas, models and references",
@@ -167,13 +168,23 @@ def page(
         view.sections[:] = [section for section in view.sections if section.id not in same]
     ran = f"{moment(facts['ended'])} in {facts['seconds']:.1f} s"
     own = {"views": views, "shared": prose, "ran": ran, "footer": _footer(facts), "left_out": left_out}
-    return render_template("report.html", {**facts, **own, "column": column, "column_words": words(column)})
+    return _sharing(render_template("report.html", {**facts, **own, "column": column, "column_words": words(column)}))
+
+
+def _sharing(html: str) -> str:
+    """Let the marks of all charts share their styles: what is written more than ten times becomes a class."""
+    counts = Counter(m[2] for m in MARK.finditer(html))
+    names = {style: f"s{i}" for i, (style, n) in enumerate(counts.most_common()) if n > 10}
+    sheet = "".join(f".{name}{{{style}}}" for style, name in names.items())
+    html = MARK.sub(lambda m: f'{m[1]} class="{names[m[2]]}"' if m[2] in names else m[0], html)
+    return html.replace("</style>", f"{sheet}</style>", 1)
 
 
 def _view(value: str, name: str, notebook: Any, facts: Mapping[str, Any]) -> _View:
     lead, *sections = _arranged(_sections(notebook))
     files = [{**t, "size": counted(t["rows"], "row")} for t in facts["tables"]]
-    return _View(value, name, lead, sections, files, _subtitle(facts))
+    only = f"{value} only · " if name != ALL else ""
+    return _View(value, name, lead, sections, files, only + _subtitle(facts))
 
 
 def _view_of(segment: Segment) -> _View:

@@ -38,6 +38,7 @@ FIXED: Final = {"All": MUTED, OBSERVED: INK}
 BEYOND: Final = 10  # points from the axis to the names at its right
 FAR: Final = 0.12  # of the width, from the end of a line to its name: needs a leader
 APART: Final = 0.06  # between points of the same bracket
+MOST_POINTS: Final = 400  # of a line
 TOLD: Final = {"hazard": "percent", "score": "number"}  # units of axes, as values are written
 FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0, "score": 1.0}  # least step between ticks
 
@@ -207,7 +208,7 @@ def lines_with_bands(
     every, table = table.dropna(subset=[x]), table.dropna(subset=[x, y])
     require(table, x, y)
     parts = {s: own.sort_values(x) for s in colours if not (own := table[table["segment"] == s]).empty}
-    drawn = {s: every[every["segment"] == s].sort_values(x) for s in parts}
+    drawn = {s: _thinned(every[every["segment"] == s].sort_values(x), x) for s in parts}
     sized = {s: own.dropna(subset=[n]) for s, own in parts.items() if own[n].notna().any()} if n else {}
     axes = new_axes(3.6 + 0.22 * len(sized))
     said = (_named(x_label, names or {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
@@ -256,6 +257,15 @@ def short(name: object, most: int = 24) -> str:
     """Cut a long name so that it fits a label."""
     text = " ".join(str(name).split())
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _thinned(curve: pd.DataFrame, x: str) -> pd.DataFrame:
+    """Keep of a curve of very many points the last one in each four hundredth of its width: more cannot be seen."""
+    if len(curve) <= MOST_POINTS:
+        return curve
+    at = curve[x].to_numpy(float)
+    place = np.floor((at - at[0]) / (at[-1] - at[0] or 1.0) * MOST_POINTS)
+    return curve[np.append(place[:-1] != place[1:], True) | (np.arange(len(at)) == 0)]
 
 
 def _colours(table: pd.DataFrame) -> dict[str, str]:

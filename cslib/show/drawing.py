@@ -132,6 +132,7 @@ def _themed(svg: str, name: str, alt: str, told: str) -> str:
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     svg = re.sub(r' transform="rotate\(-0 [^"]*"|(?<=>)\s+(?=<)', "", svg)
     svg = re.sub(r' d="[^"]*"', lambda path: _short(path[0]), svg)
+    svg = re.sub(r' [xy]="[\d.]+"', lambda place: _rounded(place[0]), svg)
     points = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
     box = re.search(r'viewBox="[^"]*"', svg)[0]  # type: ignore[index]
     sizes = [float(size) for size in re.findall(r"font(?:-size)?: [^;\"]*?([\d.]+)px", svg)]
@@ -144,8 +145,11 @@ def _themed(svg: str, name: str, alt: str, told: str) -> str:
 
 def _short(path: str) -> str:
     """Write a path with a tenth of a point, and no blanks that say nothing."""
-    rounded = re.sub(r"\d+\.\d{2,}", lambda n: f"{float(n[0]):.1f}".removesuffix(".0"), path)
-    return re.sub(r"\s*\n\s*|(?<=[A-Za-z]) ", "", rounded.replace(' d="', "\0")).replace("\0", ' d="')
+    return re.sub(r"\s*\n\s*|(?<=[A-Za-z]) ", "", _rounded(path).replace(' d="', "\0")).replace("\0", ' d="')
+
+
+def _rounded(text: str) -> str:
+    return re.sub(r"\d+\.\d{2,}", lambda n: f"{float(n[0]):.1f}".removesuffix(".0"), text)
 
 
 def _recoloured(tag: re.Match[str]) -> str:

@@ -334,6 +334,7 @@ def coloured_cells(
         values, ax=axes, cmap=colours, vmin=low, vmax=high, cbar=False, annot=text, fmt="",
         linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5},
     )  # fmt: skip
+    axes.collections[0].set_clip_on(False)  # every cell lies inside
     for label, value in zip(axes.texts, values.to_numpy()[values.notna().to_numpy()], strict=True):
         label.set_color(DARK_TEXT if relative_luminance(colours((value - low) / (high - low))) > 0.25 else "white")
         label.set_in_layout(False)  # it is inside its cell: to measure each takes longer than to draw them

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 SERIES: Final = "series-"  # begins the id of what belongs to one line of a chart
-MOST: Final = 150  # points of a series that tell something
+MOST: Final = 80  # points of a series that tell something
 
 
 class _Told(NamedTuple):
@@ -105,5 +105,5 @@ def attribute(figure: Figure, box: Bbox) -> str:
         places = axes.transData.transform([(x, y) for x, y, _ in points])
         across, down = places[:, 0] - box.x0 * 72, box.y1 * 72 - places[:, 1]
         found += [[round(a, 1), round(d, 1), t, series] for a, d, (_, _, t) in zip(across, down, points, strict=True)]
-    packed = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-    return f' data-width="{box.width * 72:.1f}" data-points="{escape(packed)}"' if found else ""
+    packed = escape(json.dumps(found, ensure_ascii=False, separators=(",", ":")), quote=False).replace("'", "&#x27;")
+    return f""" data-width="{box.width * 72:.1f}" data-points='{packed}'""" if found else ""

@@ -19,7 +19,7 @@ from cslib.show.estimates import calibration_plot, forest_plot, retention_heatma
 
 
 def points_of(html: str) -> list[list]:
-    found = re.search(r'data-points="([^"]*)"', html)
+    found = re.search(r"data-points='([^']*)'", html)
     return json.loads(unescape(found[1])) if found else []
 
 

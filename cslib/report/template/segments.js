@@ -16,7 +16,7 @@
     views.forEach(function (view) { view.hidden = view.dataset.view !== input.value; });
     links.forEach(function (link, i) {
       var id = shared[i] ? bases[i] : own(bases[i], input);
-      link.hash = id;
+      link.setAttribute("href", "#" + id);
       link.parentNode.hidden = !document.getElementById(id);
     });
     var again = reading && document.getElementById(own(base(reading.id), input));
