@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from cslib.show.charts import BOUNDS, GROUND, MUTED
 
 GAPS: Final[Any] = {"linestyle": (1.5, (1.6, 2.2)), "color": GROUND, "linewidth": 2.6, "zorder": 2.2}
+HATCHED: Final[Any] = {"facecolor": "none", "edgecolor": MUTED, "hatch": "////", "alpha": 0.35, "linewidth": 0}
 ABOVE: Final[Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "right", "va": "bottom"}
 
 
