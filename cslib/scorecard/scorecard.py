@@ -204,6 +204,8 @@ class Standing:
         The KPIs whose targets are not judged: not measured, or not set up.
     n_missed, n_unclear
         Of these: not reached, or not told by the interval.
+    n_compared
+        KPIs whose change is judged.
     n_worse
         KPIs that got worse by more than noise; one and its twin are one.
     untold
@@ -220,6 +222,7 @@ class Standing:
     blind: tuple[str, ...]
     n_missed: int
     n_unclear: int
+    n_compared: int
     n_worse: int
     untold: bool
     attention: pd.DataFrame = field(repr=False)
@@ -248,7 +251,8 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> Standing:
     n_worse, ranked = worse["family"].nunique(), _ranked(known, worse)
     untold = bool((worse["season"] == UNKNOWN).any())
     counts = (len(table), len(known), len(aimed), int(judged.sum()))
-    return Standing(*counts, tuple(aimed.loc[~judged, "label"]), missed, unclear, n_worse, untold, attention=ranked)
+    blind, n_compared = tuple(aimed.loc[~judged, "label"]), int((known["change"] != "").sum())
+    return Standing(*counts, blind, missed, unclear, n_compared, n_worse, untold, attention=ranked)
 
 
 def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:

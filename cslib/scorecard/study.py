@@ -108,7 +108,8 @@ class Scorecard(Study):
         notes = (*notes, *([changed_pace(found, what="LTV and payback")] if found else []))
         history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")
         caption = say.kpis_caption(self.table, self.data.currency)
-        return Result("kpis", self.table, caption=caption, shown=texts, most=40, notes=notes, also=(history,))
+        how: Any = {"notes": notes, "also": (history,), "absent": "" if len(texts) else f"{say.NOTHING}."}
+        return Result("kpis", self.table, caption=caption, shown=texts, most=40, **how)
 
     @cached_property
     def segments(self) -> Result:

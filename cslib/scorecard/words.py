@@ -20,6 +20,7 @@ from cslib.show.result import Answer, Cards
 YEAR: Final = 12
 BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
 SENTENCES: Final = 3
+NOTHING: Final = "No KPI can be measured with these data"
 SPAN: Final = r" (months?|days?)$"
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
@@ -43,15 +44,22 @@ def scorecard_answer(stand: Standing, table: pd.DataFrame, measured: Measured) -
         What both are made of.
     """
     said = f"{stand.n_measured} of {stand.n_kpis} KPIs measured · {counted(stand.n_targets, 'target')}"
-    cards = tuple(_card(row, measured) for row in table.itertuples())
-    n = stand.n_worse
-    worse = f"{counted(n, 'KPI')} {'is' if n == 1 else 'are'}" if n else "No KPI is"
-    worse += " clearly worse than usual" + ", which may be the season" * stand.untold
+    if not stand.n_measured:
+        return Answer(said, f"**{NOTHING}**.")
+    cards, worse = tuple(_card(row, measured) for row in table.itertuples()), _worse_said(stand)
     if not stand.n_targets:
         return Answer(said, f"No targets are set. **{worse}**.", cards)
     has = "has a target that" if len(stand.blind) == 1 else "have targets that"
     blind = f"{_listed(stand.blind)} {has} cannot be judged." if stand.blind else ""
     return Answer(said, " ".join(filter(None, [*_targets_said(stand), f"{worse}.", blind])), cards)
+
+
+def _worse_said(stand: Standing) -> str:
+    n = stand.n_worse
+    if not stand.n_compared:
+        return "No change can be judged yet"
+    worse = f"{counted(n, 'KPI')} {'is' if n == 1 else 'are'}" if n else "No KPI is"
+    return f"{worse} clearly worse than usual" + ", which may be the season" * stand.untold
 
 
 def _targets_said(stand: Standing) -> tuple[str, ...]:
@@ -99,7 +107,8 @@ def attention(stand: Standing, measured: Measured) -> Cards:
     """
     ranked: list[Row] = [row for row in stand.attention.itertuples() if not row.repeats]
     said = [f"{_said(row, measured)} {measured.kpis[row.kpi].link}" for row in ranked[:SENTENCES]]
-    said = said or [f"Nothing is off its target or clearly different from usual. {link_to(SCORECARD)}"]
+    calm = "Nothing is off its target or clearly different from usual" if stand.n_measured else NOTHING
+    said = said or [f"{calm}. {link_to(SCORECARD)}"]
     none = "No targets are set. Name them under [targets] in cslib.toml, such as nps = 30."
     notes = () if stand.n_targets else (none,)
     more: Any = {"how_to_read": HOW_TO_READ, "notes": notes, "caption": "What needs attention"}
@@ -215,8 +224,9 @@ def kpi_texts(table: pd.DataFrame, repeats: Mapping[str, str]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``Group``, ``KPI``, ``Value``, ``95 % interval``, ``Target`` (with its status), ``Before``, ``Year before``,
-        ``Usual?``; empty texts where nothing is known.
+        ``Group``, ``KPI``, ``Value``, ``95 % interval``, ``Target``, ``Status``, ``Before``, ``Year before``,
+        ``Usual?`` (``yes``; ``above`` or ``below`` its range; without one ``up`` or ``down`` by more than chance, or
+        ``unclear``); empty texts where nothing is known.
     """
     each: Iterable[Row] = (r for r in table.itertuples() if pd.notna(r.value) and r.kpi not in repeats)
     return pd.DataFrame([_texts(row) for row in each])
@@ -226,10 +236,11 @@ def _texts(row: Row) -> dict[str, str]:
     interval = [_bare(row, v) for v in (row.ci_lower, row.ci_upper)]
     return {
         "Group": row.group.capitalize(),
-        "KPI": row.label,
-        "Value": _plain(row, row.value),
+        "KPI": f"{row.label}, {row.unit}" if row.unit in ("months", "days") else row.label,
+        "Value": re.sub(SPAN, "", _plain(row, row.value)),
         "95 % interval": " to ".join(interval) if all(interval) and row.ci_lower != row.ci_upper else "",
-        "Target": _judged(row),
+        "Target": _aim(row),
+        "Status": "" if pd.isna(row.target) else row.status.partition(":")[0],
         "Before": "" if row.months == YEAR else _bare(row, row.previous),
         "Year before": _bare(row, row.year_before),
         "Usual?": _usual(row),
@@ -241,19 +252,19 @@ def _bare(row: Row, value: float) -> str:
     return re.sub(SPAN, "", _plain(row, value)).removesuffix(" %") if pd.notna(value) else ""
 
 
-def _judged(row: Row) -> str:
-    if pd.isna(row.target) or row.status not in JUDGED:
-        return "" if pd.isna(row.target) else row.status.partition(":")[0]
+def _aim(row: Row) -> str:
+    if pd.isna(row.target):
+        return ""
     sign = "" if pd.notna(row.target_upper) else "≥ " if row.direction == "up" else "≤ "
-    return f"{sign}{re.sub(SPAN, '', _goal(row, ''))}: {row.status}"
+    return f"{sign}{re.sub(SPAN, '', _goal(row, ''))}"
 
 
 def _usual(row: Row) -> str:
     limited = isfinite(row.limit_lower)
     if row.change in MOVED:
-        way = ("above" if row.change == "higher" else "below") if limited else f"clearly {MOVED[row.change]}"
+        way = ("above" if row.change == "higher" else "below") if limited else MOVED[row.change]
         return f"{way}{', season?' * (row.season == 'unknown')}"
-    return "" if row.change == "" else "as usual" if limited else "not clear"
+    return "" if row.change == "" else "yes" if limited else "unclear"
 
 
 def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measured) -> tuple[str, ...]:
@@ -309,7 +320,8 @@ def segment_texts(
     pandas.DataFrame
         ``KPI``, ``All``, and one column per segment, such as ``27.8 k, above``; no rows without segments.
     """
-    by_place = {(cell.kpi, cell.segment): cell for cell in cells.itertuples()}
+    known: list[Row] = list(cells.dropna(subset="value").itertuples())
+    by_place = {(cell.kpi, cell.segment): cell for cell in known}
     there = {kpi for kpi, _ in by_place} - {*repeats}
     each: list[Row] = [row for row in table.itertuples() if row.kpi in there]
     rows = [
@@ -321,7 +333,7 @@ def segment_texts(
 
 
 def _cell(row: Row, cell: Any) -> str:
-    if cell is None or pd.isna(cell.value):
+    if cell is None:
         return "–"
     return f"{_plain(row, cell.value)}{f', {cell.verdict}' * bool(cell.verdict)}"
 

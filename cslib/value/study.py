@@ -121,7 +121,7 @@ class Value(Study):
         shown = words.payback_table(table, self._forms, segments=self._largest)
         how: Any = {"absent": "" if known else said, "shown": shown, "most": self._rows}
         caption = f"Value over {months(self._spans[0])} and payback" if known else "Payback: no acquisition cost known"
-        return Result("payback", table, said, caption=self._amounts(caption), **how)
+        return Result("payback", table, self._heading(said), caption=self._amounts(caption), **how)
 
     @cached_property
     def by_age(self) -> Result:
@@ -145,7 +145,7 @@ class Value(Study):
         shown = words.base_table(self._base, segments=self._largest)
         how: Any = {"shown": shown, "notes": tuple(notes), "most": self._rows}
         caption = f"Value of present customers over the next {months(self._spans[0])}"
-        return Result("base_value", self._base, said, caption=self._amounts(caption), **how)
+        return Result("base_value", self._base, self._heading(said), caption=self._amounts(caption), **how)
 
     @cached_property
     def what_if(self) -> Result:
@@ -155,7 +155,7 @@ class Value(Study):
         shown = words.what_if_table(table, self._base, segments=self._largest)
         why = "" if len(shown) else "What a change would add cannot be told."
         caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
-        return Result("what_if", table, said, shown=shown, absent=why, caption=caption, most=30)
+        return Result("what_if", table, said.rstrip("."), shown=shown, absent=why, caption=caption, most=30)
 
     @cached_property
     def backtest(self) -> Result:
@@ -179,7 +179,9 @@ class Value(Study):
         main = forms[(forms["horizon_months"] == span) | forms["horizon_months"].isna()]
         texts = words.forms_table(main)
         said = words.forms_finding(forms, currency=self._money)
-        return Result("forms", main, said, caption=self._amounts("All forms, with 95 % intervals"), shown=texts)
+        return Result(
+            "forms", main, said.rstrip("."), caption=self._amounts("All forms, with 95 % intervals"), shown=texts
+        )
 
     @cached_property
     def bridge(self) -> Result:
@@ -189,7 +191,12 @@ class Value(Study):
         why = "The simple formula cannot be compared: nobody left, or early ages were not observed."
         caption = self._amounts("From formula C to the survival form, step by step")
         return Result(
-            "bridge", steps, reason, shown=words.bridge_table(steps), caption=caption, absent="" if reason else why
+            "bridge",
+            steps,
+            reason.rstrip("."),
+            shown=words.bridge_table(steps),
+            caption=caption,
+            absent="" if reason else why,
         )
 
     @cached_property
@@ -291,6 +298,10 @@ class Value(Study):
     def _rows(self) -> int:
         """Rows of a table by segment: of all customers alone the sentences tell everything."""
         return len(self._largest) if len(self._largest) > 1 else 0
+
+    def _heading(self, said: str) -> str:
+        """End a sentence as one where no table follows, for which it is the heading."""
+        return said.rstrip(".") if self._rows else said
 
     def _amounts(self, caption: str) -> str:
         """Add the currency to a caption."""

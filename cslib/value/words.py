@@ -225,6 +225,9 @@ def _card(label: str, value: float, row: pd.Series[Any], n: int, currency: str, 
 def value_title(forms: pd.DataFrame, pay: pd.DataFrame, *, currency: str = "") -> str:
     """State when a new customer has paid back what it cost, and what it is worth; fit for a chart's title."""
     row, back = _form(forms), whole(pay).iloc[0]
+    if pd.isna(row.ltv) and pd.notna(row.ci_lower):
+        bounds = f"{_about(row.ci_lower, currency)} to {_about(row.ci_upper)}"
+        return f"Nobody has left yet: a new customer is worth {bounds} after {months(row.horizon_months)}"
     if pd.isna(row.ltv):
         return "What a new customer is worth cannot be told"
     worth = f"is worth {_about(row.ltv, currency)} after {months(row.horizon_months)}"
@@ -294,6 +297,8 @@ def forms_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
     both = f"{_about(simple, currency)} against {_about(own)}"
     if abs(simple / own - 1) < NEAR:
         return f"The simple formula (C) comes to the same: {both}."
+    if simple >= 2 * own:
+        return f"The simple formula (C) makes value {simple / own:.1f} times as high: {both}."
     way = "overstates" if simple > own else "understates"
     return f"The simple formula (C) {way} value by {percent(abs(simple / own - 1))}: {both}."
 
@@ -368,16 +373,15 @@ def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "
     row, span = whole(pay).iloc[0], months(horizon_months)
     if pd.isna(row.cac):
         return "Acquisition cost isn't in the data, so payback is not known and values are before it."
-    cost = f"Acquisition cost is {_about(row.cac, currency)} a customer"
+    cost = f"Acquisition cost of {_about(row.cac, currency)} a customer"
     if not row.cac:
-        return f"{cost}: there is nothing to recover."
+        return "Acquisition costs nothing, so there is nothing to recover."
     if pd.isna(row.payback_months):
-        return f"{cost}; when it is recovered cannot be told."
+        return f"{cost}: when it is recovered cannot be told."
     if math.isinf(row.payback_months):
-        return f"{cost}; only {percent(row.ltv_to_cac)} of it is recovered within {span}."
+        return f"{cost}: only {percent(row.ltv_to_cac)} of it is recovered within {span}."
     interval = f" ({row.ltv_to_cac_ci_lower:.1f} to {row.ltv_to_cac_ci_upper:.1f})" * pd.notna(row.ltv_to_cac_ci_lower)
-    back = f"It is recovered in {months(row.payback_months)}"
-    return f"{cost}. {back}, and {row.ltv_to_cac:.1f} times{interval} within {span}."
+    return f"{cost} is recovered in {months(row.payback_months)}, and {row.ltv_to_cac:.1f} times{interval} in {span}."
 
 
 def payback_table(pay: pd.DataFrame, forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
@@ -419,7 +423,7 @@ def _present(base: pd.DataFrame, currency: str) -> str:
         return "Nobody is a customer today"
     many = f"The {int(row.n_active):,} present customers bring"
     who = "The one present customer brings" if row.n_active == 1 else many
-    span = months(row.horizon_months)
+    span = "month" if row.horizon_months == 1 else months(row.horizon_months)
     if pd.isna(row.base_value):
         known = f" between {_about(row.ci_lower, currency)} and {_about(row.ci_upper)}" * pd.notna(row.ci_lower)
         return f"{who}{known or ' an amount that cannot be told'} over the next {span}"

@@ -76,7 +76,7 @@ def test_it_stands_in_the_catalogue_history_table_cards_and_targets(tmp_path):
     (said,) = score.attention.attention
     assert said.startswith("**Average customer age is 9.0 months, below its target of 12 months**")
     assert said.endswith("(scorecard#where-does-every-kpi-stand)")
-    assert score.kpis.shown.set_index("KPI").loc["Average customer age", "Value"] == "9.0 months"
+    assert score.kpis.shown.set_index("KPI").loc["Average customer age, months", "Value"] == "9.0"
 
 
 @pytest.mark.usefixtures("added")

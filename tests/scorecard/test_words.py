@@ -109,10 +109,10 @@ ONE_MET = row("nps", 45.0, target=40.0, status="met")
     [
         ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: NRR over 12 months**. 1 is too close to tell. 1 KPI is clearly worse than usual."),
         ([UNCLEAR, CALM], "**The one target is too close to tell**. No KPI is clearly worse than usual."),
-        ([ONE_MET], "**The one target is met**. No KPI is clearly worse than usual."),
-        ([ONE_MET, row("csat", 0.9, target=0.8, status="met")], "**Both targets are met**. No KPI is clearly worse than usual."),
+        ([ONE_MET], "**The one target is met**. No change can be judged yet."),
+        ([ONE_MET, row("csat", 0.9, target=0.8, status="met")], "**Both targets are met**. No change can be judged yet."),
         ([CALM, WORSE], "No targets are set. **1 KPI is clearly worse than usual**."),
-        ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: CSAT and NRR over 12 months**. No KPI is clearly worse than usual."),
+        ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: CSAT and NRR over 12 months**. No change can be judged yet."),
         ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is too close to tell. No KPI is clearly worse than usual."),
     ],
 )  # fmt: skip
@@ -126,14 +126,24 @@ def test_a_target_of_what_is_not_measured_is_not_forgotten():
     assert notes(rows) == ("Not measured: NPS – needs surveys.", "Not measured: CES – needs x.")
 
 
+def test_where_nothing_can_be_compared_nothing_is_said_to_be_as_usual():
+    young = table(row("mrr", 10.0), row("nps"))
+    assert answered(young).text == "No targets are set. **No change can be judged yet**."
+    nothing = table(row("mrr"), row("nps"))
+    assert answered(nothing).text == "**No KPI can be measured with these data**."
+    assert attention(nothing) == [
+        "No KPI can be measured with these data. [Where does every KPI stand?](scorecard#where-does-every-kpi-stand)"
+    ]
+
+
 def test_what_is_not_set_up_meets_no_target():
     unset = row("time_to_value", 1.0, target=21.0, status="not set up: name a feature", label="Time to first use")
     rows = table(ONE_MET, unset)
     assert answered(rows).text == (
-        "**The one target is met**. No KPI is clearly worse than usual. Time to first use has a target that cannot be judged."
+        "**The one target is met**. No change can be judged yet. Time to first use has a target that cannot be judged."
     )
     assert notes(rows) == ("Time to first use is not held against its target: name a feature.",)
-    assert kpi_texts(rows, {})["Target"].tolist() == ["≥ 40: met", "not set up"]
+    assert kpi_texts(rows, {})[["Target", "Status"]].to_numpy().tolist() == [["≥ 40", "met"], ["≤ 21", "not set up"]]
 
 
 def test_subtitle_counts():
@@ -208,9 +218,9 @@ def test_what_another_kpi_tells_is_said_once():
     mirror = row("customer_retention_rate", 0.94)
     forms = [row(f"ltv_formula_{form}", 900.0, ci_lower=800.0, ci_upper=990.0) for form in "bc"]
     rows = table(WORSE, mirror, *forms)
-    assert kpi_texts(rows, told_by(rows, CATALOGUE))["KPI"].tolist() == ["Customer churn", "LTV, formula B"]
+    assert kpi_texts(rows, told_by(rows, CATALOGUE))["KPI"].tolist() == ["Customer churn", "LTV (formula B)"]
     assert notes(rows) == (
-        "Not shown twice: Customer retention is 100 % minus Customer churn; LTV, formula C is the same as LTV, formula B.",
+        "Not shown twice: Customer retention is 100 % minus Customer churn; LTV (formula C) is the same as LTV (formula B).",
     )
 
 
@@ -218,11 +228,21 @@ def test_the_table_says_each_thing_once_in_its_unit():
     arpa = row("arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, limit_lower=300.0, change="noise")
     shown = kpi_texts(table(arpa, MISSED, row("ces"), BETTER), {})
     assert shown.to_numpy().tolist() == [
-        ["Growth", "ARPA", "373", "355 to 391", "", "369", "", "as usual"],
-        ["Retention", "NRR over 12 months", "88.9 %", "85.0 to 94.0", "≥ 95 %: missed", "", "88.0", ""],
-        ["Growth", "Cross-sell rate", "13.0 %", "", "", "", "10.0", "clearly up"],
+        ["Growth", "ARPA", "373", "355 to 391", "", "", "369", "", "yes"],
+        ["Retention", "NRR over 12 months", "88.9 %", "85.0 to 94.0", "≥ 95 %", "missed", "", "88.0", ""],
+        ["Growth", "Cross-sell rate", "13.0 %", "", "", "", "", "10.0", "up"],
     ]
-    assert list(shown) == ["Group", "KPI", "Value", "95 % interval", "Target", "Before", "Year before", "Usual?"]
+    assert list(shown) == [
+        "Group",
+        "KPI",
+        "Value",
+        "95 % interval",
+        "Target",
+        "Status",
+        "Before",
+        "Year before",
+        "Usual?",
+    ]
     dated = table({**CALM, "until": pd.Timestamp("2025-06-30")})
     assert kpis_caption(dated, "EUR") == "KPIs as of the end of June 2025; amounts in EUR"
     assert kpis_caption(table(MISSED), "EUR") == "KPIs"

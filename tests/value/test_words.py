@@ -129,7 +129,9 @@ def test_the_chart_says_when_the_cost_is_recovered():
     assert value_title(FORMS, PAY.assign(payback_months=np.inf)) == (
         "A new customer is worth 4,330 after 36 months: the acquisition cost of 659 is not recovered by then"
     )
-    assert value_title(FORMS.assign(ltv=NAN), PAY) == "What a new customer is worth cannot be told"
+    unknown = FORMS.assign(ltv=NAN)
+    assert value_title(unknown, PAY) == "Nobody has left yet: a new customer is worth 4,050 to 4,600 after 36 months"
+    assert value_title(unknown.assign(ci_lower=NAN), PAY) == "What a new customer is worth cannot be told"
 
 
 def test_the_simple_formula_is_said_to_be_off():
@@ -138,6 +140,10 @@ def test_the_simple_formula_is_said_to_be_off():
     )
     less = FORMS.assign(ltv=FORMS["ltv"].where(FORMS["method"] == "Survival", 3000.0))
     assert "understates value by 31 %" in forms_finding(less)
+    far = FORMS.assign(
+        ltv=FORMS["ltv"].where(FORMS["method"] == "Survival", 9000.0).mask(FORMS["method"] == "Survival", 2000.0)
+    )
+    assert "makes value 4.5 times as high: 9,000 against 2,000" in forms_finding(far)
     assert "comes to the same: 500 against 500" in forms_finding(FORMS.assign(ltv=500.0))
     assert forms_finding(FORMS.assign(ltv=NAN)) == ""
 
@@ -215,12 +221,12 @@ def test_residual_value_differs_only_where_intervals_are_apart():
 
 def test_payback():
     assert payback_finding(PAY, horizon_months=36, currency="USD") == (
-        "Acquisition cost is USD 659 a customer. It is recovered in 4 months, and 7.6 times (7.2 to 7.9) within 36 months."
+        "Acquisition cost of USD 659 a customer is recovered in 4 months, and 7.6 times (7.2 to 7.9) in 36 months."
     )
     free = PAY.assign(cac=0.0, payback_months=1.0, ltv_to_cac=NAN)
-    assert payback_finding(free, horizon_months=36) == "Acquisition cost is 0 a customer: there is nothing to recover."
+    assert payback_finding(free, horizon_months=36) == "Acquisition costs nothing, so there is nothing to recover."
     late = PAY.assign(payback_months=np.inf, ltv_to_cac=0.038)
-    assert payback_finding(late, horizon_months=36).endswith("; only 3.8 % of it is recovered within 36 months.")
+    assert payback_finding(late, horizon_months=36).endswith(": only 3.8 % of it is recovered within 36 months.")
     assert payback_table(late, FORMS, segments=["All"])["Recovered in"].tolist() == ["not recovered"]
     assert "isn't in the data" in payback_finding(PAY.assign(cac=NAN), horizon_months=36)
     (shown,) = payback_table(PAY, FORMS, segments=["All"]).to_numpy().tolist()
