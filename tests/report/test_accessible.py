@@ -22,10 +22,12 @@ CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def reports(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All reports of a small business, by plan."""
-    out = tmp_path_factory.mktemp("reports")
-    runs = render_all(find_notebooks(), out=out, parameters={"data": str(small), "segment_by": "plan"}, jobs=1)
-    assert [run.error for run in runs] == [""] * len(runs)
+    """All reports of a small business, two of them by plan."""
+    out, every = tmp_path_factory.mktemp("reports"), find_notebooks()
+    split = [n for n in every if n.name in ("revenue", "cohort_retention")]
+    for notebooks, by in ((split, {"segment_by": "plan"}), ([n for n in every if n not in split], {})):
+        runs = render_all(notebooks, out=out, parameters={"data": str(small), **by}, jobs=1)
+        assert [run.error for run in runs] == [""] * len(runs)
     return out
 
 
