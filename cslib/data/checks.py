@@ -130,7 +130,7 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     work, rules = _worked_on(name, raw.select(*few) if narrow else raw, spec, texts, reading, try_cast)
     moments = [c for c, s in spec.items() if s.dated]
     words = [c for c in texts if c not in spec or spec[c].kind == "text"]
-    measures = {"n_rows": work.count()} | {f"r{i}": _hit(r).sum() for i, r in enumerate(rules)}
+    measures = {"n_rows": work.count()} | {f"r{i}": r.condition.sum() for i, r in enumerate(rules)}
     if name == "customers":
         measures["n_ids"] = work[TYPED + "customer_id"].nunique()
     measures |= {f"z{i}": zoned(work[c]).any() for i, c in enumerate(moments)}
@@ -140,7 +140,7 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
         work, rules = _worked_on(name, raw, spec, texts, reading, try_cast)
     if name == "customers" and count["n_ids"] < count["n_rows"] - count["r0"]:
         work, more = _with_duplicates(work)
-        count |= counts(work, **{f"r{i}": _hit(r).sum() for i, r in enumerate(more, len(rules))})
+        count |= counts(work, **{f"r{i}": r.condition.sum() for i, r in enumerate(more, len(rules))})
         rules += more
     broken = [(r, count[f"r{i}"]) for i, r in enumerate(rules) if count[f"r{i}"]]
     n_rows = count["n_rows"]
@@ -198,8 +198,8 @@ def _open_quote(work: ir.Table, column: str) -> Rule:
     return Rule(column, "broken line", what, remedy, breaks > LINE_BREAKS)
 
 
-def _hit(rule: Rule) -> ir.BooleanValue:
-    return rule.condition.fill_null(False)
+def _any_of(rules: list[Rule]) -> ir.BooleanValue:
+    return reduce(or_, (rule.condition for rule in rules))
 
 
 def _empty(raw: ir.Value) -> ir.BooleanValue:
@@ -286,7 +286,7 @@ def _with_duplicates(work: ir.Table) -> tuple[ir.Table, list[Rule]]:
 def _fault(
     name: str, work: ir.Table, rule: Rule, n: int, rejects: pd.DataFrame, n_rows: int, reading: Reading
 ) -> Fault:
-    hits, place = work.filter(_hit(rule)), ibis.literal("")
+    hits, place = work.filter(rule.condition), ibis.literal("")
     if ROW in work.columns:
         hits = hits.order_by(ROW)
         place = hits[ROW].cast("string")
@@ -351,7 +351,7 @@ def _plain(raw: ir.Value, value: ir.Value, column: Column, *, retyped: bool) -> 
 
 def _sound(work: ir.Table, spec: Mapping[str, Column], errors: list[Rule], retyped: set[str]) -> ir.Table:
     """Leave out faulty rows while all columns are what the rules were made of; then take the canonical ones."""
-    sound = work.filter(~reduce(or_, map(_hit, errors))) if errors else work
+    sound = work.filter(~_any_of(errors).fill_null(False)) if errors else work
     canonical = {c: sound[TYPED + c] for c in spec}
     for column in spec.keys() - {r.column for r in errors}:
         value = canonical[column]
@@ -366,8 +366,8 @@ def _faulty(work: ir.Table, errors: list[Rule], rejects: pd.DataFrame) -> pd.Dat
     lines = pd.DataFrame({"reason": "broken line", "line": rejects["line"], "text": rejects["text"]})
     if not errors:
         return lines
-    reason = ibis.cases(*((_hit(r), f"{r.column}: {r.name}") for r in errors), else_="")
-    bad = work.filter(reduce(or_, map(_hit, errors)))
+    reason = ibis.cases(*((r.condition, f"{r.column}: {r.name}") for r in errors), else_="")
+    bad = work.filter(_any_of(errors))
     order = {"row": bad[ROW]} if ROW in bad.columns else {}
     raw = {f"{c}_raw" if c in RESERVED else c: bad[c].cast("string") for c in bad.columns if not c.startswith(OWN)}
     rows = bad.select(reason=reason, **order, **raw).execute()

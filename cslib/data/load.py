@@ -50,7 +50,7 @@ from cslib.data.dataset import (
     what_is_cut,
     with_columns,
 )
-from cslib.data.engine import as_made, can_try, remembering, session_zone
+from cslib.data.engine import as_made, can_try, held, remembering, session_zone
 from cslib.data.limit import Limit
 from cslib.data.lives import lives, paying, settled
 from cslib.data.rates import BILLING, converted, currency_of, faults_of, in_units
@@ -447,7 +447,7 @@ def _complete(
         data = replace(data, derived=("subscriptions",), accounts=account.accounts)
     if "customers" not in (*tables, *broken) and "subscriptions" in tables:
         made = derive_customers(tables["subscriptions"])
-        tables = {"customers": made if listed is None else with_columns("customers", made, listed), **tables}
+        tables = {"customers": held(made if listed is None else with_columns("customers", made, listed)), **tables}
         notes += [DERIVED] * (listed is None)
         data = replace(data, derived=("customers", *data.derived))
     faults += suspicions(tables, data.segments, as_of=data.as_of, truncation_known=data.observed_from is not None)

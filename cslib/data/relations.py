@@ -57,7 +57,8 @@ def _warning(table: str, column: str, rule: str, n: int, text: str) -> Iterator[
 
 
 def _repeated_rows(name: str, table: ir.Table) -> Iterator[Fault]:
-    n = int(table.count().execute() - table.distinct().count().execute())
+    found = counts(table, n=table.count(), own=table.distinct().count().as_scalar())
+    n = found["n"] - found["own"]
     kept = "of which one counts" if name == "surveys" else "kept and counted"
     text = f"has {counted(n, 'row')} repeating another exactly, {kept}. Remove what is a copy."
     yield from _warning(name, "", "repeated rows", n, text)
