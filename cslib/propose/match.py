@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
+from cslib.data.config import stem
 from cslib.propose import names
 from cslib.propose.look import Look
 from cslib.propose.roles import (
-    PRESETS,
     ROLES,
     WEAK,
     Role,
     asked,
+    export,
     flag_words,
     is_answer,
     is_end,
@@ -26,7 +28,6 @@ from cslib.propose.roles import (
     is_period,
     is_unique,
     is_word,
-    preset,
 )
 from cslib.propose.values import Seen
 
@@ -68,6 +69,7 @@ def matches(looks: Sequence[Look]) -> tuple[list[Match], dict[str, str]]:
     matches, left out
         One match per table, and why other files are none, by name.
     """
+    looks = _alone(looks)
     found = [m for look in looks for form in ROLES if (m := _scored(form, look)) is not None and m.score >= LEAST]
     found = _with_dates(found)
     taken: list[Match] = []
@@ -79,6 +81,12 @@ def matches(looks: Sequence[Look]) -> tuple[list[Match], dict[str, str]]:
     rest = {look.name: _why_none(look, found) for look in looks if look.name not in known}
     order = [TABLE.get(form, form) for form in ROLES]
     return joined(sorted(taken, key=lambda m: order.index(m.table))), rest
+
+
+def _alone(looks: Sequence[Look]) -> list[Look]:
+    """Leave out the files that a preset reads beside another one."""
+    beside = {e.beside for look in looks if (e := export([c.name for c in look.columns]))}
+    return [look for look in looks if stem(Path(look.name)) not in beside]
 
 
 def _alike(m: Match, found: Sequence[Match], taken: Sequence[Match]) -> Iterator[str]:
@@ -131,8 +139,8 @@ LACKS: Final[dict[str, Callable[[Seen], bool]]] = {
 
 def _scored(form: str, look: Look) -> Match | None:
     """Assign the columns of a file to the roles of a table; None where a required one is missing."""
-    if form in MADE and (known := preset([c.name for c in look.columns])) and PRESETS[known][0] == form:
-        return Match(form, look, {"customer_id": PRESETS[known][1]}, {"customer_id": 1.0}, 2.0)
+    if form in MADE and (known := export([c.name for c in look.columns])) and known.table == form:
+        return Match(form, look, {"customer_id": known.who}, {"customer_id": 1.0}, 2.0)
     picks = _assigned(form, look)
     if any(role.required and name not in picks for name, role in ROLES[form].items()):
         return None

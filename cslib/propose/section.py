@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cslib.data.config import stem
+from cslib.data.presets import PRESETS
 from cslib.propose.match import Match
 from cslib.propose.values import Seen
 
@@ -32,6 +33,11 @@ class Section:
     def sure(self) -> str:
         """How sure the whole is, in a word."""
         return "guess" if self.unsure else self.match.sure
+
+    @property
+    def queried(self) -> bool:
+        """Whether a query reads it, which finds files by their folder only."""
+        return "query" in self.keys or "lines" in PRESETS.get(self.keys.get("preset", ""), {}).get(self.match.table, {})
 
     def seen(self, role: str) -> Seen:
         """Find the column of a role."""

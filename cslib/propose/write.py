@@ -60,7 +60,7 @@ class Proposal:
     @property
     def closed(self) -> bool:
         """Whether nothing but the named files is to be read; a query finds its files by the folder only."""
-        return bool(self.in_the_way) and not any("query" in s.keys for s in self.sections)
+        return bool(self.in_the_way) and not any(s.queried for s in self.sections)
 
     @property
     def text(self) -> str:
