@@ -255,7 +255,9 @@ def _check_table(
     result = None
     if not any(f.column in spec or f.rule == "unknown unit" for f in faults):
         table = as_meant(table, spec, options.reading)
-        result = check_rows(name, replace(raw, table=table), spec, options.reading, try_cast=can_try(con))
+        unclear = raw.unclear | {ours for ours, theirs in options.columns.items() if theirs in raw.unclear}
+        raw = replace(raw, table=table, unclear=unclear)
+        result = check_rows(name, raw, spec, options.reading, try_cast=can_try(con))
         faults += [_as_set_aside(f) if options.on_fault == "set_aside" else f for f in result.faults]
         zone = options.reading.timezone
         notes += [f"{name}.{c} has times with a zone; they were converted to {zone}." for c in result.zoned]

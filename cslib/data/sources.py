@@ -35,6 +35,7 @@ from cslib.data.config import SUFFIXES, Config, TableOptions, expanded, stem
 from cslib.data.contract import CONTRACT, ROW, TENURE, plain_name
 from cslib.data.engine import MANY
 from cslib.data.limit import FOLDERS, Limit
+from cslib.data.texts import sign_of_thousands
 from cslib.errors import CslibError, DataError, did_you_mean
 
 NATIVE: Final = {"utf-8": "utf-8", "iso8859-1": "latin-1"}  # the encodings that DuckDB reads by itself
@@ -73,10 +74,15 @@ def no_lines() -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Raw:
-    """A table as the source has it; ``rejects`` are lines of a text file that are no rows at all."""
+    """A table as the source has it.
+
+    ``rejects`` are lines of a text file that are no rows at all; ``unclear`` are columns of the files of a query whose
+    numbers are all written like 1.234, which may be 1234.
+    """
 
     table: ir.Table
     rejects: pd.DataFrame = field(default_factory=no_lines)
+    unclear: frozenset[str] = frozenset()
 
 
 def literal(path: Path) -> str:
@@ -489,7 +495,7 @@ def _plain_text(value: object) -> str:
 
 def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mapping[str, Path]) -> Raw:
     """Run a query over the files it names; their broken lines are the table's."""
-    stems, rejects = {s.lower(): s for s in files}, [no_lines()]
+    stems, rejects, unclear = {s.lower(): s for s in files}, [no_lines()], set[str]()
     try:
         parsed = sqlglot.parse(options.query, dialect=con.dialect)
         statements = [s for s in parsed if s and not isinstance(s, exp.Semicolon)]
@@ -499,11 +505,13 @@ def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mappi
         for lower in {t.name.lower() for t in statements[0].find_all(exp.Table)} & stems.keys():
             _refuse_outside(files[stems[lower]], files[stems[lower]].parent, files[stems[lower]].name)
             raw = _file(con, files[stems[lower]], options.encoding)
-            con.create_view(stems[lower], _numbers_as_numbers(raw.table), overwrite=True)
+            plain, odd = _numbers_as_numbers(raw.table, options.reading.decimal)
+            con.create_view(stems[lower], plain, overwrite=True)
             rejects.append(raw.rejects)
+            unclear |= odd
         checked = statements[0].sql(con.dialect, comments=False)  # and nothing else may run
         table = engine.queried(con, name, checked)
-        return Raw(table, pd.concat(rejects, ignore_index=True).astype({"line": "int64"}))
+        return Raw(table, pd.concat(rejects, ignore_index=True).astype({"line": "int64"}), frozenset(unclear))
     except engine.errors() as error:
         msg = f"The query of [{name}] fails: {engine.cause(error)}. Correct it in cslib.toml."
         raise DataError(msg) from error
@@ -530,27 +538,31 @@ def _refuse(name: str, what: str, odd: object) -> None:
     DataError.when(bool(odd), msg)
 
 
-def _numbers_as_numbers(raw: ir.Table) -> ir.Table:
-    """Give a query numbers to reckon with, never at the cost of an id.
+def _numbers_as_numbers(raw: ir.Table, decimal: str) -> tuple[ir.Table, set[str]]:
+    """Give a query numbers to reckon with, never at the cost of an id; name those of which 1.234 may be 1234.
 
     A text column becomes whole numbers where every value is one, and decimals where every value is a
     whole or decimal number; a blank, a sign ``+``, an exponent, a leading zero or more than 15 digits
     in any value keeps the column text. So ``1E5``, ``00123`` and `` 12`` stay what they are; only
     ``12.10`` and ``12.1`` are one number, as prices are: ids of that form want a cast at the source.
+    Where the decimal sign is a comma, ``1.234`` stays text, to be read by it.
     """
     texts = [c for c in raw.columns if raw[c].type().is_string()]
     plain = raw.drop(ROW) if ROW in raw.columns else raw
     if not texts:
-        return plain
-    ranks = raw.aggregate([_rank(raw[c]).max().name(c) for c in texts]).execute().iloc[0]
-    types = {c: NUMBERS[rank] for c, rank in ranks.items() if rank in NUMBERS}
-    return plain.mutate(**{str(c): plain[c].cast(t) for c, t in types.items()})
+        return plain, set()
+    asked = {f"r{i}": _rank(raw[c], decimal).max() for i, c in enumerate(texts)}
+    asked |= {f"s{i}": sign_of_thousands(raw[c]).max() for i, c in enumerate(texts)}
+    found = raw.aggregate(**asked).execute().iloc[0]
+    types = {c: NUMBERS[rank] for i, c in enumerate(texts) if (rank := found[f"r{i}"]) in NUMBERS}
+    unclear = {c for i, c in enumerate(texts) if c in types and found[f"s{i}"] == 1 and not decimal}
+    return plain.mutate(**{c: plain[c].cast(t) for c, t in types.items()}), unclear
 
 
-def _rank(text: ir.StringValue) -> ir.IntegerValue:
+def _rank(text: ir.StringValue, decimal: str) -> ir.IntegerValue:
     """Tell a whole number (0) from a decimal (1) and any other text (2)."""
-    decimal = text.re_search(DECIMAL) & (text.length() <= 16)
-    return ibis.cases((text.re_search(INTEGER), 0), (decimal, 1), (text.notnull(), 2))
+    fraction = text.re_search(DECIMAL) & (text.length() <= 16) & ibis.literal(decimal != ",")
+    return ibis.cases((text.re_search(INTEGER), 0), (fraction, 1), (text.notnull(), 2))
 
 
 def as_spelt(name: str, table: ir.Table, columns: Mapping[str, str], notes: list[str]) -> ir.Table:

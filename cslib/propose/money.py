@@ -9,13 +9,14 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
+from cslib.data.written import CODE_OF
 from cslib.propose import names
 from cslib.propose.forms import day_of
 from cslib.propose.look import Look
 from cslib.propose.match import unit_column
 from cslib.propose.roles import UNIT_PRICES
 from cslib.propose.section import Section, quoted, shown
-from cslib.propose.values import SIGNS, Seen
+from cslib.propose.values import Seen
 
 NAMED: Final = 0.7  # from here on a name alone says what a column is
 IN_CENTS: Final = (  # columns of exports that give amounts in cents without saying so
@@ -169,4 +170,4 @@ def _codes(amounts: Sequence[Seen]) -> Iterator[str]:
 
 
 def _code_of(text: str) -> str:
-    return next((code for sign, code in SIGNS.items() if sign in text), "")
+    return next((code for sign, code in CODE_OF.items() if sign in text), "")

@@ -212,3 +212,22 @@ def test_a_line_of_a_year_is_none_of_a_month_without_a_word(tmp_path, start, end
     assert ("counts as one of a month without line_start" in "\n".join(proposal.lines)) != known
     if known:
         assert cslib.Revenue(cslib.load(tmp_path, as_of="2024-04-30")).by_month.table.closing.iloc[0] == 140
+
+
+GROUPED = "Kunde;Datum;Betrag\n1;2024-01-03;1.234\n2;2024-01-09;12.500\n1;2024-02-03;950\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sign", "total"),
+    [
+        (GROUPED, ",", 14684.0),
+        (GROUPED.replace(";", ","), ".", 963.734),
+        (GROUPED.replace("\n", ";9,90\n").replace("Betrag;9,90", "Betrag;Steuer"), ",", 14684.0),
+        (GROUPED.replace("950", "9.5"), None, 23.234),
+    ],
+)
+def test_amounts_that_may_be_thousands_are_a_guess(tmp_path, text, sign, total):
+    found = written(tmp_path, {"orders.csv": text})
+    assert keys(found)["orders"].get("decimal") == sign
+    assert ("do not tell the sign of thousands" in found.text) == (sign is not None and "Steuer" not in text)
+    assert spent(loaded(found)) == round(total, 2)
