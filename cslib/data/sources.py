@@ -43,6 +43,9 @@ LONGEST: Final = 1_000_000
 DELIMITERS: Final = ",;\t|"
 SAID: Final = re.compile(r"(?i)^\W?sep=(.)\s*$")  # what Excel writes above a table
 TITLES: Final = 20  # lines at the beginning, in which the header is
+FIELDS: Final = 6  # of which so many tell a title by its fields
+FIGURE: Final = re.compile(r"\d")
+FIGURES: Final = re.compile(r"[\d./: -]*\d[\d./: -]*")  # a number or a date, and nothing else
 MAGIC: Final = {
     b"\x1f\x8b": "is compressed. Name it .csv.gz",
     b"PAR1": "is Parquet. Name it .parquet",
@@ -236,7 +239,9 @@ def _first_line(path: Path, encoding: str) -> tuple[int, str, str]:
     told = next((found[1] for line in first if (found := SAID.match(line))), "")
     rows = [i for i, line in enumerate(first) if line.strip() and not SAID.match(line)]
     texts = [_outside_quotes(first[i]) for i in rows]
-    titles = next((n for n in range(len(rows)) if not _is_title(texts[n:], told or DELIMITERS)), 0)
+    marks = told or DELIMITERS
+    raw = [first[i] for i in rows]
+    titles = next((n for n in range(len(rows)) if not (_is_title(texts[n:], marks) or _fills(raw[n:], marks))), 0)
     above = rows[titles] if rows else 0
     return above, first[above], told
 
@@ -254,6 +259,20 @@ def _is_title(lines: list[str], marks: str) -> bool:
     n = below[0].count(own)
     alike = sum(text.count(own) == n for text in below) * 2 >= len(below)
     return line.count(own) < n and alike and not re.search(r"\d", below[0]) and bool(re.search(r"\d", "".join(below)))
+
+
+def _fills(lines: list[str], marks: str) -> bool:
+    """Tell a title with as many fields as the header: a spreadsheet fills it up with empty ones, or it has a figure."""
+    line, *below = lines
+    mark = max(marks, key=_outside_quotes(line).count)
+    if len(below) < 2 or mark not in line:
+        return False
+    own, *rest = ([f.strip() for f in next(csv.reader([text], delimiter=mark))] for text in lines[:FIELDS])
+    names, *rows = [row for row in rest if sum(map(bool, row)) > 1] or [[]]
+    if sum(map(bool, own)) <= 1:
+        return bool(names) and not any(map(FIGURES.fullmatch, names))
+    named = len(names) == len(own) and all(names) and not any(map(FIGURE.search, names))
+    return named and any(map(FIGURES.fullmatch, own)) and any(any(map(FIGURE.search, row)) for row in rows[:1])
 
 
 def column_names(given: Iterable[object], where: str) -> list[str]:

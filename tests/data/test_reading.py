@@ -296,6 +296,10 @@ ABOVE = [
     "sep=;\n\n",
     "Sales, by us\n",
     "A; title\n\n",
+    "Report of January;;;\n",
+    '"Report; of January";;;\n;;;\nMade by us;;;\n',
+    "Orders;January;2024;all\n",
+    "Orders;01/2024 - 03/2024;EUR;all\n;;;\n",
 ]
 
 
@@ -307,6 +311,21 @@ def test_what_stands_above_a_table(tmp_path, above, encoding):
     found = load(tmp_path).table("orders").execute()
     assert found["customer_id"].tolist() == ["a", "b"]
     assert found["note"].tolist() == ["two\nlines", "x"]
+
+
+HEADERS = [  # no titles: above them is nothing, and below them what a survey tool adds, or little
+    ("customer_id,ordered_on,amount,Q1\nID,Day,Amount,Question\na,2024-01-03,5,x\n", ["a"]),
+    ("customer_id,ordered_on,amount,2024\na,2024-01-03,5,x\nb,2024-01-04,6,y\n", ["a", "b"]),
+    ("customer_id,ordered_on,amount,\na,2024-01-03,5,\nb,2024-01-04,6,\n", ["a", "b"]),
+    ("customer_id,ordered_on,amount,note\na,2024-01-03,5,\n", ["a"]),
+]
+
+
+@pytest.mark.parametrize(("text", "ids"), HEADERS)
+def test_a_header_is_no_title(tmp_path, text, ids):
+    (tmp_path / "cslib.toml").write_text('[orders]\non_fault = "set_aside"\n')
+    (tmp_path / "orders.csv").write_text(text)
+    assert load(tmp_path).table("orders").customer_id.execute().tolist() == ids
 
 
 def test_completed_months_and_the_month_they_left_in(tmp_path):
