@@ -35,7 +35,6 @@ from cslib.data.checks import (
 from cslib.data.config import SOLD, Config, TableLike, TableOptions, read_config
 from cslib.data.contract import ENDS, FIRST_YEAR, LAST_YEAR, PAYING, ROW, Fault, is_list, of_other_form, specification
 from cslib.data.dataset import (
-    LISTED,
     DataSet,
     Spans,
     counted_anew,
@@ -65,7 +64,9 @@ DERIVED: Final = (
     "where nothing runs; other columns: as in the first subscription)."
 )
 FIRST: Final = "Correct them first."
-ATTRIBUTES: Final = f"{LISTED}, so it is a list of attributes: {{}} tell who is a customer, and when."
+ATTRIBUTES: Final = (
+    "customers does not say who left, so it is a list of attributes: {} tell who is a customer, and when."
+)
 PAYERS: Final = (
     "A customer is who pays: from the first paid day until nothing is paid any more. Who pays again after a gap in "
     "which {} counts as gone and back, each time anew ({} times so far)."
@@ -215,6 +216,7 @@ def _data_set(
     segments = tuple(s for o in config.tables.values() for s in o.segments)
     notes += _segments_said(segments)
     known: Any = {"targets": config.targets, "label": config.label, "notes": (*notes, *said)}
+    known["listed"] = listed is not None
     result = DataSet(tables, day, currency, _observed_from(config, day), pause_months, segments, **known)
     faults = [*found, *mixed, *unpaid]
     if not fatal(result, faults):
@@ -242,7 +244,8 @@ def _check_table(
     notes: list[str], broken: dict[str, pd.DataFrame],
 ) -> dict[str, Checked]:  # fmt: skip
     """Check one table, add to ``found``, ``notes`` and ``broken``, and return it by name if it is sound."""
-    raw = replace(raw, table=as_spelt(name, raw.table, options.columns, notes))
+    named = [c for c in options.named if c not in options.columns]
+    raw = replace(raw, table=as_spelt(name, raw.table, options.columns, notes, named=named))
     table = with_constants(name, mapped(name, raw.table, options.columns, notes), options.reading.values)
     table = _running(name, table, found)
     spec = specification(name, tuple(table.columns), others)
@@ -287,9 +290,7 @@ def _check_table(
 
 def _named(raw: ir.Table, options: TableOptions) -> tuple[str, ...]:
     """List the columns that the options of a table name, but for those that ``columns`` has found."""
-    own = options.reading
-    unmapped = [c for c in options.columns.values() if c not in raw.columns]
-    return (*unmapped, *options.segments, *own.numbers, *own.labels, *own.inverted)
+    return (*(c for c in options.columns.values() if c not in raw.columns), *options.named)
 
 
 def _no_unit(name: str, table: ir.Table, unit: str) -> list[Fault]:

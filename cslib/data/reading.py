@@ -84,9 +84,11 @@ def with_constants(name: str, table: ir.Table, values: Mapping[str, Any]) -> ir.
     DataError
         The table has one of them itself.
     """
+    there = {c.lower(): c for c in table.columns}
     for column in values:
-        msg = f"{name} has a column {column!r} itself, and values gives it one value for all rows. Leave it out there, "
-        DataError.when(column in table.columns, f"{msg}or name the column of the source otherwise.")
+        own = there.get(column.lower())
+        msg = f"{name} has a column {own!r} itself, and values gives it one value for all rows. Leave it out there, "
+        DataError.when(own, f"{msg}or name the column of the source otherwise.")
     return table.mutate(**{c: ibis.literal(v) for c, v in values.items()}) if values else table
 
 

@@ -584,17 +584,22 @@ def _rank(text: ir.StringValue, decimal: str) -> ir.IntegerValue:
     return ibis.cases((text.re_search(INTEGER), 0), (fraction, 1), (text.notnull(), 2))
 
 
-def as_spelt(name: str, table: ir.Table, columns: Mapping[str, str], notes: list[str]) -> ir.Table:
-    """Rename columns that only case, blanks or dashes tell from what ``columns`` or the contract asks for."""
+def as_spelt(
+    name: str, table: ir.Table, columns: Mapping[str, str], notes: list[str], *, named: Iterable[str] = ()
+) -> ir.Table:
+    """Rename columns that only case, blanks or dashes tell from what the options or the contract ask for."""
     there = set(table.columns)
-    wanted = [*columns.values(), *(c for c in {**CONTRACT[name], **TENURE} if c not in columns)]
+    wanted = [*columns.values(), *(c for c in {**CONTRACT[name], **TENURE} if c not in columns), *named]
     plain: dict[str, list[str]] = {}
     for column in table.columns:
         plain.setdefault(plain_name(column), []).append(column)
-    found = {w: plain[plain_name(w)] for w in wanted if w not in there and plain_name(w) in plain}
-    named = {w: own[0] for w, own in found.items() if len(own) == 1 and own[0] not in columns.values()}
-    notes += [f"{name}: the column {theirs!r} is taken for {ours!r}." for ours, theirs in named.items()]
-    return table.rename(named) if named else table
+    found: dict[str, str] = {}
+    for ours in (w for w in wanted if w not in there):
+        own = [c for c in plain.get(plain_name(ours), ()) if c not in (*columns.values(), *found.values(), *named)]
+        if len(own) == 1 and len(plain[plain_name(ours)]) == 1:
+            found[ours] = own[0]
+    notes += [f"{name}: the column {theirs!r} is taken for {ours!r}." for ours, theirs in found.items()]
+    return table.rename(found) if found else table
 
 
 def mapped(name: str, table: ir.Table, columns: Mapping[str, str], notes: list[str]) -> ir.Table:

@@ -355,6 +355,18 @@ def test_customers_without_dates_are_a_list(tmp_path):
         data.table("customers")
 
 
+def test_products_of_a_list_are_not_what_was_bought(tmp_path):
+    files = {
+        "customers": "customer_id,product,Feature,plan\na,Suite,chat,Pro\n",
+        "orders": "customer_id,ordered_on,amount\na,2024-01-05,5\n",
+        "usage": "customer_id,occurred_at\na,2024-01-05\n",
+    }
+    data = load(folder(tmp_path, **files))
+    assert data.listed
+    assert data.table("orders").columns == ("customer_id", "ordered_on", "amount", "Feature", "plan")
+    assert data.table("usage").columns == ("customer_id", "occurred_at", "product", "plan")
+
+
 def test_a_list_of_customers_beside_subscriptions(tmp_path):
     from cslib.data.dataset import rewind
 
