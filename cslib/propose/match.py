@@ -94,8 +94,14 @@ def _alike(m: Match, found: Sequence[Match], taken: Sequence[Match]) -> Iterator
     own = [c.name for c in m.look.columns]
     for other in found:
         same = [c.name for c in other.look.columns] == own and other.look.encoding == m.look.encoding
+        same = same and not _copy(other.look, m.look)
         if same and other.table == m.table != "customers" and all(other.look is not t.look for t in taken):
             yield other.look.name
+
+
+def _copy(one: Look, other: Look) -> bool:
+    """Tell a file that has the same rows as another, as far as samples tell."""
+    return one is not other and one.rows > 0 and one.size == other.size and one.columns == other.columns
 
 
 def _with_dates(found: list[Match]) -> list[Match]:
@@ -114,6 +120,8 @@ def _is_bill(look: Look) -> bool:
 
 def _why_none(look: Look, found: Sequence[Match]) -> str:
     same = [m.table for m in sorted(found, key=lambda m: -m.score) if m.look is look]
+    if twin := next((m.look.name for m in found if _copy(m.look, look)), ""):
+        return f"has the same rows as {twin}"
     if same:
         return f"looks like {same[0]}, which another file is already"
     if _scored("accounts", look) is not None and names.of_file(look.name).keys() & {"customers"}:

@@ -184,7 +184,7 @@ def refuse_to_overwrite(data: str) -> None:
     ParameterError
         Says where.
     """
-    if "://" not in data:
+    if "://" not in data and Path(data).exists():
         folder = Path(data) if Path(data).is_dir() else Path(data).parent
         path = folder / NAME
         msg = f"{shown(path)} is there already, and init never overwrites. Move it away to get a new one."

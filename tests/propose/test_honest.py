@@ -231,3 +231,22 @@ def test_amounts_that_may_be_thousands_are_a_guess(tmp_path, text, sign, total):
     assert keys(found)["orders"].get("decimal") == sign
     assert ("do not tell the sign of thousands" in found.text) == (sign is not None and "Steuer" not in text)
     assert spent(loaded(found)) == round(total, 2)
+
+
+SCORES = "customer_id,Survey Date,{}\n" + "".join(
+    f"c{i},2024-01-{i + 5:02d},{i % 5 + 5},{i % 4 + 1},{i % 3 + 3},{i}0\n" for i in range(12)
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        ("How likely to recommend us?,How satisfied are you?,Q3,Seats", '"How satisfied are you?", "Q3"'),
+        ("NPS,CSAT Score,CES,Seats", '"CSAT Score", "CES"'),
+        ("Score,Q1,Q2,Seats", '"Q1", "Q2"'),
+    ],
+)
+def test_questions_that_are_left_out_are_named(tmp_path, names, left):
+    found = written(tmp_path, {"answers.csv": SCORES.format(names)})
+    score = names.split(",")[0]
+    assert f'Only one question can be taken: "{score}" is, and {left} left out.' in "\n".join(found.lines)
