@@ -41,6 +41,7 @@ TYPED: Final = OWN + "typed_"
 COPY: Final = OWN + "copy"
 SAME: Final = OWN + "same"
 SHOWN: Final = 5
+NEVER: Final = 9999  # the year of an end that is not there yet
 LOOKED: Final = 200  # values with a fault, to tell how they are written
 LONG: Final = 40
 SMALL: Final = ("score", "tenure_months", "rate")  # numbers that nobody writes with a sign of thousands
@@ -228,7 +229,8 @@ def _column_rules(work: ir.Table, name: str, column: Column) -> Iterator[Rule]:
     if column.dated:
         what = f"a date outside {FIRST_YEAR}–{LAST_YEAR}"
         remedy = f"Leave it empty for still running. {SET_ASIDE}" if column.nullable else SET_ASIDE
-        yield Rule(name, "impossible date", what, remedy, wide.notnull() & value.isnull())
+        never = wide.year() == NEVER if column.nullable else ibis.literal(False)
+        yield Rule(name, "impossible date", what, remedy, wide.notnull() & value.isnull() & ~never)
     if column.minimum is not None:
         yield Rule(name, "below minimum", f"a value below {column.minimum:g}", SET_ASIDE, value < column.minimum)
     if column.choices:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from cslib.data.checks import SMALL
+from cslib.data.contract import LAST_YEAR
 from cslib.data.reading import FALSE_VALUES, NOTHING, TRUE_VALUES
 from cslib.data.written import Form, unclear
 from cslib.propose import names
@@ -145,10 +146,20 @@ def flags(made: Section, hints: Sequence[Look]) -> None:
 
 
 def nothings(made: Section, hints: Sequence[Look]) -> None:
-    """Name the words that stand for nothing in columns of numbers."""
+    """Name the words that stand for nothing: in columns of numbers, and where an end is not there yet."""
     found = {c for r in made.roles(COUNTED) for c in made.seen(r).cells[made.match.look.skip :] if c.lower() in NOTHING}
-    if found:
-        made.keys["null_values"] = sorted(found)
+    ends = [made.match.look.column(made.match.columns[r]) for r in made.roles(ENDS)]
+    never = {w for c in ends for w in (*c.open, *_never(c, made.keys.get("date_format", "")))}
+    if found | never:
+        made.keys["null_values"] = sorted(found | never)
+    if never:
+        made.said.append(f"{', '.join(map(shown, sorted(never)))} is taken for an end that is not there yet.")
+
+
+def _never(c: Seen, form: str) -> list[str]:
+    """Find days that no business sees, such as the last of the year 2999."""
+    days = {t: day_of(t, form) for t in c.distinct if t not in c.open}
+    return [t for t, day in days.items() if day and LAST_YEAR < day.year < date.max.year]
 
 
 def last_day(made: Section, hints: Sequence[Look]) -> None:

@@ -104,7 +104,7 @@ def _date(c: Seen) -> bool:
 
 def is_end(c: Seen) -> bool:
     """Tell dates that may all be empty still."""
-    return c.moment is not None or not c.texts
+    return c.ends.moment is not None or not c.texts
 
 
 def _number(c: Seen) -> bool:

@@ -12,6 +12,7 @@ from cslib.data.reading import NOTHING
 from cslib.data.written import MOST, Form, date_form, epoch_form, number_form
 
 Kind = Literal["date", "number", "word", "text", "empty"]
+FEW: Final = 3  # words for not yet, at most
 JUNK: Final = 2  # rows at the top that may be headers still
 WORDS: Final = 40  # distinct values of a column of words, at most
 TRUE: Final = ("true", "yes", "y", "t", "1", "ja", "j", "oui", "si", "sí", "sim", "x", "wahr", "vrai", "verdadero")
@@ -76,6 +77,18 @@ class Seen:
     def moment(self) -> Form | None:
         """The same as ``date``; numbers that count days or seconds are dates, too."""
         return self.date or epoch_form(self.texts)
+
+    @cached_property
+    def open(self) -> tuple[str, ...]:
+        """Words for not yet, where all other values are dates."""
+        words = tuple(t for t in self.distinct if not any(c.isdigit() for c in t))
+        rest = [t for t in self.texts if t not in words]
+        return words if 0 < len(words) <= FEW and rest and date_form(rest) is not None else ()
+
+    @cached_property
+    def ends(self) -> Seen:
+        """The same without words for not yet."""
+        return Seen(self.name, tuple("" if c in self.open else c for c in self.cells), self.skip) if self.open else self
 
     @cached_property
     def kind(self) -> Kind:

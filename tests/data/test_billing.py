@@ -296,7 +296,7 @@ def test_ends_that_are_last_days_are_suspected():
         ("a", month(m), 50, "recurring", month(m), f"2024-{m:02d}-{d}") for m, d in ((1, 31), (2, 29), (3, 31), (4, 30))
     ]
     data = load(rows)
-    assert paid(data)[0] == ("a", "2024-01-01", "2024-04-01", 50.0)
+    assert paid(data) == [("a", "2024-01-01", "2024-05-01", 50.0)]
     assert any("one day before the next line in 3 of 3 renewals" in f.message for f in data.faults)
 
 

@@ -592,6 +592,18 @@ def test_unknown_words_name_the_key_that_mends_them(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("date_format", "never"), [("%d.%m.%Y", "31.12.9999"), ("%m/%d/%Y", "12/31/9999"), ("%Y%m%d", "99991231")]
+)
+def test_the_last_year_there_is_means_not_yet_in_any_format(tmp_path, date_format, never):
+    rows = f"customer_id,started_on,churned_on\na,{date(2024, 1, 3):{date_format}},{never}\n"
+    data = load(folder(tmp_path, f'[customers]\ndate_format = "{date_format}"\n', customers=rows))
+    assert data.table("customers").churned_on.isnull().all().execute()
+    started = rows.replace(f"{date(2024, 1, 3):{date_format}}", never)
+    with pytest.raises(DataError, match="started_on has 1 row with a date outside 1900–2199"):
+        load(folder(tmp_path, f'[customers]\ndate_format = "{date_format}"\n', customers=started))
+
+
 def test_ends_that_stand_for_never_name_the_key(tmp_path):
     customers = "customer_id,started_on,churned_on\na,01.01.2024,31.12.2999\n"
     toml = '[customers]\ndate_format = "%d.%m.%Y"\n'

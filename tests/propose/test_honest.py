@@ -1,7 +1,7 @@
 """Where data do not tell, the proposal says so, and names what to set."""
 
 import pytest
-from propose_world import keys, loaded, mrr, nps, sections, spent, written
+from propose_world import keys, left, loaded, mrr, nps, sections, spent, written
 
 import cslib
 from cslib.errors import DataError
@@ -250,3 +250,19 @@ def test_questions_that_are_left_out_are_named(tmp_path, names, left):
     found = written(tmp_path, {"answers.csv": SCORES.format(names)})
     score = names.split(",")[0]
     assert f'Only one question can be taken: "{score}" is, and {left} left out.' in "\n".join(found.lines)
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        (("never", "2024-03-05", "never"), ["never"]),
+        (("Active", "2024-03-05", "active"), ["Active", "active"]),
+        (("offen", "2024-03-05", "läuft noch"), ["läuft noch", "offen"]),
+        (("2999-12-31", "2024-03-05", ""), ["2999-12-31"]),
+    ],
+)
+def test_words_and_days_for_an_end_that_is_not_there_yet(tmp_path, ends, words):
+    rows = "".join(f"{who},2024-0{i + 1}-05,{end}\n" for i, (who, end) in enumerate(zip("abc", ends, strict=True)))
+    found = written(tmp_path, {"customers.csv": "Customer ID,Signup Date,Cancel Date\n" + rows})
+    assert keys(found)["customers"]["null_values"] == words
+    assert left(loaded(found)) == (3, 1)
