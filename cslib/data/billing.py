@@ -192,10 +192,13 @@ def _closed(prices: ir.Table) -> ir.Table:
 def _whole(prices: ir.Table) -> ir.Table:
     """Count whole months up to the next line where a gap before it is all that lacks: the end was the last day.
 
-    Where no line follows, a day that lacks for them is such a gap, too, unless most others begin on the day of an end.
+    Where no line follows, a day that lacks for them is such a gap, too, unless most renewals (of the subscription, or
+    else of all) begin on the day of an end.
     """
     rows = _with_months(prices, "stop", "whole")
-    exact = ibis.cases((rows.gap == 0, 1), (rows.gap == 1, -1), else_=0).sum().over(ibis.window())
+    says = ibis.cases((rows.gap == 0, 1), (rows.gap == 1, -1), else_=0).sum()
+    own = says.over(ibis.window(group_by=list(UNITED)))
+    exact = ibis.ifelse(own != 0, own, says.over(ibis.window()))
     alone = rows.timed & rows.gap.isnull()
     lacks = rows.timed & (rows.months != rows.months.round()) & (rows.whole == rows.whole.round())
     lacks = (lacks & ((rows.gap > 0).fill_null(False) | (alone & (exact <= 0)))).fill_null(False)

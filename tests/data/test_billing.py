@@ -122,6 +122,8 @@ def test_an_end_stays_where_others_begin_on_theirs():
     exact = [("b", *monthly(1, 50)), ("b", *monthly(2, 50))]
     (first, *_) = paid(load([("a", "2024-01-01", 1200, "recurring", "2024-01-01", "2024-12-31"), *exact]))
     assert first == ("a", "2024-01-01", "2024-12-31", 100.27)  # 1,200 over 11 months and 30 of 31 days
+    own = [("a", "2023-01-01", 1200, "recurring", "2023-01-01", "2023-12-31"), ("a", *YEAR[:4], "2024-12-31")]
+    assert paid(load([*own, *exact, ("b", *monthly(3, 50))]))[0] == ("a", "2023-01-01", "2025-01-01", 100.0)
 
 
 def test_one_offs_tax_and_refunds_change_no_mrr():
