@@ -589,15 +589,16 @@ def as_spelt(
 ) -> ir.Table:
     """Rename columns that only case, blanks or dashes tell from what the options or the contract ask for."""
     there = set(table.columns)
-    wanted = [*columns.values(), *(c for c in {**CONTRACT[name], **TENURE} if c not in columns), *named]
+    own = (c for c in {**CONTRACT[name], **TENURE, "currency": None} if c not in columns)
+    wanted = [*columns.values(), *own, *named]
     plain: dict[str, list[str]] = {}
     for column in table.columns:
         plain.setdefault(plain_name(column), []).append(column)
     found: dict[str, str] = {}
     for ours in (w for w in wanted if w not in there):
-        own = [c for c in plain.get(plain_name(ours), ()) if c not in (*columns.values(), *found.values(), *named)]
-        if len(own) == 1 and len(plain[plain_name(ours)]) == 1:
-            found[ours] = own[0]
+        alike = plain.get(plain_name(ours), [])
+        if len(alike) == 1 and alike[0] not in (*columns.values(), *found.values(), *named):
+            found[ours] = alike[0]
     notes += [f"{name}: the column {theirs!r} is taken for {ours!r}." for ours, theirs in found.items()]
     return table.rename(found) if found else table
 

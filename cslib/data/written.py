@@ -40,7 +40,7 @@ COIN: Final = r"R\$|[$€£¥₹₩₽₺₴₦₫₪฿₱]|[Kk]r[.]?|Fr[.]?|z�
 CODE_OF: Final = {"R$": "BRL", "€": "EUR", "£": "GBP", "₹": "INR", "¥": "JPY", "$": "USD"}
 _HAND: Final = rf"\(?[+−-]?({COIN}|{_CODES})?[+−-]?(%s)({COIN}|{_CODES})?\)?-?"
 _COMMA: Final = re.compile(_HAND % r"\d+(,\d+)?|\d{1,3}([.'’]\d{3})+(,\d+)?")
-_POINT: Final = re.compile(_HAND % r"\d+(\.\d+)?|\d{1,3}([,'’]\d{3})+(\.\d+)?")
+_POINT: Final = re.compile(_HAND % r"\d+(\.\d+)?|\d{1,3}([,'’]\d{2,3})*[,'’]\d{3}(\.\d+)?")
 _BLANK: Final = re.compile(r"\s")
 EPOCHS: Final = {  # what a number of days or seconds is called, and between which a business lies
     "excel": (20_000, 65_000),

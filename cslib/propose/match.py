@@ -133,6 +133,8 @@ def _why_none(look: Look, found: Sequence[Match]) -> str:
         return "lists customers, but some of them in several rows: keep one row of each"
     if not any(c.texts for c in look.columns):
         return "has no rows"
+    if any(names.plain(c.name) in names.MONTH and c.moment for c in look.columns) and _any(look, names.MRR):
+        return "has a row for each customer and month: a query makes subscriptions of it (docs/data.md has one)"
     if _is_bill(look) and "subscriptions" in {m.table for m in found}:
         return "has invoices, but subscriptions say already what is paid"
     lacking = [what for what, test in LACKS.items() if not any(test(c) for c in look.columns)]

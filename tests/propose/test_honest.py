@@ -266,3 +266,32 @@ def test_words_and_days_for_an_end_that_is_not_there_yet(tmp_path, ends, words):
     found = written(tmp_path, {"customers.csv": "Customer ID,Signup Date,Cancel Date\n" + rows})
     assert keys(found)["customers"]["null_values"] == words
     assert left(loaded(found)) == (3, 1)
+
+
+@pytest.mark.parametrize("name", ["Currency", "currency", "Plan Currency", "Währung"])
+def test_amounts_of_two_currencies_are_not_added_whatever_the_column_is_called(tmp_path, name):
+    rows = f"Customer,Order Date,Amount,{name}\na,2024-01-03,5,EUR\nb,2024-02-03,6,{{}}\n"
+    found = written(tmp_path, {"orders.csv": rows.format("EUR")})
+    assert loaded(found).currency == "EUR"
+    (tmp_path / "orders.csv").write_text(rows.format("USD"))
+    (tmp_path / "cslib.toml").write_text(found.text.replace('currency = "EUR"\n', ""))
+    with pytest.raises(DataError, match=r"Amounts are in 2 currencies \(EUR, USD\)"):
+        loaded(found)
+
+
+def test_seats_times_their_price(tmp_path):
+    text = "Customer,Plan,Unit Price,Quantity,Billing Interval,Start Date,End Date\n"
+    text += "a,Pro,10.00,3,month,2024-01-05,\nb,Pro,100.00,1,year,2024-02-05,\n"
+    assert mrr(loaded(written(tmp_path, {"subscriptions.csv": text}))) == 38.33
+
+
+def test_indian_thousands(tmp_path):
+    text = 'Customer,Order Date,Amount\na,03/01/2024,"₹1,23,456.00"\nb,15/02/2024,"₹99.00"\n'
+    found = written(tmp_path, {"orders.csv": text})
+    assert (spent(loaded(found)), loaded(found).currency) == (123555.0, "INR")
+
+
+def test_mrr_by_month_is_told_what_reads_it(tmp_path):
+    (tmp_path / "mrr.csv").write_text("customer,month,mrr\na,2024-01-01,10\na,2024-02-01,10\nb,2024-01-01,5\n")
+    with pytest.raises(DataError, match="has a row for each customer and month: a query makes subscriptions of it"):
+        propose(str(tmp_path))
