@@ -244,8 +244,7 @@ def _check_table(
     notes: list[str], broken: dict[str, pd.DataFrame],
 ) -> dict[str, Checked]:  # fmt: skip
     """Check one table, add to ``found``, ``notes`` and ``broken``, and return it by name if it is sound."""
-    named = [c for c in options.named if c not in options.columns]
-    raw = replace(raw, table=as_spelt(name, raw.table, options.columns, notes, named=named))
+    raw = replace(raw, table=as_spelt(name, raw.table, options.columns, notes, named=options.named))
     table = with_constants(name, mapped(name, raw.table, options.columns, notes), options.reading.values)
     table = _running(name, table, found)
     spec = specification(name, tuple(table.columns), others)
@@ -258,9 +257,7 @@ def _check_table(
     result = None
     if not any(f.column in spec or f.rule == "unknown unit" for f in faults):
         table = as_meant(table, spec, options.reading)
-        unclear = raw.unclear | {ours for ours, theirs in options.columns.items() if theirs in raw.unclear}
-        raw = replace(raw, table=table, unclear=unclear)
-        result = check_rows(name, raw, spec, options.reading, try_cast=can_try(con))
+        result = check_rows(name, _renamed(raw, table, options), spec, options.reading, try_cast=can_try(con))
         faults += [_as_set_aside(f) if options.on_fault == "set_aside" else f for f in result.faults]
         zone = options.reading.timezone
         notes += [f"{name}.{c} has times with a zone; they were converted to {zone}." for c in result.zoned]
@@ -286,6 +283,12 @@ def _check_table(
         found.append(Fault(name, "", "empty table", "error", result.n_rows, text))
         return {}
     return {name: result}
+
+
+def _renamed(raw: Raw, table: ir.Table, options: TableOptions) -> Raw:
+    """Give what is known of a raw table to the same with its columns renamed."""
+    unclear = {ours for ours, theirs in options.columns.items() if theirs in raw.unclear}
+    return replace(raw, table=table, unclear=raw.unclear | unclear)
 
 
 def _named(raw: ir.Table, options: TableOptions) -> tuple[str, ...]:

@@ -590,7 +590,7 @@ def as_spelt(
     """Rename columns that only case, blanks or dashes tell from what the options or the contract ask for."""
     there = set(table.columns)
     own = (c for c in {**CONTRACT[name], **TENURE, "currency": None} if c not in columns)
-    wanted = [*columns.values(), *own, *named]
+    wanted = [*columns.values(), *own, *(c for c in named if c not in columns)]
     plain: dict[str, list[str]] = {}
     for column in table.columns:
         plain.setdefault(plain_name(column), []).append(column)
