@@ -20,7 +20,7 @@ from cslib.show.result import Answer, Cards
 YEAR: Final = 12
 BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
 SENTENCES: Final = 3
-NOTHING: Final = "No KPI can be measured with these data"
+NOTHING: Final = "No KPI can be measured for the latest period"
 SPAN: Final = r" (months?|days?)$"
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples

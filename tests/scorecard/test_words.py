@@ -130,9 +130,9 @@ def test_where_nothing_can_be_compared_nothing_is_said_to_be_as_usual():
     young = table(row("mrr", 10.0), row("nps"))
     assert answered(young).text == "No targets are set. **No change can be judged yet**."
     nothing = table(row("mrr"), row("nps"))
-    assert answered(nothing).text == "**No KPI can be measured with these data**."
+    assert answered(nothing).text == "**No KPI can be measured for the latest period**."
     assert attention(nothing) == [
-        "No KPI can be measured with these data. [Where does every KPI stand?](scorecard#where-does-every-kpi-stand)"
+        "No KPI can be measured for the latest period. [Where does every KPI stand?](scorecard#where-does-every-kpi-stand)"
     ]
 
 
