@@ -12,7 +12,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.errors import counted
-from cslib.show.formats import MAY_BE_SEASON, between, format_day, format_interval, format_value, inline, percent
+from cslib.show.formats import MAY_BE_SEASON, between, format_day, format_interval, format_value, percent, unbroken
 
 MISSED, WORSE, FAILED, BETTER, MET, BACK, WORKS = "missed", "worse", "failed", "better", "met", "back", "works"
 KINDS: Final = (MISSED, WORSE, FAILED, BETTER, MET, BACK, WORKS)  # in the order of their weight
@@ -57,8 +57,8 @@ class Digest:
     @property
     def title(self) -> str:
         """Say how many things are new, and of which day."""
-        count = f"{counted(len(self.news), 'thing')} to know" if self.news else "Nothing new"
-        return f"{count} · {format_day(self.as_of)}" if self.as_of else count
+        count = f"{counted(len(self.news), 'thing')} to know" if self.news else "nothing new"
+        return f"Customer KPIs: {count}{f' · {format_day(self.as_of)}' if self.as_of else ''}"
 
     @property
     def method(self) -> str:
@@ -130,8 +130,8 @@ def back(row: Row, currency: str) -> str:
 def failed(title: str, since: str, reason: str, last_good: str) -> str:
     """Say that a report could not be made, since when, why, and which one stands in its place."""
     kept = f" The report of {format_day(last_good)} stays." if last_good else " There is no earlier report."
-    reason = f"{reason.rstrip('.')}." if reason else ""
-    return f"**{title} has failed since {format_day(since)}**: {reason}{kept}"
+    why = f": {reason.rstrip('.')}." if reason else "."
+    return f"**{title} has failed since {format_day(since)}**{why}{kept}"
 
 
 def works(title: str, since: str) -> str:
@@ -181,9 +181,11 @@ def _value(row: Row, currency: str) -> str:
 
 
 def _interval(row: Row, lower: float, upper: float) -> str:
-    if not (isfinite(lower) and isfinite(upper)):
-        return ""
-    return between(lower, upper) if row.unit == "percent" else format_interval(lower, upper, row.unit)
+    """Write two ends, of a share in whole percent where that tells them apart."""
+    if row.unit != "percent" or not (isfinite(lower) and isfinite(upper)):
+        return format_interval(lower, upper, row.unit)
+    apart = percent(lower) != percent(upper)
+    return between(lower, upper) if apart else f"{format_interval(lower, upper, row.unit)} %"
 
 
 def _usually(row: Row) -> str:
@@ -226,7 +228,7 @@ def _plain(one: News) -> str:
 
 def markdown(digest: Digest, *, links: bool = True) -> str:
     """Write the digest in Markdown, with links to reports that stand beside it, or without."""
-    lines = [f"# {digest.title}", ""]
+    lines = [f"# {digest.title}", ""] if links else []  # a message has a title of its own
     for one in digest.news[:MOST]:
         where = f"[{_marked(one.where)}]({one.link})" if links and one.link else f"({_marked(one.where)})"
         lines.append(f"- {_marked(one.text)} {where}")
@@ -239,10 +241,8 @@ def markdown(digest: Digest, *, links: bool = True) -> str:
 
 def _marked(text: str) -> str:
     """Keep ``**bold**``, and nothing else that Markdown would take for a mark."""
-    parts = [re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", " ".join(part.split())) for part in text.split("**")]
-    spaces = [(text_[:1].isspace(), text_[-1:].isspace()) for text_ in text.split("**")]
-    padded = [f"{' ' * a}{part}{' ' * b}" for part, (a, b) in zip(parts, spaces, strict=True)]
-    return "**".join(padded)
+    parts = re.sub(r"\s+", " ", text).split("**")
+    return "**".join(re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", part) for part in parts)
 
 
 def page(digest: Digest, *, links: bool = True) -> str:
@@ -267,10 +267,10 @@ def page(digest: Digest, *, links: bool = True) -> str:
 
 def _row(one: News, *, links: bool) -> str:
     colour = ILL if one.kind in BAD else WELL
-    where = escape(one.where)
+    where, text = escape(one.where), re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", unbroken(one.text))
     if links and one.link:
         where = f'<a href="{escape(one.link)}" style="color:{ACCENT}">{where}</a>'
     return (
-        f'<tr><td style="padding:12px 0 12px 14px;border-left:4px solid {colour};border-bottom:8px solid #ffffff">'
-        f'{inline(one.text)}<br><span style="font-size:13px;color:{MUTED}">{where}</span></td></tr>'
+        f'<tr><td style="padding:4px 0 4px 14px;border-left:4px solid {colour}">{text}<br>'
+        f'<span style="font-size:13px;color:{MUTED}">{where}</span></td></tr>\n<tr><td height="12"></td></tr>\n'
     )
