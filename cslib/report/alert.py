@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,11 +113,10 @@ def _of_scorecard(out: Path, run: Seen, judged: Judged, told: Mapping[str, Any] 
     now = standing(run, judged, before)
     page = (out / f"{run.slug}.html").read_text("utf-8", errors="replace")
     if n := corrected(run, before):
-        notes.append(
-            f"{run.name}: {counted(n, 'value')} told before {'is' if n == 1 else 'are'} different in today's data."
-        )
+        are = "is" if n == 1 else "are"
+        notes.append(f"{run.name}: {counted(n, 'value')} of the last time {are} different in today's data.")
     if held := still(run, before, now):
-        notes.append(f"{run.name}, told before and still so: {', '.join(held)}.")
+        notes.append(f"{run.name}, still so: {', '.join(held)}.")
     if unsure := less_sure(run, judged, now):
         notes.append(f"{run.name}, seen but less sure: {', '.join(unsure)}.")
     return _OfOne(news_of(run, before, now, page), notes, {"as_of": run.as_of, "setting": run.setting, "kpis": now})
@@ -141,7 +141,9 @@ def _of_failures(
     news = []
     for slug in failed.keys() - told.keys():
         record, good = failed[slug], last_good(out, slug)
-        text = say.failed(_title(record), since[slug], str(record.get("error") or ""), str(good.get("ended") or ""))
+        text = say.failed(
+            _title(record), since[slug], str(record.get("error") or ""), str(good.get("ended") or "")[:10]
+        )
         news.append(News(say.FAILED, 0.0, text, f"{slug}.html" if good else "index.html", "Reports"))
     for slug in told.keys() - failed.keys():
         if good := last_good(out, slug):
@@ -162,8 +164,9 @@ def _read_state(path: Path) -> State:
     try:
         raw = json.loads(path.read_text("utf-8"))
         if raw["format"] == FORMAT:
-            told = {slug: _checked(one) for slug, one in raw["scorecards"].items()}
-            return State(told, dict(raw["failed"]), tuple(News(**one) for one in raw["waiting"]))
+            told = {slug: _scorecard(one) for slug, one in raw["scorecards"].items()}
+            failed = {slug: _day(since) for slug, since in raw["failed"].items()}
+            return State(told, failed, say.in_order(News(**one) for one in raw["waiting"]))
     except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         msg = f"{path.name} cannot be read. {away}"
         raise ReportError(msg) from error
@@ -171,11 +174,19 @@ def _read_state(path: Path) -> State:
     raise ReportError(msg)
 
 
-def _checked(one: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Refuse what is no standing of a scorecard."""
-    for told in one["kpis"].values():
-        float(told["value"]), str(told["until"]), str(told["target"]), bool(told["missed"]), str(told["moved"])
-    return {"as_of": str(one["as_of"]), "setting": dict(one["setting"]), "kpis": dict(one["kpis"])}
+def _scorecard(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take from the file how a scorecard stood, and refuse anything else."""
+    kpis = {
+        kpi: {"value": float(one["value"]), "until": one["until"] and _day(one["until"])}
+        | {"target": str(one["target"]), "missed": bool(one["missed"]), "moved": str(one["moved"])}
+        for kpi, one in raw["kpis"].items()
+    }
+    return {"as_of": str(raw["as_of"]), "setting": dict(raw["setting"]), "kpis": kpis}
+
+
+def _day(text: str) -> str:
+    date.fromisoformat(text[:10])
+    return text
 
 
 def _write_state(out: Path, state: State) -> None:

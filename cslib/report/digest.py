@@ -66,7 +66,7 @@ class Digest:
         return (
             "How sure: if nothing changes, at most 1 run in 20 raises a false alarm, over all KPIs together "
             f"({counted(self.n_compared, 'comparison')} with targets and usual ranges in this run). "
-            "What is less sure stands in the scorecard only."
+            "The scorecard looks at each KPI by itself, so it says more."
         )
 
     @property

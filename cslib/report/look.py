@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,11 @@ from cslib.scorecard.scorecard import COLUMNS
 
 SCORECARD: Final = "scorecard"
 TEXTS: Final = ("kpi", "period", "unit", "status", "change", "season", "direction", "label", "group")
+NUMBERS: Final = (
+    *("value", "ci_lower", "ci_upper", "n", "months", "previous", "target", "target_upper", "year_before"),
+    *("limit_lower", "limit_upper"),
+)
+SLUG: Final = re.compile(r"\w[\w-]*")
 PASSING: Final = ("data", "as_of", "segment_by")  # parameters that change nothing of what a KPI is
 
 
@@ -93,13 +99,14 @@ def run_before(out: Path, last: Seen) -> Seen | None:
 
 
 def failures(out: Path) -> dict[str, dict[str, Any]]:
-    """Give what is noted of each report whose last run has failed, by its name."""
+    """Give what is noted of each report whose last run has failed, by its name; what is none of ours is passed over."""
     found = {}
     for path in sorted(out.glob("*.failed.json")):
         slug = path.name.removesuffix(".failed.json")
-        if re.fullmatch(r"[\w-]+", slug):
-            found[slug] = read_record(path, slug)
-    return {slug: record for slug, record in found.items() if record.get("status") == "failed"}
+        record = read_record(path, slug) if SLUG.fullmatch(slug) else {}
+        if record.get("status") == "failed" and _is_day(record.get("started")):
+            found[slug] = record
+    return found
 
 
 def last_good(out: Path, slug: str) -> dict[str, Any]:
@@ -107,28 +114,38 @@ def last_good(out: Path, slug: str) -> dict[str, Any]:
     return read_record(out / f"{slug}{VERSIONS}" / version_of(out / f"{slug}.html") / RECORD, slug)
 
 
+def _is_day(text: object) -> bool:
+    with suppress(ValueError):
+        return bool(date.fromisoformat(str(text)[:10]))
+    return False
+
+
 def _scorecards(out: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for page in sorted(out.glob("*.html")):
         version = version_of(page)
         record = last_good(out, page.stem) if version else {}
-        if record.get("notebook") == SCORECARD:
+        if record.get("notebook") == SCORECARD and (not record.get("as_of") or _is_day(record["as_of"])):
             yield page.stem, version, record
 
 
 def _read(folder: Path, record: Mapping[str, Any]) -> Seen:
-    table = _csv(folder / "kpis.csv", COLUMNS, record["slug"])
+    slug = str(record["slug"])
+    table = _csv(folder / "kpis.csv", COLUMNS, slug)
     texts = {column: table[column].fillna("").astype(str) for column in TEXTS}
-    history = _csv(folder / "kpi_history.csv", HISTORY, record["slug"])
-    return Seen(record["slug"], record, table.assign(**texts).astype({"n": "Int64", "months": "Int64"}), history)
+    history = _csv(folder / "kpi_history.csv", HISTORY, slug)
+    return Seen(slug, record, table.assign(**texts).astype({"n": "Int64", "months": "Int64"}), history)
 
 
 def _csv(path: Path, columns: list[str], slug: str) -> pd.DataFrame:
     again = f"Make the report {slug} anew with this version of cslib."
     try:
-        table = pd.read_csv(path, parse_dates=["until"])
+        table = pd.read_csv(path)
+        missing = [column for column in columns if column not in table]
+        ReportError.when(missing, f"{path.name} of the report {slug} lacks the column {', '.join(missing)}. {again}")
+        numbers = {column: table[column].astype(float) for column in NUMBERS if column in columns}
+        return table.assign(until=pd.to_datetime(table["until"]), **numbers)
     except (OSError, ValueError) as error:
+        if isinstance(error, ReportError):
+            raise
         msg = f"{path.name} of the report {slug} cannot be read. {again}"
         raise ReportError(msg) from error
-    missing = [column for column in columns if column not in table]
-    ReportError.when(missing, f"{path.name} of the report {slug} lacks the column {', '.join(missing)}. {again}")
-    return table
