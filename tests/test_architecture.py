@@ -27,7 +27,7 @@ HEAVY = {
     "nbconvert": {"report.html"},
     "lifelines": {"stats.models", "stats.cox"},
     "matplotlib": {
-        *("show.charts", "show.estimates", "show.drawing", "show.display", "show.result"),
+        *("show.charts", "show.estimates", "show.drawing", "show.hover", "show.display", "show.result"),
         *("surveys.charts", "revenue.charts"),
     },
 }

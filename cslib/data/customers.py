@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 import ibis
@@ -12,7 +13,7 @@ import pandas as pd
 
 from cslib.data.calendar import observed, period_ordinal
 from cslib.data.contract import CONTRACT, MOMENT, TENURE
-from cslib.data.dataset import DataSet
+from cslib.data.dataset import DataSet, counted_anew
 from cslib.data.engine import earliest
 from cslib.data.lives import has_history, paying
 from cslib.errors import ParameterError, counted, did_you_mean, listed
@@ -61,6 +62,44 @@ def segments(data: DataSet, segment_by: str, *, today: bool = False) -> ir.Table
         return found
 
     return data.made(f"segments {today} {segment_by}", make)
+
+
+def segment_of(data: DataSet, segment_by: str, segment: str) -> DataSet:
+    """Keep the customers of one segment, those that a comparison by this column counts as such.
+
+    Parameters
+    ----------
+    data, segment_by
+        As for :func:`segments`.
+    segment
+        One of its values.
+
+    Returns
+    -------
+    DataSet
+        Every table that has customers holds theirs only.
+
+    Raises
+    ------
+    ParameterError
+        As from :func:`segments`, or nobody belongs to it.
+    """
+    theirs = segments(data, segment_by)
+    there = theirs.select("segment").distinct().execute()["segment"]
+    msg = f"{segment_by} is {segment!r} for nobody. {did_you_mean(segment, there)}"
+    ParameterError.when(segment not in set(there), msg)
+    ids = theirs.filter(theirs.segment == segment).customer_id
+    own = {n: t.filter(t.customer_id.isin(ids)) if "customer_id" in t.columns else t for n, t in data.tables.items()}
+    notes = (*data.notes, f"Only customers whose {segment_by} is {segment}.")
+    everybody = data.unfiltered or (lambda: data)
+    return counted_anew(replace(data, tables=own, notes=notes, unfiltered=everybody, whole=lambda: data))
+
+
+def segment_sizes(data: DataSet, segment_by: str) -> pd.Series[int]:
+    """Count the customers of each segment, the largest first; of the same size in alphabetical order."""
+    table = segments(data, segment_by)
+    sizes = table.group_by("segment").aggregate(n=table.count()).execute().sort_values("segment")
+    return sizes.set_index("segment")["n"].sort_values(ascending=False, kind="stable")
 
 
 def at_start(data: DataSet, column: str) -> ir.Table:

@@ -285,6 +285,9 @@ class DataSet:
         By table: rows, first and last day, sums of numbers.
     unfiltered
         Makes the same without ``where``, for :attr:`everybody`; None where nobody was left out.
+    whole
+        Makes the data of which these are the customers of one segment, see :func:`cslib.data.customers.segment_of`:
+        whether churn has changed is judged there, so that a segment is told alike alone and beside the others.
     answers
         What a warehouse told while its tables were read and checked, by query.
     kept
@@ -306,6 +309,7 @@ class DataSet:
     derived: tuple[str, ...] = ()
     statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unfiltered: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
+    whole: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
     answers: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -423,8 +427,9 @@ def rewind(data: DataSet, day: date) -> DataSet:
         made = derive_customers(known["subscriptions"])
         derived = {"customers": with_columns("customers", made, data.tables["customers"])}
     unfiltered = (lambda: rewind(data.everybody, day)) if data.unfiltered else None
+    whole = (lambda whole=data.whole: rewind(whole(), day)) if data.whole else None
     tables = {**derived, **known}
-    return replace(data, tables=tables, as_of=day, unfiltered=unfiltered, statistics=_WhenAsked(tables))
+    return replace(data, tables=tables, as_of=day, unfiltered=unfiltered, whole=whole, statistics=_WhenAsked(tables))
 
 
 def counted_anew(data: DataSet) -> DataSet:

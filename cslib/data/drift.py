@@ -64,7 +64,7 @@ def drift(data: DataSet) -> Drift | None:
     -------
     Drift or None
         None where churn has not clearly changed, or cannot be told to have: tenures know no calendar, and within less
-        than 24 complete months a season cannot be told apart.
+        than 24 complete months a season cannot be told apart. Of one segment of a whole it is judged by the whole.
 
     Notes
     -----
@@ -88,15 +88,17 @@ def drift(data: DataSet) -> Drift | None:
     """
     if not data.has_dates("customers") or data.as_of is None:
         return None
-    return data.found("drift", lambda: _drift(data))
+    if data.whole is not None and drift(data.whole()) is None:
+        return None
+    return data.found("drift", lambda: _drift(data, sure=data.whole is not None))
 
 
-def _drift(data: DataSet) -> Drift | None:
+def _drift(data: DataSet, *, sure: bool) -> Drift | None:
     at_risk, left = _by_age(data)
-    return judged(at_risk, left, since=_window(data)) if at_risk.shape[1] >= 2 * WINDOW else None
+    return judged(at_risk, left, since=_window(data), sure=sure) if at_risk.shape[1] >= 2 * WINDOW else None
 
 
-def judged(at_risk: Floats, left: Floats, *, since: date) -> Drift | None:
+def judged(at_risk: Floats, left: Floats, *, since: date, sure: bool = False) -> Drift | None:
     """Test counts for change, as :func:`drift` does.
 
     Parameters
@@ -106,12 +108,14 @@ def judged(at_risk: Floats, left: Floats, *, since: date) -> Drift | None:
         least 24 months.
     since
         The first day of the last twelve months.
+    sure
+        That churn has changed is known from elsewhere: nothing is tested, it is told how.
     """
     months = at_risk.shape[1]
     recent = np.arange(months) >= months - WINDOW
     expected, p_value = _tested(at_risk, left, np.vstack([np.arange(months), recent]).astype(float))
     pace = [left[:, part].sum() / max(expected[part].sum(), 1.0) for part in (recent, ~recent)]
-    if not (p_value < SURE and pace[1]) or ALIKE[0] <= pace[0] / pace[1] <= ALIKE[1]:
+    if not pace[1] or not (sure or (p_value < SURE and not ALIKE[0] <= pace[0] / pace[1] <= ALIKE[1])):
         return None
     lived = at_risk[:, recent].sum() - at_risk[0, recent].sum() / 2  # who starts in a month lives half of it
     rate = float(left[:, recent].sum() / lived)

@@ -34,6 +34,7 @@ from cslib.data.checks import (
 )
 from cslib.data.config import SOLD, Config, TableLike, TableOptions, read_config
 from cslib.data.contract import ENDS, FIRST_YEAR, LAST_YEAR, PAYING, ROW, Fault, is_list, of_other_form, specification
+from cslib.data.customers import segment_of
 from cslib.data.dataset import (
     LISTED,
     DataSet,
@@ -55,7 +56,7 @@ from cslib.data.lives import lives, paying, settled
 from cslib.data.rates import BILLING, converted, currency_of, faults_of, in_units
 from cslib.data.reading import PERIODS, as_meant, monthly, with_constants
 from cslib.data.relations import check_list, check_relations, price_periods, stale, suspicions
-from cslib.data.snapshot import SUFFIX, at_hand, made_from, named
+from cslib.data.snapshot import SUFFIX, at_hand, made_from, named, segment_at_hand
 from cslib.data.sources import Raw, as_spelt, mapped, open_tables, reading
 from cslib.data.texts import filled
 from cslib.errors import DataError, ParameterError, counted, did_you_mean
@@ -121,7 +122,9 @@ def load(
         errors = [f.message for f in result.faults if f.severity == "error"]
         msg = f"{result.label} has {counted(len(errors), 'fault')}:\n" + "\n".join(f"- {e}" for e in errors)
         raise DataError(msg)
-    return _only(result, where) if where else result
+    result = only(result, where) if where else result
+    segment = segment_at_hand()
+    return segment_of(result, *segment) if segment else result
 
 
 def _loaded(
@@ -461,7 +464,8 @@ def _as_known(subscriptions: ir.Table, as_of: date | None) -> ir.Table:
     return cut(tables, spans_of(tables), as_of)["subscriptions"]
 
 
-def _only(data: DataSet, where: str) -> DataSet:
+def only(data: DataSet, where: str) -> DataSet:
+    """Keep the customers that meet ``where``, as in :func:`load`."""
     with reading(data.label):
         kept, notes = keep(data.tables, where), (*data.notes, f"Only customers with {where}.")
         return counted_anew(replace(data, tables=kept, notes=notes, unfiltered=lambda: data))

@@ -23,6 +23,7 @@ from cslib.data.contract import CONTRACT, Fault
 from cslib.data.dataset import DataSet
 from cslib.errors import ParameterError
 
+SEGMENT: Final = "CSLIB_SEGMENT"  # set by it, too: the column and the value of the one segment that a kernel is for
 AT_HAND: Final = "CSLIB_SNAPSHOT"  # set by the report engine for its kernels: the file, and what it was made from
 SUFFIX: Final = ".cslib"
 FORMAT: Final = 2
@@ -168,6 +169,12 @@ def at_hand(wanted: Mapping[str, Any]) -> DataSet | Mapping[str, Any]:
             return saved_answers(path)
         return {}
     return opened(path, threads=known["threads"])
+
+
+def segment_at_hand() -> tuple[str, str] | None:
+    """Tell the column and the value of the one segment that this kernel is for; None for all customers."""
+    column, value = json.loads(os.environ.get(SEGMENT, "[null, null]"))
+    return (column, value) if column else None
 
 
 def named(path: Path, as_of: str | date, pause_months: int | None, day: Callable[[str | date, str], date]) -> DataSet:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 import time
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +17,10 @@ from typing import Any, Final
 from cslib.errors import CslibError, LimitError, ParameterError, counted
 from cslib.report import engine
 from cslib.report.clock import PROFILE, USUAL, Limits
-from cslib.report.engine import Run, Say, Values, nothing, write_index
+from cslib.report.engine import Run, Say, Values, nothing
 from cslib.report.parameters import Notebook, given_for, output_folder, parse_parameters
 from cslib.report.publish import read_record, run_folder
+from cslib.report.segments import NONE, Segments, free_name, segments_of
 
 Progress = Callable[[float], None]
 LONG: Final = {"scorecard": 10, "lifetime_value": 6}  # seconds, of the sample
@@ -36,6 +35,12 @@ class _Task:
     given: Values
     slug: str
     group: str = ""
+    segments: Segments = NONE
+
+    @property
+    def cells(self) -> int:
+        """How many cells are to run."""
+        return self.notebook.cells * (1 + len(self.segments.values))
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,8 @@ def render_all(
             env = {**env, PROFILE: "1"} if profile else env
             return _side_by_side(tasks, out, jobs, _How(env, limits, say, progress, late))
         finally:
+            from cslib.report.home import write_index
+
             write_index(out)
 
 
@@ -125,7 +132,8 @@ def _prepared(
 
     values = [parse_parameters(task.notebook, task.given) for task in tasks]
     asked = Counter((str(own["data"]), str(own["as_of"])) for own in values if {"data", "as_of"} <= own.keys())
-    if not (asked and (len(tasks) > 1 or kept or each)):
+    split = any(own.get("segment_by") for own in values)
+    if not (asked and (len(tasks) > 1 or kept or each or split)):
         ParameterError.when(each, "--each needs notebooks with the parameters data, as_of and where.")
         return {}, tasks
     data, as_of = asked.most_common(1)[0][0]
@@ -137,6 +145,10 @@ def _prepared(
             raise
         return {}, tasks
     tasks = list(_of_each(tasks, each, values_of(known, each))) if each else tasks
+    for i, task in enumerate(tasks):
+        own = parse_parameters(task.notebook, task.given)
+        if own.get("segment_by"):
+            tasks[i] = replace(task, segments=segments_of(known, str(own["segment_by"]), str(own.get("where", ""))))
     warehouse = not save(known, path)
     if warehouse:
         ParameterError.when(kept, f"{known.label} is a warehouse: its tables are read where they are.")
@@ -152,19 +164,11 @@ def _of_each(tasks: Sequence[_Task], column: str, values: Sequence[str]) -> Iter
     taken: set[str] = set()
     for value in values:
         only = f'{column}="{value.replace(chr(34), chr(34) * 2)}"'
-        short = f"{_plain(column)}-{_plain(value)}"
-        name = next(n for i in range(1, MOST + 2) if (n := short if i == 1 else f"{short}-{i}") not in taken)
-        taken.add(name)
+        name = free_name(f"{column}-{value}", taken)
         for task in tasks:
             where = " and ".join(filter(None, [str(task.given.get("where", "")), only]))
             given = {**task.given, "where": where}
             yield replace(task, given=given, slug=f"{task.slug}-{name}", group=f"{column}: {value}")
-
-
-def _plain(text: str) -> str:
-    """Write a text as a part of a file name."""
-    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9_]+", "-", letters).strip("-") or "other"
 
 
 def _side_by_side(tasks: Sequence[_Task], out: Path, jobs: int, how: _How) -> list[Run]:
@@ -195,7 +199,7 @@ def _usual(task: _Task) -> int:
 def _one(tasks: Sequence[_Task], out: Path, how: _How) -> Callable[[_Task], Run]:
     from jupyter_core.utils import ensure_event_loop
 
-    behind, lock, total = Counter[str](), threading.Lock(), sum(task.notebook.cells for task in tasks)
+    behind, lock, total = Counter[str](), threading.Lock(), sum(task.cells for task in tasks)
 
     def one(task: _Task) -> Run:
         def step(n: int) -> None:
@@ -209,8 +213,9 @@ def _one(tasks: Sequence[_Task], out: Path, how: _How) -> Callable[[_Task], Run]
             if how.late:
                 run = engine.note_failure(task.notebook, **own, error=how.late)
             else:
-                run = engine.render(task.notebook, **own, progress=step, env=how.env, limits=how.limits)
-        step(task.notebook.cells)
+                more: Any = {"env": how.env, "limits": how.limits, "segments": task.segments}
+                run = engine.render(task.notebook, **own, progress=step, **more)
+        step(task.cells)
         how.say(str(run))
         return run
 

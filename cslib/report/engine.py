@@ -17,40 +17,40 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
-from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import cslib
-from cslib.errors import CslibError, MissingTableError, ReportError, counted
+from cslib.errors import CslibError, MissingTableError, ReportError
 from cslib.report.clock import SPENT, USUAL, Limits
 from cslib.report.marks import FLOOD, LAST_READ, OWN
-from cslib.report.parameters import Notebook, Value, output_folder, parse_parameters, words
+from cslib.report.parameters import Notebook, Value, parse_parameters
 from cslib.report.publish import (
     RECORD,
-    bound,
     cleaned,
     locked,
     new_version,
-    point,
     public,
     publish,
-    put,
-    read_record,
     refuse_foreign,
     run_folder,
 )
+from cslib.report.segments import NONE, Segments, free_name
 from cslib.show.seal import KEY
+
+if TYPE_CHECKING:
+    from cslib.report.html import Segment
 
 Values = Mapping[str, Value]
 Say = Callable[[str], None]
 Step = Callable[[int], None]
 
 PACKAGES = ["ibis-framework", "duckdb", "pandas", "numpy", "matplotlib", "lifelines", "papermill", "nbconvert"]
+TOLD = ["answer", "subtitle", "cards", "tables"]  # of a segment, in the record
 MOST_LOG = 1_000_000  # characters of a log that are kept
 UNEXPECTED = "an error that cslib did not expect"
 STOPPED = threading.Event()  # by whom asked for the reports: what is under way has not failed by itself
@@ -83,6 +83,7 @@ def nothing(_: Any) -> None:
 def render(
     notebook: Notebook, *, out: Path, parameters: Values, slug: str | None = None, progress: Step = nothing,
     group: str = "", env: Mapping[str, str] = MappingProxyType({}), limits: Limits = USUAL,
+    segments: Segments = NONE,
 ) -> Run:  # fmt: skip
     """Run one notebook and publish its report, or keep the last good one and note the failure.
 
@@ -104,6 +105,8 @@ def render(
         What the kernel's environment has beyond ours.
     limits
         How long the report and each of its cells may take.
+    segments
+        Of which the page holds the same report, to switch to.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def render(
     slug = notebook.name if slug is None else slug
     values = parse_parameters(notebook, parameters)
     with run_folder(out, slug) as folder:
-        job = _Job(notebook, slug, values, folder, new_version(folder, slug), group, progress, env, limits)
+        job = _Job(notebook, slug, values, folder, new_version(folder, slug), group, progress, env, limits, segments)
         try:
             return _succeeded(job)
         except Exception as error:  # whatever is wrong with one report, the others and the index must come
@@ -147,6 +150,7 @@ class _Job:
     progress: Step = nothing
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = USUAL
+    segments: Segments = NONE
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: float = field(default_factory=time.monotonic)
 
@@ -203,12 +207,46 @@ def _succeeded(job: _Job) -> Run:
     trust_own(executed, key)
     facts = job.clean({"status": "ok", **job.facts(), **gathered(executed)})
     facts |= {"notebook_sha256": hashlib.sha256(raw).hexdigest(), "versions": _versions(), "version": job.version.name}
+    parts = [*_of_segments(job, raw.decode())]
+    about = {p.value: {key: p.facts.get(key) for key in TOLD} | {"folder": p.id, "error": p.reason} for p in parts}
+    facts |= {"segments": about} if about else {}
+    facts["seconds"] = job.facts()["seconds"]
     job.write(job.version / RECORD, facts)
     job.write_log(job.version / "run.log")
-    job.write(job.folder / f"{job.slug}.html", job.clean(page(executed, facts)))
+    how: dict[str, Any] = {"column": job.segments.column, "segments": parts, "left_out": job.segments.left_out}
+    job.write(job.folder / f"{job.slug}.html", job.clean(page(executed, facts, **how)))
     html = publish(job.folder, job.slug, job.version)
     spent = executed.metadata["spent"] | {"page": time.monotonic() - since}
     return Run(job.slug, facts["title"], True, facts["answer"], "", facts["seconds"], facts["as_of"], html, spent=spent)
+
+
+def _of_segments(job: _Job, text: str) -> Iterator[Segment]:
+    """Run the same notebook on each segment; where its data are too few for it, the reason takes its place."""
+    from cslib.data.snapshot import SEGMENT
+    from cslib.report.html import Segment, gathered, trust_own
+
+    taken = {"all"}
+
+    def step(done: int) -> Step:
+        return lambda n: job.progress(done + n)
+
+    for place, value in enumerate(job.segments.values, start=1):
+        name = free_name(f"{job.segments.column}-{value}", taken)
+        version, key = job.version / name, secrets.token_hex(16)
+        version.mkdir()
+        env = {**job.env, SEGMENT: json.dumps([job.segments.column, value])}
+        ahead = step(place * job.notebook.cells)
+        own = replace(
+            job, values={**job.values, "segment_by": ""}, version=version, env=env, clock=time.monotonic(),
+            progress=ahead,
+        )  # fmt: skip
+        try:
+            executed = _execute(own, text, key)
+        except _ToldError as error:
+            yield Segment(value, name, reason=str(job.clean(str(error))))
+            continue
+        trust_own(executed, key)
+        yield Segment(value, name, executed, job.clean({**own.facts(), **gathered(executed)}))
 
 
 def _failed(job: _Job, error: Exception) -> Run:
@@ -308,6 +346,14 @@ def _under_headings(cells: Iterable[Any]) -> None:
         cell.metadata["heading"] = heading
 
 
+class _ToldError(ReportError):
+    """What cslib itself said of the data or the parameters, in the notebook."""
+
+
+class _LacksDataError(_ToldError, MissingTableError):
+    """The data hold nothing of what the notebook is about."""
+
+
 def _check_finished(job: _Job, cells: Iterable[Any]) -> None:
     """Blame the first cell that did not run to its end; one that was meant to raise did not either."""
     for cell in cells:
@@ -315,7 +361,7 @@ def _check_finished(job: _Job, cells: Iterable[Any]) -> None:
             raise ReportError(_stopped(job, cell, f"{cell.metadata['flood']}. Show less, or keep a table as a file"))
         for error in (o for o in cell.outputs if o.output_type == "error"):
             if OWN in error.traceback:
-                raise (MissingTableError if error.ename == MissingTableError.__name__ else ReportError)(error.evalue)
+                raise (_LacksDataError if error.ename == MissingTableError.__name__ else _ToldError)(error.evalue)
             read = next((line for line in error.traceback if line.startswith(LAST_READ)), "").removeprefix(LAST_READ)
             why = f"{UNEXPECTED}, after reading the table {read}" if read else UNEXPECTED
             why = "it stopped itself before its end" if error.ename == "SystemExit" else why
@@ -355,58 +401,3 @@ def _log(path: Path) -> Iterator[IO[str]]:
         finally:
             logger.removeHandler(handler)
             logger.propagate = not logger.handlers
-
-
-def write_index(out: Path) -> Path:
-    """Write ``index.html`` over all reports found in a folder.
-
-    Parameters
-    ----------
-    out
-        The folder of the reports.
-
-    Returns
-    -------
-    Path
-        The page.
-    """
-    from cslib.report.html import render_template
-
-    out = output_folder(out)
-    with locked(out):
-        for page in out.glob("*.html"):
-            if not (out / page.stem).exists():  # lost where the folder was copied without links
-                point(out, page.stem)
-        runs = {r["slug"]: r for r in _records(out.glob("*/run.json")) if (out / f"{r['slug']}.html").exists()}
-        failures = [f | {"last_good": runs.pop(f["slug"], None)} for f in _records(out.glob("*.failed.json"))]
-        not_made = [f for f in failures if f["status"] == "not made" and not f["last_good"]]
-        failed = [f for f in failures if f not in not_made]
-        bound(out, sorted(runs.values(), key=_place))
-        groups = [[*own] for _, own in groupby(sorted(runs.values(), key=_group), key=_group)]
-        summary = counted(len(runs) + len(failed), "report") + f", {len(failed)} failed" * bool(failed)
-        shown = {"groups": groups, "failures": failed, "not_made": not_made, "summary": summary}
-        return put(out / "index.html", render_template("index.html", shown))
-
-
-def _place(run: Mapping[str, Any]) -> tuple[bool, str]:
-    """Order reports: first the one that tells what needs attention, then by name."""
-    return not run["attention"], run["label"]
-
-
-def _group(run: Mapping[str, Any]) -> str:
-    return str(run["group"])
-
-
-def _records(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """Read what the index says of each run; what another program has written is passed over."""
-    from cslib.report.html import moment
-
-    for path in sorted(paths):
-        slug = path.name.removesuffix(".failed.json") if path.name != "run.json" else path.parent.name
-        record = read_record(path, slug)
-        with suppress(AttributeError, KeyError, TypeError, ValueError):
-            shown = {key: str(record.get(key) or "") for key in ("answer", "error", "as_of", "status", "group")}
-            shown |= {"slug": slug, "title": str(record["title"]), "ended": moment(record["ended"])}
-            shown |= {"notebook": str(record.get("notebook") or slug), "label": str(record.get("label") or words(slug))}
-            lists = {key: [*map(str, record.get(key) or ())] for key in ("attention",)}
-            yield {**shown, **lists, "warnings": len(record.get("data_check", {}).get("warnings", []))}

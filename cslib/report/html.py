@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -22,12 +22,14 @@ from nbconvert.filters import strip_ansi
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from cslib.errors import ReportError, counted
+from cslib.report.parameters import words
 from cslib.report.publish import public
 from cslib.show.display import JUPYTER_STYLE, MIME, how_to_read
 from cslib.show.formats import format_day, inline
 from cslib.show.seal import opened
 
 TEMPLATES = Path(__file__).parent / "template"
+SCRIPTS = ("segments", "report", "tables", "charts")  # of the page, one after the other
 TEXT_TAGS = (
     "a b blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li ol p pre s small span strong sub sup"
 )
@@ -40,6 +42,14 @@ UNSEEN = dict.fromkeys(
     [*range(9), 11, 12, *range(14, 32), 127, *range(0x202A, 0x202F), *range(0x2066, 0x206A)],
     "\N{REPLACEMENT CHARACTER}",
 )
+ALL = "all"  # the view of all customers
+MARK = re.compile(r'(<(?:path|text|use|tspan)\b(?:(?! class=| style=)[^<>])*) style="([^"]*)"')  # of a chart
+OWN_ID = re.compile(r'(?<= id=")|(?<= aria-labelledby=")|(?<=href="#)|(?<=url\(#)')  # before an id of the page
+FOLDED = {
+    "method": "Formulas, models and references",
+    "definitions": "What every word means here",
+    "references": "Where the formulas come from",
+}  # sections by title
 LEFT_OUT = '<p class="cs cs-warning">An interactive output is left out: a report carries no scripts.</p>'
 
 
@@ -58,6 +68,11 @@ class Section:
     title: str
     id: str
     parts: list[Part] = field(default_factory=list)
+
+    @property
+    def folded(self) -> str:
+        """What its line says, where it is folded away; empty where it stands open."""
+        return FOLDED.get(self.title.lower(), "")
 
 
 def trust_own(notebook: Any, key: str) -> None:
@@ -96,7 +111,38 @@ def gathered(executed: Any) -> dict[str, Any]:
     return {**facts, "data_check": check, "cards": cards, "tables": tables}
 
 
-def page(notebook: Any, facts: Mapping[str, Any]) -> str:
+@dataclass(frozen=True)
+class Segment:
+    """The same report on one segment: its executed notebook with what run.json says of it, or why there is none."""
+
+    value: str
+    id: str
+    notebook: Any = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _View:
+    """What a reader sees at a time: the report on all customers, or on one segment."""
+
+    value: str
+    id: str
+    lead: Section
+    sections: list[Section]
+    files: list[dict[str, Any]]
+    subtitle: str
+    reason: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Where its files are, in the folder of the version."""
+        return f"{self.id}/" if self.id != ALL else ""
+
+
+def page(
+    notebook: Any, facts: Mapping[str, Any], *, column: str = "", segments: Sequence[Segment] = (), left_out: str = ""
+) -> str:
     """Render a report.
 
     Parameters
@@ -105,26 +151,61 @@ def page(notebook: Any, facts: Mapping[str, Any]) -> str:
         The executed notebook.
     facts
         What run.json says of the run.
+    column, segments
+        The column compared by, and the same report on each of its segments, to switch to.
+    left_out
+        What is said of segments that cannot be switched to.
 
     Returns
     -------
     str
         The page.
     """
+    views = [_view("All", ALL, notebook, facts), *(_view_of(segment) for segment in segments)]
+    prose = [s for s in views[0].sections if all(part.kind == "prose" for part in s.parts)]
+    same = {section.id for section in prose}
+    for view in views:
+        view.sections[:] = [section for section in view.sections if section.id not in same]
+    ran = f"{moment(facts['ended'])} in {facts['seconds']:.1f} s"
+    own = {"views": views, "shared": prose, "ran": ran, "footer": _footer(facts), "left_out": left_out}
+    return _sharing(render_template("report.html", {**facts, **own, "column": column, "column_words": words(column)}))
+
+
+def _sharing(html: str) -> str:
+    """Let the marks of all charts share their styles: what is written more than ten times becomes a class."""
+    counts = Counter(m[2] for m in MARK.finditer(html))
+    names = {style: f"s{i}" for i, (style, n) in enumerate(counts.most_common()) if n > 10}
+    sheet = "".join(f".{name}{{{style}}}" for style, name in names.items())
+    html = MARK.sub(lambda m: f'{m[1]} class="{names[m[2]]}"' if m[2] in names else m[0], html)
+    return html.replace("</style>", f"{sheet}</style>", 1)
+
+
+def _view(value: str, name: str, notebook: Any, facts: Mapping[str, Any]) -> _View:
     lead, *sections = _arranged(_sections(notebook))
     files = [{**t, "size": counted(t["rows"], "row")} for t in facts["tables"]]
-    ran = f"{moment(facts['ended'])} in {facts['seconds']:.1f} s"
-    own = {"lead": lead, "sections": sections, "files": files, "ran": ran}
-    own |= {"subtitle": _subtitle(facts), "footer": _footer(facts)}
-    return render_template("report.html", {**facts, **own})
+    only = f"{value} only · " if name != ALL else ""
+    return _View(value, name, lead, sections, files, only + _subtitle(facts))
+
+
+def _view_of(segment: Segment) -> _View:
+    if segment.notebook is None:
+        return _View(segment.value, segment.id, Section("", "answer"), [], [], "", segment.reason)
+    return _view(segment.value, segment.id, segment.notebook, segment.facts)
+
+
+def _belonging(html: str, view: str) -> Markup:
+    """Give what stands in a view ids of its own: a page has each id once."""
+    prefix = "" if view == ALL else f"{view}--"
+    return Markup(OWN_ID.sub(prefix, html) if prefix else html)
 
 
 def render_template(name: str, facts: Mapping[str, Any]) -> str:
     """Fill a page of the template folder, with its style sheet, its one script and the script's hash."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["belonging"] = _belonging
     environment.filters["inline"] = lambda text: Markup(inline(text))
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    script = "".join((TEMPLATES / f"{part}.js").read_text(encoding="utf-8") for part in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     sheet = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     own = {"script": Markup(script), "script_hash": f"sha256-{digest}", "sheet": Markup(sheet)}
@@ -132,7 +213,7 @@ def render_template(name: str, facts: Mapping[str, Any]) -> str:
 
 
 def _sections(notebook: Any) -> list[Section]:
-    sections, ids = [Section("", "answer")], {"answer", "contents", "data-check", "files", "main"}
+    sections, ids = [Section("", "answer")], {"answer", "contents", "data-check", "downloads", "main"}
     for cell in notebook.cells:
         if "notebook-only" in cell.metadata.get("tags", []):
             continue

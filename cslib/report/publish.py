@@ -335,6 +335,13 @@ def with_addresses(html: str, known: Mapping[str, str]) -> str:
     return TO.sub(address, html)
 
 
+def earlier_record(out: Path, slug: str) -> dict[str, Any]:
+    """Read what the run before the published one has noted of itself; empty where there was none."""
+    current, home = version_of(out / f"{slug}.html"), out / f"{slug}{VERSIONS}"
+    names = [p.name for p in home.glob("*") if re.fullmatch(ID, p.name) and p.name != current] if home.is_dir() else []
+    return read_record(home / max(names) / RECORD, slug) if names else {}
+
+
 def put(path: Path, html: str) -> Path:
     """Write a page that is whole at any moment, without secrets."""
     new = path.with_name(f".{path.name}")

@@ -6,7 +6,8 @@ contrast of 3:1 on light and on dark ground.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -22,6 +24,7 @@ from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 from cslib.errors import ParameterError, check_choice
+from cslib.show import hover
 
 BOUNDS: Final = ("ci_lower", "ci_upper")
 SIZES: Final = ("n_customers", "n_at_risk", "n_start")
@@ -35,6 +38,8 @@ FIXED: Final = {"All": MUTED, OBSERVED: INK}
 BEYOND: Final = 10  # points from the axis to the names at its right
 FAR: Final = 0.12  # of the width, from the end of a line to its name: needs a leader
 APART: Final = 0.06  # between points of the same bracket
+MOST_POINTS: Final = 400  # of a line
+TOLD: Final = {"hazard": "percent", "score": "number"}  # units of axes, as values are written
 FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0, "score": 1.0}  # least step between ticks
 
 WIDTH: Final = 9.2
@@ -142,6 +147,11 @@ class _Lines:
     drawn: Mapping[str, pd.DataFrame]  # the parts, with the rows that break a line
     colours: Mapping[str, str]
     steps: Collection[str]  # segments drawn in steps
+    named: Callable[[float], str]  # a value of x, in words
+    unit: str
+    of: str  # what the values count
+    n: str
+    n_label: str
 
 
 @mpl.rc_context(STYLE)
@@ -198,10 +208,11 @@ def lines_with_bands(
     every, table = table.dropna(subset=[x]), table.dropna(subset=[x, y])
     require(table, x, y)
     parts = {s: own.sort_values(x) for s in colours if not (own := table[table["segment"] == s]).empty}
-    drawn = {s: every[every["segment"] == s].sort_values(x) for s in parts}
+    drawn = {s: _thinned(every[every["segment"] == s].sort_values(x), x) for s in parts}
     sized = {s: own.dropna(subset=[n]) for s, own in parts.items() if own[n].notna().any()} if n else {}
     axes = new_axes(3.6 + 0.22 * len(sized))
-    lines = _Lines(axes, x, y, parts, drawn, colours, set(parts) if line == "steps" else {OBSERVED})
+    said = (_named(x_label, names or {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
+    lines = _Lines(axes, x, y, parts, drawn, colours, set(parts) if line == "steps" else {OBSERVED}, *said)
     axes.set_xlabel(x_label, loc="right")
     axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
     axes.set_ylim(set_scale(axes.yaxis, table[[c for c in (y, *BOUNDS) if c in table]].to_numpy(float), unit))
@@ -209,19 +220,52 @@ def lines_with_bands(
     _x_ticks(axes, np.unique(table[x]).astype(float), names or {}, dated)
     for place, (segment, own) in enumerate(parts.items()):
         if names or len(own) == 1:
-            _points(lines, segment, APART * place)
+            _points(lines, segment, place)
         else:
-            _line(lines, segment)
+            _line(lines, segment, place)
+        _tell(lines, segment, place, APART * place if names or len(own) == 1 else 0.0)
     _end_labels(lines)
     if sized:
         _numbers_below(lines, sized, n, n_label)
     return axes
 
 
+def _named(x_label: str, names: Mapping[int, str], dated: bool) -> Callable[[float], str]:
+    if dated:
+        return lambda x: cohort_label(pd.Timestamp(0) + pd.Timedelta(days=x), "month")
+    one = re.sub(r"\A(\w+)s\b", r"\1", x_label)
+    return lambda x: f"{names.get(int(x)) or f'{x:,.1f}'.removesuffix('.0')} {one if x == 1 else x_label}".strip()
+
+
+def _tell(lines: _Lines, segment: str, place: int, shift: float) -> None:
+    own = lines.parts[segment]
+    x, y = (own[c].to_numpy(float) for c in (lines.x, lines.y))
+    bounds = own[[*BOUNDS]].to_numpy(float) if "ci_lower" in own else np.full((len(own), 2), np.nan)
+    sizes = own[lines.n] if lines.n else pd.Series(np.nan, own.index)
+    about = "" if set(lines.parts) == {"All"} else f"{segment}, "
+    texts = [
+        hover.lines(
+            f"{about}{lines.named(at)}", value, lines.unit, bounds=(low, high), of=lines.of,
+            n="" if pd.isna(size) else f"{size:,.0f} {lines.n_label}",
+        )
+        for at, value, (low, high), size in zip(x, y, bounds, sizes, strict=True)
+    ]  # fmt: skip
+    hover.tell(lines.axes, x + shift, y, texts, series=place)
+
+
 def short(name: object, most: int = 24) -> str:
     """Cut a long name so that it fits a label."""
     text = " ".join(str(name).split())
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _thinned(curve: pd.DataFrame, x: str) -> pd.DataFrame:
+    """Keep of a curve of very many points the last one in each four hundredth of its width: more cannot be seen."""
+    if len(curve) <= MOST_POINTS:
+        return curve
+    at = curve[x].to_numpy(float)
+    place = np.floor((at - at[0]) / (at[-1] - at[0] or 1.0) * MOST_POINTS)
+    return curve[np.append(place[:-1] != place[1:], True) | (np.arange(len(at)) == 0)]
 
 
 def _colours(table: pd.DataFrame) -> dict[str, str]:
@@ -235,28 +279,31 @@ def _colours(table: pd.DataFrame) -> dict[str, str]:
     return dict(zip(named, PALETTE, strict=False)) | {s: FIXED[s] for s in FIXED if s in names}
 
 
-def _line(lines: _Lines, segment: str) -> None:
+def _line(lines: _Lines, segment: str, place: int) -> None:
     own, colour, stepped = lines.drawn[segment], lines.colours[segment], segment in lines.steps
     at = own[lines.x].to_numpy(float)
     observed = colour == INK
-    lines.axes.plot(
+    drawn: list[Artist] = []
+    drawn += lines.axes.plot(
         at, own[lines.y].to_numpy(float), "--" if colour == MUTED else "-", color=colour,
         linewidth=3.2 if observed else 1.6 if OBSERVED in lines.parts else 2, zorder=1.5 if observed else 2,
         marker="" if stepped or len(at) > 40 else "o", markersize=2.5, drawstyle="steps-post" if stepped else "default",
     )  # fmt: skip
     if "ci_lower" in own:
         how: Any = {"step": "post" if stepped else None, "color": colour, "alpha": 0.16, "linewidth": 0}
-        lines.axes.fill_between(at, *own[[*BOUNDS]].to_numpy(float).T, **how)
+        drawn.append(lines.axes.fill_between(at, *own[[*BOUNDS]].to_numpy(float).T, **how))
+    hover.belongs(place, *drawn)
 
 
-def _points(lines: _Lines, segment: str, shift: float) -> None:
+def _points(lines: _Lines, segment: str, place: int) -> None:
     own = lines.parts[segment]
     level = own[lines.y].to_numpy(float)
     bounds = own[["ci_lower", "ci_upper"]].to_numpy(float).T if "ci_lower" in own else level
-    lines.axes.errorbar(
-        own[lines.x].to_numpy(float) + shift, level, yerr=abs(bounds - level) + np.zeros((2, 1)), fmt="o",
+    drawn = lines.axes.errorbar(
+        own[lines.x].to_numpy(float) + APART * place, level, yerr=abs(bounds - level) + np.zeros((2, 1)), fmt="o",
         color=lines.colours[segment], markersize=5, linewidth=1.8, capsize=3,
     )  # fmt: skip
+    hover.belongs(place, *drawn.get_children())
 
 
 def nice_step(span: float, most: int, finest: float) -> float:
@@ -324,14 +371,15 @@ def _end_labels(lines: _Lines) -> None:
     ends = np.array([own[[lines.x, lines.y]].iloc[-1] for own in lines.parts.values()], float)
     heights = _spread(ends[:, 1], 0.062 * (top - bottom), bottom, top)
     beyond = axes.transData + ScaledTranslation(BEYOND / 72, 0, axes.figure.dpi_scale_trans)
-    for segment, end, height in zip(lines.parts, ends, heights, strict=True):
+    for place, (segment, end, height) in enumerate(zip(lines.parts, ends, heights, strict=True)):
         colour = lines.colours[segment]
         leader: Any = {"arrowstyle": "-", "color": colour, "linestyle": ":", "alpha": 0.5, "relpos": (0, 0.5)}
         far = right - end[0] > FAR * (right - left)
-        axes.annotate(
+        label = axes.annotate(
             short(segment), (end[0], end[1]), xytext=(right, height), textcoords=beyond, va="center",
             color=colour, fontweight="bold", annotation_clip=False, arrowprops=leader if far else None,
         )  # fmt: skip
+        hover.belongs(place, label)
 
 
 def _spread(heights: NDArray[np.float64], gap: float, bottom: float, top: float) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ the report engine, so a report exports exactly what was shown. All values are es
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MIME = "application/vnd.cslib+json"
+MOST_ROWS = 5000  # of a table, that a page holds for its reader to search
 MOST_COLUMNS = 13  # shown of a table; a printed page holds no more
 STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}
 RUN_DIR = "CSLIB_RUN_DIR"  # set by the report engine for its kernel: the folder that takes the CSV files
@@ -161,7 +163,7 @@ def cards(*cards: Card) -> None:
     """
     if not cards:
         return
-    html = "".join(_card_html(card) for card in cards)
+    html = "".join(card_html(card) for card in cards)
     text = "\n".join(" · ".join(filter(None, (c.label, *_card_lines(c)))) for c in cards)
     bundle = [{key: _finite(value) for key, value in asdict(card).items()} for card in cards]
     _show(f'<div class="cs cs-cards">{html}</div>', text, {"kind": "cards", "cards": bundle})
@@ -175,7 +177,8 @@ def _card_lines(card: Card) -> tuple[str, str, str]:
     return value, " · ".join(filter(None, (interval, size))), card.detail
 
 
-def _card_html(card: Card) -> str:
+def card_html(card: Card) -> str:
+    """Draw one card."""
     value, interval, detail = (escape(line) for line in _card_lines(card))
     status = ""
     if card.status:
@@ -191,7 +194,9 @@ def table(
     df: pd.DataFrame, *, name: str, caption: str, formats: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None, max_rows: int = 15, data: pd.DataFrame | None = None,
 ) -> None:  # fmt: skip
-    """Show the first rows and 13 columns of a table, or one line without rows; a report keeps all as ``<name>.csv``.
+    """Show the first rows and 13 columns of a table; without rows nothing is shown.
+
+    A report keeps all as ``<name>.csv``, and its page holds up to 5,000 rows to sort, search and filter.
 
     Parameters
     ----------
@@ -206,7 +211,7 @@ def table(
     labels
         Heading per column; without one, the column's name with spaces for ``_``.
     max_rows
-        How many rows are shown.
+        How many rows are shown at first.
     data
         The tidy table that a report keeps, where what is shown are texts made of it; by default `df`.
 
@@ -223,11 +228,13 @@ def table(
     count = f"{len(shown):,} of " * (len(shown) < len(df)) + counted(len(df), "row")
     if shown.shape[1] < df.shape[1]:
         count += f", {shown.shape[1]} of {df.shape[1]} columns"
-    foot = " · ".join(filter(None, (link, count)))
-    html = f'<p class="cs cs-empty">{escape(caption)}: no rows.</p>'
+    foot = " · ".join(filter(None, (link, f'<span class="cs-count">{count}</span>')))
+    html = ""
     if len(df):
         body = _grid(shown, caption, dict(formats or {}), dict(labels or {}))
-        html = f'<div class="cs cs-table">{body}<p class="cs-rows">{foot}</p></div>'
+        rest = link and len(shown) < len(df) <= MOST_ROWS
+        every = _packed(df.iloc[:, :MOST_COLUMNS], dict(formats or {})) if rest else ""
+        html = f'<div class="cs cs-table">{body}{every}<p class="cs-rows">{foot}</p></div>'
     text = f"{caption} ({count})\n{shown.to_string(index=False) if len(df) else ''}".rstrip()
     _show(html, text, _bundle("table", name, kept, caption=caption))
 
@@ -248,21 +255,38 @@ def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[
     return _scroll(caption, f"<table>{top}<tbody>{body}</tbody></table>")
 
 
+def _packed(df: pd.DataFrame, formats: dict[str, str]) -> str:
+    """Put all rows beside a table, for the page's script: texts, and of columns of numbers their ranks."""
+    units = [formats.get(c, "number") for c in map(str, df.columns)]
+    numeric = [kind.kind in "iuf" for kind in df.dtypes]
+    rows = df.astype(object).mask(df.isna(), other=None).itertuples(index=False, name=None)
+    texts = [[_text(value, unit, n) for value, unit, n in zip(row, units, numeric, strict=True)] for row in rows]
+    places = {i: df.iloc[:, i].rank(method="dense") for i, n in enumerate(numeric) if n}
+    ranks = {i: [None if r != r else int(r) for r in column] for i, column in places.items()}
+    packed = json.dumps({"rows": texts, "ranks": ranks}, ensure_ascii=False, separators=(",", ":"))
+    return f'<script type="application/json">{packed.replace("<", chr(92) + "u003c")}</script>'
+
+
 def _scroll(label: str, html: str) -> str:
     """Let a wide thing scroll by itself, by keyboard too."""
     return f'<div class="cs-scroll" tabindex="0" role="region" aria-label="{escape(label)}">{html}</div>'
 
 
 def _cell(value: object, unit: str, right: str) -> str:
+    text = _text(value, unit, bool(right))
+    if value is not None and right:
+        return f'<td{right} data-value="{float(value)!r}">{escape(text)}</td>'  # type: ignore[arg-type]
+    return f"<td{right or (' class=cs-long' if len(text) > 40 else '')}>{escape(text)}</td>"
+
+
+def _text(value: object, unit: str, numeric: bool) -> str:
     if value is None:
-        return f"<td{right}>–</td>"
-    if right:
-        number = float(value)  # type: ignore[arg-type]
-        return f'<td{right} data-value="{number!r}">{escape(format_value(number, unit))}</td>'
+        return "–"
+    if numeric:
+        return format_value(float(value), unit)  # type: ignore[arg-type]
     if isinstance(value, bool):
-        return f"<td>{'yes' if value else 'no'}</td>"
-    text = str(value).removesuffix(" 00:00:00")
-    return f"<td{' class=cs-long' if len(text) > 40 else ''}>{escape(text)}</td>"
+        return "yes" if value else "no"
+    return str(value).removesuffix(" 00:00:00")
 
 
 def _export(df: pd.DataFrame, name: str) -> str:
@@ -290,8 +314,9 @@ def write_csv(df: pd.DataFrame, path: Path) -> None:
 
 
 def _beside_page(folder: Path) -> str:
-    """Name the folder of the files as the page does: versions of a report stand together."""
-    return f"{folder.parent.name}/{folder.name}" if folder.parent.suffix else folder.name
+    """Name the folder of the files as the page does: versions of a report stand together, in them those of segments."""
+    home = next((parent for parent in (folder.parent, folder.parent.parent) if parent.suffix), folder.parent)
+    return folder.relative_to(home.parent).as_posix() if home.suffix else folder.name
 
 
 def _plain_column(column: pd.Series) -> pd.Series:
@@ -339,7 +364,7 @@ def figure(
     message = f"Figure {name!r} needs a title that states the finding, and alt: the same in words."
     ParameterError.when(not (title.strip() and alt.strip()), message)
     link = "" if data is None else _export(data, name)
-    head = f'<p class="cs-title">{unbroken(title)}</p><p class="cs-subtitle">{unbroken(subtitle)}</p>'
+    head = f'<h3 class="cs-title">{unbroken(title)}</h3><p class="cs-subtitle">{unbroken(subtitle)}</p>'
     body = _scroll(title, drawing(fig, name, alt)) + (f"<p class=cs-rows>{link}</p>" if link else "")
     html = f'<figure class="cs cs-figure"><figcaption>{head}</figcaption>{body}</figure>'
     bundle = _bundle("figure", name, data, title=title, alt=alt, caption=caption or title)
@@ -375,18 +400,19 @@ def note(text: str, *, kind: str = "note") -> None:
         The sentence; its markup is ``**bold**`` and ``[words](report#section)``, a link to a section of a report.
     kind
         "answer" for the one sentence that answers the notebook's question (it also stands on the home
-        page), "attention" (what the home page says needs attention, in this order), "note", "warning",
-        "how_to_read" (under a chart, can be folded), or "subtitle" (what the report is about, under its
-        title, in place of the number of customers).
+        page), "attention" (what the home page says needs attention, in this order), "finding" (what the
+        table below it shows, as a heading), "note", "warning", "how_to_read" (under a chart, can be
+        folded), or "subtitle" (what the report is about, under its title, in place of the number of customers).
 
     Raises
     ------
     ParameterError
         The kind is none of those.
     """
-    check_choice("kind", kind, ("answer", "attention", "how_to_read", "note", "subtitle", "warning"))
+    check_choice("kind", kind, ("answer", "attention", "finding", "how_to_read", "note", "subtitle", "warning"))
     how, marked = kind == "how_to_read", inline(text if RUN_DIR in os.environ else LINK.sub(r"\1", text))
     html = how_to_read(f"<p>{marked}</p>") if how else f'<p class="cs cs-{kind}">{marked}</p>'
+    html = f'<h3 class="cs cs-title">{marked}</h3>' if kind == "finding" else html
     _show(html, plain(text), {"kind": kind, "text": text})
 
 
@@ -406,7 +432,7 @@ def see_also(**reports: str) -> None:
 
 def how_to_read(html: str) -> str:
     """Put a piece of a page behind a line that folds it."""
-    return f'<details class="cs how" open><summary>How to read this</summary>{html}</details>'
+    return f'<details class="cs how"><summary>How to read this</summary>{html}</details>'
 
 
 def data_check(check: Mapping[str, Any]) -> None:

@@ -10,6 +10,8 @@ import sys
 from html import escape
 from typing import TYPE_CHECKING
 
+from cslib.show import hover
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,8 +44,9 @@ def drawing(fig: Figure, name: str, alt: str) -> str:
     import matplotlib as mpl
 
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cslib", "savefig.bbox": "tight"}):
-        svg = _themed(_svg(fig), name, alt)
-        html = svg if len(svg) <= SVG_LIMIT else _png(fig, alt)
+        raw, told = _svg(fig)
+        svg = _themed(raw, name, alt, told)
+        html = svg if len(svg) <= SVG_LIMIT else _png(fig, alt, told)
     if pyplot := sys.modules.get("matplotlib.pyplot"):  # else no notebook would show the figure once more
         pyplot.close(fig)
     return html
@@ -85,8 +88,11 @@ def sparkline(values: Sequence[float], limits: tuple[float, float] | None = None
     return f'<svg class="cs-spark" {box}>{band}<path d="{path.strip()}"/>{dot}</svg>'
 
 
-def _svg(fig: Figure) -> str:
-    """Lay the figure out, measure and draw it: matplotlib by itself would draw it once more in order to measure."""
+def _svg(fig: Figure) -> tuple[str, str]:
+    """Lay the figure out, measure and draw it: matplotlib by itself would draw it once more in order to measure.
+
+    Also what it tells at its points, as an attribute.
+    """
     from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
 
     layout, dpi, buffer = fig.get_layout_engine(), fig.dpi, io.StringIO()
@@ -95,27 +101,29 @@ def _svg(fig: Figure) -> str:
     FigureCanvasSVG(fig).get_renderer = lambda: ruler  # type: ignore[attr-defined]
     if layout:
         layout.execute(fig)
-    box = fig.get_tightbbox(ruler)
+    box = fig.get_tightbbox(ruler).padded(0.1)
+    told = hover.attribute(fig, box)
     fig.set_layout_engine(None)  # else it is laid out anew
     no_dates = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    fig.savefig(buffer, format="svg", bbox_inches=box.padded(0.1), facecolor="none", metadata=no_dates)
+    fig.savefig(buffer, format="svg", bbox_inches=box, facecolor="none", metadata=no_dates)
     fig.dpi = dpi
     fig.set_layout_engine(layout)
-    return buffer.getvalue()
+    return buffer.getvalue(), told
 
 
-def _png(fig: Figure, alt: str) -> str:
+def _png(fig: Figure, alt: str, told: str) -> str:
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=160, facecolor="#ffffff", metadata={"Software": None})
     width = int.from_bytes(buffer.getvalue()[16:20], "big") * 96 / 160  # pixels, from the PNG's header
     code = base64.b64encode(buffer.getvalue()).decode()
     style = f"width:{width:.0f}px;min-width:{width * 0.75:.0f}px;max-width:100%"
-    return f'<img alt="{escape(alt)}" style="{style}" src="data:image/png;base64,{code}">'
+    return f'<img alt="{escape(alt)}" style="{style}" src="data:image/png;base64,{code}"{told}>'
 
 
-def _themed(svg: str, name: str, alt: str) -> str:
+def _themed(svg: str, name: str, alt: str, told: str) -> str:
     """Make a matplotlib SVG fit to live beside others in one page: scoped, themed, labelled."""
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.S)
+    svg = re.sub(rf' id="{hover.SERIES}(\d+)"', r' data-s="\1"', svg)
     used = set(re.findall(r'(?:url\(|href=")#([\w.-]+)', svg))
     svg = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r'(url\(|xlink:href=")#', rf"\1#{name}-", svg)
@@ -124,20 +132,24 @@ def _themed(svg: str, name: str, alt: str) -> str:
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     svg = re.sub(r' transform="rotate\(-0 [^"]*"|(?<=>)\s+(?=<)', "", svg)
     svg = re.sub(r' d="[^"]*"', lambda path: _short(path[0]), svg)
+    svg = re.sub(r' [xy]="[\d.]+"', lambda place: _rounded(place[0]), svg)
     points = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
     box = re.search(r'viewBox="[^"]*"', svg)[0]  # type: ignore[index]
     sizes = [float(size) for size in re.findall(r"font(?:-size)?: [^;\"]*?([\d.]+)px", svg)]
     least = math.ceil(points * max(1, LEGIBLE / min(sizes, default=LEGIBLE)))
     style = f"width:100%;max-width:{max(least, points * 96 / 72):.0f}px;min-width:{least}px;"
     style += "font-family:var(--sans, sans-serif);fill:var(--ink, #1b1f24);stroke-linejoin:round;stroke-linecap:butt"
-    head = f'<svg {box} role="img" aria-label="{escape(alt)}" style="{style}">'
+    head = f'<svg {box} role="img" aria-label="{escape(alt)}" style="{style}"{told}>'
     return re.sub(r"\A<svg[^>]*>", lambda _: head, svg).strip()
 
 
 def _short(path: str) -> str:
-    """Write a path with a hundredth of a point, and no blanks that say nothing."""
-    rounded = re.sub(r"\d+\.\d{3,}", lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), path)
-    return re.sub(r"\s*\n\s*|(?<=[A-Za-z]) ", "", rounded.replace(' d="', "\0")).replace("\0", ' d="')
+    """Write a path with a tenth of a point, and no blanks that say nothing."""
+    return re.sub(r"\s*\n\s*|(?<=[A-Za-z]) ", "", _rounded(path).replace(' d="', "\0")).replace("\0", ' d="')
+
+
+def _rounded(text: str) -> str:
+    return re.sub(r"\d+\.\d{2,}", lambda n: f"{float(n[0]):.1f}".removesuffix(".0"), text)
 
 
 def _recoloured(tag: re.Match[str]) -> str:

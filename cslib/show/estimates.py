@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from seaborn.utils import relative_luminance
 
 from cslib.errors import ParameterError
-from cslib.show import charts
+from cslib.show import charts, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE
+from cslib.show.formats import format_value
 
 MAX_ROWS: Final = 30
 LONGEST: Final = 36  # letters of a label
@@ -83,6 +84,10 @@ def forest_plot(
     name_rows(axes, names, at)
     axes.set_xlabel(x_label, loc="right")
     right_of(axes, at, written(values, log_scale), 74 if n else 14, "left")
+    told = [f"{name}\n{text}" for name, text in zip(table[label], written(values, log_scale), strict=True)]
+    if n:
+        told = [t if v != v else f"{t}\nn {v:,.0f}" for t, v in zip(told, table[n], strict=True)]
+    hover.tell(axes, values[:, 0], at, told)
     if n:
         right_of(axes, at, [f"{v:,.0f}" if v == v else "–" for v in table[n]], 60, "right")
         axes.annotate("n", (1, 1), (60, 2), "axes fraction", "offset points", ha="right", color=MUTED, fontsize=9.5)
@@ -233,6 +238,10 @@ def calibration_plot(table: pd.DataFrame, *, x_label: str, y_label: str) -> Axes
     axes.plot(axes.get_xlim(), axes.get_ylim(), "--", color=MUTED, linewidth=1.2)
     reach = np.abs(values[:, 2:] - values[:, 1:2]).T
     axes.errorbar(values[:, 0], values[:, 1], yerr=reach, fmt="o", color=PALETTE[0], markersize=6, linewidth=1.8)
+    hover.tell(axes, values[:, 0], values[:, 1], [
+        hover.lines(f"predicted {format_value(x, 'percent')}", y, "percent", bounds=(low, high), of="observed")
+        for x, y, low, high in values
+    ])  # fmt: skip
     axes.text(0.03, 0.97, "more than predicted", transform=axes.transAxes, va="top", color=MUTED, fontsize=9.5)
     axes.text(0.97, 0.03, "fewer than predicted", transform=axes.transAxes, ha="right", color=MUTED, fontsize=9.5)
     axes.set_aspect("equal", anchor="W")
@@ -284,7 +293,8 @@ def retention_heatmap(
     top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
     text = (rates * 100).round(0).map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
     named = rates.set_axis(rows).set_axis(periods, axis=1)
-    coloured_cells(axes, named, text, limits=(0, max(top, 0.05)), pale=top < 0.5)
+    told = _cells_told(own, rates, period, names or {})
+    coloured_cells(axes, named, text, limits=(0, max(top, 0.05)), pale=top < 0.5, told=told)
     hatch(axes, (begun.notna() & rates.isna()).to_numpy())
     axes.tick_params(labelsize=10)
     axes.set_xlabel(f"{period}s since the cohort began", loc="right")
@@ -293,19 +303,44 @@ def retention_heatmap(
     return axes
 
 
+def _cells_told(own: pd.DataFrame, rates: pd.DataFrame, period: str, names: Mapping[int, str]) -> pd.DataFrame:
+    """Write what each cell of a triangle tells."""
+    shown = own[own["cohort"].isin(rates.index)].dropna(subset="retention_rate")
+    bounds = shown[[*charts.BOUNDS]] if "ci_lower" in shown else pd.DataFrame(np.nan, shown.index, [*charts.BOUNDS])
+
+    def named(day: Any, k: int) -> str:
+        return f"{charts.cohort_label(day, period)}, {names.get(k, str(k))} {period}{'s' * (k != 1)} on"
+
+    facts = (shown[c] for c in ("cohort", "period_index", "retention_rate", "n_customers"))
+    texts = [
+        hover.lines(named(day, int(k)), rate, "percent", bounds=(low, high), n=f"of {n:,.0f} customers")
+        for day, k, rate, n, low, high in zip(*facts, *(bounds[c] for c in charts.BOUNDS), strict=True)
+    ]
+    table = shown.assign(text=texts).pivot(index="cohort", columns="period_index", values="text")
+    return table.reindex(index=rates.index, columns=rates.columns)
+
+
 def coloured_cells(
-    axes: Axes, values: pd.DataFrame, text: pd.DataFrame, *, limits: tuple[float, float], pale: bool = False
-) -> None:
-    """Draw a grid of values as colours with a text on each, named by index and columns; missing cells stay empty."""
+    axes: Axes, values: pd.DataFrame, text: pd.DataFrame, *, limits: tuple[float, float], pale: bool = False,
+    told: pd.DataFrame | None = None,
+) -> None:  # fmt: skip
+    """Draw a grid of values as colours with a text on each, named by index and columns; missing cells stay empty.
+
+    `told`, of the same shape, holds what a reader is told at each cell.
+    """
     low, high = limits
     colours = sns.light_palette(PALETTE[0], as_cmap=True) if pale else sns.blend_palette(SHADES, as_cmap=True)
     sns.heatmap(
         values, ax=axes, cmap=colours, vmin=low, vmax=high, cbar=False, annot=text, fmt="",
         linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5},
     )  # fmt: skip
+    axes.collections[0].set_clip_on(False)  # every cell lies inside
     for label, value in zip(axes.texts, values.to_numpy()[values.notna().to_numpy()], strict=True):
         label.set_color(DARK_TEXT if relative_luminance(colours((value - low) / (high - low))) > 0.25 else "white")
         label.set_in_layout(False)  # it is inside its cell: to measure each takes longer than to draw them
+    if told is not None:
+        rows, columns = np.nonzero(told.notna().to_numpy())
+        hover.tell(axes, columns + 0.5, rows + 0.5, told.to_numpy()[rows, columns])
     axes.set_yticks(np.arange(len(values)) + 0.5, values.index, rotation=0)
     axes.set_xticks(np.arange(values.shape[1]) + 0.5, values.columns, rotation=0)
     axes.xaxis.tick_top()

@@ -115,7 +115,7 @@ class Result:
             display.figure(cast("Figure", self.chart().figure), name=self.name, data=self.table, **words)
             _say(filter(None, [self.how_to_read]), "how_to_read")
             return
-        _say(filter(None, [self.absent or self.title]))
+        _say(filter(None, [self.absent or self.title]), "note" if self.absent or not self.most else "finding")
         if self.absent or not self.most:
             display.files({self.name: (self.caption, self.table)})
             return

@@ -37,6 +37,11 @@ NOTEBOOK = [
         'd.note("All customers together.")\n'
         'fig, ax = plt.subplots(figsize=(9.2, 3.6), facecolor="none"); ax.text(1, 0.5, "small", fontsize=7)\n'
         'ax.plot(np.exp(-np.arange(73) * 0.02), color="#0f8496"); ax.set_facecolor("none")\n'
+        "from cslib.show import hover\n"
+        "for s in range(2):\n"
+        "    (line,) = ax.plot([0, 36, 72], [1 - s / 2, 0.5 - s / 4, 0.2 - s / 10]); hover.belongs(s, line)\n"
+        '    texts = [f"{name}, month {x}\\n{x} %" for name in [("All", "Team")[s]] for x in (0, 36, 72)]\n'
+        "    hover.tell(ax, [0, 36, 72], [1 - s / 2, 0.5 - s / 4, 0.2 - s / 10], texts, series=s)\n"
         'd.figure(fig, name="curve", title="Half have left after 35 months", subtitle="Share.", alt="Falls.")',
     ),
     ("how", "Follow the line."),
@@ -49,6 +54,11 @@ NOTEBOOK = [
         'formats={"risk": "percent"}, labels={"n_1": "a heading of several words", "n_2": "p, adjusted"})',
     ),
     ("code", "pd.DataFrame(np.zeros((3, 30)))"),
+    (
+        "code",
+        'd.table(pd.DataFrame({"customer": [f"c{i:03d}" for i in range(300)], "plan": ["Pro", "Team", "Free"] * 100,\n'
+        '"money": [(i * 7919) % 300 / 3 for i in range(300)]}), name="calls", caption="Whom to call")',
+    ),
 ]
 
 
@@ -99,7 +109,7 @@ def test_scripts_other_than_its_own_do_not_run(open_report: OpenReport, report: 
 @pytest.mark.slow
 def test_a_click_on_a_heading_sorts(open_report: OpenReport, report: Path) -> None:
     with open_report(report) as opened:
-        table = opened.page.locator(".cs-table table")
+        table = opened.page.locator(".cs-table table").first
         customers = table.locator("tbody td:first-child")
         heading = table.get_by_role("columnheader", name="risk")
         orders = []
@@ -110,6 +120,57 @@ def test_a_click_on_a_heading_sorts(open_report: OpenReport, report: Path) -> No
 
 
 @pytest.mark.slow
+def test_all_rows_of_a_table_are_searched_filtered_and_sorted(open_report: OpenReport, report: Path) -> None:
+    with open_report(report) as opened:
+        box = opened.page.locator(".cs-table", has_text="Whom to call")
+        first, count = box.locator("tbody tr:first-child td:first-child"), box.locator(".cs-count")
+        assert count.inner_text() == "15 of 300 rows"
+        box.get_by_role("button", name="money").click()  # the largest first, which is not among the first fifteen
+        assert first.inner_text() == f"c{next(i for i in range(300) if i * 7919 % 300 == 299):03d}"
+        box.get_by_label("plan").select_option(label="Team")
+        assert count.inner_text() == "15 of 100 rows found, of 300"
+        assert set(box.locator("tbody td:nth-child(2)").all_inner_texts()) == {"Team"}
+        box.get_by_role("searchbox").fill("C01")
+        found = [f"c{i:03d}" for i in sorted(range(10, 20), key=lambda i: -(i * 7919 % 300)) if i % 3 == 1]
+        assert box.locator("tbody td:first-child").all_inner_texts() == found
+        assert count.inner_text() == f"{len(found)} rows found, of 300"
+        assert not box.get_by_role("button", name="Show more").is_visible()
+        box.get_by_role("searchbox").fill("")
+        box.get_by_label("plan").select_option(label="plan: all")
+        box.get_by_role("button", name="Show more").click()
+        assert count.inner_text() == "65 of 300 rows"
+        assert opened.complaints == []
+
+
+@pytest.mark.slow
+def test_a_chart_tells_its_points_to_pointer_finger_and_keyboard(open_report: OpenReport, report: Path) -> None:
+    with open_report(report) as opened:
+        page, chart, tip = opened.page, opened.page.locator("svg[data-points]"), opened.page.locator(".cs-tip")
+        chart.scroll_into_view_if_needed()
+        assert tip.is_hidden()
+        place = chart.evaluate(
+            "e => { const p = JSON.parse(e.dataset.points)[4], r = e.getBoundingClientRect(),"
+            " k = r.width / e.viewBox.baseVal.width; return [r.left + p[0] * k, r.top + p[1] * k]; }"
+        )
+        page.mouse.move(place[0] + 3, place[1] + 3)
+        assert tip.inner_text() == "Team, month 36\n36 %"
+        assert chart.locator('[data-s="0"]').evaluate("e => e.classList.contains('cs-faded')")
+        page.mouse.move(2, 2)
+        assert tip.is_hidden()
+        page.locator(".cs-scroll", has=chart).focus()
+        told = []
+        for key in ("ArrowRight", "ArrowRight", "ArrowDown", "End", "ArrowLeft"):
+            page.keyboard.press(key)
+            told.append(page.locator(".cs-voice").inner_text())
+        assert [t.split(",")[:2] for t in told] == [
+            [name, f" month {x}"] for name, x in (("All", 0), ("All", 36), ("Team", 36), ("Team", 36), ("Team", 0))
+        ]
+        page.keyboard.press("Escape")
+        assert tip.is_hidden()
+        assert opened.complaints == []
+
+
+@pytest.mark.slow
 def test_the_contents_follow_the_reader(open_report: OpenReport, report: Path) -> None:
     with open_report(report) as opened:
         current = opened.page.locator(".toc [aria-current]")
@@ -117,8 +178,8 @@ def test_the_contents_follow_the_reader(open_report: OpenReport, report: Path) -
         opened.page.locator(".toc a", has_text="Data check").click()
         opened.page.wait_for_function("scrollY > 0")
         opened.page.mouse.wheel(0, 20_000)
-        opened.page.wait_for_function("document.querySelector('.toc [aria-current]').textContent === 'Files'")
-        assert current.all_inner_texts() == ["Files"]
+        opened.page.wait_for_function("document.querySelector('.toc [aria-current]').textContent === 'Downloads'")
+        assert current.all_inner_texts() == ["Downloads"]
 
 
 @pytest.mark.slow
@@ -202,8 +263,8 @@ def test_the_page_is_whole_without_scripts(browser: Browser, report: Path) -> No
     context = browser.new_context(java_script_enabled=False, offline=True)
     page = context.new_page()
     page.goto(report.resolve().as_uri())
-    assert page.locator("tbody tr").count() == 8
+    assert page.locator("tbody tr").count() == 8 + 15
     assert page.get_by_role("heading", level=2).all_inner_texts() == [
-        *("How long do they stay?", "Whom to call first", "Data check", "Files")
+        *("How long do they stay?", "Whom to call first", "Data check", "Downloads")
     ]
     context.close()

@@ -16,6 +16,7 @@ from cslib.errors import ParameterError, ReportError
 from cslib.report import batch
 from cslib.report import engine as reports
 from cslib.report import html as page_of
+from cslib.report.home import write_index
 from cslib.report.parameters import Notebook, find_notebooks, parse_parameters
 from cslib.report.publish import public, version_of, without_folders
 
@@ -149,7 +150,7 @@ def test_noise_goes_to_the_log(good: tuple[Path, reports.Run], html: str) -> Non
 
 def test_no_file_names_a_folder_of_this_machine(good: tuple[Path, reports.Run]) -> None:
     out = good[0]
-    reports.write_index(out)
+    write_index(out)
     for file in [p for p in out.rglob("*") if p.is_file()]:
         text = file.read_text(encoding="utf-8")
         assert "secret" not in text
@@ -344,7 +345,7 @@ def test_one_failure_does_not_stop_the_others(tmp_path: Path) -> None:
     assert "Bad &amp; &lt;worse&gt;" in index
     assert "There is no earlier report" in index
     assert "2 reports, 1 failed" in index
-    assert "1 report</p>" in reports.write_index(good_only(tmp_path / "out")).read_text(encoding="utf-8")
+    assert "1 report</p>" in write_index(good_only(tmp_path / "out")).read_text(encoding="utf-8")
 
 
 def good_only(out: Path) -> Path:
@@ -408,7 +409,7 @@ def test_a_folder_that_cannot_be_is_refused_before_anything_runs(typed: Notebook
     (tmp_path / "afile").write_text("mine")
     for call in (
         lambda out: batch.render_all([typed], out=out, parameters={}),
-        lambda out: reports.write_index(out),
+        lambda out: write_index(out),
     ):
         with pytest.raises(ParameterError, match=r"--out .* (is a file|cannot be written \(.*\))\. Name a folder\."):
             call(tmp_path / place)
@@ -443,7 +444,7 @@ def test_what_of_a_value_is_published(value: object, shown: object) -> None:
 @pytest.mark.parametrize("fail", [False, True])
 def test_no_secret_is_published(tmp_path: Path, fail: bool) -> None:
     cells = [
-        ("md", "# S\n\nFrom [here](https://joe:hidden@e.example/p?token=hidden)"),
+        ("md", "# S\n\nFrom [here](https://joe:veiled@e.example/p?token=veiled)"),
         ("parameters", "data: str = ''\nfail: bool = False\nother: str = ''"),
         ("code", "import pandas as pd\nfrom cslib.show import display as d\nprint(data, other)"),
         (
@@ -462,7 +463,7 @@ def test_no_secret_is_published(tmp_path: Path, fail: bool) -> None:
     assert run.ok is not fail
     for file in [p for p in out.rglob("*") if p.is_file()]:
         text = file.read_text(encoding="utf-8")
-        for word in ("joe", "pa:ss", "hush", "hidden", "x=1", "../"):
+        for word in ("joe", "pa:ss", "hush", "veiled", "x=1", "../"):
             assert word not in text, (file, word)
     assert ("The log says more: s.failed.log." in run.error) if fail else ("db.example/shop" in run.answer)
     log = out / "s.failed.log"
@@ -629,6 +630,6 @@ def test_a_broken_or_foreign_record_does_not_break_the_index(tmp_path: Path, rec
     (tmp_path / "x" / "run.json").write_text(record)
     (tmp_path / "x.failed.json").write_text(record)
     (tmp_path / "y" / "run.json").write_text(json.dumps(GOOD | {"slug": "y", "title": "Good"}))
-    index = reports.write_index(tmp_path).read_text(encoding="utf-8")
+    index = write_index(tmp_path).read_text(encoding="utf-8")
     assert "1 report</p>" in index
     assert '<a href="y.html">Good</a>' in index

@@ -20,6 +20,7 @@ from notebook_world import write
 from cslib.errors import ReportError
 from cslib.report import engine as reports
 from cslib.report import publish as publication
+from cslib.report.home import write_index
 from cslib.report.publish import new_version, publish, run_folder, version_of
 
 PAGE = """<meta name="cslib-version" content="{id}"><a href="r.versions/{id}/t.csv" download>t</a>
@@ -137,7 +138,7 @@ def test_a_copy_of_the_folder_works(tmp_path: Path, copy: str) -> None:
     shutil.copytree(out, there, symlinks=copy == "as it is", ignore=lost if copy == "links lost" else None)
     shutil.rmtree(out)
     assert seen(there) == {"1"}
-    reports.write_index(there)  # as at the end of every run
+    write_index(there)  # as at the end of every run
     assert stable(there) == {"1"}
     published(there, "2")
     assert seen(there) | stable(there) == {"2"}

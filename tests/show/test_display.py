@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -204,7 +205,6 @@ def test_a_card_without_value_says_why(show: Show) -> None:
         (display.note, [EVIL], {"kind": "how_to_read"}),
         (display.table, [pd.DataFrame({EVIL: [EVIL]})], {"name": "t", "caption": EVIL}),
         (display.table, [pd.DataFrame({"a": [1]})], {"name": "t", "caption": "", "labels": {"a": EVIL}}),
-        (display.table, [pd.DataFrame({"a": []})], {"name": "t", "caption": EVIL}),
         (display.figure, [chart()], {"name": "f", "title": EVIL, "subtitle": EVIL, "alt": EVIL}),
         (display.data_check, [{**CHECK, "warnings": [EVIL] * 7, "notes": [EVIL]}], {}),
         (display.data_check, [{**CHECK, "tables": [{"table": EVIL, "rows": 1, "note": EVIL}]}], {}),
@@ -253,10 +253,37 @@ def test_cells_follow_their_type(show: Show) -> None:
     assert cells == ["50.0 %", "2025-01-31", "yes", "007", "3", "–", "–", "no", "–", "–"]
 
 
-def test_an_empty_table_is_one_line_and_its_file_has_the_header(show: Show, run_dir: Any) -> None:
-    html = body(show(display.table, pd.DataFrame({"a": [], "b": []}), name="none", caption="Nobody"))
-    assert html == '<p class="cs cs-empty">Nobody: no rows.</p>'
+def test_a_table_without_rows_is_not_shown_and_its_file_has_the_header(show: Show, run_dir: Any) -> None:
+    data = show(display.table, pd.DataFrame({"a": [], "b": []}), name="none", caption="Nobody")
+    assert body(data) == ""
+    assert data["text/plain"] == "Nobody (0 rows)"
     assert (run_dir / "none.csv").read_text() == "a,b\n"
+
+
+def rows_for_the_script(html: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(html.split('<script type="application/json">')[1].split("</script>")[0])
+    return found
+
+
+def test_a_report_holds_all_rows_of_a_table_for_its_reader_to_search(show: Show, run_dir: Any) -> None:
+    df = pd.DataFrame(
+        {"who": [f"{EVIL}{i}" for i in range(20)], "risk": [0.5, float("nan"), *[0.25] * 18], "new": True}
+    )
+    html = body(show(display.table, df, name="all", caption="All", formats={"risk": "percent"}))
+    assert html.count("<script") == 1  # what stands in the rows is none
+    packed = rows_for_the_script(html)
+    assert packed["rows"][0] == [f"{EVIL}0", "50.0 %", "yes"]
+    assert packed["rows"][1] == [f"{EVIL}1", "–", "yes"]
+    assert packed["ranks"] == {"1": [2, None, *[1] * 18]}
+
+
+@pytest.mark.parametrize("n", [15, display.MOST_ROWS + 1])
+def test_a_page_holds_no_more_rows_than_there_are_to_search(show: Show, run_dir: Any, n: int) -> None:
+    assert "<script" not in body(show(display.table, pd.DataFrame({"n": range(n)}), name="n", caption="N"))
+
+
+def test_a_notebook_keeps_the_shown_rows_only(show: Show) -> None:
+    assert "<script" not in body(show(display.table, pd.DataFrame({"n": range(99)}), name="n", caption="N"))
 
 
 def test_the_file_is_exact(show: Show, run_dir: Any) -> None:
@@ -384,7 +411,7 @@ def test_a_note_can_be_the_subtitle_or_say_how_to_read(show: Show) -> None:
     )
     data = show(display.note, "Down is **worse**.", kind="how_to_read")
     assert body(data) == (
-        '<details class="cs how" open><summary>How to read this</summary><p>Down is <strong>worse</strong>.</p></details>'
+        '<details class="cs how"><summary>How to read this</summary><p>Down is <strong>worse</strong>.</p></details>'
     )
     assert data[MIME] == {"kind": "how_to_read", "text": "Down is **worse**."}
 

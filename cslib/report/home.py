@@ -1,0 +1,130 @@
+"""The home page: where we stand and what needs attention, then every report with its answer, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from cslib.errors import counted
+from cslib.report.html import moment, render_template
+from cslib.report.parameters import output_folder, words
+from cslib.report.publish import bound, earlier_record, locked, point, put, read_record, with_addresses
+from cslib.show.display import Card, card_html
+from cslib.show.formats import format_day, format_value, inline
+
+HEADLINES: Final = 8  # cards
+SENTENCES: Final = 3  # on what needs attention
+TEXTS: Final = ("answer", "error", "as_of", "status", "group")
+
+
+def write_index(out: Path) -> Path:
+    """Write ``index.html`` over all reports found in a folder, and bind their pages together.
+
+    Parameters
+    ----------
+    out
+        The folder of the reports.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    out = output_folder(out)
+    with locked(out):
+        for page in out.glob("*.html"):
+            if not (out / page.stem).exists():  # lost where the folder was copied without links
+                point(out, page.stem)
+        runs = {r["slug"]: r for r in _records(out.glob("*/run.json")) if (out / f"{r['slug']}.html").exists()}
+        failures = [f | {"last_good": runs.pop(f["slug"], None)} for f in _records(out.glob("*.failed.json"))]
+        kept = [f["last_good"] for f in failures if f["last_good"]]
+        pages = sorted([*runs.values(), *kept], key=_place)
+        bound(out, pages)
+        known = {r["notebook"]: r["slug"] for r in pages if not r["group"]}
+        html = render_template("index.html", _shown(out, sorted(runs.values(), key=_place), failures, pages))
+        return put(out / "index.html", with_addresses(html, known))
+
+
+def _shown(
+    out: Path, runs: list[dict[str, Any]], failures: list[dict[str, Any]], pages: list[dict[str, Any]]
+) -> dict[str, Any]:
+    not_made = [f for f in failures if f["status"] == "not made" and not f["last_good"]]
+    failed = [f for f in failures if f not in not_made]
+    groups = [[*own] for _, own in groupby(sorted(runs, key=_group), key=_group)]
+    summary = counted(len(runs) + len(failed), "report") + f", {len(failed)} failed" * bool(failed)
+    front = next((run for run in pages if run["attention"] and not run["group"]), None)
+    about: dict[str, Any] = {"groups": groups, "failures": failed, "not_made": not_made, "summary": summary}
+    about |= {"pages": [run for run in pages if not run["group"]], "front": front}
+    if front:
+        said = [Markup(inline(text)) for text in front["attention"][:SENTENCES]]
+        about |= {"cards": _cards(front), "attention": said, "changes": _changes(out, front)}
+    return about
+
+
+def _place(run: Mapping[str, Any]) -> tuple[bool, str, str]:
+    """Order reports: first the one that tells what needs attention, then by name."""
+    return not run["attention"], run["label"], run["slug"]
+
+
+def _group(run: Mapping[str, Any]) -> str:
+    return str(run["group"])
+
+
+def _records(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Read what the page says of each run; what another program has written is passed over."""
+    for path in sorted(paths):
+        slug = path.name.removesuffix(".failed.json") if path.name != "run.json" else path.parent.name
+        record = read_record(path, slug)
+        with suppress(AttributeError, KeyError, TypeError, ValueError):
+            shown = {key: str(record.get(key) or "") for key in TEXTS}
+            shown |= {"slug": slug, "title": str(record["title"]), "ended": moment(record["ended"])}
+            shown |= {"notebook": str(record.get("notebook") or slug), "label": str(record.get("label") or words(slug))}
+            lists = {key: [*(record.get(key) or ())] for key in ("attention", "cards")}
+            lists["attention"] = [*map(str, lists["attention"])]
+            day = format_day(shown["as_of"]) if shown["as_of"] else ""
+            yield {**shown, **lists, "day": day, "warnings": len(record.get("data_check", {}).get("warnings", []))}
+
+
+def _cards(run: Mapping[str, Any]) -> Markup:
+    """Draw the first cards of a report once more."""
+    return Markup("").join(Markup(card_html(card)) for card in _readable(run))
+
+
+def _readable(run: Mapping[str, Any]) -> Iterator[Card]:
+    for record in run["cards"][:HEADLINES]:
+        with suppress(AttributeError, KeyError, TypeError, ValueError):
+            limits = tuple(record["limits"]) if record.get("limits") else None
+            trend = tuple(float("nan") if v is None else float(v) for v in record.get("trend") or ())
+            yield Card(**{**record, "limits": limits, "trend": trend})
+
+
+def _changes(out: Path, run: Mapping[str, Any]) -> dict[str, Any]:
+    """Compare the headlines with those of the run before; empty where there was none."""
+    before = earlier_record(out, run["slug"])
+    known = next(_named_run(before, run["slug"]), None)
+    if not known:
+        return {}
+    old = {card.kpi: card for card in _readable(known) if card.kpi}
+    rows = [(card, old[card.kpi]) for card in _readable(run) if card.kpi in old]
+    moved = [(new, was) for new, was in rows if (new.value, new.status) != (was.value, was.status)]
+    texts = [(new.label, _told(was), _told(new), _status(was, new)) for new, was in moved]
+    return {"ended": known["ended"], "day": known["day"], "same_day": known["day"] == run["day"], "rows": texts}
+
+
+def _named_run(record: Mapping[str, Any], slug: str) -> Iterator[dict[str, Any]]:
+    with suppress(AttributeError, KeyError, TypeError, ValueError):
+        day = format_day(record["as_of"]) if record.get("as_of") else ""
+        yield {"slug": slug, "cards": [*record["cards"]], "ended": moment(record["ended"]), "day": day}
+
+
+def _told(card: Card) -> str:
+    return format_value(card.value, card.unit, card.currency)
+
+
+def _status(was: Card, new: Card) -> str:
+    return "" if was.status == new.status else f"{was.status or 'no target'} → {new.status or 'no target'}"

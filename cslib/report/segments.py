@@ -1,0 +1,61 @@
+"""The segments that a page holds beside the whole, to switch to: which ones, and what they are called in files."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cslib.errors import CslibError
+
+if TYPE_CHECKING:
+    from cslib.data.dataset import DataSet
+
+MOST: Final = 8  # segments that a page holds
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Values of a column of which a page holds the same report, and what is said of those left out."""
+
+    column: str = ""
+    values: tuple[str, ...] = ()
+    left_out: str = ""
+
+
+NONE: Final = Segments()
+
+
+def segments_of(data: DataSet, column: str, where: str) -> Segments:
+    """Choose the segments of a report that compares by a column: the largest ones, if there are several.
+
+    What is wrong with the column or with ``where``, the report itself says.
+    """
+    from cslib.data.customers import segment_sizes
+    from cslib.data.load import only
+
+    try:
+        values = [str(value) for value in segment_sizes(only(data, where) if where else data, column).index]
+    except CslibError:
+        return NONE
+    if len(values) < 2:
+        return NONE
+    left = f"The {MOST} largest of {len(values)}. For the others: cslib report --each {column}"
+    return Segments(column, tuple(values[:MOST]), left if len(values) > MOST else "")
+
+
+def free_name(text: str, taken: set[str]) -> str:
+    """Write a text as a part of a file name that is not taken yet, and take it.
+
+    Examples
+    --------
+    >>> taken = set()
+    >>> [free_name(text, taken) for text in ("plan-Größe", "plan-große", "plan-?")]
+    ['plan-groe', 'plan-groe-2', 'plan']
+    """
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9_]+", "-", letters).strip("-") or "other"
+    name = next(n for i in range(1, len(taken) + 2) if (n := stem if i == 1 else f"{stem}-{i}") not in taken)
+    taken.add(name)
+    return name

@@ -1,0 +1,124 @@
+(function () {
+  "use strict";
+  // Tables: sorted by a heading, searched, and filtered by columns of few words; without it the first rows are there.
+  var STEP = 50, FEW = 12, LEAST = 8;
+  document.querySelectorAll(".cs-table").forEach(function (box) {
+    var table = box.querySelector("table"), body = table.tBodies[0];
+    var heads = Array.prototype.slice.call(table.tHead.rows[0].cells);
+    var numeric = heads.map(function (head) { return head.classList.contains("cs-num"); });
+    var kept = box.querySelector("script");
+    var rows = kept ? unpacked(JSON.parse(kept.textContent)) : read(body);
+    if (rows.length < 2) return;
+    var first = body.rows.length, most = first, found = rows, foot = box.querySelector(".cs-count"), words = "";
+    var chosen = {}, sorted = -1, down = false;
+
+    heads.forEach(function (head, column) {
+      var button = document.createElement("button");
+      button.type = "button";
+      while (head.firstChild) button.appendChild(head.firstChild);
+      head.appendChild(button);
+      button.addEventListener("click", function () {
+        down = sorted === column ? !down : numeric[column];
+        sorted = column;
+        heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
+        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        draw();
+      });
+    });
+    if (rows.length >= LEAST) tools();
+
+    function tools() {
+      var bar = document.createElement("div"), input = document.createElement("input");
+      bar.className = "cs-tools";
+      input.type = "search";
+      input.placeholder = "Search";
+      input.setAttribute("aria-label", "Search in the table: " + table.caption.textContent);
+      input.addEventListener("input", function () { words = input.value.trim().toLowerCase(); most = first; draw(); });
+      bar.appendChild(input);
+      heads.forEach(function (head, column) {
+        var values = few(column);
+        if (values) bar.appendChild(filter(head.textContent, column, values));
+      });
+      box.insertBefore(bar, box.firstChild);
+    }
+    function few(column) {
+      var values = new Set();
+      if (numeric[column]) return null;
+      rows.forEach(function (row) { values.add(row.cells[column]); });
+      var fewer = values.size > 1 && values.size <= FEW && values.size <= rows.length / 3;
+      return fewer ? Array.from(values).sort() : null;
+    }
+    function filter(name, column, values) {
+      var select = document.createElement("select");
+      select.setAttribute("aria-label", name);
+      select.add(new Option(name + ": all", ""));
+      values.forEach(function (value, i) { select.add(new Option(value || "(empty)", String(i + 1))); });
+      select.addEventListener("change", function () {
+        if (select.value) chosen[column] = values[Number(select.value) - 1]; else delete chosen[column];
+        most = first;
+        draw();
+      });
+      return select;
+    }
+    function fits(row) {
+      return Object.keys(chosen).every(function (column) { return row.cells[column] === chosen[column]; })
+        && (!words || row.cells.some(function (text) { return text.toLowerCase().indexOf(words) >= 0; }));
+    }
+    function draw() {
+      found = rows.filter(fits);
+      if (sorted >= 0) found.sort(function (a, b) { return compare(a.keys[sorted], b.keys[sorted]); });
+      body.textContent = "";
+      found.slice(0, most).forEach(function (row) { body.appendChild(row.drawn || (row.drawn = line(row))); });
+      tell();
+    }
+    function compare(x, y) {
+      if (x === null || y === null) return (x === null) - (y === null);  // missing values stay last
+      var order = typeof x === "number" ? x - y : x.localeCompare(y, "en", { numeric: true });
+      return down ? -order : order;
+    }
+    function line(row) {
+      var tr = document.createElement("tr");
+      row.cells.forEach(function (text, column) {
+        var td = document.createElement("td");
+        td.textContent = text;
+        if (numeric[column]) td.className = "cs-num"; else if (text.length > 40) td.className = "cs-long";
+        tr.appendChild(td);
+      });
+      return tr;
+    }
+    function tell() {
+      if (!foot) return;
+      var seen = Math.min(most, found.length), of = found.length.toLocaleString("en");
+      foot.textContent = seen < found.length ? seen.toLocaleString("en") + " of " + of + " rows"
+        : of + (found.length === 1 ? " row" : " rows");
+      if (found.length < rows.length) foot.textContent += " found, of " + rows.length.toLocaleString("en");
+      more.hidden = seen >= found.length;
+    }
+    var more = document.createElement("button");
+    more.type = "button";
+    more.className = "cs-more";
+    more.textContent = "Show more";
+    more.addEventListener("click", function () { most += STEP; draw(); });
+    if (foot) {
+      foot.setAttribute("role", "status");
+      foot.parentNode.appendChild(more);
+      more.hidden = first >= rows.length;
+    }
+  });
+  function unpacked(data) {
+    return data.rows.map(function (cells, i) {
+      return { cells: cells, keys: cells.map(function (text, column) {
+        return data.ranks[column] ? data.ranks[column][i] : text === "–" ? null : text;
+      }) };
+    });
+  }
+  function read(body) {
+    return Array.prototype.map.call(body.rows, function (row) {
+      var cells = Array.prototype.slice.call(row.cells);
+      return { drawn: row, cells: cells.map(function (cell) { return cell.textContent; }), keys: cells.map(function (cell) {
+        if (cell.classList.contains("cs-num")) return cell.dataset.value === undefined ? null : Number(cell.dataset.value);
+        return cell.textContent === "–" ? null : cell.textContent;
+      }) };
+    });
+  }
+})();

@@ -1,0 +1,144 @@
+"""The home page: where we stand first, links that lead somewhere, and what changed since the run before."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cslib.report.home import write_index
+
+GOOD: dict[str, Any] = {"title": "Where do we stand?", "label": "Scorecard", "ended": "2025-07-01T06:00:12Z"}
+GOOD |= {"notebook": "scorecard", "status": "ok", "as_of": "2025-06-30", "answer": "**1 of 6** targets is missed."}
+NRR = {"label": "NRR", "value": 0.889, "unit": "percent", "ci_lower": 0.84, "ci_upper": 0.936, "n": 1307}
+NRR |= {"currency": "", "detail": "June 2025", "status": "missed", "target": "at least 95 %", "kpi": "nrr"}
+NRR |= {"trend": [0.9, None, 0.889], "limits": None}
+PAGE = '<nav><ul class="bar"></ul></nav><a href="x" data-to="revenue#kept">Kept</a><p>{}</p>'
+
+
+def put(out: Path, slug: str, version: str = "20250701T060012-00000000", **more: Any) -> None:
+    record = GOOD | {"slug": slug, "notebook": slug, "version": version} | more
+    home = out / f"{slug}.versions" / version
+    home.mkdir(parents=True)
+    (home / "run.json").write_text(json.dumps(record))
+    (out / f"{slug}.html").write_text(f'<meta name="cslib-version" content="{version}">' + PAGE.format(slug))
+    (out / slug).unlink(missing_ok=True)
+    (out / slug).symlink_to(home.relative_to(out))
+
+
+def text(out: Path) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<script>.*?</script>", "", raw(out), flags=re.S))
+
+
+def raw(out: Path) -> str:
+    return write_index(out).read_text(encoding="utf-8")
+
+
+def scorecard(out: Path, version: str = "20250701T060012-00000000", **more: Any) -> None:
+    sentence = "**NRR is 88.9 %**. [What is kept?](revenue#kept)"
+    put(out, "scorecard", version, **({"attention": [sentence], "cards": [NRR]} | more))
+
+
+def test_it_is_the_front_of_what_needs_attention(tmp_path: Path) -> None:
+    scorecard(tmp_path)
+    put(tmp_path, "revenue", title="What recurs?", label="Revenue")
+    page = text(tmp_path)
+    assert "<h1>Where do we stand?</h1>" in page
+    assert "2 reports · data up to 30 June 2025" in page
+    assert 'class="cs-value">88.9' in page
+    assert "missed · at least" in page
+    assert '<strong>NRR is 88.9 %</strong>. <a href="revenue.html#kept"' in page
+    assert page.index("What needs attention") < page.index("What recurs?")
+    assert [int(level) for level in re.findall(r"<h(\d)", page)] == [1, 2, 2, 3, 3]
+
+
+def test_without_it_the_reports_are_listed(tmp_path: Path) -> None:
+    put(tmp_path, "revenue", title="What recurs?")
+    page = text(tmp_path)
+    assert "<h1>Reports</h1>" in page
+    assert '<h2><a href="revenue.html">What recurs?</a></h2>' in page
+
+
+def test_at_most_eight_headlines_and_three_sentences(tmp_path: Path) -> None:
+    cards = [{**NRR, "label": f"KPI {i}"} for i in range(12)]
+    scorecard(tmp_path, cards=cards, attention=[f"Sentence {i}." for i in range(5)])
+    page = text(tmp_path)
+    assert [f"KPI {i}<" in page for i in range(12)] == [True] * 8 + [False] * 4
+    assert [f"Sentence {i}" in page for i in range(5)] == [True] * 3 + [False] * 2
+
+
+def test_every_page_gets_a_bar_and_links_that_lead_somewhere(tmp_path: Path) -> None:
+    scorecard(tmp_path)
+    put(tmp_path, "churn", label="Churn")
+    assert 'href="index.html#revenue"' in raw(tmp_path)  # there is none yet
+    page = (tmp_path / "churn.html").read_text()
+    assert re.findall(r'<li><a href="([^"]+)"( aria-current="page")?>', page) == [
+        ("scorecard.html", ""), ("churn.html", ' aria-current="page"')
+    ]  # fmt: skip
+    assert 'href="index.html#revenue" data-to="revenue#kept"' in page
+    put(tmp_path, "revenue", label="Revenue")
+    assert 'href="revenue.html#kept"' in raw(tmp_path)
+    page = (tmp_path / "churn.html").read_text()
+    assert 'href="revenue.html#kept" data-to="revenue#kept"' in page
+    assert re.findall(r'<li><a href="([^"]+)"', page) == ["scorecard.html", "churn.html", "revenue.html"]
+    assert page.endswith("<p>churn</p>")
+
+
+def test_groups_are_bound_to_their_own(tmp_path: Path) -> None:
+    put(tmp_path, "revenue", label="Revenue")
+    for plan in ("pro", "team"):
+        put(tmp_path, f"churn-plan-{plan}", notebook="churn", label="Churn", group=f"plan: {plan}")
+    put(tmp_path, "revenue-plan-pro", notebook="revenue", label="Revenue", group="plan: pro")
+    write_index(tmp_path)
+    to = {p: re.findall(r'href="([^"]+)"', (tmp_path / f"churn-plan-{p}.html").read_text()) for p in ("pro", "team")}
+    assert to["pro"] == ["churn-plan-pro.html", "revenue-plan-pro.html", "revenue-plan-pro.html#kept"]
+    assert to["team"] == ["churn-plan-team.html", "revenue.html#kept"]
+
+
+def test_a_failed_report_is_explained_where_links_lead(tmp_path: Path) -> None:
+    scorecard(tmp_path)
+    failed = GOOD | {"slug": "revenue", "notebook": "revenue", "status": "failed", "error": "No MRR."}
+    (tmp_path / "revenue.failed.json").write_text(json.dumps(failed))
+    page = text(tmp_path)
+    assert 'href="index.html#revenue"' in page
+    assert '<article class="failed" id="revenue">' in page
+    assert "No MRR." in page
+
+
+BEFORE = "20250601T060012-00000000"
+
+
+def test_it_tells_what_changed_since_the_run_before(tmp_path: Path) -> None:
+    old = {**NRR, "value": 0.96, "status": "met"}
+    scorecard(tmp_path, BEFORE, cards=[old], as_of="2025-05-31", ended="2025-06-01T06:00:12Z")
+    assert "What changed" not in text(tmp_path)
+    scorecard(tmp_path)
+    page = text(tmp_path)
+    assert "Headlines that moved since the run of 1 June 2025, 06:00 UTC, with data up to 31 May 2025" in page
+    row = '<td>NRR</td><td class="cs-num">96.0 %</td><td class="cs-num">88.9 %</td><td>met → missed</td>'
+    assert row in page
+
+
+def test_it_says_that_nothing_changed(tmp_path: Path) -> None:
+    scorecard(tmp_path, BEFORE)
+    scorecard(tmp_path)
+    assert "No headline has changed since the run of 1 July 2025" in text(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"cards": [{"label": 3}]}, {"cards": 7}, {"cards": [[]]}, {"attention": 7}, {"cards": None}]
+)
+def test_odd_records_break_nothing(tmp_path: Path, odd: dict[str, Any]) -> None:
+    scorecard(tmp_path, BEFORE, **odd)
+    scorecard(tmp_path, **odd)
+    put(tmp_path, "revenue", title="What recurs?")
+    assert "What recurs?" in text(tmp_path)
+
+
+def test_what_it_shows_is_escaped(tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    scorecard(tmp_path, cards=[{**NRR, "label": evil, "target": evil, "detail": evil}], attention=[evil], title=evil)
+    assert "<img" not in raw(tmp_path)

@@ -1,0 +1,181 @@
+"""A report by segment holds the same report on each segment, with the figures that stand beside the others."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from notebook_world import write
+
+import cslib as cs
+from cslib.data.customers import segment_of, segment_sizes
+from cslib.data.drift import drift
+from cslib.errors import ParameterError
+from cslib.report import batch, segments
+
+PARAMETERS = 'data: str = ""\nas_of: str = ""\nsegment_by: str = ""\nwhere: str = ""'
+NOTEBOOK = [
+    ("md", "# How many?\n\nAsked every month."),
+    ("parameters", PARAMETERS),
+    ("code", "import cslib as cs\nimport pandas as pd\nfrom cslib.show import display as d, hover\n"
+             "tables = cs.load(data, as_of=as_of, where=where)\nrows = tables.table('customers').execute()"),
+    ("md", "## Answer"),
+    ("code", 'd.note(f"**{len(rows)} customers** {sorted(set(rows.plan))}", kind="answer")'),
+    ("code", 'assert len(rows) != 1, "one alone"\n'
+             'if len(rows) == 2: tables.table("surveys")\n'
+             'd.cards(d.Card("customers", len(rows)))'),
+    ("md", "## Who?"),
+    ("code", 'd.table(rows, name="who", caption="Customers")'),
+    ("md", "## What is it?"),
+    ("code", "import matplotlib.pyplot as plt\nfig, ax = plt.subplots(); ax.scatter(range(len(rows)), range(len(rows)))\n"
+             'd.figure(fig, name="chart", title="It rises", subtitle="", alt="Rises")'),
+    ("md", "## Limits\n\nNone."),
+]  # fmt: skip
+
+
+def customers(**plans: int) -> pd.DataFrame:
+    each = [plan for plan, n in plans.items() for _ in range(n)]
+    return pd.DataFrame({"customer_id": range(len(each)), "started_on": "2024-01-05", "churned_on": None, "plan": each})
+
+
+def made(base: Path, table: pd.DataFrame, **given: Any) -> Any:
+    (base / "data").mkdir()
+    table.to_csv(base / "data" / "customers.csv", index=False)
+    notebook = write(base / "n", "count", NOTEBOOK)
+    parameters = {"data": str(base / "data"), "as_of": "2024-06-30", "segment_by": "plan"} | given
+    return batch.render_all([notebook], out=base / "out", parameters=parameters)[0]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    run = made(tmp_path_factory.mktemp("segments"), customers(Team=4, Pro=3, **{"Größe <b>": 5}))
+    assert run.error == ""
+    return run
+
+
+def test_the_page_holds_the_whole_and_every_segment_the_largest_first(run: Any) -> None:
+    page = run.html.read_text(encoding="utf-8")
+    views = re.findall(r'name="view" value="([^"]*)" data-value="([^"]*)"', page)
+    names = [("all", "All"), ("plan-groe-b", "Größe &lt;b&gt;"), ("plan-team", "Team"), ("plan-pro", "Pro")]
+    assert views == names
+    assert [re.search(rf"<strong>{n} customers</strong> \[", page) is not None for n in (12, 5, 4, 3)] == [True] * 4
+    assert run.answer.startswith("**12 customers**")
+    assert page.count("<p>None.</p>") == 1  # what is the same for all stands once
+
+
+def test_ids_are_unique_and_charts_find_their_own(run: Any) -> None:
+    page = run.html.read_text(encoding="utf-8")
+    ids = re.findall(r'<[^<>]* id="([^"]*)"', page)
+    assert len(ids) == len(set(ids))
+    assert {to for to in re.findall(r'(?:href="#|url\(#|aria-labelledby=")([\w.-]+)', page)} <= set(ids)
+    assert {"who", "plan-team--who", "plan-pro--who"} <= set(ids)
+
+
+def test_every_segment_keeps_its_files_and_stands_in_the_record(run: Any) -> None:
+    home = run.html.with_suffix("")
+    for folder, n in (("", 12), ("plan-team", 4), ("plan-pro", 3)):
+        assert len(pd.read_csv(home / folder / "who.csv")) == n
+    page = run.html.read_text(encoding="utf-8")
+    offered = [f for f in re.findall(r'href="(count\.versions/[^"]+)"', page) if f.endswith("who.csv")]
+    assert len(offered) == 8  # beside the table, and in the list
+    assert all((run.html.parent / file).is_file() for file in offered)
+    record = json.loads((home / "run.json").read_text())
+    assert record["segments"]["Team"]["answer"] == "**4 customers** ['Team']"
+    assert record["segments"]["Team"]["folder"] == "plan-team"
+    assert [card["value"] for card in record["segments"]["Pro"]["cards"]] == [3]
+    assert record["parameters"]["segment_by"] == "plan"
+
+
+def test_a_segment_with_too_little_says_why_and_the_rest_is_published(tmp_path: Path) -> None:
+    run = made(tmp_path, customers(Team=4, Pro=2))
+    assert run.error == ""
+    page = run.html.read_text(encoding="utf-8")
+    said = re.search(r'data-view="plan-pro" hidden>\s*<p class="cs-warning">(.*?)</p>', page)[1]
+    assert "surveys.csv" in said
+    assert json.loads((tmp_path / "out/count/run.json").read_text())["segments"]["Pro"]["error"] == unescape(said)
+
+
+def test_a_segment_that_fails_otherwise_fails_the_report(tmp_path: Path) -> None:
+    run = made(tmp_path, customers(Team=4, Pro=1))
+    assert not run.ok
+    assert "an error that cslib did not expect" in run.error
+    assert not (tmp_path / "out" / "count.html").exists()
+
+
+def test_of_many_segments_the_largest_are_there_and_it_is_said(tmp_path: Path) -> None:
+    run = made(tmp_path, customers(**{f"P{i}": 14 - i for i in range(10)}))
+    page = run.html.read_text(encoding="utf-8")
+    assert re.findall(r'data-value="([^"]*)"', page) == ["All", *(f"P{i}" for i in range(8))]
+    assert "The 8 largest of 10. For the others: cslib report --each plan" in page
+
+
+@pytest.mark.parametrize("given", [{"segment_by": "plna"}, {"segment_by": ""}, {"where": "plan=Team"}])
+def test_where_there_is_nothing_to_switch_to_there_is_no_switch(given: dict[str, str]) -> None:
+    data = cs.load({"customers": customers(Team=4, Pro=3)}, as_of="2024-06-30")
+    asked = {"segment_by": "plan", "where": ""} | given
+    found = segments.segments_of(data, asked["segment_by"], asked["where"]) if asked["segment_by"] else segments.NONE
+    assert found == segments.NONE
+
+
+@pytest.mark.slow
+def test_the_switch_is_offline_by_keyboard_and_remembered(open_report: Any, run: Any) -> None:
+    with open_report(run.html) as opened:
+        page, answer = opened.page, opened.page.locator(".cs-answer:visible")
+        assert answer.inner_text().startswith("12 customers")
+        page.get_by_label("All", exact=True).focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        assert answer.inner_text().startswith("4 customers")
+        assert page.evaluate("location.hash") == "#plan=Team"
+        assert page.locator(".toc a", has_text="Who?").get_attribute("href") == "#plan-team--who"
+        page.locator(".toc a", has_text="Who?").click()
+        assert page.locator(".view:visible tbody tr").count() == 4
+        page.get_by_label("All", exact=True).check(force=True)
+        assert answer.inner_text().startswith("12 customers")
+        assert (len(opened.requests), opened.complaints) == (1, [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("hash_", "n"), [("#plan=Pro", 3), ("#plan-team--who", 4), ("#plan=None", 12), ("#%E0%A4%A=x", 12)]
+)
+def test_an_address_leads_to_its_segment(browser: Any, run: Any, hash_: str, n: int) -> None:
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(run.html.resolve().as_uri() + hash_)
+    assert page.locator(".cs-answer:visible").inner_text().startswith(f"{n} customers")
+    context.close()
+
+
+def test_who_belongs_to_a_segment_is_who_is_counted_as_such() -> None:
+    data = cs.load({"customers": customers(Team=4, Pro=3)}, as_of="2024-06-30")
+    assert segment_sizes(data, "plan").to_dict() == {"Team": 4, "Pro": 3}
+    team = segment_of(data, "plan", "Team")
+    assert team.table("customers").count().execute() == 4
+    assert team.everybody.table("customers").count().execute() == 7
+    with pytest.raises(ParameterError, match="'Taem'.*Did you mean 'Team'"):
+        segment_of(data, "plan", "Taem")
+
+
+@pytest.mark.slow
+def test_a_segment_alone_has_the_figures_that_it_has_beside_the_others(root: Path) -> None:
+    data = cs.load(root / "data")
+    both = cs.Churn(data, by="plan").summary.table.set_index("segment")
+    nrr = cs.Revenue(data, by="plan").by_month.table.set_index(["segment", "month"])
+    asked = cs.Surveys(data, by="plan").groups.table.set_index("segment")
+    assert drift(data) is not None
+    for plan in ("Starter", "Team", "Enterprise"):
+        own = segment_of(data, "plan", plan)
+        alone = cs.Churn(own).summary.table.iloc[0]
+        columns = ["n_customers", "n_events", "median_months", "survival_12m"]
+        assert alone[columns].tolist() == pytest.approx(both.loc[plan, columns].tolist())
+        last = cs.Revenue(own).by_month.table.set_index("month").sort_index().iloc[-1]
+        assert last[["closing", "nrr"]].tolist() == pytest.approx(
+            nrr.loc[(plan, last.name), ["closing", "nrr"]].tolist()
+        )
+        assert cs.Surveys(own).groups.table["nps"].iloc[0] == pytest.approx(asked.loc[plan, "nps"])
