@@ -124,6 +124,21 @@ def test_a_receiver_that_is_down_is_named_without_its_secret_and_gets_it_the_nex
     assert called(reports).exit_code == 0
 
 
+class Silent(socketserver.BaseRequestHandler):
+    """Take a call, and say nothing until the other side hangs up."""
+
+    def handle(self):
+        self.request.settimeout(5)
+        while self.request.recv(4096):
+            pass
+
+
+def test_who_never_answers_is_not_waited_for(reports):
+    with listening(Silent) as (port, _):
+        end = called(reports, f"json://127.0.0.1:{port}/{SECRET}?rto=0.2")
+    assert (end.exit_code, "did not reach receiver 1 (json://…)" in end.output) == (1, True)
+
+
 def test_nobody_at_the_other_end(reports):
     with listening(Web) as (port, _):
         pass
