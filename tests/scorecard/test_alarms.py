@@ -112,18 +112,16 @@ def test_an_alarm_is_said_by_the_scorecard_and_holds_whatever_is_compared_beside
     assert alarms(shuffled).sort_index().tolist() == found.tolist()
 
 
-WORLDS = 100
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "season"), [(300, "none"), (300, "peak"), (60, "wave"), (1000, "wave")])
-def test_where_nothing_changes_few_runs_raise_an_alarm(n, season):
-    """At most 1 in 20, with targets that are just reached; the scorecard says something in many more of them."""
-    rng = np.random.default_rng(n)
-    runs = [alert_world.run(rng, n, season) for _ in range(WORLDS)]
+def test_where_nothing_changes_at_most_one_run_in_twenty_raises_an_alarm():
+    """240 businesses, with targets that are just reached; the scorecard says something in many more of them."""
+    runs = []
+    for n, season in [(300, "none"), (300, "peak"), (60, "wave"), (1000, "wave")]:
+        rng = np.random.default_rng(n)
+        runs += [alert_world.run(rng, n, season) for _ in range(60)]
+    assert min(len(run) for run in runs) >= 20
     assert np.mean([run["alarm"].any() for run in runs]) <= 0.05
     assert np.mean([run["said"].any() for run in runs]) > 0.15
-    assert len(runs[0]) >= 20
 
 
 @pytest.mark.slow
