@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --durations 15
 TESTS := --dist worksteal -p no:nbval --ignore tests/engines  # which takes two seconds to start, and is for notebooks
 
-.PHONY: report check test engines bench lab lint browser lock clean
+.PHONY: report check test tests cells engines bench lab lint browser lock clean
 
 report: .venv/core
 	$(BIN)/cslib report --data data --out reports
@@ -17,9 +17,14 @@ check test: export OPENBLAS_NUM_THREADS = 1
 check: lint browser  # without what is marked slow
 	$(PYTEST) $(TESTS) -m "not slow"
 
-test: lint browser
+test: browser  # all three at once: each leaves processors idle while it starts and ends
+	$(MAKE) --jobs 3 lint tests cells
+
+tests: .venv/test
 	$(PYTEST) $(TESTS)
-	$(PYTEST) --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 120 notebooks
+
+cells: .venv/test  # of the notebooks, one after the other
+	$(PYTEST) --numprocesses 0 --nbval-lax --nbval-current-env --nbval-cell-timeout 120 notebooks
 
 engines: export OPENBLAS_NUM_THREADS = 1
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cslib import __version__
+from cslib.data.contract import CONTRACT
 from cslib.data.limit import FOLDERS, LOAD_LIMIT, LOAD_SECONDS
 from cslib.errors import CslibError, ParameterError, counted, refuse_unknown
 from cslib.report.clock import PHASES, USUAL, Limits
@@ -264,6 +265,9 @@ def check(data: str, rows: Path | None) -> None:
     """Check DATA against the data contract; exit 1 on errors."""
     from cslib.data.load import check as examine
 
+    if rows:
+        ParameterError.when(rows.exists() and not rows.is_dir(), f"--rows {rows} is a file. Name a folder.")
+        rows.mkdir(parents=True, exist_ok=True)
     found = examine(data)
     for line in _written(found, rows) if rows else ():
         click.echo(line)
@@ -286,16 +290,35 @@ def _examined(found: DataSet) -> int:
 
 
 def _written(found: DataSet, folder: Path) -> Iterator[str]:
-    """Write the rows with faults for the owner of the source: why, where in the file, and what stands there."""
+    """Write the rows with faults for the owner of the source: why, where in the file, and what stands there.
+
+    Only files of an earlier check are replaced.
+    """
     from cslib.show.display import write_csv
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in found.set_aside.items():
-        path = folder / f"{name}.csv"
-        write_csv(rows, path)
-        yield f"{path}: {counted(len(rows), 'row')} of {name} with a fault"
-    if not found.set_aside:
+    paths = {name: folder / f"{name}.csv" for name in found.set_aside}
+    for path in filter(os.path.lexists, paths.values()):
+        ParameterError.when(
+            not _of_a_check(path), f"{path} is there already, and no file of a check. Name another folder."
+        )
+    for name, path in paths.items():
+        before = " (in place of those of an earlier check)" * path.exists()
+        write_csv(found.set_aside[name], path)
+        yield f"{path}: {counted(len(found.set_aside[name]), 'row')} of {name} with a fault{before}"
+    if not paths:
         yield "No row has a fault of its own."
+    old = [p for name in CONTRACT if (p := folder / f"{name}.csv").is_file() and name not in paths and _of_a_check(p)]
+    yield from (
+        f"{path}: of an earlier check; nothing is wrong with these rows any more, or they are gone." for path in old
+    )
+
+
+def _of_a_check(path: Path) -> bool:
+    """Tell a file that --rows has written."""
+    if not path.is_file() or path.is_symlink():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline(8).startswith(("reason,", "reason\n"))
 
 
 @main.command()

@@ -163,3 +163,22 @@ def invoices():
     return table.assign(
         currency=pick("USD", "EUR", "gbp"), plan=pick("Base", None), subscription_id=pick("s", "s", None)
     )
+
+
+STRIPE_LINES = """\
+id,invoice_id,amount,currency,description,discountable,period_start,period_end,plan_id,price_id,proration,quantity,source_id,source_type,subscription,subscription_item_id
+il_1,in_1,120000,usd,Pro,true,2024-01-15 08:00:00.000,2025-01-15 08:00:00.000,,price_pro,false,1,sub_1,subscription,sub_1,si_1
+il_2,in_1,9900,usd,Setup,true,2024-01-15 08:00:00.000,2024-01-15 08:00:00.000,,price_setup,false,1,ii_1,invoiceitem,sub_1,
+il_3,in_2,10000,usd,Basic,true,2024-01-01 10:00:00.000,2024-02-01 10:00:00.000,,price_basic,false,1,sub_2,subscription,sub_2,si_2
+il_4,in_3,-5161,usd,Unused time on Basic,false,2024-01-16 10:00:00.000,2024-02-01 10:00:00.000,,price_basic,true,1,ii_2,invoiceitem,sub_2,si_2
+il_5,in_3,7742,usd,Remaining time on Plus,false,2024-01-16 10:00:00.000,2024-02-01 10:00:00.000,,price_plus,true,1,ii_3,invoiceitem,sub_2,si_2
+il_6,in_3,15000,usd,Plus,true,2024-02-01 10:00:00.000,2024-03-01 10:00:00.000,,price_plus,false,1,sub_2,subscription,sub_2,si_2
+il_7,in_4,77700,usd,Never sent,true,2024-02-01 10:00:00.000,2024-03-01 10:00:00.000,,price_plus,false,1,sub_2,subscription,sub_2,si_2
+"""
+STRIPE_INVOICES = """\
+id,customer_id,date,status,currency,subscription_id,amount_due
+in_1,cus_1,2024-01-15 08:00:00.000,paid,usd,sub_1,129900
+in_2,cus_2,2024-01-01 10:00:00.000,paid,usd,sub_2,10000
+in_3,cus_2,2024-02-01 10:00:00.000,open,usd,sub_2,17581
+in_4,cus_2,2024-02-01 10:00:00.000,draft,usd,sub_2,77700
+"""

@@ -50,8 +50,29 @@ def test_rows_with_faults_are_written_for_their_owner(folder, tmp_path):
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["orders.csv"]
     written = (tmp_path / "out" / "orders.csv").read_text()
     assert written.splitlines() == ["reason,row,customer_id,ordered_on,amount", "ordered_on: unreadable,2,2,soon,'=1+1"]
+    again = run("check", folder, "--rows", tmp_path / "out").output
+    assert "1 row of orders with a fault (in place of those of an earlier check)" in again
     (folder / "orders.csv").unlink()
-    assert "No row has a fault of its own." in run("check", folder, "--rows", tmp_path / "out").output
+    sound = run("check", folder, "--rows", tmp_path / "out").output
+    assert "No row has a fault of its own." in sound
+    assert "orders.csv: of an earlier check" in sound
+
+
+def test_rows_with_faults_are_written_over_nothing_else(folder, tmp_path):
+    text = "customer_id,ordered_on,amount\n1,2025-01-01,5\n2,soon,6\n3,2025-01-02,6\n"
+    (folder / "orders.csv").write_text(text)
+    for place, said in ((folder, "is there already, and no file of a check"), (folder / "orders.csv", "is a file")):
+        done = run("check", folder, "--rows", place)
+        assert done.exit_code == 2
+        assert said in done.output
+        assert (folder / "orders.csv").read_text() == text
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "orders.csv").symlink_to(folder / "orders.csv")
+    assert run("check", folder, "--rows", tmp_path / "linked").exit_code == 2
+    done = run("check", folder, "--rows", folder / "orders.csv" / "out")
+    assert done.exit_code == 1
+    assert "cannot be read or written: Not a directory" in done.output
+    assert (folder / "orders.csv").read_text() == text
 
 
 def test_check_counts_in_words_that_agree(folder):

@@ -61,6 +61,16 @@ def test_a_warehouse_is_read(tmp_path, monkeypatch):
     assert load(tmp_path).table("subscriptions").mrr.execute().tolist() == [20.0]
 
 
+def test_mrr_by_month_is_read_by_a_query(tmp_path):
+    (tmp_path / "mrr_by_month.csv").write_text("customer,month,mrr\na,2024-01-01,10\na,2024-02-01,10\nb,2024-01-01,5\n")
+    (tmp_path / "cslib.toml").write_text(next(t for t in TOML if "mrr_by_month" in t))
+    rows = (
+        load(tmp_path, as_of="2024-03-31").table("subscriptions").execute().sort_values(["customer_id", "started_on"])
+    )
+    assert [str(day)[:10] for day in rows["ended_on"]] == ["2024-02-01", "2024-03-01", "2024-02-01"]
+    assert rows["mrr"].tolist() == [10, 10, 5]
+
+
 BILLING = (Path(__file__).parents[1] / "docs" / "billing.md").read_text("utf-8")
 
 

@@ -392,20 +392,21 @@ def _blind(x: pd.DataFrame, life: pd.DataFrame, stratum: pd.Series, horizon: flo
     drawn = np.random.default_rng(0).permutation(len(life))[:CHECKED_ROWS]
     x, life, stratum = x.iloc[drawn], life.iloc[drawn], stratum.iloc[drawn]
     fold, fits = np.arange(len(life)) % FOLDS, []
+    seen = [(x[rest], life[rest], stratum[rest]) for rest in (fold != number for number in range(FOLDS))]
     risk, score = np.full(len(life), np.nan), np.ones(len(life))
-    for number in range(FOLDS):
+    for number, part in enumerate(seen):
         held = fold == number
-        fit = cox.fit_cox(x[~held], life[~held], stratum[~held] if stratum.any() else None)
+        fit = cox.fit_cox(*part[:2], part[2] if stratum.any() else None)
         if not fit.sound:
             few = "too few customers churned to fit some and predict the rest"
             remarks.append(f"Predictions are not checked, and effects taken in full: {few}.")
             return life.head(0)
-        score[held] = cox.scores_of(cox.completed(fit, x[~held], life[~held], stratum[~held])[1], x[held])
+        score[held] = cox.scores_of(cox.log_ratios(fit, *part), x[held])
         fits.append(fit)
     kept_share = cox.kept_share(score, life, stratum.astype(str) + fold.astype(str))
     for number, fit in enumerate(fits):
         held = fold == number
-        base, log_ratios = cox.completed(fit.shrunk(kept_share), x[~held], life[~held], stratum[~held])
+        base, log_ratios = cox.completed(fit.shrunk(kept_share), *seen[number])
         risk[held] = cox.risk_from_start(base, cox.scores_of(log_ratios, x[held]), stratum[held], horizon)
     known = life.assign(risk=risk, kept_share=kept_share)
     return known.dropna(subset="risk")  # which is not known where a whole stratum was held back

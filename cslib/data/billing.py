@@ -7,7 +7,8 @@ Every invoice line has one kind, and lands in one bucket of the reconciliation. 
 - A recurring line **without a period** is for the month that begins on its day. Where the next of the subscription
   comes up to three days before that month ends, it ends there.
 - **Gaps** of up to three days between lines of a subscription are closed: a renewal is often dated a day or two late.
-  Where a line is for whole months with the gap, and without is not, its end was its last day, and they count.
+  Where a line is for whole months with the gap, and without is not, its end was its last day, and they count. Where
+  nothing follows, a day that lacks is such a gap, too, unless most renewals begin on the day of an end.
   Longer ones stay. What is a pause and what is churn, ``lives`` tells.
 - A **discount** or **credit** with a period is taken off what the subscription pays in that time, of each part in
   proportion. Where one of a customer's has no ``subscription_id``, all are taken off all that the customer pays.
@@ -184,14 +185,25 @@ def _closed(prices: ir.Table) -> ir.Table:
     early = ~seen.timed & (seen.end.delta(seen["last"], unit="day") <= GAP).fill_null(False)
     stop = ibis.cases((late, seen.next), (early, seen["last"]), else_=seen.end)
     gap = ibis.ifelse(late, seen.next.delta(seen.end, unit="day"), ibis.null("int64"))
+    stop = ibis.ifelse(seen.timed & gap.isnull(), (seen.end + ibis.interval(days=1)).cast("date"), stop)
     return _whole(seen.mutate(stop=stop, gap=gap).drop("at", "starts", "next", "last"))
 
 
 def _whole(prices: ir.Table) -> ir.Table:
-    """Count whole months up to the next line where a gap before it is all that lacks: the end was the last day."""
+    """Count whole months up to the next line where a gap before it is all that lacks: the end was the last day.
+
+    Where no line follows, a day that lacks for them is such a gap, too, unless most renewals (of the subscription, or
+    else of all) begin on the day of an end.
+    """
     rows = _with_months(prices, "stop", "whole")
-    lacks = rows.timed & (rows.gap > 0) & (rows.months != rows.months.round()) & (rows.whole == rows.whole.round())
-    return rows.mutate(months=ibis.ifelse(lacks.fill_null(False), rows.whole, rows.months)).drop("whole")
+    says = ibis.cases((rows.gap == 0, 1), (rows.gap == 1, -1), else_=0).sum()
+    own = says.over(ibis.window(group_by=list(UNITED)))
+    exact = ibis.ifelse(own != 0, own, says.over(ibis.window()))
+    alone = rows.timed & rows.gap.isnull()
+    lacks = rows.timed & (rows.months != rows.months.round()) & (rows.whole == rows.whole.round())
+    lacks = (lacks & ((rows.gap > 0).fill_null(False) | (alone & (exact <= 0)))).fill_null(False)
+    rows = rows.mutate(months=ibis.ifelse(lacks, rows.whole, rows.months), final=alone & lacks)
+    return rows.mutate(stop=ibis.ifelse(alone & ~rows.final, rows.end, rows.stop)).drop("whole")
 
 
 def _prorated(prices: ir.Table, less: ir.Table) -> tuple[ir.Table, ir.Table]:
@@ -358,6 +370,7 @@ def _counts(lines: ir.Table, prices: ir.Table, over: ir.Table) -> dict[str, int]
         "closed": gaps.count().as_scalar(),
         "over": over.count().as_scalar(),
         "days": (timed.gap == 1).sum().as_scalar(),
+        "final": timed.final.cast("int64").sum().as_scalar(),
         "renewed": timed.gap.notnull().sum().as_scalar(),
         "rare": (wait >= RARE).sum().as_scalar(),
         "often": (wait < RARE).sum().as_scalar(),
@@ -386,6 +399,10 @@ def _odd(n: Mapping[str, int]) -> Iterator[Fault]:
         text = f"invoices.line_end lies one day before the next line in {n['days']:,} of "
         text += f'{counted(n["renewed"], "renewal")}. If it is the last day paid, set ends = "inclusive" in [invoices].'
         yield Fault("invoices", "line_end", "inclusive ends", "warning", n["days"], text)
+    elif n["final"]:
+        text = f"invoices.line_end lies one day before whole months in {counted(n['final'], 'line')} that nothing "
+        text += 'follows, and is taken for the last day paid. If that is so, set ends = "inclusive" in [invoices].'
+        yield Fault("invoices", "line_end", "inclusive ends", "warning", n["final"], text)
     if n["rare"] > n["often"]:
         text = f"invoices has {counted(n['rare'], 'recurring line')} without a period whose next comes months later, "
         text += "and each counts for one month. If they are for longer, map line_start and line_end."

@@ -32,7 +32,8 @@ from cslib.data.engine import MANY
 from cslib.data.moments import zoned
 from cslib.data.reading import NOTHING, PERIODS, Reading, coin_of, months_of, possible, typed
 from cslib.data.sources import Raw
-from cslib.data.texts import blank, filled
+from cslib.data.texts import blank, filled, sign_of_thousands
+from cslib.data.written import GROUPED
 from cslib.errors import counted, did_you_mean
 
 WIDE: Final = OWN + "wide_"  # as typed, before what no business has is taken out
@@ -40,7 +41,10 @@ TYPED: Final = OWN + "typed_"
 COPY: Final = OWN + "copy"
 SAME: Final = OWN + "same"
 SHOWN: Final = 5
-SHORT: Final = 40
+NEVER: Final = 9999  # the year of an end that is not there yet
+LOOKED: Final = 200  # values with a fault, to tell how they are written
+LONG: Final = 40
+SMALL: Final = ("score", "tenure_months", "rate")  # numbers that nobody writes with a sign of thousands
 LINE_BREAKS: Final = 20
 SET_ASIDE: Final = 'Correct them at the source, or set on_fault = "set_aside" to leave them out, counted.'
 CORRECT: Final = "Correct them at the source."
@@ -130,22 +134,27 @@ def check_rows(name: str, source: Raw, spec: Mapping[str, Column], reading: Read
     work, rules = _worked_on(name, raw.select(*few) if narrow else raw, spec, texts, reading, try_cast)
     moments = [c for c, s in spec.items() if s.dated]
     words = [c for c in texts if c not in spec or spec[c].kind == "text"]
-    measures = {"n_rows": work.count()} | {f"r{i}": _hit(r).sum() for i, r in enumerate(rules)}
+    measures = {"n_rows": work.count()} | {f"r{i}": r.condition.sum() for i, r in enumerate(rules)}
     if name == "customers":
         measures["n_ids"] = work[TYPED + "customer_id"].nunique()
     measures |= {f"z{i}": zoned(work[c]).any() for i, c in enumerate(moments)}
     measures |= {f"t{i}": _retyped(work, c).any() for i, c in enumerate(words)}
+    amounts = [] if reading.decimal else _amounts(raw, spec, texts)
+    measures |= {f"s{i}": sign_of_thousands(work[c]).max() for i, c in enumerate(amounts)}
     count = counts(work, **measures)
     if narrow:
         work, rules = _worked_on(name, raw, spec, texts, reading, try_cast)
     if name == "customers" and count["n_ids"] < count["n_rows"] - count["r0"]:
         work, more = _with_duplicates(work)
-        count |= counts(work, **{f"r{i}": _hit(r).sum() for i, r in enumerate(more, len(rules))})
+        count |= counts(work, **{f"r{i}": r.condition.sum() for i, r in enumerate(more, len(rules))})
         rules += more
     broken = [(r, count[f"r{i}"]) for i, r in enumerate(rules) if count[f"r{i}"]]
     n_rows = count["n_rows"]
-    faults = [_fault(name, work, r, n, rejects, n_rows, reading) for r, n in broken]
+    found = _Rows(name, work, n_rows, rejects, reading)
+    faults = [found.fault(r, n) for r, n in broken]
     faults += _shape_faults(name, n_rows, rejects) + _coins(name, work, spec, reading)
+    signs = {c: count[f"s{i}"] for i, c in enumerate(amounts)} | {c: 1 for c in _amounts(raw, spec, source.unclear)}
+    faults += _signs(found, signs)
     errors = [r for r, n in broken if r.severity == "error"]
     retyped = {c for i, c in enumerate(words) if count[f"t{i}"]}
     sound = _sound(work, spec, errors, retyped)
@@ -198,8 +207,8 @@ def _open_quote(work: ir.Table, column: str) -> Rule:
     return Rule(column, "broken line", what, remedy, breaks > LINE_BREAKS)
 
 
-def _hit(rule: Rule) -> ir.BooleanValue:
-    return rule.condition.fill_null(False)
+def _any_of(rules: list[Rule]) -> ir.BooleanValue:
+    return reduce(or_, (rule.condition for rule in rules))
 
 
 def _empty(raw: ir.Value) -> ir.BooleanValue:
@@ -220,7 +229,8 @@ def _column_rules(work: ir.Table, name: str, column: Column) -> Iterator[Rule]:
     if column.dated:
         what = f"a date outside {FIRST_YEAR}–{LAST_YEAR}"
         remedy = f"Leave it empty for still running. {SET_ASIDE}" if column.nullable else SET_ASIDE
-        yield Rule(name, "impossible date", what, remedy, wide.notnull() & value.isnull())
+        never = wide.year() == NEVER if column.nullable else ibis.literal(False)
+        yield Rule(name, "impossible date", what, remedy, wide.notnull() & value.isnull() & ~never)
     if column.minimum is not None:
         yield Rule(name, "below minimum", f"a value below {column.minimum:g}", SET_ASIDE, value < column.minimum)
     if column.choices:
@@ -283,26 +293,62 @@ def _with_duplicates(work: ir.Table) -> tuple[ir.Table, list[Rule]]:
     ]
 
 
-def _fault(
-    name: str, work: ir.Table, rule: Rule, n: int, rejects: pd.DataFrame, n_rows: int, reading: Reading
-) -> Fault:
-    hits, place = work.filter(_hit(rule)), ibis.literal("")
-    if ROW in work.columns:
-        hits = hits.order_by(ROW)
-        place = hits[ROW].cast("string")
-    else:
-        hits = hits.order_by(rule.column)
-    first = hits.select(place=place, value=hits[rule.column].cast("string")).limit(SHOWN).execute()
-    shown = [f"{_quoted(v)}{f' in row {p}' if p else ''}" for p, v in zip(first["place"], first["value"], strict=True)]
-    readable = ", of the rows that can be read" if len(rejects) and ROW in work.columns else ""
-    found = f"{name}.{rule.column} has {counted(n, 'row')} with {rule.what} (first: {', '.join(shown)}{readable})."
-    hint = line_to_write(rule.column, rule.name, [str(v) for v in first["value"] if pd.notna(v)], name, reading)
-    remedy = rule.remedy.replace(SET_ASIDE, _set_aside(n, n_rows, rule.column))
-    if rule.name == "unreadable" and (reading.decimal or reading.date_format):  # the other rows are read by it
-        remedy = OTHERWISE.sub("", remedy).replace("1234.5", f"1234{reading.decimal or '.'}5")
-    if hint:
-        remedy = f"{hint}, or {remedy[0].lower()}{OTHERWISE.sub('', remedy[1:])}"
-    return Fault(name, rule.column, rule.name, rule.severity, n, f"{found} {remedy}")
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a table, raw and typed, to tell of those that meet a rule."""
+
+    name: str
+    work: ir.Table
+    n_rows: int
+    rejects: pd.DataFrame
+    reading: Reading
+
+    def fault(self, rule: Rule, n: int) -> Fault:
+        """Tell of the rows that meet a rule: which they are, and what mends them."""
+        first = self._first(rule)
+        rows = zip(first["place"][:SHOWN], first["value"][:SHOWN], strict=True)
+        shown = [f"{_quoted(v)}{f' in row {p}' if p else ''}" for p, v in rows]
+        readable = ", of the rows that can be read" if len(self.rejects) and ROW in self.work.columns else ""
+        found = f"{self.name}.{rule.column} has {counted(n, 'row')} with {rule.what} "
+        found += f"(first: {', '.join(shown)}{readable})."
+        values = [str(v) for v in first["value"] if pd.notna(v)]
+        told = values if rule.name == "unreadable" else values[:SHOWN]
+        hint = line_to_write(rule.column, rule.name, told, self.name, self.reading)
+        return Fault(self.name, rule.column, rule.name, rule.severity, n, f"{found} {self._remedy(rule, n, hint)}")
+
+    def _first(self, rule: Rule) -> pd.DataFrame:
+        hits, place = self.work.filter(rule.condition), ibis.literal("")
+        if ROW in self.work.columns:
+            hits = hits.order_by(ROW)
+            place = hits[ROW].cast("string")
+        else:
+            hits = hits.order_by(rule.column)
+        return hits.select(place=place, value=hits[rule.column].cast("string")).limit(LOOKED).execute()
+
+    def _remedy(self, rule: Rule, n: int, hint: str) -> str:
+        remedy = rule.remedy.replace(SET_ASIDE, _set_aside(n, self.n_rows, rule.column))
+        known = self.reading.decimal or self.reading.date_format  # the other rows are read by it
+        if rule.name == "unreadable" and known:
+            remedy = OTHERWISE.sub("", remedy).replace("1234.5", f"1234{self.reading.decimal or '.'}5")
+        return f"{hint}, or {remedy[0].lower()}{OTHERWISE.sub('', remedy[1:])}" if hint else remedy
+
+
+def _amounts(raw: ir.Table, spec: Mapping[str, Column], among: Collection[str]) -> list[str]:
+    """List the columns of amounts, of which one may be written like 1.234."""
+    return [c for c, s in spec.items() if c in raw.columns and c in among and s.kind == "number" and c not in SMALL]
+
+
+def _signs(rows: _Rows, signs: Mapping[str, int]) -> Iterator[Fault]:
+    """Warn of amounts that are all written like 1.234: nothing tells whether that is 1234."""
+    for column in (c for c, sign in signs.items() if sign == 1 == max(signs.values())):
+        value = rows.work[column]
+        odd = value.re_search(GROUPED) if value.type().is_string() else value.abs() >= 1
+        first = rows.work.filter(odd).select(value=value).limit(1).execute()["value"].iloc[0]
+        number = first.strip() if isinstance(first, str) else f"{first:.3f}"
+        text = f"{rows.name}.{column} has numbers such as {number}, and none that tells whether the point separates "
+        text += f"thousands. It is read as a decimal point. If {number} means {number.replace('.', '')}, set "
+        text += f'decimal = "," in [{rows.name}] of cslib.toml; if not, set decimal = ".".'
+        yield Fault(rows.name, column, "unclear sign", "warning", 0, text)
 
 
 def _set_aside(n: int, n_rows: int, column: str) -> str:
@@ -315,8 +361,8 @@ def _set_aside(n: int, n_rows: int, column: str) -> str:
 def _quoted(value: object) -> str:
     if pd.isna(value) or not str(value).strip():  # type: ignore[call-overload]
         return "nothing"
-    text = " ".join(str(value)[: SHORT + 1].split())
-    return text if len(str(value)) <= SHORT else f"{text[:SHORT]}…"
+    text = " ".join(str(value)[: LONG + 1].split())
+    return text if len(str(value)) <= LONG else f"{text[:LONG]}…"
 
 
 def _shape_faults(name: str, n_rows: int, rejects: pd.DataFrame) -> list[Fault]:
@@ -351,7 +397,7 @@ def _plain(raw: ir.Value, value: ir.Value, column: Column, *, retyped: bool) -> 
 
 def _sound(work: ir.Table, spec: Mapping[str, Column], errors: list[Rule], retyped: set[str]) -> ir.Table:
     """Leave out faulty rows while all columns are what the rules were made of; then take the canonical ones."""
-    sound = work.filter(~reduce(or_, map(_hit, errors))) if errors else work
+    sound = work.filter(~_any_of(errors).fill_null(False)) if errors else work
     canonical = {c: sound[TYPED + c] for c in spec}
     for column in spec.keys() - {r.column for r in errors}:
         value = canonical[column]
@@ -366,8 +412,8 @@ def _faulty(work: ir.Table, errors: list[Rule], rejects: pd.DataFrame) -> pd.Dat
     lines = pd.DataFrame({"reason": "broken line", "line": rejects["line"], "text": rejects["text"]})
     if not errors:
         return lines
-    reason = ibis.cases(*((_hit(r), f"{r.column}: {r.name}") for r in errors), else_="")
-    bad = work.filter(reduce(or_, map(_hit, errors)))
+    reason = ibis.cases(*((r.condition, f"{r.column}: {r.name}") for r in errors), else_="")
+    bad = work.filter(_any_of(errors))
     order = {"row": bad[ROW]} if ROW in bad.columns else {}
     raw = {f"{c}_raw" if c in RESERVED else c: bad[c].cast("string") for c in bad.columns if not c.startswith(OWN)}
     rows = bad.select(reason=reason, **order, **raw).execute()

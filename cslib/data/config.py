@@ -97,6 +97,11 @@ class TableOptions:
     minor_units: bool = False
     reading: Reading = field(default_factory=Reading)
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Columns that its keys name, beside ``columns``."""
+        return (*self.segments, *self.reading.numbers, *self.reading.labels, *self.reading.inverted)
+
 
 VARIABLES: Final = "CSLIB_VARIABLES"  # names of variables that a connection URL may have, beside those of this prefix:
 PREFIX: Final = "CSLIB_"
@@ -253,8 +258,26 @@ def _check_types(raw: Mapping[str, Any], wanted: Mapping[str, str], where: str) 
             raise DataError(msg)
 
 
+def _refuse_twins(raw: Mapping[str, Any], where: str) -> None:
+    """Refuse names that only case or blanks tell apart, as nothing else here does, and words that mean two things."""
+    named = {key: raw[key] for key in ("columns", "values", "labels") if key in raw}
+    named |= {f"labels of {column}": words for column, words in raw.get("labels", {}).items()}
+    for key, entries in named.items():
+        first: dict[str, str] = {}
+        for name, value in entries.items():
+            twin = first.setdefault(name.strip().lower(), name)
+            msg = f"{where}: {key} has both {twin!r} and {name!r}, which are the same whatever their case. Keep one."
+            DataError.when(twin != name and not (key.startswith("labels of") and entries[twin] == value), msg)
+    yes, no = ({w.strip().lower() for w in raw.get(key, ())} for key in ("true_values", "false_values"))
+    both = sorted(yes & no)
+    DataError.when(
+        both, f"{where}: true_values and false_values both have {', '.join(both)}. Leave it out of one of them."
+    )
+
+
 def _options(name: str, raw: Mapping[str, Any], where: str) -> TableOptions:
     _check_types(raw, SECTION, where)
+    _refuse_twins(raw, where)
     raw = with_preset(name, raw, where)
     if "table" in raw and "query" in raw:
         msg = f"{where} has both table and query. Keep one."

@@ -72,6 +72,7 @@ CONTRACT: Final[dict[str, dict[str, Column]]] = {
     },
     "rates": {"currency": Column("text"), "rate": Column("number", minimum=0), "month": Column("date", required=False)},
 }  # fmt: skip
+MORE: Final = {"orders": ("product",), "usage": ("feature",)}  # columns that a table may have beside: docs/data.md
 MOMENT: Final = {n: next(c for c, s in spec.items() if s.dated) for n, spec in CONTRACT.items()}
 ENDS: Final = {"customers": "churned_on", "subscriptions": "ended_on", "invoices": "line_end"}
 PAYING: Final = ("subscriptions", "invoices", "movements", "orders", "usage")  # any of which tells who is here

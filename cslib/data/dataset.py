@@ -16,13 +16,12 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from cslib.data.contract import CONTRACT, ENDS, MOMENT, TENURE, Fault
+from cslib.data.contract import CONTRACT, ENDS, MOMENT, MORE, TENURE, Fault
 from cslib.data.engine import earliest, held
 from cslib.errors import DataError, MissingTableError, ParameterError, counted, did_you_mean
 
 ENDING: Final = {n: c for n, c in ENDS.items() if n != "invoices"} | {"surveys": "answered_on"}
 TELLS: Final = {"churned_on": "churn_kind", "answered_on": "score"}  # unknown until then, too
-LISTED: Final = "customers does not say who left"  # so begins the note of it
 READ: Final[list[str]] = []  # the table asked for last, for a report to tell where it stopped
 CONDITION: Final = re.compile(r'\s*([^=!]+?)\s*(!?=)\s*(?:"((?:[^"]|"")*)"|(.+?))\s*(?:\s+and\s+(?=\S)|$)', re.S)
 BOOKED: Final = ("costs", "rates")  # whose months may lie ahead
@@ -120,7 +119,8 @@ def derive_customers(subscriptions: ir.Table) -> ir.Table:
 
 def with_columns(name: str, table: ir.Table, listed: ir.Table) -> ir.Table:
     """Give rows the columns of their customer that they do not have, that tell no day and mean nothing of their own."""
-    taken = {c.lower() for c in (*table.columns, *CONTRACT["customers"], *TENURE, *CONTRACT[name])}
+    meant = (*CONTRACT["customers"], *TENURE, *CONTRACT[name], *MORE.get(name, ()))
+    taken = {c.lower() for c in (*table.columns, *meant)}
     own = [c for c in listed.columns if c.lower() not in taken]
     if "customer_id" not in table.columns or not own:
         return table
@@ -234,8 +234,9 @@ def _statistics(name: str, table: ir.Table) -> dict[str, Any]:
         measures |= {"first": moment.min(), "last": moment.max()}
     measures |= {f"sum_{c}": table[c].sum() for c in table.columns if table[c].type().is_floating()}
     if name == "customers":
-        here = table.churned_on.isnull() if "churned_on" in table.columns else ~table.churned
-        measures["share_censored"] = here.mean()
+        dated = "churned_on" in table.columns
+        measures["share_censored"] = (table.churned_on.isnull() if dated else ~table.churned).mean()
+        measures |= {} if dated else {"least_tenure": table.tenure_months.min()}
     row = table.aggregate(**measures).execute().iloc[0].to_dict()
     return {k: _plain(v) for k, v in row.items()}
 
@@ -281,6 +282,8 @@ class DataSet:
         What a reader should know of how the tables were made.
     derived
         Tables that are not in the data but made of others: their churn is seen with hindsight.
+    listed
+        Whether ``customers`` only lists attributes: it is no table then.
     statistics
         By table: rows, first and last day, sums of numbers.
     unfiltered
@@ -307,6 +310,7 @@ class DataSet:
     label: str = ""
     notes: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
+    listed: bool = False
     statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unfiltered: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
     whole: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
@@ -339,7 +343,7 @@ class DataSet:
         DataError.when(broken, msg)
         msg = f"customers of {self.label} only lists attributes, and this needs to know when customers came and left. "
         msg += 'Map the columns that say so: columns = { started_on = "…", churned_on = "…" } in [customers].'
-        MissingTableError.when(name == "customers" and any(n.startswith(LISTED) for n in self.notes), msg)
+        MissingTableError.when(name == "customers" and self.listed, msg)
         columns = ", ".join(c for c, s in CONTRACT.get(name, {}).items() if s.required)
         msg = f"{self.label or 'The data set'} has no table {name!r}, which this needs (columns: {columns})."
         msg += f" There are: {', '.join(self.tables)}. Add {name}.csv, or map it in cslib.toml."

@@ -36,7 +36,6 @@ from cslib.data.config import SOLD, Config, TableLike, TableOptions, read_config
 from cslib.data.contract import ENDS, FIRST_YEAR, LAST_YEAR, PAYING, ROW, Fault, is_list, of_other_form, specification
 from cslib.data.customers import segment_of
 from cslib.data.dataset import (
-    LISTED,
     DataSet,
     Spans,
     counted_anew,
@@ -50,7 +49,7 @@ from cslib.data.dataset import (
     what_is_cut,
     with_columns,
 )
-from cslib.data.engine import as_made, can_try, remembering, session_zone
+from cslib.data.engine import as_made, can_try, held, remembering, session_zone
 from cslib.data.limit import Limit
 from cslib.data.lives import lives, paying, settled
 from cslib.data.rates import BILLING, converted, currency_of, faults_of, in_units
@@ -66,7 +65,9 @@ DERIVED: Final = (
     "where nothing runs; other columns: as in the first subscription)."
 )
 FIRST: Final = "Correct them first."
-ATTRIBUTES: Final = f"{LISTED}, so it is a list of attributes: {{}} tell who is a customer, and when."
+ATTRIBUTES: Final = (
+    "customers does not say who left, so it is a list of attributes: {} tell who is a customer, and when."
+)
 PAYERS: Final = (
     "A customer is who pays: from the first paid day until nothing is paid any more. Who pays again after a gap in "
     "which {} counts as gone and back, each time anew ({} times so far)."
@@ -218,6 +219,7 @@ def _data_set(
     segments = tuple(s for o in config.tables.values() for s in o.segments)
     notes += _segments_said(segments)
     known: Any = {"targets": config.targets, "label": config.label, "notes": (*notes, *said)}
+    known["listed"] = listed is not None
     result = DataSet(tables, day, currency, _observed_from(config, day), pause_months, segments, **known)
     faults = [*found, *mixed, *unpaid]
     if not fatal(result, faults):
@@ -245,7 +247,7 @@ def _check_table(
     notes: list[str], broken: dict[str, pd.DataFrame],
 ) -> dict[str, Checked]:  # fmt: skip
     """Check one table, add to ``found``, ``notes`` and ``broken``, and return it by name if it is sound."""
-    raw = replace(raw, table=as_spelt(name, raw.table, options.columns, notes))
+    raw = replace(raw, table=as_spelt(name, raw.table, options.columns, notes, named=options.named))
     table = with_constants(name, mapped(name, raw.table, options.columns, notes), options.reading.values)
     table = _running(name, table, found)
     spec = specification(name, tuple(table.columns), others)
@@ -258,7 +260,7 @@ def _check_table(
     result = None
     if not any(f.column in spec or f.rule == "unknown unit" for f in faults):
         table = as_meant(table, spec, options.reading)
-        result = check_rows(name, replace(raw, table=table), spec, options.reading, try_cast=can_try(con))
+        result = check_rows(name, _renamed(raw, table, options), spec, options.reading, try_cast=can_try(con))
         faults += [_as_set_aside(f) if options.on_fault == "set_aside" else f for f in result.faults]
         zone = options.reading.timezone
         notes += [f"{name}.{c} has times with a zone; they were converted to {zone}." for c in result.zoned]
@@ -286,11 +288,15 @@ def _check_table(
     return {name: result}
 
 
+def _renamed(raw: Raw, table: ir.Table, options: TableOptions) -> Raw:
+    """Give what is known of a raw table to the same with its columns renamed."""
+    unclear = {ours for ours, theirs in options.columns.items() if theirs in raw.unclear}
+    return replace(raw, table=table, unclear=raw.unclear | unclear)
+
+
 def _named(raw: ir.Table, options: TableOptions) -> tuple[str, ...]:
     """List the columns that the options of a table name, but for those that ``columns`` has found."""
-    own = options.reading
-    unmapped = [c for c in options.columns.values() if c not in raw.columns]
-    return (*unmapped, *options.segments, *own.numbers, *own.labels, *own.inverted)
+    return (*(c for c in options.columns.values() if c not in raw.columns), *options.named)
 
 
 def _no_unit(name: str, table: ir.Table, unit: str) -> list[Fault]:
@@ -447,7 +453,7 @@ def _complete(
         data = replace(data, derived=("subscriptions",), accounts=account.accounts)
     if "customers" not in (*tables, *broken) and "subscriptions" in tables:
         made = derive_customers(tables["subscriptions"])
-        tables = {"customers": made if listed is None else with_columns("customers", made, listed), **tables}
+        tables = {"customers": held(made if listed is None else with_columns("customers", made, listed)), **tables}
         notes += [DERIVED] * (listed is None)
         data = replace(data, derived=("customers", *data.derived))
     faults += suspicions(tables, data.segments, as_of=data.as_of, truncation_known=data.observed_from is not None)

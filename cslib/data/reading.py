@@ -18,18 +18,18 @@ from cslib.data.contract import FIRST_YEAR, LAST_YEAR, ROW, Column
 from cslib.data.engine import EXACT
 from cslib.data.moments import moment
 from cslib.data.texts import blank, cast, filled, guarded
+from cslib.data.written import CODE_OF, COIN, NUMBER
 from cslib.errors import DataError
 
 TRUE_VALUES: Final = ("true", "yes", "y", "t", "1")
 FALSE_VALUES: Final = ("false", "no", "n", "f", "0")
 SURE_NUMBER: Final = r"^[+-]?(\d{1,99}\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
-NUMBER: Final = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 NOTHING: Final = (  # what stands for no date yet, whatever its case
     *("null", "n/a", "#n/a", "na", "\\n", "none", "nil", "nan", "nat", "-", "--", "0000-00-00", "0000-00-00 00:00:00"),
     *("9999-12-31", "9999-12-31 00:00:00", "9999-12-31t00:00:00"),
 )
 BLANKS: Final = "[ \t\u00a0\u2009\u202f'’]"  # between the digits of a number
-_COIN: Final = r"([A-Z]{1,3}[$]?|[$€£¥₹₩₽₺₴₦₫₪฿₱]|[Kk]r[.]?|Fr[.]?|zł|Kč|Ft|lei)?"  # of a currency
+_COIN: Final = rf"([A-Z]{{1,3}}[$]?|{COIN})?"  # of a currency: any code, and any sign
 _AROUND: Final = rf"^\(?[+−-]?{_COIN}[+−-]?(%s){_COIN}\)?[+−-]?$"
 BY_HAND: Final = {  # the decimal sign, and the numbers that go with it, blanks left out
     ".": _AROUND % r"(\d+|\d{1,3}(,\d{2,3})*,\d{3})(\.\d*)?|\.\d+",
@@ -84,9 +84,11 @@ def with_constants(name: str, table: ir.Table, values: Mapping[str, Any]) -> ir.
     DataError
         The table has one of them itself.
     """
+    there = {c.lower(): c for c in table.columns}
     for column in values:
-        msg = f"{name} has a column {column!r} itself, and values gives it one value for all rows. Leave it out there, "
-        DataError.when(column in table.columns, f"{msg}or name the column of the source otherwise.")
+        own = there.get(column.lower())
+        msg = f"{name} has a column {own!r} itself, and values gives it one value for all rows. Leave it out there, "
+        DataError.when(own, f"{msg}or name the column of the source otherwise.")
     return table.mutate(**{c: ibis.literal(v) for c, v in values.items()}) if values else table
 
 
@@ -227,8 +229,8 @@ def _by_hand(raw: ir.StringValue, decimal: str) -> ir.StringValue:
 def coin_of(raw: ir.StringValue) -> ir.StringValue:
     """Give the sign of the currency beside an amount, the same for dollars, euros and pounds by sign and by code."""
     bare = raw.re_replace(BLANKS, "").re_replace(r"[0-9.,+()−-]", "").upper()
-    known = {"USD": "$", "US$": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
-    named = ibis.cases(*((bare == code, sign) for code, sign in known.items()), else_=bare)
+    known = {"US$": "$", **{code: sign for sign, code in CODE_OF.items()}}
+    named = ibis.cases(*((bare == code, sign.upper()) for code, sign in known.items()), else_=bare)
     return ibis.ifelse(raw.re_search(r"\d"), named, ibis.null("string")).nullif("")
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from cslib.data.checks import counts
 from cslib.data.contract import CONTRACT, LAST_YEAR, MOMENT, NPS_LABELS, Fault, plain_name
 from cslib.data.dataset import Spans, last_day
-from cslib.data.lifetimes import ENOUGH, YOUNG
+from cslib.data.lifetimes import ENOUGH, YOUNG, short_missing
 from cslib.data.reading import months_of
 from cslib.errors import counted
 
@@ -57,7 +57,8 @@ def _warning(table: str, column: str, rule: str, n: int, text: str) -> Iterator[
 
 
 def _repeated_rows(name: str, table: ir.Table) -> Iterator[Fault]:
-    n = int(table.count().execute() - table.distinct().count().execute())
+    found = counts(table, n=table.count(), own=table.distinct().count().as_scalar())
+    n = found["n"] - found["own"]
     kept = "of which one counts" if name == "surveys" else "kept and counted"
     text = f"has {counted(n, 'row')} repeating another exactly, {kept}. Remove what is a copy."
     yield from _warning(name, "", "repeated rows", n, text)
@@ -204,7 +205,7 @@ def _churn(customers: ir.Table, as_of: date | None, *, truncation_known: bool) -
         text = f"customers.{column} {what} for all {n:,} customers: churn was never recorded, or nobody has "
         text += "left. In the first case its figures mean nothing: map the column that holds the day customers left."
         yield Fault("customers", column, "no churn", "warning", n, text)
-    if not dated and n >= ENOUGH and found["least"] >= YOUNG:
+    if not dated and short_missing(n, found["least"]):
         text = f"customers.tenure_months has none below {found['least']:g} among {n:,} customers, so who was here for "
         text += "less seems not to be in the data: nothing is said of those months."
         yield Fault("customers", "tenure_months", "no short tenures", "warning", 0, text)

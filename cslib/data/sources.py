@@ -35,6 +35,7 @@ from cslib.data.config import SUFFIXES, Config, TableOptions, expanded, stem
 from cslib.data.contract import CONTRACT, ROW, TENURE, plain_name
 from cslib.data.engine import MANY
 from cslib.data.limit import FOLDERS, Limit
+from cslib.data.texts import sign_of_thousands
 from cslib.errors import CslibError, DataError, did_you_mean
 
 NATIVE: Final = {"utf-8": "utf-8", "iso8859-1": "latin-1"}  # the encodings that DuckDB reads by itself
@@ -42,6 +43,9 @@ LONGEST: Final = 1_000_000
 DELIMITERS: Final = ",;\t|"
 SAID: Final = re.compile(r"(?i)^\W?sep=(.)\s*$")  # what Excel writes above a table
 TITLES: Final = 20  # lines at the beginning, in which the header is
+FIELDS: Final = 6  # of which so many tell a title by its fields
+FIGURE: Final = re.compile(r"\d")
+FIGURES: Final = re.compile(r"[\d./: -]*\d[\d./: -]*")  # a number or a date, and nothing else
 MAGIC: Final = {
     b"\x1f\x8b": "is compressed. Name it .csv.gz",
     b"PAR1": "is Parquet. Name it .parquet",
@@ -73,10 +77,15 @@ def no_lines() -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Raw:
-    """A table as the source has it; ``rejects`` are lines of a text file that are no rows at all."""
+    """A table as the source has it.
+
+    ``rejects`` are lines of a text file that are no rows at all; ``unclear`` are columns of the files of a query whose
+    numbers are all written like 1.234, which may be 1234.
+    """
 
     table: ir.Table
     rejects: pd.DataFrame = field(default_factory=no_lines)
+    unclear: frozenset[str] = frozenset()
 
 
 def literal(path: Path) -> str:
@@ -230,7 +239,9 @@ def _first_line(path: Path, encoding: str) -> tuple[int, str, str]:
     told = next((found[1] for line in first if (found := SAID.match(line))), "")
     rows = [i for i, line in enumerate(first) if line.strip() and not SAID.match(line)]
     texts = [_outside_quotes(first[i]) for i in rows]
-    titles = next((n for n in range(len(rows)) if not _is_title(texts[n:], told or DELIMITERS)), 0)
+    marks = told or DELIMITERS
+    raw = [first[i] for i in rows]
+    titles = next((n for n in range(len(rows)) if not (_is_title(texts[n:], marks) or _fills(raw[n:], marks))), 0)
     above = rows[titles] if rows else 0
     return above, first[above], told
 
@@ -248,6 +259,20 @@ def _is_title(lines: list[str], marks: str) -> bool:
     n = below[0].count(own)
     alike = sum(text.count(own) == n for text in below) * 2 >= len(below)
     return line.count(own) < n and alike and not re.search(r"\d", below[0]) and bool(re.search(r"\d", "".join(below)))
+
+
+def _fills(lines: list[str], marks: str) -> bool:
+    """Tell a title with as many fields as the header: a spreadsheet fills it up with empty ones, or it has a figure."""
+    line, *below = lines
+    mark = max(marks, key=_outside_quotes(line).count)
+    if len(below) < 2 or mark not in line:
+        return False
+    own, *rest = ([f.strip() for f in next(csv.reader([text], delimiter=mark))] for text in lines[:FIELDS])
+    names, *rows = [row for row in rest if sum(map(bool, row)) > 1] or [[]]
+    if sum(map(bool, own)) <= 1:
+        return bool(names) and not any(map(FIGURES.fullmatch, names))
+    named = len(names) == len(own) and all(names) and not any(map(FIGURE.search, names))
+    return named and any(map(FIGURES.fullmatch, own)) and any(any(map(FIGURE.search, row)) for row in rows[:1])
 
 
 def column_names(given: Iterable[object], where: str) -> list[str]:
@@ -489,7 +514,7 @@ def _plain_text(value: object) -> str:
 
 def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mapping[str, Path]) -> Raw:
     """Run a query over the files it names; their broken lines are the table's."""
-    stems, rejects = {s.lower(): s for s in files}, [no_lines()]
+    stems, rejects, unclear = {s.lower(): s for s in files}, [no_lines()], set[str]()
     try:
         parsed = sqlglot.parse(options.query, dialect=con.dialect)
         statements = [s for s in parsed if s and not isinstance(s, exp.Semicolon)]
@@ -499,11 +524,13 @@ def _query(con: ibis.BaseBackend, name: str, options: TableOptions, files: Mappi
         for lower in {t.name.lower() for t in statements[0].find_all(exp.Table)} & stems.keys():
             _refuse_outside(files[stems[lower]], files[stems[lower]].parent, files[stems[lower]].name)
             raw = _file(con, files[stems[lower]], options.encoding)
-            con.create_view(stems[lower], _numbers_as_numbers(raw.table), overwrite=True)
+            plain, odd = _numbers_as_numbers(raw.table, options.reading.decimal)
+            con.create_view(stems[lower], plain, overwrite=True)
             rejects.append(raw.rejects)
+            unclear |= odd
         checked = statements[0].sql(con.dialect, comments=False)  # and nothing else may run
         table = engine.queried(con, name, checked)
-        return Raw(table, pd.concat(rejects, ignore_index=True).astype({"line": "int64"}))
+        return Raw(table, pd.concat(rejects, ignore_index=True).astype({"line": "int64"}), frozenset(unclear))
     except engine.errors() as error:
         msg = f"The query of [{name}] fails: {engine.cause(error)}. Correct it in cslib.toml."
         raise DataError(msg) from error
@@ -530,40 +557,50 @@ def _refuse(name: str, what: str, odd: object) -> None:
     DataError.when(bool(odd), msg)
 
 
-def _numbers_as_numbers(raw: ir.Table) -> ir.Table:
-    """Give a query numbers to reckon with, never at the cost of an id.
+def _numbers_as_numbers(raw: ir.Table, decimal: str) -> tuple[ir.Table, set[str]]:
+    """Give a query numbers to reckon with, never at the cost of an id; name those of which 1.234 may be 1234.
 
     A text column becomes whole numbers where every value is one, and decimals where every value is a
     whole or decimal number; a blank, a sign ``+``, an exponent, a leading zero or more than 15 digits
     in any value keeps the column text. So ``1E5``, ``00123`` and `` 12`` stay what they are; only
     ``12.10`` and ``12.1`` are one number, as prices are: ids of that form want a cast at the source.
+    Where the decimal sign is a comma, ``1.234`` stays text, to be read by it.
     """
     texts = [c for c in raw.columns if raw[c].type().is_string()]
     plain = raw.drop(ROW) if ROW in raw.columns else raw
     if not texts:
-        return plain
-    ranks = raw.aggregate([_rank(raw[c]).max().name(c) for c in texts]).execute().iloc[0]
-    types = {c: NUMBERS[rank] for c, rank in ranks.items() if rank in NUMBERS}
-    return plain.mutate(**{str(c): plain[c].cast(t) for c, t in types.items()})
+        return plain, set()
+    asked = {f"r{i}": _rank(raw[c], decimal).max() for i, c in enumerate(texts)}
+    asked |= {f"s{i}": sign_of_thousands(raw[c]).max() for i, c in enumerate(texts)}
+    found = raw.aggregate(**asked).execute().iloc[0]
+    types = {c: NUMBERS[rank] for i, c in enumerate(texts) if (rank := found[f"r{i}"]) in NUMBERS}
+    unclear = {c for i, c in enumerate(texts) if c in types and found[f"s{i}"] == 1 and not decimal}
+    return plain.mutate(**{c: plain[c].cast(t) for c, t in types.items()}), unclear
 
 
-def _rank(text: ir.StringValue) -> ir.IntegerValue:
+def _rank(text: ir.StringValue, decimal: str) -> ir.IntegerValue:
     """Tell a whole number (0) from a decimal (1) and any other text (2)."""
-    decimal = text.re_search(DECIMAL) & (text.length() <= 16)
-    return ibis.cases((text.re_search(INTEGER), 0), (decimal, 1), (text.notnull(), 2))
+    fraction = text.re_search(DECIMAL) & (text.length() <= 16) & ibis.literal(decimal != ",")
+    return ibis.cases((text.re_search(INTEGER), 0), (fraction, 1), (text.notnull(), 2))
 
 
-def as_spelt(name: str, table: ir.Table, columns: Mapping[str, str], notes: list[str]) -> ir.Table:
-    """Rename columns that only case, blanks or dashes tell from what ``columns`` or the contract asks for."""
+def as_spelt(
+    name: str, table: ir.Table, columns: Mapping[str, str], notes: list[str], *, named: Iterable[str] = ()
+) -> ir.Table:
+    """Rename columns that only case, blanks or dashes tell from what the options or the contract ask for."""
     there = set(table.columns)
-    wanted = [*columns.values(), *(c for c in {**CONTRACT[name], **TENURE} if c not in columns)]
+    own = (c for c in {**CONTRACT[name], **TENURE, "currency": None} if c not in columns)
+    wanted = [*columns.values(), *own, *(c for c in named if c not in columns)]
     plain: dict[str, list[str]] = {}
     for column in table.columns:
         plain.setdefault(plain_name(column), []).append(column)
-    found = {w: plain[plain_name(w)] for w in wanted if w not in there and plain_name(w) in plain}
-    named = {w: own[0] for w, own in found.items() if len(own) == 1 and own[0] not in columns.values()}
-    notes += [f"{name}: the column {theirs!r} is taken for {ours!r}." for ours, theirs in named.items()]
-    return table.rename(named) if named else table
+    found: dict[str, str] = {}
+    for ours in (w for w in wanted if w not in there):
+        alike = plain.get(plain_name(ours), [])
+        if len(alike) == 1 and alike[0] not in (*columns.values(), *found.values(), *named):
+            found[ours] = alike[0]
+    notes += [f"{name}: the column {theirs!r} is taken for {ours!r}." for ours, theirs in found.items()]
+    return table.rename(found) if found else table
 
 
 def mapped(name: str, table: ir.Table, columns: Mapping[str, str], notes: list[str]) -> ir.Table:

@@ -7,6 +7,8 @@ from typing import Final
 import ibis
 import ibis.expr.types as ir
 
+from cslib.data.written import GROUPED, SHORT
+
 NOT_BLANK: Final = "[^ \t\n\r\v\f]"
 
 
@@ -28,3 +30,8 @@ def guarded(text: ir.StringValue, sure: ir.BooleanValue) -> ir.StringValue:
 def cast(text: ir.StringValue, to: str, *, try_cast: bool) -> ir.Value:
     """Read a text as another type: null where it is none, if the engine can try, and else only what is sure."""
     return text.try_cast(to) if try_cast else text.cast(to)
+
+
+def sign_of_thousands(text: ir.StringValue) -> ir.IntegerValue:
+    """Tell numbers whose point may be the sign of thousands (1) from those that tell nothing (0) or against it (2)."""
+    return ibis.cases((text.re_search(SHORT), 0), (text.re_search(GROUPED), 1), (text.notnull(), 2))

@@ -15,6 +15,7 @@ from cslib.propose.section import Section, shown
 from cslib.propose.values import Seen
 
 EASE: Final = r"\beas(y|ily)\b|einfach|leicht|facil|makkelijk|enkelt"
+QUESTION: Final = r"(q|question|frage|pregunta|domanda)? ?\d+( |$)"  # how columns of answers are numbered
 ENOUGH: Final = 10  # answers, to wonder that none is high
 
 
@@ -29,7 +30,24 @@ def survey(made: Section, hints: Sequence[Look]) -> None:
         _by_column(made)
     else:
         _by_question(made, score)
+    _others(made)
     _who(made)
+
+
+def _others(made: Section) -> None:
+    """Name the questions that are left out: only one can be taken."""
+    taken = {*made.match.columns.values()}
+    others = [c.name for c in made.match.look.columns if c.name not in taken and is_answer(c) and _is_question(c)]
+    if others:
+        text = f"Only one question can be taken: {shown(made.match.columns['score'])} is, and "
+        made.said.append(f"{text}{', '.join(map(shown, others))} left out. A query can add more.")
+
+
+def _is_question(c: Seen) -> bool:
+    bare = names.plain(c.name)
+    return bool(
+        asked(c) or names.likeness(c.name, names.SCORE) or re.match(QUESTION, bare) or c.name.strip()[-1:] == "?"
+    )
 
 
 def _by_question(made: Section, score: Seen) -> None:
@@ -46,10 +64,6 @@ def _by_question(made: Section, score: Seen) -> None:
     made.keys["values"], made.surveys = {"survey": name}, (name,)
     if name == "ces":
         _effort(made, score, high)
-    others = [c.name for c in made.match.look.columns if c.name != score.name and asked(c) and is_answer(c)]
-    if others:
-        left = f"Only one question can be taken: {', '.join(map(shown, others))} left out."
-        made.said.append(f"{left} A query can add more.")
 
 
 def _effort(made: Section, score: Seen, high: float) -> None:

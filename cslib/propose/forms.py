@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from cslib.data.checks import SMALL
+from cslib.data.contract import LAST_YEAR
 from cslib.data.reading import FALSE_VALUES, NOTHING, TRUE_VALUES
+from cslib.data.written import Form, unclear
 from cslib.propose import names
 from cslib.propose.look import Look
 from cslib.propose.roles import flag_words
 from cslib.propose.section import Section, shown
-from cslib.propose.values import Form, Seen
+from cslib.propose.values import Seen
 
 FIRST: Final = ("started_on", "ordered_on", "occurred_at", "occurred_on", "asked_on", "month", "invoiced_on")
 ENDS: Final = ("churned_on", "ended_on", "line_end")
@@ -90,19 +93,28 @@ def _other_date(made: Section, role: str, own: Form) -> None:
 
 def numbers(made: Section, hints: Sequence[Look]) -> None:
     """Find the decimal sign where numbers are written by hand."""
-    forms = [f for r in made.roles(COUNTED) if (f := made.seen(r).number) is not None and f.text]
-    if not forms:
+    forms = [f for r in made.roles(COUNTED) if (f := _number(made.seen(r), r)) is not None]
+    if not any(f.text for f in forms):
         return
-    sure = sorted({f.text for f in forms if not f.other})
+    sure = sorted({f.text or "." for f in forms if not f.other})
     if len(sure) > 1:
         made.unsure.append("Numbers are written with a decimal comma in one column and with a point in another.")
     made.keys["decimal"] = sure[0] if sure else _sign(made)
 
 
+def _number(c: Seen, role: str) -> Form | None:
+    """Tell how numbers are written; those that tell nothing, such as 12, are left out."""
+    if c.number is None or c.number.text or role in SMALL:
+        return c.number if c.number and c.number.text else None
+    if unclear(list(c.distinct)):
+        return Form(".", ",")
+    return Form() if any("." in t for t in c.distinct) else None
+
+
 def _sign(made: Section) -> str:
     """Tell the sign of thousands from that of decimals where the numbers themselves do not."""
     look = made.match.look
-    other = {c.number.text for c in look.columns if c.number and c.number.text and not c.number.other}
+    other = {f.text or "." for c in look.columns if (f := _number(c, c.name)) and not f.other}
     if len(other) == 1:
         return other.pop()
     sign = "," if look.delimiter == ";" else "."
@@ -134,10 +146,20 @@ def flags(made: Section, hints: Sequence[Look]) -> None:
 
 
 def nothings(made: Section, hints: Sequence[Look]) -> None:
-    """Name the words that stand for nothing in columns of numbers."""
+    """Name the words that stand for nothing: in columns of numbers, and where an end is not there yet."""
     found = {c for r in made.roles(COUNTED) for c in made.seen(r).cells[made.match.look.skip :] if c.lower() in NOTHING}
-    if found:
-        made.keys["null_values"] = sorted(found)
+    ends = [made.match.look.column(made.match.columns[r]) for r in made.roles(ENDS)]
+    never = {w for c in ends for w in (*c.open, *_never(c, made.keys.get("date_format", "")))}
+    if found | never:
+        made.keys["null_values"] = sorted(found | never)
+    if never:
+        made.said.append(f"{', '.join(map(shown, sorted(never)))} is taken for an end that is not there yet.")
+
+
+def _never(c: Seen, form: str) -> list[str]:
+    """Find days that no business sees, such as the last of the year 2999."""
+    days = {t: day_of(t, form) for t in c.distinct if t not in c.open}
+    return [t for t, day in days.items() if day and LAST_YEAR < day.year < date.max.year]
 
 
 def last_day(made: Section, hints: Sequence[Look]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ BLOCK: Final = 1 << 16  # bytes at each place
 LINE: Final = 1 << 20
 DELIMITERS: Final = ",;\t|"
 TITLES: Final = 20  # lines among which the header is
+OF_TABLES: Final = "is a folder; move its files here, or run init there"
 OTHERS: Final = {
     **dict.fromkeys((".xlsx", ".xls", ".ods"), "is a workbook; export its sheets as CSV"),
     **dict.fromkeys((".json", ".jsonl", ".ndjson", ".avro", ".orc"), "is neither CSV nor Parquet; export it as CSV"),
@@ -104,7 +106,8 @@ def look(data: str) -> Place:
         try:
             looks.append(_look_at(con, file, _share(len(files))))
         except CslibError as error:
-            left_out[file.name] = str(error).removeprefix(file.name).strip().rstrip(".")
+            why = str(error).removeprefix(file.name).removeprefix(file.name.removesuffix(".gz"))
+            left_out[file.name] = why.strip().rstrip(".")
     con.disconnect()
     return Place(folder, tuple(looks), left_out)
 
@@ -116,18 +119,33 @@ def _share(n_files: int) -> int:
 def _why_not(file: Path, folder: Path) -> str | None:
     """Say why a file is none to look at; an empty text where there is nothing to say either."""
     if file.is_dir() or file.name.startswith("."):
-        return "is a folder; move its files here, or run init there" if _holds_tables(file) else ""
+        own = "is a folder with a cslib.toml of its own: name it in place of this one"
+        return own if (file / "cslib.toml").is_file() else OF_TABLES * _holds_tables(file)
     if not file.name.endswith(SUFFIXES):
         if file.name.lower().endswith(SUFFIXES):
             return "has an ending in capitals; write it in small letters"
         return next((why for end, why in OTHERS.items() if file.name.lower().endswith(end)), "")
-    if not file.resolve().is_relative_to(folder.resolve()):
-        return "is a link that leads out of the folder"
+    if file.is_symlink() and (why := _why_no_link(file, folder)):
+        return why
     return None if file.is_file() else "is no file"
 
 
+def _why_no_link(link: Path, folder: Path) -> str:
+    real = Path(os.path.realpath(link))
+    if not real.exists():
+        return "is a link that leads nowhere"
+    if not real.is_relative_to(folder.resolve()):
+        return "is a link that leads out of the folder"
+    read = real.parent == folder.resolve() and real.name.endswith(SUFFIXES)
+    return f"is a link to {real.name}, which is read itself" if read else ""
+
+
 def _holds_tables(folder: Path) -> bool:
-    return folder.is_dir() and any(f.name.endswith(SUFFIXES) for f in folder.iterdir())
+    return os.access(folder, os.R_OK | os.X_OK) and folder.is_dir() and any(map(_is_table, folder.iterdir()))
+
+
+def _is_table(file: Path) -> bool:
+    return file.name.endswith(SUFFIXES)
 
 
 def _look_at(con: Any, path: Path, most: int) -> Look:

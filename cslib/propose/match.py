@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
+from cslib.data.config import stem
 from cslib.propose import names
 from cslib.propose.look import Look
 from cslib.propose.roles import (
-    PRESETS,
     ROLES,
     WEAK,
     Role,
     asked,
+    export,
     flag_words,
     is_answer,
     is_end,
@@ -26,7 +28,6 @@ from cslib.propose.roles import (
     is_period,
     is_unique,
     is_word,
-    preset,
 )
 from cslib.propose.values import Seen
 
@@ -68,6 +69,7 @@ def matches(looks: Sequence[Look]) -> tuple[list[Match], dict[str, str]]:
     matches, left out
         One match per table, and why other files are none, by name.
     """
+    looks = _alone(looks)
     found = [m for look in looks for form in ROLES if (m := _scored(form, look)) is not None and m.score >= LEAST]
     found = _with_dates(found)
     taken: list[Match] = []
@@ -81,13 +83,25 @@ def matches(looks: Sequence[Look]) -> tuple[list[Match], dict[str, str]]:
     return joined(sorted(taken, key=lambda m: order.index(m.table))), rest
 
 
+def _alone(looks: Sequence[Look]) -> list[Look]:
+    """Leave out the files that a preset reads beside another one."""
+    beside = {e.beside for look in looks if (e := export([c.name for c in look.columns]))}
+    return [look for look in looks if stem(Path(look.name)) not in beside]
+
+
 def _alike(m: Match, found: Sequence[Match], taken: Sequence[Match]) -> Iterator[str]:
     """Name the files that have the same columns as one, as those of other years have."""
     own = [c.name for c in m.look.columns]
     for other in found:
         same = [c.name for c in other.look.columns] == own and other.look.encoding == m.look.encoding
+        same = same and not _copy(other.look, m.look)
         if same and other.table == m.table != "customers" and all(other.look is not t.look for t in taken):
             yield other.look.name
+
+
+def _copy(one: Look, other: Look) -> bool:
+    """Tell a file that has the same rows as another, as far as samples tell."""
+    return one is not other and one.rows > 0 and one.size == other.size and one.columns == other.columns
 
 
 def _with_dates(found: list[Match]) -> list[Match]:
@@ -106,6 +120,8 @@ def _is_bill(look: Look) -> bool:
 
 def _why_none(look: Look, found: Sequence[Match]) -> str:
     same = [m.table for m in sorted(found, key=lambda m: -m.score) if m.look is look]
+    if twin := next((m.look.name for m in found if _copy(m.look, look)), ""):
+        return f"has the same rows as {twin}"
     if same:
         return f"looks like {same[0]}, which another file is already"
     if _scored("accounts", look) is not None and names.of_file(look.name).keys() & {"customers"}:
@@ -117,6 +133,8 @@ def _why_none(look: Look, found: Sequence[Match]) -> str:
         return "lists customers, but some of them in several rows: keep one row of each"
     if not any(c.texts for c in look.columns):
         return "has no rows"
+    if any(names.plain(c.name) in names.MONTH and c.moment for c in look.columns) and _any(look, names.MRR):
+        return "has a row for each customer and month: a query makes subscriptions of it (docs/data.md has one)"
     if _is_bill(look) and "subscriptions" in {m.table for m in found}:
         return "has invoices, but subscriptions say already what is paid"
     lacking = [what for what, test in LACKS.items() if not any(test(c) for c in look.columns)]
@@ -131,8 +149,8 @@ LACKS: Final[dict[str, Callable[[Seen], bool]]] = {
 
 def _scored(form: str, look: Look) -> Match | None:
     """Assign the columns of a file to the roles of a table; None where a required one is missing."""
-    if form in MADE and (known := preset([c.name for c in look.columns])) and PRESETS[known][0] == form:
-        return Match(form, look, {"customer_id": PRESETS[known][1]}, {"customer_id": 1.0}, 2.0)
+    if form in MADE and (known := export([c.name for c in look.columns])) and known.table == form:
+        return Match(form, look, {"customer_id": known.who}, {"customer_id": 1.0}, 2.0)
     picks = _assigned(form, look)
     if any(role.required and name not in picks for name, role in ROLES[form].items()):
         return None

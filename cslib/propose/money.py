@@ -9,13 +9,14 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
+from cslib.data.written import CODE_OF
 from cslib.propose import names
 from cslib.propose.forms import day_of
 from cslib.propose.look import Look
 from cslib.propose.match import unit_column
 from cslib.propose.roles import UNIT_PRICES
 from cslib.propose.section import Section, quoted, shown
-from cslib.propose.values import SIGNS, Seen
+from cslib.propose.values import Seen
 
 NAMED: Final = 0.7  # from here on a name alone says what a column is
 IN_CENTS: Final = (  # columns of exports that give amounts in cents without saying so
@@ -72,6 +73,8 @@ def _interval(made: Section, unit: Seen) -> None:
 
 
 def _quantity(made: Section) -> None:
+    if _product(made, "mrr"):
+        return
     for c in (c for c in made.match.look.columns if names.plain(c.name) in names.QUANTITY):
         if c.range is not None and c.range[1] > 1:
             text = f"{shown(c.name)} is above 1 in some rows; {shown(made.match.columns['mrr'])} is taken for the price"
@@ -122,7 +125,7 @@ def lines(made: Section, hints: Sequence[Look]) -> None:
     if made.match.table != "orders":
         return
     _cents(made, "amount")
-    _product(made)
+    _product(made, "amount")
     amount, who = made.seen("amount"), made.seen("customer_id")
     made.where += [NOT_EMPTY.format(quoted(c.name)) for c in (amount, who) if c.empty > 0]
     if amount.empty > 0:
@@ -132,17 +135,18 @@ def lines(made: Section, hints: Sequence[Look]) -> None:
         made.said.append(f"Rows without {shown(who.name)} are of nobody; the query leaves them out.")
 
 
-def _product(made: Section) -> None:
-    """Multiply a price of one by the quantity."""
-    one = made.match.columns["amount"]
+def _product(made: Section, role: str) -> bool:
+    """Multiply a price of one by the quantity; tell whether there is such a price."""
+    one = made.match.columns[role]
     many = next((c for c in made.match.look.columns if names.plain(c.name) in names.QUANTITY and c.range), None)
     if names.plain(one) not in UNIT_PRICES or many is None:
-        return
-    if made.seen("amount").range is None:
+        return False
+    if made.seen(role).range is None:
         made.unsure.append(f"{shown(one)} is the price of one: multiply it by {shown(many.name)}.")
-        return
-    made.replaced[one] = f"{quoted(one)} * {quoted(many.name)}"
+        return True
+    made.replaced[one] = f"{made.replaced.get(one, quoted(one))} * {quoted(many.name)}"
     made.said.append(f"{shown(one)} is the price of one; the query multiplies it by {shown(many.name)}.")
+    return True
 
 
 def currency(made: Section, hints: Sequence[Look]) -> None:
@@ -152,6 +156,8 @@ def currency(made: Section, hints: Sequence[Look]) -> None:
         return
     column = next((c for c in made.match.look.columns if names.plain(c.name) in names.CURRENCY and c.texts), None)
     codes = sorted({t.upper() for t in column.distinct} if column else {*_codes(amounts)})
+    if column and column.name.lower() != "currency":
+        made.keys["columns"]["currency"] = column.name
     if len(codes) == 1 and re.fullmatch("[A-Z]{3}", codes[0]):
         made.currency = codes[0]
         if column is None and codes == ["USD"] and any("$" in t for c in amounts for t in c.distinct):
@@ -169,4 +175,4 @@ def _codes(amounts: Sequence[Seen]) -> Iterator[str]:
 
 
 def _code_of(text: str) -> str:
-    return next((code for sign, code in SIGNS.items() if sign in text), "")
+    return next((code for sign, code in CODE_OF.items() if sign in text), "")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
+from cslib.data.config import stem
 from cslib.propose import forms, money, names
 from cslib.propose.answers import survey
 from cslib.propose.billing import bills, moves
 from cslib.propose.look import Look
 from cslib.propose.match import Match
-from cslib.propose.roles import GONE, PRESETS, preset
+from cslib.propose.roles import GONE, export
 from cslib.propose.section import Section, shown
 from cslib.propose.values import Seen
 
@@ -58,11 +60,18 @@ def _more(made: Section, hints: Sequence[Look]) -> None:
 
 def _preset(made: Section, hints: Sequence[Look]) -> None:
     """Leave to a preset what it knows of an export."""
-    name = preset([c.name for c in made.match.look.columns])
-    if name and made.match.table == PRESETS[name][0]:
-        made.keys = {"table": made.match.look.name, "preset": name}
-        made.said = [f"The columns are those of an export that the preset {name} reads."]
-        made.unsure.clear()
+    known = export([c.name for c in made.match.look.columns])
+    if known is None or made.match.table != known.table:
+        return
+    made.keys = {"table": made.match.look.name, "preset": known.preset}
+    made.said = [f"The columns are those of an export that the preset {known.preset} reads."]
+    made.unsure.clear()
+    if known.beside:
+        made.said.append(
+            f"It reads {shown(known.beside)} beside, which says whose invoice a line is on, and of which day."
+        )
+        if known.beside not in (stem(Path(look.name)) for look in hints):
+            made.unsure.append(f"{shown(known.beside)} is not there. Export it, too.")
 
 
 def _headers(made: Section, hints: Sequence[Look]) -> None:

@@ -52,11 +52,24 @@ HERE: Final = (
 WORDS: Final = frozenset(word for period, (_, words) in PERIODS.items() for word in (period, *words.split()))
 
 
-PRESETS: Final = {  # exports that a preset reads: its name, the table, who pays, and columns that only they have
-    "stripe": ("movements", "customer_id", {"subscription_item_id", "event_type", "mrr_change"}),
-    "chargebee": ("invoices", "customer_id", {"date_from", "date_to", "entity_type", "invoice_id"}),
-    "recurly": ("invoices", "account_code", {"adjustment_subtotal", "adjustment_origin"}),
-}
+@dataclass(frozen=True)
+class Export:
+    """An export that a preset reads: the table, whose id it has, columns that only it has, a file read beside it."""
+
+    preset: str
+    table: str
+    who: str
+    columns: tuple[str, ...]
+    beside: str = ""
+
+
+EXPORTS: Final = (
+    Export("stripe", "movements", "customer_id", ("subscription_item_id", "event_type", "mrr_change")),
+    Export("stripe", "invoices", "subscription", ("invoice_id", "source_type", "proration", "period_end"), "invoices"),
+    Export("paddle", "invoices", "customer_id", ("billing_period.starts_at", "totals.subtotal", "billed_at")),
+    Export("chargebee", "invoices", "customer_id", ("date_from", "date_to", "entity_type", "invoice_id")),
+    Export("recurly", "invoices", "account_code", ("adjustment_subtotal", "adjustment_origin")),
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +104,7 @@ def _date(c: Seen) -> bool:
 
 def is_end(c: Seen) -> bool:
     """Tell dates that may all be empty still."""
-    return c.moment is not None or not c.texts
+    return c.ends.moment is not None or not c.texts
 
 
 def _number(c: Seen) -> bool:
@@ -294,12 +307,12 @@ def is_period(text: str) -> bool:
     return re.sub(AHEAD, "", text.strip().lower()).strip() in WORDS
 
 
-def preset(columns: Collection[str]) -> str:
-    """Name the preset that reads an export; empty where none does.
+def export(columns: Collection[str]) -> Export | None:
+    """Find the export that a preset reads, by its columns.
 
     Examples
     --------
-    >>> preset(["account_code", "adjustment_subtotal", "adjustment_origin"]), preset(["amount"])
-    ('recurly', '')
+    >>> export(["account_code", "adjustment_subtotal", "adjustment_origin"]).preset, export(["amount"])
+    ('recurly', None)
     """
-    return next((name for name, (_, who, own) in PRESETS.items() if {who, *own} <= {*columns}), "")
+    return next((e for e in EXPORTS if {e.who, *e.columns} <= {*columns}), None)

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cslib.data.config import stem
+from cslib.data.presets import PRESETS
 from cslib.propose.match import Match
 from cslib.propose.values import Seen
+
+ENDING: Final = ("churned_on", "ended_on", "line_end", "answered_on")  # what may not be there yet
 
 
 @dataclass
@@ -33,9 +36,15 @@ class Section:
         """How sure the whole is, in a word."""
         return "guess" if self.unsure else self.match.sure
 
+    @property
+    def queried(self) -> bool:
+        """Whether a query reads it, which finds files by their folder only."""
+        return "query" in self.keys or "lines" in PRESETS.get(self.keys.get("preset", ""), {}).get(self.match.table, {})
+
     def seen(self, role: str) -> Seen:
         """Find the column of a role."""
-        return self.match.look.column(self.match.columns[role])
+        column = self.match.look.column(self.match.columns[role])
+        return column.ends if role in ENDING else column
 
     def roles(self, wanted: Iterable[str]) -> list[str]:
         """Keep the roles that have a column."""
@@ -72,8 +81,13 @@ def shown(text: object) -> str:
     >>> print(shown("Plan"), shown('a"b'), shown("x\x1b[2J"))
     "Plan" "a\"b" "x\u001b[2J"
     """
-    escaped = "".join("\\" + c if c in '"\\' else visible(c) for c in str(text))
-    return '"' + (escaped if len(escaped) <= 80 else escaped[:77].rstrip("\\") + "…") + '"'
+    name = escaped(str(text))
+    return '"' + (name if len(name) <= 80 else name[:77].rstrip("\\") + "…") + '"'
+
+
+def escaped(text: str) -> str:
+    """Write a text as it stands between quotes, in TOML and elsewhere."""
+    return "".join("\\" + c if c in '"\\' else visible(c) for c in text)
 
 
 def visible(text: str) -> str:
@@ -84,7 +98,9 @@ def visible(text: str) -> str:
     >>> print(visible("a\x1b[2Jb"))
     a\u001b[2Jb
     """
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    return "".join(
+        c if c.isprintable() else f"\\u{ord(c):04x}" if c < "\U00010000" else f"\\U{ord(c):08x}" for c in text
+    )
 
 
 def quoted(name: str) -> str:

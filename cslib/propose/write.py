@@ -17,7 +17,7 @@ from cslib.errors import DataError, ParameterError
 from cslib.propose.look import Place, copy_of_sample, look
 from cslib.propose.match import apart, matches
 from cslib.propose.options import section
-from cslib.propose.section import Section, shown, visible
+from cslib.propose.section import Section, escaped, shown, visible
 
 NAME: Final = "cslib.toml"
 BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -60,7 +60,7 @@ class Proposal:
     @property
     def closed(self) -> bool:
         """Whether nothing but the named files is to be read; a query finds its files by the folder only."""
-        return bool(self.in_the_way) and not any("query" in s.keys for s in self.sections)
+        return bool(self.in_the_way) and not any(s.queried for s in self.sections)
 
     @property
     def text(self) -> str:
@@ -184,7 +184,7 @@ def refuse_to_overwrite(data: str) -> None:
     ParameterError
         Says where.
     """
-    if "://" not in data:
+    if "://" not in data and Path(data).exists():
         folder = Path(data) if Path(data).is_dir() else Path(data).parent
         path = folder / NAME
         msg = f"{shown(path)} is there already, and init never overwrites. Move it away to get a new one."
@@ -262,7 +262,7 @@ def value(content: Any) -> str:
     Examples
     --------
     >>> print(value('a"b\n'), value(["x"]), value({"score": {"Very good": 5}}))
-    "a\"b\n" ["x"] { score = { "Very good" = 5 } }
+    "a\"b\u000a" ["x"] { score = { "Very good" = 5 } }
     """
     if isinstance(content, Mapping):
         return "{ " + ", ".join(f"{key(k)} = {value(v)}" for k, v in content.items()) + " }"
@@ -270,7 +270,7 @@ def value(content: Any) -> str:
         return "[" + ", ".join(map(value, content)) + "]"
     if isinstance(content, (bool, int, float)):
         return str(content).lower()
-    return '"' + "".join(_escaped(c) for c in str(content)) + '"'
+    return f'"{escaped(str(content))}"'
 
 
 def key(name: str) -> str:
@@ -282,12 +282,3 @@ def key(name: str) -> str:
     score "Very good"
     """
     return name if BARE.fullmatch(name) else value(name)
-
-
-def _escaped(c: str) -> str:
-    if c in '"\\':
-        return "\\" + c
-    if c.isprintable():
-        return c
-    usual = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    return usual.get(c, f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}")

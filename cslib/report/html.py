@@ -44,6 +44,7 @@ UNSEEN = dict.fromkeys(
 )
 ALL = "all"  # the view of all customers
 MARK = re.compile(r'(<(?:path|text|use|tspan)\b(?:(?! class=| style=)[^<>])*) style="([^"]*)"')  # of a chart
+REGION = re.compile(r'( role="region" aria-label=")([^"]*)')
 OWN_ID = re.compile(r'(?<= id=")|(?<= aria-labelledby=")|(?<=href="#)|(?<=url\(#)')  # before an id of the page
 FOLDED = {
     "method": "Formulas, models and references",
@@ -194,9 +195,16 @@ def _view_of(segment: Segment) -> _View:
 
 
 def _belonging(html: str, view: str) -> Markup:
-    """Give what stands in a view ids of its own: a page has each id once."""
+    """Give what stands in a view ids of its own, as a page has each id once, and its regions names of their own."""
     prefix = "" if view == ALL else f"{view}--"
-    return Markup(OWN_ID.sub(prefix, html) if prefix else html)
+    html = OWN_ID.sub(prefix, html) if prefix else html
+    seen = Counter[str]()
+
+    def named(region: re.Match[str]) -> str:
+        seen[region[2]] += 1
+        return f"{region[1]}{region[2]} ({seen[region[2]]})" if seen[region[2]] > 1 else region[0]
+
+    return Markup(REGION.sub(named, html))
 
 
 def render_template(name: str, facts: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Charts: a result table in, matplotlib Axes out. Knows columns, not the analysis behind them.
 
-Ink, muted, grid and ground are fixed colours that a page may swap for its theme; series colours hold a
-contrast of 3:1 on light and on dark ground.
+Ink, muted, grid and ground are fixed colours that a page may swap for its theme; so are texts in the colours of series,
+which hold a contrast of 4.5:1 to light ground and to white text, and as marks of 3:1 to dark ground.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from cslib.errors import ParameterError, check_choice
 from cslib.show import hover
+from cslib.show.drawing import PALETTE as PALETTE  # charts of topics take it from here
 
 BOUNDS: Final = ("ci_lower", "ci_upper")
 SIZES: Final = ("n_customers", "n_at_risk", "n_start")
@@ -32,7 +33,6 @@ INK: Final = "#1b1f24"
 MUTED: Final = "#5b6570"
 GRID: Final = "#e3e6ea"
 GROUND: Final = "#ffffff"
-PALETTE: Final = ("#0f8496", "#d9541e", "#8a63d2", "#a37a00", "#c2518f", "#3b7dd8", "#3f8f4f", "#8d6e58")
 OBSERVED: Final = "Kaplan–Meier"  # the segment that models are held against
 FIXED: Final = {"All": MUTED, OBSERVED: INK}
 BEYOND: Final = 10  # points from the axis to the names at its right

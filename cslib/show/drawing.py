@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SVG_LIMIT = 400_000
 SPARK = (150, 36)  # pixels
 LEGIBLE = 10  # pixels of the smallest text, however narrow the screen
+# Of series. As text they are --t0, --t1 and so on, which are lighter on dark ground.
+PALETTE = ("#0f8092", "#c84e1c", "#865ed1", "#956f00", "#bf4a8a", "#2c73d5", "#3a8349", "#8e6e58")
 # Charts are drawn once, in these colours; the page swaps them for its own, so one chart serves both themes.
 THEME = {"#000000": "--ink", "#1b1f24": "--ink", "#5b6570": "--muted", "#e3e6ea": "--grid", "#ffffff": "--ground"}
 
@@ -155,7 +157,10 @@ def _rounded(text: str) -> str:
 def _recoloured(tag: re.Match[str]) -> str:
     def variable(colour: re.Match[str]) -> str:
         # White text stands on a mark, whose colour is the same in both themes.
-        fixed = colour[0] not in THEME or (colour[0] == "#ffffff" and tag[1] in ("text", "tspan"))
+        text = tag[1] in ("text", "tspan")
+        if text and colour[0] in PALETTE:
+            return f"var(--t{PALETTE.index(colour[0])}, {colour[0]})"
+        fixed = colour[0] not in THEME or (colour[0] == "#ffffff" and text)
         return colour[0] if fixed else f"var({THEME[colour[0]]}, {colour[0]})"
 
     return re.sub(r"(?<=: )#\w{6}(?=[;\"])", variable, tag[0])

@@ -24,9 +24,10 @@ MAX_ROWS: Final = 30
 LONGEST: Final = 36  # letters of a label
 Floats = NDArray[np.float64]
 REACH: Final = 8  # an interval is cut where it is this many times beyond all estimates
-DARK_TEXT: Final = "#12282d"  # not INK: it stands on the colour of a cell in both themes
+DARK_TEXT: Final = "#020202"  # not INK: it stands on the colour of a cell in both themes
+PALE: Final = 0.18  # luminance above which dark text is the clearer one: either has a contrast of 4.5 there
 MAX_COHORTS: Final = 36
-SHADES: Final = ("#eef6f7", "#7cc0ca", "#0f8496", "#0a4a57")
+SHADES: Final = ("#eef6f7", "#7cc0ca", "#0f8092", "#0a4a57")
 
 
 @mpl.rc_context(STYLE)
@@ -336,7 +337,7 @@ def coloured_cells(
     )  # fmt: skip
     axes.collections[0].set_clip_on(False)  # every cell lies inside
     for label, value in zip(axes.texts, values.to_numpy()[values.notna().to_numpy()], strict=True):
-        label.set_color(DARK_TEXT if relative_luminance(colours((value - low) / (high - low))) > 0.25 else "white")
+        label.set_color(DARK_TEXT if relative_luminance(colours((value - low) / (high - low))) > PALE else "white")
         label.set_in_layout(False)  # it is inside its cell: to measure each takes longer than to draw them
     if told is not None:
         rows, columns = np.nonzero(told.notna().to_numpy())

@@ -62,8 +62,9 @@ def never_left(design: pd.DataFrame, life: pd.DataFrame) -> list[Any]:
 
     Their likelihood grows without end as their ratio nears 0, where it is the likelihood of the rows without them.
     """
-    left = design[life["event"].to_numpy()]
-    return [c for c in design if not left[c].any() and design[c].isin([0.0, 1.0]).all()]
+    x, columns = design.to_numpy(dtype=float), list(design)
+    none = np.flatnonzero(~x[life["event"].to_numpy(bool)].any(axis=0))
+    return [columns[i] for i in none if np.isin(x[:, i], (0.0, 1.0)).all()]
 
 
 def fit_cox(design: pd.DataFrame, life: pd.DataFrame, stratum: pd.Series | None = None) -> CoxFit:
@@ -134,8 +135,10 @@ def _slope(ratios: Floats, x: Floats, leaving: _Leaving) -> tuple[Floats, Floats
 
 def scores_of(log_ratios: pd.Series, design: pd.DataFrame) -> Floats:
     """Return each row's hazard against the base, exp(βx)."""
-    columns = list(log_ratios.index)
-    return np.exp(design[columns].to_numpy() @ log_ratios.to_numpy()) if columns else np.ones(len(design))
+    if log_ratios.empty:
+        return np.ones(len(design))
+    own = design if log_ratios.index.equals(design.columns) else design[list(log_ratios.index)]
+    return np.exp(own.to_numpy() @ log_ratios.to_numpy())
 
 
 def sum_at_risk(times: Floats, life: pd.DataFrame, values: Floats) -> Floats:
@@ -272,13 +275,19 @@ def completed(
     """
     kept = fit.kept
     base = base_risk(life[kept], scores_of(fit.coefficients, design[kept]), stratum[kept])
-    until, since = (cumulative_hazards(base, stratum, life[end].to_numpy(), tail=np.inf) for end in ENDS)
     found = fit.coefficients
-    for column in never_left(design, life):
+    if unseen := never_left(design, life):
+        until, since = (cumulative_hazards(base, stratum, life[end].to_numpy(), tail=np.inf) for end in ENDS)
+    for column in unseen:
         own = (design[column] > 0).to_numpy()
         expected = np.nansum(scores_of(found, design[own]) * (until - since)[own])
         found = pd.Series({**dict(found.items()), column: -np.log(max(2 * expected, 1.0))})
     return base, found
+
+
+def log_ratios(fit: CoxFit, design: pd.DataFrame, life: pd.DataFrame, stratum: pd.Series) -> pd.Series:
+    """Give the log ratios of :func:`completed` alone, sooner where somebody left with every value."""
+    return completed(fit, design, life, stratum)[1] if never_left(design, life) else fit.coefficients
 
 
 def kept_share(scores: Floats, life: pd.DataFrame, fold: pd.Series) -> float:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
@@ -103,10 +102,11 @@ def season_of(values: ArrayLike, *, per_year: int) -> Season:
     freedom = (years - 1) * (per_year - 1)
     if freedom < TOLD:
         return none
-    rows = pd.DataFrame(series[-years * per_year :].reshape(years, per_year))
-    table = rows.fillna(rows.mean()).to_numpy()
-    if np.isnan(table).any():
+    table = series[-years * per_year :].reshape(years, per_year)
+    known = ~np.isnan(table)
+    if not known.any(axis=0).all():
         return none
+    table = np.where(known, table, np.where(known, table, 0.0).sum(axis=0) / known.sum(axis=0))
     slope = np.diff(table, axis=0).mean() / per_year
     table = table - slope * np.arange(per_year)
     table = table - table.mean(axis=1, keepdims=True)

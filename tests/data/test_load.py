@@ -294,6 +294,11 @@ def test_same_table_twice(tmp_path):
         ('[customers]\ndecimal = "x"', "decimal is 'x'. Choose '.' or ','"),
         ('[customers]\nvalues = { city = "x" }', "customers has a column 'city' itself, and values gives it one value"),
         ("[customers]\nlabels = { plan = 5 }", "labels is .* It takes a table of words for each column"),
+        ('[customers]\nvalues = { City = "x" }', "customers has a column 'city' itself, and values gives it one value"),
+        ('[customers]\nvalues = { plan = "x", Plan = "y" }', "values has both 'plan' and 'Plan', which are the same"),
+        ('[customers]\nlabels = { city = { x = "a", "X " = "b" } }', "labels of city has both 'x' and 'X ', which are"),
+        ('[customers]\ntrue_values = ["Ja", "j"]\nfalse_values = ["J"]', "true_values and false_values both have j"),
+        ('[customers]\nsegments = ["Cty"]', "customers has no column 'Cty'. Did you mean 'city'"),
         ('[customers]\nquery = "select nothing from customers"', r"The query of \[customers\] fails.*nothing"),
     ],
 )
@@ -302,6 +307,18 @@ def test_bad_toml(tmp_path, toml, message):
     (tmp_path / "cslib.toml").write_text(toml)
     with pytest.raises((DataError, ParameterError), match=message):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "key", ['segments = ["CITY"]', 'labels = { City = { x = "y", X = "y" } }', 'segments = ["city "]']
+)
+def test_columns_that_keys_name_are_found_in_any_spelling(tmp_path, key):
+    write(tmp_path, HEAD + "1,2025-01-01,,x\n")
+    (tmp_path / "cslib.toml").write_text(f"[customers]\n{key}\n")
+    data = load(tmp_path)
+    assert any("the column 'city' is taken for" in note for note in data.notes)
+    column = next(c for c in data.table("customers").columns if c.strip().lower() == "city")
+    assert data.table("customers")[column].execute().tolist() == ["y" if "labels" in key else "x"]
 
 
 def test_mapping_of_foreign_data(tmp_path):

@@ -1,7 +1,12 @@
 """Exports as the vendors document them, read by a preset, give the MRR that they are about."""
 
+import json
+import re
+from pathlib import Path
+
 import pandas as pd
 import pytest
+from billing_world import STRIPE_INVOICES, STRIPE_LINES
 
 import cslib as cs
 from cslib.data.config import SECTION
@@ -35,6 +40,7 @@ local_event_timestamp,event_timestamp,event_type,currency,mrr_change,quantity_ch
 2024-04-01 09:00:00,2024-04-01 08:00:00,ACTIVE_DOWNGRADE,eur,-2000,-1,cus_1,prod_2,price_2,sub_1,si_2
 2024-01-05 09:00:00,2024-01-05 08:00:00,ACTIVE_START,jpy,3000,1,cus_2,prod_1,price_3,sub_2,si_3
 """
+SPLIT = [("2024-01-01", "2024-01-16", 100.0), ("2024-01-16", "2024-03-01", 150.0)]  # 16 of 31 days: 51.61 and 77.42
 
 
 def load(folder, name, text, preset, *lines):
@@ -79,6 +85,66 @@ def test_stripe(tmp_path):
     ]  # fmt: skip
 
 
+def test_stripe_invoices(tmp_path):
+    (tmp_path / "invoices.csv").write_text(STRIPE_INVOICES)
+    data = load(tmp_path, "invoices", STRIPE_LINES, "stripe")
+    assert paid(data) == [("cus_1", "2024-01-15", None, 100.0), *(("cus_2", *rest) for rest in SPLIT)]
+    table = data.accounts["reconciliation"].set_index("bucket")["amount"]
+    assert table.to_dict() == {"recurring": 1450.0, "proration": 25.81, "one_off": 99.0, "invoiced": 1574.81}
+
+
+def test_a_query_of_a_preset_finds_the_lines_by_the_name_of_the_vendor(tmp_path):
+    (tmp_path / "invoice_line_items.csv").write_text(STRIPE_LINES)
+    (tmp_path / "invoices.csv").write_text(STRIPE_INVOICES)
+    (tmp_path / "cslib.toml").write_text('as_of = 2024-12-31\n[invoices]\npreset = "stripe"\n')
+    assert [row[-1] for row in paid(cs.load(tmp_path))] == [100.0, 100.0, 150.0]
+
+
+def transaction(customer, origin, billed, until, *lines, status="completed", currency="USD", cycle="month"):
+    """A transaction as the API gives it, of what the preset needs; a line is its product, subtotal and discount."""
+    period = {"starts_at": f"{billed}T10:00:00.123456Z", "ends_at": f"{until}T10:00:00.123456Z"} if until else None
+    own = [{"id": f"pri_{name}", "billing_cycle": {"interval": cycle, "frequency": 1}} for name, *_ in lines]
+    own = [{**p, "billing_cycle": None} if p["id"] == "pri_setup" else p for p in own]
+    details = [
+        {"price_id": f"pri_{name}", "quantity": 1, "proration": None, "product": {"name": name.title()},
+         "totals": {"subtotal": str(subtotal), "discount": str(off), "tax": "19", "total": "0"}}
+        for name, subtotal, off in lines
+    ]  # fmt: skip
+    return {
+        "id": "txn_1", "status": status, "origin": origin, "customer_id": customer, "subscription_id": f"sub_{customer}",
+        "currency_code": currency, "billed_at": f"{billed}T10:00:02.5Z", "billing_period": period,
+        "items": [{"price": p, "quantity": 1} for p in own], "details": {"line_items": details},
+    }  # fmt: skip
+
+
+PADDLE = [
+    transaction("ctm_a", "web", "2024-01-15", "2025-01-15", ("pro", 132000, 12000), ("setup", 5000, 0), cycle="year"),
+    transaction("ctm_b", "web", "2024-01-01", "2024-02-01", ("basic", 10000, 0)),
+    transaction("ctm_b", "subscription_update", "2024-01-16", "2024-02-01", ("basic", -5161, 0), ("plus", 7742, 0)),
+    transaction("ctm_b", "subscription_recurring", "2024-02-01", "2024-03-01", ("plus", 15000, 0)),
+    transaction("ctm_b", "subscription_charge", "2024-02-10", "", ("hours", 2500, 0), status="billed"),
+    transaction("ctm_c", "api", "2024-02-01", "2024-03-01", ("basic", 3000, 0), currency="JPY"),
+    transaction("ctm_d", "web", "2024-02-01", "2024-03-01", ("plus", 15000, 0), status="draft"),
+    transaction("ctm_d", "web", "2024-02-01", "2024-03-01", ("plus", 15000, 0), status="canceled"),
+]
+
+
+def test_paddle(tmp_path, root, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "transactions.json").write_text(json.dumps(PADDLE))
+    code = re.findall(r"```python\n(.*?)```", (root / "docs" / "billing.md").read_text("utf-8"), flags=re.S)
+    exec(code[0], {})  # what the page says to run
+    (tmp_path / "rates.csv").write_text("currency,rate\nUSD,1\nJPY,0.01\n")
+    data = load(tmp_path, "invoices", Path("transaction_line_items.csv").read_text(), "paddle", "[rates]")
+    assert paid(data) == [
+        ("ctm_a", "2024-01-15", None, 100.0), *(("ctm_b", *rest) for rest in SPLIT),
+        ("ctm_c", "2024-02-01", "2024-03-01", 30.0),
+    ]  # fmt: skip
+    table = data.accounts["reconciliation"].set_index(["currency", "bucket"])["amount"]
+    assert table["JPY"].to_dict() == {"recurring": 3000.0, "invoiced": 3000.0}
+    assert table["USD"].to_dict() == {"recurring": 1450.0, "proration": 25.81, "one_off": 75.0, "invoiced": 1550.81}
+
+
 def test_own_keys_go_before_those_of_a_preset(tmp_path):
     text = (
         CHARGEBEE.replace("invoice_id", "invoice_date").replace(",i1,", ",2024-01-10,").replace(",i2,", ",2024-02-01,")
@@ -95,9 +161,9 @@ def test_own_keys_go_before_those_of_a_preset(tmp_path):
         (
             "invoices",
             "recurli",
-            r"preset is 'recurli'\. Did you mean 'recurly'\? There are: chargebee, recurly, stripe",
+            r"preset is 'recurli'\. Did you mean 'recurly'\? There are: chargebee, paddle, recurly, stripe",
         ),
-        ("subscriptions", "stripe", r"the preset 'stripe' is for \[movements\]\. Move it there"),
+        ("subscriptions", "stripe", r"the preset 'stripe' is for \[movements\] and \[invoices\]\. Move it there"),
     ],
 )
 def test_a_preset_that_does_not_fit_is_refused(tmp_path, name, preset, said):
@@ -111,10 +177,12 @@ def test_minor_units_are_true_or_false(tmp_path):
 
 
 def test_presets_speak_of_what_is_there():
-    for known in PRESETS.values():
-        for name, section in known.items():
-            assert section.keys() <= SECTION.keys()
-            needed = {c for c, column in CONTRACT[name].items() if column.required}
-            assert needed <= section["columns"].keys()
-            words = CONTRACT[name]["kind"].choices
-            assert {*section["labels"]["kind"].values()} <= {*words}
+    for name, section in ((n, s) for known in PRESETS.values() for n, s in known.items()):
+        query = section.get("query", "")
+        assert section.keys() <= {*SECTION, "lines"}
+        assert bool(query) == ("lines" in section)
+        words = {*section.get("labels", {}).get("kind", {}).values(), *re.findall(r"(?:THEN|ELSE) '(\w+)'", query)}
+        assert words
+        assert words <= {*CONTRACT[name]["kind"].choices}
+        needed = {c for c, column in CONTRACT[name].items() if column.required}
+        assert query or needed <= section["columns"].keys()

@@ -296,6 +296,10 @@ ABOVE = [
     "sep=;\n\n",
     "Sales, by us\n",
     "A; title\n\n",
+    "Report of January;;;\n",
+    '"Report; of January";;;\n;;;\nMade by us;;;\n',
+    "Orders;January;2024;all\n",
+    "Orders;01/2024 - 03/2024;EUR;all\n;;;\n",
 ]
 
 
@@ -307,6 +311,21 @@ def test_what_stands_above_a_table(tmp_path, above, encoding):
     found = load(tmp_path).table("orders").execute()
     assert found["customer_id"].tolist() == ["a", "b"]
     assert found["note"].tolist() == ["two\nlines", "x"]
+
+
+HEADERS = [  # no titles: above them is nothing, and below them what a survey tool adds, or little
+    ("customer_id,ordered_on,amount,Q1\nID,Day,Amount,Question\na,2024-01-03,5,x\n", ["a"]),
+    ("customer_id,ordered_on,amount,2024\na,2024-01-03,5,x\nb,2024-01-04,6,y\n", ["a", "b"]),
+    ("customer_id,ordered_on,amount,\na,2024-01-03,5,\nb,2024-01-04,6,\n", ["a", "b"]),
+    ("customer_id,ordered_on,amount,note\na,2024-01-03,5,\n", ["a"]),
+]
+
+
+@pytest.mark.parametrize(("text", "ids"), HEADERS)
+def test_a_header_is_no_title(tmp_path, text, ids):
+    (tmp_path / "cslib.toml").write_text('[orders]\non_fault = "set_aside"\n')
+    (tmp_path / "orders.csv").write_text(text)
+    assert load(tmp_path).table("orders").customer_id.execute().tolist() == ids
 
 
 def test_completed_months_and_the_month_they_left_in(tmp_path):
@@ -334,6 +353,18 @@ def test_customers_without_dates_are_a_list(tmp_path):
     assert any("a list of attributes: orders tell who is a customer" in note for note in data.notes)
     with pytest.raises(MissingTableError, match=r"only lists attributes, .* Map the columns that say so"):
         data.table("customers")
+
+
+def test_products_of_a_list_are_not_what_was_bought(tmp_path):
+    files = {
+        "customers": "customer_id,product,Feature,plan\na,Suite,chat,Pro\n",
+        "orders": "customer_id,ordered_on,amount\na,2024-01-05,5\n",
+        "usage": "customer_id,occurred_at\na,2024-01-05\n",
+    }
+    data = load(folder(tmp_path, **files))
+    assert data.listed
+    assert data.table("orders").columns == ("customer_id", "ordered_on", "amount", "Feature", "plan")
+    assert data.table("usage").columns == ("customer_id", "occurred_at", "product", "plan")
 
 
 def test_a_list_of_customers_beside_subscriptions(tmp_path):
@@ -461,6 +492,94 @@ def test_what_is_set_is_not_advised_otherwise(tmp_path):
     assert 'Set date_format = "unix_ms" in [orders]' in check(tmp_path).faults[0].message
 
 
+UNCLEAR = [  # amounts without a key, and whether 1.234 may be 1234
+    (["1.234", "12.345", "999"], True), (["1.234"], True), (["-1.234", "0", ""], True), (["1.234", "1.5"], False),
+    (["1.234", "4000"], False), (["0.125", "1.234"], False), (["1.234", "1234.567"], False), (["12.50"], False), (["950"], False),
+]  # fmt: skip
+
+
+def warned(tmp_path, *, rule="unclear sign"):
+    return [f.message for f in check(tmp_path).faults if f.rule == rule]
+
+
+@pytest.mark.parametrize(("amounts", "unclear"), UNCLEAR)
+@pytest.mark.parametrize("query", ["", 'query = "select * from orders"'])
+def test_amounts_that_may_be_thousands_are_told_with_the_line_to_write(tmp_path, amounts, unclear, query):
+    rows = "".join(f"c,2024-01-03,{a}\n" for a in amounts if a or not query)
+    folder(tmp_path, f"[orders]\n{query}\n", orders=f"customer_id,ordered_on,amount\n{rows}")
+    said = warned(tmp_path)
+    assert bool(said) == unclear
+    number = amounts[0]
+    assert not unclear or f'If {number} means {number.replace(".", "")}, set decimal = "," in [orders]' in said[0]
+    for sign in ",.":
+        (tmp_path / "cslib.toml").write_text(f'[orders]\n{query}\ndecimal = "{sign}"\n')
+        assert not warned(tmp_path)
+
+
+@pytest.mark.parametrize("query", ["", 'query = "select * from orders"'])
+def test_a_decimal_comma_holds_for_numbers_with_a_point(tmp_path, query):
+    folder(
+        tmp_path, f'[orders]\n{query}\ndecimal = ","\n', orders="customer_id,ordered_on,amount\na,2024-01-03,1.234\n"
+    )
+    assert load(tmp_path).table("orders").amount.execute().tolist() == [1234.0]
+
+
+def test_an_amount_of_another_column_tells_the_sign(tmp_path):
+    rows = "customer_id,started_on,churned_on,mrr,acquisition_cost\na,2024-01-03,,1.234,99.5\n"
+    assert not warned(folder(tmp_path, customers=rows))
+    assert warned(folder(tmp_path, customers=rows.replace("99.5", "99")))
+    assert not warned(folder(tmp_path, customers=rows.replace("99.5", "4000")))
+
+
+def test_scores_tenures_and_rates_are_not_doubted(tmp_path):
+    folder(tmp_path, customers="customer_id,tenure_months,churned\na,12.345,yes\nb,1.500,no\n")
+    assert not warned(tmp_path)
+    other = tmp_path / "rated"
+    other.mkdir()
+    folder(
+        other,
+        'currency = "EUR"\n',
+        rates="currency,rate\nUSD,1.085\n",
+        orders="customer_id,ordered_on,amount\na,2024-01-03,5\n",
+    )
+    assert not warned(other)
+
+
+def test_numbers_of_an_engine_are_not_doubted():
+    orders = pd.DataFrame({"customer_id": ["a"], "ordered_on": ["2024-01-03"], "amount": [1.234]})
+    assert not [f for f in check({"orders": orders}).faults if f.rule == "unclear sign"]
+    assert [f for f in check({"orders": orders.astype({"amount": str})}).faults if f.rule == "unclear sign"]
+
+
+ADVICE = [
+    (["1,234", "2,500"], 'Set decimal = "." if 1,234 is 1234, and decimal = "," if it is 1.234, in [orders]'),
+    (["1.234 €", "950 €"], 'Set decimal = "." if 1.234 € is 1.234, and decimal = "," if it is 1234, in [orders]'),
+    ([*["1,234"] * 6, "12,50"], 'Set decimal = "," in [orders]'),
+    ([*["1,234"] * 6, "1,234.5"], 'Set decimal = "." in [orders]'),
+    (["$1,234", "$12.5"], 'Set decimal = "." in [orders]'),
+]
+
+
+@pytest.mark.parametrize(("amounts", "line"), ADVICE)
+def test_the_sign_is_told_from_all_values_and_both_are_named_where_none_tells(tmp_path, amounts, line):
+    rows = "".join(f'c,2024-01-03,"{a}"\n' for a in amounts)
+    assert line in warned(folder(tmp_path, orders=f"customer_id,ordered_on,amount\n{rows}"), rule="unreadable")[0]
+
+
+DATED = [
+    (["03/04/2024", "05/06/2024"], 'Set date_format = "%d/%m/%Y" or "%m/%d/%Y" in [orders]'),
+    ([*["03/04/2024"] * 6, "12/31/2024"], 'Set date_format = "%m/%d/%Y" in [orders]'),
+    (["3 Jan 2024", "14 May 2024"], 'Set date_format = "%d %b %Y" in [orders]'),
+    (["20240103", "20240514"], 'Set date_format = "%Y%m%d" in [orders]'),
+]
+
+
+@pytest.mark.parametrize(("days", "line"), DATED)
+def test_the_format_of_dates_is_told_from_all_values(tmp_path, days, line):
+    rows = "".join(f"c,{day},1\n" for day in days)
+    assert line in warned(folder(tmp_path, orders=f"customer_id,ordered_on,amount\n{rows}"), rule="unreadable")[0]
+
+
 def test_unknown_words_name_the_key_that_mends_them(tmp_path):
     orders = "customer_id,ordered_on,amount,kind\na,2024-01-03,1,Cross-sell\nb,2024-01-03,1,abo\n"
     said = check(folder(tmp_path, orders=orders)).faults[0].message
@@ -471,6 +590,18 @@ def test_unknown_words_name_the_key_that_mends_them(tmp_path):
         "cross_sell",
         "renewal",
     ]
+
+
+@pytest.mark.parametrize(
+    ("date_format", "never"), [("%d.%m.%Y", "31.12.9999"), ("%m/%d/%Y", "12/31/9999"), ("%Y%m%d", "99991231")]
+)
+def test_the_last_year_there_is_means_not_yet_in_any_format(tmp_path, date_format, never):
+    rows = f"customer_id,started_on,churned_on\na,{date(2024, 1, 3):{date_format}},{never}\n"
+    data = load(folder(tmp_path, f'[customers]\ndate_format = "{date_format}"\n', customers=rows))
+    assert data.table("customers").churned_on.isnull().all().execute()
+    started = rows.replace(f"{date(2024, 1, 3):{date_format}}", never)
+    with pytest.raises(DataError, match="started_on has 1 row with a date outside 1900–2199"):
+        load(folder(tmp_path, f'[customers]\ndate_format = "{date_format}"\n', customers=started))
 
 
 def test_ends_that_stand_for_never_name_the_key(tmp_path):

@@ -1,6 +1,7 @@
 """Invoices and logs of changes: subscriptions are made of them where there are none."""
 
 import pytest
+from billing_world import STRIPE_INVOICES, STRIPE_LINES
 from propose_world import keys, loaded, mrr, written
 
 from cslib.data import presets
@@ -59,7 +60,37 @@ def test_movements(tmp_path):
     assert mrr(loaded(found)) == 75.0
 
 
-@pytest.mark.parametrize("name", roles.PRESETS)
-def test_a_preset_that_is_proposed_exists(name):
-    table, who, _ = roles.PRESETS[name]
-    assert presets.PRESETS[name][table]["columns"]["customer_id"] == who
+@pytest.mark.parametrize("known", roles.EXPORTS, ids=lambda e: f"{e.preset} {e.table}")
+def test_a_preset_that_is_proposed_exists(known):
+    section = presets.PRESETS[known.preset][known.table]
+    text = section.get("query", "") + str(section.get("columns"))
+    assert known.who in text
+    assert known.beside in text
+
+
+def test_tables_of_stripe(tmp_path):
+    files = {"export.csv": STRIPE_LINES, "invoices.csv": STRIPE_INVOICES}
+    found = written(tmp_path, files)
+    assert keys(found)["invoices"] == {"table": "export.csv", "preset": "stripe"}
+    assert found.left_out == {}
+    assert mrr(loaded(found, as_of="2024-02-10")) == 250.0
+
+
+def test_tables_of_stripe_beside_its_subscriptions(tmp_path):
+    subscriptions = "id,customer_id,status,price_id,start_date\nsub_1,cus_1,active,price_pro,2024-01-15\n"
+    written(tmp_path, {"invoice_line_items.csv": STRIPE_LINES, "subscriptions.csv": subscriptions})
+    text = (tmp_path / "cslib.toml").read_text()
+    assert '"invoices" is not there. Export it, too.' in text
+    assert '"subscriptions.csv" has the name of a table and is read as one: rename it.' in text
+
+
+def test_lines_of_paddle(tmp_path):
+    head = "status,origin,customer_id,subscription_id,currency_code,billed_at,price_id,billing_period.starts_at,"
+    head += "billing_period.ends_at,totals.subtotal,totals.discount,product.name,price.billing_cycle.interval\n"
+    text = head + "completed,web,ctm_1,sub_1,USD,2024-01-15T08:00:00.5Z,pri_1,2024-01-15T08:00:00Z,"
+    text += "2025-01-15T08:00:00Z,120000,0,Pro,year\n"
+    text += "completed,web,ctm_1,sub_1,USD,2024-01-15T08:00:00.5Z,pri_2,2024-01-15T08:00:00Z,"
+    text += "2025-01-15T08:00:00Z,5000,0,Setup,\n"
+    found = written(tmp_path, {"paddle lines.csv": text})
+    assert keys(found)["invoices"] == {"table": "paddle lines.csv", "preset": "paddle"}
+    assert mrr(loaded(found)) == 100.0

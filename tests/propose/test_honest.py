@@ -1,7 +1,7 @@
 """Where data do not tell, the proposal says so, and names what to set."""
 
 import pytest
-from propose_world import keys, loaded, mrr, nps, sections, spent, written
+from propose_world import keys, left, loaded, mrr, nps, sections, spent, written
 
 import cslib
 from cslib.errors import DataError
@@ -212,3 +212,86 @@ def test_a_line_of_a_year_is_none_of_a_month_without_a_word(tmp_path, start, end
     assert ("counts as one of a month without line_start" in "\n".join(proposal.lines)) != known
     if known:
         assert cslib.Revenue(cslib.load(tmp_path, as_of="2024-04-30")).by_month.table.closing.iloc[0] == 140
+
+
+GROUPED = "Kunde;Datum;Betrag\n1;2024-01-03;1.234\n2;2024-01-09;12.500\n1;2024-02-03;950\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sign", "total"),
+    [
+        (GROUPED, ",", 14684.0),
+        (GROUPED.replace(";", ","), ".", 963.734),
+        (GROUPED.replace("\n", ";9,90\n").replace("Betrag;9,90", "Betrag;Steuer"), ",", 14684.0),
+        (GROUPED.replace("950", "9.5"), None, 23.234),
+    ],
+)
+def test_amounts_that_may_be_thousands_are_a_guess(tmp_path, text, sign, total):
+    found = written(tmp_path, {"orders.csv": text})
+    assert keys(found)["orders"].get("decimal") == sign
+    assert ("do not tell the sign of thousands" in found.text) == (sign is not None and "Steuer" not in text)
+    assert spent(loaded(found)) == round(total, 2)
+
+
+SCORES = "customer_id,Survey Date,{}\n" + "".join(
+    f"c{i},2024-01-{i + 5:02d},{i % 5 + 5},{i % 4 + 1},{i % 3 + 3},{i}0\n" for i in range(12)
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        ("How likely to recommend us?,How satisfied are you?,Q3,Seats", '"How satisfied are you?", "Q3"'),
+        ("NPS,CSAT Score,CES,Seats", '"CSAT Score", "CES"'),
+        ("Score,Q1,Q2,Seats", '"Q1", "Q2"'),
+    ],
+)
+def test_questions_that_are_left_out_are_named(tmp_path, names, left):
+    found = written(tmp_path, {"answers.csv": SCORES.format(names)})
+    score = names.split(",")[0]
+    assert f'Only one question can be taken: "{score}" is, and {left} left out.' in "\n".join(found.lines)
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        (("never", "2024-03-05", "never"), ["never"]),
+        (("Active", "2024-03-05", "active"), ["Active", "active"]),
+        (("offen", "2024-03-05", "läuft noch"), ["läuft noch", "offen"]),
+        (("2999-12-31", "2024-03-05", ""), ["2999-12-31"]),
+    ],
+)
+def test_words_and_days_for_an_end_that_is_not_there_yet(tmp_path, ends, words):
+    rows = "".join(f"{who},2024-0{i + 1}-05,{end}\n" for i, (who, end) in enumerate(zip("abc", ends, strict=True)))
+    found = written(tmp_path, {"customers.csv": "Customer ID,Signup Date,Cancel Date\n" + rows})
+    assert keys(found)["customers"]["null_values"] == words
+    assert left(loaded(found)) == (3, 1)
+
+
+@pytest.mark.parametrize("name", ["Currency", "currency", "Plan Currency", "Währung"])
+def test_amounts_of_two_currencies_are_not_added_whatever_the_column_is_called(tmp_path, name):
+    rows = f"Customer,Order Date,Amount,{name}\na,2024-01-03,5,EUR\nb,2024-02-03,6,{{}}\n"
+    found = written(tmp_path, {"orders.csv": rows.format("EUR")})
+    assert loaded(found).currency == "EUR"
+    (tmp_path / "orders.csv").write_text(rows.format("USD"))
+    (tmp_path / "cslib.toml").write_text(found.text.replace('currency = "EUR"\n', ""))
+    with pytest.raises(DataError, match=r"Amounts are in 2 currencies \(EUR, USD\)"):
+        loaded(found)
+
+
+def test_seats_times_their_price(tmp_path):
+    text = "Customer,Plan,Unit Price,Quantity,Billing Interval,Start Date,End Date\n"
+    text += "a,Pro,10.00,3,month,2024-01-05,\nb,Pro,100.00,1,year,2024-02-05,\n"
+    assert mrr(loaded(written(tmp_path, {"subscriptions.csv": text}))) == 38.33
+
+
+def test_indian_thousands(tmp_path):
+    text = 'Customer,Order Date,Amount\na,03/01/2024,"₹1,23,456.00"\nb,15/02/2024,"₹99.00"\n'
+    found = written(tmp_path, {"orders.csv": text})
+    assert (spent(loaded(found)), loaded(found).currency) == (123555.0, "INR")
+
+
+def test_mrr_by_month_is_told_what_reads_it(tmp_path):
+    (tmp_path / "mrr.csv").write_text("customer,month,mrr\na,2024-01-01,10\na,2024-02-01,10\nb,2024-01-01,5\n")
+    with pytest.raises(DataError, match="has a row for each customer and month: a query makes subscriptions of it"):
+        propose(str(tmp_path))

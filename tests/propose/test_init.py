@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from propose_world import keys, loaded, sections, spent, written
 
 from cslib.cli import main
-from cslib.errors import DataError
+from cslib.errors import DataError, ParameterError
 from cslib.propose import look as looking
 from cslib.propose import write as writing
 from cslib.propose.look import ROWS, look
@@ -209,6 +209,43 @@ def test_a_password_is_never_written(tmp_path, monkeypatch):
     assert keys(found)["source"] == "${CSLIB_SOURCE}"
     assert "secret" not in found.text + "".join(found.lines + found.next_steps(0))
     assert found.next_steps(0)[0].startswith("Set CSLIB_SOURCE in the environment")
+
+
+def test_what_cannot_be_read_is_left_out_and_said(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "orders.csv").write_text(ORDERS)
+    (data / "again.csv").symlink_to(data / "orders.csv")
+    (data / "gone.csv").symlink_to(data / "nothing.csv")
+    (data / "loop.csv").symlink_to(data / "loop.csv")
+    (data / "empty.csv").write_text("")
+    (data / "blank.csv").write_text("\n\n")
+    (data / "bad.csv.gz").write_bytes(b"x")
+    (data / "bad.parquet").write_bytes(b"x" * 40)
+    (data / "noise.csv").write_bytes(bytes(range(256)) * 4)
+    (data / "copy.csv").write_text(ORDERS)
+    (data / "own").mkdir()
+    (data / "own" / "cslib.toml").write_text("")
+    os.mkfifo(data / "pipe.csv")
+    made = propose(str(data))
+    said = made.left_out
+    assert [s.match.look.name for s in made.sections] == ["orders.csv"]
+    assert said["again.csv"] == "is a link to orders.csv, which is read itself"
+    assert said["copy.csv"] == "has the same rows as orders.csv"
+    assert said["gone.csv"] == said["loop.csv"] == "is a link that leads nowhere"
+    assert said["empty.csv"] == said["blank.csv"] == "is an empty file. Export it again, with a header line and rows"
+    assert said["own"] == "is a folder with a cslib.toml of its own: name it in place of this one"
+    assert said["pipe.csv"] == "is no file"
+    assert all(
+        said[name].startswith(("cannot be read", "is no", "is not"))
+        for name in ("bad.csv.gz", "bad.parquet", "noise.csv")
+    )
+
+
+def test_what_is_not_there_is_said_before_what_is(tmp_path):
+    (tmp_path / "cslib.toml").write_text("# mine\n")
+    with pytest.raises(ParameterError, match="'.*gone' is not there. Name a folder"):
+        propose(str(tmp_path / "gone"))
 
 
 def look_of(folder):

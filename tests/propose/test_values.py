@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cslib.data.written import date_form, epoch_form, number_form
 from cslib.propose.forms import day_of
-from cslib.propose.values import Seen, date_form, epoch_form, headers, number_form
+from cslib.propose.values import Seen, headers
 
 FORMATS = [
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d.%m.%y", "%m/%d/%y", "%Y/%m/%d", "%Y%m%d", "%d %b %Y"),

@@ -157,13 +157,18 @@ def worlds(n, repeats, hazards, seed):
     """Leave at constant hazards per month, counted in whole months, seen for 1 to 60; a segment per world."""
     rng = np.random.default_rng(seed)
     left, seen = np.ceil(rng.exponential(1 / sum(hazards), (repeats, n))), rng.integers(1, 61, (repeats, n))
-    kind = np.where(left > seen, "", np.where(rng.random((repeats, n)) < hazards[0] / sum(hazards), "a", "b"))
-    world = np.repeat(np.arange(repeats), n)
-    frame = pd.DataFrame(
-        {"segment": world, "duration_months": np.minimum(left, seen).ravel(), "churn_kind": kind.ravel()}
+    kind = np.where(left > seen, 0, np.where(rng.random((repeats, n)) < hazards[0] / sum(hazards), 1, 2))
+    cell = np.ravel_multi_index(
+        (np.arange(repeats)[:, None], np.minimum(left, seen).astype(int), kind), (repeats, 61, 3)
     )
-    counts = frame.value_counts(sort=False).rename("n").reset_index()
-    return counts.assign(entry_months=0.0, event_observed=counts.churn_kind != "")
+    n = np.bincount(cell.ravel())
+    world, duration, kind = np.unravel_index(np.flatnonzero(n), (repeats, 61, 3))
+    columns = {
+        "segment": world,
+        "duration_months": duration.astype(float),
+        "churn_kind": np.array(["", "a", "b"])[kind],
+    }
+    return pd.DataFrame({**columns, "n": n[n > 0], "entry_months": 0.0, "event_observed": kind > 0})
 
 
 @pytest.mark.slow

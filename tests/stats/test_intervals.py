@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -433,14 +435,18 @@ def few(rng, n):
     return 1 + buys * rng.poisson(12, n), np.where(buys, 0.6, 0.01)
 
 
+@cache
+def share_in(world):
+    orders, p = world(np.random.default_rng(1), 4_000_000)
+    return (orders * p).sum() / orders.sum()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [30, 300, 3000])
 @pytest.mark.parametrize("world", [again, rare, busy, half, few], ids=lambda world: world.__name__)
 def test_a_share_of_orders_covers_where_some_customers_buy_again_and_again(world, n):
     """Wilson over orders covers 68 to 93 % here. With few buyers among 30 customers 92 % are reached, see there."""
-    rng, repetitions = np.random.default_rng(n), 2000
-    orders, p = world(np.random.default_rng(1), 4_000_000)
-    truth = (orders * p).sum() / orders.sum()
+    rng, repetitions, truth = np.random.default_rng(n), 2000, share_in(world)
     x, p = world(rng, (repetitions, n))
     found = shared(x.astype(float), rng.binomial(x, p).astype(float))
     covered = ((found.lower <= truth) & (truth <= found.upper)).mean()

@@ -317,12 +317,13 @@ def test_the_planted_order_of_plans_is_found(sample):
     assert list(TRUTH.plan_hazard_ratio) == ["Starter", "Team", "Enterprise"]
 
 
-def _weibull_world(rng, n, shape, scale):
-    """Lifetimes in whole days, follow-up uniform over 3 years, one customer followed throughout."""
-    time = np.ceil(scale * rng.weibull(shape, n) * 30.4375)
-    seen = np.ceil(rng.uniform(0, 36, n) * 30.4375)
-    seen[0] = 36 * 30.4375
-    return counts_of(np.minimum(time, seen) / 30.4375, time <= seen)
+def _weibull_worlds(rng, repeats, n, shape, scale):
+    """Lifetimes in whole days, follow-up uniform over 3 years, one customer followed throughout; a segment per world."""
+    time = np.ceil(scale * rng.weibull(shape, (repeats, n)) * 30.4375)
+    seen = np.ceil(rng.uniform(0, 36, (repeats, n)) * 30.4375)
+    seen[:, 0] = 36 * 30.4375
+    counts = counts_of((np.minimum(time, seen) / 30.4375).ravel(), (time <= seen).ravel())
+    return counts.assign(segment=np.repeat(np.arange(repeats), n))
 
 
 @pytest.mark.slow
@@ -335,8 +336,7 @@ def test_intervals_cover(n, shape, scale):
     survival = np.exp(-((np.array([3, 12]) / scale) ** shape))
     grid = np.linspace(0, 20, 200_001)
     stay, median = np.trapezoid(np.exp(-((grid / scale) ** shape)), grid), scale * np.log(2) ** (1 / shape)
-    worlds = [_weibull_world(rng, n, shape, scale).assign(segment=world) for world in range(repeats)]
-    curve = survival_curve(pd.concat(worlds))
+    curve = survival_curve(_weibull_worlds(rng, repeats, n, shape, scale))
     at, rows = survival_at(curve, [3, 12]), survival_summary(curve, tau_months=20)
     lower, upper = (at[c].to_numpy().reshape(-1, 2) for c in ("ci_lower", "ci_upper"))
     of_stay = (rows.rmst_ci_lower <= stay) & (stay <= rows.rmst_ci_upper)
