@@ -13,7 +13,7 @@ from cslib.data.kpi import Kpi
 from cslib.scorecard.history import WHOLE
 from cslib.scorecard.scorecard import YEAR, earlier, errors_of, margin_of_difference, periods_before, reach_of
 from cslib.stats.intervals import holm, z_value
-from cslib.stats.limits import control_limits, surprise
+from cslib.stats.limits import UNKNOWN, control_limits, surprise
 
 RATE: Final = 0.05  # of the runs in which nothing changes, at most so many raise an alarm
 TARGET, RANGE = "target", "range"  # what a KPI is compared with
@@ -45,7 +45,8 @@ def comparisons(table: pd.DataFrame, history: pd.DataFrame, kpis: Mapping[str, K
 
     Of a usual range: the larger of :func:`cslib.stats.limits.surprise` and the same of the interval and the middle of
     the range, two-sided; the first knows how much a KPI moves, the second how few customers it rests on. Without
-    limits, of the difference from the year before, or else from the period before, as the scorecard takes them.
+    limits, of the difference from the year before, or else from the period before, as the scorecard takes them. Where a
+    season cannot be told yet, the difference from the year before, if it is known, must be as unlikely, too.
     """
     whole = {kpi: own for kpi, own in history[history["segment"] == WHOLE].groupby("kpi")}
     known = table[table["value"].notna() & table["kpi"].isin(whole) & table["kpi"].isin(kpis)]
@@ -136,7 +137,9 @@ def _off_range(now: pd.Series[Any], own: pd.DataFrame, kpi: Kpi) -> float:
     value, middle = now["value"], (limits.lower + limits.upper) / 2
     low, high = reach_of(now, kpi)
     by_few = 2 * _beyond(abs(value - middle), value - low if value > middle else high - value)
-    return max(surprise(value, past["value"], **how), by_few)
+    found = max(surprise(value, past["value"], **how), by_few)
+    may_be_season = now["season"] == UNKNOWN and not kpi.grows and pd.notna(past["value"].get(per_year))
+    return max(found, _off_before(now, past, per_year)) if may_be_season else found
 
 
 def _off_before(now: pd.Series[Any], past: pd.DataFrame, per_year: int) -> float:

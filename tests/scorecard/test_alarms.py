@@ -71,6 +71,15 @@ def test_few_customers_make_a_move_less_sure_than_the_range_does():
     assert row.p == pytest.approx(2 * norm.sf(1.959964 * 35 / 30), rel=1e-4)
 
 
+@pytest.mark.parametrize(("last_june", "alarm"), [(0.03, True), (0.06, False)])
+def test_a_peak_that_was_there_last_year_is_no_alarm_though_no_season_can_be_told(last_june, alarm):
+    rows = calm(JUNE, months=18, last=[0.06])
+    rows.loc[6, ["value", "ci_lower", "ci_upper"]] = [last_june, last_june - 0.004, last_june + 0.004]
+    found = compared(rows)
+    assert alarms(found).tolist() == [alarm]
+    assert (only(found, "range").p < 0.001) == alarm
+
+
 def test_without_limits_the_year_before_is_compared():
     """0.1 apart, with margins of 0.03 and 0.04: 0.05 together."""
     rows = nrr(JUNE, *[0.8] * 12, 0.9, half=0.03)
