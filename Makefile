@@ -70,9 +70,9 @@ bench: .venv/bench  # against bare queries and other tools, in half an hour; mak
 
 lock: .venv/core  # the newest versions that pyproject.toml allows, for every Python it names
 	$(PIP) uv
-	$(BIN)/uv pip compile pyproject.toml --extra lab --extra test --extra postgres --extra spark --extra bench --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra alert --extra lab --extra test --extra postgres --extra spark --extra bench --universal --python-version 3.11 \
 	  --upgrade --quiet --no-header --no-annotate --output-file requirements.lock
 
 clean:
 	find reports -mindepth 1 -type l -delete
-	rm -rf .venv reports/*/ reports/*.html reports/*.failed.*
+	rm -rf .venv reports/*/ reports/*.html reports/*.failed.* reports/alerts.json reports/digest.md reports/.alerts.lock

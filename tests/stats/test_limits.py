@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
-from cslib.stats.limits import control_limits, season_of
+from cslib.stats.limits import control_limits, season_of, surprise
 
 
 def test_limits_by_hand():
@@ -106,3 +107,36 @@ def test_a_change_of_four_errors_is_found_as_often_without_a_season_and_mostly_w
     rows = rng.normal(size=(800, 37)) + 4.0 * (np.arange(37) == 36)
     assert outside(rows, per_year=12) == pytest.approx(outside(rows), abs=0.03)
     assert outside(rows + 8.0 * (month == 0), per_year=12) > 0.6
+
+
+def test_surprise_by_hand():
+    """Eight values about 4.5 with a standard deviation of 1 / 1.128: 9 is 5.08 of it away, by t on 0.605 · 7 degrees."""
+    away = 4.5 / (2.66 / 3) / np.sqrt(1 + 1 / 8)
+    assert surprise(9.0, [4, 5] * 4) == pytest.approx(2 * student.sf(away, 0.605 * 7))
+    assert surprise(0.0, [4, 5] * 4) == surprise(9.0, [4, 5] * 4)
+    assert surprise(4.5, [4, 5] * 4) == 1
+    assert np.isnan(surprise(4.5, [4, 5]))
+
+
+def test_surprise_of_what_grows_is_of_its_change_and_by_heavier_tails():
+    """Changes of five and fifteen per cent in turn, about ten, with 0.1 / 1.128 as standard deviation."""
+    past = 100 * np.cumprod([1, *np.exp([0.05, 0.15] * 5)])
+    away = 0.4 / (0.266 / 3) / np.sqrt(1 + 1 / 10)
+    for change in (-0.3, 0.5):
+        found = surprise(past[-1] * np.exp(change), past, grows=True)
+        assert found == pytest.approx(2 * student.sf(away, 4))
+    assert surprise(0.0, past, grows=True) == 0
+
+
+def test_an_error_makes_a_value_less_surprising():
+    assert surprise(7.0, [4, 5] * 4, error=2.0) > 5 * surprise(7.0, [4, 5] * 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "per_year"), [(8, 0), (24, 0), (36, 12)])
+def test_a_surprise_of_so_much_is_as_rare_as_it_says(n, per_year):
+    """2,000 series of nothing but chance: three errors are allowed above 1 and 5 %."""
+    rows = np.random.default_rng(n).normal(size=(2000, n + 1))
+    p = np.array([surprise(row[-1], row[:-1], per_year=per_year) for row in rows])
+    for share in (0.01, 0.05):
+        assert share / 3 < (p <= share).mean() <= share + 3 * np.sqrt(share * (1 - share) / len(p))
