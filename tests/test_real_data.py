@@ -107,4 +107,4 @@ def test_telco_churn_report(real_data, tmp_path):
     last = tables["forecast"].query("segment == 'All' and months_ahead == 12").iloc[0]
     listed = tables["at_risk"].p_churn.sum()
     assert last.active_ci_lower < last.n_active - listed < last.active_ci_upper
-    assert "Two year customers stay 35.2 months longer than Month-to-month ones" in run.answer
+    assert "Two year customers stay 35.2 months longer than Month-to-month customers" in run.answer

@@ -11,8 +11,9 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from cslib.churn.columns import MISSING, OTHER, Driver, drivers_of
+from cslib.churn.columns import MISSING, MRR, MRR_AT_START, OTHER, Driver, drivers_of
 from cslib.churn.drivers import DriverModel, check_horizon
+from cslib.churn.signs import SEPARATOR, segment_columns, with_signs
 from cslib.data.customers import current_mrr, exact_sum, with_segment
 from cslib.data.dataset import DataSet
 from cslib.data.engine import beside, written
@@ -21,12 +22,17 @@ from cslib.errors import ParameterError, counted
 from cslib.stats.cox import cumulative_hazards
 
 ABOVE: Final = 1.1  # times the risk of the average active customer: worth naming
+REASONS: Final = 2  # told of a customer
+NEW: Final = 6  # months, until when a customer is called so
 FINE: Final = 28 * 29 * 15 * 31  # parts of a month, of which a day is a whole number in months of any length
-DEAR: Final = 1.5  # times the mean MRR
-NOTHING: Final = "not above average"
-MOST: Final = 1e15  # that is written out
+NOTHING: Final = "nothing stands out"
+PLANS: Final = ("plan", "tier", "edition", "package")  # which a customer is on
+PRICES: Final = (MRR, MRR_AT_START)
 LONGEST: Final = 40  # characters of a value in a reason
-COLUMNS: Final = ("customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason")
+COLUMNS: Final = (
+    *("customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason"),
+    *("last_used_on", "n_tickets", "last_answer", "answered_on"),
+)
 LOOKUP: Final = {"stratum": "string", "age": "int64", "risk": "float64", "by_stratum": "string", "by_age": "string"}
 
 
@@ -54,9 +60,10 @@ def at_risk(
         One row per customer still here: ``customer_id``, ``segment``, ``tenure_months``, ``p_churn``
         (probability of churn within the horizon, given its age), ``mrr`` (per month; see
         :func:`cslib.data.customers.current_mrr`; 0 where no subscription runs), ``money_at_risk`` (``p_churn`` ×
-        ``mrr`` × ``gross_margin``, per month; missing with ``mrr``) and ``reason``: what puts the customer at least
-        10 % above the average active one, of drivers that matter by more than chance, and how many times;
-        last an MRR of at least 1.5 times the mean. By ``money_at_risk``, then ``p_churn`` (both descending), then
+        ``mrr`` × ``gross_margin``, per month; missing with ``mrr``), ``reason`` (at most two to call: what
+        :func:`cslib.churn.signs.with_signs` finds, then what puts the customer at least 10 % above the average active
+        one, of drivers that matter by more than chance, and last the age; never a price), the columns of
+        ``with_signs``, and the declared segments. By ``money_at_risk``, then ``p_churn`` (both descending), then
         ``customer_id``.
 
     Raises
@@ -97,18 +104,38 @@ def at_risk(
     lookup = beside(active, _lookup(model, counts, horizon_months), LOOKUP)
     means = counts[list(ratios)].sum() / (counts["n"].sum() or np.nan)
     each = zip(model.drivers, values, log_ratios, means, strict=True)
-    reasons = [_reason(d, *more) for d, *more in each if d.name in model.clear_terms]
+    reasons = [_reason(d, *more) for d, *more in each if d.name in model.clear_terms and d.name not in PRICES]
     score, text = reduce(add, log_ratios, ibis.literal(0.0)).exp(), reduce(add, reasons, ibis.literal(""))
     scored = active.mutate(score=score, text=text)
     both = scored.join(lookup, ["stratum", "age"]).select(*scored.columns, *list(LOOKUP)[2:])
     p_churn, text = 1 - (-both.risk * both.score).exp(), both.by_stratum + both.text + both.by_age
     chance = both.select("customer_id", "tenure_months", p_churn=p_churn, text=text)
     priced = with_segment(_with_mrr(chance, data), data, segment_by, today=True)
-    text, money = priced.text + _dear(priced.mrr), priced.p_churn * priced.mrr * gross_margin
-    reason = ibis.ifelse(text == "", NOTHING, text.substr(2))
-    listed = priced.mutate(money_at_risk=money, reason=reason).select(*COLUMNS).execute()
+    known = _with_columns(with_signs(priced, data), data, columns := segment_columns(data, *COLUMNS))
+    listed = known.mutate(money_at_risk=known.p_churn * known.mrr * gross_margin, reason=known["sign"] + known.text)
+    table = listed.select(*COLUMNS, *columns).execute()
+    told = {text: _first(text) for text in table["reason"].unique()}
     keys = ["money_at_risk", "p_churn", "customer_id"]
-    return listed.sort_values(keys, ascending=[False, False, True], ignore_index=True)
+    table = table.assign(reason=table["reason"].map(told).astype(object))
+    return table.sort_values(keys, ascending=[False, False, True], ignore_index=True)
+
+
+def _first(text: str) -> str:
+    """Keep the first reasons.
+
+    Examples
+    --------
+    >>> _first(SEPARATOR.join(["", "stopped using it in May", "gave NPS 3 in April", "on Starter"])), _first("")
+    ('stopped using it in May; gave NPS 3 in April', 'nothing stands out')
+    """
+    return "; ".join(text.split(SEPARATOR)[1 : REASONS + 1]) or NOTHING
+
+
+def _with_columns(table: ir.Table, data: DataSet, columns: list[str]) -> ir.Table:
+    """Add columns of customers as they are recorded today, as text."""
+    own = data.table("customers")
+    texts = own.select("customer_id", **{c: own[c].cast("string") for c in columns})
+    return table.left_join(texts, "customer_id").select(*table.columns, *columns)
 
 
 def stakes(risk: pd.DataFrame, *, capacity: int) -> pd.Series[Any]:
@@ -183,20 +210,17 @@ def _log_ratio(driver: Driver, value: ir.Value) -> ir.NumericValue:
 
 
 def _reason(driver: Driver, value: ir.Value, log_ratio: ir.NumericValue, mean: float) -> ir.StringValue:
-    """Name the driver where it raises the risk: ``; Contract: Month-to-month (×2.1)``, else nothing."""
+    """Name the driver where it raises the risk, such as ``on Starter``, after a separator; else nothing."""
     if driver.kind == "number":
         ratio = log_ratio.exp() / mean
-        # two digits of the range
-        low, high = (np.exp(v) if driver.logged else v for v in (driver.low, driver.high))
-        digits = max(1 - int(np.floor(np.log10(high - low))), 0)
-        shown = written(value.exp() if driver.logged else value, digits)
+        digits = max(1 - int(np.floor(np.log10(driver.high - driver.low))), 0)  # two of the range
+        shown = written(value, digits)
         shown = (shown.re_replace(r"\.?0+$", "") if digits else shown).fill_null(MISSING)
-        text = f"; {driver.name}: " + shown + " (×" + written(ratio, 1) + ")"
-        return ibis.ifelse(ratio >= ABOVE, text, "")
+        return ibis.ifelse(ratio >= ABOVE, SEPARATOR + f"{driver.name} " + shown, "")
     told = zip(driver.levels, driver.coefficients, strict=True)
     # a value without a coefficient of its own, the reference aside, is counted with another driver
     ratios = [(v, float(np.exp(c)) / mean if c or v == driver.levels[0] else 1.0) for v, c in told]
-    named = [(value == v, _raised(f"{driver.name}: {_short(v)}", r)) for v, r in ratios]
+    named = [(value == v, _raised(_on(driver.name, v), r)) for v, r in ratios]
     return ibis.cases(*named, else_="")
 
 
@@ -204,24 +228,20 @@ def _short(value: str) -> str:
     return value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
 
 
+def _on(name: str, value: str) -> str:
+    """Say which value of a column a customer has.
+
+    Examples
+    --------
+    >>> _on("plan", "Starter"), _on("channel", "Paid"), _on("region", "(missing)"), _on("city", "(other)")
+    ('on Starter', 'channel Paid', 'no region on record', 'a rarer city')
+    """
+    rare = {MISSING: f"no {name} on record", OTHER: f"a rarer {name}"}
+    return rare.get(value) or (f"on {_short(value)}" if name.lower() in PLANS else f"{name} {_short(value)}")
+
+
 def _raised(what: str, ratio: float) -> str:
-    return f"; {what} (×{ratio:.1f})" if ratio >= ABOVE else ""
-
-
-def _dear(mrr: ir.FloatingColumn) -> ir.StringValue:
-    """Name an MRR far above the mean: ``; MRR 1,541 (×4.2)``."""
-    mean, whole = mrr.mean(), mrr.clip(upper=MOST).round(0).cast("int64")
-    text = "; MRR " + _grouped(whole) + " (×" + written(mrr / mean.nullif(0), 1) + ")"
-    return ibis.ifelse((mrr > 0) & (mrr >= DEAR * mean), text, "")
-
-
-def _grouped(whole: ir.IntegerValue, groups: int = 4) -> ir.StringValue:
-    """Write a whole number with commas, as no engine does it alike."""
-    text = whole.cast("string")
-    if not groups:
-        return text
-    last = (whole % 1000).cast("string").lpad(3, "0")
-    return ibis.ifelse(whole < 1000, text, _grouped(whole // 1000, groups - 1) + "," + last)
+    return f"{SEPARATOR}{what}" if ratio >= ABOVE else ""
 
 
 def _lookup(model: DriverModel, counts: pd.DataFrame, horizon_months: float) -> pd.DataFrame:
@@ -233,7 +253,8 @@ def _lookup(model: DriverModel, counts: pd.DataFrame, horizon_months: float) -> 
     average = (risk * n).sum() / max(n.sum(), 1)
     rows = []
     for stratum, age, own, mean in zip(strata, counts["age"], risk, means, strict=True):
-        months = counted(age // FINE, "month")
-        value = _raised(f"{model.stratified_by}: {_short(stratum)}", mean / average if average else 1.0)
-        rows.append((stratum, age, own, value, _raised(f"tenure {months}", own / mean if mean else 1.0)))
+        months = counted(age // FINE, "month") if age >= FINE else "less than a month"
+        here = f"new ({months})" if age < NEW * FINE else f"here for {months}"
+        value = _raised(_on(model.stratified_by, stratum), mean / average if average else 1.0)
+        rows.append((stratum, age, own, value, _raised(here, own / mean if mean else 1.0)))
     return pd.DataFrame(rows, columns=list(LOOKUP))

@@ -308,8 +308,8 @@ def without_follower(design: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
     explained = float(shared @ np.linalg.lstsq(alike[np.ix_(rest, rest)], shared, rcond=1e-9)[0])
     if explained < MOSTLY:
         return design
-    why = f"the other drivers tell {100 * explained:.0f} % of it, and their ratios would be blurred"
-    remarks.append(f"{name} is left out: {why}. Name mrr among the drivers to compare it.")
+    why = f"the other drivers explain {100 * explained:.0f} % of it"
+    remarks.append(f"{name} is left out: {why}. To compare it all the same, name mrr among the drivers.")
     return design.iloc[:, rest]
 
 

@@ -256,7 +256,7 @@ def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None)
     own: Any = found.iloc[0]
     settled, n_all = own.n_left - own.n_left_new, own.n_start + own.n_new
     start = f"{settled:,} of the {counted(own.n_start, 'customer')} at the start of {own.month:%B %Y} left in it."
-    new = f"{counted(own.n_left_new, 'customer')} came and left in the month; neither rate above counts them."
+    new = f"{counted(own.n_left_new, 'customer')} came and left in the month; the two rates above leave them out."
     new = new if own.n_left_new else "Nobody came and left in the month."
     days = f"{own.n_left:,} left, newcomers included, over {counted(own.customer_days, 'day')} as customers"
     rows = [
@@ -279,7 +279,7 @@ def _cohorts(data: DataSet, own: Any) -> Measure:
     missing, lost = own.n_start - base, own.n_left - own.n_left_new - back - (base - kept)
     text = "The same customers by the month they came in, so the same rate."
     if back:
-        text = f"The same customers by the month they first came in, less the {back:,} who came back in it."
+        text = f"The same customers by the month they first came in, minus the {back:,} who came back in it."
     elif missing or lost:
         before = f"Cohorts leave out who came before {data.observed_from}, when churn was not yet recorded"
         text = f"{before}: {counted(missing, 'customer')} of the start, of whom {lost:,} left."

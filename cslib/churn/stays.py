@@ -17,7 +17,6 @@ from cslib.stats.peaks import alike, find_peaks
 FEW: Final = 10  # at risk: a median reached by fewer is no firm estimate
 TOLD: Final = (12, 6, 3, 1)  # months, the first one that is observed is told
 DRAWN: Final = 12  # pairs in a chart
-NAMED: Final = 5  # further pairs that get a sentence
 YEAR: Final = 12
 MEDIAN: Final = ["median_months", "median_ci_lower", "median_ci_upper"]
 
@@ -101,16 +100,6 @@ class Differences:
     def measured(self) -> pd.DataFrame:
         """The pairs observed long enough to be compared, as many as a chart holds."""
         return self.pairs.dropna(subset="rmst_difference_months").head(DRAWN)
-
-    @property
-    def told(self) -> pd.DataFrame:
-        """The clear pairs that follow the widest, as many as get a sentence."""
-        return self.clear.iloc[1 : 1 + NAMED]
-
-    @property
-    def n_further(self) -> int:
-        """Count the clear pairs that get none."""
-        return max(len(self.clear) - 1 - NAMED, 0)
 
     @property
     def n_unclear(self) -> int:

@@ -21,20 +21,24 @@ from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, unit_months
 from cslib.data.lives import counted_as
-from cslib.show.charts import OBSERVED, largest_segments, left_out, lines_with_bands, well_observed
+from cslib.show.charts import largest_segments, left_out, lines_with_bands, well_observed
 from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
 from cslib.show.formats import months, whole
 from cslib.show.result import Answer, Result, Study
 from cslib.stats import survival as km
 from cslib.stats.intervals import FIRM
-from cslib.stats.models import FittedModels, fit_models, model_curves, reach
+from cslib.stats.models import FittedModels, fit_models, reach
 
+RATE: Final = "rate of leaving, times the reference"
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
-AT_RISK: Final = {"p_churn": "percent", "mrr": "amount", "money_at_risk": "amount", "tenure_months": "number"}
+AT_RISK: Final = {"p_churn": "percent", "mrr": "amount", "money_at_risk": "amount"}
+MODELS: Final = {"weight": "percent"}
 ALL_YEARS: Final = "All (all years)"
 NO_CURVE: Final = "There is no curve from the start to draw: see the warning above."
-UNDATED: Final = "These data hold no start dates, so churn by calendar month cannot be told."
-NO_MONTH: Final = "Without a full month to look at, ways of measuring churn cannot be compared."
+UNDATED: Final = "The data hold no start dates, so there is no churn by calendar month."
+NO_MONTH: Final = "Ways of measuring churn are compared once a month is complete."
+NO_KINDS: Final = "The data don't record why customers left."
+UNCHECKED: Final = "The predictions could not be checked against what happened."
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -116,7 +120,6 @@ class Churn(Study):
         chart = partial(lines_with_bands, shown, y="survival", **AGES, n="n_at_risk", n_label="at risk", line="steps")
         also = (Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),)
         rest: Any = {"absent": NO_CURVE if shown.empty else "", "caption": "Survival", "also": also}
-        rest["notes"] = segment_remark(self.data, self.by)
         plotted = said.subtitle + left_out(self._curve, shown)
         return Result("survival", self._curve, said.title, plotted, chart, "Step chart", said.how_to_read, **rest)
 
@@ -131,7 +134,7 @@ class Churn(Study):
         if self._recent is not self.data:
             table = pd.concat([table, self._usual], ignore_index=True)
             firm = pd.concat([firm, firm_medians(self._usual, self._usual_curve)])
-        return Result("survival_summary", table, caption=caption, shown=say.summary(firm))
+        return Result("survival_summary", table, caption=caption, shown=say.summary(firm, unit=counted_as(self.data)))
 
     @cached_property
     def hazard(self) -> Result:
@@ -141,7 +144,7 @@ class Churn(Study):
         """
         table = km.hazard_by_age(self._curve)
         said, shown = say.hazard(pace(table)), self._largest(table)
-        why = "Nobody has been observed for longer than a day, so there is no rate of leaving yet."
+        why = "Nobody has been followed for longer than a day, so there is no rate of leaving yet."
         chart = partial(lines_with_bands, shown, y="hazard", **AGES, unit="hazard", least=FIRM)
         rest: Any = {"absent": why if table.empty else "", "caption": "Rate of leaving by month of age"}
         return Result("hazard", table, said.title, said.subtitle + left_out(table, shown), chart, **rest)
@@ -153,17 +156,19 @@ class Churn(Study):
         All at once and each pair, as from :func:`cslib.stats.survival.compare_segments`.
         """
         table, caption = self._comparison.drop(columns="tau_months"), "Segments compared"
+        remark = segment_remark(self.data, self.by)
         if self._differences is None:
-            alone = f"All customers are of the same {self.by}, so there is nothing to compare."
-            why = "There are no segments to compare. Set segment_by (in Python: by) to a column, such as plan."
-            notes = segment_remark(self.data, self.by)
-            return Result("logrank", table, absent=alone if self.by else why, caption=caption, notes=notes)
+            alone = f"All customers have the same {self.by}, so there is nothing to compare." if self.by else ""
+            return Result("logrank", table, absent=alone, caption=caption, most=0, notes=remark)
         said, pairs = say.differences(self._differences), self._differences.measured
-        named = pairs.assign(pair=pairs["segment_a"] + " against " + pairs["segment_b"])
+        named = pairs.assign(pair=pairs["segment_a"] + " vs " + pairs["segment_b"])
         how: Any = {"estimate": "rmst_difference_months", "label": "pair", "reference": 0.0}
         chart = partial(forest_plot, named, x_label="months stayed longer", **how)
-        notes = (*said.notes, *segment_remark(self.data, self.by))
-        rest: Any = {"notes": notes, "absent": f"{said.title}." if pairs.empty else "", "caption": caption}
+        rest: Any = {
+            "notes": (*said.notes, *remark),
+            "absent": f"{said.title}." if pairs.empty else "",
+            "caption": caption,
+        }
         return Result("logrank", table, said.title, said.subtitle, chart, "Forest plot", **rest)
 
     @cached_property
@@ -174,7 +179,8 @@ class Churn(Study):
         """
         table = km.cumulative_incidence(self._lives)
         said, shown = say.kinds(lost(table)), whole(table).dropna(subset="incidence")
-        why = "How customers left cannot be told from their start: no churn_kind, or early ages not observed."
+        known = "churn_kind" in self.data.table("customers").columns
+        why = f"{said.title}." if known else NO_KINDS
         shown = shown.assign(segment=shown["churn_kind"])
         chart = partial(lines_with_bands, shown, y="incidence", **AGES, line="steps")
         rest: Any = {"absent": why if shown.empty else "", "caption": "Kinds of churn"}
@@ -184,32 +190,33 @@ class Churn(Study):
     def ratios(self) -> Result:
         """What drives churn?
 
-        As in :class:`cslib.churn.drivers.DriverModel`; what to know of the columns stands in ``before``.
+        As in :class:`cslib.churn.drivers.DriverModel`; why there is none to compare stands in ``before``.
         """
         table = self._model.table
         said, shown = say.drivers(strongest(table)), table.assign(clear=self._model.clear)
-        how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": "hazard ratio"}
+        how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": RATE}
         chart = partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True)
-        why = "" if len(table) else "No column of customers could be tested as a driver."
-        rest: Any = {"before": self._model.remarks, "absent": why, "caption": "Drivers of churn"}
+        why = "" if len(table) else "No column of customers could be compared."
+        rest: Any = {"before": () if len(table) else self._model.remarks, "absent": why, "caption": "Drivers of churn"}
         rest["notes"] = today_remark(self.data, table["term"].unique())
         return Result("drivers", table, said.title, said.subtitle, chart, "Forest plot", said.how_to_read, **rest)
 
     @cached_property
     def calibration(self) -> Result:
-        """Can the probabilities be trusted?
+        """Can the risks be trusted?
 
-        As in :class:`cslib.churn.drivers.DriverModel`.
+        As in :class:`cslib.churn.drivers.DriverModel`; what to know of the columns stands in ``notes``.
         """
         table, caption = self._model.calibration, "Predicted and observed churn, by groups of predicted risk"
+        remarks = self._model.remarks if len(self._model.table) else ()
         if table.empty:
-            why = "Predictions could not be checked against what happened; the remarks above say why."
-            return Result("calibration", table, absent=why, caption=caption)
+            return Result("calibration", table, absent=UNCHECKED, caption=caption, notes=remarks)
         known = {name: getattr(self._model, name) for name in ("checked_months", "concordance", "kept_share")}
         said = say.calibration(agreement(table), **known)
         axes = {"x_label": "predicted share leaving", "y_label": "observed share leaving"}
         chart, around = partial(calibration_plot, table, **axes), (said.title, said.subtitle)
-        return Result("calibration", table, *around, chart, "Calibration plot", notes=said.notes, caption=caption)
+        notes = (*said.notes, *remarks)
+        return Result("calibration", table, *around, chart, "Calibration plot", notes=notes, caption=caption)
 
     @cached_property
     def at_risk(self) -> Result:
@@ -217,11 +224,14 @@ class Churn(Study):
 
         All present customers, as from :func:`cslib.churn.at_risk.at_risk`.
         """
-        held = stakes(self._risk, capacity=self.capacity)
-        said = say.at_risk(held, horizon_months=self._reach, currency=self.data.currency)
-        labels = {"mrr": "MRR", "p_churn": f"leaves within {months(self._reach)}", "tenure_months": "months here"}
-        how: Any = {"caption": "Present customers, most at risk first", "formats": AT_RISK, "labels": labels}
-        return Result("at_risk", self._risk, said.title, most=self.capacity, **how)
+        picks: Any = {"horizon_months": self._reach, "concordance": self._model.concordance}
+        said = say.at_risk(self._held, currency=self.data.currency, gross_margin=self.gross_margin, **picks)
+        shown = say.work_list(self._risk, by=self.by)
+        money = {c: f"{say.WORK_LIST[c]}, {self.data.currency}" for c in ("mrr", "money_at_risk") if self.data.currency}
+        labels = say.WORK_LIST | money | {"p_churn": f"leaves within {months(self._reach)}"}
+        order = "money at risk" if "money_at_risk" in shown else "risk of leaving"
+        how: Any = {"caption": f"All customers of today, by {order}", "formats": AT_RISK, "labels": labels}
+        return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, notes=said.notes, **how)
 
     @cached_property
     def models(self) -> Result:
@@ -229,16 +239,12 @@ class Churn(Study):
 
         As in :class:`cslib.stats.models.FittedModels`; also those that could not be fitted.
         """
-        said, seen = say.models(self._fitted.table), whole(self._drawn).assign(segment=OBSERVED)
-        shown = seen.head(0)
-        if len(seen) and len(self._fitted.table):
-            fitted = model_curves(self._fitted, months=list(seen["duration_months"]))
-            shown = pd.concat([seen, fitted.rename(columns={"model": "segment"})])
-        why = (NO_CURVE if self._drawn.empty else f"{said.title}.") if shown.empty else ""
+        said, table = say.models(self._fitted.table), self._fitted.table
         also = (Result("models_left_out", self._fitted.left_out, caption="Models that could not be fitted"),)
-        chart, table = partial(lines_with_bands, shown, y="survival", **AGES), self._fitted.table
-        rest: Any = {"absent": why, "caption": "Models of churn", "also": also}
-        return Result("models", table, said.title, said.subtitle, chart, **rest)
+        rest: Any = {"absent": f"{said.title}." if table.empty else "", "caption": "Models of churn", "also": also}
+        split = {"split": self._model.split, "strongest": self._model.split}
+        rest |= {"formats": MODELS, "labels": say.MODELS, "notes": say.sums(self._outlook, self._held, **split)}
+        return Result("models", table, said.title, shown=say.model_list(table), **rest)
 
     @cached_property
     def forecast(self) -> Result:
@@ -246,14 +252,12 @@ class Churn(Study):
 
         As from :func:`cslib.churn.outlook.forecast_customers`.
         """
-        held, caption = stakes(self._risk, capacity=self.capacity), "Forecast for the present customers"
-        said = say.forecast(self._outlook, held, split=self._model.split, strongest=self._model.split)
+        caption, said = "Forecast for the present customers", say.forecast(self._outlook)
         if self._outlook is None:
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
-        chart = partial(lines_with_bands, line(self._ahead), **how, y_label="customers")
-        notes = (*said.notes, *today_remark(self.data, [self._model.split]))
-        return Result("forecast", self._ahead, said.title, said.subtitle, chart, notes=notes, caption=caption)
+        chart = partial(lines_with_bands, line(self._ahead), **how, y_label="customers", line="dashed")
+        return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption)
 
     @cached_property
     def monthly(self) -> Result:
@@ -278,7 +282,12 @@ class Churn(Study):
         dated = self.data.has_dates("customers")
         table = reconcile(self.data, lifetimes(self.data)) if dated else pd.DataFrame(columns=RECONCILED)
         how: Any = {"absent": NO_MONTH if table.empty else "", "formats": {"churn_rate": "percent", "n_base": "number"}}
-        how["labels"] = {"n_base": "customers", "n_churned": "left", "explanation": "why it differs"}
+        how["labels"] = {
+            "n_base": "customers",
+            "n_churned": "left",
+            "churn_rate": "rate",
+            "explanation": "why it differs",
+        }
         caption = "Ways of measuring the churn of the last complete month"
         return Result("churn_reconciliation", table, caption=caption, **how)
 
@@ -338,6 +347,10 @@ class Churn(Study):
     def _risk(self) -> pd.DataFrame:
         asked: Any = {"horizon_months": self._reach, "gross_margin": self.gross_margin}
         return at_risk(self._recent, self._model, segment_by=self.by, **asked)
+
+    @cached_property
+    def _held(self) -> pd.Series[Any]:
+        return stakes(self._risk, capacity=self.capacity)
 
     @cached_property
     def _fitted(self) -> FittedModels:

@@ -23,15 +23,31 @@ HOW_TO_READ_SURVIVAL: Final = (
     "than that. The numbers below are the customers still followed at that age: where they are few, the band is wide."
 )
 HOW_TO_READ_RATIOS: Final = (
-    "A ratio of 2 means: such customers leave twice as fast as those of the same age at the reference (hollow point), "
-    "all other drivers being equal. Where the bar crosses 1, the difference could be chance. A ratio proves no cause."
+    "A value of 2 means that such customers leave twice as fast as customers of the same age in the reference group "
+    "(hollow point), other things equal. Where the bar crosses 1, the difference may be chance. None of this proves a "
+    "cause."
 )
-SUPERSCRIPT: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-SMALL_P: Final = -3  # its power of ten, below which a p-value is written as one
 Row = Any  # a row of a table, or the few figures that a sentence needs
-AGES_THAT_WERE: Final = "The rate of leaving by age and the forecast use the ages that were."
-ENDED: Final = {"customer": ("whom", "left"), "stay": ("which", "ended")}
-AGAINST: Final = {"fewer": "fewer than", "more": "more than", "alike": "much as"}
+AGES_THAT_WERE: Final = "The risk by age and the forecast use the ages that were observed."
+ENDED: Final = {"customer": ("of whom {n} left", "had left"), "stay": ("of which {n} have ended", "had ended")}
+AGAINST: Final = {"fewer": "fewer than", "more": "more than", "alike": "about as many as"}
+PARTS: Final = {
+    **{0.1: "a tenth of", 0.2: "a fifth of", 0.25: "a quarter of", 1 / 3: "a third of", 0.5: "half"},
+    **{2 / 3: "two thirds of", 0.75: "three quarters of", 2.0: "twice", 3.0: "three times"},
+}
+NEAR: Final = 0.12  # of a part, for a ratio to be called so
+WAYS: Final = {
+    "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way that is not recorded",
+}  # fmt: skip
+WORK_LIST: Final = {
+    "customer_id": "customer", "reason": "reasons to call", "money_at_risk": "at risk a month", "p_churn": "risk",
+    "mrr": "MRR", "tenure_months": "months here", "last_used_on": "last used", "n_tickets": "tickets, 90 days",
+    "last_answer": "last answer",
+}  # fmt: skip
+MODELS: Final = {
+    "segment": "segment", "model": "model", "weight": "weight in the average", "holdout_score": "held-out score",
+    "aic": "AIC", "n_parameters": "parameters",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,13 +75,12 @@ def subtitle(summary: pd.DataFrame, *, n_before: int, observed_from: date | None
         As from :func:`cslib.data.lives.counted_as`.
     """
     row = whole(summary).iloc[0]
-    text = f"{counted(int(row.n_customers), unit)}, of {ENDED[unit][0]} {int(row.n_events):,} {ENDED[unit][1]}"
-    text += " · who comes back begins another" * (unit == "stay")
-    text += f" · observed from {observed_from}" if observed_from else ""
-    before = (
-        f" · {counted(n_before, unit)} had {ENDED[unit][1]} before and {'is' if n_before == 1 else 'are'} not counted"
-    )
-    return text + before * bool(n_before)
+    left, before = ENDED[unit]
+    text = f"{counted(int(row.n_customers), unit)}, {left.format(n=f'{int(row.n_events):,}')}"
+    text += " · a customer who comes back starts a new stay" * (unit == "stay")
+    text += f" · followed since {observed_from:%-d %B %Y}" if observed_from else ""
+    verb = "is" if n_before == 1 else "are"
+    return text + f" · {counted(n_before, unit)} that {before} earlier {verb} not counted" * bool(n_before)
 
 
 def answer(
@@ -88,7 +103,7 @@ def answer(
 
 
 def _stay(row: pd.Series[Any], unit: str) -> str:
-    n, ended = counted(int(row.n_customers), unit), ENDED[unit][1]
+    n, ended = counted(int(row.n_customers), unit), "left" if unit == "customer" else "ended"
     if not row.n_events:
         who = f"all {n} count" if row.n_customers > 1 else f"{n} counts"
         return f"**No churn is on record**: {who} as still here."
@@ -102,8 +117,8 @@ def _stay(row: pd.Series[Any], unit: str) -> str:
     if pd.notna(row.survival_12m):
         interval = between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
         stay = f"**{percent(row.survival_12m)} of customers stay longer than 12 months**"
-        return f"{stay} (95 % interval {interval}, {n}); when half will have left cannot be told yet."
-    return f"**{int(row.n_events):,} of {n} {ended} so far**; when half of them leave cannot be told yet."
+        return f"{stay} (95 % interval {interval}, {n}); it is too early to say when half will have left."
+    return f"**{int(row.n_events):,} of {n} {ended} so far**; it is too early to say when half will have left."
 
 
 def _span(lower: float, upper: float) -> str:
@@ -191,49 +206,53 @@ def warnings(summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple
         Months ahead that customers have been observed for, and that were asked for.
     """
     asked, known = months(horizon_months), months(reach)
-    short = f"Customers have not been observed for {asked} yet, so probabilities and forecast look {known} ahead."
+    short = f"Customers have not been followed for {asked} yet, so risk and forecast look {known} ahead."
     lost = list(summary.loc[~summary["from_start"].astype(bool), "segment"].astype(str))
     who = "all customers" if "All" in lost else ", ".join(lost)
-    why = "nobody was under observation at some early age when records began"
-    unseen = f"For {who}, how long customers stay from their start cannot be told: {why}. {AGES_THAT_WERE}"
+    why = "when records began, nobody was that new"
+    unseen = f"For {who}, the data don't show how long customers stay from their start: {why}. {AGES_THAT_WERE}"
     return (*([short] if reach < horizon_months else []), *([unseen] if lost else []))
 
 
 def survival(kept: pd.DataFrame) -> Said:
     """State how many stay: in the two segments that differ most, if by more than chance, or of all."""
-    title = "How many stay cannot be told from these data yet"
+    title = "It is too early to say how many stay"
     if len(kept):
         first, *others = (row for _, row in kept.iterrows())
         who = f"{first.segment} customers" if others else "customers"
-        more = "".join(f", {percent(other.survival)} of {other.segment}" for other in others)
+        more = "".join(f", against {percent(other.survival)} of {other.segment}" for other in others)
         title = f"{percent(first.survival)} of {who} stay longer than {months(first.duration_months)}{more}"
-    plotted = "Share still here, by months since the start, while ten or more are observed. Bands: 95 % intervals."
+    plotted = "Share still here, by months since the start, as long as ten or more are followed. Bands: 95 % intervals."
     return Said(title, plotted, HOW_TO_READ_SURVIVAL)
 
 
-def summary(summary: pd.DataFrame) -> pd.DataFrame:
+def summary(summary: pd.DataFrame, *, unit: str = "customer") -> pd.DataFrame:
     """Write the summary for its readers: one column per quantity, its interval in brackets.
 
     Parameters
     ----------
     summary
         As from :func:`cslib.churn.stays.firm_medians`.
+    unit
+        As from :func:`cslib.data.lives.counted_as`.
 
     Returns
     -------
     pandas.DataFrame
-        ``segment``, ``customers``, ``left``, and as text the median, the mean stay and survival at 12 months.
+        ``segment``, ``customers`` and ``left``, or ``stays`` and ``ended``, and as text the median, the mean stay and
+        survival at 12 months.
     """
-    return pd.DataFrame([_summed(row) for row in summary.itertuples()])
+    return pd.DataFrame([_summed(row, unit) for row in summary.itertuples()])
 
 
-def _summed(row: Any) -> dict[str, Any]:
+def _summed(row: Any, unit: str) -> dict[str, Any]:
     half = _estimate(row.median_months, row.median_ci_lower, row.median_ci_upper, "number")
     half = "not reached" if math.isnan(row.median_months) and row.from_start else half
     mean = _estimate(row.rmst_months, row.rmst_ci_lower, row.rmst_ci_upper, "number")
     year = _estimate(row.survival_12m, row.survival_12m_ci_lower, row.survival_12m_ci_upper, "percent")
     stays = {f"mean stay in the first {months(row.tau_months)}": mean, "stay longer than 12 months": year}
-    counts = {"segment": row.segment, "customers": row.n_customers, "left": row.n_events}
+    left = "left" if unit == "customer" else "ended"
+    counts = {"segment": row.segment, f"{unit}s": row.n_customers, left: row.n_events}
     return counts | {"half leave within, months": half} | stays
 
 
@@ -251,16 +270,16 @@ def _written(value: float, unit: str) -> str:
 
 def hazard(pace: Pace | None) -> Said:
     """State at which ages customers leave most, or that their risk hardly changes, as far as the counts tell."""
-    plotted = "Churns per customer and month, by months since the start, smoothed; the title's are not. Bands: 95 %."
+    plotted = "Share of customers leaving in a month, by months since the start, smoothed. Bands: 95 % intervals."
     if pace is None:
-        return Said("Too few customers are observed, or have left, to say at what age they leave", plotted)
+        return Said("Too few customers have been followed, or have left, to say when they leave", plotted)
     return Said(_peaks(pace) if len(pace.peaks) else _level(pace), plotted)
 
 
 def _level(pace: Pace) -> str:
     rate = f"{percent(pace.elsewhere)} a month"
     if not pace.n_months:
-        return f"Too few have left to tell whether risk changes with age: {rate} on average"
+        return f"Too few have left to tell whether risk changes over time: {rate} on average"
     alike = f"{rate}, and no month is twice as risky as the others"
     return f"Risk hardly changes over the first {pace.n_months} months: {alike}"
 
@@ -284,17 +303,10 @@ def _peaks(pace: Pace) -> str:
 
 def differences(differences: Differences) -> Said:
     """State the widest clear difference between segments, or that there is none; below, the next and the others."""
-    p, first = differences.p_value, months(differences.tau_months)
-    test = f"Log-rank test of all segments: {_power(p, differences.log10_p_value)}."
-    test = "Too few left for a test." if math.isnan(p) else test
-    bars = "Bars: 95 % intervals, in colour where more than chance."
-    plotted = f"Difference in months stayed of the first {first}. {bars} {test}"
+    few = " Too few left to tell differences from chance." * math.isnan(differences.p_value)
+    bars = f"Bars: 95 % intervals, in colour where more than chance.{few}"
+    plotted = f"Difference in months stayed of the first {months(differences.tau_months)}. {bars}"
     return Said(_widest(differences), plotted, notes=tuple(_others(differences)))
-
-
-def _power(p: float, log10: float) -> str:
-    power = f"{math.ceil(log10)}".translate(SUPERSCRIPT) if log10 < SMALL_P else ""
-    return f"p below 10{power}" if power else f"p = {p:.3f}"
 
 
 def _widest(differences: Differences) -> str:
@@ -302,22 +314,20 @@ def _widest(differences: Differences) -> str:
     if len(differences.clear):
         return _apart(differences.clear.iloc[0])
     if differences.measured.empty:
-        return f"No two segments have been observed for {tau}, so their mean stay cannot be compared"
+        return f"No two segments have been followed for {tau}, so it is too early to compare them"
     if differences.rates_differ:
         return f"Segments do not leave at the same rate, but over {tau} none clearly stays longer than another"
     return "No segment clearly stays longer than another"
 
 
 def _apart(pair: Any) -> str:
-    stay = f"{pair.segment_a} customers stay {months(pair.rmst_difference_months)} longer than {pair.segment_b} ones"
+    stay = (
+        f"{pair.segment_a} customers stay {months(pair.rmst_difference_months)} longer than {pair.segment_b} customers"
+    )
     return f"{stay} over their first {months(pair.tau_months)} ({_span(pair.ci_lower, pair.ci_upper)})"
 
 
 def _others(differences: Differences) -> Iterator[str]:
-    for pair in differences.told.itertuples():
-        yield f"{_apart(pair)}."
-    if differences.n_further:
-        yield f"{counted(differences.n_further, 'further pair')} of segments differ by more than chance."
     unclear, every = differences.n_unclear, len(differences.pairs)
     if 0 < unclear < every:
         verb = "shows" if unclear == 1 else "show"
@@ -326,32 +336,44 @@ def _others(differences: Differences) -> Iterator[str]:
 
 def kinds(lost: pd.DataFrame) -> Said:
     """State how much is lost to each kind of churn."""
-    plotted = "Share of customers lost to each kind of churn, by months since the start. Bands: 95 % intervals."
+    plotted = "Share of customers who left in each way, by months since the start. Bands: 95 % intervals."
     if lost.empty:
-        return Said("Too short a time to tell kinds of churn apart", plotted)
+        return Said("It is too early to tell kinds of churn apart", plotted)
     known = lost.dropna(subset="incidence")
     if known.empty:
-        return Said("Kinds of churn cannot be told from the start: early ages were never observed", plotted)
-    first, *others = (row for _, row in known.iterrows())
-    more = "".join(f", {percent(other.incidence)} to {_kind(other.churn_kind)}" for other in others)
-    share = f"{percent(first.incidence)} of customers are lost to {_kind(first.churn_kind)}"
-    return Said(f"Within {months(first.months)}, {share}{more}", plotted)
-
-
-def _kind(name: str) -> str:
-    return "churn of unknown kind" if name == "not recorded" else f"{name} churn"
+        return Said("The data don't show how customers left in their first months", plotted)
+    each = zip(known["incidence"], known["churn_kind"], strict=True)
+    first, *others = (f"{percent(share)} {{}}{WAYS[kind]}" for share, kind in each)
+    parts = [first.format("of customers leave "), *(other.format("") for other in others)]
+    return Said(f"Within {months(known['months'].iloc[0])}, {listed(parts)}", plotted)
 
 
 def drivers(strongest: Row | None) -> Said:
     """State the strongest driver that is more than chance."""
-    plotted = "How many times as fast customers leave, all else equal. Bars: 95 %, in colour where more than chance."
+    plotted = "How fast customers leave, compared with the reference. Bars: 95 %, in colour where more than chance."
     if strongest is None:
-        return Said("No driver clearly raises or lowers the risk of leaving", plotted, HOW_TO_READ_RATIOS)
+        return Said("Nothing on record clearly raises or lowers the risk of leaving", plotted, HOW_TO_READ_RATIOS)
     s = strongest
-    ratio = f"{s.hazard_ratio:.2f} times ({s.ci_lower:.2f} to {s.ci_upper:.2f})"
-    of_number = f"from {s.level.replace(' → ', ' to ')}, the rate of leaving is {ratio} as high"
-    of_text = f"{s.level} customers leave at {ratio} the rate of {s.reference} ones"
-    return Said(f"{s.term}: {of_text if s.reference else of_number}, all else equal", plotted, HOW_TO_READ_RATIOS)
+    rate = f"{_part(s.hazard_ratio)} {s.reference}'s rate"
+    if not s.reference:
+        low, high = s.level.split(" → ")
+        rate = f"{_part(s.hazard_ratio)} the rate of those with {low}"
+        return Said(f"Customers with {s.term} {high} leave at {rate}, other things equal", plotted, HOW_TO_READ_RATIOS)
+    return Said(f"{s.level} customers leave at {rate}, other things equal", plotted, HOW_TO_READ_RATIOS)
+
+
+def _part(ratio: float) -> str:
+    """Write a ratio as one says it.
+
+    Examples
+    --------
+    >>> [_part(r) for r in (0.36, 0.5, 0.9, 1.37, 2.1, 0.03)]
+    ['about a third of', 'about half', '0.9 times', '1.4 times', 'about twice', '3.0 % of']
+    """
+    near = min(PARTS, key=lambda part: abs(math.log(part / ratio)))
+    if abs(math.log(near / ratio)) < NEAR:
+        return f"about {PARTS[near]}"
+    return f"{ratio:.1f} times" if ratio >= 0.1 else f"{percent(ratio)} of"
 
 
 def calibration(agreement: Row, *, checked_months: float, concordance: float, kept_share: float) -> Said:
@@ -365,33 +387,61 @@ def calibration(agreement: Row, *, checked_months: float, concordance: float, ke
         Of ``DriverModel``.
     """
     n = agreement.n_groups
-    title = f"The predictions fall into {counted(n, 'group')} only, too few to judge them by"
+    title = f"Customers fall into {counted(n, 'group')}, too few to judge the predictions"
     if agreement.enough:
-        agree = "agree" if agreement.agree else "do not agree everywhere"
-        held = f"the interval holds the prediction in {agreement.n_inside} of {n} groups"
         gap = f"the widest gap is {100 * agreement.widest_gap:.0f} points"
-        title = f"Predicted and observed churn {agree}: {held}; {gap}"
-    plotted = f"Share leaving within {months(checked_months)} of the start, by predicted risk. Bars: 95 %."
-    knows = f"Of two customers it has not seen, the model knows in {percent(concordance)} of cases who leaves first"
-    told = f"{knows} (concordance {concordance:.2f}; a coin knows it in 50 %)."
-    share = f"Probabilities, here and in the at-risk list, count {percent(kept_share)} of each effect (log ratio)"
-    shrunk = f"{share}: so much of the effects holds for customers the model has not seen."
-    return Said(title, plotted, notes=(shrunk,) if math.isnan(concordance) else (told, shrunk))
+        held = f"in {agreement.n_inside} of {n} groups as many left as predicted, within the margin of error; {gap}"
+        title = f"The predictions {'hold' if agreement.agree else 'do not hold everywhere'}: {held}"
+    plotted = f"Share leaving within {months(checked_months)} of the start, by predicted risk. Bars: 95 % intervals."
+    shrunk = (
+        f"Risks use {percent(kept_share)} of each effect (on the log scale): the part that holds for new customers."
+    )
+    return Said(title, plotted, notes=(*_picks(concordance), shrunk))
 
 
-def at_risk(stakes: Row, *, horizon_months: int, currency: str = "") -> Said:
-    """State what the at-risk list holds: who is expected to leave, with how much, and what the listed hold of it."""
+def _picks(concordance: float) -> tuple[str, ...]:
+    """Say how well the model tells who leaves first."""
+    picks = f"Shown two new customers, the model picks the earlier leaver {percent(concordance)} of the time"
+    return () if math.isnan(concordance) else (f"{picks}; guessing gets 50 %.",)
+
+
+def at_risk(
+    stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan
+) -> Said:
+    """State how much money is at risk and how much of it the customers hold whom there is time to call."""
     if not stakes.n_customers:
-        return Said("Nobody is a customer today, so there is nobody to call.")
-    who = f"{stakes.expected_churned:,.0f} of {counted(stakes.n_customers, 'customer')}"
-    expected = f"Expected: about {who} leave within {months(horizon_months)}"
+        return Said("Nobody is a customer today, so there is nobody to call")
+    notes = _picks(concordance)
     if math.isnan(stakes.money_at_risk):
-        return Said(f"{expected}. These data hold no MRR, so the list is sorted by the probability alone.")
+        return Said("The data hold no MRR, so customers are in order of risk", notes=notes)
     if not stakes.money_at_risk:
-        return Said(f"{expected}. No present customer pays anything, so no money is at risk.")
+        return Said("No present customer pays anything, so no money is at risk", notes=notes)
     lost, held = (format_value(round(m), "money", currency) for m in (stakes.money_at_risk, stakes.money_listed))
-    what = f"**The {stakes.n_listed:,} listed hold {held} of it ({percent(stakes.share_listed)}).**"
-    return Said(f"{expected}, and with them {lost} a month. {what}")
+    risk = f"{lost} of monthly {'revenue' if gross_margin == 1 else 'margin'} is at risk over the next"
+    one, many = "customer at the top holds", "customers at the top hold"
+    top = f"the {one if stakes.n_listed == 1 else f'{stakes.n_listed:,} {many}'} {held} of it"
+    return Said(f"{risk} {months(horizon_months)}; {top} ({percent(stakes.share_listed)})", notes=notes)
+
+
+def work_list(risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
+    """Lay out the list for those who call: what to know first, and only what the data hold.
+
+    Parameters
+    ----------
+    risk
+        As from :func:`cslib.churn.at_risk.at_risk`.
+    by
+        The column that ``segment`` is of; empty: it is left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows; columns in another order, without those that are empty; money and months as whole numbers.
+    """
+    columns = [*WORK_LIST, *([by] if by else []), *(c for c in risk.columns[11:] if c != by)]
+    whole = {c: risk[c].round() for c in ("mrr", "money_at_risk")} | {"tenure_months": risk["tenure_months"] // 1}
+    shown = risk.assign(**whole, **({by: risk["segment"]} if by else {}))[columns]
+    return shown.loc[:, shown.notna().any()] if len(shown) else shown
 
 
 def models(table: pd.DataFrame) -> Said:
@@ -402,21 +452,42 @@ def models(table: pd.DataFrame) -> Said:
     table
         ``FittedModels.table``.
     """
-    plotted = "Share still here by months since the start: fitted models against Kaplan–Meier and its 95 % band."
     rows = whole(table)
     if rows.empty:
-        return Said("No model could be fitted", plotted)
+        return Said("No model could be fitted")
     best, several = rows.nlargest(1, "weight").iloc[0], (rows["weight"] > 0).sum() > 1
     known, n = pd.notna(best["holdout_score"]), counted(len(rows), "model")
     if several:
         how = "by what they predict of later ages" if known else "by AIC, as later ages are too few to predict"
-        return Said(f"Of {n}, {best['model']} counts most: {percent(best['weight'])} of their average, {how}", plotted)
+        return Said(f"Of {n}, {best['model']} counts most: {percent(best['weight'])} of their average, {how}")
     how = "predicts the later ages best" if known else "has the lowest AIC; later ages are too few to predict"
-    return Said(f"{best['model']}, of {n}, {how}", plotted)
+    return Said(f"{best['model']}, of {n}, {how}")
 
 
-def forecast(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = "") -> Said:
-    """State how many of the present customers are expected to leave, and how the at-risk list goes with that.
+def model_list(table: pd.DataFrame) -> pd.DataFrame:
+    """Lay out the models, those that count most first; without segments where there are none."""
+    columns = [c for c in MODELS if c != "segment" or table["segment"].nunique() > 1]
+    place = {name: k for k, name in enumerate(["All", *table["segment"]][::-1])}
+    order = table.assign(place=-table["segment"].map(place)).sort_values(["place", "weight"], ascending=[True, False])
+    return order[columns]
+
+
+def forecast(outlook: Row | None) -> Said:
+    """State how many of the present customers are expected to leave."""
+    if outlook is None:
+        return Said("No forecast: nobody is a customer today, or they have been followed for less than a month")
+    return Said(_ahead(outlook), "Today's customers expected to be still here, without new ones. Band: 95 % interval.")
+
+
+def _ahead(outlook: Row) -> str:
+    lost = f"about {outlook.lost:,.0f} ({outlook.ci_lower:,.0f} to {outlook.ci_upper:,.0f})"
+    within = f"within {months(outlook.months_ahead)}"
+    verb = "is" if outlook.n_active == 1 else "are"
+    return f"Of {counted(outlook.n_active, 'customer')} today, {lost} {verb} expected to leave {within}"
+
+
+def sums(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = "") -> tuple[str, ...]:
+    """Say how the forecast goes with the at-risk list, which is made customer by customer.
 
     Parameters
     ----------
@@ -429,30 +500,15 @@ def forecast(outlook: Row | None, stakes: Row, *, split: str = "", strongest: st
     strongest
         The column by which customers differ most, if any.
     """
-    if outlook is None:
-        return Said("No forecast: nobody is a customer today, or they have been observed for less than a month")
-    plotted = "Customers of today expected still to be here; nobody new is counted. Band: 95 % interval."
-    plotted += f" The sum of forecasts by {split}." if split else ""
-    gap = [_gap(outlook, stakes, split, strongest)] if stakes.n_customers else []
-    return Said(_ahead(outlook), plotted, notes=tuple(gap))
-
-
-def _ahead(outlook: Row) -> str:
-    lost = f"about {outlook.lost:,.0f} ({outlook.ci_lower:,.0f} to {outlook.ci_upper:,.0f})"
-    within = f"within {months(outlook.months_ahead)}"
-    verb = "is" if outlook.n_active == 1 else "are"
-    return f"Of {counted(outlook.n_active, 'customer')} today, {lost} {verb} expected to leave {within}"
-
-
-def _gap(outlook: Row, stakes: Row, split: str, strongest: str) -> str:
-    listed = f"{stakes.expected_churned:,.0f}"
+    if outlook is None or not stakes.n_customers:
+        return ()
+    listed = f"The risks on the list add up to {stakes.expected_churned:,.0f} customers"
     if outlook.ci_lower <= stakes.expected_churned <= outlook.ci_upper:
-        return f"The at-risk list, made customer by customer, adds up to {listed}: within the interval."
+        return (f"{listed}, within the interval of the forecast ({outlook.lost:,.0f}).",)
     alike = f"of one age and {split}" if split else "of one age"
     better = f" Segment by {strongest} to bring the two together." if strongest not in ("", split) else ""
-    sums = f"The probabilities of the at-risk list add up to {listed}, not to the {outlook.lost:,.0f} forecast"
-    why = f"the list tells customers apart by all drivers, the forecast takes those {alike} for alike"
-    return f"{sums}: {why}.{better}"
+    why = f"the list tells customers apart by all drivers, the forecast treats those {alike} alike"
+    return (f"{listed}, the forecast is {outlook.lost:,.0f}: {why}.{better}",)
 
 
 def monthly(last: Row | None) -> Said:
@@ -460,9 +516,9 @@ def monthly(last: Row | None) -> Said:
 
     Higher or lower only where the interval of the last month leaves out the pooled rate of the months before.
     """
-    plotted = "Share of a month's first customers who left in it, from 30 customers on. Bands: 95 % intervals."
+    plotted = "Share of the customers at a month's start who left in it, from 30 customers on. Bands: 95 % intervals."
     if last is None or math.isnan(last.churn_rate):
-        return Said("No month is fully observed yet, so there is no churn rate", plotted)
+        return Said("No month is complete yet, so there is no churn rate", plotted)
     interval = between(last.ci_lower, last.ci_upper)
     title = f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({interval})"
     if last.compared:

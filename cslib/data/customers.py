@@ -142,7 +142,9 @@ def segment_remark(data: DataSet, segment_by: str) -> tuple[str, ...]:
     both = first.join(now.select("customer_id", now="segment"), "customer_id")
     changed = int(both.filter(both.segment != both.now).count().execute())
     who = counted(changed, "customer")
-    text = f"{segment_by} is what customers first paid for; {who} had another one later, or by customers."
+    text = (
+        f"{segment_by} is the one customers first paid for; {who} had another one later, or in the table of customers."
+    )
     return (text,) * bool(changed)
 
 
@@ -154,11 +156,8 @@ def today_remark(data: DataSet, columns: Iterable[str]) -> tuple[str, ...]:
     told = [c for c in columns if c in own.columns and c not in known and not has_history(data, c)]
     if not told:
         return ()
-    verb, them = ("is", "it") if len(told) == 1 else ("are", "them")
-    today = (
-        f"{listed(told)} {verb} as customers has {them} today: who changed {them} counts as if it had always been so"
-    )
-    return (f"{today}. A value that comes with time then seems to make customers stay.",)
+    today = f"The data hold {listed(told)} only as of today."
+    return (f"{today} A value that changes late in a stay then seems to make customers stay.",)
 
 
 def with_segment(table: ir.Table, data: DataSet, segment_by: str, *, today: bool = False) -> ir.Table:

@@ -69,8 +69,8 @@ ATTRIBUTES: Final = (
     "customers does not say who left, so it is a list of attributes: {} tell who is a customer, and when."
 )
 PAYERS: Final = (
-    "A customer is who pays: from the first paid day until nothing is paid any more. Who pays again after a gap in "
-    "which {} counts as gone and back, each time anew ({} times so far)."
+    "Customers are those who pay, from their first paid day until they pay nothing any more. Paying again after a gap "
+    "in which {} counts as leaving and coming back ({} times so far)."
 )
 
 
@@ -232,9 +232,8 @@ def _data_set(
 def _segments_said(segments: tuple[str, ...]) -> list[str]:
     if not segments:
         return []
-    return [
-        f"Declared to compare by: {', '.join(segments)}. A report does so with -p {quote(f'segment_by={segments[0]}')}."
-    ]
+    how = f"-p {quote(f'segment_by={segments[0]}')}"
+    return [f"Declared segments: {', '.join(segments)}. A report compares by one with {how}."]
 
 
 def _declared(options: TableOptions, config: Config) -> TableOptions:

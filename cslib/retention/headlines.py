@@ -155,3 +155,29 @@ def revenue_kept(pooled: pd.DataFrame, *, period: str = "month") -> pd.Series[An
     rows = pooled[pooled["segment"] == "All"].dropna(subset="net_retention")
     ages = [k for k in AGES[period] if k in set(rows["period_index"])]
     return rows[rows["period_index"] == _headline(ages, period)].iloc[0] if ages else None
+
+
+def extreme_shares(shares: pd.DataFrame, *, period: str = "month") -> pd.DataFrame:
+    """Pick the segments that keep most and least of their revenue, at the landmark to tell.
+
+    Parameters
+    ----------
+    shares
+        ``segment``, ``period_index``, ``share``, ``ci_lower``, ``ci_upper``, ``n_customers``.
+    period
+        Of the cohorts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The two rows, the best first, of segments with at least 30 customers, and ``clear``: they differ beyond
+        chance, all pairs allowed for. None where there are not two.
+    """
+    firm = shares[(shares["segment"] != "All") & (shares["n_customers"] >= FIRM)].dropna(subset="share")
+    sizes = firm["period_index"].value_counts()
+    ages = [k for k in AGES[period] if sizes.get(k, 0) > 1]
+    rows = firm[firm["period_index"] == _headline(ages, period)].sort_values("share", kind="stable")
+    if not ages:
+        return rows.head(0)
+    ends = rows.rename(columns={"share": "retention_rate"})
+    return rows.iloc[[-1, 0]].assign(clear=_apart(ends.iloc[-1], ends.iloc[0], len(rows)))

@@ -20,6 +20,7 @@ from cslib.show.charts import largest_segments, left_out, lines_with_bands
 from cslib.show.estimates import MAX_COHORTS, retention_heatmap
 from cslib.show.result import Answer, Result, Study
 
+LOW: Final = 0.5  # highest share below which the first period would flatten a curve
 COMPARED: Final = ["comparison", "cohort", "rate_newer", "rate_older", "difference", "p_adjusted"]
 UNITS: Final = {"p_adjusted": "p_value", "rate_newer": "percent", "rate_older": "percent", "difference": "points"}
 LABELS: Final = {"p_adjusted": "p", "rate_newer": "newer", "rate_older": "older", "cohort": "since"}
@@ -89,9 +90,9 @@ class Retention(Study):
         if self._curve.empty:
             return Result(name, self._curve, absent=words.NOTHING_OVER, caption=caption)
         extremes = told.extremes(shown, kind=say.kind, period=say.period)
-        below = f"Below: customers observed that long.{left_out(self._curve, shown)}"
+        below = f"Below: customers followed that long.{left_out(self._curve, shown)}"
         plotted = f"Share of customers retained, by {say.axis}. Bands: 95 % intervals. {below}"
-        title, chart = say.segments(extremes, self._marks), self._lines(shown, "retention_rate", say.names)
+        title, chart = say.segments(extremes, self._marks), self._lines(_told(shown), "retention_rate", say.names)
         rest: Any = {"how_to_read": words.HOW_TO_READ_LINES, "caption": caption}
         rest["notes"] = segment_remark(self.data, self.by)
         rest["warnings"] = (words.RIGHT_EDGE,) * (say.kind == "on_or_after")
@@ -105,9 +106,10 @@ class Retention(Study):
             return Result(name, table, absent=words.UNDATED, caption=caption)
         finding = say.difference(self._contrast).replace("**", "").rstrip(".") if say.kind == "on" else caption
         plotted = say.heatmap(told.followed(table, self._curve), most=MAX_COHORTS)
-        chart = partial(retention_heatmap, table, period=say.period, names=say.names)
-        how = ("Heatmap of cohorts", words.HOW_TO_READ_HEATMAP)
-        return Result(name, table, finding, plotted, chart, *how, caption=caption)
+        split = None if self._contrast is None or self._contrast.newest else self._contrast.cohort
+        chart = partial(retention_heatmap, table, period=say.period, names=say.names, pooled=self._curve, split=split)
+        how, notes = ("Heatmap of cohorts", words.HOW_TO_READ_HEATMAP), (words.SPLIT,) * (split is not None)
+        return Result(name, table, finding, plotted, chart, *how, caption=caption, notes=notes)
 
     @cached_property
     def years(self) -> Result:
@@ -121,7 +123,7 @@ class Retention(Study):
         shown = largest_segments(table)
         by_year = by_year[by_year["segment"].isin(shown["segment"])]
         extremes = told.extreme_years(by_year, kind=say.kind, period=say.period)
-        title, chart = say.years(extremes), self._lines(shown, "retention_rate", say.names)
+        title, chart = say.years(extremes), self._lines(_told(shown), "retention_rate", say.names)
         plotted = f"Share retained, by {say.axis}, of customers who started in each year. Bands: 95 % intervals."
         return Result(name, table, title, plotted, chart, "Line chart by year of start", caption=caption)
 
@@ -156,13 +158,13 @@ class Retention(Study):
         """Whose revenue stays best?"""
         name, table = "revenue_segments", money.net_by_segment(self._pooled)
         caption = "Net revenue retention by segment"
-        if self._unpaid or not self.by:
-            return Result(name, table, absent=self._unpaid or words.UNDIVIDED, caption=caption)
+        if self._unpaid or not self.by:  # said already, or nothing to say
+            return Result(name, table, caption=caption, most=0)
         shown = largest_segments(table)
         plotted = f"MRR as a share of the first MRR, by {self._say.axis}. Bands: 95 % intervals."
-        title, chart = f"Net revenue retention by {self.by}", self._lines(shown, "share")
-        notes = segment_remark(self.data, self.by)
-        return Result(name, table, title, plotted + left_out(table, shown), chart, caption=caption, notes=notes)
+        title = self._say.revenue_segments(told.extreme_shares(shown, period=self._say.period))
+        chart = self._lines(shown, "share")
+        return Result(name, table, title, plotted + left_out(table, shown), chart, caption=caption)
 
     @cached_property
     def _dated(self) -> bool:
@@ -221,3 +223,10 @@ class Retention(Study):
     def _lines(self, table: pd.DataFrame, y: str, names: dict[int, str] | None = None) -> Callable[[], Any]:
         axis = self._say.axis
         return partial(lines_with_bands, table, x="period_index", y=y, x_label=axis, n="n_customers", names=names)
+
+
+def _told(curve: pd.DataFrame) -> pd.DataFrame:
+    """Leave out a first period in which all are active by definition: beside it the others could not be told apart."""
+    later = curve[curve["period_index"] > 0]
+    known = (curve.loc[curve["period_index"] == 0, "retention_rate"] == 1).all()
+    return later if known and len(later) and later["retention_rate"].max() < LOW else curve

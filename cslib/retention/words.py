@@ -10,29 +10,32 @@ import pandas as pd
 from cslib.errors import counted
 from cslib.retention.cohorts import read_brackets
 from cslib.show.display import Card
-from cslib.show.formats import MAY_BE_SEASON, between, p_value, percent
+from cslib.show.formats import MAY_BE_SEASON, between, percent
 
 COMPARED: Final = {"newest cohort": "newest cohort old enough", "all cohorts": "all cohorts, any difference"}
 HOW_TO_READ_LINES: Final = (
-    "Follow one line to the right: its height at any age is the share retained then. The numbers below the chart are "
-    "the customers it rests on. Where they are small the band is wide, and the line should not be trusted beyond."
+    "Follow a line to the right: its height is the share retained at that age. The numbers below the chart are the "
+    "customers it rests on. Where they are few the band is wide: trust the line only as far as the band is narrow."
 )
 HOW_TO_READ_HEATMAP: Final = (
     "Each row is one cohort, growing older from left to right. Read down a column to compare cohorts at the same age: "
-    "darker further down means that newer cohorts hold better. The number beside a cohort is its size."
+    "darker further down means that newer customers stay longer. The number beside a cohort is its size; the first row "
+    "adds up all cohorts that have come as far."
 )
 RIGHT_EDGE: Final = (
     "“Or later” looks too low for recent periods, because the later ones, in which customers may yet return, are still "
     "to come. Do not compare newer with older cohorts by it."
 )
-UNDATED: Final = "These data hold no start dates, only how long customers have stayed: no cohorts can be formed."
-NOTHING_OVER: Final = "No period is fully observed yet, so there is no line to draw."
-UNPAID: Final = "These data hold no subscriptions with dates, so revenue cannot be followed."
+UNDATED: Final = "The data hold no start dates, only how long customers have stayed, so there are no cohorts."
+NOTHING_OVER: Final = "No period is complete yet, so there is no line to draw."
+UNPAID: Final = "The data hold no subscriptions with dates, so revenue cannot be followed."
 NOTHING_PAID: Final = "No cohort pays anything at the end of its first period, so there is no share of it to follow."
-UNDIVIDED: Final = "Revenue is not split by segment. Set segment_by (in Python: by) to a column, such as plan."
-NO_YEARS: Final = "There are no two years of start to compare."
+NO_YEARS: Final = "There are no two years of start to compare yet."
 EDGE_YEARS: Final = "Years of start are not compared by “or later”, which looks too low for recent ones."
-NO_TEST: Final = "There is no test of newer against older cohorts."
+NO_TEST: Final = "There are too few cohorts to compare newer with older ones."
+SPLIT: Final = "The dashed line cuts the cohorts that are old enough into halves. It marks no event."
+EVERY: Final = {"day": "daily", "week": "weekly", "month": "monthly", "quarter": "quarterly", "year": "yearly"}
+BETTER: Final = {"orders": ("order more", "order less"), "usage": ("are more active", "are less active")}
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Wording:
         means = {"usage": f"active in the {self.period}", "orders": f"an order in the {self.period}"}
         what = means.get(self.source, f"still a customer at the end of the {self.period}")
         what += {"on": "", "on_or_after": " or later"}.get(self.kind, " or another of its bracket")
-        return f"{whom} in {counted(followed.n_cohorts, f'{self.period} cohort')} · retained: {what}"
+        return f"{whom} in {counted(followed.n_cohorts, f'{EVERY[self.period]} cohort')} · retained: {what}"
 
     def answer(self, marks: pd.DataFrame, contrast: pd.Series[Any] | None) -> str:
         """Answer "do customers stay, and are newer ones better?" in at most two sentences.
@@ -114,12 +117,12 @@ class Wording:
             With ``**bold**`` parts.
         """
         if marks.empty:
-            return "No period after the first is fully observed yet, so **retention is not known yet**."
+            return "No period after the first is complete yet, so **retention is not known yet**."
         row = marks[marks["headline"]].iloc[0]
-        seen = f"{counted(int(row.n_customers), 'customer')} observed that long"
+        seen = f"{counted(int(row.n_customers), 'customer')} followed that long"
         first = f"**{self._kept(row)}** (95 % interval {between(row.ci_lower, row.ci_upper)}, {seen})."
         if self.source == "tenure":
-            return f"{first} Whether newer customers are better cannot be told: these data hold no start dates."
+            return f"{first} The data hold no start dates, so they don't tell whether newer customers stay longer."
         return f"{first} {self.difference(contrast)}"
 
     def cards(self, marks: pd.DataFrame, contrast: pd.Series[Any] | None) -> list[Card]:
@@ -128,12 +131,12 @@ class Wording:
         for _, row in marks.iterrows():
             label = self.retained(int(row.period_index)).removeprefix("are ").replace("order ", "ordered ")
             label, ends, n = label[0].upper() + label[1:], (row.ci_lower, row.ci_upper), int(row.n_customers)
-            whose = "of cohorts observed that long" + f", at a {self.period}'s end" * self.held
-            whose = "of customers observed that long" if self.source == "tenure" else whose
+            whose = "cohorts followed that long" + f", at the {self.period}'s end" * self.held
+            whose = "customers followed that long" if self.source == "tenure" else whose
             cards.append(Card(label, row.retention_rate, "percent", *ends, n, detail=whose))
         if contrast is not None:
-            label = f"Newer cohorts less older ones, {self.period} {int(contrast.shared_age)}"
-            known = {(True, True): "more than chance", (False, False): "could be chance"}
+            label = f"Newer minus older cohorts, {self.period} {int(contrast.shared_age)}"
+            known = {(True, True): "more than chance", (False, False): "may be chance"}
             verdict = known.get((contrast.together, contrast.alone), "not clear")
             ends, n = (contrast.ci_lower, contrast.ci_upper), int(contrast.n_customers)
             cards.append(Card(label, contrast.difference, "points", *ends, n, detail=f"{verdict}{_season(contrast)}"))
@@ -145,28 +148,27 @@ class Wording:
         The test speaks of all shared periods, the rates of the last one; where the two disagree the sentence says so.
         """
         if contrast is None:
-            return "Too few cohorts are old enough, or too few customers left, to say whether newer ones are better."
-        since, k = self._day(contrast.cohort), int(contrast.shared_age)
-        who = f"The newest cohort old enough (since {since})" if contrast.newest else f"Cohorts since {since}"
+            return "Too few cohorts are old enough, or too few customers left, to compare newer with older ones."
+        k, joined = int(contrast.shared_age), "in" if contrast.newest else "since"
+        who = f"Customers who joined {joined} {self._day(contrast.cohort)}"
         state = replace(self, kind="on").retained(k)
-        rates = f"{percent(contrast.rate_newer)} against {percent(contrast.rate_older)} {state}"
-        span, s = f"over the first {counted(k, self.period)} together", "s" if contrast.newest else ""
-        older = f"older ones{self._alike(contrast)}"
+        rates = f"{percent(contrast.rate_newer)} vs {percent(contrast.rate_older)} {state}{self._alike(contrast)}"
+        span = f"over the first {counted(k, self.period)} together"
         if contrast.together and contrast.alone:
-            word = "better" if contrast.difference > 0 else "worse"
-            return f"**{who} hold{s} {word} than {older}**: {rates}, more than chance{_season(contrast)}."
-        p = p_value(contrast.p_adjusted)
+            longer, shorter = BETTER.get(self.source, ("stay longer", "leave sooner"))
+            word = longer if contrast.difference > 0 else shorter
+            return f"**{who} {word} than earlier ones**: {rates}{_season(contrast)}."
         if contrast.together:
-            return f"{who} differ{s} from {older} {span} (p {p}), not clearly at the end: {rates}{_season(contrast)}."
+            return f"{who} differ from earlier ones {span}, but not clearly at the end: {rates}{_season(contrast)}."
         if contrast.alone:
-            return f"{who}: {rates}, but {span} the difference could be chance (p {p})."
-        return f"{who} {'is' if s else 'are'} not clearly different from {older}: {rates}, which could be chance."
+            return f"{who}: {rates}, but {span} the difference may be chance."
+        return f"{who} do not clearly differ from earlier ones: {rates}, which may be chance."
 
     def _alike(self, row: pd.Series[Any]) -> str:
         """Say which older cohorts newer ones are compared with, where a season is allowed for."""
         if row.season != "allowed for":
             return ""
-        return " of the same quarters" if self.period == "quarter" else " of the same months"
+        return f" (same {'quarters' if self.period == 'quarter' else 'months'} of the year compared)"
 
     def _day(self, day: pd.Timestamp) -> str:
         return f"{day:%B %Y}" if self.period in ("month", "quarter") else f"{day.day} {day:%B %Y}"
@@ -182,14 +184,15 @@ class Wording:
             As from :func:`cslib.retention.headlines.landmarks`.
         """
         if marks.empty or len(extremes):
-            return self._apart(extremes, "{high} of {best} customers {state}, {low} of {worst}")
+            return self._apart(extremes, "{high} of {best} customers {state}, against {low} of {worst}")
         return self._kept(marks[marks["headline"]].iloc[0])
 
     def years(self, extremes: pd.DataFrame) -> str:
         """State what curves by year of start show, in one sentence fit for their title."""
-        text = self._apart(extremes, "Of customers who started in {best}, {high} {state}; of those of {worst}, {low}")
+        whose = "{high} of customers who joined in {best} {state}, against {low} of those who joined in {worst}"
+        text = self._apart(extremes, whose)
         partial = len(extremes) and extremes["clear"].all() and not extremes["whole"].all()
-        return f"{text}; as the years are not whole, this may be the season" if partial else text
+        return f"{text}; the years are not complete, so this may be the season" if partial else text
 
     def _kept(self, row: Any) -> str:
         return f"{percent(row.retention_rate)} of customers {self.retained(int(row.period_index))}"
@@ -209,7 +212,17 @@ class Wording:
             return "No cohort has revenue after its first period yet"
         age, net, gross = int(kept.period_index), percent(kept.net_retention), percent(kept.gross_retention)
         brought = f"{net} of their first MRR ({between(kept.net_ci_lower, kept.net_ci_upper)})"
-        return f"{counted(age, self.period).capitalize()} on, cohorts bring {brought}, {gross} without expansion"
+        return f"After {counted(age, self.period)}, cohorts pay {brought}; {gross} without expansion"
+
+    def revenue_segments(self, ends: pd.DataFrame) -> str:
+        """State which segment keeps most and which least of its revenue."""
+        if ends.empty:
+            return "There are no two segments with enough customers to compare"
+        best, worst = (row for _, row in ends.iterrows())
+        least = f"{worst.segment} {percent(worst.share)}"
+        after = f"After {counted(int(best.period_index), self.period)}"
+        text = f"{after}, {best.segment} customers pay {percent(best.share)} of their first MRR, {least}"
+        return text if best.clear else f"{text}: no clear difference"
 
     def heatmap(self, followed: pd.Series[Any], *, most: int) -> str:
         """Say what a heatmap plots, what it leaves out and what hatching means, where it does.
@@ -223,14 +236,14 @@ class Wording:
         """
         n = followed.n_cohorts
         left_out = f" The latest {most} of {n} cohorts." if n > most else ""
-        hatched = " Hatched: not fully observed yet." if followed.unfinished else ""
+        hatched = " Hatched: not complete yet." if followed.unfinished else ""
         return f"Percent of each cohort retained, by {self.period}s since it began.{left_out}{hatched}"
 
     def compared(self, comparison: pd.DataFrame) -> str:
         """Say over which periods cohorts were compared, and how many were too young for it."""
         row = comparison.iloc[0]
         age, young = counted(int(row.shared_age), self.period), counted(int(row.n_too_young), "cohort")
-        text = f"Newer against older cohorts{self._alike(row)} over their first {age}; rates at the end of it"
+        text = f"Newer against older cohorts over their first {age}{self._alike(row)}; shares at the end of it"
         return f"{text}. {young} too young to compare" if row.n_too_young else text
 
 

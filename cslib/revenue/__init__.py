@@ -1,1 +1,1 @@
-"""What recurs, what moves it, and what keeping it costs."""
+"""Recurring revenue, what moves it, and what keeping it costs."""

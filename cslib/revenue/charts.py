@@ -9,13 +9,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MultipleLocator
+from numpy.typing import NDArray
 
+from cslib.show import hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, cohort_label, new_axes, nice_step, require
 from cslib.show.formats import format_value
+from cslib.stats.intervals import Floats
 
 PLACES: Final = {"new": 0, "reactivation": 5, "expansion": 6, "contraction": 3, "churn": 1}
 COLOURS: Final = {kind: PALETTE[place] for kind, place in PLACES.items()}
 TOTAL: Final = MUTED
+NAMES: Final = {"opening": "at the start", "closing": "at the end"}
+SCALES: Final = ((1e9, " bn"), (1e6, " M"), (1e3, " k"))
+LONG: Final = 9_999.5  # from which amounts are shortened
 
 
 def _money_axis(axes: Axes, low: float, high: float, currency: str) -> None:
@@ -23,9 +29,24 @@ def _money_axis(axes: Axes, low: float, high: float, currency: str) -> None:
     if not high > low:
         low, high = low - (low != 0), low + 1
     axes.set_ylim(low, high)
-    axes.yaxis.set_major_locator(MultipleLocator(nice_step(high - low, 6, 1e-9)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: format_value(v, "money", currency)))
+    step = nice_step(high - low, 6, 1e-9)
+    axes.yaxis.set_major_locator(MultipleLocator(step))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: _tick(v, step, max(abs(low), abs(high)), currency)))
     axes.grid(axis="y", linewidth=0.8)
+
+
+def _tick(value: float, step: float, most: float, currency: str) -> str:
+    """Write the amount at a tick, no two of them alike, and in the unit of the largest.
+
+    Examples
+    --------
+    >>> [_tick(v, 500, 142_000, "USD") for v in (138_000, 138_500)], _tick(-20_000, 20_000, 60_000, "")
+    (['USD 138.0 k', 'USD 138.5 k'], '−20 k')
+    """
+    scale, letter = next(((s, t) for s, t in SCALES if most >= s and most >= LONG), (1.0, ""))
+    places = max(0, -int(np.floor(np.log10(step / scale) + 1e-9))) if value else 0
+    sign, letter = "−" if round(value / scale, places) < 0 else "", letter if value else ""
+    return f"{currency} {sign}{abs(value) / scale:,.{places}f}{letter}".strip()
 
 
 @mpl.rc_context(STYLE)
@@ -62,18 +83,34 @@ def waterfall_chart(steps: pd.DataFrame, *, currency: str = "") -> Axes:
     axes.bar(at, end - start, bottom=start, width=0.62, color=colours)
     for i in at[:-1]:
         axes.plot([i + 0.31, i + 0.69], end[[i, i]], color=MUTED, linewidth=0.9)
-    room = 0.02 * (high - floor)
-    for i, amount in zip(at, steps["amount"], strict=True):
-        sign = "+" if colours[i] != TOTAL and amount > 0 else ""
-        top = float(max(start[i], end[i])) + room
-        style: Any = {"ha": "center", "va": "bottom", "color": INK, "fontsize": 9.5}
-        axes.text(float(i), top, sign + format_value(amount, "money"), **style)
-    axes.set_xticks(at, list(steps["step"]))
+    tops = np.maximum(start, end) + 0.02 * (high - floor)
+    step = nice_step(high - floor, 60, 1e-9)
+    written = [_signed(n, v, step, high) for n, v in zip(steps["step"], steps["amount"], strict=True)]
+    for i, text in enumerate(written):
+        axes.text(i, tops[i], text, ha="center", va="bottom", color=INK, fontsize=9.5)
+    names = [NAMES.get(name, name) for name in steps["step"]]
+    told = [f"{n}\n{format_value(v, 'amount', currency)}" for n, v in zip(names, steps["amount"], strict=True)]
+    hover.tell(axes, at, np.maximum(start, end), told)
+    axes.set_xticks(at, names)
     _money_axis(axes, floor, high + 0.1 * (high - floor), currency)
     if floor:
-        text = f"the axis starts at {format_value(floor, 'money', currency)}"
-        axes.set_title(text, loc="left", fontsize=9.5, color=MUTED)
+        _cut(axes, at[[0, -1]], format_value(floor, "money", currency))
     return axes
+
+
+def _signed(step: str, amount: float, fine: float, most: float) -> str:
+    """Write the amount of a bar; totals as finely as their difference shows."""
+    if step not in COLOURS:
+        return _tick(amount, fine, most, "")
+    return "+" * (amount > 0) + format_value(amount, "money")
+
+
+def _cut(axes: Axes, bars: NDArray[np.int64], floor: str) -> None:
+    """Mark the bars that the axis cuts, and say where it starts."""
+    axes.set_title(f"the axis starts at {floor}", loc="left", fontsize=9.5, color=MUTED)
+    for i in bars:
+        place: Any = {"color": GROUND, "linewidth": 3, "transform": axes.get_xaxis_transform()}
+        axes.plot([i - 0.34, i + 0.34], [0.04, 0.09], **place)
 
 
 @mpl.rc_context(STYLE)
@@ -106,9 +143,14 @@ def movement_bars(moved: pd.DataFrame, *, currency: str = "", most: int = 36) ->
         for kind in kinds:
             amount = rows[kind].to_numpy(float)
             edge: Any = {"edgecolor": GROUND, "linewidth": 0.5}
-            axes.bar(at, amount, bottom=bottom, width=0.8, color=COLOURS[kind], label=kind, **edge)
+            place = list(COLOURS).index(kind)
+            drawn = axes.bar(at, amount, bottom=bottom, width=0.8, color=COLOURS[kind], label=kind, **edge)
+            hover.belongs(place, *drawn)
+            _tell(axes, rows["month"], bottom + amount, amount, kind, currency, place)
             bottom += amount
-    axes.plot(at, rows[list(COLOURS)].sum(axis=1).to_numpy(float), "o", color=INK, markersize=4.5, label="net")
+    net = rows[list(COLOURS)].sum(axis=1).to_numpy(float)
+    hover.belongs(len(COLOURS), *axes.plot(at, net, "o", color=INK, markersize=4.5, label="net"))
+    _tell(axes, rows["month"], net, net, "net", currency, len(COLOURS))
     axes.axhline(0, color=MUTED, linewidth=1)
     _months_below(axes, rows["month"])
     low, high = axes.get_ylim()
@@ -116,6 +158,18 @@ def movement_bars(moved: pd.DataFrame, *, currency: str = "", most: int = 36) ->
     style: Any = {"ncols": 6, "frameon": False, "loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0}
     axes.legend(handlelength=0.9, handletextpad=0.4, columnspacing=1.2, fontsize=9.5, labelcolor=MUTED, **style)
     return axes
+
+
+def _tell(
+    axes: Axes, months: pd.Series[Any], heights: Floats, amounts: Floats, name: str, currency: str, place: int
+) -> None:
+    """Tell the amount of every month of one series."""
+    texts = [
+        f"{name}, {cohort_label(month, 'month')}\n{format_value(amount, 'amount', currency)}"
+        for month, amount in zip(months, amounts, strict=True)
+    ]
+    there = np.where(amounts == 0, np.nan, heights)  # where there is nothing, another one is told
+    hover.tell(axes, np.arange(len(texts)), there, texts, series=place)
 
 
 def _months_below(axes: Axes, months: pd.Series[Any]) -> None:
@@ -151,11 +205,16 @@ def layer_cake(layers: pd.DataFrame, *, currency: str = "") -> Axes:
         early = wide.iloc[:, : wide.shape[1] - len(PALETTE) + 1]
         wide = pd.concat([early.sum(axis=1).rename(f"until {early.columns[-1]}"), wide.drop(columns=early)], axis=1)
     axes, at = new_axes(3.8), np.arange(len(wide))
-    axes.stackplot(at, wide.to_numpy(float).T, colors=PALETTE[: wide.shape[1]], edgecolor=GROUND, linewidth=0.6)
+    colours = PALETTE[: wide.shape[1]]
+    for i, area in enumerate(
+        axes.stackplot(at, wide.to_numpy(float).T, colors=colours, edgecolor=GROUND, linewidth=0.6)
+    ):
+        hover.belongs(i, area)
     top = wide.to_numpy(float).cumsum(axis=1)
     height = top[-1, -1] if top[-1, -1] > 0 else 1.0
     for i, name in enumerate(wide.columns):
         lower = top[-1, i - 1] if i else 0.0
+        _tell(axes, pd.Series(wide.index), top[:, i], wide.iloc[:, i].to_numpy(float), str(name), currency, i)
         if top[-1, i] - lower >= 0.035 * height:
             middle = (top[-1, i] + lower) / 2
             axes.annotate(

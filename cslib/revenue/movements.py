@@ -376,16 +376,28 @@ def conventions(moved: pd.DataFrame, *, months: int = 12) -> pd.DataFrame:
     n, came, both = s.n_opening, s.n_opening + s.n_new + s.n_reactivated, s.n_opening + s.n_closing
     net, offset = lost - grown, lost - grown - s.reactivation
     ways = [  # of each measure, the first is the one used here
-        ("customer churn", "of the opening (ChartMogul, cslib)", s.n_churned, n, "left / customers of the opening"),
-        ("customer churn", "of the average base", 2 * s.n_churned, both, "left / mean of opening and closing"),
-        ("customer churn", "newcomers in the base (Stripe)", s.n_churned, came, "left / (opening + came)"),
-        ("gross revenue churn", "with contraction (ChartMogul, cslib)", lost, mrr, "(churn + contraction) / opening"),
-        ("gross revenue churn", "cancellations only", -s.churn, mrr, "churn / opening"),
-        ("net revenue churn", "without reactivation (cslib)", net, mrr, "(churn + contraction − expansion) / opening"),
-        ("net revenue churn", "with reactivation (ChartMogul)", offset, mrr, "the same less reactivation"),
-        ("NRR", "customers of the opening (cslib)", mrr - net, mrr, "1 − net revenue churn"),
-        ("NRR", "reactivation counts", mrr - offset, mrr, "1 − net revenue churn with reactivation"),
-        ("quick ratio", "with reactivation (cslib)", s.new + grown + s.reactivation, lost, "won / lost"),
+        ("customer churn", "customers at start (ChartMogul, cslib)", s.n_churned, n, "left / customers at start"),
+        ("customer churn", "average customers", 2 * s.n_churned, both, "left / mean of start and end"),
+        ("customer churn", "with new customers (Stripe)", s.n_churned, came, "left / (customers at start + new)"),
+        (
+            "gross revenue churn",
+            "with contraction (ChartMogul, cslib)",
+            lost,
+            mrr,
+            "(churn + contraction) / MRR at start",
+        ),
+        ("gross revenue churn", "cancellations only", -s.churn, mrr, "churn / MRR at start"),
+        (
+            "net revenue churn",
+            "without reactivation (cslib)",
+            net,
+            mrr,
+            "(churn + contraction − expansion) / MRR at start",
+        ),
+        ("net revenue churn", "with reactivation (ChartMogul)", offset, mrr, "the same minus reactivation"),
+        ("NRR", "customers at start (cslib)", mrr - net, mrr, "1 − net revenue churn"),
+        ("NRR", "with reactivation", mrr - offset, mrr, "1 − net revenue churn with reactivation"),
+        ("quick ratio", "with reactivation (cslib)", s.new + grown + s.reactivation, lost, "added / lost"),
         ("quick ratio", "without reactivation", s.new + grown, lost, "(new + expansion) / lost"),
     ]
     table = pd.DataFrame(ways, columns=["measure", "convention", "value", "base", "formula"])

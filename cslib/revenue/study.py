@@ -26,7 +26,7 @@ EVER: Final = 1200  # periods: every one there is
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Revenue(Study):
-    """What recurs, what moved it, and what is kept? MRR is read at month ends, customer by customer.
+    """How is recurring revenue doing, and what moved it? MRR is read at month ends, customer by customer.
 
     Attributes
     ----------
@@ -54,11 +54,11 @@ class Revenue(Study):
     ...                      "ended_on": ["2025-02-05", None, "2025-02-20"]})
     >>> revenue = Revenue(cslib.load({"subscriptions": rows}, as_of="2025-02-28"))
     >>> revenue.last_month.title
-    'February 2025: MRR down 15: 5 of expansion against 20 lost to churn'
+    'MRR fell by 15 in February 2025: 5 from expansion, 20 lost to churn'
     >>> revenue.by_month.table["closing"].tolist()
     [15.0, 30.0]
     >>> print(", ".join(revenue.findings()))
-    last_month, last_quarter, by_month, kept, layers, sold, costs, definitions
+    last_month, by_month, kept, layers, sold, costs, definitions
     """
 
     data: DataSet
@@ -74,23 +74,12 @@ class Revenue(Study):
     @cached_property
     def last_month(self) -> Result:
         """What moved MRR in the last month?"""
-        period = f"{self._whole['month'].iloc[-1]:%B %Y}"
-        plotted = "MRR at the beginning and the end of the last complete month, and what lies between."
-        return self._waterfall("last_month", 1, period, plotted)
-
-    @cached_property
-    def last_quarter(self) -> Result:
-        """What moved it in the last three months?"""
-        n = min(3, len(self._whole))
-        plotted = "The same over the last complete months together, three where there are so many."
-        return self._waterfall("last_quarter", n, f"Last {n} months" if n > 1 else "Last month", plotted)
-
-    def _waterfall(self, name: str, n_months: int, period: str, plotted: str) -> Result:
-        steps = estimate.waterfall(self._moved, periods=n_months)
+        steps, month = estimate.waterfall(self._moved, periods=1), self._whole["month"].iloc[-1]
         return Result(
-            name, steps, self._say.waterfall(told.largest_moves(steps), period=period), plotted,
+            "last_month", steps, self._say.waterfall(told.largest_moves(steps), period=f"{month:%B %Y}"),
+            "MRR at the start and at the end of the last complete month, and what changed it.",
             partial(charts.waterfall_chart, steps, currency=self.data.currency), "Waterfall",
-            caption=f"Movements of MRR, {name.replace('_', ' ')}",
+            caption="Movements of MRR, last month",
         )  # fmt: skip
 
     @cached_property
@@ -98,7 +87,7 @@ class Revenue(Study):
         """What moved it, month by month?"""
         return Result(
             "mrr_movements", _latest_first(self._moved), self._say.quick(told.quick_ratios(self._moved)),
-            "Movements of MRR by month; the points are their sum.",
+            "MRR gained above the line and lost below it, month by month. Points: the net change.",
             partial(charts.movement_bars, self._whole, currency=self.data.currency), "Stacked bars",
             caption="Movements of MRR, the last month first",
         )  # fmt: skip
@@ -110,11 +99,12 @@ class Revenue(Study):
         caption = "Revenue kept over twelve months"
         if table.empty:
             return Result(name, table, absent=words.TOO_YOUNG, caption=caption)
-        lines = net_by_segment(self._kept, x="month") if self.by else net_and_gross(self._kept, x="month")
+        both = net_and_gross(self._kept, x="month").replace({"segment": words.KEPT})
+        lines = net_by_segment(self._kept, x="month") if self.by else both
         shown = well_observed(largest_segments(lines), least=30)
         return Result(
             name, table, self._say.kept(self._kept, told.best_and_worst(self._kept)),
-            "MRR of today of those who were customers twelve months before, as a share of theirs then. Bands: 95 %.",
+            "MRR of those who were customers twelve months earlier, as a share of what they paid then. Bands: 95 %.",
             partial(lines_with_bands, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
             how_to_read=words.HOW_TO_READ_TRAILING, caption=caption, notes=segment_remark(self.data, self.by),
         )  # fmt: skip
@@ -124,7 +114,7 @@ class Revenue(Study):
         """Where does it come from?"""
         table = estimate.layers(revenue_retention(revenue_levels(self.data, max_periods=EVER)))
         if table.empty:
-            why = "Nobody has paid anything by the end of a month, so there is nothing to draw."
+            why = "Nobody has paid anything at the end of a month yet."
             return Result("layers", table, absent=why, caption="MRR by year of the first subscription")
         return Result(
             "layers", table, self._say.layers(told.shares_by_year(table)),

@@ -12,17 +12,18 @@ from cslib.revenue.kpis import KPIS
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, percent, whole
 
-NAMES: Final = {"upsell": "Upsell", "cross_sell": "Cross-sell"}
-GAINED: Final = {"new": "from new customers", "reactivation": "won back", "expansion": "of expansion"}
+NAMES: Final = {"upsell": "upsells", "cross_sell": "cross-sells"}
+GAINED: Final = {"new": "from new customers", "reactivation": "won back", "expansion": "from expansion"}
+KEPT: Final = {"net": "NRR", "gross": "GRR"}
 HOW_TO_READ_TRAILING: Final = (
-    "Each point looks at the customers of twelve months before: their MRR of today over their MRR of then. Above "
-    "100 %, those who grew outweigh those who shrank or left. The band is the 95 % interval; the numbers are these "
+    "Each point compares the customers of twelve months earlier with themselves: what they pay now, as a share of what "
+    "they paid then. Above 100 %, those who grew outweigh those who shrank or left. The numbers below count these "
     "customers."
 )
-TOO_YOUNG: Final = "No customer has been here for twelve months, so NRR and GRR over a year are not known yet."
-NO_KINDS: Final = "Upsell and cross-sell rates are not measured: they need orders with a kind."
-NO_COSTS: Final = "What keeping and winning customers costs is not measured: it needs a table of costs."
-COSTS_OF_ALL: Final = "Costs are those of all customers, also those whom where leaves out."
+TOO_YOUNG: Final = "No customer has been here for twelve months, so there is no NRR or GRR over a year yet."
+NO_KINDS: Final = "Upsells and cross-sells are not measured: this needs orders with a kind."
+NO_COSTS: Final = "The cost of keeping and winning customers is not measured: this needs a table of costs."
+COSTS_OF_ALL: Final = "Costs are those of all customers, including those the filter leaves out."
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,9 @@ class Wording:
         str
             With ``**bold**`` parts.
         """
-        now = f"**{self._money(balance.closing)} a month recurs** at the end of {balance.month:%B %Y}"
-        moved = f"In {balance.month:%B}, {self._money(balance.won)} came and {self._money(balance.lost)} went"
-        ratio = f": quick ratio {format_value(balance.quick_ratio)}" if pd.notna(balance.quick_ratio) else ""
-        return f"{now}{_since(balance)}. {_held(kept)} {moved}{ratio}."
+        now = f"**Monthly recurring revenue is {self._money(balance.closing)}** at the end of {balance.month:%B %Y}"
+        moved = f"In {balance.month:%B} we added {self._money(balance.won)} and lost {self._money(balance.lost)}"
+        return f"{now}{_since(balance)}. {_held(kept)} {moved}."
 
     def cards(self, moved: pd.DataFrame, kept: pd.DataFrame) -> list[Card]:
         """Make the headline cards: MRR, NRR and GRR over a year, and customer churn.
@@ -81,12 +81,12 @@ class Wording:
             last = whole(kept).iloc[-1]
             for name in ("nrr", "grr"):
                 ends = last[f"{name}_ci_lower"], last[f"{name}_ci_upper"]
-                year = f"12 months to {last.month:%B %Y}, customers who paid at their start"
+                year = f"12 months to {last.month:%B %Y}, of customers who paid at the start"
                 cards.append(card_of(KPIS[name], last[name], interval=ends, n=int(last.n_opening), detail=year))
         settled = whole(moved).query("logo_churn_rate.notna() or n_opening == 0")
         last = settled.iloc[-1] if len(settled) else row
         ends, n = (last.logo_churn_ci_lower, last.logo_churn_ci_upper), int(last.n_opening)
-        why = "paid at its start, not at its end" if pd.notna(last.logo_churn_rate) else "no customers at its beginning"
+        why = "paid at its start, not at its end" if pd.notna(last.logo_churn_rate) else "no customers at its start"
         rate, label = last.logo_churn_rate, f"Customer churn, {last.month:%B %Y}"
         cards.append(Card(label, rate, "percent", *ends, n, detail=why, kpi="customer_churn_rate"))
         return cards
@@ -101,42 +101,45 @@ class Wording:
         period
             Which ones, such as ``June 2025``.
         """
-        way = f"{'up' if moves.net > 0 else 'down'} {self._money(abs(moves.net))}" if moves.net else "as before"
+        grew = f"MRR {'grew' if moves.net > 0 else 'fell'} by {self._money(abs(moves.net))}"
+        way = grew if moves.net else "MRR stayed the same"
         parts = [f"{self._money(moves.gained)} {GAINED[moves.gain]}"] if moves.gained else []
         parts += [f"{self._money(moves.lost)} lost to {moves.loss}"] if moves.lost else []
-        return f"{period}: MRR {way}" + (f": {' against '.join(parts)}" if parts else "")
+        return f"{way} in {period}" + (f": {', '.join(parts)}" if parts else "")
 
     def quick(self, ratios: pd.Series[Any]) -> str:
         """State the quick ratio of the last months against those before."""
         span = counted(ratios.n_months, "month")
         if pd.isna(ratios.now):
-            return f"Nothing was lost in the last {span}"
-        before = f", {format_value(ratios.before)} in the {ratios.n_months} before" if pd.notna(ratios.before) else ""
-        return f"{format_value(ratios.now)} came for each 1 that went in the last {span}{before}"
+            return f"We lost nothing in the last {span}"
+        before = f"; {format_value(ratios.before)} in the {ratios.n_months} before" if pd.notna(ratios.before) else ""
+        unit = f"{self.currency} " if self.currency else ""
+        added = f"{unit}{format_value(ratios.now)} for every {unit}1 lost"
+        return f"We added {added} in the last {span}{before}"
 
     def kept(self, kept: pd.DataFrame, ends: pd.DataFrame) -> str:
         """State NRR and GRR of the last month, and of the best and the worst segment."""
         row = whole(kept).iloc[-1]
-        text = f"{row.month:%B %Y}: NRR {percent(row.nrr)}, GRR {percent(row.grr)}"
-        parts = ", of ".join(f"{end.segment} {percent(end.nrr)}" for _, end in ends.iterrows())
-        return f"{text}; NRR of {parts}" if parts else text
+        text = f"We kept {percent(row.nrr)} of last year's revenue (NRR), {percent(row.grr)} without expansion (GRR)"
+        parts = ", ".join(f"{end.segment} {percent(end.nrr)}" for _, end in ends.iterrows())
+        return f"{text}; NRR by segment: {parts}" if parts else text
 
     def layers(self, shares: pd.Series[Any]) -> str:
         """State which share of MRR comes from customers of the last year and of earlier ones."""
         if shares.empty:
             return "No MRR is left"
-        came = f"comes from customers who came in {shares.index[-1]}"
+        came = f"comes from customers who joined in {shares.index[-1]}"
         part = f"{percent(shares.iloc[-1])} of MRR {came}, the rest from earlier ones"
         return part if len(shares) > 1 else f"All MRR {came}"
 
     def definitions(self, spread: pd.Series[Any] | None) -> str:
         """State how far the conventions of vendors lie apart, for the measure where they differ most."""
         if spread is None:
-            return "No rate can be given: there was no opening."
+            return "There is no rate, as there was no MRR at the start"
         low, high = (f"{100 * v:.1f}".replace("-", "−") for v in spread)
         measure = str(spread.name)
         name = f"{measure[0].upper()}{measure[1:]}"
-        return f"{name} is {low} to {high} % a month, depending on whose definition is used."
+        return f"{name} is {low} to {high} % a month, depending on the definition"
 
     def rates(self, ways: pd.DataFrame) -> list[str]:
         """Write each value of ``conventions`` in its unit: rates in percent, the quick ratio as a number."""
@@ -152,8 +155,8 @@ class Wording:
             As from :func:`cslib.revenue.headlines.recent_sales`, over twelve months.
         """
         return [
-            f"**{NAMES[r.kind]} rate {percent(r.rate)}** ({between(r.ci_lower, r.ci_upper)}): {r.n:,} of {r.n_all:,} "
-            "orders of the last twelve months."
+            f"**{percent(r.rate)} of orders are {NAMES[r.kind]}** ({between(r.ci_lower, r.ci_upper)}): {r.n:,} of "
+            f"{r.n_all:,} in the last twelve months."
             for _, r in sales.iterrows()
         ]
 
@@ -166,15 +169,15 @@ class Wording:
             As from :func:`cslib.revenue.spending.retention_cost`.
         """
         row = costs.iloc[-1]
-        share = f", {percent(row.share_of_margin)} of the margin they bring" if pd.notna(row.share_of_margin) else ""
+        share = f" ({percent(row.share_of_margin)} of their margin)" if pd.notna(row.share_of_margin) else ""
         keeping = f"keeping a customer cost {format_value(row.crc, 'amount', self.currency)} a month{share}"
-        what = "winning one" if pd.notna(row.crc) else "winning a customer cost"
+        what = "winning one cost" if pd.notna(row.crc) else "winning a customer cost"
         winning = f"{what} {format_value(row.cac, 'amount', self.currency)}"
         parts = [text for text, cost in ((keeping, row.crc), (winning, row.cac)) if pd.notna(cost)]
         span = f"the {counted(int(row.months), 'month')}" if row.months > 1 else "the month"
         if parts:
-            return f"Over {span} up to {row.month:%B %Y}, {', and '.join(parts)}."
-        return f"No costs are known for {span} up to {row.month:%B %Y}, so nor is the cost of keeping or winning."
+            return f"In {span} to {row.month:%B %Y}, {', and '.join(parts)}."
+        return f"No costs are known for {span} to {row.month:%B %Y}, so neither is the cost of keeping or winning."
 
 
 def _since(balance: pd.Series[Any]) -> str:
@@ -182,14 +185,14 @@ def _since(balance: pd.Series[Any]) -> str:
         return ""
     way = "more" if balance.change > 0 else "less"
     share = f"{percent(abs(balance.change_share))} {way} than a month before"
-    return f", {share}" if balance.change else ", as a month before"
+    return f", {share}" if balance.change else ", the same as a month before"
 
 
 def _held(kept: pd.DataFrame) -> str:
     if kept.empty:
-        return "No customer has been here for a year, so what is kept of a year's revenue is not known yet."
+        return "No customer has been here for a year, so it is too early to say how much revenue we keep."
     row = whole(kept).iloc[-1]
     interval = f"95 % interval {between(row.nrr_ci_lower, row.nrr_ci_upper)}, " if pd.notna(row.nrr_ci_lower) else ""
     known = f"(NRR, {interval}{counted(int(row.n_opening), 'customer')})"
-    first = f"**Customers of a year ago bring {percent(row.nrr)} of what they brought then** {known}"
-    return f"{first}, and {percent(row.grr)} without what some of them added (GRR)."
+    first = f"**We kept {percent(row.nrr)} of last year's revenue** {known}"
+    return f"{first}, and {percent(row.grr)} without expansion (GRR)."

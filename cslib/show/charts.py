@@ -152,6 +152,7 @@ class _Lines:
     of: str  # what the values count
     n: str
     n_label: str
+    extrapolated: bool = False
 
 
 @mpl.rc_context(STYLE)
@@ -182,8 +183,8 @@ def lines_with_bands(
         ``percent`` (shares, 0–1), ``hazard`` (shares that may be small: finer ticks), ``number`` (the axis
         starts at 0 only where the values come near it), or ``score`` (such numbers from −100 to 100).
     line
-        ``straight`` from point to point, or ``steps`` that hold each value until the next ``x``; the n at
-        a tick is then that of the first row not before it.
+        ``straight`` from point to point; ``dashed`` likewise, for what is extrapolated; or ``steps`` that hold each
+        value until the next ``x``; the n at a tick is then that of the first row not before it.
     least
         Estimates of fewer ``n_at_risk``, where the table has that column, are left out: one customer more or less
         would move them far. All are drawn where none has so many.
@@ -198,7 +199,7 @@ def lines_with_bands(
         A column is missing, there is no value, too many segments, an unknown ``unit`` or ``line``.
     """
     check_choice("unit", unit, FINEST)
-    check_choice("line", line, ("straight", "steps"))
+    check_choice("line", line, ("straight", "dashed", "steps"))
     require(table, "segment", x, y, *([n] if n else []))
     colours = _colours(table)
     table = _firm(table, (y, *BOUNDS), table.get("n_at_risk", pd.Series(np.inf, table.index)), least)
@@ -209,13 +210,14 @@ def lines_with_bands(
     require(table, x, y)
     parts = {s: own.sort_values(x) for s in colours if not (own := table[table["segment"] == s]).empty}
     drawn = {s: _thinned(every[every["segment"] == s].sort_values(x), x) for s in parts}
-    sized = {s: own.dropna(subset=[n]) for s, own in parts.items() if own[n].notna().any()} if n else {}
+    sized = _sized(parts, x, n) if n else {}
     axes = new_axes(3.6 + 0.22 * len(sized))
     said = (_named(x_label, names or {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
-    lines = _Lines(axes, x, y, parts, drawn, colours, set(parts) if line == "steps" else {OBSERVED}, *said)
+    stepped = set(parts) if line == "steps" else {OBSERVED}
+    lines = _Lines(axes, x, y, parts, drawn, colours, stepped, *said, extrapolated=line == "dashed")
     axes.set_xlabel(x_label, loc="right")
-    axes.set_title(y_label, loc="left", fontsize=10.5, color=MUTED)
     axes.set_ylim(set_scale(axes.yaxis, table[[c for c in (y, *BOUNDS) if c in table]].to_numpy(float), unit))
+    axes.set_title(_above(axes, y_label, unit, lines.extrapolated), loc="left", fontsize=10.5, color=MUTED)
     axes.grid(axis="y", linewidth=0.8)
     _x_ticks(axes, np.unique(table[x]).astype(float), names or {}, dated)
     for place, (segment, own) in enumerate(parts.items()):
@@ -228,6 +230,21 @@ def lines_with_bands(
     if sized:
         _numbers_below(lines, sized, n, n_label)
     return axes
+
+
+def _sized(parts: Mapping[str, pd.DataFrame], x: str, n: str) -> dict[str, pd.DataFrame]:
+    """Give the numbers to print below: by segment, or once where all lines are of the same customers."""
+    sized = {s: own.dropna(subset=[n]) for s, own in parts.items() if own[n].notna().any()}
+    each = [own[[x, n]].reset_index(drop=True) for own in sized.values()]
+    alike = len(each) > 1 and all(each[0].equals(own) for own in each)
+    return {"All": next(iter(sized.values()))} if alike else sized
+
+
+def _above(axes: Axes, y_label: str, unit: str, extrapolated: bool) -> str:
+    """Say above a chart what it counts, that it is extrapolated, and that its axis does not start at 0."""
+    low = axes.get_ylim()[0]
+    cut = f"the axis starts at {low:,.0f}" if unit == "number" and low > 0 else ""
+    return " · ".join(filter(None, [y_label, "extrapolated" * extrapolated, cut]))
 
 
 def _named(x_label: str, names: Mapping[int, str], dated: bool) -> Callable[[float], str]:
@@ -285,7 +302,7 @@ def _line(lines: _Lines, segment: str, place: int) -> None:
     observed = colour == INK
     drawn: list[Artist] = []
     drawn += lines.axes.plot(
-        at, own[lines.y].to_numpy(float), "--" if colour == MUTED else "-", color=colour,
+        at, own[lines.y].to_numpy(float), "--" if colour == MUTED or lines.extrapolated else "-", color=colour,
         linewidth=3.2 if observed else 1.6 if OBSERVED in lines.parts else 2, zorder=1.5 if observed else 2,
         marker="" if stepped or len(at) > 40 else "o", markersize=2.5, drawstyle="steps-post" if stepped else "default",
     )  # fmt: skip
@@ -403,7 +420,7 @@ def _numbers_below(lines: _Lines, sized: Mapping[str, pd.DataFrame], n: str, n_l
     halfway = 3 * max(len(f"{v:,.0f}") for own in sized.values() for v in own[n])  # points a number is wide, halved
     beyond = max(BEYOND, 8 + halfway) if (ticks > high - 0.05 * (high - low)).any() else BEYOND
     for row, (segment, own) in enumerate(sized.items()):
-        style: Any = {"color": lines.colours[segment], "fontsize": 9.5, **below}
+        style: Any = {"color": lines.colours.get(segment, MUTED), "fontsize": 9.5, **below}
         at, height = own[lines.x].to_numpy(float), -48 - 14 * row
         for tick, i in zip(ticks, np.searchsorted(at, ticks - 1e-9), strict=True):
             if i < len(at) and (segment in lines.steps or at[i] <= tick + 1e-9):

@@ -255,8 +255,9 @@ def calibration_plot(table: pd.DataFrame, *, x_label: str, y_label: str) -> Axes
 
 @mpl.rc_context(STYLE)
 def retention_heatmap(
-    triangle: pd.DataFrame, *, period: str = "month", segment: str = "All", names: Mapping[int, str] | None = None
-) -> Axes:
+    triangle: pd.DataFrame, *, period: str = "month", segment: str = "All", names: Mapping[int, str] | None = None,
+    pooled: pd.DataFrame | None = None, split: Any = None,
+) -> Axes:  # fmt: skip
     """Draw a retention triangle: a row per cohort with its size, a column per period, percent in cells.
 
     Parameters
@@ -270,6 +271,10 @@ def retention_heatmap(
         The segment to draw.
     names
         What to call a period index, for brackets.
+    pooled
+        All cohorts together, in the same columns without ``cohort``: a row above the others.
+    split
+        The first of the newer cohorts: a line sets them apart from the older ones.
 
     Returns
     -------
@@ -291,17 +296,45 @@ def retention_heatmap(
     rows = [f"{charts.cohort_label(day, period)}   {n:,}" for day, n in begun.max(axis=1).astype(int).items()]
     periods = [(names or {}).get(int(k), str(k)) for k in rates.columns]
     later = rates.to_numpy()[:, np.asarray(rates.columns) != 0]
+    blank = (begun.notna() & rates.isna()).to_numpy()
     top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
+    told = _cells_told(own, rates, period, names or {})
+    first_new = list(rates.index).index(split) + (pooled is not None) if split in rates.index else 0
+    if pooled is not None:
+        rates, told, whole = _with_all(rates, told, pooled[pooled["segment"] == segment])
+        rows, blank = [whole, *rows], np.vstack([np.zeros(len(periods), bool), blank])
+        axes.axhline(1, color=GROUND, linewidth=5, zorder=3)
     text = (rates * 100).round(0).map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
     named = rates.set_axis(rows).set_axis(periods, axis=1)
-    told = _cells_told(own, rates, period, names or {})
     coloured_cells(axes, named, text, limits=(0, max(top, 0.05)), pale=top < 0.5, told=told)
-    hatch(axes, (begun.notna() & rates.isna()).to_numpy())
+    hatch(axes, blank)
+    if first_new:
+        _set_apart(axes, first_new, len(periods))
     axes.tick_params(labelsize=10)
     axes.set_xlabel(f"{period}s since the cohort began", loc="right")
     axes.set_ylabel("")
     axes.text(-0.008, 1.005, "cohort, customers", transform=axes.transAxes, ha="right", va="bottom", color=MUTED)
     return axes
+
+
+def _set_apart(axes: Axes, row: int, n_columns: int) -> None:
+    """Draw a line above the first of the newer cohorts."""
+    axes.axhline(row, color=INK, linewidth=1.4, linestyle=(0, (4, 2)), zorder=3)
+    place: Any = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
+    axes.annotate("older\nnewer", (n_columns, row), color=MUTED, fontsize=9.5, **place)
+
+
+def _with_all(rates: pd.DataFrame, told: pd.DataFrame, pooled: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Put the row of all cohorts before the others."""
+    own = pooled.set_index("period_index").reindex(rates.columns)
+    bounds = own[[*charts.BOUNDS]].itertuples(index=False) if "ci_lower" in own else [(np.nan, np.nan)] * len(own)
+    texts = [
+        hover.lines(f"All cohorts, {k}", rate, "percent", bounds=(low, high), n=f"of {n:,.0f} customers")
+        for k, rate, n, (low, high) in zip(own.index, own["retention_rate"], own["n_customers"], bounds, strict=True)
+    ]
+    first = pd.Series(texts, own.index).where(own["retention_rate"].notna())
+    shares = pd.concat([own["retention_rate"].to_frame().T, rates])
+    return shares, pd.concat([first.to_frame().T, told]), f"All cohorts   {own['n_customers'].max():,.0f}"
 
 
 def _cells_told(own: pd.DataFrame, rates: pd.DataFrame, period: str, names: Mapping[int, str]) -> pd.DataFrame:

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
+from numpy.typing import NDArray
 
-from cslib.errors import ParameterError
-from cslib.show import estimates
-from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, new_row, require, short
+from cslib.errors import ParameterError, counted
+from cslib.show import estimates, hover
+from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, new_row, require, short, well_observed
 from cslib.show.estimates import DARK_TEXT, MAX_ROWS, coloured_cells, hatch, name_rows, right_of, value_axis
-from cslib.stats.intervals import Floats
-from cslib.surveys.scores import judged
+from cslib.stats.intervals import FIRM, Floats
 
 ALL: Final = "All"
 
@@ -45,6 +45,11 @@ def answer_bars(
     unit
         ``number``, or ``percent`` for a share.
 
+    Notes
+    -----
+    Scores whose row is ``clear``, if there is that column, are in colour; a dashed line marks the first row if it is
+    that of all.
+
     Returns
     -------
     matplotlib.axes.Axes
@@ -59,14 +64,21 @@ def answer_bars(
     msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most answers."
     ParameterError.when(len(table) > MAX_ROWS, msg)
     bars, scores = new_row(1.1 + 0.34 * len(table), [1.5, 1])
-    _stack(bars, table, groups)
+    _stack(bars, table, label, groups)
     name_rows(bars, [str(name) for name in table[label]], list(range(len(table))))
     values = table[[score, "ci_lower", "ci_upper"]].to_numpy(float) * (100 if unit == "percent" else 1)
-    _dots(scores, values, score_label)
+    clear = table["clear"].to_numpy(bool) if "clear" in table else np.zeros(len(table), bool)
+    _dots(scores, values, score_label, clear)
+    written = estimates.written(values, log_scale=False)
+    each = zip(table[label], written, table["n_responses"], strict=True)
+    told = [f"{name}\n{score_label}: {text}\n{n:,.0f} answers" for name, text, n in each]
+    hover.tell(scores, values[:, 0], range(len(table)), told)
+    if table[label].iloc[0] == ALL:
+        scores.axvline(values[0, 0], color=MUTED, linewidth=1.2, linestyle="--", zorder=0)
     return bars
 
 
-def _stack(axes: Axes, table: pd.DataFrame, groups: Sequence[str]) -> None:
+def _stack(axes: Axes, table: pd.DataFrame, label: str, groups: Sequence[str]) -> None:
     n = table["n_responses"].to_numpy(float)
     left = np.zeros(len(table))
     for column, colour in zip(groups, COLOURS, strict=True):
@@ -76,6 +88,10 @@ def _stack(axes: Axes, table: pd.DataFrame, groups: Sequence[str]) -> None:
             ink: Any = {"color": DARK_TEXT if colour == COLOURS[1] else "white", "fontsize": 9.5}
             middle, text = float(left[row] + share[row] / 2), f"{100 * share[row]:.0f}"
             axes.text(middle, float(row), text, ha="center", va="center", **ink)
+        named = [f"{name}, {column.removeprefix('n_')}" for name in table[label]]
+        each = zip(named, share, table[column], strict=True)
+        told = [hover.lines(name, v, "percent", n=counted(int(k), "answer")) for name, v, k in each]
+        hover.tell(axes, left + share / 2, range(len(table)), told)
         left += share
     names = [column.removeprefix("n_") for column in groups]
     for i, (name, colour) in enumerate(zip(names, COLOURS, strict=True)):
@@ -88,13 +104,14 @@ def _stack(axes: Axes, table: pd.DataFrame, groups: Sequence[str]) -> None:
     axes.set_xlabel("share of answers", loc="right")
 
 
-def _dots(axes: Axes, values: Floats, label: str) -> None:
+def _dots(axes: Axes, values: Floats, label: str, clear: NDArray[np.bool_]) -> None:
     seen = values[np.isfinite(values)]
     pad = 0.06 * np.ptp(seen) or 1.0
     value_axis(axes, (float(seen.min() - pad), float(seen.max() + pad)), log_scale=False, most=5)
     rows = np.arange(len(values))
-    axes.hlines(rows, values[:, 1], values[:, 2], color=INK, linewidth=2)
-    axes.scatter(values[:, 0], rows, s=38, color=INK, zorder=3)
+    colours = np.where(clear, PALETTE[0], INK)
+    axes.hlines(rows, values[:, 1], values[:, 2], colors=list(colours), linewidth=2)
+    axes.scatter(values[:, 0], rows, s=38, color=list(colours), zorder=3)
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.set_yticks([])
     axes.set_xlabel(label, loc="right")
@@ -132,6 +149,11 @@ def answer_distribution(table: pd.DataFrame, *, groups: Sequence[str], x_label: 
     axes.vlines(at, low, high, color=MUTED, linewidth=1.4)
     for x, top, n in zip(at, high, table["n"], strict=True):
         axes.annotate(f"{n:,.0f}", (x, top), (0, 3), textcoords="offset points", ha="center", color=MUTED, fontsize=9.5)
+    facts = zip(table["score"], share, low, high, table["n"], strict=True)
+    told = [
+        hover.lines(f"answer {x}", v, "percent", bounds=(a, b), n=counted(int(n), "answer")) for x, v, a, b, n in facts
+    ]
+    hover.tell(axes, at, share, told)
     axes.set_xticks(at)
     axes.set_ylim(0, float(high.max()) * 1.12)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
@@ -182,7 +204,9 @@ def score_heatmap(table: pd.DataFrame, *, row: str, column: str, score: str, uni
     axes = new_axes(1.0 + 0.5 * len(grid))
     span = float(np.nanmax(grid) - np.nanmin(grid)) or 1.0
     limits, named = (float(np.nanmin(grid)) - 0.4 * span, float(np.nanmax(grid)) + 0.4 * span), grid.rename(short)
-    coloured_cells(axes, named.rename(columns=short), text, limits=limits)
+    cells = text.where(grid.notna()).apply(lambda own: f"{own.name}\n" + own)
+    cells = cells.apply(lambda own: f"{own.name}, " + own, axis=1)
+    coloured_cells(axes, named.rename(columns=short), text, limits=limits, told=cells)
     hatch(axes, grid.isna().to_numpy())
     axes.set_xlabel(column, loc="right")
     axes.set_ylabel(row)
@@ -210,27 +234,6 @@ def bar_rows(table: pd.DataFrame, *, most: int = 24) -> pd.DataFrame:
     return rows.assign(name=name.where(rows["segment"] != ALL, ALL))
 
 
-def score_rows(table: pd.DataFrame, columns: Sequence[str], *, most: int = 28) -> pd.DataFrame:
-    """Keep the segments of some columns as rows of a forest plot, best first within each column.
-
-    Parameters
-    ----------
-    table
-        As from :func:`cslib.surveys.scores.scores`.
-    columns
-        Columns to compare by.
-    most
-        Rows at most; columns are kept whole.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With ``clear`` (adjusted p below 0.05).
-    """
-    rows = table[table["segment_by"].isin(list(columns)) & table["p_adjusted"].notna()]
-    return judged(estimates.whole_groups(rows, "segment_by", most=most).head(most))
-
-
 def trend_rows(trend: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
     """Keep the whole and the largest segments of a trend, with the answers as ``n_customers``.
 
@@ -244,8 +247,9 @@ def trend_rows(trend: pd.DataFrame, *, most: int = 4) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The rows of those segments.
+        The rows of those segments; without values of fewer than 30 answers, where any has so many.
     """
     sizes = trend.groupby("segment")["n_responses"].sum().drop(ALL, errors="ignore")
     kept = [ALL, *sizes.sort_values(ascending=False, kind="stable").index[:most]]
-    return trend[trend["segment"].isin(kept)].assign(n_customers=trend["n_responses"].astype(float))
+    rows = trend[trend["segment"].isin(kept)].assign(n_customers=trend["n_responses"].astype(float))
+    return well_observed(rows, least=FIRM)

@@ -21,13 +21,12 @@ from cslib.surveys import scores as estimate
 from cslib.surveys import words
 from cslib.surveys.answers import Answers, Measure, wanted
 from cslib.surveys.change import WORTH_SEEING, answers_needed, change, non_response, silence_moves
-from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, score_rows, trend_rows
+from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, trend_rows
 from cslib.surveys.kpis import of_the_quarter
 from cslib.surveys.scores import EXTRA, judged
 from cslib.surveys.stakes import Landmark, after_answers, money_at_stake
 
 TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see segments
-P_VALUES: Final = {"p_value": "p_value", "p_adjusted": "p_value"}
 
 SPANS: Final = "all, N days, N weeks, N months, N quarters, N years"
 WINDOWS: Final = f"{SPANS}, YYYY, YYYY-QN or YYYY-MM"
@@ -118,27 +117,19 @@ class Surveys(Study):
             "distribution", given, self._say.distribution(given),
             "Share of answers by what was answered, with 95 % intervals; above each bar, how many.",
             partial(answer_distribution, given, groups=self._asked.groups, x_label="answer"), "Bar chart",
-            caption="Answers of the whole, by what was answered",
+            caption="All answers, by what was answered",
         )  # fmt: skip
 
     @cached_property
     def segments(self) -> Result:
         """Where is it different?"""
-        every, asked = self._every, self._asked
-        name, table = self.survey, every.drop(columns=list(EXTRA))
-        caption = f"{asked.label} by segment, each against all other answers"
-        shown = score_rows(every, self._columns)
-        if shown.empty:
-            why = "There are no segments to compare: no column has two groups with enough answers."
-            return Result(name, table, absent=why, caption=caption)
-        compared, drawn = every[every["segment_by"].isin(["All", *self._columns])], pd.concat([every.iloc[:1], shown])
-        how: Any = {"estimate": name, "label": "segment", "group": "segment_by", "n": "n_responses"}
-        plotted = f"{asked.label} by segment, best first, with 95 % intervals; the dashed line is the whole."
-        return Result(
-            name, table, self._say.segments(judged(drawn)), f"{plotted} Colour: more than chance.",
-            partial(forest_plot, shown, x_label=asked.axis, reference=float(every[name].iloc[0]), **how), "Forest plot",
-            notes=self._say.clear(estimate.comparisons(compared)), caption=caption,
-        )  # fmt: skip
+        every = self._every
+        caption = f"{self._asked.label} by segment, each against all other answers"
+        tested = estimate.comparisons(every[every["segment_by"].isin(["All", *self._columns])])
+        why = "" if len(tested) else "No column has two groups with enough answers to compare."
+        title, *notes = self._say.clear(tested) or ("",)
+        rest: Any = {"absent": why, "notes": tuple(notes), "caption": caption, "most": 0}
+        return Result(self.survey, every.drop(columns=list(EXTRA)), title, **rest)
 
     @cached_property
     def crossing(self) -> Result:
@@ -146,8 +137,7 @@ class Surveys(Study):
         pair, caption = self._pair, f"{self._asked.label} of two columns crossed"
         grid = estimate.cells(self._found, pair, min_group=self.min_group) if pair else pd.DataFrame()
         if not pair or min(grid["row"].nunique(), grid["column"].nunique()) < 2:
-            why = "There are no two columns whose groups have enough answers to be crossed."
-            return Result("crossed", self._every.iloc[:0], absent=why, caption=caption)
+            return Result("crossed", self._every.iloc[:0], caption=caption, most=0)
         table = self._scored(self._found, [pair])
         how: Any = {"row": pair[0], "column": pair[1], "score": self.survey, "unit": self._asked.unit}
         return Result(
@@ -164,29 +154,28 @@ class Surveys(Study):
         table = estimate.trend(counted, merged=merged, min_group=self.min_group)
         name, caption = f"{self.survey}_trend", f"{self._asked.label} by {self.period}"
         if table.empty:
-            why = f"No {self.period} with answers is fully observed yet."
+            why = f"No {self.period} with answers is complete yet."
             return Result(name, table, absent=why, caption=caption)
         unit = "score" if self.survey == "nps" else self._asked.unit
         how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
         return Result(
             name, table, self._say.trend(estimate.last_period(table, self.survey), self.period),
-            f"{self._asked.label} by {self.period} of the invitation. Bands: 95 % intervals.",
+            f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals.",
             partial(lines_with_bands, trend_rows(table), n_label="answers", **how), caption=caption,
         )  # fmt: skip
 
     @cached_property
     def change(self) -> Result:
         """What moved since the window before: the answers, or who gives them?"""
-        name, unit, least = f"{self.survey}_change", self._asked.unit, WORTH_SEEING[self.survey]
-        caption = "Change between the windows, split into mix and change within segments"
+        name, least = f"{self.survey}_change", WORTH_SEEING[self.survey]
+        caption = "Change between the windows, by segment, 95 % intervals in brackets"
         needed = self._say.needed(answers_needed(self._found, least), least)
         title = self._say.change(self._shift)
         if self._moved.empty:
             return Result(name, self._moved, absent=f"{title}.", notes=(needed,), caption=caption)
-        shares = dict.fromkeys(["share_before", "share_now"], "percent")
-        formats = shares | P_VALUES | dict.fromkeys(["score_before", "score_now"], unit)
-        windows = f"Window: {self._found.window}. Compared with: {self._found.before}."
-        return Result(name, self._moved, title, notes=(windows, needed), caption=caption, formats=formats)
+        windows = f"Now: {self._found.window}. Before: {self._found.before}."
+        shown = self._say.changes(self._moved)
+        return Result(name, self._moved, title, notes=(windows, needed), caption=caption, shown=shown)
 
     @cached_property
     def drivers(self) -> Result:
@@ -199,21 +188,20 @@ class Surveys(Study):
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
         return Result(
             name, table, self._say.drivers(table[table["clear"]]),
-            f"{label} less that of all other answers, 95 % intervals; what moves the total most comes first.",
+            f"{label} minus that of all other answers, 95 % intervals; what moves the total most comes first.",
             partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", caption=caption,
         )  # fmt: skip
 
     @cached_property
     def silence(self) -> Result:
         """Who did not answer?"""
-        table, unit = non_response(self._found, min_group=self.min_group), self._asked.unit
+        table = non_response(self._found, min_group=self.min_group)
         rates = ["response_rate", "response_ci_lower", "response_ci_upper"]
         response = self._every[["segment_by", "segment", "n_invited", "n_responses", *rates]]
         return Result(
             f"{self.survey}_non_response", table, self._say.silence(silence_moves(table, self.survey)),
-            caption="Score weighted so that every group counts as among all who were asked",
-            formats={self.survey: unit, "ci_lower": unit, "ci_upper": unit},
-            labels={self.survey: self._asked.label, "n_effective": "worth so many answers"},
+            caption=f"{self._asked.label} weighted to everyone asked, 95 % intervals in brackets",
+            shown=self._say.weighted(table),
             also=(Result(f"{self.survey}_response", response, caption="Response rate by segment"),),
         )  # fmt: skip
 
@@ -243,7 +231,9 @@ class Surveys(Study):
 
     @cached_property
     def _say(self) -> words.Words:
-        return words.Words(self.survey, self.data.currency)
+        lasts = self.compare_to == "previous" and self.window[:1].isdigit() and " " in self.window
+        known = {"year before": "the year before"} | ({"previous": f"the {self.window} before"} if lasts else {})
+        return words.Words(self.survey, self.data.currency, known.get(self.compare_to, "the window before"))
 
     @cached_property
     def _asked(self) -> Measure:
@@ -318,8 +308,8 @@ class Surveys(Study):
         return Result(
             asked.survey, scored.drop(columns=list(EXTRA)),
             words.Words(asked.survey).segments(judged(scored)),
-            f"Percent of answers, and {asked.label} with its 95 % interval.",
-            partial(answer_bars, bar_rows(scored), label="name", groups=groups, **how), "Stacked bars",
+            f"Share of answers in percent, and {asked.label} with its 95 % interval; dashed: all answers.",
+            partial(answer_bars, judged(bar_rows(scored)), label="name", groups=groups, **how), "Stacked bars",
             caption=f"Answers and {asked.label} by segment",
         )  # fmt: skip
 
@@ -331,7 +321,7 @@ class Surveys(Study):
             return self._bars(asked, self._scored(self._counted(asked), columns))
         none = replace(self._found, measure=asked, counts=self._found.counts.iloc[:0])
         table = self._scored(none, columns).drop(columns=list(EXTRA))
-        why = f"There is no {asked.label} answer to an invitation from {self._found.window}."
+        why = f"Nobody answered {asked.label} from {self._found.window}."
         return Result(asked.survey, table, absent=why, caption=f"Answers and {asked.label} by segment")
 
 

@@ -11,21 +11,21 @@ import pandas as pd
 from cslib.errors import counted, listed
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card, card_of
-from cslib.show.formats import between, format_value, p_value, percent
+from cslib.show.formats import between, format_value, percent
 from cslib.surveys.kpis import KPIS
 from cslib.surveys.scores import extremes, strongest
 from cslib.surveys.stakes import Landmark
 
-UNSEEN: Final = "only answers are in the data, so the response rate is not known"
+UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
 HOW_TO_READ_SCORES: Final = (
     "Each bar holds all answers of a segment. The line at the right is the 95 % interval of its score: where two "
-    "intervals overlap widely, the difference may be chance. What is called more than chance allows for all "
-    "comparisons made."
+    "intervals overlap widely, the difference may be chance. A score in colour is clearly different from the other "
+    "answers, with all comparisons allowed for."
 )
 HOW_TO_READ_LANDMARK: Final = (
-    "Everyone here had been asked before the day on which the lines begin, and was a customer on it. Answers given "
-    "later do not count, so that no group has had to survive in order to answer."
+    "Everyone here was a customer on the day the lines begin and had been asked before it. Later answers do not count, "
+    "so no group had to stay in order to answer."
 )
 
 
@@ -39,10 +39,13 @@ class Words:
         ``nps``, ``csat`` or ``ces``: how its scores are written.
     currency
         Of the money.
+    earlier
+        What to call the window that is compared with.
     """
 
     survey: str
     currency: str = ""
+    earlier: str = "the window before"
 
     @property
     def label(self) -> str:
@@ -75,7 +78,7 @@ class Words:
         found = interval if interval == "no interval" else f"95 % interval {interval}"
         answers = counted(int(whole.n_responses), "answer")
         first = f"**{self.label} is {self._score(whole[self.survey])}** ({found}, {answers})."
-        change = f"{self.change(moved)}." if moved is not None else ""
+        change = f"{_upper(self._moved(moved))}." if moved is not None else ""
         return " ".join(filter(None, [first, self._where(scored), change, _lost(stakes)]))
 
     def _where(self, scored: pd.DataFrame) -> str:
@@ -83,23 +86,20 @@ class Words:
             return ""
         row = strongest(scored, "contribution")
         if row is None:
-            return "No segment differs from the others by more than chance."
-        return f"**{_named(row)} stands out** with {self._score(row[self.survey])}, more than chance."
+            return "No segment clearly differs from the others."
+        return f"**{_named(row)} stands out** with {self._score(row[self.survey])}."
 
     def cards(
         self, whole: pd.Series[Any], unit: str, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, window: object
     ) -> tuple[Card, ...]:
-        """Make the headline cards: score, response rate, change, money at stake."""
+        """Make the headline cards: score, change, money at stake."""
         ends, n = (whole.ci_lower, whole.ci_upper), int(whole.n_responses)
-        score = Card(self.label, whole[self.survey], unit, *ends, n, detail=f"asked {window}")
-        rate, ends = whole.response_rate, (whole.response_ci_lower, whole.response_ci_upper)
-        detail = UNSEEN if pd.isna(rate) else f"{whole.n_responses:,} of {whole.n_invited:,} asked {window}"
-        cards = [score, Card("Response rate", rate, "percent", *ends, detail=detail)]
+        cards = [Card(self.label, whole[self.survey], unit, *ends, n, detail=f"asked {window}")]
         if moved is not None:
             kind, n = "points" if self.survey == "csat" else "number", int(moved.n_before + moved.n_now)
-            noise = "more than noise" if moved.clear else "within noise"
+            chance = "more than chance" if moved.clear else "within the margin of error"
             ends = (moved.ci_lower, moved.ci_upper)
-            cards.append(Card("Change on the window before", moved.change, kind, *ends, n, detail=noise))
+            cards.append(Card(f"Change on {self.earlier}", moved.change, kind, *ends, n, detail=chance))
         clear = _clear(stakes)
         dear = clear[clear["money_ci_lower"] > 0].sort_values("money_at_stake", ascending=False, kind="stable")
         for _, row in dear.head(1).iterrows():
@@ -110,7 +110,7 @@ class Words:
     def quarter(self, rows: pd.DataFrame) -> tuple[Card, ...]:
         """Make the cards of the KPIs over the last quarter, as on the scorecard, from ``kpis.of_the_quarter``."""
         each: list[Any] = list(rows.itertuples())
-        told = {row.kpi: f"3 months to {row.until:%B %Y}, as on the scorecard" for row in each}
+        told = {row.kpi: f"3 months to {row.until:%B %Y}, as in the scorecard" for row in each}
         made = [
             card_of(KPIS[r.kpi], r.value, interval=(r.ci_lower, r.ci_upper), n=int(r.n), detail=told[r.kpi])
             for r in each
@@ -118,24 +118,47 @@ class Words:
         return tuple(replace(card, label=f"{card.label}, last quarter") for card in made)
 
     def change(self, moved: pd.Series[Any] | None) -> str:
-        """Say how the score moved against the window before, and whether that is more than noise."""
+        """Say how the score moved against the window before, and whether that is more than chance."""
         if moved is None:
-            return "There are no answers to compare with"
-        went = f"It went from {self._score(moved.score_before)} to {self._score(moved.score_now)}"
+            return "There are no earlier answers to compare with"
+        return f"{self.label} is {self._score(moved.score_now)}, {self._moved(moved)}"
+
+    def _moved(self, moved: pd.Series[Any]) -> str:
+        before = f"{self._score(moved.score_before)} in {self.earlier}"
+        way = "up from" if moved.change > 0 else "down from"
+        way = way if self._score(moved.score_before) != self._score(moved.score_now) else "much the same as"
         if pd.isna(moved.p_value):
-            return f"{went}; too few answers tell whether that is more than noise"
-        if moved.clear:
-            direction = "up" if moved.change > 0 else "down"
-            return f"It is {direction} {self._points(moved.change)} on the window before, more than noise"
-        return f"{went} since the window before, no more than noise (p {p_value(moved.p_value)})"
+            return f"{way} {before}, with too few answers to tell it from chance"
+        return f"{way} {before}, {'more than chance' if moved.clear else 'within the margin of error'}"
+
+    def changes(self, moved: pd.DataFrame) -> pd.DataFrame:
+        """Lay out the change for its readers: answers, score before and now, and what the change is made of."""
+        columns = ["n_before", "n_now", "score_before", "score_now", "change", "ci_lower", "ci_upper"]
+        rows = moved[["segment", *columns, "mix_effect", "within_effect"]].itertuples(index=False)
+        return pd.DataFrame([self._change(row) for row in rows])
+
+    def _change(self, row: Any) -> dict[str, Any]:
+        change = "–" if pd.isna(row.change) else self._signed(row.change)
+        interval = "" if pd.isna(row.ci_lower) else f" ({self._ends(row.ci_lower)} to {self._ends(row.ci_upper)})"
+        parts = {"by other answers": row.within_effect, "by other customers": row.mix_effect}
+        told = {name: "–" if pd.isna(part) else self._signed(part) for name, part in parts.items()}
+        scores = {"before": self._told(row.score_before), "now": self._told(row.score_now)}
+        counts = {"segment": row.segment, "answers before": row.n_before, "answers now": row.n_now}
+        return counts | scores | {"change": f"{change}{interval}"} | told
+
+    def _told(self, score: float) -> str:
+        return "–" if pd.isna(score) else self._score(score)
+
+    def _ends(self, value: float) -> str:
+        return self._signed(value).removesuffix(" points")
 
     def segments(self, scored: pd.DataFrame) -> str:
         """State where the score differs: the best against the worst segment, and whether any differs clearly."""
         ends = extremes(scored, self.survey)
         if ends.empty:
             return f"{self.label} is {self._score(scored[self.survey].iloc[0])}"
-        each = (f"{self._score(row[self.survey])} for {row.segment}" for _, row in ends.iterrows())
-        text = f"{self.label} is {', '.join(each)}"
+        high, low = (f"{self._score(row[self.survey])} ({row.segment})" for _, row in ends.iterrows())
+        text = f"{self.label} runs from {low} to {high}"
         return text if scored["clear"].any() else f"{text}: no clear difference"
 
     def clear(self, tested: pd.DataFrame) -> tuple[str, ...]:
@@ -144,10 +167,10 @@ class Words:
         if tested["clear"].any():
             result.append(f"**Clearly different from the other answers**: {self._list(tested[tested['clear']])}.")
         elif len(tested):
-            result.append(f"Of {many}, none shows a clear difference.")
+            result.append(f"None of {many} between segments shows a clear difference.")
         if tested["looks"].any():
             named = self._list(tested[tested["looks"]])
-            result.append(f"**Only looks different**: {named}; with {many}, chance alone does as much.")
+            result.append(f"**Only looks different**: {named}; with {many}, chance alone can do as much.")
         return tuple(result)
 
     def _list(self, rows: pd.DataFrame) -> str:
@@ -159,15 +182,16 @@ class Words:
         """State which answer is the most frequent, and how many gave each group."""
         top, shares = given.iloc[int(given["n"].argmax())], given.groupby("group", sort=False)["share"].sum()
         groups = ", ".join(f"{percent(share)} {name}" for name, share in shares[::-1].items())
-        return f"{self.label}: most answered {top.score} ({percent(top.share)}); {groups}"
+        return f"{groups}; the most frequent answer is {top.score} ({percent(top.share)})"
 
     def trend(self, last: pd.Series[Any] | None, period: str) -> str:
-        """State the last period against all before it, and whether the difference is more than noise."""
+        """State the last period against all before it, and whether the difference is more than chance."""
         if last is None:
             return f"Too few {period}s to tell a trend"
-        noise = "more than noise" if last.clear else "no more than noise"
-        earlier = f"against {self._score(last.before)} in the {counted(last.n_before, period)} before"
-        return f"{cohort_label(last.period, period)}: {self._score(last[self.survey])}, {earlier}: {noise}"
+        chance = "more than chance" if last.clear else "within the margin of error"
+        earlier = f"after {self._score(last.before)} in the {counted(last.n_before, period)} before"
+        now = f"{self.label} was {self._score(last[self.survey])} in {cohort_label(last.period, period)}"
+        return f"{now}, {earlier}: {chance}"
 
     def needed(self, answers: int, difference: float) -> str:
         """Say how many answers it takes to see a change.
@@ -175,34 +199,45 @@ class Words:
         Examples
         --------
         >>> Words("nps").needed(3223, 5.0)
-        'To see a change of 5 points four times of five takes about 3,220 answers in each window.'
+        'To detect a change of 5 points four times out of five takes about 3,220 answers in each window.'
         """
         if not answers:
-            return "All answers are alike, so it cannot be told how many it takes to see a change."
+            return "All answers are alike, so there is no telling how many it takes to detect a change."
         change = {"nps": f"{difference:g} points", "csat": f"{100 * difference:g} points"}
         rounded = round(answers, -max(len(str(answers)) - 3, 0))
-        seen = f"To see a change of {change.get(self.survey, f'{difference:g}')} four times of five"
+        seen = f"To detect a change of {change.get(self.survey, f'{difference:g}')} four times out of five"
         return f"{seen} takes about {rounded:,} answers in each window."
 
     def silence(self, moves: Mapping[str, float]) -> str:
         """State what weighting to all who were asked does to the score, from ``surveys.change.silence_moves``."""
         if not moves:
-            return "Nothing is known of those who did not answer"
+            return "The data hold nothing about those who did not answer"
         lowest, highest, shift = self._score(moves["lowest"]), self._score(moves["highest"]), moves["shift"]
-        could = f"had all the silent answered alike, it could be {lowest} to {highest}"
+        could = f"if all the silent had answered alike, it could be anywhere from {lowest} to {highest}"
         if pd.isna(shift):
             return f"No column tells who is silent; {could}"
+        if lowest == highest:
+            return f"Weighting to everyone asked does not change {self.label}"
         if self._points(shift) == self._points(0):
-            return f"Who stayed silent does not show in the score; {could}"
+            return f"Weighting to everyone asked does not change {self.label}; {could}"
         direction = "lower" if shift < 0 else "higher"
-        return f"Weighted to all who were asked, the score is {self._points(shift)} {direction}; {could}"
+        return f"Weighted to everyone asked, {self.label} is {self._points(shift)} {direction}; {could}"
+
+    def weighted(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Lay out the weighted scores for their readers, each with its interval."""
+        scores, bounds = table[self.survey], table[["ci_lower", "ci_upper"]].to_numpy(float)
+        spans = [f" ({self._span(*ends)})" if pd.notna(ends).all() else "" for ends in bounds]
+        told = [f"{self._score(v)}{span}" for v, span in zip(scores, spans, strict=True)]
+        name = table["weighted_by"].replace({"nothing": "as answered"})
+        return pd.DataFrame({"weighted by": name, self.label: told, "worth so many answers": table["n_effective"]})
 
     def drivers(self, clear: pd.DataFrame) -> str:
         """State which level moves the score most; from the rows that do by more than chance, the largest first."""
         if clear.empty:
-            return "No column moves the score by more than chance"
+            return f"Nothing on record clearly moves {self.label}"
         row = clear.iloc[0]
-        return f"{_named(row)}: {percent(row.share)} of answers, {self._signed(row.difference)} against the others"
+        apart = f"{self._points(row.difference)} {'higher' if row.difference >= 0 else 'lower'}"
+        return f"{self.label} is {apart} where {row.segment_by} is {row.segment} ({percent(row.share)} of answers)"
 
     def followed(self, landmark: Landmark) -> str:
         """Say whom the lines of survival after an answer are about."""
@@ -213,8 +248,8 @@ class Words:
         """State what follows an answer: who stays how long, against the best group."""
         best, row = stakes["group"].iloc[0], strongest(stakes.iloc[1:-1], "rmst_difference_months")
         if row is None:
-            return f"No group leaves at a clearly other rate than {best}"
-        text = f"{_who(row.group)} stay {_months_apart(row)} of the next 12 than {best}"
+            return f"No group clearly leaves faster or more slowly than {best}"
+        text = f"{_who(row.group)} stay {_months_apart(row)} than {best} over the next 12 months"
         if not row.money_ci_lower > 0:
             return text
         return f"{text}: {format_value(row.money_at_stake, 'money', self.currency)} at stake"
@@ -228,9 +263,9 @@ class Words:
         if not landmark.columns:
             return ()
         columns = listed(landmark.columns)
-        who = f"Months and money compare customers alike in {columns}, as far as there are five of either group"
+        who = f"Months and money compare customers alike in {columns}, as far as each group has five of them"
         raw = "; ".join(self._raw(row) for _, row in stakes.iloc[1:-1].iterrows())
-        return (f"{who}. The lines do not, by which the months and money would be: {raw}.",)
+        return (f"{who}; the lines in the chart do not. By the lines they would be: {raw}.",)
 
     def _raw(self, row: pd.Series[Any]) -> str:
         less = "less" if row.raw_rmst_difference_months < 0 else "more"
@@ -242,17 +277,17 @@ class Words:
     def _stay(self, row: pd.Series[Any], best: str) -> str:
         span = f"{row.rmst_difference_ci_lower:.1f} to {row.rmst_difference_ci_upper:.1f}".replace("-", "−")
         who = f"**{_who(row.group)}** ({row.n:,} customers, {row.n_churned:,} left)"
-        chance = "more than chance" if row.clear else "which could be chance"
+        chance = "more than chance" if row.clear else "which may be chance"
         interval = f"95 % interval of the difference {span}"
         text = f"{who} stayed {_months_apart(row)} than {best} ({interval}), {chance}."
         if row.clear and pd.notna(row.hazard_ratio):
-            text += f" At the same age they left at {row.hazard_ratio:.2g} times the rate."
+            text += f" At the same age, they leave {row.hazard_ratio:.2g} times as fast."
         if not (row.clear and row.money_ci_lower > 0):
             return text
         columns = ("money_at_stake", "money_ci_lower", "money_ci_upper")
         money, *ends = (format_value(row[c], "money", self.currency) for c in columns)
-        more = f"they would bring {money} more ({' to '.join(ends)})"
-        return f"{text} Would the {row.n_today:,} of today stay like {best}, {more}."
+        more = f"they would pay {money} more ({' to '.join(ends)})"
+        return f"{text} If today's {row.n_today:,} stayed like {best}, {more}."
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":
@@ -274,10 +309,15 @@ class Words:
         ('4.3 points', '3.1 points', '0.21')
         """
         size = abs(value) * (100 if self.survey == "csat" else 1)
-        return f"{size:.2f}" if self.survey == "ces" else f"{size:.1f} points"
+        return f"{size:.2f}" if self.survey == "ces" else f"{size:.{0 if size >= 9.95 else 1}f} points"
 
     def _signed(self, value: float) -> str:
-        return ("+" if value >= 0 else "−") + self._points(value)
+        text = self._points(value)
+        return text if text == self._points(0) else ("+" if value >= 0 else "−") + text
+
+
+def _upper(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _named(row: pd.Series[Any]) -> str:
@@ -295,7 +335,7 @@ def _lost(stakes: pd.DataFrame) -> str:
     if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
         return ""
     who, apart = _who(rows["group"].iloc[0]), _months_apart(rows.iloc[0])
-    return f"{who} stayed {apart} of the following 12 months than {stakes['group'].iloc[0]}."
+    return f"{who} stayed {apart} than {stakes['group'].iloc[0]} over 12 months."
 
 
 def _who(group: str) -> str:

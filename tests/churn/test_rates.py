@@ -198,7 +198,7 @@ def test_explanations_by_hand():
     said = reconciled(customers(*SIX)).explanation.tolist()
     assert said[0] == "2 of the 3 customers at the start of February 2025 left in it."
     assert said[1] == "The same customers by the month they came in, so the same rate."
-    assert said[2] == "1 customer came and left in the month; neither rate above counts them."
+    assert said[2] == "1 customer came and left in the month; the two rates above leave them out."
     assert said[3].startswith("3 left, newcomers included, over 84 days as customers")
     assert "2.1 customers of these ages would leave; 2 did: better" in said[4]
     assert said[4].endswith("but that could be chance (p = 1).")

@@ -51,7 +51,7 @@ def test_a_difference_is_clear_by_test_and_interval(comparison):
     pair = found.clear.iloc[0]
     assert (pair.segment_a, pair.segment_b) == ("Pro", "Lite")
     assert pair.rmst_difference_months == pytest.approx(21.75 - 14.1)
-    assert (found.tau_months, found.rates_differ, found.n_further, found.n_unclear) == (24, True, 0, 0)
+    assert (found.tau_months, found.rates_differ, found.n_unclear) == (24, True, 0)
     assert found.p_value == comparison.p_value[0]
     assert Differences.of(comparison.assign(p_adjusted=0.2)).clear.empty
     assert Differences.of(comparison.assign(ci_lower=-1.0)).n_unclear == 1
@@ -59,19 +59,18 @@ def test_a_difference_is_clear_by_test_and_interval(comparison):
 
 
 def test_pairs_are_told_the_widest_first():
-    """a stays least, c and d alike: of six pairs five are clear, told are those after the first, drawn all."""
+    """a stays least, c and d alike: of six pairs five are clear, and all are drawn."""
     curve = survival_curve(lives(a=[(1, True, 180), (24, False, 20)], b=LITE, c=PRO, d=PRO))
     found = Differences.of(compare_segments(curve))
     assert found.measured[["segment_a", "segment_b"]].iloc[0].tolist() == ["c", "a"]
     assert found.pairs.rmst_difference_months.is_monotonic_decreasing
-    assert (len(found.measured), len(found.told), found.n_further, found.n_unclear) == (6, 4, 0, 1)
+    assert (len(found.measured), len(found.clear), found.n_unclear) == (6, 5, 1)
 
 
-def test_a_chart_and_sentences_hold_a_few_pairs():
+def test_a_chart_holds_a_few_pairs():
     segments = {f"s{k}": [(1 + 3 * k, True, 300), (24, False, 300)] for k in range(6)}
     found = Differences.of(compare_segments(survival_curve(lives(**segments))))
-    assert (len(found.pairs), len(found.measured), len(found.told)) == (15, 12, 5)
-    assert found.n_further + found.n_unclear == 15 - 1 - 5
+    assert (len(found.pairs), len(found.measured)) == (15, 12)
 
 
 def test_pairs_not_observed_long_enough_are_not_measured(comparison):

@@ -19,7 +19,7 @@ COLUMNS = {
     "cumulative_incidence": ["segment", "churn_kind", "duration_months", "n_at_risk", "n_events", "incidence", "ci_lower", "ci_upper"],
     "drivers": ["term", "level", "n", "hazard_ratio", "ci_lower", "ci_upper", "p_value", "ph_p_value"],
     "calibration": ["decile", "n", "predicted", "observed", "ci_lower", "ci_upper"],
-    "at_risk": ["customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason"],
+    "at_risk": ["customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason", "last_used_on", "n_tickets", "last_answer", "answered_on"],
     "models": ["segment", "model", "n_parameters", "log_likelihood", "aic", "holdout_score", "weight"],
     "models_left_out": ["segment", "model", "reason"],
     "forecast": ["segment", "months_ahead", "month", "model", "n_active", "expected_active", "active_ci_lower", "active_ci_upper", "expected_churned", "churned_ci_lower", "churned_ci_upper"],
@@ -108,7 +108,7 @@ def test_the_answer_names_stay_difference_and_forecast(churn):
 
 def test_the_pairs_of_the_chart_are_named(churn):
     labels = [t.get_text() for t in churn.differences.plot().get_yticklabels()]
-    assert labels == ["Pro against Lite"]
+    assert labels == ["Pro vs Lite"]
     assert churn.differences.title.startswith("Pro customers stay")
 
 
@@ -120,14 +120,17 @@ def test_the_chart_of_kinds_has_a_line_of_each(churn):
 def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     few = cs.Churn(churn.data, by="plan", capacity=3, gross_margin=0.5).at_risk
     assert (few.most, len(few.table)) == (3, len(churn.at_risk.table))
-    assert "**The 3 listed hold" in few.title
+    assert "; the 3 customers at the top hold " in few.title
+    assert list(few.shown)[:3] == ["customer_id", "reason", "money_at_risk"]
+    assert few.caption == "All customers of today, by money at risk"
     assert few.table.money_at_risk.to_numpy() == pytest.approx(churn.at_risk.table.money_at_risk.to_numpy() / 2)
     assert few.labels["p_churn"] == "leaves within 12 months"
 
 
 def test_the_drivers_are_held_against_their_reference(churn):
-    assert churn.ratios.before == ("mrr is not compared: all customers have the same value.",)
-    assert churn.ratios.plot().get_xlabel() == "hazard ratio"
+    assert churn.ratios.before == ()
+    assert churn.calibration.notes[-1] == "mrr is not compared: all customers have the same value."
+    assert churn.ratios.plot().get_xlabel() == "rate of leaving, times the reference"
 
 
 @pytest.mark.slow
@@ -138,7 +141,7 @@ def test_the_forecast_is_the_sum_over_the_strongest_driver():
     frame["tenure_months"] = frame["tenure_months"].mask(frame["churned"], 5)
     data = cs.load({"customers": frame.assign(customer_id=frame.index.astype(str))})
     whole, by_plan = cs.Churn(data).forecast, cs.Churn(data, by="plan").forecast
-    assert whole.subtitle.endswith("The sum of forecasts by plan.")
+    assert whole.plot().get_title(loc="left").startswith("customers · extrapolated")
     columns = ["months_ahead", "n_active", "expected_active", "active_ci_lower", "active_ci_upper"]
     summed = by_plan.table.query("segment == 'All'")[columns].reset_index(drop=True)
     pd.testing.assert_frame_equal(whole.table[columns].reset_index(drop=True), summed)
@@ -247,39 +250,38 @@ def test_odd_data_give_a_stated_study(odd, name, monkeypatch):
 
 def test_one_customer_is_no_ground_for_most_findings(odd):
     study = odd("one customer")
-    assert study.differences.absent == "All customers are of the same plan, so there is nothing to compare."
+    assert study.differences.absent == "All customers have the same plan, so there is nothing to compare."
     whole = cs.Churn(study.data)
-    why = "There are no segments to compare. Set segment_by (in Python: by) to a column, such as plan."
-    assert whole.differences.absent == why
-    assert study.kinds.absent.startswith("How customers left cannot be told from their start: no churn_kind")
-    assert study.calibration.absent.startswith("Predictions could not be checked against what happened")
+    assert (whole.differences.title, whole.differences.absent, whole.differences.most) == ("", "", 0)
+    assert study.kinds.absent == "The data don't record why customers left."
+    assert study.calibration.absent.startswith("The predictions could not be checked against what happened")
     assert study.models.absent == "No model could be fitted."
-    assert study.ratios.absent == "No column of customers could be tested as a driver."
+    assert study.ratios.absent == "No column of customers could be compared."
     assert study.ratios.before
-    assert study.hazard.title.startswith("Too few customers are observed")
-    with pytest.raises(ParameterError, match="All customers are of the same plan"):
+    assert study.hazard.title.startswith("Too few customers have been followed")
+    with pytest.raises(ParameterError, match="All customers have the same plan"):
         study.differences.plot()
 
 
 def test_where_all_are_gone_nobody_is_to_be_called(odd):
     study = odd("all gone")
-    assert study.at_risk.title == "Nobody is a customer today, so there is nobody to call."
+    assert study.at_risk.title == "Nobody is a customer today, so there is nobody to call"
     assert study.forecast.absent.startswith("No forecast: nobody is a customer today")
     assert len(study.at_risk.table) == len(study.forecast.table) == 0
 
 
 def test_on_the_first_day_there_is_no_rate_yet(odd):
     study = odd("first day")
-    assert study.hazard.absent == "Nobody has been observed for longer than a day, so there is no rate of leaving yet."
-    assert study.answer.warnings[0].endswith("so probabilities and forecast look 1 month ahead.")
-    assert study.monthly.absent == "No month is fully observed yet, so there is no churn rate."
-    assert study.definitions.absent.startswith("Without a full month to look at")
+    assert study.hazard.absent == "Nobody has been followed for longer than a day, so there is no rate of leaving yet."
+    assert study.answer.warnings[0].endswith("so risk and forecast look 1 month ahead.")
+    assert study.monthly.absent == "No month is complete yet, so there is no churn rate."
+    assert study.definitions.absent.startswith("Ways of measuring churn are compared once a month is complete")
 
 
 def test_tenures_know_no_calendar(odd):
     study = odd("three tenures")
-    assert study.monthly.absent == "These data hold no start dates, so churn by calendar month cannot be told."
-    assert study.definitions.absent == "Without a full month to look at, ways of measuring churn cannot be compared."
+    assert study.monthly.absent == "The data hold no start dates, so there is no churn by calendar month."
+    assert study.definitions.absent == "Ways of measuring churn are compared once a month is complete."
     assert len(study.answer.cards) == 3
 
 
@@ -288,17 +290,17 @@ def test_unobserved_early_ages_leave_no_curve_to_draw(odd):
     study = odd("early ages unobserved")
     assert study.survival.absent == "There is no curve from the start to draw: see the warning above."
     assert study.answer.warnings[0].startswith(
-        "For all customers, how long customers stay from their start cannot be told"
+        "For all customers, the data don't show how long customers stay from their start"
     )
-    assert study.models.absent == study.survival.absent
     assert len(study.models.table) > 0
     assert study.kinds.absent
-    assert study.hazard.title == "Too few customers are observed, or have left, to say at what age they leave"
-    assert study.answer.subtitle.endswith("observed from 2025-03-01")
+    assert study.hazard.title == "Too few customers have been followed, or have left, to say when they leave"
+    assert study.answer.subtitle.endswith("followed since 1 March 2025")
 
 
 def test_drivers_that_cannot_be_compared_are_named(odd):
-    remarks = " ".join(odd("constant drivers").ratios.before)
+    study = odd("constant drivers")
+    remarks = " ".join([*study.ratios.before, *study.calibration.notes])
     assert "plan is not compared: all customers have the same value (Pro)." in remarks
     assert "note is not compared: nearly every customer has a value of its own." in remarks
 

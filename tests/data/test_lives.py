@@ -82,7 +82,9 @@ def test_lives_by_hand():
 def test_stays_are_not_called_customers():
     """Six customers: the pause ends one stay and begins another."""
     churn = cs.Churn(loaded(*PAID))
-    assert churn.answer.subtitle.startswith("7 stays, of which 3 ended · who comes back begins another")
+    assert churn.answer.subtitle.startswith(
+        "7 stays, of which 3 have ended · a customer who comes back starts a new stay"
+    )
 
 
 def test_a_pause_ends_no_life_and_what_may_be_one_is_not_told_yet():
@@ -319,7 +321,7 @@ def test_a_plan_that_comes_with_time_does_not_make_customers_stay():
     data, n_pro = changing(history=True)
     churn = cs.Churn(data, by="plan")
     assert set(churn.summary.table["segment"]) == {"All", "Basic"}  # what they started with
-    assert churn.differences.absent == "All customers are of the same plan, so there is nothing to compare."
+    assert churn.differences.absent == "All customers have the same plan, so there is nothing to compare."
     assert f"{n_pro} customers had another one later" in churn.differences.notes[0]
     assert churn.ratios.table.empty
     listed = at_risk(data, fit_drivers(data), segment_by="plan")
@@ -334,7 +336,7 @@ def test_where_no_history_is_known_it_is_said_beside_the_comparison():
         cs.Value(data, by="plan").ltv,
         cs.Retention(data, by="plan").by_age,
     ):
-        assert any("plan is as customers has it today" in note for note in study.notes)
+        assert any("The data hold plan only as of today." in note for note in study.notes)
     assert not cs.Retention(data).by_age.notes
 
 
@@ -353,8 +355,8 @@ def test_columns_of_today_are_named_where_they_are_compared():
     )
     alone = cs.load({"customers": customers.assign(city="z")}, as_of="2025-06-30")
     (said,) = today_remark(alone, ["plan", "city", "MRR", "started_on"])
-    assert said.startswith("plan and city are as customers has them today: who changed them counts as if")
-    assert segment_remark(alone, "plan")[0].startswith("plan is as customers has it today: who changed it")
+    assert said.startswith("The data hold plan and city only as of today.")
+    assert segment_remark(alone, "plan")[0].startswith("The data hold plan only as of today.")
     paid = pd.DataFrame(
         {"customer_id": ["a", "b"], "started_on": "2024-01-01", "ended_on": None, "mrr": 1, "plan": "x"}
     )

@@ -23,7 +23,9 @@ def by_plan(sample):
 def test_five_lines_give_table_title_and_chart(sample):
     study = Retention(sample, by="plan")
     assert study.by_age.table.query("period_index == 12").segment.tolist() == ["All", "Enterprise", "Starter", "Team"]
-    assert study.by_age.title == "62 % of Enterprise customers are still customers 24 months on, 23 % of Starter"
+    assert (
+        study.by_age.title == "62 % of Enterprise customers are still customers 24 months on, against 23 % of Starter"
+    )
     axes = study.by_age.plot()
     assert axes.get_xlabel() == "months since the start"
     assert study.by_age is study.by_age
@@ -65,17 +67,17 @@ def test_every_choice_shows_itself(monkeypatch, small, sample, parameters, keep)
 @pytest.mark.slow
 def test_the_planted_change_is_found(by_plan):
     """Cohorts from January 2024 on have 0.65 times the hazard; the whole and each plan's order must show."""
-    assert "better than older ones" in by_plan.answer.text
+    assert "stay longer than earlier ones" in by_plan.answer.text
     assert by_plan.cohorts.title == (
-        "Cohorts since October 2023 hold better than older ones of the same months: 70 % against 60 % are still "
-        "customers 6 months on, more than chance"
+        "Customers who joined since October 2023 stay longer than earlier ones: 70 % vs 60 % are still customers "
+        "6 months on (same months of the year compared)"
     )
     year = by_plan.by_age.table.query("period_index == 12").set_index("segment").retention_rate
     assert year["Starter"] < year["Team"] < year["Enterprise"]
     assert by_plan.comparison.table.set_index("comparison").loc["newer half", "p_adjusted"] < 0.001
     years = by_plan.years.table.query("period_index == 3").set_index("segment").retention_rate
     assert years["2022"] < years["2024"]
-    assert by_plan.years.title.startswith("Of customers who started in 202")
+    assert by_plan.years.title.startswith("71 % of customers who joined in 202")
     money = by_plan.revenue.table.query("segment == 'All'")
     assert (money.gross_retention <= money.net_retention).all()
     assert (money.net_ci_lower <= money.net_retention).all()
@@ -85,12 +87,15 @@ def test_tables_hold_together(by_plan):
     """What is shown by plan is the net curve of the same table, and a test has its rates beside it."""
     pooled, parts = by_plan.revenue.table, by_plan.revenue_by_segment.table
     assert parts["share"].tolist() == pooled["net_retention"].tolist()
-    assert by_plan.revenue_by_segment.title == "Net revenue retention by plan"
+    assert (
+        by_plan.revenue_by_segment.title == "After 12 months, Team customers pay 94 % of their first MRR, Starter 75 %"
+    )
     assert by_plan.comparison.shown["comparison"].tolist() == [
         *("all cohorts, any difference", "newer half", "newest cohort old enough"),
     ]
     assert by_plan.comparison.caption == (
-        "Newer against older cohorts of the same months over their first 6 months; rates at the end of it. "
+        "Newer against older cohorts over their first 6 months (same months of the year compared); shares at the end of "
+        "it. "
         "6 cohorts too young to compare"
     )
 
@@ -99,7 +104,7 @@ def test_tables_hold_together(by_plan):
 def test_subtitles_say_what_is_plotted_and_left_out(sample, by_plan):
     assert (
         by_plan.answer.subtitle
-        == "4,000 customers in 36 month cohorts · retained: still a customer at the end of the month"
+        == "4,000 customers in 36 monthly cohorts · retained: still a customer at the end of the month"
     )
     assert by_plan.cohorts.subtitle == "Percent of each cohort retained, by months since it began."
     assert "hatched" not in by_plan.cohorts.subtitle.lower()
@@ -141,7 +146,7 @@ def test_odd_data_give_a_stated_correct_report(monkeypatch, tables, as_of, by, w
     study = Retention(loaded(tables, as_of=as_of), by=by)
     assert words in study.answer.text.replace("**", "")
     assert shown(monkeypatch, study)
-    assert study.revenue.absent == "These data hold no subscriptions with dates, so revenue cannot be followed."
+    assert study.revenue.absent == "The data hold no subscriptions with dates, so revenue cannot be followed."
     assert list(study.revenue.table) == COLUMNS["revenue_curve"]
 
 
@@ -150,26 +155,24 @@ def test_tenures_have_a_curve_and_no_cohorts():
     assert study.by_age.caption == "Still here by month of tenure (Kaplan–Meier)"
     assert study.by_age.table.retention_rate.iloc[[0, 12]].tolist() == [1.0, 0.5]
     assert study.answer.subtitle == "3 customers by tenure · retained: not yet left"
-    assert study.cohorts.absent.startswith("These data hold no start dates, only how long customers have stayed")
-    assert study.years.absent == "There are no two years of start to compare."
+    assert study.cohorts.absent.startswith("The data hold no start dates, only how long customers have stayed")
+    assert study.years.absent == "There are no two years of start to compare yet."
     assert study.comparison.absent
-    with pytest.raises(ParameterError, match="no cohorts can be formed"):
+    with pytest.raises(ParameterError, match="so there are no cohorts"):
         study.cohorts.plot()
 
 
 @pytest.mark.slow
 def test_what_is_absent_says_why():
     late = Retention(loaded({"customers": LATE}, as_of="2025-06-20"))
-    assert late.by_age.absent == "No period is fully observed yet, so there is no line to draw."
+    assert late.by_age.absent == "No period is complete yet, so there is no line to draw."
     alone = Retention(
         loaded({"subscriptions": "customer_id,started_on,ended_on,mrr\na,2025-01-05,,10\n"}, as_of="2025-04-30")
     )
-    assert alone.revenue.title.startswith("3 months on, cohorts bring 100 % of their first MRR")
-    assert (
-        alone.revenue_by_segment.absent
-        == "Revenue is not split by segment. Set segment_by (in Python: by) to a column, such as plan."
-    )
-    assert alone.comparison.absent == "There is no test of newer against older cohorts."
+    assert alone.revenue.title.startswith("After 3 months, cohorts pay 100 % of their first MRR")
+    told = alone.revenue_by_segment
+    assert (told.title, told.absent, told.most) == ("", "", 0)
+    assert alone.comparison.absent == "There are too few cohorts to compare newer with older ones."
 
 
 @pytest.mark.slow
@@ -177,9 +180,29 @@ def test_trials_alone_have_no_share_of_revenue_to_follow(monkeypatch):
     tables = {"subscriptions": "customer_id,started_on,ended_on,mrr,plan\na,2025-01-02,,0,x\n"}
     study = Retention(loaded(tables, as_of="2025-04-30"), by="plan")
     assert study.by_age.title == "100 % of customers are still customers 3 months on"
-    for finding in (study.revenue, study.revenue_by_segment):
-        assert finding.absent.startswith("No cohort pays anything at the end of its first period")
+    assert study.revenue.absent.startswith("No cohort pays anything at the end of its first period")
+    assert study.revenue_by_segment.absent == ""
     assert shown(monkeypatch, study)
+
+
+def test_the_triangle_has_a_row_of_all_and_a_line_between_older_and_newer(sample):
+    study = Retention(sample)
+    axes = study.cohorts.plot()
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows[0] == "All cohorts   4,000"
+    (row,) = (line.get_ydata()[0] for line in axes.lines if line.get_linestyle() != "-")
+    assert rows[int(row)].startswith("Oct 2023")
+    first = [text.get_text() for text in axes.texts[:25]]
+    year = study.by_age.table.set_index("period_index").retention_rate[12]
+    assert first[12] == f"{100 * year:.0f}"
+    assert study.cohorts.notes[0].endswith("It marks no event.")
+
+
+def test_a_first_period_in_which_all_are_active_is_not_drawn_beside_rare_ones():
+    rows = "".join(f"c{i},2025-01-03,5\n" + f"c{i},2025-03-03,5\n" * (i < 2) for i in range(20))
+    study = Retention(loaded({"orders": f"customer_id,ordered_on,amount\n{rows}"}, as_of="2025-04-30"))
+    assert study.by_age.table.retention_rate.tolist() == [1, 0, 0.1, 0]
+    assert study.by_age.plot().get_ylim()[1] < 0.5
 
 
 def test_years_are_not_compared_by_or_later(sample):

@@ -3,7 +3,7 @@ import pytest
 from retention_world import comparison, curve
 
 from cslib.retention.cohorts import COMPARISON
-from cslib.retention.headlines import contrast, extremes, landmarks, revenue_kept
+from cslib.retention.headlines import contrast, extreme_shares, extremes, landmarks, revenue_kept
 from cslib.retention.words import Wording
 from cslib.show.charts import left_out
 from cslib.show.formats import percent
@@ -26,23 +26,23 @@ def segments(table, source="customers"):
 def test_answer_names_rate_interval_and_change():
     text = answer(curve(All=0.6), comparison(0.001), "subscriptions")
     assert text == (
-        "**60 % of customers are still customers 12 months on** (95 % interval 57 to 63 %, 1,000 customers observed "
-        "that long). **Cohorts since March 2024 hold better than older ones**: 70 % against 60 % are still customers "
-        "6 months on, more than chance."
+        "**60 % of customers are still customers 12 months on** (95 % interval 57 to 63 %, 1,000 customers followed "
+        "that long). **Customers who joined since March 2024 stay longer than earlier ones**: 70 % vs 60 % are still "
+        "customers 6 months on."
     )
 
 
 @pytest.mark.parametrize(
     ("compared", "words"),
     [
-        (comparison(0.01, 0.1), "hold better than older ones**: 70 % against 60 %"),
-        (comparison(0.01, -0.1), "hold worse than older ones**: 70 % against 80 %"),
-        (comparison(0.2, 0.02), "are not clearly different from older ones: 70 % against 68 %"),
-        (comparison(0.01, 0.02), "differ from older ones over the first 6 months together (p = 0.010), not clearly at the end"),
-        (comparison(0.06, 0.1), "but over the first 6 months together the difference could be chance (p = 0.060)"),
-        (comparison(0.01, 0.1, together=-0.4), "differ from older ones over the first 6 months together"),
-        (comparison(float("nan"), 0.0), "not clearly different"),
-        (comparison(0.01, which="newest cohort"), "The newest cohort old enough (since March 2024) holds better"),
+        (comparison(0.01, 0.1), "stay longer than earlier ones**: 70 % vs 60 %"),
+        (comparison(0.01, -0.1), "leave sooner than earlier ones**: 70 % vs 80 %"),
+        (comparison(0.2, 0.02), "do not clearly differ from earlier ones: 70 % vs 68 %"),
+        (comparison(0.01, 0.02), "differ from earlier ones over the first 6 months together, but not clearly at the end"),
+        (comparison(0.06, 0.1), "but over the first 6 months together the difference may be chance"),
+        (comparison(0.01, 0.1, together=-0.4), "differ from earlier ones over the first 6 months together"),
+        (comparison(float("nan"), 0.0), "do not clearly differ"),
+        (comparison(0.01, which="newest cohort"), "Customers who joined in March 2024 stay longer"),
     ],
 )  # fmt: skip
 def test_a_verdict_never_contradicts_the_interval_beside_it(compared, words):
@@ -52,17 +52,17 @@ def test_a_verdict_never_contradicts_the_interval_beside_it(compared, words):
 def test_a_season_is_allowed_for_or_said_to_be_possible():
     alike, young = (contrast(comparison(0.01, season=season)) for season in ("allowed for", "unknown"))
     say = Wording("customers")
-    assert "**Cohorts since March 2024 hold better than older ones of the same months**" in say.difference(alike)
-    assert say.difference(young).endswith("more than chance; with less than two years of data, this may be the season.")
+    assert say.difference(alike).endswith("60 % are still customers 6 months on (same months of the year compared).")
+    assert say.difference(young).endswith("6 months on; with less than two years of data, this may be the season.")
     assert "season" not in say.difference(contrast(comparison(0.2, 0.02, season="unknown")))
-    assert "of the same quarters" in Wording("customers", period="quarter").difference(alike)
+    assert "(same quarters of the year compared)" in Wording("customers", period="quarter").difference(alike)
 
 
 def test_no_comparison_is_said():
     assert "Too few cohorts" in Wording("orders").difference(contrast(NOTHING))
     assert len(cards(curve(All=0.6), NOTHING, "orders")) == 3
     newer = cards(curve(All=0.6), comparison(0.01), "orders")[-1]
-    assert (newer.n, newer.label, newer.detail) == (100, "Newer cohorts less older ones, month 6", "more than chance")
+    assert (newer.n, newer.label, newer.detail) == (100, "Newer minus older cohorts, month 6", "more than chance")
 
 
 def test_cards_are_named_for_what_is_retained():
@@ -75,8 +75,12 @@ def test_cards_are_named_for_what_is_retained():
 def test_a_day_names_the_newer_cohorts_by_week():
     text = Wording("usage", period="week").difference(contrast(comparison(0.2, 0.02)))
     assert text.startswith(
-        "Cohorts since 1 March 2024 are not clearly different from older ones: 70 % against 68 % are active"
+        "Customers who joined since 1 March 2024 do not clearly differ from earlier ones: 70 % vs 68 % are active"
     )
+    more = (Wording(source).difference(contrast(comparison(0.01, 0.1))) for source in ("usage", "orders"))
+    assert [text.split("**")[1].split("2024 ")[1] for text in more] == [
+        *("are more active than earlier ones", "order more than earlier ones")
+    ]
 
 
 def test_nothing_observed_is_said():
@@ -101,9 +105,12 @@ def test_years_are_compared_where_at_least_two_stand():
     years = curve(**{"2023": 0.5, "2024": 0.7, "2025": 0.6})
     years = years[(years.segment != "2025") | (years.period_index < 1)]
     text = Wording("customers").years(extremes(years).assign(whole=True))
-    assert text == "Of customers who started in 2024, 70 % are still customers 12 months on; of those of 2023, 50 %"
+    assert (
+        text
+        == "70 % of customers who joined in 2024 are still customers 12 months on, against 50 % of those who joined in 2023"
+    )
     partial = Wording("customers").years(extremes(years).assign(whole=False))
-    assert partial == f"{text}; as the years are not whole, this may be the season"
+    assert partial == f"{text}; the years are not complete, so this may be the season"
 
 
 def test_what_a_chart_leaves_out_is_said():
@@ -118,14 +125,14 @@ def test_a_heatmap_says_what_it_leaves_out_and_what_hatching_means():
     whom = pd.Series({"n_customers": 90, "n_cohorts": 36, "unfinished": False}, dtype=object)
     assert say.heatmap(whom, most=36) == plotted
     assert say.heatmap(pd.Series({**whom, "n_cohorts": 37, "unfinished": True}), most=36) == (
-        f"{plotted} The latest 36 of 37 cohorts. Hatched: not fully observed yet."
+        f"{plotted} The latest 36 of 37 cohorts. Hatched: not complete yet."
     )
 
 
 def test_too_young_cohorts_are_counted():
     row = comparison(0.01).assign(n_too_young=1)
-    assert Wording("orders").compared(row).endswith("rates at the end of it. 1 cohort too young to compare")
-    assert Wording("orders").compared(row.assign(n_too_young=0)).endswith("rates at the end of it")
+    assert Wording("orders").compared(row).endswith("shares at the end of it. 1 cohort too young to compare")
+    assert Wording("orders").compared(row.assign(n_too_young=0)).endswith("shares at the end of it")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +153,7 @@ def test_retained_in_words(source, kind, period, text):
 
 def test_best_and_worst_segment():
     text = segments(curve(All=0.5, Pro=0.7, Free=0.3))
-    assert text == "70 % of Pro customers are still customers 12 months on, 30 % of Free"
+    assert text == "70 % of Pro customers are still customers 12 months on, against 30 % of Free"
     assert segments(curve(All=0.5)) == "50 % of customers are still customers 12 months on"
 
 
@@ -165,6 +172,23 @@ def test_revenue_in_words():
     )  # fmt: skip
     say = Wording("subscriptions")
     assert say.revenue(revenue_kept(pooled)) == (
-        "12 months on, cohorts bring 104 % of their first MRR (99 to 109 %), 81 % without expansion"
+        "After 12 months, cohorts pay 104 % of their first MRR (99 to 109 %); 81 % without expansion"
     )
     assert "yet" in say.revenue(revenue_kept(pooled.iloc[:0]))
+
+
+def test_segments_that_keep_most_and_least_of_their_revenue():
+    rows = [
+        ("All", 12, 0.8, 90),
+        ("Pro", 12, 0.9, 40),
+        ("Lite", 12, 0.6, 50),
+        ("Tiny", 12, 0.1, 9),
+        ("Pro", 6, 1.1, 99),
+    ]
+    table = pd.DataFrame(rows, columns=["segment", "period_index", "share", "n_customers"])
+    say = Wording("subscriptions")
+    for half, end in ((0.05, ""), (0.4, ": no clear difference")):
+        shares = table.assign(ci_lower=table["share"] - half, ci_upper=table["share"] + half)
+        text = say.revenue_segments(extreme_shares(shares))
+        assert text == f"After 12 months, Pro customers pay 90 % of their first MRR, Lite 60 %{end}"
+    assert say.revenue_segments(extreme_shares(shares.head(1))).startswith("There are no two segments")

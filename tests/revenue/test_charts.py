@@ -1,4 +1,7 @@
 import io
+import json
+import re
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -7,6 +10,7 @@ import pytest
 from cslib.errors import ParameterError
 from cslib.revenue.charts import layer_cake, movement_bars, waterfall_chart
 from cslib.show.charts import PALETTE
+from cslib.show.drawing import drawing
 
 KINDS = ["new", "reactivation", "expansion", "contraction", "churn"]
 
@@ -21,6 +25,12 @@ def steps(opening, *moves):
 
 def texts(axes):
     return [t.get_text() for t in axes.texts]
+
+
+def points(axes):
+    """What is told at the points of a chart, series after series."""
+    packed = re.search(r"data-points='([^']*)'", drawing(axes.figure, "a", "alt"))[1]
+    return [text for _, _, text, _ in json.loads(unescape(packed))]
 
 
 def drawn(axes):
@@ -92,3 +102,21 @@ def test_where_nothing_is_paid_there_is_still_an_axis():
     still = months(3).assign(new=0.0, expansion=0.0, reactivation=0.0, contraction=0.0, churn=0.0)
     for axes in (layer_cake(nothing), movement_bars(still), waterfall_chart(steps(0.0, 0.0, 0.0, 0.0, 0.0, 0.0))):
         assert len(drawn(axes).get_yticks()) < 20
+
+
+def test_bars_tell_their_amounts_and_nothing_where_there_is_nothing():
+    axes = waterfall_chart(steps(100.0, 20, 0, 5, 0, -30), currency="USD")
+    assert points(axes)[:2] == ["at the start\nUSD 100", "new\nUSD 20"]
+    moved = pd.DataFrame(
+        {"month": pd.to_datetime(["2025-01-01", "2025-02-01"]), **dict.fromkeys(KINDS, 0.0), "new": [5.0, 0]}
+    )
+    assert points(movement_bars(moved)) == ["new, Jan 2025\n5", "net, Jan 2025\n5"]
+
+
+def test_nearly_constant_mrr_has_ticks_that_differ():
+    axes = waterfall_chart(steps(138_000.0, 1500, 0, 1200, -900, -1600), currency="USD")
+    low, high = axes.get_ylim()
+    ticks = [axes.yaxis.get_major_formatter()(v) for v in axes.get_yticks() if low <= v <= high]
+    assert len(ticks) == len(set(ticks)) > 3
+    assert axes.get_title(loc="left").startswith("the axis starts at USD 13")
+    assert [t.get_text() for t in axes.texts][::6] == ["138.0 k", "138.2 k"]

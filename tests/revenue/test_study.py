@@ -10,7 +10,6 @@ from cslib.sample.world import TRUTH
 
 COLUMNS = {
     "last_month": ["step", "amount", "start", "end"],
-    "last_quarter": ["step", "amount", "start", "end"],
     "mrr_movements": ["segment", "month", "opening", "new", "expansion", "contraction", "churn", "reactivation", "closing", "n_opening", "n_new", "n_churned", "n_reactivated", "n_closing", "nrr", "nrr_ci_lower", "nrr_ci_upper", "grr", "grr_ci_lower", "grr_ci_upper", "quick_ratio", "arpa", "logo_churn_rate"],
     "nrr_12_months": ["segment", "month", "n_opening", "n_kept", "opening", "mrr", "nrr", "nrr_ci_lower", "nrr_ci_upper", "grr", "grr_ci_lower", "grr_ci_upper", "customer_retention"],
     "layers": ["cohort", "month", "mrr"],
@@ -28,7 +27,9 @@ def by_plan(sample):
 def test_five_lines_give_table_title_and_chart(sample):
     study = Revenue(sample, by="plan")
     assert study.kept.table.segment.head(4).tolist() == ["All", "Enterprise", "Starter", "Team"]
-    assert study.kept.title.startswith("June 2025: NRR 89 %, GRR 76 %; NRR of Team 102 %, of ")
+    assert study.kept.title.startswith(
+        "We kept 89 % of last year's revenue (NRR), 76 % without expansion (GRR); NRR by segment: Team"
+    )
     assert len(study.kept.plot().get_lines()) > 3
     assert study.kept is study.kept
     assert repr(study).startswith("Revenue(by='plan')\n  .last_month ")
@@ -37,7 +38,7 @@ def test_five_lines_give_table_title_and_chart(sample):
 def test_every_finding_answers_a_question():
     questions = Revenue.findings()
     assert list(questions) == [
-        *("last_month", "last_quarter", "by_month", "kept", "layers", "sold", "costs", "definitions"),
+        *("last_month", "by_month", "kept", "layers", "sold", "costs", "definitions"),
     ]
     assert all(q.endswith("?") for q in questions.values())
 
@@ -60,7 +61,7 @@ def test_it_reconciles_to_the_cent(by_plan):
     assert last["All"] == pytest.approx(last.drop("All").sum())
     layered = by_plan.layers.table
     assert layered[layered["month"] == layered["month"].max()].mrr.sum() == pytest.approx(last["All"])
-    assert by_plan.last_quarter.table.amount.iloc[-1] == last["All"]
+    assert by_plan.last_month.table.amount.iloc[-1] == last["All"]
 
 
 def test_the_planted_price_rise_shows(by_plan):
@@ -71,11 +72,11 @@ def test_the_planted_price_rise_shows(by_plan):
 
 def test_what_the_sample_says(by_plan):
     assert by_plan.answer.subtitle == "2,193 paying customers at the end of June 2025 · 36 complete months"
-    assert "a month recurs" in by_plan.answer.text
-    assert by_plan.last_quarter.title.startswith("Last 3 months: MRR up USD 95.6 k: ")
-    assert by_plan.layers.title == "26 % of MRR comes from customers who came in 2025, the rest from earlier ones"
-    assert by_plan.sold.title.startswith("**Upsell rate 6.9 %**")
-    assert by_plan.sold.notes[0].startswith("**Cross-sell rate 13 %**")
+    assert "Monthly recurring revenue is USD 818 k" in by_plan.answer.text
+    assert by_plan.last_month.title.startswith("MRR grew by USD 32.3 k in June 2025: ")
+    assert by_plan.layers.title == "26 % of MRR comes from customers who joined in 2025, the rest from earlier ones"
+    assert by_plan.sold.title.startswith("**6.9 % of orders are upsells**")
+    assert by_plan.sold.notes[0].startswith("**13 % of orders are cross-sells**")
     assert by_plan.definitions.labels == {"shown": "last 12 months"}
     assert by_plan.definitions.shown["shown"].iloc[-2:].tolist() == ["2.65", "2.48"]
 
@@ -85,7 +86,10 @@ def test_costs_stay_those_of_everybody_where_some_are_kept(sample, teams):
     whole, part = Revenue(sample).costs, Revenue(teams).costs
     pd.testing.assert_frame_equal(whole.table, part.table)
     assert part.title == whole.title
-    assert (whole.notes, part.notes) == ((), ("Costs are those of all customers, also those whom where leaves out.",))
+    assert (whole.notes, part.notes) == (
+        (),
+        ("Costs are those of all customers, including those the filter leaves out.",),
+    )
 
 
 def test_margin_is_what_costs_are_held_against(sample, by_plan):
@@ -106,10 +110,10 @@ COSTS = "month,kind,amount\n2025-03-01,retention,9\n"
 @pytest.mark.parametrize(
     ("tables", "as_of", "by", "words"),
     [
-        ({"subscriptions": PAID + "a,2025-04-02,,10\n"}, "2025-04-30", "", "10 a month recurs at the end of April 2025."),
-        ({"subscriptions": PAID + "a,2025-01-02,2025-02-10,10\n"}, "2025-04-30", "", "0 a month recurs"),
-        ({"subscriptions": EVERYTHING}, "2025-06-15", "mrr", "5 a month recurs at the end of May 2025, as a month before."),
-        ({"subscriptions": PAID + "a,2025-01-02,,0\n", "costs": COSTS}, "2025-04-30", "", "0 a month recurs"),
+        ({"subscriptions": PAID + "a,2025-04-02,,10\n"}, "2025-04-30", "", "Monthly recurring revenue is 10 at the end of April 2025."),
+        ({"subscriptions": PAID + "a,2025-01-02,2025-02-10,10\n"}, "2025-04-30", "", "recurring revenue is 0 at"),
+        ({"subscriptions": EVERYTHING}, "2025-06-15", "mrr", "revenue is 5 at the end of May 2025, the same as a month before."),
+        ({"subscriptions": PAID + "a,2025-01-02,,0\n", "costs": COSTS}, "2025-04-30", "", "recurring revenue is 0 at"),
         ({"subscriptions": PAID + "a,2024-01-02,,10\n", "orders": ORDERS}, "2025-04-30", "", "NRR, 95 % interval 21 to 198 %, 1 customer"),
     ],
     ids=["one month", "all gone", "gaps, overlaps, trials", "only trials", "one customer"],
@@ -125,23 +129,24 @@ def test_odd_data_give_a_stated_revenue_report(monkeypatch, tables, as_of, by, w
 def test_what_is_absent_says_why():
     study = Revenue(loaded({"subscriptions": PAID + "a,2025-04-02,,10\n"}, as_of="2025-04-30"))
     assert (
-        study.kept.absent
-        == "No customer has been here for twelve months, so NRR and GRR over a year are not known yet."
+        study.kept.absent == "No customer has been here for twelve months, so there is no NRR or GRR over a year yet."
     )
-    assert study.sold.absent == "Upsell and cross-sell rates are not measured: they need orders with a kind."
-    assert study.costs.absent == "What keeping and winning customers costs is not measured: it needs a table of costs."
-    assert study.last_quarter.title == "Last month: MRR up 10: 10 from new customers"
-    with pytest.raises(ParameterError, match="needs orders|need orders"):
+    assert study.sold.absent == "Upsells and cross-sells are not measured: this needs orders with a kind."
+    assert (
+        study.costs.absent == "The cost of keeping and winning customers is not measured: this needs a table of costs."
+    )
+    assert study.last_month.title == "MRR grew by 10 in April 2025: 10 from new customers"
+    with pytest.raises(ParameterError, match="needs orders"):
         study.sold.plot()
 
 
 def test_only_trials_bring_nothing_and_cost_something():
     study = Revenue(loaded({"subscriptions": PAID + "a,2025-01-02,,0\n", "costs": COSTS}, as_of="2025-04-30"))
-    assert study.layers.absent.startswith("Nobody has paid anything by the end of a month")
+    assert study.layers.absent.startswith("Nobody has paid anything at the end of a month")
     assert study.costs.title == (
-        "No costs are known for the 4 months up to April 2025, so nor is the cost of keeping or winning."
+        "No costs are known for the 4 months to April 2025, so neither is the cost of keeping or winning."
     )
-    assert study.definitions.title == "No rate can be given: there was no opening."
+    assert study.definitions.title == "There is no rate, as there was no MRR at the start"
 
 
 def test_orders_long_past_are_kept_and_not_told():

@@ -379,7 +379,21 @@ def test_numbers_far_above_zero_show_their_shape(values, limits):
     table = survival(shares=values)[["segment", "age", "share"]]
     axes = lines_with_bands(table, x="age", y="share", x_label="months", unit="number", y_label="customers")
     assert axes.get_ylim() == limits
-    assert axes.get_title(loc="left") == "customers"
+    cut = f" · the axis starts at {limits[0]:,}" * (limits[0] > 0)
+    assert axes.get_title(loc="left") == f"customers{cut}"
+
+
+def test_what_is_extrapolated_is_dashed_and_said_to_be():
+    axes = step_chart(survival(), line="dashed")
+    assert axes.lines[0].get_linestyle() == "--"
+    assert axes.get_title(loc="left") == "extrapolated"
+    assert step_chart(survival(), line="straight").get_title(loc="left") == ""
+
+
+def test_numbers_of_the_same_customers_are_printed_once():
+    alike = step_chart(pd.concat([survival("net"), survival("gross")]))
+    other = step_chart(pd.concat([survival("net"), survival("gross", sizes=(9, 6, 4))]))
+    assert len(other.texts) - len(alike.texts) == 1 + 2  # the number at 0, and the names of two
 
 
 @given(st.floats(1e-6, 1e9), st.integers(3, 12))
@@ -410,8 +424,8 @@ def test_names_that_begin_alike_are_still_two_lines():
 
 def test_millions_below_the_axis_do_not_touch():
     ages, names = np.arange(26.0), [f"A name of many letters, {i}" for i in range(8)]
-    tables = [survival(name, ages, 0.97**ages, np.full(26, 9_999_999)) for name in names]
-    below = [t for t in step_chart(pd.concat(tables)).texts if t.get_text() == "9,999,999"]
+    tables = [survival(name, ages, 0.97**ages, np.full(26, 9_999_999 - i)) for i, name in enumerate(names)]
+    below = [t for t in step_chart(pd.concat(tables)).texts if t.get_text().startswith("9,999,99")]
     assert len(below) == 8 * 5
     assert overlapping(below) == 0
 

@@ -5,9 +5,9 @@ from matplotlib.colors import to_hex
 from survey_world import by_period, counted
 
 from cslib.errors import ParameterError
-from cslib.show.charts import PALETTE
+from cslib.show.charts import INK, PALETTE
 from cslib.show.estimates import MAX_ROWS
-from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, score_rows, trend_rows
+from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, trend_rows
 from cslib.surveys.scores import scores, trend
 
 GROUPS = ("n_promoters", "n_passives", "n_detractors")
@@ -17,7 +17,7 @@ def bars(rows=2, **more):
     table = pd.DataFrame(
         {"name": [f"s{i}" for i in range(rows)], "n_responses": 20, "nps": 45.0, "ci_lower": 10.0, "ci_upper": 70.0}
     )
-    table = table.assign(n_promoters=10, n_passives=9, n_detractors=1, **more)
+    table = table.assign(n_promoters=10, n_passives=9, n_detractors=1).assign(**more)
     return answer_bars(table, label="name", groups=GROUPS, score="nps", score_label="NPS, −100 to 100")
 
 
@@ -93,14 +93,15 @@ def test_rows_are_named_by_their_column_where_there_are_several():
     assert bar_rows(table)["name"].tolist() == ["All", "plan: A", "plan: B", "region: x", "region: y"]
     assert bar_rows(scores(both, columns=["plan"]))["name"].tolist() == ["All", "A", "B"]
     assert len(bar_rows(table, most=3)) == 3
-    assert len(score_rows(table, ["region"])) == 2
 
 
-def test_columns_of_a_forest_are_kept_whole():
-    rows = [{"plan": p, "region": r, "now": 9, "n": 20} for p in "ABC" for r in "xy"]
-    table = scores(counted(rows, ("plan", "region")))
-    assert score_rows(table, ["plan", "region"], most=4)["segment_by"].tolist() == ["plan"] * 3
-    assert len(score_rows(table, ["plan", "region"], most=2)) == 2
+def test_scores_that_are_clearly_different_are_in_colour_beside_the_line_of_all():
+    named = {"name": ["All", "A", "B"], "nps": [0.0, 50.0, -5.0], "ci_lower": -40.0}
+    clear, plain = (bars(3, **named, **more).figure.axes[1] for more in ({"clear": [False, True, False]}, {}))
+    colours = [[to_hex(c) for c in axes.collections[0].get_colors()] for axes in (clear, plain)]
+    assert colours == [[INK, PALETTE[0], INK], [INK] * 3]
+    assert clear.lines[0].get_xdata()[0] == 0
+    assert not bars(3).figure.axes[1].lines
 
 
 def test_a_trend_shows_the_whole_and_the_largest_segments():
