@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --durations 15
 TESTS := --dist worksteal -p no:nbval --ignore tests/engines  # which takes two seconds to start, and is for notebooks
 
-.PHONY: report check test tests cells engines bench lab lint browser lock clean
+.PHONY: report check test tests cells engines bench gallery lab lint browser lock clean
 
 report: .venv/core
 	$(BIN)/cslib report --data data --out reports
@@ -38,6 +38,9 @@ lint: .venv/test
 
 browser: .venv/test
 	@command -v chromium > /dev/null || $(BIN)/playwright install chromium
+
+gallery: .venv/core  # the examples of docs/gallery
+	$(BIN)/python docs/gallery/make.py
 
 lab: .venv/lab
 	$(BIN)/jupyter lab notebooks

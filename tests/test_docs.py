@@ -91,3 +91,11 @@ def test_the_example_of_billing_is_read(tmp_path):
     (tmp_path / "rates.csv").write_text("currency,rate\nUSD,0.9\n")
     row = load(tmp_path).table("subscriptions").execute().iloc[0]
     assert (row.customer_id, row.plan, row.mrr, str(row.ended_on)[:10]) == ("A", "Pro", 90.0, "2025-03-15")
+
+
+def test_the_gallery_is_light_and_offers_nothing_that_is_not_there(root):
+    pages = {p.name: p.read_text("utf-8") for p in (root / "docs/gallery").glob("*.html")}
+    assert set(pages) == {"index.html", "scorecard.html", "churn_survival.html", "revenue.html"}
+    assert sum(map(len, pages.values())) < 1_500_000
+    for page in pages.values():
+        assert {link.partition("#")[0] for link in re.findall(r'<a [^>]*href="([^"]*)"', page)} <= {"", *pages}

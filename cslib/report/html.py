@@ -163,12 +163,8 @@ def page(
         The page.
     """
     views = [_view("All", ALL, notebook, facts), *(_view_of(segment) for segment in segments)]
-    prose = [s for s in views[0].sections if all(part.kind == "prose" for part in s.parts)]
-    same = {section.id for section in prose}
-    for view in views:
-        view.sections[:] = [section for section in view.sections if section.id not in same]
     ran = f"{moment(facts['ended'])} in {facts['seconds']:.1f} s"
-    own = {"views": views, "shared": prose, "ran": ran, "footer": _footer(facts), "left_out": left_out}
+    own = {"views": views, "ran": ran, "footer": _footer(facts), "left_out": left_out}
     return _sharing(render_template("report.html", {**facts, **own, "column": column, "column_words": words(column)}))
 
 
@@ -183,7 +179,7 @@ def _sharing(html: str) -> str:
 
 def _view(value: str, name: str, notebook: Any, facts: Mapping[str, Any]) -> _View:
     lead, *sections = _arranged(_sections(notebook))
-    files = [{**t, "size": counted(t["rows"], "row")} for t in facts["tables"]]
+    files = [{**t, "size": counted(t["rows"], "row")} for t in facts["tables"] if t["rows"]]
     only = f"{value} only · " if name != ALL else ""
     return _View(value, name, lead, sections, files, only + _subtitle(facts))
 

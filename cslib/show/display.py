@@ -416,20 +416,6 @@ def note(text: str, *, kind: str = "note") -> None:
     _show(html, plain(text), {"kind": kind, "text": text})
 
 
-def see_also(**reports: str) -> None:
-    """Point to other reports; nothing outside a report.
-
-    Parameters
-    ----------
-    reports
-        What each one tells, by its name.
-    """
-    links = " · ".join(f"[{text}]({name})" for name, text in reports.items())
-    html = f'<p class="cs cs-see">Read on: {inline(links)}</p>' if RUN_DIR in os.environ else ""
-    text = " · ".join(f"{text}: {name}" for name, text in reports.items())
-    _show(html, text, {"kind": "see_also", "reports": [*reports]})
-
-
 def how_to_read(html: str) -> str:
     """Put a piece of a page behind a line that folds it."""
     return f'<details class="cs how"><summary>How to read this</summary>{html}</details>'

@@ -293,7 +293,7 @@ def retention_heatmap(
     rates = own.pivot(index="cohort", columns="period_index", values="retention_rate").iloc[-MAX_COHORTS:]
     begun = own.pivot(index="cohort", columns="period_index", values="n_customers").reindex(rates.index)
     axes = charts.new_axes(0.75 + 0.27 * len(rates))
-    rows = [f"{charts.cohort_label(day, period)}   {n:,}" for day, n in begun.max(axis=1).astype(int).items()]
+    rows = [f"{charts.cohort_label(day, period)}\N{EM SPACE}{n:,}" for day, n in begun.max(axis=1).astype(int).items()]
     periods = [(names or {}).get(int(k), str(k)) for k in rates.columns]
     later = rates.to_numpy()[:, np.asarray(rates.columns) != 0]
     blank = (begun.notna() & rates.isna()).to_numpy()

@@ -143,8 +143,6 @@ class Cards(Result):
     ----------
     cards
         The numbers; none where sentences are all.
-    see_also
-        By name of another report, what it tells more.
     attention
         Sentences that the home page shows, too: what needs attention.
 
@@ -155,7 +153,6 @@ class Cards(Result):
     """
 
     cards: tuple[display.Card, ...] = field(default=(), repr=False)
-    see_also: Mapping[str, str] = field(default_factory=dict, repr=False)
     attention: tuple[str, ...] = field(default=(), repr=False)
 
     def _shown(self) -> None:
@@ -165,8 +162,6 @@ class Cards(Result):
     def _ipython_display_(self) -> None:
         _say(self.attention, "attention")
         super()._ipython_display_()
-        if self.see_also:
-            display.see_also(**self.see_also)
 
 
 @dataclass(frozen=True, eq=False)

@@ -100,8 +100,8 @@ def several(**more):
 
 
 def test_cards_stand_between_sentences_and_make_no_file(shown):
-    parts = shown(several(before=("First.",), how_to_read="Look.", notes=("Last.",), see_also={"churn": "Who leaves"}))
-    assert [b.get("text", b["kind"]) for b, _ in parts] == ["First.", "cards", "Look.", "Last.", "see_also"]
+    parts = shown(several(before=("First.",), how_to_read="Look.", notes=("Last.",)))
+    assert [b.get("text", b["kind"]) for b, _ in parts] == ["First.", "cards", "Look.", "Last."]
     assert not any("files" in b or "rows" in b for b, _ in parts)
 
 

@@ -8,14 +8,13 @@
   var views = document.querySelectorAll("[data-view]");
   var links = Array.prototype.slice.call(document.querySelectorAll(".toc a"));
   var bases = links.map(function (link) { return link.hash.slice(1); });
-  var shared = bases.map(function (id) { var at = document.getElementById(id); return at && !at.closest(".view"); });
 
   function show(input, remember) {
     var reading = current(), gap = reading && reading.getBoundingClientRect().top;
     input.checked = true;
     views.forEach(function (view) { view.hidden = view.dataset.view !== input.value; });
     links.forEach(function (link, i) {
-      var id = shared[i] ? bases[i] : own(bases[i], input);
+      var id = own(bases[i], input);
       link.setAttribute("href", "#" + id);
       link.parentNode.hidden = !document.getElementById(id);
     });

@@ -1,7 +1,7 @@
 (function () {
   "use strict";
   // Tables: sorted by a heading, searched, and filtered by columns of few words; without it the first rows are there.
-  var STEP = 50, FEW = 12, LEAST = 8;
+  var STEP = 50, FEW = 12, LEAST = 16;
   document.querySelectorAll(".cs-table").forEach(function (box) {
     var table = box.querySelector("table"), body = table.tBodies[0];
     var heads = Array.prototype.slice.call(table.tHead.rows[0].cells);
@@ -45,7 +45,8 @@
       var values = new Set();
       if (numeric[column]) return null;
       rows.forEach(function (row) { values.add(row.cells[column]); });
-      var fewer = values.size > 1 && values.size <= FEW && values.size <= rows.length / 3;
+      var empty = rows.filter(function (row) { return row.cells[column] === "" || row.cells[column] === "–"; }).length;
+      var fewer = values.size > 1 && values.size <= FEW && values.size <= rows.length / 3 && empty <= rows.length / 2;
       return fewer ? Array.from(values).sort() : null;
     }
     function filter(name, column, values) {
