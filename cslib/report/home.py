@@ -100,7 +100,8 @@ def _readable(run: Mapping[str, Any]) -> Iterator[Card]:
         with suppress(AttributeError, KeyError, TypeError, ValueError):
             limits = tuple(record["limits"]) if record.get("limits") else None
             trend = tuple(float("nan") if v is None else float(v) for v in record.get("trend") or ())
-            yield Card(**{**record, "limits": limits, "trend": trend})
+            aims = tuple(map(float, record.get("aims") or ()))
+            yield Card(**{**record, "limits": limits, "trend": trend, "aims": aims})
 
 
 def _changes(out: Path, run: Mapping[str, Any]) -> dict[str, Any]:

@@ -192,7 +192,8 @@ def _card(row: Row, measured: Measured) -> Card:
     lower, upper = (None, None) if row.ci_lower == row.ci_upper else (row.ci_lower, row.ci_upper)
     n = None if pd.isna(row.n) else int(row.n)
     detail = "\n".join(filter(None, [row.period, _change(row, currency)]))
-    aimed: Any = {"status": row.status, "target": _target(row, currency)} if row.status in JUDGED else {}
+    aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
+    aimed: Any = {"status": row.status, "target": _target(row, currency), "aims": aims} if row.status in JUDGED else {}
     limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
     more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi}
     return Card(row.label, row.value, row.unit, lower, upper, n, currency, detail, **aimed, **more)

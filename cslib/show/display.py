@@ -66,6 +66,8 @@ class Card:
         Lower and upper end of a band behind that line.
     kpi
         Id of the KPI that the number is, where it is one.
+    aims
+        The target in the unit of the value, or both ends of its band: dashed lines in the small one.
 
     Examples
     --------
@@ -86,6 +88,7 @@ class Card:
     trend: tuple[float, ...] = ()
     limits: tuple[float, float] | None = None
     kpi: str = ""
+    aims: tuple[float, ...] = ()
 
 
 class Named(Protocol):
@@ -187,7 +190,7 @@ def card_html(card: Card) -> str:
     lines = {"interval": interval, "detail": detail}
     html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in lines.items() if line)
     head = f'<div class="cs-label">{escape(card.label)}</div><div class="cs-value">{value}</div>'
-    return f'<div class="cs-card">{head}{status}{sparkline(card.trend, card.limits)}{html}</div>'
+    return f'<div class="cs-card">{head}{status}{sparkline(card.trend, card.limits, card.aims)}{html}</div>'
 
 
 def table(

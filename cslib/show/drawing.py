@@ -54,7 +54,7 @@ def drawing(fig: Figure, name: str, alt: str) -> str:
     return html
 
 
-def sparkline(values: Sequence[float], limits: tuple[float, float] | None = None) -> str:
+def sparkline(values: Sequence[float], limits: tuple[float, float] | None = None, aims: Sequence[float] = ()) -> str:
     """Draw a small line without axes, its last point marked, over a band of limits.
 
     Parameters
@@ -63,6 +63,8 @@ def sparkline(values: Sequence[float], limits: tuple[float, float] | None = None
         The earliest first; missing ones are gaps.
     limits
         Lower and upper end of the band; empty: none.
+    aims
+        Where dashed lines stand: what was to be reached.
 
     Returns
     -------
@@ -73,7 +75,7 @@ def sparkline(values: Sequence[float], limits: tuple[float, float] | None = None
     known = [v for v in values if math.isfinite(v)]
     if len(known) < 2:
         return ""
-    ends = [*known, *(limits or ())]
+    ends = [*known, *(limits or ()), *aims]
     low, span = min(ends), (max(ends) - min(ends)) or 1.0
     width, height = SPARK
     at = [4 + i * (width - 8) / (len(values) - 1) for i in range(len(values))]
@@ -82,12 +84,14 @@ def sparkline(values: Sequence[float], limits: tuple[float, float] | None = None
     for x, y in zip(at, up, strict=True):
         path, pen = (f"{path}{pen}{x:.1f} {y:.1f} ", "L") if math.isfinite(y) else (path, "M")
     band = ""
+    goals = [4 + (height - 8) * (1 - (v - low) / span) for v in aims]
+    lines = "".join(f'<path class="cs-aim" d="M0 {y:.1f}H{width}"/>' for y in goals)
     if limits:
         top, bottom = (4 + (height - 8) * (1 - (v - low) / span) for v in reversed(limits))
         band = f'<rect x="0" y="{top:.1f}" width="{width}" height="{bottom - top:.1f}" class="cs-band"/>'
     dot = f'<circle cx="{at[-1]:.1f}" cy="{up[-1]:.1f}" r="2.6"/>' if math.isfinite(up[-1]) else ""
     box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true" focusable="false"'
-    return f'<svg class="cs-spark" {box}>{band}<path d="{path.strip()}"/>{dot}</svg>'
+    return f'<svg class="cs-spark" {box}>{band}{lines}<path d="{path.strip()}"/>{dot}</svg>'
 
 
 def _svg(fig: Figure) -> tuple[str, str]:

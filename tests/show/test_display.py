@@ -168,6 +168,8 @@ def test_a_small_line_needs_two_values_and_survives_equal_ones() -> None:
     nan = float("nan")
     assert sparkline([1.0, nan]) == ""
     assert sparkline([]) == ""
+    aimed = sparkline([0.0, 1.0], aims=(0.5, 2.0))
+    assert re.findall(r'class="cs-aim" d="M0 ([\d.]+)H150"', aimed) == ["25.0", "4.0"]  # within 4 and 32
     level = sparkline([2.0, 2.0])
     assert level.count("32.0") == 3  # two points and the dot, at the bottom
     assert "<circle" not in sparkline([1.0, 2.0, nan])
