@@ -117,7 +117,7 @@ class Scorecard(Study):
         name, table = "kpis_by_segment", compared(self.table, self.measured)
         if table.empty:
             why = "Name a column in segment_by (in Python: by), such as plan, to compare segments."
-            return Result(name, table, absent=why, caption="KPIs by segment")
+            return Result(name, table, absent="" if self.data.whole else why, caption="KPIs by segment")
         every = self.measured.segments()
         texts = say.segment_texts(self.table, table, self._repeats, every[:MOST])
         caption = f"KPIs by {self.by}" + f": the {MOST} largest of {len(every)}" * (len(every) > MOST)
