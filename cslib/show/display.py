@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cslib.errors import ParameterError, ReportError, check_choice, counted, refuse_unknown
 from cslib.show.drawing import drawing, sparkline
-from cslib.show.formats import LINK, format_interval, format_value, inline, plain, unbroken
+from cslib.show.formats import LINK, format_interval, format_value, inline, plain, unbroken, without_secrets
 from cslib.show.seal import sealed
 
 if TYPE_CHECKING:
@@ -259,11 +259,17 @@ def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[
 
 
 def _packed(df: pd.DataFrame, formats: dict[str, str]) -> str:
-    """Put all rows beside a table, for the page's script: texts, and of columns of numbers their ranks."""
+    """Put all rows beside a table, for the page's script: texts, and of columns of numbers their ranks.
+
+    Addresses lose their secrets here: in JSON it could not be told where they end.
+    """
     units = [formats.get(c, "number") for c in map(str, df.columns)]
     numeric = [kind.kind in "iuf" for kind in df.dtypes]
     rows = df.astype(object).mask(df.isna(), other=None).itertuples(index=False, name=None)
-    texts = [[_text(value, unit, n) for value, unit, n in zip(row, units, numeric, strict=True)] for row in rows]
+    texts = [
+        [without_secrets(_text(value, unit, n)) for value, unit, n in zip(row, units, numeric, strict=True)]
+        for row in rows
+    ]
     places = {i: df.iloc[:, i].rank(method="dense") for i, n in enumerate(numeric) if n}
     ranks = {i: [None if r != r else int(r) for r in column] for i, column in places.items()}
     packed = json.dumps({"rows": texts, "ranks": ranks}, ensure_ascii=False, separators=(",", ":"))

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from cslib.show.formats import format_interval, format_value
+from cslib.show.formats import format_interval, format_value, without_secrets
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -50,11 +50,17 @@ def tell(
         Whether they lie close together on a line: of a long one, some points tell for those beside them. A bar or a
         cell always tells its own.
     """
-    points = [(a, b, t) for a, b, t in zip(x, y, texts, strict=True) if np.isfinite(a) and np.isfinite(b)]
+    told = map(_without_secrets, texts)
+    points = [(a, b, t) for a, b, t in zip(x, y, told, strict=True) if np.isfinite(a) and np.isfinite(b)]
     if points:
         step = -(-len(points) // MOST) if line else 1
         kept = [*points[:-1:step], points[-1]]
         _told.setdefault(axes.figure, []).append(_Told(axes, kept, series))
+
+
+def _without_secrets(text: str) -> str:
+    """Clean each line while it is one: in the JSON of a page it could not be told where an address ends."""
+    return "\n".join(map(without_secrets, text.split("\n")))
 
 
 def belongs(series: int, *artists: Artist) -> None:

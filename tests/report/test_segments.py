@@ -16,7 +16,7 @@ import cslib as cs
 from cslib.data.customers import segment_of, segment_sizes
 from cslib.data.drift import drift
 from cslib.errors import ParameterError
-from cslib.report import batch, segments
+from cslib.report import batch, html, segments
 
 PARAMETERS = 'data: str = ""\nas_of: str = ""\nsegment_by: str = ""\nwhere: str = ""'
 NOTEBOOK = [
@@ -150,6 +150,16 @@ def test_an_address_leads_to_its_segment(browser: Any, run: Any, hash_: str, n: 
     page.goto(run.html.resolve().as_uri() + hash_)
     assert page.locator(".cs-answer:visible").inner_text().startswith(f"{n} customers")
     context.close()
+
+
+def test_only_ids_get_the_name_of_the_view_and_no_text_that_looks_like_one() -> None:
+    told = """<svg id="a" data-points='[[1,2,"by id=",0]]'><path clip-path="url(#a)"/></svg>"""
+    text = '<td>url(#a) id="b" href="#c"</td><script type="application/json">["by id=","href="]</script>'
+    found = html._belonging(f'{told}{text}<a href="#a">a</a>', "plan-team")
+    assert found == (
+        told.replace('svg id="a', 'svg id="plan-team--a').replace("(#a", "(#plan-team--a")
+        + text + '<a href="#plan-team--a">a</a>'
+    )  # fmt: skip
 
 
 def test_who_belongs_to_a_segment_is_who_is_counted_as_such() -> None:

@@ -16,6 +16,7 @@ from cslib.show import hover
 from cslib.show.charts import lines_with_bands, new_axes
 from cslib.show.drawing import drawing
 from cslib.show.estimates import calibration_plot, forest_plot, retention_heatmap
+from cslib.show.formats import without_secrets
 
 
 def points_of(html: str) -> list[list]:
@@ -125,3 +126,11 @@ def test_every_cell_of_a_large_triangle_tells_its_own():
     _, points = drawn(retention_heatmap(table.assign(segment="All"), period="month"))
     assert len(points) == 24 * 25 / 2
     assert len({text for _, _, text, _ in points}) == len(points)
+
+
+def test_points_stay_whole_where_addresses_lose_their_secrets():
+    axes = new_axes(3)
+    hover.tell(axes, [0, 1], [0, 1], ["https://x.org/?a=1\n63 %\nof 7", 'from "https://joe:secret@x.org/?b"'])
+    html, points = drawn(axes)
+    assert [text for _, _, text, _ in points] == ["https://x.org/\n63 %\nof 7", 'from "https://x.org/"']
+    assert points_of(without_secrets(html)) == points
