@@ -235,9 +235,11 @@ def table(
     html = ""
     if len(df):
         body = _grid(shown, caption, dict(formats or {}), dict(labels or {}))
-        rest = link and len(shown) < len(df) <= MOST_ROWS
+        more = len(shown) < len(df)
+        rest = link and more and len(df) <= MOST_ROWS
         every = _packed(df.iloc[:, :MOST_COLUMNS], dict(formats or {})) if rest else ""
-        html = f'<div class="cs cs-table">{body}{every}<p class="cs-rows">{foot}</p></div>'
+        part = " data-part" * (more and not every)  # the script must not sort or search what is not all
+        html = f'<div class="cs cs-table"{part}>{body}{every}<p class="cs-rows">{foot}</p></div>'
     text = f"{caption} ({count})\n{shown.to_string(index=False) if len(df) else ''}".rstrip()
     _show(html, text, _bundle("table", name, kept, caption=caption))
 
@@ -284,7 +286,8 @@ def _scroll(label: str, html: str) -> str:
 def _cell(value: object, unit: str, right: str) -> str:
     text = _text(value, unit, bool(right))
     if value is not None and right:
-        return f'<td{right} data-value="{float(value)!r}">{escape(text)}</td>'  # type: ignore[arg-type]
+        number = repr(float(value)).replace("inf", "Infinity")  # type: ignore[arg-type]
+        return f'<td{right} data-value="{number}">{escape(text)}</td>'
     return f"<td{right or (' class=cs-long' if len(text) > 40 else '')}>{escape(text)}</td>"
 
 
