@@ -152,6 +152,46 @@ def test_an_address_leads_to_its_segment(browser: Any, run: Any, hash_: str, n: 
     context.close()
 
 
+@pytest.mark.slow
+def test_what_is_marked_is_what_is_shown_whatever_the_address_does(open_report: Any, run: Any) -> None:
+    with open_report(run.html) as opened:
+        page, answer = opened.page, opened.page.locator(".cs-answer:visible")
+        for hash_, n in (("plan=Team", 4), ("plan=Gone", 12), ("plan=Pro", 3), ("plan-team--who", 4)):
+            page.evaluate("hash => { location.hash = hash; }", hash_)
+            page.wait_for_function(
+                "n => document.querySelector('.view:not([hidden])').innerText.includes(n)", arg=str(n)
+            )
+            assert answer.inner_text().startswith(f"{n} customers")
+        page.go_back()
+        page.go_back()
+        page.go_back()
+        page.go_back()
+        assert page.evaluate("location.hash") == ""
+        assert answer.inner_text().startswith("12 customers")
+        page.locator("[value=plan-team]").evaluate(
+            "team => { team.checked = true; dispatchEvent(new Event('pageshow')); }"
+        )
+        assert page.locator("[name=view]:checked").get_attribute("value") == "all"
+        assert opened.complaints == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 1240])
+def test_the_switch_covers_no_heading_and_fits(open_report: Any, run: Any, width: int) -> None:
+    with open_report(run.html, width=width) as opened:
+        page = opened.page
+        page.locator(".toc a", has_text="Who?").click()
+        heading, stays = (
+            page.locator("h2:visible", has_text="Who?").bounding_box(),
+            page.locator(".stays").bounding_box(),
+        )
+        assert heading["y"] >= stays["y"] + stays["height"]
+        assert stays["height"] < 70
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        if width > 960:
+            assert page.locator(".toc").bounding_box()["y"] >= stays["y"] + stays["height"]
+
+
 def test_only_ids_get_the_name_of_the_view_and_no_text_that_looks_like_one() -> None:
     told = """<svg id="a" data-points='[[1,2,"by id=",0]]'><path clip-path="url(#a)"/></svg>"""
     text = '<td>url(#a) id="b" href="#c"</td><script type="application/json">["by id=","href="]</script>'
