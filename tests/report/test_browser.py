@@ -171,6 +171,29 @@ def test_a_chart_tells_its_points_to_pointer_finger_and_keyboard(open_report: Op
 
 
 @pytest.mark.slow
+def test_a_point_is_told_where_it_is_in_a_chart_that_scrolls(open_report: OpenReport, report: Path) -> None:
+    with open_report(report, width=360) as opened:
+        page, chart = opened.page, opened.page.locator("svg[data-points]")
+        region, dot = page.locator(".cs-scroll", has=chart), page.locator(".cs-dot")
+        region.focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")  # to the last point, which lies outside
+        assert page.locator(".cs-voice").inner_text().startswith("All, month 72")
+        assert region.evaluate("e => e.scrollLeft") > 0
+        place = "document.querySelector('.cs-dot').getBoundingClientRect().left + 5.5"
+        point = (
+            "(e => e.getBoundingClientRect().left + JSON.parse(e.dataset.points)[2][0] * e.getBoundingClientRect().width"
+            " / e.viewBox.baseVal.width)(document.querySelector('svg[data-points]'))"
+        )
+        page.wait_for_function(f"Math.abs({place} - {point}) < 1")
+        assert 0 < page.evaluate(place) < 360
+        region.evaluate("e => { e.scrollLeft = 0; }")
+        dot.wait_for(state="hidden")
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        assert opened.complaints == []
+
+
+@pytest.mark.slow
 def test_the_contents_follow_the_reader(open_report: OpenReport, report: Path) -> None:
     with open_report(report) as opened:
         current = opened.page.locator(".toc [aria-current]")
