@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cslib.data.dataset import DataSet
 
 MOST: Final = 8  # segments that a page holds
+LONGEST: Final = 60  # letters of a name made of a text: a disk takes 255 of a file's
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def free_name(text: str, taken: set[str]) -> str:
     ['plan-groe', 'plan-groe-2', 'plan']
     """
     letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    stem = re.sub(r"[^a-z0-9_]+", "-", letters).strip("-") or "other"
+    stem = re.sub(r"[^a-z0-9_]+", "-", letters).strip("-")[:LONGEST].rstrip("-") or "other"
     name = next(n for i in range(1, len(taken) + 2) if (n := stem if i == 1 else f"{stem}-{i}") not in taken)
     taken.add(name)
     return name

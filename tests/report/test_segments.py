@@ -103,6 +103,7 @@ def test_a_segment_with_too_little_says_why_and_the_rest_is_published(tmp_path: 
 def test_a_segment_that_fails_otherwise_fails_the_report(tmp_path: Path) -> None:
     run = made(tmp_path, customers(Team=4, Pro=1))
     assert not run.ok
+    assert run.error.startswith("Of plan Pro: The notebook stopped at")
     assert "an error that cslib did not expect" in run.error
     assert not (tmp_path / "out" / "count.html").exists()
 
@@ -150,6 +151,18 @@ def test_an_address_leads_to_its_segment(browser: Any, run: Any, hash_: str, n: 
     page.goto(run.html.resolve().as_uri() + hash_)
     assert page.locator(".cs-answer:visible").inner_text().startswith(f"{n} customers")
     context.close()
+
+
+def test_long_values_that_begin_alike_have_files_of_their_own(tmp_path: Path) -> None:
+    long = "a" * 300
+    run = made(tmp_path, customers(**{f"{long}1": 4, f"{long}2": 3}))
+    assert run.error == ""
+    record = json.loads((run.html.with_suffix("") / "run.json").read_text())
+    folders = [own["folder"] for own in record["segments"].values()]
+    assert folders == [f"plan-{'a' * 55}", f"plan-{'a' * 55}-2"]
+    assert [len(pd.read_csv(run.html.with_suffix("") / folder / "who.csv")) for folder in folders] == [4, 3]
+    ended, started = (pd.Timestamp(record[key]) for key in ("ended", "started"))
+    assert (ended - started).total_seconds() == pytest.approx(record["seconds"], abs=1.1)
 
 
 @pytest.mark.slow
