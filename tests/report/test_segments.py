@@ -225,6 +225,15 @@ def test_who_belongs_to_a_segment_is_who_is_counted_as_such() -> None:
         segment_of(data, "plan", "Taem")
 
 
+def test_who_is_in_no_row_of_the_table_belongs_to_the_missing() -> None:
+    used = pd.DataFrame({"customer_id": range(4), "occurred_at": "2024-02-01", "device": ["web", "web", "app", None]})
+    data = cs.load({"customers": customers(Team=4, Pro=3), "usage": used}, as_of="2024-06-30")
+    assert segment_sizes(data, "device").to_dict() == {"(missing)": 4, "web": 2, "app": 1}
+    both = cs.Churn(data, by="device").summary.table.set_index("segment")["n_customers"]
+    alone = segment_of(data, "device", "(missing)")
+    assert both["(missing)"] == cs.Churn(alone).summary.table["n_customers"].iloc[0] == 4
+
+
 @pytest.mark.slow
 def test_a_segment_alone_has_the_figures_that_it_has_beside_the_others(root: Path) -> None:
     data = cs.load(root / "data")
