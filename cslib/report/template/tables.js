@@ -2,6 +2,7 @@
   "use strict";
   // Tables: sorted by a heading, searched, and filtered by columns of few words; without it the first rows are there.
   var STEP = 50, FEW = 12, LEAST = 16, NOTHING = /^(|–|not measured)$/;
+  var inOrder = new Intl.Collator("en", { numeric: true }).compare;
   var AMOUNT = /^(?:[<>≈] ?)?(?:[A-Z]{3} )?(?:[+]|([−-]))?(\d[\d,]*(?:\.\d+)?)(?:\s(k|M|bn)(?!\w)|(?![\w.:\/-]))/;
   document.querySelectorAll(".cs-table:not([data-part])").forEach(function (box) {
     var table = box.querySelector("table"), body = table.tBodies[0];
@@ -81,7 +82,7 @@
     }
     function compare(x, y) {
       if (x === null || y === null) return (x === null) - (y === null);  // missing values stay last
-      var order = typeof x === "number" ? x - y : x.localeCompare(y, "en", { numeric: true });
+      var order = typeof x === "number" ? x - y : inOrder(x, y);
       return down ? -order : order;
     }
     function line(row) {
