@@ -302,9 +302,9 @@ TABLES = [
         "code",
         "import pandas as pd\nfrom cslib.show import display as d\n"
         'd.table(pd.DataFrame({"n": range(6000), "plan": ["a", "b"] * 3000}), name="long", caption="Long", max_rows=20)\n'
-        'd.table(pd.DataFrame({"told": ["999", "−4.1 %", "1,204 (1,100 to 1,300)", "–", "3.25 %", "3.3 %", "not measured",'
-        ' "USD 12 k", "−10 %"], "day": ["2024-02-01", "2023-12-31", "2024-11-05"] * 3,'
-        ' "x": [1.0, float("inf"), -2.0, float("-inf"), 5.0, 4.0, 3.0, float("nan"), 2.0]}), name="told", caption="Told")',
+        'd.table(pd.DataFrame({"told": ["999", "not reached", "−4.1 %", "1,204 (1,100 to 1,300)", "–", "3.25 %", "3.3 %", "not measured",'
+        ' "USD 12 k", "−10 %"], "day": ["2024-02-01", "2023-12-31", "2024-11-05"] * 3 + ["2024-11-05"],'
+        ' "x": [1.0, float("inf"), -2.0, float("-inf"), 5.0, 4.0, 3.0, float("nan"), 2.0, 0.5]}), name="told", caption="Told")',
     ),
 ]
 
@@ -333,10 +333,21 @@ def test_a_table_of_which_the_page_holds_a_part_is_neither_sorted_nor_searched(
     [
         (
             "told",
-            ["−10 %", "−4.1 %", "3.25 %", "3.3 %", "999", "1,204 (1,100 to 1,300)", "USD 12 k", "–", "not measured"],
+            [
+                "−10 %",
+                "−4.1 %",
+                "3.25 %",
+                "3.3 %",
+                "999",
+                "1,204 (1,100 to 1,300)",
+                "USD 12 k",
+                "not reached",
+                "–",
+                "not measured",
+            ],
         ),
-        ("day", ["2023-12-31"] * 3 + ["2024-02-01"] * 3 + ["2024-11-05"] * 3),
-        ("x", ["∞", "5", "4", "3", "2", "1", "−2", "−∞", "–"]),
+        ("day", ["2023-12-31"] * 3 + ["2024-02-01"] * 3 + ["2024-11-05"] * 4),
+        ("x", ["∞", "5", "4", "3", "2", "1", "0.50", "−2", "−∞", "–"]),
     ],
 )
 def test_texts_that_are_numbers_are_sorted_as_numbers(
