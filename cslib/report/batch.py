@@ -164,7 +164,7 @@ def _of_each(tasks: Sequence[_Task], column: str, values: Sequence[str]) -> Iter
     taken: set[str] = set()
     for value in values:
         only = f'{column}="{value.replace(chr(34), chr(34) * 2)}"'
-        name = free_name(f"{column}-{value}", taken)
+        name = free_name(column, value, taken)
         for task in tasks:
             where = " and ".join(filter(None, [str(task.given.get("where", "")), only]))
             given = {**task.given, "where": where}

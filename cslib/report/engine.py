@@ -231,7 +231,7 @@ def _of_segments(job: _Job, text: str) -> Iterator[Segment]:
         return lambda n: job.progress(done + n)
 
     for place, value in enumerate(job.segments.values, start=1):
-        name = free_name(f"{job.segments.column}-{value}", taken)
+        name = free_name(job.segments.column, value, taken)
         version, key = job.version / name, secrets.token_hex(16)
         version.mkdir()
         env = {**job.env, SEGMENT: json.dumps([job.segments.column, value])}

@@ -59,6 +59,7 @@ def _shown(
     summary = counted(len(runs) + len(failed), "report") + f", {len(failed)} failed" * bool(failed)
     front = next((run for run in pages if run["attention"] and not run["group"]), None)
     about: dict[str, Any] = {"groups": groups, "failures": failed, "not_made": not_made, "summary": summary}
+    about["digest"] = (out / "digest.html").is_file()
     about |= {"pages": [run for run in pages if not run["group"]], "front": front}
     if front:
         said = [Markup(inline(text)) for text in front["attention"][:SENTENCES]]

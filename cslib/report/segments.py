@@ -46,17 +46,21 @@ def segments_of(data: DataSet, column: str, where: str) -> Segments:
     return Segments(column, tuple(values[:MOST]), left if len(values) > MOST else "")
 
 
-def free_name(text: str, taken: set[str]) -> str:
-    """Write a text as a part of a file name that is not taken yet, and take it.
+def free_name(column: str, value: str, taken: set[str]) -> str:
+    """Write a value of a column as a part of a file name that is not taken yet, and take it.
 
     Examples
     --------
     >>> taken = set()
-    >>> [free_name(text, taken) for text in ("plan-Größe", "plan-große", "plan-?")]
-    ['plan-groe', 'plan-groe-2', 'plan']
+    >>> [free_name("plan", value, taken) for value in ("Größe", "große", "?")]
+    ['plan-groe', 'plan-groe-2', 'plan-other']
     """
-    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    stem = re.sub(r"[^a-z0-9_]+", "-", letters).strip("-")[:LONGEST].rstrip("-") or "other"
+    stem = f"{_plain(column)}-{_plain(value)}"
     name = next(n for i in range(1, len(taken) + 2) if (n := stem if i == 1 else f"{stem}-{i}") not in taken)
     taken.add(name)
     return name
+
+
+def _plain(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9_]+", "-", letters).strip("-")[:LONGEST].rstrip("-") or "other"

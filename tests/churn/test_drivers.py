@@ -16,7 +16,7 @@ from cslib import ParameterError, load
 from cslib.churn.at_risk import at_risk
 from cslib.churn.drivers import agreement, fit_drivers, strongest
 from cslib.data.customers import first_mrr
-from cslib.data.dataset import DataSet
+from cslib.data.dataset import DataSet, counted_anew
 from cslib.data.lifetimes import lifetime_rows
 from cslib.sample.world import TRUTH
 from cslib.stats.cox import base_risk, concordance, cumulative_hazard, fit_cox, kept_share, proportionality
@@ -51,7 +51,7 @@ def fitted(customers, **options):
 
 def fitted_as_is(customers):
     """The same of a table that is what it should be, which a simulation need not check each time."""
-    return fit_drivers(DataSet({"customers": ibis.memtable(customers)}))
+    return fit_drivers(counted_anew(DataSet({"customers": ibis.memtable(customers)})))
 
 
 def ratios(model, column="hazard_ratio"):

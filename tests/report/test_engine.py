@@ -134,11 +134,11 @@ def test_a_notebook_can_say_how_to_read_where_it_draws(html: str) -> None:
 
 @pytest.mark.slow
 def test_the_subtitle_is_automatic_or_the_notebooks_own(tmp_path: Path, html: str) -> None:
-    assert '<p class="subtitle">4,000 customers · observed until 30 June 2025</p>' in html
+    assert '<p class="subtitle" data-view="all">4,000 customers · observed until 30 June 2025</p>' in html
     told = [*EVERYTHING[:4], ("code", 'd.note("**12,400** <orders>", kind="subtitle")'), ("md", "## End\n\nx")]
     run = reports.render(write(tmp_path / "n", "told", told), out=tmp_path / "out", parameters={})
     own = (tmp_path / "out" / "told.html").read_text(encoding="utf-8")
-    assert '<p class="subtitle">Observed until 30 June 2025 · 12,400 &lt;orders&gt;</p>' in own
+    assert '<p class="subtitle" data-view="all">Observed until 30 June 2025 · 12,400 &lt;orders&gt;</p>' in own
     assert own.count("12,400") == 1
     assert run.ok
 
@@ -378,7 +378,10 @@ def test_each_cell_is_counted_once_and_a_failed_report_to_its_end(tmp_path: Path
 def test_a_fault_of_the_engine_fails_one_report_and_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = (write(tmp_path / "n", name, [("md", f"# {name}"), ("code", "1")]) for name in ("one", "two"))
     whole = page_of.page
-    faulty = lambda notebook, facts: whole(notebook, facts) if facts["slug"] == "two" else {}["<no>"]  # noqa: E731
+
+    def faulty(notebook: Any, facts: Any, **how: Any) -> str:
+        return whole(notebook, facts, **how) if facts["slug"] == "two" else str({}["<no>"])
+
     monkeypatch.setattr(page_of, "page", faulty)
     runs = batch.render_all([one, two], out=tmp_path / "out", parameters={})
     assert [r.ok for r in runs] == [False, True]

@@ -87,6 +87,13 @@ def test_every_page_gets_a_bar_and_links_that_lead_somewhere(tmp_path: Path) -> 
     assert page.endswith("<p>churn</p>")
 
 
+def test_it_leads_to_the_alerts_where_there_are_any(tmp_path: Path) -> None:
+    scorecard(tmp_path)
+    assert "digest.html" not in raw(tmp_path)
+    (tmp_path / "digest.html").write_text("<p>Nothing new.</p>")
+    assert '<a href="digest.html">Alerts</a>' in raw(tmp_path)
+
+
 def test_groups_are_bound_to_their_own(tmp_path: Path) -> None:
     put(tmp_path, "revenue", label="Revenue")
     for plan in ("pro", "team"):

@@ -267,10 +267,10 @@ def test_whoever_stops_us_stops_all_kernels(tmp_path, number):
 SLOW_PAGE = """
 import cslib.report.html as made, time
 whole = made.page
-def page(*given):
+def page(*given, **how):
     open({!r}, "a").write("1\\n2\\n")
     time.sleep(2)
-    return whole(*given)
+    return whole(*given, **how)
 made.page = page
 """
 

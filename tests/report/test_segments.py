@@ -159,7 +159,7 @@ def test_long_values_that_begin_alike_have_files_of_their_own(tmp_path: Path) ->
     assert run.error == ""
     record = json.loads((run.html.with_suffix("") / "run.json").read_text())
     folders = [own["folder"] for own in record["segments"].values()]
-    assert folders == [f"plan-{'a' * 55}", f"plan-{'a' * 55}-2"]
+    assert folders == [f"plan-{'a' * 60}", f"plan-{'a' * 60}-2"]
     assert [len(pd.read_csv(run.html.with_suffix("") / folder / "who.csv")) for folder in folders] == [4, 3]
     ended, started = (pd.Timestamp(record[key]) for key in ("ended", "started"))
     assert (ended - started).total_seconds() == pytest.approx(record["seconds"], abs=1.1)
