@@ -225,6 +225,15 @@ def test_who_belongs_to_a_segment_is_who_is_counted_as_such() -> None:
         segment_of(data, "plan", "Taem")
 
 
+def test_a_column_of_answers_parts_no_customers() -> None:
+    answers = pd.DataFrame({"customer_id": [0, 0, 1, 1], "survey": "nps", "score": [9, 0, 0, 9], "way": ["a", "b"] * 2})
+    answers["asked_on"] = answers["answered_on"] = ["2024-02-01", "2024-03-01"] * 2
+    data = cs.load({"customers": customers(Team=4, Pro=3), "surveys": answers}, as_of="2024-06-30")
+    assert segment_sizes(data, "way").to_dict() == {"(missing)": 5, "a": 2}  # by the first answer, the last was by b
+    assert segments.segments_of(data, "way", "") == segments.NONE
+    assert segments.segments_of(data, "plan", "").values == ("Team", "Pro")
+
+
 def test_who_is_in_no_row_of_the_table_belongs_to_the_missing() -> None:
     used = pd.DataFrame({"customer_id": range(4), "occurred_at": "2024-02-01", "device": ["web", "web", "app", None]})
     data = cs.load({"customers": customers(Team=4, Pro=3), "usage": used}, as_of="2024-06-30")
