@@ -225,6 +225,18 @@ def test_who_belongs_to_a_segment_is_who_is_counted_as_such() -> None:
         segment_of(data, "plan", "Taem")
 
 
+def test_a_notebook_without_data_has_no_segments_of_those_of_another(tmp_path: Path) -> None:
+    table = tmp_path / "data"
+    table.mkdir()
+    customers(Team=4, Pro=3).to_csv(table / "customers.csv", index=False)
+    own = [("md", "# Own"), ("parameters", 'segment_by: str = ""'), ("code", "1 + 1")]
+    notebooks = [write(tmp_path / "n", "count", NOTEBOOK), write(tmp_path / "n", "own", own)]
+    given = {"data": str(table), "as_of": "2024-06-30", "segment_by": "plan"}
+    runs = batch.render_all(notebooks, out=tmp_path / "out", parameters=given)
+    assert [run.error for run in runs] == ["", ""]
+    assert ['class="switch"' in run.html.read_text(encoding="utf-8") for run in runs] == [True, False]
+
+
 def test_a_column_of_answers_parts_no_customers() -> None:
     answers = pd.DataFrame({"customer_id": [0, 0, 1, 1], "survey": "nps", "score": [9, 0, 0, 9], "way": ["a", "b"] * 2})
     answers["asked_on"] = answers["answered_on"] = ["2024-02-01", "2024-03-01"] * 2
