@@ -120,7 +120,11 @@ def main() -> None:
     "--cell-limit", type=_SECONDS, default=USUAL.cell, show_default=True, help="Seconds that a cell may take."
 )
 @click.option(
-    "--report-limit", type=_SECONDS, default=USUAL.report, show_default=True, help="Seconds for a report in all."
+    "--report-limit",
+    type=_SECONDS,
+    default=USUAL.report,
+    show_default=True,
+    help="Seconds for a report in all, and for each of its segments.",
 )
 @_load_limit
 @_allow_folder

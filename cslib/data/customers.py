@@ -84,7 +84,7 @@ def segment_of(data: DataSet, segment_by: str, segment: str) -> DataSet:
     ParameterError
         As from :func:`segments`, or nobody belongs to it.
     """
-    theirs = segments(data, segment_by)
+    theirs = _segments_of_all(data, segment_by)
     there = theirs.select("segment").distinct().execute()["segment"]
     msg = f"{segment_by} is {segment!r} for nobody. {did_you_mean(segment, there)}"
     ParameterError.when(segment not in set(there), msg)
@@ -97,9 +97,18 @@ def segment_of(data: DataSet, segment_by: str, segment: str) -> DataSet:
 
 def segment_sizes(data: DataSet, segment_by: str) -> pd.Series[int]:
     """Count the customers of each segment, the largest first; of the same size in alphabetical order."""
-    table = segments(data, segment_by)
+    table = _segments_of_all(data, segment_by)
     sizes = table.group_by("segment").aggregate(n=table.count()).execute().sort_values("segment")
     return sizes.set_index("segment")["n"].sort_values(ascending=False, kind="stable")
+
+
+def _segments_of_all(data: DataSet, segment_by: str) -> ir.Table:
+    """Give :func:`segments` with the customers whom its table does not know, as :func:`with_segment` counts them."""
+    known = segments(data, segment_by)
+    if "customers" not in data.tables:
+        return known
+    others = data.tables["customers"].anti_join(known, "customer_id").select("customer_id")
+    return known.union(others.mutate(segment=ibis.literal("(missing)")))
 
 
 def at_start(data: DataSet, column: str) -> ir.Table:

@@ -147,7 +147,7 @@ def _prepared(
     tasks = list(_of_each(tasks, each, values_of(known, each))) if each else tasks
     for i, task in enumerate(tasks):
         own = parse_parameters(task.notebook, task.given)
-        if own.get("segment_by"):
+        if own.get("segment_by") and (own.get("data"), own.get("as_of")) == (data, as_of):  # else of other customers
             tasks[i] = replace(task, segments=segments_of(known, str(own["segment_by"]), str(own.get("where", ""))))
     warehouse = not save(known, path)
     if warehouse:

@@ -210,7 +210,7 @@ def _succeeded(job: _Job) -> Run:
     parts = [*_of_segments(job, raw.decode())]
     about = {p.value: {key: p.facts.get(key) for key in TOLD} | {"folder": p.id, "error": p.reason} for p in parts}
     facts |= {"segments": about} if about else {}
-    facts["seconds"] = job.facts()["seconds"]
+    facts |= {key: job.facts()[key] for key in ("ended", "seconds")}  # with the segments
     job.write(job.version / RECORD, facts)
     job.write_log(job.version / "run.log")
     how: dict[str, Any] = {"column": job.segments.column, "segments": parts, "left_out": job.segments.left_out}
@@ -245,6 +245,9 @@ def _of_segments(job: _Job, text: str) -> Iterator[Segment]:
         except _ToldError as error:
             yield Segment(value, name, reason=str(job.clean(str(error))))
             continue
+        except ReportError as error:
+            msg = f"Of {job.segments.column} {value}: {error}"
+            raise ReportError(msg) from error
         trust_own(executed, key)
         yield Segment(value, name, executed, job.clean({**own.facts(), **gathered(executed)}))
 

@@ -63,6 +63,7 @@ def _shown(
     about |= {"pages": [run for run in pages if not run["group"]], "front": front}
     if front:
         said = [Markup(inline(text)) for text in front["attention"][:SENTENCES]]
+        about |= {"old": any(f["last_good"] is front for f in failed)}
         about |= {"cards": _cards(front), "attention": said, "changes": _changes(out, front)}
     return about
 

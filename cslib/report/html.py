@@ -45,7 +45,8 @@ UNSEEN = dict.fromkeys(
 ALL = "all"  # the view of all customers
 MARK = re.compile(r'(<(?:path|text|use|tspan)\b(?:(?! class=| style=)[^<>])*) style="([^"]*)"')  # of a chart
 REGION = re.compile(r'( role="region" aria-label=")([^"]*)')
-OWN_ID = re.compile(r'(?<= id=")|(?<= aria-labelledby=")|(?<=href="#)|(?<=url\(#)')  # before an id of the page
+# Before an id of the page; what is text, or told by a chart, is passed over.
+OWN_ID = re.compile(r"""(>[^<]+|data-points='[^']*')|(?<= id=")|(?<= aria-labelledby=")|(?<=href="#)|(?<=url\(#)""")
 FOLDED = {
     "method": "Formulas, models and references",
     "definitions": "What every word means here",
@@ -193,7 +194,7 @@ def _view_of(segment: Segment) -> _View:
 def _belonging(html: str, view: str) -> Markup:
     """Give what stands in a view ids of its own, as a page has each id once, and its regions names of their own."""
     prefix = "" if view == ALL else f"{view}--"
-    html = OWN_ID.sub(prefix, html) if prefix else html
+    html = OWN_ID.sub(lambda found: found[1] or prefix, html) if prefix else html
     seen = Counter[str]()
 
     def named(region: re.Match[str]) -> str:

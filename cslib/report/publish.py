@@ -19,9 +19,8 @@ from typing import Any, Final
 
 from cslib.errors import ReportError, listed
 from cslib.report.parameters import checked_slug, output_folder
+from cslib.show.formats import bare_address, without_secrets
 
-# The rest of an address after ://, in plain text or in HTML.
-ADDRESS = re.compile(r"(?<=://)(?:(?!&(?:quot|[lg]t|#))[^\s<>\"'])+")
 RECORD: Final = "run.json"
 VERSIONS: Final = ".versions"  # with a dot, so that no report can have that name
 ID: Final = r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}"
@@ -43,27 +42,9 @@ def public(value: object) -> object:
     if not isinstance(value, str):
         return value
     scheme, sign, rest = value.partition("://") if re.match(r"[\w+.-]+://", value) else ("", "", value)
-    rest = _bare_address(rest) if sign else rest
+    rest = bare_address(rest) if sign else rest
     last = re.split(r"[\\/]", rest.rstrip("\\/"))[-1] if PATH.match(rest) or os.path.exists(rest) else rest
     return scheme + sign + (last if sign else without_secrets(last))
-
-
-def without_secrets(text: str) -> str:
-    """Take credentials and query out of every address in a text.
-
-    Examples
-    --------
-    >>> without_secrets("No answer from https://joe:secret@db.example/shop?token=x, sorry.")
-    'No answer from https://db.example/shop, sorry.'
-    """
-    return ADDRESS.sub(lambda address: _bare_address(address[0]), text)
-
-
-def _bare_address(address: str) -> str:
-    if re.search(r"\?.*@", address, re.S):  # an @ in the query, or a ? in the password: nobody knows
-        return "…"
-    user = re.match(r"[^/:@]*:.*@|[^/@]*@", address, re.S)
-    return re.sub(r"\?.*?(?=[.,;:)]*\Z)", "", address[user.end() if user else 0 :], flags=re.S)
 
 
 def cleaned(content: Any, values: Iterable[object], folders: Iterable[Path]) -> Any:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cslib.data.dataset import DataSet
 
 MOST: Final = 8  # segments that a page holds
+LONGEST: Final = 60  # letters of a name made of a text: a disk takes 255 of a file's
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ NONE: Final = Segments()
 def segments_of(data: DataSet, column: str, where: str) -> Segments:
     """Choose the segments of a report that compares by a column: the largest ones, if there are several.
 
+    A column of answers has none: a customer may have answered in several ways.
+
     What is wrong with the column or with ``where``, the report itself says.
     """
     from cslib.data.customers import segment_sizes
@@ -39,10 +42,16 @@ def segments_of(data: DataSet, column: str, where: str) -> Segments:
         values = [str(value) for value in segment_sizes(only(data, where) if where else data, column).index]
     except CslibError:
         return NONE
-    if len(values) < 2:
+    if len(values) < 2 or _of_answers(data, column):
         return NONE
     left = f"The {MOST} largest of {len(values)}. For the others: cslib report --each {column}"
     return Segments(column, tuple(values[:MOST]), left if len(values) > MOST else "")
+
+
+def _of_answers(data: DataSet, column: str) -> bool:
+    """Tell whether a column is one of answers, which are compared each by its own value: it parts no customers."""
+    has = {name for name in ("customers", "surveys") if name in data.tables and column in data.tables[name].columns}
+    return has == {"surveys"}
 
 
 def free_name(column: str, value: str, taken: set[str]) -> str:
@@ -62,4 +71,4 @@ def free_name(column: str, value: str, taken: set[str]) -> str:
 
 def _plain(text: str) -> str:
     letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9_]+", "-", letters).strip("-") or "other"
+    return re.sub(r"[^a-z0-9_]+", "-", letters).strip("-")[:LONGEST].rstrip("-") or "other"

@@ -267,7 +267,7 @@ def _tell(lines: _Lines, segment: str, place: int, shift: float) -> None:
         )
         for at, value, (low, high), size in zip(x, y, bounds, sizes, strict=True)
     ]  # fmt: skip
-    hover.tell(lines.axes, x + shift, y, texts, series=place)
+    hover.tell(lines.axes, x + shift, y, texts, series=place, line=True)
 
 
 def short(name: object, most: int = 24) -> str:

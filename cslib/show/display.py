@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cslib.errors import ParameterError, ReportError, check_choice, counted, refuse_unknown
 from cslib.show.drawing import drawing, sparkline
-from cslib.show.formats import LINK, format_interval, format_value, inline, plain, unbroken
+from cslib.show.formats import LINK, format_interval, format_value, inline, plain, unbroken, without_secrets
 from cslib.show.seal import sealed
 
 if TYPE_CHECKING:
@@ -235,9 +235,11 @@ def table(
     html = ""
     if len(df):
         body = _grid(shown, caption, dict(formats or {}), dict(labels or {}))
-        rest = link and len(shown) < len(df) <= MOST_ROWS
+        more = len(shown) < len(df)
+        rest = link and more and len(df) <= MOST_ROWS
         every = _packed(df.iloc[:, :MOST_COLUMNS], dict(formats or {})) if rest else ""
-        html = f'<div class="cs cs-table">{body}{every}<p class="cs-rows">{foot}</p></div>'
+        part = " data-part" * (more and not every)  # the script must not sort or search what is not all
+        html = f'<div class="cs cs-table"{part}>{body}{every}<p class="cs-rows">{foot}</p></div>'
     text = f"{caption} ({count})\n{shown.to_string(index=False) if len(df) else ''}".rstrip()
     _show(html, text, _bundle("table", name, kept, caption=caption))
 
@@ -259,11 +261,17 @@ def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[
 
 
 def _packed(df: pd.DataFrame, formats: dict[str, str]) -> str:
-    """Put all rows beside a table, for the page's script: texts, and of columns of numbers their ranks."""
+    """Put all rows beside a table, for the page's script: texts, and of columns of numbers their ranks.
+
+    Addresses lose their secrets here: in JSON it could not be told where they end.
+    """
     units = [formats.get(c, "number") for c in map(str, df.columns)]
     numeric = [kind.kind in "iuf" for kind in df.dtypes]
     rows = df.astype(object).mask(df.isna(), other=None).itertuples(index=False, name=None)
-    texts = [[_text(value, unit, n) for value, unit, n in zip(row, units, numeric, strict=True)] for row in rows]
+    texts = [
+        [without_secrets(_text(value, unit, n)) for value, unit, n in zip(row, units, numeric, strict=True)]
+        for row in rows
+    ]
     places = {i: df.iloc[:, i].rank(method="dense") for i, n in enumerate(numeric) if n}
     ranks = {i: [None if r != r else int(r) for r in column] for i, column in places.items()}
     packed = json.dumps({"rows": texts, "ranks": ranks}, ensure_ascii=False, separators=(",", ":"))
@@ -278,7 +286,8 @@ def _scroll(label: str, html: str) -> str:
 def _cell(value: object, unit: str, right: str) -> str:
     text = _text(value, unit, bool(right))
     if value is not None and right:
-        return f'<td{right} data-value="{float(value)!r}">{escape(text)}</td>'  # type: ignore[arg-type]
+        number = repr(float(value)).replace("inf", "Infinity")  # type: ignore[arg-type]
+        return f'<td{right} data-value="{number}">{escape(text)}</td>'
     return f"<td{right or (' class=cs-long' if len(text) > 40 else '')}>{escape(text)}</td>"
 
 

@@ -14,6 +14,8 @@ import pandas as pd
 
 from cslib.errors import check_choice
 
+# The rest of an address after ://, in plain text or in HTML.
+ADDRESS: Final = re.compile(r"(?<=://)(?:(?!&(?:quot|[lg]t|#))[^\s<>\"'])+")
 FIRM: Final = 30  # customers below which a rate is no headline, as in cslib.stats.intervals
 LINK: Final = re.compile(r"\[([^\[\]]+)\]\(([a-z][a-z0-9_]*)((?:#[a-z0-9-]+)?)\)")
 MAY_BE_SEASON: Final = "; with less than two years of data, this may be the season"
@@ -248,3 +250,22 @@ def months(value: float) -> str:
 def whole(table: pd.DataFrame) -> pd.DataFrame:
     """Keep the rows of all customers together."""
     return table[table["segment"] == "All"]
+
+
+def without_secrets(text: str) -> str:
+    """Take credentials and query out of every address in a text.
+
+    Examples
+    --------
+    >>> without_secrets("No answer from https://joe:secret@db.example/shop?token=x, sorry.")
+    'No answer from https://db.example/shop, sorry.'
+    """
+    return ADDRESS.sub(lambda address: bare_address(address[0]), text)
+
+
+def bare_address(address: str) -> str:
+    """Take credentials and query out of what follows the :// of an address."""
+    if re.search(r"\?.*@", address, re.S):  # an @ in the query, or a ? in the password: nobody knows
+        return "…"
+    user = re.match(r"[^/:@]*:.*@|[^/@]*@", address, re.S)
+    return re.sub(r"\?.*?(?=[.,;:)]*\Z)", "", address[user.end() if user else 0 :], flags=re.S)

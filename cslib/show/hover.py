@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from cslib.show.formats import format_interval, format_value
+from cslib.show.formats import format_interval, format_value, without_secrets
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 SERIES: Final = "series-"  # begins the id of what belongs to one line of a chart
-MOST: Final = 80  # points of a series that tell something
+MOST: Final = 80  # points of a line that tell something
 
 
 class _Told(NamedTuple):
@@ -31,7 +31,9 @@ class _Told(NamedTuple):
 _told: Final[WeakKeyDictionary[FigureBase, list[_Told]]] = WeakKeyDictionary()
 
 
-def tell(axes: Axes, x: Iterable[float], y: Iterable[float], texts: Iterable[str], *, series: int = 0) -> None:
+def tell(
+    axes: Axes, x: Iterable[float], y: Iterable[float], texts: Iterable[str], *, series: int = 0, line: bool = False
+) -> None:  # fmt: skip
     """Note what a reader is told at points of a chart.
 
     Parameters
@@ -44,12 +46,21 @@ def tell(axes: Axes, x: Iterable[float], y: Iterable[float], texts: Iterable[str
         One per point, lines separated by a line break; the first one names the point.
     series
         Number of the line that they belong to, as for :func:`belongs`.
+    line
+        Whether they lie close together on a line: of a long one, some points tell for those beside them. A bar or a
+        cell always tells its own.
     """
-    points = [(a, b, t) for a, b, t in zip(x, y, texts, strict=True) if np.isfinite(a) and np.isfinite(b)]
+    told = map(_without_secrets, texts)
+    points = [(a, b, t) for a, b, t in zip(x, y, told, strict=True) if np.isfinite(a) and np.isfinite(b)]
     if points:
-        step = -(-len(points) // MOST)
+        step = -(-len(points) // MOST) if line else 1
         kept = [*points[:-1:step], points[-1]]
         _told.setdefault(axes.figure, []).append(_Told(axes, kept, series))
+
+
+def _without_secrets(text: str) -> str:
+    """Clean each line while it is one: in the JSON of a page it could not be told where an address ends."""
+    return "\n".join(map(without_secrets, text.split("\n")))
 
 
 def belongs(series: int, *artists: Artist) -> None:

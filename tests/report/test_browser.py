@@ -171,6 +171,29 @@ def test_a_chart_tells_its_points_to_pointer_finger_and_keyboard(open_report: Op
 
 
 @pytest.mark.slow
+def test_a_point_is_told_where_it_is_in_a_chart_that_scrolls(open_report: OpenReport, report: Path) -> None:
+    with open_report(report, width=360) as opened:
+        page, chart = opened.page, opened.page.locator("svg[data-points]")
+        region, dot = page.locator(".cs-scroll", has=chart), page.locator(".cs-dot")
+        region.focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")  # to the last point, which lies outside
+        assert page.locator(".cs-voice").inner_text().startswith("All, month 72")
+        assert region.evaluate("e => e.scrollLeft") > 0
+        place = "document.querySelector('.cs-dot').getBoundingClientRect().left + 5.5"
+        point = (
+            "(e => e.getBoundingClientRect().left + JSON.parse(e.dataset.points)[2][0] * e.getBoundingClientRect().width"
+            " / e.viewBox.baseVal.width)(document.querySelector('svg[data-points]'))"
+        )
+        page.wait_for_function(f"Math.abs({place} - {point}) < 1")
+        assert 0 < page.evaluate(place) < 360
+        region.evaluate("e => { e.scrollLeft = 0; }")
+        dot.wait_for(state="hidden")
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        assert opened.complaints == []
+
+
+@pytest.mark.slow
 def test_the_contents_follow_the_reader(open_report: OpenReport, report: Path) -> None:
     with open_report(report) as opened:
         current = opened.page.locator(".toc [aria-current]")
@@ -270,3 +293,68 @@ def test_the_page_is_whole_without_scripts(browser: Browser, report: Path) -> No
         *("How long do they stay?", "Whom to call first", "Data check", "Downloads")
     ]
     context.close()
+
+
+TABLES = [
+    ("md", "# Tables"),
+    ("parameters", "seed: int = 7"),
+    (
+        "code",
+        "import pandas as pd\nfrom cslib.show import display as d\n"
+        'd.table(pd.DataFrame({"n": range(6000), "plan": ["a", "b"] * 3000}), name="long", caption="Long", max_rows=20)\n'
+        'd.table(pd.DataFrame({"told": ["999", "not reached", "−4.1 %", "1,204 (1,100 to 1,300)", "–", "3.25 %", "3.3 %", "not measured",'
+        ' "USD 12 k", "−10 %"], "day": ["2024-02-01", "2023-12-31", "2024-11-05"] * 3 + ["2024-11-05"],'
+        ' "x": [1.0, float("inf"), -2.0, float("-inf"), 5.0, 4.0, 3.0, float("nan"), 2.0, 0.5]}), name="told", caption="Told")',
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("tables")
+    run = batch.render_all([write(base / "notebooks", "tables", TABLES)], out=base / "out", parameters={})[0]
+    assert run.error == ""
+    return base / "out" / "tables.html"
+
+
+@pytest.mark.slow
+def test_a_table_of_which_the_page_holds_a_part_is_neither_sorted_nor_searched(
+    open_report: OpenReport, tables: Path
+) -> None:
+    with open_report(tables) as opened:
+        box = opened.page.locator(".cs-table", has_text="Long")
+        assert box.locator(".cs-count").inner_text() == "20 of 6,000 rows"
+        assert box.locator("button, input, select").count() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("heading", "order"),
+    [
+        (
+            "told",
+            [
+                "−10 %",
+                "−4.1 %",
+                "3.25 %",
+                "3.3 %",
+                "999",
+                "1,204 (1,100 to 1,300)",
+                "USD 12 k",
+                "not reached",
+                "–",
+                "not measured",
+            ],
+        ),
+        ("day", ["2023-12-31"] * 3 + ["2024-02-01"] * 3 + ["2024-11-05"] * 4),
+        ("x", ["∞", "5", "4", "3", "2", "1", "0.50", "−2", "−∞", "–"]),
+    ],
+)
+def test_texts_that_are_numbers_are_sorted_as_numbers(
+    open_report: OpenReport, tables: Path, heading: str, order: list[str]
+) -> None:
+    with open_report(tables) as opened:
+        box = opened.page.locator(".cs-table", has_text="Told")
+        box.get_by_role("button", name=heading).click()
+        place = ["told", "day", "x"].index(heading) + 1
+        assert box.locator(f"tbody td:nth-child({place})").all_inner_texts() == order

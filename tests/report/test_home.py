@@ -115,6 +115,18 @@ def test_a_failed_report_is_explained_where_links_lead(tmp_path: Path) -> None:
     assert "No MRR." in page
 
 
+def test_figures_of_a_scorecard_whose_last_run_failed_are_said_to_be_old(tmp_path: Path) -> None:
+    scorecard(tmp_path)
+    assert "The last run of this report failed" not in text(tmp_path)
+    failed = GOOD | {"slug": "scorecard", "status": "failed", "error": "No MRR.", "ended": "2025-07-08T06:00:12Z"}
+    (tmp_path / "scorecard.failed.json").write_text(json.dumps(failed))
+    page = text(tmp_path)
+    assert "The last run of this report failed. What you see is from the run of 1 July 2025, 06:00 UTC" in page
+    assert '<a href="#scorecard">' in page
+    assert '<article class="failed" id="scorecard">' in page
+    assert page.index("The last run of this report failed") < page.index("88.9 %")
+
+
 BEFORE = "20250601T060012-00000000"
 
 

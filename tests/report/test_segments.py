@@ -16,7 +16,7 @@ import cslib as cs
 from cslib.data.customers import segment_of, segment_sizes
 from cslib.data.drift import drift
 from cslib.errors import ParameterError
-from cslib.report import batch, segments
+from cslib.report import batch, html, segments
 
 PARAMETERS = 'data: str = ""\nas_of: str = ""\nsegment_by: str = ""\nwhere: str = ""'
 NOTEBOOK = [
@@ -103,6 +103,7 @@ def test_a_segment_with_too_little_says_why_and_the_rest_is_published(tmp_path: 
 def test_a_segment_that_fails_otherwise_fails_the_report(tmp_path: Path) -> None:
     run = made(tmp_path, customers(Team=4, Pro=1))
     assert not run.ok
+    assert run.error.startswith("Of plan Pro: The notebook stopped at")
     assert "an error that cslib did not expect" in run.error
     assert not (tmp_path / "out" / "count.html").exists()
 
@@ -152,6 +153,68 @@ def test_an_address_leads_to_its_segment(browser: Any, run: Any, hash_: str, n: 
     context.close()
 
 
+def test_long_values_that_begin_alike_have_files_of_their_own(tmp_path: Path) -> None:
+    long = "a" * 300
+    run = made(tmp_path, customers(**{f"{long}1": 4, f"{long}2": 3}))
+    assert run.error == ""
+    record = json.loads((run.html.with_suffix("") / "run.json").read_text())
+    folders = [own["folder"] for own in record["segments"].values()]
+    assert folders == [f"plan-{'a' * 60}", f"plan-{'a' * 60}-2"]
+    assert [len(pd.read_csv(run.html.with_suffix("") / folder / "who.csv")) for folder in folders] == [4, 3]
+    ended, started = (pd.Timestamp(record[key]) for key in ("ended", "started"))
+    assert (ended - started).total_seconds() == pytest.approx(record["seconds"], abs=1.1)
+
+
+@pytest.mark.slow
+def test_what_is_marked_is_what_is_shown_whatever_the_address_does(open_report: Any, run: Any) -> None:
+    with open_report(run.html) as opened:
+        page, answer = opened.page, opened.page.locator(".cs-answer:visible")
+        for hash_, n in (("plan=Team", 4), ("plan=Gone", 12), ("plan=Pro", 3), ("plan-team--who", 4)):
+            page.evaluate("hash => { location.hash = hash; }", hash_)
+            page.wait_for_function(
+                "n => document.querySelector('.view:not([hidden])').innerText.includes(n)", arg=str(n)
+            )
+            assert answer.inner_text().startswith(f"{n} customers")
+        page.go_back()
+        page.go_back()
+        page.go_back()
+        page.go_back()
+        assert page.evaluate("location.hash") == ""
+        assert answer.inner_text().startswith("12 customers")
+        page.locator("[value=plan-team]").evaluate(
+            "team => { team.checked = true; dispatchEvent(new Event('pageshow')); }"
+        )
+        assert page.locator("[name=view]:checked").get_attribute("value") == "all"
+        assert opened.complaints == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 1240])
+def test_the_switch_covers_no_heading_and_fits(open_report: Any, run: Any, width: int) -> None:
+    with open_report(run.html, width=width) as opened:
+        page = opened.page
+        page.locator(".toc a", has_text="Who?").click()
+        heading, stays = (
+            page.locator("h2:visible", has_text="Who?").bounding_box(),
+            page.locator(".stays").bounding_box(),
+        )
+        assert heading["y"] >= stays["y"] + stays["height"]
+        assert stays["height"] < 70
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        if width > 960:
+            assert page.locator(".toc").bounding_box()["y"] >= stays["y"] + stays["height"]
+
+
+def test_only_ids_get_the_name_of_the_view_and_no_text_that_looks_like_one() -> None:
+    told = """<svg id="a" data-points='[[1,2,"by id=",0]]'><path clip-path="url(#a)"/></svg>"""
+    text = '<td>url(#a) id="b" href="#c"</td><script type="application/json">["by id=","href="]</script>'
+    found = html._belonging(f'{told}{text}<a href="#a">a</a>', "plan-team")
+    assert found == (
+        told.replace('svg id="a', 'svg id="plan-team--a').replace("(#a", "(#plan-team--a")
+        + text + '<a href="#plan-team--a">a</a>'
+    )  # fmt: skip
+
+
 def test_who_belongs_to_a_segment_is_who_is_counted_as_such() -> None:
     data = cs.load({"customers": customers(Team=4, Pro=3)}, as_of="2024-06-30")
     assert segment_sizes(data, "plan").to_dict() == {"Team": 4, "Pro": 3}
@@ -160,6 +223,36 @@ def test_who_belongs_to_a_segment_is_who_is_counted_as_such() -> None:
     assert team.everybody.table("customers").count().execute() == 7
     with pytest.raises(ParameterError, match="'Taem'.*Did you mean 'Team'"):
         segment_of(data, "plan", "Taem")
+
+
+def test_a_notebook_without_data_has_no_segments_of_those_of_another(tmp_path: Path) -> None:
+    table = tmp_path / "data"
+    table.mkdir()
+    customers(Team=4, Pro=3).to_csv(table / "customers.csv", index=False)
+    own = [("md", "# Own"), ("parameters", 'segment_by: str = ""'), ("code", "1 + 1")]
+    notebooks = [write(tmp_path / "n", "count", NOTEBOOK), write(tmp_path / "n", "own", own)]
+    given = {"data": str(table), "as_of": "2024-06-30", "segment_by": "plan"}
+    runs = batch.render_all(notebooks, out=tmp_path / "out", parameters=given)
+    assert [run.error for run in runs] == ["", ""]
+    assert ['class="switch"' in run.html.read_text(encoding="utf-8") for run in runs] == [True, False]
+
+
+def test_a_column_of_answers_parts_no_customers() -> None:
+    answers = pd.DataFrame({"customer_id": [0, 0, 1, 1], "survey": "nps", "score": [9, 0, 0, 9], "way": ["a", "b"] * 2})
+    answers["asked_on"] = answers["answered_on"] = ["2024-02-01", "2024-03-01"] * 2
+    data = cs.load({"customers": customers(Team=4, Pro=3), "surveys": answers}, as_of="2024-06-30")
+    assert segment_sizes(data, "way").to_dict() == {"(missing)": 5, "a": 2}  # by the first answer, the last was by b
+    assert segments.segments_of(data, "way", "") == segments.NONE
+    assert segments.segments_of(data, "plan", "").values == ("Team", "Pro")
+
+
+def test_who_is_in_no_row_of_the_table_belongs_to_the_missing() -> None:
+    used = pd.DataFrame({"customer_id": range(4), "occurred_at": "2024-02-01", "device": ["web", "web", "app", None]})
+    data = cs.load({"customers": customers(Team=4, Pro=3), "usage": used}, as_of="2024-06-30")
+    assert segment_sizes(data, "device").to_dict() == {"(missing)": 4, "web": 2, "app": 1}
+    both = cs.Churn(data, by="device").summary.table.set_index("segment")["n_customers"]
+    alone = segment_of(data, "device", "(missing)")
+    assert both["(missing)"] == cs.Churn(alone).summary.table["n_customers"].iloc[0] == 4
 
 
 @pytest.mark.slow

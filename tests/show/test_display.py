@@ -19,7 +19,7 @@ from cslib.errors import ParameterError
 from cslib.show import display
 from cslib.show.display import MIME, Card
 from cslib.show.drawing import sparkline
-from cslib.show.formats import format_interval, format_value
+from cslib.show.formats import format_interval, format_value, without_secrets
 
 EVIL = "<script>alert('x')</script>\"&"
 CHECK: dict[str, Any] = {
@@ -277,6 +277,14 @@ def test_a_report_holds_all_rows_of_a_table_for_its_reader_to_search(show: Show,
     assert packed["rows"][0] == [f"{EVIL}0", "50.0 %", "yes"]
     assert packed["rows"][1] == [f"{EVIL}1", "–", "yes"]
     assert packed["ranks"] == {"1": [2, None, *[1] * 18]}
+
+
+@pytest.mark.parametrize("text", ['see "https://x.org/?q=1"', "https://joe:secret@x.org/a\\", 'https://x.org?a="&b="'])
+def test_rows_for_the_script_stay_whole_where_addresses_lose_their_secrets(show: Show, run_dir: Any, text: str) -> None:
+    html = body(show(display.table, pd.DataFrame({"who": [text] * 20}), name="all", caption="All"))
+    packed = rows_for_the_script(html)
+    assert packed["rows"][0] == [without_secrets(text)]
+    assert rows_for_the_script(without_secrets(html)) == packed
 
 
 @pytest.mark.parametrize("n", [15, display.MOST_ROWS + 1])

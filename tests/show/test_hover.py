@@ -16,6 +16,7 @@ from cslib.show import hover
 from cslib.show.charts import lines_with_bands, new_axes
 from cslib.show.drawing import drawing
 from cslib.show.estimates import calibration_plot, forest_plot, retention_heatmap
+from cslib.show.formats import without_secrets
 
 
 def points_of(html: str) -> list[list]:
@@ -63,7 +64,7 @@ def test_a_figure_that_tells_nothing_has_no_points():
 @given(st.integers(1, 2000))
 def test_long_lines_tell_a_limited_number_of_points_and_the_last(n):
     axes = new_axes(2)
-    hover.tell(axes, range(n), np.zeros(n), map(str, range(n)))
+    hover.tell(axes, range(n), np.zeros(n), map(str, range(n)), line=True)
     kept = [text for _, _, text in hover._told.pop(axes.figure)[0].points]
     assert len(kept) <= hover.MOST + 1
     assert (kept[0], kept[-1]) == ("0", str(n - 1))
@@ -114,3 +115,22 @@ def test_estimates_cells_and_groups_tell_theirs():
     one, other, below = (found[t] for t in sorted(found, key=lambda t: ("Feb" in t, ", 1" in t)))
     assert one[1] == other[1] < below[1]
     assert one[0] == below[0] < other[0]
+
+
+def test_every_cell_of_a_large_triangle_tells_its_own():
+    months = pd.date_range("2022-01-01", periods=24, freq="MS")
+    cells = [
+        (month, k, 0.9**k, 100 + row) for row, month in enumerate(months) for k in range(24 - row)
+    ]  # fmt: skip
+    table = pd.DataFrame(cells, columns=["cohort", "period_index", "retention_rate", "n_customers"])
+    _, points = drawn(retention_heatmap(table.assign(segment="All"), period="month"))
+    assert len(points) == 24 * 25 / 2
+    assert len({text for _, _, text, _ in points}) == len(points)
+
+
+def test_points_stay_whole_where_addresses_lose_their_secrets():
+    axes = new_axes(3)
+    hover.tell(axes, [0, 1], [0, 1], ["https://x.org/?a=1\n63 %\nof 7", 'from "https://joe:secret@x.org/?b"'])
+    html, points = drawn(axes)
+    assert [text for _, _, text, _ in points] == ["https://x.org/\n63 %\nof 7", 'from "https://x.org/"']
+    assert points_of(without_secrets(html)) == points

@@ -49,18 +49,25 @@
         row.textContent = line;
         tip.appendChild(row);
       });
-      tip.hidden = false;
+      if (aloud) voice.textContent = lines.join(", ");
+      var out = p.x < seen().left - 1 || p.x > seen().right + 1;  // scrolled away, or the chart's view is not shown
+      tip.hidden = dot.hidden = out;
+      if (out) return;
       var wide = tip.offsetWidth, high = tip.offsetHeight;
       var left = Math.max(4, Math.min(p.x - wide / 2, document.documentElement.clientWidth - wide - 4));
       var top = p.y - high - 14 < 4 ? p.y + 14 : p.y - high - 14;
       tip.style.left = left + scrollX + "px";
       tip.style.top = top + scrollY + "px";
       mark(p);
-      if (aloud) voice.textContent = lines.join(", ");
       fade(points[i][3]);
     }
+    function seen() { return region.getBoundingClientRect(); }
+    function reveal(i) {
+      var x = place(i).x, own = seen();
+      if (x < own.left + 8) region.scrollLeft -= own.left + 40 - x;
+      if (x > own.right - 8) region.scrollLeft += x - own.right + 40;
+    }
     function mark(p) {
-      dot.hidden = false;
       dot.style.left = p.x + scrollX + "px";
       dot.style.top = p.y + scrollY + "px";
     }
@@ -87,13 +94,16 @@
     chart.addEventListener("click", pointed);
     chart.addEventListener("pointerleave", function (event) { if (event.pointerType !== "touch") hide(); });
     region.addEventListener("blur", hide);
+    region.addEventListener("scroll", function () { if (at >= 0) show(at, false); });
     region.addEventListener("keydown", function (event) {
       var side = { ArrowRight: 1, ArrowLeft: -1 }[event.key], line = { ArrowDown: 1, ArrowUp: -1 }[event.key];
       if (event.key === "Escape" && shown) return hide();
       if (!side && !line) return;
       event.preventDefault();
       if (shown && shown !== hide) shown();
-      show(at < 0 ? first(points) : side ? beside(at, side) : across(at, line), true);
+      var next = at < 0 ? first(points) : side ? beside(at, side) : across(at, line);
+      reveal(next);
+      show(next, true);
     });
     function beside(i, way) {
       var own = points.map(function (p, k) { return k; }).filter(function (k) { return points[k][3] === points[i][3]; });

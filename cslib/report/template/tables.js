@@ -1,14 +1,17 @@
 (function () {
   "use strict";
   // Tables: sorted by a heading, searched, and filtered by columns of few words; without it the first rows are there.
-  var STEP = 50, FEW = 12, LEAST = 16;
-  document.querySelectorAll(".cs-table").forEach(function (box) {
+  var STEP = 50, FEW = 12, LEAST = 16, NOTHING = /^(|–|not measured)$/;
+  var inOrder = new Intl.Collator("en", { numeric: true }).compare;
+  var AMOUNT = /^(?:[<>≈] ?)?(?:[A-Z]{3} )?(?:[+]|([−-]))?(\d[\d,]*(?:\.\d+)?)(?:\s(k|M|bn)(?!\w)|(?![\w.:\/-]))/;
+  document.querySelectorAll(".cs-table:not([data-part])").forEach(function (box) {
     var table = box.querySelector("table"), body = table.tBodies[0];
     var heads = Array.prototype.slice.call(table.tHead.rows[0].cells);
     var numeric = heads.map(function (head) { return head.classList.contains("cs-num"); });
     var kept = box.querySelector("script");
     var rows = kept ? unpacked(JSON.parse(kept.textContent)) : read(body);
     if (rows.length < 2) return;
+    numeric.forEach(function (right, column) { if (!right) measured(column); });
     var first = body.rows.length, most = first, found = rows, foot = box.querySelector(".cs-count"), words = "";
     var chosen = {}, sorted = -1, down = false;
 
@@ -27,13 +30,18 @@
     });
     if (rows.length >= LEAST) tools();
 
+    function measured(column) {  // texts that all begin with a number go by it: 999 before 1,204, and -4 before 3
+      var keys = rows.map(function (row) { return row.keys[column] === null ? null : amount(row.keys[column]); });
+      if (!keys.every(function (key) { return key === null || key === key; })) return;
+      rows.forEach(function (row, i) { row.keys[column] = keys[i]; });
+    }
     function tools() {
       var bar = document.createElement("div"), input = document.createElement("input");
       bar.className = "cs-tools";
       input.type = "search";
       input.placeholder = "Search";
       input.setAttribute("aria-label", "Search in the table: " + table.caption.textContent);
-      input.addEventListener("input", function () { words = input.value.trim().toLowerCase(); most = first; draw(); });
+      input.addEventListener("input", function () { words = plain(input.value.trim()); most = first; draw(); });
       bar.appendChild(input);
       heads.forEach(function (head, column) {
         var values = few(column);
@@ -63,7 +71,7 @@
     }
     function fits(row) {
       return Object.keys(chosen).every(function (column) { return row.cells[column] === chosen[column]; })
-        && (!words || row.cells.some(function (text) { return text.toLowerCase().indexOf(words) >= 0; }));
+        && (!words || row.cells.some(function (text) { return plain(text).indexOf(words) >= 0; }));
     }
     function draw() {
       found = rows.filter(fits);
@@ -74,7 +82,7 @@
     }
     function compare(x, y) {
       if (x === null || y === null) return (x === null) - (y === null);  // missing values stay last
-      var order = typeof x === "number" ? x - y : x.localeCompare(y, "en", { numeric: true });
+      var order = typeof x === "number" ? x - y : inOrder(x, y);
       return down ? -order : order;
     }
     function line(row) {
@@ -106,6 +114,12 @@
       more.hidden = first >= rows.length;
     }
   });
+  function plain(text) { return text.toLowerCase().replace(/−/g, "-").replace(/\s/g, " "); }
+  function amount(text) {
+    var found = AMOUNT.exec(text), scale = { k: 1e3, M: 1e6, bn: 1e9 };
+    if (!found) return NOTHING.test(text) ? null : text.indexOf("not reached") === 0 ? Infinity : NaN;
+    return (found[1] ? -1 : 1) * Number(found[2].replace(/,/g, "")) * (scale[found[3]] || 1);
+  }
   function unpacked(data) {
     return data.rows.map(function (cells, i) {
       return { cells: cells, keys: cells.map(function (text, column) {
