@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
@@ -64,7 +64,7 @@ def segments(data: DataSet, segment_by: str, *, today: bool = False) -> ir.Table
     return data.made(f"segments {today} {segment_by}", make)
 
 
-def segment_of(data: DataSet, segment_by: str, segment: str) -> DataSet:
+def segment_of(data: DataSet, segment_by: str, segment: str, *, today: bool = False) -> DataSet:
     """Keep the customers of one segment, those that a comparison by this column counts as such.
 
     Parameters
@@ -73,6 +73,8 @@ def segment_of(data: DataSet, segment_by: str, segment: str) -> DataSet:
         As for :func:`segments`.
     segment
         One of its values.
+    today
+        As for :func:`segments`.
 
     Returns
     -------
@@ -84,15 +86,34 @@ def segment_of(data: DataSet, segment_by: str, segment: str) -> DataSet:
     ParameterError
         As from :func:`segments`, or nobody belongs to it.
     """
-    theirs = _segments_of_all(data, segment_by)
+    theirs = _segments_of_all(data, segment_by, today=today)
     there = theirs.select("segment").distinct().execute()["segment"]
     msg = f"{segment_by} is {segment!r} for nobody. {did_you_mean(segment, there)}"
     ParameterError.when(segment not in set(there), msg)
     ids = theirs.filter(theirs.segment == segment).customer_id
     own = {n: t.filter(t.customer_id.isin(ids)) if "customer_id" in t.columns else t for n, t in data.tables.items()}
     notes = (*data.notes, f"Only customers whose {segment_by} is {segment}.")
-    everybody = data.unfiltered or (lambda: data)
-    return counted_anew(replace(data, tables=own, notes=notes, unfiltered=everybody, whole=lambda: data))
+    more: Any = {
+        "unfiltered": data.unfiltered or (lambda: data),
+        "whole": lambda: data,
+        "segment": (segment_by, segment),
+    }
+    return counted_anew(replace(data, tables=own, notes=notes, **more))
+
+
+def segment_today(data: DataSet) -> DataSet:
+    """Give those who are of a segment now, where the data are those who began with it; else the data as they are.
+
+    Surveys are compared by what customers are when they answer, and not by what they began with.
+
+    Raises
+    ------
+    ParameterError
+        Nobody is of it now.
+    """
+    if data.whole is None or not has_history(data.whole(), data.segment[0]):
+        return data
+    return segment_of(data.whole(), *data.segment, today=True)
 
 
 def segment_sizes(data: DataSet, segment_by: str) -> pd.Series[int]:
@@ -102,9 +123,9 @@ def segment_sizes(data: DataSet, segment_by: str) -> pd.Series[int]:
     return sizes.set_index("segment")["n"].sort_values(ascending=False, kind="stable")
 
 
-def _segments_of_all(data: DataSet, segment_by: str) -> ir.Table:
+def _segments_of_all(data: DataSet, segment_by: str, *, today: bool = False) -> ir.Table:
     """Give :func:`segments` with the customers whom its table does not know, as :func:`with_segment` counts them."""
-    known = segments(data, segment_by)
+    known = segments(data, segment_by, today=today)
     if "customers" not in data.tables:
         return known
     others = data.tables["customers"].anti_join(known, "customer_id").select("customer_id")

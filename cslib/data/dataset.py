@@ -291,6 +291,8 @@ class DataSet:
     whole
         Makes the data of which these are the customers of one segment, see :func:`cslib.data.customers.segment_of`:
         whether churn has changed is judged there, so that a segment is told alike alone and beside the others.
+    segment
+        The column and the value of that segment.
     answers
         What a warehouse told while its tables were read and checked, by query.
     kept
@@ -314,6 +316,7 @@ class DataSet:
     statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unfiltered: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
     whole: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
+    segment: tuple[str, str] = ("", "")
     answers: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 

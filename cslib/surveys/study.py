@@ -11,6 +11,7 @@ import pandas as pd
 
 from cslib.allowed import asked
 from cslib.data.contract import SCALES
+from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
 from cslib.show.charts import lines_with_bands
 from cslib.show.estimates import forest_plot
@@ -99,7 +100,7 @@ class Surveys(Study):
         """How do customers feel, where, and what does it cost?"""
         say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, judged(self._stake)
         cards = say.cards(whole, self._asked.unit, moved, stake, window=self._found.window)
-        cards += say.quarter(of_the_quarter(self.data, self._asked))
+        cards += say.quarter(of_the_quarter(self._data, self._asked))
         return Answer(say.subtitle(whole, self._found.window), say.answer(judged(self._main), moved, stake), cards)
 
     @cached_property
@@ -149,7 +150,7 @@ class Surveys(Study):
     @cached_property
     def trend(self) -> Result:
         """Is it getting better?"""
-        counted = replies.answers_by_period(self.data, self._asked, column=self._split, period=self.period)
+        counted = replies.answers_by_period(self._data, self._asked, column=self._split, period=self.period)
         merged = estimate.small_segments(self._found, self._split, self.min_group)
         table = estimate.trend(counted, merged=merged, min_group=self.min_group)
         name, caption = f"{self.survey}_trend", f"{self._asked.label} by {self.period}"
@@ -240,14 +241,18 @@ class Surveys(Study):
         return self._measured(self.survey)
 
     @cached_property
+    def _data(self) -> DataSet:
+        return segment_today(self.data)
+
+    @cached_property
     def _answered(self) -> list[Measure]:
         """Surveys with answers in the window."""
         scale: Any = {"ces_scale": self.ces_scale, "ces_lower_is_easier": self.ces_lower_is_easier}
-        return replies.measures(self.data, window=self.window, **scale)
+        return replies.measures(self._data, window=self.window, **scale)
 
     @cached_property
     def _columns(self) -> list[str]:
-        return replies.available_columns(self.data, self.by)
+        return replies.available_columns(self._data, self.by)
 
     @cached_property
     def _found(self) -> Answers:
@@ -285,7 +290,7 @@ class Surveys(Study):
 
     @cached_property
     def _landmark(self) -> Landmark:
-        return after_answers(self.data, self._asked, self._found.window, columns=self._columns)
+        return after_answers(self._data, self._asked, self._found.window, columns=self._columns)
 
     @cached_property
     def _stake(self) -> pd.DataFrame:
@@ -296,7 +301,7 @@ class Surveys(Study):
 
     def _counted(self, asked: Measure, **more: Any) -> Answers:
         when: Any = {"window": self.window, "compare_to": self.compare_to}
-        return replies.answers(self.data, asked, columns=self._columns, **when, **more)
+        return replies.answers(self._data, asked, columns=self._columns, **when, **more)
 
     def _scored(self, found: Answers, columns: Sequence[str | tuple[str, str]] = ()) -> pd.DataFrame:
         return estimate.scores(found, columns=columns, min_group=self.min_group)

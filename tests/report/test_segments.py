@@ -272,3 +272,22 @@ def test_a_segment_alone_has_the_figures_that_it_has_beside_the_others(root: Pat
             nrr.loc[(plan, last.name), ["closing", "nrr"]].tolist()
         )
         assert cs.Surveys(own).groups.table["nps"].iloc[0] == pytest.approx(asked.loc[plan, "nps"])
+
+
+def test_surveys_of_a_segment_are_those_of_who_is_in_it_now() -> None:
+    """Eight of ten began with Starter and are of Team since: comparisons of answers count them as Team."""
+    ids = range(40)
+    people = pd.DataFrame({"customer_id": ids, "started_on": "2023-01-05", "churned_on": None})
+    people["plan"] = ["Starter" if i % 4 == 0 else "Team" for i in ids]
+    first = people.drop(columns="churned_on").assign(plan="Starter", mrr=10.0, ended_on=None)
+    first.loc[people["plan"] == "Team", "ended_on"] = "2023-12-31"
+    then = first[people["plan"] == "Team"].assign(plan="Team", started_on="2024-01-01", ended_on=None)
+    answers = people[["customer_id"]].assign(survey="nps", asked_on="2024-05-01", answered_on="2024-05-01")
+    answers["score"] = [0 if i % 4 == 1 else 9 for i in ids]
+    tables = {"customers": people, "subscriptions": pd.concat([first, then]), "surveys": answers}
+    data = cs.load(tables, as_of="2024-06-30")
+    beside = cs.Surveys(data, by="plan").groups.table.set_index("segment")
+    assert segment_sizes(data, "plan").to_dict() == {"Starter": 40}
+    alone = cs.Surveys(segment_of(data, "plan", "Starter")).groups.table.set_index("segment")
+    assert alone.loc["All", "n_responses"] == beside.loc["Starter", "n_responses"] == 10
+    assert alone.loc["All", "nps"] == beside.loc["Starter", "nps"] == 100
