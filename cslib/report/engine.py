@@ -210,7 +210,8 @@ def _succeeded(job: _Job) -> Run:
     parts = [*_of_segments(job, raw.decode())]
     about = {p.value: {key: p.facts.get(key) for key in TOLD} | {"folder": p.id, "error": p.reason} for p in parts}
     facts |= {"segments": about} if about else {}
-    facts |= {key: job.facts()[key] for key in ("ended", "seconds")}  # with the segments
+    whole = job.facts()
+    facts |= {key: whole[key] for key in ("ended", "seconds")}  # with the segments
     job.write(job.version / RECORD, facts)
     job.write_log(job.version / "run.log")
     how: dict[str, Any] = {"column": job.segments.column, "segments": parts, "left_out": job.segments.left_out}

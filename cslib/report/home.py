@@ -81,15 +81,22 @@ def _records(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
     """Read what the page says of each run; what another program has written is passed over."""
     for path in sorted(paths):
         slug = path.name.removesuffix(".failed.json") if path.name != "run.json" else path.parent.name
-        record = read_record(path, slug)
-        with suppress(AttributeError, KeyError, TypeError, ValueError):
-            shown = {key: str(record.get(key) or "") for key in TEXTS}
-            shown |= {"slug": slug, "title": str(record["title"]), "ended": moment(record["ended"])}
-            shown |= {"notebook": str(record.get("notebook") or slug), "label": str(record.get("label") or words(slug))}
-            lists = {key: [*(record.get(key) or ())] for key in ("attention", "cards")}
-            lists["attention"] = [*map(str, lists["attention"])]
-            day = format_day(shown["as_of"]) if shown["as_of"] else ""
-            yield {**shown, **lists, "day": day, "warnings": len(record.get("data_check", {}).get("warnings", []))}
+        run = _run(read_record(path, slug), slug)
+        if run:
+            yield run
+
+
+def _run(record: Mapping[str, Any], slug: str) -> dict[str, Any]:
+    """Take out of a record what the page says of the run; nothing where it is not one of ours."""
+    with suppress(AttributeError, KeyError, TypeError, ValueError):
+        shown = {key: str(record.get(key) or "") for key in TEXTS}
+        shown |= {"slug": slug, "title": str(record["title"]), "ended": moment(record["ended"])}
+        shown |= {"notebook": str(record.get("notebook") or slug), "label": str(record.get("label") or words(slug))}
+        lists = {key: [*(record.get(key) or ())] for key in ("attention", "cards")}
+        lists["attention"] = [*map(str, lists["attention"])]
+        day = format_day(shown["as_of"]) if shown["as_of"] else ""
+        return {**shown, **lists, "day": day, "warnings": len(record.get("data_check", {}).get("warnings", []))}
+    return {}
 
 
 def _cards(run: Mapping[str, Any]) -> Markup:
@@ -108,8 +115,7 @@ def _readable(run: Mapping[str, Any]) -> Iterator[Card]:
 
 def _changes(out: Path, run: Mapping[str, Any]) -> dict[str, Any]:
     """Compare the headlines with those of the run before; empty where there was none."""
-    before = earlier_record(out, run["slug"])
-    known = next(_named_run(before, run["slug"]), None)
+    known = _run(earlier_record(out, run["slug"]), run["slug"])
     if not known:
         return {}
     old = {card.kpi: card for card in _readable(known) if card.kpi}
@@ -117,12 +123,6 @@ def _changes(out: Path, run: Mapping[str, Any]) -> dict[str, Any]:
     moved = [(new, was) for new, was in rows if (new.value, new.status) != (was.value, was.status)]
     texts = [(new.label, _told(was), _told(new), _status(was, new)) for new, was in moved]
     return {"ended": known["ended"], "day": known["day"], "same_day": known["day"] == run["day"], "rows": texts}
-
-
-def _named_run(record: Mapping[str, Any], slug: str) -> Iterator[dict[str, Any]]:
-    with suppress(AttributeError, KeyError, TypeError, ValueError):
-        day = format_day(record["as_of"]) if record.get("as_of") else ""
-        yield {"slug": slug, "cards": [*record["cards"]], "ended": moment(record["ended"]), "day": day}
 
 
 def _told(card: Card) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from cslib.data.kpi import HISTORY
 from cslib.errors import ReportError
-from cslib.report.publish import ID, RECORD, VERSIONS, read_record, version_of
+from cslib.report.publish import RECORD, VERSIONS, read_record, version_of, versions
 from cslib.scorecard.alarms import comparisons
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.scorecard import COLUMNS
@@ -89,8 +89,7 @@ def last_runs(out: Path) -> list[Seen]:
 
 def run_before(out: Path, last: Seen) -> Seen | None:
     """Find the latest run before, of an earlier day, of the same scorecard; none where none is left or fit to read."""
-    home = out / f"{last.slug}{VERSIONS}"
-    for path in sorted((p for p in home.iterdir() if re.fullmatch(ID, p.name)), reverse=True):
+    for path in versions(out / f"{last.slug}{VERSIONS}"):
         record = read_record(path / RECORD, last.slug)
         if str(record.get("as_of") or "") < last.as_of and record:
             with suppress(ReportError):

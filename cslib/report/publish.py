@@ -229,7 +229,7 @@ def _check_offered(page: Path, version: Path) -> None:
 
 def _prune(current: Path, before: str) -> None:
     """Remove old versions: all but this one, the one before, and up to 20 that were replaced within an hour."""
-    others = [p for p in current.parent.iterdir() if re.fullmatch(ID, p.name) and p.name not in (current.name, before)]
+    others = [version for version in versions(current.parent) if version.name not in (current.name, before)]
     if before:
         with suppress(FileNotFoundError):
             os.utime(current.parent / before)  # from now on it is old
@@ -318,9 +318,14 @@ def with_addresses(html: str, known: Mapping[str, str]) -> str:
 
 def earlier_record(out: Path, slug: str) -> dict[str, Any]:
     """Read what the run before the published one has noted of itself; empty where there was none."""
-    current, home = version_of(out / f"{slug}.html"), out / f"{slug}{VERSIONS}"
-    names = [p.name for p in home.glob("*") if re.fullmatch(ID, p.name) and p.name != current] if home.is_dir() else []
-    return read_record(home / max(names) / RECORD, slug) if names else {}
+    current = version_of(out / f"{slug}.html")
+    before = [version for version in versions(out / f"{slug}{VERSIONS}") if version.name != current]
+    return read_record(before[0] / RECORD, slug) if before else {}
+
+
+def versions(home: Path) -> list[Path]:
+    """List the folders of a report's runs, the latest first."""
+    return sorted((p for p in home.glob("*") if re.fullmatch(ID, p.name)), reverse=True)
 
 
 def put(path: Path, html: str) -> Path:

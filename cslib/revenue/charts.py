@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 
 from cslib.show import hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, cohort_label, new_axes, nice_step, require
-from cslib.show.formats import format_value
+from cslib.show.formats import LONG, SCALES, format_value
 from cslib.stats.intervals import Floats
 
 PLACES: Final = {"new": 0, "reactivation": 5, "expansion": 6, "contraction": 3, "churn": 1}
 COLOURS: Final = {kind: PALETTE[place] for kind, place in PLACES.items()}
 TOTAL: Final = MUTED
 NAMES: Final = {"opening": "at the start", "closing": "at the end"}
-SCALES: Final = ((1e9, " bn"), (1e6, " M"), (1e3, " k"))
-LONG: Final = 9_999.5  # from which amounts are shortened
 
 
 def _money_axis(axes: Axes, low: float, high: float, currency: str) -> None:

@@ -18,6 +18,8 @@ from cslib.errors import check_choice
 ADDRESS: Final = re.compile(r"(?<=://)(?:(?!&(?:quot|[lg]t|#))[^\s<>\"'])+")
 FIRM: Final = 30  # customers below which a rate is no headline, as in cslib.stats.intervals
 LINK: Final = re.compile(r"\[([^\[\]]+)\]\(([a-z][a-z0-9_]*)((?:#[a-z0-9-]+)?)\)")
+SCALES: Final = ((1e9, " bn"), (1e6, " M"), (1e3, " k"))  # of amounts that are shortened
+LONG: Final = 9_999.5  # from which they are
 MAY_BE_SEASON: Final = "; with less than two years of data, this may be the season"
 
 
@@ -72,8 +74,8 @@ def _amount(value: float) -> str:
 
 
 def _money(value: float) -> str:
-    for step, letter in ((1e9, " bn"), (1e6, " M"), (1e3, " k")):
-        if abs(value) >= step and abs(value) >= 9_999.5:
+    for step, letter in SCALES:
+        if abs(value) >= step and abs(value) >= LONG:
             scaled = value / step
             return _decimals(scaled, ",.0f" if abs(scaled) >= 99.95 else ",.1f") + letter
     return _amount(value)
