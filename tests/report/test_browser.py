@@ -143,6 +143,24 @@ def test_all_rows_of_a_table_are_searched_filtered_and_sorted(open_report: OpenR
 
 
 @pytest.mark.slow
+def test_headings_are_plain_while_a_page_is_printed_so_that_they_are_repeated(
+    open_report: OpenReport, report: Path
+) -> None:
+    with open_report(report) as opened:
+        headings = opened.page.locator(".cs-table th")
+        words, buttons = headings.all_inner_texts(), headings.locator("button")
+        assert buttons.count() == len(words)
+        opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert (buttons.count(), headings.all_inner_texts()) == (0, words)
+        opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert (buttons.count(), headings.all_inner_texts()) == (len(words), words)
+        box = opened.page.locator(".cs-table", has_text="Whom to call")
+        box.get_by_role("button", name="money").click()
+        assert box.locator("th[aria-sort]").inner_text() == "money"
+        assert opened.complaints == []
+
+
+@pytest.mark.slow
 def test_a_chart_tells_its_points_to_pointer_finger_and_keyboard(open_report: OpenReport, report: Path) -> None:
     with open_report(report) as opened:
         page, chart, tip = opened.page, opened.page.locator("svg[data-points]"), opened.page.locator(".cs-tip")

@@ -18,8 +18,13 @@
     heads.forEach(function (head, column) {
       var button = document.createElement("button");
       button.type = "button";
-      while (head.firstChild) button.appendChild(head.firstChild);
-      head.appendChild(button);
+      wrap();
+      addEventListener("beforeprint", function () { button.replaceWith.apply(button, Array.from(button.childNodes)); });
+      addEventListener("afterprint", wrap);  // a heading with a button in it is not repeated on the pages that follow
+      function wrap() {
+        while (head.firstChild) button.appendChild(head.firstChild);
+        head.appendChild(button);
+      }
       button.addEventListener("click", function () {
         down = sorted === column ? !down : numeric[column];
         sorted = column;
