@@ -56,7 +56,10 @@ TIERS_PER_DOUBLING: Final = 2
 NOTHING_PAID: Final = -999
 WINDOW: Final = 12  # months of costs
 KINDS: Final = {"retention": "were here", "acquisition": "started"}  # who costs of a kind are spread over
-LATER: Final = "Customers who leave may come back: later stays count in LTV and in the value of present customers, not in formulas."
+LATER: Final = (
+    "Customers who leave may come back. Later stays count in LTV and in the value of present customers, but not in the "
+    "formulas."
+)
 ONE_LIFE: Final = "Nobody has been seen to come back, so values are those of one stay."
 SOURCES: Final = {
     "subscriptions": "Prices are the MRR of subscriptions at whole months of age; what runs on after a customer left "
