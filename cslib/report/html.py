@@ -274,7 +274,8 @@ def _arranged(sections: list[Section]) -> list[Section]:
 
 def _taken(sections: list[Section]) -> set[str]:
     """Find the ids of sections, and of the headings in them."""
-    return {s.id for s in sections} | {i for s in sections for p in s.parts for i in re.findall(r' id="([^"]+)"', p.html)}
+    inner = (re.findall(r' id="([^"]+)"', part.html) for section in sections for part in section.parts)
+    return {section.id for section in sections}.union(*inner)
 
 
 def _take(section: Section, *kinds: str) -> list[Part]:

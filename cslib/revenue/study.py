@@ -155,7 +155,7 @@ class Revenue(Study):
         return Result(
             "definitions", ways, self._say.definitions(told.spread(ways)), shown=shown,
             caption="The same months under several definitions",
-            labels={"shown": f"last {min(YEAR, len(self._whole))} months"},
+            labels={"shown": f"Last {min(YEAR, len(self._whole))} months"},
         )  # fmt: skip
 
     @cached_property

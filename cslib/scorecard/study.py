@@ -122,7 +122,8 @@ class Scorecard(Study):
         texts = say.segment_texts(self.table, table, self._repeats, every[:MOST])
         caption = f"KPIs by {self.by}" + f": the {MOST} largest of {len(every)}" * (len(every) > MOST)
         notes = (say.verdicts(table), *segment_remark(self.data, self.by))
-        return Result(name, table, caption=caption, shown=texts, most=30, notes=notes)
+        labels = {segment: segment for segment in texts.columns}
+        return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)
 
     @cached_property
     def definitions(self) -> Result:
