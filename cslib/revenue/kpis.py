@@ -96,7 +96,7 @@ SPENT: Final[Any] = {
     "months": YEAR, "exact": True, "measure": _costs, "sources": ("costs", "subscriptions"),
     "needs": "costs, and subscriptions",
     "blank": "no month of the period has costs, or there is nobody to spread them over",
-    "explained": "revenue#What does it cost to keep it?",
+    "explained": "revenue#What does it cost to keep and to win customers?",
 }  # fmt: skip
 KEEPING: Final[Any] = SPENT | {
     "group": "retention", "base": "customers retained in a month, summed over the months whose costs are known",
