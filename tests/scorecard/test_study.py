@@ -195,10 +195,9 @@ def test_odd_data_give_a_stated_scorecard(shown, tables, as_of, by, words):
     assert all(card["value"] is not None and not card["status"] for card in cards)
 
 
-def test_without_segments_it_says_how_to_compare():
+def test_without_segments_there_is_nothing_to_say_of_them():
     segments = cs.Scorecard(cs.load({"customers": GONE}, as_of="2025-12-31")).segments
-    assert "Name a column in segment_by" in segments.absent
-    assert segments.name == "kpis_by_segment"
+    assert (segments.name, segments.absent, segments.notes) == ("kpis_by_segment", "", ())
     assert segments.table.empty
 
 
