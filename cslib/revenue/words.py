@@ -120,14 +120,16 @@ class Wording:
         return f"We added {added} in the last {span}{before}"
 
     def kept(self, kept: pd.DataFrame, before: pd.Series[Any] | None, ends: pd.DataFrame) -> str:
-        """State NRR and GRR of the last month, those of a year before, and NRR of the best and the worst segment."""
+        """State NRR and GRR of the last month and a year before; with segments, NRR and those of the worst and best."""
         row = whole(kept).iloc[-1]
+        if len(ends):
+            worst, best = (f"{percent(end.nrr)} ({end.segment})" for _, end in ends[::-1].iterrows())
+            return f"NRR is {percent(row.nrr)}, from {worst} to {best}"
         text = f"We kept {percent(row.nrr)} of last year's revenue (NRR), {percent(row.grr)} without expansion (GRR)"
         if before is not None:
             nrr, grr = (f"{percent(row[rate])}, after {percent(before[rate])}" for rate in ("nrr", "grr"))
-            text = f"NRR is {nrr} a year ago; GRR is {grr}"
-        parts = ", ".join(f"{end.segment} {percent(end.nrr)}" for _, end in ends.iterrows())
-        return f"{text}; NRR by segment: {parts}" if parts else text
+            return f"NRR is {nrr} a year ago; GRR is {grr}"
+        return text
 
     def layers(self, shares: pd.Series[Any], held: pd.Series[Any]) -> str:
         """State how the MRR of earlier years holds; without one, which share of MRR comes from the last year."""

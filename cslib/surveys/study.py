@@ -203,7 +203,7 @@ class Surveys(Study):
         return Result(
             f"{self.survey}_non_response", table, self._say.silence(silence_moves(table, self.survey)),
             caption=f"{self._asked.label} weighted to everyone asked, 95 % intervals in brackets",
-            shown=self._say.weighted(table),
+            shown=self._say.weighted(table), notes=self._say.unmoved(table),
             also=(Result(f"{self.survey}_response", response, caption="Response rate by segment"),),
         )  # fmt: skip
 

@@ -11,13 +11,14 @@ import pandas as pd
 from cslib.errors import counted, listed
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card, card_of
-from cslib.show.formats import between, format_value, percent
+from cslib.show.formats import between, format_interval, format_value, percent
 from cslib.surveys.kpis import KPIS
 from cslib.surveys.scores import extremes, strongest
 from cslib.surveys.stakes import Landmark
 
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
+WEIGHTED: Final = {"nothing": "as answered", "all of these": "everything on record"}
 HOW_TO_READ_SCORES: Final = (
     "Each bar holds all answers of a segment. The line at the right is the 95 % interval of its score: where two "
     "intervals overlap widely, the difference may be chance. A score in colour is clearly different from the other "
@@ -234,12 +235,24 @@ class Words:
         return f"Weighted to everyone asked, {self.label} is {self._points(shift)} {direction}; {could}"
 
     def weighted(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Lay out the weighted scores for their readers, each with its interval."""
+        """Lay out the weighted scores for their readers, each with its interval, where weighting changes it."""
+        told = self._weighted(table)
+        return told[~self._unmoved(told)].reset_index(drop=True)
+
+    def unmoved(self, table: pd.DataFrame) -> tuple[str, ...]:
+        """Name what :meth:`weighted` leaves out."""
+        told = self._weighted(table)
+        names = told.loc[self._unmoved(told), "weighted by"].tolist()
+        return (f"Weighted by {listed(names)}, {self.label} stays the same.",) if names else ()
+
+    def _unmoved(self, told: pd.DataFrame) -> pd.Series[bool]:
+        return told[self.label].isin(told[self.label].head(1)) & ~told["weighted by"].isin(WEIGHTED.values())
+
+    def _weighted(self, table: pd.DataFrame) -> pd.DataFrame:
         scores, bounds = table[self.survey], table[["ci_lower", "ci_upper"]].to_numpy(float)
         spans = [f" ({self._span(*ends)})" if pd.notna(ends).all() else "" for ends in bounds]
         told = [f"{self._score(v)}{span}" for v, span in zip(scores, spans, strict=True)]
-        name = table["weighted_by"].replace({"nothing": "as answered"})
-        return pd.DataFrame({"weighted by": name, self.label: told})
+        return pd.DataFrame({"weighted by": table["weighted_by"].replace(WEIGHTED), self.label: told})
 
     def drivers(self, clear: pd.DataFrame) -> str:
         """State whose score stands apart most; from the rows that do by more than chance, the largest first."""
@@ -290,9 +303,8 @@ class Words:
         """Say what it is worth that a group leaves faster, or that this is too uncertain."""
         if pd.isna(row.money_at_stake) or not row.rmst_difference_months < 0:
             return ""
-        columns = ("money_at_stake", "money_ci_lower", "money_ci_upper")
-        money, *ends = (format_value(row[c], "money", self.currency) for c in columns)
-        told = f"{money} ({' to '.join(ends)})"
+        money = format_value(row.money_at_stake, "money", self.currency)
+        told = f"{money} ({format_interval(row.money_ci_lower, row.money_ci_upper, 'money')})"
         if row.money_ci_lower > 0:
             return f" If today's {row.n_today:,} stayed like {best}, they would pay {told} more over 12 months."
         return f" What that costs over 12 months is too uncertain to tell: {told}."

@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 
 import cslib as cs
-from cslib.data.customers import segment_of
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.sample.world import TRUTH
 from cslib.scorecard.catalogue import catalogue
@@ -224,10 +223,3 @@ def test_what_cannot_be_meant_is_refused(tmp_path, targets, parameters, words):
     with pytest.raises((DataError, ParameterError)) as refused:
         _ = cs.Scorecard(cs.load(tmp_path), **parameters).answer
     assert words in str(refused.value)
-
-
-@pytest.mark.slow
-def test_one_segment_alone_is_not_asked_to_be_compared(small):
-    data = cs.load(small)
-    assert cs.Scorecard(data).segments.absent
-    assert not cs.Scorecard(segment_of(data, "plan", "Team")).segments.absent

@@ -172,11 +172,9 @@ def test_money():
     assert SAY.money(stake(p=0.3)) == "No group clearly leaves faster or more slowly than promoters"
     one, two = SAY.stays(stake())
     assert "They leave faster by more than chance: 2.2 times as fast at the same age." in one
-    assert one.endswith(
-        "If today's 40 stayed like promoters, they would pay USD 150 (USD 50 to USD 300) more over 12 months."
-    )
+    assert one.endswith("If today's 40 stayed like promoters, they would pay USD 150 (50 to 300) more over 12 months.")
     unsure = SAY.stays(stake(low=-5.0))[0]
-    assert unsure.endswith("What that costs over 12 months is too uncertain to tell: USD 150 (USD −5 to USD 300).")
+    assert unsure.endswith("What that costs over 12 months is too uncertain to tell: USD 150 (−5 to 300).")
     assert "costs" not in SAY.stays(stake(money_at_stake=np.nan))[0]
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which may be chance.")
@@ -224,6 +222,21 @@ def test_who_stayed_silent():
     assert text(alone) == (
         "No column tells who is silent; if all the silent had answered alike, it could be anywhere from 0 to 100"
     )
+
+
+def test_weights_that_change_nothing_are_named_not_listed():
+    by = ["nothing", "plan", "region", "earlier NPS", "all of these", "if all silent were detractors"]
+    scores, half = [37.4, 37.3, 36.7, 34.0, 37.1, -14.0], [3.0] * 5 + [np.nan]
+    table = pd.DataFrame({"weighted_by": by, "nps": scores, "half": half})
+    table = table.assign(ci_lower=table["nps"] - table["half"], ci_upper=table["nps"] + table["half"])
+    assert SAY.weighted(table).to_numpy().tolist() == [
+        ["as answered", "37 (34 to 40)"],
+        ["earlier NPS", "34 (31 to 37)"],
+        ["everything on record", "37 (34 to 40)"],
+        ["if all silent were detractors", "−14"],
+    ]
+    assert SAY.unmoved(table) == ("Weighted by plan and region, NPS stays the same.",)
+    assert SAY.unmoved(table.iloc[[0, 3]]) == SAY.unmoved(table.head(0)) == ()
 
 
 def test_trend_names_the_last_period():
