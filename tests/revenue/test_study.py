@@ -86,7 +86,7 @@ def test_costs_stay_those_of_everybody_where_some_are_kept(sample, teams):
     assert part.title == whole.title
     assert (whole.notes, part.notes) == (
         (),
-        ("Costs are those of all customers, including those the filter leaves out.",),
+        ("Costs are those of all customers, not only of those shown here.",),
     )
 
 
