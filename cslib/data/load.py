@@ -231,7 +231,7 @@ def _data_set(
 def _segments_said(segments: tuple[str, ...]) -> list[str]:
     if not segments:
         return []
-    return [f"Declared segments, to compare by: {', '.join(segments)}."]
+    return [f"Declared segments, to compare by with segment_by: {', '.join(segments)}."]
 
 
 def _declared(options: TableOptions, config: Config) -> TableOptions:

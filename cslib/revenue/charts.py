@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -82,8 +83,14 @@ def waterfall_chart(steps: pd.DataFrame, *, currency: str = "") -> Axes:
     for i in at[:-1]:
         axes.plot([i + 0.31, i + 0.69], end[[i, i]], color=MUTED, linewidth=0.9)
     tops = np.maximum(start, end) + 0.02 * (high - floor)
-    step = nice_step(high - floor, 60, 1e-9)
-    written = [_signed(n, v, step, high) for n, v in zip(steps["step"], steps["amount"], strict=True)]
+    total = partial(_tick, step=nice_step(high - floor, 60, 1e-9), most=high, currency="")
+    most = float(moving["amount"].abs().max())
+    written = [
+        _signed(v, most) if n in COLOURS else total(v) for n, v in zip(steps["step"], steps["amount"], strict=True)
+    ]
+    if charts.is_slim():  # where two texts would touch, the second one stands higher
+        line = 0.07 * (high - floor)
+        tops[1:] += line * ((np.abs(np.diff(tops)) < line) & (at[1:] % 2 == 0))
     for i, text in enumerate(written):
         axes.text(i, tops[i], text, ha="center", va="bottom", color=INK, fontsize=9.5)
     names = [NAMES.get(name, name) for name in steps["step"]]
@@ -91,17 +98,23 @@ def waterfall_chart(steps: pd.DataFrame, *, currency: str = "") -> Axes:
     hover.tell(axes, at, np.maximum(start, end), told)
     axes.set_xticks(at, names)
     charts.slanted(axes)
-    _money_axis(axes, floor, high + 0.1 * (high - floor), currency)
+    _money_axis(axes, floor, max(high + 0.1 * (high - floor), tops.max() + 0.08 * (high - floor)), currency)
     if floor:
         _cut(axes, at[[0, -1]], format_value(floor, "money", currency))
     return axes
 
 
-def _signed(step: str, amount: float, fine: float, most: float) -> str:
-    """Write the amount of a bar; totals as finely as their difference shows."""
-    if step not in COLOURS:
-        return _tick(amount, fine, most, "")
-    return "+" * (amount > 0) + format_value(amount, "money")
+def _signed(amount: float, most: float) -> str:
+    """Write a movement in the unit of the largest, unless nothing were left of it.
+
+    Examples
+    --------
+    >>> [_signed(v, 28_600) for v in (28_600, 4_611, -30, 0)], _signed(-4_600, 9_000)
+    (['+28.6 k', '+4.6 k', '−30', '0'], '−4,600')
+    """
+    fine = nice_step(most, 200, 1e-9)
+    shortened = most >= LONG and abs(amount) > fine / 2
+    return "+" * (amount > 0) + (_tick(amount, fine, most, "") if shortened else format_value(amount, "money"))
 
 
 def _cut(axes: Axes, bars: NDArray[np.int64], floor: str) -> None:

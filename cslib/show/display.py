@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cslib.errors import ParameterError, ReportError, check_choice, counted, refuse_unknown
 from cslib.show.drawing import drawing, sparkline
-from cslib.show.formats import LINK, format_interval, format_value, inline, plain, unbroken, without_secrets
+from cslib.show.formats import LINK, format_day, format_interval, format_value, inline, plain, unbroken, without_secrets
 from cslib.show.seal import sealed
 
 if TYPE_CHECKING:
@@ -227,6 +227,8 @@ def table(
         refuse_unknown(column, [str(c) for c in df.columns], f"The table has no column {column!r}.")
     kept = df if data is None else data
     link = _export(kept, _checked(name))
+    if link and len(kept) != len(df):
+        link += f" ({counted(len(kept), 'row')})"
     shown = df.iloc[:max_rows, :MOST_COLUMNS]
     count = f"{len(shown):,} of " * (len(shown) < len(df)) + counted(len(df), "row")
     if shown.shape[1] < df.shape[1]:
@@ -478,7 +480,11 @@ def _check_day(day: object) -> None:
 
 
 def _table_chips(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
-    span = f", {entry['first']} to {entry['last']}" if entry.get("first") and entry.get("last") else ""
+    span = (
+        f", {format_day(entry['first'])} to {format_day(entry['last'])}"
+        if entry.get("first") and entry.get("last")
+        else ""
+    )
     aside = entry.get("set_aside", 0)
     chips = [("cs-ok", f"{entry['table']} {counted(entry['rows'], 'row')}{span}")]
     return chips + [("cs-warn", f"{entry['table']}: {counted(aside, 'row')} set aside")] * bool(aside)

@@ -56,7 +56,7 @@ def test_it_is_the_front_of_what_needs_attention(tmp_path: Path) -> None:
     assert '<h3><a href="scorecard.html">Scorecard</a></h3> <p class="answer">28 of 28 KPIs measured</p>' in page
     assert page.count("1 of 6") == page.count("<h1>Where do we stand?") == 1
     assert "Where do we stand?</a>" not in page
-    assert "as of 30 June 2025" in page
+    assert "As of 30 June 2025" in page
     assert [int(level) for level in re.findall(r"<h(\d)", page)] == [1, 2, 2, 3, 3]
 
 

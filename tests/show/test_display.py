@@ -442,7 +442,7 @@ def test_one_row_is_one_row(show: Show) -> None:
 def test_the_data_check_is_never_a_wall(show: Show) -> None:
     data = show(display.data_check, {**CHECK, "warnings": [f"warning {i}" for i in range(40)]})
     html = body(data)
-    assert "customers 4,000 rows, 2022-07-01 to 2025-06-30" in html
+    assert "customers 4,000 rows, 1 July 2022 to 30 June 2025" in html
     assert "customers: 3 rows set aside" in html
     assert "47.0 % are still customers" in html
     assert html.split("<details>")[0].count("<li>warning") == 5
