@@ -406,12 +406,25 @@ def _picks(concordance: float) -> tuple[str, ...]:
 
 
 def at_risk(
-    stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan
-) -> Said:
-    """State how much money is at risk and how much of it the customers hold whom there is time to call."""
+    stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan,
+    segment: tuple[str, str] | None = None,
+) -> Said:  # fmt: skip
+    """State how much money is at risk and how much of it the customers hold whom there is time to call.
+
+    Parameters
+    ----------
+    stakes
+        As from :func:`cslib.churn.at_risk.stakes`.
+    horizon_months, gross_margin, concordance
+        With which they were computed, and of ``DriverModel``.
+    currency
+        Code before amounts.
+    segment
+        Column and value of those who are listed, where they are others than the report is about.
+    """
     if not stakes.n_customers:
         return Said("Nobody is a customer today, so there is nobody to call")
-    notes = _picks(concordance)
+    notes = (*_listed(stakes, segment), *_picks(concordance))
     if math.isnan(stakes.money_at_risk):
         return Said("The data hold no MRR, so customers are in order of risk", notes=notes)
     if not stakes.money_at_risk:
@@ -421,6 +434,14 @@ def at_risk(
     one, many = "customer at the top holds", "customers at the top hold"
     top = f"the {one if stakes.n_listed == 1 else f'{stakes.n_listed:,} {many}'} {held} of it"
     return Said(f"{risk} {months(horizon_months)}; {top} ({percent(stakes.share_listed)})", notes=notes)
+
+
+def _listed(stakes: Row, segment: tuple[str, str] | None) -> tuple[str, ...]:
+    """Say whom the list holds, where the rest of the report is about others."""
+    if segment is None:
+        return ()
+    who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {segment[0]} is {segment[1]} today"
+    return (f"{who}; the rest of this report is about those who began with it.",)
 
 
 def work_list(risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
