@@ -96,7 +96,7 @@ class Churn(Study):
 
     @cached_property
     def answer(self) -> Answer:
-        """Who leaves, when, and what comes next?"""
+        """Who leaves, when, and why?"""
         summary, since = firm_medians(self._summary, self._curve), self._recent.observed_from
         every = lifetime_rows(replace(self.data, observed_from=None)).count().execute() if since else 0
         unit = counted_as(self.data)
@@ -107,7 +107,8 @@ class Churn(Study):
         cards = say.cards(summary, last, self._outlook, recent=own)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
-        return Answer(head, say.answer(summary, self._differences, self._outlook, unit=unit), cards, warnings)
+        found: Any = (pace(km.hazard_by_age(self._curve)), self._differences, strongest(self._model.table))
+        return Answer(head, say.answer(summary, *found, unit=unit), cards, warnings)
 
     @cached_property
     def survival(self) -> Result:
@@ -193,7 +194,8 @@ class Churn(Study):
         As in :class:`cslib.churn.drivers.DriverModel`; why there is none to compare stands in ``before``.
         """
         table = self._model.table
-        said, shown = say.drivers(strongest(table)), table.assign(clear=self._model.clear)
+        told: Any = {"changing": self._model.stratified_by}
+        said, shown = say.drivers(strongest(table), **told), table.assign(clear=self._model.clear)
         how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": RATE}
         chart = partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True)
         why = "" if len(table) else "No column of customers could be compared."
@@ -211,7 +213,7 @@ class Churn(Study):
         remarks = self._model.remarks if len(self._model.table) else ()
         if table.empty:
             return Result("calibration", table, absent=UNCHECKED, caption=caption, notes=remarks)
-        known = {name: getattr(self._model, name) for name in ("checked_months", "concordance", "kept_share")}
+        known = {name: getattr(self._model, name) for name in ("checked_months", "kept_share")}
         said = say.calibration(agreement(table), **known)
         axes = {"x_label": "predicted share leaving", "y_label": "observed share leaving"}
         chart, around = partial(calibration_plot, table, **axes), (said.title, said.subtitle)
