@@ -27,6 +27,7 @@ HOW_TO_READ_RATIOS: Final = (
     "(hollow point), other things equal. Where the bar crosses 1, the difference may be chance. None of this proves a "
     "cause."
 )
+GUESSED: Final = 0.55  # of pairs put in the right order: hardly more than by guessing
 Row = Any  # a row of a table, or the few figures that a sentence needs
 AGES_THAT_WERE: Final = "The risk by age and the forecast use the ages that were observed."
 ENDED: Final = {"customer": ("of whom {n} left", "had left"), "stay": ("of which {n} have ended", "had ended")}
@@ -407,7 +408,8 @@ def calibration(agreement: Row, *, checked_months: float, kept_share: float) -> 
 def _picks(concordance: float) -> tuple[str, ...]:
     """Say how well the model tells who leaves first."""
     picks = f"Shown two new customers, the model picks the earlier leaver {percent(concordance)} of the time"
-    return () if math.isnan(concordance) else (f"{picks}; guessing gets 50 %.",)
+    hardly = ". So the list is in order of money more than of risk" * (concordance < GUESSED)
+    return () if math.isnan(concordance) else (f"{picks}; guessing gets 50 %{hardly}.",)
 
 
 def at_risk(
