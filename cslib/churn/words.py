@@ -408,7 +408,7 @@ def calibration(agreement: Row, *, checked_months: float, kept_share: float) -> 
 def _picks(concordance: float) -> tuple[str, ...]:
     """Say how well the model tells who leaves first."""
     picks = f"Shown two new customers, the model picks the earlier leaver {percent(concordance)} of the time"
-    hardly = ". So the list is in order of money more than of risk" * (concordance < GUESSED)
+    hardly = ". So the risks hardly tell customers apart" * (concordance < GUESSED)
     return () if math.isnan(concordance) else (f"{picks}; guessing gets 50 %{hardly}.",)
 
 

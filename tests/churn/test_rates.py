@@ -200,7 +200,7 @@ def test_explanations_by_hand():
     assert said[1] == "The same customers by the month they came in, so the same rate."
     assert said[2] == "1 customer came and left in the month; the two rates above leave them out."
     assert said[3].startswith("3 left, newcomers included, over 84 days as customers")
-    assert "2.1 customers of these ages would leave; 2 did: better" in said[4]
+    assert "2.1 customers of these ages would have left; 2 did: fewer, which" in said[4]
     assert said[4].endswith("which may be chance (p = 1).")
 
 

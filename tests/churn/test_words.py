@@ -216,7 +216,7 @@ def test_the_risk_list_says_what_it_holds():
         "Shown two new customers, the model picks the earlier leaver 62 % of the time; guessing gets 50 %.",
     )
     (guessed,) = say.at_risk(at_stake(), horizon_months=12, concordance=0.51).notes
-    assert guessed.endswith("51 % of the time; guessing gets 50 %. So the list is in order of money more than of risk.")
+    assert guessed.endswith("51 % of the time; guessing gets 50 %. So the risks hardly tell customers apart.")
 
 
 def test_the_forecast_is_told_or_its_absence():
