@@ -78,7 +78,7 @@ def _money(value: float) -> str:
         if abs(value) >= step and abs(value) >= LONG:
             scaled = value / step
             return _decimals(scaled, ",.0f" if abs(scaled) >= 99.95 else ",.1f") + letter
-    return _amount(float(f"{value:.3g}") if abs(value) >= 1000 else value)
+    return _amount(float(f"{value:.3g}") if abs(value) >= 100 else value)
 
 
 UNITS: Mapping[str, Callable[[float], str]] = {
@@ -219,7 +219,7 @@ def money(value: float, currency: str = "") -> str:
     >>> money(4352.71, "USD"), money(23.456), money(17_237_290.0)
     ('USD 4,350', '23.46', '17.2 M')
     """
-    return format_value(float(np.round(value)) if abs(value) >= 100 else value, "money", currency)
+    return format_value(value, "money", currency)
 
 
 def between(lower: float, upper: float) -> str:

@@ -206,9 +206,8 @@ def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency:
 
 
 def _card(label: str, value: float, row: pd.Series[Any], n: int, currency: str, detail: str) -> Card:
-    """Make a card of an amount and the bounds in its row, without hundredths from 100 on."""
-    amounts = (None if pd.isna(v) else float(v) for v in (value, row.ci_lower, row.ci_upper))
-    shown, lower, upper = (v if v is None or abs(v) < 100 else round(v, 0) for v in amounts)
+    """Make a card of an amount and the bounds in its row."""
+    shown, lower, upper = (None if pd.isna(v) else float(v) for v in (value, row.ci_lower, row.ci_upper))
     return Card(label, shown, "money", lower, upper, n, currency, detail=detail)
 
 

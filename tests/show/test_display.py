@@ -97,7 +97,7 @@ WORDS = {"name": "x", "title": "It falls", "subtitle": "share", "alt": "A line f
         (411_800, "money", "412 k"),
         (4_352.71, "money", "4,350"),
         (-1_004.9, "money", "−1,000"),
-        (999.4, "money", "999.40"),
+        (650.9, "money", "651"),
         (9_994, "money", "9,990"),
         (9_995, "money", "10.0 k"),
         (999_960, "money", "1,000 k"),
