@@ -152,8 +152,8 @@ def stakes(risk: pd.DataFrame, *, capacity: int) -> pd.Series[Any]:
     -------
     pandas.Series
         ``n_customers``, ``expected_churned`` (the sum of their probabilities), ``money_at_risk`` (per month; NaN where
-        the data hold no MRR); and of those who are called ``n_listed``, ``money_listed`` (per month), ``share_listed``
-        (of the money, 0–1; NaN where there is none).
+        the data hold no MRR), ``mrr`` (of all, likewise); and of those who are called ``n_listed``, ``money_listed``
+        (per month), ``share_listed`` (of the money, 0–1; NaN where there is none).
 
     Raises
     ------
@@ -166,6 +166,7 @@ def stakes(risk: pd.DataFrame, *, capacity: int) -> pd.Series[Any]:
     top, lost = risk.head(capacity), risk["money_at_risk"].sum(min_count=1)
     held = top["money_at_risk"].sum()
     every = {"n_customers": len(risk), "expected_churned": risk["p_churn"].sum(), "money_at_risk": lost}
+    every["mrr"] = risk["mrr"].sum(min_count=1)
     listed = {"n_listed": len(top), "money_listed": held, "share_listed": held / lost if lost else np.nan}
     return pd.Series(every | listed, dtype=object)
 

@@ -339,8 +339,8 @@ def _verdict(left: int, expected: float) -> str:
     if not expected > 0:
         return "At these ages nobody has left, so there is nothing to compare with."
     p = min(1.0, 2 * min(pdtr(left, expected), pdtrc(left - 1, expected) if left else 1.0))
-    which = "better" if left < expected else "worse"
-    chance = "by more than chance" if p < SIGNIFICANT else "but that could be chance"
+    which = "fewer" if left < expected else "more"
+    chance = "by more than chance" if p < SIGNIFICANT else "which may be chance"
     shown = "< 0.001" if p < 0.001 else f"= {p:.2g}"
-    usual = f"In a month like all months together, {expected:,.1f} customers of these ages would leave"
-    return f"{usual}; {left:,} did: {which} than their ages suggest, {chance} (p {shown})."
+    usual = f"At the pace of all months on record, {expected:,.1f} customers of these ages would have left"
+    return f"{usual}; {left:,} did: {which}, {chance} (p {shown})."

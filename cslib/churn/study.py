@@ -16,10 +16,10 @@ from cslib.churn.kpis import never_recorded
 from cslib.churn.outlook import forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, reconcile
 from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
-from cslib.data.customers import segment_remark, today_remark
+from cslib.data.customers import segment_remark, segment_today, today_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift, recent, recent_lives
-from cslib.data.lifetimes import lifetime_rows, lifetimes, unit_months
+from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
 from cslib.data.lives import counted_as
 from cslib.show.charts import largest_segments, left_out, lines_with_bands, well_observed
 from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
@@ -96,7 +96,7 @@ class Churn(Study):
 
     @cached_property
     def answer(self) -> Answer:
-        """Who leaves, when, and what comes next?"""
+        """Who leaves, when, and why?"""
         summary, since = firm_medians(self._summary, self._curve), self._recent.observed_from
         every = lifetime_rows(replace(self.data, observed_from=None)).count().execute() if since else 0
         unit = counted_as(self.data)
@@ -107,7 +107,8 @@ class Churn(Study):
         cards = say.cards(summary, last, self._outlook, recent=own)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
-        return Answer(head, say.answer(summary, self._differences, self._outlook, unit=unit), cards, warnings)
+        found: Any = (pace(km.hazard_by_age(self._curve)), self._differences, strongest(self._model.table))
+        return Answer(head, say.answer(summary, *found, unit=unit), cards, warnings)
 
     @cached_property
     def survival(self) -> Result:
@@ -193,7 +194,8 @@ class Churn(Study):
         As in :class:`cslib.churn.drivers.DriverModel`; why there is none to compare stands in ``before``.
         """
         table = self._model.table
-        said, shown = say.drivers(strongest(table)), table.assign(clear=self._model.clear)
+        told: Any = {"changing": self._model.stratified_by}
+        said, shown = say.drivers(strongest(table), **told), table.assign(clear=self._model.clear)
         how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": RATE}
         chart = partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True)
         why = "" if len(table) else "No column of customers could be compared."
@@ -211,7 +213,7 @@ class Churn(Study):
         remarks = self._model.remarks if len(self._model.table) else ()
         if table.empty:
             return Result("calibration", table, absent=UNCHECKED, caption=caption, notes=remarks)
-        known = {name: getattr(self._model, name) for name in ("checked_months", "concordance", "kept_share")}
+        known = {name: getattr(self._model, name) for name in ("checked_months", "kept_share")}
         said = say.calibration(agreement(table), **known)
         axes = {"x_label": "predicted share leaving", "y_label": "observed share leaving"}
         chart, around = partial(calibration_plot, table, **axes), (said.title, said.subtitle)
@@ -222,9 +224,10 @@ class Churn(Study):
     def at_risk(self) -> Result:
         """Whom to call first?
 
-        All present customers, as from :func:`cslib.churn.at_risk.at_risk`.
+        All present customers, as from :func:`cslib.churn.at_risk.at_risk`; of a segment alone those of it today.
         """
         picks: Any = {"horizon_months": self._reach, "concordance": self._model.concordance}
+        picks |= {"segment": self.data.segment if self._others else None}
         said = say.at_risk(self._held, currency=self.data.currency, gross_margin=self.gross_margin, **picks)
         shown = say.work_list(self._risk, by=self.by)
         money = {c: f"{say.WORK_LIST[c]}, {self.data.currency}" for c in ("mrr", "money_at_risk") if self.data.currency}
@@ -243,7 +246,8 @@ class Churn(Study):
         also = (Result("models_left_out", self._fitted.left_out, caption="Models that could not be fitted"),)
         rest: Any = {"absent": f"{said.title}." if table.empty else "", "caption": "Models of churn", "also": also}
         split = {"split": self._model.split, "strongest": self._model.split}
-        rest |= {"formats": MODELS, "labels": say.MODELS, "notes": say.sums(self._outlook, self._held, **split)}
+        sums = () if self._others else say.sums(self._outlook, self._held, **split)
+        rest |= {"formats": MODELS, "labels": say.MODELS, "notes": sums}
         return Result("models", table, said.title, shown=say.model_list(table), **rest)
 
     @cached_property
@@ -344,9 +348,22 @@ class Churn(Study):
         return fit_drivers(self._recent, drivers=self.drivers, horizon_months=self._reach)
 
     @cached_property
+    def _today(self) -> DataSet:
+        """The data of who is of a segment today, whatever they began with."""
+        return segment_today(self.data)
+
+    @cached_property
+    def _others(self) -> bool:
+        """Whether those who are of the segment today are others than those who began with it."""
+        if self._today is self.data:
+            return False
+        now, began = (present(d).select("customer_id") for d in (self._today, self.data))
+        return any(a.anti_join(b, "customer_id").count().execute() for a, b in ((now, began), (began, now)))
+
+    @cached_property
     def _risk(self) -> pd.DataFrame:
         asked: Any = {"horizon_months": self._reach, "gross_margin": self.gross_margin}
-        return at_risk(self._recent, self._model, segment_by=self.by, **asked)
+        return at_risk(recent(self._today, self._drift), self._model, segment_by=self.by, **asked)
 
     @cached_property
     def _held(self) -> pd.Series[Any]:

@@ -15,7 +15,7 @@ from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
 from cslib.errors import counted, listed
 from cslib.show.display import Card, card_of
-from cslib.show.formats import MAY_BE_SEASON, between, format_value, months, percent, whole
+from cslib.show.formats import MAY_BE_SEASON, between, money, months, percent, whole
 from cslib.value.words import changed_pace
 
 HOW_TO_READ_SURVIVAL: Final = (
@@ -27,6 +27,7 @@ HOW_TO_READ_RATIOS: Final = (
     "(hollow point), other things equal. Where the bar crosses 1, the difference may be chance. None of this proves a "
     "cause."
 )
+GUESSED: Final = 0.55  # of pairs put in the right order: hardly more than by guessing
 Row = Any  # a row of a table, or the few figures that a sentence needs
 AGES_THAT_WERE: Final = "The risk by age and the forecast use the ages that were observed."
 ENDED: Final = {"customer": ("of whom {n} left", "had left"), "stay": ("of which {n} have ended", "had ended")}
@@ -84,22 +85,24 @@ def subtitle(summary: pd.DataFrame, *, n_before: int, observed_from: date | None
 
 
 def answer(
-    summary: pd.DataFrame, differences: Differences | None, outlook: Row | None, *, unit: str = "customer"
-) -> str:
-    """Answer "who leaves, when, and what comes next?" in at most three sentences, with ``**bold**`` parts.
+    summary: pd.DataFrame, pace: Pace | None, differences: Differences | None, strongest: Row | None, *,
+    unit: str = "customer",
+) -> str:  # fmt: skip
+    """Answer "who leaves, when, and why?" in at most three sentences, with ``**bold**`` parts.
 
     Parameters
     ----------
     summary
         As from :func:`cslib.churn.stays.firm_medians`.
-    differences, outlook
-        None where there are no segments, or nothing can be forecast.
+    pace, differences, strongest
+        None where nothing is known of it, or there are no segments; without them the strongest driver is told.
     unit
         As from :func:`cslib.data.lives.counted_as`.
     """
-    found = f"{_widest(differences)}." if differences else ""
-    ahead = f"{_ahead(outlook)}." if outlook is not None else ""
-    return " ".join(filter(None, [_stay(whole(summary).iloc[0], unit), found, ahead]))
+    when = f"{_peaks(pace).partition(':')[0]}." if pace and len(pace.peaks) else ""
+    driver = f"{drivers(strongest).title}." if strongest is not None else ""
+    who = f"{_widest(differences)}." if differences else driver
+    return " ".join(filter(None, [_stay(whole(summary).iloc[0], unit), when, who]))
 
 
 def _stay(row: pd.Series[Any], unit: str) -> str:
@@ -165,7 +168,7 @@ def _stay_cards(row: pd.Series[Any], recent: bool) -> Iterator[Card]:
 def _month_card(last: Row | None) -> Iterator[Card]:
     if last is not None:
         before = f"{percent(last.usual)} a month in the {counted(last.n_before, 'month')} before"
-        before = f"usual in {last.month:%B}: {percent(last.usual)}" if last.season == "allowed for" else before
+        before = f"expected for {last.month:%B}: {percent(last.usual)}" if last.season == "allowed for" else before
         bounds, detail = (last.ci_lower, last.ci_upper), before if last.compared else ""
         card = card_of(KPIS["customer_churn_rate"], last.churn_rate, interval=bounds, n=last.n_start, detail=detail)
         yield replace(card, label=f"{card.label}, {last.month:%B %Y}")
@@ -348,9 +351,12 @@ def kinds(lost: pd.DataFrame) -> Said:
     return Said(f"Within {months(known['months'].iloc[0])}, {listed(parts)}", plotted)
 
 
-def drivers(strongest: Row | None) -> Said:
-    """State the strongest driver that is more than chance."""
+def drivers(strongest: Row | None, *, changing: str = "") -> Said:
+    """State the strongest driver that is more than chance; without one, that whose effect changes with age."""
     plotted = "How fast customers leave, compared with the reference. Bars: 95 %, in colour where more than chance."
+    if strongest is None and changing:
+        others = "over all ages together, nothing on record clearly raises or lowers the risk of leaving"
+        return Said(f"How {changing} matters changes as customers stay; {others}", plotted, HOW_TO_READ_RATIOS)
     if strongest is None:
         return Said("Nothing on record clearly raises or lowers the risk of leaving", plotted, HOW_TO_READ_RATIOS)
     s = strongest
@@ -376,14 +382,14 @@ def _part(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio >= 0.1 else f"{percent(ratio)} of"
 
 
-def calibration(agreement: Row, *, checked_months: float, concordance: float, kept_share: float) -> Said:
-    """State whether predicted and observed churn agree, and how well the model tells who leaves first.
+def calibration(agreement: Row, *, checked_months: float, kept_share: float) -> Said:
+    """State whether predicted and observed churn agree.
 
     Parameters
     ----------
     agreement
         Group by group.
-    checked_months, concordance, kept_share
+    checked_months, kept_share
         Of ``DriverModel``.
     """
     n = agreement.n_groups
@@ -396,31 +402,54 @@ def calibration(agreement: Row, *, checked_months: float, concordance: float, ke
     shrunk = (
         f"Risks use {percent(kept_share)} of each effect (on the log scale): the part that holds for new customers."
     )
-    return Said(title, plotted, notes=(*_picks(concordance), shrunk))
+    return Said(title, plotted, notes=(shrunk,))
 
 
 def _picks(concordance: float) -> tuple[str, ...]:
     """Say how well the model tells who leaves first."""
     picks = f"Shown two new customers, the model picks the earlier leaver {percent(concordance)} of the time"
-    return () if math.isnan(concordance) else (f"{picks}; guessing gets 50 %.",)
+    hardly = ". So the risks hardly tell customers apart" * (concordance < GUESSED)
+    return () if math.isnan(concordance) else (f"{picks}; guessing gets 50 %{hardly}.",)
 
 
 def at_risk(
-    stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan
-) -> Said:
-    """State how much money is at risk and how much of it the customers hold whom there is time to call."""
+    stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan,
+    segment: tuple[str, str] | None = None,
+) -> Said:  # fmt: skip
+    """State how much money is at risk and how much of it the customers hold whom there is time to call.
+
+    Parameters
+    ----------
+    stakes
+        As from :func:`cslib.churn.at_risk.stakes`.
+    horizon_months, gross_margin, concordance
+        With which they were computed, and of ``DriverModel``.
+    currency
+        Code before amounts.
+    segment
+        Column and value of those who are listed, where they are others than the report is about.
+    """
     if not stakes.n_customers:
         return Said("Nobody is a customer today, so there is nobody to call")
-    notes = _picks(concordance)
+    notes = (*_listed(stakes, segment), *_picks(concordance))
     if math.isnan(stakes.money_at_risk):
         return Said("The data hold no MRR, so customers are in order of risk", notes=notes)
     if not stakes.money_at_risk:
         return Said("No present customer pays anything, so no money is at risk", notes=notes)
-    lost, held = (format_value(round(m), "money", currency) for m in (stakes.money_at_risk, stakes.money_listed))
-    risk = f"{lost} of monthly {'revenue' if gross_margin == 1 else 'margin'} is at risk over the next"
+    lost, held, paid = (money(m, currency) for m in (stakes.money_at_risk, stakes.money_listed, stakes.mrr))
+    what = f"{paid} in monthly revenue" if gross_margin == 1 else "monthly margin"
+    risk = f"{lost} of {what} is at risk over the next"
     one, many = "customer at the top holds", "customers at the top hold"
     top = f"the {one if stakes.n_listed == 1 else f'{stakes.n_listed:,} {many}'} {held} of it"
     return Said(f"{risk} {months(horizon_months)}; {top} ({percent(stakes.share_listed)})", notes=notes)
+
+
+def _listed(stakes: Row, segment: tuple[str, str] | None) -> tuple[str, ...]:
+    """Say whom the list holds, where the rest of the report is about others."""
+    if segment is None:
+        return ()
+    who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {segment[0]} is {segment[1]} today"
+    return (f"{who}; the rest of this report is about those who began with it.",)
 
 
 def work_list(risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
@@ -512,7 +541,7 @@ def sums(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = 
 
 
 def monthly(last: Row | None) -> Said:
-    """State the churn rate of the last month against the twelve before.
+    """State the churn rate of the last month against the twelve before, or what they and the season let one expect.
 
     Higher or lower only where the interval of the last month leaves out the pooled rate of the months before.
     """
@@ -522,9 +551,10 @@ def monthly(last: Row | None) -> Said:
     interval = between(last.ci_lower, last.ci_upper)
     title = f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({interval})"
     if last.compared:
-        when, usual = f"in the {counted(last.n_before, 'month')} before", f"{percent(last.usual)} a month"
+        before = f"the {counted(last.n_before, 'month')} before"
+        when, usual = f"in {before}", f"{percent(last.usual)} a month"
         if last.season == "allowed for":
-            when, usual = f"usual in {last.month:%B}", percent(last.usual)
+            when, usual = "expected", f"{percent(last.usual)}, from {before} and the season"
         may_be = MAY_BE_SEASON if last.season == "unknown" and last.compared != "alike" else ""
         title = f"{title}, {AGAINST[last.compared]} {when} ({usual}){may_be}"
     return Said(title, plotted)

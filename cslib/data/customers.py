@@ -64,7 +64,7 @@ def segments(data: DataSet, segment_by: str, *, today: bool = False) -> ir.Table
     return data.made(f"segments {today} {segment_by}", make)
 
 
-def segment_of(data: DataSet, segment_by: str, segment: str, *, today: bool = False) -> DataSet:
+def segment_of(data: DataSet, segment_by: str, segment: str) -> DataSet:
     """Keep the customers of one segment, those that a comparison by this column counts as such.
 
     Parameters
@@ -73,8 +73,6 @@ def segment_of(data: DataSet, segment_by: str, segment: str, *, today: bool = Fa
         As for :func:`segments`.
     segment
         One of its values.
-    today
-        As for :func:`segments`.
 
     Returns
     -------
@@ -86,34 +84,32 @@ def segment_of(data: DataSet, segment_by: str, segment: str, *, today: bool = Fa
     ParameterError
         As from :func:`segments`, or nobody belongs to it.
     """
-    theirs = _segments_of_all(data, segment_by, today=today)
+    theirs = _segments_of_all(data, segment_by)
     there = theirs.select("segment").distinct().execute()["segment"]
     msg = f"{segment_by} is {segment!r} for nobody. {did_you_mean(segment, there)}"
     ParameterError.when(segment not in set(there), msg)
-    ids = theirs.filter(theirs.segment == segment).customer_id
+    return _kept(data, theirs, (segment_by, segment))
+
+
+def _kept(data: DataSet, theirs: ir.Table, segment: tuple[str, str]) -> DataSet:
+    """Keep the customers whose segment is this one in a table of them."""
+    ids = theirs.filter(theirs.segment == segment[1]).customer_id
     own = {n: t.filter(t.customer_id.isin(ids)) if "customer_id" in t.columns else t for n, t in data.tables.items()}
-    notes = (*data.notes, f"Only customers whose {segment_by} is {segment}.")
-    more: Any = {
-        "unfiltered": data.unfiltered or (lambda: data),
-        "whole": lambda: data,
-        "segment": (segment_by, segment),
-    }
+    notes = (*data.notes, f"Only customers whose {segment[0]} is {segment[1]}; what is said above is of all.")
+    more: Any = {"unfiltered": data.unfiltered or (lambda: data), "whole": lambda: data, "segment": segment}
     return counted_anew(replace(data, tables=own, notes=notes, **more))
 
 
 def segment_today(data: DataSet) -> DataSet:
     """Give those who are of a segment now, where the data are those who began with it; else the data as they are.
 
-    Surveys are compared by what customers are when they answer, and not by what they began with.
-
-    Raises
-    ------
-    ParameterError
-        Nobody is of it now.
+    Surveys are compared by what customers are when they answer, and whom to call is asked of those who are here, not of
+    what they began with. Nobody may be of it now.
     """
     if data.whole is None or not has_history(data.whole(), data.segment[0]):
         return data
-    return segment_of(data.whole(), *data.segment, today=True)
+    whole, (column, _) = data.whole(), data.segment
+    return _kept(whole, _segments_of_all(whole, column, today=True), data.segment)
 
 
 def segment_sizes(data: DataSet, segment_by: str) -> pd.Series[int]:

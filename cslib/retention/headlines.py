@@ -6,13 +6,14 @@ Each function picks the rows or the few figures that a sentence needs off a tabl
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from cslib.data.calendar import MONTHS
+from cslib.data.calendar import MONTHS, ordinal, period_start
 from cslib.retention.cohorts import read_brackets, retention_curve
 from cslib.stats.intervals import FIRM, SIGNIFICANT
 
@@ -46,6 +47,16 @@ def landmarks(curve: pd.DataFrame, *, kind: str = "on", period: str = "month", m
     named = there[there["period_index"].isin(_ages(kind, period))]
     picked = (named if len(named) else there).sort_values("period_index").tail(most)
     return picked.assign(headline=picked["period_index"] == _headline(list(picked["period_index"]), period))
+
+
+def joined_by(triangle: pd.DataFrame, *, period: str = "month") -> pd.Series[Any]:
+    """Find the last day on which those began who have come as far, by ``period_index``; none without cohorts."""
+    known = triangle[(triangle["segment"] == "All") & triangle["n_retained"].notna()]
+    return known.groupby("period_index")["cohort"].max().map(partial(_last_day, period=period))
+
+
+def _last_day(cohort: pd.Timestamp, period: str) -> pd.Timestamp:
+    return pd.Timestamp(period_start(ordinal(cohort.date(), period) + 1, period)) - pd.Timedelta(days=1)
 
 
 def _ages(kind: str, period: str) -> list[int]:

@@ -149,7 +149,7 @@ class Retention(Study):
         plotted = f"MRR as a share of the first MRR, by {say.axis}."
         return Result(
             name, pooled, say.revenue(told.revenue_kept(pooled, period=say.period)),
-            f"{plotted} Net counts expansion, gross caps each customer at its first.",
+            f"{plotted} Net counts expansion, gross counts each customer at most at its first MRR.",
             self._lines(money.net_and_gross(pooled), "share"), "Line chart of net and gross revenue retention", **rest,
         )  # fmt: skip
 
@@ -159,7 +159,7 @@ class Retention(Study):
         name, table = "revenue_segments", money.net_by_segment(self._pooled)
         caption = "Net revenue retention by segment"
         if self._unpaid or not self.by:  # said already, or nothing to say
-            return Result(name, table, caption=caption, most=0)
+            return Result(name, table if self.by else table.head(0), caption=caption, most=0)
         shown = largest_segments(table)
         plotted = f"MRR as a share of the first MRR, by {self._say.axis}. Bands: 95 % intervals."
         title = self._say.revenue_segments(told.extreme_shares(shown, period=self._say.period))
@@ -197,7 +197,8 @@ class Retention(Study):
 
     @cached_property
     def _marks(self) -> pd.DataFrame:
-        return told.landmarks(self._curve, kind=self._say.kind, period=self._say.period)
+        marks = told.landmarks(self._curve, kind=self._say.kind, period=self._say.period)
+        return marks.assign(joined=marks["period_index"].map(told.joined_by(self._triangle, period=self._say.period)))
 
     @cached_property
     def _contrast(self) -> pd.Series[Any] | None:

@@ -15,7 +15,8 @@ from cslib.show.formats import MAY_BE_SEASON, between, percent
 COMPARED: Final = {"newest cohort": "newest cohort old enough", "all cohorts": "all cohorts, any difference"}
 HOW_TO_READ_LINES: Final = (
     "Follow a line to the right: its height is the share retained at that age. The numbers below the chart are the "
-    "customers it rests on. Where they are few the band is wide: trust the line only as far as the band is narrow."
+    "customers it rests on. Where they are few the band is wide: trust the line only as far as the band is narrow. At "
+    "0 stands the period of the start itself."
 )
 HOW_TO_READ_HEATMAP: Final = (
     "Each row is one cohort, growing older from left to right. Read down a column to compare cohorts at the same age: "
@@ -107,7 +108,8 @@ class Wording:
         Parameters
         ----------
         marks
-            As from :func:`cslib.retention.headlines.landmarks`.
+            As from :func:`cslib.retention.headlines.landmarks`, and ``joined`` (until when those began who have come so
+            far; missing without cohorts).
         contrast
             Newer against older cohorts, where there are any.
 
@@ -119,7 +121,7 @@ class Wording:
         if marks.empty:
             return "No period after the first is complete yet, so **retention is not known yet**."
         row = marks[marks["headline"]].iloc[0]
-        seen = f"{counted(int(row.n_customers), 'customer')} followed that long"
+        seen = counted(int(row.n_customers), "customer") + " followed that long" * pd.isna(row.joined)
         first = f"**{self._kept(row)}** (95 % interval {between(row.ci_lower, row.ci_upper)}, {seen})."
         if self.source == "tenure":
             return f"{first} The data hold no start dates, so they don't tell whether newer customers stay longer."
@@ -131,8 +133,7 @@ class Wording:
         for _, row in marks.iterrows():
             label = self.retained(int(row.period_index)).removeprefix("are ").replace("order ", "ordered ")
             label, ends, n = label[0].upper() + label[1:], (row.ci_lower, row.ci_upper), int(row.n_customers)
-            whose = "cohorts followed that long" + f", at the {self.period}'s end" * self.held
-            whose = "customers followed that long" if self.source == "tenure" else whose
+            whose = "customers followed that long" if pd.isna(row.joined) else f"joined by {self._until(row.joined)}"
             cards.append(Card(label, row.retention_rate, "percent", *ends, n, detail=whose))
         if contrast is not None:
             label = f"Newer minus older cohorts, {self.period} {int(contrast.shared_age)}"
@@ -173,6 +174,9 @@ class Wording:
     def _day(self, day: pd.Timestamp) -> str:
         return f"{day:%B %Y}" if self.period in ("month", "quarter") else f"{day.day} {day:%B %Y}"
 
+    def _until(self, day: pd.Timestamp) -> str:
+        return f"{day.day} {day:%B %Y}" if self.period in ("day", "week") else f"{day:%B %Y}"
+
     def segments(self, extremes: pd.DataFrame, marks: pd.DataFrame) -> str:
         """State what a curve shows, fit for its title: the best against the worst segment, or the whole.
 
@@ -195,7 +199,8 @@ class Wording:
         return f"{text}; the years are not complete, so this may be the season" if partial else text
 
     def _kept(self, row: Any) -> str:
-        return f"{percent(row.retention_rate)} of customers {self.retained(int(row.period_index))}"
+        who = "customers" if pd.isna(row.joined) else f"customers who joined by {self._until(row.joined)}"
+        return f"{percent(row.retention_rate)} of {who} {self.retained(int(row.period_index))}"
 
     def _apart(self, extremes: pd.DataFrame, sentence: str) -> str:
         if extremes.empty:
@@ -243,8 +248,9 @@ class Wording:
         """Say over which periods cohorts were compared, and how many were too young for it."""
         row = comparison.iloc[0]
         age, young = counted(int(row.shared_age), self.period), counted(int(row.n_too_young), "cohort")
-        text = f"Newer against older cohorts over their first {age}{self._alike(row)}; shares at the end of it"
-        return f"{text}. {young} too young to compare" if row.n_too_young else text
+        text = f"Newer against older cohorts over their first {age}{self._alike(row)}, with the shares by then"
+        verb = "is" if row.n_too_young == 1 else "are"
+        return f"{text}; {young} {verb} too young to compare" if row.n_too_young else text
 
 
 def _season(contrast: pd.Series[Any]) -> str:

@@ -19,7 +19,7 @@ ADDRESS: Final = re.compile(r"(?<=://)(?:(?!&(?:quot|[lg]t|#))[^\s<>\"'])+")
 FIRM: Final = 30  # customers below which a rate is no headline, as in cslib.stats.intervals
 LINK: Final = re.compile(r"\[([^\[\]]+)\]\(([a-z][a-z0-9_]*)((?:#[a-z0-9-]+)?)\)")
 SCALES: Final = ((1e9, " bn"), (1e6, " M"), (1e3, " k"))  # of amounts that are shortened
-LONG: Final = 9_999.5  # from which they are
+LONG: Final = 9_995  # from which they are
 MAY_BE_SEASON: Final = "; with less than two years of data, this may be the season"
 
 
@@ -78,7 +78,7 @@ def _money(value: float) -> str:
         if abs(value) >= step and abs(value) >= LONG:
             scaled = value / step
             return _decimals(scaled, ",.0f" if abs(scaled) >= 99.95 else ",.1f") + letter
-    return _amount(value)
+    return _amount(float(f"{value:.3g}") if abs(value) >= 100 else value)
 
 
 UNITS: Mapping[str, Callable[[float], str]] = {
@@ -96,7 +96,8 @@ def format_value(value: float | None, unit: str = "number", currency: str = "") 
         The number; None and NaN are "not measured".
     unit
         "number"; "percent" for a share 0 to 1; "points" for a difference of shares; "p_value"; "months"; "days";
-        "money" (shortened: 412 k); "amount" (money in full, for tables); "plain" (as it is, for years and codes).
+        "money" (three digits: 4,350, 412 k); "amount" (money in full, for tables); "plain" (as it is, for years and
+        codes).
     currency
         Code put before "money" and "amount".
 
@@ -211,14 +212,14 @@ def percent(share: float) -> str:
 
 
 def money(value: float, currency: str = "") -> str:
-    """Write an amount for a sentence, without hundredths from 100 on.
+    """Write an amount for a sentence with three digits that count, in full below ten thousand.
 
     Examples
     --------
     >>> money(4352.71, "USD"), money(23.456), money(17_237_290.0)
-    ('USD 4,353', '23.46', '17.2 M')
+    ('USD 4,350', '23.46', '17.2 M')
     """
-    return format_value(float(np.round(value)) if abs(value) >= 100 else value, "money", currency)
+    return format_value(value, "money", currency)
 
 
 def between(lower: float, upper: float) -> str:

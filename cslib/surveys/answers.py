@@ -470,11 +470,12 @@ def measures(
     Raises
     ------
     DataError
-        There is no ``surveys``, or an answer is outside its scale.
+        There is no ``surveys``, or nothing in it, or an answer is outside its scale.
     """
-    table = data.table("surveys")
-    first = date.fromisoformat(data.statistics["surveys"]["first"])
-    span = calendar.read_window(window, as_of=calendar.observed(data), earliest=first)
+    table, first = data.table("surveys"), data.statistics["surveys"]["first"]
+    msg = f"surveys has no rows up to {calendar.observed(data)}. Choose a later as_of, or a wider where."
+    DataError.when(first is None, msg)
+    span = calendar.read_window(window, as_of=calendar.observed(data), earliest=date.fromisoformat(first))
     rows = table.filter(table.score.notnull())
     inside = rows.asked_on.between(ibis.date(span.first), ibis.date(span.last))
     there = rows.group_by("survey").aggregate(highest=rows.score.max(), n=inside.sum()).execute().set_index("survey")

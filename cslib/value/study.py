@@ -90,7 +90,8 @@ class Value(Study):
         """What a customer is worth, in a sentence and four numbers."""
         how: Any = {"terms": self._terms, "source": self._values.source, "currency": self._money, "found": self._drift}
         how |= {"later": any(p.come_back for p in self._paths.values()), "unit": counted_as(self.data)}
-        return words.value_answer(self._forms, self._base, self._pay, **how, standard=not self.horizon_months)
+        tables = (self._forms, self._base, self._pay, self._tested)
+        return words.value_answer(*tables, **how, standard=not self.horizon_months)
 
     @cached_property
     def ltv(self) -> Result:
@@ -120,8 +121,9 @@ class Value(Study):
         said = words.payback_finding(table, **self._ahead, currency=self._money)
         shown = words.payback_table(table, self._forms, segments=self._largest)
         how: Any = {"absent": "" if known else said, "shown": shown, "most": self._rows}
+        said = said if self._rows else ""  # of all customers alone the cards tell it
         caption = f"Value over {months(self._spans[0])} and payback" if known else "Payback: no acquisition cost known"
-        return Result("payback", table, self._heading(said), caption=self._amounts(caption), **how)
+        return Result("payback", table, said.rstrip("."), caption=self._amounts(caption), **how)
 
     @cached_property
     def by_age(self) -> Result:
@@ -131,10 +133,10 @@ class Value(Study):
         shown = shown.assign(unseen=shown["share_in_tail"] > HALF)
         plotted = f"{self._unit} over the next {months(span)}, before acquisition cost. Bands: 95 % intervals."
         columns: Any = {"x": "age_months", "y": "residual_value"}
-        lines = partial(lines_with_bands, shown, **columns, **STAYED, n="n_active", n_label="present")
+        lines = partial(lines_with_bands, shown, **columns, **STAYED, n="n_active", n_label="customers now")
         chart = partial(told_apart, lines, shown, **columns, beyond="unseen", said="mostly extrapolated")
         why = "" if len(shown) else "What customers bring from an age on cannot be told, as nobody left."
-        title = words.residual_finding(table, currency=self._money)
+        title = words.residual_finding(table, **self._ahead, currency=self._money)
         rest: Any = {"how_to_read": words.HOW_TO_READ_AGES, "absent": why, "caption": "Value by age"}
         return Result("ltv_by_age", table, title, plotted + self._fewer, chart, **rest)
 
@@ -208,7 +210,7 @@ class Value(Study):
         table["months"] = table["cost"].map(books.months).fillna("")
         why = "" if table["amount"].notna().any() else "No cost of a customer is known: nothing is taken off value."
         shown = table.rename(columns={"cost": "Cost", "per": "Per", "amount": "Amount", "months": "Months"})
-        how: Any = {"shown": shown, "formats": {"Amount": "amount"}, "notes": (*self._values.notes, *books.notes)}
+        how: Any = {"shown": shown, "formats": {"Amount": "money"}, "notes": (*self._values.notes, *books.notes)}
         caption = self._amounts("Costs that are taken off value")
         return Result("unit_costs", table, absent=why, caption=caption, **how)
 

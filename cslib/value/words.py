@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -41,38 +40,20 @@ SAID: Final = {
     "5 % higher ARPA": "5 % higher prices",
     "Half the involuntary churn": "halving involuntary churn",
 }
-MILLION: Final = 1e6
 NEAR: Final = 0.01  # of a value: two formulas say the same
 MUCH: Final = 0.1  # share of a value that is extrapolated: said of a segment
 HOW_TO_READ_AGES: Final = (
     "The height of the line is what one customer who has stayed so long brings from then on. It rises where customers "
-    "who stay leave more and more slowly, or pay more and more."
+    "who stay leave more and more slowly, or pay more and more. Below it stands how many of today's customers have "
+    "stayed so long."
 )
-
-
-def _about(value: float, currency: str = "") -> str:
-    """Write an amount with three digits that count: what a person can hold.
-
-    Examples
-    --------
-    >>> _about(7105.5, "USD"), _about(24_362_834), _about(23.456)
-    ('USD 7,110', '24.4 M', '23.50')
-    """
-    return _amount(float(f"{value:.3g}") if abs(value) < MILLION else value, currency)
-
-
-def _amount(value: float, currency: str = "") -> str:
-    """Write an amount of a customer: in full below a million, without hundredths from 100 on."""
-    if 100 <= abs(value) < MILLION:
-        return format_value(float(round(value)), "amount", currency)
-    return money(value, currency)
 
 
 def _bracketed(lower: float, upper: float) -> str:
     """Write an interval of amounts in brackets; where a bound is not known it is left out."""
     if pd.isna(lower):
         return ""
-    return f" ({_about(lower)} {'or more' if pd.isna(upper) else f'to {_about(upper)}'})"
+    return f" ({money(lower)} {'or more' if pd.isna(upper) else f'to {money(upper)}'})"
 
 
 def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
@@ -81,15 +62,15 @@ def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
 
 
 def value_answer(
-    forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, *, terms: Terms, source: str, currency: str = "",
-    standard: bool = True, found: Drift | None = None, later: bool = False, unit: str = "customer",
+    forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, tested: pd.DataFrame, *, terms: Terms, source: str,
+    currency: str = "", standard: bool = True, found: Drift | None = None, later: bool = False, unit: str = "customer",
 ) -> Answer:  # fmt: skip
-    """Answer "what is a customer worth?" in at most three sentences, with the headline cards.
+    """Answer "what is a customer worth, and how sure are we?" in at most four sentences, with the headline cards.
 
     Parameters
     ----------
-    forms, base, pay
-        As from ``value.ltv.ltv``, ``value.ltv.base_value`` and ``value.ltv.payback``.
+    forms, base, pay, tested
+        As from ``value.ltv.ltv``, ``value.ltv.base_value``, ``value.ltv.payback`` and ``value.backtest.backtest``.
     terms
         With which they were computed.
     source
@@ -116,13 +97,13 @@ def value_answer(
         sure = f"95 % interval{_bracketed(row.ci_lower, row.ci_upper)}".replace(" (", " ").rstrip(")")
         few = "too few customers to say how sure that is" if row.n_customers < FIRM else "how sure that is is not known"
         known = sure if pd.notna(row.ci_lower) else few
-        first = f"**A new customer is worth {_about(row.ltv, currency)} over {span}** ({known}){_spread(forms)}."
+        first = f"**A new customer is worth {money(row.ltv, currency)} over {span}** ({known}){_spread(forms)}."
     elif pd.notna(row.ci_lower):
-        least, most = _about(row.ci_lower, currency), _about(row.ci_upper)
+        least, most = money(row.ci_lower, currency), money(row.ci_upper)
         first = f"**Nobody has left yet**, so a new customer is worth between {least} and {most} over {span}."
     else:
         first = "**What a new customer is worth cannot be told**: early ages were not observed."
-    sentences = [first, _paid_back(pay, span), f"{_present(base, currency)}."]
+    sentences = [first, _never_back(pay, span), f"{_present(base, currency)}.", _proven(tested)]
     subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
     subtitle += " · later stays of customers who return included" * later
     pace = "as in the last 12 months" * bool(found and found.carries)
@@ -158,7 +139,7 @@ def _spread(forms: pd.DataFrame) -> str:
     if len(parts) < 2:
         return ""
     least, most = parts.iloc[0], parts.iloc[-1]
-    return f", from {_about(least.ltv)} ({least.segment}) to {_about(most.ltv)} ({most.segment})"
+    return f", from {money(least.ltv)} ({least.segment}) to {money(most.ltv)} ({most.segment})"
 
 
 def _changed_value(found: Drift, forms: pd.DataFrame, currency: str) -> str:
@@ -167,7 +148,7 @@ def _changed_value(found: Drift, forms: pd.DataFrame, currency: str) -> str:
     usual = _form(forms, LONG_RUN)
     if pd.isna(usual.ltv):
         return changed_pace(found)
-    worth = f"{_about(usual.ltv, currency)}{_bracketed(usual.ci_lower, usual.ci_upper)}"
+    worth = f"{money(usual.ltv, currency)}{_bracketed(usual.ci_lower, usual.ci_upper)}"
     return changed_pace(found, usual=f"a new customer would be worth {worth}")
 
 
@@ -182,13 +163,22 @@ def _terms(terms: Terms, *, acquisition_cost: float) -> str:
     return " · ".join([f"margin {100 * terms.gross_margin:g} %", rate, *texts])
 
 
-def _paid_back(pay: pd.DataFrame, span: str) -> str:
+def _never_back(pay: pd.DataFrame, span: str) -> str:
+    """Say that acquisition cost is not recovered, where it is not: when it is stands on a card."""
     row = whole(pay).iloc[0]
-    if pd.isna(row.payback_months) or not row.cac:
-        return ""
-    if math.isinf(row.payback_months):
-        return f"Acquisition cost is not recovered within {span}."
-    return f"Acquisition cost is recovered in {months(row.payback_months)}."
+    return f"Acquisition cost is not recovered within {span}." if row.cac and math.isinf(row.payback_months) else ""
+
+
+def _proven(tested: pd.DataFrame) -> str:
+    """Say how far off the forecast of a year ago was: of revenue, which value is made of, then of customers."""
+    last = whole(tested).dropna(subset="error").drop_duplicates("measure", keep="last").set_index("measure")["error"]
+    named = {"customers" if name == ACTIVE else "revenue": error for name, error in last.items()}
+    off = [f"{_off(named[name])} for {name}" for name in ("revenue", "customers") if name in named]
+    return f"Made a year ago, the forecast would have been {' and '.join(off)}." if off else ""
+
+
+def _off(error: float) -> str:
+    return f"{percent(abs(error))} too {'high' if error > 0 else 'low'}" if error else "right"
 
 
 def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency: str, pace: str) -> tuple[Card, ...]:
@@ -203,7 +193,7 @@ def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency:
     bounds = tuple(None if pd.isna(b) else b for b in (row.ci_lower, row.ci_upper))
     worth: Any = {"interval": bounds, "n": int(row.n_customers), "currency": currency}
     before, cost = money(back.ltv_before_cac, currency), money(back.cac, currency)
-    made_of = missing or f"{before} for {cost}"
+    made_of = missing or f"{before} before acquisition cost, which is {cost}"
     whose = "\n".join(filter(None, (f"new customer, {span}", pace)))
     return (
         card_of(KPIS["ltv"], row.ltv, detail=whose, **worth),
@@ -214,9 +204,8 @@ def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency:
 
 
 def _card(label: str, value: float, row: pd.Series[Any], n: int, currency: str, detail: str) -> Card:
-    """Make a card of an amount and the bounds in its row, without hundredths from 100 on."""
-    amounts = (None if pd.isna(v) else float(v) for v in (value, row.ci_lower, row.ci_upper))
-    shown, lower, upper = (v if v is None or abs(v) < 100 else round(v, 0) for v in amounts)
+    """Make a card of an amount and the bounds in its row."""
+    shown, lower, upper = (None if pd.isna(v) else float(v) for v in (value, row.ci_lower, row.ci_upper))
     return Card(label, shown, "money", lower, upper, n, currency, detail=detail)
 
 
@@ -224,15 +213,15 @@ def value_title(forms: pd.DataFrame, pay: pd.DataFrame, *, currency: str = "") -
     """State when a new customer has paid back what it cost, and what it is worth; fit for a chart's title."""
     row, back = _form(forms), whole(pay).iloc[0]
     if pd.isna(row.ltv) and pd.notna(row.ci_lower):
-        bounds = f"{_about(row.ci_lower, currency)} to {_about(row.ci_upper)}"
+        bounds = f"{money(row.ci_lower, currency)} to {money(row.ci_upper)}"
         return f"Nobody has left yet: a new customer is worth {bounds} after {months(row.horizon_months)}"
     if pd.isna(row.ltv):
         return "What a new customer is worth cannot be told"
-    worth = f"is worth {_about(row.ltv, currency)} after {months(row.horizon_months)}"
+    worth = f"is worth {money(row.ltv, currency)} after {months(row.horizon_months)}"
     if not back.cac > 0 or pd.isna(back.payback_months):
         return f"A new customer {worth}"
     if math.isinf(back.payback_months):
-        return f"A new customer {worth}: the acquisition cost of {_about(back.cac)} is not recovered by then"
+        return f"A new customer {worth}: the acquisition cost of {money(back.cac)} is not recovered by then"
     return f"A new customer recovers the acquisition cost in {months(back.payback_months)} and {worth}"
 
 
@@ -271,15 +260,15 @@ def _newest(forms: pd.DataFrame, observed: pd.DataFrame, currency: str) -> list[
     own, newest = _form(forms), _form(forms, NEWEST)
     pace = "more slowly" if newest.ltv > own.ltv else "faster"
     first = f"Customers who joined in the last year leave {pace} than earlier ones did at the same age."
-    worth = f"{_about(newest.ltv, currency)}{_bracketed(newest.ci_lower, newest.ci_upper)}"
+    worth = f"{money(newest.ltv, currency)}{_bracketed(newest.ci_lower, newest.ci_upper)}"
     span = months(newest.horizon_months)
-    return [f"{first} If new ones do so too, each is worth {worth} over {span}, not {_about(own.ltv)}."]
+    return [f"{first} If new ones do so too, each is worth {worth} over {span}, not {money(own.ltv)}."]
 
 
 def _tail(row: Any) -> str:
     last, span = months(row.last_age_months), months(row.horizon_months)
     if pd.isna(row.ltv):
-        bounds = f"{_about(row.ci_lower)} to {_about(row.ci_upper)}"
+        bounds = f"{money(row.ci_lower)} to {money(row.ci_upper)}"
         return f"After {last} nothing is observed and nobody has left: over {span} a customer is worth {bounds}."
     stay = f"{percent(row.still_here)} of customers stay longer than {last}, as far as the data reach."
     if not row.share_in_tail > 0:
@@ -292,7 +281,7 @@ def forms_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
     simple, own = (_form(forms, method).ltv for method in (FORMULA_C, SURVIVAL))
     if pd.isna(simple) or pd.isna(own) or not own > 0 or math.isinf(simple):
         return ""
-    both = f"{_about(simple, currency)} against {_about(own)}"
+    both = f"{money(simple, currency)} against {money(own)}"
     if abs(simple / own - 1) < NEAR:
         return f"The simple formula (C) comes to the same: {both}."
     if simple >= 2 * own:
@@ -320,12 +309,12 @@ def bridge_finding(steps: pd.DataFrame, *, most: int = 3) -> str:
     if rows.empty:
         return ""
     why = [(row.difference, STEPS.get(row.step, f"because it counts {row.step}")) for row in _ranked(rows, most)]
-    named = [f"{_signed(difference)} {reason}" for difference, reason in why]
+    named = [f"{_plus(difference)} {reason}" for difference, reason in why]
     return f"What makes the difference to the simple formula: {'; '.join(named) or 'nothing'}."
 
 
 def _plus(value: float) -> str:
-    return f"{'+' * (value > 0)}{money(value)}"
+    return f"{'+' if value > 0 else ''}{money(value)}"
 
 
 def _ranked(rows: pd.DataFrame, most: int) -> list[pd.Series[Any]]:
@@ -333,36 +322,32 @@ def _ranked(rows: pd.DataFrame, most: int) -> list[pd.Series[Any]]:
     return [rows[rows["rank"] == place].iloc[0] for place in range(1, most + 1) if (rows["rank"] == place).any()]
 
 
-def _signed(value: Any) -> str:
-    return f"{'+' if value > 0 else ''}{_about(value)}"
-
-
 def forms_table(forms: pd.DataFrame) -> pd.DataFrame:
     """Write all forms of the whole at one horizon as texts: ``Form``, ``Value``, ``95 % interval``."""
     rows: Any = whole(forms).itertuples()
-    each = [[row.method, _each(row.ltv), _ends(row.ci_lower, row.ci_upper)] for row in rows]
+    each = [[row.method, _told(row.ltv), _ends(row.ci_lower, row.ci_upper)] for row in rows]
     return pd.DataFrame(each, columns=["Form", "Value", "95 % interval"])
 
 
 def bridge_table(steps: pd.DataFrame) -> pd.DataFrame:
     """Write the steps of the whole from formula C to the survival form as texts."""
     rows: Any = whole(steps).itertuples()
-    each = [[row.step, _each(row.value), "" if pd.isna(row.difference) else _signed(row.difference)] for row in rows]
+    each = [[row.step, _told(row.value), "" if pd.isna(row.difference) else _plus(row.difference)] for row in rows]
     return pd.DataFrame(each, columns=["Step", "Value", "Difference"])
 
 
-def residual_finding(by_age: pd.DataFrame, *, currency: str = "") -> str:
+def residual_finding(by_age: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
     """State what a customer of a year's standing brings, against a new one; fit for a chart's title."""
     rows = whole(by_age).dropna(subset="residual_value").set_index("age_months")
     if 0 not in rows.index:
         return "What customers bring from an age on"
     age = next((a for a in (12, 6, 3, 1) if a in rows.index), 0)
     new, later = (rows[rows.index == a].iloc[0] for a in (0, age))
-    start = f"{_about(new.residual_value, currency)}"
+    start = f"{money(new.residual_value, currency)}"
     if not age:
         return f"A new customer brings {start}, before acquisition cost"
-    stayed = f"A customer who has stayed {months(age)} brings {_about(later.residual_value, currency)}"
-    text = f"{stayed} from then on, a new one {_about(new.residual_value)}"
+    stayed = f"A customer who has stayed {months(age)} brings {money(later.residual_value, currency)}"
+    text = f"{stayed} over the next {months(horizon_months)}, a new one {money(new.residual_value)}"
     return text if later.differs else f"{text}: no clear difference"
 
 
@@ -371,7 +356,7 @@ def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "
     row, span = whole(pay).iloc[0], months(horizon_months)
     if pd.isna(row.cac):
         return "Acquisition cost isn't in the data, so payback is not known and values are before it."
-    cost = f"Acquisition cost of {_about(row.cac, currency)} a customer"
+    cost = f"Acquisition cost of {money(row.cac, currency)} a customer"
     if not row.cac:
         return "Acquisition costs nothing, so there is nothing to recover."
     if pd.isna(row.payback_months):
@@ -394,44 +379,41 @@ def _back(row: Any) -> dict[str, str]:
     ratio = format_interval(row.ltv_to_cac_ci_lower, row.ltv_to_cac_ci_upper)
     return {
         "Segment": row.segment,
-        "Value": _each(row.ltv),
+        "Value": _told(row.ltv),
         "95 % interval": _ends(row.ci_lower_value, row.ci_upper_value),
-        "Acquisition cost": _each(row.cac),
+        "Acquisition cost": _told(row.cac),
         "Recovered in": months(row.payback_months) if math.isfinite(row.payback_months) else never,
         "LTV:CAC": format_value(row.ltv_to_cac) if pd.notna(row.ltv_to_cac) else "not known",
         "LTV:CAC, 95 % interval": ratio,
     }
 
 
-def _each(value: float) -> str:
-    return "not known" if pd.isna(value) else _amount(value)
-
-
 def _told(value: float) -> str:
     return "not known" if pd.isna(value) else money(value)
 
 
-def _ends(lower: float, upper: float, write: Callable[[float], str] = _amount) -> str:
-    return f"{write(lower)} to {write(upper)}" if pd.notna(lower) and pd.notna(upper) else ""
+def _ends(lower: float, upper: float) -> str:
+    return f"{money(lower)} to {money(upper)}" if pd.notna(lower) and pd.notna(upper) else ""
 
 
-def _present(base: pd.DataFrame, currency: str) -> str:
+def _present(base: pd.DataFrame, currency: str, *, paying: str = "") -> str:
     row = whole(base).iloc[0]
     if not row.n_active:
         return "Nobody is a customer today"
-    many = f"The {int(row.n_active):,} present customers bring"
-    who = "The one present customer brings" if row.n_active == 1 else many
+    who, s = ("one present customer", "s") if row.n_active == 1 else (f"{int(row.n_active):,} present customers", "")
+    who = f"The {who}{f' pay{s} {paying} a month and' if paying else ''} bring{s}"
     span = "month" if row.horizon_months == 1 else months(row.horizon_months)
     if pd.isna(row.base_value):
-        known = f" between {_about(row.ci_lower, currency)} and {_about(row.ci_upper)}" * pd.notna(row.ci_lower)
+        known = f" between {money(row.ci_lower, currency)} and {money(row.ci_upper)}" * pd.notna(row.ci_lower)
         return f"{who}{known or ' an amount that cannot be told'} over the next {span}"
-    return f"{who} {_about(row.base_value, currency)} over the next {span}{_bracketed(row.ci_lower, row.ci_upper)}"
+    return f"{who} {money(row.base_value, currency)} over the next {span}{_bracketed(row.ci_lower, row.ci_upper)}"
 
 
 def base_findings(base: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
-    """State what the present customers together bring; then, where there is any, how much of it is extrapolated."""
-    share = whole(base)["share_in_tail"].iloc[0]
-    said, unseen = f"{_present(base, currency)}.", "comes from ages that too few have reached yet and is extrapolated"
+    """State what the present customers pay and will bring; then, where there is any, how much of it is extrapolated."""
+    share, mrr = whole(base)[["share_in_tail", "mrr"]].iloc[0]
+    said = f"{_present(base, currency, paying='' if pd.isna(mrr) else money(mrr, currency))}."
+    unseen = "comes from ages that too few have reached yet and is extrapolated"
     return (said, f"{percent(share)} of it {unseen}.") if share > 0 else (said,)
 
 
@@ -444,7 +426,7 @@ def base_table(base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
             "Customers": f"{row.n_active:,}",
             "MRR": _told(row.mrr),
             "Value": _told(row.base_value),
-            "95 % interval": _ends(row.ci_lower, row.ci_upper, money),
+            "95 % interval": _ends(row.ci_lower, row.ci_upper),
             "Extrapolated": percent(row.share_in_tail) if row.share_in_tail > 0 else "",
         }
         for row in rows
@@ -458,8 +440,8 @@ def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str
     if not any(row.base_gain for row in rows):
         return "None of the changes would add anything." if rows else "What a change would add cannot be told."
     first, *rest = ((SAID[row.change], row.base_gain) for row in rows)
-    text = f"{first[0][0].upper()}{first[0][1:]} would add {_about(first[1], currency)} to what present customers bring"
-    others = [f"{change} {_about(gain)}" for change, gain in rest]
+    text = f"{first[0][0].upper()}{first[0][1:]} would add {money(first[1], currency)} to what present customers bring"
+    others = [f"{change} {money(gain)}" for change, gain in rest]
     more = f", {' and '.join(others)}" if others else ""
     return f"{text} over {months(horizon_months)}{more}."
 
@@ -468,6 +450,8 @@ def what_if_table(changes: pd.DataFrame, base: pd.DataFrame, *, segments: list[s
     """Write what present and new customers would bring after each change: texts, one row per segment and change."""
     now = base.set_index("segment")["base_value"]
     known = changes[changes["segment"].isin(segments)].dropna(subset="base_gain")
+    place = known["segment"].map({segment: k for k, segment in enumerate(segments)})
+    known = known.assign(place=place).sort_values(["place", "base_gain"], ascending=[True, False], kind="stable")
     rows = [_gained(row, float(now[row.segment])) for row in known.itertuples()]
     table = pd.DataFrame(rows)
     return table if len(segments) > 1 or not rows else table.drop(columns="Segment")
@@ -477,10 +461,10 @@ def _gained(row: Any, now: float) -> dict[str, str]:
     return {
         "Segment": row.segment,
         "Change": CHANGES[row.change],
-        "Present customers": _told(now + row.base_gain),
-        "Difference": f"{_plus(row.base_gain)} ({_ends(row.base_gain_ci_lower, row.base_gain_ci_upper, money)})",
-        "A new customer": _each(row.ltv + row.ltv_gain),
-        "Difference each": f"{_signed(row.ltv_gain)} ({_ends(row.ltv_gain_ci_lower, row.ltv_gain_ci_upper)})",
+        "Present customers bring": _told(now + row.base_gain),
+        "Added": f"{_plus(row.base_gain)} ({_ends(row.base_gain_ci_lower, row.base_gain_ci_upper)})",
+        "A new customer is worth": _told(row.ltv + row.ltv_gain),
+        "Added each": f"{_plus(row.ltv_gain)} ({_ends(row.ltv_gain_ci_lower, row.ltv_gain_ci_upper)})",
     }
 
 
@@ -503,9 +487,18 @@ def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") 
     last = whole(tested)[whole(tested)["measure"] == measure].dropna(subset="actual").iloc[-1]
     if pd.isna(last.predicted):
         return f"A year ago {measure} could not be foretold: of all or of a segment nobody had left by then"
-    count = measure == ACTIVE
-    expected = f"{last.predicted:,.0f}" if count else _about(last.predicted, currency)
+    count, day = measure == ACTIVE, format_day(str(last.month)[:10])
+    write = _counted if count else money
     word = ("few", "many") if count else ("little", "much")
     miss = "" if pd.isna(last.error) else f", {percent(abs(last.error))} too {word[int(last.error > 0)]}"
-    foretold = f"A year ago we would have expected {expected} {measure} on {format_day(str(last.month)[:10])}{miss}"
-    return f"{foretold}; the interval held in {last.n_held} of {last.months_ahead} months"
+    when = f"{'in the month to' if measure == 'revenue' else 'on'} {day}"
+    brought = f"of the customers of a year ago, {_counted(last.actual)} were still here on {day}"
+    if not count:
+        brought = f"the customers of a year ago brought {money(last.actual, currency)} of {measure} {when}"
+    foretold = f"the forecast said {write(last.predicted)}{miss}"
+    held = f"its interval held in {last.n_held} of {last.months_ahead} months"
+    return f"{brought[0].upper()}{brought[1:]}; {foretold}, and {held}"
+
+
+def _counted(n: float) -> str:
+    return f"{n:,.0f}"

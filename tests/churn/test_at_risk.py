@@ -337,8 +337,8 @@ def test_risk_does_not_depend_on_who_else_is_there(data, model, kept):
 
 
 def test_what_is_at_stake_by_hand():
-    risk = pd.DataFrame({"p_churn": [0.5, 0.25, 0.25], "money_at_risk": [50.0, 30.0, 20.0]})
-    assert stakes(risk, capacity=1).tolist() == [3, 1.0, 100.0, 1, 50.0, 0.5]
+    risk = pd.DataFrame({"p_churn": [0.5, 0.25, 0.25], "money_at_risk": [50.0, 30.0, 20.0], "mrr": [100.0, 120, 80]})
+    assert stakes(risk, capacity=1).tolist() == [3, 1.0, 100.0, 300.0, 1, 50.0, 0.5]
     assert stakes(risk, capacity=15).share_listed == 1
     unpaid, unpriced = (stakes(risk.assign(money_at_risk=m), capacity=2) for m in (0.0, np.nan))
     assert (unpaid.money_at_risk, unpaid.expected_churned) == (0, 1)

@@ -93,11 +93,10 @@ def test_findings_show_themselves_and_draw_anew(churn, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_answer_names_stay_difference_and_forecast(churn):
+def test_the_answer_names_stay_and_difference(churn):
     text = churn.answer.text
     assert text.startswith("**")
     assert f"{churn.differences.title}." in text
-    assert f"{churn.forecast.title}." in text
     assert [c.label for c in churn.answer.cards][2:] == [
         "Customer churn, December 2024",
         "Expected to leave within 12 months",

@@ -27,15 +27,17 @@ def firm(curve):
     return firm_medians(survival_summary(curve), curve)
 
 
-def answer(curve, ahead=None):
-    return say.answer(firm(curve), Differences.of(compare_segments(curve)), ahead)
+def answer(curve, strongest=None):
+    return say.answer(firm(curve), pace(hazard_by_age(curve)), Differences.of(compare_segments(curve)), strongest)
 
 
-RISKS = pd.DataFrame({"p_churn": (0.5, 0.25, 0.25), "money_at_risk": (50.0, 30.0, 20.0)})
+NAMES = ["term", "level", "reference", "hazard_ratio", "ci_lower", "ci_upper"]
+DRIVER = pd.Series(["plan", "Pro", "Lite", 0.3, 0.2, 0.4], NAMES)
+RISKS = pd.DataFrame({"p_churn": (0.5, 0.25, 0.25), "money_at_risk": (50.0, 30.0, 20.0), "mrr": (100.0, 120.0, 80.0)})
 
 
 def at_stake(money=(50.0, 30.0, 20.0), p=(0.5, 0.25, 0.25)):
-    return stakes(pd.DataFrame({"p_churn": p, "money_at_risk": money}), capacity=1)
+    return stakes(pd.DataFrame({"p_churn": p, "money_at_risk": money, "mrr": [100.0] * len(p)}), capacity=1)
 
 
 def test_the_subtitle_counts_who_was_never_observed():
@@ -46,16 +48,22 @@ def test_the_subtitle_counts_who_was_never_observed():
     assert say.subtitle(summary, n_before=7).endswith("7 customers that had left earlier are not counted")
 
 
-def test_the_answer_names_stay_difference_and_forecast(curve):
-    text = answer(curve, outlook(forecast()))
+def test_the_answer_names_stay_peak_and_difference(curve):
+    text = answer(curve, DRIVER)
     assert text.startswith("**62 % of customers stay longer than 12 months** (95 % interval 58 to 67 %, 400 customers)")
     assert "longer than Lite customers over their first 24 months (6.2 to 9.1)." in text
-    assert "Of 100 customers today, about 20 (15 to 25) are expected to leave within 2 months." in text
+    assert "Risk peaks in months 3 and 12. Pro customers stay" in text
+    assert "other things equal" not in text  # segments say it
+    alone = survival_curve(lives(Pro=PRO))
+    alone = alone[alone["segment"] == "All"]
+    said = say.answer(firm(alone), None, None, DRIVER)
+    assert said.endswith(". Pro customers leave at about a third of Lite's rate, other things equal.")
 
 
 def test_the_answer_names_the_median_where_it_is_reached():
     text = answer(survival_curve(lives(Lite=[(5, True, 60), (9, True, 30), (12, False, 10)])))
-    assert text == "**Half of all customers leave within 5 months** (95 % interval 5.0 to 5.0, 100 customers)."
+    stay = "**Half of all customers leave within 5 months** (95 % interval 5.0 to 5.0, 100 customers)."
+    assert text == f"{stay} Risk peaks in months 5–9."
 
 
 @pytest.mark.parametrize(
@@ -156,11 +164,16 @@ def test_models_are_named():
 
 
 def test_drivers_are_named_with_their_reference():
-    names = ["term", "level", "reference", "hazard_ratio", "ci_lower", "ci_upper"]
-    of_text = pd.Series(["plan", "Pro", "Lite", 0.3, 0.2, 0.4], names)
-    assert say.drivers(of_text).title == "Pro customers leave at about a third of Lite's rate, other things equal"
+    assert (
+        say.drivers(DRIVER, changing="plan").title
+        == "Pro customers leave at about a third of Lite's rate, other things equal"
+    )
     assert say.drivers(None).title == "Nothing on record clearly raises or lowers the risk of leaving"
-    of_number = pd.Series(["price", "18 → 90", "", 1.4, 1.2, 1.6], names)
+    assert say.drivers(None, changing="channel").title == (
+        "How channel matters changes as customers stay; over all ages together, nothing on record clearly raises or lowers "
+        "the risk of leaving"
+    )
+    of_number = pd.Series(["price", "18 → 90", "", 1.4, 1.2, 1.6], NAMES)
     assert (
         say.drivers(of_number).title
         == "Customers with price 90 leave at 1.4 times the rate of those with 18, other things equal"
@@ -170,23 +183,19 @@ def test_drivers_are_named_with_their_reference():
 @pytest.mark.parametrize(("agree", "word"), [(True, "The predictions hold:"), (False, "do not hold everywhere")])
 def test_calibration_counts_the_groups_that_hold(agree, word):
     found = pd.Series({"n_groups": 6, "n_inside": 5, "widest_gap": 0.094, "enough": True, "agree": agree}, dtype=object)
-    said = say.calibration(found, checked_months=12.0, concordance=0.62, kept_share=0.724)
+    said = say.calibration(found, checked_months=12.0, kept_share=0.724)
     assert word in said.title
     assert said.title.endswith(
         "in 5 of 6 groups as many left as predicted, within the margin of error; the widest gap is 9 points"
     )
     assert said.subtitle.startswith("Share leaving within 12 months of the start")
-    assert said.notes == (
-        "Shown two new customers, the model picks the earlier leaver 62 % of the time; guessing gets 50 %.",
-        "Risks use 72 % of each effect (on the log scale): the part that holds for new customers.",
-    )
+    assert said.notes == ("Risks use 72 % of each effect (on the log scale): the part that holds for new customers.",)
 
 
-def test_few_groups_are_not_judged_and_no_concordance_not_told():
+def test_few_groups_are_not_judged():
     few = pd.Series({"n_groups": 1, "n_inside": 1, "widest_gap": 0.0, "enough": False, "agree": True}, dtype=object)
-    said = say.calibration(few, checked_months=12.0, concordance=np.nan, kept_share=1.0)
+    said = say.calibration(few, checked_months=12.0, kept_share=1.0)
     assert said.title == "Customers fall into 1 group, too few to judge the predictions"
-    assert len(said.notes) == 1
 
 
 def test_the_risk_list_says_what_it_holds():
@@ -195,13 +204,19 @@ def test_the_risk_list_says_what_it_holds():
 
     assert (
         title(at_stake(), currency="USD")
-        == "USD 100 of monthly revenue is at risk over the next 12 months; the customer at the top holds USD 50 of it (50 %)"
+        == "USD 100 of USD 300 in monthly revenue is at risk over the next 12 months; the customer at the top holds USD 50 of it (50 %)"
     )
     assert "3 customers at the top hold 100 of it (100 %)" in title(stakes(RISKS, capacity=9))
     assert title(at_stake(), gross_margin=0.5).startswith("100 of monthly margin is at risk")
     assert "no money is at risk" in title(at_stake([0.0] * 3))
     assert "no MRR" in title(at_stake([np.nan] * 3))
     assert title(at_stake([], [])) == "Nobody is a customer today, so there is nobody to call"
+    assert say.at_risk(at_stake(), horizon_months=12).notes == ()
+    assert say.at_risk(at_stake(), horizon_months=12, concordance=0.62).notes == (
+        "Shown two new customers, the model picks the earlier leaver 62 % of the time; guessing gets 50 %.",
+    )
+    (guessed,) = say.at_risk(at_stake(), horizon_months=12, concordance=0.51).notes
+    assert guessed.endswith("51 % of the time; guessing gets 50 %. So the risks hardly tell customers apart.")
 
 
 def test_the_forecast_is_told_or_its_absence():
@@ -266,6 +281,9 @@ def test_the_last_month_is_set_against_the_year_before(last, word):
     text = say.monthly(last_month(rates(last))).title
     assert "of customers left in February 2025" in text
     assert f"{word} in the 12 months before (5.0 % a month)" in text
+    seasonal = last_month(rates(last)).copy()
+    seasonal["season"] = "allowed for"
+    assert say.monthly(seasonal).title.endswith(f"{word} expected (5.0 %, from the 12 months before and the season)")
 
 
 def test_a_single_month_has_nothing_to_be_compared_with():

@@ -15,7 +15,7 @@ from notebook_world import write
 import cslib as cs
 from cslib.data.customers import segment_of, segment_sizes
 from cslib.data.drift import drift
-from cslib.errors import ParameterError
+from cslib.errors import DataError, ParameterError
 from cslib.report import batch, html, segments
 
 PARAMETERS = 'data: str = ""\nas_of: str = ""\nsegment_by: str = ""\nwhere: str = ""'
@@ -274,20 +274,46 @@ def test_a_segment_alone_has_the_figures_that_it_has_beside_the_others(root: Pat
         assert cs.Surveys(own).groups.table["nps"].iloc[0] == pytest.approx(asked.loc[plan, "nps"])
 
 
-def test_surveys_of_a_segment_are_those_of_who_is_in_it_now() -> None:
-    """Eight of ten began with Starter and are of Team since: comparisons of answers count them as Team."""
-    ids = range(40)
+def of_team_since(ids: range, *, moved: int, left: str = "") -> cs.DataSet:
+    """All began with Starter; who is not the first of so many is of Team since, and only the last may have left."""
     people = pd.DataFrame({"customer_id": ids, "started_on": "2023-01-05", "churned_on": None})
-    people["plan"] = ["Starter" if i % 4 == 0 else "Team" for i in ids]
+    people["plan"] = ["Team" if i % moved else "Starter" for i in ids]
     first = people.drop(columns="churned_on").assign(plan="Starter", mrr=10.0, ended_on=None)
     first.loc[people["plan"] == "Team", "ended_on"] = "2023-12-31"
     then = first[people["plan"] == "Team"].assign(plan="Team", started_on="2024-01-01", ended_on=None)
+    then.loc[then["customer_id"] == ids[-1], "ended_on"] = left or None
     answers = people[["customer_id"]].assign(survey="nps", asked_on="2024-05-01", answered_on="2024-05-01")
     answers["score"] = [0 if i % 4 == 1 else 9 for i in ids]
     tables = {"customers": people, "subscriptions": pd.concat([first, then]), "surveys": answers}
-    data = cs.load(tables, as_of="2024-06-30")
+    return cs.load(tables, as_of="2024-06-30")
+
+
+def test_surveys_of_a_segment_are_those_of_who_is_in_it_now() -> None:
+    """Ten of forty are of Starter still: comparisons of answers count the others as Team."""
+    data = of_team_since(range(40), moved=4)
     beside = cs.Surveys(data, by="plan").groups.table.set_index("segment")
     assert segment_sizes(data, "plan").to_dict() == {"Starter": 40}
     alone = cs.Surveys(segment_of(data, "plan", "Starter")).groups.table.set_index("segment")
     assert alone.loc["All", "n_responses"] == beside.loc["Starter", "n_responses"] == 10
     assert alone.loc["All", "nps"] == beside.loc["Starter", "nps"] == 100
+
+
+def test_whom_to_call_of_a_segment_is_who_is_in_it_now() -> None:
+    """All 40 began with Starter; ten of them are of it still, the others of Team, of whom one has left."""
+    data = of_team_since(range(40), moved=4, left="2024-03-31")
+    alone = cs.Churn(segment_of(data, "plan", "Starter"))
+    assert sorted(alone.at_risk.table["customer_id"].astype(int)) == list(range(0, 40, 4))
+    said = "The list holds the 10 customers whose plan is Starter today"
+    assert alone.at_risk.notes[0] == f"{said}; the rest of this report is about those who began with it."
+    assert alone.forecast.table["n_active"].iloc[0] == 39
+    assert alone.models.notes == ()  # the list and the forecast are of other customers: nothing to add up
+    beside = cs.Churn(data, by="plan").at_risk
+    assert (beside.table["segment"] == "Starter").sum() == 10
+    assert "The list holds" not in " ".join(beside.notes)
+
+
+def test_where_nobody_is_in_a_segment_any_more_nobody_is_called_and_no_answers_are_there() -> None:
+    nobody = segment_of(of_team_since(range(1, 4), moved=4), "plan", "Starter")
+    assert cs.Churn(nobody).at_risk.title == "Nobody is a customer today, so there is nobody to call"
+    with pytest.raises(DataError, match="surveys has no rows up to 2024-06-30"):
+        _ = cs.Surveys(nobody).groups

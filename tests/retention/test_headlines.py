@@ -5,7 +5,7 @@ import pytest
 from retention_world import comparison, curve
 
 from cslib.retention.cohorts import COMPARISON, TRIANGLE
-from cslib.retention.headlines import contrast, extreme_years, extremes, followed, landmarks, revenue_kept
+from cslib.retention.headlines import contrast, extreme_years, extremes, followed, joined_by, landmarks, revenue_kept
 
 
 def picked(table, **how):
@@ -21,6 +21,23 @@ def test_landmarks_rest_on_thirty_customers():
     assert picked(curve(All=0.6).assign(n_customers=9)) == [3, 6, 12]
     assert picked(curve(All=0.6), kind="1-3,4-6") == [1, 4]
     assert picked(curve(x=0.6)) == []
+
+
+@pytest.mark.parametrize(
+    ("period", "cohorts", "last"),
+    [
+        ("month", ["2024-01-01", "2024-02-01", "2024-03-01"], "2024-02-29"),
+        ("quarter", ["2024-01-01", "2024-04-01", "2024-07-01"], "2024-06-30"),
+        ("week", ["2024-01-01", "2024-01-08", "2024-01-15"], "2024-01-14"),
+    ],
+)
+def test_who_has_come_as_far_joined_by_the_end_of_the_newest_cohort_that_did(period, cohorts, last):
+    """Of three cohorts the newest has not been through period 1 yet."""
+    rows = [("All", pd.Timestamp(c), k, 5.0) for c in cohorts for k in (0, 1)]
+    triangle = pd.DataFrame(rows, columns=["segment", "cohort", "period_index", "n_retained"])
+    triangle.loc[len(triangle) - 1, "n_retained"] = float("nan")
+    assert joined_by(triangle, period=period)[1] == pd.Timestamp(last)
+    assert joined_by(triangle.iloc[:0]).empty
 
 
 def test_the_headline_is_a_year_or_else_the_latest():

@@ -94,9 +94,8 @@ def test_tables_hold_together(by_plan):
         *("all cohorts, any difference", "newer half", "newest cohort old enough"),
     ]
     assert by_plan.comparison.caption == (
-        "Newer against older cohorts over their first 6 months (same months of the year compared); shares at the end of "
-        "it. "
-        "6 cohorts too young to compare"
+        "Newer against older cohorts over their first 6 months (same months of the year compared), with the shares by "
+        "then; 6 cohorts are too young to compare"
     )
 
 
@@ -132,9 +131,19 @@ TENURE = "customer_id,tenure_months,churned\na,3,yes\nb,0,no\nc,12,no\n"
 @pytest.mark.parametrize(
     ("tables", "as_of", "by", "words"),
     [
-        ({"customers": ONE}, "2025-04-30", "plan", "100 % of customers are still customers 3 months on"),
-        ({"customers": GONE}, "2025-12-31", "", "0 % of customers are still customers"),
-        ({"customers": STAY}, "2025-12-31", "", "100 % of customers are still customers 6 months on"),
+        (
+            {"customers": ONE},
+            "2025-04-30",
+            "plan",
+            "100 % of customers who joined by January 2025 are still customers 3 months on",
+        ),
+        ({"customers": GONE}, "2025-12-31", "", "0 % of customers who joined by March 2025 are still customers"),
+        (
+            {"customers": STAY},
+            "2025-12-31",
+            "",
+            "100 % of customers who joined by March 2025 are still customers 6 months on",
+        ),
         ({"customers": LATE}, "2025-06-20", "", "not known"),
         ({"orders": ORDERS}, "2025-03-31", "", "order in month 1"),
         ({"customers": TENURE}, "", "", "are still customers"),
@@ -171,7 +180,7 @@ def test_what_is_absent_says_why():
     )
     assert alone.revenue.title.startswith("After 3 months, cohorts pay 100 % of their first MRR")
     told = alone.revenue_by_segment
-    assert (told.title, told.absent, told.most) == ("", "", 0)
+    assert (told.title, told.absent, told.most, len(told.table)) == ("", "", 0, 0)
     assert alone.comparison.absent == "There are too few cohorts to compare newer with older ones."
 
 
@@ -179,7 +188,7 @@ def test_what_is_absent_says_why():
 def test_trials_alone_have_no_share_of_revenue_to_follow(monkeypatch):
     tables = {"subscriptions": "customer_id,started_on,ended_on,mrr,plan\na,2025-01-02,,0,x\n"}
     study = Retention(loaded(tables, as_of="2025-04-30"), by="plan")
-    assert study.by_age.title == "100 % of customers are still customers 3 months on"
+    assert study.by_age.title == "100 % of customers who joined by January 2025 are still customers 3 months on"
     assert study.revenue.absent.startswith("No cohort pays anything at the end of its first period")
     assert study.revenue_by_segment.absent == ""
     assert shown(monkeypatch, study)

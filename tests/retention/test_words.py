@@ -11,24 +11,34 @@ from cslib.show.formats import percent
 NOTHING = pd.DataFrame(columns=COMPARISON)
 
 
-def answer(table, contrasts, source):
-    return Wording(source).answer(landmarks(table), contrast(contrasts))
+def marked(table, joined=pd.NaT):
+    return landmarks(table).assign(joined=joined)
 
 
-def cards(table, contrasts, source):
-    return Wording(source).cards(landmarks(table), contrast(contrasts))
+def answer(table, contrasts, source, **more):
+    return Wording(source).answer(marked(table, **more), contrast(contrasts))
+
+
+def cards(table, contrasts, source, **more):
+    return Wording(source).cards(marked(table, **more), contrast(contrasts))
 
 
 def segments(table, source="customers"):
-    return Wording(source).segments(extremes(table), landmarks(table))
+    return Wording(source).segments(extremes(table), marked(table))
 
 
 def test_answer_names_rate_interval_and_change():
-    text = answer(curve(All=0.6), comparison(0.001), "subscriptions")
+    text = answer(curve(All=0.6), comparison(0.001), "subscriptions", joined=pd.Timestamp("2023-06-01"))
     assert text == (
-        "**60 % of customers are still customers 12 months on** (95 % interval 57 to 63 %, 1,000 customers followed "
-        "that long). **Customers who joined since March 2024 stay longer than earlier ones**: 70 % vs 60 % are still "
+        "**60 % of customers who joined by June 2023 are still customers 12 months on** (95 % interval 57 to 63 %, 1,000 "
+        "customers). **Customers who joined since March 2024 stay longer than earlier ones**: 70 % vs 60 % are still "
         "customers 6 months on."
+    )
+    weekly = Wording("usage", period="week").answer(marked(curve(All=0.6), pd.Timestamp("2023-06-04")), None)
+    assert weekly.startswith("**60 % of customers who joined by 4 June 2023 are active in week 12**")
+    tenure = answer(curve(All=0.6), NOTHING, "tenure")
+    assert tenure.startswith(
+        "**60 % of customers are still customers 12 months on** (95 % interval 57 to 63 %, 1,000 customers followed that long)."
     )
 
 
@@ -69,7 +79,9 @@ def test_cards_are_named_for_what_is_retained():
     assert [c.label for c in cards(curve(All=0.6), NOTHING, "orders")] == [
         *("Ordered in month 3", "Ordered in month 6", "Ordered in month 12"),
     ]
-    assert cards(curve(All=0.6), NOTHING, "subscriptions")[0].label == "Still customers 3 months on"
+    first = cards(curve(All=0.6), NOTHING, "subscriptions", joined=pd.Timestamp("2023-06-01"))[0]
+    assert (first.label, first.detail) == ("Still customers 3 months on", "joined by June 2023")
+    assert cards(curve(All=0.6), NOTHING, "tenure")[0].detail == "customers followed that long"
 
 
 def test_a_day_names_the_newer_cohorts_by_week():
@@ -131,8 +143,8 @@ def test_a_heatmap_says_what_it_leaves_out_and_what_hatching_means():
 
 def test_too_young_cohorts_are_counted():
     row = comparison(0.01).assign(n_too_young=1)
-    assert Wording("orders").compared(row).endswith("shares at the end of it. 1 cohort too young to compare")
-    assert Wording("orders").compared(row.assign(n_too_young=0)).endswith("shares at the end of it")
+    assert Wording("orders").compared(row).endswith("with the shares by then; 1 cohort is too young to compare")
+    assert Wording("orders").compared(row.assign(n_too_young=0)).endswith("first 6 months, with the shares by then")
 
 
 @pytest.mark.parametrize(

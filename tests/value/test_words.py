@@ -53,8 +53,15 @@ COSTS = UnitCosts(retention_per_month=12.0)
 TERMS = Terms(costs=COSTS, gross_margin=0.8, annual_discount_rate=0.08)
 
 
-def answer(forms=FORMS, base=BASE, pay=PAY, terms=TERMS, source="subscriptions", **more):
-    return value_answer(forms, base, pay, terms=terms, source=source, **more)
+TESTED = table(
+    "segment measure error",
+    ("All", "active customers", -0.2), ("All", "active customers", -0.094), ("All", "MRR", 0.1), ("All", "MRR", 0.01),
+    ("Pro", "active customers", 0.5),
+)  # fmt: skip
+
+
+def answer(forms=FORMS, base=BASE, pay=PAY, tested=TESTED, terms=TERMS, source="subscriptions", **more):
+    return value_answer(forms, base, pay, tested, terms=terms, source=source, **more)
 
 
 def test_subtitle_says_what_is_off_and_what_is_not_known():
@@ -74,9 +81,16 @@ def test_subtitle_says_what_is_off_and_what_is_not_known():
 
 def test_answer():
     assert answer(currency="USD").text == (
-        "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). Acquisition cost is "
-        "recovered in 4 months. The 2,193 present customers bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M)."
+        "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). The 2,193 present "
+        "customers bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M). Made a year ago, the forecast would have "
+        "been 1.0 % too high for revenue and 9.4 % too low for customers."
     )
+
+
+def test_the_answer_tells_of_last_year_what_is_known():
+    assert answer(tested=TESTED.iloc[:2]).text.endswith("would have been 9.4 % too low for customers.")
+    assert answer(tested=TESTED.assign(error=0.0)).text.endswith("been right for revenue and right for customers.")
+    assert answer(tested=TESTED.iloc[:0]).text.endswith("(18.0 M to 20.2 M).")
 
 
 def test_the_answer_names_the_spread_of_segments():
@@ -84,7 +98,7 @@ def test_the_answer_names_the_spread_of_segments():
         FORMS.iloc[[0]].assign(segment=s, ltv=v) for s, v in (("Team", 9000.0), ("Pro", 1251.0), ("Big", 21_437.0))
     ]
     every = pd.concat([FORMS, *parts], ignore_index=True)
-    assert "(95 % interval 4,050 to 4,600), from 1,250 (Pro) to 21,400 (Big). Acquisition" in answer(every).text
+    assert "(95 % interval 4,050 to 4,600), from 1,250 (Pro) to 21.4 k (Big). The 2,193" in answer(every).text
     assert ", from" not in answer(pd.concat([FORMS, parts[0]], ignore_index=True)).text
 
 
@@ -113,6 +127,7 @@ def test_cards():
     assert (value.value, value.ci_lower, value.n) == (4328.4, 4049, 4000)
     assert (base.value, base.n) == (19_100_000, 2193)
     assert (back.value, back.ci_upper, ratio.value) == (4, 5, 7.57)
+    assert ratio.detail == "USD 4,990 before acquisition cost, which is USD 659"
     never = answer(pay=PAY.assign(payback_months=np.inf, ci_upper=np.inf)).cards[2]
     assert (never.value, never.detail) == (None, "not within 36 months")
     unknown = answer(pay=PAY.assign(cac=NAN, payback_months=NAN, ltv_to_cac=NAN)).cards[2]
@@ -199,12 +214,12 @@ def test_bridge_names_the_largest_steps():
         "than 36 months."
     )
     assert bridge_finding(steps.iloc[:0]) == ""
-    assert bridge_table(steps).iloc[2].tolist() == ["churn by age", "5,477", "+338"]
+    assert bridge_table(steps).iloc[2].tolist() == ["churn by age", "5,480", "+338"]
 
 
 def test_forms_in_money():
     text = forms_table(FORMS.query("horizon_months not in (12, 72)"))
-    assert text.iloc[2].tolist() == ["Formula C (margin / churn)", "6,031", "5,597 to 6,438"]
+    assert text.iloc[2].tolist() == ["Formula C (margin / churn)", "6,030", "5,600 to 6,440"]
 
 
 def test_residual_value_differs_only_where_intervals_are_apart():
@@ -213,10 +228,13 @@ def test_residual_value_differs_only_where_intervals_are_apart():
         ("All", 0, 4987.0, 4695.0, 5267.0, 124, False),
         ("All", 12, 8362.0, 7500.0, 9200.0, 70, True),
     )
-    assert residual_finding(rows) == "A customer who has stayed 12 months brings 8,360 from then on, a new one 4,990"
-    assert residual_finding(rows.assign(differs=False)).endswith("no clear difference")
-    assert residual_finding(rows.iloc[1:]) == "What customers bring from an age on"
-    assert residual_finding(rows.iloc[:1]) == "A new customer brings 4,990, before acquisition cost"
+    ahead = {"horizon_months": 36}
+    assert residual_finding(rows, **ahead) == (
+        "A customer who has stayed 12 months brings 8,360 over the next 36 months, a new one 4,990"
+    )
+    assert residual_finding(rows.assign(differs=False), **ahead).endswith("no clear difference")
+    assert residual_finding(rows.iloc[1:], **ahead) == "What customers bring from an age on"
+    assert residual_finding(rows.iloc[:1], **ahead) == "A new customer brings 4,990, before acquisition cost"
 
 
 def test_payback():
@@ -230,13 +248,17 @@ def test_payback():
     assert payback_table(late, FORMS, segments=["All"])["Recovered in"].tolist() == ["not recovered"]
     assert "isn't in the data" in payback_finding(PAY.assign(cac=NAN), horizon_months=36)
     (shown,) = payback_table(PAY, FORMS, segments=["All"]).to_numpy().tolist()
-    assert shown == ["All", "4,328", "4,049 to 4,600", "659", "4 months", "7.57", "7.21 to 7.92"]
+    assert shown == ["All", "4,330", "4,050 to 4,600", "659", "4 months", "7.57", "7.21 to 7.92"]
 
 
 def test_base():
     assert base_findings(BASE.assign(n_active=0))[0] == "Nobody is a customer today."
     assert "between 18.0 M and 20.2 M" in base_findings(BASE.assign(base_value=NAN))[0]
-    assert base_findings(BASE.assign(n_active=1))[0].startswith("The one present customer brings 19.1 M")
+    assert base_findings(BASE.assign(n_active=1))[0].startswith("The one present customer pays 818 k a month")
+    assert base_findings(BASE, currency="USD")[0] == (
+        "The 2,193 present customers pay USD 818 k a month and bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M)."
+    )
+    assert base_findings(BASE.assign(mrr=NAN))[0].startswith("The 2,193 present customers bring 19.1 M")
     assert base_findings(BASE)[1] == "42 % of it comes from ages that too few have reached yet and is extrapolated."
     (shown,) = base_table(BASE, segments=["All"]).to_numpy().tolist()
     assert shown == ["All", "2,193", "818 k", "19.1 M", "18.0 M to 20.2 M", "42 %"]
@@ -247,7 +269,7 @@ def test_what_if_goes_from_the_largest_gain_down():
     changes = [("All", "10 % less churn", 1e5, 2), ("All", "5 % higher ARPA", 2e5, 1)]
     rows = table("segment change base_gain rank", *changes)
     assert what_if_finding(rows, horizon_months=36, currency="USD") == (
-        "5 % higher prices would add USD 200,000 to what present customers bring over 36 months, 10 % less churn 100,000."
+        "5 % higher prices would add USD 200 k to what present customers bring over 36 months, 10 % less churn 100 k."
     )
     unknown = rows.assign(base_gain=NAN, rank=NAN)
     assert what_if_finding(unknown, horizon_months=36) == "What a change would add cannot be told."
@@ -263,8 +285,10 @@ def test_each_change_stands_with_its_difference_and_interval():
     )
     shown = what_if_table(rows, BASE, segments=["All"])
     assert shown.to_numpy().tolist() == [
-        ["Prices up by 5 %", "20.1 M", "+955 k (900 k to 1.0 M)", "4,544", "+216 (202 to 230)"]
+        ["Prices up by 5 %", "20.1 M", "+955 k (900 k to 1.0 M)", "4,540", "+216 (202 to 230)"]
     ]
+    both = pd.concat([rows.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), rows])
+    assert what_if_table(both, BASE, segments=["All"])["Change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
     assert what_if_table(rows, BASE, segments=["All", "Pro"])["Segment"].tolist() == ["All"]
     assert what_if_table(rows.iloc[1:], BASE, segments=["All"]).empty
 
@@ -278,12 +302,14 @@ def test_backtest_counts_the_months_that_the_interval_held():
         ("All", months[1], 869.0, 811.0, 928.0, 912.0, "active customers", 2, 869 / 912 - 1, True, 1),
     )
     assert backtest_finding(tested, measure="active customers") == (
-        "A year ago we would have expected 869 active customers on 30 June 2025, 4.7 % too few; the interval held in 1 of 2 "
-        "months"
+        "Of the customers of a year ago, 912 were still here on 30 June 2025; the forecast said 869, 4.7 % too few, and its "
+        "interval held in 1 of 2 months"
     )
-    assert "8.6 % too much" in backtest_finding(tested.assign(measure="MRR", error=0.086), measure="MRR")
-    assert "MRR on 30 June 2025; the interval" in backtest_finding(
-        tested.assign(measure="MRR", error=NAN), measure="MRR"
+    assert backtest_finding(tested.assign(measure="MRR", error=0.086), measure="MRR", currency="USD") == (
+        "The customers of a year ago brought USD 912 of MRR on 30 June 2025; the forecast said 869, 8.6 % too much, and its "
+        "interval held in 1 of 2 months"
     )
+    bought = backtest_finding(tested.assign(measure="revenue", error=NAN), measure="revenue")
+    assert "912 of revenue in the month to 30 June 2025; the forecast said 869, and its interval" in bought
     unknown = tested.assign(predicted=NAN, ci_lower=NAN, ci_upper=NAN)
     assert backtest_finding(unknown, measure="active customers").startswith("A year ago active customers could not be")
