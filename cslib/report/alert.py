@@ -12,6 +12,7 @@ from typing import Any, Final
 from cslib.errors import ParameterError, ReportError, counted
 from cslib.report import digest as say
 from cslib.report.digest import Digest, News
+from cslib.report.home import write_index
 from cslib.report.look import Seen, failures, last_good, last_runs, run_before
 from cslib.report.publish import locked, put, sync
 from cslib.report.standing import Judged, corrected, judge, less_sure, news_of, standing, still
@@ -67,8 +68,11 @@ def tell(out: Path, send: Send | None = None) -> Digest:
         with locked(out):
             digest, state = _compared(out, state)
         _write_state(out, state)
+        first = not (out / "digest.html").exists()
         put(out / "digest.html", say.page(digest))
         put(out / "digest.md", say.markdown(digest))
+        if first and (out / "index.html").exists():
+            write_index(out)  # which leads to the digest from now on
         unreached = send(digest) if send and digest.news else ()
         again = "What is new is kept, and sent with the next call."
         ReportError.when(unreached, f"The digest did not reach {' and '.join(unreached)}. {again}")

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import NDArray
 
-from cslib.show import hover
+from cslib.show import charts, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, cohort_label, new_axes, nice_step, require
 from cslib.show.formats import LONG, SCALES, format_value
 from cslib.stats.intervals import Floats
@@ -90,6 +90,7 @@ def waterfall_chart(steps: pd.DataFrame, *, currency: str = "") -> Axes:
     told = [f"{n}\n{format_value(v, 'amount', currency)}" for n, v in zip(names, steps["amount"], strict=True)]
     hover.tell(axes, at, np.maximum(start, end), told)
     axes.set_xticks(at, names)
+    charts.slanted(axes)
     _money_axis(axes, floor, high + 0.1 * (high - floor), currency)
     if floor:
         _cut(axes, at[[0, -1]], format_value(floor, "money", currency))
@@ -153,8 +154,11 @@ def movement_bars(moved: pd.DataFrame, *, currency: str = "", most: int = 36) ->
     _months_below(axes, rows["month"])
     low, high = axes.get_ylim()
     _money_axis(axes, low, high, currency)
-    style: Any = {"ncols": 6, "frameon": False, "loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0}
-    axes.legend(handlelength=0.9, handletextpad=0.4, columnspacing=1.2, fontsize=9.5, labelcolor=MUTED, **style)
+    columns = 3 if charts.is_slim() else 6
+    style: Any = {"frameon": False, "loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0}
+    axes.legend(
+        ncols=columns, handlelength=0.9, handletextpad=0.4, columnspacing=1.2, fontsize=9.5, labelcolor=MUTED, **style
+    )
     return axes
 
 
@@ -171,7 +175,7 @@ def _tell(
 
 
 def _months_below(axes: Axes, months: pd.Series[Any]) -> None:
-    every = max(int(np.ceil(len(months) / 9)), 1)
+    every = max(int(np.ceil(len(months) / (3 if charts.is_slim() else 9))), 1)
     first = next((i for i, day in enumerate(months) if day.month == 1), 0) % every
     places = range(first, len(months), every)
     axes.set_xticks(list(places), [cohort_label(months.iloc[i], "month") for i in places])

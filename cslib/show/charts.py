@@ -7,6 +7,7 @@ which hold a contrast of 4.5:1 to light ground and to white text, and as marks o
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,7 +26,8 @@ from numpy.typing import NDArray
 
 from cslib.errors import ParameterError, check_choice
 from cslib.show import hover
-from cslib.show.drawing import PALETTE as PALETTE  # charts of topics take it from here
+from cslib.show.drawing import PALETTE as PALETTE  # charts of topics take both from here
+from cslib.show.drawing import is_slim as is_slim
 
 BOUNDS: Final = ("ci_lower", "ci_upper")
 SIZES: Final = ("n_customers", "n_at_risk", "n_start")
@@ -43,6 +45,9 @@ TOLD: Final = {"hazard": "percent", "score": "number"}  # units of axes, as valu
 FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0, "score": 1.0}  # least step between ticks
 
 WIDTH: Final = 9.2
+SLIM: Final = 4.1  # for a telephone: a point of it is a pixel of a screen of 360
+LETTERS: Final = 36  # below the axis of a slim chart
+LINE: Final = 0.186  # inches a line of text takes
 STYLE: Final[Any] = {
     **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right", "axes.spines.left"), False),
@@ -104,10 +109,34 @@ def new_axes(height: float) -> Axes:
 
 
 def new_row(height: float, widths: Sequence[float]) -> list[Axes]:
-    """Make a figure of the common width, with axes side by side in these proportions."""
+    """Make a figure of the common width, with axes side by side in these proportions; slim: one below the other."""
     with sns.axes_style("white", rc={"font.family": ["sans-serif"]}), mpl.rc_context(STYLE):
+        if is_slim():
+            figure = Figure(figsize=(SLIM, height * len(widths)), layout="constrained")
+            return list(figure.subplots(len(widths), 1, squeeze=False)[:, 0])
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         return list(figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0])
+
+
+def ticks_at_most(most: int) -> int:
+    """Return how many ticks an axis has room for that may have so many in a wide chart."""
+    return -(-most // 2) if is_slim() else most
+
+
+def slanted(axes: Axes) -> None:
+    """Slant the names along a slim chart where they would touch."""
+    letters = sum(len(text.get_text()) + 1 for text in axes.get_xticklabels())
+    if not is_slim() or letters <= LETTERS:
+        return
+    above = axes.xaxis.get_ticks_position() == "top"
+    axes.tick_params(axis="x", rotation=90 if above else 40)
+    for text in [] if above else axes.get_xticklabels():
+        text.set(ha="right", rotation_mode="anchor")
+
+
+def folded(text: str, *, letters: int = 34) -> str:
+    """Break a line that a slim chart has no room for."""
+    return "\n".join(textwrap.wrap(text, letters)) if is_slim() else text
 
 
 def require(table: pd.DataFrame, *columns: str) -> None:
@@ -211,13 +240,15 @@ def lines_with_bands(
     parts = {s: own.sort_values(x) for s in colours if not (own := table[table["segment"] == s]).empty}
     drawn = {s: _thinned(every[every["segment"] == s].sort_values(x), x) for s in parts}
     sized = _sized(parts, x, n) if n else {}
-    axes = new_axes(3.6 + 0.22 * len(sized))
+    axes = new_axes(_height(parts) + 0.22 * len(sized))
     said = (_named(x_label, names or {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
     stepped = set(parts) if line == "steps" else {OBSERVED}
     lines = _Lines(axes, x, y, parts, drawn, colours, stepped, *said, extrapolated=line == "dashed")
-    axes.set_xlabel(x_label, loc="right")
+    axes.set_xlabel(folded(x_label), loc="right")
     axes.set_ylim(set_scale(axes.yaxis, table[[c for c in (y, *BOUNDS) if c in table]].to_numpy(float), unit))
-    axes.set_title(_above(axes, y_label, unit, lines.extrapolated), loc="left", fontsize=10.5, color=MUTED)
+    axes.set_title(
+        folded(_above(axes, y_label, unit, lines.extrapolated), letters=44), loc="left", fontsize=10.5, color=MUTED
+    )
     axes.grid(axis="y", linewidth=0.8)
     _x_ticks(axes, np.unique(table[x]).astype(float), names or {}, dated)
     for place, (segment, own) in enumerate(parts.items()):
@@ -353,7 +384,7 @@ def set_scale(axis: Axis, values: NDArray[np.float64], unit: str) -> tuple[float
 
 
 def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], dated: bool) -> None:
-    step = _tick_step(at[-1] - at[0], 9)
+    step = tick_step(at[-1] - at[0], ticks_at_most(9))
     ticks = np.arange(np.ceil(at[0] / step) * step, at[-1] + 1e-9, step) if len(at) > 1 else at
     labels = [f"{t:,g}" for t in ticks]
     if dated:
@@ -362,6 +393,7 @@ def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], date
     elif names:
         ticks, labels = np.array(list(names), float), list(names.values())
     axes.set_xticks(ticks, labels)
+    slanted(axes)
     margin = 2.5 if len(at) == 1 else 0.05 * (at[-1] - at[0]) if names else 0
     axes.set_xlim(at[0] - margin, at[-1] + margin + (APART * len(PALETTE) if names else 0))
 
@@ -370,14 +402,32 @@ def _date_ticks(at: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[str]
     """Choose some of the dates, Januaries among them, and name them."""
     days = pd.DatetimeIndex(pd.Timestamp(0) + pd.to_timedelta(at, unit="D"))
     period = "month" if days.to_period("M").is_unique else "day"
-    every = _tick_step(len(days) - 1, 7)
+    every = tick_step(len(days) - 1, 3 if is_slim() else 7)
     first = int(np.argmax(days.month == 1)) % every
     return at[first::every], [cohort_label(day, period) for day in days[first::every]]
 
 
-def _tick_step(span: float, most: int) -> int:
+def tick_step(span: float, most: int) -> int:
     """Return a step that suits months and cuts the span into ``most`` parts at most."""
     return next((s for s in (1, 2, 3, 6, 12, 24, 60) if span / s <= most), 120)
+
+
+def _at_end(segments: Iterable[str]) -> list[str]:
+    return [folded(short(segment), letters=13) for segment in segments]
+
+
+def _most_lines(texts: Iterable[str]) -> int:
+    return max(text.count("\n") for text in texts) + 1
+
+
+def _below() -> float:
+    """Return how many inches an axis takes with what stands above it, which is folded in a slim chart."""
+    return 1.3 if is_slim() else 0.6
+
+
+def _height(segments: Collection[str]) -> float:
+    """Return how many inches lines and the names at their ends take."""
+    return max(3.6, _below() + LINE * _most_lines(_at_end(segments)) * (len(segments) + 1))
 
 
 def _end_labels(lines: _Lines) -> None:
@@ -386,14 +436,15 @@ def _end_labels(lines: _Lines) -> None:
         return
     axes, (left, right), (bottom, top) = lines.axes, lines.axes.get_xlim(), lines.axes.get_ylim()
     ends = np.array([own[[lines.x, lines.y]].iloc[-1] for own in lines.parts.values()], float)
-    heights = _spread(ends[:, 1], 0.062 * (top - bottom), bottom, top)
+    names, line = _at_end(lines.parts), LINE * (top - bottom) / (_height(lines.parts) - _below())
+    heights = _spread(ends[:, 1], line * _most_lines(names), bottom, top)
     beyond = axes.transData + ScaledTranslation(BEYOND / 72, 0, axes.figure.dpi_scale_trans)
-    for place, (segment, end, height) in enumerate(zip(lines.parts, ends, heights, strict=True)):
+    for place, (segment, name, end, height) in enumerate(zip(lines.parts, names, ends, heights, strict=True)):
         colour = lines.colours[segment]
         leader: Any = {"arrowstyle": "-", "color": colour, "linestyle": ":", "alpha": 0.5, "relpos": (0, 0.5)}
         far = right - end[0] > FAR * (right - left)
         label = axes.annotate(
-            short(segment), (end[0], end[1]), xytext=(right, height), textcoords=beyond, va="center",
+            name, (end[0], end[1]), xytext=(right, height), textcoords=beyond, va="center",
             color=colour, fontweight="bold", annotation_clip=False, arrowprops=leader if far else None,
         )  # fmt: skip
         hover.belongs(place, label)
@@ -416,17 +467,28 @@ def _numbers_below(lines: _Lines, sized: Mapping[str, pd.DataFrame], n: str, n_l
     if len(ticks) > 7 and max(own[n].max() for own in sized.values()) >= 1e6:
         ticks = ticks[::2]
     below: Final[Any] = {"xycoords": lines.axes.get_xaxis_transform(), "textcoords": "offset points"}
-    lines.axes.annotate(n_label, (low, 0), xytext=(0, -34), ha="center", color=MUTED, fontsize=9, **below)
+    drop = _room_below(lines.axes)
+    lines.axes.annotate(n_label, (low, 0), xytext=(0, -34 - drop), ha="center", color=MUTED, fontsize=9.5, **below)
     halfway = 3 * max(len(f"{v:,.0f}") for own in sized.values() for v in own[n])  # points a number is wide, halved
     beyond = max(BEYOND, 8 + halfway) if (ticks > high - 0.05 * (high - low)).any() else BEYOND
     for row, (segment, own) in enumerate(sized.items()):
         style: Any = {"color": lines.colours.get(segment, MUTED), "fontsize": 9.5, **below}
-        at, height = own[lines.x].to_numpy(float), -48 - 14 * row
+        at, height = own[lines.x].to_numpy(float), -48 - drop - 14 * row
         for tick, i in zip(ticks, np.searchsorted(at, ticks - 1e-9), strict=True):
             if i < len(at) and (segment in lines.steps or at[i] <= tick + 1e-9):
                 lines.axes.annotate(f"{int(own[n].iloc[i]):,}", (tick, 0), xytext=(0, height), ha="center", **style)
         if set(sized) != {"All"}:
-            lines.axes.annotate(short(segment), (high, 0), xytext=(beyond, height), annotation_clip=False, **style)
+            name = short(segment, 12 if is_slim() else 24)
+            lines.axes.annotate(name, (high, 0), xytext=(beyond, height), annotation_clip=False, **style)
+
+
+def _room_below(axes: Axes) -> float:
+    """Return how many points lower the numbers of a slim chart begin: below its label and its slanted names."""
+    if not is_slim():
+        return 0.0
+    names, label = axes.get_xticklabels(), axes.get_xlabel()
+    slant = 4.0 * max(len(text.get_text()) for text in names) if any(text.get_rotation() for text in names) else 0.0
+    return slant + 13.0 * _most_lines([label]) * bool(label)
 
 
 def left_out(table: pd.DataFrame, shown: pd.DataFrame) -> str:

@@ -278,9 +278,10 @@ def _packed(df: pd.DataFrame, formats: dict[str, str]) -> str:
     return f'<script type="application/json">{packed.replace("<", chr(92) + "u003c")}</script>'
 
 
-def _scroll(label: str, html: str) -> str:
+def _scroll(label: str, html: str, kind: str = "") -> str:
     """Let a wide thing scroll by itself, by keyboard too."""
-    return f'<div class="cs-scroll" tabindex="0" role="region" aria-label="{escape(label)}">{html}</div>'
+    kinds = f"cs-scroll {kind}".strip()
+    return f'<div class="{kinds}" tabindex="0" role="region" aria-label="{escape(label)}">{html}</div>'
 
 
 def _cell(value: object, unit: str, right: str) -> str:
@@ -346,8 +347,9 @@ def _guarded(value: object) -> object:
 
 
 def figure(
-    fig: Figure, *, name: str, title: str, subtitle: str, alt: str, data: pd.DataFrame | None = None, caption: str = ""
-) -> None:
+    fig: Figure, *, name: str, title: str, subtitle: str, alt: str, data: pd.DataFrame | None = None, caption: str = "",
+    slim: Figure | None = None,
+) -> None:  # fmt: skip
     """Show a chart under the sentence it proves, and close it.
 
     Parameters
@@ -366,6 +368,9 @@ def figure(
         The tidy table behind the chart, which a report keeps as ``<name>.csv``.
     caption
         What that table holds, one line, for the list of files; by default the title.
+    slim
+        The same chart for where there is no room for the first, such as a telephone, see
+        :func:`cslib.show.drawing.slim`.
 
     Raises
     ------
@@ -378,6 +383,8 @@ def figure(
     link = "" if data is None else _export(data, name)
     head = f'<h3 class="cs-title">{unbroken(title)}</h3><p class="cs-subtitle">{unbroken(subtitle)}</p>'
     body = _scroll(title, drawing(fig, name, alt)) + (f"<p class=cs-rows>{link}</p>" if link else "")
+    if slim is not None:
+        body = _scroll(title, drawing(slim, f"{name}-slim", alt), "cs-slim") + body
     html = f'<figure class="cs cs-figure"><figcaption>{head}</figcaption>{body}</figure>'
     bundle = _bundle("figure", name, data, title=title, alt=alt, caption=caption or title)
     _show(html, f"{title}\n{subtitle}\n{alt}", bundle)

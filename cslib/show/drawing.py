@@ -7,13 +7,15 @@ import io
 import math
 import re
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cslib.show import hover
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.figure import Figure
 
@@ -24,6 +26,23 @@ LEGIBLE = 10  # pixels of the smallest text, however narrow the screen
 PALETTE = ("#0f8092", "#c84e1c", "#865ed1", "#956f00", "#bf4a8a", "#2c73d5", "#3a8349", "#8e6e58")
 # Charts are drawn once, in these colours; the page swaps them for its own, so one chart serves both themes.
 THEME = {"#000000": "--ink", "#1b1f24": "--ink", "#5b6570": "--muted", "#e3e6ea": "--grid", "#ffffff": "--ground"}
+
+_slim: Final = ContextVar("slim", default=False)
+
+
+@contextmanager
+def slim() -> Iterator[None]:
+    """Draw charts for a telephone here: as wide as its screen, with names above what they name."""
+    before = _slim.set(True)
+    try:
+        yield
+    finally:
+        _slim.reset(before)
+
+
+def is_slim() -> bool:
+    """Tell whether a chart is drawn for a telephone."""
+    return _slim.get()
 
 
 def drawing(fig: Figure, name: str, alt: str) -> str:

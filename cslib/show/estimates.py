@@ -17,11 +17,12 @@ from seaborn.utils import relative_luminance
 
 from cslib.errors import ParameterError
 from cslib.show import charts, hover
-from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE
+from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, is_slim
 from cslib.show.formats import format_value
 
 MAX_ROWS: Final = 30
 LONGEST: Final = 36  # letters of a label
+LETTERS: Final = 52  # in a line of a slim chart
 Floats = NDArray[np.float64]
 REACH: Final = 8  # an interval is cut where it is this many times beyond all estimates
 DARK_TEXT: Final = "#020202"  # not INK: it stands on the colour of a cell in both themes
@@ -76,23 +77,34 @@ def forest_plot(
     names, at = _layout(groups, label, bool(group))
     table = pd.concat([own for _, own in groups])
     values = table[[estimate, "ci_lower", "ci_upper"]].to_numpy(float)
-    axes = charts.new_axes(0.7 + 0.27 * len(names))
+    texts, sizes = written(values, log_scale), [f"{v:,.0f}" if v == v else "–" for v in table[n]] if n else []
+    figures = [f"{t} · n {n}" for t, n in zip(texts, sizes, strict=True)] if sizes else texts
+    long = too_long(map(str, table[label]), figures)
+    axes = charts.new_axes(0.7 + row_height(long) * len(names))
     value_axis(axes, _limits(values, reference, log_scale), log_scale)
     clear = table["clear"] if "clear" in table else _beside(values, reference)
     _intervals(axes, at, values, np.where(clear, PALETTE[0], MUTED))
     if reference is not None:
         axes.axvline(reference, color=MUTED, linestyle="--", linewidth=1.2, zorder=0.9)
-    name_rows(axes, names, at)
-    axes.set_xlabel(x_label, loc="right")
-    right_of(axes, at, written(values, log_scale), 74 if n else 14, "left")
-    told = [f"{name}\n{text}" for name, text in zip(table[label], written(values, log_scale), strict=True)]
+    name_rows(axes, names, at, long=long)
+    axes.set_xlabel(charts.folded(x_label), loc="right")
+    if is_slim():
+        right_of(axes, at, figures, 0, "right")
+    else:
+        _figures(axes, at, texts, sizes)
+    told = [f"{name}\n{text}" for name, text in zip(table[label], texts, strict=True)]
     if n:
         told = [t if v != v else f"{t}\nn {v:,.0f}" for t, v in zip(told, table[n], strict=True)]
     hover.tell(axes, values[:, 0], at, told)
-    if n:
-        right_of(axes, at, [f"{v:,.0f}" if v == v else "–" for v in table[n]], 60, "right")
-        axes.annotate("n", (1, 1), (60, 2), "axes fraction", "offset points", ha="right", color=MUTED, fontsize=9.5)
     return axes
+
+
+def _figures(axes: Axes, at: list[int], texts: list[str], sizes: list[str]) -> None:
+    """Write estimates at the right, with the numbers that they rest on where there are any."""
+    right_of(axes, at, texts, 74 if sizes else 14, "left")
+    if sizes:
+        right_of(axes, at, sizes, 60, "right")
+        axes.annotate("n", (1, 1), (60, 2), "axes fraction", "offset points", ha="right", color=MUTED, fontsize=9.5)
 
 
 def _layout(groups: Iterable[tuple[Any, pd.DataFrame]], label: str, headed: bool) -> tuple[list[str], list[int]]:
@@ -128,6 +140,7 @@ def _limits(values: Floats, reference: float | None, log_scale: bool) -> tuple[f
 def value_axis(axes: Axes, limits: tuple[float, float], log_scale: bool, most: int = 8) -> None:
     """Give an axis of estimates its limits and round ticks."""
     low, high = limits
+    most = charts.ticks_at_most(most)
     if not log_scale:
         axes.xaxis.set_major_locator(MultipleLocator(charts.nice_step(high - low, most, 1e-9)))
     else:
@@ -150,18 +163,48 @@ def _intervals(axes: Axes, at: list[int], values: Floats, colours: NDArray[np.st
     axes.scatter(level, at, s=38, facecolors=list(filled), edgecolors=list(colours), linewidths=1.6, zorder=3)
 
 
-def name_rows(axes: Axes, names: list[str], at: list[int]) -> None:
-    """Write a name beside every line, in bold where it is a heading."""
+def too_long(names: Iterable[str], texts: Iterable[str]) -> bool:
+    """Tell whether a row of a slim chart has no room for its name and its figures in one line."""
+    both = zip(names, texts, strict=True)
+    return is_slim() and any(min(len(name), LONGEST) + len(text) > LETTERS for name, text in both)
+
+
+def row_height(long: bool) -> float:
+    """Return how many inches a row takes: its name and its figures stand above it in a slim chart."""
+    return (0.66 if long else 0.5) if is_slim() else 0.27
+
+
+def name_rows(axes: Axes, names: list[str], at: list[int], *, long: bool = False) -> None:
+    """Write a name beside every line, above it in a slim chart, in bold where it is a heading.
+
+    Above its figures, too, where they are too long for one line.
+    """
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    if is_slim():
+        axes.set_yticks([])
+        for place, name in enumerate(names):
+            weight: Any = {"fontweight": "normal" if place in at else "bold"}
+            _above_row(axes, place - 0.25 * long, charts.short(name, LONGEST), 0.0, color=INK, **weight)
+        return
     axes.set_yticks(range(len(names)), [charts.short(name, LONGEST) for name in names])
     for place, text in enumerate(axes.get_yticklabels()):
         text.set_fontweight("normal" if place in at else "bold")
-    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", labelcolor=INK)
 
 
+def _above_row(axes: Axes, place: float, text: str, x: float, **how: Any) -> None:
+    """Write above a line of a slim chart, at its left (0) or right end (1)."""
+    where: Any = {"transform": axes.get_yaxis_transform(), "ha": "right" if x else "left", "va": "center"}
+    plate: Any = {"facecolor": GROUND, "edgecolor": "none", "pad": 1}  # a line may run behind it
+    axes.text(x, place - 0.36, text, bbox=plate, **where, **how)
+
+
 def right_of(axes: Axes, at: list[int], texts: Iterable[str], offset: float, side: str) -> None:
-    """Write texts beyond the right end of the lines."""
+    """Write texts beyond the right end of the lines, above it in a slim chart."""
     for place, text in zip(at, texts, strict=True):
+        if is_slim():
+            _above_row(axes, place, text, 1.0, color=MUTED, fontsize=9.5)
+            continue
         axes.annotate(
             text, (1, place), xycoords=axes.get_yaxis_transform(), xytext=(offset, 0), textcoords="offset points",
             ha=side, va="center", color=MUTED, fontsize=9.5,
@@ -290,6 +333,7 @@ def retention_heatmap(
     charts.require(triangle, *columns)
     own = triangle[triangle["segment"] == segment]
     charts.require(own, *columns)
+    own = own[own["period_index"].isin(_with_room(own["period_index"]))]
     rates = own.pivot(index="cohort", columns="period_index", values="retention_rate").iloc[-MAX_COHORTS:]
     begun = own.pivot(index="cohort", columns="period_index", values="n_customers").reindex(rates.index)
     axes = charts.new_axes(0.75 + 0.27 * len(rates))
@@ -308,6 +352,7 @@ def retention_heatmap(
     named = rates.set_axis(rows).set_axis(periods, axis=1)
     coloured_cells(axes, named, text, limits=(0, max(top, 0.05)), pale=top < 0.5, told=told)
     hatch(axes, blank)
+    charts.slanted(axes)
     if first_new:
         _set_apart(axes, first_new, len(periods))
     axes.tick_params(labelsize=10)
@@ -315,6 +360,12 @@ def retention_heatmap(
     axes.set_ylabel("")
     axes.text(-0.008, 1.005, "cohort, customers", transform=axes.transAxes, ha="right", va="bottom", color=MUTED)
     return axes
+
+
+def _with_room(periods: pd.Series[int]) -> NDArray[np.int64]:
+    """Keep the columns of a triangle that there is room for: in a slim chart about eight of them."""
+    known = np.sort(periods.unique())
+    return known[:: charts.tick_step(len(known) - 1, 8)] if is_slim() else known
 
 
 def _set_apart(axes: Axes, row: int, n_columns: int) -> None:

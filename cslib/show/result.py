@@ -13,6 +13,7 @@ import pandas as pd
 from cslib.allowed import check_fields
 from cslib.errors import ParameterError
 from cslib.show import display
+from cslib.show.drawing import slim
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +113,9 @@ class Result:
     def _shown(self) -> None:
         if self.chart is not None and not self.absent:
             words = {"title": self.title, "subtitle": self.subtitle, "alt": self.alt, "caption": self.caption}
-            display.figure(cast("Figure", self.chart().figure), name=self.name, data=self.table, **words)
+            with slim():
+                small = cast("Figure", self.chart().figure)
+            display.figure(cast("Figure", self.chart().figure), name=self.name, data=self.table, slim=small, **words)
             _say(filter(None, [self.how_to_read]), "how_to_read")
             return
         _say(filter(None, [self.absent or self.title]), "note" if self.absent or not self.most else "finding")

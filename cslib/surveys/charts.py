@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -13,15 +14,27 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from cslib.errors import ParameterError, counted
-from cslib.show import estimates, hover
+from cslib.show import charts, estimates, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, new_row, require, short, well_observed
-from cslib.show.estimates import DARK_TEXT, MAX_ROWS, coloured_cells, hatch, name_rows, right_of, value_axis
+from cslib.show.estimates import (
+    DARK_TEXT,
+    MAX_ROWS,
+    coloured_cells,
+    hatch,
+    name_rows,
+    right_of,
+    row_height,
+    too_long,
+    value_axis,
+)
 from cslib.stats.intervals import FIRM, Floats
 
 ALL: Final = "All"
 
 COLOURS: Final = (PALETTE[0], "#c9ced4", PALETTE[1])  # best, middle, worst: blue and orange for the colour-blind
 LEAST_LABELLED: Final = 0.07  # of a bar: narrower parts have no figure
+FEW_COLUMNS: Final = 4  # of a slim grid, whose names have room for two lines
+MOST_COUNTED: Final = 6  # columns of a slim grid whose cells have room for a number of answers
 
 
 @mpl.rc_context(STYLE)
@@ -63,13 +76,16 @@ def answer_bars(
     require(table, label, *groups, score, "n_responses", "ci_lower", "ci_upper")
     msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most answers."
     ParameterError.when(len(table) > MAX_ROWS, msg)
-    bars, scores = new_row(1.1 + 0.34 * len(table), [1.5, 1])
-    _stack(bars, table, label, groups)
-    name_rows(bars, [str(name) for name in table[label]], list(range(len(table))))
     values = table[[score, "ci_lower", "ci_upper"]].to_numpy(float) * (100 if unit == "percent" else 1)
+    names, at, written = [str(name) for name in table[label]], list(range(len(table))), _written(values)
+    long = too_long(names, written)
+    bars, scores = new_row(1.1 + max(0.34, row_height(long)) * len(table), [1.5, 1])
+    _stack(bars, table, label, groups)
+    name_rows(bars, names, at)
     clear = table["clear"].to_numpy(bool) if "clear" in table else np.zeros(len(table), bool)
     _dots(scores, values, score_label, clear)
-    written = estimates.written(values, log_scale=False)
+    if charts.is_slim():  # they stand below the bars, not beside them
+        name_rows(scores, names, at, long=long)
     each = zip(table[label], written, table["n_responses"], strict=True)
     told = [f"{name}\n{score_label}: {text}\n{n:,.0f} answers" for name, text, n in each]
     hover.tell(scores, values[:, 0], range(len(table)), told)
@@ -83,7 +99,8 @@ def _stack(axes: Axes, table: pd.DataFrame, label: str, groups: Sequence[str]) -
     left = np.zeros(len(table))
     for column, colour in zip(groups, COLOURS, strict=True):
         share = np.nan_to_num(table[column].to_numpy(float) / np.where(n > 0, n, np.nan))
-        axes.barh(range(len(table)), share, left=left, height=0.68, color=colour, edgecolor=GROUND, linewidth=1)
+        how: Any = {"height": 0.4 if charts.is_slim() else 0.68, "edgecolor": GROUND, "linewidth": 1}
+        axes.barh(range(len(table)), share, left=left, color=colour, **how)
         for row in np.flatnonzero(share >= LEAST_LABELLED):
             ink: Any = {"color": DARK_TEXT if colour == COLOURS[1] else "white", "fontsize": 9.5}
             middle, text = float(left[row] + share[row] / 2), f"{100 * share[row]:.0f}"
@@ -115,7 +132,11 @@ def _dots(axes: Axes, values: Floats, label: str, clear: NDArray[np.bool_]) -> N
     axes.set_ylim(len(values) - 0.4, -0.6)
     axes.set_yticks([])
     axes.set_xlabel(label, loc="right")
-    right_of(axes, list(rows), estimates.written(values, log_scale=False), 10, "left")
+    right_of(axes, list(rows), _written(values), 10, "left")
+
+
+def _written(values: Floats) -> list[str]:
+    return estimates.written(values, log_scale=False)
 
 
 @mpl.rc_context(STYLE)
@@ -147,25 +168,28 @@ def answer_distribution(table: pd.DataFrame, *, groups: Sequence[str], x_label: 
     axes.bar(at, share, width=0.78, color=list(colours))
     low, high = table["ci_lower"].to_numpy(float), table["ci_upper"].to_numpy(float)
     axes.vlines(at, low, high, color=MUTED, linewidth=1.4)
+    upright = 90 * (charts.is_slim() and len(table) > 6)
+    above: Any = {"textcoords": "offset points", "ha": "center", "color": MUTED, "fontsize": 9.5}
     for x, top, n in zip(at, high, table["n"], strict=True):
-        axes.annotate(f"{n:,.0f}", (x, top), (0, 3), textcoords="offset points", ha="center", color=MUTED, fontsize=9.5)
+        axes.annotate(f"{n:,.0f}", (x, top), (0, 7 if upright else 3), rotation=upright, **above)
     facts = zip(table["score"], share, low, high, table["n"], strict=True)
     told = [
         hover.lines(f"answer {x}", v, "percent", bounds=(a, b), n=counted(int(n), "answer")) for x, v, a, b, n in facts
     ]
     hover.tell(axes, at, share, told)
     axes.set_xticks(at)
-    axes.set_ylim(0, float(high.max()) * 1.12)
+    axes.set_ylim(0, float(high.max()) * (1.25 if upright else 1.12))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.grid(axis="y", linewidth=0.8)
     axes.set_title("share of answers; figures: how many", loc="left", fontsize=10.5, color=MUTED)
-    axes.set_xlabel(x_label, loc="right")
+    axes.set_xlabel(x_label, loc="right", labelpad=28 if charts.is_slim() else None)
     for group, colour in zip(groups, COLOURS, strict=True):
+        lower = charts.is_slim() and group == groups[1]  # else it would touch the others
         own = table[table["group"] == group]["score"]
         shown = MUTED if colour == COLOURS[1] else colour
         axes.annotate(
-            group, (float(own.mean()), 0), (0, -26), xycoords="data", textcoords="offset points", ha="center",
-            color=shown, fontweight="bold", fontsize=9.5, annotation_clip=False,
+            group, (float(own.mean()), 0), (0, -26 - 12 * lower), xycoords="data", textcoords="offset points",
+            ha="center", color=shown, fontweight="bold", fontsize=9.5, annotation_clip=False,
         )  # fmt: skip
     return axes
 
@@ -200,17 +224,25 @@ def score_heatmap(table: pd.DataFrame, *, row: str, column: str, score: str, uni
     n = table.pivot(index="row", columns="column", values="n_responses")
     places = 0 if unit == "percent" or np.nanmax(np.abs(grid)) >= 20 else 1
     text = grid.map(lambda v: "" if pd.isna(v) else f"{v:.{places}f}".replace("-", "−"))
-    text = text + n.map(lambda v: "" if pd.isna(v) else f"\nn {v:,.0f}")
-    axes = new_axes(1.0 + 0.5 * len(grid))
+    if not (charts.is_slim() and grid.shape[1] > MOST_COUNTED):
+        text = text + n.map(lambda v: "" if pd.isna(v) else f"\nn {v:,.0f}")
+    many = grid.shape[1] > FEW_COLUMNS
+    axes = new_axes(1.0 + 0.5 * len(grid) + 1.5 * (many and charts.is_slim()))
     span = float(np.nanmax(grid) - np.nanmin(grid)) or 1.0
-    limits, named = (float(np.nanmin(grid)) - 0.4 * span, float(np.nanmax(grid)) + 0.4 * span), grid.rename(short)
+    limits = (float(np.nanmin(grid)) - 0.4 * span, float(np.nanmax(grid)) + 0.4 * span)
     cells = text.where(grid.notna()).apply(lambda own: f"{own.name}\n" + own)
     cells = cells.apply(lambda own: f"{own.name}, " + own, axis=1)
-    coloured_cells(axes, named.rename(columns=short), text, limits=limits, told=cells)
+    named = grid.rename(index=partial(_heading, letters=16), columns=partial(_heading, letters=24 if many else 12))
+    coloured_cells(axes, named, text, limits=limits, told=cells)
+    charts.slanted(axes)
     hatch(axes, grid.isna().to_numpy())
     axes.set_xlabel(column, loc="right")
     axes.set_ylabel(row)
     return axes
+
+
+def _heading(name: object, letters: int) -> str:
+    return charts.folded(short(name), letters=letters)
 
 
 def bar_rows(table: pd.DataFrame, *, most: int = 24) -> pd.DataFrame:

@@ -19,6 +19,15 @@ PAGES = ["index", *(n.name for n in find_notebooks())]
 SETTINGS = [(1240, "light"), (1240, "dark"), (360, "light")]
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf-8")
 
+# Charts of which not one drawing is seen, or which scrolls, or is cut.
+CUT = """() => [...document.querySelectorAll(".cs-figure")].filter(f => f.checkVisibility()).filter(figure => {
+  const [seen, ...more] = [...figure.querySelectorAll(".cs-scroll")].filter(r => r.checkVisibility());
+  if (!seen || more.length || seen.scrollWidth > seen.clientWidth) return true;
+  const {left, right, top, bottom} = seen.firstElementChild.getBoundingClientRect();
+  return [...seen.querySelectorAll("text")].map(t => t.getBoundingClientRect()).some(
+    t => t.left < left - 1 || t.right > right + 1 || t.top < top - 1 || t.bottom > bottom + 1);
+}).map(figure => figure.innerText.slice(0, 200))"""
+
 
 @pytest.fixture(scope="module")
 def reports(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -43,6 +52,7 @@ def test_axe_finds_nothing_and_no_text_is_faint(browser: Browser, reports: Path,
         # What lies behind a text in a drawing, or behind what has been scrolled away, axe cannot tell.
         assert {v["id"] for v in found["incomplete"]} <= {"color-contrast"}
         assert opened.evaluate(CONTRAST) == [], (width, scheme)
+        assert opened.evaluate(CUT) == [], width
         assert opened.evaluate("document.documentElement.scrollWidth") == width
         context.close()
 

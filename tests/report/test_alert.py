@@ -18,6 +18,7 @@ from cslib.errors import ParameterError, ReportError
 from cslib.report import alert
 from cslib.report.alert import tell
 from cslib.report.digest import Digest, News, in_order, markdown, page, plain_text
+from cslib.report.home import write_index
 
 MAY, JUNE, JULY = "2025-05-31", "2025-06-30", "2025-07-31"
 
@@ -45,6 +46,14 @@ def test_a_target_that_is_newly_missed_is_told_once(tmp_path):
     again = tell(tmp_path)
     assert again.news == ()
     assert again.notes == ("Scorecard, still so: NRR over 12 months misses its target.",)
+
+
+def test_the_home_page_leads_to_the_digest_as_soon_as_there_is_one(tmp_path):
+    two_runs(tmp_path)
+    index = write_index(tmp_path)
+    assert "digest.html" not in index.read_text("utf-8")
+    tell(tmp_path)
+    assert '<a href="digest.html">Alerts</a>' in index.read_text("utf-8")
 
 
 def test_what_was_so_in_the_run_before_is_not_new(tmp_path):

@@ -57,7 +57,7 @@ NOTEBOOK = [
     (
         "code",
         'd.table(pd.DataFrame({"customer": [f"c{i:03d}" for i in range(300)], "plan": ["Pro", "Team", "Free"] * 100,\n'
-        '"money": [(i * 7919) % 300 / 3 for i in range(300)]}), name="calls", caption="Whom to call")',
+        '"money": [(i * 7919) % 300 / 3 for i in range(300)], **{f"x{i}": 1 for i in range(11)}}), name="calls", caption="Whom to call")',
     ),
 ]
 
@@ -124,21 +124,21 @@ def test_all_rows_of_a_table_are_searched_filtered_and_sorted(open_report: OpenR
     with open_report(report) as opened:
         box = opened.page.locator(".cs-table", has_text="Whom to call")
         first, count = box.locator("tbody tr:first-child td:first-child"), box.locator(".cs-count")
-        assert count.inner_text() == "15 of 300 rows"
+        assert count.inner_text() == "15 of 300 rows, 13 of 14 columns"
         box.get_by_role("button", name="money").click()  # the largest first, which is not among the first fifteen
         assert first.inner_text() == f"c{next(i for i in range(300) if i * 7919 % 300 == 299):03d}"
         box.get_by_label("plan").select_option(label="Team")
-        assert count.inner_text() == "15 of 100 rows found, of 300"
+        assert count.inner_text() == "15 of 100 rows found, of 300, 13 of 14 columns"
         assert set(box.locator("tbody td:nth-child(2)").all_inner_texts()) == {"Team"}
         box.get_by_role("searchbox").fill("C01")
         found = [f"c{i:03d}" for i in sorted(range(10, 20), key=lambda i: -(i * 7919 % 300)) if i % 3 == 1]
         assert box.locator("tbody td:first-child").all_inner_texts() == found
-        assert count.inner_text() == f"{len(found)} rows found, of 300"
+        assert count.inner_text() == f"{len(found)} rows found, of 300, 13 of 14 columns"
         assert not box.get_by_role("button", name="Show more").is_visible()
         box.get_by_role("searchbox").fill("")
         box.get_by_label("plan").select_option(label="plan: all")
         box.get_by_role("button", name="Show more").click()
-        assert count.inner_text() == "65 of 300 rows"
+        assert count.inner_text() == "65 of 300 rows, 13 of 14 columns"
         assert opened.complaints == []
 
 

@@ -88,7 +88,7 @@
       if (shown && shown !== hide) shown();
       var part = event.target.closest("[data-s]");
       var i = nearest(event.clientX, event.clientY, part ? Number(part.dataset.s) : undefined);
-      if (i >= 0) show(i, false);
+      if (i >= 0) show(i, false); else hide();
     }
     chart.addEventListener("pointermove", function (event) { if (event.pointerType !== "touch") pointed(event); });
     chart.addEventListener("click", pointed);

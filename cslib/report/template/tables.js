@@ -13,6 +13,7 @@
     if (rows.length < 2) return;
     numeric.forEach(function (right, column) { if (!right) measured(column); });
     var first = body.rows.length, most = first, found = rows, foot = box.querySelector(".cs-count"), words = "";
+    var columns = foot ? /(, [\d,]+ of [\d,]+ columns)?$/.exec(foot.textContent)[0] : "";
     var chosen = {}, sorted = -1, down = false;
 
     heads.forEach(function (head, column) {
@@ -106,6 +107,7 @@
       foot.textContent = seen < found.length ? seen.toLocaleString("en") + " of " + of + " rows"
         : of + (found.length === 1 ? " row" : " rows");
       if (found.length < rows.length) foot.textContent += " found, of " + rows.length.toLocaleString("en");
+      foot.textContent += columns;
       more.hidden = seen >= found.length;
     }
     var more = document.createElement("button");
