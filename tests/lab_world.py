@@ -31,11 +31,13 @@ root => [...root.querySelectorAll(".jp-OutputArea-output, .jp-RenderedMarkdown, 
 SEEN = """
 root => {
   const texts = which => [...root.querySelectorAll(which)].map(e => e.textContent.trim());
-  const drawn = e => { const box = e.getBoundingClientRect(); return Math.min(box.width, box.height); };
+  const size = e => { const box = e.getBoundingClientRect(); return Math.min(box.width, box.height); };
+  const drawn = (all, which) => [...all.querySelectorAll(which)].filter(e => e.checkVisibility()).map(size);
   return {
     prompts: texts(".jp-CodeCell .jp-InputPrompt"),
     complaints: texts("[data-mime-type$='jupyter.stderr'], [data-mime-type$='jupyter.error']"),
-    drawn: [...root.querySelectorAll(".cs-figure svg, .cs-card, .cs-table table")].map(drawn),
+    drawn: drawn(root, ".cs-card, .cs-table table"),
+    figures: [...root.querySelectorAll(".cs-figure")].map(figure => drawn(figure, ".cs-scroll > *")),
   };
 }"""
 DONE = """
