@@ -14,7 +14,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from shlex import quote
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -232,8 +231,7 @@ def _data_set(
 def _segments_said(segments: tuple[str, ...]) -> list[str]:
     if not segments:
         return []
-    how = f"-p {quote(f'segment_by={segments[0]}')}"
-    return [f"Declared segments: {', '.join(segments)}. A report compares by one with {how}."]
+    return [f"Declared segments, to compare by: {', '.join(segments)}."]
 
 
 def _declared(options: TableOptions, config: Config) -> TableOptions:

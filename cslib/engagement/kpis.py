@@ -31,7 +31,7 @@ def _as_named(kpi: Kpi, setting: Setting) -> Kpi:
     return kpi if setting.value_feature else replace(kpi, label="Time to first use", unset=UNNAMED)
 
 
-UNNAMED: Final = "name in value_feature the feature whose first use brings value"
+UNNAMED: Final = "which feature's first use brings value is not set (value_feature)"
 PRESENT: Final = "customers on the last day of the month"
 DATED: Final[Any] = {
     "group": "engagement", "sources": ("usage", "customers"), "needs": "usage, and customers with dates"

@@ -19,7 +19,7 @@ from cslib.show.formats import format_day, format_value, inline
 
 HEADLINES: Final = 8  # cards
 SENTENCES: Final = 3  # on what needs attention
-TEXTS: Final = ("answer", "error", "as_of", "status", "group")
+TEXTS: Final = ("answer", "subtitle", "error", "status", "group")
 
 
 def write_index(out: Path) -> Path:
@@ -55,9 +55,10 @@ def _shown(
 ) -> dict[str, Any]:
     not_made = [f for f in failures if f["status"] == "not made" and not f["last_good"]]
     failed = [f for f in failures if f not in not_made]
-    groups = [[*own] for _, own in groupby(sorted(runs, key=_group), key=_group)]
     summary = counted(len(runs) + len(failed), "report") + f", {len(failed)} failed" * bool(failed)
     front = next((run for run in pages if run["attention"] and not run["group"]), None)
+    listed = [_unlike_the_front(run) if run is front else run for run in sorted(runs, key=_group)]
+    groups = [[*own] for _, own in groupby(listed, key=_group)]
     about: dict[str, Any] = {"groups": groups, "failures": failed, "not_made": not_made, "summary": summary}
     about["digest"] = (out / "digest.html").is_file()
     about |= {"pages": [run for run in pages if not run["group"]], "front": front}
@@ -66,6 +67,11 @@ def _shown(
         about |= {"old": any(f["last_good"] is front for f in failed)}
         about |= {"cards": _cards(front), "attention": said, "changes": _changes(out, front)}
     return about
+
+
+def _unlike_the_front(run: Mapping[str, Any]) -> dict[str, Any]:
+    """List the report that heads the page by its short name and what it holds: its title and answer stand above."""
+    return {**run, "title": run["label"], "answer": run["subtitle"]}
 
 
 def _place(run: Mapping[str, Any]) -> tuple[bool, str, str]:
@@ -96,8 +102,14 @@ def _run(record: Mapping[str, Any], slug: str) -> dict[str, Any]:
         shown["column"] = str(switch.get("segment_by") or "")
         lists = {key: [*(record.get(key) or ())] for key in ("attention", "cards")}
         lists["attention"] = [*map(str, lists["attention"])]
-        day = format_day(shown["as_of"]) if shown["as_of"] else ""
-        return {**shown, **lists, "day": day, "warnings": len(record.get("data_check", {}).get("warnings", []))}
+        day = format_day(str(record["as_of"])) if record.get("as_of") else ""
+        return {
+            **shown,
+            **lists,
+            "as_of": day,
+            "day": day,
+            "warnings": len(record.get("data_check", {}).get("warnings", [])),
+        }
     return {}
 
 

@@ -218,7 +218,7 @@ def render_template(name: str, facts: Mapping[str, Any]) -> str:
 
 
 def _sections(notebook: Any) -> list[Section]:
-    sections, ids = [Section("", "answer")], {"answer", "contents", "data-check", "downloads", "main"}
+    sections, ids = [Section("", "answer")], {"answer", "contents", "downloads", "main"}
     for cell in notebook.cells:
         if "notebook-only" in cell.metadata.get("tags", []):
             continue
@@ -265,11 +265,17 @@ def _arranged(sections: list[Section]) -> list[Section]:
     checks = [s for s in early if any(p.kind == "data_check" for p in s.parts)]
     answers = [part for section in answered for part in _take(section, "answer")]
     cards = [part for section in dict.fromkeys([lead, *answered]) for part in _take(section, "cards")]
-    check = Section("Data check", "data-check", _take(lead, "data_check"))
+    check = Section("Data check", _unique_id("Data check", _taken(sections)), _take(lead, "data_check"))
     said = [part for section in answered if section is not lead for part in _take(section, "warning", "note")]
     lead.parts = [*answers, *cards, *said, *lead.parts]
     kept = [s for s in others if s not in checks]
     return [lead, *(s for s in [*kept, check, *checks] if s.parts)]
+
+
+def _taken(sections: list[Section]) -> set[str]:
+    """Find the ids of sections, and of the headings in them."""
+    inner = (re.findall(r' id="([^"]+)"', part.html) for section in sections for part in section.parts)
+    return {section.id for section in sections}.union(*inner)
 
 
 def _take(section: Section, *kinds: str) -> list[Part]:

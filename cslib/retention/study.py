@@ -23,7 +23,7 @@ from cslib.show.result import Answer, Result, Study
 LOW: Final = 0.5  # highest share below which the first period would flatten a curve
 COMPARED: Final = ["comparison", "cohort", "rate_newer", "rate_older", "difference", "p_adjusted"]
 UNITS: Final = {"p_adjusted": "p_value", "rate_newer": "percent", "rate_older": "percent", "difference": "points"}
-LABELS: Final = {"p_adjusted": "p", "rate_newer": "newer", "rate_older": "older", "cohort": "since"}
+LABELS: Final = {"p_adjusted": "p", "rate_newer": "Newer", "rate_older": "Older", "cohort": "Since"}
 
 
 @dataclass(frozen=True, repr=False, eq=False)

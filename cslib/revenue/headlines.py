@@ -15,6 +15,7 @@ from cslib.stats.intervals import FIRM
 
 GAINS: Final = ["new", "expansion", "reactivation"]
 LOSSES: Final = ["churn", "contraction"]
+YEAR: Final = 12
 
 
 def balance(moved: pd.DataFrame) -> pd.Series[Any]:
@@ -24,13 +25,15 @@ def balance(moved: pd.DataFrame) -> pd.Series[Any]:
     -------
     pandas.Series
         The row, and ``n_months`` (complete ones), ``change`` (since its beginning, to the cent), ``change_share``
-        (of the MRR then; missing without any), ``won``, ``lost`` (not negative).
+        (of the MRR then; missing without any), ``year_share`` (the same over twelve months).
     """
     rows = moved[moved["segment"] == "All"]
     row = rows.iloc[-1]
-    change = row.closing - row.opening
-    more = {"n_months": len(rows), "change": round(change, 2), "won": row[GAINS].sum(), "lost": -row[LOSSES].sum()}
+    change = round(row.closing - row.opening, 2)
+    then = rows["closing"].iloc[-YEAR - 1] if len(rows) > YEAR else 0.0
+    more = {"n_months": len(rows), "change": change}
     more["change_share"] = change / row.opening if row.opening > 0 else np.nan
+    more["year_share"] = round(row.closing - then, 2) / then if then > 0 else np.nan
     return pd.concat([row, pd.Series(more, dtype=object)])
 
 
@@ -40,13 +43,15 @@ def largest_moves(steps: pd.DataFrame) -> pd.Series[Any]:
     Returns
     -------
     pandas.Series
-        ``net`` (all movements together, to the cent), ``gain`` and ``gained`` (the largest movement up, as in ``new``,
-        and its amount, 0 where there was none), ``loss`` and ``lost`` (the largest down, not negative).
+        ``net`` (all movements together, to the cent), ``gained`` and ``lost`` (those up and those down together, not
+        negative), ``gain`` and ``loss`` (the largest of either, as in ``new``), ``one_gain`` and ``one_loss`` (whether
+        it is the only one).
     """
     moves = steps.iloc[1:-1].set_index("step")["amount"]
-    gained, lost = max(moves.max(), 0.0), max(-moves.min(), 0.0)
-    ends = {"gain": moves.idxmax(), "gained": gained, "loss": moves.idxmin(), "lost": lost}
-    return pd.Series({"net": round(moves.sum(), 2)} | ends, dtype=object)
+    up, down = moves[moves > 0], moves[moves < 0]
+    ends = {"gain": moves.idxmax(), "gained": up.sum(), "loss": moves.idxmin(), "lost": -down.sum()}
+    only = {"one_gain": len(up) == 1, "one_loss": len(down) == 1}
+    return pd.Series({"net": round(moves.sum(), 2)} | ends | only, dtype=object)
 
 
 def quick_ratios(moved: pd.DataFrame, *, months: int = 12) -> pd.Series[Any]:
@@ -79,6 +84,25 @@ def best_and_worst(kept: pd.DataFrame) -> pd.DataFrame:
     return parts.iloc[[-1, 0]] if len(parts) > 1 else parts.head(0)
 
 
+def a_year_before(kept: pd.DataFrame) -> pd.Series[Any] | None:
+    """Give the row of ``trailing`` of all customers a year before its last; None where fewer than 30 tell of it."""
+    rows = kept[kept["segment"] == "All"]
+    early = rows[rows["month"] == rows["month"].max() - pd.DateOffset(months=YEAR)]
+    return early.iloc[0] if len(early) and early["n_opening"].iloc[0] >= FIRM else None
+
+
+def held_by_year(layers: pd.DataFrame) -> pd.Series[Any]:
+    """Hold the last MRR of those who came in a year, in ``layers``, against theirs at its end; the latest year first.
+
+    No rows where no year has ended with MRR.
+    """
+    month, last = layers["month"], layers["month"].max()
+    now = layers[month == last].set_index("cohort")["mrr"]
+    at_end = (month.dt.month == YEAR) & (month.dt.year.astype(str) == layers["cohort"]) & (month < last)
+    then = layers[at_end & (layers["mrr"] > 0)].set_index("cohort")["mrr"].sort_index(ascending=False)
+    return now.reindex(then.index, fill_value=0.0) / then
+
+
 def shares_by_year(layers: pd.DataFrame) -> pd.Series[Any]:
     """Share the last MRR of ``layers`` out by the year customers came, ascending; empty where none is left."""
     last = layers[layers["month"] == layers["month"].max()].set_index("cohort")["mrr"].sort_index()
@@ -94,7 +118,7 @@ def spread(ways: pd.DataFrame) -> pd.Series[Any] | None:
         ``min`` and ``max`` (0–1), named by the measure; None where there was no opening, so that no rate has a value.
     """
     values = ways.dropna(subset="value").groupby("measure", sort=False)["value"].agg(["min", "max", "size"])
-    rates = values.loc[(values["size"] > 1) & ~values.index.isin(["quick ratio", "NRR"]), ["min", "max"]]
+    rates = values.loc[(values["size"] > 1) & ~values.index.isin(["quick ratio", "NRR of a month"]), ["min", "max"]]
     if pd.isna(ways["value"].iloc[0]) or rates.empty:
         return None
     apart = (rates["max"] - rates["min"]) / rates.abs().max(axis=1).clip(lower=1e-9)
@@ -102,6 +126,13 @@ def spread(ways: pd.DataFrame) -> pd.Series[Any] | None:
 
 
 def recent_sales(sold: pd.DataFrame) -> pd.DataFrame:
-    """Pick upsell and cross-sell of the last month of ``conversions``; no rows where there were no orders."""
-    last = sold[(sold["month"] == sold["month"].max()) & (sold["n_all"] > 0)]
-    return last[last["kind"].isin(["upsell", "cross_sell"])].sort_values("kind", ascending=False, ignore_index=True)
+    """Pick upsell and cross-sell of the last month of ``conversions`` by twelve months; no rows without orders.
+
+    ``rate_before`` is the rate of the twelve months before; missing where there are not as many.
+    """
+    months = sold["month"].drop_duplicates().sort_values()
+    before = months.iloc[-YEAR - 1] if len(months) >= 2 * YEAR else pd.NaT
+    earlier = sold[sold["month"] == before].set_index("kind")["rate"]
+    last = sold[(sold["month"] == months.max()) & (sold["n_all"] > 0) & sold["kind"].isin(["upsell", "cross_sell"])]
+    told = last.assign(rate_before=last["kind"].map(earlier).astype(float))
+    return told.sort_values("kind", ascending=False, ignore_index=True)

@@ -46,8 +46,10 @@ def _costs(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     everybody.table("costs")
     cost = retention_cost(everybody, movements(everybody), gross_margin=setting.gross_margin, months=YEAR)
     spans = _last_years(cost)[0]
-    yield _known("crc", spans, "crc", n="n_retained", months="months_retention")
-    yield _known("crc_share_of_margin", spans, "share_of_margin", n="n_retained", months="months_retention")
+    months = spans["months_retention"]
+    spans = spans.assign(n_kept=(spans["n_retained"] / months.where(months > 0)).round())
+    yield _known("crc", spans, "crc", n="n_kept", months="months_retention")
+    yield _known("crc_share_of_margin", spans, "share_of_margin", n="n_kept", months="months_retention")
 
 
 def _won(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
@@ -96,10 +98,10 @@ SPENT: Final[Any] = {
     "months": YEAR, "exact": True, "measure": _costs, "sources": ("costs", "subscriptions"),
     "needs": "costs, and subscriptions",
     "blank": "no month of the period has costs, or there is nobody to spread them over",
-    "explained": "revenue#What does it cost to keep it?",
+    "explained": "revenue#What does it cost to keep and to win customers?",
 }  # fmt: skip
 KEEPING: Final[Any] = SPENT | {
-    "group": "retention", "base": "customers retained in a month, summed over the months whose costs are known",
+    "group": "retention", "base": "customers retained in a month, on average of the months whose costs are known",
 }  # fmt: skip
 WINNING: Final[Any] = SPENT | {
     "group": "growth", "measure": _won, "sources": ("customers",), "needs": "costs, or acquisition_cost of customers",

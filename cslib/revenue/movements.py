@@ -395,8 +395,8 @@ def conventions(moved: pd.DataFrame, *, months: int = 12) -> pd.DataFrame:
             "(churn + contraction − expansion) / MRR at start",
         ),
         ("net revenue churn", "with reactivation (ChartMogul)", offset, mrr, "the same minus reactivation"),
-        ("NRR", "customers at start (cslib)", mrr - net, mrr, "1 − net revenue churn"),
-        ("NRR", "with reactivation", mrr - offset, mrr, "1 − net revenue churn with reactivation"),
+        ("NRR of a month", "customers at start (cslib)", mrr - net, mrr, "1 − net revenue churn"),
+        ("NRR of a month", "with reactivation", mrr - offset, mrr, "1 − net revenue churn with reactivation"),
         ("quick ratio", "with reactivation (cslib)", s.new + grown + s.reactivation, lost, "added / lost"),
         ("quick ratio", "without reactivation", s.new + grown, lost, "(new + expansion) / lost"),
     ]

@@ -54,7 +54,7 @@ class Revenue(Study):
     ...                      "ended_on": ["2025-02-05", None, "2025-02-20"]})
     >>> revenue = Revenue(cslib.load({"subscriptions": rows}, as_of="2025-02-28"))
     >>> revenue.last_month.title
-    'MRR fell by 15 in February 2025: 5 from expansion, 20 lost to churn'
+    'MRR fell by 15 in February 2025: 5 added, all from expansion; 20 lost, all to churn'
     >>> revenue.by_month.table["closing"].tolist()
     [15.0, 30.0]
     >>> print(", ".join(revenue.findings()))
@@ -103,7 +103,7 @@ class Revenue(Study):
         lines = net_by_segment(self._kept, x="month") if self.by else both
         shown = well_observed(largest_segments(lines), least=30)
         return Result(
-            name, table, self._say.kept(self._kept, told.best_and_worst(self._kept)),
+            name, table, self._say.kept(self._kept, told.a_year_before(self._kept), told.best_and_worst(self._kept)),
             "MRR of those who were customers twelve months earlier, as a share of what they paid then. Bands: 95 %.",
             partial(lines_with_bands, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
             how_to_read=words.HOW_TO_READ_TRAILING, caption=caption, notes=segment_remark(self.data, self.by),
@@ -117,7 +117,7 @@ class Revenue(Study):
             why = "Nobody has paid anything at the end of a month yet."
             return Result("layers", table, absent=why, caption="MRR by year of the first subscription")
         return Result(
-            "layers", table, self._say.layers(told.shares_by_year(table)),
+            "layers", table, self._say.layers(told.shares_by_year(table), told.held_by_year(table)),
             "MRR by the year in which customers first subscribed.",
             partial(charts.layer_cake, table, currency=self.data.currency), "Layered area chart",
             caption="MRR by year of the first subscription",
@@ -136,7 +136,7 @@ class Revenue(Study):
 
     @cached_property
     def costs(self) -> Result:
-        """What does it cost to keep it?"""
+        """What does it cost to keep and to win customers?"""
         name, caption = "crc", "Cost of keeping and winning customers"
         if "costs" not in self.data.tables:
             return Result(name, pd.DataFrame(columns=spending.COSTS), absent=words.NO_COSTS, caption=caption)
@@ -155,7 +155,7 @@ class Revenue(Study):
         return Result(
             "definitions", ways, self._say.definitions(told.spread(ways)), shown=shown,
             caption="The same months under several definitions",
-            labels={"shown": f"last {min(YEAR, len(self._whole))} months"},
+            labels={"shown": f"Last {min(YEAR, len(self._whole))} months"},
         )  # fmt: skip
 
     @cached_property

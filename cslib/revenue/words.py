@@ -23,7 +23,7 @@ HOW_TO_READ_TRAILING: Final = (
 TOO_YOUNG: Final = "No customer has been here for twelve months, so there is no NRR or GRR over a year yet."
 NO_KINDS: Final = "Upsells and cross-sells are not measured: this needs orders with a kind."
 NO_COSTS: Final = "The cost of keeping and winning customers is not measured: this needs a table of costs."
-COSTS_OF_ALL: Final = "Costs are those of all customers, including those the filter leaves out."
+COSTS_OF_ALL: Final = "Costs are those of all customers, not only of those shown here."
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Wording:
         return f"{n} at the end of {balance.month:%B %Y} · {counted(balance.n_months, 'complete month')}"
 
     def answer(self, balance: pd.Series[Any], kept: pd.DataFrame) -> str:
-        """Answer "what recurs, and does it hold?" in at most three sentences.
+        """Answer "what recurs, and does it hold?" in two sentences.
 
         Parameters
         ----------
@@ -62,8 +62,7 @@ class Wording:
             With ``**bold**`` parts.
         """
         now = f"**Monthly recurring revenue is {self._money(balance.closing)}** at the end of {balance.month:%B %Y}"
-        moved = f"In {balance.month:%B} we added {self._money(balance.won)} and lost {self._money(balance.lost)}"
-        return f"{now}{_since(balance)}. {_held(kept)} {moved}."
+        return f"{now}{_since(balance)}. {_held(kept)}"
 
     def cards(self, moved: pd.DataFrame, kept: pd.DataFrame) -> list[Card]:
         """Make the headline cards: MRR, NRR and GRR over a year, and customer churn.
@@ -86,13 +85,15 @@ class Wording:
         settled = whole(moved).query("logo_churn_rate.notna() or n_opening == 0")
         last = settled.iloc[-1] if len(settled) else row
         ends, n = (last.logo_churn_ci_lower, last.logo_churn_ci_upper), int(last.n_opening)
-        why = "paid at its start, not at its end" if pd.notna(last.logo_churn_rate) else "no customers at its start"
-        rate, label = last.logo_churn_rate, f"Customer churn, {last.month:%B %Y}"
-        cards.append(Card(label, rate, "percent", *ends, n, detail=why, kpi="customer_churn_rate"))
+        left = "paid at the start of the month, not at its end"
+        why = left if pd.notna(last.logo_churn_rate) else "no customers at the start of the month"
+        detail = f"{last.month:%B %Y}, {why}"
+        rate, kpi = last.logo_churn_rate, "customer_churn_rate"
+        cards.append(Card("Customer churn", rate, "percent", *ends, n, detail=detail, kpi=kpi))
         return cards
 
     def waterfall(self, moves: pd.Series[Any], *, period: str) -> str:
-        """State the largest movements up and down, and what they come to.
+        """State what was added and what was lost, with the largest movement of either, and what they come to.
 
         Parameters
         ----------
@@ -103,9 +104,10 @@ class Wording:
         """
         grew = f"MRR {'grew' if moves.net > 0 else 'fell'} by {self._money(abs(moves.net))}"
         way = grew if moves.net else "MRR stayed the same"
-        parts = [f"{self._money(moves.gained)} {GAINED[moves.gain]}"] if moves.gained else []
-        parts += [f"{self._money(moves.lost)} lost to {moves.loss}"] if moves.lost else []
-        return f"{way} in {period}" + (f": {', '.join(parts)}" if parts else "")
+        most, worst = ("all" if one else "mainly" for one in (moves.one_gain, moves.one_loss))
+        parts = [f"{self._money(moves.gained)} added, {most} {GAINED[moves.gain]}"] if moves.gained else []
+        parts += [f"{self._money(moves.lost)} lost, {worst} to {moves.loss}"] if moves.lost else []
+        return f"{way} in {period}" + (f": {'; '.join(parts)}" if parts else "")
 
     def quick(self, ratios: pd.Series[Any]) -> str:
         """State the quick ratio of the last months against those before."""
@@ -117,17 +119,26 @@ class Wording:
         added = f"{unit}{format_value(ratios.now)} for every {unit}1 lost"
         return f"We added {added} in the last {span}{before}"
 
-    def kept(self, kept: pd.DataFrame, ends: pd.DataFrame) -> str:
-        """State NRR and GRR of the last month, and of the best and the worst segment."""
+    def kept(self, kept: pd.DataFrame, before: pd.Series[Any] | None, ends: pd.DataFrame) -> str:
+        """State NRR and GRR of the last month and a year before; with segments, NRR and those of the worst and best."""
         row = whole(kept).iloc[-1]
+        if len(ends):
+            worst, best = (f"{percent(end.nrr)} ({end.segment})" for _, end in ends[::-1].iterrows())
+            return f"NRR is {percent(row.nrr)}, from {worst} to {best}"
         text = f"We kept {percent(row.nrr)} of last year's revenue (NRR), {percent(row.grr)} without expansion (GRR)"
-        parts = ", ".join(f"{end.segment} {percent(end.nrr)}" for _, end in ends.iterrows())
-        return f"{text}; NRR by segment: {parts}" if parts else text
+        if before is not None:
+            nrr, grr = (f"{percent(row[rate])}, after {percent(before[rate])}" for rate in ("nrr", "grr"))
+            return f"NRR is {nrr} a year ago; GRR is {grr}"
+        return text
 
-    def layers(self, shares: pd.Series[Any]) -> str:
-        """State which share of MRR comes from customers of the last year and of earlier ones."""
+    def layers(self, shares: pd.Series[Any], held: pd.Series[Any]) -> str:
+        """State how the MRR of earlier years holds; without one, which share of MRR comes from the last year."""
         if shares.empty:
             return "No MRR is left"
+        if len(held):
+            share = f"{percent(held.iloc[0])} of what they paid at the end of that year"
+            then = "".join(f"; those of {year} pay {percent(part)}" for year, part in held.iloc[1:2].items())
+            return f"Customers who joined in {held.index[0]} pay {share}{then}"
         came = f"comes from customers who joined in {shares.index[-1]}"
         part = f"{percent(shares.iloc[-1])} of MRR {came}, the rest from earlier ones"
         return part if len(shares) > 1 else f"All MRR {came}"
@@ -156,7 +167,7 @@ class Wording:
         """
         return [
             f"**{percent(r.rate)} of orders are {NAMES[r.kind]}** ({between(r.ci_lower, r.ci_upper)}): {r.n:,} of "
-            f"{r.n_all:,} in the last twelve months."
+            f"{r.n_all:,} in the last twelve months{_in_those_before(r.rate_before)}."
             for _, r in sales.iterrows()
         ]
 
@@ -180,12 +191,19 @@ class Wording:
         return f"No costs are known for {span} to {row.month:%B %Y}, so neither is the cost of keeping or winning."
 
 
+def _in_those_before(rate: float) -> str:
+    return "" if pd.isna(rate) else f"; {percent(rate)} in the twelve before"
+
+
 def _since(balance: pd.Series[Any]) -> str:
-    if pd.isna(balance.change_share):
-        return ""
-    way = "more" if balance.change > 0 else "less"
-    share = f"{percent(abs(balance.change_share))} {way} than a month before"
-    return f", {share}" if balance.change else ", the same as a month before"
+    moves = {"a month before": balance.change_share, "a year before": balance.year_share}
+    told = [f"{_against(share)} {when}" for when, share in moves.items() if pd.notna(share)]
+    return f", {' and '.join(told)}" if told else ""
+
+
+def _against(share: float) -> str:
+    size = percent(abs(share))
+    return f"{size} {'more' if share > 0 else 'less'} than" if share else "the same as"
 
 
 def _held(kept: pd.DataFrame) -> str:

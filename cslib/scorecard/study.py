@@ -17,7 +17,6 @@ from cslib.scorecard import words as say
 from cslib.scorecard.history import Measured, measure_all
 from cslib.scorecard.scorecard import Standing, compared, headlines, scorecard, standing, told_by
 from cslib.show.result import Answer, Cards, Result, Study
-from cslib.value.words import changed_pace
 
 MOST: Final = 6  # segments side by side
 
@@ -105,7 +104,7 @@ class Scorecard(Study):
         texts = say.kpi_texts(self.table, self._repeats)
         found = drift(self.data) if self.table.loc[self.table["group"] == "value", "value"].notna().any() else None
         notes = say.kpi_notes(self.table, self._repeats, self.measured)
-        notes = (*notes, *([changed_pace(found, what="LTV and payback")] if found else []))
+        notes = (*notes, *([say.rests_on(found)] if found else []))
         history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")
         caption = say.kpis_caption(self.table, self.data.currency)
         how: Any = {"notes": notes, "also": (history,), "absent": "" if len(texts) else f"{say.NOTHING}."}
@@ -116,13 +115,13 @@ class Scorecard(Study):
         """Do segments differ?"""
         name, table = "kpis_by_segment", compared(self.table, self.measured)
         if table.empty:
-            why = "Name a column in segment_by (in Python: by), such as plan, to compare segments."
-            return Result(name, table, absent="" if self.data.whole else why, caption="KPIs by segment")
+            return Result(name, table, caption="KPIs by segment")
         every = self.measured.segments()
         texts = say.segment_texts(self.table, table, self._repeats, every[:MOST])
         caption = f"KPIs by {self.by}" + f": the {MOST} largest of {len(every)}" * (len(every) > MOST)
         notes = (say.verdicts(table), *segment_remark(self.data, self.by))
-        return Result(name, table, caption=caption, shown=texts, most=30, notes=notes)
+        labels = {segment: segment for segment in texts.columns}
+        return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)
 
     @cached_property
     def definitions(self) -> Result:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.data.drift import Drift
 from cslib.data.kpi import SCORECARD, link_to
 from cslib.errors import counted
 from cslib.scorecard.history import WHOLE, Measured
@@ -49,32 +50,38 @@ def scorecard_answer(stand: Standing, table: pd.DataFrame, measured: Measured) -
     cards, worse = tuple(_card(row, measured) for row in table.itertuples()), _worse_said(stand)
     if not stand.n_targets:
         return Answer(said, f"No targets are set. **{worse}**.", cards)
-    has = "has a target that" if len(stand.blind) == 1 else "have targets that"
-    blind = f"{_listed(stand.blind)} {has} cannot be judged." if stand.blind else ""
-    return Answer(said, " ".join(filter(None, [*_targets_said(stand), f"{worse}.", blind])), cards)
+    return Answer(said, f"{_targets_said(stand)} {worse}.", cards)
 
 
 def _worse_said(stand: Standing) -> str:
     n = stand.n_worse
     if not stand.n_compared:
         return "No change can be judged yet"
-    worse = f"{counted(n, 'KPI')} {'is' if n == 1 else 'are'}" if n else "No KPI is"
+    worse = f"{counted(n, 'KPI')} {_are(n)}" if n else "No KPI is"
     return f"{worse} clearly worse than usual" + ", which may be the season" * stand.untold
 
 
-def _targets_said(stand: Standing) -> tuple[str, ...]:
-    n, missed, unclear = stand.n_judged, stand.n_missed, stand.n_unclear
-    close = (f"{unclear} {'is' if unclear == 1 else 'are'} too close to tell.",) if unclear else ()
-    if not n:
-        return ()
-    if missed:
-        names = _listed(stand.attention.loc[stand.attention["why"] == "missed", "label"])
-        return (f"**{missed} of {counted(n, 'target')} {'is' if missed == 1 else 'are'} missed: {names}**.", *close)
-    if unclear:
-        return (
-            ("**The one target is too close to tell**.",) if n == 1 else (f"**None of {n} targets is missed**.", *close)
-        )
-    return ("**The one target is met**." if n == 1 else f"**{'Both' if n == 2 else f'All {n}'} targets are met**.",)
+def _targets_said(stand: Standing) -> str:
+    """Say of all targets how many are missed, and of the others how they stand."""
+    n, missed, unclear, blind = stand.n_targets, stand.n_missed, stand.n_unclear, _listed(stand.blind)
+    met = stand.n_judged - missed - unclear
+    if not stand.n_judged:
+        return f"{blind} {'has a target that' if len(stand.blind) == 1 else 'have targets that'} cannot be judged."
+    if met == n:
+        return "**The one target is met**." if n == 1 else f"**{'Both' if n == 2 else f'All {n}'} targets are met**."
+    if n == 1 and unclear:
+        return "**The one target is too close to tell**."
+    names = _listed(stand.attention.loc[stand.attention["why"] == "missed", "label"])
+    some = f"{missed} of {counted(n, 'target')} {_are(missed)} missed: {names}"
+    head = some if missed else f"None of {n} targets is missed"
+    others = {"met": met, "too close to tell": unclear}
+    rest = [f"{number} {_are(number)} {how}" for how, number in others.items() if number]
+    rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
+    return f"**{head}**. {_listed(rest)}.".removesuffix(" .")
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
 
 
 def _listed(names: Iterable[object]) -> str:
@@ -85,7 +92,7 @@ def _listed(names: Iterable[object]) -> str:
     >>> _listed(["NRR", "NPS", "MRR"]), _listed(["NRR"])
     ('NRR, NPS and MRR', 'NRR')
     """
-    *first, last = map(str, names)
+    *first, last = [*map(str, names)] or [""]
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -288,7 +295,7 @@ def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measure
         if name in known
     ]
     unset = [
-        f"{row.label} is not held against its target: {row.status.partition(': ')[2]}."
+        f"The target of {row.label} cannot be judged: {row.status.partition(': ')[2]}."
         for row in rows
         if row.status.startswith("not set up") and row.kpi in known
     ]
@@ -298,6 +305,15 @@ def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measure
             missing.setdefault(row.status.removeprefix("not measured: ").rstrip("."), []).append(row.label)
     absent = [f"Not measured: {', '.join(own)} – {reason}." for reason, own in missing.items()]
     return (*([f"Not shown twice: {'; '.join(same)}."] if same else []), *unset, *absent)
+
+
+def rests_on(found: Drift) -> str:
+    """Say which months LTV and payback rest on, where customers now leave at another pace."""
+    pace = "faster" if found.faster else "more slowly"
+    if found.carries:
+        return f"LTV and payback rest on the last 12 months, in which customers left {pace} than before."
+    few = "too few started in the last 12 months to rest on these alone"
+    return f"LTV and payback rest on all years, although customers now leave {pace}: {few}."
 
 
 def segment_texts(

@@ -51,7 +51,8 @@ class Result:
     caption
         What the table holds, one line: above it where it is shown, and in the list of files.
     formats, labels
-        Units and headings of its columns where it is shown, see :func:`cslib.show.display.table`.
+        Units and headings of its columns where it is shown, see :func:`cslib.show.display.table`; a column without a
+        heading goes by its name, with a capital.
     shown
         What is shown in place of the table, where texts read better than its numbers.
     most
@@ -125,7 +126,8 @@ class Result:
         seen = self.table if self.shown is None else self.shown
         display.table(
             seen, name=self.name, caption=self.caption, max_rows=self.most, data=self.table,
-            formats=_present(self.formats, seen), labels=_present(self.labels, seen),
+            formats={column: unit for column, unit in self.formats.items() if column in seen},
+            labels=_headings(seen, self.labels),
         )  # fmt: skip
 
 
@@ -134,8 +136,10 @@ def _say(sentences: Iterable[str], kind: str = "note") -> None:
         display.note(sentence, kind=kind)
 
 
-def _present(by_column: Mapping[str, str], table: pd.DataFrame) -> dict[str, str]:
-    return {column: word for column, word in by_column.items() if column in table}
+def _headings(table: pd.DataFrame, labels: Mapping[str, str]) -> dict[str, str]:
+    """Give every column its heading: as told, else its name, which begins with a capital in all reports."""
+    names = {column: column.replace("_", " ") for column in map(str, table.columns)}
+    return {column: labels.get(column, name[:1].upper() + name[1:]) for column, name in names.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,7 +76,7 @@ class Surveys(Study):
     >>> rows = pd.DataFrame(asked, columns=["customer_id", "score"]).assign(asked_on="2025-05-02", survey="nps")
     >>> surveys = cs.Surveys(cs.load({"surveys": rows}, as_of="2025-06-30"), period="month")
     >>> surveys.answer.text
-    '**NPS is 25** (95 % interval −44 to 73, 4 answers).'
+    '**NPS is 25** over the last 12 months (95 % interval −44 to 73, 4 answers).'
     >>> surveys.trend.table[["segment", "period", "n_responses", "nps"]]
       segment     period  n_responses   nps
     0     All 2025-05-01            4  25.0
@@ -176,20 +176,21 @@ class Surveys(Study):
             return Result(name, self._moved, absent=f"{title}.", notes=(needed,), caption=caption)
         windows = f"Now: {self._found.window}. Before: {self._found.before}."
         shown = self._say.changes(self._moved)
-        return Result(name, self._moved, title, notes=(windows, needed), caption=caption, shown=shown)
+        notes = (*self._say.parts(self._moved), windows, needed)
+        return Result(name, self._moved, title, notes=notes, caption=caption, shown=shown)
 
     @cached_property
     def drivers(self) -> Result:
-        """What moves the score?"""
+        """Who scores higher, and who lower?"""
         table = estimate.drivers(self._every)
-        name, caption = f"{self.survey}_drivers", "What moves the score"
+        name, caption = f"{self.survey}_drivers", f"{self._asked.label} of each group against all others"
         if table.empty:
             return Result(name, table, absent="There is no column to compare answers by.", caption=caption)
         label = self._asked.label
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
         return Result(
             name, table, self._say.drivers(table[table["clear"]]),
-            f"{label} minus that of all other answers, 95 % intervals; what moves the total most comes first.",
+            f"{label} minus that of all other answers, 95 % intervals; what weighs most in the total comes first.",
             partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", caption=caption,
         )  # fmt: skip
 
@@ -202,7 +203,7 @@ class Surveys(Study):
         return Result(
             f"{self.survey}_non_response", table, self._say.silence(silence_moves(table, self.survey)),
             caption=f"{self._asked.label} weighted to everyone asked, 95 % intervals in brackets",
-            shown=self._say.weighted(table),
+            shown=self._say.weighted(table), notes=self._say.unmoved(table),
             also=(Result(f"{self.survey}_response", response, caption="Response rate by segment"),),
         )  # fmt: skip
 
@@ -217,7 +218,7 @@ class Surveys(Study):
         return Result(
             name, self._stake, self._say.money(told), self._say.followed(found),
             partial(lines_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
-            words.HOW_TO_READ_LANDMARK, notes=(*self._say.stays(told), *self._say.alike(found, told)), caption=caption,
+            words.HOW_TO_READ_LANDMARK, notes=(*self._say.stays(told), *self._say.alike(found)), caption=caption,
         )  # fmt: skip
 
     @cached_property
@@ -232,9 +233,11 @@ class Surveys(Study):
 
     @cached_property
     def _say(self) -> words.Words:
-        lasts = self.compare_to == "previous" and self.window[:1].isdigit() and " " in self.window
-        known = {"year before": "the year before"} | ({"previous": f"the {self.window} before"} if lasts else {})
-        return words.Words(self.survey, self.data.currency, known.get(self.compare_to, "the window before"))
+        months = self.window[:1].isdigit() and " " in self.window
+        before = f"the {self.window} before" if months and self.compare_to == "previous" else "the window before"
+        earlier = "the year before" if self.compare_to == "year before" else before
+        span = f"over the last {self.window}" if months else f"from {self._found.window}"
+        return words.Words(self.survey, self.data.currency, earlier, span)
 
     @cached_property
     def _asked(self) -> Measure:

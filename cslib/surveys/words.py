@@ -11,13 +11,14 @@ import pandas as pd
 from cslib.errors import counted, listed
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card, card_of
-from cslib.show.formats import between, format_value, percent
+from cslib.show.formats import between, format_interval, format_value, percent
 from cslib.surveys.kpis import KPIS
 from cslib.surveys.scores import extremes, strongest
 from cslib.surveys.stakes import Landmark
 
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
+WEIGHTED: Final = {"nothing": "as answered", "all of these": "everything on record"}
 HOW_TO_READ_SCORES: Final = (
     "Each bar holds all answers of a segment. The line at the right is the 95 % interval of its score: where two "
     "intervals overlap widely, the difference may be chance. A score in colour is clearly different from the other "
@@ -41,11 +42,14 @@ class Words:
         Of the money.
     earlier
         What to call the window that is compared with.
+    span
+        What to call the window itself, with its preposition.
     """
 
     survey: str
     currency: str = ""
     earlier: str = "the window before"
+    span: str = ""
 
     @property
     def label(self) -> str:
@@ -57,7 +61,7 @@ class Words:
         if pd.isna(whole.response_rate):
             return f"{counted(int(whole.n_responses), f'{self.label} answer')} from {window} · {UNSEEN}"
         of = f"{whole.n_responses:,} of {whole.n_invited:,} customers"
-        return f"{of} asked for {self.label} from {window} answered ({percent(whole.response_rate)})"
+        return f"{of} asked for {self.label} from {window} answered at least once ({percent(whole.response_rate)})"
 
     def answer(self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame) -> str:
         """Answer "how do customers feel, where, and what does it cost?" in at most four sentences.
@@ -77,7 +81,8 @@ class Words:
         interval = self._span(whole.ci_lower, whole.ci_upper)
         found = interval if interval == "no interval" else f"95 % interval {interval}"
         answers = counted(int(whole.n_responses), "answer")
-        first = f"**{self.label} is {self._score(whole[self.survey])}** ({found}, {answers})."
+        score = f"**{self.label} is {self._score(whole[self.survey])}**"
+        first = f"{' '.join(filter(None, [score, self.span]))} ({found}, {answers})."
         change = f"{_upper(self._moved(moved))}." if moved is not None else ""
         return " ".join(filter(None, [first, self._where(scored), change, _lost(stakes)]))
 
@@ -96,10 +101,11 @@ class Words:
         ends, n = (whole.ci_lower, whole.ci_upper), int(whole.n_responses)
         cards = [Card(self.label, whole[self.survey], unit, *ends, n, detail=f"asked {window}")]
         if moved is not None:
-            kind, n = "points" if self.survey == "csat" else "number", int(moved.n_before + moved.n_now)
+            kind, n = "number" if self.survey == "ces" else "points", int(moved.n_before + moved.n_now)
             chance = "more than chance" if moved.clear else "within the margin of error"
-            ends = (moved.ci_lower, moved.ci_upper)
-            cards.append(Card(f"Change on {self.earlier}", moved.change, kind, *ends, n, detail=chance))
+            size = 100 if self.survey == "nps" else 1
+            change, lower, upper = (moved[c] / size for c in ("change", "ci_lower", "ci_upper"))
+            cards.append(Card(f"Change on {self.earlier}", change, kind, lower, upper, n, detail=chance))
         clear = _clear(stakes)
         dear = clear[clear["money_ci_lower"] > 0].sort_values("money_at_stake", ascending=False, kind="stable")
         for _, row in dear.head(1).iterrows():
@@ -132,19 +138,24 @@ class Words:
         return f"{way} {before}, {'more than chance' if moved.clear else 'within the margin of error'}"
 
     def changes(self, moved: pd.DataFrame) -> pd.DataFrame:
-        """Lay out the change for its readers: answers, score before and now, and what the change is made of."""
-        columns = ["n_before", "n_now", "score_before", "score_now", "change", "ci_lower", "ci_upper"]
-        rows = moved[["segment", *columns, "mix_effect", "within_effect"]].itertuples(index=False)
-        return pd.DataFrame([self._change(row) for row in rows])
+        """Lay out the change for its readers: answers, score before and now, and the difference."""
+        columns = ["segment", "n_before", "n_now", "score_before", "score_now", "change", "ci_lower", "ci_upper"]
+        return pd.DataFrame([self._change(row) for row in moved[columns].itertuples(index=False)])
 
     def _change(self, row: Any) -> dict[str, Any]:
         change = "–" if pd.isna(row.change) else self._signed(row.change)
         interval = "" if pd.isna(row.ci_lower) else f" ({self._ends(row.ci_lower)} to {self._ends(row.ci_upper)})"
-        parts = {"by other answers": row.within_effect, "by other customers": row.mix_effect}
-        told = {name: "–" if pd.isna(part) else self._signed(part) for name, part in parts.items()}
         scores = {"before": self._told(row.score_before), "now": self._told(row.score_now)}
         counts = {"segment": row.segment, "answers before": row.n_before, "answers now": row.n_now}
-        return counts | scores | {"change": f"{change}{interval}"} | told
+        return counts | scores | {"change": f"{change}{interval}"}
+
+    def parts(self, moved: pd.DataFrame) -> tuple[str, ...]:
+        """Say what the change of all is made of, where there are segments to tell it by; from ``change.change``."""
+        mix, within = moved[["mix_effect", "within_effect"]].iloc[0]
+        if len(moved) < 3 or pd.isna(mix):
+            return ()
+        same = f"{self._signed(within)} come from customers of the same kind who answer differently"
+        return (f"Of the change, {same}, and {self._signed(mix)} from other kinds of customers who answer.",)
 
     def _told(self, score: float) -> str:
         return "–" if pd.isna(score) else self._score(score)
@@ -158,18 +169,18 @@ class Words:
         if ends.empty:
             return f"{self.label} is {self._score(scored[self.survey].iloc[0])}"
         high, low = (f"{self._score(row[self.survey])} ({row.segment})" for _, row in ends.iterrows())
-        text = f"{self.label} runs from {low} to {high}"
-        return text if scored["clear"].any() else f"{text}: no clear difference"
+        names = list(dict.fromkeys(scored.loc[scored["clear"], "segment"]))
+        apart = f"{listed(names[:MOST])}{f' and {len(names) - MOST} more' * (len(names) > MOST)}" if names else ""
+        clear = f"clearly different: {apart}" if names else "no clear difference"
+        return f"{self.label} runs from {low} to {high}; {clear}"
 
     def clear(self, tested: pd.DataFrame) -> tuple[str, ...]:
         """Say where the score is clearly different, and where it only looks so, from ``surveys.scores.comparisons``."""
-        result, many = [], counted(len(tested), "comparison")
+        result = []
         if tested["clear"].any():
             result.append(f"**Clearly different from the other answers**: {self._list(tested[tested['clear']])}.")
-        elif len(tested):
-            result.append(f"None of {many} between segments shows a clear difference.")
         if tested["looks"].any():
-            named = self._list(tested[tested["looks"]])
+            named, many = self._list(tested[tested["looks"]]), counted(len(tested), "comparison")
             result.append(f"**Only looks different**: {named}; with {many}, chance alone can do as much.")
         return tuple(result)
 
@@ -199,13 +210,13 @@ class Words:
         Examples
         --------
         >>> Words("nps").needed(3223, 5.0)
-        'To detect a change of 5 points four times out of five takes about 3,220 answers in each window.'
+        'To tell a change of 5 points from chance, in four cases of five, takes about 3,220 answers in each window.'
         """
         if not answers:
             return "All answers are alike, so there is no telling how many it takes to detect a change."
         change = {"nps": f"{difference:g} points", "csat": f"{100 * difference:g} points"}
         rounded = round(answers, -max(len(str(answers)) - 3, 0))
-        seen = f"To detect a change of {change.get(self.survey, f'{difference:g}')} four times out of five"
+        seen = f"To tell a change of {change.get(self.survey, f'{difference:g}')} from chance, in four cases of five,"
         return f"{seen} takes about {rounded:,} answers in each window."
 
     def silence(self, moves: Mapping[str, float]) -> str:
@@ -224,20 +235,33 @@ class Words:
         return f"Weighted to everyone asked, {self.label} is {self._points(shift)} {direction}; {could}"
 
     def weighted(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Lay out the weighted scores for their readers, each with its interval."""
+        """Lay out the weighted scores for their readers, each with its interval, where weighting changes it."""
+        told = self._weighted(table)
+        return told[~self._unmoved(told)].reset_index(drop=True)
+
+    def unmoved(self, table: pd.DataFrame) -> tuple[str, ...]:
+        """Name what :meth:`weighted` leaves out."""
+        told = self._weighted(table)
+        names = told.loc[self._unmoved(told), "weighted by"].tolist()
+        return (f"Weighted by {listed(names)}, {self.label} stays the same.",) if names else ()
+
+    def _unmoved(self, told: pd.DataFrame) -> pd.Series[bool]:
+        return told[self.label].isin(told[self.label].head(1)) & ~told["weighted by"].isin(WEIGHTED.values())
+
+    def _weighted(self, table: pd.DataFrame) -> pd.DataFrame:
         scores, bounds = table[self.survey], table[["ci_lower", "ci_upper"]].to_numpy(float)
         spans = [f" ({self._span(*ends)})" if pd.notna(ends).all() else "" for ends in bounds]
         told = [f"{self._score(v)}{span}" for v, span in zip(scores, spans, strict=True)]
-        name = table["weighted_by"].replace({"nothing": "as answered"})
-        return pd.DataFrame({"weighted by": name, self.label: told, "worth so many answers": table["n_effective"]})
+        return pd.DataFrame({"weighted by": table["weighted_by"].replace(WEIGHTED), self.label: told})
 
     def drivers(self, clear: pd.DataFrame) -> str:
-        """State which level moves the score most; from the rows that do by more than chance, the largest first."""
+        """State whose score stands apart most; from the rows that do by more than chance, the largest first."""
         if clear.empty:
-            return f"Nothing on record clearly moves {self.label}"
+            return f"No group on record clearly stands apart in {self.label}"
         row = clear.iloc[0]
         apart = f"{self._points(row.difference)} {'higher' if row.difference >= 0 else 'lower'}"
-        return f"{self.label} is {apart} where {row.segment_by} is {row.segment} ({percent(row.share)} of answers)"
+        who = f"customers whose {row.segment_by} is {row.segment}"
+        return f"{self.label} is {apart} among {who} ({percent(row.share)} of answers)"
 
     def followed(self, landmark: Landmark) -> str:
         """Say whom the lines of survival after an answer are about."""
@@ -258,36 +282,32 @@ class Words:
         """Say of each group how it stays against the best, and what that is worth."""
         return tuple(self._stay(row, stakes["group"].iloc[0]) for _, row in stakes.iloc[1:-1].iterrows())
 
-    def alike(self, landmark: Landmark, stakes: pd.DataFrame) -> tuple[str, ...]:
-        """Say among whom groups are compared, and what they differ by where that is not done."""
+    def alike(self, landmark: Landmark) -> tuple[str, ...]:
+        """Say among whom groups are compared."""
         if not landmark.columns:
             return ()
-        columns = listed(landmark.columns)
-        who = f"Months and money compare customers alike in {columns}, as far as each group has five of them"
-        raw = "; ".join(self._raw(row) for _, row in stakes.iloc[1:-1].iterrows())
-        return (f"{who}; the lines in the chart do not. By the lines they would be: {raw}.",)
-
-    def _raw(self, row: pd.Series[Any]) -> str:
-        less = "less" if row.raw_rmst_difference_months < 0 else "more"
-        text = f"{_who(row.group)} {format_value(abs(row.raw_rmst_difference_months), 'months')} {less}"
-        if pd.isna(row.raw_money_at_stake):
-            return text
-        return f"{text} ({format_value(row.raw_money_at_stake, 'money', self.currency)})"
+        who = f"Months and money compare customers alike in {listed(landmark.columns)}"
+        return (f"{who}, as far as each group has five of them; the lines in the chart do not.",)
 
     def _stay(self, row: pd.Series[Any], best: str) -> str:
         span = f"{row.rmst_difference_ci_lower:.1f} to {row.rmst_difference_ci_upper:.1f}".replace("-", "−")
         who = f"**{_who(row.group)}** ({row.n:,} customers, {row.n_churned:,} left)"
-        chance = "more than chance" if row.clear else "which may be chance"
-        interval = f"95 % interval of the difference {span}"
-        text = f"{who} stayed {_months_apart(row)} than {best} ({interval}), {chance}."
-        if row.clear and pd.notna(row.hazard_ratio):
-            text += f" At the same age, they leave {row.hazard_ratio:.2g} times as fast."
-        if not (row.clear and row.money_ci_lower > 0):
-            return text
-        columns = ("money_at_stake", "money_ci_lower", "money_ci_upper")
-        money, *ends = (format_value(row[c], "money", self.currency) for c in columns)
-        more = f"they would pay {money} more ({' to '.join(ends)})"
-        return f"{text} If today's {row.n_today:,} stayed like {best}, {more}."
+        text = f"{who} stayed {_months_apart(row)} than {best} (95 % interval of the difference {span})"
+        if not row.clear:
+            return f"{text}, which may be chance."
+        fast = "faster" if row.rmst_difference_months < 0 else "more slowly"
+        times = "" if pd.isna(row.hazard_ratio) else f": {row.hazard_ratio:.2g} times as fast at the same age"
+        return f"{text}. They leave {fast} by more than chance{times}.{self._worth(row, best)}"
+
+    def _worth(self, row: pd.Series[Any], best: str) -> str:
+        """Say what it is worth that a group leaves faster, or that this is too uncertain."""
+        if pd.isna(row.money_at_stake) or not row.rmst_difference_months < 0:
+            return ""
+        money = format_value(row.money_at_stake, "money", self.currency)
+        told = f"{money} ({format_interval(row.money_ci_lower, row.money_ci_upper, 'money')})"
+        if row.money_ci_lower > 0:
+            return f" If today's {row.n_today:,} stayed like {best}, they would pay {told} more over 12 months."
+        return f" What that costs over 12 months is too uncertain to tell: {told}."
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":

@@ -132,25 +132,23 @@ def value_answer(
     return Answer(subtitle, " ".join(filter(None, sentences)), cards, moved)
 
 
-def changed_pace(found: Drift, *, what: str = "Figures below", usual: str = "") -> str:
+def changed_pace(found: Drift, *, usual: str = "") -> str:
     """Say that customers leave faster, or more slowly, than they did, and that figures rest on it or do not.
 
     Parameters
     ----------
     found
         The change.
-    what
-        Which figures.
     usual
         What all years would say, to stand beside figures that rest on the last twelve months.
     """
     pace = f"{percent(found.recent)} a month in the last 12 months, {percent(found.before)} before, at the same ages"
     text = f"Customers now leave {'faster' if found.faster else 'more slowly'}: {pace}."
     if found.carries:
-        return f"{text} {what} rest on these 12 months" + (f"; over all years, {usual}." if usual else ".")
+        return f"{text} Figures below rest on these 12 months" + (f"; over all years, {usual}." if usual else ".")
     likely = "long" if found.faster else "short"
     few = "because too few customers started in these 12 months"
-    return f"{text} {what} are averages over all years, {few}, so stays come out too {likely}."
+    return f"{text} Figures below are averages over all years, {few}, so stays come out too {likely}."
 
 
 def _spread(forms: pd.DataFrame) -> str:

@@ -107,6 +107,17 @@ def test_headings_have_ids_of_their_own(html: str) -> None:
     assert links <= set(ids)
 
 
+@pytest.mark.slow
+def test_a_data_check_goes_by_its_name(tmp_path: Path) -> None:
+    check = f'from cslib.show import display as d\ndata = "a"\n{EVERYTHING[3][1]}'
+    early, titled = [("code", check), ("md", "### Data check")], [("md", "## Data check"), ("code", check)]
+    for name, cells, expected in (("early", early, "data-check-2"), ("titled", titled, "data-check")):
+        run = reports.render(write(tmp_path / name, name, [("md", "# T"), *cells]), out=tmp_path / "out", parameters={})
+        page = (tmp_path / "out" / f"{name}.html").read_text(encoding="utf-8")
+        assert (run.error, re.findall(r'<section id="([^"]+)"[^>]*>\s*<h2[^>]*>Data check', page)) == ("", [expected])
+        assert page.count(' id="data-check"') == 1
+
+
 def test_a_page_carries_no_foreign_script_style_or_address(html: str) -> None:
     assert html.count("<script") == 1
     assert html.count("<style") == 1

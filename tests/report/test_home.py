@@ -13,6 +13,7 @@ from cslib.report.home import write_index
 
 GOOD: dict[str, Any] = {"title": "Where do we stand?", "label": "Scorecard", "ended": "2025-07-01T06:00:12Z"}
 GOOD |= {"notebook": "scorecard", "status": "ok", "as_of": "2025-06-30", "answer": "**1 of 6** targets is missed."}
+GOOD |= {"subtitle": "28 of 28 KPIs measured"}
 NRR = {"label": "NRR", "value": 0.889, "unit": "percent", "ci_lower": 0.84, "ci_upper": 0.936, "n": 1307}
 NRR |= {"currency": "", "detail": "June 2025", "status": "missed", "target": "at least 95 %", "kpi": "nrr"}
 NRR |= {"trend": [0.9, None, 0.889], "limits": None}
@@ -44,7 +45,7 @@ def scorecard(out: Path, version: str = "20250701T060012-00000000", **more: Any)
 
 def test_it_is_the_front_of_what_needs_attention(tmp_path: Path) -> None:
     scorecard(tmp_path)
-    put(tmp_path, "revenue", title="What recurs?", label="Revenue")
+    put(tmp_path, "revenue", title="What recurs?", label="Revenue", answer="MRR grew.")
     page = text(tmp_path)
     assert "<h1>Where do we stand?</h1>" in page
     assert "2 reports · data up to 30 June 2025" in page
@@ -52,6 +53,10 @@ def test_it_is_the_front_of_what_needs_attention(tmp_path: Path) -> None:
     assert "missed · at least" in page
     assert '<strong>NRR is 88.9 %</strong>. <a href="revenue.html#kept"' in page
     assert page.index("What needs attention") < page.index("What recurs?")
+    assert '<h3><a href="scorecard.html">Scorecard</a></h3> <p class="answer">28 of 28 KPIs measured</p>' in page
+    assert page.count("1 of 6") == page.count("<h1>Where do we stand?") == 1
+    assert "Where do we stand?</a>" not in page
+    assert "as of 30 June 2025" in page
     assert [int(level) for level in re.findall(r"<h(\d)", page)] == [1, 2, 2, 3, 3]
 
 

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from cslib.revenue.headlines import (
+    a_year_before,
     balance,
     best_and_worst,
+    held_by_year,
     largest_moves,
     quick_ratios,
     recent_sales,
@@ -30,8 +32,17 @@ def test_the_balance_of_the_last_month():
     )
     found = balance(pd.concat([table, table.assign(segment="Pro", closing=1.0)]))
     assert (found.month, found.n_months, found.n_closing, found.closing) == (MONTHS[2], 3, 7, 110.0)
-    assert (found.won, found.lost, found.quick_ratio) == (25, 15, 25 / 15)
     assert (found.change, found.change_share) == (10, 0.1)
+    assert np.isnan(found.year_share)
+
+
+def test_the_balance_of_a_year():
+    """80 thirteen months before the last, 60 twelve months before it; it closes with 90."""
+    closing = [80.0, 60.0, *[70.0] * 11, 90.0]
+    year = pd.DataFrame({"segment": "All", "opening": 70.0, "closing": closing})
+    assert balance(year).year_share == 0.5
+    assert np.isnan(balance(year.tail(12)).year_share)
+    assert np.isnan(balance(year.assign(closing=0.0)).year_share)
 
 
 def test_without_an_opening_there_is_no_share_of_it():
@@ -46,9 +57,11 @@ def steps(*amounts):
 
 
 def test_the_largest_movements():
-    assert largest_moves(steps(100, 30, 0, 40, -5, -20, 145)).tolist() == [45, "expansion", 40, "churn", 20]
+    both = largest_moves(steps(100, 30, 0, 40, -5, -20, 145))
+    assert (both.net, both.gain, both.gained, both.loss, both.lost) == (45, "expansion", 70, "churn", 25)
+    assert (both.one_gain, both.one_loss) == (False, False)
     lost = largest_moves(steps(100, 0, 0, 0, 0, -20, 80))
-    assert (lost.net, lost.gained, lost.loss, lost.lost) == (-20, 0, "churn", 20)
+    assert (lost.net, lost.gained, lost.loss, lost.lost, lost.one_loss) == (-20, 0, "churn", 20, True)
     still = largest_moves(steps(100, 0, 0, 0, 0, 0, 100))
     assert (still.net, still.gained, still.lost) == (0, 0, 0)
 
@@ -82,10 +95,33 @@ def test_shares_by_year_of_start():
     assert shares_by_year(layers.assign(mrr=0.0)).empty
 
 
+def test_years_are_held_against_their_end():
+    """2023 closed with 80 and has 60 left; 2024 closed with 50 and has 75; 2025 has not ended."""
+    ends = pd.to_datetime(["2023-11-01", "2023-12-01", "2024-12-01", "2024-12-01", "2025-01-01", "2025-01-01"])
+    rows = pd.DataFrame({"cohort": ["2023", "2023", "2023", "2024", "2024", "2025"], "month": ends})
+    table = rows.assign(mrr=[99.0, 80, 70, 50, 75, 5])
+    left = pd.DataFrame({"cohort": ["2023"], "month": [ends[-1]], "mrr": [60.0]})
+    found = held_by_year(pd.concat([table, left]))
+    assert [*found.items()] == [("2024", 1.5), ("2023", 0.75)]
+    assert held_by_year(table).to_dict() == {"2024": 1.5, "2023": 0.0}
+    assert held_by_year(table.head(2)).empty  # the year ends with the data
+
+
+def test_what_was_kept_a_year_before():
+    months = pd.to_datetime(["2024-03-01", "2024-04-01", "2025-03-01"])
+    kept = pd.DataFrame({"segment": "All", "month": months, "nrr": [0.8, 0.7, 0.9], "n_opening": 30})
+    assert a_year_before(kept).nrr == 0.8
+    assert a_year_before(kept.assign(n_opening=29)) is None
+    assert a_year_before(kept.tail(2)) is None
+
+
 def test_the_widest_spread_leaves_nrr_and_quick_ratio_aside():
     ways = pd.DataFrame(
         {
-            "measure": ["customer churn"] * 2 + ["net revenue churn"] * 2 + ["NRR"] * 2 + ["quick ratio"] * 2,
+            "measure": ["customer churn"] * 2
+            + ["net revenue churn"] * 2
+            + ["NRR of a month"] * 2
+            + ["quick ratio"] * 2,
             "value": [0.02, 0.03, -0.01, 0.01, 1, 2, 1, 9],
         }
     )
@@ -97,7 +133,16 @@ def test_the_widest_spread_leaves_nrr_and_quick_ratio_aside():
 @pytest.mark.parametrize(("n_all", "kinds"), [(9, ["upsell", "cross_sell"]), (0, [])])
 def test_recent_sales_are_those_of_the_last_month(n_all, kinds):
     every = ["new", "renewal", "cross_sell", "upsell"]
-    sold = pd.concat([pd.DataFrame({"month": month, "kind": every, "n": 1, "n_all": n_all}) for month in MONTHS])
+    row = {"kind": every, "n": 1, "n_all": n_all, "rate": 0.5}
+    sold = pd.concat([pd.DataFrame(row | {"month": month}) for month in MONTHS])
     found = recent_sales(sold)
     assert found["kind"].tolist() == kinds
     assert set(found["month"]) <= {MONTHS[2]}
+    assert found["rate_before"].isna().all()
+
+
+def test_sales_of_the_twelve_months_before():
+    months = pd.date_range("2023-01-01", periods=24, freq="MS")
+    sold = pd.DataFrame({"month": months, "kind": "upsell", "n": 1, "n_all": 9, "rate": [*range(24)]})
+    assert recent_sales(sold)[["rate", "rate_before"]].values.tolist() == [[23, 11]]
+    assert recent_sales(sold.tail(23))["rate_before"].isna().all()

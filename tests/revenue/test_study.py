@@ -27,9 +27,7 @@ def by_plan(sample):
 def test_five_lines_give_table_title_and_chart(sample):
     study = Revenue(sample, by="plan")
     assert study.kept.table.segment.head(4).tolist() == ["All", "Enterprise", "Starter", "Team"]
-    assert study.kept.title.startswith(
-        "We kept 89 % of last year's revenue (NRR), 76 % without expansion (GRR); NRR by segment: Team"
-    )
+    assert study.kept.title == "NRR is 89 %, from 81 % (Enterprise) to 102 % (Team)"
     assert len(study.kept.plot().get_lines()) > 3
     assert study.kept is study.kept
     assert repr(study).startswith("Revenue(by='plan')\n  .last_month ")
@@ -74,10 +72,10 @@ def test_what_the_sample_says(by_plan):
     assert by_plan.answer.subtitle == "2,193 paying customers at the end of June 2025 · 36 complete months"
     assert "Monthly recurring revenue is USD 818 k" in by_plan.answer.text
     assert by_plan.last_month.title.startswith("MRR grew by USD 32.3 k in June 2025: ")
-    assert by_plan.layers.title == "26 % of MRR comes from customers who joined in 2025, the rest from earlier ones"
+    assert by_plan.layers.title.startswith("Customers who joined in 2024 pay 100.3 % of what they paid at the end")
     assert by_plan.sold.title.startswith("**6.9 % of orders are upsells**")
     assert by_plan.sold.notes[0].startswith("**13 % of orders are cross-sells**")
-    assert by_plan.definitions.labels == {"shown": "last 12 months"}
+    assert by_plan.definitions.labels == {"shown": "Last 12 months"}
     assert by_plan.definitions.shown["shown"].iloc[-2:].tolist() == ["2.65", "2.48"]
 
 
@@ -88,7 +86,7 @@ def test_costs_stay_those_of_everybody_where_some_are_kept(sample, teams):
     assert part.title == whole.title
     assert (whole.notes, part.notes) == (
         (),
-        ("Costs are those of all customers, including those the filter leaves out.",),
+        ("Costs are those of all customers, not only of those shown here.",),
     )
 
 
@@ -112,7 +110,7 @@ COSTS = "month,kind,amount\n2025-03-01,retention,9\n"
     [
         ({"subscriptions": PAID + "a,2025-04-02,,10\n"}, "2025-04-30", "", "Monthly recurring revenue is 10 at the end of April 2025."),
         ({"subscriptions": PAID + "a,2025-01-02,2025-02-10,10\n"}, "2025-04-30", "", "recurring revenue is 0 at"),
-        ({"subscriptions": EVERYTHING}, "2025-06-15", "mrr", "revenue is 5 at the end of May 2025, the same as a month before."),
+        ({"subscriptions": EVERYTHING}, "2025-06-15", "mrr", "is 5 at the end of May 2025, the same as a month before and 83 % less than a year before."),
         ({"subscriptions": PAID + "a,2025-01-02,,0\n", "costs": COSTS}, "2025-04-30", "", "recurring revenue is 0 at"),
         ({"subscriptions": PAID + "a,2024-01-02,,10\n", "orders": ORDERS}, "2025-04-30", "", "NRR, 95 % interval 21 to 198 %, 1 customer"),
     ],
@@ -135,7 +133,7 @@ def test_what_is_absent_says_why():
     assert (
         study.costs.absent == "The cost of keeping and winning customers is not measured: this needs a table of costs."
     )
-    assert study.last_month.title == "MRR grew by 10 in April 2025: 10 from new customers"
+    assert study.last_month.title == "MRR grew by 10 in April 2025: 10 added, all from new customers"
     with pytest.raises(ParameterError, match="needs orders"):
         study.sold.plot()
 

@@ -5,8 +5,10 @@ import pytest
 from cslib import load
 from cslib.retention.revenue import revenue_levels, revenue_retention
 from cslib.revenue.headlines import (
+    a_year_before,
     balance,
     best_and_worst,
+    held_by_year,
     largest_moves,
     quick_ratios,
     recent_sales,
@@ -29,10 +31,11 @@ def lonely(*rows, as_of="2025-04-30"):
 def test_the_answer_on_the_sample(sample):
     text = USD.answer(balance(movements(sample)), trailing(sample))
     assert text.startswith(
-        "**Monthly recurring revenue is USD 818 k** at the end of June 2025, 4.1 % more than a month before."
+        "**Monthly recurring revenue is USD 818 k** at the end of June 2025, 4.1 % more than a month before and 77 % more "
+        "than a year before."
     )
     assert "**We kept 89 % of last year's revenue** (NRR, 95 % interval 84 to 94 %, 1,307 customers)" in text
-    assert text.endswith("In June we added USD 50.3 k and lost USD 18.0 k.")
+    assert text.endswith("and 76 % without expansion (GRR).")
 
 
 @pytest.mark.slow
@@ -41,13 +44,13 @@ def test_young_and_empty_businesses():
     text = SAY.answer(balance(movements(young)), trailing(young))
     assert text == (
         "**Monthly recurring revenue is 10** at the end of April 2025. No customer has been here for a year, so it is too "
-        "early to say how much revenue we keep. In April we added 10 and lost 0."
+        "early to say how much revenue we keep."
     )
     gone = movements(lonely(("a", "2025-01-02", "2025-03-02", 10)))
     text = SAY.answer(balance(gone), trailing(young))
     assert text.startswith("**Monthly recurring revenue is 0** at the end of April 2025.")
     card = SAY.cards(gone, trailing(young))[-1]
-    assert (np.isnan(card.value), card.detail) == (True, "no customers at its start")
+    assert (np.isnan(card.value), card.detail) == (True, "April 2025, no customers at the start of the month")
 
 
 def test_shrinking_is_said():
@@ -58,11 +61,22 @@ def test_shrinking_is_said():
 @pytest.mark.slow
 def test_waterfall_says_what_was_largest(sample):
     text = USD.waterfall(largest_moves(waterfall(movements(sample))), period="June 2025")
-    assert text == "MRR grew by USD 32.3 k in June 2025: USD 28.6 k from new customers, USD 18.0 k lost to churn"
+    assert text == (
+        "MRR grew by USD 32.3 k in June 2025: USD 50.3 k added, mainly from new customers; USD 18.0 k lost, all to churn"
+    )
     still = waterfall(movements(lonely(("a", "2025-01-02", None, 10))))
     assert SAY.waterfall(largest_moves(still), period="April 2025") == "MRR stayed the same in April 2025"
-    back = pd.Series({"net": 2, "gain": "reactivation", "gained": 5, "loss": "churn", "lost": 3})
-    assert SAY.waterfall(back, period="May") == "MRR grew by 2 in May: 5 won back, 3 lost to churn"
+    back = {
+        "net": 2,
+        "gain": "reactivation",
+        "gained": 5,
+        "loss": "churn",
+        "lost": 3,
+        "one_gain": True,
+        "one_loss": False,
+    }
+    text = SAY.waterfall(pd.Series(back), period="May")
+    assert text == "MRR grew by 2 in May: 5 added, all won back; 3 lost, mainly to churn"
 
 
 @pytest.mark.slow
@@ -70,9 +84,11 @@ def test_movements_and_what_was_kept(sample):
     moved, kept = movements(sample, segment_by="plan"), trailing(sample, segment_by="plan")
     text = USD.quick(quick_ratios(moved))
     assert text == "We added USD 2.65 for every USD 1 lost in the last 12 months; 2.76 in the 12 before"
-    held = "We kept 89 % of last year's revenue (NRR), 76 % without expansion (GRR)"
-    assert USD.kept(kept, best_and_worst(kept)).startswith(f"{held}; NRR by segment: Team ")
-    assert USD.kept(kept, best_and_worst(kept.head(0))) == held
+    held, before = "NRR is 89 %, after 87 % a year ago; GRR is 76 %, after 69 %", a_year_before(kept)
+    assert USD.kept(kept, before, best_and_worst(kept)) == "NRR is 89 %, from 81 % (Enterprise) to 102 % (Team)"
+    assert USD.kept(kept, before, best_and_worst(kept.head(0))) == held
+    young = "We kept 89 % of last year's revenue (NRR), 76 % without expansion (GRR)"
+    assert USD.kept(kept, None, best_and_worst(kept.head(0))) == young
     grown = movements(lonely(("a", "2025-01-02", None, 10)))
     assert SAY.quick(quick_ratios(grown)) == "We lost nothing in the last 4 months"
 
@@ -80,10 +96,13 @@ def test_movements_and_what_was_kept(sample):
 @pytest.mark.slow
 def test_layers_and_definitions(sample):
     split = layers(revenue_retention(revenue_levels(sample, max_periods=1200)))
-    text = SAY.layers(shares_by_year(split))
+    shares, held = shares_by_year(split), held_by_year(split)
+    text = "Customers who joined in 2024 pay 100.3 % of what they paid at the end of that year; those of 2023 pay 84 %"
+    assert SAY.layers(shares, held) == text
+    text = SAY.layers(shares, held.head(0))
     assert text == "26 % of MRR comes from customers who joined in 2025, the rest from earlier ones"
-    alone = shares_by_year(split[split["cohort"] == "2025"])
-    assert SAY.layers(alone) == "All MRR comes from customers who joined in 2025"
+    assert SAY.layers(shares.tail(1), held.head(0)) == "All MRR comes from customers who joined in 2025"
+    assert SAY.layers(shares.head(0), held) == "No MRR is left"
     ways = conventions(movements(sample))
     text = SAY.definitions(spread(ways))
     assert text == "Net revenue churn is 0.8 to 1.3 % a month, depending on the definition"
@@ -95,7 +114,10 @@ def test_layers_and_definitions(sample):
 @pytest.mark.slow
 def test_sales_and_costs(sample):
     upsell, cross_sell = USD.sold(recent_sales(conversions(sample, months=12)))
-    assert upsell == "**6.9 % of orders are upsells** (6.1 to 7.8 %): 232 of 3,381 in the last twelve months."
+    assert (
+        upsell
+        == "**6.9 % of orders are upsells** (6.1 to 7.8 %): 232 of 3,381 in the last twelve months; 6.9 % in the twelve before."
+    )
     assert cross_sell.startswith("**13 % of orders are cross-sells**")
     costs = retention_cost(sample, movements(sample), months=12)
     text = USD.costs(costs)

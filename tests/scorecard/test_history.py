@@ -242,6 +242,7 @@ def test_a_month_without_costs_is_left_out_of_the_year():
     found = measure_all(load({"subscriptions": PAID, "costs": costs}, as_of="2024-12-31"))
     assert scorecard(found).set_index("kpi").loc["crc", "period"] == "11 months to December 2024"
     assert last(found, "crc")["value"] == 330 / (6 * 60 + 4 * 40)
+    assert last(found, "crc")["n"] == round((6 * 60 + 4 * 40) / 11)  # customers in a month, not months of customers
     old = costs.assign(month=costs["month"] - pd.DateOffset(years=1))
     none = scorecard(measure_all(load({"subscriptions": PAID, "costs": old}, as_of="2024-12-31"))).set_index("kpi")
     blank = "not measured: no month of the period has costs, or there is nobody to spread them over"

@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 
 import cslib as cs
-from cslib.data.customers import segment_of
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.sample.world import TRUTH
 from cslib.scorecard.catalogue import catalogue
@@ -195,10 +194,9 @@ def test_odd_data_give_a_stated_scorecard(shown, tables, as_of, by, words):
     assert all(card["value"] is not None and not card["status"] for card in cards)
 
 
-def test_without_segments_it_says_how_to_compare():
+def test_without_segments_there_is_nothing_to_say_of_them():
     segments = cs.Scorecard(cs.load({"customers": GONE}, as_of="2025-12-31")).segments
-    assert "Name a column in segment_by" in segments.absent
-    assert segments.name == "kpis_by_segment"
+    assert (segments.name, segments.absent, segments.notes) == ("kpis_by_segment", "", ())
     assert segments.table.empty
 
 
@@ -225,10 +223,3 @@ def test_what_cannot_be_meant_is_refused(tmp_path, targets, parameters, words):
     with pytest.raises((DataError, ParameterError)) as refused:
         _ = cs.Scorecard(cs.load(tmp_path), **parameters).answer
     assert words in str(refused.value)
-
-
-@pytest.mark.slow
-def test_one_segment_alone_is_not_asked_to_be_compared(small):
-    data = cs.load(small)
-    assert cs.Scorecard(data).segments.absent
-    assert not cs.Scorecard(segment_of(data, "plan", "Team")).segments.absent

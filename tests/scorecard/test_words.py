@@ -1,7 +1,10 @@
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from cslib.data.drift import Drift
 from cslib.data.kpi import HISTORY
 from cslib.scorecard import words
 from cslib.scorecard.catalogue import catalogue
@@ -101,19 +104,21 @@ def test_a_band_is_left_on_either_side_and_what_has_no_interval_cannot_be_told()
     )
 
 
-ONE_MET = row("nps", 45.0, target=40.0, status="met")
+ONE_MET = row("csat", 0.9, target=0.8, status="met")
+UNSET = row("time_to_value", 1.0, target=21.0, status="not set up: name a feature", label="Time to first use")
 
 
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
         ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: NRR over 12 months**. 1 is too close to tell. 1 KPI is clearly worse than usual."),
+        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: NRR over 12 months**. 1 is met, 1 is too close to tell and 1 cannot be judged (Time to first use). No KPI is clearly worse than usual."),
         ([UNCLEAR, CALM], "**The one target is too close to tell**. No KPI is clearly worse than usual."),
         ([ONE_MET], "**The one target is met**. No change can be judged yet."),
-        ([ONE_MET, row("csat", 0.9, target=0.8, status="met")], "**Both targets are met**. No change can be judged yet."),
+        ([ONE_MET, row("nps", 45.0, target=40.0, status="met")], "**Both targets are met**. No change can be judged yet."),
         ([CALM, WORSE], "No targets are set. **1 KPI is clearly worse than usual**."),
         ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: CSAT and NRR over 12 months**. No change can be judged yet."),
-        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is too close to tell. No KPI is clearly worse than usual."),
+        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is met and 1 is too close to tell. No KPI is clearly worse than usual."),
     ],
 )  # fmt: skip
 def test_the_answer(rows, words):
@@ -122,7 +127,7 @@ def test_the_answer(rows, words):
 
 def test_a_target_of_what_is_not_measured_is_not_forgotten():
     rows = table(CALM, row("nps", target=40.0, status="not measured: needs surveys"), row("ces"))
-    assert answered(rows).text == "No KPI is clearly worse than usual. NPS has a target that cannot be judged."
+    assert answered(rows).text == "NPS has a target that cannot be judged. No KPI is clearly worse than usual."
     assert notes(rows) == ("Not measured: NPS – needs surveys.", "Not measured: CES – needs x.")
 
 
@@ -137,13 +142,23 @@ def test_where_nothing_can_be_compared_nothing_is_said_to_be_as_usual():
 
 
 def test_what_is_not_set_up_meets_no_target():
-    unset = row("time_to_value", 1.0, target=21.0, status="not set up: name a feature", label="Time to first use")
-    rows = table(ONE_MET, unset)
+    rows = table(ONE_MET, UNSET)
     assert answered(rows).text == (
-        "**The one target is met**. No change can be judged yet. Time to first use has a target that cannot be judged."
+        "**None of 2 targets is missed**. 1 is met and 1 cannot be judged (Time to first use). No change can be judged yet."
     )
-    assert notes(rows) == ("Time to first use is not held against its target: name a feature.",)
-    assert kpi_texts(rows, {})[["Target", "Status"]].to_numpy().tolist() == [["≥ 40", "met"], ["≤ 21", "not set up"]]
+    assert notes(rows) == ("The target of Time to first use cannot be judged: name a feature.",)
+    assert kpi_texts(rows, {})[["Target", "Status"]].to_numpy().tolist() == [["≥ 80 %", "met"], ["≤ 21", "not set up"]]
+
+
+@pytest.mark.parametrize(
+    ("faster", "carries", "text"),
+    [
+        (False, True, "LTV and payback rest on the last 12 months, in which customers left more slowly than before."),
+        (True, False, "LTV and payback rest on all years, although customers now leave faster: too few started in the last 12 months to rest on these alone."),
+    ],
+)  # fmt: skip
+def test_months_that_value_rests_on(faster, carries, text):
+    assert words.rests_on(Drift(date(2024, 7, 1), 0.04, 0.06, faster, 0.001, carries)) == text
 
 
 def test_subtitle_counts():

@@ -1,5 +1,6 @@
 """Results, answers and studies: what they show, keep and say of themselves."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -52,6 +53,14 @@ def test_a_table_is_shown_in_its_units(shown):
     (bundle, text), *_ = shown(Result("plans", TABLE, caption="Plans", formats=formats))
     assert bundle["kind"] == "table"
     assert text.startswith("Plans (2 rows)")
+
+
+def test_headings_begin_with_a_capital_unless_they_are_told(monkeypatch):
+    pages = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: pages.append(data["text/html"]))
+    table = pd.DataFrame({"n_left": [1], "MRR": [2.0], "p": [0.1], "free": [3]})
+    Result("plans", table, labels={"p": "p", "free": "free", "away": "Away"})._ipython_display_()
+    assert re.findall(r"<th [^>]*>([^<]*)<", pages[0]) == ["N left", "MRR", "p", "free"]
 
 
 def test_a_table_of_no_rows_to_show_is_kept_behind_its_sentence(shown):

@@ -39,9 +39,17 @@ MANY = pd.DataFrame(
     columns=["customer_id", "started_on", "churned_on", "plan"],
 )
 ODD = {
-    "surveys alone": ({"surveys": SCORES}, {}, "NPS is −48 (95 % interval −67 to −21, 40 answers)"),
+    "surveys alone": (
+        {"surveys": SCORES},
+        {},
+        "NPS is −48 over the last 12 months (95 % interval −67 to −21, 40 answers)",
+    ),
     "one answer": ({"surveys": ONE}, {}, "NPS is 100"),
-    "all alike": ({"surveys": ALIKE}, {"survey": "ces"}, "CES is 4.0 (no interval, 20 answers)"),
+    "all alike": (
+        {"surveys": ALIKE},
+        {"survey": "ces"},
+        "CES is 4.0 over the last 12 months (no interval, 20 answers)",
+    ),
     "tenures": ({"surveys": SCORES, "customers": TENURE}, {"by": "churned"}, "NPS is −48"),
     "every group small": (
         {"surveys": SCORES, "customers": OLD},
