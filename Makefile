@@ -1,12 +1,12 @@
-# make report | check | test | engines | bench | lab | lint: each sets up what it needs in .venv, from the versions in requirements.lock
+# make report | check | test | engines | lab-test | bench | lab | lint: each sets up what it needs in .venv, from the versions in requirements.lock
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 # as many at once as there are processors, each with what is left of the others' tests once its own are done
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --durations 15
-TESTS := --dist worksteal -p no:nbval --ignore tests/engines  # which takes two seconds to start, and is for notebooks
+TESTS := --dist worksteal -p no:nbval --ignore tests/engines --ignore tests/lab  # which takes two seconds to start, and is for notebooks
 
-.PHONY: report check test tests cells engines bench gallery lab lint browser lock clean
+.PHONY: report check test tests cells engines lab-test bench gallery lab lint browser lock clean
 
 report: .venv/core
 	$(BIN)/cslib report --data data --out reports
@@ -44,6 +44,11 @@ gallery: .venv/core  # the examples of docs/gallery
 
 lab: .venv/lab
 	$(BIN)/jupyter lab notebooks
+
+lab-test: export OPENBLAS_NUM_THREADS = 1
+
+lab-test: .venv/lab browser  # every notebook as make lab shows it, in a browser, against its report
+	$(PYTEST) --numprocesses 0 -p no:nbval tests/lab
 
 .venv/core: pyproject.toml requirements.lock
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))" \

@@ -98,6 +98,8 @@ def _run(record: Mapping[str, Any], slug: str) -> dict[str, Any]:
         shown = {key: str(record.get(key) or "") for key in TEXTS}
         shown |= {"slug": slug, "title": str(record["title"]), "ended": moment(record["ended"])}
         shown |= {"notebook": str(record.get("notebook") or slug), "label": str(record.get("label") or words(slug))}
+        switch = (record.get("parameters") or {}) if record.get("segments") else {}
+        shown["column"] = str(switch.get("segment_by") or "")
         lists = {key: [*(record.get(key) or ())] for key in ("attention", "cards")}
         lists["attention"] = [*map(str, lists["attention"])]
         day = format_day(str(record["as_of"])) if record.get("as_of") else ""

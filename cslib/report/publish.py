@@ -266,7 +266,8 @@ def bound(out: Path, pages: Iterable[Mapping[str, str]]) -> None:
     out
         The folder of the reports, held by the caller.
     pages
-        Of each report, in the order of the bar: ``slug``, ``notebook``, ``label`` and ``group``.
+        Of each report, in the order of the bar: ``slug``, ``notebook``, ``label``, ``group`` and the ``column`` of its
+        switch, so that a link to it keeps the segment.
 
     Notes
     -----
@@ -294,7 +295,8 @@ def _bind(path: Path, group: Iterable[Mapping[str, str]], known: Mapping[str, st
 
 def _bar_entry(page: Mapping[str, str], *, here: bool) -> str:
     current = ' aria-current="page"' if here else ""
-    return f'<li><a href="{escape(page["slug"])}.html"{current}>{escape(page["label"])}</a></li>'
+    switch = f' data-column="{escape(page["column"])}"' if page["column"] else ""
+    return f'<li><a href="{escape(page["slug"])}.html"{current}{switch}>{escape(page["label"])}</a></li>'
 
 
 def with_addresses(html: str, known: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cslib.data.dataset import DataSet
 
 MOST: Final = 8  # segments that a page holds
+CROSSED: Final = "This report is by {}. To switch between segments, name one column."
 LONGEST: Final = 60  # letters of a name made of a text: a disk takes 255 of a file's
 
 
@@ -31,7 +32,8 @@ NONE: Final = Segments()
 def segments_of(data: DataSet, column: str, where: str) -> Segments:
     """Choose the segments of a report that compares by a column: the largest ones, if there are several.
 
-    A column of answers has none: a customer may have answered in several ways.
+    A column of answers has none: a customer may have answered in several ways. Nor have two columns that are crossed,
+    which is said.
 
     What is wrong with the column or with ``where``, the report itself says.
     """
@@ -41,7 +43,8 @@ def segments_of(data: DataSet, column: str, where: str) -> Segments:
     try:
         values = [str(value) for value in segment_sizes(only(data, where) if where else data, column).index]
     except CslibError:
-        return NONE
+        columns = [name.strip() for name in column.split(",")]
+        return Segments(left_out=CROSSED.format(" and ".join(columns))) if len(columns) > 1 else NONE
     if len(values) < 2 or _of_answers(data, column):
         return NONE
     left = f"The {MOST} largest of {len(values)}. For the others: cslib report --each {column}"

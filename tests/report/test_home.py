@@ -60,6 +60,16 @@ def test_it_is_the_front_of_what_needs_attention(tmp_path: Path) -> None:
     assert [int(level) for level in re.findall(r"<h(\d)", page)] == [1, 2, 2, 3, 3]
 
 
+def test_the_bar_tells_which_reports_have_which_switch(tmp_path: Path) -> None:
+    by = {"parameters": {"segment_by": "plan"}}
+    put(tmp_path, "churn", label="Churn", segments={"Team": {}}, **by)
+    put(tmp_path, "revenue", label="Revenue", **by)  # of one plan only
+    write_index(tmp_path)
+    bar = re.search(r'<ul class="bar">(.*?)</ul>', (tmp_path / "revenue.html").read_text())[1]
+    assert 'href="churn.html" data-column="plan">Churn' in bar
+    assert 'href="revenue.html" aria-current="page">Revenue' in bar
+
+
 def test_without_it_the_reports_are_listed(tmp_path: Path) -> None:
     put(tmp_path, "revenue", title="What recurs?")
     page = text(tmp_path)

@@ -16,7 +16,7 @@ import cslib as cs
 from cslib.data.customers import segment_of, segment_sizes
 from cslib.data.drift import drift
 from cslib.errors import DataError, ParameterError
-from cslib.report import batch, html, segments
+from cslib.report import batch, html, publish, segments
 
 PARAMETERS = 'data: str = ""\nas_of: str = ""\nsegment_by: str = ""\nwhere: str = ""'
 NOTEBOOK = [
@@ -143,7 +143,8 @@ def test_the_switch_is_offline_by_keyboard_and_remembered(open_report: Any, run:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("hash_", "n"), [("#plan=Pro", 3), ("#plan-team--who", 4), ("#plan=None", 12), ("#%E0%A4%A=x", 12)]
+    ("hash_", "n"),
+    [("#plan=Pro", 3), ("#plan-team--who", 4), ("#plan-team--gone", 4), ("#plan=None", 12), ("#%E0%A4%A=x", 12)],
 )
 def test_an_address_leads_to_its_segment(browser: Any, run: Any, hash_: str, n: int) -> None:
     context = browser.new_context(offline=True)
@@ -151,6 +152,49 @@ def test_an_address_leads_to_its_segment(browser: Any, run: Any, hash_: str, n: 
     page.goto(run.html.resolve().as_uri() + hash_)
     assert page.locator(".cs-answer:visible").inner_text().startswith(f"{n} customers")
     context.close()
+
+
+@pytest.mark.slow
+def test_a_segment_that_is_not_there_is_named_until_another_is_chosen(open_report: Any, run: Any) -> None:
+    with open_report(run.html) as opened:
+        page, said = opened.page, opened.page.locator(".stays [role=status]")
+        assert said.inner_text() == ""
+        page.evaluate("location.hash = 'plan=%3Cb%3EGone'")  # as text, not as markup
+        page.wait_for_function("document.querySelector('.stays [role=status]').textContent")
+        assert said.inner_text() == "There is no plan <b>Gone in this report: these are all customers."
+        page.get_by_label("Team").check(force=True)
+        assert said.inner_text() == ""
+        assert opened.complaints == []
+
+
+LINKS = '<a href="other.html#who" data-to="other#who">Who</a><a href="plain.html" data-to="plain">Plain</a>'
+
+
+@pytest.mark.slow
+def test_links_keep_the_segment_where_the_other_report_has_it(open_report: Any, run: Any, tmp_path: Path) -> None:
+    """Of three reports, one is by no column, as its place in the bar says."""
+    bar = '<ul class="bar"><li><a href="other.html" data-column="plan">O</a><a href="plain.html">P</a></li></ul>'
+    text = run.html.read_text(encoding="utf-8")
+    text = text.replace("</header>", f"{LINKS}</header>")
+    (tmp_path / "own.html").write_text(publish.BAR.sub(bar, text), encoding="utf-8")
+    with open_report(tmp_path / "own.html") as opened:
+        page = opened.page
+        links = page.locator(".bar a, header a")
+        before = links.evaluate_all("all => all.map(link => link.href)")
+        page.get_by_label("Größe <b>").check(force=True)
+        assert [link.get_attribute("href").partition("other.html")[2] for link in links.all()] == [
+            "#plan=Gr%C3%B6%C3%9Fe%20%3Cb%3E", "", "#plan-groe-b--who", "",
+        ]  # fmt: skip
+        page.get_by_label("All", exact=True).check(force=True)
+        assert links.evaluate_all("all => all.map(link => link.href)") == before
+
+
+def test_two_columns_have_no_switch_and_it_is_said(tmp_path: Path) -> None:
+    run = made(tmp_path, customers(Team=4, Pro=3), segment_by="plan,  region")
+    assert run.error == ""
+    page = run.html.read_text(encoding="utf-8")
+    assert 'class="switch"' not in page
+    assert "This report is by plan and region. To switch between segments, name one column." in page
 
 
 def test_long_values_that_begin_alike_have_files_of_their_own(tmp_path: Path) -> None:

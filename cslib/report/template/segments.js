@@ -9,6 +9,10 @@
   var links = Array.prototype.slice.call(document.querySelectorAll(".toc a"));
   var now = inputs[0];
   var bases = links.map(function (link) { return link.hash.slice(1); });
+  var away = elsewhere(), places = away.map(function (link) { return link.hash.slice(1); });
+  var gone = box.parentNode.appendChild(document.createElement("span"));
+  gone.className = "meta";
+  gone.setAttribute("role", "status");
 
   function show(input, remember) {
     var reading = current(), gap = reading && reading.getBoundingClientRect().top;
@@ -20,6 +24,10 @@
       link.setAttribute("href", "#" + id);
       link.parentNode.hidden = !document.getElementById(id);
     });
+    away.forEach(function (link, i) {
+      link.hash = places[i] ? own(places[i], input) : input === inputs[0] ? "" : address(input);
+    });
+    gone.textContent = "";
     var again = reading && document.getElementById(own(base(reading.id), input));
     if (again) scrollBy(0, again.getBoundingClientRect().top - gap);
     if (remember) history.replaceState(null, "", address(input));
@@ -32,6 +40,14 @@
     return all ? location.href.split("#")[0]
       : "#" + encodeURIComponent(box.dataset.column) + "=" + encodeURIComponent(input.dataset.value);
   }
+  function elsewhere() {  // links to reports that have the same switch
+    var same = Array.from(document.querySelectorAll(".bar a[data-column]"), function (link) {
+      return link.dataset.column === box.dataset.column ? link.pathname : "";
+    });
+    return Array.from(document.querySelectorAll(".bar a, a[data-to]")).filter(function (link) {
+      return link.pathname !== location.pathname && same.indexOf(link.pathname) >= 0;
+    });
+  }
   function current() {
     var best = null;
     document.querySelectorAll(".view:not([hidden]) > section").forEach(function (section) {
@@ -42,20 +58,23 @@
   function follow() {
     var hash = location.hash.slice(1), at = hash.indexOf("=");
     var found = hash ? null : inputs[0];
+    var column = decoded(hash.slice(0, at)), value = decoded(hash.slice(at + 1)), target = null;
     if (at > 0) {
-      found = inputs[0];  // where there is no such segment any more
-      inputs.forEach(function (input) {
-        if (decoded(hash.slice(0, at)) === box.dataset.column && decoded(hash.slice(at + 1)) === input.dataset.value) found = input;
-      });
+      found = only(function (input) { return column === box.dataset.column && value === input.dataset.value; });
     } else if (hash) {
-      var target = document.getElementById(hash), view = target && target.closest(".view");
-      inputs.forEach(function (input) { if (view && view.dataset.view === input.value) found = input; });
+      target = document.getElementById(hash);
+      var view = target && target.closest(".view"), name = view ? view.dataset.view : hash.split("--")[0];
+      found = only(function (input) { return input.value === name; });
     }
+    var lost = at > 0 && !found;
+    if (lost) found = inputs[0];
     if (found && found !== now) {
       show(found, false);
-      if (hash && at < 0) document.getElementById(hash).scrollIntoView();
+      if (target) target.scrollIntoView();
     }
+    gone.textContent = lost ? "There is no " + column + " " + value + " in this report: these are all customers." : "";
   }
+  function only(fits) { return inputs.filter(fits)[0] || null; }
   function decoded(text) { try { return decodeURIComponent(text); } catch (error) { return text; } }
   inputs.forEach(function (input) { input.addEventListener("change", function () { show(input, true); }); });
   addEventListener("hashchange", follow);
