@@ -40,7 +40,7 @@ FIXED: Final = {"All": MUTED, OBSERVED: INK}
 BEYOND: Final = 10  # points from the axis to the names at its right
 FAR: Final = 0.12  # of the width, from the end of a line to its name: needs a leader
 APART: Final = 0.06  # between points of the same bracket
-MOST_POINTS: Final = 400  # of a line
+MOST_POINTS: Final = 250  # of a line
 TOLD: Final = {"hazard": "percent", "score": "number"}  # units of axes, as values are written
 FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0, "score": 1.0}  # least step between ticks
 
@@ -308,11 +308,12 @@ def short(name: object, most: int = 24) -> str:
 
 
 def _thinned(curve: pd.DataFrame, x: str) -> pd.DataFrame:
-    """Keep of a curve of very many points the last one in each four hundredth of its width: more cannot be seen."""
-    if len(curve) <= MOST_POINTS:
+    """Keep of a curve of very many points the last one in each part of its width: more cannot be seen."""
+    most = MOST_POINTS // 2 if is_slim() else MOST_POINTS
+    if len(curve) <= most:
         return curve
     at = curve[x].to_numpy(float)
-    place = np.floor((at - at[0]) / (at[-1] - at[0] or 1.0) * MOST_POINTS)
+    place = np.floor((at - at[0]) / (at[-1] - at[0] or 1.0) * most)
     return curve[np.append(place[:-1] != place[1:], True) | (np.arange(len(at)) == 0)]
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cslib.errors import ParameterError, ReportError, check_choice, counted, refuse_unknown
 from cslib.show.drawing import drawing, sparkline
 from cslib.show.formats import LINK, format_day, format_interval, format_value, inline, plain, unbroken, without_secrets
+from cslib.show.hover import sharing
 from cslib.show.seal import sealed
 
 if TYPE_CHECKING:
@@ -384,9 +385,10 @@ def figure(
     ParameterError.when(not (title.strip() and alt.strip()), message)
     link = "" if data is None else _export(data, name)
     head = f'<h3 class="cs-title">{unbroken(title)}</h3><p class="cs-subtitle">{unbroken(subtitle)}</p>'
-    body = _scroll(title, drawing(fig, name, alt)) + (f"<p class=cs-rows>{link}</p>" if link else "")
+    drawn = drawing(fig, name, alt)
+    body = _scroll(title, drawn) + (f"<p class=cs-rows>{link}</p>" if link else "")
     if slim is not None:
-        body = _scroll(title, drawing(slim, f"{name}-slim", alt), "cs-slim") + body
+        body = _scroll(title, sharing(drawing(slim, f"{name}-slim", alt), drawn), "cs-slim") + body
     html = f'<figure class="cs cs-figure"><figcaption>{head}</figcaption>{body}</figure>'
     bundle = _bundle("figure", name, data, title=title, alt=alt, caption=caption or title)
     _show(html, f"{title}\n{subtitle}\n{alt}", bundle)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SVG_LIMIT = 400_000
+TURNS = re.compile(r"[^MLz\d .\n-]")  # what is more in a path than straight lines
+STRAIGHT = re.compile(r"([ML])(-?[\d.]+) (-?[\d.]+)(z?)")
 SPARK = (150, 36)  # pixels
 LEGIBLE = 10  # pixels of the smallest text, however narrow the screen
 # Of series. As text they are --t0, --t1 and so on, which are lighter on dark ground.
@@ -155,7 +157,7 @@ def _themed(svg: str, name: str, alt: str, told: str) -> str:
     svg = re.sub(r' (fill|stroke)="(#\w{6})"', r' style="\1: \2"', svg)
     svg = re.sub(r"<(\w+)[^>]*>", _recoloured, svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
-    svg = re.sub(r' transform="rotate\(-0 [^"]*"|(?<=>)\s+(?=<)', "", svg)
+    svg = re.sub(r' transform="rotate\(-0 [^"]*"|(?<=>)\s+(?=<)|<g/>', "", svg)
     svg = re.sub(r' d="[^"]*"', lambda path: _short(path[0]), svg)
     svg = re.sub(r' [xy]="[\d.]+"', lambda place: _rounded(place[0]), svg)
     points = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
@@ -170,7 +172,25 @@ def _themed(svg: str, name: str, alt: str, told: str) -> str:
 
 def _short(path: str) -> str:
     """Write a path with a tenth of a point, and no blanks that say nothing."""
-    return re.sub(r"\s*\n\s*|(?<=[A-Za-z]) ", "", _rounded(path).replace(' d="', "\0")).replace("\0", ' d="')
+    text = re.sub(r"\s*\n\s*|(?<=[A-Za-z]) ", "", _rounded(path)[4:-1])
+    return f' d="{text if TURNS.search(text) else _squared(text)}"'
+
+
+def _squared(path: str) -> str:
+    """Write what runs along an axis as such, as steps and the sides of cells do.
+
+    Examples
+    --------
+    >>> _squared("M1 2L5 2L5 4.5L6 7z")
+    'M1 2H5V4.5L6 7z'
+    """
+    found, x, y = list[str](), "", ""
+    for pen, to_x, to_y, end in STRAIGHT.findall(path):
+        level, upright = pen == "L" and to_y == y, pen == "L" and to_x == x
+        found.append(f"H{to_x}" if level else f"V{to_y}" if upright else f"{pen}{to_x} {to_y}")
+        found.append(end)
+        x, y = to_x, to_y
+    return "".join(found)
 
 
 def _rounded(text: str) -> str:

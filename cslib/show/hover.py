@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
-from html import escape
+from html import escape, unescape
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SERIES: Final = "series-"  # begins the id of what belongs to one line of a chart
 MOST: Final = 80  # points of a line that tell something
+POINTS: Final = re.compile(r"data-points='([^']*)'")
 
 
 class _Told(NamedTuple):
@@ -116,5 +118,29 @@ def attribute(figure: Figure, box: Bbox) -> str:
         places = axes.transData.transform([(x, y) for x, y, _ in points])
         across, down = places[:, 0] - box.x0 * 72, box.y1 * 72 - places[:, 1]
         found += [[round(a, 1), round(d, 1), t, series] for a, d, (_, _, t) in zip(across, down, points, strict=True)]
-    packed = escape(json.dumps(found, ensure_ascii=False, separators=(",", ":")), quote=False).replace("'", "&#x27;")
-    return f""" data-width="{box.width * 72:.1f}" data-points='{packed}'""" if found else ""
+    return f""" data-width="{box.width * 72:.1f}" data-points='{_packed(found)}'""" if found else ""
+
+
+def _packed(points: Sequence[Any]) -> str:
+    return escape(json.dumps(points, ensure_ascii=False, separators=(",", ":")), quote=False).replace("'", "&#x27;")
+
+
+def points_of(html: str) -> list[list[Any]]:
+    """Read what a drawing tells; nothing where it tells nothing."""
+    found = POINTS.search(html)
+    return json.loads(unescape(found[1])) if found else []
+
+
+def sharing(html: str, first: str) -> str:
+    """Let a drawing name the points of another one that tell the same, [x, y, number], in place of their texts.
+
+    Parameters
+    ----------
+    html
+        The drawing.
+    first
+        The other one, which stands with it.
+    """
+    known = {(text, series): i for i, (_, _, text, series) in enumerate(points_of(first))}
+    points = [[x, y, known[t, s]] if (t, s) in known else [x, y, t, s] for x, y, t, s in points_of(html)]
+    return POINTS.sub(lambda _: f"data-points='{_packed(points)}'", html, count=1)

@@ -81,3 +81,20 @@ def test_headings_are_in_order(reports: Path, page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_are_light_enough_to_send(reports: Path, page: str) -> None:
     assert (reports / f"{page}.html").stat().st_size < 2_000_000
+
+
+def test_a_telephone_is_told_what_a_wide_screen_is_told(browser: Browser, reports: Path) -> None:
+    told = []
+    for width, kind in ((1240, ".cs-scroll:not(.cs-slim)"), (360, ".cs-slim")):
+        opened = browser.new_page(viewport={"width": width, "height": 900})
+        opened.goto((reports / "cohort_retention.html").as_uri())
+        regions, said = opened.locator(f".cs-figure {kind}:has([data-points]):visible"), []
+        for i in range(regions.count()):
+            regions.nth(i).focus()
+            opened.keyboard.press("ArrowRight")
+            said.append(opened.locator(".cs-voice").inner_text())
+        told.append(said)
+        opened.close()
+    assert told[0] == told[1]
+    assert len(told[0]) > 3
+    assert all("%" in text for text in told[0])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -17,11 +15,7 @@ from cslib.show.charts import lines_with_bands, new_axes
 from cslib.show.drawing import drawing
 from cslib.show.estimates import calibration_plot, forest_plot, retention_heatmap
 from cslib.show.formats import without_secrets
-
-
-def points_of(html: str) -> list[list]:
-    found = re.search(r"data-points='([^']*)'", html)
-    return json.loads(unescape(found[1])) if found else []
+from cslib.show.hover import points_of, sharing
 
 
 def drawn(axes) -> tuple[str, list[list]]:
@@ -134,3 +128,14 @@ def test_points_stay_whole_where_addresses_lose_their_secrets():
     html, points = drawn(axes)
     assert [text for _, _, text, _ in points] == ["https://x.org/\n63 %\nof 7", 'from "https://x.org/"']
     assert points_of(without_secrets(html)) == points
+
+
+def test_a_drawing_shares_the_texts_of_another_and_keeps_its_own_places():
+    axes, other = new_axes(3), new_axes(3)
+    hover.tell(axes, [0, 1], [0, 1], ["it's <b>", "b"], series=1)
+    hover.tell(other, [0, 1, 2], [5, 6, 7], ["it's <b>", "b", "own"], series=1)
+    wide, slim = drawn(axes)[0], drawn(other)[0]
+    shared, full = points_of(sharing(slim, wide)), points_of(slim)
+    assert [p[:2] for p in shared] == [p[:2] for p in full]
+    assert [p[2:] for p in shared] == [[0], [1], ["own", 1]]
+    assert sharing("<svg></svg>", wide) == "<svg></svg>"

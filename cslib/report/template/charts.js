@@ -18,7 +18,7 @@
   document.body.appendChild(dot);
 
   document.querySelectorAll("[data-points]").forEach(function (chart) {
-    var points = JSON.parse(chart.dataset.points);
+    var points = told(chart);
     var region = chart.closest(".cs-scroll");
     var at = -1;
 
@@ -121,6 +121,11 @@
   addEventListener("resize", function () { if (shown) shown(); });
   addEventListener("keydown", function (event) { if (event.key === "Escape" && shown) shown(); });
 
+  function told(chart) {  // a drawing for a telephone names points of the wide one by their number
+    var slim = chart.closest(".cs-slim"), points = JSON.parse(chart.dataset.points);
+    var wide = slim ? JSON.parse(slim.nextElementSibling.firstElementChild.dataset.points) : [];
+    return points.map(function (p) { return p.length === 3 ? [p[0], p[1], wide[p[2]][2], wide[p[2]][3]] : p; });
+  }
   function first(points) {
     return points.reduce(function (best, p, i) { return p[0] < points[best][0] ? i : best; }, 0);
   }
