@@ -39,7 +39,7 @@ from cslib.report.publish import (
     refuse_foreign,
     run_folder,
 )
-from cslib.report.segments import NONE, Segments, free_name
+from cslib.report.segments import MOST_BYTES, NONE, Segments, free_name
 from cslib.show.seal import KEY
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class _Job:
 
 
 def _succeeded(job: _Job) -> Run:
-    from cslib.report.html import gathered, page, trust_own
+    from cslib.report.html import gathered, page, trust_own, weight
 
     with locked(job.folder.parent):  # else another run of this report could be half in place
         refuse_foreign(job.folder.parent, job.slug)
@@ -207,31 +207,37 @@ def _succeeded(job: _Job) -> Run:
     trust_own(executed, key)
     facts = job.clean({"status": "ok", **job.facts(), **gathered(executed)})
     facts |= {"notebook_sha256": hashlib.sha256(raw).hexdigest(), "versions": _versions(), "version": job.version.name}
-    parts = [*_of_segments(job, raw.decode())]
+    parts = [*_of_segments(job, raw.decode(), weight(executed))]
     about = {p.value: {key: p.facts.get(key) for key in TOLD} | {"folder": p.id, "error": p.reason} for p in parts}
     facts |= {"segments": about} if about else {}
     whole = job.facts()
     facts |= {key: whole[key] for key in ("ended", "seconds")}  # with the segments
     job.write(job.version / RECORD, facts)
     job.write_log(job.version / "run.log")
-    how: dict[str, Any] = {"column": job.segments.column, "segments": parts, "left_out": job.segments.left_out}
+    left_out = job.segments.left_out(len(parts))
+    how: dict[str, Any] = {"column": job.segments.column, "segments": parts, "left_out": left_out}
     job.write(job.folder / f"{job.slug}.html", job.clean(page(executed, facts, **how)))
     html = publish(job.folder, job.slug, job.version)
     spent = executed.metadata["spent"] | {"page": time.monotonic() - since}
     return Run(job.slug, facts["title"], True, facts["answer"], "", facts["seconds"], facts["as_of"], html, spent=spent)
 
 
-def _of_segments(job: _Job, text: str) -> Iterator[Segment]:
-    """Run the same notebook on each segment; where its data are too few for it, the reason takes its place."""
-    from cslib.data.snapshot import SEGMENT
-    from cslib.report.html import Segment, gathered, trust_own
+def _of_segments(job: _Job, text: str, used: int) -> Iterator[Segment]:
+    """Run the same notebook on each segment, as long as the page has room for one as large as the largest so far.
 
-    taken = {"all"}
+    Where its data are too few for the report, the reason takes its place.
+    """
+    from cslib.data.snapshot import SEGMENT
+    from cslib.report.html import Segment, gathered, trust_own, weight
+
+    taken, largest = {"all"}, 0
 
     def step(done: int) -> Step:
         return lambda n: job.progress(done + n)
 
     for place, value in enumerate(job.segments.values, start=1):
+        if used + largest > MOST_BYTES:
+            return
         name = free_name(job.segments.column, value, taken)
         version, key = job.version / name, secrets.token_hex(16)
         version.mkdir()
@@ -250,6 +256,8 @@ def _of_segments(job: _Job, text: str) -> Iterator[Segment]:
             msg = f"Of {job.segments.column} {value}: {error}"
             raise ReportError(msg) from error
         trust_own(executed, key)
+        own_weight = weight(executed)
+        used, largest = used + own_weight, max(largest, own_weight)
         yield Segment(value, name, executed, job.clean({**own.facts(), **gathered(executed)}))
 
 

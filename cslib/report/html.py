@@ -169,6 +169,12 @@ def page(
     return _sharing(render_template("report.html", {**facts, **own, "column": column, "column_words": words(column)}))
 
 
+def weight(notebook: Any) -> int:
+    """Return about how many bytes all that a notebook shows takes in a page."""
+    shown = "".join(part.html for section in _sections(notebook) for part in section.parts)
+    return len(_sharing(f"</style>{shown}").encode())
+
+
 def _sharing(html: str) -> str:
     """Let the marks of all charts share their styles: what is written more than ten times becomes a class."""
     counts = Counter(m[2] for m in MARK.finditer(html))

@@ -13,17 +13,26 @@ if TYPE_CHECKING:
     from cslib.data.dataset import DataSet
 
 MOST: Final = 8  # segments that a page holds
+MOST_BYTES: Final = 1_900_000  # of all that they show; a page of two million can be sent
 CROSSED: Final = "This report is by {}. To switch between segments, name one column."
 LONGEST: Final = 60  # letters of a name made of a text: a disk takes 255 of a file's
 
 
 @dataclass(frozen=True)
 class Segments:
-    """Values of a column of which a page holds the same report, and what is said of those left out."""
+    """Values of a column of which a page holds the same report, and what is said where there is no switch."""
 
     column: str = ""
     values: tuple[str, ...] = ()
-    left_out: str = ""
+    n: int = 0
+    why_none: str = ""
+
+    def left_out(self, shown: int) -> str:
+        """Say how to get the report on the other segments where a page holds so many; empty where it holds all."""
+        which = (
+            f"The {shown} largest of {self.n}. For the others" if shown else "There is no room for segments. For each"
+        )
+        return self.why_none or f"{which}: cslib report --each {self.column}" * (shown < self.n)
 
 
 NONE: Final = Segments()
@@ -44,11 +53,10 @@ def segments_of(data: DataSet, column: str, where: str) -> Segments:
         values = [str(value) for value in segment_sizes(only(data, where) if where else data, column).index]
     except CslibError:
         columns = [name.strip() for name in column.split(",")]
-        return Segments(left_out=CROSSED.format(" and ".join(columns))) if len(columns) > 1 else NONE
+        return Segments(why_none=CROSSED.format(" and ".join(columns))) if len(columns) > 1 else NONE
     if len(values) < 2 or _of_answers(data, column):
         return NONE
-    left = f"The {MOST} largest of {len(values)}. For the others: cslib report --each {column}"
-    return Segments(column, tuple(values[:MOST]), left if len(values) > MOST else "")
+    return Segments(column, tuple(values[:MOST]), len(values))
 
 
 def _of_answers(data: DataSet, column: str) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ REACH: Final = 8  # an interval is cut where it is this many times beyond all es
 DARK_TEXT: Final = "#020202"  # not INK: it stands on the colour of a cell in both themes
 PALE: Final = 0.18  # luminance above which dark text is the clearer one: either has a contrast of 4.5 there
 MAX_COHORTS: Final = 36
+STEPS: Final = 32  # of a shade
 SHADES: Final = ("#eef6f7", "#7cc0ca", "#0f8092", "#0a4a57")
 
 
@@ -414,7 +416,8 @@ def coloured_cells(
     `told`, of the same shape, holds what a reader is told at each cell.
     """
     low, high = limits
-    colours = sns.light_palette(PALETTE[0], as_cmap=True) if pale else sns.blend_palette(SHADES, as_cmap=True)
+    # few enough that cells share their styles in a page
+    colours = ListedColormap(sns.light_palette(PALETTE[0], STEPS) if pale else sns.blend_palette(SHADES, STEPS))
     sns.heatmap(
         values, ax=axes, cmap=colours, vmin=low, vmax=high, cbar=False, annot=text, fmt="",
         linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5},
