@@ -61,7 +61,7 @@ class Retention(Study):
     ...                        "ordered_on": ["2025-01-03", "2025-02-01", "2025-01-20"]})
     >>> retained = Retention(cslib.load({"orders": orders}, as_of="2025-02-28"))
     >>> retained.by_age.title
-    '50 % of customers order in month 1'
+    '50 % of customers who joined by January 2025 order in month 1'
     >>> retained.by_age.table[["period_index", "n_customers", "n_retained"]].values.tolist()
     [[0, 2, 2], [1, 2, 1]]
     >>> print(", ".join(retained.findings()))

@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import NDArray
 
@@ -154,16 +155,15 @@ def movement_bars(moved: pd.DataFrame, *, currency: str = "", most: int = 36) ->
         bottom = np.zeros(len(rows))
         for kind in kinds:
             amount = rows[kind].to_numpy(float)
-            edge: Any = {"edgecolor": GROUND, "linewidth": 0.5}
             place = list(COLOURS).index(kind)
-            drawn = axes.bar(at, amount, bottom=bottom, width=0.8, color=COLOURS[kind], label=kind, **edge)
-            hover.belongs(place, *drawn)
+            hover.belongs(place, axes.add_collection(_bars(at, bottom, amount, kind)))
             _tell(axes, rows["month"], bottom + amount, amount, kind, currency, place)
             bottom += amount
     net = rows[list(COLOURS)].sum(axis=1).to_numpy(float)
     hover.belongs(len(COLOURS), *axes.plot(at, net, "o", color=INK, markersize=4.5, label="net"))
     _tell(axes, rows["month"], net, net, "net", currency, len(COLOURS))
     axes.axhline(0, color=MUTED, linewidth=1)
+    axes.autoscale_view()
     _months_below(axes, rows["month"])
     low, high = axes.get_ylim()
     _money_axis(axes, low, high, currency)
@@ -173,6 +173,14 @@ def movement_bars(moved: pd.DataFrame, *, currency: str = "", most: int = 36) ->
         ncols=columns, handlelength=0.9, handletextpad=0.4, columnspacing=1.2, fontsize=9.5, labelcolor=MUTED, **style
     )
     return axes
+
+
+def _bars(at: NDArray[np.int64], bottom: Floats, amount: Floats, kind: str) -> PolyCollection:
+    """Make the bars of one kind as one thing: each by itself takes half of the time that the chart takes."""
+    left, right, top = at - 0.4, at + 0.4, bottom + amount
+    corners = np.stack([left, bottom, right, bottom, right, top, left, top], axis=1).reshape(-1, 4, 2)
+    edge: Any = {"facecolors": COLOURS[kind], "edgecolors": GROUND, "linewidths": 0.5}
+    return PolyCollection(list(corners[amount != 0]), label=kind, **edge)
 
 
 def _tell(

@@ -234,7 +234,8 @@ def table(
     count = f"{len(shown):,} of " * (len(shown) < len(df)) + counted(len(df), "row")
     if shown.shape[1] < df.shape[1]:
         count += f", {shown.shape[1]} of {df.shape[1]} columns"
-    foot = " · ".join(filter(None, (link, f'<span class="cs-count">{count}</span>')))
+    told = "" if len(shown) == len(df) != len(kept) else count  # the file's number is told beside it
+    foot = " · ".join(filter(None, (link, f'<span class="cs-count">{told}</span>')))
     html = ""
     if len(df):
         body = _grid(shown, caption, dict(formats or {}), dict(labels or {}))

@@ -31,9 +31,9 @@ CUT = """() => [...document.querySelectorAll(".cs-figure")].filter(f => f.checkV
 
 @pytest.fixture(scope="module")
 def reports(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All reports of a small business, two of them by plan."""
+    """All reports of a small business, one of them by plan."""
     out, every = tmp_path_factory.mktemp("reports"), find_notebooks()
-    split = [n for n in every if n.name in ("revenue", "cohort_retention")]
+    split = [n for n in every if n.name == "revenue"]
     for notebooks, by in ((split, {"segment_by": "plan"}), ([n for n in every if n not in split], {})):
         runs = render_all(notebooks, out=out, parameters={"data": str(small), **by}, jobs=1)
         assert [run.error for run in runs] == [""] * len(runs)

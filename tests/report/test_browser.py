@@ -298,6 +298,7 @@ def test_print_is_light_opened_and_has_contents(open_report: OpenReport, report:
         assert opened.page.evaluate("document.documentElement.scrollWidth") == 794
         rules = "[...document.styleSheets].flatMap(s => [...s.cssRules]).filter(r => r.type === CSSRule.PAGE_RULE)"
         assert "counter(pages)" in opened.page.evaluate(f"{rules}.map(r => r.cssText).join()")
+        assert opened.page.locator("h3").first.evaluate("e => getComputedStyle(e).breakInside") == "avoid"
         assert len(opened.page.pdf()) > 10_000
 
 

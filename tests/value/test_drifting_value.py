@@ -44,10 +44,8 @@ def test_the_change_and_the_other_figure_are_said(value):
 
 @pytest.mark.slow
 def test_the_scorecard_says_what_its_values_rest_on(value):
-    found = drift(value.data)
     note = cs.Scorecard(value.data).kpis.notes[-1]
-    assert note.startswith(f"Customers now leave faster: {100 * found.recent:.1f} % a month")
-    assert note.endswith("LTV and payback rest on these 12 months.")
+    assert note == "LTV and payback rest on the last 12 months, in which customers left faster than before."
 
 
 @pytest.mark.slow
