@@ -10,6 +10,7 @@ import math
 import os
 import re
 import secrets
+import shutil
 import sys
 import tempfile
 import threading
@@ -258,6 +259,9 @@ def _of_segments(job: _Job, text: str, used: int) -> Iterator[Segment]:
         trust_own(executed, key)
         own_weight = weight(executed)
         used, largest = used + own_weight, max(largest, own_weight)
+        if used > MOST_BYTES:
+            shutil.rmtree(version)
+            return
         yield Segment(value, name, executed, job.clean({**own.facts(), **gathered(executed)}))
 
 

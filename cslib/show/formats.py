@@ -75,7 +75,7 @@ def _amount(value: float) -> str:
 
 def _money(value: float) -> str:
     for step, letter in SCALES:
-        if abs(value) >= step and abs(value) >= LONG:
+        if abs(value) >= max(0.9995 * step, LONG):  # what rounds to a million is one
             scaled = value / step
             return _decimals(scaled, ",.0f" if abs(scaled) >= 99.95 else ",.1f") + letter
     return _amount(float(f"{value:.3g}") if abs(value) >= 100 else value)

@@ -224,16 +224,16 @@ def score_heatmap(table: pd.DataFrame, *, row: str, column: str, score: str, uni
     n = table.pivot(index="row", columns="column", values="n_responses")
     places = 0 if unit == "percent" or np.nanmax(np.abs(grid)) >= 20 else 1
     text = grid.map(lambda v: "" if pd.isna(v) else f"{v:.{places}f}".replace("-", "−"))
-    if not (charts.is_slim() and grid.shape[1] > MOST_COUNTED):
-        text = text + n.map(lambda v: "" if pd.isna(v) else f"\nn {v:,.0f}")
+    full = text + n.map(lambda v: "" if pd.isna(v) else f"\nn {v:,.0f}")
     many = grid.shape[1] > FEW_COLUMNS
     axes = new_axes(1.0 + 0.5 * len(grid) + 1.5 * (many and charts.is_slim()))
     span = float(np.nanmax(grid) - np.nanmin(grid)) or 1.0
     limits = (float(np.nanmin(grid)) - 0.4 * span, float(np.nanmax(grid)) + 0.4 * span)
-    cells = text.where(grid.notna()).apply(lambda own: f"{own.name}\n" + own)
+    cells = full.where(grid.notna()).apply(lambda own: f"{own.name}\n" + own)
     cells = cells.apply(lambda own: f"{own.name}, " + own, axis=1)
     named = grid.rename(index=partial(_heading, letters=16), columns=partial(_heading, letters=24 if many else 12))
-    coloured_cells(axes, named, text, limits=limits, told=cells)
+    counted_too = not charts.is_slim() or grid.shape[1] <= MOST_COUNTED
+    coloured_cells(axes, named, full if counted_too else text, limits=limits, told=cells)
     charts.slanted(axes)
     hatch(axes, grid.isna().to_numpy())
     axes.set_xlabel(column, loc="right")

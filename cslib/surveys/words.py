@@ -154,8 +154,11 @@ class Words:
         mix, within = moved[["mix_effect", "within_effect"]].iloc[0]
         if len(moved) < 3 or pd.isna(mix):
             return ()
-        same = f"{self._signed(within)} come from customers of the same kind who answer differently"
-        return (f"Of the change, {same}, and {self._signed(mix)} from other kinds of customers who answer.",)
+        same, other, none = self._signed(within), self._signed(mix), self._signed(0)
+        if same == other == none:
+            return ()
+        alike = f"{same} come from customers of the same kind who answer differently"
+        return (f"Of the change, {alike}, and {other} from other kinds of customers who answer.",)
 
     def _told(self, score: float) -> str:
         return "–" if pd.isna(score) else self._score(score)
@@ -168,11 +171,14 @@ class Words:
         ends = extremes(scored, self.survey)
         if ends.empty:
             return f"{self.label} is {self._score(scored[self.survey].iloc[0])}"
-        high, low = (f"{self._score(row[self.survey])} ({row.segment})" for _, row in ends.iterrows())
         names = list(dict.fromkeys(scored.loc[scored["clear"], "segment"]))
-        apart = f"{listed(names[:MOST])}{f' and {len(names) - MOST} more' * (len(names) > MOST)}" if names else ""
-        clear = f"clearly different: {apart}" if names else "no clear difference"
-        return f"{self.label} runs from {low} to {high}; {clear}"
+        high, low = (self._score(score) for score in ends[self.survey])
+        if low == high and not names:
+            return f"{self.label} is {low} in all segments"
+        best, worst = ends["segment"]
+        more = [f"{len(names) - MOST} more"] * (len(names) > MOST)
+        clear = f"clearly different: {listed([*names[:MOST], *more])}" if names else "no clear difference"
+        return f"{self.label} runs from {low} ({worst}) to {high} ({best}); {clear}"
 
     def clear(self, tested: pd.DataFrame) -> tuple[str, ...]:
         """Say where the score is clearly different, and where it only looks so, from ``surveys.scores.comparisons``."""
@@ -290,9 +296,10 @@ class Words:
         return (f"{who}, as far as each group has five of them; the lines in the chart do not.",)
 
     def _stay(self, row: pd.Series[Any], best: str) -> str:
-        span = f"{row.rmst_difference_ci_lower:.1f} to {row.rmst_difference_ci_upper:.1f}".replace("-", "−")
+        ends = row.rmst_difference_ci_lower, row.rmst_difference_ci_upper
+        span = f" (95 % interval of the difference {ends[0]:.1f} to {ends[1]:.1f})".replace("-", "−")
         who = f"**{_who(row.group)}** ({row.n:,} customers, {row.n_churned:,} left)"
-        text = f"{who} stayed {_months_apart(row)} than {best} (95 % interval of the difference {span})"
+        text = f"{who} stayed {_months_apart(row)} than {best}{'' if any(map(pd.isna, ends)) else span}"
         if not row.clear:
             return f"{text}, which may be chance."
         fast = "faster" if row.rmst_difference_months < 0 else "more slowly"
@@ -301,7 +308,7 @@ class Words:
 
     def _worth(self, row: pd.Series[Any], best: str) -> str:
         """Say what it is worth that a group leaves faster, or that this is too uncertain."""
-        if pd.isna(row.money_at_stake) or not row.rmst_difference_months < 0:
+        if pd.isna(row.money_at_stake + row.money_ci_lower) or not row.rmst_difference_months < 0:
             return ""
         money = format_value(row.money_at_stake, "money", self.currency)
         told = f"{money} ({format_interval(row.money_ci_lower, row.money_ci_upper, 'money')})"

@@ -117,6 +117,16 @@ def test_a_page_holds_as_many_segments_as_can_be_sent(tmp_path, monkeypatch, byt
     assert f"{why}: cslib report --each plan" in page
 
 
+def test_a_segment_that_turns_out_too_large_is_left_out_with_its_files(tmp_path, monkeypatch):
+    sizes = iter([1_000_000, 1_200_000])  # the whole, and the first segment
+    monkeypatch.setattr(html, "weight", lambda _: next(sizes))
+    run = made(tmp_path, customers(Team=16, Pro=15))
+    assert "There is no room for segments. For each: cslib report --each plan" in run.html.read_text(encoding="utf-8")
+    home = run.html.with_suffix("")
+    assert "segments" not in json.loads((home / "run.json").read_text())
+    assert [path for path in home.iterdir() if path.is_dir()] == []
+
+
 def test_of_many_segments_the_largest_are_there_and_it_is_said(tmp_path: Path) -> None:
     run = made(tmp_path, customers(**{f"P{i}": 14 - i for i in range(10)}))
     page = run.html.read_text(encoding="utf-8")

@@ -6,7 +6,9 @@ from survey_world import by_period, counted
 
 from cslib.errors import ParameterError
 from cslib.show.charts import INK, PALETTE
+from cslib.show.drawing import drawing, slim
 from cslib.show.estimates import MAX_ROWS
+from cslib.show.hover import points_of
 from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, trend_rows
 from cslib.surveys.scores import scores, trend
 
@@ -77,6 +79,14 @@ def test_heatmap_writes_the_score_and_the_answers_and_hatches_what_is_hidden():
     assert sorted(texts(axes)) == ["12\nn 30", "40\nn 10", "−3\nn 20"]
     assert sum(bool(p.get_hatch()) for p in axes.patches) == 1
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("region", "plan")
+
+
+def test_a_slim_heatmap_without_room_for_numbers_tells_them_at_its_cells():
+    table = pd.DataFrame({"row": "a", "column": list("tuvwxyz"), "nps": range(7), "n_responses": 20})
+    with slim():
+        axes = score_heatmap(table, row="plan", column="region", score="nps")
+    assert "3.0" in texts(axes)
+    assert points_of(drawing(axes.figure, "x", "Scores."))[3][2] == "a, w\n3.0\nn 20"
 
 
 def test_heatmap_of_shares_is_in_percent_and_of_means_has_a_decimal():

@@ -78,6 +78,8 @@ def test_a_change_is_told_with_its_parts():
         "and −50 points from other kinds of customers who answer."
     )
     assert SAY.parts(change(found, "")) == ()
+    same = answers(("A", 9, 9, 40), ("B", 0, 0, 40))
+    assert SAY.parts(change(same, "plan")) == ()
 
 
 def test_a_change_that_few_answers_cannot_tell():
@@ -183,6 +185,13 @@ def test_money():
     )
 
 
+def test_of_a_group_that_has_left_whole_nothing_is_at_stake_and_no_interval_is_told():
+    unknown = dict.fromkeys(("rmst_difference_ci_lower", "rmst_difference_ci_upper", "money_ci_lower"), np.nan)
+    text = SAY.stays(stake(**unknown, n_today=0, money_at_stake=0.0))[0]
+    assert "stayed 1.5 months less than promoters. They leave faster by more than chance" in text
+    assert "costs" not in text
+
+
 def test_the_group_with_the_most_money_at_stake_has_a_card():
     card = cards(SAME, stake())[-1]
     assert (card.label, card.value, card.n) == ("At stake over 12 months: detractors", 150, 40)
@@ -254,7 +263,12 @@ def test_trend_names_the_last_period():
 
 def test_segments():
     assert SAY.segments(judged(scores(GLAD))) == "NPS runs from −40 (B) to 60 (A); clearly different: A and B"
-    assert SAY.segments(judged(scores(SAME))).endswith("no clear difference")
+    near = answers(("A", -2, 9, 30), ("A", -2, 0, 10), ("B", -2, 9, 30), ("B", -2, 0, 12))
+    assert SAY.segments(judged(scores(near))) == "NPS runs from 43 (B) to 50 (A); no clear difference"
+    alike = answers(("A", -2, 9, 30), ("B", -2, 9, 30))
+    assert SAY.segments(judged(scores(alike))) == "NPS is 100 in all segments"
+    five = judged(scores(answers(*((name, -2, 9 if name < "D" else 0, 90) for name in "ABCDE"))))
+    assert SAY.segments(five) == "NPS runs from −100 (D) to 100 (A); clearly different: A, B, C, D and 1 more"
     assert SAY.segments(judged(scores(answers(("A", -2, 9, 30))))) == "NPS is 100"
 
 
