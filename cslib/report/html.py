@@ -44,7 +44,7 @@ UNSEEN = dict.fromkeys(
 )
 ALL = "all"  # the view of all customers
 MARK = re.compile(r'(<(?:path|text|use|tspan)\b(?:(?! class=| style=)[^<>])*) style="([^"]*)"')  # of a chart
-REGION = re.compile(r'( role="region" aria-label=")([^"]*)')
+REGION = re.compile(r'((?:cs-slim)?" tabindex="0" role="region" aria-label=")([^"]*)')  # one of both drawings is seen
 # Before an id of the page; what is text, or told by a chart, is passed over.
 OWN_ID = re.compile(r"""(>[^<]+|data-points='[^']*')|(?<= id=")|(?<= aria-labelledby=")|(?<=href="#)|(?<=url\(#)""")
 FOLDED = {
@@ -204,8 +204,8 @@ def _belonging(html: str, view: str) -> Markup:
     seen = Counter[str]()
 
     def named(region: re.Match[str]) -> str:
-        seen[region[2]] += 1
-        return f"{region[1]}{region[2]} ({seen[region[2]]})" if seen[region[2]] > 1 else region[0]
+        seen[region[0]] += 1
+        return f"{region[0]} ({seen[region[0]]})" if seen[region[0]] > 1 else region[0]
 
     return Markup(REGION.sub(named, html))
 

@@ -72,7 +72,7 @@ def _targets_said(stand: Standing) -> str:
     if n == 1 and unclear:
         return "**The one target is too close to tell**."
     names = _listed(stand.attention.loc[stand.attention["why"] == "missed", "label"])
-    some = f"{missed} of {counted(n, 'target')} {_are(missed)} missed: {names}"
+    some = f"{'The one target' if n == 1 else f'{missed} of {n} targets'} {_are(missed)} missed: {names}"
     head = some if missed else f"None of {n} targets is missed"
     others = {"met": met, "too close to tell": unclear}
     rest = [f"{number} {_are(number)} {how}" for how, number in others.items() if number]

@@ -490,13 +490,14 @@ def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") 
     count, day = measure == ACTIVE, format_day(str(last.month)[:10])
     write = _counted if count else money
     word = ("few", "many") if count else ("little", "much")
-    miss = "" if pd.isna(last.error) else f", {percent(abs(last.error))} too {word[int(last.error > 0)]}"
+    miss = f", {percent(abs(last.error))} too {word[int(last.error > 0)]}" if abs(last.error) > 0 else ""
     when = f"{'in the month to' if measure == 'revenue' else 'on'} {day}"
-    brought = f"of the customers of a year ago, {_counted(last.actual)} were still here on {day}"
+    stayed = f"{_counted(last.actual)} {'was' if last.actual == 1 else 'were'} still here on {day}"
+    brought = f"of the customers of a year ago, {stayed}"
     if not count:
         brought = f"the customers of a year ago brought {money(last.actual, currency)} of {measure} {when}"
     foretold = f"the forecast said {write(last.predicted)}{miss}"
-    held = f"its interval held in {last.n_held} of {last.months_ahead} months"
+    held = f"its interval held in {last.n_held} of {counted(last.months_ahead, 'month')}"
     return f"{brought[0].upper()}{brought[1:]}; {foretold}, and {held}"
 
 

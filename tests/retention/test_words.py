@@ -59,6 +59,15 @@ def test_a_verdict_never_contradicts_the_interval_beside_it(compared, words):
     assert words in Wording("customers").difference(contrast(compared))
 
 
+@pytest.mark.parametrize(
+    ("period", "words"),
+    [("week", "in the week from 1 March 2024"), ("day", "on 1 March 2024"), ("month", "in March 2024")],
+)
+def test_the_newest_cohort_is_named_by_its_period(period, words):
+    text = Wording("customers", period=period).difference(contrast(comparison(0.01, which="newest cohort")))
+    assert text.startswith(f"**Customers who joined {words} stay longer")
+
+
 def test_a_season_is_allowed_for_or_said_to_be_possible():
     alike, young = (contrast(comparison(0.01, season=season)) for season in ("allowed for", "unknown"))
     say = Wording("customers")

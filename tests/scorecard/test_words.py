@@ -111,6 +111,7 @@ UNSET = row("time_to_value", 1.0, target=21.0, status="not set up: name a featur
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
+        ([MISSED], "**The one target is missed: NRR over 12 months**. No change can be judged yet."),
         ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: NRR over 12 months**. 1 is too close to tell. 1 KPI is clearly worse than usual."),
         ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: NRR over 12 months**. 1 is met, 1 is too close to tell and 1 cannot be judged (Time to first use). No KPI is clearly worse than usual."),
         ([UNCLEAR, CALM], "**The one target is too close to tell**. No KPI is clearly worse than usual."),

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
+from cslib.report.html import _belonging as belonging
 from cslib.revenue.charts import layer_cake, movement_bars, waterfall_chart
 from cslib.show import charts, estimates
 from cslib.show.drawing import drawing, is_slim, slim
@@ -181,5 +182,7 @@ def test_a_result_shows_both_drawings_and_the_wide_one_stands_alone_elsewhere(mo
     slim_one, wide = re.findall(r'<div class="(cs-scroll[^"]*)"[^>]*><svg viewBox="0 0 ([\d.]+) ', html)
     assert (slim_one[0], wide[0]) == ("cs-scroll cs-slim", "cs-scroll")
     assert float(slim_one[1]) < SCREEN < 600 < float(wide[1])
+    views = re.findall('role="region" aria-label="([^"]*)"', belonging(html * 2, "all"))
+    assert views == ["They leave", "They leave", "They leave (2)", "They leave (2)"]  # one of both is seen at a time
     assert not is_slim()
     assert result.plot().figure.get_figwidth() == charts.WIDTH

@@ -309,6 +309,11 @@ def test_backtest_counts_the_months_that_the_interval_held():
         "The customers of a year ago brought USD 912 of MRR on 30 June 2025; the forecast said 869, 8.6 % too much, and its "
         "interval held in 1 of 2 months"
     )
+    one = tested.head(1).assign(actual=1.0, predicted=1.0, error=0.0, held=True, n_held=1)
+    assert backtest_finding(one, measure="active customers") == (
+        "Of the customers of a year ago, 1 was still here on 31 May 2025; the forecast said 1, and its interval held in 1 of "
+        "1 month"
+    )
     bought = backtest_finding(tested.assign(measure="revenue", error=NAN), measure="revenue")
     assert "912 of revenue in the month to 30 June 2025; the forecast said 869, and its interval" in bought
     unknown = tested.assign(predicted=NAN, ci_lower=NAN, ci_upper=NAN)

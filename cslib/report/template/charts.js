@@ -123,7 +123,7 @@
 
   function told(chart) {  // a drawing for a telephone names points of the wide one by their number
     var slim = chart.closest(".cs-slim"), points = JSON.parse(chart.dataset.points);
-    var wide = slim ? JSON.parse(slim.nextElementSibling.firstElementChild.dataset.points) : [];
+    var wide = slim ? JSON.parse(slim.nextElementSibling.firstElementChild.dataset.points || "[]") : [];
     return points.map(function (p) { return p.length === 3 ? [p[0], p[1], wide[p[2]][2], wide[p[2]][3]] : p; });
   }
   function first(points) {
