@@ -150,11 +150,8 @@ class Wording:
         """
         if contrast is None:
             return "Too few cohorts are old enough, or too few customers left, to compare newer with older ones."
-        k, newest = (
-            int(contrast.shared_age),
-            {"month": "in", "day": "on"}.get(self.period, f"in the {self.period} from"),
-        )
-        who = f"Customers who joined {newest if contrast.newest else 'since'} {self._day(contrast.cohort)}"
+        k, when = int(contrast.shared_age), {"month": "in", "day": "on"}.get(self.period, f"in the {self.period} from")
+        who = f"Customers who joined {when if contrast.newest else 'since'} {self._day(contrast.cohort)}"
         state = replace(self, kind="on").retained(k)
         rates = f"{percent(contrast.rate_newer)} vs {percent(contrast.rate_older)} {state}{self._alike(contrast)}"
         span = f"over the first {counted(k, self.period)} together"
