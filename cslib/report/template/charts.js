@@ -113,8 +113,11 @@
       var all = points.map(function (p) { return p[3]; });
       var series = all.filter(function (s, k) { return all.indexOf(s) === k; }).sort(function (a, b) { return a - b; });
       if (series.length < 2) return beside(i, way);
-      var next = series[(series.indexOf(points[i][3]) + way + series.length) % series.length], p = place(i);
-      return nearest(p.x, p.y, next);
+      var next = series[(series.indexOf(points[i][3]) + way + series.length) % series.length];
+      function far(k) { return 1000 * Math.abs(points[k][0] - points[i][0]) + Math.abs(points[k][1] - points[i][1]); }
+      return points.reduce(function (best, p, k) {  // the one above or below, however steep the lines
+        return p[3] === next && (best < 0 || far(k) < far(best)) ? k : best;
+      }, -1);
     }
   });
 
