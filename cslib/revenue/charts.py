@@ -170,11 +170,10 @@ def movement_bars(moved: pd.DataFrame, *, currency: str = "", most: int = 36) ->
     _months_below(axes, rows["month"])
     low, high = axes.get_ylim()
     _money_axis(axes, low, high, currency)
-    columns = 3 if charts.is_slim() else 6
+    named, _ = axes.get_legend_handles_labels()
     style: Any = {"frameon": False, "loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0}
-    axes.legend(
-        ncols=columns, handlelength=0.9, handletextpad=0.4, columnspacing=1.2, fontsize=9.5, labelcolor=MUTED, **style
-    )
+    style |= {"handles": [*named[-1:], *named[:-1]], "ncols": 3 if charts.is_slim() else 6}
+    axes.legend(handlelength=0.9, handletextpad=0.4, columnspacing=1.2, fontsize=9.5, labelcolor=MUTED, **style)
     return axes
 
 
