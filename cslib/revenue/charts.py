@@ -83,26 +83,29 @@ def waterfall_chart(steps: pd.DataFrame, *, currency: str = "") -> Axes:
     axes.bar(at, end - start, bottom=start, width=0.62, color=colours)
     for i in at[:-1]:
         axes.plot([i + 0.31, i + 0.69], end[[i, i]], color=MUTED, linewidth=0.9)
-    tops = np.maximum(start, end) + 0.02 * (high - floor)
-    total = partial(_tick, step=nice_step(high - floor, 60, 1e-9), most=high, currency="")
-    most = float(moving["amount"].abs().max())
-    written = [
-        _signed(v, most) if n in COLOURS else total(v) for n, v in zip(steps["step"], steps["amount"], strict=True)
-    ]
-    if charts.is_slim():  # where two texts would touch, the second one stands higher
-        line = 0.07 * (high - floor)
-        tops[1:] += line * ((np.abs(np.diff(tops)) < line) & (at[1:] % 2 == 0))
-    for i, text in enumerate(written):
-        axes.text(i, tops[i], text, ha="center", va="bottom", color=INK, fontsize=9.5)
+    highest = _amounts(axes, steps, np.maximum(start, end), high - floor)
     names = [NAMES.get(name, name) for name in steps["step"]]
     told = [f"{n}\n{format_value(v, 'amount', currency)}" for n, v in zip(names, steps["amount"], strict=True)]
     hover.tell(axes, at, np.maximum(start, end), told)
     axes.set_xticks(at, names)
     charts.slanted(axes)
-    _money_axis(axes, floor, max(high + 0.1 * (high - floor), tops.max() + 0.08 * (high - floor)), currency)
+    _money_axis(axes, floor, max(high + 0.1 * (high - floor), highest), currency)
     if floor:
         _cut(axes, at[[0, -1]], format_value(floor, "money", currency))
     return axes
+
+
+def _amounts(axes: Axes, steps: pd.DataFrame, tops: Floats, span: float) -> float:
+    """Write the amount of every bar above it, and return how high the texts reach."""
+    most = float(steps["amount"].iloc[1:-1].abs().max())
+    total = partial(_tick, step=nice_step(span, 60, 1e-9), most=float(tops.max()), currency="")
+    tops, line = tops + 0.02 * span, 0.07 * span
+    if charts.is_slim():  # where two texts would touch, the second one stands higher
+        tops[1:] += line * ((np.abs(np.diff(tops)) < line) & (np.arange(1, len(tops)) % 2 == 0))
+    for i, (name, amount) in enumerate(zip(steps["step"], steps["amount"], strict=True)):
+        text = _signed(amount, most) if name in COLOURS else total(amount)
+        axes.text(i, tops[i], text, ha="center", va="bottom", color=INK, fontsize=9.5)
+    return float(tops.max() + 0.08 * span)
 
 
 def _signed(amount: float, most: float) -> str:
@@ -167,11 +170,10 @@ def movement_bars(moved: pd.DataFrame, *, currency: str = "", most: int = 36) ->
     _months_below(axes, rows["month"])
     low, high = axes.get_ylim()
     _money_axis(axes, low, high, currency)
-    columns = 3 if charts.is_slim() else 6
+    named, _ = axes.get_legend_handles_labels()
     style: Any = {"frameon": False, "loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0}
-    axes.legend(
-        ncols=columns, handlelength=0.9, handletextpad=0.4, columnspacing=1.2, fontsize=9.5, labelcolor=MUTED, **style
-    )
+    style |= {"handles": [*named[-1:], *named[:-1]], "ncols": 3 if charts.is_slim() else 6}
+    axes.legend(handlelength=0.9, handletextpad=0.4, columnspacing=1.2, fontsize=9.5, labelcolor=MUTED, **style)
     return axes
 
 

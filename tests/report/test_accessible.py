@@ -11,11 +11,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
+from cslib.report.alert import tell
 from cslib.report.batch import render_all
 from cslib.report.parameters import find_notebooks
 
 pytestmark = pytest.mark.slow
-PAGES = ["index", *(n.name for n in find_notebooks())]
+PAGES = ["index", "digest", *(n.name for n in find_notebooks())]
 SETTINGS = [(1240, "light"), (1240, "dark"), (360, "light")]
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf-8")
 
@@ -37,6 +38,7 @@ def reports(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for notebooks, by in ((split, {"segment_by": "plan"}), ([n for n in every if n not in split], {})):
         runs = render_all(notebooks, out=out, parameters={"data": str(small), **by}, jobs=1)
         assert [run.error for run in runs] == [""] * len(runs)
+    tell(out)
     return out
 
 

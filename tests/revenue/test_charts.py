@@ -72,7 +72,7 @@ def test_bars_stand_above_and_below_the_line_with_their_sum():
     assert low < -6 < 16 < high
     assert axes.lines[0].get_ydata().tolist() == [10.0] * 6
     told = [t.get_text() for t in axes.get_legend().get_texts()]
-    assert told == ["new", "expansion", "reactivation", "churn", "contraction", "net"]
+    assert told == ["net", "new", "expansion", "reactivation", "churn", "contraction"]
 
 
 def test_only_the_last_months_are_drawn():
