@@ -10,7 +10,7 @@ import pytest
 from notebook_world import write
 from playwright.sync_api import Browser
 
-from cslib.report import batch
+from cslib.report import batch, html
 
 OpenReport = Callable[..., Any]
 NOTEBOOK = [
@@ -186,6 +186,20 @@ def test_a_chart_tells_its_points_to_pointer_finger_and_keyboard(open_report: Op
         page.keyboard.press("Escape")
         assert tip.is_hidden()
         assert opened.complaints == []
+
+
+@pytest.mark.slow
+def test_the_arrow_down_leads_to_the_same_month_of_the_next_line_however_steep(browser: Browser) -> None:
+    script = (Path(html.__file__).parent / "template" / "charts.js").read_text(encoding="utf-8")
+    points = '[[0,0,"A 0",0],[10,100,"A 1",0],[0,90,"B 0",1],[10,190,"B 1",1]]'  # B 0 is the nearest to A 1
+    chart = f"<svg viewBox='0 0 200 200' width='200' data-points='{points}'></svg>"
+    page = browser.new_page()
+    page.set_content(f'<div class="cs-scroll" tabindex="0">{chart}</div><script>{script}</script>')
+    page.locator(".cs-scroll").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    assert page.locator(".cs-voice").inner_text() == "B 1"
+    page.close()
 
 
 @pytest.mark.slow
