@@ -113,11 +113,11 @@ def _signed(amount: float, most: float) -> str:
 
     Examples
     --------
-    >>> [_signed(v, 28_600) for v in (28_600, 4_611, -30, 0)], _signed(-4_600, 9_000)
-    (['+28.6 k', '+4.6 k', '−30', '0'], '−4,600')
+    >>> [_signed(v, 28_600) for v in (28_600, 4_611, -149, 0)], _signed(-4_600, 9_000)
+    (['+28.6 k', '+4.6 k', '−149', '0'], '−4,600')
     """
     fine = nice_step(most, 200, 1e-9)
-    shortened = most >= LONG and abs(amount) > fine / 2
+    shortened = most >= LONG and abs(amount) >= 10 * fine
     return "+" * (amount > 0) + (_tick(amount, fine, most, "") if shortened else format_value(amount, "money"))
 
 

@@ -302,7 +302,8 @@ class Words:
         text = f"{who} stayed {_months_apart(row)} than {best}{'' if any(map(pd.isna, ends)) else span}"
         if not row.clear:
             return f"{text}, which may be chance."
-        fast = "faster" if row.rmst_difference_months < 0 else "more slowly"
+        sooner = row.rmst_difference_months < 0 if pd.isna(row.hazard_ratio) else row.hazard_ratio > 1
+        fast = "faster" if sooner else "more slowly"
         times = "" if pd.isna(row.hazard_ratio) else f": {row.hazard_ratio:.2g} times as fast at the same age"
         return f"{text}. They leave {fast} by more than chance{times}.{self._worth(row, best)}"
 

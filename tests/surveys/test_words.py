@@ -220,6 +220,12 @@ def test_a_group_nobody_left_of_and_one_that_stays_longer():
     assert len(cards(SAME, longer)) == 2
 
 
+def test_how_fast_they_leave_is_what_was_tested_also_where_months_are_lost():
+    """Customers alike at the same age are compared, the months are not: they may differ in direction."""
+    text = " ".join(SAY.stays(stake(hazard_ratio=[1, 0.9, 1.1, np.nan])))
+    assert "They leave more slowly by more than chance: 0.9 times as fast at the same age." in text
+
+
 def test_who_stayed_silent():
     def text(found):
         return SAY.silence(silence_moves(non_response(found), "nps"))
