@@ -228,14 +228,14 @@ def table(
         refuse_unknown(column, [str(c) for c in df.columns], f"The table has no column {column!r}.")
     kept = df if data is None else data
     link = _export(kept, _checked(name))
-    if link and len(kept) != len(df):
-        link += f" ({counted(len(kept), 'row')})"
+    if len(kept) != len(df):  # the file holds other rows than are shown
+        link = link.replace("</a>", f" ({counted(len(kept), 'row')})</a>")
     shown = df.iloc[:max_rows, :MOST_COLUMNS]
     count = f"{len(shown):,} of " * (len(shown) < len(df)) + counted(len(df), "row")
     if shown.shape[1] < df.shape[1]:
         count += f", {shown.shape[1]} of {df.shape[1]} columns"
-    told = "" if len(shown) == len(df) != len(kept) else count  # the file's number is told beside it
-    foot = " · ".join(filter(None, (link, f'<span class="cs-count">{told}</span>')))
+    count += " shown" * (len(kept) != len(df))
+    foot = " · ".join(filter(None, (link, f'<span class="cs-count">{count}</span>')))
     html = ""
     if len(df):
         body = _grid(shown, caption, dict(formats or {}), dict(labels or {}))

@@ -466,3 +466,12 @@ def test_of_a_wide_table_the_first_columns_are_shown_and_all_are_kept(show: Show
     assert "c12" in html
     assert "c13" not in html
     assert pd.read_csv(run_dir / "wide.csv").shape == (1, 20)
+
+
+def test_a_file_that_holds_other_rows_than_are_shown_says_how_many(tmp_path, monkeypatch):
+    monkeypatch.setenv(display.RUN_DIR, str(tmp_path))
+    some, every = pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1, 2, 3]})
+    told = body(show(display.table, some, name="some", caption="Some", data=every))
+    assert re.search(r"Download some.csv \(3 rows\)</a> · <span [^>]*>1 row shown<", told)
+    alike = body(show(display.table, every, name="every", caption="Every"))
+    assert re.search(r"Download every.csv</a> · <span [^>]*>3 rows<", alike)

@@ -13,7 +13,7 @@
     if (rows.length < 2) return;
     numeric.forEach(function (right, column) { if (!right) measured(column); });
     var first = body.rows.length, most = first, found = rows, foot = box.querySelector(".cs-count"), words = "";
-    var columns = foot ? /(, [\d,]+ of [\d,]+ columns)?$/.exec(foot.textContent)[0] : "";
+    var columns = foot ? /(?:, [\d,]+ of [\d,]+ columns)?(?: shown)?$/.exec(foot.textContent)[0] : "";
     var chosen = {}, sorted = -1, down = false;
 
     heads.forEach(function (head, column) {
