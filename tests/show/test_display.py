@@ -468,7 +468,9 @@ def test_of_a_wide_table_the_first_columns_are_shown_and_all_are_kept(show: Show
     assert pd.read_csv(run_dir / "wide.csv").shape == (1, 20)
 
 
-def test_a_file_that_holds_other_rows_than_are_shown_says_how_many(tmp_path, monkeypatch):
+def test_a_file_that_holds_other_rows_than_are_shown_says_how_many(
+    show: Show, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(display.RUN_DIR, str(tmp_path))
     some, every = pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1, 2, 3]})
     told = body(show(display.table, some, name="some", caption="Some", data=every))
