@@ -103,13 +103,7 @@ def _run(record: Mapping[str, Any], slug: str) -> dict[str, Any]:
         lists = {key: [*(record.get(key) or ())] for key in ("attention", "cards")}
         lists["attention"] = [*map(str, lists["attention"])]
         day = format_day(str(record["as_of"])) if record.get("as_of") else ""
-        return {
-            **shown,
-            **lists,
-            "as_of": day,
-            "day": day,
-            "warnings": len(record.get("data_check", {}).get("warnings", [])),
-        }
+        return {**shown, **lists, "as_of": day, "warnings": len(record.get("data_check", {}).get("warnings", []))}
     return {}
 
 
@@ -136,7 +130,8 @@ def _changes(out: Path, run: Mapping[str, Any]) -> dict[str, Any]:
     rows = [(card, old[card.kpi]) for card in _readable(run) if card.kpi in old]
     moved = [(new, was) for new, was in rows if (new.value, new.status) != (was.value, was.status)]
     texts = [(new.label, _told(was), _told(new), _status(was, new)) for new, was in moved]
-    return {"ended": known["ended"], "day": known["day"], "same_day": known["day"] == run["day"], "rows": texts}
+    day = known["as_of"]
+    return {"ended": known["ended"], "day": day, "same_day": day == run["as_of"], "rows": texts}
 
 
 def _told(card: Card) -> str:

@@ -46,9 +46,7 @@ def told_apart(
     for _, own in unseen.groupby("segment", sort=False):
         axes.plot(own[x], own[y], **GAPS)  # over the line, which keeps its points
         lower, upper = own[[*BOUNDS]].to_numpy(float).T
-        axes.fill_between(
-            own[x], lower, upper, facecolor="none", edgecolor=MUTED, hatch="////", alpha=0.35, linewidth=0
-        )
+        axes.fill_between(own[x], lower, upper, **HATCHED)
     if len(unseen):
         axes.annotate(f"dashed: {said}", (1, 1), xytext=(0, 5), color=MUTED, fontsize=9.5, **ABOVE)
     if axes.get_ylim()[0] < 0:
