@@ -55,6 +55,17 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+def stretch(n: float, noun: str) -> str:
+    """Write a length that stands after "the", "the first" or "the next": of one, the noun alone.
+
+    Examples
+    --------
+    >>> f"the next {stretch(1, 'month')}", f"the next {stretch(12, 'month')}"
+    ('the next month', 'the next 12 months')
+    """
+    return noun if n == 1 else f"{n:,.1f}".removesuffix(".0") + f" {noun}s"
+
+
 def listed(names: Sequence[str]) -> str:
     """Name several things one after the other.
 

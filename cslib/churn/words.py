@@ -13,7 +13,7 @@ import pandas as pd
 from cslib.churn.kpis import KPIS
 from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
-from cslib.errors import counted, listed
+from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, money, months, percent, whole
 from cslib.value.words import changed_pace
@@ -167,7 +167,7 @@ def _stay_cards(row: pd.Series[Any], recent: bool) -> Iterator[Card]:
 
 def _month_card(last: Row | None) -> Iterator[Card]:
     if last is not None:
-        before = f"{percent(last.usual)} a month in the {counted(last.n_before, 'month')} before"
+        before = f"{percent(last.usual)} a month in the {stretch(last.n_before, 'month')} before"
         before = f"expected for {last.month:%B}: {percent(last.usual)}" if last.season == "allowed for" else before
         bounds, detail = (last.ci_lower, last.ci_upper), before if last.compared else ""
         card = card_of(KPIS["customer_churn_rate"], last.churn_rate, interval=bounds, n=last.n_start, detail=detail)
@@ -253,7 +253,7 @@ def _summed(row: Any, unit: str) -> dict[str, Any]:
     half = "not reached" if math.isnan(row.median_months) and row.from_start else half
     mean = _estimate(row.rmst_months, row.rmst_ci_lower, row.rmst_ci_upper, "number")
     year = _estimate(row.survival_12m, row.survival_12m_ci_lower, row.survival_12m_ci_upper, "percent")
-    stays = {f"mean stay in the first {months(row.tau_months)}": mean, "stay longer than 12 months": year}
+    stays = {f"mean stay in the first {stretch(row.tau_months, 'month')}": mean, "stay longer than 12 months": year}
     left = "left" if unit == "customer" else "ended"
     counts = {"segment": row.segment, f"{unit}s": row.n_customers, left: row.n_events}
     return counts | {"half leave within, months": half} | stays
@@ -308,7 +308,7 @@ def differences(differences: Differences) -> Said:
     """State the widest clear difference between segments, or that there is none; below, the next and the others."""
     few = " Too few left to tell differences from chance." * math.isnan(differences.p_value)
     bars = f"Bars: 95 % intervals, in colour where more than chance.{few}"
-    plotted = f"Difference in months stayed of the first {months(differences.tau_months)}. {bars}"
+    plotted = f"Difference in months stayed of the first {stretch(differences.tau_months, 'month')}. {bars}"
     return Said(_widest(differences), plotted, notes=tuple(_others(differences)))
 
 
@@ -327,7 +327,7 @@ def _apart(pair: Any) -> str:
     stay = (
         f"{pair.segment_a} customers stay {months(pair.rmst_difference_months)} longer than {pair.segment_b} customers"
     )
-    return f"{stay} over their first {months(pair.tau_months)} ({_span(pair.ci_lower, pair.ci_upper)})"
+    return f"{stay} over their first {stretch(pair.tau_months, 'month')} ({_span(pair.ci_lower, pair.ci_upper)})"
 
 
 def _others(differences: Differences) -> Iterator[str]:
@@ -441,7 +441,7 @@ def at_risk(
     risk = f"{lost} of {what} is at risk over the next"
     one, many = "customer at the top holds", "customers at the top hold"
     top = f"the {one if stakes.n_listed == 1 else f'{stakes.n_listed:,} {many}'} {held} of it"
-    return Said(f"{risk} {months(horizon_months)}; {top} ({percent(stakes.share_listed)})", notes=notes)
+    return Said(f"{risk} {stretch(horizon_months, 'month')}; {top} ({percent(stakes.share_listed)})", notes=notes)
 
 
 def _listed(stakes: Row, segment: tuple[str, str] | None) -> tuple[str, ...]:
@@ -551,7 +551,7 @@ def monthly(last: Row | None) -> Said:
     interval = between(last.ci_lower, last.ci_upper)
     title = f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({interval})"
     if last.compared:
-        before = f"the {counted(last.n_before, 'month')} before"
+        before = f"the {stretch(last.n_before, 'month')} before"
         when, usual = f"in {before}", f"{percent(last.usual)} a month"
         if last.season == "allowed for":
             when, usual = "expected", f"{percent(last.usual)}, from {before} and the season"

@@ -15,7 +15,9 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
@@ -26,6 +28,8 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
+from ibis.backends import BaseBackend
+from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError, TableNotFound
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -38,6 +42,8 @@ RUNS: Final = {"postgres": "postgres", "postgresql": "postgres", "spark": "spark
 COMPILES: Final = ("bigquery", "clickhouse", "databricks", "snowflake", "trino")
 SPARK_HERE: Final = "spark://local"
 ELSEWHERE: Final = "Load the data into DuckDB, PostgreSQL or Spark."
+MADE: Final = re.compile(r"ibis_\w+_[a-z2-7]{26}")  # a name that Ibis made up
+REMEMBERED: Final = 2_000  # queries
 MANY: Final = 200  # columns: from here on what takes a moment for each of them is done otherwise
 INLINE: Final = 10_000  # rows of memory that a query to a warehouse may carry
 ERRORS: Final = (IbisError, TableNotFound, duckdb.Error, SqlglotError, pa.ArrowException)
@@ -145,6 +151,80 @@ def local(moment: ir.TimestampValue, zone: str) -> ir.TimestampValue:
 def md5(text: str) -> str:
     """Hash a text, alike on every engine."""
     return text
+
+
+class _DuckDB(Backend):
+    """DuckDB that compiles queries of one shape once, whatever the tables that cslib makes are called in each.
+
+    Ibis takes most of the time of a query on little data to write it, and the same are asked of every data set.
+    """
+
+    def compile(self, expr: ir.Expr, /, *, limit: Any = None, params: Any = None, pretty: bool = False) -> str:
+        if params or pretty:
+            return str(super().compile(expr, limit=limit, params=params, pretty=pretty))
+        shape, names = _shape(expr.op())
+        key = (shape, limit)
+        written = _WRITTEN.pop(key, None) or _nameless(super().compile(expr, limit=limit), names)
+        _WRITTEN[key] = written  # the latest is the last to be forgotten
+        if len(_WRITTEN) > REMEMBERED:
+            del _WRITTEN[next(iter(_WRITTEN))]
+        for given, name in names.items():
+            written = written.replace(name, given)
+        return written
+
+
+_WRITTEN: dict[tuple[Any, ...], str] = {}
+
+
+def _nameless(query: str, names: Mapping[str, str]) -> str:
+    for given, name in names.items():
+        query = query.replace(given, name)
+    return query
+
+
+def _shape(root: ops.Node) -> tuple[tuple[Any, ...], dict[str, str]]:
+    """Describe an expression by its steps, each after those it needs, with the names made for its tables by number.
+
+    It holds no table and no connection, so that what is remembered keeps none of them from being closed.
+    """
+    places: dict[ops.Node, int] = {}
+    names: dict[str, str] = {}
+    steps, left = [], [root]
+    while left:
+        if left[-1] in places or not (ahead := [n for n in left[-1].__children__ if n not in places]):
+            node = left.pop()
+            if node not in places:
+                places[node] = len(places)
+                steps.append((type(node), *(_part(arg, places, names) for arg in _said_of(node, names))))
+        else:
+            left += ahead
+    return tuple(steps), names
+
+
+def _said_of(node: ops.Node, names: dict[str, str]) -> tuple[Any, ...]:
+    if isinstance(node, (ops.DatabaseTable, ops.InMemoryTable)):
+        name = names.setdefault(node.name, f"\0{len(names)}\0") if MADE.fullmatch(node.name) else node.name
+        return name, *node.schema.items(), getattr(node, "namespace", None)
+    return tuple(node.__args__)
+
+
+def _part(value: Any, places: Mapping[ops.Node, int], names: Mapping[str, str]) -> Any:
+    """Describe a part of a step, so that equal descriptions are written alike: 1, 1.0 and true are three things."""
+    if isinstance(value, ops.Node):
+        return places[value]
+    if isinstance(value, tuple):
+        return tuple(_part(v, places, names) for v in value)
+    if isinstance(value, Mapping):
+        return tuple((k, _part(v, places, names)) for k, v in value.items())
+    if isinstance(value, BaseBackend):
+        return type(value)
+    equal_but_other = isinstance(value, (float, Decimal, date, time, timedelta))  # −0.0, 1.0 and 1.00, two zones
+    return type(value), repr(value) if equal_but_other else value
+
+
+def own(path: str | Path = ":memory:", **options: Any) -> Any:
+    """Open DuckDB as cslib uses it, by default in memory."""
+    return _DuckDB().connect(path, **options)
 
 
 def held(table: ir.Table) -> ir.Table:
@@ -397,7 +477,7 @@ def inlined(con: Any, frame: pd.DataFrame, schema: Any) -> ir.Table:
 
 
 def carried(con: Any, name: str, table: ir.Table) -> ir.Table:
-    """Carry a table of memory or of a file into the queries of a warehouse, to which nothing is written.
+    """Carry a table of memory or of a file into an engine; for a warehouse, where nothing is written, into its queries.
 
     Raises
     ------
@@ -405,13 +485,26 @@ def carried(con: Any, name: str, table: ir.Table) -> ir.Table:
         It has too many rows.
     """
     if con.name == "duckdb":
-        return table
+        return _registered(con, table) if isinstance(table.op(), ops.InMemoryTable) else table
     n, schema = int(table.count().execute()), table.schema()
     msg = (
         f"{name} has {counted(n, 'row')}, more than the {INLINE:,} that can be read beside the tables of a warehouse. "
     )
     DataError.when(n > INLINE, f"{msg}Load it into the warehouse.")
     return inlined(con, table.execute(), {k: ibis.dtype("string") if v.is_null() else v for k, v in schema.items()})
+
+
+def _registered(con: Any, table: ir.Table) -> ir.Table:
+    """Let DuckDB read a table of memory where it is, for as long as it is used."""
+    con._run_pre_execute_hooks(table)
+    made = temporary(con, table.get_name(), table.schema())
+    weakref.finalize(made.op(), _unregistered, con, table.op()).atexit = False
+    return made
+
+
+def _unregistered(con: Any, rows: ops.InMemoryTable) -> None:
+    with suppress(duckdb.Error):  # whose connection has been closed
+        con.con.unregister(rows.name)
 
 
 def tables(con: Any) -> list[str]:

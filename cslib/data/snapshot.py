@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import ibis
 import pandas as pd
 import pyarrow as pa
 from ibis.common.exceptions import IbisError, TableNotFound
 
 from cslib.data.contract import CONTRACT, Fault
 from cslib.data.dataset import DataSet
+from cslib.data.engine import own
 from cslib.errors import ParameterError
 
 SEGMENT: Final = "CSLIB_SEGMENT"  # set by it, too: the column and the value of the one segment that a kernel is for
@@ -108,7 +108,7 @@ def opened(path: Path, *, threads: int = 0) -> DataSet:
     """
     msg = f"{path.name} is no snapshot of cslib, or one of another version. Make it anew: cslib load DATA --to FILE."
     try:
-        con = ibis.duckdb.connect(path, read_only=True, **({"threads": threads} if threads else {}))
+        con = own(path, read_only=True, **({"threads": threads} if threads else {}))
         con.raw_sql("SET TimeZone = 'UTC'")
         facts = json.loads(con.table(FACTS).execute()["facts"].iloc[0])
     except (duckdb.Error, IbisError, TableNotFound, ValueError, KeyError) as error:

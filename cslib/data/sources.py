@@ -352,7 +352,7 @@ def connect(config: Config) -> ibis.BaseBackend:
 def _new_connection(config: Config) -> ibis.BaseBackend:
     queried = any(options.query for options in config.tables.values())
     if not config.remote:
-        con = ibis.duckdb.connect(temp_directory=str(_spill()), autoinstall_known_extensions=False)
+        con = engine.own(temp_directory=str(_spill()), autoinstall_known_extensions=False)
         con.raw_sql("SET TimeZone = 'UTC'")
         return _locked(con, config.folder / config.source) if queried else con
     url = expanded(config.source, own=True) if config.own else config.source
@@ -395,7 +395,7 @@ def _database(url: str, config: Config, *, queried: bool) -> ibis.BaseBackend:
     if not config.own:
         _refuse_outside(path, config.folder, f"The database {path.name!r}")
     try:
-        con = ibis.duckdb.connect(path, read_only=True, temp_directory=str(_spill()))
+        con = engine.own(path, read_only=True, temp_directory=str(_spill()))
     except duckdb.Error as error:
         msg = f"The database {path.name!r} cannot be opened ({type(error).__name__}). "
         msg += "Close what writes to it, or put a sound copy there."
@@ -467,7 +467,7 @@ def _file(con: ibis.BaseBackend, path: Path, encoding: str) -> Raw:
     DataError.when(not path.is_file(), f"The file {path.name!r} is not there. Check the path.")
     msg = f"{path.name} is an empty file. Export it again, with a header line and rows."
     DataError.when(path.stat().st_size == 0, msg)
-    local = con if con.name == "duckdb" else ibis.duckdb.connect()
+    local = con if con.name == "duckdb" else engine.own()
     with reading(path.name):
         if con.name == "pyspark" and path.suffix == ".parquet":
             return Raw(con.read_parquet(str(path.resolve())))

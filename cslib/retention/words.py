@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cslib.errors import counted
+from cslib.errors import counted, stretch
 from cslib.retention.cohorts import read_brackets
 from cslib.show.display import Card
 from cslib.show.formats import MAY_BE_SEASON, between, percent
@@ -154,7 +154,7 @@ class Wording:
         who = f"Customers who joined {when if contrast.newest else 'since'} {self._day(contrast.cohort)}"
         state = replace(self, kind="on").retained(k)
         rates = f"{percent(contrast.rate_newer)} vs {percent(contrast.rate_older)} {state}{self._alike(contrast)}"
-        span = f"over the first {counted(k, self.period)} together"
+        span = f"over the first {stretch(k, self.period)} together"
         if contrast.together and contrast.alone:
             longer, shorter = BETTER.get(self.source, ("stay longer", "leave sooner"))
             word = longer if contrast.difference > 0 else shorter
@@ -247,7 +247,7 @@ class Wording:
     def compared(self, comparison: pd.DataFrame) -> str:
         """Say over which periods cohorts were compared, and how many were too young for it."""
         row = comparison.iloc[0]
-        age, young = counted(int(row.shared_age), self.period), counted(int(row.n_too_young), "cohort")
+        age, young = stretch(row.shared_age, self.period), counted(int(row.n_too_young), "cohort")
         text = f"Newer against older cohorts over their first {age}{self._alike(row)}, with the shares by then"
         verb = "is" if row.n_too_young == 1 else "are"
         return f"{text}; {young} {verb} too young to compare" if row.n_too_young else text

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cslib.errors import counted
+from cslib.errors import counted, stretch
 from cslib.revenue.kpis import KPIS
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, percent, whole
@@ -138,7 +138,7 @@ class Wording:
         if len(held):
             share = f"{percent(held.iloc[0])} of what they paid at the end of that year"
             then = "".join(f"; those of {year} pay {percent(part)}" for year, part in held.iloc[1:2].items())
-            return f"Customers who joined in {held.index[0]} pay {share}{then}"
+            return f"Customers who joined in {held.index[0]} together pay {share}{then}"
         came = f"comes from customers who joined in {shares.index[-1]}"
         part = f"{percent(shares.iloc[-1])} of MRR {came}, the rest from earlier ones"
         return part if len(shares) > 1 else f"All MRR {came}"
@@ -185,7 +185,7 @@ class Wording:
         what = "winning one cost" if pd.notna(row.crc) else "winning a customer cost"
         winning = f"{what} {format_value(row.cac, 'amount', self.currency)}"
         parts = [text for text, cost in ((keeping, row.crc), (winning, row.cac)) if pd.notna(cost)]
-        span = f"the {counted(int(row.months), 'month')}" if row.months > 1 else "the month"
+        span = f"the {stretch(row.months, 'month')}"
         if parts:
             return f"In {span} to {row.month:%B %Y}, {', and '.join(parts)}."
         return f"No costs are known for {span} to {row.month:%B %Y}, so neither is the cost of keeping or winning."

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cslib.errors import counted, listed
+from cslib.errors import counted, listed, stretch
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_interval, format_value, percent
@@ -206,7 +206,7 @@ class Words:
         if last is None:
             return f"Too few {period}s to tell a trend"
         chance = "more than chance" if last.clear else "within the margin of error"
-        earlier = f"after {self._score(last.before)} in the {counted(last.n_before, period)} before"
+        earlier = f"after {self._score(last.before)} in the {stretch(last.n_before, period)} before"
         now = f"{self.label} was {self._score(last[self.survey])} in {cohort_label(last.period, period)}"
         return f"{now}, {earlier}: {chance}"
 
@@ -279,7 +279,7 @@ class Words:
         best, row = stakes["group"].iloc[0], strongest(stakes.iloc[1:-1], "rmst_difference_months")
         if row is None:
             return f"No group clearly leaves faster or more slowly than {best}"
-        text = f"{_who(row.group)} stay {_months_apart(row)} than {best} over the next 12 months"
+        text = f"{_who(row.group)} stay {_against(row, best)} over the next 12 months"
         if not row.money_ci_lower > 0:
             return text
         return f"{text}: {format_value(row.money_at_stake, 'money', self.currency)} at stake"
@@ -299,7 +299,7 @@ class Words:
         ends = row.rmst_difference_ci_lower, row.rmst_difference_ci_upper
         span = f" (95 % interval of the difference {ends[0]:.1f} to {ends[1]:.1f})".replace("-", "−")
         who = f"**{_who(row.group)}** ({row.n:,} customers, {row.n_churned:,} left)"
-        text = f"{who} stayed {_months_apart(row)} than {best}{'' if any(map(pd.isna, ends)) else span}"
+        text = f"{who} stayed {_against(row, best)}{'' if any(map(pd.isna, ends)) else span}"
         if not row.clear:
             return f"{text}, which may be chance."
         sooner = row.rmst_difference_months < 0 if pd.isna(row.hazard_ratio) else row.hazard_ratio > 1
@@ -362,14 +362,15 @@ def _lost(stakes: pd.DataFrame) -> str:
     rows = _clear(stakes).sort_values("rmst_difference_months", kind="stable")
     if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
         return ""
-    who, apart = _who(rows["group"].iloc[0]), _months_apart(rows.iloc[0])
-    return f"{who} stayed {apart} than {stakes['group'].iloc[0]} over 12 months."
+    return f"{_who(rows['group'].iloc[0])} stayed {_against(rows.iloc[0], stakes['group'].iloc[0])} over 12 months."
 
 
 def _who(group: str) -> str:
     return "Those who did not answer" if group == "no answer" else group.capitalize()
 
 
-def _months_apart(row: pd.Series[Any]) -> str:
+def _against(row: pd.Series[Any], best: str) -> str:
+    """Say how long a group stays, against the best."""
     months = format_value(abs(row.rmst_difference_months), "months")
-    return f"{months} {'less' if row.rmst_difference_months < 0 else 'more'}"
+    longer = f"{months} {'less' if row.rmst_difference_months < 0 else 'more'} than"
+    return f"{'as long as' if months in ('0 months', '0.0 months') else longer} {best}"

@@ -14,6 +14,7 @@ from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.data.lives import counted_as
+from cslib.errors import stretch
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
 from cslib.show.formats import months, whole
 from cslib.show.result import Answer, Result, Study
@@ -131,7 +132,8 @@ class Value(Study):
         table, span = worth.ltv_by_age(self._paths, self._terms, **self._ahead), self._spans[0]
         shown = self._drawn(table, "residual_value")
         shown = shown.assign(unseen=shown["share_in_tail"] > HALF)
-        plotted = f"{self._unit} over the next {months(span)}, before acquisition cost. Bands: 95 % intervals."
+        ahead = f"the next {stretch(span, 'month')}"
+        plotted = f"{self._unit} over {ahead}, before acquisition cost. Bands: 95 % intervals."
         columns: Any = {"x": "age_months", "y": "residual_value"}
         lines = partial(lines_with_bands, shown, **columns, **STAYED, n="n_active", n_label="customers now")
         chart = partial(told_apart, lines, shown, **columns, beyond="unseen", said="mostly extrapolated")
@@ -146,7 +148,7 @@ class Value(Study):
         said, *notes = words.base_findings(self._base, currency=self._money)
         shown = words.base_table(self._base, segments=self._largest)
         how: Any = {"shown": shown, "notes": tuple(notes), "most": self._rows}
-        caption = f"Value of present customers over the next {months(self._spans[0])}"
+        caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"
         return Result("base_value", self._base, self._heading(said), caption=self._amounts(caption), **how)
 
     @cached_property

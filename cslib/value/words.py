@@ -9,7 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.data.drift import Drift
-from cslib.errors import counted
+from cslib.errors import counted, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import FIRM, format_day, format_interval, format_value, money, months, percent, whole
 from cslib.show.result import Answer
@@ -347,7 +347,7 @@ def residual_finding(by_age: pd.DataFrame, *, horizon_months: int, currency: str
     if not age:
         return f"A new customer brings {start}, before acquisition cost"
     stayed = f"A customer who has stayed {months(age)} brings {money(later.residual_value, currency)}"
-    text = f"{stayed} over the next {months(horizon_months)}, a new one {money(new.residual_value)}"
+    text = f"{stayed} over the next {stretch(horizon_months, 'month')}, a new one {money(new.residual_value)}"
     return text if later.differs else f"{text}: no clear difference"
 
 
@@ -402,7 +402,7 @@ def _present(base: pd.DataFrame, currency: str, *, paying: str = "") -> str:
         return "Nobody is a customer today"
     who, s = ("one present customer", "s") if row.n_active == 1 else (f"{int(row.n_active):,} present customers", "")
     who = f"The {who}{f' pay{s} {paying} a month and' if paying else ''} bring{s}"
-    span = "month" if row.horizon_months == 1 else months(row.horizon_months)
+    span = stretch(row.horizon_months, "month")
     if pd.isna(row.base_value):
         known = f" between {money(row.ci_lower, currency)} and {money(row.ci_upper)}" * pd.notna(row.ci_lower)
         return f"{who}{known or ' an amount that cannot be told'} over the next {span}"
