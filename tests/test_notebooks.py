@@ -229,7 +229,7 @@ def test_revenue_by_plan_and_the_page_fits(tmp_path, root, open_report):
 def test_revenue_of_some_with_the_costs_of_all(tmp_path, small):
     run, tables = report("revenue", tmp_path, data=str(small), where="plan=Team", gross_margin=0.7)
     assert REVENUE.keys() < set(tables)
-    assert "Costs are those of all customers, not only of those shown here." in run.html.read_text()
+    assert "so that of those shown here is not known." in run.html.read_text()
 
 
 PAID = "customer_id,started_on,ended_on,mrr\n"

@@ -95,7 +95,10 @@ def _kept(data: DataSet, theirs: ir.Table, segment: tuple[str, str]) -> DataSet:
     """Keep the customers whose segment is this one in a table of them."""
     ids = theirs.filter(theirs.segment == segment[1]).customer_id
     own = {n: t.filter(t.customer_id.isin(ids)) if "customer_id" in t.columns else t for n, t in data.tables.items()}
-    notes = (*data.notes, f"Only customers whose {segment[0]} is {segment[1]}; what is said above is of all.")
+    notes = (
+        *data.notes,
+        f"From here on only customers whose {segment[0]} is {segment[1]}; the data were checked as a whole.",
+    )
     more: Any = {"unfiltered": data.unfiltered or (lambda: data), "whole": lambda: data, "segment": segment}
     return counted_anew(replace(data, tables=own, notes=notes, **more))
 

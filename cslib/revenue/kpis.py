@@ -42,9 +42,10 @@ def _orders(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 
 
 def _costs(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
-    everybody = data.everybody
-    everybody.table("costs")
-    cost = retention_cost(everybody, movements(everybody), gross_margin=setting.gross_margin, months=YEAR)
+    data.table("costs")
+    msg = "it is booked for all customers together"
+    MissingTableError.when(data.unfiltered, msg)
+    cost = retention_cost(data, movements(data), gross_margin=setting.gross_margin, months=YEAR)
     spans = _last_years(cost)[0]
     months = spans["months_retention"]
     spans = spans.assign(n_kept=(spans["n_retained"] / months.where(months > 0)).round())
@@ -53,8 +54,9 @@ def _costs(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 
 
 def _won(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
-    won = acquisition(data.everybody, months=YEAR)
+    won = acquisition(data, months=YEAR)
     msg = f"{data.label or 'The data set'} tells no cost of acquisition. Add costs."
+    msg = "costs are of all customers together; add acquisition_cost of customers" if data.unfiltered else msg
     MissingTableError.when(won["cac"].isna().all(), msg)
     starts = [pd.Timestamp(period_start(int(step), "month")) for step in won.index]
     yield _known("cac", _last_years(won.assign(month=starts))[0], "cac", n="n_new", months="months_acquisition")

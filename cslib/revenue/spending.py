@@ -6,6 +6,7 @@ from typing import Final
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 from cslib.data.calendar import first_whole, last_complete, monthly, observed, period_ordinal, period_start
@@ -98,7 +99,7 @@ def retention_cost(data: DataSet, moved: pd.DataFrame, *, gross_margin: float = 
     Parameters
     ----------
     data
-        With ``costs``.
+        With ``costs``. Where only some customers were kept, retention cost is unknown: it is booked for all together.
     moved
         As from :func:`cslib.revenue.movements.movements` by month; only ``All`` is used.
     gross_margin
@@ -129,7 +130,8 @@ def retention_cost(data: DataSet, moved: pd.DataFrame, *, gross_margin: float = 
     rows = rows.set_index(rows["month"].dt.year * 12 + rows["month"].dt.month - 1)
     if data.observed_from:
         rows = rows[rows.index >= first_whole(data.observed_from, "month")]
-    cost = spent(data, "retention").reindex(rows.index) / MINOR_UNITS
+    booked = spent(data, "retention").reindex(rows.index) / MINOR_UNITS
+    cost = booked * np.nan if data.unfiltered else booked
     margin = (rows["opening"] + rows["expansion"] + rows["contraction"] + rows["churn"]) * gross_margin
     each = {"retention_cost": cost, "margin": margin, "n_retained": rows["n_opening"] - rows["n_churned"]}
     known = pd.DataFrame(each | {"months_retention": 1}).where(cost.notna(), 0).astype(float)

@@ -31,7 +31,8 @@ class Revenue(Study):
     Attributes
     ----------
     data
-        As from :func:`cslib.load`, with ``subscriptions``. Costs are those of everybody, whatever ``where`` kept.
+        As from :func:`cslib.load`, with ``subscriptions``. Where only some customers were
+        kept, what it costs to keep them is unknown.
     by
         A column to compare customers by; empty for the whole only.
     gross_margin
@@ -140,11 +141,9 @@ class Revenue(Study):
         name, caption = "crc", "Cost of keeping and winning customers"
         if "costs" not in self.data.tables:
             return Result(name, pd.DataFrame(columns=spending.COSTS), absent=words.NO_COSTS, caption=caption)
-        everybody = self.data.everybody
-        moved = self._moved if everybody is self.data else estimate.movements(everybody)
-        cost = partial(spending.retention_cost, everybody, moved, gross_margin=self.gross_margin)
-        title = self._say.costs(cost(months=min(YEAR, moved["month"].nunique())))
-        notes = (words.COSTS_OF_ALL,) * (everybody is not self.data) + unknown_months(everybody)
+        cost = partial(spending.retention_cost, self.data, self._moved, gross_margin=self.gross_margin)
+        title = self._say.costs(cost(months=min(YEAR, self._moved["month"].nunique())))
+        notes = (words.COSTS_OF_ALL,) * (self.data.unfiltered is not None) + unknown_months(self.data.everybody)
         return Result(name, cost(), title, notes=notes, caption=caption, most=0)
 
     @cached_property

@@ -23,7 +23,9 @@ HOW_TO_READ_TRAILING: Final = (
 TOO_YOUNG: Final = "No customer has been here for twelve months, so there is no NRR or GRR over a year yet."
 NO_KINDS: Final = "Upsells and cross-sells are not measured: this needs orders with a kind."
 NO_COSTS: Final = "The cost of keeping and winning customers is not measured: this needs a table of costs."
-COSTS_OF_ALL: Final = "Costs are those of all customers, not only of those shown here."
+COSTS_OF_ALL: Final = (
+    "The cost of keeping customers is booked for all of them together, so that of those shown here is not known."
+)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import pytest
 
 from cslib import load
 from cslib.data.kpi import Setting
+from cslib.errors import MissingTableError
 from cslib.revenue.kpis import KPIS
 
 
@@ -14,11 +15,28 @@ def measured(data, kpi):
 
 
 @pytest.mark.slow
-def test_costs_are_those_of_everybody(sample, teams):
-    costs = measured(sample, "crc")
-    assert set(costs.index) == {"crc", "crc_share_of_margin"}
-    pd.testing.assert_frame_equal(measured(teams, "crc"), costs)
+def test_what_it_costs_to_keep_some_customers_is_booked_for_all(sample, teams):
+    assert set(measured(sample, "crc").index) == {"crc", "crc_share_of_margin"}
+    with pytest.raises(MissingTableError, match="booked for all customers together"):
+        measured(teams, "crc")
     assert (measured(teams, "mrr").loc["mrr", "value"] < measured(sample, "mrr").loc["mrr", "value"]).all()
+
+
+@pytest.mark.parametrize(("where", "cac"), [("", 400), ("plan=a", 200), ("plan=b", 600)])
+def test_what_it_costs_to_win_some_customers_is_their_own_cost_brought_up_to_the_books(where, cac):
+    customers = pd.DataFrame({"customer_id": ["x", "y"], "started_on": "2025-01-05", "churned_on": [None, None]})
+    customers = customers.assign(plan=["a", "b"], acquisition_cost=[100, 300])
+    costs = pd.DataFrame({"month": ["2025-01-31"], "kind": ["acquisition"], "amount": [800.0]})
+    data = load({"customers": customers, "costs": costs}, as_of="2025-01-31", where=where)
+    assert measured(data, "cac")["value"].tolist() == [cac]
+
+
+def test_without_costs_of_their_own_nobody_knows_what_some_customers_cost():
+    customers = pd.DataFrame({"customer_id": ["x", "y"], "started_on": "2025-01-05", "plan": ["a", "b"]})
+    costs = pd.DataFrame({"month": ["2025-01-31"], "kind": ["acquisition"], "amount": [800.0]})
+    data = load({"customers": customers.assign(churned_on=None), "costs": costs}, as_of="2025-01-31", where="plan=a")
+    with pytest.raises(MissingTableError, match="add acquisition_cost of customers"):
+        measured(data, "cac")
 
 
 def test_what_is_lost_and_kept_make_one():

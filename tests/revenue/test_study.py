@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 from study_world import kept, loaded, shown
 
-from cslib import DataError, ParameterError, Revenue
+from cslib import DataError, ParameterError, Revenue, Value
 from cslib.errors import MissingTableError
 from cslib.sample.world import TRUTH
+from cslib.value.prices import acquisition
 
 COLUMNS = {
     "last_month": ["step", "amount", "start", "end"],
@@ -72,7 +73,9 @@ def test_what_the_sample_says(by_plan):
     assert by_plan.answer.subtitle == "2,193 paying customers at the end of June 2025 · 36 complete months"
     assert "Monthly recurring revenue is USD 818 k" in by_plan.answer.text
     assert by_plan.last_month.title.startswith("MRR grew by USD 32.3 k in June 2025: ")
-    assert by_plan.layers.title.startswith("Customers who joined in 2024 together pay 100.3 % of what they paid at the end")
+    assert by_plan.layers.title.startswith(
+        "Customers who joined in 2024 together pay 100.3 % of what they paid at the end"
+    )
     assert by_plan.sold.title.startswith("**6.9 % of orders are upsells**")
     assert by_plan.sold.notes[0].startswith("**13 % of orders are cross-sells**")
     assert by_plan.definitions.labels == {"shown": "Last 12 months"}
@@ -80,14 +83,18 @@ def test_what_the_sample_says(by_plan):
 
 
 @pytest.mark.slow
-def test_costs_stay_those_of_everybody_where_some_are_kept(sample, teams):
+def test_what_it_costs_to_keep_some_customers_is_not_told_and_to_win_them_is_as_in_the_value_report(sample, teams):
     whole, part = Revenue(sample).costs, Revenue(teams).costs
-    pd.testing.assert_frame_equal(whole.table, part.table)
-    assert part.title == whole.title
-    assert (whole.notes, part.notes) == (
-        (),
-        ("Costs are those of all customers, not only of those shown here.",),
+    untold = ["retention_cost", "n_retained", "crc", "margin", "share_of_margin"]
+    assert whole.table[untold].notna().any().all()
+    assert part.table[untold].isna().all().all()
+    known = (
+        "The cost of keeping customers is booked for all of them together, so that of those shown here is not known."
     )
+    assert (whole.notes, part.notes) == ((), (known,))
+    won, paid = acquisition(teams, months=12).iloc[-1], Value(teams).payback.table
+    assert won.cac == pytest.approx(paid.cac.iloc[0], rel=1e-12)
+    assert part.title == f"In the 12 months to June 2025, winning a customer cost USD {won.cac:.2f}."
 
 
 def test_margin_is_what_costs_are_held_against(sample, by_plan):
