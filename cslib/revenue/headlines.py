@@ -74,6 +74,24 @@ def _quick(rows: pd.DataFrame) -> float:
     return float(rows[GAINS].to_numpy().sum()) / lost if lost > 0 else np.nan
 
 
+def least_kept(kept: pd.DataFrame, moved: pd.DataFrame) -> pd.Series[Any] | None:
+    """Give the segment that keeps least, the worst of :func:`best_and_worst`, and what it weighs.
+
+    Returns
+    -------
+    pandas.Series or None
+        Its row, and ``share_of_mrr`` (of all MRR of the last month) and ``grew`` (whether any of its customers pays
+        more than a year before). None without two segments or any MRR.
+    """
+    ends = best_and_worst(kept)
+    last = moved[moved["month"] == moved["month"].max()].set_index("segment")["closing"]
+    if ends.empty or not last["All"]:
+        return None
+    row = ends.iloc[-1]
+    more = {"share_of_mrr": last[row.segment] / last["All"], "grew": bool(row.nrr > row.grr)}
+    return pd.concat([row, pd.Series(more, dtype=object)])
+
+
 def best_and_worst(kept: pd.DataFrame) -> pd.DataFrame:
     """Give the rows of ``trailing`` with the highest and the lowest NRR of the last month.
 

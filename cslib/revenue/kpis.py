@@ -10,7 +10,7 @@ import pandas as pd
 from cslib.data.calendar import period_start
 from cslib.data.dataset import DataSet
 from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
-from cslib.errors import MissingTableError
+from cslib.errors import DataError, MissingTableError
 from cslib.revenue.movements import movements, trailing
 from cslib.revenue.spending import conversions, retention_cost
 from cslib.value.prices import acquisition
@@ -43,8 +43,7 @@ def _orders(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 
 def _costs(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     data.table("costs")
-    msg = "it is booked for all customers together"
-    MissingTableError.when(data.unfiltered, msg)
+    DataError.when(data.unfiltered, "retention cost is booked for all customers together")
     cost = retention_cost(data, movements(data), gross_margin=setting.gross_margin, months=YEAR)
     spans = _last_years(cost)[0]
     months = spans["months_retention"]
@@ -57,7 +56,7 @@ def _won(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     won = acquisition(data, months=YEAR)
     msg = f"{data.label or 'The data set'} tells no cost of acquisition. Add costs."
     msg = "costs are of all customers together; add acquisition_cost of customers" if data.unfiltered else msg
-    MissingTableError.when(won["cac"].isna().all(), msg)
+    (DataError if data.unfiltered else MissingTableError).when(won["cac"].isna().all(), msg)
     starts = [pd.Timestamp(period_start(int(step), "month")) for step in won.index]
     yield _known("cac", _last_years(won.assign(month=starts))[0], "cac", n="n_new", months="months_acquisition")
 

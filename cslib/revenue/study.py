@@ -70,7 +70,8 @@ class Revenue(Study):
     def answer(self) -> Answer:
         """Headline sentence and cards."""
         balance, say, kept = told.balance(self._moved), self._say, self._kept
-        return Answer(say.subtitle(balance), say.answer(balance, kept), tuple(say.cards(self._moved, kept)))
+        text = say.answer(balance, kept, told.least_kept(kept, self._moved))
+        return Answer(say.subtitle(balance), text, tuple(say.cards(self._moved, kept)))
 
     @cached_property
     def last_month(self) -> Result:

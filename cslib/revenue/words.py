@@ -48,8 +48,8 @@ class Wording:
         n = counted(balance.n_paying, "paying customer")
         return f"{n} at the end of {balance.month:%B %Y} · {counted(balance.n_months, 'complete month')}"
 
-    def answer(self, balance: pd.Series[Any], kept: pd.DataFrame) -> str:
-        """Answer "what recurs, and does it hold?" in two sentences.
+    def answer(self, balance: pd.Series[Any], kept: pd.DataFrame, least: pd.Series[Any] | None = None) -> str:
+        """Answer "what recurs, and does it hold?" in two sentences, or three with segments.
 
         Parameters
         ----------
@@ -57,6 +57,8 @@ class Wording:
             As from :func:`cslib.revenue.headlines.balance`.
         kept
             As from :func:`cslib.revenue.movements.trailing`; may be empty.
+        least
+            As from :func:`cslib.revenue.headlines.least_kept`.
 
         Returns
         -------
@@ -64,7 +66,7 @@ class Wording:
             With ``**bold**`` parts.
         """
         now = f"**Monthly recurring revenue is {self._money(balance.closing)}** at the end of {balance.month:%B %Y}"
-        return f"{now}{_since(balance)}. {_held(kept)}"
+        return f"{now}{_since(balance)}. {_held(kept)}{_least(least)}"
 
     def cards(self, moved: pd.DataFrame, kept: pd.DataFrame) -> list[Card]:
         """Make the headline cards: MRR, NRR and GRR over a year, and customer churn.
@@ -206,6 +208,14 @@ def _since(balance: pd.Series[Any]) -> str:
 def _against(share: float) -> str:
     size = percent(abs(share))
     return f"{size} {'more' if share > 0 else 'less'} than" if share else "the same as"
+
+
+def _least(row: pd.Series[Any] | None) -> str:
+    """Name the segment that keeps least."""
+    if row is None:
+        return ""
+    grown = "" if row.grew else ", and none of its customers pays more than a year ago"
+    return f" {row.segment}, {percent(row.share_of_mrr)} of MRR, kept {percent(row.nrr)}{grown}."
 
 
 def _held(kept: pd.DataFrame) -> str:

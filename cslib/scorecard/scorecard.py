@@ -12,7 +12,7 @@ from scipy.special import ndtr
 
 from cslib.data.kpi import Kpi, Target
 from cslib.scorecard.history import Measured
-from cslib.stats.intervals import LEVEL, SIGNIFICANT, holm, z_value
+from cslib.stats.intervals import FIRM, LEVEL, SIGNIFICANT, holm, z_value
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, Limits, control_limits
 
 COLUMNS: Final = [
@@ -27,6 +27,7 @@ HEADLINES: Final = (
     *("grr", "revenue_churn_rate", "csat", "ltv_to_cac", "feature_adoption", "usage_frequency", "ces", "cac"),
 )
 COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict"]
+WORST: Final = ["worst", "worst_value", "apart"]
 JUDGED: Final = ("met", "missed", "not clear")
 WORSE: Final = {"up": "lower", "down": "higher"}
 
@@ -238,7 +239,7 @@ class Standing:
     attention: pd.DataFrame = field(repr=False)
 
 
-def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> Standing:
+def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame | None = None) -> Standing:
     """Count what a scorecard says, and order what needs attention.
 
     Parameters
@@ -247,6 +248,8 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> Standing:
         As from :func:`scorecard`.
     kpis
         As from :func:`cslib.scorecard.catalogue.catalogue`: they tell twins.
+    cells
+        As from :func:`compared`, where there are segments.
 
     Returns
     -------
@@ -262,7 +265,20 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> Standing:
     untold = bool((worse["season"] == UNKNOWN).any())
     counts = (len(table), len(known), len(aimed), int(judged.sum()))
     blind, n_compared = tuple(aimed.loc[~judged, "label"]), int((known["change"] != "").sum())
+    parts = pd.DataFrame(columns=COMPARED) if cells is None else cells
+    ranked = ranked.merge(_worst(parts, kpis), on="kpi", how="left")
     return Standing(*counts, blind, missed, unclear, n_compared, n_worse, untold, attention=ranked)
+
+
+def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
+    """Find who stands worst in each KPI that is to rise or to fall, and whether that is more than chance."""
+    bad = {name: {"up": 1, "down": -1}.get(kpi.direction) for name, kpi in kpis.items()}
+    firm = cells[cells["value"].notna() & (cells["n"] >= FIRM)]
+    ranked = firm.assign(rank=firm["value"] * firm["kpi"].map(bad)).dropna(subset="rank")
+    several = ranked.groupby("kpi")["segment"].transform("size") > 1
+    worst = ranked[several].sort_values("rank", kind="stable").drop_duplicates("kpi")
+    apart = worst["verdict"] == np.where(worst["kpi"].map(bad) > 0, "below", "above")
+    return worst.assign(apart=apart).rename(columns={"segment": "worst", "value": "worst_value"})[["kpi", *WORST]]
 
 
 def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:

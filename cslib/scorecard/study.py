@@ -81,7 +81,11 @@ class Scorecard(Study):
 
     @cached_property
     def _standing(self) -> Standing:
-        return standing(self.table, self.measured.kpis)
+        return standing(self.table, self.measured.kpis, self._cells)
+
+    @cached_property
+    def _cells(self) -> pd.DataFrame:
+        return compared(self.table, self.measured)
 
     @cached_property
     def _repeats(self) -> dict[str, str]:
@@ -113,7 +117,7 @@ class Scorecard(Study):
     @cached_property
     def segments(self) -> Result:
         """Do segments differ?"""
-        name, table = "kpis_by_segment", compared(self.table, self.measured)
+        name, table = "kpis_by_segment", self._cells
         if table.empty:
             return Result(name, table, caption="KPIs by segment")
         every = self.measured.segments()

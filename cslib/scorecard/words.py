@@ -125,16 +125,26 @@ def attention(stand: Standing, measured: Measured) -> Cards:
 def _said(row: Row, measured: Measured) -> str:
     currency = measured.currency
     value, known = _value(row, row.value, currency), _known(row)
+    stands = f"{row.label} {'are' if row.label.endswith('customers') else 'is'} {value}"
     if row.why == "not clear" and known:
-        return f"**{row.label} is {value}**{known}, too close to its target of {_target(row, currency)} to tell."
+        ends = format_interval(row.ci_lower, row.ci_upper, row.unit).replace(" to ", " or ")
+        return f"**{stands}**, with a target of {_target(row, currency)}; it may really be {ends}."
     if row.why == "not clear":
-        return f"**{row.label} is {value}**; whether it meets its target of {_target(row, currency)} cannot be told."
+        return f"**{stands}**; whether it meets its target of {_target(row, currency)} cannot be told."
     if row.why != "missed":
-        return f"**{row.label} is {value}, {_moved(row, currency)}**{_before(row, currency)}."
+        return f"**{stands}, {_moved(row, currency)}**{_before(row, currency)}.{_worst(row, currency)}"
     off = f", {_side(row)} its target of {_goal(row, currency)}"
     missed = f"; its target is {_target(row, currency)}" if isinf(row.value) else off
     then = f"; it is {_moved(row, currency)}" if row.change in MOVED else _before(row, currency)
-    return f"**{row.label} is {value}{known}{missed}**{then}."
+    return f"**{stands}{known}{missed}**{then}.{_worst(row, currency)}"
+
+
+def _worst(row: Row, currency: str) -> str:
+    """Name the segment that stands worst, where there are any."""
+    if pd.isna(row.worst):
+        return ""
+    far, sure = "Lowest" if row.direction == "up" else "Highest", "" if row.apart else ", which may be chance"
+    return f" {far} is {row.worst}: {_value(row, row.worst_value, currency)}{sure}."
 
 
 def _side(row: Row) -> str:
@@ -232,9 +242,9 @@ def kpi_texts(table: pd.DataFrame, repeats: Mapping[str, str]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``Group``, ``KPI``, ``Value``, ``95 % interval``, ``Target``, ``Status``, ``Before``, ``Year before``,
-        ``Usual?`` (``yes``; ``above`` or ``below`` its range; without one ``up`` or ``down`` by more than chance, or
-        ``unclear``); empty texts where nothing is known.
+        ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (``as
+        usual``; ``above`` or ``below usual``; without a usual range ``up`` or ``down`` by more than chance, or ``not
+        clear``), ``Group``; empty texts where nothing is known.
     """
     each: Iterable[Row] = (r for r in table.itertuples() if pd.notna(r.value) and r.kpi not in repeats)
     return pd.DataFrame([_texts(row) for row in each])
@@ -243,15 +253,15 @@ def kpi_texts(table: pd.DataFrame, repeats: Mapping[str, str]) -> pd.DataFrame:
 def _texts(row: Row) -> dict[str, str]:
     interval = [_bare(row, v) for v in (row.ci_lower, row.ci_upper)]
     return {
-        "Group": row.group.capitalize(),
         "KPI": f"{row.label}, {row.unit}" if row.unit in ("months", "days") else row.label,
         "Value": re.sub(SPAN, "", _plain(row, row.value)),
-        "95 % interval": " to ".join(interval) if all(interval) and row.ci_lower != row.ci_upper else "",
         "Target": _aim(row),
         "Status": "" if pd.isna(row.target) else row.status.partition(":")[0],
+        "95 % interval": " to ".join(interval) if all(interval) and row.ci_lower != row.ci_upper else "",
         "Before": "" if row.months == YEAR else _bare(row, row.previous),
         "Year before": _bare(row, row.year_before),
-        "Usual?": _usual(row),
+        "Change": _usual(row),
+        "Group": row.group.capitalize(),
     }
 
 
@@ -270,9 +280,9 @@ def _aim(row: Row) -> str:
 def _usual(row: Row) -> str:
     limited = isfinite(row.limit_lower)
     if row.change in MOVED:
-        way = ("above" if row.change == "higher" else "below") if limited else MOVED[row.change]
+        way = f"{'above' if row.change == 'higher' else 'below'} usual" if limited else MOVED[row.change]
         return f"{way}{', season?' * (row.season == 'unknown')}"
-    return "" if row.change == "" else "yes" if limited else "unclear"
+    return "" if row.change == "" else "as usual" if limited else "not clear"
 
 
 def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measured) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MIME = "application/vnd.cslib+json"
 MOST_ROWS = 5000  # of a table, that a page holds for its reader to search
 MOST_COLUMNS = 13  # shown of a table; a printed page holds no more
+FIGURE = r"[−+≥≤<>]? ?\d[\d,.]*(?: (?:k|M|bn|%|points?|months?|days?|times))*"
+FIGURES = re.compile(rf"(?:[A-Z]{{3}} )?{FIGURE}(?: to {FIGURE})?(?: \({FIGURE} to {FIGURE}\))?")
 STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}
 RUN_DIR = "CSLIB_RUN_DIR"  # set by the report engine for its kernel: the folder that takes the CSV files
 # Sent with every fragment and taken off again by the report engine, whose page has its own sheet.
@@ -254,7 +256,7 @@ def _bundle(kind: str, name: str, df: pd.DataFrame | None, **more: object) -> di
 
 
 def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[str, str]) -> str:
-    right = [' class="cs-num"' if kind.kind in "iuf" else "" for kind in df.dtypes]
+    right = [_side(df.iloc[:, i], first=not i) for i in range(df.shape[1])]
     names = [labels.get(c, c.replace("_", " ")) for c in map(str, df.columns)]
     head = "".join(f'<th scope="col"{r}>{escape(name)}</th>' for name, r in zip(names, right, strict=True))
     units = [formats.get(c, "number") for c in map(str, df.columns)]
@@ -262,6 +264,14 @@ def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[
     body = "".join("<tr>" + "".join(map(_cell, row, units, right)) + "</tr>" for row in rows)
     top = f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
     return _scroll(caption, f"<table>{top}<tbody>{body}</tbody></table>")
+
+
+def _side(column: pd.Series, *, first: bool) -> str:
+    """Set numbers to the right, and texts that are figures, but for the names of rows."""
+    if column.dtype.kind in "iuf":
+        return ' class="cs-num"'
+    texts = [text for text in map(str, column.dropna()) if text not in ("", "–")]
+    return ' class="cs-right"' if texts and not first and all(map(FIGURES.fullmatch, texts)) else ""
 
 
 def _packed(df: pd.DataFrame, formats: dict[str, str]) -> str:
@@ -289,8 +299,9 @@ def _scroll(label: str, html: str, kind: str = "") -> str:
 
 
 def _cell(value: object, unit: str, right: str) -> str:
-    text = _text(value, unit, bool(right))
-    if value is not None and right:
+    numeric = "cs-num" in right
+    text = _text(value, unit, numeric)
+    if value is not None and numeric:
         number = repr(float(value)).replace("inf", "Infinity")  # type: ignore[arg-type]
         return f'<td{right} data-value="{number}">{escape(text)}</td>'
     return f"<td{right or (' class=cs-long' if len(text) > 40 else '')}>{escape(text)}</td>"

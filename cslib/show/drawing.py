@@ -24,7 +24,7 @@ TURNS = re.compile(r"[^MLz\d .\n-]")  # what is more in a path than straight lin
 STRAIGHT = re.compile(r"([ML])(-?[\d.]+) (-?[\d.]+)(z?)")
 SPARK = (150, 36)  # pixels
 LEGIBLE = 10  # pixels of the smallest text, however narrow the screen
-# Of series. As text they are --t0, --t1 and so on, which are lighter on dark ground.
+# Of series. As text and lines they are --t0, --t1 and so on, which are lighter on dark ground.
 PALETTE = ("#0f8092", "#c84e1c", "#865ed1", "#956f00", "#bf4a8a", "#2c73d5", "#3a8349", "#8e6e58")
 # Charts are drawn once, in these colours; the page swaps them for its own, so one chart serves both themes.
 THEME = {"#000000": "--ink", "#1b1f24": "--ink", "#5b6570": "--muted", "#e3e6ea": "--grid", "#ffffff": "--ground"}
@@ -201,7 +201,8 @@ def _recoloured(tag: re.Match[str]) -> str:
     def variable(colour: re.Match[str]) -> str:
         # White text stands on a mark, whose colour is the same in both themes.
         text = tag[1] in ("text", "tspan")
-        if text and colour[0] in PALETTE:
+        line = tag[0].endswith("stroke: ", 0, colour.start())
+        if (text or line) and colour[0] in PALETTE:
             return f"var(--t{PALETTE.index(colour[0])}, {colour[0]})"
         fixed = colour[0] not in THEME or (colour[0] == "#ffffff" and text)
         return colour[0] if fixed else f"var({THEME[colour[0]]}, {colour[0]})"

@@ -707,9 +707,9 @@ def acquisition(data: DataSet, *, months: int = WINDOW) -> pd.DataFrame:
         By number of the complete month: ``acquisition_cost`` (amount), ``n_new`` (customers who started), ``cac`` (the
         one over the other), ``months_acquisition`` (whose cost is known: the others count nowhere), ``mean_cost`` (mean
         ``acquisition_cost`` of these customers, as far as it is known). Where ``costs`` hold no acquisition at all, the
-        ``acquisition_cost`` of customers are taken, over those of whom it is known. Where only some customers were kept,
-        whose share of the books nobody knows, ``cac`` is their ``mean_cost``, brought up to the books as that of all
-        customers is.
+        ``acquisition_cost`` of customers are taken, over those of whom it is known. Where only some customers are
+        kept, whose share of the books nobody knows, ``cac`` is their ``mean_cost``, brought up to the books as that of
+        all customers is.
     """
     complete, starts, books = last_complete(observed(data), "month"), _starts(data), spent(data, "acquisition")
     first = max(_begun(data), int(min([*starts.index[:1], *books.index[:1]], default=complete)))

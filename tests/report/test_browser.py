@@ -246,6 +246,16 @@ def test_a_wide_chart_scrolls_by_itself_and_stays_legible(open_report: OpenRepor
         assert opened.page.locator(".cs-figure svg").evaluate(scale) >= 0.99
 
 
+@pytest.mark.slow
+def test_what_is_wider_than_its_place_shows_that_it_goes_on(open_report: OpenReport, report: Path) -> None:
+    with open_report(report, width=360) as opened:
+        box = opened.page.locator(".cs-table .cs-scroll").first
+        ends = (
+            "(e, to) => { e.scrollLeft = to; return new Promise(r => setTimeout(() => r(e.matches('.goes-on')), 60)); }"
+        )
+        assert [box.evaluate(ends, to) for to in (0, 10_000, 20)] == [True, False, True]
+
+
 SMALLEST = """e => Math.min(...[...e.querySelectorAll("text")].map(t =>
     parseFloat(getComputedStyle(t).fontSize) * e.getBoundingClientRect().width / e.viewBox.baseVal.width))"""
 

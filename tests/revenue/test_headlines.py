@@ -10,6 +10,7 @@ from cslib.revenue.headlines import (
     best_and_worst,
     held_by_year,
     largest_moves,
+    least_kept,
     quick_ratios,
     recent_sales,
     shares_by_year,
@@ -83,6 +84,18 @@ def test_the_segments_at_both_ends():
     found = best_and_worst(pd.concat([before, kept]))
     assert found[["segment", "nrr"]].values.tolist() == [["Pro", 1.1], ["Free", 0.7]]
     assert best_and_worst(kept[kept.segment != "Free"]).empty
+
+
+def test_who_keeps_least_weighs_what_it_pays():
+    rows = [("All", 0.9, 0.8, 500), ("Pro", 1.1, 0.9, 30), ("Free", 0.7, 0.7, 31)]
+    kept = pd.DataFrame(rows, columns=["segment", "nrr", "grr", "n_opening"]).assign(month=MONTHS[2])
+    paid = pd.DataFrame({"segment": ["All", "Pro", "Free"], "closing": [80.0, 60.0, 20.0], "month": MONTHS[2]})
+    earlier = paid.assign(month=MONTHS[1], closing=1.0)
+    row = least_kept(kept, pd.concat([earlier, paid]))
+    assert (row.segment, row.nrr, row.share_of_mrr, row.grew) == ("Free", 0.7, 0.25, False)
+    assert least_kept(kept.assign(grr=0.6), paid).grew
+    assert least_kept(kept, paid.assign(closing=0.0)) is None
+    assert least_kept(kept.head(2), paid) is None
 
 
 def test_shares_by_year_of_start():

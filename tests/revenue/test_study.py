@@ -1,6 +1,5 @@
 """The study of revenue, in process: its findings on the sample and on odd data, and what it says where one is absent."""
 
-import pandas as pd
 import pytest
 from study_world import kept, loaded, shown
 

@@ -1,3 +1,4 @@
+import re
 from datetime import date
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_attention_in_order_each_with_its_link():
         "[What is kept?](revenue#what-is-kept)",
         "**Customer churn is 6.0 %, above its usual 1.0 to 4.0**; a month earlier it was 2.0 %. "
         "[How much churn is that a month?](churn_survival#how-much-churn-is-that-a-month)",
-        "**NPS is 43.6** (37.7 to 49), too close to its target of at least 40 to tell. "
+        "**NPS is 43.6**, with a target of at least 40; it may really be 37.7 or 49. "
         "[Who is happy, and who isn't?](nps_segmentation#who-is-happy-and-who-isn-t)",
     ]
 
@@ -244,20 +245,20 @@ def test_the_table_says_each_thing_once_in_its_unit():
     arpa = row("arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, limit_lower=300.0, change="noise")
     shown = kpi_texts(table(arpa, MISSED, row("ces"), BETTER), {})
     assert shown.to_numpy().tolist() == [
-        ["Growth", "ARPA", "373", "355 to 391", "", "", "369", "", "yes"],
-        ["Retention", "NRR over 12 months", "88.9 %", "85.0 to 94.0", "≥ 95 %", "missed", "", "88.0", ""],
-        ["Growth", "Cross-sell rate", "13.0 %", "", "", "", "", "10.0", "up"],
+        ["ARPA", "373", "", "", "355 to 391", "369", "", "as usual", "Growth"],
+        ["NRR over 12 months", "88.9 %", "≥ 95 %", "missed", "85.0 to 94.0", "", "88.0", "", "Retention"],
+        ["Cross-sell rate", "13.0 %", "", "", "", "", "10.0", "up", "Growth"],
     ]
     assert list(shown) == [
-        "Group",
         "KPI",
         "Value",
-        "95 % interval",
         "Target",
         "Status",
+        "95 % interval",
         "Before",
         "Year before",
-        "Usual?",
+        "Change",
+        "Group",
     ]
     dated = table({**CALM, "until": pd.Timestamp("2025-06-30")})
     assert kpis_caption(dated, "EUR") == "KPIs as of the end of June 2025; amounts in EUR"
@@ -279,6 +280,19 @@ def test_segments_side_by_side():
     assert "None does" in verdicts(cells.assign(p_adjusted=1.0, verdict=""))
 
 
+def test_what_needs_attention_names_the_segment_that_stands_worst():
+    cells = [
+        ("nrr", "x", 0.9, 50, ""), ("nrr", "y", 0.81, 50, "below"), ("nrr", "few", 0.2, 29, ""),
+        ("customer_churn_rate", "x", 0.07, 50, ""), ("customer_churn_rate", "y", 0.05, 50, ""),
+        ("nps", "x", 30.0, 50, ""),
+    ]  # fmt: skip
+    cells = pd.DataFrame(cells, columns=["kpi", "segment", "value", "n", "verdict"])
+    found = words.attention(standing(table(UNCLEAR, WORSE, MISSED), CATALOGUE, cells), measured()).attention
+    assert [re.findall(r" (?:Lowest|Highest) is [^[]*\.", text) for text in found] == [
+        [" Lowest is y: 81.0 %."], [" Highest is x: 7.0 %, which may be chance."], [],
+    ]  # fmt: skip
+
+
 def test_what_may_be_the_season_is_said_where_the_change_is():
     young = {**WORSE, "season": "unknown"}
     unsure = "with less than two years of data, this may be the season"
@@ -286,7 +300,7 @@ def test_what_may_be_the_season_is_said_where_the_change_is():
     assert answered(table(young)).text.endswith("**1 KPI is clearly worse than usual, which may be the season**.")
     assert card(young).detail.endswith(f"above its usual 1.0 to 4.0; {unsure}")
     assert unsure not in card({**young, "change": "noise"}).detail
-    assert kpi_texts(table(young), {})["Usual?"].tolist() == ["above, season?"]
+    assert kpi_texts(table(young), {})["Change"].tolist() == ["above usual, season?"]
 
 
 def test_a_change_against_the_year_before_is_said_as_such():

@@ -223,6 +223,28 @@ def test_everything_is_escaped(show: Show, verb: Any, args: list[Any], options: 
     assert "&lt;script&gt;" in html
 
 
+@pytest.mark.parametrize(
+    ("texts", "right"),
+    [
+        (["2,190", "7.3 %", "USD 4,350", "−1.2 M", ""], True),
+        (["1.2 to 3.4", "−0.4 to +15", "–"], True),
+        (["11.3 M (9.8 M to 12.8 M)", "+592 k (1 to 2)"], True),
+        (["≥ 95 %", "3 to 6 %", "3 months"], True),
+        (["7.3 %", "not known"], False),
+        (["2025-01-03"], False),
+        (["101.6 %, above"], False),
+        (["", "–"], False),
+    ],
+)
+def test_texts_that_are_figures_stand_to_the_right_but_not_the_names_of_rows(
+    show: Show, texts: list[str], right: bool
+) -> None:
+    html = body(show(display.table, pd.DataFrame({"id": texts, "value": texts}), name="told", caption="Told"))
+    assert ('<th scope="col" class="cs-right">value</th>' in html) is right
+    assert '<th scope="col">id</th>' in html
+    assert html.count('<td class="cs-right">') == len(texts) * right
+
+
 def test_a_table_shows_the_first_rows_and_says_so(show: Show) -> None:
     df = pd.DataFrame({"plan": ["a"] * 1204, "mrr_total": range(1204)})
     data = show(display.table, df, name="big", caption="Plans")

@@ -19,6 +19,13 @@
     addEventListener("resize", mark);
     mark();
   }
+  // What is wider than its place shows that it goes on to the right.
+  var wide = document.querySelectorAll(".cs-scroll, .switch");
+  function goesOn(box) { box.classList.toggle("goes-on", box.scrollLeft + box.clientWidth < box.scrollWidth - 2); }
+  wide.forEach(function (box) {
+    box.addEventListener("scroll", function () { goesOn(box); }, { passive: true });
+    new ResizeObserver(function () { goesOn(box); }).observe(box);
+  });
   addEventListener("beforeprint", function () {
     document.querySelectorAll("details").forEach(function (details) { details.open = true; });
   });
