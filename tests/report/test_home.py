@@ -56,7 +56,10 @@ def test_it_is_the_front_of_what_needs_attention(tmp_path: Path) -> None:
     assert '<h3><a href="scorecard.html">Scorecard</a></h3> <p class="answer">28 of 28 KPIs measured</p>' in page
     assert page.count("1 of 6") == page.count("<h1>Where do we stand?") == 1
     assert "Where do we stand?</a>" not in page
-    assert "As of 30 June 2025" in page
+    assert "data up to 30 June 2025 · ran 1 July 2025" in page
+    assert "As of" not in page
+    put(tmp_path, "revenue", "20250701T070012-00000000", label="Revenue", as_of="2025-05-31")
+    assert text(tmp_path).count("As of 31 May 2025 · ran 1 July 2025") == 1
     assert [int(level) for level in re.findall(r"<h(\d)", page)] == [1, 2, 2, 3, 3]
 
 
