@@ -68,7 +68,7 @@ ATTRIBUTES: Final = (
     "customers does not say who left, so it is a list of attributes: {} tell who is a customer, and when."
 )
 PAYERS: Final = (
-    "Customers are those who pay, from their first paid day until they pay nothing any more. Paying again after a gap "
+    "Customers are those who pay, from their first paid day until they stop paying. Paying again after a gap "
     "in which {} counts as leaving and coming back ({} times so far)."
 )
 
@@ -231,7 +231,7 @@ def _data_set(
 def _segments_said(segments: tuple[str, ...]) -> list[str]:
     if not segments:
         return []
-    return [f"Declared segments, to compare by with segment_by: {', '.join(segments)}."]
+    return [f"Segments to compare by: {', '.join(segments)}."]
 
 
 def _declared(options: TableOptions, config: Config) -> TableOptions:

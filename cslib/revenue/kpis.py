@@ -81,19 +81,19 @@ GROWTH: Final[Any] = MOVED | {"group": "growth", "direction": "up", "explained":
 MONTHLY: Final[Any] = MOVED | {
     "group": "retention", "unit": "percent", "base": "customers with MRR when the month begins",
     "blank": "nobody was a customer when the period began, as far as records reach",
-    "explained": "revenue#What is kept?",
+    "explained": "revenue#What do we keep?",
 }  # fmt: skip
 YEARLY: Final[Any] = PAID | {
     "group": "retention", "unit": "percent", "direction": "up", "months": YEAR, "measure": _kept,
     "base": "customers with MRR 12 months before",
     "blank": "nobody was a customer 12 months before, as far as records reach",
-    "explained": "revenue#What is kept?",
+    "explained": "revenue#What do we keep?",
 }  # fmt: skip
 SOLD: Final[Any] = {
     "group": "growth", "unit": "percent", "direction": "up", "months": YEAR, "measure": _orders, "noun": "order",
     "base": "orders of the period, of any kind", "sources": ("orders",), "needs": "orders with a kind",
     "blank": "there were no orders in the period", "variants": ("over customers instead of orders",),
-    "explained": "revenue#What do we sell to those we have?",
+    "explained": "revenue#What do existing customers buy?",
 }  # fmt: skip
 SPENT: Final[Any] = {
     "months": YEAR, "exact": True, "measure": _costs, "sources": ("costs", "subscriptions"),

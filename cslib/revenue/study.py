@@ -127,7 +127,7 @@ class Revenue(Study):
 
     @cached_property
     def sold(self) -> Result:
-        """What do we sell to those we have?"""
+        """What do existing customers buy?"""
         name, caption = "conversions", "Orders by kind, up to twelve months to each"
         known = spending.has_kinds(self.data)
         table = spending.conversions(self.data, months=YEAR) if known else pd.DataFrame(columns=spending.CONVERSIONS)

@@ -89,7 +89,7 @@ class Wording:
         settled = whole(moved).query("logo_churn_rate.notna() or n_opening == 0")
         last = settled.iloc[-1] if len(settled) else row
         ends, n = (last.logo_churn_ci_lower, last.logo_churn_ci_upper), int(last.n_opening)
-        left = "paid at the start of the month, not at its end"
+        left = "of those who paid when it began"
         why = left if pd.notna(last.logo_churn_rate) else "no customers at the start of the month"
         detail = f"{last.month:%B %Y}, {why}"
         rate, kpi = last.logo_churn_rate, "customer_churn_rate"

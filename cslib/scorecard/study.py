@@ -122,7 +122,8 @@ class Scorecard(Study):
             return Result(name, table, caption="KPIs by segment")
         every = self.measured.segments()
         texts = say.segment_texts(self.table, table, self._repeats, every[:MOST])
-        caption = f"KPIs by {self.by}" + f": the {MOST} largest of {len(every)}" * (len(every) > MOST)
+        some = f" (the {MOST} largest of {len(every)})" * (len(every) > MOST)
+        caption = f"KPIs by {self.by}{some}, over the same periods as above"
         notes = (say.verdicts(table), *segment_remark(self.data, self.by))
         labels = {segment: segment for segment in texts.columns}
         return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)

@@ -305,7 +305,7 @@ def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measure
         if name in known
     ]
     unset = [
-        f"The target of {row.label} cannot be judged: {row.status.partition(': ')[2]}."
+        f"{row.label} has no verdict yet: {row.status.partition(': ')[2]}."
         for row in rows
         if row.status.startswith("not set up") and row.kpi in known
     ]

@@ -633,7 +633,7 @@ def test_declared_segments_are_told(tmp_path):
             customers="customer_id,started_on,churned_on,plan\na,2024-01-01,,P\n",
         )
     )
-    assert "Declared segments, to compare by with segment_by: plan." in data.notes
+    assert "Segments to compare by: plan." in data.notes
 
 
 @pytest.mark.parametrize("zone", ["Z", " UTC", "+00:00", " Etc/UTC"])

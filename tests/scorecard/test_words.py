@@ -54,13 +54,13 @@ WORSE = row("customer_churn_rate", 0.06, limit_lower=0.01, limit_upper=0.04, cha
 UNCLEAR = row("nps", 43.6, ci_lower=37.7, ci_upper=49.0, target=40.0, status="not clear", change="noise")
 BETTER = row("cross_sell_rate", 0.13, change="higher", previous=0.1, year_before=0.1)
 CALM = row("mrr", 1000.0, change="noise")
-SOLD = "[What do we sell to those we have?](revenue#what-do-we-sell-to-those-we-have)"
+SOLD = "[What do existing customers buy?](revenue#what-do-existing-customers-buy)"
 
 
 def test_attention_in_order_each_with_its_link():
     assert attention(table(BETTER, UNCLEAR, CALM, WORSE, MISSED)) == [
         "**NRR over 12 months is 88.9 % (85.0 to 94.0), below its target of 95 %**; a year ago it was 88.0 %. "
-        "[What is kept?](revenue#what-is-kept)",
+        "[What do we keep?](revenue#what-do-we-keep)",
         "**Customer churn is 6.0 %, above its usual 1.0 to 4.0**; a month earlier it was 2.0 %. "
         "[How much churn is that a month?](churn_survival#how-much-churn-is-that-a-month)",
         "**NPS is 43.6**, with a target of at least 40; it may really be 37.7 or 49. "
@@ -148,7 +148,7 @@ def test_what_is_not_set_up_meets_no_target():
     assert answered(rows).text == (
         "**None of 2 targets is missed**. 1 is met and 1 cannot be judged (Time to first use). No change can be judged yet."
     )
-    assert notes(rows) == ("The target of Time to first use cannot be judged: name a feature.",)
+    assert notes(rows) == ("Time to first use has no verdict yet: name a feature.",)
     assert kpi_texts(rows, {})[["Target", "Status"]].to_numpy().tolist() == [["≥ 80 %", "met"], ["≤ 21", "not set up"]]
 
 
