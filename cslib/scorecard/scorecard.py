@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtr
 
@@ -117,7 +118,7 @@ def _judged(now: pd.Series[Any], past: pd.DataFrame, kpi: Kpi) -> dict[str, Any]
 def periods_before(own: pd.DataFrame, now: pd.Series[Any], months: int) -> pd.DataFrame:
     """Earlier periods that overlap neither each other nor the last, the earliest first; the index counts back to it."""
     apart = _months_before(own, now)
-    past = own.set_index(apart // months)[((apart % months == 0) & (apart > 0)).to_numpy()]
+    past = own.set_index(apart // months)[(apart % months == 0) & (apart > 0)]
     return past.reindex(range(past.index.max(), 0, -1)) if len(past) else past
 
 
@@ -135,11 +136,13 @@ def errors_of(past: pd.DataFrame, now: pd.Series[Any]) -> pd.Series[float] | flo
     return errors * np.sqrt(past["n"].astype(float) / float(now["n"]))
 
 
-def _months_before(own: pd.DataFrame, now: pd.Series[Any]) -> pd.Series[int]:
+def _months_before(own: pd.DataFrame, now: pd.Series[Any]) -> npt.NDArray[Any]:
     """Whole months from the end of each period to that of the last; 0 where no calendar is known."""
-    if pd.isna(now["until"]):
-        return pd.Series(0, index=own.index)
-    return (now["until"].year - own["until"].dt.year) * 12 + now["until"].month - own["until"].dt.month
+    last = now["until"]
+    if pd.isna(last):
+        return np.zeros(len(own), int)
+    ends = pd.DatetimeIndex(own["until"])
+    return np.asarray((last.year - ends.year) * 12 + last.month - ends.month)
 
 
 def _first(rows: pd.DataFrame) -> float:
