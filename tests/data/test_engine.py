@@ -1,8 +1,15 @@
 """What engines do not do alike, without any of them but DuckDB."""
 
+import gc
+import weakref
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
 import ibis
+import ibis.expr.types as ir
 import pandas as pd
 import pytest
+from ibis.backends.duckdb import Backend
 
 import cslib as cs
 from cslib.data import engine
@@ -143,3 +150,70 @@ def test_what_a_driver_says_is_told_for_what_it_means(said, why):
 def test_a_cause_has_no_address():
     said = 'connection to server at "10.0.0.7", port 5432 failed: <psycopg.Connection [OK] (host=h user=joe) at 0x7f2a> x.\ny'
     assert engine.cause(OSError(said)) == "the connection failed: the connection x"
+
+
+def of_memory(con, **columns):
+    return engine.carried(con, "rows", ibis.memtable(columns))
+
+
+def test_a_query_of_one_shape_is_written_once_with_the_names_of_its_own_tables(monkeypatch):
+    written = []
+    plain = Backend.compile
+    monkeypatch.setattr(Backend, "compile", lambda self, expr, **how: written.append(expr) or plain(self, expr, **how))
+    con, other = engine.own(), engine.own()
+    for where, text in ((con, "a"), (con, "b"), (other, "c")):
+        rows, more = (of_memory(where, k=[1, 2], shaped_once=[text, text]) for _ in range(2))
+        both = rows.join(more.mutate(k=more.k + 1), "k").aggregate(n=ibis._.count(), t=ibis._.shaped_once.max())
+        assert both.execute().iloc[0].tolist() == [1, text]
+        assert where.compile(both) == plain(where, both)
+    assert len(written) == 2  # to run it, and to read it here
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1.0, True),
+        (-1, -2),
+        (0.0, -0.0),
+        ("a", "b", None),
+        (ibis.literal(1, "int8"), ibis.literal(1, "int64")),
+        (date(2024, 1, 1), datetime(2024, 1, 1)),
+        (datetime(2024, 1, 1, 12, tzinfo=UTC), datetime(2024, 1, 1, 13, tzinfo=timezone(timedelta(hours=1)))),
+        (Decimal("1.0"), Decimal("1.00")),
+    ],
+)
+def test_what_is_equal_but_not_the_same_is_written_as_it_is(values):
+    rows = of_memory(engine.own(), k=[1])
+    con = rows.get_backend()
+    for value in (*values, *values[::-1]):
+        query = rows.mutate(v=ibis.literal(value) if not isinstance(value, ir.Value) else value)
+        assert con.compile(query) == Backend.compile(con, query)
+        limited = rows.limit(3) if value is values[0] else rows.limit(4)
+        assert con.compile(limited, limit=2) == Backend.compile(con, limited, limit=2)
+
+
+def test_what_is_remembered_holds_no_connection_and_is_bounded(monkeypatch):
+    monkeypatch.setattr(engine, "REMEMBERED", 3)
+    known = engine._WRITTEN
+    monkeypatch.setattr(engine, "_WRITTEN", {})
+    con = engine.own()
+    for n in range(5):
+        of_memory(con, k=[1]).mutate(n=n).execute()
+    assert len(engine._WRITTEN) == 3
+    gone = weakref.ref(con)
+    del con
+    gc.collect()
+    assert gone() is None
+    assert known is not engine._WRITTEN
+
+
+def test_a_table_of_memory_is_let_go_with_its_last_use():
+    con = engine.own()
+    rows = of_memory(con, k=[1, 2])
+    name, total = rows.get_name(), rows.k.sum()
+    del rows
+    gc.collect()
+    assert total.execute() == 3
+    del total
+    gc.collect()
+    assert name not in con.raw_sql("SELECT view_name FROM duckdb_views()").df()["view_name"].tolist()
