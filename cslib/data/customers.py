@@ -14,7 +14,7 @@ import pandas as pd
 from cslib.data.calendar import observed, period_ordinal
 from cslib.data.contract import CONTRACT, MOMENT, TENURE
 from cslib.data.dataset import DataSet, counted_anew
-from cslib.data.engine import earliest
+from cslib.data.engine import earliest, held
 from cslib.data.lives import has_history, paying
 from cslib.errors import ParameterError, counted, did_you_mean, listed
 
@@ -93,7 +93,7 @@ def segment_of(data: DataSet, segment_by: str, segment: str) -> DataSet:
 
 def _kept(data: DataSet, theirs: ir.Table, segment: tuple[str, str]) -> DataSet:
     """Keep the customers whose segment is this one in a table of them."""
-    ids = theirs.filter(theirs.segment == segment[1]).customer_id
+    ids = held(theirs.filter(theirs.segment == segment[1]).select("customer_id")).customer_id
     own = {n: t.filter(t.customer_id.isin(ids)) if "customer_id" in t.columns else t for n, t in data.tables.items()}
     notes = (
         *data.notes,
