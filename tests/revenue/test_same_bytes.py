@@ -9,6 +9,7 @@ from study_world import shown
 
 from cslib import Churn, Retention, Revenue, Surveys, Value, load
 from cslib.data.customers import current_mrr, exact_product, exact_sum
+from cslib.data.engine import own
 from cslib.show import display
 
 
@@ -39,7 +40,7 @@ def world(rng, customers=300):
 
 def published(tables, folder, monkeypatch, *, threads):
     """Files that reports on these tables publish, by name."""
-    con = ibis.duckdb.connect(threads=threads)
+    con = own(threads=threads)
     for name, table in tables.items():
         con.create_table(name, table)
     data = load({name: con.table(name) for name in tables}, as_of="2025-06-30")
