@@ -16,7 +16,7 @@ from cslib.churn.kpis import never_recorded
 from cslib.churn.outlook import forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, reconcile
 from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
-from cslib.data.customers import segment_remark, segment_today, today_remark
+from cslib.data.customers import segment_remark, today_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
@@ -32,6 +32,7 @@ from cslib.stats.models import FittedModels, fit_models, reach
 RATE: Final = "rate of leaving, times the reference"
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
 AT_RISK: Final = {"p_churn": "percent", "mrr": "amount", "money_at_risk": "amount"}
+RISKS: Final = ["p_churn", "money_at_risk"]
 MODELS: Final = {"weight": "percent"}
 ALL_YEARS: Final = "All (all years)"
 NO_CURVE: Final = "There is no curve from the start to draw: see the warning above."
@@ -200,7 +201,8 @@ class Churn(Study):
         chart = partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True)
         why = "" if len(table) else "No column of customers could be compared."
         rest: Any = {"before": () if len(table) else self._model.remarks, "absent": why, "caption": "Drivers of churn"}
-        rest["notes"] = today_remark(self.data, table["term"].unique())
+        own = self._model.remarks if len(table) and self._all is not self else ()  # else said at the calibration
+        rest["notes"] = (*today_remark(self.data, table["term"].unique()), *own)
         return Result("drivers", table, said.title, said.subtitle, chart, "Forest plot", said.how_to_read, **rest)
 
     @cached_property
@@ -209,12 +211,12 @@ class Churn(Study):
 
         As in :class:`cslib.churn.drivers.DriverModel`; what to know of the columns stands in ``notes``.
         """
-        table, caption = self._model.calibration, "Predicted and observed churn, by groups of predicted risk"
-        remarks = self._model.remarks if len(self._model.table) else ()
+        model, caption = self._all._model, "Predicted and observed churn, by groups of predicted risk"
+        table, remarks = model.calibration, model.remarks if len(model.table) else ()
         if table.empty:
             return Result("calibration", table, absent=UNCHECKED, caption=caption, notes=remarks)
-        known = {name: getattr(self._model, name) for name in ("checked_months", "kept_share")}
-        said = say.calibration(agreement(table), **known)
+        known: Any = {name: getattr(model, name) for name in ("checked_months", "kept_share")}
+        said = say.calibration(agreement(table), segment=self.data.segment[0], **known)
         axes = {"x_label": "predicted share leaving", "y_label": "observed share leaving"}
         chart, around = partial(calibration_plot, table, **axes), (said.title, said.subtitle)
         notes = (*said.notes, *remarks)
@@ -224,16 +226,17 @@ class Churn(Study):
     def at_risk(self) -> Result:
         """Whom to call first?
 
-        All present customers, as from :func:`cslib.churn.at_risk.at_risk`; of a segment alone those of it today.
+        All present customers, as from :func:`cslib.churn.at_risk.at_risk`; of a segment alone those of it today, with
+        the risks that the model of all gives them. Where it does not tell customers apart, only the file has risks.
         """
-        picks: Any = {"horizon_months": self._reach, "concordance": self._model.concordance}
-        picks |= {"segment": self.data.segment if self._others else None}
-        said = say.at_risk(self._held, currency=self.data.currency, gross_margin=self.gross_margin, **picks)
-        shown = say.work_list(self._risk, by=self.by)
+        model, ahead = self._all._model, self._all._reach
+        picks: Any = {"horizon_months": ahead, "concordance": model.concordance, "tells_apart": model.tells_apart}
+        picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self.gross_margin}
+        said = say.at_risk(self._held, currency=self.data.currency, **picks)
+        shown = say.work_list(self._risk if model.tells_apart else self._risk.drop(columns=RISKS), by=self.by)
         money = {c: f"{say.WORK_LIST[c]}, {self.data.currency}" for c in ("mrr", "money_at_risk") if self.data.currency}
-        labels = say.WORK_LIST | money | {"p_churn": f"leaves within {months(self._reach)}"}
-        order = "money at risk" if "money_at_risk" in shown else "risk of leaving"
-        how: Any = {"caption": f"All customers of today, by {order}", "formats": AT_RISK, "labels": labels}
+        labels = say.WORK_LIST | money | {"p_churn": f"leaves within {months(ahead)}"}
+        how: Any = {"caption": "All customers of today", "formats": AT_RISK, "labels": labels, "before": said.before}
         return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, notes=said.notes, **how)
 
     @cached_property
@@ -348,22 +351,23 @@ class Churn(Study):
         return fit_drivers(self._recent, drivers=self.drivers, horizon_months=self._reach)
 
     @cached_property
-    def _today(self) -> DataSet:
-        """The data of who is of a segment today, whatever they began with."""
-        return segment_today(self.data)
+    def _all(self) -> Churn:
+        """The study of all customers: the list has one model, whichever segment is looked at."""
+        return replace(self, data=self.data.whole(), by=self.data.segment[0]) if self.data.whole else self
 
     @cached_property
     def _others(self) -> bool:
         """Whether those who are of the segment today are others than those who began with it."""
-        if self._today is self.data:
-            return False
-        now, began = (present(d).select("customer_id") for d in (self._today, self.data))
-        return any(a.anti_join(b, "customer_id").count().execute() for a, b in ((now, began), (began, now)))
+        began = present(self.data).customer_id.execute() if self._all is not self else self._risk["customer_id"]
+        return set(began) != set(self._risk["customer_id"])
 
     @cached_property
     def _risk(self) -> pd.DataFrame:
+        if self._all is not self:
+            every = self._all._risk
+            return every[every["segment"] == self.data.segment[1]].reset_index(drop=True)
         asked: Any = {"horizon_months": self._reach, "gross_margin": self.gross_margin}
-        return at_risk(recent(self._today, self._drift), self._model, segment_by=self.by, **asked)
+        return at_risk(self._recent, self._model, segment_by=self.by, **asked)
 
     @cached_property
     def _held(self) -> pd.Series[Any]:

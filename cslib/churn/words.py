@@ -27,7 +27,6 @@ HOW_TO_READ_RATIOS: Final = (
     "(hollow point), other things equal. Where the bar crosses 1, the difference may be chance. None of this proves a "
     "cause."
 )
-GUESSED: Final = 0.55  # of pairs put in the right order: hardly more than by guessing
 Row = Any  # a row of a table, or the few figures that a sentence needs
 AGES_THAT_WERE: Final = "The risk by age and the forecast use the ages that were observed."
 ENDED: Final = {"customer": ("of whom {n} left", "had left"), "stay": ("of which {n} have ended", "had ended")}
@@ -42,8 +41,7 @@ WAYS: Final = {
 }  # fmt: skip
 WORK_LIST: Final = {
     "customer_id": "customer", "reason": "reasons to call", "money_at_risk": "at risk a month", "p_churn": "risk",
-    "mrr": "MRR", "tenure_months": "months here", "last_used_on": "last used", "n_tickets": "tickets, 90 days",
-    "last_answer": "last answer",
+    "mrr": "MRR", "tenure_months": "months here", "last_used_on": "last used", "last_answer": "last answer",
 }  # fmt: skip
 MODELS: Final = {
     "segment": "segment", "model": "model", "weight": "weight in the average", "holdout_score": "held-out score",
@@ -53,12 +51,13 @@ MODELS: Final = {
 
 @dataclass(frozen=True)
 class Said:
-    """What stands around a finding: its title, what is plotted, how it is read, and sentences below."""
+    """What stands around a finding: its title, what is plotted, how it is read, and sentences below and above."""
 
     title: str
     subtitle: str = ""
     how_to_read: str = ""
     notes: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
 
 
 def subtitle(summary: pd.DataFrame, *, n_before: int, observed_from: date | None = None, unit: str = "customer") -> str:
@@ -382,7 +381,7 @@ def _part(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio >= 0.1 else f"{percent(ratio)} of"
 
 
-def calibration(agreement: Row, *, checked_months: float, kept_share: float) -> Said:
+def calibration(agreement: Row, *, checked_months: float, kept_share: float, segment: str = "") -> Said:
     """State whether predicted and observed churn agree.
 
     Parameters
@@ -391,6 +390,8 @@ def calibration(agreement: Row, *, checked_months: float, kept_share: float) -> 
         Group by group.
     checked_months, kept_share
         Of ``DriverModel``.
+    segment
+        The column whose value the report is about, where it is about one.
     """
     n = agreement.n_groups
     title = f"Customers fall into {counted(n, 'group')}, too few to judge the predictions"
@@ -402,54 +403,80 @@ def calibration(agreement: Row, *, checked_months: float, kept_share: float) -> 
     shrunk = (
         f"Risks use {percent(kept_share)} of each effect (on the log scale): the part that holds for new customers."
     )
-    return Said(title, plotted, notes=(shrunk,))
-
-
-def _picks(concordance: float) -> tuple[str, ...]:
-    """Say how well the model tells who leaves first."""
-    picks = f"Shown two new customers, the model picks the earlier leaver {percent(concordance)} of the time"
-    hardly = ". So the risks hardly tell customers apart" * (concordance < GUESSED)
-    return () if math.isnan(concordance) else (f"{picks}; guessing gets 50 %{hardly}.",)
+    every = (f"All customers are grouped here, whatever their {segment}: risks come from one model.",) * bool(segment)
+    return Said(title, plotted, notes=(*every, shrunk))
 
 
 def at_risk(
     stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan,
-    segment: tuple[str, str] | None = None,
+    tells_apart: bool = True, segment: tuple[str, str] = ("", ""), others: bool = False,
 ) -> Said:  # fmt: skip
-    """State how much money is at risk and how much of it the customers hold whom there is time to call.
+    """State who gives a reason to call and what they pay, in which order the others are, and how much is at risk.
 
     Parameters
     ----------
     stakes
         As from :func:`cslib.churn.at_risk.stakes`.
-    horizon_months, gross_margin, concordance
-        With which they were computed, and of ``DriverModel``.
+    horizon_months, gross_margin
+        With which they were computed.
     currency
         Code before amounts.
+    concordance, tells_apart
+        Of ``DriverModel``.
     segment
-        Column and value of those who are listed, where they are others than the report is about.
+        Column and value of those who are listed; empty: all are.
+    others
+        Whether they are others than the report is about.
     """
     if not stakes.n_customers:
         return Said("Nobody is a customer today, so there is nobody to call")
-    notes = (*_listed(stakes, segment), *_picks(concordance))
+    priced = not math.isnan(stakes.money_at_risk)
+    before = _order(concordance, tells_apart=tells_apart, priced=priced, column=segment[0])
+    money_told = _at_stake(stakes, horizon_months, currency, gross_margin)
+    title, *rest = filter(None, [_reasons(stakes, currency), money_told])
+    return Said(title, notes=(*_listed(stakes, segment, others), *(f"{text}." for text in rest)), before=before)
+
+
+def _order(concordance: float, *, tells_apart: bool, priced: bool, column: str) -> tuple[str, ...]:
+    """Say how well the model tells who leaves first, and how customers are listed where it does not."""
+    two = f"two new customers, whatever their {column}" if column else "two new customers"
+    known = "" if math.isnan(concordance) else f"shown {two}, the model picks the earlier leaver {percent(concordance)}"
+    known = f"{known} of the time, and guessing gets 50 %" if known else ""
+    if tells_apart:
+        return (f"{known[:1].upper()}{known[1:]}.",)
+    order = "they are in order of revenue" if priced else "their order says little"
+    why = f"We cannot tell these customers apart by risk, so {order}"
+    return (f"{why}: {known}." if known else f"{why}.",)
+
+
+def _reasons(stakes: Row, currency: str) -> str:
+    """Say how many give a reason to call, and what they pay; empty where none does."""
+    if not stakes.n_reasons:
+        return ""
+    n, one = f"{stakes.n_reasons:,} of {counted(stakes.n_customers, 'customer')}", stakes.n_reasons == 1
+    give, come = ("gives", "comes") if one else ("give", "come")
+    paid = "" if math.isnan(stakes.mrr) else f"; they pay {money(stakes.mrr_reasons, currency)} a month"
+    return f"{n} {give} a reason to call and {come} first{paid}"
+
+
+def _at_stake(stakes: Row, horizon_months: int, currency: str, gross_margin: float) -> str:
+    """Say how much money is at risk, and how much of it the customers hold whom there is time to call."""
     if math.isnan(stakes.money_at_risk):
-        return Said("The data hold no MRR, so customers are in order of risk", notes=notes)
+        return "The data hold no MRR, so money at risk is not known"
     if not stakes.money_at_risk:
-        return Said("No present customer pays anything, so no money is at risk", notes=notes)
+        return "No present customer pays anything, so no money is at risk"
     lost, held, paid = (money(m, currency) for m in (stakes.money_at_risk, stakes.money_listed, stakes.mrr))
     what = f"{paid} in monthly revenue" if gross_margin == 1 else "monthly margin"
     risk = f"{lost} of {what} is at risk over the next"
     one, many = "customer at the top holds", "customers at the top hold"
     top = f"the {one if stakes.n_listed == 1 else f'{stakes.n_listed:,} {many}'} {held} of it"
-    return Said(f"{risk} {stretch(horizon_months, 'month')}; {top} ({percent(stakes.share_listed)})", notes=notes)
+    return f"{risk} {stretch(horizon_months, 'month')}; {top} ({percent(stakes.share_listed)})"
 
 
-def _listed(stakes: Row, segment: tuple[str, str] | None) -> tuple[str, ...]:
+def _listed(stakes: Row, segment: tuple[str, str], others: bool) -> tuple[str, ...]:
     """Say whom the list holds, where the rest of the report is about others."""
-    if segment is None:
-        return ()
     who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {segment[0]} is {segment[1]} today"
-    return (f"{who}; the rest of this report is about those who began with it.",)
+    return (f"{who}; the rest of this report is about those who began with it.",) * others
 
 
 def work_list(risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
@@ -465,11 +492,12 @@ def work_list(risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The same rows; columns in another order, without those that are empty; money and months as whole numbers.
+        The same rows; columns in another order, without those that are empty or for the file only, which holds all
+        segments; money and months as whole numbers.
     """
-    columns = [*WORK_LIST, *([by] if by else []), *(c for c in risk.columns[11:] if c != by)]
-    whole = {c: risk[c].round() for c in ("mrr", "money_at_risk")} | {"tenure_months": risk["tenure_months"] // 1}
-    shown = risk.assign(**whole, **({by: risk["segment"]} if by else {}))[columns]
+    whole = {c: risk[c].round() for c in ("mrr", "money_at_risk") if c in risk}
+    shown = risk.assign(**whole, tenure_months=risk["tenure_months"] // 1, **({by: risk["segment"]} if by else {}))
+    shown = shown[[c for c in (*WORK_LIST, by) if c in shown]]
     return shown.loc[:, shown.notna().any()] if len(shown) else shown
 
 

@@ -794,3 +794,14 @@ def test_money_at_risk_of_today_by_what_was_paid_at_the_start():
     low, high = (float(v.replace(",", "")) for v in model.table["level"].iloc[0].split(" → "))
     assert (low, high) == pytest.approx(tuple(np.exp(np.quantile(np.log(frame["mrr"]), [0.25, 0.75]))), rel=1e-4)
     assert not at_risk(data, model)["reason"].str.contains("MRR").any()
+
+
+# The lower bound is c − 1.96 √(c (1 − c) / n): of 0.6 it is above ½ from 93 who left on (0.6 − 1.96 · 0.49 / √n = 0.5).
+@pytest.mark.parametrize(
+    ("concordance", "n_events", "tells"),
+    [(0.6, 93, True), (0.6, 92, False), (0.55, 100_000, False), (0.56, 100_000, True), (0.4, 1000, False), (np.nan, 9, False)],
+)  # fmt: skip
+def test_a_model_tells_customers_apart_where_it_beats_guessing_clearly(concordance, n_events, tells):
+    customers = pd.DataFrame({"customer_id": list("abcd"), "tenure_months": [1, 2, 2, 4], "churned": [True, False] * 2})
+    model = replace(fit_drivers(load({"customers": customers})), concordance=concordance, n_events=n_events)
+    assert model.tells_apart == tells
