@@ -34,7 +34,6 @@ AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
 AT_RISK: Final = {"p_churn": "percent", "mrr": "amount", "money_at_risk": "amount"}
 RISKS: Final = ["p_churn", "money_at_risk"]
 MODELS: Final = {"weight": "percent"}
-ALL_YEARS: Final = "All (all years)"
 NO_CURVE: Final = "There is no curve from the start to draw: see the warning above."
 UNDATED: Final = "The data hold no start dates, so there is no churn by calendar month."
 NO_MONTH: Final = "Ways of measuring churn are compared once a month is complete."
@@ -98,18 +97,15 @@ class Churn(Study):
     @cached_property
     def answer(self) -> Answer:
         """Who leaves, when, and why?"""
-        summary, since = firm_medians(self._summary, self._curve), self._recent.observed_from
-        every = lifetime_rows(replace(self.data, observed_from=None)).count().execute() if since else 0
-        unit = counted_as(self.data)
-        n_before = max(int(every) - int(whole(summary)["n_customers"].iloc[0]), 0)
-        head = say.subtitle(summary, n_before=n_before, observed_from=since, unit=unit)
-        own = self._recent is not self.data
+        summary, own = firm_medians(self._summary, self._curve), self._recent is not self.data
+        head = say.subtitle(summary, observed_from=self._recent.observed_from, unit=self._unit)
         last = None if never_recorded(self.data) else last_month(self._rates)
         cards = say.cards(summary, last, self._outlook, recent=own)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
-        found: Any = (pace(km.hazard_by_age(self._curve)), self._differences, strongest(self._model.table))
-        return Answer(head, say.answer(summary, *found, unit=unit), cards, warnings)
+        found: Any = (pace(self._hazard), self._differences, strongest(self._drivers))
+        about: Any = {"unit": self._unit, "recent": own, "name": self.data.segment[1]}
+        return Answer(head, say.answer(summary, *found, **about), cards, warnings)
 
     @cached_property
     def survival(self) -> Result:
@@ -118,10 +114,14 @@ class Churn(Study):
         Kaplan–Meier, as from :func:`cslib.stats.survival.survival_curve`; also at 1, 3, 6, 12 and 24 months.
         """
         at = km.survival_at(self._curve, km.LANDMARKS)
-        said, shown = say.survival(kept(at, self._differences)), self._largest(self._drawn)
+        said, shown = say.survival(kept(at, self._differences), self.data.segment[1]), self._largest(self._drawn)
         chart = partial(lines_with_bands, shown, y="survival", **AGES, n="n_at_risk", n_label="at risk", line="steps")
         also = (Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),)
         rest: Any = {"absent": NO_CURVE if shown.empty else "", "caption": "Survival", "also": also}
+        since: Any = {"observed_from": self._recent.observed_from, "unit": self._unit}
+        rest["notes"] = say.late_entry(
+            whole(self._curve).iloc[0], whole(self._summary).iloc[0], self._left_before, **since
+        )
         plotted = said.subtitle + left_out(self._curve, shown)
         return Result("survival", self._curve, said.title, plotted, chart, "Step chart", said.how_to_read, **rest)
 
@@ -136,7 +136,8 @@ class Churn(Study):
         if self._recent is not self.data:
             table = pd.concat([table, self._usual], ignore_index=True)
             firm = pd.concat([firm, firm_medians(self._usual, self._usual_curve)])
-        return Result("survival_summary", table, caption=caption, shown=say.summary(firm, unit=counted_as(self.data)))
+        shown = say.summary(firm, unit=self._unit, name=self.data.segment[1])
+        return Result("survival_summary", table, caption=caption, shown=shown)
 
     @cached_property
     def hazard(self) -> Result:
@@ -144,7 +145,7 @@ class Churn(Study):
 
         As from :func:`cslib.stats.survival.hazard_by_age`.
         """
-        table = km.hazard_by_age(self._curve)
+        table = self._hazard
         said, shown = say.hazard(pace(table)), self._largest(table)
         why = "Nobody has been followed for longer than a day, so there is no rate of leaving yet."
         chart = partial(lines_with_bands, shown, y="hazard", **AGES, unit="hazard", least=FIRM)
@@ -196,7 +197,7 @@ class Churn(Study):
         """
         table = self._model.table
         told: Any = {"changing": self._model.stratified_by}
-        said, shown = say.drivers(strongest(table), **told), table.assign(clear=self._model.clear)
+        said, shown = say.drivers(strongest(self._drivers), **told), self._drivers.assign(clear=self._model.clear)
         how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": RATE}
         chart = partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True)
         why = "" if len(table) else "No column of customers could be compared."
@@ -287,7 +288,7 @@ class Churn(Study):
         As from :func:`cslib.churn.rates.reconcile`, of the last complete month.
         """
         dated = self.data.has_dates("customers")
-        table = reconcile(self.data, lifetimes(self.data)) if dated else pd.DataFrame(columns=RECONCILED)
+        table = reconcile(self.data, self._lives) if dated else pd.DataFrame(columns=RECONCILED)
         how: Any = {"absent": NO_MONTH if table.empty else "", "formats": {"churn_rate": "percent", "n_base": "number"}}
         how["labels"] = {
             "n_base": "customers",
@@ -311,9 +312,19 @@ class Churn(Study):
         return recent_lives(self.data, self._drift, segment_by=self.by)
 
     @cached_property
+    def _unit(self) -> str:
+        return counted_as(self.data)
+
+    @cached_property
+    def _left_before(self) -> int:
+        """Count who had left before the days on which the report rests."""
+        every = lifetime_rows(replace(self.data, observed_from=None)).count().execute()
+        return int(every) - int(whole(self._summary)["n_customers"].iloc[0])
+
+    @cached_property
     def _usual_curve(self) -> pd.DataFrame:
         """Survival of all customers over all years."""
-        return km.survival_curve(lifetimes(self.data)).assign(segment=ALL_YEARS)
+        return km.survival_curve(lifetimes(self.data)).assign(segment=say.ALL_YEARS)
 
     @cached_property
     def _usual(self) -> pd.DataFrame:
@@ -322,6 +333,10 @@ class Churn(Study):
     @cached_property
     def _curve(self) -> pd.DataFrame:
         return km.survival_curve(self._lives)
+
+    @cached_property
+    def _hazard(self) -> pd.DataFrame:
+        return km.hazard_by_age(self._curve)
 
     @cached_property
     def _drawn(self) -> pd.DataFrame:
@@ -349,6 +364,10 @@ class Churn(Study):
     @cached_property
     def _model(self) -> DriverModel:
         return fit_drivers(self._recent, drivers=self.drivers, horizon_months=self._reach)
+
+    @cached_property
+    def _drivers(self) -> pd.DataFrame:
+        return say.priced(self._model.table, self.data.currency)
 
     @cached_property
     def _all(self) -> Churn:

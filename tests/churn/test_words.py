@@ -1,5 +1,7 @@
 """Words of the churn report: true for whatever was computed."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,12 +44,53 @@ def at_stake(money=(50.0, 30.0, 20.0), p=(0.5, 0.25, 0.25), reason=None):
     return stakes(pd.DataFrame(own).assign(reason=reason), capacity=1)
 
 
-def test_the_subtitle_counts_who_was_never_observed():
+def test_the_subtitle_says_whom_the_report_is_about():
     summary = survival_summary(survival_curve(lives(Pro=PRO)))
-    assert say.subtitle(summary, n_before=0) == "200 customers, of whom 30 left"
-    stays = say.subtitle(summary, n_before=0, unit="stay")
-    assert stays == "200 stays, of which 30 have ended · a customer who comes back starts a new stay"
-    assert say.subtitle(summary, n_before=7).endswith("7 customers that had left earlier are not counted")
+    assert say.subtitle(summary) == "200 customers, of whom 30 left"
+    since = say.subtitle(summary, unit="stay", observed_from=date(2024, 7, 1))
+    assert since == "200 stays, of which 30 have ended · followed since 1 July 2024"
+
+
+def test_a_line_that_starts_with_fewer_than_it_rests_on_says_why():
+    """Of 200 customers half were three months old when records began, and five had left by then."""
+    late = lives(Pro=PRO)
+    late["entry_months"] = [3.0 if d >= 12 else 0.0 for d in late["duration_months"]]
+    curve = survival_curve(late)
+    first, summary = curve.iloc[0], survival_summary(curve).iloc[0]
+    n = int(first.n_at_risk)
+    assert 0 < n < 200
+    since = {"observed_from": date(2024, 7, 1)}
+    assert say.late_entry(first, summary, 5, **since) == (
+        f"The line starts with {n} customers; {200 - n} more were here already on 1 July 2024 and count from the age they "
+        "had then. 5 that left before that day are left out.",
+    )
+    (stays,) = say.late_entry(first, summary, 1084, unit="stay", **since)
+    assert f"{200 - n} more were under way already on 1 July 2024" in stays
+    assert stays.endswith("1,084 that ended before that day are left out.")
+    assert say.late_entry(first, summary, 5, observed_from=None) == ()
+
+
+def test_one_segment_is_called_by_its_name():
+    curve = survival_curve(lives(Lite=[(5, True, 60), (9, True, 30), (12, False, 10)]).query("segment == 'All'"))
+    text = say.answer(firm(curve), None, None, None, recent=True, name="Lite")
+    pace = "at the pace of the last 12 months"
+    assert text == f"**Half of Lite customers leave within 5 months** {pace} (95 % interval 5.0 to 5.0, 100 customers)."
+    both = pd.concat([firm(curve), firm(curve).assign(segment=say.ALL_YEARS)])
+    assert say.summary(both, name="Lite")["segment"].tolist() == ["Lite", "Lite (all years)"]
+    assert say.summary(both)["segment"].tolist() == ["All", "All (all years)"]
+    year = survival_at(curve, [1, 3, 6, 12])
+    assert say.survival(kept(year, None), "Lite").title == "10 % of Lite customers stay longer than 12 months"
+
+
+def test_amounts_that_are_compared_have_their_currency():
+    table = pd.DataFrame(
+        {
+            "term": ["MRR at start", "MRR at start", "seats"],
+            "level": ["290 instead of 204", "(missing)", "9 instead of 2"],
+        }
+    )
+    assert say.priced(table, "USD")["level"].tolist() == ["USD 290 instead of 204", "(missing)", "9 instead of 2"]
+    assert say.priced(table, "")["level"].tolist() == table["level"].tolist()
 
 
 def test_the_answer_names_stay_peak_and_difference(curve):
@@ -172,10 +215,10 @@ def test_drivers_are_named_with_their_reference():
     )
     assert say.drivers(None).title == "Nothing on record clearly raises or lowers the risk of leaving"
     assert say.drivers(None, changing="channel").title == (
-        "How channel matters changes as customers stay; over all ages together, nothing on record clearly raises or lowers "
-        "the risk of leaving"
+        "How much channel matters depends on how long customers have been here; on average, nothing on record clearly raises "
+        "or lowers the risk of leaving"
     )
-    of_number = pd.Series(["price", "18 → 90", "", 1.4, 1.2, 1.6], NAMES)
+    of_number = pd.Series(["price", "90 instead of 18", "", 1.4, 1.2, 1.6], NAMES)
     assert (
         say.drivers(of_number).title
         == "Customers with price 90 leave at 1.4 times the rate of those with 18, other things equal"
