@@ -275,7 +275,8 @@ def _names(data: DataSet, drivers: str) -> list[str]:
             why = "is part of the contract, not a driver" if name in columns else "customers does not have to compare"
             msg = f"drivers has {name!r}, which {why}. {did_you_mean(name, free)}"
             raise ParameterError(msg)
-    return [MRR_AT_START if n == MRR and sold else n for n in names or [*declared, *money]]
+    compared = (n for n in names or [*declared, *money] if n != data.segment[0])  # in which a segment is alike
+    return [MRR_AT_START if n == MRR and sold else n for n in compared]
 
 
 def _read(data: DataSet, names: list[str], remarks: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -45,7 +45,7 @@ WAYS: Final = {
 }  # fmt: skip
 WORK_LIST: Final = {
     "customer_id": "customer", "reason": "reasons to call", "money_at_risk": "at risk a month", "p_churn": "risk",
-    "mrr": "MRR", "tenure_months": "months here", "last_used_on": "last used", "last_answer": "last answer",
+    "mrr": "MRR", "tenure_months": "months here", "last_used_on": "last used",
 }  # fmt: skip
 MODELS: Final = {
     "segment": "segment", "model": "model", "weight": "weight in the average", "holdout_score": "held-out score",

@@ -133,6 +133,7 @@ def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
     pd.testing.assert_frame_equal(alone.table, own)
     sums = [cs.Churn(segment_of(churn.data, "plan", v)).at_risk.table["money_at_risk"].sum() for v in ("Lite", "Pro")]
     assert sum(sums) == pytest.approx(every.table["money_at_risk"].sum())
+    assert not any("plan" in note for note in cs.Churn(segment_of(churn.data, "plan", "Lite")).ratios.before)
     assert alone.before[0].startswith("Shown two new customers, whatever their plan, the model picks")
 
 
