@@ -11,35 +11,29 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from cslib.churn.columns import MISSING, MRR, MRR_AT_START, OTHER, Driver, drivers_of
+from cslib.churn.columns import MISSING, OTHER, Driver, drivers_of
 from cslib.churn.drivers import DriverModel, check_horizon
 from cslib.churn.signs import SEPARATOR, segment_columns, with_signs
-from cslib.data.customers import current_mrr, exact_sum, with_segment
+from cslib.data.customers import current_mrr, with_segment
 from cslib.data.dataset import DataSet
-from cslib.data.engine import beside, written
+from cslib.data.engine import beside
 from cslib.data.lifetimes import present
-from cslib.errors import ParameterError, counted
+from cslib.errors import ParameterError
 from cslib.stats.cox import cumulative_hazards
 
-ABOVE: Final = 1.1  # times the risk of the average active customer: worth naming
 REASONS: Final = 2  # told of a customer
-NEW: Final = 6  # months, until when a customer is called so
 FINE: Final = 28 * 29 * 15 * 31  # parts of a month, of which a day is a whole number in months of any length
-NOTHING: Final = "nothing stands out"
-PLANS: Final = ("plan", "tier", "edition", "package")  # which a customer is on
-PRICES: Final = (MRR, MRR_AT_START)
-LONGEST: Final = 40  # characters of a value in a reason
 COLUMNS: Final = (
     *("customer_id", "segment", "tenure_months", "p_churn", "mrr", "money_at_risk", "reason"),
     *("last_used_on", "n_tickets", "last_answer", "answered_on"),
 )
-LOOKUP: Final = {"stratum": "string", "age": "int64", "risk": "float64", "by_stratum": "string", "by_age": "string"}
+LOOKUP: Final = {"stratum": "string", "age": "int64", "risk": "float64"}
 
 
 def at_risk(
     data: DataSet, model: DriverModel, *, segment_by: str = "", horizon_months: float = 12.0, gross_margin: float = 1.0
 ) -> pd.DataFrame:
-    """List all active customers by the money at risk: each one's probability of churn, scored in the engine.
+    """List all active customers, those first who give a reason to call: each one's probability of churn, by the engine.
 
     Parameters
     ----------
@@ -60,11 +54,11 @@ def at_risk(
         One row per customer still here: ``customer_id``, ``segment``, ``tenure_months``, ``p_churn``
         (probability of churn within the horizon, given its age), ``mrr`` (per month; see
         :func:`cslib.data.customers.current_mrr`; 0 where no subscription runs), ``money_at_risk`` (``p_churn`` ×
-        ``mrr`` × ``gross_margin``, per month; missing with ``mrr``), ``reason`` (at most two to call: what
-        :func:`cslib.churn.signs.with_signs` finds, then what puts the customer at least 10 % above the average active
-        one, of drivers that matter by more than chance, and last the age; never a price), the columns of
-        ``with_signs``, and the declared segments. By ``money_at_risk``, then ``p_churn`` (both descending), then
-        ``customer_id``.
+        ``mrr`` × ``gross_margin``, per month; missing with ``mrr``), ``reason`` (at most two to call: what happened, as
+        :func:`cslib.churn.signs.with_signs` finds it; missing where nothing did), the columns of ``with_signs``, and
+        the declared segments. Who has a reason comes first; then by ``money_at_risk``, or by ``mrr`` where the model
+        does not tell customers apart (:attr:`cslib.churn.drivers.DriverModel.tells_apart`), by ``p_churn`` (all
+        descending) and ``customer_id``.
 
     Raises
     ------
@@ -77,7 +71,7 @@ def at_risk(
     β of a value that nobody left with as in :func:`cslib.churn.drivers.fit_drivers`. The last age with 20
     customers at risk is the last one that is trusted: beyond, H goes on at its mean over the last
     ``horizon_months`` before it. A value that the fit did not see counts as ``(other)``, or where
-    there is none as the reference. One small query runs first, for ages and averages.
+    there is none as the reference. One small query runs first, for ages.
 
     Examples
     --------
@@ -97,38 +91,30 @@ def at_risk(
     active = _active(data, model)
     values = [active[f"driver{i}"] for i in range(len(model.drivers))]
     log_ratios = [_log_ratio(d, v) for d, v in zip(model.drivers, values, strict=True)]
-    ratios = {f"ratio{i}": exact_sum(r.exp()) for i, r in enumerate(log_ratios)}
-    counts = (
-        active.group_by(["stratum", "age"]).aggregate(n=active.count(), **ratios).order_by(["stratum", "age"]).execute()
-    )
-    lookup = beside(active, _lookup(model, counts, horizon_months), LOOKUP)
-    means = counts[list(ratios)].sum() / (counts["n"].sum() or np.nan)
-    each = zip(model.drivers, values, log_ratios, means, strict=True)
-    reasons = [_reason(d, *more) for d, *more in each if d.name in model.clear_terms and d.name not in PRICES]
-    score, text = reduce(add, log_ratios, ibis.literal(0.0)).exp(), reduce(add, reasons, ibis.literal(""))
-    scored = active.mutate(score=score, text=text)
-    both = scored.join(lookup, ["stratum", "age"]).select(*scored.columns, *list(LOOKUP)[2:])
-    p_churn, text = 1 - (-both.risk * both.score).exp(), both.by_stratum + both.text + both.by_age
-    chance = both.select("customer_id", "tenure_months", p_churn=p_churn, text=text)
+    ages = active.select("stratum", "age").distinct().order_by(["stratum", "age"]).execute()
+    scored = active.mutate(score=reduce(add, log_ratios, ibis.literal(0.0)).exp())
+    lookup = beside(active, _lookup(model, ages, horizon_months), LOOKUP)
+    both = scored.join(lookup, ["stratum", "age"]).select(*scored.columns, "risk")
+    chance = both.select("customer_id", "tenure_months", p_churn=1 - (-both.risk * both.score).exp())
     priced = with_segment(_with_mrr(chance, data), data, segment_by, today=True)
     known = _with_columns(with_signs(priced, data), data, columns := segment_columns(data, *COLUMNS))
-    listed = known.mutate(money_at_risk=known.p_churn * known.mrr * gross_margin, reason=known["sign"] + known.text)
+    listed = known.mutate(money_at_risk=known.p_churn * known.mrr * gross_margin, reason=known["sign"])
     table = listed.select(*COLUMNS, *columns).execute()
-    told = {text: _first(text) for text in table["reason"].unique()}
-    keys = ["money_at_risk", "p_churn", "customer_id"]
-    table = table.assign(reason=table["reason"].map(told).astype(object))
-    return table.sort_values(keys, ascending=[False, False, True], ignore_index=True)
+    table["reason"] = table["reason"].map(_first).astype(object)
+    keys = ["quiet", "money_at_risk" if model.tells_apart else "mrr", "p_churn", "customer_id"]
+    order = table.assign(quiet=table["reason"].isna()).sort_values(keys, ascending=[True, False, False, True])
+    return order.drop(columns="quiet").reset_index(drop=True)
 
 
-def _first(text: str) -> str:
+def _first(text: str) -> str | None:
     """Keep the first reasons.
 
     Examples
     --------
-    >>> _first(SEPARATOR.join(["", "stopped using it in May", "gave NPS 3 in April", "on Starter"])), _first("")
-    ('stopped using it in May; gave NPS 3 in April', 'nothing stands out')
+    >>> _first(SEPARATOR.join(["", "stopped using it in May", "gave NPS 3 in April", "2 tickets in 90 days"]))
+    'stopped using it in May; gave NPS 3 in April'
     """
-    return "; ".join(text.split(SEPARATOR)[1 : REASONS + 1]) or NOTHING
+    return "; ".join(text.split(SEPARATOR)[1 : REASONS + 1]) or None
 
 
 def _with_columns(table: ir.Table, data: DataSet, columns: list[str]) -> ir.Table:
@@ -144,7 +130,7 @@ def stakes(risk: pd.DataFrame, *, capacity: int) -> pd.Series[Any]:
     Parameters
     ----------
     risk
-        As from :func:`at_risk`: all present customers, most at risk first.
+        As from :func:`at_risk`: all present customers, in its order.
     capacity
         How many there is time to call.
 
@@ -152,8 +138,9 @@ def stakes(risk: pd.DataFrame, *, capacity: int) -> pd.Series[Any]:
     -------
     pandas.Series
         ``n_customers``, ``expected_churned`` (the sum of their probabilities), ``money_at_risk`` (per month; NaN where
-        the data hold no MRR), ``mrr`` (of all, likewise); and of those who are called ``n_listed``, ``money_listed``
-        (per month), ``share_listed`` (of the money, 0–1; NaN where there is none).
+        the data hold no MRR), ``mrr`` (of all, likewise); of those who give a reason to call ``n_reasons`` and
+        ``mrr_reasons``; and of those who are called ``n_listed``, ``money_listed`` (per month), ``share_listed`` (of
+        the money, 0–1; NaN where there is none).
 
     Raises
     ------
@@ -166,7 +153,8 @@ def stakes(risk: pd.DataFrame, *, capacity: int) -> pd.Series[Any]:
     top, lost = risk.head(capacity), risk["money_at_risk"].sum(min_count=1)
     held = top["money_at_risk"].sum()
     every = {"n_customers": len(risk), "expected_churned": risk["p_churn"].sum(), "money_at_risk": lost}
-    every["mrr"] = risk["mrr"].sum(min_count=1)
+    called = risk[risk["reason"].notna()]
+    every |= {"mrr": risk["mrr"].sum(min_count=1), "n_reasons": len(called), "mrr_reasons": called["mrr"].sum()}
     listed = {"n_listed": len(top), "money_listed": held, "share_listed": held / lost if lost else np.nan}
     return pd.Series(every | listed, dtype=object)
 
@@ -210,52 +198,8 @@ def _log_ratio(driver: Driver, value: ir.Value) -> ir.NumericValue:
     return ibis.ifelse(value.isnull(), missing, slope * (value.clip(*driver.bounds) - driver.low))
 
 
-def _reason(driver: Driver, value: ir.Value, log_ratio: ir.NumericValue, mean: float) -> ir.StringValue:
-    """Name the driver where it raises the risk, such as ``on Starter``, after a separator; else nothing."""
-    if driver.kind == "number":
-        ratio = log_ratio.exp() / mean
-        digits = max(1 - int(np.floor(np.log10(driver.high - driver.low))), 0)  # two of the range
-        shown = written(value, digits)
-        shown = (shown.re_replace(r"\.?0+$", "") if digits else shown).fill_null(MISSING)
-        return ibis.ifelse(ratio >= ABOVE, SEPARATOR + f"{driver.name} " + shown, "")
-    told = zip(driver.levels, driver.coefficients, strict=True)
-    # a value without a coefficient of its own, the reference aside, is counted with another driver
-    ratios = [(v, float(np.exp(c)) / mean if c or v == driver.levels[0] else 1.0) for v, c in told]
-    named = [(value == v, _raised(_on(driver.name, v), r)) for v, r in ratios]
-    return ibis.cases(*named, else_="")
-
-
-def _short(value: str) -> str:
-    return value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
-
-
-def _on(name: str, value: str) -> str:
-    """Say which value of a column a customer has.
-
-    Examples
-    --------
-    >>> _on("plan", "Starter"), _on("channel", "Paid"), _on("region", "(missing)"), _on("city", "(other)")
-    ('on Starter', 'channel Paid', 'no region on record', 'a rarer city')
-    """
-    rare = {MISSING: f"no {name} on record", OTHER: f"a rarer {name}"}
-    return rare.get(value) or (f"on {_short(value)}" if name.lower() in PLANS else f"{name} {_short(value)}")
-
-
-def _raised(what: str, ratio: float) -> str:
-    return f"{SEPARATOR}{what}" if ratio >= ABOVE else ""
-
-
-def _lookup(model: DriverModel, counts: pd.DataFrame, horizon_months: float) -> pd.DataFrame:
-    """Tabulate the base risk over the horizon by stratum and age, and what is above the average active customer."""
-    ages, strata, horizon = counts["age"].to_numpy(float) / FINE, counts["stratum"], horizon_months
-    now, then = (cumulative_hazards(model.baseline, strata, ages + h, tail=horizon) for h in (0.0, horizon))
-    risk, n = then - now, counts["n"]
-    means = (risk * n).groupby(strata).transform("sum") / n.groupby(strata).transform("sum")
-    average = (risk * n).sum() / max(n.sum(), 1)
-    rows = []
-    for stratum, age, own, mean in zip(strata, counts["age"], risk, means, strict=True):
-        months = counted(age // FINE, "month") if age >= FINE else "less than a month"
-        here = f"new ({months})" if age < NEW * FINE else f"here for {months}"
-        value = _raised(_on(model.stratified_by, stratum), mean / average if average else 1.0)
-        rows.append((stratum, age, own, value, _raised(here, own / mean if mean else 1.0)))
-    return pd.DataFrame(rows, columns=list(LOOKUP))
+def _lookup(model: DriverModel, ages: pd.DataFrame, horizon_months: float) -> pd.DataFrame:
+    """Tabulate the base risk over the horizon by stratum and age."""
+    months, strata, horizon = ages["age"].to_numpy(float) / FINE, ages["stratum"], horizon_months
+    now, then = (cumulative_hazards(model.baseline, strata, months + h, tail=horizon) for h in (0.0, horizon))
+    return ages.assign(risk=then - now)

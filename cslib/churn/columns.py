@@ -37,6 +37,7 @@ AGE_PARTLY: Final = 0.3
 AGE_ITSELF: Final = 0.5
 FAR: Final = 3.0  # times the range of a number: what lies further out counts as if it did not
 NAMED: Final = 3
+INSTEAD: Final = " instead of "  # between the two values of a number that are compared
 EMPTY: Final = "it is empty"
 LEAK: Final = "it tells who left rather than why"
 
@@ -54,7 +55,7 @@ class Driver:
     levels
         Of a text the values told apart, the reference first, those that nobody left with last; and ``(other)``
         for all the rest, who are counted with the reference where they are too few. Of a number its range
-        (``18 → 90``) and, where enough are missing, ``(missing)``.
+        (``90 instead of 18``) and, where enough are missing, ``(missing)``.
     coefficients
         Log hazard ratio of each level, for scoring: 0 for the reference, and throughout for the stratifying driver.
     low, high, fill
@@ -82,8 +83,12 @@ class Driver:
         return self.name in (MRR, MRR_AT_START)
 
     def written(self, *values: float) -> list[str]:
-        """Write numbers as they were before any logarithm."""
-        return [f"{np.exp(v) if self.logged else v:,.6g}" for v in values]
+        """Write numbers as they were before any logarithm, amounts to three figures where these tell them apart."""
+        if not self.logged:
+            return [f"{v:,.6g}" for v in values]
+        amounts = [float(np.exp(v)) for v in values]
+        short = [f"{float(f'{v:.3g}'):,.10g}" for v in amounts]
+        return short if len(set(short)) == len(short) else [f"{v:,.6g}" for v in amounts]
 
     def size(self, values: pd.Series, level: str) -> int:
         """Count the customers that a level stands for, of their labels or numbers."""
@@ -240,7 +245,7 @@ def _number(name: str, number: pd.Series, life: pd.DataFrame, remarks: list[str]
     if abs(growing) >= AGE_ITSELF:
         return "it goes with the time a customer has been here, so it tells age rather than a reason"
     driver = Driver(name, "number", (), low=low, high=high, fill=float(found.median()))
-    levels = [" → ".join(driver.written(low, high))]
+    levels = [INSTEAD.join(driver.written(high, low))]
     if missing.sum() >= MIN_CUSTOMERS and event[missing].any():
         levels.append(MISSING)
     driver = replace(driver, levels=tuple(levels))

@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import gammaincinv, pdtr, pdtrc
+from scipy.special import gammaincinv
 
 from cslib.data.calendar import (
     age_in_months,
@@ -28,7 +28,7 @@ from cslib.data.dataset import DataSet
 from cslib.data.lives import lives, settled
 from cslib.errors import DataError, counted
 from cslib.retention.cohorts import retention
-from cslib.stats.intervals import SIGNIFICANT, Floats, Interval, wilson
+from cslib.stats.intervals import Floats, Interval, wilson
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, season_of
 from cslib.stats.survival import life_table
 
@@ -215,7 +215,7 @@ def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None)
     data
         With ``customers`` in dates.
     counts
-        As from :func:`cslib.data.lifetimes.lifetimes`, of the same data.
+        As from :func:`cslib.data.lifetimes.lifetimes`, or :func:`cslib.data.drift.recent_lives`, of the same data.
     month
         A day of the month; None for the last complete one that begins with a customer.
 
@@ -242,8 +242,8 @@ def reconcile(data: DataSet, counts: pd.DataFrame, *, month: date | None = None)
     -----
     A customer of age a on the day before a month, and of age b on its last day, leaves in it with probability
     1 − S(b) / S(a), S being Kaplan–Meier over all ``counts`` (flat past the oldest age seen, which for
-    these customers is less than a month). The p-value is exact Poisson (twice the smaller tail); it takes the expected
-    number as known, and is cautious because the month itself is part of S.
+    these customers is less than a month). Whether a month is out of the ordinary is judged by :func:`last_month`, which
+    allows for the season.
     """
     months = _periods(data, "", "month")
     begun = months[months["n_start"] > 0]
@@ -310,7 +310,7 @@ def _ages(data: DataSet, counts: pd.DataFrame, own: Any) -> Measure:
     before, after = (base[age].to_numpy() for age in ("before", "after"))
     loss = 1 - _stay(life_table(counts[counts["segment"] == "All"]), before, after)
     left, expected = int(base["n_left"].sum()), float((base["n"] * loss).sum())
-    return "Customers' ages", own.n_start, expected, _verdict(left, expected)
+    return "Customers' ages", own.n_start, expected, _against(left, expected)
 
 
 def _stay(lives: pd.DataFrame, start: Floats, end: Floats) -> Floats:
@@ -335,12 +335,8 @@ def _base(data: DataSet, own: Any) -> pd.DataFrame:
     return rows.group_by(ages).aggregate(n=rows.count(), n_left=rows.left.sum()).order_by(ages).execute()
 
 
-def _verdict(left: int, expected: float) -> str:
+def _against(left: int, expected: float) -> str:
     if not expected > 0:
         return "At these ages nobody has left, so there is nothing to compare with."
-    p = min(1.0, 2 * min(pdtr(left, expected), pdtrc(left - 1, expected) if left else 1.0))
-    which = "fewer" if left < expected else "more"
-    chance = "by more than chance" if p < SIGNIFICANT else "which may be chance"
-    shown = "< 0.001" if p < 0.001 else f"= {p:.2g}"
-    usual = f"At the pace of all months on record, {expected:,.1f} customers of these ages would have left"
-    return f"{usual}; {left:,} did: {which}, {chance} (p {shown})."
+    usual = f"At the pace this report rests on, {expected:,.1f} customers of these ages would have left; {left:,} did"
+    return f"{usual}. No season is allowed for, so this is no verdict on the month."

@@ -5,13 +5,14 @@ from __future__ import annotations
 from calendar import month_name
 from datetime import timedelta
 from functools import reduce
-from typing import Final
+from typing import Any, Final
 
 import ibis
 import ibis.expr.types as ir
 
 from cslib.data.calendar import observed, period_ordinal
 from cslib.data.dataset import DataSet
+from cslib.data.lives import lives
 
 SEPARATOR: Final = "\x1f"  # between reasons: no value of a segment holds it
 QUIET: Final = 30  # days without use, and three times the usual pause, before somebody has stopped
@@ -28,14 +29,15 @@ MOST_SEGMENTS: Final = 4
 
 
 def with_signs(table: ir.Table, data: DataSet) -> ir.Table:
-    """Add what is on record of each customer, as far as there are tables of it.
+    """Add what is on record of each customer's present stay, as far as there are tables of it.
 
     Parameters
     ----------
     table
         With ``customer_id``.
     data
-        With ``usage``, ``touchpoints`` or ``surveys``, or none of them.
+        With ``customers``, and with ``usage``, ``touchpoints`` or ``surveys``, or none of them. What lies before a
+        customer's present stay is not told: who has come back is not called for why they left.
 
     Returns
     -------
@@ -74,18 +76,28 @@ def segment_columns(data: DataSet, *taken: str) -> list[str]:
     return [c for c in data.segments if c in own and c not in taken][:MOST_SEGMENTS]
 
 
+def _in_stay(rows: ir.Table, day: ir.DateValue, data: DataSet) -> ir.Table:
+    """Tell of each row whether its customer's present stay had begun by then (``now``)."""
+    if not data.has_dates("customers"):
+        return rows.mutate(day=day, now=True)
+    own = lives(data)
+    begun = own.filter(own.here).select("customer_id", began="started_on")
+    joined = rows.mutate(day=day).left_join(begun, "customer_id")
+    return joined.select(*rows.columns, "day", now=(joined.day >= joined.began).fill_null(False))
+
+
 def _used(data: DataSet) -> ir.Table:
     """Find the last use of each customer, and whether it has stopped; against the last day on which anybody used it."""
     rows = data.table("usage")
-    at = period_ordinal(rows.occurred_at.cast("date"), "day")
-    rows = rows.select("customer_id", day=rows.occurred_at.cast("date"), at=at)
-    each = rows.group_by("customer_id").aggregate(
-        last_used_on=rows.day.max(), first=rows["at"].min(), last=rows["at"].max(), n=rows["at"].nunique()
-    )
-    silent = each["last"].max() - each["last"]
+    rows = _in_stay(rows.select("customer_id", "occurred_at"), rows.occurred_at.cast("date"), data)
+    rows = rows.mutate(at=period_ordinal(rows.day, "day"))
+    ends: Any = {"first": rows["at"].min(where=rows.now), "last": rows["at"].max(where=rows.now)}
+    ends |= {"last_used_on": rows.day.max(where=rows.now), "n": rows["at"].nunique(where=rows.now)}
+    each = rows.group_by("customer_id").aggregate(ever=rows["at"].max(), **ends)
+    silent = each.ever.max() - each["last"]
     usual = (each["last"] - each["first"]) / ibis.greatest(each.n - 1, 1)
     stopped = (each.n >= USES) & (silent > QUIET) & (silent > PAUSES * usual)
-    sign = ibis.ifelse(stopped, SEPARATOR + "stopped using it " + _when(each.last_used_on, data), "")
+    sign = ibis.ifelse(stopped.fill_null(False), SEPARATOR + "stopped using it " + _when(each.last_used_on, data), "")
     return each.select("customer_id", "last_used_on", sign=sign)
 
 
@@ -93,7 +105,8 @@ def _contacted(data: DataSet) -> ir.Table:
     """Count the tickets of the last 90 days."""
     rows = data.table("touchpoints")
     since = ibis.date(observed(data) - timedelta(days=RECENT - 1))
-    tickets = rows.filter((rows.occurred_on.cast("date") >= since) & rows.kind.lower().contains("ticket"))
+    rows = _in_stay(rows.select("customer_id", "kind", "occurred_on"), rows.occurred_on.cast("date"), data)
+    tickets = rows.filter(rows.now & (rows.day >= since) & rows.kind.lower().contains("ticket"))
     each = tickets.group_by("customer_id").aggregate(n_tickets=tickets.count().cast("int64"))
     text = SEPARATOR + each.n_tickets.cast("string") + f" tickets in {RECENT} days"
     return each.mutate(sign=ibis.ifelse(each.n_tickets >= TICKETS, text, ""))
@@ -103,7 +116,8 @@ def _answered(data: DataSet) -> ir.Table:
     """Find the last answer of each customer; of several on one day the worse."""
     rows = data.table("surveys")
     day = rows.answered_on.coalesce(rows.asked_on) if "answered_on" in rows.columns else rows.asked_on
-    rows = rows.mutate(day=day.cast("date")).filter(rows.score.notnull())
+    rows = _in_stay(rows.select("customer_id", "survey", "score", on=day), day.cast("date"), data)
+    rows = rows.filter(rows.now & rows.score.notnull())
     place = ibis.cases(*((rows.survey == name, k) for name, k in ANSWERS.items()), else_=0)
     key = (period_ordinal(rows.day, "day") * len(ANSWERS) + place) * SCORES + (SCORES - 1) - rows.score.cast("int64")
     rows = rows.select("customer_id", "survey", "day", key=key.cast("int64"))

@@ -16,7 +16,7 @@ from cslib.churn.kpis import never_recorded
 from cslib.churn.outlook import forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, reconcile
 from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
-from cslib.data.customers import segment_remark, segment_today, today_remark
+from cslib.data.customers import segment_remark, today_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
@@ -32,8 +32,8 @@ from cslib.stats.models import FittedModels, fit_models, reach
 RATE: Final = "rate of leaving, times the reference"
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
 AT_RISK: Final = {"p_churn": "percent", "mrr": "amount", "money_at_risk": "amount"}
+RISKS: Final = ["p_churn", "money_at_risk"]
 MODELS: Final = {"weight": "percent"}
-ALL_YEARS: Final = "All (all years)"
 NO_CURVE: Final = "There is no curve from the start to draw: see the warning above."
 UNDATED: Final = "The data hold no start dates, so there is no churn by calendar month."
 NO_MONTH: Final = "Ways of measuring churn are compared once a month is complete."
@@ -97,18 +97,15 @@ class Churn(Study):
     @cached_property
     def answer(self) -> Answer:
         """Who leaves, when, and why?"""
-        summary, since = firm_medians(self._summary, self._curve), self._recent.observed_from
-        every = lifetime_rows(replace(self.data, observed_from=None)).count().execute() if since else 0
-        unit = counted_as(self.data)
-        n_before = max(int(every) - int(whole(summary)["n_customers"].iloc[0]), 0)
-        head = say.subtitle(summary, n_before=n_before, observed_from=since, unit=unit)
-        own = self._recent is not self.data
+        summary, own = firm_medians(self._summary, self._curve), self._recent is not self.data
+        head = say.subtitle(summary, observed_from=self._recent.observed_from, unit=self._unit)
         last = None if never_recorded(self.data) else last_month(self._rates)
         cards = say.cards(summary, last, self._outlook, recent=own)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
-        found: Any = (pace(km.hazard_by_age(self._curve)), self._differences, strongest(self._model.table))
-        return Answer(head, say.answer(summary, *found, unit=unit), cards, warnings)
+        found: Any = (pace(self._hazard), self._differences, strongest(self._drivers))
+        about: Any = {"unit": self._unit, "recent": own, "name": self.data.segment[1]}
+        return Answer(head, say.answer(summary, *found, **about), cards, warnings)
 
     @cached_property
     def survival(self) -> Result:
@@ -117,10 +114,14 @@ class Churn(Study):
         Kaplan–Meier, as from :func:`cslib.stats.survival.survival_curve`; also at 1, 3, 6, 12 and 24 months.
         """
         at = km.survival_at(self._curve, km.LANDMARKS)
-        said, shown = say.survival(kept(at, self._differences)), self._largest(self._drawn)
+        said, shown = say.survival(kept(at, self._differences), self.data.segment[1]), self._largest(self._drawn)
         chart = partial(lines_with_bands, shown, y="survival", **AGES, n="n_at_risk", n_label="at risk", line="steps")
         also = (Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),)
         rest: Any = {"absent": NO_CURVE if shown.empty else "", "caption": "Survival", "also": also}
+        since: Any = {"observed_from": self._recent.observed_from, "unit": self._unit}
+        rest["notes"] = say.late_entry(
+            whole(self._curve).iloc[0], whole(self._summary).iloc[0], self._left_before, **since
+        )
         plotted = said.subtitle + left_out(self._curve, shown)
         return Result("survival", self._curve, said.title, plotted, chart, "Step chart", said.how_to_read, **rest)
 
@@ -135,7 +136,8 @@ class Churn(Study):
         if self._recent is not self.data:
             table = pd.concat([table, self._usual], ignore_index=True)
             firm = pd.concat([firm, firm_medians(self._usual, self._usual_curve)])
-        return Result("survival_summary", table, caption=caption, shown=say.summary(firm, unit=counted_as(self.data)))
+        shown = say.summary(firm, unit=self._unit, name=self.data.segment[1])
+        return Result("survival_summary", table, caption=caption, shown=shown)
 
     @cached_property
     def hazard(self) -> Result:
@@ -143,7 +145,7 @@ class Churn(Study):
 
         As from :func:`cslib.stats.survival.hazard_by_age`.
         """
-        table = km.hazard_by_age(self._curve)
+        table = self._hazard
         said, shown = say.hazard(pace(table)), self._largest(table)
         why = "Nobody has been followed for longer than a day, so there is no rate of leaving yet."
         chart = partial(lines_with_bands, shown, y="hazard", **AGES, unit="hazard", least=FIRM)
@@ -195,12 +197,13 @@ class Churn(Study):
         """
         table = self._model.table
         told: Any = {"changing": self._model.stratified_by}
-        said, shown = say.drivers(strongest(table), **told), table.assign(clear=self._model.clear)
+        said, shown = say.drivers(strongest(self._drivers), **told), self._drivers.assign(clear=self._model.clear)
         how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": RATE}
         chart = partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True)
         why = "" if len(table) else "No column of customers could be compared."
         rest: Any = {"before": () if len(table) else self._model.remarks, "absent": why, "caption": "Drivers of churn"}
-        rest["notes"] = today_remark(self.data, table["term"].unique())
+        own = self._model.remarks if len(table) and self._all is not self else ()  # else said at the calibration
+        rest["notes"] = (*today_remark(self.data, table["term"].unique()), *own)
         return Result("drivers", table, said.title, said.subtitle, chart, "Forest plot", said.how_to_read, **rest)
 
     @cached_property
@@ -209,12 +212,12 @@ class Churn(Study):
 
         As in :class:`cslib.churn.drivers.DriverModel`; what to know of the columns stands in ``notes``.
         """
-        table, caption = self._model.calibration, "Predicted and observed churn, by groups of predicted risk"
-        remarks = self._model.remarks if len(self._model.table) else ()
+        model, caption = self._all._model, "Predicted and observed churn, by groups of predicted risk"
+        table, remarks = model.calibration, model.remarks if len(model.table) else ()
         if table.empty:
             return Result("calibration", table, absent=UNCHECKED, caption=caption, notes=remarks)
-        known = {name: getattr(self._model, name) for name in ("checked_months", "kept_share")}
-        said = say.calibration(agreement(table), **known)
+        known: Any = {name: getattr(model, name) for name in ("checked_months", "kept_share")}
+        said = say.calibration(agreement(table), segment=self.data.segment[0], **known)
         axes = {"x_label": "predicted share leaving", "y_label": "observed share leaving"}
         chart, around = partial(calibration_plot, table, **axes), (said.title, said.subtitle)
         notes = (*said.notes, *remarks)
@@ -224,16 +227,17 @@ class Churn(Study):
     def at_risk(self) -> Result:
         """Whom to call first?
 
-        All present customers, as from :func:`cslib.churn.at_risk.at_risk`; of a segment alone those of it today.
+        All present customers, as from :func:`cslib.churn.at_risk.at_risk`; of a segment alone those of it today, with
+        the risks that the model of all gives them. Where it does not tell customers apart, only the file has risks.
         """
-        picks: Any = {"horizon_months": self._reach, "concordance": self._model.concordance}
-        picks |= {"segment": self.data.segment if self._others else None}
-        said = say.at_risk(self._held, currency=self.data.currency, gross_margin=self.gross_margin, **picks)
-        shown = say.work_list(self._risk, by=self.by)
+        model, ahead = self._all._model, self._all._reach
+        picks: Any = {"horizon_months": ahead, "concordance": model.concordance, "tells_apart": model.tells_apart}
+        picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self.gross_margin}
+        said = say.at_risk(self._held, currency=self.data.currency, **picks)
+        shown = say.work_list(self._risk if model.tells_apart else self._risk.drop(columns=RISKS), by=self.by)
         money = {c: f"{say.WORK_LIST[c]}, {self.data.currency}" for c in ("mrr", "money_at_risk") if self.data.currency}
-        labels = say.WORK_LIST | money | {"p_churn": f"leaves within {months(self._reach)}"}
-        order = "money at risk" if "money_at_risk" in shown else "risk of leaving"
-        how: Any = {"caption": f"All customers of today, by {order}", "formats": AT_RISK, "labels": labels}
+        labels = say.WORK_LIST | money | {"p_churn": f"leaves within {months(ahead)}"}
+        how: Any = {"caption": "All customers of today", "formats": AT_RISK, "labels": labels, "before": said.before}
         return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, notes=said.notes, **how)
 
     @cached_property
@@ -284,7 +288,7 @@ class Churn(Study):
         As from :func:`cslib.churn.rates.reconcile`, of the last complete month.
         """
         dated = self.data.has_dates("customers")
-        table = reconcile(self.data, lifetimes(self.data)) if dated else pd.DataFrame(columns=RECONCILED)
+        table = reconcile(self.data, self._lives) if dated else pd.DataFrame(columns=RECONCILED)
         how: Any = {"absent": NO_MONTH if table.empty else "", "formats": {"churn_rate": "percent", "n_base": "number"}}
         how["labels"] = {
             "n_base": "customers",
@@ -308,9 +312,19 @@ class Churn(Study):
         return recent_lives(self.data, self._drift, segment_by=self.by)
 
     @cached_property
+    def _unit(self) -> str:
+        return counted_as(self.data)
+
+    @cached_property
+    def _left_before(self) -> int:
+        """Count who had left before the days on which the report rests."""
+        every = lifetime_rows(replace(self.data, observed_from=None)).count().execute()
+        return int(every) - int(whole(self._summary)["n_customers"].iloc[0])
+
+    @cached_property
     def _usual_curve(self) -> pd.DataFrame:
         """Survival of all customers over all years."""
-        return km.survival_curve(lifetimes(self.data)).assign(segment=ALL_YEARS)
+        return km.survival_curve(lifetimes(self.data)).assign(segment=say.ALL_YEARS)
 
     @cached_property
     def _usual(self) -> pd.DataFrame:
@@ -319,6 +333,10 @@ class Churn(Study):
     @cached_property
     def _curve(self) -> pd.DataFrame:
         return km.survival_curve(self._lives)
+
+    @cached_property
+    def _hazard(self) -> pd.DataFrame:
+        return km.hazard_by_age(self._curve)
 
     @cached_property
     def _drawn(self) -> pd.DataFrame:
@@ -348,22 +366,27 @@ class Churn(Study):
         return fit_drivers(self._recent, drivers=self.drivers, horizon_months=self._reach)
 
     @cached_property
-    def _today(self) -> DataSet:
-        """The data of who is of a segment today, whatever they began with."""
-        return segment_today(self.data)
+    def _drivers(self) -> pd.DataFrame:
+        return say.priced(self._model.table, self.data.currency)
+
+    @cached_property
+    def _all(self) -> Churn:
+        """The study of all customers: the list has one model, whichever segment is looked at."""
+        return replace(self, data=self.data.whole(), by=self.data.segment[0]) if self.data.whole else self
 
     @cached_property
     def _others(self) -> bool:
         """Whether those who are of the segment today are others than those who began with it."""
-        if self._today is self.data:
-            return False
-        now, began = (present(d).select("customer_id") for d in (self._today, self.data))
-        return any(a.anti_join(b, "customer_id").count().execute() for a, b in ((now, began), (began, now)))
+        began = present(self.data).customer_id.execute() if self._all is not self else self._risk["customer_id"]
+        return set(began) != set(self._risk["customer_id"])
 
     @cached_property
     def _risk(self) -> pd.DataFrame:
+        if self._all is not self:
+            every = self._all._risk
+            return every[every["segment"] == self.data.segment[1]].reset_index(drop=True)
         asked: Any = {"horizon_months": self._reach, "gross_margin": self.gross_margin}
-        return at_risk(recent(self._today, self._drift), self._model, segment_by=self.by, **asked)
+        return at_risk(self._recent, self._model, segment_by=self.by, **asked)
 
     @cached_property
     def _held(self) -> pd.Series[Any]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.churn.columns import INSTEAD, MRR, MRR_AT_START
 from cslib.churn.kpis import KPIS
 from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
@@ -18,32 +19,33 @@ from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, money, months, percent, whole
 from cslib.value.words import changed_pace
 
+ALL_YEARS: Final = "All (all years)"
 HOW_TO_READ_SURVIVAL: Final = (
     "Each line starts at 100 % and steps down as customers leave. Its height at any age is the share that stays longer "
     "than that. The numbers below are the customers still followed at that age: where they are few, the band is wide."
 )
 HOW_TO_READ_RATIOS: Final = (
     "A value of 2 means that such customers leave twice as fast as customers of the same age in the reference group "
-    "(hollow point), other things equal. Where the bar crosses 1, the difference may be chance. None of this proves a "
-    "cause."
+    "(hollow point), other things equal. A grey bar may be chance, even one that does not reach 1: with so many "
+    "compared, one or another misses it by luck. None of this proves a cause."
 )
-GUESSED: Final = 0.55  # of pairs put in the right order: hardly more than by guessing
 Row = Any  # a row of a table, or the few figures that a sentence needs
 AGES_THAT_WERE: Final = "The risk by age and the forecast use the ages that were observed."
-ENDED: Final = {"customer": ("of whom {n} left", "had left"), "stay": ("of which {n} have ended", "had ended")}
+ENDED: Final = {"customer": "of whom {n} left", "stay": "of which {n} have ended"}
+BEFORE: Final = {"customer": ("were here", "left before"), "stay": ("were under way", "ended before")}
 AGAINST: Final = {"fewer": "fewer than", "more": "more than", "alike": "about as many as"}
 PARTS: Final = {
     **{0.1: "a tenth of", 0.2: "a fifth of", 0.25: "a quarter of", 1 / 3: "a third of", 0.5: "half"},
     **{2 / 3: "two thirds of", 0.75: "three quarters of", 2.0: "twice", 3.0: "three times"},
 }
+PACE: Final = "at the pace of the last 12 months"
 NEAR: Final = 0.12  # of a part, for a ratio to be called so
 WAYS: Final = {
     "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way that is not recorded",
 }  # fmt: skip
 WORK_LIST: Final = {
     "customer_id": "customer", "reason": "reasons to call", "money_at_risk": "at risk a month", "p_churn": "risk",
-    "mrr": "MRR", "tenure_months": "months here", "last_used_on": "last used", "n_tickets": "tickets, 90 days",
-    "last_answer": "last answer",
+    "mrr": "MRR", "tenure_months": "months here", "last_used_on": "last used",
 }  # fmt: skip
 MODELS: Final = {
     "segment": "segment", "model": "model", "weight": "weight in the average", "holdout_score": "held-out score",
@@ -53,40 +55,60 @@ MODELS: Final = {
 
 @dataclass(frozen=True)
 class Said:
-    """What stands around a finding: its title, what is plotted, how it is read, and sentences below."""
+    """What stands around a finding: its title, what is plotted, how it is read, and sentences below and above."""
 
     title: str
     subtitle: str = ""
     how_to_read: str = ""
     notes: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
 
 
-def subtitle(summary: pd.DataFrame, *, n_before: int, observed_from: date | None = None, unit: str = "customer") -> str:
+def subtitle(summary: pd.DataFrame, *, observed_from: date | None = None, unit: str = "customer") -> str:
     """Say in one line whom the report is about.
 
     Parameters
     ----------
     summary
         As from ``stats.survival.survival_summary``.
-    n_before
-        Customers who had left before records began, and are not counted.
     observed_from
-        The day on which they began, where it is declared.
+        The day from which they are followed, if any.
     unit
         As from :func:`cslib.data.lives.counted_as`.
     """
     row = whole(summary).iloc[0]
-    left, before = ENDED[unit]
-    text = f"{counted(int(row.n_customers), unit)}, {left.format(n=f'{int(row.n_events):,}')}"
-    text += " · a customer who comes back starts a new stay" * (unit == "stay")
-    text += f" · followed since {observed_from:%-d %B %Y}" if observed_from else ""
-    verb = "is" if n_before == 1 else "are"
-    return text + f" · {counted(n_before, unit)} that {before} earlier {verb} not counted" * bool(n_before)
+    since = f" · followed since {observed_from:%-d %B %Y}" if observed_from else ""
+    return f"{counted(int(row.n_customers), unit)}, {ENDED[unit].format(n=f'{int(row.n_events):,}')}{since}"
+
+
+def late_entry(
+    first: Row, summary: Row, n_before: int, *, observed_from: date | None, unit: str = "customer"
+) -> tuple[str, ...]:
+    """Say why a curve starts with fewer customers than it rests on, and who is not counted at all.
+
+    Parameters
+    ----------
+    first, summary
+        The first row of a survival curve, and its row of ``survival_summary``.
+    n_before
+        How many had left before.
+    observed_from
+        The day from which they are followed, if any.
+    unit
+        As from :func:`cslib.data.lives.counted_as`.
+    """
+    late = int(summary.n_customers - first.n_at_risk)
+    if not observed_from or not late + n_before:
+        return ()
+    day, (were, ended) = f"{observed_from:%-d %B %Y}", BEFORE[unit]
+    start = f"The line starts with {counted(int(first.n_at_risk), unit)}"
+    others = f"{late:,} more {were} already on {day} and count from the age they had then"
+    return (f"{start}; {others}. {n_before:,} that {ended} that day are left out.",)
 
 
 def answer(
     summary: pd.DataFrame, pace: Pace | None, differences: Differences | None, strongest: Row | None, *,
-    unit: str = "customer",
+    unit: str = "customer", recent: bool = False, name: str = "",
 ) -> str:  # fmt: skip
     """Answer "who leaves, when, and why?" in at most three sentences, with ``**bold**`` parts.
 
@@ -98,14 +120,19 @@ def answer(
         None where nothing is known of it, or there are no segments; without them the strongest driver is told.
     unit
         As from :func:`cslib.data.lives.counted_as`.
+    recent
+        Whether they rest on the last twelve months alone.
+    name
+        Of the one segment that it is about; empty: all.
     """
     when = f"{_peaks(pace).partition(':')[0]}." if pace and len(pace.peaks) else ""
     driver = f"{drivers(strongest).title}." if strongest is not None else ""
     who = f"{_widest(differences)}." if differences else driver
-    return " ".join(filter(None, [_stay(whole(summary).iloc[0], unit), when, who]))
+    return " ".join(filter(None, [_stay(whole(summary).iloc[0], unit, recent, name), when, who]))
 
 
-def _stay(row: pd.Series[Any], unit: str) -> str:
+def _stay(row: pd.Series[Any], unit: str, recent: bool, name: str) -> str:
+    pace = f" {PACE}" * recent
     n, ended = counted(int(row.n_customers), unit), "left" if unit == "customer" else "ended"
     if not row.n_events:
         who = f"all {n} count" if row.n_customers > 1 else f"{n} counts"
@@ -113,13 +140,15 @@ def _stay(row: pd.Series[Any], unit: str) -> str:
     if pd.notna(row.median_months):
         known = pd.notna(row.median_ci_lower) or pd.notna(row.median_ci_upper)
         interval = f"95 % interval {_span(row.median_ci_lower, row.median_ci_upper)}, {n}" if known else n
-        return f"**Half of all customers leave within {months(row.median_months)}** ({interval})."
+        who = f"{name} customers" if name else "all customers"
+        return f"**Half of {who} leave within {months(row.median_months)}**{pace} ({interval})."
     if row.n_events == row.n_customers:
         many = f"**All {n} {ended}**, too few to say how long {'they stay' if unit == 'customer' else 'they last'}."
         return many if row.n_customers > 1 else f"**The one {n[2:]} {ended}.**"
     if pd.notna(row.survival_12m):
         interval = between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
-        stay = f"**{percent(row.survival_12m)} of customers stay longer than 12 months**"
+        who = f"{name} customers" if name else "customers"
+        stay = f"**{percent(row.survival_12m)} of {who} stay longer than 12 months**{pace}"
         return f"{stay} (95 % interval {interval}, {n}); it is too early to say when half will have left."
     return f"**{int(row.n_events):,} of {n} {ended} so far**; it is too early to say when half will have left."
 
@@ -153,7 +182,7 @@ def cards(summary: pd.DataFrame, last: Row | None, outlook: Row | None, *, recen
 
 
 def _stay_cards(row: pd.Series[Any], recent: bool) -> Iterator[Card]:
-    pace = "at the pace of the last 12 months" if recent else ""
+    pace = PACE if recent else ""
     n, bounds = int(row.n_customers), (row.survival_12m_ci_lower, row.survival_12m_ci_upper)
     seen = pace or "from the day of their start" if pd.notna(row.survival_12m) else "no customer observed that long"
     yield Card("Stay longer than 12 months", row.survival_12m, "percent", *bounds, n, detail=seen)
@@ -217,19 +246,19 @@ def warnings(summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple
     return (*([short] if reach < horizon_months else []), *([unseen] if lost else []))
 
 
-def survival(kept: pd.DataFrame) -> Said:
-    """State how many stay: in the two segments that differ most, if by more than chance, or of all."""
+def survival(kept: pd.DataFrame, name: str = "") -> Said:
+    """State how many stay: in the two segments that differ most, if by more than chance, or of all, or of the one."""
     title = "It is too early to say how many stay"
     if len(kept):
         first, *others = (row for _, row in kept.iterrows())
-        who = f"{first.segment} customers" if others else "customers"
+        who = f"{first.segment if others else name} customers".strip()
         more = "".join(f", against {percent(other.survival)} of {other.segment}" for other in others)
         title = f"{percent(first.survival)} of {who} stay longer than {months(first.duration_months)}{more}"
-    plotted = "Share still here, by months since the start, as long as ten or more are followed. Bands: 95 % intervals."
+    plotted = "Share still here, by months since the start, while we follow ten or more. Bands: 95 % intervals."
     return Said(title, plotted, HOW_TO_READ_SURVIVAL)
 
 
-def summary(summary: pd.DataFrame, *, unit: str = "customer") -> pd.DataFrame:
+def summary(summary: pd.DataFrame, *, unit: str = "customer", name: str = "") -> pd.DataFrame:
     """Write the summary for its readers: one column per quantity, its interval in brackets.
 
     Parameters
@@ -238,6 +267,8 @@ def summary(summary: pd.DataFrame, *, unit: str = "customer") -> pd.DataFrame:
         As from :func:`cslib.churn.stays.firm_medians`.
     unit
         As from :func:`cslib.data.lives.counted_as`.
+    name
+        Of the one segment that it is about; empty: all.
 
     Returns
     -------
@@ -245,7 +276,10 @@ def summary(summary: pd.DataFrame, *, unit: str = "customer") -> pd.DataFrame:
         ``segment``, ``customers`` and ``left``, or ``stays`` and ``ended``, and as text the median, the mean stay and
         survival at 12 months.
     """
-    return pd.DataFrame([_summed(row, unit) for row in summary.itertuples()])
+    called = summary.assign(
+        segment=summary["segment"].replace({"All": name or "All", ALL_YEARS: f"{name or 'All'} (all years)"})
+    )
+    return pd.DataFrame([_summed(row, unit) for row in called.itertuples()])
 
 
 def _summed(row: Any, unit: str) -> dict[str, Any]:
@@ -273,7 +307,8 @@ def _written(value: float, unit: str) -> str:
 
 def hazard(pace: Pace | None) -> Said:
     """State at which ages customers leave most, or that their risk hardly changes, as far as the counts tell."""
-    plotted = "Share of customers leaving in a month, by months since the start, smoothed. Bands: 95 % intervals."
+    plotted = "Customers who left in a month, as a share of those here on average in it, by months since the start; "
+    plotted += "smoothed, except at peaks. Bands: 95 % intervals."
     if pace is None:
         return Said("Too few customers have been followed, or have left, to say when they leave", plotted)
     return Said(_peaks(pace) if len(pace.peaks) else _level(pace), plotted)
@@ -353,19 +388,29 @@ def kinds(lost: pd.DataFrame) -> Said:
 
 def drivers(strongest: Row | None, *, changing: str = "") -> Said:
     """State the strongest driver that is more than chance; without one, that whose effect changes with age."""
-    plotted = "How fast customers leave, compared with the reference. Bars: 95 %, in colour where more than chance."
+    plotted = (
+        "How fast customers leave, compared with the reference. Bars: 95 % intervals, in colour where more than chance "
+    )
+    plotted += "even though so many were tried."
     if strongest is None and changing:
-        others = "over all ages together, nothing on record clearly raises or lowers the risk of leaving"
-        return Said(f"How {changing} matters changes as customers stay; {others}", plotted, HOW_TO_READ_RATIOS)
+        others = "on average, nothing on record clearly raises or lowers the risk of leaving"
+        title = f"How much {changing} matters depends on how long customers have been here; {others}"
+        return Said(title, plotted, HOW_TO_READ_RATIOS)
     if strongest is None:
         return Said("Nothing on record clearly raises or lowers the risk of leaving", plotted, HOW_TO_READ_RATIOS)
     s = strongest
     rate = f"{_part(s.hazard_ratio)} {s.reference}'s rate"
     if not s.reference:
-        low, high = s.level.split(" → ")
+        high, low = s.level.split(INSTEAD)
         rate = f"{_part(s.hazard_ratio)} the rate of those with {low}"
         return Said(f"Customers with {s.term} {high} leave at {rate}, other things equal", plotted, HOW_TO_READ_RATIOS)
     return Said(f"{s.level} customers leave at {rate}, other things equal", plotted, HOW_TO_READ_RATIOS)
+
+
+def priced(drivers: pd.DataFrame, currency: str) -> pd.DataFrame:
+    """Write the currency before the amounts that are compared, as in ``USD 290 instead of 204``."""
+    amounts = drivers["term"].isin([MRR, MRR_AT_START]) & drivers["level"].str.contains(INSTEAD)
+    return drivers.assign(level=drivers["level"].mask(amounts, f"{currency} " + drivers["level"]).str.strip())
 
 
 def _part(ratio: float) -> str:
@@ -382,7 +427,7 @@ def _part(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio >= 0.1 else f"{percent(ratio)} of"
 
 
-def calibration(agreement: Row, *, checked_months: float, kept_share: float) -> Said:
+def calibration(agreement: Row, *, checked_months: float, kept_share: float, segment: str = "") -> Said:
     """State whether predicted and observed churn agree.
 
     Parameters
@@ -391,6 +436,8 @@ def calibration(agreement: Row, *, checked_months: float, kept_share: float) -> 
         Group by group.
     checked_months, kept_share
         Of ``DriverModel``.
+    segment
+        The column whose value the report is about, where it is about one.
     """
     n = agreement.n_groups
     title = f"Customers fall into {counted(n, 'group')}, too few to judge the predictions"
@@ -402,54 +449,80 @@ def calibration(agreement: Row, *, checked_months: float, kept_share: float) -> 
     shrunk = (
         f"Risks use {percent(kept_share)} of each effect (on the log scale): the part that holds for new customers."
     )
-    return Said(title, plotted, notes=(shrunk,))
-
-
-def _picks(concordance: float) -> tuple[str, ...]:
-    """Say how well the model tells who leaves first."""
-    picks = f"Shown two new customers, the model picks the earlier leaver {percent(concordance)} of the time"
-    hardly = ". So the risks hardly tell customers apart" * (concordance < GUESSED)
-    return () if math.isnan(concordance) else (f"{picks}; guessing gets 50 %{hardly}.",)
+    every = (f"All customers are grouped here, whatever their {segment}: risks come from one model.",) * bool(segment)
+    return Said(title, plotted, notes=(*every, shrunk))
 
 
 def at_risk(
     stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan,
-    segment: tuple[str, str] | None = None,
+    tells_apart: bool = True, segment: tuple[str, str] = ("", ""), others: bool = False,
 ) -> Said:  # fmt: skip
-    """State how much money is at risk and how much of it the customers hold whom there is time to call.
+    """State who gives a reason to call and what they pay, in which order the others are, and how much is at risk.
 
     Parameters
     ----------
     stakes
         As from :func:`cslib.churn.at_risk.stakes`.
-    horizon_months, gross_margin, concordance
-        With which they were computed, and of ``DriverModel``.
+    horizon_months, gross_margin
+        With which they were computed.
     currency
         Code before amounts.
+    concordance, tells_apart
+        Of ``DriverModel``.
     segment
-        Column and value of those who are listed, where they are others than the report is about.
+        Column and value of those who are listed; empty: all are.
+    others
+        Whether they are others than the report is about.
     """
     if not stakes.n_customers:
         return Said("Nobody is a customer today, so there is nobody to call")
-    notes = (*_listed(stakes, segment), *_picks(concordance))
+    priced = not math.isnan(stakes.money_at_risk)
+    before = _order(concordance, tells_apart=tells_apart, priced=priced, column=segment[0])
+    money_told = _at_stake(stakes, horizon_months, currency, gross_margin)
+    title, *rest = filter(None, [_reasons(stakes, currency), money_told])
+    return Said(title, notes=(*_listed(stakes, segment, others), *(f"{text}." for text in rest)), before=before)
+
+
+def _order(concordance: float, *, tells_apart: bool, priced: bool, column: str) -> tuple[str, ...]:
+    """Say how well the model tells who leaves first, and how customers are listed where it does not."""
+    two = f"two new customers, whatever their {column}" if column else "two new customers"
+    known = "" if math.isnan(concordance) else f"shown {two}, the model picks the earlier leaver {percent(concordance)}"
+    known = f"{known} of the time, and guessing gets 50 %" if known else ""
+    if tells_apart:
+        return (f"{known[:1].upper()}{known[1:]}.",)
+    order = "they are in order of revenue" if priced else "their order says little"
+    why = f"We cannot tell these customers apart by risk, so {order}"
+    return (f"{why}: {known}." if known else f"{why}.",)
+
+
+def _reasons(stakes: Row, currency: str) -> str:
+    """Say how many give a reason to call, and what they pay; empty where none does."""
+    if not stakes.n_reasons:
+        return ""
+    n, one = f"{stakes.n_reasons:,} of {counted(stakes.n_customers, 'customer')}", stakes.n_reasons == 1
+    give, come = ("gives", "comes") if one else ("give", "come")
+    paid = "" if math.isnan(stakes.mrr) else f"; they pay {money(stakes.mrr_reasons, currency)} a month"
+    return f"{n} {give} a reason to call and {come} first{paid}"
+
+
+def _at_stake(stakes: Row, horizon_months: int, currency: str, gross_margin: float) -> str:
+    """Say how much money is at risk, and how much of it the customers hold whom there is time to call."""
     if math.isnan(stakes.money_at_risk):
-        return Said("The data hold no MRR, so customers are in order of risk", notes=notes)
+        return "The data hold no MRR, so money at risk is not known"
     if not stakes.money_at_risk:
-        return Said("No present customer pays anything, so no money is at risk", notes=notes)
+        return "No present customer pays anything, so no money is at risk"
     lost, held, paid = (money(m, currency) for m in (stakes.money_at_risk, stakes.money_listed, stakes.mrr))
     what = f"{paid} in monthly revenue" if gross_margin == 1 else "monthly margin"
     risk = f"{lost} of {what} is at risk over the next"
     one, many = "customer at the top holds", "customers at the top hold"
     top = f"the {one if stakes.n_listed == 1 else f'{stakes.n_listed:,} {many}'} {held} of it"
-    return Said(f"{risk} {stretch(horizon_months, 'month')}; {top} ({percent(stakes.share_listed)})", notes=notes)
+    return f"{risk} {stretch(horizon_months, 'month')}; {top} ({percent(stakes.share_listed)})"
 
 
-def _listed(stakes: Row, segment: tuple[str, str] | None) -> tuple[str, ...]:
+def _listed(stakes: Row, segment: tuple[str, str], others: bool) -> tuple[str, ...]:
     """Say whom the list holds, where the rest of the report is about others."""
-    if segment is None:
-        return ()
     who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {segment[0]} is {segment[1]} today"
-    return (f"{who}; the rest of this report is about those who began with it.",)
+    return (f"{who}; the rest of this report is about those who began with it.",) * others
 
 
 def work_list(risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
@@ -465,11 +538,12 @@ def work_list(risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The same rows; columns in another order, without those that are empty; money and months as whole numbers.
+        The same rows; columns in another order, without those that are empty or for the file only, which holds all
+        segments; money and months as whole numbers.
     """
-    columns = [*WORK_LIST, *([by] if by else []), *(c for c in risk.columns[11:] if c != by)]
-    whole = {c: risk[c].round() for c in ("mrr", "money_at_risk")} | {"tenure_months": risk["tenure_months"] // 1}
-    shown = risk.assign(**whole, **({by: risk["segment"]} if by else {}))[columns]
+    whole = {c: risk[c].round() for c in ("mrr", "money_at_risk") if c in risk}
+    shown = risk.assign(**whole, tenure_months=risk["tenure_months"] // 1, **({by: risk["segment"]} if by else {}))
+    shown = shown[[c for c in (*WORK_LIST, by) if c in shown]]
     return shown.loc[:, shown.notna().any()] if len(shown) else shown
 
 

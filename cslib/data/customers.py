@@ -185,8 +185,7 @@ def today_remark(data: DataSet, columns: Iterable[str]) -> tuple[str, ...]:
     told = [c for c in columns if c in own.columns and c not in known and not has_history(data, c)]
     if not told:
         return ()
-    today = f"The data hold {listed(told)} only as of today."
-    return (f"{today} A value that changes late in a stay then seems to make customers stay.",)
+    return (f"We only know today's {listed(told)}, so don't read a difference as a cause.",)
 
 
 def with_segment(table: ir.Table, data: DataSet, segment_by: str, *, today: bool = False) -> ir.Table:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
+import ibis
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
@@ -98,6 +99,15 @@ def _drift(data: DataSet, *, sure: bool) -> Drift | None:
     return judged(at_risk, left, since=_window(data), sure=sure) if at_risk.shape[1] >= 2 * WINDOW else None
 
 
+def drift_before(data: DataSet, joined_before: date) -> Drift | None:
+    """Test likewise whether churn has changed among those alone who joined before a day.
+
+    Where it has changed for all and not for them, it is those who joined since who are different.
+    """
+    at_risk, left = _by_age(data, joined_before)
+    return judged(at_risk, left, since=_window(data)) if at_risk.shape[1] >= 2 * WINDOW else None
+
+
 def judged(at_risk: Floats, left: Floats, *, since: date, sure: bool = False) -> Drift | None:
     """Test counts for change, as :func:`drift` does.
 
@@ -180,9 +190,10 @@ def _window(data: DataSet) -> date:
     return period_start(last_complete(settled(data), "month") - WINDOW + 1, "month")
 
 
-def _by_age(data: DataSet) -> tuple[Floats, Floats]:
+def _by_age(data: DataSet, joined_before: date | None = None) -> tuple[Floats, Floats]:
     """Count at risk and left, shape (months of age, complete calendar months)."""
     table = lives(data)
+    table = table.filter(table.started_on < ibis.date(joined_before)) if joined_before else table
     start, end = (period_ordinal(day, "month") for day in (table.started_on, table.churned_on))
     rows = table.select(start=start, end=end.fill_null(NEVER))
     counted = rows.group_by(["start", "end"]).aggregate(n=rows.count()).execute()

@@ -567,18 +567,6 @@ def earliest(value: ir.Value, moment: ir.Value) -> ir.Value:
     return value.argmin(moment.cast("string") + value.cast("string"))
 
 
-def written(value: ir.NumericValue, digits: int) -> ir.StringValue:
-    """Write a number with so many decimals, as no two engines do it alike."""
-    scale = 10**digits
-    known = ibis.ifelse(value.abs() < EXACT / scale, value, ibis.null("float64"))
-    parts = (known.abs() * scale + 0.5).floor().cast("int64")
-    text = (parts // scale).cast("string")
-    if digits:
-        text += "." + (parts % scale).cast("string").lpad(digits, "0")
-    signed = ibis.ifelse((known < 0) & (parts > 0), "-", "") + text
-    return signed.coalesce(value.cast("string"))
-
-
 def _with_shifts(compiler: Any) -> Any:
     class Shifting(compiler):
         """Shifts of 64 bits, by numbers of any size."""

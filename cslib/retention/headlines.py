@@ -49,9 +49,12 @@ def landmarks(curve: pd.DataFrame, *, kind: str = "on", period: str = "month", m
     return picked.assign(headline=picked["period_index"] == _headline(list(picked["period_index"]), period))
 
 
-def joined_by(triangle: pd.DataFrame, *, period: str = "month") -> pd.Series[Any]:
-    """Find the last day on which those began who have come as far, by ``period_index``; none without cohorts."""
-    known = triangle[(triangle["segment"] == "All") & triangle["n_retained"].notna()]
+def joined_by(triangle: pd.DataFrame, *, period: str = "month", told: str = "n_retained") -> pd.Series[Any]:
+    """Find the last day on which those began who have come as far, by ``period_index``; none without cohorts.
+
+    A cohort has come as far as the column ``told`` is known.
+    """
+    known = triangle[(triangle["segment"] == "All") & triangle[told].notna()]
     return known.groupby("period_index")["cohort"].max().map(partial(_last_day, period=period))
 
 

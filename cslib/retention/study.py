@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final
@@ -12,13 +12,16 @@ import pandas as pd
 from cslib.allowed import asked
 from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
+from cslib.data.drift import drift, drift_before, recent_lives
 from cslib.retention import cohorts as estimate
 from cslib.retention import headlines as told
 from cslib.retention import revenue as money
 from cslib.retention import words
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
 from cslib.show.estimates import MAX_COHORTS, retention_heatmap
+from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
+from cslib.stats.survival import survival_at, survival_curve
 
 LOW: Final = 0.5  # highest share below which the first period would flatten a curve
 COMPARED: Final = ["comparison", "cohort", "rate_newer", "rate_older", "difference", "p_adjusted"]
@@ -80,7 +83,19 @@ class Retention(Study):
         """Headline sentence and cards."""
         say, known = self._say, (self._marks, self._contrast)
         whom = say.subtitle(told.followed(self._triangle, self._curve))
-        return Answer(whom, say.answer(*known), tuple(say.cards(*known)))
+        return Answer(whom, say.answer(*known), tuple(say.cards(*known)), notes=tuple(filter(None, self._bridges())))
+
+    def _bridges(self) -> Iterator[str]:
+        """Say how this goes with the churn report, where both are about customers."""
+        if not self._say.held or not self._dated or not self.data.has_dates("customers"):
+            return
+        found, year = drift(self.data), self._marks[self._marks["period_index"] == 12]
+        if self.period == "month" and self.kind == "on" and len(year):
+            lives = recent_lives(self.data, found)
+            stay = whole(survival_at(survival_curve(lives), [12]))["survival"].iloc[0]
+            yield self._say.beside_churn(year.iloc[0], stay, recent=bool(found and found.carries))
+        if found and self._contrast is not None and self._contrast.together and not self._contrast.newest:
+            yield self._say.bridge(found, drift_before(self.data, self._contrast.cohort.date()), self._contrast)
 
     @cached_property
     def by_age(self) -> Result:
@@ -91,9 +106,9 @@ class Retention(Study):
             return Result(name, self._curve, absent=words.NOTHING_OVER, caption=caption)
         extremes = told.extremes(shown, kind=say.kind, period=say.period)
         below = f"Below: customers followed that long.{left_out(self._curve, shown)}"
-        plotted = f"Share of customers retained, by {say.axis}. Bands: 95 % intervals. {below}"
+        plotted = f"Share of customers retained, by {say.since}. Bands: 95 % intervals. {below}"
         title, chart = say.segments(extremes, self._marks), self._lines(_told(shown), "retention_rate", say.names)
-        rest: Any = {"how_to_read": words.HOW_TO_READ_LINES, "caption": caption}
+        rest: Any = {"how_to_read": say.how_to_read, "caption": caption}
         rest["notes"] = segment_remark(self.data, self.by)
         rest["warnings"] = (words.RIGHT_EDGE,) * (say.kind == "on_or_after")
         return Result(name, self._curve, title, plotted, chart, **rest)
@@ -124,7 +139,7 @@ class Retention(Study):
         by_year = by_year[by_year["segment"].isin(shown["segment"])]
         extremes = told.extreme_years(by_year, kind=say.kind, period=say.period)
         title, chart = say.years(extremes), self._lines(_told(shown), "retention_rate", say.names)
-        plotted = f"Share retained, by {say.axis}, of customers who started in each year. Bands: 95 % intervals."
+        plotted = f"Share retained, by {say.since}, of customers who started in each year. Bands: 95 % intervals."
         return Result(name, table, title, plotted, chart, "Line chart by year of start", caption=caption)
 
     @cached_property
@@ -141,14 +156,16 @@ class Retention(Study):
         """Does their revenue stay?"""
         name, pooled, say = "revenue_curve", self._pooled, self._say
         rest: Any = {"caption": "Revenue retention, all cohorts pooled"}
-        if self._levels is not None:
-            by_cohort = money.revenue_retention(self._levels)
-            rest["also"] = (Result("revenue_retention", by_cohort, caption="Revenue by cohort"),)
+        if self._levels is None:
+            return Result(name, pooled, absent=self._unpaid, **rest)
+        by_cohort = money.revenue_retention(self._levels)
+        rest["also"] = (Result("revenue_retention", by_cohort, caption="Revenue by cohort"),)
         if self._unpaid:
             return Result(name, pooled, absent=self._unpaid, **rest)
-        plotted = f"MRR as a share of the first MRR, by {say.axis}."
+        plotted, rest["notes"] = f"MRR as a share of the first MRR, by {say.since}.", (words.NRR,)
+        joined = told.joined_by(by_cohort, period=say.period, told="mrr")
         return Result(
-            name, pooled, say.revenue(told.revenue_kept(pooled, period=say.period)),
+            name, pooled, say.revenue(told.revenue_kept(pooled, period=say.period), joined),
             f"{plotted} Net counts expansion, gross counts each customer at most at its first MRR.",
             self._lines(money.net_and_gross(pooled), "share"), "Line chart of net and gross revenue retention", **rest,
         )  # fmt: skip
@@ -161,7 +178,7 @@ class Retention(Study):
         if self._unpaid or not self.by:  # said already, or nothing to say
             return Result(name, table if self.by else table.head(0), caption=caption, most=0)
         shown = largest_segments(table)
-        plotted = f"MRR as a share of the first MRR, by {self._say.axis}. Bands: 95 % intervals."
+        plotted = f"MRR as a share of the first MRR, by {self._say.since}. Bands: 95 % intervals."
         title = self._say.revenue_segments(told.extreme_shares(shown, period=self._say.period))
         chart = self._lines(shown, "share")
         return Result(name, table, title, plotted + left_out(table, shown), chart, caption=caption)

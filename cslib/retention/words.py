@@ -7,17 +7,18 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.data.drift import Drift
 from cslib.errors import counted, stretch
 from cslib.retention.cohorts import read_brackets
 from cslib.show.display import Card
-from cslib.show.formats import MAY_BE_SEASON, between, percent
+from cslib.show.formats import MAY_BE_SEASON, between, format_value, percent
 
 COMPARED: Final = {"newest cohort": "newest cohort old enough", "all cohorts": "all cohorts, any difference"}
 HOW_TO_READ_LINES: Final = (
     "Follow a line to the right: its height is the share retained at that age. The numbers below the chart are the "
-    "customers it rests on. Where they are few the band is wide: trust the line only as far as the band is narrow. At "
-    "0 stands the period of the start itself."
+    "customers it rests on. Where they are few the band is wide: trust the line only as far as the band is narrow."
 )
+HELD_AT_FIRST: Final = " The first point is the end of the {} they joined in, by when some have left already."
 HOW_TO_READ_HEATMAP: Final = (
     "Each row is one cohort, growing older from left to right. Read down a column to compare cohorts at the same age: "
     "darker further down means that newer customers stay longer. The number beside a cohort is its size; the first row "
@@ -34,9 +35,18 @@ NOTHING_PAID: Final = "No cohort pays anything at the end of its first period, s
 NO_YEARS: Final = "There are no two years of start to compare yet."
 EDGE_YEARS: Final = "Years of start are not compared by “or later”, which looks too low for recent ones."
 NO_TEST: Final = "There are too few cohorts to compare newer with older ones."
-SPLIT: Final = "The dashed line cuts the cohorts that are old enough into halves. It marks no event."
+SPLIT: Final = "The dashed line only splits these cohorts into an older and a newer half; nothing happened on that day."
+NRR: Final = (
+    "NRR in the revenue report is of all customers, over the last 12 months; here each cohort counts from its start."
+)
 EVERY: Final = {"day": "daily", "week": "weekly", "month": "monthly", "quarter": "quarterly", "year": "yearly"}
 BETTER: Final = {"orders": ("order more", "order less"), "usage": ("are more active", "are less active")}
+
+
+VERDICTS: Final = {  # of all shared periods together, and of the last one
+    (True, True): "more than chance", (True, False): "clear over all {0}s together, not at the end",
+    (False, True): "clear in {0} {1} alone", (False, False): "may be chance",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,9 +80,20 @@ class Wording:
         return {a: f"{a}–{b}" if b > a else f"{a}" for a, b in read_brackets(self.kind).items()}
 
     @property
-    def axis(self) -> str:
-        """What stands under a curve."""
+    def since(self) -> str:
+        """By what a curve is drawn."""
         return f"{self.period}s since the start"
+
+    @property
+    def axis(self) -> str:
+        """What stands under a curve: at 0 the period of the start itself, at whose end some have left already."""
+        return self.since if self.source == "tenure" else f"{self.since} (0: the {self.period} they joined)"
+
+    @property
+    def how_to_read(self) -> str:
+        """Say how to read a curve."""
+        cohorts_held = self.held and self.source != "tenure"
+        return HOW_TO_READ_LINES + HELD_AT_FIRST.format(self.period) * cohorts_held
 
     @property
     def held(self) -> bool:
@@ -137,8 +158,7 @@ class Wording:
             cards.append(Card(label, row.retention_rate, "percent", *ends, n, detail=whose))
         if contrast is not None:
             label = f"Newer minus older cohorts, {self.period} {int(contrast.shared_age)}"
-            known = {(True, True): "more than chance", (False, False): "may be chance"}
-            verdict = known.get((contrast.together, contrast.alone), "not clear")
+            verdict = VERDICTS[contrast.together, contrast.alone].format(self.period, int(contrast.shared_age))
             ends, n = (contrast.ci_lower, contrast.ci_upper), int(contrast.n_customers)
             cards.append(Card(label, contrast.difference, "points", *ends, n, detail=f"{verdict}{_season(contrast)}"))
         return cards
@@ -162,14 +182,52 @@ class Wording:
         if contrast.together:
             return f"{who} differ from earlier ones {span}, but not clearly at the end: {rates}{_season(contrast)}."
         if contrast.alone:
-            return f"{who}: {rates}, but {span} the difference may be chance."
-        return f"{who} do not clearly differ from earlier ones: {rates}, which may be chance."
+            gap = format_value(abs(contrast.difference), "points").removeprefix("+")
+            ahead = f"{gap} {'ahead' if contrast.difference > 0 else 'behind'}"
+            return f"{who} are {ahead}: {rates}. {span.capitalize()} the difference may be chance."
+        return f"{who} do not clearly differ from earlier ones: {rates}. The difference may be chance."
+
+    def bridge(self, found: Drift, older: Drift | None, contrast: pd.Series[Any]) -> str:
+        """Say whether a change of churn is that of newer cohorts alone, or of older ones as well.
+
+        Parameters
+        ----------
+        found
+            The change, of all customers.
+        older
+            The same of those who joined before the newer cohorts alone; None: none is clear.
+        contrast
+            Newer against older cohorts.
+        """
+        leave = f"customers left {'faster' if found.faster else 'more slowly'} in the last 12 months"
+        who = f"those who joined before {self._day(contrast.cohort)}"
+        if older is not None and older.faster == found.faster:
+            return f"The churn report says that {leave}: {who} did, too, so it is not only about whom we sign."
+        alike = f"{who}, no such change is clear at the same ages"
+        return f"The churn report says that {leave}. Among {alike}: it shows in those who joined since."
+
+    def beside_churn(self, mark: pd.Series[Any], survival: float, *, recent: bool) -> str:
+        """Say why the churn report has another share; nothing where it has the same, as rounded.
+
+        Parameters
+        ----------
+        mark
+            The landmark of 12 months, as for :meth:`answer`.
+        survival
+            Share that stays longer than 12 months in the churn report.
+        recent
+            Whether that rests on the last twelve months alone.
+        """
+        here, there = percent(mark.retention_rate), percent(survival)
+        if recent:
+            what = f"{here} is what happened to those who joined by {self._until(mark.joined)}"
+            return f"The churn report says {there}: the pace of the last 12 months. {what}."
+        to_the_day = "it counts to the day, while month 12 here ends 12 to 13 months after the start"
+        return f"The churn report says {there}: {to_the_day}." if here != there else ""
 
     def _alike(self, row: pd.Series[Any]) -> str:
-        """Say which older cohorts newer ones are compared with, where a season is allowed for."""
-        if row.season != "allowed for":
-            return ""
-        return f" (same {'quarters' if self.period == 'quarter' else 'months'} of the year compared)"
+        """Say that the season is allowed for, where it is."""
+        return ", allowing for the season" if row.season == "allowed for" else ""
 
     def _day(self, day: pd.Timestamp) -> str:
         return f"{day:%B %Y}" if self.period in ("month", "quarter") else f"{day.day} {day:%B %Y}"
@@ -211,13 +269,25 @@ class Wording:
         text = sentence.format(best=best.segment, worst=worst.segment, state=state, **rates)
         return text if best.clear else f"{text}: no clear difference"
 
-    def revenue(self, kept: pd.Series[Any] | None) -> str:
-        """State what becomes of a cohort's revenue, with and without expansion."""
+    def revenue(self, kept: pd.Series[Any] | None, joined: pd.Series[Any]) -> str:
+        """State what becomes of a cohort's revenue, with and without expansion.
+
+        Parameters
+        ----------
+        kept
+            As from :func:`cslib.retention.headlines.revenue_kept`.
+        joined
+            By ``period_index``, until when those joined who have come as far.
+        """
         if kept is None:
             return "No cohort has revenue after its first period yet"
         age, net, gross = int(kept.period_index), percent(kept.net_retention), percent(kept.gross_retention)
-        brought = f"{net} of their first MRR ({between(kept.net_ci_lower, kept.net_ci_upper)})"
-        return f"After {counted(age, self.period)}, cohorts pay {brought}; {gross} without expansion"
+        first = f"what customers who joined by {self._until(joined[age])} first paid"
+        interval = between(kept.net_ci_lower, kept.net_ci_upper)
+        return f"{self._on(age)}, we still earn {net} of {first} ({interval}), and {gross} without expansion"
+
+    def _on(self, age: int) -> str:
+        return "A year on" if (age, self.period) == (12, "month") else f"{counted(age, self.period)} on".capitalize()
 
     def revenue_segments(self, ends: pd.DataFrame) -> str:
         """State which segment keeps most and which least of its revenue."""
@@ -225,8 +295,8 @@ class Wording:
             return "There are no two segments with enough customers to compare"
         best, worst = (row for _, row in ends.iterrows())
         least = f"{worst.segment} {percent(worst.share)}"
-        after = f"After {counted(int(best.period_index), self.period)}"
-        text = f"{after}, {best.segment} customers pay {percent(best.share)} of their first MRR, {least}"
+        on = self._on(int(best.period_index))
+        text = f"{on}, {best.segment} customers pay {percent(best.share)} of what they first paid, {least}"
         return text if best.clear else f"{text}: no clear difference"
 
     def heatmap(self, followed: pd.Series[Any], *, most: int) -> str:

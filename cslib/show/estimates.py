@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 REACH: Final = 8  # an interval is cut where it is this many times beyond all estimates
 DARK_TEXT: Final = "#020202"  # not INK: it stands on the colour of a cell in both themes
 PALE: Final = 0.18  # luminance above which dark text is the clearer one: either has a contrast of 4.5 there
+NARROW: Final = 0.3  # shares over which colours run at least: less would draw what may be chance
 MAX_COHORTS: Final = 36
 STEPS: Final = 32  # of a shade
 SHADES: Final = ("#eef6f7", "#7cc0ca", "#0f8092", "#0a4a57")
@@ -352,7 +353,9 @@ def retention_heatmap(
         axes.axhline(1, color=GROUND, linewidth=5, zorder=3)
     text = (rates * 100).round(0).map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
     named = rates.set_axis(rows).set_axis(periods, axis=1)
-    coloured_cells(axes, named, text, limits=(0, max(top, 0.05)), pale=top < 0.5, told=told)
+    least = float(np.nanmin(later)) if np.isfinite(later).any() else 0.0
+    limits = (max(min(least, top - NARROW), 0.0), max(top, 0.05))
+    coloured_cells(axes, named, text, limits=limits, pale=top < 0.5, told=told)
     hatch(axes, blank)
     charts.slanted(axes)
     if first_new:

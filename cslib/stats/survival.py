@@ -17,7 +17,19 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, chdtri, gammaln
 
 from cslib.errors import DataError, ParameterError
-from cslib.stats.intervals import LEVEL, Floats, Interval, holm, log_rank, product_limit, weighted_sum, wilson, z_value
+from cslib.stats.intervals import (
+    FIRM,
+    LEVEL,
+    Floats,
+    Interval,
+    holm,
+    log_rank,
+    product_limit,
+    weighted_sum,
+    wilson,
+    z_value,
+)
+from cslib.stats.peaks import find_peaks
 
 DAYS_PER_MONTH: Final = 30.4375
 TIE: Final = 1e-9  # months: who left at a stated age has left, whatever the rounding
@@ -304,7 +316,9 @@ def hazard_by_age(curve: pd.DataFrame) -> pd.DataFrame:
     Notes
     -----
     Events over exposure, both weighted by a triangle over the neighbouring months, at each age the narrowest
-    of 1, 2, 3, 6 and 12 months to either side that holds 100 events. Bounds for a weighted sum of Poisson counts
+    of 1, 2, 3, 6 and 12 months to either side that holds 100 events of the largest segment, which is ``All`` where it
+    is there: all lines are smoothed alike. A peak of its (:func:`cslib.stats.peaks.find_peaks`, in months with 30 at
+    risk) is not smoothed into the months beside it, nor they into it. Bounds for a weighted sum of Poisson counts
     (gamma), which hold for any number of events, none included; they do not cover what smoothing flattens.
 
     References
@@ -320,27 +334,47 @@ def hazard_by_age(curve: pd.DataFrame) -> pd.DataFrame:
     >>> hazard_by_age(survival_curve(counts))["customer_months"].tolist()
     [100.0, 90.0]
     """
-    return pd.concat([_hazard(own) for _, own in by_segment(curve)], ignore_index=True)
+    counts = [_by_month(own) for _, own in by_segment(curve)]
+    windows = _windows(max(counts, key=lambda own: own["n_events"].sum()))
+    windows = windows.reindex(range(max(map(len, counts))), method="ffill")
+    return pd.concat([_smoothed(own, windows.head(len(own))) for own in counts], ignore_index=True)
 
 
-def _hazard(own: pd.DataFrame) -> pd.DataFrame:
+def _by_month(own: pd.DataFrame) -> pd.DataFrame:
+    """Count events and exposure by month of age."""
     times, at_risk = own["duration_months"].to_numpy(float), own["n_at_risk"].to_numpy(float)
     n_bins = max(int(np.ceil(times[-1] - 1e-9)), 1)
     lived = np.concatenate([[0.0], np.cumsum(at_risk[1:] * np.diff(times))])
     exposure = np.diff(np.interp(np.arange(n_bins + 1), times, lived))
     month = np.clip(np.ceil(times - 1e-9).astype(int) - 1, 0, n_bins - 1)  # left at the end of month k: in it
-    events = np.bincount(month, weights=own["n_events"], minlength=n_bins).astype(float)
-    apart = np.abs(np.subtract.outer(np.arange(n_bins), np.arange(n_bins)))
-    window = np.full(n_bins, WINDOWS[-1])
-    for width in WINDOWS[::-1]:
-        window[(apart < width) @ events >= ENOUGH] = width
-    kernel = np.maximum(1 - apart / window[:, None], 0)
-    weights = kernel / np.maximum(kernel @ exposure, 1e-12)[:, None]
-    hazard, bounds = weights @ events, _weighted_poisson(weights, events)
+    events = np.bincount(month, weights=own["n_events"], minlength=n_bins).astype(int)
     at_risk = _at_risk(own, np.arange(n_bins, dtype=float) + 1e-9)
     table = pd.DataFrame({"segment": own["segment"].iloc[0], "duration_months": np.arange(n_bins) + 0.5})
-    table = table.assign(n_at_risk=at_risk, n_events=events.astype(int), customer_months=exposure)
-    return table.assign(window_months=window, hazard=hazard, **bounds.columns())[exposure > 0]
+    return table.assign(n_at_risk=at_risk, n_events=events, customer_months=exposure)
+
+
+def _windows(whole: pd.DataFrame) -> pd.DataFrame:
+    """Choose how far to smooth at each month (``window_months``), and from which to which (``block``)."""
+    events = whole["n_events"].to_numpy(float)
+    apart = np.abs(np.subtract.outer(np.arange(len(whole)), np.arange(len(whole))))
+    window = np.full(len(whole), WINDOWS[-1])
+    for width in WINDOWS[::-1]:
+        window[(apart < width) @ events >= ENOUGH] = width
+    firm, edges = (whole["n_at_risk"] >= FIRM).to_numpy(), np.zeros(len(whole) + 1, dtype=int)
+    known = slice(0, np.flatnonzero(firm).max(initial=-1) + 1)
+    peaks = find_peaks((events * firm)[known], (whole["customer_months"] * firm)[known])
+    edges[[*(peaks["first"] - 1), *peaks["last"]]] = 1
+    return pd.DataFrame({"window_months": window, "block": edges[:-1].cumsum()})
+
+
+def _smoothed(own: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
+    window, block = windows["window_months"].to_numpy(), windows["block"].to_numpy()
+    apart = np.abs(np.subtract.outer(np.arange(len(own)), np.arange(len(own))))
+    kernel = np.maximum(1 - apart / window[:, None], 0) * np.equal.outer(block, block)
+    events, exposure = own["n_events"].to_numpy(float), own["customer_months"].to_numpy(float)
+    weights = kernel / np.maximum(kernel @ exposure, 1e-12)[:, None]
+    bounds = _weighted_poisson(weights, events).columns()
+    return own.assign(window_months=window, hazard=weights @ events, **bounds)[exposure > 0]
 
 
 def _weighted_poisson(weights: Floats, events: Floats) -> Interval:

@@ -91,3 +91,24 @@ def test_declared_segments_are_named_up_to_four(tmp_path):
     data = load(tmp_path)
     assert segment_columns(data, "s0") == ["s1", "s2", "s3", "s4"]
     assert len(segment_columns(data)) == MOST_SEGMENTS
+
+
+def test_what_lies_before_the_present_stay_is_not_told():
+    """a came back in June after three months away: use, an NPS of 2 and a ticket of April were of the first stay."""
+    paid = [("a", "2024-01-01", "2025-04-20"), ("a", "2025-06-01", None), ("b", "2024-01-01", None)]
+    rows = pd.DataFrame(paid, columns=["customer_id", "started_on", "ended_on"]).assign(mrr=10.0)
+    usage = used(a="2025-04-01 2025-04-08 2025-04-15", b="2025-04-01 2025-04-08 2025-04-15", x="2025-06-30")
+    surveys = asked(("a", "2025-04-10", "nps", 2), ("b", "2025-04-10", "nps", 2))
+    days = ["2025-04-12", "2025-06-02"]
+    touchpoints = pd.DataFrame({"customer_id": ["a"] * 2 + ["b"] * 2, "occurred_on": days * 2, "kind": "ticket"})
+    tables = {"subscriptions": rows, "usage": usage, "surveys": surveys, "touchpoints": touchpoints}
+    data = load(tables, as_of="2025-06-30")
+    found = (
+        with_signs(data.table("customers").select("customer_id"), data).execute().set_index("customer_id").sort_index()
+    )
+    assert found["sign"].str.strip(SEPARATOR).str.replace(SEPARATOR, "; ").tolist() == [
+        "",
+        "stopped using it in April; gave NPS 2 in April; 2 tickets in 90 days",
+    ]
+    assert found["n_tickets"].tolist() == [1, 2]
+    assert found.loc["a", ["last_used_on", "last_answer", "answered_on"]].isna().all()

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import cslib as cs
+from cslib.data.customers import segment_of
 from cslib.errors import MissingTableError, ParameterError
 from cslib.show import display
 
@@ -120,10 +121,33 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     few = cs.Churn(churn.data, by="plan", capacity=3, gross_margin=0.5).at_risk
     assert (few.most, len(few.table)) == (3, len(churn.at_risk.table))
     assert "; the 3 customers at the top hold " in few.title
-    assert list(few.shown)[:3] == ["customer_id", "reason", "money_at_risk"]
-    assert few.caption == "All customers of today, by money at risk"
+    assert list(few.shown)[:2] == ["customer_id", "money_at_risk"]  # nothing happened that is on record
+    assert few.caption == "All customers of today"
     assert few.table.money_at_risk.to_numpy() == pytest.approx(churn.at_risk.table.money_at_risk.to_numpy() / 2)
     assert few.labels["p_churn"] == "leaves within 12 months"
+
+
+def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
+    every, alone = churn.at_risk, cs.Churn(segment_of(churn.data, "plan", "Lite")).at_risk
+    own = every.table[every.table["segment"] == "Lite"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone.table, own)
+    sums = [cs.Churn(segment_of(churn.data, "plan", v)).at_risk.table["money_at_risk"].sum() for v in ("Lite", "Pro")]
+    assert sum(sums) == pytest.approx(every.table["money_at_risk"].sum())
+    assert not any("plan" in note for note in cs.Churn(segment_of(churn.data, "plan", "Lite")).ratios.before)
+    assert alone.before[0].startswith("Shown two new customers, whatever their plan, the model picks")
+
+
+def test_where_risks_tell_nobody_apart_none_is_shown():
+    """One plan, so age alone tells: the list is in order of revenue, the file holds the risks."""
+    people = world().assign(plan="Pro", mrr=lambda t: np.arange(len(t), dtype=float) % 7)
+    found = cs.Churn(cs.load({"customers": people}, as_of="2024-12-31")).at_risk
+    (said,) = found.before
+    assert said.startswith(
+        "We cannot tell these customers apart by risk, so they are in order of revenue: shown two new"
+    )
+    assert list(found.shown) == ["customer_id", "mrr", "tenure_months"]
+    assert found.table["mrr"].is_monotonic_decreasing
+    assert found.table["p_churn"].notna().all()
 
 
 def test_the_drivers_are_held_against_their_reference(churn):

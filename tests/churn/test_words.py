@@ -1,5 +1,7 @@
 """Words of the churn report: true for whatever was computed."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,18 +36,61 @@ def answer(curve, strongest=None):
 NAMES = ["term", "level", "reference", "hazard_ratio", "ci_lower", "ci_upper"]
 DRIVER = pd.Series(["plan", "Pro", "Lite", 0.3, 0.2, 0.4], NAMES)
 RISKS = pd.DataFrame({"p_churn": (0.5, 0.25, 0.25), "money_at_risk": (50.0, 30.0, 20.0), "mrr": (100.0, 120.0, 80.0)})
+RISKS = RISKS.assign(reason=None)
 
 
-def at_stake(money=(50.0, 30.0, 20.0), p=(0.5, 0.25, 0.25)):
-    return stakes(pd.DataFrame({"p_churn": p, "money_at_risk": money, "mrr": [100.0] * len(p)}), capacity=1)
+def at_stake(money=(50.0, 30.0, 20.0), p=(0.5, 0.25, 0.25), reason=None):
+    own = {"p_churn": p, "money_at_risk": money, "mrr": [100.0] * len(p)}
+    return stakes(pd.DataFrame(own).assign(reason=reason), capacity=1)
 
 
-def test_the_subtitle_counts_who_was_never_observed():
+def test_the_subtitle_says_whom_the_report_is_about():
     summary = survival_summary(survival_curve(lives(Pro=PRO)))
-    assert say.subtitle(summary, n_before=0) == "200 customers, of whom 30 left"
-    stays = say.subtitle(summary, n_before=0, unit="stay")
-    assert stays == "200 stays, of which 30 have ended · a customer who comes back starts a new stay"
-    assert say.subtitle(summary, n_before=7).endswith("7 customers that had left earlier are not counted")
+    assert say.subtitle(summary) == "200 customers, of whom 30 left"
+    since = say.subtitle(summary, unit="stay", observed_from=date(2024, 7, 1))
+    assert since == "200 stays, of which 30 have ended · followed since 1 July 2024"
+
+
+def test_a_line_that_starts_with_fewer_than_it_rests_on_says_why():
+    """Of 200 customers half were three months old when records began, and five had left by then."""
+    late = lives(Pro=PRO)
+    late["entry_months"] = [3.0 if d >= 12 else 0.0 for d in late["duration_months"]]
+    curve = survival_curve(late)
+    first, summary = curve.iloc[0], survival_summary(curve).iloc[0]
+    n = int(first.n_at_risk)
+    assert 0 < n < 200
+    since = {"observed_from": date(2024, 7, 1)}
+    assert say.late_entry(first, summary, 5, **since) == (
+        f"The line starts with {n} customers; {200 - n} more were here already on 1 July 2024 and count from the age they "
+        "had then. 5 that left before that day are left out.",
+    )
+    (stays,) = say.late_entry(first, summary, 1084, unit="stay", **since)
+    assert f"{200 - n} more were under way already on 1 July 2024" in stays
+    assert stays.endswith("1,084 that ended before that day are left out.")
+    assert say.late_entry(first, summary, 5, observed_from=None) == ()
+
+
+def test_one_segment_is_called_by_its_name():
+    curve = survival_curve(lives(Lite=[(5, True, 60), (9, True, 30), (12, False, 10)]).query("segment == 'All'"))
+    text = say.answer(firm(curve), None, None, None, recent=True, name="Lite")
+    pace = "at the pace of the last 12 months"
+    assert text == f"**Half of Lite customers leave within 5 months** {pace} (95 % interval 5.0 to 5.0, 100 customers)."
+    both = pd.concat([firm(curve), firm(curve).assign(segment=say.ALL_YEARS)])
+    assert say.summary(both, name="Lite")["segment"].tolist() == ["Lite", "Lite (all years)"]
+    assert say.summary(both)["segment"].tolist() == ["All", "All (all years)"]
+    year = survival_at(curve, [1, 3, 6, 12])
+    assert say.survival(kept(year, None), "Lite").title == "10 % of Lite customers stay longer than 12 months"
+
+
+def test_amounts_that_are_compared_have_their_currency():
+    table = pd.DataFrame(
+        {
+            "term": ["MRR at start", "MRR at start", "seats"],
+            "level": ["290 instead of 204", "(missing)", "9 instead of 2"],
+        }
+    )
+    assert say.priced(table, "USD")["level"].tolist() == ["USD 290 instead of 204", "(missing)", "9 instead of 2"]
+    assert say.priced(table, "")["level"].tolist() == table["level"].tolist()
 
 
 def test_the_answer_names_stay_peak_and_difference(curve):
@@ -170,10 +215,10 @@ def test_drivers_are_named_with_their_reference():
     )
     assert say.drivers(None).title == "Nothing on record clearly raises or lowers the risk of leaving"
     assert say.drivers(None, changing="channel").title == (
-        "How channel matters changes as customers stay; over all ages together, nothing on record clearly raises or lowers "
-        "the risk of leaving"
+        "How much channel matters depends on how long customers have been here; on average, nothing on record clearly raises "
+        "or lowers the risk of leaving"
     )
-    of_number = pd.Series(["price", "18 → 90", "", 1.4, 1.2, 1.6], NAMES)
+    of_number = pd.Series(["price", "90 instead of 18", "", 1.4, 1.2, 1.6], NAMES)
     assert (
         say.drivers(of_number).title
         == "Customers with price 90 leave at 1.4 times the rate of those with 18, other things equal"
@@ -212,11 +257,36 @@ def test_the_risk_list_says_what_it_holds():
     assert "no MRR" in title(at_stake([np.nan] * 3))
     assert title(at_stake([], [])) == "Nobody is a customer today, so there is nobody to call"
     assert say.at_risk(at_stake(), horizon_months=12).notes == ()
-    assert say.at_risk(at_stake(), horizon_months=12, concordance=0.62).notes == (
-        "Shown two new customers, the model picks the earlier leaver 62 % of the time; guessing gets 50 %.",
+
+
+def test_who_gives_a_reason_to_call_is_told_first():
+    def said(*reasons, **more):
+        return say.at_risk(at_stake(reason=reasons), horizon_months=12, currency="USD", **more)
+
+    two = said("2 tickets in 90 days", "gave NPS 3 in April", None)
+    assert two.title == "2 of 3 customers give a reason to call and come first; they pay USD 200 a month"
+    assert two.notes[0].startswith("USD 100 of USD 300 in monthly revenue is at risk over the next 12 months; ")
+    assert said("2 tickets in 90 days", None, None).title.startswith(
+        "1 of 3 customers gives a reason to call and comes first"
     )
-    (guessed,) = say.at_risk(at_stake(), horizon_months=12, concordance=0.51).notes
-    assert guessed.endswith("51 % of the time; guessing gets 50 %. So the risks hardly tell customers apart.")
+    free = stakes(RISKS.assign(mrr=np.nan, money_at_risk=np.nan, reason="2 tickets in 90 days"), capacity=1)
+    assert say.at_risk(free, horizon_months=12).title == "3 of 3 customers give a reason to call and come first"
+
+
+def test_how_far_risks_tell_customers_apart_stands_above_the_list():
+    def before(**more):
+        return say.at_risk(at_stake(), horizon_months=12, **more).before
+
+    guessing = "the model picks the earlier leaver {} of the time, and guessing gets 50 %."
+    assert before(concordance=0.62) == ("Shown two new customers, " + guessing.format("62 %"),)
+    own = before(concordance=0.62, segment=("plan", "Team"))
+    assert own == ("Shown two new customers, whatever their plan, " + guessing.format("62 %"),)
+    (guessed,) = before(concordance=0.51, tells_apart=False)
+    revenue = "We cannot tell these customers apart by risk, so they are in order of revenue"
+    assert guessed == f"{revenue}: shown two new customers, " + guessing.format("51 %")
+    assert before(tells_apart=False) == (f"{revenue}.",)
+    (free,) = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, tells_apart=False).before
+    assert free == "We cannot tell these customers apart by risk, so their order says little."
 
 
 def test_the_forecast_is_told_or_its_absence():
@@ -251,20 +321,17 @@ def test_the_work_list_holds_what_the_data_hold():
         "mrr": 10.4,
         "money_at_risk": 2.6,
     }
-    beside = {"reason": "on Pro", "last_used_on": pd.NaT, "n_tickets": 0, "last_answer": None, "answered_on": pd.NaT}
-    table = pd.DataFrame([row | beside | {"plan": "Pro", "region": "EMEA"}])
+    beside = {"reason": "2 tickets in 90 days", "last_used_on": pd.NaT, "n_tickets": 2, "last_answer": None}
+    table = pd.DataFrame([row | beside | {"answered_on": pd.NaT, "plan": "Pro", "region": "EMEA"}])
     shown = say.work_list(table, by="plan")
     assert shown.to_dict("records") == [{
-        "customer_id": "a", "reason": "on Pro", "money_at_risk": 3, "p_churn": 0.25, "mrr": 10, "tenure_months": 5,
-        "n_tickets": 0, "plan": "Pro", "region": "EMEA",
+        "customer_id": "a", "reason": "2 tickets in 90 days", "money_at_risk": 3, "p_churn": 0.25, "mrr": 10,
+        "tenure_months": 5, "plan": "Pro",
     }]  # fmt: skip
-    assert "plan" in say.work_list(table)
-    assert "segment" not in say.work_list(table)
-    assert list(say.work_list(table.assign(mrr=np.nan, money_at_risk=np.nan)))[:3] == [
-        "customer_id",
-        "reason",
-        "p_churn",
-    ]
+    assert list(say.work_list(table))[-1] == "tenure_months"
+    unpriced = say.work_list(table.assign(mrr=np.nan, money_at_risk=np.nan))
+    assert list(unpriced)[:3] == ["customer_id", "reason", "p_churn"]
+    assert "p_churn" not in say.work_list(table.drop(columns=["p_churn", "money_at_risk"]))
 
 
 def test_models_are_listed_by_segment_and_weight():

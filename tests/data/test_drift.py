@@ -10,7 +10,7 @@ from drift_world import LAST, ageing, constant, counted, customers, loaded, risi
 from scipy.stats import chi2
 
 import cslib as cs
-from cslib.data.drift import drift, judged, recent, recent_lives
+from cslib.data.drift import drift, drift_before, judged, recent, recent_lives
 from cslib.data.lifetimes import lifetimes
 
 
@@ -54,6 +54,19 @@ def test_the_test_is_a_log_rank_test_by_age():
     squares, variances = by_hand(table)
     found = drift(cs.load({"customers": table}, as_of=LAST))
     assert found.p_value == pytest.approx(2 * chi2.sf(squares / variances, 1).min(), rel=1e-6)
+
+
+def test_a_change_of_the_calendar_is_found_among_those_who_joined_before_it(moved):
+    older = drift_before(moved, date(2024, 7, 1))
+    assert older.faster
+    assert older.since == drift(moved).since
+
+
+def test_a_change_from_cohort_to_cohort_is_not_found_among_the_older_ones():
+    """Who joins from April 2024 on leaves at less than half the rate of earlier ones, of whom nothing changes."""
+    better = loaded(np.random.default_rng(3), 3000, lambda now, age: np.where(now - age >= 15, 0.03, 0.07))
+    assert not drift(better).faster
+    assert drift_before(better, date(2024, 4, 1)) is None
 
 
 def test_one_cohort_cannot_tell_time_from_age():

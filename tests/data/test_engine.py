@@ -24,18 +24,6 @@ def of(frame, **schema):
     return engine.inlined(DUCKDB, pd.DataFrame(frame), schema)
 
 
-@pytest.mark.parametrize(
-    ("value", "digits", "text"),
-    [
-        (2.0, 1, "2.0"), (0.05, 1, "0.1"), (-0.04, 1, "0.0"), (-1.25, 2, "-1.25"), (1234.5, 0, "1235"), (0.0, 0, "0"),
-        (999.995, 2, "1000.00"), (7.0, 3, "7.000"), (1e300, 1, "1e+300"), (None, 1, None),
-    ],
-)  # fmt: skip
-def test_a_number_is_written_with_its_decimals(value, digits, text):
-    table = of({"x": [value]}, x="float64")
-    assert table.select(t=engine.written(table.x, digits)).execute()["t"].tolist() == [text]
-
-
 def test_a_frame_in_a_query_is_what_it_was():
     frame = pd.DataFrame(
         {

@@ -27,7 +27,7 @@ def test_five_lines_give_table_title_and_chart(sample):
         study.by_age.title == "62 % of Enterprise customers are still customers 24 months on, against 23 % of Starter"
     )
     axes = study.by_age.plot()
-    assert axes.get_xlabel() == "months since the start"
+    assert axes.get_xlabel() == "months since the start (0: the month they joined)"
     assert study.by_age is study.by_age
     assert repr(study).startswith("Retention(by='plan')\n  .by_age ")
 
@@ -70,7 +70,7 @@ def test_the_planted_change_is_found(by_plan):
     assert "stay longer than earlier ones" in by_plan.answer.text
     assert by_plan.cohorts.title == (
         "Customers who joined since October 2023 stay longer than earlier ones: 70 % vs 60 % are still customers "
-        "6 months on (same months of the year compared)"
+        "6 months on, allowing for the season"
     )
     year = by_plan.by_age.table.query("period_index == 12").set_index("segment").retention_rate
     assert year["Starter"] < year["Team"] < year["Enterprise"]
@@ -78,6 +78,9 @@ def test_the_planted_change_is_found(by_plan):
     years = by_plan.years.table.query("period_index == 3").set_index("segment").retention_rate
     assert years["2022"] < years["2024"]
     assert by_plan.years.title.startswith("71 % of customers who joined in 202")
+    share, change = by_plan.answer.notes  # who joined earlier leaves as before: the change was planted by cohort
+    assert share.startswith("The churn report says 59 %: the pace of the last 12 months. 51 % is what happened")
+    assert change.endswith("no such change is clear at the same ages: it shows in those who joined since.")
     money = by_plan.revenue.table.query("segment == 'All'")
     assert (money.gross_retention <= money.net_retention).all()
     assert (money.net_ci_lower <= money.net_retention).all()
@@ -88,13 +91,13 @@ def test_tables_hold_together(by_plan):
     pooled, parts = by_plan.revenue.table, by_plan.revenue_by_segment.table
     assert parts["share"].tolist() == pooled["net_retention"].tolist()
     assert (
-        by_plan.revenue_by_segment.title == "After 12 months, Team customers pay 94 % of their first MRR, Starter 75 %"
+        by_plan.revenue_by_segment.title == "A year on, Team customers pay 94 % of what they first paid, Starter 75 %"
     )
     assert by_plan.comparison.shown["comparison"].tolist() == [
         *("all cohorts, any difference", "newer half", "newest cohort old enough"),
     ]
     assert by_plan.comparison.caption == (
-        "Newer against older cohorts over their first 6 months (same months of the year compared), with the shares by "
+        "Newer against older cohorts over their first 6 months, allowing for the season, with the shares by "
         "then; 6 cohorts are too young to compare"
     )
 
@@ -178,7 +181,7 @@ def test_what_is_absent_says_why():
     alone = Retention(
         loaded({"subscriptions": "customer_id,started_on,ended_on,mrr\na,2025-01-05,,10\n"}, as_of="2025-04-30")
     )
-    assert alone.revenue.title.startswith("After 3 months, cohorts pay 100 % of their first MRR")
+    assert alone.revenue.title.startswith("3 months on, we still earn 100 % of what customers who joined by ")
     told = alone.revenue_by_segment
     assert (told.title, told.absent, told.most, len(told.table)) == ("", "", 0, 0)
     assert alone.comparison.absent == "There are too few cohorts to compare newer with older ones."
@@ -204,7 +207,7 @@ def test_the_triangle_has_a_row_of_all_and_a_line_between_older_and_newer(sample
     first = [text.get_text() for text in axes.texts[:25]]
     year = study.by_age.table.set_index("period_index").retention_rate[12]
     assert first[12] == f"{100 * year:.0f}"
-    assert study.cohorts.notes[0].endswith("It marks no event.")
+    assert study.cohorts.notes[0].endswith("nothing happened on that day.")
 
 
 def test_a_first_period_in_which_all_are_active_is_not_drawn_beside_rare_ones():

@@ -1,7 +1,10 @@
+from datetime import date
+
 import pandas as pd
 import pytest
 from retention_world import comparison, curve
 
+from cslib.data.drift import Drift
 from cslib.retention.cohorts import COMPARISON
 from cslib.retention.headlines import contrast, extreme_shares, extremes, landmarks, revenue_kept
 from cslib.retention.words import Wording
@@ -49,7 +52,8 @@ def test_answer_names_rate_interval_and_change():
         (comparison(0.01, -0.1), "leave sooner than earlier ones**: 70 % vs 80 %"),
         (comparison(0.2, 0.02), "do not clearly differ from earlier ones: 70 % vs 68 %"),
         (comparison(0.01, 0.02), "differ from earlier ones over the first 6 months together, but not clearly at the end"),
-        (comparison(0.06, 0.1), "but over the first 6 months together the difference may be chance"),
+        (comparison(0.06, 0.1), "are 10.0 points ahead: 70 % vs 60 % are still customers 6 months on. Over the first 6 months together the difference may be chance"),
+        (comparison(0.06, -0.1, together=-0.1), "are 10.0 points behind: 70 % vs 80 %"),
         (comparison(0.01, 0.1, together=-0.4), "differ from earlier ones over the first 6 months together"),
         (comparison(float("nan"), 0.0), "do not clearly differ"),
         (comparison(0.01, which="newest cohort"), "Customers who joined in March 2024 stay longer"),
@@ -71,10 +75,44 @@ def test_the_newest_cohort_is_named_by_its_period(period, words):
 def test_a_season_is_allowed_for_or_said_to_be_possible():
     alike, young = (contrast(comparison(0.01, season=season)) for season in ("allowed for", "unknown"))
     say = Wording("customers")
-    assert say.difference(alike).endswith("60 % are still customers 6 months on (same months of the year compared).")
+    assert say.difference(alike).endswith("60 % are still customers 6 months on, allowing for the season.")
     assert say.difference(young).endswith("6 months on; with less than two years of data, this may be the season.")
     assert "season" not in say.difference(contrast(comparison(0.2, 0.02, season="unknown")))
-    assert "(same quarters of the year compared)" in Wording("customers", period="quarter").difference(alike)
+    assert ", allowing for the season." in Wording("customers", period="quarter").difference(alike)
+
+
+def changed(*, faster=False):
+    return Drift(date(2024, 7, 1), 0.04, 0.06, faster, 0.001, carries=True)
+
+
+def test_a_change_of_churn_is_of_newer_customers_or_of_all():
+    say, row = Wording("customers"), contrast(comparison(0.01))
+    now = "The churn report says that customers left more slowly in the last 12 months"
+    newer = f"{now}. Among those who joined before March 2024, no such change is clear at the same ages: it shows in those who joined since."
+    assert say.bridge(changed(), None, row) == say.bridge(changed(), changed(faster=True), row) == newer
+    both = f"{now}: those who joined before March 2024 did, too, so it is not only about whom we sign."
+    assert say.bridge(changed(), changed(), row) == both
+    assert "left faster" in say.bridge(changed(faster=True), None, row)
+
+
+def test_the_share_of_the_churn_report_is_told_where_it_is_another_one():
+    say, mark = Wording("customers"), pd.Series({"retention_rate": 0.506, "joined": pd.Timestamp("2024-06-30")})
+    assert say.beside_churn(mark, 0.585, recent=True) == (
+        "The churn report says 58 %: the pace of the last 12 months. 51 % is what happened to those who joined by June 2024."
+    )
+    assert say.beside_churn(mark, 0.525, recent=False) == (
+        "The churn report says 52 %: it counts to the day, while month 12 here ends 12 to 13 months after the start."
+    )
+    assert say.beside_churn(mark, 0.508, recent=False) == ""
+
+
+def test_the_first_point_of_a_curve_is_named():
+    assert Wording("customers").axis == "months since the start (0: the month they joined)"
+    assert Wording("tenure").axis == "months since the start"
+    assert Wording("customers", period="week").how_to_read.endswith(
+        "end of the week they joined in, by when some have left already."
+    )
+    assert "joined in" not in Wording("orders").how_to_read
 
 
 def test_no_comparison_is_said():
@@ -82,6 +120,10 @@ def test_no_comparison_is_said():
     assert len(cards(curve(All=0.6), NOTHING, "orders")) == 3
     newer = cards(curve(All=0.6), comparison(0.01), "orders")[-1]
     assert (newer.n, newer.label, newer.detail) == (100, "Newer minus older cohorts, month 6", "more than chance")
+    verdicts = [
+        cards(curve(All=0.6), comparison(*c), "orders")[-1].detail for c in ((0.2, 0.02), (0.06, 0.1), (0.01, 0.02))
+    ]
+    assert verdicts == ["may be chance", "clear in month 6 alone", "clear over all months together, not at the end"]
 
 
 def test_cards_are_named_for_what_is_retained():
@@ -192,10 +234,14 @@ def test_revenue_in_words():
         }
     )  # fmt: skip
     say = Wording("subscriptions")
-    assert say.revenue(revenue_kept(pooled)) == (
-        "After 12 months, cohorts pay 104 % of their first MRR (99 to 109 %); 81 % without expansion"
+    joined = pd.Series({1: pd.Timestamp("2025-05-31"), 12: pd.Timestamp("2024-06-30")})
+    assert say.revenue(revenue_kept(pooled), joined) == (
+        "A year on, we still earn 104 % of what customers who joined by June 2024 first paid (99 to 109 %), and 81 % without "
+        "expansion"
     )
-    assert "yet" in say.revenue(revenue_kept(pooled.iloc[:0]))
+    young = say.revenue(revenue_kept(pooled.head(1)), joined)
+    assert young.startswith("1 month on, we still earn 100 % of what customers who joined by May 2025 first paid")
+    assert "yet" in say.revenue(revenue_kept(pooled.iloc[:0]), joined)
 
 
 def test_segments_that_keep_most_and_least_of_their_revenue():
@@ -211,5 +257,5 @@ def test_segments_that_keep_most_and_least_of_their_revenue():
     for half, end in ((0.05, ""), (0.4, ": no clear difference")):
         shares = table.assign(ci_lower=table["share"] - half, ci_upper=table["share"] + half)
         text = say.revenue_segments(extreme_shares(shares))
-        assert text == f"After 12 months, Pro customers pay 90 % of their first MRR, Lite 60 %{end}"
+        assert text == f"A year on, Pro customers pay 90 % of what they first paid, Lite 60 %{end}"
     assert say.revenue_segments(extreme_shares(shares.head(1))).startswith("There are no two segments")

@@ -35,6 +35,14 @@ def test_heatmap_shows_percent_sizes_and_hatches_the_unfinished():
     assert sum(isinstance(p, Rectangle) and bool(p.get_hatch()) for p in axes.patches) == 4
 
 
+def test_a_heatmap_runs_its_colours_over_what_is_shown_and_no_less_than_thirty_points():
+    """From 90 to 80 % at later ages; with one cell of 20 % the whole range is shown."""
+    table = triangle()
+    assert retention_heatmap(table).collections[0].get_clim() == pytest.approx((0.6, 0.9))
+    low = table.assign(retention_rate=table["retention_rate"].replace(0.8, 0.2))
+    assert retention_heatmap(low).collections[0].get_clim() == pytest.approx((0.2, 0.9))
+
+
 def test_heatmap_keeps_the_latest_cohorts():
     axes = retention_heatmap(triangle(MAX_COHORTS + 5))
     assert len(axes.get_yticklabels()) == MAX_COHORTS

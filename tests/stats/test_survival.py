@@ -261,6 +261,23 @@ def test_hazard_is_events_over_exposure_by_hand():
     assert hazard.loc[1, ["ci_lower", "ci_upper"]].tolist() == pytest.approx(exact)
 
 
+def test_all_lines_of_the_hazard_are_smoothed_alike_and_a_peak_not_at_all():
+    """Of 1,000 with A and 100 with B a tenth each leave in the first month, of the others one in a hundred each month."""
+    left = {"A": [100, *[9] * 11], "B": [10, *[1] * 11]}
+    parts = [pd.DataFrame({"segment": s, "duration_months": range(1, 13), "n": n}) for s, n in left.items()]
+    gone = pd.concat(parts).assign(event_observed=True)
+    here = pd.DataFrame({"segment": ["A", "B"], "duration_months": 12, "n": [801, 79], "event_observed": False})
+    own = pd.concat([gone, here]).assign(entry_months=0.0)
+    hazard = hazard_by_age(survival_curve(pd.concat([own.assign(segment="All"), own])))
+    first = hazard[hazard["duration_months"] == 0.5]
+    assert first["hazard"].tolist() == pytest.approx([0.1, 0.1, 0.1])
+    wide = hazard.pivot(index="duration_months", columns="segment", values="window_months")
+    assert (wide["A"] == wide["All"]).all()
+    assert (wide["B"] == wide["All"]).all()
+    later = hazard[(hazard["duration_months"] == 1.5) & (hazard["segment"] == "B")]
+    assert later["hazard"].iloc[0] < 0.02
+
+
 def test_hazard_of_a_segment_that_keeps_all_is_bounded_above():
     """No event in 120 customer-months, a window over all of them: the bound is that of a weighted zero."""
     hazard = hazard_by_age(survival_curve(counts_of([12] * 10, False)))
