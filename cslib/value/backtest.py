@@ -161,8 +161,8 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     actual = came_true(data, past, segment_by=segment_by, months=months, source=source)
     ordered = source == "orders"
     active, paid = {}, {}
-    for i, (segment, own) in enumerate(paths.items()):
-        ahead, rng = own.ahead(months), np.random.default_rng([SEED, i])
+    for segment, own in paths.items():
+        ahead, rng = own.ahead(months), np.random.default_rng(SEED)  # alone and beside others the same
         active[segment] = _with_chance(ahead.active, ahead.active_variance, rng)
         paid[segment] = _with_chance(ahead.mrr, ahead.mrr_variance, rng)[:, : -1 if ordered else None]
     customers = _compared(active, actual, "n_active").assign(measure=ACTIVE)

@@ -72,7 +72,9 @@ def test_what_the_sample_says(by_plan):
     assert by_plan.answer.subtitle == "2,193 paying customers at the end of June 2025 · 36 complete months"
     assert "Monthly recurring revenue is USD 818 k" in by_plan.answer.text
     assert by_plan.last_month.title.startswith("MRR grew by USD 32.3 k in June 2025: ")
-    assert by_plan.layers.title.startswith("Customers who joined in 2024 together pay 100.3 % of what they paid at the end")
+    assert by_plan.layers.title.startswith(
+        "Customers who joined in 2024 together pay 100.3 % of what they paid at the end"
+    )
     assert by_plan.sold.title.startswith("**6.9 % of orders are upsells**")
     assert by_plan.sold.notes[0].startswith("**13 % of orders are cross-sells**")
     assert by_plan.definitions.labels == {"shown": "Last 12 months"}
