@@ -48,6 +48,8 @@ class Projection:
         Variance of the sums by chance alone (who of them leaves, whose MRR changes), shape (months + 1,).
     active_beyond, mrr_beyond
         Of the estimate, what comes from customers beyond the last trusted age then, shape (months + 1,).
+    mrr_flat, mrr_own
+        Of the estimate, MRR if all paid what they pay now and nobody came back; if nobody came back. Same shape.
     """
 
     active: Floats
@@ -56,6 +58,8 @@ class Projection:
     mrr_variance: Floats
     active_beyond: Floats
     mrr_beyond: Floats
+    mrr_flat: Floats
+    mrr_own: Floats
 
 
 @dataclass(frozen=True)
@@ -247,7 +251,7 @@ class Paths:
             parts.append(_ahead(self, kept, row))
         if not parts:
             none = np.zeros((len(self.hazard), months + 1))
-            return Projection(none, none, none[0], none[0], none[0], none[0])
+            return Projection(none, none, *[none[0]] * 6)
         sums = Projection(*(np.sum([getattr(p, name) for p in parts], axis=0) for name in Projection.__annotations__))
         if not self.come_back:
             return sums
@@ -697,6 +701,7 @@ def _ahead(paths: Paths, kept: Floats, row: Any) -> Projection:
     return Projection(
         row.n * kept, amount * ratio * kept, row.n * chance, square * ratio[0] ** 2 * chance + moved,
         row.n * kept[0] * beyond, amount * ratio[0] * kept[0] * beyond,
+        amount * ratio[0, 0] * kept[0], amount * ratio[0] * kept[0],
     )  # fmt: skip
 
 
