@@ -76,7 +76,7 @@ class Surveys(Study):
     >>> rows = pd.DataFrame(asked, columns=["customer_id", "score"]).assign(asked_on="2025-05-02", survey="nps")
     >>> surveys = cs.Surveys(cs.load({"surveys": rows}, as_of="2025-06-30"), period="month")
     >>> surveys.answer.text
-    '**NPS is 25** over the last 12 months (95 % interval −44 to 73, 4 answers).'
+    '**NPS is 25** over the last 12 months (95 % interval −44 to 73, 4 customers).'
     >>> surveys.trend.table[["segment", "period", "n_responses", "nps"]]
       segment     period  n_responses   nps
     0     All 2025-05-01            4  25.0
@@ -100,8 +100,9 @@ class Surveys(Study):
         """How do customers feel, where, and what does it cost?"""
         say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, judged(self._stake)
         cards = say.cards(whole, self._asked.unit, moved, stake, window=self._found.window)
-        cards += say.quarter(of_the_quarter(self._data, self._asked))
-        return Answer(say.subtitle(whole, self._found.window), say.answer(judged(self._main), moved, stake), cards)
+        quarter = of_the_quarter(self._data, self._asked)
+        subtitle = say.subtitle(whole, self._found.window, quarter)
+        return Answer(subtitle, say.answer(judged(self._main), moved, stake), (*cards, *say.quarter(quarter)))
 
     @cached_property
     def groups(self) -> Result:
@@ -157,12 +158,14 @@ class Surveys(Study):
         if table.empty:
             why = f"No {self.period} with answers is complete yet."
             return Result(name, table, absent=why, caption=caption)
-        unit = "score" if self.survey == "nps" else self._asked.unit
+        unit, window = "score" if self.survey == "nps" else self._asked.unit, self._found.window
+        every = estimate.every_answer(table, self.survey, since=window.first, until=window.last)
+        notes = self._say.every(self._every.iloc[0], every, self.period)
         how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
         return Result(
             name, table, self._say.trend(estimate.last_period(table, self.survey), self.period),
             f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals.",
-            partial(lines_with_bands, trend_rows(table), n_label="answers", **how), caption=caption,
+            partial(lines_with_bands, trend_rows(table), n_label="answers", **how), notes=notes, caption=caption,
         )  # fmt: skip
 
     @cached_property

@@ -56,12 +56,25 @@ class Words:
         """Name of the survey for readers."""
         return self.survey.upper()
 
-    def subtitle(self, whole: pd.Series[Any], window: object) -> str:
-        """Say in one line who was asked, when, and how many answered; from the row of the whole."""
+    def subtitle(self, whole: pd.Series[Any], window: object, quarter: pd.DataFrame) -> str:
+        """Say in one line who was asked, when, and how many answered; from the row of the whole, and the last quarter.
+
+        Parameters
+        ----------
+        whole
+            The first row of ``surveys.scores.scores``.
+        window
+            In which they were asked.
+        quarter
+            As from ``kpis.of_the_quarter``.
+        """
         if pd.isna(whole.response_rate):
             return f"{counted(int(whole.n_responses), f'{self.label} answer')} from {window} · {UNSEEN}"
         of = f"{whole.n_responses:,} of {whole.n_invited:,} customers"
-        return f"{of} asked for {self.label} from {window} answered at least once ({percent(whole.response_rate)})"
+        last = quarter.loc[quarter["kpi"] == "response_rate", "value"].head(1)
+        alone = "".join(f"; in the last quarter alone, {percent(rate)} did" for rate in last)
+        once = f"answered at least once ({percent(whole.response_rate)})"
+        return f"{of} asked for {self.label} from {window} {once}{alone}"
 
     def answer(self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame) -> str:
         """Answer "how do customers feel, where, and what does it cost?" in at most four sentences.
@@ -80,7 +93,7 @@ class Words:
         whole = scored.iloc[0]
         interval = self._span(whole.ci_lower, whole.ci_upper)
         found = interval if interval == "no interval" else f"95 % interval {interval}"
-        answers = counted(int(whole.n_responses), "answer")
+        answers = counted(int(whole.n_responses), "customer")
         score = f"**{self.label} is {self._score(whole[self.survey])}**"
         first = f"{' '.join(filter(None, [score, self.span]))} ({found}, {answers})."
         change = f"{_upper(self._moved(moved))}." if moved is not None else ""
@@ -209,6 +222,15 @@ class Words:
         earlier = f"after {self._score(last.before)} in the {stretch(last.n_before, period)} before"
         now = f"{self.label} was {self._score(last[self.survey])} in {cohort_label(last.period, period)}"
         return f"{now}, {earlier}: {chance}"
+
+    def every(self, whole: pd.Series[Any], every: pd.Series[Any], period: str) -> tuple[str, ...]:
+        """Say why the score of the window is not that of its periods, from ``surveys.scores.every_answer``."""
+        score, once = self._told(every.score), self._score(whole[self.survey])
+        if pd.isna(every.score) or score == once or not every.n_responses > whole.n_responses:
+            return ()
+        answers = f"The {period}s count every answer: {every.n_responses:,.0f} in the window, {score} taken together"
+        customers = f"each of {whole.n_responses:,.0f} customers once, by the latest answer"
+        return (f"{answers}. {self.label} of the window, {once}, counts {customers}.",)
 
     def needed(self, answers: int, difference: float) -> str:
         """Say how many answers it takes to see a change.

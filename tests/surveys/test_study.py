@@ -42,13 +42,13 @@ ODD = {
     "surveys alone": (
         {"surveys": SCORES},
         {},
-        "NPS is −48 over the last 12 months (95 % interval −67 to −21, 40 answers)",
+        "NPS is −48 over the last 12 months (95 % interval −67 to −21, 40 customers)",
     ),
     "one answer": ({"surveys": ONE}, {}, "NPS is 100"),
     "all alike": (
         {"surveys": ALIKE},
         {"survey": "ces"},
-        "CES is 4.0 over the last 12 months (no interval, 20 answers)",
+        "CES is 4.0 over the last 12 months (no interval, 20 customers)",
     ),
     "tenures": ({"surveys": SCORES, "customers": TENURE}, {"by": "churned"}, "NPS is −48"),
     "every group small": (

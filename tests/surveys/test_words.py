@@ -7,7 +7,7 @@ from survey_world import by_period, counted
 
 from cslib.surveys.answers import measure
 from cslib.surveys.change import change, non_response, silence_moves
-from cslib.surveys.scores import comparisons, distribution, drivers, judged, last_period, scores, trend
+from cslib.surveys.scores import comparisons, distribution, drivers, every_answer, judged, last_period, scores, trend
 from cslib.surveys.stakes import Landmark
 from cslib.surveys.words import Words
 
@@ -24,6 +24,7 @@ GLAD = answers(
 SAME = answers(*((p, 9, 9, 30) for p in "ABC"), *((p, 0, 0, 15) for p in "ABC"))
 
 
+NO_QUARTER = pd.DataFrame({"kpi": ["nps"], "value": [30.0]})
 NOBODY = judged(
     pd.DataFrame(columns=["group", "rmst_difference_months", "money_at_stake", "money_ci_lower", "p_adjusted"])
 )
@@ -40,7 +41,7 @@ def cards(found, stakes=NOBODY, survey="nps"):
 
 def test_the_answer_names_score_interval_and_who_stands_out():
     text = SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY)
-    assert text.startswith("**NPS is 8** (95 % interval −3 to 18, 260 answers). **A (plan) stands out** with 60.")
+    assert text.startswith("**NPS is 8** (95 % interval −3 to 18, 260 customers). **A (plan) stands out** with 60.")
     asked = Words("nps", span="over the last 12 months").answer(judged(scores(GLAD)), None, NOBODY)
     assert asked.startswith("**NPS is 8** over the last 12 months (95 % interval")
 
@@ -134,10 +135,15 @@ def test_many_segments_are_counted_after_the_fourth():
 
 def test_the_subtitle_says_who_was_asked():
     whole = scores(GLAD).iloc[0]
-    text = SAY.subtitle(whole, GLAD.window)
+    text = SAY.subtitle(whole, GLAD.window, NO_QUARTER)
     assert text == "260 of 310 customers asked for NPS from 1 July 2024 to 30 June 2025 answered at least once (84 %)"
     only = scores(answers(("A", -2, 9, 5), only_answers=True)).iloc[0]
-    assert SAY.subtitle(only, "x") == "5 NPS answers from x · the data hold answers only, so there is no response rate"
+    quarter = NO_QUARTER.assign(kpi=["response_rate"], value=0.497)
+    assert SAY.subtitle(whole, GLAD.window, quarter).endswith("(84 %); in the last quarter alone, 50 % did")
+    assert (
+        SAY.subtitle(only, "x", quarter)
+        == "5 NPS answers from x · the data hold answers only, so there is no response rate"
+    )
 
 
 def test_cards():
@@ -265,6 +271,23 @@ def test_trend_names_the_last_period():
     assert text(table(9, 0, 9), "month") == "NPS was 100 in Mar 2025, after 0 in the 2 months before: more than chance"
     assert text(table(9, 8, 9), "quarter").startswith("NPS was 100 in Q1 2025, after 50 in the 2 quarters")
     assert text(table(9, 8, 9).head(1), "month") == "Too few months to tell a trend"
+
+
+def test_why_quarters_are_above_the_year():
+    """Each quarter 2 of 3 answer 9 and the third 0: 33. The happy pair answers twice, the other once: 60 of 5."""
+    days = pd.to_datetime(["2024-07-01", "2024-10-01", "2023-01-01"])
+    rows = [(days[0], "All", 9, 2), (days[0], "All", 0, 1), (days[1], "All", 9, 2), (days[2], "All", 0, 50)]
+    table = trend(by_period(rows))
+    every = every_answer(table, "nps", since=days[0].date(), until=days[1].date())
+    assert every.to_dict() == {"n_responses": 5.0, "score": pytest.approx(60)}
+    whole = pd.Series({"nps": 100 / 3, "n_responses": 3})
+    assert SAY.every(whole, every, "quarter") == (
+        "The quarters count every answer: 5 in the window, 60 taken together. NPS of the window, 33, counts each of 3 "
+        "customers once, by the latest answer.",
+    )
+    assert SAY.every(whole.replace(3, 5), every, "quarter") == ()
+    none = every_answer(table.head(0), "nps", since=days[0].date(), until=days[1].date())
+    assert SAY.every(whole, none, "quarter") == ()
 
 
 def test_segments():
