@@ -182,8 +182,8 @@ def test_money():
     assert "They leave faster by more than chance: 2.2 times as fast at the same age." in one
     assert one.endswith("If today's 40 stayed like promoters, they would pay USD 150 (50 to 300) more over 12 months.")
     unsure = SAY.stays(stake(low=-5.0))[0]
-    assert unsure.endswith("What that costs over 12 months is too uncertain to tell: USD 150 (−5 to 300).")
-    assert "costs" not in SAY.stays(stake(money_at_stake=np.nan))[0]
+    assert unsure.endswith("We can't put a price on it yet: over 12 months, anything up to USD 300.")
+    assert "price" not in SAY.stays(stake(money_at_stake=np.nan))[0]
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which may be chance.")
     assert "Detractors stayed 1.5 months less than promoters over 12 months." in SAY.answer(
@@ -195,7 +195,20 @@ def test_of_a_group_that_has_left_whole_nothing_is_at_stake_and_no_interval_is_t
     unknown = dict.fromkeys(("rmst_difference_ci_lower", "rmst_difference_ci_upper", "money_ci_lower"), np.nan)
     text = SAY.stays(stake(**unknown, n_today=0, money_at_stake=0.0))[0]
     assert "stayed 1.5 months less than promoters. They leave faster by more than chance" in text
-    assert "costs" not in text
+    assert "price" not in text
+
+
+def test_a_price_that_segments_have_and_all_together_do_not():
+    """Team and Pro leave faster, of few it is not known; where all together have a price, nothing is added."""
+    few = stake(p=0.6).assign(n=16, n_churned=2)
+    parts = pd.concat([stake().assign(segment="Team"), few.assign(segment="Big")], ignore_index=True)
+    unsure = stake(low=-5.0)
+    assert SAY.stakes_apart(unsure, parts, "plan") == (
+        "**Detractors by plan**: USD 150 (50 to 300) in Team over 12 months; it can't be told for Big (16 customers, 2 left).",
+    )
+    assert SAY.stakes_apart(stake(), parts, "plan") == ()
+    assert SAY.stakes_apart(unsure, parts[parts["segment"] == "Team"], "plan") == ()
+    assert SAY.stakes_apart(unsure, parts[parts["segment"] == "Big"], "plan") == ()
 
 
 def test_the_group_with_the_most_money_at_stake_has_a_card():
@@ -312,9 +325,38 @@ def test_who_scores_higher():
     table = drivers(scores(GLAD))
     assert (
         SAY.drivers(table[table["clear"]])
-        == "NPS is 85 points higher among customers whose plan is A (38 % of answers)"
+        == "NPS is 85 points higher among customers whose plan is A (38 % of those who answered)"
     )
     assert SAY.drivers(table.iloc[:0]) == "No group on record clearly stands apart in NPS"
+
+
+def test_answers_to_other_surveys_are_told_apart_from_traits():
+    rows = [("CES answer", "easy", 52.8), ("CSAT answer", "no answer", -30.1), ("CSAT answer", "not asked", 25.5)]
+    clear = pd.DataFrame(rows, columns=["segment_by", "segment", "difference"])
+    assert SAY.other_answers(clear) == (
+        "Answers to other surveys go along with it, though they are no trait by which to choose customers: +53 points where "
+        "CES was easy, −30 points where CSAT got no answer, +26 points where CSAT was never asked.",
+    )
+    assert SAY.other_answers(clear.head(0)) == ()
+
+
+def test_another_survey_is_told_with_its_window():
+    whole = scores(answers(("A", -2, 5, 60), ("A", -2, 1, 20), survey="csat")).iloc[0]
+    say = Words("csat", span="over the last 12 months")
+    assert say.other(whole) == "CSAT is 75 % over the last 12 months (65 to 83 %, 80 customers)"
+    quarter = pd.DataFrame({"kpi": ["csat"], "until": [pd.Timestamp("2025-06-30")], "value": [0.685]})
+    assert say.last_quarter(quarter) == ("In the 3 months to June 2025 alone, as in the scorecard, it is 68.5 %.",)
+    assert say.last_quarter(quarter.head(0)) == ()
+
+
+def test_the_unhappy_are_counted_with_what_they_pay():
+    table = pd.DataFrame({"mrr": [500.0, 100.0]})
+    assert SAY.unhappy(table, measure("nps")) == (
+        "2 customers of today last answered 0 to 6 (detractors) and pay USD 600 a month"
+    )
+    one = SAY.unhappy(table.head(1).assign(mrr=np.nan), measure("csat"))
+    assert one == "1 customer of today last answered 1 to 2 (dissatisfied)"
+    assert SAY.unhappy(table.head(0), measure("nps")) == ""
 
 
 def test_needed():
