@@ -249,7 +249,7 @@ def measure(survey: str, *, ces_scale: int = 10, ces_lower_is_easier: bool = Tru
     places = (0,) * third + (1,) * (ces_scale - 2 * third) + (2,) * third
     places = places if ces_lower_is_easier else places[::-1]
     worths = tuple(float(score) for score in range(1, ces_scale + 1))
-    return Measure("ces", 1, ("easy", "middling", "hard"), places, worths, (0.0,) * ces_scale)
+    return Measure("ces", 1, ("easy", "neutral", "hard"), places, worths, (0.0,) * ces_scale)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -426,6 +427,30 @@ def trend(found: Periods, *, min_group: int = 10, merged: Sequence[str] = ()) ->
     parts = parts if len(grid) > 1 else parts.iloc[:0]
     table = pd.concat([whole.reset_index(), parts.reset_index()], ignore_index=True).astype({"n_responses": "Int64"})
     return table[["segment", "period", *values]]
+
+
+def every_answer(table: pd.DataFrame, survey: str, *, since: date, until: date) -> pd.Series[Any]:
+    """Take the periods of a trend that begin in a window together, in which every answer of a customer counts.
+
+    Parameters
+    ----------
+    table
+        As from :func:`trend`.
+    survey
+        Its score.
+    since, until
+        First and last day of the window.
+
+    Returns
+    -------
+    pandas.Series
+        ``n_responses`` (one per customer and period), ``score`` (of all of them; missing without any).
+    """
+    inside = table["period"].between(pd.Timestamp(since), pd.Timestamp(until)) & (table["segment"] == ALL)
+    rows = table[inside & (table["n_responses"] > 0)]
+    n = rows["n_responses"].to_numpy(float)
+    score = float(n @ rows[survey].to_numpy(float) / n.sum()) if len(n) else np.nan
+    return pd.Series({"n_responses": n.sum(), "score": score})
 
 
 def small_segments(found: Answers, column: str, min_group: int) -> list[str]:

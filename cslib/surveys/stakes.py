@@ -6,7 +6,7 @@ A landmark analysis: customers of one past day, grouped by the answers known on 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 
@@ -145,6 +145,13 @@ class Landmark:
         known.index = pd.MultiIndex.from_tuples([k if isinstance(k, tuple) else (k,) for k in known.index], names=by)
         return _split(known, by)
 
+    def within(self, segment: str) -> Landmark:
+        """Keep a value of the first column, in which all are alike then."""
+        names = {f"by_{i}": f"by_{i - 1}" for i in range(1, len(self.columns))}
+        own = (table[table["by_0"] == segment] for table in (self.lives, self.present))
+        lives, present = (t.drop(columns="by_0").rename(columns=names) if names else t for t in own)
+        return replace(self, lives=lives, present=present, columns=self.columns[1:])
+
     def counts(self, *, by_age: bool = False) -> pd.DataFrame:
         """Lifetimes by group (``segment``), from the landmark on or by age, as counts of lifetimes."""
         place = self.lives["group"].map(self.groups.index)
@@ -253,6 +260,42 @@ def _present(data: DataSet, groups: ir.Table) -> pd.DataFrame:
     return paid.group_by(keys).aggregate(**sums).execute().sort_values(keys, ignore_index=True)
 
 
+def unhappy(data: DataSet, asked: Measure, window: Window, *, column: str = "") -> pd.DataFrame:
+    """List the present customers whose latest answer is among the worst, the dearest first.
+
+    Parameters
+    ----------
+    data
+        With ``surveys``; without ``customers`` in dates all who answered are taken to be present.
+    asked
+        As from :func:`cslib.surveys.answers.measure`.
+    window
+        Whose invitations count.
+    column
+        Of customers, to tell of each; empty: none.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``customer_id``, the column, ``mrr`` (money a month; missing where not known), ``score``, ``answered_on``.
+    """
+    inside = Asked(asked, window.first, window.last)
+    rows, worst = data.table("surveys"), [s for s, place in zip(asked.scores, asked.places, strict=True) if place == 2]
+    each = latest(rows, {"score": inside}).filter(ibis._.score.isin(worst))
+    given = rows.filter(inside.among(rows) & rows.score.notnull())
+    day = given.answered_on.coalesce(given.asked_on) if "answered_on" in given.columns else given.asked_on
+    each = each.join(given.group_by("customer_id").aggregate(answered_on=day.max()), "customer_id")
+    if data.has_dates("customers"):
+        each = each.semi_join(lives(data).filter(ibis._.here), "customer_id")
+    each = with_columns(each.select("customer_id", "score", "answered_on"), data, {"own": column} if column else {})
+    price = current_mrr(data) if "customers" in data.tables else None
+    each = each.left_join(price, "customer_id").drop("customer_id_right") if price is not None else each
+    table = each.execute().reindex(columns=["customer_id", *["own"] * bool(column), "mrr", "score", "answered_on"])
+    order = ["mrr", "score", "customer_id"]
+    table = table.sort_values(order, ascending=[False, True, True], ignore_index=True)
+    return table.rename(columns={"own": column}).astype({"mrr": float})
+
+
 def money_at_stake(found: Landmark, *, gross_margin: float = 1.0) -> pd.DataFrame:
     """Survival after each kind of answer, and what today's customers would bring more if all stayed like the best.
 
@@ -315,6 +358,29 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0) -> pd.DataFram
     table["raw_money_at_stake"] = -margin * raw["rmst_difference_months"]
     table = pd.concat([table, pd.DataFrame([_total(table)])], ignore_index=True)
     return table[_columns(label)].astype(dict.fromkeys(("n", "n_churned", "n_today"), "int64"))
+
+
+def stakes_by_segment(found: Landmark, *, gross_margin: float = 1.0) -> pd.DataFrame:
+    """Give churn and money at stake within each value of the first column that customers are alike in.
+
+    Parameters
+    ----------
+    found, gross_margin
+        As for :func:`money_at_stake`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, and the columns of :func:`money_at_stake` of its groups but for the best and all together: the same
+        as of the segment alone. Segments in which nobody is in the best group, or nobody in another, are absent.
+    """
+    tables = []
+    for segment in sorted(found.lives["by_0"].unique()) if found.columns else []:
+        own = found.within(segment)
+        if own.groups[0] == found.asked.groups[0] and len(own.groups) > 1:
+            tables.append(money_at_stake(own, gross_margin=gross_margin).iloc[1:-1].assign(segment=segment))
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_columns("survival_12m"))
+    return table[["segment", *table.columns.drop("segment", errors="ignore")]] if tables else table.assign(segment="")
 
 
 def _columns(label: str) -> list[str]:

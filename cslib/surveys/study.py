@@ -25,7 +25,7 @@ from cslib.surveys.change import WORTH_SEEING, answers_needed, change, non_respo
 from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, trend_rows
 from cslib.surveys.kpis import of_the_quarter
 from cslib.surveys.scores import EXTRA, judged
-from cslib.surveys.stakes import Landmark, after_answers, money_at_stake
+from cslib.surveys.stakes import Landmark, after_answers, money_at_stake, stakes_by_segment, unhappy
 
 TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see segments
 
@@ -76,12 +76,12 @@ class Surveys(Study):
     >>> rows = pd.DataFrame(asked, columns=["customer_id", "score"]).assign(asked_on="2025-05-02", survey="nps")
     >>> surveys = cs.Surveys(cs.load({"surveys": rows}, as_of="2025-06-30"), period="month")
     >>> surveys.answer.text
-    '**NPS is 25** over the last 12 months (95 % interval −44 to 73, 4 answers).'
+    '**NPS is 25** over the last 12 months (95 % interval −44 to 73, 4 customers).'
     >>> surveys.trend.table[["segment", "period", "n_responses", "nps"]]
       segment     period  n_responses   nps
     0     All 2025-05-01            4  25.0
-    >>> print(", ".join(surveys.findings()))
-    groups, distribution, segments, crossing, trend, change, drivers, silence, stakes, second_survey, third_survey
+    >>> print(*surveys.findings())
+    groups distribution segments crossing trend change drivers silence stakes unhappy second_survey third_survey
     """
 
     data: DataSet
@@ -100,8 +100,9 @@ class Surveys(Study):
         """How do customers feel, where, and what does it cost?"""
         say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, judged(self._stake)
         cards = say.cards(whole, self._asked.unit, moved, stake, window=self._found.window)
-        cards += say.quarter(of_the_quarter(self._data, self._asked))
-        return Answer(say.subtitle(whole, self._found.window), say.answer(judged(self._main), moved, stake), cards)
+        quarter = of_the_quarter(self._data, self._asked)
+        subtitle = say.subtitle(whole, self._found.window, quarter)
+        return Answer(subtitle, say.answer(judged(self._main), moved, stake), (*cards, *say.quarter(quarter)))
 
     @cached_property
     def groups(self) -> Result:
@@ -157,12 +158,14 @@ class Surveys(Study):
         if table.empty:
             why = f"No {self.period} with answers is complete yet."
             return Result(name, table, absent=why, caption=caption)
-        unit = "score" if self.survey == "nps" else self._asked.unit
+        unit, window = "score" if self.survey == "nps" else self._asked.unit, self._found.window
+        every = estimate.every_answer(table, self.survey, since=window.first, until=window.last)
+        notes = self._say.every(self._every.iloc[0], every, self.period)
         how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
         return Result(
             name, table, self._say.trend(estimate.last_period(table, self.survey), self.period),
             f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals.",
-            partial(lines_with_bands, trend_rows(table), n_label="answers", **how), caption=caption,
+            partial(lines_with_bands, trend_rows(table), n_label="answers", **how), notes=notes, caption=caption,
         )  # fmt: skip
 
     @cached_property
@@ -182,16 +185,21 @@ class Surveys(Study):
     @cached_property
     def drivers(self) -> Result:
         """Who scores higher, and who lower?"""
-        table = estimate.drivers(self._every)
+        every = self._every
+        own = every["segment_by"].isin(self._columns)
+        table, others = estimate.drivers(every[own]), estimate.drivers(every[~own])
         name, caption = f"{self.survey}_drivers", f"{self._asked.label} of each group against all others"
+        notes = self._say.other_answers(others[others["clear"]])
+        also = (Result(f"{self.survey}_other_answers", others, caption=f"{caption}, by answers to other surveys"),)
+        rest: Any = {"notes": notes, "also": also, "caption": caption}
         if table.empty:
-            return Result(name, table, absent="There is no column to compare answers by.", caption=caption)
+            return Result(name, table, absent="There is no column to compare answers by.", **rest)
         label = self._asked.label
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
         return Result(
             name, table, self._say.drivers(table[table["clear"]]),
-            f"{label} minus that of all other answers, 95 % intervals; what weighs most in the total comes first.",
-            partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", caption=caption,
+            f"{label} minus that of all other customers, 95 % intervals. What moves the total most comes first.",
+            partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", **rest,
         )  # fmt: skip
 
     @cached_property
@@ -214,12 +222,30 @@ class Surveys(Study):
         name, caption = f"{self.survey}_churn", "Churn after an answer, and money at stake"
         if found.remark:
             return Result(name, self._stake, absent=found.remark, caption=caption)
+        column = found.columns[0] if self.by and found.columns else ""
+        parts = judged(stakes_by_segment(found, gross_margin=self.gross_margin)) if column else pd.DataFrame({"n": []})
+        parts = parts[parts["n"] >= self.min_group]
+        apart = self._say.stakes_apart(told, parts, column) if column else ()
+        also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if column else ()
         how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk", "n_label": "at risk"}
         return Result(
             name, self._stake, self._say.money(told), self._say.followed(found),
             partial(lines_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
-            words.HOW_TO_READ_LANDMARK, notes=(*self._say.stays(told), *self._say.alike(found)), caption=caption,
+            words.HOW_TO_READ_LANDMARK, notes=(*self._say.stays(told), *apart, *self._say.alike(found)),
+            also=also, caption=caption,
         )  # fmt: skip
+
+    @cached_property
+    def unhappy(self) -> Result:
+        """Which unhappy customers to call first?"""
+        column = next((c for c in self._columns if replies.holder_of(self._data, c) == "customers"), "")
+        table = unhappy(self._data, self._asked, self._found.window, column=column)
+        name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst, by MRR"
+        why = "" if len(table) else f"No present customer is among the {self._asked.groups[2]}."
+        labels = words.UNHAPPY | {"score": self._asked.label}
+        how: Any = {"formats": {"mrr": "amount", "score": "plain"}, "labels": labels, "absent": why, "most": 10}
+        shown = table.loc[:, table.notna().any()] if len(table) else table
+        return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
 
     @cached_property
     def second_survey(self) -> Result:
@@ -326,7 +352,9 @@ class Surveys(Study):
         asked = self._measured([name for name in SCALES if name != self._asked.survey][place])
         columns = wanted(self.by) or self._columns
         if asked in self._answered:
-            return self._bars(asked, self._scored(self._counted(asked), columns))
+            scored, say = self._scored(self._counted(asked), columns), replace(self._say, survey=asked.survey)
+            notes = say.last_quarter(of_the_quarter(self._data, asked))
+            return replace(self._bars(asked, scored), title=say.other(scored.iloc[0]), notes=notes)
         none = replace(self._found, measure=asked, counts=self._found.counts.iloc[:0])
         table = self._scored(none, columns).drop(columns=list(EXTRA))
         why = f"Nobody answered {asked.label} from {self._found.window}."

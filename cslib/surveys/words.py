@@ -12,12 +12,15 @@ from cslib.errors import counted, listed, stretch
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_interval, format_value, percent
+from cslib.surveys.answers import STATES, Measure
 from cslib.surveys.kpis import KPIS
 from cslib.surveys.scores import extremes, strongest
 from cslib.surveys.stakes import Landmark
 
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
+UNHAPPY: Final = {"customer_id": "customer", "mrr": "MRR", "answered_on": "answered on"}
+SAID: Final = {STATES[0]: "got no answer", STATES[1]: "was never asked"}
 WEIGHTED: Final = {"nothing": "as answered", "all of these": "everything on record"}
 HOW_TO_READ_SCORES: Final = (
     "Each bar holds all answers of a segment. The line at the right is the 95 % interval of its score: where two "
@@ -56,12 +59,25 @@ class Words:
         """Name of the survey for readers."""
         return self.survey.upper()
 
-    def subtitle(self, whole: pd.Series[Any], window: object) -> str:
-        """Say in one line who was asked, when, and how many answered; from the row of the whole."""
+    def subtitle(self, whole: pd.Series[Any], window: object, quarter: pd.DataFrame) -> str:
+        """Say in one line who was asked, when, and how many answered; from the row of the whole, and the last quarter.
+
+        Parameters
+        ----------
+        whole
+            The first row of ``surveys.scores.scores``.
+        window
+            In which they were asked.
+        quarter
+            As from ``kpis.of_the_quarter``.
+        """
         if pd.isna(whole.response_rate):
             return f"{counted(int(whole.n_responses), f'{self.label} answer')} from {window} · {UNSEEN}"
         of = f"{whole.n_responses:,} of {whole.n_invited:,} customers"
-        return f"{of} asked for {self.label} from {window} answered at least once ({percent(whole.response_rate)})"
+        last = quarter.loc[quarter["kpi"] == "response_rate", "value"].head(1)
+        alone = "".join(f"; in the last quarter alone, {percent(rate)} did" for rate in last)
+        once = f"answered at least once ({percent(whole.response_rate)})"
+        return f"{of} asked for {self.label} from {window} {once}{alone}"
 
     def answer(self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame) -> str:
         """Answer "how do customers feel, where, and what does it cost?" in at most four sentences.
@@ -80,7 +96,7 @@ class Words:
         whole = scored.iloc[0]
         interval = self._span(whole.ci_lower, whole.ci_upper)
         found = interval if interval == "no interval" else f"95 % interval {interval}"
-        answers = counted(int(whole.n_responses), "answer")
+        answers = counted(int(whole.n_responses), "customer")
         score = f"**{self.label} is {self._score(whole[self.survey])}**"
         first = f"{' '.join(filter(None, [score, self.span]))} ({found}, {answers})."
         change = f"{_upper(self._moved(moved))}." if moved is not None else ""
@@ -210,6 +226,15 @@ class Words:
         now = f"{self.label} was {self._score(last[self.survey])} in {cohort_label(last.period, period)}"
         return f"{now}, {earlier}: {chance}"
 
+    def every(self, whole: pd.Series[Any], every: pd.Series[Any], period: str) -> tuple[str, ...]:
+        """Say why the score of the window is not that of its periods, from ``surveys.scores.every_answer``."""
+        score, once = self._told(every.score), self._score(whole[self.survey])
+        if pd.isna(every.score) or score == once or not every.n_responses > whole.n_responses:
+            return ()
+        answers = f"The {period}s count every answer: {every.n_responses:,.0f} in the window, {score} taken together"
+        customers = f"each of {whole.n_responses:,.0f} customers once, by the latest answer"
+        return (f"{answers}. {self.label} of the window, {once}, counts {customers}.",)
+
     def needed(self, answers: int, difference: float) -> str:
         """Say how many answers it takes to see a change.
 
@@ -267,7 +292,44 @@ class Words:
         row = clear.iloc[0]
         apart = f"{self._points(row.difference)} {'higher' if row.difference >= 0 else 'lower'}"
         who = f"customers whose {row.segment_by} is {row.segment}"
-        return f"{self.label} is {apart} among {who} ({percent(row.share)} of answers)"
+        return f"{self.label} is {apart} among {who} ({percent(row.share)} of those who answered)"
+
+    def other_answers(self, clear: pd.DataFrame) -> tuple[str, ...]:
+        """Say how the score goes with answers to other surveys: no trait of customers, and no cause."""
+        if clear.empty:
+            return ()
+        rows: Any = clear.head(MOST).itertuples()
+        each = ((r.segment_by.removesuffix(" answer"), SAID.get(r.segment, f"was {r.segment}"), r) for r in rows)
+        told = [f"{self._signed(r.difference)} where {survey} {said}" for survey, said, r in each]
+        text = "Answers to other surveys go along with it, though they are no trait by which to choose customers"
+        return (f"{text}: {', '.join(told)}.",)
+
+    def other(self, whole: pd.Series[Any]) -> str:
+        """State the score of another survey with its window; from the row of the whole."""
+        found = self._span(whole.ci_lower, whole.ci_upper)
+        score = f"{self.label} is {self._score(whole[self.survey])} {self.span}".rstrip()
+        return f"{score} ({found}, {counted(int(whole.n_responses), 'customer')})"
+
+    def last_quarter(self, quarter: pd.DataFrame) -> tuple[str, ...]:
+        """Say what the scorecard has of it, from ``kpis.of_the_quarter``."""
+        rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
+        return tuple(
+            f"In the 3 months to {r.until:%B %Y} alone, as in the scorecard, it is {self._exact(r.value)}."
+            for r in rows
+        )
+
+    def _exact(self, value: float) -> str:
+        return format_value(value, "percent" if self.survey == "csat" else "number")
+
+    def unhappy(self, table: pd.DataFrame, asked: Measure) -> str:
+        """Count the present customers of the worst answers, and say what they pay; from ``surveys.stakes.unhappy``."""
+        if table.empty:
+            return ""
+        worst = [score for score, place in zip(asked.scores, asked.places, strict=True) if place == 2]
+        n, s = len(table), "s" * (len(table) == 1)
+        who = f"{counted(n, 'customer')} of today last answered {min(worst)} to {max(worst)} ({asked.groups[2]})"
+        paid = format_value(table["mrr"].sum(), "money", self.currency)
+        return f"{who}" + (f" and pay{s} {paid} a month" if table["mrr"].notna().any() else "")
 
     def followed(self, landmark: Landmark) -> str:
         """Say whom the lines of survival after an answer are about."""
@@ -312,10 +374,40 @@ class Words:
         if pd.isna(row.money_at_stake + row.money_ci_lower) or not row.rmst_difference_months < 0:
             return ""
         money = format_value(row.money_at_stake, "money", self.currency)
-        told = f"{money} ({format_interval(row.money_ci_lower, row.money_ci_upper, 'money')})"
         if row.money_ci_lower > 0:
+            told = f"{money} ({format_interval(row.money_ci_lower, row.money_ci_upper, 'money')})"
             return f" If today's {row.n_today:,} stayed like {best}, they would pay {told} more over 12 months."
-        return f" What that costs over 12 months is too uncertain to tell: {told}."
+        most = format_value(row.money_ci_upper, "money", self.currency)
+        return f" We can't put a price on it yet: over 12 months, anything up to {most}."
+
+    def stakes_apart(self, stakes: pd.DataFrame, parts: pd.DataFrame, column: str) -> tuple[str, ...]:
+        """Say in which segments a price can be put on a group that leaves faster, where none can on all of it.
+
+        Parameters
+        ----------
+        stakes, parts
+            As from ``surveys.stakes.money_at_stake`` and ``surveys.stakes.stakes_by_segment``, with ``clear``.
+        column
+            Whose values the segments are.
+        """
+        clear = _clear(stakes)
+        unsure = clear.loc[~(clear["money_ci_lower"] > 0) & (clear["rmst_difference_months"] < 0), "group"]
+        told = [self._apart(group, parts[parts["group"] == group], column) for group in unsure]
+        return tuple(filter(None, told))
+
+    def _apart(self, group: str, rows: pd.DataFrame, column: str) -> str:
+        known = rows["clear"] & (rows["money_ci_lower"] > 0)
+        named: Any = rows[known].sort_values("money_at_stake", ascending=False, kind="stable").head(MOST).itertuples()
+        open_: Any = rows[~known].head(MOST).itertuples()
+        if not known.any() or known.all():
+            return ""
+        each = [
+            f"{format_value(r.money_at_stake, 'money', self.currency)} "
+            f"({format_interval(r.money_ci_lower, r.money_ci_upper, 'money')}) in {r.segment}"
+            for r in named
+        ]
+        others = listed([f"{r.segment} ({r.n:,} customers, {r.n_churned:,} left)" for r in open_])
+        return f"**{_who(group)} by {column}**: {listed(each)} over 12 months; it can't be told for {others}."
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":

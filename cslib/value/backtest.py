@@ -27,6 +27,7 @@ JUDGED: Final = ["months_ahead", "error", "held", "n_held"]
 COLUMNS: Final = ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", *JUDGED]
 FEWEST: Final = 20  # customers then present
 SEED: Final = 1
+SELDOM: Final = 0.8  # of months held: fewer are not what an interval of 95 % promises, even as months go together
 
 
 def came_true(data: DataSet, past: DataSet, *, segment_by: str = "", months: int = 12, source: str) -> pd.DataFrame:
@@ -161,13 +162,40 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     actual = came_true(data, past, segment_by=segment_by, months=months, source=source)
     ordered = source == "orders"
     active, paid = {}, {}
-    for i, (segment, own) in enumerate(paths.items()):
-        ahead, rng = own.ahead(months), np.random.default_rng([SEED, i])
+    for segment, own in paths.items():
+        ahead, rng = own.ahead(months), np.random.default_rng(SEED)  # alone and beside others the same
         active[segment] = _with_chance(ahead.active, ahead.active_variance, rng)
         paid[segment] = _with_chance(ahead.mrr, ahead.mrr_variance, rng)[:, : -1 if ordered else None]
     customers = _compared(active, actual, "n_active").assign(measure=ACTIVE)
     revenue = _compared(paid, actual, "mrr").assign(measure="revenue" if ordered else "MRR")
     return _judged(pd.concat([customers, revenue], ignore_index=True))[COLUMNS]
+
+
+def last_year(tested: pd.DataFrame) -> pd.DataFrame:
+    """Sum up a backtest: how far off each segment was at the end, and by how much its intervals were too narrow.
+
+    Parameters
+    ----------
+    tested
+        As from :func:`backtest`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``customers`` and ``revenue`` (error in the last month known, missing where nothing was foretold),
+        ``cancel`` (they are of opposite sign, and that of revenue is less than half of that of customers), ``allow``
+        (the largest error of any month, where the intervals of customers or of revenue held in fewer than 80 % of
+        months; else missing). Empty where nothing was.
+    """
+    known = tested.dropna(subset="error")
+    known = known.assign(what=(known["measure"] == ACTIVE).map({True: "customers", False: "revenue"}))
+    each = known.groupby(["segment", "what"], sort=False)
+    ends = each.tail(1).set_index(["segment", "what"])
+    seldom = (ends["n_held"] < SELDOM * ends["months_ahead"]).groupby("segment", sort=False).any()
+    worst = known["error"].abs().groupby(known["segment"], sort=False).max()
+    table = ends["error"].unstack().reindex(index=worst.index, columns=["customers", "revenue"])
+    cancel = (table["customers"] * table["revenue"] < 0) & (2 * table["revenue"].abs() < table["customers"].abs())
+    return table.assign(cancel=cancel, allow=worst.where(seldom)).reset_index()
 
 
 def _with_chance(expected: Floats, variance: Floats, rng: np.random.Generator) -> Floats:

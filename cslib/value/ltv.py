@@ -27,6 +27,9 @@ LONG_RUN: Final = "Survival, all years"
 FORMULA_C: Final = "Formula C (margin / churn)"
 BY_AGE: Final = ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active", "share_in_tail"]
 CUMULATIVE: Final = ["segment", "month", "net_value", "ci_lower", "ci_upper", "extrapolated"]
+STEPS: Final = (
+    *("MRR of today", "who leaves", "what they pay", "who comes back", "gross margin", "retention cost", "discount"),
+)
 MOSTLY_HERE: Final = 0.8  # share of customers, at the last age observed
 MATTERS: Final = 0.1  # share of value
 NO_DIFFERENCE: Final = 0.5  # money per customer: less is none in whole numbers
@@ -506,6 +509,33 @@ def _now(paths: Paths, projection: Projection) -> Floats:
     return np.array([paths.active["n"].sum(), paths.active["mrr"].sum() if known else projection.mrr[0, 0]])
 
 
+def base_steps(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
+    """Lead from today's MRR to the value of the present customers, one step at a time.
+
+    Parameters
+    ----------
+    paths, terms, horizon_months
+        As for :func:`base_value`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``step`` (of :data:`STEPS`), ``value`` (money, after the step; at the last ``base_value``),
+        ``difference`` (made by it, so that all add up; at the first the value).
+    """
+    tables = []
+    for segment, own in paths.items():
+        ahead, months = own.ahead(horizon_months), slice(0, horizon_months)
+        cost = terms.retention_cost * ahead.active[0]
+        margin = terms.gross_margin * ahead.mrr[0]
+        parts = (ahead.mrr_flat, ahead.mrr_own, ahead.mrr[0], margin, margin - cost)
+        today = _now(own, ahead)[1] * horizon_months
+        values = [today, *(p[months].sum() for p in parts), _worth(ahead, terms)[0]]
+        known = {"segment": segment, "step": STEPS, "value": values, "difference": np.diff(values, prepend=0.0)}
+        tables.append(pd.DataFrame(known))
+    return pd.concat(tables, ignore_index=True)
+
+
 def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
     """Tell what less churn or a higher price would be worth, per new customer and for the present ones together.
 
@@ -521,7 +551,8 @@ def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) ->
     pandas.DataFrame
         ``segment``, ``change``, ``ltv`` (as it is, survival form), ``ltv_gain`` with ``ltv_gain_ci_lower`` and
         ``ltv_gain_ci_upper`` (money per new customer), ``base_gain`` with its bounds (money, present
-        customers), ``rank`` (1: the largest ``base_gain`` of the segment).
+        customers), ``as_first`` (it may be as large as the largest of the segment: the interval of the difference holds
+        0, and so it does for that one), ``rank`` (1: the largest ``base_gain`` of the segment).
 
     Notes
     -----
@@ -532,10 +563,14 @@ def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) ->
     rows = []
     for segment, own in paths.items():
         now, ltv = _worth(own.ahead(horizon_months), terms), _net_value(own, terms, horizon_months)
-        for change, changed in _changes(own).items():
+        changes = _changes(own)
+        gains = {name: _worth(changed.ahead(horizon_months), terms) - now for name, changed in changes.items()}
+        first = max(gains.values(), key=lambda drawn: np.nan_to_num(drawn[0], nan=-np.inf))
+        for change, changed in changes.items():
             gain = _bounded("ltv_gain", _net_value(changed, terms, horizon_months) - ltv)
-            base = _bounded("base_gain", _worth(changed.ahead(horizon_months), terms) - now)
-            rows.append({"segment": segment, "change": change, "ltv": ltv[0]} | gain | base)
+            known = gain | _bounded("base_gain", gains[change])
+            behind = percentiles(first - gains[change])["ci_lower"] > 0
+            rows.append({"segment": segment, "change": change, "ltv": ltv[0], **known, "as_first": not behind})
     table = pd.DataFrame(rows)
     return table.assign(rank=table.groupby("segment")["base_gain"].rank(ascending=False, method="first"))
 

@@ -28,13 +28,11 @@ from cslib.stats.survival import TRUSTED, life_table, supported
 from cslib.value.prices import FUZZ, STAYED, ValueCounts, cohort_effects, value_cells, value_counts
 
 YEAR: Final = 12  # months: orders may come once a year
-WHOLE: Final = "All"
 KEYS: Final = ["first_age", "n_ages", "event_observed"]
 WHOLE_MONTHS: Final = 0.5  # half their unit
 LAST_YEAR: Final = (1.0, 4.0, 7.0, 10.0)  # months ago: one in each quarter
 DRAWS: Final = 1000
-SEED: Final = 0  # of the draws: the same data give the same figures, whatever the segments beside
-COHORTS, RETURNS = (1, 0, 0), (2, 0, 0)  # draws of their own
+SEED: Final = 0
 NOBODY: Final = "None (nobody left)"
 
 
@@ -50,6 +48,8 @@ class Projection:
         Variance of the sums by chance alone (who of them leaves, whose MRR changes), shape (months + 1,).
     active_beyond, mrr_beyond
         Of the estimate, what comes from customers beyond the last trusted age then, shape (months + 1,).
+    mrr_flat, mrr_own
+        Of the estimate, MRR if all paid what they pay now and nobody came back; if nobody came back. Same shape.
     """
 
     active: Floats
@@ -58,6 +58,8 @@ class Projection:
     mrr_variance: Floats
     active_beyond: Floats
     mrr_beyond: Floats
+    mrr_flat: Floats
+    mrr_own: Floats
 
 
 @dataclass(frozen=True)
@@ -249,7 +251,7 @@ class Paths:
             parts.append(_ahead(self, kept, row))
         if not parts:
             none = np.zeros((len(self.hazard), months + 1))
-            return Projection(none, none, none[0], none[0], none[0], none[0])
+            return Projection(none, none, *[none[0]] * 6)
         sums = Projection(*(np.sum([getattr(p, name) for p in parts], axis=0) for name in Projection.__annotations__))
         if not self.come_back:
             return sums
@@ -329,18 +331,18 @@ def value_paths(
     """
     months = horizon_months + int(np.ceil(counts["duration_months"].max())) + 1
     result = {}
-    for i, (name, own) in enumerate(counts.groupby("segment", sort=False)):
+    for name, own in counts.groupby("segment", sort=False):
         cells = values.cells[values.cells["segment"] == name].reset_index(drop=True)
-        rng = np.random.default_rng([SEED, i])
+        rng = _rng(cells)
         sample = _Sample(own, cells, values.paid, _weights(cells, draws, rng), months)
-        result[str(name)] = _paths(str(name), sample, models, values.source, rng)
-    result = {name: replace(own, **_coming_back(name, values, draws)) for name, own in result.items()}
-    return _with_cohorts(result, values.cohorts, np.random.default_rng([SEED, *COHORTS]))
+        paths = _paths(str(name), sample, models, values.source, rng)
+        paths = replace(paths, **_coming_back(str(name), values, draws, rng))
+        result[str(name)] = _with_cohorts(paths, values.cohorts[values.cohorts["segment"] == name], rng)
+    return result
 
 
-def _coming_back(segment: str, values: ValueCounts, draws: int) -> dict[str, Any]:
+def _coming_back(segment: str, values: ValueCounts, draws: int, rng: np.random.Generator) -> dict[str, Any]:
     """Draw how many of a segment come back, when, and how long they stay then."""
-    rng = np.random.default_rng([SEED, *RETURNS, *segment.encode()])
     own, again = (t[t["segment"] == segment] for t in (values.gaps, values.again))
     drawn = {"returns": _returns(own, draws, rng)} if own["n_returned"].any() else {}
     n, lived = (float(again[c].sum()) for c in ("n_events", "lived"))
@@ -413,8 +415,8 @@ def recent_paths(
 def _costs(data: DataSet, segment_by: str) -> dict[str, Floats]:
     """Mean ``acquisition_cost`` by segment, as :func:`paths_of` draws it."""
     costs = {}
-    for i, (name, cells) in enumerate(value_cells(data, segment_by=segment_by).groupby("segment", sort=False)):
-        weights = _weights(cells, DRAWS, np.random.default_rng([SEED, i]))
+    for name, cells in value_cells(data, segment_by=segment_by).groupby("segment", sort=False):
+        weights = _weights(cells, DRAWS, _rng(cells))
         costs[str(name)] = _cac(cells, weights)
     return costs
 
@@ -423,20 +425,13 @@ def _cac(cells: pd.DataFrame, weights: Floats) -> Floats:
     return _ratio(_total(cells, weights, "acquisition_cost"), _total(cells, weights, "n_costed"))
 
 
-def _with_cohorts(paths: dict[str, Paths], cohorts: pd.DataFrame, rng: np.random.Generator) -> dict[str, Paths]:
+def _with_cohorts(paths: Paths, cohorts: pd.DataFrame, rng: np.random.Generator) -> Paths:
     """Tell present customers apart by the quarter in which they started."""
-    hazards = {s: np.nan_to_num(np.diff(own.hazard[0], prepend=0.0)) for s, own in paths.items()}
-    of_all = cohorts["segment"] == WHOLE
-    whole = cohort_effects(cohorts[of_all], hazards)
-    effects = whole if of_all.all() else cohort_effects(cohorts[~of_all], hazards)
-    result = {}
-    for segment, own in paths.items():
-        used, draws = whole if segment == WHOLE else effects, len(own.hazard) - 1
-        months = own.active["age_months"].to_numpy(float)
-        factors = used.draw(np.append(months, LAST_YEAR), draws, rng)
-        present, newest = np.split(factors, [len(months)], axis=1)
-        result[segment] = replace(own, baseline=used.baseline[segment], factors=present, newest=newest.mean(axis=1))
-    return result
+    effects = cohort_effects(cohorts, np.nan_to_num(np.diff(paths.hazard[0], prepend=0.0)))
+    months, draws = paths.active["age_months"].to_numpy(float), len(paths.hazard) - 1
+    factors = effects.draw(np.append(months, LAST_YEAR), draws, rng)
+    present, newest = np.split(factors, [len(months)], axis=1)
+    return replace(paths, baseline=effects.baseline, factors=present, newest=newest.mean(axis=1))
 
 
 @dataclass(frozen=True)
@@ -490,6 +485,11 @@ class _Sample:
 
 def _total(cells: pd.DataFrame, weights: Floats, column: str) -> Floats:
     return np.asarray(weights @ (cells[column] / cells["n"]).to_numpy(float))
+
+
+def _rng(cells: pd.DataFrame) -> np.random.Generator:
+    """Begin the draws of a segment: the same for the same customers, alone or beside other segments."""
+    return np.random.default_rng([SEED, *cells["n"]])
 
 
 def _weights(cells: pd.DataFrame, draws: int, rng: np.random.Generator) -> Floats:
@@ -701,6 +701,7 @@ def _ahead(paths: Paths, kept: Floats, row: Any) -> Projection:
     return Projection(
         row.n * kept, amount * ratio * kept, row.n * chance, square * ratio[0] ** 2 * chance + moved,
         row.n * kept[0] * beyond, amount * ratio[0] * kept[0] * beyond,
+        amount * ratio[0, 0] * kept[0], amount * ratio[0] * kept[0],
     )  # fmt: skip
 
 

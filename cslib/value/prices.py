@@ -72,7 +72,7 @@ SOURCES: Final = {
 
 @dataclass(frozen=True)
 class CohortEffects:
-    """How fast the customers of each quarter of start leave, against others of their age and segment.
+    """How fast the customers of each quarter of start leave, against others of their age.
 
     Attributes
     ----------
@@ -82,12 +82,12 @@ class CohortEffects:
     variance
         Of the factors between quarters; 0: they do not differ by more than chance.
     baseline
-        By segment, what turns the hazard of each month of age into that at a factor of 1.
+        What turns the hazard of each month of age into that at a factor of 1.
     """
 
     table: pd.DataFrame
     variance: float
-    baseline: Mapping[str, Floats]
+    baseline: Floats
 
     def draw(self, months: Floats, draws: int, rng: np.random.Generator) -> Floats:
         """Give the factor of customers who started so many months before ``as_of``, and draw it from its posterior.
@@ -167,15 +167,15 @@ def _hazard(counted: pd.DataFrame) -> Callable[[Floats], Floats]:
     return lambda age: level[np.searchsorted(ages, age + FUZZ, side="right")]
 
 
-def cohort_effects(cohorts: pd.DataFrame, hazards: Mapping[str, Floats]) -> CohortEffects:
-    """Estimate how the quarters of start differ, all segments together.
+def cohort_effects(cohorts: pd.DataFrame, hazard: Floats) -> CohortEffects:
+    """Estimate how the quarters of start differ, within one segment: what stands beside it does not matter.
 
     Parameters
     ----------
     cohorts
-        As from :func:`cohort_counts`, of all together or of the segments.
-    hazards
-        Hazard of each month of age (0: at the start itself) by segment, over all quarters, shape (ages,).
+        As from :func:`cohort_counts`, of one segment.
+    hazard
+        Of each month of age (0: at the start itself), over all quarters, shape (ages,).
 
     Returns
     -------
@@ -192,18 +192,14 @@ def cohort_effects(cohorts: pd.DataFrame, hazards: Mapping[str, Floats]) -> Coho
     ----------
     Clayton (1978), Biometrika 65:141–151; Klein (1992), Biometrics 48:795–806 (EM for shared gamma frailty).
     """
-    parts = {str(segment): own for segment, own in cohorts.groupby("segment")}
     quarters = np.unique(cohorts["quarter"])
-    tables = {s: _squares(own, quarters, len(hazards[s])) for s, own in parts.items() if s in hazards}
-    rates = {s: _rate(parts[s], lived) for s, lived in tables.items()}  # at these as many leave as did
-    baseline = {segment: np.ones(len(hazard)) for segment, hazard in hazards.items()}
+    lived = _squares(cohorts, quarters, len(hazard))
+    rate = _rate(cohorts, lived)  # at it as many leave as did
     churned = cohorts.groupby("quarter")["n_events"].sum().reindex(quarters).to_numpy(float)
     factors = np.ones(len(quarters))
     for _ in range(ROUNDS):
-        expected = np.zeros(len(quarters))
-        for segment, lived in tables.items():
-            baseline[segment] = _baseline(lived, factors)
-            expected += lived @ (rates[segment] * baseline[segment])
+        baseline = _baseline(lived, factors)
+        expected = lived @ (rate * baseline)
         variance = _variance(churned, expected)
         factors = (churned + 1 / variance) / (expected + 1 / variance) if variance else np.ones(len(quarters))
     table = pd.DataFrame({"quarter": quarters, "n_churned": churned, "expected": expected, "factor": factors})

@@ -21,7 +21,7 @@ from cslib.show.result import Answer, Result, Study
 from cslib.stats.models import fit_averaged
 from cslib.value import ltv as worth
 from cslib.value import words
-from cslib.value.backtest import ACTIVE, backtest
+from cslib.value.backtest import ACTIVE, backtest, last_year
 from cslib.value.charts import told_apart
 from cslib.value.paths import Paths, recent_paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
@@ -91,7 +91,7 @@ class Value(Study):
         """What a customer is worth, in a sentence and four numbers."""
         how: Any = {"terms": self._terms, "source": self._values.source, "currency": self._money, "found": self._drift}
         how |= {"later": any(p.come_back for p in self._paths.values()), "unit": counted_as(self.data)}
-        tables = (self._forms, self._base, self._pay, self._tested)
+        tables = (self._forms, self._base, self._pay, last_year(self._tested))
         return words.value_answer(*tables, **how, standard=not self.horizon_months)
 
     @cached_property
@@ -145,11 +145,13 @@ class Value(Study):
     @cached_property
     def base(self) -> Result:
         """What are the present customers worth?"""
-        said, *notes = words.base_findings(self._base, currency=self._money)
+        steps = worth.base_steps(self._paths, self._terms, **self._ahead)
+        said, *notes = words.base_findings(self._base, steps, currency=self._money)
         shown = words.base_table(self._base, segments=self._largest)
         how: Any = {"shown": shown, "notes": tuple(notes), "most": self._rows}
         caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"
-        return Result("base_value", self._base, self._heading(said), caption=self._amounts(caption), **how)
+        also = (Result("base_steps", steps, caption="From today's MRR to that value, step by step"),)
+        return Result("base_value", self._base, self._heading(said), also=also, caption=self._amounts(caption), **how)
 
     @cached_property
     def what_if(self) -> Result:
@@ -227,7 +229,15 @@ class Value(Study):
         title = words.backtest_finding(table, measure=measure, currency=self._money)
         plotted = "Customers of a year ago: the forecast from what was known then, and what happened."
         chart = partial(lines_with_bands, lines, x="month", y="value", x_label="", unit="number", y_label=measure)
-        return Result(name, table, title, f"{plotted} Band: 95 % interval.", chart, caption=caption)
+        notes = () if measure == ACTIVE else self._off
+        return Result(name, table, title, f"{plotted} Band: 95 % interval.", chart, notes=notes, caption=caption)
+
+    @property
+    def _off(self) -> tuple[str, ...]:
+        """How far off the forecast was by segment, and what to allow for since."""
+        ends = last_year(self._tested)
+        shown = ends[ends["segment"].isin(["All", *self._largest])]
+        return tuple(filter(None, (*words.off_by_segment(shown), words.allowance(ends))))
 
     @cached_property
     def _terms(self) -> worth.Terms:

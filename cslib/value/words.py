@@ -9,9 +9,9 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.data.drift import Drift
-from cslib.errors import counted, stretch
+from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
-from cslib.show.formats import FIRM, format_day, format_interval, format_value, money, months, percent, whole
+from cslib.show.formats import FIRM, between, format_day, format_interval, format_value, money, months, percent, whole
 from cslib.show.result import Answer
 from cslib.value.backtest import ACTIVE
 from cslib.value.kpis import KPIS
@@ -30,6 +30,14 @@ STEPS: Final = {
     "retention cost": "for retention cost",
     "acquisition cost": "for acquisition cost",
 }
+LED: Final[dict[Any, tuple[str, str]]] = {
+    "who leaves": ("as customers leave", ""),
+    "what they pay": ("as those who stay pay less", "as those who stay pay more"),
+    "who comes back": ("", "from those who come back"),
+    "gross margin": ("as only the margin counts", ""),
+    "retention cost": ("for retention cost", ""),
+    "discount": ("for discounting", ""),
+}
 CHANGES: Final = {
     "10 % less churn": "Churn down by 10 %",
     "5 % higher ARPA": "Prices up by 5 %",
@@ -40,6 +48,7 @@ SAID: Final = {
     "5 % higher ARPA": "5 % higher prices",
     "Half the involuntary churn": "halving involuntary churn",
 }
+WAYS: Final = {"customers": ("few", "many"), "revenue": ("little", "much")}
 NEAR: Final = 0.01  # of a value: two formulas say the same
 MUCH: Final = 0.1  # share of a value that is extrapolated: said of a segment
 HOW_TO_READ_AGES: Final = (
@@ -70,7 +79,7 @@ def value_answer(
     Parameters
     ----------
     forms, base, pay, tested
-        As from ``value.ltv.ltv``, ``value.ltv.base_value``, ``value.ltv.payback`` and ``value.backtest.backtest``.
+        As from ``value.ltv.ltv``, ``value.ltv.base_value``, ``value.ltv.payback`` and ``value.backtest.last_year``.
     terms
         With which they were computed.
     source
@@ -170,15 +179,46 @@ def _never_back(pay: pd.DataFrame, span: str) -> str:
 
 
 def _proven(tested: pd.DataFrame) -> str:
-    """Say how far off the forecast of a year ago was: of revenue, which value is made of, then of customers."""
-    last = whole(tested).dropna(subset="error").drop_duplicates("measure", keep="last").set_index("measure")["error"]
-    named = {"customers" if name == ACTIVE else "revenue": error for name, error in last.items()}
-    off = [f"{_off(named[name])} for {name}" for name in ("revenue", "customers") if name in named]
-    return f"Made a year ago, the forecast would have been {' and '.join(off)}." if off else ""
+    """Say how far off the forecast of a year ago was, and what to allow for since."""
+    rows: Any = list(whole(tested).itertuples())
+    if not rows:
+        return ""
+    first = f"Had we forecast this a year ago, we'd have expected {_missed(rows[0])}"
+    first += ": two errors that nearly cancelled" * rows[0].cancel
+    return " ".join(filter(None, [f"{first}.", _off_by_segment(tested), allowance(tested)]))
 
 
-def _off(error: float) -> str:
-    return f"{percent(abs(error))} too {'high' if error > 0 else 'low'}" if error else "right"
+def _missed(row: Any) -> str:
+    return " and ".join(_off(getattr(row, name), name) for name in WAYS if pd.notna(getattr(row, name)))
+
+
+def _off(error: float, name: str) -> str:
+    few, many = WAYS[name]
+    return f"{percent(abs(error))} too {many if error > 0 else few} {name}" if error else f"the right {name}"
+
+
+def _off_by_segment(tested: pd.DataFrame) -> str:
+    off = tested.loc[tested["segment"] != "All", "revenue"].dropna().abs()
+    return f"By segment, revenue was off by {between(off.min(), off.max())}." if len(off) > 1 else ""
+
+
+def allowance(tested: pd.DataFrame) -> str:
+    """Say how much more than its interval a forecast needs, where last year's held too seldom.
+
+    Parameters
+    ----------
+    tested
+        As from ``value.backtest.last_year``.
+    """
+    allow = whole(tested)["allow"].dropna()
+    return f"Last year's intervals were too narrow: allow for about ±{100 * allow.iloc[0]:.0f} %." if len(allow) else ""
+
+
+def off_by_segment(tested: pd.DataFrame) -> tuple[str, ...]:
+    """Say by segment how far off the forecast of a year ago was, from ``value.backtest.last_year``."""
+    rows: Any = tested[tested["segment"] != "All"].itertuples()
+    told = "; ".join(f"{row.segment} {_missed(row)}" for row in rows)
+    return (f"By segment: {told}.",) if told else ()
 
 
 def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency: str, pace: str) -> tuple[Card, ...]:
@@ -195,9 +235,11 @@ def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency:
     before, cost = money(back.ltv_before_cac, currency), money(back.cac, currency)
     made_of = missing or f"{before} before acquisition cost, which is {cost}"
     whose = "\n".join(filter(None, (f"new customer, {span}", pace)))
+    share = now.share_in_tail
+    ahead = f"the next {span}" + (f", {percent(share)} of it extrapolated" if share > 0 else "")
     return (
         card_of(KPIS["ltv"], row.ltv, detail=whose, **worth),
-        _card("Value of present customers", now.base_value, now, int(now.n_active), currency, f"the next {span}"),
+        _card("Value of present customers", now.base_value, now, int(now.n_active), currency, ahead),
         card_of(KPIS["payback_months"], back.payback_months if within else None, interval=(lower, upper), detail=late),
         card_of(KPIS["ltv_to_cac"], back.ltv_to_cac, interval=earned, detail=made_of),
     )
@@ -409,12 +451,30 @@ def _present(base: pd.DataFrame, currency: str, *, paying: str = "") -> str:
     return f"{who} {money(row.base_value, currency)} over the next {span}{_bracketed(row.ci_lower, row.ci_upper)}"
 
 
-def base_findings(base: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
-    """State what the present customers pay and will bring; then, where there is any, how much of it is extrapolated."""
+def base_findings(base: pd.DataFrame, steps: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
+    """State what the present customers pay and will bring, how that comes about, and how much of it is extrapolated.
+
+    Parameters
+    ----------
+    base, steps
+        As from ``value.ltv.base_value`` and ``value.ltv.base_steps``.
+    currency
+        Code before amounts.
+    """
     share, mrr = whole(base)[["share_in_tail", "mrr"]].iloc[0]
     said = f"{_present(base, currency, paying='' if pd.isna(mrr) else money(mrr, currency))}."
-    unseen = "comes from ages that too few have reached yet and is extrapolated"
-    return (said, f"{percent(share)} of it {unseen}.") if share > 0 else (said,)
+    unseen = "of it comes from ages that few customers have reached so far, and is extrapolated"
+    return tuple(filter(None, (said, _led_to(base, steps, currency), f"{percent(share)} {unseen}." * bool(share > 0))))
+
+
+def _led_to(base: pd.DataFrame, steps: pd.DataFrame, currency: str) -> str:
+    """Lead from MRR of today to the value, step by step."""
+    row, made = whole(base).iloc[0], whole(steps).set_index("step")["difference"].round()
+    if made.isna().any() or not made.iloc[0]:
+        return ""
+    told = [f"{_plus(v)} {LED[step][int(v > 0)]}" for step, v in made.iloc[1:].items() if v]
+    start = f"{money(row.mrr, currency)} a month × {months(row.horizon_months)} = {money(made.iloc[0], currency)}"
+    return f"{start}; {', '.join(told)}: {money(row.base_value, currency)} in all."
 
 
 def base_table(base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
@@ -435,15 +495,17 @@ def base_table(base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
 
 
 def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
-    """State what each change would add to the value of the present customers, the largest first."""
+    """State what each change would add to the value of the present customers, the largest and what may be as large."""
     rows = _ranked(whole(changes), len(changes))
     if not any(row.base_gain for row in rows):
         return "None of the changes would add anything." if rows else "What a change would add cannot be told."
-    first, *rest = ((SAID[row.change], row.base_gain) for row in rows)
-    text = f"{first[0][0].upper()}{first[0][1:]} would add {money(first[1], currency)} to what present customers bring"
-    others = [f"{change} {money(gain)}" for change, gain in rest]
-    more = f", {' and '.join(others)}" if others else ""
-    return f"{text} over {months(horizon_months)}{more}."
+    most, less = ([(SAID[r.change], r.base_gain) for r in rows if r.as_first == first] for first in (True, False))
+    who, gains = listed([name for name, _ in most]), [gain for _, gain in most]
+    ends = " to ".join(dict.fromkeys((money(min(gains)), money(max(gains)))))
+    adds = f"{'each add about' if len(most) > 1 else 'add'} {f'{currency} {ends}'.strip()}"
+    text = f"{who[0].upper()}{who[1:]} would {adds} to what present customers bring over {months(horizon_months)}"
+    others = [f"{change} {money(gain)}" for change, gain in less]
+    return f"{text}; {listed(others)}." if others else f"{text}."
 
 
 def what_if_table(changes: pd.DataFrame, base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
@@ -497,7 +559,7 @@ def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") 
     if not count:
         brought = f"the customers of a year ago brought {money(last.actual, currency)} of {measure} {when}"
     foretold = f"the forecast said {write(last.predicted)}{miss}"
-    held = f"its interval held in {last.n_held} of {counted(last.months_ahead, 'month')}"
+    held = f"its interval was wide enough in {last.n_held} of {counted(last.months_ahead, 'month')}"
     return f"{brought[0].upper()}{brought[1:]}; {foretold}, and {held}"
 
 

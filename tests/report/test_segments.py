@@ -337,6 +337,17 @@ def test_a_segment_alone_has_the_figures_that_it_has_beside_the_others(root: Pat
         assert cs.Surveys(own).groups.table["nps"].iloc[0] == pytest.approx(asked.loc[plan, "nps"])
 
 
+@pytest.mark.slow
+def test_a_segment_alone_is_worth_what_it_is_beside_the_others(root: Path) -> None:
+    """To the last digit, intervals too: quarters of start are told apart, and draws begun, within each segment."""
+    data = cs.load(root / "data")
+    both, alone = cs.Value(data, by="plan"), cs.Value(segment_of(data, "plan", "Team"))
+    for table in ("base", "what_if", "payback", "backtest"):
+        beside, own = (getattr(study, table).table for study in (both, alone))
+        beside = beside[beside["segment"] == "Team"].drop(columns="segment").reset_index(drop=True)
+        pd.testing.assert_frame_equal(own.drop(columns="segment").reset_index(drop=True), beside)
+
+
 def of_team_since(ids: range, *, moved: int, left: str = "") -> cs.DataSet:
     """All began with Starter; who is not the first of so many is of Team since, and only the last may have left."""
     people = pd.DataFrame({"customer_id": ids, "started_on": "2023-01-05", "churned_on": None})

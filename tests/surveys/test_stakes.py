@@ -10,10 +10,11 @@ from rows_world import lives_of
 
 from cslib import load
 from cslib.data.calendar import Window
+from cslib.data.customers import segment_of
 from cslib.sample.world import TRUTH, _chunk, _people, _rng
 from cslib.surveys.answers import answers, measure
 from cslib.surveys.change import non_response
-from cslib.surveys.stakes import Landmark, _split, after_answers, money_at_stake
+from cslib.surveys.stakes import Landmark, _split, after_answers, money_at_stake, stakes_by_segment, unhappy
 
 NPS = measure("nps")
 WINDOW = Window(date(2024, 7, 1), date(2025, 6, 30), "12 months")
@@ -52,6 +53,22 @@ def test_only_what_was_known_on_the_day_counts():
     assert rows.loc["no answer", "n"].sum() == 2  # silent, and late: its answer came the day after
     assert set(found.lives["group"]) == {"promoters", "passives", "detractors", "no answer"}
     assert int(found.lives["n"].sum()) == 5  # not unasked, gone, new
+
+
+def test_unhappy_customers_of_today_the_dearest_first():
+    """sad has left since; late was glad first and gave 3 on the last day, again 5 on that day: the worse counts."""
+    again = asked(
+        ("glad", "2025-03-01", 3, "2025-03-02"), ("late", "2025-03-01", 9, "2025-03-02"),
+        ("late", "2025-04-01", 5, "2025-04-03"), ("late", "2025-04-02", 3, "2025-04-03"), ("late", "2025-05-02", None, None),
+        ("first", "2025-03-01", 7, "2025-03-02"), ("sad", "2025-03-01", 0, "2025-03-02"),
+    )  # fmt: skip
+    customers = CUSTOMERS.assign(plan="A", mrr=CUSTOMERS["mrr"].where(CUSTOMERS["customer_id"] != "late", 99.0))
+    table = unhappy(known(customers, pd.concat([SURVEYS, again])), NPS, WINDOW, column="plan")
+    assert table.drop(columns="answered_on").to_numpy().tolist() == [["late", "A", 99.0, 3], ["glad", "A", 10.0, 3]]
+    assert pd.to_datetime(table["answered_on"]).dt.strftime("%m-%d").tolist() == ["04-03", "03-02"]
+    alone = unhappy(load({"surveys": again}, as_of="2025-06-29"), NPS, WINDOW)
+    assert sorted(alone["customer_id"]) == ["glad", "late", "sad"]
+    assert alone["mrr"].isna().all()
 
 
 def test_an_answer_without_its_day_is_known_from_the_invitation_on():
@@ -267,3 +284,16 @@ def test_what_plan_does_is_not_put_down_to_the_answer(effect, n, least):
         raw.append(row.raw_money_at_stake - true)
     assert covered / repetitions >= least
     assert np.mean(raw) > 0
+
+
+@pytest.mark.slow
+def test_stakes_of_a_segment_are_those_of_the_segment_alone(sample):
+    columns = ["plan", "region", "channel", "onboarding"]
+    window = Window(date(2024, 7, 1), date(2025, 6, 30), "12 months")
+    table = stakes_by_segment(after_answers(sample, NPS, window, columns=columns)).set_index("segment")
+    for plan in ("Enterprise", "Team"):
+        alone = money_at_stake(after_answers(segment_of(sample, "plan", plan), NPS, window, columns=columns[1:]))
+        pd.testing.assert_frame_equal(table.loc[plan].reset_index(drop=True), alone.iloc[1:-1].reset_index(drop=True))
+    by_one = stakes_by_segment(after_answers(sample, NPS, window, columns=["plan"]))
+    assert by_one.groupby("segment").size().to_dict() == {"Enterprise": 3, "Starter": 3, "Team": 3}
+    assert stakes_by_segment(after_answers(sample, NPS, window)).empty

@@ -42,13 +42,13 @@ ODD = {
     "surveys alone": (
         {"surveys": SCORES},
         {},
-        "NPS is −48 over the last 12 months (95 % interval −67 to −21, 40 answers)",
+        "NPS is −48 over the last 12 months (95 % interval −67 to −21, 40 customers)",
     ),
     "one answer": ({"surveys": ONE}, {}, "NPS is 100"),
     "all alike": (
         {"surveys": ALIKE},
         {"survey": "ces"},
-        "CES is 4.0 over the last 12 months (no interval, 20 answers)",
+        "CES is 4.0 over the last 12 months (no interval, 20 customers)",
     ),
     "tenures": ({"surveys": SCORES, "customers": TENURE}, {"by": "churned"}, "NPS is −48"),
     "every group small": (
@@ -140,7 +140,10 @@ NPS = {
     "nps_groups": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "n_promoters", "n_passives", "n_detractors", "nps", "ci_lower", "ci_upper"],
     "distribution": ["score", "group", "n", "share", "ci_lower", "ci_upper"],
     "csat": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "n_satisfied", "n_neutral", "n_dissatisfied", "csat", "ci_lower", "ci_upper"],
-    "ces": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "n_easy", "n_middling", "n_hard", "ces", "ci_lower", "ci_upper"],
+    "nps_other_answers": ["segment_by", "segment", "level", "share", "n_responses", "difference", "ci_lower", "ci_upper", "p_adjusted", "clear", "contribution"],
+    "nps_churn_by_segment": ["segment", "group", "n", "n_churned", "survival_12m", "ci_lower", "ci_upper"],
+    "nps_unhappy": ["customer_id", "plan", "mrr", "score", "answered_on"],
+    "ces": ["segment_by", "segment", "n_invited", "n_responses", "response_rate", "n_easy", "n_neutral", "n_hard", "ces", "ci_lower", "ci_upper"],
 }  # fmt: skip
 
 
@@ -198,7 +201,7 @@ def test_a_study_lists_what_it_can_be_asked(by_plan):
     questions = cs.Surveys.findings()
     assert list(questions) == [
         *("groups", "distribution", "segments", "crossing", "trend", "change", "drivers", "silence", "stakes"),
-        *("second_survey", "third_survey"),
+        *("unhappy", "second_survey", "third_survey"),
     ]
     assert all(question.endswith("?") for question in questions.values())
     assert repr(by_plan).startswith("Surveys(by='plan')\n  .groups")

@@ -7,7 +7,7 @@ from survey_world import by_period, counted
 
 from cslib.surveys.answers import measure
 from cslib.surveys.change import change, non_response, silence_moves
-from cslib.surveys.scores import comparisons, distribution, drivers, judged, last_period, scores, trend
+from cslib.surveys.scores import comparisons, distribution, drivers, every_answer, judged, last_period, scores, trend
 from cslib.surveys.stakes import Landmark
 from cslib.surveys.words import Words
 
@@ -24,6 +24,7 @@ GLAD = answers(
 SAME = answers(*((p, 9, 9, 30) for p in "ABC"), *((p, 0, 0, 15) for p in "ABC"))
 
 
+NO_QUARTER = pd.DataFrame({"kpi": ["nps"], "value": [30.0]})
 NOBODY = judged(
     pd.DataFrame(columns=["group", "rmst_difference_months", "money_at_stake", "money_ci_lower", "p_adjusted"])
 )
@@ -40,7 +41,7 @@ def cards(found, stakes=NOBODY, survey="nps"):
 
 def test_the_answer_names_score_interval_and_who_stands_out():
     text = SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY)
-    assert text.startswith("**NPS is 8** (95 % interval −3 to 18, 260 answers). **A (plan) stands out** with 60.")
+    assert text.startswith("**NPS is 8** (95 % interval −3 to 18, 260 customers). **A (plan) stands out** with 60.")
     asked = Words("nps", span="over the last 12 months").answer(judged(scores(GLAD)), None, NOBODY)
     assert asked.startswith("**NPS is 8** over the last 12 months (95 % interval")
 
@@ -134,10 +135,15 @@ def test_many_segments_are_counted_after_the_fourth():
 
 def test_the_subtitle_says_who_was_asked():
     whole = scores(GLAD).iloc[0]
-    text = SAY.subtitle(whole, GLAD.window)
+    text = SAY.subtitle(whole, GLAD.window, NO_QUARTER)
     assert text == "260 of 310 customers asked for NPS from 1 July 2024 to 30 June 2025 answered at least once (84 %)"
     only = scores(answers(("A", -2, 9, 5), only_answers=True)).iloc[0]
-    assert SAY.subtitle(only, "x") == "5 NPS answers from x · the data hold answers only, so there is no response rate"
+    quarter = NO_QUARTER.assign(kpi=["response_rate"], value=0.497)
+    assert SAY.subtitle(whole, GLAD.window, quarter).endswith("(84 %); in the last quarter alone, 50 % did")
+    assert (
+        SAY.subtitle(only, "x", quarter)
+        == "5 NPS answers from x · the data hold answers only, so there is no response rate"
+    )
 
 
 def test_cards():
@@ -176,8 +182,8 @@ def test_money():
     assert "They leave faster by more than chance: 2.2 times as fast at the same age." in one
     assert one.endswith("If today's 40 stayed like promoters, they would pay USD 150 (50 to 300) more over 12 months.")
     unsure = SAY.stays(stake(low=-5.0))[0]
-    assert unsure.endswith("What that costs over 12 months is too uncertain to tell: USD 150 (−5 to 300).")
-    assert "costs" not in SAY.stays(stake(money_at_stake=np.nan))[0]
+    assert unsure.endswith("We can't put a price on it yet: over 12 months, anything up to USD 300.")
+    assert "price" not in SAY.stays(stake(money_at_stake=np.nan))[0]
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which may be chance.")
     assert "Detractors stayed 1.5 months less than promoters over 12 months." in SAY.answer(
@@ -189,7 +195,20 @@ def test_of_a_group_that_has_left_whole_nothing_is_at_stake_and_no_interval_is_t
     unknown = dict.fromkeys(("rmst_difference_ci_lower", "rmst_difference_ci_upper", "money_ci_lower"), np.nan)
     text = SAY.stays(stake(**unknown, n_today=0, money_at_stake=0.0))[0]
     assert "stayed 1.5 months less than promoters. They leave faster by more than chance" in text
-    assert "costs" not in text
+    assert "price" not in text
+
+
+def test_a_price_that_segments_have_and_all_together_do_not():
+    """Team and Pro leave faster, of few it is not known; where all together have a price, nothing is added."""
+    few = stake(p=0.6).assign(n=16, n_churned=2)
+    parts = pd.concat([stake().assign(segment="Team"), few.assign(segment="Big")], ignore_index=True)
+    unsure = stake(low=-5.0)
+    assert SAY.stakes_apart(unsure, parts, "plan") == (
+        "**Detractors by plan**: USD 150 (50 to 300) in Team over 12 months; it can't be told for Big (16 customers, 2 left).",
+    )
+    assert SAY.stakes_apart(stake(), parts, "plan") == ()
+    assert SAY.stakes_apart(unsure, parts[parts["segment"] == "Team"], "plan") == ()
+    assert SAY.stakes_apart(unsure, parts[parts["segment"] == "Big"], "plan") == ()
 
 
 def test_the_group_with_the_most_money_at_stake_has_a_card():
@@ -267,6 +286,23 @@ def test_trend_names_the_last_period():
     assert text(table(9, 8, 9).head(1), "month") == "Too few months to tell a trend"
 
 
+def test_why_quarters_are_above_the_year():
+    """Each quarter 2 of 3 answer 9 and the third 0: 33. The happy pair answers twice, the other once: 60 of 5."""
+    days = pd.to_datetime(["2024-07-01", "2024-10-01", "2023-01-01"])
+    rows = [(days[0], "All", 9, 2), (days[0], "All", 0, 1), (days[1], "All", 9, 2), (days[2], "All", 0, 50)]
+    table = trend(by_period(rows))
+    every = every_answer(table, "nps", since=days[0].date(), until=days[1].date())
+    assert every.to_dict() == {"n_responses": 5.0, "score": pytest.approx(60)}
+    whole = pd.Series({"nps": 100 / 3, "n_responses": 3})
+    assert SAY.every(whole, every, "quarter") == (
+        "The quarters count every answer: 5 in the window, 60 taken together. NPS of the window, 33, counts each of 3 "
+        "customers once, by the latest answer.",
+    )
+    assert SAY.every(whole.replace(3, 5), every, "quarter") == ()
+    none = every_answer(table.head(0), "nps", since=days[0].date(), until=days[1].date())
+    assert SAY.every(whole, none, "quarter") == ()
+
+
 def test_segments():
     assert SAY.segments(judged(scores(GLAD))) == "NPS runs from −40 (B) to 60 (A); clearly different: A and B"
     near = answers(("A", -2, 9, 30), ("A", -2, 0, 10), ("B", -2, 9, 30), ("B", -2, 0, 12))
@@ -289,9 +325,38 @@ def test_who_scores_higher():
     table = drivers(scores(GLAD))
     assert (
         SAY.drivers(table[table["clear"]])
-        == "NPS is 85 points higher among customers whose plan is A (38 % of answers)"
+        == "NPS is 85 points higher among customers whose plan is A (38 % of those who answered)"
     )
     assert SAY.drivers(table.iloc[:0]) == "No group on record clearly stands apart in NPS"
+
+
+def test_answers_to_other_surveys_are_told_apart_from_traits():
+    rows = [("CES answer", "easy", 52.8), ("CSAT answer", "no answer", -30.1), ("CSAT answer", "not asked", 25.5)]
+    clear = pd.DataFrame(rows, columns=["segment_by", "segment", "difference"])
+    assert SAY.other_answers(clear) == (
+        "Answers to other surveys go along with it, though they are no trait by which to choose customers: +53 points where "
+        "CES was easy, −30 points where CSAT got no answer, +26 points where CSAT was never asked.",
+    )
+    assert SAY.other_answers(clear.head(0)) == ()
+
+
+def test_another_survey_is_told_with_its_window():
+    whole = scores(answers(("A", -2, 5, 60), ("A", -2, 1, 20), survey="csat")).iloc[0]
+    say = Words("csat", span="over the last 12 months")
+    assert say.other(whole) == "CSAT is 75 % over the last 12 months (65 to 83 %, 80 customers)"
+    quarter = pd.DataFrame({"kpi": ["csat"], "until": [pd.Timestamp("2025-06-30")], "value": [0.685]})
+    assert say.last_quarter(quarter) == ("In the 3 months to June 2025 alone, as in the scorecard, it is 68.5 %.",)
+    assert say.last_quarter(quarter.head(0)) == ()
+
+
+def test_the_unhappy_are_counted_with_what_they_pay():
+    table = pd.DataFrame({"mrr": [500.0, 100.0]})
+    assert SAY.unhappy(table, measure("nps")) == (
+        "2 customers of today last answered 0 to 6 (detractors) and pay USD 600 a month"
+    )
+    one = SAY.unhappy(table.head(1).assign(mrr=np.nan), measure("csat"))
+    assert one == "1 customer of today last answered 1 to 2 (dissatisfied)"
+    assert SAY.unhappy(table.head(0), measure("nps")) == ""
 
 
 def test_needed():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import cslib
-from cslib.value.backtest import backtest
+from cslib.value.backtest import backtest, last_year
 
 
 def customers(n=60, start="2023-01-10", every=7, churned=None, **more):
@@ -14,6 +14,25 @@ def customers(n=60, start="2023-01-10", every=7, churned=None, **more):
     if churned is not None:
         rows["churned_on"] = churned
     return rows.assign(**more)
+
+
+def test_a_year_is_summed_up_by_hand():
+    """Five months: 3 held are fewer than four of five, 4 are not. All: −10 % of customers, +4 % of revenue."""
+    errors = {("All", "active customers"): (-0.12, -0.1), ("All", "MRR"): (0.02, 0.04), ("Pro", "MRR"): (0.3, -0.2)}
+    held = {"All": 4, "Pro": 3}
+    rows = [
+        {"segment": s, "measure": m, "error": e, "months_ahead": 4 + i, "n_held": held[s] - 1 + i}
+        for (s, m), each in errors.items()
+        for i, e in enumerate(each)
+    ]
+    unknown = [{"segment": "New", "measure": "MRR", "error": np.nan, "months_ahead": 5, "n_held": 0}]
+    table = last_year(pd.DataFrame(rows + unknown)).set_index("segment")
+    assert table.index.tolist() == ["All", "Pro"]
+    assert table.loc["All", ["customers", "revenue", "cancel"]].tolist() == [-0.1, 0.04, True]
+    assert pd.isna(table.loc["All", "allow"])
+    assert table.loc["Pro", ["revenue", "cancel", "allow"]].tolist() == [-0.2, False, 0.3]
+    assert pd.isna(table.loc["Pro", "customers"])
+    assert last_year(pd.DataFrame(columns=["segment", "measure", "error", "months_ahead", "n_held"])).empty
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from value_world import counted
 
 import cslib
 from cslib.stats.models import fit_models
-from cslib.value.ltv import Terms, base_value, what_if
+from cslib.value.ltv import Terms, base_steps, base_value, what_if
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts
 
@@ -45,6 +45,19 @@ def test_base_value_is_margin_less_retention_cost_of_those_still_here():
     assert (row.n_active, row.mrr) == (60, 600)
     assert row.ci_lower < row.base_value < row.ci_upper
     assert 0 < row.share_in_tail < 1
+
+
+def test_the_steps_from_mrr_of_today_add_up():
+    """60 customers at 10: 1,800 in 3 months if nobody left; the price is the same at every age."""
+    paths, costs = paths_of(), UnitCosts(retention_per_month=1.0)
+    terms = Terms(costs=costs, gross_margin=0.8, annual_discount_rate=0.21)
+    active = paths["All"].ahead(3).active[0, :3]
+    table = base_steps(paths, terms, horizon_months=3)
+    made = table.set_index("step")["difference"]
+    expected = [1800, 10 * active.sum() - 1800, 0, 0, -2 * active.sum(), -active.sum()]
+    assert made.iloc[:6].tolist() == pytest.approx(expected, abs=1e-9)
+    assert made.sum() == table["value"].iloc[-1]
+    assert made.sum() == pytest.approx(base_value(paths, terms, horizon_months=3)["base_value"].iloc[0])
 
 
 def test_the_whole_base_depends_on_no_segments():
@@ -111,6 +124,17 @@ def test_changes_are_ranked_by_what_they_add_now():
     ordered = table.sort_values("rank")["base_gain"].tolist()
     assert ordered == sorted(table["base_gain"], reverse=True)
     assert sorted(table["rank"]) == [1, 2, 3]
+    assert table.set_index("rank").loc[1, "as_first"]
+
+
+def test_a_change_is_behind_the_first_only_where_draws_say_so():
+    """Where nobody left against their will, halving that adds nothing in any draw, and less churn and prices do."""
+    paths = paths_of(kind="voluntary")
+    table = what_if(paths, Terms(costs=UnitCosts()), horizon_months=3).set_index("change")
+    assert table.loc["Half the involuntary churn", "base_gain"] == 0
+    assert table["as_first"].to_dict()["Half the involuntary churn"] is False
+    first = table["rank"].idxmin()
+    assert table.loc[first, "as_first"]
 
 
 @pytest.mark.slow
@@ -138,6 +162,19 @@ def test_a_free_trial_ends():
     assert (ahead.mrr[0] / ahead.active[0]).tolist() == pytest.approx([0, 20, 20, 20])
     ahead = old.ahead(3)
     assert (ahead.mrr[0] / ahead.active[0]).tolist() == pytest.approx([20] * 4)
+    assert (ahead.mrr_flat / ahead.active[0]).tolist() == pytest.approx([20] * 4)
+
+
+def test_what_customers_pay_more_is_a_step_of_its_own():
+    """10 in the first three months, then 20: 30 customers who have stayed for a month and pay 10."""
+    counts, values = counted(np.append([1] * 30, [5] * 40), [False] * 30 + [True] * 40)
+    revenue = np.where(values.paid["age"] < 3, 10.0, 20.0) * values.paid["n_priced"]
+    values = replace(values, paid=values.paid.assign(revenue=revenue))
+    paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=3, draws=20)
+    active = paths["All"].ahead(3).active[0]
+    made = base_steps(paths, Terms(costs=UnitCosts()), horizon_months=3).set_index("step")["difference"]
+    assert made["MRR of today"] == 900
+    assert made["what they pay"] == pytest.approx(10 * active[2])  # of months 0, 1 and 2 the last alone is dearer
 
 
 @pytest.mark.slow

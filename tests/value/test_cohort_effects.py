@@ -59,7 +59,7 @@ def world(rng, factors, *, lived=1000.0, hazard=0.05, ages=12):
 
 def pooled(cohorts, ages=12):
     sums = cohorts.groupby("month")[["n_events", "lived"]].sum()
-    return {"All": np.append(0.0, sums["n_events"] / sums["lived"])[: ages + 1]}
+    return np.append(0.0, sums["n_events"] / sums["lived"])[: ages + 1]
 
 
 def test_quarters_that_differ_are_told_apart():
@@ -79,7 +79,7 @@ def test_baseline_is_the_hazard_of_a_mean_quarter():
     new = world(np.random.default_rng(6), [0.5] * 6, lived=40_000.0, ages=4)
     cohorts = pd.concat([new, old.assign(quarter=old["quarter"] + 6)])
     effects = cohort_effects(cohorts, pooled(cohorts))
-    hazard = pooled(cohorts)["All"] * effects.baseline["All"]
+    hazard = pooled(cohorts) * effects.baseline
     assert hazard[1:5].mean() == pytest.approx(hazard[5:].mean(), rel=0.02)
     factor = effects.table["factor"].to_numpy()
     assert factor[:6].mean() / factor[6:].mean() == pytest.approx(0.5, rel=0.02)

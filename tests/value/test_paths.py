@@ -143,12 +143,22 @@ def test_the_interval_covers(monkeypatch, one_model, world, n, seen, least):
     assert np.mean(held) >= least
 
 
-def test_segments_are_drawn_apart():
-    duration, left = [1, 2, 3] * 30, [True, False, False] * 30
-    counts, values = counted(duration, left)
-    twice = pd.concat([counts, counts.assign(segment="a")])
-    cells = values.cells.assign(segment="a", cell=values.cells["cell"] + 100)
-    paid = values.paid.assign(cell=values.paid["cell"] + 100)
-    both = type(values)(pd.concat([values.cells, cells]), pd.concat([values.paid, paid]), "customers")
-    paths = value_paths(twice, both, fit_models(twice, unit_months=1.0), horizon_months=3, draws=500)
+def drawn_beside(*parts):
+    """Draw segments together: ``All``, then ``a`` and so on, each of its own counts and groups."""
+    names = ["All", "a", "b"][: len(parts)]
+    counts = pd.concat([own.assign(segment=s) for s, (own, _) in zip(names, parts, strict=True)])
+    cells = [
+        v.cells.assign(segment=s, cell=v.cells["cell"] + 100 * i)
+        for i, (s, (_, v)) in enumerate(zip(names, parts, strict=True))
+    ]
+    paid = [v.paid.assign(cell=v.paid["cell"] + 100 * i) for i, (_, v) in enumerate(parts)]
+    values = type(parts[0][1])(pd.concat(cells), pd.concat(paid), "customers")
+    return value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=3, draws=500)
+
+
+def test_segments_are_drawn_apart_and_alike_alone_and_beside_others():
+    few, more = (counted([1, 2, 3] * n, [True, False, False] * n) for n in (30, 31))
+    paths, alone = drawn_beside(few, more), drawn_beside(more)["All"]
     assert abs(np.corrcoef(paths["All"].hazard[1:, 2], paths["a"].hazard[1:, 2])[0, 1]) < 0.15
+    assert (paths["a"].hazard == alone.hazard).all()
+    assert (paths["a"].price == alone.price).all()

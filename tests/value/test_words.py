@@ -14,6 +14,7 @@ from cslib.value.words import (
     bridge_table,
     forms_finding,
     forms_table,
+    off_by_segment,
     payback_finding,
     payback_table,
     reliance,
@@ -49,14 +50,15 @@ BASE = table(
 )
 
 
+UNKNOWN = table("segment step difference", ("All", "MRR of today", NAN))
 COSTS = UnitCosts(retention_per_month=12.0)
 TERMS = Terms(costs=COSTS, gross_margin=0.8, annual_discount_rate=0.08)
 
 
-TESTED = table(
-    "segment measure error",
-    ("All", "active customers", -0.2), ("All", "active customers", -0.094), ("All", "MRR", 0.1), ("All", "MRR", 0.01),
-    ("Pro", "active customers", 0.5),
+TESTED = table("segment customers revenue cancel allow", ("All", -0.094, 0.01, True, 0.0937))
+BY_PLAN = table(
+    "segment customers revenue cancel allow",
+    ("All", -0.094, 0.01, True, NAN), ("Pro", 0.5, -0.056, False, NAN), ("Team", NAN, 0.123, False, 0.2),
 )  # fmt: skip
 
 
@@ -82,14 +84,22 @@ def test_subtitle_says_what_is_off_and_what_is_not_known():
 def test_answer():
     assert answer(currency="USD").text == (
         "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). The 2,193 present "
-        "customers bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M). Made a year ago, the forecast would have "
-        "been 1.0 % too high for revenue and 9.4 % too low for customers."
+        "customers bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M). Had we forecast this a year ago, we'd have "
+        "expected 9.4 % too few customers and 1.0 % too much revenue: two errors that nearly cancelled. Last year's "
+        "intervals were too narrow: allow for about ±9 %."
     )
 
 
 def test_the_answer_tells_of_last_year_what_is_known():
-    assert answer(tested=TESTED.iloc[:2]).text.endswith("would have been 9.4 % too low for customers.")
-    assert answer(tested=TESTED.assign(error=0.0)).text.endswith("been right for revenue and right for customers.")
+    sure = TESTED.assign(allow=NAN, cancel=False)
+    assert answer(tested=sure.assign(revenue=NAN)).text.endswith("we'd have expected 9.4 % too few customers.")
+    right = answer(tested=sure.assign(customers=0.0, revenue=0.0)).text
+    assert right.endswith("expected the right customers and the right revenue.")
+    assert answer(tested=BY_PLAN).text.endswith("nearly cancelled. By segment, revenue was off by 5.6 to 12 %.")
+    assert off_by_segment(BY_PLAN) == (
+        "By segment: Pro 50 % too many customers and 5.6 % too little revenue; Team 12 % too much revenue.",
+    )
+    assert off_by_segment(TESTED) == ()
     assert answer(tested=TESTED.iloc[:0]).text.endswith("(18.0 M to 20.2 M).")
 
 
@@ -251,26 +261,51 @@ def test_payback():
     assert shown == ["All", "4,330", "4,050 to 4,600", "659", "4 months", "7.57", "7.21 to 7.92"]
 
 
+STEPS = table(
+    "segment step difference",
+    ("All", "MRR of today", 29.44e6), ("All", "who leaves", -12.3e6), ("All", "what they pay", 2.6e6),
+    ("All", "who comes back", 0.2), ("All", "gross margin", 0.0), ("All", "retention cost", -640_000.0),
+    ("All", "discount", 0.0), ("Pro", "MRR of today", 1.0),
+)  # fmt: skip
+
+
+def test_the_value_of_present_customers_is_led_to():
+    assert base_findings(BASE, STEPS, currency="USD")[1] == (
+        "USD 818 k a month × 36 months = USD 29.4 M; −12.3 M as customers leave, +2.6 M as those who stay pay more, "
+        "−640 k for retention cost: USD 19.1 M in all."
+    )
+    less = STEPS.assign(difference=STEPS["difference"].where(STEPS["step"] != "what they pay", -5.0))
+    assert "−5 as those who stay pay less" in base_findings(BASE, less)[1]
+
+
 def test_base():
-    assert base_findings(BASE.assign(n_active=0))[0] == "Nobody is a customer today."
-    assert "between 18.0 M and 20.2 M" in base_findings(BASE.assign(base_value=NAN))[0]
-    assert base_findings(BASE.assign(n_active=1))[0].startswith("The one present customer pays 818 k a month")
-    assert base_findings(BASE, currency="USD")[0] == (
+    assert base_findings(BASE.assign(n_active=0), UNKNOWN)[0] == "Nobody is a customer today."
+    assert "between 18.0 M and 20.2 M" in base_findings(BASE.assign(base_value=NAN), UNKNOWN)[0]
+    assert base_findings(BASE.assign(n_active=1), UNKNOWN)[0].startswith("The one present customer pays 818 k a month")
+    assert base_findings(BASE, UNKNOWN, currency="USD")[0] == (
         "The 2,193 present customers pay USD 818 k a month and bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M)."
     )
-    assert base_findings(BASE.assign(mrr=NAN))[0].startswith("The 2,193 present customers bring 19.1 M")
-    assert base_findings(BASE)[1] == "42 % of it comes from ages that too few have reached yet and is extrapolated."
+    assert base_findings(BASE.assign(mrr=NAN), UNKNOWN)[0].startswith("The 2,193 present customers bring 19.1 M")
+    assert base_findings(BASE, UNKNOWN)[1] == (
+        "42 % of it comes from ages that few customers have reached so far, and is extrapolated."
+    )
     (shown,) = base_table(BASE, segments=["All"]).to_numpy().tolist()
     assert shown == ["All", "2,193", "818 k", "19.1 M", "18.0 M to 20.2 M", "42 %"]
-    assert len(base_findings(BASE.assign(share_in_tail=NAN))) == 1
+    assert len(base_findings(BASE.assign(share_in_tail=NAN), UNKNOWN)) == 1
 
 
 def test_what_if_goes_from_the_largest_gain_down():
-    changes = [("All", "10 % less churn", 1e5, 2), ("All", "5 % higher ARPA", 2e5, 1)]
-    rows = table("segment change base_gain rank", *changes)
+    changes = [("All", "10 % less churn", 1e5, 2, False), ("All", "5 % higher ARPA", 2e5, 1, True)]
+    rows = table("segment change base_gain rank as_first", *changes)
     assert what_if_finding(rows, horizon_months=36, currency="USD") == (
-        "5 % higher prices would add USD 200 k to what present customers bring over 36 months, 10 % less churn 100 k."
+        "5 % higher prices would add USD 200 k to what present customers bring over 36 months; 10 % less churn 100 k."
     )
+    alike = rows.assign(as_first=True)
+    assert what_if_finding(alike, horizon_months=36, currency="USD") == (
+        "5 % higher prices and 10 % less churn would each add about USD 100 k to 200 k to what present customers bring over "
+        "36 months."
+    )
+    assert "each add about 200 k to what" in what_if_finding(alike.assign(base_gain=2e5), horizon_months=36)
     unknown = rows.assign(base_gain=NAN, rank=NAN)
     assert what_if_finding(unknown, horizon_months=36) == "What a change would add cannot be told."
     assert what_if_finding(rows.assign(base_gain=0.0), horizon_months=36) == "None of the changes would add anything."
@@ -303,16 +338,16 @@ def test_backtest_counts_the_months_that_the_interval_held():
     )
     assert backtest_finding(tested, measure="active customers") == (
         "Of the customers of a year ago, 912 were still here on 30 June 2025; the forecast said 869, 4.7 % too few, and its "
-        "interval held in 1 of 2 months"
+        "interval was wide enough in 1 of 2 months"
     )
     assert backtest_finding(tested.assign(measure="MRR", error=0.086), measure="MRR", currency="USD") == (
         "The customers of a year ago brought USD 912 of MRR on 30 June 2025; the forecast said 869, 8.6 % too much, and its "
-        "interval held in 1 of 2 months"
+        "interval was wide enough in 1 of 2 months"
     )
     one = tested.head(1).assign(actual=1.0, predicted=1.0, error=0.0, held=True, n_held=1)
     assert backtest_finding(one, measure="active customers") == (
-        "Of the customers of a year ago, 1 was still here on 31 May 2025; the forecast said 1, and its interval held in 1 of "
-        "1 month"
+        "Of the customers of a year ago, 1 was still here on 31 May 2025; the forecast said 1, and its interval was wide "
+        "enough in 1 of 1 month"
     )
     bought = backtest_finding(tested.assign(measure="revenue", error=NAN), measure="revenue")
     assert "912 of revenue in the month to 30 June 2025; the forecast said 869, and its interval" in bought
