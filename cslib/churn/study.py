@@ -237,7 +237,12 @@ class Churn(Study):
         shown = say.work_list(self._risk if model.tells_apart else self._risk.drop(columns=RISKS), by=self.by)
         money = {c: f"{say.WORK_LIST[c]}, {self.data.currency}" for c in ("mrr", "money_at_risk") if self.data.currency}
         labels = say.WORK_LIST | money | {"p_churn": f"leaves within {months(ahead)}"}
-        how: Any = {"caption": "All customers of today", "formats": AT_RISK, "labels": labels, "before": said.before}
+        how: Any = {
+            "caption": "All customers of today, amounts for a month",
+            "formats": AT_RISK,
+            "labels": labels,
+            "before": said.before,
+        }
         return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, notes=said.notes, **how)
 
     @cached_property

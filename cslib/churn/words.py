@@ -44,7 +44,7 @@ WAYS: Final = {
     "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way that is not recorded",
 }  # fmt: skip
 WORK_LIST: Final = {
-    "customer_id": "customer", "reason": "reasons to call", "money_at_risk": "at risk a month", "p_churn": "risk",
+    "customer_id": "customer", "reason": "reasons to call", "money_at_risk": "at risk", "p_churn": "risk",
     "mrr": "MRR", "tenure_months": "months here", "last_used_on": "last used",
 }  # fmt: skip
 MODELS: Final = {
