@@ -118,10 +118,9 @@ class Churn(Study):
         chart = partial(lines_with_bands, shown, y="survival", **AGES, n="n_at_risk", n_label="at risk", line="steps")
         also = (Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),)
         rest: Any = {"absent": NO_CURVE if shown.empty else "", "caption": "Survival", "also": also}
-        since: Any = {"observed_from": self._recent.observed_from, "unit": self._unit}
-        rest["notes"] = say.late_entry(
-            whole(self._curve).iloc[0], whole(self._summary).iloc[0], self._left_before, **since
-        )
+        if since := self._recent.observed_from:
+            known = (self._curve.iloc[0], whole(self._summary).iloc[0], self._left_before)
+            rest["notes"] = say.late_entry(*known, observed_from=since, unit=self._unit)
         plotted = said.subtitle + left_out(self._curve, shown)
         return Result("survival", self._curve, said.title, plotted, chart, "Step chart", said.how_to_read, **rest)
 
@@ -324,7 +323,7 @@ class Churn(Study):
     def _left_before(self) -> int:
         """Count who had left before the days on which the report rests."""
         every = lifetime_rows(replace(self.data, observed_from=None)).count().execute()
-        return int(every) - int(whole(self._summary)["n_customers"].iloc[0])
+        return max(int(every) - int(whole(self._summary)["n_customers"].iloc[0]), 0)
 
     @cached_property
     def _usual_curve(self) -> pd.DataFrame:

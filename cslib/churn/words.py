@@ -82,7 +82,7 @@ def subtitle(summary: pd.DataFrame, *, observed_from: date | None = None, unit: 
 
 
 def late_entry(
-    first: Row, summary: Row, n_before: int, *, observed_from: date | None, unit: str = "customer"
+    first: Row, summary: Row, n_before: int, *, observed_from: date, unit: str = "customer"
 ) -> tuple[str, ...]:
     """Say why a curve starts with fewer customers than it rests on, and who is not counted at all.
 
@@ -93,17 +93,17 @@ def late_entry(
     n_before
         How many had left before.
     observed_from
-        The day from which they are followed, if any.
+        The day from which they are followed.
     unit
         As from :func:`cslib.data.lives.counted_as`.
     """
-    late = int(summary.n_customers - first.n_at_risk)
-    if not observed_from or not late + n_before:
-        return ()
-    day, (were, ended) = f"{observed_from:%-d %B %Y}", BEFORE[unit]
-    start = f"The line starts with {counted(int(first.n_at_risk), unit)}"
-    others = f"{late:,} more {were} already on {day} and count from the age they had then"
-    return (f"{start}; {others}. {n_before:,} that {ended} that day are left out.",)
+    late, n, day = int(summary.n_customers - first.n_at_risk), int(first.n_at_risk), f"{observed_from:%-d %B %Y}"
+    were, ended = BEFORE[unit]
+    others = f"{late:,} more that {were} already on {day}, from the age they had then"
+    start = f"The line starts with {counted(n, unit)}; later on it also counts {others}."
+    gone = f"{counted(n_before, unit)} {ended} {day} and {'is' if n_before == 1 else 'are'} left out."
+    text = " ".join([*([start] if late and n else []), *([gone] if n_before else [])])
+    return (text,) if text else ()
 
 
 def answer(
@@ -388,10 +388,8 @@ def kinds(lost: pd.DataFrame) -> Said:
 
 def drivers(strongest: Row | None, *, changing: str = "") -> Said:
     """State the strongest driver that is more than chance; without one, that whose effect changes with age."""
-    plotted = (
-        "How fast customers leave, compared with the reference. Bars: 95 % intervals, in colour where more than chance "
-    )
-    plotted += "even though so many were tried."
+    plotted = "How fast customers leave, compared with the reference. Bars: 95 % intervals, in colour where more than "
+    plotted += "chance, all comparisons taken together."
     if strongest is None and changing:
         others = "on average, nothing on record clearly raises or lowers the risk of leaving"
         title = f"How much {changing} matters depends on how long customers have been here; {others}"
