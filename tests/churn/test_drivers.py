@@ -14,6 +14,7 @@ from scipy.special import chdtrc
 
 from cslib import ParameterError, load
 from cslib.churn.at_risk import at_risk
+from cslib.churn.columns import Driver
 from cslib.churn.drivers import agreement, fit_drivers, strongest
 from cslib.data.customers import first_mrr
 from cslib.data.dataset import DataSet, counted_anew
@@ -791,9 +792,18 @@ def test_money_at_risk_of_today_by_what_was_paid_at_the_start():
     data = load({"customers": customers, "subscriptions": pd.concat([first, later])}, as_of="2023-12-31")
     model = fit_drivers(data)
     assert model.table["term"].tolist() == ["MRR at start"]
-    high, low = (float(v.replace(",", "")) for v in model.table["level"].iloc[0].split(" instead of "))
-    assert (low, high) == pytest.approx(tuple(np.exp(np.quantile(np.log(frame["mrr"]), [0.25, 0.75]))), rel=1e-4)
-    assert not at_risk(data, model)["reason"].str.contains("MRR").any()
+    low, high = np.exp(np.quantile(np.log(frame["mrr"]), [0.25, 0.75]))
+    assert np.exp([model.drivers[0].low, model.drivers[0].high]) == pytest.approx([low, high], rel=1e-4)
+    assert model.table["level"].iloc[0] == f"{high:.3g} instead of {low:.3g}"  # 105 and 27.1
+    assert at_risk(data, model)["reason"].isna().all()
+
+
+def test_amounts_are_told_to_three_figures_where_these_tell_them_apart():
+    mrr = Driver("mrr", "number", ())
+    assert mrr.written(*np.log([289.76, 203.65])) == ["290", "204"]
+    assert mrr.written(*np.log([12345.6, 0.01234])) == ["12,300", "0.0123"]
+    assert mrr.written(*np.log([100.4, 100.1])) == ["100.4", "100.1"]
+    assert Driver("seats", "number", ()).written(1234.5) == ["1,234.5"]
 
 
 # The lower bound is c − 1.96 √(c (1 − c) / n): of 0.6 it is above ½ from 93 who left on (0.6 − 1.96 · 0.49 / √n = 0.5).
