@@ -231,6 +231,7 @@ class Churn(Study):
         """
         model, ahead = self._all._model, self._all._reach
         picks: Any = {"horizon_months": ahead, "concordance": model.concordance, "tells_apart": model.tells_apart}
+        picks |= {"within": model.concordance_within, "alike_within": model.alike_within}
         picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self.gross_margin}
         said = say.at_risk(self._held, currency=self.data.currency, **picks)
         shown = say.work_list(self._risk if model.tells_apart else self._risk.drop(columns=RISKS), by=self.by)

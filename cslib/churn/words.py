@@ -453,7 +453,8 @@ def calibration(agreement: Row, *, checked_months: float, kept_share: float, seg
 
 def at_risk(
     stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan,
-    tells_apart: bool = True, segment: tuple[str, str] = ("", ""), others: bool = False,
+    tells_apart: bool = True, within: float = math.nan, alike_within: str = "", segment: tuple[str, str] = ("", ""),
+    others: bool = False,
 ) -> Said:  # fmt: skip
     """State who gives a reason to call and what they pay, in which order the others are, and how much is at risk.
 
@@ -465,7 +466,7 @@ def at_risk(
         With which they were computed.
     currency
         Code before amounts.
-    concordance, tells_apart
+    concordance, tells_apart, within, alike_within
         Of ``DriverModel``.
     segment
         Column and value of those who are listed; empty: all are.
@@ -476,6 +477,11 @@ def at_risk(
         return Said("Nobody is a customer today, so there is nobody to call")
     priced = not math.isnan(stakes.money_at_risk)
     before = _order(concordance, tells_apart=tells_apart, priced=priced, column=segment[0])
+    if tells_apart and alike_within:
+        same = f"Of two with the same {alike_within} it picks the right one {percent(within)} of the time"
+        before = (
+            f"{before[0]} {same}: it tells one {alike_within} from another, not customers of the same {alike_within}.",
+        )
     money_told = _at_stake(stakes, horizon_months, currency, gross_margin)
     title, *rest = filter(None, [_reasons(stakes, currency), money_told])
     return Said(title, notes=(*_listed(stakes, segment, others), *(f"{text}." for text in rest)), before=before)

@@ -286,6 +286,11 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
     assert before(concordance=0.62) == ("Shown two new customers, " + guessing.format("62 %"),)
     own = before(concordance=0.62, segment=("plan", "Team"))
     assert own == ("Shown two new customers, whatever their plan, " + guessing.format("62 %"),)
+    (alike,) = before(concordance=0.62, within=0.49, alike_within="plan")
+    assert alike.endswith(
+        "guessing gets 50 %. Of two with the same plan it picks the right one 49 % of the time: it tells one plan from another, "
+        "not customers of the same plan."
+    )
     (guessed,) = before(concordance=0.51, tells_apart=False)
     revenue = "We cannot tell these customers apart by risk, so they are in order of revenue"
     assert guessed == f"{revenue}: shown two new customers, " + guessing.format("51 %")
