@@ -121,6 +121,9 @@ class DriverModel:
         last row of a stratum is the last age with 20 customers at risk.
     unit_months
         How finely ages are recorded.
+    concordance_within
+        Likewise among customers with the same value of ``split``, averaged over its values by their numbers of pairs,
+        roughly: customers times those who left. NaN without a ``split``.
     """
 
     table: pd.DataFrame
@@ -135,6 +138,7 @@ class DriverModel:
     kept_share: float
     baseline: pd.DataFrame
     unit_months: float
+    concordance_within: float = np.nan
 
     @property
     def clear(self) -> pd.Series:
@@ -155,6 +159,11 @@ class DriverModel:
         """
         c = self.concordance
         return bool(c > GUESSED and c - z_value() * np.sqrt(c * (1 - c) / self.n_events) > 1 / 2)
+
+    @property
+    def alike_within(self) -> str:
+        """The one column (``split``) it goes by: those of one value it hardly tells apart."""
+        return self.split if self.concordance_within <= GUESSED else ""
 
     @property
     def split(self) -> str:
@@ -250,12 +259,21 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
         outside = cox.concordance(unseen, foretold)
         short = f"The data reach no age of {horizon_months:g} months: predictions are checked at {horizon:.1f}."
         remarks += [short] if horizon < horizon_months else []
-    return DriverModel(
+    model = DriverModel(
         table=table, calibration=calibration, checked_months=horizon, concordance=outside,
         remarks=tuple(remarks), n=len(life), n_events=int(life["event"].sum()),
         stratified_by=by, drivers=_estimated(known, table, log_ratios), kept_share=kept_share, baseline=base,
         unit_months=unit,
     )  # fmt: skip
+    return replace(model, concordance_within=_within(unseen, known[model.split][1])) if model.split else model
+
+
+def _within(unseen: pd.DataFrame, value: pd.Series) -> float:
+    """Average the concordance over the values of a driver."""
+    parts = [own for _, own in unseen.groupby(value.reindex(unseen.index))]
+    found = pd.Series([cox.concordance(own, own["risk"].to_numpy()) for own in parts], dtype=float)
+    pairs = pd.Series([len(own) * own["event"].sum() for own in parts], dtype=float).where(found.notna(), 0.0)
+    return float((found * pairs).sum() / (pairs.sum() or np.nan))
 
 
 def _estimated(known: Known, table: pd.DataFrame, log_ratios: pd.Series) -> tuple[Driver, ...]:

@@ -118,10 +118,9 @@ class Churn(Study):
         chart = partial(lines_with_bands, shown, y="survival", **AGES, n="n_at_risk", n_label="at risk", line="steps")
         also = (Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),)
         rest: Any = {"absent": NO_CURVE if shown.empty else "", "caption": "Survival", "also": also}
-        since: Any = {"observed_from": self._recent.observed_from, "unit": self._unit}
-        rest["notes"] = say.late_entry(
-            whole(self._curve).iloc[0], whole(self._summary).iloc[0], self._left_before, **since
-        )
+        if since := self._recent.observed_from:
+            known = (self._curve.iloc[0], whole(self._summary).iloc[0], self._left_before)
+            rest["notes"] = say.late_entry(*known, observed_from=since, unit=self._unit)
         plotted = said.subtitle + left_out(self._curve, shown)
         return Result("survival", self._curve, said.title, plotted, chart, "Step chart", said.how_to_read, **rest)
 
@@ -232,12 +231,18 @@ class Churn(Study):
         """
         model, ahead = self._all._model, self._all._reach
         picks: Any = {"horizon_months": ahead, "concordance": model.concordance, "tells_apart": model.tells_apart}
+        picks |= {"within": model.concordance_within, "alike_within": model.alike_within}
         picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self.gross_margin}
         said = say.at_risk(self._held, currency=self.data.currency, **picks)
         shown = say.work_list(self._risk if model.tells_apart else self._risk.drop(columns=RISKS), by=self.by)
         money = {c: f"{say.WORK_LIST[c]}, {self.data.currency}" for c in ("mrr", "money_at_risk") if self.data.currency}
         labels = say.WORK_LIST | money | {"p_churn": f"leaves within {months(ahead)}"}
-        how: Any = {"caption": "All customers of today", "formats": AT_RISK, "labels": labels, "before": said.before}
+        how: Any = {
+            "caption": "All customers of today, amounts for a month",
+            "formats": AT_RISK,
+            "labels": labels,
+            "before": said.before,
+        }
         return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, notes=said.notes, **how)
 
     @cached_property
@@ -319,7 +324,7 @@ class Churn(Study):
     def _left_before(self) -> int:
         """Count who had left before the days on which the report rests."""
         every = lifetime_rows(replace(self.data, observed_from=None)).count().execute()
-        return int(every) - int(whole(self._summary)["n_customers"].iloc[0])
+        return max(int(every) - int(whole(self._summary)["n_customers"].iloc[0]), 0)
 
     @cached_property
     def _usual_curve(self) -> pd.DataFrame:

@@ -44,7 +44,7 @@ WAYS: Final = {
     "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way that is not recorded",
 }  # fmt: skip
 WORK_LIST: Final = {
-    "customer_id": "customer", "reason": "reasons to call", "money_at_risk": "at risk a month", "p_churn": "risk",
+    "customer_id": "customer", "reason": "reasons to call", "money_at_risk": "at risk", "p_churn": "risk",
     "mrr": "MRR", "tenure_months": "months here", "last_used_on": "last used",
 }  # fmt: skip
 MODELS: Final = {
@@ -82,7 +82,7 @@ def subtitle(summary: pd.DataFrame, *, observed_from: date | None = None, unit: 
 
 
 def late_entry(
-    first: Row, summary: Row, n_before: int, *, observed_from: date | None, unit: str = "customer"
+    first: Row, summary: Row, n_before: int, *, observed_from: date, unit: str = "customer"
 ) -> tuple[str, ...]:
     """Say why a curve starts with fewer customers than it rests on, and who is not counted at all.
 
@@ -93,17 +93,17 @@ def late_entry(
     n_before
         How many had left before.
     observed_from
-        The day from which they are followed, if any.
+        The day from which they are followed.
     unit
         As from :func:`cslib.data.lives.counted_as`.
     """
-    late = int(summary.n_customers - first.n_at_risk)
-    if not observed_from or not late + n_before:
-        return ()
-    day, (were, ended) = f"{observed_from:%-d %B %Y}", BEFORE[unit]
-    start = f"The line starts with {counted(int(first.n_at_risk), unit)}"
-    others = f"{late:,} more {were} already on {day} and count from the age they had then"
-    return (f"{start}; {others}. {n_before:,} that {ended} that day are left out.",)
+    late, n, day = int(summary.n_customers - first.n_at_risk), int(first.n_at_risk), f"{observed_from:%-d %B %Y}"
+    were, ended = BEFORE[unit]
+    others = f"{late:,} more that {were} already on {day}, from the age they had then"
+    start = f"The line starts with {counted(n, unit)}; later on it also counts {others}."
+    gone = f"{counted(n_before, unit)} {ended} {day} and {'is' if n_before == 1 else 'are'} left out."
+    text = " ".join([*([start] if late and n else []), *([gone] if n_before else [])])
+    return (text,) if text else ()
 
 
 def answer(
@@ -388,10 +388,8 @@ def kinds(lost: pd.DataFrame) -> Said:
 
 def drivers(strongest: Row | None, *, changing: str = "") -> Said:
     """State the strongest driver that is more than chance; without one, that whose effect changes with age."""
-    plotted = (
-        "How fast customers leave, compared with the reference. Bars: 95 % intervals, in colour where more than chance "
-    )
-    plotted += "even though so many were tried."
+    plotted = "How fast customers leave, compared with the reference. Bars: 95 % intervals, in colour where more than "
+    plotted += "chance, all comparisons taken together."
     if strongest is None and changing:
         others = "on average, nothing on record clearly raises or lowers the risk of leaving"
         title = f"How much {changing} matters depends on how long customers have been here; {others}"
@@ -455,7 +453,8 @@ def calibration(agreement: Row, *, checked_months: float, kept_share: float, seg
 
 def at_risk(
     stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan,
-    tells_apart: bool = True, segment: tuple[str, str] = ("", ""), others: bool = False,
+    tells_apart: bool = True, within: float = math.nan, alike_within: str = "", segment: tuple[str, str] = ("", ""),
+    others: bool = False,
 ) -> Said:  # fmt: skip
     """State who gives a reason to call and what they pay, in which order the others are, and how much is at risk.
 
@@ -467,7 +466,7 @@ def at_risk(
         With which they were computed.
     currency
         Code before amounts.
-    concordance, tells_apart
+    concordance, tells_apart, within, alike_within
         Of ``DriverModel``.
     segment
         Column and value of those who are listed; empty: all are.
@@ -478,6 +477,11 @@ def at_risk(
         return Said("Nobody is a customer today, so there is nobody to call")
     priced = not math.isnan(stakes.money_at_risk)
     before = _order(concordance, tells_apart=tells_apart, priced=priced, column=segment[0])
+    if tells_apart and alike_within:
+        same = f"Of two with the same {alike_within} it picks the right one {percent(within)} of the time"
+        before = (
+            f"{before[0]} {same}: it tells one {alike_within} from another, not customers of the same {alike_within}.",
+        )
     money_told = _at_stake(stakes, horizon_months, currency, gross_margin)
     title, *rest = filter(None, [_reasons(stakes, currency), money_told])
     return Said(title, notes=(*_listed(stakes, segment, others), *(f"{text}." for text in rest)), before=before)

@@ -91,9 +91,9 @@ class Retention(Study):
             return
         found, year = drift(self.data), self._marks[self._marks["period_index"] == 12]
         if self.period == "month" and self.kind == "on" and len(year):
-            lives = recent_lives(self.data, found)
-            stay = whole(survival_at(survival_curve(lives), [12]))["survival"].iloc[0]
-            yield self._say.beside_churn(year.iloc[0], stay, recent=bool(found and found.carries))
+            stay = whole(survival_at(survival_curve(recent_lives(self.data, found)), [12]))["survival"].iloc[0]
+            told = {"recent": bool(found and found.carries)}
+            yield self._say.beside_churn(year.iloc[0], stay, **told) if pd.notna(stay) else ""
         if found and self._contrast is not None and self._contrast.together and not self._contrast.newest:
             yield self._say.bridge(found, drift_before(self.data, self._contrast.cohort.date()), self._contrast)
 

@@ -14,7 +14,8 @@ from scipy.special import chdtrc
 
 from cslib import ParameterError, load
 from cslib.churn.at_risk import at_risk
-from cslib.churn.drivers import agreement, fit_drivers, strongest
+from cslib.churn.columns import Driver
+from cslib.churn.drivers import _within, agreement, fit_drivers, strongest
 from cslib.data.customers import first_mrr
 from cslib.data.dataset import DataSet, counted_anew
 from cslib.data.lifetimes import lifetime_rows
@@ -791,9 +792,18 @@ def test_money_at_risk_of_today_by_what_was_paid_at_the_start():
     data = load({"customers": customers, "subscriptions": pd.concat([first, later])}, as_of="2023-12-31")
     model = fit_drivers(data)
     assert model.table["term"].tolist() == ["MRR at start"]
-    high, low = (float(v.replace(",", "")) for v in model.table["level"].iloc[0].split(" instead of "))
-    assert (low, high) == pytest.approx(tuple(np.exp(np.quantile(np.log(frame["mrr"]), [0.25, 0.75]))), rel=1e-4)
-    assert not at_risk(data, model)["reason"].str.contains("MRR").any()
+    low, high = np.exp(np.quantile(np.log(frame["mrr"]), [0.25, 0.75]))
+    assert np.exp([model.drivers[0].low, model.drivers[0].high]) == pytest.approx([low, high], rel=1e-4)
+    assert model.table["level"].iloc[0] == f"{high:.3g} instead of {low:.3g}"  # 105 and 27.1
+    assert at_risk(data, model)["reason"].isna().all()
+
+
+def test_amounts_are_told_to_three_figures_where_these_tell_them_apart():
+    mrr = Driver("mrr", "number", ())
+    assert mrr.written(*np.log([289.76, 203.65])) == ["290", "204"]
+    assert mrr.written(*np.log([12345.6, 0.01234])) == ["12,300", "0.0123"]
+    assert mrr.written(*np.log([100.4, 100.1])) == ["100.4", "100.1"]
+    assert Driver("seats", "number", ()).written(1234.5) == ["1,234.5"]
 
 
 # The lower bound is c − 1.96 √(c (1 − c) / n): of 0.6 it is above ½ from 93 who left on (0.6 − 1.96 · 0.49 / √n = 0.5).
@@ -805,3 +815,32 @@ def test_a_model_tells_customers_apart_where_it_beats_guessing_clearly(concordan
     customers = pd.DataFrame({"customer_id": list("abcd"), "tenure_months": [1, 2, 2, 4], "churned": [True, False] * 2})
     model = replace(fit_drivers(load({"customers": customers})), concordance=concordance, n_events=n_events)
     assert model.tells_apart == tells
+
+
+def exponential(n, seed, *more):
+    """Half are of plan B, who leave at three times the rate of A; a second column tells the same of half of each."""
+    rng = np.random.default_rng(seed)
+    plan, side = rng.choice(["A", "B"], n), rng.choice(["x", "y"], n)
+    rate = 0.02 * np.where(plan == "B", 3, 1) * (np.where(side == "y", 3, 1) if more else 1)
+    life, seen = rng.exponential(1 / rate), rng.uniform(1, 60, n)
+    frame = pd.DataFrame({"tenure_months": np.minimum(life, seen), "churned": life <= seen, "plan": plan, "side": side})
+    return load({"customers": frame.assign(customer_id=[f"{i:05}" for i in range(n)])})
+
+
+def test_a_model_that_tells_plans_apart_alone_says_so():
+    only, both = fit_drivers(exponential(3000, 1)), fit_drivers(exponential(3000, 1, "side"))
+    assert only.tells_apart
+    assert only.split == only.alike_within == "plan"
+    assert only.concordance_within == pytest.approx(0.5, abs=0.03)
+    assert both.tells_apart
+    assert both.concordance_within > 0.6
+    assert both.alike_within == ""
+
+
+def test_the_share_within_values_weighs_them_by_their_pairs():
+    """Of a the only pair is in the right order, of b neither of two is; they count 2 · 1 and 2 · 2: a third."""
+    life = pd.DataFrame(
+        {"duration": [1.0, 2.0, 3.0, 4.0], "event": [True, False, True, True], "risk": [0.9, 0.1, 0.1, 0.9]}
+    )
+    assert _within(life, pd.Series(["a", "a", "b", "b"])) == pytest.approx(1 / 3)
+    assert np.isnan(_within(life.head(0), pd.Series(dtype=object)))

@@ -122,7 +122,7 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     assert (few.most, len(few.table)) == (3, len(churn.at_risk.table))
     assert "; the 3 customers at the top hold " in few.title
     assert list(few.shown)[:2] == ["customer_id", "money_at_risk"]  # nothing happened that is on record
-    assert few.caption == "All customers of today"
+    assert few.caption == "All customers of today, amounts for a month"
     assert few.table.money_at_risk.to_numpy() == pytest.approx(churn.at_risk.table.money_at_risk.to_numpy() / 2)
     assert few.labels["p_churn"] == "leaves within 12 months"
 

@@ -60,14 +60,18 @@ def test_a_line_that_starts_with_fewer_than_it_rests_on_says_why():
     n = int(first.n_at_risk)
     assert 0 < n < 200
     since = {"observed_from": date(2024, 7, 1)}
+    start = f"The line starts with {n} customers; later on it also counts {200 - n} more that were here already on 1 July 2024, "
+    start += "from the age they had then."
+    assert say.late_entry(first, summary, 0, **since) == (start,)
     assert say.late_entry(first, summary, 5, **since) == (
-        f"The line starts with {n} customers; {200 - n} more were here already on 1 July 2024 and count from the age they "
-        "had then. 5 that left before that day are left out.",
+        f"{start} 5 customers left before 1 July 2024 and are left out.",
     )
-    (stays,) = say.late_entry(first, summary, 1084, unit="stay", **since)
-    assert f"{200 - n} more were under way already on 1 July 2024" in stays
-    assert stays.endswith("1,084 that ended before that day are left out.")
-    assert say.late_entry(first, summary, 5, observed_from=None) == ()
+    (stays,) = say.late_entry(first, summary, 1, unit="stay", **since)
+    assert f"{200 - n} more that were under way already on 1 July 2024" in stays
+    assert stays.endswith("1 stay ended before 1 July 2024 and is left out.")
+    alike = summary.copy()
+    alike["n_customers"] = n
+    assert say.late_entry(first, alike, 0, **since) == ()
 
 
 def test_one_segment_is_called_by_its_name():
@@ -213,6 +217,7 @@ def test_drivers_are_named_with_their_reference():
         say.drivers(DRIVER, changing="plan").title
         == "Pro customers leave at about a third of Lite's rate, other things equal"
     )
+    assert say.drivers(None).subtitle.endswith("in colour where more than chance, all comparisons taken together.")
     assert say.drivers(None).title == "Nothing on record clearly raises or lowers the risk of leaving"
     assert say.drivers(None, changing="channel").title == (
         "How much channel matters depends on how long customers have been here; on average, nothing on record clearly raises "
@@ -281,6 +286,11 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
     assert before(concordance=0.62) == ("Shown two new customers, " + guessing.format("62 %"),)
     own = before(concordance=0.62, segment=("plan", "Team"))
     assert own == ("Shown two new customers, whatever their plan, " + guessing.format("62 %"),)
+    (alike,) = before(concordance=0.62, within=0.49, alike_within="plan")
+    assert alike.endswith(
+        "guessing gets 50 %. Of two with the same plan it picks the right one 49 % of the time: it tells one plan from another, "
+        "not customers of the same plan."
+    )
     (guessed,) = before(concordance=0.51, tells_apart=False)
     revenue = "We cannot tell these customers apart by risk, so they are in order of revenue"
     assert guessed == f"{revenue}: shown two new customers, " + guessing.format("51 %")

@@ -253,3 +253,16 @@ def test_cohorts_are_not_followed_for_less_than_a_period(max_periods):
     for data in (loaded(tables, as_of="2025-04-30"), loaded(tenures)):
         with pytest.raises(ParameterError, match=f"max_periods is {max_periods}. Did you mean 1"):
             Retention(data, max_periods=max_periods)
+
+
+def test_a_share_to_the_day_is_told_beside_one_of_the_month_s_end():
+    """Of 80 who began on 5 January 2023 a quarter left on 20 January 2024: after 12 months, before month 12 had ended."""
+    rows = [f"c{i},2023-01-05,{'2024-01-20' if i % 4 == 0 else ''}" for i in range(80)]
+    customers = "customer_id,started_on,churned_on\n" + "\n".join(rows) + "\n"
+    study = Retention(loaded({"customers": customers}, as_of="2024-12-31"))
+    assert study.answer.text.startswith("**75 % of customers who joined by January 2023")
+    assert study.answer.notes == (
+        "The churn report says 100 %: it counts to the day, while month 12 here ends 12 to 13 months after the start.",
+    )
+    later = customers.replace("2024-01-20", "2024-02-20")
+    assert Retention(loaded({"customers": later}, as_of="2024-12-31")).answer.notes == ()
