@@ -32,6 +32,7 @@ MIME = "application/vnd.cslib+json"
 MOST_ROWS = 5000  # of a table, that a page holds for its reader to search
 MOST_COLUMNS = 13  # shown of a table; a printed page holds no more
 FIGURE = r"[−+≥≤<>]? ?\d[\d,.]*(?: (?:k|M|bn|%|points?|months?|days?|times))*"
+DAY = re.compile(r"\d{4}-\d\d-\d\d( 00:00:00)?")
 FIGURES = re.compile(rf"(?:[A-Z]{{3}} )?{FIGURE}(?: to {FIGURE})?(?: \({FIGURE} to {FIGURE}\))?")
 STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}
 RUN_DIR = "CSLIB_RUN_DIR"  # set by the report engine for its kernel: the folder that takes the CSV files
@@ -267,11 +268,14 @@ def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[
 
 
 def _side(column: pd.Series, *, first: bool) -> str:
-    """Set numbers to the right, and texts that are figures, but for the names of rows."""
+    """Set numbers to the right, and texts that are figures, but for the names of rows; keep days whole."""
     if column.dtype.kind in "iuf":
         return ' class="cs-num"'
     texts = [text for text in map(str, column.dropna()) if text not in ("", "–")]
-    return ' class="cs-right"' if texts and not first and all(map(FIGURES.fullmatch, texts)) else ""
+    if first or not texts:
+        return ""
+    kinds = {"cs-right": FIGURES, "cs-day": DAY}
+    return next((f' class="{kind}"' for kind, form in kinds.items() if all(map(form.fullmatch, texts))), "")
 
 
 def _packed(df: pd.DataFrame, formats: dict[str, str]) -> str:

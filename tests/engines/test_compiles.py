@@ -1,11 +1,10 @@
 """Engines that nobody could run here: every query of every study is written for them."""
 
-import ibis
 import ibis.backends.sql.compilers as compilers
 import pytest
 
 import cslib as cs
-from cslib.data.engine import COMPILES
+from cslib.data.engine import COMPILES, own
 from cslib.sample.write import write_sample
 
 pytestmark = pytest.mark.slow
@@ -14,7 +13,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory):
     """Every expression that loading the sample and all studies on it execute or hold."""
-    folder, seen, duckdb = tmp_path_factory.mktemp("compiled"), [], type(ibis.duckdb.connect())
+    folder, seen, duckdb = tmp_path_factory.mktemp("compiled"), [], type(own())
     write_sample(folder, customers=60, seed=1)
     with pytest.MonkeyPatch.context() as patch:
         ask = duckdb.compile

@@ -231,7 +231,7 @@ def test_everything_is_escaped(show: Show, verb: Any, args: list[Any], options: 
         (["11.3 M (9.8 M to 12.8 M)", "+592 k (1 to 2)"], True),
         (["≥ 95 %", "3 to 6 %", "3 months"], True),
         (["7.3 %", "not known"], False),
-        (["2025-01-03"], False),
+        (["2025-01-03", "soon"], False),
         (["101.6 %, above"], False),
         (["", "–"], False),
     ],
@@ -243,6 +243,12 @@ def test_texts_that_are_figures_stand_to_the_right_but_not_the_names_of_rows(
     assert ('<th scope="col" class="cs-right">value</th>' in html) is right
     assert '<th scope="col">id</th>' in html
     assert html.count('<td class="cs-right">') == len(texts) * right
+
+
+@pytest.mark.parametrize("days", [["2025-01-03", None], pd.to_datetime(["2025-01-03", "2025-02-01"])])
+def test_days_are_kept_whole(show: Show, days: Any) -> None:
+    html = body(show(display.table, pd.DataFrame({"id": ["a", "b"], "day": days}), name="told", caption="Told"))
+    assert '<td class="cs-day">2025-01-03</td>' in html
 
 
 def test_a_table_shows_the_first_rows_and_says_so(show: Show) -> None:

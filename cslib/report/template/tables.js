@@ -96,7 +96,7 @@
       row.cells.forEach(function (text, column) {
         var td = document.createElement("td");
         td.textContent = text;
-        if (numeric[column]) td.className = "cs-num"; else if (heads[column].classList.contains("cs-right")) td.className = "cs-right"; else if (text.length > 40) td.className = "cs-long";
+        if (numeric[column]) td.className = "cs-num"; else if (/^cs-(right|day)$/.test(heads[column].className)) td.className = heads[column].className; else if (text.length > 40) td.className = "cs-long";
         tr.appendChild(td);
       });
       return tr;
