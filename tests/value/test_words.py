@@ -68,17 +68,17 @@ def answer(forms=FORMS, base=BASE, pay=PAY, tested=TESTED, terms=TERMS, source="
 
 def test_subtitle_says_what_is_off_and_what_is_not_known():
     assert answer().subtitle == (
-        "4,000 customers · MRR from subscriptions · margin 80 % · discounted at 8 % a year · "
+        "4,000 customers · MRR from subscriptions · margin 80 %, discounted at 8 % a year, "
         "net of acquisition and retention cost"
     )
     gross = answer(FORMS.assign(n_customers=1), pay=PAY.assign(cac=NAN), terms=Terms(costs=COSTS), source="orders")
     assert gross.subtitle == (
-        "1 customer · revenue from orders · margin 100 % · not discounted · net of retention cost · "
+        "1 customer · revenue from orders · margin 100 %, net of retention cost, "
         "before acquisition cost, which isn't in the data"
     )
     unknown = answer(pay=PAY.assign(cac=NAN), terms=Terms(costs=UnitCosts()), source="customers").subtitle
     assert "MRR from the customers table" in unknown
-    assert unknown.endswith("not discounted · before acquisition and retention cost, which isn't in the data")
+    assert unknown.endswith("margin 100 %, before acquisition and retention cost, which isn't in the data")
 
 
 def test_answer():
@@ -108,7 +108,7 @@ def test_the_answer_names_the_spread_of_segments():
         FORMS.iloc[[0]].assign(segment=s, ltv=v) for s, v in (("Team", 9000.0), ("Pro", 1251.0), ("Big", 21_437.0))
     ]
     every = pd.concat([FORMS, *parts], ignore_index=True)
-    assert "(95 % interval 4,050 to 4,600), from 1,250 (Pro) to 21.4 k (Big). The 2,193" in answer(every).text
+    assert "(95 % interval 4,050 to 4,600), from 1,250 (Pro) to 21,400 (Big). The 2,193" in answer(every).text
     assert ", from" not in answer(pd.concat([FORMS, parts[0]], ignore_index=True)).text
 
 
@@ -137,7 +137,8 @@ def test_cards():
     assert (value.value, value.ci_lower, value.n) == (4328.4, 4049, 4000)
     assert (base.value, base.n) == (19_100_000, 2193)
     assert (back.value, back.ci_upper, ratio.value) == (4, 5, 7.57)
-    assert ratio.detail == "USD 4,990 before acquisition cost, which is USD 659"
+    assert ratio.detail == "before acquisition cost:\nUSD 4,990 / 659"
+    assert back.detail == "to earn back USD 659"
     never = answer(pay=PAY.assign(payback_months=np.inf, ci_upper=np.inf)).cards[2]
     assert (never.value, never.detail) == (None, "not within 36 months")
     unknown = answer(pay=PAY.assign(cac=NAN, payback_months=NAN, ltv_to_cac=NAN)).cards[2]
@@ -193,10 +194,12 @@ def test_newest_customers_are_named_only_where_they_clearly_differ():
 
 
 def test_what_is_extrapolated_is_said():
-    stay = "94 % of customers stay longer than 72 months, as far as the data reach."
-    assert reliance(FORMS, OBSERVED) == (f"{stay} 2.0 % of the value over 36 months lies beyond and is extrapolated.",)
+    stay = "We can follow enough customers for 72 months: 94 % of them stay longer."
+    assert reliance(FORMS, OBSERVED) == (
+        f"{stay} Of the value over 36 months, 2.0 % comes after that and is extrapolated.",
+    )
     seen = FORMS.assign(share_in_tail=0.0)
-    assert reliance(seen, OBSERVED) == (f"{stay} The whole value over 36 months is observed.",)
+    assert reliance(seen, OBSERVED) == (f"{stay} All of the value over 36 months is observed.",)
     nobody = FORMS.assign(ltv=NAN, share_in_tail=NAN)
     assert reliance(nobody, OBSERVED) == (
         "After 72 months nothing is observed and nobody has left: over 36 months a customer is worth 4,050 to 4,600.",
@@ -243,13 +246,19 @@ def test_residual_value_differs_only_where_intervals_are_apart():
         "A customer who has stayed 12 months brings 8,360 over the next 36 months, a new one 4,990"
     )
     assert residual_finding(rows.assign(differs=False), **ahead).endswith("no clear difference")
+    same = rows.assign(differs=False, residual_value=[29_904.0, 29_921.0])
+    assert residual_finding(same, **ahead, currency="USD") == (
+        "A customer who has stayed 12 months brings USD 29.9 k over the next 36 months, the same as a new one"
+    )
+    assert " 11,400 over " in residual_finding(rows.assign(residual_value=[7760.0, 11_412.0]), **ahead)
     assert residual_finding(rows.iloc[1:], **ahead) == "What customers bring from an age on"
     assert residual_finding(rows.iloc[:1], **ahead) == "A new customer brings 4,990, before acquisition cost"
 
 
 def test_payback():
     assert payback_finding(PAY, horizon_months=36, currency="USD") == (
-        "Acquisition cost of USD 659 a customer is recovered in 4 months, and 7.6 times (7.2 to 7.9) in 36 months."
+        "Acquisition cost of USD 659 a customer is recovered in 4 months; in 36 months a customer brings 4,990 before that "
+        "cost, 7.6 times as much (7.2 to 7.9)."
     )
     free = PAY.assign(cac=0.0, payback_months=1.0, ltv_to_cac=NAN)
     assert payback_finding(free, horizon_months=36) == "Acquisition costs nothing, so there is nothing to recover."
@@ -320,7 +329,7 @@ def test_each_change_stands_with_its_difference_and_interval():
     )
     shown = what_if_table(rows, BASE, segments=["All"])
     assert shown.to_numpy().tolist() == [
-        ["Prices up by 5 %", "20.1 M", "+955 k (900 k to 1.0 M)", "4,540", "+216 (202 to 230)"]
+        ["Prices up by 5 %", "20.1 M", "+955 k (900 k to 1,000 k)", "4,540", "+216 (202 to 230)"]
     ]
     both = pd.concat([rows.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), rows])
     assert what_if_table(both, BASE, segments=["All"])["Change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
