@@ -175,7 +175,9 @@ class Surveys(Study):
     def change(self) -> Result:
         """What moved since the window before: the answers, or who gives them?"""
         name, least = f"{self.survey}_change", WORTH_SEEING[self.survey]
-        caption = "Change between the windows, by segment, 95 % intervals in brackets"
+        caption = (
+            "Change between the windows, by segment; 95 % intervals, of which one in twenty leaves out 0 by chance"
+        )
         needed = self._say.needed(answers_needed(self._found, least), least)
         title = self._say.change(self._shift)
         if self._moved.empty:

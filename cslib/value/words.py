@@ -226,8 +226,9 @@ def allowance(tested: pd.DataFrame) -> str:
     tested
         As from ``value.backtest.last_year``.
     """
-    allow = whole(tested)["allow"].dropna()
-    return f"Last year's intervals were too narrow: allow for about ±{100 * allow.iloc[0]:.0f} %." if len(allow) else ""
+    rows: Any = whole(tested).dropna(subset="allow").itertuples()
+    told = [f"Intervals for {r.narrow} were too narrow: allow for about ±{100 * r.allow:.0f} %." for r in rows]
+    return "".join(told)
 
 
 def off_by_segment(tested: pd.DataFrame) -> tuple[str, ...]:

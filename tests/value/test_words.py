@@ -55,10 +55,10 @@ COSTS = UnitCosts(retention_per_month=12.0)
 TERMS = Terms(costs=COSTS, gross_margin=0.8, annual_discount_rate=0.08)
 
 
-TESTED = table("segment customers revenue cancel allow", ("All", -0.094, 0.01, True, 0.0937))
+TESTED = table("segment customers revenue cancel narrow allow", ("All", -0.094, 0.01, True, "customers", 0.0937))
 BY_PLAN = table(
-    "segment customers revenue cancel allow",
-    ("All", -0.094, 0.01, True, NAN), ("Pro", 0.5, -0.056, False, NAN), ("Team", NAN, 0.123, False, 0.2),
+    "segment customers revenue cancel narrow allow",
+    ("All", -0.094, 0.01, True, "", NAN), ("Pro", 0.5, -0.056, False, "", NAN), ("Team", NAN, 0.12, False, "revenue", 0.2),
 )  # fmt: skip
 
 
@@ -85,8 +85,8 @@ def test_answer():
     assert answer(currency="USD").text == (
         "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). The 2,193 present "
         "customers bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M). Had we forecast this a year ago, we'd have "
-        "expected 9.4 % too few customers and 1.0 % too much revenue: two errors that nearly cancelled. Last year's "
-        "intervals were too narrow: allow for about ±9 %."
+        "expected 9.4 % too few customers and 1.0 % too much revenue: two errors that nearly cancelled. Intervals for "
+        "customers were too narrow: allow for about ±9 %."
     )
 
 
