@@ -181,7 +181,7 @@ def answer_distribution(table: pd.DataFrame, *, groups: Sequence[str], x_label: 
     axes.set_ylim(0, float(high.max()) * (1.25 if upright else 1.12))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.grid(axis="y", linewidth=0.8)
-    axes.set_title("share of answers; figures: how many", loc="left", fontsize=10.5, color=MUTED)
+    axes.set_title("share of customers", loc="left", fontsize=10.5, color=MUTED)
     axes.set_xlabel(x_label, loc="right", labelpad=28 if charts.is_slim() else None)
     for group, colour in zip(groups, COLOURS, strict=True):
         lower = charts.is_slim() and group == groups[1]  # else it would touch the others

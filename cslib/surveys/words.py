@@ -409,7 +409,8 @@ class Words:
             return ""
         each = [f"{self._priced(r)} in {r.segment}" for r in named]
         others = listed([f"{r.segment} ({r.n:,} customers, {r.n_churned:,} left)" for r in open_])
-        return f"**{_who(group)} by {column}**: {listed(each)} over 12 months; it can't be told for {others}."
+        stake = f"at stake over 12 months are {listed(each)}"
+        return f"**{_who(group)} by {column}**: {stake}; for {others} we can't put a price on it yet."
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":

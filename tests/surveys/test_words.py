@@ -208,7 +208,8 @@ def test_a_price_that_segments_have_and_all_together_do_not():
     parts = pd.concat([stake().assign(segment="Team"), few.assign(segment="Big")], ignore_index=True)
     unsure = stake(low=-5.0)
     assert SAY.stakes_apart(unsure, parts, "plan") == (
-        "**Detractors by plan**: USD 150 (50 to 300) in Team over 12 months; it can't be told for Big (16 customers, 2 left).",
+        "**Detractors by plan**: at stake over 12 months are USD 150 (50 to 300) in Team; for Big (16 customers, 2 left) we "
+        "can't put a price on it yet.",
     )
     assert SAY.stakes_apart(stake(), parts, "plan") == ()
     assert SAY.stakes_apart(unsure, parts[parts["segment"] == "Team"], "plan") == ()
