@@ -79,18 +79,14 @@ def _scale(value: float) -> tuple[float, str]:
     return next(((step, text) for step, text in SCALES if abs(value) >= max(0.9995 * step, LONG)), (1.0, ""))
 
 
-def _money(value: float, scale: tuple[float, str] | None = None) -> str:
-    step, letter = scale or _scale(value)
-    if letter:
-        return _decimals(value / step, ",.0f" if abs(value / step) >= 99.95 else ",.1f") + letter
-    return _amount(float(f"{value:.3g}") if abs(value) >= 100 else value)
+def _money(value: float) -> str:
+    return _money_beside(value, value, _scale(value))
 
 
-def _money_beside(value: float, other: float) -> str:
-    """Write an amount in the scale of another, and to the digit to which that is written."""
-    step, letter = _scale(other)
-    size = abs(other / step)
-    cents = 2 * (not (value.is_integer() and other.is_integer()))
+def _money_beside(value: float, other: float, scale: tuple[float, str], *, cents: int = 2) -> str:
+    """Write an amount in a scale, to the digit to which another is written in it."""
+    (step, letter), size = scale, abs(other / scale[0])
+    cents *= not (float(value).is_integer() and float(other).is_integer())
     digits = (0 if size >= 99.95 else 1) if letter else 2 - math.floor(math.log10(size)) if size >= 100 else cents
     return _decimals(round(value / step, digits), f",.{max(digits, 0)}f") + letter
 
@@ -173,7 +169,19 @@ def format_interval(
     ends = [e for e in (lower, upper) if e is not None and not math.isnan(e)]
     beside = value if value is not None and math.isfinite(value) else None
     texts = [re.sub(r" (%|points|months?|days?)$", "", _end(e, unit, beside)).removeprefix("+") for e in ends]
-    return " to ".join(texts) if len(texts) == 2 else ""
+    return from_to(*texts) if len(texts) == 2 else ""
+
+
+def from_to(lower: str, upper: str) -> str:
+    """Write two ends of an interval, the letter of their scale once if they share it.
+
+    Examples
+    --------
+    >>> from_to("22.6 M", "26.3 M"), from_to("388 k", "1.2 M")
+    ('22.6 to 26.3 M', '388 k to 1.2 M')
+    """
+    shared = next((letter for _, letter in SCALES if lower.endswith(letter) and upper.endswith(letter)), "")
+    return f"{lower.removesuffix(shared)} to {upper}"
 
 
 def _end(end: float, unit: str, value: float | None) -> str:
@@ -181,7 +189,7 @@ def _end(end: float, unit: str, value: float | None) -> str:
     if value is None or not math.isfinite(end) or unit not in ("number", "money") or abs(value) < 0.1:
         return format_value(end, unit)
     if unit == "money":
-        return _money_beside(float(end), float(value))
+        return _money_beside(end, value, _scale(value))
     return _decimals(end, f",.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2}f")
 
 
@@ -252,18 +260,35 @@ def money(value: float, currency: str = "") -> str:
     return format_value(value, "money", currency)
 
 
-def alike(values: Iterable[float]) -> list[str]:
+def alike(values: Iterable[float], *, beside: Iterable[float] = ()) -> list[str]:
     """Write amounts that stand together in one scale: that of the smallest, unless it is none beside the largest.
+
+    Parameters
+    ----------
+    values
+        The amounts.
+    beside
+        Amounts beside which they stand, such as the values whose intervals they bound: written as precisely in their
+        scale. Empty: they stand by themselves.
 
     Examples
     --------
     >>> alike([11_412.0, 7_756.0]), alike([1_295_285.0, 112_683.0]), alike([2_000_000.0, 3.0])
     (['11,400', '7,760'], ['1,295 k', '113 k'], ['2.0 M', '3'])
+    >>> alike([1_003_214.0, 87_960.0], beside=[1_295_285.0, 121_528.0]), alike([443.2, 92.32])
+    (['1,003 k', '88 k'], ['443', '92'])
     """
     each = list(values)
-    sizes = [abs(v) for v in each if math.isfinite(v) and v]
-    shared = _scale(min(sizes)) if sizes and max(sizes) < NONE * min(sizes) else None
-    return [_money(v, shared) if math.isfinite(v) else format_value(v, "money") for v in each]
+    others = list(beside) or each
+    sizes = [abs(v) for v in others if math.isfinite(v) and v]
+    low, high = (min(sizes), max(sizes)) if sizes else (0.0, 0.0)
+    shared = _scale(low) if high < NONE * low else None
+    cents = 0 if low >= 10 and high >= 100 else 2
+    pairs = zip(each, others, strict=True)
+    return [
+        _money_beside(v, o, shared or _scale(o), cents=cents) if math.isfinite(v + o) else format_value(v, "money")
+        for v, o in pairs
+    ]
 
 
 def between(lower: float, upper: float) -> str:

@@ -18,6 +18,7 @@ from cslib.show.formats import (
     format_day,
     format_interval,
     format_value,
+    from_to,
     money,
     months,
     percent,
@@ -434,21 +435,36 @@ def payback_table(pay: pd.DataFrame, forms: pd.DataFrame, *, segments: list[str]
     """Write by segment what a customer is worth, costs and brings back: texts, one row per segment."""
     main = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
     rows = pay[pay["segment"].isin(segments)].merge(main, on="segment", suffixes=("", "_value"))
-    return pd.DataFrame([_back(row) for row in rows.itertuples()])
-
-
-def _back(row: Any) -> dict[str, str]:
-    never = "not recovered" if math.isinf(row.payback_months) else "not known"
-    ratio = format_interval(row.ltv_to_cac_ci_lower, row.ltv_to_cac_ci_upper, value=row.ltv_to_cac)
-    return {
-        "Segment": row.segment,
-        "Value": _told(row.ltv),
-        "95 % interval": _ends(row.ltv, row.ci_lower_value, row.ci_upper_value),
-        "Acquisition cost": _told(row.cac),
-        "Recovered in": months(row.payback_months) if math.isfinite(row.payback_months) else never,
-        "LTV:CAC": format_value(row.ltv_to_cac) if pd.notna(row.ltv_to_cac) else "not known",
-        "LTV:CAC, 95 % interval": ratio,
+    each: Any = rows.itertuples()
+    ratios = rows["ltv_to_cac"].map(lambda ratio: "not known" if pd.isna(ratio) else format_value(ratio))
+    ends = zip(rows["ltv_to_cac_ci_lower"], rows["ltv_to_cac_ci_upper"], rows["ltv_to_cac"], strict=True)
+    columns: dict[str, Any] = {
+        "Segment": rows["segment"],
+        "Value": _column(rows["ltv"]),
+        "95 % interval": _interval_column(rows["ltv"], rows["ci_lower_value"], rows["ci_upper_value"]),
+        "Acquisition cost": _column(rows["cac"]),
+        "Recovered in": [_recovered(row.payback_months) for row in each],
+        "LTV:CAC": ratios,
+        "LTV:CAC, 95 % interval": [format_interval(lower, upper, value=value) for lower, upper, value in ends],
     }
+    return pd.DataFrame(columns)
+
+
+def _recovered(after: float) -> str:
+    return months(after) if math.isfinite(after) else "not recovered" if math.isinf(after) else "not known"
+
+
+def _column(values: pd.Series[float]) -> list[str]:
+    """Write amounts below one another."""
+    return ["not known" if text == "not measured" else text for text in alike(values)]
+
+
+def _interval_column(values: pd.Series[float], lower: pd.Series[float], upper: pd.Series[float]) -> list[str]:
+    """Write intervals below one another; empty where an end is not known."""
+    beside = values.fillna(lower)
+    ends = zip(alike(lower, beside=beside), alike(upper, beside=beside), strict=True)
+    known = lower.notna() & upper.notna()
+    return [from_to(*both) if k else "" for both, k in zip(ends, known, strict=True)]
 
 
 def _told(value: float) -> str:
@@ -501,19 +517,16 @@ def _led_to(base: pd.DataFrame, steps: pd.DataFrame, currency: str) -> str:
 
 def base_table(base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
     """Write by segment what present customers bring: texts, one row per segment."""
-    rows: Any = base[base["segment"].isin(segments)].itertuples()
-    each = [
-        {
-            "Segment": row.segment,
-            "Customers": f"{row.n_active:,}",
-            "MRR": _told(row.mrr),
-            "Value": _told(row.base_value),
-            "95 % interval": _ends(row.base_value, row.ci_lower, row.ci_upper),
-            "Extrapolated": percent(row.share_in_tail) if row.share_in_tail > 0 else "",
-        }
-        for row in rows
-    ]
-    return pd.DataFrame(each)
+    rows = base[base["segment"].isin(segments)]
+    columns: dict[str, Any] = {
+        "Segment": rows["segment"],
+        "Customers": rows["n_active"].map("{:,}".format),
+        "MRR": _column(rows["mrr"]),
+        "Value": _column(rows["base_value"]),
+        "95 % interval": _interval_column(rows["base_value"], rows["ci_lower"], rows["ci_upper"]),
+        "Extrapolated": rows["share_in_tail"].map(lambda share: percent(share) if share > 0 else ""),
+    }
+    return pd.DataFrame(columns).reset_index(drop=True)
 
 
 def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
@@ -523,7 +536,8 @@ def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str
         return "None of the changes would add anything." if rows else "What a change would add cannot be told."
     most, less = ([(SAID[r.change], r.base_gain) for r in rows if r.as_first == first] for first in (True, False))
     who, gains = listed([name for name, _ in most]), [gain for _, gain in most]
-    ends = " to ".join(dict.fromkeys(alike([min(gains), max(gains)])))
+    low, high = alike([min(gains), max(gains)])
+    ends = low if low == high else from_to(low, high)
     adds = f"{'each add about' if len(most) > 1 else 'add'} {f'{currency} {ends}'.strip()}"
     text = f"{who[0].upper()}{who[1:]} would {adds} to what present customers bring over {months(horizon_months)}"
     others = [f"{change} {money(gain)}" for change, gain in less]
@@ -536,20 +550,23 @@ def what_if_table(changes: pd.DataFrame, base: pd.DataFrame, *, segments: list[s
     known = changes[changes["segment"].isin(segments)].dropna(subset="base_gain")
     place = known["segment"].map({segment: k for k, segment in enumerate(segments)})
     known = known.assign(place=place).sort_values(["place", "base_gain"], ascending=[True, False], kind="stable")
-    rows = [_gained(row, float(now[row.segment])) for row in known.itertuples()]
-    table = pd.DataFrame(rows)
-    return table if len(segments) > 1 or not rows else table.drop(columns="Segment")
-
-
-def _gained(row: Any, now: float) -> dict[str, str]:
-    return {
-        "Segment": row.segment,
-        "Change": CHANGES[row.change],
-        "Present customers bring": _told(now + row.base_gain),
-        "Added": f"{_plus(row.base_gain)} ({_ends(row.base_gain, row.base_gain_ci_lower, row.base_gain_ci_upper)})",
-        "A new customer is worth": _told(row.ltv + row.ltv_gain),
-        "Added each": f"{_plus(row.ltv_gain)} ({_ends(row.ltv_gain, row.ltv_gain_ci_lower, row.ltv_gain_ci_upper)})",
+    columns: dict[str, Any] = {
+        "Segment": known["segment"],
+        "Change": known["change"].map(CHANGES),
+        "Present customers bring": _column(known["segment"].map(now) + known["base_gain"]),
+        "Added": _gains(known, "base_gain"),
+        "A new customer is worth": _column(known["ltv"] + known["ltv_gain"]),
+        "Added each": _gains(known, "ltv_gain"),
     }
+    table = pd.DataFrame(columns).reset_index(drop=True)
+    return table if len(segments) > 1 else table.drop(columns="Segment")
+
+
+def _gains(rows: pd.DataFrame, name: str) -> list[str]:
+    """Write gains below one another, each with its interval."""
+    ends = _interval_column(rows[name], rows[f"{name}_ci_lower"], rows[f"{name}_ci_upper"])
+    texts = zip(_column(rows[name]), rows[name] > 0, ends, strict=True)
+    return [f"{'+' * up}{text} ({between})" for text, up, between in texts]
 
 
 def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") -> str:

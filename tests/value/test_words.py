@@ -84,7 +84,7 @@ def test_subtitle_says_what_is_off_and_what_is_not_known():
 def test_answer():
     assert answer(currency="USD").text == (
         "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). The 2,193 present "
-        "customers bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M). Had we forecast this a year ago, we'd have "
+        "customers bring USD 19.1 M over the next 36 months (18.0 to 20.2 M). Had we forecast this a year ago, we'd have "
         "expected 9.4 % too few customers and 1.0 % too much revenue: two errors that nearly cancelled. Intervals for "
         "customers were too narrow: allow for about ±9 %."
     )
@@ -100,7 +100,7 @@ def test_the_answer_tells_of_last_year_what_is_known():
         "By segment: Pro 50 % too many customers and 5.6 % too little revenue; Team 12 % too much revenue.",
     )
     assert off_by_segment(TESTED) == ()
-    assert answer(tested=TESTED.iloc[:0]).text.endswith("(18.0 M to 20.2 M).")
+    assert answer(tested=TESTED.iloc[:0]).text.endswith("(18.0 to 20.2 M).")
 
 
 def test_the_answer_names_the_spread_of_segments():
@@ -292,14 +292,14 @@ def test_base():
     assert "between 18.0 M and 20.2 M" in base_findings(BASE.assign(base_value=NAN), UNKNOWN)[0]
     assert base_findings(BASE.assign(n_active=1), UNKNOWN)[0].startswith("The one present customer pays 818 k a month")
     assert base_findings(BASE, UNKNOWN, currency="USD")[0] == (
-        "The 2,193 present customers pay USD 818 k a month and bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M)."
+        "The 2,193 present customers pay USD 818 k a month and bring USD 19.1 M over the next 36 months (18.0 to 20.2 M)."
     )
     assert base_findings(BASE.assign(mrr=NAN), UNKNOWN)[0].startswith("The 2,193 present customers bring 19.1 M")
     assert base_findings(BASE, UNKNOWN)[1] == (
         "42 % of it comes from ages that few customers have reached so far, and is extrapolated."
     )
     (shown,) = base_table(BASE, segments=["All"]).to_numpy().tolist()
-    assert shown == ["All", "2,193", "818 k", "19.1 M", "18.0 M to 20.2 M", "42 %"]
+    assert shown == ["All", "2,193", "818 k", "19.1 M", "18.0 to 20.2 M", "42 %"]
     assert len(base_findings(BASE.assign(share_in_tail=NAN), UNKNOWN)) == 1
 
 
@@ -311,7 +311,7 @@ def test_what_if_goes_from_the_largest_gain_down():
     )
     alike = rows.assign(as_first=True)
     assert what_if_finding(alike, horizon_months=36, currency="USD") == (
-        "5 % higher prices and 10 % less churn would each add about USD 100 k to 200 k to what present customers bring over "
+        "5 % higher prices and 10 % less churn would each add about USD 100 to 200 k to what present customers bring over "
         "36 months."
     )
     assert "each add about 200 k to what" in what_if_finding(alike.assign(base_gain=2e5), horizon_months=36)
@@ -329,8 +329,17 @@ def test_each_change_stands_with_its_difference_and_interval():
     )
     shown = what_if_table(rows, BASE, segments=["All"])
     assert shown.to_numpy().tolist() == [
-        ["Prices up by 5 %", "20.1 M", "+955 k (900 k to 1,000 k)", "4,540", "+216 (202 to 230)"]
+        ["Prices up by 5 %", "20.1 M", "+955 k (900 to 1,000 k)", "4,540", "+216 (202 to 230)"]
     ]
+    few = rows.iloc[[0]].assign(
+        segment="Pro", base_gain=1_295_285.0, base_gain_ci_lower=1_003_214.0, base_gain_ci_upper=1.6e6, ltv_gain=92.32,
+        ltv_gain_ci_lower=73.71, ltv_gain_ci_upper=114.2,
+    )  # fmt: skip
+    mixed = what_if_table(
+        pd.concat([rows, few]), pd.concat([BASE, BASE.assign(segment="Pro")]), segments=["All", "Pro"]
+    )
+    assert mixed["Added"].tolist() == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
+    assert mixed["Added each"].tolist() == ["+216 (202 to 230)", "+92 (74 to 114)"]
     both = pd.concat([rows.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), rows])
     assert what_if_table(both, BASE, segments=["All"])["Change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
     assert what_if_table(rows, BASE, segments=["All", "Pro"])["Segment"].tolist() == ["All"]
