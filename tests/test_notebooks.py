@@ -130,8 +130,9 @@ VALUE = {
     "ltv": ["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "share_in_tail", "n_customers"],
     "ltv_by_age": ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active", "differs", "share_in_tail"],
     "payback": ["segment", "cac", "payback_months", "ci_lower", "ci_upper", "ltv_to_cac", "ltv_to_cac_ci_lower", "ltv_to_cac_ci_upper", "ltv_before_cac"],
-    "what_if": ["segment", "change", "ltv", "ltv_gain", "ltv_gain_ci_lower", "ltv_gain_ci_upper", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper", "rank"],
+    "what_if": ["segment", "change", "ltv", "ltv_gain", "ltv_gain_ci_lower", "ltv_gain_ci_upper", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper", "as_first", "rank"],
     "backtest": ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", "months_ahead", "error", "held", "n_held"],
+    "base_steps": ["segment", "step", "value", "difference"],
     "base_value": ["segment", "horizon_months", "n_active", "mrr", "base_value", "ci_lower", "ci_upper", "share_in_tail"],
 }  # fmt: skip
 
@@ -163,7 +164,10 @@ PRICED = TENURE.replace("churned\n", "churned,mrr\n").replace("yes\n", "yes,20\n
 KEPT = "customer_id,started_on,churned_on,mrr\n" + "".join(f"c{i},2025-0{i % 3 + 1}-05,,{10 + i}\n" for i in range(30))
 
 
-NPS = {"nps", "nps_groups", "nps_trend", "nps_change", "nps_drivers", "nps_non_response", "nps_response", "nps_churn"}
+NPS = {
+    *("nps", "nps_groups", "nps_trend", "nps_change", "nps_drivers", "nps_other_answers", "nps_non_response"),
+    *("nps_response", "nps_churn", "nps_unhappy"),
+}
 
 
 @pytest.mark.slow
@@ -179,7 +183,7 @@ def test_effort_of_some_customers_in_a_quarter(tmp_path, root):
 def test_scores_by_plan_and_the_page_fits(tmp_path, root, open_report):
     """Attitude is no column, so no plan differs; detractors leave faster, and the silent feel worse."""
     run, tables = report("nps_segmentation", tmp_path, data=str(root / "data"), segment_by="plan", gross_margin=0.8)
-    assert {*NPS, "csat", "ces", "crossed", "distribution"} == set(tables)
+    assert {*NPS, "nps_churn_by_segment", "csat", "ces", "crossed", "distribution"} == set(tables)
     whole = tables["nps_change"].iloc[0]
     assert whole.mix_effect + whole.within_effect == pytest.approx(whole.change)
     detractors = tables["nps_churn"].set_index("group").loc["detractors"]

@@ -89,9 +89,16 @@ def drift(data: DataSet) -> Drift | None:
     """
     if not data.has_dates("customers") or data.as_of is None:
         return None
-    if data.whole is not None and drift(data.whole()) is None:
-        return None
-    return data.found("drift", lambda: _drift(data, sure=data.whole is not None))
+    if data.whole is None:
+        return data.found("drift", lambda: _drift(data, sure=False))
+    whole = drift(data.whole())
+    return data.found("drift", lambda: _of_segment(data, whole)) if whole else None
+
+
+def _of_segment(data: DataSet, whole: Drift) -> Drift | None:
+    """Tell how churn has changed in a segment of a whole; its months carry an estimate where they do beside others."""
+    own = _drift(data, sure=True)
+    return own and replace(own, carries=whole.carries and seen(lifetimes(recent(data, whole))))
 
 
 def _drift(data: DataSet, *, sure: bool) -> Drift | None:
@@ -175,12 +182,18 @@ def recent_lives(data: DataSet, found: Drift | None, *, segment_by: str = "") ->
     if now is data:
         return counts
     own = dict(by_segment(lifetimes(now, segment_by=segment_by)))
-    parts = [own[s] if s in own and _seen(own[s]) else part for s, part in by_segment(counts)]
+    parts = [own[s] if s in own and seen(own[s]) else part for s, part in by_segment(counts)]
     return pd.concat(parts, ignore_index=True)
 
 
-def _seen(counts: pd.DataFrame) -> bool:
-    """Tell whether survival from the start is known up to the last age with 20 customers at risk."""
+def seen(counts: pd.DataFrame) -> bool:
+    """Tell whether survival from the start is known up to the last age with 20 customers at risk, if there is one.
+
+    Parameters
+    ----------
+    counts
+        Lifetimes of one segment, as from :func:`cslib.data.lifetimes.lifetimes`.
+    """
     table = life_table(counts)
     trusted = np.flatnonzero(table["n_at_risk"] >= TRUSTED)
     return bool(len(trusted) and supported(table)[: trusted.max() + 1].all())

@@ -178,7 +178,7 @@ def cards(*cards: Card) -> None:
 
 def _card_lines(card: Card) -> tuple[str, str, str]:
     """Value, interval with n, and detail of a card."""
-    interval = format_interval(card.ci_lower, card.ci_upper, card.unit)
+    interval = format_interval(card.ci_lower, card.ci_upper, card.unit, value=card.value)
     size = "" if card.n is None else f"n\N{NO-BREAK SPACE}{card.n:,}"
     value = format_value(card.value, card.unit, card.currency)
     return value, " · ".join(filter(None, (interval, size))), card.detail

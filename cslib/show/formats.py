@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from html import escape
 from typing import Final
@@ -19,6 +19,7 @@ ADDRESS: Final = re.compile(r"(?<=://)(?:(?!&(?:quot|[lg]t|#))[^\s<>\"'])+")
 FIRM: Final = 30  # customers below which a rate is no headline, as in cslib.stats.intervals
 LINK: Final = re.compile(r"\[([^\[\]]+)\]\(([a-z][a-z0-9_]*)((?:#[a-z0-9-]+)?)\)")
 SCALES: Final = ((1e9, " bn"), (1e6, " M"), (1e3, " k"))  # of amounts that are shortened
+NONE: Final = 1_000  # times a value: beside that it is none
 LONG: Final = 9_995  # from which they are
 MAY_BE_SEASON: Final = "; with less than two years of data, this may be the season"
 
@@ -73,12 +74,21 @@ def _amount(value: float) -> str:
     return _decimals(value, ",.0f" if abs(value) >= 1000 or float(value).is_integer() else ",.2f")
 
 
+def _scale(value: float) -> tuple[float, str]:
+    """Choose the scale of an amount; what rounds to a million is one."""
+    return next(((step, text) for step, text in SCALES if abs(value) >= max(0.9995 * step, LONG)), (1.0, ""))
+
+
 def _money(value: float) -> str:
-    for step, letter in SCALES:
-        if abs(value) >= max(0.9995 * step, LONG):  # what rounds to a million is one
-            scaled = value / step
-            return _decimals(scaled, ",.0f" if abs(scaled) >= 99.95 else ",.1f") + letter
-    return _amount(float(f"{value:.3g}") if abs(value) >= 100 else value)
+    return _money_beside(value, value, _scale(value))
+
+
+def _money_beside(value: float, other: float, scale: tuple[float, str], *, cents: int = 2) -> str:
+    """Write an amount in a scale, to the digit to which another is written in it."""
+    (step, letter), size = scale, abs(other / scale[0])
+    cents *= not (float(value).is_integer() and float(other).is_integer())
+    digits = (0 if size >= 99.95 else 1) if letter else 2 - math.floor(math.log10(size)) if size >= 100 else cents
+    return _decimals(round(value / step, digits), f",.{max(digits, 0)}f") + letter
 
 
 UNITS: Mapping[str, Callable[[float], str]] = {
@@ -130,8 +140,10 @@ def format_value(value: float | None, unit: str = "number", currency: str = "") 
     return f"{currency if unit in ('money', 'amount') else ''} {UNITS[unit](float(value))}".strip()
 
 
-def format_interval(lower: float | None, upper: float | None, unit: str = "number") -> str:
-    """Write the two ends of an interval, in the unit of the value that stands beside it.
+def format_interval(
+    lower: float | None, upper: float | None, unit: str = "number", *, value: float | None = None
+) -> str:
+    """Write the two ends of an interval, in the unit and at the precision of the value that stands beside it.
 
     Parameters
     ----------
@@ -139,6 +151,8 @@ def format_interval(lower: float | None, upper: float | None, unit: str = "numbe
         The ends.
     unit
         A unit of `format_value`.
+    value
+        The value; None where it is not known: then each end is as precise as a value of its size.
 
     Returns
     -------
@@ -149,10 +163,34 @@ def format_interval(lower: float | None, upper: float | None, unit: str = "numbe
     --------
     >>> format_interval(0.063, 0.132, "points"), format_interval(33, 37, "months"), format_interval(None, 1)
     ('6.3 to 13.2', '33 to 37', '')
+    >>> format_interval(73.85, 114.2, "money", value=92.32), format_interval(7_610, 10_030, "money", value=8_790)
+    ('73.85 to 114.20', '7,610 to 10,030')
     """
     ends = [e for e in (lower, upper) if e is not None and not math.isnan(e)]
-    texts = [re.sub(r" (%|points|months?|days?)$", "", format_value(e, unit)).removeprefix("+") for e in ends]
-    return " to ".join(texts) if len(texts) == 2 else ""
+    beside = value if value is not None and math.isfinite(value) else None
+    texts = [re.sub(r" (%|points|months?|days?)$", "", _end(e, unit, beside)).removeprefix("+") for e in ends]
+    return from_to(*texts) if len(texts) == 2 else ""
+
+
+def from_to(lower: str, upper: str) -> str:
+    """Write two ends of an interval, the letter of their scale once if they share it.
+
+    Examples
+    --------
+    >>> from_to("22.6 M", "26.3 M"), from_to("388 k", "1.2 M")
+    ('22.6 to 26.3 M', '388 k to 1.2 M')
+    """
+    shared = next((letter for _, letter in SCALES if lower.endswith(letter) and upper.endswith(letter)), "")
+    return f"{lower.removesuffix(shared)} to {upper}"
+
+
+def _end(end: float, unit: str, value: float | None) -> str:
+    """Write an end of an interval to the digit to which the value is written."""
+    if value is None or not math.isfinite(end) or unit not in ("number", "money") or abs(value) < 0.1:
+        return format_value(end, unit)
+    if unit == "money":
+        return _money_beside(end, value, _scale(value))
+    return _decimals(end, f",.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2}f")
 
 
 def format_day(iso: str) -> str:
@@ -220,6 +258,37 @@ def money(value: float, currency: str = "") -> str:
     ('USD 4,350', '23.46', '17.2 M')
     """
     return format_value(value, "money", currency)
+
+
+def alike(values: Iterable[float], *, beside: Iterable[float] = ()) -> list[str]:
+    """Write amounts that stand together in one scale: that of the smallest, unless it is none beside the largest.
+
+    Parameters
+    ----------
+    values
+        The amounts.
+    beside
+        Amounts beside which they stand, such as the values whose intervals they bound: written as precisely in their
+        scale. Empty: they stand by themselves.
+
+    Examples
+    --------
+    >>> alike([11_412.0, 7_756.0]), alike([1_295_285.0, 112_683.0]), alike([2_000_000.0, 3.0])
+    (['11,400', '7,760'], ['1,295 k', '113 k'], ['2.0 M', '3'])
+    >>> alike([1_003_214.0, 87_960.0], beside=[1_295_285.0, 121_528.0]), alike([443.2, 92.32])
+    (['1,003 k', '88 k'], ['443', '92'])
+    """
+    each = list(values)
+    others = list(beside) or each
+    sizes = [abs(v) for v in others if math.isfinite(v) and v]
+    low, high = (min(sizes), max(sizes)) if sizes else (0.0, 0.0)
+    shared = _scale(low) if high < NONE * low else None
+    cents = 0 if low >= 10 and high >= 100 else 2
+    pairs = zip(each, others, strict=True)
+    return [
+        _money_beside(v, o, shared or _scale(o), cents=cents) if math.isfinite(v + o) else format_value(v, "money")
+        for v, o in pairs
+    ]
 
 
 def between(lower: float, upper: float) -> str:

@@ -92,7 +92,7 @@ def lines(
     >>> lines("Team, 12 months", 0.634, "percent", bounds=(0.60, 0.67), n="709 at risk")
     'Team, 12 months\n63.4 % (60.0 to 67.0)\n709 at risk'
     """
-    interval = format_interval(*bounds, unit)
+    interval = format_interval(*bounds, unit, value=value)
     said = " ".join(filter(None, [format_value(value, unit), of, f"({interval})" if interval else ""]))
     return "\n".join(filter(None, [name, said, n]))
 

@@ -116,7 +116,7 @@ def _stack(axes: Axes, table: pd.DataFrame, label: str, groups: Sequence[str]) -
         shown = MUTED if colour == COLOURS[1] else colour
         axes.text((0.0, 0.5, 1.0)[i], 1.01, name, color=shown, fontweight="bold", fontsize=9.5, **place)
     axes.set_xlim(0, 1)
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_xticks([0, 0.25, 0.5, 0.75])  # 100 % would run into the axis of the scores
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.set_xlabel("share of answers", loc="right")
 
@@ -181,7 +181,7 @@ def answer_distribution(table: pd.DataFrame, *, groups: Sequence[str], x_label: 
     axes.set_ylim(0, float(high.max()) * (1.25 if upright else 1.12))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.grid(axis="y", linewidth=0.8)
-    axes.set_title("share of answers; figures: how many", loc="left", fontsize=10.5, color=MUTED)
+    axes.set_title("share of customers", loc="left", fontsize=10.5, color=MUTED)
     axes.set_xlabel(x_label, loc="right", labelpad=28 if charts.is_slim() else None)
     for group, colour in zip(groups, COLOURS, strict=True):
         lower = charts.is_slim() and group == groups[1]  # else it would touch the others
@@ -195,7 +195,9 @@ def answer_distribution(table: pd.DataFrame, *, groups: Sequence[str], x_label: 
 
 
 @mpl.rc_context(STYLE)
-def score_heatmap(table: pd.DataFrame, *, row: str, column: str, score: str, unit: str = "number") -> Axes:
+def score_heatmap(
+    table: pd.DataFrame, *, row: str, column: str, score: str, unit: str = "number", least: float = 0.0
+) -> Axes:
     """Draw the score of two columns crossed, with the number of answers under it; hidden cells are hatched.
 
     Parameters
@@ -208,6 +210,8 @@ def score_heatmap(table: pd.DataFrame, *, row: str, column: str, score: str, uni
         Column of the score.
     unit
         ``number``, or ``percent`` for a share.
+    least
+        Of the score, from the palest to the darkest colour at least, so that small differences look small.
 
     Returns
     -------
@@ -219,7 +223,8 @@ def score_heatmap(table: pd.DataFrame, *, row: str, column: str, score: str, uni
         A column is missing, or there is no cell.
     """
     require(table, "row", "column", score, "n_responses")
-    table = table.assign(**{score: table[score] * (100 if unit == "percent" else 1)})
+    size = 100 if unit == "percent" else 1
+    table = table.assign(**{score: table[score] * size})
     grid = table.pivot(index="row", columns="column", values=score)
     n = table.pivot(index="row", columns="column", values="n_responses")
     places = 0 if unit == "percent" or np.nanmax(np.abs(grid)) >= 20 else 1
@@ -227,8 +232,9 @@ def score_heatmap(table: pd.DataFrame, *, row: str, column: str, score: str, uni
     full = text + n.map(lambda v: "" if pd.isna(v) else f"\nn {v:,.0f}")
     many = grid.shape[1] > FEW_COLUMNS
     axes = new_axes(1.0 + 0.5 * len(grid) + 1.5 * (many and charts.is_slim()))
-    span = float(np.nanmax(grid) - np.nanmin(grid)) or 1.0
-    limits = (float(np.nanmin(grid)) - 0.4 * span, float(np.nanmax(grid)) + 0.4 * span)
+    low, high = float(np.nanmin(grid)), float(np.nanmax(grid))
+    half = max(0.9 * (high - low), size * least / 2) or 1.0
+    limits = ((low + high) / 2 - half, (low + high) / 2 + half)
     cells = full.where(grid.notna()).apply(lambda own: f"{own.name}\n" + own)
     cells = cells.apply(lambda own: f"{own.name}, " + own, axis=1)
     named = grid.rename(index=partial(_heading, letters=16), columns=partial(_heading, letters=24 if many else 12))

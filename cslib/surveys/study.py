@@ -117,7 +117,7 @@ class Surveys(Study):
         given = estimate.distribution(self._found)
         return Result(
             "distribution", given, self._say.distribution(given),
-            "Share of answers by what was answered, with 95 % intervals; above each bar, how many.",
+            "Share of customers by answer, with 95 % intervals. Figures above the bars: customers.",
             partial(answer_distribution, given, groups=self._asked.groups, x_label="answer"), "Bar chart",
             caption="All answers, by what was answered",
         )  # fmt: skip
@@ -141,7 +141,10 @@ class Surveys(Study):
         if not pair or min(grid["row"].nunique(), grid["column"].nunique()) < 2:
             return Result("crossed", self._every.iloc[:0], caption=caption, most=0)
         table = self._scored(self._found, [pair])
+        for axis, column in zip(("row", "column"), pair, strict=True):
+            grid[axis] = pd.Categorical(grid[axis], self._order(column))
         how: Any = {"row": pair[0], "column": pair[1], "score": self.survey, "unit": self._asked.unit}
+        how["least"] = (max(self._asked.worth) - min(self._asked.worth)) / 2
         return Result(
             "crossed", table, self._say.segments(judged(table)),
             f"{self._asked.label} of {pair[0]} by {pair[1]}; n: answers. A hatched cell has too few.",
@@ -172,14 +175,18 @@ class Surveys(Study):
     def change(self) -> Result:
         """What moved since the window before: the answers, or who gives them?"""
         name, least = f"{self.survey}_change", WORTH_SEEING[self.survey]
-        caption = "Change between the windows, by segment, 95 % intervals in brackets"
+        caption = (
+            "Change between the windows, by segment; 95 % intervals, of which one in twenty leaves out 0 by chance"
+        )
         needed = self._say.needed(answers_needed(self._found, least), least)
         title = self._say.change(self._shift)
         if self._moved.empty:
             return Result(name, self._moved, absent=f"{title}.", notes=(needed,), caption=caption)
         windows = f"Now: {self._found.window}. Before: {self._found.before}."
-        shown = self._say.changes(self._moved)
-        notes = (*self._say.parts(self._moved), windows, needed)
+        order = ["All", *self._order(self._split)]
+        ranked = self._moved.sort_values("segment", key=lambda s: pd.Series(pd.Categorical(s, order), s.index))
+        shown = self._say.changes(ranked)
+        notes = (*self._say.parts(self._moved, self._split), windows, needed)
         return Result(name, self._moved, title, notes=notes, caption=caption, shown=shown)
 
     @cached_property
@@ -198,7 +205,7 @@ class Surveys(Study):
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
         return Result(
             name, table, self._say.drivers(table[table["clear"]]),
-            f"{label} minus that of all other customers, 95 % intervals. What moves the total most comes first.",
+            f"{label} minus that of all other customers, 95 % intervals: one in twenty leaves out 0 by chance alone.",
             partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", **rest,
         )  # fmt: skip
 
@@ -324,6 +331,10 @@ class Surveys(Study):
     @cached_property
     def _stake(self) -> pd.DataFrame:
         return money_at_stake(self._landmark, gross_margin=self.gross_margin)
+
+    def _order(self, column: str) -> list[str]:
+        """Values of a column, the best score first."""
+        return self._every.loc[self._every["segment_by"] == column, "segment"].tolist()
 
     def _measured(self, survey: str) -> Measure:
         return replies.measure(survey, ces_scale=self.ces_scale, ces_lower_is_easier=self.ces_lower_is_easier)

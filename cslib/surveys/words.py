@@ -19,7 +19,7 @@ from cslib.surveys.stakes import Landmark
 
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
-UNHAPPY: Final = {"customer_id": "customer", "mrr": "MRR", "answered_on": "answered on"}
+UNHAPPY: Final = {"customer_id": "Customer", "mrr": "MRR", "answered_on": "Answered on"}
 SAID: Final = {STATES[0]: "got no answer", STATES[1]: "was never asked"}
 WEIGHTED: Final = {"nothing": "as answered", "all of these": "everything on record"}
 HOW_TO_READ_SCORES: Final = (
@@ -28,8 +28,8 @@ HOW_TO_READ_SCORES: Final = (
     "answers, with all comparisons allowed for."
 )
 HOW_TO_READ_LANDMARK: Final = (
-    "Everyone here was a customer on the day the lines begin and had been asked before it. Later answers do not count, "
-    "so no group had to stay in order to answer."
+    "Everyone here was a customer on the day the lines begin and had been asked before it. Only answers given by then "
+    "count: else those who stayed longer would have had more time to answer."
 )
 
 
@@ -154,18 +154,16 @@ class Words:
         return f"{way} {before}, {'more than chance' if moved.clear else 'within the margin of error'}"
 
     def changes(self, moved: pd.DataFrame) -> pd.DataFrame:
-        """Lay out the change for its readers: answers, score before and now, and the difference."""
-        columns = ["segment", "n_before", "n_now", "score_before", "score_now", "change", "ci_lower", "ci_upper"]
-        return pd.DataFrame([self._change(row) for row in moved[columns].itertuples(index=False)])
+        """Lay out the change for its readers: score before and now, and the difference."""
+        return pd.DataFrame([self._change(row) for row in moved.itertuples(index=False)])
 
     def _change(self, row: Any) -> dict[str, Any]:
         change = "–" if pd.isna(row.change) else self._signed(row.change)
         interval = "" if pd.isna(row.ci_lower) else f" ({self._ends(row.ci_lower)} to {self._ends(row.ci_upper)})"
         scores = {"before": self._told(row.score_before), "now": self._told(row.score_now)}
-        counts = {"segment": row.segment, "answers before": row.n_before, "answers now": row.n_now}
-        return counts | scores | {"change": f"{change}{interval}"}
+        return {"segment": row.segment, **scores, "change": f"{change}{interval}"}
 
-    def parts(self, moved: pd.DataFrame) -> tuple[str, ...]:
+    def parts(self, moved: pd.DataFrame, column: str) -> tuple[str, ...]:
         """Say what the change of all is made of, where there are segments to tell it by; from ``change.change``."""
         mix, within = moved[["mix_effect", "within_effect"]].iloc[0]
         if len(moved) < 3 or pd.isna(mix):
@@ -173,8 +171,9 @@ class Words:
         same, other, none = self._signed(within), self._signed(mix), self._signed(0)
         if same == other == none:
             return ()
-        alike = f"{same} come from customers of the same kind who answer differently"
-        return (f"Of the change, {alike}, and {other} from other kinds of customers who answer.",)
+        change = self._signed(moved["change"].iloc[0])
+        kinds = f"{same} because customers of the same {column} answer differently"
+        return (f"Of the {change}, {kinds}, {other} because other {column}s answer more or less often.",)
 
     def _told(self, score: float) -> str:
         return "–" if pd.isna(score) else self._score(score)
@@ -203,7 +202,7 @@ class Words:
             result.append(f"**Clearly different from the other answers**: {self._list(tested[tested['clear']])}.")
         if tested["looks"].any():
             named, many = self._list(tested[tested["looks"]]), counted(len(tested), "comparison")
-            result.append(f"**Only looks different**: {named}; with {many}, chance alone can do as much.")
+            result.append(f"**May be chance**: {named}. Of {many}, one in twenty looks like that by chance alone.")
         return tuple(result)
 
     def _list(self, rows: pd.DataFrame) -> str:
@@ -241,14 +240,14 @@ class Words:
         Examples
         --------
         >>> Words("nps").needed(3223, 5.0)
-        'To tell a change of 5 points from chance, in four cases of five, takes about 3,220 answers in each window.'
+        'It takes about 3,220 answers in each window to notice a change of 5 points four times out of five.'
         """
         if not answers:
             return "All answers are alike, so there is no telling how many it takes to detect a change."
         change = {"nps": f"{difference:g} points", "csat": f"{100 * difference:g} points"}
         rounded = round(answers, -max(len(str(answers)) - 3, 0))
-        seen = f"To tell a change of {change.get(self.survey, f'{difference:g}')} from chance, in four cases of five,"
-        return f"{seen} takes about {rounded:,} answers in each window."
+        size = change.get(self.survey, f"{difference:g}")
+        return f"It takes about {rounded:,} answers in each window to notice a change of {size} four times out of five."
 
     def silence(self, moves: Mapping[str, float]) -> str:
         """State what weighting to all who were asked does to the score, from ``surveys.change.silence_moves``."""
@@ -263,7 +262,8 @@ class Words:
         if self._points(shift) == self._points(0):
             return f"Weighting to everyone asked does not change {self.label}; {could}"
         direction = "lower" if shift < 0 else "higher"
-        return f"Weighted to everyone asked, {self.label} is {self._points(shift)} {direction}; {could}"
+        by = "Weighted to everyone asked, by everything on record"
+        return f"{by}, {self.label} is {self._points(shift)} {direction}; {could}"
 
     def weighted(self, table: pd.DataFrame) -> pd.DataFrame:
         """Lay out the weighted scores for their readers, each with its interval, where weighting changes it."""
@@ -274,7 +274,7 @@ class Words:
         """Name what :meth:`weighted` leaves out."""
         told = self._weighted(table)
         names = told.loc[self._unmoved(told), "weighted by"].tolist()
-        return (f"Weighted by {listed(names)}, {self.label} stays the same.",) if names else ()
+        return (f"Weighted by {listed(names)} alone, {self.label} stays the same.",) if names else ()
 
     def _unmoved(self, told: pd.DataFrame) -> pd.Series[bool]:
         return told[self.label].isin(told[self.label].head(1)) & ~told["weighted by"].isin(WEIGHTED.values())
@@ -341,7 +341,7 @@ class Words:
         best, row = stakes["group"].iloc[0], strongest(stakes.iloc[1:-1], "rmst_difference_months")
         if row is None:
             return f"No group clearly leaves faster or more slowly than {best}"
-        text = f"{_who(row.group)} stay {_against(row, best)} over the next 12 months"
+        text = f"{_who(row.group)} stayed {_against(row, best)} over the 12 months that followed"
         if not row.money_ci_lower > 0:
             return text
         return f"{text}: {format_value(row.money_at_stake, 'money', self.currency)} at stake"
@@ -354,8 +354,8 @@ class Words:
         """Say among whom groups are compared."""
         if not landmark.columns:
             return ()
-        who = f"Months and money compare customers alike in {listed(landmark.columns)}"
-        return (f"{who}, as far as each group has five of them; the lines in the chart do not.",)
+        who = f"Months and money compare customers of the same {listed(landmark.columns)}"
+        return (f"{who}, where each group has at least five. The lines in the chart show all customers.",)
 
     def _stay(self, row: pd.Series[Any], best: str) -> str:
         ends = row.rmst_difference_ci_lower, row.rmst_difference_ci_upper
@@ -367,18 +367,24 @@ class Words:
         sooner = row.rmst_difference_months < 0 if pd.isna(row.hazard_ratio) else row.hazard_ratio > 1
         fast = "faster" if sooner else "more slowly"
         times = "" if pd.isna(row.hazard_ratio) else f": {row.hazard_ratio:.2g} times as fast at the same age"
-        return f"{text}. They leave {fast} by more than chance{times}.{self._worth(row, best)}"
+        late = " In months it may still be chance: who leaves late in the year loses few." * bool(
+            ends[0] <= 0 <= ends[1]
+        )
+        return f"{text}. They left {fast} by more than chance{times}.{late}{self._worth(row, best)}"
 
     def _worth(self, row: pd.Series[Any], best: str) -> str:
         """Say what it is worth that a group leaves faster, or that this is too uncertain."""
         if pd.isna(row.money_at_stake + row.money_ci_lower) or not row.rmst_difference_months < 0:
             return ""
-        money = format_value(row.money_at_stake, "money", self.currency)
         if row.money_ci_lower > 0:
-            told = f"{money} ({format_interval(row.money_ci_lower, row.money_ci_upper, 'money')})"
+            told = self._priced(row)
             return f" If today's {row.n_today:,} stayed like {best}, they would pay {told} more over 12 months."
         most = format_value(row.money_ci_upper, "money", self.currency)
         return f" We can't put a price on it yet: over 12 months, anything up to {most}."
+
+    def _priced(self, row: Any) -> str:
+        ends = format_interval(row.money_ci_lower, row.money_ci_upper, "money", value=row.money_at_stake)
+        return f"{format_value(row.money_at_stake, 'money', self.currency)} ({ends})"
 
     def stakes_apart(self, stakes: pd.DataFrame, parts: pd.DataFrame, column: str) -> tuple[str, ...]:
         """Say in which segments a price can be put on a group that leaves faster, where none can on all of it.
@@ -401,13 +407,10 @@ class Words:
         open_: Any = rows[~known].head(MOST).itertuples()
         if not known.any() or known.all():
             return ""
-        each = [
-            f"{format_value(r.money_at_stake, 'money', self.currency)} "
-            f"({format_interval(r.money_ci_lower, r.money_ci_upper, 'money')}) in {r.segment}"
-            for r in named
-        ]
+        each = [f"{self._priced(r)} in {r.segment}" for r in named]
         others = listed([f"{r.segment} ({r.n:,} customers, {r.n_churned:,} left)" for r in open_])
-        return f"**{_who(group)} by {column}**: {listed(each)} over 12 months; it can't be told for {others}."
+        stake = f"at stake over 12 months are {listed(each)}"
+        return f"**{_who(group)} by {column}**: {stake}; for {others} we can't put a price on it yet."
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":

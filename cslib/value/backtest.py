@@ -183,19 +183,20 @@ def last_year(tested: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``segment``, ``customers`` and ``revenue`` (error in the last month known, missing where nothing was foretold),
-        ``cancel`` (they are of opposite sign, and that of revenue is less than half of that of customers), ``allow``
-        (the largest error of any month, where the intervals of customers or of revenue held in fewer than 80 % of
-        months; else missing). Empty where nothing was.
+        ``cancel`` (they are of opposite sign, and that of revenue is less than half of that of customers), ``narrow``
+        (of which the intervals held in fewer than 80 % of months, such as ``customers and revenue``), ``allow`` (the
+        largest error of these in any month; missing where there is none). Empty where nothing was.
     """
     known = tested.dropna(subset="error")
     known = known.assign(what=(known["measure"] == ACTIVE).map({True: "customers", False: "revenue"}))
     each = known.groupby(["segment", "what"], sort=False)
     ends = each.tail(1).set_index(["segment", "what"])
-    seldom = (ends["n_held"] < SELDOM * ends["months_ahead"]).groupby("segment", sort=False).any()
-    worst = known["error"].abs().groupby(known["segment"], sort=False).max()
-    table = ends["error"].unstack().reindex(index=worst.index, columns=["customers", "revenue"])
+    ends["worst"] = each["error"].agg(lambda errors: errors.abs().max())
+    seldom = ends[ends["n_held"] < SELDOM * ends["months_ahead"]].reset_index("what").groupby("segment")
+    table = ends["error"].unstack().reindex(index=known["segment"].unique(), columns=["customers", "revenue"])
     cancel = (table["customers"] * table["revenue"] < 0) & (2 * table["revenue"].abs() < table["customers"].abs())
-    return table.assign(cancel=cancel, allow=worst.where(seldom)).reset_index()
+    table = table.assign(cancel=cancel, narrow=seldom["what"].agg(" and ".join), allow=seldom["worst"].max())
+    return table.fillna({"narrow": ""}).rename_axis("segment").reset_index()
 
 
 def _with_chance(expected: Floats, variance: Floats, rng: np.random.Generator) -> Floats:

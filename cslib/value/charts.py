@@ -50,5 +50,7 @@ def told_apart(
     if len(unseen):
         axes.annotate(f"dashed: {said}", (1, 1), xytext=(0, 5), color=MUTED, fontsize=9.5, **ABOVE)
     if axes.get_ylim()[0] < 0:
+        lowest = float(table[[y, "ci_lower"]].min().min())
+        axes.set_ylim(bottom=lowest - 0.02 * (axes.get_ylim()[1] - lowest))  # no strip below down to the next tick
         axes.axhline(0, color=MUTED, linewidth=1)
     return axes

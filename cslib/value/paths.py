@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from cslib.data.dataset import DataSet
-from cslib.data.drift import Drift, recent
+from cslib.data.drift import Drift, recent, seen
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.errors import DataError
 from cslib.stats.contracts import CONTRACT_MODELS, as_lives, fit_contract, renewals
 from cslib.stats.intervals import Floats
 from cslib.stats.likelihood import moved_parameters, scores
 from cslib.stats.models import ENOUGH, FEW, Extended, FittedModels, averaged, cumulative_draws, extended, fit_averaged
-from cslib.stats.survival import TRUSTED, life_table, supported
+from cslib.stats.survival import TRUSTED, by_segment, life_table, supported
 from cslib.value.prices import FUZZ, STAYED, ValueCounts, cohort_effects, value_cells, value_counts
 
 YEAR: Final = 12  # months: orders may come once a year
@@ -406,7 +406,8 @@ def recent_paths(
     if now is data:
         return usual or paths_of(data, **asked)
     costs = {s: p.cac for s, p in usual.items()} if usual else _costs(data, segment_by)
-    own = {s: p for s, p in paths_of(now, **asked).items() if p.from_start}
+    known = {s for s, counts in by_segment(lifetimes(now, segment_by=segment_by)) if seen(counts)}
+    own = {s: p for s, p in paths_of(now, **asked).items() if p.from_start and s in known}
     if not usual and costs.keys() - own.keys():
         usual = paths_of(data, **asked)
     return (usual or {}) | {s: replace(p, cac=costs[s]) for s, p in own.items()}

@@ -57,13 +57,13 @@ NOTHING_PAID: Final = -999
 WINDOW: Final = 12  # months of costs
 KINDS: Final = {"retention": "were here", "acquisition": "started"}  # who costs of a kind are spread over
 LATER: Final = (
-    "Customers who leave may come back. Later stays count in LTV and in the value of present customers, but not in the "
-    "formulas."
+    "Customers who leave may come back. What they pay then counts in LTV and in the value of present customers, not "
+    "in formulas A, B and C (see Method)."
 )
 ONE_LIFE: Final = "Nobody has been seen to come back, so values are those of one stay."
 SOURCES: Final = {
-    "subscriptions": "Prices are the MRR of subscriptions at whole months of age; what runs on after a customer left "
-    "is not counted.",
+    "subscriptions": "Prices are the MRR of subscriptions at whole months of age. Subscriptions that run on after a "
+    "customer has left are not counted.",
     "customers": "Prices are the mrr of customers, taken to have been the same at every age.",
     "orders": "There is no MRR: prices are the orders of each month of age, refunds taken off. A month that is not "
     "over is not counted.",

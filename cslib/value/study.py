@@ -161,7 +161,8 @@ class Value(Study):
         shown = words.what_if_table(table, self._base, segments=self._largest)
         why = "" if len(shown) else "What a change would add cannot be told."
         caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
-        return Result("what_if", table, said.rstrip("."), shown=shown, absent=why, caption=caption, most=30)
+        rest: Any = {"notes": (words.WHAT_A_CHANGE_IS,), "caption": caption, "most": 30}
+        return Result("what_if", table, said.rstrip("."), shown=shown, absent=why, **rest)
 
     @cached_property
     def backtest(self) -> Result:

@@ -11,7 +11,19 @@ import pandas as pd
 from cslib.data.drift import Drift
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
-from cslib.show.formats import FIRM, between, format_day, format_interval, format_value, money, months, percent, whole
+from cslib.show.formats import (
+    FIRM,
+    alike,
+    between,
+    format_day,
+    format_interval,
+    format_value,
+    from_to,
+    money,
+    months,
+    percent,
+    whole,
+)
 from cslib.show.result import Answer
 from cslib.value.backtest import ACTIVE
 from cslib.value.kpis import KPIS
@@ -30,6 +42,10 @@ STEPS: Final = {
     "retention cost": "for retention cost",
     "acquisition cost": "for acquisition cost",
 }
+WHAT_A_CHANGE_IS: Final = (
+    "Each change is assumed to begin today, and for all customers alike, however long they have stayed. What it would "
+    "cost to bring about is not counted."
+)
 LED: Final[dict[Any, tuple[str, str]]] = {
     "who leaves": ("as customers leave", ""),
     "what they pay": ("as those who stay pay less", "as those who stay pay more"),
@@ -58,11 +74,11 @@ HOW_TO_READ_AGES: Final = (
 )
 
 
-def _bracketed(lower: float, upper: float) -> str:
-    """Write an interval of amounts in brackets; where a bound is not known it is left out."""
+def _bracketed(value: float, lower: float, upper: float) -> str:
+    """Write the interval of an amount in brackets; where a bound is not known it is left out."""
     if pd.isna(lower):
         return ""
-    return f" ({money(lower)} {'or more' if pd.isna(upper) else f'to {money(upper)}'})"
+    return f" ({money(lower)} or more)" if pd.isna(upper) else f" ({_ends(value, lower, upper)})"
 
 
 def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
@@ -103,7 +119,7 @@ def value_answer(
     row = _form(forms)
     n, span = counted(int(row.n_customers), unit), months(row.horizon_months)
     if pd.notna(row.ltv):
-        sure = f"95 % interval{_bracketed(row.ci_lower, row.ci_upper)}".replace(" (", " ").rstrip(")")
+        sure = f"95 % interval{_bracketed(row.ltv, row.ci_lower, row.ci_upper)}".replace(" (", " ").rstrip(")")
         few = "too few customers to say how sure that is" if row.n_customers < FIRM else "how sure that is is not known"
         known = sure if pd.notna(row.ci_lower) else few
         first = f"**A new customer is worth {money(row.ltv, currency)} over {span}** ({known}){_spread(forms)}."
@@ -114,7 +130,7 @@ def value_answer(
         first = "**What a new customer is worth cannot be told**: early ages were not observed."
     sentences = [first, _never_back(pay, span), f"{_present(base, currency)}.", _proven(tested)]
     subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
-    subtitle += " · later stays of customers who return included" * later
+    subtitle += " · customers who return included" * later
     pace = "as in the last 12 months" * bool(found and found.carries)
     cards = _cards(forms, base, pay, currency, pace)
     cards = cards if standard else tuple(replace(card, kpi="") for card in cards)
@@ -148,7 +164,8 @@ def _spread(forms: pd.DataFrame) -> str:
     if len(parts) < 2:
         return ""
     least, most = parts.iloc[0], parts.iloc[-1]
-    return f", from {money(least.ltv)} ({least.segment}) to {money(most.ltv)} ({most.segment})"
+    low, high = alike([least.ltv, most.ltv])
+    return f", from {low} ({least.segment}) to {high} ({most.segment})"
 
 
 def _changed_value(found: Drift, forms: pd.DataFrame, currency: str) -> str:
@@ -157,7 +174,7 @@ def _changed_value(found: Drift, forms: pd.DataFrame, currency: str) -> str:
     usual = _form(forms, LONG_RUN)
     if pd.isna(usual.ltv):
         return changed_pace(found)
-    worth = f"{money(usual.ltv, currency)}{_bracketed(usual.ci_lower, usual.ci_upper)}"
+    worth = f"{money(usual.ltv, currency)}{_bracketed(usual.ltv, usual.ci_lower, usual.ci_upper)}"
     return changed_pace(found, usual=f"a new customer would be worth {worth}")
 
 
@@ -168,8 +185,8 @@ def _terms(terms: Terms, *, acquisition_cost: float) -> str:
     texts = [f"net of {' and '.join(off)} cost"] * bool(off)
     texts += [f"before {' and '.join(left)} cost, which isn't in the data"] * bool(left)
     discount = f"discounted at {100 * terms.annual_discount_rate:g} % a year"
-    rate = discount if terms.annual_discount_rate else "not discounted"
-    return " · ".join([f"margin {100 * terms.gross_margin:g} %", rate, *texts])
+    rate = [discount] * bool(terms.annual_discount_rate)
+    return ", ".join([f"margin {100 * terms.gross_margin:g} %", *rate, *texts])
 
 
 def _never_back(pay: pd.DataFrame, span: str) -> str:
@@ -210,8 +227,9 @@ def allowance(tested: pd.DataFrame) -> str:
     tested
         As from ``value.backtest.last_year``.
     """
-    allow = whole(tested)["allow"].dropna()
-    return f"Last year's intervals were too narrow: allow for about ±{100 * allow.iloc[0]:.0f} %." if len(allow) else ""
+    rows: Any = whole(tested).dropna(subset="allow").itertuples()
+    told = [f"Intervals for {r.narrow} were too narrow: allow for about ±{100 * r.allow:.0f} %." for r in rows]
+    return "".join(told)
 
 
 def off_by_segment(tested: pd.DataFrame) -> tuple[str, ...]:
@@ -232,8 +250,9 @@ def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency:
     lower, upper = (None if sure or not math.isfinite(b) else b for b in (back.ci_lower, back.ci_upper))
     bounds = tuple(None if pd.isna(b) else b for b in (row.ci_lower, row.ci_upper))
     worth: Any = {"interval": bounds, "n": int(row.n_customers), "currency": currency}
-    before, cost = money(back.ltv_before_cac, currency), money(back.cac, currency)
-    made_of = missing or f"{before} before acquisition cost, which is {cost}"
+    before, cost = money(back.ltv_before_cac, currency), money(back.cac)
+    made_of = missing or f"before acquisition cost:\n{before} / {cost}"
+    late = late or f"to earn back {money(back.cac, currency)}"
     whose = "\n".join(filter(None, (f"new customer, {span}", pace)))
     share = now.share_in_tail
     ahead = f"the next {span}" + (f", {percent(share)} of it extrapolated" if share > 0 else "")
@@ -302,7 +321,7 @@ def _newest(forms: pd.DataFrame, observed: pd.DataFrame, currency: str) -> list[
     own, newest = _form(forms), _form(forms, NEWEST)
     pace = "more slowly" if newest.ltv > own.ltv else "faster"
     first = f"Customers who joined in the last year leave {pace} than earlier ones did at the same age."
-    worth = f"{money(newest.ltv, currency)}{_bracketed(newest.ci_lower, newest.ci_upper)}"
+    worth = f"{money(newest.ltv, currency)}{_bracketed(newest.ltv, newest.ci_lower, newest.ci_upper)}"
     span = months(newest.horizon_months)
     return [f"{first} If new ones do so too, each is worth {worth} over {span}, not {money(own.ltv)}."]
 
@@ -312,10 +331,10 @@ def _tail(row: Any) -> str:
     if pd.isna(row.ltv):
         bounds = f"{money(row.ci_lower)} to {money(row.ci_upper)}"
         return f"After {last} nothing is observed and nobody has left: over {span} a customer is worth {bounds}."
-    stay = f"{percent(row.still_here)} of customers stay longer than {last}, as far as the data reach."
+    stay = f"We can follow enough customers for {last}: {percent(row.still_here)} of them stay longer."
     if not row.share_in_tail > 0:
-        return f"{stay} The whole value over {span} is observed."
-    return f"{stay} {percent(row.share_in_tail)} of the value over {span} lies beyond and is extrapolated."
+        return f"{stay} All of the value over {span} is observed."
+    return f"{stay} Of the value over {span}, {percent(row.share_in_tail)} comes after that and is extrapolated."
 
 
 def forms_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
@@ -367,7 +386,7 @@ def _ranked(rows: pd.DataFrame, most: int) -> list[pd.Series[Any]]:
 def forms_table(forms: pd.DataFrame) -> pd.DataFrame:
     """Write all forms of the whole at one horizon as texts: ``Form``, ``Value``, ``95 % interval``."""
     rows: Any = whole(forms).itertuples()
-    each = [[row.method, _told(row.ltv), _ends(row.ci_lower, row.ci_upper)] for row in rows]
+    each = [[row.method, _told(row.ltv), _ends(row.ltv, row.ci_lower, row.ci_upper)] for row in rows]
     return pd.DataFrame(each, columns=["Form", "Value", "95 % interval"])
 
 
@@ -385,12 +404,14 @@ def residual_finding(by_age: pd.DataFrame, *, horizon_months: int, currency: str
         return "What customers bring from an age on"
     age = next((a for a in (12, 6, 3, 1) if a in rows.index), 0)
     new, later = (rows[rows.index == a].iloc[0] for a in (0, age))
-    start = f"{money(new.residual_value, currency)}"
     if not age:
-        return f"A new customer brings {start}, before acquisition cost"
-    stayed = f"A customer who has stayed {months(age)} brings {money(later.residual_value, currency)}"
-    text = f"{stayed} over the next {stretch(horizon_months, 'month')}, a new one {money(new.residual_value)}"
-    return text if later.differs else f"{text}: no clear difference"
+        return f"A new customer brings {money(new.residual_value, currency)}, before acquisition cost"
+    brings, other = alike([later.residual_value, new.residual_value])
+    brings = f"A customer who has stayed {months(age)} brings {f'{currency} {brings}'.strip()}"
+    text = f"{brings} over the next {stretch(horizon_months, 'month')}, "
+    chance = "" if later.differs else ": no clear difference"
+    same = f"{currency} {other}".strip() in brings
+    return f"{text}the same as a new one" if same and chance else f"{text}a new one {other}{chance}"
 
 
 def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
@@ -406,36 +427,52 @@ def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "
     if math.isinf(row.payback_months):
         return f"{cost}: only {percent(row.ltv_to_cac)} of it is recovered within {span}."
     interval = f" ({row.ltv_to_cac_ci_lower:.1f} to {row.ltv_to_cac_ci_upper:.1f})" * pd.notna(row.ltv_to_cac_ci_lower)
-    return f"{cost} is recovered in {months(row.payback_months)}, and {row.ltv_to_cac:.1f} times{interval} in {span}."
+    before = f"a customer brings {money(row.ltv_before_cac)} before that cost, {row.ltv_to_cac:.1f} times as much"
+    return f"{cost} is recovered in {months(row.payback_months)}; in {span} {before}{interval}."
 
 
 def payback_table(pay: pd.DataFrame, forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
     """Write by segment what a customer is worth, costs and brings back: texts, one row per segment."""
     main = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
     rows = pay[pay["segment"].isin(segments)].merge(main, on="segment", suffixes=("", "_value"))
-    return pd.DataFrame([_back(row) for row in rows.itertuples()])
-
-
-def _back(row: Any) -> dict[str, str]:
-    never = "not recovered" if math.isinf(row.payback_months) else "not known"
-    ratio = format_interval(row.ltv_to_cac_ci_lower, row.ltv_to_cac_ci_upper)
-    return {
-        "Segment": row.segment,
-        "Value": _told(row.ltv),
-        "95 % interval": _ends(row.ci_lower_value, row.ci_upper_value),
-        "Acquisition cost": _told(row.cac),
-        "Recovered in": months(row.payback_months) if math.isfinite(row.payback_months) else never,
-        "LTV:CAC": format_value(row.ltv_to_cac) if pd.notna(row.ltv_to_cac) else "not known",
-        "LTV:CAC, 95 % interval": ratio,
+    each: Any = rows.itertuples()
+    ratios = rows["ltv_to_cac"].map(lambda ratio: "not known" if pd.isna(ratio) else format_value(ratio))
+    ends = zip(rows["ltv_to_cac_ci_lower"], rows["ltv_to_cac_ci_upper"], rows["ltv_to_cac"], strict=True)
+    columns: dict[str, Any] = {
+        "Segment": rows["segment"],
+        "Value": _column(rows["ltv"]),
+        "95 % interval": _interval_column(rows["ltv"], rows["ci_lower_value"], rows["ci_upper_value"]),
+        "Acquisition cost": _column(rows["cac"]),
+        "Recovered in": [_recovered(row.payback_months) for row in each],
+        "LTV:CAC": ratios,
+        "LTV:CAC, 95 % interval": [format_interval(lower, upper, value=value) for lower, upper, value in ends],
     }
+    return pd.DataFrame(columns)
+
+
+def _recovered(after: float) -> str:
+    return months(after) if math.isfinite(after) else "not recovered" if math.isinf(after) else "not known"
+
+
+def _column(values: pd.Series[float]) -> list[str]:
+    """Write amounts below one another."""
+    return ["not known" if text == "not measured" else text for text in alike(values)]
+
+
+def _interval_column(values: pd.Series[float], lower: pd.Series[float], upper: pd.Series[float]) -> list[str]:
+    """Write intervals below one another; empty where an end is not known."""
+    beside = values.fillna(lower)
+    ends = zip(alike(lower, beside=beside), alike(upper, beside=beside), strict=True)
+    known = lower.notna() & upper.notna()
+    return [from_to(*both) if k else "" for both, k in zip(ends, known, strict=True)]
 
 
 def _told(value: float) -> str:
     return "not known" if pd.isna(value) else money(value)
 
 
-def _ends(lower: float, upper: float) -> str:
-    return f"{money(lower)} to {money(upper)}" if pd.notna(lower) and pd.notna(upper) else ""
+def _ends(value: float, lower: float, upper: float) -> str:
+    return format_interval(lower, upper, "money", value=value)
 
 
 def _present(base: pd.DataFrame, currency: str, *, paying: str = "") -> str:
@@ -448,7 +485,8 @@ def _present(base: pd.DataFrame, currency: str, *, paying: str = "") -> str:
     if pd.isna(row.base_value):
         known = f" between {money(row.ci_lower, currency)} and {money(row.ci_upper)}" * pd.notna(row.ci_lower)
         return f"{who}{known or ' an amount that cannot be told'} over the next {span}"
-    return f"{who} {money(row.base_value, currency)} over the next {span}{_bracketed(row.ci_lower, row.ci_upper)}"
+    interval = _bracketed(row.base_value, row.ci_lower, row.ci_upper)
+    return f"{who} {money(row.base_value, currency)} over the next {span}{interval}"
 
 
 def base_findings(base: pd.DataFrame, steps: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
@@ -479,19 +517,16 @@ def _led_to(base: pd.DataFrame, steps: pd.DataFrame, currency: str) -> str:
 
 def base_table(base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
     """Write by segment what present customers bring: texts, one row per segment."""
-    rows: Any = base[base["segment"].isin(segments)].itertuples()
-    each = [
-        {
-            "Segment": row.segment,
-            "Customers": f"{row.n_active:,}",
-            "MRR": _told(row.mrr),
-            "Value": _told(row.base_value),
-            "95 % interval": _ends(row.ci_lower, row.ci_upper),
-            "Extrapolated": percent(row.share_in_tail) if row.share_in_tail > 0 else "",
-        }
-        for row in rows
-    ]
-    return pd.DataFrame(each)
+    rows = base[base["segment"].isin(segments)]
+    columns: dict[str, Any] = {
+        "Segment": rows["segment"],
+        "Customers": rows["n_active"].map("{:,}".format),
+        "MRR": _column(rows["mrr"]),
+        "Value": _column(rows["base_value"]),
+        "95 % interval": _interval_column(rows["base_value"], rows["ci_lower"], rows["ci_upper"]),
+        "Extrapolated": rows["share_in_tail"].map(lambda share: percent(share) if share > 0 else ""),
+    }
+    return pd.DataFrame(columns).reset_index(drop=True)
 
 
 def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
@@ -501,7 +536,8 @@ def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str
         return "None of the changes would add anything." if rows else "What a change would add cannot be told."
     most, less = ([(SAID[r.change], r.base_gain) for r in rows if r.as_first == first] for first in (True, False))
     who, gains = listed([name for name, _ in most]), [gain for _, gain in most]
-    ends = " to ".join(dict.fromkeys((money(min(gains)), money(max(gains)))))
+    low, high = alike([min(gains), max(gains)])
+    ends = low if low == high else from_to(low, high)
     adds = f"{'each add about' if len(most) > 1 else 'add'} {f'{currency} {ends}'.strip()}"
     text = f"{who[0].upper()}{who[1:]} would {adds} to what present customers bring over {months(horizon_months)}"
     others = [f"{change} {money(gain)}" for change, gain in less]
@@ -514,20 +550,23 @@ def what_if_table(changes: pd.DataFrame, base: pd.DataFrame, *, segments: list[s
     known = changes[changes["segment"].isin(segments)].dropna(subset="base_gain")
     place = known["segment"].map({segment: k for k, segment in enumerate(segments)})
     known = known.assign(place=place).sort_values(["place", "base_gain"], ascending=[True, False], kind="stable")
-    rows = [_gained(row, float(now[row.segment])) for row in known.itertuples()]
-    table = pd.DataFrame(rows)
-    return table if len(segments) > 1 or not rows else table.drop(columns="Segment")
-
-
-def _gained(row: Any, now: float) -> dict[str, str]:
-    return {
-        "Segment": row.segment,
-        "Change": CHANGES[row.change],
-        "Present customers bring": _told(now + row.base_gain),
-        "Added": f"{_plus(row.base_gain)} ({_ends(row.base_gain_ci_lower, row.base_gain_ci_upper)})",
-        "A new customer is worth": _told(row.ltv + row.ltv_gain),
-        "Added each": f"{_plus(row.ltv_gain)} ({_ends(row.ltv_gain_ci_lower, row.ltv_gain_ci_upper)})",
+    columns: dict[str, Any] = {
+        "Segment": known["segment"],
+        "Change": known["change"].map(CHANGES),
+        "Present customers bring": _column(known["segment"].map(now) + known["base_gain"]),
+        "Added": _gains(known, "base_gain"),
+        "A new customer is worth": _column(known["ltv"] + known["ltv_gain"]),
+        "Added each": _gains(known, "ltv_gain"),
     }
+    table = pd.DataFrame(columns).reset_index(drop=True)
+    return table if len(segments) > 1 else table.drop(columns="Segment")
+
+
+def _gains(rows: pd.DataFrame, name: str) -> list[str]:
+    """Write gains below one another, each with its interval."""
+    ends = _interval_column(rows[name], rows[f"{name}_ci_lower"], rows[f"{name}_ci_upper"])
+    texts = zip(_column(rows[name]), rows[name] > 0, ends, strict=True)
+    return [f"{'+' * up}{text} ({between})" for text, up, between in texts]
 
 
 def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") -> str:

@@ -81,6 +81,18 @@ def test_heatmap_writes_the_score_and_the_answers_and_hatches_what_is_hidden():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("region", "plan")
 
 
+def test_small_differences_look_small():
+    """30 and 40 of 200 possible points: a tenth of the colours apart if 100 are the least, else more than half."""
+    table = pd.DataFrame({"row": ["a", "b"], "column": "c", "nps": [30.0, 40.0], "n_responses": 50})
+
+    def apart(**more):
+        shades = score_heatmap(table, row="r", column="c", score="nps", **more).collections[0]
+        return float(np.ptp(shades.norm(np.array([30.0, 40.0]))))
+
+    assert apart(least=100) == pytest.approx(0.1)
+    assert apart() > 0.5
+
+
 def test_a_slim_heatmap_without_room_for_numbers_tells_them_at_its_cells():
     table = pd.DataFrame({"row": "a", "column": list("tuvwxyz"), "nps": range(7), "n_responses": 20})
     with slim():

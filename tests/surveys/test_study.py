@@ -214,6 +214,15 @@ def test_findings_of_one_column_are_told_apart_from_those_of_all(by_plan):
     assert by_plan.crossing.subtitle.startswith("NPS of plan by ")
 
 
+def test_segments_stand_in_one_order(by_plan):
+    best_first = by_plan.groups.table["segment"].tolist()
+    assert best_first == ["All", "Starter", "Team", "Enterprise"]
+    assert by_plan.change.shown["segment"].tolist() == best_first
+    axes = by_plan.crossing.plot()
+    assert [text.get_text() for text in axes.get_yticklabels()] == best_first[1:]
+    plt.close("all")
+
+
 def test_two_columns_are_crossed(sample):
     found = cs.Surveys(sample, by="region,channel")
     assert found.crossing.subtitle.startswith("NPS of region by channel")

@@ -30,8 +30,12 @@ def test_a_year_is_summed_up_by_hand():
     assert table.index.tolist() == ["All", "Pro"]
     assert table.loc["All", ["customers", "revenue", "cancel"]].tolist() == [-0.1, 0.04, True]
     assert pd.isna(table.loc["All", "allow"])
-    assert table.loc["Pro", ["revenue", "cancel", "allow"]].tolist() == [-0.2, False, 0.3]
+    assert table.loc["All", "narrow"] == ""
+    assert table.loc["Pro", ["revenue", "cancel", "narrow", "allow"]].tolist() == [-0.2, False, "revenue", 0.3]
     assert pd.isna(table.loc["Pro", "customers"])
+    both = [row | {"n_held": 3, "error": row["error"] / 2} for row in rows if row["segment"] == "All"]
+    ends = last_year(pd.DataFrame(both)).iloc[0]
+    assert (ends.narrow, ends["allow"]) == ("customers and revenue", 0.06)
     assert last_year(pd.DataFrame(columns=["segment", "measure", "error", "months_ahead", "n_held"])).empty
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from drift_world import constant, loaded, stepped
+from drift_world import LAST, constant, customers, loaded, stepped
 
 import cslib as cs
 from cslib.churn.study import ALL_YEARS
+from cslib.data.customers import segment_of
 from cslib.data.drift import drift, recent
 from cslib.value.ltv import LONG_RUN, SURVIVAL, Terms, ltv
 from cslib.value.paths import paths_of, recent_paths
@@ -106,3 +107,21 @@ def test_intervals_hold_the_value_at_the_new_pace(n):
         errors.append(new.ltv / TRUTH - 1)
     assert sum(held) >= len(held) - 1
     assert abs(np.mean(errors)) < 0.06
+
+
+@pytest.mark.slow
+def test_small_segments_rest_on_the_same_months_alone_and_beside_others():
+    """Of 40 the last year saw too little, of 100 enough, and of neither did 20 start at each age in it."""
+    table = customers(np.random.default_rng(4), 1500, stepped)
+    plan = np.where(np.arange(1500) < 40, "Few", np.where(np.arange(1500) < 140, "Some", "Most"))
+    data = cs.load({"customers": table.assign(plan=plan)}, as_of=LAST)
+    asked = {"horizon_months": 12}
+    beside = recent_paths(data, drift(data), segment_by="plan", **asked)
+    for name in ("Few", "Some"):
+        own = segment_of(data, "plan", name)
+        alone = recent_paths(own, drift(own), **asked)["All"]
+        months = alone.hazard.shape[1]
+        assert (alone.hazard == beside[name].hazard[:, :months]).all()
+        assert alone.n_customers == beside[name].n_customers
+    assert beside["Few"].n_customers == 40
+    assert beside["Some"].n_customers < 100

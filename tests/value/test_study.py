@@ -110,9 +110,7 @@ def test_ltv_by_plan_in_three_lines(by_plan, capsys):
         for form in ("Survival", "Survival, before acquisition cost")
     )
     assert before["All", 36] - net["All", 36] == pytest.approx(cost["acquisition"])
-    assert value.answer.subtitle.endswith(
-        "net of acquisition and retention cost · later stays of customers who return included"
-    )
+    assert value.answer.subtitle.endswith("net of acquisition and retention cost · customers who return included")
 
 
 @pytest.mark.slow

@@ -55,10 +55,10 @@ COSTS = UnitCosts(retention_per_month=12.0)
 TERMS = Terms(costs=COSTS, gross_margin=0.8, annual_discount_rate=0.08)
 
 
-TESTED = table("segment customers revenue cancel allow", ("All", -0.094, 0.01, True, 0.0937))
+TESTED = table("segment customers revenue cancel narrow allow", ("All", -0.094, 0.01, True, "customers", 0.0937))
 BY_PLAN = table(
-    "segment customers revenue cancel allow",
-    ("All", -0.094, 0.01, True, NAN), ("Pro", 0.5, -0.056, False, NAN), ("Team", NAN, 0.123, False, 0.2),
+    "segment customers revenue cancel narrow allow",
+    ("All", -0.094, 0.01, True, "", NAN), ("Pro", 0.5, -0.056, False, "", NAN), ("Team", NAN, 0.12, False, "revenue", 0.2),
 )  # fmt: skip
 
 
@@ -68,25 +68,25 @@ def answer(forms=FORMS, base=BASE, pay=PAY, tested=TESTED, terms=TERMS, source="
 
 def test_subtitle_says_what_is_off_and_what_is_not_known():
     assert answer().subtitle == (
-        "4,000 customers · MRR from subscriptions · margin 80 % · discounted at 8 % a year · "
+        "4,000 customers · MRR from subscriptions · margin 80 %, discounted at 8 % a year, "
         "net of acquisition and retention cost"
     )
     gross = answer(FORMS.assign(n_customers=1), pay=PAY.assign(cac=NAN), terms=Terms(costs=COSTS), source="orders")
     assert gross.subtitle == (
-        "1 customer · revenue from orders · margin 100 % · not discounted · net of retention cost · "
+        "1 customer · revenue from orders · margin 100 %, net of retention cost, "
         "before acquisition cost, which isn't in the data"
     )
     unknown = answer(pay=PAY.assign(cac=NAN), terms=Terms(costs=UnitCosts()), source="customers").subtitle
     assert "MRR from the customers table" in unknown
-    assert unknown.endswith("not discounted · before acquisition and retention cost, which isn't in the data")
+    assert unknown.endswith("margin 100 %, before acquisition and retention cost, which isn't in the data")
 
 
 def test_answer():
     assert answer(currency="USD").text == (
         "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). The 2,193 present "
-        "customers bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M). Had we forecast this a year ago, we'd have "
-        "expected 9.4 % too few customers and 1.0 % too much revenue: two errors that nearly cancelled. Last year's "
-        "intervals were too narrow: allow for about ±9 %."
+        "customers bring USD 19.1 M over the next 36 months (18.0 to 20.2 M). Had we forecast this a year ago, we'd have "
+        "expected 9.4 % too few customers and 1.0 % too much revenue: two errors that nearly cancelled. Intervals for "
+        "customers were too narrow: allow for about ±9 %."
     )
 
 
@@ -100,7 +100,7 @@ def test_the_answer_tells_of_last_year_what_is_known():
         "By segment: Pro 50 % too many customers and 5.6 % too little revenue; Team 12 % too much revenue.",
     )
     assert off_by_segment(TESTED) == ()
-    assert answer(tested=TESTED.iloc[:0]).text.endswith("(18.0 M to 20.2 M).")
+    assert answer(tested=TESTED.iloc[:0]).text.endswith("(18.0 to 20.2 M).")
 
 
 def test_the_answer_names_the_spread_of_segments():
@@ -108,7 +108,7 @@ def test_the_answer_names_the_spread_of_segments():
         FORMS.iloc[[0]].assign(segment=s, ltv=v) for s, v in (("Team", 9000.0), ("Pro", 1251.0), ("Big", 21_437.0))
     ]
     every = pd.concat([FORMS, *parts], ignore_index=True)
-    assert "(95 % interval 4,050 to 4,600), from 1,250 (Pro) to 21.4 k (Big). The 2,193" in answer(every).text
+    assert "(95 % interval 4,050 to 4,600), from 1,250 (Pro) to 21,400 (Big). The 2,193" in answer(every).text
     assert ", from" not in answer(pd.concat([FORMS, parts[0]], ignore_index=True)).text
 
 
@@ -137,7 +137,8 @@ def test_cards():
     assert (value.value, value.ci_lower, value.n) == (4328.4, 4049, 4000)
     assert (base.value, base.n) == (19_100_000, 2193)
     assert (back.value, back.ci_upper, ratio.value) == (4, 5, 7.57)
-    assert ratio.detail == "USD 4,990 before acquisition cost, which is USD 659"
+    assert ratio.detail == "before acquisition cost:\nUSD 4,990 / 659"
+    assert back.detail == "to earn back USD 659"
     never = answer(pay=PAY.assign(payback_months=np.inf, ci_upper=np.inf)).cards[2]
     assert (never.value, never.detail) == (None, "not within 36 months")
     unknown = answer(pay=PAY.assign(cac=NAN, payback_months=NAN, ltv_to_cac=NAN)).cards[2]
@@ -193,10 +194,12 @@ def test_newest_customers_are_named_only_where_they_clearly_differ():
 
 
 def test_what_is_extrapolated_is_said():
-    stay = "94 % of customers stay longer than 72 months, as far as the data reach."
-    assert reliance(FORMS, OBSERVED) == (f"{stay} 2.0 % of the value over 36 months lies beyond and is extrapolated.",)
+    stay = "We can follow enough customers for 72 months: 94 % of them stay longer."
+    assert reliance(FORMS, OBSERVED) == (
+        f"{stay} Of the value over 36 months, 2.0 % comes after that and is extrapolated.",
+    )
     seen = FORMS.assign(share_in_tail=0.0)
-    assert reliance(seen, OBSERVED) == (f"{stay} The whole value over 36 months is observed.",)
+    assert reliance(seen, OBSERVED) == (f"{stay} All of the value over 36 months is observed.",)
     nobody = FORMS.assign(ltv=NAN, share_in_tail=NAN)
     assert reliance(nobody, OBSERVED) == (
         "After 72 months nothing is observed and nobody has left: over 36 months a customer is worth 4,050 to 4,600.",
@@ -243,13 +246,19 @@ def test_residual_value_differs_only_where_intervals_are_apart():
         "A customer who has stayed 12 months brings 8,360 over the next 36 months, a new one 4,990"
     )
     assert residual_finding(rows.assign(differs=False), **ahead).endswith("no clear difference")
+    same = rows.assign(differs=False, residual_value=[29_904.0, 29_921.0])
+    assert residual_finding(same, **ahead, currency="USD") == (
+        "A customer who has stayed 12 months brings USD 29.9 k over the next 36 months, the same as a new one"
+    )
+    assert " 11,400 over " in residual_finding(rows.assign(residual_value=[7760.0, 11_412.0]), **ahead)
     assert residual_finding(rows.iloc[1:], **ahead) == "What customers bring from an age on"
     assert residual_finding(rows.iloc[:1], **ahead) == "A new customer brings 4,990, before acquisition cost"
 
 
 def test_payback():
     assert payback_finding(PAY, horizon_months=36, currency="USD") == (
-        "Acquisition cost of USD 659 a customer is recovered in 4 months, and 7.6 times (7.2 to 7.9) in 36 months."
+        "Acquisition cost of USD 659 a customer is recovered in 4 months; in 36 months a customer brings 4,990 before that "
+        "cost, 7.6 times as much (7.2 to 7.9)."
     )
     free = PAY.assign(cac=0.0, payback_months=1.0, ltv_to_cac=NAN)
     assert payback_finding(free, horizon_months=36) == "Acquisition costs nothing, so there is nothing to recover."
@@ -283,14 +292,14 @@ def test_base():
     assert "between 18.0 M and 20.2 M" in base_findings(BASE.assign(base_value=NAN), UNKNOWN)[0]
     assert base_findings(BASE.assign(n_active=1), UNKNOWN)[0].startswith("The one present customer pays 818 k a month")
     assert base_findings(BASE, UNKNOWN, currency="USD")[0] == (
-        "The 2,193 present customers pay USD 818 k a month and bring USD 19.1 M over the next 36 months (18.0 M to 20.2 M)."
+        "The 2,193 present customers pay USD 818 k a month and bring USD 19.1 M over the next 36 months (18.0 to 20.2 M)."
     )
     assert base_findings(BASE.assign(mrr=NAN), UNKNOWN)[0].startswith("The 2,193 present customers bring 19.1 M")
     assert base_findings(BASE, UNKNOWN)[1] == (
         "42 % of it comes from ages that few customers have reached so far, and is extrapolated."
     )
     (shown,) = base_table(BASE, segments=["All"]).to_numpy().tolist()
-    assert shown == ["All", "2,193", "818 k", "19.1 M", "18.0 M to 20.2 M", "42 %"]
+    assert shown == ["All", "2,193", "818 k", "19.1 M", "18.0 to 20.2 M", "42 %"]
     assert len(base_findings(BASE.assign(share_in_tail=NAN), UNKNOWN)) == 1
 
 
@@ -302,7 +311,7 @@ def test_what_if_goes_from_the_largest_gain_down():
     )
     alike = rows.assign(as_first=True)
     assert what_if_finding(alike, horizon_months=36, currency="USD") == (
-        "5 % higher prices and 10 % less churn would each add about USD 100 k to 200 k to what present customers bring over "
+        "5 % higher prices and 10 % less churn would each add about USD 100 to 200 k to what present customers bring over "
         "36 months."
     )
     assert "each add about 200 k to what" in what_if_finding(alike.assign(base_gain=2e5), horizon_months=36)
@@ -320,8 +329,17 @@ def test_each_change_stands_with_its_difference_and_interval():
     )
     shown = what_if_table(rows, BASE, segments=["All"])
     assert shown.to_numpy().tolist() == [
-        ["Prices up by 5 %", "20.1 M", "+955 k (900 k to 1.0 M)", "4,540", "+216 (202 to 230)"]
+        ["Prices up by 5 %", "20.1 M", "+955 k (900 to 1,000 k)", "4,540", "+216 (202 to 230)"]
     ]
+    few = rows.iloc[[0]].assign(
+        segment="Pro", base_gain=1_295_285.0, base_gain_ci_lower=1_003_214.0, base_gain_ci_upper=1.6e6, ltv_gain=92.32,
+        ltv_gain_ci_lower=73.71, ltv_gain_ci_upper=114.2,
+    )  # fmt: skip
+    mixed = what_if_table(
+        pd.concat([rows, few]), pd.concat([BASE, BASE.assign(segment="Pro")]), segments=["All", "Pro"]
+    )
+    assert mixed["Added"].tolist() == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
+    assert mixed["Added each"].tolist() == ["+216 (202 to 230)", "+92 (74 to 114)"]
     both = pd.concat([rows.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), rows])
     assert what_if_table(both, BASE, segments=["All"])["Change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
     assert what_if_table(rows, BASE, segments=["All", "Pro"])["Segment"].tolist() == ["All"]
