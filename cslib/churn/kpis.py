@@ -33,7 +33,7 @@ def _left_and_stayed(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 MONTHLY: Final[Any] = {
     "group": "retention", "unit": "percent", "months": 1, "base": "customers when the month begins",
     "sources": ("customers",), "needs": NEEDS, "blank": NOBODY, "measure": _left_and_stayed,
-    "explained": "churn_survival#How much churn is that a month?",
+    "explained": "churn_survival#How many leave in a month?",
 }  # fmt: skip
 KPIS: Final = by_id(
     Kpi(id="customer_churn_rate", label="Customer churn", question="How many customers leave a month?",

@@ -274,7 +274,7 @@ class Churn(Study):
 
     @cached_property
     def monthly(self) -> Result:
-        """How much churn is that a month?
+        """How many leave in a month?
 
         As from :func:`cslib.churn.rates.churn_rates`.
         """

@@ -52,6 +52,11 @@ class Drift:
     p_value: float
     carries: bool
 
+    @property
+    def clear(self) -> bool:
+        """Whether these customers alone show it by more than chance: of a segment it is judged by the whole."""
+        return self.p_value < SURE
+
 
 def drift(data: DataSet) -> Drift | None:
     """Test whether churn has changed over calendar time, and over cohorts of start, with age held fixed.

@@ -227,7 +227,7 @@ class Wording:
 
     def _alike(self, row: pd.Series[Any]) -> str:
         """Say that the season is allowed for, where it is."""
-        return ", allowing for the season" if row.season == "allowed for" else ""
+        return " (tested with the season allowed for)" if row.season == "allowed for" else ""
 
     def _day(self, day: pd.Timestamp) -> str:
         return f"{day:%B %Y}" if self.period in ("month", "quarter") else f"{day.day} {day:%B %Y}"

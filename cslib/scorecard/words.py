@@ -127,8 +127,8 @@ def _said(row: Row, measured: Measured) -> str:
     value, known = _value(row, row.value, currency), _known(row)
     stands = f"{row.label} {'are' if row.label.endswith('customers') else 'is'} {value}"
     if row.why == "not clear" and known:
-        ends = format_interval(row.ci_lower, row.ci_upper, row.unit).replace(" to ", " or ")
-        return f"**{stands}**, with a target of {_target(row, currency)}; it may really be {ends}."
+        ends = format_interval(row.ci_lower, row.ci_upper, row.unit)
+        return f"**{stands}**, with a target of {_target(row, currency)}; it may really be anything from {ends}."
     if row.why == "not clear":
         return f"**{stands}**; whether it meets its target of {_target(row, currency)} cannot be told."
     if row.why != "missed":

@@ -33,7 +33,7 @@ MOST_ROWS = 5000  # of a table, that a page holds for its reader to search
 MOST_COLUMNS = 13  # shown of a table; a printed page holds no more
 FIGURE = r"[−+≥≤<>]? ?\d[\d,.]*(?: (?:k|M|bn|%|points?|months?|days?|times))*"
 DAY = re.compile(r"\d{4}-\d\d-\d\d( 00:00:00)?")
-FIGURES = re.compile(rf"(?:[A-Z]{{3}} )?{FIGURE}(?: to {FIGURE})?(?: \({FIGURE} to {FIGURE}\))?")
+FIGURES = re.compile(rf"(?:[A-Z]{{3}} )?{FIGURE}(?: to {FIGURE})?(?: \({FIGURE} to {FIGURE}\))?(?:, \w+)?")
 STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}
 RUN_DIR = "CSLIB_RUN_DIR"  # set by the report engine for its kernel: the folder that takes the CSV files
 # Sent with every fragment and taken off again by the report engine, whose page has its own sheet.

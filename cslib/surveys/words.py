@@ -380,7 +380,7 @@ class Words:
             told = self._priced(row)
             return f" If today's {row.n_today:,} stayed like {best}, they would pay {told} more over 12 months."
         most = format_value(row.money_ci_upper, "money", self.currency)
-        return f" We can't put a price on it yet: over 12 months, anything up to {most}."
+        return f" We can't put one price on all of them yet: over 12 months, anything from nothing to {most}."
 
     def _priced(self, row: Any) -> str:
         ends = format_interval(row.money_ci_lower, row.money_ci_upper, "money", value=row.money_at_stake)

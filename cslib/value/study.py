@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final
@@ -148,7 +149,9 @@ class Value(Study):
         steps = worth.base_steps(self._paths, self._terms, **self._ahead)
         said, *notes = words.base_findings(self._base, steps, currency=self._money)
         shown = words.base_table(self._base, segments=self._largest)
-        how: Any = {"shown": shown, "notes": tuple(notes), "most": self._rows}
+        parts = self._base.loc[self._base["segment"] != "All", "base_value"]
+        own = words.apart(self._base, parts.sum(skipna=False) if len(parts) else math.nan, currency=self._money)
+        how: Any = {"shown": shown, "notes": (*notes, *own), "most": self._rows}
         caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"
         also = (Result("base_steps", steps, caption="From today's MRR to that value, step by step"),)
         return Result("base_value", self._base, self._heading(said), also=also, caption=self._amounts(caption), **how)

@@ -48,7 +48,7 @@ WHAT_A_CHANGE_IS: Final = (
 )
 LED: Final[dict[Any, tuple[str, str]]] = {
     "who leaves": ("as customers leave", ""),
-    "what they pay": ("as those who stay pay less", "as those who stay pay more"),
+    "what they pay": ("as MRR per remaining customer falls", "as MRR per remaining customer rises"),
     "who comes back": ("", "from those who come back"),
     "gross margin": ("as only the margin counts", ""),
     "retention cost": ("for retention cost", ""),
@@ -150,6 +150,8 @@ def changed_pace(found: Drift, *, usual: str = "") -> str:
     """
     pace = f"{percent(found.recent)} a month in the last 12 months, {percent(found.before)} before, at the same ages"
     text = f"Customers now leave {'faster' if found.faster else 'more slowly'}: {pace}."
+    if not found.clear:
+        text = f"How fast customers leave has changed over all segments; in this one it is {pace}, which may be chance."
     if found.carries:
         return f"{text} Figures below rest on these 12 months" + (f"; over all years, {usual}." if usual else ".")
     likely = "long" if found.faster else "short"
@@ -487,6 +489,14 @@ def _present(base: pd.DataFrame, currency: str, *, paying: str = "") -> str:
         return f"{who}{known or ' an amount that cannot be told'} over the next {span}"
     interval = _bracketed(row.base_value, row.ci_lower, row.ci_upper)
     return f"{who} {money(row.base_value, currency)} over the next {span}{interval}"
+
+
+def apart(base: pd.DataFrame, together: float, *, currency: str = "") -> tuple[str, ...]:
+    """Say what the segments come to by themselves, where that is not the value of all."""
+    total, own = (money(value, currency) for value in (together, whole(base)["base_value"].iloc[0]))
+    if total == own or pd.isna(together):
+        return ()
+    return (f"By themselves the segments bring {total} together: {own} takes all customers as one group.",)
 
 
 def base_findings(base: pd.DataFrame, steps: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:

@@ -70,7 +70,7 @@ def test_the_planted_change_is_found(by_plan):
     assert "stay longer than earlier ones" in by_plan.answer.text
     assert by_plan.cohorts.title == (
         "Customers who joined since October 2023 stay longer than earlier ones: 70 % vs 60 % are still customers "
-        "6 months on, allowing for the season"
+        "6 months on (tested with the season allowed for)"
     )
     year = by_plan.by_age.table.query("period_index == 12").set_index("segment").retention_rate
     assert year["Starter"] < year["Team"] < year["Enterprise"]
@@ -97,7 +97,7 @@ def test_tables_hold_together(by_plan):
         *("all cohorts, any difference", "newer half", "newest cohort old enough"),
     ]
     assert by_plan.comparison.caption == (
-        "Newer against older cohorts over their first 6 months, allowing for the season, with the shares by "
+        "Newer against older cohorts over their first 6 months (tested with the season allowed for), with the shares by "
         "then; 6 cohorts are too young to compare"
     )
 

@@ -75,10 +75,10 @@ def test_the_newest_cohort_is_named_by_its_period(period, words):
 def test_a_season_is_allowed_for_or_said_to_be_possible():
     alike, young = (contrast(comparison(0.01, season=season)) for season in ("allowed for", "unknown"))
     say = Wording("customers")
-    assert say.difference(alike).endswith("60 % are still customers 6 months on, allowing for the season.")
+    assert say.difference(alike).endswith("60 % are still customers 6 months on (tested with the season allowed for).")
     assert say.difference(young).endswith("6 months on; with less than two years of data, this may be the season.")
     assert "season" not in say.difference(contrast(comparison(0.2, 0.02, season="unknown")))
-    assert ", allowing for the season." in Wording("customers", period="quarter").difference(alike)
+    assert " (tested with the season allowed for)." in Wording("customers", period="quarter").difference(alike)
 
 
 def changed(*, faster=False):

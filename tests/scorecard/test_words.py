@@ -62,8 +62,8 @@ def test_attention_in_order_each_with_its_link():
         "**NRR over 12 months is 88.9 % (85.0 to 94.0), below its target of 95 %**; a year ago it was 88.0 %. "
         "[What do we keep?](revenue#what-do-we-keep)",
         "**Customer churn is 6.0 %, above its usual 1.0 to 4.0**; a month earlier it was 2.0 %. "
-        "[How much churn is that a month?](churn_survival#how-much-churn-is-that-a-month)",
-        "**NPS is 43.6**, with a target of at least 40; it may really be 37.7 or 49. "
+        "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)",
+        "**NPS is 43.6**, with a target of at least 40; it may really be anything from 37.7 to 49. "
         "[Who is happy, and who isn't?](nps_segmentation#who-is-happy-and-who-isn-t)",
     ]
 

@@ -232,7 +232,8 @@ def test_everything_is_escaped(show: Show, verb: Any, args: list[Any], options: 
         (["≥ 95 %", "3 to 6 %", "3 months"], True),
         (["7.3 %", "not known"], False),
         (["2025-01-03", "soon"], False),
-        (["101.6 %, above"], False),
+        (["101.6 %, above", "89.0 k"], True),
+        (["101.6 %, above or so"], False),
         (["", "–"], False),
     ],
 )

@@ -186,7 +186,9 @@ def test_money():
     assert "They left faster by more than chance: 2.2 times as fast at the same age." in one
     assert one.endswith("If today's 40 stayed like promoters, they would pay USD 150 (50 to 300) more over 12 months.")
     unsure = SAY.stays(stake(low=-5.0))[0]
-    assert unsure.endswith("We can't put a price on it yet: over 12 months, anything up to USD 300.")
+    assert unsure.endswith(
+        "We can't put one price on all of them yet: over 12 months, anything from nothing to USD 300."
+    )
     assert "price" not in SAY.stays(stake(money_at_stake=np.nan))[0]
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which may be chance.")

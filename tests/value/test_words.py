@@ -280,11 +280,11 @@ STEPS = table(
 
 def test_the_value_of_present_customers_is_led_to():
     assert base_findings(BASE, STEPS, currency="USD")[1] == (
-        "USD 818 k a month × 36 months = USD 29.4 M; −12.3 M as customers leave, +2.6 M as those who stay pay more, "
+        "USD 818 k a month × 36 months = USD 29.4 M; −12.3 M as customers leave, +2.6 M as MRR per remaining customer rises, "
         "−640 k for retention cost: USD 19.1 M in all."
     )
     less = STEPS.assign(difference=STEPS["difference"].where(STEPS["step"] != "what they pay", -5.0))
-    assert "−5 as those who stay pay less" in base_findings(BASE, less)[1]
+    assert "−5 as MRR per remaining customer falls" in base_findings(BASE, less)[1]
 
 
 def test_base():
