@@ -489,7 +489,7 @@ def at_risk(
 
 def _order(concordance: float, *, tells_apart: bool, priced: bool, column: str) -> tuple[str, ...]:
     """Say how well the model tells who leaves first, and how customers are listed where it does not."""
-    two = f"two new customers, whatever their {column}" if column else "two new customers"
+    two = f"two customers it had not seen, whatever their {column}" if column else "two customers it had not seen"
     known = "" if math.isnan(concordance) else f"shown {two}, the model picks the earlier leaver {percent(concordance)}"
     known = f"{known} of the time, and guessing gets 50 %" if known else ""
     if tells_apart:

@@ -19,6 +19,7 @@ from cslib.scorecard.scorecard import Standing, compared, headlines, scorecard, 
 from cslib.show.result import Answer, Cards, Result, Study
 
 MOST: Final = 6  # segments side by side
+MARGINAL: Final = "crc_share_of_margin"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -84,6 +85,12 @@ class Scorecard(Study):
         return standing(self.table, self.measured.kpis, self._cells)
 
     @cached_property
+    def _all_margin(self) -> bool:
+        """Whether what rests on margin rests on all revenue."""
+        known = self.table.dropna(subset="value")
+        return self.gross_margin == 1 and bool(((known["group"] == "value") | (known["kpi"] == MARGINAL)).any())
+
+    @cached_property
     def _cells(self) -> pd.DataFrame:
         return compared(self.table, self.measured)
 
@@ -108,7 +115,7 @@ class Scorecard(Study):
         texts = say.kpi_texts(self.table, self._repeats)
         found = drift(self.data) if self.table.loc[self.table["group"] == "value", "value"].notna().any() else None
         notes = say.kpi_notes(self.table, self._repeats, self.measured)
-        notes = (*notes, *([say.rests_on(found)] if found else []))
+        notes = (*notes, *([say.rests_on(found)] if found else []), *[say.ALL_MARGIN] * self._all_margin)
         history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")
         caption = say.kpis_caption(self.table, self.data.currency)
         how: Any = {"notes": notes, "also": (history,), "absent": "" if len(texts) else f"{say.NOTHING}."}

@@ -21,14 +21,16 @@ from cslib.show.result import Answer, Cards
 YEAR: Final = 12
 BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
 SENTENCES: Final = 3
+ALL_MARGIN: Final = "All revenue counts as margin in LTV, payback and CRC as share of margin: gross_margin is not set."
 NOTHING: Final = "No KPI can be measured for the latest period"
 SPAN: Final = r" (months?|days?)$"
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
-    "The small line is the KPI over time; the grey band is its usual range, within which it moves by chance alone. "
-    "A change is called clear, or above or below usual, only where it is more than chance. A target is met or missed "
-    "only where the whole 95 % interval says so; else it is not clear."
+    "The small line is the KPI over time; a grey band is its usual range, within which it moves by chance alone, where "
+    "that is the same at all times. A change is called clear, or above or below usual, only where it is more than "
+    "chance. A target is met or missed only where the whole 95 % interval says so; else it is not clear. What is "
+    "counted, such as a cost, has no interval."
 )
 
 

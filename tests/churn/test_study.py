@@ -134,7 +134,7 @@ def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
     sums = [cs.Churn(segment_of(churn.data, "plan", v)).at_risk.table["money_at_risk"].sum() for v in ("Lite", "Pro")]
     assert sum(sums) == pytest.approx(every.table["money_at_risk"].sum())
     assert not any("plan" in note for note in cs.Churn(segment_of(churn.data, "plan", "Lite")).ratios.before)
-    assert alone.before[0].startswith("Shown two new customers, whatever their plan, the model picks")
+    assert alone.before[0].startswith("Shown two customers it had not seen, whatever their plan, the model picks")
 
 
 def test_where_risks_tell_nobody_apart_none_is_shown():
@@ -143,7 +143,7 @@ def test_where_risks_tell_nobody_apart_none_is_shown():
     found = cs.Churn(cs.load({"customers": people}, as_of="2024-12-31")).at_risk
     (said,) = found.before
     assert said.startswith(
-        "We cannot tell these customers apart by risk, so they are in order of revenue: shown two new"
+        "We cannot tell these customers apart by risk, so they are in order of revenue: shown two customers"
     )
     assert list(found.shown) == ["customer_id", "mrr", "tenure_months"]
     assert found.table["mrr"].is_monotonic_decreasing

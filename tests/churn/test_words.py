@@ -283,9 +283,9 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
         return say.at_risk(at_stake(), horizon_months=12, **more).before
 
     guessing = "the model picks the earlier leaver {} of the time, and guessing gets 50 %."
-    assert before(concordance=0.62) == ("Shown two new customers, " + guessing.format("62 %"),)
+    assert before(concordance=0.62) == ("Shown two customers it had not seen, " + guessing.format("62 %"),)
     own = before(concordance=0.62, segment=("plan", "Team"))
-    assert own == ("Shown two new customers, whatever their plan, " + guessing.format("62 %"),)
+    assert own == ("Shown two customers it had not seen, whatever their plan, " + guessing.format("62 %"),)
     (alike,) = before(concordance=0.62, within=0.49, alike_within="plan")
     assert alike.endswith(
         "guessing gets 50 %. Of two with the same plan it picks the right one 49 % of the time: it tells one plan from another, "
@@ -293,7 +293,7 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
     )
     (guessed,) = before(concordance=0.51, tells_apart=False)
     revenue = "We cannot tell these customers apart by risk, so they are in order of revenue"
-    assert guessed == f"{revenue}: shown two new customers, " + guessing.format("51 %")
+    assert guessed == f"{revenue}: shown two customers it had not seen, " + guessing.format("51 %")
     assert before(tells_apart=False) == (f"{revenue}.",)
     (free,) = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, tells_apart=False).before
     assert free == "We cannot tell these customers apart by risk, so their order says little."
