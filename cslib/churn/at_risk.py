@@ -101,9 +101,22 @@ def at_risk(
     listed = known.mutate(money_at_risk=known.p_churn * known.mrr * gross_margin, reason=known["sign"])
     table = listed.select(*COLUMNS, *columns).execute()
     table["reason"] = table["reason"].map(_first).astype(object)
-    keys = ["quiet", "money_at_risk" if model.tells_apart else "mrr", "p_churn", "customer_id"]
+    by_risk = model.tells_apart or differ(table["p_churn"])
+    keys = ["quiet", "money_at_risk" if by_risk else "mrr", "p_churn", "customer_id"]
     order = table.assign(quiet=table["reason"].isna()).sort_values(keys, ascending=[True, False, False, True])
     return order.drop(columns="quiet").reset_index(drop=True)
+
+
+def differ(risks: pd.Series[float]) -> bool:
+    """Tell whether risks differ much, if only by how long customers have been here: by ten points, and by twice.
+
+    Examples
+    --------
+    >>> differ(pd.Series([0.0, 0.1, 0.4, 0.5])), differ(pd.Series([0.2, 0.25, 0.3])), differ(pd.Series([], dtype=float))
+    (True, False, False)
+    """
+    low, high = risks.quantile([0.1, 0.9])
+    return bool(high >= 2 * low and high - low >= 0.1)
 
 
 def _first(text: str) -> str | None:

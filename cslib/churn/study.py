@@ -10,7 +10,7 @@ import pandas as pd
 
 from cslib.allowed import asked
 from cslib.churn import words as say
-from cslib.churn.at_risk import at_risk, stakes
+from cslib.churn.at_risk import at_risk, differ, stakes
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import never_recorded
 from cslib.churn.outlook import forecast_customers, line, outlook
@@ -230,11 +230,13 @@ class Churn(Study):
         the risks that the model of all gives them. Where it does not tell customers apart, only the file has risks.
         """
         model, ahead = self._all._model, self._all._reach
+        apart = model.tells_apart or differ(self._all._risk["p_churn"])
         picks: Any = {"horizon_months": ahead, "concordance": model.concordance, "tells_apart": model.tells_apart}
+        picks["by_risk"] = apart
         picks |= {"within": model.concordance_within, "alike_within": model.alike_within}
         picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self.gross_margin}
         said = say.at_risk(self._held, currency=self.data.currency, **picks)
-        shown = say.work_list(self._risk if model.tells_apart else self._risk.drop(columns=RISKS), by=self.by)
+        shown = say.work_list(self._risk if apart else self._risk.drop(columns=RISKS), by=self.by)
         money = {c: f"{say.WORK_LIST[c]}, {self.data.currency}" for c in ("mrr", "money_at_risk") if self.data.currency}
         labels = say.WORK_LIST | money | {"p_churn": f"leaves within {months(ahead)}"}
         how: Any = {

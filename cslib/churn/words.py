@@ -454,7 +454,7 @@ def calibration(agreement: Row, *, checked_months: float, kept_share: float, seg
 def at_risk(
     stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan,
     tells_apart: bool = True, within: float = math.nan, alike_within: str = "", segment: tuple[str, str] = ("", ""),
-    others: bool = False,
+    others: bool = False, by_risk: bool = True,
 ) -> Said:  # fmt: skip
     """State who gives a reason to call and what they pay, in which order the others are, and how much is at risk.
 
@@ -472,11 +472,13 @@ def at_risk(
         Column and value of those who are listed; empty: all are.
     others
         Whether they are others than the report is about.
+    by_risk
+        Whether they are in order of risk.
     """
     if not stakes.n_customers:
         return Said("Nobody is a customer today, so there is nobody to call")
     priced = not math.isnan(stakes.money_at_risk)
-    before = _order(concordance, tells_apart=tells_apart, priced=priced, column=segment[0])
+    before = _order(concordance, tells_apart=tells_apart, by_risk=by_risk, priced=priced, column=segment[0])
     if tells_apart and alike_within:
         same = f"Of two with the same {alike_within} it picks the right one {percent(within)} of the time"
         before = (
@@ -487,13 +489,16 @@ def at_risk(
     return Said(title, notes=(*_listed(stakes, segment, others), *(f"{text}." for text in rest)), before=before)
 
 
-def _order(concordance: float, *, tells_apart: bool, priced: bool, column: str) -> tuple[str, ...]:
+def _order(concordance: float, *, tells_apart: bool, by_risk: bool, priced: bool, column: str) -> tuple[str, ...]:
     """Say how well the model tells who leaves first, and how customers are listed where it does not."""
     two = f"two customers it had not seen, whatever their {column}" if column else "two customers it had not seen"
     known = "" if math.isnan(concordance) else f"shown {two}, the model picks the earlier leaver {percent(concordance)}"
     known = f"{known} of the time, and guessing gets 50 %" if known else ""
     if tells_apart:
         return (f"{known[:1].upper()}{known[1:]}.",)
+    if by_risk:
+        little = "Risks differ by how long customers have been here; what else is on record says little"
+        return (f"{little}: {known}." if known else f"{little}.",)
     order = "they are in order of revenue" if priced else "their order says little"
     why = f"We cannot tell these customers apart by risk, so {order}"
     return (f"{why}: {known}." if known else f"{why}.",)
@@ -513,8 +518,11 @@ def _at_stake(stakes: Row, horizon_months: int, currency: str, gross_margin: flo
     """Say how much money is at risk, and how much of it the customers hold whom there is time to call."""
     if math.isnan(stakes.money_at_risk):
         return "The data hold no MRR, so money at risk is not known"
-    if not stakes.money_at_risk:
+    if not stakes.mrr:
         return "No present customer pays anything, so no money is at risk"
+    if not stakes.money_at_risk:
+        ahead = stretch(horizon_months, "month")
+        return f"Nobody is expected to leave over the next {ahead}, so no money is at risk"
     lost, held, paid = (money(m, currency) for m in (stakes.money_at_risk, stakes.money_listed, stakes.mrr))
     what = f"{paid} in monthly revenue" if gross_margin == 1 else "monthly margin"
     risk = f"{lost} of {what} is at risk over the next"

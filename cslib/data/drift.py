@@ -140,9 +140,11 @@ def judged(at_risk: Floats, left: Floats, *, since: date, sure: bool = False) ->
     if not pace[1] or not (sure or (p_value < SURE and not ALIKE[0] <= pace[0] / pace[1] <= ALIKE[1])):
         return None
     lived = at_risk[:, recent].sum() - at_risk[0, recent].sum() / 2  # who starts in a month lives half of it
-    rate = float(left[:, recent].sum() / lived)
+    if not lived:
+        return None
+    rate, before = (float(n / lived) for n in (left[:, recent].sum(), pace[1] * max(expected[recent].sum(), 1.0)))
     carries = bool(at_risk[:WINDOW, recent].sum(axis=1).min() >= TRUSTED)
-    return Drift(since, rate, float(rate * pace[1] / pace[0]), bool(pace[0] > pace[1]), p_value, carries)
+    return Drift(since, rate, before, bool(pace[0] > pace[1]), p_value, carries)
 
 
 def recent(data: DataSet, found: Drift | None) -> DataSet:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -164,16 +165,19 @@ class _DuckDB(Backend):
             return str(super().compile(expr, limit=limit, params=params, pretty=pretty))
         shape, names = _shape(expr.op())
         key = (shape, limit)
-        written = _WRITTEN.pop(key, None) or _nameless(super().compile(expr, limit=limit), names)
-        _WRITTEN[key] = written  # the latest is the last to be forgotten
-        if len(_WRITTEN) > REMEMBERED:
-            del _WRITTEN[next(iter(_WRITTEN))]
+        written = _WRITTEN.get(key) or _nameless(super().compile(expr, limit=limit), names)
+        with _WRITING:
+            _WRITTEN.pop(key, None)
+            _WRITTEN[key] = written  # the latest is the last to be forgotten
+            if len(_WRITTEN) > REMEMBERED:
+                del _WRITTEN[next(iter(_WRITTEN))]
         for given, name in names.items():
             written = written.replace(name, given)
         return written
 
 
 _WRITTEN: dict[tuple[Any, ...], str] = {}
+_WRITING: Final = threading.Lock()
 
 
 def _nameless(query: str, names: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from cslib.allowed import asked
 from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import drift, drift_before, recent_lives
+from cslib.data.lives import counted_as
 from cslib.retention import cohorts as estimate
 from cslib.retention import headlines as told
 from cslib.retention import revenue as money
@@ -92,7 +93,7 @@ class Retention(Study):
         found, year = drift(self.data), self._marks[self._marks["period_index"] == 12]
         if self.period == "month" and self.kind == "on" and len(year):
             stay = whole(survival_at(survival_curve(recent_lives(self.data, found)), [12]))["survival"].iloc[0]
-            told = {"recent": bool(found and found.carries)}
+            told: Any = {"recent": bool(found and found.carries), "unit": counted_as(self.data)}
             yield self._say.beside_churn(year.iloc[0], stay, **told) if pd.notna(stay) else ""
         if found and self._contrast is not None and self._contrast.together and not self._contrast.newest:
             yield self._say.bridge(found, drift_before(self.data, self._contrast.cohort.date()), self._contrast)

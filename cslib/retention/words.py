@@ -206,7 +206,7 @@ class Wording:
         alike = f"{who}, no such change is clear at the same ages"
         return f"The churn report says that {leave}. Among {alike}: it shows in those who joined since."
 
-    def beside_churn(self, mark: pd.Series[Any], survival: float, *, recent: bool) -> str:
+    def beside_churn(self, mark: pd.Series[Any], survival: float, *, recent: bool, unit: str = "customer") -> str:
         """Say why the churn report has another share; nothing where it has the same, as rounded.
 
         Parameters
@@ -217,13 +217,16 @@ class Wording:
             Share that stays longer than 12 months in the churn report.
         recent
             Whether that rests on the last twelve months alone.
+        unit
+            As from :func:`cslib.data.lives.counted_as`.
         """
         here, there = percent(mark.retention_rate), percent(survival)
         if recent:
             what = f"{here} is what happened to those who joined by {self._until(mark.joined)}"
             return f"The churn report says {there}: the pace of the last 12 months. {what}."
-        to_the_day = "it counts to the day, while month 12 here ends 12 to 13 months after the start"
-        return f"The churn report says {there}: {to_the_day}." if here != there else ""
+        counts = "every stay, to the day" if unit == "stay" else "to the day"
+        once = "Here each customer counts once, at the end of the twelfth month after that of the start"
+        return f"The churn report says {there}: it counts {counts}. {once}." if here != there else ""
 
     def _alike(self, row: pd.Series[Any]) -> str:
         """Say that the season is allowed for, where it is."""

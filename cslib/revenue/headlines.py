@@ -85,7 +85,7 @@ def least_kept(kept: pd.DataFrame, moved: pd.DataFrame) -> pd.Series[Any] | None
     """
     ends = best_and_worst(kept)
     last = moved[moved["month"] == moved["month"].max()].set_index("segment")["closing"]
-    if ends.empty or not last["All"]:
+    if ends.empty or ends["nrr"].nunique() == 1 or not last["All"]:
         return None
     row = ends.iloc[-1]
     more = {"share_of_mrr": last[row.segment] / last["All"], "grew": bool(row.nrr > row.grr)}

@@ -55,8 +55,7 @@ def _costs(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 def _won(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     won = acquisition(data, months=YEAR)
     msg = f"{data.label or 'The data set'} tells no cost of acquisition. Add costs."
-    msg = "costs are of all customers together; add acquisition_cost of customers" if data.unfiltered else msg
-    (DataError if data.unfiltered else MissingTableError).when(won["cac"].isna().all(), msg)
+    MissingTableError.when(won["cac"].isna().all(), msg)
     starts = [pd.Timestamp(period_start(int(step), "month")) for step in won.index]
     yield _known("cac", _last_years(won.assign(month=starts))[0], "cac", n="n_new", months="months_acquisition")
 

@@ -275,12 +275,13 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame |
 
 def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     """Find who stands worst in each KPI that is to rise or to fall, and whether that is more than chance."""
-    bad = {name: {"up": 1, "down": -1}.get(kpi.direction) for name, kpi in kpis.items()}
+    bad = {name: {"up": 1, "down": -1}.get(kpi.direction) for name, kpi in kpis.items() if not kpi.exact}
     firm = cells[cells["value"].notna() & (cells["n"] >= FIRM)]
     ranked = firm.assign(rank=firm["value"] * firm["kpi"].map(bad)).dropna(subset="rank")
     several = ranked.groupby("kpi")["segment"].transform("size") > 1
     worst = ranked[several].sort_values("rank", kind="stable").drop_duplicates("kpi")
-    apart = worst["verdict"] == np.where(worst["kpi"].map(bad) > 0, "below", "above")
+    bad_side = np.where(worst["kpi"].map(bad) > 0, "below", "above")
+    apart = (worst["verdict"] == bad_side) | worst["p_adjusted"].isna()  # else it may be chance
     return worst.assign(apart=apart).rename(columns={"segment": "worst", "value": "worst_value"})[["kpi", *WORST]]
 
 

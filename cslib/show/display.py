@@ -32,6 +32,7 @@ MIME = "application/vnd.cslib+json"
 MOST_ROWS = 5000  # of a table, that a page holds for its reader to search
 MOST_COLUMNS = 13  # shown of a table; a printed page holds no more
 FIGURE = r"[−+≥≤<>]? ?\d[\d,.]*(?: (?:k|M|bn|%|points?|months?|days?|times))*"
+UNTOLD = re.compile(r"|–|∞|not \w+")  # what may stand in a column of figures
 DAY = re.compile(r"\d{4}-\d\d-\d\d( 00:00:00)?")
 FIGURES = re.compile(rf"(?:[A-Z]{{3}} )?{FIGURE}(?: to {FIGURE})?(?: \({FIGURE} to {FIGURE}\))?(?:, \w+)?")
 STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}
@@ -271,7 +272,7 @@ def _side(column: pd.Series, *, first: bool) -> str:
     """Set numbers to the right, and texts that are figures, but for the names of rows; keep days whole."""
     if column.dtype.kind in "iuf":
         return ' class="cs-num"'
-    texts = [text for text in map(str, column.dropna()) if text not in ("", "–")]
+    texts = [text for text in map(str, column.dropna()) if not UNTOLD.fullmatch(text)]
     if first or not texts:
         return ""
     kinds = {"cs-right": FIGURES, "cs-day": DAY}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -327,7 +327,7 @@ class Words:
             return ""
         worst = [score for score, place in zip(asked.scores, asked.places, strict=True) if place == 2]
         n, s = len(table), "s" * (len(table) == 1)
-        who = f"{counted(n, 'customer')} of today last answered {min(worst)} to {max(worst)} ({asked.groups[2]})"
+        who = f"{counted(n, 'customer')} of today last answered {_range(worst)} ({asked.groups[2]})"
         paid = format_value(table["mrr"].sum(), "money", self.currency)
         return f"{who}" + (f" and pay{s} {paid} a month" if table["mrr"].notna().any() else "")
 
@@ -458,6 +458,11 @@ def _lost(stakes: pd.DataFrame) -> str:
     if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
         return ""
     return f"{_who(rows['group'].iloc[0])} stayed {_against(rows.iloc[0], stakes['group'].iloc[0])} over 12 months."
+
+
+def _range(scores: Sequence[float]) -> str:
+    low, high = min(scores), max(scores)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _who(group: str) -> str:

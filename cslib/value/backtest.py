@@ -143,10 +143,10 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     pandas.DataFrame
         ``segment``, ``month`` (date), ``predicted``, ``ci_lower``, ``ci_upper``, ``actual``, ``measure`` (``active
         customers``, then ``MRR``, or ``revenue`` of the month where orders tell it), ``months_ahead`` (1 to
-        ``months``), ``error`` (predicted / actual − 1), ``held`` (the interval holds what happened), ``n_held``
-        (months so far of which it does). Customers present on the day alone are followed, new ones are not. Empty
-        where customers have no dates, or where on the day
-        fewer than 20 were present or nobody had been observed for half as long as is to be foretold.
+        ``months``), ``error`` (predicted / actual − 1; missing where ``actual`` is 0 or less), ``held`` (the interval
+        holds what happened), ``n_held`` (months so far of which it does). Customers present on the day alone are
+        followed, new ones are not. Empty where customers have no dates, or where on the day fewer than 20 were present
+        or nobody had been observed for half as long as is to be foretold.
 
     Notes
     -----
@@ -187,7 +187,7 @@ def last_year(tested: pd.DataFrame) -> pd.DataFrame:
         (of which the intervals held in fewer than 80 % of months, such as ``customers and revenue``), ``allow`` (the
         largest error of these in any month; missing where there is none). Empty where nothing was.
     """
-    known = tested.dropna(subset="error")
+    known = tested.dropna(subset=["predicted", "actual"])
     known = known.assign(what=(known["measure"] == ACTIVE).map({True: "customers", False: "revenue"}))
     each = known.groupby(["segment", "what"], sort=False)
     ends = each.tail(1).set_index(["segment", "what"])
@@ -222,5 +222,5 @@ def _judged(table: pd.DataFrame) -> pd.DataFrame:
     """Tell how far off each forecast was, and how many of a segment's months its interval has held so far."""
     held = table["actual"].between(table["ci_lower"], table["ci_upper"])
     n_held = held.groupby([table["measure"], table["segment"]]).cumsum()
-    error = table["predicted"] / table["actual"].where(table["actual"] != 0) - 1
+    error = table["predicted"] / table["actual"].where(table["actual"] > 0) - 1
     return table.assign(error=error, held=held, n_held=n_held)

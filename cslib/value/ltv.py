@@ -569,7 +569,9 @@ def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) ->
         for change, changed in changes.items():
             gain = _bounded("ltv_gain", _net_value(changed, terms, horizon_months) - ltv)
             known = gain | _bounded("base_gain", gains[change])
-            behind = percentiles(first - gains[change])["ci_lower"] > 0
+            apart = first - gains[change]
+            least = percentiles(apart)["ci_lower"]
+            behind = (apart[0] if np.isnan(least) else least) > 0  # without an interval where all draws agree
             rows.append({"segment": segment, "change": change, "ltv": ltv[0], **known, "as_first": not behind})
     table = pd.DataFrame(rows)
     return table.assign(rank=table.groupby("segment")["base_gain"].rank(ascending=False, method="first"))

@@ -705,7 +705,7 @@ def acquisition(data: DataSet, *, months: int = WINDOW) -> pd.DataFrame:
         ``acquisition_cost`` of these customers, as far as it is known). Where ``costs`` hold no acquisition at all, the
         ``acquisition_cost`` of customers are taken, over those of whom it is known. Where only some customers are
         kept, whose share of the books nobody knows, ``cac`` is their ``mean_cost``, brought up to the books as that of
-        all customers is.
+        all customers is; or that of all customers, where theirs is not known.
     """
     complete, starts, books = last_complete(observed(data), "month"), _starts(data), spent(data, "acquisition")
     first = max(_begun(data), int(min([*starts.index[:1], *books.index[:1]], default=complete)))
@@ -722,7 +722,8 @@ def acquisition(data: DataSet, *, months: int = WINDOW) -> pd.DataFrame:
     per["mean_cost"] = sums["cost"] / sums["n_costed"].where(sums["n_costed"] > 0)
     if data.unfiltered:
         of_all = acquisition(data.everybody, months=months)
-        per["cac"] = per["mean_cost"] * (of_all["cac"] / of_all["mean_cost"].where(lambda mean: mean != 0))
+        own = per["mean_cost"] * (of_all["cac"] / of_all["mean_cost"].where(lambda mean: mean != 0))
+        per["cac"] = own.fillna(of_all["cac"])
         per["acquisition_cost"] = per["cac"] * sums["n_new"]
     return sums.assign(**per)[["acquisition_cost", "n_new", "cac", "months_acquisition", "mean_cost"]]
 

@@ -163,7 +163,7 @@ def _spread(forms: pd.DataFrame) -> str:
     """Name the segments that are worth least and most, where there are several."""
     main = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
     parts = main[main["segment"] != "All"].dropna(subset="ltv").sort_values("ltv", kind="stable")
-    if len(parts) < 2:
+    if len(parts) < 2 or len(parts) < (main["segment"] != "All").sum():
         return ""
     least, most = parts.iloc[0], parts.iloc[-1]
     low, high = alike([least.ltv, most.ltv])
@@ -200,7 +200,7 @@ def _never_back(pay: pd.DataFrame, span: str) -> str:
 def _proven(tested: pd.DataFrame) -> str:
     """Say how far off the forecast of a year ago was, and what to allow for since."""
     rows: Any = list(whole(tested).itertuples())
-    if not rows:
+    if not rows or not _missed(rows[0]):
         return ""
     first = f"Had we forecast this a year ago, we'd have expected {_missed(rows[0])}"
     first += ": two errors that nearly cancelled" * rows[0].cancel
@@ -257,7 +257,8 @@ def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency:
     late = late or f"to earn back {money(back.cac, currency)}"
     whose = "\n".join(filter(None, (f"new customer, {span}", pace)))
     share = now.share_in_tail
-    ahead = f"the next {span}" + (f", {percent(share)} of it extrapolated" if share > 0 else "")
+    ahead = f"the next {stretch(row.horizon_months, 'month')}"
+    ahead += f", {percent(share)} of it extrapolated" if share > 0 else ""
     return (
         card_of(KPIS["ltv"], row.ltv, detail=whose, **worth),
         _card("Value of present customers", now.base_value, now, int(now.n_active), currency, ahead),
@@ -576,7 +577,7 @@ def _gains(rows: pd.DataFrame, name: str) -> list[str]:
     """Write gains below one another, each with its interval."""
     ends = _interval_column(rows[name], rows[f"{name}_ci_lower"], rows[f"{name}_ci_upper"])
     texts = zip(_column(rows[name]), rows[name] > 0, ends, strict=True)
-    return [f"{'+' * up}{text} ({between})" for text, up, between in texts]
+    return [f"{'+' * up}{text}{f' ({between})' * bool(between)}" for text, up, between in texts]
 
 
 def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") -> str:
@@ -601,7 +602,8 @@ def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") 
     count, day = measure == ACTIVE, format_day(str(last.month)[:10])
     write = _counted if count else money
     word = ("few", "many") if count else ("little", "much")
-    miss = f", {percent(abs(last.error))} too {word[int(last.error > 0)]}" if abs(last.error) > 0 else ""
+    same = write(last.predicted) == write(last.actual)
+    miss = "" if same or pd.isna(last.error) else f", {percent(abs(last.error))} too {word[int(last.error > 0)]}"
     when = f"{'in the month to' if measure == 'revenue' else 'on'} {day}"
     stayed = f"{_counted(last.actual)} {'was' if last.actual == 1 else 'were'} still here on {day}"
     brought = f"of the customers of a year ago, {stayed}"

@@ -291,11 +291,16 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
         "guessing gets 50 %. Of two with the same plan it picks the right one 49 % of the time: it tells one plan from another, "
         "not customers of the same plan."
     )
-    (guessed,) = before(concordance=0.51, tells_apart=False)
+    guess = {"tells_apart": False, "by_risk": False}
+    (guessed,) = before(concordance=0.51, **guess)
     revenue = "We cannot tell these customers apart by risk, so they are in order of revenue"
     assert guessed == f"{revenue}: shown two customers it had not seen, " + guessing.format("51 %")
-    assert before(tells_apart=False) == (f"{revenue}.",)
-    (free,) = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, tells_apart=False).before
+    assert before(**guess) == (f"{revenue}.",)
+    (aged,) = before(concordance=0.51, tells_apart=False)
+    assert aged.startswith(
+        "Risks differ by how long customers have been here; what else is on record says little: shown"
+    )
+    (free,) = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, **guess).before
     assert free == "We cannot tell these customers apart by risk, so their order says little."
 
 

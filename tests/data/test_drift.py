@@ -10,6 +10,7 @@ from drift_world import LAST, ageing, constant, counted, customers, loaded, risi
 from scipy.stats import chi2
 
 import cslib as cs
+from cslib.data.customers import segment_of
 from cslib.data.drift import drift, drift_before, judged, recent, recent_lives
 from cslib.data.lifetimes import lifetimes
 
@@ -136,3 +137,33 @@ def test_a_rise_is_found(n, least):
 def test_a_season_is_seldom_taken_for_change(n):
     """The same every year, ± 60 %: over three years of months."""
     assert share_found(n, seasonal, 200) <= 0.03
+
+
+def test_the_pace_before_is_known_where_nobody_left_lately():
+    """100 at risk in each of 24 months of one age; 4 left in each of the first twelve, nobody since: 4 % are expected."""
+    at_risk, left = np.zeros((24, 24)), np.zeros((24, 24))
+    at_risk[1], left[1, :12] = 100, 4
+    found = judged(at_risk, left, since=date(2025, 1, 1))
+    assert (found.recent, found.faster, found.clear) == (0, False, True)
+    assert found.before == pytest.approx(0.04)
+
+
+def test_a_segment_that_is_gone_has_not_changed():
+    at_risk, left = np.zeros((24, 24)), np.zeros((24, 24))
+    at_risk[1, :6], left[1, :6] = 10, 1
+    assert judged(at_risk, left, since=date(2025, 1, 1), sure=True) is None
+
+
+def test_every_view_of_a_segment_that_is_gone_is_told():
+    """Churn of all has risen; those of Z had left years before."""
+    rng = np.random.default_rng(1)
+    table = customers(rng, 3000, stepped)
+    gone = pd.DataFrame({"customer_id": [f"z{i}" for i in range(40)], "started_on": pd.Timestamp("2023-01-05")})
+    gone = gone.assign(churned_on=pd.to_datetime(["2023-09-01"] * 20 + ["2024-03-01"] * 20), plan="Z")
+    both = pd.concat([table.assign(plan="A"), gone], ignore_index=True)
+    data = cs.load({"customers": both}, as_of=LAST)
+    assert drift(data)
+    own = segment_of(data, "plan", "Z")
+    assert drift(own) is None
+    assert "customers leave within" in cs.Churn(own).answer.text
+    assert cs.Retention(own).answer.text

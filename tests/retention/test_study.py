@@ -262,7 +262,8 @@ def test_a_share_to_the_day_is_told_beside_one_of_the_month_s_end():
     study = Retention(loaded({"customers": customers}, as_of="2024-12-31"))
     assert study.answer.text.startswith("**75 % of customers who joined by January 2023")
     assert study.answer.notes == (
-        "The churn report says 100 %: it counts to the day, while month 12 here ends 12 to 13 months after the start.",
+        "The churn report says 100 %: it counts to the day. Here each customer counts once, at the end of the twelfth "
+        "month after that of the start.",
     )
     later = customers.replace("2024-01-20", "2024-02-20")
     assert Retention(loaded({"customers": later}, as_of="2024-12-31")).answer.notes == ()

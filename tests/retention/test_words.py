@@ -101,8 +101,10 @@ def test_the_share_of_the_churn_report_is_told_where_it_is_another_one():
         "The churn report says 58 %: the pace of the last 12 months. 51 % is what happened to those who joined by June 2024."
     )
     assert say.beside_churn(mark, 0.525, recent=False) == (
-        "The churn report says 52 %: it counts to the day, while month 12 here ends 12 to 13 months after the start."
+        "The churn report says 52 %: it counts to the day. Here each customer counts once, at the end of the twelfth month "
+        "after that of the start."
     )
+    assert "it counts every stay, to the day. Here" in say.beside_churn(mark, 0.45, recent=False, unit="stay")
     assert say.beside_churn(mark, 0.508, recent=False) == ""
 
 

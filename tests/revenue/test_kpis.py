@@ -30,12 +30,11 @@ def test_what_it_costs_to_win_some_customers_is_their_own_cost_brought_up_to_the
     assert measured(data, "cac")["value"].tolist() == [cac]
 
 
-def test_without_costs_of_their_own_nobody_knows_what_some_customers_cost():
+def test_without_costs_of_their_own_some_customers_cost_what_all_do_on_average():
     customers = pd.DataFrame({"customer_id": ["x", "y"], "started_on": "2025-01-05", "plan": ["a", "b"]})
     costs = pd.DataFrame({"month": ["2025-01-31"], "kind": ["acquisition"], "amount": [800.0]})
     data = load({"customers": customers.assign(churned_on=None), "costs": costs}, as_of="2025-01-31", where="plan=a")
-    with pytest.raises(DataError, match="add acquisition_cost of customers"):
-        measured(data, "cac")
+    assert measured(data, "cac")["value"].tolist() == [400]
 
 
 def test_what_is_lost_and_kept_make_one():

@@ -284,9 +284,9 @@ def test_what_needs_attention_names_the_segment_that_stands_worst():
     cells = [
         ("nrr", "x", 0.9, 50, ""), ("nrr", "y", 0.81, 50, "below"), ("nrr", "few", 0.2, 29, ""),
         ("customer_churn_rate", "x", 0.07, 50, ""), ("customer_churn_rate", "y", 0.05, 50, ""),
-        ("nps", "x", 30.0, 50, ""),
+        ("nps", "x", 30.0, 50, ""), ("mrr", "x", 1.0, 50, ""), ("mrr", "y", 2.0, 50, ""),
     ]  # fmt: skip
-    cells = pd.DataFrame(cells, columns=["kpi", "segment", "value", "n", "verdict"])
+    cells = pd.DataFrame(cells, columns=["kpi", "segment", "value", "n", "verdict"]).assign(p_adjusted=0.5)
     found = words.attention(standing(table(UNCLEAR, WORSE, MISSED), CATALOGUE, cells), measured()).attention
     assert [re.findall(r" (?:Lowest|Highest) is [^[]*\.", text) for text in found] == [
         [" Lowest is y: 81.0 %."], [" Highest is x: 7.0 %, which may be chance."], [],

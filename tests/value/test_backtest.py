@@ -19,13 +19,14 @@ def customers(n=60, start="2023-01-10", every=7, churned=None, **more):
 def test_a_year_is_summed_up_by_hand():
     """Five months: 3 held are fewer than four of five, 4 are not. All: −10 % of customers, +4 % of revenue."""
     errors = {("All", "active customers"): (-0.12, -0.1), ("All", "MRR"): (0.02, 0.04), ("Pro", "MRR"): (0.3, -0.2)}
-    held = {"All": 4, "Pro": 3}
+    held, known = {"All": 4, "Pro": 3}, {"predicted": 1.0, "actual": 1.0}
     rows = [
-        {"segment": s, "measure": m, "error": e, "months_ahead": 4 + i, "n_held": held[s] - 1 + i}
+        {"segment": s, "measure": m, "error": e, "months_ahead": 4 + i, "n_held": held[s] - 1 + i, **known}
         for (s, m), each in errors.items()
         for i, e in enumerate(each)
     ]
     unknown = [{"segment": "New", "measure": "MRR", "error": np.nan, "months_ahead": 5, "n_held": 0}]
+    negative = [{**rows[3], "error": np.nan, "months_ahead": 6, "actual": -1.0}]  # a refund: no share of it tells
     table = last_year(pd.DataFrame(rows + unknown)).set_index("segment")
     assert table.index.tolist() == ["All", "Pro"]
     assert table.loc["All", ["customers", "revenue", "cancel"]].tolist() == [-0.1, 0.04, True]
@@ -36,7 +37,8 @@ def test_a_year_is_summed_up_by_hand():
     both = [row | {"n_held": 3, "error": row["error"] / 2} for row in rows if row["segment"] == "All"]
     ends = last_year(pd.DataFrame(both)).iloc[0]
     assert (ends.narrow, ends["allow"]) == ("customers and revenue", 0.06)
-    assert last_year(pd.DataFrame(columns=["segment", "measure", "error", "months_ahead", "n_held"])).empty
+    assert last_year(pd.DataFrame(rows).head(0)).empty
+    assert pd.isna(last_year(pd.DataFrame(rows + negative)).set_index("segment").loc["All", "revenue"])
 
 
 @pytest.mark.slow
