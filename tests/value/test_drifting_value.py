@@ -5,7 +5,7 @@ import pytest
 from drift_world import LAST, constant, customers, loaded, stepped
 
 import cslib as cs
-from cslib.churn.study import ALL_YEARS
+from cslib.churn.words import ALL_YEARS
 from cslib.data.customers import segment_of
 from cslib.data.drift import drift, recent
 from cslib.value.ltv import LONG_RUN, SURVIVAL, Terms, ltv
