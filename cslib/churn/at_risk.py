@@ -101,10 +101,14 @@ def at_risk(
     listed = known.mutate(money_at_risk=known.p_churn * known.mrr * gross_margin, reason=known["sign"])
     table = listed.select(*COLUMNS, *columns).execute()
     table["reason"] = table["reason"].map(_first).astype(object)
-    by_risk = model.tells_apart or differ(table["p_churn"])
-    keys = ["quiet", "money_at_risk" if by_risk else "mrr", "p_churn", "customer_id"]
+    keys = ["quiet", "money_at_risk" if by_risk(model, table) else "mrr", "p_churn", "customer_id"]
     order = table.assign(quiet=table["reason"].isna()).sort_values(keys, ascending=[True, False, False, True])
     return order.drop(columns="quiet").reset_index(drop=True)
+
+
+def by_risk(model: DriverModel, risk: pd.DataFrame) -> bool:
+    """Tell whether :func:`at_risk` is in order of risk: the model tells customers apart, or their ages do."""
+    return model.tells_apart or differ(risk["p_churn"])
 
 
 def differ(risks: pd.Series[float]) -> bool:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cslib.allowed import asked
 from cslib.churn import words as say
-from cslib.churn.at_risk import at_risk, differ, stakes
+from cslib.churn.at_risk import at_risk, by_risk, stakes
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import never_recorded
 from cslib.churn.outlook import forecast_customers, line, outlook
@@ -230,9 +230,9 @@ class Churn(Study):
         the risks that the model of all gives them. Where it does not tell customers apart, only the file has risks.
         """
         model, ahead = self._all._model, self._all._reach
-        apart = model.tells_apart or differ(self._all._risk["p_churn"])
+        apart = by_risk(model, self._all._risk)
         picks: Any = {"horizon_months": ahead, "concordance": model.concordance, "tells_apart": model.tells_apart}
-        picks["by_risk"] = apart
+        picks |= {"by_risk": apart}
         picks |= {"within": model.concordance_within, "alike_within": model.alike_within}
         picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self.gross_margin}
         said = say.at_risk(self._held, currency=self.data.currency, **picks)

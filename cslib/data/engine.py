@@ -199,7 +199,7 @@ def _shape(root: ops.Node) -> tuple[tuple[Any, ...], dict[str, str]]:
             node = left.pop()
             if node not in places:
                 places[node] = len(places)
-                steps.append((type(node), *(_part(arg, places, names) for arg in _said_of(node, names))))
+                steps.append((type(node), *(_part(arg, places) for arg in _said_of(node, names))))
         else:
             left += ahead
     return tuple(steps), names
@@ -212,14 +212,14 @@ def _said_of(node: ops.Node, names: dict[str, str]) -> tuple[Any, ...]:
     return tuple(node.__args__)
 
 
-def _part(value: Any, places: Mapping[ops.Node, int], names: Mapping[str, str]) -> Any:
+def _part(value: Any, places: Mapping[ops.Node, int]) -> Any:
     """Describe a part of a step, so that equal descriptions are written alike: 1, 1.0 and true are three things."""
     if isinstance(value, ops.Node):
         return places[value]
     if isinstance(value, tuple):
-        return tuple(_part(v, places, names) for v in value)
+        return tuple(_part(v, places) for v in value)
     if isinstance(value, Mapping):
-        return tuple((k, _part(v, places, names)) for k, v in value.items())
+        return tuple((k, _part(v, places)) for k, v in value.items())
     if isinstance(value, BaseBackend):
         return type(value)
     equal_but_other = isinstance(value, (float, Decimal, date, time, timedelta))  # −0.0, 1.0 and 1.00, two zones
