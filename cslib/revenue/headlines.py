@@ -54,6 +54,18 @@ def largest_moves(steps: pd.DataFrame) -> pd.Series[Any]:
     return pd.Series({"net": round(moves.sum(), 2)} | ends | only, dtype=object)
 
 
+def shares_of_steps(steps: pd.DataFrame) -> pd.Series[Any]:
+    """Give what each step of ``kept_steps`` comes to for every 100 at the beginning, to a tenth."""
+    amounts = steps.set_index("step")["amount"]
+    return (100 * amounts / amounts["opening"]).round(1) + 0.0  # no −0
+
+
+def largest_changes(movers: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """Give the rows of the largest rise and the largest fall in ``movers``, as far as there are any, without sign."""
+    ways = {"rise": movers[movers["change"] > 0], "fall": movers[movers["change"] < 0]}
+    return {way: own.assign(change=own["change"].abs()).iloc[0] for way, own in ways.items() if len(own)}
+
+
 def quick_ratios(moved: pd.DataFrame, *, months: int = 12) -> pd.Series[Any]:
     """Compare gains over losses of the last months together with those of as many before, in ``movements``.
 

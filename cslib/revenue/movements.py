@@ -5,6 +5,7 @@ The engine sums, per segment and period, the steps of every customer's MRR; leve
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import ibis
@@ -23,7 +24,9 @@ from cslib.stats.intervals import LEVEL, TIERED, Interval, ratio_of_sums, retain
 KINDS: Final = ("new", "reactivation", "expansion", "contraction", "churn")
 COUNTED: Final = {"new": "n_new", "reactivation": "n_reactivated", "churn": "n_churned"}
 COUNTS: Final = ("n_opening", "n_closing", *COUNTED.values())
-SUMMED: Final = [*TIERED, "kept"]
+SUMMED: Final = [*TIERED, "kept", "gone"]
+STEPS: Final = ("churn", "contraction", "expansion")
+MOST: Final = 1000  # customers in a list
 RETAINED: Final = [f"{rate}{end}" for rate in ("nrr", "grr") for end in ("", "_ci_lower", "_ci_upper")]
 AMOUNTS: Final = ("opening", *KINDS, "closing")
 SPARE: Final = 2  # degrees of freedom: one dear customer makes few movements look fewer than they are
@@ -53,9 +56,10 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     pandas.DataFrame
         ``segment`` (``All`` first), ``month`` (first day; from the first with a whole span behind it), ``n_opening``
         (customers who paid ``months`` earlier), ``n_kept`` (who pay now, too), ``opening`` (their MRR then), ``mrr``
-        (their MRR now), ``nrr``, ``nrr_ci_lower``, ``nrr_ci_upper`` (mrr / opening), ``grr``, ``grr_ci_lower``,
-        ``grr_ci_upper`` (each counted up to its MRR then), ``customer_retention``, ``customer_retention_ci_lower``,
-        ``customer_retention_ci_upper``.
+        (their MRR now), ``churn``, ``contraction`` (not above 0) and ``expansion`` (what leads from opening to mrr: of
+        those who pay nothing, less and more now), ``nrr``, ``nrr_ci_lower``, ``nrr_ci_upper`` (mrr / opening), ``grr``,
+        ``grr_ci_lower``, ``grr_ci_upper`` (each counted up to its MRR then), ``customer_retention``,
+        ``customer_retention_ci_lower``, ``customer_retention_ci_upper``.
 
     Raises
     ------
@@ -67,7 +71,7 @@ def trailing(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     Of each customer, MRR then and now change at few steps: the sums over all customers are cumulated changes at these.
     """
     tiers = _tiers(data, months, segment_by, "month")
-    sums = tiers.groupby(["segment", "at"])[["n", "kept", "x", "l", "e"]].sum()
+    sums = tiers.groupby(["segment", "at"])[["n", "kept", "x", "l", "e", "gone"]].sum()
     levels = sums[sums["n"] > 0].join(_retained(tiers)).reset_index()
     if data.observed_from:  # who had left before is missing from every opening until then
         levels = levels[levels["at"] >= ordinal(data.observed_from, "month") + months]
@@ -119,6 +123,7 @@ def _retained(tiers: pd.DataFrame) -> pd.DataFrame:
 
 def _told(sign: int, x: ir.IntegerValue, y: ir.IntegerValue, product: Product) -> dict[str, ir.Value]:
     amounts = {"x": x, "l": ibis.greatest(x - y, 0), "e": ibis.greatest(y - x, 0), "kept": (y > 0).cast("int64")}
+    amounts["gone"] = ibis.ifelse(y > 0, 0, x)
     pairs = [(a, b) for a, b in ("xx", "ll", "xl", "ee", "xe")]
     amounts |= {a + b: product(amounts[a], amounts[b]) for a, b in pairs}
     return {"tier": tier(x), "n": ibis.literal(sign), **{name: sign * value for name, value in amounts.items()}}
@@ -129,7 +134,9 @@ def _trailing_rates(levels: pd.DataFrame) -> pd.DataFrame:
     then, now = (cents / MINOR_UNITS for cents in (levels["x"], levels["x"] - levels["l"] + levels["e"]))
     table = pd.DataFrame({"segment": levels["segment"], "n_opening": n, "n_kept": kept})
     table.insert(1, "month", [pd.Timestamp(period_start(int(at), "month")) for at in levels["at"]])
-    table = table.assign(opening=then.round(2), mrr=now.round(2), **levels[RETAINED])
+    moves = {"churn": -levels["gone"], "contraction": levels["gone"] - levels["l"], "expansion": levels["e"]}
+    moves = {name: (cents.round() / MINOR_UNITS).round(2) + 0.0 for name, cents in moves.items()}  # no −0
+    table = table.assign(opening=then.round(2), mrr=now.round(2), **moves, **levels[RETAINED])
     return table.assign(customer_retention=kept / n, **wilson(kept, n).columns("customer_retention_"))
 
 
@@ -318,10 +325,75 @@ def waterfall(moved: pd.DataFrame, *, periods: int = 1) -> pd.DataFrame:
         ``step`` (opening, the five movements, closing), ``amount``, ``start`` and ``end`` (of the bar).
     """
     rows = moved[moved["segment"] == "All"].tail(periods)
-    amounts = [rows["opening"].iloc[0], *(rows[kind].sum() for kind in KINDS), rows["closing"].iloc[-1]]
+    return _bridge(rows["opening"].iloc[0], {kind: rows[kind].sum() for kind in KINDS}, rows["closing"].iloc[-1])
+
+
+def kept_steps(kept: pd.DataFrame) -> pd.DataFrame:
+    """Lay out how the MRR of a year before became what the same customers pay now.
+
+    Parameters
+    ----------
+    kept
+        As from :func:`trailing`; the last row of ``All`` is used.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``step`` (opening, churn, contraction, expansion, closing), ``amount``, ``start`` and ``end`` (of the bar); no
+        rows without any in ``kept``.
+    """
+    if kept.empty:
+        return pd.DataFrame(columns=["step", "amount", "start", "end"])
+    row = kept[kept["segment"] == "All"].iloc[-1]
+    return _bridge(row.opening, {name: row[name] for name in STEPS}, row.mrr)
+
+
+def _bridge(opening: float, moves: Mapping[str, float], closing: float) -> pd.DataFrame:
+    amounts = [opening, *moves.values(), closing]
     ends = np.cumsum(amounts[:-1])
-    table = pd.DataFrame({"step": ["opening", *KINDS, "closing"], "amount": amounts})
+    table = pd.DataFrame({"step": ["opening", *moves, "closing"], "amount": amounts})
     return table.assign(start=[0.0, *ends[:-1], 0.0], end=[*ends, amounts[-1]])
+
+
+def movers(data: DataSet, *, months: int = 12, column: str = "") -> pd.DataFrame:
+    """List the customers of so many months before whose MRR has changed most since, up to a thousand.
+
+    Parameters
+    ----------
+    data
+        With ``subscriptions``.
+    months
+        How far back to compare with; the last complete month end is compared.
+    column
+        Of customers, to tell of each; empty: none.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``customer_id``, the column, ``step`` (expansion, contraction, churn), ``before``, ``now`` (MRR) and
+        ``change``, the largest first.
+
+    Raises
+    ------
+    DataError
+        There is no ``subscriptions``.
+    """
+    steps, now = mrr_steps(data, "month"), last_complete(observed(data), "month")
+    change = steps.cents - steps.before
+    levels = {
+        name: change.sum(where=steps.step <= at).fill_null(0) for name, at in (("then", now - months), ("now", now))
+    }
+    each = steps.group_by("customer_id").aggregate(**levels)
+    moved = each.mutate(size=(each.now - each.then).abs()).filter((each.then > 0) & (each.now != each.then))
+    moved = moved.order_by(ibis.desc("size"), "customer_id").limit(MOST)
+    found = with_segment(moved, data, column).execute()
+    then, level = found["then"] / MINOR_UNITS, found["now"] / MINOR_UNITS
+    kind = np.select([level == 0, level > then], ["churn", "expansion"], "contraction")
+    own = {column: found["segment"]} if column else {}
+    table = found[["customer_id", "size"]].assign(
+        **own, step=kind, before=then, now=level, change=(level - then).round(2)
+    )
+    return table.sort_values(["size", "customer_id"], ascending=[False, True], ignore_index=True).drop(columns="size")
 
 
 def layers(retention: pd.DataFrame) -> pd.DataFrame:

@@ -59,7 +59,7 @@ class Revenue(Study):
     >>> revenue.by_month.table["closing"].tolist()
     [15.0, 30.0]
     >>> print(", ".join(revenue.findings()))
-    last_month, by_month, kept, layers, sold, costs, definitions
+    last_month, by_month, kept, year, movers, layers, sold, costs, definitions
     """
 
     data: DataSet
@@ -109,6 +109,32 @@ class Revenue(Study):
             "MRR of those who were customers twelve months earlier, as a share of what they paid then. Bands: 95 %.",
             partial(lines_with_bands, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
             how_to_read=words.HOW_TO_READ_TRAILING, caption=caption, notes=segment_remark(self.data, self.by),
+        )  # fmt: skip
+
+    @cached_property
+    def year(self) -> Result:
+        """What made it so?"""
+        name, caption = "nrr_steps", "From the MRR of a year before to what the same customers pay now"
+        steps = estimate.kept_steps(self._kept)
+        if steps.empty:
+            return Result(name, steps, absent=words.TOO_YOUNG, caption=caption)
+        last = whole(self._kept)["month"].iloc[-1]
+        return Result(
+            name, steps, self._say.year(told.shares_of_steps(steps)), self._say.compared(last),
+            partial(charts.waterfall_chart, steps, currency=self.data.currency), "Waterfall", caption=caption,
+        )  # fmt: skip
+
+    @cached_property
+    def movers(self) -> Result:
+        """Which customers changed it most?"""
+        name, caption = "mrr_movers", "Customers of a year before whose MRR has changed most"
+        table = estimate.movers(self.data, months=YEAR, column=self.by)
+        why = words.TOO_YOUNG if self._kept.empty else "" if len(table) else words.NO_MOVERS
+        formats = dict.fromkeys(("before", "now", "change"), "amount")
+        title = self._say.movers(told.largest_changes(table))
+        return Result(
+            name, table, title, caption=caption, absent=why, formats=formats, labels=words.MOVERS, most=10,
+            notes=(words.ONLY_LARGEST,) * (len(table) == estimate.MOST),
         )  # fmt: skip
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +21,9 @@ HOW_TO_READ_TRAILING: Final = (
     "they paid then. Above 100 %, those who grew outweigh those who shrank or left. The numbers below count these "
     "customers."
 )
+NO_MOVERS: Final = "Everybody who paid a year ago pays the same today."
+ONLY_LARGEST: Final = "The list and its file hold the thousand largest changes."
+MOVERS: Final = {"step": "What happened", "before": "MRR a year before", "now": "MRR now", "change": "Change"}
 TOO_YOUNG: Final = "No customer has been here for twelve months, so there is no NRR or GRR over a year yet."
 NO_KINDS: Final = "Upsells and cross-sells are not measured: this needs orders with a kind."
 NO_COSTS: Final = "The cost of keeping and winning customers is not measured: this needs a table of costs."
@@ -134,6 +138,25 @@ class Wording:
             nrr, grr = (f"{percent(row[rate])}, after {percent(before[rate])}" for rate in ("nrr", "grr"))
             return f"NRR is {nrr} a year ago; GRR is {grr}"
         return text
+
+    def year(self, shares: pd.Series[Any]) -> str:
+        """Say what churn, contraction and expansion came to, for every 100 of a year before."""
+        unit = f"{self.currency} " if self.currency else ""
+        lost = f"churn took {-shares.churn:.1f} and contraction {-shares.contraction:.1f}"
+        return f"Of every {unit}100 paid a year before, {lost}; expansion added {shares.expansion:.1f}"
+
+    def compared(self, month: pd.Timestamp) -> str:
+        """Say between which days, and whom, the steps of NRR compare."""
+        before = month - pd.DateOffset(years=1)
+        return f"MRR of those who paid at the end of {before:%B %Y}, then and at the end of {month:%B %Y}; nobody new."
+
+    def movers(self, ends: Mapping[str, pd.Series[Any]]) -> str:
+        """Name the largest rise and the largest fall; from ``headlines.largest_changes``."""
+        told = [
+            f"{way} is {self._money(row.change)} a month ({row.customer_id}, {row.step})" for way, row in ends.items()
+        ]
+        text = ", the largest ".join(told)
+        return f"The largest {text}" if told else ""
 
     def layers(self, shares: pd.Series[Any], held: pd.Series[Any]) -> str:
         """State how the MRR of earlier years holds; without one, which share of MRR comes from the last year."""

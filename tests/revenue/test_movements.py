@@ -9,7 +9,17 @@ from scipy.stats import t as student
 from cslib import load
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.retention.revenue import revenue_levels, revenue_retention
-from cslib.revenue.movements import KINDS, _ratio_of_flows, conventions, layers, movements, trailing, waterfall
+from cslib.revenue.movements import (
+    KINDS,
+    _ratio_of_flows,
+    conventions,
+    kept_steps,
+    layers,
+    movements,
+    movers,
+    trailing,
+    waterfall,
+)
 from cslib.revenue.spending import retention_cost
 
 REPEATS = 2000
@@ -208,6 +218,52 @@ def check_trailing(found, history, months):
         assert row.n_kept == (now > 0).sum()
         assert row.nrr == pytest.approx(now.sum() / then.sum())
         assert row.grr == pytest.approx(np.minimum(now, then).sum() / then.sum())
+        change = now - then
+        moves = [-then[now == 0].sum(), change[(change < 0) & (now > 0)].sum(), change[change > 0].sum()]
+        assert row[["churn", "contraction", "expansion"]].tolist() == pytest.approx(moves, abs=0.005)
+
+
+@pytest.mark.slow
+@settings(max_examples=10)
+@given(SPELLS)
+def test_steps_of_a_year_and_its_movers_equal_pandas(spells):
+    history = random_history(spells)
+    data = load({"subscriptions": history}, as_of="2025-09-30")
+    paid = [history[(history.started_on <= day) & ~(history.ended_on <= day)] for day in ("2024-09-30", "2025-09-30")]
+    paid = pd.DataFrame([own.groupby("customer_id")["mrr"].sum() for own in paid], index=["before", "now"]).T.fillna(
+        0.0
+    )
+    change = (paid["now"] - paid["before"]).round(2)
+    found = movers(data, column="plan").set_index("customer_id")
+    assert found["change"].to_dict() == pytest.approx(change[(change != 0) & (paid["before"] > 0)].to_dict())
+    assert (found["change"].abs().diff().dropna() <= 0).all()
+    sums = found.groupby("step")["change"].sum().reindex(["churn", "contraction", "expansion"], fill_value=0.0)
+    steps = kept_steps(trailing(data))
+    if paid["before"].sum():
+        assert steps["amount"].tolist() == pytest.approx(
+            [paid["before"].sum(), *sums, paid.loc[paid.before > 0, "now"].sum()]
+        )
+        assert steps["end"].tolist()[-2:] == pytest.approx(steps["amount"].tolist()[-1:] * 2, abs=0.005)
+    else:
+        assert steps.empty or steps["amount"].iloc[0] > 0  # of an earlier month
+
+
+def test_movers_by_hand():
+    rows = [["a", "2024-01-01", "2024-07-01", 10], ["a", "2024-07-01", None, 25], ["b", "2024-01-01", "2025-03-01", 40]]
+    rows += [
+        ["c", "2025-02-01", None, 5],
+        ["d", "2024-01-01", None, 9],
+        ["e", "2024-01-01", None, 8],
+        ["e", "2024-02-01", "2025-01-15", 3],
+    ]
+    history = pd.DataFrame(rows, columns=["customer_id", "started_on", "ended_on", "mrr"])
+    table = movers(load({"subscriptions": history}, as_of="2025-05-31"))
+    assert list(table) == ["customer_id", "step", "before", "now", "change"]
+    assert table.to_numpy().tolist() == [
+        ["b", "churn", 40.0, 0.0, -40.0],
+        ["a", "expansion", 10.0, 25.0, 15.0],
+        ["e", "contraction", 11.0, 8.0, -3.0],
+    ]
 
 
 def test_one_month_back_is_the_monthly_rate(sample):

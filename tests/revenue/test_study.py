@@ -11,7 +11,9 @@ from cslib.value.prices import acquisition
 COLUMNS = {
     "last_month": ["step", "amount", "start", "end"],
     "mrr_movements": ["segment", "month", "opening", "new", "expansion", "contraction", "churn", "reactivation", "closing", "n_opening", "n_new", "n_churned", "n_reactivated", "n_closing", "nrr", "nrr_ci_lower", "nrr_ci_upper", "grr", "grr_ci_lower", "grr_ci_upper", "quick_ratio", "arpa", "logo_churn_rate"],
-    "nrr_12_months": ["segment", "month", "n_opening", "n_kept", "opening", "mrr", "nrr", "nrr_ci_lower", "nrr_ci_upper", "grr", "grr_ci_lower", "grr_ci_upper", "customer_retention"],
+    "nrr_12_months": ["segment", "month", "n_opening", "n_kept", "opening", "mrr", "churn", "contraction", "expansion", "nrr", "nrr_ci_lower", "nrr_ci_upper", "grr", "grr_ci_lower", "grr_ci_upper", "customer_retention"],
+    "nrr_steps": ["step", "amount", "start", "end"],
+    "mrr_movers": ["customer_id"],
     "layers": ["cohort", "month", "mrr"],
     "conversions": ["month", "kind", "n", "amount", "n_all", "rate", "ci_lower", "ci_upper"],
     "crc": ["month", "retention_cost", "n_retained", "crc", "margin", "share_of_margin", "acquisition_cost", "n_new", "cac"],
@@ -36,7 +38,7 @@ def test_five_lines_give_table_title_and_chart(sample):
 def test_every_finding_answers_a_question():
     questions = Revenue.findings()
     assert list(questions) == [
-        *("last_month", "by_month", "kept", "layers", "sold", "costs", "definitions"),
+        *("last_month", "by_month", "kept", "year", "movers", "layers", "sold", "costs", "definitions"),
     ]
     assert all(q.endswith("?") for q in questions.values())
 
@@ -72,6 +74,14 @@ def test_what_the_sample_says(by_plan):
     assert by_plan.answer.subtitle == "2,193 paying customers at the end of June 2025 · 36 complete months"
     assert "Monthly recurring revenue is USD 818 k" in by_plan.answer.text
     assert by_plan.last_month.title.startswith("MRR grew by USD 32.3 k in June 2025: ")
+    steps, last = by_plan.year.table, by_plan.kept.table.iloc[0]
+    assert steps["amount"].iloc[-1] / steps["amount"].iloc[0] == pytest.approx(last.nrr, rel=1e-12)
+    assert by_plan.year.title == (
+        "Of every USD 100 paid a year before, churn took 21.8 and contraction 2.5; expansion added 13.2"
+    )
+    assert by_plan.movers.title == (
+        "The largest rise is USD 1,200 a month (0001886, expansion), the largest fall is USD 1,520 a month (0000240, churn)"
+    )
     assert by_plan.layers.title.startswith(
         "Customers who joined in 2024 together pay 100.3 % of what they paid at the end"
     )
