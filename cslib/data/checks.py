@@ -28,7 +28,7 @@ from cslib.data.contract import (
     Column,
     Fault,
 )
-from cslib.data.engine import MANY
+from cslib.data.engine import MANY, only_row
 from cslib.data.moments import zoned
 from cslib.data.reading import NOTHING, PERIODS, Reading, coin_of, months_of, possible, typed
 from cslib.data.sources import Raw
@@ -195,8 +195,8 @@ def _to_look_at(raw: ir.Table, spec: Collection[str]) -> list[str]:
 
 def counts(table: ir.Table, /, **measures: ir.Value) -> dict[str, int]:
     """Take all measures in one pass; of no rows each is 0."""
-    found = table.aggregate(**measures).execute().iloc[0]
-    return {str(k): int(v) if pd.notna(v) else 0 for k, v in found.items()}
+    found = only_row(table.aggregate(**measures))
+    return {k: int(v) if pd.notna(v) else 0 for k, v in found.items()}
 
 
 def _open_quote(work: ir.Table, column: str) -> Rule:

@@ -226,6 +226,15 @@ def _part(value: Any, places: Mapping[ops.Node, int]) -> Any:
     return type(value), repr(value) if equal_but_other else value
 
 
+def only_row(table: ir.Table) -> dict[str, Any]:
+    """Give the one row of a table as plain values: a frame of many columns takes longer to make than to ask for."""
+    con = table.get_backend()
+    if con.name != "duckdb":
+        return {str(k): v for k, v in table.execute().iloc[0].items()}
+    con._run_pre_execute_hooks(table)  # tables of memory
+    return dict(zip(table.columns, con.raw_sql(con.compile(table)).fetchone(), strict=True))
+
+
 def own(path: str | Path = ":memory:", **options: Any) -> Any:
     """Open DuckDB as cslib uses it, by default in memory."""
     return _DuckDB().connect(path, **options)
