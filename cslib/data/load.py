@@ -69,7 +69,7 @@ ATTRIBUTES: Final = (
 )
 PAYERS: Final = (
     "Customers are those who pay, from their first paid day until they stop paying. Paying again after a gap "
-    "in which {} counts as leaving and coming back ({} times so far)."
+    "in which {} counts as leaving and coming back ({} so far)."
 )
 
 
@@ -431,7 +431,7 @@ def _payers(data: DataSet) -> list[str]:
     differ = f"{counted(other, 'customer')} began or stopped paying on another day than customers says: payment counts."
     gap = f"more than {counted(data.pause_months, 'month')} ended" if data.pause_months else "a month ended"
     known = f" Who left is known up to {settled(data)}." * bool(data.pause_months)
-    return [PAYERS.format(gap, f"{again:,}") + known, *[unpaid] * bool(free), *[differ] * bool(other)]
+    return [PAYERS.format(gap, counted(again, "time")) + known, *[unpaid] * bool(free), *[differ] * bool(other)]
 
 
 def _complete(

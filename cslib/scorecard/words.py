@@ -214,7 +214,7 @@ def _card(row: Row, measured: Measured) -> Card:
     aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
     aimed: Any = {"status": row.status, "target": _target(row, currency), "aims": aims} if row.status in JUDGED else {}
     limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
-    more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi}
+    more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi, "noun": kpi.noun}
     return Card(row.label, row.value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
 
 

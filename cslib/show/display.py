@@ -56,7 +56,7 @@ class Card:
     ci_lower, ci_upper
         Ends of the interval, in the unit of the value.
     n
-        How many customers (or rows) the number rests on.
+        How many the number rests on.
     currency
         Code before an amount of money, such as "USD".
     detail
@@ -73,10 +73,12 @@ class Card:
         Id of the KPI that the number is, where it is one.
     aims
         The target in the unit of the value, or both ends of its band: dashed lines in the small one.
+    noun
+        What one of `n` is called.
 
     Examples
     --------
-    >>> Card("NPS", 43.6, ci_lower=41.2, ci_upper=46.0, n=2400, kpi="nps").value
+    >>> Card("NPS", 43.6, ci_lower=41.2, ci_upper=46.0, n=2400, noun="answer", kpi="nps").value
     43.6
     """
 
@@ -94,6 +96,7 @@ class Card:
     limits: tuple[float, float] | None = None
     kpi: str = ""
     aims: tuple[float, ...] = ()
+    noun: str = "customer"
 
 
 class Named(Protocol):
@@ -110,6 +113,10 @@ class Named(Protocol):
     @property
     def unit(self) -> str:
         """A unit of `format_value`."""
+
+    @property
+    def noun(self) -> str:
+        """What one of n is called."""
 
 
 def card_of(
@@ -138,7 +145,7 @@ def card_of(
     >>> card.kpi, card.label, card.unit
     ('customer_churn_rate', 'Customer churn', 'percent')
     """
-    return Card(kpi.label, value, kpi.unit, *interval, n, currency, detail, kpi=kpi.id)
+    return Card(kpi.label, value, kpi.unit, *interval, n, currency, detail, kpi=kpi.id, noun=kpi.noun)
 
 
 def _show(html: str, text: str, bundle: Mapping[str, object]) -> None:
@@ -180,7 +187,7 @@ def cards(*cards: Card) -> None:
 def _card_lines(card: Card) -> tuple[str, str, str]:
     """Value, interval with n, and detail of a card."""
     interval = format_interval(card.ci_lower, card.ci_upper, card.unit, value=card.value)
-    size = "" if card.n is None else f"n\N{NO-BREAK SPACE}{card.n:,}"
+    size = "" if card.n is None else counted(card.n, card.noun)
     value = format_value(card.value, card.unit, card.currency)
     return value, " · ".join(filter(None, (interval, size))), card.detail
 

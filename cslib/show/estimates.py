@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLo
 from numpy.typing import NDArray
 from seaborn.utils import relative_luminance
 
-from cslib.errors import ParameterError
+from cslib.errors import ParameterError, counted
 from cslib.show import charts, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, is_slim
 from cslib.show.formats import format_value
@@ -385,7 +385,7 @@ def _with_all(rates: pd.DataFrame, told: pd.DataFrame, pooled: pd.DataFrame) -> 
     own = pooled.set_index("period_index").reindex(rates.columns)
     bounds = own[[*charts.BOUNDS]].itertuples(index=False) if "ci_lower" in own else [(np.nan, np.nan)] * len(own)
     texts = [
-        hover.lines(f"All cohorts, {k}", rate, "percent", bounds=(low, high), n=f"of {n:,.0f} customers")
+        hover.lines(f"All cohorts, {k}", rate, "percent", bounds=(low, high), n=f"of {counted(int(n), 'customer')}")
         for k, rate, n, (low, high) in zip(own.index, own["retention_rate"], own["n_customers"], bounds, strict=True)
     ]
     first = pd.Series(texts, own.index).where(own["retention_rate"].notna())
@@ -403,7 +403,7 @@ def _cells_told(own: pd.DataFrame, rates: pd.DataFrame, period: str, names: Mapp
 
     facts = (shown[c] for c in ("cohort", "period_index", "retention_rate", "n_customers"))
     texts = [
-        hover.lines(named(day, int(k)), rate, "percent", bounds=(low, high), n=f"of {n:,.0f} customers")
+        hover.lines(named(day, int(k)), rate, "percent", bounds=(low, high), n=f"of {counted(int(n), 'customer')}")
         for day, k, rate, n, low, high in zip(*facts, *(bounds[c] for c in charts.BOUNDS), strict=True)
     ]
     table = shown.assign(text=texts).pivot(index="cohort", columns="period_index", values="text")

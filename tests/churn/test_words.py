@@ -390,6 +390,11 @@ def test_cards_hold_what_the_data_can_tell(curve):
     assert len(say.cards(summary, None, None)) == 2
 
 
+def test_a_card_names_what_it_counts(curve):
+    made = say.cards(survival_summary(curve), last_month(rates()), outlook(forecast()), unit="stay")
+    assert [card.noun for card in made] == ["stay", "stay", "customer", "customer"]
+
+
 def test_medians_of_few_are_not_told():
     """Half are gone at month 9, to which two customers were followed."""
     table = say.summary(firm(survival_curve(lives(a=[(1, True, 2), (3, False, 20), (9, True, 1), (10, False, 1)]))))

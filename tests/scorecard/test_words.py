@@ -179,6 +179,10 @@ def test_a_card_names_its_target_period_and_past_in_short_lines():
     assert made.detail == "12 months to June 2025\nup from 88.0 % a year ago"
 
 
+def test_a_card_names_what_it_counts():
+    assert [card(entry).noun for entry in (MISSED, UNCLEAR, BETTER)] == ["customer", "answer", "order"]
+
+
 def test_a_card_draws_its_past():
     past = [("nrr", s, pd.NaT, 12, value, None, None, 9) for s, value in (("All", 0.88), ("All", 0.9), ("x", 5.0))]
     rows = table(MISSED)

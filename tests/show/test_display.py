@@ -124,7 +124,7 @@ def test_an_unknown_unit_names_the_nearest() -> None:
 
 def test_a_card_shows_value_interval_and_n(show: Show) -> None:
     data = show(display.cards, Card("Stay", 0.843, "percent", 0.834, 0.852, 7043, detail="vs May"))
-    assert data["text/plain"] == "Stay · 84.3 % · 83.4 to 85.2 · n\N{NO-BREAK SPACE}7,043 · vs May"
+    assert data["text/plain"] == "Stay · 84.3 % · 83.4 to 85.2 · 7,043 customers · vs May"
     assert re.sub(r"<[^>]+>", "|", body(data)).count("84.3 %") == 1
 
 
@@ -160,9 +160,9 @@ def test_a_card_shows_its_target_and_past(show: Show) -> None:
 
 
 def test_a_card_of_a_kpi_is_called_as_it_is_and_keeps_its_id(show: Show) -> None:
-    kpi = SimpleNamespace(id="stay_12m", label="Stay", unit="percent")
+    kpi = SimpleNamespace(id="stay_12m", label="Stay", unit="percent", noun="stay")
     card = display.card_of(kpi, 0.843, interval=(0.834, 0.852), n=7043, detail="vs May")
-    assert card == Card("Stay", 0.843, "percent", 0.834, 0.852, 7043, detail="vs May", kpi="stay_12m")
+    assert card == Card("Stay", 0.843, "percent", 0.834, 0.852, 7043, detail="vs May", kpi="stay_12m", noun="stay")
     data = show(display.cards, card, Card("Other", 1))
     assert [c["kpi"] for c in data[MIME]["cards"]] == ["stay_12m", ""]
     assert "stay_12m" not in body(data)
