@@ -194,11 +194,11 @@ def _card_lines(card: Card) -> tuple[str, str, str]:
 
 def card_html(card: Card) -> str:
     """Draw one card."""
-    value, interval, detail = (escape(line) for line in _card_lines(card))
+    value, interval, detail = (escape(unbroken(line)) for line in _card_lines(card))
     status = ""
     if card.status:
         kind, sign = STATUS[card.status]
-        status = f'<div class="cs-status cs-{kind}">{unbroken(f"{sign} {card.status} · {card.target}")}</div>'
+        status = f'<div class="cs-status cs-{kind}">{escape(unbroken(f"{sign} {card.status} · {card.target}"))}</div>'
     lines = {"interval": interval, "detail": detail}
     html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in lines.items() if line)
     head = f'<div class="cs-label">{escape(card.label)}</div><div class="cs-value">{value}</div>'
@@ -323,10 +323,10 @@ def _text(value: object, unit: str, numeric: bool) -> str:
     if value is None:
         return "–"
     if numeric:
-        return format_value(float(value), unit)  # type: ignore[arg-type]
+        return unbroken(format_value(float(value), unit))  # type: ignore[arg-type]
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value).removesuffix(" 00:00:00")
+    return unbroken(str(value).removesuffix(" 00:00:00"))
 
 
 def _export(df: pd.DataFrame, name: str) -> str:
@@ -408,7 +408,7 @@ def figure(
     message = f"Figure {name!r} needs a title that states the finding, and alt: the same in words."
     ParameterError.when(not (title.strip() and alt.strip()), message)
     link = "" if data is None else _export(data, name)
-    head = f'<h3 class="cs-title">{unbroken(title)}</h3><p class="cs-subtitle">{unbroken(subtitle)}</p>'
+    head = f'<h3 class="cs-title">{escape(unbroken(title))}</h3><p class="cs-subtitle">{escape(unbroken(subtitle))}</p>'
     drawn = drawing(fig, name, alt)
     body = _scroll(title, drawn) + (f"<p class=cs-rows>{link}</p>" if link else "")
     if slim is not None:

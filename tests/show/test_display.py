@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from cslib.errors import ParameterError
 from cslib.show import display
 from cslib.show.display import MIME, Card
 from cslib.show.drawing import sparkline
-from cslib.show.formats import format_interval, format_value, without_secrets
+from cslib.show.formats import format_interval, format_value, unbroken, without_secrets
 
 EVIL = "<script>alert('x')</script>\"&"
 CHECK: dict[str, Any] = {
@@ -125,7 +126,7 @@ def test_an_unknown_unit_names_the_nearest() -> None:
 def test_a_card_shows_value_interval_and_n(show: Show) -> None:
     data = show(display.cards, Card("Stay", 0.843, "percent", 0.834, 0.852, 7043, detail="vs May"))
     assert data["text/plain"] == "Stay · 84.3 % · 83.4 to 85.2 · 7,043 customers · vs May"
-    assert re.sub(r"<[^>]+>", "|", body(data)).count("84.3 %") == 1
+    assert re.sub(r"<[^>]+>", "|", body(data)).count("84.3\N{NO-BREAK SPACE}%") == 1
 
 
 @pytest.mark.parametrize(
@@ -145,6 +146,16 @@ def test_an_interval_reads_from_one_number_to_the_other(
     unit: str, lower: float | None, upper: float | None, text: str
 ) -> None:
     assert format_interval(lower, upper, unit) == text
+
+
+def test_an_amount_stays_on_one_line(show: Show) -> None:
+    told = "USD 5.2 M of 12 months, < 0.1 % or +2.3 points"
+    whole = "USD_5.2_M of 12 months, <_0.1_% or +2.3_points".replace("_", "\N{NO-BREAK SPACE}")
+    assert unbroken(told) == whole
+    assert escape(whole) in body(show(display.cards, Card("MRR", 5_200_000.0, "money", detail=told)))
+    data = show(display.table, pd.DataFrame({"told": [told]}), name="t", caption="T")
+    assert f">{escape(whole)}</td>" in body(data)
+    assert told in data["text/plain"]
 
 
 def test_a_card_shows_its_target_and_past(show: Show) -> None:
@@ -288,7 +299,7 @@ def test_cells_follow_their_type(show: Show) -> None:
     )
     html = body(show(display.table, df, name="t", caption="T", formats={"share": "percent"}))
     cells = re.findall(r"<td[^>]*>(.*?)</td>", html)
-    assert cells == ["50.0 %", "2025-01-31", "yes", "007", "3", "–", "–", "no", "–", "–"]
+    assert cells == ["50.0\N{NO-BREAK SPACE}%", "2025-01-31", "yes", "007", "3", "–", "–", "no", "–", "–"]
 
 
 def test_a_table_without_rows_is_not_shown_and_its_file_has_the_header(show: Show, run_dir: Any) -> None:
@@ -310,7 +321,7 @@ def test_a_report_holds_all_rows_of_a_table_for_its_reader_to_search(show: Show,
     html = body(show(display.table, df, name="all", caption="All", formats={"risk": "percent"}))
     assert html.count("<script") == 1  # what stands in the rows is none
     packed = rows_for_the_script(html)
-    assert packed["rows"][0] == [f"{EVIL}0", "50.0 %", "yes"]
+    assert packed["rows"][0] == [f"{EVIL}0", "50.0\N{NO-BREAK SPACE}%", "yes"]
     assert packed["rows"][1] == [f"{EVIL}1", "–", "yes"]
     assert packed["ranks"] == {"1": [2, None, *[1] * 18]}
 
