@@ -27,7 +27,7 @@ SPAN: Final = r" (months?|days?)$"
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
-    "The small line is the KPI over time; a grey band is its usual range, within which it moves by chance alone, where "
+    "The small line is the KPI over time; usual is the range within which it moves by chance alone, a grey band where "
     "that is the same at all times. A change is called clear, or above or below usual, only where it is more than "
     "chance. A target is met or missed only where the whole 95 % interval says so; else it is not clear. What is "
     "counted, such as a cost, has no interval."
@@ -184,13 +184,16 @@ def _moved(row: Row, currency: str) -> str:
     """Say of what moved by more than chance against what it did."""
     season = MAY_BE_SEASON * (row.season == "unknown")
     if isfinite(row.limit_lower):
-        usual = format_interval(row.limit_lower, row.limit_upper, row.unit)
-        now = " at this time of the year" if row.season == "allowed for" else ""
-        return f"{'above' if row.change == 'higher' else 'below'} its usual {usual}{now}{season}"
+        return f"{'above' if row.change == 'higher' else 'below'} its usual {_usual_range(row)}{season}"
     yearly = pd.notna(row.year_before)
     then = _value(row, row.year_before if yearly else row.previous, currency)
     up = "up" if row.change == "higher" else "down"
     return f"clearly {up} from {then} {BEFORE[YEAR] if yearly else _when(row)}{season}"
+
+
+def _usual_range(row: Row) -> str:
+    now = " at this time of the year" if row.season == "allowed for" else ""
+    return f"{format_interval(row.limit_lower, row.limit_upper, row.unit)}{now}"
 
 
 def _goal(row: Row, currency: str) -> str:
@@ -210,7 +213,8 @@ def _card(row: Row, measured: Measured) -> Card:
     limited = isfinite(row.limit_lower) and not (kpi.grows or row.season == "allowed for")  # else of one period only
     lower, upper = (None, None) if row.ci_lower == row.ci_upper else (row.ci_lower, row.ci_upper)
     n = None if pd.isna(row.n) else int(row.n)
-    detail = "\n".join(filter(None, [row.period, _change(row, currency)]))
+    usual = f"usual: {_usual_range(row)}" if row.change == "noise" and isfinite(row.limit_lower) else ""
+    detail = "\n".join(filter(None, [row.period, _change(row, currency), usual]))
     aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
     aimed: Any = {"status": row.status, "target": _target(row, currency), "aims": aims} if row.status in JUDGED else {}
     limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None

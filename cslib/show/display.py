@@ -187,7 +187,7 @@ def cards(*cards: Card) -> None:
 def _card_lines(card: Card) -> tuple[str, str, str]:
     """Value, interval with n, and detail of a card."""
     interval = format_interval(card.ci_lower, card.ci_upper, card.unit, value=card.value)
-    size = "" if card.n is None else counted(card.n, card.noun)
+    size = "" if card.n is None else counted(card.n, card.noun).replace(" ", "\N{NO-BREAK SPACE}")
     value = format_value(card.value, card.unit, card.currency)
     return value, " · ".join(filter(None, (interval, size))), card.detail
 
@@ -485,15 +485,18 @@ def data_check(check: Mapping[str, Any]) -> None:
     """
     _check_day(check.get("as_of"))
     tables, share = check["tables"], check.get("share_censored")
-    chips = [chip for entry in tables for chip in _table_chips(entry)]
+    facts = [_sized(entry) for entry in tables]
     if share is not None and math.isfinite(share):
-        chips.append(("", f"{format_value(share, 'percent')} are still customers"))
+        facts.append(f"{format_value(share, 'percent')} are still customers")
+    odd = [f"{e['table']}: {counted(e['set_aside'], 'row')} set aside" for e in tables if e.get("set_aside")]
     remarks = [f"{e['table']}: {e['note']}" for e in tables if e.get("note")]
     warnings, notes = check.get("warnings", []), [*check.get("notes", []), *remarks]
-    items = "".join(f'<li class="cs-chip {kind}">{escape(text)}</li>' for kind, text in chips)
+    items = "".join(f'<li class="cs-chip cs-warn">{escape(text)}</li>' for text in odd)
+    chips = f'<ul class="cs-chips">{items}</ul>' if odd else ""
     said = _listed(warnings, "cs-warnings") + _listed(notes, "cs-notes")
-    html = f'<div class="cs cs-check"><ul class="cs-chips">{items}</ul>{said}</div>'
-    text = "\n".join([" · ".join(text for _, text in chips), *(f"! {w}" for w in warnings), *notes])
+    held = escape(unbroken(" · ".join(facts)))
+    html = f'<div class="cs cs-check"><p class="meta">{held}</p>{chips}{said}</div>'
+    text = "\n".join([" · ".join([*facts, *odd]), *(f"! {w}" for w in warnings), *notes])
     _show(html, text, {"kind": "data_check", "check": {k: _finite(v) for k, v in check.items()}})
 
 
@@ -505,15 +508,10 @@ def _check_day(day: object) -> None:
     raise ParameterError(message)
 
 
-def _table_chips(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
-    span = (
-        f", {format_day(entry['first'])} to {format_day(entry['last'])}"
-        if entry.get("first") and entry.get("last")
-        else ""
-    )
-    aside = entry.get("set_aside", 0)
-    chips = [("cs-ok", f"{entry['table']} {counted(entry['rows'], 'row')}{span}")]
-    return chips + [("cs-warn", f"{entry['table']}: {counted(aside, 'row')} set aside")] * bool(aside)
+def _sized(entry: Mapping[str, Any]) -> str:
+    dated = entry.get("first") and entry.get("last")
+    span = f", {format_day(entry['first'])} to {format_day(entry['last'])}" if dated else ""
+    return f"{entry['table']} {counted(entry['rows'], 'row')}{span}"
 
 
 def _listed(texts: list[str], kind: str, *, room: int = 5) -> str:

@@ -210,7 +210,11 @@ def test_a_usual_range_is_drawn_where_it_is_that_of_every_month():
     seasonal = card({**WORSE, "season": "allowed for"})
     assert seasonal.limits is None
     assert seasonal.detail.endswith("above its usual 1.0 to 4.0 at this time of the year")
-    assert card({**CALM, "limit_lower": 900.0, "limit_upper": 1200.0}).limits is None
+    growing = card({**CALM, "limit_lower": 900.0, "limit_upper": 1200.0})
+    assert growing.limits is None
+    assert growing.detail.endswith("\nusual: 900 to 1,200")
+    calm = card({**WORSE, "change": "noise", "season": "allowed for"}).detail
+    assert calm.endswith("\nusual: 1.0 to 4.0 at this time of the year")
 
 
 def test_what_is_never_reached_is_said_in_words():

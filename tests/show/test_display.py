@@ -125,7 +125,7 @@ def test_an_unknown_unit_names_the_nearest() -> None:
 
 def test_a_card_shows_value_interval_and_n(show: Show) -> None:
     data = show(display.cards, Card("Stay", 0.843, "percent", 0.834, 0.852, 7043, detail="vs May"))
-    assert data["text/plain"] == "Stay · 84.3 % · 83.4 to 85.2 · 7,043 customers · vs May"
+    assert data["text/plain"] == "Stay · 84.3 % · 83.4 to 85.2 · 7,043\N{NO-BREAK SPACE}customers · vs May"
     assert re.sub(r"<[^>]+>", "|", body(data)).count("84.3\N{NO-BREAK SPACE}%") == 1
 
 
@@ -482,8 +482,9 @@ def test_a_data_check_has_a_day_or_none(day: object) -> None:
 def test_one_row_is_one_row(show: Show) -> None:
     table = {"table": "customers", "rows": 1, "first": None, "last": None, "set_aside": 1}
     html = body(show(display.data_check, {**CHECK, "tables": [table]}))
-    assert ">customers 1 row<" in html
-    assert ">customers: 1 row set aside<" in html
+    assert ">customers 1 row ·" in html
+    assert ">customers: 1 row set aside</li>" in html
+    assert "<li" not in body(show(display.data_check, {**CHECK, "tables": [{**table, "set_aside": 0}]}))
 
 
 def test_the_data_check_is_never_a_wall(show: Show) -> None:
@@ -491,7 +492,7 @@ def test_the_data_check_is_never_a_wall(show: Show) -> None:
     html = body(data)
     assert "customers 4,000 rows, 1 July 2022 to 30 June 2025" in html
     assert "customers: 3 rows set aside" in html
-    assert "47.0 % are still customers" in html
+    assert "47.0\N{NO-BREAK SPACE}% are still customers" in html
     assert html.split("<details>")[0].count("<li>warning") == 5
     assert "35 more" in html
 
