@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from seaborn.utils import relative_luminance
 from cslib.errors import ParameterError, counted
 from cslib.show import charts, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, is_slim
+from cslib.show.drawing import DARK, ON_SHADES, SHADES
 from cslib.show.formats import format_value
 
 MAX_ROWS: Final = 30
@@ -30,8 +31,6 @@ DARK_TEXT: Final = "#020202"  # not INK: it stands on the colour of a cell in bo
 PALE: Final = 0.18  # luminance above which dark text is the clearer one: either has a contrast of 4.5 there
 NARROW: Final = 0.3  # shares over which colours run at least: less would draw what may be chance
 MAX_COHORTS: Final = 36
-STEPS: Final = 32  # of a shade
-SHADES: Final = ("#eef6f7", "#7cc0ca", "#0f8092", "#0a4a57")
 
 
 @mpl.rc_context(STYLE)
@@ -418,16 +417,16 @@ def coloured_cells(
 
     `told`, of the same shape, holds what a reader is told at each cell.
     """
-    low, high = limits
-    # few enough that cells share their styles in a page
-    colours = ListedColormap(sns.light_palette(PALETTE[0], STEPS) if pale else sns.blend_palette(SHADES, STEPS))
+    low, high = limits[0], limits[1] + 0.5 * pale * (limits[1] - limits[0])
+    colours = ListedColormap(SHADES)
     sns.heatmap(
         values, ax=axes, cmap=colours, vmin=low, vmax=high, cbar=False, annot=text, fmt="",
         linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5},
     )  # fmt: skip
     axes.collections[0].set_clip_on(False)  # every cell lies inside
     for label, value in zip(axes.texts, values.to_numpy()[values.notna().to_numpy()], strict=True):
-        label.set_color(DARK_TEXT if relative_luminance(colours((value - low) / (high - low))) > PALE else "white")
+        shade = to_hex(colours((value - low) / (high - low)))
+        label.set_color(ON_SHADES[relative_luminance(shade) > PALE, relative_luminance(DARK[shade]) > PALE])
         label.set_in_layout(False)  # it is inside its cell: to measure each takes longer than to draw them
     if told is not None:
         rows, columns = np.nonzero(told.notna().to_numpy())

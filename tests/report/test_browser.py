@@ -255,6 +255,10 @@ def test_what_is_wider_than_its_place_shows_that_it_goes_on(open_report: OpenRep
             "(e, to) => { e.scrollLeft = to; return new Promise(r => setTimeout(() => r(e.matches('.goes-on')), 60)); }"
         )
         assert [box.evaluate(ends, to) for to in (0, 10_000, 20)] == [True, False, True]
+        said = "e => getComputedStyle(e.querySelector('caption'), '::after').content"
+        assert "goes on to the right" in box.evaluate(said)
+        first = "e => e.querySelector('td').getBoundingClientRect().left - e.getBoundingClientRect().left"
+        assert box.evaluate(first) == 0  # the names of rows stay
 
 
 SMALLEST = """e => Math.min(...[...e.querySelectorAll("text")].map(t =>
@@ -369,6 +373,7 @@ def test_a_table_of_which_the_page_holds_a_part_is_neither_sorted_nor_searched(
         box = opened.page.locator(".cs-table", has_text="Long")
         assert box.locator(".cs-count").inner_text() == "20 of 6,000 rows"
         assert box.locator("button, input, select").count() == 0
+        assert opened.page.locator(".cs-wide").count() == 0
 
 
 @pytest.mark.slow
