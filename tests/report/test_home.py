@@ -63,6 +63,26 @@ def test_it_is_the_front_of_what_needs_attention(tmp_path: Path) -> None:
     assert [int(level) for level in re.findall(r"<h(\d)", page)] == [1, 2, 2, 3, 3]
 
 
+@pytest.mark.parametrize(
+    ("declared", "ended", "told"),
+    [
+        (False, "2025-11-29", "The data end on 30 June 2025, 5 months before these reports were made."),
+        (False, "2025-08-05", "The data end on 30 June 2025, 1 month before these reports were made."),
+        (False, "2025-08-04", ""),
+        (True, "2025-11-29", ""),
+        (None, "2025-11-29", ""),  # made before it was noted
+    ],
+)
+def test_it_says_that_the_data_end_long_before_unless_that_is_declared(
+    tmp_path: Path, declared: bool | None, ended: str, told: str
+) -> None:
+    check = {} if declared is None else {"as_of_declared": declared}
+    scorecard(tmp_path, ended=f"{ended}T06:00:12Z", data_check=check)
+    page = text(tmp_path)
+    assert ("The data end on" in page) == bool(told)
+    assert told in page
+
+
 def test_the_bar_tells_which_reports_have_which_switch(tmp_path: Path) -> None:
     by = {"parameters": {"segment_by": "plan"}}
     put(tmp_path, "churn", label="Churn", segments={"Team": {}}, **by)
