@@ -12,7 +12,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from cslib.errors import counted
-from cslib.report.html import moment, render_template
+from cslib.report.html import ALL, moment, render_template
 from cslib.report.parameters import output_folder, words
 from cslib.report.publish import bound, earlier_record, locked, point, put, read_record, with_addresses
 from cslib.show.display import Card, card_html
@@ -68,7 +68,9 @@ def _shown(
     if front:
         said = [Markup(inline(text)) for text in front["attention"][:SENTENCES]]
         about |= {"old": any(f["last_good"] is front for f in failed)}
-        about |= {"cards": _cards(front), "attention": said, "changes": _changes(out, front)}
+        about |= {"views": [{**front, "id": ALL, "value": "All"}, *front["segments"]], "column": front["column"]}
+        about |= {"column_words": words(front["column"]), "attention": said, "changes": _changes(out, front)}
+        about["views"] = [view | {"cards": _cards(view)} for view in about["views"]]
     return about
 
 
@@ -105,6 +107,7 @@ def _run(record: Mapping[str, Any], slug: str) -> dict[str, Any]:
         shown["column"] = str(switch.get("segment_by") or "")
         lists = {key: [*(record.get(key) or ())] for key in ("attention", "cards")}
         lists["attention"] = [*map(str, lists["attention"])]
+        lists["segments"] = [_segment(value, own) for value, own in (record.get("segments") or {}).items() if own]
         day = format_day(str(record["as_of"])) if record.get("as_of") else ""
         check = record.get("data_check", {})
         return {
@@ -115,6 +118,11 @@ def _run(record: Mapping[str, Any], slug: str) -> dict[str, Any]:
             "late": _late(record, check),
         }
     return {}
+
+
+def _segment(value: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    texts = {key: str(own.get(key) or "") for key in ("answer", "error")}
+    return {**texts, "id": str(own["folder"]), "value": value, "cards": [*(own.get("cards") or ())]}
 
 
 def _late(record: Mapping[str, Any], check: Mapping[str, Any]) -> str:

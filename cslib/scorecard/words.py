@@ -184,16 +184,20 @@ def _moved(row: Row, currency: str) -> str:
     """Say of what moved by more than chance against what it did."""
     season = MAY_BE_SEASON * (row.season == "unknown")
     if isfinite(row.limit_lower):
-        return f"{'above' if row.change == 'higher' else 'below'} its usual {_usual_range(row)}{season}"
+        usual = format_interval(row.limit_lower, row.limit_upper, row.unit)
+        now = " at this time of the year" if row.season == "allowed for" else ""
+        return f"{'above' if row.change == 'higher' else 'below'} its usual {usual}{now}{season}"
     yearly = pd.notna(row.year_before)
     then = _value(row, row.year_before if yearly else row.previous, currency)
     up = "up" if row.change == "higher" else "down"
     return f"clearly {up} from {then} {BEFORE[YEAR] if yearly else _when(row)}{season}"
 
 
-def _usual_range(row: Row) -> str:
-    now = " at this time of the year" if row.season == "allowed for" else ""
-    return f"{format_interval(row.limit_lower, row.limit_upper, row.unit)}{now}"
+def _usually(row: Row) -> str:
+    """Say in a line of a card what the value was compared with."""
+    alone = row.months == 1 and pd.notna(row.until)
+    now = f" for {f'{row.until:%B}' if alone else 'the season'}" * (row.season == "allowed for")
+    return f"usual{now}: {format_interval(row.limit_lower, row.limit_upper, row.unit)}"
 
 
 def _goal(row: Row, currency: str) -> str:
@@ -213,7 +217,7 @@ def _card(row: Row, measured: Measured) -> Card:
     limited = isfinite(row.limit_lower) and not (kpi.grows or row.season == "allowed for")  # else of one period only
     lower, upper = (None, None) if row.ci_lower == row.ci_upper else (row.ci_lower, row.ci_upper)
     n = None if pd.isna(row.n) else int(row.n)
-    usual = f"usual: {_usual_range(row)}" if row.change == "noise" and isfinite(row.limit_lower) else ""
+    usual = _usually(row) if row.change == "noise" and isfinite(row.limit_lower) else ""
     detail = "\n".join(filter(None, [row.period, _change(row, currency), usual]))
     aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
     aimed: Any = {"status": row.status, "target": _target(row, currency), "aims": aims} if row.status in JUDGED else {}

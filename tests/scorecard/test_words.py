@@ -213,8 +213,9 @@ def test_a_usual_range_is_drawn_where_it_is_that_of_every_month():
     growing = card({**CALM, "limit_lower": 900.0, "limit_upper": 1200.0})
     assert growing.limits is None
     assert growing.detail.endswith("\nusual: 900 to 1,200")
-    calm = card({**WORSE, "change": "noise", "season": "allowed for"}).detail
-    assert calm.endswith("\nusual: 1.0 to 4.0 at this time of the year")
+    calm = {**WORSE, "change": "noise", "season": "allowed for", "until": pd.Timestamp("2025-06-30")}
+    assert card(calm).detail.endswith("\nusual for June: 1.0 to 4.0")
+    assert card({**calm, "months": 3}).detail.endswith("\nusual for the season: 1.0 to 4.0")
 
 
 def test_what_is_never_reached_is_said_in_words():
