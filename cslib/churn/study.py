@@ -195,7 +195,7 @@ class Churn(Study):
         As in :class:`cslib.churn.drivers.DriverModel`; why there is none to compare stands in ``before``.
         """
         table = self._model.table
-        told: Any = {"changing": self._model.stratified_by}
+        told: Any = {"changing": self._model.stratified_by, "unit": self._unit}
         said, shown = say.drivers(strongest(self._drivers), **told), self._drivers.assign(clear=self._model.clear)
         how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": RATE}
         chart = partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True)

@@ -391,10 +391,10 @@ def kinds(lost: pd.DataFrame) -> Said:
     return Said(f"Within {months(known['months'].iloc[0])}, {listed(parts)}", plotted)
 
 
-def drivers(strongest: Row | None, *, changing: str = "") -> Said:
+def drivers(strongest: Row | None, *, changing: str = "", unit: str = "customer") -> Said:
     """State the strongest driver that is more than chance; without one, that whose effect changes with age."""
     plotted = "How fast customers leave, compared with the reference. Bars: 95 % intervals, in colour where more than "
-    plotted += "chance, all comparisons taken together."
+    plotted += f"chance, all comparisons taken together; n: {unit}s."
     if strongest is None and changing:
         others = "on average, nothing on record clearly raises or lowers the risk of leaving"
         title = f"How much {changing} matters depends on how long customers have been here; {others}"

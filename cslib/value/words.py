@@ -132,7 +132,10 @@ def value_answer(
     subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
     subtitle += " · customers who return included" * later
     pace = "as in the last 12 months" * bool(found and found.carries)
-    cards = _cards(forms, base, pay, currency, pace)
+    cards = tuple(
+        replace(card, noun=unit) if card.noun == KPIS["ltv"].noun else card
+        for card in _cards(forms, base, pay, currency, pace)
+    )
     cards = cards if standard else tuple(replace(card, kpi="") for card in cards)
     moved = (_changed_value(found, forms, currency),) if found else ()
     return Answer(subtitle, " ".join(filter(None, sentences)), cards, moved)

@@ -217,7 +217,8 @@ def test_drivers_are_named_with_their_reference():
         say.drivers(DRIVER, changing="plan").title
         == "Pro customers leave at about a third of Lite's rate, other things equal"
     )
-    assert say.drivers(None).subtitle.endswith("in colour where more than chance, all comparisons taken together.")
+    plotted = say.drivers(None, unit="stay").subtitle
+    assert plotted.endswith("in colour where more than chance, all comparisons taken together; n: stays.")
     assert say.drivers(None).title == "Nothing on record clearly raises or lowers the risk of leaving"
     assert say.drivers(None, changing="channel").title == (
         "How much channel matters depends on how long customers have been here; on average, nothing on record clearly raises "

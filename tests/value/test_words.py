@@ -66,6 +66,11 @@ def answer(forms=FORMS, base=BASE, pay=PAY, tested=TESTED, terms=TERMS, source="
     return value_answer(forms, base, pay, tested, terms=terms, source=source, **more)
 
 
+def test_a_card_names_what_it_counts():
+    assert [card.noun for card in answer().cards[:2]] == ["customer", "customer"]
+    assert [card.noun for card in answer(unit="stay").cards[:2]] == ["stay", "customer"]
+
+
 def test_subtitle_says_what_is_off_and_what_is_not_known():
     assert answer().subtitle == (
         "4,000 customers · MRR from subscriptions · margin 80 %, discounted at 8 % a year, "
