@@ -407,7 +407,7 @@ def _loyal(known: Known, table: pd.DataFrame, life: pd.DataFrame) -> list[str]:
     for term, level, n in zip(unknown["term"], unknown["level"], unknown["n"], strict=True):
         own = life[known[term][1] == level]
         months = counted(round((own["duration"] - own["entry"].clip(lower=0)).sum()), "month")
-        none = f"None of the {n:,} customers with {term} {level} left, so no ratio can be given"
+        none = f"None of the {counted(n, 'customer')} with {term} {level} left, so no ratio can be given"
         result.append(f"{none}; they are taken to leave at most as ½ in {months}.")
     return result
 

@@ -100,7 +100,7 @@ class Churn(Study):
         summary, own = firm_medians(self._summary, self._curve), self._recent is not self.data
         head = say.subtitle(summary, observed_from=self._recent.observed_from, unit=self._unit)
         last = None if never_recorded(self.data) else last_month(self._rates)
-        cards = say.cards(summary, last, self._outlook, recent=own)
+        cards = say.cards(summary, last, self._outlook, recent=own, unit=self._unit)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
         found: Any = (pace(self._hazard), self._differences, strongest(self._drivers))
@@ -195,7 +195,7 @@ class Churn(Study):
         As in :class:`cslib.churn.drivers.DriverModel`; why there is none to compare stands in ``before``.
         """
         table = self._model.table
-        told: Any = {"changing": self._model.stratified_by}
+        told: Any = {"changing": self._model.stratified_by, "unit": self._unit}
         said, shown = say.drivers(strongest(self._drivers), **told), self._drivers.assign(clear=self._model.clear)
         how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": RATE}
         chart = partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True)

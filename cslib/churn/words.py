@@ -161,7 +161,9 @@ def _span(lower: float, upper: float) -> str:
     return f"up to {ends[1]}" if math.isnan(lower) else " to ".join(ends)
 
 
-def cards(summary: pd.DataFrame, last: Row | None, outlook: Row | None, *, recent: bool = False) -> tuple[Card, ...]:
+def cards(
+    summary: pd.DataFrame, last: Row | None, outlook: Row | None, *, recent: bool = False, unit: str = "customer"
+) -> tuple[Card, ...]:
     """Make the headline cards: survival at 12 months, median or mean stay, churn of the last month, forecast.
 
     Parameters
@@ -172,13 +174,16 @@ def cards(summary: pd.DataFrame, last: Row | None, outlook: Row | None, *, recen
         None where there is no complete month.
     recent
         Whether they rest on the last twelve months alone.
+    unit
+        As from :func:`cslib.data.lives.counted_as`.
 
     Returns
     -------
     tuple of Card
         Those that the data can tell.
     """
-    return (*_stay_cards(whole(summary).iloc[0], recent), *_month_card(last), *_ahead_card(outlook))
+    stays = (replace(card, noun=unit) for card in _stay_cards(whole(summary).iloc[0], recent))
+    return (*stays, *_month_card(last), *_ahead_card(outlook))
 
 
 def _stay_cards(row: pd.Series[Any], recent: bool) -> Iterator[Card]:
@@ -319,7 +324,7 @@ def _level(pace: Pace) -> str:
     if not pace.n_months:
         return f"Too few have left to tell whether risk changes over time: {rate} on average"
     alike = f"{rate}, and no month is twice as risky as the others"
-    return f"Risk hardly changes over the first {pace.n_months} months: {alike}"
+    return f"Risk hardly changes over the first {stretch(pace.n_months, 'month')}: {alike}"
 
 
 def _peaks(pace: Pace) -> str:
@@ -386,10 +391,10 @@ def kinds(lost: pd.DataFrame) -> Said:
     return Said(f"Within {months(known['months'].iloc[0])}, {listed(parts)}", plotted)
 
 
-def drivers(strongest: Row | None, *, changing: str = "") -> Said:
+def drivers(strongest: Row | None, *, changing: str = "", unit: str = "customer") -> Said:
     """State the strongest driver that is more than chance; without one, that whose effect changes with age."""
     plotted = "How fast customers leave, compared with the reference. Bars: 95 % intervals, in colour where more than "
-    plotted += "chance, all comparisons taken together."
+    plotted += f"chance, all comparisons taken together; n: {unit}s."
     if strongest is None and changing:
         others = "on average, nothing on record clearly raises or lowers the risk of leaving"
         title = f"How much {changing} matters depends on how long customers have been here; {others}"
@@ -617,7 +622,7 @@ def sums(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = 
     """
     if outlook is None or not stakes.n_customers:
         return ()
-    listed = f"The risks on the list add up to {stakes.expected_churned:,.0f} customers"
+    listed = f"The risks on the list add up to {counted(round(stakes.expected_churned), 'customer')}"
     if outlook.ci_lower <= stakes.expected_churned <= outlook.ci_upper:
         return (f"{listed}, within the interval of the forecast ({outlook.lost:,.0f}).",)
     alike = f"of one age and {split}" if split else "of one age"

@@ -259,6 +259,8 @@ class DataSet:
         Lazy Ibis tables by name of the contract.
     as_of
         Last fully observed day; None where the tables hold no date at all.
+    as_of_declared
+        Whether it was given or declared; else it is the last day of the data.
     currency
         ISO code of every amount, or empty.
     observed_from
@@ -313,6 +315,7 @@ class DataSet:
     notes: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
     listed: bool = False
+    as_of_declared: bool = False
     statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unfiltered: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
     whole: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
@@ -389,7 +392,7 @@ class DataSet:
         Returns
         -------
         dict
-            ``source, as_of, currency, fingerprint, tables`` (a list of ``table, rows, first, last,
+            ``source, as_of, as_of_declared, currency, fingerprint, tables`` (a list of ``table, rows, first, last,
             set_aside, note``), ``share_censored`` (share of customers still here), ``notes``, ``warnings``.
         """
         tables = []
@@ -398,7 +401,12 @@ class DataSet:
             tables.append({"table": name, "set_aside": len(self.set_aside.get(name, ())), "note": "", **known})
         fingerprint = hashlib.sha256(json.dumps(self.statistics, default=str).encode()).hexdigest()[:12]
         check: dict[str, Any] = {"source": self.label, "as_of": self.as_of.isoformat() if self.as_of else None}
-        check |= {"currency": self.currency or None, "fingerprint": fingerprint, "tables": tables}
+        check |= {
+            "as_of_declared": self.as_of_declared,
+            "currency": self.currency or None,
+            "fingerprint": fingerprint,
+            "tables": tables,
+        }
         check["share_censored"] = self.statistics.get("customers", {}).get("share_censored")
         return check | {"notes": list(self.notes), "warnings": [f.message for f in self.faults]}
 

@@ -105,7 +105,7 @@ class Kpi:
     span
         Least and most that it can be, where that is not 0 and, of a share, 1.
     noun
-        What one of ``n`` is called.
+        What one of ``n`` is called; ``stay`` where customers who come back count again, and else are customers.
     adapt
         Changes the definition with the setting.
     """

@@ -69,7 +69,7 @@ ATTRIBUTES: Final = (
 )
 PAYERS: Final = (
     "Customers are those who pay, from their first paid day until they stop paying. Paying again after a gap "
-    "in which {} counts as leaving and coming back ({} times so far)."
+    "in which {} counts as leaving and coming back ({} so far)."
 )
 
 
@@ -218,7 +218,7 @@ def _data_set(
     segments = tuple(s for o in config.tables.values() for s in o.segments)
     notes += _segments_said(segments)
     known: Any = {"targets": config.targets, "label": config.label, "notes": (*notes, *said)}
-    known["listed"] = listed is not None
+    known |= {"listed": listed is not None, "as_of_declared": bool(config.as_of)}
     result = DataSet(tables, day, currency, _observed_from(config, day), pause_months, segments, **known)
     faults = [*found, *mixed, *unpaid]
     if not fatal(result, faults):
@@ -431,7 +431,7 @@ def _payers(data: DataSet) -> list[str]:
     differ = f"{counted(other, 'customer')} began or stopped paying on another day than customers says: payment counts."
     gap = f"more than {counted(data.pause_months, 'month')} ended" if data.pause_months else "a month ended"
     known = f" Who left is known up to {settled(data)}." * bool(data.pause_months)
-    return [PAYERS.format(gap, f"{again:,}") + known, *[unpaid] * bool(free), *[differ] * bool(other)]
+    return [PAYERS.format(gap, counted(again, "time")) + known, *[unpaid] * bool(free), *[differ] * bool(other)]
 
 
 def _complete(

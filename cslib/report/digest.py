@@ -267,7 +267,7 @@ def page(digest: Digest, *, links: bool = True) -> str:
 
 def _row(one: News, *, links: bool) -> str:
     colour = ILL if one.kind in BAD else WELL
-    where, text = escape(one.where), re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", unbroken(one.text))
+    where, text = escape(one.where), re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(unbroken(one.text)))
     if links and one.link:
         where = f'<a href="{escape(one.link)}" style="color:{ACCENT}">{where}</a>'
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from cslib.errors import counted
-from cslib.report.html import moment, render_template
+from cslib.report.html import ALL, moment, render_template
 from cslib.report.parameters import output_folder, words
 from cslib.report.publish import bound, earlier_record, locked, point, put, read_record, with_addresses
 from cslib.show.display import Card, card_html
@@ -19,6 +20,8 @@ from cslib.show.formats import format_day, format_value, inline
 
 HEADLINES: Final = 8  # cards
 SENTENCES: Final = 3  # on what needs attention
+LATE: Final = 35  # days from the end of the data to the run, above which it is said
+DAYS_PER_MONTH: Final = 365.25 / 12
 TEXTS: Final = ("answer", "subtitle", "error", "status", "group")
 
 
@@ -60,12 +63,14 @@ def _shown(
     listed = [_unlike_the_front(run) if run is front else run for run in sorted(runs, key=_group)]
     groups = [[*own] for _, own in groupby(listed, key=_group)]
     about: dict[str, Any] = {"groups": groups, "failures": failed, "not_made": not_made, "summary": summary}
-    about["digest"] = (out / "digest.html").is_file()
+    about |= {"digest": (out / "digest.html").is_file(), "late": next((run["late"] for run in pages), "")}
     about |= {"pages": [run for run in pages if not run["group"]], "front": front}
     if front:
         said = [Markup(inline(text)) for text in front["attention"][:SENTENCES]]
         about |= {"old": any(f["last_good"] is front for f in failed)}
-        about |= {"cards": _cards(front), "attention": said, "changes": _changes(out, front)}
+        about |= {"views": [{**front, "id": ALL, "value": "All"}, *front["segments"]], "column": front["column"]}
+        about |= {"column_words": words(front["column"]), "attention": said, "changes": _changes(out, front)}
+        about["views"] = [view | {"cards": _cards(view)} for view in about["views"]]
     return about
 
 
@@ -102,9 +107,32 @@ def _run(record: Mapping[str, Any], slug: str) -> dict[str, Any]:
         shown["column"] = str(switch.get("segment_by") or "")
         lists = {key: [*(record.get(key) or ())] for key in ("attention", "cards")}
         lists["attention"] = [*map(str, lists["attention"])]
+        lists["segments"] = [_segment(value, own) for value, own in (record.get("segments") or {}).items() if own]
         day = format_day(str(record["as_of"])) if record.get("as_of") else ""
-        return {**shown, **lists, "as_of": day, "warnings": len(record.get("data_check", {}).get("warnings", []))}
+        check = record.get("data_check", {})
+        return {
+            **shown,
+            **lists,
+            "as_of": day,
+            "warnings": len(check.get("warnings", [])),
+            "late": _late(record, check),
+        }
     return {}
+
+
+def _segment(value: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    texts = {key: str(own.get(key) or "") for key in ("answer", "error")}
+    return {**texts, "id": str(own["folder"]), "value": value, "cards": [*(own.get("cards") or ())]}
+
+
+def _late(record: Mapping[str, Any], check: Mapping[str, Any]) -> str:
+    """Say that the data end long before the reports were made, where nobody has declared that they do."""
+    if not record.get("as_of") or check.get("as_of_declared", True):
+        return ""
+    ended, made = (date.fromisoformat(str(record[key])[:10]) for key in ("as_of", "ended"))
+    days = (made - ended).days
+    before = f"{counted(round(days / DAYS_PER_MONTH), 'month')} before these reports were made"
+    return f"The data end on {format_day(record['as_of'])}, {before}." if days > LATE else ""
 
 
 def _cards(run: Mapping[str, Any]) -> Markup:

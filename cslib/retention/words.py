@@ -154,7 +154,7 @@ class Wording:
         for _, row in marks.iterrows():
             label = self.retained(int(row.period_index)).removeprefix("are ").replace("order ", "ordered ")
             label, ends, n = label[0].upper() + label[1:], (row.ci_lower, row.ci_upper), int(row.n_customers)
-            whose = "customers followed that long" if pd.isna(row.joined) else f"joined by {self._until(row.joined)}"
+            whose = "followed that long" if pd.isna(row.joined) else f"joined by {self._until(row.joined)}"
             cards.append(Card(label, row.retention_rate, "percent", *ends, n, detail=whose))
         if contrast is not None:
             label = f"Newer minus older cohorts, {self.period} {int(contrast.shared_age)}"

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pandas as pd
 
 from cslib.data.dataset import DataSet
 from cslib.data.kpi import HISTORY, Kpi, Setting, Target
+from cslib.data.lives import counted_as
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.scorecard.catalogue import catalogue, read_targets
 
 LOG: Final = logging.getLogger("cslib")
 WHOLE: Final = "All"
 POINTS: Final = 24  # of a small line
+STAY: Final = "stay"
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,13 @@ def measure_all(data: DataSet, *, setting: Setting | None = None) -> Measured:
     history = _in_order(parts, kpis)
     missing = {name: kpi for name, kpi in kpis.items() if name not in set(history["kpi"])}
     reasons = {name: reasons.get(name, _absent(kpi, data)) for name, kpi in missing.items()}
-    return Measured(history, reasons, kpis, targets, data.currency)
+    return Measured(history, reasons, _named(kpis, set(history["kpi"]), data), targets, data.currency)
+
+
+def _named(kpis: Mapping[str, Kpi], known: set[str], data: DataSet) -> dict[str, Kpi]:
+    """Call stays customers where nobody has come back."""
+    unit = counted_as(data) if any(kpis[name].noun == STAY for name in known) else STAY
+    return {name: replace(kpi, noun=unit) if kpi.noun == STAY else kpi for name, kpi in kpis.items()}
 
 
 def _in_order(parts: Iterable[pd.DataFrame], kpis: Mapping[str, Kpi]) -> pd.DataFrame:

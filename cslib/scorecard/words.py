@@ -27,7 +27,7 @@ SPAN: Final = r" (months?|days?)$"
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
-    "The small line is the KPI over time; a grey band is its usual range, within which it moves by chance alone, where "
+    "The small line is the KPI over time; usual is the range within which it moves by chance alone, a grey band where "
     "that is the same at all times. A change is called clear, or above or below usual, only where it is more than "
     "chance. A target is met or missed only where the whole 95 % interval says so; else it is not clear. What is "
     "counted, such as a cost, has no interval."
@@ -193,6 +193,13 @@ def _moved(row: Row, currency: str) -> str:
     return f"clearly {up} from {then} {BEFORE[YEAR] if yearly else _when(row)}{season}"
 
 
+def _usually(row: Row) -> str:
+    """Say in a line of a card what the value was compared with."""
+    alone = row.months == 1 and pd.notna(row.until)
+    now = f" for {f'{row.until:%B}' if alone else 'the season'}" * (row.season == "allowed for")
+    return f"usual{now}: {format_interval(row.limit_lower, row.limit_upper, row.unit)}"
+
+
 def _goal(row: Row, currency: str) -> str:
     ends = [e for e in (row.target, row.target_upper) if pd.notna(e)]
     texts = [_value(row, e, currency).replace(".0 %", " %") for e in ends]
@@ -210,11 +217,12 @@ def _card(row: Row, measured: Measured) -> Card:
     limited = isfinite(row.limit_lower) and not (kpi.grows or row.season == "allowed for")  # else of one period only
     lower, upper = (None, None) if row.ci_lower == row.ci_upper else (row.ci_lower, row.ci_upper)
     n = None if pd.isna(row.n) else int(row.n)
-    detail = "\n".join(filter(None, [row.period, _change(row, currency)]))
+    usual = _usually(row) if row.change == "noise" and isfinite(row.limit_lower) else ""
+    detail = "\n".join(filter(None, [row.period, _change(row, currency), usual]))
     aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
     aimed: Any = {"status": row.status, "target": _target(row, currency), "aims": aims} if row.status in JUDGED else {}
     limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
-    more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi}
+    more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi, "noun": kpi.noun}
     return Card(row.label, row.value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
 
 

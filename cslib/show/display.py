@@ -56,7 +56,7 @@ class Card:
     ci_lower, ci_upper
         Ends of the interval, in the unit of the value.
     n
-        How many customers (or rows) the number rests on.
+        How many the number rests on.
     currency
         Code before an amount of money, such as "USD".
     detail
@@ -73,10 +73,12 @@ class Card:
         Id of the KPI that the number is, where it is one.
     aims
         The target in the unit of the value, or both ends of its band: dashed lines in the small one.
+    noun
+        What one of `n` is called.
 
     Examples
     --------
-    >>> Card("NPS", 43.6, ci_lower=41.2, ci_upper=46.0, n=2400, kpi="nps").value
+    >>> Card("NPS", 43.6, ci_lower=41.2, ci_upper=46.0, n=2400, noun="answer", kpi="nps").value
     43.6
     """
 
@@ -94,6 +96,7 @@ class Card:
     limits: tuple[float, float] | None = None
     kpi: str = ""
     aims: tuple[float, ...] = ()
+    noun: str = "customer"
 
 
 class Named(Protocol):
@@ -110,6 +113,10 @@ class Named(Protocol):
     @property
     def unit(self) -> str:
         """A unit of `format_value`."""
+
+    @property
+    def noun(self) -> str:
+        """What one of n is called."""
 
 
 def card_of(
@@ -138,7 +145,7 @@ def card_of(
     >>> card.kpi, card.label, card.unit
     ('customer_churn_rate', 'Customer churn', 'percent')
     """
-    return Card(kpi.label, value, kpi.unit, *interval, n, currency, detail, kpi=kpi.id)
+    return Card(kpi.label, value, kpi.unit, *interval, n, currency, detail, kpi=kpi.id, noun=kpi.noun)
 
 
 def _show(html: str, text: str, bundle: Mapping[str, object]) -> None:
@@ -180,18 +187,18 @@ def cards(*cards: Card) -> None:
 def _card_lines(card: Card) -> tuple[str, str, str]:
     """Value, interval with n, and detail of a card."""
     interval = format_interval(card.ci_lower, card.ci_upper, card.unit, value=card.value)
-    size = "" if card.n is None else f"n\N{NO-BREAK SPACE}{card.n:,}"
+    size = "" if card.n is None else counted(card.n, card.noun).replace(" ", "\N{NO-BREAK SPACE}")
     value = format_value(card.value, card.unit, card.currency)
     return value, " · ".join(filter(None, (interval, size))), card.detail
 
 
 def card_html(card: Card) -> str:
     """Draw one card."""
-    value, interval, detail = (escape(line) for line in _card_lines(card))
+    value, interval, detail = (escape(unbroken(line)) for line in _card_lines(card))
     status = ""
     if card.status:
         kind, sign = STATUS[card.status]
-        status = f'<div class="cs-status cs-{kind}">{unbroken(f"{sign} {card.status} · {card.target}")}</div>'
+        status = f'<div class="cs-status cs-{kind}">{escape(unbroken(f"{sign} {card.status} · {card.target}"))}</div>'
     lines = {"interval": interval, "detail": detail}
     html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in lines.items() if line)
     head = f'<div class="cs-label">{escape(card.label)}</div><div class="cs-value">{value}</div>'
@@ -316,10 +323,10 @@ def _text(value: object, unit: str, numeric: bool) -> str:
     if value is None:
         return "–"
     if numeric:
-        return format_value(float(value), unit)  # type: ignore[arg-type]
+        return unbroken(format_value(float(value), unit))  # type: ignore[arg-type]
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value).removesuffix(" 00:00:00")
+    return unbroken(str(value).removesuffix(" 00:00:00"))
 
 
 def _export(df: pd.DataFrame, name: str) -> str:
@@ -401,7 +408,7 @@ def figure(
     message = f"Figure {name!r} needs a title that states the finding, and alt: the same in words."
     ParameterError.when(not (title.strip() and alt.strip()), message)
     link = "" if data is None else _export(data, name)
-    head = f'<h3 class="cs-title">{unbroken(title)}</h3><p class="cs-subtitle">{unbroken(subtitle)}</p>'
+    head = f'<h3 class="cs-title">{escape(unbroken(title))}</h3><p class="cs-subtitle">{escape(unbroken(subtitle))}</p>'
     drawn = drawing(fig, name, alt)
     body = _scroll(title, drawn) + (f"<p class=cs-rows>{link}</p>" if link else "")
     if slim is not None:
@@ -478,15 +485,18 @@ def data_check(check: Mapping[str, Any]) -> None:
     """
     _check_day(check.get("as_of"))
     tables, share = check["tables"], check.get("share_censored")
-    chips = [chip for entry in tables for chip in _table_chips(entry)]
+    facts = [_sized(entry) for entry in tables]
     if share is not None and math.isfinite(share):
-        chips.append(("", f"{format_value(share, 'percent')} are still customers"))
+        facts.append(f"{format_value(share, 'percent')} are still customers")
+    odd = [f"{e['table']}: {counted(e['set_aside'], 'row')} set aside" for e in tables if e.get("set_aside")]
     remarks = [f"{e['table']}: {e['note']}" for e in tables if e.get("note")]
     warnings, notes = check.get("warnings", []), [*check.get("notes", []), *remarks]
-    items = "".join(f'<li class="cs-chip {kind}">{escape(text)}</li>' for kind, text in chips)
+    items = "".join(f'<li class="cs-chip cs-warn">{escape(text)}</li>' for text in odd)
+    chips = f'<ul class="cs-chips">{items}</ul>' if odd else ""
     said = _listed(warnings, "cs-warnings") + _listed(notes, "cs-notes")
-    html = f'<div class="cs cs-check"><ul class="cs-chips">{items}</ul>{said}</div>'
-    text = "\n".join([" · ".join(text for _, text in chips), *(f"! {w}" for w in warnings), *notes])
+    held = escape(unbroken(" · ".join(facts)))
+    html = f'<div class="cs cs-check"><p class="meta">{held}</p>{chips}{said}</div>'
+    text = "\n".join([" · ".join([*facts, *odd]), *(f"! {w}" for w in warnings), *notes])
     _show(html, text, {"kind": "data_check", "check": {k: _finite(v) for k, v in check.items()}})
 
 
@@ -498,15 +508,10 @@ def _check_day(day: object) -> None:
     raise ParameterError(message)
 
 
-def _table_chips(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
-    span = (
-        f", {format_day(entry['first'])} to {format_day(entry['last'])}"
-        if entry.get("first") and entry.get("last")
-        else ""
-    )
-    aside = entry.get("set_aside", 0)
-    chips = [("cs-ok", f"{entry['table']} {counted(entry['rows'], 'row')}{span}")]
-    return chips + [("cs-warn", f"{entry['table']}: {counted(aside, 'row')} set aside")] * bool(aside)
+def _sized(entry: Mapping[str, Any]) -> str:
+    dated = entry.get("first") and entry.get("last")
+    span = f", {format_day(entry['first'])} to {format_day(entry['last'])}" if dated else ""
+    return f"{entry['table']} {counted(entry['rows'], 'row')}{span}"
 
 
 def _listed(texts: list[str], kind: str, *, room: int = 5) -> str:

@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 from numpy.typing import NDArray
 from seaborn.utils import relative_luminance
 
-from cslib.errors import ParameterError
+from cslib.errors import ParameterError, counted
 from cslib.show import charts, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, is_slim
+from cslib.show.drawing import DARK, ON_SHADES, SHADES
 from cslib.show.formats import format_value
 
 MAX_ROWS: Final = 30
@@ -30,8 +31,6 @@ DARK_TEXT: Final = "#020202"  # not INK: it stands on the colour of a cell in bo
 PALE: Final = 0.18  # luminance above which dark text is the clearer one: either has a contrast of 4.5 there
 NARROW: Final = 0.3  # shares over which colours run at least: less would draw what may be chance
 MAX_COHORTS: Final = 36
-STEPS: Final = 32  # of a shade
-SHADES: Final = ("#eef6f7", "#7cc0ca", "#0f8092", "#0a4a57")
 
 
 @mpl.rc_context(STYLE)
@@ -385,7 +384,7 @@ def _with_all(rates: pd.DataFrame, told: pd.DataFrame, pooled: pd.DataFrame) -> 
     own = pooled.set_index("period_index").reindex(rates.columns)
     bounds = own[[*charts.BOUNDS]].itertuples(index=False) if "ci_lower" in own else [(np.nan, np.nan)] * len(own)
     texts = [
-        hover.lines(f"All cohorts, {k}", rate, "percent", bounds=(low, high), n=f"of {n:,.0f} customers")
+        hover.lines(f"All cohorts, {k}", rate, "percent", bounds=(low, high), n=f"of {counted(int(n), 'customer')}")
         for k, rate, n, (low, high) in zip(own.index, own["retention_rate"], own["n_customers"], bounds, strict=True)
     ]
     first = pd.Series(texts, own.index).where(own["retention_rate"].notna())
@@ -403,7 +402,7 @@ def _cells_told(own: pd.DataFrame, rates: pd.DataFrame, period: str, names: Mapp
 
     facts = (shown[c] for c in ("cohort", "period_index", "retention_rate", "n_customers"))
     texts = [
-        hover.lines(named(day, int(k)), rate, "percent", bounds=(low, high), n=f"of {n:,.0f} customers")
+        hover.lines(named(day, int(k)), rate, "percent", bounds=(low, high), n=f"of {counted(int(n), 'customer')}")
         for day, k, rate, n, low, high in zip(*facts, *(bounds[c] for c in charts.BOUNDS), strict=True)
     ]
     table = shown.assign(text=texts).pivot(index="cohort", columns="period_index", values="text")
@@ -418,16 +417,16 @@ def coloured_cells(
 
     `told`, of the same shape, holds what a reader is told at each cell.
     """
-    low, high = limits
-    # few enough that cells share their styles in a page
-    colours = ListedColormap(sns.light_palette(PALETTE[0], STEPS) if pale else sns.blend_palette(SHADES, STEPS))
+    low, high = limits[0], limits[1] + 0.5 * pale * (limits[1] - limits[0])
+    colours = ListedColormap(SHADES)
     sns.heatmap(
         values, ax=axes, cmap=colours, vmin=low, vmax=high, cbar=False, annot=text, fmt="",
         linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5},
     )  # fmt: skip
     axes.collections[0].set_clip_on(False)  # every cell lies inside
     for label, value in zip(axes.texts, values.to_numpy()[values.notna().to_numpy()], strict=True):
-        label.set_color(DARK_TEXT if relative_luminance(colours((value - low) / (high - low))) > PALE else "white")
+        shade = to_hex(colours((value - low) / (high - low)))
+        label.set_color(ON_SHADES[relative_luminance(shade) > PALE, relative_luminance(DARK[shade]) > PALE])
         label.set_in_layout(False)  # it is inside its cell: to measure each takes longer than to draw them
     if told is not None:
         rows, columns = np.nonzero(told.notna().to_numpy())

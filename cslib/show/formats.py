@@ -21,6 +21,8 @@ LINK: Final = re.compile(r"\[([^\[\]]+)\]\(([a-z][a-z0-9_]*)((?:#[a-z0-9-]+)?)\)
 SCALES: Final = ((1e9, " bn"), (1e6, " M"), (1e3, " k"))  # of amounts that are shortened
 NONE: Final = 1_000  # times a value: beside that it is none
 LONG: Final = 9_995  # from which they are
+# Between a number and its unit, the sign or the currency before it.
+WITHIN: Final = re.compile(r"(?<=\d) (?=%|(?:k|M|bn|points)\b)|(?:(?<=\b[A-Z]{3})|(?<=[<>≤≥≈])) (?=[−+]?\d)")
 MAY_BE_SEASON: Final = "; with less than two years of data, this may be the season"
 
 
@@ -217,7 +219,7 @@ def inline(text: str) -> str:
     >>> inline("[What is kept?](revenue#what-is-kept)")
     '<a href="revenue.html#what-is-kept" data-to="revenue#what-is-kept">What is kept?</a>'
     """
-    bold = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", unbroken(text))
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", escape(unbroken(text)))
     return LINK.sub(lambda m: f'<a href="{m[2]}.html{m[3]}" data-to="{m[2]}{m[3]}">{m[1]}</a>', bold)
 
 
@@ -233,8 +235,14 @@ def plain(text: str) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Escape a text, and keep a percent sign on the line of its number."""
-    return escape(text).replace(" %", "\N{NO-BREAK SPACE}%")
+    r"""Keep every amount of a text on one line: a number with its unit, its currency and the sign before it.
+
+    Examples
+    --------
+    >>> unbroken("< 0.1 % of USD 5.2 M a month").split(" ")
+    ['<\xa00.1\xa0%', 'of', 'USD\xa05.2\xa0M', 'a', 'month']
+    """
+    return WITHIN.sub("\N{NO-BREAK SPACE}", text)
 
 
 def percent(share: float) -> str:

@@ -78,7 +78,7 @@ ASKED: Final[Any] = {
 }  # fmt: skip
 FELT: Final = "nps_segmentation#Who is happy, and who isn't?"
 OTHERS: Final = "nps_segmentation#What do the other surveys say?"
-SCORE: Final[Any] = ASKED | {"base": ANSWERED, "blank": "nobody answered in the period"}
+SCORE: Final[Any] = ASKED | {"base": ANSWERED, "noun": "answer", "blank": "nobody answered in the period"}
 KPIS: Final = by_id(
     Kpi(id="nps", label="NPS", unit="number", direction="up", span=(-100.0, 100.0), explained=FELT,
         question="Would customers recommend us?",

@@ -20,7 +20,7 @@ from cslib.data.calendar import Window, age_in_months, ending, observed
 from cslib.data.customers import current_mrr, exact_sum
 from cslib.data.dataset import DataSet
 from cslib.data.lives import lives, settled
-from cslib.errors import check_share
+from cslib.errors import check_share, counted
 from cslib.stats.intervals import Floats, Interval, holm, log_rank, weighted_sum, z_value
 from cslib.stats.survival import at_risk_and_events, life_table, mean_stay, survival_curve, survival_summary
 from cslib.surveys.answers import SILENT, STATES, Asked, Measure, holder_of, latest, with_columns
@@ -204,17 +204,18 @@ def after_answers(
     observed(data)
     first = date.fromisoformat(data.statistics["surveys"]["first"])
     day = (pd.Timestamp(settled(data)) - pd.DateOffset(months=horizon_months)).date()
+    span = counted(horizon_months, "month")
     if not data.has_dates("customers"):
         return Landmark(asked, horizon_months, remark="The data hold no start dates, so nobody can be followed.")
     if data.observed_from and day < data.observed_from:
-        why = f"Churn is recorded from {data.observed_from} on, less than {horizon_months} months ago."
+        why = f"Churn is recorded from {data.observed_from} on, less than {span} ago."
         return Landmark(asked, horizon_months, remark=why)
     past = ending(window, day, earliest=first)
     known = tuple(c for c in columns if holder_of(data, c) != "surveys")
     then, now = (_alike(_groups(data, asked, when), data, known) for when in (past, window))
     followed = _followed(data, then, day)
     if asked.groups[0] not in set(followed["group"]) or followed["group"].nunique() < 2:
-        why = f"Too few customers had answered by {day:%-d %B %Y} to follow them for {horizon_months} months."
+        why = f"Too few customers had answered by {day:%-d %B %Y} to follow them for {span}."
         return Landmark(asked, horizon_months, remark=why)
     return Landmark(asked, horizon_months, day, past, followed, _present(data, now), known)
 

@@ -205,7 +205,8 @@ class Surveys(Study):
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
         return Result(
             name, table, self._say.drivers(table[table["clear"]]),
-            f"{label} minus that of all other customers, 95 % intervals: one in twenty leaves out 0 by chance alone.",
+            f"{label} minus that of all other customers, 95 % intervals: one in twenty leaves out 0 by chance alone; "
+            "n: answers.",
             partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", **rest,
         )  # fmt: skip
 

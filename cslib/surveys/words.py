@@ -73,7 +73,7 @@ class Words:
         """
         if pd.isna(whole.response_rate):
             return f"{counted(int(whole.n_responses), f'{self.label} answer')} from {window} · {UNSEEN}"
-        of = f"{whole.n_responses:,} of {whole.n_invited:,} customers"
+        of = f"{whole.n_responses:,} of {counted(int(whole.n_invited), 'customer')}"
         last = quarter.loc[quarter["kpi"] == "response_rate", "value"].head(1)
         alone = "".join(f"; in the last quarter alone, {percent(rate)} did" for rate in last)
         once = f"answered at least once ({percent(whole.response_rate)})"
@@ -115,13 +115,14 @@ class Words:
     ) -> tuple[Card, ...]:
         """Make the headline cards: score, change, money at stake."""
         ends, n = (whole.ci_lower, whole.ci_upper), int(whole.n_responses)
-        cards = [Card(self.label, whole[self.survey], unit, *ends, n, detail=f"asked {window}")]
+        answers: Any = {"noun": KPIS[self.survey].noun}
+        cards = [Card(self.label, whole[self.survey], unit, *ends, n, detail=f"asked {window}", **answers)]
         if moved is not None:
             kind, n = "number" if self.survey == "ces" else "points", int(moved.n_before + moved.n_now)
             chance = "more than chance" if moved.clear else "within the margin of error"
             size = 100 if self.survey == "nps" else 1
             change, lower, upper = (moved[c] / size for c in ("change", "ci_lower", "ci_upper"))
-            cards.append(Card(f"Change on {self.earlier}", change, kind, lower, upper, n, detail=chance))
+            cards.append(Card(f"Change on {self.earlier}", change, kind, lower, upper, n, detail=chance, **answers))
         clear = _clear(stakes)
         dear = clear[clear["money_ci_lower"] > 0].sort_values("money_at_stake", ascending=False, kind="stable")
         for _, row in dear.head(1).iterrows():
@@ -173,7 +174,7 @@ class Words:
             return ()
         change = self._signed(moved["change"].iloc[0])
         kinds = f"{same} because customers of the same {column} answer differently"
-        return (f"Of the {change}, {kinds}, {other} because other {column}s answer more or less often.",)
+        return (f"Of the {change}, {kinds}, {other} because the mix by {column} has changed.",)
 
     def _told(self, score: float) -> str:
         return "–" if pd.isna(score) else self._score(score)
@@ -231,7 +232,7 @@ class Words:
         if pd.isna(every.score) or score == once or not every.n_responses > whole.n_responses:
             return ()
         answers = f"The {period}s count every answer: {every.n_responses:,.0f} in the window, {score} taken together"
-        customers = f"each of {whole.n_responses:,.0f} customers once, by the latest answer"
+        customers = f"each of {counted(int(whole.n_responses), 'customer')} once, by the latest answer"
         return (f"{answers}. {self.label} of the window, {once}, counts {customers}.",)
 
     def needed(self, answers: int, difference: float) -> str:
@@ -360,7 +361,7 @@ class Words:
     def _stay(self, row: pd.Series[Any], best: str) -> str:
         ends = row.rmst_difference_ci_lower, row.rmst_difference_ci_upper
         span = f" (95 % interval of the difference {ends[0]:.1f} to {ends[1]:.1f})".replace("-", "−")
-        who = f"**{_who(row.group)}** ({row.n:,} customers, {row.n_churned:,} left)"
+        who = f"**{_who(row.group)}** ({_followed(row)})"
         text = f"{who} stayed {_against(row, best)}{'' if any(map(pd.isna, ends)) else span}"
         if not row.clear:
             return f"{text}, which may be chance."
@@ -408,7 +409,7 @@ class Words:
         if not known.any() or known.all():
             return ""
         each = [f"{self._priced(r)} in {r.segment}" for r in named]
-        others = listed([f"{r.segment} ({r.n:,} customers, {r.n_churned:,} left)" for r in open_])
+        others = listed([f"{r.segment} ({_followed(r)})" for r in open_])
         stake = f"at stake over 12 months are {listed(each)}"
         return f"**{_who(group)} by {column}**: {stake}; for {others} we can't put a price on it yet."
 
@@ -467,6 +468,10 @@ def _range(scores: Sequence[float]) -> str:
 
 def _who(group: str) -> str:
     return "Those who did not answer" if group == "no answer" else group.capitalize()
+
+
+def _followed(row: Any) -> str:
+    return f"{counted(int(row.n), 'customer')}, {int(row.n_churned):,} left"
 
 
 def _against(row: pd.Series[Any], best: str) -> str:

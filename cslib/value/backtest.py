@@ -27,6 +27,7 @@ JUDGED: Final = ["months_ahead", "error", "held", "n_held"]
 COLUMNS: Final = ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", *JUDGED]
 FEWEST: Final = 20  # customers then present
 SEED: Final = 1
+FAR: Final = 10  # times what happened: beyond that a share of it says nothing
 SELDOM: Final = 0.8  # of months held: fewer are not what an interval of 95 % promises, even as months go together
 
 
@@ -143,10 +144,10 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     pandas.DataFrame
         ``segment``, ``month`` (date), ``predicted``, ``ci_lower``, ``ci_upper``, ``actual``, ``measure`` (``active
         customers``, then ``MRR``, or ``revenue`` of the month where orders tell it), ``months_ahead`` (1 to
-        ``months``), ``error`` (predicted / actual − 1; missing where ``actual`` is 0 or less), ``held`` (the interval
-        holds what happened), ``n_held`` (months so far of which it does). Customers present on the day alone are
-        followed, new ones are not. Empty where customers have no dates, or where on the day fewer than 20 were present
-        or nobody had been observed for half as long as is to be foretold.
+        ``months``), ``error`` (predicted / actual − 1; infinite where it is above 10, missing where ``actual`` is 0 or
+        less), ``held`` (the interval holds what happened), ``n_held`` (months so far of which it does). Customers
+        present on the day alone are followed, new ones are not. Empty where customers have no dates, or where on the
+        day fewer than 20 were present or nobody had been observed for half as long as is to be foretold.
 
     Notes
     -----
@@ -185,7 +186,8 @@ def last_year(tested: pd.DataFrame) -> pd.DataFrame:
         ``segment``, ``customers`` and ``revenue`` (error in the last month known, missing where nothing was foretold),
         ``cancel`` (they are of opposite sign, and that of revenue is less than half of that of customers), ``narrow``
         (of which the intervals held in fewer than 80 % of months, such as ``customers and revenue``), ``allow`` (the
-        largest error of these in any month; missing where there is none). Empty where nothing was.
+        largest error of these in any month; infinite where it passes what happened, missing where there is none). Empty
+        where nothing was.
     """
     known = tested.dropna(subset=["predicted", "actual"])
     known = known.assign(what=(known["measure"] == ACTIVE).map({True: "customers", False: "revenue"}))
@@ -196,6 +198,7 @@ def last_year(tested: pd.DataFrame) -> pd.DataFrame:
     table = ends["error"].unstack().reindex(index=known["segment"].unique(), columns=["customers", "revenue"])
     cancel = (table["customers"] * table["revenue"] < 0) & (2 * table["revenue"].abs() < table["customers"].abs())
     table = table.assign(cancel=cancel, narrow=seldom["what"].agg(" and ".join), allow=seldom["worst"].max())
+    table["allow"] = table["allow"].mask(table["allow"] > 1, np.inf)
     return table.fillna({"narrow": ""}).rename_axis("segment").reset_index()
 
 
@@ -223,4 +226,4 @@ def _judged(table: pd.DataFrame) -> pd.DataFrame:
     held = table["actual"].between(table["ci_lower"], table["ci_upper"])
     n_held = held.groupby([table["measure"], table["segment"]]).cumsum()
     error = table["predicted"] / table["actual"].where(table["actual"] > 0) - 1
-    return table.assign(error=error, held=held, n_held=n_held)
+    return table.assign(error=error.mask(error > FAR, np.inf), held=held, n_held=n_held)

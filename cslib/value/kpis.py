@@ -75,7 +75,14 @@ def _valued(
 
 
 BROUGHT: Final = "lifetime_value#What does a customer bring, and by when?"
-WORTH: Final[Any] = {"group": "value", "months": QUARTER, "base": EVER, "grows": True, "measure": _value}
+WORTH: Final[Any] = {
+    "group": "value",
+    "months": QUARTER,
+    "base": EVER,
+    "grows": True,
+    "measure": _value,
+    "noun": "stay",
+}
 FORM: Final[Any] = WORTH | {"unit": "money", "direction": "up", "sources": PRICED, "needs": A_PRICE}
 FORMULA: Final[Any] = FORM | {"explained": "lifetime_value#Method"}
 EARNED: Final[Any] = WORTH | {"sources": WON, "needs": A_COST, "blank": NO_CAC, "explained": BROUGHT}

@@ -132,7 +132,10 @@ def value_answer(
     subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
     subtitle += " · customers who return included" * later
     pace = "as in the last 12 months" * bool(found and found.carries)
-    cards = _cards(forms, base, pay, currency, pace)
+    cards = tuple(
+        replace(card, noun=unit) if card.noun == KPIS["ltv"].noun else card
+        for card in _cards(forms, base, pay, currency, pace)
+    )
     cards = cards if standard else tuple(replace(card, kpi="") for card in cards)
     moved = (_changed_value(found, forms, currency),) if found else ()
     return Answer(subtitle, " ".join(filter(None, sentences)), cards, moved)
@@ -213,12 +216,14 @@ def _missed(row: Any) -> str:
 
 def _off(error: float, name: str) -> str:
     few, many = WAYS[name]
-    return f"{percent(abs(error))} too {many if error > 0 else few} {name}" if error else f"the right {name}"
+    size = "far" if math.isinf(error) else percent(abs(error))
+    return f"{size} too {many if error > 0 else few} {name}" if error else f"the right {name}"
 
 
 def _off_by_segment(tested: pd.DataFrame) -> str:
     off = tested.loc[tested["segment"] != "All", "revenue"].dropna().abs()
-    return f"By segment, revenue was off by {between(off.min(), off.max())}." if len(off) > 1 else ""
+    told = len(off) > 1 and math.isfinite(off.max())
+    return f"By segment, revenue was off by {between(off.min(), off.max())}." if told else ""
 
 
 def allowance(tested: pd.DataFrame) -> str:
@@ -230,8 +235,12 @@ def allowance(tested: pd.DataFrame) -> str:
         As from ``value.backtest.last_year``.
     """
     rows: Any = whole(tested).dropna(subset="allow").itertuples()
-    told = [f"Intervals for {r.narrow} were too narrow: allow for about ±{100 * r.allow:.0f} %." for r in rows]
-    return "".join(told)
+    return "".join(f"Intervals for {row.narrow} were too narrow: {_allowed(row.allow)}." for row in rows)
+
+
+def _allowed(share: float) -> str:
+    beyond = "in some months the forecast was off by more than the amount itself"
+    return beyond if math.isinf(share) else f"allow for about ±{100 * share:.0f} %"
 
 
 def off_by_segment(tested: pd.DataFrame) -> tuple[str, ...]:
@@ -603,7 +612,8 @@ def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") 
     write = _counted if count else money
     word = ("few", "many") if count else ("little", "much")
     same = write(last.predicted) == write(last.actual)
-    miss = "" if same or pd.isna(last.error) else f", {percent(abs(last.error))} too {word[int(last.error > 0)]}"
+    known = math.isfinite(last.error) and not same
+    miss = f", {percent(abs(last.error))} too {word[int(last.error > 0)]}" if known else ""
     when = f"{'in the month to' if measure == 'revenue' else 'on'} {day}"
     stayed = f"{_counted(last.actual)} {'was' if last.actual == 1 else 'were'} still here on {day}"
     brought = f"of the customers of a year ago, {stayed}"

@@ -217,7 +217,8 @@ def test_drivers_are_named_with_their_reference():
         say.drivers(DRIVER, changing="plan").title
         == "Pro customers leave at about a third of Lite's rate, other things equal"
     )
-    assert say.drivers(None).subtitle.endswith("in colour where more than chance, all comparisons taken together.")
+    plotted = say.drivers(None, unit="stay").subtitle
+    assert plotted.endswith("in colour where more than chance, all comparisons taken together; n: stays.")
     assert say.drivers(None).title == "Nothing on record clearly raises or lowers the risk of leaving"
     assert say.drivers(None, changing="channel").title == (
         "How much channel matters depends on how long customers have been here; on average, nothing on record clearly raises "
@@ -388,6 +389,11 @@ def test_cards_hold_what_the_data_can_tell(curve):
     lite = survival_summary(curve[curve.segment == "Lite"].assign(segment="All"))
     assert say.cards(lite, last, ahead)[1].label == "Months until half have left"
     assert len(say.cards(summary, None, None)) == 2
+
+
+def test_a_card_names_what_it_counts(curve):
+    made = say.cards(survival_summary(curve), last_month(rates()), outlook(forecast()), unit="stay")
+    assert [card.noun for card in made] == ["stay", "stay", "customer", "customer"]
 
 
 def test_medians_of_few_are_not_told():

@@ -508,6 +508,8 @@ def test_everything_is_described_in_plain_values():
         "set_aside": 0, "note": "", "fingerprint": 0,
     }  # fmt: skip
     assert described["share_censored"] == 1
+    assert not described["as_of_declared"]
+    assert load(frames("customers", CUSTOMERS), as_of="2025-06-30").describe()["as_of_declared"]
 
 
 def toml(folder, text):

@@ -11,6 +11,7 @@ from notebook_world import write
 from playwright.sync_api import Browser
 
 from cslib.report import batch, html
+from cslib.show.formats import unbroken
 
 OpenReport = Callable[..., Any]
 NOTEBOOK = [
@@ -254,6 +255,10 @@ def test_what_is_wider_than_its_place_shows_that_it_goes_on(open_report: OpenRep
             "(e, to) => { e.scrollLeft = to; return new Promise(r => setTimeout(() => r(e.matches('.goes-on')), 60)); }"
         )
         assert [box.evaluate(ends, to) for to in (0, 10_000, 20)] == [True, False, True]
+        said = "e => getComputedStyle(e.querySelector('caption'), '::after').content"
+        assert "goes on to the right" in box.evaluate(said)
+        first = "e => e.querySelector('td').getBoundingClientRect().left - e.getBoundingClientRect().left"
+        assert box.evaluate(first) == 0  # the names of rows stay
 
 
 SMALLEST = """e => Math.min(...[...e.querySelectorAll("text")].map(t =>
@@ -368,6 +373,7 @@ def test_a_table_of_which_the_page_holds_a_part_is_neither_sorted_nor_searched(
         box = opened.page.locator(".cs-table", has_text="Long")
         assert box.locator(".cs-count").inner_text() == "20 of 6,000 rows"
         assert box.locator("button, input, select").count() == 0
+        assert opened.page.locator(".cs-wide").count() == 0
 
 
 @pytest.mark.slow
@@ -400,4 +406,4 @@ def test_texts_that_are_numbers_are_sorted_as_numbers(
         box = opened.page.locator(".cs-table", has_text="Told")
         box.get_by_role("button", name=heading).click()
         place = ["told", "day", "x"].index(heading) + 1
-        assert box.locator(f"tbody td:nth-child({place})").all_inner_texts() == order
+        assert box.locator(f"tbody td:nth-child({place})").all_inner_texts() == [unbroken(text) for text in order]

@@ -63,6 +63,65 @@ def test_it_is_the_front_of_what_needs_attention(tmp_path: Path) -> None:
     assert [int(level) for level in re.findall(r"<h(\d)", page)] == [1, 2, 2, 3, 3]
 
 
+@pytest.mark.parametrize(
+    ("declared", "ended", "told"),
+    [
+        (False, "2025-11-29", "The data end on 30 June 2025, 5 months before these reports were made."),
+        (False, "2025-08-05", "The data end on 30 June 2025, 1 month before these reports were made."),
+        (False, "2025-08-04", ""),
+        (True, "2025-11-29", ""),
+        (None, "2025-11-29", ""),  # made before it was noted
+    ],
+)
+def test_it_says_that_the_data_end_long_before_unless_that_is_declared(
+    tmp_path: Path, declared: bool | None, ended: str, told: str
+) -> None:
+    check = {} if declared is None else {"as_of_declared": declared}
+    scorecard(tmp_path, ended=f"{ended}T06:00:12Z", data_check=check)
+    page = text(tmp_path)
+    assert ("The data end on" in page) == bool(told)
+    assert told in page
+
+
+def test_its_headlines_have_the_switch_of_their_report(tmp_path: Path) -> None:
+    team = {"folder": "plan-team", "answer": "**None of 6** is missed.", "cards": [NRR | {"value": 0.95}], "error": ""}
+    lite = {"folder": "plan-lite", "answer": None, "cards": None, "error": "Too few customers."}
+    scorecard(tmp_path, parameters={"segment_by": "plan"}, segments={"Team": team, "Lite": lite})
+    page = text(tmp_path)
+    whole, own, none = page.split('<div class="view"')[1:]
+    assert '<fieldset class="switch" data-column="plan" hidden>' in page
+    assert re.findall(r'value="([^"]+)" data-value="([^"]+)"', page) == [
+        ("all", "All"),
+        ("plan-team", "Team"),
+        ("plan-lite", "Lite"),
+    ]
+    assert '"cs-value">88.9' in whole
+    assert "What needs attention" in whole
+    assert own.startswith(' data-view="plan-team" hidden>')
+    assert "<strong>None of 6</strong> is missed." in own
+    assert '"cs-value">95.0' in own
+    assert "What needs attention" not in own
+    assert '<p class="cs-warning">Too few customers.</p>' in none
+    assert '<a href="scorecard.html" data-column="plan">' in page
+    scorecard(tmp_path, "20250701T070012-00000000")
+    assert "switch" not in text(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_switch_of_the_home_page_leads_on_to_reports_of_the_segment(open_report: Any, tmp_path: Path) -> None:
+    by = {"parameters": {"segment_by": "plan"}}
+    team = {"folder": "plan-team", "answer": "**None of 6** is missed.", "cards": [NRR]}
+    scorecard(tmp_path, segments={"Team": team}, **by)
+    put(tmp_path, "revenue", label="Revenue", **by)
+    with open_report(write_index(tmp_path)) as opened:
+        page = opened.page
+        page.get_by_label("Team", exact=True).check(force=True)
+        assert page.locator(".cs-answer:visible").inner_text() == "None of 6 is missed."
+        hrefs = [link.get_attribute("href") for link in page.locator(".bar a").all()]
+        assert [href.partition("#")[2] for href in hrefs] == ["plan=Team", ""]
+        assert opened.complaints == []
+
+
 def test_the_bar_tells_which_reports_have_which_switch(tmp_path: Path) -> None:
     by = {"parameters": {"segment_by": "plan"}}
     put(tmp_path, "churn", label="Churn", segments={"Team": {}}, **by)

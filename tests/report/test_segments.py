@@ -263,6 +263,8 @@ def test_the_switch_covers_no_heading_and_fits(open_report: Any, run: Any, width
         )
         assert heading["y"] >= stays["y"] + stays["height"]
         assert stays["height"] < 70
+        chips = [label.bounding_box() for label in page.locator(".switch label").all()]
+        assert max(chip["x"] + chip["width"] for chip in chips) <= width
         assert page.evaluate("document.documentElement.scrollWidth") == width
         if width > 960:
             assert page.locator(".toc").bounding_box()["y"] >= stays["y"] + stays["height"]

@@ -134,7 +134,7 @@ def test_cards_are_named_for_what_is_retained():
     ]
     first = cards(curve(All=0.6), NOTHING, "subscriptions", joined=pd.Timestamp("2023-06-01"))[0]
     assert (first.label, first.detail) == ("Still customers 3 months on", "joined by June 2023")
-    assert cards(curve(All=0.6), NOTHING, "tenure")[0].detail == "customers followed that long"
+    assert cards(curve(All=0.6), NOTHING, "tenure")[0].detail == "followed that long"
 
 
 def test_a_day_names_the_newer_cohorts_by_week():

@@ -32,6 +32,7 @@ def last(found, kpi):
 def test_the_sample_measures_every_kpi(found):
     assert list(found.history) == HISTORY
     assert not found.reasons
+    assert {name for name, kpi in found.kpis.items() if kpi.noun == "stay"} == VALUED
     table = scorecard(found)
     assert table["value"].notna().all()
     assert table["n"].notna().all()
@@ -280,6 +281,7 @@ def test_a_cost_that_is_never_earned_back_is_said():
     data = load({"customers": PEOPLE.assign(acquisition_cost=1e6), "subscriptions": PAID}, as_of="2024-12-31")
     found = measure_all(data)
     assert last(found, "payback_months")["value"] == float("inf")
+    assert found.kpis["payback_months"].noun == "customer"  # nobody has come back
     rows = scorecard(found).query("kpi == 'payback_months'")
     assert kpi_texts(rows, {})["Value"].tolist() == ["not reached"]
 

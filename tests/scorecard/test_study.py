@@ -95,7 +95,7 @@ def test_the_sample_is_judged_as_it_was_made(by_plan):
 
 
 @pytest.mark.slow
-def test_eight_cards_head_the_report_in_three_short_lines(by_plan, shown):
+def test_eight_cards_head_the_report_in_four_short_lines(by_plan, shown):
     """All six targets of the sample are among them; the first bundle of cards is what the home page takes."""
     (cards,) = (part["cards"] for part in shown(by_plan.answer, *by_plan.results()) if part["kind"] == "cards")
     assert [card["kpi"] for card in cards] == [
@@ -104,7 +104,10 @@ def test_eight_cards_head_the_report_in_three_short_lines(by_plan, shown):
     assert sum(card["status"] != "" for card in cards) == 6
     assert all(len(card["trend"]) > 1 for card in cards)
     lines = [card["detail"].split("\n") for card in cards]
-    assert {len(own) for own in lines} == {2}
+    usual = {card["kpi"]: own[2] for card, own in zip(cards, lines, strict=True) if len(own) > 2}
+    assert list(usual) == ["mrr", "customer_churn_rate", "nps", "active_share", "time_to_value"]
+    assert {len(own) for own in lines} == {2, 3}
+    assert (usual["nps"], usual["mrr"]) == ("usual: 26.1 to 54.4", "usual for June: 761 to 907 k")
     assert max(len(line) for own in lines for line in own) <= 30
 
 

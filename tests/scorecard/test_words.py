@@ -179,6 +179,10 @@ def test_a_card_names_its_target_period_and_past_in_short_lines():
     assert made.detail == "12 months to June 2025\nup from 88.0 % a year ago"
 
 
+def test_a_card_names_what_it_counts():
+    assert [card(entry).noun for entry in (MISSED, UNCLEAR, BETTER)] == ["customer", "answer", "order"]
+
+
 def test_a_card_draws_its_past():
     past = [("nrr", s, pd.NaT, 12, value, None, None, 9) for s, value in (("All", 0.88), ("All", 0.9), ("x", 5.0))]
     rows = table(MISSED)
@@ -206,7 +210,12 @@ def test_a_usual_range_is_drawn_where_it_is_that_of_every_month():
     seasonal = card({**WORSE, "season": "allowed for"})
     assert seasonal.limits is None
     assert seasonal.detail.endswith("above its usual 1.0 to 4.0 at this time of the year")
-    assert card({**CALM, "limit_lower": 900.0, "limit_upper": 1200.0}).limits is None
+    growing = card({**CALM, "limit_lower": 900.0, "limit_upper": 1200.0})
+    assert growing.limits is None
+    assert growing.detail.endswith("\nusual: 900 to 1,200")
+    calm = {**WORSE, "change": "noise", "season": "allowed for", "until": pd.Timestamp("2025-06-30")}
+    assert card(calm).detail.endswith("\nusual for June: 1.0 to 4.0")
+    assert card({**calm, "months": 3}).detail.endswith("\nusual for the season: 1.0 to 4.0")
 
 
 def test_what_is_never_reached_is_said_in_words():

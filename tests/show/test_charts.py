@@ -6,16 +6,18 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
 from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
+from seaborn.utils import relative_luminance
 
 from cslib import load
 from cslib.data.lifetimes import lifetimes
 from cslib.errors import ParameterError
-from cslib.show.charts import INK, MUTED, OBSERVED, PALETTE, _spread, lines_with_bands, nice_step
-from cslib.show.drawing import SVG_LIMIT, drawing
-from cslib.show.estimates import MAX_COHORTS, retention_heatmap
+from cslib.show.charts import INK, MUTED, OBSERVED, PALETTE, _spread, lines_with_bands, new_axes, nice_step
+from cslib.show.drawing import DARK, SHADES, SVG_LIMIT, drawing
+from cslib.show.estimates import MAX_COHORTS, coloured_cells, retention_heatmap
 from cslib.stats.survival import survival_curve
 
 
@@ -41,6 +43,24 @@ def test_a_heatmap_runs_its_colours_over_what_is_shown_and_no_less_than_thirty_p
     assert retention_heatmap(table).collections[0].get_clim() == pytest.approx((0.6, 0.9))
     low = table.assign(retention_rate=table["retention_rate"].replace(0.8, 0.2))
     assert retention_heatmap(low).collections[0].get_clim() == pytest.approx((0.2, 0.9))
+
+
+def test_on_dark_ground_more_is_lighter_and_every_number_can_be_read():
+    """Each shade with its text, (L + 0.05) / (L' + 0.05): at least 4.5 on either ground."""
+    rates = pd.DataFrame([np.linspace(0, 1, len(SHADES))])
+    axes = new_axes(1)
+    coloured_cells(axes, rates, rates.map("{:.2f}".format), limits=(0, 1))
+    texts = [to_hex(t.get_color()) for t in axes.texts]
+    for grounds, inks in ((SHADES, texts), ([DARK[s] for s in SHADES], [DARK.get(t, t) for t in texts])):
+        pairs = [
+            (relative_luminance(g) + 0.05, relative_luminance(i) + 0.05) for g, i in zip(grounds, inks, strict=True)
+        ]
+        assert min(max(pair) / min(pair) for pair in pairs) >= 4.5
+    light, dark = ([relative_luminance(c) for c in colours] for colours in (SHADES, map(DARK.get, SHADES)))
+    assert (light, dark) == (sorted(light, reverse=True), sorted(dark))
+    drawn = drawing(axes.figure, "shades", "Shades")
+    assert f"light-dark({SHADES[0]}, {DARK[SHADES[0]]})" in drawn
+    assert "light-dark(#030303, #ffffff)" in drawn
 
 
 def test_heatmap_keeps_the_latest_cohorts():

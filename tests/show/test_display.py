@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from cslib.errors import ParameterError
 from cslib.show import display
 from cslib.show.display import MIME, Card
 from cslib.show.drawing import sparkline
-from cslib.show.formats import format_interval, format_value, without_secrets
+from cslib.show.formats import format_interval, format_value, unbroken, without_secrets
 
 EVIL = "<script>alert('x')</script>\"&"
 CHECK: dict[str, Any] = {
@@ -124,8 +125,8 @@ def test_an_unknown_unit_names_the_nearest() -> None:
 
 def test_a_card_shows_value_interval_and_n(show: Show) -> None:
     data = show(display.cards, Card("Stay", 0.843, "percent", 0.834, 0.852, 7043, detail="vs May"))
-    assert data["text/plain"] == "Stay · 84.3 % · 83.4 to 85.2 · n\N{NO-BREAK SPACE}7,043 · vs May"
-    assert re.sub(r"<[^>]+>", "|", body(data)).count("84.3 %") == 1
+    assert data["text/plain"] == "Stay · 84.3 % · 83.4 to 85.2 · 7,043\N{NO-BREAK SPACE}customers · vs May"
+    assert re.sub(r"<[^>]+>", "|", body(data)).count("84.3\N{NO-BREAK SPACE}%") == 1
 
 
 @pytest.mark.parametrize(
@@ -147,6 +148,16 @@ def test_an_interval_reads_from_one_number_to_the_other(
     assert format_interval(lower, upper, unit) == text
 
 
+def test_an_amount_stays_on_one_line(show: Show) -> None:
+    told = "USD 5.2 M of 12 months, < 0.1 % or +2.3 points"
+    whole = "USD_5.2_M of 12 months, <_0.1_% or +2.3_points".replace("_", "\N{NO-BREAK SPACE}")
+    assert unbroken(told) == whole
+    assert escape(whole) in body(show(display.cards, Card("MRR", 5_200_000.0, "money", detail=told)))
+    data = show(display.table, pd.DataFrame({"told": [told]}), name="t", caption="T")
+    assert f">{escape(whole)}</td>" in body(data)
+    assert told in data["text/plain"]
+
+
 def test_a_card_shows_its_target_and_past(show: Show) -> None:
     nan = float("nan")
     card = Card("NPS", 43.6, status="missed", target="at least 50 %", trend=(40, nan, 44, 43.6), limits=(38, 46))
@@ -160,9 +171,9 @@ def test_a_card_shows_its_target_and_past(show: Show) -> None:
 
 
 def test_a_card_of_a_kpi_is_called_as_it_is_and_keeps_its_id(show: Show) -> None:
-    kpi = SimpleNamespace(id="stay_12m", label="Stay", unit="percent")
+    kpi = SimpleNamespace(id="stay_12m", label="Stay", unit="percent", noun="stay")
     card = display.card_of(kpi, 0.843, interval=(0.834, 0.852), n=7043, detail="vs May")
-    assert card == Card("Stay", 0.843, "percent", 0.834, 0.852, 7043, detail="vs May", kpi="stay_12m")
+    assert card == Card("Stay", 0.843, "percent", 0.834, 0.852, 7043, detail="vs May", kpi="stay_12m", noun="stay")
     data = show(display.cards, card, Card("Other", 1))
     assert [c["kpi"] for c in data[MIME]["cards"]] == ["stay_12m", ""]
     assert "stay_12m" not in body(data)
@@ -288,7 +299,7 @@ def test_cells_follow_their_type(show: Show) -> None:
     )
     html = body(show(display.table, df, name="t", caption="T", formats={"share": "percent"}))
     cells = re.findall(r"<td[^>]*>(.*?)</td>", html)
-    assert cells == ["50.0 %", "2025-01-31", "yes", "007", "3", "–", "–", "no", "–", "–"]
+    assert cells == ["50.0\N{NO-BREAK SPACE}%", "2025-01-31", "yes", "007", "3", "–", "–", "no", "–", "–"]
 
 
 def test_a_table_without_rows_is_not_shown_and_its_file_has_the_header(show: Show, run_dir: Any) -> None:
@@ -310,7 +321,7 @@ def test_a_report_holds_all_rows_of_a_table_for_its_reader_to_search(show: Show,
     html = body(show(display.table, df, name="all", caption="All", formats={"risk": "percent"}))
     assert html.count("<script") == 1  # what stands in the rows is none
     packed = rows_for_the_script(html)
-    assert packed["rows"][0] == [f"{EVIL}0", "50.0 %", "yes"]
+    assert packed["rows"][0] == [f"{EVIL}0", "50.0\N{NO-BREAK SPACE}%", "yes"]
     assert packed["rows"][1] == [f"{EVIL}1", "–", "yes"]
     assert packed["ranks"] == {"1": [2, None, *[1] * 18]}
 
@@ -471,8 +482,9 @@ def test_a_data_check_has_a_day_or_none(day: object) -> None:
 def test_one_row_is_one_row(show: Show) -> None:
     table = {"table": "customers", "rows": 1, "first": None, "last": None, "set_aside": 1}
     html = body(show(display.data_check, {**CHECK, "tables": [table]}))
-    assert ">customers 1 row<" in html
-    assert ">customers: 1 row set aside<" in html
+    assert ">customers 1 row ·" in html
+    assert ">customers: 1 row set aside</li>" in html
+    assert "<li" not in body(show(display.data_check, {**CHECK, "tables": [{**table, "set_aside": 0}]}))
 
 
 def test_the_data_check_is_never_a_wall(show: Show) -> None:
@@ -480,7 +492,7 @@ def test_the_data_check_is_never_a_wall(show: Show) -> None:
     html = body(data)
     assert "customers 4,000 rows, 1 July 2022 to 30 June 2025" in html
     assert "customers: 3 rows set aside" in html
-    assert "47.0 % are still customers" in html
+    assert "47.0\N{NO-BREAK SPACE}% are still customers" in html
     assert html.split("<details>")[0].count("<li>warning") == 5
     assert "35 more" in html
 

@@ -75,8 +75,8 @@ def test_a_change_is_told_with_its_parts():
     found = answers(("A", 9, -2, 40), ("A", -2, 9, 20), ("B", 0, -2, 40), ("B", -2, 0, 60))
     (text,) = SAY.parts(change(found, "plan"), "plan")
     assert text == (
-        "Of the −50 points, 0.0 points because customers of the same plan answer differently, −50 points because other "
-        "plans answer more or less often."
+        "Of the −50 points, 0.0 points because customers of the same plan answer differently, −50 points because the "
+        "mix by plan has changed."
     )
     assert SAY.parts(change(found, ""), "") == ()
     same = answers(("A", 9, 9, 40), ("B", 0, 0, 40))
@@ -214,6 +214,7 @@ def test_a_price_that_segments_have_and_all_together_do_not():
         "can't put a price on it yet.",
     )
     assert SAY.stakes_apart(stake(), parts, "plan") == ()
+    assert "for Big (1 customer, 0 left) we" in SAY.stakes_apart(unsure, parts.replace({16: 1, 2: 0}), "plan")[0]
     assert SAY.stakes_apart(unsure, parts[parts["segment"] == "Team"], "plan") == ()
     assert SAY.stakes_apart(unsure, parts[parts["segment"] == "Big"], "plan") == ()
 
@@ -221,6 +222,7 @@ def test_a_price_that_segments_have_and_all_together_do_not():
 def test_the_group_with_the_most_money_at_stake_has_a_card():
     card = cards(SAME, stake())[-1]
     assert (card.label, card.value, card.n) == ("At stake over 12 months: detractors", 150, 40)
+    assert [c.noun for c in cards(SAME, stake())] == ["answer", "answer", "customer"]
 
 
 def test_money_that_may_be_none_has_no_card():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import cslib
-from cslib.value.backtest import backtest, last_year
+from cslib.value.backtest import _judged, backtest, last_year
 
 
 def customers(n=60, start="2023-01-10", every=7, churned=None, **more):
@@ -38,6 +38,9 @@ def test_a_year_is_summed_up_by_hand():
     ends = last_year(pd.DataFrame(both)).iloc[0]
     assert (ends.narrow, ends["allow"]) == ("customers and revenue", 0.06)
     assert last_year(pd.DataFrame(rows).head(0)).empty
+    wide = [row | {"error": 12 * row["error"]} for row in both]
+    assert last_year(pd.DataFrame(wide)).iloc[0]["allow"] == 0.72
+    assert last_year(pd.DataFrame([row | {"error": 20 * row["error"]} for row in both])).iloc[0]["allow"] == np.inf
     assert pd.isna(last_year(pd.DataFrame(rows + negative)).set_index("segment").loc["All", "revenue"])
 
 
@@ -89,6 +92,12 @@ def test_what_came_is_counted_by_hand():
     assert (table.loc["MRR", "predicted"] / table.loc["active customers", "predicted"]).tolist() == pytest.approx(
         [10] * 12
     )
+
+
+def test_a_share_of_nearly_nothing_is_not_told():
+    ends = {"segment": "All", "measure": "MRR", "ci_lower": 0.0, "ci_upper": 9.0}
+    told = _judged(pd.DataFrame({"predicted": [11.0, 12.0, 0.0], "actual": [1.0, 1.0, 1.0], **ends}))
+    assert told["error"].tolist() == [10, np.inf, -1]
 
 
 @pytest.mark.slow

@@ -66,6 +66,11 @@ def answer(forms=FORMS, base=BASE, pay=PAY, tested=TESTED, terms=TERMS, source="
     return value_answer(forms, base, pay, tested, terms=terms, source=source, **more)
 
 
+def test_a_card_names_what_it_counts():
+    assert [card.noun for card in answer().cards[:2]] == ["customer", "customer"]
+    assert [card.noun for card in answer(unit="stay").cards[:2]] == ["stay", "customer"]
+
+
 def test_subtitle_says_what_is_off_and_what_is_not_known():
     assert answer().subtitle == (
         "4,000 customers · MRR from subscriptions · margin 80 %, discounted at 8 % a year, "
@@ -95,6 +100,11 @@ def test_the_answer_tells_of_last_year_what_is_known():
     assert answer(tested=sure.assign(revenue=NAN)).text.endswith("we'd have expected 9.4 % too few customers.")
     right = answer(tested=sure.assign(customers=0.0, revenue=0.0)).text
     assert right.endswith("expected the right customers and the right revenue.")
+    nothing = answer(tested=TESTED.assign(revenue=np.inf, allow=np.inf, cancel=False)).text
+    assert nothing.endswith(
+        "9.4 % too few customers and far too much revenue. Intervals for customers were too narrow: in some months the "
+        "forecast was off by more than the amount itself."
+    )
     assert answer(tested=BY_PLAN).text.endswith("nearly cancelled. By segment, revenue was off by 5.6 to 12 %.")
     assert off_by_segment(BY_PLAN) == (
         "By segment: Pro 50 % too many customers and 5.6 % too little revenue; Team 12 % too much revenue.",
@@ -369,5 +379,7 @@ def test_backtest_counts_the_months_that_the_interval_held():
     )
     bought = backtest_finding(tested.assign(measure="revenue", error=NAN), measure="revenue")
     assert "912 of revenue in the month to 30 June 2025; the forecast said 869, and its interval" in bought
+    refunded = backtest_finding(tested.assign(measure="revenue", actual=3.5, error=np.inf), measure="revenue")
+    assert "brought 3.50 of revenue in the month to 30 June 2025; the forecast said 869, and its interval" in refunded
     unknown = tested.assign(predicted=NAN, ci_lower=NAN, ci_upper=NAN)
     assert backtest_finding(unknown, measure="active customers").startswith("A year ago active customers could not be")

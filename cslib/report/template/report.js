@@ -19,9 +19,12 @@
     addEventListener("resize", mark);
     mark();
   }
-  // What is wider than its place shows that it goes on to the right.
-  var wide = document.querySelectorAll(".cs-scroll, .switch");
-  function goesOn(box) { box.classList.toggle("goes-on", box.scrollLeft + box.clientWidth < box.scrollWidth - 2); }
+  // What is wider than its place says so, and shows on which side it goes on.
+  var wide = document.querySelectorAll(".cs-scroll");
+  function goesOn(box) {
+    box.classList.toggle("cs-wide", box.clientWidth < box.scrollWidth - 2);
+    box.classList.toggle("goes-on", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  }
   wide.forEach(function (box) {
     box.addEventListener("scroll", function () { goesOn(box); }, { passive: true });
     new ResizeObserver(function () { goesOn(box); }).observe(box);

@@ -3,7 +3,7 @@
   // Tables: sorted by a heading, searched, and filtered by columns of few words; without it the first rows are there.
   var STEP = 50, FEW = 12, LEAST = 16, NOTHING = /^(|–|not measured)$/;
   var inOrder = new Intl.Collator("en", { numeric: true }).compare;
-  var AMOUNT = /^(?:[<>≈] ?)?(?:[A-Z]{3} )?(?:[+]|([−-]))?(\d[\d,]*(?:\.\d+)?)(?:\s(k|M|bn)(?!\w)|(?![\w.:\/-]))/;
+  var AMOUNT = /^(?:[<>≈]\s?)?(?:[A-Z]{3}\s)?(?:[+]|([−-]))?(\d[\d,]*(?:\.\d+)?)(?:\s(k|M|bn)(?!\w)|(?![\w.:\/-]))/;
   document.querySelectorAll(".cs-table:not([data-part])").forEach(function (box) {
     var table = box.querySelector("table"), body = table.tBodies[0];
     var heads = Array.prototype.slice.call(table.tHead.rows[0].cells);
