@@ -252,6 +252,7 @@ class Surveys(Study):
         labels = words.UNHAPPY | {"score": self._asked.label}
         how: Any = {"formats": {"mrr": "amount", "score": "plain"}, "labels": labels, "absent": why, "most": 10}
         shown = table.loc[:, table.notna().any()] if len(table) else table
+        how["notes"] = (words.BESIDE_CHURN,) * ("customers" in self.data.tables and len(table) > 0)
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
 
     @cached_property

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.data.kpi import link_to
 from cslib.errors import counted, listed, stretch
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card, card_of
@@ -26,6 +27,11 @@ HOW_TO_READ_SCORES: Final = (
     "Each bar holds all answers of a segment. The line at the right is the 95 % interval of its score: where two "
     "intervals overlap widely, the difference may be chance. A score in colour is clearly different from the other "
     "answers, with all comparisons allowed for."
+)
+BESIDE_CHURN: Final = (
+    "This list knows the latest answer alone, and is in order of revenue. The churn report has a list, too: "
+    f"{link_to('churn_survival#Whom to call first?')} It holds all present customers, and first those who gave a "
+    "reason to call: a low score, tickets, or use that has stopped."
 )
 HOW_TO_READ_LANDMARK: Final = (
     "Everyone here was a customer on the day the lines begin and had been asked before it. Only answers given by then "

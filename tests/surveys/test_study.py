@@ -223,6 +223,12 @@ def test_segments_stand_in_one_order(by_plan):
     plt.close("all")
 
 
+def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan):
+    (beside,) = by_plan.unhappy.notes
+    assert beside.startswith("This list knows the latest answer alone, and is in order of revenue.")
+    assert "(churn_survival#whom-to-call-first)" in beside
+
+
 def test_two_columns_are_crossed(sample):
     found = cs.Surveys(sample, by="region,channel")
     assert found.crossing.subtitle.startswith("NPS of region by channel")
