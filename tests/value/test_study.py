@@ -11,6 +11,7 @@ COLUMNS = {
     "ltv": ["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "share_in_tail", "n_customers"],
     "observed_part": ["segment", "last_age_months", "still_here", "model", "longest_months", "life_beyond", "newest_differ"],
     "cumulative_value": ["segment", "month", "net_value", "ci_lower", "ci_upper", "extrapolated"],
+    "recovery": ["segment", "month", "recovered", "ci_lower", "ci_upper", "extrapolated"],
     "bridge": ["segment", "step", "value", "difference", "rank"],
     "ltv_by_age": ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active", "differs", "share_in_tail"],
     "payback": ["segment", "cac", "payback_months", "ci_lower", "ci_upper", "ltv_to_cac", "ltv_to_cac_ci_lower", "ltv_to_cac_ci_upper", "ltv_before_cac"],
