@@ -201,21 +201,6 @@ class Words:
         clear = f"clearly different: {listed([*names[:MOST], *more])}" if names else "no clear difference"
         return f"{self.label} runs from {low} ({worst}) to {high} ({best}); {clear}"
 
-    def clear(self, tested: pd.DataFrame) -> tuple[str, ...]:
-        """Say where the score is clearly different, and where it only looks so, from ``surveys.scores.comparisons``."""
-        result = []
-        if tested["clear"].any():
-            result.append(f"**Clearly different from the other answers**: {self._list(tested[tested['clear']])}.")
-        if tested["looks"].any():
-            named, many = self._list(tested[tested["looks"]]), counted(len(tested), "comparison")
-            result.append(f"**May be chance**: {named}. Of {many}, one in twenty looks like that by chance alone.")
-        return tuple(result)
-
-    def _list(self, rows: pd.DataFrame) -> str:
-        first = [row for _, row in rows.head(MOST).iterrows()]
-        names = [f"{_named(row)} by {self._signed(row.difference_from_rest)}" for row in first]
-        return ", ".join(names) + (f" and {len(rows) - MOST} more" if len(rows) > MOST else "")
-
     def distribution(self, given: pd.DataFrame) -> str:
         """State which answer is the most frequent, and how many gave each group."""
         top, shares = given.iloc[int(given["n"].argmax())], given.groupby("group", sort=False)["share"].sum()
