@@ -100,7 +100,7 @@ class Churn(Study):
         summary, own = firm_medians(self._summary, self._curve), self._recent is not self.data
         head = say.subtitle(summary, observed_from=self._recent.observed_from, unit=self._unit)
         last = None if never_recorded(self.data) else last_month(self._rates)
-        cards = say.cards(summary, last, self._outlook, recent=own)
+        cards = say.cards(summary, last, self._outlook, recent=own, split=self._model.split)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
         found: Any = (pace(self._hazard), self._differences, strongest(self._drivers))

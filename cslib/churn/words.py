@@ -168,7 +168,9 @@ def _span(lower: float, upper: float) -> str:
     return f"up to {ends[1]}" if math.isnan(lower) else " to ".join(ends)
 
 
-def cards(summary: pd.DataFrame, last: Row | None, outlook: Row | None, *, recent: bool = False) -> tuple[Card, ...]:
+def cards(
+    summary: pd.DataFrame, last: Row | None, outlook: Row | None, *, recent: bool = False, split: str = ""
+) -> tuple[Card, ...]:
     """Make the headline cards: survival at 12 months, median or mean stay, churn of the last month, forecast.
 
     Parameters
@@ -179,13 +181,15 @@ def cards(summary: pd.DataFrame, last: Row | None, outlook: Row | None, *, recen
         None where there is no complete month.
     recent
         Whether they rest on the last twelve months alone.
+    split
+        The column over which the forecast was summed, if any.
 
     Returns
     -------
     tuple of Card
         Those that the data can tell.
     """
-    return (*_stay_cards(whole(summary).iloc[0], recent), *_month_card(last), *_ahead_card(outlook))
+    return (*_stay_cards(whole(summary).iloc[0], recent), *_month_card(last), *_ahead_card(outlook, split))
 
 
 def _stay_cards(row: pd.Series[Any], recent: bool) -> Iterator[Card]:
@@ -210,11 +214,12 @@ def _month_card(last: Row | None) -> Iterator[Card]:
         yield replace(card, label=f"{card.label}, {last.month:%B %Y}")
 
 
-def _ahead_card(outlook: Row | None) -> Iterator[Card]:
+def _ahead_card(outlook: Row | None, split: str) -> Iterator[Card]:
     if outlook is not None:
         label = f"Expected to leave within {months(outlook.months_ahead)}"
         lost = [round(v) for v in (outlook.lost, outlook.ci_lower, outlook.ci_upper)]
         detail = f"{percent(outlook.share_lost)} of today's customers" if outlook.n_active else ""
+        detail += f",\nadded up by {split}" * bool(detail and split)
         yield Card(label, lost[0], ci_lower=lost[1], ci_upper=lost[2], n=outlook.n_active, detail=detail)
 
 

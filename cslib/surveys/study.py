@@ -143,7 +143,7 @@ class Surveys(Study):
             return Result(name, table, absent="There is no column to compare answers by.", **rest)
         label, title = self._asked.label, self._say.drivers(table[table["clear"]])
         if not wanted(self.by):  # the chart of groups holds the same ones
-            return Result(name, table, title, most=0, **rest)
+            return Result(name, table, f"{title}.", most=0, **rest)
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
         return Result(
             name, table, title,

@@ -403,6 +403,8 @@ def test_a_single_month_has_nothing_to_be_compared_with():
 def test_cards_hold_what_the_data_can_tell(curve):
     summary, last, ahead = survival_summary(curve), last_month(rates()), outlook(forecast())
     full = say.cards(summary, last, ahead)
+    summed = say.cards(summary, last, ahead, split="plan")
+    assert summed[-1].detail == f"{full[-1].detail},\nadded up by plan"
     assert [c.label for c in full] == [
         "Stay longer than 12 months",
         "Mean months stayed of the first 24",

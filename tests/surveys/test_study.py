@@ -221,7 +221,7 @@ def test_groups_are_drawn_once(sample, by_plan):
     assert by_plan.drivers.chart
     every = cs.Surveys(sample)
     assert every.drivers.chart is None
-    assert every.drivers.title == "No group on record clearly stands apart in NPS"
+    assert every.drivers.title == "No group on record clearly stands apart in NPS."
     assert set(every.drivers.table["segment"]) <= set(every.groups.table["segment"])
 
 
