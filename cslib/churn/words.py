@@ -493,8 +493,7 @@ def at_risk(
     if not stakes.n_customers:
         return Said("Nobody is a customer today, so there is nobody to call")
     priced = not math.isnan(stakes.money_at_risk)
-    two = f"two customers it had not seen{f', whatever their {segment[0]}' * bool(segment[0])}"
-    known = (two, concordance)
+    known = (f"two customers it had not seen{f', whatever their {segment[0]}' * bool(segment[0])}", concordance)
     if segment[0] and segment[0] == alike_within:
         known = (f"two customers of the same {alike_within}", within)
     before = _order(*known, tells_apart=tells_apart, by_risk=by_risk, priced=priced)

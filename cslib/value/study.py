@@ -118,26 +118,18 @@ class Value(Study):
 
     @cached_property
     def recovery(self) -> Result:
-        """How fast is acquisition cost recovered?"""
+        """Which segment recovers its acquisition cost first, and which last?"""
         table, caption = worth.recovery(self._paths, self._terms, **self._ahead), "Acquisition cost recovered, by month"
         columns: Any = {"x": "month", "y": "recovered"}
         shown = self._drawn(table, "recovered")
-        if shown.empty:  # said at the payback
+        told = self._pay[self._pay["segment"].isin(set(shown["segment"]) - {"All"})]
+        if len(told) < 2:  # the chart above shows it
             return Result("recovery", table, caption=caption, most=0)
         lines = partial(lines_with_bands, shown, **columns, x_label=SINCE["x_label"])
         chart = partial(recovered, partial(told_apart, lines, shown, **columns, beyond="extrapolated"), shown)
-        title = words.recovery_finding(self._pay[self._pay["segment"].isin(shown["segment"])], **self._ahead)
-        plotted = (
-            "Share of the acquisition cost that a new customer has brought back, up to the month by which all of it "
-        )
-        return Result(
-            "recovery",
-            table,
-            title,
-            f"{plotted}is (circle). Bands: 95 % intervals.{self._fewer}",
-            chart,
-            caption=caption,
-        )
+        title, what = words.recovery_finding(told, **self._ahead), "Share of acquisition cost that is brought back"
+        plotted = f"{what}, up to the month by which all of it is (circle). Bands: 95 % intervals.{self._fewer}"
+        return Result("recovery", table, title, plotted, chart, caption=caption)
 
     @cached_property
     def payback(self) -> Result:

@@ -583,28 +583,23 @@ def off_the_sum(changes: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]
 
 
 def recovery_finding(pay: pd.DataFrame, *, horizon_months: int) -> str:
-    """State when acquisition cost is recovered, first and last by segment; fit for a chart's title.
+    """State which segment recovers its acquisition cost first, and which last; fit for a chart's title.
 
     Parameters
     ----------
     pay
-        As from ``value.ltv.payback``, of the segments to speak of.
+        As from ``value.ltv.payback``, of two segments or more whose payback is known, without ``All``.
     horizon_months
         How far it was looked for.
     """
-    known = pay.query("cac > 0").dropna(subset="payback_months").sort_values("payback_months", kind="stable")
     never = f"within {months(horizon_months)}"
-    each = zip(known["segment"], known["payback_months"], strict=True)
-    told = {name: f"in {months(after)}" if math.isfinite(after) else f"not {never}" for name, after in each}
-    alone = told.pop("All", "")
-    if len(told) < 2:
-        when = alone or next(iter(told.values()))
-        return f"Acquisition cost is {f'recovered {when}' if when.startswith('in') else f'not recovered {never}'}"
-    (first, soon), *_, (last, late) = told.items()
-    if soon.startswith("not"):
+    ranked: Any = pay.sort_values("payback_months", kind="stable").itertuples()
+    each = [(r.segment, f"in {months(r.payback_months)}" if math.isfinite(r.payback_months) else "") for r in ranked]
+    (first, soon), (last, late) = each[0], each[-1]
+    if not soon:
         return f"No segment brings back what it cost to win its customers {never}"
     what = f"bring back what it cost to win them {soon}"
-    return f"All segments {what}" if soon == late else f"{first} customers {what}, {last} {late}"
+    return f"All segments {what}" if soon == late else f"{first} customers {what}, {last} {late or f'not {never}'}"
 
 
 def what_if_table(changes: pd.DataFrame, base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:

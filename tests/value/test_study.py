@@ -126,6 +126,15 @@ def test_plans_of_the_sample_are_worth_what_is_planted(by_plan):
     assert by_plan.answer.warnings[0].startswith("Customers now leave more slowly")
 
 
+def test_recovery_is_drawn_where_segments_are_compared():
+    people = dated(*OLD, mrr=20.0, acquisition_cost=30.0, plan=["Pro", "Pro", "Lite", "Lite"] * 15)
+    data = cs.load({"customers": people}, as_of="2025-06-30")
+    several, alone = cs.Value(data, by="plan").recovery, cs.Value(data).recovery
+    assert several.title.endswith("bring back what it cost to win them in 2 months")
+    assert several.plot().has_data()
+    assert (alone.title, alone.chart) == ("", None)
+
+
 @pytest.mark.slow
 def test_every_finding_of_the_sample_draws_and_tells(by_plan, capsys):
     results = {r.name: r for r in by_plan.results()}
