@@ -101,14 +101,29 @@ def at_risk(
     listed = known.mutate(money_at_risk=known.p_churn * known.mrr * gross_margin, reason=known["sign"])
     table = listed.select(*COLUMNS, *columns).execute()
     table["reason"] = table["reason"].map(_first).astype(object)
-    keys = ["quiet", "money_at_risk" if by_risk(model, table) else "mrr", "p_churn", "customer_id"]
-    order = table.assign(quiet=table["reason"].isna()).sort_values(keys, ascending=[True, False, False, True])
+    return ordered(table, by_risk=by_risk(model, table))
+
+
+def ordered(risk: pd.DataFrame, *, by_risk: bool) -> pd.DataFrame:
+    """Put those who give a reason to call first, and within both parts those with most money at risk, or most MRR."""
+    keys = ["quiet", "money_at_risk" if by_risk else "mrr", "p_churn", "customer_id"]
+    order = risk.assign(quiet=risk["reason"].isna()).sort_values(keys, ascending=[True, False, False, True])
     return order.drop(columns="quiet").reset_index(drop=True)
 
 
-def by_risk(model: DriverModel, risk: pd.DataFrame) -> bool:
-    """Tell whether :func:`at_risk` is in order of risk: the model tells customers apart, or their ages do."""
-    return model.tells_apart or differ(risk["p_churn"])
+def by_risk(model: DriverModel, risk: pd.DataFrame, *, within: str = "") -> bool:
+    """Tell whether a list is in order of risk: the model tells those customers apart, or their ages do.
+
+    Parameters
+    ----------
+    model
+        From :func:`cslib.churn.drivers.fit_drivers`.
+    risk
+        With ``p_churn`` of those who are listed.
+    within
+        A column of which all of them have the same value; empty: they are all customers.
+    """
+    return model.tells_apart_within(within) or differ(risk["p_churn"])
 
 
 def differ(risks: pd.Series[float]) -> bool:

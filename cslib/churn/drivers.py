@@ -165,6 +165,10 @@ class DriverModel:
         """The one column (``split``) it goes by: those of one value it hardly tells apart."""
         return self.split if self.concordance_within <= GUESSED else ""
 
+    def tells_apart_within(self, column: str) -> bool:
+        """Whether it tells apart customers with the same value of a column, as far as that is known; empty: any."""
+        return self.tells_apart and not (column and column == self.alike_within)
+
     @property
     def split(self) -> str:
         """Column by which customers differ most, for a forecast by it: a text, more than chance; else empty."""

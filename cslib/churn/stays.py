@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cslib.stats.intervals import FIRM, SIGNIFICANT
-from cslib.stats.peaks import alike, find_peaks
+from cslib.stats.peaks import WORTH, alike, find_peaks
 
 FEW: Final = 10  # at risk: a median reached by fewer is no firm estimate
 TOLD: Final = (12, 6, 3, 1)  # months, the first one that is observed is told
@@ -169,6 +169,9 @@ class Pace:
     later, later_month
         Where the only peak is at the start, the rate in a later month of the first year that is clearly lower; NaN and
         0 where there is none.
+    rise
+        The month after all peaks up to which the line rises most, by a quarter or more, though none there clearly
+        stands out; 0 where it does not.
     """
 
     peaks: pd.DataFrame = field(repr=False)
@@ -176,6 +179,7 @@ class Pace:
     n_months: int
     later: float
     later_month: int
+    rise: int
 
 
 def pace(hazard: pd.DataFrame) -> Pace | None:
@@ -205,7 +209,14 @@ def pace(hazard: pd.DataFrame) -> Pace | None:
     rest[n_months:] &= not n_months
     after = _after(rows, peaks)
     later, month = (after["hazard"].iloc[-1], int(after.index[-1])) if len(after) else (np.nan, 0)
-    return Pace(peaks, float(left[rest].sum() / lived[rest].sum()), n_months, float(later), month)
+    rise = _rise(rows.loc[rows.index > peaks["last"].max(), "hazard"] if len(peaks) else rows["hazard"])
+    return Pace(peaks, float(left[rest].sum() / lived[rest].sum()), n_months, float(later), month, rise)
+
+
+def _rise(line: pd.Series[float]) -> int:
+    low = line.cummin()
+    again = line[(line > 0) & (line >= WORTH * low)]
+    return int((again / low[again.index]).idxmax()) if len(again) else 0
 
 
 def _after(rows: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cslib.allowed import asked
 from cslib.churn import words as say
-from cslib.churn.at_risk import at_risk, by_risk, stakes
+from cslib.churn.at_risk import at_risk, by_risk, ordered, stakes
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import never_recorded
 from cslib.churn.outlook import forecast_customers, line, outlook
@@ -100,7 +100,8 @@ class Churn(Study):
         summary, own = firm_medians(self._summary, self._curve), self._recent is not self.data
         head = say.subtitle(summary, observed_from=self._recent.observed_from, unit=self._unit)
         last = None if never_recorded(self.data) else last_month(self._rates)
-        cards = say.cards(summary, last, self._outlook, recent=own, unit=self._unit)
+        split = self._model.split
+        cards = say.cards(summary, last, self._outlook, recent=own, unit=self._unit, split=split)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
         found: Any = (pace(self._hazard), self._differences, strongest(self._drivers))
@@ -149,6 +150,7 @@ class Churn(Study):
         why = "Nobody has been followed for longer than a day, so there is no rate of leaving yet."
         chart = partial(lines_with_bands, shown, y="hazard", **AGES, unit="hazard", least=FIRM)
         rest: Any = {"absent": why if table.empty else "", "caption": "Rate of leaving by month of age"}
+        rest["notes"] = said.notes
         return Result("hazard", table, said.title, said.subtitle + left_out(table, shown), chart, **rest)
 
     @cached_property
@@ -227,13 +229,13 @@ class Churn(Study):
         """Whom to call first?
 
         All present customers, as from :func:`cslib.churn.at_risk.at_risk`; of a segment alone those of it today, with
-        the risks that the model of all gives them. Where it does not tell customers apart, only the file has risks.
+        the risks that the model of all gives them. Where it does not tell those apart, only the file has risks.
         """
-        model, ahead = self._all._model, self._all._reach
-        apart = by_risk(model, self._all._risk)
-        picks: Any = {"horizon_months": ahead, "concordance": model.concordance, "tells_apart": model.tells_apart}
-        picks |= {"by_risk": apart}
-        picks |= {"within": model.concordance_within, "alike_within": model.alike_within}
+        model, ahead, column = self._all._model, self._all._reach, self.data.segment[0]
+        apart = by_risk(model, self._risk, within=column)
+        picks: Any = {"horizon_months": ahead, "tells_apart": model.tells_apart_within(column), "by_risk": apart}
+        picks |= {"concordance": model.concordance, "within": model.concordance_within}
+        picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables}
         picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self.gross_margin}
         said = say.at_risk(self._held, currency=self.data.currency, **picks)
         shown = say.work_list(self._risk if apart else self._risk.drop(columns=RISKS), by=self.by)
@@ -267,7 +269,7 @@ class Churn(Study):
 
         As from :func:`cslib.churn.outlook.forecast_customers`.
         """
-        caption, said = "Forecast for the present customers", say.forecast(self._outlook)
+        caption, said = "Forecast for the present customers", say.forecast(self._outlook, split=self._model.split)
         if self._outlook is None:
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
@@ -343,7 +345,7 @@ class Churn(Study):
 
     @cached_property
     def _hazard(self) -> pd.DataFrame:
-        return km.hazard_by_age(self._curve)
+        return km.hazard_by_age(self._curve, like=self._all._curve)
 
     @cached_property
     def _drawn(self) -> pd.DataFrame:
@@ -395,7 +397,8 @@ class Churn(Study):
     def _risk(self) -> pd.DataFrame:
         if self._all is not self:
             every = self._all._risk
-            return every[every["segment"] == self.data.segment[1]].reset_index(drop=True)
+            own = every[every["segment"] == self.data.segment[1]]
+            return ordered(own, by_risk=by_risk(self._all._model, own, within=self.data.segment[0]))
         asked: Any = {"horizon_months": self._reach, "gross_margin": self.gross_margin}
         return at_risk(self._recent, self._model, segment_by=self.by, **asked)
 

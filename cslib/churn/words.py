@@ -14,6 +14,7 @@ from cslib.churn.columns import INSTEAD, MRR, MRR_AT_START
 from cslib.churn.kpis import KPIS
 from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
+from cslib.data.kpi import link_to
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, money, months, percent, whole
@@ -38,6 +39,12 @@ PARTS: Final = {
     **{0.1: "a tenth of", 0.2: "a fifth of", 0.25: "a quarter of", 1 / 3: "a third of", 0.5: "half"},
     **{2 / 3: "two thirds of", 0.75: "three quarters of", 2.0: "twice", 3.0: "three times"},
 }
+BESIDE_SURVEYS: Final = (
+    f"The survey report has a list, too: {link_to('nps_segmentation#Which unhappy customers to call first?')} It holds "
+    "only customers whose latest answer was low. Here everybody is listed, and those come first who gave a low score, "
+    "opened tickets or stopped using the product."
+)
+AGAIN: Final = "Where a line rises again, as up to month {}, it may be chance: no month there clearly stands out."
 PACE: Final = "at the pace of the last 12 months"
 NEAR: Final = 0.12  # of a part, for a ratio to be called so
 WAYS: Final = {
@@ -162,7 +169,13 @@ def _span(lower: float, upper: float) -> str:
 
 
 def cards(
-    summary: pd.DataFrame, last: Row | None, outlook: Row | None, *, recent: bool = False, unit: str = "customer"
+    summary: pd.DataFrame,
+    last: Row | None,
+    outlook: Row | None,
+    *,
+    recent: bool = False,
+    unit: str = "customer",
+    split: str = "",
 ) -> tuple[Card, ...]:
     """Make the headline cards: survival at 12 months, median or mean stay, churn of the last month, forecast.
 
@@ -176,6 +189,8 @@ def cards(
         Whether they rest on the last twelve months alone.
     unit
         As from :func:`cslib.data.lives.counted_as`.
+    split
+        The column over which the forecast was summed, if any.
 
     Returns
     -------
@@ -183,7 +198,7 @@ def cards(
         Those that the data can tell.
     """
     stays = (replace(card, noun=unit) for card in _stay_cards(whole(summary).iloc[0], recent))
-    return (*stays, *_month_card(last), *_ahead_card(outlook))
+    return (*stays, *_month_card(last), *_ahead_card(outlook, split))
 
 
 def _stay_cards(row: pd.Series[Any], recent: bool) -> Iterator[Card]:
@@ -208,11 +223,12 @@ def _month_card(last: Row | None) -> Iterator[Card]:
         yield replace(card, label=f"{card.label}, {last.month:%B %Y}")
 
 
-def _ahead_card(outlook: Row | None) -> Iterator[Card]:
+def _ahead_card(outlook: Row | None, split: str) -> Iterator[Card]:
     if outlook is not None:
         label = f"Expected to leave within {months(outlook.months_ahead)}"
         lost = [round(v) for v in (outlook.lost, outlook.ci_lower, outlook.ci_upper)]
         detail = f"{percent(outlook.share_lost)} of today's customers" if outlook.n_active else ""
+        detail += f",\nadded up by {split}" * bool(detail and split)
         yield Card(label, lost[0], ci_lower=lost[1], ci_upper=lost[2], n=outlook.n_active, detail=detail)
 
 
@@ -316,7 +332,8 @@ def hazard(pace: Pace | None) -> Said:
     plotted += "smoothed, except at peaks. Bands: 95 % intervals."
     if pace is None:
         return Said("Too few customers have been followed, or have left, to say when they leave", plotted)
-    return Said(_peaks(pace) if len(pace.peaks) else _level(pace), plotted)
+    notes = (AGAIN.format(pace.rise),) * bool(pace.rise and pace.n_months)
+    return Said(_peaks(pace) if len(pace.peaks) else _level(pace), plotted, notes=notes)
 
 
 def _level(pace: Pace) -> str:
@@ -459,7 +476,7 @@ def calibration(agreement: Row, *, checked_months: float, kept_share: float, seg
 def at_risk(
     stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan,
     tells_apart: bool = True, within: float = math.nan, alike_within: str = "", segment: tuple[str, str] = ("", ""),
-    others: bool = False, by_risk: bool = True,
+    others: bool = False, by_risk: bool = True, surveys: bool = False,
 ) -> Said:  # fmt: skip
     """State who gives a reason to call and what they pay, in which order the others are, and how much is at risk.
 
@@ -479,11 +496,16 @@ def at_risk(
         Whether they are others than the report is about.
     by_risk
         Whether they are in order of risk.
+    surveys
+        Whether the data hold answers, and so another list of customers to call.
     """
     if not stakes.n_customers:
         return Said("Nobody is a customer today, so there is nobody to call")
     priced = not math.isnan(stakes.money_at_risk)
-    before = _order(concordance, tells_apart=tells_apart, by_risk=by_risk, priced=priced, column=segment[0])
+    known = (f"two customers it had not seen{f', whatever their {segment[0]}' * bool(segment[0])}", concordance)
+    if segment[0] and segment[0] == alike_within:
+        known = (f"two customers of the same {alike_within}", within)
+    before = _order(*known, tells_apart=tells_apart, by_risk=by_risk, priced=priced)
     if tells_apart and alike_within:
         same = f"Of two with the same {alike_within} it picks the right one {percent(within)} of the time"
         before = (
@@ -491,12 +513,12 @@ def at_risk(
         )
     money_told = _at_stake(stakes, horizon_months, currency, gross_margin)
     title, *rest = filter(None, [_reasons(stakes, currency), money_told])
-    return Said(title, notes=(*_listed(stakes, segment, others), *(f"{text}." for text in rest)), before=before)
+    notes = (*_listed(stakes, segment, others), *(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
+    return Said(title, notes=notes, before=before)
 
 
-def _order(concordance: float, *, tells_apart: bool, by_risk: bool, priced: bool, column: str) -> tuple[str, ...]:
-    """Say how well the model tells who leaves first, and how customers are listed where it does not."""
-    two = f"two customers it had not seen, whatever their {column}" if column else "two customers it had not seen"
+def _order(two: str, concordance: float, *, tells_apart: bool, by_risk: bool, priced: bool) -> tuple[str, ...]:
+    """Say how well the model tells who of two leaves first, and how customers are listed where it does not."""
     known = "" if math.isnan(concordance) else f"shown {two}, the model picks the earlier leaver {percent(concordance)}"
     known = f"{known} of the time, and guessing gets 50 %" if known else ""
     if tells_apart:
@@ -592,11 +614,12 @@ def model_list(table: pd.DataFrame) -> pd.DataFrame:
     return order[columns]
 
 
-def forecast(outlook: Row | None) -> Said:
-    """State how many of the present customers are expected to leave."""
+def forecast(outlook: Row | None, *, split: str = "") -> Said:
+    """State how many of the present customers are expected to leave; the whole may be the sum over a column."""
     if outlook is None:
         return Said("No forecast: nobody is a customer today, or they have been followed for less than a month")
-    return Said(_ahead(outlook), "Today's customers expected to be still here, without new ones. Band: 95 % interval.")
+    plotted = "Today's customers expected to be still here, without new ones. Band: 95 % interval."
+    return Said(_ahead(outlook), f"{plotted}{f' The forecasts of each {split}, added up.' * bool(split)}")
 
 
 def _ahead(outlook: Row) -> str:

@@ -298,13 +298,15 @@ def _mean_stay_error(own: pd.DataFrame, areas: Floats) -> float:
     return float(np.sqrt((beyond[used] ** 2 * d[used] / (r[used] * (r[used] - d[used]))).sum()))
 
 
-def hazard_by_age(curve: pd.DataFrame) -> pd.DataFrame:
+def hazard_by_age(curve: pd.DataFrame, *, like: pd.DataFrame | None = None) -> pd.DataFrame:
     """Rate at which customers of an age leave, smoothed over neighbouring months.
 
     Parameters
     ----------
     curve
         As from :func:`survival_curve`.
+    like
+        Another curve to smooth alike, such as that of all customers, of whom these are some; None: this one.
 
     Returns
     -------
@@ -315,11 +317,12 @@ def hazard_by_age(curve: pd.DataFrame) -> pd.DataFrame:
 
     Notes
     -----
-    Events over exposure, both weighted by a triangle over the neighbouring months, at each age the narrowest
-    of 1, 2, 3, 6 and 12 months to either side that holds 100 events of the largest segment, which is ``All`` where it
-    is there: all lines are smoothed alike. A peak of its (:func:`cslib.stats.peaks.find_peaks`, in months with 30 at
-    risk) is not smoothed into the months beside it, nor they into it. Bounds for a weighted sum of Poisson counts
-    (gamma), which hold for any number of events, none included; they do not cover what smoothing flattens.
+    Events over exposure, both weighted by a triangle over the neighbouring months, at each age the narrowest of 1,
+    2, 3, 6 and 12 months to either side that holds 100 events of the largest segment, which is ``All`` where it is
+    there, here or in ``like``: all lines are smoothed alike. A peak of its (:func:`cslib.stats.peaks.find_peaks`,
+    in months with 30 at risk) is not smoothed into the months beside it, nor they into it. Bounds for a weighted
+    sum of Poisson counts (gamma), which hold for any number of events, none included; they do not cover what
+    smoothing flattens.
 
     References
     ----------
@@ -335,7 +338,8 @@ def hazard_by_age(curve: pd.DataFrame) -> pd.DataFrame:
     [100.0, 90.0]
     """
     counts = [_by_month(own) for _, own in by_segment(curve)]
-    windows = _windows(max(counts, key=lambda own: own["n_events"].sum()))
+    every = counts if like is None else [_by_month(own) for _, own in by_segment(like)]
+    windows = _windows(max(every, key=lambda own: own["n_events"].sum()))
     windows = windows.reindex(range(max(map(len, counts))), method="ffill")
     return pd.concat([_smoothed(own, windows.head(len(own))) for own in counts], ignore_index=True)
 

@@ -461,17 +461,6 @@ def small_segments(found: Answers, column: str, min_group: int) -> list[str]:
     return sorted(found.counts.loc[frame["segment"] == SMALL, column].unique())
 
 
-def comparisons(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep one row of :func:`scores` per test, the smallest p first: of two segments, each is the other's rest.
-
-    With ``clear``, as from :func:`judged`, and ``looks`` (not clear, although its own p is below 0.05).
-    """
-    tested = table[table["p_adjusted"].notna()]
-    sizes = table.groupby("segment_by")["segment"].transform("size")
-    once = judged(tested[(sizes[tested.index] > 2) | ~tested.duplicated("segment_by")])
-    return once.assign(looks=~once["clear"] & (once["p_value"] < SIGNIFICANT)).sort_values("p_value", kind="stable")
-
-
 def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
     """Keep the segments that move the score most.
 

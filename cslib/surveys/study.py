@@ -27,7 +27,7 @@ from cslib.surveys.kpis import of_the_quarter
 from cslib.surveys.scores import EXTRA, judged
 from cslib.surveys.stakes import Landmark, after_answers, money_at_stake, stakes_by_segment, unhappy
 
-TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see segments
+TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see drivers
 
 SPANS: Final = "all, N days, N weeks, N months, N quarters, N years"
 WINDOWS: Final = f"{SPANS}, YYYY, YYYY-QN or YYYY-MM"
@@ -81,7 +81,7 @@ class Surveys(Study):
       segment     period  n_responses   nps
     0     All 2025-05-01            4  25.0
     >>> print(*surveys.findings())
-    groups distribution segments crossing trend change drivers silence stakes unhappy second_survey third_survey
+    groups distribution drivers crossing trend change silence stakes unhappy second_survey third_survey
     """
 
     data: DataSet
@@ -123,15 +123,34 @@ class Surveys(Study):
         )  # fmt: skip
 
     @cached_property
-    def segments(self) -> Result:
-        """Where is it different?"""
+    def drivers(self) -> Result:
+        """Who scores higher, and who lower?
+
+        Drawn where a column is asked for; else the chart of ``groups`` holds the same ones.
+        """
         every = self._every
-        caption = f"{self._asked.label} by segment, each against all other answers"
-        tested = estimate.comparisons(every[every["segment_by"].isin(["All", *self._columns])])
-        why = "" if len(tested) else "No column has two groups with enough answers to compare."
-        title, *notes = self._say.clear(tested) or ("",)
-        rest: Any = {"absent": why, "notes": tuple(notes), "caption": caption, "most": 0}
-        return Result(self.survey, every.drop(columns=list(EXTRA)), title, **rest)
+        own = every["segment_by"].isin(self._columns)
+        table, others = estimate.drivers(every[own]), estimate.drivers(every[~own])
+        name, caption = f"{self.survey}_drivers", f"{self._asked.label} of each group against all others"
+        notes = self._say.other_answers(others[others["clear"]])
+        scored = every.drop(columns=list(EXTRA))
+        also = (
+            Result(self.survey, scored, caption=f"{self._asked.label} by segment, each against all other answers"),
+            Result(f"{self.survey}_other_answers", others, caption=f"{caption}, by answers to other surveys"),
+        )
+        rest: Any = {"notes": notes, "also": also, "caption": caption}
+        if table.empty:
+            return Result(name, table, absent="There is no column to compare answers by.", **rest)
+        label, title = self._asked.label, self._say.drivers(table[table["clear"]])
+        if not wanted(self.by):  # the chart of groups holds the same ones
+            return Result(name, table, f"{title}.", most=0, **rest)
+        how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
+        return Result(
+            name, table, title,
+            f"{label} minus that of all other customers, 95 % intervals: one in twenty leaves out 0 by chance alone; "
+            "n: answers.",
+            partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", **rest,
+        )  # fmt: skip
 
     @cached_property
     def crossing(self) -> Result:
@@ -190,27 +209,6 @@ class Surveys(Study):
         return Result(name, self._moved, title, notes=notes, caption=caption, shown=shown)
 
     @cached_property
-    def drivers(self) -> Result:
-        """Who scores higher, and who lower?"""
-        every = self._every
-        own = every["segment_by"].isin(self._columns)
-        table, others = estimate.drivers(every[own]), estimate.drivers(every[~own])
-        name, caption = f"{self.survey}_drivers", f"{self._asked.label} of each group against all others"
-        notes = self._say.other_answers(others[others["clear"]])
-        also = (Result(f"{self.survey}_other_answers", others, caption=f"{caption}, by answers to other surveys"),)
-        rest: Any = {"notes": notes, "also": also, "caption": caption}
-        if table.empty:
-            return Result(name, table, absent="There is no column to compare answers by.", **rest)
-        label = self._asked.label
-        how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
-        return Result(
-            name, table, self._say.drivers(table[table["clear"]]),
-            f"{label} minus that of all other customers, 95 % intervals: one in twenty leaves out 0 by chance alone; "
-            "n: answers.",
-            partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", **rest,
-        )  # fmt: skip
-
-    @cached_property
     def silence(self) -> Result:
         """Who did not answer?"""
         table = non_response(self._found, min_group=self.min_group)
@@ -253,6 +251,7 @@ class Surveys(Study):
         labels = words.UNHAPPY | {"score": self._asked.label}
         how: Any = {"formats": {"mrr": "amount", "score": "plain"}, "labels": labels, "absent": why, "most": 10}
         shown = table.loc[:, table.notna().any()] if len(table) else table
+        how["notes"] = (words.BESIDE_CHURN,) * ("customers" in self.data.tables and len(table) > 0)
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
 
     @cached_property

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cslib.data.kpi import link_to
 from cslib.errors import counted, listed, stretch
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card, card_of
@@ -26,6 +27,11 @@ HOW_TO_READ_SCORES: Final = (
     "Each bar holds all answers of a segment. The line at the right is the 95 % interval of its score: where two "
     "intervals overlap widely, the difference may be chance. A score in colour is clearly different from the other "
     "answers, with all comparisons allowed for."
+)
+BESIDE_CHURN: Final = (
+    "This list knows the latest answer alone, and is in order of revenue. The churn report has a list, too: "
+    f"{link_to('churn_survival#Whom to call first?')} It holds all present customers, and first those who gave a "
+    "reason to call: a low score, tickets, or use that has stopped."
 )
 HOW_TO_READ_LANDMARK: Final = (
     "Everyone here was a customer on the day the lines begin and had been asked before it. Only answers given by then "
@@ -195,21 +201,6 @@ class Words:
         more = [f"{len(names) - MOST} more"] * (len(names) > MOST)
         clear = f"clearly different: {listed([*names[:MOST], *more])}" if names else "no clear difference"
         return f"{self.label} runs from {low} ({worst}) to {high} ({best}); {clear}"
-
-    def clear(self, tested: pd.DataFrame) -> tuple[str, ...]:
-        """Say where the score is clearly different, and where it only looks so, from ``surveys.scores.comparisons``."""
-        result = []
-        if tested["clear"].any():
-            result.append(f"**Clearly different from the other answers**: {self._list(tested[tested['clear']])}.")
-        if tested["looks"].any():
-            named, many = self._list(tested[tested["looks"]]), counted(len(tested), "comparison")
-            result.append(f"**May be chance**: {named}. Of {many}, one in twenty looks like that by chance alone.")
-        return tuple(result)
-
-    def _list(self, rows: pd.DataFrame) -> str:
-        first = [row for _, row in rows.head(MOST).iterrows()]
-        names = [f"{_named(row)} by {self._signed(row.difference_from_rest)}" for row in first]
-        return ", ".join(names) + (f" and {len(rows) - MOST} more" if len(rows) > MOST else "")
 
     def distribution(self, given: pd.DataFrame) -> str:
         """State which answer is the most frequent, and how many gave each group."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 from matplotlib.axes import Axes
 
-from cslib.show.charts import BOUNDS, GROUND, MUTED
+from cslib.show.charts import BOUNDS, GROUND, INK, MUTED
 
 GAPS: Final[Any] = {"linestyle": (1.5, (1.6, 2.2)), "color": GROUND, "linewidth": 2.6, "zorder": 2.2}
 HATCHED: Final[Any] = {"facecolor": "none", "edgecolor": MUTED, "hatch": "////", "alpha": 0.35, "linewidth": 0}
@@ -53,4 +53,27 @@ def told_apart(
         lowest = float(table[[y, "ci_lower"]].min().min())
         axes.set_ylim(bottom=lowest - 0.02 * (axes.get_ylim()[1] - lowest))  # no strip below down to the next tick
         axes.axhline(0, color=MUTED, linewidth=1)
+    return axes
+
+
+def recovered(draw: Callable[[], Axes], table: pd.DataFrame) -> Axes:
+    """Mark in a chart of shares of acquisition cost where all of it is recovered, and the point of each that is.
+
+    Parameters
+    ----------
+    draw
+        Draws the lines of the table, each of which ends where its cost is recovered, if it is.
+    table
+        As from :func:`cslib.value.ltv.recovery`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    axes = draw()
+    axes.axhline(1, color=MUTED, linewidth=1)
+    ends = table.groupby("segment").tail(1).query("recovered >= 1")
+    axes.scatter(
+        ends["month"], ends["recovered"], s=46, color=GROUND, edgecolors=INK, linewidths=1.6, zorder=4, clip_on=False
+    )
     return axes

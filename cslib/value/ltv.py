@@ -27,6 +27,7 @@ LONG_RUN: Final = "Survival, all years"
 FORMULA_C: Final = "Formula C (margin / churn)"
 BY_AGE: Final = ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active", "share_in_tail"]
 CUMULATIVE: Final = ["segment", "month", "net_value", "ci_lower", "ci_upper", "extrapolated"]
+RECOVERY: Final = ["segment", "month", "recovered", "ci_lower", "ci_upper", "extrapolated"]
 STEPS: Final = (
     *("MRR of today", "who leaves", "what they pay", "who comes back", "gross margin", "retention cost", "discount"),
 )
@@ -428,6 +429,38 @@ def cumulative(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=CUMULATIVE)
 
 
+def recovery(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
+    """Follow how much of what it cost to win a new customer is brought back, month by month until all of it is.
+
+    Parameters
+    ----------
+    paths, terms
+        As for :func:`ltv`.
+    horizon_months
+        How far at most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``month`` (0, 1, 2 … up to ``payback_months`` of :func:`payback`; of a segment that does not come
+        so far, up to the latest of the others, or the horizon), ``recovered`` (share of the acquisition cost, not
+        discounted: 1 is all of it), ``ci_lower``, ``ci_upper``, ``extrapolated`` (as in :func:`cumulative`). Without
+        segments whose acquisition cost is not known, or nothing.
+    """
+    known = payback(paths, terms, horizon_months=horizon_months).query("cac > 0").dropna(subset="payback_months")
+    ends = known.set_index("segment")["payback_months"]
+    last = ends[np.isfinite(ends)].max() if np.isfinite(ends).any() else horizon_months
+    tables, undiscounted = [], replace(terms, annual_discount_rate=0.0)
+    for segment, end in ends.clip(upper=last).astype(int).items():
+        own = paths[str(segment)]
+        brought = np.cumsum(_monthly(own, undiscounted)[:, :end], axis=1) / terms.cac(own)[:, None]
+        share, months = np.pad(brought, ((0, 0), (1, 0))), np.arange(end + 1)
+        bounds = pd.DataFrame([percentiles(column) for column in share.T])
+        own_rows = {"segment": segment, "month": months, "recovered": share[0], "extrapolated": months > own.last + 1}
+        tables.append(pd.DataFrame(own_rows).join(bounds)[RECOVERY])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=RECOVERY)
+
+
 def payback(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
     """When a customer has earned back what it cost to win, and how many times it does so.
 
@@ -575,6 +608,25 @@ def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) ->
             rows.append({"segment": segment, "change": change, "ltv": ltv[0], **known, "as_first": not behind})
     table = pd.DataFrame(rows)
     return table.assign(rank=table.groupby("segment")["base_gain"].rank(ascending=False, method="first"))
+
+
+def off_the_sum(changes: pd.DataFrame) -> pd.DataFrame:
+    """Find the changes that would add clearly more or less by the segments together than by all as one group.
+
+    Parameters
+    ----------
+    changes
+        As from :func:`what_if`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of ``All`` whose interval of ``base_gain`` leaves out what the segments gain, and ``together``, which
+        is that.
+    """
+    parts = changes[changes["segment"] != "All"].groupby("change")["base_gain"].agg(lambda own: own.sum(skipna=False))
+    rows = changes[changes["segment"] == "All"].assign(together=lambda own: own["change"].map(parts))
+    return rows[(rows["together"] < rows["base_gain_ci_lower"]) | (rows["together"] > rows["base_gain_ci_upper"])]
 
 
 def _changes(paths: Paths) -> dict[str, Paths]:

@@ -23,7 +23,7 @@ from cslib.stats.models import fit_averaged
 from cslib.value import ltv as worth
 from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest, last_year
-from cslib.value.charts import told_apart
+from cslib.value.charts import recovered, told_apart
 from cslib.value.paths import Paths, recent_paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
 
@@ -76,7 +76,7 @@ class Value(Study):
     >>> value.forms.table.query("method == 'Survival'")["ltv"].round(2).tolist()
     [20.5, 17.28, 24.0]
     >>> print(", ".join(value.findings()))
-    ltv, payback, by_age, base, what_if, backtest, backtest_revenue, forms, bridge, costs
+    ltv, recovery, payback, by_age, base, what_if, backtest, backtest_revenue, forms, bridge, costs
     """
 
     data: DataSet
@@ -115,6 +115,21 @@ class Value(Study):
         )
         rest: Any = {"notes": (*notes, *segment_remark(self.data, self.by)), "absent": "" if len(shown) else why}
         return Result("ltv", forms, title, plotted, chart, also=also, caption="Value by form and horizon", **rest)
+
+    @cached_property
+    def recovery(self) -> Result:
+        """Which segment recovers its acquisition cost first, and which last?"""
+        table, caption = worth.recovery(self._paths, self._terms, **self._ahead), "Acquisition cost recovered, by month"
+        columns: Any = {"x": "month", "y": "recovered"}
+        shown = self._drawn(table, "recovered")
+        told = self._pay[self._pay["segment"].isin(set(shown["segment"]) - {"All"})]
+        if len(told) < 2:  # the chart above shows it
+            return Result("recovery", table, caption=caption, most=0)
+        lines = partial(lines_with_bands, shown, **columns, x_label=SINCE["x_label"])
+        chart = partial(recovered, partial(told_apart, lines, shown, **columns, beyond="extrapolated"), shown)
+        title, what = words.recovery_finding(told, **self._ahead), "Share of acquisition cost that is brought back"
+        plotted = f"{what}, up to the month by which all of it is (circle). Bands: 95 % intervals.{self._fewer}"
+        return Result("recovery", table, title, plotted, chart, caption=caption)
 
     @cached_property
     def payback(self) -> Result:
@@ -163,8 +178,9 @@ class Value(Study):
         said = words.what_if_finding(table, **self._ahead, currency=self._money)
         shown = words.what_if_table(table, self._base, segments=self._largest)
         why = "" if len(shown) else "What a change would add cannot be told."
+        off = words.off_the_sum(worth.off_the_sum(table), currency=self._money)
         caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
-        rest: Any = {"notes": (words.WHAT_A_CHANGE_IS,), "caption": caption, "most": 30}
+        rest: Any = {"notes": (*off, words.WHAT_A_CHANGE_IS), "caption": caption, "most": 30}
         return Result("what_if", table, said.rstrip("."), shown=shown, absent=why, **rest)
 
     @cached_property
@@ -218,7 +234,8 @@ class Value(Study):
         table["months"] = table["cost"].map(books.months).fillna("")
         why = "" if table["amount"].notna().any() else "No cost of a customer is known: nothing is taken off value."
         shown = table.rename(columns={"cost": "Cost", "per": "Per", "amount": "Amount", "months": "Months"})
-        how: Any = {"shown": shown, "formats": {"Amount": "money"}, "notes": (*self._values.notes, *books.notes)}
+        same = (words.KEPT_OR_HERE,) * ("subscriptions" in self.data.tables and pd.notna(books.retention_per_month))
+        how: Any = {"shown": shown, "formats": {"Amount": "money"}, "notes": (*same, *self._values.notes, *books.notes)}
         caption = self._amounts("Costs that are taken off value")
         return Result("unit_costs", table, absent=why, caption=caption, **how)
 

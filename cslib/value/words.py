@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.data.drift import Drift
+from cslib.data.kpi import link_to
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import (
@@ -45,6 +46,15 @@ STEPS: Final = {
 WHAT_A_CHANGE_IS: Final = (
     "Each change is assumed to begin today, and for all customers alike, however long they have stayed. What it would "
     "cost to bring about is not counted."
+)
+AS_ONE_GROUP: Final = (
+    "All takes customers as one group, in which who leaves pays what is usual at that age. Where segments leave and "
+    "pay as differently as here, go by their sum."
+)
+KEPT_OR_HERE: Final = (
+    "Retention cost is spread over all the time that customers were here. In the revenue report "
+    f"({link_to('revenue#What does it cost to keep and to win customers?')}) only who stayed through a month carries "
+    "it, so it is a little more there."
 )
 LED: Final[dict[Any, tuple[str, str]]] = {
     "who leaves": ("as customers leave", ""),
@@ -493,6 +503,7 @@ def _present(base: pd.DataFrame, currency: str, *, paying: str = "") -> str:
         return "Nobody is a customer today"
     who, s = ("one present customer", "s") if row.n_active == 1 else (f"{int(row.n_active):,} present customers", "")
     who = f"The {who}{f' pay{s} {paying} a month and' if paying else ''} bring{s}"
+    who += ", as one group," * (len(base) > 1)
     span = stretch(row.horizon_months, "month")
     if pd.isna(row.base_value):
         known = f" between {money(row.ci_lower, currency)} and {money(row.ci_upper)}" * pd.notna(row.ci_lower)
@@ -562,6 +573,42 @@ def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str
     text = f"{who[0].upper()}{who[1:]} would {adds} to what present customers bring over {months(horizon_months)}"
     others = [f"{change} {money(gain)}" for change, gain in less]
     return f"{text}; {listed(others)}." if others else f"{text}."
+
+
+def off_the_sum(changes: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
+    """Say what changes would add by the segments together, where that is clearly not what all as one group gain.
+
+    Parameters
+    ----------
+    changes
+        As from ``value.ltv.off_the_sum``.
+    currency
+        Code before amounts.
+    """
+    rows: Any = changes.itertuples()
+    each = [(SAID[row.change], *alike([row.together, row.base_gain])) for row in rows]
+    gains = [f"{f'{currency} {together}'.strip()} from {change}, not {own}" for change, together, own in each]
+    return (f"By themselves the segments would gain together {listed(gains)}. {AS_ONE_GROUP}",) if gains else ()
+
+
+def recovery_finding(pay: pd.DataFrame, *, horizon_months: int) -> str:
+    """State which segment recovers its acquisition cost first, and which last; fit for a chart's title.
+
+    Parameters
+    ----------
+    pay
+        As from ``value.ltv.payback``, of two segments or more whose payback is known, without ``All``.
+    horizon_months
+        How far it was looked for.
+    """
+    never = f"within {months(horizon_months)}"
+    ranked: Any = pay.sort_values("payback_months", kind="stable").itertuples()
+    each = [(r.segment, f"in {months(r.payback_months)}" if math.isfinite(r.payback_months) else "") for r in ranked]
+    (first, soon), (last, late) = each[0], each[-1]
+    if not soon:
+        return f"No segment brings back what it cost to win its customers {never}"
+    what = f"bring back what it cost to win them {soon}"
+    return f"All segments {what}" if soon == late else f"{first} customers {what}, {last} {late or f'not {never}'}"
 
 
 def what_if_table(changes: pd.DataFrame, base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:

@@ -128,13 +128,19 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
 
 
 def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
+    """By plan the model tells them apart, within a plan it does not: there the list shows no risks."""
     every, alone = churn.at_risk, cs.Churn(segment_of(churn.data, "plan", "Lite")).at_risk
     own = every.table[every.table["segment"] == "Lite"].reset_index(drop=True)
     pd.testing.assert_frame_equal(alone.table, own)
     sums = [cs.Churn(segment_of(churn.data, "plan", v)).at_risk.table["money_at_risk"].sum() for v in ("Lite", "Pro")]
     assert sum(sums) == pytest.approx(every.table["money_at_risk"].sum())
     assert not any("plan" in note for note in cs.Churn(segment_of(churn.data, "plan", "Lite")).ratios.before)
-    assert alone.before[0].startswith("Shown two customers it had not seen, whatever their plan, the model picks")
+    assert every.before[0].startswith("Shown two customers it had not seen, the model picks")
+    assert alone.before[0].startswith(
+        "We cannot tell these customers apart by risk, so they are in order of revenue: shown two customers of the same plan, "
+    )
+    assert {"p_churn", "money_at_risk"} <= set(every.shown)
+    assert not {"p_churn", "money_at_risk"} & set(alone.shown)
 
 
 def test_where_risks_tell_nobody_apart_none_is_shown():

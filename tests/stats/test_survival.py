@@ -276,6 +276,10 @@ def test_all_lines_of_the_hazard_are_smoothed_alike_and_a_peak_not_at_all():
     assert (wide["B"] == wide["All"]).all()
     later = hazard[(hazard["duration_months"] == 1.5) & (hazard["segment"] == "B")]
     assert later["hazard"].iloc[0] < 0.02
+    alone = survival_curve(own[own["segment"] == "B"])
+    like = hazard_by_age(alone, like=survival_curve(own.assign(segment="All")))
+    pd.testing.assert_frame_equal(like, hazard[hazard["segment"] == "B"].reset_index(drop=True))
+    assert hazard_by_age(alone)["window_months"].iloc[0] > 1
 
 
 def test_hazard_of_a_segment_that_keeps_all_is_bounded_above():

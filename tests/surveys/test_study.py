@@ -102,7 +102,6 @@ def test_on_odd_data_every_finding_is_shown_or_says_why_not(name, capsys):
 
 
 ABSENT = {
-    "segments": "No column has two groups with enough answers to compare.",
     "crossing": "",
     "trend": "No year with answers is complete yet.",
     "change": "There are no earlier answers to compare with.",
@@ -200,7 +199,7 @@ def test_a_finding_is_asked_for_in_three_lines(sample):
 def test_a_study_lists_what_it_can_be_asked(by_plan):
     questions = cs.Surveys.findings()
     assert list(questions) == [
-        *("groups", "distribution", "segments", "crossing", "trend", "change", "drivers", "silence", "stakes"),
+        *("groups", "distribution", "drivers", "crossing", "trend", "change", "silence", "stakes"),
         *("unhappy", "second_survey", "third_survey"),
     ]
     assert all(question.endswith("?") for question in questions.values())
@@ -209,9 +208,21 @@ def test_a_study_lists_what_it_can_be_asked(by_plan):
 
 def test_findings_of_one_column_are_told_apart_from_those_of_all(by_plan):
     assert set(by_plan.groups.table["segment_by"]) == {"All", "plan"}
-    assert {"plan", "region", "CSAT answer"} <= set(by_plan.segments.table["segment_by"])
+    every, _ = by_plan.drivers.also
+    assert every.name == "nps"
+    assert {"plan", "region", "CSAT answer"} <= set(every.table["segment_by"])
+    assert set(by_plan.drivers.table["segment_by"]) == {"plan", "region", "channel", "onboarding"}
     assert set(by_plan.second_survey.table["segment_by"]) == {"All", "plan"}
     assert by_plan.crossing.subtitle.startswith("NPS of plan by ")
+
+
+def test_groups_are_drawn_once(sample, by_plan):
+    """By plan there are two charts: of the plans, and of everything on record; else one of everything."""
+    assert by_plan.drivers.chart
+    every = cs.Surveys(sample)
+    assert every.drivers.chart is None
+    assert every.drivers.title == "No group on record clearly stands apart in NPS."
+    assert set(every.drivers.table["segment"]) <= set(every.groups.table["segment"])
 
 
 def test_segments_stand_in_one_order(by_plan):
@@ -221,6 +232,12 @@ def test_segments_stand_in_one_order(by_plan):
     axes = by_plan.crossing.plot()
     assert [text.get_text() for text in axes.get_yticklabels()] == best_first[1:]
     plt.close("all")
+
+
+def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan):
+    (beside,) = by_plan.unhappy.notes
+    assert beside.startswith("This list knows the latest answer alone, and is in order of revenue.")
+    assert "(churn_survival#whom-to-call-first)" in beside
 
 
 def test_two_columns_are_crossed(sample):

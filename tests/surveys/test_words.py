@@ -7,7 +7,7 @@ from survey_world import by_period, counted
 
 from cslib.surveys.answers import measure
 from cslib.surveys.change import change, non_response, silence_moves
-from cslib.surveys.scores import comparisons, distribution, drivers, every_answer, judged, last_period, scores, trend
+from cslib.surveys.scores import distribution, drivers, every_answer, judged, last_period, scores, trend
 from cslib.surveys.stakes import Landmark
 from cslib.surveys.words import Words
 
@@ -94,43 +94,6 @@ def test_a_change_that_few_answers_cannot_tell():
 )
 def test_scores_as_readers_write_them(survey, value, text):
     assert Words(survey)._score(value) == text
-
-
-def test_clear_and_only_looking_different():
-    clear = SAY.clear(comparisons(scores(GLAD)))
-    assert clear[0].startswith(
-        "**Clearly different from the other answers**: A (plan) by +85 points, B (plan) by −78 points"
-    )
-    assert SAY.clear(comparisons(scores(SAME))) == ()
-
-
-def test_a_column_of_two_is_one_comparison():
-    two = answers(("A", -2, 10, 40), ("A", -2, 0, 10), ("B", -2, 10, 20), ("B", -2, 0, 30))
-    assert SAY.clear(comparisons(scores(two))) == (
-        "**Clearly different from the other answers**: A (plan) by +80 points.",
-    )
-
-
-def test_only_looks_different():
-    table = scores(SAME).assign(p_value=[np.nan, 0.03, 0.5, 0.6], p_adjusted=[np.nan, 0.09, 1, 1])
-    (text,) = SAY.clear(comparisons(table))
-    assert text.startswith("**May be chance**: A (plan)")
-    assert text.endswith(" points. Of 3 comparisons, one in twenty looks like that by chance alone.")
-
-
-def test_what_only_looks_different_is_told_from_what_is():
-    table = scores(GLAD).assign(p_value=[np.nan, 0.03, 0.001, 0.04], p_adjusted=[np.nan, 0.06, 0.003, 0.06])
-    clear, looks = SAY.clear(comparisons(table))
-    first, second, third = table["segment"].iloc[1:]
-    assert clear.startswith(f"**Clearly different from the other answers**: {second} (plan) by")
-    assert clear.count("(plan)") == 1
-    assert looks.index(f"{first} (plan)") < looks.index(f"{third} (plan)")
-
-
-def test_many_segments_are_counted_after_the_fourth():
-    rows = [("A" + str(i), -2, s, n) for i in range(3) for s, n in ((10, 60), (0, 5))]
-    rows += [("B" + str(i), -2, s, n) for i in range(3) for s, n in ((10, 5), (0, 60))]
-    assert SAY.clear(comparisons(scores(answers(*rows))))[0].endswith(" and 2 more.")
 
 
 def test_the_subtitle_says_who_was_asked():

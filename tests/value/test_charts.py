@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cslib.show.charts import GROUND, lines_with_bands
-from cslib.value.charts import told_apart
+from cslib.value.charts import recovered, told_apart
 
 LINE = pd.DataFrame(
     {"segment": "All", "month": range(5), "value": [-2.0, 0, 2, 4, 6], "beyond": [False] * 3 + [True] * 2}
@@ -46,3 +46,11 @@ def test_each_segment_is_dashed_from_its_own_age_and_none_otherwise(segments):
     axes = drawn(pd.concat([early, LINE.assign(segment=segments[1], value=LINE["value"] + 3)], ignore_index=True))
     assert sorted(dashes(axes)) == [[0, 1, 2, 3, 4], [2, 3, 4]]
     assert all(line.get_linestyle() == "-" for line in axes.lines if line.get_color() != GROUND)
+
+
+def test_where_the_cost_is_recovered_there_is_a_point_and_none_where_it_is_not():
+    rows = [("Pro", 0, 0.0), ("Pro", 1, 0.8), ("Pro", 2, 1.2), ("Team", 0, 0.0), ("Team", 1, 0.3), ("Team", 2, 0.6)]
+    table = pd.DataFrame(rows, columns=["segment", "month", "recovered"])
+    axes = recovered(partial(lines_with_bands, table, x="month", y="recovered", x_label="months"), table)
+    assert [points.get_offsets().tolist() for points in axes.collections if len(points.get_offsets())][-1] == [[2, 1.2]]
+    assert any(np.allclose(line.get_ydata(), 1) for line in axes.lines)

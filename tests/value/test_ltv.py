@@ -16,7 +16,19 @@ from cslib.errors import ParameterError
 from cslib.stats import models as lifetime_models
 from cslib.stats.models import fit_models
 from cslib.stats.survival import DAYS_PER_MONTH
-from cslib.value.ltv import Terms, bridge, cumulative, formulas, horizons, ltv, ltv_by_age, observed_part, payback
+from cslib.value.ltv import (
+    Terms,
+    bridge,
+    cumulative,
+    formulas,
+    horizons,
+    ltv,
+    ltv_by_age,
+    observed_part,
+    off_the_sum,
+    payback,
+    recovery,
+)
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts, unit_costs, value_counts
 
@@ -120,6 +132,31 @@ def test_payback_is_the_first_month_that_covers_the_cost():
         assert table["payback_months"].iloc[0] == months
         assert table["ltv_to_cac"].iloc[0] == pytest.approx(17.5 / cost)
     assert payback(paths_of(), TERMS, horizon_months=3)[["cac", "payback_months", "ltv_to_cac"]].isna().all(axis=None)
+
+
+def test_recovery_ends_where_all_of_the_cost_is_brought_back():
+    """As above: 0, 7, 12.6 and 17.5; who never gets there is followed as long as the slowest who does, or to the end."""
+    terms = Terms(costs=TERMS.costs, gross_margin=0.8)
+    two = {"A": paths_of(cost=10.0)["All"], "B": paths_of(cost=14.0)["All"]}
+    table = recovery(two, terms, horizon_months=3)
+    assert table["segment"].tolist() == ["A"] * 3 + ["B"] * 4
+    assert table["recovered"].to_numpy() == pytest.approx([0, 0.7, 1.26, 0, 0.5, 0.9, 1.25])
+    late = recovery(two | {"B": paths_of(cost=18.0)["All"]}, terms, horizon_months=3)
+    assert late.query("segment == 'B'")["recovered"].to_numpy() == pytest.approx([0, 7 / 18, 12.6 / 18])
+    never = recovery(paths_of(cost=18.0), terms, horizon_months=3)
+    assert never["recovered"].iloc[-1] == pytest.approx(17.5 / 18)
+    assert recovery(paths_of(), terms, horizon_months=3).empty
+    discounted = Terms(costs=TERMS.costs, gross_margin=0.8, annual_discount_rate=0.5)
+    pd.testing.assert_frame_equal(recovery(two, discounted, horizon_months=3), table)
+
+
+def test_a_change_is_off_the_sum_where_the_interval_of_all_leaves_it_out():
+    rows = [(s, c, g, 90.0, 110.0) for c, gains in {"x": (100, 60, 29), "y": (100, 60, 30), "z": (100, 60, np.nan)}.items()
+            for s, g in zip(("All", "A", "B"), gains, strict=True)]  # fmt: skip
+    columns = ["segment", "change", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper"]
+    changes = pd.DataFrame(rows, columns=columns)
+    assert off_the_sum(changes)[["change", "together"]].to_numpy().tolist() == [["x", 89.0]]
+    assert off_the_sum(changes[changes["segment"] == "All"]).empty
 
 
 def test_residual_value_by_hand():

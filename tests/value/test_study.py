@@ -11,6 +11,7 @@ COLUMNS = {
     "ltv": ["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "share_in_tail", "n_customers"],
     "observed_part": ["segment", "last_age_months", "still_here", "model", "longest_months", "life_beyond", "newest_differ"],
     "cumulative_value": ["segment", "month", "net_value", "ci_lower", "ci_upper", "extrapolated"],
+    "recovery": ["segment", "month", "recovered", "ci_lower", "ci_upper", "extrapolated"],
     "bridge": ["segment", "step", "value", "difference", "rank"],
     "ltv_by_age": ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active", "differs", "share_in_tail"],
     "payback": ["segment", "cac", "payback_months", "ci_lower", "ci_upper", "ltv_to_cac", "ltv_to_cac_ci_lower", "ltv_to_cac_ci_upper", "ltv_before_cac"],
@@ -123,6 +124,15 @@ def test_plans_of_the_sample_are_worth_what_is_planted(by_plan):
     assert value["Starter"] < value["All"] < value["Team"] < value["Enterprise"]
     assert earlier["All"] < value["All"]
     assert by_plan.answer.warnings[0].startswith("Customers now leave more slowly")
+
+
+def test_recovery_is_drawn_where_segments_are_compared():
+    people = dated(*OLD, mrr=20.0, acquisition_cost=30.0, plan=["Pro", "Pro", "Lite", "Lite"] * 15)
+    data = cs.load({"customers": people}, as_of="2025-06-30")
+    several, alone = cs.Value(data, by="plan").recovery, cs.Value(data).recovery
+    assert several.title.endswith("bring back what it cost to win them in 2 months")
+    assert several.plot().has_data()
+    assert (alone.title, alone.chart) == ("", None)
 
 
 @pytest.mark.slow

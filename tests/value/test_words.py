@@ -15,8 +15,10 @@ from cslib.value.words import (
     forms_finding,
     forms_table,
     off_by_segment,
+    off_the_sum,
     payback_finding,
     payback_table,
+    recovery_finding,
     reliance,
     residual_finding,
     value_answer,
@@ -305,6 +307,10 @@ def test_base():
         "The 2,193 present customers pay USD 818 k a month and bring USD 19.1 M over the next 36 months (18.0 to 20.2 M)."
     )
     assert base_findings(BASE.assign(mrr=NAN), UNKNOWN)[0].startswith("The 2,193 present customers bring 19.1 M")
+    several = pd.concat([BASE, BASE.assign(segment="Pro")])
+    assert base_findings(several, UNKNOWN)[0].startswith(
+        "The 2,193 present customers pay 818 k a month and bring, as one group, 19.1 M"
+    )
     assert base_findings(BASE, UNKNOWN)[1] == (
         "42 % of it comes from ages that few customers have reached so far, and is extrapolated."
     )
@@ -328,6 +334,29 @@ def test_what_if_goes_from_the_largest_gain_down():
     unknown = rows.assign(base_gain=NAN, rank=NAN)
     assert what_if_finding(unknown, horizon_months=36) == "What a change would add cannot be told."
     assert what_if_finding(rows.assign(base_gain=0.0), horizon_months=36) == "None of the changes would add anything."
+
+
+def test_gains_that_are_not_the_sum_of_the_segments_are_told_with_their_rule():
+    rows = table("change base_gain together", ("10 % less churn", 1.02e6, 782e3), ("5 % higher ARPA", 2e5, 1e5))
+    (text,) = off_the_sum(rows, currency="USD")
+    assert text.startswith(
+        "By themselves the segments would gain together USD 782 k from 10 % less churn, not 1,020 k and USD 100 k from 5 %"
+    )
+    assert text.endswith("Where segments leave and pay as differently as here, go by their sum.")
+    assert off_the_sum(rows.head(0)) == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "title"),
+    [
+        ([("Pro", 9.0, 7.0), ("Lite", 9.0, 2.0)], "Lite customers bring back what it cost to win them in 2 months, Pro in 7 months"),
+        ([("Pro", 9.0, np.inf), ("Lite", 9.0, 2.0)], "Lite customers bring back what it cost to win them in 2 months, Pro not within 36 months"),
+        ([("Pro", 9.0, np.inf), ("Lite", 9.0, np.inf)], "No segment brings back what it cost to win its customers within 36 months"),
+        ([("Pro", 9.0, 3.0), ("Lite", 9.0, 3.0)], "All segments bring back what it cost to win them in 3 months"),
+    ],
+)  # fmt: skip
+def test_recovery_names_the_first_and_the_last_segment(rows, title):
+    assert recovery_finding(table("segment cac payback_months", *rows), horizon_months=36) == title
 
 
 def test_each_change_stands_with_its_difference_and_interval():
