@@ -119,6 +119,7 @@ class Scorecard(Study):
         history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")
         caption = say.kpis_caption(self.table, self.data.currency)
         how: Any = {"notes": notes, "also": (history,), "absent": "" if len(texts) else f"{say.NOTHING}."}
+        how["formats"] = {"Status": "status"}
         return Result("kpis", self.table, caption=caption, shown=texts, most=40, **how)
 
     @cached_property

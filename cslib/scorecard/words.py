@@ -19,6 +19,7 @@ from cslib.show.formats import MAY_BE_SEASON, format_interval, format_value, mon
 from cslib.show.result import Answer, Cards
 
 YEAR: Final = 12
+ARROWS: Final = {"above": "↑ ", "below": "↓ ", "": ""}
 BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
 SENTENCES: Final = 3
 ALL_MARGIN: Final = "All revenue counts as margin in LTV, payback and CRC as share of margin: gross_margin is not set."
@@ -355,7 +356,7 @@ def segment_texts(
     Returns
     -------
     pandas.DataFrame
-        ``KPI``, ``All``, and one column per segment, such as ``27.8 k, above``; no rows without segments.
+        ``KPI``, ``All``, and one column per segment, such as ``↑ 27.8 k``; no rows without segments.
     """
     known: list[Row] = list(cells.dropna(subset="value").itertuples())
     by_place = {(cell.kpi, cell.segment): cell for cell in known}
@@ -372,14 +373,16 @@ def segment_texts(
 def _cell(row: Row, cell: Any) -> str:
     if cell is None:
         return "–"
-    return f"{_plain(row, cell.value)}{f', {cell.verdict}' * bool(cell.verdict)}"
+    whole, value = _plain(row, row.value), _plain(row, cell.value)
+    tenths = ".0" * (value.isdigit() and bool(re.fullmatch(r"\d+\.\d", whole)))  # as in the rest of its row
+    return f"{ARROWS[cell.verdict]}{value}{tenths}"
 
 
 def verdicts(cells: pd.DataFrame) -> str:
     """Say what a verdict of :func:`segment_texts` means, and how many there are."""
     tried, clear = int(cells["p_adjusted"].notna().sum()), int((cells["verdict"] != "").sum())
     many = f"{clear} of {counted(tried, 'comparison')} {'does' if clear == 1 else 'do'}" if clear else "None does"
-    return f"Above and below mark what differs from All by more than chance: {many}. The file holds the intervals."
+    return f"↑ and ↓ mark what lies above or below All by more than chance: {many}. The file holds the intervals."
 
 
 def kpis_caption(table: pd.DataFrame, currency: str) -> str:

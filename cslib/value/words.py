@@ -15,7 +15,6 @@ from cslib.show.display import Card, card_of
 from cslib.show.formats import (
     FIRM,
     alike,
-    between,
     format_day,
     format_interval,
     format_value,
@@ -211,13 +210,13 @@ def _never_back(pay: pd.DataFrame, span: str) -> str:
 
 
 def _proven(tested: pd.DataFrame) -> str:
-    """Say how far off the forecast of a year ago was, and what to allow for since."""
+    """Say how far off the forecast of a year ago was."""
     rows: Any = list(whole(tested).itertuples())
     if not rows or not _missed(rows[0]):
         return ""
     first = f"Had we forecast this a year ago, we'd have expected {_missed(rows[0])}"
     first += ": two errors that nearly cancelled" * rows[0].cancel
-    return " ".join(filter(None, [f"{first}.", _off_by_segment(tested), allowance(tested)]))
+    return f"{first}."
 
 
 def _missed(row: Any) -> str:
@@ -228,12 +227,6 @@ def _off(error: float, name: str) -> str:
     few, many = WAYS[name]
     size = "far" if math.isinf(error) else percent(abs(error))
     return f"{size} too {many if error > 0 else few} {name}" if error else f"the right {name}"
-
-
-def _off_by_segment(tested: pd.DataFrame) -> str:
-    off = tested.loc[tested["segment"] != "All", "revenue"].dropna().abs()
-    told = len(off) > 1 and math.isfinite(off.max())
-    return f"By segment, revenue was off by {between(off.min(), off.max())}." if told else ""
 
 
 def allowance(tested: pd.DataFrame) -> str:

@@ -281,9 +281,12 @@ def test_segments_side_by_side():
     assert list(shown) == ["KPI", "All", "y", "x"]
     assert shown.to_numpy().tolist() == [
         ["MRR", "1,000", "12.3 k", "10"],
-        ["NRR over 12 months", "88.9 %", "–", "90.0 %, above"],
+        ["NRR over 12 months", "88.9 %", "–", "↑ 90.0 %"],
     ]
     assert list(segment_texts(table(CALM, MISSED), cells, {"nrr": "grr"}, ["x"])["KPI"]) == ["MRR"]
+    asked = table({**CALM, "kpi": "nps", "label": "NPS", "unit": "number", "value": 43.6})
+    own = cells.assign(kpi="nps", value=[40.0, -3.25, 30.0, 40.0], segment=["x", "y", "z", "u"])
+    assert segment_texts(asked, own, {}, ["x", "y"]).to_numpy().tolist() == [["NPS", "43.6", "↑ 40.0", "−3.25"]]
     counted = verdicts(cells.assign(p_adjusted=[0.01, np.nan, 0.4, 0.5]))
     assert "by more than chance: 1 of 3 comparisons does." in counted
     assert "None does" in verdicts(cells.assign(p_adjusted=1.0, verdict=""))
