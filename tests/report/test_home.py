@@ -98,6 +98,7 @@ def test_its_headlines_have_the_switch_of_their_report(tmp_path: Path) -> None:
     assert '"cs-value">88.9' in whole
     assert "What needs attention" in whole
     assert own.startswith(' data-view="plan-team" hidden>')
+    assert '<p class="subtitle">Team only</p>' in own
     assert "<strong>None of 6</strong> is missed." in own
     assert '"cs-value">95.0' in own
     assert "What needs attention" not in own

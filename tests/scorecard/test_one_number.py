@@ -56,6 +56,7 @@ def test_a_kpi_has_one_value_in_all_reports(cards, by_plan):
         row = kpis.loc[card.kpi]
         assert card.value == pytest.approx(row["value"], rel=1e-12), card.kpi
         assert card.label.startswith(row["label"])
+        assert card.noun == by_plan.measured.kpis[card.kpi].noun
         if card.ci_lower is not None and not row[["ci_lower", "ci_upper"]].isna().any():
             assert [card.ci_lower, card.ci_upper] == pytest.approx(row[["ci_lower", "ci_upper"]].tolist(), rel=1e-12)
 
