@@ -184,23 +184,23 @@ def cards(*cards: Card) -> None:
     _show(f'<div class="cs cs-cards">{html}</div>', text, {"kind": "cards", "cards": bundle})
 
 
-def _card_lines(card: Card) -> tuple[str, str, str]:
-    """Value, interval with n, and detail of a card."""
+def _card_lines(card: Card) -> tuple[str, str, str, str]:
+    """Value, interval, n and detail of a card."""
     interval = format_interval(card.ci_lower, card.ci_upper, card.unit, value=card.value)
     size = "" if card.n is None else counted(card.n, card.noun).replace(" ", "\N{NO-BREAK SPACE}")
     value = format_value(card.value, card.unit, card.currency)
-    return value, " · ".join(filter(None, (interval, size))), card.detail
+    return value, interval, size, card.detail
 
 
 def card_html(card: Card) -> str:
     """Draw one card."""
-    value, interval, detail = (escape(unbroken(line)) for line in _card_lines(card))
+    value, *lines = (escape(unbroken(line)) for line in _card_lines(card))
     status = ""
     if card.status:
         kind, sign = STATUS[card.status]
         status = f'<div class="cs-status cs-{kind}">{escape(unbroken(f"{sign} {card.status} · {card.target}"))}</div>'
-    lines = {"interval": interval, "detail": detail}
-    html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in lines.items() if line)
+    kinds = ("interval", "interval", "detail")
+    html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in zip(kinds, lines, strict=True) if line)
     head = f'<div class="cs-label">{escape(card.label)}</div><div class="cs-value">{value}</div>'
     return f'<div class="cs-card">{head}{status}{sparkline(card.trend, card.limits, card.aims)}{html}</div>'
 
