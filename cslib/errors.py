@@ -44,7 +44,7 @@ class ReportError(CslibError):
     """A notebook did not run to its last cell, so no report was published."""
 
 
-def counted(n: int, noun: str) -> str:
+def counted(n: float, noun: str) -> str:
     """Write a number with its noun.
 
     Examples
@@ -52,7 +52,7 @@ def counted(n: int, noun: str) -> str:
     >>> counted(1, "row"), counted(12000, "month")
     ('1 row', '12,000 months')
     """
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+    return f"{n:,.0f} {noun}" if round(n, 0) == 1 else f"{n:,.0f} {noun}s"
 
 
 def stretch(n: float, noun: str) -> str:

@@ -645,7 +645,7 @@ def sums(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = 
     """
     if outlook is None or not stakes.n_customers:
         return ()
-    listed = f"The risks on the list add up to {counted(round(stakes.expected_churned), 'customer')}"
+    listed = f"The risks on the list add up to {counted(stakes.expected_churned, 'customer')}"
     if outlook.ci_lower <= stakes.expected_churned <= outlook.ci_upper:
         return (f"{listed}, within the interval of the forecast ({outlook.lost:,.0f}).",)
     alike = f"of one age and {split}" if split else "of one age"

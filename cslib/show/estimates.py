@@ -384,7 +384,7 @@ def _with_all(rates: pd.DataFrame, told: pd.DataFrame, pooled: pd.DataFrame) -> 
     own = pooled.set_index("period_index").reindex(rates.columns)
     bounds = own[[*charts.BOUNDS]].itertuples(index=False) if "ci_lower" in own else [(np.nan, np.nan)] * len(own)
     texts = [
-        hover.lines(f"All cohorts, {k}", rate, "percent", bounds=(low, high), n=f"of {counted(int(n), 'customer')}")
+        hover.lines(f"All cohorts, {k}", rate, "percent", bounds=(low, high), n=f"of {counted(n, 'customer')}")
         for k, rate, n, (low, high) in zip(own.index, own["retention_rate"], own["n_customers"], bounds, strict=True)
     ]
     first = pd.Series(texts, own.index).where(own["retention_rate"].notna())
@@ -402,7 +402,7 @@ def _cells_told(own: pd.DataFrame, rates: pd.DataFrame, period: str, names: Mapp
 
     facts = (shown[c] for c in ("cohort", "period_index", "retention_rate", "n_customers"))
     texts = [
-        hover.lines(named(day, int(k)), rate, "percent", bounds=(low, high), n=f"of {counted(int(n), 'customer')}")
+        hover.lines(named(day, int(k)), rate, "percent", bounds=(low, high), n=f"of {counted(n, 'customer')}")
         for day, k, rate, n, low, high in zip(*facts, *(bounds[c] for c in charts.BOUNDS), strict=True)
     ]
     table = shown.assign(text=texts).pivot(index="cohort", columns="period_index", values="text")

@@ -79,7 +79,7 @@ class Words:
         """
         if pd.isna(whole.response_rate):
             return f"{counted(int(whole.n_responses), f'{self.label} answer')} from {window} · {UNSEEN}"
-        of = f"{whole.n_responses:,} of {counted(int(whole.n_invited), 'customer')}"
+        of = f"{whole.n_responses:,} of {counted(whole.n_invited, 'customer')}"
         last = quarter.loc[quarter["kpi"] == "response_rate", "value"].head(1)
         alone = "".join(f"; in the last quarter alone, {percent(rate)} did" for rate in last)
         once = f"answered at least once ({percent(whole.response_rate)})"
@@ -223,7 +223,7 @@ class Words:
         if pd.isna(every.score) or score == once or not every.n_responses > whole.n_responses:
             return ()
         answers = f"The {period}s count every answer: {every.n_responses:,.0f} in the window, {score} taken together"
-        customers = f"each of {counted(int(whole.n_responses), 'customer')} once, by the latest answer"
+        customers = f"each of {counted(whole.n_responses, 'customer')} once, by the latest answer"
         return (f"{answers}. {self.label} of the window, {once}, counts {customers}.",)
 
     def needed(self, answers: int, difference: float) -> str:
@@ -462,7 +462,7 @@ def _who(group: str) -> str:
 
 
 def _followed(row: Any) -> str:
-    return f"{counted(int(row.n), 'customer')}, {int(row.n_churned):,} left"
+    return f"{counted(row.n, 'customer')}, {row.n_churned:,.0f} left"
 
 
 def _against(row: pd.Series[Any], best: str) -> str:

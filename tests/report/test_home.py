@@ -106,6 +106,7 @@ def test_its_headlines_have_the_switch_of_their_report(tmp_path: Path) -> None:
     assert '<a href="scorecard.html" data-column="plan">' in page
     scorecard(tmp_path, "20250701T070012-00000000")
     assert "switch" not in text(tmp_path)
+    assert "<script" not in raw(tmp_path)
 
 
 @pytest.mark.slow

@@ -63,6 +63,12 @@ def test_on_dark_ground_more_is_lighter_and_every_number_can_be_read():
     assert "light-dark(#030303, #ffffff)" in drawn
 
 
+def test_all_cohorts_together_may_be_known_at_fewer_ages_than_each():
+    pooled = triangle().query("period_index < 2").groupby(["segment", "period_index"], as_index=False).mean("n")
+    axes = retention_heatmap(triangle(), pooled=pooled)
+    assert axes.get_yticklabels()[0].get_text().startswith("All cohorts")
+
+
 def test_heatmap_keeps_the_latest_cohorts():
     axes = retention_heatmap(triangle(MAX_COHORTS + 5))
     assert len(axes.get_yticklabels()) == MAX_COHORTS
