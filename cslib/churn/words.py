@@ -17,7 +17,7 @@ from cslib.data.drift import Drift
 from cslib.data.kpi import link_to
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
-from cslib.show.formats import MAY_BE_SEASON, between, money, months, percent, whole
+from cslib.show.formats import MAY_BE_SEASON, between, format_value, money, months, percent, whole
 from cslib.value.words import changed_pace
 
 ALL_YEARS: Final = "All (all years)"
@@ -243,8 +243,9 @@ def changed(found: Drift, summary: pd.DataFrame, usual: pd.DataFrame) -> str:
         As from ``stats.survival.survival_summary``: on which the report rests, and of all years.
     """
     now, then = whole(summary).iloc[0].survival_12m, usual.iloc[0].survival_12m
+    shares = [format_value(share, "percent") for share in (then, now)]  # as on the card above it
     known = pd.notna(now) and pd.notna(then)
-    stay = f"{percent(then)} of customers stay longer than 12 months, not {percent(now)}" if known else ""
+    stay = f"{shares[0]} of customers stay longer than 12 months, not {shares[1]}" if known else ""
     return changed_pace(found, usual=stay)
 
 

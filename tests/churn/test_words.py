@@ -12,6 +12,7 @@ from cslib.churn.at_risk import stakes
 from cslib.churn.outlook import outlook
 from cslib.churn.rates import last_month
 from cslib.churn.stays import Differences, firm_medians, kept, pace
+from cslib.data.drift import Drift
 from cslib.stats.survival import compare_segments, hazard_by_age, survival_at, survival_curve, survival_summary
 
 
@@ -458,3 +459,13 @@ def test_months_that_no_two_segments_reach_are_not_compared(comparison):
     assert short.startswith("No two segments have been followed for 24 months")
     near = title(rmst_difference_months=0.1, ci_lower=-0.1, ci_upper=0.3)
     assert "do not leave at the same rate, but over 24 months none clearly stays longer" in near
+
+
+def test_what_all_years_would_say_stands_as_on_the_card():
+    found = Drift(date(2024, 7, 1), 0.041, 0.057, False, 0.001, carries=True)
+    now, then = (pd.DataFrame({"segment": ["All"], "survival_12m": [share]}) for share in (0.5846, 0.5231))
+    assert say.changed(found, now, then) == (
+        "Customers now leave more slowly: 4.1 % a month in the last 12 months, 5.7 % before, at the same ages. Figures below "
+        "rest on these 12 months; over all years, 52.3 % of customers stay longer than 12 months, not 58.5 %."
+    )
+    assert say.changed(found, now, then.assign(survival_12m=np.nan)).endswith("rest on these 12 months.")
