@@ -240,7 +240,7 @@ class Churn(Study):
         said = say.at_risk(self._held, currency=self.data.currency, **picks)
         shown = say.work_list(self._risk if apart else self._risk.drop(columns=RISKS), by=self.by)
         money = {c: f"{say.WORK_LIST[c]}, {self.data.currency}" for c in ("mrr", "money_at_risk") if self.data.currency}
-        labels = say.WORK_LIST | money | {"p_churn": f"leaves within {months(ahead)}"}
+        labels = say.WORK_LIST | money | {"p_churn": f"Leaves within {months(ahead)}"}
         how: Any = {
             "caption": "All customers of today, amounts for a month",
             "formats": AT_RISK,

@@ -51,12 +51,12 @@ WAYS: Final = {
     "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way that is not recorded",
 }  # fmt: skip
 WORK_LIST: Final = {
-    "customer_id": "customer", "reason": "reasons to call", "money_at_risk": "at risk", "p_churn": "risk",
-    "mrr": "MRR", "tenure_months": "months here", "last_used_on": "last used",
+    "customer_id": "Customer", "reason": "Reasons to call", "money_at_risk": "At risk", "p_churn": "Risk",
+    "mrr": "MRR", "tenure_months": "Months here", "last_used_on": "Last used",
 }  # fmt: skip
 MODELS: Final = {
-    "segment": "segment", "model": "model", "weight": "weight in the average", "holdout_score": "held-out score",
-    "aic": "AIC", "n_parameters": "parameters",
+    "segment": "Segment", "model": "Model", "weight": "Weight in the average", "holdout_score": "Held-out score",
+    "aic": "AIC", "n_parameters": "Parameters",
 }  # fmt: skip
 
 

@@ -122,7 +122,7 @@ class Words:
         """Make the headline cards: score, change, money at stake."""
         ends, n = (whole.ci_lower, whole.ci_upper), int(whole.n_responses)
         answers: Any = {"noun": KPIS[self.survey].noun}
-        cards = [Card(self.label, whole[self.survey], unit, *ends, n, detail=f"asked {window}", **answers)]
+        cards = [Card(self.label, whole[self.survey], unit, *ends, n, detail=f"asked {window}")]
         if moved is not None:
             kind, n = "number" if self.survey == "ces" else "points", int(moved.n_before + moved.n_now)
             chance = "more than chance" if moved.clear else "within the margin of error"

@@ -175,10 +175,11 @@ class Value(Study):
     def what_if(self) -> Result:
         """What would a change be worth?"""
         table = worth.what_if(self._paths, self._terms, **self._ahead)
-        said = words.what_if_finding(table, **self._ahead, currency=self._money)
+        other = worth.off_the_sum(table)
+        said = words.what_if_finding(table, other, **self._ahead, currency=self._money)
         shown = words.what_if_table(table, self._base, segments=self._largest)
         why = "" if len(shown) else "What a change would add cannot be told."
-        off = words.off_the_sum(worth.off_the_sum(table), currency=self._money)
+        off = words.off_the_sum(other, currency=self._money)
         caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
         rest: Any = {"notes": (*off, words.WHAT_A_CHANGE_IS), "caption": caption, "most": 30}
         return Result("what_if", table, said.rstrip("."), shown=shown, absent=why, **rest)

@@ -553,18 +553,31 @@ def base_table(base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
-def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
-    """State what each change would add to the value of the present customers, the largest and what may be as large."""
+def what_if_finding(changes: pd.DataFrame, off: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
+    """State what each change would add to the value of the present customers, the largest and what may be as large.
+
+    Parameters
+    ----------
+    changes, off
+        As from ``value.ltv.what_if`` and ``value.ltv.off_the_sum``.
+    horizon_months
+        Of the value.
+    currency
+        Code before amounts.
+    """
     rows = _ranked(whole(changes), len(changes))
     if not any(row.base_gain for row in rows):
         return "None of the changes would add anything." if rows else "What a change would add cannot be told."
-    most, less = ([(SAID[r.change], r.base_gain) for r in rows if r.as_first == first] for first in (True, False))
-    who, gains = listed([name for name, _ in most]), [gain for _, gain in most]
+    most, less = ([r for r in rows if r.as_first == first] for first in (True, False))
+    who, gains = listed([SAID[r.change] for r in most]), [r.base_gain for r in most]
     low, high = alike([min(gains), max(gains)])
     ends = low if low == high else from_to(low, high)
     adds = f"{'each add about' if len(most) > 1 else 'add'} {f'{currency} {ends}'.strip()}"
     text = f"{who[0].upper()}{who[1:]} would {adds} to what present customers bring over {months(horizon_months)}"
-    others = [f"{change} {money(gain)}" for change, gain in less]
+    known = {
+        change: f" ({money(gain)} by segments)" for change, gain in zip(off["change"], off["together"], strict=True)
+    }
+    others = [f"{SAID[r.change]} {money(r.base_gain)}{known.get(r.change, '')}" for r in less]
     return f"{text}; {listed(others)}." if others else f"{text}."
 
 

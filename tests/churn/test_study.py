@@ -124,7 +124,7 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     assert list(few.shown)[:2] == ["customer_id", "money_at_risk"]  # nothing happened that is on record
     assert few.caption == "All customers of today, amounts for a month"
     assert few.table.money_at_risk.to_numpy() == pytest.approx(churn.at_risk.table.money_at_risk.to_numpy() / 2)
-    assert few.labels["p_churn"] == "leaves within 12 months"
+    assert few.labels["p_churn"] == "Leaves within 12 months"
 
 
 def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
@@ -179,7 +179,7 @@ def test_the_forecast_is_the_sum_over_the_strongest_driver():
 @pytest.mark.slow
 def test_horizon_and_tau_are_the_reader_s(churn):
     asked = cs.Churn(churn.data, by="plan", horizon_months=3, tau_months=6.0)
-    assert asked.at_risk.labels["p_churn"] == "leaves within 3 months"
+    assert asked.at_risk.labels["p_churn"] == "Leaves within 3 months"
     assert "over their first 6 months" in asked.differences.title
     assert "mean stay in the first 6 months" in asked.summary.shown
     assert repr(asked).startswith("Churn(by='plan', tau_months=6.0, horizon_months=3)\n  .survival")

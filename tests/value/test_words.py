@@ -323,21 +323,27 @@ def test_base():
     assert len(base_findings(BASE.assign(share_in_tail=NAN), UNKNOWN)) == 1
 
 
+NONE = pd.DataFrame({"change": [], "together": []})
+
+
 def test_what_if_goes_from_the_largest_gain_down():
     changes = [("All", "10 % less churn", 1e5, 2, False), ("All", "5 % higher ARPA", 2e5, 1, True)]
     rows = table("segment change base_gain rank as_first", *changes)
-    assert what_if_finding(rows, horizon_months=36, currency="USD") == (
+    assert what_if_finding(rows, NONE, horizon_months=36, currency="USD") == (
         "5 % higher prices would add USD 200 k to what present customers bring over 36 months; 10 % less churn 100 k."
     )
     alike = rows.assign(as_first=True)
-    assert what_if_finding(alike, horizon_months=36, currency="USD") == (
+    assert what_if_finding(alike, NONE, horizon_months=36, currency="USD") == (
         "5 % higher prices and 10 % less churn would each add about USD 100 to 200 k to what present customers bring over "
         "36 months."
     )
-    assert "each add about 200 k to what" in what_if_finding(alike.assign(base_gain=2e5), horizon_months=36)
+    assert "each add about 200 k to what" in what_if_finding(alike.assign(base_gain=2e5), NONE, horizon_months=36)
     unknown = rows.assign(base_gain=NAN, rank=NAN)
-    assert what_if_finding(unknown, horizon_months=36) == "What a change would add cannot be told."
-    assert what_if_finding(rows.assign(base_gain=0.0), horizon_months=36) == "None of the changes would add anything."
+    assert what_if_finding(unknown, NONE, horizon_months=36) == "What a change would add cannot be told."
+    assert (
+        what_if_finding(rows.assign(base_gain=0.0), NONE, horizon_months=36)
+        == "None of the changes would add anything."
+    )
 
 
 def test_gains_that_are_not_the_sum_of_the_segments_are_told_with_their_rule():
@@ -348,6 +354,14 @@ def test_gains_that_are_not_the_sum_of_the_segments_are_told_with_their_rule():
     )
     assert text.endswith("Where segments leave and pay as differently as here, go by their sum.")
     assert off_the_sum(rows.head(0)) == ()
+    every = table(
+        "segment change base_gain rank as_first",
+        ("All", "10 % less churn", 1e5, 2, False),
+        ("All", "5 % higher ARPA", 2e5, 1, True),
+    )
+    assert what_if_finding(every, rows.head(1), horizon_months=36).endswith(
+        "; 10 % less churn 100 k (782 k by segments)."
+    )
 
 
 @pytest.mark.parametrize(
