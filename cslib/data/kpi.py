@@ -106,6 +106,8 @@ class Kpi:
         Least and most that it can be, where that is not 0 and, of a share, 1.
     noun
         What one of ``n`` is called; ``stay`` where customers who come back count again, and else are customers.
+    weight
+        The KPI by which segments count together, where that is not ``n``: MRR for shares of revenue.
     adapt
         Changes the definition with the setting.
     """
@@ -132,6 +134,7 @@ class Kpi:
     exact: bool = False
     span: tuple[float, float] | None = None
     noun: str = "customer"
+    weight: str = ""
     adapt: Callable[[Kpi, Setting], Kpi] | None = field(default=None, repr=False)
 
     @property

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtr
+from scipy.stats import false_discovery_control
 
 from cslib.data.kpi import Kpi, Target
 from cslib.scorecard.history import Measured
-from cslib.stats.intervals import FIRM, LEVEL, SIGNIFICANT, holm, z_value
+from cslib.stats.intervals import FIRM, LEVEL, SIGNIFICANT, z_value
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, Limits, control_limits
 
 COLUMNS: Final = [
@@ -370,7 +371,7 @@ def headlines(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
 
 
 def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
-    """Hold the KPIs of segments against those of all customers.
+    """Hold the KPIs of each segment against those of the other segments together.
 
     Parameters
     ----------
@@ -382,27 +383,47 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        As from :meth:`cslib.scorecard.history.Measured.by_segment`, with ``p_adjusted`` (by Holm's method over all
-        comparisons; missing where there is no interval, or another KPI tells it) and ``verdict`` (``above`` or
-        ``below`` all where that is below 0.05, else empty).
+        As from :meth:`cslib.scorecard.history.Measured.by_segment`, with ``p_adjusted`` (by the method of Benjamini and
+        Hochberg over all comparisons; missing where there is no interval, or another KPI tells it) and ``verdict``
+        (``above`` or ``below`` the others where that is below 0.05, else empty).
 
     Notes
     -----
-    The interval of the difference is made of the two intervals as of independent samples (Zou and Donner 2008,
-    Statistics in Medicine 27:1693–1702). A segment is part of all, so that its difference is in truth better known: no
-    more than one table in twenty marks a difference that is not there.
+    The others are the mean of the other segments, by their customers or as :attr:`cslib.data.kpi.Kpi.weight` says.
+    Segments share no customers, so that the interval of the difference is made of theirs as of independent samples. Of
+    all marks, one in twenty is expected to be chance.
+
+    References
+    ----------
+    Zou and Donner (2008), Statistics in Medicine 27:1693–1702; Benjamini and Hochberg (1995), JRSS B 57:289–300.
     """
     parts, hidden = measured.by_segment(), told_by(table, measured.kpis)
-    ends = ["value", "ci_lower", "ci_upper"]
-    rows = parts.merge(table[["kpi", *ends]], on="kpi", how="left", suffixes=("", "_all"))
-    apart = (rows["value"] - rows["value_all"]).astype(float)
-    up = apart > 0
-    own = (rows["value"] - rows["ci_lower"].where(up, rows["ci_upper"])).astype(float)
-    its = (rows["value_all"] - rows["ci_upper_all"].where(up, rows["ci_lower_all"])).astype(float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = pd.Series(2 * ndtr(-np.abs(apart / np.hypot(own, its)) * z_value(LEVEL)), index=rows.index)
-    p = p.mask((apart == 0) & own.notna() & its.notna(), 1.0).where(~rows["kpi"].isin(hidden))
-    parts["p_adjusted"] = holm(p)
+    values = parts.set_index(["kpi", "segment"])["value"]
+    weight = [
+        values.get((other, segment), np.nan) if (other := measured.kpis[kpi].weight) else n
+        for kpi, segment, n in parts[["kpi", "segment", "n"]].itertuples(index=False)
+    ]
+    apart = pd.DataFrame(index=parts.index, columns=["apart", "p"], dtype=float)
+    for _, own in parts.assign(weight=weight).groupby("kpi"):
+        apart.loc[own.index] = _from_others(own)
+    tested = apart["p"].where(~parts["kpi"].isin(hidden)).dropna()
+    parts["p_adjusted"] = pd.Series(false_discovery_control(tested) if len(tested) else [], tested.index, dtype=float)
     clear = parts["p_adjusted"] < SIGNIFICANT
-    parts["verdict"] = np.select([clear & up, clear], ["above", "below"], "")
+    parts["verdict"] = np.select([clear & (apart["apart"] > 0), clear], ["above", "below"], "")
     return parts[COMPARED]
+
+
+def _from_others(rows: pd.DataFrame) -> pd.DataFrame:
+    """Take from the value of each segment the mean of the others: ``apart``, and ``p`` that there is no difference."""
+    value, lower, upper, weight = rows[["value", "ci_lower", "ci_upper", "weight"]].to_numpy(float).T
+    known = np.isfinite([value, lower, upper, weight]).all(axis=0)
+    weights = np.where(known & ~np.eye(len(rows), dtype=bool), np.nan_to_num(weight), 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights = weights / weights.sum(axis=1, keepdims=True)
+        apart = value - weights @ np.where(known, value, 0.0)
+        below, above = (np.where(known, np.abs(value - end), 0.0) for end in (lower, upper))
+        own = np.where(apart > 0, below, above)
+        others = np.sqrt(weights**2 @ np.column_stack([below, above]) ** 2)
+        spread = np.hypot(own, np.where(apart > 0, others[:, 1], others[:, 0]))
+        p = np.where(apart == 0, 1.0, 2 * ndtr(-np.abs(apart) / spread * z_value(LEVEL)))
+    return pd.DataFrame({"apart": apart, "p": np.where(known, p, np.nan)}, rows.index)

@@ -340,7 +340,7 @@ def rests_on(found: Drift) -> str:
 def segment_texts(
     table: pd.DataFrame, cells: pd.DataFrame, repeats: Mapping[str, str], segments: Iterable[str]
 ) -> pd.DataFrame:
-    """Lay the KPIs of segments side by side, each held against that of all customers.
+    """Lay the KPIs of segments side by side, each held against that of the other segments.
 
     Parameters
     ----------
@@ -382,7 +382,9 @@ def verdicts(cells: pd.DataFrame) -> str:
     """Say what a verdict of :func:`segment_texts` means, and how many there are."""
     tried, clear = int(cells["p_adjusted"].notna().sum()), int((cells["verdict"] != "").sum())
     many = f"{clear} of {counted(tried, 'comparison')} {'does' if clear == 1 else 'do'}" if clear else "None does"
-    return f"↑ and ↓ mark what lies above or below All by more than chance: {many}. The file holds the intervals."
+    still = " Of such marks one in twenty may still be chance." * bool(clear)
+    marks = f"↑ and ↓ mark what lies above or below the other segments by more than chance: {many}."
+    return f"{marks}{still} The file holds the intervals."
 
 
 def kpis_caption(table: pd.DataFrame, currency: str) -> str:

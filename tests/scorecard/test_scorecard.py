@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from cslib.data.kpi import Setting, Target
 from cslib.scorecard.catalogue import catalogue
@@ -272,22 +273,31 @@ def test_headlines_are_measured_and_set_up():
     assert headlines(table, CATALOGUE)["kpi"].tolist() == ["time_to_value", "csat"]
 
 
-def parted(whole, *parts):
-    """Of one KPI: value and half interval of all, and of each segment."""
-    rows = [history("nps", [whole[0]], half=whole[1])]
-    rows += [history("nps", [v], half=h, segment=s) for s, v, h in parts]
-    measured = Measured(pd.concat(rows, ignore_index=True), {}, {"nps": CATALOGUE["nps"]}, {})
-    return compared(scorecard(measured), measured)
+def parted(*parts, kpi="nps", **others):
+    """Of one KPI: value, half interval and size of each segment; of others their values by segment."""
+    rows = [history(kpi, [40.0], half=5), *(history(name, [1.0], half=None) for name in others)]
+    rows += [history(kpi, [v], half=h, segment=s).assign(n=n) for s, v, h, n in parts]
+    rows += [history(k, [v], half=None, segment=s) for k, own in others.items() for s, v in own.items()]
+    measured = Measured(pd.concat(rows, ignore_index=True), {}, {k: CATALOGUE[k] for k in (kpi, *others)}, {})
+    return compared(scorecard(measured), measured).query("kpi == @kpi")
 
 
-def test_segments_are_held_against_all_by_hand():
-    """z = 15 / √(5² + 6²) · 1.96 = 3.76 and 8 / √(5² + 6²) · 1.96 = 2.01, of two: p = 0.00034 and 0.0447."""
-    table = parted((40, 5), ("x", 25, 6), ("y", 48, 6))
-    assert table["verdict"].tolist() == ["below", "above"]
-    assert table["p_adjusted"].tolist() == pytest.approx([0.000334, 0.0447], rel=0.01)
-    more = parted((40, 5), ("x", 25, 6), ("y", 48, 6), ("z", 40, 6))
-    assert more["verdict"].tolist() == ["below", "", ""]
-    assert parted((40, None), ("x", 25, 6))["verdict"].tolist() == [""]
+def test_segments_are_held_against_the_others_by_hand():
+    """25 against the mean of 48 and 40, 44 ± √(6² + 6²) / 2: z = 19 / √(6² + 18) · 1.96; 48 against 32.5, 40 against 36.5."""
+    table = parted(("x", 25, 6, 50), ("y", 48, 6, 50), ("z", 40, 6, 50))
+    assert table["verdict"].tolist() == ["below", "above", ""]
+    p = [2 * norm.sf(apart / np.sqrt(54) * norm.ppf(0.975)) for apart in (19, 15.5, 3.5)]
+    assert table["p_adjusted"].tolist() == pytest.approx([3 * p[0], 3 / 2 * p[1], p[2]], rel=1e-9)
+    assert parted(("x", 25, 6, 50))["p_adjusted"].isna().all()
+    assert parted(("x", 25, 6, 50), ("y", 48, None, 50))["p_adjusted"].isna().all()
+
+
+def test_the_others_count_by_their_customers_or_by_mrr():
+    """One large segment at 40 and a tiny one at 100: the third, at 46, lies above them by customers, below by MRR."""
+    sized = (("x", 46, 2, 500), ("y", 40, 2, 1000), ("z", 100, 2, 1))
+    assert parted(*sized)["verdict"].tolist()[0] == "above"
+    paid = parted(*sized, kpi="nrr", mrr={"x": 5.0, "y": 1.0, "z": 9.0})
+    assert paid["verdict"].tolist()[0] == "below"
 
 
 @pytest.mark.slow
