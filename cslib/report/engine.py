@@ -51,7 +51,7 @@ Say = Callable[[str], None]
 Step = Callable[[int], None]
 
 PACKAGES = ["ibis-framework", "duckdb", "pandas", "numpy", "matplotlib", "lifelines", "papermill", "nbconvert"]
-TOLD = ["answer", "subtitle", "cards", "tables"]  # of a segment, in the record
+TOLD = ["answer", "subtitle", "attention", "cards", "tables"]  # of a segment, in the record
 MOST_LOG = 1_000_000  # characters of a log that are kept
 UNEXPECTED = "an error that cslib did not expect"
 STOPPED = threading.Event()  # by whom asked for the reports: what is under way has not failed by itself

@@ -66,17 +66,30 @@ def _shown(
     about |= {"digest": (out / "digest.html").is_file(), "late": next((run["late"] for run in pages), "")}
     about |= {"pages": [run for run in pages if not run["group"]], "front": front}
     if front:
-        said = [Markup(inline(text)) for text in front["attention"][:SENTENCES]]
         about |= {"old": any(f["last_good"] is front for f in failed)}
         about |= {"views": [{**front, "id": ALL, "value": "All"}, *front["segments"]], "column": front["column"]}
-        about |= {"column_words": words(front["column"]), "attention": said, "changes": _changes(out, front)}
-        about["views"] = [view | {"cards": _cards(view)} for view in about["views"]]
+        about |= {"column_words": words(front["column"]), "changes": _changes(out, front)}
+        if len(about["views"]) > 1:
+            about["groups"] = [[_by_view(run, front["column"], about["views"]) for run in runs] for runs in groups]
+        about["views"] = [view | {"cards": _cards(view), "attention": _attention(view)} for view in about["views"]]
     return about
+
+
+def _attention(view: Mapping[str, Any]) -> list[Markup]:
+    return [Markup(inline(text)) for text in view["attention"][:SENTENCES]]
+
+
+def _by_view(run: Mapping[str, Any], column: str, views: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Give a report its answer in each view of the page: its own of the segment, or else that of all, said to be so."""
+    own = {s["value"]: s["answer"] for s in run["segments"]} if run["column"] == column else {}
+    whole = {view["id"]: run["answer"] if view["id"] == ALL else f"All customers: {run['answer']}" for view in views}
+    return {**run, "answers": {view["id"]: own.get(view["value"]) or whole[view["id"]] for view in views}}
 
 
 def _unlike_the_front(run: Mapping[str, Any]) -> dict[str, Any]:
     """List the report that heads the page by its short name and what it holds: its title and answer stand above."""
-    return {**run, "title": run["label"], "answer": run["subtitle"]}
+    parts = [{**own, "answer": own["subtitle"]} for own in run["segments"]]
+    return {**run, "title": run["label"], "answer": run["subtitle"], "segments": parts}
 
 
 def _place(run: Mapping[str, Any]) -> tuple[bool, str, str]:
@@ -121,8 +134,9 @@ def _run(record: Mapping[str, Any], slug: str) -> dict[str, Any]:
 
 
 def _segment(value: str, own: Mapping[str, Any]) -> dict[str, Any]:
-    texts = {key: str(own.get(key) or "") for key in ("answer", "error")}
-    return {**texts, "id": str(own["folder"]), "value": value, "cards": [*(own.get("cards") or ())]}
+    texts = {key: str(own.get(key) or "") for key in ("answer", "subtitle", "error")}
+    said = [*map(str, own.get("attention") or ())]
+    return {**texts, "id": str(own["folder"]), "value": value, "attention": said, "cards": [*(own.get("cards") or ())]}
 
 
 def _late(record: Mapping[str, Any], check: Mapping[str, Any]) -> str:

@@ -101,12 +101,35 @@ def test_its_headlines_have_the_switch_of_their_report(tmp_path: Path) -> None:
     assert '<p class="subtitle">Team only</p>' in own
     assert "<strong>None of 6</strong> is missed." in own
     assert '"cs-value">95.0' in own
-    assert "What needs attention" not in own
+    assert "What needs attention" not in own  # a run that noted none
     assert '<p class="cs-warning">Too few customers.</p>' in none
     assert '<a href="scorecard.html" data-column="plan">' in page
     scorecard(tmp_path, "20250701T070012-00000000")
     assert "switch" not in text(tmp_path)
     assert "<script" not in raw(tmp_path)
+
+
+def test_each_view_has_its_own_attention_and_answers(tmp_path: Path) -> None:
+    by = {"parameters": {"segment_by": "plan"}}
+    seen = {"folder": "plan-team", "answer": "Fine.", "subtitle": "27 of 28 KPIs", "attention": ["**CES** fell."]}
+    scorecard(tmp_path, segments={"Team": seen}, **by)
+    put(
+        tmp_path, "churn", label="Churn", answer="Half leave.", segments={"Team": seen | {"answer": "Few leave."}}, **by
+    )
+    put(tmp_path, "revenue", label="Revenue", answer="MRR grew.")
+    page = text(tmp_path)
+    whole, own = page.split('<div class="view"')[1:]
+    assert ("NRR is 88.9 %" in whole, "CES" in whole) == (True, False)
+    assert "<li><strong>CES</strong> fell.</li>" in own
+    told = re.findall(r'<p class="answer" data-view="([^"]+)"( hidden)?>([^<]*)</p>', page)
+    assert told == [
+        ("all", "", "28 of 28 KPIs measured"),
+        ("plan-team", " hidden", "27 of 28 KPIs"),
+        ("all", "", "Half leave."),
+        ("plan-team", " hidden", "Few leave."),
+        ("all", "", "MRR grew."),
+        ("plan-team", " hidden", "All customers: MRR grew."),
+    ]
 
 
 @pytest.mark.slow
