@@ -214,9 +214,14 @@ def _proven(tested: pd.DataFrame) -> str:
     rows: Any = list(whole(tested).itertuples())
     if not rows or not _missed(rows[0]):
         return ""
-    first = f"Had we forecast this a year ago, we'd have expected {_missed(rows[0])}"
-    first += ": two errors that nearly cancelled" * rows[0].cancel
-    return f"{first}."
+    missed = _missed(rows[0]) if pd.isna(rows[0].each) else _cancelled(rows[0])
+    return f"Had we forecast this a year ago, we'd have expected {missed}."
+
+
+def _cancelled(row: Any) -> str:
+    """Name both errors that nearly cancel, and what is left of them."""
+    each = f"each paying {percent(abs(row.each))} too {WAYS['revenue'][int(row.each > 0)]}"
+    return f"{_off(row.customers, 'customers')}, {each}: together {_off(row.revenue, 'revenue')}"
 
 
 def _missed(row: Any) -> str:
