@@ -388,8 +388,9 @@ def test_each_change_stands_with_its_difference_and_interval():
     )
     shown = what_if_table(rows, BASE, segments=["All"])
     assert shown.to_numpy().tolist() == [
-        ["Prices up by 5 %", "20.1 M", "+955 k (900 to 1,000 k)", "4,540", "+216 (202 to 230)"]
+        ["Prices up by 5 %", "+955 k", "900 to 1,000 k", "20.1 M", "+216", "202 to 230", "4,540"]
     ]
+    assert shown.columns.tolist()[:2] == ["Change", "Added"]
     few = rows.iloc[[0]].assign(
         segment="Pro", base_gain=1_295_285.0, base_gain_ci_lower=1_003_214.0, base_gain_ci_upper=1.6e6, ltv_gain=92.32,
         ltv_gain_ci_lower=73.71, ltv_gain_ci_upper=114.2,
@@ -397,8 +398,10 @@ def test_each_change_stands_with_its_difference_and_interval():
     mixed = what_if_table(
         pd.concat([rows, few]), pd.concat([BASE, BASE.assign(segment="Pro")]), segments=["All", "Pro"]
     )
-    assert mixed["Added"].tolist() == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
-    assert mixed["Added each"].tolist() == ["+216 (202 to 230)", "+92 (74 to 114)"]
+    assert mixed["Added"].tolist() == ["+955 k", "+1,295 k"]
+    assert mixed["Added, 95 % interval"].tolist() == ["900 to 1,000 k", "1,003 to 1,600 k"]
+    assert mixed["Added each"].tolist() == ["+216", "+92"]
+    assert mixed["Added each, 95 % interval"].tolist() == ["202 to 230", "74 to 114"]
     both = pd.concat([rows.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), rows])
     assert what_if_table(both, BASE, segments=["All"])["Change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
     assert what_if_table(rows, BASE, segments=["All", "Pro"])["Segment"].tolist() == ["All"]
