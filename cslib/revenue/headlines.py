@@ -16,6 +16,9 @@ from cslib.stats.intervals import FIRM
 GAINS: Final = ["new", "expansion", "reactivation"]
 LOSSES: Final = ["churn", "contraction"]
 YEAR: Final = 12
+STANDS_OUT: Final = ["expansion", "contraction", "churn"]
+FAR: Final = 6  # median deviations above the median month
+TWICE: Final = 2  # the next largest month
 
 
 def balance(moved: pd.DataFrame) -> pd.Series[Any]:
@@ -86,6 +89,33 @@ def _quick(rows: pd.DataFrame) -> float:
     return float(rows[GAINS].to_numpy().sum()) / lost if lost > 0 else np.nan
 
 
+def far_out(moved: pd.DataFrame) -> pd.Series[Any] | None:
+    """Find the month whose expansion, contraction or churn stands far out of all others, in ``movements``.
+
+    Returns
+    -------
+    pandas.Series or None
+        ``kind``, ``month``, ``amount`` (not negative), ``share`` (of the MRR that it opened with), ``usual`` (the
+        median share). The amount is more than twice that of any other month, and the share at least six median
+        absolute deviations above the median. Of several kinds the one farthest out; None without any, or where fewer
+        than twelve months opened with MRR.
+    """
+    rows = moved[(moved["segment"] == "All") & (moved["opening"] > 0)].set_index("month")
+    found = [_farthest(rows, kind) for kind in STANDS_OUT] if len(rows) >= YEAR else []
+    far = [row for row in found if row.distance >= FAR and row.amount > TWICE * row.next]
+    return max(far, key=lambda row: row.distance).drop(["distance", "next"]) if far else None
+
+
+def _farthest(rows: pd.DataFrame, kind: str) -> pd.Series[Any]:
+    """Tell of the month with the largest amount how many median deviations its share lies above the median."""
+    amounts = rows[kind].abs()
+    shares, (most, second) = amounts / rows["opening"], amounts.nlargest(2)
+    month, usual = amounts.idxmax(), shares.median()
+    around = (shares - usual).abs().median()  # 0 where most months have none: then none is usual
+    told = {"kind": kind, "month": month, "amount": most, "share": shares[month], "usual": usual, "next": second}
+    return pd.Series(told | {"distance": (shares[month] - usual) / around if around else 0.0}, dtype=object)
+
+
 def least_kept(kept: pd.DataFrame, moved: pd.DataFrame) -> pd.Series[Any] | None:
     """Give the segment that keeps least, the worst of :func:`best_and_worst`, and what it weighs.
 
@@ -121,16 +151,22 @@ def a_year_before(kept: pd.DataFrame) -> pd.Series[Any] | None:
     return early.iloc[0] if len(early) and early["n_opening"].iloc[0] >= FIRM else None
 
 
-def held_by_year(layers: pd.DataFrame) -> pd.Series[Any]:
+def held_by_year(layers: pd.DataFrame) -> pd.DataFrame:
     """Hold the last MRR of those who came in a year, in ``layers``, against theirs at its end; the latest year first.
 
-    No rows where no year has ended with MRR.
+    Returns
+    -------
+    pandas.DataFrame
+        ``share`` (of MRR at the end of the year) and ``months`` (since then), by ``cohort``. No rows where no year has
+        ended with MRR.
     """
     month, last = layers["month"], layers["month"].max()
     now = layers[month == last].set_index("cohort")["mrr"]
     at_end = (month.dt.month == YEAR) & (month.dt.year.astype(str) == layers["cohort"]) & (month < last)
-    then = layers[at_end & (layers["mrr"] > 0)].set_index("cohort")["mrr"].sort_index(ascending=False)
-    return now.reindex(then.index, fill_value=0.0) / then
+    ends = layers[at_end & (layers["mrr"] > 0)].set_index("cohort").sort_index(ascending=False)
+    share = now.reindex(ends.index, fill_value=0.0) / ends["mrr"]
+    since = YEAR * (last.year - ends["month"].dt.year) + last.month - YEAR
+    return pd.DataFrame({"share": share, "months": since})
 
 
 def shares_by_year(layers: pd.DataFrame) -> pd.Series[Any]:

@@ -91,7 +91,7 @@ class Revenue(Study):
             "mrr_movements", _latest_first(self._moved), self._say.quick(told.quick_ratios(self._moved)),
             "MRR gained above the line and lost below it, month by month. Points: the net change.",
             partial(charts.movement_bars, self._whole, currency=self.data.currency), "Stacked bars",
-            caption="Movements of MRR, the last month first",
+            caption="Movements of MRR, the last month first", notes=self._say.far_out(told.far_out(self._moved)),
         )  # fmt: skip
 
     @cached_property

@@ -127,6 +127,14 @@ class Wording:
         added = f"{unit}{format_value(ratios.now)} for every {unit}1 lost"
         return f"We added {added} in the last {span}{before}"
 
+    def far_out(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
+        """Name the month that stands far out of all others; from ``headlines.far_out``."""
+        if row is None:
+            return ()
+        what = f"{row.kind.capitalize()} was {self._money(row.amount)} in {row.month:%B %Y}"
+        share = f"{percent(row.share)} of MRR, where {percent(row.usual)} is usual"
+        return (f"{what}, more than twice as much as in any other month: {share}.",)
+
     def kept(self, kept: pd.DataFrame, before: pd.Series[Any] | None, ends: pd.DataFrame) -> str:
         """State NRR and GRR of the last month and a year before; with segments, NRR and those of the worst and best."""
         row = whole(kept).iloc[-1]
@@ -158,14 +166,16 @@ class Wording:
         text = ", the largest ".join(told)
         return f"The largest {text}" if told else ""
 
-    def layers(self, shares: pd.Series[Any], held: pd.Series[Any]) -> str:
+    def layers(self, shares: pd.Series[Any], held: pd.DataFrame) -> str:
         """State how the MRR of earlier years holds; without one, which share of MRR comes from the last year."""
         if shares.empty:
             return "No MRR is left"
         if len(held):
-            share = f"{percent(held.iloc[0])} of what they paid at the end of that year"
-            then = "".join(f"; those of {year} pay {percent(part)}" for year, part in held.iloc[1:2].items())
-            return f"Customers who joined in {held.index[0]} together pay {share}{then}"
+            rows: Any = held.head(2).itertuples()
+            (year, part, span), *more = [(r.Index, format_value(r.share, "percent"), r.months) for r in rows]
+            share = f"{part} of what they paid at the end of that year, {counted(span, 'month')} before"
+            then = "".join(f"; those of {y} pay {p}, after {counted(n, 'month')}" for y, p, n in more)
+            return f"Customers who joined in {year} together pay {share}{then}"
         came = f"comes from customers who joined in {shares.index[-1]}"
         part = f"{percent(shares.iloc[-1])} of MRR {came}, the rest from earlier ones"
         return part if len(shares) > 1 else f"All MRR {came}"

@@ -170,12 +170,16 @@ def silence_moves(table: pd.DataFrame, survey: str) -> dict[str, float]:
     -------
     dict of str to float
         ``lowest`` and ``highest`` (had all the silent answered alike), ``shift`` (of the score weighted by all columns;
-        missing where none tells of silence). Empty where nothing is known of the silent.
+        missing where none tells of silence), ``of_all`` (that weighted score, where its interval leaves out the score
+        of those who answered; else missing). Empty where nothing is known of the silent.
     """
     answered = table["n_effective"].notna()
-    weighted, bounds = table.loc[answered, survey], table.loc[~answered, survey]
-    shift = weighted.iloc[-1] - weighted.iloc[0] if len(weighted) > 1 else np.nan
-    return {"lowest": bounds.min(), "highest": bounds.max(), "shift": shift} if len(bounds) else {}
+    weighted, bounds = table[answered], table.loc[~answered, survey]
+    first, last = weighted.iloc[0], weighted.iloc[-1]
+    shift = last[survey] - first[survey] if len(weighted) > 1 else np.nan
+    apart = first[survey] < last["ci_lower"] or first[survey] > last["ci_upper"]
+    moves = {"lowest": bounds.min(), "highest": bounds.max(), "shift": shift}
+    return moves | {"of_all": last[survey] if apart else np.nan} if len(bounds) else {}
 
 
 def _steady(was_asked: pd.DataFrame, column: str, asked: Measure, least: int) -> pd.Series[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -102,7 +103,8 @@ class Surveys(Study):
         cards = say.cards(whole, self._asked.unit, moved, stake, window=self._found.window)
         quarter = of_the_quarter(self._data, self._asked)
         subtitle = say.subtitle(whole, self._found.window, quarter)
-        return Answer(subtitle, say.answer(judged(self._main), moved, stake), (*cards, *say.quarter(quarter)))
+        text = say.answer(judged(self._main), moved, stake, of_all=self._moves.get("of_all", math.nan))
+        return Answer(subtitle, text, (*cards, *say.quarter(quarter)))
 
     @cached_property
     def groups(self) -> Result:
@@ -211,11 +213,11 @@ class Surveys(Study):
     @cached_property
     def silence(self) -> Result:
         """Who did not answer?"""
-        table = non_response(self._found, min_group=self.min_group)
+        table = self._weighted
         rates = ["response_rate", "response_ci_lower", "response_ci_upper"]
         response = self._every[["segment_by", "segment", "n_invited", "n_responses", *rates]]
         return Result(
-            f"{self.survey}_non_response", table, self._say.silence(silence_moves(table, self.survey)),
+            f"{self.survey}_non_response", table, self._say.silence(self._moves),
             caption=f"{self._asked.label} weighted to everyone asked, 95 % intervals in brackets",
             shown=self._say.weighted(table), notes=self._say.unmoved(table),
             also=(Result(f"{self.survey}_response", response, caption="Response rate by segment"),),
@@ -323,6 +325,15 @@ class Surveys(Study):
     def _shift(self) -> pd.Series[Any] | None:
         """How the whole moved; None where there is nothing to compare with."""
         return None if self._moved.empty else judged(self._moved).iloc[0]
+
+    @cached_property
+    def _weighted(self) -> pd.DataFrame:
+        """Scores weighted to everyone asked."""
+        return non_response(self._found, min_group=self.min_group)
+
+    @property
+    def _moves(self) -> dict[str, float]:
+        return silence_moves(self._weighted, self.survey)
 
     @cached_property
     def _landmark(self) -> Landmark:

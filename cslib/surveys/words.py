@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -85,8 +86,10 @@ class Words:
         once = f"answered at least once ({percent(whole.response_rate)})"
         return f"{of} asked for {self.label} from {window} {once}{alone}"
 
-    def answer(self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame) -> str:
-        """Answer "how do customers feel, where, and what does it cost?" in at most four sentences.
+    def answer(
+        self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, of_all: float = math.nan
+    ) -> str:
+        """Answer "how do customers feel, where, and what does it cost?" in at most five sentences.
 
         Parameters
         ----------
@@ -94,6 +97,8 @@ class Words:
             As from ``surveys.scores.scores``; the first row of ``surveys.change.change``, None where there is nothing
             to compare with; as from ``surveys.stakes.money_at_stake``. All with ``clear``, from
             ``surveys.scores.judged``.
+        of_all
+            As from ``surveys.change.silence_moves``.
 
         Returns
         -------
@@ -103,10 +108,12 @@ class Words:
         interval = self._span(whole.ci_lower, whole.ci_upper)
         found = interval if interval == "no interval" else f"95 % interval {interval}"
         answers = counted(int(whole.n_responses), "customer")
-        score = f"**{self.label} is {self._score(whole[self.survey])}**"
-        first = f"{' '.join(filter(None, [score, self.span]))} ({found}, {answers})."
+        score = self._score(whole[self.survey])
+        first = f"{' '.join(filter(None, [f'**{self.label} is {score}**', self.span]))} ({found}, {answers})."
+        other = score if pd.isna(of_all) else self._score(of_all)
+        asked = f"Weighted to everyone asked, it is about {other}." if other != score else ""
         change = f"{_upper(self._moved(moved))}." if moved is not None else ""
-        return " ".join(filter(None, [first, self._where(scored), change, _lost(stakes)]))
+        return " ".join(filter(None, [first, asked, self._where(scored), change, _lost(stakes)]))
 
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():

@@ -184,7 +184,8 @@ def last_year(tested: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``segment``, ``customers`` and ``revenue`` (error in the last month known, missing where nothing was foretold),
-        ``cancel`` (they are of opposite sign, and that of revenue is less than half of that of customers), ``narrow``
+        ``each`` (error of what a customer pays, where that of revenue is less than half of that of customers: then the
+        two nearly cancel; else missing), ``narrow``
         (of which the intervals held in fewer than 80 % of months, such as ``customers and revenue``), ``allow`` (the
         largest error of these in any month; infinite where it passes what happened, missing where there is none). Empty
         where nothing was.
@@ -196,8 +197,9 @@ def last_year(tested: pd.DataFrame) -> pd.DataFrame:
     ends["worst"] = each["error"].agg(lambda errors: errors.abs().max())
     seldom = ends[ends["n_held"] < SELDOM * ends["months_ahead"]].reset_index("what").groupby("segment")
     table = ends["error"].unstack().reindex(index=known["segment"].unique(), columns=["customers", "revenue"])
-    cancel = (table["customers"] * table["revenue"] < 0) & (2 * table["revenue"].abs() < table["customers"].abs())
-    table = table.assign(cancel=cancel, narrow=seldom["what"].agg(" and ".join), allow=seldom["worst"].max())
+    cancel = (2 * table["revenue"].abs() < table["customers"].abs()) & np.isfinite(table["customers"])
+    paid = ((1 + table["revenue"]) / (1 + table["customers"]) - 1).where(cancel)
+    table = table.assign(each=paid, narrow=seldom["what"].agg(" and ".join), allow=seldom["worst"].max())
     table["allow"] = table["allow"].mask(table["allow"] > 1, np.inf)
     return table.fillna({"narrow": ""}).rename_axis("segment").reset_index()
 

@@ -214,9 +214,14 @@ def _proven(tested: pd.DataFrame) -> str:
     rows: Any = list(whole(tested).itertuples())
     if not rows or not _missed(rows[0]):
         return ""
-    first = f"Had we forecast this a year ago, we'd have expected {_missed(rows[0])}"
-    first += ": two errors that nearly cancelled" * rows[0].cancel
-    return f"{first}."
+    missed = _missed(rows[0]) if pd.isna(rows[0].each) else _cancelled(rows[0])
+    return f"Had we forecast this a year ago, we'd have expected {missed}."
+
+
+def _cancelled(row: Any) -> str:
+    """Name both errors that nearly cancel, and what is left of them."""
+    each = f"each paying {percent(abs(row.each))} too {WAYS['revenue'][int(row.each > 0)]}"
+    return f"{_off(row.customers, 'customers')}, {each}: together {_off(row.revenue, 'revenue')}"
 
 
 def _missed(row: Any) -> str:
@@ -626,20 +631,20 @@ def what_if_table(changes: pd.DataFrame, base: pd.DataFrame, *, segments: list[s
     columns: dict[str, Any] = {
         "Segment": known["segment"],
         "Change": known["change"].map(CHANGES),
+        **_gains(known, "base_gain", "Added"),
         "Present customers bring": _column(known["segment"].map(now) + known["base_gain"]),
-        "Added": _gains(known, "base_gain"),
+        **_gains(known, "ltv_gain", "Added each"),
         "A new customer is worth": _column(known["ltv"] + known["ltv_gain"]),
-        "Added each": _gains(known, "ltv_gain"),
     }
     table = pd.DataFrame(columns).reset_index(drop=True)
     return table if len(segments) > 1 else table.drop(columns="Segment")
 
 
-def _gains(rows: pd.DataFrame, name: str) -> list[str]:
-    """Write gains below one another, each with its interval."""
+def _gains(rows: pd.DataFrame, name: str, label: str) -> dict[str, list[str]]:
+    """Write gains below one another, and their intervals in a column of their own."""
+    gains = zip(_column(rows[name]), rows[name] > 0, strict=True)
     ends = _interval_column(rows[name], rows[f"{name}_ci_lower"], rows[f"{name}_ci_upper"])
-    texts = zip(_column(rows[name]), rows[name] > 0, ends, strict=True)
-    return [f"{'+' * up}{text}{f' ({between})' * bool(between)}" for text, up, between in texts]
+    return {label: [f"{'+' * up}{text}" for text, up in gains], f"{label}, 95 % interval": ends}
 
 
 def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") -> str:

@@ -8,6 +8,7 @@ from cslib.revenue.headlines import (
     a_year_before,
     balance,
     best_and_worst,
+    far_out,
     held_by_year,
     largest_moves,
     least_kept,
@@ -77,6 +78,33 @@ def test_quick_ratios_of_months_together():
     assert np.isnan(quick_ratios(moved(new=1.0)).now)
 
 
+def a_year(**last):
+    """Twelve months that open with 100 and expand by 1 or 3, and shrink by 1 or 2, but for the last."""
+    months = pd.date_range("2024-01-01", periods=12, freq="MS")
+    table = pd.DataFrame({"segment": "All", "month": months, "opening": 100.0, "churn": 0.0})
+    table = table.assign(expansion=[1.0, 3.0] * 6, contraction=[-1.0, -2.0] * 6)
+    table.loc[11, list(last)] = list(last.values())
+    return table
+
+
+def test_a_month_far_out_of_all_others():
+    found = far_out(a_year(expansion=14.0))
+    assert found.to_dict() == {
+        "kind": "expansion", "month": pd.Timestamp("2024-12-01"), "amount": 14, "share": 0.14, "usual": 0.02,
+    }  # fmt: skip
+    both = far_out(a_year(expansion=14.0, contraction=-9.0))  # 12 and 15 deviations from the median
+    assert (both.kind, both.amount) == ("contraction", 9)
+
+
+def test_no_month_is_far_out():
+    assert far_out(a_year()) is None
+    assert far_out(a_year(expansion=6.0)) is None  # twice the next largest month, but not more
+    assert far_out(a_year(expansion=14.0, opening=200.0)) is None  # five deviations: it opened with more
+    assert far_out(a_year(churn=-9.0)) is None  # nothing is usual where most months have none
+    assert far_out(a_year(expansion=14.0).tail(11)) is None
+    assert far_out(a_year(expansion=14.0).assign(segment="Pro")) is None
+
+
 def test_the_segments_at_both_ends():
     rows = [("All", 0.9, 500), ("Pro", 1.1, 30), ("Free", 0.7, 31), ("Tiny", 3.0, 29)]
     kept = pd.DataFrame(rows, columns=["segment", "nrr", "n_opening"]).assign(month=MONTHS[2])
@@ -115,8 +143,8 @@ def test_years_are_held_against_their_end():
     table = rows.assign(mrr=[99.0, 80, 70, 50, 75, 5])
     left = pd.DataFrame({"cohort": ["2023"], "month": [ends[-1]], "mrr": [60.0]})
     found = held_by_year(pd.concat([table, left]))
-    assert [*found.items()] == [("2024", 1.5), ("2023", 0.75)]
-    assert held_by_year(table).to_dict() == {"2024": 1.5, "2023": 0.0}
+    assert found.reset_index().values.tolist() == [["2024", 1.5, 1], ["2023", 0.75, 13]]
+    assert held_by_year(table)["share"].to_dict() == {"2024": 1.5, "2023": 0.0}
     assert held_by_year(table.head(2)).empty  # the year ends with the data
 
 

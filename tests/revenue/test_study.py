@@ -85,6 +85,10 @@ def test_what_the_sample_says(by_plan):
     assert by_plan.layers.title.startswith(
         "Customers who joined in 2024 together pay 100.3 % of what they paid at the end"
     )
+    assert by_plan.by_month.notes == (
+        "Expansion was USD 34.9 k in April 2024, more than twice as much as in any other month: 9.4 % of MRR, where "
+        "1.6 % is usual.",
+    )
     assert by_plan.sold.title.startswith("**6.9 % of orders are upsells**")
     assert by_plan.sold.notes[0].startswith("**13 % of orders are cross-sells**")
     assert by_plan.definitions.labels == {"shown": "Last 12 months"}

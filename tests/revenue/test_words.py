@@ -101,8 +101,11 @@ def test_movements_and_what_was_kept(sample):
 def test_layers_and_definitions(sample):
     split = layers(revenue_retention(revenue_levels(sample, max_periods=1200)))
     shares, held = shares_by_year(split), held_by_year(split)
-    text = "Customers who joined in 2024 together pay 100.3 % of what they paid at the end of that year; those of 2023 pay 84 %"
-    assert SAY.layers(shares, held) == text
+    text = (
+        "Customers who joined in 2024 together pay 100.3 % of what they paid at the end of that year, 6 months before"
+    )
+    assert SAY.layers(shares, held) == f"{text}; those of 2023 pay 84.1 %, after 18 months"
+    assert SAY.layers(shares, held.head(1)) == text
     text = SAY.layers(shares, held.head(0))
     assert text == "26 % of MRR comes from customers who joined in 2025, the rest from earlier ones"
     assert SAY.layers(shares.tail(1), held.head(0)) == "All MRR comes from customers who joined in 2025"

@@ -1,11 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from survey_world import counted, tally
 
 from cslib.surveys.answers import SMALL
-from cslib.surveys.change import answers_needed, change, non_response
+from cslib.surveys.change import answers_needed, change, non_response, silence_moves
 
 COVERED = 3 * np.sqrt(0.05 * 0.95 / 400)
 
@@ -149,6 +150,22 @@ def test_weighting_by_hand():
     assert table.loc["plan", "n_effective"] == pytest.approx(
         (60 * 80 / 60 + 20 * 4) ** 2 / (60 * (80 / 60) ** 2 + 20 * 16)
     )
+
+
+def test_the_weighted_score_is_told_where_its_interval_leaves_out_the_other():
+    rows = [("nothing", 50.0, 45.0, 55.0, 90.0), ("all of these", 40.0, 31.0, 49.0, 80.0)]
+    bounds = [
+        ("if all silent were detractors", -25.0, *[np.nan] * 3),
+        ("if all silent were promoters", 75.0, *[np.nan] * 3),
+    ]
+    columns = ["weighted_by", "nps", "ci_lower", "ci_upper", "n_effective"]
+    table = pd.DataFrame(rows + bounds, columns=columns)
+    assert silence_moves(table, "nps") == {"lowest": -25, "highest": 75, "shift": -10, "of_all": 40}
+    assert silence_moves(table.assign(ci_lower=51.0, ci_upper=60.0), "nps")["of_all"] == 40
+    assert np.isnan(silence_moves(table.assign(ci_upper=50.0), "nps")["of_all"])
+    alone = silence_moves(table.drop(index=1), "nps")
+    assert np.isnan([alone["shift"], alone["of_all"]]).all()
+    assert silence_moves(table.head(2), "nps") == {}
 
 
 def test_raking_meets_every_margin():

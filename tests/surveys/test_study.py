@@ -251,6 +251,7 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert whole.mix_effect + whole.within_effect == pytest.approx(whole.change)
     silent = by_plan.silence.table.set_index("weighted_by")["nps"]
     assert silent["all of these"] < silent["nothing"]
+    assert "1,563 customers). Weighted to everyone asked, it is about 32. No segment" in by_plan.answer.text
     assert "Detractors stayed" in by_plan.answer.text
 
 

@@ -44,6 +44,9 @@ def test_the_answer_names_score_interval_and_who_stands_out():
     assert text.startswith("**NPS is 8** (95 % interval −3 to 18, 260 customers). **A (plan) stands out** with 60.")
     asked = Words("nps", span="over the last 12 months").answer(judged(scores(GLAD)), None, NOBODY)
     assert asked.startswith("**NPS is 8** over the last 12 months (95 % interval")
+    weighted = SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY, of_all=2.2)
+    assert weighted == text.replace(" **A (plan)", " Weighted to everyone asked, it is about 2. **A (plan)")
+    assert SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY, of_all=7.9) == text
 
 
 def test_no_difference_and_no_change_are_said_to_be_none():

@@ -29,11 +29,11 @@ def test_a_year_is_summed_up_by_hand():
     negative = [{**rows[3], "error": np.nan, "months_ahead": 6, "actual": -1.0}]  # a refund: no share of it tells
     table = last_year(pd.DataFrame(rows + unknown)).set_index("segment")
     assert table.index.tolist() == ["All", "Pro"]
-    assert table.loc["All", ["customers", "revenue", "cancel"]].tolist() == [-0.1, 0.04, True]
+    assert table.loc["All", ["customers", "revenue", "each"]].tolist() == pytest.approx([-0.1, 0.04, 1.04 / 0.9 - 1])
     assert pd.isna(table.loc["All", "allow"])
     assert table.loc["All", "narrow"] == ""
-    assert table.loc["Pro", ["revenue", "cancel", "narrow", "allow"]].tolist() == [-0.2, False, "revenue", 0.3]
-    assert pd.isna(table.loc["Pro", "customers"])
+    assert table.loc["Pro", ["revenue", "narrow", "allow"]].tolist() == [-0.2, "revenue", 0.3]
+    assert table.loc["Pro", ["customers", "each"]].isna().all()
     both = [row | {"n_held": 3, "error": row["error"] / 2} for row in rows if row["segment"] == "All"]
     ends = last_year(pd.DataFrame(both)).iloc[0]
     assert (ends.narrow, ends["allow"]) == ("customers and revenue", 0.06)
@@ -42,6 +42,20 @@ def test_a_year_is_summed_up_by_hand():
     assert last_year(pd.DataFrame(wide)).iloc[0]["allow"] == 0.72
     assert last_year(pd.DataFrame([row | {"error": 20 * row["error"]} for row in both])).iloc[0]["allow"] == np.inf
     assert pd.isna(last_year(pd.DataFrame(rows + negative)).set_index("segment").loc["All", "revenue"])
+
+
+@pytest.mark.parametrize(
+    ("customers", "revenue", "each"),
+    [
+        (-0.2, 0.04, 0.3), (-0.2, -0.04, 0.2), (0.25, 0.0, -0.2), (-0.2, 0.1, np.nan), (0.0, 0.0, np.nan),
+        (np.inf, 0.1, np.nan), (0.1, np.inf, np.nan),
+    ],
+)  # fmt: skip
+def test_two_errors_that_nearly_cancel_are_known_by_what_each_pays(customers, revenue, each):
+    errors = {"active customers": customers, "MRR": revenue}
+    same = {"segment": "All", "months_ahead": 1, "n_held": 1, "predicted": 1.0, "actual": 1.0}
+    rows = pd.DataFrame([{"measure": m, "error": e, **same} for m, e in errors.items()])
+    assert last_year(rows)["each"].iloc[0] == pytest.approx(each, nan_ok=True)
 
 
 @pytest.mark.slow

@@ -58,10 +58,10 @@ COSTS = UnitCosts(retention_per_month=12.0)
 TERMS = Terms(costs=COSTS, gross_margin=0.8, annual_discount_rate=0.08)
 
 
-TESTED = table("segment customers revenue cancel narrow allow", ("All", -0.094, 0.01, True, "customers", 0.0937))
+TESTED = table("segment customers revenue each narrow allow", ("All", -0.094, 0.01, 0.1148, "customers", 0.0937))
 BY_PLAN = table(
-    "segment customers revenue cancel narrow allow",
-    ("All", -0.094, 0.01, True, "", NAN), ("Pro", 0.5, -0.056, False, "", NAN), ("Team", NAN, 0.12, False, "revenue", 0.2),
+    "segment customers revenue each narrow allow",
+    ("All", -0.094, 0.01, 0.1148, "", NAN), ("Pro", 0.5, -0.056, -0.371, "", NAN), ("Team", NAN, 0.12, NAN, "revenue", 0.2),
 )  # fmt: skip
 
 
@@ -93,16 +93,16 @@ def test_answer():
     assert answer(currency="USD").text == (
         "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). The 2,193 present "
         "customers bring USD 19.1 M over the next 36 months (18.0 to 20.2 M). Had we forecast this a year ago, we'd have "
-        "expected 9.4 % too few customers and 1.0 % too much revenue: two errors that nearly cancelled."
+        "expected 9.4 % too few customers, each paying 11 % too much: together 1.0 % too much revenue."
     )
 
 
 def test_the_answer_tells_of_last_year_what_is_known():
-    sure = TESTED.assign(allow=NAN, cancel=False)
+    sure = TESTED.assign(allow=NAN, each=NAN)
     assert answer(tested=sure.assign(revenue=NAN)).text.endswith("we'd have expected 9.4 % too few customers.")
     right = answer(tested=sure.assign(customers=0.0, revenue=0.0)).text
     assert right.endswith("expected the right customers and the right revenue.")
-    nothing = answer(tested=TESTED.assign(revenue=np.inf, allow=np.inf, cancel=False)).text
+    nothing = answer(tested=TESTED.assign(revenue=np.inf, allow=np.inf, each=NAN)).text
     assert nothing.endswith("9.4 % too few customers and far too much revenue.")
     narrow = "Intervals for customers were too narrow: "
     assert allowance(TESTED) == f"{narrow}allow for about ±9 %."
@@ -111,7 +111,9 @@ def test_the_answer_tells_of_last_year_what_is_known():
         == f"{narrow}in some months the forecast was off by more than the amount itself."
     )
     assert allowance(sure) == ""
-    assert answer(tested=BY_PLAN).text.endswith("nearly cancelled.")
+    less = answer(tested=TESTED.assign(customers=0.1, revenue=0.0, each=-0.091)).text
+    assert less.endswith("expected 10 % too many customers, each paying 9.1 % too little: together the right revenue.")
+    assert answer(tested=BY_PLAN).text.endswith("together 1.0 % too much revenue.")
     assert off_by_segment(BY_PLAN) == (
         "By segment: Pro 50 % too many customers and 5.6 % too little revenue; Team 12 % too much revenue.",
     )
@@ -386,8 +388,9 @@ def test_each_change_stands_with_its_difference_and_interval():
     )
     shown = what_if_table(rows, BASE, segments=["All"])
     assert shown.to_numpy().tolist() == [
-        ["Prices up by 5 %", "20.1 M", "+955 k (900 to 1,000 k)", "4,540", "+216 (202 to 230)"]
+        ["Prices up by 5 %", "+955 k", "900 to 1,000 k", "20.1 M", "+216", "202 to 230", "4,540"]
     ]
+    assert shown.columns.tolist()[:2] == ["Change", "Added"]
     few = rows.iloc[[0]].assign(
         segment="Pro", base_gain=1_295_285.0, base_gain_ci_lower=1_003_214.0, base_gain_ci_upper=1.6e6, ltv_gain=92.32,
         ltv_gain_ci_lower=73.71, ltv_gain_ci_upper=114.2,
@@ -395,8 +398,10 @@ def test_each_change_stands_with_its_difference_and_interval():
     mixed = what_if_table(
         pd.concat([rows, few]), pd.concat([BASE, BASE.assign(segment="Pro")]), segments=["All", "Pro"]
     )
-    assert mixed["Added"].tolist() == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
-    assert mixed["Added each"].tolist() == ["+216 (202 to 230)", "+92 (74 to 114)"]
+    assert mixed["Added"].tolist() == ["+955 k", "+1,295 k"]
+    assert mixed["Added, 95 % interval"].tolist() == ["900 to 1,000 k", "1,003 to 1,600 k"]
+    assert mixed["Added each"].tolist() == ["+216", "+92"]
+    assert mixed["Added each, 95 % interval"].tolist() == ["202 to 230", "74 to 114"]
     both = pd.concat([rows.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), rows])
     assert what_if_table(both, BASE, segments=["All"])["Change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
     assert what_if_table(rows, BASE, segments=["All", "Pro"])["Segment"].tolist() == ["All"]
