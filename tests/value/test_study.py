@@ -136,6 +136,16 @@ def test_recovery_is_drawn_where_segments_are_compared():
 
 
 @pytest.mark.slow
+def test_the_sample_tells_both_errors_and_who_leaves_pays_less(by_plan):
+    assert by_plan.answer.text.endswith(
+        "expected 9.4 % too few customers, each paying 11 % too much: together 1.0 % too much revenue."
+    )
+    assert "as MRR per remaining customer rises (those who leave pay less)" in by_plan.base.notes[0]
+    steps = by_plan.base.also[0].table
+    assert steps.loc[steps["by_leaving"], ["segment", "step"]].values.tolist() == [["All", "what they pay"]]
+
+
+@pytest.mark.slow
 def test_every_finding_of_the_sample_draws_and_tells(by_plan, capsys):
     results = {r.name: r for r in by_plan.results()}
     tables = results | {r.name: r for own in results.values() for r in own.also}
