@@ -132,7 +132,7 @@ VALUE = {
     "payback": ["segment", "cac", "payback_months", "ci_lower", "ci_upper", "ltv_to_cac", "ltv_to_cac_ci_lower", "ltv_to_cac_ci_upper", "ltv_before_cac"],
     "what_if": ["segment", "change", "ltv", "ltv_gain", "ltv_gain_ci_lower", "ltv_gain_ci_upper", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper", "as_first", "rank"],
     "backtest": ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", "months_ahead", "error", "held", "n_held"],
-    "base_steps": ["segment", "step", "value", "difference"],
+    "base_steps": ["segment", "step", "value", "difference", "by_leaving"],
     "base_value": ["segment", "horizon_months", "n_active", "mrr", "base_value", "ci_lower", "ci_upper", "share_in_tail"],
 }  # fmt: skip
 

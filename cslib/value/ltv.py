@@ -554,7 +554,8 @@ def base_steps(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
     -------
     pandas.DataFrame
         ``segment``, ``step`` (of :data:`STEPS`), ``value`` (money, after the step; at the last ``base_value``),
-        ``difference`` (made by it, so that all add up; at the first the value).
+        ``difference`` (made by it, so that all add up; at the first the value), ``by_leaving`` (at ``what they pay``:
+        who leaves pays clearly less than others of their age, or more, and so makes part of the difference).
     """
     tables = []
     for segment, own in paths.items():
@@ -565,8 +566,16 @@ def base_steps(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
         today = _now(own, ahead)[1] * horizon_months
         values = [today, *(p[months].sum() for p in parts), _worth(ahead, terms)[0]]
         known = {"segment": segment, "step": STEPS, "value": values, "difference": np.diff(values, prepend=0.0)}
-        tables.append(pd.DataFrame(known))
+        steps = pd.DataFrame(known)
+        tables.append(steps.assign(by_leaving=_by_leaving(steps, own)))
     return pd.concat(tables, ignore_index=True)
+
+
+def _by_leaving(steps: pd.DataFrame, own: Paths) -> pd.Series[bool]:
+    """Tell at which step what the remaining ones pay moves as others leave."""
+    ends, moved = percentiles(own.leavers_pay), steps["difference"]
+    less, more = ends["ci_upper"] < 1, ends["ci_lower"] > 1
+    return (steps["step"] == "what they pay") & ((moved > 0) & less | (moved < 0) & more)
 
 
 def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:

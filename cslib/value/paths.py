@@ -107,6 +107,9 @@ class Paths:
     again
         Rate a month at which who came back leaves, at every age, shape (1 + draws,); none where fewer than ten did:
         then they stay as new customers do.
+    leavers_pay
+        MRR of who left, in their last month, over that of all of the same age, shape (1 + draws,): below 1, who leaves
+        pays less. Missing where nobody left, or only orders tell what they pay.
     """
 
     n_customers: int
@@ -131,6 +134,7 @@ class Paths:
     newest: Floats = field(default_factory=lambda: np.empty(0))
     returns: Floats = field(default_factory=lambda: np.empty((0, 0, 0)))
     again: Floats = field(default_factory=lambda: np.empty(0))
+    leavers_pay: Floats = field(default_factory=lambda: np.full(2, np.nan))
 
     @property
     def come_back(self) -> bool:
@@ -527,6 +531,7 @@ def _paths(segment: str, sample: _Sample, models: FittedModels, source: str, rng
         cac=_cac(sample.cells, sample.weights),
         contracts=_contracts(sample), active=(active := _active(sample.cells)),
         within=_within(curve, active["age_months"].to_numpy(float), sample.months),
+        leavers_pay=np.full(len(arpa), np.nan) if source == "orders" else _leavers_pay(sample),
     )  # fmt: skip
 
 
@@ -631,6 +636,15 @@ def _prices(sample: _Sample, source: str) -> tuple[Floats, Floats]:
     arpa = _ratio(sample.total("mrr_now"), sample.weights @ known.to_numpy(float))
     arpa = np.where(np.isnan(arpa), _overall(sample, revenue, n), arpa)
     return np.where(np.isnan(price), usual[:, None], price), arpa
+
+
+def _leavers_pay(sample: _Sample) -> Floats:
+    """MRR of who left, in their last month, over what as many of the same age pay."""
+    revenue, n = sample.by_age("revenue"), sample.by_age("n_priced")
+    is_last = sample.cells[["n_ages"]].to_numpy() == np.arange(n.shape[1]) + 1
+    left = is_last & sample.cells[["event_observed"]].to_numpy(bool)
+    usual = np.nan_to_num(_ratio(sample.weights @ revenue, sample.weights @ n))
+    return _ratio((sample.weights @ (revenue * left)).sum(axis=1), (sample.weights @ (n * left) * usual).sum(axis=1))
 
 
 def _overall(sample: _Sample, revenue: Floats, n: Floats) -> Floats:

@@ -63,6 +63,7 @@ LED: Final[dict[Any, tuple[str, str]]] = {
     "retention cost": ("for retention cost", ""),
     "discount": ("for discounting", ""),
 }
+BY_LEAVING: Final = (" (those who leave pay more)", " (those who leave pay less)")
 CHANGES: Final = {
     "10 % less churn": "Churn down by 10 %",
     "5 % higher ARPA": "Prices up by 5 %",
@@ -536,12 +537,18 @@ def base_findings(base: pd.DataFrame, steps: pd.DataFrame, *, currency: str = ""
 
 def _led_to(base: pd.DataFrame, steps: pd.DataFrame, currency: str) -> str:
     """Lead from MRR of today to the value, step by step."""
-    row, made = whole(base).iloc[0], whole(steps).set_index("step")["difference"].round()
+    row, made = whole(base).iloc[0], whole(steps)["difference"].round()
     if made.isna().any() or not made.iloc[0]:
         return ""
-    told = [f"{_plus(v)} {LED[step][int(v > 0)]}" for step, v in made.iloc[1:].items() if v]
+    each: Any = whole(steps).assign(difference=made).iloc[1:].itertuples()
+    told = [f"{_plus(r.difference)} {_reason(r)}" for r in each if r.difference]
     start = f"{money(row.mrr, currency)} a month × {months(row.horizon_months)} = {money(made.iloc[0], currency)}"
     return f"{start}; {', '.join(told)}: {money(row.base_value, currency)} in all."
+
+
+def _reason(row: Any) -> str:
+    way = int(row.difference > 0)
+    return f"{LED[row.step][way]}{BY_LEAVING[way] if row.by_leaving else ''}"
 
 
 def base_table(base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:

@@ -177,6 +177,23 @@ def test_what_customers_pay_more_is_a_step_of_its_own():
     assert made["what they pay"] == pytest.approx(10 * active[2])  # of months 0, 1 and 2 the last alone is dearer
 
 
+@pytest.mark.parametrize(
+    ("leaver", "stayer", "share", "told"), [(10, 30, 0.5, True), (30, 10, 1.5, True), (20, 20, 1, False)]
+)
+def test_what_the_remaining_pay_moves_as_others_leave(leaver, stayer, share, told):
+    """In their third month 20 leave and 20 stay, who pay 20 on average; 40 have stayed for a month so far."""
+    duration, left = np.repeat([3, 6, 1], [20, 20, 40]), np.repeat([True, False], [20, 60])
+    price = np.concatenate([[leaver] * 20, [stayer] * 20, [leaver, stayer] * 20]).astype(float)
+    counts, values = counted(duration, left, price)
+    paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=6, draws=200)
+    assert paths["All"].leavers_pay[0] == pytest.approx(share)
+    table = base_steps(paths, Terms(costs=UnitCosts()), horizon_months=3).set_index("step")
+    assert np.sign(table.loc["what they pay", "difference"].round(6)) == np.sign(stayer - leaver)
+    assert table.index[table["by_leaving"]].tolist() == ["what they pay"] * told
+    unknown = {"All": replace(paths["All"], leavers_pay=np.full(201, np.nan))}
+    assert not base_steps(unknown, Terms(costs=UnitCosts()), horizon_months=3)["by_leaving"].any()
+
+
 @pytest.mark.slow
 def test_after_a_fixed_term_everybody_leaves():
     """15 start on the 1st of each of 26 months and stay for 12 at 10 a month: 120 each, and nobody beyond.

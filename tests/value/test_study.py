@@ -16,7 +16,7 @@ COLUMNS = {
     "ltv_by_age": ["segment", "age_months", "residual_value", "ci_lower", "ci_upper", "n_active", "differs", "share_in_tail"],
     "payback": ["segment", "cac", "payback_months", "ci_lower", "ci_upper", "ltv_to_cac", "ltv_to_cac_ci_lower", "ltv_to_cac_ci_upper", "ltv_before_cac"],
     "base_value": ["segment", "horizon_months", "n_active", "mrr", "base_value", "ci_lower", "ci_upper", "share_in_tail"],
-    "base_steps": ["segment", "step", "value", "difference"],
+    "base_steps": ["segment", "step", "value", "difference", "by_leaving"],
     "what_if": ["segment", "change", "ltv", "ltv_gain", "ltv_gain_ci_lower", "ltv_gain_ci_upper", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper", "as_first", "rank"],
     "backtest": ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", "months_ahead", "error", "held", "n_held"],
     "unit_costs": ["cost", "per", "amount", "months"],
@@ -133,6 +133,16 @@ def test_recovery_is_drawn_where_segments_are_compared():
     assert several.title.endswith("bring back what it cost to win them in 2 months")
     assert several.plot().has_data()
     assert (alone.title, alone.chart) == ("", None)
+
+
+@pytest.mark.slow
+def test_the_sample_tells_both_errors_and_who_leaves_pays_less(by_plan):
+    assert by_plan.answer.text.endswith(
+        "expected 9.4 % too few customers, each paying 11 % too much: together 1.0 % too much revenue."
+    )
+    assert "as MRR per remaining customer rises (those who leave pay less)" in by_plan.base.notes[0]
+    steps = by_plan.base.also[0].table
+    assert steps.loc[steps["by_leaving"], ["segment", "step"]].values.tolist() == [["All", "what they pay"]]
 
 
 @pytest.mark.slow

@@ -289,10 +289,10 @@ def test_payback():
 
 
 STEPS = table(
-    "segment step difference",
-    ("All", "MRR of today", 29.44e6), ("All", "who leaves", -12.3e6), ("All", "what they pay", 2.6e6),
-    ("All", "who comes back", 0.2), ("All", "gross margin", 0.0), ("All", "retention cost", -640_000.0),
-    ("All", "discount", 0.0), ("Pro", "MRR of today", 1.0),
+    "segment step difference by_leaving",
+    ("All", "MRR of today", 29.44e6, False), ("All", "who leaves", -12.3e6, False), ("All", "what they pay", 2.6e6, False),
+    ("All", "who comes back", 0.2, False), ("All", "gross margin", 0.0, False),
+    ("All", "retention cost", -640_000.0, False), ("All", "discount", 0.0, False), ("Pro", "MRR of today", 1.0, False),
 )  # fmt: skip
 
 
@@ -302,7 +302,10 @@ def test_the_value_of_present_customers_is_led_to():
         "−640 k for retention cost: USD 19.1 M in all."
     )
     less = STEPS.assign(difference=STEPS["difference"].where(STEPS["step"] != "what they pay", -5.0))
-    assert "−5 as MRR per remaining customer falls" in base_findings(BASE, less)[1]
+    assert "−5 as MRR per remaining customer falls, −640 k" in base_findings(BASE, less)[1]
+    left = {"by_leaving": STEPS["step"] == "what they pay"}
+    assert "rises (those who leave pay less), −640 k" in base_findings(BASE, STEPS.assign(**left))[1]
+    assert "falls (those who leave pay more), −640 k" in base_findings(BASE, less.assign(**left))[1]
 
 
 def test_base():
