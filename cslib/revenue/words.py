@@ -173,8 +173,8 @@ class Wording:
         if len(held):
             rows: Any = held.head(2).itertuples()
             (year, part, span), *more = [(r.Index, format_value(r.share, "percent"), r.months) for r in rows]
-            share = f"{part} of what they paid at the end of that year, {counted(span, 'month')} before"
-            then = "".join(f"; those of {y} pay {p}, after {counted(n, 'month')}" for y, p, n in more)
+            share = f"{part} of what they paid at the end of that year, {counted(span, 'month')} on"
+            then = "".join(f"; those of {y} pay {p}, {counted(n, 'month')} on" for y, p, n in more)
             return f"Customers who joined in {year} together pay {share}{then}"
         came = f"comes from customers who joined in {shares.index[-1]}"
         part = f"{percent(shares.iloc[-1])} of MRR {came}, the rest from earlier ones"

@@ -102,9 +102,9 @@ def test_layers_and_definitions(sample):
     split = layers(revenue_retention(revenue_levels(sample, max_periods=1200)))
     shares, held = shares_by_year(split), held_by_year(split)
     text = (
-        "Customers who joined in 2024 together pay 100.3 % of what they paid at the end of that year, 6 months before"
+        "Customers who joined in 2024 together pay 100.3 % of what they paid at the end of that year, 6 months on"
     )
-    assert SAY.layers(shares, held) == f"{text}; those of 2023 pay 84.1 %, after 18 months"
+    assert SAY.layers(shares, held) == f"{text}; those of 2023 pay 84.1 %, 18 months on"
     assert SAY.layers(shares, held.head(1)) == text
     text = SAY.layers(shares, held.head(0))
     assert text == "26 % of MRR comes from customers who joined in 2025, the rest from earlier ones"
