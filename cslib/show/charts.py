@@ -443,7 +443,7 @@ def _end_labels(lines: _Lines) -> None:
     beyond = axes.transData + ScaledTranslation(BEYOND / 72, 0, axes.figure.dpi_scale_trans)
     for place, (segment, name, end, height) in enumerate(zip(lines.parts, names, ends, heights, strict=True)):
         colour = lines.colours[segment]
-        leader: Any = {"arrowstyle": "-", "color": colour, "linestyle": ":", "alpha": 0.5, "relpos": (0, 0.5)}
+        leader: Any = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "alpha": 0.5, "relpos": (0, 0.5)}
         far = right - end[0] > FAR * (right - left)
         label = axes.annotate(
             name, (end[0], end[1]), xytext=(right, height), textcoords=beyond, va="center",

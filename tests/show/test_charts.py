@@ -143,7 +143,8 @@ def test_a_leader_joins_the_name_to_a_line_that_ends_far_from_it():
         "All": (12, False), "near": (11, False), "far": (5, True),
     }  # fmt: skip
     (leader,) = [t.arrow_patch for t in texts if t.arrow_patch]
-    assert (leader.get_linestyle(), leader.get_alpha()) == (":", 0.5)
+    assert (leader.get_linewidth(), leader.get_alpha()) == (0.6, 0.5)  # thin and grey: no line goes on to there
+    assert to_hex(leader.get_edgecolor()) == MUTED
 
 
 def test_names_stand_in_the_order_of_the_ends():
