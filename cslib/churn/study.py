@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -380,12 +380,8 @@ class Churn(Study):
 
     @cached_property
     def _all(self) -> Churn:
-        """The study of all customers: the list has one model, whichever segment is looked at, and it is fitted once."""
-        whole = self.data.whole
-        every = replace(self, data=whole(), by=self.data.segment[0]) if whole else self
-        asked = [getattr(every, f.name) for f in fields(every) if f.name != "data"]
-        known = every.data.found(f"churn {asked}", lambda: every)
-        return known if whole else self
+        """The study of all customers: the list has one model, whichever segment is looked at."""
+        return replace(self, data=self.data.whole(), by=self.data.segment[0]) if self.data.whole else self
 
     @cached_property
     def _others(self) -> bool:

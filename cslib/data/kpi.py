@@ -107,7 +107,7 @@ class Kpi:
     noun
         What one of ``n`` is called; ``stay`` where customers who come back count again, and else are customers.
     weight
-        The KPI by which segments count together, where that is not ``n``: MRR for shares of revenue.
+        The KPI by which segments count together, as the period began, where that is not ``n``: MRR for its shares.
     adapt
         Changes the definition with the setting.
     """

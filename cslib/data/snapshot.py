@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -169,13 +168,7 @@ def at_hand(wanted: Mapping[str, Any]) -> DataSet | Mapping[str, Any]:
         with suppress(OSError, ValueError):  # else all is asked again
             return saved_answers(path)
         return {}
-    return _opened_once(path, known["threads"], path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=1)
-def _opened_once(path: Path, threads: int, _written: int) -> DataSet:
-    """Let all views of a report have one data set, and what was found out of it."""
-    return opened(path, threads=threads)
+    return opened(path, threads=known["threads"])
 
 
 def segment_at_hand() -> tuple[str, str] | None:

@@ -80,9 +80,11 @@ def _attention(view: Mapping[str, Any]) -> list[Markup]:
 
 
 def _by_view(run: Mapping[str, Any], column: str, views: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Give a report its answer in each view of the page: its own of the segment, or else that of all, said to be so."""
+    """Give a report its answer in each view of the page: its own of the segment, or else the one it has, said so."""
+    if run["group"] or not run["answer"]:
+        return {**run}
     own = {s["value"]: s["answer"] for s in run["segments"]} if run["column"] == column else {}
-    whole = {view["id"]: run["answer"] if view["id"] == ALL else f"All customers: {run['answer']}" for view in views}
+    whole = {view["id"]: f"Not of this segment alone: {run['answer']}" for view in views} | {ALL: run["answer"]}
     return {**run, "answers": {view["id"]: own.get(view["value"]) or whole[view["id"]] for view in views}}
 
 

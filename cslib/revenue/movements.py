@@ -355,30 +355,32 @@ def _bridge(opening: float, moves: Mapping[str, float], closing: float) -> pd.Da
     return table.assign(start=[0.0, *ends[:-1], 0.0], end=[*ends, amounts[-1]])
 
 
-def movers(data: DataSet, *, months: int = 12, column: str = "") -> pd.DataFrame:
+def movers(data: DataSet, *, until: pd.Timestamp, months: int = 12, column: str = "") -> pd.DataFrame:
     """List the customers of so many months before whose MRR has changed most since, up to a thousand.
 
     Parameters
     ----------
     data
         With ``subscriptions``.
+    until
+        The month, at whose end they are compared with so many months before.
     months
-        How far back to compare with; the last complete month end is compared.
+        How far back.
     column
         Of customers, to tell of each; empty: none.
 
     Returns
     -------
     pandas.DataFrame
-        ``customer_id``, the column, ``step`` (expansion, contraction, churn), ``before``, ``now`` (MRR) and
-        ``change``, the largest first.
+        ``customer_id``, ``segment`` (its value of the column; not there without), ``step`` (expansion, contraction,
+        churn), ``before``, ``now`` (MRR) and ``change``, the largest first.
 
     Raises
     ------
     DataError
         There is no ``subscriptions``.
     """
-    steps, now = mrr_steps(data, "month"), last_complete(observed(data), "month")
+    steps, now = mrr_steps(data, "month"), ordinal(until.date(), "month")
     change = steps.cents - steps.before
     levels = {
         name: change.sum(where=steps.step <= at).fill_null(0) for name, at in (("then", now - months), ("now", now))
@@ -386,14 +388,12 @@ def movers(data: DataSet, *, months: int = 12, column: str = "") -> pd.DataFrame
     each = steps.group_by("customer_id").aggregate(**levels)
     moved = each.mutate(size=(each.now - each.then).abs()).filter((each.then > 0) & (each.now != each.then))
     moved = moved.order_by(ibis.desc("size"), "customer_id").limit(MOST)
-    found = with_segment(moved, data, column).execute()
+    found = with_segment(moved, data, column).execute().sort_values("customer_id")
+    found = found.sort_values("size", ascending=False, kind="stable", ignore_index=True)
     then, level = found["then"] / MINOR_UNITS, found["now"] / MINOR_UNITS
     kind = np.select([level == 0, level > then], ["churn", "expansion"], "contraction")
-    own = {column: found["segment"]} if column else {}
-    table = found[["customer_id", "size"]].assign(
-        **own, step=kind, before=then, now=level, change=(level - then).round(2)
-    )
-    return table.sort_values(["size", "customer_id"], ascending=[False, True], ignore_index=True).drop(columns="size")
+    table = found[["customer_id", *["segment"] * bool(column)]]
+    return table.assign(step=kind, before=then, now=level, change=(level - then).round(2))
 
 
 def layers(retention: pd.DataFrame) -> pd.DataFrame:

@@ -122,19 +122,23 @@ class Revenue(Study):
         return Result(
             name, steps, self._say.year(told.shares_of_steps(steps)), self._say.compared(last),
             partial(charts.waterfall_chart, steps, currency=self.data.currency), "Waterfall", caption=caption,
+            notes=self._pauses,
         )  # fmt: skip
 
     @cached_property
     def movers(self) -> Result:
         """Which customers changed it most?"""
         name, caption = "mrr_movers", "Customers of a year before whose MRR has changed most"
-        table = estimate.movers(self.data, months=YEAR, column=self.by)
-        why = words.TOO_YOUNG if self._kept.empty else "" if len(table) else words.NO_MOVERS
+        if self._kept.empty:
+            return Result(name, pd.DataFrame(columns=["customer_id"]), absent=words.TOO_YOUNG, caption=caption)
+        table = estimate.movers(self.data, until=whole(self._kept)["month"].iloc[-1], months=YEAR, column=self.by)
+        why = "" if len(table) else words.NO_MOVERS
         formats = dict.fromkeys(("before", "now", "change"), "amount")
         title = self._say.movers(told.largest_changes(table))
         return Result(
-            name, table, title, caption=caption, absent=why, formats=formats, labels=words.MOVERS, most=10,
-            notes=(words.ONLY_LARGEST,) * (len(table) == estimate.MOST),
+            name, table, title, caption=caption, absent=why, formats=formats, most=10,
+            labels=words.MOVERS | ({"segment": self.by[:1].upper() + self.by[1:].replace("_", " ")} if self.by else {}),
+            notes=(words.ONLY_LARGEST,) * (len(table) == estimate.MOST) + self._pauses,
         )  # fmt: skip
 
     @cached_property
@@ -183,6 +187,10 @@ class Revenue(Study):
             caption="The same months under several definitions",
             labels={"shown": f"Last {min(YEAR, len(self._whole))} months"},
         )  # fmt: skip
+
+    @property
+    def _pauses(self) -> tuple[str, ...]:
+        return (words.PAUSES,) * bool(self.data.pause_months)
 
     @cached_property
     def _say(self) -> words.Wording:

@@ -21,7 +21,8 @@ HOW_TO_READ_TRAILING: Final = (
     "they paid then. Above 100 %, those who grew outweigh those who shrank or left. The numbers below count these "
     "customers."
 )
-NO_MOVERS: Final = "Everybody who paid a year ago pays the same today."
+PAUSES: Final = "Who pays nothing at the end of the year counts as churn here, in a pause, too."
+NO_MOVERS: Final = "Everybody who paid a year before pays the same."
 ONLY_LARGEST: Final = "The list and its file hold the thousand largest changes."
 MOVERS: Final = {"step": "What happened", "before": "MRR a year before", "now": "MRR now", "change": "Change"}
 TOO_YOUNG: Final = "No customer has been here for twelve months, so there is no NRR or GRR over a year yet."
@@ -150,7 +151,7 @@ class Wording:
     def year(self, shares: pd.Series[Any]) -> str:
         """Say what churn, contraction and expansion came to, for every 100 of a year before."""
         unit = f"{self.currency} " if self.currency else ""
-        lost = f"churn took {-shares.churn:.1f} and contraction {-shares.contraction:.1f}"
+        lost = f"churn took {abs(shares.churn):.1f} and contraction {abs(shares.contraction):.1f}"
         return f"Of every {unit}100 paid a year before, {lost}; expansion added {shares.expansion:.1f}"
 
     def compared(self, month: pd.Timestamp) -> str:

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
 from cslib.data.kpi import Kpi, Target
-from cslib.scorecard.history import Measured
+from cslib.scorecard.history import WHOLE, Measured
 from cslib.stats.intervals import FIRM, LEVEL, SIGNIFICANT, z_value
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, Limits, control_limits
 
@@ -24,6 +24,7 @@ COLUMNS: Final = [
 ]
 YEAR: Final = 12
 MOST: Final = 8  # headline cards
+SAME: Final = 1e-6  # share by which the mean of the segments may miss the value of all
 HEADLINES: Final = (
     *("mrr", "nrr", "customer_churn_rate", "ltv", "nps", "active_share", "time_to_value", "quick_ratio", "arpa"),
     *("grr", "revenue_churn_rate", "csat", "ltv_to_cac", "feature_adoption", "usage_frequency", "ces", "cac"),
@@ -282,7 +283,7 @@ def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     several = ranked.groupby("kpi")["segment"].transform("size") > 1
     worst = ranked[several].sort_values("rank", kind="stable").drop_duplicates("kpi")
     bad_side = np.where(worst["kpi"].map(bad) > 0, "below", "above")
-    apart = (worst["verdict"] == bad_side) | worst["p_adjusted"].isna()  # else it may be chance
+    apart = (worst["verdict"] == bad_side) | worst["p_adjusted"].isna()  # else it may be chance; twins are not tested
     return worst.assign(apart=apart).rename(columns={"segment": "worst", "value": "worst_value"})[["kpi", *WORST]]
 
 
@@ -389,23 +390,21 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
 
     Notes
     -----
-    The others are the mean of the other segments, by their customers or as :attr:`cslib.data.kpi.Kpi.weight` says.
-    Segments share no customers, so that the interval of the difference is made of theirs as of independent samples. Of
-    all marks, one in twenty is expected to be chance.
+    Where the value of all customers is the mean of the segments' values, by ``n`` or by the KPI that
+    :attr:`cslib.data.kpi.Kpi.weight` names, as the period began, the others are the mean of the other segments: they
+    share no customers, so that the interval of the difference is made of theirs as of independent samples. Other KPIs,
+    such as medians and LTV, are held against all customers, as if these were another sample, which finds less. Of all
+    marks, one in twenty is expected to be chance; segments with fewer than 30 in ``n`` have none.
 
     References
     ----------
     Zou and Donner (2008), Statistics in Medicine 27:1693–1702; Benjamini and Hochberg (1995), JRSS B 57:289–300.
     """
     parts, hidden = measured.by_segment(), told_by(table, measured.kpis)
-    values = parts.set_index(["kpi", "segment"])["value"]
-    weight = [
-        values.get((other, segment), np.nan) if (other := measured.kpis[kpi].weight) else n
-        for kpi, segment, n in parts[["kpi", "segment", "n"]].itertuples(index=False)
-    ]
+    whole = table.set_index("kpi")[["value", "ci_lower", "ci_upper"]]
     apart = pd.DataFrame(index=parts.index, columns=["apart", "p"], dtype=float)
-    for _, own in parts.assign(weight=weight).groupby("kpi"):
-        apart.loc[own.index] = _from_others(own)
+    for kpi, own in parts.assign(weight=_weights(parts, measured)).groupby("kpi"):
+        apart.loc[own.index] = _from_others(own, whole.loc[kpi].to_numpy(float))
     tested = apart["p"].where(~parts["kpi"].isin(hidden)).dropna()
     parts["p_adjusted"] = pd.Series(false_discovery_control(tested) if len(tested) else [], tested.index, dtype=float)
     clear = parts["p_adjusted"] < SIGNIFICANT
@@ -413,17 +412,41 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     return parts[COMPARED]
 
 
-def _from_others(rows: pd.DataFrame) -> pd.DataFrame:
-    """Take from the value of each segment the mean of the others: ``apart``, and ``p`` that there is no difference."""
-    value, lower, upper, weight = rows[["value", "ci_lower", "ci_upper", "weight"]].to_numpy(float).T
-    known = np.isfinite([value, lower, upper, weight]).all(axis=0)
-    weights = np.where(known & ~np.eye(len(rows), dtype=bool), np.nan_to_num(weight), 0.0)
+def _weights(parts: pd.DataFrame, measured: Measured) -> list[float]:
+    """Tell by what segments count together: their ``n``, or the MRR with which the period began."""
+    history = measured.history
+    by = {name: own.set_index(["segment", "until"])["value"] for name, own in history.groupby("kpi")}
+    last = history[history["segment"] == WHOLE].groupby("kpi")["until"].max()
+    weighed = {name: kpi for name, kpi in measured.kpis.items() if kpi.weight in by and name in last}
+    begun = {name: last[name] - pd.offsets.MonthEnd(kpi.months) for name, kpi in weighed.items()}
+    each = parts[["kpi", "segment"]].itertuples(index=False)
+    sizes = parts["n"].to_numpy(float, na_value=np.nan)
+    return [
+        by[weighed[kpi].weight].get((part, begun[kpi]), np.nan) if kpi in begun else n
+        for (kpi, part), n in zip(each, sizes, strict=True)
+    ]
+
+
+def _from_others(rows: pd.DataFrame, whole: npt.NDArray[np.float64]) -> pd.DataFrame:
+    """Take from the value of each segment that of the others: ``apart``, and ``p`` that there is no difference."""
+    value, lower, upper, weight, n = (
+        rows[["value", "ci_lower", "ci_upper", "weight", "n"]].to_numpy(float, na_value=np.nan).T
+    )
+    ends, counts = np.abs([value - lower, upper - value]), np.isfinite(value) & (weight > 0)
+    shares = np.where(counts, weight, 0.0)
+    others, spread = np.full(len(rows), whole[0]), np.abs(whole[0] - whole[1:])[:, None] * np.ones(len(rows))
     with np.errstate(divide="ignore", invalid="ignore"):
-        weights = weights / weights.sum(axis=1, keepdims=True)
-        apart = value - weights @ np.where(known, value, 0.0)
-        below, above = (np.where(known, np.abs(value - end), 0.0) for end in (lower, upper))
-        own = np.where(apart > 0, below, above)
-        others = np.sqrt(weights**2 @ np.column_stack([below, above]) ** 2)
-        spread = np.hypot(own, np.where(apart > 0, others[:, 1], others[:, 0]))
-        p = np.where(apart == 0, 1.0, 2 * ndtr(-np.abs(apart) / spread * z_value(LEVEL)))
-    return pd.DataFrame({"apart": apart, "p": np.where(known, p, np.nan)}, rows.index)
+        if np.isclose(shares @ np.nan_to_num(value) / shares.sum(), whole[0], rtol=SAME, atol=0):
+            shares = shares * ~np.eye(len(rows), dtype=bool)
+            shares = shares / shares.sum(axis=1, keepdims=True)
+            others = shares @ np.where(counts, value, 0.0)
+            spread = np.sqrt(np.where(counts, ends, 0.0) ** 2 @ (shares**2).T)
+        apart = value - others
+        up = apart > 0
+        width = np.hypot(np.where(up, ends[0], ends[1]), np.where(up, spread[1], spread[0]))
+        p = np.where(apart == 0, 1.0, 2 * ndtr(-np.abs(apart) / width * z_value(LEVEL)))
+    known = np.isfinite([p, *ends]).all(axis=0) & (n >= FIRM)
+    untold = 1.0 if np.isfinite(ends).any() else np.nan  # a KPI that is counted has no interval
+    return pd.DataFrame(
+        {"apart": apart, "p": np.where(known, p, np.where(np.isfinite(value), untold, np.nan))}, rows.index
+    )

@@ -606,7 +606,7 @@ def off_the_sum(changes: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]
     rows: Any = changes.itertuples()
     each = [(SAID[row.change], *alike([row.together, row.base_gain])) for row in rows]
     gains = [f"{f'{currency} {together}'.strip()} from {change}, not {own}" for change, together, own in each]
-    return (f"By themselves the segments would gain together {listed(gains)}. {AS_ONE_GROUP}",) if gains else ()
+    return (f"By themselves the segments would gain together {'; '.join(gains)}. {AS_ONE_GROUP}",) if gains else ()
 
 
 def recovery_finding(pay: pd.DataFrame, *, horizon_months: int) -> str:

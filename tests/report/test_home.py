@@ -117,7 +117,10 @@ def test_each_view_has_its_own_attention_and_answers(tmp_path: Path) -> None:
         tmp_path, "churn", label="Churn", answer="Half leave.", segments={"Team": seen | {"answer": "Few leave."}}, **by
     )
     put(tmp_path, "revenue", label="Revenue", answer="MRR grew.")
+    put(tmp_path, "value", label="Value", answer="")
+    put(tmp_path, "value-team", label="Value", answer="Worth 9.", group="plan: Team")
     page = text(tmp_path)
+    assert '<p class="answer">Worth 9.</p>' in page
     whole, own = page.split('<div class="view"')[1:]
     assert ("NRR is 88.9 %" in whole, "CES" in whole) == (True, False)
     assert "<li><strong>CES</strong> fell.</li>" in own
@@ -128,7 +131,7 @@ def test_each_view_has_its_own_attention_and_answers(tmp_path: Path) -> None:
         ("all", "", "Half leave."),
         ("plan-team", " hidden", "Few leave."),
         ("all", "", "MRR grew."),
-        ("plan-team", " hidden", "All customers: MRR grew."),
+        ("plan-team", " hidden", "Not of this segment alone: MRR grew."),
     ]
 
 

@@ -234,7 +234,7 @@ def test_steps_of_a_year_and_its_movers_equal_pandas(spells):
         0.0
     )
     change = (paid["now"] - paid["before"]).round(2)
-    found = movers(data, column="plan").set_index("customer_id")
+    found = movers(data, until=pd.Timestamp("2025-09-01"), column="plan").set_index("customer_id")
     assert found["change"].to_dict() == pytest.approx(change[(change != 0) & (paid["before"] > 0)].to_dict())
     assert (found["change"].abs().diff().dropna() <= 0).all()
     sums = found.groupby("step")["change"].sum().reindex(["churn", "contraction", "expansion"], fill_value=0.0)
@@ -257,7 +257,13 @@ def test_movers_by_hand():
         ["e", "2024-02-01", "2025-01-15", 3],
     ]
     history = pd.DataFrame(rows, columns=["customer_id", "started_on", "ended_on", "mrr"])
-    table = movers(load({"subscriptions": history}, as_of="2025-05-31"))
+    named = history.assign(size="small", step="first", now="x")
+    data, until = load({"subscriptions": named}, as_of="2025-06-15"), pd.Timestamp("2025-05-01")
+    table = movers(data, until=until)
+    for column in ("size", "step", "now"):
+        split = movers(data, until=until, column=column)
+        assert split["segment"].tolist() == named[column].tolist()[:3]
+        pd.testing.assert_frame_equal(split.drop(columns="segment"), table)
     assert list(table) == ["customer_id", "step", "before", "now", "change"]
     assert table.to_numpy().tolist() == [
         ["b", "churn", 40.0, 0.0, -40.0],

@@ -101,9 +101,7 @@ def test_movements_and_what_was_kept(sample):
 def test_layers_and_definitions(sample):
     split = layers(revenue_retention(revenue_levels(sample, max_periods=1200)))
     shares, held = shares_by_year(split), held_by_year(split)
-    text = (
-        "Customers who joined in 2024 together pay 100.3 % of what they paid at the end of that year, 6 months on"
-    )
+    text = "Customers who joined in 2024 together pay 100.3 % of what they paid at the end of that year, 6 months on"
     assert SAY.layers(shares, held) == f"{text}; those of 2023 pay 84.1 %, 18 months on"
     assert SAY.layers(shares, held.head(1)) == text
     text = SAY.layers(shares, held.head(0))

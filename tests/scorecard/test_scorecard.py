@@ -273,12 +273,17 @@ def test_headlines_are_measured_and_set_up():
     assert headlines(table, CATALOGUE)["kpi"].tolist() == ["time_to_value", "csat"]
 
 
-def parted(*parts, kpi="nps", **others):
-    """Of one KPI: value, half interval and size of each segment; of others their values by segment."""
-    rows = [history(kpi, [40.0], half=5), *(history(name, [1.0], half=None) for name in others)]
+def parted(*parts, kpi="nps", whole=None, mrr=None):
+    """Of one KPI: value, half interval and size of each segment; of all their mean, else ``whole``; MRR of a year ago."""
+    sizes = [(mrr or {}).get(s, n) for s, _, _, n in parts]
+    mean = np.average([v for _, v, _, _ in parts], weights=sizes) if whole is None else whole
+    rows = [history(kpi, [mean], half=5)]
     rows += [history(kpi, [v], half=h, segment=s).assign(n=n) for s, v, h, n in parts]
-    rows += [history(k, [v], half=None, segment=s) for k, own in others.items() for s, v in own.items()]
-    measured = Measured(pd.concat(rows, ignore_index=True), {}, {k: CATALOGUE[k] for k in (kpi, *others)}, {})
+    for day, factor in (("2024-06-30", 1), ("2025-06-30", 0.01)):  # what is left of it tells nothing
+        told = [("All", 1.0), *(mrr or {}).items()]
+        rows += [history("mrr", [v * factor], until=day, segment=s) for s, v in told]
+    table = pd.concat(rows, ignore_index=True).astype({"n": "Int64"})
+    measured = Measured(table, {}, {k: CATALOGUE[k] for k in (kpi, "mrr")}, {})
     return compared(scorecard(measured), measured).query("kpi == @kpi")
 
 
@@ -288,13 +293,38 @@ def test_segments_are_held_against_the_others_by_hand():
     assert table["verdict"].tolist() == ["below", "above", ""]
     p = [2 * norm.sf(apart / np.sqrt(54) * norm.ppf(0.975)) for apart in (19, 15.5, 3.5)]
     assert table["p_adjusted"].tolist() == pytest.approx([3 * p[0], 3 / 2 * p[1], p[2]], rel=1e-9)
-    assert parted(("x", 25, 6, 50))["p_adjusted"].isna().all()
-    assert parted(("x", 25, 6, 50), ("y", 48, None, 50))["p_adjusted"].isna().all()
+    assert parted(("x", 25, 6, 50))["p_adjusted"].tolist() == [1]
+    assert parted(("x", 25, 6, 50), ("y", 48, None, 50))["p_adjusted"].tolist() == [1, 1]
+    assert parted(("x", 25, None, 50), ("y", 48, None, 50))["p_adjusted"].isna().all()
+    assert parted(("x", 25, 6, 29), ("y", 48, 6, 50))["verdict"].tolist() == ["", "above"]  # of few nothing is told
+    assert parted(("x", 25, 6, 50), ("y", 48, np.inf, 50))["verdict"].tolist() == ["", ""]
+
+
+def test_what_is_no_mean_is_held_against_all_by_hand():
+    """Of 40 in all, 25 and 48 could not be: z = 15 / √(5² + 6²) · 1.96 and 8 / √(5² + 6²) · 1.96."""
+    table = parted(("x", 25, 6, 50), ("y", 48, 6, 50), whole=40.0)
+    assert table["verdict"].tolist() == ["below", "above"]
+    p = [2 * norm.sf(apart / np.sqrt(61) * norm.ppf(0.975)) for apart in (15, 8)]
+    assert table["p_adjusted"].tolist() == pytest.approx([2 * p[0], p[1]], rel=1e-9)
+
+
+def test_a_segment_without_anybody_asked_hinders_no_other():
+    asked = parted(("x", 25, 6, 50), ("y", 48, 6, 50))
+    rows = [
+        history("nps", [36.5], half=5),
+        history("nps", [25.0], half=6, segment="x"),
+        history("nps", [48.0], half=6, segment="y"),
+    ]
+    rows += [history("nps", [np.nan], half=None, segment="z").assign(n=pd.NA)]
+    measured = Measured(pd.concat(rows, ignore_index=True).astype({"n": "Int64"}), {}, {"nps": CATALOGUE["nps"]}, {})
+    found = compared(scorecard(measured), measured)
+    assert found["verdict"].tolist()[:2] == asked["verdict"].tolist() == ["below", "above"]
+    assert found["p_adjusted"].isna().tolist() == [False, False, True]
 
 
 def test_the_others_count_by_their_customers_or_by_mrr():
-    """One large segment at 40 and a tiny one at 100: the third, at 46, lies above them by customers, below by MRR."""
-    sized = (("x", 46, 2, 500), ("y", 40, 2, 1000), ("z", 100, 2, 1))
+    """A large segment at 40 and a tiny one at 100: the third, at 46, is above them by customers, below by MRR then."""
+    sized = (("x", 46, 2, 500), ("y", 40, 2, 5000), ("z", 100, 2, 30))
     assert parted(*sized)["verdict"].tolist()[0] == "above"
     paid = parted(*sized, kpi="nrr", mrr={"x": 5.0, "y": 1.0, "z": 9.0})
     assert paid["verdict"].tolist()[0] == "below"

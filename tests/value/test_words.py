@@ -355,7 +355,7 @@ def test_gains_that_are_not_the_sum_of_the_segments_are_told_with_their_rule():
     rows = table("change base_gain together", ("10 % less churn", 1.02e6, 782e3), ("5 % higher ARPA", 2e5, 1e5))
     (text,) = off_the_sum(rows, currency="USD")
     assert text.startswith(
-        "By themselves the segments would gain together USD 782 k from 10 % less churn, not 1,020 k and USD 100 k from 5 %"
+        "By themselves the segments would gain together USD 782 k from 10 % less churn, not 1,020 k; USD 100 k from 5 %"
     )
     assert text.endswith("Where segments leave and pay as differently as here, go by their sum.")
     assert off_the_sum(rows.head(0)) == ()
