@@ -60,7 +60,7 @@ def largest_moves(steps: pd.DataFrame) -> pd.Series[Any]:
 def shares_of_steps(steps: pd.DataFrame) -> pd.Series[Any]:
     """Give what each step of ``kept_steps`` comes to for every 100 at the beginning, to a tenth."""
     amounts = steps.set_index("step")["amount"]
-    return (100 * amounts / amounts["opening"]).round(1) + 0.0  # no −0
+    return (100 * amounts / amounts["opening"]).round(1)
 
 
 def largest_changes(movers: pd.DataFrame) -> dict[str, pd.Series[Any]]:

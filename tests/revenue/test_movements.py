@@ -173,6 +173,12 @@ def random_history(spells):
     return table[["customer_id", "started_on", "ended_on", "mrr", "plan"]]
 
 
+def mrr_on(history, day):
+    """What each customer pays on a day."""
+    running = history[(history.started_on <= day) & ~(history.ended_on <= day)]
+    return running.groupby("customer_id")["mrr"].sum()
+
+
 @pytest.mark.slow
 @settings(max_examples=12)
 @given(SPELLS)
@@ -189,8 +195,7 @@ def test_opening_and_movements_are_closing_to_the_cent(spells):
     whole = table[table["segment"] == "All"].set_index("month")
     for month in whole.index:
         day = month + pd.offsets.MonthEnd()
-        running = history[(history.started_on <= day) & ~(history.ended_on <= day)]
-        paid = running.groupby("customer_id")["mrr"].sum()
+        paid = mrr_on(history, day)
         assert whole.loc[month, "closing"] == pytest.approx(paid.sum(), abs=1e-6)
         assert whole.loc[month, "n_closing"] == (paid > 0).sum()
 
@@ -210,8 +215,7 @@ def check_trailing(found, history, months):
         paid = []
         for back in (months, 0):
             day = month - pd.DateOffset(months=back) + pd.offsets.MonthEnd()
-            running = history[(history.started_on <= day) & ~(history.ended_on <= day)]
-            paid.append(running.groupby("customer_id")["mrr"].sum())
+            paid.append(mrr_on(history, day))
         then = paid[0][paid[0] > 0]
         now = paid[1].reindex(then.index).fillna(0)
         assert row.n_opening == len(then)
@@ -229,10 +233,8 @@ def check_trailing(found, history, months):
 def test_steps_of_a_year_and_its_movers_equal_pandas(spells):
     history = random_history(spells)
     data = load({"subscriptions": history}, as_of="2025-09-30")
-    paid = [history[(history.started_on <= day) & ~(history.ended_on <= day)] for day in ("2024-09-30", "2025-09-30")]
-    paid = pd.DataFrame([own.groupby("customer_id")["mrr"].sum() for own in paid], index=["before", "now"]).T.fillna(
-        0.0
-    )
+    days = {"before": "2024-09-30", "now": "2025-09-30"}
+    paid = pd.DataFrame({when: mrr_on(history, day) for when, day in days.items()}).fillna(0.0)
     change = (paid["now"] - paid["before"]).round(2)
     found = movers(data, until=pd.Timestamp("2025-09-01"), column="plan").set_index("customer_id")
     assert found["change"].to_dict() == pytest.approx(change[(change != 0) & (paid["before"] > 0)].to_dict())
