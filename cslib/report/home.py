@@ -17,11 +17,11 @@ from cslib.report.parameters import output_folder, words
 from cslib.report.publish import bound, earlier_record, locked, point, put, read_record, with_addresses
 from cslib.show.display import Card, card_html
 from cslib.show.formats import format_day, format_value, inline
+from cslib.stats.survival import DAYS_PER_MONTH
 
 HEADLINES: Final = 8  # cards
 SENTENCES: Final = 3  # on what needs attention
 LATE: Final = 35  # days from the end of the data to the run, above which it is said
-DAYS_PER_MONTH: Final = 365.25 / 12
 TEXTS: Final = ("answer", "subtitle", "error", "status", "group")
 
 
