@@ -1,4 +1,4 @@
-# make report | check | test | engines | lab-test | bench | lab | lint: each sets up what it needs in .venv, from the versions in requirements.lock
+# make report | check | test | proof | engines | lab-test | bench | lab | lint: each sets up what it needs in .venv, from the versions in requirements.lock
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
@@ -6,22 +6,25 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --durations 15
 TESTS := --dist worksteal -p no:nbval --ignore tests/engines --ignore tests/lab  # which takes two seconds to start, and is for notebooks
 
-.PHONY: report check test tests cells engines lab-test bench gallery lab lint browser lock clean
+.PHONY: report check test proof tests cells engines lab-test bench gallery lab lint browser lock clean
 
 report: .venv/core
 	$(BIN)/cslib report --data data --out reports
 
 # as in tests/conftest.py, which the kernels of notebooks do not read
-check test: export OPENBLAS_NUM_THREADS = 1
+check test proof: export OPENBLAS_NUM_THREADS = 1
 
-check: lint browser  # without what is marked slow
-	$(PYTEST) $(TESTS) -m "not slow"
+check: lint browser  # without what is marked slow or long
+	$(PYTEST) $(TESTS) -m "not slow and not long"
 
-test: browser  # all three at once: each leaves processors idle while it starts and ends
+test: browser  # without what is marked long; all three at once: each leaves processors idle while it starts and ends
 	$(MAKE) --jobs 3 lint tests cells
 
 tests: .venv/test
-	$(PYTEST) $(TESTS)
+	$(PYTEST) $(TESTS) -m "not long"
+
+proof: browser  # what is marked long: intervals that cover, whole pages in a browser, processes that are stopped
+	$(PYTEST) $(TESTS) -m long
 
 cells: .venv/test  # of the notebooks, one after the other
 	$(PYTEST) --numprocesses 0 --nbval-lax --nbval-current-env --nbval-cell-timeout 120 notebooks

@@ -137,7 +137,7 @@ def test_sample_writes_what_it_says(tmp_path):
     assert "customers 50" in result.output
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_failed_report_exits_with_one(folder):
     result = run("report", "cohort_retention", "--data", folder, "-p", "segment_by=plan", "--out", folder / "reports")
     assert result.exit_code == 1

@@ -32,7 +32,7 @@ def write(folder, **tables):
     return str(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_retention_of_usage_by_week(tmp_path, small):
     parameters = {"source": "usage", "period": "week", "max_periods": 12, "kind": "on_or_after"}
     run, tables = report("cohort_retention", tmp_path, data=str(small), **parameters)
@@ -41,7 +41,7 @@ def test_retention_of_usage_by_week(tmp_path, small):
     assert "Do not compare newer with older cohorts by it" in run.html.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_retention_by_plan_and_the_page_fits(tmp_path, root, open_report):
     run, tables = report("cohort_retention", tmp_path, data=str(root / "data"), segment_by="plan")
     assert set(tables) > RETENTION
@@ -80,7 +80,7 @@ CHURN = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_churn_on_the_sample(tmp_path, root):
     asked = {"segment_by": "region", "where": "plan=Team", "as_of": "2025-03-15", "drivers": "onboarding,channel"}
     terms = {"horizon_months": 6, "tau_months": 24.0, "capacity": 40, "gross_margin": 0.8}
@@ -98,7 +98,7 @@ def test_churn_on_the_sample(tmp_path, root):
     assert run.html.stat().st_size < 2_000_000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_planted_hazards_are_recovered_and_the_page_fits(tmp_path, root, open_report):
     """Plans have hazard ratios 0.6 and 0.35; attitude, which is no column, draws them a little towards 1."""
     run, tables = report("churn_survival", tmp_path, data=str(root / "data"), segment_by="plan")
@@ -137,7 +137,7 @@ VALUE = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_value_of_some_on_a_past_day(tmp_path, small):
     parameters = {"segment_by": "channel", "where": "plan=Team", "as_of": "2025-03-15", "horizon_months": 24}
     run, tables = report("lifetime_value", tmp_path, data=str(small), **parameters)
@@ -147,7 +147,7 @@ def test_value_of_some_on_a_past_day(tmp_path, small):
     assert "over 24 months" in run.answer
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_value_by_plan_and_the_page_fits(tmp_path, small, open_report):
     terms = {"gross_margin": 0.8, "annual_discount_rate": 0.08}
     run, tables = report("lifetime_value", tmp_path, data=str(small), segment_by="plan", **terms)
@@ -170,7 +170,7 @@ NPS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_effort_of_some_customers_in_a_quarter(tmp_path, root):
     parameters = {"survey": "ces", "where": "plan=Enterprise", "window": "2025-Q1", "compare_to": "year before"}
     run, tables = report("nps_segmentation", tmp_path, data=str(root / "data"), **parameters)
@@ -179,7 +179,7 @@ def test_effort_of_some_customers_in_a_quarter(tmp_path, root):
     assert (tables["ces"]["n_responses"].iloc[1:] >= 10).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_scores_by_plan_and_the_page_fits(tmp_path, root, open_report):
     """Attitude is no column, so no plan differs; detractors leave faster, and the silent feel worse."""
     run, tables = report("nps_segmentation", tmp_path, data=str(root / "data"), segment_by="plan", gross_margin=0.8)
@@ -215,7 +215,7 @@ REVENUE = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_revenue_by_plan_and_the_page_fits(tmp_path, root, open_report):
     run, tables = report("revenue", tmp_path, data=str(root / "data"), segment_by="plan", gross_margin=0.8)
     for name, columns in REVENUE.items():
@@ -230,7 +230,7 @@ def test_revenue_by_plan_and_the_page_fits(tmp_path, root, open_report):
             assert (len(opened.requests), opened.complaints) == (1, [])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_revenue_of_some_with_the_costs_of_all(tmp_path, small):
     run, tables = report("revenue", tmp_path, data=str(small), where="plan=Team", gross_margin=0.7)
     assert REVENUE.keys() < set(tables)
@@ -252,7 +252,7 @@ SCORES_OF = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_scorecard_holds_every_kpi_and_the_page_fits(tmp_path, small, open_report):
     (tmp_path / "revenue.html").write_text("")
     terms = {"gross_margin": 0.8, "annual_discount_rate": 0.08, "value_feature": "reports"}
@@ -274,7 +274,7 @@ def test_the_scorecard_holds_every_kpi_and_the_page_fits(tmp_path, small, open_r
             assert (len(opened.requests), opened.complaints) == (1, [])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_scorecard_of_little_data_says_what_is_missing(tmp_path):
     data = write(tmp_path, subscriptions=EVERYTHING, customers=ONE)
     parameters = {"as_of": "2025-06-15", "segment_by": "plan", "ces_lower_is_easier": False}
@@ -307,7 +307,7 @@ def test_rows_set_aside_are_published(tmp_path):
     assert tables["set_aside_customers"].customer_id.astype(str).tolist() == ["2", "'=1+1"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_was_invoiced_and_what_of_it_is_mrr_is_published(tmp_path):
     lines = [f"{i},2024-{m:02d}-01,50,recurring" for i in (1, 2, 3) for m in range(1, 13)]
     text = "\n".join(["customer_id,invoiced_on,amount,kind", *lines, "1,2024-03-01,9.50,tax", ""])
@@ -318,7 +318,7 @@ def test_what_was_invoiced_and_what_of_it_is_mrr_is_published(tmp_path):
     assert tables["mrr_movements"]["closing"].iloc[0] == 150.0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "cohort_retention"])
 def test_plain_papermill_runs_it(tmp_path, root, small, name):
     """The README runs cohort retention so, with the same parameter."""
@@ -349,7 +349,7 @@ def test_every_parameter_has_a_type_and_help():
         assert {"data", "as_of", "segment_by", "where"} <= {p.name for p in notebook.parameters}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_render_all_keeps_going(tmp_path, root):
     runs = batch.render_all(find_notebooks(), out=tmp_path, parameters={"data": str(tmp_path / "no")})
     assert [r.ok for r in runs] == [False] * len(runs)

@@ -41,7 +41,7 @@ def test_the_answer_is_as_told(export):
     assert told in STUDIES[name](cs.load(init[1]), by=by).answer.text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("export", list(EXPORTS)[:1], indirect=True)
 def test_the_report_is_made(export):
     _, lines = export

@@ -55,7 +55,7 @@ def run_line(line, root, project):
     return CliRunner().invoke(main, command[1:]).exit_code
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_commands(project, root):
     for line in "".join(blocks("bash")).splitlines():
         assert run_line(line, root, project) == 0, line
@@ -86,7 +86,7 @@ def test_targets_are_read():
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_python_blocks_one_after_the_other(project):
     """Five analyses in three lines each, on data like those of the sample."""
     scope = {}

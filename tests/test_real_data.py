@@ -65,7 +65,7 @@ def test_telco_blanks_are_missing_numbers(real_data):
     assert (blank.tenure_months == 0).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "parameters", "words"),
     [
@@ -83,7 +83,7 @@ def test_report_on_real_data(real_data, tmp_path, open_report, name, parameters,
         assert not opened.complaints
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_telco_churn_report(real_data, tmp_path):
     """Reference values to the printed digits, through the report; drivers within contracts; forecast and list agree."""
     notebook = next(n for n in find_notebooks() if n.name == "churn_survival")

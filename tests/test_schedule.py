@@ -41,7 +41,7 @@ def test_the_digest_looks_as_shown(tmp_path):
     assert output == f"{blocks('text')[0]}{tmp_path / 'digest.html'}\n"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_reports_are_made_and_told_of(tmp_path, small, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.symlink(small, "data")

@@ -750,7 +750,7 @@ def foretold(model, frame):
     return 1 - np.exp(-cumulative_hazard(model.baseline, "", np.array([12.0]), tail=12)[0] * np.exp(score))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("effect", "least", "most"), [(0.0, 0.0, 0.3), (0.6, 0.7, 0.95)])
 def test_the_top_tenth_leaves_as_foretold(effect, least, most):
     """Mean over 40 worlds of 300 customers; with effects in full the top tenth is 11 and 4 points too high."""
@@ -767,7 +767,7 @@ def test_the_top_tenth_leaves_as_foretold(effect, least, most):
     assert least <= np.mean(shares) < most
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_money_at_risk_allows_for_the_dear_who_stay_longer():
     """Mean over 40 worlds of 300; by age alone 55 % too much."""
     ratio = []

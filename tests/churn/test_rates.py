@@ -128,7 +128,7 @@ def dates(day, stay):
 ROWS = few_or_many(st.builds(dates, st.integers(0, 80), st.integers(0, 70)))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=14)
 @given(ROWS, st.integers(81, 110), st.sampled_from([None, 20, 31, 45]))
 def test_equals_a_look_at_every_day(rows, observed, since):
@@ -267,7 +267,7 @@ def triangle_once(monkeypatch):
     monkeypatch.setattr(module, "retention", once(module.retention, max_periods=60))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("triangle_once")
 @pytest.mark.parametrize("pause_months", [0, 3])
 def test_sample_rates_and_triangle_agree_in_every_month(pause_months, sample, paused):
@@ -289,7 +289,7 @@ def test_sample_rates_and_triangle_agree_in_every_month(pause_months, sample, pa
     assert bool(n_back) == (not pause_months)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("triangle_once")
 def test_without_a_change_as_many_are_expected_as_leave():
     """At one hazard for all, within three standard errors over 72 months."""

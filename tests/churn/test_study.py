@@ -268,7 +268,7 @@ def _loaded(customers, as_of, since, folders) -> cs.DataSet:
     return cs.load(folder, as_of=as_of)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ODD)
 def test_odd_data_give_a_stated_study(odd, name, monkeypatch):
     study, words = odd(name), ODD[name][-1]

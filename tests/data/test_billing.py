@@ -360,7 +360,7 @@ def line(draw):
     return draw(st.sampled_from("abcdefgh")), draw(DAYS), amount, kind, start, end
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=8)
 @given(st.lists(line(), min_size=1, max_size=80), st.randoms(use_true_random=False))
 def test_every_line_lands_in_one_bucket_and_order_does_not_matter(rows, random):
@@ -390,7 +390,7 @@ def months(start, end):
 SPANS = st.lists(st.tuples(DAYS, st.integers(10, 400), st.integers(0, 90_000)), min_size=1, max_size=8)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=6)
 @given(st.lists(SPANS, min_size=5, max_size=25))
 def test_mrr_of_a_day_is_the_sum_of_its_lines(customers):
@@ -411,7 +411,7 @@ def test_mrr_of_a_day_is_the_sum_of_its_lines(customers):
             assert have == pytest.approx(want, abs=len(own)), (who, day)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=5)
 @given(st.lists(st.tuples(st.integers(2, 12), st.integers(1, 500), DAYS, st.integers(1, 11)), min_size=10, max_size=40))
 def test_a_line_in_two_adjoining_halves_is_one_line(cases):
@@ -518,7 +518,7 @@ def test_a_log_that_takes_off_too_much_is_warned_of():
     assert any("movements takes off more than there was 1 time" in f.message for f in data.faults)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["postgres", "pyspark", *COMPILES])
 def test_every_query_is_written_for_other_engines(asked, engine):
     own = {"postgres": _postgres, "pyspark": _spark}

@@ -326,7 +326,7 @@ def test_a_plan_that_comes_with_time_does_not_make_customers_stay():
     assert set(listed["segment"]) == {"Basic", "Pro"}  # of today, for who calls
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_where_no_history_is_known_it_is_said_beside_the_comparison():
     data, _ = changing(history=False)
     for study in (

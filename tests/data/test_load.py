@@ -1033,7 +1033,7 @@ def test_where_nobody_ever_paid_everybody_is_a_customer():
     assert not [n for n in data.notes if "never paid" in n]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_table_of_very_many_columns_is_checked_in_seconds(tmp_path):
     """Each column had measures of its own: 2,000 of them took a minute, 10,000 many."""
     others = {f"c{i}": [f"v{i}", None] for i in range(2_000)}

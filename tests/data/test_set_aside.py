@@ -114,7 +114,7 @@ def native(asked):
     return pd.Timestamp if asked.dated else lambda v: v
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("turn", range(len(TURNS)))
 def test_each_faulty_row_is_set_aside_for_its_fault_and_the_others_are_read(tmp_path, turn, way):

@@ -185,7 +185,7 @@ def test_months_in_which_nobody_started_are_there():
     assert found["n_customers"].tolist() == [2, 0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("n", [30, 300])
 def test_the_interval_of_the_median_covers(n):
     """Value after an exponential time, a fifth of all leave first at the same pace, all are seen for 89 days."""
@@ -208,7 +208,7 @@ def test_the_interval_of_the_median_covers(n):
     assert 0.92 <= hits / worlds / loads <= 0.985
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=8)
 @given(few_or_many(st.tuples(WHO, st.integers(0, 80), st.sampled_from("xy"))))
 def test_order_and_repetition_of_rows_do_not_matter(rows):

@@ -63,6 +63,7 @@ def rows(data, table, columns):
     return frame.sort_values(columns, ignore_index=True).round(6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "words", "options"),
     [(german, GERMAN, {"sep": ";", "encoding": "cp1252"}), (american, AMERICAN, {})],
@@ -78,6 +79,7 @@ def test_an_export_in_another_language_reads_the_same_rows(tmp_path, small, fram
         pd.testing.assert_frame_equal(rows(data, table, own), rows(known, table, own), check_dtype=False)
 
 
+@pytest.mark.long
 def test_typed_parquet_reads_the_same_rows(tmp_path, small, frames):
     for table, (file, columns) in AMERICAN.items():
         frame = frames[table].replace("", None)

@@ -15,7 +15,7 @@ from cslib.report.alert import tell
 from cslib.report.batch import render_all
 from cslib.report.parameters import find_notebooks
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 PAGES = ["index", "digest", *(n.name for n in find_notebooks())]
 SETTINGS = [(1240, "light"), (1240, "dark"), (360, "light")]
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf-8")

@@ -300,7 +300,7 @@ def test_a_call_that_ends_anywhere_loses_no_alert(tmp_path, monkeypatch, at):
     assert tell(tmp_path).news == ()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_process_that_is_killed_while_it_sends_loses_no_alert(tmp_path):
     two_runs(tmp_path)
     code = "import os, signal, sys; from pathlib import Path; from cslib.report.alert import tell;"

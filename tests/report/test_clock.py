@@ -29,7 +29,7 @@ def test_an_error_ends_its_phase():
     assert clock.spent == {"estimate": 1.0 + 3.0, "draw": 1.0}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_report_tells_its_phases(tmp_path):
     (tmp_path / "orders.csv").write_text(
         "customer_id,ordered_on,amount\n1,2025-01-03,5\n2,2025-01-09,5\n1,2025-03-09,5\n"

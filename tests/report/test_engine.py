@@ -260,7 +260,7 @@ FLOODS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_cell_that_shows_too_much_is_stopped_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flood: str
@@ -276,7 +276,7 @@ def test_a_cell_that_shows_too_much_is_stopped_and_says_so(
     assert sum(p.stat().st_size for p in (tmp_path / "out").iterdir()) < 1_100_000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("limits", "why"),
     [

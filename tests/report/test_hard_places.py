@@ -68,7 +68,7 @@ def fill(path: Path) -> None:
             pass
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("rows", [3, 60_000], ids=["by others", "by its table"])
 def test_a_full_disk_leaves_the_last_good_report(tmp_path: Path, disk: Path, rows: int) -> None:
     (notebook,), out = tabled(tmp_path / "n", "r"), disk / "out"
@@ -126,7 +126,7 @@ main(["report", "--out", sys.argv[2], "--jobs", "2", "-p", f"n={sys.argv[3]}"])
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_whole_runs_at_once_show_no_reader_half_a_report(tmp_path: Path) -> None:
     out, names = tmp_path / "out", ("a", "b")
     tabled(tmp_path / "n", *names)
@@ -151,7 +151,7 @@ def test_two_whole_runs_at_once_show_no_reader_half_a_report(tmp_path: Path) -> 
     assert all(version_of(out / f"{name}.html") for name in names)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_wheel_works_where_it_is_installed(tmp_path: Path, root: Path, small: Path) -> None:
     """Built, put into an environment that has nothing of the clone, and run in a folder of its own."""
     pytest.importorskip("hatchling", reason="hatchling builds the wheel")

@@ -63,7 +63,7 @@ pathlib.Path(OUT).write_text(json.dumps(options))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not kernels.FORKS, reason="kernels are forked on Linux only")
 def test_a_fork_is_as_a_kernel_that_starts_anew(tmp_path, monkeypatch):
     """Libraries find out at their import whether they are in a kernel."""
@@ -82,7 +82,7 @@ def test_where_nothing_can_be_forked_kernels_start_anew(tmp_path, monkeypatch):
     assert errors(write(tmp_path / "n", one="import os; assert os.getppid() == " + str(os.getpid())), tmp_path) == [""]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not kernels.FORKS, reason="kernels are forked on Linux only")
 def test_another_process_takes_the_place_of_one_that_died(tmp_path):
     first = kernels.warm()
@@ -127,7 +127,7 @@ def orders(tmp_path):
     return tmp_path / "own"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_data_are_loaded_once_for_all_reports(tmp_path, orders):
     notebooks, kept = sharing(tmp_path / "n", one="data.cslib", two="data.cslib"), tmp_path / "kept.cslib"
     given = {"data": str(orders), "as_of": "2025-01-31"}
@@ -143,7 +143,7 @@ def test_data_are_loaded_once_for_all_reports(tmp_path, orders):
     assert batch.render_all(notebooks[:1], out=tmp_path / "out", parameters=again)[0].ok
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_report_alone_loads_for_itself(tmp_path, orders):
     sharing(tmp_path / "n", one="")
     own = begun(tmp_path, "", "--data", str(orders), "-p", "as_of=2025-01-31")
@@ -178,7 +178,7 @@ def each(folder: Path) -> list[Notebook]:
 SLUGS = [f"one-plan-{value}" for value in ("missing", "a", "a-2", "say-no", "x-and-y", "u", "other")]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_value_gets_its_reports(tmp_path, orders):
     values = ["a", "A", "x and y", 'say "no"', "ü", "", "東京"]
     plans = pd.DataFrame({"customer_id": range(7), "ordered_on": "2025-01-01", "amount": 1, "plan": values})
@@ -244,7 +244,7 @@ def gone(pid):
 SLEEPS = "import os, time; open({!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(60)"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_whoever_stops_us_stops_all_kernels(tmp_path, number):
     own = started(tmp_path, SLEEPS.format(str(tmp_path / "pids")))
@@ -311,7 +311,7 @@ def stopped(tmp_path, own):
     return own.returncode
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sigterm_while_data_are_read_leaves_nothing(tmp_path):
     sharing(tmp_path / "n", one="", two="")
     (tmp_path / "data").mkdir()
@@ -322,7 +322,7 @@ def test_sigterm_while_data_are_read_leaves_nothing(tmp_path):
     assert stopped(tmp_path, own) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sigterm_while_a_page_is_made_leaves_nothing(tmp_path):
     write(tmp_path / "n", one="1", two="2")
     own = begun(tmp_path, SLOW_PAGE.format(str(tmp_path / "pids")))

@@ -72,7 +72,7 @@ def reports(tmp_path: Path) -> Path:
     return folder / "out"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_texts_of_somebody_else_stay_texts(open_report: OpenReport, reports: Path) -> None:
     for name in ("index", "cohort_retention", "nps_segmentation"):
         check_page(open_report, reports / f"{name}.html")

@@ -91,6 +91,7 @@ def test_every_segment_keeps_its_files_and_stands_in_the_record(run: Any) -> Non
     assert record["parameters"]["segment_by"] == "plan"
 
 
+@pytest.mark.long
 def test_a_segment_with_too_little_says_why_and_the_rest_is_published(tmp_path: Path) -> None:
     run = made(tmp_path, customers(Team=4, Pro=2))
     assert run.error == ""
@@ -100,6 +101,7 @@ def test_a_segment_with_too_little_says_why_and_the_rest_is_published(tmp_path: 
     assert json.loads((tmp_path / "out/count/run.json").read_text())["segments"]["Pro"]["error"] == unescape(said)
 
 
+@pytest.mark.long
 def test_a_segment_that_fails_otherwise_fails_the_report(tmp_path: Path) -> None:
     run = made(tmp_path, customers(Team=4, Pro=1))
     assert not run.ok
@@ -108,6 +110,7 @@ def test_a_segment_that_fails_otherwise_fails_the_report(tmp_path: Path) -> None
     assert not (tmp_path / "out" / "count.html").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("bytes_each", "shown"), [(600_000, 2), (2_000_000, 0)])
 def test_a_page_holds_as_many_segments_as_can_be_sent(tmp_path, monkeypatch, bytes_each, shown):
     monkeypatch.setattr(html, "weight", lambda _: bytes_each)
@@ -127,6 +130,7 @@ def test_a_segment_that_turns_out_too_large_is_left_out_with_its_files(tmp_path,
     assert [path for path in home.iterdir() if path.is_dir()] == []
 
 
+@pytest.mark.long
 def test_of_many_segments_the_largest_are_there_and_it_is_said(tmp_path: Path) -> None:
     run = made(tmp_path, customers(**{f"P{i}": 14 - i for i in range(10)}))
     page = run.html.read_text(encoding="utf-8")
@@ -216,6 +220,7 @@ def test_two_columns_have_no_switch_and_it_is_said(tmp_path: Path) -> None:
     assert "This report is by plan and region. To switch between segments, name one column." in page
 
 
+@pytest.mark.long
 def test_long_values_that_begin_alike_have_files_of_their_own(tmp_path: Path) -> None:
     long = "a" * 300
     run = made(tmp_path, customers(**{f"{long}1": 4, f"{long}2": 3}))
@@ -292,6 +297,7 @@ def test_who_belongs_to_a_segment_is_who_is_counted_as_such() -> None:
         segment_of(data, "plan", "Taem")
 
 
+@pytest.mark.long
 def test_a_notebook_without_data_has_no_segments_of_those_of_another(tmp_path: Path) -> None:
     table = tmp_path / "data"
     table.mkdir()
@@ -322,7 +328,7 @@ def test_who_is_in_no_row_of_the_table_belongs_to_the_missing() -> None:
     assert both["(missing)"] == cs.Churn(alone).summary.table["n_customers"].iloc[0] == 4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_segment_alone_has_the_figures_that_it_has_beside_the_others(root: Path) -> None:
     data = cs.load(root / "data")
     both = cs.Churn(data, by="plan").summary.table.set_index("segment")
@@ -341,7 +347,7 @@ def test_a_segment_alone_has_the_figures_that_it_has_beside_the_others(root: Pat
         assert cs.Surveys(own).groups.table["nps"].iloc[0] == pytest.approx(asked.loc[plan, "nps"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_segment_alone_is_worth_what_it_is_beside_the_others(root: Path) -> None:
     """To the last digit, intervals too: quarters of start are told apart, and draws begun, within each segment."""
     data = cs.load(root / "data")

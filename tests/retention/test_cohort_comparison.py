@@ -108,7 +108,7 @@ def worlds(rng, n, *chances):
         yield counted_anew(replace(data, tables={k: t.filter(t.world == w).cache() for k, t in data.tables.items()}))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_pauses_do_not_look_like_a_change():
     """60 worlds through the whole path: at 5 %, more than 9 rejections of 60 have a chance below 1 in 1,000."""
     rng = np.random.default_rng(12)

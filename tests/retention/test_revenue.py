@@ -115,7 +115,7 @@ def _by_rows(frame, months):
     return net, gross
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=8)
 @given(ROWS)
 def test_steps_equal_rows(rows):

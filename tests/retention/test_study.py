@@ -38,7 +38,7 @@ def test_every_finding_answers_a_question():
     assert all(q.endswith("?") for q in questions.values())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("parameters", "keep"),
     [

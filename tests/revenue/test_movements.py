@@ -179,7 +179,7 @@ def mrr_on(history, day):
     return running.groupby("customer_id")["mrr"].sum()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=12)
 @given(SPELLS)
 def test_opening_and_movements_are_closing_to_the_cent(spells):
@@ -200,7 +200,7 @@ def test_opening_and_movements_are_closing_to_the_cent(spells):
         assert whole.loc[month, "n_closing"] == (paid > 0).sum()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=10)
 @given(SPELLS)
 def test_trailing_rates_equal_pandas(spells):
@@ -333,7 +333,7 @@ def month_of_changes(rng, n, come, factors, shares):
     return pd.concat([first, second, third])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_monthly_intervals_cover():
     """A thousand log-normal prices; 3 % leave, 2 % shrink by a third, 4 % grow by half, some forty come."""
     n, come, rng = 1000, 40, np.random.default_rng(8)

@@ -51,7 +51,7 @@ def published(tables, folder, monkeypatch, *, threads):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_files_do_not_depend_on_the_order_of_rows_nor_on_threads(tmp_path, monkeypatch):
     tables, found = world(np.random.default_rng(3)), []
     for i, threads in enumerate((1, 4)):

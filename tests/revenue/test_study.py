@@ -43,7 +43,7 @@ def test_every_finding_answers_a_question():
     assert all(q.endswith("?") for q in questions.values())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_finding_shows_itself_and_keeps_its_tables(monkeypatch, by_plan, teams):
     for study in (by_plan, Revenue(teams)):
         assert shown(monkeypatch, study)
@@ -95,7 +95,7 @@ def test_what_the_sample_says(by_plan):
     assert by_plan.definitions.shown["shown"].iloc[-2:].tolist() == ["2.65", "2.48"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_it_costs_to_keep_some_customers_is_not_told_and_to_win_them_is_as_in_the_value_report(sample, teams):
     whole, part = Revenue(sample).costs, Revenue(teams).costs
     untold = ["retention_cost", "n_retained", "crc", "margin", "share_of_margin"]

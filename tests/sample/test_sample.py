@@ -192,7 +192,7 @@ def test_data_from_elsewhere_are_not_written_over(tmp_path: Path, name: str) -> 
     assert (tmp_path / name).read_text() == "mine"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("file_format", ["csv", "parquet"])
 def test_memory_does_not_grow_with_customers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str) -> None:
     """Two chunks and four; all at once, four would take 1.7 times as much as two."""
@@ -518,7 +518,7 @@ def test_naive_webinar_effect_is_far_too_large(people: pd.DataFrame) -> None:
     assert naive.hazard_ratios_["ever"] < 0.35
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_webinar_effect_in_time_is_near_the_truth_without_knowing_attitudes(people: pd.DataFrame) -> None:
     spells = split(people, people["days"] * 0.0).drop(columns=["passive", "detractor"])
     cox = CoxPHFitter().fit(spells, "days", "left", entry_col="entry")

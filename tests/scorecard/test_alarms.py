@@ -121,7 +121,7 @@ def test_an_alarm_is_said_by_the_scorecard_and_holds_whatever_is_compared_beside
     assert alarms(shuffled).sort_index().tolist() == found.tolist()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_where_nothing_changes_at_most_one_run_in_twenty_raises_an_alarm():
     """160 businesses, with targets that are just reached; the scorecard says something in many more of them."""
     runs = []
@@ -133,7 +133,7 @@ def test_where_nothing_changes_at_most_one_run_in_twenty_raises_an_alarm():
     assert np.mean([run["said"].any() for run in runs]) > 0.15
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("season", ["none", "peak"])
 def test_churn_that_doubles_is_found(season):
     """In one month, of 3,000 customers: nearly always."""

@@ -30,14 +30,14 @@ def cards(sample):
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_headlines_of_all_depend_on_no_segments(cards):
     assert list(cards[""]) == list(cards["plan"])
     for name, card in cards[""].items():
         assert told(cards["plan"][name]) == pytest.approx(told(card), rel=1e-9, nan_ok=True), name
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_kpi_has_one_value_in_all_reports(cards, by_plan):
     kpis = by_plan.table.set_index("kpi")
     known = [card for card in cards["plan"].values() if card.kpi]
@@ -61,7 +61,7 @@ def test_a_kpi_has_one_value_in_all_reports(cards, by_plan):
             assert [card.ci_lower, card.ci_upper] == pytest.approx(row[["ci_lower", "ci_upper"]].tolist(), rel=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_segment_has_one_value_in_all_reports(sample, by_plan):
     """The churn, revenue, value and survey reports by plan, against the columns of the scorecard."""
     own = by_plan.segments.table.set_index(["kpi", "segment"])["value"]
@@ -82,7 +82,7 @@ def test_a_segment_has_one_value_in_all_reports(sample, by_plan):
             assert own[kpi, plan] == pytest.approx(told[plan], rel=1e-9), (kpi, plan)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_scorecard_of_all_depends_on_no_segments(sample, by_plan, monkeypatch):
     terms = {"gross_margin": 0.8, "annual_discount_rate": 0.08, "value_feature": "reports"}
     parted = by_plan.table.set_index("kpi")[["value", "ci_lower", "ci_upper", "n"]].astype(float)

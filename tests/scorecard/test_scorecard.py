@@ -330,7 +330,7 @@ def test_the_others_count_by_their_customers_or_by_mrr():
     assert paid["verdict"].tolist()[0] == "below"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_segments_that_do_not_differ_are_rarely_marked():
     """Four plans with the same churn, 300 worlds: 5 % of tables at most, and a plan of double churn is found."""
     rng, found = np.random.default_rng(5), []

@@ -171,7 +171,7 @@ def worlds(n, repeats, hazards, seed):
     return pd.DataFrame({**columns, "n": n[n > 0], "entry_months": 0.0, "event_observed": kind > 0})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("n", "hazards", "least", "most"),
     # rare at n = 30: one to six events, so that the bounds are cautious

@@ -168,7 +168,7 @@ def test_models_that_disagree_widen_the_interval(drawn, fitted):
     assert variance(both) == pytest.approx(weights.to_numpy() @ (own + (means - expected) ** 2))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_not_known_is_what_customers_drawn_anew_show(monkeypatch):
     """Observed hazards and parameters move together: 400 draws, 3.5 % Monte Carlo standard error of a deviation."""
     rng, n = np.random.default_rng(7), 400
@@ -261,7 +261,7 @@ def covered(rng, n, shape):
     return [low <= x <= high for low, x, high in zip(lower, truth, upper, strict=True)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("n", [300, 3000])
 def test_forecast_covers(n):
     """400 worlds: 95 % and 2.5 points, 2.3 Monte Carlo standard errors, for each of the four."""
@@ -271,7 +271,7 @@ def test_forecast_covers(n):
     assert (shares <= 0.975).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_interval_holds_the_choice_of_the_model():
     """24 worlds of 300, no model given; in 200 the interval held 94 %, that of the best model alone 89 %."""
     rng = np.random.default_rng(1)

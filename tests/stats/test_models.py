@@ -291,7 +291,7 @@ def test_generalised_gamma_contains_simpler_models(unit, shape):
     assert likelihood[GAMMA] > likelihood[["Exponential", "Weibull", "Log-normal"]].max() - 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=20)
 @given(st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.integers(0, 9)), min_size=1, max_size=12))
 def test_every_model_is_fitted_or_says_why_not(rows):

@@ -50,7 +50,7 @@ def test_months_are_alike_where_no_interval_reaches_twice_or_half():
     assert alike([0] * 5, [1000.0] * 5) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("n", [30, 300, 3000])
 def test_peaks_of_chance_are_rare_and_doublings_are_seen_or_left_open(n):
     """24 months at 3 %, customers of all ages: 5 % have a peak; where one month has 6 %, "alike" is said of none."""

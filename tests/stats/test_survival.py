@@ -347,7 +347,7 @@ def _weibull_worlds(rng, repeats, n, shape, scale):
     return counts.assign(segment=np.repeat(np.arange(repeats), n))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("n", "shape", "scale"), [(30, 0.7, 26), (300, 0.7, 26), (3000, 0.7, 26), (30, 1.0, 60), (300, 1.0, 150)]
 )

@@ -319,7 +319,7 @@ ROW = st.tuples(
 )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=15)
 @given(few_or_many(ROW))
 def test_the_engine_counts_as_pandas_does(rows):

@@ -39,7 +39,7 @@ STEPS = st.dictionaries(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(STEPS, st.integers(0, 60))
 def test_mix_and_within_add_up_exactly(steps, least):
     table = change(moves(*((*key, n) for key, n in steps.items())), "plan", min_group=least)
@@ -181,7 +181,7 @@ def test_raking_meets_every_margin():
     assert table.loc["all of these", "nps"] == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_weighted_interval_covers_where_columns_tell_who_is_silent():
     """Promoters are many in A and answer twice as often there; weighted by plan, 95 % of intervals hold the truth."""
     rng, draws, shares = np.random.default_rng(4), 300, {"A": [0.1, 0.2, 0.7], "B": [0.5, 0.3, 0.2]}

@@ -203,7 +203,7 @@ TALLY = st.dictionaries(
 ).filter(lambda t: any(key[2] >= 0 for key in t))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(TALLY, st.integers(0, 40))
 def test_contributions_and_customers_add_up_and_nothing_small_is_shown(tally, least):
     found = counted([{"plan": p, "region": r, "now": s, "n": n} for (p, r, s), n in tally.items()], ("plan", "region"))
@@ -227,7 +227,7 @@ def test_no_small_group_follows_from_the_others(sizes):
         assert not 0 < sum(sizes[g] for g in hidden) < 10
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(TALLY, st.integers(1, 40))
 def test_no_cell_of_a_grid_follows_from_its_row_or_column(tally, least):
     found = counted([{"plan": p, "region": r, "now": s, "n": n} for (p, r, s), n in tally.items()], ("plan", "region"))

@@ -271,7 +271,7 @@ def test_columns_are_split_as_long_as_everybody_meets_five():
     assert together.tolist() == [""] * 4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("n", "least"), [(30, 0.8), (300, 0.9), (3000, 0.88)])
 @pytest.mark.parametrize("effect", [1.0, 2.0])
 def test_what_plan_does_is_not_put_down_to_the_answer(effect, n, least):
@@ -286,7 +286,7 @@ def test_what_plan_does_is_not_put_down_to_the_answer(effect, n, least):
     assert np.mean(raw) > 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_stakes_of_a_segment_are_those_of_the_segment_alone(sample):
     columns = ["plan", "region", "channel", "onboarding"]
     window = Window(date(2024, 7, 1), date(2025, 6, 30), "12 months")

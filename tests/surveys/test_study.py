@@ -159,7 +159,7 @@ def test_every_table_has_its_columns(by_plan):
     assert list(found["nps"]) == NPS["nps"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -177,7 +177,7 @@ def test_the_other_surveys_of_the_sample(sample, parameters, capsys):
     assert shown(found, capsys)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_surveys_of_a_past_day(root, capsys):
     found = cs.Surveys(
         cs.load(root / "data", as_of="2024-03-15"), window="90 days", compare_to="", min_group=25, gross_margin=0.8
@@ -187,6 +187,7 @@ def test_surveys_of_a_past_day(root, capsys):
     assert shown(found, capsys)
 
 
+@pytest.mark.long
 def test_a_finding_is_asked_for_in_three_lines(sample):
     surveys = cs.Surveys(sample, survey="nps")
     assert surveys.trend.title.startswith("NPS was 44 in Q2 2025, after 39 in the 11 quarters before")

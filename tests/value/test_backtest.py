@@ -131,7 +131,7 @@ def test_forecasts_are_judged_by_hand():
     assert len(table) == 2 * 3 * 12
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_year_of_the_sample_lies_in_its_interval(sample, paused):
     """Cohorts from January 2024 on leave more slowly; without an eye for that the forecast is 11 % too low."""
     table = backtest(paused, segment_by="plan")

@@ -43,7 +43,7 @@ def test_the_change_and_the_other_figure_are_said(value):
     assert f"over all years, a new customer would be worth {float(f'{row(value, LONG_RUN).ltv:.3g}'):,.0f} (" in said
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_scorecard_says_what_its_values_rest_on(value):
     *_, note, margin = cs.Scorecard(value.data).kpis.notes
     assert margin.startswith("All revenue counts as margin")
@@ -73,7 +73,7 @@ def test_without_new_customers_all_years_stand_and_that_is_said(value):
     assert LONG_RUN not in set(odd.forms.table["method"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_cost_of_winning_is_that_of_all_years():
     """Estimated without survival and prices, or with them: the same figures in the data and in every draw."""
     more = {"plan": np.tile(["A", "B"], 1500), "acquisition_cost": np.arange(3000.0)}
@@ -93,7 +93,7 @@ def test_where_nothing_changed_nothing_is_said():
     assert LONG_RUN not in set(value.forms.table["method"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("n", [300, 3000])
 def test_intervals_hold_the_value_at_the_new_pace(n):
     """Of a rise that is found; one that is not, as of 300 customers it may be, leaves the long average."""
@@ -110,7 +110,7 @@ def test_intervals_hold_the_value_at_the_new_pace(n):
     assert abs(np.mean(errors)) < 0.06
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_small_segments_rest_on_the_same_months_alone_and_beside_others():
     """Of 40 the last year saw too little, of 100 enough, and of neither did 20 start at each age in it."""
     table = customers(np.random.default_rng(4), 1500, stepped)

@@ -331,7 +331,7 @@ def _life(table):
     return table["customer_id"].astype(str) + "/" + table["life"].astype(str)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_value_of_the_sample_from_its_rows(root, sample, monkeypatch):
     """Kaplan–Meier by lifelines on ages; prices customer by customer, followed from age to age."""
     paid = pd.read_csv(root / "data" / "subscriptions.csv", parse_dates=["started_on", "ended_on"])

@@ -26,7 +26,7 @@ def paths_of(duration, left, *, models=lifetime_models.MODELS, horizon=12, draws
     return value_paths(counts, values, fitted, horizon_months=horizon, draws=draws)["All"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=60, max_size=90))
 @settings(max_examples=15, deadline=None)
 def test_the_estimate_is_kaplan_meier_up_to_the_last_trusted_age(lives):
@@ -120,7 +120,7 @@ WORLDS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize(("n", "seen", "least"), [(30, 60, 0.85), (300, 60, 0.9), (3000, 60, 0.9), (300, 24, 0.9)])
 def test_the_interval_covers(monkeypatch, one_model, world, n, seen, least):

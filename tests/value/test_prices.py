@@ -345,7 +345,7 @@ def _at(tables, source, own, k):
     return rows.loc[begun & ~ended, "mrr"].sum()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("since", [None, "2025-01-01"], ids=["from the start", "late entry"])
 @pytest.mark.parametrize("source", ["subscriptions", "customers", "orders"])
 @settings(max_examples=3, deadline=None)
@@ -442,7 +442,7 @@ def many(source, n=3000):
     return tables | ({"subscriptions": paid} if source == "subscriptions" else {})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("source", ["subscriptions", "customers", "orders", "tenures"])
 def test_the_order_of_rows_changes_no_digit(source):
     """An engine adds in any order; what it adds are whole numbers, so that not even the last digit depends on it."""

@@ -97,7 +97,7 @@ def by_plan(sample):
     return cs.Value(sample, by="plan")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ltv_by_plan_in_three_lines(by_plan, capsys):
     """Load, ask, look: costs of the books are taken off unasked."""
     value = by_plan
@@ -145,7 +145,7 @@ def test_the_sample_tells_both_errors_and_who_leaves_pays_less(by_plan):
     assert steps.loc[steps["by_leaving"], ["segment", "step"]].values.tolist() == [["All", "what they pay"]]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_finding_of_the_sample_draws_and_tells(by_plan, capsys):
     results = {r.name: r for r in by_plan.results()}
     tables = results | {r.name: r for own in results.values() for r in own.also}
@@ -161,7 +161,7 @@ def test_every_finding_of_the_sample_draws_and_tells(by_plan, capsys):
             assert result.subtitle
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_costs_are_those_of_everybody_where_some_are_kept(teams, by_plan):
     """Value of the Teams among the kept alone, and by plan among all: the same retention cost comes off."""
     kept = cs.Value(teams)
@@ -171,7 +171,7 @@ def test_costs_are_those_of_everybody_where_some_are_kept(teams, by_plan):
     assert value[0]["ltv"].iloc[0] == pytest.approx(value[1].set_index("segment").loc["Team", "ltv"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_margin_currency_and_region_of_the_sample(root):
     data = cs.load(root / "data", where="plan=Enterprise and region=APAC")
     value = cs.Value(data, gross_margin=0.7, currency="EUR")
