@@ -19,6 +19,7 @@ YEAR: Final = 12
 STANDS_OUT: Final = ["expansion", "contraction", "churn"]
 FAR: Final = 6  # median deviations above the median month
 TWICE: Final = 2  # the next largest month
+FEW: Final = 10  # customers
 
 
 def balance(moved: pd.DataFrame) -> pd.Series[Any]:
@@ -63,10 +64,47 @@ def shares_of_steps(steps: pd.DataFrame) -> pd.Series[Any]:
     return (100 * amounts / amounts["opening"]).round(1)
 
 
-def largest_changes(movers: pd.DataFrame) -> dict[str, pd.Series[Any]]:
-    """Give the rows of the largest rise and the largest fall in ``movers``, as far as there are any, without sign."""
-    ways = {"rise": movers[movers["change"] > 0], "fall": movers[movers["change"] < 0]}
-    return {way: own.assign(change=own["change"].abs()).iloc[0] for way, own in ways.items() if len(own)}
+def who_moved(movers: pd.DataFrame, row: pd.Series[Any]) -> pd.Series[Any]:
+    """Count those who left, pay less and pay more in ``movers``, and tell how much of the loss a few of them are.
+
+    Parameters
+    ----------
+    movers
+        As from :func:`cslib.revenue.movements.movers`.
+    row
+        Of ``trailing``: all customers in the last month.
+
+    Returns
+    -------
+    pandas.Series
+        ``n_opening`` (customers of a year before), ``churn``, ``contraction``, ``expansion`` (customers), ``of_few``
+        (the :data:`FEW` largest falls as a share of all that was lost; missing where no more have fallen).
+    """
+    falls = -movers.loc[movers["change"] < 0, "change"]
+    few = falls.nlargest(FEW).sum() / -(row.churn + row.contraction) if len(falls) > FEW else np.nan
+    counts = movers["step"].value_counts().reindex(["churn", "contraction", "expansion"], fill_value=0)
+    return pd.concat([counts, pd.Series({"n_opening": row.n_opening, "of_few": few})])
+
+
+def left_the_year(row: pd.Series[Any] | None, kept: pd.DataFrame) -> pd.Series[Any] | None:
+    """Tell how NRR changed when the month of :func:`far_out` left the twelve months that it is taken over.
+
+    Returns
+    -------
+    pandas.Series or None
+        ``month`` (that stands far out), ``left`` (the first month whose year does not hold it), ``nrr`` and ``before``
+        (of that month and the one before, of all customers). None where that is more than twelve months ago, or where
+        its year still holds it.
+    """
+    rates = kept[kept["segment"] == "All"].set_index("month")["nrr"]
+    if row is None or rates.empty:
+        return None
+    left, last = row.month + pd.DateOffset(months=YEAR), rates.index[-1]
+    known = left in rates.index and left - pd.DateOffset(months=1) in rates.index
+    if not known or left <= last - pd.DateOffset(months=YEAR):
+        return None
+    told = {"month": row.month, "left": left, "nrr": rates[left], "before": rates[left - pd.DateOffset(months=1)]}
+    return pd.Series(told, dtype=object)
 
 
 def quick_ratios(moved: pd.DataFrame, *, months: int = 12) -> pd.Series[Any]:

@@ -15,7 +15,7 @@ from cslib.retention.revenue import net_and_gross, net_by_segment, revenue_level
 from cslib.revenue import charts, spending, words
 from cslib.revenue import headlines as told
 from cslib.revenue import movements as estimate
-from cslib.show.charts import largest_segments, lines_with_bands, well_observed
+from cslib.show.charts import largest_segments, lines_with_bands, panels_with_bands, well_observed
 from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
 from cslib.value.prices import unknown_months
@@ -104,11 +104,15 @@ class Revenue(Study):
         both = net_and_gross(self._kept, x="month").replace({"segment": words.KEPT})
         lines = net_by_segment(self._kept, x="month") if self.by else both
         shown = well_observed(largest_segments(lines), least=30)
+        draw = panels_with_bands if self.by else lines_with_bands
         return Result(
             name, table, self._say.kept(self._kept, told.a_year_before(self._kept), told.best_and_worst(self._kept)),
-            "MRR of those who were customers twelve months earlier, as a share of what they paid then. Bands: 95 %.",
-            partial(lines_with_bands, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
-            how_to_read=words.HOW_TO_READ_TRAILING, caption=caption, notes=segment_remark(self.data, self.by),
+            "MRR of those who were customers twelve months earlier, as a share of what they paid then. Bands: 95 %."
+            + words.DASHED * bool(self.by),
+            partial(draw, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
+            how_to_read=words.HOW_TO_READ_TRAILING, caption=caption,
+            notes=self._say.left_the_year(told.left_the_year(told.far_out(self._moved), self._kept))
+            + segment_remark(self.data, self.by),
         )  # fmt: skip
 
     @cached_property
@@ -134,7 +138,8 @@ class Revenue(Study):
         table = estimate.movers(self.data, until=whole(self._kept)["month"].iloc[-1], months=YEAR, column=self.by)
         why = "" if len(table) else words.NO_MOVERS
         formats = dict.fromkeys(("before", "now", "change"), "amount")
-        title = self._say.movers(told.largest_changes(table))
+        moved = told.who_moved(table, whole(self._kept).iloc[-1])
+        title = self._say.movers(moved, cut=len(table) == estimate.MOST)
         return Result(
             name, table, title, caption=caption, absent=why, formats=formats, most=10,
             labels=words.MOVERS | ({"segment": self.by[:1].upper() + self.by[1:].replace("_", " ")} if self.by else {}),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
 
-from cslib.errors import counted, stretch
+from cslib.errors import counted, listed, stretch
 from cslib.revenue.kpis import KPIS
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_value, percent, whole
@@ -21,6 +20,7 @@ HOW_TO_READ_TRAILING: Final = (
     "they paid then. Above 100 %, those who grew outweigh those who shrank or left. The numbers below count these "
     "customers."
 )
+DASHED: Final = " Dashed: all customers."
 PAUSES: Final = "Who pays nothing at the end of the year counts as churn here, in a pause, too."
 NO_MOVERS: Final = "Everybody who paid a year before pays the same."
 ONLY_LARGEST: Final = "The list and its file hold the thousand largest changes."
@@ -159,13 +159,25 @@ class Wording:
         before = month - pd.DateOffset(years=1)
         return f"MRR of those who paid at the end of {before:%B %Y}, then and at the end of {month:%B %Y}; nobody new."
 
-    def movers(self, ends: Mapping[str, pd.Series[Any]]) -> str:
-        """Name the largest rise and the largest fall; from ``headlines.largest_changes``."""
-        told = [
-            f"{way} is {self._money(row.change)} a month ({row.customer_id}, {row.step})" for way, row in ends.items()
-        ]
-        text = ", the largest ".join(told)
-        return f"The largest {text}" if told else ""
+    def movers(self, moved: pd.Series[Any], *, cut: bool) -> str:
+        """Count who left, pays less and pays more; from ``headlines.who_moved``."""
+        do = {
+            "churn": ("left", "left"),
+            "contraction": ("pays less", "pay less"),
+            "expansion": ("pays more", "pay more"),
+        }
+        told = [f"{moved[kind]:,.0f} {do[kind][int(moved[kind] != 1)]}" for kind in do if moved[kind]]
+        who = f"Of {counted(moved.n_opening, 'customer')} of a year before"
+        among = "Among the largest changes" if cut else who
+        few = f"; the ten largest falls are {percent(moved.of_few)} of what was lost" if pd.notna(moved.of_few) else ""
+        return f"{among}, {listed(told)}{few}" if told else ""
+
+    def left_the_year(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
+        """Say what a month far out did to NRR when its year was over; from ``headlines.left_the_year``."""
+        if row is None:
+            return ()
+        rates = f"{percent(row.before)} to {percent(row.nrr)}"
+        return (f"NRR went from {rates} in {row.left:%B %Y}, when {row.month:%B %Y} left its twelve months.",)
 
     def layers(self, shares: pd.Series[Any], held: pd.DataFrame) -> str:
         """State how the MRR of earlier years holds; without one, which share of MRR comes from the last year."""

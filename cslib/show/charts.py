@@ -28,6 +28,7 @@ from cslib.errors import ParameterError, check_choice
 from cslib.show import hover
 from cslib.show.drawing import PALETTE as PALETTE  # charts of topics take both from here
 from cslib.show.drawing import is_slim as is_slim
+from cslib.show.formats import format_value, percent
 
 BOUNDS: Final = ("ci_lower", "ci_upper")
 SIZES: Final = ("n_customers", "n_at_risk", "n_start")
@@ -47,6 +48,7 @@ FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0, "score": 1.0} 
 WIDTH: Final = 9.2
 SLIM: Final = 4.1  # for a telephone: a point of it is a pixel of a screen of 360
 LETTERS: Final = 36  # below the axis of a slim chart
+PANEL: Final = 2.1  # inches a small chart is high
 LINE: Final = 0.186  # inches a line of text takes
 STYLE: Final[Any] = {
     **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
@@ -232,12 +234,7 @@ def lines_with_bands(
     check_choice("line", line, ("straight", "dashed", "steps"))
     require(table, "segment", x, y, *([n] if n else []))
     colours = _colours(table)
-    table = _firm(table, (y, *BOUNDS), table.get("n_at_risk", pd.Series(np.inf, table.index)), least)
-    dated = pd.api.types.is_datetime64_any_dtype(table[x])
-    if dated:
-        table = table.assign(**{x: (table[x] - pd.Timestamp(0)) / pd.Timedelta(days=1)})
-    every, table = table.dropna(subset=[x]), table.dropna(subset=[x, y])
-    require(table, x, y)
+    dated, every, table = _placed(table, x, y, least)
     parts = {s: own.sort_values(x) for s in colours if not (own := table[table["segment"] == s]).empty}
     drawn = {s: _thinned(every[every["segment"] == s].sort_values(x), x) for s in parts}
     sized = _sized(parts, x, n) if n else {}
@@ -262,6 +259,102 @@ def lines_with_bands(
     if sized:
         _numbers_below(lines, sized, n, n_label)
     return axes
+
+
+@mpl.rc_context(STYLE)
+def panels_with_bands(
+    table: pd.DataFrame, *, x: str, y: str, x_label: str, y_label: str = "", n: str = "", n_label: str = "customers",
+    unit: str = "percent", least: int = 10,
+) -> Axes:  # fmt: skip
+    """Draw each segment with its interval in a panel of its own, on one scale, with a dashed line for all behind it.
+
+    Bands of segments that run close to one another hide each other in one chart. Where there are not two segments with
+    values, it is the chart of :func:`lines_with_bands`.
+
+    Parameters
+    ----------
+    table, x, y, x_label, y_label, n, n_label, unit, least
+        As for :func:`lines_with_bands`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Of the first segment.
+
+    Raises
+    ------
+    ParameterError
+        As for :func:`lines_with_bands`.
+    """
+    how: Any = {"x": x, "y": y, "x_label": x_label, "n": n, "n_label": n_label, "unit": unit, "least": least}
+    require(table, "segment", x, y, *([n] if n else []))
+    segments = [s for s in dict.fromkeys(table.dropna(subset=[x, y])["segment"]) if s not in FIXED]
+    if len(segments) < 2:
+        return lines_with_bands(table, y_label=y_label, **how)
+    check_choice("unit", unit, FINEST)
+    colours = _colours(table)
+    dated, every, table = _placed(table, x, y, least)
+    drawn = {s: every[every["segment"] == s].sort_values(x) for s in colours}
+    said = (_named(x_label, {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
+    scale, at = table[[c for c in (y, *BOUNDS) if c in table]].to_numpy(float), np.unique(table[x]).astype(float)
+    panels = _panels(len(segments))
+    for place, (axes, segment) in enumerate(zip(panels, segments, strict=True)):
+        shown = {segment: drawn[segment]}
+        if "All" in colours:
+            shown["All"] = drawn["All"].drop(columns=[*BOUNDS], errors="ignore")
+        parts = {s: own.dropna(subset=[y]) for s, own in shown.items()}
+        lines = _Lines(axes, x, y, parts, shown, colours, (), *said)
+        axes.set_ylim(set_scale(axes.yaxis, scale, unit))
+        _x_ticks(axes, at, {}, dated, few=True)
+        _panel(lines, segment, place, whole=unit == "score")
+    if above := _above(panels[0], y_label, unit, False):
+        panels[0].figure.suptitle(folded(above, letters=44), x=0, ha="left", fontsize=9.5, color=MUTED)
+    return panels[0]
+
+
+def _panels(count: int) -> list[Axes]:
+    """Make a figure of small axes of one size, as many beside each other as can be read."""
+    across = 1 if is_slim() else min(count, 4 if count % 4 != 1 else 3)
+    down = -(-count // across)
+    with sns.axes_style("white", rc={"font.family": ["sans-serif"]}), mpl.rc_context(STYLE):
+        figure = Figure(figsize=(SLIM if is_slim() else WIDTH, PANEL * down), layout="constrained")
+        panels = list(figure.subplots(down, across, squeeze=False).flat)
+    for unused in panels[count:]:
+        unused.remove()
+    for place, axes in enumerate(panels[:count]):
+        axes.tick_params(axis="y", labelleft=place % across == 0)
+    return panels[:count]
+
+
+def _panel(lines: _Lines, segment: str, place: int, *, whole: bool) -> None:
+    """Draw a segment before all customers; its name above it with the n of the last value, which stands at its end."""
+    axes = lines.axes
+    for name in reversed([*lines.parts]):
+        series = place if name == segment else len(lines.colours) - 1
+        _line(lines, name, series)
+        _tell(lines, name, series, 0.0)
+    axes.grid(axis="y", linewidth=0.8)
+    colour = lines.colours[segment]
+    end = lines.parts[segment].iloc[-1]
+    about: Any = {"textcoords": "offset points", "annotation_clip": False, "fontsize": 9.5}
+    if lines.n and pd.notna(end[lines.n]):
+        n = f"{end[lines.n]:,.0f} {lines.n_label}"
+        axes.annotate(n, (0, 1), xycoords="axes fraction", xytext=(0, 4), color=MUTED, **about)
+    axes.set_title(short(segment, 20), loc="left", pad=18, fontsize=10.5, color=colour, fontweight="bold")
+    value, at = end[lines.y], (end[lines.x], end[lines.y])
+    text = percent(value) if lines.unit == "percent" else format_value(round(value) if whole else value)
+    hover.belongs(place, axes.annotate(text, at, xytext=(4, -3), color=colour, fontweight="bold", **about))
+
+
+def _placed(table: pd.DataFrame, x: str, y: str, least: int) -> tuple[bool, pd.DataFrame, pd.DataFrame]:
+    """Tell whether x are dates, and give the rows, x in days then, and those of them with a value that is firm."""
+    table = _firm(table, (y, *BOUNDS), table.get("n_at_risk", pd.Series(np.inf, table.index)), least)
+    dated = pd.api.types.is_datetime64_any_dtype(table[x])
+    if dated:
+        table = table.assign(**{x: (table[x] - pd.Timestamp(0)) / pd.Timedelta(days=1)})
+    every, table = table.dropna(subset=[x]), table.dropna(subset=[x, y])
+    require(table, x, y)
+    return dated, every, table
 
 
 def _sized(parts: Mapping[str, pd.DataFrame], x: str, n: str) -> dict[str, pd.DataFrame]:
@@ -332,12 +425,13 @@ def _colours(table: pd.DataFrame) -> dict[str, str]:
 def _line(lines: _Lines, segment: str, place: int) -> None:
     own, colour, stepped = lines.drawn[segment], lines.colours[segment], segment in lines.steps
     at = own[lines.x].to_numpy(float)
-    observed = colour == INK
+    observed, point = colour == INK, 1.5 if colour == MUTED else 2.5
     drawn: list[Artist] = []
     drawn += lines.axes.plot(
         at, own[lines.y].to_numpy(float), "--" if colour == MUTED or lines.extrapolated else "-", color=colour,
         linewidth=3.2 if observed else 1.6 if OBSERVED in lines.parts else 2, zorder=1.5 if observed else 2,
-        marker="" if stepped or len(at) > 40 else "o", markersize=2.5, drawstyle="steps-post" if stepped else "default",
+        marker="" if stepped or len(at) > 40 else "o", markersize=point,
+        drawstyle="steps-post" if stepped else "default",
     )  # fmt: skip
     if "ci_lower" in own:
         how: Any = {"step": "post" if stepped else None, "color": colour, "alpha": 0.16, "linewidth": 0}
@@ -385,12 +479,12 @@ def set_scale(axis: Axis, values: NDArray[np.float64], unit: str) -> tuple[float
     return bottom * step, top * step
 
 
-def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], dated: bool) -> None:
-    step = tick_step(at[-1] - at[0], ticks_at_most(9))
+def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], dated: bool, *, few: bool = False) -> None:
+    step = tick_step(at[-1] - at[0], 3 if few else ticks_at_most(9))
     ticks = np.arange(np.ceil(at[0] / step) * step, at[-1] + 1e-9, step) if len(at) > 1 else at
     labels = [f"{t:,g}" for t in ticks]
     if dated:
-        ticks, labels = _date_ticks(at)
+        ticks, labels = _date_ticks(at, 2 if few else 3 if is_slim() else 7)
         axes.tick_params(axis="x", pad=8)  # the first one would touch the lowest label of the other axis
     elif names:
         ticks, labels = np.array(list(names), float), list(names.values())
@@ -400,11 +494,11 @@ def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], date
     axes.set_xlim(at[0] - margin, at[-1] + margin + (APART * len(PALETTE) if names else 0))
 
 
-def _date_ticks(at: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[str]]:
+def _date_ticks(at: NDArray[np.float64], most: int) -> tuple[NDArray[np.float64], list[str]]:
     """Choose some of the dates, Januaries among them, and name them."""
     days = pd.DatetimeIndex(pd.Timestamp(0) + pd.to_timedelta(at, unit="D"))
     period = "month" if days.to_period("M").is_unique else "day"
-    every = tick_step(len(days) - 1, 3 if is_slim() else 7)
+    every = tick_step(len(days) - 1, most)
     first = int(np.argmax(days.month == 1)) % every
     return at[first::every], [cohort_label(day, period) for day in days[first::every]]
 

@@ -14,7 +14,7 @@ from cslib.allowed import asked
 from cslib.data.contract import SCALES
 from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
-from cslib.show.charts import lines_with_bands
+from cslib.show.charts import lines_with_bands, panels_with_bands
 from cslib.show.estimates import forest_plot
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.survival import drawn_ages, survival_at, survival_curve
@@ -188,8 +188,9 @@ class Surveys(Study):
         how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
         return Result(
             name, table, self._say.trend(estimate.last_period(table, self.survey), self.period),
-            f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals.",
-            partial(lines_with_bands, trend_rows(table), n_label="answers", **how), notes=notes, caption=caption,
+            f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals."
+            + words.DASHED * bool(self._split),
+            partial(panels_with_bands, trend_rows(table), n_label="answers", **how), notes=notes, caption=caption,
         )  # fmt: skip
 
     @cached_property

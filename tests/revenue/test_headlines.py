@@ -12,10 +12,12 @@ from cslib.revenue.headlines import (
     held_by_year,
     largest_moves,
     least_kept,
+    left_the_year,
     quick_ratios,
     recent_sales,
     shares_by_year,
     spread,
+    who_moved,
 )
 
 MONTHS = pd.date_range("2025-01-01", periods=3, freq="MS")
@@ -94,6 +96,40 @@ def test_a_month_far_out_of_all_others():
     }  # fmt: skip
     both = far_out(a_year(expansion=14.0, contraction=-9.0))  # 12 and 15 deviations from the median
     assert (both.kind, both.amount) == ("contraction", 9)
+
+
+def rates(months):
+    """NRR of so many months from January 2025 on: 0.90, 0.91 …"""
+    own = pd.DataFrame({"month": pd.date_range("2025-01-01", periods=months, freq="MS"), "segment": "All"})
+    return own.assign(nrr=0.9 + 0.01 * np.arange(months))
+
+
+def test_a_month_far_out_leaves_the_year_twelve_months_later():
+    """Of March 2024: the twelve months to March 2025 are the first after it."""
+    row = pd.Series({"month": pd.Timestamp("2024-03-01")})
+    found = left_the_year(row, rates(12))
+    assert found.left == pd.Timestamp("2025-03-01")
+    assert [found.before, found.nrr] == pytest.approx([0.91, 0.92])
+    assert left_the_year(row, rates(3)) is not None
+    assert left_the_year(row, rates(2)) is None, "still in the year"
+    assert left_the_year(row, rates(14)) is not None
+    assert left_the_year(row, rates(15)) is None, "long ago"
+    assert left_the_year(pd.Series({"month": pd.Timestamp("2024-01-01")}), rates(6)) is None, (
+        "nothing before to compare"
+    )
+    assert left_the_year(None, rates(12)) is None
+    assert left_the_year(row, rates(0)) is None
+
+
+def test_who_moved_and_how_much_of_the_loss_ten_are():
+    """Twelve falls of 30, 29 … 19, 294 together, the ten largest 255; one rise."""
+    falls = [-30.0 + i for i in range(12)]
+    table = pd.DataFrame({"step": ["churn"] * 9 + ["contraction"] * 3 + ["expansion"], "change": [*falls, 50.0]})
+    row = pd.Series({"n_opening": 40, "churn": -234.0, "contraction": -60.0})
+    assert who_moved(table, row).to_dict() == pytest.approx(
+        {"churn": 9, "contraction": 3, "expansion": 1, "n_opening": 40, "of_few": 255 / 294}
+    )
+    assert np.isnan(who_moved(table.tail(9), row).of_few), "they are all"
 
 
 def test_no_month_is_far_out():

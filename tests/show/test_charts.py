@@ -15,9 +15,20 @@ from seaborn.utils import relative_luminance
 from cslib import load
 from cslib.data.lifetimes import lifetimes
 from cslib.errors import ParameterError
-from cslib.show.charts import INK, MUTED, OBSERVED, PALETTE, _spread, lines_with_bands, new_axes, nice_step
+from cslib.show.charts import (
+    INK,
+    MUTED,
+    OBSERVED,
+    PALETTE,
+    _spread,
+    lines_with_bands,
+    new_axes,
+    nice_step,
+    panels_with_bands,
+)
 from cslib.show.drawing import DARK, SHADES, SVG_LIMIT, drawing
 from cslib.show.estimates import MAX_COHORTS, coloured_cells, retention_heatmap
+from cslib.show.hover import points_of
 from cslib.stats.survival import survival_curve
 
 
@@ -102,6 +113,38 @@ def test_lines_have_a_band_a_label_and_the_customers_below():
     assert {"All", "Pro", "Free", "customers", "1,000", "990", "980"} <= set(texts)
     assert len(axes.lines) == len(axes.collections) == 3
     assert axes.get_ylim() == (0, 1)
+
+
+def test_each_segment_has_a_panel_on_one_scale_with_all_behind_it():
+    table = curve(["All", "Pro", "Free"])
+    table.loc[table["segment"] == "Pro", "rate"] /= 2
+    axes = panels_with_bands(table, x="period_index", y="rate", x_label="months", n="n_customers")
+    both = axes.figure.axes
+    assert [panel.get_title(loc="left") for panel in both] == ["Pro", "Free"]
+    assert [[t.get_text() for t in panel.texts] for panel in both] == [
+        ["990 customers", "44 %"],
+        ["980 customers", "89 %"],
+    ]
+    assert both[0].get_ylim() == both[1].get_ylim() == (0, 1)
+    for panel, level in zip(both, (0.5, 1.0), strict=True):
+        assert [line.get_linestyle() for line in panel.lines] == ["--", "-"]
+        assert [line.get_ydata()[0] for line in panel.lines] == [1.0, level]
+        assert len(panel.collections) == 1, "the band of the segment alone"
+    told = [text for *_, text, _ in points_of(drawing(axes.figure, "a", "alt"))]
+    assert "Pro, 12 months\n44.3 % (50.0 to 100)\n990 customers" in told
+    assert "All, 12 months\n88.6 %\n1,000 customers" in told
+
+
+def test_panels_of_one_segment_or_of_a_segment_without_values_are_one_chart():
+    table = curve(["All", "Pro", "Free"])
+    alone = table[table["segment"] == "All"]
+    gone = table.assign(rate=table["rate"].mask(table["segment"] == "Free"))
+    for few in (alone, gone):
+        axes = panels_with_bands(few, x="period_index", y="rate", x_label="months")
+        assert axes.figure.axes == [axes]
+        assert axes.get_title(loc="left") == ""
+    with pytest.raises(ParameterError, match="9 segments"):
+        panels_with_bands(curve([*"abcdefghi"]), x="period_index", y="rate", x_label="months")
 
 
 def named(axes):

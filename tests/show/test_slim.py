@@ -43,6 +43,10 @@ def lines(segments: list[str], x: Any, **how: Any) -> Callable[[], Axes]:
     )  # fmt: skip
 
 
+def panels(segments: list[str], **how: Any) -> Callable[[], Axes]:
+    return lambda: charts.panels_with_bands(curves(segments, MONTHS), x="x", y="y", x_label="", n="n", **how)
+
+
 def forest(names: list[str], **how: Any) -> Callable[[], Axes]:
     level = np.linspace(0.4, 1.9, len(names))
     table = pd.DataFrame({"name": names, "level": level, "ci_lower": level * 0.8, "ci_upper": level * 1.3, "n": 12_345})
@@ -121,6 +125,10 @@ CHARTS = {
     "few dates": lines(["All"], MONTHS[:3]),
     "brackets": lines(["2023", "2024"], range(6), names=BRACKETS),
     "one point": lines(SHORT, [0]),
+    "panels": panels(["All", *SHORT]),
+    "eight panels": panels(
+        ["All", *(f"{name} {k}" for name in LONG for k in (1, 2))], y_label="of what they paid first"
+    ),
     "money": lines(["expected", "what happened"], MONTHS, unit="number"),
     "ratios": forest([*SHORT, *LONG], reference=1.0, log_scale=True),
     "differences": forest([*SHORT, *LONG], reference=0.0),
