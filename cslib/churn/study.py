@@ -21,7 +21,7 @@ from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
 from cslib.data.lives import counted_as
-from cslib.show.charts import largest_segments, left_out, lines_with_bands, well_observed
+from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands, well_observed
 from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
 from cslib.show.formats import months, whole
 from cslib.show.result import Answer, Result, Study
@@ -148,7 +148,7 @@ class Churn(Study):
         table = self._hazard
         said, shown = say.hazard(pace(table)), self._largest(table)
         why = "Nobody has been followed for longer than a day, so there is no rate of leaving yet."
-        chart = partial(lines_with_bands, shown, y="hazard", **AGES, unit="hazard", least=FIRM)
+        chart = partial(panels_with_bands, shown, y="hazard", **AGES, unit="hazard", least=FIRM)
         rest: Any = {"absent": why if table.empty else "", "caption": "Rate of leaving by month of age"}
         rest["notes"] = said.notes
         return Result("hazard", table, said.title, said.subtitle + left_out(table, shown), chart, **rest)
@@ -286,7 +286,7 @@ class Churn(Study):
         said, shown = say.monthly(last_month(self._rates)), self._largest(table[table["method"] == "start_of_period"])
         why = (f"{said.title}." if self.data.has_dates("customers") else UNDATED) if table.empty else ""
         how: Any = {"x": "month", "y": "churn_rate", "x_label": "", "n": "n_start", "unit": "hazard"}
-        chart = partial(lines_with_bands, well_observed(shown, least=FIRM), **how)
+        chart = partial(panels_with_bands, well_observed(shown, least=FIRM), **how)
         rest: Any = {"absent": why, "caption": "Churn by month and method"}
         return Result("churn_rate", table, said.title, said.subtitle + left_out(table, shown), chart, **rest)
 

@@ -107,8 +107,7 @@ class Revenue(Study):
         draw = panels_with_bands if self.by else lines_with_bands
         return Result(
             name, table, self._say.kept(self._kept, told.a_year_before(self._kept), told.best_and_worst(self._kept)),
-            "MRR of those who were customers twelve months earlier, as a share of what they paid then. Bands: 95 %."
-            + words.DASHED * bool(self.by),
+            "MRR of those who were customers twelve months earlier, as a share of what they paid then. Bands: 95 %.",
             partial(draw, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
             how_to_read=words.HOW_TO_READ_TRAILING, caption=caption,
             notes=self._say.left_the_year(told.left_the_year(told.far_out(self._moved), self._kept))

@@ -20,7 +20,6 @@ HOW_TO_READ_TRAILING: Final = (
     "they paid then. Above 100 %, those who grew outweigh those who shrank or left. The numbers below count these "
     "customers."
 )
-DASHED: Final = " Dashed: all customers."
 PAUSES: Final = "Who pays nothing at the end of the year counts as churn here, in a pause, too."
 NO_MOVERS: Final = "Everybody who paid a year before pays the same."
 ONLY_LARGEST: Final = "The list and its file hold the thousand largest changes."

@@ -48,7 +48,7 @@ FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0, "score": 1.0} 
 WIDTH: Final = 9.2
 SLIM: Final = 4.1  # for a telephone: a point of it is a pixel of a screen of 360
 LETTERS: Final = 36  # below the axis of a slim chart
-PANEL: Final = 2.1  # inches a small chart is high
+PANEL: Final = 2.4  # inches a small chart is high
 LINE: Final = 0.186  # inches a line of text takes
 STYLE: Final[Any] = {
     **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
@@ -304,11 +304,13 @@ def panels_with_bands(
             shown["All"] = drawn["All"].drop(columns=[*BOUNDS], errors="ignore")
         parts = {s: own.dropna(subset=[y]) for s, own in shown.items()}
         lines = _Lines(axes, x, y, parts, shown, colours, (), *said)
-        axes.set_ylim(set_scale(axes.yaxis, scale, unit))
+        axes.set_ylim(set_scale(axes.yaxis, scale, unit, most=6))
         _x_ticks(axes, at, {}, dated, few=True)
         _panel(lines, segment, place, whole=unit == "score")
-    if above := _above(panels[0], y_label, unit, False):
-        panels[0].figure.suptitle(folded(above, letters=44), x=0, ha="left", fontsize=9.5, color=MUTED)
+        axes.set_xlabel(folded(x_label), loc="right", fontsize=9.5)
+    above = [_above(panels[0], y_label, unit, False), f"dashed: all {n_label}" * ("All" in colours)]
+    text = folded(" · ".join(filter(None, above)), letters=44)
+    panels[0].figure.suptitle(text, x=0.01, ha="left", fontsize=9.5, color=MUTED)
     return panels[0]
 
 
@@ -340,10 +342,11 @@ def _panel(lines: _Lines, segment: str, place: int, *, whole: bool) -> None:
     if lines.n and pd.notna(end[lines.n]):
         n = f"{end[lines.n]:,.0f} {lines.n_label}"
         axes.annotate(n, (0, 1), xycoords="axes fraction", xytext=(0, 4), color=MUTED, **about)
-    axes.set_title(short(segment, 20), loc="left", pad=18, fontsize=10.5, color=colour, fontweight="bold")
-    value, at = end[lines.y], (end[lines.x], end[lines.y])
+    bold: Any = {"color": colour, "fontweight": "bold"}
+    axes.set_title(short(segment, 20), loc="left", pad=18 if lines.n else 6, fontsize=10.5, **bold)
+    value, at = end[lines.y], (axes.get_xlim()[1], end[lines.y])  # beyond the line of all customers
     text = percent(value) if lines.unit == "percent" else format_value(round(value) if whole else value)
-    hover.belongs(place, axes.annotate(text, at, xytext=(4, -3), color=colour, fontweight="bold", **about))
+    hover.belongs(place, axes.annotate(text, at, xytext=(4, -3), **bold, **about))
 
 
 def _placed(table: pd.DataFrame, x: str, y: str, least: int) -> tuple[bool, pd.DataFrame, pd.DataFrame]:
@@ -463,11 +466,11 @@ def nice_step(span: float, most: int, finest: float) -> float:
     return float(next(s * size for s in (1, 2, 5, 10) if s * size >= rough * (1 - 1e-9)))
 
 
-def set_scale(axis: Axis, values: NDArray[np.float64], unit: str) -> tuple[float, float]:
-    """Give an axis round ticks around the values, in shares or numbers, and return its limits."""
+def set_scale(axis: Axis, values: NDArray[np.float64], unit: str, *, most: int = 7) -> tuple[float, float]:
+    """Give an axis round ticks around the values, shares or numbers, in ``most`` steps at most; return its limits."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     near = unit in ("number", "score") and (low > high / 2 or low < 0)
-    step = nice_step(high - low if near else high, 7, FINEST[unit])
+    step = nice_step(high - low if near else high, most, FINEST[unit])
     bottom = np.floor(low / step - 0.5) if near else 0.0
     top = max(np.ceil(high / step + (0.5 if near else -1e-9)), bottom + 1)
     if unit == "score" and low >= -100 and high <= 100:

@@ -188,8 +188,7 @@ class Surveys(Study):
         how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
         return Result(
             name, table, self._say.trend(estimate.last_period(table, self.survey), self.period),
-            f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals."
-            + words.DASHED * bool(self._split),
+            f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals.",
             partial(panels_with_bands, trend_rows(table), n_label="answers", **how), notes=notes, caption=caption,
         )  # fmt: skip
 

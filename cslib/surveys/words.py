@@ -20,7 +20,6 @@ from cslib.surveys.scores import extremes, strongest
 from cslib.surveys.stakes import Landmark
 
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
-DASHED: Final = " Dashed: all answers."
 MOST: Final = 4  # segments named in a sentence
 UNHAPPY: Final = {"customer_id": "Customer", "mrr": "MRR", "answered_on": "Answered on"}
 SAID: Final = {STATES[0]: "got no answer", STATES[1]: "was never asked"}
