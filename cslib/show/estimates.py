@@ -419,9 +419,10 @@ def coloured_cells(
     """
     low, high = limits[0], limits[1] + 0.5 * pale * (limits[1] - limits[0])
     colours = ListedColormap(SHADES)
+    unnamed: Any = {"xticklabels": False, "yticklabels": False}  # else each name is measured by a renderer of its own
     sns.heatmap(
         values, ax=axes, cmap=colours, vmin=low, vmax=high, cbar=False, annot=text, fmt="",
-        linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5},
+        linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5}, **unnamed,
     )  # fmt: skip
     axes.collections[0].set_clip_on(False)  # every cell lies inside
     for label, value in zip(axes.texts, values.to_numpy()[values.notna().to_numpy()], strict=True):
