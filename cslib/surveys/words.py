@@ -186,8 +186,8 @@ class Words:
         if same == other == none:
             return ()
         change = self._signed(moved["change"].iloc[0])
-        kinds = f"{same} because customers of the same {column} answer differently"
-        return (f"Of the {change}, {kinds}, {other} because the mix by {column} has changed.",)
+        kinds = f"{same} come from customers of the same {column} who answer differently"
+        return (f"Of the {change}, {kinds}, {other} from a changed mix by {column}.",)
 
     def _told(self, score: float) -> str:
         return "–" if pd.isna(score) else self._score(score)

@@ -78,8 +78,8 @@ def test_a_change_is_told_with_its_parts():
     found = answers(("A", 9, -2, 40), ("A", -2, 9, 20), ("B", 0, -2, 40), ("B", -2, 0, 60))
     (text,) = SAY.parts(change(found, "plan"), "plan")
     assert text == (
-        "Of the −50 points, 0.0 points because customers of the same plan answer differently, −50 points because the "
-        "mix by plan has changed."
+        "Of the −50 points, 0.0 points come from customers of the same plan who answer differently, −50 points from a "
+        "changed mix by plan."
     )
     assert SAY.parts(change(found, ""), "") == ()
     same = answers(("A", 9, 9, 40), ("B", 0, 0, 40))
