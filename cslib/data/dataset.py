@@ -162,7 +162,7 @@ def keep(tables: Tables, where: str) -> dict[str, ir.Table]:
     for column, sign, value in _conditions(str(where)):
         holder = _holder(tables, column, f"where={where!r}")
         meets = _meets(tables[holder][column], sign, value)
-        ids = tables[holder].filter(meets).select("customer_id").distinct()
+        ids = held(tables[holder].filter(meets).select("customer_id").distinct())  # asked by every table
         if not int(ids.count().execute()):
             values = tables[holder].select(value=_shown(tables[holder][column])).distinct().limit(20).execute()
             msg = f"where={where!r} leaves nothing. {did_you_mean(value, values['value'])}"

@@ -114,7 +114,7 @@ def render_all(
                 raise
             late = error
         try:
-            env = {**env, PROFILE: "1"} if profile else env
+            env |= _shared_folder(folder) | ({PROFILE: "1"} if profile else {})
             return _side_by_side(tasks, out, jobs, _How(env, limits, say, progress, late))
         finally:
             from cslib.report.home import write_index
@@ -155,6 +155,16 @@ def _prepared(
         save_answers(known, path)
     shared = {"path": str(path), "asked": made_from(data, as_of, None), "threads": threads, "warehouse": warehouse}
     return {AT_HAND: json.dumps(shared)}, tasks
+
+
+def _shared_folder(run: Path) -> dict[str, str]:
+    """Make the folder in which kernels share the queries that they have written; none where there is no room."""
+    from cslib.data.engine import QUERIES
+
+    with suppress(OSError):
+        (folder := run / "queries").mkdir()
+        return {QUERIES: str(folder)}
+    return {}
 
 
 def _of_each(tasks: Sequence[_Task], column: str, values: Sequence[str]) -> Iterator[_Task]:

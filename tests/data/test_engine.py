@@ -180,6 +180,25 @@ def test_what_is_equal_but_not_the_same_is_written_as_it_is(values):
         assert con.compile(limited, limit=2) == Backend.compile(con, limited, limit=2)
 
 
+def test_kernels_of_a_run_share_the_queries_that_they_have_written(monkeypatch, tmp_path):
+    written = []
+    plain = Backend.compile
+    monkeypatch.setattr(Backend, "compile", lambda self, expr, **how: written.append(expr) or plain(self, expr, **how))
+    monkeypatch.setenv(engine.QUERIES, str(tmp_path))
+    for text in ("a", "b"):  # each as a kernel that remembers nothing
+        monkeypatch.setattr(engine, "_WRITTEN", {})
+        rows = of_memory(engine.own(), k=[1, 2], shared_once=[text, text])
+        assert rows.aggregate(t=ibis._.shared_once.max()).execute()["t"].tolist() == [text]
+    assert len(written) == len([*tmp_path.iterdir()]) == 1
+    for value in (1, 1.0, True, -0.0, 0.0, "1", None, Decimal("1.0"), Decimal("1.00"), date(2024, 1, 1)) * 2:
+        monkeypatch.setattr(engine, "_WRITTEN", {})
+        query = rows.mutate(v=ibis.literal(value))
+        assert rows.get_backend().compile(query) == plain(rows.get_backend(), query)
+    monkeypatch.setenv(engine.QUERIES, str(tmp_path / "gone"))
+    monkeypatch.setattr(engine, "_WRITTEN", {})
+    assert rows.mutate(v=3).execute()["v"].tolist() == [3, 3]
+
+
 def test_what_is_remembered_holds_no_connection_and_is_bounded(monkeypatch):
     monkeypatch.setattr(engine, "REMEMBERED", 3)
     known = engine._WRITTEN

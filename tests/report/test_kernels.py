@@ -143,6 +143,22 @@ def test_data_are_loaded_once_for_all_reports(tmp_path, orders):
     assert batch.render_all(notebooks[:1], out=tmp_path / "out", parameters=again)[0].ok
 
 
+ASKED = """
+import os, cslib as cs, pandas as pd
+folder, day = os.environ["CSLIB_QUERIES"], pd.Timestamp("2025-01-01")
+before = set(os.listdir(folder))
+cs.load({"orders": pd.DataFrame({"customer_id": [1], "ordered_on": [day], "amount": [5.0]})}, as_of="2025-01-31")
+assert bool(before) == FOUND and len(set(os.listdir(folder)) - before) < (3 if FOUND else 99)
+"""
+
+
+@pytest.mark.slow
+def test_a_kernel_finds_the_queries_of_another_and_none_stays(tmp_path):
+    first, second = (ASKED.replace("FOUND", str(found)) for found in (False, True))
+    assert errors(write(tmp_path / "n", one=first, two=second), tmp_path / "out", jobs=1) == ["", ""]
+    assert not [*(tmp_path / "out").glob(".run-*")]
+
+
 @pytest.mark.long
 def test_one_report_alone_loads_for_itself(tmp_path, orders):
     sharing(tmp_path / "n", one="")
