@@ -20,6 +20,7 @@ from cslib.stats.intervals import Floats, percentiles
 from cslib.stats.survival import DAYS_PER_MONTH
 from cslib.value.paths import recent_paths
 from cslib.value.prices import SOURCES, payments, price_source
+from cslib.value.together import followed
 
 ONE_DAY: Final = pd.Timedelta(days=1)
 ACTIVE: Final = "active customers"
@@ -163,8 +164,8 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     actual = came_true(data, past, segment_by=segment_by, months=months, source=source)
     ordered = source == "orders"
     active, paid = {}, {}
-    for segment, own in paths.items():
-        ahead, rng = own.ahead(months), np.random.default_rng(SEED)  # alone and beside others the same
+    for segment, ahead in followed(paths, months).items():
+        rng = np.random.default_rng(SEED)  # alone and beside others the same
         active[segment] = _with_chance(ahead.active, ahead.active_variance, rng)
         paid[segment] = _with_chance(ahead.mrr, ahead.mrr_variance, rng)[:, : -1 if ordered else None]
     customers = _compared(active, actual, "n_active").assign(measure=ACTIVE)
