@@ -13,11 +13,11 @@ from cslib.churn import words as say
 from cslib.churn.at_risk import at_risk, by_risk, ordered, stakes
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import never_recorded
-from cslib.churn.outlook import forecast_customers, line, outlook
+from cslib.churn.outlook import came, forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, reconcile
 from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
 from cslib.data.customers import segment_remark, today_remark
-from cslib.data.dataset import DataSet
+from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
 from cslib.data.lives import counted_as
@@ -28,6 +28,7 @@ from cslib.show.result import Answer, Result, Study
 from cslib.stats import survival as km
 from cslib.stats.intervals import FIRM
 from cslib.stats.models import FittedModels, fit_models, reach
+from cslib.value.backtest import day_before
 
 RATE: Final = "rate of leaving, times the reference"
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
@@ -101,7 +102,9 @@ class Churn(Study):
         head = say.subtitle(summary, observed_from=self._recent.observed_from, unit=self._unit)
         last = None if never_recorded(self.data) else last_month(self._rates)
         split = self._model.split
-        cards = say.cards(summary, last, self._outlook, recent=own, unit=self._unit, split=split)
+        cards = say.cards(
+            summary, last, self._outlook, recent=own, unit=self._unit, split=split, last_time=self._last_time
+        )
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
         found: Any = (pace(self._hazard), self._differences, strongest(self._drivers))
@@ -274,7 +277,8 @@ class Churn(Study):
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
         chart = partial(lines_with_bands, line(self._ahead), **how, y_label="customers", line="dashed")
-        return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption)
+        notes = say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
+        return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption, notes=notes)
 
     @cached_property
     def monthly(self) -> Result:
@@ -414,6 +418,18 @@ class Churn(Study):
     @cached_property
     def _outlook(self) -> pd.Series[Any] | None:
         return outlook(self._ahead)
+
+    @cached_property
+    def _last_time(self) -> pd.Series[Any] | None:
+        """The same forecast, made as many months ago as it looks ahead, or half of those observed, and what came."""
+        most = 0 if self._outlook is None else int(self._outlook["months_ahead"])
+        ahead = reach(self._lives, 2 * most) // 2 if most else 0
+        day = day_before(self.data, ahead) if ahead else None
+        if day is None:
+            return None
+        past = rewind(self.data, day)
+        then = replace(self, data=past, by="", horizon_months=ahead)._outlook
+        return came(then, self.data, past) if then is not None and then["months_ahead"] == ahead else None
 
     @cached_property
     def _rates(self) -> pd.DataFrame:

@@ -176,6 +176,7 @@ def cards(
     recent: bool = False,
     unit: str = "customer",
     split: str = "",
+    last_time: Row | None = None,
 ) -> tuple[Card, ...]:
     """Make the headline cards: survival at 12 months, median or mean stay, churn of the last month, forecast.
 
@@ -191,6 +192,8 @@ def cards(
         As from :func:`cslib.data.lives.counted_as`.
     split
         The column over which the forecast was summed, if any.
+    last_time
+        As from ``churn.outlook.came``; None where there was no such forecast.
 
     Returns
     -------
@@ -198,7 +201,7 @@ def cards(
         Those that the data can tell.
     """
     stays = (replace(card, noun=unit) for card in _stay_cards(whole(summary).iloc[0], recent))
-    return (*stays, *_month_card(last), *_ahead_card(outlook, split))
+    return (*stays, *_month_card(last), *_ahead_card(outlook, split, last_time))
 
 
 def _stay_cards(row: pd.Series[Any], recent: bool) -> Iterator[Card]:
@@ -223,12 +226,14 @@ def _month_card(last: Row | None) -> Iterator[Card]:
         yield replace(card, label=f"{card.label}, {last.month:%B %Y}")
 
 
-def _ahead_card(outlook: Row | None, split: str) -> Iterator[Card]:
+def _ahead_card(outlook: Row | None, split: str, last_time: Row | None) -> Iterator[Card]:
     if outlook is not None:
         label = f"Expected to leave within {months(outlook.months_ahead)}"
         lost = [round(v) for v in (outlook.lost, outlook.ci_lower, outlook.ci_upper)]
         detail = f"{percent(outlook.share_lost)} of today's customers" if outlook.n_active else ""
         detail += f",\nadded up by {split}" * bool(detail and split)
+        if last_time is not None and not last_time.held:
+            detail += f",\n{_ago(last_time)} {_too(last_time)}"
         yield Card(label, lost[0], ci_lower=lost[1], ci_upper=lost[2], n=outlook.n_active, detail=detail)
 
 
@@ -628,6 +633,38 @@ def _ahead(outlook: Row) -> str:
     within = f"within {months(outlook.months_ahead)}"
     verb = "is" if outlook.n_active == 1 else "are"
     return f"Of {counted(outlook.n_active, 'customer')} today, {lost} {verb} expected to leave {within}"
+
+
+def last_time(came: Row, *, found: Drift | None = None) -> tuple[str, ...]:
+    """Say what the same forecast would have been as long ago as it looks ahead, what came, and what to allow for.
+
+    Parameters
+    ----------
+    came
+        As from ``churn.outlook.came``.
+    found
+        How churn has changed, where it has.
+    """
+    ago = _ago(came)
+    foretold = f"{came.lost:,.0f} ({came.ci_lower:,.0f} to {came.ci_upper:,.0f}) of {came.n_active:,} customers"
+    left = f"{came.left:,}" if came.left else "nobody"
+    text = f"{ago[0].upper()}{ago[1:]} the same forecast would have been {foretold}; {left} left"
+    if came.held:
+        return (f"{text}, within that interval.",)
+    known = found is not None and found.clear and found.faster == (came.left > came.lost)
+    why = f", as customers have left {'faster' if came.left > came.lost else 'more slowly'} since" * known
+    wider = "" if math.isnan(came.error) else f": allow for about ±{100 * abs(came.error):.0f} % this time, too"
+    return (f"{text}, so it was {_too(came)}{why}. Its interval was too narrow{wider}.",)
+
+
+def _ago(came: Row) -> str:
+    return "a year ago" if came.months_ahead == 12 else f"{months(came.months_ahead)} ago"
+
+
+def _too(came: Row) -> str:
+    """Say how far a forecast was off."""
+    size = "far" if math.isnan(came.error) else percent(abs(came.error))
+    return f"{size} too {'high' if came.left < came.lost else 'low'}"
 
 
 def sums(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = "") -> tuple[str, ...]:

@@ -114,8 +114,11 @@ def _sums(rows: ir.Table, amounts: list[ir.NumericValue]) -> pd.DataFrame:
     return pd.concat([sums.sum().to_frame("All").T, sums.drop(index="All", errors="ignore")])
 
 
-def _day(data: DataSet, months: int) -> date | None:
-    """Find the day so many months before ``as_of``, or None where too little was known by then."""
+def day_before(data: DataSet, months: int) -> date | None:
+    """Find the day so many months before ``as_of``, or None where too little was known by then.
+
+    Too little: fewer than 20 customers were present, or none of them had been observed for half as long.
+    """
     if data.as_of is None or not data.has_dates("customers"):
         return None
     day = (pd.Timestamp(data.as_of) + ONE_DAY - pd.DateOffset(months=months) - ONE_DAY).date()
@@ -155,7 +158,7 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     The 95 % interval holds what a bootstrap leaves unknown of survival and price, and chance: who of the present
     customers leaves, Σ p(1 − p), weighted with squared MRR for revenue. It does not hold a change of the times.
     """
-    day = _day(data, months)
+    day = day_before(data, months)
     if day is None:
         return pd.DataFrame(columns=COLUMNS)
     past = rewind(data, day)

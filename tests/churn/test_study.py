@@ -344,3 +344,16 @@ def test_numbers_may_come_from_arrays():
     people = pd.DataFrame({"customer_id": list("abcd"), "tenure_months": [2, 5, 14, 30], "churned": [True, False] * 2})
     study = cs.Churn(cs.load({"customers": people}), horizon_months=np.int64(12))
     assert study.answer.warnings == cs.Churn(study.data).answer.warnings
+
+
+def test_the_forecast_stands_with_what_became_of_that_of_a_year_ago(churn):
+    (said,) = churn.forecast.notes
+    assert said.startswith("11 months ago the same forecast would have been ")  # 22 have been observed
+    day, people = pd.Timestamp("2024-01-31"), world()
+    gone = pd.to_datetime(people["churned_on"])
+    then = (pd.to_datetime(people["started_on"]) <= day) & (gone.isna() | (gone > day))
+    assert f" of {then.sum():,} customers; {(then & gone.notna()).sum():,} left" in said
+
+
+def test_without_dates_there_is_no_forecast_of_then(odd):
+    assert odd("three tenures").forecast.notes == ()
