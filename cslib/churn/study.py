@@ -10,7 +10,7 @@ import pandas as pd
 
 from cslib.allowed import asked
 from cslib.churn import words as say
-from cslib.churn.at_risk import at_risk, by_risk, ordered, stakes
+from cslib.churn.at_risk import alike_by, at_risk, stakes
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import never_recorded
 from cslib.churn.outlook import came, forecast_customers, line, outlook
@@ -235,8 +235,9 @@ class Churn(Study):
         the risks that the model of all gives them. Where it does not tell those apart, only the file has risks.
         """
         model, ahead, column = self._all._model, self._all._reach, self.data.segment[0]
-        apart = by_risk(model, self._risk, within=column)
+        apart, shares = self._all._alike is None, self._all._shares
         picks: Any = {"horizon_months": ahead, "tells_apart": model.tells_apart_within(column), "by_risk": apart}
+        picks |= {"shares": shares}
         picks |= {"concordance": model.concordance, "within": model.concordance_within}
         picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables}
         picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self.gross_margin}
@@ -396,11 +397,21 @@ class Churn(Study):
     @cached_property
     def _risk(self) -> pd.DataFrame:
         if self._all is not self:
-            every = self._all._risk
-            own = every[every["segment"] == self.data.segment[1]]
-            return ordered(own, by_risk=by_risk(self._all._model, own, within=self.data.segment[0]))
+            every = self._all._risk  # in the same order
+            return every[every["segment"] == self.data.segment[1]].reset_index(drop=True)
         asked: Any = {"horizon_months": self._reach, "gross_margin": self.gross_margin}
         return at_risk(self._recent, self._model, segment_by=self.by, **asked)
+
+    @cached_property
+    def _alike(self) -> pd.Series[Any] | None:
+        """Groups of present customers whom nothing tells apart, or None."""
+        return alike_by(self._model, self._risk, segment_by=self.by)
+
+    @cached_property
+    def _shares(self) -> pd.Series[float]:
+        """Mean risk of each of these groups, the highest first."""
+        risks = self._risk["p_churn"]
+        return risks.head(0) if self._alike is None else risks.groupby(self._alike).mean().sort_values(ascending=False)
 
     @cached_property
     def _held(self) -> pd.Series[Any]:

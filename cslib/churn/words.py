@@ -46,6 +46,7 @@ BESIDE_SURVEYS: Final = (
 )
 AGAIN: Final = "Where a line rises again, as up to month {}, it may be chance: no month there clearly stands out."
 PACE: Final = "at the pace of the last 12 months"
+MOST_SHARES: Final = 5  # told in a sentence
 NEAR: Final = 0.12  # of a part, for a ratio to be called so
 WAYS: Final = {
     "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way that is not recorded",
@@ -482,7 +483,7 @@ def calibration(agreement: Row, *, checked_months: float, kept_share: float, seg
 def at_risk(
     stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan,
     tells_apart: bool = True, within: float = math.nan, alike_within: str = "", segment: tuple[str, str] = ("", ""),
-    others: bool = False, by_risk: bool = True, surveys: bool = False,
+    others: bool = False, by_risk: bool = True, surveys: bool = False, shares: pd.Series[float] | None = None,
 ) -> Said:  # fmt: skip
     """State who gives a reason to call and what they pay, in which order the others are, and how much is at risk.
 
@@ -502,6 +503,8 @@ def at_risk(
         Whether they are others than the report is about.
     by_risk
         Whether they are in order of risk.
+    shares
+        Mean risk by value of ``alike_within``, where customers of one value count alike.
     surveys
         Whether the data hold answers, and so another list of customers to call.
     """
@@ -514,9 +517,10 @@ def at_risk(
     before = _order(*known, tells_apart=tells_apart, by_risk=by_risk, priced=priced)
     if tells_apart and alike_within:
         same = f"Of two with the same {alike_within} it picks the right one {percent(within)} of the time"
-        before = (
-            f"{before[0]} {same}: it tells one {alike_within} from another, not customers of the same {alike_within}.",
+        text = (
+            f"{before[0]} {same}: it tells one {alike_within} from another, not customers of the same {alike_within}."
         )
+        before = (text,) if by_risk else (text, _alike(shares, alike_within, horizon_months, priced))
     money_told = _at_stake(stakes, horizon_months, currency, gross_margin)
     title, *rest = filter(None, [_reasons(stakes, currency), money_told])
     notes = (*_listed(stakes, segment, others), *(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
@@ -535,6 +539,15 @@ def _order(two: str, concordance: float, *, tells_apart: bool, by_risk: bool, pr
     order = "they are in order of revenue" if priced else "their order says little"
     why = f"We cannot tell these customers apart by risk, so {order}"
     return (f"{why}: {known}." if known else f"{why}.",)
+
+
+def _alike(shares: pd.Series[float] | None, column: str, horizon_months: int, priced: bool) -> str:
+    """Say how customers are listed where only their segment tells them apart."""
+    each = [f"{percent(share)} of {value}" for value, share in shares.items()] if shares is not None else []
+    known = 0 < len(each) <= MOST_SHARES
+    risks = f" ({listed(each)} leave within {months(horizon_months)})" if known else ""
+    within = f", and those of one {column} are in order of revenue" * priced
+    return f"So customers count with the risk of their {column}{risks}{within}."
 
 
 def _reasons(stakes: Row, currency: str) -> str:

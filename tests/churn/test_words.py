@@ -313,6 +313,17 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
         "guessing gets 50 %. Of two with the same plan it picks the right one 49 % of the time: it tells one plan from another, "
         "not customers of the same plan."
     )
+    usual = {"alike_within": "plan", "by_risk": False, "concordance": 0.62, "within": 0.49}
+    first, counted = before(**usual, shares=pd.Series({"Lite": 0.386, "Pro": 0.176}))
+    assert first == alike
+    assert counted == (
+        "So customers count with the risk of their plan (39 % of Lite and 18 % of Pro leave within 12 months), and those of one "
+        "plan are in order of revenue."
+    )
+    many = pd.Series(0.1, index=list("abcdef"))
+    assert before(**usual, shares=many)[1].startswith("So customers count with the risk of their plan, and those")
+    unpriced = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, **usual).before[1]
+    assert unpriced == "So customers count with the risk of their plan."
     inside = {"within": 0.49, "alike_within": "plan", "segment": ("plan", "Team")}
     (own,) = before(concordance=0.62, tells_apart=False, by_risk=False, **inside)
     assert own == (
