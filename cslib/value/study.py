@@ -22,7 +22,7 @@ from cslib.stats.models import fit_averaged
 from cslib.value import ltv as worth
 from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest, last_year
-from cslib.value.charts import recovered, told_apart
+from cslib.value.charts import at_most_all, recovered, told_apart
 from cslib.value.involuntary import involuntary
 from cslib.value.paths import Paths, recent_paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
@@ -123,7 +123,7 @@ class Value(Study):
         """Which segment recovers its acquisition cost first, and which last?"""
         table, caption = worth.recovery(self._paths, self._terms, **self._ahead), "Acquisition cost recovered, by month"
         columns: Any = {"x": "month", "y": "recovered"}
-        shown = self._drawn(table, "recovered")
+        shown = at_most_all(self._drawn(table, "recovered"))
         told = self._pay[self._pay["segment"].isin(set(shown["segment"]) - {"All"})]
         if len(told) < 2:  # the chart above shows it
             return Result("recovery", table, caption=caption, most=0)

@@ -43,6 +43,7 @@ STEPS: Final = {
     "retention cost": "for retention cost",
     "acquisition cost": "for acquisition cost",
 }
+IN_TABLE: Final = {"later lives": "customers who come back"}
 WHAT_A_CHANGE_IS: Final = (
     "Each change is assumed to begin today, and for all customers alike, however long they have stayed. What it would "
     "cost to bring about is not counted."
@@ -76,6 +77,7 @@ SAID: Final = {
     "Half the involuntary churn": "halving involuntary churn",
 }
 WAYS: Final = {"customers": ("few", "many"), "revenue": ("little", "much")}
+MOST_NAMED: Final = 3  # segments in a title
 NEAR: Final = 0.01  # of a value: two formulas say the same
 MUCH: Final = 0.1  # share of a value that is extrapolated: said of a segment
 HOW_TO_READ_AGES: Final = (
@@ -421,7 +423,10 @@ def forms_table(forms: pd.DataFrame) -> pd.DataFrame:
 def bridge_table(steps: pd.DataFrame) -> pd.DataFrame:
     """Write the steps of the whole from formula C to the survival form as texts."""
     rows: Any = whole(steps).itertuples()
-    each = [[row.step, _told(row.value), "" if pd.isna(row.difference) else _plus(row.difference)] for row in rows]
+    each = [
+        [IN_TABLE.get(row.step, row.step), _told(row.value), "" if pd.isna(row.difference) else _plus(row.difference)]
+        for row in rows
+    ]
     return pd.DataFrame(each, columns=["Step", "Value", "Difference"])
 
 
@@ -619,13 +624,20 @@ def recovery_finding(pay: pd.DataFrame, *, horizon_months: int) -> str:
         How far it was looked for.
     """
     never = f"within {months(horizon_months)}"
-    ranked: Any = pay.sort_values("payback_months", kind="stable").itertuples()
-    each = [(r.segment, f"in {months(r.payback_months)}" if math.isfinite(r.payback_months) else "") for r in ranked]
+    ranked = pay.sort_values("payback_months", kind="stable").groupby("payback_months", sort=False)["segment"].agg(list)
+    each = [
+        (names, f"in {months(m)}" if math.isfinite(m) else "")
+        for m, names in zip(ranked.index.to_numpy(float), ranked, strict=True)
+    ]
     (first, soon), (last, late) = each[0], each[-1]
     if not soon:
         return f"No segment brings back what it cost to win its customers {never}"
     what = f"bring back what it cost to win them {soon}"
-    return f"All segments {what}" if soon == late else f"{first} customers {what}, {last} {late or f'not {never}'}"
+    if len(each) == 1:
+        return f"All segments {what}"
+    who = f"{listed(first)} customers" if len(first) <= MOST_NAMED else f"Customers of {len(first)} segments"
+    others = listed(last) if len(last) <= MOST_NAMED else f"those of {len(last)} others"
+    return f"{who} {what}, {others} {late or f'not {never}'}"
 
 
 def what_if_table(changes: pd.DataFrame, base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:

@@ -253,6 +253,8 @@ def test_bridge_names_the_largest_steps():
     )
     assert bridge_finding(steps.iloc[:0]) == ""
     assert bridge_table(steps).iloc[2].tolist() == ["churn by age", "5,480", "+338"]
+    again = bridge_table(steps.replace({"step": {"churn by age": "later lives"}}))
+    assert again.iloc[2].tolist() == ["customers who come back", "5,480", "+338"]
 
 
 def test_forms_in_money():
@@ -373,6 +375,10 @@ def test_why_halving_involuntary_churn_adds_more_is_told_where_it_clearly_does()
         ([("Pro", 9.0, np.inf), ("Lite", 9.0, 2.0)], "Lite customers bring back what it cost to win them in 2 months, Pro not within 36 months"),
         ([("Pro", 9.0, np.inf), ("Lite", 9.0, np.inf)], "No segment brings back what it cost to win its customers within 36 months"),
         ([("Pro", 9.0, 3.0), ("Lite", 9.0, 3.0)], "All segments bring back what it cost to win them in 3 months"),
+        ([("Pro", 9.0, 2.0), ("Lite", 9.0, 2.0), ("Free", 9.0, 7.0)], "Pro and Lite customers bring back what it cost to win them in 2 months, Free in 7 months"),
+        ([("Pro", 9.0, 7.0), ("Lite", 9.0, 2.0), ("Free", 9.0, 7.0)], "Lite customers bring back what it cost to win them in 2 months, Pro and Free in 7 months"),
+        ([*((name, 9.0, 2.0) for name in "ABCD"), ("Z", 9.0, np.inf)], "Customers of 4 segments bring back what it cost to win them in 2 months, Z not within 36 months"),
+        ([("Z", 9.0, 1.0), *((name, 9.0, 2.0) for name in "ABCD")], "Z customers bring back what it cost to win them in 1 month, those of 4 others in 2 months"),
     ],
 )  # fmt: skip
 def test_recovery_names_the_first_and_the_last_segment(rows, title):
