@@ -19,6 +19,19 @@ def counted(duration, event, price=10.0, kind="", cost=np.nan, segment="All"):
     return counts.size().rename(columns={"size": "n"}), ValueCounts(*_groups(rows), "customers", ())
 
 
+def both_counted(**segments):
+    """Counts of all customers and of each segment, given as lifetimes, fates and price."""
+    duration, event = (np.concatenate([own[i] for own in segments.values()]) for i in (0, 1))
+    price = np.concatenate([np.full(len(own[0]), own[2]) for own in segments.values()])
+    each = [counted(duration, event, price), *(counted(*own, segment=name) for name, own in segments.items())]
+    counts = pd.concat([own for own, _ in each], ignore_index=True)
+    cells, paid = [], []
+    for k, (_, values) in enumerate(each):
+        cells.append(values.cells.assign(cell=values.cells["cell"] + 1000 * k))
+        paid.append(values.paid.assign(cell=values.paid["cell"] + 1000 * k))
+    return counts, ValueCounts(pd.concat(cells), pd.concat(paid), "customers", ())
+
+
 def _groups(rows):
     rows = rows.assign(
         first_age=0,

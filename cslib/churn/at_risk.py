@@ -56,9 +56,8 @@ def at_risk(
         :func:`cslib.data.customers.current_mrr`; 0 where no subscription runs), ``money_at_risk`` (``p_churn`` ×
         ``mrr`` × ``gross_margin``, per month; missing with ``mrr``), ``reason`` (at most two to call: what happened, as
         :func:`cslib.churn.signs.with_signs` finds it; missing where nothing did), the columns of ``with_signs``, and
-        the declared segments. Who has a reason comes first; then by ``money_at_risk``, or by ``mrr`` where the model
-        does not tell customers apart (:attr:`cslib.churn.drivers.DriverModel.tells_apart`), by ``p_churn`` (all
-        descending) and ``customer_id``.
+        the declared segments. Who has a reason comes first; then by ``mrr`` × :func:`usual_risk`, which
+        is ``money_at_risk`` where customers are told apart, by ``p_churn`` (all descending) and ``customer_id``.
 
     Raises
     ------
@@ -101,29 +100,57 @@ def at_risk(
     listed = known.mutate(money_at_risk=known.p_churn * known.mrr * gross_margin, reason=known["sign"])
     table = listed.select(*COLUMNS, *columns).execute()
     table["reason"] = table["reason"].map(_first).astype(object)
-    return ordered(table, by_risk=by_risk(model, table))
+    return ordered(table, usual_risk(model, table, segment_by=segment_by))
 
 
-def ordered(risk: pd.DataFrame, *, by_risk: bool) -> pd.DataFrame:
-    """Put those who give a reason to call first, and within both parts those with most money at risk, or most MRR."""
-    keys = ["quiet", "money_at_risk" if by_risk else "mrr", "p_churn", "customer_id"]
-    order = risk.assign(quiet=risk["reason"].isna()).sort_values(keys, ascending=[True, False, False, True])
-    return order.drop(columns="quiet").reset_index(drop=True)
+def ordered(risk: pd.DataFrame, usual: pd.Series[float]) -> pd.DataFrame:
+    """Put those who give a reason to call first, and within both parts those with most MRR × risk.
+
+    Parameters
+    ----------
+    risk
+        Present customers.
+    usual
+        As from :func:`usual_risk`, of the same.
+    """
+    known = risk.assign(quiet=risk["reason"].isna(), usual=usual, stake=usual * risk["mrr"])
+    keys = ["quiet", "stake", "usual", "p_churn", "customer_id"]
+    order = known.sort_values(keys, ascending=[True, False, False, False, True])
+    return order.drop(columns=["quiet", "usual", "stake"]).reset_index(drop=True)
 
 
-def by_risk(model: DriverModel, risk: pd.DataFrame, *, within: str = "") -> bool:
-    """Tell whether a list is in order of risk: the model tells those customers apart, or their ages do.
+def usual_risk(model: DriverModel, risk: pd.DataFrame, *, segment_by: str = "") -> pd.Series[float]:
+    """Give the risk that each customer counts with: their own, or the mean of those from whom nothing tells them apart.
 
     Parameters
     ----------
     model
         From :func:`cslib.churn.drivers.fit_drivers`.
     risk
-        With ``p_churn`` of those who are listed.
-    within
-        A column of which all of them have the same value; empty: they are all customers.
+        With ``p_churn`` of all present customers, ``segment`` and the declared segments.
+    segment_by
+        The column of ``segment``; empty: none.
     """
-    return model.tells_apart_within(within) or differ(risk["p_churn"])
+    alike = alike_by(model, risk, segment_by=segment_by)
+    return risk["p_churn"] if alike is None else risk["p_churn"].groupby(alike).transform("mean")
+
+
+def alike_by(model: DriverModel, risk: pd.DataFrame, *, segment_by: str = "") -> pd.Series[Any] | None:
+    """Group customers whom neither the model nor their ages tell apart; None where one or the other does.
+
+    Parameters
+    ----------
+    model, risk, segment_by
+        As for :func:`usual_risk`.
+    """
+    if not model.tells_apart:
+        groups = pd.Series("All", risk.index, name="", dtype=object)
+    else:
+        column = "segment" if segment_by == model.alike_within else model.alike_within
+        if not model.alike_within or column not in risk:
+            return None
+        groups = risk[column].fillna("(missing)").rename(model.alike_within)
+    return None if risk["p_churn"].groupby(groups).agg(differ).any() else groups
 
 
 def differ(risks: pd.Series[float]) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes
-from cslib.data.lives import settled
+from cslib.data.lives import lives, settled
 from cslib.stats.models import FittedModels, fit_averaged, forecast
 
 
@@ -68,6 +69,32 @@ def outlook(forecast: pd.DataFrame) -> pd.Series[Any] | None:
     lost, lower, upper = (float(n - last[c]) for c in ("expected_active", "active_ci_upper", "active_ci_lower"))
     ahead = {"n_active": n, "months_ahead": int(last["months_ahead"]), "lost": lost, "ci_lower": lower}
     return pd.Series(ahead | {"ci_upper": upper, "share_lost": lost / n if n else np.nan}, dtype=object)
+
+
+def came(then: pd.Series[Any], data: DataSet, past: DataSet) -> pd.Series[Any]:
+    """Lay beside a forecast of then how many left.
+
+    Parameters
+    ----------
+    then
+        As from :func:`outlook`, of what was known then.
+    data, past
+        What is known now, and what was then, from :func:`cslib.data.dataset.rewind`.
+
+    Returns
+    -------
+    pandas.Series
+        ``then`` with ``left`` (of the customers of then, within its months; who has come back has left all the same),
+        ``error`` (foretold / left − 1; missing where nobody left) and ``held`` (its interval holds what came).
+    """
+    start = pd.Timestamp(settled(past))
+    end = start + pd.Timedelta(days=1) + pd.DateOffset(months=int(then["months_ahead"])) - pd.Timedelta(days=1)
+    here, stays = ibis.date(start.date()), lives(data)
+    gone = (stays.started_on <= here) & (stays.churned_on > here) & (stays.churned_on <= ibis.date(end.date()))
+    left = int(stays.filter(gone.fill_null(False)).count().execute())
+    error = then["lost"] / left - 1 if left else np.nan
+    held = round(then["ci_lower"]) <= left <= round(then["ci_upper"])  # as they are told
+    return pd.concat([then, pd.Series({"left": left, "error": error, "held": held}, dtype=object)])
 
 
 def line(forecast: pd.DataFrame) -> pd.DataFrame:

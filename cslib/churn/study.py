@@ -10,14 +10,14 @@ import pandas as pd
 
 from cslib.allowed import asked
 from cslib.churn import words as say
-from cslib.churn.at_risk import at_risk, by_risk, ordered, stakes
+from cslib.churn.at_risk import alike_by, at_risk, stakes
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import never_recorded
-from cslib.churn.outlook import forecast_customers, line, outlook
+from cslib.churn.outlook import came, forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, reconcile
 from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
 from cslib.data.customers import segment_remark, today_remark
-from cslib.data.dataset import DataSet
+from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
 from cslib.data.lives import counted_as
@@ -28,6 +28,7 @@ from cslib.show.result import Answer, Result, Study
 from cslib.stats import survival as km
 from cslib.stats.intervals import FIRM
 from cslib.stats.models import FittedModels, fit_models, reach
+from cslib.value.backtest import day_before
 
 RATE: Final = "rate of leaving, times the reference"
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
@@ -101,7 +102,9 @@ class Churn(Study):
         head = say.subtitle(summary, observed_from=self._recent.observed_from, unit=self._unit)
         last = None if never_recorded(self.data) else last_month(self._rates)
         split = self._model.split
-        cards = say.cards(summary, last, self._outlook, recent=own, unit=self._unit, split=split)
+        cards = say.cards(
+            summary, last, self._outlook, recent=own, unit=self._unit, split=split, last_time=self._last_time
+        )
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
         found: Any = (pace(self._hazard), self._differences, strongest(self._drivers))
@@ -232,8 +235,9 @@ class Churn(Study):
         the risks that the model of all gives them. Where it does not tell those apart, only the file has risks.
         """
         model, ahead, column = self._all._model, self._all._reach, self.data.segment[0]
-        apart = by_risk(model, self._risk, within=column)
+        apart, shares = self._all._alike is None, self._all._shares
         picks: Any = {"horizon_months": ahead, "tells_apart": model.tells_apart_within(column), "by_risk": apart}
+        picks |= {"shares": shares}
         picks |= {"concordance": model.concordance, "within": model.concordance_within}
         picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables}
         picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self.gross_margin}
@@ -274,7 +278,8 @@ class Churn(Study):
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
         chart = partial(lines_with_bands, line(self._ahead), **how, y_label="customers", line="dashed")
-        return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption)
+        notes = say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
+        return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption, notes=notes)
 
     @cached_property
     def monthly(self) -> Result:
@@ -392,11 +397,21 @@ class Churn(Study):
     @cached_property
     def _risk(self) -> pd.DataFrame:
         if self._all is not self:
-            every = self._all._risk
-            own = every[every["segment"] == self.data.segment[1]]
-            return ordered(own, by_risk=by_risk(self._all._model, own, within=self.data.segment[0]))
+            every = self._all._risk  # in the same order
+            return every[every["segment"] == self.data.segment[1]].reset_index(drop=True)
         asked: Any = {"horizon_months": self._reach, "gross_margin": self.gross_margin}
         return at_risk(self._recent, self._model, segment_by=self.by, **asked)
+
+    @cached_property
+    def _alike(self) -> pd.Series[Any] | None:
+        """Groups of present customers whom nothing tells apart, or None."""
+        return alike_by(self._model, self._risk, segment_by=self.by)
+
+    @cached_property
+    def _shares(self) -> pd.Series[float]:
+        """Mean risk of each of these groups, the highest first."""
+        risks = self._risk["p_churn"]
+        return risks.head(0) if self._alike is None else risks.groupby(self._alike).mean().sort_values(ascending=False)
 
     @cached_property
     def _held(self) -> pd.Series[Any]:
@@ -414,6 +429,18 @@ class Churn(Study):
     @cached_property
     def _outlook(self) -> pd.Series[Any] | None:
         return outlook(self._ahead)
+
+    @cached_property
+    def _last_time(self) -> pd.Series[Any] | None:
+        """The same forecast, made as many months ago as it looks ahead, or half of those observed, and what came."""
+        most = 0 if self._outlook is None else int(self._outlook["months_ahead"])
+        ahead = reach(self._lives, 2 * most) // 2 if most else 0
+        day = day_before(self.data, ahead) if ahead else None
+        if day is None:
+            return None
+        past = rewind(self.data, day)
+        then = replace(self, data=past, by="", horizon_months=ahead)._outlook
+        return came(then, self.data, past) if then is not None and then["months_ahead"] == ahead else None
 
     @cached_property
     def _rates(self) -> pd.DataFrame:

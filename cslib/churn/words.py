@@ -46,6 +46,7 @@ BESIDE_SURVEYS: Final = (
 )
 AGAIN: Final = "Where a line rises again, as up to month {}, it may be chance: no month there clearly stands out."
 PACE: Final = "at the pace of the last 12 months"
+MOST_SHARES: Final = 5  # told in a sentence
 NEAR: Final = 0.12  # of a part, for a ratio to be called so
 WAYS: Final = {
     "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way that is not recorded",
@@ -176,6 +177,7 @@ def cards(
     recent: bool = False,
     unit: str = "customer",
     split: str = "",
+    last_time: Row | None = None,
 ) -> tuple[Card, ...]:
     """Make the headline cards: survival at 12 months, median or mean stay, churn of the last month, forecast.
 
@@ -191,6 +193,8 @@ def cards(
         As from :func:`cslib.data.lives.counted_as`.
     split
         The column over which the forecast was summed, if any.
+    last_time
+        As from ``churn.outlook.came``; None where there was no such forecast.
 
     Returns
     -------
@@ -198,7 +202,7 @@ def cards(
         Those that the data can tell.
     """
     stays = (replace(card, noun=unit) for card in _stay_cards(whole(summary).iloc[0], recent))
-    return (*stays, *_month_card(last), *_ahead_card(outlook, split))
+    return (*stays, *_month_card(last), *_ahead_card(outlook, split, last_time))
 
 
 def _stay_cards(row: pd.Series[Any], recent: bool) -> Iterator[Card]:
@@ -223,12 +227,14 @@ def _month_card(last: Row | None) -> Iterator[Card]:
         yield replace(card, label=f"{card.label}, {last.month:%B %Y}")
 
 
-def _ahead_card(outlook: Row | None, split: str) -> Iterator[Card]:
+def _ahead_card(outlook: Row | None, split: str, last_time: Row | None) -> Iterator[Card]:
     if outlook is not None:
         label = f"Expected to leave within {months(outlook.months_ahead)}"
         lost = [round(v) for v in (outlook.lost, outlook.ci_lower, outlook.ci_upper)]
         detail = f"{percent(outlook.share_lost)} of today's customers" if outlook.n_active else ""
         detail += f",\nadded up by {split}" * bool(detail and split)
+        if last_time is not None and not last_time.held:
+            detail += f",\n{_ago(last_time)} {_too(last_time)}"
         yield Card(label, lost[0], ci_lower=lost[1], ci_upper=lost[2], n=outlook.n_active, detail=detail)
 
 
@@ -477,7 +483,7 @@ def calibration(agreement: Row, *, checked_months: float, kept_share: float, seg
 def at_risk(
     stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan,
     tells_apart: bool = True, within: float = math.nan, alike_within: str = "", segment: tuple[str, str] = ("", ""),
-    others: bool = False, by_risk: bool = True, surveys: bool = False,
+    others: bool = False, by_risk: bool = True, surveys: bool = False, shares: pd.Series[float] | None = None,
 ) -> Said:  # fmt: skip
     """State who gives a reason to call and what they pay, in which order the others are, and how much is at risk.
 
@@ -497,6 +503,8 @@ def at_risk(
         Whether they are others than the report is about.
     by_risk
         Whether they are in order of risk.
+    shares
+        Mean risk by value of ``alike_within``, where customers of one value count alike.
     surveys
         Whether the data hold answers, and so another list of customers to call.
     """
@@ -509,9 +517,10 @@ def at_risk(
     before = _order(*known, tells_apart=tells_apart, by_risk=by_risk, priced=priced)
     if tells_apart and alike_within:
         same = f"Of two with the same {alike_within} it picks the right one {percent(within)} of the time"
-        before = (
-            f"{before[0]} {same}: it tells one {alike_within} from another, not customers of the same {alike_within}.",
+        text = (
+            f"{before[0]} {same}: it tells one {alike_within} from another, not customers of the same {alike_within}."
         )
+        before = (text,) if by_risk else (text, _alike(shares, alike_within, horizon_months, priced))
     money_told = _at_stake(stakes, horizon_months, currency, gross_margin)
     title, *rest = filter(None, [_reasons(stakes, currency), money_told])
     notes = (*_listed(stakes, segment, others), *(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
@@ -530,6 +539,15 @@ def _order(two: str, concordance: float, *, tells_apart: bool, by_risk: bool, pr
     order = "they are in order of revenue" if priced else "their order says little"
     why = f"We cannot tell these customers apart by risk, so {order}"
     return (f"{why}: {known}." if known else f"{why}.",)
+
+
+def _alike(shares: pd.Series[float] | None, column: str, horizon_months: int, priced: bool) -> str:
+    """Say how customers are listed where only their segment tells them apart."""
+    each = [f"{percent(share)} of {value}" for value, share in shares.items()] if shares is not None else []
+    known = 0 < len(each) <= MOST_SHARES
+    risks = f" ({listed(each)} leave within {months(horizon_months)})" if known else ""
+    within = f", and those of one {column} are in order of revenue" * priced
+    return f"So customers count with the risk of their {column}{risks}{within}."
 
 
 def _reasons(stakes: Row, currency: str) -> str:
@@ -628,6 +646,38 @@ def _ahead(outlook: Row) -> str:
     within = f"within {months(outlook.months_ahead)}"
     verb = "is" if outlook.n_active == 1 else "are"
     return f"Of {counted(outlook.n_active, 'customer')} today, {lost} {verb} expected to leave {within}"
+
+
+def last_time(came: Row, *, found: Drift | None = None) -> tuple[str, ...]:
+    """Say what the same forecast would have been as long ago as it looks ahead, what came, and what to allow for.
+
+    Parameters
+    ----------
+    came
+        As from ``churn.outlook.came``.
+    found
+        How churn has changed, where it has.
+    """
+    ago = _ago(came)
+    foretold = f"{came.lost:,.0f} ({came.ci_lower:,.0f} to {came.ci_upper:,.0f}) of {came.n_active:,} customers"
+    left = f"{came.left:,}" if came.left else "nobody"
+    text = f"{ago[0].upper()}{ago[1:]} the same forecast would have been {foretold}; {left} left"
+    if came.held:
+        return (f"{text}, within that interval.",)
+    known = found is not None and found.clear and found.faster == (came.left > came.lost)
+    why = f", as customers have left {'faster' if came.left > came.lost else 'more slowly'} since" * known
+    wider = "" if math.isnan(came.error) else f": allow for about ±{100 * abs(came.error):.0f} % this time, too"
+    return (f"{text}, so it was {_too(came)}{why}. Its interval was too narrow{wider}.",)
+
+
+def _ago(came: Row) -> str:
+    return "a year ago" if came.months_ahead == 12 else f"{months(came.months_ahead)} ago"
+
+
+def _too(came: Row) -> str:
+    """Say how far a forecast was off."""
+    size = "far" if math.isnan(came.error) else percent(abs(came.error))
+    return f"{size} too {'high' if came.left < came.lost else 'low'}"
 
 
 def sums(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = "") -> tuple[str, ...]:

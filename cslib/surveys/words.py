@@ -409,7 +409,7 @@ class Words:
         each = [f"{self._priced(r)} in {r.segment}" for r in named]
         others = listed([f"{r.segment} ({_followed(r)})" for r in open_])
         stake = f"at stake over 12 months are {listed(each)}"
-        return f"**{_who(group)} by {column}**: {stake}; for {others} we can't put a price on it yet."
+        return f"**{_who(group)} by {column}**: {stake}; {others} may go either way, which leaves the sum open."
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":

@@ -20,6 +20,7 @@ from cslib.stats.intervals import Floats, percentiles
 from cslib.stats.survival import DAYS_PER_MONTH
 from cslib.value.paths import recent_paths
 from cslib.value.prices import SOURCES, payments, price_source
+from cslib.value.together import followed
 
 ONE_DAY: Final = pd.Timedelta(days=1)
 ACTIVE: Final = "active customers"
@@ -113,8 +114,11 @@ def _sums(rows: ir.Table, amounts: list[ir.NumericValue]) -> pd.DataFrame:
     return pd.concat([sums.sum().to_frame("All").T, sums.drop(index="All", errors="ignore")])
 
 
-def _day(data: DataSet, months: int) -> date | None:
-    """Find the day so many months before ``as_of``, or None where too little was known by then."""
+def day_before(data: DataSet, months: int) -> date | None:
+    """Find the day so many months before ``as_of``, or None where too little was known by then.
+
+    Too little: fewer than 20 customers were present, or none of them had been observed for half as long.
+    """
     if data.as_of is None or not data.has_dates("customers"):
         return None
     day = (pd.Timestamp(data.as_of) + ONE_DAY - pd.DateOffset(months=months) - ONE_DAY).date()
@@ -154,7 +158,7 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     The 95 % interval holds what a bootstrap leaves unknown of survival and price, and chance: who of the present
     customers leaves, Σ p(1 − p), weighted with squared MRR for revenue. It does not hold a change of the times.
     """
-    day = _day(data, months)
+    day = day_before(data, months)
     if day is None:
         return pd.DataFrame(columns=COLUMNS)
     past = rewind(data, day)
@@ -163,8 +167,8 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
     actual = came_true(data, past, segment_by=segment_by, months=months, source=source)
     ordered = source == "orders"
     active, paid = {}, {}
-    for segment, own in paths.items():
-        ahead, rng = own.ahead(months), np.random.default_rng(SEED)  # alone and beside others the same
+    for segment, ahead in followed(paths, months).items():
+        rng = np.random.default_rng(SEED)  # alone and beside others the same
         active[segment] = _with_chance(ahead.active, ahead.active_variance, rng)
         paid[segment] = _with_chance(ahead.mrr, ahead.mrr_variance, rng)[:, : -1 if ordered else None]
     customers = _compared(active, actual, "n_active").assign(measure=ACTIVE)

@@ -56,6 +56,18 @@ def told_apart(
     return axes
 
 
+def at_most_all(table: pd.DataFrame) -> pd.DataFrame:
+    """Let no share of acquisition cost pass all of it: what comes in the month by which it is recovered may.
+
+    Parameters
+    ----------
+    table
+        As from :func:`cslib.value.ltv.recovery`.
+    """
+    shares = ["recovered", "ci_lower", "ci_upper"]
+    return table.assign(**{share: table[share].clip(upper=1) for share in shares})
+
+
 def recovered(draw: Callable[[], Axes], table: pd.DataFrame) -> Axes:
     """Mark in a chart of shares of acquisition cost where all of it is recovered, and the point of each that is.
 

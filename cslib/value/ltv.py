@@ -6,7 +6,7 @@ all draws at once; the 95 % interval is the percentiles of the draws.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from cslib.errors import ParameterError, check_share, counted
 from cslib.stats.intervals import Floats, percentiles
 from cslib.value.paths import Paths, Projection
 from cslib.value.prices import UnitCosts
+from cslib.value.together import followed, mean_gain, summands
 
 HORIZONS: Final = (12, 24, 36, 60)  # months, beside the one asked for
 USUAL: Final = 36
@@ -33,6 +34,7 @@ STEPS: Final = (
 )
 MOSTLY_HERE: Final = 0.8  # share of customers, at the last age observed
 MATTERS: Final = 0.1  # share of value
+MOST: Final = 0.5  # of a difference
 NO_DIFFERENCE: Final = 0.5  # money per customer: less is none in whole numbers
 
 
@@ -520,9 +522,9 @@ def base_value(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
     pandas.DataFrame
         ``segment``, ``horizon_months``, ``n_active``, ``mrr`` (now), ``base_value`` (money, before what was once
         spent on acquisition), ``ci_lower``, ``ci_upper`` (of the expected value), ``share_in_tail``. ``All`` is
-        estimated as one, whatever the segments, which need not add up to it.
+        the sum of its segments, as in :func:`cslib.value.together.followed`.
     """
-    projected = {segment: own.ahead(horizon_months) for segment, own in paths.items()}
+    projected = followed(paths, horizon_months)
     values = {s: _worth(p, terms) for s, p in projected.items()}
     beyond = {s: replace(p, active=p.active_beyond[None], mrr=p.mrr_beyond[None]) for s, p in projected.items()}
     tails = {s: _worth(p, terms) for s, p in beyond.items()}
@@ -555,11 +557,12 @@ def base_steps(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
     pandas.DataFrame
         ``segment``, ``step`` (of :data:`STEPS`), ``value`` (money, after the step; at the last ``base_value``),
         ``difference`` (made by it, so that all add up; at the first the value), ``by_leaving`` (at ``what they pay``:
-        who leaves pays clearly less than others of their age, or more, and so makes part of the difference).
+        who leaves pays clearly less than others of their age, or more, and so makes part of the difference; where
+        ``All`` is a sum, in segments that make most of it).
     """
-    tables = []
+    tables, projected = [], followed(paths, horizon_months)
     for segment, own in paths.items():
-        ahead, months = own.ahead(horizon_months), slice(0, horizon_months)
+        ahead, months = projected[segment], slice(0, horizon_months)
         cost = terms.retention_cost * ahead.active[0]
         margin = terms.gross_margin * ahead.mrr[0]
         parts = (ahead.mrr_flat, ahead.mrr_own, ahead.mrr[0], margin, margin - cost)
@@ -568,7 +571,17 @@ def base_steps(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
         known = {"segment": segment, "step": STEPS, "value": values, "difference": np.diff(values, prepend=0.0)}
         steps = pd.DataFrame(known)
         tables.append(steps.assign(by_leaving=_by_leaving(steps, own)))
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    return _mostly_by_leaving(table) if summands(paths) else table
+
+
+def _mostly_by_leaving(steps: pd.DataFrame) -> pd.DataFrame:
+    """Tell of all customers that who leaves makes part of a difference where it does in segments that make most."""
+    own = steps[steps["segment"] != "All"]
+    explained = own["difference"].where(own["by_leaving"], 0.0).groupby(own["step"]).sum()
+    whole = steps["segment"] == "All"
+    share = steps["step"].map(explained) / steps["difference"].where(steps["difference"] != 0)
+    return steps.assign(by_leaving=steps["by_leaving"].where(~whole, share > MOST))
 
 
 def _by_leaving(steps: pd.DataFrame, own: Paths) -> pd.Series[bool]:
@@ -600,51 +613,50 @@ def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) ->
     -----
     10 % less churn: every hazard × 0.9. Half the involuntary churn: the hazard less half of its involuntary part;
     missing where the kind of churn is not recorded. Value and changed value are computed in the same draws, so
-    the interval is that of the gain.
+    the interval is that of the gain. Where ``All`` is the sum of its segments
+    (:func:`cslib.value.together.summands`), so are its gains, and those of a new customer are their mean.
     """
-    rows = []
-    for segment, own in paths.items():
-        now, ltv = _worth(own.ahead(horizon_months), terms), _net_value(own, terms, horizon_months)
-        changes = _changes(own)
-        gains = {name: _worth(changed.ahead(horizon_months), terms) - now for name, changed in changes.items()}
-        first = max(gains.values(), key=lambda drawn: np.nan_to_num(drawn[0], nan=-np.inf))
-        for change, changed in changes.items():
-            gain = _bounded("ltv_gain", _net_value(changed, terms, horizon_months) - ltv)
-            known = gain | _bounded("base_gain", gains[change])
-            apart = first - gains[change]
-            least = percentiles(apart)["ci_lower"]
-            behind = (apart[0] if np.isnan(least) else least) > 0  # without an interval where all draws agree
-            rows.append({"segment": segment, "change": change, "ltv": ltv[0], **known, "as_first": not behind})
+    now = _all_worth(paths, terms, horizon_months)
+    ltv = {segment: _net_value(own, terms, horizon_months) for segment, own in paths.items()}
+    base, new = {}, {}
+    for change, alter in CHANGES.items():
+        changed = {segment: alter(own) for segment, own in paths.items()}
+        base[change] = {s: v - now[s] for s, v in _all_worth(changed, terms, horizon_months).items()}
+        gains = {s: _net_value(p, terms, horizon_months) - ltv[s] for s, p in changed.items()}
+        new[change] = mean_gain(gains, paths)
+    rows = [
+        {"segment": segment, "change": change, "ltv": ltv[segment][0], **_bounded("ltv_gain", new[change][segment])}
+        | _bounded("base_gain", base[change][segment])
+        | {"as_first": _as_first(base[change][segment], [gains[segment] for gains in base.values()])}
+        for segment in paths
+        for change in CHANGES
+    ]
     table = pd.DataFrame(rows)
     return table.assign(rank=table.groupby("segment")["base_gain"].rank(ascending=False, method="first"))
 
 
-def off_the_sum(changes: pd.DataFrame) -> pd.DataFrame:
-    """Find the changes that would add clearly more or less by the segments together than by all as one group.
-
-    Parameters
-    ----------
-    changes
-        As from :func:`what_if`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows of ``All`` whose interval of ``base_gain`` leaves out what the segments gain, and ``together``, which
-        is that.
-    """
-    parts = changes[changes["segment"] != "All"].groupby("change")["base_gain"].agg(lambda own: own.sum(skipna=False))
-    rows = changes[changes["segment"] == "All"].assign(together=lambda own: own["change"].map(parts))
-    return rows[(rows["together"] < rows["base_gain_ci_lower"]) | (rows["together"] > rows["base_gain_ci_upper"])]
+def _all_worth(paths: Mapping[str, Paths], terms: Terms, horizon: int) -> dict[str, Floats]:
+    """Value present customers by segment: the estimate and each draw."""
+    return {segment: _worth(ahead, terms) for segment, ahead in followed(paths, horizon).items()}
 
 
-def _changes(paths: Paths) -> dict[str, Paths]:
-    active = paths.active.assign(mrr=1.05 * paths.active["mrr"])
-    return {
-        "10 % less churn": replace(paths, hazard=0.9 * paths.hazard),
-        "5 % higher ARPA": replace(paths, price=1.05 * paths.price, active=active),
-        "Half the involuntary churn": replace(paths, hazard=paths.hazard - paths.involuntary / 2),
-    }
+def _as_first(gain: Floats, gains: Sequence[Floats]) -> bool:
+    """Tell whether a gain may be as large as the largest."""
+    apart = max(gains, key=lambda drawn: np.nan_to_num(drawn[0], nan=-np.inf)) - gain
+    least = percentiles(apart)["ci_lower"]
+    behind = (apart[0] if np.isnan(least) else least) > 0  # without an interval where all draws agree
+    return not behind
+
+
+def _dearer(paths: Paths) -> Paths:
+    return replace(paths, price=1.05 * paths.price, active=paths.active.assign(mrr=1.05 * paths.active["mrr"]))
+
+
+CHANGES: Final[dict[str, Callable[[Paths], Paths]]] = {
+    "10 % less churn": lambda paths: replace(paths, hazard=0.9 * paths.hazard),
+    "5 % higher ARPA": _dearer,
+    "Half the involuntary churn": lambda paths: replace(paths, hazard=paths.hazard - paths.involuntary / 2),
+}
 
 
 def _bounded(name: str, rows: Floats) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final
@@ -23,9 +22,11 @@ from cslib.stats.models import fit_averaged
 from cslib.value import ltv as worth
 from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest, last_year
-from cslib.value.charts import recovered, told_apart
+from cslib.value.charts import at_most_all, recovered, told_apart
+from cslib.value.involuntary import involuntary
 from cslib.value.paths import Paths, recent_paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
+from cslib.value.together import summands
 
 MOST: Final = 5  # segments in a chart, beside the whole
 SINCE: Final[Any] = {"x_label": "months since the start", "unit": "number"}
@@ -92,6 +93,7 @@ class Value(Study):
         """What a customer is worth, in a sentence and four numbers."""
         how: Any = {"terms": self._terms, "source": self._values.source, "currency": self._money, "found": self._drift}
         how |= {"later": any(p.come_back for p in self._paths.values()), "unit": counted_as(self.data)}
+        how |= {"added_by": self._added_by}
         tables = (self._forms, self._base, self._pay, last_year(self._tested))
         return words.value_answer(*tables, **how, standard=not self.horizon_months)
 
@@ -121,7 +123,7 @@ class Value(Study):
         """Which segment recovers its acquisition cost first, and which last?"""
         table, caption = worth.recovery(self._paths, self._terms, **self._ahead), "Acquisition cost recovered, by month"
         columns: Any = {"x": "month", "y": "recovered"}
-        shown = self._drawn(table, "recovered")
+        shown = at_most_all(self._drawn(table, "recovered"))
         told = self._pay[self._pay["segment"].isin(set(shown["segment"]) - {"All"})]
         if len(told) < 2:  # the chart above shows it
             return Result("recovery", table, caption=caption, most=0)
@@ -164,8 +166,7 @@ class Value(Study):
         steps = worth.base_steps(self._paths, self._terms, **self._ahead)
         said, *notes = words.base_findings(self._base, steps, currency=self._money)
         shown = words.base_table(self._base, segments=self._largest)
-        parts = self._base.loc[self._base["segment"] != "All", "base_value"]
-        own = words.apart(self._base, parts.sum(skipna=False) if len(parts) else math.nan, currency=self._money)
+        own = (words.AS_ONE_GROUP,) * (len(self._paths) > 2 and not self._added_by)
         how: Any = {"shown": shown, "notes": (*notes, *own), "most": self._rows}
         caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"
         also = (Result("base_steps", steps, caption="From today's MRR to that value, step by step"),)
@@ -175,13 +176,12 @@ class Value(Study):
     def what_if(self) -> Result:
         """What would a change be worth?"""
         table = worth.what_if(self._paths, self._terms, **self._ahead)
-        other = worth.off_the_sum(table)
-        said = words.what_if_finding(table, other, **self._ahead, currency=self._money)
+        said = words.what_if_finding(table, **self._ahead, currency=self._money)
         shown = words.what_if_table(table, self._base, segments=self._largest)
         why = "" if len(shown) else "What a change would add cannot be told."
-        off = words.off_the_sum(other, currency=self._money)
+        kinds = words.why_involuntary(involuntary(self._paths, **self._ahead), table)
         caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
-        rest: Any = {"notes": (*off, words.WHAT_A_CHANGE_IS), "caption": caption, "most": 30}
+        rest: Any = {"notes": (*kinds, words.WHAT_A_CHANGE_IS), "caption": caption, "most": 30}
         return Result("what_if", table, said.rstrip("."), shown=shown, absent=why, **rest)
 
     @cached_property
@@ -277,6 +277,11 @@ class Value(Study):
     @cached_property
     def _spans(self) -> list[int]:
         return worth.horizons(self._lives, horizon_months=self.horizon_months, long_horizon=self.long_horizon)
+
+    @property
+    def _added_by(self) -> str:
+        """The column over which all customers are summed, if they are."""
+        return self.by if summands(self._paths) else ""
 
     @property
     def _ahead(self) -> dict[str, int]:

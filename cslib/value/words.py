@@ -26,6 +26,7 @@ from cslib.show.formats import (
 )
 from cslib.show.result import Answer
 from cslib.value.backtest import ACTIVE
+from cslib.value.involuntary import Involuntary
 from cslib.value.kpis import KPIS
 from cslib.value.ltv import FORMULA_C, LONG_RUN, NEWEST, SURVIVAL, Terms
 
@@ -42,13 +43,14 @@ STEPS: Final = {
     "retention cost": "for retention cost",
     "acquisition cost": "for acquisition cost",
 }
+IN_TABLE: Final = {"later lives": "customers who come back"}
 WHAT_A_CHANGE_IS: Final = (
     "Each change is assumed to begin today, and for all customers alike, however long they have stayed. What it would "
     "cost to bring about is not counted."
 )
 AS_ONE_GROUP: Final = (
-    "All takes customers as one group, in which who leaves pays what is usual at that age. Where segments leave and "
-    "pay as differently as here, go by their sum."
+    "All customers are taken as one group, as fewer than ten left in one segment or another: the segments need not add "
+    "up to it."
 )
 KEPT_OR_HERE: Final = (
     "Retention cost is spread over all the time that customers were here. In the revenue report "
@@ -75,6 +77,7 @@ SAID: Final = {
     "Half the involuntary churn": "halving involuntary churn",
 }
 WAYS: Final = {"customers": ("few", "many"), "revenue": ("little", "much")}
+MOST_NAMED: Final = 3  # segments in a title
 NEAR: Final = 0.01  # of a value: two formulas say the same
 MUCH: Final = 0.1  # share of a value that is extrapolated: said of a segment
 HOW_TO_READ_AGES: Final = (
@@ -99,6 +102,7 @@ def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
 def value_answer(
     forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, tested: pd.DataFrame, *, terms: Terms, source: str,
     currency: str = "", standard: bool = True, found: Drift | None = None, later: bool = False, unit: str = "customer",
+    added_by: str = "",
 ) -> Answer:  # fmt: skip
     """Answer "what is a customer worth, and how sure are we?" in at most four sentences, with the headline cards.
 
@@ -120,6 +124,8 @@ def value_answer(
         Whether later stays of who comes back are counted.
     unit
         As from :func:`cslib.data.lives.counted_as`.
+    added_by
+        The column over which the value of present customers is summed, if any.
 
     Returns
     -------
@@ -144,7 +150,7 @@ def value_answer(
     pace = "as in the last 12 months" * bool(found and found.carries)
     cards = tuple(
         replace(card, noun=unit) if card.noun == KPIS["ltv"].noun else card
-        for card in _cards(forms, base, pay, currency, pace)
+        for card in _cards(forms, base, pay, currency, pace, added_by)
     )
     cards = cards if standard else tuple(replace(card, kpi="") for card in cards)
     moved = (_changed_value(found, forms, currency),) if found else ()
@@ -259,7 +265,9 @@ def off_by_segment(tested: pd.DataFrame) -> tuple[str, ...]:
     return (f"By segment: {told}.",) if told else ()
 
 
-def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency: str, pace: str) -> tuple[Card, ...]:
+def _cards(
+    forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency: str, pace: str, added_by: str
+) -> tuple[Card, ...]:
     row, now, back = _form(forms), whole(base).iloc[0], whole(pay).iloc[0]
     span = months(row.horizon_months)
     missing = "" if pd.notna(back.cac) else "acquisition cost isn't in the data"
@@ -277,6 +285,7 @@ def _cards(forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency:
     share = now.share_in_tail
     ahead = f"the next {stretch(row.horizon_months, 'month')}"
     ahead += f", {percent(share)} of it extrapolated" if share > 0 else ""
+    ahead += f",\nadded up by {added_by}" * bool(added_by)
     return (
         card_of(KPIS["ltv"], row.ltv, detail=whose, **worth),
         _card("Value of present customers", now.base_value, now, int(now.n_active), currency, ahead),
@@ -414,7 +423,10 @@ def forms_table(forms: pd.DataFrame) -> pd.DataFrame:
 def bridge_table(steps: pd.DataFrame) -> pd.DataFrame:
     """Write the steps of the whole from formula C to the survival form as texts."""
     rows: Any = whole(steps).itertuples()
-    each = [[row.step, _told(row.value), "" if pd.isna(row.difference) else _plus(row.difference)] for row in rows]
+    each = [
+        [IN_TABLE.get(row.step, row.step), _told(row.value), "" if pd.isna(row.difference) else _plus(row.difference)]
+        for row in rows
+    ]
     return pd.DataFrame(each, columns=["Step", "Value", "Difference"])
 
 
@@ -502,21 +514,12 @@ def _present(base: pd.DataFrame, currency: str, *, paying: str = "") -> str:
         return "Nobody is a customer today"
     who, s = ("one present customer", "s") if row.n_active == 1 else (f"{int(row.n_active):,} present customers", "")
     who = f"The {who}{f' pay{s} {paying} a month and' if paying else ''} bring{s}"
-    who += ", as one group," * (len(base) > 1)
     span = stretch(row.horizon_months, "month")
     if pd.isna(row.base_value):
         known = f" between {money(row.ci_lower, currency)} and {money(row.ci_upper)}" * pd.notna(row.ci_lower)
         return f"{who}{known or ' an amount that cannot be told'} over the next {span}"
     interval = _bracketed(row.base_value, row.ci_lower, row.ci_upper)
     return f"{who} {money(row.base_value, currency)} over the next {span}{interval}"
-
-
-def apart(base: pd.DataFrame, together: float, *, currency: str = "") -> tuple[str, ...]:
-    """Say what the segments come to by themselves, where that is not the value of all."""
-    total, own = (money(value, currency) for value in (together, whole(base)["base_value"].iloc[0]))
-    if total == own or pd.isna(together):
-        return ()
-    return (f"By themselves the segments bring {total} together: {own} takes all customers as one group.",)
 
 
 def base_findings(base: pd.DataFrame, steps: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
@@ -565,13 +568,13 @@ def base_table(base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
-def what_if_finding(changes: pd.DataFrame, off: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
+def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
     """State what each change would add to the value of the present customers, the largest and what may be as large.
 
     Parameters
     ----------
-    changes, off
-        As from ``value.ltv.what_if`` and ``value.ltv.off_the_sum``.
+    changes
+        As from ``value.ltv.what_if``.
     horizon_months
         Of the value.
     currency
@@ -586,27 +589,28 @@ def what_if_finding(changes: pd.DataFrame, off: pd.DataFrame, *, horizon_months:
     ends = low if low == high else from_to(low, high)
     adds = f"{'each add about' if len(most) > 1 else 'add'} {f'{currency} {ends}'.strip()}"
     text = f"{who[0].upper()}{who[1:]} would {adds} to what present customers bring over {months(horizon_months)}"
-    known = {
-        change: f" ({money(gain)} by segments)" for change, gain in zip(off["change"], off["together"], strict=True)
-    }
-    others = [f"{SAID[r.change]} {money(r.base_gain)}{known.get(r.change, '')}" for r in less]
+    others = [f"{SAID[r.change]} {money(r.base_gain)}" for r in less]
     return f"{text}; {listed(others)}." if others else f"{text}."
 
 
-def off_the_sum(changes: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
-    """Say what changes would add by the segments together, where that is clearly not what all as one group gain.
+def why_involuntary(found: Involuntary, changes: pd.DataFrame) -> tuple[str, ...]:
+    """Say why halving involuntary churn adds more than 10 % less churn, where it clearly does.
 
     Parameters
     ----------
+    found
+        As from ``value.involuntary.involuntary``.
     changes
-        As from ``value.ltv.off_the_sum``.
-    currency
-        Code before amounts.
+        As from ``value.ltv.what_if``.
     """
-    rows: Any = changes.itertuples()
-    each = [(SAID[row.change], *alike([row.together, row.base_gain])) for row in rows]
-    gains = [f"{f'{currency} {together}'.strip()} from {change}, not {own}" for change, together, own in each]
-    return (f"By themselves the segments would gain together {'; '.join(gains)}. {AS_ONE_GROUP}",) if gains else ()
+    gains = whole(changes).set_index("change")["base_gain"]
+    if not found.much or not gains["Half the involuntary churn"] > gains["10 % less churn"]:
+        return ()
+    why = f"{percent(found.share)} of the MRR we expect to lose will be lost involuntarily"
+    text = f"Halving involuntary churn adds more than 10 % less churn, because {why}."
+    early, later = percent(found.early), percent(found.later)
+    both = f"{early} of those who leave in their first year, {later} of those who leave later"
+    return (f"{text} Among customers that share grows with age: {both}." if found.grows else text,)
 
 
 def recovery_finding(pay: pd.DataFrame, *, horizon_months: int) -> str:
@@ -620,13 +624,20 @@ def recovery_finding(pay: pd.DataFrame, *, horizon_months: int) -> str:
         How far it was looked for.
     """
     never = f"within {months(horizon_months)}"
-    ranked: Any = pay.sort_values("payback_months", kind="stable").itertuples()
-    each = [(r.segment, f"in {months(r.payback_months)}" if math.isfinite(r.payback_months) else "") for r in ranked]
+    ranked = pay.sort_values("payback_months", kind="stable").groupby("payback_months", sort=False)["segment"].agg(list)
+    each = [
+        (names, f"in {months(m)}" if math.isfinite(m) else "")
+        for m, names in zip(ranked.index.to_numpy(float), ranked, strict=True)
+    ]
     (first, soon), (last, late) = each[0], each[-1]
     if not soon:
         return f"No segment brings back what it cost to win its customers {never}"
     what = f"bring back what it cost to win them {soon}"
-    return f"All segments {what}" if soon == late else f"{first} customers {what}, {last} {late or f'not {never}'}"
+    if len(each) == 1:
+        return f"All segments {what}"
+    who = f"{listed(first)} customers" if len(first) <= MOST_NAMED else f"Customers of {len(first)} segments"
+    others = listed(last) if len(last) <= MOST_NAMED else f"those of {len(last)} others"
+    return f"{who} {what}, {others} {late or f'not {never}'}"
 
 
 def what_if_table(changes: pd.DataFrame, base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lifelines import CoxPHFitter
 
 from cslib import ParameterError, load
-from cslib.churn.at_risk import at_risk, stakes
+from cslib.churn.at_risk import at_risk, ordered, stakes, usual_risk
 from cslib.churn.drivers import fit_drivers
 from cslib.data.customers import current_mrr
 
@@ -259,6 +259,34 @@ def test_without_a_model_that_tells_customers_apart_they_are_in_order_of_revenue
     table = at_risk(data, replace(model, concordance=concordance))
     assert table["customer_id"].iloc[0] == first
     assert table.set_index("customer_id")["money_at_risk"].idxmax() == "b"
+
+
+def listed(**rows):
+    """Give who is there by name: tier, risk and MRR; none gives a reason."""
+    table = pd.DataFrame(rows.values(), columns=["tier", "p_churn", "mrr"])
+    return table.assign(customer_id=list(rows), segment="All", reason=None)
+
+
+def test_customers_of_one_tier_who_are_not_told_apart_count_with_its_mean_risk(model):
+    """By tier alone: in A 0.2 on average, in B 0.4; both tiers are in order of revenue."""
+    only = replace(model, concordance=0.7, concordance_within=0.5)
+    assert only.alike_within == "tier"
+    risk = listed(a=("A", 0.24, 90.0), b=("A", 0.16, 100.0), c=("B", 0.35, 60.0), d=("B", 0.45, 40.0))
+    usual = usual_risk(only, risk)
+    assert usual.tolist() == pytest.approx([0.2, 0.2, 0.4, 0.4])
+    assert ordered(risk, usual)["customer_id"].tolist() == ["c", "b", "a", "d"]  # 24, 20, 18, 16
+    by_tier = risk.drop(columns="tier").assign(segment=risk["tier"])
+    assert usual_risk(only, by_tier, segment_by="tier").tolist() == usual.tolist()
+    assert usual_risk(only, by_tier).tolist() == risk["p_churn"].tolist()  # nobody's tier is known
+
+
+def test_who_is_told_apart_by_model_or_age_counts_with_the_own_risk(model):
+    only = replace(model, concordance=0.7, concordance_within=0.5)
+    risk = listed(a=("A", 0.1, 90.0), b=("A", 0.6, 100.0), c=("B", 0.4, 60.0), d=("B", 0.4, 40.0))
+    assert usual_risk(only, risk).tolist() == risk["p_churn"].tolist()  # in A they differ by age
+    close = risk.assign(p_churn=[0.2, 0.24, 0.4, 0.4])
+    assert usual_risk(replace(only, concordance_within=0.7), close).tolist() == close["p_churn"].tolist()
+    assert usual_risk(replace(model, concordance=0.5), close.assign(p_churn=[0.2, 0.22, 0.24, 0.26])).nunique() == 1
 
 
 def test_nobody_is_left(model):

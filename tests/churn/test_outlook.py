@@ -1,12 +1,15 @@
 """The forecast of today's customers, summed up."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
 from churn_world import forecast
 
 from cslib import load
-from cslib.churn.outlook import forecast_customers, line, outlook
+from cslib.churn.outlook import came, forecast_customers, line, outlook
+from cslib.data.dataset import rewind
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.stats.models import fit_models
 
@@ -68,3 +71,25 @@ def test_segments_keep_their_own_forecast_beside_it(mixed):
     pd.testing.assert_frame_equal(both.loc["All"], summed.loc["All"])
     pd.testing.assert_frame_equal(summed.drop("All", level=0), tiers.drop("All", level=0))
     pd.testing.assert_frame_equal(own.loc["All"], tiers.loc["All"])  # whatever the segments
+
+
+ROWS = [("a", "2024-01-01", "2024-06-30"), ("b", "2024-01-01", "2024-07-01"), ("c", "2024-01-01", None),
+        ("d", "2024-01-01", "2024-04-30"), ("e", "2024-01-01", None), ("f", "2024-05-01", "2024-06-01")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("lower", "held"), [(1.4, True), (1.6, False)], ids=["told as 1", "told as 2"])
+def test_what_came_counts_who_was_there_and_left_within_the_months(lower, held):
+    """Of 4 on 30 April one leaves within two months and one after; who joined in May does not count."""
+    people = pd.DataFrame(ROWS, columns=["customer_id", "started_on", "churned_on"])
+    data, then = load({"customers": people}, as_of="2024-08-31"), outlook(forecast())
+    then["ci_lower"] = lower
+    found = came(then, data, rewind(data, date(2024, 4, 30)))
+    assert (found.left, found.error, found.held) == (1, 19, held)
+
+
+def test_where_nobody_left_there_is_no_error_as_a_share():
+    people = pd.DataFrame(ROWS[2:3], columns=["customer_id", "started_on", "churned_on"])
+    data = load({"customers": people}, as_of="2024-08-31")
+    found = came(outlook(forecast()), data, rewind(data, date(2024, 4, 30)))
+    assert found.left == 0
+    assert np.isnan(found.error)

@@ -121,14 +121,14 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     few = cs.Churn(churn.data, by="plan", capacity=3, gross_margin=0.5).at_risk
     assert (few.most, len(few.table)) == (3, len(churn.at_risk.table))
     assert "; the 3 customers at the top hold " in few.title
-    assert list(few.shown)[:2] == ["customer_id", "money_at_risk"]  # nothing happened that is on record
+    assert list(few.shown)[:2] == ["customer_id", "mrr"]  # nothing happened that is on record
     assert few.caption == "All customers of today, amounts for a month"
     assert few.table.money_at_risk.to_numpy() == pytest.approx(churn.at_risk.table.money_at_risk.to_numpy() / 2)
     assert few.labels["p_churn"] == "Leaves within 12 months"
 
 
 def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
-    """By plan the model tells them apart, within a plan it does not: there the list shows no risks."""
+    """By plan the model tells them apart, within a plan it does not: the lists show no risks of single customers."""
     every, alone = churn.at_risk, cs.Churn(segment_of(churn.data, "plan", "Lite")).at_risk
     own = every.table[every.table["segment"] == "Lite"].reset_index(drop=True)
     pd.testing.assert_frame_equal(alone.table, own)
@@ -139,8 +139,8 @@ def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
     assert alone.before[0].startswith(
         "We cannot tell these customers apart by risk, so they are in order of revenue: shown two customers of the same plan, "
     )
-    assert {"p_churn", "money_at_risk"} <= set(every.shown)
-    assert not {"p_churn", "money_at_risk"} & set(alone.shown)
+    assert every.before[1].startswith("So customers count with the risk of their plan (")
+    assert not {"p_churn", "money_at_risk"} & {*every.shown, *alone.shown}
 
 
 def test_where_risks_tell_nobody_apart_none_is_shown():
@@ -344,3 +344,16 @@ def test_numbers_may_come_from_arrays():
     people = pd.DataFrame({"customer_id": list("abcd"), "tenure_months": [2, 5, 14, 30], "churned": [True, False] * 2})
     study = cs.Churn(cs.load({"customers": people}), horizon_months=np.int64(12))
     assert study.answer.warnings == cs.Churn(study.data).answer.warnings
+
+
+def test_the_forecast_stands_with_what_became_of_that_of_a_year_ago(churn):
+    (said,) = churn.forecast.notes
+    assert said.startswith("11 months ago the same forecast would have been ")  # 22 have been observed
+    day, people = pd.Timestamp("2024-01-31"), world()
+    gone = pd.to_datetime(people["churned_on"])
+    then = (pd.to_datetime(people["started_on"]) <= day) & (gone.isna() | (gone > day))
+    assert f" of {then.sum():,} customers; {(then & gone.notna()).sum():,} left" in said
+
+
+def test_without_dates_there_is_no_forecast_of_then(odd):
+    assert odd("three tenures").forecast.notes == ()

@@ -1,5 +1,6 @@
 """Words of the churn report: true for whatever was computed."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -312,6 +313,17 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
         "guessing gets 50 %. Of two with the same plan it picks the right one 49 % of the time: it tells one plan from another, "
         "not customers of the same plan."
     )
+    usual = {"alike_within": "plan", "by_risk": False, "concordance": 0.62, "within": 0.49}
+    first, counted = before(**usual, shares=pd.Series({"Lite": 0.386, "Pro": 0.176}))
+    assert first == alike
+    assert counted == (
+        "So customers count with the risk of their plan (39 % of Lite and 18 % of Pro leave within 12 months), and those of one "
+        "plan are in order of revenue."
+    )
+    many = pd.Series(0.1, index=list("abcdef"))
+    assert before(**usual, shares=many)[1].startswith("So customers count with the risk of their plan, and those")
+    unpriced = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, **usual).before[1]
+    assert unpriced == "So customers count with the risk of their plan."
     inside = {"within": 0.49, "alike_within": "plan", "segment": ("plan", "Team")}
     (own,) = before(concordance=0.62, tells_apart=False, by_risk=False, **inside)
     assert own == (
@@ -338,6 +350,37 @@ def test_the_forecast_is_told_or_its_absence():
         say.forecast(None).title
         == "No forecast: nobody is a customer today, or they have been followed for less than a month"
     )
+
+
+def came(left, **more):
+    error = 20 / left - 1 if left else np.nan
+    return pd.Series({**outlook(forecast()), "left": left, "error": error, "held": False, **more}, dtype=object)
+
+
+def test_the_forecast_of_a_year_ago_stands_with_what_came():
+    slower = Drift(date(2024, 7, 1), recent=0.04, before=0.06, faster=False, p_value=0.001, carries=True)
+    (text,) = say.last_time(came(10, months_ahead=12))
+    assert text == (
+        "A year ago the same forecast would have been 20 (15 to 25) of 100 customers; 10 left, so it was 100 % too high. "
+        "Its interval was too narrow: allow for about ±100 % this time, too."
+    )
+    assert "100 % too high, as customers have left more slowly since. Its" in say.last_time(came(10), found=slower)[0]
+    chance = replace(slower, p_value=0.4)
+    for left, found, said in ((40, slower, "50 % too low. Its"), (10, chance, "100 % too high. Its")):
+        assert said in say.last_time(came(left), found=found)[0]
+    assert say.last_time(came(0))[0].endswith("nobody left, so it was far too high. Its interval was too narrow.")
+    assert say.last_time(came(22, held=True)) == (
+        "2 months ago the same forecast would have been 20 (15 to 25) of 100 customers; 22 left, within that interval.",
+    )
+
+
+def test_the_card_of_the_forecast_says_how_far_off_it_was_where_it_was(curve):
+    told = [
+        say.cards(survival_summary(curve), None, outlook(forecast()), last_time=last)[-1].detail
+        for last in (None, came(22, held=True), came(10))
+    ]
+    held = "20 % of today's customers"
+    assert told == [held, held, f"{held},\n2 months ago 100 % too high"]
 
 
 def test_a_forecast_that_the_risk_list_contradicts_is_explained():

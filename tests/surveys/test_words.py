@@ -176,11 +176,11 @@ def test_a_price_that_segments_have_and_all_together_do_not():
     parts = pd.concat([stake().assign(segment="Team"), few.assign(segment="Big")], ignore_index=True)
     unsure = stake(low=-5.0)
     assert SAY.stakes_apart(unsure, parts, "plan") == (
-        "**Detractors by plan**: at stake over 12 months are USD 150 (50 to 300) in Team; for Big (16 customers, 2 left) we "
-        "can't put a price on it yet.",
+        "**Detractors by plan**: at stake over 12 months are USD 150 (50 to 300) in Team; Big (16 customers, 2 left) may "
+        "go either way, which leaves the sum open.",
     )
     assert SAY.stakes_apart(stake(), parts, "plan") == ()
-    assert "for Big (1 customer, 0 left) we" in SAY.stakes_apart(unsure, parts.replace({16: 1, 2: 0}), "plan")[0]
+    assert "; Big (1 customer, 0 left) may" in SAY.stakes_apart(unsure, parts.replace({16: 1, 2: 0}), "plan")[0]
     assert SAY.stakes_apart(unsure, parts[parts["segment"] == "Team"], "plan") == ()
     assert SAY.stakes_apart(unsure, parts[parts["segment"] == "Big"], "plan") == ()
 

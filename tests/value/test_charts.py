@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cslib.show.charts import GROUND, lines_with_bands
-from cslib.value.charts import recovered, told_apart
+from cslib.value.charts import at_most_all, recovered, told_apart
 
 LINE = pd.DataFrame(
     {"segment": "All", "month": range(5), "value": [-2.0, 0, 2, 4, 6], "beyond": [False] * 3 + [True] * 2}
@@ -46,6 +46,11 @@ def test_each_segment_is_dashed_from_its_own_age_and_none_otherwise(segments):
     axes = drawn(pd.concat([early, LINE.assign(segment=segments[1], value=LINE["value"] + 3)], ignore_index=True))
     assert sorted(dashes(axes)) == [[0, 1, 2, 3, 4], [2, 3, 4]]
     assert all(line.get_linestyle() == "-" for line in axes.lines if line.get_color() != GROUND)
+
+
+def test_no_share_passes_all_of_the_cost():
+    table = pd.DataFrame({"recovered": [0.6, 1.2], "ci_lower": [0.5, 1.1], "ci_upper": [1.1, 1.3], "month": [1, 2]})
+    assert at_most_all(table).to_numpy().tolist() == [[0.6, 0.5, 1, 1], [1, 1, 1, 2]]
 
 
 def test_where_the_cost_is_recovered_there_is_a_point_and_none_where_it_is_not():

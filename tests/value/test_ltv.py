@@ -25,7 +25,6 @@ from cslib.value.ltv import (
     ltv,
     ltv_by_age,
     observed_part,
-    off_the_sum,
     payback,
     recovery,
 )
@@ -148,15 +147,6 @@ def test_recovery_ends_where_all_of_the_cost_is_brought_back():
     assert recovery(paths_of(), terms, horizon_months=3).empty
     discounted = Terms(costs=TERMS.costs, gross_margin=0.8, annual_discount_rate=0.5)
     pd.testing.assert_frame_equal(recovery(two, discounted, horizon_months=3), table)
-
-
-def test_a_change_is_off_the_sum_where_the_interval_of_all_leaves_it_out():
-    rows = [(s, c, g, 90.0, 110.0) for c, gains in {"x": (100, 60, 29), "y": (100, 60, 30), "z": (100, 60, np.nan)}.items()
-            for s, g in zip(("All", "A", "B"), gains, strict=True)]  # fmt: skip
-    columns = ["segment", "change", "base_gain", "base_gain_ci_lower", "base_gain_ci_upper"]
-    changes = pd.DataFrame(rows, columns=columns)
-    assert off_the_sum(changes)[["change", "together"]].to_numpy().tolist() == [["x", 89.0]]
-    assert off_the_sum(changes[changes["segment"] == "All"]).empty
 
 
 def test_residual_value_by_hand():

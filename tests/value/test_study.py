@@ -136,13 +136,17 @@ def test_recovery_is_drawn_where_segments_are_compared():
 
 
 @pytest.mark.slow
-def test_the_sample_tells_both_errors_and_who_leaves_pays_less(by_plan):
+def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert by_plan.answer.text.endswith(
-        "expected 9.4 % too few customers, each paying 11 % too much: together 1.0 % too much revenue."
+        "expected 11 % too few customers, each paying 9.7 % too much: together 2.7 % too little revenue."
     )
-    assert "as MRR per remaining customer rises (those who leave pay less)" in by_plan.base.notes[0]
-    steps = by_plan.base.also[0].table
-    assert steps.loc[steps["by_leaving"], ["segment", "step"]].values.tolist() == [["All", "what they pay"]]
+    assert by_plan.answer.cards[1].detail.endswith("added up by plan")
+    worth = by_plan.base.table.set_index("segment")["base_value"]
+    assert worth["All"] == pytest.approx(worth.drop("All").sum())
+    assert (
+        "as MRR per remaining customer rises, " in by_plan.base.notes[0]
+    )  # within a plan who leaves pays as others do
+    assert by_plan.what_if.notes[0].startswith("Halving involuntary churn adds more than 10 % less churn, because")
 
 
 @pytest.mark.long

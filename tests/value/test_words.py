@@ -1,9 +1,12 @@
 """Sentences on customer value: what they say, and what they say where it cannot be known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from cslib.value.involuntary import Involuntary
 from cslib.value.ltv import Terms
 from cslib.value.prices import UnitCosts
 from cslib.value.words import (
@@ -16,7 +19,6 @@ from cslib.value.words import (
     forms_finding,
     forms_table,
     off_by_segment,
-    off_the_sum,
     payback_finding,
     payback_table,
     recovery_finding,
@@ -26,6 +28,7 @@ from cslib.value.words import (
     value_title,
     what_if_finding,
     what_if_table,
+    why_involuntary,
 )
 
 NAN = np.nan
@@ -67,6 +70,10 @@ BY_PLAN = table(
 
 def answer(forms=FORMS, base=BASE, pay=PAY, tested=TESTED, terms=TERMS, source="subscriptions", **more):
     return value_answer(forms, base, pay, tested, terms=terms, source=source, **more)
+
+
+def test_the_card_of_a_sum_says_over_which_column():
+    assert answer(added_by="plan").cards[1].detail == answer().cards[1].detail + ",\nadded up by plan"
 
 
 def test_a_card_names_what_it_counts():
@@ -246,6 +253,8 @@ def test_bridge_names_the_largest_steps():
     )
     assert bridge_finding(steps.iloc[:0]) == ""
     assert bridge_table(steps).iloc[2].tolist() == ["churn by age", "5,480", "+338"]
+    again = bridge_table(steps.replace({"step": {"churn by age": "later lives"}}))
+    assert again.iloc[2].tolist() == ["customers who come back", "5,480", "+338"]
 
 
 def test_forms_in_money():
@@ -316,10 +325,6 @@ def test_base():
         "The 2,193 present customers pay USD 818 k a month and bring USD 19.1 M over the next 36 months (18.0 to 20.2 M)."
     )
     assert base_findings(BASE.assign(mrr=NAN), UNKNOWN)[0].startswith("The 2,193 present customers bring 19.1 M")
-    several = pd.concat([BASE, BASE.assign(segment="Pro")])
-    assert base_findings(several, UNKNOWN)[0].startswith(
-        "The 2,193 present customers pay 818 k a month and bring, as one group, 19.1 M"
-    )
     assert base_findings(BASE, UNKNOWN)[1] == (
         "42 % of it comes from ages that few customers have reached so far, and is extrapolated."
     )
@@ -328,45 +333,39 @@ def test_base():
     assert len(base_findings(BASE.assign(share_in_tail=NAN), UNKNOWN)) == 1
 
 
-NONE = pd.DataFrame({"change": [], "together": []})
-
-
 def test_what_if_goes_from_the_largest_gain_down():
     changes = [("All", "10 % less churn", 1e5, 2, False), ("All", "5 % higher ARPA", 2e5, 1, True)]
     rows = table("segment change base_gain rank as_first", *changes)
-    assert what_if_finding(rows, NONE, horizon_months=36, currency="USD") == (
+    assert what_if_finding(rows, horizon_months=36, currency="USD") == (
         "5 % higher prices would add USD 200 k to what present customers bring over 36 months; 10 % less churn 100 k."
     )
     alike = rows.assign(as_first=True)
-    assert what_if_finding(alike, NONE, horizon_months=36, currency="USD") == (
+    assert what_if_finding(alike, horizon_months=36, currency="USD") == (
         "5 % higher prices and 10 % less churn would each add about USD 100 to 200 k to what present customers bring over "
         "36 months."
     )
-    assert "each add about 200 k to what" in what_if_finding(alike.assign(base_gain=2e5), NONE, horizon_months=36)
+    assert "each add about 200 k to what" in what_if_finding(alike.assign(base_gain=2e5), horizon_months=36)
     unknown = rows.assign(base_gain=NAN, rank=NAN)
-    assert what_if_finding(unknown, NONE, horizon_months=36) == "What a change would add cannot be told."
-    assert (
-        what_if_finding(rows.assign(base_gain=0.0), NONE, horizon_months=36)
-        == "None of the changes would add anything."
-    )
+    assert what_if_finding(unknown, horizon_months=36) == "What a change would add cannot be told."
+    assert what_if_finding(rows.assign(base_gain=0.0), horizon_months=36) == "None of the changes would add anything."
 
 
-def test_gains_that_are_not_the_sum_of_the_segments_are_told_with_their_rule():
-    rows = table("change base_gain together", ("10 % less churn", 1.02e6, 782e3), ("5 % higher ARPA", 2e5, 1e5))
-    (text,) = off_the_sum(rows, currency="USD")
-    assert text.startswith(
-        "By themselves the segments would gain together USD 782 k from 10 % less churn, not 1,020 k; USD 100 k from 5 %"
+KINDS = Involuntary(share=0.32, much=True, early=0.16, later=0.25, grows=True)
+
+
+def test_why_halving_involuntary_churn_adds_more_is_told_where_it_clearly_does():
+    rows = table(
+        "segment change base_gain", ("All", "10 % less churn", 8e5), ("All", "Half the involuntary churn", 1.2e6)
     )
-    assert text.endswith("Where segments leave and pay as differently as here, go by their sum.")
-    assert off_the_sum(rows.head(0)) == ()
-    every = table(
-        "segment change base_gain rank as_first",
-        ("All", "10 % less churn", 1e5, 2, False),
-        ("All", "5 % higher ARPA", 2e5, 1, True),
+    assert why_involuntary(KINDS, rows) == (
+        "Halving involuntary churn adds more than 10 % less churn, because 32 % of the MRR we expect to lose will be lost "
+        "involuntarily. Among customers that share grows with age: 16 % of those who leave in their first year, 25 % of "
+        "those who leave later.",
     )
-    assert what_if_finding(every, rows.head(1), horizon_months=36).endswith(
-        "; 10 % less churn 100 k (782 k by segments)."
-    )
+    assert why_involuntary(replace(KINDS, grows=False), rows)[0].endswith("will be lost involuntarily.")
+    assert why_involuntary(replace(KINDS, much=False), rows) == ()
+    assert why_involuntary(KINDS, rows.assign(base_gain=[8e5, NAN])) == ()
+    assert why_involuntary(KINDS, rows.assign(base_gain=[8e5, 7e5])) == ()
 
 
 @pytest.mark.parametrize(
@@ -376,6 +375,10 @@ def test_gains_that_are_not_the_sum_of_the_segments_are_told_with_their_rule():
         ([("Pro", 9.0, np.inf), ("Lite", 9.0, 2.0)], "Lite customers bring back what it cost to win them in 2 months, Pro not within 36 months"),
         ([("Pro", 9.0, np.inf), ("Lite", 9.0, np.inf)], "No segment brings back what it cost to win its customers within 36 months"),
         ([("Pro", 9.0, 3.0), ("Lite", 9.0, 3.0)], "All segments bring back what it cost to win them in 3 months"),
+        ([("Pro", 9.0, 2.0), ("Lite", 9.0, 2.0), ("Free", 9.0, 7.0)], "Pro and Lite customers bring back what it cost to win them in 2 months, Free in 7 months"),
+        ([("Pro", 9.0, 7.0), ("Lite", 9.0, 2.0), ("Free", 9.0, 7.0)], "Lite customers bring back what it cost to win them in 2 months, Pro and Free in 7 months"),
+        ([*((name, 9.0, 2.0) for name in "ABCD"), ("Z", 9.0, np.inf)], "Customers of 4 segments bring back what it cost to win them in 2 months, Z not within 36 months"),
+        ([("Z", 9.0, 1.0), *((name, 9.0, 2.0) for name in "ABCD")], "Z customers bring back what it cost to win them in 1 month, those of 4 others in 2 months"),
     ],
 )  # fmt: skip
 def test_recovery_names_the_first_and_the_last_segment(rows, title):
