@@ -313,8 +313,9 @@ def _scroll(label: str, html: str, kind: str = "") -> str:
 def _cell(value: object, unit: str, right: str) -> str:
     numeric = "cs-num" in right
     text = _text(value, unit, numeric)
-    if unit == "status" and text in STATUS:
-        kind, sign = STATUS[text]
+    status = text.partition(" over ")[0]  # such as missed over 12 months
+    if unit == "status" and status in STATUS:
+        kind, sign = STATUS[status]
         return f'<td{right}><span class="cs-status cs-{kind}">{sign} {unbroken(text)}</span></td>'
     if value is not None and numeric:
         number = repr(float(value)).replace("inf", "Infinity")  # type: ignore[arg-type]

@@ -205,6 +205,13 @@ def test_other_reports_are_pointed_to_in_a_report_only(
     assert "<a" not in body(show(display.note, "[x](javascript:alert) [x](../y) [x](a.b#c)"))
 
 
+def test_a_status_of_a_longer_time_keeps_its_sign(show: Show) -> None:
+    shown = pd.DataFrame({"kpi": ["a", "b"], "status": ["missed over 12 months", "not set up"]})
+    html = body(show(display.table, shown, name="t", caption="T", formats={"status": "status"})).replace("\xa0", " ")
+    assert '<span class="cs-status cs-bad">✗ missed over 12 months</span>' in html
+    assert "<td>not set up</td>" in html
+
+
 def test_a_card_without_value_says_why(show: Show) -> None:
     card = Card("Median stay", float("nan"), "months", detail="half have not left yet")
     data = show(display.cards, card)
