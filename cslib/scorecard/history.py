@@ -40,7 +40,8 @@ class Measured:
     currency
         Of the amounts.
     years
-        Of KPIs with a target, what they are over the last 12 months: columns as ``data.kpi.OVER_YEAR``.
+        Of KPIs with a target, and of all where there are segments, what they are over the last 12 months: columns as
+        ``data.kpi.OVER_YEAR``.
     """
 
     history: pd.DataFrame = field(repr=False)
@@ -122,7 +123,9 @@ def measure_all(data: DataSet, *, setting: Setting | None = None) -> Measured:
     missing = {name: kpi for name, kpi in kpis.items() if name not in set(history["kpi"])}
     reasons = {name: reasons.get(name, _absent(kpi, data)) for name, kpi in missing.items()}
     known = set(history["kpi"])
-    years = _years(data, used, [kpis[name] for name in targets if name in known])
+    years = _years(
+        data, used, [kpi for kpi in kpis.values() if kpi.id in known and (kpi.id in targets or used.segment_by)]
+    )
     return Measured(history, reasons, _named(kpis, known, data), targets, data.currency, years)
 
 
@@ -132,9 +135,7 @@ def _years(data: DataSet, setting: Setting, kpis: Iterable[Kpi]) -> pd.DataFrame
     for measure in dict.fromkeys(kpi.over_year for kpi in kpis if kpi.over_year):
         try:
             parts.extend(measure(data, setting))
-        except ParameterError:
-            raise
-        except DataError as error:
+        except (DataError, ParameterError) as error:
             LOG.info("not measured over 12 months: %s", error)
         except Exception:  # as of the KPIs themselves
             LOG.exception("a KPI could not be measured over 12 months")

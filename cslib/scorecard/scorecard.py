@@ -447,6 +447,28 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     return parts[COMPARED]
 
 
+def marked_otherwise(cells: pd.DataFrame, years: pd.DataFrame) -> pd.DataFrame:
+    """Find KPIs of which other segments differ from the rest in the last period than over 12 months.
+
+    Parameters
+    ----------
+    cells
+        As from :func:`compared`.
+    years
+        As in :class:`cslib.scorecard.history.Measured`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``kpi``, ``now`` and ``over_year`` (lists of segments, in alphabetical order).
+    """
+    both = years.dropna(subset="differ")[["kpi", "differ"]]
+    marked = cells[cells["verdict"] != ""]
+    both["now"] = [sorted(marked.loc[marked["kpi"] == kpi, "segment"]) for kpi in both["kpi"]]
+    both["over_year"] = [sorted(filter(None, str(names).split(", "))) for names in both["differ"]]
+    return both.loc[both["now"] != both["over_year"], ["kpi", "now", "over_year"]]
+
+
 def _weights(parts: pd.DataFrame, measured: Measured) -> list[float]:
     """Tell by what segments count together: their ``n``, or the MRR with which the period began."""
     history = measured.history

@@ -23,6 +23,7 @@ ARROWS: Final = {"above": "↑ ", "below": "↓ ", "": ""}
 BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
 SENTENCES: Final = 3
 SILENT: Final = "response_rate"  # explained where the report tells of those who did not answer
+DIFFERENT: Final = "nps_segmentation#Where is it different?"
 ONE_DIGIT: Final = 10  # below it a score has a decimal
 ALL_MARGIN: Final = "All revenue counts as margin in LTV, payback and CRC as share of margin: gross_margin is not set."
 NOTHING: Final = "No KPI can be measured for the latest period"
@@ -468,6 +469,29 @@ def verdicts(cells: pd.DataFrame) -> str:
     still = " Of such marks one in twenty may still be chance." * bool(clear)
     marks = f"↑ and ↓ mark what lies above or below the other segments by more than chance: {many}."
     return f"{marks}{still} The file holds the intervals."
+
+
+def other_marks(marks: pd.DataFrame, measured: Measured) -> tuple[str, ...]:
+    """Say where other segments stand out over 12 months, as a report has them, than in the last period.
+
+    Parameters
+    ----------
+    marks
+        As from ``scorecard.scorecard.marked_otherwise``.
+    measured
+        What they are made of.
+    """
+    rows: Iterable[Row] = marks.itertuples()
+    return tuple(
+        f"The marks of {measured.kpis[row.kpi].label} are of its last quarter ({_listed(row.now) or 'none'}). "
+        f"Over {TOLD}, {_upon(row.over_year)}: {link_to(DIFFERENT)}"
+        for row in rows
+    )
+
+
+def _upon(names: list[str]) -> str:
+    clear = "clearly differs" if len(names) < 2 else "clearly differ"
+    return f"{_listed(names) if names else 'no segment'} {clear}"
 
 
 def kpis_caption(table: pd.DataFrame, currency: str) -> str:

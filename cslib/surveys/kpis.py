@@ -15,9 +15,9 @@ from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
 from cslib.data.kpi import OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends
 from cslib.stats.intervals import wilson
-from cslib.surveys.answers import SILENT, Measure, answers, answers_by_period, available_columns, measures
+from cslib.surveys.answers import SILENT, Answers, Measure, answers, answers_by_period, available_columns, measures
 from cslib.surveys.change import non_response, silence_moves
-from cslib.surveys.scores import trend
+from cslib.surveys.scores import judged, scores, trend
 
 QUARTER: Final = 3
 QUARTERS: Final[Any] = {"first": "period", "months": QUARTER}
@@ -40,7 +40,15 @@ def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
         n = int(found.counts.loc[found.counts["now"] > SILENT, "n"].sum())
         of_all = silence_moves(weighted, asked.survey).get("of_all", np.nan)
         rows = weighted.head(1).rename(columns={asked.survey: "value"})
-        yield rows.assign(kpi=asked.survey, n=n, of_all=of_all)[OVER_YEAR]
+        yield rows.assign(kpi=asked.survey, n=n, of_all=of_all, differ=_differ(found, setting.segment_by))[OVER_YEAR]
+
+
+def _differ(found: Answers, column: str) -> str | float:
+    """Name the segments that the report calls clearly different."""
+    if not column:
+        return np.nan
+    scored = judged(scores(found, columns=[column]))
+    return ", ".join(scored.loc[scored["clear"], "segment"])
 
 
 def _scales(setting: Setting) -> Any:

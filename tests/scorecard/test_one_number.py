@@ -73,6 +73,9 @@ def test_twelve_months_have_one_value_in_all_reports(sample, by_plan):
     weighted = asked.silence.table.set_index("weighted_by").loc["all of these", "nps"]
     assert years.loc["nps", "of_all"] == pytest.approx(weighted, abs=0.01)
     assert "it is about 32." in asked.answer.text
+    groups = cs.Surveys(sample, by="plan").answer.text
+    assert "No segment clearly differs from the others." in groups
+    assert any(note.startswith("The marks of NPS") and "no segment clearly" in note for note in by_plan.segments.notes)
     (said,) = (text for text in by_plan.attention.attention if text.startswith("**NPS"))
     assert "weighted to everyone asked, it is about 32. [Who did not answer?]" in said
 

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from cslib.data.drift import Drift
-from cslib.data.kpi import HISTORY
+from cslib.data.kpi import HISTORY, OVER_YEAR
 from cslib.scorecard import words
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
-from cslib.scorecard.scorecard import COLUMNS, headlines, standing, told_by
+from cslib.scorecard.scorecard import COLUMNS, headlines, marked_otherwise, standing, told_by
 from cslib.scorecard.words import kpi_notes, kpi_texts, kpis_caption, scorecard_answer, segment_texts, verdicts
 
 CATALOGUE = catalogue()
@@ -164,6 +164,33 @@ def test_a_last_period_that_tells_is_told_beside_a_year_that_tells_otherwise():
     )
     assert card(of_late).detail.endswith("\n12 months: 3.9 % (3.7 to 4.2)")
     assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusual: 2.7 to 6.8")
+
+
+@pytest.mark.parametrize(
+    ("differ", "said"),
+    [
+        ("", "no segment clearly differs"),
+        ("Starter", "Starter clearly differs"),
+        ("Starter, Team", "Starter and Team clearly differ"),
+        ("Starter, Enterprise", ""),
+        (np.nan, ""),
+    ],
+)
+def test_marks_of_a_quarter_name_those_of_the_year(differ, said):
+    verdicts = {"Starter": "above", "Enterprise": "below", "Team": ""}
+    cells = pd.DataFrame([("nps", s, v) for s, v in verdicts.items()], columns=["kpi", "segment", "verdict"])
+    years = pd.DataFrame([{"kpi": "nps", "differ": differ}], columns=OVER_YEAR)
+    found = words.other_marks(marked_otherwise(cells, years), measured())
+    quarter = "The marks of NPS are of its last quarter (Enterprise and Starter). Over 12 months, "
+    link = "[Where is it different?](nps_segmentation#where-is-it-different)"
+    assert found == ((f"{quarter}{said}: {link}",) if said else ())
+
+
+def test_what_only_the_year_marks_is_named():
+    cells = pd.DataFrame({"kpi": ["csat"], "segment": ["Team"], "verdict": [""]})
+    years = pd.DataFrame([{"kpi": "csat", "differ": "Team"}], columns=OVER_YEAR)
+    (said,) = words.other_marks(marked_otherwise(cells, years), measured())
+    assert said.startswith("The marks of CSAT are of its last quarter (none). Over 12 months, Team clearly differs: ")
 
 
 def test_a_score_names_those_who_did_not_answer():
