@@ -21,7 +21,6 @@ from cslib.show.result import Answer, Cards
 YEAR: Final = 12
 ARROWS: Final = {"above": "↑ ", "below": "↓ ", "": ""}
 BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
-SENTENCES: Final = 3
 SILENT: Final = "response_rate"  # explained where the report tells of those who did not answer
 DIFFERENT: Final = "nps_segmentation#Where is it different?"
 ONE_DIGIT: Final = 10  # below it a score has a decimal
@@ -104,7 +103,7 @@ def _listed(names: Iterable[object]) -> str:
 
 
 def attention(stand: Standing, measured: Measured) -> Cards:
-    """Say in three sentences what needs attention most, each with a link to the section that explains it.
+    """Say what needs attention, each thing in a sentence with a link to the section that explains it.
 
     Parameters
     ----------
@@ -116,11 +115,12 @@ def attention(stand: Standing, measured: Measured) -> Cards:
     Returns
     -------
     Cards
-        No cards, and at most three sentences with ``**bold**`` parts: missed targets first, by how far; then what got
-        worse by more than chance, targets that cannot be told, and what got better. One of each KPI and its twin.
+        No cards, and sentences with ``**bold**`` parts, of which the home page tells the first: missed targets, by how
+        far; then what got worse by more than chance, targets that cannot be told, and what got better. One of each KPI
+        and its twin.
     """
     ranked: list[Row] = [row for row in stand.attention.itertuples() if not row.repeats]
-    said = [f"{_said(row, measured)} {_link(row, measured)}" for row in ranked[:SENTENCES]]
+    said = [f"{_said(row, measured)} {_link(row, measured)}" for row in ranked]
     calm = "Nothing is off its target or clearly different from usual" if stand.n_measured else NOTHING
     said = said or [f"{calm}. {link_to(SCORECARD)}"]
     none = "No targets are set. Name them under [targets] in cslib.toml, such as nps = 30."
@@ -282,7 +282,7 @@ def _card(row: Row, measured: Measured) -> Card:
     limited = isfinite(row.limit_lower) and not (kpi.grows or row.season == "allowed for")  # else of one period only
     lower, upper = (None, None) if row.ci_lower == row.ci_upper else (row.ci_lower, row.ci_upper)
     n = None if pd.isna(row.n) else int(row.n)
-    detail = "\n".join(filter(None, [row.period, _change(row, currency), _last_line(row, currency)]))
+    detail = "\n".join(filter(None, [row.period, _change(row, currency), _last_line(row)]))
     aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
     aimed: Any = {}
     if row.status in JUDGED:
@@ -292,12 +292,12 @@ def _card(row: Row, measured: Measured) -> Card:
     return Card(row.label, row.value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
 
 
-def _last_line(row: Row, currency: str) -> str:
+def _last_line(row: Row) -> str:
     """Say in the last line of a card what weighs most: what judges the target, who is silent, or what is usual."""
     if pd.notna(row.of_all_12m) and not row.judged_over:
-        return f"of everyone asked {_about(row)}"
+        return f"of everyone asked: {_about(row)}"
     if row.status_12m and (row.judged_over or row.status == "not clear" or row.status_12m != row.status):
-        return f"12 months: {_value(row, row.value_12m, currency)} ({_year_ends(row)})"
+        return f"{TOLD}: {_bare(row, row.value_12m)} ({_year_ends(row)})"
     return _usually(row) if row.change == "noise" and isfinite(row.limit_lower) else ""
 
 

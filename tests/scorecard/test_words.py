@@ -73,6 +73,7 @@ def test_attention_in_order_each_with_its_link():
         "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)",
         "**NPS is 43.6**, with a target of at least 40; it may really be anything from 37.7 to 49.0. "
         "[Who is happy, and who isn't?](nps_segmentation#who-is-happy-and-who-isn-t)",
+        f"**Cross-sell rate is 13.0 %, clearly up from 10.0 % a year ago**. {SOLD}",
     ]
 
 
@@ -146,7 +147,7 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     assert answered(table(entry)).text.startswith("**The one target is missed: Customer churn over 12 months**.")
     made = card(entry)
     assert (made.value, made.status, made.target) == (0.031, "missed", "at most 3 % over 12 months")
-    assert made.detail == "June 2025\ndown from 3.5 % in May\n12 months: 3.9 % (3.7 to 4.2)"
+    assert made.detail == "June 2025\ndown from 3.5 % in May\n12 months: 3.9 (3.7 to 4.2)"
     assert kpi_texts(table(entry), {})["Status"].tolist() == ["missed over 12 months"]
     assert notes(table(entry)) == (
         "The target of Customer churn is judged over 12 months: 3.9 % a month (3.7 to 4.2). June alone is too close to tell.",
@@ -162,7 +163,7 @@ def test_a_last_period_that_tells_is_told_beside_a_year_that_tells_otherwise():
         "**Customer churn is 2.0 % (1.5 to 2.5) and meets its target of 3 %**. "
         "Over 12 months it is 3.9 % a month (3.7 to 4.2), which misses it. "
     )
-    assert card(of_late).detail.endswith("\n12 months: 3.9 % (3.7 to 4.2)")
+    assert card(of_late).detail.endswith("\n12 months: 3.9 (3.7 to 4.2)")
     assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusual: 2.7 to 6.8")
 
 
@@ -199,9 +200,9 @@ def test_a_score_names_those_who_did_not_answer():
         "**NPS is 43.6 (37.7 to 49.0)**, with a target of at least 40. Over 12 months it is 37.4 (33.7 to 40.8); "
         "weighted to everyone asked, it is about 32. [Who did not answer?](nps_segmentation#who-did-not-answer)"
     )
-    assert card(ASKED).detail == "April to June 2025\nof everyone asked about 32"
+    assert card(ASKED).detail == "April to June 2025\nof everyone asked: about 32"
     share = row("csat", 0.74, ci_lower=0.7, ci_upper=0.78, target=0.75, status="not clear", of_all_12m=0.684)
-    assert card(share).detail.endswith("of everyone asked about 68 %")
+    assert card(share).detail.endswith("of everyone asked: about 68 %")
 
 
 ONE_MET = row("csat", 0.9, target=0.8, status="met")
