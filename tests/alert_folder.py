@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from cslib.data.kpi import Target
+from cslib.data.kpi import OVER_YEAR, Target
 from cslib.report.publish import point
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
@@ -40,11 +40,13 @@ def nrr(until, *values, half=0.02):
     return pd.DataFrame(own | bounds | {"n": 1000})
 
 
-def write_run(out, *history, as_of, targets=AT_LEAST_95, slug="scorecard", given=None, number=0, **facts):
+def write_run(
+    out, *history, as_of, targets=AT_LEAST_95, years=(), slug="scorecard", given=None, number=0, **facts
+):  # fmt: skip
     """Publish a run: its version, its page and the link to it."""
     rows = pd.concat(history, ignore_index=True)
     reasons = dict.fromkeys(KPIS, "needs data")
-    table = scorecard(Measured(rows, reasons, KPIS, targets, "USD"))
+    table = scorecard(Measured(rows, reasons, KPIS, targets, "USD", pd.DataFrame(years, columns=OVER_YEAR)))
     version = f"{as_of.replace('-', '')}T050000-{number:08x}"
     folder = out / f"{slug}.versions" / version
     folder.mkdir(parents=True)

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cslib.churn.rates import churn_rates
+from cslib.churn.rates import churn_rates, last_year
 from cslib.data.dataset import DataSet
-from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
+from cslib.data.kpi import OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends
 from cslib.errors import DataError
 
 NEEDS: Final = "customers with dates, or subscriptions"
@@ -30,9 +30,19 @@ def _left_and_stayed(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     yield history_rows("customer_retention_rate", stayed, "retention_rate", n="n_start")
 
 
+def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    year = None if never_recorded(data) else last_year(churn_rates(data))
+    if year is not None:
+        left = {"value": year["churn_rate"], "ci_lower": year["ci_lower"], "ci_upper": year["ci_upper"]}
+        stayed = {"value": 1 - left["value"], "ci_lower": 1 - left["ci_upper"], "ci_upper": 1 - left["ci_lower"]}
+        rows = [{"kpi": "customer_churn_rate", **left}, {"kpi": "customer_retention_rate", **stayed}]
+        yield pd.DataFrame(rows).assign(n=year["n_start"]).reindex(columns=OVER_YEAR)
+
+
 MONTHLY: Final[Any] = {
     "group": "retention", "unit": "percent", "months": 1, "base": "customers when the month begins",
     "sources": ("customers",), "needs": NEEDS, "blank": NOBODY, "measure": _left_and_stayed,
+    "over_year": _over_year,
     "explained": "churn_survival#How many leave in a month?",
 }  # fmt: skip
 KPIS: Final = by_id(

@@ -37,6 +37,7 @@ ESTIMATES: Final = ["churn_rate", "retention_rate", "ci_lower", "ci_upper"]
 RATES: Final = ["segment", "month", "method", "n_start", "n_new", "n_churned", *ESTIMATES]
 RECONCILED: Final = ["measure", "n_base", "n_churned", "churn_rate", "explanation"]
 FLOWS: Final = ("n_new", "n_left", "n_left_new", "net_days")
+YEAR: Final = 12  # months
 EPOCH: Final = pd.Timestamp(1970, 1, 1)
 Measure = tuple[str, float, float, str]  # name, base, churned, explanation
 
@@ -135,6 +136,28 @@ def last_month(rates: pd.DataFrame) -> pd.Series[Any] | None:
     known = {"usual": usual, "n_before": len(before), "compared": "" if np.isnan(usual) else against}
     told = ALLOWED if season.kept else ABSENT if len(rows) > TWO_YEARS else UNKNOWN
     return pd.concat([last, pd.Series(known | {"season": told})])
+
+
+def last_year(rates: pd.DataFrame) -> pd.Series[Any] | None:
+    """Pool the last twelve complete months of all customers.
+
+    Parameters
+    ----------
+    rates
+        As from :func:`churn_rates` by month.
+
+    Returns
+    -------
+    pandas.Series or None
+        ``month`` (the last one), ``n_start`` (customers of the months' starts, added up), ``n_churned`` (of these, who
+        left in the month), ``churn_rate`` (a month), ``ci_lower``, ``ci_upper`` (Wilson, 95 %). None with fewer months.
+    """
+    rows = rates[(rates["segment"] == "All") & (rates["method"] == "start_of_period")].tail(YEAR)
+    n, left = float(rows["n_start"].sum()), float(rows["n_churned"].sum())
+    if len(rows) < YEAR or not n:
+        return None
+    ends = {name: float(end[0]) for name, end in wilson([left], [n]).columns().items()}
+    return pd.Series({"month": rows["month"].iloc[-1], "n_start": n, "n_churned": left, "churn_rate": left / n, **ends})
 
 
 def _estimates(own: pd.DataFrame) -> dict[str, dict[str, Any]]:

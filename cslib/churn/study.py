@@ -14,7 +14,7 @@ from cslib.churn.at_risk import alike_by, at_risk, stakes
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import never_recorded
 from cslib.churn.outlook import came, forecast_customers, line, outlook
-from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, reconcile
+from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, last_year, reconcile
 from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
 from cslib.data.customers import segment_remark, today_remark
 from cslib.data.dataset import DataSet, rewind
@@ -292,7 +292,7 @@ class Churn(Study):
         why = (f"{said.title}." if self.data.has_dates("customers") else UNDATED) if table.empty else ""
         how: Any = {"x": "month", "y": "churn_rate", "x_label": "", "n": "n_start", "unit": "hazard"}
         chart = partial(panels_with_bands, well_observed(shown, least=FIRM), **how)
-        rest: Any = {"absent": why, "caption": "Churn by month and method"}
+        rest: Any = {"absent": why, "caption": "Churn by month and method", "notes": say.last_year(last_year(table))}
         return Result("churn_rate", table, said.title, said.subtitle + left_out(table, shown), chart, **rest)
 
     @cached_property

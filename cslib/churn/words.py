@@ -705,6 +705,16 @@ def sums(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = 
     return (f"{listed}, the forecast is {outlook.lost:,.0f}: {why}.{better}",)
 
 
+def last_year(year: Row | None) -> tuple[str, ...]:
+    """State how many left a month over the last twelve; from ``churn.rates.last_year``."""
+    if year is None:
+        return ()
+    left = f"{format_value(year.churn_rate, 'percent')} of customers left a month"
+    ends = between(year.ci_lower, year.ci_upper)
+    few = "those who came and left within one month are not counted"
+    return (f"Over the 12 months to {year.month:%B %Y}, {left} ({ends}); {few}.",)
+
+
 def monthly(last: Row | None) -> Said:
     """State the churn rate of the last month against the twelve before, or what they and the season let one expect.
 

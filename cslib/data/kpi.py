@@ -15,6 +15,7 @@ from cslib.data.dataset import DataSet
 GROUPS: Final = ("growth", "retention", "value", "sentiment", "engagement")
 SCORECARD: Final = "scorecard#Where does every KPI stand?"
 HISTORY: Final = ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
+OVER_YEAR: Final = ["kpi", "value", "ci_lower", "ci_upper", "n", "of_all", "differ"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,11 @@ class Kpi:
         The KPI by which segments count together, as the period began, where that is not ``n``: MRR for its shares.
     adapt
         Changes the definition with the setting.
+    over_year
+        How it is measured over the last 12 months, where its topic pools them: that judges a target on which the last
+        period is not clear. Yields tables with the columns ``OVER_YEAR``, one row per KPI: ``of_all`` is the value
+        weighted to everybody, where those whom it is known of clearly differ, else missing; ``differ`` names the
+        segments that clearly differ from the others, separated by commas (missing where none are compared).
     """
 
     id: str
@@ -136,6 +142,7 @@ class Kpi:
     noun: str = "customer"
     weight: str = ""
     adapt: Callable[[Kpi, Setting], Kpi] | None = field(default=None, repr=False)
+    over_year: Measure | None = field(default=None, repr=False)
 
     @property
     def link(self) -> str:

@@ -85,8 +85,11 @@ def missed(row: Row, currency: str, before: Before | None, *, moved: bool) -> st
     """Say that a target is newly missed, and whether the KPI has left its usual range as well."""
     target = target_text(row, currency)
     renewed = before is not None and before.target not in ("", target)
-    text = f"**{row.label} {_way_off(row, before, renewed=renewed)}**: {_value(row, currency)}, target {target}"
+    value = _judged(row, currency)
+    text = f"**{row.label} {_way_off(row, before, renewed=renewed)}**: {value}, target {target}"
     text += f", before {before.target}" if before and renewed else ""
+    if row.judged_over:
+        return f"{text}; {_latest(row, currency)}{_usually(row) if moved else ''}."
     return f"{text}{_usually(row) if moved else ''}.{_was(row, currency, before)}"
 
 
@@ -95,7 +98,7 @@ def _way_off(row: Row, before: Before | None, *, renewed: bool) -> str:
     if renewed:
         return "misses its new target"
     least, most = _ends(row)
-    if before is None or isnan(before.value) or not least <= before.value <= most:
+    if row.judged_over or before is None or isnan(before.value) or not least <= before.value <= most:
         return "misses its target"
     return f"{'fell below' if row.value < least else 'rose above'} its target"
 
@@ -116,7 +119,7 @@ def moved(row: Row, currency: str, before: Before | None) -> str:
 
 def met(row: Row, currency: str) -> str:
     """Say that a target that was missed is met."""
-    return f"**{row.label} meets its target again**: {_value(row, currency)}, target {target_text(row, currency)}."
+    return f"**{row.label} meets its target again**: {_judged(row, currency)}, target {target_text(row, currency)}."
 
 
 def back(row: Row, currency: str) -> str:
@@ -141,7 +144,7 @@ def works(title: str, since: str) -> str:
 
 def misses(row: Row) -> str:
     """Say in few words that a target is missed."""
-    return f"{row.label} misses its target"
+    return f"{row.label} misses its target{f' over {row.judged_over}' if row.judged_over else ''}"
 
 
 def differs(row: Row, way: str) -> str:
@@ -178,6 +181,20 @@ def _number(row: Row, value: float, currency: str) -> str:
 def _value(row: Row, currency: str) -> str:
     interval = _interval(row, row.ci_lower, row.ci_upper)
     return f"{_number(row, row.value, currency)}{f' ({interval})' if interval else ''}"
+
+
+def _judged(row: Row, currency: str) -> str:
+    """Write the value by which the target is judged, and of which time it is where that is not the last period."""
+    if not row.judged_over:
+        return _value(row, currency)
+    interval = _interval(row, row.ci_lower_12m, row.ci_upper_12m)
+    a_month = " a month" if row.months == 1 else ""
+    return f"{_number(row, row.value_12m, currency)}{a_month} over {row.judged_over} ({interval})"
+
+
+def _latest(row: Row, currency: str) -> str:
+    when = "the latest period" if row.period.startswith("as ") or not row.period else row.period
+    return f"{when} alone ({_number(row, row.value, currency)}) can't tell"
 
 
 def _interval(row: Row, lower: float, upper: float) -> str:

@@ -1,9 +1,10 @@
-"""The home page: where we stand and what needs attention, then every report with its answer, and what failed."""
+"""The home page: what needs attention first, the headlines, every report with its answer, and what failed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +21,8 @@ from cslib.show.formats import format_day, format_value, inline
 from cslib.stats.survival import DAYS_PER_MONTH
 
 HEADLINES: Final = 8  # cards
-SENTENCES: Final = 3  # on what needs attention
+SENTENCES: Final = 3  # on what needs attention; the report has all
+TITLE: Final = "What needs attention first?"
 LATE: Final = 35  # days from the end of the data to the run, above which it is said
 TEXTS: Final = ("answer", "subtitle", "error", "status", "group")
 
@@ -65,18 +67,21 @@ def _shown(
     about: dict[str, Any] = {"groups": groups, "failures": failed, "not_made": not_made, "summary": summary}
     about |= {"digest": (out / "digest.html").is_file(), "late": next((run["late"] for run in pages), "")}
     about |= {"pages": [run for run in pages if not run["group"]], "front": front}
+    about |= {"title": TITLE if front else "Reports"}
     if front:
         about |= {"old": any(f["last_good"] is front for f in failed)}
         about |= {"views": [{**front, "id": ALL, "value": "All"}, *front["segments"]], "column": front["column"]}
         about |= {"column_words": words(front["column"]), "changes": _changes(out, front)}
         if len(about["views"]) > 1:
             about["groups"] = [[_by_view(run, front["column"], about["views"]) for run in runs] for runs in groups]
-        about["views"] = [view | {"cards": _cards(view), "attention": _attention(view)} for view in about["views"]]
+        about["views"] = [_told_first(view) for view in about["views"]]
     return about
 
 
-def _attention(view: Mapping[str, Any]) -> list[Markup]:
-    return [Markup(inline(text)) for text in view["attention"][:SENTENCES]]
+def _told_first(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell the first sentences on what needs attention, count the rest, and draw the headlines once more."""
+    said = [Markup(inline(text)) for text in view["attention"]]
+    return {**view, "cards": _cards(view), "attention": said[:SENTENCES], "more": len(said[SENTENCES:])}
 
 
 def _by_view(run: Mapping[str, Any], column: str, views: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -89,9 +94,9 @@ def _by_view(run: Mapping[str, Any], column: str, views: Iterable[Mapping[str, A
 
 
 def _unlike_the_front(run: Mapping[str, Any]) -> dict[str, Any]:
-    """List the report that heads the page by its short name and what it holds: its title and answer stand above."""
+    """List the report that heads the page by what it holds: its answer stands above."""
     parts = [{**own, "answer": own["subtitle"]} for own in run["segments"]]
-    return {**run, "title": run["label"], "answer": run["subtitle"], "segments": parts}
+    return {**run, "answer": run["subtitle"], "segments": parts}
 
 
 def _place(run: Mapping[str, Any]) -> tuple[bool, str, str]:
@@ -152,8 +157,9 @@ def _late(record: Mapping[str, Any], check: Mapping[str, Any]) -> str:
 
 
 def _cards(run: Mapping[str, Any]) -> Markup:
-    """Draw the first cards of a report once more."""
-    return Markup("").join(Markup(card_html(card)) for card in _readable(run))
+    """Draw the first cards of a report once more, with their period; what they were before stands in the report."""
+    brief = (replace(card, detail=card.detail.partition("\n")[0]) for card in _readable(run))
+    return Markup("").join(Markup(card_html(card)) for card in brief)
 
 
 def _readable(run: Mapping[str, Any]) -> Iterator[Card]:

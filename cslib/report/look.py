@@ -21,10 +21,11 @@ from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.scorecard import COLUMNS
 
 SCORECARD: Final = "scorecard"
-TEXTS: Final = ("kpi", "period", "unit", "status", "change", "season", "direction", "label", "group")
+JUDGED: Final = ("judged_over", "status_12m")
+TEXTS: Final = ("kpi", "period", "unit", "status", "change", "season", "direction", "label", "group", *JUDGED)
 NUMBERS: Final = (
     *("value", "ci_lower", "ci_upper", "n", "months", "previous", "target", "target_upper", "year_before"),
-    *("limit_lower", "limit_upper"),
+    *("limit_lower", "limit_upper", "value_12m", "ci_lower_12m", "ci_upper_12m", "of_all_12m"),
 )
 SLUG: Final = re.compile(r"\w[\w-]*")
 PASSING: Final = ("data", "as_of", "segment_by")  # parameters that change nothing of what a KPI is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -84,19 +85,37 @@ class Retention(Study):
         """Headline sentence and cards."""
         say, known = self._say, (self._marks, self._contrast)
         whom = say.subtitle(told.followed(self._triangle, self._curve))
-        return Answer(whom, say.answer(*known), tuple(say.cards(*known)), notes=tuple(filter(None, self._bridges())))
+        text = say.answer(*known, pace=self._stay if self._recent else math.nan)
+        return Answer(whom, text, tuple(say.cards(*known)), notes=tuple(filter(None, self._bridges())))
 
     def _bridges(self) -> Iterator[str]:
         """Say how this goes with the churn report, where both are about customers."""
-        if not self._say.held or not self._dated or not self.data.has_dates("customers"):
+        if not self._of_customers:
             return
         found, year = drift(self.data), self._marks[self._marks["period_index"] == 12]
-        if self.period == "month" and self.kind == "on" and len(year):
-            stay = whole(survival_at(survival_curve(recent_lives(self.data, found)), [12]))["survival"].iloc[0]
-            told: Any = {"recent": bool(found and found.carries), "unit": counted_as(self.data)}
-            yield self._say.beside_churn(year.iloc[0], stay, **told) if pd.notna(stay) else ""
+        if pd.notna(self._stay) and not self._recent:
+            yield self._say.beside_churn(year.iloc[0], self._stay, unit=counted_as(self.data))
         if found and self._contrast is not None and self._contrast.together and not self._contrast.newest:
             yield self._say.bridge(found, drift_before(self.data, self._contrast.cohort.date()), self._contrast)
+
+    @property
+    def _of_customers(self) -> bool:
+        return self._say.held and self._dated and self.data.has_dates("customers")
+
+    @cached_property
+    def _recent(self) -> bool:
+        """Whether the churn report rests on the last 12 months alone."""
+        found = drift(self.data) if self._of_customers else None
+        return bool(found and found.carries)
+
+    @cached_property
+    def _stay(self) -> float:
+        """Share that stays longer than 12 months in the churn report; missing where it is not held to this."""
+        told_here = self.period == "month" and self.kind == "on" and (self._marks["period_index"] == 12).any()
+        if not self._of_customers or not told_here:
+            return math.nan
+        lives = recent_lives(self.data, drift(self.data))
+        return float(whole(survival_at(survival_curve(lives), [12]))["survival"].iloc[0])
 
     @cached_property
     def by_age(self) -> Result:

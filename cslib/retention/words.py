@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -123,7 +124,7 @@ class Wording:
         what += {"on": "", "on_or_after": " or later"}.get(self.kind, " or another of its bracket")
         return f"{whom} in {counted(followed.n_cohorts, f'{EVERY[self.period]} cohort')} · retained: {what}"
 
-    def answer(self, marks: pd.DataFrame, contrast: pd.Series[Any] | None) -> str:
+    def answer(self, marks: pd.DataFrame, contrast: pd.Series[Any] | None, *, pace: float = math.nan) -> str:
         """Answer "do customers stay, and are newer ones better?" in at most two sentences.
 
         Parameters
@@ -133,6 +134,8 @@ class Wording:
             far; missing without cohorts).
         contrast
             Newer against older cohorts, where there are any.
+        pace
+            Share that stays longer than 12 months at the pace of the last 12, where the churn report rests on them.
 
         Returns
         -------
@@ -143,7 +146,8 @@ class Wording:
             return "No period after the first is complete yet, so **retention is not known yet**."
         row = marks[marks["headline"]].iloc[0]
         seen = counted(int(row.n_customers), "customer") + " followed that long" * pd.isna(row.joined)
-        first = f"**{self._kept(row)}** (95 % interval {between(row.ci_lower, row.ci_upper)}, {seen})."
+        now = f"; at the pace of the last 12 months, as in the churn report, {percent(pace)}" if pace == pace else ""
+        first = f"**{self._kept(row)}** (95 % interval {between(row.ci_lower, row.ci_upper)}, {seen}){now}."
         if self.source == "tenure":
             return f"{first} The data hold no start dates, so they don't tell whether newer customers stay longer."
         return f"{first} {self.difference(contrast)}"
@@ -171,7 +175,9 @@ class Wording:
         if contrast is None:
             return "Too few cohorts are old enough, or too few customers left, to compare newer with older ones."
         k, when = int(contrast.shared_age), {"month": "in", "day": "on"}.get(self.period, f"in the {self.period} from")
-        who = f"Customers who joined {when if contrast.newest else 'since'} {self._day(contrast.cohort)}"
+        day = self._day(contrast.cohort)
+        half = f"Customers who joined since {day}, the newer half of cohorts,"
+        who = f"Customers who joined {when} {day}" if contrast.newest else half
         state = replace(self, kind="on").retained(k)
         rates = f"{percent(contrast.rate_newer)} vs {percent(contrast.rate_older)} {state}{self._alike(contrast)}"
         span = f"over the first {stretch(k, self.period)} together"
@@ -206,7 +212,7 @@ class Wording:
         alike = f"{who}, no such change is clear at the same ages"
         return f"The churn report says that {leave}. Among {alike}: it shows in those who joined since."
 
-    def beside_churn(self, mark: pd.Series[Any], survival: float, *, recent: bool, unit: str = "customer") -> str:
+    def beside_churn(self, mark: pd.Series[Any], survival: float, *, unit: str = "customer") -> str:
         """Say why the churn report has another share; nothing where it has the same, as rounded.
 
         Parameters
@@ -215,15 +221,10 @@ class Wording:
             The landmark of 12 months, as for :meth:`answer`.
         survival
             Share that stays longer than 12 months in the churn report.
-        recent
-            Whether that rests on the last twelve months alone.
         unit
             As from :func:`cslib.data.lives.counted_as`.
         """
         here, there = percent(mark.retention_rate), percent(survival)
-        if recent:
-            what = f"{here} is what happened to those who joined by {self._until(mark.joined)}"
-            return f"The churn report says {there}: the pace of the last 12 months. {what}."
         counts = "every stay, to the day" if unit == "stay" else "to the day"
         once = "Here each customer counts once, at the end of the twelfth month after that of the start"
         return f"The churn report says {there}: it counts {counts}. {once}." if here != there else ""

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from cslib.data.kpi import Kpi
 from cslib.scorecard.history import WHOLE
-from cslib.scorecard.scorecard import YEAR, earlier, errors_of, margin_of_difference, periods_before, reach_of
+from cslib.scorecard.scorecard import YEAR, decided, earlier, errors_of, margin_of_difference, periods_before, reach_of
 from cslib.stats.intervals import holm, z_value
 from cslib.stats.limits import UNKNOWN, control_limits, surprise
 
@@ -41,7 +41,8 @@ def comparisons(table: pd.DataFrame, history: pd.DataFrame, kpis: Mapping[str, K
 
     Notes
     -----
-    Of a target: one-sided, by how many times its distance from the value spans the interval's half on that side.
+    Of a target: one-sided, by how many times its distance from the value spans the interval's half on that side; twice
+    that where the last 12 months are looked at, too, as either look can be false.
 
     Of a usual range: the larger of :func:`cslib.stats.limits.surprise` and the same of the interval and the middle of
     the range, two-sided; the first knows how much a KPI moves, the second how few customers it rests on. Without
@@ -56,7 +57,7 @@ def comparisons(table: pd.DataFrame, history: pd.DataFrame, kpis: Mapping[str, K
 
 def _of_one(now: pd.Series[Any], own: pd.DataFrame, kpi: Kpi) -> Iterator[tuple[str, str, bool, float]]:
     if pd.notna(now["target"]):
-        yield kpi.id, TARGET, now["status"] == "missed", np.nan if kpi.exact else _off_target(now, kpi)
+        yield kpi.id, TARGET, now["status"] == "missed", np.nan if kpi.exact else _off_target(now)
     if now["change"] in (*MOVED, "noise"):
         yield kpi.id, RANGE, now["change"] in MOVED, _off_range(now, own, kpi)
 
@@ -105,13 +106,14 @@ def alarms(compared: pd.DataFrame, *, rate: float = RATE) -> pd.Series[bool]:
     return compared["said"].astype(bool) & ~(adjusted > rate)
 
 
-def _off_target(now: pd.Series[Any], kpi: Kpi) -> float:
+def _off_target(now: pd.Series[Any]) -> float:
     """Tell how often a KPI that just reaches its target would be seen as far on its wrong side."""
-    value, (low, high) = now["value"], reach_of(now, kpi)
+    value, low, high = decided(now)
     least, most = _ends(now)
+    looks = 1 + bool(now["status_12m"])
     if value < least:
-        return _beyond(least - value, high - value)
-    return _beyond(value - most, value - low) if value > most else 1.0
+        return min(1.0, looks * _beyond(least - value, high - value))
+    return min(1.0, looks * _beyond(value - most, value - low)) if value > most else 1.0
 
 
 def _ends(now: pd.Series[Any]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from cslib.data.dataset import DataSet
-from cslib.data.kpi import HISTORY, Kpi, Setting, Target
+from cslib.data.kpi import HISTORY, OVER_YEAR, Kpi, Setting, Target
 from cslib.data.lives import counted_as
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.scorecard.catalogue import catalogue, read_targets
@@ -39,6 +39,9 @@ class Measured:
         As from :func:`cslib.scorecard.catalogue.read_targets`.
     currency
         Of the amounts.
+    years
+        Of KPIs with a target, and of all where there are segments, what they are over the last 12 months: columns as
+        ``data.kpi.OVER_YEAR``.
     """
 
     history: pd.DataFrame = field(repr=False)
@@ -46,6 +49,7 @@ class Measured:
     kpis: Mapping[str, Kpi]
     targets: Mapping[str, Target]
     currency: str = ""
+    years: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=OVER_YEAR), repr=False)
 
     def of_all(self, kpi: str) -> pd.DataFrame:
         """Give the history of one KPI over all customers, the earliest period first."""
@@ -118,7 +122,24 @@ def measure_all(data: DataSet, *, setting: Setting | None = None) -> Measured:
     history = _in_order(parts, kpis)
     missing = {name: kpi for name, kpi in kpis.items() if name not in set(history["kpi"])}
     reasons = {name: reasons.get(name, _absent(kpi, data)) for name, kpi in missing.items()}
-    return Measured(history, reasons, _named(kpis, set(history["kpi"]), data), targets, data.currency)
+    known = set(history["kpi"])
+    years = _years(
+        data, used, [kpi for kpi in kpis.values() if kpi.id in known and (kpi.id in targets or used.segment_by)]
+    )
+    return Measured(history, reasons, _named(kpis, known, data), targets, data.currency, years)
+
+
+def _years(data: DataSet, setting: Setting, kpis: Iterable[Kpi]) -> pd.DataFrame:
+    """Measure over 12 months what is, where that fails the last period judges the target by itself."""
+    parts = [pd.DataFrame(columns=OVER_YEAR)]
+    for measure in dict.fromkeys(kpi.over_year for kpi in kpis if kpi.over_year):
+        try:
+            parts.extend(measure(data, setting))
+        except (DataError, ParameterError) as error:
+            LOG.info("not measured over 12 months: %s", error)
+        except Exception:  # as of the KPIs themselves
+            LOG.exception("a KPI could not be measured over 12 months")
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
 def _named(kpis: Mapping[str, Kpi], known: set[str], data: DataSet) -> dict[str, Kpi]:

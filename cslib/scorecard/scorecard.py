@@ -21,8 +21,10 @@ COLUMNS: Final = [
     *("kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"),
     *("target_upper", "year_before", "limit_lower", "limit_upper", "change", "season", "until", "months"),
     *("direction", "label", "group"),
+    *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "of_all_12m", "status_12m"),
 ]
 YEAR: Final = 12
+TOLD: Final = "12 months"
 MOST: Final = 8  # headline cards
 SAME: Final = 1e-6  # share by which the mean of the segments may miss the value of all
 HEADLINES: Final = (
@@ -31,7 +33,8 @@ HEADLINES: Final = (
 )
 COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict"]
 WORST: Final = ["worst", "worst_value", "apart"]
-JUDGED: Final = ("met", "missed", "not clear")
+UNCLEAR: Final = "not clear"
+JUDGED: Final = ("met", "missed", UNCLEAR)
 WORSE: Final = {"up": "lower", "down": "higher"}
 
 
@@ -55,10 +58,17 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         periods), ``change`` (``higher`` or ``lower``: by more than noise; ``noise``; empty: not known), ``season`` (of
         that change: ``allowed for``, the value was compared with the same time of earlier years; ``none`` shows;
         ``unknown``: there are too few years to tell; empty where it has none, such as a whole year), ``until`` (last
-        day of the period), ``months``, ``direction``, ``label``, ``group``.
+        day of the period), ``months``, ``direction``, ``label``, ``group``, ``judged_over`` (``12 months`` where
+        these tell the status and the last period does not; else empty); of a KPI with a target that its topic also
+        measures over 12 months, ``value_12m``, ``ci_lower_12m``, ``ci_upper_12m``, ``of_all_12m`` (weighted to
+        everybody asked, where those who answered clearly differ) and ``status_12m`` (as ``status``, of these; empty
+        where it is not known).
 
     Notes
     -----
+    A target is judged by the last period. Where its interval spans the target, the last 12 months decide, if theirs
+    does not. No target is met that the score weighted to everybody asked misses: it is not clear then.
+
     A change is more than noise where the value lies outside the limits and its interval, too, leaves out their middle.
     Without limits, where the interval of its difference from the same period of the year before, or where there is
     none from the previous period, leaves out 0, made of the two intervals as of independent periods (Zou and Donner
@@ -78,7 +88,8 @@ def scorecard(measured: Measured) -> pd.DataFrame:
     rows = []
     for name, kpi in measured.kpis.items():
         fixed = {c: getattr(kpi, c) for c in ("unit", "label", "group", "direction")}
-        fixed |= {"kpi": name, "definition": kpi.formula} | _ends(measured.targets.get(name))
+        fixed |= {"kpi": name, "definition": kpi.formula, "judged_over": "", "status_12m": ""}
+        fixed |= _ends(measured.targets.get(name))
         rows.append(fixed | _last(measured.of_all(name), kpi, measured))
     return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64", "months": "Int64"})
 
@@ -99,7 +110,7 @@ def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
     past = periods_before(own, now, kpi.months)
     year_before = _first(own[_months_before(own, now) == YEAR])
     known |= {"previous": _first(past[past.index == 1]), "year_before": year_before}
-    return {**known, **_judged(now, past, kpi), "status": _status(now, kpi, measured.targets.get(kpi.id))}
+    return {**known, **_judged(now, past, kpi), **_on_target(now, kpi, measured)}
 
 
 def _judged(now: pd.Series[Any], past: pd.DataFrame, kpi: Kpi) -> dict[str, Any]:
@@ -147,8 +158,8 @@ def _months_before(own: pd.DataFrame, now: pd.Series[Any]) -> npt.NDArray[Any]:
     return np.asarray((last.year - ends.year) * 12 + last.month - ends.month)
 
 
-def _first(rows: pd.DataFrame) -> float:
-    return float(rows["value"].iloc[0]) if len(rows) else np.nan
+def _first(rows: pd.DataFrame, column: str = "value") -> float:
+    return float(rows[column].iloc[0]) if len(rows) else np.nan
 
 
 def _period(now: pd.Series[Any], kpi: Kpi) -> str:
@@ -173,15 +184,36 @@ def reach_of(row: pd.Series[Any], kpi: Kpi) -> tuple[float, float]:
     return (-np.inf if pd.isna(low) else low), (np.inf if pd.isna(high) else high)
 
 
-def _status(now: pd.Series[Any], kpi: Kpi, target: Target | None) -> str:
+def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, Any]:
+    """Judge the target by the last period, or where that does not tell by the last 12 months."""
+    target = measured.targets.get(kpi.id)
     if target is None:
-        return "no target"
+        return {"status": "no target"}
     if kpi.unset:
-        return f"not set up: {kpi.unset}"
-    low, high = reach_of(now, kpi)
+        return {"status": f"not set up: {kpi.unset}"}
+    own = measured.years[measured.years["kpi"] == kpi.id]
+    year = {f"{c}_12m": _first(own, c) for c in ("value", "ci_lower", "ci_upper", "of_all")}
+    of_all = year["of_all_12m"]
+    biased = not (np.isnan(of_all) or target.low <= of_all <= target.high)
+    last = _against(*reach_of(now, kpi), target, biased=biased)
+    over_year = _against(year["ci_lower_12m"], year["ci_upper_12m"], target, biased=biased) if len(own) else ""
+    by_year = last == UNCLEAR and over_year not in ("", UNCLEAR)
+    told = {"status": over_year, "judged_over": TOLD} if by_year else {"status": last}
+    return {**year, "status_12m": over_year, **told}
+
+
+def _against(low: float, high: float, target: Target, *, biased: bool) -> str:
+    """Tell what an interval says of a target; those whom it is of may say more good than everybody asked would."""
     if low >= target.low and high <= target.high:
-        return "met"
-    return "missed" if high < target.low or low > target.high else "not clear"
+        return UNCLEAR if biased else "met"
+    return "missed" if high < target.low or low > target.high else UNCLEAR
+
+
+def decided(row: Any) -> tuple[float, float, float]:
+    """Give the value and the interval by which the target of a row is judged."""
+    if row.judged_over:
+        return row.value_12m, row.ci_lower_12m, row.ci_upper_12m
+    return row.value, row.ci_lower, row.ci_upper
 
 
 def _change(now: pd.Series[Any], kpi: Kpi, before: pd.DataFrame, limits: Limits) -> str:
@@ -228,7 +260,8 @@ class Standing:
         Whether of one of these the data cannot tell a season.
     attention
         Rows of :func:`scorecard` that need attention, the most urgent first, with ``why`` (``missed``, by how far;
-        ``worse``; ``not clear``; ``moved``) and ``repeats`` (its twin stands above).
+        ``worse``; ``not clear``; ``met of late``, and missed over 12 months; ``moved``) and ``repeats`` (its twin
+        stands above).
     """
 
     n_kpis: int
@@ -288,13 +321,14 @@ def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
 
 
 def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
-    """Missed targets by how far, what got worse, targets that cannot be told, what else moved; each KPI once."""
+    """Missed targets by how far, what got worse, targets that cannot be told or are met of late, what else moved."""
     by_miss = known.assign(miss=[missed_by(row) for row in known.itertuples()])
     by_miss = by_miss.sort_values("miss", ascending=False, kind="stable").drop(columns="miss")
     parts = {
         "missed": by_miss[by_miss["status"] == "missed"],
         "worse": worse,
-        "not clear": by_miss[by_miss["status"] == "not clear"],
+        "not clear": by_miss[by_miss["status"] == UNCLEAR],
+        "met of late": known[(known["status"] == "met") & (known["status_12m"] == "missed")],
         "moved": known[~known["change"].isin(["", "noise"])],
     }
     ranked = pd.concat([part.assign(why=why) for why, part in parts.items()], ignore_index=True).drop_duplicates("kpi")
@@ -303,12 +337,13 @@ def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
 
 
 def missed_by(row: Any) -> float:
-    """How far a value lies from its target, in shares of it; below 0 where it is on the good side."""
+    """How far the value that is judged lies from its target, in shares of it; below 0 where it is on the good side."""
+    value, *_ = decided(row)
     if pd.notna(row.target_upper):
-        beyond = max(row.target - row.value, row.value - row.target_upper)
+        beyond = max(row.target - value, value - row.target_upper)
     else:
-        beyond = row.target - row.value if row.direction == "up" else row.value - row.target
-    ends = [e for e in (row.target, row.target_upper, row.value) if np.isfinite(e)]
+        beyond = row.target - value if row.direction == "up" else value - row.target
+    ends = [e for e in (row.target, row.target_upper, value) if np.isfinite(e)]
     return float(beyond / (max(map(abs, ends), default=1.0) or 1.0))
 
 
@@ -410,6 +445,28 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     clear = parts["p_adjusted"] < SIGNIFICANT
     parts["verdict"] = np.select([clear & (apart["apart"] > 0), clear], ["above", "below"], "")
     return parts[COMPARED]
+
+
+def marked_otherwise(cells: pd.DataFrame, years: pd.DataFrame) -> pd.DataFrame:
+    """Find KPIs of which other segments differ from the rest in the last period than over 12 months.
+
+    Parameters
+    ----------
+    cells
+        As from :func:`compared`.
+    years
+        As in :class:`cslib.scorecard.history.Measured`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``kpi``, ``now`` and ``over_year`` (lists of segments, in alphabetical order).
+    """
+    both = years.dropna(subset="differ")[["kpi", "differ"]]
+    marked = cells[cells["verdict"] != ""]
+    both["now"] = [sorted(marked.loc[marked["kpi"] == kpi, "segment"]) for kpi in both["kpi"]]
+    both["over_year"] = [sorted(filter(None, str(names).split(", "))) for names in both["differ"]]
+    return both.loc[both["now"] != both["over_year"], ["kpi", "now", "over_year"]]
 
 
 def _weights(parts: pd.DataFrame, measured: Measured) -> list[float]:

@@ -15,7 +15,15 @@ from cslib.data.drift import drift
 from cslib.data.kpi import Setting
 from cslib.scorecard import words as say
 from cslib.scorecard.history import Measured, measure_all
-from cslib.scorecard.scorecard import Standing, compared, headlines, scorecard, standing, told_by
+from cslib.scorecard.scorecard import (
+    Standing,
+    compared,
+    headlines,
+    marked_otherwise,
+    scorecard,
+    standing,
+    told_by,
+)
 from cslib.show.result import Answer, Cards, Result, Study
 
 MOST: Final = 6  # segments side by side
@@ -132,7 +140,8 @@ class Scorecard(Study):
         texts = say.segment_texts(self.table, table, self._repeats, every[:MOST])
         some = f" (the {MOST} largest of {len(every)})" * (len(every) > MOST)
         caption = f"KPIs by {self.by}{some}, over the same periods as above"
-        notes = (say.verdicts(table), *segment_remark(self.data, self.by))
+        others = say.other_marks(marked_otherwise(table, self.measured.years), self.measured)
+        notes = (say.verdicts(table), *others, *segment_remark(self.data, self.by))
         labels = {segment: segment for segment in texts.columns}
         return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)
 

@@ -13,15 +13,17 @@ from cslib.data.drift import Drift
 from cslib.data.kpi import SCORECARD, link_to
 from cslib.errors import counted
 from cslib.scorecard.history import WHOLE, Measured
-from cslib.scorecard.scorecard import JUDGED, Standing
+from cslib.scorecard.scorecard import JUDGED, TOLD, Standing
 from cslib.show.display import Card
-from cslib.show.formats import MAY_BE_SEASON, format_interval, format_value, money
+from cslib.show.formats import MAY_BE_SEASON, format_interval, format_value, money, percent
 from cslib.show.result import Answer, Cards
 
 YEAR: Final = 12
 ARROWS: Final = {"above": "↑ ", "below": "↓ ", "": ""}
 BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
-SENTENCES: Final = 3
+SILENT: Final = "response_rate"  # explained where the report tells of those who did not answer
+DIFFERENT: Final = "nps_segmentation#Where is it different?"
+ONE_DIGIT: Final = 10  # below it a score has a decimal
 ALL_MARGIN: Final = "All revenue counts as margin in LTV, payback and CRC as share of margin: gross_margin is not set."
 NOTHING: Final = "No KPI can be measured for the latest period"
 SPAN: Final = r" (months?|days?)$"
@@ -30,8 +32,8 @@ Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
     "The small line is the KPI over time; usual is the range within which it moves by chance alone, a grey band where "
     "that is the same at all times. A change is called clear, or above or below usual, only where it is more than "
-    "chance. A target is met or missed only where the whole 95 % interval says so; else it is not clear. What is "
-    "counted, such as a cost, has no interval."
+    "chance. A target is met or missed only where the whole 95 % interval says so, of the last period or, where that "
+    "does not tell, of the last 12 months; else it is not clear. What is counted, such as a cost, has no interval."
 )
 
 
@@ -74,7 +76,8 @@ def _targets_said(stand: Standing) -> str:
         return "**The one target is met**." if n == 1 else f"**{'Both' if n == 2 else f'All {n}'} targets are met**."
     if n == 1 and unclear:
         return "**The one target is too close to tell**."
-    names = _listed(stand.attention.loc[stand.attention["why"] == "missed", "label"])
+    rows = stand.attention[stand.attention["why"] == "missed"].itertuples()
+    names = _listed(f"{row.label}{_over(row)}" for row in rows)
     some = f"{'The one target' if n == 1 else f'{missed} of {n} targets'} {_are(missed)} missed: {names}"
     head = some if missed else f"None of {n} targets is missed"
     others = {"met": met, "too close to tell": unclear}
@@ -100,7 +103,7 @@ def _listed(names: Iterable[object]) -> str:
 
 
 def attention(stand: Standing, measured: Measured) -> Cards:
-    """Say in three sentences what needs attention most, each with a link to the section that explains it.
+    """Say what needs attention, each thing in a sentence with a link to the section that explains it.
 
     Parameters
     ----------
@@ -112,11 +115,12 @@ def attention(stand: Standing, measured: Measured) -> Cards:
     Returns
     -------
     Cards
-        No cards, and at most three sentences with ``**bold**`` parts: missed targets first, by how far; then what got
-        worse by more than chance, targets that cannot be told, and what got better. One of each KPI and its twin.
+        No cards, and sentences with ``**bold**`` parts, of which the home page tells the first: missed targets, by how
+        far; then what got worse by more than chance, targets that cannot be told, and what got better. One of each KPI
+        and its twin.
     """
     ranked: list[Row] = [row for row in stand.attention.itertuples() if not row.repeats]
-    said = [f"{_said(row, measured)} {measured.kpis[row.kpi].link}" for row in ranked[:SENTENCES]]
+    said = [f"{_said(row, measured)} {_link(row, measured)}" for row in ranked]
     calm = "Nothing is off its target or clearly different from usual" if stand.n_measured else NOTHING
     said = said or [f"{calm}. {link_to(SCORECARD)}"]
     none = "No targets are set. Name them under [targets] in cslib.toml, such as nps = 30."
@@ -125,21 +129,81 @@ def attention(stand: Standing, measured: Measured) -> Cards:
     return Cards("attention", stand.attention, attention=tuple(said), **more)
 
 
+def _link(row: Row, measured: Measured) -> str:
+    """Link to what explains the KPI; where those who answered differ from the others, to those."""
+    return measured.kpis[SILENT if pd.notna(row.of_all_12m) else row.kpi].link
+
+
 def _said(row: Row, measured: Measured) -> str:
     currency = measured.currency
     value, known = _value(row, row.value, currency), _known(row)
     stands = f"{row.label} {'are' if row.label.endswith('customers') else 'is'} {value}"
-    if row.why == "not clear" and known:
-        ends = format_interval(row.ci_lower, row.ci_upper, row.unit)
-        return f"**{stands}**, with a target of {_target(row, currency)}; it may really be anything from {ends}."
     if row.why == "not clear":
-        return f"**{stands}**; whether it meets its target of {_target(row, currency)} cannot be told."
+        return _too_close(row, stands, currency)
+    if row.why == "met of late":
+        return f"**{stands}{known} and meets its target of {_goal(row, currency)}**.{_in_the_year(row, currency)}"
+    if row.why == "missed" and row.judged_over:
+        year = f"{row.label} is {_in_a_year(row, currency)} over {TOLD} ({_year_ends(row)})"
+        alone = f"{_alone(row)}, at {value}, is too close to tell"
+        return f"**{year}, {_side(row)} its target of {_goal(row, currency)}**; {alone}{_of_all(row)}."
     if row.why != "missed":
         return f"**{stands}, {_moved(row, currency)}**{_before(row, currency)}.{_worst(row, currency)}"
     off = f", {_side(row)} its target of {_goal(row, currency)}"
     missed = f"; its target is {_target(row, currency)}" if isinf(row.value) else off
     then = f"; it is {_moved(row, currency)}" if row.change in MOVED else _before(row, currency)
-    return f"**{stands}{known}{missed}**{then}.{_worst(row, currency)}"
+    return f"**{stands}{known}{missed}**{then}.{_worst(row, currency)}{_in_the_year(row, currency)}"
+
+
+def _over(row: Row) -> str:
+    return f" over {row.judged_over}" if row.judged_over else ""
+
+
+def _too_close(row: Row, stands: str, currency: str) -> str:
+    """Say of a target that it cannot be told whether it is met, and why."""
+    target, known = _target(row, currency), _known(row)
+    if not known:
+        return f"**{stands}**; whether it meets its target of {target} cannot be told."
+    if pd.notna(row.of_all_12m):
+        return f"**{stands}{known}**, with a target of {target}.{_in_the_year(row, currency)}"
+    ends = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value)
+    said = f"**{stands}**, with a target of {target}; it may really be anything from {ends}."
+    return f"{said}{_in_the_year(row, currency)}"
+
+
+def _in_a_year(row: Row, currency: str) -> str:
+    return f"{_value(row, row.value_12m, currency)}{' a month' if row.months == 1 else ''}"
+
+
+def _year_ends(row: Row) -> str:
+    return format_interval(row.ci_lower_12m, row.ci_upper_12m, row.unit, value=row.value_12m)
+
+
+def _in_the_year(row: Row, currency: str) -> str:
+    """Say what the last 12 months add to the last period, where its topic measures them."""
+    if not row.status_12m:
+        return ""
+    verdict = {"met": ", which meets it", "missed": ", which misses it"}.get(row.status_12m, "")
+    year = f" Over {TOLD} it is {_in_a_year(row, currency)} ({_year_ends(row)}){verdict}"
+    return f"{year}{_of_all(row)}."
+
+
+def _of_all(row: Row) -> str:
+    """Say of those who answered that others would have answered otherwise."""
+    return f"; weighted to everyone asked, it is {_about(row)}" if pd.notna(row.of_all_12m) else ""
+
+
+def _about(row: Row) -> str:
+    """Write the weighted score as the survey report does."""
+    if row.unit == "percent":
+        return f"about {percent(row.of_all_12m)}"
+    return f"about {row.of_all_12m:.{1 if abs(row.of_all_12m) < ONE_DIGIT else 0}f}".replace("-", "−")
+
+
+def _alone(row: Row) -> str:
+    """Name the last period, which stands beside the last 12 months."""
+    if pd.isna(row.until):
+        return "the latest period alone"
+    return f"{row.until:%B} alone" if row.months == 1 else f"{row.period} alone"
 
 
 def _worst(row: Row, currency: str) -> str:
@@ -165,7 +229,7 @@ def _plain(row: Row, value: float) -> str:
 
 
 def _known(row: Row) -> str:
-    interval = format_interval(row.ci_lower, row.ci_upper, row.unit) if isfinite(row.ci_lower) else ""
+    interval = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value) if isfinite(row.ci_lower) else ""
     return f" ({interval})" if interval else ""
 
 
@@ -185,7 +249,7 @@ def _moved(row: Row, currency: str) -> str:
     """Say of what moved by more than chance against what it did."""
     season = MAY_BE_SEASON * (row.season == "unknown")
     if isfinite(row.limit_lower):
-        usual = format_interval(row.limit_lower, row.limit_upper, row.unit)
+        usual = format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)
         now = " at this time of the year" if row.season == "allowed for" else ""
         return f"{'above' if row.change == 'higher' else 'below'} its usual {usual}{now}{season}"
     yearly = pd.notna(row.year_before)
@@ -198,7 +262,7 @@ def _usually(row: Row) -> str:
     """Say in a line of a card what the value was compared with."""
     alone = row.months == 1 and pd.notna(row.until)
     now = f" for {f'{row.until:%B}' if alone else 'the season'}" * (row.season == "allowed for")
-    return f"usual{now}: {format_interval(row.limit_lower, row.limit_upper, row.unit)}"
+    return f"usual{now}: {format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)}"
 
 
 def _goal(row: Row, currency: str) -> str:
@@ -218,13 +282,23 @@ def _card(row: Row, measured: Measured) -> Card:
     limited = isfinite(row.limit_lower) and not (kpi.grows or row.season == "allowed for")  # else of one period only
     lower, upper = (None, None) if row.ci_lower == row.ci_upper else (row.ci_lower, row.ci_upper)
     n = None if pd.isna(row.n) else int(row.n)
-    usual = _usually(row) if row.change == "noise" and isfinite(row.limit_lower) else ""
-    detail = "\n".join(filter(None, [row.period, _change(row, currency), usual]))
+    detail = "\n".join(filter(None, [row.period, _change(row, currency), _last_line(row)]))
     aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
-    aimed: Any = {"status": row.status, "target": _target(row, currency), "aims": aims} if row.status in JUDGED else {}
+    aimed: Any = {}
+    if row.status in JUDGED:
+        aimed = {"status": row.status, "target": f"{_target(row, currency)}{_over(row)}", "aims": aims}
     limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
     more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi, "noun": kpi.noun}
     return Card(row.label, row.value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
+
+
+def _last_line(row: Row) -> str:
+    """Say in the last line of a card what weighs most: what judges the target, who is silent, or what is usual."""
+    if pd.notna(row.of_all_12m) and not row.judged_over:
+        return f"of everyone asked: {_about(row)}"
+    if row.status_12m and (row.judged_over or row.status == "not clear" or row.status_12m != row.status):
+        return f"{TOLD}: {_bare(row, row.value_12m)} ({_year_ends(row)})"
+    return _usually(row) if row.change == "noise" and isfinite(row.limit_lower) else ""
 
 
 def _change(row: Row, currency: str) -> str:
@@ -267,7 +341,7 @@ def _texts(row: Row) -> dict[str, str]:
         "KPI": f"{row.label}, {row.unit}" if row.unit in ("months", "days") else row.label,
         "Value": re.sub(SPAN, "", _plain(row, row.value)),
         "Target": _aim(row),
-        "Status": "" if pd.isna(row.target) else row.status.partition(":")[0],
+        "Status": "" if pd.isna(row.target) else f"{row.status.partition(':')[0]}{_over(row)}",
         "95 % interval": " to ".join(interval) if all(interval) and row.ci_lower != row.ci_upper else "",
         "Before": "" if row.months == YEAR else _bare(row, row.previous),
         "Year before": _bare(row, row.year_before),
@@ -325,7 +399,17 @@ def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measure
         if row.kpi not in known:
             missing.setdefault(row.status.removeprefix("not measured: ").rstrip("."), []).append(row.label)
     absent = [f"Not measured: {', '.join(own)} – {reason}." for reason, own in missing.items()]
-    return (*([f"Not shown twice: {'; '.join(same)}."] if same else []), *unset, *absent)
+    years = [f"{_year_note(row, measured.currency)}." for row in rows if row.judged_over]
+    return (*years, *([f"Not shown twice: {'; '.join(same)}."] if same else []), *unset, *absent)
+
+
+def _year_note(row: Row, currency: str) -> str:
+    year = f"{_in_a_year(row, currency)} ({_year_ends(row)})"
+    return f"The target of {row.label} is judged over {TOLD}: {year}. {_upper(_alone(row))} is too close to tell"
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def rests_on(found: Drift) -> str:
@@ -385,6 +469,29 @@ def verdicts(cells: pd.DataFrame) -> str:
     still = " Of such marks one in twenty may still be chance." * bool(clear)
     marks = f"↑ and ↓ mark what lies above or below the other segments by more than chance: {many}."
     return f"{marks}{still} The file holds the intervals."
+
+
+def other_marks(marks: pd.DataFrame, measured: Measured) -> tuple[str, ...]:
+    """Say where other segments stand out over 12 months, as a report has them, than in the last period.
+
+    Parameters
+    ----------
+    marks
+        As from ``scorecard.scorecard.marked_otherwise``.
+    measured
+        What they are made of.
+    """
+    rows: Iterable[Row] = marks.itertuples()
+    return tuple(
+        f"The marks of {measured.kpis[row.kpi].label} are of its last quarter ({_listed(row.now) or 'none'}). "
+        f"Over {TOLD}, {_upon(row.over_year)}: {link_to(DIFFERENT)}"
+        for row in rows
+    )
+
+
+def _upon(names: list[str]) -> str:
+    clear = "clearly differs" if len(names) < 2 else "clearly differ"
+    return f"{_listed(names) if names else 'no segment'} {clear}"
 
 
 def kpis_caption(table: pd.DataFrame, currency: str) -> str:

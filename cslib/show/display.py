@@ -199,8 +199,9 @@ def card_html(card: Card) -> str:
     if card.status:
         kind, sign = STATUS[card.status]
         status = f'<div class="cs-status cs-{kind}">{escape(unbroken(f"{sign} {card.status} · {card.target}"))}</div>'
-    kinds = ("interval", "interval", "detail")
-    html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in zip(kinds, lines, strict=True) if line)
+    interval, size, detail = lines
+    rows = {"interval": " · ".join(filter(None, [interval, size])), "detail": detail}
+    html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in rows.items() if line)
     head = f'<div class="cs-label">{escape(card.label)}</div><div class="cs-value">{value}</div>'
     return f'<div class="cs-card">{head}{status}{sparkline(card.trend, card.limits, card.aims)}{html}</div>'
 
@@ -313,9 +314,12 @@ def _scroll(label: str, html: str, kind: str = "") -> str:
 def _cell(value: object, unit: str, right: str) -> str:
     numeric = "cs-num" in right
     text = _text(value, unit, numeric)
-    if unit == "status" and text in STATUS:
-        kind, sign = STATUS[text]
-        return f'<td{right}><span class="cs-status cs-{kind}">{sign} {unbroken(text)}</span></td>'
+    status = text.partition(" over ")[0]  # such as missed over 12 months
+    if unit == "status" and status in STATUS:
+        kind, sign = STATUS[status]
+        whole = f"{sign} {status}".replace(" ", "\N{NO-BREAK SPACE}")
+        text = f"{whole}{unbroken(text.removeprefix(status))}"
+        return f'<td{right}><span class="cs-status cs-{kind}">{text}</span></td>'
     if value is not None and numeric:
         number = repr(float(value)).replace("inf", "Infinity")  # type: ignore[arg-type]
         return f'<td{right} data-value="{number}">{escape(text)}</td>'

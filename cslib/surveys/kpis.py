@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.calendar import last_complete, observed, period_start
+from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
-from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
+from cslib.data.kpi import OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends
 from cslib.stats.intervals import wilson
-from cslib.surveys.answers import SILENT, Measure, answers_by_period, measures
-from cslib.surveys.scores import trend
+from cslib.surveys.answers import SILENT, Answers, Measure, answers, answers_by_period, available_columns, measures
+from cslib.surveys.change import non_response, silence_moves
+from cslib.surveys.scores import judged, scores, trend
 
 QUARTER: Final = 3
 QUARTERS: Final[Any] = {"first": "period", "months": QUARTER}
@@ -23,9 +25,34 @@ ANSWERED: Final = "customers who answered an invitation of the 3 months, their l
 
 
 def _surveys(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
-    scales = {"ces_scale": setting.ces_scale, "ces_lower_is_easier": setting.ces_lower_is_easier}
-    for asked in measures(data, window="all", **scales):  # type: ignore[arg-type]
+    for asked in measures(data, window="all", **_scales(setting)):
         yield from _survey(data, asked, setting.segment_by)
+
+
+def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    """Score each survey as its report does: of 12 months, and weighted to everybody asked."""
+    today, scales = segment_today(data), _scales(setting)
+    known = measures(today, **scales)
+    columns = available_columns(today, setting.segment_by)
+    for asked in known:
+        found = answers(today, asked, columns=columns, standings=known)
+        weighted = non_response(found)
+        n = int(found.counts.loc[found.counts["now"] > SILENT, "n"].sum())
+        of_all = silence_moves(weighted, asked.survey).get("of_all", np.nan)
+        rows = weighted.head(1).rename(columns={asked.survey: "value"})
+        yield rows.assign(kpi=asked.survey, n=n, of_all=of_all, differ=_differ(found, setting.segment_by))[OVER_YEAR]
+
+
+def _differ(found: Answers, column: str) -> str | float:
+    """Name the segments that the report calls clearly different."""
+    if not column:
+        return np.nan
+    scored = judged(scores(found, columns=[column]))
+    return ", ".join(scored.loc[scored["clear"], "segment"])
+
+
+def _scales(setting: Setting) -> Any:
+    return {"ces_scale": setting.ces_scale, "ces_lower_is_easier": setting.ces_lower_is_easier}
 
 
 def _survey(data: DataSet, asked: Measure, segment_by: str) -> Iterator[pd.DataFrame]:
@@ -78,7 +105,9 @@ ASKED: Final[Any] = {
 }  # fmt: skip
 FELT: Final = "nps_segmentation#Who is happy, and who isn't?"
 OTHERS: Final = "nps_segmentation#What do the other surveys say?"
-SCORE: Final[Any] = ASKED | {"base": ANSWERED, "noun": "answer", "blank": "nobody answered in the period"}
+SCORE: Final[Any] = ASKED | {
+    "base": ANSWERED, "noun": "answer", "blank": "nobody answered in the period", "over_year": _over_year
+}  # fmt: skip
 KPIS: Final = by_id(
     Kpi(id="nps", label="NPS", unit="number", direction="up", span=(-100.0, 100.0), explained=FELT,
         question="Would customers recommend us?",

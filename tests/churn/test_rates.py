@@ -11,7 +11,7 @@ from rows_world import few_or_many
 
 from cslib import DataError, ParameterError, load
 from cslib.churn import rates as module
-from cslib.churn.rates import METHODS, RATES, _estimates, churn_rates, last_month, reconcile
+from cslib.churn.rates import METHODS, RATES, _estimates, churn_rates, last_month, last_year, reconcile
 from cslib.data.lifetimes import lifetimes
 from cslib.data.lives import lives
 from cslib.stats.intervals import wilson
@@ -33,6 +33,19 @@ SIX = (
     ("2025-02-10", None),
     ("2025-02-10", "2025-02-20"),
 )
+
+
+def test_twelve_months_are_pooled_and_no_mean_of_months():
+    """Eleven months of 10 in 100 and one of 0 in 1,100: 110 of 2,200 are 5 %, the mean of the months is 9.2 %."""
+    months = pd.DataFrame({"n_start": [*[100] * 12, 1100], "n_churned": [99, *[10] * 11, 0], "segment": "All"})
+    months["month"] = pd.date_range("2024-06-01", periods=13, freq="MS")
+    found = last_year(months.assign(method="start_of_period"))
+    score = wilson(110, 2200)
+    assert found[["n_start", "n_churned", "churn_rate"]].tolist() == [2200, 110, 0.05]
+    assert found[["ci_lower", "ci_upper"]].tolist() == pytest.approx([float(score.lower), float(score.upper)])
+    assert found["month"] == pd.Timestamp("2025-06-01")
+    assert last_year(months.tail(11).assign(method="start_of_period")) is None
+    assert last_year(months.assign(n_start=0, method="start_of_period")) is None
 
 
 def test_by_hand():

@@ -11,7 +11,7 @@ from churn_world import LITE, PRO, forecast, lives, rates
 from cslib.churn import words as say
 from cslib.churn.at_risk import stakes
 from cslib.churn.outlook import outlook
-from cslib.churn.rates import last_month
+from cslib.churn.rates import last_month, last_year
 from cslib.churn.stays import Differences, firm_medians, kept, pace
 from cslib.data.drift import Drift
 from cslib.stats.survival import compare_segments, hazard_by_age, survival_at, survival_curve, survival_summary
@@ -443,6 +443,12 @@ def test_a_single_month_has_nothing_to_be_compared_with():
     alone = last_month(rates(months=1))
     assert say.monthly(alone).title == "5.0 % of customers left in January 2024 (4.0 to 6.0 %)"
     assert say.monthly(None).title.startswith("No month is complete yet")
+
+
+def test_the_last_year_stands_beside_the_last_month():
+    (said,) = say.last_year(last_year(rates(months=12)))
+    assert said.startswith("Over the 12 months to December 2024, 5.0 % of customers left a month (")
+    assert say.last_year(None) == ()
 
 
 def test_cards_hold_what_the_data_can_tell(curve):

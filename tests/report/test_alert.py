@@ -69,6 +69,21 @@ def test_without_a_run_before_all_that_stands_is_told(tmp_path):
     assert tell(tmp_path).news == ()
 
 
+def test_a_target_that_only_the_year_tells_missed_is_told_once_by_the_year(tmp_path):
+    year = {"kpi": "customer_churn_rate", "value": 0.039, "ci_lower": 0.0367, "ci_upper": 0.0413}
+    targets = {"customer_churn_rate": Target(-np.inf, 0.03)}
+    write_run(tmp_path, calm(JUNE), as_of=JUNE, targets=targets, years=[year])
+    digest = tell(tmp_path)
+    told = "Customer churn misses its target: 3.9 % a month over 12 months (3.7 to 4.1 %), target at most 3 %; "
+    assert texts(digest) == [f"{told}June 2025 alone (3.1 %) can't tell."]
+    again = tell(tmp_path)
+    assert (again.news, again.notes) == ((), ("Scorecard, still so: Customer churn misses its target over 12 months.",))
+    met = year | {"value": 0.025, "ci_lower": 0.023, "ci_upper": 0.027}
+    write_run(tmp_path, calm(JULY), as_of=JULY, targets=targets, years=[met])
+    told = "Customer churn meets its target again: 2.5 % a month over 12 months (2.3 to 2.7 %), target at most 3 %."
+    assert texts(tell(tmp_path)) == [told]
+
+
 def test_a_first_run_with_nothing_amiss_tells_nothing(tmp_path):
     write_run(tmp_path, nrr(JUNE, 0.97), calm(JUNE), as_of=JUNE)
     assert tell(tmp_path).news == ()

@@ -1,4 +1,4 @@
-"""The home page: where we stand first, links that lead somewhere, and what changed since the run before."""
+"""The home page: what needs attention first, links that lead somewhere, and what changed since the run before."""
 
 from __future__ import annotations
 
@@ -47,15 +47,16 @@ def test_it_is_the_front_of_what_needs_attention(tmp_path: Path) -> None:
     scorecard(tmp_path)
     put(tmp_path, "revenue", title="What recurs?", label="Revenue", answer="MRR grew.")
     page = text(tmp_path)
-    assert "<h1>Where do we stand?</h1>" in page
+    assert "<h1>What needs attention first?</h1>" in page
     assert "2 reports · data up to 30 June 2025" in page
     assert 'class="cs-value">88.9' in page
     assert "missed · at least" in page
     assert '<strong>NRR is 88.9 %</strong>. <a href="revenue.html#kept"' in page
-    assert page.index("What needs attention") < page.index("What recurs?")
-    assert '<h3><a href="scorecard.html">Scorecard</a></h3> <p class="answer">28 of 28 KPIs measured</p>' in page
-    assert page.count("1 of 6") == page.count("<h1>Where do we stand?") == 1
-    assert "Where do we stand?</a>" not in page
+    order = ("1 of 6", "NRR is 88.9 %", "<h2>Where do we stand?</h2>", 'class="cs-value">88.9', "What recurs?")
+    assert sorted(order, key=page.index) == list(order)
+    listed = '<h3><a href="scorecard.html">Where do we stand?</a></h3> <p class="answer">28 of 28 KPIs measured</p>'
+    assert listed in page
+    assert page.count("1 of 6") == page.count("<h1>") == 1
     assert "data up to 30 June 2025 · ran 1 July 2025" in page
     assert "As of" not in page
     put(tmp_path, "revenue", "20250701T070012-00000000", label="Revenue", as_of="2025-05-31")
@@ -96,12 +97,12 @@ def test_its_headlines_have_the_switch_of_their_report(tmp_path: Path) -> None:
         ("plan-lite", "Lite"),
     ]
     assert '"cs-value">88.9' in whole
-    assert "What needs attention" in whole
+    assert '<ol class="attention">' in whole
     assert own.startswith(' data-view="plan-team" hidden>')
     assert '<p class="subtitle">Team only</p>' in own
     assert "<strong>None of 6</strong> is missed." in own
     assert '"cs-value">95.0' in own
-    assert "What needs attention" not in own  # a run that noted none
+    assert '<ol class="attention">' not in own  # a run that noted none
     assert '<p class="cs-warning">Too few customers.</p>' in none
     assert '<a href="scorecard.html" data-column="plan">' in page
     scorecard(tmp_path, "20250701T070012-00000000")
@@ -173,6 +174,18 @@ def test_at_most_eight_headlines_and_three_sentences(tmp_path: Path) -> None:
     page = text(tmp_path)
     assert [f"KPI {i}<" in page for i in range(12)] == [True] * 8 + [False] * 4
     assert [f"Sentence {i}" in page for i in range(5)] == [True] * 3 + [False] * 2
+    assert '<p><a href="scorecard.html#what-needs-attention">And 2 more in Scorecard</a></p>' in page
+    scorecard(tmp_path, "20250701T070012-00000000", cards=cards, attention=["Sentence 0."] * 3)
+    assert "more in Scorecard" not in text(tmp_path)
+
+
+def test_a_card_of_the_report_is_told_in_short(tmp_path: Path) -> None:
+    scorecard(tmp_path, cards=[NRR | {"detail": "June 2025\ndown from 90.0 % in May\nusual: 87 to 93"}])
+    page = text(tmp_path)
+    assert "June 2025" in page
+    assert "84.0 to 93.6" in page
+    assert "down from" not in page
+    assert "usual" not in page
 
 
 def test_every_page_gets_a_bar_and_links_that_lead_somewhere(tmp_path: Path) -> None:

@@ -34,8 +34,12 @@ def test_answer_names_rate_interval_and_change():
     text = answer(curve(All=0.6), comparison(0.001), "subscriptions", joined=pd.Timestamp("2023-06-01"))
     assert text == (
         "**60 % of customers who joined by June 2023 are still customers 12 months on** (95 % interval 57 to 63 %, 1,000 "
-        "customers). **Customers who joined since March 2024 stay longer than earlier ones**: 70 % vs 60 % are still "
-        "customers 6 months on."
+        "customers). **Customers who joined since March 2024, the newer half of cohorts, stay longer than earlier ones**: "
+        "70 % vs 60 % are still customers 6 months on."
+    )
+    known = marked(curve(All=0.506), pd.Timestamp("2024-06-30"))
+    assert "customers); at the pace of the last 12 months, as in the churn report, 58 %. Too few" in (
+        Wording("customers").answer(known, None, pace=0.585)
     )
     weekly = Wording("usage", period="week").answer(marked(curve(All=0.6), pd.Timestamp("2023-06-04")), None)
     assert weekly.startswith("**60 % of customers who joined by 4 June 2023 are active in week 12**")
@@ -97,15 +101,12 @@ def test_a_change_of_churn_is_of_newer_customers_or_of_all():
 
 def test_the_share_of_the_churn_report_is_told_where_it_is_another_one():
     say, mark = Wording("customers"), pd.Series({"retention_rate": 0.506, "joined": pd.Timestamp("2024-06-30")})
-    assert say.beside_churn(mark, 0.585, recent=True) == (
-        "The churn report says 58 %: the pace of the last 12 months. 51 % is what happened to those who joined by June 2024."
-    )
-    assert say.beside_churn(mark, 0.525, recent=False) == (
+    assert say.beside_churn(mark, 0.525) == (
         "The churn report says 52 %: it counts to the day. Here each customer counts once, at the end of the twelfth month "
         "after that of the start."
     )
-    assert "it counts every stay, to the day. Here" in say.beside_churn(mark, 0.45, recent=False, unit="stay")
-    assert say.beside_churn(mark, 0.508, recent=False) == ""
+    assert "it counts every stay, to the day. Here" in say.beside_churn(mark, 0.45, unit="stay")
+    assert say.beside_churn(mark, 0.508) == ""
 
 
 def test_the_first_point_of_a_curve_is_named():
@@ -140,10 +141,10 @@ def test_cards_are_named_for_what_is_retained():
 def test_a_day_names_the_newer_cohorts_by_week():
     text = Wording("usage", period="week").difference(contrast(comparison(0.2, 0.02)))
     assert text.startswith(
-        "Customers who joined since 1 March 2024 do not clearly differ from earlier ones: 70 % vs 68 % are active"
+        "Customers who joined since 1 March 2024, the newer half of cohorts, do not clearly differ from earlier ones: 70 % vs 68 % are active"
     )
     more = (Wording(source).difference(contrast(comparison(0.01, 0.1))) for source in ("usage", "orders"))
-    assert [text.split("**")[1].split("2024 ")[1] for text in more] == [
+    assert [text.split("**")[1].split("2024, the newer half of cohorts, ")[1] for text in more] == [
         *("are more active than earlier ones", "order more than earlier ones")
     ]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from cslib.data.kpi import Target
+from cslib.data.kpi import OVER_YEAR, Target
 from cslib.scorecard.alarms import alarms, comparisons
 from cslib.scorecard.history import Measured
 from cslib.scorecard.scorecard import scorecard
@@ -41,6 +41,24 @@ def test_a_target_by_hand(value, target, said, away):
     row = only(compared(nrr(JUNE, value), nrr=target), "target")
     assert row.said == said
     assert row.p == pytest.approx(norm.sf(1.959964 * away), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("value", "year", "said", "p"),
+    [
+        (0.031, 0.0392, True, 2 * norm.sf(1.959964 * 4)),  # the year decides, 0.0092 off by 0.0023 of half an interval
+        (0.038, 0.0392, True, 2 * norm.sf(1.959964 * 2)),  # the last month decides, 0.008 off by 0.004
+        (0.031, 0.0300, False, 2 * norm.sf(1.959964 * 0.25)),
+    ],
+)
+def test_two_looks_at_a_target_make_each_less_sure(value, year, said, p):
+    own = {"kpi": "customer_churn_rate", "value": year, "ci_lower": year - 0.0023, "ci_upper": year + 0.0023}
+    rows, years = calm(JUNE, months=0, last=[value]), pd.DataFrame([own], columns=OVER_YEAR)
+    targets = {"customer_churn_rate": Target(-INF, 0.03)}
+    measured = Measured(rows, dict.fromkeys(KPIS, "needs data"), KPIS, targets, years=years)
+    row = only(comparisons(scorecard(measured), rows, KPIS), "target")
+    assert row.said == said
+    assert row.p == pytest.approx(p, rel=1e-4)
 
 
 def test_what_is_counted_misses_its_target_without_chance():

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 
 import cslib as cs
+from cslib.churn.rates import churn_rates
 
 STUDIES = (
     cs.Retention,
@@ -59,6 +60,24 @@ def test_a_kpi_has_one_value_in_all_reports(cards, by_plan):
         assert card.noun == by_plan.measured.kpis[card.kpi].noun
         if card.ci_lower is not None and not row[["ci_lower", "ci_upper"]].isna().any():
             assert [card.ci_lower, card.ci_upper] == pytest.approx(row[["ci_lower", "ci_upper"]].tolist(), rel=1e-12)
+
+
+@pytest.mark.long
+def test_twelve_months_have_one_value_in_all_reports(sample, by_plan):
+    years = by_plan.measured.years.set_index("kpi")
+    month = churn_rates(sample).query("method == 'start_of_period' and segment == 'All'").tail(12)
+    assert years.loc["customer_churn_rate", "value"] == pytest.approx(month["n_churned"].sum() / month["n_start"].sum())
+    asked = cs.Surveys(sample)
+    told = asked.groups.table.query("segment == 'All'")[["nps", "ci_lower", "ci_upper", "n_responses"]]
+    assert years.loc["nps", ["value", "ci_lower", "ci_upper", "n"]].tolist() == pytest.approx(told.iloc[0].tolist())
+    weighted = asked.silence.table.set_index("weighted_by").loc["all of these", "nps"]
+    assert years.loc["nps", "of_all"] == pytest.approx(weighted, abs=0.01)
+    assert "it is about 32." in asked.answer.text
+    groups = cs.Surveys(sample, by="plan").answer.text
+    assert "No segment clearly differs from the others." in groups
+    assert any(note.startswith("The marks of NPS") and "no segment clearly" in note for note in by_plan.segments.notes)
+    (said,) = (text for text in by_plan.attention.attention if text.startswith("**NPS"))
+    assert "weighted to everyone asked, it is about 32. [Who did not answer?]" in said
 
 
 @pytest.mark.long

@@ -5,10 +5,19 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from cslib.data.kpi import Setting, Target
+from cslib.data.kpi import OVER_YEAR, Setting, Target
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
-from cslib.scorecard.scorecard import COLUMNS, compared, headlines, scorecard, standing, told_by
+from cslib.scorecard.scorecard import (
+    COLUMNS,
+    compared,
+    decided,
+    headlines,
+    missed_by,
+    scorecard,
+    standing,
+    told_by,
+)
 from cslib.stats.intervals import wilson
 
 CATALOGUE = catalogue(Setting(value_feature="reports"))
@@ -128,6 +137,48 @@ def test_status(target, half, status):
     assert [e for e in (row["target"], row["target_upper"]) if np.isfinite(e)] == ends
 
 
+YEAR_OF_30 = {"kpi": "nps", "value": 30.0, "ci_lower": 28.0, "ci_upper": 32.0, "n": 900, "of_all": np.nan}
+YEAR_OF_42 = YEAR_OF_30 | {"value": 42.0, "ci_lower": 39.0, "ci_upper": 45.0}
+YEAR_OF_50 = YEAR_OF_30 | {"value": 50.0, "ci_lower": 48.0, "ci_upper": 52.0}
+
+
+def beside_a_year(value, half, year):
+    years = pd.DataFrame([year], columns=OVER_YEAR)
+    rows = history("nps", [value], half=half)
+    return scorecard(Measured(rows, {}, {"nps": CATALOGUE["nps"]}, {"nps": Target(40, INF)}, years=years)).iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "year", "told"),
+    [
+        (43.6, 6, YEAR_OF_30, ["missed", "12 months", "missed"]),  # 37.6 to 49.6 does not tell, the year does
+        (43.6, 6, YEAR_OF_50, ["met", "12 months", "met"]),
+        (43.6, 6, YEAR_OF_42, ["not clear", "", "not clear"]),
+        (45.0, 3, YEAR_OF_30, ["met", "", "missed"]),  # the last period tells by itself
+        (35.0, 3, YEAR_OF_50, ["missed", "", "met"]),
+        (45.0, 3, YEAR_OF_50 | {"of_all": 41.0}, ["met", "", "met"]),
+        (45.0, 3, YEAR_OF_50 | {"of_all": 39.0}, ["not clear", "", "not clear"]),  # of everybody asked it is missed
+        (43.6, 6, YEAR_OF_30 | {"of_all": 26.0}, ["missed", "12 months", "missed"]),
+    ],
+)
+def test_a_target_is_judged_where_the_data_decide(value, half, year, told):
+    row = beside_a_year(value, half, year)
+    assert row[["status", "judged_over", "status_12m"]].tolist() == told
+    known = (year["value"], year["ci_lower"], year["ci_upper"])
+    assert decided(row) == (known if told[1] else (value, value - half, value + half))
+    assert row["value"] == value
+
+
+def test_how_far_a_target_is_missed_is_of_what_decides():
+    """10 of 40, and not the 3.6 beyond it."""
+    assert missed_by(beside_a_year(43.6, 6, YEAR_OF_30)) == pytest.approx(10 / 40)
+
+
+def test_what_is_met_of_late_and_not_over_the_year_needs_attention():
+    rows = beside_a_year(45.0, 3, YEAR_OF_30).to_frame().T.infer_objects()
+    assert standing(rows, CATALOGUE).attention["why"].tolist() == ["met of late"]
+
+
 def test_what_is_counted_needs_no_interval():
     assert card_of(history("mrr", [40.0]), "mrr", Target(40, INF))["status"] == "met"
     assert card_of(history("mrr", [40.0]), "mrr", Target(40.1, INF))["status"] == "missed"
@@ -191,7 +242,9 @@ def test_a_scale_where_high_is_easy_turns_the_direction():
 def judged(*rows):
     """Rows of a scorecard: kpi, value, target, status, change."""
     known = [
-        dict.fromkeys(COLUMNS, np.nan) | dict(zip(("kpi", "value", "target", "status", "change"), r, strict=True))
+        dict.fromkeys(COLUMNS, np.nan)
+        | {"judged_over": "", "status_12m": ""}
+        | dict(zip(("kpi", "value", "target", "status", "change"), r, strict=True))
         for r in rows
     ]
     table = pd.DataFrame([r | {"direction": CATALOGUE[r["kpi"]].direction} for r in known], columns=COLUMNS)

@@ -76,7 +76,7 @@ def test_findings_are_questions_in_the_order_of_the_report():
 def test_five_lines_are_enough(by_plan):
     assert by_plan.table.set_index("kpi").loc["nrr", "status"] == "missed"
     assert by_plan.kpis.shown["KPI"].tolist()[0] == "MRR"
-    assert "1 of 6 targets is missed: NRR over 12 months" in by_plan.answer.text
+    assert "2 of 6 targets are missed: Customer churn over 12 months and NRR over 12 months" in by_plan.answer.text
     with pytest.raises(ParameterError, match="kpis is a table"):
         by_plan.kpis.plot()
 
@@ -87,7 +87,8 @@ def test_the_sample_is_judged_as_it_was_made(by_plan):
     assert set(kpis.index) == set(catalogue())
     assert kpis[["value", "n", "definition", "unit", "period", "previous"]].notna().all(axis=None)
     targets = kpis.dropna(subset="target")["status"]
-    assert targets["nrr"] == "missed"
+    assert targets["nrr"] == targets["customer_churn_rate"] == "missed"
+    assert kpis["judged_over"].to_dict() == dict.fromkeys(kpis.index, "") | {"customer_churn_rate": "12 months"}
     assert targets["crc_share_of_margin"] == "met"
     assert len(targets) == 6
     assert kpis.loc["cross_sell_rate", "change"] == "higher"
@@ -104,10 +105,10 @@ def test_eight_cards_head_the_report_in_four_short_lines(by_plan, shown):
     assert sum(card["status"] != "" for card in cards) == 6
     assert all(len(card["trend"]) > 1 for card in cards)
     lines = [card["detail"].split("\n") for card in cards]
-    usual = {card["kpi"]: own[2] for card, own in zip(cards, lines, strict=True) if len(own) > 2}
-    assert list(usual) == ["mrr", "customer_churn_rate", "nps", "active_share", "time_to_value"]
+    last = {card["kpi"]: own[2] for card, own in zip(cards, lines, strict=True) if len(own) > 2}
+    assert list(last) == ["mrr", "customer_churn_rate", "nps", "active_share", "time_to_value"]
     assert {len(own) for own in lines} == {2, 3}
-    assert (usual["nps"], usual["mrr"]) == ("usual: 26.1 to 54.4", "usual for June: 761 to 907 k")
+    assert (last["nps"], last["mrr"]) == ("of everyone asked: about 32", "usual for June: 761 to 907 k")
     assert max(len(line) for own in lines for line in own) <= 30
 
 
@@ -115,9 +116,10 @@ def test_eight_cards_head_the_report_in_four_short_lines(by_plan, shown):
 def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
     parts = shown(by_plan.answer, *by_plan.results())
     said = [part["text"] for part in parts if part["kind"] == "attention"]
-    assert 0 < len(said) <= 3
+    assert len(said) == 5
     assert all(LINK.search(text).end() == len(text) for text in said)
-    assert "NRR over 12 months" in said[0]
+    assert "Customer churn is 3.9 % a month over 12 months" in said[0]
+    assert "NRR over 12 months" in said[1]
 
 
 @pytest.mark.slow

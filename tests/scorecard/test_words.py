@@ -6,15 +6,23 @@ import pandas as pd
 import pytest
 
 from cslib.data.drift import Drift
-from cslib.data.kpi import HISTORY
+from cslib.data.kpi import HISTORY, OVER_YEAR
 from cslib.scorecard import words
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
-from cslib.scorecard.scorecard import COLUMNS, headlines, standing, told_by
+from cslib.scorecard.scorecard import COLUMNS, headlines, marked_otherwise, standing, told_by
 from cslib.scorecard.words import kpi_notes, kpi_texts, kpis_caption, scorecard_answer, segment_texts, verdicts
 
 CATALOGUE = catalogue()
-BLANK = {"period": "", "value": np.nan, "change": "", "status": "not measured: needs x", "n": pd.NA}
+BLANK = {
+    "period": "",
+    "judged_over": "",
+    "status_12m": "",
+    "value": np.nan,
+    "change": "",
+    "status": "not measured: needs x",
+    "n": pd.NA,
+}
 
 
 def row(kpi, value=None, **more):
@@ -63,8 +71,9 @@ def test_attention_in_order_each_with_its_link():
         "[What do we keep?](revenue#what-do-we-keep)",
         "**Customer churn is 6.0 %, above its usual 1.0 to 4.0**; a month earlier it was 2.0 %. "
         "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)",
-        "**NPS is 43.6**, with a target of at least 40; it may really be anything from 37.7 to 49. "
+        "**NPS is 43.6**, with a target of at least 40; it may really be anything from 37.7 to 49.0. "
         "[Who is happy, and who isn't?](nps_segmentation#who-is-happy-and-who-isn-t)",
+        f"**Cross-sell rate is 13.0 %, clearly up from 10.0 % a year ago**. {SOLD}",
     ]
 
 
@@ -103,6 +112,97 @@ def test_a_band_is_left_on_either_side_and_what_has_no_interval_cannot_be_told()
     assert attention(table(few))[0].startswith(
         "**LTV is 90**; whether it meets its target of at least 100 cannot be told."
     )
+
+
+YEAR_MISSED = {
+    "judged_over": "12 months",
+    "status_12m": "missed",
+    "value_12m": 0.039,
+    "ci_lower_12m": 0.037,
+    "ci_upper_12m": 0.042,
+}
+CHURN = row(
+    *("customer_churn_rate", 0.031), ci_lower=0.024, ci_upper=0.039, target=0.03, period="June 2025",
+    until=pd.Timestamp("2025-06-30"), previous=0.035, limit_lower=0.027, limit_upper=0.068, change="noise",
+)  # fmt: skip
+ASKED = {
+    **UNCLEAR,
+    "period": "April to June 2025",
+    "status_12m": "not clear",
+    "value_12m": 37.4,
+    "ci_lower_12m": 33.7,
+    "ci_upper_12m": 40.8,
+    "of_all_12m": 32.3,
+}
+
+
+def test_a_target_that_the_year_judges_is_told_by_the_year():
+    entry = CHURN | YEAR_MISSED | {"status": "missed"}
+    (said,) = attention(table(entry))
+    assert said == (
+        "**Customer churn is 3.9 % a month over 12 months (3.7 to 4.2), above its target of 3 %**; "
+        "June alone, at 3.1 %, is too close to tell. "
+        "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)"
+    )
+    assert answered(table(entry)).text.startswith("**The one target is missed: Customer churn over 12 months**.")
+    made = card(entry)
+    assert (made.value, made.status, made.target) == (0.031, "missed", "at most 3 % over 12 months")
+    assert made.detail == "June 2025\ndown from 3.5 % in May\n12 months: 3.9 (3.7 to 4.2)"
+    assert kpi_texts(table(entry), {})["Status"].tolist() == ["missed over 12 months"]
+    assert notes(table(entry)) == (
+        "The target of Customer churn is judged over 12 months: 3.9 % a month (3.7 to 4.2). June alone is too close to tell.",
+    )
+
+
+def test_a_last_period_that_tells_is_told_beside_a_year_that_tells_otherwise():
+    of_late = (
+        CHURN | YEAR_MISSED | {"value": 0.02, "ci_lower": 0.015, "ci_upper": 0.025, "status": "met", "judged_over": ""}
+    )
+    (said,) = attention(table(of_late))
+    assert said.startswith(
+        "**Customer churn is 2.0 % (1.5 to 2.5) and meets its target of 3 %**. "
+        "Over 12 months it is 3.9 % a month (3.7 to 4.2), which misses it. "
+    )
+    assert card(of_late).detail.endswith("\n12 months: 3.9 (3.7 to 4.2)")
+    assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusual: 2.7 to 6.8")
+
+
+@pytest.mark.parametrize(
+    ("differ", "said"),
+    [
+        ("", "no segment clearly differs"),
+        ("Starter", "Starter clearly differs"),
+        ("Starter, Team", "Starter and Team clearly differ"),
+        ("Starter, Enterprise", ""),
+        (np.nan, ""),
+    ],
+)
+def test_marks_of_a_quarter_name_those_of_the_year(differ, said):
+    verdicts = {"Starter": "above", "Enterprise": "below", "Team": ""}
+    cells = pd.DataFrame([("nps", s, v) for s, v in verdicts.items()], columns=["kpi", "segment", "verdict"])
+    years = pd.DataFrame([{"kpi": "nps", "differ": differ}], columns=OVER_YEAR)
+    found = words.other_marks(marked_otherwise(cells, years), measured())
+    quarter = "The marks of NPS are of its last quarter (Enterprise and Starter). Over 12 months, "
+    link = "[Where is it different?](nps_segmentation#where-is-it-different)"
+    assert found == ((f"{quarter}{said}: {link}",) if said else ())
+
+
+def test_what_only_the_year_marks_is_named():
+    cells = pd.DataFrame({"kpi": ["csat"], "segment": ["Team"], "verdict": [""]})
+    years = pd.DataFrame([{"kpi": "csat", "differ": "Team"}], columns=OVER_YEAR)
+    (said,) = words.other_marks(marked_otherwise(cells, years), measured())
+    assert said.startswith("The marks of CSAT are of its last quarter (none). Over 12 months, Team clearly differs: ")
+
+
+def test_a_score_names_those_who_did_not_answer():
+    (said,) = attention(table(ASKED))
+    assert said == (
+        "**NPS is 43.6 (37.7 to 49.0)**, with a target of at least 40. Over 12 months it is 37.4 (33.7 to 40.8); "
+        "weighted to everyone asked, it is about 32. [Who did not answer?](nps_segmentation#who-did-not-answer)"
+    )
+    assert card(ASKED).detail == "April to June 2025\nof everyone asked: about 32"
+    share = row("csat", 0.74, ci_lower=0.7, ci_upper=0.78, target=0.75, status="not clear", of_all_12m=0.684)
+    assert card(share).detail.endswith("of everyone asked: about 68 %")
 
 
 ONE_MET = row("csat", 0.9, target=0.8, status="met")

@@ -205,6 +205,21 @@ def test_other_reports_are_pointed_to_in_a_report_only(
     assert "<a" not in body(show(display.note, "[x](javascript:alert) [x](../y) [x](a.b#c)"))
 
 
+def test_a_status_of_a_longer_time_keeps_its_sign(show: Show) -> None:
+    shown = pd.DataFrame({"kpi": ["a", "b"], "status": ["missed over 12 months", "not set up"]})
+    html = body(show(display.table, shown, name="t", caption="T", formats={"status": "status"})).replace("\xa0", " ")
+    assert '<span class="cs-status cs-bad">✗ missed over 12 months</span>' in html
+    assert "<td>not set up</td>" in html
+
+
+def test_interval_and_n_of_a_card_share_a_line(show: Show) -> None:
+    html = body(show(display.cards, Card("NPS", 43.6, ci_lower=37.7, ci_upper=49.0, n=560, noun="answer")))
+    assert '<div class="cs-interval">37.7 to 49.0 · 560\xa0answers</div>' in html
+    assert '<div class="cs-interval">560\xa0answers</div>' in body(
+        show(display.cards, Card("a", 1, n=560, noun="answer"))
+    )
+
+
 def test_a_card_without_value_says_why(show: Show) -> None:
     card = Card("Median stay", float("nan"), "months", detail="half have not left yet")
     data = show(display.cards, card)
