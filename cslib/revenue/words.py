@@ -159,13 +159,9 @@ class Wording:
         return f"MRR of those who paid at the end of {before:%B %Y}, then and at the end of {month:%B %Y}; nobody new."
 
     def movers(self, moved: pd.Series[Any], *, cut: bool) -> str:
-        """Count who left, pays less and pays more; from ``headlines.who_moved``."""
-        do = {
-            "churn": ("left", "left"),
-            "contraction": ("pays less", "pay less"),
-            "expansion": ("pays more", "pay more"),
-        }
-        told = [f"{moved[kind]:,.0f} {do[kind][int(moved[kind] != 1)]}" for kind in do if moved[kind]]
+        """Count who pays nothing, less and more; from ``headlines.who_moved``."""
+        how = {"churn": "nothing now", "contraction": "less", "expansion": "more"}
+        told = [f"{moved[kind]:,.0f} pay{'s' * int(moved[kind] == 1)} {how[kind]}" for kind in how if moved[kind]]
         who = f"Of {counted(moved.n_opening, 'customer')} of a year before"
         among = "Among the largest changes" if cut else who
         few = f"; the ten largest falls are {percent(moved.of_few)} of what was lost" if pd.notna(moved.of_few) else ""

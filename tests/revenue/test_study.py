@@ -80,8 +80,8 @@ def test_what_the_sample_says(by_plan):
         "Of every USD 100 paid a year before, churn took 21.8 and contraction 2.5; expansion added 13.2"
     )
     assert by_plan.movers.title == (
-        "Of 1,307 customers of a year before, 409 left, 18 pay less and 109 pay more; the ten largest falls are 13 % of "
-        "what was lost"
+        "Of 1,307 customers of a year before, 409 pay nothing now, 18 pay less and 109 pay more; the ten largest falls "
+        "are 13 % of what was lost"
     )
     assert by_plan.kept.notes == ("NRR went from 91 % to 86 % in April 2025, when April 2024 left its twelve months.",)
     assert by_plan.layers.title.startswith(

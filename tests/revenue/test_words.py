@@ -139,11 +139,11 @@ def test_sales_and_costs(sample):
 def test_who_moved_in_words():
     counts = {"churn": 1, "contraction": 0, "expansion": 2, "n_opening": 40, "of_few": float("nan")}
     say = Wording().movers
-    assert say(pd.Series(counts), cut=False) == "Of 40 customers of a year before, 1 left and 2 pay more"
+    assert say(pd.Series(counts), cut=False) == "Of 40 customers of a year before, 1 pays nothing now and 2 pay more"
     more = pd.Series(counts | {"contraction": 1, "of_few": 0.25})
     assert say(more, cut=False) == (
-        "Of 40 customers of a year before, 1 left, 1 pays less and 2 pay more; the ten largest falls are 25 % of what was "
-        "lost"
+        "Of 40 customers of a year before, 1 pays nothing now, 1 pays less and 2 pay more; the ten largest falls are "
+        "25 % of what was lost"
     )
-    assert say(more, cut=True).startswith("Among the largest changes, 1 left, 1 pays less")
+    assert say(more, cut=True).startswith("Among the largest changes, 1 pays nothing now, 1 pays less")
     assert say(pd.Series(counts | {"churn": 0, "expansion": 0}), cut=False) == ""
