@@ -536,7 +536,8 @@ def _end_labels(lines: _Lines) -> None:
     axes, (left, right), (bottom, top) = lines.axes, lines.axes.get_xlim(), lines.axes.get_ylim()
     ends = np.array([own[[lines.x, lines.y]].iloc[-1] for own in lines.parts.values()], float)
     names, line = _at_end(lines.parts), LINE * (top - bottom) / (_height(lines.parts) - _below())
-    heights = _spread(ends[:, 1], line * _most_lines(names), bottom, top)
+    sooner = 1e-9 * (right - ends[:, 0])  # of two lines that end at one height, the leader of the shorter runs above
+    heights = _spread(ends[:, 1] + sooner, line * _most_lines(names), bottom, top)
     beyond = axes.transData + ScaledTranslation(BEYOND / 72, 0, axes.figure.dpi_scale_trans)
     for place, (segment, name, end, height) in enumerate(zip(lines.parts, names, ends, heights, strict=True)):
         colour = lines.colours[segment]

@@ -115,6 +115,14 @@ def test_lines_have_a_band_a_label_and_the_customers_below():
     assert axes.get_ylim() == (0, 1)
 
 
+def test_of_lines_that_end_at_one_height_the_shortest_is_named_first():
+    table = curve(["Long", "Short", "Shortest"]).assign(rate=0.5)
+    ends = table["segment"].map({"Long": 12, "Short": 5, "Shortest": 2})
+    axes = draw(table[table["period_index"] <= ends])
+    places = {t.get_text(): t.xyann[1] for t in named(axes)}
+    assert sorted(places, key=places.get, reverse=True) == ["Shortest", "Short", "Long"]
+
+
 def test_each_segment_has_a_panel_on_one_scale_with_all_behind_it():
     table = curve(["All", "Pro", "Free"])
     table.loc[table["segment"] == "Pro", "rate"] /= 2
