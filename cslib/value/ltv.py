@@ -591,6 +591,12 @@ def _by_leaving(steps: pd.DataFrame, own: Paths) -> pd.Series[bool]:
     return (steps["step"] == "what they pay") & ((moved > 0) & less | (moved < 0) & more)
 
 
+def leavers_pay_less(paths: Mapping[str, Paths]) -> bool:
+    """Tell whether those who leave pay clearly less than others of their age, in the group or a summand."""
+    each = summands(paths) or {"All": paths["All"]}
+    return any(percentiles(own.leavers_pay)["ci_upper"] < 1 for own in each.values())
+
+
 def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
     """Tell what less churn or a higher price would be worth, per new customer and for the present ones together.
 

@@ -181,7 +181,8 @@ class Value(Study):
         why = "" if len(shown) else "What a change would add cannot be told."
         kinds = words.why_involuntary(involuntary(self._paths, **self._ahead), table)
         caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
-        rest: Any = {"notes": (*kinds, words.WHAT_A_CHANGE_IS), "caption": caption, "most": 30}
+        cheap = (words.LESS_THAN_SAID,) * worth.leavers_pay_less(self._paths)
+        rest: Any = {"notes": (*kinds, *cheap, words.WHAT_A_CHANGE_IS), "caption": caption, "most": 30}
         return Result("what_if", table, said.rstrip("."), shown=shown, absent=why, **rest)
 
     @cached_property

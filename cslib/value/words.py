@@ -52,6 +52,10 @@ AS_ONE_GROUP: Final = (
     "All customers are taken as one group, as fewer than ten left in one segment or another: the segments need not add "
     "up to it."
 )
+LESS_THAN_SAID: Final = (
+    "Those who leave pay less than those who stay, so less churn would add less than the table says. A report by a "
+    "segment in which customers pay alike allows for that."
+)
 KEPT_OR_HERE: Final = (
     "Retention cost is spread over all the time that customers were here. In the revenue report "
     f"({link_to('revenue#What does it cost to keep and to win customers?')}) only who stayed through a month carries "

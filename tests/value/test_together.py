@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from value_world import both_counted
 
-from cslib.stats.models import fit_models
-from cslib.value.ltv import Terms, _mostly_by_leaving, base_steps, base_value, what_if
+from cslib.stats.models import fit_averaged, fit_models
+from cslib.value.ltv import Terms, _mostly_by_leaving, base_steps, base_value, leavers_pay_less, what_if
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts
 from cslib.value.together import followed, summands
@@ -62,6 +62,14 @@ def test_a_change_adds_what_it_adds_by_segment_and_to_a_new_customer_the_mean_of
     assert new["All"].tolist() == pytest.approx(((100 * new["cheap"] + 72 * new["dear"]) / 172).tolist())
 
 
+def test_who_leaves_pays_less_as_one_group_but_not_within_segments_of_one_price():
+    paths = paths_of()
+    assert leavers_pay_less({"All": paths["All"]})
+    assert not leavers_pay_less(paths)
+    mixed = {"All": paths["All"], "north": paths["All"], "south": paths["dear"]}
+    assert leavers_pay_less(mixed)  # in the north they are of both prices
+
+
 def test_as_one_group_less_churn_would_seem_to_add_more_where_dear_customers_stay():
     paths = paths_of()
     alone, added = ({"All": paths["All"]}, paths)
@@ -72,6 +80,30 @@ def test_as_one_group_less_churn_would_seem_to_add_more_where_dear_customers_sta
         for own in (alone, added)
     ]
     assert less[0] > 1.3 * less[1]
+
+
+@pytest.mark.slow
+def test_in_worlds_of_cheap_and_dear_customers_the_sum_is_right_and_one_group_is_not():
+    """Exponential lives: what present customers bring, and 10 % less churn adds, is known in closed form."""
+    rng, horizon, found = np.random.default_rng(5), 24, []
+    for _ in range(6):
+        lives, true, more = {}, 0.0, 0.0
+        for name, rate, price, n in (("cheap", 0.08, 10.0, 300), ("dear", 0.02, 100.0, 150)):
+            since, life = rng.uniform(0, 36, n), rng.exponential(1 / rate, n)
+            left = life < since
+            lives[name] = (np.where(left, np.ceil(life), np.floor(since)), left, price)
+            now, less = (price * (~left).sum() * -np.expm1(-h * horizon) / -np.expm1(-h) for h in (rate, 0.9 * rate))
+            true, more = true + now, more + less - now
+        counts, values = both_counted(**lives)
+        models = fit_averaged(counts, unit_months=1.0)
+        paths = value_paths(counts, values, models, horizon_months=horizon, draws=50)
+        for own in (paths, {"All": paths["All"]}):
+            worth = base_value(own, TERMS, horizon_months=horizon)["base_value"].iloc[0]
+            gain = what_if(own, TERMS, horizon_months=horizon)["base_gain"].iloc[0]
+            found.append((len(own), worth / true, gain / more))
+    means = pd.DataFrame(found, columns=["n", "worth", "gain"]).groupby("n").mean()
+    assert means.loc[3].tolist() == pytest.approx([1, 1], abs=0.15)
+    assert means.loc[1, "gain"] > 1.5
 
 
 def test_segments_that_fewer_than_ten_left_are_not_added_up():
