@@ -48,10 +48,6 @@ WHAT_A_CHANGE_IS: Final = (
     "Each change is assumed to begin today, and for all customers alike, however long they have stayed. What it would "
     "cost to bring about is not counted."
 )
-AS_ONE_GROUP: Final = (
-    "All customers are taken as one group, as fewer than ten left in one segment or another: the segments need not add "
-    "up to it."
-)
 LESS_THAN_SAID: Final = (
     "Those who leave pay less than those who stay, so less churn would add less than the table says. A report by a "
     "segment in which customers pay alike allows for that."
@@ -524,6 +520,22 @@ def _present(base: pd.DataFrame, currency: str, *, paying: str = "") -> str:
         return f"{who}{known or ' an amount that cannot be told'} over the next {span}"
     interval = _bracketed(row.base_value, row.ci_lower, row.ci_upper)
     return f"{who} {money(row.base_value, currency)} over the next {span}{interval}"
+
+
+def apart(added_by: str, by: str) -> tuple[str, ...]:
+    """Say why the segments of a table need not add up to all customers, where these are no sum of theirs.
+
+    Parameters
+    ----------
+    added_by
+        The column over which all customers are summed; empty: they are one group.
+    by
+        The column of the segments; empty: there are none.
+    """
+    if not by or by == added_by:
+        return ()
+    how = f"added up by {added_by}" if added_by else "taken as one group"
+    return (f"All customers are {how}, so the segments here need not add up to them.",)
 
 
 def base_findings(base: pd.DataFrame, steps: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:

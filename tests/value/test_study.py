@@ -228,11 +228,12 @@ def test_a_finding_is_computed_once():
     assert value.ltv is value.ltv
 
 
-def test_where_few_left_a_segment_all_are_one_group_and_it_is_said():
-    """Ten of sixty left, so fewer than ten of each plan; of one plan alone there is nothing to add up."""
+def test_where_all_are_no_sum_of_the_segments_it_is_said():
+    """No segment is declared, so all are one group; of one plan alone there is nothing to add up."""
     people = dated(*OLD, mrr=20.0, plan=["Pro", "Pro", "Lite"] * 20)
     data = cs.load({"customers": people}, as_of="2025-06-30")
     several, one = cs.Value(data, by="plan"), cs.Value(cs.load({"customers": people.assign(plan="Pro")}), by="plan")
-    assert words.AS_ONE_GROUP in several.base.notes
+    (said,) = words.apart("", "plan")
+    assert said in several.base.notes
     assert "added up" not in several.answer.cards[1].detail
-    assert words.AS_ONE_GROUP not in one.base.notes
+    assert said not in one.base.notes
