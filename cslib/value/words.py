@@ -78,7 +78,7 @@ SAID: Final = {
 }
 WAYS: Final = {"customers": ("few", "many"), "revenue": ("little", "much")}
 MOST_NAMED: Final = 3  # segments in a title
-NEAR: Final = 0.01  # of a value: two formulas say the same
+NEAR: Final = 0.01  # of a value: two are the same
 MUCH: Final = 0.1  # share of a value that is extrapolated: said of a segment
 HOW_TO_READ_AGES: Final = (
     "The height of the line is what one customer who has stayed so long brings from then on. It rises where customers "
@@ -602,7 +602,7 @@ def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str
     most, less = ([r for r in rows if r.as_first == first] for first in (True, False))
     who, gains = listed([SAID[r.change] for r in most]), [r.base_gain for r in most]
     low, high = alike([min(gains), max(gains)])
-    ends = low if low == high else from_to(low, high)
+    ends = high if low == high or max(gains) < (1 + NEAR) * min(gains) else from_to(low, high)
     adds = f"{'each add about' if len(most) > 1 else 'add'} {f'{currency} {ends}'.strip()}"
     text = f"{who[0].upper()}{who[1:]} would {adds} to what present customers bring over {months(horizon_months)}"
     others = [f"{SAID[r.change]} {money(r.base_gain)}" for r in less]

@@ -346,6 +346,7 @@ def test_what_if_goes_from_the_largest_gain_down():
         "36 months."
     )
     assert "each add about 200 k to what" in what_if_finding(alike.assign(base_gain=2e5), horizon_months=36)
+    assert "each add about 583 k to what" in what_if_finding(alike.assign(base_gain=[582e3, 583e3]), horizon_months=36)
     unknown = rows.assign(base_gain=NAN, rank=NAN)
     assert what_if_finding(unknown, horizon_months=36) == "What a change would add cannot be told."
     assert what_if_finding(rows.assign(base_gain=0.0), horizon_months=36) == "None of the changes would add anything."
