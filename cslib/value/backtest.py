@@ -18,9 +18,8 @@ from cslib.data.lives import lives, settled
 from cslib.errors import check_choice
 from cslib.stats.intervals import Floats, percentiles
 from cslib.stats.survival import DAYS_PER_MONTH
-from cslib.value.paths import recent_paths
 from cslib.value.prices import SOURCES, payments, price_source
-from cslib.value.together import followed
+from cslib.value.together import split_by, whole_paths
 
 ONE_DAY: Final = pd.Timedelta(days=1)
 ACTIVE: Final = "active customers"
@@ -163,12 +162,12 @@ def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.Dat
         return pd.DataFrame(columns=COLUMNS)
     past = rewind(data, day)
     asked: Any = {"segment_by": segment_by, "horizon_months": months}
-    paths, source = recent_paths(past, drift(past), **asked), price_source(past)
+    paths, source = whole_paths(past, drift(past), **asked, split=split_by(past)), price_source(past)
     actual = came_true(data, past, segment_by=segment_by, months=months, source=source)
     ordered = source == "orders"
     active, paid = {}, {}
-    for segment, ahead in followed(paths, months).items():
-        rng = np.random.default_rng(SEED)  # alone and beside others the same
+    for segment, own in paths.items():
+        ahead, rng = own.ahead(months), np.random.default_rng(SEED)  # alone and beside others the same
         active[segment] = _with_chance(ahead.active, ahead.active_variance, rng)
         paid[segment] = _with_chance(ahead.mrr, ahead.mrr_variance, rng)[:, : -1 if ordered else None]
     customers = _compared(active, actual, "n_active").assign(measure=ACTIVE)

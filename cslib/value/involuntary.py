@@ -10,7 +10,6 @@ import numpy as np
 
 from cslib.stats.intervals import Floats, percentiles
 from cslib.value.paths import YEAR, Paths
-from cslib.value.together import WHOLE, summands
 
 DOUBLE: Final = 0.2  # of churn: half of it is as much as 10 % less churn
 
@@ -48,10 +47,10 @@ def involuntary(paths: Mapping[str, Paths], *, horizon_months: int) -> Involunta
     horizon_months
         Ahead.
     """
-    lost = [_leaving(own, horizon_months) for own in (summands(paths) or {WHOLE: paths[WHOLE]}).values()]
+    lost = [_leaving(own, horizon_months) for own in paths["All"].summands]
     gone, all_gone = (np.sum(each, axis=0) for each in zip(*lost, strict=True))
     share = _share(gone, all_gone)
-    early, later = _by_age(paths[WHOLE])
+    early, later = _by_age(paths["All"])
     return Involuntary(
         share=float(share[0]),
         much=_least(share) > DOUBLE,

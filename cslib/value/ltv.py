@@ -18,7 +18,6 @@ from cslib.errors import ParameterError, check_share, counted
 from cslib.stats.intervals import Floats, percentiles
 from cslib.value.paths import Paths, Projection
 from cslib.value.prices import UnitCosts
-from cslib.value.together import followed, mean_gain, summands
 
 HORIZONS: Final = (12, 24, 36, 60)  # months, beside the one asked for
 USUAL: Final = 36
@@ -522,9 +521,9 @@ def base_value(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
     pandas.DataFrame
         ``segment``, ``horizon_months``, ``n_active``, ``mrr`` (now), ``base_value`` (money, before what was once
         spent on acquisition), ``ci_lower``, ``ci_upper`` (of the expected value), ``share_in_tail``. ``All`` is
-        the sum of its segments, as in :func:`cslib.value.together.followed`.
+        the sum of its parts, if it has any (:func:`cslib.value.together.added_up`), whatever the segments.
     """
-    projected = followed(paths, horizon_months)
+    projected = {segment: own.ahead(horizon_months) for segment, own in paths.items()}
     values = {s: _worth(p, terms) for s, p in projected.items()}
     beyond = {s: replace(p, active=p.active_beyond[None], mrr=p.mrr_beyond[None]) for s, p in projected.items()}
     tails = {s: _worth(p, terms) for s, p in beyond.items()}
@@ -557,12 +556,12 @@ def base_steps(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
     pandas.DataFrame
         ``segment``, ``step`` (of :data:`STEPS`), ``value`` (money, after the step; at the last ``base_value``),
         ``difference`` (made by it, so that all add up; at the first the value), ``by_leaving`` (at ``what they pay``:
-        who leaves pays clearly less than others of their age, or more, and so makes part of the difference; where
-        ``All`` is a sum, in segments that make most of it).
+        who leaves pays clearly less than others of their age, or more, and so makes part of the difference; of a
+        sum, in parts that make most of it).
     """
-    tables, projected = [], followed(paths, horizon_months)
+    tables = []
     for segment, own in paths.items():
-        ahead, months = projected[segment], slice(0, horizon_months)
+        ahead, months = own.ahead(horizon_months), slice(0, horizon_months)
         cost = terms.retention_cost * ahead.active[0]
         margin = terms.gross_margin * ahead.mrr[0]
         parts = (ahead.mrr_flat, ahead.mrr_own, ahead.mrr[0], margin, margin - cost)
@@ -570,25 +569,27 @@ def base_steps(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
         values = [today, *(p[months].sum() for p in parts), _worth(ahead, terms)[0]]
         known = {"segment": segment, "step": STEPS, "value": values, "difference": np.diff(values, prepend=0.0)}
         steps = pd.DataFrame(known)
-        tables.append(steps.assign(by_leaving=_by_leaving(steps, own)))
-    table = pd.concat(tables, ignore_index=True)
-    return _mostly_by_leaving(table) if summands(paths) else table
+        tables.append(steps.assign(by_leaving=_by_leaving(steps, own, horizon_months)))
+    return pd.concat(tables, ignore_index=True)
 
 
-def _mostly_by_leaving(steps: pd.DataFrame) -> pd.DataFrame:
-    """Tell of all customers that who leaves makes part of a difference where it does in segments that make most."""
-    own = steps[steps["segment"] != "All"]
-    explained = own["difference"].where(own["by_leaving"], 0.0).groupby(own["step"]).sum()
-    whole = steps["segment"] == "All"
-    share = steps["step"].map(explained) / steps["difference"].where(steps["difference"] != 0)
-    return steps.assign(by_leaving=steps["by_leaving"].where(~whole, share > MOST))
-
-
-def _by_leaving(steps: pd.DataFrame, own: Paths) -> pd.Series[bool]:
+def _by_leaving(steps: pd.DataFrame, own: Paths, horizon: int) -> pd.Series[bool]:
     """Tell at which step what the remaining ones pay moves as others leave."""
-    ends, moved = percentiles(own.leavers_pay), steps["difference"]
-    less, more = ends["ci_upper"] < 1, ends["ci_lower"] > 1
-    return (steps["step"] == "what they pay") & ((moved > 0) & less | (moved < 0) & more)
+    moved = steps["difference"]
+    made = [(_own_move(part, horizon), percentiles(part.leavers_pay)) for part in own.summands]
+    explained = sum(d for d, ends in made if (d > 0 and ends["ci_upper"] < 1) or (d < 0 and ends["ci_lower"] > 1))
+    return (steps["step"] == "what they pay") & (moved != 0) & (explained / moved.replace(0, np.nan) > MOST)
+
+
+def _own_move(own: Paths, horizon: int) -> float:
+    """Give by how much what the remaining ones pay moves."""
+    ahead = own.ahead(horizon)
+    return float((ahead.mrr_own - ahead.mrr_flat)[:horizon].sum())
+
+
+def leavers_pay_less(paths: Mapping[str, Paths]) -> bool:
+    """Tell whether those who leave pay clearly less than others of their age, in the group or a summand."""
+    return any(percentiles(own.leavers_pay)["ci_upper"] < 1 for own in paths["All"].summands)
 
 
 def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
@@ -613,31 +614,32 @@ def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) ->
     -----
     10 % less churn: every hazard × 0.9. Half the involuntary churn: the hazard less half of its involuntary part;
     missing where the kind of churn is not recorded. Value and changed value are computed in the same draws, so
-    the interval is that of the gain. Where ``All`` is the sum of its segments
-    (:func:`cslib.value.together.summands`), so are its gains, and those of a new customer are their mean.
+    the interval is that of the gain. Of the sum of parts (:func:`cslib.value.together.added_up`) the gain of a new
+    customer is the mean of theirs, by numbers of customers.
     """
-    now = _all_worth(paths, terms, horizon_months)
-    ltv = {segment: _net_value(own, terms, horizon_months) for segment, own in paths.items()}
-    base, new = {}, {}
-    for change, alter in CHANGES.items():
-        changed = {segment: alter(own) for segment, own in paths.items()}
-        base[change] = {s: v - now[s] for s, v in _all_worth(changed, terms, horizon_months).items()}
-        gains = {s: _net_value(p, terms, horizon_months) - ltv[s] for s, p in changed.items()}
-        new[change] = mean_gain(gains, paths)
-    rows = [
-        {"segment": segment, "change": change, "ltv": ltv[segment][0], **_bounded("ltv_gain", new[change][segment])}
-        | _bounded("base_gain", base[change][segment])
-        | {"as_first": _as_first(base[change][segment], [gains[segment] for gains in base.values()])}
-        for segment in paths
-        for change in CHANGES
-    ]
+    rows = []
+    for segment, own in paths.items():
+        now, ltv = _worth(own.ahead(horizon_months), terms), _net_value(own, terms, horizon_months)[0]
+        changed = {name: _altered(own, alter) for name, alter in CHANGES.items()}
+        gains = {name: _worth(other.ahead(horizon_months), terms) - now for name, other in changed.items()}
+        for change, other in changed.items():
+            gain = _bounded("ltv_gain", _new_gain(own, other, terms, horizon_months))
+            known = gain | _bounded("base_gain", gains[change])
+            first = _as_first(gains[change], list(gains.values()))
+            rows.append({"segment": segment, "change": change, "ltv": ltv, **known, "as_first": first})
     table = pd.DataFrame(rows)
     return table.assign(rank=table.groupby("segment")["base_gain"].rank(ascending=False, method="first"))
 
 
-def _all_worth(paths: Mapping[str, Paths], terms: Terms, horizon: int) -> dict[str, Floats]:
-    """Value present customers by segment: the estimate and each draw."""
-    return {segment: _worth(ahead, terms) for segment, ahead in followed(paths, horizon).items()}
+def _altered(own: Paths, alter: Callable[[Paths], Paths]) -> Paths:
+    return replace(alter(own), parts={name: alter(part) for name, part in own.parts.items()})
+
+
+def _new_gain(own: Paths, other: Paths, terms: Terms, horizon: int) -> Floats:
+    """Tell what a new customer gains: the mean over the parts."""
+    both = zip(own.summands, other.summands, strict=True)
+    gains = [_net_value(after, terms, horizon) - _net_value(before, terms, horizon) for before, after in both]
+    return np.asarray(np.average(gains, axis=0, weights=[part.n_customers for part in own.summands]))
 
 
 def _as_first(gain: Floats, gains: Sequence[Floats]) -> bool:

@@ -110,6 +110,8 @@ class Paths:
     leavers_pay
         MRR of who left, in their last month, over that of all of the same age, shape (1 + draws,): below 1, who leaves
         pays less. Missing where nobody left, or only orders tell what they pay.
+    parts
+        Those of whom these customers are the sum, each drawn by itself; none where they are followed as one group.
     """
 
     n_customers: int
@@ -135,6 +137,12 @@ class Paths:
     returns: Floats = field(default_factory=lambda: np.empty((0, 0, 0)))
     again: Floats = field(default_factory=lambda: np.empty(0))
     leavers_pay: Floats = field(default_factory=lambda: np.full(2, np.nan))
+    parts: dict[str, Paths] = field(default_factory=dict)
+
+    @property
+    def summands(self) -> tuple[Paths, ...]:
+        """The parts, or itself where there are none."""
+        return tuple(self.parts.values()) or (self,)
 
     @property
     def come_back(self) -> bool:
@@ -235,7 +243,7 @@ class Paths:
         return np.asarray(np.cumsum(np.diff(self.hazard, prepend=0.0) * self.baseline, axis=1))
 
     def ahead(self, months: int) -> Projection:
-        """Follow the present customers so many months ahead.
+        """Follow the present customers so many months ahead, as the sum of the parts if there are any.
 
         Notes
         -----
@@ -246,6 +254,8 @@ class Paths:
         customers leaves or stays, and its MRR moves n times as much (in variance) as the mean of n customers does in
         the draws. Who leaves may come back (:meth:`after`), and pays as a new customer then.
         """
+        if self.parts:
+            return _summed([own.ahead(months) for own in self.parts.values()])
         hazard = self.at_factor_1()
         gone, parts = np.zeros((len(STAYED) + 1, len(hazard), months + 1)), []
         row: Any
@@ -256,11 +266,15 @@ class Paths:
         if not parts:
             none = np.zeros((len(self.hazard), months + 1))
             return Projection(none, none, *[none[0]] * 6)
-        sums = Projection(*(np.sum([getattr(p, name) for p in parts], axis=0) for name in Projection.__annotations__))
+        sums = _summed(parts)
         if not self.come_back:
             return sums
         begins, (here, paid) = self._begins(gone), self.back
         return replace(sums, active=sums.active + _added(begins, here), mrr=sums.mrr + _added(begins, paid))
+
+
+def _summed(parts: list[Projection]) -> Projection:
+    return Projection(*(np.sum([getattr(p, name) for p in parts], axis=0) for name in Projection.__annotations__))
 
 
 def _gone(kept: Floats, age: int = 0) -> Floats:

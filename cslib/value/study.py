@@ -24,9 +24,9 @@ from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest, last_year
 from cslib.value.charts import at_most_all, recovered, told_apart
 from cslib.value.involuntary import involuntary
-from cslib.value.paths import Paths, recent_paths, value_paths
+from cslib.value.paths import Paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
-from cslib.value.together import summands
+from cslib.value.together import split_by, whole_paths
 
 MOST: Final = 5  # segments in a chart, beside the whole
 SINCE: Final[Any] = {"x_label": "months since the start", "unit": "number"}
@@ -166,7 +166,7 @@ class Value(Study):
         steps = worth.base_steps(self._paths, self._terms, **self._ahead)
         said, *notes = words.base_findings(self._base, steps, currency=self._money)
         shown = words.base_table(self._base, segments=self._largest)
-        own = (words.AS_ONE_GROUP,) * (len(self._paths) > 2 and not self._added_by)
+        own = words.apart(self._added_by, self.by if len(self._paths) > 2 else "")
         how: Any = {"shown": shown, "notes": (*notes, *own), "most": self._rows}
         caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"
         also = (Result("base_steps", steps, caption="From today's MRR to that value, step by step"),)
@@ -181,7 +181,8 @@ class Value(Study):
         why = "" if len(shown) else "What a change would add cannot be told."
         kinds = words.why_involuntary(involuntary(self._paths, **self._ahead), table)
         caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
-        rest: Any = {"notes": (*kinds, words.WHAT_A_CHANGE_IS), "caption": caption, "most": 30}
+        cheap = (words.LESS_THAN_SAID,) * worth.leavers_pay_less(self._paths)
+        rest: Any = {"notes": (*kinds, *cheap, words.WHAT_A_CHANGE_IS), "caption": caption, "most": 30}
         return Result("what_if", table, said.rstrip("."), shown=shown, absent=why, **rest)
 
     @cached_property
@@ -281,7 +282,11 @@ class Value(Study):
     @property
     def _added_by(self) -> str:
         """The column over which all customers are summed, if they are."""
-        return self.by if summands(self._paths) else ""
+        return self._split if self._paths["All"].parts else ""
+
+    @cached_property
+    def _split(self) -> str:
+        return split_by(self.data)
 
     @property
     def _ahead(self) -> dict[str, int]:
@@ -301,7 +306,7 @@ class Value(Study):
     @cached_property
     def _paths(self) -> dict[str, Paths]:
         asked: Any = {"segment_by": self.by, "horizon_months": max(self._spans)}
-        return recent_paths(self.data, self._drift, **asked, usual=self._usual)
+        return whole_paths(self.data, self._drift, **asked, split=self._split, usual=self._usual)
 
     @cached_property
     def _forms(self) -> pd.DataFrame:

@@ -48,9 +48,9 @@ WHAT_A_CHANGE_IS: Final = (
     "Each change is assumed to begin today, and for all customers alike, however long they have stayed. What it would "
     "cost to bring about is not counted."
 )
-AS_ONE_GROUP: Final = (
-    "All customers are taken as one group, as fewer than ten left in one segment or another: the segments need not add "
-    "up to it."
+LESS_THAN_SAID: Final = (
+    "Those who leave pay less than those who stay, so less churn would add less than the table says. A report by a "
+    "segment in which customers pay alike allows for that."
 )
 KEPT_OR_HERE: Final = (
     "Retention cost is spread over all the time that customers were here. In the revenue report "
@@ -78,7 +78,7 @@ SAID: Final = {
 }
 WAYS: Final = {"customers": ("few", "many"), "revenue": ("little", "much")}
 MOST_NAMED: Final = 3  # segments in a title
-NEAR: Final = 0.01  # of a value: two formulas say the same
+NEAR: Final = 0.01  # of a value: two are the same
 MUCH: Final = 0.1  # share of a value that is extrapolated: said of a segment
 HOW_TO_READ_AGES: Final = (
     "The height of the line is what one customer who has stayed so long brings from then on. It rises where customers "
@@ -522,6 +522,22 @@ def _present(base: pd.DataFrame, currency: str, *, paying: str = "") -> str:
     return f"{who} {money(row.base_value, currency)} over the next {span}{interval}"
 
 
+def apart(added_by: str, by: str) -> tuple[str, ...]:
+    """Say why the segments of a table need not add up to all customers, where these are no sum of theirs.
+
+    Parameters
+    ----------
+    added_by
+        The column over which all customers are summed; empty: they are one group.
+    by
+        The column of the segments; empty: there are none.
+    """
+    if not by or by == added_by:
+        return ()
+    how = f"added up by {added_by}" if added_by else "taken as one group"
+    return (f"All customers are {how}, so the segments here need not add up to them.",)
+
+
 def base_findings(base: pd.DataFrame, steps: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
     """State what the present customers pay and will bring, how that comes about, and how much of it is extrapolated.
 
@@ -586,7 +602,7 @@ def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str
     most, less = ([r for r in rows if r.as_first == first] for first in (True, False))
     who, gains = listed([SAID[r.change] for r in most]), [r.base_gain for r in most]
     low, high = alike([min(gains), max(gains)])
-    ends = low if low == high else from_to(low, high)
+    ends = high if low == high or max(gains) < (1 + NEAR) * min(gains) else from_to(low, high)
     adds = f"{'each add about' if len(most) > 1 else 'add'} {f'{currency} {ends}'.strip()}"
     text = f"{who[0].upper()}{who[1:]} would {adds} to what present customers bring over {months(horizon_months)}"
     others = [f"{SAID[r.change]} {money(r.base_gain)}" for r in less]

@@ -60,6 +60,15 @@ def test_the_steps_from_mrr_of_today_add_up():
     assert made.sum() == pytest.approx(base_value(paths, terms, horizon_months=3)["base_value"].iloc[0])
 
 
+def test_the_whole_base_depends_on_no_segments():
+    own = paths_of()["All"]
+    table = base_value({"All": own, "a": own, "b": own}, Terms(costs=UnitCosts()), horizon_months=3).set_index(
+        "segment"
+    )
+    assert table.loc["All", "base_value"] == pytest.approx(table.loc["a", "base_value"])
+    assert table.loc["All", "n_active"] == 60
+
+
 def test_a_segment_without_an_estimate_leaves_the_whole_its_own():
     counts, values = counted([3] * 40, [False] * 40)
     kept = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=6, draws=50)["All"]

@@ -6,6 +6,7 @@ import pytest
 import cslib as cs
 from cslib.errors import MissingTableError, ParameterError
 from cslib.show.result import Result
+from cslib.value import words
 
 COLUMNS = {
     "ltv": ["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "share_in_tail", "n_customers"],
@@ -225,3 +226,14 @@ def test_a_finding_is_computed_once():
     value = cs.Value(cs.load({"customers": TENURE.assign(mrr=20.0)}))
     assert isinstance(value.ltv, Result)
     assert value.ltv is value.ltv
+
+
+def test_where_all_are_no_sum_of_the_segments_it_is_said():
+    """No segment is declared, so all are one group; of one plan alone there is nothing to add up."""
+    people = dated(*OLD, mrr=20.0, plan=["Pro", "Pro", "Lite"] * 20)
+    data = cs.load({"customers": people}, as_of="2025-06-30")
+    several, one = cs.Value(data, by="plan"), cs.Value(cs.load({"customers": people.assign(plan="Pro")}), by="plan")
+    (said,) = words.apart("", "plan")
+    assert said in several.base.notes
+    assert "added up" not in several.answer.cards[1].detail
+    assert said not in one.base.notes

@@ -1,15 +1,19 @@
 """All customers as the sum of their segments."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from value_world import both_counted
 
-from cslib.stats.models import fit_models
-from cslib.value.ltv import Terms, _mostly_by_leaving, base_steps, base_value, what_if
+from cslib import load
+from cslib.data.customers import segment_of
+from cslib.stats.models import fit_averaged, fit_models
+from cslib.value.ltv import Terms, base_steps, base_value, leavers_pay_less, what_if
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts
-from cslib.value.together import followed, summands
+from cslib.value.together import added_up, split_by
 
 TERMS = Terms(costs=UnitCosts())
 STAY = np.repeat([1, 2, 3, 4, 5, 6], 10)
@@ -20,7 +24,12 @@ def paths_of(cheap_left=40, dear_left=12):
     cheap = np.append(np.repeat([1, 2, 3, 4], 10), STAY), np.arange(100) < cheap_left, 10.0
     dear = np.append(np.repeat([1, 2, 3, 4], 3), STAY), np.arange(72) < dear_left, 100.0
     counts, values = both_counted(cheap=cheap, dear=dear)
-    return value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=6, draws=300)
+    paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=6, draws=300)
+    return added_up(paths, paths)
+
+
+def one_group(paths):
+    return {"All": replace(paths["All"], parts={})}
 
 
 def test_all_bring_what_their_segments_bring_together():
@@ -45,12 +54,12 @@ def test_the_steps_to_the_sum_add_up_too():
     assert steps["All"].tolist() == pytest.approx((steps["cheap"] + steps["dear"]).tolist())
 
 
-def test_who_leaves_moves_what_all_pay_where_it_does_so_in_segments_that_make_most_of_it():
-    rows = [(s, "what they pay", d, b) for s, d, b in (("All", 10.0, True), ("A", 6.0, True), ("B", 4.0, False))]
-    steps = pd.DataFrame(rows, columns=["segment", "step", "difference", "by_leaving"])
-    assert _mostly_by_leaving(steps)["by_leaving"].tolist() == [True, True, False]
-    assert not _mostly_by_leaving(steps.assign(by_leaving=[True, False, True]))["by_leaving"].iloc[0]
-    assert not _mostly_by_leaving(steps.assign(difference=[0.0, 6.0, -6.0]))["by_leaving"].iloc[0]
+def test_who_leaves_moves_what_a_sum_pays_where_it_does_so_in_parts_that_make_most_of_it():
+    paths = paths_of()
+    one = one_group(paths)["All"]
+    for parts, moved in (({"cheap": paths["cheap"], "dear": paths["dear"]}, False), ({"a": one, "b": one}, True)):
+        steps = base_steps(added_up(paths, parts), TERMS, horizon_months=6).set_index(["segment", "step"])
+        assert steps.loc[("All", "what they pay"), "by_leaving"] == moved
 
 
 def test_a_change_adds_what_it_adds_by_segment_and_to_a_new_customer_the_mean_of_them():
@@ -62,9 +71,17 @@ def test_a_change_adds_what_it_adds_by_segment_and_to_a_new_customer_the_mean_of
     assert new["All"].tolist() == pytest.approx(((100 * new["cheap"] + 72 * new["dear"]) / 172).tolist())
 
 
+def test_who_leaves_pays_less_as_one_group_but_not_within_segments_of_one_price():
+    paths = paths_of()
+    assert leavers_pay_less(one_group(paths))
+    assert not leavers_pay_less(paths)
+    mixed = {"north": one_group(paths)["All"], "south": paths["dear"]}
+    assert leavers_pay_less(added_up(paths, mixed))  # in the north they are of both prices
+
+
 def test_as_one_group_less_churn_would_seem_to_add_more_where_dear_customers_stay():
     paths = paths_of()
-    alone, added = ({"All": paths["All"]}, paths)
+    alone, added = (one_group(paths), paths)
     less = [
         what_if(own, TERMS, horizon_months=6)
         .set_index(["segment", "change"])
@@ -74,8 +91,53 @@ def test_as_one_group_less_churn_would_seem_to_add_more_where_dear_customers_sta
     assert less[0] > 1.3 * less[1]
 
 
+@pytest.mark.slow
+def test_in_worlds_of_cheap_and_dear_customers_the_sum_is_right_and_one_group_is_not():
+    """Exponential lives: what present customers bring, and 10 % less churn adds, is known in closed form."""
+    rng, horizon, found = np.random.default_rng(5), 24, []
+    for _ in range(6):
+        lives, true, more = {}, 0.0, 0.0
+        for name, rate, price, n in (("cheap", 0.08, 10.0, 300), ("dear", 0.02, 100.0, 150)):
+            since, life = rng.uniform(0, 36, n), rng.exponential(1 / rate, n)
+            left = life < since
+            lives[name] = (np.where(left, np.ceil(life), np.floor(since)), left, price)
+            now, less = (price * (~left).sum() * -np.expm1(-h * horizon) / -np.expm1(-h) for h in (rate, 0.9 * rate))
+            true, more = true + now, more + less - now
+        counts, values = both_counted(**lives)
+        models = fit_averaged(counts, unit_months=1.0)
+        paths = value_paths(counts, values, models, horizon_months=horizon, draws=50)
+        for own in (added_up(paths, paths), {"All": paths["All"]}):
+            worth = base_value(own, TERMS, horizon_months=horizon)["base_value"].iloc[0]
+            gain = what_if(own, TERMS, horizon_months=horizon)["base_gain"].iloc[0]
+            found.append((len(own), worth / true, gain / more))
+    means = pd.DataFrame(found, columns=["n", "worth", "gain"]).groupby("n").mean()
+    assert means.loc[3].tolist() == pytest.approx([1, 1], abs=0.15)
+    assert means.loc[1, "gain"] > 1.5
+
+
 def test_segments_that_fewer_than_ten_left_are_not_added_up():
     few = paths_of(dear_left=9)
-    assert list(summands(paths_of())) == ["cheap", "dear"]
-    assert summands(few) == summands({"All": few["All"]}) == summands({"All": few["All"], "cheap": few["cheap"]}) == {}
-    assert followed(few, 6)["All"].mrr == pytest.approx(few["All"].ahead(6).mrr)
+    assert list(paths_of()["All"].parts) == ["cheap", "dear"]
+    assert few["All"].parts == added_up(few, {"All": few["All"], "cheap": few["cheap"]})["All"].parts == {}
+    assert few["All"].summands == (few["All"],)
+
+
+def of_plans(**left):
+    """Customers here since January 2024, 60 of each plan, of whom so many left in March."""
+    places = np.tile(np.arange(60), len(left))
+    people = pd.DataFrame({"started_on": "2024-01-05", "mrr": 10.0, "plan": np.repeat(list(left), 60)})
+    gone = places < np.repeat(list(left.values()), 60)
+    people = people.assign(churned_on=np.where(gone, "2024-03-05", None), team=np.where(places % 2, "x", "y"))
+    people["customer_id"] = people.index.astype(str)
+    return replace(load({"customers": people}, as_of="2024-12-31"), segments=("plan", "team"))
+
+
+def test_customers_are_split_by_the_column_by_which_they_leave_most_differently():
+    assert split_by(of_plans(Pro=12, Lite=40)) == "plan"
+    assert split_by(of_plans(Pro=20, Lite=22)) == ""  # by chance
+    assert split_by(of_plans(Pro=2, Lite=40)) == ""  # of two nothing is known
+
+
+def test_one_segment_is_not_split():
+    data = of_plans(Pro=12, Lite=40)
+    assert split_by(segment_of(data, "team", "x")) == ""

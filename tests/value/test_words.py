@@ -11,6 +11,7 @@ from cslib.value.ltv import Terms
 from cslib.value.prices import UnitCosts
 from cslib.value.words import (
     allowance,
+    apart,
     backtest_finding,
     base_findings,
     base_table,
@@ -345,9 +346,18 @@ def test_what_if_goes_from_the_largest_gain_down():
         "36 months."
     )
     assert "each add about 200 k to what" in what_if_finding(alike.assign(base_gain=2e5), horizon_months=36)
+    assert "each add about 583 k to what" in what_if_finding(alike.assign(base_gain=[582e3, 583e3]), horizon_months=36)
     unknown = rows.assign(base_gain=NAN, rank=NAN)
     assert what_if_finding(unknown, horizon_months=36) == "What a change would add cannot be told."
     assert what_if_finding(rows.assign(base_gain=0.0), horizon_months=36) == "None of the changes would add anything."
+
+
+def test_segments_that_need_not_add_up_to_all_are_said_not_to():
+    assert apart("plan", "plan") == apart("plan", "") == apart("", "") == ()
+    assert apart("plan", "region") == (
+        "All customers are added up by plan, so the segments here need not add up to them.",
+    )
+    assert apart("", "region")[0].startswith("All customers are taken as one group, so")
 
 
 KINDS = Involuntary(share=0.32, much=True, early=0.16, later=0.25, grows=True)
