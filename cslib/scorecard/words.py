@@ -15,7 +15,7 @@ from cslib.errors import counted
 from cslib.scorecard.history import WHOLE, Measured
 from cslib.scorecard.scorecard import JUDGED, TOLD, Standing
 from cslib.show.display import Card
-from cslib.show.formats import MAY_BE_SEASON, format_interval, format_value, money, percent
+from cslib.show.formats import MAY_BE_SEASON, alike, format_interval, format_value, money, percent, written_beside
 from cslib.show.result import Answer, Cards
 
 YEAR: Final = 12
@@ -455,20 +455,23 @@ def segment_texts(
     by_place = {(cell.kpi, cell.segment): cell for cell in known}
     there = {kpi for kpi, _ in by_place} - {*repeats}
     each: list[Row] = [row for row in table.itertuples() if row.kpi in there]
-    rows = [
-        {"KPI": row.label, WHOLE: _plain(row, row.value)}
-        | {s: _cell(row, by_place.get((row.kpi, s))) for s in segments}
-        for row in each
-    ]
-    return pd.DataFrame(rows, columns=["KPI", WHOLE, *segments])
+    names = [*segments]
+    rows = [[row.label, *_side_by_side(row, [by_place.get((row.kpi, s)) for s in names])] for row in each]
+    return pd.DataFrame(rows, columns=["KPI", WHOLE, *names])
 
 
-def _cell(row: Row, cell: Any) -> str:
-    if cell is None:
-        return "–"
-    whole, value = _plain(row, row.value), _plain(row, cell.value)
-    tenths = ".0" * (value.isdigit() and bool(re.fullmatch(r"\d+\.\d", whole)))  # as in the rest of its row
-    return f"{ARROWS[cell.verdict]}{value}{tenths}"
+def _side_by_side(row: Row, cells: list[Any]) -> list[str]:
+    """Write the value of all and those of segments to the same digit, with their marks."""
+    there = [cell for cell in cells if cell is not None]
+    values = [row.value, *(cell.value for cell in there)]
+    if row.unit in ("money", "amount"):
+        texts = alike(values)
+    elif row.unit == "number":
+        texts = [written_beside(value, row.unit, row.value) for value in values]
+    else:
+        texts = [_plain(row, value) for value in values]
+    told = {cell.segment: f"{ARROWS[cell.verdict]}{text}" for cell, text in zip(there, texts[1:], strict=True)}
+    return [texts[0], *("–" if cell is None else told[cell.segment] for cell in cells)]
 
 
 def verdicts(cells: pd.DataFrame) -> str:
