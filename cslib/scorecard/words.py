@@ -15,7 +15,16 @@ from cslib.errors import counted
 from cslib.scorecard.history import WHOLE, Measured
 from cslib.scorecard.scorecard import JUDGED, TOLD, Standing
 from cslib.show.display import Card
-from cslib.show.formats import MAY_BE_SEASON, alike, format_interval, format_value, money, percent, written_beside
+from cslib.show.formats import (
+    MAY_BE_SEASON,
+    alike,
+    format_interval,
+    format_value,
+    from_to,
+    money,
+    percent,
+    written_beside,
+)
 from cslib.show.result import Answer, Cards
 
 YEAR: Final = 12
@@ -347,7 +356,7 @@ def _texts(row: Row) -> dict[str, str]:
         "Value": re.sub(SPAN, "", _plain(row, row.value)),
         "Target": _aim(row),
         "Status": "" if pd.isna(row.target) else f"{row.status.partition(':')[0]}{_over(row)}",
-        "95 % interval": " to ".join(interval) if all(interval) and row.ci_lower != row.ci_upper else "",
+        "95 % interval": from_to(*interval) if all(interval) and row.ci_lower != row.ci_upper else "",
         "Before": "" if row.months == YEAR else _bare(row, row.previous),
         "Year before": _bare(row, row.year_before),
         "Change": _usual(row),

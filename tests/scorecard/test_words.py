@@ -402,7 +402,7 @@ def test_segments_side_by_side():
     assert list(segment_texts(table(CALM, MISSED), cells, {"nrr": "grr"}, ["x"])["KPI"]) == ["MRR"]
     asked = table({**CALM, "kpi": "nps", "label": "NPS", "unit": "number", "value": 43.6})
     own = cells.assign(kpi="nps", value=[40.0, -3.25, 30.0, 40.0], segment=["x", "y", "z", "u"])
-    assert segment_texts(asked, own, {}, ["x", "y"]).to_numpy().tolist() == [["NPS", "43.6", "↑ 40.0", "−3.3"]]
+    assert segment_texts(asked, own, {}, ["x", "y"]).to_numpy().tolist() == [["NPS", "43.6", "↑ 40.0", "−3.2"]]
     counted = verdicts(cells.assign(p_adjusted=[0.01, np.nan, 0.4, 0.5]))
     assert "by more than chance: 1 of 3 comparisons does." in counted
     assert "None does" in verdicts(cells.assign(p_adjusted=1.0, verdict=""))
