@@ -9,6 +9,7 @@ import pandas as pd
 
 from cslib.churn.rates import churn_rates, last_year
 from cslib.data.dataset import DataSet
+from cslib.data.drift import drift
 from cslib.data.kpi import OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends
 from cslib.errors import DataError
 
@@ -35,7 +36,12 @@ def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     if year is not None:
         left = {"value": year["churn_rate"], "ci_lower": year["ci_lower"], "ci_upper": year["ci_upper"]}
         stayed = {"value": 1 - left["value"], "ci_lower": 1 - left["ci_upper"], "ci_upper": 1 - left["ci_lower"]}
-        rows = [{"kpi": "customer_churn_rate", **left}, {"kpi": "customer_retention_rate", **stayed}]
+        found, moves = drift(data), ("rising", "falling")
+        trends = moves[:: 1 if found.faster else -1] if found and found.clear else ("", "")
+        rows = [
+            {"kpi": "customer_churn_rate", "trend": trends[0], **left},
+            {"kpi": "customer_retention_rate", "trend": trends[1], **stayed},
+        ]
         yield pd.DataFrame(rows).assign(n=year["n_start"]).reindex(columns=OVER_YEAR)
 
 

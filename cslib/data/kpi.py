@@ -15,7 +15,7 @@ from cslib.data.dataset import DataSet
 GROUPS: Final = ("growth", "retention", "value", "sentiment", "engagement")
 SCORECARD: Final = "scorecard#Where does every KPI stand?"
 HISTORY: Final = ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
-OVER_YEAR: Final = ["kpi", "value", "ci_lower", "ci_upper", "n", "of_all", "differ"]
+OVER_YEAR: Final = ["kpi", "value", "ci_lower", "ci_upper", "n", "of_all", "differ", "trend"]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ class Kpi:
         How it is measured over the last 12 months, where its topic pools them: that judges a target on which the last
         period is not clear. Yields tables with the columns ``OVER_YEAR``, one row per KPI: ``of_all`` is the value
         weighted to everybody, where those whom it is known of clearly differ, else missing; ``differ`` names the
-        segments that clearly differ from the others, separated by commas (missing where none are compared).
+        segments that clearly differ from the others, separated by commas (missing where none are compared);
+        ``trend`` is ``rising`` or ``falling`` where its topic finds a clear change from the months before, else empty.
     """
 
     id: str

@@ -22,8 +22,8 @@ HOW_TO_READ_LINES: Final = (
 HELD_AT_FIRST: Final = " The first point is the end of the {} they joined in, by when some have left already."
 HOW_TO_READ_HEATMAP: Final = (
     "Each row is one cohort, growing older from left to right. Read down a column to compare cohorts at the same age: "
-    "darker further down means that newer customers stay longer. The number beside a cohort is its size; the first row "
-    "adds up all cohorts that have come as far."
+    "higher numbers further down, in stronger colour, mean that newer customers stay longer. The number beside a "
+    "cohort is its size; the first row adds up all cohorts that have come as far."
 )
 RIGHT_EDGE: Final = (
     "“Or later” looks too low for recent periods, because the later ones, in which customers may yet return, are still "
@@ -316,7 +316,10 @@ class Wording:
         n = followed.n_cohorts
         left_out = f" The latest {most} of {n} cohorts." if n > most else ""
         hatched = " Hatched: not complete yet." if followed.unfinished else ""
-        return f"Percent of each cohort retained, by {self.period}s since it began.{left_out}{hatched}"
+        plotted = (
+            f"Percent of each cohort retained, by {self.period}s since it began; the stronger the colour, the more."
+        )
+        return f"{plotted}{left_out}{hatched}"
 
     def compared(self, comparison: pd.DataFrame) -> str:
         """Say over which periods cohorts were compared, and how many were too young for it."""

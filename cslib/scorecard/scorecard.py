@@ -21,7 +21,7 @@ COLUMNS: Final = [
     *("kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"),
     *("target_upper", "year_before", "limit_lower", "limit_upper", "change", "season", "until", "months"),
     *("direction", "label", "group"),
-    *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "of_all_12m", "status_12m"),
+    *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "of_all_12m", "status_12m", "trend", "tells"),
 ]
 YEAR: Final = 12
 TOLD: Final = "12 months"
@@ -62,7 +62,10 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         these tell the status and the last period does not; else empty); of a KPI with a target that its topic also
         measures over 12 months, ``value_12m``, ``ci_lower_12m``, ``ci_upper_12m``, ``of_all_12m`` (weighted to
         everybody asked, where those who answered clearly differ) and ``status_12m`` (as ``status``, of these; empty
-        where it is not known).
+        where it is not known); ``trend`` (``rising`` or ``falling`` where its topic finds a clear change of these 12
+        months from those before; else empty); ``tells`` (whether the limits exclude enough to call a value within them
+        usual: they do not where they are further apart than their middle, or than a quarter of the scale of a KPI that
+        can be below 0).
 
     Notes
     -----
@@ -88,7 +91,14 @@ def scorecard(measured: Measured) -> pd.DataFrame:
     rows = []
     for name, kpi in measured.kpis.items():
         fixed = {c: getattr(kpi, c) for c in ("unit", "label", "group", "direction")}
-        fixed |= {"kpi": name, "definition": kpi.formula, "judged_over": "", "status_12m": ""}
+        fixed |= {
+            "kpi": name,
+            "definition": kpi.formula,
+            "judged_over": "",
+            "status_12m": "",
+            "trend": "",
+            "tells": False,
+        }
         fixed |= _ends(measured.targets.get(name))
         rows.append(fixed | _last(measured.of_all(name), kpi, measured))
     return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64", "months": "Int64"})
@@ -110,7 +120,8 @@ def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
     past = periods_before(own, now, kpi.months)
     year_before = _first(own[_months_before(own, now) == YEAR])
     known |= {"previous": _first(past[past.index == 1]), "year_before": year_before}
-    return {**known, **_judged(now, past, kpi), **_on_target(now, kpi, measured)}
+    trend = "".join(measured.years.loc[measured.years["kpi"] == kpi.id, "trend"].dropna())
+    return {**known, **_judged(now, past, kpi), **_on_target(now, kpi, measured), "trend": trend}
 
 
 def _judged(now: pd.Series[Any], past: pd.DataFrame, kpi: Kpi) -> dict[str, Any]:
@@ -120,12 +131,19 @@ def _judged(now: pd.Series[Any], past: pd.DataFrame, kpi: Kpi) -> dict[str, Any]
     year_before = past[past.index == per_year].dropna(subset="value")
     change = "" if kpi.group == "value" else _change(now, kpi, earlier(past, per_year), limits)
     ends = {"limit_lower": max(limits.lower, least), "limit_upper": min(limits.upper, most)}
+    ends["tells"] = _tells(**ends, scale=most - least if least < 0 else np.inf)
     if not change or kpi.months == YEAR:
         return {**ends, "change": change, "season": ""}
     limited = bool(np.isfinite(limits.lower))
     known = (len(past) - kpi.grows) * kpi.months >= TWO_YEARS if limited else len(year_before) > 0
     taken = limits.seasonal or not limited
     return {**ends, "change": change, "season": (ALLOWED if taken else ABSENT) if known else UNKNOWN}
+
+
+def _tells(limit_lower: float, limit_upper: float, *, scale: float) -> bool:
+    """Whether a usual range is narrow enough to exclude something."""
+    most = scale / 4 if np.isfinite(scale) else (limit_lower + limit_upper) / 2
+    return bool(limit_upper - limit_lower <= most)
 
 
 def periods_before(own: pd.DataFrame, now: pd.Series[Any], months: int) -> pd.DataFrame:

@@ -15,7 +15,16 @@ from cslib.errors import counted
 from cslib.scorecard.history import WHOLE, Measured
 from cslib.scorecard.scorecard import JUDGED, TOLD, Standing
 from cslib.show.display import Card
-from cslib.show.formats import MAY_BE_SEASON, format_interval, format_value, money, percent
+from cslib.show.formats import (
+    MAY_BE_SEASON,
+    alike,
+    format_interval,
+    format_value,
+    from_to,
+    money,
+    percent,
+    written_beside,
+)
 from cslib.show.result import Answer, Cards
 
 YEAR: Final = 12
@@ -145,7 +154,8 @@ def _said(row: Row, measured: Measured) -> str:
     if row.why == "missed" and row.judged_over:
         year = f"{row.label} is {_in_a_year(row, currency)} over {TOLD} ({_year_ends(row)})"
         alone = f"{_alone(row)}, at {value}, is too close to tell"
-        return f"**{year}, {_side(row)} its target of {_goal(row, currency)}**; {alone}{_of_all(row)}."
+        off = f"{_side(row)} its target of {_goal(row, currency)}"
+        return f"**{year}, {off}**{_and_trend(row)}; {alone}{_of_all(row)}."
     if row.why != "missed":
         return f"**{stands}, {_moved(row, currency)}**{_before(row, currency)}.{_worst(row, currency)}"
     off = f", {_side(row)} its target of {_goal(row, currency)}"
@@ -184,7 +194,11 @@ def _in_the_year(row: Row, currency: str) -> str:
         return ""
     verdict = {"met": ", which meets it", "missed": ", which misses it"}.get(row.status_12m, "")
     year = f" Over {TOLD} it is {_in_a_year(row, currency)} ({_year_ends(row)}){verdict}"
-    return f"{year}{_of_all(row)}."
+    return f"{year}{_and_trend(row)}{_of_all(row)}."
+
+
+def _and_trend(row: Row) -> str:
+    return f", and {row.trend}" if row.trend else ""
 
 
 def _of_all(row: Row) -> str:
@@ -279,7 +293,7 @@ def _target(row: Row, currency: str = "") -> str:
 
 def _card(row: Row, measured: Measured) -> Card:
     kpi, currency = measured.kpis[row.kpi], measured.currency
-    limited = isfinite(row.limit_lower) and not (kpi.grows or row.season == "allowed for")  # else of one period only
+    limited = _limited(row) and not (kpi.grows or row.season == "allowed for")  # else of one period only
     lower, upper = (None, None) if row.ci_lower == row.ci_upper else (row.ci_lower, row.ci_upper)
     n = None if pd.isna(row.n) else int(row.n)
     detail = "\n".join(filter(None, [row.period, _change(row, currency), _last_line(row)]))
@@ -298,7 +312,7 @@ def _last_line(row: Row) -> str:
         return f"of everyone asked: {_about(row)}"
     if row.status_12m and (row.judged_over or row.status == "not clear" or row.status_12m != row.status):
         return f"{TOLD}: {_bare(row, row.value_12m)} ({_year_ends(row)})"
-    return _usually(row) if row.change == "noise" and isfinite(row.limit_lower) else ""
+    return _usually(row) if row.change == "noise" and _limited(row) else ""
 
 
 def _change(row: Row, currency: str) -> str:
@@ -328,8 +342,8 @@ def kpi_texts(table: pd.DataFrame, repeats: Mapping[str, str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (``as
-        usual``; ``above`` or ``below usual``; without a usual range ``up`` or ``down`` by more than chance, or ``not
-        clear``), ``Group``; empty texts where nothing is known.
+        usual``; ``rising`` or ``falling`` over 12 months; ``above`` or ``below usual``; without a usual range ``up`` or
+        ``down`` by more than chance, or ``not clear``), ``Group``; empty texts where nothing is known.
     """
     each: Iterable[Row] = (r for r in table.itertuples() if pd.notna(r.value) and r.kpi not in repeats)
     return pd.DataFrame([_texts(row) for row in each])
@@ -342,7 +356,7 @@ def _texts(row: Row) -> dict[str, str]:
         "Value": re.sub(SPAN, "", _plain(row, row.value)),
         "Target": _aim(row),
         "Status": "" if pd.isna(row.target) else f"{row.status.partition(':')[0]}{_over(row)}",
-        "95 % interval": " to ".join(interval) if all(interval) and row.ci_lower != row.ci_upper else "",
+        "95 % interval": from_to(*interval) if all(interval) and row.ci_lower != row.ci_upper else "",
         "Before": "" if row.months == YEAR else _bare(row, row.previous),
         "Year before": _bare(row, row.year_before),
         "Change": _usual(row),
@@ -362,12 +376,16 @@ def _aim(row: Row) -> str:
     return f"{sign}{re.sub(SPAN, '', _goal(row, ''))}"
 
 
+def _limited(row: Row) -> bool:
+    return bool(isfinite(row.limit_lower) and row.tells)
+
+
 def _usual(row: Row) -> str:
     limited = isfinite(row.limit_lower)
     if row.change in MOVED:
         way = f"{'above' if row.change == 'higher' else 'below'} usual" if limited else MOVED[row.change]
         return f"{way}{', season?' * (row.season == 'unknown')}"
-    return "" if row.change == "" else "as usual" if limited else "not clear"
+    return row.trend or ("" if row.change == "" else "as usual" if _limited(row) else "not clear")
 
 
 def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measured) -> tuple[str, ...]:
@@ -446,20 +464,23 @@ def segment_texts(
     by_place = {(cell.kpi, cell.segment): cell for cell in known}
     there = {kpi for kpi, _ in by_place} - {*repeats}
     each: list[Row] = [row for row in table.itertuples() if row.kpi in there]
-    rows = [
-        {"KPI": row.label, WHOLE: _plain(row, row.value)}
-        | {s: _cell(row, by_place.get((row.kpi, s))) for s in segments}
-        for row in each
-    ]
-    return pd.DataFrame(rows, columns=["KPI", WHOLE, *segments])
+    names = [*segments]
+    rows = [[row.label, *_side_by_side(row, [by_place.get((row.kpi, s)) for s in names])] for row in each]
+    return pd.DataFrame(rows, columns=["KPI", WHOLE, *names])
 
 
-def _cell(row: Row, cell: Any) -> str:
-    if cell is None:
-        return "–"
-    whole, value = _plain(row, row.value), _plain(row, cell.value)
-    tenths = ".0" * (value.isdigit() and bool(re.fullmatch(r"\d+\.\d", whole)))  # as in the rest of its row
-    return f"{ARROWS[cell.verdict]}{value}{tenths}"
+def _side_by_side(row: Row, cells: list[Any]) -> list[str]:
+    """Write the value of all and those of segments to the same digit, with their marks."""
+    there = [cell for cell in cells if cell is not None]
+    values = [row.value, *(cell.value for cell in there)]
+    if row.unit in ("money", "amount"):
+        texts = alike(values)
+    elif row.unit == "number":
+        texts = [written_beside(value, row.unit, row.value) for value in values]
+    else:
+        texts = [_plain(row, value) for value in values]
+    told = {cell.segment: f"{ARROWS[cell.verdict]}{text}" for cell, text in zip(there, texts[1:], strict=True)}
+    return [texts[0], *("–" if cell is None else told[cell.segment] for cell in cells)]
 
 
 def verdicts(cells: pd.DataFrame) -> str:

@@ -170,7 +170,7 @@ def format_interval(
     """
     ends = [e for e in (lower, upper) if e is not None and not math.isnan(e)]
     beside = value if value is not None and math.isfinite(value) else None
-    texts = [re.sub(r" (%|points|months?|days?)$", "", _end(e, unit, beside)).removeprefix("+") for e in ends]
+    texts = [re.sub(r" (%|points|months?|days?)$", "", written_beside(e, unit, beside)).removeprefix("+") for e in ends]
     return from_to(*texts) if len(texts) == 2 else ""
 
 
@@ -186,8 +186,14 @@ def from_to(lower: str, upper: str) -> str:
     return f"{lower.removesuffix(shared)} to {upper}"
 
 
-def _end(end: float, unit: str, value: float | None) -> str:
-    """Write an end of an interval to the digit to which the value is written."""
+def written_beside(end: float, unit: str, value: float | None) -> str:
+    """Write an end of an interval, or what else stands beside a value, to the digit to which that is written.
+
+    Examples
+    --------
+    >>> written_beside(4.8, "number", 11.87), written_beside(0.2, "percent", 0.3)
+    ('4.8', '20.0 %')
+    """
     if value is None or not math.isfinite(end) or unit not in ("number", "money") or abs(value) < 0.1:
         return format_value(end, unit)
     if unit == "money":

@@ -16,7 +16,7 @@ from cslib.data.dataset import DataSet
 from cslib.data.kpi import OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends
 from cslib.stats.intervals import wilson
 from cslib.surveys.answers import SILENT, Answers, Measure, answers, answers_by_period, available_columns, measures
-from cslib.surveys.change import non_response, silence_moves
+from cslib.surveys.change import change, non_response, silence_moves
 from cslib.surveys.scores import judged, scores, trend
 
 QUARTER: Final = 3
@@ -40,7 +40,8 @@ def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
         n = int(found.counts.loc[found.counts["now"] > SILENT, "n"].sum())
         of_all = silence_moves(weighted, asked.survey).get("of_all", np.nan)
         rows = weighted.head(1).rename(columns={asked.survey: "value"})
-        yield rows.assign(kpi=asked.survey, n=n, of_all=of_all, differ=_differ(found, setting.segment_by))[OVER_YEAR]
+        told = {"of_all": of_all, "differ": _differ(found, setting.segment_by), "trend": _trend(found)}
+        yield rows.assign(kpi=asked.survey, n=n, **told)[OVER_YEAR]
 
 
 def _differ(found: Answers, column: str) -> str | float:
@@ -49,6 +50,13 @@ def _differ(found: Answers, column: str) -> str | float:
         return np.nan
     scored = judged(scores(found, columns=[column]))
     return ", ".join(scored.loc[scored["clear"], "segment"])
+
+
+def _trend(found: Answers) -> str:
+    """Tell how the score moved since the 12 months before, where the report calls that clear."""
+    moved = judged(change(found)).head(1)
+    ways = np.where(moved["clear"], np.where(moved["change"] > 0, "rising", "falling"), "")
+    return "".join(ways)
 
 
 def _scales(setting: Setting) -> Any:

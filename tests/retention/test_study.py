@@ -108,7 +108,10 @@ def test_subtitles_say_what_is_plotted_and_left_out(sample, by_plan):
         by_plan.answer.subtitle
         == "4,000 customers in 36 monthly cohorts · retained: still a customer at the end of the month"
     )
-    assert by_plan.cohorts.subtitle == "Percent of each cohort retained, by months since it began."
+    assert (
+        by_plan.cohorts.subtitle
+        == "Percent of each cohort retained, by months since it began; the stronger the colour, the more."
+    )
     assert "hatched" not in by_plan.cohorts.subtitle.lower()
     weekly = Retention(sample, source="usage", period="week", kind="1-4,5-8")
     assert weekly.answer.subtitle.endswith("retained: active in the week or another of its bracket")

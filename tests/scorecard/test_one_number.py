@@ -67,6 +67,8 @@ def test_twelve_months_have_one_value_in_all_reports(sample, by_plan):
     years = by_plan.measured.years.set_index("kpi")
     month = churn_rates(sample).query("method == 'start_of_period' and segment == 'All'").tail(12)
     assert years.loc["customer_churn_rate", "value"] == pytest.approx(month["n_churned"].sum() / month["n_start"].sum())
+    assert cs.Churn(sample)._drift.faster is False
+    assert years["trend"].tolist() == ["falling", "rising", "", "", ""]  # of churn, of retention, and of surveys
     asked = cs.Surveys(sample)
     told = asked.groups.table.query("segment == 'All'")[["nps", "ci_lower", "ci_upper", "n_responses"]]
     assert years.loc["nps", ["value", "ci_lower", "ci_upper", "n"]].tolist() == pytest.approx(told.iloc[0].tolist())

@@ -108,6 +108,27 @@ def test_a_usual_range_does_not_pass_what_can_be():
     assert card_of(history("nps", [-5, 5] * 13 + [0]), "nps")["limit_lower"] < 0
 
 
+@pytest.mark.parametrize(
+    ("kpi", "past", "told"),
+    [
+        ("time_to_value", [1, 2], False),  # 0 to 4.16 around 1.5
+        ("time_to_value", [10, 11], True),
+        ("nps", [20, 30], False),  # 25 ± 26.6, more than 50 of 200 points
+        ("nps", [-5, 5], False),
+        ("nps", [-4, 4], True),  # 42.6, though its middle is 0
+    ],
+)
+def test_a_range_that_excludes_next_to_nothing_is_none(kpi, past, told):
+    row = card_of(history(kpi, [*past * 13, past[0]], half=0.1), kpi)
+    assert (row["change"], row["tells"]) == ("noise", told)
+    assert np.isfinite(row["limit_upper"])
+
+
+def test_the_trend_is_that_of_the_topic():
+    assert beside_a_year(43.6, 6, YEAR_OF_30 | {"trend": "falling"})["trend"] == "falling"
+    assert beside_a_year(43.6, 6, YEAR_OF_30)["trend"] == ""
+
+
 def test_only_disjoint_periods_make_limits():
     """Two years of rolling years are two periods, not twenty-four."""
     assert np.isnan(card_of(history("nrr", np.linspace(0.8, 1.0, 25), half=0.01), "nrr")["limit_lower"])
@@ -243,7 +264,7 @@ def judged(*rows):
     """Rows of a scorecard: kpi, value, target, status, change."""
     known = [
         dict.fromkeys(COLUMNS, np.nan)
-        | {"judged_over": "", "status_12m": ""}
+        | {"judged_over": "", "status_12m": "", "trend": ""}
         | dict(zip(("kpi", "value", "target", "status", "change"), r, strict=True))
         for r in rows
     ]

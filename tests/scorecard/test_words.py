@@ -17,6 +17,7 @@ CATALOGUE = catalogue()
 BLANK = {
     "period": "",
     "judged_over": "",
+    "trend": "",
     "status_12m": "",
     "value": np.nan,
     "change": "",
@@ -165,6 +166,21 @@ def test_a_last_period_that_tells_is_told_beside_a_year_that_tells_otherwise():
     )
     assert card(of_late).detail.endswith("\n12 months: 3.9 (3.7 to 4.2)")
     assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusual: 2.7 to 6.8")
+
+
+def test_what_lies_in_a_range_that_tells_nothing_is_not_called_usual():
+    wide = CHURN | {"limit_lower": 0.0, "limit_upper": 0.06, "tells": False, "target": np.nan, "status": "no target"}
+    assert card(wide).detail == "June 2025\ndown from 3.5 % in May"
+    assert card(wide).limits is None
+    assert kpi_texts(table(wide), {})["Change"].tolist() == ["not clear"]
+    assert kpi_texts(table(wide | {"tells": True}), {})["Change"].tolist() == ["as usual"]
+
+
+def test_a_clear_trend_is_said_though_it_is_part_of_the_usual_range():
+    entry = CHURN | YEAR_MISSED | {"status": "missed", "trend": "falling"}
+    assert "above its target of 3 %**, and falling; June alone" in attention(table(entry))[0]
+    assert kpi_texts(table(entry), {})["Change"].tolist() == ["falling"]
+    assert kpi_texts(table(entry | {"change": "higher"}), {})["Change"].tolist() == ["above usual"]
 
 
 @pytest.mark.parametrize(
@@ -386,7 +402,7 @@ def test_segments_side_by_side():
     assert list(segment_texts(table(CALM, MISSED), cells, {"nrr": "grr"}, ["x"])["KPI"]) == ["MRR"]
     asked = table({**CALM, "kpi": "nps", "label": "NPS", "unit": "number", "value": 43.6})
     own = cells.assign(kpi="nps", value=[40.0, -3.25, 30.0, 40.0], segment=["x", "y", "z", "u"])
-    assert segment_texts(asked, own, {}, ["x", "y"]).to_numpy().tolist() == [["NPS", "43.6", "↑ 40.0", "−3.25"]]
+    assert segment_texts(asked, own, {}, ["x", "y"]).to_numpy().tolist() == [["NPS", "43.6", "↑ 40.0", "−3.2"]]
     counted = verdicts(cells.assign(p_adjusted=[0.01, np.nan, 0.4, 0.5]))
     assert "by more than chance: 1 of 3 comparisons does." in counted
     assert "None does" in verdicts(cells.assign(p_adjusted=1.0, verdict=""))
