@@ -300,7 +300,8 @@ def _card(row: Row, measured: Measured) -> Card:
     aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
     aimed: Any = {}
     if row.status in JUDGED:
-        aimed = {"status": row.status, "target": f"{_target(row, currency)}{_over(row)}", "aims": aims}
+        year = f"; {_value(row, row.value_12m, currency)}{_over(row)}" if row.judged_over else ""
+        aimed = {"status": row.status, "target": f"{_target(row, currency)}{year}", "aims": aims}
     limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
     more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi, "noun": kpi.noun}
     return Card(row.label, row.value, row.unit, lower, upper, n, currency, detail, **aimed, **more)

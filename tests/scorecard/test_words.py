@@ -147,7 +147,7 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     )
     assert answered(table(entry)).text.startswith("**The one target is missed: Customer churn over 12 months**.")
     made = card(entry)
-    assert (made.value, made.status, made.target) == (0.031, "missed", "at most 3 % over 12 months")
+    assert (made.value, made.status, made.target) == (0.031, "missed", "at most 3 %; 3.9 % over 12 months")
     assert made.detail == "June 2025\ndown from 3.5 % in May\n12 months: 3.9 (3.7 to 4.2)"
     assert kpi_texts(table(entry), {})["Status"].tolist() == ["missed over 12 months"]
     assert notes(table(entry)) == (
