@@ -232,7 +232,8 @@ class Churn(Study):
         """Whom to call first?
 
         All present customers, as from :func:`cslib.churn.at_risk.at_risk`; of a segment alone those of it today, with
-        the risks that the model of all gives them. Where it does not tell those apart, only the file has risks.
+        the risks that the model of all gives them. Where it does not tell those apart, the file
+        alone has the risk of each.
         """
         model, ahead, column = self._all._model, self._all._reach, self.data.segment[0]
         apart, shares = self._all._alike is None, self._all._shares
@@ -242,7 +243,7 @@ class Churn(Study):
         picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables}
         picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self.gross_margin}
         said = say.at_risk(self._held, currency=self.data.currency, **picks)
-        shown = say.work_list(self._risk if apart else self._risk.drop(columns=RISKS), by=self.by)
+        shown = say.work_list(self._risk if apart else self._counted, by=self.by)
         money = {c: f"{say.WORK_LIST[c]}, {self.data.currency}" for c in ("mrr", "money_at_risk") if self.data.currency}
         labels = say.WORK_LIST | money | {"p_churn": f"Leaves within {months(ahead)}"}
         how: Any = {
@@ -406,6 +407,15 @@ class Churn(Study):
     def _alike(self) -> pd.Series[Any] | None:
         """Groups of present customers whom nothing tells apart, or None."""
         return alike_by(self._model, self._risk, segment_by=self.by)
+
+    @property
+    def _counted(self) -> pd.DataFrame:
+        """What is at risk with the mean risk of each group; no risk where all listed are one."""
+        groups, listed = self._alike, self._risk.drop(columns=RISKS)
+        if self._all is not self or groups is None or groups.nunique() < 2:
+            return listed
+        usual = self._risk["p_churn"].groupby(groups).transform("mean")
+        return listed.assign(money_at_risk=usual * listed["mrr"] * self.gross_margin)
 
     @cached_property
     def _shares(self) -> pd.Series[float]:

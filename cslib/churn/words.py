@@ -546,8 +546,8 @@ def _alike(shares: pd.Series[float] | None, column: str, horizon_months: int, pr
     each = [f"{percent(share)} of {value}" for value, share in shares.items()] if shares is not None else []
     known = 0 < len(each) <= MOST_SHARES
     risks = f" ({listed(each)} leave within {months(horizon_months)})" if known else ""
-    within = f", and those of one {column} are in order of revenue" * priced
-    return f"So customers count with the risk of their {column}{risks}{within}."
+    order = ", and the list is in order of that risk times MRR" * priced
+    return f"So customers count with the risk of their {column}{risks}{order}."
 
 
 def _reasons(stakes: Row, currency: str) -> str:

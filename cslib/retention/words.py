@@ -317,7 +317,7 @@ class Wording:
         left_out = f" The latest {most} of {n} cohorts." if n > most else ""
         hatched = " Hatched: not complete yet." if followed.unfinished else ""
         plotted = (
-            f"Percent of each cohort retained, by {self.period}s since it began; the stronger the colour, the more."
+            f"Percent of each cohort retained, by {self.period}s since it began; cells that stand out more are higher."
         )
         return f"{plotted}{left_out}{hatched}"
 

@@ -294,24 +294,35 @@ def _target(row: Row, currency: str = "") -> str:
 def _card(row: Row, measured: Measured) -> Card:
     kpi, currency = measured.kpis[row.kpi], measured.currency
     limited = _limited(row) and not (kpi.grows or row.season == "allowed for")  # else of one period only
-    lower, upper = (None, None) if row.ci_lower == row.ci_upper else (row.ci_lower, row.ci_upper)
+    value, lower, upper = row.value, row.ci_lower, row.ci_upper
     n = None if pd.isna(row.n) else int(row.n)
     detail = "\n".join(filter(None, [row.period, _change(row, currency), _last_line(row)]))
+    if row.judged_over:
+        value, lower, upper, n = row.value_12m, row.ci_lower_12m, row.ci_upper_12m, None
+        detail = _of_the_year(row)
+    lower, upper = (None, None) if lower == upper else (lower, upper)
     aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
     aimed: Any = {}
     if row.status in JUDGED:
-        year = f"; {_value(row, row.value_12m, currency)}{_over(row)}" if row.judged_over else ""
-        aimed = {"status": row.status, "target": f"{_target(row, currency)}{year}", "aims": aims}
+        aimed = {"status": row.status, "target": _target(row, currency), "aims": aims}
     limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
     more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi, "noun": kpi.noun}
-    return Card(row.label, row.value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
+    return Card(row.label, value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
+
+
+def _of_the_year(row: Row) -> str:
+    """Say of the card of a KPI that the year judges over which months it is, and what the last period is alone."""
+    ends = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value)
+    span = "a month, year" if row.months == 1 else TOLD
+    year = f"{span} to {row.until:%B %Y}" if pd.notna(row.until) else span
+    return f"{year}\n{_upper(_alone(row))}: {_bare(row, row.value)} ({ends})"
 
 
 def _last_line(row: Row) -> str:
-    """Say in the last line of a card what weighs most: what judges the target, who is silent, or what is usual."""
-    if pd.notna(row.of_all_12m) and not row.judged_over:
-        return f"of everyone asked: {_about(row)}"
-    if row.status_12m and (row.judged_over or row.status == "not clear" or row.status_12m != row.status):
+    """Say in the last line of a card what weighs most: the year, who is silent, or what is usual."""
+    if pd.notna(row.of_all_12m):
+        return f"{TOLD}: {_bare(row, row.value_12m)}, weighted {_about(row).removeprefix('about ')}"
+    if row.status_12m and (row.status == "not clear" or row.status_12m != row.status):
         return f"{TOLD}: {_bare(row, row.value_12m)} ({_year_ends(row)})"
     return _usually(row) if row.change == "noise" and _limited(row) else ""
 

@@ -134,7 +134,7 @@ class Surveys(Study):
         own = every["segment_by"].isin(self._columns)
         table, others = estimate.drivers(every[own]), estimate.drivers(every[~own])
         name, caption = f"{self.survey}_drivers", f"{self._asked.label} of each group against all others"
-        notes = self._say.other_answers(others[others["clear"]])
+        notes = self._say.other_answers(others[others["clear"] & (others["segment"] != replies.SMALL)])
         scored = every.drop(columns=list(EXTRA))
         also = (
             Result(self.survey, scored, caption=f"{self._asked.label} by segment, each against all other answers"),

@@ -121,7 +121,7 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     few = cs.Churn(churn.data, by="plan", capacity=3, gross_margin=0.5).at_risk
     assert (few.most, len(few.table)) == (3, len(churn.at_risk.table))
     assert "; the 3 customers at the top hold " in few.title
-    assert list(few.shown)[:2] == ["customer_id", "mrr"]  # nothing happened that is on record
+    assert list(few.shown)[:3] == ["customer_id", "money_at_risk", "mrr"]  # nothing happened that is on record
     assert few.caption == "All customers of today, amounts for a month"
     assert few.table.money_at_risk.to_numpy() == pytest.approx(churn.at_risk.table.money_at_risk.to_numpy() / 2)
     assert few.labels["p_churn"] == "Leaves within 12 months"
@@ -140,7 +140,12 @@ def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
         "We cannot tell these customers apart by risk, so they are in order of revenue: shown two customers of the same plan, "
     )
     assert every.before[1].startswith("So customers count with the risk of their plan (")
-    assert not {"p_churn", "money_at_risk"} & {*every.shown, *alone.shown}
+    assert not {"p_churn", "money_at_risk"} & {*alone.shown}
+    assert "p_churn" not in every.shown
+    usual = every.table.groupby("segment")["p_churn"].transform("mean")
+    assert every.shown["money_at_risk"].tolist() == (usual * every.table["mrr"]).round().tolist()
+    quiet = every.table["reason"].isna()
+    assert not quiet.any() or every.shown.loc[quiet, "money_at_risk"].is_monotonic_decreasing
 
 
 def test_where_risks_tell_nobody_apart_none_is_shown():

@@ -317,11 +317,11 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
     first, counted = before(**usual, shares=pd.Series({"Lite": 0.386, "Pro": 0.176}))
     assert first == alike
     assert counted == (
-        "So customers count with the risk of their plan (39 % of Lite and 18 % of Pro leave within 12 months), and those of one "
-        "plan are in order of revenue."
+        "So customers count with the risk of their plan (39 % of Lite and 18 % of Pro leave within 12 months), and the list is in "
+        "order of that risk times MRR."
     )
     many = pd.Series(0.1, index=list("abcdef"))
-    assert before(**usual, shares=many)[1].startswith("So customers count with the risk of their plan, and those")
+    assert before(**usual, shares=many)[1].startswith("So customers count with the risk of their plan, and the list")
     unpriced = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, **usual).before[1]
     assert unpriced == "So customers count with the risk of their plan."
     inside = {"within": 0.49, "alike_within": "plan", "segment": ("plan", "Team")}

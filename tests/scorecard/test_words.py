@@ -147,8 +147,9 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     )
     assert answered(table(entry)).text.startswith("**The one target is missed: Customer churn over 12 months**.")
     made = card(entry)
-    assert (made.value, made.status, made.target) == (0.031, "missed", "at most 3 %; 3.9 % over 12 months")
-    assert made.detail == "June 2025\ndown from 3.5 % in May\n12 months: 3.9 (3.7 to 4.2)"
+    assert (made.value, made.status, made.target) == (0.039, "missed", "at most 3 %")
+    assert (made.ci_lower, made.ci_upper, made.n) == (0.037, 0.042, None)
+    assert made.detail == "a month, year to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
     assert kpi_texts(table(entry), {})["Status"].tolist() == ["missed over 12 months"]
     assert notes(table(entry)) == (
         "The target of Customer churn is judged over 12 months: 3.9 % a month (3.7 to 4.2). June alone is too close to tell.",
@@ -216,9 +217,11 @@ def test_a_score_names_those_who_did_not_answer():
         "**NPS is 43.6 (37.7 to 49.0)**, with a target of at least 40. Over 12 months it is 37.4 (33.7 to 40.8); "
         "weighted to everyone asked, it is about 32. [Who did not answer?](nps_segmentation#who-did-not-answer)"
     )
-    assert card(ASKED).detail == "April to June 2025\nof everyone asked: about 32"
-    share = row("csat", 0.74, ci_lower=0.7, ci_upper=0.78, target=0.75, status="not clear", of_all_12m=0.684)
-    assert card(share).detail.endswith("of everyone asked: about 68 %")
+    assert card(ASKED).detail == "April to June 2025\n12 months: 37.4, weighted 32"
+    share = row(
+        "csat", 0.74, ci_lower=0.7, ci_upper=0.78, target=0.75, status="not clear", value_12m=0.71, of_all_12m=0.684
+    )
+    assert card(share).detail.endswith("12 months: 71 %, weighted 68 %")
 
 
 ONE_MET = row("csat", 0.9, target=0.8, status="met")
