@@ -666,7 +666,11 @@ def last_time(came: Row, *, found: Drift | None = None) -> tuple[str, ...]:
         return (f"{text}, within that interval.",)
     known = found is not None and found.clear and found.faster == (came.left > came.lost)
     why = f", as customers have left {'faster' if came.left > came.lost else 'more slowly'} since" * known
-    wider = "" if math.isnan(came.error) else f": allow for about ±{100 * abs(came.error):.0f} % this time, too"
+    wider = (
+        ""
+        if math.isnan(came.error) or came.lost < came.left
+        else f": allow for about ±{100 * abs(came.error):.0f} % this time, too"
+    )
     return (f"{text}, so it was {_too(came)}{why}. Its interval was too narrow{wider}.",)
 
 

@@ -190,11 +190,11 @@ def _at_hand(key: tuple[Any, ...], write: Callable[[], str]) -> str:
         return write()
     path = Path(folder, sha256(repr(key).encode()).hexdigest())  # kernels are forks of one process: types are the same
     with suppress(OSError):
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()  # as text, a carriage return would be read as another sign
     written = write()
     with suppress(OSError):  # the run is over, or its disk full
-        own = path.with_suffix(f".{os.getpid()}")
-        own.write_text(written, encoding="utf-8")
+        own = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+        own.write_bytes(written.encode())
         own.replace(path)
     return written
 
@@ -265,7 +265,7 @@ def held(table: ir.Table) -> ir.Table:
     if con.name != "duckdb":
         return table
     made = as_made(con, ibis.util.gen_name("cslib"), table)
-    weakref.finalize(made.op(), _dropped, con, made.get_name()).atexit = False
+    weakref.finalize(made.op(), _dropped, con, made.op().name).atexit = False
     return made
 
 

@@ -115,7 +115,7 @@ class Kpi:
         How it is measured over the last 12 months, where its topic pools them: that judges a target on which the last
         period is not clear. Yields tables with the columns ``OVER_YEAR``, one row per KPI: ``of_all`` is the value
         weighted to everybody, where those whom it is known of clearly differ, else missing; ``differ`` names the
-        segments that clearly differ from the others, separated by commas (missing where none are compared);
+        segments that clearly differ from the others, in a tuple (missing where none are compared);
         ``trend`` is ``rising`` or ``falling`` where its topic finds a clear change from the months before, else empty.
     """
 

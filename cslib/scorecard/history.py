@@ -123,9 +123,7 @@ def measure_all(data: DataSet, *, setting: Setting | None = None) -> Measured:
     missing = {name: kpi for name, kpi in kpis.items() if name not in set(history["kpi"])}
     reasons = {name: reasons.get(name, _absent(kpi, data)) for name, kpi in missing.items()}
     known = set(history["kpi"])
-    years = _years(
-        data, used, [kpi for kpi in kpis.values() if kpi.id in known and (kpi.id in targets or used.segment_by)]
-    )
+    years = _years(data, used, [kpi for kpi in kpis.values() if kpi.id in known])
     return Measured(history, reasons, _named(kpis, known, data), targets, data.currency, years)
 
 

@@ -213,9 +213,9 @@ def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, A
     year = {f"{c}_12m": _first(own, c) for c in ("value", "ci_lower", "ci_upper", "of_all")}
     of_all = year["of_all_12m"]
     biased = not (np.isnan(of_all) or target.low <= of_all <= target.high)
-    last = _against(*reach_of(now, kpi), target, biased=biased)
+    last, alone = (_against(*reach_of(now, kpi), target, biased=b) for b in (biased, False))
     over_year = _against(year["ci_lower_12m"], year["ci_upper_12m"], target, biased=biased) if len(own) else ""
-    by_year = last == UNCLEAR and over_year not in ("", UNCLEAR)
+    by_year = alone == UNCLEAR and over_year not in ("", UNCLEAR)  # else the last period tells, though not of all
     told = {"status": over_year, "judged_over": TOLD} if by_year else {"status": last}
     return {**year, "status_12m": over_year, **told}
 
@@ -483,7 +483,7 @@ def marked_otherwise(cells: pd.DataFrame, years: pd.DataFrame) -> pd.DataFrame:
     both = years.dropna(subset="differ")[["kpi", "differ"]]
     marked = cells[cells["verdict"] != ""]
     both["now"] = [sorted(marked.loc[marked["kpi"] == kpi, "segment"]) for kpi in both["kpi"]]
-    both["over_year"] = [sorted(filter(None, str(names).split(", "))) for names in both["differ"]]
+    both["over_year"] = [sorted(names) for names in both["differ"]]
     return both.loc[both["now"] != both["over_year"], ["kpi", "now", "over_year"]]
 
 

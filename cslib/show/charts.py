@@ -288,19 +288,19 @@ def panels_with_bands(
     """
     how: Any = {"x": x, "y": y, "x_label": x_label, "n": n, "n_label": n_label, "unit": unit, "least": least}
     require(table, "segment", x, y, *([n] if n else []))
-    segments = [s for s in dict.fromkeys(table.dropna(subset=[x, y])["segment"]) if s not in FIXED]
+    check_choice("unit", unit, FINEST)
+    dated, every, firm = _placed(table, x, y, least)
+    segments = [s for s in dict.fromkeys(firm["segment"]) if s not in FIXED]
     if len(segments) < 2:
         return lines_with_bands(table, y_label=y_label, **how)
-    check_choice("unit", unit, FINEST)
-    colours = _colours(table)
-    dated, every, table = _placed(table, x, y, least)
+    colours, table = _colours(table), firm
     drawn = {s: every[every["segment"] == s].sort_values(x) for s in colours}
     said = (_named(x_label, {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
     scale, at = table[[c for c in (y, *BOUNDS) if c in table]].to_numpy(float), np.unique(table[x]).astype(float)
     panels = _panels(len(segments))
     for place, (axes, segment) in enumerate(zip(panels, segments, strict=True)):
         shown = {segment: drawn[segment]}
-        if "All" in colours:
+        if "All" in set(table["segment"]):
             shown["All"] = drawn["All"].drop(columns=[*BOUNDS], errors="ignore")
         parts = {s: own.dropna(subset=[y]) for s, own in shown.items()}
         lines = _Lines(axes, x, y, parts, shown, colours, (), *said)
@@ -308,7 +308,7 @@ def panels_with_bands(
         _x_ticks(axes, at, {}, dated, few=True)
         _panel(lines, segment, place, whole=unit == "score")
         axes.set_xlabel(folded(x_label), loc="right", fontsize=9.5)
-    above = [_above(panels[0], y_label, unit, False), f"dashed: all {n_label}" * ("All" in colours)]
+    above = [_above(panels[0], y_label, unit, False), f"dashed: all {n_label}" * ("All" in set(table["segment"]))]
     text = folded(" · ".join(filter(None, above)), letters=44)
     panels[0].figure.suptitle(text, x=0.01, ha="left", fontsize=9.5, color=MUTED)
     return panels[0]
@@ -333,7 +333,7 @@ def _panel(lines: _Lines, segment: str, place: int, *, whole: bool) -> None:
     axes = lines.axes
     for name in reversed([*lines.parts]):
         series = place if name == segment else len(lines.colours) - 1
-        _line(lines, name, series)
+        (_points if len(lines.parts[name]) == 1 else _line)(lines, name, series)
         _tell(lines, name, series, 0.0)
     axes.grid(axis="y", linewidth=0.8)
     colour = lines.colours[segment]
@@ -344,7 +344,9 @@ def _panel(lines: _Lines, segment: str, place: int, *, whole: bool) -> None:
         axes.annotate(n, (0, 1), xycoords="axes fraction", xytext=(0, 4), color=MUTED, **about)
     bold: Any = {"color": colour, "fontweight": "bold"}
     axes.set_title(short(segment, 20), loc="left", pad=18 if lines.n else 6, fontsize=10.5, **bold)
-    value, at = end[lines.y], (axes.get_xlim()[1], end[lines.y])  # beyond the line of all customers
+    value, (left, right) = end[lines.y], axes.get_xlim()
+    ended = right - end[lines.x] > FAR * (right - left)
+    at = (end[lines.x] if ended else right, value)  # beyond the line of all customers
     text = percent(value) if lines.unit == "percent" else format_value(round(value) if whole else value)
     hover.belongs(place, axes.annotate(text, at, xytext=(4, -3), **bold, **about))
 

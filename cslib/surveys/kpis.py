@@ -20,6 +20,7 @@ from cslib.surveys.change import change, non_response, silence_moves
 from cslib.surveys.scores import judged, scores, trend
 
 QUARTER: Final = 3
+MISSED: Final = 3  # months of the year before the first invitation: of more it is no year
 QUARTERS: Final[Any] = {"first": "period", "months": QUARTER}
 ANSWERED: Final = "customers who answered an invitation of the 3 months, their latest answer"
 
@@ -36,20 +37,29 @@ def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     columns = available_columns(today, setting.segment_by)
     for asked in known:
         found = answers(today, asked, columns=columns, standings=known)
+        if _begun(today, asked) > found.window.first + pd.DateOffset(months=MISSED):
+            continue
         weighted = non_response(found)
         n = int(found.counts.loc[found.counts["now"] > SILENT, "n"].sum())
         of_all = silence_moves(weighted, asked.survey).get("of_all", np.nan)
         rows = weighted.head(1).rename(columns={asked.survey: "value"})
-        told = {"of_all": of_all, "differ": _differ(found, setting.segment_by), "trend": _trend(found)}
-        yield rows.assign(kpi=asked.survey, n=n, **told)[OVER_YEAR]
+        rows = rows.assign(kpi=asked.survey, n=n, of_all=of_all, trend=_trend(found))
+        apart = pd.Series([_differ(found, setting.segment_by)], rows.index, dtype=object)
+        yield rows.assign(differ=apart)[OVER_YEAR]
 
 
-def _differ(found: Answers, column: str) -> str | float:
+def _begun(data: DataSet, asked: Measure) -> pd.Timestamp:
+    """Give the day of the first invitation, or answer."""
+    table = data.table("surveys")
+    return pd.Timestamp(table.filter(table.survey == asked.survey).asked_on.min().execute())
+
+
+def _differ(found: Answers, column: str) -> tuple[str, ...] | float:
     """Name the segments that the report calls clearly different."""
     if not column:
         return np.nan
     scored = judged(scores(found, columns=[column]))
-    return ", ".join(scored.loc[scored["clear"], "segment"])
+    return tuple(scored.loc[scored["clear"], "segment"])
 
 
 def _trend(found: Answers) -> str:

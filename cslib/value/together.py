@@ -47,7 +47,8 @@ def _difference(data: DataSet, column: str) -> float:
     left = counts["n"].where(counts["event_observed"], 0).groupby(counts["segment"]).sum().drop(WHOLE)
     if len(left) < 2 or left.min() < ENOUGH:
         return 0.0
-    return float(compare_segments(survival_curve(counts))["log10_p_value"].iloc[0])
+    found = float(compare_segments(survival_curve(counts))["log10_p_value"].iloc[0])
+    return 0.0 if np.isnan(found) else found  # of ages that they share none of
 
 
 def whole_paths(

@@ -190,7 +190,19 @@ def test_kernels_of_a_run_share_the_queries_that_they_have_written(monkeypatch, 
         rows = of_memory(engine.own(), k=[1, 2], shared_once=[text, text])
         assert rows.aggregate(t=ibis._.shared_once.max()).execute()["t"].tolist() == [text]
     assert len(written) == len([*tmp_path.iterdir()]) == 1
-    for value in (1, 1.0, True, -0.0, 0.0, "1", None, Decimal("1.0"), Decimal("1.00"), date(2024, 1, 1)) * 2:
+    for value in (
+        1,
+        1.0,
+        True,
+        -0.0,
+        0.0,
+        "1",
+        "a\r\nb\r",
+        None,
+        Decimal("1.0"),
+        Decimal("1.00"),
+        date(2024, 1, 1),
+    ) * 2:
         monkeypatch.setattr(engine, "_WRITTEN", {})
         query = rows.mutate(v=ibis.literal(value))
         assert rows.get_backend().compile(query) == plain(rows.get_backend(), query)
@@ -212,6 +224,19 @@ def test_what_is_remembered_holds_no_connection_and_is_bounded(monkeypatch):
     gc.collect()
     assert gone() is None
     assert known is not engine._WRITTEN
+
+
+def test_what_is_held_is_let_go_with_its_last_use():
+    con = engine.own()
+    made = engine.held(of_memory(con, k=[1, 2]).mutate(d=ibis._.k * 2))
+    later = made.filter(made.k > 1)
+    name = made.op().name
+    del made
+    gc.collect()
+    assert later.execute()["d"].tolist() == [4]
+    del later
+    gc.collect()
+    assert name not in {row[0] for row in con.raw_sql("SELECT table_name FROM duckdb_tables()").fetchall()}
 
 
 def test_a_table_of_memory_is_let_go_with_its_last_use():

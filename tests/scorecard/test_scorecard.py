@@ -180,6 +180,7 @@ def beside_a_year(value, half, year):
         (45.0, 3, YEAR_OF_50 | {"of_all": 41.0}, ["met", "", "met"]),
         (45.0, 3, YEAR_OF_50 | {"of_all": 39.0}, ["not clear", "", "not clear"]),  # of everybody asked it is missed
         (43.6, 6, YEAR_OF_30 | {"of_all": 26.0}, ["missed", "12 months", "missed"]),
+        (45.0, 3, YEAR_OF_30 | {"of_all": 26.0}, ["not clear", "", "missed"]),  # it tells, though not of everybody
     ],
 )
 def test_a_target_is_judged_where_the_data_decide(value, half, year, told):

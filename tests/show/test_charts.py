@@ -143,6 +143,18 @@ def test_each_segment_has_a_panel_on_one_scale_with_all_behind_it():
     assert "All, 12 months\n88.6 %\n1,000 customers" in told
 
 
+def test_panels_leave_out_a_segment_that_few_are_observed_of_and_end_where_it_ends():
+    table = curve(["All", "Pro", "Free", "Tiny", "Once"]).assign(n_at_risk=100)
+    table.loc[table["segment"] == "Tiny", "n_at_risk"] = 9
+    last = table["segment"].map({"Free": 6, "Once": 0}).fillna(12)
+    axes = panels_with_bands(table[table["period_index"] <= last], x="period_index", y="rate", x_label="months")
+    panels = axes.figure.axes
+    assert [panel.get_title(loc="left") for panel in panels] == ["Pro", "Free", "Once"]
+    ends = [[t.xy[0] for t in panel.texts if t.get_fontweight() == "bold"] for panel in panels]
+    assert ends == [[12], [6], [0]]
+    assert len(panels[2].containers) == 1, "one point with its interval"
+
+
 def test_panels_of_one_segment_or_of_a_segment_without_values_are_one_chart():
     table = curve(["All", "Pro", "Free"])
     alone = table[table["segment"] == "All"]

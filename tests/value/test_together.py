@@ -1,6 +1,7 @@
 """All customers as the sum of their segments."""
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -141,3 +142,22 @@ def test_customers_are_split_by_the_column_by_which_they_leave_most_differently(
 def test_one_segment_is_not_split():
     data = of_plans(Pro=12, Lite=40)
     assert split_by(segment_of(data, "team", "x")) == ""
+
+
+def test_a_column_whose_values_share_no_age_does_not_hide_another():
+    """Of ``gen`` nothing can be tested: the old began long before records, the new after. By plan customers differ."""
+    rng = np.random.default_rng(5)
+    n = 300
+    old = pd.Timestamp("2018-01-01") + pd.to_timedelta(rng.integers(0, 1000, n), unit="D")
+    new = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, n), unit="D")
+    plan = np.where(np.arange(2 * n) % 2, "A", "B")
+    start = pd.Series([*old, *new])
+    since = pd.Series([*[pd.Timestamp("2023-01-01")] * n, *new])
+    ends = since + pd.to_timedelta(rng.exponential(np.where(plan == "A", 150, 900)), unit="D")
+    people = pd.DataFrame(
+        {"customer_id": range(2 * n), "started_on": start, "plan": plan, "gen": ["old"] * n + ["new"] * n}
+    )
+    people["churned_on"] = ends.dt.normalize().where(ends < "2024-12-31")
+    for order in (("gen", "plan"), ("plan", "gen")):
+        data = replace(load({"customers": people}, as_of="2024-12-31"), segments=order, observed_from=date(2023, 1, 1))
+        assert split_by(data) == "plan"
