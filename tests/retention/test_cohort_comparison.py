@@ -118,7 +118,7 @@ def test_pauses_do_not_look_like_a_change():
     assert abs(np.mean([r.loc["newest cohort", "difference"] for r in results])) < 0.03
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("size", [3, 5, 40])
 def test_small_cohorts_are_joined_so_that_the_test_keeps_its_level(size):
     """1,000 worlds of 30 cohorts; 5 % and three Monte Carlo standard errors at most."""
@@ -226,7 +226,7 @@ def claims(worlds, *, season="allowed for"):
     return np.mean([row["p_value"] < 0.05 for row in rows])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("activity", [False, True])
 @pytest.mark.parametrize(("n", "months"), [(300, 30), (3000, 18), (3000, 30)])
 def test_what_comes_every_year_is_no_change_of_cohorts(n, months, activity):
@@ -238,7 +238,7 @@ def test_what_comes_every_year_is_no_change_of_cohorts(n, months, activity):
         assert claims(worlds[:60], season="unknown") > 0.2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("activity", [False, True])
 def test_worse_cohorts_are_found_as_often_without_a_season_and_with_one(activity):
     rng, steady = np.random.default_rng(9), np.ones(12)

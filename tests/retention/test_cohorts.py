@@ -142,7 +142,7 @@ def _by_rows(events, period):
     return days.groupby(["first", "k"]).id.nunique().to_dict()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=8)
 @given(EVENTS)
 def test_counts_equal_rows(events):

@@ -57,7 +57,7 @@ def churned(counts, n):
     return rows.assign(ci_lower=bounds.lower, ci_upper=bounds.upper)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("n", "p"), [(100, 0.02), (1000, 0.02), (300, 0.3)])
 def test_a_month_of_chance_is_noise_and_a_doubled_churn_is_not(n, p):
     rng = np.random.default_rng(n)

@@ -441,7 +441,7 @@ def share_in(world):
     return (orders * p).sum() / orders.sum()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("n", [30, 300, 3000])
 @pytest.mark.parametrize("world", [again, rare, busy, half, few], ids=lambda world: world.__name__)
 def test_a_share_of_orders_covers_where_some_customers_buy_again_and_again(world, n):

@@ -180,7 +180,7 @@ def test_permutation_equals_fisher_and_its_limit():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("shares", [[0.02, 0.05, 0.93], [0.5, 0.0, 0.5], [0.3, 0.35, 0.35]])
 def test_permutation_holds_its_level_for_small_groups(shares):
     rng, worth = np.random.default_rng(6), np.array([-100.0, 0, 100])

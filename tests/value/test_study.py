@@ -115,7 +115,7 @@ def test_ltv_by_plan_in_three_lines(by_plan, capsys):
     assert value.answer.subtitle.endswith("net of acquisition and retention cost · customers who return included")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_plans_of_the_sample_are_worth_what_is_planted(by_plan):
     """In order; and customers now leave more slowly, so that values of all years are less."""
     value, earlier = (
@@ -136,7 +136,7 @@ def test_recovery_is_drawn_where_segments_are_compared():
     assert (alone.title, alone.chart) == ("", None)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert by_plan.answer.text.endswith(
         "expected 11 % too few customers, each paying 9.7 % too much: together 2.7 % too little revenue."
@@ -228,6 +228,7 @@ def test_a_finding_is_computed_once():
     assert value.ltv is value.ltv
 
 
+@pytest.mark.long
 def test_where_all_are_no_sum_of_the_segments_it_is_said():
     """No segment is declared, so all are one group; of one plan alone there is nothing to add up."""
     people = dated(*OLD, mrr=20.0, plan=["Pro", "Pro", "Lite"] * 20)

@@ -92,7 +92,7 @@ def test_as_one_group_less_churn_would_seem_to_add_more_where_dear_customers_sta
     assert less[0] > 1.3 * less[1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_in_worlds_of_cheap_and_dear_customers_the_sum_is_right_and_one_group_is_not():
     """Exponential lives: what present customers bring, and 10 % less churn adds, is known in closed form."""
     rng, horizon, found = np.random.default_rng(5), 24, []
