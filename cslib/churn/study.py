@@ -10,7 +10,7 @@ import pandas as pd
 
 from cslib.allowed import asked
 from cslib.churn import words as say
-from cslib.churn.at_risk import alike_by, at_risk, stakes
+from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import never_recorded
 from cslib.churn.outlook import came, forecast_customers, line, outlook
@@ -232,8 +232,8 @@ class Churn(Study):
         """Whom to call first?
 
         All present customers, as from :func:`cslib.churn.at_risk.at_risk`; of a segment alone those of it today, with
-        the risks that the model of all gives them. Where it does not tell those apart, the file
-        alone has the risk of each.
+        the risks that the model of all gives them. Where it does not tell those apart, the
+        file alone has the risk of each.
         """
         model, ahead, column = self._all._model, self._all._reach, self.data.segment[0]
         apart, shares = self._all._alike is None, self._all._shares
@@ -414,7 +414,7 @@ class Churn(Study):
         groups, listed = self._alike, self._risk.drop(columns=RISKS)
         if self._all is not self or groups is None or groups.nunique() < 2:
             return listed
-        usual = self._risk["p_churn"].groupby(groups).transform("mean")
+        usual = usual_risk(self._model, self._risk, segment_by=self.by)
         return listed.assign(money_at_risk=usual * listed["mrr"] * self.gross_margin)
 
     @cached_property

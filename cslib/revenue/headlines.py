@@ -65,7 +65,7 @@ def shares_of_steps(steps: pd.DataFrame) -> pd.Series[Any]:
 
 
 def who_moved(movers: pd.DataFrame, row: pd.Series[Any]) -> pd.Series[Any]:
-    """Count those who left, pay less and pay more in ``movers``, and tell how much of the loss a few of them are.
+    """Count those who pay nothing, less and more in ``movers``, and tell how much of the loss a few of them are.
 
     Parameters
     ----------

@@ -110,10 +110,11 @@ def _off_target(now: pd.Series[Any]) -> float:
     """Tell how often a KPI that just reaches its target would be seen as far on its wrong side."""
     value, low, high = decided(now)
     least, most = _ends(now)
+    if not (value < least or value > most):
+        return 1.0
+    seen = _beyond(least - value, high - value) if value < least else _beyond(value - most, value - low)
     looks = 1 + bool(now["status_12m"])
-    if value < least:
-        return min(1.0, looks * _beyond(least - value, high - value))
-    return min(1.0, looks * _beyond(value - most, value - low)) if value > most else 1.0
+    return min(1.0, looks * seen)
 
 
 def _ends(now: pd.Series[Any]) -> tuple[float, float]:

@@ -40,8 +40,7 @@ class Measured:
     currency
         Of the amounts.
     years
-        Of KPIs with a target, and of all where there are segments, what they are over the last 12 months: columns as
-        ``data.kpi.OVER_YEAR``.
+        What KPIs are over the last 12 months, where their topic pools these: columns as ``data.kpi.OVER_YEAR``.
     """
 
     history: pd.DataFrame = field(repr=False)

@@ -203,14 +203,14 @@ def _and_trend(row: Row) -> str:
 
 def _of_all(row: Row) -> str:
     """Say of those who answered that others would have answered otherwise."""
-    return f"; weighted to everyone asked, it is {_about(row)}" if pd.notna(row.of_all_12m) else ""
+    return f"; weighted to everyone asked, it is about {_weighted(row)}" if pd.notna(row.of_all_12m) else ""
 
 
-def _about(row: Row) -> str:
+def _weighted(row: Row) -> str:
     """Write the weighted score as the survey report does."""
     if row.unit == "percent":
-        return f"about {percent(row.of_all_12m)}"
-    return f"about {row.of_all_12m:.{1 if abs(row.of_all_12m) < ONE_DIGIT else 0}f}".replace("-", "−")
+        return percent(row.of_all_12m)
+    return f"{row.of_all_12m:.{1 if abs(row.of_all_12m) < ONE_DIGIT else 0}f}".replace("-", "−")
 
 
 def _alone(row: Row) -> str:
@@ -321,7 +321,7 @@ def _of_the_year(row: Row) -> str:
 def _last_line(row: Row) -> str:
     """Say in the last line of a card what weighs most: the year, who is silent, or what is usual."""
     if pd.notna(row.of_all_12m):
-        return f"{TOLD}: {_bare(row, row.value_12m)}, weighted {_about(row).removeprefix('about ')}"
+        return f"{TOLD}: {_bare(row, row.value_12m)}, weighted {_weighted(row)}"
     if row.status_12m and (row.status == "not clear" or row.status_12m != row.status):
         return f"{TOLD}: {_bare(row, row.value_12m)} ({_year_ends(row)})"
     return _usually(row) if row.change == "noise" and _limited(row) else ""

@@ -113,12 +113,16 @@ def new_axes(height: float) -> Axes:
 
 def new_row(height: float, widths: Sequence[float]) -> list[Axes]:
     """Make a figure of the common width, with axes side by side in these proportions; slim: one below the other."""
+    if is_slim():
+        return _grid(height * len(widths), len(widths), 1)
+    return _grid(height, 1, len(widths), width_ratios=widths)
+
+
+def _grid(height: float, down: int, across: int, **how: Any) -> list[Axes]:
+    """Make a figure as wide as its reader's screen, with axes in rows and columns, row by row."""
     with sns.axes_style("white", rc={"font.family": ["sans-serif"]}), mpl.rc_context(STYLE):
-        if is_slim():
-            figure = Figure(figsize=(SLIM, height * len(widths)), layout="constrained")
-            return list(figure.subplots(len(widths), 1, squeeze=False)[:, 0])
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        return list(figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0])
+        figure = Figure(figsize=(SLIM if is_slim() else WIDTH, height), layout="constrained")
+        return list(figure.subplots(down, across, squeeze=False, **how).flat)
 
 
 def ticks_at_most(most: int) -> int:
@@ -293,14 +297,14 @@ def panels_with_bands(
     segments = [s for s in dict.fromkeys(firm["segment"]) if s not in FIXED]
     if len(segments) < 2:
         return lines_with_bands(table, y_label=y_label, **how)
-    colours, table = _colours(table), firm
+    colours, behind = _colours(table), "All" in set(firm["segment"])
     drawn = {s: every[every["segment"] == s].sort_values(x) for s in colours}
     said = (_named(x_label, {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
-    scale, at = table[[c for c in (y, *BOUNDS) if c in table]].to_numpy(float), np.unique(table[x]).astype(float)
+    scale, at = firm[[c for c in (y, *BOUNDS) if c in firm]].to_numpy(float), np.unique(firm[x]).astype(float)
     panels = _panels(len(segments))
     for place, (axes, segment) in enumerate(zip(panels, segments, strict=True)):
         shown = {segment: drawn[segment]}
-        if "All" in set(table["segment"]):
+        if behind:
             shown["All"] = drawn["All"].drop(columns=[*BOUNDS], errors="ignore")
         parts = {s: own.dropna(subset=[y]) for s, own in shown.items()}
         lines = _Lines(axes, x, y, parts, shown, colours, (), *said)
@@ -308,7 +312,7 @@ def panels_with_bands(
         _x_ticks(axes, at, {}, dated, few=True)
         _panel(lines, segment, place, whole=unit == "score")
         axes.set_xlabel(folded(x_label), loc="right", fontsize=9.5)
-    above = [_above(panels[0], y_label, unit, False), f"dashed: all {n_label}" * ("All" in set(table["segment"]))]
+    above = [_above(panels[0], y_label, unit, False), f"dashed: all {n_label}" * behind]
     text = folded(" · ".join(filter(None, above)), letters=44)
     panels[0].figure.suptitle(text, x=0.01, ha="left", fontsize=9.5, color=MUTED)
     return panels[0]
@@ -318,9 +322,7 @@ def _panels(count: int) -> list[Axes]:
     """Make a figure of small axes of one size, as many beside each other as can be read."""
     across = 1 if is_slim() else min(count, 4 if count % 4 != 1 else 3)
     down = -(-count // across)
-    with sns.axes_style("white", rc={"font.family": ["sans-serif"]}), mpl.rc_context(STYLE):
-        figure = Figure(figsize=(SLIM if is_slim() else WIDTH, PANEL * down), layout="constrained")
-        panels = list(figure.subplots(down, across, squeeze=False).flat)
+    panels = _grid(PANEL * down, down, across)
     for unused in panels[count:]:
         unused.remove()
     for place, axes in enumerate(panels[:count]):
