@@ -61,7 +61,7 @@ class Churn(Study):
     horizon_months
         Months ahead for the forecast, the calibration and the at-risk list.
     gross_margin
-        Share of MRR that is margin, above 0 and up to 1; 1: money at risk is MRR.
+        Share of MRR that is margin, of which money at risk is made; 0: as declared with the data, or all of it.
     capacity
         Customers there is time to call: as many are listed.
 
@@ -92,8 +92,12 @@ class Churn(Study):
     drivers: str = ""
     tau_months: float = asked(0.0, "0 to 1200")
     horizon_months: int = asked(12, "1 to 120")
-    gross_margin: float = asked(1.0, "above 0 to 1")
+    gross_margin: float = asked(0.0, "0 to 1")
     capacity: int = asked(15, "1 to 1000000")
+
+    @property
+    def _margin(self) -> float:
+        return self.data.margin(self.gross_margin)
 
     @cached_property
     def answer(self) -> Answer:
@@ -241,7 +245,7 @@ class Churn(Study):
         picks |= {"shares": shares}
         picks |= {"concordance": model.concordance, "within": model.concordance_within}
         picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables}
-        picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self.gross_margin}
+        picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self._margin}
         said = say.at_risk(self._held, currency=self.data.currency, **picks)
         shown = say.work_list(self._risk if apart else self._counted, by=self.by)
         money = {c: f"{say.WORK_LIST[c]}, {self.data.currency}" for c in ("mrr", "money_at_risk") if self.data.currency}
@@ -400,7 +404,7 @@ class Churn(Study):
         if self._all is not self:
             every = self._all._risk  # in the same order
             return every[every["segment"] == self.data.segment[1]].reset_index(drop=True)
-        asked: Any = {"horizon_months": self._reach, "gross_margin": self.gross_margin}
+        asked: Any = {"horizon_months": self._reach, "gross_margin": self._margin}
         return at_risk(self._recent, self._model, segment_by=self.by, **asked)
 
     @cached_property
@@ -415,7 +419,7 @@ class Churn(Study):
         if self._all is not self or groups is None or groups.nunique() < 2:
             return listed
         usual = usual_risk(self._model, self._risk, segment_by=self.by)
-        return listed.assign(money_at_risk=usual * listed["mrr"] * self.gross_margin)
+        return listed.assign(money_at_risk=usual * listed["mrr"] * self._margin)
 
     @cached_property
     def _shares(self) -> pd.Series[float]:

@@ -25,10 +25,12 @@ TableLike: TypeAlias = pd.DataFrame | ir.Table | str | Path
 TEXT, TEXTS, PAIRS, DAY, NAMED = "a text", "a list of texts", "a table of texts", "a date", "a table"
 MONTHS: Final = "a whole number of months"
 YES: Final = "true or false"
+SHARE: Final = "a share above 0 and up to 1"
 VALUES, LABELS = "a table of single values", "a table of words for each column"
 TOP: Final = {
     **dict.fromkeys(("source", "currency", "timezone"), TEXT),
     **dict.fromkeys(("as_of", "observed_from"), DAY),
+    "gross_margin": SHARE,
     "targets": NAMED,
 }
 LISTS: Final = ("true_values", "false_values", "numbers", "inverted", "null_values")
@@ -69,6 +71,7 @@ FITTING: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {  # an example, 
     ),
     MONTHS: ("{key} = 2", lambda v: type(v) is int and v >= 0),
     YES: ("{key} = true", lambda v: isinstance(v, bool)),
+    SHARE: ("{key} = 0.8", lambda v: type(v) in (int, float) and 0 < v <= 1),
     NAMED: ("[{key}] as the head of a section", lambda v: isinstance(v, dict)),
 }
 
@@ -119,6 +122,7 @@ class Config:
     as_of: str | date = ""
     observed_from: str = ""
     currency: str = ""
+    gross_margin: float = 0.0
     timezone: str = "UTC"
     own: bool = False  # written by who calls, and not found in a file
     targets: Mapping[str, Any] = field(default_factory=dict)
@@ -212,7 +216,7 @@ def _toml(path: Path) -> Config:
         msg = f"{path.name} cannot be read as TOML: {error}. Mend that line, and save it as UTF-8."
         raise DataError(msg) from error
     _check_types(raw, TOP | dict.fromkeys(CONTRACT, NAMED), path.name)
-    given: dict[str, Any] = {k: raw[k] if TOP[k] == NAMED else str(raw[k]) for k in TOP if k in raw}
+    given: dict[str, Any] = {k: raw[k] if TOP[k] in (NAMED, SHARE) else str(raw[k]) for k in TOP if k in raw}
     zone = known_zone(given.pop("timezone", "UTC"))
     tables = {n: _options(n, raw[n], f"[{n}] of {path.name}") for n in CONTRACT if n in raw}
     label = path.resolve().parent.name if path.name == "cslib.toml" else path.name

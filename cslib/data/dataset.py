@@ -263,6 +263,8 @@ class DataSet:
         Whether it was given or declared; else it is the last day of the data.
     currency
         ISO code of every amount, or empty.
+    gross_margin
+        The share of revenue that is margin; 0: not declared.
     observed_from
         First day from which churn was recorded, or None: customers enter the risk set then.
     pause_months
@@ -316,6 +318,7 @@ class DataSet:
     derived: tuple[str, ...] = ()
     listed: bool = False
     as_of_declared: bool = False
+    gross_margin: float = 0.0
     statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unfiltered: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
     whole: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
@@ -330,6 +333,10 @@ class DataSet:
         Costs are booked for all customers, so what is set against them is, too.
         """
         return replace(self.unfiltered(), faults=self.faults) if self.unfiltered else self
+
+    def margin(self, asked: float = 0.0) -> float:
+        """Give the share of revenue that counts as margin: as asked for, else as declared, else all of it."""
+        return asked or self.gross_margin or 1.0
 
     def table(self, name: str) -> ir.Table:
         """Return one table, or say how to supply it.

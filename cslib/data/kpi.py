@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 from cslib.data.dataset import DataSet
 
 GROUPS: Final = ("growth", "retention", "value", "sentiment", "engagement")
+NO_MARGIN: Final = "gross_margin is not set, so that all revenue counts as margin"
 SCORECARD: Final = "scorecard#Where does every KPI stand?"
 HISTORY: Final = ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
 OVER_YEAR: Final = ["kpi", "value", "ci_lower", "ci_upper", "n", "of_all", "differ", "trend"]
@@ -24,8 +25,10 @@ class Setting:
 
     Attributes
     ----------
-    gross_margin, annual_discount_rate
-        Shares of 1, as in :class:`cslib.value.ltv.Terms`.
+    gross_margin
+        The share of revenue that is margin; 0: not known, and all of it counts.
+    annual_discount_rate
+        A share of 1, as in :class:`cslib.value.ltv.Terms`.
     value_feature
         The feature whose first use is value; empty: any use, and adoption is the mean over features.
     ces_scale, ces_lower_is_easier
@@ -34,12 +37,17 @@ class Setting:
         A column; empty for the whole only.
     """
 
-    gross_margin: float = 1.0
+    gross_margin: float = 0.0
     annual_discount_rate: float = 0.0
     value_feature: str = ""
     ces_scale: int = 10
     ces_lower_is_easier: bool = True
     segment_by: str = ""
+
+    @property
+    def margin(self) -> float:
+        """The share of revenue that counts as margin."""
+        return self.gross_margin or 1.0
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,8 @@ class Kpi:
         The KPI that says the same in another way.
     mirror
         It is 1 less its twin, so that one of the two tells both.
+    form
+        It is another form of its twin, told where both are explained and not beside it.
     explained
         Where a reader finds why: a report, ``#`` and the title of a section.
     unset
@@ -136,6 +146,7 @@ class Kpi:
     grows: bool = False
     twin: str = ""
     mirror: bool = False
+    form: bool = False
     explained: str = SCORECARD
     unset: str = ""
     exact: bool = False
@@ -159,6 +170,11 @@ class Kpi:
     def reach(self) -> tuple[float, float]:
         """The lowest and the highest value that it can have."""
         return self.span or (0.0, 1.0 if self.unit == "percent" else float("inf"))
+
+
+def of_margin(kpi: Kpi, setting: Setting) -> Kpi:
+    """Hold a KPI that rests on margin against no target where the margin is not known."""
+    return kpi if setting.gross_margin else replace(kpi, unset=NO_MARGIN)
 
 
 def link_to(explained: str) -> str:

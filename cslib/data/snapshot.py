@@ -31,7 +31,9 @@ FACTS: Final = "cslib_facts"
 ASIDE: Final = "set_aside_"
 ACCOUNT: Final = "account_"
 ALONE: Final = "cslib_alone"  # the one column of an answer that is no table
-PLAIN: Final = ("currency", "pause_months", "label", "targets", "statistics", "listed", "as_of_declared")
+PLAIN: Final = (
+    *("currency", "gross_margin", "pause_months", "label", "targets", "statistics", "listed", "as_of_declared"),
+)
 TUPLES: Final = ("segments", "notes", "derived")
 DAYS: Final = ("as_of", "observed_from")
 

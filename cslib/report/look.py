@@ -133,7 +133,8 @@ def _read(folder: Path, record: Mapping[str, Any]) -> Seen:
     table = _csv(folder / "kpis.csv", COLUMNS, slug)
     texts = {column: table[column].fillna("").astype(str) for column in TEXTS}
     history = _csv(folder / "kpi_history.csv", HISTORY, slug)
-    return Seen(slug, record, table.assign(**texts).astype({"n": "Int64", "months": "Int64"}), history)
+    kinds = dict.fromkeys(("n", "months", "n_12m"), "Int64")
+    return Seen(slug, record, table.assign(**texts).astype(kinds), history)
 
 
 def _csv(path: Path, columns: list[str], slug: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cslib.data.calendar import period_start
 from cslib.data.dataset import DataSet
-from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
+from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends, of_margin
 from cslib.errors import DataError, MissingTableError
 from cslib.revenue.movements import movements, trailing
 from cslib.revenue.spending import conversions, retention_cost
@@ -44,7 +44,7 @@ def _orders(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 def _costs(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     data.table("costs")
     DataError.when(data.unfiltered, "retention cost is booked for all customers together")
-    cost = retention_cost(data, movements(data), gross_margin=setting.gross_margin, months=YEAR)
+    cost = retention_cost(data, movements(data), gross_margin=setting.margin, months=YEAR)
     spans = _last_years(cost)[0]
     months = spans["months_retention"]
     spans = spans.assign(n_kept=(spans["n_retained"] / months.where(months > 0)).round())
@@ -145,5 +145,5 @@ KPIS: Final = by_id(
     Kpi(id="crc_share_of_margin", label="CRC as share of margin", unit="percent", direction="band",
         question="How much of the margin it protects does retention cost?",
         formula="retention cost / (MRR of the retained × gross margin)", span=(0.0, float("inf")),
-        variants=("share of revenue",), twin="crc", **KEEPING),
+        variants=("share of revenue",), twin="crc", adapt=of_margin, **KEEPING),
 )  # fmt: skip

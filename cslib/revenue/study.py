@@ -36,7 +36,7 @@ class Revenue(Study):
     by
         A column to compare customers by; empty for the whole only.
     gross_margin
-        Share of MRR that is margin.
+        Share of MRR that is margin; 0: as declared with the data, or all of it.
 
     Raises
     ------
@@ -64,7 +64,7 @@ class Revenue(Study):
 
     data: DataSet
     by: str = ""
-    gross_margin: float = asked(1.0, "0 to 1")
+    gross_margin: float = asked(0.0, "0 to 1")
 
     @cached_property
     def answer(self) -> Answer:
@@ -176,7 +176,8 @@ class Revenue(Study):
         name, caption = "crc", "Cost of keeping and winning customers"
         if "costs" not in self.data.tables:
             return Result(name, pd.DataFrame(columns=spending.COSTS), absent=words.NO_COSTS, caption=caption)
-        cost = partial(spending.retention_cost, self.data, self._moved, gross_margin=self.gross_margin)
+        margin = self.data.margin(self.gross_margin)
+        cost = partial(spending.retention_cost, self.data, self._moved, gross_margin=margin)
         title = self._say.costs(cost(months=min(YEAR, self._moved["month"].nunique())))
         notes = (words.COSTS_OF_ALL,) * (self.data.unfiltered is not None) + unknown_months(self.data.everybody)
         return Result(name, cost(), title, notes=notes, caption=caption, most=0)

@@ -104,6 +104,7 @@ def measure_all(data: DataSet, *, setting: Setting | None = None) -> Measured:
         A setting is out of its range, or names what is not in the data.
     """
     used = setting or Setting()
+    used = replace(used, gross_margin=used.gross_margin or data.gross_margin)
     kpis = catalogue(used)
     targets = read_targets(data.targets, kpis)
     parts: list[pd.DataFrame] = []

@@ -21,7 +21,8 @@ COLUMNS: Final = [
     *("kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"),
     *("target_upper", "year_before", "limit_lower", "limit_upper", "change", "season", "until", "months"),
     *("direction", "label", "group"),
-    *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "of_all_12m", "status_12m", "trend", "tells"),
+    *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "n_12m", "of_all_12m", "status_12m", "trend"),
+    "tells",
 ]
 YEAR: Final = 12
 TOLD: Final = "12 months"
@@ -60,12 +61,12 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         ``unknown``: there are too few years to tell; empty where it has none, such as a whole year), ``until`` (last
         day of the period), ``months``, ``direction``, ``label``, ``group``, ``judged_over`` (``12 months`` where
         these tell the status and the last period does not; else empty); of a KPI with a target that its topic also
-        measures over 12 months, ``value_12m``, ``ci_lower_12m``, ``ci_upper_12m``, ``of_all_12m`` (weighted to
-        everybody asked, where those who answered clearly differ) and ``status_12m`` (as ``status``, of these; empty
-        where it is not known); ``trend`` (``rising`` or ``falling`` where its topic finds a clear change of these 12
-        months from those before; else empty); ``tells`` (whether the limits exclude enough to call a value within them
-        usual: they do not where they are further apart than their middle, or than a quarter of the scale of a KPI that
-        can be below 0).
+        measures over 12 months, ``value_12m``, ``ci_lower_12m``, ``ci_upper_12m``, ``n_12m`` (of a monthly KPI added
+        up over the months), ``of_all_12m`` (weighted to everybody asked, where those who answered clearly differ) and
+        ``status_12m`` (as ``status``, of these; empty where it is not known); ``trend`` (``rising`` or ``falling``
+        where its topic finds a clear change of these 12 months from those before; else empty); ``tells`` (whether the
+        limits exclude enough to call a value within them usual: they do not where they are further apart than their
+        middle, or than a quarter of the scale of a KPI that can be below 0).
 
     Notes
     -----
@@ -101,7 +102,7 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         }
         fixed |= _ends(measured.targets.get(name))
         rows.append(fixed | _last(measured.of_all(name), kpi, measured))
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64", "months": "Int64"})
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64", "months": "Int64", "n_12m": "Int64"})
 
 
 def _ends(target: Target | None) -> dict[str, float]:
@@ -210,7 +211,7 @@ def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, A
     if kpi.unset:
         return {"status": f"not set up: {kpi.unset}"}
     own = measured.years[measured.years["kpi"] == kpi.id]
-    year = {f"{c}_12m": _first(own, c) for c in ("value", "ci_lower", "ci_upper", "of_all")}
+    year = {f"{c}_12m": _first(own, c) for c in ("value", "ci_lower", "ci_upper", "n", "of_all")}
     of_all = year["of_all_12m"]
     biased = not (np.isnan(of_all) or target.low <= of_all <= target.high)
     last, alone = (_against(*reach_of(now, kpi), target, biased=b) for b in (biased, False))
@@ -366,7 +367,7 @@ def missed_by(row: Any) -> float:
 
 
 def told_by(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> dict[str, str]:
-    """Tell which KPIs say nothing of their own, and which one says it: 1 less it, or the same figure another way.
+    """Tell which KPIs say nothing of their own, and which one says it: 1 less it, or the same another way.
 
     Parameters
     ----------
@@ -384,12 +385,18 @@ def told_by(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> dict[str, str]:
     rows, found = {str(row.kpi): row for row in table.itertuples()}, dict[str, str]()
     for place, (name, kpi) in enumerate((name, kpis[name]) for name in rows):
         family = [o for o in list(rows)[:place] if kpi.twin and kpi.twin in (o, kpis[o].twin) and o not in found]
-        same = (o for o in family if (kpi.mirror and o == kpi.twin) or _same(rows[o], rows[name]))
+        same = (o for o in family if _told(kpi, rows[name], rows[o]) or _same(rows[o], rows[name]))
         other = next(same, "")
         aimed = [pd.notna(rows[o].target) for o in (other, name) if o]
         if other and not all(aimed):
             found |= {other: name} if aimed[1] else {name: other}
     return found
+
+
+def _told(kpi: Kpi, one: Any, other: Any) -> bool:
+    """Whether another KPI tells this one, too: 1 less it, or a form of it that has no target of its own."""
+    form = kpi.form and bool(pd.notna(other.value) and pd.isna(one.target))
+    return other.kpi == kpi.twin and (kpi.mirror or form)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -411,12 +418,14 @@ def headlines(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Rows of the table, measured and set up: those with a target first, then others in the order of ``HEADLINES`` and
-        of the catalogue, but no twins. They stand in that order, whichever have a target.
+        Rows of the table, measured, without those whose target is not judged because something is not set: those with a
+        target first, then others in the order of ``HEADLINES`` and of the catalogue, but no twins. They stand in that
+        order, whichever have a target.
     """
     place = {name: i for i, name in enumerate(dict.fromkeys([*HEADLINES, *kpis]))}
-    hidden = {*told_by(table, kpis), *(name for name, kpi in kpis.items() if kpi.unset)}
-    rows = table[table["value"].notna() & ~table["kpi"].isin(hidden)]
+    unset = table["kpi"].isin([name for name, kpi in kpis.items() if kpi.unset]) & table["target"].notna()
+    hidden = table["kpi"].isin(told_by(table, kpis)) | unset
+    rows = table[table["value"].notna() & ~hidden]
     rows = rows.assign(place=rows["kpi"].map(place), aimed=rows["target"].notna())
     rows = rows.sort_values(["aimed", "place"], ascending=[False, True])
     main = rows["kpi"].map({name: not kpi.twin for name, kpi in kpis.items()})

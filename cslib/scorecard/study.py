@@ -12,7 +12,7 @@ from cslib.allowed import asked
 from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import drift
-from cslib.data.kpi import Setting
+from cslib.data.kpi import NO_MARGIN, Setting
 from cslib.scorecard import words as say
 from cslib.scorecard.history import Measured, measure_all
 from cslib.scorecard.scorecard import (
@@ -27,7 +27,6 @@ from cslib.scorecard.scorecard import (
 from cslib.show.result import Answer, Cards, Result, Study
 
 MOST: Final = 6  # segments side by side
-MARGINAL: Final = "crc_share_of_margin"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -40,8 +39,11 @@ class Scorecard(Study):
         Any data set; of KPIs that it does not allow, the scorecard says what they need.
     by
         A column to compare customers by, such as ``plan``; empty: the whole only.
-    gross_margin, annual_discount_rate
-        Shares of 1, as in :class:`cslib.value.ltv.Terms`.
+    gross_margin
+        Share of revenue that is margin; 0: as declared with the data. Where neither tells it, all revenue counts, and
+        what rests on margin is held against no target.
+    annual_discount_rate
+        A share of 1, as in :class:`cslib.value.ltv.Terms`.
     value_feature
         The feature whose first use is when customers get value; empty: any use.
     ces_scale, ces_lower_is_easier
@@ -71,7 +73,7 @@ class Scorecard(Study):
 
     data: DataSet
     by: str = ""
-    gross_margin: float = asked(1.0, "0 to 1")
+    gross_margin: float = asked(0.0, "0 to 1")
     annual_discount_rate: float = asked(0.0, "0 to 1")
     value_feature: str = ""
     ces_scale: int = asked(10, "2 to 10")
@@ -95,8 +97,8 @@ class Scorecard(Study):
     @cached_property
     def _all_margin(self) -> bool:
         """Whether what rests on margin rests on all revenue."""
-        known = self.table.dropna(subset="value")
-        return self.gross_margin == 1 and bool(((known["group"] == "value") | (known["kpi"] == MARGINAL)).any())
+        known = self.table.dropna(subset="value")["kpi"]
+        return any(self.measured.kpis[name].unset == NO_MARGIN for name in known)
 
     @cached_property
     def _cells(self) -> pd.DataFrame:
@@ -141,7 +143,8 @@ class Scorecard(Study):
         some = f" (the {MOST} largest of {len(every)})" * (len(every) > MOST)
         caption = f"KPIs by {self.by}{some}, over the same periods as above"
         others = say.other_marks(marked_otherwise(table, self.measured.years), self.measured)
-        notes = (say.verdicts(table), *others, *segment_remark(self.data, self.by))
+        shown = table[~table["kpi"].isin(self._repeats)]
+        notes = (say.verdicts(shown), *others, *segment_remark(self.data, self.by))
         labels = {segment: segment for segment in texts.columns}
         return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)
 

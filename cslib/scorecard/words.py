@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.data.drift import Drift
-from cslib.data.kpi import SCORECARD, link_to
+from cslib.data.kpi import NO_MARGIN, SCORECARD, Kpi, link_to
 from cslib.errors import counted
 from cslib.scorecard.history import WHOLE, Measured
 from cslib.scorecard.scorecard import JUDGED, TOLD, Standing
@@ -33,7 +33,11 @@ BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
 SILENT: Final = "response_rate"  # explained where the report tells of those who did not answer
 DIFFERENT: Final = "nps_segmentation#Where is it different?"
 ONE_DIGIT: Final = 10  # below it a score has a decimal
-ALL_MARGIN: Final = "All revenue counts as margin in LTV, payback and CRC as share of margin: gross_margin is not set."
+ALL_MARGIN: Final = (
+    "All revenue counts as margin in LTV, LTV:CAC, payback and CRC as share of margin, so that none of them is held "
+    "against a target. Set gross_margin, in cslib.toml or as a parameter, such as 0.8."
+)
+OF_REVENUE: Final = "all revenue counts as margin"
 NOTHING: Final = "No KPI can be measured for the latest period"
 SPAN: Final = r" (months?|days?)$"
 MOVED: Final = {"higher": "up", "lower": "down"}
@@ -296,25 +300,27 @@ def _card(row: Row, measured: Measured) -> Card:
     limited = _limited(row) and not (kpi.grows or row.season == "allowed for")  # else of one period only
     value, lower, upper = row.value, row.ci_lower, row.ci_upper
     n = None if pd.isna(row.n) else int(row.n)
-    detail = "\n".join(filter(None, [row.period, _change(row, currency), _last_line(row)]))
+    last = OF_REVENUE if kpi.unset == NO_MARGIN else _last_line(row)
+    detail = "\n".join(filter(None, [row.period, _change(row, currency), last]))
+    noun = kpi.noun
     if row.judged_over:
-        value, lower, upper, n = row.value_12m, row.ci_lower_12m, row.ci_upper_12m, None
-        detail = _of_the_year(row)
+        value, lower, upper, n = row.value_12m, row.ci_lower_12m, row.ci_upper_12m, int(row.n_12m)
+        detail, noun = _of_the_year(row), f"{noun} month" if row.months == 1 else noun
     lower, upper = (None, None) if lower == upper else (lower, upper)
     aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
     aimed: Any = {}
     if row.status in JUDGED:
         aimed = {"status": row.status, "target": _target(row, currency), "aims": aims}
     limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
-    more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi, "noun": kpi.noun}
+    more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi, "noun": noun}
     return Card(row.label, value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
 
 
 def _of_the_year(row: Row) -> str:
     """Say of the card of a KPI that the year judges over which months it is, and what the last period is alone."""
     ends = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value)
-    span = "a month, year" if row.months == 1 else TOLD
-    year = f"{span} to {row.until:%B %Y}" if pd.notna(row.until) else span
+    span = f"a month, {TOLD}" if row.months == 1 else TOLD
+    year = f"{span} to {row.until:%b %Y}" if pd.notna(row.until) else span
     return f"{year}\n{_upper(_alone(row))}: {_bare(row, row.value)} ({ends})"
 
 
@@ -354,8 +360,9 @@ def kpi_texts(table: pd.DataFrame, repeats: Mapping[str, str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (``as
-        usual``; ``rising`` or ``falling`` over 12 months; ``above`` or ``below usual``; without a usual range ``up`` or
-        ``down`` by more than chance, or ``not clear``), ``Group``; empty texts where nothing is known.
+        usual``, of money that grows ``up as usual``; ``rising`` or ``falling`` over 12 months; ``above`` or ``below
+        usual``; without a usual range ``up`` or ``down`` by more than chance, or ``not clear``; ``not judged`` of costs
+        and customer value), ``Group``; empty texts where nothing is known.
     """
     each: Iterable[Row] = (r for r in table.itertuples() if pd.notna(r.value) and r.kpi not in repeats)
     return pd.DataFrame([_texts(row) for row in each])
@@ -397,7 +404,10 @@ def _usual(row: Row) -> str:
     if row.change in MOVED:
         way = f"{'above' if row.change == 'higher' else 'below'} usual" if limited else MOVED[row.change]
         return f"{way}{', season?' * (row.season == 'unknown')}"
-    return row.trend or ("" if row.change == "" else "as usual" if _limited(row) else "not clear")
+    if row.change == "":
+        return row.trend or "not judged" * bool(pd.notna(row.previous) or pd.notna(row.year_before))
+    grows = row.group == "growth" and row.unit == "money" and row.value > row.previous  # by as much as it always does
+    return row.trend or (f"{'up ' * grows}as usual" if _limited(row) else "not clear")
 
 
 def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measured) -> tuple[str, ...]:
@@ -410,15 +420,16 @@ def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measure
     """
     rows: list[Row] = list(table.itertuples())
     labels = {row.kpi: row.label for row in rows}
-    pairs = [
-        (measured.kpis[name].mirror or measured.kpis[other].mirror, name, other) for name, other in repeats.items()
-    ]
+    own = measured.kpis
+    pairs = [(own[name].mirror or own[other].mirror, name, other) for name, other in repeats.items()]
+    forms = [name for name, other in repeats.items() if own[name].form and own[name].twin == other]
     known = {row.kpi for row in rows if pd.notna(row.value)}
     same = [
         f"{labels[name]} is {'100 % minus' if mirror else 'the same as'} {labels[other]}"
         for mirror, name, other in pairs
-        if name in known
+        if name in known and name not in forms
     ]
+    same += _forms(own[name] for name in forms if name in known)
     unset = [
         f"{row.label} has no verdict yet: {row.status.partition(': ')[2]}."
         for row in rows
@@ -431,6 +442,14 @@ def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measure
     absent = [f"Not measured: {', '.join(own)} – {reason}." for reason, own in missing.items()]
     years = [f"{_year_note(row, measured.currency)}." for row in rows if row.judged_over]
     return (*years, *([f"Not shown twice: {'; '.join(same)}."] if same else []), *unset, *absent)
+
+
+def _forms(kpis: Iterable[Kpi]) -> list[str]:
+    """Say where other forms of a KPI are told."""
+    named: dict[str, list[str]] = {}
+    for kpi in kpis:
+        named.setdefault(kpi.link, []).append(kpi.label)
+    return [f"{_listed(labels)}, for which see {link}" for link, labels in named.items()]
 
 
 def _year_note(row: Row, currency: str) -> str:

@@ -57,7 +57,7 @@ class Surveys(Study):
     min_group
         Groups with fewer answers are merged.
     gross_margin
-        Share of MRR that is margin.
+        Share of MRR that is margin; 0: as declared with the data, or all of it.
     ces_scale, ces_lower_is_easier
         As for :func:`cslib.surveys.answers.measure`.
 
@@ -92,9 +92,13 @@ class Surveys(Study):
     compare_to: str = asked("previous", COMPARED)
     period: str = asked("quarter", "month, quarter, week or year")
     min_group: int = asked(10, "1 to 1000000")
-    gross_margin: float = asked(1.0, "0 to 1")
+    gross_margin: float = asked(0.0, "0 to 1")
     ces_scale: int = asked(10, "2 to 10")
     ces_lower_is_easier: bool = True
+
+    @property
+    def _margin(self) -> float:
+        return self.data.margin(self.gross_margin)
 
     @cached_property
     def answer(self) -> Answer:
@@ -231,7 +235,7 @@ class Surveys(Study):
         if found.remark:
             return Result(name, self._stake, absent=found.remark, caption=caption)
         column = found.columns[0] if self.by and found.columns else ""
-        parts = judged(stakes_by_segment(found, gross_margin=self.gross_margin)) if column else pd.DataFrame({"n": []})
+        parts = judged(stakes_by_segment(found, gross_margin=self._margin)) if column else pd.DataFrame({"n": []})
         parts = parts[parts["n"] >= self.min_group]
         apart = self._say.stakes_apart(told, parts, column) if column else ()
         also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if column else ()
@@ -341,7 +345,7 @@ class Surveys(Study):
 
     @cached_property
     def _stake(self) -> pd.DataFrame:
-        return money_at_stake(self._landmark, gross_margin=self.gross_margin)
+        return money_at_stake(self._landmark, gross_margin=self._margin)
 
     def _order(self, column: str) -> list[str]:
         """Values of a column, the best score first."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import Drift, drift
-from cslib.data.kpi import Kpi, Setting, by_id, history_rows
+from cslib.data.kpi import Kpi, Setting, by_id, history_rows, of_margin
 from cslib.data.lifetimes import lifetimes
 from cslib.errors import DataError
 from cslib.value.ltv import Terms, horizons, ltv, payback
@@ -61,7 +61,7 @@ def _valued(
     asked: Any = {"segment_by": segment_by, "horizon_months": horizon}
     paths = recent_paths(data, found, **asked)
     costs = unit_costs(data.everybody)
-    terms = Terms(costs=costs, gross_margin=setting.gross_margin, annual_discount_rate=setting.annual_discount_rate)
+    terms = Terms(costs=costs, gross_margin=setting.margin, annual_discount_rate=setting.annual_discount_rate)
     until = pd.Timestamp(data.as_of) if data.as_of else pd.NaT
     forms, earned = ltv(paths, terms, horizons=[horizon]), payback(paths, terms, horizon_months=horizon)
     forms["until"] = earned["until"] = until
@@ -84,21 +84,24 @@ WORTH: Final[Any] = {
     "noun": "stay",
 }
 FORM: Final[Any] = WORTH | {"unit": "money", "direction": "up", "sources": PRICED, "needs": A_PRICE}
-FORMULA: Final[Any] = FORM | {"explained": "lifetime_value#Method"}
-EARNED: Final[Any] = WORTH | {"sources": WON, "needs": A_COST, "blank": NO_CAC, "explained": BROUGHT}
+FORMULA: Final[Any] = FORM | {"explained": "lifetime_value#Method", "form": True}
+EARNED: Final[Any] = WORTH | {
+    "sources": WON, "needs": A_COST, "blank": NO_CAC, "explained": BROUGHT, "adapt": of_margin,
+}  # fmt: skip
 KPIS: Final = by_id(
     Kpi(id="ltv", label="LTV", question="What is a new customer worth?",
         formula="Σ over 36 months (or twice the time observed, if less) of margin at age k × share still here, "
         "discounted, less retention and acquisition cost; where churn has changed, as the last 12 months saw it",
         blank="nobody left, or early ages were not observed",
-        variants=("newest customers", "constant ARPA", "sBG and BdW"), explained=BROUGHT, **FORM),
+        variants=("newest customers", "constant ARPA", "sBG and BdW"), explained=BROUGHT, adapt=of_margin, **FORM),
     Kpi(id="ltv_formula_a", label="LTV (formula A)", question="And as profit over a mean life?",
         formula="ARPA × margin × months − acquisition and retention cost, months = 1 / churn rate",
-        blank="nobody left", twin="ltv", **FORMULA),
+        blank="nobody left", twin="ltv", adapt=of_margin, **FORMULA),
     Kpi(id="ltv_formula_b", label="LTV (formula B)", question="And as revenue over a mean life?",
         formula="ARPA × months, months = 1 / churn rate", blank="nobody left", twin="ltv", **FORMULA),
     Kpi(id="ltv_formula_c", label="LTV (formula C)", question="And as margin at a constant churn rate?",
-        formula="ARPA × margin / monthly churn rate", blank="nobody left", twin="ltv", **FORMULA),
+        formula="ARPA × margin / monthly churn rate", blank="nobody left", twin="ltv", adapt=of_margin,
+        **FORMULA),
     Kpi(id="ltv_to_cac", label="LTV:CAC", question="How many times does a customer earn back its cost?",
         formula="LTV (survival form, before acquisition cost) / CAC", unit="number", direction="up",
         variants=("LTV by formula C",), **EARNED),

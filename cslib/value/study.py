@@ -48,7 +48,7 @@ class Value(Study):
     by
         A column to compare customers by, such as ``plan``; empty for the whole only.
     gross_margin
-        Share of revenue that is margin, 0–1.
+        Share of revenue that is margin, 0–1; 0: as declared with the data, or all of it.
     annual_discount_rate
         Share by which money is worth less a year later, 0–1.
     horizon_months
@@ -82,7 +82,7 @@ class Value(Study):
 
     data: DataSet
     by: str = ""
-    gross_margin: float = asked(1.0, "0 to 1")
+    gross_margin: float = asked(0.0, "0 to 1")
     annual_discount_rate: float = asked(0.0, "0 to 1")
     horizon_months: int = asked(0, "0 to 600")
     long_horizon: bool = False
@@ -264,8 +264,8 @@ class Value(Study):
 
     @cached_property
     def _terms(self) -> worth.Terms:
-        shares = {"gross_margin": self.gross_margin, "annual_discount_rate": self.annual_discount_rate}
-        return worth.Terms(costs=unit_costs(self.data.everybody), **shares)
+        margin, costs = self.data.margin(self.gross_margin), unit_costs(self.data.everybody)
+        return worth.Terms(gross_margin=margin, annual_discount_rate=self.annual_discount_rate, costs=costs)
 
     @cached_property
     def _values(self) -> ValueCounts:

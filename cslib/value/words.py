@@ -207,7 +207,8 @@ def _terms(terms: Terms, *, acquisition_cost: float) -> str:
     texts += [f"before {' and '.join(left)} cost, which isn't in the data"] * bool(left)
     discount = f"discounted at {100 * terms.annual_discount_rate:g} % a year"
     rate = [discount] * bool(terms.annual_discount_rate)
-    return ", ".join([f"margin {100 * terms.gross_margin:g} %", *rate, *texts])
+    margin = "all revenue as margin" if terms.gross_margin == 1 else f"margin {100 * terms.gross_margin:g} %"
+    return ", ".join([margin, *rate, *texts])
 
 
 def _never_back(pay: pd.DataFrame, span: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cslib.data.kpi import HISTORY, Kpi, by_id, history_rows, month_ends
+from cslib.data.kpi import HISTORY, Kpi, Setting, by_id, history_rows, month_ends, of_margin
 
 RATE = Kpi(
     id="rate", label="Rate", group="growth", unit="percent", direction="up", months=1, question="How many?",
@@ -51,3 +51,11 @@ def test_without_bounds_they_are_missing_and_a_length_is_kept():
 def test_months_end_on_their_last_day():
     table = month_ends(pd.DataFrame({"month": pd.to_datetime(["2024-02-01", "2024-12-01"])}))
     assert table["until"].tolist() == [pd.Timestamp("2024-02-29"), pd.Timestamp("2024-12-31")]
+
+
+def test_what_rests_on_margin_has_no_verdict_where_the_margin_is_not_known():
+    kpi = replace(RATE, adapt=of_margin)
+    assert not kpi.unset
+    assert of_margin(kpi, Setting()).unset == "gross_margin is not set, so that all revenue counts as margin"
+    assert of_margin(kpi, Setting(gross_margin=1.0)) is kpi
+    assert [Setting().margin, Setting(gross_margin=0.8).margin] == [1.0, 0.8]

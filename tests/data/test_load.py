@@ -4,6 +4,7 @@ import gzip
 import re
 import tempfile
 import time
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -324,7 +325,8 @@ def test_columns_that_keys_name_are_found_in_any_spelling(tmp_path, key):
 def test_mapping_of_foreign_data(tmp_path):
     write(tmp_path, "Kunde;Beginn;Ende;Tarif\n007;31.12.2024;;A\n008;01.02.2025;28.02.2025;B\n", name="kunden.csv")
     (tmp_path / "cslib.toml").write_text(
-        'as_of = 2025-06-30\ncurrency = "EUR"\n[targets]\nnps = 30\n[customers]\ntable = "kunden.csv"\n'
+        'as_of = 2025-06-30\ncurrency = "EUR"\ngross_margin = 0.75\n[targets]\nnps = 30\n[customers]\n'
+        'table = "kunden.csv"\n'
         'columns = { customer_id = "Kunde", started_on = "Beginn", churned_on = "Ende" }\n'
         'date_format = "%d.%m.%Y"\nsegments = ["Tarif"]\n'
     )
@@ -333,6 +335,7 @@ def test_mapping_of_foreign_data(tmp_path):
     assert found.customer_id.tolist() == ["007", "008"]
     assert pd.Timestamp(found.churned_on[1]) == pd.Timestamp("2025-02-28")
     assert (data.currency, data.segments, dict(data.targets)) == ("EUR", ("Tarif",), {"nps": 30})
+    assert [data.margin(), data.margin(0.5), replace(data, gross_margin=0.0).margin()] == [0.75, 0.5, 1.0]
 
 
 def test_query_has_numbers_and_keeps_ids(tmp_path):
@@ -636,6 +639,10 @@ def test_a_stray_quote_that_swallows_rows_is_an_error(tmp_path):
         ("[customers]\ntable = 5", "table is 5. It takes a text"),
         ('customers = "x.csv"', r"customers is 'x.csv'. It takes a table: \[customers\]"),
         ("targets = 5", "targets is 5. It takes a table"),
+        ("gross_margin = 80", "gross_margin is 80. It takes a share above 0 and up to 1: gross_margin = 0.8."),
+        ("gross_margin = 0", "gross_margin is 0. It takes a share"),
+        ("gross_margin = true", "gross_margin is True. It takes a share"),
+        ('gross_margin = "80 %"', "gross_margin is '80 %'. It takes a share"),
         ("as_of = true", "as_of is True. It takes a date: as_of = 2025-06-30"),
         ('[customers]\nnumbers = ["started_on"]', "numbers names 'started_on', whose type the contract knows"),
         ('[customers]\nquery = " "', "query is empty"),

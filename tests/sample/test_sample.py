@@ -249,6 +249,7 @@ def test_settings_are_those_of_the_truth() -> None:
         "source": ".",
         "as_of": TRUTH.as_of,
         "currency": "USD",
+        "gross_margin": 0.8,
         "customers": {"segments": ["plan", "region", "channel", "onboarding"]},
         "targets": {
             "nrr": 0.95,

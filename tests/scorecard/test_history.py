@@ -7,7 +7,7 @@ import pytest
 from cslib import load
 from cslib.churn.rates import churn_rates
 from cslib.data.dataset import rewind
-from cslib.data.kpi import HISTORY, Setting
+from cslib.data.kpi import HISTORY, NO_MARGIN, Setting
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.revenue.movements import movements, trailing
 from cslib.revenue.spending import retention_cost
@@ -164,6 +164,21 @@ JUNE = {
     "touchpoints": pd.DataFrame({"customer_id": ["c1"], "occurred_on": "2025-06-10", "kind": "call"}),
     "costs": pd.DataFrame({"month": ["2025-06-01"] * 2, "kind": ["acquisition", "retention"], "amount": 9.0}),
 }
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("value_of_today")
+def test_margin_is_that_of_the_data_where_none_is_asked_for():
+    costs = pd.DataFrame({"month": ["2025-05-01"], "kind": ["retention"], "amount": [9.0]})
+    data = load({"subscriptions": PAID, "costs": costs}, as_of="2025-05-31")
+    data = replace(data, targets={"crc_share_of_margin": [0.0, 1.0]})
+    told = {margin: measure_all(replace(data, gross_margin=margin)) for margin in (0.0, 0.5)}
+    share, half = (last(found, "crc_share_of_margin")["value"] for found in told.values())
+    assert half == pytest.approx(2 * share)
+    asked = measure_all(replace(data, gross_margin=0.9), setting=Setting(gross_margin=0.5))
+    assert last(asked, "crc_share_of_margin")["value"] == half
+    status = {m: scorecard(found).set_index("kpi").loc["crc_share_of_margin", "status"] for m, found in told.items()}
+    assert status == {0.0: f"not set up: {NO_MARGIN}", 0.5: "met"}
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from cslib.scorecard.scorecard import (
 )
 from cslib.stats.intervals import wilson
 
-CATALOGUE = catalogue(Setting(value_feature="reports"))
+CATALOGUE = catalogue(Setting(value_feature="reports", gross_margin=0.8))
 INF = float("inf")
 
 
@@ -327,8 +327,12 @@ def test_complements_and_equal_forms_are_told_by_another():
         "customer_retention_rate": "customer_churn_rate",
         "revenue_churn_rate": "revenue_retention_rate",
         "grr": "nrr",
-        "ltv_formula_c": "ltv_formula_b",
+        "ltv_formula_b": "ltv",
+        "ltv_formula_c": "ltv",
     }
+    alone = rows_of(ltv=np.nan, ltv_formula_b=12.0, ltv_formula_c=12.0)
+    assert told_by(alone, CATALOGUE) == {"ltv_formula_c": "ltv_formula_b"}
+    assert told_by(rows_of(ltv=10.0, ltv_formula_a=(9.0, 12.0)), CATALOGUE) == {}
     both = rows_of(customer_churn_rate=(0.1, 0.05), customer_retention_rate=(0.9, 0.95))
     assert told_by(both, CATALOGUE) == {}
     assert told_by(rows_of(nrr=0.9, grr=0.8, ltv_to_cac=3.0, payback_months=3.0), CATALOGUE) == {}

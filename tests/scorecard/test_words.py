@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -6,14 +7,14 @@ import pandas as pd
 import pytest
 
 from cslib.data.drift import Drift
-from cslib.data.kpi import HISTORY, OVER_YEAR
+from cslib.data.kpi import HISTORY, OVER_YEAR, Setting, of_margin
 from cslib.scorecard import words
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
 from cslib.scorecard.scorecard import COLUMNS, headlines, marked_otherwise, standing, told_by
 from cslib.scorecard.words import kpi_notes, kpi_texts, kpis_caption, scorecard_answer, segment_texts, verdicts
 
-CATALOGUE = catalogue()
+CATALOGUE = catalogue(Setting(gross_margin=0.8))
 BLANK = {
     "period": "",
     "judged_over": "",
@@ -121,6 +122,7 @@ YEAR_MISSED = {
     "value_12m": 0.039,
     "ci_lower_12m": 0.037,
     "ci_upper_12m": 0.042,
+    "n_12m": 20_000,
 }
 CHURN = row(
     *("customer_churn_rate", 0.031), ci_lower=0.024, ci_upper=0.039, target=0.03, period="June 2025",
@@ -148,8 +150,9 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     assert answered(table(entry)).text.startswith("**The one target is missed: Customer churn over 12 months**.")
     made = card(entry)
     assert (made.value, made.status, made.target) == (0.039, "missed", "at most 3 %")
-    assert (made.ci_lower, made.ci_upper, made.n) == (0.037, 0.042, None)
-    assert made.detail == "a month, year to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
+    assert (made.ci_lower, made.ci_upper, made.n) == (0.037, 0.042, 20_000)
+    assert made.noun == "customer month"
+    assert made.detail == "a month, 12 months to Jun 2025\nJune alone: 3.1 (2.4 to 3.9)"
     assert kpi_texts(table(entry), {})["Status"].tolist() == ["missed over 12 months"]
     assert notes(table(entry)) == (
         "The target of Customer churn is judged over 12 months: 3.9 % a month (3.7 to 4.2). June alone is too close to tell.",
@@ -348,6 +351,14 @@ def test_what_is_never_reached_is_said_in_words():
     assert kpi_texts(table(never), {})["Value"].tolist() == ["not reached"]
 
 
+def test_a_card_says_that_all_revenue_counts_where_no_margin_is_known():
+    unset = {name: of_margin(kpi, Setting()) for name, kpi in CATALOGUE.items()}
+    rows = table(row("ltv", 900.0, ci_lower=800.0, ci_upper=990.0))
+    found = scorecard_answer(standing(rows, unset), headlines(rows, unset), replace(measured(), kpis=unset))
+    assert found.cards[0].detail == "June 2025\nall revenue counts as margin"
+    assert card(row("ltv", 900.0)).detail == "June 2025"
+
+
 def test_an_interval_of_one_point_is_not_shown():
     one = row("payback_months", 4.0, ci_lower=4.0, ci_upper=4.0, target=6.0, status="met")
     assert card(one).ci_lower is None
@@ -373,8 +384,8 @@ def test_the_table_says_each_thing_once_in_its_unit():
     arpa = row("arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, limit_lower=300.0, change="noise")
     shown = kpi_texts(table(arpa, MISSED, row("ces"), BETTER), {})
     assert shown.to_numpy().tolist() == [
-        ["ARPA", "373", "", "", "355 to 391", "369", "", "as usual", "Growth"],
-        ["NRR over 12 months", "88.9 %", "≥ 95 %", "missed", "85.0 to 94.0", "", "88.0", "", "Retention"],
+        ["ARPA", "373", "", "", "355 to 391", "369", "", "up as usual", "Growth"],
+        ["NRR over 12 months", "88.9 %", "≥ 95 %", "missed", "85.0 to 94.0", "", "88.0", "not judged", "Retention"],
         ["Cross-sell rate", "13.0 %", "", "", "", "", "10.0", "up", "Growth"],
     ]
     assert list(shown) == [

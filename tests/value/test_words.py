@@ -89,12 +89,12 @@ def test_subtitle_says_what_is_off_and_what_is_not_known():
     )
     gross = answer(FORMS.assign(n_customers=1), pay=PAY.assign(cac=NAN), terms=Terms(costs=COSTS), source="orders")
     assert gross.subtitle == (
-        "1 customer · revenue from orders · margin 100 %, net of retention cost, "
+        "1 customer · revenue from orders · all revenue as margin, net of retention cost, "
         "before acquisition cost, which isn't in the data"
     )
     unknown = answer(pay=PAY.assign(cac=NAN), terms=Terms(costs=UnitCosts()), source="customers").subtitle
     assert "MRR from the customers table" in unknown
-    assert unknown.endswith("margin 100 %, before acquisition and retention cost, which isn't in the data")
+    assert unknown.endswith("all revenue as margin, before acquisition and retention cost, which isn't in the data")
 
 
 def test_answer():
