@@ -97,6 +97,31 @@ def came(then: pd.Series[Any], data: DataSet, past: DataSet) -> pd.Series[Any]:
     return pd.concat([then, pd.Series({"left": left, "error": error, "held": held}, dtype=object)])
 
 
+def believed(now: pd.Series[Any], last: pd.Series[Any] | None) -> pd.Series[Any]:
+    """Widen the interval of a forecast to what holds an error as large as the same forecast made when it last could.
+
+    Parameters
+    ----------
+    now
+        As from :func:`outlook`.
+    last
+        As from :func:`came`; None where there was none.
+
+    Returns
+    -------
+    pandas.Series
+        ``now`` with ``wider`` (whether it was widened): to ``lost`` times and over ``left`` / ``lost`` of then, up to
+        all customers, where the interval of then did not hold and anybody left. The interval of a model knows chance
+        and not that customers may leave otherwise than they did.
+    """
+    if last is None or last["held"] or not (last["left"] and last["lost"]):
+        return pd.concat([now, pd.Series({"wider": False})])
+    off = max(last["left"] / last["lost"], last["lost"] / last["left"])
+    lower, upper = min(now["ci_lower"], now["lost"] / off), max(now["ci_upper"], now["lost"] * off)
+    ends = {"ci_lower": lower, "ci_upper": min(upper, float(now["n_active"]))}
+    return pd.Series({**now, **ends, "wider": any(ends[end] != now[end] for end in ends)}, dtype=object)
+
+
 def line(forecast: pd.DataFrame) -> pd.DataFrame:
     """Lay out the forecast of the whole to be drawn, from today on.
 

@@ -13,7 +13,7 @@ from cslib.churn import words as say
 from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import never_recorded
-from cslib.churn.outlook import came, forecast_customers, line, outlook
+from cslib.churn.outlook import believed, came, forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, last_year, reconcile
 from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
 from cslib.data.customers import segment_remark, today_remark
@@ -107,7 +107,7 @@ class Churn(Study):
         last = None if never_recorded(self.data) else last_month(self._rates)
         split = self._model.split
         cards = say.cards(
-            summary, last, self._outlook, recent=own, unit=self._unit, split=split, last_time=self._last_time
+            summary, last, self._believed, recent=own, unit=self._unit, split=split, last_time=self._last_time
         )
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
@@ -278,7 +278,7 @@ class Churn(Study):
 
         As from :func:`cslib.churn.outlook.forecast_customers`.
         """
-        caption, said = "Forecast for the present customers", say.forecast(self._outlook, split=self._model.split)
+        caption, said = "Forecast for the present customers", say.forecast(self._believed, split=self._model.split)
         if self._outlook is None:
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
@@ -443,6 +443,10 @@ class Churn(Study):
     @cached_property
     def _outlook(self) -> pd.Series[Any] | None:
         return outlook(self._ahead)
+
+    @cached_property
+    def _believed(self) -> pd.Series[Any] | None:
+        return None if self._outlook is None else believed(self._outlook, self._last_time)
 
     @cached_property
     def _last_time(self) -> pd.Series[Any] | None:

@@ -545,7 +545,7 @@ def _alike(shares: pd.Series[float] | None, column: str, horizon_months: int, pr
     """Say how customers are listed where only their segment tells them apart."""
     each = [f"{percent(share)} of {value}" for value, share in shares.items()] if shares is not None else []
     known = 0 < len(each) <= MOST_SHARES
-    risks = f" ({listed(each)} leave within {months(horizon_months)})" if known else ""
+    risks = f" (of today's customers, {listed(each)} leave within {months(horizon_months)})" if known else ""
     order = ", and the list is in order of that risk times MRR" * priced
     return f"So customers count with the risk of their {column}{risks}{order}."
 
@@ -637,7 +637,8 @@ def forecast(outlook: Row | None, *, split: str = "") -> Said:
     """State how many of the present customers are expected to leave; the whole may be the sum over a column."""
     if outlook is None:
         return Said("No forecast: nobody is a customer today, or they have been followed for less than a month")
-    plotted = "Today's customers expected to be still here, without new ones. Band: 95 % interval."
+    plotted = "Today's customers expected to be still here, without new ones. Band: 95 % interval"
+    plotted += " of the model alone." if outlook.wider else "."
     return Said(_ahead(outlook), f"{plotted}{f' The forecasts of each {split}, added up.' * bool(split)}")
 
 
@@ -666,11 +667,7 @@ def last_time(came: Row, *, found: Drift | None = None) -> tuple[str, ...]:
         return (f"{text}, within that interval.",)
     known = found is not None and found.clear and found.faster == (came.left > came.lost)
     why = f", as customers have left {'faster' if came.left > came.lost else 'more slowly'} since" * known
-    wider = (
-        ""
-        if math.isnan(came.error) or came.lost < came.left
-        else f": allow for about ±{100 * abs(came.error):.0f} % this time, too"
-    )
+    wider = "; this one holds an error as large" * bool(came.left)
     return (f"{text}, so it was {_too(came)}{why}. Its interval was too narrow{wider}.",)
 
 
@@ -690,7 +687,7 @@ def sums(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = 
     Parameters
     ----------
     outlook
-        None where nothing can be forecast.
+        As from ``churn.outlook.outlook``: None where nothing can be forecast.
     stakes
         Of the at-risk list, for the same months ahead.
     split

@@ -114,12 +114,13 @@ def quick_ratios(moved: pd.DataFrame, *, months: int = 12) -> pd.Series[Any]:
     -------
     pandas.Series
         ``now``, ``before`` (missing where nothing was lost, or there are not as many months before), ``n_months``
-        (of ``now``).
+        (of ``now``), ``month`` (the last one), ``alone`` (of it; missing where nothing was lost).
     """
     rows = moved[moved["segment"] == "All"]
     last, earlier = rows.tail(months), rows.iloc[:-months].tail(months)
     before = _quick(earlier) if len(earlier) == months else np.nan
-    return pd.Series({"now": _quick(last), "before": before, "n_months": len(last)}, dtype=object)
+    one = {"month": rows["month"].iloc[-1], "alone": _quick(rows.tail(1))}
+    return pd.Series({"now": _quick(last), "before": before, "n_months": len(last)} | one, dtype=object)
 
 
 def _quick(rows: pd.DataFrame) -> float:

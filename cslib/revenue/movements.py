@@ -396,6 +396,27 @@ def movers(data: DataSet, *, until: pd.Timestamp, months: int = 12, column: str 
     return table.assign(step=kind, before=then, now=level, change=(level - then).round(2))
 
 
+def came_back(data: DataSet, *, until: pd.Timestamp, months: int = 12) -> int:
+    """Count the customers of so many months before who pay now and paid nothing at a month's end in between.
+
+    Parameters
+    ----------
+    data, until, months
+        As for :func:`movers`, which counts them among those who pay.
+
+    Raises
+    ------
+    DataError
+        There is no ``subscriptions``.
+    """
+    steps, now = mrr_steps(data, "month"), ordinal(until.date(), "month")
+    change, then = steps.cents - steps.before, now - months
+    between = (steps.step > then) & (steps.step < now) & (steps.cents == 0)
+    levels = {name: change.sum(where=steps.step <= at) for name, at in (("then", then), ("now", now))}
+    each = steps.group_by("customer_id").aggregate(**levels, gaps=steps.cents.count(where=between))
+    return int(each.filter((each.then > 0) & (each.now > 0) & (each.gaps > 0)).count().execute())
+
+
 def layers(retention: pd.DataFrame) -> pd.DataFrame:
     """Split MRR by the year in which customers started.
 

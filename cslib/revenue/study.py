@@ -134,15 +134,17 @@ class Revenue(Study):
         name, caption = "mrr_movers", "Customers of a year before whose MRR has changed most"
         if self._kept.empty:
             return Result(name, pd.DataFrame(columns=["customer_id"]), absent=words.TOO_YOUNG, caption=caption)
-        table = estimate.movers(self.data, until=whole(self._kept)["month"].iloc[-1], months=YEAR, column=self.by)
+        month = whole(self._kept)["month"].iloc[-1]
+        table = estimate.movers(self.data, until=month, months=YEAR, column=self.by)
         why = "" if len(table) else words.NO_MOVERS
+        back = self._say.came_back(estimate.came_back(self.data, until=month, months=YEAR))
         formats = dict.fromkeys(("before", "now", "change"), "amount")
         moved = told.who_moved(table, whole(self._kept).iloc[-1])
         title = self._say.movers(moved, cut=len(table) == estimate.MOST)
         return Result(
             name, table, title, caption=caption, absent=why, formats=formats, most=10,
             labels=words.MOVERS | ({"segment": self.by[:1].upper() + self.by[1:].replace("_", " ")} if self.by else {}),
-            notes=(words.ONLY_LARGEST,) * (len(table) == estimate.MOST) + self._pauses,
+            notes=(*back, *(words.ONLY_LARGEST,) * (len(table) == estimate.MOST), *self._pauses),
         )  # fmt: skip
 
     @cached_property

@@ -125,7 +125,9 @@ class Wording:
         before = f"; {format_value(ratios.before)} in the {ratios.n_months} before" if pd.notna(ratios.before) else ""
         unit = f"{self.currency} " if self.currency else ""
         added = f"{unit}{format_value(ratios.now)} for every {unit}1 lost"
-        return f"We added {added} in the last {span}{before}"
+        several = ratios.n_months > 1 and pd.notna(ratios.alone)
+        alone = f"; {format_value(ratios.alone)} in {ratios.month:%B} alone" if several else ""
+        return f"We added {added} in the last {span}{before}{alone}"
 
     def far_out(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
         """Name the month that stands far out of all others; from ``headlines.far_out``."""
@@ -166,6 +168,13 @@ class Wording:
         among = "Among the largest changes" if cut else who
         few = f"; the ten largest falls are {percent(moved.of_few)} of what was lost" if pd.notna(moved.of_few) else ""
         return f"{among}, {listed(told)}{few}" if told else ""
+
+    def came_back(self, n: int) -> tuple[str, ...]:
+        """Say how many are not among those who pay nothing although they had left, as other reports count them."""
+        if not n:
+            return ()
+        who = f"{n:,} more {'has' if n == 1 else 'have'} left in these 12 months and {'is' if n == 1 else 'are'} back"
+        return (f"{who}: counts of who left, as in the churn report, hold them, too.",)
 
     def left_the_year(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
         """Say what a month far out did to NRR when its year was over; from ``headlines.left_the_year``."""

@@ -167,10 +167,12 @@ def changed_pace(found: Drift, *, usual: str = "") -> str:
     usual
         What all years would say, to stand beside figures that rest on the last twelve months.
     """
-    pace = f"{percent(found.recent)} a month in the last 12 months, {percent(found.before)} before, at the same ages"
+    change = abs(found.recent / found.before - 1) if found.before else math.inf
+    many = f"{percent(change)} {'more' if found.faster else 'fewer'}" if math.isfinite(change) else "more"
+    pace = f"in the last 12 months {many} of them left than of customers of the same ages before"
     text = f"Customers now leave {'faster' if found.faster else 'more slowly'}: {pace}."
     if not found.clear:
-        text = f"How fast customers leave has changed over all segments; in this one it is {pace}, which may be chance."
+        text = f"How fast customers leave has changed over all segments; in this one, {pace}, which may be chance."
     if found.carries:
         return f"{text} Figures below rest on these 12 months" + (f"; over all years, {usual}." if usual else ".")
     likely = "long" if found.faster else "short"

@@ -8,7 +8,7 @@ import pytest
 from churn_world import forecast
 
 from cslib import load
-from cslib.churn.outlook import came, forecast_customers, line, outlook
+from cslib.churn.outlook import believed, came, forecast_customers, line, outlook
 from cslib.data.dataset import rewind
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.stats.models import fit_models
@@ -93,3 +93,23 @@ def test_where_nobody_left_there_is_no_error_as_a_share():
     found = came(outlook(forecast()), data, rewind(data, date(2024, 4, 30)))
     assert found.left == 0
     assert np.isnan(found.error)
+
+
+@pytest.mark.parametrize(
+    ("left", "held", "ends"),
+    [
+        (448, True, [632, 770]),  # it held: nothing is added
+        (448, False, [700 * 448 / 560, 700 * 560 / 448]),
+        (700, False, [700 * 560 / 700, 700 * 700 / 560]),  # as far off the other way
+        (550, False, [632, 770]),  # 2 % off, within what the model allows for
+        (30, False, [700 * 30 / 560, 2193]),  # not more than there are
+        (0, False, [632, 770]),  # no error as a share
+    ],
+)
+def test_an_interval_is_widened_to_hold_the_error_of_the_last_time(left, held, ends):
+    now = pd.Series({"n_active": 2193, "lost": 700.0, "ci_lower": 632.0, "ci_upper": 770.0})
+    told = believed(now, pd.Series({"lost": 560.0, "left": left, "held": held}))
+    assert [told.ci_lower, told.ci_upper] == pytest.approx(ends)
+    assert told.wider == (ends != [632, 770])
+    assert not believed(now, None).wider
+    assert believed(now, None)[["lost", "ci_lower", "ci_upper"]].tolist() == [700.0, 632.0, 770.0]

@@ -10,7 +10,7 @@ from churn_world import LITE, PRO, forecast, lives, rates
 
 from cslib.churn import words as say
 from cslib.churn.at_risk import stakes
-from cslib.churn.outlook import outlook
+from cslib.churn.outlook import believed, outlook
 from cslib.churn.rates import last_month, last_year
 from cslib.churn.stays import Differences, firm_medians, kept, pace
 from cslib.data.drift import Drift
@@ -317,7 +317,7 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
     first, counted = before(**usual, shares=pd.Series({"Lite": 0.386, "Pro": 0.176}))
     assert first == alike
     assert counted == (
-        "So customers count with the risk of their plan (39 % of Lite and 18 % of Pro leave within 12 months), and the list is in "
+        "So customers count with the risk of their plan (of today's customers, 39 % of Lite and 18 % of Pro leave within 12 months), and the list is in "
         "order of that risk times MRR."
     )
     many = pd.Series(0.1, index=list("abcdef"))
@@ -344,8 +344,14 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
 
 
 def test_the_forecast_is_told_or_its_absence():
-    assert say.forecast(outlook(forecast())).title.startswith("Of 100 customers today, about 20 (15 to 25)")
-    assert say.forecast(outlook(forecast()), split="plan").subtitle.endswith("The forecasts of each plan, added up.")
+    now = believed(outlook(forecast()), None)
+    assert say.forecast(now).title.startswith("Of 100 customers today, about 20 (15 to 25)")
+    assert say.forecast(now, split="plan").subtitle.endswith(
+        "Band: 95 % interval. The forecasts of each plan, added up."
+    )
+    wider = say.forecast(believed(now, came(10)))
+    assert wider.title.startswith("Of 100 customers today, about 20 (10 to 40)")
+    assert wider.subtitle.endswith("Band: 95 % interval of the model alone.")
     assert (
         say.forecast(None).title
         == "No forecast: nobody is a customer today, or they have been followed for less than a month"
@@ -362,13 +368,12 @@ def test_the_forecast_of_a_year_ago_stands_with_what_came():
     (text,) = say.last_time(came(10, months_ahead=12))
     assert text == (
         "A year ago the same forecast would have been 20 (15 to 25) of 100 customers; 10 left, so it was 100 % too high. "
-        "Its interval was too narrow: allow for about ±100 % this time, too."
+        "Its interval was too narrow; this one holds an error as large."
     )
     assert "100 % too high, as customers have left more slowly since. Its" in say.last_time(came(10), found=slower)[0]
     chance = replace(slower, p_value=0.4)
     for left, found, said in ((40, slower, "50 % too low. Its"), (10, chance, "100 % too high. Its")):
         assert said in say.last_time(came(left), found=found)[0]
-    assert say.last_time(came(40))[0].endswith("Its interval was too narrow.")  # a share of it would not reach so far
     assert say.last_time(came(0))[0].endswith("nobody left, so it was far too high. Its interval was too narrow.")
     assert say.last_time(came(22, held=True)) == (
         "2 months ago the same forecast would have been 20 (15 to 25) of 100 customers; 22 left, within that interval.",
@@ -515,7 +520,8 @@ def test_what_all_years_would_say_stands_as_on_the_card():
     found = Drift(date(2024, 7, 1), 0.041, 0.057, False, 0.001, carries=True)
     now, then = (pd.DataFrame({"segment": ["All"], "survival_12m": [share]}) for share in (0.5846, 0.5231))
     assert say.changed(found, now, then) == (
-        "Customers now leave more slowly: 4.1 % a month in the last 12 months, 5.7 % before, at the same ages. Figures below "
+        "Customers now leave more slowly: in the last 12 months 28 % fewer of them left than of customers of "
+        "the same ages before. Figures below "
         "rest on these 12 months; over all years, 52.3 % of customers stay longer than 12 months, not 58.5 %."
     )
     assert say.changed(found, now, then.assign(survival_12m=np.nan)).endswith("rest on these 12 months.")

@@ -12,6 +12,7 @@ from cslib.retention.revenue import revenue_levels, revenue_retention
 from cslib.revenue.movements import (
     KINDS,
     _ratio_of_flows,
+    came_back,
     conventions,
     kept_steps,
     layers,
@@ -40,6 +41,20 @@ def by_month(data, **options):
 
 def moves(row):
     return {k: row[k] for k in KINDS if row[k]}
+
+
+def test_who_came_back_within_the_months_is_counted_by_hand():
+    """a left and is back, b left in the month that the year begins with, c stayed, d is gone, e came later; f paused twice."""
+    rows = [("a", "2024-01-05", "2024-08-10", 5), ("a", "2024-10-03", None, 5), ("b", "2024-01-05", "2024-05-20", 5),
+            ("b", "2024-07-05", None, 5), ("c", "2024-01-05", None, 5), ("d", "2024-01-05", "2024-09-01", 5),
+            ("e", "2024-08-01", "2024-10-01", 5), ("e", "2024-12-01", None, 5), ("f", "2024-01-01", "2024-07-01", 5),
+            ("f", "2024-09-01", "2024-11-01", 5), ("f", "2025-02-01", None, 5)]  # fmt: skip
+    data = load(
+        {"subscriptions": pd.DataFrame(rows, columns=["customer_id", "started_on", "ended_on", "mrr"])},
+        as_of="2025-06-30",
+    )
+    assert came_back(data, until=pd.Timestamp("2025-06-01")) == 2
+    assert came_back(data, until=pd.Timestamp("2025-06-01"), months=3) == 0
 
 
 def test_new_up_down_and_churn():

@@ -83,6 +83,9 @@ def test_what_the_sample_says(by_plan):
         "Of 1,307 customers of a year before, 409 pay nothing now, 18 pay less and 109 pay more; the ten largest falls "
         "are 13 % of what was lost"
     )
+    assert by_plan.movers.notes[0] == (
+        "39 more have left in these 12 months and are back: counts of who left, as in the churn report, hold them, too."
+    )
     assert by_plan.kept.notes == ("NRR went from 91 % to 86 % in April 2025, when April 2024 left its twelve months.",)
     assert by_plan.layers.title.startswith(
         "Customers who joined in 2024 together pay 100.3 % of what they paid at the end"

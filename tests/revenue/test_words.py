@@ -87,7 +87,10 @@ def test_waterfall_says_what_was_largest(sample):
 def test_movements_and_what_was_kept(sample):
     moved, kept = movements(sample, segment_by="plan"), trailing(sample, segment_by="plan")
     text = USD.quick(quick_ratios(moved))
-    assert text == "We added USD 2.65 for every USD 1 lost in the last 12 months; 2.76 in the 12 before"
+    assert (
+        text
+        == "We added USD 2.65 for every USD 1 lost in the last 12 months; 2.76 in the 12 before; 2.80 in June alone"
+    )
     held, before = "NRR is 89 %, after 87 % a year ago; GRR is 76 %, after 69 %", a_year_before(kept)
     assert USD.kept(kept, before, best_and_worst(kept)) == "NRR is 89 %, from 81 % (Enterprise) to 102 % (Team)"
     assert USD.kept(kept, before, best_and_worst(kept.head(0))) == held
