@@ -516,10 +516,7 @@ def at_risk(
         known = (f"two customers of the same {alike_within}", within)
     before = _order(*known, tells_apart=tells_apart, by_risk=by_risk, priced=priced)
     if tells_apart and alike_within:
-        same = f"Of two with the same {alike_within} it picks the right one {percent(within)} of the time"
-        text = (
-            f"{before[0]} {same}: it tells one {alike_within} from another, not customers of the same {alike_within}."
-        )
+        text = _apart_by(alike_within, known[0], concordance, within)
         before = (text,) if by_risk else (text, _alike(shares, alike_within, horizon_months, priced))
     money_told = _at_stake(stakes, horizon_months, currency, gross_margin)
     title, *rest = filter(None, [_reasons(stakes, currency), money_told])
@@ -539,6 +536,13 @@ def _order(two: str, concordance: float, *, tells_apart: bool, by_risk: bool, pr
     order = "they are in order of revenue" if priced else "their order says little"
     why = f"We cannot tell these customers apart by risk, so {order}"
     return (f"{why}: {known}." if known else f"{why}.",)
+
+
+def _apart_by(column: str, two: str, concordance: float, within: float) -> str:
+    """Say that the model tells customers apart by their segment alone, and how well."""
+    picks = f"of {two}, it picks the earlier leaver {percent(concordance)} of the time"
+    same = f"of two with the same {column}, {percent(within)}; guessing gets 50 %"
+    return f"The model tells one {column} from another, not customers of the same {column}: {picks}; {same}."
 
 
 def _alike(shares: pd.Series[float] | None, column: str, horizon_months: int, priced: bool) -> str:

@@ -82,22 +82,24 @@ class Wording:
             may be empty.
         """
         row = whole(moved).iloc[-1]
-        detail = f"end of {row.month:%B %Y}" + (f", {self._money(row.arpa)} a customer" if pd.notna(row.arpa) else "")
+        each = f"\n{self._money(row.arpa)} a customer" if pd.notna(row.arpa) else ""
+        detail = f"end of {row.month:%B %Y}{each}"
         cards = [card_of(KPIS["mrr"], row.closing, n=int(row.n_paying), currency=self.currency, detail=detail)]
         if len(kept):
             last = whole(kept).iloc[-1]
             for name in ("nrr", "grr"):
                 ends = last[f"{name}_ci_lower"], last[f"{name}_ci_upper"]
-                year = f"12 months to {last.month:%B %Y}, of customers who paid at the start"
+                year = f"12 months to {last.month:%B %Y}"
                 cards.append(card_of(KPIS[name], last[name], interval=ends, n=int(last.n_opening), detail=year))
         settled = whole(moved).query("logo_churn_rate.notna() or n_opening == 0")
         last = settled.iloc[-1] if len(settled) else row
         ends, n = (last.logo_churn_ci_lower, last.logo_churn_ci_upper), int(last.n_opening)
-        left = "of those who paid when it began"
-        why = left if pd.notna(last.logo_churn_rate) else "no customers at the start of the month"
-        detail = f"{last.month:%B %Y}, {why}"
-        rate, kpi = last.logo_churn_rate, "customer_churn_rate"
-        cards.append(Card("Customer churn", rate, "percent", *ends, n, detail=detail, kpi=kpi))
+        label, kpi = (
+            f"Customer churn, {last.month:%B %Y}",
+            "customer_churn_rate",
+        )  # others tell a year
+        why = "" if pd.notna(last.logo_churn_rate) else "no customers at the start of the month"
+        cards.append(Card(label, last.logo_churn_rate, "percent", *ends, n, detail=why, kpi=kpi))
         return cards
 
     def waterfall(self, moves: pd.Series[Any], *, period: str) -> str:

@@ -302,10 +302,11 @@ def _card(row: Row, measured: Measured) -> Card:
     n = None if pd.isna(row.n) else int(row.n)
     last = OF_REVENUE if kpi.unset == NO_MARGIN else _last_line(row)
     detail = "\n".join(filter(None, [row.period, _change(row, currency), last]))
-    noun = kpi.noun
+    noun, label = kpi.noun, row.label
     if row.judged_over:
         value, lower, upper, n = row.value_12m, row.ci_lower_12m, row.ci_upper_12m, int(row.n_12m)
         detail, noun = _of_the_year(row), f"{noun} month" if row.months == 1 else noun
+        label = f"{row.label} a month" if row.months == 1 else row.label
     lower, upper = (None, None) if lower == upper else (lower, upper)
     aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
     aimed: Any = {}
@@ -313,14 +314,13 @@ def _card(row: Row, measured: Measured) -> Card:
         aimed = {"status": row.status, "target": _target(row, currency), "aims": aims}
     limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
     more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi, "noun": noun}
-    return Card(row.label, value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
+    return Card(label, value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
 
 
 def _of_the_year(row: Row) -> str:
     """Say of the card of a KPI that the year judges over which months it is, and what the last period is alone."""
     ends = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value)
-    span = f"a month, {TOLD}" if row.months == 1 else TOLD
-    year = f"{span} to {row.until:%b %Y}" if pd.notna(row.until) else span
+    year = f"{TOLD} to {row.until:%B %Y}" if pd.notna(row.until) else TOLD
     return f"{year}\n{_upper(_alone(row))}: {_bare(row, row.value)} ({ends})"
 
 

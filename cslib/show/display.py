@@ -35,6 +35,7 @@ FIGURE = r"[−+≥≤<>↑↓]? ?\d[\d,.]*(?: (?:k|M|bn|%|points?|months?|days?
 UNTOLD = re.compile(r"|–|∞|not \w+")  # what may stand in a column of figures
 DAY = re.compile(r"\d{4}-\d\d-\d\d( 00:00:00)?")
 FIGURES = re.compile(rf"(?:[A-Z]{{3}} )?{FIGURE}(?: to {FIGURE})?(?: \({FIGURE} to {FIGURE}\))?(?:, \w+)?")
+LINE = 29  # letters of an interval and its n that a card has room for on one line
 STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}
 RUN_DIR = "CSLIB_RUN_DIR"  # set by the report engine for its kernel: the folder that takes the CSV files
 # Sent with every fragment and taken off again by the report engine, whose page has its own sheet.
@@ -200,7 +201,8 @@ def card_html(card: Card) -> str:
         kind, sign = STATUS[card.status]
         status = f'<div class="cs-status cs-{kind}">{escape(unbroken(f"{sign} {card.status} · {card.target}"))}</div>'
     interval, size, detail = lines
-    rows = {"interval": " · ".join(filter(None, [interval, size])), "detail": detail}
+    apart = "\n" if len(interval) + len(size) > LINE else " · "
+    rows = {"interval": apart.join(filter(None, [interval, size])), "detail": detail}
     html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in rows.items() if line)
     head = f'<div class="cs-label">{escape(card.label)}</div><div class="cs-value">{value}</div>'
     return f'<div class="cs-card">{head}{status}{sparkline(card.trend, card.limits, card.aims)}{html}</div>'

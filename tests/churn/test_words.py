@@ -309,9 +309,9 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
     own = before(concordance=0.62, segment=("plan", "Team"))
     assert own == ("Shown two customers it had not seen, whatever their plan, " + guessing.format("62 %"),)
     (alike,) = before(concordance=0.62, within=0.49, alike_within="plan")
-    assert alike.endswith(
-        "guessing gets 50 %. Of two with the same plan it picks the right one 49 % of the time: it tells one plan from another, "
-        "not customers of the same plan."
+    assert alike == (
+        "The model tells one plan from another, not customers of the same plan: of two customers it had not seen, it picks the "
+        "earlier leaver 62 % of the time; of two with the same plan, 49 %; guessing gets 50 %."
     )
     usual = {"alike_within": "plan", "by_risk": False, "concordance": 0.62, "within": 0.49}
     first, counted = before(**usual, shares=pd.Series({"Lite": 0.386, "Pro": 0.176}))

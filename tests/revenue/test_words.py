@@ -54,7 +54,8 @@ def test_young_and_empty_businesses():
     text = SAY.answer(balance(gone), trailing(young))
     assert text.startswith("**Monthly recurring revenue is 0** at the end of April 2025.")
     card = SAY.cards(gone, trailing(young))[-1]
-    assert (np.isnan(card.value), card.detail) == (True, "April 2025, no customers at the start of the month")
+    assert np.isnan(card.value)
+    assert (card.label, card.detail) == ("Customer churn, April 2025", "no customers at the start of the month")
 
 
 def test_shrinking_is_said():

@@ -151,8 +151,8 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     made = card(entry)
     assert (made.value, made.status, made.target) == (0.039, "missed", "at most 3 %")
     assert (made.ci_lower, made.ci_upper, made.n) == (0.037, 0.042, 20_000)
-    assert made.noun == "customer month"
-    assert made.detail == "a month, 12 months to Jun 2025\nJune alone: 3.1 (2.4 to 3.9)"
+    assert (made.label, made.noun) == ("Customer churn a month", "customer month")
+    assert made.detail == "12 months to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
     assert kpi_texts(table(entry), {})["Status"].tolist() == ["missed over 12 months"]
     assert notes(table(entry)) == (
         "The target of Customer churn is judged over 12 months: 3.9 % a month (3.7 to 4.2). June alone is too close to tell.",
