@@ -208,7 +208,7 @@ def _succeeded(job: _Job) -> Run:
     trust_own(executed, key)
     facts = job.clean({"status": "ok", **job.facts(), **gathered(executed)})
     facts |= {"notebook_sha256": hashlib.sha256(raw).hexdigest(), "versions": _versions(), "version": job.version.name}
-    parts = [*_of_segments(job, raw.decode(), weight(executed))]
+    parts = sorted(_of_segments(job, raw.decode(), weight(executed)), key=lambda part: part.value)  # as in every chart
     about = {p.value: {key: p.facts.get(key) for key in TOLD} | {"folder": p.id, "error": p.reason} for p in parts}
     facts |= {"segments": about} if about else {}
     whole = job.facts()

@@ -139,7 +139,7 @@ class Scorecard(Study):
         if table.empty:
             return Result(name, table, caption="KPIs by segment")
         every = self.measured.segments()
-        texts = say.segment_texts(self.table, table, self._repeats, every[:MOST])
+        texts = say.segment_texts(self.table, table, self._repeats, sorted(every[:MOST]))
         some = f" (the {MOST} largest of {len(every)})" * (len(every) > MOST)
         caption = f"KPIs by {self.by}{some}, over the same periods as above"
         others = say.other_marks(marked_otherwise(table, self.measured.years), self.measured)

@@ -58,10 +58,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return run
 
 
-def test_the_page_holds_the_whole_and_every_segment_the_largest_first(run: Any) -> None:
+def test_the_page_holds_the_whole_and_every_segment_in_the_order_of_charts(run: Any) -> None:
     page = run.html.read_text(encoding="utf-8")
     views = re.findall(r'name="view" value="([^"]*)" data-value="([^"]*)"', page)
-    names = [("all", "All"), ("plan-groe-b", "Größe &lt;b&gt;"), ("plan-team", "Team"), ("plan-pro", "Pro")]
+    names = [("all", "All"), ("plan-groe-b", "Größe &lt;b&gt;"), ("plan-pro", "Pro"), ("plan-team", "Team")]
     assert views == names
     assert [re.search(rf"<strong>{n} customers</strong> \[", page) is not None for n in (12, 5, 4, 3)] == [True] * 4
     assert run.answer.startswith("**12 customers**")
@@ -152,8 +152,8 @@ def test_the_switch_is_offline_by_keyboard_and_remembered(open_report: Any, run:
         page, answer = opened.page, opened.page.locator(".cs-answer:visible")
         assert answer.inner_text().startswith("12 customers")
         page.get_by_label("All", exact=True).focus()
-        page.keyboard.press("ArrowRight")
-        page.keyboard.press("ArrowRight")
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
         assert answer.inner_text().startswith("4 customers")
         assert page.evaluate("location.hash") == "#plan=Team"
         assert page.locator(".toc a", has_text="Who?").get_attribute("href") == "#plan-team--who"
