@@ -103,8 +103,9 @@ class Surveys(Study):
         cards = say.cards(whole, self._asked.unit, moved, stake, window=self._found.window)
         quarter = of_the_quarter(self._data, self._asked)
         subtitle = say.subtitle(whole, self._found.window, quarter)
-        text = say.answer(judged(self._main), moved, stake, of_all=self._moves.get("of_all", math.nan))
-        return Answer(subtitle, text, (*cards, *say.quarter(quarter)))
+        of_all = self._moves.get("of_all", math.nan)
+        text = say.answer(judged(self._main), moved, stake, of_all=of_all)
+        return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter, of_all=of_all))
 
     @cached_property
     def groups(self) -> Result:

@@ -113,7 +113,7 @@ class Words:
         other = score if pd.isna(of_all) else self._score(of_all)
         asked = f"Weighted to everyone asked, it is about {other}." if other != score else ""
         change = f"{_upper(self._moved(moved))}." if moved is not None else ""
-        return " ".join(filter(None, [first, asked, self._where(scored), change, _lost(stakes)]))
+        return " ".join(filter(None, [first, change, asked, self._where(scored), _lost(stakes)]))
 
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():
@@ -144,14 +144,40 @@ class Words:
         return tuple(cards)
 
     def quarter(self, rows: pd.DataFrame) -> tuple[Card, ...]:
-        """Make the cards of the KPIs over the last quarter, as on the scorecard, from ``kpis.of_the_quarter``."""
-        each: list[Any] = list(rows.itertuples())
+        """Make the cards of KPIs over the last quarter; :meth:`quoted` tells of the score.
+
+        Parameters
+        ----------
+        rows
+            As from ``kpis.of_the_quarter``.
+        """
+        each: list[Any] = list(rows[rows["kpi"] != self.survey].itertuples())
         told = {row.kpi: f"3 months to {row.until:%B %Y}, as in the scorecard" for row in each}
         made = [
             card_of(KPIS[r.kpi], r.value, interval=(r.ci_lower, r.ci_upper), n=int(r.n), detail=told[r.kpi])
             for r in each
         ]
         return tuple(replace(card, label=f"{card.label}, last quarter") for card in made)
+
+    def quoted(self, whole: pd.Series[Any], quarter: pd.DataFrame, *, of_all: float = math.nan) -> tuple[str, ...]:
+        """Say which score to quote, and what the other ones of the page and of the scorecard are.
+
+        Parameters
+        ----------
+        whole, quarter, of_all
+            As for :meth:`subtitle` and :meth:`answer`.
+        """
+        score = self._score(whole[self.survey])
+        rows: Any = quarter[(quarter["kpi"] == self.survey) & (quarter["value"] != whole[self.survey])].itertuples()
+        others = [f"The {self._exact(r.value)} of the scorecard is of {self._alone(r)}." for r in rows]
+        if pd.notna(of_all) and self._score(of_all) != score:
+            others.append(f"The {self._score(of_all)} is an estimate that counts those who did not answer, too.")
+        first = f"**Which {self.label} to quote**: {', '.join(filter(None, [score, self.span]))}."
+        return (" ".join([first, *others]),) if others else ()
+
+    def _alone(self, row: Any) -> str:
+        found = format_interval(row.ci_lower, row.ci_upper, self._unit, value=row.value)
+        return f"the 3 months to {row.until:%B %Y} alone ({found}, {counted(int(row.n), 'answer')})"
 
     def change(self, moved: pd.Series[Any] | None) -> str:
         """Say how the score moved against the window before, and whether that is more than chance."""
@@ -219,19 +245,20 @@ class Words:
         """State the last period against all before it, and whether the difference is more than chance."""
         if last is None:
             return f"Too few {period}s to tell a trend"
-        chance = "more than chance" if last.clear else "within the margin of error"
-        earlier = f"after {self._score(last.before)} in the {stretch(last.n_before, period)} before"
-        now = f"{self.label} was {self._score(last[self.survey])} in {cohort_label(last.period, period)}"
-        return f"{now}, {earlier}: {chance}"
+        score, before = last[self.survey], f"the {stretch(last.n_before, period)} before ({self._score(last.before)})"
+        way = f"clearly {'above' if score > last.before else 'below'}"
+        chance = f"{way if last.clear else 'within the margin of error of'} {before}"
+        return f"{self.label} of {cohort_label(last.period, period)} alone is {self._score(score)}, {chance}"
 
     def every(self, whole: pd.Series[Any], every: pd.Series[Any], period: str) -> tuple[str, ...]:
         """Say why the score of the window is not that of its periods, from ``surveys.scores.every_answer``."""
         score, once = self._told(every.score), self._score(whole[self.survey])
         if pd.isna(every.score) or score == once or not every.n_responses > whole.n_responses:
             return ()
-        answers = f"The {period}s count every answer: {every.n_responses:,.0f} in the window, {score} taken together"
+        answers = f"in them a customer counts in each {period} with an answer ({every.n_responses:,.0f} answers)"
         customers = f"each of {counted(whole.n_responses, 'customer')} once, by the latest answer"
-        return (f"{answers}. {self.label} of the window, {once}, counts {customers}.",)
+        together = f"The {period}s of the window come to {score} together, not {once}: {answers}"
+        return (f"{together}. The {once} counts {customers}.",)
 
     def needed(self, answers: int, difference: float) -> str:
         """Say how many answers it takes to see a change.
@@ -317,8 +344,12 @@ class Words:
             for r in rows
         )
 
+    @property
+    def _unit(self) -> str:
+        return "percent" if self.survey == "csat" else "number"
+
     def _exact(self, value: float) -> str:
-        return format_value(value, "percent" if self.survey == "csat" else "number")
+        return format_value(value, self._unit)
 
     def unhappy(self, table: pd.DataFrame, asked: Measure) -> str:
         """Count the present customers of the worst answers, and say what they pay; from ``surveys.stakes.unhappy``."""

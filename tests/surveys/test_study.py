@@ -190,7 +190,9 @@ def test_surveys_of_a_past_day(root, capsys):
 @pytest.mark.long
 def test_a_finding_is_asked_for_in_three_lines(sample):
     surveys = cs.Surveys(sample, survey="nps")
-    assert surveys.trend.title.startswith("NPS was 44 in Q2 2025, after 39 in the 11 quarters before")
+    assert surveys.trend.title == (
+        "NPS of Q2 2025 alone is 44, within the margin of error of the 11 quarters before (39)"
+    )
     assert "Up from 34 in the 12 months before, within the margin of error." in surveys.answer.text
     assert list(surveys.trend.table) == NPS["nps_trend"]
     assert isinstance(surveys.trend.plot(), Axes)
@@ -252,7 +254,11 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert whole.mix_effect + whole.within_effect == pytest.approx(whole.change)
     silent = by_plan.silence.table.set_index("weighted_by")["nps"]
     assert silent["all of these"] < silent["nothing"]
-    assert "1,563 customers). Weighted to everyone asked, it is about 32. No segment" in by_plan.answer.text
+    assert "of error. Weighted to everyone asked, it is about 32. No segment" in by_plan.answer.text
+    assert by_plan.answer.notes == (
+        "**Which NPS to quote**: 37, over the last 12 months. The 43.6 of the scorecard is of the 3 months to June 2025 alone "
+        "(37.7 to 49.0, 560 answers). The 32 is an estimate that counts those who did not answer, too.",
+    )
     assert "Detractors stayed" in by_plan.answer.text
 
 

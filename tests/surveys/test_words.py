@@ -41,7 +41,7 @@ def cards(found, stakes=NOBODY, survey="nps"):
 
 def test_the_answer_names_score_interval_and_who_stands_out():
     text = SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY)
-    assert text.startswith("**NPS is 8** (95 % interval −3 to 18, 260 customers). **A (plan) stands out** with 60.")
+    assert text == "**NPS is 8** (95 % interval −3 to 18, 260 customers). **A (plan) stands out** with 60."
     asked = Words("nps", span="over the last 12 months").answer(judged(scores(GLAD)), None, NOBODY)
     assert asked.startswith("**NPS is 8** over the last 12 months (95 % interval")
     weighted = SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY, of_all=2.2)
@@ -97,6 +97,35 @@ def test_a_change_that_few_answers_cannot_tell():
 )
 def test_scores_as_readers_write_them(survey, value, text):
     assert Words(survey)._score(value) == text
+
+
+QUARTER = pd.DataFrame(
+    {
+        **{"kpi": ["nps", "response_rate"], "until": pd.Timestamp("2025-06-30"), "value": [43.6, 0.497]},
+        **{"ci_lower": [37.7, 0.468], "ci_upper": [49.0, 0.526], "n": [560, 1127]},
+    }
+)
+
+
+def test_which_score_to_quote_is_said_where_others_stand_beside_it():
+    whole, say = pd.Series({"nps": 37.36}), Words("nps", span="over the last 12 months")
+    quote = "**Which NPS to quote**: 37, over the last 12 months."
+    quarter = "The 43.6 of the scorecard is of the 3 months to June 2025 alone (37.7 to 49.0, 560 answers)."
+    silent = "The 32 is an estimate that counts those who did not answer, too."
+    assert say.quoted(whole, QUARTER, of_all=32.3) == (f"{quote} {quarter} {silent}",)
+    assert say.quoted(whole, QUARTER) == say.quoted(whole, QUARTER, of_all=37.1) == (f"{quote} {quarter}",)
+    assert say.quoted(whole, QUARTER.head(0), of_all=32.3) == (f"{quote} {silent}",)
+    assert say.quoted(whole, QUARTER.head(0)) == ()
+    same = QUARTER.assign(value=37.36)
+    assert say.quoted(whole, same) == (), "the window is that quarter"
+    csat = QUARTER.head(1).assign(kpi="csat", value=0.685, ci_lower=0.638, ci_upper=0.729)
+    (text,) = Words("csat").quoted(pd.Series({"csat": 0.734}), csat)
+    assert "quote**: 73 %. The 68.5 % of the scorecard" in text
+    assert "alone (63.8 to 72.9, 560 answers)" in text
+
+
+def test_the_score_of_the_quarter_has_no_card_beside_that_of_the_window():
+    assert [card.label for card in SAY.quarter(QUARTER)] == ["NPS response rate, last quarter"]
 
 
 def test_the_subtitle_says_who_was_asked():
@@ -256,8 +285,12 @@ def test_trend_names_the_last_period():
     def text(table, period):
         return SAY.trend(last_period(table, "nps"), period)
 
-    assert text(table(9, 0, 9), "month") == "NPS was 100 in Mar 2025, after 0 in the 2 months before: more than chance"
-    assert text(table(9, 8, 9), "quarter").startswith("NPS was 100 in Q1 2025, after 50 in the 2 quarters")
+    assert text(table(9, 0, 9), "month") == "NPS of Mar 2025 alone is 100, clearly above the 2 months before (0)"
+    assert text(table(9, 9, 0), "month") == "NPS of Mar 2025 alone is −100, clearly below the 2 months before (100)"
+    assert text(table(9, 9, 9), "quarter") == (
+        "NPS of Q1 2025 alone is 100, within the margin of error of the 2 quarters before (100)"
+    )
+    assert text(table(9, 8, 9), "quarter").endswith("alone is 100, clearly above the 2 quarters before (50)")
     assert text(table(9, 8, 9).head(1), "month") == "Too few months to tell a trend"
 
 
@@ -270,8 +303,8 @@ def test_why_quarters_are_above_the_year():
     assert every.to_dict() == {"n_responses": 5.0, "score": pytest.approx(60)}
     whole = pd.Series({"nps": 100 / 3, "n_responses": 3})
     assert SAY.every(whole, every, "quarter") == (
-        "The quarters count every answer: 5 in the window, 60 taken together. NPS of the window, 33, counts each of 3 "
-        "customers once, by the latest answer.",
+        "The quarters of the window come to 60 together, not 33: in them a customer counts in each quarter with an answer (5 "
+        "answers). The 33 counts each of 3 customers once, by the latest answer.",
     )
     assert SAY.every(whole.replace(3, 5), every, "quarter") == ()
     none = every_answer(table.head(0), "nps", since=days[0].date(), until=days[1].date())
