@@ -22,11 +22,11 @@ from cslib.surveys import answers as replies
 from cslib.surveys import scores as estimate
 from cslib.surveys import words
 from cslib.surveys.answers import Answers, Measure, wanted
-from cslib.surveys.change import WORTH_SEEING, answers_needed, change, non_response, silence_moves
+from cslib.surveys.change import WORTH_SEEING, answers_needed, change, most_moved, non_response, silence_moves
 from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, trend_rows
 from cslib.surveys.kpis import of_the_quarter
 from cslib.surveys.scores import EXTRA, judged
-from cslib.surveys.stakes import Landmark, after_answers, money_at_stake, stakes_by_segment, unhappy
+from cslib.surveys.stakes import Landmark, after_answers, money_at_stake, priced, stakes_by_segment, unhappy, who_left
 
 TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see drivers
 
@@ -99,7 +99,7 @@ class Surveys(Study):
     @cached_property
     def answer(self) -> Answer:
         """How do customers feel, where, and what does it cost?"""
-        say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, judged(self._stake)
+        say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, self._told
         cards = say.cards(whole, self._asked.unit, moved, stake, window=self._found.window)
         quarter = of_the_quarter(self._data, self._asked)
         subtitle = say.subtitle(whole, self._found.window, quarter)
@@ -208,7 +208,8 @@ class Surveys(Study):
         order = ["All", *self._order(self._split)]
         ranked = self._moved.sort_values("segment", key=lambda s: pd.Series(pd.Categorical(s, order), s.index))
         shown = self._say.changes(ranked)
-        notes = (*self._say.parts(self._moved, self._split), windows, needed)
+        most = self._say.moved_most(most_moved(judged(self._moved)))
+        notes = (*most, *self._say.parts(self._moved, self._split), windows, needed)
         return Result(name, self._moved, title, notes=notes, caption=caption, shown=shown)
 
     @cached_property
@@ -220,27 +221,27 @@ class Surveys(Study):
         return Result(
             f"{self.survey}_non_response", table, self._say.silence(self._moves),
             caption=f"{self._asked.label} weighted to everyone asked, 95 % intervals in brackets",
-            shown=self._say.weighted(table), notes=self._say.unmoved(table),
+            shown=self._say.weighted(table), notes=self._say.at_the_most(self._moves) + self._say.unmoved(table),
             also=(Result(f"{self.survey}_response", response, caption="Response rate by segment"),),
         )  # fmt: skip
 
     @cached_property
     def stakes(self) -> Result:
         """What does it cost?"""
-        found, told = self._landmark, judged(self._stake)
+        found, told = self._landmark, self._told
         name, caption = f"{self.survey}_churn", "Churn after an answer, and money at stake"
         if found.remark:
             return Result(name, self._stake, absent=found.remark, caption=caption)
         column = found.columns[0] if self.by and found.columns else ""
-        parts = judged(stakes_by_segment(found, gross_margin=self.gross_margin)) if column else pd.DataFrame({"n": []})
+        parts = priced(stakes_by_segment(found, gross_margin=self.gross_margin)) if column else pd.DataFrame({"n": []})
         parts = parts[parts["n"] >= self.min_group]
-        apart = self._say.stakes_apart(told, parts, column) if column else ()
+        stays = self._say.stays(told, parts, column)
         also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if column else ()
         how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk", "n_label": "at risk"}
         return Result(
             name, self._stake, self._say.money(told), self._say.followed(found),
             partial(lines_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
-            words.HOW_TO_READ_LANDMARK, notes=(*self._say.stays(told), *apart, *self._say.alike(found)),
+            words.HOW_TO_READ_LANDMARK, notes=(*stays, *self._say.alike(found)),
             also=also, caption=caption,
         )  # fmt: skip
 
@@ -343,6 +344,10 @@ class Surveys(Study):
     @cached_property
     def _stake(self) -> pd.DataFrame:
         return money_at_stake(self._landmark, gross_margin=self.gross_margin)
+
+    @property
+    def _told(self) -> pd.DataFrame:
+        return who_left(judged(self._stake))
 
     def _order(self, column: str) -> list[str]:
         """Values of a column, the best score first."""

@@ -203,6 +203,15 @@ class Words:
         scores = {"before": self._told(row.score_before), "now": self._told(row.score_now)}
         return {"segment": row.segment, **scores, "change": f"{change}{interval}"}
 
+    def moved_most(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
+        """Say which segment moved most, and whether that is more than chance; from ``change.most_moved``."""
+        if row is None or self._score(row.score_before) == self._score(row.score_now):
+            return ()
+        scores = f"from {self._score(row.score_before)} to {self._score(row.score_now)}"
+        found = f"{self._signed(row.change)}, 95 % interval {self._ends(row.ci_lower)} to {self._ends(row.ci_upper)}"
+        chance = "more than chance" if row.clear else f"but not more than chance does to one of {row.among}"
+        return (f"**{row.segment} moved most**: {scores} ({found}), {chance}.",)
+
     def parts(self, moved: pd.DataFrame, column: str) -> tuple[str, ...]:
         """Say what the change of all is made of, where there are segments to tell it by; from ``change.change``."""
         mix, within = moved[["mix_effect", "within_effect"]].iloc[0]
@@ -279,17 +288,24 @@ class Words:
         """State what weighting to all who were asked does to the score, from ``surveys.change.silence_moves``."""
         if not moves:
             return "The data hold nothing about those who did not answer"
-        lowest, highest, shift = self._score(moves["lowest"]), self._score(moves["highest"]), moves["shift"]
-        could = f"if all the silent had answered alike, it could be anywhere from {lowest} to {highest}"
+        shift, of_all = moves["shift"], moves["of_all"]
         if pd.isna(shift):
-            return f"No column tells who is silent; {could}"
-        if lowest == highest:
+            return "No column tells who is silent"
+        if not self._open(moves) or self._points(shift) == self._points(0):
             return f"Weighting to everyone asked does not change {self.label}"
-        if self._points(shift) == self._points(0):
-            return f"Weighting to everyone asked does not change {self.label}; {could}"
+        if pd.isna(of_all):
+            return f"Weighting to everyone asked does not clearly change {self.label}"
         direction = "lower" if shift < 0 else "higher"
         by = "Weighted to everyone asked, by everything on record"
-        return f"{by}, {self.label} is {self._points(shift)} {direction}; {could}"
+        return f"{by}, {self.label} is about {self._score(of_all)}: {self._points(shift)} {direction}"
+
+    def at_the_most(self, moves: Mapping[str, float]) -> tuple[str, ...]:
+        """Say what the two bounds of the table are, where they are apart."""
+        last = "The last two rows are as far as it could be: had everyone who did not answer been of one kind."
+        return (last,) if moves and self._open(moves) else ()
+
+    def _open(self, moves: Mapping[str, float]) -> bool:
+        return self._score(moves["lowest"]) != self._score(moves["highest"])
 
     def weighted(self, table: pd.DataFrame) -> pd.DataFrame:
         """Lay out the weighted scores for their readers, each with its interval, where weighting changes it."""
@@ -371,14 +387,27 @@ class Words:
         best, row = stakes["group"].iloc[0], strongest(stakes.iloc[1:-1], "rmst_difference_months")
         if row is None:
             return f"No group clearly leaves faster or more slowly than {best}"
-        text = f"{_who(row.group)} stayed {_against(row, best)} over the 12 months that followed"
+        text = _left(row, best, "over the 12 months that followed")
         if not row.money_ci_lower > 0:
             return text
-        return f"{text}: {format_value(row.money_at_stake, 'money', self.currency)} at stake"
+        return f"{text}; {format_value(row.money_at_stake, 'money', self.currency)} at stake"
 
-    def stays(self, stakes: pd.DataFrame) -> tuple[str, ...]:
-        """Say of each group how it stays against the best, and what that is worth."""
-        return tuple(self._stay(row, stakes["group"].iloc[0]) for _, row in stakes.iloc[1:-1].iterrows())
+    def stays(self, stakes: pd.DataFrame, parts: pd.DataFrame, column: str) -> tuple[str, ...]:
+        """Say of each group how it stays against the best, and what that is worth.
+
+        Parameters
+        ----------
+        stakes, parts
+            As from ``surveys.stakes.money_at_stake`` and ``surveys.stakes.stakes_by_segment``, with ``clear``, and what
+            ``surveys.stakes.who_left`` adds.
+        column
+            Whose values the segments are.
+        """
+        told = []
+        for _, row in stakes.iloc[1:-1].iterrows():
+            own = parts[parts["group"] == row.group] if len(parts) else parts
+            told.append(f"{self._stay(row, stakes['group'].iloc[0])}{self._cost(row, own, column)}")
+        return tuple(told)
 
     def alike(self, landmark: Landmark) -> tuple[str, ...]:
         """Say among whom groups are compared."""
@@ -388,59 +417,44 @@ class Words:
         return (f"{who}, where each group has at least five. The lines in the chart show all customers.",)
 
     def _stay(self, row: pd.Series[Any], best: str) -> str:
-        ends = row.rmst_difference_ci_lower, row.rmst_difference_ci_upper
-        span = f" (95 % interval of the difference {ends[0]:.1f} to {ends[1]:.1f})".replace("-", "−")
-        who = f"**{_who(row.group)}** ({_followed(row)})"
-        text = f"{who} stayed {_against(row, best)}{'' if any(map(pd.isna, ends)) else span}"
+        text = f"**{_who(row.group)}** ({_followed(row)}) stayed {_against(row, best)}{_months_apart(row)}"
         if not row.clear:
             return f"{text}, which may be chance."
-        sooner = row.rmst_difference_months < 0 if pd.isna(row.hazard_ratio) else row.hazard_ratio > 1
-        fast = "faster" if sooner else "more slowly"
+        fast = "faster" if row.faster else "more slowly"
         times = "" if pd.isna(row.hazard_ratio) else f": {row.hazard_ratio:.2g} times as fast at the same age"
-        late = " In months it may still be chance: who leaves late in the year loses few." * bool(
-            ends[0] <= 0 <= ends[1]
-        )
-        return f"{text}. They left {fast} by more than chance{times}.{late}{self._worth(row, best)}"
+        spans = row.rmst_difference_ci_lower <= 0 <= row.rmst_difference_ci_upper
+        late = " In months stayed it may be chance: leaving late in the year costs few of them." * bool(spans)
+        worth = "" if pd.isna(row.money_ci_lower) or not row.money_ci_lower > 0 else self._worth(row, best)
+        return f"{text}. They left {fast} by more than chance{times}.{late}{worth}"
 
     def _worth(self, row: pd.Series[Any], best: str) -> str:
-        """Say what it is worth that a group leaves faster, or that this is too uncertain."""
-        if pd.isna(row.money_at_stake + row.money_ci_lower) or not row.rmst_difference_months < 0:
-            return ""
-        if row.money_ci_lower > 0:
-            told = self._priced(row)
-            return f" If today's {row.n_today:,} stayed like {best}, they would pay {told} more over 12 months."
-        most = format_value(row.money_ci_upper, "money", self.currency)
-        return f" We can't put one price on all of them yet: over 12 months, anything from nothing to {most}."
+        """Say what it is worth that a group leaves faster."""
+        priced = f"they would pay {self._priced(row)} more over 12 months"
+        return f" If today's {row.n_today:,} stayed like {best}, {priced}." * bool(row.rmst_difference_months < 0)
 
-    def _priced(self, row: Any) -> str:
+    def _priced(self, row: Any, more: str = "") -> str:
         ends = format_interval(row.money_ci_lower, row.money_ci_upper, "money", value=row.money_at_stake)
-        return f"{format_value(row.money_at_stake, 'money', self.currency)} ({ends})"
+        return f"{format_value(row.money_at_stake, 'money', self.currency)} ({ends}{more})"
 
-    def stakes_apart(self, stakes: pd.DataFrame, parts: pd.DataFrame, column: str) -> tuple[str, ...]:
-        """Say in which segments a price can be put on a group that leaves faster, where none can on all of it.
-
-        Parameters
-        ----------
-        stakes, parts
-            As from ``surveys.stakes.money_at_stake`` and ``surveys.stakes.stakes_by_segment``, with ``clear``.
-        column
-            Whose values the segments are.
-        """
-        clear = _clear(stakes)
-        unsure = clear.loc[~(clear["money_ci_lower"] > 0) & (clear["rmst_difference_months"] < 0), "group"]
-        told = [self._apart(group, parts[parts["group"] == group], column) for group in unsure]
-        return tuple(filter(None, told))
-
-    def _apart(self, group: str, rows: pd.DataFrame, column: str) -> str:
-        known = rows["clear"] & (rows["money_ci_lower"] > 0)
-        named: Any = rows[known].sort_values("money_at_stake", ascending=False, kind="stable").head(MOST).itertuples()
-        open_: Any = rows[~known].head(MOST).itertuples()
-        if not known.any() or known.all():
+    def _cost(self, row: pd.Series[Any], parts: pd.DataFrame, column: str) -> str:
+        """Say what is known of the price of a group that leaves faster where the sum is open."""
+        unknown = pd.isna(row.money_at_stake + row.money_ci_lower) or row.money_ci_lower > 0
+        if not row.clear or unknown or not row.rmst_difference_months < 0:
             return ""
-        each = [f"{self._priced(r)} in {r.segment}" for r in named]
-        others = listed([f"{r.segment} ({_followed(r)})" for r in open_])
-        stake = f"at stake over 12 months are {listed(each)}"
-        return f"**{_who(group)} by {column}**: {stake}; {others} may go either way, which leaves the sum open."
+        total = self._priced(row, "; below 0 nothing would be lost")
+        if parts.empty or parts["priced"].nunique() == 1:
+            return f" What that costs is not clear yet: {total} over 12 months."
+        return self._by_segment(parts, column) + f" {total}."
+
+    def _by_segment(self, parts: pd.DataFrame, column: str) -> str:
+        """Name the segments that have a price, and those that leave the sum open."""
+        dear = parts.sort_values("money_at_stake", ascending=False, kind="stable")
+        each: Any = [*dear[dear["priced"]].head(MOST).itertuples()]
+        others: Any = dear[~dear["priced"]].head(MOST).itertuples()
+        known = f"By {column}, {listed([f'{self._priced(r)} in {r.segment}' for r in each])}"
+        either = f"{listed([f'{r.segment} ({_followed(r)})' for r in others])} may go either way"
+        clear = f"{known} {'is' if len(each) == 1 else 'are'} clearly at stake over 12 months"
+        return f" {clear}. {either}, which leaves the sum open:"
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":
@@ -487,7 +501,16 @@ def _lost(stakes: pd.DataFrame) -> str:
     rows = _clear(stakes).sort_values("rmst_difference_months", kind="stable")
     if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
         return ""
-    return f"{_who(rows['group'].iloc[0])} stayed {_against(rows.iloc[0], stakes['group'].iloc[0])} over 12 months."
+    return f"{_left(rows.iloc[0], stakes['group'].iloc[0], 'over 12 months')}."
+
+
+def _left(row: pd.Series[Any], best: str, span: str) -> str:
+    """Say how many of a group left, against the best; the months stayed where that is not what was tested."""
+    left, best_left = percent(row.left), percent(row.left_best)
+    if not row.as_tested or left == best_left:
+        return f"{_who(row.group)} stayed {_against(row, best)} {span}"
+    often = f"{_who(row.group)} left {'more' if row.faster else 'less'} often"
+    return f"{often}: {left} {span}, against {best_left} of {best}"
 
 
 def _range(scores: Sequence[float]) -> str:
@@ -501,6 +524,17 @@ def _who(group: str) -> str:
 
 def _followed(row: Any) -> str:
     return f"{counted(row.n, 'customer')}, {row.n_churned:,.0f} left"
+
+
+def _months_apart(row: pd.Series[Any]) -> str:
+    """Write the interval of the months that a group stayed less or more than the best."""
+    low, high = row.rmst_difference_ci_lower, row.rmst_difference_ci_upper
+    ends = [f"{abs(end):.1f}" for end in (low, high)]
+    if pd.isna(low) or pd.isna(high):
+        return ""
+    if low <= 0 <= high:
+        return f" (95 % interval: {ends[0]} less to {ends[1]} more)"
+    return f" (95 % interval {' to '.join(ends if low > 0 else ends[::-1])})"
 
 
 def _against(row: pd.Series[Any], best: str) -> str:

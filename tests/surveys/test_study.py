@@ -259,7 +259,11 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
         "**Which NPS to quote**: 37, over the last 12 months. The 43.6 of the scorecard is of the 3 months to June 2025 alone "
         "(37.7 to 49.0, 560 answers). The 32 is an estimate that counts those who did not answer, too.",
     )
-    assert "Detractors stayed" in by_plan.answer.text
+    assert "Detractors left more often: 48 % over 12 months, against 27 % of promoters." in by_plan.answer.text
+    assert by_plan.change.notes[0] == (
+        "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −21 to +2.3), but not more than chance does to "
+        "one of 3."
+    )
 
 
 @pytest.mark.parametrize(
