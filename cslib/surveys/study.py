@@ -14,7 +14,7 @@ from cslib.allowed import asked
 from cslib.data.contract import SCALES
 from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
-from cslib.show.charts import lines_with_bands, panels_with_bands
+from cslib.show.charts import left_out, panels_with_bands, undrawn
 from cslib.show.estimates import forest_plot
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.survival import drawn_ages, survival_at, survival_curve
@@ -187,10 +187,12 @@ class Surveys(Study):
         every = estimate.every_answer(table, self.survey, since=window.first, until=window.last)
         notes = self._say.every(self._every.iloc[0], every, self.period)
         how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
+        shown, few = trend_rows(table), f"fewer than 30 answers to show in each {self.period}"
         return Result(
             name, table, self._say.trend(estimate.last_period(table, self.survey), self.period),
-            f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals.",
-            partial(panels_with_bands, trend_rows(table), n_label="answers", **how), notes=notes, caption=caption,
+            f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals."
+            + left_out(table, shown) + undrawn(shown, self.survey, few=few),
+            partial(panels_with_bands, shown, n_label="answers", **how), notes=notes, caption=caption,
         )  # fmt: skip
 
     @cached_property
@@ -238,9 +240,10 @@ class Surveys(Study):
         stays = self._say.stays(told, parts, column)
         also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if column else ()
         how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk", "n_label": "at risk"}
+        how["behind"] = self._asked.groups[0]
         return Result(
             name, self._stake, self._say.money(told), self._say.followed(found),
-            partial(lines_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
+            partial(panels_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
             words.HOW_TO_READ_LANDMARK, notes=(*stays, *self._say.alike(found)),
             also=also, caption=caption,
         )  # fmt: skip

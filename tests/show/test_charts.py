@@ -143,6 +143,20 @@ def test_each_segment_has_a_panel_on_one_scale_with_all_behind_it():
     assert "All, 12 months\n88.6 %\n1,000 customers" in told
 
 
+def test_panels_may_have_a_segment_behind_them_and_steps():
+    table = curve(["Happy", "Pro", "Free"])
+    axes = panels_with_bands(table, x="period_index", y="rate", x_label="months", line="steps", behind="Happy")
+    panels = axes.figure.axes
+    assert [panel.get_title(loc="left") for panel in panels] == ["Pro", "Free"]
+    assert axes.figure.get_suptitle() == "dashed: Happy"
+    for panel, colour in zip(panels, PALETTE[1:], strict=False):
+        styles = [(line.get_linestyle(), line.get_color(), line.get_drawstyle()) for line in panel.lines]
+        assert styles == [("--", MUTED, "steps-post"), ("-", colour, "steps-post")]
+        assert len(panel.collections) == 1
+    with pytest.raises(ParameterError, match="line is 'dashed'"):
+        panels_with_bands(table, x="period_index", y="rate", x_label="months", line="dashed")
+
+
 def test_panels_leave_out_a_segment_that_few_are_observed_of_and_end_where_it_ends():
     table = curve(["All", "Pro", "Free", "Tiny", "Once"]).assign(n_at_risk=100)
     table.loc[table["segment"] == "Tiny", "n_at_risk"] = 9

@@ -243,6 +243,25 @@ def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan)
     assert "(churn_survival#whom-to-call-first)" in beside
 
 
+def test_after_an_answer_each_group_has_a_panel_with_promoters_behind_it(by_plan):
+    panels = by_plan.stakes.plot().figure.axes
+    assert [panel.get_title(loc="left") for panel in panels] == ["detractors", "no answer", "passives"]
+    assert panels[0].figure.get_suptitle() == "dashed: promoters"
+    assert [text.get_text() for text in panels[0].texts] == ["52 at risk", "52 %"]
+    assert {line.get_drawstyle() for panel in panels for line in panel.lines} == {"steps-post"}
+    plt.close("all")
+
+
+@pytest.mark.slow
+def test_segments_that_the_trend_cannot_draw_are_named(root, by_plan):
+    few = cs.load(root / "data", where="region=APAC and channel=Partner")
+    drawn = "NPS by quarter of the invitation, from 30 answers on. Bands: 95 % intervals."
+    assert cs.Surveys(few, by="plan").trend.subtitle == (
+        f"{drawn} Not drawn, with fewer than 30 answers to show in each quarter: Enterprise."
+    )
+    assert by_plan.trend.subtitle == drawn
+
+
 def test_two_columns_are_crossed(sample):
     found = cs.Surveys(sample, by="region,channel")
     assert found.crossing.subtitle.startswith("NPS of region by channel")
