@@ -19,7 +19,7 @@ from cslib.retention import cohorts as estimate
 from cslib.retention import headlines as told
 from cslib.retention import revenue as money
 from cslib.retention import words
-from cslib.show.charts import largest_segments, left_out, lines_with_bands
+from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands
 from cslib.show.estimates import MAX_COHORTS, retention_heatmap
 from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
@@ -201,7 +201,8 @@ class Retention(Study):
         shown = largest_segments(table)
         plotted = f"MRR as a share of the first MRR, by {self._say.since}. Bands: 95 % intervals."
         title = self._say.revenue_segments(told.extreme_shares(shown, period=self._say.period))
-        chart = self._lines(shown, "share")
+        how: Any = {"x": "period_index", "y": "share", "x_label": self._say.since, "n": "n_customers"}
+        chart = partial(panels_with_bands, shown, **how)
         return Result(name, table, title, plotted + left_out(table, shown), chart, caption=caption)
 
     @cached_property

@@ -202,7 +202,7 @@ class Surveys(Study):
         caption = (
             "Change between the windows, by segment; 95 % intervals, of which one in twenty leaves out 0 by chance"
         )
-        needed = self._say.needed(answers_needed(self._found, least), least)
+        needed = self._say.needed(answers_needed(self._found, least), least, self._shift)
         title = self._say.change(self._shift)
         if self._moved.empty:
             return Result(name, self._moved, absent=f"{title}.", notes=(needed,), caption=caption)
@@ -210,8 +210,9 @@ class Surveys(Study):
         order = ["All", *self._order(self._split)]
         ranked = self._moved.sort_values("segment", key=lambda s: pd.Series(pd.Categorical(s, order), s.index))
         shown = self._say.changes(ranked)
-        most = self._say.moved_most(most_moved(judged(self._moved)))
-        notes = (*most, *self._say.parts(self._moved, self._split), windows, needed)
+        moved = judged(self._moved)
+        parts = self._say.parts(moved, self._split) if moved["clear"].iloc[0] else ()
+        notes = (*self._say.moved_most(most_moved(moved)), *parts, windows, needed)
         return Result(name, self._moved, title, notes=notes, caption=caption, shown=shown)
 
     @cached_property
@@ -255,8 +256,7 @@ class Surveys(Study):
         table = unhappy(self._data, self._asked, self._found.window, column=column)
         name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst, by MRR"
         why = "" if len(table) else f"No present customer is among the {self._asked.groups[2]}."
-        labels = words.UNHAPPY | {"score": self._asked.label}
-        how: Any = {"formats": {"mrr": "amount", "score": "plain"}, "labels": labels, "absent": why, "most": 10}
+        how: Any = {"formats": {"mrr": "amount", "score": "plain"}, "labels": words.UNHAPPY, "absent": why, "most": 10}
         shown = table.loc[:, table.notna().any()] if len(table) else table
         how["notes"] = (words.BESIDE_CHURN,) * ("customers" in self.data.tables and len(table) > 0)
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)

@@ -21,7 +21,7 @@ from cslib.surveys.stakes import Landmark
 
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
-UNHAPPY: Final = {"customer_id": "Customer", "mrr": "MRR", "answered_on": "Answered on"}
+UNHAPPY: Final = {"customer_id": "Customer", "mrr": "MRR", "score": "Answer", "answered_on": "Answered on"}
 SAID: Final = {STATES[0]: "got no answer", STATES[1]: "was never asked"}
 WEIGHTED: Final = {"nothing": "as answered", "all of these": "everything on record"}
 HOW_TO_READ_SCORES: Final = (
@@ -240,9 +240,11 @@ class Words:
         if low == high and not names:
             return f"{self.label} is {low} in all segments"
         best, worst = ends["segment"]
+        runs = f"{self.label} runs from {low} ({worst}) to {high} ({best})"
+        if not names:
+            return f"No clear difference: {runs}"
         more = [f"{len(names) - MOST} more"] * (len(names) > MOST)
-        clear = f"clearly different: {listed([*names[:MOST], *more])}" if names else "no clear difference"
-        return f"{self.label} runs from {low} ({worst}) to {high} ({best}); {clear}"
+        return f"{runs}; clearly different: {listed([*names[:MOST], *more])}"
 
     def distribution(self, given: pd.DataFrame) -> str:
         """State which answer is the most frequent, and how many gave each group."""
@@ -269,8 +271,8 @@ class Words:
         together = f"The {period}s of the window come to {score} together, not {once}: {answers}"
         return (f"{together}. The {once} counts {customers}.",)
 
-    def needed(self, answers: int, difference: float) -> str:
-        """Say how many answers it takes to see a change.
+    def needed(self, answers: int, difference: float, moved: pd.Series[Any] | None = None) -> str:
+        """Say how many answers it takes to see a change, and how many there are in the windows compared.
 
         Examples
         --------
@@ -282,7 +284,9 @@ class Words:
         change = {"nps": f"{difference:g} points", "csat": f"{100 * difference:g} points"}
         rounded = round(answers, -max(len(str(answers)) - 3, 0))
         size = change.get(self.survey, f"{difference:g}")
-        return f"It takes about {rounded:,} answers in each window to notice a change of {size} four times out of five."
+        there = "" if moved is None else f"; there are {moved.n_before:,} and {moved.n_now:,}"
+        seen = f"to notice a change of {size} four times out of five"
+        return f"It takes about {rounded:,} answers in each window {seen}{there}."
 
     def silence(self, moves: Mapping[str, float]) -> str:
         """State what weighting to all who were asked does to the score, from ``surveys.change.silence_moves``."""
@@ -332,7 +336,7 @@ class Words:
         if clear.empty:
             return f"No group on record clearly stands apart in {self.label}"
         row = clear.iloc[0]
-        apart = f"{self._points(row.difference)} {'higher' if row.difference >= 0 else 'lower'}"
+        apart = self._beside(row.difference)
         who = f"customers whose {row.segment_by} is {row.segment}"
         return f"{self.label} is {apart} among {who} ({percent(row.share)} of those who answered)"
 
@@ -342,9 +346,12 @@ class Words:
             return ()
         rows: Any = clear.head(MOST).itertuples()
         each = ((r.segment_by.removesuffix(" answer"), SAID.get(r.segment, f"was {r.segment}"), r) for r in rows)
-        told = [f"{self._signed(r.difference)} where {survey} {said}" for survey, said, r in each]
-        text = "Answers to other surveys go along with it, though they are no trait by which to choose customers"
-        return (f"{text}: {', '.join(told)}.",)
+        told = [f"{self._beside(r.difference)} where {survey} {said}" for survey, said, r in each]
+        text = f"{self.label} goes with the answers to other surveys: it is {listed(told)}"
+        return (f"{text}. These are answers, no traits to choose customers by.",)
+
+    def _beside(self, difference: float) -> str:
+        return f"{self._points(difference)} {'higher' if difference >= 0 else 'lower'}"
 
     def other(self, whole: pd.Series[Any]) -> str:
         """State the score of another survey with its window; from the row of the whole."""

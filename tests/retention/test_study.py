@@ -96,6 +96,8 @@ def test_tables_hold_together(by_plan):
     assert by_plan.revenue_by_segment.title == (
         "A year on, we still earn 94 % of what Team customers first paid, 75 % of what Starter customers did"
     )
+    panels = by_plan.revenue_by_segment.plot().figure.axes
+    assert [panel.get_title(loc="left") for panel in panels] == ["Enterprise", "Starter", "Team"]
     assert by_plan.comparison.shown["comparison"].tolist() == [
         *("all cohorts, any difference", "newer half", "newest cohort old enough"),
     ]

@@ -237,6 +237,15 @@ def test_segments_stand_in_one_order(by_plan):
     plt.close("all")
 
 
+def test_what_a_clear_change_is_made_of_is_told():
+    """All who are asked give a 9 now and gave a 0 before."""
+    rows = [(f"c{i}", f"{y}-0{i % 6 + 1}-10", "nps", s, None) for i in range(60) for y, s in ((2024, 0), (2025, 9))]
+    tables = {"surveys": surveys(*rows), "customers": MANY.assign(started_on="2023-01-05", churned_on=None)}
+    found = study(tables, as_of="2025-12-31", by="plan", window="2025", compare_to="2024", min_group=1)
+    assert found.change.title == "NPS is 100, up from −100 in the window before, more than chance"
+    assert found.change.notes[1].startswith("Of the +200 points, +200 points come from customers of the same plan")
+
+
 def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan):
     (beside,) = by_plan.unhappy.notes
     assert beside.startswith("This list knows the latest answer alone, and is in order of revenue.")
@@ -283,6 +292,8 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
         "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −21 to +2.3), but not more than chance does to "
         "one of 3."
     )
+    assert len(by_plan.change.notes) == 3, "what a change within the margin of error is made of is not told"
+    assert by_plan.change.notes[2].endswith("; there are 951 and 1,563.")
 
 
 @pytest.mark.parametrize(

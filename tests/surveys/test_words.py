@@ -365,7 +365,7 @@ def test_why_quarters_are_above_the_year():
 def test_segments():
     assert SAY.segments(judged(scores(GLAD))) == "NPS runs from −40 (B) to 60 (A); clearly different: A and B"
     near = answers(("A", -2, 9, 30), ("A", -2, 0, 10), ("B", -2, 9, 30), ("B", -2, 0, 12))
-    assert SAY.segments(judged(scores(near))) == "NPS runs from 43 (B) to 50 (A); no clear difference"
+    assert SAY.segments(judged(scores(near))) == "No clear difference: NPS runs from 43 (B) to 50 (A)"
     alike = answers(("A", -2, 9, 30), ("B", -2, 9, 30))
     assert SAY.segments(judged(scores(alike))) == "NPS is 100 in all segments"
     five = judged(scores(answers(*((name, -2, 9 if name < "D" else 0, 90) for name in "ABCDE"))))
@@ -393,8 +393,8 @@ def test_answers_to_other_surveys_are_told_apart_from_traits():
     rows = [("CES answer", "easy", 52.8), ("CSAT answer", "no answer", -30.1), ("CSAT answer", "not asked", 25.5)]
     clear = pd.DataFrame(rows, columns=["segment_by", "segment", "difference"])
     assert SAY.other_answers(clear) == (
-        "Answers to other surveys go along with it, though they are no trait by which to choose customers: +53 points where "
-        "CES was easy, −30 points where CSAT got no answer, +26 points where CSAT was never asked.",
+        "NPS goes with the answers to other surveys: it is 53 points higher where CES was easy, 30 points lower where CSAT got "
+        "no answer and 26 points higher where CSAT was never asked. These are answers, no traits to choose customers by.",
     )
     assert SAY.other_answers(clear.head(0)) == ()
 
@@ -423,5 +423,7 @@ def test_needed():
         3223, 5.0
     )
     assert SAY.needed(0, 5.0).startswith("All answers are alike")
+    there = SAY.needed(3223, 5.0, pd.Series({"n_before": 951, "n_now": 1563}))
+    assert there.endswith("a change of 5 points four times out of five; there are 951 and 1,563.")
     assert "a change of 5 points" in Words("csat").needed(40, 0.05)
     assert "a change of 0.5 four" in Words("ces").needed(40, 0.5)
