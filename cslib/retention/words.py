@@ -186,7 +186,7 @@ class Wording:
         if contrast.alone:
             gap = format_value(abs(contrast.difference), "points").removeprefix("+")
             ahead = f"{gap} {'ahead' if contrast.difference > 0 else 'behind'}"
-            return f"{who} are {ahead}: {rates}. {span.capitalize()} the difference may be chance."
+            return f"{who} are {ahead}: {rates}, but {span} the difference may be chance."
         return f"{who} do not clearly differ from earlier ones: {rates}, which may be chance."
 
     def bridge(self, found: Drift, older: Drift | None, contrast: pd.Series[Any]) -> str:

@@ -314,13 +314,21 @@ def panels_with_bands(
         lines = _Lines(axes, x, y, parts, shown, colours, parts if line == "steps" else (), *said)
         axes.set_ylim(set_scale(axes.yaxis, scale, unit, most=6))
         _x_ticks(axes, at, {}, dated, few=True)
-        _panel(lines, segment, place, whole=unit == "score")
+        _panel(lines, segment, place, ending=_ending(parts[segment][y].iloc[-1], unit))
         axes.set_xlabel(folded(x_label), loc="right", fontsize=9.5)
-    dashed = f"all {n_label}" if behind == "All" else behind
-    above = [_above(panels[0], y_label, unit, False), f"dashed: {dashed}" * there]
+    above = [_above(panels[0], y_label, unit, False)]
+    if there:
+        last = _ending(drawn[behind][y].dropna().iloc[-1], unit)
+        above.append(f"dashed: {f'all {n_label}' if behind == 'All' else behind}, {last} at the end")
     text = folded(" · ".join(filter(None, above)), letters=44)
     panels[0].figure.suptitle(text, x=0.01, ha="left", fontsize=9.5, color=MUTED)
     return panels[0]
+
+
+def _ending(value: float, unit: str) -> str:
+    if unit in ("percent", "hazard"):
+        return percent(value)
+    return format_value(round(value) if unit == "score" else value)
 
 
 def _panels(count: int) -> list[Axes]:
@@ -335,7 +343,7 @@ def _panels(count: int) -> list[Axes]:
     return panels[:count]
 
 
-def _panel(lines: _Lines, segment: str, place: int, *, whole: bool) -> None:
+def _panel(lines: _Lines, segment: str, place: int, *, ending: str) -> None:
     """Draw a segment before all customers; its name above it with the n of the last value, which stands at its end."""
     axes = lines.axes
     for name in reversed([*lines.parts]):
@@ -351,11 +359,10 @@ def _panel(lines: _Lines, segment: str, place: int, *, whole: bool) -> None:
         axes.annotate(n, (0, 1), xycoords="axes fraction", xytext=(0, 4), color=MUTED, **about)
     bold: Any = {"color": colour, "fontweight": "bold"}
     axes.set_title(short(segment, 20), loc="left", pad=18 if lines.n else 6, fontsize=10.5, **bold)
-    value, (left, right) = end[lines.y], axes.get_xlim()
+    left, right = axes.get_xlim()
     ended = right - end[lines.x] > FAR * (right - left)
-    at = (end[lines.x] if ended else right, value)  # beyond the line of all customers
-    text = percent(value) if lines.unit == "percent" else format_value(round(value) if whole else value)
-    hover.belongs(place, axes.annotate(text, at, xytext=(4, -3), **bold, **about))
+    at = (end[lines.x] if ended else right, end[lines.y])  # beyond the line of all customers
+    hover.belongs(place, axes.annotate(ending, at, xytext=(4, -3), **bold, **about))
 
 
 def _placed(table: pd.DataFrame, x: str, y: str, least: int) -> tuple[bool, pd.DataFrame, pd.DataFrame]:

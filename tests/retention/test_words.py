@@ -52,7 +52,7 @@ def test_answer_names_rate_interval_and_change():
         (comparison(0.01, -0.1), "leave sooner than earlier ones**: 70 % vs 80 %"),
         (comparison(0.2, 0.02), "do not clearly differ from earlier ones: 70 % vs 68 % are still customers 6 months on, which may be chance."),
         (comparison(0.01, 0.02), "differ from earlier ones over the first 6 months together, but not clearly at the end"),
-        (comparison(0.06, 0.1), "are 10.0 points ahead: 70 % vs 60 % are still customers 6 months on. Over the first 6 months together the difference may be chance"),
+        (comparison(0.06, 0.1), "are 10.0 points ahead: 70 % vs 60 % are still customers 6 months on, but over the first 6 months together the difference may be chance."),
         (comparison(0.06, -0.1, together=-0.1), "are 10.0 points behind: 70 % vs 80 %"),
         (comparison(0.01, 0.1, together=-0.4), "differ from earlier ones over the first 6 months together"),
         (comparison(float("nan"), 0.0), "do not clearly differ"),

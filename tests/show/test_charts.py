@@ -133,6 +133,7 @@ def test_each_segment_has_a_panel_on_one_scale_with_all_behind_it():
         ["990 customers", "44 %"],
         ["980 customers", "89 %"],
     ]
+    assert axes.figure.get_suptitle() == "dashed: all customers, 89 % at the end"
     assert both[0].get_ylim() == both[1].get_ylim() == (0, 1)
     for panel, level in zip(both, (0.5, 1.0), strict=True):
         assert [line.get_linestyle() for line in panel.lines] == ["--", "-"]
@@ -148,7 +149,7 @@ def test_panels_may_have_a_segment_behind_them_and_steps():
     axes = panels_with_bands(table, x="period_index", y="rate", x_label="months", line="steps", behind="Happy")
     panels = axes.figure.axes
     assert [panel.get_title(loc="left") for panel in panels] == ["Pro", "Free"]
-    assert axes.figure.get_suptitle() == "dashed: Happy"
+    assert axes.figure.get_suptitle() == "dashed: Happy, 89 % at the end"
     for panel, colour in zip(panels, PALETTE[1:], strict=False):
         styles = [(line.get_linestyle(), line.get_color(), line.get_drawstyle()) for line in panel.lines]
         assert styles == [("--", MUTED, "steps-post"), ("-", colour, "steps-post")]
