@@ -168,8 +168,9 @@ class Words:
             As for :meth:`subtitle` and :meth:`answer`.
         """
         score = self._score(whole[self.survey])
-        rows: Any = quarter[(quarter["kpi"] == self.survey) & (quarter["value"] != whole[self.survey])].itertuples()
-        others = [f"The {self._exact(r.value)} of the scorecard is of {self._alone(r)}." for r in rows]
+        rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
+        apart = [row for row in rows if self._score(row.value) != score]
+        others = [f"The {self._exact(row.value)} of the scorecard is of {self._alone(row)}." for row in apart]
         if pd.notna(of_all) and self._score(of_all) != score:
             others.append(f"The {self._score(of_all)} is an estimate that counts those who did not answer, too.")
         first = f"**Which {self.label} to quote**: {', '.join(filter(None, [score, self.span]))}."
@@ -421,7 +422,7 @@ class Words:
         if not landmark.columns:
             return ()
         who = f"Months and money compare customers of the same {listed(landmark.columns)}"
-        return (f"{who}, where each group has at least five. The lines in the chart show all customers.",)
+        return (f"{who}, where each group has at least five. The chart, and how many left, is of all customers.",)
 
     def _stay(self, row: pd.Series[Any], best: str) -> str:
         text = f"**{_who(row.group)}** ({_followed(row)}) stayed {_against(row, best)}{_months_apart(row)}"

@@ -131,7 +131,7 @@ def test_which_score_to_quote_is_said_where_others_stand_beside_it():
     assert say.quoted(whole, QUARTER.head(0), of_all=32.3) == (f"{quote} {silent}",)
     assert say.quoted(whole, QUARTER.head(0)) == ()
     same = QUARTER.assign(value=37.36)
-    assert say.quoted(whole, same) == (), "the window is that quarter"
+    assert say.quoted(whole, same) == say.quoted(whole, QUARTER.assign(value=36.8)) == (), "both are 37"
     csat = QUARTER.head(1).assign(kpi="csat", value=0.685, ci_lower=0.638, ci_upper=0.729)
     (text,) = Words("csat").quoted(pd.Series({"csat": 0.734}), csat)
     assert "quote**: 73 %. The 68.5 % of the scorecard" in text
@@ -275,6 +275,7 @@ def test_among_whom_groups_are_compared_is_said():
     found = Landmark(measure("nps"), 12, columns=("plan", "region", "channel"))
     (text,) = SAY.alike(found)
     assert "customers of the same plan, region and channel, where each group has at least five." in text
+    assert text.endswith("The chart, and how many left, is of all customers.")
     assert SAY.alike(replace(found, columns=())) == ()
 
 
