@@ -422,7 +422,7 @@ class Words:
         if not landmark.columns:
             return ()
         who = f"Months and money compare customers of the same {listed(landmark.columns)}"
-        return (f"{who}, where each group has at least five. The chart, and how many left, is of all customers.",)
+        return (f"{who}, where each group has at least five. The chart and the shares that left are of all customers.",)
 
     def _stay(self, row: pd.Series[Any], best: str) -> str:
         text = f"**{_who(row.group)}** ({_followed(row)}) stayed {_against(row, best)}{_months_apart(row)}"

@@ -275,7 +275,7 @@ def test_among_whom_groups_are_compared_is_said():
     found = Landmark(measure("nps"), 12, columns=("plan", "region", "channel"))
     (text,) = SAY.alike(found)
     assert "customers of the same plan, region and channel, where each group has at least five." in text
-    assert text.endswith("The chart, and how many left, is of all customers.")
+    assert text.endswith("The chart and the shares that left are of all customers.")
     assert SAY.alike(replace(found, columns=())) == ()
 
 
