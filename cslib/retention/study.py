@@ -19,7 +19,7 @@ from cslib.retention import cohorts as estimate
 from cslib.retention import headlines as told
 from cslib.retention import revenue as money
 from cslib.retention import words
-from cslib.show.charts import largest_segments, left_out, lines_with_bands
+from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands
 from cslib.show.estimates import MAX_COHORTS, retention_heatmap
 from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
@@ -85,15 +85,16 @@ class Retention(Study):
         """Headline sentence and cards."""
         say, known = self._say, (self._marks, self._contrast)
         whom = say.subtitle(told.followed(self._triangle, self._curve))
-        text = say.answer(*known, pace=self._stay if self._recent else math.nan)
-        return Answer(whom, text, tuple(say.cards(*known)), notes=tuple(filter(None, self._bridges())))
+        return Answer(whom, say.answer(*known), tuple(say.cards(*known)), notes=tuple(filter(None, self._bridges())))
 
     def _bridges(self) -> Iterator[str]:
         """Say how this goes with the churn report, where both are about customers."""
         if not self._of_customers:
             return
         found, year = drift(self.data), self._marks[self._marks["period_index"] == 12]
-        if pd.notna(self._stay) and not self._recent:
+        if pd.notna(self._stay) and self._recent:
+            yield self._say.at_the_pace(year.iloc[0], self._stay)
+        elif pd.notna(self._stay):
             yield self._say.beside_churn(year.iloc[0], self._stay, unit=counted_as(self.data))
         if found and self._contrast is not None and self._contrast.together and not self._contrast.newest:
             yield self._say.bridge(found, drift_before(self.data, self._contrast.cohort.date()), self._contrast)
@@ -200,7 +201,8 @@ class Retention(Study):
         shown = largest_segments(table)
         plotted = f"MRR as a share of the first MRR, by {self._say.since}. Bands: 95 % intervals."
         title = self._say.revenue_segments(told.extreme_shares(shown, period=self._say.period))
-        chart = self._lines(shown, "share")
+        how: Any = {"x": "period_index", "y": "share", "x_label": self._say.since, "n": "n_customers"}
+        chart = partial(panels_with_bands, shown, **how)
         return Result(name, table, title, plotted + left_out(table, shown), chart, caption=caption)
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -124,7 +123,7 @@ class Wording:
         what += {"on": "", "on_or_after": " or later"}.get(self.kind, " or another of its bracket")
         return f"{whom} in {counted(followed.n_cohorts, f'{EVERY[self.period]} cohort')} · retained: {what}"
 
-    def answer(self, marks: pd.DataFrame, contrast: pd.Series[Any] | None, *, pace: float = math.nan) -> str:
+    def answer(self, marks: pd.DataFrame, contrast: pd.Series[Any] | None) -> str:
         """Answer "do customers stay, and are newer ones better?" in at most two sentences.
 
         Parameters
@@ -134,8 +133,6 @@ class Wording:
             far; missing without cohorts).
         contrast
             Newer against older cohorts, where there are any.
-        pace
-            Share that stays longer than 12 months at the pace of the last 12, where the churn report rests on them.
 
         Returns
         -------
@@ -146,8 +143,7 @@ class Wording:
             return "No period after the first is complete yet, so **retention is not known yet**."
         row = marks[marks["headline"]].iloc[0]
         seen = counted(int(row.n_customers), "customer") + " followed that long" * pd.isna(row.joined)
-        now = f"; at the pace of the last 12 months, as in the churn report, {percent(pace)}" if pace == pace else ""
-        first = f"**{self._kept(row)}** (95 % interval {between(row.ci_lower, row.ci_upper)}, {seen}){now}."
+        first = f"**{self._kept(row)}** (95 % interval {between(row.ci_lower, row.ci_upper)}, {seen})."
         if self.source == "tenure":
             return f"{first} The data hold no start dates, so they don't tell whether newer customers stay longer."
         return f"{first} {self.difference(contrast)}"
@@ -179,7 +175,7 @@ class Wording:
         half = f"Customers who joined since {day}, the newer half of cohorts,"
         who = f"Customers who joined {when} {day}" if contrast.newest else half
         state = replace(self, kind="on").retained(k)
-        rates = f"{percent(contrast.rate_newer)} vs {percent(contrast.rate_older)} {state}{self._alike(contrast)}"
+        rates = f"{percent(contrast.rate_newer)} vs {percent(contrast.rate_older)} {state}"
         span = f"over the first {stretch(k, self.period)} together"
         if contrast.together and contrast.alone:
             longer, shorter = BETTER.get(self.source, ("stay longer", "leave sooner"))
@@ -190,8 +186,8 @@ class Wording:
         if contrast.alone:
             gap = format_value(abs(contrast.difference), "points").removeprefix("+")
             ahead = f"{gap} {'ahead' if contrast.difference > 0 else 'behind'}"
-            return f"{who} are {ahead}: {rates}. {span.capitalize()} the difference may be chance."
-        return f"{who} do not clearly differ from earlier ones: {rates}. The difference may be chance."
+            return f"{who} are {ahead}: {rates}, but {span} the difference may be chance."
+        return f"{who} do not clearly differ from earlier ones: {rates}, which may be chance."
 
     def bridge(self, found: Drift, older: Drift | None, contrast: pd.Series[Any]) -> str:
         """Say whether a change of churn is that of newer cohorts alone, or of older ones as well.
@@ -205,12 +201,25 @@ class Wording:
         contrast
             Newer against older cohorts.
         """
-        leave = f"customers left {'faster' if found.faster else 'more slowly'} in the last 12 months"
-        who = f"those who joined before {self._day(contrast.cohort)}"
+        leave = (
+            f"Customers left {'faster' if found.faster else 'more slowly'} in the last 12 months, the churn report says"
+        )
+        who = f"Those who joined before {self._day(contrast.cohort)}"
         if older is not None and older.faster == found.faster:
-            return f"The churn report says that {leave}: {who} did, too, so it is not only about whom we sign."
-        alike = f"{who}, no such change is clear at the same ages"
-        return f"The churn report says that {leave}. Among {alike}: it shows in those who joined since."
+            return f"{leave}. {who} did, too, so it is not only about whom we sign."
+        return f"{leave}. {who} did not clearly, so it may be mostly about whom we sign now."
+
+    def at_the_pace(self, mark: pd.Series[Any], survival: float) -> str:
+        """Say why the churn report, where it rests on the last 12 months, has another share.
+
+        Parameters
+        ----------
+        mark, survival
+            As for :meth:`beside_churn`.
+        """
+        here, there = percent(mark.retention_rate), percent(survival)
+        ours = f"{here} is what became of those who joined by {self._until(mark.joined)}"
+        return f"The churn report says {there}, at the pace of the last 12 months; {ours}." if here != there else ""
 
     def beside_churn(self, mark: pd.Series[Any], survival: float, *, unit: str = "customer") -> str:
         """Say why the churn report has another share; nothing where it has the same, as rounded.
@@ -298,9 +307,8 @@ class Wording:
         if ends.empty:
             return "There are no two segments with enough customers to compare"
         best, worst = (row for _, row in ends.iterrows())
-        least = f"{worst.segment} {percent(worst.share)}"
-        on = self._on(int(best.period_index))
-        text = f"{on}, {best.segment} customers pay {percent(best.share)} of what they first paid, {least}"
+        on, least = self._on(int(best.period_index)), f"{percent(worst.share)} of what {worst.segment} customers did"
+        text = f"{on}, we still earn {percent(best.share)} of what {best.segment} customers first paid, {least}"
         return text if best.clear else f"{text}: no clear difference"
 
     def heatmap(self, followed: pd.Series[Any], *, most: int) -> str:

@@ -15,7 +15,7 @@ from cslib.retention.revenue import net_and_gross, net_by_segment, revenue_level
 from cslib.revenue import charts, spending, words
 from cslib.revenue import headlines as told
 from cslib.revenue import movements as estimate
-from cslib.show.charts import largest_segments, lines_with_bands, panels_with_bands, well_observed
+from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands, undrawn, well_observed
 from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
 from cslib.value.prices import unknown_months
@@ -107,7 +107,8 @@ class Revenue(Study):
         draw = panels_with_bands if self.by else lines_with_bands
         return Result(
             name, table, self._say.kept(self._kept, told.a_year_before(self._kept), told.best_and_worst(self._kept)),
-            "MRR of those who were customers twelve months earlier, as a share of what they paid then. Bands: 95 %.",
+            "MRR of those who were customers twelve months earlier, as a share of what they paid then. Bands: 95 %."
+            + left_out(lines, shown) + undrawn(shown, "share", few="fewer than 30 such customers in each month"),
             partial(draw, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
             how_to_read=words.HOW_TO_READ_TRAILING, caption=caption,
             notes=self._say.left_the_year(told.left_the_year(told.far_out(self._moved), self._kept))

@@ -24,7 +24,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
-from cslib.errors import ParameterError, check_choice
+from cslib.errors import ParameterError, check_choice, listed
 from cslib.show import hover
 from cslib.show.drawing import PALETTE as PALETTE  # charts of topics take both from here
 from cslib.show.drawing import is_slim as is_slim
@@ -268,7 +268,7 @@ def lines_with_bands(
 @mpl.rc_context(STYLE)
 def panels_with_bands(
     table: pd.DataFrame, *, x: str, y: str, x_label: str, y_label: str = "", n: str = "", n_label: str = "customers",
-    unit: str = "percent", least: int = 10,
+    unit: str = "percent", line: str = "straight", least: int = 10, behind: str = "All",
 ) -> Axes:  # fmt: skip
     """Draw each segment with its interval in a panel of its own, on one scale, with a dashed line for all behind it.
 
@@ -277,8 +277,10 @@ def panels_with_bands(
 
     Parameters
     ----------
-    table, x, y, x_label, y_label, n, n_label, unit, least
-        As for :func:`lines_with_bands`.
+    table, x, y, x_label, y_label, n, n_label, unit, line, least
+        As for :func:`lines_with_bands`; no ``dashed`` line.
+    behind
+        The segment of the dashed line.
 
     Returns
     -------
@@ -293,29 +295,40 @@ def panels_with_bands(
     how: Any = {"x": x, "y": y, "x_label": x_label, "n": n, "n_label": n_label, "unit": unit, "least": least}
     require(table, "segment", x, y, *([n] if n else []))
     check_choice("unit", unit, FINEST)
+    check_choice("line", line, ("straight", "steps"))
     dated, every, firm = _placed(table, x, y, least)
-    segments = [s for s in dict.fromkeys(firm["segment"]) if s not in FIXED]
+    segments = [s for s in dict.fromkeys(firm["segment"]) if s not in FIXED and s != behind]
     if len(segments) < 2:
-        return lines_with_bands(table, y_label=y_label, **how)
-    colours, behind = _colours(table), "All" in set(firm["segment"])
+        return lines_with_bands(table, y_label=y_label, line=line, **how)
+    there = behind in set(firm["segment"])
+    colours = _colours(table) | dict.fromkeys([behind] * there, MUTED)
     drawn = {s: every[every["segment"] == s].sort_values(x) for s in colours}
     said = (_named(x_label, {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
     scale, at = firm[[c for c in (y, *BOUNDS) if c in firm]].to_numpy(float), np.unique(firm[x]).astype(float)
     panels = _panels(len(segments))
     for place, (axes, segment) in enumerate(zip(panels, segments, strict=True)):
         shown = {segment: drawn[segment]}
-        if behind:
-            shown["All"] = drawn["All"].drop(columns=[*BOUNDS], errors="ignore")
+        if there:
+            shown[behind] = drawn[behind].drop(columns=[*BOUNDS], errors="ignore")
         parts = {s: own.dropna(subset=[y]) for s, own in shown.items()}
-        lines = _Lines(axes, x, y, parts, shown, colours, (), *said)
+        lines = _Lines(axes, x, y, parts, shown, colours, parts if line == "steps" else (), *said)
         axes.set_ylim(set_scale(axes.yaxis, scale, unit, most=6))
         _x_ticks(axes, at, {}, dated, few=True)
-        _panel(lines, segment, place, whole=unit == "score")
+        _panel(lines, segment, place, ending=_ending(parts[segment][y].iloc[-1], unit))
         axes.set_xlabel(folded(x_label), loc="right", fontsize=9.5)
-    above = [_above(panels[0], y_label, unit, False), f"dashed: all {n_label}" * behind]
+    above = [_above(panels[0], y_label, unit, False)]
+    if there:
+        last = _ending(drawn[behind][y].dropna().iloc[-1], unit)
+        above.append(f"dashed: {f'all {n_label}' if behind == 'All' else behind}, {last} at the end")
     text = folded(" · ".join(filter(None, above)), letters=44)
     panels[0].figure.suptitle(text, x=0.01, ha="left", fontsize=9.5, color=MUTED)
     return panels[0]
+
+
+def _ending(value: float, unit: str) -> str:
+    if unit in ("percent", "hazard"):
+        return percent(value)
+    return format_value(round(value) if unit == "score" else value)
 
 
 def _panels(count: int) -> list[Axes]:
@@ -330,7 +343,7 @@ def _panels(count: int) -> list[Axes]:
     return panels[:count]
 
 
-def _panel(lines: _Lines, segment: str, place: int, *, whole: bool) -> None:
+def _panel(lines: _Lines, segment: str, place: int, *, ending: str) -> None:
     """Draw a segment before all customers; its name above it with the n of the last value, which stands at its end."""
     axes = lines.axes
     for name in reversed([*lines.parts]):
@@ -346,11 +359,10 @@ def _panel(lines: _Lines, segment: str, place: int, *, whole: bool) -> None:
         axes.annotate(n, (0, 1), xycoords="axes fraction", xytext=(0, 4), color=MUTED, **about)
     bold: Any = {"color": colour, "fontweight": "bold"}
     axes.set_title(short(segment, 20), loc="left", pad=18 if lines.n else 6, fontsize=10.5, **bold)
-    value, (left, right) = end[lines.y], axes.get_xlim()
+    left, right = axes.get_xlim()
     ended = right - end[lines.x] > FAR * (right - left)
-    at = (end[lines.x] if ended else right, value)  # beyond the line of all customers
-    text = percent(value) if lines.unit == "percent" else format_value(round(value) if whole else value)
-    hover.belongs(place, axes.annotate(text, at, xytext=(4, -3), **bold, **about))
+    at = (end[lines.x] if ended else right, end[lines.y])  # beyond the line of all customers
+    hover.belongs(place, axes.annotate(ending, at, xytext=(4, -3), **bold, **about))
 
 
 def _placed(table: pd.DataFrame, x: str, y: str, least: int) -> tuple[bool, pd.DataFrame, pd.DataFrame]:
@@ -599,3 +611,17 @@ def left_out(table: pd.DataFrame, shown: pd.DataFrame) -> str:
     """Say which segments a chart leaves out; empty where it shows all."""
     there, drawn = table["segment"].nunique() - 1, shown["segment"].nunique() - 1
     return f" The {drawn} largest of {there} segments." if drawn < there else ""
+
+
+def undrawn(shown: pd.DataFrame, y: str, *, few: str) -> str:
+    """Name the segments of which a chart has no value to draw, and say why; empty where it draws each.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"segment": ["All", "A", "B"], "nps": [30.0, 31.0, None]})
+    >>> undrawn(table, "nps", few="fewer than 30 answers in each quarter")
+    ' Not drawn, with fewer than 30 answers in each quarter: B.'
+    """
+    known = shown.groupby("segment", sort=False)[y].count()
+    missing = [str(segment) for segment in known.index[known == 0] if segment != "All"]
+    return f" Not drawn, with {few}: {listed(missing)}." if missing else ""

@@ -71,6 +71,24 @@ def change(found: Answers, column: str = "", *, min_group: int = 10) -> pd.DataF
     return table[CHANGE]
 
 
+def most_moved(moved: pd.DataFrame) -> pd.Series[Any] | None:
+    """Choose the segment whose score moved most; one that did by more than chance before all others.
+
+    Parameters
+    ----------
+    moved
+        As from :func:`change`, with ``clear``, from :func:`cslib.surveys.scores.judged`.
+
+    Returns
+    -------
+    pandas.Series or None
+        Its row with ``among`` (segments that were compared); None where there are no two.
+    """
+    parts = moved[moved["p_value"].notna() & ~moved["segment"].isin(["All", SMALL])]
+    order = parts.assign(size=parts["change"].abs()).sort_values(["clear", "size"], ascending=False, kind="stable")
+    return order.assign(among=len(parts)).iloc[0] if len(parts) > 1 else None
+
+
 def _moved(frame: pd.DataFrame, asked: Measure) -> pd.DataFrame:
     """Scores of each segment in both windows, and their difference with its interval."""
     places = {"before": "segment_before", "now": "segment"}

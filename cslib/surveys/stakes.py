@@ -24,6 +24,7 @@ from cslib.errors import check_share, counted
 from cslib.stats.intervals import Floats, Interval, holm, log_rank, weighted_sum, z_value
 from cslib.stats.survival import at_risk_and_events, life_table, mean_stay, survival_curve, survival_summary
 from cslib.surveys.answers import SILENT, STATES, Asked, Measure, holder_of, latest, with_columns
+from cslib.surveys.scores import judged
 
 ALL_OTHERS: Final = "all others"
 KEYS: Final = ["group", "age", "end", "since", "event_observed"]
@@ -359,6 +360,46 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0) -> pd.DataFram
     table["raw_money_at_stake"] = -margin * raw["rmst_difference_months"]
     table = pd.concat([table, pd.DataFrame([_total(table)])], ignore_index=True)
     return table[_columns(label)].astype(dict.fromkeys(("n", "n_churned", "n_today"), "int64"))
+
+
+def who_left(stakes: pd.DataFrame) -> pd.DataFrame:
+    """Say of each group how many left, and whether that is the way in which it differs among customers alike.
+
+    Parameters
+    ----------
+    stakes
+        As from :func:`money_at_stake`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows with ``left`` and ``left_best`` (share of the group and of the best one that left by the horizon,
+        as the chart has it), ``faster`` (than alike customers of the best group, at the same age; where that has no
+        ratio, by the months stayed) and ``as_tested`` (both shares differ in that direction).
+    """
+    survival = next(c for c in stakes if str(c).startswith("survival_"))
+    left, ratio = 1 - stakes[survival].astype(float), stakes["hazard_ratio"].astype(float)
+    best = float(left.iloc[0]) if len(left) else np.nan
+    faster = (ratio > 1).mask(ratio.isna(), stakes["rmst_difference_months"].astype(float) < 0)
+    return stakes.assign(left=left, left_best=best, faster=faster, as_tested=np.where(faster, left > best, left < best))
+
+
+def priced(parts: pd.DataFrame) -> pd.DataFrame:
+    """Tell of which groups a price is known.
+
+    Parameters
+    ----------
+    parts
+        As from :func:`stakes_by_segment`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows with ``clear``, from :func:`cslib.surveys.scores.judged`, and ``priced`` (clear, and all of the
+        interval of the money is above 0).
+    """
+    told = judged(parts)
+    return told.assign(priced=told["clear"] & (told["money_ci_lower"] > 0))
 
 
 def stakes_by_segment(found: Landmark, *, gross_margin: float = 1.0) -> pd.DataFrame:

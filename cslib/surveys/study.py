@@ -14,7 +14,7 @@ from cslib.allowed import asked
 from cslib.data.contract import SCALES
 from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
-from cslib.show.charts import lines_with_bands, panels_with_bands
+from cslib.show.charts import left_out, panels_with_bands, undrawn
 from cslib.show.estimates import forest_plot
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.survival import drawn_ages, survival_at, survival_curve
@@ -22,11 +22,11 @@ from cslib.surveys import answers as replies
 from cslib.surveys import scores as estimate
 from cslib.surveys import words
 from cslib.surveys.answers import Answers, Measure, wanted
-from cslib.surveys.change import WORTH_SEEING, answers_needed, change, non_response, silence_moves
+from cslib.surveys.change import WORTH_SEEING, answers_needed, change, most_moved, non_response, silence_moves
 from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, trend_rows
 from cslib.surveys.kpis import of_the_quarter
 from cslib.surveys.scores import EXTRA, judged
-from cslib.surveys.stakes import Landmark, after_answers, money_at_stake, stakes_by_segment, unhappy
+from cslib.surveys.stakes import Landmark, after_answers, money_at_stake, priced, stakes_by_segment, unhappy, who_left
 
 TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see drivers
 
@@ -103,12 +103,13 @@ class Surveys(Study):
     @cached_property
     def answer(self) -> Answer:
         """How do customers feel, where, and what does it cost?"""
-        say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, judged(self._stake)
+        say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, self._told
         cards = say.cards(whole, self._asked.unit, moved, stake, window=self._found.window)
         quarter = of_the_quarter(self._data, self._asked)
         subtitle = say.subtitle(whole, self._found.window, quarter)
-        text = say.answer(judged(self._main), moved, stake, of_all=self._moves.get("of_all", math.nan))
-        return Answer(subtitle, text, (*cards, *say.quarter(quarter)))
+        of_all = self._moves.get("of_all", math.nan)
+        text = say.answer(judged(self._main), moved, stake, of_all=of_all)
+        return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter, of_all=of_all))
 
     @cached_property
     def groups(self) -> Result:
@@ -190,10 +191,12 @@ class Surveys(Study):
         every = estimate.every_answer(table, self.survey, since=window.first, until=window.last)
         notes = self._say.every(self._every.iloc[0], every, self.period)
         how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
+        shown, few = trend_rows(table), f"fewer than 30 answers to show in each {self.period}"
         return Result(
             name, table, self._say.trend(estimate.last_period(table, self.survey), self.period),
-            f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals.",
-            partial(panels_with_bands, trend_rows(table), n_label="answers", **how), notes=notes, caption=caption,
+            f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals."
+            + left_out(table, shown) + undrawn(shown, self.survey, few=few),
+            partial(panels_with_bands, shown, n_label="answers", **how), notes=notes, caption=caption,
         )  # fmt: skip
 
     @cached_property
@@ -203,7 +206,7 @@ class Surveys(Study):
         caption = (
             "Change between the windows, by segment; 95 % intervals, of which one in twenty leaves out 0 by chance"
         )
-        needed = self._say.needed(answers_needed(self._found, least), least)
+        needed = self._say.needed(answers_needed(self._found, least), least, self._shift)
         title = self._say.change(self._shift)
         if self._moved.empty:
             return Result(name, self._moved, absent=f"{title}.", notes=(needed,), caption=caption)
@@ -211,7 +214,9 @@ class Surveys(Study):
         order = ["All", *self._order(self._split)]
         ranked = self._moved.sort_values("segment", key=lambda s: pd.Series(pd.Categorical(s, order), s.index))
         shown = self._say.changes(ranked)
-        notes = (*self._say.parts(self._moved, self._split), windows, needed)
+        moved = judged(self._moved)
+        parts = self._say.parts(moved, self._split) if moved["clear"].iloc[0] else ()
+        notes = (*self._say.moved_most(most_moved(moved)), *parts, windows, needed)
         return Result(name, self._moved, title, notes=notes, caption=caption, shown=shown)
 
     @cached_property
@@ -223,27 +228,28 @@ class Surveys(Study):
         return Result(
             f"{self.survey}_non_response", table, self._say.silence(self._moves),
             caption=f"{self._asked.label} weighted to everyone asked, 95 % intervals in brackets",
-            shown=self._say.weighted(table), notes=self._say.unmoved(table),
+            shown=self._say.weighted(table), notes=self._say.at_the_most(self._moves) + self._say.unmoved(table),
             also=(Result(f"{self.survey}_response", response, caption="Response rate by segment"),),
         )  # fmt: skip
 
     @cached_property
     def stakes(self) -> Result:
         """What does it cost?"""
-        found, told = self._landmark, judged(self._stake)
+        found, told = self._landmark, self._told
         name, caption = f"{self.survey}_churn", "Churn after an answer, and money at stake"
         if found.remark:
             return Result(name, self._stake, absent=found.remark, caption=caption)
         column = found.columns[0] if self.by and found.columns else ""
-        parts = judged(stakes_by_segment(found, gross_margin=self._margin)) if column else pd.DataFrame({"n": []})
+        parts = priced(stakes_by_segment(found, gross_margin=self._margin)) if column else pd.DataFrame({"n": []})
         parts = parts[parts["n"] >= self.min_group]
-        apart = self._say.stakes_apart(told, parts, column) if column else ()
+        stays = self._say.stays(told, parts, column)
         also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if column else ()
         how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk", "n_label": "at risk"}
+        how["behind"] = self._asked.groups[0]
         return Result(
             name, self._stake, self._say.money(told), self._say.followed(found),
-            partial(lines_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
-            words.HOW_TO_READ_LANDMARK, notes=(*self._say.stays(told), *apart, *self._say.alike(found)),
+            partial(panels_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
+            words.HOW_TO_READ_LANDMARK, notes=(*stays, *self._say.alike(found)),
             also=also, caption=caption,
         )  # fmt: skip
 
@@ -254,8 +260,7 @@ class Surveys(Study):
         table = unhappy(self._data, self._asked, self._found.window, column=column)
         name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst, by MRR"
         why = "" if len(table) else f"No present customer is among the {self._asked.groups[2]}."
-        labels = words.UNHAPPY | {"score": self._asked.label}
-        how: Any = {"formats": {"mrr": "amount", "score": "plain"}, "labels": labels, "absent": why, "most": 10}
+        how: Any = {"formats": {"mrr": "amount", "score": "plain"}, "labels": words.UNHAPPY, "absent": why, "most": 10}
         shown = table.loc[:, table.notna().any()] if len(table) else table
         how["notes"] = (words.BESIDE_CHURN,) * ("customers" in self.data.tables and len(table) > 0)
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
@@ -346,6 +351,10 @@ class Surveys(Study):
     @cached_property
     def _stake(self) -> pd.DataFrame:
         return money_at_stake(self._landmark, gross_margin=self._margin)
+
+    @property
+    def _told(self) -> pd.DataFrame:
+        return who_left(judged(self._stake))
 
     def _order(self, column: str) -> list[str]:
         """Values of a column, the best score first."""

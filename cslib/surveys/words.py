@@ -21,7 +21,7 @@ from cslib.surveys.stakes import Landmark
 
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
-UNHAPPY: Final = {"customer_id": "Customer", "mrr": "MRR", "answered_on": "Answered on"}
+UNHAPPY: Final = {"customer_id": "Customer", "mrr": "MRR", "score": "Answer", "answered_on": "Answered on"}
 SAID: Final = {STATES[0]: "got no answer", STATES[1]: "was never asked"}
 WEIGHTED: Final = {"nothing": "as answered", "all of these": "everything on record"}
 HOW_TO_READ_SCORES: Final = (
@@ -113,7 +113,7 @@ class Words:
         other = score if pd.isna(of_all) else self._score(of_all)
         asked = f"Weighted to everyone asked, it is about {other}." if other != score else ""
         change = f"{_upper(self._moved(moved))}." if moved is not None else ""
-        return " ".join(filter(None, [first, asked, self._where(scored), change, _lost(stakes)]))
+        return " ".join(filter(None, [first, change, asked, self._where(scored), _lost(stakes)]))
 
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():
@@ -144,14 +144,41 @@ class Words:
         return tuple(cards)
 
     def quarter(self, rows: pd.DataFrame) -> tuple[Card, ...]:
-        """Make the cards of the KPIs over the last quarter, as on the scorecard, from ``kpis.of_the_quarter``."""
-        each: list[Any] = list(rows.itertuples())
+        """Make the cards of KPIs over the last quarter; :meth:`quoted` tells of the score.
+
+        Parameters
+        ----------
+        rows
+            As from ``kpis.of_the_quarter``.
+        """
+        each: list[Any] = list(rows[rows["kpi"] != self.survey].itertuples())
         told = {row.kpi: f"3 months to {row.until:%B %Y}, as in the scorecard" for row in each}
         made = [
             card_of(KPIS[r.kpi], r.value, interval=(r.ci_lower, r.ci_upper), n=int(r.n), detail=told[r.kpi])
             for r in each
         ]
         return tuple(replace(card, label=f"{card.label}, last quarter") for card in made)
+
+    def quoted(self, whole: pd.Series[Any], quarter: pd.DataFrame, *, of_all: float = math.nan) -> tuple[str, ...]:
+        """Say which score to quote, and what the other ones of the page and of the scorecard are.
+
+        Parameters
+        ----------
+        whole, quarter, of_all
+            As for :meth:`subtitle` and :meth:`answer`.
+        """
+        score = self._score(whole[self.survey])
+        rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
+        apart = [row for row in rows if self._score(row.value) != score]
+        others = [f"The {self._exact(row.value)} of the scorecard is of {self._alone(row)}." for row in apart]
+        if pd.notna(of_all) and self._score(of_all) != score:
+            others.append(f"The {self._score(of_all)} is an estimate that counts those who did not answer, too.")
+        first = f"**Which {self.label} to quote**: {', '.join(filter(None, [score, self.span]))}."
+        return (" ".join([first, *others]),) if others else ()
+
+    def _alone(self, row: Any) -> str:
+        found = format_interval(row.ci_lower, row.ci_upper, self._unit, value=row.value)
+        return f"the 3 months to {row.until:%B %Y} alone ({found}, {counted(int(row.n), 'answer')})"
 
     def change(self, moved: pd.Series[Any] | None) -> str:
         """Say how the score moved against the window before, and whether that is more than chance."""
@@ -176,6 +203,15 @@ class Words:
         interval = "" if pd.isna(row.ci_lower) else f" ({self._ends(row.ci_lower)} to {self._ends(row.ci_upper)})"
         scores = {"before": self._told(row.score_before), "now": self._told(row.score_now)}
         return {"segment": row.segment, **scores, "change": f"{change}{interval}"}
+
+    def moved_most(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
+        """Say which segment moved most, and whether that is more than chance; from ``change.most_moved``."""
+        if row is None or self._score(row.score_before) == self._score(row.score_now):
+            return ()
+        scores = f"from {self._score(row.score_before)} to {self._score(row.score_now)}"
+        found = f"{self._signed(row.change)}, 95 % interval {self._ends(row.ci_lower)} to {self._ends(row.ci_upper)}"
+        chance = "more than chance" if row.clear else f"but not more than chance does to one of {row.among}"
+        return (f"**{row.segment} moved most**: {scores} ({found}), {chance}.",)
 
     def parts(self, moved: pd.DataFrame, column: str) -> tuple[str, ...]:
         """Say what the change of all is made of, where there are segments to tell it by; from ``change.change``."""
@@ -205,9 +241,11 @@ class Words:
         if low == high and not names:
             return f"{self.label} is {low} in all segments"
         best, worst = ends["segment"]
+        runs = f"{self.label} runs from {low} ({worst}) to {high} ({best})"
+        if not names:
+            return f"No clear difference: {runs}"
         more = [f"{len(names) - MOST} more"] * (len(names) > MOST)
-        clear = f"clearly different: {listed([*names[:MOST], *more])}" if names else "no clear difference"
-        return f"{self.label} runs from {low} ({worst}) to {high} ({best}); {clear}"
+        return f"{runs}; clearly different: {listed([*names[:MOST], *more])}"
 
     def distribution(self, given: pd.DataFrame) -> str:
         """State which answer is the most frequent, and how many gave each group."""
@@ -219,22 +257,23 @@ class Words:
         """State the last period against all before it, and whether the difference is more than chance."""
         if last is None:
             return f"Too few {period}s to tell a trend"
-        chance = "more than chance" if last.clear else "within the margin of error"
-        earlier = f"after {self._score(last.before)} in the {stretch(last.n_before, period)} before"
-        now = f"{self.label} was {self._score(last[self.survey])} in {cohort_label(last.period, period)}"
-        return f"{now}, {earlier}: {chance}"
+        score, before = last[self.survey], f"the {stretch(last.n_before, period)} before ({self._score(last.before)})"
+        way = f"clearly {'above' if score > last.before else 'below'}"
+        chance = f"{way if last.clear else 'within the margin of error of'} {before}"
+        return f"{self.label} of {cohort_label(last.period, period)} alone is {self._score(score)}, {chance}"
 
     def every(self, whole: pd.Series[Any], every: pd.Series[Any], period: str) -> tuple[str, ...]:
         """Say why the score of the window is not that of its periods, from ``surveys.scores.every_answer``."""
         score, once = self._told(every.score), self._score(whole[self.survey])
         if pd.isna(every.score) or score == once or not every.n_responses > whole.n_responses:
             return ()
-        answers = f"The {period}s count every answer: {every.n_responses:,.0f} in the window, {score} taken together"
+        answers = f"in them a customer counts in each {period} with an answer ({every.n_responses:,.0f} answers)"
         customers = f"each of {counted(whole.n_responses, 'customer')} once, by the latest answer"
-        return (f"{answers}. {self.label} of the window, {once}, counts {customers}.",)
+        together = f"The {period}s of the window come to {score} together, not {once}: {answers}"
+        return (f"{together}. The {once} counts {customers}.",)
 
-    def needed(self, answers: int, difference: float) -> str:
-        """Say how many answers it takes to see a change.
+    def needed(self, answers: int, difference: float, moved: pd.Series[Any] | None = None) -> str:
+        """Say how many answers it takes to see a change, and how many there are in the windows compared.
 
         Examples
         --------
@@ -246,23 +285,32 @@ class Words:
         change = {"nps": f"{difference:g} points", "csat": f"{100 * difference:g} points"}
         rounded = round(answers, -max(len(str(answers)) - 3, 0))
         size = change.get(self.survey, f"{difference:g}")
-        return f"It takes about {rounded:,} answers in each window to notice a change of {size} four times out of five."
+        there = "" if moved is None else f"; there are {moved.n_before:,} and {moved.n_now:,}"
+        seen = f"to notice a change of {size} four times out of five"
+        return f"It takes about {rounded:,} answers in each window {seen}{there}."
 
     def silence(self, moves: Mapping[str, float]) -> str:
         """State what weighting to all who were asked does to the score, from ``surveys.change.silence_moves``."""
         if not moves:
             return "The data hold nothing about those who did not answer"
-        lowest, highest, shift = self._score(moves["lowest"]), self._score(moves["highest"]), moves["shift"]
-        could = f"if all the silent had answered alike, it could be anywhere from {lowest} to {highest}"
+        shift, of_all = moves["shift"], moves["of_all"]
         if pd.isna(shift):
-            return f"No column tells who is silent; {could}"
-        if lowest == highest:
+            return "No column tells who is silent"
+        if not self._open(moves) or self._points(shift) == self._points(0):
             return f"Weighting to everyone asked does not change {self.label}"
-        if self._points(shift) == self._points(0):
-            return f"Weighting to everyone asked does not change {self.label}; {could}"
+        if pd.isna(of_all):
+            return f"Weighting to everyone asked does not clearly change {self.label}"
         direction = "lower" if shift < 0 else "higher"
         by = "Weighted to everyone asked, by everything on record"
-        return f"{by}, {self.label} is {self._points(shift)} {direction}; {could}"
+        return f"{by}, {self.label} is about {self._score(of_all)}: {self._points(shift)} {direction}"
+
+    def at_the_most(self, moves: Mapping[str, float]) -> tuple[str, ...]:
+        """Say what the two bounds of the table are, where they are apart."""
+        last = "The last two rows are as far as it could be: had everyone who did not answer been of one kind."
+        return (last,) if moves and self._open(moves) else ()
+
+    def _open(self, moves: Mapping[str, float]) -> bool:
+        return self._score(moves["lowest"]) != self._score(moves["highest"])
 
     def weighted(self, table: pd.DataFrame) -> pd.DataFrame:
         """Lay out the weighted scores for their readers, each with its interval, where weighting changes it."""
@@ -289,7 +337,7 @@ class Words:
         if clear.empty:
             return f"No group on record clearly stands apart in {self.label}"
         row = clear.iloc[0]
-        apart = f"{self._points(row.difference)} {'higher' if row.difference >= 0 else 'lower'}"
+        apart = self._beside(row.difference)
         who = f"customers whose {row.segment_by} is {row.segment}"
         return f"{self.label} is {apart} among {who} ({percent(row.share)} of those who answered)"
 
@@ -299,9 +347,12 @@ class Words:
             return ()
         rows: Any = clear.head(MOST).itertuples()
         each = ((r.segment_by.removesuffix(" answer"), SAID.get(r.segment, f"was {r.segment}"), r) for r in rows)
-        told = [f"{self._signed(r.difference)} where {survey} {said}" for survey, said, r in each]
-        text = "Answers to other surveys go along with it, though they are no trait by which to choose customers"
-        return (f"{text}: {', '.join(told)}.",)
+        told = [f"{self._beside(r.difference)} where {survey} {said}" for survey, said, r in each]
+        text = f"{self.label} goes with the answers to other surveys: it is {listed(told)}"
+        return (f"{text}. These are answers, no traits to choose customers by.",)
+
+    def _beside(self, difference: float) -> str:
+        return f"{self._points(difference)} {'higher' if difference >= 0 else 'lower'}"
 
     def other(self, whole: pd.Series[Any]) -> str:
         """State the score of another survey with its window; from the row of the whole."""
@@ -317,8 +368,12 @@ class Words:
             for r in rows
         )
 
+    @property
+    def _unit(self) -> str:
+        return "percent" if self.survey == "csat" else "number"
+
     def _exact(self, value: float) -> str:
-        return format_value(value, "percent" if self.survey == "csat" else "number")
+        return format_value(value, self._unit)
 
     def unhappy(self, table: pd.DataFrame, asked: Measure) -> str:
         """Count the present customers of the worst answers, and say what they pay; from ``surveys.stakes.unhappy``."""
@@ -340,76 +395,74 @@ class Words:
         best, row = stakes["group"].iloc[0], strongest(stakes.iloc[1:-1], "rmst_difference_months")
         if row is None:
             return f"No group clearly leaves faster or more slowly than {best}"
-        text = f"{_who(row.group)} stayed {_against(row, best)} over the 12 months that followed"
+        text = _left(row, best, "over the 12 months that followed")
         if not row.money_ci_lower > 0:
             return text
-        return f"{text}: {format_value(row.money_at_stake, 'money', self.currency)} at stake"
+        return f"{text}; {format_value(row.money_at_stake, 'money', self.currency)} at stake"
 
-    def stays(self, stakes: pd.DataFrame) -> tuple[str, ...]:
-        """Say of each group how it stays against the best, and what that is worth."""
-        return tuple(self._stay(row, stakes["group"].iloc[0]) for _, row in stakes.iloc[1:-1].iterrows())
+    def stays(self, stakes: pd.DataFrame, parts: pd.DataFrame, column: str) -> tuple[str, ...]:
+        """Say of each group how it stays against the best, and what that is worth.
+
+        Parameters
+        ----------
+        stakes, parts
+            As from ``surveys.stakes.money_at_stake`` and ``surveys.stakes.stakes_by_segment``, with ``clear``, and what
+            ``surveys.stakes.who_left`` adds.
+        column
+            Whose values the segments are.
+        """
+        told = []
+        for _, row in stakes.iloc[1:-1].iterrows():
+            own = parts[parts["group"] == row.group] if len(parts) else parts
+            told.append(f"{self._stay(row, stakes['group'].iloc[0])}{self._cost(row, own, column)}")
+        return tuple(told)
 
     def alike(self, landmark: Landmark) -> tuple[str, ...]:
         """Say among whom groups are compared."""
         if not landmark.columns:
             return ()
         who = f"Months and money compare customers of the same {listed(landmark.columns)}"
-        return (f"{who}, where each group has at least five. The lines in the chart show all customers.",)
+        return (f"{who}, where each group has at least five. The chart and the shares that left are of all customers.",)
 
     def _stay(self, row: pd.Series[Any], best: str) -> str:
-        ends = row.rmst_difference_ci_lower, row.rmst_difference_ci_upper
-        span = f" (95 % interval of the difference {ends[0]:.1f} to {ends[1]:.1f})".replace("-", "−")
-        who = f"**{_who(row.group)}** ({_followed(row)})"
-        text = f"{who} stayed {_against(row, best)}{'' if any(map(pd.isna, ends)) else span}"
+        text = f"**{_who(row.group)}** ({_followed(row)}) stayed {_against(row, best)}{_months_apart(row)}"
         if not row.clear:
             return f"{text}, which may be chance."
-        sooner = row.rmst_difference_months < 0 if pd.isna(row.hazard_ratio) else row.hazard_ratio > 1
-        fast = "faster" if sooner else "more slowly"
+        fast = "faster" if row.faster else "more slowly"
         times = "" if pd.isna(row.hazard_ratio) else f": {row.hazard_ratio:.2g} times as fast at the same age"
-        late = " In months it may still be chance: who leaves late in the year loses few." * bool(
-            ends[0] <= 0 <= ends[1]
-        )
-        return f"{text}. They left {fast} by more than chance{times}.{late}{self._worth(row, best)}"
+        spans = row.rmst_difference_ci_lower <= 0 <= row.rmst_difference_ci_upper
+        late = " In months stayed it may be chance: leaving late in the year costs few of them." * bool(spans)
+        worth = "" if pd.isna(row.money_ci_lower) or not row.money_ci_lower > 0 else self._worth(row, best)
+        return f"{text}. They left {fast} by more than chance{times}.{late}{worth}"
 
     def _worth(self, row: pd.Series[Any], best: str) -> str:
-        """Say what it is worth that a group leaves faster, or that this is too uncertain."""
-        if pd.isna(row.money_at_stake + row.money_ci_lower) or not row.rmst_difference_months < 0:
-            return ""
-        if row.money_ci_lower > 0:
-            told = self._priced(row)
-            return f" If today's {row.n_today:,} stayed like {best}, they would pay {told} more over 12 months."
-        most = format_value(row.money_ci_upper, "money", self.currency)
-        return f" We can't put one price on all of them yet: over 12 months, anything from nothing to {most}."
+        """Say what it is worth that a group leaves faster."""
+        priced = f"they would pay {self._priced(row)} more over 12 months"
+        return f" If today's {row.n_today:,} stayed like {best}, {priced}." * bool(row.rmst_difference_months < 0)
 
-    def _priced(self, row: Any) -> str:
+    def _priced(self, row: Any, more: str = "") -> str:
         ends = format_interval(row.money_ci_lower, row.money_ci_upper, "money", value=row.money_at_stake)
-        return f"{format_value(row.money_at_stake, 'money', self.currency)} ({ends})"
+        return f"{format_value(row.money_at_stake, 'money', self.currency)} ({ends}{more})"
 
-    def stakes_apart(self, stakes: pd.DataFrame, parts: pd.DataFrame, column: str) -> tuple[str, ...]:
-        """Say in which segments a price can be put on a group that leaves faster, where none can on all of it.
-
-        Parameters
-        ----------
-        stakes, parts
-            As from ``surveys.stakes.money_at_stake`` and ``surveys.stakes.stakes_by_segment``, with ``clear``.
-        column
-            Whose values the segments are.
-        """
-        clear = _clear(stakes)
-        unsure = clear.loc[~(clear["money_ci_lower"] > 0) & (clear["rmst_difference_months"] < 0), "group"]
-        told = [self._apart(group, parts[parts["group"] == group], column) for group in unsure]
-        return tuple(filter(None, told))
-
-    def _apart(self, group: str, rows: pd.DataFrame, column: str) -> str:
-        known = rows["clear"] & (rows["money_ci_lower"] > 0)
-        named: Any = rows[known].sort_values("money_at_stake", ascending=False, kind="stable").head(MOST).itertuples()
-        open_: Any = rows[~known].head(MOST).itertuples()
-        if not known.any() or known.all():
+    def _cost(self, row: pd.Series[Any], parts: pd.DataFrame, column: str) -> str:
+        """Say what is known of the price of a group that leaves faster where the sum is open."""
+        unknown = pd.isna(row.money_at_stake + row.money_ci_lower) or row.money_ci_lower > 0
+        if not row.clear or unknown or not row.rmst_difference_months < 0:
             return ""
-        each = [f"{self._priced(r)} in {r.segment}" for r in named]
-        others = listed([f"{r.segment} ({_followed(r)})" for r in open_])
-        stake = f"at stake over 12 months are {listed(each)}"
-        return f"**{_who(group)} by {column}**: {stake}; {others} may go either way, which leaves the sum open."
+        total = self._priced(row, "; below 0 nothing would be lost")
+        if parts.empty or parts["priced"].nunique() == 1:
+            return f" What that costs is not clear yet: {total} over 12 months."
+        return self._by_segment(parts, column) + f" {total}."
+
+    def _by_segment(self, parts: pd.DataFrame, column: str) -> str:
+        """Name the segments that have a price, and those that leave the sum open."""
+        dear = parts.sort_values("money_at_stake", ascending=False, kind="stable")
+        each: Any = [*dear[dear["priced"]].head(MOST).itertuples()]
+        others: Any = dear[~dear["priced"]].head(MOST).itertuples()
+        known = f"By {column}, {listed([f'{self._priced(r)} in {r.segment}' for r in each])}"
+        either = f"{listed([f'{r.segment} ({_followed(r)})' for r in others])} may go either way"
+        clear = f"{known} {'is' if len(each) == 1 else 'are'} clearly at stake over 12 months"
+        return f" {clear}. {either}, which leaves the sum open:"
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":
@@ -456,7 +509,16 @@ def _lost(stakes: pd.DataFrame) -> str:
     rows = _clear(stakes).sort_values("rmst_difference_months", kind="stable")
     if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
         return ""
-    return f"{_who(rows['group'].iloc[0])} stayed {_against(rows.iloc[0], stakes['group'].iloc[0])} over 12 months."
+    return f"{_left(rows.iloc[0], stakes['group'].iloc[0], 'over 12 months')}."
+
+
+def _left(row: pd.Series[Any], best: str, span: str) -> str:
+    """Say how many of a group left, against the best; the months stayed where that is not what was tested."""
+    left, best_left = percent(row.left), percent(row.left_best)
+    if not row.as_tested or left == best_left:
+        return f"{_who(row.group)} stayed {_against(row, best)} {span}"
+    often = f"{_who(row.group)} left {'more' if row.faster else 'less'} often"
+    return f"{often}: {left} {span}, against {best_left} of {best}"
 
 
 def _range(scores: Sequence[float]) -> str:
@@ -470,6 +532,17 @@ def _who(group: str) -> str:
 
 def _followed(row: Any) -> str:
     return f"{counted(row.n, 'customer')}, {row.n_churned:,.0f} left"
+
+
+def _months_apart(row: pd.Series[Any]) -> str:
+    """Write the interval of the months that a group stayed less or more than the best."""
+    low, high = row.rmst_difference_ci_lower, row.rmst_difference_ci_upper
+    ends = [f"{abs(end):.1f}" for end in (low, high)]
+    if pd.isna(low) or pd.isna(high):
+        return ""
+    if low <= 0 <= high:
+        return f" (95 % interval: {ends[0]} less to {ends[1]} more)"
+    return f" (95 % interval {' to '.join(ends if low > 0 else ends[::-1])})"
 
 
 def _against(row: pd.Series[Any], best: str) -> str:

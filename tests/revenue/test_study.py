@@ -3,7 +3,7 @@
 import pytest
 from study_world import kept, loaded, shown
 
-from cslib import DataError, ParameterError, Revenue, Value
+from cslib import DataError, ParameterError, Revenue, Value, load
 from cslib.errors import MissingTableError
 from cslib.sample.world import TRUTH
 from cslib.value.prices import acquisition
@@ -62,6 +62,16 @@ def test_it_reconciles_to_the_cent(by_plan):
     layered = by_plan.layers.table
     assert layered[layered["month"] == layered["month"].max()].mrr.sum() == pytest.approx(last["All"])
     assert by_plan.last_month.table.amount.iloc[-1] == last["All"]
+
+
+@pytest.mark.slow
+def test_segments_of_which_no_revenue_kept_can_be_drawn_are_named(root, by_plan):
+    few = Revenue(load(root / "data", where="region=APAC and channel=Partner"), by="plan")
+    drawn = by_plan.kept.subtitle
+    assert drawn.endswith("as a share of what they paid then. Bands: 95 %.")
+    assert few.kept.subtitle == (
+        f"{drawn} Not drawn, with fewer than 30 such customers in each month: Enterprise and Starter."
+    )
 
 
 def test_the_planted_price_rise_shows(by_plan):

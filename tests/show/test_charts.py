@@ -133,6 +133,7 @@ def test_each_segment_has_a_panel_on_one_scale_with_all_behind_it():
         ["990 customers", "44 %"],
         ["980 customers", "89 %"],
     ]
+    assert axes.figure.get_suptitle() == "dashed: all customers, 89 % at the end"
     assert both[0].get_ylim() == both[1].get_ylim() == (0, 1)
     for panel, level in zip(both, (0.5, 1.0), strict=True):
         assert [line.get_linestyle() for line in panel.lines] == ["--", "-"]
@@ -141,6 +142,20 @@ def test_each_segment_has_a_panel_on_one_scale_with_all_behind_it():
     told = [text for *_, text, _ in points_of(drawing(axes.figure, "a", "alt"))]
     assert "Pro, 12 months\n44.3 % (50.0 to 100)\n990 customers" in told
     assert "All, 12 months\n88.6 %\n1,000 customers" in told
+
+
+def test_panels_may_have_a_segment_behind_them_and_steps():
+    table = curve(["Happy", "Pro", "Free"])
+    axes = panels_with_bands(table, x="period_index", y="rate", x_label="months", line="steps", behind="Happy")
+    panels = axes.figure.axes
+    assert [panel.get_title(loc="left") for panel in panels] == ["Pro", "Free"]
+    assert axes.figure.get_suptitle() == "dashed: Happy, 89 % at the end"
+    for panel, colour in zip(panels, PALETTE[1:], strict=False):
+        styles = [(line.get_linestyle(), line.get_color(), line.get_drawstyle()) for line in panel.lines]
+        assert styles == [("--", MUTED, "steps-post"), ("-", colour, "steps-post")]
+        assert len(panel.collections) == 1
+    with pytest.raises(ParameterError, match="line is 'dashed'"):
+        panels_with_bands(table, x="period_index", y="rate", x_label="months", line="dashed")
 
 
 def test_panels_leave_out_a_segment_that_few_are_observed_of_and_end_where_it_ends():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from survey_world import counted, tally
 
 from cslib.surveys.answers import SMALL
-from cslib.surveys.change import answers_needed, change, non_response, silence_moves
+from cslib.surveys.change import answers_needed, change, most_moved, non_response, silence_moves
 
 COVERED = 3 * np.sqrt(0.05 * 0.95 / 400)
 
@@ -252,3 +252,13 @@ def test_the_whole_by_hand():
     assert same.p_value > 0.05
     assert change(moves(("A", -2, 9, 5))).empty
     assert np.isnan(change(counted([{"plan": "A", "before": 4, "now": 4, "n": 9}], survey="ces"))["p_value"][0])
+
+
+def test_a_segment_that_clearly_moved_is_chosen_before_one_that_moved_further():
+    rows = [("All", 30.0, True), ("Few", -50.0, False), ("A", 20.0, True), ("B", -25.0, True), (SMALL, 90.0, True)]
+    moved = pd.DataFrame(rows, columns=["segment", "change", "clear"]).assign(p_value=0.01)
+    chosen = most_moved(moved)
+    assert (chosen.segment, chosen.among) == ("B", 3)
+    assert most_moved(moved.assign(clear=False)).segment == "Few"
+    assert most_moved(moved.head(2)) is None
+    assert most_moved(moved.assign(p_value=[0.1, np.nan, np.nan, 0.1, 0.1])) is None

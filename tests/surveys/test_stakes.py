@@ -14,7 +14,7 @@ from cslib.data.customers import segment_of
 from cslib.sample.world import TRUTH, _chunk, _people, _rng
 from cslib.surveys.answers import answers, measure
 from cslib.surveys.change import non_response
-from cslib.surveys.stakes import Landmark, _split, after_answers, money_at_stake, stakes_by_segment, unhappy
+from cslib.surveys.stakes import Landmark, _split, after_answers, money_at_stake, stakes_by_segment, unhappy, who_left
 
 NPS = measure("nps")
 WINDOW = Window(date(2024, 7, 1), date(2025, 6, 30), "12 months")
@@ -297,3 +297,15 @@ def test_stakes_of_a_segment_are_those_of_the_segment_alone(sample):
     by_one = stakes_by_segment(after_answers(sample, NPS, window, columns=["plan"]))
     assert by_one.groupby("segment").size().to_dict() == {"Enterprise": 3, "Starter": 3, "Team": 3}
     assert stakes_by_segment(after_answers(sample, NPS, window)).empty
+
+
+def test_who_left_is_told_as_the_test_has_it():
+    """Detractors leave faster and more of them left; the silent leave faster, yet of all fewer left; passives by months."""
+    table = pd.DataFrame({"group": ["promoters", "detractors", "no answer", "passives"]})
+    table = table.assign(survival_12m=[0.7, 0.5, 0.8, 0.9], hazard_ratio=[1, 2.0, 1.5, np.nan])
+    told = who_left(table.assign(rmst_difference_months=[np.nan, -1.0, -0.1, 0.5]))
+    assert told["left"].tolist() == pytest.approx([0.3, 0.5, 0.2, 0.1])
+    assert told["left_best"].tolist() == pytest.approx([0.3] * 4)
+    assert told["faster"].tolist()[1:] == [True, True, False]
+    assert told["as_tested"].tolist()[1:] == [True, False, True]
+    assert who_left(table.assign(rmst_difference_months=np.nan).head(0)).empty

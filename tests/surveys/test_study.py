@@ -190,7 +190,9 @@ def test_surveys_of_a_past_day(root, capsys):
 @pytest.mark.long
 def test_a_finding_is_asked_for_in_three_lines(sample):
     surveys = cs.Surveys(sample, survey="nps")
-    assert surveys.trend.title.startswith("NPS was 44 in Q2 2025, after 39 in the 11 quarters before")
+    assert surveys.trend.title == (
+        "NPS of Q2 2025 alone is 44, within the margin of error of the 11 quarters before (39)"
+    )
     assert "Up from 34 in the 12 months before, within the margin of error." in surveys.answer.text
     assert list(surveys.trend.table) == NPS["nps_trend"]
     assert isinstance(surveys.trend.plot(), Axes)
@@ -235,10 +237,38 @@ def test_segments_stand_in_one_order(by_plan):
     plt.close("all")
 
 
+def test_what_a_clear_change_is_made_of_is_told():
+    """All who are asked give a 9 now and gave a 0 before."""
+    rows = [(f"c{i}", f"{y}-0{i % 6 + 1}-10", "nps", s, None) for i in range(60) for y, s in ((2024, 0), (2025, 9))]
+    tables = {"surveys": surveys(*rows), "customers": MANY.assign(started_on="2023-01-05", churned_on=None)}
+    found = study(tables, as_of="2025-12-31", by="plan", window="2025", compare_to="2024", min_group=1)
+    assert found.change.title == "NPS is 100, up from −100 in the window before, more than chance"
+    assert found.change.notes[1].startswith("Of the +200 points, +200 points come from customers of the same plan")
+
+
 def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan):
     (beside,) = by_plan.unhappy.notes
     assert beside.startswith("This list knows the latest answer alone, and is in order of revenue.")
     assert "(churn_survival#whom-to-call-first)" in beside
+
+
+def test_after_an_answer_each_group_has_a_panel_with_promoters_behind_it(by_plan):
+    panels = by_plan.stakes.plot().figure.axes
+    assert [panel.get_title(loc="left") for panel in panels] == ["detractors", "no answer", "passives"]
+    assert panels[0].figure.get_suptitle() == "dashed: promoters, 73 % at the end"
+    assert [text.get_text() for text in panels[0].texts] == ["52 at risk", "52 %"]
+    assert {line.get_drawstyle() for panel in panels for line in panel.lines} == {"steps-post"}
+    plt.close("all")
+
+
+@pytest.mark.slow
+def test_segments_that_the_trend_cannot_draw_are_named(root, by_plan):
+    few = cs.load(root / "data", where="region=APAC and channel=Partner")
+    drawn = "NPS by quarter of the invitation, from 30 answers on. Bands: 95 % intervals."
+    assert cs.Surveys(few, by="plan").trend.subtitle == (
+        f"{drawn} Not drawn, with fewer than 30 answers to show in each quarter: Enterprise."
+    )
+    assert by_plan.trend.subtitle == drawn
 
 
 def test_two_columns_are_crossed(sample):
@@ -252,8 +282,18 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert whole.mix_effect + whole.within_effect == pytest.approx(whole.change)
     silent = by_plan.silence.table.set_index("weighted_by")["nps"]
     assert silent["all of these"] < silent["nothing"]
-    assert "1,563 customers). Weighted to everyone asked, it is about 32. No segment" in by_plan.answer.text
-    assert "Detractors stayed" in by_plan.answer.text
+    assert "of error. Weighted to everyone asked, it is about 32. No segment" in by_plan.answer.text
+    assert by_plan.answer.notes == (
+        "**Which NPS to quote**: 37, over the last 12 months. The 43.6 of the scorecard is of the 3 months to June 2025 alone "
+        "(37.7 to 49.0, 560 answers). The 32 is an estimate that counts those who did not answer, too.",
+    )
+    assert "Detractors left more often: 48 % over 12 months, against 27 % of promoters." in by_plan.answer.text
+    assert by_plan.change.notes[0] == (
+        "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −21 to +2.3), but not more than chance does to "
+        "one of 3."
+    )
+    assert len(by_plan.change.notes) == 3, "what a change within the margin of error is made of is not told"
+    assert by_plan.change.notes[2].endswith("; there are 951 and 1,563.")
 
 
 @pytest.mark.parametrize(

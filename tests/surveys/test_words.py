@@ -6,9 +6,9 @@ import pytest
 from survey_world import by_period, counted
 
 from cslib.surveys.answers import measure
-from cslib.surveys.change import change, non_response, silence_moves
+from cslib.surveys.change import change, most_moved, non_response, silence_moves
 from cslib.surveys.scores import distribution, drivers, every_answer, judged, last_period, scores, trend
-from cslib.surveys.stakes import Landmark
+from cslib.surveys.stakes import Landmark, priced, who_left
 from cslib.surveys.words import Words
 
 SAY = Words("nps", "USD")
@@ -41,7 +41,7 @@ def cards(found, stakes=NOBODY, survey="nps"):
 
 def test_the_answer_names_score_interval_and_who_stands_out():
     text = SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY)
-    assert text.startswith("**NPS is 8** (95 % interval −3 to 18, 260 customers). **A (plan) stands out** with 60.")
+    assert text == "**NPS is 8** (95 % interval −3 to 18, 260 customers). **A (plan) stands out** with 60."
     asked = Words("nps", span="over the last 12 months").answer(judged(scores(GLAD)), None, NOBODY)
     assert asked.startswith("**NPS is 8** over the last 12 months (95 % interval")
     weighted = SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY, of_all=2.2)
@@ -86,6 +86,20 @@ def test_a_change_is_told_with_its_parts():
     assert SAY.parts(change(same, "plan"), "plan") == ()
 
 
+def test_the_segment_that_moved_most_is_told_with_its_verdict():
+    """A falls from 100 to 0 of 60 answers each, B rises from −100 to −60; of few answers such changes may be chance."""
+    rows = [("A", 9, -2, 60), ("A", -2, 9, 30), ("A", -2, 0, 30), ("B", 0, -2, 60), ("B", -2, 0, 48), ("B", -2, 9, 12)]
+    (text,) = SAY.moved_most(most_moved(judged(change(answers(*rows), "plan"))))
+    assert text.startswith("**A moved most**: from 100 to 0 (−100 points, 95 % interval −1")
+    assert text.endswith("), more than chance.")
+    few = [*(("A", 8, -2, 8), ("A", -2, 8, 7), ("A", -2, 9, 1)), *(("B", 8, -2, 8), ("B", -2, 8, 8))]
+    (text,) = SAY.moved_most(most_moved(judged(change(answers(*few), "plan", min_group=1))))
+    assert text.startswith("**A moved most**: from 0 to 12 (+12 points")
+    assert text.endswith("), but not more than chance does to one of 2.")
+    assert SAY.moved_most(most_moved(judged(change(SAME, "plan")))) == (), "nothing moved"
+    assert SAY.moved_most(None) == ()
+
+
 def test_a_change_that_few_answers_cannot_tell():
     moved = shift(answers(("A", 4, 4, 9), survey="ces"))
     assert Words("ces").change(moved).endswith("with too few answers to tell it from chance")
@@ -97,6 +111,35 @@ def test_a_change_that_few_answers_cannot_tell():
 )
 def test_scores_as_readers_write_them(survey, value, text):
     assert Words(survey)._score(value) == text
+
+
+QUARTER = pd.DataFrame(
+    {
+        **{"kpi": ["nps", "response_rate"], "until": pd.Timestamp("2025-06-30"), "value": [43.6, 0.497]},
+        **{"ci_lower": [37.7, 0.468], "ci_upper": [49.0, 0.526], "n": [560, 1127]},
+    }
+)
+
+
+def test_which_score_to_quote_is_said_where_others_stand_beside_it():
+    whole, say = pd.Series({"nps": 37.36}), Words("nps", span="over the last 12 months")
+    quote = "**Which NPS to quote**: 37, over the last 12 months."
+    quarter = "The 43.6 of the scorecard is of the 3 months to June 2025 alone (37.7 to 49.0, 560 answers)."
+    silent = "The 32 is an estimate that counts those who did not answer, too."
+    assert say.quoted(whole, QUARTER, of_all=32.3) == (f"{quote} {quarter} {silent}",)
+    assert say.quoted(whole, QUARTER) == say.quoted(whole, QUARTER, of_all=37.1) == (f"{quote} {quarter}",)
+    assert say.quoted(whole, QUARTER.head(0), of_all=32.3) == (f"{quote} {silent}",)
+    assert say.quoted(whole, QUARTER.head(0)) == ()
+    same = QUARTER.assign(value=37.36)
+    assert say.quoted(whole, same) == say.quoted(whole, QUARTER.assign(value=36.8)) == (), "both are 37"
+    csat = QUARTER.head(1).assign(kpi="csat", value=0.685, ci_lower=0.638, ci_upper=0.729)
+    (text,) = Words("csat").quoted(pd.Series({"csat": 0.734}), csat)
+    assert "quote**: 73 %. The 68.5 % of the scorecard" in text
+    assert "alone (63.8 to 72.9, 560 answers)" in text
+
+
+def test_the_score_of_the_quarter_has_no_card_beside_that_of_the_window():
+    assert [card.label for card in SAY.quarter(QUARTER)] == ["NPS response rate, last quarter"]
 
 
 def test_the_subtitle_says_who_was_asked():
@@ -133,56 +176,89 @@ def stake(p=0.001, low=50.0, **more):
         {"group": groups, "n": 50, "n_churned": 9, "rmst_difference_months": months, "mrr": prices, "n_today": 40}
     )
     table = table.assign(hazard_ratio=[1, 2.2, 1.1, np.nan], p_adjusted=[np.nan, p, 0.6, np.nan])
-    table = table.assign(rmst_difference_ci_lower=-2.0, rmst_difference_ci_upper=-0.5)
+    table = table.assign(
+        rmst_difference_ci_lower=-2.0, rmst_difference_ci_upper=-0.5, survival_12m=[0.73, 0.52, 0.7, 0]
+    )
     table = table.assign(money_at_stake=[np.nan, 150, 20, 170], money_ci_lower=low, money_ci_upper=300.0)
-    return judged(table.assign(**more))
+    return who_left(judged(table.assign(**more)))
+
+
+def stays(stakes, parts=NOBODY):
+    return SAY.stays(stakes, parts, "plan")
+
+
+OFTEN = "Detractors left more often: 48 % over the 12 months that followed, against 27 % of promoters"
 
 
 def test_money():
-    assert (
-        SAY.money(stake())
-        == "Detractors stayed 1.5 months less than promoters over the 12 months that followed: USD 150 at stake"
-    )
-    assert (
-        SAY.money(stake(low=-5.0))
-        == "Detractors stayed 1.5 months less than promoters over the 12 months that followed"
-    )
+    assert SAY.money(stake()) == f"{OFTEN}; USD 150 at stake"
+    assert SAY.money(stake(low=-5.0)) == OFTEN
     assert SAY.money(stake(p=0.3)) == "No group clearly leaves faster or more slowly than promoters"
-    one, two = SAY.stays(stake())
+    one, two = stays(stake())
+    assert one.startswith(
+        "**Detractors** (50 customers, 9 left) stayed 1.5 months less than promoters (95 % interval 0.5 to"
+    )
     assert "They left faster by more than chance: 2.2 times as fast at the same age." in one
     assert one.endswith("If today's 40 stayed like promoters, they would pay USD 150 (50 to 300) more over 12 months.")
-    unsure = SAY.stays(stake(low=-5.0))[0]
-    assert unsure.endswith(
-        "We can't put one price on all of them yet: over 12 months, anything from nothing to USD 300."
-    )
-    assert "price" not in SAY.stays(stake(money_at_stake=np.nan))[0]
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which may be chance.")
-    assert "Detractors stayed 1.5 months less than promoters over 12 months." in SAY.answer(
-        judged(scores(SAME)), None, stake()
+    text = SAY.answer(judged(scores(SAME)), None, stake())
+    assert text.endswith("Detractors left more often: 48 % over 12 months, against 27 % of promoters.")
+
+
+def test_a_price_that_may_be_none_is_told_with_all_of_its_interval():
+    (unsure, _), (unknown, _) = stays(stake(low=-5.0)), stays(stake(money_at_stake=np.nan))
+    assert unsure.endswith(
+        "What that costs is not clear yet: USD 150 (−5 to 300; below 0 nothing would be lost) over 12 months."
     )
+    assert "USD" not in unknown
+    assert "USD" not in SAY.money(stake(low=-5.0))
+
+
+def test_shares_that_left_are_told_only_where_they_differ_as_the_test_has_it():
+    """Of those alike detractors leave faster; of all they left as often, or less: promoters are in another plan."""
+    for survival in (0.7312, 0.8):
+        title = SAY.money(stake(survival_12m=[0.73, survival, 0.7, 0]))
+        assert (
+            title
+            == "Detractors stayed 1.5 months less than promoters over the 12 months that followed; USD 150 at stake"
+        )
+
+
+def test_months_that_may_go_either_way_are_told_so():
+    spans = stays(stake(rmst_difference_ci_lower=-1.4, rmst_difference_ci_upper=0.02))
+    assert "stayed 1.5 months less than promoters (95 % interval: 1.4 less to 0.0 more). They" in spans[0]
+    assert "In months stayed it may be chance" in spans[0]
+    more = stays(stake(rmst_difference_months=1.5, rmst_difference_ci_lower=0.4, rmst_difference_ci_upper=2.0))
+    assert "stayed 1.5 months more than promoters (95 % interval 0.4 to 2.0)" in more[0]
 
 
 def test_of_a_group_that_has_left_whole_nothing_is_at_stake_and_no_interval_is_told():
     unknown = dict.fromkeys(("rmst_difference_ci_lower", "rmst_difference_ci_upper", "money_ci_lower"), np.nan)
-    text = SAY.stays(stake(**unknown, n_today=0, money_at_stake=0.0))[0]
+    text = stays(stake(**unknown, n_today=0, money_at_stake=0.0))[0]
     assert "stayed 1.5 months less than promoters. They left faster by more than chance" in text
-    assert "price" not in text
+    assert "USD" not in text
 
 
 def test_a_price_that_segments_have_and_all_together_do_not():
     """Team and Pro leave faster, of few it is not known; where all together have a price, nothing is added."""
     few = stake(p=0.6).assign(n=16, n_churned=2)
-    parts = pd.concat([stake().assign(segment="Team"), few.assign(segment="Big")], ignore_index=True)
-    unsure = stake(low=-5.0)
-    assert SAY.stakes_apart(unsure, parts, "plan") == (
-        "**Detractors by plan**: at stake over 12 months are USD 150 (50 to 300) in Team; Big (16 customers, 2 left) may "
-        "go either way, which leaves the sum open.",
+    parts = priced(pd.concat([stake().assign(segment="Team"), few.assign(segment="Big")], ignore_index=True))
+    unsure, sum_of_all = stake(low=-5.0), "USD 150 (−5 to 300; below 0 nothing would be lost)"
+    assert stays(unsure, parts)[0].endswith(
+        " By plan, USD 150 (50 to 300) in Team is clearly at stake over 12 months. Big (16 customers, 2 left) may go "
+        f"either way, which leaves the sum open: {sum_of_all}."
     )
-    assert SAY.stakes_apart(stake(), parts, "plan") == ()
-    assert "; Big (1 customer, 0 left) may" in SAY.stakes_apart(unsure, parts.replace({16: 1, 2: 0}), "plan")[0]
-    assert SAY.stakes_apart(unsure, parts[parts["segment"] == "Team"], "plan") == ()
-    assert SAY.stakes_apart(unsure, parts[parts["segment"] == "Big"], "plan") == ()
+    assert stays(stake(), parts) == stays(stake())
+    assert ". Big (1 customer, 0 left) may" in stays(unsure, parts.replace({16: 1, 2: 0}))[0]
+    two = priced(pd.concat([parts, stake().assign(segment="Pro", money_at_stake=200)], ignore_index=True))
+    assert (
+        " By plan, USD 200 (50 to 300) in Pro and USD 150 (50 to 300) in Team are clearly at" in stays(unsure, two)[0]
+    )
+    for alone in ("Team", "Big"):
+        assert stays(unsure, parts[parts["segment"] == alone])[0].endswith(
+            f"not clear yet: {sum_of_all} over 12 months."
+        )
 
 
 def test_the_group_with_the_most_money_at_stake_has_a_card():
@@ -199,6 +275,7 @@ def test_among_whom_groups_are_compared_is_said():
     found = Landmark(measure("nps"), 12, columns=("plan", "region", "channel"))
     (text,) = SAY.alike(found)
     assert "customers of the same plan, region and channel, where each group has at least five." in text
+    assert text.endswith("The chart and the shares that left are of all customers.")
     assert SAY.alike(replace(found, columns=())) == ()
 
 
@@ -206,7 +283,7 @@ def test_a_group_nobody_left_of_and_one_that_stays_longer():
     months = [np.nan, 1.5, -0.2, np.nan]
     longer = stake(rmst_difference_months=months, money_at_stake=-150, money_ci_lower=-300, hazard_ratio=np.nan)
     assert SAY.money(longer) == "Detractors stayed 1.5 months more than promoters over the 12 months that followed"
-    text = " ".join(SAY.stays(longer))
+    text = " ".join(stays(longer))
     assert "nan" not in text
     assert "would pay" not in text
     assert "They left more slowly by more than chance." in text
@@ -216,21 +293,25 @@ def test_a_group_nobody_left_of_and_one_that_stays_longer():
 
 def test_how_fast_they_leave_is_what_was_tested_also_where_months_are_lost():
     """Customers alike at the same age are compared, the months are not: they may differ in direction."""
-    text = " ".join(SAY.stays(stake(hazard_ratio=[1, 0.9, 1.1, np.nan])))
+    text = " ".join(stays(stake(hazard_ratio=[1, 0.9, 1.1, np.nan])))
     assert "They left more slowly by more than chance: 0.9 times as fast at the same age." in text
 
 
 def test_who_stayed_silent():
-    def text(found):
-        return SAY.silence(silence_moves(non_response(found), "nps"))
+    def moves(found):
+        return silence_moves(non_response(found), "nps")
 
-    assert text(GLAD).startswith("Weighted to everyone asked, by everything on record, NPS is ")
-    assert "lower; if all the silent had answered alike, it could be anywhere from " in text(GLAD)
-    assert text(SAME).startswith("Weighting to everyone asked does not change NPS")
-    alone = answers(("A", -2, 9, 30), ("A", -2, -1, 30))
-    assert text(alone) == (
-        "No column tells who is silent; if all the silent had answered alike, it could be anywhere from 0 to 100"
+    assert SAY.silence(moves(SAME)) == "Weighting to everyone asked does not change NPS"
+    assert SAY.silence(moves(GLAD)) == "Weighting to everyone asked does not clearly change NPS"
+    alone = moves(answers(("A", -2, 9, 30), ("A", -2, -1, 30)))
+    assert SAY.silence(alone) == "No column tells who is silent"
+    clear = moves(GLAD) | {"of_all": 32.3, "shift": -5.05}
+    assert (
+        SAY.silence(clear) == "Weighted to everyone asked, by everything on record, NPS is about 32: 5.0 points lower"
     )
+    (last,) = SAY.at_the_most(alone)
+    assert last == "The last two rows are as far as it could be: had everyone who did not answer been of one kind."
+    assert SAY.at_the_most(moves(SAME)) == SAY.at_the_most({}) == ()
 
 
 def test_weights_that_change_nothing_are_named_not_listed():
@@ -256,8 +337,12 @@ def test_trend_names_the_last_period():
     def text(table, period):
         return SAY.trend(last_period(table, "nps"), period)
 
-    assert text(table(9, 0, 9), "month") == "NPS was 100 in Mar 2025, after 0 in the 2 months before: more than chance"
-    assert text(table(9, 8, 9), "quarter").startswith("NPS was 100 in Q1 2025, after 50 in the 2 quarters")
+    assert text(table(9, 0, 9), "month") == "NPS of Mar 2025 alone is 100, clearly above the 2 months before (0)"
+    assert text(table(9, 9, 0), "month") == "NPS of Mar 2025 alone is −100, clearly below the 2 months before (100)"
+    assert text(table(9, 9, 9), "quarter") == (
+        "NPS of Q1 2025 alone is 100, within the margin of error of the 2 quarters before (100)"
+    )
+    assert text(table(9, 8, 9), "quarter").endswith("alone is 100, clearly above the 2 quarters before (50)")
     assert text(table(9, 8, 9).head(1), "month") == "Too few months to tell a trend"
 
 
@@ -270,8 +355,8 @@ def test_why_quarters_are_above_the_year():
     assert every.to_dict() == {"n_responses": 5.0, "score": pytest.approx(60)}
     whole = pd.Series({"nps": 100 / 3, "n_responses": 3})
     assert SAY.every(whole, every, "quarter") == (
-        "The quarters count every answer: 5 in the window, 60 taken together. NPS of the window, 33, counts each of 3 "
-        "customers once, by the latest answer.",
+        "The quarters of the window come to 60 together, not 33: in them a customer counts in each quarter with an answer (5 "
+        "answers). The 33 counts each of 3 customers once, by the latest answer.",
     )
     assert SAY.every(whole.replace(3, 5), every, "quarter") == ()
     none = every_answer(table.head(0), "nps", since=days[0].date(), until=days[1].date())
@@ -281,7 +366,7 @@ def test_why_quarters_are_above_the_year():
 def test_segments():
     assert SAY.segments(judged(scores(GLAD))) == "NPS runs from −40 (B) to 60 (A); clearly different: A and B"
     near = answers(("A", -2, 9, 30), ("A", -2, 0, 10), ("B", -2, 9, 30), ("B", -2, 0, 12))
-    assert SAY.segments(judged(scores(near))) == "NPS runs from 43 (B) to 50 (A); no clear difference"
+    assert SAY.segments(judged(scores(near))) == "No clear difference: NPS runs from 43 (B) to 50 (A)"
     alike = answers(("A", -2, 9, 30), ("B", -2, 9, 30))
     assert SAY.segments(judged(scores(alike))) == "NPS is 100 in all segments"
     five = judged(scores(answers(*((name, -2, 9 if name < "D" else 0, 90) for name in "ABCDE"))))
@@ -309,8 +394,8 @@ def test_answers_to_other_surveys_are_told_apart_from_traits():
     rows = [("CES answer", "easy", 52.8), ("CSAT answer", "no answer", -30.1), ("CSAT answer", "not asked", 25.5)]
     clear = pd.DataFrame(rows, columns=["segment_by", "segment", "difference"])
     assert SAY.other_answers(clear) == (
-        "Answers to other surveys go along with it, though they are no trait by which to choose customers: +53 points where "
-        "CES was easy, −30 points where CSAT got no answer, +26 points where CSAT was never asked.",
+        "NPS goes with the answers to other surveys: it is 53 points higher where CES was easy, 30 points lower where CSAT got "
+        "no answer and 26 points higher where CSAT was never asked. These are answers, no traits to choose customers by.",
     )
     assert SAY.other_answers(clear.head(0)) == ()
 
@@ -339,5 +424,7 @@ def test_needed():
         3223, 5.0
     )
     assert SAY.needed(0, 5.0).startswith("All answers are alike")
+    there = SAY.needed(3223, 5.0, pd.Series({"n_before": 951, "n_now": 1563}))
+    assert there.endswith("a change of 5 points four times out of five; there are 951 and 1,563.")
     assert "a change of 5 points" in Words("csat").needed(40, 0.05)
     assert "a change of 0.5 four" in Words("ces").needed(40, 0.5)
