@@ -8,6 +8,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from cslib.data.calendar import months_later
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes
 from cslib.data.lives import lives, settled
@@ -87,10 +88,9 @@ def came(then: pd.Series[Any], data: DataSet, past: DataSet) -> pd.Series[Any]:
         ``then`` with ``left`` (of the customers of then, within its months; who has come back has left all the same),
         ``error`` (foretold / left − 1; missing where nobody left) and ``held`` (its interval holds what came).
     """
-    start = pd.Timestamp(settled(past))
-    end = start + pd.Timedelta(days=1) + pd.DateOffset(months=int(then["months_ahead"])) - pd.Timedelta(days=1)
-    here, stays = ibis.date(start.date()), lives(data)
-    gone = (stays.started_on <= here) & (stays.churned_on > here) & (stays.churned_on <= ibis.date(end.date()))
+    start, stays = settled(past), lives(data)
+    here, end = ibis.date(start), ibis.date(months_later(start, int(then["months_ahead"])))
+    gone = (stays.started_on <= here) & (stays.churned_on > here) & (stays.churned_on <= end)
     left = int(stays.filter(gone.fill_null(False)).count().execute())
     error = then["lost"] / left - 1 if left else np.nan
     held = round(then["ci_lower"]) <= left <= round(then["ci_upper"])  # as they are told
