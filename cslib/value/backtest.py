@@ -16,10 +16,11 @@ from cslib.data.customers import MINOR_UNITS, cents, with_segment
 from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import drift
 from cslib.data.lives import day_before, lives, settled
+from cslib.data.parts import split_by
 from cslib.errors import check_choice
 from cslib.stats.intervals import Floats, percentiles
 from cslib.value.prices import SOURCES, payments, price_source
-from cslib.value.together import split_by, whole_paths
+from cslib.value.together import whole_paths
 
 ACTIVE: Final = "active customers"
 JUDGED: Final = ["months_ahead", "error", "held", "n_held"]

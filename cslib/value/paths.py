@@ -6,6 +6,7 @@ not depend on how many customers there are.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -242,6 +243,11 @@ class Paths:
         """Cumulative hazard of customers whose quarter of start is as fast as the mean one."""
         return np.asarray(np.cumsum(np.diff(self.hazard, prepend=0.0) * self.baseline, axis=1))
 
+    @cached_property
+    def _known_ahead(self) -> dict[int, Projection]:
+        """Projections made so far, by months: several figures rest on each."""
+        return {}
+
     def ahead(self, months: int) -> Projection:
         """Follow the present customers so many months ahead, as the sum of the parts if there are any.
 
@@ -254,8 +260,13 @@ class Paths:
         customers leaves or stays, and its MRR moves n times as much (in variance) as the mean of n customers does in
         the draws. Who leaves may come back (:meth:`after`), and pays as a new customer then.
         """
-        if self.parts:
-            return _summed([own.ahead(months) for own in self.parts.values()])
+        if months not in self._known_ahead:
+            parts = [own.ahead(months) for own in self.parts.values()]
+            self._known_ahead[months] = _summed(parts) if parts else self._ahead(months)
+        return self._known_ahead[months]
+
+    def _ahead(self, months: int) -> Projection:
+        """Follow the present customers as one group."""
         hazard = self.at_factor_1()
         gone, parts = np.zeros((len(STAYED) + 1, len(hazard), months + 1)), []
         row: Any
@@ -384,16 +395,19 @@ def _returns(gaps: pd.DataFrame, draws: int, rng: np.random.Generator) -> Floats
     return np.concatenate([np.ones((draws + 1, len(n), 1)), still[:, :, :-1]], axis=2) * hazard
 
 
-def paths_of(data: DataSet, *, segment_by: str = "", horizon_months: int) -> dict[str, Paths]:
-    """Estimate the paths of a data set, from all its years."""
+def paths_of(
+    data: DataSet, *, segment_by: str = "", horizon_months: int, only: Collection[str] = ()
+) -> dict[str, Paths]:
+    """Estimate the paths of a data set, from all its years; of some segments only, if they are named."""
     counts, values = lifetimes(data, segment_by=segment_by), value_counts(data, segment_by=segment_by)
+    counts = counts[counts["segment"].isin(only)] if only else counts
     models = fit_averaged(counts, unit_months=unit_months(data))
     return value_paths(counts, values, models, horizon_months=horizon_months)
 
 
 def recent_paths(
     data: DataSet, found: Drift | None, *, segment_by: str = "", horizon_months: int,
-    usual: dict[str, Paths] | None = None,
+    usual: dict[str, Paths] | None = None, only: Collection[str] = (),
 ) -> dict[str, Paths]:  # fmt: skip
     """Estimate the paths on which values rest: where churn has changed, those of the last twelve months.
 
@@ -401,7 +415,7 @@ def recent_paths(
     ----------
     data, found
         As for :func:`cslib.data.drift.recent`.
-    segment_by, horizon_months
+    segment_by, horizon_months, only
         As for :func:`paths_of`.
     usual
         As from :func:`paths_of`, of the same, where they are at hand: else they are estimated if need be.
@@ -422,19 +436,19 @@ def recent_paths(
     asked: Any = {"segment_by": segment_by, "horizon_months": horizon_months}
     now = recent(data, found)
     if now is data:
-        return usual or paths_of(data, **asked)
-    costs = {s: p.cac for s, p in usual.items()} if usual else _costs(data, segment_by)
+        return usual or paths_of(data, **asked, only=only)
+    costs = {s: p.cac for s, p in usual.items()} if usual else _costs(data, segment_by, only)
     known = {s for s, counts in by_segment(lifetimes(now, segment_by=segment_by)) if seen(counts)}
-    own = {s: p for s, p in paths_of(now, **asked).items() if p.from_start and s in known}
-    if not usual and costs.keys() - own.keys():
-        usual = paths_of(data, **asked)
-    return (usual or {}) | {s: replace(p, cac=costs[s]) for s, p in own.items()}
+    own = {s: p for s, p in paths_of(now, **asked, only=only).items() if p.from_start and s in known}
+    others = costs.keys() - own.keys()
+    usual = paths_of(data, **asked, only=others) if others and not usual else usual or {}
+    return {s: replace(own[s], cac=cac) if s in own else usual[s] for s, cac in costs.items()}
 
 
-def _costs(data: DataSet, segment_by: str) -> dict[str, Floats]:
+def _costs(data: DataSet, segment_by: str, only: Collection[str]) -> dict[str, Floats]:
     """Mean ``acquisition_cost`` by segment, as :func:`paths_of` draws it."""
-    costs = {}
-    for name, cells in value_cells(data, segment_by=segment_by).groupby("segment", sort=False):
+    costs, table = {}, value_cells(data, segment_by=segment_by)
+    for name, cells in table[table["segment"].isin(only) | (not only)].groupby("segment", sort=False):
         weights = _weights(cells, DRAWS, _rng(cells))
         costs[str(name)] = _cac(cells, weights)
     return costs

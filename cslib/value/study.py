@@ -14,6 +14,7 @@ from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.data.lives import counted_as
+from cslib.data.parts import split_by
 from cslib.errors import stretch
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
 from cslib.show.formats import months, whole
@@ -26,7 +27,7 @@ from cslib.value.charts import at_most_all, recovered, told_apart
 from cslib.value.involuntary import involuntary
 from cslib.value.paths import Paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
-from cslib.value.together import split_by, whole_paths
+from cslib.value.together import whole_paths
 
 MOST: Final = 5  # segments in a chart, beside the whole
 SINCE: Final[Any] = {"x_label": "months since the start", "unit": "number"}

@@ -170,7 +170,7 @@ def changed_pace(found: Drift, *, usual: str = "") -> str:
     pace = f"{percent(found.recent)} a month in the last 12 months, {percent(found.before)} before, at the same ages"
     text = f"Customers now leave {'faster' if found.faster else 'more slowly'}: {pace}."
     if not found.clear:
-        text = f"How fast customers leave has changed over all segments; in this one it is {pace}, which may be chance."
+        text = f"How fast customers leave has changed among all; among these it is {pace}, which may be chance."
     if found.carries:
         return f"{text} Figures below rest on these 12 months" + (f"; over all years, {usual}." if usual else ".")
     likely = "long" if found.faster else "short"
@@ -534,8 +534,8 @@ def apart(added_by: str, by: str) -> tuple[str, ...]:
     """
     if not by or by == added_by:
         return ()
-    how = f"added up by {added_by}" if added_by else "taken as one group"
-    return (f"All customers are {how}, so the segments here need not add up to them.",)
+    how = f"added up by {added_by}, and so are those of each {by}" if added_by else "taken as one group"
+    return (f"All customers are {how}, so the rows need not add up to all.",)
 
 
 def base_findings(base: pd.DataFrame, steps: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:

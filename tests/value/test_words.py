@@ -355,7 +355,7 @@ def test_what_if_goes_from_the_largest_gain_down():
 def test_segments_that_need_not_add_up_to_all_are_said_not_to():
     assert apart("plan", "plan") == apart("plan", "") == apart("", "") == ()
     assert apart("plan", "region") == (
-        "All customers are added up by plan, so the segments here need not add up to them.",
+        "All customers are added up by plan, and so are those of each region, so the rows need not add up to all.",
     )
     assert apart("", "region")[0].startswith("All customers are taken as one group, so")
 
