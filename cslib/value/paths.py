@@ -6,9 +6,9 @@ not depend on how many customers there are.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -90,8 +90,8 @@ class Paths:
     arpa, churn_rate, cac
         MRR per present customer, churns per customer-month, mean ``acquisition_cost`` of who started in the months that
         costs are taken from; shape (1 + draws,).
-    contracts
-        Cumulative hazards by sBG and BdW, where they could be fitted to renewals month by month.
+    fitted_contracts
+        Fits sBG and BdW to renewals month by month, for :attr:`contracts`: few figures need them.
     active
         Present customers, one row per whole month of age: ``age_months`` (mean), ``n``, ``mrr``, ``mrr_squared``
         (sums over them; missing where only orders tell what they pay).
@@ -129,7 +129,7 @@ class Paths:
     arpa: Floats
     churn_rate: Floats
     cac: Floats
-    contracts: dict[str, Floats]
+    fitted_contracts: Callable[[], dict[str, Floats]]
     active: pd.DataFrame
     within: Floats
     baseline: Floats = field(default_factory=lambda: np.empty(0))
@@ -217,6 +217,11 @@ class Paths:
                 if first < end and share.any():
                     begins[:, first + gap : end + gap] += gone[kind, :, first:end] * share
         return begins
+
+    @cached_property
+    def contracts(self) -> dict[str, Floats]:
+        """Cumulative hazards by sBG and BdW, where they could be fitted."""
+        return self.fitted_contracts()
 
     @cached_property
     def _anew(self) -> Floats:
@@ -557,7 +562,7 @@ def _paths(segment: str, sample: _Sample, models: FittedModels, source: str, rng
         hazard=np.cumsum(moved, axis=1) + tail, involuntary=np.cumsum(moved * share, axis=1) + tail * share[:, -1:],
         price=price, n_priced=sample.weights[0] @ sample.by_age("n_priced"), arpa=arpa, churn_rate=rate,
         cac=_cac(sample.cells, sample.weights),
-        contracts=_contracts(sample), active=(active := _active(sample.cells)),
+        fitted_contracts=partial(_contracts, sample), active=(active := _active(sample.cells)),
         within=_within(curve, active["age_months"].to_numpy(float), sample.months),
         leavers_pay=np.full(len(arpa), np.nan) if source == "orders" else _leavers_pay(sample),
     )  # fmt: skip

@@ -17,13 +17,14 @@ from cslib.data.lives import counted_as
 from cslib.data.parts import split_by
 from cslib.errors import stretch
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
+from cslib.show.estimates import bar_plot
 from cslib.show.formats import months, whole
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.models import fit_averaged
 from cslib.value import ltv as worth
 from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest, last_year
-from cslib.value.charts import at_most_all, recovered, told_apart
+from cslib.value.charts import earned_back, told_apart
 from cslib.value.involuntary import involuntary
 from cslib.value.paths import Paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
@@ -111,6 +112,9 @@ class Value(Study):
         columns: Any = {"x": "month", "y": "net_value"}
         lines = partial(lines_with_bands, shown, **columns, **SINCE)
         chart = partial(told_apart, lines, shown, **columns, beyond="extrapolated")
+        if whole(self._pay)["payback_months"].lt(float("inf")).any():
+            chart = partial(earned_back, chart, shown, self._pay)
+            plotted = f"{plotted} Circle: acquisition cost is recovered."
         notes = words.reliance(forms, self._drawn(observed, "segment"), currency=self._money)
         also = (
             Result("cumulative_value", table, caption="Value of a new customer, month by month"),
@@ -123,16 +127,16 @@ class Value(Study):
     def recovery(self) -> Result:
         """Which segment recovers its acquisition cost first, and which last?"""
         table, caption = worth.recovery(self._paths, self._terms, **self._ahead), "Acquisition cost recovered, by month"
-        columns: Any = {"x": "month", "y": "recovered"}
-        shown = at_most_all(self._drawn(table, "recovered"))
-        told = self._pay[self._pay["segment"].isin(set(shown["segment"]) - {"All"})]
+        known = self._pay[self._pay["segment"].isin(set(self._drawn(table, "recovered")["segment"]))]
+        told = known[known["segment"] != "All"]
         if len(told) < 2:  # the chart above shows it
             return Result("recovery", table, caption=caption, most=0)
-        lines = partial(lines_with_bands, shown, **columns, x_label=SINCE["x_label"])
-        chart = partial(recovered, partial(told_apart, lines, shown, **columns, beyond="extrapolated"), shown)
-        title, what = words.recovery_finding(told, **self._ahead), "Share of acquisition cost that is brought back"
-        plotted = f"{what}, up to the month by which all of it is (circle). Bands: 95 % intervals.{self._fewer}"
-        return Result("recovery", table, title, plotted, chart, caption=caption)
+        shown = words.paybacks(known, segments=self._largest, **self._ahead)
+        columns: Any = {"estimate": "payback_months", "label": "segment", "text": "told"}
+        chart = partial(bar_plot, shown, **columns, x_label=SINCE["x_label"])
+        title = words.recovery_finding(told, **self._ahead)
+        plotted = f"Months until a new customer has brought back what it cost. Lines: 95 % intervals.{self._fewer}"
+        return Result("recovery", table, title, plotted, chart, "Bar chart", caption=caption)
 
     @cached_property
     def payback(self) -> Result:
@@ -178,13 +182,17 @@ class Value(Study):
         """What would a change be worth?"""
         table = worth.what_if(self._paths, self._terms, **self._ahead)
         said = words.what_if_finding(table, **self._ahead, currency=self._money)
-        shown = words.what_if_table(table, self._base, segments=self._largest)
+        shown = words.gains(table, segments=self._largest)
+        columns: Any = {"estimate": "base_gain", "label": "change", "text": "told", "x_label": f"{self._unit} added"}
+        chart = partial(bar_plot, shown, **columns, group="segment" * bool(self._rows))
+        plotted = f"{self._unit} that each change would add to what present customers bring. Lines: 95 % intervals."
         why = "" if len(shown) else "What a change would add cannot be told."
         kinds = words.why_involuntary(involuntary(self._paths, **self._ahead), table)
         caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
         cheap = (words.LESS_THAN_SAID,) * worth.leavers_pay_less(self._paths)
-        rest: Any = {"notes": (*kinds, *cheap, words.WHAT_A_CHANGE_IS), "caption": caption, "most": 30}
-        return Result("what_if", table, said.rstrip("."), shown=shown, absent=why, **rest)
+        each = words.each_gain(table, currency=self._money)
+        rest: Any = {"notes": (*each, *kinds, *cheap, words.WHAT_A_CHANGE_IS), "caption": caption, "absent": why}
+        return Result("what_if", table, said.rstrip("."), plotted + self._fewer, chart, "Bar chart", **rest)
 
     @cached_property
     def backtest(self) -> Result:

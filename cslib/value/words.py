@@ -49,7 +49,7 @@ WHAT_A_CHANGE_IS: Final = (
     "cost to bring about is not counted."
 )
 LESS_THAN_SAID: Final = (
-    "Those who leave pay less than those who stay, so less churn would add less than the table says. A report by a "
+    "Those who leave pay less than those who stay, so less churn would add less than is said here. A report by a "
     "segment in which customers pay alike allows for that."
 )
 KEPT_OR_HERE: Final = (
@@ -656,29 +656,65 @@ def recovery_finding(pay: pd.DataFrame, *, horizon_months: int) -> str:
     return f"{who} {what}, {others} {late or f'not {never}'}"
 
 
-def what_if_table(changes: pd.DataFrame, base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
-    """Write what present and new customers would bring after each change: texts, one row per segment and change."""
-    now = base.set_index("segment")["base_value"]
+def gains(changes: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
+    """Lay out what each change would add for present customers, to be drawn, and write it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``change`` (in words), ``base_gain``, ``ci_lower``, ``ci_upper``, ``told``; the largest of a
+        segment first, and only what is known.
+    """
     known = changes[changes["segment"].isin(segments)].dropna(subset="base_gain")
     place = known["segment"].map({segment: k for k, segment in enumerate(segments)})
     known = known.assign(place=place).sort_values(["place", "base_gain"], ascending=[True, False], kind="stable")
-    columns: dict[str, Any] = {
-        "Segment": known["segment"],
-        "Change": known["change"].map(CHANGES),
-        **_gains(known, "base_gain", "Added"),
-        "Present customers bring": _column(known["segment"].map(now) + known["base_gain"]),
-        **_gains(known, "ltv_gain", "Added each"),
-        "A new customer is worth": _column(known["ltv"] + known["ltv_gain"]),
-    }
-    table = pd.DataFrame(columns).reset_index(drop=True)
-    return table if len(segments) > 1 else table.drop(columns="Segment")
+    bounds = {"base_gain_ci_lower": "ci_lower", "base_gain_ci_upper": "ci_upper"}
+    rows = known.assign(change=known["change"].map(CHANGES)).rename(columns=bounds).reset_index(drop=True)
+    signs = (rows["base_gain"] > 0).map({True: "+", False: ""})
+    ends = _interval_column(rows["base_gain"], rows["ci_lower"], rows["ci_upper"])
+    each = zip(signs, _column(rows["base_gain"]), ends, strict=True)
+    told = [f"{sign}{gain} ({end})" if end else f"{sign}{gain}" for sign, gain, end in each]
+    return rows[["segment", "change", "base_gain", "ci_lower", "ci_upper"]].assign(told=told)
 
 
-def _gains(rows: pd.DataFrame, name: str, label: str) -> dict[str, list[str]]:
-    """Write gains below one another, and their intervals in a column of their own."""
-    gains = zip(_column(rows[name]), rows[name] > 0, strict=True)
-    ends = _interval_column(rows[name], rows[f"{name}_ci_lower"], rows[f"{name}_ci_upper"])
-    return {label: [f"{'+' * up}{text}" for text, up in gains], f"{label}, 95 % interval": ends}
+def each_gain(changes: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
+    """Say what each change would add to what a new customer is worth, as far as that is known."""
+    known = whole(changes).dropna(subset="ltv_gain")
+    rows: Any = known.sort_values("ltv_gain", ascending=False, kind="stable").itertuples()
+    each = [
+        (SAID[r.change], money(r.ltv_gain), _bracketed(r.ltv_gain, r.ltv_gain_ci_lower, r.ltv_gain_ci_upper))
+        for r in rows
+    ]
+    if not each:
+        return ()
+    (what, gain, ends), *others = each
+    first = f"{what} would add {f'{currency} {gain}'.strip()}{ends}"
+    return (f"To what a new customer is worth, {listed([first, *(f'{w} {g}{e}' for w, g, e in others)])}.",)
+
+
+def paybacks(pay: pd.DataFrame, *, segments: list[str], horizon_months: int) -> pd.DataFrame:
+    """Lay out when acquisition cost is recovered, to be drawn, and write it: all customers first, then the soonest.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``payback_months``, ``ci_lower``, ``ci_upper``, ``told``; only what is known.
+    """
+    rows = pay[pay["segment"].isin(segments)].dropna(subset="payback_months")
+    order = rows.assign(place=rows["segment"] != "All").sort_values(["place", "payback_months"], kind="stable")
+    each: Any = order.itertuples()
+    told = [_after(row.payback_months, row.ci_lower, row.ci_upper, horizon_months) for row in each]
+    return order[["segment", "payback_months", "ci_lower", "ci_upper"]].assign(told=told).reset_index(drop=True)
+
+
+def _after(value: float, lower: float, upper: float, horizon: int) -> str:
+    if math.isinf(value):
+        return f"not within {months(horizon)}"
+    if pd.isna(lower) or lower == upper:
+        return months(value)
+    return (
+        f"{months(value)} ({f'{lower:.0f} or more' if math.isinf(upper) else from_to(f'{lower:.0f}', f'{upper:.0f}')})"
+    )
 
 
 def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") -> str:

@@ -147,7 +147,10 @@ def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert (
         "as MRR per remaining customer rises, " in by_plan.base.notes[0]
     )  # within a plan who leaves pays as others do
-    assert by_plan.what_if.notes[0].startswith("Halving involuntary churn adds more than 10 % less churn, because")
+    assert by_plan.what_if.notes[0].startswith(
+        "To what a new customer is worth, 5 % higher prices would add USD 424 (396"
+    )
+    assert by_plan.what_if.notes[1].startswith("Halving involuntary churn adds more than 10 % less churn, because")
 
 
 @pytest.mark.long

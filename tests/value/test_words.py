@@ -17,18 +17,20 @@ from cslib.value.words import (
     base_table,
     bridge_finding,
     bridge_table,
+    each_gain,
     forms_finding,
     forms_table,
+    gains,
     off_by_segment,
     payback_finding,
     payback_table,
+    paybacks,
     recovery_finding,
     reliance,
     residual_finding,
     value_answer,
     value_title,
     what_if_finding,
-    what_if_table,
     why_involuntary,
 )
 
@@ -395,33 +397,56 @@ def test_recovery_names_the_first_and_the_last_segment(rows, title):
     assert recovery_finding(table("segment cac payback_months", *rows), horizon_months=36) == title
 
 
-def test_each_change_stands_with_its_difference_and_interval():
-    ends = "base_gain_ci_lower base_gain_ci_upper ltv_gain_ci_lower ltv_gain_ci_upper"
-    rows = table(
-        f"segment change ltv ltv_gain base_gain {ends}",
-        ("All", "5 % higher ARPA", 4328.0, 216.4, 955_000.0, 9e5, 1e6, 202.0, 230.0),
-        ("All", "Half the involuntary churn", 4328.0, NAN, NAN, NAN, NAN, NAN, NAN),
+ENDS = "base_gain_ci_lower base_gain_ci_upper ltv_gain_ci_lower ltv_gain_ci_upper"
+CHANGED = table(
+    f"segment change ltv ltv_gain base_gain {ENDS}",
+    ("All", "5 % higher ARPA", 4328.0, 216.4, 955_000.0, 9e5, 1e6, 202.0, 230.0),
+    ("All", "Half the involuntary churn", 4328.0, NAN, NAN, NAN, NAN, NAN, NAN),
+)
+
+
+def test_each_change_is_written_with_its_interval_in_one_scale_the_largest_first():
+    shown = gains(CHANGED, segments=["All"])
+    assert shown.to_numpy().tolist() == [["All", "Prices up by 5 %", 955e3, 9e5, 1e6, "+955 k (900 to 1,000 k)"]]
+    few = CHANGED.iloc[[0]].assign(
+        segment="Pro", base_gain=1_295_285.0, base_gain_ci_lower=1_003_214.0, base_gain_ci_upper=1.6e6
     )
-    shown = what_if_table(rows, BASE, segments=["All"])
-    assert shown.to_numpy().tolist() == [
-        ["Prices up by 5 %", "+955 k", "900 to 1,000 k", "20.1 M", "+216", "202 to 230", "4,540"]
+    mixed = gains(pd.concat([few, CHANGED]), segments=["All", "Pro"])
+    assert mixed["told"].tolist() == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
+    both = pd.concat([CHANGED.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), CHANGED])
+    assert gains(both, segments=["All"])["change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
+    assert gains(CHANGED, segments=["All", "Pro"])["segment"].tolist() == ["All"]
+    assert gains(CHANGED.iloc[1:], segments=["All"]).empty
+    unsure = CHANGED.iloc[[0]].assign(base_gain=-2e3, base_gain_ci_lower=NAN)
+    assert gains(unsure, segments=["All"])["told"].tolist() == ["−2,000"]
+
+
+def test_what_a_change_adds_to_a_new_customer_is_said():
+    less = CHANGED.iloc[[0]].assign(
+        change="10 % less churn", ltv_gain=351.2, ltv_gain_ci_lower=317.0, ltv_gain_ci_upper=386.0
+    )
+    assert each_gain(CHANGED, currency="USD") == (
+        "To what a new customer is worth, 5 % higher prices would add USD 216 (202 to 230).",
+    )
+    assert each_gain(pd.concat([CHANGED, less])) == (
+        "To what a new customer is worth, 10 % less churn would add 351 (317 to 386) and 5 % higher prices 216 (202 to 230).",
+    )
+    assert each_gain(CHANGED.iloc[1:]) == ()
+
+
+def test_paybacks_are_written_all_first_and_then_the_soonest():
+    rows = [
+        ("Pro", 7.0, 6.0, 8.0),
+        ("Team", np.inf, np.inf, np.inf),
+        ("All", 9.0, 8.0, np.inf),
+        ("Lite", 2.0, 2.0, 2.0),
     ]
-    assert shown.columns.tolist()[:2] == ["Change", "Added"]
-    few = rows.iloc[[0]].assign(
-        segment="Pro", base_gain=1_295_285.0, base_gain_ci_lower=1_003_214.0, base_gain_ci_upper=1.6e6, ltv_gain=92.32,
-        ltv_gain_ci_lower=73.71, ltv_gain_ci_upper=114.2,
-    )  # fmt: skip
-    mixed = what_if_table(
-        pd.concat([rows, few]), pd.concat([BASE, BASE.assign(segment="Pro")]), segments=["All", "Pro"]
-    )
-    assert mixed["Added"].tolist() == ["+955 k", "+1,295 k"]
-    assert mixed["Added, 95 % interval"].tolist() == ["900 to 1,000 k", "1,003 to 1,600 k"]
-    assert mixed["Added each"].tolist() == ["+216", "+92"]
-    assert mixed["Added each, 95 % interval"].tolist() == ["202 to 230", "74 to 114"]
-    both = pd.concat([rows.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), rows])
-    assert what_if_table(both, BASE, segments=["All"])["Change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
-    assert what_if_table(rows, BASE, segments=["All", "Pro"])["Segment"].tolist() == ["All"]
-    assert what_if_table(rows.iloc[1:], BASE, segments=["All"]).empty
+    pay = table("segment payback_months ci_lower ci_upper", *rows, ("Free", NAN, NAN, NAN))
+    shown = paybacks(pay, segments=["All", "Pro", "Team", "Lite", "Free"], horizon_months=36)
+    assert shown[["segment", "told"]].to_numpy().tolist() == [
+        ["All", "9 months (8 or more)"], ["Lite", "2 months"], ["Pro", "7 months (6 to 8)"], ["Team", "not within 36 months"],
+    ]  # fmt: skip
+    assert paybacks(pay, segments=["Lite"], horizon_months=36)["segment"].tolist() == ["Lite"]
 
 
 def test_backtest_counts_the_months_that_the_interval_held():
