@@ -29,6 +29,7 @@ from cslib.show.result import Answer, Result, Study
 from cslib.stats import survival as km
 from cslib.stats.intervals import FIRM
 from cslib.stats.models import FittedModels, fit_models, reach
+from cslib.value.words import assumed_pace
 
 RATE: Final = "rate of leaving, times the reference"
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
@@ -277,7 +278,8 @@ class Churn(Study):
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
         chart = partial(lines_with_bands, line(self._ahead), **how, y_label="customers", line="dashed")
-        notes = say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
+        then = say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
+        notes = (assumed_pace(recent=self._recent is not self.data), *then)
         return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption, notes=notes)
 
     @cached_property

@@ -172,7 +172,9 @@ class Value(Study):
         said, *notes = words.base_findings(self._base, steps, currency=self._money)
         shown = words.base_table(self._base, segments=self._largest)
         own = words.apart(self._added_by, self.by if len(self._paths) > 2 else "")
-        how: Any = {"shown": shown, "notes": (*notes, *own), "most": self._rows}
+        pace = words.assumed_pace(recent=self._carried, by_start=worth.starts_differ(self._paths))
+        told = (*notes, *((pace,) * bool(len(shown) and self._paths["All"].n_events)), *own)
+        how: Any = {"shown": shown, "notes": told, "most": self._rows}
         caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"
         also = (Result("base_steps", steps, caption="From today's MRR to that value, step by step"),)
         return Result("base_value", self._base, self._heading(said), also=also, caption=self._amounts(caption), **how)
@@ -305,6 +307,11 @@ class Value(Study):
     def _drift(self) -> Drift | None:
         return drift(self.data)
 
+    @property
+    def _carried(self) -> bool:
+        """Whether values rest on the last twelve months."""
+        return bool(self._drift and self._drift.carries)
+
     @cached_property
     def _usual(self) -> dict[str, Paths]:
         """Survival and prices by age over all years, estimated once and drawn a thousand times."""
@@ -320,7 +327,7 @@ class Value(Study):
     @cached_property
     def _forms(self) -> pd.DataFrame:
         forms = worth.ltv(self._paths, self._terms, horizons=self._spans)
-        if self._drift is None or not self._drift.carries:
+        if not self._carried:
             return forms
         return worth.with_long_run(forms, worth.ltv(self._usual, self._terms, horizons=self._spans[:1]))
 

@@ -222,13 +222,13 @@ def _proven(tested: pd.DataFrame) -> str:
     if not rows or not _missed(rows[0]):
         return ""
     missed = _missed(rows[0]) if pd.isna(rows[0].each) else _cancelled(rows[0])
-    return f"Had we forecast this a year ago, we'd have expected {missed}."
+    return f"A year ago the same forecast would have had {missed}."
 
 
 def _cancelled(row: Any) -> str:
     """Name both errors that nearly cancel, and what is left of them."""
     each = f"each paying {percent(abs(row.each))} too {WAYS['revenue'][int(row.each > 0)]}"
-    return f"{_off(row.customers, 'customers')}, {each}: together {_off(row.revenue, 'revenue')}"
+    return f"{_off(row.revenue, 'revenue')}: {_off(row.customers, 'customers')}, {each}"
 
 
 def _missed(row: Any) -> str:
@@ -283,9 +283,9 @@ def _cards(
     late = late or f"to earn back {money(back.cac, currency)}"
     whose = "\n".join(filter(None, (f"new customer, {span}", pace)))
     share = now.share_in_tail
-    ahead = f"the next {stretch(row.horizon_months, 'month')}"
-    ahead += f", {percent(share)} of it extrapolated" if share > 0 else ""
-    ahead += f",\nadded up by {added_by}" * bool(added_by)
+    known = f"{percent(share)} of it extrapolated" * bool(share > 0)
+    summed = f"added up by {added_by}" * bool(added_by)
+    ahead = ",\n".join(filter(None, (f"the next {stretch(row.horizon_months, 'month')}", known, summed)))
     return (
         card_of(KPIS["ltv"], row.ltv, detail=whose, **worth),
         _card("Value of present customers", now.base_value, now, int(now.n_active), currency, ahead),
@@ -448,7 +448,7 @@ def residual_finding(by_age: pd.DataFrame, *, horizon_months: int, currency: str
 
 
 def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
-    """State when a customer has earned back what it cost to win, and how many times it does so."""
+    """State how many times a customer earns back what it cost to win, or that it does not."""
     row, span = whole(pay).iloc[0], months(horizon_months)
     if pd.isna(row.cac):
         return "Acquisition cost isn't in the data, so payback is not known and values are before it."
@@ -460,8 +460,8 @@ def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "
     if math.isinf(row.payback_months):
         return f"{cost}: only {percent(row.ltv_to_cac)} of it is recovered within {span}."
     interval = f" ({row.ltv_to_cac_ci_lower:.1f} to {row.ltv_to_cac_ci_upper:.1f})" * pd.notna(row.ltv_to_cac_ci_lower)
-    before = f"a customer brings {money(row.ltv_before_cac)} before that cost, {row.ltv_to_cac:.1f} times as much"
-    return f"{cost} is recovered in {months(row.payback_months)}; in {span} {before}{interval}."
+    spent = f"the {money(row.cac, currency)} spent to win them"
+    return f"In {span} a customer brings back {row.ltv_to_cac:.1f} times {spent}{interval}."
 
 
 def payback_table(pay: pd.DataFrame, forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
@@ -536,6 +536,21 @@ def apart(added_by: str, by: str) -> tuple[str, ...]:
         return ()
     how = f"added up by {added_by}, and so are those of each {by}" if added_by else "taken as one group"
     return (f"All customers are {how}, so the rows need not add up to all.",)
+
+
+def assumed_pace(*, recent: bool, by_start: bool = False) -> str:
+    """Say at what pace customers are taken to go on leaving, beside a forecast of them.
+
+    Parameters
+    ----------
+    recent
+        Whether it is that of the last twelve months.
+    by_start
+        Whether quarters of start differ.
+    """
+    whom = "the same age and quarter of start" if by_start else "the same age"
+    when = "did in the last 12 months" if recent else "have so far"
+    return f"We assume that they go on leaving as customers of {whom} {when}."
 
 
 def base_findings(base: pd.DataFrame, steps: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from cslib.value.prices import UnitCosts
 from cslib.value.words import (
     allowance,
     apart,
+    assumed_pace,
     backtest_finding,
     base_findings,
     base_table,
@@ -102,16 +103,16 @@ def test_subtitle_says_what_is_off_and_what_is_not_known():
 def test_answer():
     assert answer(currency="USD").text == (
         "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). The 2,193 present "
-        "customers bring USD 19.1 M over the next 36 months (18.0 to 20.2 M). Had we forecast this a year ago, we'd have "
-        "expected 9.4 % too few customers, each paying 11 % too much: together 1.0 % too much revenue."
+        "customers bring USD 19.1 M over the next 36 months (18.0 to 20.2 M). A year ago the same forecast would have "
+        "had 1.0 % too much revenue: 9.4 % too few customers, each paying 11 % too much."
     )
 
 
 def test_the_answer_tells_of_last_year_what_is_known():
     sure = TESTED.assign(allow=NAN, each=NAN)
-    assert answer(tested=sure.assign(revenue=NAN)).text.endswith("we'd have expected 9.4 % too few customers.")
+    assert answer(tested=sure.assign(revenue=NAN)).text.endswith("would have had 9.4 % too few customers.")
     right = answer(tested=sure.assign(customers=0.0, revenue=0.0)).text
-    assert right.endswith("expected the right customers and the right revenue.")
+    assert right.endswith("would have had the right customers and the right revenue.")
     nothing = answer(tested=TESTED.assign(revenue=np.inf, allow=np.inf, each=NAN)).text
     assert nothing.endswith("9.4 % too few customers and far too much revenue.")
     narrow = "Intervals for customers were too narrow: "
@@ -122,8 +123,8 @@ def test_the_answer_tells_of_last_year_what_is_known():
     )
     assert allowance(sure) == ""
     less = answer(tested=TESTED.assign(customers=0.1, revenue=0.0, each=-0.091)).text
-    assert less.endswith("expected 10 % too many customers, each paying 9.1 % too little: together the right revenue.")
-    assert answer(tested=BY_PLAN).text.endswith("together 1.0 % too much revenue.")
+    assert less.endswith("have had the right revenue: 10 % too many customers, each paying 9.1 % too little.")
+    assert answer(tested=BY_PLAN).text.endswith("9.4 % too few customers, each paying 11 % too much.")
     assert off_by_segment(BY_PLAN) == (
         "By segment: Pro 50 % too many customers and 5.6 % too little revenue; Team 12 % too much revenue.",
     )
@@ -287,8 +288,7 @@ def test_residual_value_differs_only_where_intervals_are_apart():
 
 def test_payback():
     assert payback_finding(PAY, horizon_months=36, currency="USD") == (
-        "Acquisition cost of USD 659 a customer is recovered in 4 months; in 36 months a customer brings 4,990 before that "
-        "cost, 7.6 times as much (7.2 to 7.9)."
+        "In 36 months a customer brings back 7.6 times the USD 659 spent to win them (7.2 to 7.9)."
     )
     free = PAY.assign(cac=0.0, payback_months=1.0, ltv_to_cac=NAN)
     assert payback_finding(free, horizon_months=36) == "Acquisition costs nothing, so there is nothing to recover."
@@ -360,6 +360,13 @@ def test_segments_that_need_not_add_up_to_all_are_said_not_to():
         "All customers are added up by plan, and so are those of each region, so the rows need not add up to all.",
     )
     assert apart("", "region")[0].startswith("All customers are taken as one group, so")
+
+
+def test_the_pace_that_a_forecast_assumes_is_said():
+    assert assumed_pace(recent=True) == (
+        "We assume that they go on leaving as customers of the same age did in the last 12 months."
+    )
+    assert assumed_pace(recent=False, by_start=True).endswith("of the same age and quarter of start have so far.")
 
 
 KINDS = Involuntary(share=0.32, much=True, early=0.16, later=0.25, grows=True)
