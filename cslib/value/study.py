@@ -261,10 +261,10 @@ class Value(Study):
         unknown = {"ci_lower": float("nan"), "ci_upper": float("nan")}
         lines = pd.concat([expected, rows.assign(segment="what happened", value=rows["actual"], **unknown)])
         title = words.backtest_finding(table, measure=measure, currency=self._money)
-        plotted = "Customers of a year ago: the forecast from what was known then, and what happened."
+        plotted = words.backtest_plotted(table, measure=measure)
         chart = partial(lines_with_bands, lines, x="month", y="value", x_label="", unit="number", y_label=measure)
         notes = () if measure == ACTIVE else self._off
-        return Result(name, table, title, f"{plotted} Band: 95 % interval.", chart, notes=notes, caption=caption)
+        return Result(name, table, title, plotted, chart, notes=notes, caption=caption)
 
     @property
     def _off(self) -> tuple[str, ...]:

@@ -763,8 +763,16 @@ def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") 
     if not count:
         brought = f"the customers of a year ago brought {money(last.actual, currency)} of {measure} {when}"
     foretold = f"the forecast said {write(last.predicted)}{miss}"
-    held = f"its interval was wide enough in {last.n_held} of {counted(last.months_ahead, 'month')}"
-    return f"{brought[0].upper()}{brought[1:]}; {foretold}, and {held}"
+    return f"{brought[0].upper()}{brought[1:]}; {foretold}"
+
+
+def backtest_plotted(tested: pd.DataFrame, *, measure: str) -> str:
+    """Say what is drawn of a forecast made a year ago, and in how many months its interval was wide enough."""
+    rows = whole(tested)[whole(tested)["measure"] == measure].dropna(subset=["predicted", "actual"])
+    plotted = "Customers of a year ago: the forecast from what was known then, and what happened. Band: 95 % interval"
+    each: Any = rows.tail(1).itertuples()
+    held = [f", wide enough in {last.n_held} of {counted(last.months_ahead, 'month')}" for last in each]
+    return f"{plotted}{''.join(held)}."
 
 
 def _counted(n: float) -> str:

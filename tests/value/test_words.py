@@ -14,6 +14,7 @@ from cslib.value.words import (
     apart,
     assumed_pace,
     backtest_finding,
+    backtest_plotted,
     base_findings,
     base_table,
     bridge_finding,
@@ -465,21 +466,22 @@ def test_backtest_counts_the_months_that_the_interval_held():
         ("All", months[1], 869.0, 811.0, 928.0, 912.0, "active customers", 2, 869 / 912 - 1, True, 1),
     )
     assert backtest_finding(tested, measure="active customers") == (
-        "Of the customers of a year ago, 912 were still here on 30 June 2025; the forecast said 869, 4.7 % too few, and its "
-        "interval was wide enough in 1 of 2 months"
+        "Of the customers of a year ago, 912 were still here on 30 June 2025; the forecast said 869, 4.7 % too few"
     )
     assert backtest_finding(tested.assign(measure="MRR", error=0.086), measure="MRR", currency="USD") == (
-        "The customers of a year ago brought USD 912 of MRR on 30 June 2025; the forecast said 869, 8.6 % too much, and its "
-        "interval was wide enough in 1 of 2 months"
+        "The customers of a year ago brought USD 912 of MRR on 30 June 2025; the forecast said 869, 8.6 % too much"
     )
     one = tested.head(1).assign(actual=1.0, predicted=1.0, error=0.0, held=True, n_held=1)
     assert backtest_finding(one, measure="active customers") == (
-        "Of the customers of a year ago, 1 was still here on 31 May 2025; the forecast said 1, and its interval was wide "
-        "enough in 1 of 1 month"
+        "Of the customers of a year ago, 1 was still here on 31 May 2025; the forecast said 1"
     )
     bought = backtest_finding(tested.assign(measure="revenue", error=NAN), measure="revenue")
-    assert "912 of revenue in the month to 30 June 2025; the forecast said 869, and its interval" in bought
+    assert "912 of revenue in the month to 30 June 2025; the forecast said 869" in bought
     refunded = backtest_finding(tested.assign(measure="revenue", actual=3.5, error=np.inf), measure="revenue")
-    assert "brought 3.50 of revenue in the month to 30 June 2025; the forecast said 869, and its interval" in refunded
+    assert "brought 3.50 of revenue in the month to 30 June 2025; the forecast said 869" in refunded
+    plotted = "Customers of a year ago: the forecast from what was known then, and what happened. Band: 95 % interval"
+    assert backtest_plotted(tested, measure="active customers") == f"{plotted}, wide enough in 1 of 2 months."
+    assert backtest_plotted(one, measure="active customers") == f"{plotted}, wide enough in 1 of 1 month."
     unknown = tested.assign(predicted=NAN, ci_lower=NAN, ci_upper=NAN)
     assert backtest_finding(unknown, measure="active customers").startswith("A year ago active customers could not be")
+    assert backtest_plotted(unknown, measure="active customers") == f"{plotted}."
