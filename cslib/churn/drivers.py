@@ -122,8 +122,8 @@ class DriverModel:
     unit_months
         How finely ages are recorded.
     concordance_within
-        Likewise among customers with the same value of ``split``, averaged over its values by their numbers of pairs,
-        roughly: customers times those who left. NaN without a ``split``.
+        Likewise among customers with the same value of ``goes_by``, averaged over its values by their numbers of pairs,
+        roughly: customers times those who left. NaN where that is empty.
     """
 
     table: pd.DataFrame
@@ -162,16 +162,19 @@ class DriverModel:
 
     @property
     def alike_within(self) -> str:
-        """The one column (``split``) it goes by: those of one value it hardly tells apart."""
-        return self.split if self.concordance_within <= GUESSED else ""
+        """The one column (``goes_by``) by which it tells customers apart: those of one value it hardly does."""
+        return self.goes_by if self.concordance_within <= GUESSED else ""
 
     def tells_apart_within(self, column: str) -> bool:
         """Whether it tells apart customers with the same value of a column, as far as that is known; empty: any."""
         return self.tells_apart and not (column and column == self.alike_within)
 
     @property
-    def split(self) -> str:
-        """Column by which customers differ most, for a forecast by it: a text, more than chance; else empty."""
+    def goes_by(self) -> str:
+        """Column that tells it most: a text that it reads as it is, and by more than chance; else empty.
+
+        Other drivers are held equal. A sum over parts is of customers as they are, see :mod:`cslib.data.parts`.
+        """
         whole = {d.name for d in self.drivers if d.kind == "text" and OTHER not in d.levels}
         return next((name for name in (self.stratified_by, *self.clear_terms) if name in whole), "")
 
@@ -269,7 +272,8 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
         stratified_by=by, drivers=_estimated(known, table, log_ratios), kept_share=kept_share, baseline=base,
         unit_months=unit,
     )  # fmt: skip
-    return replace(model, concordance_within=_within(unseen, known[model.split][1])) if model.split else model
+    by = model.goes_by
+    return replace(model, concordance_within=_within(unseen, known[by][1])) if by else model
 
 
 def _within(unseen: pd.DataFrame, value: pd.Series) -> float:

@@ -8,16 +8,19 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from cslib.data.calendar import months_later
+from cslib.data.customers import PART
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes
 from cslib.data.lives import lives, settled
+from cslib.data.parts import Parts, in_parts
 from cslib.stats.models import FittedModels, fit_averaged, forecast
 
 
 def forecast_customers(
     data: DataSet, counts: pd.DataFrame, models: FittedModels, *, segment_by: str, split: str, horizon_months: int
 ) -> pd.DataFrame:
-    """Forecast today's customers, those of all together as the sum over the column by which they differ most.
+    """Forecast today's customers, all of them and each segment as the sum over the column by which they differ most.
 
     Parameters
     ----------
@@ -28,8 +31,8 @@ def forecast_customers(
     segment_by
         A column; empty for the whole only.
     split
-        The column over which the whole is summed, such as ``DriverModel.split``: customers of one age who differ in
-        it do not leave alike. Empty: all are forecast as one.
+        The column over which they are summed, as from :func:`cslib.data.parts.split_by`: customers of one age who
+        differ in it do not leave alike. Empty: those of a segment are forecast as one.
     horizon_months
         Months ahead.
 
@@ -42,9 +45,21 @@ def forecast_customers(
     own = forecast(counts, models, **when)
     if not split:
         return own
-    finer = lifetimes(data, segment_by=split).query("segment != 'All'")
-    summed = forecast(finer, fit_averaged(finer, unit_months=models.unit_months), **when)
-    return pd.concat([summed[summed["segment"] == "All"], own[own["segment"] != "All"]])
+    summed = _summed(in_parts(data, None, split=split), models.unit_months, **when)
+    if segment_by not in ("", split):
+        summed |= _summed(in_parts(data, None, split=split, within=segment_by), models.unit_months, **when)
+    each = own.groupby("segment", sort=False)
+    return pd.concat([summed.get(str(segment), rows) for segment, rows in each] or [own], ignore_index=True)
+
+
+def _summed(parts: Parts, unit_months: float, **when: Any) -> dict[str, pd.DataFrame]:
+    """Forecast every segment that has several parts as their sum."""
+    counts, tables = lifetimes(parts.data, segment_by=PART), {}
+    for segment, names in parts.several.items():
+        own = counts[counts["segment"].isin(names)]
+        table = forecast(own, fit_averaged(own, unit_months=unit_months), **when)
+        tables[segment] = table[table["segment"] == "All"].assign(segment=segment)
+    return tables
 
 
 def outlook(forecast: pd.DataFrame) -> pd.Series[Any] | None:
@@ -87,10 +102,9 @@ def came(then: pd.Series[Any], data: DataSet, past: DataSet) -> pd.Series[Any]:
         ``then`` with ``left`` (of the customers of then, within its months; who has come back has left all the same),
         ``error`` (foretold / left − 1; missing where nobody left) and ``held`` (its interval holds what came).
     """
-    start = pd.Timestamp(settled(past))
-    end = start + pd.Timedelta(days=1) + pd.DateOffset(months=int(then["months_ahead"])) - pd.Timedelta(days=1)
-    here, stays = ibis.date(start.date()), lives(data)
-    gone = (stays.started_on <= here) & (stays.churned_on > here) & (stays.churned_on <= ibis.date(end.date()))
+    start, stays = settled(past), lives(data)
+    here, end = ibis.date(start), ibis.date(months_later(start, int(then["months_ahead"])))
+    gone = (stays.started_on <= here) & (stays.churned_on > here) & (stays.churned_on <= end)
     left = int(stays.filter(gone.fill_null(False)).count().execute())
     error = then["lost"] / left - 1 if left else np.nan
     held = round(then["ci_lower"]) <= left <= round(then["ci_upper"])  # as they are told

@@ -20,7 +20,8 @@ from cslib.data.customers import segment_remark, today_remark
 from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
-from cslib.data.lives import counted_as
+from cslib.data.lives import counted_as, day_before
+from cslib.data.parts import in_parts, split_by
 from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands, well_observed
 from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
 from cslib.show.formats import months, whole
@@ -28,7 +29,7 @@ from cslib.show.result import Answer, Result, Study
 from cslib.stats import survival as km
 from cslib.stats.intervals import FIRM
 from cslib.stats.models import FittedModels, fit_models, reach
-from cslib.value.backtest import day_before
+from cslib.value.words import assumed_pace
 
 RATE: Final = "rate of leaving, times the reference"
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
@@ -105,9 +106,8 @@ class Churn(Study):
         summary, own = firm_medians(self._summary, self._curve), self._recent is not self.data
         head = say.subtitle(summary, observed_from=self._recent.observed_from, unit=self._unit)
         last = None if never_recorded(self.data) else last_month(self._rates)
-        split = self._model.split
         cards = say.cards(
-            summary, last, self._believed, recent=own, unit=self._unit, split=split, last_time=self._last_time
+            summary, last, self._believed, recent=own, unit=self._unit, split=self._split, last_time=self._last_time
         )
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
@@ -267,8 +267,7 @@ class Churn(Study):
         said, table = say.models(self._fitted.table), self._fitted.table
         also = (Result("models_left_out", self._fitted.left_out, caption="Models that could not be fitted"),)
         rest: Any = {"absent": f"{said.title}." if table.empty else "", "caption": "Models of churn", "also": also}
-        split = {"split": self._model.split, "strongest": self._model.split}
-        sums = () if self._others else say.sums(self._outlook, self._held, **split)
+        sums = () if self._others else say.sums(self._outlook, self._held, split=self._split)
         rest |= {"formats": MODELS, "labels": say.MODELS, "notes": sums}
         return Result("models", table, said.title, shown=say.model_list(table), **rest)
 
@@ -278,12 +277,13 @@ class Churn(Study):
 
         As from :func:`cslib.churn.outlook.forecast_customers`.
         """
-        caption, said = "Forecast for the present customers", say.forecast(self._believed, split=self._model.split)
+        caption, said = "Forecast for the present customers", say.forecast(self._believed, split=self._split)
         if self._outlook is None:
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
         chart = partial(lines_with_bands, line(self._ahead), **how, y_label="customers", line="dashed")
-        notes = say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
+        then = say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
+        notes = (assumed_pace(recent=self._recent is not self.data), *then)
         return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption, notes=notes)
 
     @cached_property
@@ -437,8 +437,14 @@ class Churn(Study):
 
     @cached_property
     def _ahead(self) -> pd.DataFrame:
-        asked: Any = {"segment_by": self.by, "split": self._model.split, "horizon_months": self._reach}
+        asked: Any = {"segment_by": self.by, "split": self._split, "horizon_months": self._reach}
         return forecast_customers(self._recent, self._lives, self._fitted, **asked)
+
+    @cached_property
+    def _split(self) -> str:
+        """The column over which the forecast is summed; empty in a segment where all have one value of it."""
+        split = split_by(self.data)
+        return split if split and in_parts(self._recent, None, split=split).several else ""
 
     @cached_property
     def _outlook(self) -> pd.Series[Any] | None:

@@ -685,7 +685,7 @@ def _too(came: Row) -> str:
     return f"{size} too {'high' if came.left < came.lost else 'low'}"
 
 
-def sums(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = "") -> tuple[str, ...]:
+def sums(outlook: Row | None, stakes: Row, *, split: str = "") -> tuple[str, ...]:
     """Say how the forecast goes with the at-risk list, which is made customer by customer.
 
     Parameters
@@ -696,8 +696,6 @@ def sums(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = 
         Of the at-risk list, for the same months ahead.
     split
         The column over which the forecast was summed, if any.
-    strongest
-        The column by which customers differ most, if any.
     """
     if outlook is None or not stakes.n_customers:
         return ()
@@ -705,9 +703,8 @@ def sums(outlook: Row | None, stakes: Row, *, split: str = "", strongest: str = 
     if outlook.ci_lower <= stakes.expected_churned <= outlook.ci_upper:
         return (f"{listed}, within the interval of the forecast ({outlook.lost:,.0f}).",)
     alike = f"of one age and {split}" if split else "of one age"
-    better = f" Segment by {strongest} to bring the two together." if strongest not in ("", split) else ""
     why = f"the list tells customers apart by all drivers, the forecast treats those {alike} alike"
-    return (f"{listed}, the forecast is {outlook.lost:,.0f}: {why}.{better}",)
+    return (f"{listed}, the forecast is {outlook.lost:,.0f}: {why}.",)
 
 
 def last_year(year: Row | None) -> tuple[str, ...]:

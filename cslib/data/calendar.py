@@ -77,6 +77,20 @@ def last_complete(as_of: date, period: str) -> int:
     return ordinal(as_of + timedelta(days=1), period) - 1
 
 
+def months_later(day: date, months: int) -> date:
+    """Return the day so many calendar months later, or before where there are fewer than none.
+
+    Examples
+    --------
+    The end of a month is followed by ends of months.
+
+    >>> [months_later(date(2025, 2, 28), months).isoformat() for months in (-12, 1, 12)]
+    ['2024-02-29', '2025-03-31', '2026-02-28']
+    """
+    after = pd.Timestamp(day) + pd.Timedelta(days=1) + pd.DateOffset(months=months)
+    return (after - pd.Timedelta(days=1)).date()
+
+
 def monthly(moved: pd.DataFrame) -> pd.DataFrame:
     """Give the rows of the whole, and refuse a table that is not by month.
 

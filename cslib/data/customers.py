@@ -20,6 +20,7 @@ from cslib.errors import ParameterError, counted, did_you_mean, listed
 
 HOLDERS: Final = ("customers", "subscriptions", "orders", "usage", "surveys")  # of segment columns
 MAX_SEGMENTS: Final = 50
+PART: Final = "part of a sum"  # a column that cslib.data.parts adds to customers: of as many values as there are parts
 MINOR_UNITS: Final = 100
 NARROW: Final = 1_000_000_000  # whose square, and the difference of two, fit into 64 bits
 Product: TypeAlias = Callable[[ir.NumericValue, ir.NumericValue], ir.NumericValue]
@@ -215,7 +216,7 @@ def check_segments(values: Iterable[str], segment_by: str) -> None:
     ParameterError
         It has more than 50 values, or one of them is ``All``.
     """
-    different = sorted(set(values))
+    different = [] if segment_by == PART else sorted(set(values))
     msg = f"segment_by={segment_by!r} has more than {MAX_SEGMENTS} values (such as {', '.join(different[:3])})."
     msg += " Choose a column with fewer, or group them with a query."
     ParameterError.when(len(different) > MAX_SEGMENTS, msg)

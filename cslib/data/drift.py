@@ -70,7 +70,8 @@ def drift(data: DataSet) -> Drift | None:
     -------
     Drift or None
         None where churn has not clearly changed, or cannot be told to have: tenures know no calendar, and within less
-        than 24 complete months a season cannot be told apart. Of one segment of a whole it is judged by the whole.
+        than 24 complete months a season cannot be told apart. Of some of the
+        customers, a segment or those whom ``where`` keeps, it is judged by all.
 
     Notes
     -----
@@ -94,9 +95,10 @@ def drift(data: DataSet) -> Drift | None:
     """
     if not data.has_dates("customers") or data.as_of is None:
         return None
-    if data.whole is None:
+    every = data.whole or data.unfiltered
+    if every is None:
         return data.found("drift", lambda: _drift(data, sure=False))
-    whole = drift(data.whole())
+    whole = drift(every())
     return data.found("drift", lambda: _of_segment(data, whole)) if whole else None
 
 

@@ -12,11 +12,22 @@ from typing import Final
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
-from cslib.data.calendar import age_in_months, last_complete, observed, ordinal, period_ordinal, period_start
+from cslib.data.calendar import (
+    age_in_months,
+    last_complete,
+    months_later,
+    observed,
+    ordinal,
+    period_ordinal,
+    period_start,
+)
 from cslib.data.contract import CONTRACT
 from cslib.data.dataset import DataSet
+from cslib.stats.survival import DAYS_PER_MONTH
 
+FEWEST: Final = 20  # customers of a day on which anything can be foretold
 FOREVER: Final = date(9999, 1, 1)  # the end of what still runs
 
 
@@ -154,3 +165,20 @@ def gaps(data: DataSet) -> ir.Table:
     gap = period_ordinal(after.next, "month").fill_null(day) - period_ordinal(after.churned_on, "month")
     age = age_in_months(after.started_on, after.churned_on)
     return after.select("customer_id", age=age, gap=gap, returned=after.next.notnull())
+
+
+def day_before(data: DataSet, months: int) -> date | None:
+    """Find the day so many months before ``as_of``, or None where too little was known by then.
+
+    Too little: fewer than 20 customers were present, or none of them had been observed for half as long.
+    """
+    if data.as_of is None or not data.has_dates("customers"):
+        return None
+    day = months_later(data.as_of, -months)
+    table = lives(data)
+    present = table.filter((table.started_on <= day) & (table.churned_on.isnull() | (table.churned_on > day)))
+    known = present.aggregate(n=present.count(), since=present.started_on.min()).execute().iloc[0]
+    if known["n"] < FEWEST or (data.observed_from and data.observed_from >= day):
+        return None
+    since = max(pd.Timestamp(known["since"]), pd.Timestamp(data.observed_from or date.min))
+    return day if (pd.Timestamp(day) - since).days / DAYS_PER_MONTH >= months / 2 else None

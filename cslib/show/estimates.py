@@ -71,8 +71,7 @@ def forest_plot(
     """
     charts.require(table, estimate, label, "ci_lower", "ci_upper", *(c for c in (group, n) if c))
     charts.require(table.dropna(subset=[estimate]), estimate)
-    msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most customers."
-    ParameterError.when(len(table) > MAX_ROWS, msg)
+    _refuse_many(table)
     msg = f"{estimate} has {table[estimate].min():g}, which no scale of ratios holds. Leave log_scale out."
     ParameterError.when(log_scale and table[estimate].min() <= 0, msg)
     groups = table.groupby(group, sort=False, dropna=False) if group else [("", table)]
@@ -99,6 +98,57 @@ def forest_plot(
         told = [t if v != v else f"{t}\nn {v:,.0f}" for t, v in zip(told, table[n], strict=True)]
     hover.tell(axes, values[:, 0], at, told)
     return axes
+
+
+@mpl.rc_context(STYLE)
+def bar_plot(table: pd.DataFrame, *, estimate: str, label: str, text: str, x_label: str, group: str = "") -> Axes:
+    """Draw one bar per row, from 0 on, with its interval as a whisker and both in words at the right.
+
+    Parameters
+    ----------
+    table
+        At most 30 rows, drawn in their order: the columns named, ``ci_lower`` and ``ci_upper``. A row without a finite
+        estimate has its words alone.
+    estimate, label, text
+        Columns of the numbers, of their names and of what is written of them.
+    x_label
+        What the numbers are, with their unit.
+    group
+        Column of headings over the rows; empty for none.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        A column is missing, or there are no rows or too many.
+    """
+    charts.require(table, estimate, label, text, *charts.BOUNDS, *(c for c in (group,) if c))
+    _refuse_many(table)
+    groups = table.groupby(group, sort=False, dropna=False) if group else [("", table)]
+    names, at = _layout(groups, label, bool(group))
+    table = pd.concat([own for _, own in groups])
+    values = table[[estimate, *charts.BOUNDS]].to_numpy(float)
+    values[~np.isfinite(values)] = np.nan
+    said = [str(words) for words in table[text]]
+    long = too_long(map(str, table[label]), said)
+    axes = charts.new_axes(0.7 + row_height(long) * len(names))
+    seen = np.append(values[~np.isnan(values)], 0.0)
+    value_axis(axes, (float(seen.min()), float(seen.max() + 0.03 * np.ptp(seen)) or 1.0), log_scale=False)
+    axes.barh(at, np.nan_to_num(values[:, 0]), height=0.3 if is_slim() else 0.62, color=PALETTE[0], linewidth=0)
+    axes.hlines(at, values[:, 1], values[:, 2], color=INK, linewidth=1.6)
+    name_rows(axes, names, at, long=long)
+    axes.set_xlabel(charts.folded(x_label), loc="right")
+    right_of(axes, at, said, 0 if is_slim() else 14, "right" if is_slim() else "left")
+    hover.tell(axes, np.nan_to_num(values[:, 0]), at, [f"{n}\n{t}" for n, t in zip(table[label], said, strict=True)])
+    return axes
+
+
+def _refuse_many(table: pd.DataFrame) -> None:
+    msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most customers."
+    ParameterError.when(len(table) > MAX_ROWS, msg)
 
 
 def _figures(axes: Axes, at: list[int], texts: list[str], sizes: list[str]) -> None:

@@ -11,21 +11,20 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from cslib.data.calendar import months_later
 from cslib.data.customers import MINOR_UNITS, cents, with_segment
 from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import drift
-from cslib.data.lives import lives, settled
+from cslib.data.lives import day_before, lives, settled
+from cslib.data.parts import split_by
 from cslib.errors import check_choice
 from cslib.stats.intervals import Floats, percentiles
-from cslib.stats.survival import DAYS_PER_MONTH
 from cslib.value.prices import SOURCES, payments, price_source
-from cslib.value.together import split_by, whole_paths
+from cslib.value.together import whole_paths
 
-ONE_DAY: Final = pd.Timedelta(days=1)
 ACTIVE: Final = "active customers"
 JUDGED: Final = ["months_ahead", "error", "held", "n_held"]
 COLUMNS: Final = ["segment", "month", "predicted", "ci_lower", "ci_upper", "actual", "measure", *JUDGED]
-FEWEST: Final = 20  # customers then present
 SEED: Final = 1
 FAR: Final = 10  # times what happened: beyond that a share of it says nothing
 SELDOM: Final = 0.8  # of months held: fewer are not what an interval of 95 % promises, even as months go together
@@ -63,13 +62,11 @@ def came_true(data: DataSet, past: DataSet, *, segment_by: str = "", months: int
         The source is not in the data.
     """
     check_choice("source", source, SOURCES)
-    after = pd.Timestamp(settled(past)) + ONE_DAY  # the end of a month is followed by ends of months
-    dates = [after + pd.DateOffset(months=k) - ONE_DAY for k in range(months + 1)]
-    days = [d.date() for d in dates]
+    days = [months_later(settled(past), k) for k in range(months + 1)]
     here = _followed(data, past, segment_by)
     active = _sums(here, [_is_here(here, day).cast("int64") for day in days])
     paid = _paid(data, here, days, source).reindex(active.index, fill_value=0) / MINOR_UNITS
-    ahead = pd.DataFrame({"months_ahead": range(len(days)), "month": dates})
+    ahead = pd.DataFrame({"months_ahead": range(len(days)), "month": pd.to_datetime(days)})
     table = pd.DataFrame({"segment": active.index}).merge(ahead, how="cross")
     table = table.assign(n_active=active.to_numpy(float).ravel(), mrr=paid.to_numpy(float).ravel())
     table.loc[table["month"] > pd.Timestamp(settled(data)), ["n_active", "mrr"]] = np.nan
@@ -111,23 +108,6 @@ def _sums(rows: ir.Table, amounts: list[ir.NumericValue]) -> pd.DataFrame:
     sums = rows.group_by("segment").aggregate(**{f"sum{k}": a.sum() for k, a in enumerate(amounts)}).execute()
     sums = sums.set_index("segment").sort_index()
     return pd.concat([sums.sum().to_frame("All").T, sums.drop(index="All", errors="ignore")])
-
-
-def day_before(data: DataSet, months: int) -> date | None:
-    """Find the day so many months before ``as_of``, or None where too little was known by then.
-
-    Too little: fewer than 20 customers were present, or none of them had been observed for half as long.
-    """
-    if data.as_of is None or not data.has_dates("customers"):
-        return None
-    day = (pd.Timestamp(data.as_of) + ONE_DAY - pd.DateOffset(months=months) - ONE_DAY).date()
-    table = lives(data)
-    present = table.filter((table.started_on <= day) & (table.churned_on.isnull() | (table.churned_on > day)))
-    known = present.aggregate(n=present.count(), since=present.started_on.min()).execute().iloc[0]
-    if known["n"] < FEWEST or (data.observed_from and data.observed_from >= day):
-        return None
-    since = max(pd.Timestamp(known["since"]), pd.Timestamp(data.observed_from or date.min))
-    return day if (pd.Timestamp(day) - since).days / DAYS_PER_MONTH >= months / 2 else None
 
 
 def backtest(data: DataSet, *, segment_by: str = "", months: int = 12) -> pd.DataFrame:

@@ -56,36 +56,24 @@ def told_apart(
     return axes
 
 
-def at_most_all(table: pd.DataFrame) -> pd.DataFrame:
-    """Let no share of acquisition cost pass all of it: what comes in the month by which it is recovered may.
-
-    Parameters
-    ----------
-    table
-        As from :func:`cslib.value.ltv.recovery`.
-    """
-    shares = ["recovered", "ci_lower", "ci_upper"]
-    return table.assign(**{share: table[share].clip(upper=1) for share in shares})
-
-
-def recovered(draw: Callable[[], Axes], table: pd.DataFrame) -> Axes:
-    """Mark in a chart of shares of acquisition cost where all of it is recovered, and the point of each that is.
+def earned_back(draw: Callable[[], Axes], table: pd.DataFrame, pay: pd.DataFrame) -> Axes:
+    """Mark in a chart of what customers have brought the month by which each has brought back what it cost.
 
     Parameters
     ----------
     draw
-        Draws the lines of the table, each of which ends where its cost is recovered, if it is.
+        Draws the lines of the table.
     table
-        As from :func:`cslib.value.ltv.recovery`.
+        As from :func:`cslib.value.ltv.cumulative`.
+    pay
+        As from :func:`cslib.value.ltv.payback`.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
     axes = draw()
-    axes.axhline(1, color=MUTED, linewidth=1)
-    ends = table.groupby("segment").tail(1).query("recovered >= 1")
-    axes.scatter(
-        ends["month"], ends["recovered"], s=46, color=GROUND, edgecolors=INK, linewidths=1.6, zorder=4, clip_on=False
-    )
+    months = table["segment"].map(pay[pay["cac"] > 0].set_index("segment")["payback_months"])
+    ends = table[table["month"] == months]
+    axes.scatter(ends["month"], ends["net_value"], s=46, color=GROUND, edgecolors=INK, linewidths=1.6, zorder=4)
     return axes

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
 import pandas as pd
 
+from cslib.data.calendar import months_later
 from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import Drift, drift
 from cslib.data.kpi import Kpi, Setting, by_id, history_rows, of_margin
@@ -49,8 +50,7 @@ def _days_before(data: DataSet) -> list[date | None]:
     """Days on which customer value is computed, the last first, as far as records reach."""
     if data.as_of is None or not data.has_dates("customers"):
         return [data.as_of]
-    after = pd.Timestamp(data.as_of + timedelta(days=1))
-    days = [(after - pd.DateOffset(months=m)).date() - timedelta(days=1) for m in PAST]
+    days = [months_later(data.as_of, -m) for m in PAST]
     begun = max(data.observed_from or date.min, date.fromisoformat(data.statistics["customers"]["first"]))
     return [day for day in days if day >= begun]
 

@@ -587,6 +587,11 @@ def _own_move(own: Paths, horizon: int) -> float:
     return float((ahead.mrr_own - ahead.mrr_flat)[:horizon].sum())
 
 
+def starts_differ(paths: Mapping[str, Paths]) -> bool:
+    """Tell whether present customers, of the group or a summand, are followed by their quarter of start, too."""
+    return any(bool((own.factors[:1] != 1).any()) for own in paths["All"].summands)
+
+
 def leavers_pay_less(paths: Mapping[str, Paths]) -> bool:
     """Tell whether those who leave pay clearly less than others of their age, in the group or a summand."""
     return any(percentiles(own.leavers_pay)["ci_upper"] < 1 for own in paths["All"].summands)

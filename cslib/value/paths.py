@@ -6,8 +6,9 @@ not depend on how many customers there are.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -89,8 +90,8 @@ class Paths:
     arpa, churn_rate, cac
         MRR per present customer, churns per customer-month, mean ``acquisition_cost`` of who started in the months that
         costs are taken from; shape (1 + draws,).
-    contracts
-        Cumulative hazards by sBG and BdW, where they could be fitted to renewals month by month.
+    fitted_contracts
+        Fits sBG and BdW to renewals month by month, for :attr:`contracts`: few figures need them.
     active
         Present customers, one row per whole month of age: ``age_months`` (mean), ``n``, ``mrr``, ``mrr_squared``
         (sums over them; missing where only orders tell what they pay).
@@ -128,7 +129,7 @@ class Paths:
     arpa: Floats
     churn_rate: Floats
     cac: Floats
-    contracts: dict[str, Floats]
+    fitted_contracts: Callable[[], dict[str, Floats]]
     active: pd.DataFrame
     within: Floats
     baseline: Floats = field(default_factory=lambda: np.empty(0))
@@ -218,6 +219,11 @@ class Paths:
         return begins
 
     @cached_property
+    def contracts(self) -> dict[str, Floats]:
+        """Cumulative hazards by sBG and BdW, where they could be fitted."""
+        return self.fitted_contracts()
+
+    @cached_property
     def _anew(self) -> Floats:
         """Cumulative hazard of who came back."""
         again = self.again[:, None] * np.arange(self.hazard.shape[1]) if len(self.again) else self.hazard
@@ -242,6 +248,11 @@ class Paths:
         """Cumulative hazard of customers whose quarter of start is as fast as the mean one."""
         return np.asarray(np.cumsum(np.diff(self.hazard, prepend=0.0) * self.baseline, axis=1))
 
+    @cached_property
+    def _known_ahead(self) -> dict[int, Projection]:
+        """Projections made so far, by months: several figures rest on each."""
+        return {}
+
     def ahead(self, months: int) -> Projection:
         """Follow the present customers so many months ahead, as the sum of the parts if there are any.
 
@@ -254,8 +265,13 @@ class Paths:
         customers leaves or stays, and its MRR moves n times as much (in variance) as the mean of n customers does in
         the draws. Who leaves may come back (:meth:`after`), and pays as a new customer then.
         """
-        if self.parts:
-            return _summed([own.ahead(months) for own in self.parts.values()])
+        if months not in self._known_ahead:
+            parts = [own.ahead(months) for own in self.parts.values()]
+            self._known_ahead[months] = _summed(parts) if parts else self._ahead(months)
+        return self._known_ahead[months]
+
+    def _ahead(self, months: int) -> Projection:
+        """Follow the present customers as one group."""
         hazard = self.at_factor_1()
         gone, parts = np.zeros((len(STAYED) + 1, len(hazard), months + 1)), []
         row: Any
@@ -384,16 +400,19 @@ def _returns(gaps: pd.DataFrame, draws: int, rng: np.random.Generator) -> Floats
     return np.concatenate([np.ones((draws + 1, len(n), 1)), still[:, :, :-1]], axis=2) * hazard
 
 
-def paths_of(data: DataSet, *, segment_by: str = "", horizon_months: int) -> dict[str, Paths]:
-    """Estimate the paths of a data set, from all its years."""
+def paths_of(
+    data: DataSet, *, segment_by: str = "", horizon_months: int, only: Collection[str] = ()
+) -> dict[str, Paths]:
+    """Estimate the paths of a data set, from all its years; of some segments only, if they are named."""
     counts, values = lifetimes(data, segment_by=segment_by), value_counts(data, segment_by=segment_by)
+    counts = counts[counts["segment"].isin(only)] if only else counts
     models = fit_averaged(counts, unit_months=unit_months(data))
     return value_paths(counts, values, models, horizon_months=horizon_months)
 
 
 def recent_paths(
     data: DataSet, found: Drift | None, *, segment_by: str = "", horizon_months: int,
-    usual: dict[str, Paths] | None = None,
+    usual: dict[str, Paths] | None = None, only: Collection[str] = (),
 ) -> dict[str, Paths]:  # fmt: skip
     """Estimate the paths on which values rest: where churn has changed, those of the last twelve months.
 
@@ -401,7 +420,7 @@ def recent_paths(
     ----------
     data, found
         As for :func:`cslib.data.drift.recent`.
-    segment_by, horizon_months
+    segment_by, horizon_months, only
         As for :func:`paths_of`.
     usual
         As from :func:`paths_of`, of the same, where they are at hand: else they are estimated if need be.
@@ -422,19 +441,19 @@ def recent_paths(
     asked: Any = {"segment_by": segment_by, "horizon_months": horizon_months}
     now = recent(data, found)
     if now is data:
-        return usual or paths_of(data, **asked)
-    costs = {s: p.cac for s, p in usual.items()} if usual else _costs(data, segment_by)
+        return usual or paths_of(data, **asked, only=only)
+    costs = {s: p.cac for s, p in usual.items()} if usual else _costs(data, segment_by, only)
     known = {s for s, counts in by_segment(lifetimes(now, segment_by=segment_by)) if seen(counts)}
-    own = {s: p for s, p in paths_of(now, **asked).items() if p.from_start and s in known}
-    if not usual and costs.keys() - own.keys():
-        usual = paths_of(data, **asked)
-    return (usual or {}) | {s: replace(p, cac=costs[s]) for s, p in own.items()}
+    own = {s: p for s, p in paths_of(now, **asked, only=only).items() if p.from_start and s in known}
+    others = costs.keys() - own.keys()
+    usual = paths_of(data, **asked, only=others) if others and not usual else usual or {}
+    return {s: replace(own[s], cac=cac) if s in own else usual[s] for s, cac in costs.items()}
 
 
-def _costs(data: DataSet, segment_by: str) -> dict[str, Floats]:
+def _costs(data: DataSet, segment_by: str, only: Collection[str]) -> dict[str, Floats]:
     """Mean ``acquisition_cost`` by segment, as :func:`paths_of` draws it."""
-    costs = {}
-    for name, cells in value_cells(data, segment_by=segment_by).groupby("segment", sort=False):
+    costs, table = {}, value_cells(data, segment_by=segment_by)
+    for name, cells in table[table["segment"].isin(only) | (not only)].groupby("segment", sort=False):
         weights = _weights(cells, DRAWS, _rng(cells))
         costs[str(name)] = _cac(cells, weights)
     return costs
@@ -543,7 +562,7 @@ def _paths(segment: str, sample: _Sample, models: FittedModels, source: str, rng
         hazard=np.cumsum(moved, axis=1) + tail, involuntary=np.cumsum(moved * share, axis=1) + tail * share[:, -1:],
         price=price, n_priced=sample.weights[0] @ sample.by_age("n_priced"), arpa=arpa, churn_rate=rate,
         cac=_cac(sample.cells, sample.weights),
-        contracts=_contracts(sample), active=(active := _active(sample.cells)),
+        fitted_contracts=partial(_contracts, sample), active=(active := _active(sample.cells)),
         within=_within(curve, active["age_months"].to_numpy(float), sample.months),
         leavers_pay=np.full(len(arpa), np.nan) if source == "orders" else _leavers_pay(sample),
     )  # fmt: skip

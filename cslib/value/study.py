@@ -14,19 +14,21 @@ from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift, drift
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.data.lives import counted_as
+from cslib.data.parts import split_by
 from cslib.errors import stretch
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
+from cslib.show.estimates import bar_plot
 from cslib.show.formats import months, whole
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.models import fit_averaged
 from cslib.value import ltv as worth
 from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest, last_year
-from cslib.value.charts import at_most_all, recovered, told_apart
+from cslib.value.charts import earned_back, told_apart
 from cslib.value.involuntary import involuntary
 from cslib.value.paths import Paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
-from cslib.value.together import split_by, whole_paths
+from cslib.value.together import whole_paths
 
 MOST: Final = 5  # segments in a chart, beside the whole
 SINCE: Final[Any] = {"x_label": "months since the start", "unit": "number"}
@@ -110,6 +112,9 @@ class Value(Study):
         columns: Any = {"x": "month", "y": "net_value"}
         lines = partial(lines_with_bands, shown, **columns, **SINCE)
         chart = partial(told_apart, lines, shown, **columns, beyond="extrapolated")
+        if whole(self._pay)["payback_months"].lt(float("inf")).any():
+            chart = partial(earned_back, chart, shown, self._pay)
+            plotted = f"{plotted} Circle: acquisition cost is recovered."
         notes = words.reliance(forms, self._drawn(observed, "segment"), currency=self._money)
         also = (
             Result("cumulative_value", table, caption="Value of a new customer, month by month"),
@@ -122,16 +127,16 @@ class Value(Study):
     def recovery(self) -> Result:
         """Which segment recovers its acquisition cost first, and which last?"""
         table, caption = worth.recovery(self._paths, self._terms, **self._ahead), "Acquisition cost recovered, by month"
-        columns: Any = {"x": "month", "y": "recovered"}
-        shown = at_most_all(self._drawn(table, "recovered"))
-        told = self._pay[self._pay["segment"].isin(set(shown["segment"]) - {"All"})]
+        known = self._pay[self._pay["segment"].isin(set(self._drawn(table, "recovered")["segment"]))]
+        told = known[known["segment"] != "All"]
         if len(told) < 2:  # the chart above shows it
             return Result("recovery", table, caption=caption, most=0)
-        lines = partial(lines_with_bands, shown, **columns, x_label=SINCE["x_label"])
-        chart = partial(recovered, partial(told_apart, lines, shown, **columns, beyond="extrapolated"), shown)
-        title, what = words.recovery_finding(told, **self._ahead), "Share of acquisition cost that is brought back"
-        plotted = f"{what}, up to the month by which all of it is (circle). Bands: 95 % intervals.{self._fewer}"
-        return Result("recovery", table, title, plotted, chart, caption=caption)
+        shown = words.paybacks(known, segments=self._largest, **self._ahead)
+        columns: Any = {"estimate": "payback_months", "label": "segment", "text": "told"}
+        chart = partial(bar_plot, shown, **columns, x_label=SINCE["x_label"])
+        title = words.recovery_finding(told, **self._ahead)
+        plotted = f"Months until a new customer has brought back what it cost. Lines: 95 % intervals.{self._fewer}"
+        return Result("recovery", table, title, plotted, chart, "Bar chart", caption=caption)
 
     @cached_property
     def payback(self) -> Result:
@@ -167,7 +172,9 @@ class Value(Study):
         said, *notes = words.base_findings(self._base, steps, currency=self._money)
         shown = words.base_table(self._base, segments=self._largest)
         own = words.apart(self._added_by, self.by if len(self._paths) > 2 else "")
-        how: Any = {"shown": shown, "notes": (*notes, *own), "most": self._rows}
+        pace = words.assumed_pace(recent=self._carried, by_start=worth.starts_differ(self._paths))
+        told = (*notes, *((pace,) * bool(len(shown) and self._paths["All"].n_events)), *own)
+        how: Any = {"shown": shown, "notes": told, "most": self._rows}
         caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"
         also = (Result("base_steps", steps, caption="From today's MRR to that value, step by step"),)
         return Result("base_value", self._base, self._heading(said), also=also, caption=self._amounts(caption), **how)
@@ -177,13 +184,17 @@ class Value(Study):
         """What would a change be worth?"""
         table = worth.what_if(self._paths, self._terms, **self._ahead)
         said = words.what_if_finding(table, **self._ahead, currency=self._money)
-        shown = words.what_if_table(table, self._base, segments=self._largest)
+        shown = words.gains(table, segments=self._largest)
+        columns: Any = {"estimate": "base_gain", "label": "change", "text": "told", "x_label": f"{self._unit} added"}
+        chart = partial(bar_plot, shown, **columns, group="segment" * bool(self._rows))
+        plotted = f"{self._unit} that each change would add to what present customers bring. Lines: 95 % intervals."
         why = "" if len(shown) else "What a change would add cannot be told."
         kinds = words.why_involuntary(involuntary(self._paths, **self._ahead), table)
         caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
         cheap = (words.LESS_THAN_SAID,) * worth.leavers_pay_less(self._paths)
-        rest: Any = {"notes": (*kinds, *cheap, words.WHAT_A_CHANGE_IS), "caption": caption, "most": 30}
-        return Result("what_if", table, said.rstrip("."), shown=shown, absent=why, **rest)
+        each = words.each_gain(table, currency=self._money)
+        rest: Any = {"notes": (*each, *kinds, *cheap, words.WHAT_A_CHANGE_IS), "caption": caption, "absent": why}
+        return Result("what_if", table, said.rstrip("."), plotted + self._fewer, chart, "Bar chart", **rest)
 
     @cached_property
     def backtest(self) -> Result:
@@ -250,10 +261,10 @@ class Value(Study):
         unknown = {"ci_lower": float("nan"), "ci_upper": float("nan")}
         lines = pd.concat([expected, rows.assign(segment="what happened", value=rows["actual"], **unknown)])
         title = words.backtest_finding(table, measure=measure, currency=self._money)
-        plotted = "Customers of a year ago: the forecast from what was known then, and what happened."
+        plotted = words.backtest_plotted(table, measure=measure)
         chart = partial(lines_with_bands, lines, x="month", y="value", x_label="", unit="number", y_label=measure)
         notes = () if measure == ACTIVE else self._off
-        return Result(name, table, title, f"{plotted} Band: 95 % interval.", chart, notes=notes, caption=caption)
+        return Result(name, table, title, plotted, chart, notes=notes, caption=caption)
 
     @property
     def _off(self) -> tuple[str, ...]:
@@ -296,6 +307,11 @@ class Value(Study):
     def _drift(self) -> Drift | None:
         return drift(self.data)
 
+    @property
+    def _carried(self) -> bool:
+        """Whether values rest on the last twelve months."""
+        return bool(self._drift and self._drift.carries)
+
     @cached_property
     def _usual(self) -> dict[str, Paths]:
         """Survival and prices by age over all years, estimated once and drawn a thousand times."""
@@ -311,7 +327,7 @@ class Value(Study):
     @cached_property
     def _forms(self) -> pd.DataFrame:
         forms = worth.ltv(self._paths, self._terms, horizons=self._spans)
-        if self._drift is None or not self._drift.carries:
+        if not self._carried:
             return forms
         return worth.with_long_run(forms, worth.ltv(self._usual, self._terms, horizons=self._spans[:1]))
 

@@ -49,7 +49,7 @@ WHAT_A_CHANGE_IS: Final = (
     "cost to bring about is not counted."
 )
 LESS_THAN_SAID: Final = (
-    "Those who leave pay less than those who stay, so less churn would add less than the table says. A report by a "
+    "Those who leave pay less than those who stay, so less churn would add less than is said here. A report by a "
     "segment in which customers pay alike allows for that."
 )
 KEPT_OR_HERE: Final = (
@@ -168,11 +168,11 @@ def changed_pace(found: Drift, *, usual: str = "") -> str:
         What all years would say, to stand beside figures that rest on the last twelve months.
     """
     change = abs(found.recent / found.before - 1) if found.before else math.inf
-    many = f"{percent(change)} {'more' if found.faster else 'fewer'}" if math.isfinite(change) else "more"
-    pace = f"in the last 12 months {many} of them left than of customers of the same ages before"
+    many = f"{percent(change)} {'higher' if found.faster else 'lower'}" if math.isfinite(change) else "higher"
+    pace = f"churn of the last 12 months is {many} than before, at the same ages"
     text = f"Customers now leave {'faster' if found.faster else 'more slowly'}: {pace}."
     if not found.clear:
-        text = f"How fast customers leave has changed over all segments; in this one, {pace}, which may be chance."
+        text = f"How fast customers leave has changed among all; among these, {pace}, which may be chance."
     if found.carries:
         return f"{text} Figures below rest on these 12 months" + (f"; over all years, {usual}." if usual else ".")
     likely = "long" if found.faster else "short"
@@ -225,13 +225,13 @@ def _proven(tested: pd.DataFrame) -> str:
     if not rows or not _missed(rows[0]):
         return ""
     missed = _missed(rows[0]) if pd.isna(rows[0].each) else _cancelled(rows[0])
-    return f"Had we forecast this a year ago, we'd have expected {missed}."
+    return f"A year ago the same forecast would have had {missed}."
 
 
 def _cancelled(row: Any) -> str:
     """Name both errors that nearly cancel, and what is left of them."""
     each = f"each paying {percent(abs(row.each))} too {WAYS['revenue'][int(row.each > 0)]}"
-    return f"{_off(row.customers, 'customers')}, {each}: together {_off(row.revenue, 'revenue')}"
+    return f"{_off(row.revenue, 'revenue')}: {_off(row.customers, 'customers')}, {each}"
 
 
 def _missed(row: Any) -> str:
@@ -286,9 +286,9 @@ def _cards(
     late = late or f"to earn back {money(back.cac, currency)}"
     whose = "\n".join(filter(None, (f"new customer, {span}", pace)))
     share = now.share_in_tail
-    ahead = f"the next {stretch(row.horizon_months, 'month')}"
-    ahead += f", {percent(share)} of it extrapolated" if share > 0 else ""
-    ahead += f",\nadded up by {added_by}" * bool(added_by)
+    known = f"{percent(share)} of it extrapolated" * bool(share > 0)
+    summed = f"added up by {added_by}" * bool(added_by)
+    ahead = ",\n".join(filter(None, (f"the next {stretch(row.horizon_months, 'month')}", known, summed)))
     return (
         card_of(KPIS["ltv"], row.ltv, detail=whose, **worth),
         _card("Value of present customers", now.base_value, now, int(now.n_active), currency, ahead),
@@ -451,7 +451,7 @@ def residual_finding(by_age: pd.DataFrame, *, horizon_months: int, currency: str
 
 
 def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
-    """State when a customer has earned back what it cost to win, and how many times it does so."""
+    """State how many times a customer earns back what it cost to win, or that it does not."""
     row, span = whole(pay).iloc[0], months(horizon_months)
     if pd.isna(row.cac):
         return "Acquisition cost isn't in the data, so payback is not known and values are before it."
@@ -463,8 +463,8 @@ def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "
     if math.isinf(row.payback_months):
         return f"{cost}: only {percent(row.ltv_to_cac)} of it is recovered within {span}."
     interval = f" ({row.ltv_to_cac_ci_lower:.1f} to {row.ltv_to_cac_ci_upper:.1f})" * pd.notna(row.ltv_to_cac_ci_lower)
-    before = f"a customer brings {money(row.ltv_before_cac)} before that cost, {row.ltv_to_cac:.1f} times as much"
-    return f"{cost} is recovered in {months(row.payback_months)}; in {span} {before}{interval}."
+    spent = f"the {money(row.cac, currency)} spent to win them"
+    return f"In {span} a customer brings back {row.ltv_to_cac:.1f} times {spent}{interval}."
 
 
 def payback_table(pay: pd.DataFrame, forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
@@ -537,8 +537,23 @@ def apart(added_by: str, by: str) -> tuple[str, ...]:
     """
     if not by or by == added_by:
         return ()
-    how = f"added up by {added_by}" if added_by else "taken as one group"
-    return (f"All customers are {how}, so the segments here need not add up to them.",)
+    how = f"added up by {added_by}, and so are those of each {by}" if added_by else "taken as one group"
+    return (f"All customers are {how}, so the rows need not add up to all.",)
+
+
+def assumed_pace(*, recent: bool, by_start: bool = False) -> str:
+    """Say at what pace customers are taken to go on leaving, beside a forecast of them.
+
+    Parameters
+    ----------
+    recent
+        Whether it is that of the last twelve months.
+    by_start
+        Whether quarters of start differ.
+    """
+    whom = "the same age and quarter of start" if by_start else "the same age"
+    when = "did in the last 12 months" if recent else "have so far"
+    return f"We assume that they go on leaving as customers of {whom} {when}."
 
 
 def base_findings(base: pd.DataFrame, steps: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
@@ -659,29 +674,65 @@ def recovery_finding(pay: pd.DataFrame, *, horizon_months: int) -> str:
     return f"{who} {what}, {others} {late or f'not {never}'}"
 
 
-def what_if_table(changes: pd.DataFrame, base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
-    """Write what present and new customers would bring after each change: texts, one row per segment and change."""
-    now = base.set_index("segment")["base_value"]
+def gains(changes: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
+    """Lay out what each change would add for present customers, to be drawn, and write it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``change`` (in words), ``base_gain``, ``ci_lower``, ``ci_upper``, ``told``; the largest of a
+        segment first, and only what is known.
+    """
     known = changes[changes["segment"].isin(segments)].dropna(subset="base_gain")
     place = known["segment"].map({segment: k for k, segment in enumerate(segments)})
     known = known.assign(place=place).sort_values(["place", "base_gain"], ascending=[True, False], kind="stable")
-    columns: dict[str, Any] = {
-        "Segment": known["segment"],
-        "Change": known["change"].map(CHANGES),
-        **_gains(known, "base_gain", "Added"),
-        "Present customers bring": _column(known["segment"].map(now) + known["base_gain"]),
-        **_gains(known, "ltv_gain", "Added each"),
-        "A new customer is worth": _column(known["ltv"] + known["ltv_gain"]),
-    }
-    table = pd.DataFrame(columns).reset_index(drop=True)
-    return table if len(segments) > 1 else table.drop(columns="Segment")
+    bounds = {"base_gain_ci_lower": "ci_lower", "base_gain_ci_upper": "ci_upper"}
+    rows = known.assign(change=known["change"].map(CHANGES)).rename(columns=bounds).reset_index(drop=True)
+    signs = (rows["base_gain"] > 0).map({True: "+", False: ""})
+    ends = _interval_column(rows["base_gain"], rows["ci_lower"], rows["ci_upper"])
+    each = zip(signs, _column(rows["base_gain"]), ends, strict=True)
+    told = [f"{sign}{gain} ({end})" if end else f"{sign}{gain}" for sign, gain, end in each]
+    return rows[["segment", "change", "base_gain", "ci_lower", "ci_upper"]].assign(told=told)
 
 
-def _gains(rows: pd.DataFrame, name: str, label: str) -> dict[str, list[str]]:
-    """Write gains below one another, and their intervals in a column of their own."""
-    gains = zip(_column(rows[name]), rows[name] > 0, strict=True)
-    ends = _interval_column(rows[name], rows[f"{name}_ci_lower"], rows[f"{name}_ci_upper"])
-    return {label: [f"{'+' * up}{text}" for text, up in gains], f"{label}, 95 % interval": ends}
+def each_gain(changes: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
+    """Say what each change would add to what a new customer is worth, as far as that is known."""
+    known = whole(changes).dropna(subset="ltv_gain")
+    rows: Any = known.sort_values("ltv_gain", ascending=False, kind="stable").itertuples()
+    each = [
+        (SAID[r.change], money(r.ltv_gain), _bracketed(r.ltv_gain, r.ltv_gain_ci_lower, r.ltv_gain_ci_upper))
+        for r in rows
+    ]
+    if not each:
+        return ()
+    (what, gain, ends), *others = each
+    first = f"{what} would add {f'{currency} {gain}'.strip()}{ends}"
+    return (f"To what a new customer is worth, {listed([first, *(f'{w} {g}{e}' for w, g, e in others)])}.",)
+
+
+def paybacks(pay: pd.DataFrame, *, segments: list[str], horizon_months: int) -> pd.DataFrame:
+    """Lay out when acquisition cost is recovered, to be drawn, and write it: all customers first, then the soonest.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``segment``, ``payback_months``, ``ci_lower``, ``ci_upper``, ``told``; only what is known.
+    """
+    rows = pay[pay["segment"].isin(segments)].dropna(subset="payback_months")
+    order = rows.assign(place=rows["segment"] != "All").sort_values(["place", "payback_months"], kind="stable")
+    each: Any = order.itertuples()
+    told = [_after(row.payback_months, row.ci_lower, row.ci_upper, horizon_months) for row in each]
+    return order[["segment", "payback_months", "ci_lower", "ci_upper"]].assign(told=told).reset_index(drop=True)
+
+
+def _after(value: float, lower: float, upper: float, horizon: int) -> str:
+    if math.isinf(value):
+        return f"not within {months(horizon)}"
+    if pd.isna(lower) or lower == upper:
+        return months(value)
+    return (
+        f"{months(value)} ({f'{lower:.0f} or more' if math.isinf(upper) else from_to(f'{lower:.0f}', f'{upper:.0f}')})"
+    )
 
 
 def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") -> str:
@@ -715,8 +766,16 @@ def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") 
     if not count:
         brought = f"the customers of a year ago brought {money(last.actual, currency)} of {measure} {when}"
     foretold = f"the forecast said {write(last.predicted)}{miss}"
-    held = f"its interval was wide enough in {last.n_held} of {counted(last.months_ahead, 'month')}"
-    return f"{brought[0].upper()}{brought[1:]}; {foretold}, and {held}"
+    return f"{brought[0].upper()}{brought[1:]}; {foretold}"
+
+
+def backtest_plotted(tested: pd.DataFrame, *, measure: str) -> str:
+    """Say what is drawn of a forecast made a year ago, and in how many months its interval was wide enough."""
+    rows = whole(tested)[whole(tested)["measure"] == measure].dropna(subset=["predicted", "actual"])
+    plotted = "Customers of a year ago: the forecast from what was known then, and what happened. Band: 95 % interval"
+    each: Any = rows.tail(1).itertuples()
+    held = [f", wide enough in {last.n_held} of {counted(last.months_ahead, 'month')}" for last in each]
+    return f"{plotted}{''.join(held)}."
 
 
 def _counted(n: float) -> str:

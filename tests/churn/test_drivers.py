@@ -463,7 +463,7 @@ def test_value_that_nobody_left_with():
     assert model.table.iloc[1, 3:].isna().all()
     base = cumulative_hazard(model.baseline, "", own.to_numpy(), tail=60)
     assert base.sum() * np.exp(model.drivers[0].coefficients[1]) == pytest.approx(0.5, rel=0.02)
-    assert (model.clear_terms, model.split) == ((), "")
+    assert (model.clear_terms, model.goes_by) == ((), "")
 
 
 @pytest.mark.slow
@@ -830,7 +830,7 @@ def exponential(n, seed, *more):
 def test_a_model_that_tells_plans_apart_alone_says_so():
     only, both = fit_drivers(exponential(3000, 1)), fit_drivers(exponential(3000, 1, "side"))
     assert only.tells_apart
-    assert only.split == only.alike_within == "plan"
+    assert only.goes_by == only.alike_within == "plan"
     assert only.concordance_within == pytest.approx(0.5, abs=0.03)
     assert both.tells_apart
     assert both.concordance_within > 0.6

@@ -9,6 +9,7 @@ from churn_world import forecast
 
 from cslib import load
 from cslib.churn.outlook import believed, came, forecast_customers, line, outlook
+from cslib.data.customers import segment_of
 from cslib.data.dataset import rewind
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.stats.models import fit_models
@@ -50,13 +51,35 @@ def foretold(data, *, by="", split=""):
     return ahead.set_index(["segment", "months_ahead"])
 
 
-def test_the_whole_is_the_sum_over_the_split(mixed):
-    """Of fewer than ten who left no model is taken: each tier leaves at one rate: (left + ½) / months observed."""
-    summed = foretold(mixed, split="tier").loc["All"]
-    assert summed.n_active.tolist() == [71] * 6
-    k = np.arange(1, 7)
-    assert summed.expected_active.to_numpy() == pytest.approx(38 * np.exp(-2.5 / 400 * k) + 33 * np.exp(-7.5 / 400 * k))
-    assert foretold(mixed).loc["All"].expected_active.to_numpy() == pytest.approx(71 * np.exp(-9.5 / 800 * k))
+@pytest.fixture(scope="module")
+def many():
+    """400 customers who left at 3 or 10 % a month, by tier, seen for up to 20 months; half of them by channel web."""
+    rng, n = np.random.default_rng(8), 400
+    frame = pd.DataFrame({"tier": ["A", "B"] * (n // 2), "channel": ["web"] * (n // 2) + ["sales"] * (n // 2)})
+    life, seen = rng.exponential(1 / np.where(frame["tier"] == "A", 0.03, 0.1)), rng.uniform(1, 20, n)
+    frame = frame.assign(
+        tenure_months=np.minimum(life, seen), churned=life < seen, customer_id=[f"{i}" for i in range(n)]
+    )
+    return load({"customers": frame})
+
+
+def test_the_whole_is_the_sum_over_the_split(many):
+    summed, tiers = foretold(many, split="tier").loc["All"], foretold(many, by="tier")
+    expected = tiers.loc["A"].expected_active + tiers.loc["B"].expected_active
+    assert summed.expected_active.tolist() == pytest.approx(expected.tolist())
+    assert foretold(many).loc["All"].expected_active.tolist() != pytest.approx(expected.tolist(), rel=1e-3)
+
+
+def test_a_segment_is_the_sum_within_it_beside_the_others_and_alone(many):
+    rows, alone = foretold(many, by="channel", split="tier"), foretold(segment_of(many, "channel", "web"), split="tier")
+    pd.testing.assert_frame_equal(rows.loc["web"], alone.loc["All"])
+    assert (rows.loc["web"].expected_active != foretold(many, by="channel").loc["web"].expected_active).all()
+
+
+def test_values_that_fewer_than_ten_left_are_forecast_together(mixed):
+    """Of the 9 of both tiers no model is taken: they leave at one rate, (left + ½) / months observed."""
+    k, found = np.arange(1, 7), foretold(mixed, split="tier").loc["All"]
+    assert found.expected_active.to_numpy() == pytest.approx(71 * np.exp(-9.5 / 800 * k))
 
 
 def test_segments_keep_their_own_forecast_beside_it(mixed):

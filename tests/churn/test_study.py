@@ -1,5 +1,6 @@
 """The study of churn, in process: what it finds on small and odd data, and that all of it shows and draws."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -168,17 +169,35 @@ def test_the_drivers_are_held_against_their_reference(churn):
 
 
 @pytest.mark.slow
-def test_the_forecast_is_the_sum_over_the_strongest_driver():
+def test_the_forecast_is_the_sum_over_the_segment_by_which_customers_leave_most_differently():
     """Of 150 Lite customers 60 left at month 5, of 150 Pro ones 10; the others have been here for ten months."""
     frame = pd.DataFrame({"plan": ["Lite"] * 150 + ["Pro"] * 150, "tenure_months": 10})
     frame["churned"] = frame.groupby("plan").cumcount() < frame["plan"].map({"Lite": 60, "Pro": 10})
     frame["tenure_months"] = frame["tenure_months"].mask(frame["churned"], 5)
     data = cs.load({"customers": frame.assign(customer_id=frame.index.astype(str))})
+    assert "added up" not in cs.Churn(data).forecast.subtitle  # plan is declared no segment
+    data = replace(data, segments=("plan",))
+    assert cs.Churn(data).forecast.subtitle.endswith("The forecasts of each plan, added up.")
     whole, by_plan = cs.Churn(data).forecast, cs.Churn(data, by="plan").forecast
     assert whole.plot().get_title(loc="left").startswith("customers · extrapolated")
     columns = ["months_ahead", "n_active", "expected_active", "active_ci_lower", "active_ci_upper"]
     summed = by_plan.table.query("segment == 'All'")[columns].reset_index(drop=True)
     pd.testing.assert_frame_equal(whole.table[columns].reset_index(drop=True), summed)
+
+
+def test_the_forecast_and_the_value_of_all_are_sums_over_the_same_column():
+    """The model goes by team, of which a few leave at five times the rate; all differ most by plan, in halves."""
+    rng, n = np.random.default_rng(2), 1200
+    plan, team = np.where(np.arange(n) % 2, "Lite", "Pro"), np.where(np.arange(n) % 40 < 2, "few", "others")
+    rate = 0.02 * np.where(plan == "Lite", 3, 1) * np.where(team == "few", 5, 1)
+    life, seen = rng.exponential(1 / rate), rng.uniform(1, 30, n)
+    frame = pd.DataFrame({"tenure_months": np.minimum(life, seen), "churned": life < seen, "plan": plan, "team": team})
+    data = cs.load({"customers": frame.assign(customer_id=frame.index.astype(str), mrr=10.0)})
+    data = replace(data, segments=("team", "plan"))
+    churn = cs.Churn(data)
+    assert churn._model.goes_by == "team"
+    assert churn.forecast.subtitle.endswith("The forecasts of each plan, added up.")
+    assert cs.Value(data).answer.cards[1].detail.endswith("added up by plan")
 
 
 @pytest.mark.slow
@@ -352,7 +371,8 @@ def test_numbers_may_come_from_arrays():
 
 
 def test_the_forecast_stands_with_what_became_of_that_of_a_year_ago(churn):
-    (said,) = churn.forecast.notes
+    pace, said = churn.forecast.notes
+    assert pace == "We assume that they go on leaving as customers of the same age have so far."
     assert said.startswith("11 months ago the same forecast would have been ")  # 22 have been observed
     day, people = pd.Timestamp("2024-01-31"), world()
     gone = pd.to_datetime(people["churned_on"])
@@ -361,4 +381,4 @@ def test_the_forecast_stands_with_what_became_of_that_of_a_year_ago(churn):
 
 
 def test_without_dates_there_is_no_forecast_of_then(odd):
-    assert odd("three tenures").forecast.notes == ()
+    assert len(odd("three tenures").forecast.notes) == 1  # the pace

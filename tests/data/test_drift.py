@@ -100,6 +100,14 @@ def test_where_hardly_anybody_is_new_all_years_count():
     assert recent(data, found) is data
 
 
+def test_those_whom_where_keeps_are_judged_by_the_whole_as_a_segment_is():
+    table = customers(np.random.default_rng(6), 3000, stepped).assign(plan=np.where(np.arange(3000) % 30, "Old", "New"))
+    whole, few = (cs.load({"customers": table}, as_of=LAST, where=where) for where in ("", "plan=New"))
+    assert drift(few) == drift(segment_of(whole, "plan", "New"))
+    assert drift(few) is not None
+    assert not drift(few).clear  # by themselves they would show nothing
+
+
 def test_a_segment_without_new_customers_keeps_all_its_years():
     table = customers(np.random.default_rng(6), 3000, stepped)
     old = (table["started_on"] < "2024-06-01") & (np.arange(3000) % 4 == 0)

@@ -16,7 +16,7 @@ from cslib.data.customers import segment_remark, today_remark
 from cslib.data.dataset import rewind
 from cslib.data.drift import drift
 from cslib.data.lifetimes import lifetimes, present
-from cslib.data.lives import counted_as, gaps, lives, settled
+from cslib.data.lives import counted_as, day_before, gaps, lives, settled
 from cslib.retention.cohorts import retention
 from cslib.revenue.movements import movements
 from cslib.value.ltv import Terms, base_value, bridge, ltv, ltv_by_age
@@ -360,3 +360,10 @@ def test_columns_of_today_are_named_where_they_are_compared():
     )
     for tables in ({"subscriptions": paid}, {"subscriptions": paid, "customers": customers}):
         assert today_remark(cs.load(tables, as_of="2025-06-30"), ["plan"]) == ()
+
+
+def test_a_day_to_foretell_from_had_twenty_customers_of_whom_one_had_been_here_for_half_as_long():
+    rows = [(f"c{i}", f"2023-1{i % 3}-01", None, 5.0) for i in range(20)]
+    assert day_before(loaded(*rows), 12) == date(2024, 6, 30)
+    assert day_before(loaded(*rows), 15) is None  # on 31 March they had been here for half a year at most
+    assert day_before(loaded(*rows[1:]), 12) is None

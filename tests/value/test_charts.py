@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cslib.show.charts import GROUND, lines_with_bands
-from cslib.value.charts import at_most_all, recovered, told_apart
+from cslib.value.charts import earned_back, told_apart
 
 LINE = pd.DataFrame(
     {"segment": "All", "month": range(5), "value": [-2.0, 0, 2, 4, 6], "beyond": [False] * 3 + [True] * 2}
@@ -48,14 +48,15 @@ def test_each_segment_is_dashed_from_its_own_age_and_none_otherwise(segments):
     assert all(line.get_linestyle() == "-" for line in axes.lines if line.get_color() != GROUND)
 
 
-def test_no_share_passes_all_of_the_cost():
-    table = pd.DataFrame({"recovered": [0.6, 1.2], "ci_lower": [0.5, 1.1], "ci_upper": [1.1, 1.3], "month": [1, 2]})
-    assert at_most_all(table).to_numpy().tolist() == [[0.6, 0.5, 1, 1], [1, 1, 1, 2]]
-
-
-def test_where_the_cost_is_recovered_there_is_a_point_and_none_where_it_is_not():
-    rows = [("Pro", 0, 0.0), ("Pro", 1, 0.8), ("Pro", 2, 1.2), ("Team", 0, 0.0), ("Team", 1, 0.3), ("Team", 2, 0.6)]
-    table = pd.DataFrame(rows, columns=["segment", "month", "recovered"])
-    axes = recovered(partial(lines_with_bands, table, x="month", y="recovered", x_label="months"), table)
-    assert [points.get_offsets().tolist() for points in axes.collections if len(points.get_offsets())][-1] == [[2, 1.2]]
-    assert any(np.allclose(line.get_ydata(), 1) for line in axes.lines)
+def test_the_month_by_which_the_cost_is_recovered_is_marked_where_it_is():
+    """Pro has brought it back after two months; Team has not, and Free cost nothing."""
+    table = pd.concat([LINE.assign(segment=name) for name in ("Pro", "Team", "Free")]).rename(
+        columns={"value": "net_value"}
+    )
+    pay = pd.DataFrame(
+        {"segment": ["Pro", "Team", "Free"], "cac": [9.0, 9.0, 0.0], "payback_months": [2.0, np.inf, 1.0]}
+    )
+    axes = earned_back(
+        partial(lines_with_bands, table, x="month", y="net_value", x_label="months", unit="number"), table, pay
+    )
+    assert axes.collections[-1].get_offsets().tolist() == [[2, 2]]

@@ -38,9 +38,9 @@ def test_value_is_that_of_the_last_year(value):
 def test_the_change_and_the_other_figure_are_said(value):
     (said,) = value.answer.warnings
     found = drift(value.data)
-    assert said.startswith("Customers now leave faster: in the last 12 months 83 % more of them left than")
+    assert said.startswith("Customers now leave faster: churn of the last 12 months is 83 % higher than before")
     assert found.recent / found.before == pytest.approx(1.83, abs=0.005)
-    assert "of customers of the same ages before. Figures below rest on these 12 months" in said
+    assert "than before, at the same ages. Figures below rest on these 12 months" in said
     assert f"over all years, a new customer would be worth {float(f'{row(value, LONG_RUN).ltv:.3g}'):,.0f} (" in said
 
 

@@ -139,7 +139,7 @@ def test_recovery_is_drawn_where_segments_are_compared():
 @pytest.mark.long
 def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert by_plan.answer.text.endswith(
-        "expected 11 % too few customers, each paying 9.7 % too much: together 2.7 % too little revenue."
+        "would have had 2.7 % too little revenue: 11 % too few customers, each paying 9.7 % too much."
     )
     assert by_plan.answer.cards[1].detail.endswith("added up by plan")
     worth = by_plan.base.table.set_index("segment")["base_value"]
@@ -147,7 +147,10 @@ def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert (
         "as MRR per remaining customer rises, " in by_plan.base.notes[0]
     )  # within a plan who leaves pays as others do
-    assert by_plan.what_if.notes[0].startswith("Halving involuntary churn adds more than 10 % less churn, because")
+    assert by_plan.what_if.notes[0].startswith(
+        "To what a new customer is worth, 5 % higher prices would add USD 424 (396"
+    )
+    assert by_plan.what_if.notes[1].startswith("Halving involuntary churn adds more than 10 % less churn, because")
 
 
 @pytest.mark.long

@@ -1,7 +1,6 @@
 """All customers as the sum of their segments."""
 
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -9,12 +8,13 @@ import pytest
 from value_world import both_counted
 
 from cslib import load
-from cslib.data.customers import segment_of
+from cslib.data.drift import drift
+from cslib.data.parts import split_by
 from cslib.stats.models import fit_averaged, fit_models
 from cslib.value.ltv import Terms, base_steps, base_value, leavers_pay_less, what_if
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts
-from cslib.value.together import added_up, split_by
+from cslib.value.together import added_up, whole_paths
 
 TERMS = Terms(costs=UnitCosts())
 STAY = np.repeat([1, 2, 3, 4, 5, 6], 10)
@@ -26,7 +26,7 @@ def paths_of(cheap_left=40, dear_left=12):
     dear = np.append(np.repeat([1, 2, 3, 4], 3), STAY), np.arange(72) < dear_left, 100.0
     counts, values = both_counted(cheap=cheap, dear=dear)
     paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=6, draws=300)
-    return added_up(paths, paths)
+    return added_up(paths, in_all(paths))
 
 
 def one_group(paths):
@@ -59,7 +59,7 @@ def test_who_leaves_moves_what_a_sum_pays_where_it_does_so_in_parts_that_make_mo
     paths = paths_of()
     one = one_group(paths)["All"]
     for parts, moved in (({"cheap": paths["cheap"], "dear": paths["dear"]}, False), ({"a": one, "b": one}, True)):
-        steps = base_steps(added_up(paths, parts), TERMS, horizon_months=6).set_index(["segment", "step"])
+        steps = base_steps(added_up(paths, {"All": parts}), TERMS, horizon_months=6).set_index(["segment", "step"])
         assert steps.loc[("All", "what they pay"), "by_leaving"] == moved
 
 
@@ -77,7 +77,7 @@ def test_who_leaves_pays_less_as_one_group_but_not_within_segments_of_one_price(
     assert leavers_pay_less(one_group(paths))
     assert not leavers_pay_less(paths)
     mixed = {"north": one_group(paths)["All"], "south": paths["dear"]}
-    assert leavers_pay_less(added_up(paths, mixed))  # in the north they are of both prices
+    assert leavers_pay_less(added_up(paths, {"All": mixed}))  # in the north they are of both prices
 
 
 def test_as_one_group_less_churn_would_seem_to_add_more_where_dear_customers_stay():
@@ -107,7 +107,7 @@ def test_in_worlds_of_cheap_and_dear_customers_the_sum_is_right_and_one_group_is
         counts, values = both_counted(**lives)
         models = fit_averaged(counts, unit_months=1.0)
         paths = value_paths(counts, values, models, horizon_months=horizon, draws=50)
-        for own in (added_up(paths, paths), {"All": paths["All"]}):
+        for own in (added_up(paths, in_all(paths)), {"All": paths["All"]}):
             worth = base_value(own, TERMS, horizon_months=horizon)["base_value"].iloc[0]
             gain = what_if(own, TERMS, horizon_months=horizon)["base_gain"].iloc[0]
             found.append((len(own), worth / true, gain / more))
@@ -116,48 +116,70 @@ def test_in_worlds_of_cheap_and_dear_customers_the_sum_is_right_and_one_group_is
     assert means.loc[1, "gain"] > 1.5
 
 
-def test_segments_that_fewer_than_ten_left_are_not_added_up():
-    few = paths_of(dear_left=9)
-    assert list(paths_of()["All"].parts) == ["cheap", "dear"]
-    assert few["All"].parts == added_up(few, {"All": few["All"], "cheap": few["cheap"]})["All"].parts == {}
-    assert few["All"].summands == (few["All"],)
+def test_segments_without_parts_are_one_group():
+    paths = added_up(paths_of(), {})
+    assert paths["All"].parts == {}
+    assert paths["All"].summands == (paths["All"],)
 
 
-def of_plans(**left):
-    """Customers here since January 2024, 60 of each plan, of whom so many left in March."""
-    places = np.tile(np.arange(60), len(left))
-    people = pd.DataFrame({"started_on": "2024-01-05", "mrr": 10.0, "plan": np.repeat(list(left), 60)})
-    gone = places < np.repeat(list(left.values()), 60)
-    people = people.assign(churned_on=np.where(gone, "2024-03-05", None), team=np.where(places % 2, "x", "y"))
-    people["customer_id"] = people.index.astype(str)
-    return replace(load({"customers": people}, as_of="2024-12-31"), segments=("plan", "team"))
+def in_all(paths):
+    """The parts of all customers: each of the segments."""
+    return {"All": {name: own for name, own in paths.items() if name != "All"}}
 
 
-def test_customers_are_split_by_the_column_by_which_they_leave_most_differently():
-    assert split_by(of_plans(Pro=12, Lite=40)) == "plan"
-    assert split_by(of_plans(Pro=20, Lite=22)) == ""  # by chance
-    assert split_by(of_plans(Pro=2, Lite=40)) == ""  # of two nothing is known
+def of_regions(*, blank=0, seed=4):
+    """480 customers of three years in two regions: the cheap plan leaves at 12 % a month, the dear one at 3 %."""
+    rng = np.random.default_rng(seed)
+    plan = np.where(np.arange(480) % 3, "Lite", "Pro")
+    start = pd.Timestamp("2022-01-01") + pd.to_timedelta(rng.integers(0, 1090, 480), unit="D")
+    end = start + pd.to_timedelta(rng.exponential(30 / np.where(plan == "Lite", 0.12, 0.03)), unit="D")
+    people = pd.DataFrame({"customer_id": np.arange(480).astype(str), "started_on": start, "plan": plan})
+    people = people.assign(mrr=np.where(plan == "Lite", 10.0, 100.0), region=np.where(np.arange(480) % 2, "N", "S"))
+    people["churned_on"] = pd.Series(end).dt.normalize().where(end < "2024-12-31")
+    people.loc[: blank - 1, "plan"] = None
+    return people
 
 
-def test_one_segment_is_not_split():
-    data = of_plans(Pro=12, Lite=40)
-    assert split_by(segment_of(data, "team", "x")) == ""
+@pytest.fixture(scope="module")
+def regions(tmp_path_factory):
+    return kept(of_regions(), tmp_path_factory.mktemp("regions"))
 
 
-def test_a_column_whose_values_share_no_age_does_not_hide_another():
-    """Of ``gen`` nothing can be tested: the old began long before records, the new after. By plan customers differ."""
-    rng = np.random.default_rng(5)
-    n = 300
-    old = pd.Timestamp("2018-01-01") + pd.to_timedelta(rng.integers(0, 1000, n), unit="D")
-    new = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, n), unit="D")
-    plan = np.where(np.arange(2 * n) % 2, "A", "B")
-    start = pd.Series([*old, *new])
-    since = pd.Series([*[pd.Timestamp("2023-01-01")] * n, *new])
-    ends = since + pd.to_timedelta(rng.exponential(np.where(plan == "A", 150, 900)), unit="D")
-    people = pd.DataFrame(
-        {"customer_id": range(2 * n), "started_on": start, "plan": plan, "gen": ["old"] * n + ["new"] * n}
-    )
-    people["churned_on"] = ends.dt.normalize().where(ends < "2024-12-31")
-    for order in (("gen", "plan"), ("plan", "gen")):
-        data = replace(load({"customers": people}, as_of="2024-12-31"), segments=order, observed_from=date(2023, 1, 1))
-        assert split_by(data) == "plan"
+def kept(people, folder):
+    people.to_csv(folder / "customers.csv", index=False)
+    (folder / "cslib.toml").write_text('as_of = 2024-12-31\n[customers]\nsegments = ["plan", "region"]\n')
+    return folder
+
+
+def worth_of(folder, *, segment_by="", where=""):
+    data = load(folder, where=where)
+    asked = {"segment_by": segment_by, "horizon_months": 12, "split": split_by(data)}
+    return whole_paths(data, drift(data), **asked)
+
+
+def figures(paths, segment):
+    tables = [table(paths, TERMS, horizon_months=12) for table in (base_value, what_if)]
+    return [t[t["segment"] == segment].drop(columns="segment").to_csv(index=False) for t in tables]
+
+
+def test_a_segment_has_the_same_figures_however_it_is_asked(regions):
+    """As a row, and kept by ``where``: within each region customers are added up by plan."""
+    rows, alone = worth_of(regions, segment_by="region"), worth_of(regions, where="region=N")
+    assert list(rows["N"].parts) == list(alone["All"].parts) == ["Lite", "Pro"]
+    assert figures(rows, "N") == figures(alone, "All")
+    assert figures(worth_of(regions), "All") == figures(rows, "All")
+
+
+def test_a_segment_of_one_part_is_one_group_in_both(regions):
+    rows, alone = worth_of(regions, segment_by="plan"), worth_of(regions, where="plan=Pro")
+    assert rows["Pro"].parts == alone["All"].parts == {}
+    assert figures(rows, "Pro") == figures(alone, "All")
+
+
+def test_a_few_blank_cells_hardly_change_the_total(regions, tmp_path):
+    full, blank = worth_of(regions), worth_of(kept(of_regions(blank=3), tmp_path))
+    assert list(full["All"].parts) == ["Lite", "Pro"]
+    assert list(blank["All"].parts) == ["(missing) + Pro", "Lite"]
+    values = [base_value(own, TERMS, horizon_months=12).iloc[0] for own in (full, blank)]
+    assert values[0].n_active == values[1].n_active
+    assert values[0].base_value == pytest.approx(values[1].base_value, rel=0.02)

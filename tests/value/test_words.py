@@ -12,23 +12,27 @@ from cslib.value.prices import UnitCosts
 from cslib.value.words import (
     allowance,
     apart,
+    assumed_pace,
     backtest_finding,
+    backtest_plotted,
     base_findings,
     base_table,
     bridge_finding,
     bridge_table,
+    each_gain,
     forms_finding,
     forms_table,
+    gains,
     off_by_segment,
     payback_finding,
     payback_table,
+    paybacks,
     recovery_finding,
     reliance,
     residual_finding,
     value_answer,
     value_title,
     what_if_finding,
-    what_if_table,
     why_involuntary,
 )
 
@@ -100,16 +104,16 @@ def test_subtitle_says_what_is_off_and_what_is_not_known():
 def test_answer():
     assert answer(currency="USD").text == (
         "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). The 2,193 present "
-        "customers bring USD 19.1 M over the next 36 months (18.0 to 20.2 M). Had we forecast this a year ago, we'd have "
-        "expected 9.4 % too few customers, each paying 11 % too much: together 1.0 % too much revenue."
+        "customers bring USD 19.1 M over the next 36 months (18.0 to 20.2 M). A year ago the same forecast would have "
+        "had 1.0 % too much revenue: 9.4 % too few customers, each paying 11 % too much."
     )
 
 
 def test_the_answer_tells_of_last_year_what_is_known():
     sure = TESTED.assign(allow=NAN, each=NAN)
-    assert answer(tested=sure.assign(revenue=NAN)).text.endswith("we'd have expected 9.4 % too few customers.")
+    assert answer(tested=sure.assign(revenue=NAN)).text.endswith("would have had 9.4 % too few customers.")
     right = answer(tested=sure.assign(customers=0.0, revenue=0.0)).text
-    assert right.endswith("expected the right customers and the right revenue.")
+    assert right.endswith("would have had the right customers and the right revenue.")
     nothing = answer(tested=TESTED.assign(revenue=np.inf, allow=np.inf, each=NAN)).text
     assert nothing.endswith("9.4 % too few customers and far too much revenue.")
     narrow = "Intervals for customers were too narrow: "
@@ -120,8 +124,8 @@ def test_the_answer_tells_of_last_year_what_is_known():
     )
     assert allowance(sure) == ""
     less = answer(tested=TESTED.assign(customers=0.1, revenue=0.0, each=-0.091)).text
-    assert less.endswith("expected 10 % too many customers, each paying 9.1 % too little: together the right revenue.")
-    assert answer(tested=BY_PLAN).text.endswith("together 1.0 % too much revenue.")
+    assert less.endswith("have had the right revenue: 10 % too many customers, each paying 9.1 % too little.")
+    assert answer(tested=BY_PLAN).text.endswith("9.4 % too few customers, each paying 11 % too much.")
     assert off_by_segment(BY_PLAN) == (
         "By segment: Pro 50 % too many customers and 5.6 % too little revenue; Team 12 % too much revenue.",
     )
@@ -285,8 +289,7 @@ def test_residual_value_differs_only_where_intervals_are_apart():
 
 def test_payback():
     assert payback_finding(PAY, horizon_months=36, currency="USD") == (
-        "Acquisition cost of USD 659 a customer is recovered in 4 months; in 36 months a customer brings 4,990 before that "
-        "cost, 7.6 times as much (7.2 to 7.9)."
+        "In 36 months a customer brings back 7.6 times the USD 659 spent to win them (7.2 to 7.9)."
     )
     free = PAY.assign(cac=0.0, payback_months=1.0, ltv_to_cac=NAN)
     assert payback_finding(free, horizon_months=36) == "Acquisition costs nothing, so there is nothing to recover."
@@ -355,9 +358,16 @@ def test_what_if_goes_from_the_largest_gain_down():
 def test_segments_that_need_not_add_up_to_all_are_said_not_to():
     assert apart("plan", "plan") == apart("plan", "") == apart("", "") == ()
     assert apart("plan", "region") == (
-        "All customers are added up by plan, so the segments here need not add up to them.",
+        "All customers are added up by plan, and so are those of each region, so the rows need not add up to all.",
     )
     assert apart("", "region")[0].startswith("All customers are taken as one group, so")
+
+
+def test_the_pace_that_a_forecast_assumes_is_said():
+    assert assumed_pace(recent=True) == (
+        "We assume that they go on leaving as customers of the same age did in the last 12 months."
+    )
+    assert assumed_pace(recent=False, by_start=True).endswith("of the same age and quarter of start have so far.")
 
 
 KINDS = Involuntary(share=0.32, much=True, early=0.16, later=0.25, grows=True)
@@ -395,33 +405,56 @@ def test_recovery_names_the_first_and_the_last_segment(rows, title):
     assert recovery_finding(table("segment cac payback_months", *rows), horizon_months=36) == title
 
 
-def test_each_change_stands_with_its_difference_and_interval():
-    ends = "base_gain_ci_lower base_gain_ci_upper ltv_gain_ci_lower ltv_gain_ci_upper"
-    rows = table(
-        f"segment change ltv ltv_gain base_gain {ends}",
-        ("All", "5 % higher ARPA", 4328.0, 216.4, 955_000.0, 9e5, 1e6, 202.0, 230.0),
-        ("All", "Half the involuntary churn", 4328.0, NAN, NAN, NAN, NAN, NAN, NAN),
+ENDS = "base_gain_ci_lower base_gain_ci_upper ltv_gain_ci_lower ltv_gain_ci_upper"
+CHANGED = table(
+    f"segment change ltv ltv_gain base_gain {ENDS}",
+    ("All", "5 % higher ARPA", 4328.0, 216.4, 955_000.0, 9e5, 1e6, 202.0, 230.0),
+    ("All", "Half the involuntary churn", 4328.0, NAN, NAN, NAN, NAN, NAN, NAN),
+)
+
+
+def test_each_change_is_written_with_its_interval_in_one_scale_the_largest_first():
+    shown = gains(CHANGED, segments=["All"])
+    assert shown.to_numpy().tolist() == [["All", "Prices up by 5 %", 955e3, 9e5, 1e6, "+955 k (900 to 1,000 k)"]]
+    few = CHANGED.iloc[[0]].assign(
+        segment="Pro", base_gain=1_295_285.0, base_gain_ci_lower=1_003_214.0, base_gain_ci_upper=1.6e6
     )
-    shown = what_if_table(rows, BASE, segments=["All"])
-    assert shown.to_numpy().tolist() == [
-        ["Prices up by 5 %", "+955 k", "900 to 1,000 k", "20.1 M", "+216", "202 to 230", "4,540"]
+    mixed = gains(pd.concat([few, CHANGED]), segments=["All", "Pro"])
+    assert mixed["told"].tolist() == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
+    both = pd.concat([CHANGED.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), CHANGED])
+    assert gains(both, segments=["All"])["change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
+    assert gains(CHANGED, segments=["All", "Pro"])["segment"].tolist() == ["All"]
+    assert gains(CHANGED.iloc[1:], segments=["All"]).empty
+    unsure = CHANGED.iloc[[0]].assign(base_gain=-2e3, base_gain_ci_lower=NAN)
+    assert gains(unsure, segments=["All"])["told"].tolist() == ["−2,000"]
+
+
+def test_what_a_change_adds_to_a_new_customer_is_said():
+    less = CHANGED.iloc[[0]].assign(
+        change="10 % less churn", ltv_gain=351.2, ltv_gain_ci_lower=317.0, ltv_gain_ci_upper=386.0
+    )
+    assert each_gain(CHANGED, currency="USD") == (
+        "To what a new customer is worth, 5 % higher prices would add USD 216 (202 to 230).",
+    )
+    assert each_gain(pd.concat([CHANGED, less])) == (
+        "To what a new customer is worth, 10 % less churn would add 351 (317 to 386) and 5 % higher prices 216 (202 to 230).",
+    )
+    assert each_gain(CHANGED.iloc[1:]) == ()
+
+
+def test_paybacks_are_written_all_first_and_then_the_soonest():
+    rows = [
+        ("Pro", 7.0, 6.0, 8.0),
+        ("Team", np.inf, np.inf, np.inf),
+        ("All", 9.0, 8.0, np.inf),
+        ("Lite", 2.0, 2.0, 2.0),
     ]
-    assert shown.columns.tolist()[:2] == ["Change", "Added"]
-    few = rows.iloc[[0]].assign(
-        segment="Pro", base_gain=1_295_285.0, base_gain_ci_lower=1_003_214.0, base_gain_ci_upper=1.6e6, ltv_gain=92.32,
-        ltv_gain_ci_lower=73.71, ltv_gain_ci_upper=114.2,
-    )  # fmt: skip
-    mixed = what_if_table(
-        pd.concat([rows, few]), pd.concat([BASE, BASE.assign(segment="Pro")]), segments=["All", "Pro"]
-    )
-    assert mixed["Added"].tolist() == ["+955 k", "+1,295 k"]
-    assert mixed["Added, 95 % interval"].tolist() == ["900 to 1,000 k", "1,003 to 1,600 k"]
-    assert mixed["Added each"].tolist() == ["+216", "+92"]
-    assert mixed["Added each, 95 % interval"].tolist() == ["202 to 230", "74 to 114"]
-    both = pd.concat([rows.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), rows])
-    assert what_if_table(both, BASE, segments=["All"])["Change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
-    assert what_if_table(rows, BASE, segments=["All", "Pro"])["Segment"].tolist() == ["All"]
-    assert what_if_table(rows.iloc[1:], BASE, segments=["All"]).empty
+    pay = table("segment payback_months ci_lower ci_upper", *rows, ("Free", NAN, NAN, NAN))
+    shown = paybacks(pay, segments=["All", "Pro", "Team", "Lite", "Free"], horizon_months=36)
+    assert shown[["segment", "told"]].to_numpy().tolist() == [
+        ["All", "9 months (8 or more)"], ["Lite", "2 months"], ["Pro", "7 months (6 to 8)"], ["Team", "not within 36 months"],
+    ]  # fmt: skip
+    assert paybacks(pay, segments=["Lite"], horizon_months=36)["segment"].tolist() == ["Lite"]
 
 
 def test_backtest_counts_the_months_that_the_interval_held():
@@ -433,21 +466,22 @@ def test_backtest_counts_the_months_that_the_interval_held():
         ("All", months[1], 869.0, 811.0, 928.0, 912.0, "active customers", 2, 869 / 912 - 1, True, 1),
     )
     assert backtest_finding(tested, measure="active customers") == (
-        "Of the customers of a year ago, 912 were still here on 30 June 2025; the forecast said 869, 4.7 % too few, and its "
-        "interval was wide enough in 1 of 2 months"
+        "Of the customers of a year ago, 912 were still here on 30 June 2025; the forecast said 869, 4.7 % too few"
     )
     assert backtest_finding(tested.assign(measure="MRR", error=0.086), measure="MRR", currency="USD") == (
-        "The customers of a year ago brought USD 912 of MRR on 30 June 2025; the forecast said 869, 8.6 % too much, and its "
-        "interval was wide enough in 1 of 2 months"
+        "The customers of a year ago brought USD 912 of MRR on 30 June 2025; the forecast said 869, 8.6 % too much"
     )
     one = tested.head(1).assign(actual=1.0, predicted=1.0, error=0.0, held=True, n_held=1)
     assert backtest_finding(one, measure="active customers") == (
-        "Of the customers of a year ago, 1 was still here on 31 May 2025; the forecast said 1, and its interval was wide "
-        "enough in 1 of 1 month"
+        "Of the customers of a year ago, 1 was still here on 31 May 2025; the forecast said 1"
     )
     bought = backtest_finding(tested.assign(measure="revenue", error=NAN), measure="revenue")
-    assert "912 of revenue in the month to 30 June 2025; the forecast said 869, and its interval" in bought
+    assert "912 of revenue in the month to 30 June 2025; the forecast said 869" in bought
     refunded = backtest_finding(tested.assign(measure="revenue", actual=3.5, error=np.inf), measure="revenue")
-    assert "brought 3.50 of revenue in the month to 30 June 2025; the forecast said 869, and its interval" in refunded
+    assert "brought 3.50 of revenue in the month to 30 June 2025; the forecast said 869" in refunded
+    plotted = "Customers of a year ago: the forecast from what was known then, and what happened. Band: 95 % interval"
+    assert backtest_plotted(tested, measure="active customers") == f"{plotted}, wide enough in 1 of 2 months."
+    assert backtest_plotted(one, measure="active customers") == f"{plotted}, wide enough in 1 of 1 month."
     unknown = tested.assign(predicted=NAN, ci_lower=NAN, ci_upper=NAN)
     assert backtest_finding(unknown, measure="active customers").startswith("A year ago active customers could not be")
+    assert backtest_plotted(unknown, measure="active customers") == f"{plotted}."
