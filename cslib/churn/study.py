@@ -22,7 +22,7 @@ from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
 from cslib.data.lives import counted_as, day_before
 from cslib.data.parts import in_parts, split_by
-from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands, well_observed
+from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands, undrawn, well_observed
 from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
 from cslib.show.formats import months, whole
 from cslib.show.result import Answer, Result, Study
@@ -236,8 +236,8 @@ class Churn(Study):
         """Whom to call first?
 
         All present customers, as from :func:`cslib.churn.at_risk.at_risk`; of a segment alone those of it today, with
-        the risks that the model of all gives them. Where it does not tell those apart, the
-        file alone has the risk of each.
+        the risks that the model of all gives them. Where it does not tell them apart, each counts with the mean risk of
+        its group.
         """
         model, ahead, column = self._all._model, self._all._reach, self.data.segment[0]
         apart, shares = self._all._alike is None, self._all._shares
@@ -247,11 +247,11 @@ class Churn(Study):
         picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables}
         picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self._margin}
         said = say.at_risk(self._held, currency=self.data.currency, **picks)
-        shown = say.work_list(self._risk if apart else self._counted, by=self.by)
+        shown = say.work_list(self._shown, by=self.by)
         money = {c: f"{say.WORK_LIST[c]}, {self.data.currency}" for c in ("mrr", "money_at_risk") if self.data.currency}
         labels = say.WORK_LIST | money | {"p_churn": f"Leaves within {months(ahead)}"}
         how: Any = {
-            "caption": "All customers of today, amounts for a month",
+            "caption": say.list_caption(self._margin),
             "formats": AT_RISK,
             "labels": labels,
             "before": said.before,
@@ -296,9 +296,11 @@ class Churn(Study):
         said, shown = say.monthly(last_month(self._rates)), self._largest(table[table["method"] == "start_of_period"])
         why = (f"{said.title}." if self.data.has_dates("customers") else UNDATED) if table.empty else ""
         how: Any = {"x": "month", "y": "churn_rate", "x_label": "", "n": "n_start", "unit": "hazard"}
-        chart = partial(panels_with_bands, well_observed(shown, least=FIRM), **how)
+        drawn = well_observed(shown, least=FIRM)
+        few = undrawn(drawn, "churn_rate", few=f"fewer than {FIRM} customers in each month")
+        chart = partial(panels_with_bands, drawn, **how)
         rest: Any = {"absent": why, "caption": "Churn by month and method", "notes": say.last_year(last_year(table))}
-        return Result("churn_rate", table, said.title, said.subtitle + left_out(table, shown), chart, **rest)
+        return Result("churn_rate", table, said.title, said.subtitle + left_out(table, drawn) + few, chart, **rest)
 
     @cached_property
     def definitions(self) -> Result:
@@ -401,25 +403,30 @@ class Churn(Study):
 
     @cached_property
     def _risk(self) -> pd.DataFrame:
+        """All present customers, with the risk that each counts with: in the file, on the page and in its sums."""
         if self._all is not self:
             every = self._all._risk  # in the same order
             return every[every["segment"] == self.data.segment[1]].reset_index(drop=True)
+        usual = usual_risk(self._model, self._predicted, segment_by=self.by)
+        return self._predicted.assign(p_churn=usual, money_at_risk=usual * self._predicted["mrr"] * self._margin)
+
+    @cached_property
+    def _predicted(self) -> pd.DataFrame:
         asked: Any = {"horizon_months": self._reach, "gross_margin": self._margin}
         return at_risk(self._recent, self._model, segment_by=self.by, **asked)
 
     @cached_property
     def _alike(self) -> pd.Series[Any] | None:
         """Groups of present customers whom nothing tells apart, or None."""
-        return alike_by(self._model, self._risk, segment_by=self.by)
+        return alike_by(self._model, self._predicted, segment_by=self.by)
 
     @property
-    def _counted(self) -> pd.DataFrame:
-        """What is at risk with the mean risk of each group; no risk where all listed are one."""
-        groups, listed = self._alike, self._risk.drop(columns=RISKS)
-        if self._all is not self or groups is None or groups.nunique() < 2:
-            return listed
-        usual = usual_risk(self._model, self._risk, segment_by=self.by)
-        return listed.assign(money_at_risk=usual * listed["mrr"] * self._margin)
+    def _shown(self) -> pd.DataFrame:
+        """The list without the risk of each where they are alike by group, and without any where all listed are one."""
+        groups = self._all._alike
+        if groups is None:
+            return self._risk
+        return self._risk.drop(columns=RISKS if self._all is not self or groups.nunique() < 2 else RISKS[:1])
 
     @cached_property
     def _shares(self) -> pd.Series[float]:

@@ -34,7 +34,7 @@ Row = Any  # a row of a table, or the few figures that a sentence needs
 AGES_THAT_WERE: Final = "The risk by age and the forecast use the ages that were observed."
 ENDED: Final = {"customer": "of whom {n} left", "stay": "of which {n} have ended"}
 BEFORE: Final = {"customer": ("were here", "left before"), "stay": ("were under way", "ended before")}
-AGAINST: Final = {"fewer": "fewer than", "more": "more than", "alike": "about as many as"}
+AGAINST: Final = {"fewer": "fewer than", "more": "more than"}
 PARTS: Final = {
     **{0.1: "a tenth of", 0.2: "a fifth of", 0.25: "a quarter of", 1 / 3: "a third of", 0.5: "half"},
     **{2 / 3: "two thirds of", 0.75: "three quarters of", 2.0: "twice", 3.0: "three times"},
@@ -49,7 +49,7 @@ PACE: Final = "at the pace of the last 12 months"
 MOST_SHARES: Final = 5  # told in a sentence
 NEAR: Final = 0.12  # of a part, for a ratio to be called so
 WAYS: Final = {
-    "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way that is not recorded",
+    "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way not recorded",
 }  # fmt: skip
 WORK_LIST: Final = {
     "customer_id": "Customer", "reason": "Reasons to call", "money_at_risk": "At risk", "p_churn": "Risk",
@@ -404,6 +404,7 @@ def _others(differences: Differences) -> Iterator[str]:
 def kinds(lost: pd.DataFrame) -> Said:
     """State how much is lost to each kind of churn."""
     plotted = "Share of customers who left in each way, by months since the start. Bands: 95 % intervals."
+    plotted += " Involuntarily: not by their choice, as when a payment failed."
     if lost.empty:
         return Said("It is too early to tell kinds of churn apart", plotted)
     known = lost.dropna(subset="incidence")
@@ -587,6 +588,12 @@ def _listed(stakes: Row, segment: tuple[str, str], others: bool) -> tuple[str, .
     return (f"{who}; the rest of this report is about those who began with it.",) * others
 
 
+def list_caption(gross_margin: float) -> str:
+    """Say what the amounts of the list are."""
+    what = "" if gross_margin == 1 else f"; at risk is the {percent(gross_margin)} that is margin"
+    return f"All customers of today, amounts for a month{what}"
+
+
 def work_list(risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
     """Lay out the list for those who call: what to know first, and only what the data hold.
 
@@ -671,7 +678,7 @@ def last_time(came: Row, *, found: Drift | None = None) -> tuple[str, ...]:
         return (f"{text}, within that interval.",)
     known = found is not None and found.clear and found.faster == (came.left > came.lost)
     why = f", as customers have left {'faster' if came.left > came.lost else 'more slowly'} since" * known
-    wider = "; this one holds an error as large" * bool(came.left)
+    wider = ", so the range above is wide enough for such a miss" * bool(came.left)
     return (f"{text}, so it was {_too(came)}{why}. Its interval was too narrow{wider}.",)
 
 
@@ -733,5 +740,6 @@ def monthly(last: Row | None) -> Said:
         if last.season == "allowed for":
             when, usual = "expected", f"{percent(last.usual)}, from {before} and the season"
         may_be = MAY_BE_SEASON if last.season == "unknown" and last.compared != "alike" else ""
-        title = f"{title}, {AGAINST[last.compared]} {when} ({usual}){may_be}"
+        alike = f"not clearly {'fewer' if last.churn_rate < last.usual else 'more'} than"
+        title = f"{title}, {AGAINST.get(last.compared, alike)} {when} ({usual}){may_be}"
     return Said(title, plotted)

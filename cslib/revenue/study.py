@@ -138,14 +138,16 @@ class Revenue(Study):
         month = whole(self._kept)["month"].iloc[-1]
         table = estimate.movers(self.data, until=month, months=YEAR, column=self.by)
         why = "" if len(table) else words.NO_MOVERS
-        back = self._say.came_back(estimate.came_back(self.data, until=month, months=YEAR))
+        last = whole(self._kept).iloc[-1]
+        back = estimate.came_back(self.data, until=month, months=YEAR)
+        also = self._say.came_back(back, last.n_opening - last.n_kept)
         formats = dict.fromkeys(("before", "now", "change"), "amount")
-        moved = told.who_moved(table, whole(self._kept).iloc[-1])
+        moved = told.who_moved(table, last)
         title = self._say.movers(moved, cut=len(table) == estimate.MOST)
         return Result(
             name, table, title, caption=caption, absent=why, formats=formats, most=10,
             labels=words.MOVERS | ({"segment": self.by[:1].upper() + self.by[1:].replace("_", " ")} if self.by else {}),
-            notes=(*back, *(words.ONLY_LARGEST,) * (len(table) == estimate.MOST), *self._pauses),
+            notes=(*also, *(words.ONLY_LARGEST,) * (len(table) == estimate.MOST), *self._pauses),
         )  # fmt: skip
 
     @cached_property

@@ -160,7 +160,8 @@ class Wording:
     def compared(self, month: pd.Timestamp) -> str:
         """Say between which days, and whom, the steps of NRR compare."""
         before = month - pd.DateOffset(years=1)
-        return f"MRR of those who paid at the end of {before:%B %Y}, then and at the end of {month:%B %Y}; nobody new."
+        days = f"at the end of {before:%B %Y}, then and at the end of {month:%B %Y}"
+        return f"MRR of those who paid {days}; without new customers."
 
     def movers(self, moved: pd.Series[Any], *, cut: bool) -> str:
         """Count who pays nothing, less and more; from ``headlines.who_moved``."""
@@ -171,12 +172,10 @@ class Wording:
         few = f"; the ten largest falls are {percent(moved.of_few)} of what was lost" if pd.notna(moved.of_few) else ""
         return f"{among}, {listed(told)}{few}" if told else ""
 
-    def came_back(self, n: int) -> tuple[str, ...]:
-        """Say how many are not among those who pay nothing although they had left, as other reports count them."""
-        if not n:
-            return ()
-        who = f"{n:,} more {'has' if n == 1 else 'have'} left in these 12 months and {'is' if n == 1 else 'are'} back"
-        return (f"{who}: counts of who left, as in the churn report, hold them, too.",)
+    def came_back(self, n: int, gone: int) -> tuple[str, ...]:
+        """Say how many have left in the year, as other reports count them, of whom some are back."""
+        left, back = f"{n + gone:,} left during these 12 months, as the churn report counts them", f"{n:,} of them"
+        return (f"{left}; {back} {'is' if n == 1 else 'are'} back.",) if n else ()
 
     def left_the_year(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
         """Say what a month far out did to NRR when its year was over; from ``headlines.left_the_year``."""
