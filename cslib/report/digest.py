@@ -12,6 +12,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.errors import counted
+from cslib.scorecard.words import ALONE
 from cslib.show.formats import MAY_BE_SEASON, between, format_day, format_interval, format_value, percent, unbroken
 
 MISSED, WORSE, FAILED, BETTER, MET, BACK, WORKS = "missed", "worse", "failed", "better", "met", "back", "works"
@@ -194,7 +195,7 @@ def _judged(row: Row, currency: str) -> str:
 
 def _latest(row: Row, currency: str) -> str:
     when = "the latest period" if row.period.startswith("as ") or not row.period else row.period
-    return f"{when} alone ({_number(row, row.value, currency)}) can't tell"
+    return f"{when} alone ({_number(row, row.value, currency)}) {ALONE[row.status_alone]}"
 
 
 def _interval(row: Row, lower: float, upper: float) -> str:

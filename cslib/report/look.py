@@ -21,7 +21,7 @@ from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.scorecard import COLUMNS
 
 SCORECARD: Final = "scorecard"
-JUDGED: Final = ("judged_over", "status_12m", "trend")
+JUDGED: Final = ("judged_over", "status_alone", "trend")
 TEXTS: Final = ("kpi", "period", "unit", "status", "change", "season", "direction", "label", "group", *JUDGED)
 NUMBERS: Final = (
     *("value", "ci_lower", "ci_upper", "n", "months", "previous", "target", "target_upper", "year_before"),

@@ -113,8 +113,7 @@ def _off_target(now: pd.Series[Any]) -> float:
     if not (value < least or value > most):
         return 1.0
     seen = _beyond(least - value, high - value) if value < least else _beyond(value - most, value - low)
-    looks = 1 + bool(now["status_12m"])
-    return min(1.0, looks * seen)
+    return min(1.0, seen)
 
 
 def _ends(now: pd.Series[Any]) -> tuple[float, float]:

@@ -55,9 +55,14 @@ class Measured:
         own = (self.history["kpi"] == kpi) & (self.history["segment"] == WHOLE)
         return self.history[own].reset_index(drop=True)
 
-    def trend(self, kpi: str) -> tuple[float, ...]:
-        """Give the last values of one KPI, up to 24, the earliest first."""
-        return tuple(self.of_all(kpi)["value"].tail(POINTS).astype(float))
+    def trend(self, kpi: str, *, pooled: int = 1) -> tuple[float, ...]:
+        """Give the last values of one KPI, up to 24, the earliest first; each pooled over so many periods."""
+        rows = self.of_all(kpi)
+        if pooled == 1:
+            return tuple(rows["value"].tail(POINTS).astype(float))
+        n = rows["n"].astype(float)
+        sums = (rows["value"] * n).rolling(pooled).sum() / n.rolling(pooled).sum()
+        return tuple(sums.iloc[pooled - 1 :].tail(POINTS))
 
     def by_segment(self) -> pd.DataFrame:
         """Give the last value of every KPI by segment.

@@ -21,7 +21,7 @@ COLUMNS: Final = [
     *("kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"),
     *("target_upper", "year_before", "limit_lower", "limit_upper", "change", "season", "until", "months"),
     *("direction", "label", "group"),
-    *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "n_12m", "of_all_12m", "status_12m", "trend"),
+    *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "n_12m", "of_all_12m", "status_alone", "trend"),
     "tells",
 ]
 YEAR: Final = 12
@@ -60,18 +60,19 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         that change: ``allowed for``, the value was compared with the same time of earlier years; ``none`` shows;
         ``unknown``: there are too few years to tell; empty where it has none, such as a whole year), ``until`` (last
         day of the period), ``months``, ``direction``, ``label``, ``group``, ``judged_over`` (``12 months`` where
-        these tell the status and the last period does not; else empty); of a KPI with a target that its topic also
+        the status is of these; else empty); of a KPI with a target that its topic also
         measures over 12 months, ``value_12m``, ``ci_lower_12m``, ``ci_upper_12m``, ``n_12m`` (of a monthly KPI added
         up over the months), ``of_all_12m`` (weighted to everybody asked, where those who answered clearly differ) and
-        ``status_12m`` (as ``status``, of these; empty where it is not known); ``trend`` (``rising`` or ``falling``
+        ``status_alone`` (as ``status``, of the last period alone; else empty); ``trend`` (``rising`` or ``falling``
         where its topic finds a clear change of these 12 months from those before; else empty); ``tells`` (whether the
         limits exclude enough to call a value within them usual: they do not where they are further apart than their
         middle, or than a quarter of the scale of a KPI that can be below 0).
 
     Notes
     -----
-    A target is judged by the last period. Where its interval spans the target, the last 12 months decide, if theirs
-    does not. No target is met that the score weighted to everybody asked misses: it is not clear then.
+    A target is judged by the last 12 months where the topic of the KPI measures them, else by the last period: by one
+    rule whatever the data, so that segments compare. No target is met that the score weighted to everybody asked
+    misses: it is not clear then.
 
     A change is more than noise where the value lies outside the limits and its interval, too, leaves out their middle.
     Without limits, where the interval of its difference from the same period of the year before, or where there is
@@ -96,7 +97,7 @@ def scorecard(measured: Measured) -> pd.DataFrame:
             "kpi": name,
             "definition": kpi.formula,
             "judged_over": "",
-            "status_12m": "",
+            "status_alone": "",
             "trend": "",
             "tells": False,
         }
@@ -204,7 +205,7 @@ def reach_of(row: pd.Series[Any], kpi: Kpi) -> tuple[float, float]:
 
 
 def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, Any]:
-    """Judge the target by the last period, or where that does not tell by the last 12 months."""
+    """Judge the target by the last 12 months where its topic measures them, else by the last period."""
     target = measured.targets.get(kpi.id)
     if target is None:
         return {"status": "no target"}
@@ -214,11 +215,11 @@ def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, A
     year = {f"{c}_12m": _first(own, c) for c in ("value", "ci_lower", "ci_upper", "n", "of_all")}
     of_all = year["of_all_12m"]
     biased = not (np.isnan(of_all) or target.low <= of_all <= target.high)
-    last, alone = (_against(*reach_of(now, kpi), target, biased=b) for b in (biased, False))
-    over_year = _against(year["ci_lower_12m"], year["ci_upper_12m"], target, biased=biased) if len(own) else ""
-    by_year = alone == UNCLEAR and over_year not in ("", UNCLEAR)  # else the last period tells, though not of all
-    told = {"status": over_year, "judged_over": TOLD} if by_year else {"status": last}
-    return {**year, "status_12m": over_year, **told}
+    alone = _against(*reach_of(now, kpi), target, biased=biased)
+    if np.isnan(year["value_12m"]):
+        return {**year, "status": alone}
+    over_year = _against(year["ci_lower_12m"], year["ci_upper_12m"], target, biased=biased)
+    return {**year, "status": over_year, "judged_over": TOLD, "status_alone": alone}
 
 
 def _against(low: float, high: float, target: Target, *, biased: bool) -> str:
@@ -279,7 +280,7 @@ class Standing:
         Whether of one of these the data cannot tell a season.
     attention
         Rows of :func:`scorecard` that need attention, the most urgent first, with ``why`` (``missed``, by how far;
-        ``worse``; ``not clear``; ``met of late``, and missed over 12 months; ``moved``) and ``repeats`` (its twin
+        ``worse``; ``not clear``; ``missed of late``, in the last period alone; ``moved``) and ``repeats`` (its twin
         stands above).
     """
 
@@ -340,14 +341,14 @@ def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
 
 
 def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
-    """Missed targets by how far, what got worse, targets that cannot be told or are met of late, what else moved."""
+    """Missed targets by how far, what got worse, targets missed of late or that cannot be told, what else moved."""
     by_miss = known.assign(miss=[missed_by(row) for row in known.itertuples()])
     by_miss = by_miss.sort_values("miss", ascending=False, kind="stable").drop(columns="miss")
     parts = {
         "missed": by_miss[by_miss["status"] == "missed"],
         "worse": worse,
+        "missed of late": known[known["status_alone"] == "missed"],
         "not clear": by_miss[by_miss["status"] == UNCLEAR],
-        "met of late": known[(known["status"] == "met") & (known["status_12m"] == "missed")],
         "moved": known[~known["change"].isin(["", "noise"])],
     }
     ranked = pd.concat([part.assign(why=why) for why, part in parts.items()], ignore_index=True).drop_duplicates("kpi")

@@ -39,14 +39,15 @@ ALL_MARGIN: Final = (
 )
 OF_REVENUE: Final = "all revenue counts as margin"
 NOTHING: Final = "No KPI can be measured for the latest period"
+ALONE: Final = {"met": "meets it", "missed": "misses it, too", "not clear": "is too close to call"}
 SPAN: Final = r" (months?|days?)$"
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
     "The small line is the KPI over time; usual is the range within which it moves by chance alone, a grey band where "
     "that is the same at all times. A change is called clear, or above or below usual, only where it is more than "
-    "chance. A target is met or missed only where the whole 95 % interval says so, of the last period or, where that "
-    "does not tell, of the last 12 months; else it is not clear. What is counted, such as a cost, has no interval."
+    "chance. A target is met or missed only where the whole 95 % interval says so, of the last 12 months for churn and "
+    "surveys, of the last period for others; else it is not clear. What is counted, such as a cost, has no interval."
 )
 
 
@@ -88,12 +89,12 @@ def _targets_said(stand: Standing) -> str:
     if met == n:
         return "**The one target is met**." if n == 1 else f"**{'Both' if n == 2 else f'All {n}'} targets are met**."
     if n == 1 and unclear:
-        return "**The one target is too close to tell**."
+        return "**The one target is too close to call**."
     rows = stand.attention[stand.attention["why"] == "missed"].itertuples()
     names = _listed(f"{row.label}{_over(row)}" for row in rows)
     some = f"{'The one target' if n == 1 else f'{missed} of {n} targets'} {_are(missed)} missed: {names}"
     head = some if missed else f"None of {n} targets is missed"
-    others = {"met": met, "too close to tell": unclear}
+    others = {"met": met, "too close to call": unclear}
     rest = [f"{number} {_are(number)} {how}" for how, number in others.items() if number]
     rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
     return f"**{head}**. {_listed(rest)}.".removesuffix(" .")
@@ -151,21 +152,30 @@ def _said(row: Row, measured: Measured) -> str:
     currency = measured.currency
     value, known = _value(row, row.value, currency), _known(row)
     stands = f"{row.label} {'are' if row.label.endswith('customers') else 'is'} {value}"
+    if row.judged_over and row.why in ("missed", "missed of late", "not clear"):
+        return _said_of_year(row, stands, currency)
     if row.why == "not clear":
         return _too_close(row, stands, currency)
-    if row.why == "met of late":
-        return f"**{stands}{known} and meets its target of {_goal(row, currency)}**.{_in_the_year(row, currency)}"
-    if row.why == "missed" and row.judged_over:
-        year = f"{row.label} is {_in_a_year(row, currency)} over {TOLD} ({_year_ends(row)})"
-        alone = f"{_alone(row)}, at {value}, is too close to tell"
-        off = f"{_side(row)} its target of {_goal(row, currency)}"
-        return f"**{year}, {off}**{_and_trend(row)}; {alone}{_of_all(row)}."
     if row.why != "missed":
         return f"**{stands}, {_moved(row, currency)}**{_before(row, currency)}.{_worst(row, currency)}"
     off = f", {_side(row)} its target of {_goal(row, currency)}"
     missed = f"; its target is {_target(row, currency)}" if isinf(row.value) else off
     then = f"; it is {_moved(row, currency)}" if row.change in MOVED else _before(row, currency)
-    return f"**{stands}{known}{missed}**{then}.{_worst(row, currency)}{_in_the_year(row, currency)}"
+    return f"**{stands}{known}{missed}**{then}.{_worst(row, currency)}"
+
+
+def _said_of_year(row: Row, stands: str, currency: str) -> str:
+    """Say how the last 12 months stand to the target, and what the last period is alone."""
+    year, goal = f"{_in_a_year(row, currency)} over {TOLD} ({_year_ends(row)})", _goal(row, currency)
+    if row.why == "missed of late":
+        meets = "meets it" if row.status == "met" else "is too close to call"
+        return f"**{stands} in {_alone(row)}{_known(row)}, {_side(row)} its target of {goal}**; {year} {meets}."
+    alone = f"{_alone(row)}, at {_value(row, row.value, currency)}, {ALONE[row.status_alone]}"
+    if row.why == "missed":
+        return f"**{row.label} is {year}, {_side(row)} its target of {goal}**{_and_trend(row)}; {alone}{_of_all(row)}."
+    target = _target(row, currency)
+    close = f"with a target of {target}" if pd.notna(row.of_all_12m) else f"too close to its target of {target} to call"
+    return f"**{row.label} is {year}**, {close}{_and_trend(row)}; {alone}{_of_all(row)}."
 
 
 def _over(row: Row) -> str:
@@ -177,11 +187,7 @@ def _too_close(row: Row, stands: str, currency: str) -> str:
     target, known = _target(row, currency), _known(row)
     if not known:
         return f"**{stands}**; whether it meets its target of {target} cannot be told."
-    if pd.notna(row.of_all_12m):
-        return f"**{stands}{known}**, with a target of {target}.{_in_the_year(row, currency)}"
-    ends = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value)
-    said = f"**{stands}**, with a target of {target}; it may really be anything from {ends}."
-    return f"{said}{_in_the_year(row, currency)}"
+    return f"**{stands}{known}**, too close to its target of {target} to call."
 
 
 def _in_a_year(row: Row, currency: str) -> str:
@@ -190,15 +196,6 @@ def _in_a_year(row: Row, currency: str) -> str:
 
 def _year_ends(row: Row) -> str:
     return format_interval(row.ci_lower_12m, row.ci_upper_12m, row.unit, value=row.value_12m)
-
-
-def _in_the_year(row: Row, currency: str) -> str:
-    """Say what the last 12 months add to the last period, where its topic measures them."""
-    if not row.status_12m:
-        return ""
-    verdict = {"met": ", which meets it", "missed": ", which misses it"}.get(row.status_12m, "")
-    year = f" Over {TOLD} it is {_in_a_year(row, currency)} ({_year_ends(row)}){verdict}"
-    return f"{year}{_and_trend(row)}{_of_all(row)}."
 
 
 def _and_trend(row: Row) -> str:
@@ -302,18 +299,19 @@ def _card(row: Row, measured: Measured) -> Card:
     n = None if pd.isna(row.n) else int(row.n)
     last = OF_REVENUE if kpi.unset == NO_MARGIN else _last_line(row)
     detail = "\n".join(filter(None, [row.period, _change(row, currency), last]))
-    noun, label = kpi.noun, row.label
+    noun, label, trend = kpi.noun, row.label, measured.trend(row.kpi)
     if row.judged_over:
         value, lower, upper, n = row.value_12m, row.ci_lower_12m, row.ci_upper_12m, int(row.n_12m)
         detail, noun = _of_the_year(row), f"{noun} month" if row.months == 1 else noun
-        label = f"{row.label} a month" if row.months == 1 else row.label
+        if row.months == 1:
+            label, trend, limited = f"{row.label} a month", measured.trend(row.kpi, pooled=YEAR), False
     lower, upper = (None, None) if lower == upper else (lower, upper)
     aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
     aimed: Any = {}
     if row.status in JUDGED:
         aimed = {"status": row.status, "target": _target(row, currency), "aims": aims}
     limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
-    more: Any = {"trend": measured.trend(row.kpi), "limits": limits, "kpi": row.kpi, "noun": noun}
+    more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun}
     return Card(label, value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
 
 
@@ -321,15 +319,15 @@ def _of_the_year(row: Row) -> str:
     """Say of the card of a KPI that the year judges over which months it is, and what the last period is alone."""
     ends = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value)
     year = f"{TOLD} to {row.until:%B %Y}" if pd.notna(row.until) else TOLD
-    return f"{year}\n{_upper(_alone(row))}: {_bare(row, row.value)} ({ends})"
+    last = f"{_upper(_alone(row))}: {_bare(row, row.value)} ({ends})"
+    if row.months != 1 and pd.notna(row.until):
+        last = f"Last {row.months} months: {_bare(row, row.value)}"
+    weighted = f"\nweighted to everyone: {_weighted(row)}" if pd.notna(row.of_all_12m) else ""
+    return f"{year}\n{last}{weighted}"
 
 
 def _last_line(row: Row) -> str:
-    """Say in the last line of a card what weighs most: the year, who is silent, or what is usual."""
-    if pd.notna(row.of_all_12m):
-        return f"{TOLD}: {_bare(row, row.value_12m)}, weighted {_weighted(row)}"
-    if row.status_12m and (row.status == "not clear" or row.status_12m != row.status):
-        return f"{TOLD}: {_bare(row, row.value_12m)} ({_year_ends(row)})"
+    """Say in the last line of a card what is usual."""
     return _usually(row) if row.change == "noise" and _limited(row) else ""
 
 
@@ -374,13 +372,18 @@ def _texts(row: Row) -> dict[str, str]:
         "KPI": f"{row.label}, {row.unit}" if row.unit in ("months", "days") else row.label,
         "Value": re.sub(SPAN, "", _plain(row, row.value)),
         "Target": _aim(row),
-        "Status": "" if pd.isna(row.target) else f"{row.status.partition(':')[0]}{_over(row)}",
+        "Status": "" if pd.isna(row.target) else f"{row.status.partition(':')[0]}{_over_year(row)}",
         "95 % interval": from_to(*interval) if all(interval) and row.ci_lower != row.ci_upper else "",
         "Before": "" if row.months == YEAR else _bare(row, row.previous),
         "Year before": _bare(row, row.year_before),
         "Change": _usual(row),
         "Group": row.group.capitalize(),
     }
+
+
+def _over_year(row: Row) -> str:
+    """Name the value that the status is of where that is not the one of the last period."""
+    return f" over {TOLD} ({re.sub(SPAN, '', _plain(row, row.value_12m))})" if row.judged_over else ""
 
 
 def _bare(row: Row, value: float) -> str:
@@ -440,8 +443,7 @@ def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measure
         if row.kpi not in known:
             missing.setdefault(row.status.removeprefix("not measured: ").rstrip("."), []).append(row.label)
     absent = [f"Not measured: {', '.join(own)} – {reason}." for reason, own in missing.items()]
-    years = [f"{_year_note(row, measured.currency)}." for row in rows if row.judged_over]
-    return (*years, *([f"Not shown twice: {'; '.join(same)}."] if same else []), *unset, *absent)
+    return (*([f"Not shown twice: {'; '.join(same)}."] if same else []), *unset, *absent)
 
 
 def _forms(kpis: Iterable[Kpi]) -> list[str]:
@@ -450,11 +452,6 @@ def _forms(kpis: Iterable[Kpi]) -> list[str]:
     for kpi in kpis:
         named.setdefault(kpi.link, []).append(kpi.label)
     return [f"{_listed(labels)}, for which see {link}" for link, labels in named.items()]
-
-
-def _year_note(row: Row, currency: str) -> str:
-    year = f"{_in_a_year(row, currency)} ({_year_ends(row)})"
-    return f"The target of {row.label} is judged over {TOLD}: {year}. {_upper(_alone(row))} is too close to tell"
 
 
 def _upper(text: str) -> str:

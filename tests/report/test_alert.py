@@ -75,7 +75,7 @@ def test_a_target_that_only_the_year_tells_missed_is_told_once_by_the_year(tmp_p
     write_run(tmp_path, calm(JUNE), as_of=JUNE, targets=targets, years=[year])
     digest = tell(tmp_path)
     told = "Customer churn misses its target: 3.9 % a month over 12 months (3.7 to 4.1 %), target at most 3 %; "
-    assert texts(digest) == [f"{told}June 2025 alone (3.1 %) can't tell."]
+    assert texts(digest) == [f"{told}June 2025 alone (3.1 %) is too close to call."]
     again = tell(tmp_path)
     assert (again.news, again.notes) == ((), ("Scorecard, still so: Customer churn misses its target over 12 months.",))
     met = year | {"value": 0.025, "ci_lower": 0.023, "ci_upper": 0.027}

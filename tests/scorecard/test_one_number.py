@@ -50,7 +50,6 @@ def test_a_kpi_has_one_value_in_all_reports(cards, by_plan):
         "ltv",
         "ltv_to_cac",
         "payback_months",
-        "nps",
         "response_rate",
     }
     for card in known:

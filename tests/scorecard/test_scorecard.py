@@ -172,23 +172,28 @@ def beside_a_year(value, half, year):
 @pytest.mark.parametrize(
     ("value", "half", "year", "told"),
     [
-        (43.6, 6, YEAR_OF_30, ["missed", "12 months", "missed"]),  # 37.6 to 49.6 does not tell, the year does
-        (43.6, 6, YEAR_OF_50, ["met", "12 months", "met"]),
-        (43.6, 6, YEAR_OF_42, ["not clear", "", "not clear"]),
-        (45.0, 3, YEAR_OF_30, ["met", "", "missed"]),  # the last period tells by itself
-        (35.0, 3, YEAR_OF_50, ["missed", "", "met"]),
-        (45.0, 3, YEAR_OF_50 | {"of_all": 41.0}, ["met", "", "met"]),
-        (45.0, 3, YEAR_OF_50 | {"of_all": 39.0}, ["not clear", "", "not clear"]),  # of everybody asked it is missed
-        (43.6, 6, YEAR_OF_30 | {"of_all": 26.0}, ["missed", "12 months", "missed"]),
-        (45.0, 3, YEAR_OF_30 | {"of_all": 26.0}, ["not clear", "", "missed"]),  # it tells, though not of everybody
+        (43.6, 6, YEAR_OF_30, ["missed", "not clear"]),
+        (43.6, 6, YEAR_OF_50, ["met", "not clear"]),
+        (43.6, 6, YEAR_OF_42, ["not clear", "not clear"]),
+        (45.0, 3, YEAR_OF_30, ["missed", "met"]),  # whatever the last period says
+        (35.0, 3, YEAR_OF_50, ["met", "missed"]),
+        (45.0, 3, YEAR_OF_50 | {"of_all": 41.0}, ["met", "met"]),
+        (45.0, 3, YEAR_OF_50 | {"of_all": 39.0}, ["not clear", "not clear"]),  # of everybody asked it is missed
+        (43.6, 6, YEAR_OF_30 | {"of_all": 26.0}, ["missed", "not clear"]),
+        (45.0, 3, YEAR_OF_30 | {"of_all": 26.0}, ["missed", "not clear"]),  # it tells, though not of everybody
     ],
 )
-def test_a_target_is_judged_where_the_data_decide(value, half, year, told):
+def test_a_target_is_judged_by_the_year_where_it_is_measured(value, half, year, told):
     row = beside_a_year(value, half, year)
-    assert row[["status", "judged_over", "status_12m"]].tolist() == told
-    known = (year["value"], year["ci_lower"], year["ci_upper"])
-    assert decided(row) == (known if told[1] else (value, value - half, value + half))
-    assert row["value"] == value
+    assert row[["status", "judged_over", "status_alone"]].tolist() == [told[0], "12 months", told[1]]
+    assert decided(row) == (year["value"], year["ci_lower"], year["ci_upper"])
+    assert (row["value"], row["n_12m"]) == (value, 900)
+
+
+def test_without_a_year_the_last_period_judges():
+    row = beside_a_year(45.0, 3, YEAR_OF_30 | {"value": np.nan, "ci_lower": np.nan, "ci_upper": np.nan})
+    assert row[["status", "judged_over", "status_alone"]].tolist() == ["met", "", ""]
+    assert decided(row) == (45.0, 42.0, 48.0)
 
 
 def test_how_far_a_target_is_missed_is_of_what_decides():
@@ -196,9 +201,10 @@ def test_how_far_a_target_is_missed_is_of_what_decides():
     assert missed_by(beside_a_year(43.6, 6, YEAR_OF_30)) == pytest.approx(10 / 40)
 
 
-def test_what_is_met_of_late_and_not_over_the_year_needs_attention():
-    rows = beside_a_year(45.0, 3, YEAR_OF_30).to_frame().T.infer_objects()
-    assert standing(rows, CATALOGUE).attention["why"].tolist() == ["met of late"]
+def test_what_is_missed_of_late_and_not_over_the_year_needs_attention():
+    for year, why in ((YEAR_OF_50, "missed of late"), (YEAR_OF_30, "missed"), (YEAR_OF_42, "missed of late")):
+        rows = beside_a_year(35.0, 3, year).to_frame().T.infer_objects()
+        assert standing(rows, CATALOGUE).attention["why"].tolist() == [why]
 
 
 def test_what_is_counted_needs_no_interval():
@@ -265,7 +271,7 @@ def judged(*rows):
     """Rows of a scorecard: kpi, value, target, status, change."""
     known = [
         dict.fromkeys(COLUMNS, np.nan)
-        | {"judged_over": "", "status_12m": "", "trend": ""}
+        | {"judged_over": "", "status_alone": "", "trend": ""}
         | dict(zip(("kpi", "value", "target", "status", "change"), r, strict=True))
         for r in rows
     ]
@@ -493,3 +499,12 @@ def test_a_month_without_a_value_moves_no_other_month():
     """Peaks stay twelve months apart where a month between them is not there."""
     rows = peaks("usage_frequency", 37, half=0.5)
     assert card_of(rows.drop(index=[5, 20]), "usage_frequency")["change"] == "noise"
+
+
+def test_a_trend_of_years_is_pooled_by_hand():
+    """12 months of 1 in 10 and then one of 4 in 20: the year to it is (11 + 4) / (110 + 20)."""
+    rows = history("customer_churn_rate", [0.1] * 12 + [0.2]).assign(n=[10] * 12 + [20])
+    measured = Measured(rows, {}, CATALOGUE, {})
+    assert measured.trend("customer_churn_rate", pooled=12) == pytest.approx((0.1, 15 / 130))
+    assert measured.trend("customer_churn_rate") == (*[0.1] * 12, 0.2)
+    assert Measured(rows.tail(5), {}, CATALOGUE, {}).trend("customer_churn_rate", pooled=12) == ()

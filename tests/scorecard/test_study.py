@@ -88,7 +88,10 @@ def test_the_sample_is_judged_as_it_was_made(by_plan):
     assert kpis[["value", "n", "definition", "unit", "period", "previous"]].notna().all(axis=None)
     targets = kpis.dropna(subset="target")["status"]
     assert targets["nrr"] == targets["customer_churn_rate"] == "missed"
-    assert kpis["judged_over"].to_dict() == dict.fromkeys(kpis.index, "") | {"customer_churn_rate": "12 months"}
+    assert kpis["judged_over"].to_dict() == dict.fromkeys(kpis.index, "") | {
+        "customer_churn_rate": "12 months",
+        "nps": "12 months",
+    }
     assert targets["crc_share_of_margin"] == "met"
     assert len(targets) == 6
     assert kpis.loc["cross_sell_rate", "change"] == "higher"
@@ -108,7 +111,7 @@ def test_eight_cards_head_the_report_in_four_short_lines(by_plan, shown):
     last = {card["kpi"]: own[2] for card, own in zip(cards, lines, strict=True) if len(own) > 2}
     assert list(last) == ["mrr", "nps", "active_share", "time_to_value"]
     assert {len(own) for own in lines} == {2, 3}
-    assert (last["nps"], last["mrr"]) == ("12 months: 37.4, weighted 32", "usual for June: 761 to 907 k")
+    assert (last["nps"], last["mrr"]) == ("weighted to everyone: 32", "usual for June: 761 to 907 k")
     assert max(len(line) for own in lines for line in own) <= 30
 
 

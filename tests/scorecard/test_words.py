@@ -19,7 +19,7 @@ BLANK = {
     "period": "",
     "judged_over": "",
     "trend": "",
-    "status_12m": "",
+    "status_alone": "",
     "value": np.nan,
     "change": "",
     "status": "not measured: needs x",
@@ -73,7 +73,7 @@ def test_attention_in_order_each_with_its_link():
         "[What do we keep?](revenue#what-do-we-keep)",
         "**Customer churn is 6.0 %, above its usual 1.0 to 4.0**; a month earlier it was 2.0 %. "
         "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)",
-        "**NPS is 43.6**, with a target of at least 40; it may really be anything from 37.7 to 49.0. "
+        "**NPS is 43.6 (37.7 to 49.0)**, too close to its target of at least 40 to call. "
         "[Who is happy, and who isn't?](nps_segmentation#who-is-happy-and-who-isn-t)",
         f"**Cross-sell rate is 13.0 %, clearly up from 10.0 % a year ago**. {SOLD}",
     ]
@@ -118,7 +118,7 @@ def test_a_band_is_left_on_either_side_and_what_has_no_interval_cannot_be_told()
 
 YEAR_MISSED = {
     "judged_over": "12 months",
-    "status_12m": "missed",
+    "status_alone": "not clear",
     "value_12m": 0.039,
     "ci_lower_12m": 0.037,
     "ci_upper_12m": 0.042,
@@ -131,10 +131,13 @@ CHURN = row(
 ASKED = {
     **UNCLEAR,
     "period": "April to June 2025",
-    "status_12m": "not clear",
+    "until": pd.Timestamp("2025-06-30"),
+    "judged_over": "12 months",
+    "status_alone": "not clear",
     "value_12m": 37.4,
     "ci_lower_12m": 33.7,
     "ci_upper_12m": 40.8,
+    "n_12m": 1563,
     "of_all_12m": 32.3,
 }
 
@@ -144,7 +147,7 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     (said,) = attention(table(entry))
     assert said == (
         "**Customer churn is 3.9 % a month over 12 months (3.7 to 4.2), above its target of 3 %**; "
-        "June alone, at 3.1 %, is too close to tell. "
+        "June alone, at 3.1 %, is too close to call. "
         "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)"
     )
     assert answered(table(entry)).text.startswith("**The one target is missed: Customer churn over 12 months**.")
@@ -153,22 +156,33 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     assert (made.ci_lower, made.ci_upper, made.n) == (0.037, 0.042, 20_000)
     assert (made.label, made.noun) == ("Customer churn a month", "customer month")
     assert made.detail == "12 months to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
-    assert kpi_texts(table(entry), {})["Status"].tolist() == ["missed over 12 months"]
-    assert notes(table(entry)) == (
-        "The target of Customer churn is judged over 12 months: 3.9 % a month (3.7 to 4.2). June alone is too close to tell.",
-    )
+    assert kpi_texts(table(entry), {})["Status"].tolist() == ["missed over 12 months (3.9 %)"]
+    assert notes(table(entry)) == ()
 
 
 def test_a_last_period_that_tells_is_told_beside_a_year_that_tells_otherwise():
-    of_late = (
-        CHURN | YEAR_MISSED | {"value": 0.02, "ci_lower": 0.015, "ci_upper": 0.025, "status": "met", "judged_over": ""}
-    )
-    (said,) = attention(table(of_late))
+    better = CHURN | YEAR_MISSED | {"value": 0.02, "status": "missed", "status_alone": "met"}
+    assert "above its target of 3 %**; June alone, at 2.0 %, meets it. " in attention(table(better))[0]
+    of_late = CHURN | {"value": 0.06, "ci_lower": 0.05, "ci_upper": 0.07, "status_alone": "missed"}
+    year = {
+        "judged_over": "12 months",
+        "value_12m": 0.025,
+        "ci_lower_12m": 0.023,
+        "ci_upper_12m": 0.027,
+        "n_12m": 20_000,
+    }
+    (said,) = attention(table(of_late | year | {"status": "met"}))
     assert said.startswith(
-        "**Customer churn is 2.0 % (1.5 to 2.5) and meets its target of 3 %**. "
-        "Over 12 months it is 3.9 % a month (3.7 to 4.2), which misses it. "
+        "**Customer churn is 6.0 % in June alone (5.0 to 7.0), above its target of 3 %**; "
+        "2.5 % a month over 12 months (2.3 to 2.7) meets it. "
     )
-    assert card(of_late).detail.endswith("\n12 months: 3.9 (3.7 to 4.2)")
+    close = year | {"value_12m": 0.03, "status": "not clear"}
+    assert "(2.3 to 2.7) is too close to call." in attention(table(of_late | close))[0]
+    unclear = CHURN | close | {"status_alone": "not clear"}
+    assert attention(table(unclear))[0].startswith(
+        "**Customer churn is 3.0 % a month over 12 months (2.3 to 2.7)**, too close to its target of at most 3 % to call; "
+        "June alone, at 3.1 %, is too close to call. "
+    )
     assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusual: 2.7 to 6.8")
 
 
@@ -217,14 +231,15 @@ def test_what_only_the_year_marks_is_named():
 def test_a_score_names_those_who_did_not_answer():
     (said,) = attention(table(ASKED))
     assert said == (
-        "**NPS is 43.6 (37.7 to 49.0)**, with a target of at least 40. Over 12 months it is 37.4 (33.7 to 40.8); "
-        "weighted to everyone asked, it is about 32. [Who did not answer?](nps_segmentation#who-did-not-answer)"
+        "**NPS is 37.4 over 12 months (33.7 to 40.8)**, with a target of at least 40; April to June 2025 alone, at 43.6, is "
+        "too close to call; weighted to everyone asked, it is about 32. "
+        "[Who did not answer?](nps_segmentation#who-did-not-answer)"
     )
-    assert card(ASKED).detail == "April to June 2025\n12 months: 37.4, weighted 32"
-    share = row(
-        "csat", 0.74, ci_lower=0.7, ci_upper=0.78, target=0.75, status="not clear", value_12m=0.71, of_all_12m=0.684
-    )
-    assert card(share).detail.endswith("12 months: 71.0, weighted 68 %")
+    made = card(ASKED)
+    assert (made.label, made.value, made.n, made.noun) == ("NPS", 37.4, 1563, "answer")
+    assert made.detail == "12 months to June 2025\nLast 3 months: 43.6\nweighted to everyone: 32"
+    share = {"kpi": "csat", "unit": "percent", "value_12m": 0.71, "of_all_12m": 0.684}
+    assert card(ASKED | share).detail.endswith("weighted to everyone: 68 %")
 
 
 ONE_MET = row("csat", 0.9, target=0.8, status="met")
@@ -235,14 +250,14 @@ UNSET = row("time_to_value", 1.0, target=21.0, status="not set up: name a featur
     ("rows", "words"),
     [
         ([MISSED], "**The one target is missed: NRR over 12 months**. No change can be judged yet."),
-        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: NRR over 12 months**. 1 is too close to tell. 1 KPI is clearly worse than usual."),
-        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: NRR over 12 months**. 1 is met, 1 is too close to tell and 1 cannot be judged (Time to first use). No KPI is clearly worse than usual."),
-        ([UNCLEAR, CALM], "**The one target is too close to tell**. No KPI is clearly worse than usual."),
+        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: NRR over 12 months**. 1 is too close to call. 1 KPI is clearly worse than usual."),
+        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: NRR over 12 months**. 1 is met, 1 is too close to call and 1 cannot be judged (Time to first use). No KPI is clearly worse than usual."),
+        ([UNCLEAR, CALM], "**The one target is too close to call**. No KPI is clearly worse than usual."),
         ([ONE_MET], "**The one target is met**. No change can be judged yet."),
         ([ONE_MET, row("nps", 45.0, target=40.0, status="met")], "**Both targets are met**. No change can be judged yet."),
         ([CALM, WORSE], "No targets are set. **1 KPI is clearly worse than usual**."),
         ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: CSAT and NRR over 12 months**. No change can be judged yet."),
-        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is met and 1 is too close to tell. No KPI is clearly worse than usual."),
+        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is met and 1 is too close to call. No KPI is clearly worse than usual."),
     ],
 )  # fmt: skip
 def test_the_answer(rows, words):
