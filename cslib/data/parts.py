@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -19,7 +20,6 @@ from cslib.stats.models import ENOUGH
 from cslib.stats.survival import DAYS_PER_MONTH, compare_segments, survival_curve
 
 KEYS: Final = ["segment", "value"]
-BETWEEN: Final = "\n"  # segment and value
 FINE: Final = 2**20  # parts of a month, so that sums of them are exact
 
 
@@ -151,8 +151,9 @@ def in_parts(data: DataSet, found: Drift | None, *, split: str, within: str = ""
     table["part"] = table.groupby(["segment", "name"], sort=False).ngroup().astype(str)
     customers = data.table("customers")
     places = _valued(customers.select("customer_id"), data, split, within)
-    pairs = zip(table["segment"] + BETWEEN + table["value"], table["part"], strict=True)
-    part = (places.segment + BETWEEN + places.value).cases(*pairs, else_=table["part"].iloc[0])
+    each = zip(table["segment"], table["value"], table["part"], strict=True)
+    first, *others = [((places.segment == s) & (places.value == v), part) for s, v, part in each]
+    part = ibis.cases(first, *others, else_=first[1])
     known = customers.left_join(places.select("customer_id", **{PART: part}), "customer_id")
     tables = {**data.tables, "customers": known.select(*customers.columns, PART)}
     return Parts(replace(data, tables=tables), table)
