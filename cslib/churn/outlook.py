@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from cslib.data.calendar import months_later
-from cslib.data.customers import PART
 from cslib.data.dataset import DataSet
 from cslib.data.lifetimes import lifetimes
 from cslib.data.lives import lives, settled
@@ -54,7 +53,7 @@ def forecast_customers(
 
 def _summed(parts: Parts, unit_months: float, **when: Any) -> dict[str, pd.DataFrame]:
     """Forecast every segment that has several parts as their sum."""
-    counts, tables = lifetimes(parts.data, segment_by=PART), {}
+    counts, tables = lifetimes(parts.data, segment_by=parts.column), {}
     for segment, names in parts.several.items():
         own = counts[counts["segment"].isin(names)]
         table = forecast(own, fit_averaged(own, unit_months=unit_months), **when)

@@ -20,7 +20,7 @@ from cslib.errors import ParameterError, counted, did_you_mean, listed
 
 HOLDERS: Final = ("customers", "subscriptions", "orders", "usage", "surveys")  # of segment columns
 MAX_SEGMENTS: Final = 50
-PART: Final = "part of a sum"  # a column that cslib.data.parts adds to customers: of as many values as there are parts
+PART: Final = "part_of_sum"  # a column that cslib.data.parts adds to customers: of as many values as there are parts
 MINOR_UNITS: Final = 100
 NARROW: Final = 1_000_000_000  # whose square, and the difference of two, fit into 64 bits
 Product: TypeAlias = Callable[[ir.NumericValue, ir.NumericValue], ir.NumericValue]

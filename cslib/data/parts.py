@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -19,7 +20,6 @@ from cslib.stats.models import ENOUGH
 from cslib.stats.survival import DAYS_PER_MONTH, compare_segments, survival_curve
 
 KEYS: Final = ["segment", "value"]
-BETWEEN: Final = "\n"  # segment and value
 FINE: Final = 2**20  # parts of a month, so that sums of them are exact
 
 
@@ -29,19 +29,21 @@ class Parts:
 
     Attributes
     ----------
-    data
-        The data set, with the column ``PART`` of :mod:`cslib.data.customers` to segment it by.
+    data, column
+        The data set, and what to segment it by: the column over which is summed where each of its values is a part,
+        else ``PART`` of :mod:`cslib.data.customers`, which is added to customers.
     table
         One row per value: ``segment`` (``All``, or a value of the column within), ``value`` (of the column over which
-        it is summed), ``part`` (as in ``PART``: a number, as text), ``name`` (the values of the part).
+        it is summed), ``part`` (as in the column), ``name`` (the values of the part).
     """
 
     data: DataSet
+    column: str
     table: pd.DataFrame
 
     @property
     def several(self) -> dict[str, dict[str, str]]:
-        """Names of the parts of every segment that has more than one, by ``PART``."""
+        """Names of the parts of every segment that has more than one, by what the column has."""
         each = self.table.groupby("segment")
         named = {str(s): dict(zip(own["part"], own["name"], strict=True)) for s, own in each}
         return {segment: names for segment, names in named.items() if len(names) > 1}
@@ -148,14 +150,17 @@ def in_parts(data: DataSet, found: Drift | None, *, split: str, within: str = ""
     counts = now.reindex(every.index, fill_value=0)  # a value may be of those alone who left before
     names = pd.concat([pooled(own.droplevel("segment")) for _, own in counts.groupby("segment")])
     table = every.reset_index()[KEYS].assign(name=names.to_numpy())
+    if not within and (table["name"] == table["value"]).all():  # nothing is to be made
+        return Parts(data, split, table.assign(part=table["value"]))
     table["part"] = table.groupby(["segment", "name"], sort=False).ngroup().astype(str)
     customers = data.table("customers")
     places = _valued(customers.select("customer_id"), data, split, within)
-    pairs = zip(table["segment"] + BETWEEN + table["value"], table["part"], strict=True)
-    part = (places.segment + BETWEEN + places.value).cases(*pairs, else_=table["part"].iloc[0])
+    each = zip(table["segment"], table["value"], table["part"], strict=True)
+    first, *others = [((places.segment == s) & (places.value == v), part) for s, v, part in each]
+    part = ibis.cases(first, *others, else_=first[1])
     known = customers.left_join(places.select("customer_id", **{PART: part}), "customer_id")
     tables = {**data.tables, "customers": known.select(*customers.columns, PART)}
-    return Parts(replace(data, tables=tables), table)
+    return Parts(replace(data, tables=tables), PART, table)
 
 
 def _valued(rows: ir.Table, data: DataSet, split: str, within: str) -> ir.Table:

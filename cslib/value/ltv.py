@@ -520,8 +520,9 @@ def base_value(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int)
     -------
     pandas.DataFrame
         ``segment``, ``horizon_months``, ``n_active``, ``mrr`` (now), ``base_value`` (money, before what was once
-        spent on acquisition), ``ci_lower``, ``ci_upper`` (of the expected value), ``share_in_tail``. ``All`` is
-        the sum of its parts, if it has any (:func:`cslib.value.together.added_up`), whatever the segments.
+        spent on acquisition), ``ci_lower``, ``ci_upper`` (of the expected value), ``share_in_tail``. A row is
+        the sum of its parts, if it has any (:func:`cslib.value.together.added_up`); that of ``All`` is the same
+        whatever the segments.
     """
     projected = {segment: own.ahead(horizon_months) for segment, own in paths.items()}
     values = {s: _worth(p, terms) for s, p in projected.items()}

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from cslib.data.customers import PART
 from cslib.data.dataset import DataSet
 from cslib.data.drift import Drift
 from cslib.data.parts import Parts, in_parts
@@ -49,7 +48,7 @@ def _parts(
     paths = {part: at_hand[name] for part, name in named.items() if name in at_hand}
     only = named.keys() - paths.keys()
     if only:
-        paths |= recent_paths(parts.data, found, segment_by=PART, horizon_months=horizon_months, only=only)
+        paths |= recent_paths(parts.data, found, segment_by=parts.column, horizon_months=horizon_months, only=only)
     return {s: {name: paths[part] for part, name in names.items()} for s, names in parts.several.items()}
 
 

@@ -58,7 +58,7 @@ def of_plans(**left):
 
 def sizes(parts):
     """Customers of each part."""
-    return lifetimes(parts.data, segment_by=PART).groupby("segment")["n"].sum()
+    return lifetimes(parts.data, segment_by=parts.column).groupby("segment")["n"].sum()
 
 
 @pytest.mark.parametrize("within", ["", "team"])
@@ -69,6 +69,14 @@ def test_parts_have_all_customers_between_them(within):
     assert set(n.index) == {"All", *parts.table["part"]}
     each = parts.table.drop_duplicates("part").groupby("segment")["part"].agg(lambda own: n[own].sum())
     assert each.to_dict() == ({"x": 120, "y": 120} if within else {"All": 240})
+
+
+def test_where_each_value_is_a_part_nothing_is_made():
+    data = of_plans(Pro=25, Lite=40)
+    parts = in_parts(data, None, split="plan")
+    assert (parts.data is data, parts.column) == (True, "plan")
+    assert parts.several == {"All": {"Lite": "Lite", "Pro": "Pro"}}
+    assert in_parts(of_plans(Pro=25, Lite=40, Rare=4), None, split="plan").column == PART
 
 
 def test_parts_within_a_segment_are_pooled_by_those_who_left_there():
