@@ -170,7 +170,8 @@ class Words:
         score = self._score(whole[self.survey])
         rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
         apart = [row for row in rows if self._score(row.value) != score]
-        others = [f"The {self._exact(row.value)} of the scorecard is of {self._alone(row)}." for row in apart]
+        which = "that the scorecard has as well is of"
+        others = [f"The {self._exact(row.value)} {which} {self._alone(row)}." for row in apart]
         if pd.notna(of_all) and self._score(of_all) != score:
             others.append(f"The {self._score(of_all)} is an estimate that counts those who did not answer, too.")
         first = f"**Which {self.label} to quote**: {', '.join(filter(None, [score, self.span]))}."

@@ -284,7 +284,7 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert silent["all of these"] < silent["nothing"]
     assert "of error. Weighted to everyone asked, it is about 32. No segment" in by_plan.answer.text
     assert by_plan.answer.notes == (
-        "**Which NPS to quote**: 37, over the last 12 months. The 43.6 of the scorecard is of the 3 months to June 2025 alone "
+        "**Which NPS to quote**: 37, over the last 12 months. The 43.6 that the scorecard has as well is of the 3 months to June 2025 alone "
         "(37.7 to 49.0, 560 answers). The 32 is an estimate that counts those who did not answer, too.",
     )
     assert "Detractors left more often: 48 % over 12 months, against 27 % of promoters." in by_plan.answer.text

@@ -124,7 +124,9 @@ QUARTER = pd.DataFrame(
 def test_which_score_to_quote_is_said_where_others_stand_beside_it():
     whole, say = pd.Series({"nps": 37.36}), Words("nps", span="over the last 12 months")
     quote = "**Which NPS to quote**: 37, over the last 12 months."
-    quarter = "The 43.6 of the scorecard is of the 3 months to June 2025 alone (37.7 to 49.0, 560 answers)."
+    quarter = (
+        "The 43.6 that the scorecard has as well is of the 3 months to June 2025 alone (37.7 to 49.0, 560 answers)."
+    )
     silent = "The 32 is an estimate that counts those who did not answer, too."
     assert say.quoted(whole, QUARTER, of_all=32.3) == (f"{quote} {quarter} {silent}",)
     assert say.quoted(whole, QUARTER) == say.quoted(whole, QUARTER, of_all=37.1) == (f"{quote} {quarter}",)
