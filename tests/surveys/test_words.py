@@ -136,7 +136,7 @@ def test_which_score_to_quote_is_said_where_others_stand_beside_it():
     assert say.quoted(whole, same) == say.quoted(whole, QUARTER.assign(value=36.8)) == (), "both are 37"
     csat = QUARTER.head(1).assign(kpi="csat", value=0.685, ci_lower=0.638, ci_upper=0.729)
     (text,) = Words("csat").quoted(pd.Series({"csat": 0.734}), csat)
-    assert "quote**: 73 %. The 68.5 % of the scorecard" in text
+    assert "quote**: 73 %. The 68.5 % that the scorecard has as well is of" in text
     assert "alone (63.8 to 72.9, 560 answers)" in text
 
 
