@@ -267,7 +267,7 @@ class Churn(Study):
         said, table = say.models(self._fitted.table), self._fitted.table
         also = (Result("models_left_out", self._fitted.left_out, caption="Models that could not be fitted"),)
         rest: Any = {"absent": f"{said.title}." if table.empty else "", "caption": "Models of churn", "also": also}
-        sums = () if self._others else say.sums(self._outlook, self._held, split=self._split)
+        sums = () if self._others else say.sums(self._believed, self._held, split=self._split)
         rest |= {"formats": MODELS, "labels": say.MODELS, "notes": sums}
         return Result("models", table, said.title, shown=say.model_list(table), **rest)
 
@@ -426,7 +426,9 @@ class Churn(Study):
         groups = self._all._alike
         if groups is None:
             return self._risk
-        return self._risk.drop(columns=RISKS if self._all is not self or groups.nunique() < 2 else RISKS[:1])
+        if self._all is not self or groups.nunique() < 2:
+            return self._risk.drop(columns=RISKS)
+        return self._risk.drop(columns=RISKS[0] if self._risk["mrr"].notna().any() else RISKS[1])
 
     @cached_property
     def _shares(self) -> pd.Series[float]:

@@ -708,7 +708,8 @@ def sums(outlook: Row | None, stakes: Row, *, split: str = "") -> tuple[str, ...
         return ()
     listed = f"The risks on the list add up to {counted(stakes.expected_churned, 'customer')}"
     if outlook.ci_lower <= stakes.expected_churned <= outlook.ci_upper:
-        return (f"{listed}, within the interval of the forecast ({outlook.lost:,.0f}).",)
+        interval = f"{outlook.ci_lower:,.0f} to {outlook.ci_upper:,.0f}"
+        return (f"{listed}, within the interval of the forecast ({interval}).",)
     alike = f"of one age and {split}" if split else "of one age"
     why = f"the list tells customers apart by all drivers, the forecast treats those {alike} alike"
     return (f"{listed}, the forecast is {outlook.lost:,.0f}: {why}.",)

@@ -399,8 +399,9 @@ class DataSet:
         Returns
         -------
         dict
-            ``source, as_of, as_of_declared, currency, fingerprint, tables`` (a list of ``table, rows, first, last,
-            set_aside, note``), ``share_censored`` (share of customers still here), ``notes``, ``warnings``.
+            ``source, as_of, as_of_declared, currency, gross_margin, fingerprint, tables`` (a list of ``table, rows,
+            first, last, set_aside, note``), ``share_censored`` (share of customers still here), ``notes``,
+            ``warnings``.
         """
         tables = []
         for name in self.tables:
@@ -411,6 +412,7 @@ class DataSet:
         check |= {
             "as_of_declared": self.as_of_declared,
             "currency": self.currency or None,
+            "gross_margin": self.gross_margin or None,
             "fingerprint": fingerprint,
             "tables": tables,
         }

@@ -26,7 +26,7 @@ from cslib.errors import ParameterError
 SEGMENT: Final = "CSLIB_SEGMENT"  # set by it, too: the column and the value of the one segment that a kernel is for
 AT_HAND: Final = "CSLIB_SNAPSHOT"  # set by the report engine for its kernels: the file, and what it was made from
 SUFFIX: Final = ".cslib"
-FORMAT: Final = 4
+FORMAT: Final = 5
 FACTS: Final = "cslib_facts"
 ASIDE: Final = "set_aside_"
 ACCOUNT: Final = "account_"

@@ -28,6 +28,7 @@ NUMBERS: Final = (
     *("limit_lower", "limit_upper", "value_12m", "ci_lower_12m", "ci_upper_12m", "of_all_12m"),
 )
 SLUG: Final = re.compile(r"\w[\w-]*")
+MARGIN: Final = "gross_margin"
 PASSING: Final = ("data", "as_of", "segment_by")  # parameters that change nothing of what a KPI is
 
 
@@ -63,8 +64,10 @@ class Seen:
 
     @property
     def setting(self) -> dict[str, Any]:
-        """The parameters that decide what its KPIs are."""
-        return {k: v for k, v in self.record.get("parameters", {}).items() if k not in PASSING}
+        """The parameters that decide what its KPIs are; the margin is the one declared where none is given."""
+        given = {k: v for k, v in self.record.get("parameters", {}).items() if k not in PASSING}
+        declared = self.record.get("data_check", {}).get("gross_margin")
+        return given | ({MARGIN: given[MARGIN] or declared or 1.0} if MARGIN in given else {})
 
     @property
     def measured(self) -> list[Any]:

@@ -173,9 +173,9 @@ class Wording:
         return f"{among}, {listed(told)}{few}" if told else ""
 
     def came_back(self, n: int, gone: int) -> tuple[str, ...]:
-        """Say how many have left in the year, as other reports count them, of whom some are back."""
-        left, back = f"{n + gone:,} left during these 12 months, as the churn report counts them", f"{n:,} of them"
-        return (f"{left}; {back} {'is' if n == 1 else 'are'} back.",) if n else ()
+        """Say how many have stopped paying in the year, of whom some pay again."""
+        stopped = f"{n + gone:,} of them paid nothing at the end of some month since, and {n:,} of these"
+        return (f"{stopped} {'pays' if n == 1 else 'pay'} again.",) if n else ()
 
     def left_the_year(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
         """Say what a month far out did to NRR when its year was over; from ``headlines.left_the_year``."""

@@ -61,7 +61,8 @@ class Measured:
         if pooled == 1:
             return tuple(rows["value"].tail(POINTS).astype(float))
         n = rows["n"].astype(float)
-        sums = (rows["value"] * n).rolling(pooled).sum() / n.rolling(pooled).sum()
+        known = (rows["value"] * n).where(n > 0, 0.0)  # nobody was there in some period
+        sums = known.rolling(pooled).sum() / n.rolling(pooled).sum()
         return tuple(sums.iloc[pooled - 1 :].tail(POINTS))
 
     def by_segment(self) -> pd.DataFrame:

@@ -215,7 +215,7 @@ def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, A
     year = {f"{c}_12m": _first(own, c) for c in ("value", "ci_lower", "ci_upper", "n", "of_all")}
     of_all = year["of_all_12m"]
     biased = not (np.isnan(of_all) or target.low <= of_all <= target.high)
-    alone = _against(*reach_of(now, kpi), target, biased=biased)
+    alone = _against(*reach_of(now, kpi), target, biased=False)
     if np.isnan(year["value_12m"]):
         return {**year, "status": alone}
     over_year = _against(year["ci_lower_12m"], year["ci_upper_12m"], target, biased=biased)

@@ -95,10 +95,10 @@ class Scorecard(Study):
         return standing(self.table, self.measured.kpis, self._cells)
 
     @cached_property
-    def _all_margin(self) -> bool:
-        """Whether what rests on margin rests on all revenue."""
-        known = self.table.dropna(subset="value")["kpi"]
-        return any(self.measured.kpis[name].unset == NO_MARGIN for name in known)
+    def _all_margin(self) -> list[str]:
+        """What rests on all revenue, as no margin is known."""
+        known = self.table.dropna(subset="value").itertuples()
+        return [str(row.label) for row in known if self.measured.kpis[str(row.kpi)].unset == NO_MARGIN]
 
     @cached_property
     def _cells(self) -> pd.DataFrame:
@@ -125,7 +125,7 @@ class Scorecard(Study):
         texts = say.kpi_texts(self.table, self._repeats)
         found = drift(self.data) if self.table.loc[self.table["group"] == "value", "value"].notna().any() else None
         notes = say.kpi_notes(self.table, self._repeats, self.measured)
-        notes = (*notes, *([say.rests_on(found)] if found else []), *[say.ALL_MARGIN] * self._all_margin)
+        notes = (*notes, *([say.rests_on(found)] if found else []), *say.all_margin(self._all_margin))
         history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")
         caption = say.kpis_caption(self.table, self.data.currency)
         how: Any = {"notes": notes, "also": (history,), "absent": "" if len(texts) else f"{say.NOTHING}."}

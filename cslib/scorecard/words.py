@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite, isinf
 from typing import Any, Final
 
@@ -33,10 +33,6 @@ BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
 SILENT: Final = "response_rate"  # explained where the report tells of those who did not answer
 DIFFERENT: Final = "nps_segmentation#Where is it different?"
 ONE_DIGIT: Final = 10  # below it a score has a decimal
-ALL_MARGIN: Final = (
-    "All revenue counts as margin in LTV, LTV:CAC, payback and CRC as share of margin, so that none of them is held "
-    "against a target. Set gross_margin, in cslib.toml or as a parameter, such as 0.8."
-)
 OF_REVENUE: Final = "all revenue counts as margin"
 NOTHING: Final = "No KPI can be measured for the latest period"
 ALONE: Final = {"met": "meets it", "missed": "misses it, too", "not clear": "is too close to call"}
@@ -46,8 +42,9 @@ Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
     "The small line is the KPI over time; usual is the range within which it moves by chance alone, a grey band where "
     "that is the same at all times. A change is called clear, or above or below usual, only where it is more than "
-    "chance. A target is met or missed only where the whole 95 % interval says so, of the last 12 months for churn and "
-    "surveys, of the last period for others; else it is not clear. What is counted, such as a cost, has no interval."
+    "chance. A target is met or missed only where the whole 95 % interval says so, of the last 12 months for customer "
+    "churn and survey scores where they are known, of the last period for others; else it is not clear. What is "
+    "counted, such as a cost, has no interval."
 )
 
 
@@ -320,8 +317,8 @@ def _of_the_year(row: Row) -> str:
     ends = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value)
     year = f"{TOLD} to {row.until:%B %Y}" if pd.notna(row.until) else TOLD
     last = f"{_upper(_alone(row))}: {_bare(row, row.value)} ({ends})"
-    if row.months != 1 and pd.notna(row.until):
-        last = f"Last {row.months} months: {_bare(row, row.value)}"
+    if row.months != 1 and pd.notna(row.until):  # the year of a survey ends with the last day that is observed
+        year, last = f"last {TOLD}", f"Last {row.months} months: {_bare(row, row.value)}"
     weighted = f"\nweighted to everyone: {_weighted(row)}" if pd.notna(row.of_all_12m) else ""
     return f"{year}\n{last}{weighted}"
 
@@ -444,6 +441,13 @@ def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measure
             missing.setdefault(row.status.removeprefix("not measured: ").rstrip("."), []).append(row.label)
     absent = [f"Not measured: {', '.join(own)} – {reason}." for reason, own in missing.items()]
     return (*([f"Not shown twice: {'; '.join(same)}."] if same else []), *unset, *absent)
+
+
+def all_margin(labels: Sequence[str]) -> tuple[str, ...]:
+    """Say which KPIs count all revenue as margin, as none is known."""
+    verdict = "it has no verdict" if len(labels) == 1 else "they have no verdict"
+    how = "Set gross_margin, in cslib.toml or as a parameter, such as 0.8."
+    return (f"All revenue counts as margin in {_listed(labels)}, so {verdict} on a target. {how}",) if labels else ()
 
 
 def _forms(kpis: Iterable[Kpi]) -> list[str]:

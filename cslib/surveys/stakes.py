@@ -215,7 +215,11 @@ def after_answers(
     known = tuple(c for c in columns if holder_of(data, c) != "surveys")
     then, now = (_alike(_groups(data, asked, when), data, known) for when in (past, window))
     followed = _followed(data, then, day)
-    if asked.groups[0] not in set(followed["group"]) or followed["group"].nunique() < 2:
+    there = set(followed["group"])
+    if asked.groups[0] not in there and there & set(asked.groups):
+        why = f"No customer of {day:%-d %B %Y} was among the {asked.groups[0]}, with whom others would be compared."
+        return Landmark(asked, horizon_months, remark=why)
+    if asked.groups[0] not in there or len(there) < 2:
         why = f"Too few customers had answered by {day:%-d %B %Y} to follow them for {span}."
         return Landmark(asked, horizon_months, remark=why)
     return Landmark(asked, horizon_months, day, past, followed, _present(data, now), known)

@@ -394,7 +394,7 @@ def test_a_forecast_that_the_risk_list_contradicts_is_explained():
     (text,) = notes(0.4, split="plan")
     assert text.startswith("The risks on the list add up to 40 customers, the forecast is 20:")
     assert text.endswith("treats those of one age and plan alike.")
-    assert notes(0.22)[0].endswith("add up to 22 customers, within the interval of the forecast (20).")
+    assert notes(0.22)[0].endswith("add up to 22 customers, within the interval of the forecast (15 to 25).")
     for n, inside in ((14, False), (15, True), (25, True), (26, False)):
         (text,) = say.sums(outlook(forecast()), at_stake([1.0] * n, [1.0] * n))
         assert ("within the interval" in text) == inside

@@ -173,6 +173,18 @@ def test_kpis_that_come_and_go(tmp_path):
     assert texts(tell(tmp_path)) == ["NPS misses its target: 10 (7 to 13), target at least 40."]
 
 
+def test_a_margin_declared_otherwise_begins_anew(tmp_path):
+    """It counts as a parameter; that no margin is known is what 1.0 said before it could be declared."""
+    calm_run = calm(JUNE)
+    write_run(tmp_path, calm_run, as_of=JUNE, given={"gross_margin": 1.0})
+    assert tell(tmp_path).notes == ("Scorecard has no run before to compare with, so all that stands in it is told.",)
+    write_run(tmp_path, calm_run, as_of=JUNE, given={"gross_margin": 0.0}, number=1)
+    assert tell(tmp_path).notes == ()
+    check = {"currency": "USD", "gross_margin": 0.4}
+    write_run(tmp_path, calm(JULY), as_of=JULY, given={"gross_margin": 0.0}, data_check=check)
+    assert "other parameters than before" in tell(tmp_path).notes[0]
+
+
 def test_other_parameters_begin_anew(tmp_path):
     two_runs(tmp_path)
     tell(tmp_path)

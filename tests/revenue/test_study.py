@@ -94,7 +94,7 @@ def test_what_the_sample_says(by_plan):
         "are 13 % of what was lost"
     )
     assert by_plan.movers.notes[0] == (
-        "448 left during these 12 months, as the churn report counts them; 39 of them are back."
+        "448 of them paid nothing at the end of some month since, and 39 of these pay again."
     )
     assert by_plan.kept.notes == ("NRR went from 91 % to 86 % in April 2025, when April 2024 left its twelve months.",)
     assert by_plan.layers.title.startswith(

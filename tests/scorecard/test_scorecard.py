@@ -178,9 +178,9 @@ def beside_a_year(value, half, year):
         (45.0, 3, YEAR_OF_30, ["missed", "met"]),  # whatever the last period says
         (35.0, 3, YEAR_OF_50, ["met", "missed"]),
         (45.0, 3, YEAR_OF_50 | {"of_all": 41.0}, ["met", "met"]),
-        (45.0, 3, YEAR_OF_50 | {"of_all": 39.0}, ["not clear", "not clear"]),  # of everybody asked it is missed
+        (45.0, 3, YEAR_OF_50 | {"of_all": 39.0}, ["not clear", "met"]),  # of everybody asked it is missed
         (43.6, 6, YEAR_OF_30 | {"of_all": 26.0}, ["missed", "not clear"]),
-        (45.0, 3, YEAR_OF_30 | {"of_all": 26.0}, ["missed", "not clear"]),  # it tells, though not of everybody
+        (45.0, 3, YEAR_OF_30 | {"of_all": 26.0}, ["missed", "met"]),
     ],
 )
 def test_a_target_is_judged_by_the_year_where_it_is_measured(value, half, year, told):
@@ -508,3 +508,5 @@ def test_a_trend_of_years_is_pooled_by_hand():
     assert measured.trend("customer_churn_rate", pooled=12) == pytest.approx((0.1, 15 / 130))
     assert measured.trend("customer_churn_rate") == (*[0.1] * 12, 0.2)
     assert Measured(rows.tail(5), {}, CATALOGUE, {}).trend("customer_churn_rate", pooled=12) == ()
+    empty = rows.assign(n=[0, *rows["n"].iloc[1:]], value=[np.nan, *rows["value"].iloc[1:]])
+    assert Measured(empty, {}, CATALOGUE, {}).trend("customer_churn_rate", pooled=12) == pytest.approx((0.1, 15 / 130))

@@ -237,7 +237,7 @@ def test_a_score_names_those_who_did_not_answer():
     )
     made = card(ASKED)
     assert (made.label, made.value, made.n, made.noun) == ("NPS", 37.4, 1563, "answer")
-    assert made.detail == "12 months to June 2025\nLast 3 months: 43.6\nweighted to everyone: 32"
+    assert made.detail == "last 12 months\nLast 3 months: 43.6\nweighted to everyone: 32"
     share = {"kpi": "csat", "unit": "percent", "value_12m": 0.71, "of_all_12m": 0.684}
     assert card(ASKED | share).detail.endswith("weighted to everyone: 68 %")
 
@@ -372,6 +372,13 @@ def test_a_card_says_that_all_revenue_counts_where_no_margin_is_known():
     found = scorecard_answer(standing(rows, unset), headlines(rows, unset), replace(measured(), kpis=unset))
     assert found.cards[0].detail == "June 2025\nall revenue counts as margin"
     assert card(row("ltv", 900.0)).detail == "June 2025"
+
+
+def test_what_rests_on_all_revenue_is_named():
+    assert words.all_margin([]) == ()
+    (one,) = words.all_margin(["LTV"])
+    assert one.startswith("All revenue counts as margin in LTV, so it has no verdict on a target. Set gross_margin")
+    assert "in LTV, LTV:CAC and Payback, so they have no verdict" in words.all_margin(["LTV", "LTV:CAC", "Payback"])[0]
 
 
 def test_an_interval_of_one_point_is_not_shown():

@@ -90,6 +90,8 @@ def test_those_who_cannot_be_followed():
     few = after_answers(known(CUSTOMERS, SURVEYS.iloc[-1:]), NPS, WINDOW)
     assert few.remark == "Too few customers had answered by 29 June 2024 to follow them for 12 months."
     assert money_at_stake(few).empty
+    none = after_answers(known(CUSTOMERS, SURVEYS.assign(score=SURVEYS["score"].clip(upper=8))), NPS, WINDOW)
+    assert none.remark.startswith("No customer of 29 June 2024 was among the promoters, with whom others would be")
 
 
 def test_records_must_reach_back_to_the_day(tmp_path):
