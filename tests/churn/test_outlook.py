@@ -70,6 +70,7 @@ def test_the_whole_is_the_sum_over_the_split(many):
     assert foretold(many).loc["All"].expected_active.tolist() != pytest.approx(expected.tolist(), rel=1e-3)
 
 
+@pytest.mark.long
 def test_a_segment_is_the_sum_within_it_beside_the_others_and_alone(many):
     rows, alone = foretold(many, by="channel", split="tier"), foretold(segment_of(many, "channel", "web"), split="tier")
     pd.testing.assert_frame_equal(rows.loc["web"], alone.loc["All"])

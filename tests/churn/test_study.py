@@ -189,6 +189,7 @@ def test_the_forecast_is_the_sum_over_the_segment_by_which_customers_leave_most_
     pd.testing.assert_frame_equal(whole.table[columns].reset_index(drop=True), summed)
 
 
+@pytest.mark.long
 def test_the_forecast_and_the_value_of_all_are_sums_over_the_same_column():
     """The model goes by team, of which a few leave at five times the rate; all differ most by plan, in halves."""
     rng, n = np.random.default_rng(2), 1200

@@ -162,7 +162,7 @@ def check_counts(table, events, pandas_name):
     assert found == {k: n for k, n in _by_rows(events, pandas_name).items() if k not in skipped}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=6)
 @given(EVENTS)
 def test_portable_path_and_order_give_the_same(events):
@@ -184,7 +184,7 @@ def test_segments_add_up_to_the_whole(events):
     assert (parts.n_retained == whole.n_retained.reindex(parts.index).fillna(0)).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=6)
 @given(EVENTS)
 def test_a_bracket_of_one_is_the_period_itself(events):

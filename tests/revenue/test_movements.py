@@ -242,7 +242,7 @@ def check_trailing(found, history, months):
         assert row[["churn", "contraction", "expansion"]].tolist() == pytest.approx(moves, abs=0.005)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=10)
 @given(SPELLS)
 def test_steps_of_a_year_and_its_movers_equal_pandas(spells):

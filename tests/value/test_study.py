@@ -127,6 +127,7 @@ def test_plans_of_the_sample_are_worth_what_is_planted(by_plan):
     assert by_plan.answer.warnings[0].startswith("Customers now leave more slowly")
 
 
+@pytest.mark.long
 def test_recovery_is_drawn_where_segments_are_compared():
     people = dated(*OLD, mrr=20.0, acquisition_cost=30.0, plan=["Pro", "Pro", "Lite", "Lite"] * 15)
     data = cs.load({"customers": people}, as_of="2025-06-30")

@@ -162,6 +162,7 @@ def figures(paths, segment):
     return [t[t["segment"] == segment].drop(columns="segment").to_csv(index=False) for t in tables]
 
 
+@pytest.mark.long
 def test_a_segment_has_the_same_figures_however_it_is_asked(regions):
     """As a row, and kept by ``where``: within each region customers are added up by plan."""
     rows, alone = worth_of(regions, segment_by="region"), worth_of(regions, where="region=N")
@@ -176,6 +177,7 @@ def test_a_segment_of_one_part_is_one_group_in_both(regions):
     assert figures(rows, "Pro") == figures(alone, "All")
 
 
+@pytest.mark.long
 def test_a_few_blank_cells_hardly_change_the_total(regions, tmp_path):
     full, blank = worth_of(regions), worth_of(kept(of_regions(blank=3), tmp_path))
     assert list(full["All"].parts) == ["Lite", "Pro"]
