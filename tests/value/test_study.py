@@ -149,7 +149,7 @@ def test_the_sample_tells_both_errors_and_one_total(by_plan):
         "as MRR per remaining customer rises, " in by_plan.base.notes[0]
     )  # within a plan who leaves pays as others do
     assert by_plan.what_if.notes[0].startswith(
-        "To what a new customer is worth, 5 % higher prices would add USD 424 (396"
+        "To what a new customer is worth, 5 % higher prices would add USD 339 (317"
     )
     assert by_plan.what_if.notes[1].startswith("Halving involuntary churn adds more than 10 % less churn, because")
 
