@@ -380,12 +380,7 @@ def movers(data: DataSet, *, until: pd.Timestamp, months: int = 12, column: str 
     DataError
         There is no ``subscriptions``.
     """
-    steps, now = mrr_steps(data, "month"), ordinal(until.date(), "month")
-    change = steps.cents - steps.before
-    levels = {
-        name: change.sum(where=steps.step <= at).fill_null(0) for name, at in (("then", now - months), ("now", now))
-    }
-    each = steps.group_by("customer_id").aggregate(**levels)
+    each = _each(data, until, months)
     moved = each.mutate(size=(each.now - each.then).abs()).filter((each.then > 0) & (each.now != each.then))
     moved = moved.order_by(ibis.desc("size"), "customer_id").limit(MOST)
     found = with_segment(moved, data, column).execute().sort_values("customer_id")
@@ -409,12 +404,17 @@ def came_back(data: DataSet, *, until: pd.Timestamp, months: int = 12) -> int:
     DataError
         There is no ``subscriptions``.
     """
+    each = _each(data, until, months)
+    return int(each.filter((each.then > 0) & (each.now > 0) & (each.gaps > 0)).count().execute())
+
+
+def _each(data: DataSet, until: pd.Timestamp, months: int) -> ir.Table:
+    """Give each customer's MRR so many months before (``then``) and ``now``, in hundredths, and ``gaps`` between."""
     steps, now = mrr_steps(data, "month"), ordinal(until.date(), "month")
     change, then = steps.cents - steps.before, now - months
     between = (steps.step > then) & (steps.step < now) & (steps.cents == 0)
-    levels = {name: change.sum(where=steps.step <= at) for name, at in (("then", then), ("now", now))}
-    each = steps.group_by("customer_id").aggregate(**levels, gaps=steps.cents.count(where=between))
-    return int(each.filter((each.then > 0) & (each.now > 0) & (each.gaps > 0)).count().execute())
+    levels = {name: change.sum(where=steps.step <= at).fill_null(0) for name, at in (("then", then), ("now", now))}
+    return steps.group_by("customer_id").aggregate(**levels, gaps=steps.cents.count(where=between))
 
 
 def layers(retention: pd.DataFrame) -> pd.DataFrame:

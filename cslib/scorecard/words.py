@@ -11,7 +11,7 @@ import pandas as pd
 
 from cslib.data.drift import Drift
 from cslib.data.kpi import NO_MARGIN, SCORECARD, Kpi, link_to
-from cslib.errors import counted
+from cslib.errors import counted, listed
 from cslib.scorecard.history import WHOLE, Measured
 from cslib.scorecard.scorecard import JUDGED, TOLD, Standing
 from cslib.show.display import Card
@@ -79,7 +79,7 @@ def _worse_said(stand: Standing) -> str:
 
 def _targets_said(stand: Standing) -> str:
     """Say of all targets how many are missed, and of the others how they stand."""
-    n, missed, unclear, blind = stand.n_targets, stand.n_missed, stand.n_unclear, _listed(stand.blind)
+    n, missed, unclear, blind = stand.n_targets, stand.n_missed, stand.n_unclear, listed(stand.blind)
     met = stand.n_judged - missed - unclear
     if not stand.n_judged:
         return f"{blind} {'has a target that' if len(stand.blind) == 1 else 'have targets that'} cannot be judged."
@@ -88,29 +88,17 @@ def _targets_said(stand: Standing) -> str:
     if n == 1 and unclear:
         return "**The one target is too close to call**."
     rows = stand.attention[stand.attention["why"] == "missed"].itertuples()
-    names = _listed(f"{row.label}{_over(row)}" for row in rows)
+    names = listed([f"{row.label}{_over(row)}" for row in rows])
     some = f"{'The one target' if n == 1 else f'{missed} of {n} targets'} {_are(missed)} missed: {names}"
     head = some if missed else f"None of {n} targets is missed"
     others = {"met": met, "too close to call": unclear}
     rest = [f"{number} {_are(number)} {how}" for how, number in others.items() if number]
     rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
-    return f"**{head}**. {_listed(rest)}.".removesuffix(" .")
+    return f"**{head}**. {listed(rest)}.".removesuffix(" .")
 
 
 def _are(n: int) -> str:
     return "is" if n == 1 else "are"
-
-
-def _listed(names: Iterable[object]) -> str:
-    """Join names as a sentence does.
-
-    Examples
-    --------
-    >>> _listed(["NRR", "NPS", "MRR"]), _listed(["NRR"])
-    ('NRR, NPS and MRR', 'NRR')
-    """
-    *first, last = [*map(str, names)] or [""]
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def attention(stand: Standing, measured: Measured) -> Cards:
@@ -314,11 +302,12 @@ def _card(row: Row, measured: Measured) -> Card:
 
 def _of_the_year(row: Row) -> str:
     """Say of the card of a KPI that the year judges over which months it is, and what the last period is alone."""
-    ends = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value)
-    year = f"{TOLD} to {row.until:%B %Y}" if pd.notna(row.until) else TOLD
-    last = f"{_upper(_alone(row))}: {_bare(row, row.value)} ({ends})"
     if row.months != 1 and pd.notna(row.until):  # the year of a survey ends with the last day that is observed
         year, last = f"last {TOLD}", f"Last {row.months} months: {_bare(row, row.value)}"
+    else:
+        ends = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value)
+        year = f"{TOLD} to {row.until:%B %Y}" if pd.notna(row.until) else TOLD
+        last = f"{_upper(_alone(row))}: {_bare(row, row.value)} ({ends})"
     weighted = f"\nweighted to everyone: {_weighted(row)}" if pd.notna(row.of_all_12m) else ""
     return f"{year}\n{last}{weighted}"
 
@@ -380,7 +369,7 @@ def _texts(row: Row) -> dict[str, str]:
 
 def _over_year(row: Row) -> str:
     """Name the value that the status is of where that is not the one of the last period."""
-    return f" over {TOLD} ({re.sub(SPAN, '', _plain(row, row.value_12m))})" if row.judged_over else ""
+    return f"{_over(row)} ({re.sub(SPAN, '', _plain(row, row.value_12m))})" if row.judged_over else ""
 
 
 def _bare(row: Row, value: float) -> str:
@@ -447,7 +436,7 @@ def all_margin(labels: Sequence[str]) -> tuple[str, ...]:
     """Say which KPIs count all revenue as margin, as none is known."""
     verdict = "it has no verdict" if len(labels) == 1 else "they have no verdict"
     how = "Set gross_margin, in cslib.toml or as a parameter, such as 0.8."
-    return (f"All revenue counts as margin in {_listed(labels)}, so {verdict} on a target. {how}",) if labels else ()
+    return (f"All revenue counts as margin in {listed(labels)}, so {verdict} on a target. {how}",) if labels else ()
 
 
 def _forms(kpis: Iterable[Kpi]) -> list[str]:
@@ -455,7 +444,7 @@ def _forms(kpis: Iterable[Kpi]) -> list[str]:
     named: dict[str, list[str]] = {}
     for kpi in kpis:
         named.setdefault(kpi.link, []).append(kpi.label)
-    return [f"{_listed(labels)}, for which see {link}" for link, labels in named.items()]
+    return [f"{listed(labels)}, for which see {link}" for link, labels in named.items()]
 
 
 def _upper(text: str) -> str:
@@ -536,7 +525,7 @@ def other_marks(marks: pd.DataFrame, measured: Measured) -> tuple[str, ...]:
     """
     rows: Iterable[Row] = marks.itertuples()
     return tuple(
-        f"The marks of {measured.kpis[row.kpi].label} are of its last quarter ({_listed(row.now) or 'none'}). "
+        f"The marks of {measured.kpis[row.kpi].label} are of its last quarter ({listed(row.now) or 'none'}). "
         f"Over {TOLD}, {_upon(row.over_year)}: {link_to(DIFFERENT)}"
         for row in rows
     )
@@ -544,7 +533,7 @@ def other_marks(marks: pd.DataFrame, measured: Measured) -> tuple[str, ...]:
 
 def _upon(names: list[str]) -> str:
     clear = "clearly differs" if len(names) < 2 else "clearly differ"
-    return f"{_listed(names) if names else 'no segment'} {clear}"
+    return f"{listed(names) if names else 'no segment'} {clear}"
 
 
 def kpis_caption(table: pd.DataFrame, currency: str) -> str:

@@ -71,12 +71,9 @@ def forest_plot(
     """
     charts.require(table, estimate, label, "ci_lower", "ci_upper", *(c for c in (group, n) if c))
     charts.require(table.dropna(subset=[estimate]), estimate)
-    _refuse_many(table)
+    table, names, at = _grouped(table, label, group)
     msg = f"{estimate} has {table[estimate].min():g}, which no scale of ratios holds. Leave log_scale out."
     ParameterError.when(log_scale and table[estimate].min() <= 0, msg)
-    groups = table.groupby(group, sort=False, dropna=False) if group else [("", table)]
-    names, at = _layout(groups, label, bool(group))
-    table = pd.concat([own for _, own in groups])
     values = table[[estimate, "ci_lower", "ci_upper"]].to_numpy(float)
     texts, sizes = written(values, log_scale), [f"{v:,.0f}" if v == v else "–" for v in table[n]] if n else []
     figures = [f"{t} · n {n}" for t, n in zip(texts, sizes, strict=True)] if sizes else texts
@@ -126,10 +123,7 @@ def bar_plot(table: pd.DataFrame, *, estimate: str, label: str, text: str, x_lab
         A column is missing, or there are no rows or too many.
     """
     charts.require(table, estimate, label, text, *charts.BOUNDS, *(c for c in (group,) if c))
-    _refuse_many(table)
-    groups = table.groupby(group, sort=False, dropna=False) if group else [("", table)]
-    names, at = _layout(groups, label, bool(group))
-    table = pd.concat([own for _, own in groups])
+    table, names, at = _grouped(table, label, group)
     values = table[[estimate, *charts.BOUNDS]].to_numpy(float)
     values[~np.isfinite(values)] = np.nan
     said = [str(words) for words in table[text]]
@@ -146,9 +140,13 @@ def bar_plot(table: pd.DataFrame, *, estimate: str, label: str, text: str, x_lab
     return axes
 
 
-def _refuse_many(table: pd.DataFrame) -> None:
+def _grouped(table: pd.DataFrame, label: str, group: str) -> tuple[pd.DataFrame, list[str], list[int]]:
+    """Bring rows together by their headings, if there are not too many, and give them lines of the chart."""
     msg = f"There are {len(table)} rows to draw. Keep {MAX_ROWS} at most, such as those with the most customers."
     ParameterError.when(len(table) > MAX_ROWS, msg)
+    groups = table.groupby(group, sort=False, dropna=False) if group else [("", table)]
+    names, at = _layout(groups, label, bool(group))
+    return pd.concat([own for _, own in groups]), names, at
 
 
 def _figures(axes: Axes, at: list[int], texts: list[str], sizes: list[str]) -> None:
