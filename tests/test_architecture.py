@@ -16,7 +16,7 @@ FLOORS = [  # of the same floor none imports another
     {"propose"},
     {"data", "sample"},
     {"stats", "show"},
-    {"allowed"},
+    {"allowed", "shared"},
     {"errors"},
 ]
 TOPICS = FLOORS[2] | FLOORS[3] | FLOORS[4]

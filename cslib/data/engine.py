@@ -6,7 +6,6 @@ DuckDB gives; what no compiler can mend is a function of this module. Nothing he
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import threading
@@ -19,7 +18,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -38,6 +36,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from cslib.errors import CslibError, DataError, counted
+from cslib.shared import shared
 
 EXACT: Final = 2.0**53  # from here on floats skip whole numbers
 CONNECTING: Final = 15  # seconds
@@ -47,7 +46,6 @@ SPARK_HERE: Final = "spark://local"
 ELSEWHERE: Final = "Load the data into DuckDB, PostgreSQL or Spark."
 MADE: Final = re.compile(r"ibis_\w+_[a-z2-7]{26}")  # a name that Ibis made up
 REMEMBERED: Final = 2_000  # queries
-QUERIES: Final = "CSLIB_QUERIES"  # set by the report engine for its kernels: a folder of this run
 MANY: Final = 200  # columns: from here on what takes a moment for each of them is done otherwise
 INLINE: Final = 10_000  # rows of memory that a query to a warehouse may carry
 ERRORS: Final = (IbisError, TableNotFound, duckdb.Error, SqlglotError, pa.ArrowException)
@@ -169,7 +167,7 @@ class _DuckDB(Backend):
         shape, names = _shape(expr.op())
         key = (shape, limit)
         write = super().compile
-        written = _WRITTEN.get(key) or _at_hand(key, lambda: _nameless(write(expr, limit=limit), names))
+        written = _WRITTEN.get(key) or shared(key, lambda: _nameless(write(expr, limit=limit), names))
         with _WRITING:
             _WRITTEN.pop(key, None)
             _WRITTEN[key] = written  # the latest is the last to be forgotten
@@ -182,21 +180,6 @@ class _DuckDB(Backend):
 
 _WRITTEN: dict[tuple[Any, ...], str] = {}
 _WRITING: Final = threading.Lock()
-
-
-def _at_hand(key: tuple[Any, ...], write: Callable[[], str]) -> str:
-    """Take a query from the folder in which the kernels of a run share what each has written, or write it there."""
-    if not (folder := os.environ.get(QUERIES)):
-        return write()
-    path = Path(folder, sha256(repr(key).encode()).hexdigest())  # kernels are forks of one process: types are the same
-    with suppress(OSError):
-        return path.read_bytes().decode()  # as text, a carriage return would be read as another sign
-    written = write()
-    with suppress(OSError):  # the run is over, or its disk full
-        own = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-        own.write_bytes(written.encode())
-        own.replace(path)
-    return written
 
 
 def _nameless(query: str, names: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ from cslib.report.engine import Run, Say, Values, nothing
 from cslib.report.parameters import Notebook, given_for, output_folder, parse_parameters
 from cslib.report.publish import read_record, run_folder
 from cslib.report.segments import NONE, Segments, free_name, segments_of
+from cslib.shared import SHARED
 
 Progress = Callable[[float], None]
 LONG: Final = {"scorecard": 10, "lifetime_value": 6}  # seconds, of the sample
@@ -158,12 +159,10 @@ def _prepared(
 
 
 def _shared_folder(run: Path) -> dict[str, str]:
-    """Make the folder in which kernels share the queries that they have written; none where there is no room."""
-    from cslib.data.engine import QUERIES
-
+    """Make the folder in which kernels share what each has worked out; none where there is no room."""
     with suppress(OSError):
-        (folder := run / "queries").mkdir()
-        return {QUERIES: str(folder)}
+        (folder := run / "shared").mkdir()
+        return {SHARED: str(folder)}
     return {}
 
 

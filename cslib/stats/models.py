@@ -6,6 +6,7 @@ for tenures), stand in the middle of their unit.
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 
 from cslib.errors import DataError, ParameterError, refuse_unknown
+from cslib.shared import shared
 from cslib.stats.contracts import CONTRACT_MODELS, LOOSE, fit_contract, from_lives, refuse_few
 from cslib.stats.intervals import Floats, z_value
 from cslib.stats.likelihood import cumulative, log_likelihoods, scores, slopes
@@ -368,7 +370,7 @@ def _search(fitter: Any, lives: pd.DataFrame, start: Sequence[float]) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = _highest(fitter, lives, np.asarray(start, float))
+            found = _found(fitter, lives, np.asarray(start, float))
             fitter._fit_model = lambda *_, **__: found  # whose two searches take some ten times as long
             warnings.simplefilter("error", RuntimeWarning)  # the kind of all of lifelines' own
             fitter.fit(ages, left, timeline=[ages.mean()], entry=lives["entry_months"], weights=lives["n"])
@@ -378,6 +380,20 @@ def _search(fitter: Any, lives: pd.DataFrame, start: Sequence[float]) -> Any:
     if not known or not _settled(fitter, lives):
         raise DataError(NOT_CONVERGED)
     return fitter
+
+
+def _found(fitter: Any, lives: pd.DataFrame, start: Floats) -> tuple[Floats, float, Floats]:
+    """Take what was found for the same lifetimes in another report of the run, or search."""
+    told = [
+        lives[column].to_numpy(float).tobytes() for column in ("entry_months", "duration_months", "event_observed", "n")
+    ]
+    key = ("fit", type(fitter).__name__, *getattr(fitter, "breakpoints", []), start.tobytes(), *told)
+    at, height, bend = json.loads(shared(key, lambda: _written(*_highest(fitter, lives, start))))
+    return np.array(at), height, np.array(bend)
+
+
+def _written(at: Floats, height: float, bend: Floats) -> str:
+    return json.dumps([at.tolist(), height, bend.tolist()])  # floats as they are: written so that they read back alike
 
 
 def _highest(fitter: Any, lives: pd.DataFrame, start: Floats) -> tuple[Floats, float, Floats]:

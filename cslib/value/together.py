@@ -31,10 +31,14 @@ def whole_paths(
         By segment, as from it; see :func:`added_up`.
     """
     asked: Any = {"horizon_months": horizon_months}
+    whole = in_parts(data, found, split=split) if split else None
+    if whole and not segment_by and not usual and whole.column == split:  # asked of the engine once for both
+        every = recent_paths(data, found, segment_by=split, **asked)
+        return added_up({"All": every["All"]}, _parts(whole, found, every, **asked))
     own = recent_paths(data, found, segment_by=segment_by, usual=usual, **asked)
-    if not split:
+    if not whole:
         return own
-    parts = _parts(in_parts(data, found, split=split), found, own if split == segment_by else {}, **asked)
+    parts = _parts(whole, found, own if split == segment_by else {}, **asked)
     if segment_by not in ("", split):
         parts |= _parts(in_parts(data, found, split=split, within=segment_by), found, {}, **asked)
     return added_up(own, parts)

@@ -16,6 +16,7 @@ from cslib.data import engine
 from cslib.data.contract import Column
 from cslib.data.reading import Reading, possible, typed
 from cslib.errors import DataError
+from cslib.shared import SHARED
 
 DUCKDB = ibis.duckdb.connect()
 
@@ -184,7 +185,7 @@ def test_kernels_of_a_run_share_the_queries_that_they_have_written(monkeypatch, 
     written = []
     plain = Backend.compile
     monkeypatch.setattr(Backend, "compile", lambda self, expr, **how: written.append(expr) or plain(self, expr, **how))
-    monkeypatch.setenv(engine.QUERIES, str(tmp_path))
+    monkeypatch.setenv(SHARED, str(tmp_path))
     for text in ("a", "b"):  # each as a kernel that remembers nothing
         monkeypatch.setattr(engine, "_WRITTEN", {})
         rows = of_memory(engine.own(), k=[1, 2], shared_once=[text, text])
@@ -206,7 +207,7 @@ def test_kernels_of_a_run_share_the_queries_that_they_have_written(monkeypatch, 
         monkeypatch.setattr(engine, "_WRITTEN", {})
         query = rows.mutate(v=ibis.literal(value))
         assert rows.get_backend().compile(query) == plain(rows.get_backend(), query)
-    monkeypatch.setenv(engine.QUERIES, str(tmp_path / "gone"))
+    monkeypatch.setenv(SHARED, str(tmp_path / "gone"))
     monkeypatch.setattr(engine, "_WRITTEN", {})
     assert rows.mutate(v=3).execute()["v"].tolist() == [3, 3]
 

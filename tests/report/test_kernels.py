@@ -145,7 +145,7 @@ def test_data_are_loaded_once_for_all_reports(tmp_path, orders):
 
 ASKED = """
 import os, cslib as cs, pandas as pd
-folder, day = os.environ["CSLIB_QUERIES"], pd.Timestamp("2025-01-01")
+folder, day = os.environ["CSLIB_SHARED"], pd.Timestamp("2025-01-01")
 before = set(os.listdir(folder))
 cs.load({"orders": pd.DataFrame({"customer_id": [1], "ordered_on": [day], "amount": [5.0]})}, as_of="2025-01-31")
 assert bool(before) == FOUND and len(set(os.listdir(folder)) - before) < (3 if FOUND else 99)

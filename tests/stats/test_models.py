@@ -14,6 +14,7 @@ from scipy import stats
 import cslib
 from cslib.data.lifetimes import lifetimes
 from cslib.errors import DataError, ParameterError
+from cslib.shared import SHARED
 from cslib.stats import models as lifetime_models
 from cslib.stats.contracts import BDW, CONTRACT_MODELS, SBG, fit_contract, renewals
 from cslib.stats.models import (
@@ -176,6 +177,22 @@ def test_weights_say_how_likely_each_model_is_to_foretell_best():
     assert averaging_weights(told[:1], n).tolist() == [1.0]
     # the order of lifetimes and what is common to all models do not matter
     assert averaging_weights(told[:, ::-1] + 5, n[::-1]) == pytest.approx(averaging_weights(told, n), abs=0.02)
+
+
+def test_reports_of_a_run_have_the_same_fits_from_each_other(monkeypatch, tmp_path):
+    """The same figures as alone, searched for once; of other lifetimes it is another search."""
+    few = counts_of([1, 2, 3, 4, 6], [True, True, True, True, False], n=[30, 20, 14, 10, 60])
+    searched = []
+    search = lifetime_models._highest
+    monkeypatch.setattr(lifetime_models, "_highest", lambda *asked: searched.append(asked) or search(*asked))
+    alone = fit_models(few, unit_months=1.0).table
+    monkeypatch.setenv(SHARED, str(tmp_path))
+    n_alone = len(searched)
+    for _ in range(2):
+        pd.testing.assert_frame_equal(fit_models(few, unit_months=1.0).table, alone)
+    assert len(searched) == 2 * n_alone
+    fit_models(few.assign(n=2 * few["n"]), unit_months=1.0)
+    assert len(searched) == 3 * n_alone
 
 
 @pytest.mark.slow
