@@ -123,20 +123,28 @@ def believed(now: pd.Series[Any], last: pd.Series[Any] | None) -> pd.Series[Any]
     Returns
     -------
     pandas.Series
-        ``now`` with ``wider`` (whether it was widened): to ``lost`` times and over ``left`` / ``lost`` of then, up to
-        all customers, where the interval of then did not hold and anybody left. The interval of a model knows chance
-        and not that customers may leave otherwise than they did.
+        ``now`` with ``wider`` (whether it was widened) and ``off``, the larger of ``left`` / ``lost`` of then and its
+        inverse: to ``lost`` times and over it, up to all customers, where the interval of then did not hold and anybody
+        left; else 1. The interval of a model knows chance and not that customers may leave otherwise than they did.
     """
     if last is None or last["held"] or not (last["left"] and last["lost"]):
-        return pd.concat([now, pd.Series({"wider": False})])
+        return pd.concat([now, pd.Series({"wider": False, "off": 1.0})])
     off = max(last["left"] / last["lost"], last["lost"] / last["left"])
     lower, upper = min(now["ci_lower"], now["lost"] / off), max(now["ci_upper"], now["lost"] * off)
     ends = {"ci_lower": lower, "ci_upper": min(upper, float(now["n_active"]))}
-    return pd.Series({**now, **ends, "wider": any(ends[end] != now[end] for end in ends)}, dtype=object)
+    return pd.Series({**now, **ends, "wider": any(ends[end] != now[end] for end in ends), "off": off}, dtype=object)
 
 
-def line(forecast: pd.DataFrame) -> pd.DataFrame:
+def line(forecast: pd.DataFrame, *, off: float = 1.0) -> pd.DataFrame:
     """Lay out the forecast of the whole to be drawn, from today on.
+
+    Parameters
+    ----------
+    forecast
+        As from :func:`forecast_customers`.
+    off
+        As from :func:`believed`: in each month the interval holds as many times more who leave, and as many times
+        fewer.
 
     Returns
     -------
@@ -145,6 +153,9 @@ def line(forecast: pd.DataFrame) -> pd.DataFrame:
     """
     names = {"active_ci_lower": "ci_lower", "active_ci_upper": "ci_upper"}
     rows = forecast[forecast["segment"] == "All"].rename(columns=names)
+    lost = rows["n_active"] - rows["expected_active"]
+    rows["ci_lower"] = np.minimum(rows["ci_lower"], (rows["n_active"] - lost * off).clip(lower=0))
+    rows["ci_upper"] = np.maximum(rows["ci_upper"], rows["n_active"] - lost / off)
     estimates = ["expected_active", "ci_lower", "ci_upper"]
     now = rows.head(1).assign(months_ahead=0, **dict.fromkeys(estimates, rows["n_active"]))
     return pd.concat([now, rows], ignore_index=True)[["segment", "months_ahead", *estimates]]

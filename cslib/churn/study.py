@@ -278,10 +278,10 @@ class Churn(Study):
         As from :func:`cslib.churn.outlook.forecast_customers`.
         """
         caption, said = "Forecast for the present customers", say.forecast(self._believed, split=self._split)
-        if self._outlook is None:
+        if self._believed is None:
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
-        chart = partial(lines_with_bands, line(self._ahead), **how, y_label="customers", line="dashed")
+        chart = partial(lines_with_bands, line(self._ahead, off=self._believed["off"]), **how, y_label="customers", line="dashed")
         then = say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
         notes = (assumed_pace(recent=self._recent is not self.data), *then)
         return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption, notes=notes)

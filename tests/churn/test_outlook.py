@@ -30,6 +30,18 @@ def test_the_line_begins_today():
     assert drawn.ci_lower.tolist() == [100, 85, 75]
 
 
+def test_the_band_ends_where_the_interval_to_believe_does():
+    """100 customers: 10 and 20 are expected to leave, (5 to 15) and (15 to 25); a year ago it was off by 1.5."""
+    drawn = line(forecast(), off=1.5)
+    assert drawn.expected_active.tolist() == [100, 90, 80]
+    assert drawn.ci_lower.tolist() == [100, 85, 70]
+    assert drawn.ci_upper.tolist() == pytest.approx([100, 95, 100 - 20 / 1.5])
+    told = believed(outlook(forecast()), pd.Series({"lost": 30.0, "left": 20, "held": False}))
+    assert told.off == 1.5
+    assert [100 - told.ci_upper, 100 - told.ci_lower] == pytest.approx(drawn.iloc[-1][["ci_lower", "ci_upper"]].tolist())
+    assert line(forecast(), off=9.0).ci_lower.tolist() == [100, 10, 0]
+
+
 def test_no_forecast_of_the_whole_is_none():
     assert outlook(pd.DataFrame({"segment": []})) is None
     assert outlook(forecast().assign(segment="Pro")) is None
