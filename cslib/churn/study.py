@@ -281,7 +281,8 @@ class Churn(Study):
         if self._believed is None:
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
-        chart = partial(lines_with_bands, line(self._ahead, off=self._believed["off"]), **how, y_label="customers", line="dashed")
+        drawn = line(self._ahead, off=self._believed["off"])
+        chart = partial(lines_with_bands, drawn, **how, y_label="customers", line="dashed")
         then = say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
         notes = (assumed_pace(recent=self._recent is not self.data), *then)
         return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption, notes=notes)

@@ -28,7 +28,7 @@ YES: Final = "true or false"
 SHARE: Final = "a share above 0 and up to 1"
 VALUES, LABELS = "a table of single values", "a table of words for each column"
 TOP: Final = {
-    **dict.fromkeys(("source", "currency", "timezone"), TEXT),
+    **dict.fromkeys(("source", "currency", "timezone", "value_feature"), TEXT),
     **dict.fromkeys(("as_of", "observed_from"), DAY),
     "gross_margin": SHARE,
     "targets": NAMED,
@@ -123,6 +123,7 @@ class Config:
     observed_from: str = ""
     currency: str = ""
     gross_margin: float = 0.0
+    value_feature: str = ""
     timezone: str = "UTC"
     own: bool = False  # written by who calls, and not found in a file
     targets: Mapping[str, Any] = field(default_factory=dict)

@@ -265,6 +265,8 @@ class DataSet:
         ISO code of every amount, or empty.
     gross_margin
         The share of revenue that is margin; 0: not declared.
+    value_feature
+        The feature whose first use is when customers get value; empty: not declared.
     observed_from
         First day from which churn was recorded, or None: customers enter the risk set then.
     pause_months
@@ -319,6 +321,7 @@ class DataSet:
     listed: bool = False
     as_of_declared: bool = False
     gross_margin: float = 0.0
+    value_feature: str = ""
     statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unfiltered: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
     whole: Callable[[], DataSet] | None = field(default=None, repr=False, compare=False)
@@ -399,9 +402,9 @@ class DataSet:
         Returns
         -------
         dict
-            ``source, as_of, as_of_declared, currency, gross_margin, fingerprint, tables`` (a list of ``table, rows,
-            first, last, set_aside, note``), ``share_censored`` (share of customers still here), ``notes``,
-            ``warnings``.
+            ``source, as_of, as_of_declared, currency, gross_margin, value_feature, fingerprint, tables`` (a list of
+            ``table, rows, first, last, set_aside, note``), ``share_censored`` (share of customers still here),
+            ``notes``, ``warnings``.
         """
         tables = []
         for name in self.tables:
@@ -413,6 +416,7 @@ class DataSet:
             "as_of_declared": self.as_of_declared,
             "currency": self.currency or None,
             "gross_margin": self.gross_margin or None,
+            "value_feature": self.value_feature or None,
             "fingerprint": fingerprint,
             "tables": tables,
         }

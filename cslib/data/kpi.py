@@ -14,6 +14,7 @@ from cslib.data.dataset import DataSet
 
 GROUPS: Final = ("growth", "retention", "value", "sentiment", "engagement")
 NO_MARGIN: Final = "gross_margin is not set, so that all revenue counts as margin"
+DECLARED: Final = ("gross_margin", "value_feature")  # of a setting, which the data tell where it is not given
 SCORECARD: Final = "scorecard#Where does every KPI stand?"
 HISTORY: Final = ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
 OVER_YEAR: Final = ["kpi", "value", "ci_lower", "ci_upper", "n", "of_all", "differ", "trend"]
@@ -30,7 +31,7 @@ class Setting:
     annual_discount_rate
         A share of 1, as in :class:`cslib.value.ltv.Terms`.
     value_feature
-        The feature whose first use is value; empty: any use, and adoption is the mean over features.
+        The feature whose first use is value; empty: not known, and any use counts; adoption is the mean over features.
     ces_scale, ces_lower_is_easier
         As for :func:`cslib.surveys.answers.measure`.
     segment_by

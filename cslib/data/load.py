@@ -219,6 +219,7 @@ def _data_set(
     notes += _segments_said(segments)
     known: Any = {"targets": config.targets, "label": config.label, "notes": (*notes, *said)}
     known |= {"listed": listed is not None, "as_of_declared": bool(config.as_of), "gross_margin": config.gross_margin}
+    known["value_feature"] = config.value_feature
     result = DataSet(tables, day, currency, _observed_from(config, day), pause_months, segments, **known)
     faults = [*found, *mixed, *unpaid]
     if not fatal(result, faults):

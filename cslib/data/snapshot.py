@@ -26,13 +26,14 @@ from cslib.errors import ParameterError
 SEGMENT: Final = "CSLIB_SEGMENT"  # set by it, too: the column and the value of the one segment that a kernel is for
 AT_HAND: Final = "CSLIB_SNAPSHOT"  # set by the report engine for its kernels: the file, and what it was made from
 SUFFIX: Final = ".cslib"
-FORMAT: Final = 5
+FORMAT: Final = 6
 FACTS: Final = "cslib_facts"
 ASIDE: Final = "set_aside_"
 ACCOUNT: Final = "account_"
 ALONE: Final = "cslib_alone"  # the one column of an answer that is no table
 PLAIN: Final = (
-    *("currency", "gross_margin", "pause_months", "label", "targets", "statistics", "listed", "as_of_declared"),
+    *("currency", "gross_margin", "value_feature", "pause_months", "label", "targets", "statistics", "listed"),
+    "as_of_declared",
 )
 TUPLES: Final = ("segments", "notes", "derived")
 DAYS: Final = ("as_of", "observed_from")

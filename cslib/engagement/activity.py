@@ -92,7 +92,7 @@ def activity(data: DataSet, *, segment_by: str = "", value_feature: str = "") ->
 def _launches(data: DataSet, value_feature: str) -> NDArray[np.int64]:
     """Months in which each feature was first used, ascending; the one that is named must be among them."""
     _dated_customers(data)
-    table = data.table("usage")
+    table = data.everybody.table("usage")  # a segment may have used none of it
     if not has_features(data):
         if value_feature:
             msg = f"value_feature is {value_feature!r}, but usage has no column feature. Add it, or leave it empty."

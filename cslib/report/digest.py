@@ -195,6 +195,8 @@ def _judged(row: Row, currency: str) -> str:
 
 def _latest(row: Row, currency: str) -> str:
     when = "the latest period" if row.period.startswith("as ") or not row.period else row.period
+    if not row.status_alone:
+        return f"{when} alone is not measured"
     return f"{when} alone ({_number(row, row.value, currency)}) {ALONE[row.status_alone]}"
 
 

@@ -22,10 +22,10 @@ from nbconvert.filters import strip_ansi
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from cslib.errors import ReportError, counted
-from cslib.report.parameters import words
+from cslib.report.parameters import in_force, words
 from cslib.report.publish import public
 from cslib.show.display import JUPYTER_STYLE, MIME, how_to_read
-from cslib.show.formats import format_day, inline, percent
+from cslib.show.formats import format_day, inline
 from cslib.show.seal import opened
 
 TEMPLATES = Path(__file__).parent / "template"
@@ -365,17 +365,16 @@ def _subtitle(facts: Mapping[str, Any]) -> str:
 def _footer(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     check, versions = facts["data_check"], dict(facts["versions"])
     rows = [f"{t['table']} {counted(t['rows'], 'row')}" for t in check.get("tables", [])]
-    given, declared = dict(facts["parameters"]), list[str]()
-    if given.get("gross_margin") == 0:  # then it is the one of the data, if they tell it
+    given = in_force(facts["parameters"], check)
+    if not given.get("gross_margin", 1):  # which nobody knows
         del given["gross_margin"]
-        declared = [f"gross margin {percent(check['gross_margin'])}"] if check.get("gross_margin") else []
     print_of = [f"fingerprint {check['fingerprint']}"] if check.get("fingerprint") else []
     made = [f"{facts['notebook']} {facts['notebook_sha256'][:12]}", f"cslib {versions.pop('cslib')}"]
     seed = [f"seed {facts['parameters']['seed']}"] if "seed" in facts["parameters"] else []
     lines = [
         ("As of", facts["as_of"] or ""),
         ("Parameters", ", ".join(f"{k} = {v}" for k, v in given.items() if v != "")),
-        ("Data", ", ".join([*rows, *declared, *print_of])),
+        ("Data", ", ".join([*rows, *print_of])),
         ("Made by", " · ".join([*made, *(f"{k} {v}" for k, v in versions.items()), *seed])),
     ]
     return [(term, text) for term, text in lines if text]

@@ -15,10 +15,11 @@ import pandas as pd
 
 from cslib.data.kpi import HISTORY
 from cslib.errors import ReportError
+from cslib.report.parameters import in_force
 from cslib.report.publish import RECORD, VERSIONS, read_record, version_of, versions
 from cslib.scorecard.alarms import comparisons
 from cslib.scorecard.catalogue import catalogue
-from cslib.scorecard.scorecard import COLUMNS
+from cslib.scorecard.scorecard import COLUMNS, has_value
 
 SCORECARD: Final = "scorecard"
 JUDGED: Final = ("judged_over", "status_alone", "trend")
@@ -64,15 +65,15 @@ class Seen:
 
     @property
     def setting(self) -> dict[str, Any]:
-        """The parameters that decide what its KPIs are; the margin is the one declared where none is given."""
-        given = {k: v for k, v in self.record.get("parameters", {}).items() if k not in PASSING}
-        declared = self.record.get("data_check", {}).get("gross_margin")
-        return given | ({MARGIN: given[MARGIN] or declared or 1.0} if MARGIN in given else {})
+        """The parameters that decide what its KPIs are; all revenue is margin where nobody tells it."""
+        given = in_force(self.record.get("parameters", {}), self.record.get("data_check", {}))
+        own = {k: v for k, v in given.items() if k not in PASSING}
+        return own | ({MARGIN: own[MARGIN] or 1.0} if MARGIN in own else {})
 
     @property
     def measured(self) -> list[Any]:
         """Rows of the KPIs that have a value."""
-        return list(self.table[self.table["value"].notna()].itertuples())
+        return list(self.table[has_value(self.table)].itertuples())
 
     @cached_property
     def compared(self) -> pd.DataFrame:

@@ -14,8 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from cslib.allowed import Allowed
+from cslib.data.kpi import DECLARED
 from cslib.errors import ParameterError, ReportError, refuse_unknown
 
 Value = str | int | float | bool
@@ -23,6 +25,24 @@ TYPES: Mapping[str, type] = {"str": str, "int": int, "float": float, "bool": boo
 WANTED: Mapping[type, str] = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 DIGITS = 18  # of a whole number
+
+
+def in_force(given: Mapping[str, Any], check: Mapping[str, Any]) -> dict[str, Any]:
+    """Put what the data declare in the place of parameters that leave it to them.
+
+    Parameters
+    ----------
+    given
+        Parameters of a run.
+    check
+        As from :meth:`cslib.data.dataset.DataSet.describe`.
+
+    Examples
+    --------
+    >>> in_force({"gross_margin": 0.0, "where": ""}, {"gross_margin": 0.8})
+    {'gross_margin': 0.8, 'where': ''}
+    """
+    return {name: value or (name in DECLARED and check.get(name)) or value for name, value in given.items()}
 
 
 @dataclass(frozen=True)

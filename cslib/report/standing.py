@@ -93,7 +93,8 @@ def less_sure(run: Seen, judged: Judged, now: Mapping[str, Told]) -> list[str]:
 def corrected(run: Seen, told: Mapping[str, Told]) -> int:
     """Count the values that were told and are others in the data of this run."""
     again = {kpi: _told_again(run, kpi, old) for kpi, old in told.items()}
-    return sum(not np.isclose(value, told[kpi]["value"], rtol=1e-3) for kpi, value in again.items() if pd.notna(value))
+    both = [(new, told[kpi]["value"]) for kpi, new in again.items()]
+    return sum(not np.isclose(new, was, rtol=1e-3) for new, was in both if pd.notna(new) and pd.notna(was))
 
 
 def _told_again(run: Seen, kpi: str, old: Told) -> float:

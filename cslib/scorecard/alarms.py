@@ -11,7 +11,16 @@ from scipy.stats import norm
 
 from cslib.data.kpi import Kpi
 from cslib.scorecard.history import WHOLE
-from cslib.scorecard.scorecard import YEAR, decided, earlier, errors_of, margin_of_difference, periods_before, reach_of
+from cslib.scorecard.scorecard import (
+    YEAR,
+    decided,
+    earlier,
+    errors_of,
+    has_value,
+    margin_of_difference,
+    periods_before,
+    reach_of,
+)
 from cslib.stats.intervals import holm, z_value
 from cslib.stats.limits import UNKNOWN, control_limits, surprise
 
@@ -50,7 +59,7 @@ def comparisons(table: pd.DataFrame, history: pd.DataFrame, kpis: Mapping[str, K
     season cannot be told yet, the difference from the year before, if it is known, must be as unlikely, too.
     """
     whole = {kpi: own for kpi, own in history[history["segment"] == WHOLE].groupby("kpi")}
-    known = table[table["value"].notna() & table["kpi"].isin(whole) & table["kpi"].isin(kpis)]
+    known = table[has_value(table) & table["kpi"].isin(whole) & table["kpi"].isin(kpis)]
     rows = [row for _, now in known.iterrows() for row in _of_one(now, whole[now["kpi"]], kpis[now["kpi"]])]
     return pd.DataFrame(rows, columns=["kpi", "what", "said", "p"])
 

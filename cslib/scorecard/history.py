@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from cslib.data.dataset import DataSet
-from cslib.data.kpi import HISTORY, OVER_YEAR, Kpi, Setting, Target
+from cslib.data.kpi import DECLARED, HISTORY, OVER_YEAR, Kpi, Setting, Target
 from cslib.data.lives import counted_as
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.scorecard.catalogue import catalogue, read_targets
@@ -110,7 +110,8 @@ def measure_all(data: DataSet, *, setting: Setting | None = None) -> Measured:
         A setting is out of its range, or names what is not in the data.
     """
     used = setting or Setting()
-    used = replace(used, gross_margin=used.gross_margin or data.gross_margin)
+    declared = {name: getattr(used, name) or getattr(data, name) for name in DECLARED}
+    used = replace(used, **declared)
     kpis = catalogue(used)
     targets = read_targets(data.targets, kpis)
     parts: list[pd.DataFrame] = []

@@ -63,10 +63,10 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         the status is of these; else empty); of a KPI with a target that its topic also
         measures over 12 months, ``value_12m``, ``ci_lower_12m``, ``ci_upper_12m``, ``n_12m`` (of a monthly KPI added
         up over the months), ``of_all_12m`` (weighted to everybody asked, where those who answered clearly differ) and
-        ``status_alone`` (as ``status``, of the last period alone; else empty); ``trend`` (``rising`` or ``falling``
-        where its topic finds a clear change of these 12 months from those before; else empty); ``tells`` (whether the
-        limits exclude enough to call a value within them usual: they do not where they are further apart than their
-        middle, or than a quarter of the scale of a KPI that can be below 0).
+        ``status_alone`` (as ``status``, of the last period alone; else empty, as where that is not measured);
+        ``trend`` (``rising`` or ``falling`` where its topic finds a clear change of these 12 months from those before;
+        else empty); ``tells`` (whether the limits exclude enough to call a value within them usual: they do not where
+        they are further apart than their middle, or than a quarter of the scale of a KPI that can be below 0).
 
     Notes
     -----
@@ -118,7 +118,9 @@ def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
     known = {c: now[c] for c in ("value", "ci_lower", "ci_upper", "n", "until")}
     known |= {"period": _period(now, kpi), "months": int(now["months"])}
     if pd.isna(now["value"]):
-        return {**known, "status": f"not measured: {kpi.blank}", "change": "", "season": ""}
+        silent = {"status": f"not measured: {kpi.blank}", "change": "", "season": ""}
+        of_year = _on_target(now, kpi, measured)
+        return known | silent | (of_year | {"status_alone": ""} if "judged_over" in of_year else {})
     past = periods_before(own, now, kpi.months)
     year_before = _first(own[_months_before(own, now) == YEAR])
     known |= {"previous": _first(past[past.index == 1]), "year_before": year_before}
@@ -176,6 +178,11 @@ def _months_before(own: pd.DataFrame, now: pd.Series[Any]) -> npt.NDArray[Any]:
         return np.zeros(len(own), int)
     ends = pd.DatetimeIndex(own["until"])
     return np.asarray((last.year - ends.year) * 12 + last.month - ends.month)
+
+
+def has_value(table: pd.DataFrame) -> pd.Series[bool]:
+    """Tell which rows of a scorecard have a value, of the last period or of the year that judges the target."""
+    return table["value"].notna() | (table["judged_over"] == TOLD)
 
 
 def _first(rows: pd.DataFrame, column: str = "value") -> float:
@@ -314,7 +321,7 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame |
     Standing
     """
     table = table.assign(family=[kpis[name].twin or name for name in table["kpi"]])
-    known = table[table["value"].notna()]
+    known = table[has_value(table)]
     worse = known[known["change"] == known["direction"].map(WORSE)]
     aimed = table[table["target"].notna()]
     judged = aimed["status"].isin(JUDGED)
@@ -426,7 +433,7 @@ def headlines(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     place = {name: i for i, name in enumerate(dict.fromkeys([*HEADLINES, *kpis]))}
     unset = table["kpi"].isin([name for name, kpi in kpis.items() if kpi.unset]) & table["target"].notna()
     hidden = table["kpi"].isin(told_by(table, kpis)) | unset
-    rows = table[table["value"].notna() & ~hidden]
+    rows = table[has_value(table) & ~hidden]
     rows = rows.assign(place=rows["kpi"].map(place), aimed=rows["target"].notna())
     rows = rows.sort_values(["aimed", "place"], ascending=[False, True])
     main = rows["kpi"].map({name: not kpi.twin for name, kpi in kpis.items()})

@@ -45,7 +45,8 @@ class Scorecard(Study):
     annual_discount_rate
         A share of 1, as in :class:`cslib.value.ltv.Terms`.
     value_feature
-        The feature whose first use is when customers get value; empty: any use.
+        The feature whose first use is when customers get value; empty: as declared with the data. Where neither tells
+        it, it is any use, which is held against no target.
     ces_scale, ces_lower_is_easier
         The highest answer of CES, and whether low answers say that it was easy.
 

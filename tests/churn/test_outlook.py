@@ -38,7 +38,9 @@ def test_the_band_ends_where_the_interval_to_believe_does():
     assert drawn.ci_upper.tolist() == pytest.approx([100, 95, 100 - 20 / 1.5])
     told = believed(outlook(forecast()), pd.Series({"lost": 30.0, "left": 20, "held": False}))
     assert told.off == 1.5
-    assert [100 - told.ci_upper, 100 - told.ci_lower] == pytest.approx(drawn.iloc[-1][["ci_lower", "ci_upper"]].tolist())
+    assert [100 - told.ci_upper, 100 - told.ci_lower] == pytest.approx(
+        drawn.iloc[-1][["ci_lower", "ci_upper"]].tolist()
+    )
     assert line(forecast(), off=9.0).ci_lower.tolist() == [100, 10, 0]
 
 

@@ -250,6 +250,7 @@ def test_settings_are_those_of_the_truth() -> None:
         "as_of": TRUTH.as_of,
         "currency": "USD",
         "gross_margin": 0.8,
+        "value_feature": TRUTH.value_feature,
         "customers": {"segments": ["plan", "region", "channel", "onboarding"]},
         "targets": {
             "nrr": 0.95,

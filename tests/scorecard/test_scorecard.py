@@ -196,6 +196,19 @@ def test_without_a_year_the_last_period_judges():
     assert decided(row) == (45.0, 42.0, 48.0)
 
 
+@pytest.mark.parametrize(("year", "told"), [(YEAR_OF_30, "missed"), (YEAR_OF_42, "not clear"), (YEAR_OF_50, "met")])
+def test_a_survey_made_once_a_year_is_judged_by_the_year_though_nobody_answered_of_late(year, told):
+    row = beside_a_year(np.nan, np.nan, year)
+    assert row[["status", "judged_over", "status_alone", "change"]].tolist() == [told, "12 months", "", ""]
+    assert decided(row) == (year["value"], year["ci_lower"], year["ci_upper"])
+    rows = row.to_frame().T.infer_objects()
+    stand = standing(rows, CATALOGUE)
+    assert (stand.n_measured, stand.n_judged, stand.blind, stand.n_missed) == (1, 1, (), told == "missed")
+    assert headlines(rows, CATALOGUE)["kpi"].tolist() == ["nps"]
+    unknown = beside_a_year(np.nan, np.nan, year | {"value": np.nan, "ci_lower": np.nan, "ci_upper": np.nan})
+    assert unknown["status"] == "not measured: nobody answered in the period"
+
+
 def test_how_far_a_target_is_missed_is_of_what_decides():
     """10 of 40, and not the 3.6 beyond it."""
     assert missed_by(beside_a_year(43.6, 6, YEAR_OF_30)) == pytest.approx(10 / 40)
