@@ -22,6 +22,7 @@ from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
 from cslib.data.lives import counted_as, day_before
 from cslib.data.parts import in_parts, split_by
+from cslib.data.words import assumed_pace
 from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands, undrawn, well_observed
 from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
 from cslib.show.formats import months, whole
@@ -29,7 +30,6 @@ from cslib.show.result import Answer, Result, Study
 from cslib.stats import survival as km
 from cslib.stats.intervals import FIRM
 from cslib.stats.models import FittedModels, fit_models, reach
-from cslib.value.words import assumed_pace
 
 RATE: Final = "rate of leaving, times the reference"
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}

@@ -15,10 +15,10 @@ from cslib.churn.kpis import KPIS
 from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
 from cslib.data.kpi import link_to
+from cslib.data.words import changed_pace
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, format_value, money, months, percent, whole
-from cslib.value.words import changed_pace
 
 ALL_YEARS: Final = "All (all years)"
 HOW_TO_READ_SURVIVAL: Final = (

@@ -15,6 +15,7 @@ from cslib.data.drift import Drift, drift
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.data.lives import counted_as
 from cslib.data.parts import split_by
+from cslib.data.words import assumed_pace
 from cslib.errors import stretch
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
 from cslib.show.estimates import bar_plot
@@ -172,7 +173,7 @@ class Value(Study):
         said, *notes = words.base_findings(self._base, steps, currency=self._money)
         shown = words.base_table(self._base, segments=self._largest)
         own = words.apart(self._added_by, self.by if len(self._paths) > 2 else "")
-        pace = words.assumed_pace(recent=self._carried, by_start=worth.starts_differ(self._paths))
+        pace = assumed_pace(recent=self._carried, by_start=worth.starts_differ(self._paths))
         told = (*notes, *((pace,) * bool(len(shown) and self._paths["All"].n_events)), *own)
         how: Any = {"shown": shown, "notes": told, "most": self._rows}
         caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"

@@ -12,7 +12,6 @@ from cslib.value.prices import UnitCosts
 from cslib.value.words import (
     allowance,
     apart,
-    assumed_pace,
     backtest_finding,
     backtest_plotted,
     base_findings,
@@ -361,13 +360,6 @@ def test_segments_that_need_not_add_up_to_all_are_said_not_to():
         "All customers are added up by plan, and so are those of each region, so the rows need not add up to all.",
     )
     assert apart("", "region")[0].startswith("All customers are taken as one group, so")
-
-
-def test_the_pace_that_a_forecast_assumes_is_said():
-    assert assumed_pace(recent=True) == (
-        "We assume that they go on leaving as customers of the same age did in the last 12 months."
-    )
-    assert assumed_pace(recent=False, by_start=True).endswith("of the same age and quarter of start have so far.")
 
 
 KINDS = Involuntary(share=0.32, much=True, early=0.16, later=0.25, grows=True)
