@@ -9,7 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.allowed import asked
-from cslib.churn import words as say
+from cslib.churn import words
 from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import never_recorded
@@ -22,6 +22,7 @@ from cslib.data.drift import Drift, drift, recent, recent_lives
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
 from cslib.data.lives import counted_as, day_before
 from cslib.data.parts import in_parts, split_by
+from cslib.data.words import assumed_pace
 from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands, undrawn, well_observed
 from cslib.show.estimates import calibration_plot, forest_plot, whole_groups
 from cslib.show.formats import months, whole
@@ -29,7 +30,6 @@ from cslib.show.result import Answer, Result, Study
 from cslib.stats import survival as km
 from cslib.stats.intervals import FIRM
 from cslib.stats.models import FittedModels, fit_models, reach
-from cslib.value.words import assumed_pace
 
 RATE: Final = "rate of leaving, times the reference"
 AGES: Final[Any] = {"x": "duration_months", "x_label": "months since the start"}
@@ -103,17 +103,13 @@ class Churn(Study):
     @cached_property
     def answer(self) -> Answer:
         """Who leaves, when, and why?"""
-        summary, own = firm_medians(self._summary, self._curve), self._recent is not self.data
-        head = say.subtitle(summary, observed_from=self._recent.observed_from, unit=self._unit)
+        say, summary = self._say, firm_medians(self._summary, self._curve)
         last = None if never_recorded(self.data) else last_month(self._rates)
-        cards = say.cards(
-            summary, last, self._believed, recent=own, unit=self._unit, split=self._split, last_time=self._last_time
-        )
+        cards = say.cards(summary, last, self._believed, split=self._split, last_time=self._last_time)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
-        found: Any = (pace(self._hazard), self._differences, strongest(self._drivers))
-        about: Any = {"unit": self._unit, "recent": own, "name": self.data.segment[1]}
-        return Answer(head, say.answer(summary, *found, **about), cards, warnings)
+        text = say.answer(summary, pace(self._hazard), self._differences, strongest(self._drivers))
+        return Answer(say.subtitle(summary), text, cards, warnings)
 
     @cached_property
     def survival(self) -> Result:
@@ -122,13 +118,13 @@ class Churn(Study):
         Kaplan–Meier, as from :func:`cslib.stats.survival.survival_curve`; also at 1, 3, 6, 12 and 24 months.
         """
         at = km.survival_at(self._curve, km.LANDMARKS)
-        said, shown = say.survival(kept(at, self._differences), self.data.segment[1]), self._largest(self._drawn)
+        said, shown = self._say.survival(kept(at, self._differences)), self._largest(self._drawn)
         chart = partial(lines_with_bands, shown, y="survival", **AGES, n="n_at_risk", n_label="at risk", line="steps")
         also = (Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),)
         rest: Any = {"absent": NO_CURVE if shown.empty else "", "caption": "Survival", "also": also}
-        if since := self._recent.observed_from:
+        if self._recent.observed_from:
             known = (self._curve.iloc[0], whole(self._summary).iloc[0], self._left_before)
-            rest["notes"] = say.late_entry(*known, observed_from=since, unit=self._unit)
+            rest["notes"] = self._say.late_entry(*known)
         plotted = said.subtitle + left_out(self._curve, shown)
         return Result("survival", self._curve, said.title, plotted, chart, "Step chart", said.how_to_read, **rest)
 
@@ -140,10 +136,10 @@ class Churn(Study):
         """
         caption = "How long customers stay, 95 % intervals in brackets"
         table, firm = self._summary, firm_medians(self._summary, self._curve)
-        if self._recent is not self.data:
+        if self._say.recent:
             table = pd.concat([table, self._usual], ignore_index=True)
             firm = pd.concat([firm, firm_medians(self._usual, self._usual_curve)])
-        shown = say.summary(firm, unit=self._unit, name=self.data.segment[1])
+        shown = self._say.summary(firm)
         return Result("survival_summary", table, caption=caption, shown=shown)
 
     @cached_property
@@ -153,7 +149,7 @@ class Churn(Study):
         As from :func:`cslib.stats.survival.hazard_by_age`.
         """
         table = self._hazard
-        said, shown = say.hazard(pace(table)), self._largest(table)
+        said, shown = self._say.hazard(pace(table)), self._largest(table)
         why = "Nobody has been followed for longer than a day, so there is no rate of leaving yet."
         chart = partial(panels_with_bands, shown, y="hazard", **AGES, unit="hazard", least=FIRM)
         rest: Any = {"absent": why if table.empty else "", "caption": "Rate of leaving by month of age"}
@@ -171,7 +167,7 @@ class Churn(Study):
         if self._differences is None:
             alone = f"All customers have the same {self.by}, so there is nothing to compare." if self.by else ""
             return Result("logrank", table, absent=alone, caption=caption, most=0, notes=remark)
-        said, pairs = say.differences(self._differences), self._differences.measured
+        said, pairs = self._say.differences(self._differences), self._differences.measured
         named = pairs.assign(pair=pairs["segment_a"] + " vs " + pairs["segment_b"])
         how: Any = {"estimate": "rmst_difference_months", "label": "pair", "reference": 0.0}
         chart = partial(forest_plot, named, x_label="months stayed longer", **how)
@@ -189,7 +185,7 @@ class Churn(Study):
         As from :func:`cslib.stats.survival.cumulative_incidence`.
         """
         table = km.cumulative_incidence(self._lives)
-        said, shown = say.kinds(lost(table)), whole(table).dropna(subset="incidence")
+        said, shown = self._say.kinds(lost(table)), whole(table).dropna(subset="incidence")
         known = "churn_kind" in self.data.table("customers").columns
         why = f"{said.title}." if known else NO_KINDS
         shown = shown.assign(segment=shown["churn_kind"])
@@ -204,8 +200,8 @@ class Churn(Study):
         As in :class:`cslib.churn.drivers.DriverModel`; why there is none to compare stands in ``before``.
         """
         table = self._model.table
-        told: Any = {"changing": self._model.stratified_by, "unit": self._unit}
-        said, shown = say.drivers(strongest(self._drivers), **told), self._drivers.assign(clear=self._model.clear)
+        said = self._say.drivers(strongest(self._drivers), changing=self._model.stratified_by)
+        shown = self._drivers.assign(clear=self._model.clear)
         how: Any = {"estimate": "hazard_ratio", "label": "level", "group": "term", "n": "n", "x_label": RATE}
         chart = partial(forest_plot, whole_groups(shown, "term"), **how, reference=1.0, log_scale=True)
         why = "" if len(table) else "No column of customers could be compared."
@@ -225,7 +221,7 @@ class Churn(Study):
         if table.empty:
             return Result("calibration", table, absent=UNCHECKED, caption=caption, notes=remarks)
         known: Any = {name: getattr(model, name) for name in ("checked_months", "kept_share")}
-        said = say.calibration(agreement(table), segment=self.data.segment[0], **known)
+        said = self._say.calibration(agreement(table), **known)
         axes = {"x_label": "predicted share leaving", "y_label": "observed share leaving"}
         chart, around = partial(calibration_plot, table, **axes), (said.title, said.subtitle)
         notes = (*said.notes, *remarks)
@@ -239,19 +235,19 @@ class Churn(Study):
         the risks that the model of all gives them. Where it does not tell them apart, each counts with the mean risk of
         its group.
         """
+        say = self._say
         model, ahead, column = self._all._model, self._all._reach, self.data.segment[0]
         apart, shares = self._all._alike is None, self._all._shares
         picks: Any = {"horizon_months": ahead, "tells_apart": model.tells_apart_within(column), "by_risk": apart}
-        picks |= {"shares": shares}
-        picks |= {"concordance": model.concordance, "within": model.concordance_within}
-        picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables}
-        picks |= {"segment": self.data.segment, "others": self._others, "gross_margin": self._margin}
-        said = say.at_risk(self._held, currency=self.data.currency, **picks)
+        picks |= {"concordance": model.concordance, "within": model.concordance_within, "shares": shares}
+        picks |= {"alike_within": model.alike_within, "surveys": "surveys" in self.data.tables, "others": self._others}
+        said = say.at_risk(self._held, **picks)
         shown = say.work_list(self._shown, by=self.by)
-        money = {c: f"{say.WORK_LIST[c]}, {self.data.currency}" for c in ("mrr", "money_at_risk") if self.data.currency}
-        labels = say.WORK_LIST | money | {"p_churn": f"Leaves within {months(ahead)}"}
+        code = self.data.currency
+        money = {c: f"{words.WORK_LIST[c]}, {code}" for c in ("mrr", "money_at_risk") if code}
+        labels = words.WORK_LIST | money | {"p_churn": f"Leaves within {months(ahead)}"}
         how: Any = {
-            "caption": say.list_caption(self._margin),
+            "caption": say.list_caption(),
             "formats": AT_RISK,
             "labels": labels,
             "before": said.before,
@@ -264,12 +260,12 @@ class Churn(Study):
 
         As in :class:`cslib.stats.models.FittedModels`; also those that could not be fitted.
         """
-        said, table = say.models(self._fitted.table), self._fitted.table
+        said, table = self._say.models(self._fitted.table), self._fitted.table
         also = (Result("models_left_out", self._fitted.left_out, caption="Models that could not be fitted"),)
         rest: Any = {"absent": f"{said.title}." if table.empty else "", "caption": "Models of churn", "also": also}
-        sums = () if self._others else say.sums(self._believed, self._held, split=self._split)
-        rest |= {"formats": MODELS, "labels": say.MODELS, "notes": sums}
-        return Result("models", table, said.title, shown=say.model_list(table), **rest)
+        sums = () if self._others else self._say.sums(self._believed, self._held, split=self._split)
+        rest |= {"formats": MODELS, "labels": words.MODELS, "notes": sums}
+        return Result("models", table, said.title, shown=self._say.model_list(table), **rest)
 
     @cached_property
     def forecast(self) -> Result:
@@ -277,14 +273,14 @@ class Churn(Study):
 
         As from :func:`cslib.churn.outlook.forecast_customers`.
         """
-        caption, said = "Forecast for the present customers", say.forecast(self._believed, split=self._split)
+        caption, said = "Forecast for the present customers", self._say.forecast(self._believed, split=self._split)
         if self._believed is None:
             return Result("forecast", self._ahead, absent=f"{said.title}.", caption=caption)
         how: Any = {"x": "months_ahead", "y": "expected_active", "x_label": "months ahead", "unit": "number"}
         drawn = line(self._ahead, off=self._believed["off"])
         chart = partial(lines_with_bands, drawn, **how, y_label="customers", line="dashed")
-        then = say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
-        notes = (assumed_pace(recent=self._recent is not self.data), *then)
+        then = self._say.last_time(self._last_time, found=self._drift) if self._last_time is not None else ()
+        notes = (assumed_pace(recent=self._say.recent), *then)
         return Result("forecast", self._ahead, said.title, said.subtitle, chart, caption=caption, notes=notes)
 
     @cached_property
@@ -294,13 +290,14 @@ class Churn(Study):
         As from :func:`cslib.churn.rates.churn_rates`.
         """
         table = self._rates
-        said, shown = say.monthly(last_month(self._rates)), self._largest(table[table["method"] == "start_of_period"])
+        said, shown = self._say.monthly(last_month(table)), self._largest(table[table["method"] == "start_of_period"])
         why = (f"{said.title}." if self.data.has_dates("customers") else UNDATED) if table.empty else ""
         how: Any = {"x": "month", "y": "churn_rate", "x_label": "", "n": "n_start", "unit": "hazard"}
         drawn = well_observed(shown, least=FIRM)
         few = undrawn(drawn, "churn_rate", few=f"fewer than {FIRM} customers in each month")
         chart = partial(panels_with_bands, drawn, **how)
-        rest: Any = {"absent": why, "caption": "Churn by month and method", "notes": say.last_year(last_year(table))}
+        rest: Any = {"absent": why, "caption": "Churn by month and method"}
+        rest["notes"] = self._say.last_year(last_year(table))
         return Result("churn_rate", table, said.title, said.subtitle + left_out(table, drawn) + few, chart, **rest)
 
     @cached_property
@@ -334,8 +331,11 @@ class Churn(Study):
         return recent_lives(self.data, self._drift, segment_by=self.by)
 
     @cached_property
-    def _unit(self) -> str:
-        return counted_as(self.data)
+    def _say(self) -> words.Wording:
+        return words.Wording(
+            unit=counted_as(self.data), segment=self.data.segment, observed_from=self._recent.observed_from,
+            recent=self._recent is not self.data, currency=self.data.currency, gross_margin=self._margin,
+        )  # fmt: skip
 
     @cached_property
     def _left_before(self) -> int:
@@ -346,7 +346,7 @@ class Churn(Study):
     @cached_property
     def _usual_curve(self) -> pd.DataFrame:
         """Survival of all customers over all years."""
-        return km.survival_curve(lifetimes(self.data)).assign(segment=say.ALL_YEARS)
+        return km.survival_curve(lifetimes(self.data)).assign(segment=words.ALL_YEARS)
 
     @cached_property
     def _usual(self) -> pd.DataFrame:
@@ -389,7 +389,7 @@ class Churn(Study):
 
     @cached_property
     def _drivers(self) -> pd.DataFrame:
-        return say.priced(self._model.table, self.data.currency)
+        return self._say.priced(self._model.table)
 
     @cached_property
     def _all(self) -> Churn:

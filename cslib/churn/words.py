@@ -15,10 +15,10 @@ from cslib.churn.kpis import KPIS
 from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
 from cslib.data.kpi import link_to
+from cslib.data.words import changed_pace
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, format_value, money, months, percent, whole
-from cslib.value.words import changed_pace
 
 ALL_YEARS: Final = "All (all years)"
 HOW_TO_READ_SURVIVAL: Final = (
@@ -72,93 +72,497 @@ class Said:
     before: tuple[str, ...] = ()
 
 
-def subtitle(summary: pd.DataFrame, *, observed_from: date | None = None, unit: str = "customer") -> str:
-    """Say in one line whom the report is about.
+@dataclass(frozen=True)
+class Wording:
+    """Of whom the report speaks, and in which money.
 
-    Parameters
+    Attributes
     ----------
-    summary
-        As from ``stats.survival.survival_summary``.
+    unit
+        As from :func:`cslib.data.lives.counted_as`.
+    segment
+        Column and value of those whom it is about; empty: all.
     observed_from
         The day from which they are followed, if any.
-    unit
-        As from :func:`cslib.data.lives.counted_as`.
-    """
-    row = whole(summary).iloc[0]
-    since = f" · followed since {observed_from:%-d %B %Y}" if observed_from else ""
-    return f"{counted(int(row.n_customers), unit)}, {ENDED[unit].format(n=f'{int(row.n_events):,}')}{since}"
-
-
-def late_entry(
-    first: Row, summary: Row, n_before: int, *, observed_from: date, unit: str = "customer"
-) -> tuple[str, ...]:
-    """Say why a curve starts with fewer customers than it rests on, and who is not counted at all.
-
-    Parameters
-    ----------
-    first, summary
-        The first row of a survival curve, and its row of ``survival_summary``.
-    n_before
-        How many had left before.
-    observed_from
-        The day from which they are followed.
-    unit
-        As from :func:`cslib.data.lives.counted_as`.
-    """
-    late, n, day = int(summary.n_customers - first.n_at_risk), int(first.n_at_risk), f"{observed_from:%-d %B %Y}"
-    were, ended = BEFORE[unit]
-    others = f"{late:,} more that {were} already on {day}, from the age they had then"
-    start = f"The line starts with {counted(n, unit)}; later on it also counts {others}."
-    gone = f"{counted(n_before, unit)} {ended} {day} and {'is' if n_before == 1 else 'are'} left out."
-    text = " ".join([*([start] if late and n else []), *([gone] if n_before else [])])
-    return (text,) if text else ()
-
-
-def answer(
-    summary: pd.DataFrame, pace: Pace | None, differences: Differences | None, strongest: Row | None, *,
-    unit: str = "customer", recent: bool = False, name: str = "",
-) -> str:  # fmt: skip
-    """Answer "who leaves, when, and why?" in at most three sentences, with ``**bold**`` parts.
-
-    Parameters
-    ----------
-    summary
-        As from :func:`cslib.churn.stays.firm_medians`.
-    pace, differences, strongest
-        None where nothing is known of it, or there are no segments; without them the strongest driver is told.
-    unit
-        As from :func:`cslib.data.lives.counted_as`.
     recent
-        Whether they rest on the last twelve months alone.
-    name
-        Of the one segment that it is about; empty: all.
+        Whether it rests on the last twelve months alone.
+    currency
+        Code before amounts.
+    gross_margin
+        Of which money at risk is made.
     """
-    when = f"{_peaks(pace).partition(':')[0]}." if pace and len(pace.peaks) else ""
-    driver = f"{drivers(strongest).title}." if strongest is not None else ""
-    who = f"{_widest(differences)}." if differences else driver
-    return " ".join(filter(None, [_stay(whole(summary).iloc[0], unit, recent, name), when, who]))
 
+    unit: str = "customer"
+    segment: tuple[str, str] = ("", "")
+    observed_from: date | None = None
+    recent: bool = False
+    currency: str = ""
+    gross_margin: float = 1.0
 
-def _stay(row: pd.Series[Any], unit: str, recent: bool, name: str) -> str:
-    pace = f" {PACE}" * recent
-    n, ended = counted(int(row.n_customers), unit), "left" if unit == "customer" else "ended"
-    if not row.n_events:
-        who = f"all {n} count" if row.n_customers > 1 else f"{n} counts"
-        return f"**No churn is on record**: {who} as still here."
-    if pd.notna(row.median_months):
-        known = pd.notna(row.median_ci_lower) or pd.notna(row.median_ci_upper)
-        interval = f"95 % interval {_span(row.median_ci_lower, row.median_ci_upper)}, {n}" if known else n
-        who = f"{name} customers" if name else "all customers"
-        return f"**Half of {who} leave within {months(row.median_months)}**{pace} ({interval})."
-    if row.n_events == row.n_customers:
-        many = f"**All {n} {ended}**, too few to say how long {'they stay' if unit == 'customer' else 'they last'}."
-        return many if row.n_customers > 1 else f"**The one {n[2:]} {ended}.**"
-    if pd.notna(row.survival_12m):
-        interval = between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
-        who = f"{name} customers" if name else "customers"
-        stay = f"**{percent(row.survival_12m)} of {who} stay longer than 12 months**{pace}"
-        return f"{stay} (95 % interval {interval}, {n}); it is too early to say when half will have left."
-    return f"**{int(row.n_events):,} of {n} {ended} so far**; it is too early to say when half will have left."
+    @property
+    def name(self) -> str:
+        """What the one segment is called; empty: it is about all."""
+        return self.segment[1]
+
+    def subtitle(self, summary: pd.DataFrame) -> str:
+        """Say in one line whom the report is about.
+
+        Parameters
+        ----------
+        summary
+            As from ``stats.survival.survival_summary``.
+        """
+        row = whole(summary).iloc[0]
+        ended = ENDED[self.unit].format(n=f"{int(row.n_events):,}")
+        since = f" · followed since {self.observed_from:%-d %B %Y}" if self.observed_from else ""
+        return f"{counted(int(row.n_customers), self.unit)}, {ended}{since}"
+
+    def late_entry(self, first: Row, summary: Row, n_before: int) -> tuple[str, ...]:
+        """Say why a curve starts with fewer customers than it rests on, and who is not counted at all.
+
+        Parameters
+        ----------
+        first, summary
+            The first row of a survival curve, and its row of ``survival_summary``.
+        n_before
+            How many had left before.
+        """
+        late, n = int(summary.n_customers - first.n_at_risk), int(first.n_at_risk)
+        day = f"{self.observed_from:%-d %B %Y}"
+        were, ended = BEFORE[self.unit]
+        others = f"{late:,} more that {were} already on {day}, from the age they had then"
+        start = f"The line starts with {counted(n, self.unit)}; later on it also counts {others}."
+        gone = f"{counted(n_before, self.unit)} {ended} {day} and {'is' if n_before == 1 else 'are'} left out."
+        text = " ".join([*([start] if late and n else []), *([gone] if n_before else [])])
+        return (text,) if text else ()
+
+    def answer(
+        self, summary: pd.DataFrame, pace: Pace | None, differences: Differences | None, strongest: Row | None
+    ) -> str:
+        """Answer "who leaves, when, and why?" in at most three sentences, with ``**bold**`` parts.
+
+        Parameters
+        ----------
+        summary
+            As from :func:`cslib.churn.stays.firm_medians`.
+        pace, differences, strongest
+            None where nothing is known of it, or there are no segments; without them the strongest driver is told.
+        """
+        when = f"{_peaks(pace).partition(':')[0]}." if pace and len(pace.peaks) else ""
+        driver = f"{self.drivers(strongest).title}." if strongest is not None else ""
+        who = f"{_widest(differences)}." if differences else driver
+        return " ".join(filter(None, [self._stay(whole(summary).iloc[0]), when, who]))
+
+    def _stay(self, row: pd.Series[Any]) -> str:
+        pace = f" {PACE}" * self.recent
+        n, ended = counted(int(row.n_customers), self.unit), "left" if self.unit == "customer" else "ended"
+        if not row.n_events:
+            who = f"all {n} count" if row.n_customers > 1 else f"{n} counts"
+            return f"**No churn is on record**: {who} as still here."
+        if pd.notna(row.median_months):
+            known = pd.notna(row.median_ci_lower) or pd.notna(row.median_ci_upper)
+            interval = f"95 % interval {_span(row.median_ci_lower, row.median_ci_upper)}, {n}" if known else n
+            who = f"{self.name} customers" if self.name else "all customers"
+            return f"**Half of {who} leave within {months(row.median_months)}**{pace} ({interval})."
+        if row.n_events == row.n_customers:
+            last = "stay" if self.unit == "customer" else "last"
+            many = f"**All {n} {ended}**, too few to say how long they {last}."
+            return many if row.n_customers > 1 else f"**The one {n[2:]} {ended}.**"
+        if pd.notna(row.survival_12m):
+            interval = between(row.survival_12m_ci_lower, row.survival_12m_ci_upper)
+            who = f"{self.name} customers" if self.name else "customers"
+            stay = f"**{percent(row.survival_12m)} of {who} stay longer than 12 months**{pace}"
+            return f"{stay} (95 % interval {interval}, {n}); it is too early to say when half will have left."
+        return f"**{int(row.n_events):,} of {n} {ended} so far**; it is too early to say when half will have left."
+
+    def cards(
+        self, summary: pd.DataFrame, last: Row | None, outlook: Row | None, *, split: str = "",
+        last_time: Row | None = None,
+    ) -> tuple[Card, ...]:  # fmt: skip
+        """Make the headline cards: survival at 12 months, median or mean stay, churn of the last month, forecast.
+
+        Parameters
+        ----------
+        summary, outlook
+            As for :func:`answer`.
+        last
+            None where there is no complete month.
+        split
+            The column over which the forecast was summed, if any.
+        last_time
+            As from ``churn.outlook.came``; None where there was no such forecast.
+
+        Returns
+        -------
+        tuple of Card
+            Those that the data can tell.
+        """
+        stays = (replace(card, noun=self.unit) for card in self._stay_cards(whole(summary).iloc[0]))
+        return (*stays, *_month_card(last), *_ahead_card(outlook, split, last_time))
+
+    def _stay_cards(self, row: pd.Series[Any]) -> Iterator[Card]:
+        pace = PACE if self.recent else ""
+        n, bounds = int(row.n_customers), (row.survival_12m_ci_lower, row.survival_12m_ci_upper)
+        seen = pace or "from the day of their start" if pd.notna(row.survival_12m) else "no customer observed that long"
+        yield Card("Stay longer than 12 months", row.survival_12m, "percent", *bounds, n, detail=seen)
+        if pd.notna(row.median_months):
+            label, bounds = "Months until half have left", (row.median_ci_lower, row.median_ci_upper)
+            yield Card(label, row.median_months, "number", *bounds, n, detail=pace)
+        else:
+            label = f"Mean months stayed of the first {months(row.tau_months).split()[0]}"
+            yield Card(label, row.rmst_months, "number", row.rmst_ci_lower, row.rmst_ci_upper, n, detail=pace)
+
+    def changed(self, found: Drift, summary: pd.DataFrame, usual: pd.DataFrame) -> str:
+        """Say that customers leave faster, or more slowly, than they did, and what all years together would tell.
+
+        Parameters
+        ----------
+        found
+            As from ``data.drift.drift``.
+        summary, usual
+            As from ``stats.survival.survival_summary``: on which the report rests, and of all years.
+        """
+        now, then = whole(summary).iloc[0].survival_12m, usual.iloc[0].survival_12m
+        shares = [format_value(share, "percent") for share in (then, now)]  # as on the card above it
+        known = pd.notna(now) and pd.notna(then)
+        stay = f"{shares[0]} of customers stay longer than 12 months, not {shares[1]}" if known else ""
+        return changed_pace(found, usual=stay)
+
+    def warnings(self, summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple[str, ...]:
+        """Say what a reader must know first: a shorter look ahead, and segments whose early ages nobody saw.
+
+        Parameters
+        ----------
+        summary
+            As from :func:`cslib.churn.stays.firm_medians`.
+        reach, horizon_months
+            Months ahead that customers have been observed for, and that were asked for.
+        """
+        asked, known = months(horizon_months), months(reach)
+        short = f"Customers have not been followed for {asked} yet, so risk and forecast look {known} ahead."
+        lost = list(summary.loc[~summary["from_start"].astype(bool), "segment"].astype(str))
+        who = "all customers" if "All" in lost else ", ".join(lost)
+        why = "when records began, nobody was that new"
+        unseen = f"For {who}, the data don't show how long customers stay from their start: {why}. {AGES_THAT_WERE}"
+        return (*([short] if reach < horizon_months else []), *([unseen] if lost else []))
+
+    def survival(self, kept: pd.DataFrame) -> Said:
+        """State how many stay: in the two segments that differ most by more than chance, or of all, or of the one."""
+        title = "It is too early to say how many stay"
+        if len(kept):
+            first, *others = (row for _, row in kept.iterrows())
+            who = f"{first.segment if others else self.name} customers".strip()
+            more = "".join(f", against {percent(other.survival)} of {other.segment}" for other in others)
+            title = f"{percent(first.survival)} of {who} stay longer than {months(first.duration_months)}{more}"
+        plotted = "Share still here, by months since the start, while we follow ten or more. Bands: 95 % intervals."
+        return Said(title, plotted, HOW_TO_READ_SURVIVAL)
+
+    def summary(self, summary: pd.DataFrame) -> pd.DataFrame:
+        """Write the summary for its readers: one column per quantity, its interval in brackets.
+
+        Parameters
+        ----------
+        summary
+            As from :func:`cslib.churn.stays.firm_medians`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``segment``, ``customers`` and ``left``, or ``stays`` and ``ended``, and as text the median, the mean stay
+            and survival at 12 months.
+        """
+        names = {"All": self.name, ALL_YEARS: f"{self.name} (all years)"} if self.name else {}
+        called = summary.assign(segment=summary["segment"].replace(names))
+        return pd.DataFrame([self._summed(row) for row in called.itertuples()])
+
+    def _summed(self, row: Any) -> dict[str, Any]:
+        half = _estimate(row.median_months, row.median_ci_lower, row.median_ci_upper, "number")
+        half = "not reached" if math.isnan(row.median_months) and row.from_start else half
+        mean = _estimate(row.rmst_months, row.rmst_ci_lower, row.rmst_ci_upper, "number")
+        year = _estimate(row.survival_12m, row.survival_12m_ci_lower, row.survival_12m_ci_upper, "percent")
+        stays = {f"mean stay in the first {stretch(row.tau_months, 'month')}": mean, "stay longer than 12 months": year}
+        left = "left" if self.unit == "customer" else "ended"
+        counts = {"segment": row.segment, f"{self.unit}s": row.n_customers, left: row.n_events}
+        return counts | {"half leave within, months": half} | stays
+
+    def hazard(self, pace: Pace | None) -> Said:
+        """State at which ages customers leave most, or that their risk hardly changes, as far as the counts tell."""
+        plotted = "Customers who left in a month, as a share of those here on average in it, by months since the "
+        plotted += "start; smoothed, except at peaks. Bands: 95 % intervals."
+        if pace is None:
+            return Said("Too few customers have been followed, or have left, to say when they leave", plotted)
+        notes = (AGAIN.format(pace.rise),) * bool(pace.rise and pace.n_months)
+        return Said(_peaks(pace) if len(pace.peaks) else _level(pace), plotted, notes=notes)
+
+    def differences(self, differences: Differences) -> Said:
+        """State the widest clear difference between segments, or that there is none; below, the next and the others."""
+        few = " Too few left to tell differences from chance." * math.isnan(differences.p_value)
+        bars = f"Bars: 95 % intervals, in colour where more than chance.{few}"
+        plotted = f"Difference in months stayed of the first {stretch(differences.tau_months, 'month')}. {bars}"
+        return Said(_widest(differences), plotted, notes=tuple(_others(differences)))
+
+    def kinds(self, lost: pd.DataFrame) -> Said:
+        """State how much is lost to each kind of churn."""
+        plotted = "Share of customers who left in each way, by months since the start. Bands: 95 % intervals."
+        plotted += " Involuntarily: not by their choice, as when a payment failed."
+        if lost.empty:
+            return Said("It is too early to tell kinds of churn apart", plotted)
+        known = lost.dropna(subset="incidence")
+        if known.empty:
+            return Said("The data don't show how customers left in their first months", plotted)
+        each = zip(known["incidence"], known["churn_kind"], strict=True)
+        first, *others = (f"{percent(share)} {{}}{WAYS[kind]}" for share, kind in each)
+        parts = [first.format("of customers leave "), *(other.format("") for other in others)]
+        return Said(f"Within {months(known['months'].iloc[0])}, {listed(parts)}", plotted)
+
+    def drivers(self, strongest: Row | None, *, changing: str = "") -> Said:
+        """State the strongest driver that is more than chance; without one, that whose effect changes with age."""
+        plotted = "How fast customers leave, compared with the reference. Bars: 95 % intervals, in colour where more "
+        plotted += f"than chance, all comparisons taken together; n: {self.unit}s."
+        if strongest is None and changing:
+            others = "on average, nothing on record clearly raises or lowers the risk of leaving"
+            title = f"How much {changing} matters depends on how long customers have been here; {others}"
+            return Said(title, plotted, HOW_TO_READ_RATIOS)
+        if strongest is None:
+            return Said("Nothing on record clearly raises or lowers the risk of leaving", plotted, HOW_TO_READ_RATIOS)
+        s = strongest
+        who, rate = f"{s.level} customers", f"{_part(s.hazard_ratio)} {s.reference}'s rate"
+        if not s.reference:
+            high, low = s.level.split(INSTEAD)
+            rate = f"{_part(s.hazard_ratio)} the rate of those with {low}"
+            who = f"Customers with {s.term} {high}"
+        return Said(f"{who} leave at {rate}, other things equal", plotted, HOW_TO_READ_RATIOS)
+
+    def priced(self, drivers: pd.DataFrame) -> pd.DataFrame:
+        """Write the currency before the amounts that are compared, as in ``USD 290 instead of 204``."""
+        amounts = drivers["term"].isin([MRR, MRR_AT_START]) & drivers["level"].str.contains(INSTEAD)
+        return drivers.assign(level=drivers["level"].mask(amounts, f"{self.currency} " + drivers["level"]).str.strip())
+
+    def calibration(self, agreement: Row, *, checked_months: float, kept_share: float) -> Said:
+        """State whether predicted and observed churn agree.
+
+        Parameters
+        ----------
+        agreement
+            Group by group.
+        checked_months, kept_share
+            Of ``DriverModel``.
+        """
+        n = agreement.n_groups
+        title = f"Customers fall into {counted(n, 'group')}, too few to judge the predictions"
+        if agreement.enough:
+            gap = f"the widest gap is {100 * agreement.widest_gap:.0f} points"
+            held = f"in {agreement.n_inside} of {n} groups as many left as predicted, within the margin of error; {gap}"
+            title = f"The predictions {'hold' if agreement.agree else 'do not hold everywhere'}: {held}"
+        since = f"Share leaving within {months(checked_months)} of the start"
+        plotted = f"{since}, by predicted risk. Bars: 95 % intervals."
+        effects = f"Risks use {percent(kept_share)} of each effect (on the log scale)"
+        every = f"All customers are grouped here, whatever their {self.segment[0]}: risks come from one model."
+        notes = (*(every,) * bool(self.segment[0]), f"{effects}: the part that holds for new customers.")
+        return Said(title, plotted, notes=notes)
+
+    def at_risk(
+        self, stakes: Row, *, horizon_months: int, concordance: float = math.nan, tells_apart: bool = True,
+        within: float = math.nan, alike_within: str = "", others: bool = False, by_risk: bool = True,
+        surveys: bool = False, shares: pd.Series[float] | None = None,
+    ) -> Said:  # fmt: skip
+        """State who gives a reason to call and what they pay, in which order the others are, and how much is at risk.
+
+        Parameters
+        ----------
+        stakes
+            As from :func:`cslib.churn.at_risk.stakes`.
+        horizon_months
+            With which they were computed.
+        concordance, tells_apart, within, alike_within
+            Of ``DriverModel``.
+        others
+            Whether they are others than the report is about.
+        by_risk
+            Whether they are in order of risk.
+        shares
+            Mean risk by value of ``alike_within``, where customers of one value count alike.
+        surveys
+            Whether the data hold answers, and so another list of customers to call.
+        """
+        if not stakes.n_customers:
+            return Said("Nobody is a customer today, so there is nobody to call")
+        priced = not math.isnan(stakes.money_at_risk)
+        column = self.segment[0]
+        known = (f"two customers it had not seen{f', whatever their {column}' * bool(column)}", concordance)
+        if column and column == alike_within:
+            known = (f"two customers of the same {alike_within}", within)
+        before = _order(*known, tells_apart=tells_apart, by_risk=by_risk, priced=priced)
+        if tells_apart and alike_within:
+            text = _apart_by(alike_within, known[0], concordance, within)
+            before = (text,) if by_risk else (text, _alike(shares, alike_within, horizon_months, priced))
+        title, *rest = filter(None, [self._reasons(stakes), self._at_stake(stakes, horizon_months)])
+        notes = (*self._listed(stakes, others), *(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
+        return Said(title, notes=notes, before=before)
+
+    def _reasons(self, stakes: Row) -> str:
+        """Say how many give a reason to call, and what they pay; empty where none does."""
+        if not stakes.n_reasons:
+            return ""
+        n, one = f"{stakes.n_reasons:,} of {counted(stakes.n_customers, 'customer')}", stakes.n_reasons == 1
+        give, come = ("gives", "comes") if one else ("give", "come")
+        paid = "" if math.isnan(stakes.mrr) else f"; they pay {money(stakes.mrr_reasons, self.currency)} a month"
+        return f"{n} {give} a reason to call and {come} first{paid}"
+
+    def _at_stake(self, stakes: Row, horizon_months: int) -> str:
+        """Say how much money is at risk, and how much of it the customers hold whom there is time to call."""
+        if math.isnan(stakes.money_at_risk):
+            return "The data hold no MRR, so money at risk is not known"
+        if not stakes.mrr:
+            return "No present customer pays anything, so no money is at risk"
+        if not stakes.money_at_risk:
+            ahead = stretch(horizon_months, "month")
+            return f"Nobody is expected to leave over the next {ahead}, so no money is at risk"
+        lost, held, paid = (money(m, self.currency) for m in (stakes.money_at_risk, stakes.money_listed, stakes.mrr))
+        what = f"{paid} in monthly revenue" if self.gross_margin == 1 else "monthly margin"
+        risk = f"{lost} of {what} is at risk over the next"
+        one, many = "customer at the top holds", "customers at the top hold"
+        top = f"the {one if stakes.n_listed == 1 else f'{stakes.n_listed:,} {many}'} {held} of it"
+        return f"{risk} {stretch(horizon_months, 'month')}; {top} ({percent(stakes.share_listed)})"
+
+    def _listed(self, stakes: Row, others: bool) -> tuple[str, ...]:
+        """Say whom the list holds, where the rest of the report is about others."""
+        column, value = self.segment
+        who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {column} is {value} today"
+        return (f"{who}; the rest of this report is about those who began with it.",) * others
+
+    def list_caption(self) -> str:
+        """Say what the amounts of the list are."""
+        what = "" if self.gross_margin == 1 else f"; at risk is the {percent(self.gross_margin)} that is margin"
+        return f"All customers of today, amounts for a month{what}"
+
+    def work_list(self, risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
+        """Lay out the list for those who call: what to know first, and only what the data hold.
+
+        Parameters
+        ----------
+        risk
+            As from :func:`cslib.churn.at_risk.at_risk`.
+        by
+            The column that ``segment`` is of; empty: it is left out.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The same rows; columns in another order, without those that are empty or for the file only, which holds all
+            segments; money and months as whole numbers.
+        """
+        whole = {c: risk[c].round() for c in ("mrr", "money_at_risk") if c in risk}
+        shown = risk.assign(**whole, tenure_months=risk["tenure_months"] // 1, **({by: risk["segment"]} if by else {}))
+        shown = shown[[c for c in (*WORK_LIST, by) if c in shown]]
+        return shown.loc[:, shown.notna().any()] if len(shown) else shown
+
+    def models(self, table: pd.DataFrame) -> Said:
+        """State which model of all customers predicts later ages best, and how much it counts.
+
+        Parameters
+        ----------
+        table
+            ``FittedModels.table``.
+        """
+        rows = whole(table)
+        if rows.empty:
+            return Said("No model could be fitted")
+        best, several = rows.nlargest(1, "weight").iloc[0], (rows["weight"] > 0).sum() > 1
+        known, n = pd.notna(best["holdout_score"]), counted(len(rows), "model")
+        if several:
+            how = "by what they predict of later ages" if known else "by AIC, as later ages are too few to predict"
+            return Said(f"Of {n}, {best['model']} counts most: {percent(best['weight'])} of their average, {how}")
+        how = "predicts the later ages best" if known else "has the lowest AIC; later ages are too few to predict"
+        return Said(f"{best['model']}, of {n}, {how}")
+
+    def model_list(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Lay out the models, those that count most first; without segments where there are none."""
+        columns = [c for c in MODELS if c != "segment" or table["segment"].nunique() > 1]
+        place = {name: k for k, name in enumerate(["All", *table["segment"]][::-1])}
+        ranked = table.assign(place=-table["segment"].map(place))
+        return ranked.sort_values(["place", "weight"], ascending=[True, False])[columns]
+
+    def forecast(self, outlook: Row | None, *, split: str = "") -> Said:
+        """State how many of the present customers are expected to leave; the whole may be the sum over a column."""
+        if outlook is None:
+            return Said("No forecast: nobody is a customer today, or they have been followed for less than a month")
+        plotted = "Today's customers expected to be still here, without new ones. Band: 95 % interval"
+        plotted += " of the model alone." if outlook.wider else "."
+        return Said(_ahead(outlook), f"{plotted}{f' The forecasts of each {split}, added up.' * bool(split)}")
+
+    def last_time(self, came: Row, *, found: Drift | None = None) -> tuple[str, ...]:
+        """Say what the same forecast would have been as long ago as it looks ahead, what came, and what to allow for.
+
+        Parameters
+        ----------
+        came
+            As from ``churn.outlook.came``.
+        found
+            How churn has changed, where it has.
+        """
+        ago = _ago(came)
+        foretold = f"{came.lost:,.0f} ({came.ci_lower:,.0f} to {came.ci_upper:,.0f}) of {came.n_active:,} customers"
+        left = f"{came.left:,}" if came.left else "nobody"
+        text = f"{ago[0].upper()}{ago[1:]} the same forecast would have been {foretold}; {left} left"
+        if came.held:
+            return (f"{text}, within that interval.",)
+        known = found is not None and found.clear and found.faster == (came.left > came.lost)
+        why = f", as customers have left {'faster' if came.left > came.lost else 'more slowly'} since" * known
+        wider = ", so the range above is wide enough for such a miss" * bool(came.left)
+        return (f"{text}, so it was {_too(came)}{why}. Its interval was too narrow{wider}.",)
+
+    def sums(self, outlook: Row | None, stakes: Row, *, split: str = "") -> tuple[str, ...]:
+        """Say how the forecast goes with the at-risk list, which is made customer by customer.
+
+        Parameters
+        ----------
+        outlook
+            As from ``churn.outlook.outlook``: None where nothing can be forecast.
+        stakes
+            Of the at-risk list, for the same months ahead.
+        split
+            The column over which the forecast was summed, if any.
+        """
+        if outlook is None or not stakes.n_customers:
+            return ()
+        listed = f"The risks on the list add up to {counted(stakes.expected_churned, 'customer')}"
+        if outlook.ci_lower <= stakes.expected_churned <= outlook.ci_upper:
+            interval = f"{outlook.ci_lower:,.0f} to {outlook.ci_upper:,.0f}"
+            return (f"{listed}, within the interval of the forecast ({interval}).",)
+        alike = f"of one age and {split}" if split else "of one age"
+        why = f"the list tells customers apart by all drivers, the forecast treats those {alike} alike"
+        return (f"{listed}, the forecast is {outlook.lost:,.0f}: {why}.",)
+
+    def last_year(self, year: Row | None) -> tuple[str, ...]:
+        """State how many left a month over the last twelve; from ``churn.rates.last_year``."""
+        if year is None:
+            return ()
+        left = f"{format_value(year.churn_rate, 'percent')} of customers left a month"
+        ends = between(year.ci_lower, year.ci_upper)
+        few = "those who came and left within one month are not counted"
+        return (f"Over the 12 months to {year.month:%B %Y}, {left} ({ends}); {few}.",)
+
+    def monthly(self, last: Row | None) -> Said:
+        """State the churn rate of the last month against the twelve before, or what is expected of them and the season.
+
+        Higher or lower only where the interval of the last month leaves out the pooled rate of the months before.
+        """
+        plotted = "Share of the customers at a month's start who left in it, from 30 customers on. "
+        plotted += "Bands: 95 % intervals."
+        if last is None or math.isnan(last.churn_rate):
+            return Said("No month is complete yet, so there is no churn rate", plotted)
+        interval = between(last.ci_lower, last.ci_upper)
+        title = f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({interval})"
+        if last.compared:
+            before = f"the {stretch(last.n_before, 'month')} before"
+            when, usual = f"in {before}", f"{percent(last.usual)} a month"
+            if last.season == "allowed for":
+                when, usual = "expected", f"{percent(last.usual)}, from {before} and the season"
+            may_be = MAY_BE_SEASON if last.season == "unknown" and last.compared != "alike" else ""
+            alike = f"not clearly {'fewer' if last.churn_rate < last.usual else 'more'} than"
+            title = f"{title}, {AGAINST.get(last.compared, alike)} {when} ({usual}){may_be}"
+        return Said(title, plotted)
 
 
 def _span(lower: float, upper: float) -> str:
@@ -167,55 +571,6 @@ def _span(lower: float, upper: float) -> str:
     if math.isnan(upper):
         return "not known" if math.isnan(lower) else f"{ends[0]} or more"
     return f"up to {ends[1]}" if math.isnan(lower) else " to ".join(ends)
-
-
-def cards(
-    summary: pd.DataFrame,
-    last: Row | None,
-    outlook: Row | None,
-    *,
-    recent: bool = False,
-    unit: str = "customer",
-    split: str = "",
-    last_time: Row | None = None,
-) -> tuple[Card, ...]:
-    """Make the headline cards: survival at 12 months, median or mean stay, churn of the last month, forecast.
-
-    Parameters
-    ----------
-    summary, outlook
-        As for :func:`answer`.
-    last
-        None where there is no complete month.
-    recent
-        Whether they rest on the last twelve months alone.
-    unit
-        As from :func:`cslib.data.lives.counted_as`.
-    split
-        The column over which the forecast was summed, if any.
-    last_time
-        As from ``churn.outlook.came``; None where there was no such forecast.
-
-    Returns
-    -------
-    tuple of Card
-        Those that the data can tell.
-    """
-    stays = (replace(card, noun=unit) for card in _stay_cards(whole(summary).iloc[0], recent))
-    return (*stays, *_month_card(last), *_ahead_card(outlook, split, last_time))
-
-
-def _stay_cards(row: pd.Series[Any], recent: bool) -> Iterator[Card]:
-    pace = PACE if recent else ""
-    n, bounds = int(row.n_customers), (row.survival_12m_ci_lower, row.survival_12m_ci_upper)
-    seen = pace or "from the day of their start" if pd.notna(row.survival_12m) else "no customer observed that long"
-    yield Card("Stay longer than 12 months", row.survival_12m, "percent", *bounds, n, detail=seen)
-    if pd.notna(row.median_months):
-        label, bounds = "Months until half have left", (row.median_ci_lower, row.median_ci_upper)
-        yield Card(label, row.median_months, "number", *bounds, n, detail=pace)
-    else:
-        label = f"Mean months stayed of the first {months(row.tau_months).split()[0]}"
-        yield Card(label, row.rmst_months, "number", row.rmst_ci_lower, row.rmst_ci_upper, n, detail=pace)
 
 
 def _month_card(last: Row | None) -> Iterator[Card]:
@@ -238,89 +593,6 @@ def _ahead_card(outlook: Row | None, split: str, last_time: Row | None) -> Itera
         yield Card(label, lost[0], ci_lower=lost[1], ci_upper=lost[2], n=outlook.n_active, detail=detail)
 
 
-def changed(found: Drift, summary: pd.DataFrame, usual: pd.DataFrame) -> str:
-    """Say that customers leave faster, or more slowly, than they did, and what all years together would tell.
-
-    Parameters
-    ----------
-    found
-        As from ``data.drift.drift``.
-    summary, usual
-        As from ``stats.survival.survival_summary``: on which the report rests, and of all years.
-    """
-    now, then = whole(summary).iloc[0].survival_12m, usual.iloc[0].survival_12m
-    shares = [format_value(share, "percent") for share in (then, now)]  # as on the card above it
-    known = pd.notna(now) and pd.notna(then)
-    stay = f"{shares[0]} of customers stay longer than 12 months, not {shares[1]}" if known else ""
-    return changed_pace(found, usual=stay)
-
-
-def warnings(summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple[str, ...]:
-    """Say what a reader must know first: a shorter look ahead, and segments whose early ages nobody saw.
-
-    Parameters
-    ----------
-    summary
-        As from :func:`cslib.churn.stays.firm_medians`.
-    reach, horizon_months
-        Months ahead that customers have been observed for, and that were asked for.
-    """
-    asked, known = months(horizon_months), months(reach)
-    short = f"Customers have not been followed for {asked} yet, so risk and forecast look {known} ahead."
-    lost = list(summary.loc[~summary["from_start"].astype(bool), "segment"].astype(str))
-    who = "all customers" if "All" in lost else ", ".join(lost)
-    why = "when records began, nobody was that new"
-    unseen = f"For {who}, the data don't show how long customers stay from their start: {why}. {AGES_THAT_WERE}"
-    return (*([short] if reach < horizon_months else []), *([unseen] if lost else []))
-
-
-def survival(kept: pd.DataFrame, name: str = "") -> Said:
-    """State how many stay: in the two segments that differ most, if by more than chance, or of all, or of the one."""
-    title = "It is too early to say how many stay"
-    if len(kept):
-        first, *others = (row for _, row in kept.iterrows())
-        who = f"{first.segment if others else name} customers".strip()
-        more = "".join(f", against {percent(other.survival)} of {other.segment}" for other in others)
-        title = f"{percent(first.survival)} of {who} stay longer than {months(first.duration_months)}{more}"
-    plotted = "Share still here, by months since the start, while we follow ten or more. Bands: 95 % intervals."
-    return Said(title, plotted, HOW_TO_READ_SURVIVAL)
-
-
-def summary(summary: pd.DataFrame, *, unit: str = "customer", name: str = "") -> pd.DataFrame:
-    """Write the summary for its readers: one column per quantity, its interval in brackets.
-
-    Parameters
-    ----------
-    summary
-        As from :func:`cslib.churn.stays.firm_medians`.
-    unit
-        As from :func:`cslib.data.lives.counted_as`.
-    name
-        Of the one segment that it is about; empty: all.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment``, ``customers`` and ``left``, or ``stays`` and ``ended``, and as text the median, the mean stay and
-        survival at 12 months.
-    """
-    called = summary.assign(
-        segment=summary["segment"].replace({"All": name or "All", ALL_YEARS: f"{name or 'All'} (all years)"})
-    )
-    return pd.DataFrame([_summed(row, unit) for row in called.itertuples()])
-
-
-def _summed(row: Any, unit: str) -> dict[str, Any]:
-    half = _estimate(row.median_months, row.median_ci_lower, row.median_ci_upper, "number")
-    half = "not reached" if math.isnan(row.median_months) and row.from_start else half
-    mean = _estimate(row.rmst_months, row.rmst_ci_lower, row.rmst_ci_upper, "number")
-    year = _estimate(row.survival_12m, row.survival_12m_ci_lower, row.survival_12m_ci_upper, "percent")
-    stays = {f"mean stay in the first {stretch(row.tau_months, 'month')}": mean, "stay longer than 12 months": year}
-    left = "left" if unit == "customer" else "ended"
-    counts = {"segment": row.segment, f"{unit}s": row.n_customers, left: row.n_events}
-    return counts | {"half leave within, months": half} | stays
-
-
 def _estimate(value: float, lower: float, upper: float, unit: str) -> str:
     if math.isnan(value):
         return "not known"
@@ -331,16 +603,6 @@ def _estimate(value: float, lower: float, upper: float, unit: str) -> str:
 
 def _written(value: float, unit: str) -> str:
     return percent(value) if unit == "percent" else f"{value:.1f}"
-
-
-def hazard(pace: Pace | None) -> Said:
-    """State at which ages customers leave most, or that their risk hardly changes, as far as the counts tell."""
-    plotted = "Customers who left in a month, as a share of those here on average in it, by months since the start; "
-    plotted += "smoothed, except at peaks. Bands: 95 % intervals."
-    if pace is None:
-        return Said("Too few customers have been followed, or have left, to say when they leave", plotted)
-    notes = (AGAIN.format(pace.rise),) * bool(pace.rise and pace.n_months)
-    return Said(_peaks(pace) if len(pace.peaks) else _level(pace), plotted, notes=notes)
 
 
 def _level(pace: Pace) -> str:
@@ -368,14 +630,6 @@ def _peaks(pace: Pace) -> str:
     return f"Risk peaks in {unit} {ages}: {rates} a month, against {others} in other months"
 
 
-def differences(differences: Differences) -> Said:
-    """State the widest clear difference between segments, or that there is none; below, the next and the others."""
-    few = " Too few left to tell differences from chance." * math.isnan(differences.p_value)
-    bars = f"Bars: 95 % intervals, in colour where more than chance.{few}"
-    plotted = f"Difference in months stayed of the first {stretch(differences.tau_months, 'month')}. {bars}"
-    return Said(_widest(differences), plotted, notes=tuple(_others(differences)))
-
-
 def _widest(differences: Differences) -> str:
     tau = months(differences.tau_months)
     if len(differences.clear):
@@ -401,46 +655,6 @@ def _others(differences: Differences) -> Iterator[str]:
         yield f"{unclear} of {every} pairs {verb} no clear difference in months stayed."
 
 
-def kinds(lost: pd.DataFrame) -> Said:
-    """State how much is lost to each kind of churn."""
-    plotted = "Share of customers who left in each way, by months since the start. Bands: 95 % intervals."
-    plotted += " Involuntarily: not by their choice, as when a payment failed."
-    if lost.empty:
-        return Said("It is too early to tell kinds of churn apart", plotted)
-    known = lost.dropna(subset="incidence")
-    if known.empty:
-        return Said("The data don't show how customers left in their first months", plotted)
-    each = zip(known["incidence"], known["churn_kind"], strict=True)
-    first, *others = (f"{percent(share)} {{}}{WAYS[kind]}" for share, kind in each)
-    parts = [first.format("of customers leave "), *(other.format("") for other in others)]
-    return Said(f"Within {months(known['months'].iloc[0])}, {listed(parts)}", plotted)
-
-
-def drivers(strongest: Row | None, *, changing: str = "", unit: str = "customer") -> Said:
-    """State the strongest driver that is more than chance; without one, that whose effect changes with age."""
-    plotted = "How fast customers leave, compared with the reference. Bars: 95 % intervals, in colour where more than "
-    plotted += f"chance, all comparisons taken together; n: {unit}s."
-    if strongest is None and changing:
-        others = "on average, nothing on record clearly raises or lowers the risk of leaving"
-        title = f"How much {changing} matters depends on how long customers have been here; {others}"
-        return Said(title, plotted, HOW_TO_READ_RATIOS)
-    if strongest is None:
-        return Said("Nothing on record clearly raises or lowers the risk of leaving", plotted, HOW_TO_READ_RATIOS)
-    s = strongest
-    rate = f"{_part(s.hazard_ratio)} {s.reference}'s rate"
-    if not s.reference:
-        high, low = s.level.split(INSTEAD)
-        rate = f"{_part(s.hazard_ratio)} the rate of those with {low}"
-        return Said(f"Customers with {s.term} {high} leave at {rate}, other things equal", plotted, HOW_TO_READ_RATIOS)
-    return Said(f"{s.level} customers leave at {rate}, other things equal", plotted, HOW_TO_READ_RATIOS)
-
-
-def priced(drivers: pd.DataFrame, currency: str) -> pd.DataFrame:
-    """Write the currency before the amounts that are compared, as in ``USD 290 instead of 204``."""
-    amounts = drivers["term"].isin([MRR, MRR_AT_START]) & drivers["level"].str.contains(INSTEAD)
-    return drivers.assign(level=drivers["level"].mask(amounts, f"{currency} " + drivers["level"]).str.strip())
-
-
 def _part(ratio: float) -> str:
     """Write a ratio as one says it.
 
@@ -453,76 +667,6 @@ def _part(ratio: float) -> str:
     if abs(math.log(near / ratio)) < NEAR:
         return f"about {PARTS[near]}"
     return f"{ratio:.1f} times" if ratio >= 0.1 else f"{percent(ratio)} of"
-
-
-def calibration(agreement: Row, *, checked_months: float, kept_share: float, segment: str = "") -> Said:
-    """State whether predicted and observed churn agree.
-
-    Parameters
-    ----------
-    agreement
-        Group by group.
-    checked_months, kept_share
-        Of ``DriverModel``.
-    segment
-        The column whose value the report is about, where it is about one.
-    """
-    n = agreement.n_groups
-    title = f"Customers fall into {counted(n, 'group')}, too few to judge the predictions"
-    if agreement.enough:
-        gap = f"the widest gap is {100 * agreement.widest_gap:.0f} points"
-        held = f"in {agreement.n_inside} of {n} groups as many left as predicted, within the margin of error; {gap}"
-        title = f"The predictions {'hold' if agreement.agree else 'do not hold everywhere'}: {held}"
-    plotted = f"Share leaving within {months(checked_months)} of the start, by predicted risk. Bars: 95 % intervals."
-    shrunk = (
-        f"Risks use {percent(kept_share)} of each effect (on the log scale): the part that holds for new customers."
-    )
-    every = (f"All customers are grouped here, whatever their {segment}: risks come from one model.",) * bool(segment)
-    return Said(title, plotted, notes=(*every, shrunk))
-
-
-def at_risk(
-    stakes: Row, *, horizon_months: int, currency: str = "", gross_margin: float = 1.0, concordance: float = math.nan,
-    tells_apart: bool = True, within: float = math.nan, alike_within: str = "", segment: tuple[str, str] = ("", ""),
-    others: bool = False, by_risk: bool = True, surveys: bool = False, shares: pd.Series[float] | None = None,
-) -> Said:  # fmt: skip
-    """State who gives a reason to call and what they pay, in which order the others are, and how much is at risk.
-
-    Parameters
-    ----------
-    stakes
-        As from :func:`cslib.churn.at_risk.stakes`.
-    horizon_months, gross_margin
-        With which they were computed.
-    currency
-        Code before amounts.
-    concordance, tells_apart, within, alike_within
-        Of ``DriverModel``.
-    segment
-        Column and value of those who are listed; empty: all are.
-    others
-        Whether they are others than the report is about.
-    by_risk
-        Whether they are in order of risk.
-    shares
-        Mean risk by value of ``alike_within``, where customers of one value count alike.
-    surveys
-        Whether the data hold answers, and so another list of customers to call.
-    """
-    if not stakes.n_customers:
-        return Said("Nobody is a customer today, so there is nobody to call")
-    priced = not math.isnan(stakes.money_at_risk)
-    known = (f"two customers it had not seen{f', whatever their {segment[0]}' * bool(segment[0])}", concordance)
-    if segment[0] and segment[0] == alike_within:
-        known = (f"two customers of the same {alike_within}", within)
-    before = _order(*known, tells_apart=tells_apart, by_risk=by_risk, priced=priced)
-    if tells_apart and alike_within:
-        text = _apart_by(alike_within, known[0], concordance, within)
-        before = (text,) if by_risk else (text, _alike(shares, alike_within, horizon_months, priced))
-    money_told = _at_stake(stakes, horizon_months, currency, gross_margin)
-    title, *rest = filter(None, [_reasons(stakes, currency), money_told])
-    notes = (*_listed(stakes, segment, others), *(f"{text}." for text in rest), *(BESIDE_SURVEYS,) * surveys)
-    return Said(title, notes=notes, before=before)
 
 
 def _order(two: str, concordance: float, *, tells_apart: bool, by_risk: bool, priced: bool) -> tuple[str, ...]:
@@ -555,131 +699,11 @@ def _alike(shares: pd.Series[float] | None, column: str, horizon_months: int, pr
     return f"So customers count with the risk of their {column}{risks}{order}."
 
 
-def _reasons(stakes: Row, currency: str) -> str:
-    """Say how many give a reason to call, and what they pay; empty where none does."""
-    if not stakes.n_reasons:
-        return ""
-    n, one = f"{stakes.n_reasons:,} of {counted(stakes.n_customers, 'customer')}", stakes.n_reasons == 1
-    give, come = ("gives", "comes") if one else ("give", "come")
-    paid = "" if math.isnan(stakes.mrr) else f"; they pay {money(stakes.mrr_reasons, currency)} a month"
-    return f"{n} {give} a reason to call and {come} first{paid}"
-
-
-def _at_stake(stakes: Row, horizon_months: int, currency: str, gross_margin: float) -> str:
-    """Say how much money is at risk, and how much of it the customers hold whom there is time to call."""
-    if math.isnan(stakes.money_at_risk):
-        return "The data hold no MRR, so money at risk is not known"
-    if not stakes.mrr:
-        return "No present customer pays anything, so no money is at risk"
-    if not stakes.money_at_risk:
-        ahead = stretch(horizon_months, "month")
-        return f"Nobody is expected to leave over the next {ahead}, so no money is at risk"
-    lost, held, paid = (money(m, currency) for m in (stakes.money_at_risk, stakes.money_listed, stakes.mrr))
-    what = f"{paid} in monthly revenue" if gross_margin == 1 else "monthly margin"
-    risk = f"{lost} of {what} is at risk over the next"
-    one, many = "customer at the top holds", "customers at the top hold"
-    top = f"the {one if stakes.n_listed == 1 else f'{stakes.n_listed:,} {many}'} {held} of it"
-    return f"{risk} {stretch(horizon_months, 'month')}; {top} ({percent(stakes.share_listed)})"
-
-
-def _listed(stakes: Row, segment: tuple[str, str], others: bool) -> tuple[str, ...]:
-    """Say whom the list holds, where the rest of the report is about others."""
-    who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {segment[0]} is {segment[1]} today"
-    return (f"{who}; the rest of this report is about those who began with it.",) * others
-
-
-def list_caption(gross_margin: float) -> str:
-    """Say what the amounts of the list are."""
-    what = "" if gross_margin == 1 else f"; at risk is the {percent(gross_margin)} that is margin"
-    return f"All customers of today, amounts for a month{what}"
-
-
-def work_list(risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
-    """Lay out the list for those who call: what to know first, and only what the data hold.
-
-    Parameters
-    ----------
-    risk
-        As from :func:`cslib.churn.at_risk.at_risk`.
-    by
-        The column that ``segment`` is of; empty: it is left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The same rows; columns in another order, without those that are empty or for the file only, which holds all
-        segments; money and months as whole numbers.
-    """
-    whole = {c: risk[c].round() for c in ("mrr", "money_at_risk") if c in risk}
-    shown = risk.assign(**whole, tenure_months=risk["tenure_months"] // 1, **({by: risk["segment"]} if by else {}))
-    shown = shown[[c for c in (*WORK_LIST, by) if c in shown]]
-    return shown.loc[:, shown.notna().any()] if len(shown) else shown
-
-
-def models(table: pd.DataFrame) -> Said:
-    """State which model of all customers predicts later ages best, and how much it counts.
-
-    Parameters
-    ----------
-    table
-        ``FittedModels.table``.
-    """
-    rows = whole(table)
-    if rows.empty:
-        return Said("No model could be fitted")
-    best, several = rows.nlargest(1, "weight").iloc[0], (rows["weight"] > 0).sum() > 1
-    known, n = pd.notna(best["holdout_score"]), counted(len(rows), "model")
-    if several:
-        how = "by what they predict of later ages" if known else "by AIC, as later ages are too few to predict"
-        return Said(f"Of {n}, {best['model']} counts most: {percent(best['weight'])} of their average, {how}")
-    how = "predicts the later ages best" if known else "has the lowest AIC; later ages are too few to predict"
-    return Said(f"{best['model']}, of {n}, {how}")
-
-
-def model_list(table: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the models, those that count most first; without segments where there are none."""
-    columns = [c for c in MODELS if c != "segment" or table["segment"].nunique() > 1]
-    place = {name: k for k, name in enumerate(["All", *table["segment"]][::-1])}
-    order = table.assign(place=-table["segment"].map(place)).sort_values(["place", "weight"], ascending=[True, False])
-    return order[columns]
-
-
-def forecast(outlook: Row | None, *, split: str = "") -> Said:
-    """State how many of the present customers are expected to leave; the whole may be the sum over a column."""
-    if outlook is None:
-        return Said("No forecast: nobody is a customer today, or they have been followed for less than a month")
-    plotted = "Today's customers expected to be still here, without new ones. Band: 95 % interval"
-    plotted += " of the model alone." if outlook.wider else "."
-    return Said(_ahead(outlook), f"{plotted}{f' The forecasts of each {split}, added up.' * bool(split)}")
-
-
 def _ahead(outlook: Row) -> str:
     lost = f"about {outlook.lost:,.0f} ({outlook.ci_lower:,.0f} to {outlook.ci_upper:,.0f})"
     within = f"within {months(outlook.months_ahead)}"
     verb = "is" if outlook.n_active == 1 else "are"
     return f"Of {counted(outlook.n_active, 'customer')} today, {lost} {verb} expected to leave {within}"
-
-
-def last_time(came: Row, *, found: Drift | None = None) -> tuple[str, ...]:
-    """Say what the same forecast would have been as long ago as it looks ahead, what came, and what to allow for.
-
-    Parameters
-    ----------
-    came
-        As from ``churn.outlook.came``.
-    found
-        How churn has changed, where it has.
-    """
-    ago = _ago(came)
-    foretold = f"{came.lost:,.0f} ({came.ci_lower:,.0f} to {came.ci_upper:,.0f}) of {came.n_active:,} customers"
-    left = f"{came.left:,}" if came.left else "nobody"
-    text = f"{ago[0].upper()}{ago[1:]} the same forecast would have been {foretold}; {left} left"
-    if came.held:
-        return (f"{text}, within that interval.",)
-    known = found is not None and found.clear and found.faster == (came.left > came.lost)
-    why = f", as customers have left {'faster' if came.left > came.lost else 'more slowly'} since" * known
-    wider = ", so the range above is wide enough for such a miss" * bool(came.left)
-    return (f"{text}, so it was {_too(came)}{why}. Its interval was too narrow{wider}.",)
 
 
 def _ago(came: Row) -> str:
@@ -690,57 +714,3 @@ def _too(came: Row) -> str:
     """Say how far a forecast was off."""
     size = "far" if math.isnan(came.error) else percent(abs(came.error))
     return f"{size} too {'high' if came.left < came.lost else 'low'}"
-
-
-def sums(outlook: Row | None, stakes: Row, *, split: str = "") -> tuple[str, ...]:
-    """Say how the forecast goes with the at-risk list, which is made customer by customer.
-
-    Parameters
-    ----------
-    outlook
-        As from ``churn.outlook.outlook``: None where nothing can be forecast.
-    stakes
-        Of the at-risk list, for the same months ahead.
-    split
-        The column over which the forecast was summed, if any.
-    """
-    if outlook is None or not stakes.n_customers:
-        return ()
-    listed = f"The risks on the list add up to {counted(stakes.expected_churned, 'customer')}"
-    if outlook.ci_lower <= stakes.expected_churned <= outlook.ci_upper:
-        interval = f"{outlook.ci_lower:,.0f} to {outlook.ci_upper:,.0f}"
-        return (f"{listed}, within the interval of the forecast ({interval}).",)
-    alike = f"of one age and {split}" if split else "of one age"
-    why = f"the list tells customers apart by all drivers, the forecast treats those {alike} alike"
-    return (f"{listed}, the forecast is {outlook.lost:,.0f}: {why}.",)
-
-
-def last_year(year: Row | None) -> tuple[str, ...]:
-    """State how many left a month over the last twelve; from ``churn.rates.last_year``."""
-    if year is None:
-        return ()
-    left = f"{format_value(year.churn_rate, 'percent')} of customers left a month"
-    ends = between(year.ci_lower, year.ci_upper)
-    few = "those who came and left within one month are not counted"
-    return (f"Over the 12 months to {year.month:%B %Y}, {left} ({ends}); {few}.",)
-
-
-def monthly(last: Row | None) -> Said:
-    """State the churn rate of the last month against the twelve before, or what they and the season let one expect.
-
-    Higher or lower only where the interval of the last month leaves out the pooled rate of the months before.
-    """
-    plotted = "Share of the customers at a month's start who left in it, from 30 customers on. Bands: 95 % intervals."
-    if last is None or math.isnan(last.churn_rate):
-        return Said("No month is complete yet, so there is no churn rate", plotted)
-    interval = between(last.ci_lower, last.ci_upper)
-    title = f"{percent(last.churn_rate)} of customers left in {last.month:%B %Y} ({interval})"
-    if last.compared:
-        before = f"the {stretch(last.n_before, 'month')} before"
-        when, usual = f"in {before}", f"{percent(last.usual)} a month"
-        if last.season == "allowed for":
-            when, usual = "expected", f"{percent(last.usual)}, from {before} and the season"
-        may_be = MAY_BE_SEASON if last.season == "unknown" and last.compared != "alike" else ""
-        alike = f"not clearly {'fewer' if last.churn_rate < last.usual else 'more'} than"
-        title = f"{title}, {AGAINST.get(last.compared, alike)} {when} ({usual}){may_be}"
-    return Said(title, plotted)

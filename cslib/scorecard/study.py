@@ -13,7 +13,7 @@ from cslib.data.customers import segment_remark
 from cslib.data.dataset import DataSet
 from cslib.data.drift import drift
 from cslib.data.kpi import NO_MARGIN, Setting
-from cslib.scorecard import words as say
+from cslib.scorecard import words
 from cslib.scorecard.history import Measured, measure_all
 from cslib.scorecard.scorecard import (
     Standing,
@@ -110,26 +110,30 @@ class Scorecard(Study):
         return told_by(self.table, self.measured.kpis)
 
     @cached_property
+    def _say(self) -> words.Wording:
+        return words.Wording(self.measured, self._repeats)
+
+    @cached_property
     def answer(self) -> Answer:
         """Are we on target? In a sentence and eight numbers."""
         first = headlines(self.table, self.measured.kpis)
-        return say.scorecard_answer(self._standing, first, self.measured)
+        return self._say.answer(self._standing, first)
 
     @cached_property
     def attention(self) -> Cards:
         """What needs attention?"""
-        return say.attention(self._standing, self.measured)
+        return self._say.attention(self._standing)
 
     @cached_property
     def kpis(self) -> Result:
         """Where does every KPI stand?"""
-        texts = say.kpi_texts(self.table, self._repeats)
+        texts = self._say.kpis(self.table)
         found = drift(self.data) if self.table.loc[self.table["group"] == "value", "value"].notna().any() else None
-        notes = say.kpi_notes(self.table, self._repeats, self.measured)
-        notes = (*notes, *([say.rests_on(found)] if found else []), *say.all_margin(self._all_margin))
+        notes = self._say.notes(self.table)
+        notes = (*notes, *([self._say.rests_on(found)] if found else []), *self._say.all_margin(self._all_margin))
         history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")
-        caption = say.kpis_caption(self.table, self.data.currency)
-        how: Any = {"notes": notes, "also": (history,), "absent": "" if len(texts) else f"{say.NOTHING}."}
+        caption = self._say.caption(self.table)
+        how: Any = {"notes": notes, "also": (history,), "absent": "" if len(texts) else f"{words.NOTHING}."}
         how["formats"] = {"Status": "status"}
         return Result("kpis", self.table, caption=caption, shown=texts, most=40, **how)
 
@@ -140,12 +144,12 @@ class Scorecard(Study):
         if table.empty:
             return Result(name, table, caption="KPIs by segment")
         every = self.measured.segments()
-        texts = say.segment_texts(self.table, table, self._repeats, sorted(every[:MOST]))
+        texts = self._say.segments(self.table, table, sorted(every[:MOST]))
         some = f" (the {MOST} largest of {len(every)})" * (len(every) > MOST)
         caption = f"KPIs by {self.by}{some}, over the same periods as above"
-        others = say.other_marks(marked_otherwise(table, self.measured.years), self.measured)
+        others = self._say.other_marks(marked_otherwise(table, self.measured.years))
         shown = table[~table["kpi"].isin(self._repeats)]
-        notes = (say.verdicts(shown), *others, *segment_remark(self.data, self.by))
+        notes = (self._say.verdicts(shown), *others, *segment_remark(self.data, self.by))
         labels = {segment: segment for segment in texts.columns}
         return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite, isinf
 from typing import Any, Final
 
@@ -48,25 +49,287 @@ HOW_TO_READ: Final = (
 )
 
 
-def scorecard_answer(stand: Standing, table: pd.DataFrame, measured: Measured) -> Answer:
-    """Answer "are we on target?", with the headline cards.
+@dataclass(frozen=True)
+class Wording:
+    """Which KPIs there are, and in which money.
 
-    Parameters
+    Attributes
     ----------
-    stand
-        As from ``scorecard.scorecard.standing``.
-    table
-        As from ``scorecard.scorecard.headlines``.
     measured
-        What both are made of.
+        What everything told is made of.
+    repeats
+        As from ``scorecard.scorecard.told_by``: told by others.
     """
-    said = f"{stand.n_measured} of {stand.n_kpis} KPIs measured · {counted(stand.n_targets, 'target')}"
-    if not stand.n_measured:
-        return Answer(said, f"**{NOTHING}**.")
-    cards, worse = tuple(_card(row, measured) for row in table.itertuples()), _worse_said(stand)
-    if not stand.n_targets:
-        return Answer(said, f"No targets are set. **{worse}**.", cards)
-    return Answer(said, f"{_targets_said(stand)} {worse}.", cards)
+
+    measured: Measured
+    repeats: Mapping[str, str]
+
+    @property
+    def currency(self) -> str:
+        """Code before amounts; may be empty."""
+        return self.measured.currency
+
+    def answer(self, stand: Standing, table: pd.DataFrame) -> Answer:
+        """Answer "are we on target?", with the headline cards.
+
+        Parameters
+        ----------
+        stand
+            As from ``scorecard.scorecard.standing``.
+        table
+            As from ``scorecard.scorecard.headlines``.
+        """
+        said = f"{stand.n_measured} of {stand.n_kpis} KPIs measured · {counted(stand.n_targets, 'target')}"
+        if not stand.n_measured:
+            return Answer(said, f"**{NOTHING}**.")
+        cards, worse = tuple(self._card(row) for row in table.itertuples()), _worse_said(stand)
+        if not stand.n_targets:
+            return Answer(said, f"No targets are set. **{worse}**.", cards)
+        return Answer(said, f"{_targets_said(stand)} {worse}.", cards)
+
+    def attention(self, stand: Standing) -> Cards:
+        """Say what needs attention, each thing in a sentence with a link to the section that explains it.
+
+        Parameters
+        ----------
+        stand
+            As from ``scorecard.scorecard.standing``.
+
+        Returns
+        -------
+        Cards
+            No cards, and sentences with ``**bold**`` parts, of which the home page tells the first: missed targets, by
+            how far; then what got worse by more than chance, targets that cannot be told, and what got better. One of
+            each KPI and its twin.
+        """
+        ranked: list[Row] = [row for row in stand.attention.itertuples() if not row.repeats]
+        said = [f"{self._said(row)} {self._link(row)}" for row in ranked]
+        calm = "Nothing is off its target or clearly different from usual" if stand.n_measured else NOTHING
+        said = said or [f"{calm}. {link_to(SCORECARD)}"]
+        none = "No targets are set. Name them under [targets] in cslib.toml, such as nps = 30."
+        notes = () if stand.n_targets else (none,)
+        more: Any = {"how_to_read": HOW_TO_READ, "notes": notes, "caption": "What needs attention"}
+        return Cards("attention", stand.attention, attention=tuple(said), **more)
+
+    def _link(self, row: Row) -> str:
+        """Link to what explains the KPI; where those who answered differ from the others, to those."""
+        return self.measured.kpis[SILENT if pd.notna(row.of_all_12m) else row.kpi].link
+
+    def _said(self, row: Row) -> str:
+        currency, known = self.currency, _known(row)
+        value = _value(row, row.value, currency)
+        stands = f"{row.label} {'are' if row.label.endswith('customers') else 'is'} {value}"
+        if row.judged_over and row.why in ("missed", "missed of late", "not clear"):
+            return self._said_of_year(row, stands)
+        if row.why == "not clear":
+            return self._too_close(row, stands)
+        if row.why != "missed":
+            return f"**{stands}, {self._moved(row)}**{self._before(row)}.{self._worst(row)}"
+        off = f", {_side(row)} its target of {_goal(row, currency)}"
+        missed = f"; its target is {_target(row, currency)}" if isinf(row.value) else off
+        then = f"; it is {self._moved(row)}" if row.change in MOVED else self._before(row)
+        return f"**{stands}{known}{missed}**{then}.{self._worst(row)}"
+
+    def _said_of_year(self, row: Row, stands: str) -> str:
+        """Say how the last 12 months stand to the target, and what the last period is alone."""
+        year, goal = f"{self._in_a_year(row)} over {TOLD} ({_year_ends(row)})", _goal(row, self.currency)
+        if row.why == "missed of late":
+            meets = "meets it" if row.status == "met" else "is too close to call"
+            return f"**{stands} in {_alone(row)}{_known(row)}, {_side(row)} its target of {goal}**; {year} {meets}."
+        alone = f"{_alone(row)}, at {_value(row, row.value, self.currency)}, {ALONE[row.status_alone]}"
+        rest = f"{_and_trend(row)}; {alone}{_of_all(row)}."
+        if row.why == "missed":
+            return f"**{row.label} is {year}, {_side(row)} its target of {goal}**{rest}"
+        target = _target(row, self.currency)
+        close = f"too close to its target of {target} to call"
+        return f"**{row.label} is {year}**, {f'with a target of {target}' if pd.notna(row.of_all_12m) else close}{rest}"
+
+    def _too_close(self, row: Row, stands: str) -> str:
+        """Say of a target that it cannot be told whether it is met, and why."""
+        target, known = _target(row, self.currency), _known(row)
+        if not known:
+            return f"**{stands}**; whether it meets its target of {target} cannot be told."
+        return f"**{stands}{known}**, too close to its target of {target} to call."
+
+    def _in_a_year(self, row: Row) -> str:
+        return f"{_value(row, row.value_12m, self.currency)}{' a month' if row.months == 1 else ''}"
+
+    def _worst(self, row: Row) -> str:
+        """Name the segment that stands worst, where there are any."""
+        if pd.isna(row.worst):
+            return ""
+        far, sure = "Lowest" if row.direction == "up" else "Highest", "" if row.apart else ", which may be chance"
+        return f" {far} is {row.worst}: {_value(row, row.worst_value, self.currency)}{sure}."
+
+    def _before(self, row: Row) -> str:
+        known = pd.notna(row.previous) and not (row.change in MOVED and not isfinite(row.limit_lower))
+        return f"; {_when(row)} it was {_value(row, row.previous, self.currency)}" if known else ""
+
+    def _moved(self, row: Row) -> str:
+        """Say of what moved by more than chance against what it did."""
+        season = MAY_BE_SEASON * (row.season == "unknown")
+        if isfinite(row.limit_lower):
+            usual = format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)
+            now = " at this time of the year" if row.season == "allowed for" else ""
+            return f"{'above' if row.change == 'higher' else 'below'} its usual {usual}{now}{season}"
+        yearly = pd.notna(row.year_before)
+        then = _value(row, row.year_before if yearly else row.previous, self.currency)
+        up = "up" if row.change == "higher" else "down"
+        return f"clearly {up} from {then} {BEFORE[YEAR] if yearly else _when(row)}{season}"
+
+    def _card(self, row: Row) -> Card:
+        kpi, currency = self.measured.kpis[row.kpi], self.currency
+        limited = _limited(row) and not (kpi.grows or row.season == "allowed for")  # else of one period only
+        value, lower, upper = row.value, row.ci_lower, row.ci_upper
+        n = None if pd.isna(row.n) else int(row.n)
+        last = OF_REVENUE if kpi.unset == NO_MARGIN else _last_line(row)
+        detail = "\n".join(filter(None, [row.period, self._change(row), last]))
+        noun, label, trend = kpi.noun, row.label, self.measured.trend(row.kpi)
+        if row.judged_over:
+            value, lower, upper, n = row.value_12m, row.ci_lower_12m, row.ci_upper_12m, int(row.n_12m)
+            detail, noun = _of_the_year(row), f"{noun} month" if row.months == 1 else noun
+            if row.months == 1:
+                label, trend, limited = f"{row.label} a month", self.measured.trend(row.kpi, pooled=YEAR), False
+        lower, upper = (None, None) if lower == upper else (lower, upper)
+        aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
+        aimed: Any = {}
+        if row.status in JUDGED:
+            aimed = {"status": row.status, "target": _target(row, currency), "aims": aims}
+        limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
+        more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun}
+        return Card(label, value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
+
+    def _change(self, row: Row) -> str:
+        """Say in a line how the value compares with what it was: in words of a clear change only where it is one."""
+        if isinf(row.value):
+            return "not reached within the time looked ahead"
+        if row.change in MOVED:
+            return self._moved(row)
+        if pd.isna(row.previous):
+            return ""
+        value, before = (re.sub(SPAN, "", _plain(row, v)) for v in (row.value, row.previous))
+        way = "up" if row.value > row.previous else "down"
+        return f"as {_when(row)}" if value == before else f"{way} from {before} {_when(row)}"
+
+    def kpis(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Write what is measured as text, every KPI in its unit and every fact once.
+
+        Parameters
+        ----------
+        table
+            As from ``scorecard.scorecard.scorecard``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (``as
+            usual``, of money that grows ``up as usual``; ``rising`` or ``falling`` over 12 months; ``above`` or ``below
+            usual``; without a usual range ``up`` or ``down`` by more than chance, or ``not clear``; ``not judged`` of
+            costs and customer value), ``Group``; empty texts where nothing is known.
+        """
+        each: Iterable[Row] = (r for r in table.itertuples() if pd.notna(r.value) and r.kpi not in self.repeats)
+        return pd.DataFrame([_texts(row) for row in each])
+
+    def notes(self, table: pd.DataFrame) -> tuple[str, ...]:
+        """Say which KPIs are told by others, which targets are not judged, and what is not measured and why.
+
+        Parameters
+        ----------
+        table
+            As from ``scorecard.scorecard.scorecard``.
+        """
+        rows: list[Row] = list(table.itertuples())
+        labels = {row.kpi: row.label for row in rows}
+        own = self.measured.kpis
+        pairs = [(own[name].mirror or own[other].mirror, name, other) for name, other in self.repeats.items()]
+        forms = [name for name, other in self.repeats.items() if own[name].form and own[name].twin == other]
+        known = {row.kpi for row in rows if pd.notna(row.value)}
+        same = [
+            f"{labels[name]} is {'100 % minus' if mirror else 'the same as'} {labels[other]}"
+            for mirror, name, other in pairs
+            if name in known and name not in forms
+        ]
+        same += _forms(own[name] for name in forms if name in known)
+        unset = [
+            f"{row.label} has no verdict yet: {row.status.partition(': ')[2]}."
+            for row in rows
+            if row.status.startswith("not set up") and row.kpi in known
+        ]
+        missing: dict[str, list[str]] = {}
+        for row in rows:
+            if row.kpi not in known:
+                missing.setdefault(row.status.removeprefix("not measured: ").rstrip("."), []).append(row.label)
+        absent = [f"Not measured: {', '.join(own)} – {reason}." for reason, own in missing.items()]
+        return (*([f"Not shown twice: {'; '.join(same)}."] if same else []), *unset, *absent)
+
+    def all_margin(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Say which KPIs count all revenue as margin, as none is known."""
+        verdict = "it has no verdict" if len(labels) == 1 else "they have no verdict"
+        how = "Set gross_margin, in cslib.toml or as a parameter, such as 0.8."
+        return (f"All revenue counts as margin in {listed(labels)}, so {verdict} on a target. {how}",) if labels else ()
+
+    def rests_on(self, found: Drift) -> str:
+        """Say which months LTV and payback rest on, where customers now leave at another pace."""
+        pace = "faster" if found.faster else "more slowly"
+        if found.carries:
+            return f"LTV and payback rest on the last 12 months, in which customers left {pace} than before."
+        few = "too few started in the last 12 months to rest on these alone"
+        return f"LTV and payback rest on all years, although customers now leave {pace}: {few}."
+
+    def segments(self, table: pd.DataFrame, cells: pd.DataFrame, segments: Iterable[str]) -> pd.DataFrame:
+        """Lay the KPIs of segments side by side, each held against that of the other segments.
+
+        Parameters
+        ----------
+        table
+            As from ``scorecard.scorecard.scorecard``.
+        cells
+            As from ``scorecard.scorecard.compared``.
+        segments
+            Those to show.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``KPI``, ``All``, and one column per segment, such as ``↑ 27.8 k``; no rows without segments.
+        """
+        known: list[Row] = list(cells.dropna(subset="value").itertuples())
+        by_place = {(cell.kpi, cell.segment): cell for cell in known}
+        there = {kpi for kpi, _ in by_place} - {*self.repeats}
+        each: list[Row] = [row for row in table.itertuples() if row.kpi in there]
+        names = [*segments]
+        rows = [[row.label, *_side_by_side(row, [by_place.get((row.kpi, s)) for s in names])] for row in each]
+        return pd.DataFrame(rows, columns=["KPI", WHOLE, *names])
+
+    def verdicts(self, cells: pd.DataFrame) -> str:
+        """Say what a verdict of :meth:`segments` means, and how many there are."""
+        tried, clear = int(cells["p_adjusted"].notna().sum()), int((cells["verdict"] != "").sum())
+        many = f"{clear} of {counted(tried, 'comparison')} {'does' if clear == 1 else 'do'}" if clear else "None does"
+        still = " Of such marks one in twenty may still be chance." * bool(clear)
+        marks = f"↑ and ↓ mark what lies above or below the other segments by more than chance: {many}."
+        return f"{marks}{still} The file holds the intervals."
+
+    def other_marks(self, marks: pd.DataFrame) -> tuple[str, ...]:
+        """Say where other segments stand out over 12 months, as a report has them, than in the last period.
+
+        Parameters
+        ----------
+        marks
+            As from ``scorecard.scorecard.marked_otherwise``.
+        """
+        rows: Iterable[Row] = marks.itertuples()
+        return tuple(
+            f"The marks of {self.measured.kpis[row.kpi].label} are of its last quarter ({listed(row.now) or 'none'}). "
+            f"Over {TOLD}, {_upon(row.over_year)}: {link_to(DIFFERENT)}"
+            for row in rows
+        )
+
+    def caption(self, table: pd.DataFrame) -> str:
+        """Say of which time the table is, and in which currency."""
+        until = table["until"].dropna()
+        known = self.currency and table["unit"].isin(["money", "amount"]).any()
+        amounts = f"; amounts in {self.currency}" if known else ""
+        return f"KPIs{f' as of the end of {until.max():%B %Y}' if len(until) else ''}{amounts}"
 
 
 def _worse_said(stand: Standing) -> str:
@@ -101,82 +364,8 @@ def _are(n: int) -> str:
     return "is" if n == 1 else "are"
 
 
-def attention(stand: Standing, measured: Measured) -> Cards:
-    """Say what needs attention, each thing in a sentence with a link to the section that explains it.
-
-    Parameters
-    ----------
-    stand
-        As from ``scorecard.scorecard.standing``.
-    measured
-        What it is made of.
-
-    Returns
-    -------
-    Cards
-        No cards, and sentences with ``**bold**`` parts, of which the home page tells the first: missed targets, by how
-        far; then what got worse by more than chance, targets that cannot be told, and what got better. One of each KPI
-        and its twin.
-    """
-    ranked: list[Row] = [row for row in stand.attention.itertuples() if not row.repeats]
-    said = [f"{_said(row, measured)} {_link(row, measured)}" for row in ranked]
-    calm = "Nothing is off its target or clearly different from usual" if stand.n_measured else NOTHING
-    said = said or [f"{calm}. {link_to(SCORECARD)}"]
-    none = "No targets are set. Name them under [targets] in cslib.toml, such as nps = 30."
-    notes = () if stand.n_targets else (none,)
-    more: Any = {"how_to_read": HOW_TO_READ, "notes": notes, "caption": "What needs attention"}
-    return Cards("attention", stand.attention, attention=tuple(said), **more)
-
-
-def _link(row: Row, measured: Measured) -> str:
-    """Link to what explains the KPI; where those who answered differ from the others, to those."""
-    return measured.kpis[SILENT if pd.notna(row.of_all_12m) else row.kpi].link
-
-
-def _said(row: Row, measured: Measured) -> str:
-    currency = measured.currency
-    value, known = _value(row, row.value, currency), _known(row)
-    stands = f"{row.label} {'are' if row.label.endswith('customers') else 'is'} {value}"
-    if row.judged_over and row.why in ("missed", "missed of late", "not clear"):
-        return _said_of_year(row, stands, currency)
-    if row.why == "not clear":
-        return _too_close(row, stands, currency)
-    if row.why != "missed":
-        return f"**{stands}, {_moved(row, currency)}**{_before(row, currency)}.{_worst(row, currency)}"
-    off = f", {_side(row)} its target of {_goal(row, currency)}"
-    missed = f"; its target is {_target(row, currency)}" if isinf(row.value) else off
-    then = f"; it is {_moved(row, currency)}" if row.change in MOVED else _before(row, currency)
-    return f"**{stands}{known}{missed}**{then}.{_worst(row, currency)}"
-
-
-def _said_of_year(row: Row, stands: str, currency: str) -> str:
-    """Say how the last 12 months stand to the target, and what the last period is alone."""
-    year, goal = f"{_in_a_year(row, currency)} over {TOLD} ({_year_ends(row)})", _goal(row, currency)
-    if row.why == "missed of late":
-        meets = "meets it" if row.status == "met" else "is too close to call"
-        return f"**{stands} in {_alone(row)}{_known(row)}, {_side(row)} its target of {goal}**; {year} {meets}."
-    alone = f"{_alone(row)}, at {_value(row, row.value, currency)}, {ALONE[row.status_alone]}"
-    if row.why == "missed":
-        return f"**{row.label} is {year}, {_side(row)} its target of {goal}**{_and_trend(row)}; {alone}{_of_all(row)}."
-    target = _target(row, currency)
-    close = f"with a target of {target}" if pd.notna(row.of_all_12m) else f"too close to its target of {target} to call"
-    return f"**{row.label} is {year}**, {close}{_and_trend(row)}; {alone}{_of_all(row)}."
-
-
 def _over(row: Row) -> str:
     return f" over {row.judged_over}" if row.judged_over else ""
-
-
-def _too_close(row: Row, stands: str, currency: str) -> str:
-    """Say of a target that it cannot be told whether it is met, and why."""
-    target, known = _target(row, currency), _known(row)
-    if not known:
-        return f"**{stands}**; whether it meets its target of {target} cannot be told."
-    return f"**{stands}{known}**, too close to its target of {target} to call."
-
-
-def _in_a_year(row: Row, currency: str) -> str:
-    return f"{_value(row, row.value_12m, currency)}{' a month' if row.months == 1 else ''}"
 
 
 def _year_ends(row: Row) -> str:
@@ -206,14 +395,6 @@ def _alone(row: Row) -> str:
     return f"{row.until:%B} alone" if row.months == 1 else f"{row.period} alone"
 
 
-def _worst(row: Row, currency: str) -> str:
-    """Name the segment that stands worst, where there are any."""
-    if pd.isna(row.worst):
-        return ""
-    far, sure = "Lowest" if row.direction == "up" else "Highest", "" if row.apart else ", which may be chance"
-    return f" {far} is {row.worst}: {_value(row, row.worst_value, currency)}{sure}."
-
-
 def _side(row: Row) -> str:
     return "outside" if pd.notna(row.target_upper) else "below" if row.direction == "up" else "above"
 
@@ -233,29 +414,11 @@ def _known(row: Row) -> str:
     return f" ({interval})" if interval else ""
 
 
-def _before(row: Row, currency: str) -> str:
-    known = pd.notna(row.previous) and not (row.change in MOVED and not isfinite(row.limit_lower))
-    return f"; {_when(row)} it was {_value(row, row.previous, currency)}" if known else ""
-
-
 def _when(row: Row) -> str:
     """Name the period just before."""
     if row.months == 1 and pd.isna(row.until):
         return "a month earlier"
     return BEFORE[int(row.months)].format(row.until - pd.offsets.MonthEnd(1) if pd.notna(row.until) else "")
-
-
-def _moved(row: Row, currency: str) -> str:
-    """Say of what moved by more than chance against what it did."""
-    season = MAY_BE_SEASON * (row.season == "unknown")
-    if isfinite(row.limit_lower):
-        usual = format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)
-        now = " at this time of the year" if row.season == "allowed for" else ""
-        return f"{'above' if row.change == 'higher' else 'below'} its usual {usual}{now}{season}"
-    yearly = pd.notna(row.year_before)
-    then = _value(row, row.year_before if yearly else row.previous, currency)
-    up = "up" if row.change == "higher" else "down"
-    return f"clearly {up} from {then} {BEFORE[YEAR] if yearly else _when(row)}{season}"
 
 
 def _usually(row: Row) -> str:
@@ -271,33 +434,10 @@ def _goal(row: Row, currency: str) -> str:
     return " to ".join([*(t.removesuffix(" %") for t in texts[:-1]), texts[-1]])
 
 
-def _target(row: Row, currency: str = "") -> str:
+def _target(row: Row, currency: str) -> str:
     if pd.notna(row.target_upper):
         return _goal(row, currency)
     return f"at {'least' if row.direction == 'up' else 'most'} {_goal(row, currency)}"
-
-
-def _card(row: Row, measured: Measured) -> Card:
-    kpi, currency = measured.kpis[row.kpi], measured.currency
-    limited = _limited(row) and not (kpi.grows or row.season == "allowed for")  # else of one period only
-    value, lower, upper = row.value, row.ci_lower, row.ci_upper
-    n = None if pd.isna(row.n) else int(row.n)
-    last = OF_REVENUE if kpi.unset == NO_MARGIN else _last_line(row)
-    detail = "\n".join(filter(None, [row.period, _change(row, currency), last]))
-    noun, label, trend = kpi.noun, row.label, measured.trend(row.kpi)
-    if row.judged_over:
-        value, lower, upper, n = row.value_12m, row.ci_lower_12m, row.ci_upper_12m, int(row.n_12m)
-        detail, noun = _of_the_year(row), f"{noun} month" if row.months == 1 else noun
-        if row.months == 1:
-            label, trend, limited = f"{row.label} a month", measured.trend(row.kpi, pooled=YEAR), False
-    lower, upper = (None, None) if lower == upper else (lower, upper)
-    aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
-    aimed: Any = {}
-    if row.status in JUDGED:
-        aimed = {"status": row.status, "target": _target(row, currency), "aims": aims}
-    limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
-    more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun}
-    return Card(label, value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
 
 
 def _of_the_year(row: Row) -> str:
@@ -315,41 +455,6 @@ def _of_the_year(row: Row) -> str:
 def _last_line(row: Row) -> str:
     """Say in the last line of a card what is usual."""
     return _usually(row) if row.change == "noise" and _limited(row) else ""
-
-
-def _change(row: Row, currency: str) -> str:
-    """Say in a line how the value compares with what it was: in the words of a clear change only where it is one."""
-    if isinf(row.value):
-        return "not reached within the time looked ahead"
-    if row.change in MOVED:
-        return _moved(row, currency)
-    if pd.isna(row.previous):
-        return ""
-    value, before = (re.sub(SPAN, "", _plain(row, v)) for v in (row.value, row.previous))
-    way = "up" if row.value > row.previous else "down"
-    return f"as {_when(row)}" if value == before else f"{way} from {before} {_when(row)}"
-
-
-def kpi_texts(table: pd.DataFrame, repeats: Mapping[str, str]) -> pd.DataFrame:
-    """Write what is measured as text, every KPI in its unit and every fact once.
-
-    Parameters
-    ----------
-    table
-        As from ``scorecard.scorecard.scorecard``.
-    repeats
-        As from ``scorecard.scorecard.told_by``: these are left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (``as
-        usual``, of money that grows ``up as usual``; ``rising`` or ``falling`` over 12 months; ``above`` or ``below
-        usual``; without a usual range ``up`` or ``down`` by more than chance, or ``not clear``; ``not judged`` of costs
-        and customer value), ``Group``; empty texts where nothing is known.
-    """
-    each: Iterable[Row] = (r for r in table.itertuples() if pd.notna(r.value) and r.kpi not in repeats)
-    return pd.DataFrame([_texts(row) for row in each])
 
 
 def _texts(row: Row) -> dict[str, str]:
@@ -399,46 +504,6 @@ def _usual(row: Row) -> str:
     return row.trend or (f"{'up ' * grows}as usual" if _limited(row) else "not clear")
 
 
-def kpi_notes(table: pd.DataFrame, repeats: Mapping[str, str], measured: Measured) -> tuple[str, ...]:
-    """Say which KPIs are told by others, which targets are not judged, and what is not measured and why.
-
-    Parameters
-    ----------
-    table, repeats, measured
-        As in :func:`kpi_texts`.
-    """
-    rows: list[Row] = list(table.itertuples())
-    labels = {row.kpi: row.label for row in rows}
-    own = measured.kpis
-    pairs = [(own[name].mirror or own[other].mirror, name, other) for name, other in repeats.items()]
-    forms = [name for name, other in repeats.items() if own[name].form and own[name].twin == other]
-    known = {row.kpi for row in rows if pd.notna(row.value)}
-    same = [
-        f"{labels[name]} is {'100 % minus' if mirror else 'the same as'} {labels[other]}"
-        for mirror, name, other in pairs
-        if name in known and name not in forms
-    ]
-    same += _forms(own[name] for name in forms if name in known)
-    unset = [
-        f"{row.label} has no verdict yet: {row.status.partition(': ')[2]}."
-        for row in rows
-        if row.status.startswith("not set up") and row.kpi in known
-    ]
-    missing: dict[str, list[str]] = {}
-    for row in rows:
-        if row.kpi not in known:
-            missing.setdefault(row.status.removeprefix("not measured: ").rstrip("."), []).append(row.label)
-    absent = [f"Not measured: {', '.join(own)} – {reason}." for reason, own in missing.items()]
-    return (*([f"Not shown twice: {'; '.join(same)}."] if same else []), *unset, *absent)
-
-
-def all_margin(labels: Sequence[str]) -> tuple[str, ...]:
-    """Say which KPIs count all revenue as margin, as none is known."""
-    verdict = "it has no verdict" if len(labels) == 1 else "they have no verdict"
-    how = "Set gross_margin, in cslib.toml or as a parameter, such as 0.8."
-    return (f"All revenue counts as margin in {listed(labels)}, so {verdict} on a target. {how}",) if labels else ()
-
-
 def _forms(kpis: Iterable[Kpi]) -> list[str]:
     """Say where other forms of a KPI are told."""
     named: dict[str, list[str]] = {}
@@ -449,45 +514,6 @@ def _forms(kpis: Iterable[Kpi]) -> list[str]:
 
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def rests_on(found: Drift) -> str:
-    """Say which months LTV and payback rest on, where customers now leave at another pace."""
-    pace = "faster" if found.faster else "more slowly"
-    if found.carries:
-        return f"LTV and payback rest on the last 12 months, in which customers left {pace} than before."
-    few = "too few started in the last 12 months to rest on these alone"
-    return f"LTV and payback rest on all years, although customers now leave {pace}: {few}."
-
-
-def segment_texts(
-    table: pd.DataFrame, cells: pd.DataFrame, repeats: Mapping[str, str], segments: Iterable[str]
-) -> pd.DataFrame:
-    """Lay the KPIs of segments side by side, each held against that of the other segments.
-
-    Parameters
-    ----------
-    table
-        As from ``scorecard.scorecard.scorecard``.
-    cells
-        As from ``scorecard.scorecard.compared``.
-    repeats
-        As in :func:`kpi_texts`.
-    segments
-        Those to show.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``KPI``, ``All``, and one column per segment, such as ``↑ 27.8 k``; no rows without segments.
-    """
-    known: list[Row] = list(cells.dropna(subset="value").itertuples())
-    by_place = {(cell.kpi, cell.segment): cell for cell in known}
-    there = {kpi for kpi, _ in by_place} - {*repeats}
-    each: list[Row] = [row for row in table.itertuples() if row.kpi in there]
-    names = [*segments]
-    rows = [[row.label, *_side_by_side(row, [by_place.get((row.kpi, s)) for s in names])] for row in each]
-    return pd.DataFrame(rows, columns=["KPI", WHOLE, *names])
 
 
 def _side_by_side(row: Row, cells: list[Any]) -> list[str]:
@@ -504,40 +530,6 @@ def _side_by_side(row: Row, cells: list[Any]) -> list[str]:
     return [texts[0], *("–" if cell is None else told[cell.segment] for cell in cells)]
 
 
-def verdicts(cells: pd.DataFrame) -> str:
-    """Say what a verdict of :func:`segment_texts` means, and how many there are."""
-    tried, clear = int(cells["p_adjusted"].notna().sum()), int((cells["verdict"] != "").sum())
-    many = f"{clear} of {counted(tried, 'comparison')} {'does' if clear == 1 else 'do'}" if clear else "None does"
-    still = " Of such marks one in twenty may still be chance." * bool(clear)
-    marks = f"↑ and ↓ mark what lies above or below the other segments by more than chance: {many}."
-    return f"{marks}{still} The file holds the intervals."
-
-
-def other_marks(marks: pd.DataFrame, measured: Measured) -> tuple[str, ...]:
-    """Say where other segments stand out over 12 months, as a report has them, than in the last period.
-
-    Parameters
-    ----------
-    marks
-        As from ``scorecard.scorecard.marked_otherwise``.
-    measured
-        What they are made of.
-    """
-    rows: Iterable[Row] = marks.itertuples()
-    return tuple(
-        f"The marks of {measured.kpis[row.kpi].label} are of its last quarter ({listed(row.now) or 'none'}). "
-        f"Over {TOLD}, {_upon(row.over_year)}: {link_to(DIFFERENT)}"
-        for row in rows
-    )
-
-
 def _upon(names: list[str]) -> str:
     clear = "clearly differs" if len(names) < 2 else "clearly differ"
     return f"{listed(names) if names else 'no segment'} {clear}"
-
-
-def kpis_caption(table: pd.DataFrame, currency: str) -> str:
-    """Say of which time the table is, and in which currency."""
-    until = table["until"].dropna()
-    amounts = f"; amounts in {currency}" if currency and table["unit"].isin(["money", "amount"]).any() else ""
-    return f"KPIs{f' as of the end of {until.max():%B %Y}' if len(until) else ''}{amounts}"

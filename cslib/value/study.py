@@ -15,6 +15,7 @@ from cslib.data.drift import Drift, drift
 from cslib.data.lifetimes import lifetimes, unit_months
 from cslib.data.lives import counted_as
 from cslib.data.parts import split_by
+from cslib.data.words import assumed_pace
 from cslib.errors import stretch
 from cslib.show.charts import largest_segments, left_out, lines_with_bands
 from cslib.show.estimates import bar_plot
@@ -93,11 +94,15 @@ class Value(Study):
     @cached_property
     def answer(self) -> Answer:
         """What a customer is worth, in a sentence and four numbers."""
-        how: Any = {"terms": self._terms, "source": self._values.source, "currency": self._money, "found": self._drift}
+        how: Any = {
+            "terms": self._terms,
+            "source": self._values.source,
+            "found": self._drift,
+            "added_by": self._added_by,
+        }
         how |= {"later": any(p.come_back for p in self._paths.values()), "unit": counted_as(self.data)}
-        how |= {"added_by": self._added_by}
         tables = (self._forms, self._base, self._pay, last_year(self._tested))
-        return words.value_answer(*tables, **how, standard=not self.horizon_months)
+        return self._say.answer(*tables, **how, standard=not self.horizon_months)
 
     @cached_property
     def ltv(self) -> Result:
@@ -106,7 +111,7 @@ class Value(Study):
         table = worth.cumulative(self._paths, self._terms, **self._ahead)
         shown, net = self._drawn(table, "net_value"), bool(self._pay["cac"].notna().any())
         why = "What a new customer brings cannot be told: nobody left, or early ages were not observed."
-        title = words.value_title(forms, self._pay, currency=self._money)
+        title = self._say.ltv(forms, self._pay)
         less = ", less what it cost to win" * net
         plotted = f"{self._unit} that a new customer has brought{less}. Bands: 95 % intervals.{self._fewer}"
         columns: Any = {"x": "month", "y": "net_value"}
@@ -115,7 +120,7 @@ class Value(Study):
         if whole(self._pay)["payback_months"].lt(float("inf")).any():
             chart = partial(earned_back, chart, shown, self._pay)
             plotted = f"{plotted} Circle: acquisition cost is recovered."
-        notes = words.reliance(forms, self._drawn(observed, "segment"), currency=self._money)
+        notes = self._say.reliance(forms, self._drawn(observed, "segment"))
         also = (
             Result("cumulative_value", table, caption="Value of a new customer, month by month"),
             Result("observed_part", observed, caption="How far the data reach, and what is used beyond"),
@@ -131,10 +136,10 @@ class Value(Study):
         told = known[known["segment"] != "All"]
         if len(told) < 2:  # the chart above shows it
             return Result("recovery", table, caption=caption, most=0)
-        shown = words.paybacks(known, segments=self._largest, **self._ahead)
+        shown = self._say.paybacks(known, segments=self._largest)
         columns: Any = {"estimate": "payback_months", "label": "segment", "text": "told"}
         chart = partial(bar_plot, shown, **columns, x_label=SINCE["x_label"])
-        title = words.recovery_finding(told, **self._ahead)
+        title = self._say.recovery(told)
         plotted = f"Months until a new customer has brought back what it cost. Lines: 95 % intervals.{self._fewer}"
         return Result("recovery", table, title, plotted, chart, "Bar chart", caption=caption)
 
@@ -142,8 +147,8 @@ class Value(Study):
     def payback(self) -> Result:
         """When is acquisition cost recovered?"""
         table, known = self._pay, bool(self._pay["cac"].notna().any())
-        said = words.payback_finding(table, **self._ahead, currency=self._money)
-        shown = words.payback_table(table, self._forms, segments=self._largest)
+        said = self._say.payback(table)
+        shown = self._say.payback_table(table, self._forms, segments=self._largest)
         how: Any = {"absent": "" if known else said, "shown": shown, "most": self._rows}
         said = said if self._rows else ""  # of all customers alone the cards tell it
         caption = f"Value over {months(self._spans[0])} and payback" if known else "Payback: no acquisition cost known"
@@ -161,7 +166,7 @@ class Value(Study):
         lines = partial(lines_with_bands, shown, **columns, **STAYED, n="n_active", n_label="customers now")
         chart = partial(told_apart, lines, shown, **columns, beyond="unseen", said="mostly extrapolated")
         why = "" if len(shown) else "What customers bring from an age on cannot be told, as nobody left."
-        title = words.residual_finding(table, **self._ahead, currency=self._money)
+        title = self._say.by_age(table)
         rest: Any = {"how_to_read": words.HOW_TO_READ_AGES, "absent": why, "caption": "Value by age"}
         return Result("ltv_by_age", table, title, plotted + self._fewer, chart, **rest)
 
@@ -169,10 +174,10 @@ class Value(Study):
     def base(self) -> Result:
         """What are the present customers worth?"""
         steps = worth.base_steps(self._paths, self._terms, **self._ahead)
-        said, *notes = words.base_findings(self._base, steps, currency=self._money)
-        shown = words.base_table(self._base, segments=self._largest)
-        own = words.apart(self._added_by, self.by if len(self._paths) > 2 else "")
-        pace = words.assumed_pace(recent=self._carried, by_start=worth.starts_differ(self._paths))
+        said, *notes = self._say.base(self._base, steps)
+        shown = self._say.base_table(self._base, segments=self._largest)
+        own = self._say.apart(self._added_by, self.by if len(self._paths) > 2 else "")
+        pace = assumed_pace(recent=self._carried, by_start=worth.starts_differ(self._paths))
         told = (*notes, *((pace,) * bool(len(shown) and self._paths["All"].n_events)), *own)
         how: Any = {"shown": shown, "notes": told, "most": self._rows}
         caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"
@@ -183,16 +188,16 @@ class Value(Study):
     def what_if(self) -> Result:
         """What would a change be worth?"""
         table = worth.what_if(self._paths, self._terms, **self._ahead)
-        said = words.what_if_finding(table, **self._ahead, currency=self._money)
-        shown = words.gains(table, segments=self._largest)
+        said = self._say.what_if(table)
+        shown = self._say.gains(table, segments=self._largest)
         columns: Any = {"estimate": "base_gain", "label": "change", "text": "told", "x_label": f"{self._unit} added"}
         chart = partial(bar_plot, shown, **columns, group="segment" * bool(self._rows))
         plotted = f"{self._unit} that each change would add to what present customers bring. Lines: 95 % intervals."
         why = "" if len(shown) else "What a change would add cannot be told."
-        kinds = words.why_involuntary(involuntary(self._paths, **self._ahead), table)
+        kinds = self._say.why_involuntary(involuntary(self._paths, **self._ahead), table)
         caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
         cheap = (words.LESS_THAN_SAID,) * worth.leavers_pay_less(self._paths)
-        each = words.each_gain(table, currency=self._money)
+        each = self._say.each_gain(table)
         rest: Any = {"notes": (*each, *kinds, *cheap, words.WHAT_A_CHANGE_IS), "caption": caption, "absent": why}
         return Result("what_if", table, said.rstrip("."), plotted + self._fewer, chart, "Bar chart", **rest)
 
@@ -216,8 +221,8 @@ class Value(Study):
         """What do other formulas say?"""
         forms, span = self._forms, self._spans[0]
         main = forms[(forms["horizon_months"] == span) | forms["horizon_months"].isna()]
-        texts = words.forms_table(main)
-        said = words.forms_finding(forms, currency=self._money)
+        texts = self._say.forms_table(main)
+        said = self._say.forms(forms)
         return Result(
             "forms", main, said.rstrip("."), caption=self._amounts("All forms, with 95 % intervals"), shown=texts
         )
@@ -226,14 +231,14 @@ class Value(Study):
     def bridge(self) -> Result:
         """What leads from the simple formula to the value above?"""
         steps = worth.bridge(self._paths, self._terms, **self._ahead)
-        reason = words.bridge_finding(steps)
+        reason = self._say.bridge(steps)
         why = "The simple formula cannot be compared: nobody left, or early ages were not observed."
         caption = self._amounts("From formula C to the survival form, step by step")
         return Result(
             "bridge",
             steps,
             reason.rstrip("."),
-            shown=words.bridge_table(steps),
+            shown=self._say.bridge_table(steps),
             caption=caption,
             absent="" if reason else why,
         )
@@ -260,8 +265,8 @@ class Value(Study):
         expected = rows.assign(segment="expected", value=rows["predicted"])
         unknown = {"ci_lower": float("nan"), "ci_upper": float("nan")}
         lines = pd.concat([expected, rows.assign(segment="what happened", value=rows["actual"], **unknown)])
-        title = words.backtest_finding(table, measure=measure, currency=self._money)
-        plotted = words.backtest_plotted(table, measure=measure)
+        title = self._say.backtest(table, measure=measure)
+        plotted = self._say.plotted(table, measure=measure)
         chart = partial(lines_with_bands, lines, x="month", y="value", x_label="", unit="number", y_label=measure)
         notes = () if measure == ACTIVE else self._off
         return Result(name, table, title, plotted, chart, notes=notes, caption=caption)
@@ -271,7 +276,7 @@ class Value(Study):
         """How far off the forecast was by segment, and what to allow for since."""
         ends = last_year(self._tested)
         shown = ends[ends["segment"].isin(["All", *self._largest])]
-        return tuple(filter(None, (*words.off_by_segment(shown), words.allowance(ends))))
+        return tuple(filter(None, (*self._say.by_segment(shown), self._say.allowance(ends))))
 
     @cached_property
     def _terms(self) -> worth.Terms:
@@ -343,6 +348,10 @@ class Value(Study):
     def _tested(self) -> pd.DataFrame:
         _ = self._values  # without a price there is nothing to foretell, whatever the dates
         return backtest(self.data, segment_by=self.by)
+
+    @cached_property
+    def _say(self) -> words.Wording:
+        return words.Wording(currency=self._money, **self._ahead)
 
     @property
     def _money(self) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
 
 from cslib.data.drift import Drift
 from cslib.data.kpi import link_to
+from cslib.data.words import changed_pace
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import (
@@ -87,6 +88,518 @@ HOW_TO_READ_AGES: Final = (
 )
 
 
+@dataclass(frozen=True)
+class Wording:
+    """How far the report looks ahead, and in which money.
+
+    Attributes
+    ----------
+    horizon_months
+        Of value.
+    currency
+        Code before amounts.
+    """
+
+    horizon_months: int
+    currency: str = ""
+
+    def _money(self, value: float) -> str:
+        return money(value, self.currency)
+
+    def _in_money(self, text: str) -> str:
+        return f"{self.currency} {text}".strip()
+
+    def answer(
+        self, forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, tested: pd.DataFrame, *, terms: Terms,
+        source: str, standard: bool = True, found: Drift | None = None, later: bool = False, unit: str = "customer",
+        added_by: str = "",
+    ) -> Answer:  # fmt: skip
+        """Answer "what is a customer worth, and how sure are we?" in at most four sentences, with the headline cards.
+
+        Parameters
+        ----------
+        forms, base, pay, tested
+            As from ``value.ltv.ltv``, ``value.ltv.base_value``, ``value.ltv.payback`` and ``value.backtest.last_year``.
+        terms
+            With which they were computed.
+        source
+            ``ValueCounts.source``.
+        standard
+            Whether the horizon is that of the KPIs, so that the cards are theirs.
+        found
+            How churn has changed, where it has.
+        later
+            Whether later stays of who comes back are counted.
+        unit
+            As from :func:`cslib.data.lives.counted_as`.
+        added_by
+            The column over which the value of present customers is summed, if any.
+
+        Returns
+        -------
+        Answer
+            Its cards: value of a new customer, of the present ones, payback, LTV:CAC.
+        """
+        row = _form(forms)
+        n, span = counted(int(row.n_customers), unit), months(row.horizon_months)
+        if pd.notna(row.ltv):
+            sure = f"95 % interval{_bracketed(row.ltv, row.ci_lower, row.ci_upper)}".replace(" (", " ").rstrip(")")
+            few = "too few customers to say how sure that is"
+            unsure = few if row.n_customers < FIRM else "how sure that is is not known"
+            known = sure if pd.notna(row.ci_lower) else unsure
+            first = f"**A new customer is worth {self._money(row.ltv)} over {span}** ({known}){_spread(forms)}."
+        elif pd.notna(row.ci_lower):
+            least, most = self._money(row.ci_lower), money(row.ci_upper)
+            first = f"**Nobody has left yet**, so a new customer is worth between {least} and {most} over {span}."
+        else:
+            first = "**What a new customer is worth cannot be told**: early ages were not observed."
+        sentences = [first, _never_back(pay, span), f"{self._present(base)}.", _proven(tested)]
+        subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
+        subtitle += " · customers who return included" * later
+        pace = "as in the last 12 months" * bool(found and found.carries)
+        cards = tuple(
+            replace(card, noun=unit) if card.noun == KPIS["ltv"].noun else card
+            for card in self._cards(forms, base, pay, pace, added_by)
+        )
+        cards = cards if standard else tuple(replace(card, kpi="") for card in cards)
+        moved = (self._changed(found, forms),) if found else ()
+        return Answer(subtitle, " ".join(filter(None, sentences)), cards, moved)
+
+    def _changed(self, found: Drift, forms: pd.DataFrame) -> str:
+        if not found.carries:
+            return changed_pace(found)
+        usual = _form(forms, LONG_RUN)
+        if pd.isna(usual.ltv):
+            return changed_pace(found)
+        worth = f"{self._money(usual.ltv)}{_bracketed(usual.ltv, usual.ci_lower, usual.ci_upper)}"
+        return changed_pace(found, usual=f"a new customer would be worth {worth}")
+
+    def allowance(self, tested: pd.DataFrame) -> str:
+        """Say how much more than its interval a forecast needs, where last year's held too seldom.
+
+        Parameters
+        ----------
+        tested
+            As from ``value.backtest.last_year``.
+        """
+        rows: Any = whole(tested).dropna(subset="allow").itertuples()
+        return "".join(f"Intervals for {row.narrow} were too narrow: {_allowed(row.allow)}." for row in rows)
+
+    def by_segment(self, tested: pd.DataFrame) -> tuple[str, ...]:
+        """Say by segment how far off the forecast of a year ago was, from ``value.backtest.last_year``."""
+        rows: Any = tested[tested["segment"] != "All"].itertuples()
+        told = "; ".join(f"{row.segment} {_missed(row)}" for row in rows)
+        return (f"By segment: {told}.",) if told else ()
+
+    def _cards(
+        self, forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, pace: str, added_by: str
+    ) -> tuple[Card, ...]:
+        row, now, back = _form(forms), whole(base).iloc[0], whole(pay).iloc[0]
+        span = months(row.horizon_months)
+        missing = "" if pd.notna(back.cac) else "acquisition cost isn't in the data"
+        within = math.isfinite(back.payback_months)
+        after = back.payback_months if within else None
+        late = f"not within {span}" if math.isinf(back.payback_months) else missing
+        earned = (back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper)
+        sure = not within or back.ci_lower == back.ci_upper
+        lower, upper = (None if sure or not math.isfinite(b) else b for b in (back.ci_lower, back.ci_upper))
+        bounds = tuple(None if pd.isna(b) else b for b in (row.ci_lower, row.ci_upper))
+        worth: Any = {"interval": bounds, "n": int(row.n_customers), "currency": self.currency}
+        before, cost = self._money(back.ltv_before_cac), money(back.cac)
+        made_of = missing or f"before acquisition cost:\n{before} / {cost}"
+        late = late or f"to earn back {self._money(back.cac)}"
+        whose = "\n".join(filter(None, (f"new customer, {span}", pace)))
+        share = now.share_in_tail
+        known = f"{percent(share)} of it extrapolated" * bool(share > 0)
+        summed = f"added up by {added_by}" * bool(added_by)
+        ahead = ",\n".join(filter(None, (f"the next {stretch(row.horizon_months, 'month')}", known, summed)))
+        return (
+            card_of(KPIS["ltv"], row.ltv, detail=whose, **worth),
+            self._card("Value of present customers", now.base_value, now, int(now.n_active), ahead),
+            card_of(KPIS["payback_months"], after, interval=(lower, upper), detail=late),
+            card_of(KPIS["ltv_to_cac"], back.ltv_to_cac, interval=earned, detail=made_of),
+        )
+
+    def _card(self, label: str, value: float, row: pd.Series[Any], n: int, detail: str) -> Card:
+        """Make a card of an amount and the bounds in its row."""
+        shown, lower, upper = (None if pd.isna(v) else float(v) for v in (value, row.ci_lower, row.ci_upper))
+        return Card(label, shown, "money", lower, upper, n, self.currency, detail=detail)
+
+    def ltv(self, forms: pd.DataFrame, pay: pd.DataFrame) -> str:
+        """State when a new customer has paid back what it cost, and what it is worth; fit for a chart's title."""
+        row, back = _form(forms), whole(pay).iloc[0]
+        if pd.isna(row.ltv) and pd.notna(row.ci_lower):
+            bounds = f"{self._money(row.ci_lower)} to {money(row.ci_upper)}"
+            return f"Nobody has left yet: a new customer is worth {bounds} after {months(row.horizon_months)}"
+        if pd.isna(row.ltv):
+            return "What a new customer is worth cannot be told"
+        worth = f"is worth {self._money(row.ltv)} after {months(row.horizon_months)}"
+        if not back.cac > 0 or pd.isna(back.payback_months):
+            return f"A new customer {worth}"
+        if math.isinf(back.payback_months):
+            return f"A new customer {worth}: the acquisition cost of {money(back.cac)} is not recovered by then"
+        return f"A new customer recovers the acquisition cost in {months(back.payback_months)} and {worth}"
+
+    def reliance(self, forms: pd.DataFrame, observed: pd.DataFrame) -> tuple[str, ...]:
+        """Say whether newer customers differ, and how much of the value is extrapolated.
+
+        Parameters
+        ----------
+        forms
+            As from ``value.ltv.ltv``.
+        observed
+            As from ``value.ltv.observed_part``: the segments to speak of.
+
+        Returns
+        -------
+        tuple of str
+            Of newer customers only where they would be worth clearly more or less; of segments only where a tenth or
+            more of their value is extrapolated.
+        """
+        known = observed.dropna(subset="still_here")
+        rows = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
+        main = known.merge(rows, on="segment")
+        tails = [_tail(row) for row in whole(main).itertuples()]
+        much = main[(main["segment"] != "All") & (main["share_in_tail"] >= MUCH)]
+        rows_of: Any = much.itertuples()
+        parts = [f"{percent(row.share_in_tail)} of the value of {row.segment}" for row in rows_of]
+        by_segment = f"Extrapolated: {', '.join(parts)}."
+        return (*self._newest(forms, observed), *tails, *([by_segment] if parts else []))
+
+    def _newest(self, forms: pd.DataFrame, observed: pd.DataFrame) -> list[str]:
+        if not whole(observed)["newest_differ"].any() or pd.isna(_form(forms).ltv):
+            return []
+        own, newest = _form(forms), _form(forms, NEWEST)
+        pace = "more slowly" if newest.ltv > own.ltv else "faster"
+        first = f"Customers who joined in the last year leave {pace} than earlier ones did at the same age."
+        worth = f"{self._money(newest.ltv)}{_bracketed(newest.ltv, newest.ci_lower, newest.ci_upper)}"
+        span = months(newest.horizon_months)
+        return [f"{first} If new ones do so too, each is worth {worth} over {span}, not {money(own.ltv)}."]
+
+    def forms(self, forms: pd.DataFrame) -> str:
+        """Say how far the simple formula, margin over churn, is off."""
+        simple, own = (_form(forms, method).ltv for method in (FORMULA_C, SURVIVAL))
+        if pd.isna(simple) or pd.isna(own) or not own > 0 or math.isinf(simple):
+            return ""
+        both = f"{self._money(simple)} against {money(own)}"
+        if abs(simple / own - 1) < NEAR:
+            return f"The simple formula (C) comes to the same: {both}."
+        if simple >= 2 * own:
+            return f"The simple formula (C) makes value {simple / own:.1f} times as high: {both}."
+        way = "overstates" if simple > own else "understates"
+        return f"The simple formula (C) {way} value by {percent(abs(simple / own - 1))}: {both}."
+
+    def bridge(self, steps: pd.DataFrame, *, most: int = 3) -> str:
+        """Say why the simple formula is off: the largest steps from it to the survival form.
+
+        Parameters
+        ----------
+        steps
+            As from ``value.ltv.bridge``.
+        most
+            Steps named.
+
+        Returns
+        -------
+        str
+            Empty where nothing can be compared.
+        """
+        rows = whole(steps)
+        if rows.empty:
+            return ""
+        why = [(row.difference, STEPS.get(row.step, f"because it counts {row.step}")) for row in _ranked(rows, most)]
+        named = [f"{_plus(difference)} {reason}" for difference, reason in why]
+        return f"What makes the difference to the simple formula: {'; '.join(named) or 'nothing'}."
+
+    def forms_table(self, forms: pd.DataFrame) -> pd.DataFrame:
+        """Write all forms of the whole at one horizon as texts: ``Form``, ``Value``, ``95 % interval``."""
+        rows: Any = whole(forms).itertuples()
+        each = [[row.method, _told(row.ltv), _ends(row.ltv, row.ci_lower, row.ci_upper)] for row in rows]
+        return pd.DataFrame(each, columns=["Form", "Value", "95 % interval"])
+
+    def bridge_table(self, steps: pd.DataFrame) -> pd.DataFrame:
+        """Write the steps of the whole from formula C to the survival form as texts."""
+        rows: Any = whole(steps).itertuples()
+        differences = ["" if pd.isna(d) else _plus(d) for d in whole(steps)["difference"]]
+        each = [
+            [IN_TABLE.get(row.step, row.step), _told(row.value), d] for row, d in zip(rows, differences, strict=True)
+        ]
+        return pd.DataFrame(each, columns=["Step", "Value", "Difference"])
+
+    def by_age(self, by_age: pd.DataFrame) -> str:
+        """State what a customer of a year's standing brings, against a new one; fit for a chart's title."""
+        rows = whole(by_age).dropna(subset="residual_value").set_index("age_months")
+        if 0 not in rows.index:
+            return "What customers bring from an age on"
+        age = next((a for a in (12, 6, 3, 1) if a in rows.index), 0)
+        new, later = (rows[rows.index == a].iloc[0] for a in (0, age))
+        if not age:
+            return f"A new customer brings {self._money(new.residual_value)}, before acquisition cost"
+        brings, other = alike([later.residual_value, new.residual_value])
+        brings = f"A customer who has stayed {months(age)} brings {self._in_money(brings)}"
+        text = f"{brings} over the next {stretch(self.horizon_months, 'month')}, "
+        chance = "" if later.differs else ": no clear difference"
+        same = self._in_money(other) in brings
+        return f"{text}the same as a new one" if same and chance else f"{text}a new one {other}{chance}"
+
+    def payback(self, pay: pd.DataFrame) -> str:
+        """State how many times a customer earns back what it cost to win, or that it does not."""
+        row, span = whole(pay).iloc[0], months(self.horizon_months)
+        if pd.isna(row.cac):
+            return "Acquisition cost isn't in the data, so payback is not known and values are before it."
+        cost = f"Acquisition cost of {self._money(row.cac)} a customer"
+        if not row.cac:
+            return "Acquisition costs nothing, so there is nothing to recover."
+        if pd.isna(row.payback_months):
+            return f"{cost}: when it is recovered cannot be told."
+        if math.isinf(row.payback_months):
+            return f"{cost}: only {percent(row.ltv_to_cac)} of it is recovered within {span}."
+        lower, upper = row.ltv_to_cac_ci_lower, row.ltv_to_cac_ci_upper
+        interval = f" ({lower:.1f} to {upper:.1f})" * pd.notna(lower)
+        spent = f"the {self._money(row.cac)} spent to win them"
+        return f"In {span} a customer brings back {row.ltv_to_cac:.1f} times {spent}{interval}."
+
+    def payback_table(self, pay: pd.DataFrame, forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
+        """Write by segment what a customer is worth, costs and brings back: texts, one row per segment."""
+        main = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
+        rows = pay[pay["segment"].isin(segments)].merge(main, on="segment", suffixes=("", "_value"))
+        each: Any = rows.itertuples()
+        ratios = rows["ltv_to_cac"].map(lambda ratio: "not known" if pd.isna(ratio) else format_value(ratio))
+        ends = zip(rows["ltv_to_cac_ci_lower"], rows["ltv_to_cac_ci_upper"], rows["ltv_to_cac"], strict=True)
+        columns: dict[str, Any] = {
+            "Segment": rows["segment"],
+            "Value": _column(rows["ltv"]),
+            "95 % interval": _interval_column(rows["ltv"], rows["ci_lower_value"], rows["ci_upper_value"]),
+            "Acquisition cost": _column(rows["cac"]),
+            "Recovered in": [_recovered(row.payback_months) for row in each],
+            "LTV:CAC": ratios,
+            "LTV:CAC, 95 % interval": [format_interval(lower, upper, value=value) for lower, upper, value in ends],
+        }
+        return pd.DataFrame(columns)
+
+    def _present(self, base: pd.DataFrame, *, paying: str = "") -> str:
+        row = whole(base).iloc[0]
+        if not row.n_active:
+            return "Nobody is a customer today"
+        one, many = ("one present customer", "s"), (f"{int(row.n_active):,} present customers", "")
+        who, s = one if row.n_active == 1 else many
+        who = f"The {who}{f' pay{s} {paying} a month and' if paying else ''} bring{s}"
+        span = stretch(row.horizon_months, "month")
+        if pd.isna(row.base_value):
+            known = f" between {self._money(row.ci_lower)} and {money(row.ci_upper)}" * pd.notna(row.ci_lower)
+            return f"{who}{known or ' an amount that cannot be told'} over the next {span}"
+        interval = _bracketed(row.base_value, row.ci_lower, row.ci_upper)
+        return f"{who} {self._money(row.base_value)} over the next {span}{interval}"
+
+    def apart(self, added_by: str, by: str) -> tuple[str, ...]:
+        """Say why the segments of a table need not add up to all customers, where these are no sum of theirs.
+
+        Parameters
+        ----------
+        added_by
+            The column over which all customers are summed; empty: they are one group.
+        by
+            The column of the segments; empty: there are none.
+        """
+        if not by or by == added_by:
+            return ()
+        how = f"added up by {added_by}, and so are those of each {by}" if added_by else "taken as one group"
+        return (f"All customers are {how}, so the rows need not add up to all.",)
+
+    def base(self, base: pd.DataFrame, steps: pd.DataFrame) -> tuple[str, ...]:
+        """State what present customers pay and will bring, how that comes about, and how much of it is extrapolated.
+
+        Parameters
+        ----------
+        base, steps
+            As from ``value.ltv.base_value`` and ``value.ltv.base_steps``.
+        """
+        share, mrr = whole(base)[["share_in_tail", "mrr"]].iloc[0]
+        said = f"{self._present(base, paying='' if pd.isna(mrr) else self._money(mrr))}."
+        unseen = "of it comes from ages that few customers have reached so far, and is extrapolated"
+        return tuple(filter(None, (said, self._led_to(base, steps), f"{percent(share)} {unseen}." * bool(share > 0))))
+
+    def _led_to(self, base: pd.DataFrame, steps: pd.DataFrame) -> str:
+        """Lead from MRR of today to the value, step by step."""
+        row, made = whole(base).iloc[0], whole(steps)["difference"].round()
+        if made.isna().any() or not made.iloc[0]:
+            return ""
+        each: Any = whole(steps).assign(difference=made).iloc[1:].itertuples()
+        told = [f"{_plus(r.difference)} {_reason(r)}" for r in each if r.difference]
+        start = f"{self._money(row.mrr)} a month × {months(row.horizon_months)} = {self._money(made.iloc[0])}"
+        return f"{start}; {', '.join(told)}: {self._money(row.base_value)} in all."
+
+    def base_table(self, base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
+        """Write by segment what present customers bring: texts, one row per segment."""
+        rows = base[base["segment"].isin(segments)]
+        columns: dict[str, Any] = {
+            "Segment": rows["segment"],
+            "Customers": rows["n_active"].map("{:,}".format),
+            "MRR": _column(rows["mrr"]),
+            "Value": _column(rows["base_value"]),
+            "95 % interval": _interval_column(rows["base_value"], rows["ci_lower"], rows["ci_upper"]),
+            "Extrapolated": rows["share_in_tail"].map(lambda share: percent(share) if share > 0 else ""),
+        }
+        return pd.DataFrame(columns).reset_index(drop=True)
+
+    def what_if(self, changes: pd.DataFrame) -> str:
+        """State what each change would add to the value of present customers, the largest and what may be as large.
+
+        Parameters
+        ----------
+        changes
+            As from ``value.ltv.what_if``.
+        """
+        rows = _ranked(whole(changes), len(changes))
+        if not any(row.base_gain for row in rows):
+            return "None of the changes would add anything." if rows else "What a change would add cannot be told."
+        most, less = ([r for r in rows if r.as_first == first] for first in (True, False))
+        who, gains = listed([SAID[r.change] for r in most]), [r.base_gain for r in most]
+        low, high = alike([min(gains), max(gains)])
+        ends = high if low == high or max(gains) < (1 + NEAR) * min(gains) else from_to(low, high)
+        adds = f"{'each add about' if len(most) > 1 else 'add'} {self._in_money(ends)}"
+        what = f"to what present customers bring over {months(self.horizon_months)}"
+        text = f"{who[0].upper()}{who[1:]} would {adds} {what}"
+        others = [f"{SAID[r.change]} {money(r.base_gain)}" for r in less]
+        return f"{text}; {listed(others)}." if others else f"{text}."
+
+    def why_involuntary(self, found: Involuntary, changes: pd.DataFrame) -> tuple[str, ...]:
+        """Say why halving involuntary churn adds more than 10 % less churn, where it clearly does.
+
+        Parameters
+        ----------
+        found
+            As from ``value.involuntary.involuntary``.
+        changes
+            As from ``value.ltv.what_if``.
+        """
+        gains = whole(changes).set_index("change")["base_gain"]
+        if not found.much or not gains["Half the involuntary churn"] > gains["10 % less churn"]:
+            return ()
+        why = f"{percent(found.share)} of the MRR we expect to lose will be lost involuntarily"
+        text = f"Halving involuntary churn adds more than 10 % less churn, because {why}."
+        early, later = percent(found.early), percent(found.later)
+        both = f"{early} of those who leave in their first year, {later} of those who leave later"
+        return (f"{text} Among customers that share grows with age: {both}." if found.grows else text,)
+
+    def recovery(self, pay: pd.DataFrame) -> str:
+        """State which segment recovers its acquisition cost first, and which last; fit for a chart's title.
+
+        Parameters
+        ----------
+        pay
+            As from ``value.ltv.payback``, of two segments or more whose payback is known, without ``All``.
+        """
+        never = f"within {months(self.horizon_months)}"
+        ordered = pay.sort_values("payback_months", kind="stable")
+        ranked = ordered.groupby("payback_months", sort=False)["segment"].agg(list)
+        each = [
+            (names, f"in {months(m)}" if math.isfinite(m) else "")
+            for m, names in zip(ranked.index.to_numpy(float), ranked, strict=True)
+        ]
+        (first, soon), (last, late) = each[0], each[-1]
+        if not soon:
+            return f"No segment brings back what it cost to win its customers {never}"
+        what = f"bring back what it cost to win them {soon}"
+        if len(each) == 1:
+            return f"All segments {what}"
+        who = f"{listed(first)} customers" if len(first) <= MOST_NAMED else f"Customers of {len(first)} segments"
+        others = listed(last) if len(last) <= MOST_NAMED else f"those of {len(last)} others"
+        return f"{who} {what}, {others} {late or f'not {never}'}"
+
+    def gains(self, changes: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
+        """Lay out what each change would add for present customers, to be drawn, and write it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``segment``, ``change`` (in words), ``base_gain``, ``ci_lower``, ``ci_upper``, ``told``; the largest of a
+            segment first, and only what is known.
+        """
+        known = changes[changes["segment"].isin(segments)].dropna(subset="base_gain")
+        place = known["segment"].map({segment: k for k, segment in enumerate(segments)})
+        known = known.assign(place=place).sort_values(["place", "base_gain"], ascending=[True, False], kind="stable")
+        bounds = {"base_gain_ci_lower": "ci_lower", "base_gain_ci_upper": "ci_upper"}
+        rows = known.assign(change=known["change"].map(CHANGES)).rename(columns=bounds).reset_index(drop=True)
+        signs = (rows["base_gain"] > 0).map({True: "+", False: ""})
+        ends = _interval_column(rows["base_gain"], rows["ci_lower"], rows["ci_upper"])
+        each = zip(signs, _column(rows["base_gain"]), ends, strict=True)
+        told = [f"{sign}{gain} ({end})" if end else f"{sign}{gain}" for sign, gain, end in each]
+        return rows[["segment", "change", "base_gain", "ci_lower", "ci_upper"]].assign(told=told)
+
+    def each_gain(self, changes: pd.DataFrame) -> tuple[str, ...]:
+        """Say what each change would add to what a new customer is worth, as far as that is known."""
+        known = whole(changes).dropna(subset="ltv_gain")
+        rows: Any = known.sort_values("ltv_gain", ascending=False, kind="stable").itertuples()
+        each = [
+            (SAID[r.change], money(r.ltv_gain), _bracketed(r.ltv_gain, r.ltv_gain_ci_lower, r.ltv_gain_ci_upper))
+            for r in rows
+        ]
+        if not each:
+            return ()
+        (what, gain, ends), *others = each
+        first = f"{what} would add {self._in_money(gain)}{ends}"
+        return (f"To what a new customer is worth, {listed([first, *(f'{w} {g}{e}' for w, g, e in others)])}.",)
+
+    def paybacks(self, pay: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
+        """Lay out when acquisition cost is recovered, to be drawn, and write it: all customers first, then the soonest.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``segment``, ``payback_months``, ``ci_lower``, ``ci_upper``, ``told``; only what is known.
+        """
+        rows = pay[pay["segment"].isin(segments)].dropna(subset="payback_months")
+        order = rows.assign(place=rows["segment"] != "All").sort_values(["place", "payback_months"], kind="stable")
+        each: Any = order.itertuples()
+        told = [self._after(row.payback_months, row.ci_lower, row.ci_upper) for row in each]
+        return order[["segment", "payback_months", "ci_lower", "ci_upper"]].assign(told=told).reset_index(drop=True)
+
+    def _after(self, value: float, lower: float, upper: float) -> str:
+        if math.isinf(value):
+            return f"not within {months(self.horizon_months)}"
+        if pd.isna(lower) or lower == upper:
+            return months(value)
+        more = f"{lower:.0f} or more" if math.isinf(upper) else from_to(f"{lower:.0f}", f"{upper:.0f}")
+        return f"{months(value)} ({more})"
+
+    def backtest(self, tested: pd.DataFrame, *, measure: str) -> str:
+        """State how a forecast made a year ago compares with what happened; fit for a chart's title.
+
+        Parameters
+        ----------
+        tested
+            As from ``value.backtest.backtest``.
+        measure
+            One of its measures.
+        """
+        last = whole(tested)[whole(tested)["measure"] == measure].dropna(subset="actual").iloc[-1]
+        if pd.isna(last.predicted):
+            return f"A year ago {measure} could not be foretold: of all or of a segment nobody had left by then"
+        count, day = measure == ACTIVE, format_day(str(last.month)[:10])
+        write = _counted if count else money
+        word = ("few", "many") if count else ("little", "much")
+        same = write(last.predicted) == write(last.actual)
+        known = math.isfinite(last.error) and not same
+        miss = f", {percent(abs(last.error))} too {word[int(last.error > 0)]}" if known else ""
+        when = f"{'in the month to' if measure == 'revenue' else 'on'} {day}"
+        stayed = f"{_counted(last.actual)} {'was' if last.actual == 1 else 'were'} still here on {day}"
+        brought = f"of the customers of a year ago, {stayed}"
+        if not count:
+            brought = f"the customers of a year ago brought {self._money(last.actual)} of {measure} {when}"
+        foretold = f"the forecast said {write(last.predicted)}{miss}"
+        return f"{brought[0].upper()}{brought[1:]}; {foretold}"
+
+    def plotted(self, tested: pd.DataFrame, *, measure: str) -> str:
+        """Say what is drawn of a forecast made a year ago, and in how many months its interval was wide enough."""
+        rows = whole(tested)[whole(tested)["measure"] == measure].dropna(subset=["predicted", "actual"])
+        plotted = "Customers of a year ago: the forecast from what was known then, and what happened. "
+        plotted += "Band: 95 % interval"
+        each: Any = rows.tail(1).itertuples()
+        held = [f", wide enough in {last.n_held} of {counted(last.months_ahead, 'month')}" for last in each]
+        return f"{plotted}{''.join(held)}."
+
+
 def _bracketed(value: float, lower: float, upper: float) -> str:
     """Write the interval of an amount in brackets; where a bound is not known it is left out."""
     if pd.isna(lower):
@@ -99,87 +612,6 @@ def _form(forms: pd.DataFrame, method: str = SURVIVAL) -> pd.Series[Any]:
     return forms[(forms["segment"] == "All") & (forms["method"] == method)].iloc[0]
 
 
-def value_answer(
-    forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, tested: pd.DataFrame, *, terms: Terms, source: str,
-    currency: str = "", standard: bool = True, found: Drift | None = None, later: bool = False, unit: str = "customer",
-    added_by: str = "",
-) -> Answer:  # fmt: skip
-    """Answer "what is a customer worth, and how sure are we?" in at most four sentences, with the headline cards.
-
-    Parameters
-    ----------
-    forms, base, pay, tested
-        As from ``value.ltv.ltv``, ``value.ltv.base_value``, ``value.ltv.payback`` and ``value.backtest.last_year``.
-    terms
-        With which they were computed.
-    source
-        ``ValueCounts.source``.
-    currency
-        Code before amounts.
-    standard
-        Whether the horizon is that of the KPIs, so that the cards are theirs.
-    found
-        How churn has changed, where it has.
-    later
-        Whether later stays of who comes back are counted.
-    unit
-        As from :func:`cslib.data.lives.counted_as`.
-    added_by
-        The column over which the value of present customers is summed, if any.
-
-    Returns
-    -------
-    Answer
-        Its cards: value of a new customer, of the present ones, payback, LTV:CAC.
-    """
-    row = _form(forms)
-    n, span = counted(int(row.n_customers), unit), months(row.horizon_months)
-    if pd.notna(row.ltv):
-        sure = f"95 % interval{_bracketed(row.ltv, row.ci_lower, row.ci_upper)}".replace(" (", " ").rstrip(")")
-        few = "too few customers to say how sure that is" if row.n_customers < FIRM else "how sure that is is not known"
-        known = sure if pd.notna(row.ci_lower) else few
-        first = f"**A new customer is worth {money(row.ltv, currency)} over {span}** ({known}){_spread(forms)}."
-    elif pd.notna(row.ci_lower):
-        least, most = money(row.ci_lower, currency), money(row.ci_upper)
-        first = f"**Nobody has left yet**, so a new customer is worth between {least} and {most} over {span}."
-    else:
-        first = "**What a new customer is worth cannot be told**: early ages were not observed."
-    sentences = [first, _never_back(pay, span), f"{_present(base, currency)}.", _proven(tested)]
-    subtitle = f"{n} · {SOURCES[source]} · {_terms(terms, acquisition_cost=whole(pay)['cac'].iloc[0])}"
-    subtitle += " · customers who return included" * later
-    pace = "as in the last 12 months" * bool(found and found.carries)
-    cards = tuple(
-        replace(card, noun=unit) if card.noun == KPIS["ltv"].noun else card
-        for card in _cards(forms, base, pay, currency, pace, added_by)
-    )
-    cards = cards if standard else tuple(replace(card, kpi="") for card in cards)
-    moved = (_changed_value(found, forms, currency),) if found else ()
-    return Answer(subtitle, " ".join(filter(None, sentences)), cards, moved)
-
-
-def changed_pace(found: Drift, *, usual: str = "") -> str:
-    """Say that customers leave faster, or more slowly, than they did, and that figures rest on it or do not.
-
-    Parameters
-    ----------
-    found
-        The change.
-    usual
-        What all years would say, to stand beside figures that rest on the last twelve months.
-    """
-    change = abs(found.recent / found.before - 1) if found.before else math.inf
-    many = f"{percent(change)} {'higher' if found.faster else 'lower'}" if math.isfinite(change) else "higher"
-    pace = f"churn of the last 12 months is {many} than before, at the same ages"
-    text = f"Customers now leave {'faster' if found.faster else 'more slowly'}: {pace}."
-    if not found.clear:
-        text = f"How fast customers leave has changed among all; among these, {pace}, which may be chance."
-    if found.carries:
-        return f"{text} Figures below rest on these 12 months" + (f"; over all years, {usual}." if usual else ".")
-    likely = "long" if found.faster else "short"
-    few = "because too few customers started in these 12 months"
-    return f"{text} Figures below are averages over all years, {few}, so stays come out too {likely}."
-
-
 def _spread(forms: pd.DataFrame) -> str:
     """Name the segments that are worth least and most, where there are several."""
     main = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
@@ -189,16 +621,6 @@ def _spread(forms: pd.DataFrame) -> str:
     least, most = parts.iloc[0], parts.iloc[-1]
     low, high = alike([least.ltv, most.ltv])
     return f", from {low} ({least.segment}) to {high} ({most.segment})"
-
-
-def _changed_value(found: Drift, forms: pd.DataFrame, currency: str) -> str:
-    if not found.carries:
-        return changed_pace(found)
-    usual = _form(forms, LONG_RUN)
-    if pd.isna(usual.ltv):
-        return changed_pace(found)
-    worth = f"{money(usual.ltv, currency)}{_bracketed(usual.ltv, usual.ci_lower, usual.ci_upper)}"
-    return changed_pace(found, usual=f"a new customer would be worth {worth}")
 
 
 def _terms(terms: Terms, *, acquisition_cost: float) -> str:
@@ -244,119 +666,9 @@ def _off(error: float, name: str) -> str:
     return f"{size} too {many if error > 0 else few} {name}" if error else f"the right {name}"
 
 
-def allowance(tested: pd.DataFrame) -> str:
-    """Say how much more than its interval a forecast needs, where last year's held too seldom.
-
-    Parameters
-    ----------
-    tested
-        As from ``value.backtest.last_year``.
-    """
-    rows: Any = whole(tested).dropna(subset="allow").itertuples()
-    return "".join(f"Intervals for {row.narrow} were too narrow: {_allowed(row.allow)}." for row in rows)
-
-
 def _allowed(share: float) -> str:
     beyond = "in some months the forecast was off by more than the amount itself"
     return beyond if math.isinf(share) else f"allow for about ±{100 * share:.0f} %"
-
-
-def off_by_segment(tested: pd.DataFrame) -> tuple[str, ...]:
-    """Say by segment how far off the forecast of a year ago was, from ``value.backtest.last_year``."""
-    rows: Any = tested[tested["segment"] != "All"].itertuples()
-    told = "; ".join(f"{row.segment} {_missed(row)}" for row in rows)
-    return (f"By segment: {told}.",) if told else ()
-
-
-def _cards(
-    forms: pd.DataFrame, base: pd.DataFrame, pay: pd.DataFrame, currency: str, pace: str, added_by: str
-) -> tuple[Card, ...]:
-    row, now, back = _form(forms), whole(base).iloc[0], whole(pay).iloc[0]
-    span = months(row.horizon_months)
-    missing = "" if pd.notna(back.cac) else "acquisition cost isn't in the data"
-    within = math.isfinite(back.payback_months)
-    late = f"not within {span}" if math.isinf(back.payback_months) else missing
-    earned = (back.ltv_to_cac_ci_lower, back.ltv_to_cac_ci_upper)
-    sure = not within or back.ci_lower == back.ci_upper
-    lower, upper = (None if sure or not math.isfinite(b) else b for b in (back.ci_lower, back.ci_upper))
-    bounds = tuple(None if pd.isna(b) else b for b in (row.ci_lower, row.ci_upper))
-    worth: Any = {"interval": bounds, "n": int(row.n_customers), "currency": currency}
-    before, cost = money(back.ltv_before_cac, currency), money(back.cac)
-    made_of = missing or f"before acquisition cost:\n{before} / {cost}"
-    late = late or f"to earn back {money(back.cac, currency)}"
-    whose = "\n".join(filter(None, (f"new customer, {span}", pace)))
-    share = now.share_in_tail
-    known = f"{percent(share)} of it extrapolated" * bool(share > 0)
-    summed = f"added up by {added_by}" * bool(added_by)
-    ahead = ",\n".join(filter(None, (f"the next {stretch(row.horizon_months, 'month')}", known, summed)))
-    return (
-        card_of(KPIS["ltv"], row.ltv, detail=whose, **worth),
-        _card("Value of present customers", now.base_value, now, int(now.n_active), currency, ahead),
-        card_of(KPIS["payback_months"], back.payback_months if within else None, interval=(lower, upper), detail=late),
-        card_of(KPIS["ltv_to_cac"], back.ltv_to_cac, interval=earned, detail=made_of),
-    )
-
-
-def _card(label: str, value: float, row: pd.Series[Any], n: int, currency: str, detail: str) -> Card:
-    """Make a card of an amount and the bounds in its row."""
-    shown, lower, upper = (None if pd.isna(v) else float(v) for v in (value, row.ci_lower, row.ci_upper))
-    return Card(label, shown, "money", lower, upper, n, currency, detail=detail)
-
-
-def value_title(forms: pd.DataFrame, pay: pd.DataFrame, *, currency: str = "") -> str:
-    """State when a new customer has paid back what it cost, and what it is worth; fit for a chart's title."""
-    row, back = _form(forms), whole(pay).iloc[0]
-    if pd.isna(row.ltv) and pd.notna(row.ci_lower):
-        bounds = f"{money(row.ci_lower, currency)} to {money(row.ci_upper)}"
-        return f"Nobody has left yet: a new customer is worth {bounds} after {months(row.horizon_months)}"
-    if pd.isna(row.ltv):
-        return "What a new customer is worth cannot be told"
-    worth = f"is worth {money(row.ltv, currency)} after {months(row.horizon_months)}"
-    if not back.cac > 0 or pd.isna(back.payback_months):
-        return f"A new customer {worth}"
-    if math.isinf(back.payback_months):
-        return f"A new customer {worth}: the acquisition cost of {money(back.cac)} is not recovered by then"
-    return f"A new customer recovers the acquisition cost in {months(back.payback_months)} and {worth}"
-
-
-def reliance(forms: pd.DataFrame, observed: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
-    """Say whether newer customers differ, and how much of the value is extrapolated.
-
-    Parameters
-    ----------
-    forms
-        As from ``value.ltv.ltv``.
-    observed
-        As from ``value.ltv.observed_part``: the segments to speak of.
-    currency
-        Code before amounts.
-
-    Returns
-    -------
-    tuple of str
-        Of newer customers only where they would be worth clearly more or less; of segments only where a tenth or more
-        of their value is extrapolated.
-    """
-    known = observed.dropna(subset="still_here")
-    rows = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
-    main = known.merge(rows, on="segment")
-    tails = [_tail(row) for row in whole(main).itertuples()]
-    much = main[(main["segment"] != "All") & (main["share_in_tail"] >= MUCH)]
-    rows_of: Any = much.itertuples()
-    parts = [f"{percent(row.share_in_tail)} of the value of {row.segment}" for row in rows_of]
-    by_segment = f"Extrapolated: {', '.join(parts)}."
-    return (*_newest(forms, observed, currency), *tails, *([by_segment] if parts else []))
-
-
-def _newest(forms: pd.DataFrame, observed: pd.DataFrame, currency: str) -> list[str]:
-    if not whole(observed)["newest_differ"].any() or pd.isna(_form(forms).ltv):
-        return []
-    own, newest = _form(forms), _form(forms, NEWEST)
-    pace = "more slowly" if newest.ltv > own.ltv else "faster"
-    first = f"Customers who joined in the last year leave {pace} than earlier ones did at the same age."
-    worth = f"{money(newest.ltv, currency)}{_bracketed(newest.ltv, newest.ci_lower, newest.ci_upper)}"
-    span = months(newest.horizon_months)
-    return [f"{first} If new ones do so too, each is worth {worth} over {span}, not {money(own.ltv)}."]
 
 
 def _tail(row: Any) -> str:
@@ -370,43 +682,6 @@ def _tail(row: Any) -> str:
     return f"{stay} Of the value over {span}, {percent(row.share_in_tail)} comes after that and is extrapolated."
 
 
-def forms_finding(forms: pd.DataFrame, *, currency: str = "") -> str:
-    """Say how far the simple formula, margin over churn, is off."""
-    simple, own = (_form(forms, method).ltv for method in (FORMULA_C, SURVIVAL))
-    if pd.isna(simple) or pd.isna(own) or not own > 0 or math.isinf(simple):
-        return ""
-    both = f"{money(simple, currency)} against {money(own)}"
-    if abs(simple / own - 1) < NEAR:
-        return f"The simple formula (C) comes to the same: {both}."
-    if simple >= 2 * own:
-        return f"The simple formula (C) makes value {simple / own:.1f} times as high: {both}."
-    way = "overstates" if simple > own else "understates"
-    return f"The simple formula (C) {way} value by {percent(abs(simple / own - 1))}: {both}."
-
-
-def bridge_finding(steps: pd.DataFrame, *, most: int = 3) -> str:
-    """Say why the simple formula is off: the largest steps from it to the survival form.
-
-    Parameters
-    ----------
-    steps
-        As from ``value.ltv.bridge``.
-    most
-        Steps named.
-
-    Returns
-    -------
-    str
-        Empty where nothing can be compared.
-    """
-    rows = whole(steps)
-    if rows.empty:
-        return ""
-    why = [(row.difference, STEPS.get(row.step, f"because it counts {row.step}")) for row in _ranked(rows, most)]
-    named = [f"{_plus(difference)} {reason}" for difference, reason in why]
-    return f"What makes the difference to the simple formula: {'; '.join(named) or 'nothing'}."
-
-
 def _plus(value: float) -> str:
     return f"{'+' if value > 0 else ''}{money(value)}"
 
@@ -414,76 +689,6 @@ def _plus(value: float) -> str:
 def _ranked(rows: pd.DataFrame, most: int) -> list[pd.Series[Any]]:
     """Take the rows of the first ranks, as far as there are so many."""
     return [rows[rows["rank"] == place].iloc[0] for place in range(1, most + 1) if (rows["rank"] == place).any()]
-
-
-def forms_table(forms: pd.DataFrame) -> pd.DataFrame:
-    """Write all forms of the whole at one horizon as texts: ``Form``, ``Value``, ``95 % interval``."""
-    rows: Any = whole(forms).itertuples()
-    each = [[row.method, _told(row.ltv), _ends(row.ltv, row.ci_lower, row.ci_upper)] for row in rows]
-    return pd.DataFrame(each, columns=["Form", "Value", "95 % interval"])
-
-
-def bridge_table(steps: pd.DataFrame) -> pd.DataFrame:
-    """Write the steps of the whole from formula C to the survival form as texts."""
-    rows: Any = whole(steps).itertuples()
-    each = [
-        [IN_TABLE.get(row.step, row.step), _told(row.value), "" if pd.isna(row.difference) else _plus(row.difference)]
-        for row in rows
-    ]
-    return pd.DataFrame(each, columns=["Step", "Value", "Difference"])
-
-
-def residual_finding(by_age: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
-    """State what a customer of a year's standing brings, against a new one; fit for a chart's title."""
-    rows = whole(by_age).dropna(subset="residual_value").set_index("age_months")
-    if 0 not in rows.index:
-        return "What customers bring from an age on"
-    age = next((a for a in (12, 6, 3, 1) if a in rows.index), 0)
-    new, later = (rows[rows.index == a].iloc[0] for a in (0, age))
-    if not age:
-        return f"A new customer brings {money(new.residual_value, currency)}, before acquisition cost"
-    brings, other = alike([later.residual_value, new.residual_value])
-    brings = f"A customer who has stayed {months(age)} brings {f'{currency} {brings}'.strip()}"
-    text = f"{brings} over the next {stretch(horizon_months, 'month')}, "
-    chance = "" if later.differs else ": no clear difference"
-    same = f"{currency} {other}".strip() in brings
-    return f"{text}the same as a new one" if same and chance else f"{text}a new one {other}{chance}"
-
-
-def payback_finding(pay: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
-    """State how many times a customer earns back what it cost to win, or that it does not."""
-    row, span = whole(pay).iloc[0], months(horizon_months)
-    if pd.isna(row.cac):
-        return "Acquisition cost isn't in the data, so payback is not known and values are before it."
-    cost = f"Acquisition cost of {money(row.cac, currency)} a customer"
-    if not row.cac:
-        return "Acquisition costs nothing, so there is nothing to recover."
-    if pd.isna(row.payback_months):
-        return f"{cost}: when it is recovered cannot be told."
-    if math.isinf(row.payback_months):
-        return f"{cost}: only {percent(row.ltv_to_cac)} of it is recovered within {span}."
-    interval = f" ({row.ltv_to_cac_ci_lower:.1f} to {row.ltv_to_cac_ci_upper:.1f})" * pd.notna(row.ltv_to_cac_ci_lower)
-    spent = f"the {money(row.cac, currency)} spent to win them"
-    return f"In {span} a customer brings back {row.ltv_to_cac:.1f} times {spent}{interval}."
-
-
-def payback_table(pay: pd.DataFrame, forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
-    """Write by segment what a customer is worth, costs and brings back: texts, one row per segment."""
-    main = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
-    rows = pay[pay["segment"].isin(segments)].merge(main, on="segment", suffixes=("", "_value"))
-    each: Any = rows.itertuples()
-    ratios = rows["ltv_to_cac"].map(lambda ratio: "not known" if pd.isna(ratio) else format_value(ratio))
-    ends = zip(rows["ltv_to_cac_ci_lower"], rows["ltv_to_cac_ci_upper"], rows["ltv_to_cac"], strict=True)
-    columns: dict[str, Any] = {
-        "Segment": rows["segment"],
-        "Value": _column(rows["ltv"]),
-        "95 % interval": _interval_column(rows["ltv"], rows["ci_lower_value"], rows["ci_upper_value"]),
-        "Acquisition cost": _column(rows["cac"]),
-        "Recovered in": [_recovered(row.payback_months) for row in each],
-        "LTV:CAC": ratios,
-        "LTV:CAC, 95 % interval": [format_interval(lower, upper, value=value) for lower, upper, value in ends],
-    }
-    return pd.DataFrame(columns)
 
 
 def _recovered(after: float) -> str:
@@ -511,271 +716,9 @@ def _ends(value: float, lower: float, upper: float) -> str:
     return format_interval(lower, upper, "money", value=value)
 
 
-def _present(base: pd.DataFrame, currency: str, *, paying: str = "") -> str:
-    row = whole(base).iloc[0]
-    if not row.n_active:
-        return "Nobody is a customer today"
-    who, s = ("one present customer", "s") if row.n_active == 1 else (f"{int(row.n_active):,} present customers", "")
-    who = f"The {who}{f' pay{s} {paying} a month and' if paying else ''} bring{s}"
-    span = stretch(row.horizon_months, "month")
-    if pd.isna(row.base_value):
-        known = f" between {money(row.ci_lower, currency)} and {money(row.ci_upper)}" * pd.notna(row.ci_lower)
-        return f"{who}{known or ' an amount that cannot be told'} over the next {span}"
-    interval = _bracketed(row.base_value, row.ci_lower, row.ci_upper)
-    return f"{who} {money(row.base_value, currency)} over the next {span}{interval}"
-
-
-def apart(added_by: str, by: str) -> tuple[str, ...]:
-    """Say why the segments of a table need not add up to all customers, where these are no sum of theirs.
-
-    Parameters
-    ----------
-    added_by
-        The column over which all customers are summed; empty: they are one group.
-    by
-        The column of the segments; empty: there are none.
-    """
-    if not by or by == added_by:
-        return ()
-    how = f"added up by {added_by}, and so are those of each {by}" if added_by else "taken as one group"
-    return (f"All customers are {how}, so the rows need not add up to all.",)
-
-
-def assumed_pace(*, recent: bool, by_start: bool = False) -> str:
-    """Say at what pace customers are taken to go on leaving, beside a forecast of them.
-
-    Parameters
-    ----------
-    recent
-        Whether it is that of the last twelve months.
-    by_start
-        Whether quarters of start differ.
-    """
-    whom = "the same age and quarter of start" if by_start else "the same age"
-    when = "did in the last 12 months" if recent else "have so far"
-    return f"We assume that they go on leaving as customers of {whom} {when}."
-
-
-def base_findings(base: pd.DataFrame, steps: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
-    """State what the present customers pay and will bring, how that comes about, and how much of it is extrapolated.
-
-    Parameters
-    ----------
-    base, steps
-        As from ``value.ltv.base_value`` and ``value.ltv.base_steps``.
-    currency
-        Code before amounts.
-    """
-    share, mrr = whole(base)[["share_in_tail", "mrr"]].iloc[0]
-    said = f"{_present(base, currency, paying='' if pd.isna(mrr) else money(mrr, currency))}."
-    unseen = "of it comes from ages that few customers have reached so far, and is extrapolated"
-    return tuple(filter(None, (said, _led_to(base, steps, currency), f"{percent(share)} {unseen}." * bool(share > 0))))
-
-
-def _led_to(base: pd.DataFrame, steps: pd.DataFrame, currency: str) -> str:
-    """Lead from MRR of today to the value, step by step."""
-    row, made = whole(base).iloc[0], whole(steps)["difference"].round()
-    if made.isna().any() or not made.iloc[0]:
-        return ""
-    each: Any = whole(steps).assign(difference=made).iloc[1:].itertuples()
-    told = [f"{_plus(r.difference)} {_reason(r)}" for r in each if r.difference]
-    start = f"{money(row.mrr, currency)} a month × {months(row.horizon_months)} = {money(made.iloc[0], currency)}"
-    return f"{start}; {', '.join(told)}: {money(row.base_value, currency)} in all."
-
-
 def _reason(row: Any) -> str:
     way = int(row.difference > 0)
     return f"{LED[row.step][way]}{BY_LEAVING[way] if row.by_leaving else ''}"
-
-
-def base_table(base: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
-    """Write by segment what present customers bring: texts, one row per segment."""
-    rows = base[base["segment"].isin(segments)]
-    columns: dict[str, Any] = {
-        "Segment": rows["segment"],
-        "Customers": rows["n_active"].map("{:,}".format),
-        "MRR": _column(rows["mrr"]),
-        "Value": _column(rows["base_value"]),
-        "95 % interval": _interval_column(rows["base_value"], rows["ci_lower"], rows["ci_upper"]),
-        "Extrapolated": rows["share_in_tail"].map(lambda share: percent(share) if share > 0 else ""),
-    }
-    return pd.DataFrame(columns).reset_index(drop=True)
-
-
-def what_if_finding(changes: pd.DataFrame, *, horizon_months: int, currency: str = "") -> str:
-    """State what each change would add to the value of the present customers, the largest and what may be as large.
-
-    Parameters
-    ----------
-    changes
-        As from ``value.ltv.what_if``.
-    horizon_months
-        Of the value.
-    currency
-        Code before amounts.
-    """
-    rows = _ranked(whole(changes), len(changes))
-    if not any(row.base_gain for row in rows):
-        return "None of the changes would add anything." if rows else "What a change would add cannot be told."
-    most, less = ([r for r in rows if r.as_first == first] for first in (True, False))
-    who, gains = listed([SAID[r.change] for r in most]), [r.base_gain for r in most]
-    low, high = alike([min(gains), max(gains)])
-    ends = high if low == high or max(gains) < (1 + NEAR) * min(gains) else from_to(low, high)
-    adds = f"{'each add about' if len(most) > 1 else 'add'} {f'{currency} {ends}'.strip()}"
-    text = f"{who[0].upper()}{who[1:]} would {adds} to what present customers bring over {months(horizon_months)}"
-    others = [f"{SAID[r.change]} {money(r.base_gain)}" for r in less]
-    return f"{text}; {listed(others)}." if others else f"{text}."
-
-
-def why_involuntary(found: Involuntary, changes: pd.DataFrame) -> tuple[str, ...]:
-    """Say why halving involuntary churn adds more than 10 % less churn, where it clearly does.
-
-    Parameters
-    ----------
-    found
-        As from ``value.involuntary.involuntary``.
-    changes
-        As from ``value.ltv.what_if``.
-    """
-    gains = whole(changes).set_index("change")["base_gain"]
-    if not found.much or not gains["Half the involuntary churn"] > gains["10 % less churn"]:
-        return ()
-    why = f"{percent(found.share)} of the MRR we expect to lose will be lost involuntarily"
-    text = f"Halving involuntary churn adds more than 10 % less churn, because {why}."
-    early, later = percent(found.early), percent(found.later)
-    both = f"{early} of those who leave in their first year, {later} of those who leave later"
-    return (f"{text} Among customers that share grows with age: {both}." if found.grows else text,)
-
-
-def recovery_finding(pay: pd.DataFrame, *, horizon_months: int) -> str:
-    """State which segment recovers its acquisition cost first, and which last; fit for a chart's title.
-
-    Parameters
-    ----------
-    pay
-        As from ``value.ltv.payback``, of two segments or more whose payback is known, without ``All``.
-    horizon_months
-        How far it was looked for.
-    """
-    never = f"within {months(horizon_months)}"
-    ranked = pay.sort_values("payback_months", kind="stable").groupby("payback_months", sort=False)["segment"].agg(list)
-    each = [
-        (names, f"in {months(m)}" if math.isfinite(m) else "")
-        for m, names in zip(ranked.index.to_numpy(float), ranked, strict=True)
-    ]
-    (first, soon), (last, late) = each[0], each[-1]
-    if not soon:
-        return f"No segment brings back what it cost to win its customers {never}"
-    what = f"bring back what it cost to win them {soon}"
-    if len(each) == 1:
-        return f"All segments {what}"
-    who = f"{listed(first)} customers" if len(first) <= MOST_NAMED else f"Customers of {len(first)} segments"
-    others = listed(last) if len(last) <= MOST_NAMED else f"those of {len(last)} others"
-    return f"{who} {what}, {others} {late or f'not {never}'}"
-
-
-def gains(changes: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
-    """Lay out what each change would add for present customers, to be drawn, and write it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment``, ``change`` (in words), ``base_gain``, ``ci_lower``, ``ci_upper``, ``told``; the largest of a
-        segment first, and only what is known.
-    """
-    known = changes[changes["segment"].isin(segments)].dropna(subset="base_gain")
-    place = known["segment"].map({segment: k for k, segment in enumerate(segments)})
-    known = known.assign(place=place).sort_values(["place", "base_gain"], ascending=[True, False], kind="stable")
-    bounds = {"base_gain_ci_lower": "ci_lower", "base_gain_ci_upper": "ci_upper"}
-    rows = known.assign(change=known["change"].map(CHANGES)).rename(columns=bounds).reset_index(drop=True)
-    signs = (rows["base_gain"] > 0).map({True: "+", False: ""})
-    ends = _interval_column(rows["base_gain"], rows["ci_lower"], rows["ci_upper"])
-    each = zip(signs, _column(rows["base_gain"]), ends, strict=True)
-    told = [f"{sign}{gain} ({end})" if end else f"{sign}{gain}" for sign, gain, end in each]
-    return rows[["segment", "change", "base_gain", "ci_lower", "ci_upper"]].assign(told=told)
-
-
-def each_gain(changes: pd.DataFrame, *, currency: str = "") -> tuple[str, ...]:
-    """Say what each change would add to what a new customer is worth, as far as that is known."""
-    known = whole(changes).dropna(subset="ltv_gain")
-    rows: Any = known.sort_values("ltv_gain", ascending=False, kind="stable").itertuples()
-    each = [
-        (SAID[r.change], money(r.ltv_gain), _bracketed(r.ltv_gain, r.ltv_gain_ci_lower, r.ltv_gain_ci_upper))
-        for r in rows
-    ]
-    if not each:
-        return ()
-    (what, gain, ends), *others = each
-    first = f"{what} would add {f'{currency} {gain}'.strip()}{ends}"
-    return (f"To what a new customer is worth, {listed([first, *(f'{w} {g}{e}' for w, g, e in others)])}.",)
-
-
-def paybacks(pay: pd.DataFrame, *, segments: list[str], horizon_months: int) -> pd.DataFrame:
-    """Lay out when acquisition cost is recovered, to be drawn, and write it: all customers first, then the soonest.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment``, ``payback_months``, ``ci_lower``, ``ci_upper``, ``told``; only what is known.
-    """
-    rows = pay[pay["segment"].isin(segments)].dropna(subset="payback_months")
-    order = rows.assign(place=rows["segment"] != "All").sort_values(["place", "payback_months"], kind="stable")
-    each: Any = order.itertuples()
-    told = [_after(row.payback_months, row.ci_lower, row.ci_upper, horizon_months) for row in each]
-    return order[["segment", "payback_months", "ci_lower", "ci_upper"]].assign(told=told).reset_index(drop=True)
-
-
-def _after(value: float, lower: float, upper: float, horizon: int) -> str:
-    if math.isinf(value):
-        return f"not within {months(horizon)}"
-    if pd.isna(lower) or lower == upper:
-        return months(value)
-    return (
-        f"{months(value)} ({f'{lower:.0f} or more' if math.isinf(upper) else from_to(f'{lower:.0f}', f'{upper:.0f}')})"
-    )
-
-
-def backtest_finding(tested: pd.DataFrame, *, measure: str, currency: str = "") -> str:
-    """State how a forecast made a year ago compares with what happened; fit for a chart's title.
-
-    Parameters
-    ----------
-    tested
-        As from ``value.backtest.backtest``.
-    measure
-        One of its measures.
-    currency
-        Code before amounts.
-
-    Returns
-    -------
-    str
-    """
-    last = whole(tested)[whole(tested)["measure"] == measure].dropna(subset="actual").iloc[-1]
-    if pd.isna(last.predicted):
-        return f"A year ago {measure} could not be foretold: of all or of a segment nobody had left by then"
-    count, day = measure == ACTIVE, format_day(str(last.month)[:10])
-    write = _counted if count else money
-    word = ("few", "many") if count else ("little", "much")
-    same = write(last.predicted) == write(last.actual)
-    known = math.isfinite(last.error) and not same
-    miss = f", {percent(abs(last.error))} too {word[int(last.error > 0)]}" if known else ""
-    when = f"{'in the month to' if measure == 'revenue' else 'on'} {day}"
-    stayed = f"{_counted(last.actual)} {'was' if last.actual == 1 else 'were'} still here on {day}"
-    brought = f"of the customers of a year ago, {stayed}"
-    if not count:
-        brought = f"the customers of a year ago brought {money(last.actual, currency)} of {measure} {when}"
-    foretold = f"the forecast said {write(last.predicted)}{miss}"
-    return f"{brought[0].upper()}{brought[1:]}; {foretold}"
-
-
-def backtest_plotted(tested: pd.DataFrame, *, measure: str) -> str:
-    """Say what is drawn of a forecast made a year ago, and in how many months its interval was wide enough."""
-    rows = whole(tested)[whole(tested)["measure"] == measure].dropna(subset=["predicted", "actual"])
-    plotted = "Customers of a year ago: the forecast from what was known then, and what happened. Band: 95 % interval"
-    each: Any = rows.tail(1).itertuples()
-    held = [f", wide enough in {last.n_held} of {counted(last.months_ahead, 'month')}" for last in each]
-    return f"{plotted}{''.join(held)}."
 
 
 def _counted(n: float) -> str:

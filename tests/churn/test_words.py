@@ -8,13 +8,16 @@ import pandas as pd
 import pytest
 from churn_world import LITE, PRO, forecast, lives, rates
 
-from cslib.churn import words as say
 from cslib.churn.at_risk import stakes
 from cslib.churn.outlook import believed, outlook
 from cslib.churn.rates import last_month, last_year
 from cslib.churn.stays import Differences, firm_medians, kept, pace
+from cslib.churn.words import ALL_YEARS, Wording
 from cslib.data.drift import Drift
 from cslib.stats.survival import compare_segments, hazard_by_age, survival_at, survival_curve, survival_summary
+
+say = Wording()
+LITE_ALONE = Wording(segment=("plan", "Lite"), recent=True)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +52,7 @@ def at_stake(money=(50.0, 30.0, 20.0), p=(0.5, 0.25, 0.25), reason=None):
 def test_the_subtitle_says_whom_the_report_is_about():
     summary = survival_summary(survival_curve(lives(Pro=PRO)))
     assert say.subtitle(summary) == "200 customers, of whom 30 left"
-    since = say.subtitle(summary, unit="stay", observed_from=date(2024, 7, 1))
+    since = Wording(unit="stay", observed_from=date(2024, 7, 1)).subtitle(summary)
     assert since == "200 stays, of which 30 have ended · followed since 1 July 2024"
 
 
@@ -61,31 +64,29 @@ def test_a_line_that_starts_with_fewer_than_it_rests_on_says_why():
     first, summary = curve.iloc[0], survival_summary(curve).iloc[0]
     n = int(first.n_at_risk)
     assert 0 < n < 200
-    since = {"observed_from": date(2024, 7, 1)}
+    say = Wording(observed_from=date(2024, 7, 1))
     start = f"The line starts with {n} customers; later on it also counts {200 - n} more that were here already on 1 July 2024, "
     start += "from the age they had then."
-    assert say.late_entry(first, summary, 0, **since) == (start,)
-    assert say.late_entry(first, summary, 5, **since) == (
-        f"{start} 5 customers left before 1 July 2024 and are left out.",
-    )
-    (stays,) = say.late_entry(first, summary, 1, unit="stay", **since)
+    assert say.late_entry(first, summary, 0) == (start,)
+    assert say.late_entry(first, summary, 5) == (f"{start} 5 customers left before 1 July 2024 and are left out.",)
+    (stays,) = replace(say, unit="stay").late_entry(first, summary, 1)
     assert f"{200 - n} more that were under way already on 1 July 2024" in stays
     assert stays.endswith("1 stay ended before 1 July 2024 and is left out.")
     alike = summary.copy()
     alike["n_customers"] = n
-    assert say.late_entry(first, alike, 0, **since) == ()
+    assert say.late_entry(first, alike, 0) == ()
 
 
 def test_one_segment_is_called_by_its_name():
     curve = survival_curve(lives(Lite=[(5, True, 60), (9, True, 30), (12, False, 10)]).query("segment == 'All'"))
-    text = say.answer(firm(curve), None, None, None, recent=True, name="Lite")
+    text = LITE_ALONE.answer(firm(curve), None, None, None)
     pace = "at the pace of the last 12 months"
     assert text == f"**Half of Lite customers leave within 5 months** {pace} (95 % interval 5.0 to 5.0, 100 customers)."
-    both = pd.concat([firm(curve), firm(curve).assign(segment=say.ALL_YEARS)])
-    assert say.summary(both, name="Lite")["segment"].tolist() == ["Lite", "Lite (all years)"]
+    both = pd.concat([firm(curve), firm(curve).assign(segment=ALL_YEARS)])
+    assert LITE_ALONE.summary(both)["segment"].tolist() == ["Lite", "Lite (all years)"]
     assert say.summary(both)["segment"].tolist() == ["All", "All (all years)"]
     year = survival_at(curve, [1, 3, 6, 12])
-    assert say.survival(kept(year, None), "Lite").title == "10 % of Lite customers stay longer than 12 months"
+    assert LITE_ALONE.survival(kept(year, None)).title == "10 % of Lite customers stay longer than 12 months"
 
 
 def test_amounts_that_are_compared_have_their_currency():
@@ -95,8 +96,12 @@ def test_amounts_that_are_compared_have_their_currency():
             "level": ["290 instead of 204", "(missing)", "9 instead of 2"],
         }
     )
-    assert say.priced(table, "USD")["level"].tolist() == ["USD 290 instead of 204", "(missing)", "9 instead of 2"]
-    assert say.priced(table, "")["level"].tolist() == table["level"].tolist()
+    assert Wording(currency="USD").priced(table)["level"].tolist() == [
+        "USD 290 instead of 204",
+        "(missing)",
+        "9 instead of 2",
+    ]
+    assert say.priced(table)["level"].tolist() == table["level"].tolist()
 
 
 def test_the_answer_names_stay_peak_and_difference(curve):
@@ -230,7 +235,7 @@ def test_drivers_are_named_with_their_reference():
         say.drivers(DRIVER, changing="plan").title
         == "Pro customers leave at about a third of Lite's rate, other things equal"
     )
-    plotted = say.drivers(None, unit="stay").subtitle
+    plotted = Wording(unit="stay").drivers(None).subtitle
     assert plotted.endswith("in colour where more than chance, all comparisons taken together; n: stays.")
     assert say.drivers(None).title == "Nothing on record clearly raises or lowers the risk of leaving"
     assert say.drivers(None, changing="channel").title == (
@@ -263,8 +268,8 @@ def test_few_groups_are_not_judged():
 
 
 def test_the_risk_list_says_what_it_holds():
-    def title(found, **more):
-        return say.at_risk(found, horizon_months=12, **more).title
+    def title(found, **own):
+        return Wording(**own).at_risk(found, horizon_months=12).title
 
     assert (
         title(at_stake(), currency="USD")
@@ -279,8 +284,8 @@ def test_the_risk_list_says_what_it_holds():
 
 
 def test_who_gives_a_reason_to_call_is_told_first():
-    def said(*reasons, **more):
-        return say.at_risk(at_stake(reason=reasons), horizon_months=12, currency="USD", **more)
+    def said(*reasons):
+        return Wording(currency="USD").at_risk(at_stake(reason=reasons), horizon_months=12)
 
     two = said("2 tickets in 90 days", "gave NPS 3 in April", None)
     assert two.title == "2 of 3 customers give a reason to call and come first; they pay USD 200 a month"
@@ -299,12 +304,13 @@ def test_the_list_says_how_it_differs_from_that_of_the_surveys():
 
 
 def test_how_far_risks_tell_customers_apart_stands_above_the_list():
-    def before(**more):
+    def before(say=say, **more):
         return say.at_risk(at_stake(), horizon_months=12, **more).before
 
     guessing = "the model picks the earlier leaver {} of the time, and guessing gets 50 %."
     assert before(concordance=0.62) == ("Shown two customers it had not seen, " + guessing.format("62 %"),)
-    own = before(concordance=0.62, segment=("plan", "Team"))
+    team = Wording(segment=("plan", "Team"))
+    own = before(team, concordance=0.62)
     assert own == ("Shown two customers it had not seen, whatever their plan, " + guessing.format("62 %"),)
     (alike,) = before(concordance=0.62, within=0.49, alike_within="plan")
     assert alike == (
@@ -322,8 +328,8 @@ def test_how_far_risks_tell_customers_apart_stands_above_the_list():
     assert before(**usual, shares=many)[1].startswith("So customers count with the risk of their plan, and the list")
     unpriced = say.at_risk(at_stake([np.nan] * 3), horizon_months=12, **usual).before[1]
     assert unpriced == "So customers count with the risk of their plan."
-    inside = {"within": 0.49, "alike_within": "plan", "segment": ("plan", "Team")}
-    (own,) = before(concordance=0.62, tells_apart=False, by_risk=False, **inside)
+    inside = {"within": 0.49, "alike_within": "plan"}
+    (own,) = before(team, concordance=0.62, tells_apart=False, by_risk=False, **inside)
     assert own == (
         "We cannot tell these customers apart by risk, so they are in order of revenue: shown two customers of the same "
         "plan, " + guessing.format("49 %")
@@ -477,7 +483,7 @@ def test_cards_hold_what_the_data_can_tell(curve):
 
 
 def test_a_card_names_what_it_counts(curve):
-    made = say.cards(survival_summary(curve), last_month(rates()), outlook(forecast()), unit="stay")
+    made = Wording(unit="stay").cards(survival_summary(curve), last_month(rates()), outlook(forecast()))
     assert [card.noun for card in made] == ["stay", "stay", "customer", "customer"]
 
 
@@ -485,7 +491,7 @@ def test_medians_of_few_are_not_told():
     """Half are gone at month 9, to which two customers were followed."""
     table = say.summary(firm(survival_curve(lives(a=[(1, True, 2), (3, False, 20), (9, True, 1), (10, False, 1)]))))
     assert list(table.columns[:3]) == ["segment", "customers", "left"]
-    counted = say.summary(firm(survival_curve(lives(a=[(1, True, 2), (3, False, 20)]))), unit="stay")
+    counted = Wording(unit="stay").summary(firm(survival_curve(lives(a=[(1, True, 2), (3, False, 20)]))))
     assert list(counted.columns[:3]) == ["segment", "stays", "ended"]
     assert table.iloc[0, 3] == "not reached"
     assert table.iloc[0, 5] == "not known"

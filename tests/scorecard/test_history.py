@@ -15,7 +15,7 @@ from cslib.scorecard import history as module
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import measure_all
 from cslib.scorecard.scorecard import scorecard
-from cslib.scorecard.words import kpi_texts
+from cslib.scorecard.words import Wording
 from cslib.value.ltv import Terms, ltv, payback
 
 
@@ -298,7 +298,7 @@ def test_a_cost_that_is_never_earned_back_is_said():
     assert last(found, "payback_months")["value"] == float("inf")
     assert found.kpis["payback_months"].noun == "customer"  # nobody has come back
     rows = scorecard(found).query("kpi == 'payback_months'")
-    assert kpi_texts(rows, {})["Value"].tolist() == ["not reached"]
+    assert Wording(found, {}).kpis(rows)["Value"].tolist() == ["not reached"]
 
 
 def test_the_last_quarter_without_answers_is_shown_as_such():

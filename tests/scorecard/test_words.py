@@ -8,11 +8,10 @@ import pytest
 
 from cslib.data.drift import Drift
 from cslib.data.kpi import HISTORY, OVER_YEAR, Setting, of_margin
-from cslib.scorecard import words
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
 from cslib.scorecard.scorecard import COLUMNS, headlines, marked_otherwise, standing, told_by
-from cslib.scorecard.words import kpi_notes, kpi_texts, kpis_caption, scorecard_answer, segment_texts, verdicts
+from cslib.scorecard.words import Wording
 
 CATALOGUE = catalogue(Setting(gross_margin=0.8))
 BLANK = {
@@ -44,19 +43,26 @@ def measured(history=(), currency=""):
     return Measured(pd.DataFrame(history, columns=HISTORY), {}, CATALOGUE, {}, currency)
 
 
+def wording(repeats=None, **more):
+    return Wording(measured(**more), repeats or {})
+
+
+say = wording()
+
+
 def attention(rows):
-    found = words.attention(standing(rows, CATALOGUE), measured())
+    found = say.attention(standing(rows, CATALOGUE))
     assert not found.cards
     assert found.how_to_read
     return list(found.attention)
 
 
 def answered(rows, currency=""):
-    return scorecard_answer(standing(rows, CATALOGUE), headlines(rows, CATALOGUE), measured(currency=currency))
+    return wording(currency=currency).answer(standing(rows, CATALOGUE), headlines(rows, CATALOGUE))
 
 
 def notes(rows):
-    return kpi_notes(rows, told_by(rows, CATALOGUE), measured())
+    return wording(told_by(rows, CATALOGUE)).notes(rows)
 
 
 MISSED = row("nrr", 0.889, ci_lower=0.85, ci_upper=0.94, target=0.95, status="missed", previous=0.88, year_before=0.88)
@@ -92,7 +98,7 @@ def test_good_news_comes_after_bad():
 
 
 def test_nothing_to_say_is_said():
-    found = words.attention(standing(table(CALM), CATALOGUE), measured())
+    found = say.attention(standing(table(CALM), CATALOGUE))
     assert found.attention == (
         "Nothing is off its target or clearly different from usual. "
         "[Where does every KPI stand?](scorecard#where-does-every-kpi-stand)",
@@ -156,7 +162,7 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     assert (made.ci_lower, made.ci_upper, made.n) == (0.037, 0.042, 20_000)
     assert (made.label, made.noun) == ("Customer churn a month", "customer month")
     assert made.detail == "12 months to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
-    assert kpi_texts(table(entry), {})["Status"].tolist() == ["missed over 12 months (3.9 %)"]
+    assert say.kpis(table(entry))["Status"].tolist() == ["missed over 12 months (3.9 %)"]
     assert notes(table(entry)) == ()
 
 
@@ -190,15 +196,15 @@ def test_what_lies_in_a_range_that_tells_nothing_is_not_called_usual():
     wide = CHURN | {"limit_lower": 0.0, "limit_upper": 0.06, "tells": False, "target": np.nan, "status": "no target"}
     assert card(wide).detail == "June 2025\ndown from 3.5 % in May"
     assert card(wide).limits is None
-    assert kpi_texts(table(wide), {})["Change"].tolist() == ["not clear"]
-    assert kpi_texts(table(wide | {"tells": True}), {})["Change"].tolist() == ["as usual"]
+    assert say.kpis(table(wide))["Change"].tolist() == ["not clear"]
+    assert say.kpis(table(wide | {"tells": True}))["Change"].tolist() == ["as usual"]
 
 
 def test_a_clear_trend_is_said_though_it_is_part_of_the_usual_range():
     entry = CHURN | YEAR_MISSED | {"status": "missed", "trend": "falling"}
     assert "above its target of 3 %**, and falling; June alone" in attention(table(entry))[0]
-    assert kpi_texts(table(entry), {})["Change"].tolist() == ["falling"]
-    assert kpi_texts(table(entry | {"change": "higher"}), {})["Change"].tolist() == ["above usual"]
+    assert say.kpis(table(entry))["Change"].tolist() == ["falling"]
+    assert say.kpis(table(entry | {"change": "higher"}))["Change"].tolist() == ["above usual"]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +221,7 @@ def test_marks_of_a_quarter_name_those_of_the_year(differ, said):
     verdicts = {"Starter": "above", "Enterprise": "below", "Team": ""}
     cells = pd.DataFrame([("nps", s, v) for s, v in verdicts.items()], columns=["kpi", "segment", "verdict"])
     years = pd.DataFrame([{"kpi": "nps", "differ": differ}], columns=OVER_YEAR)
-    found = words.other_marks(marked_otherwise(cells, years), measured())
+    found = say.other_marks(marked_otherwise(cells, years))
     quarter = "The marks of NPS are of its last quarter (Enterprise and Starter). Over 12 months, "
     link = "[Where is it different?](nps_segmentation#where-is-it-different)"
     assert found == ((f"{quarter}{said}: {link}",) if said else ())
@@ -224,7 +230,7 @@ def test_marks_of_a_quarter_name_those_of_the_year(differ, said):
 def test_what_only_the_year_marks_is_named():
     cells = pd.DataFrame({"kpi": ["csat"], "segment": ["Team"], "verdict": [""]})
     years = pd.DataFrame([{"kpi": "csat", "differ": ("Team",)}], columns=OVER_YEAR)
-    (said,) = words.other_marks(marked_otherwise(cells, years), measured())
+    (said,) = say.other_marks(marked_otherwise(cells, years))
     assert said.startswith("The marks of CSAT are of its last quarter (none). Over 12 months, Team clearly differs: ")
 
 
@@ -286,7 +292,7 @@ def test_what_is_not_set_up_meets_no_target():
         "**None of 2 targets is missed**. 1 is met and 1 cannot be judged (Time to first use). No change can be judged yet."
     )
     assert notes(rows) == ("Time to first use has no verdict yet: name a feature.",)
-    assert kpi_texts(rows, {})[["Target", "Status"]].to_numpy().tolist() == [["≥ 80 %", "met"], ["≤ 21", "not set up"]]
+    assert say.kpis(rows)[["Target", "Status"]].to_numpy().tolist() == [["≥ 80 %", "met"], ["≤ 21", "not set up"]]
 
 
 @pytest.mark.parametrize(
@@ -297,7 +303,7 @@ def test_what_is_not_set_up_meets_no_target():
     ],
 )  # fmt: skip
 def test_months_that_value_rests_on(faster, carries, text):
-    assert words.rests_on(Drift(date(2024, 7, 1), 0.04, 0.06, faster, 0.001, carries)) == text
+    assert say.rests_on(Drift(date(2024, 7, 1), 0.04, 0.06, faster, 0.001, carries)) == text
 
 
 def test_subtitle_counts():
@@ -323,7 +329,7 @@ def test_a_card_names_what_it_counts():
 def test_a_card_draws_its_past():
     past = [("nrr", s, pd.NaT, 12, value, None, None, 9) for s, value in (("All", 0.88), ("All", 0.9), ("x", 5.0))]
     rows = table(MISSED)
-    (made,) = scorecard_answer(standing(rows, CATALOGUE), headlines(rows, CATALOGUE), measured(past)).cards
+    (made,) = wording(history=past).answer(standing(rows, CATALOGUE), headlines(rows, CATALOGUE)).cards
     assert made.trend == (0.88, 0.9)
 
 
@@ -363,28 +369,29 @@ def test_what_is_never_reached_is_said_in_words():
         "**Payback is not reached; its target is at most 12 months**; a quarter ago it was not reached."
     )
     assert card(never).detail.endswith("not reached within the time looked ahead")
-    assert kpi_texts(table(never), {})["Value"].tolist() == ["not reached"]
+    assert say.kpis(table(never))["Value"].tolist() == ["not reached"]
 
 
 def test_a_card_says_that_all_revenue_counts_where_no_margin_is_known():
     unset = {name: of_margin(kpi, Setting()) for name, kpi in CATALOGUE.items()}
     rows = table(row("ltv", 900.0, ci_lower=800.0, ci_upper=990.0))
-    found = scorecard_answer(standing(rows, unset), headlines(rows, unset), replace(measured(), kpis=unset))
+    say = Wording(replace(measured(), kpis=unset), {})
+    found = say.answer(standing(rows, unset), headlines(rows, unset))
     assert found.cards[0].detail == "June 2025\nall revenue counts as margin"
     assert card(row("ltv", 900.0)).detail == "June 2025"
 
 
 def test_what_rests_on_all_revenue_is_named():
-    assert words.all_margin([]) == ()
-    (one,) = words.all_margin(["LTV"])
+    assert say.all_margin([]) == ()
+    (one,) = say.all_margin(["LTV"])
     assert one.startswith("All revenue counts as margin in LTV, so it has no verdict on a target. Set gross_margin")
-    assert "in LTV, LTV:CAC and Payback, so they have no verdict" in words.all_margin(["LTV", "LTV:CAC", "Payback"])[0]
+    assert "in LTV, LTV:CAC and Payback, so they have no verdict" in say.all_margin(["LTV", "LTV:CAC", "Payback"])[0]
 
 
 def test_an_interval_of_one_point_is_not_shown():
     one = row("payback_months", 4.0, ci_lower=4.0, ci_upper=4.0, target=6.0, status="met")
     assert card(one).ci_lower is None
-    assert kpi_texts(table(one), {})["95 % interval"].tolist() == [""]
+    assert say.kpis(table(one))["95 % interval"].tolist() == [""]
 
 
 def test_reasons_are_shared():
@@ -396,7 +403,7 @@ def test_what_another_kpi_tells_is_said_once():
     mirror = row("customer_retention_rate", 0.94)
     forms = [row(f"ltv_formula_{form}", 900.0, ci_lower=800.0, ci_upper=990.0) for form in "bc"]
     rows = table(WORSE, mirror, *forms)
-    assert kpi_texts(rows, told_by(rows, CATALOGUE))["KPI"].tolist() == ["Customer churn", "LTV (formula B)"]
+    assert wording(told_by(rows, CATALOGUE)).kpis(rows)["KPI"].tolist() == ["Customer churn", "LTV (formula B)"]
     assert notes(rows) == (
         "Not shown twice: Customer retention is 100 % minus Customer churn; LTV (formula C) is the same as LTV (formula B).",
     )
@@ -404,7 +411,7 @@ def test_what_another_kpi_tells_is_said_once():
 
 def test_the_table_says_each_thing_once_in_its_unit():
     arpa = row("arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, limit_lower=300.0, change="noise")
-    shown = kpi_texts(table(arpa, MISSED, row("ces"), BETTER), {})
+    shown = say.kpis(table(arpa, MISSED, row("ces"), BETTER))
     assert shown.to_numpy().tolist() == [
         ["ARPA", "373", "", "", "355 to 391", "369", "", "up as usual", "Growth"],
         ["NRR over 12 months", "88.9 %", "≥ 95 %", "missed", "85.0 to 94.0", "", "88.0", "not judged", "Retention"],
@@ -422,26 +429,26 @@ def test_the_table_says_each_thing_once_in_its_unit():
         "Group",
     ]
     dated = table({**CALM, "until": pd.Timestamp("2025-06-30")})
-    assert kpis_caption(dated, "EUR") == "KPIs as of the end of June 2025; amounts in EUR"
-    assert kpis_caption(table(MISSED), "EUR") == "KPIs"
+    assert wording(currency="EUR").caption(dated) == "KPIs as of the end of June 2025; amounts in EUR"
+    assert wording(currency="EUR").caption(table(MISSED)) == "KPIs"
 
 
 def test_segments_side_by_side():
     cells = [("nrr", "x", 0.9, "above"), ("nrr", "y", None, ""), ("mrr", "x", 10.0, ""), ("mrr", "y", 12_345.0, "")]
     cells = pd.DataFrame(cells, columns=["kpi", "segment", "value", "verdict"])
-    shown = segment_texts(table(CALM, MISSED), cells, {}, ["y", "x"])
+    shown = say.segments(table(CALM, MISSED), cells, ["y", "x"])
     assert list(shown) == ["KPI", "All", "y", "x"]
     assert shown.to_numpy().tolist() == [
         ["MRR", "1,000", "12.3 k", "10"],
         ["NRR over 12 months", "88.9 %", "–", "↑ 90.0 %"],
     ]
-    assert list(segment_texts(table(CALM, MISSED), cells, {"nrr": "grr"}, ["x"])["KPI"]) == ["MRR"]
+    assert list(wording({"nrr": "grr"}).segments(table(CALM, MISSED), cells, ["x"])["KPI"]) == ["MRR"]
     asked = table({**CALM, "kpi": "nps", "label": "NPS", "unit": "number", "value": 43.6})
     own = cells.assign(kpi="nps", value=[40.0, -3.25, 30.0, 40.0], segment=["x", "y", "z", "u"])
-    assert segment_texts(asked, own, {}, ["x", "y"]).to_numpy().tolist() == [["NPS", "43.6", "↑ 40.0", "−3.2"]]
-    counted = verdicts(cells.assign(p_adjusted=[0.01, np.nan, 0.4, 0.5]))
+    assert say.segments(asked, own, ["x", "y"]).to_numpy().tolist() == [["NPS", "43.6", "↑ 40.0", "−3.2"]]
+    counted = say.verdicts(cells.assign(p_adjusted=[0.01, np.nan, 0.4, 0.5]))
     assert "by more than chance: 1 of 3 comparisons does." in counted
-    assert "None does" in verdicts(cells.assign(p_adjusted=1.0, verdict=""))
+    assert "None does" in say.verdicts(cells.assign(p_adjusted=1.0, verdict=""))
 
 
 def test_what_needs_attention_names_the_segment_that_stands_worst():
@@ -451,7 +458,7 @@ def test_what_needs_attention_names_the_segment_that_stands_worst():
         ("nps", "x", 30.0, 50, ""), ("mrr", "x", 1.0, 50, ""), ("mrr", "y", 2.0, 50, ""),
     ]  # fmt: skip
     cells = pd.DataFrame(cells, columns=["kpi", "segment", "value", "n", "verdict"]).assign(p_adjusted=0.5)
-    found = words.attention(standing(table(UNCLEAR, WORSE, MISSED), CATALOGUE, cells), measured()).attention
+    found = say.attention(standing(table(UNCLEAR, WORSE, MISSED), CATALOGUE, cells)).attention
     assert [re.findall(r" (?:Lowest|Highest) is [^[]*\.", text) for text in found] == [
         [" Lowest is y: 81.0 %."], [" Highest is x: 7.0 %, which may be chance."], [],
     ]  # fmt: skip
@@ -464,7 +471,7 @@ def test_what_may_be_the_season_is_said_where_the_change_is():
     assert answered(table(young)).text.endswith("**1 KPI is clearly worse than usual, which may be the season**.")
     assert card(young).detail.endswith(f"above its usual 1.0 to 4.0; {unsure}")
     assert unsure not in card({**young, "change": "noise"}).detail
-    assert kpi_texts(table(young), {})["Change"].tolist() == ["above usual, season?"]
+    assert say.kpis(table(young))["Change"].tolist() == ["above usual, season?"]
 
 
 def test_a_change_against_the_year_before_is_said_as_such():

@@ -6,7 +6,7 @@ import pytest
 import cslib as cs
 from cslib.errors import MissingTableError, ParameterError
 from cslib.show.result import Result
-from cslib.value import words
+from cslib.value.words import Wording
 
 COLUMNS = {
     "ltv": ["segment", "method", "horizon_months", "ltv", "ci_lower", "ci_upper", "share_in_tail", "n_customers"],
@@ -238,7 +238,7 @@ def test_where_all_are_no_sum_of_the_segments_it_is_said():
     people = dated(*OLD, mrr=20.0, plan=["Pro", "Pro", "Lite"] * 20)
     data = cs.load({"customers": people}, as_of="2025-06-30")
     several, one = cs.Value(data, by="plan"), cs.Value(cs.load({"customers": people.assign(plan="Pro")}), by="plan")
-    (said,) = words.apart("", "plan")
+    (said,) = Wording(36).apart("", "plan")
     assert said in several.base.notes
     assert "added up" not in several.answer.cards[1].detail
     assert said not in one.base.notes

@@ -9,33 +9,9 @@ import pytest
 from cslib.value.involuntary import Involuntary
 from cslib.value.ltv import Terms
 from cslib.value.prices import UnitCosts
-from cslib.value.words import (
-    allowance,
-    apart,
-    assumed_pace,
-    backtest_finding,
-    backtest_plotted,
-    base_findings,
-    base_table,
-    bridge_finding,
-    bridge_table,
-    each_gain,
-    forms_finding,
-    forms_table,
-    gains,
-    off_by_segment,
-    payback_finding,
-    payback_table,
-    paybacks,
-    recovery_finding,
-    reliance,
-    residual_finding,
-    value_answer,
-    value_title,
-    what_if_finding,
-    why_involuntary,
-)
+from cslib.value.words import Wording
 
+say, usd, eur = Wording(36), Wording(36, "USD"), Wording(36, "EUR")
 NAN = np.nan
 
 
@@ -73,8 +49,8 @@ BY_PLAN = table(
 )  # fmt: skip
 
 
-def answer(forms=FORMS, base=BASE, pay=PAY, tested=TESTED, terms=TERMS, source="subscriptions", **more):
-    return value_answer(forms, base, pay, tested, terms=terms, source=source, **more)
+def answer(forms=FORMS, base=BASE, pay=PAY, tested=TESTED, terms=TERMS, source="subscriptions", say=say, **more):
+    return say.answer(forms, base, pay, tested, terms=terms, source=source, **more)
 
 
 def test_the_card_of_a_sum_says_over_which_column():
@@ -102,7 +78,7 @@ def test_subtitle_says_what_is_off_and_what_is_not_known():
 
 
 def test_answer():
-    assert answer(currency="USD").text == (
+    assert answer(say=usd).text == (
         "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). The 2,193 present "
         "customers bring USD 19.1 M over the next 36 months (18.0 to 20.2 M). A year ago the same forecast would have "
         "had 1.0 % too much revenue: 9.4 % too few customers, each paying 11 % too much."
@@ -117,19 +93,19 @@ def test_the_answer_tells_of_last_year_what_is_known():
     nothing = answer(tested=TESTED.assign(revenue=np.inf, allow=np.inf, each=NAN)).text
     assert nothing.endswith("9.4 % too few customers and far too much revenue.")
     narrow = "Intervals for customers were too narrow: "
-    assert allowance(TESTED) == f"{narrow}allow for about ±9 %."
+    assert say.allowance(TESTED) == f"{narrow}allow for about ±9 %."
     assert (
-        allowance(TESTED.assign(allow=np.inf))
+        say.allowance(TESTED.assign(allow=np.inf))
         == f"{narrow}in some months the forecast was off by more than the amount itself."
     )
-    assert allowance(sure) == ""
+    assert say.allowance(sure) == ""
     less = answer(tested=TESTED.assign(customers=0.1, revenue=0.0, each=-0.091)).text
     assert less.endswith("have had the right revenue: 10 % too many customers, each paying 9.1 % too little.")
     assert answer(tested=BY_PLAN).text.endswith("9.4 % too few customers, each paying 11 % too much.")
-    assert off_by_segment(BY_PLAN) == (
+    assert say.by_segment(BY_PLAN) == (
         "By segment: Pro 50 % too many customers and 5.6 % too little revenue; Team 12 % too much revenue.",
     )
-    assert off_by_segment(TESTED) == ()
+    assert say.by_segment(TESTED) == ()
     assert answer(tested=TESTED.iloc[:0]).text.endswith("(18.0 to 20.2 M).")
 
 
@@ -163,7 +139,7 @@ def test_answer_without_payback(months, words):
 
 
 def test_cards():
-    value, base, back, ratio = answer(currency="USD").cards
+    value, base, back, ratio = answer(say=usd).cards
     assert (value.value, value.ci_lower, value.n) == (4328.4, 4049, 4000)
     assert (base.value, base.n) == (19_100_000, 2193)
     assert (back.value, back.ci_upper, ratio.value) == (4, 5, 7.57)
@@ -178,30 +154,28 @@ def test_cards():
 
 
 def test_the_chart_says_when_the_cost_is_recovered():
-    assert value_title(FORMS, PAY, currency="EUR") == (
+    assert eur.ltv(FORMS, PAY) == (
         "A new customer recovers the acquisition cost in 4 months and is worth EUR 4,330 after 36 months"
     )
-    assert value_title(FORMS, PAY.assign(cac=NAN)) == "A new customer is worth 4,330 after 36 months"
-    assert value_title(FORMS, PAY.assign(payback_months=np.inf)) == (
+    assert say.ltv(FORMS, PAY.assign(cac=NAN)) == "A new customer is worth 4,330 after 36 months"
+    assert say.ltv(FORMS, PAY.assign(payback_months=np.inf)) == (
         "A new customer is worth 4,330 after 36 months: the acquisition cost of 659 is not recovered by then"
     )
     unknown = FORMS.assign(ltv=NAN)
-    assert value_title(unknown, PAY) == "Nobody has left yet: a new customer is worth 4,050 to 4,600 after 36 months"
-    assert value_title(unknown.assign(ci_lower=NAN), PAY) == "What a new customer is worth cannot be told"
+    assert say.ltv(unknown, PAY) == "Nobody has left yet: a new customer is worth 4,050 to 4,600 after 36 months"
+    assert say.ltv(unknown.assign(ci_lower=NAN), PAY) == "What a new customer is worth cannot be told"
 
 
 def test_the_simple_formula_is_said_to_be_off():
-    assert forms_finding(FORMS, currency="EUR") == (
-        "The simple formula (C) overstates value by 39 %: EUR 6,030 against 4,330."
-    )
+    assert eur.forms(FORMS) == "The simple formula (C) overstates value by 39 %: EUR 6,030 against 4,330."
     less = FORMS.assign(ltv=FORMS["ltv"].where(FORMS["method"] == "Survival", 3000.0))
-    assert "understates value by 31 %" in forms_finding(less)
+    assert "understates value by 31 %" in say.forms(less)
     far = FORMS.assign(
         ltv=FORMS["ltv"].where(FORMS["method"] == "Survival", 9000.0).mask(FORMS["method"] == "Survival", 2000.0)
     )
-    assert "makes value 4.5 times as high: 9,000 against 2,000" in forms_finding(far)
-    assert "comes to the same: 500 against 500" in forms_finding(FORMS.assign(ltv=500.0))
-    assert forms_finding(FORMS.assign(ltv=NAN)) == ""
+    assert "makes value 4.5 times as high: 9,000 against 2,000" in say.forms(far)
+    assert "comes to the same: 500 against 500" in say.forms(FORMS.assign(ltv=500.0))
+    assert say.forms(FORMS.assign(ltv=NAN)) == ""
 
 
 OBSERVED = table(
@@ -212,35 +186,35 @@ OBSERVED = table(
 
 def test_newest_customers_are_named_only_where_they_clearly_differ():
     differ = OBSERVED.assign(newest_differ=True)
-    newest, *tails = reliance(FORMS, differ, currency="USD")
+    newest, *tails = usd.reliance(FORMS, differ)
     assert newest == (
         "Customers who joined in the last year leave more slowly than earlier ones did at the same age. If new ones do so "
         "too, each is worth USD 5,110 (4,660 to 5,560) over 36 months, not 4,330."
     )
-    assert tuple(tails) == reliance(FORMS, OBSERVED)
+    assert tuple(tails) == say.reliance(FORMS, OBSERVED)
     less = FORMS.assign(ltv=FORMS["ltv"].where(FORMS["method"] != "Survival, newest customers", 3000.0))
-    assert " leave faster than " in reliance(less, differ)[0]
-    assert reliance(FORMS.assign(ltv=NAN), differ) == reliance(FORMS.assign(ltv=NAN), OBSERVED)
+    assert " leave faster than " in say.reliance(less, differ)[0]
+    assert say.reliance(FORMS.assign(ltv=NAN), differ) == say.reliance(FORMS.assign(ltv=NAN), OBSERVED)
 
 
 def test_what_is_extrapolated_is_said():
     stay = "We can follow enough customers for 72 months: 94 % of them stay longer."
-    assert reliance(FORMS, OBSERVED) == (
+    assert say.reliance(FORMS, OBSERVED) == (
         f"{stay} Of the value over 36 months, 2.0 % comes after that and is extrapolated.",
     )
     seen = FORMS.assign(share_in_tail=0.0)
-    assert reliance(seen, OBSERVED) == (f"{stay} All of the value over 36 months is observed.",)
+    assert say.reliance(seen, OBSERVED) == (f"{stay} All of the value over 36 months is observed.",)
     nobody = FORMS.assign(ltv=NAN, share_in_tail=NAN)
-    assert reliance(nobody, OBSERVED) == (
+    assert say.reliance(nobody, OBSERVED) == (
         "After 72 months nothing is observed and nobody has left: over 36 months a customer is worth 4,050 to 4,600.",
     )
-    assert reliance(FORMS, OBSERVED.assign(still_here=NAN)) == ()
+    assert say.reliance(FORMS, OBSERVED.assign(still_here=NAN)) == ()
 
 
 def test_segments_are_named_where_a_tenth_is_extrapolated():
     parts = [FORMS.iloc[[0]].assign(segment=s, share_in_tail=v) for s, v in (("Big", 0.31), ("Pro", 0.05))]
     seen = pd.concat([OBSERVED, OBSERVED.assign(segment="Big"), OBSERVED.assign(segment="Pro")], ignore_index=True)
-    said = reliance(pd.concat([FORMS, *parts], ignore_index=True), seen)
+    said = say.reliance(pd.concat([FORMS, *parts], ignore_index=True), seen)
     assert said[1:] == ("Extrapolated: 31 % of the value of Big.",)
 
 
@@ -252,18 +226,18 @@ def test_bridge_names_the_largest_steps():
         ("All", "churn by age", 5477.0, 338.0, 3),
         ("All", "acquisition cost", 4328.0, -1149.0, 1),
     )
-    assert bridge_finding(steps, most=2) == (
+    assert say.bridge(steps, most=2) == (
         "What makes the difference to the simple formula: −1,150 for acquisition cost; −892 because it counts no longer "
         "than 36 months."
     )
-    assert bridge_finding(steps.iloc[:0]) == ""
-    assert bridge_table(steps).iloc[2].tolist() == ["churn by age", "5,480", "+338"]
-    again = bridge_table(steps.replace({"step": {"churn by age": "later lives"}}))
+    assert say.bridge(steps.iloc[:0]) == ""
+    assert say.bridge_table(steps).iloc[2].tolist() == ["churn by age", "5,480", "+338"]
+    again = say.bridge_table(steps.replace({"step": {"churn by age": "later lives"}}))
     assert again.iloc[2].tolist() == ["customers who come back", "5,480", "+338"]
 
 
 def test_forms_in_money():
-    text = forms_table(FORMS.query("horizon_months not in (12, 72)"))
+    text = say.forms_table(FORMS.query("horizon_months not in (12, 72)"))
     assert text.iloc[2].tolist() == ["Formula C (margin / churn)", "6,030", "5,600 to 6,440"]
 
 
@@ -273,31 +247,30 @@ def test_residual_value_differs_only_where_intervals_are_apart():
         ("All", 0, 4987.0, 4695.0, 5267.0, 124, False),
         ("All", 12, 8362.0, 7500.0, 9200.0, 70, True),
     )
-    ahead = {"horizon_months": 36}
-    assert residual_finding(rows, **ahead) == (
+    assert say.by_age(rows) == (
         "A customer who has stayed 12 months brings 8,360 over the next 36 months, a new one 4,990"
     )
-    assert residual_finding(rows.assign(differs=False), **ahead).endswith("no clear difference")
+    assert say.by_age(rows.assign(differs=False)).endswith("no clear difference")
     same = rows.assign(differs=False, residual_value=[29_904.0, 29_921.0])
-    assert residual_finding(same, **ahead, currency="USD") == (
+    assert usd.by_age(same) == (
         "A customer who has stayed 12 months brings USD 29.9 k over the next 36 months, the same as a new one"
     )
-    assert " 11,400 over " in residual_finding(rows.assign(residual_value=[7760.0, 11_412.0]), **ahead)
-    assert residual_finding(rows.iloc[1:], **ahead) == "What customers bring from an age on"
-    assert residual_finding(rows.iloc[:1], **ahead) == "A new customer brings 4,990, before acquisition cost"
+    assert " 11,400 over " in say.by_age(rows.assign(residual_value=[7760.0, 11_412.0]))
+    assert say.by_age(rows.iloc[1:]) == "What customers bring from an age on"
+    assert say.by_age(rows.iloc[:1]) == "A new customer brings 4,990, before acquisition cost"
 
 
 def test_payback():
-    assert payback_finding(PAY, horizon_months=36, currency="USD") == (
+    assert usd.payback(PAY) == (
         "In 36 months a customer brings back 7.6 times the USD 659 spent to win them (7.2 to 7.9)."
     )
     free = PAY.assign(cac=0.0, payback_months=1.0, ltv_to_cac=NAN)
-    assert payback_finding(free, horizon_months=36) == "Acquisition costs nothing, so there is nothing to recover."
+    assert say.payback(free) == "Acquisition costs nothing, so there is nothing to recover."
     late = PAY.assign(payback_months=np.inf, ltv_to_cac=0.038)
-    assert payback_finding(late, horizon_months=36).endswith(": only 3.8 % of it is recovered within 36 months.")
-    assert payback_table(late, FORMS, segments=["All"])["Recovered in"].tolist() == ["not recovered"]
-    assert "isn't in the data" in payback_finding(PAY.assign(cac=NAN), horizon_months=36)
-    (shown,) = payback_table(PAY, FORMS, segments=["All"]).to_numpy().tolist()
+    assert say.payback(late).endswith(": only 3.8 % of it is recovered within 36 months.")
+    assert say.payback_table(late, FORMS, segments=["All"])["Recovered in"].tolist() == ["not recovered"]
+    assert "isn't in the data" in say.payback(PAY.assign(cac=NAN))
+    (shown,) = say.payback_table(PAY, FORMS, segments=["All"]).to_numpy().tolist()
     assert shown == ["All", "4,330", "4,050 to 4,600", "659", "4 months", "7.57", "7.21 to 7.92"]
 
 
@@ -310,64 +283,57 @@ STEPS = table(
 
 
 def test_the_value_of_present_customers_is_led_to():
-    assert base_findings(BASE, STEPS, currency="USD")[1] == (
+    assert usd.base(BASE, STEPS)[1] == (
         "USD 818 k a month × 36 months = USD 29.4 M; −12.3 M as customers leave, +2.6 M as MRR per remaining customer rises, "
         "−640 k for retention cost: USD 19.1 M in all."
     )
     less = STEPS.assign(difference=STEPS["difference"].where(STEPS["step"] != "what they pay", -5.0))
-    assert "−5 as MRR per remaining customer falls, −640 k" in base_findings(BASE, less)[1]
+    assert "−5 as MRR per remaining customer falls, −640 k" in say.base(BASE, less)[1]
     left = {"by_leaving": STEPS["step"] == "what they pay"}
-    assert "rises (those who leave pay less), −640 k" in base_findings(BASE, STEPS.assign(**left))[1]
-    assert "falls (those who leave pay more), −640 k" in base_findings(BASE, less.assign(**left))[1]
+    assert "rises (those who leave pay less), −640 k" in say.base(BASE, STEPS.assign(**left))[1]
+    assert "falls (those who leave pay more), −640 k" in say.base(BASE, less.assign(**left))[1]
 
 
 def test_base():
-    assert base_findings(BASE.assign(n_active=0), UNKNOWN)[0] == "Nobody is a customer today."
-    assert "between 18.0 M and 20.2 M" in base_findings(BASE.assign(base_value=NAN), UNKNOWN)[0]
-    assert base_findings(BASE.assign(n_active=1), UNKNOWN)[0].startswith("The one present customer pays 818 k a month")
-    assert base_findings(BASE, UNKNOWN, currency="USD")[0] == (
+    assert say.base(BASE.assign(n_active=0), UNKNOWN)[0] == "Nobody is a customer today."
+    assert "between 18.0 M and 20.2 M" in say.base(BASE.assign(base_value=NAN), UNKNOWN)[0]
+    assert say.base(BASE.assign(n_active=1), UNKNOWN)[0].startswith("The one present customer pays 818 k a month")
+    assert usd.base(BASE, UNKNOWN)[0] == (
         "The 2,193 present customers pay USD 818 k a month and bring USD 19.1 M over the next 36 months (18.0 to 20.2 M)."
     )
-    assert base_findings(BASE.assign(mrr=NAN), UNKNOWN)[0].startswith("The 2,193 present customers bring 19.1 M")
-    assert base_findings(BASE, UNKNOWN)[1] == (
+    assert say.base(BASE.assign(mrr=NAN), UNKNOWN)[0].startswith("The 2,193 present customers bring 19.1 M")
+    assert say.base(BASE, UNKNOWN)[1] == (
         "42 % of it comes from ages that few customers have reached so far, and is extrapolated."
     )
-    (shown,) = base_table(BASE, segments=["All"]).to_numpy().tolist()
+    (shown,) = say.base_table(BASE, segments=["All"]).to_numpy().tolist()
     assert shown == ["All", "2,193", "818 k", "19.1 M", "18.0 to 20.2 M", "42 %"]
-    assert len(base_findings(BASE.assign(share_in_tail=NAN), UNKNOWN)) == 1
+    assert len(say.base(BASE.assign(share_in_tail=NAN), UNKNOWN)) == 1
 
 
 def test_what_if_goes_from_the_largest_gain_down():
     changes = [("All", "10 % less churn", 1e5, 2, False), ("All", "5 % higher ARPA", 2e5, 1, True)]
     rows = table("segment change base_gain rank as_first", *changes)
-    assert what_if_finding(rows, horizon_months=36, currency="USD") == (
+    assert usd.what_if(rows) == (
         "5 % higher prices would add USD 200 k to what present customers bring over 36 months; 10 % less churn 100 k."
     )
     alike = rows.assign(as_first=True)
-    assert what_if_finding(alike, horizon_months=36, currency="USD") == (
+    assert usd.what_if(alike) == (
         "5 % higher prices and 10 % less churn would each add about USD 100 to 200 k to what present customers bring over "
         "36 months."
     )
-    assert "each add about 200 k to what" in what_if_finding(alike.assign(base_gain=2e5), horizon_months=36)
-    assert "each add about 583 k to what" in what_if_finding(alike.assign(base_gain=[582e3, 583e3]), horizon_months=36)
+    assert "each add about 200 k to what" in say.what_if(alike.assign(base_gain=2e5))
+    assert "each add about 583 k to what" in say.what_if(alike.assign(base_gain=[582e3, 583e3]))
     unknown = rows.assign(base_gain=NAN, rank=NAN)
-    assert what_if_finding(unknown, horizon_months=36) == "What a change would add cannot be told."
-    assert what_if_finding(rows.assign(base_gain=0.0), horizon_months=36) == "None of the changes would add anything."
+    assert say.what_if(unknown) == "What a change would add cannot be told."
+    assert say.what_if(rows.assign(base_gain=0.0)) == "None of the changes would add anything."
 
 
 def test_segments_that_need_not_add_up_to_all_are_said_not_to():
-    assert apart("plan", "plan") == apart("plan", "") == apart("", "") == ()
-    assert apart("plan", "region") == (
+    assert say.apart("plan", "plan") == say.apart("plan", "") == say.apart("", "") == ()
+    assert say.apart("plan", "region") == (
         "All customers are added up by plan, and so are those of each region, so the rows need not add up to all.",
     )
-    assert apart("", "region")[0].startswith("All customers are taken as one group, so")
-
-
-def test_the_pace_that_a_forecast_assumes_is_said():
-    assert assumed_pace(recent=True) == (
-        "We assume that they go on leaving as customers of the same age did in the last 12 months."
-    )
-    assert assumed_pace(recent=False, by_start=True).endswith("of the same age and quarter of start have so far.")
+    assert say.apart("", "region")[0].startswith("All customers are taken as one group, so")
 
 
 KINDS = Involuntary(share=0.32, much=True, early=0.16, later=0.25, grows=True)
@@ -377,15 +343,15 @@ def test_why_halving_involuntary_churn_adds_more_is_told_where_it_clearly_does()
     rows = table(
         "segment change base_gain", ("All", "10 % less churn", 8e5), ("All", "Half the involuntary churn", 1.2e6)
     )
-    assert why_involuntary(KINDS, rows) == (
+    assert say.why_involuntary(KINDS, rows) == (
         "Halving involuntary churn adds more than 10 % less churn, because 32 % of the MRR we expect to lose will be lost "
         "involuntarily. Among customers that share grows with age: 16 % of those who leave in their first year, 25 % of "
         "those who leave later.",
     )
-    assert why_involuntary(replace(KINDS, grows=False), rows)[0].endswith("will be lost involuntarily.")
-    assert why_involuntary(replace(KINDS, much=False), rows) == ()
-    assert why_involuntary(KINDS, rows.assign(base_gain=[8e5, NAN])) == ()
-    assert why_involuntary(KINDS, rows.assign(base_gain=[8e5, 7e5])) == ()
+    assert say.why_involuntary(replace(KINDS, grows=False), rows)[0].endswith("will be lost involuntarily.")
+    assert say.why_involuntary(replace(KINDS, much=False), rows) == ()
+    assert say.why_involuntary(KINDS, rows.assign(base_gain=[8e5, NAN])) == ()
+    assert say.why_involuntary(KINDS, rows.assign(base_gain=[8e5, 7e5])) == ()
 
 
 @pytest.mark.parametrize(
@@ -402,7 +368,7 @@ def test_why_halving_involuntary_churn_adds_more_is_told_where_it_clearly_does()
     ],
 )  # fmt: skip
 def test_recovery_names_the_first_and_the_last_segment(rows, title):
-    assert recovery_finding(table("segment cac payback_months", *rows), horizon_months=36) == title
+    assert say.recovery(table("segment cac payback_months", *rows)) == title
 
 
 ENDS = "base_gain_ci_lower base_gain_ci_upper ltv_gain_ci_lower ltv_gain_ci_upper"
@@ -414,32 +380,32 @@ CHANGED = table(
 
 
 def test_each_change_is_written_with_its_interval_in_one_scale_the_largest_first():
-    shown = gains(CHANGED, segments=["All"])
+    shown = say.gains(CHANGED, segments=["All"])
     assert shown.to_numpy().tolist() == [["All", "Prices up by 5 %", 955e3, 9e5, 1e6, "+955 k (900 to 1,000 k)"]]
     few = CHANGED.iloc[[0]].assign(
         segment="Pro", base_gain=1_295_285.0, base_gain_ci_lower=1_003_214.0, base_gain_ci_upper=1.6e6
     )
-    mixed = gains(pd.concat([few, CHANGED]), segments=["All", "Pro"])
+    mixed = say.gains(pd.concat([few, CHANGED]), segments=["All", "Pro"])
     assert mixed["told"].tolist() == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
     both = pd.concat([CHANGED.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), CHANGED])
-    assert gains(both, segments=["All"])["change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
-    assert gains(CHANGED, segments=["All", "Pro"])["segment"].tolist() == ["All"]
-    assert gains(CHANGED.iloc[1:], segments=["All"]).empty
+    assert say.gains(both, segments=["All"])["change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
+    assert say.gains(CHANGED, segments=["All", "Pro"])["segment"].tolist() == ["All"]
+    assert say.gains(CHANGED.iloc[1:], segments=["All"]).empty
     unsure = CHANGED.iloc[[0]].assign(base_gain=-2e3, base_gain_ci_lower=NAN)
-    assert gains(unsure, segments=["All"])["told"].tolist() == ["−2,000"]
+    assert say.gains(unsure, segments=["All"])["told"].tolist() == ["−2,000"]
 
 
 def test_what_a_change_adds_to_a_new_customer_is_said():
     less = CHANGED.iloc[[0]].assign(
         change="10 % less churn", ltv_gain=351.2, ltv_gain_ci_lower=317.0, ltv_gain_ci_upper=386.0
     )
-    assert each_gain(CHANGED, currency="USD") == (
+    assert usd.each_gain(CHANGED) == (
         "To what a new customer is worth, 5 % higher prices would add USD 216 (202 to 230).",
     )
-    assert each_gain(pd.concat([CHANGED, less])) == (
+    assert say.each_gain(pd.concat([CHANGED, less])) == (
         "To what a new customer is worth, 10 % less churn would add 351 (317 to 386) and 5 % higher prices 216 (202 to 230).",
     )
-    assert each_gain(CHANGED.iloc[1:]) == ()
+    assert say.each_gain(CHANGED.iloc[1:]) == ()
 
 
 def test_paybacks_are_written_all_first_and_then_the_soonest():
@@ -450,11 +416,11 @@ def test_paybacks_are_written_all_first_and_then_the_soonest():
         ("Lite", 2.0, 2.0, 2.0),
     ]
     pay = table("segment payback_months ci_lower ci_upper", *rows, ("Free", NAN, NAN, NAN))
-    shown = paybacks(pay, segments=["All", "Pro", "Team", "Lite", "Free"], horizon_months=36)
+    shown = say.paybacks(pay, segments=["All", "Pro", "Team", "Lite", "Free"])
     assert shown[["segment", "told"]].to_numpy().tolist() == [
         ["All", "9 months (8 or more)"], ["Lite", "2 months"], ["Pro", "7 months (6 to 8)"], ["Team", "not within 36 months"],
     ]  # fmt: skip
-    assert paybacks(pay, segments=["Lite"], horizon_months=36)["segment"].tolist() == ["Lite"]
+    assert say.paybacks(pay, segments=["Lite"])["segment"].tolist() == ["Lite"]
 
 
 def test_backtest_counts_the_months_that_the_interval_held():
@@ -465,23 +431,23 @@ def test_backtest_counts_the_months_that_the_interval_held():
         ("All", months[0], 900.0, 850.0, 950.0, 980.0, "active customers", 1, 900 / 980 - 1, False, 0),
         ("All", months[1], 869.0, 811.0, 928.0, 912.0, "active customers", 2, 869 / 912 - 1, True, 1),
     )
-    assert backtest_finding(tested, measure="active customers") == (
+    assert say.backtest(tested, measure="active customers") == (
         "Of the customers of a year ago, 912 were still here on 30 June 2025; the forecast said 869, 4.7 % too few"
     )
-    assert backtest_finding(tested.assign(measure="MRR", error=0.086), measure="MRR", currency="USD") == (
+    assert usd.backtest(tested.assign(measure="MRR", error=0.086), measure="MRR") == (
         "The customers of a year ago brought USD 912 of MRR on 30 June 2025; the forecast said 869, 8.6 % too much"
     )
     one = tested.head(1).assign(actual=1.0, predicted=1.0, error=0.0, held=True, n_held=1)
-    assert backtest_finding(one, measure="active customers") == (
+    assert say.backtest(one, measure="active customers") == (
         "Of the customers of a year ago, 1 was still here on 31 May 2025; the forecast said 1"
     )
-    bought = backtest_finding(tested.assign(measure="revenue", error=NAN), measure="revenue")
+    bought = say.backtest(tested.assign(measure="revenue", error=NAN), measure="revenue")
     assert "912 of revenue in the month to 30 June 2025; the forecast said 869" in bought
-    refunded = backtest_finding(tested.assign(measure="revenue", actual=3.5, error=np.inf), measure="revenue")
+    refunded = say.backtest(tested.assign(measure="revenue", actual=3.5, error=np.inf), measure="revenue")
     assert "brought 3.50 of revenue in the month to 30 June 2025; the forecast said 869" in refunded
     plotted = "Customers of a year ago: the forecast from what was known then, and what happened. Band: 95 % interval"
-    assert backtest_plotted(tested, measure="active customers") == f"{plotted}, wide enough in 1 of 2 months."
-    assert backtest_plotted(one, measure="active customers") == f"{plotted}, wide enough in 1 of 1 month."
+    assert say.plotted(tested, measure="active customers") == f"{plotted}, wide enough in 1 of 2 months."
+    assert say.plotted(one, measure="active customers") == f"{plotted}, wide enough in 1 of 1 month."
     unknown = tested.assign(predicted=NAN, ci_lower=NAN, ci_upper=NAN)
-    assert backtest_finding(unknown, measure="active customers").startswith("A year ago active customers could not be")
-    assert backtest_plotted(unknown, measure="active customers") == f"{plotted}."
+    assert say.backtest(unknown, measure="active customers").startswith("A year ago active customers could not be")
+    assert say.plotted(unknown, measure="active customers") == f"{plotted}."
