@@ -488,7 +488,7 @@ class Wording:
         if outlook is None:
             return Said("No forecast: nobody is a customer today, or they have been followed for less than a month")
         plotted = "Today's customers expected to be still here, without new ones. Band: 95 % interval"
-        plotted += " of the model alone." if outlook.wider else "."
+        plotted += ", widened by the error of the last such forecast." if outlook.wider else "."
         return Said(_ahead(outlook), f"{plotted}{f' The forecasts of each {split}, added up.' * bool(split)}")
 
     def last_time(self, came: Row, *, found: Drift | None = None) -> tuple[str, ...]:

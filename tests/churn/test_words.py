@@ -355,7 +355,7 @@ def test_the_forecast_is_told_or_its_absence():
     )
     wider = say.forecast(believed(now, came(10)))
     assert wider.title.startswith("Of 100 customers today, about 20 (10 to 40)")
-    assert wider.subtitle.endswith("Band: 95 % interval of the model alone.")
+    assert wider.subtitle.endswith("Band: 95 % interval, widened by the error of the last such forecast.")
     assert (
         say.forecast(None).title
         == "No forecast: nobody is a customer today, or they have been followed for less than a month"
