@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -21,6 +22,8 @@ from cslib.show.formats import format_day, format_value, inline
 from cslib.stats.survival import DAYS_PER_MONTH
 
 HEADLINES: Final = 8  # cards
+HOLDS: Final = "Every KPI with its target, its interval and what it was before: "
+BOLD: Final = re.compile(r"\*\*(.+?)\*\*")
 SENTENCES: Final = 3  # on what needs attention; the report has all
 TITLE: Final = "What needs attention first?"
 LATE: Final = 35  # days from the end of the data to the run, above which it is said
@@ -80,8 +83,10 @@ def _shown(
 
 def _told_first(view: Mapping[str, Any]) -> dict[str, Any]:
     """Tell the first sentences on what needs attention, count the rest, and draw the headlines once more."""
-    said = [Markup(inline(text)) for text in view["attention"]]
-    return {**view, "cards": _cards(view), "attention": said[:SENTENCES], "more": len(said[SENTENCES:])}
+    said, rest = view["attention"][:SENTENCES], view["attention"][SENTENCES:]
+    named = BOLD.match(rest[0]) if len(rest) == 1 else None
+    told = {"attention": [Markup(inline(text)) for text in said], "more": len(rest), "next": named[1] if named else ""}
+    return {**view, "cards": _cards(view), **told}
 
 
 def _by_view(run: Mapping[str, Any], column: str, views: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -95,8 +100,8 @@ def _by_view(run: Mapping[str, Any], column: str, views: Iterable[Mapping[str, A
 
 def _unlike_the_front(run: Mapping[str, Any]) -> dict[str, Any]:
     """List the report that heads the page by what it holds: its answer stands above."""
-    parts = [{**own, "answer": own["subtitle"]} for own in run["segments"]]
-    return {**run, "answer": run["subtitle"], "segments": parts}
+    parts = [{**own, "answer": f"{HOLDS}{own['subtitle']}"} for own in run["segments"]]
+    return {**run, "answer": f"{HOLDS}{run['subtitle']}", "segments": parts}
 
 
 def _place(run: Mapping[str, Any]) -> tuple[bool, str, str]:

@@ -33,7 +33,7 @@ HEADLINES: Final = (
     *("grr", "revenue_churn_rate", "csat", "ltv_to_cac", "feature_adoption", "usage_frequency", "ces", "cac"),
 )
 COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict"]
-WORST: Final = ["worst", "worst_value", "apart"]
+WORST: Final = ["worst", "worst_value", "apart", "close", "close_value"]
 UNCLEAR: Final = "not clear"
 JUDGED: Final = ("met", "missed", UNCLEAR)
 WORSE: Final = {"up": "lower", "down": "higher"}
@@ -336,15 +336,24 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame |
 
 
 def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
-    """Find who stands worst in each KPI that is to rise or to fall, and whether that is more than chance."""
+    """Find who stands worst in each KPI that is to rise or to fall, and whether that is more than chance.
+
+    Also who is the next, where the two cannot be told apart.
+    """
     bad = {name: {"up": 1, "down": -1}.get(kpi.direction) for name, kpi in kpis.items() if not kpi.exact}
     firm = cells[cells["value"].notna() & (cells["n"] >= FIRM)]
     ranked = firm.assign(rank=firm["value"] * firm["kpi"].map(bad)).dropna(subset="rank")
     several = ranked.groupby("kpi")["segment"].transform("size") > 1
-    worst = ranked[several].sort_values("rank", kind="stable").drop_duplicates("kpi")
+    ranked = ranked[several].sort_values("rank", kind="stable")
+    worst, near = ranked.drop_duplicates("kpi"), ranked[ranked.duplicated("kpi")].drop_duplicates("kpi")
+    near = near.set_index("kpi").reindex(worst["kpi"])
+    pairs = zip(worst.iterrows(), near.iterrows(), strict=True)
+    alike = [abs(one["value"] - two["value"]) <= margin_of_difference(two, one) for (_, one), (_, two) in pairs]
     bad_side = np.where(worst["kpi"].map(bad) > 0, "below", "above")
     apart = (worst["verdict"] == bad_side) | worst["p_adjusted"].isna()  # else it may be chance; twins are not tested
-    return worst.assign(apart=apart).rename(columns={"segment": "worst", "value": "worst_value"})[["kpi", *WORST]]
+    worst = worst.assign(apart=apart).rename(columns={"segment": "worst", "value": "worst_value"})
+    close = near.rename(columns={"segment": "close", "value": "close_value"})[WORST[-2:]]
+    return worst.join(close[np.array(alike, bool)], on="kpi")[["kpi", *WORST]]
 
 
 def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, isinf
+from math import isfinite, isinf, nan
 from typing import Any, Final
 
 import pandas as pd
@@ -14,7 +14,7 @@ from cslib.data.drift import Drift
 from cslib.data.kpi import NO_MARGIN, SCORECARD, Kpi, link_to
 from cslib.errors import counted, listed
 from cslib.scorecard.history import WHOLE, Measured
-from cslib.scorecard.scorecard import JUDGED, TOLD, Standing
+from cslib.scorecard.scorecard import JUDGED, TOLD, Standing, has_value
 from cslib.show.display import Card
 from cslib.show.formats import (
     MAY_BE_SEASON,
@@ -23,6 +23,7 @@ from cslib.show.formats import (
     format_value,
     from_to,
     money,
+    months,
     percent,
     written_beside,
 )
@@ -36,16 +37,19 @@ DIFFERENT: Final = "nps_segmentation#Where is it different?"
 ONE_DIGIT: Final = 10  # below it a score has a decimal
 OF_REVENUE: Final = "all revenue counts as margin"
 NOTHING: Final = "No KPI can be measured for the latest period"
-ALONE: Final = {"met": "meets it", "missed": "misses it, too", "not clear": "is too close to call"}
+ALONE: Final = {
+    **{"met": "meets it", "missed": "misses it, too", "not clear": "is too close to call"},
+    "": "is not measured",
+}
 SPAN: Final = r" (months?|days?)$"
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
-    "The small line is the KPI over time; usual is the range within which it moves by chance alone, a grey band where "
-    "that is the same at all times. A change is called clear, or above or below usual, only where it is more than "
-    "chance. A target is met or missed only where the whole 95 % interval says so, of the last 12 months for customer "
-    "churn and survey scores where they are known, of the last period for others; else it is not clear. What is "
-    "counted, such as a cost, has no interval."
+    "The small line is the KPI over time, of a survey by quarter; usual is the range within which it moves by chance "
+    "alone, a grey band where that is the same at all times. A change is called clear, or above or below usual, only "
+    "where it is more than chance. A target is met or missed only where the whole 95 % interval says so, of the last "
+    "12 months for customer churn and survey scores where they are known, of the last period for others; else it is "
+    "not clear. What is counted, such as a cost, has no interval."
 )
 
 
@@ -136,13 +140,17 @@ class Wording:
         if row.why == "missed of late":
             meets = "meets it" if row.status == "met" else "is too close to call"
             return f"**{stands} in {_alone(row)}{_known(row)}, {_side(row)} its target of {goal}**; {year} {meets}."
-        alone = f"{_alone(row)}, at {_value(row, row.value, self.currency)}, {ALONE[row.status_alone]}"
-        rest = f"{_and_trend(row)}; {alone}{_of_all(row)}."
+        at = f"{_alone(row)}, at {_value(row, row.value, self.currency)}" if row.status_alone else _alone(row)
+        alone = f"{at}{',' * bool(row.status_alone)} {ALONE[row.status_alone]}"
         if row.why == "missed":
-            return f"**{row.label} is {year}, {_side(row)} its target of {goal}**{rest}"
+            off = f", {_side(row)} its target of {goal}**{_and_trend(row)}"
+            return f"**{row.label} is {year}{off}; {alone}{_of_all(row)}."
         target = _target(row, self.currency)
-        close = f"too close to its target of {target} to call"
-        return f"**{row.label} is {year}**, {f'with a target of {target}' if pd.notna(row.of_all_12m) else close}{rest}"
+        if pd.notna(row.of_all_12m):
+            return f"**{row.label} is {year}**, with a target of {target}{_and_trend(row)}; {alone}{_of_all(row)}."
+        alone = f"so is {at}" if row.status == row.status_alone else alone
+        close = f"too close to its target of {target} to call{_and_trend(row)}"
+        return f"**{row.label} is {year}**, {close}; {alone}."
 
     def _too_close(self, row: Row, stands: str) -> str:
         """Say of a target that it cannot be told whether it is met, and why."""
@@ -159,7 +167,10 @@ class Wording:
         if pd.isna(row.worst):
             return ""
         far, sure = "Lowest" if row.direction == "up" else "Highest", "" if row.apart else ", which may be chance"
-        return f" {far} is {row.worst}: {_value(row, row.worst_value, self.currency)}{sure}."
+        value = _value(row, row.worst_value, self.currency)
+        if pd.notna(row.close):
+            return f" {far} are {row.worst} ({value}) and {row.close} ({_value(row, row.close_value, self.currency)})."
+        return f" {far} is {row.worst}: {value}{sure}."
 
     def _before(self, row: Row) -> str:
         known = pd.notna(row.previous) and not (row.change in MOVED and not isfinite(row.limit_lower))
@@ -225,10 +236,11 @@ class Wording:
             ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (``as
             usual``, of money that grows ``up as usual``; ``rising`` or ``falling`` over 12 months; ``above`` or ``below
             usual``; without a usual range ``up`` or ``down`` by more than chance, or ``not clear``; ``not judged`` of
-            costs and customer value), ``Group``; empty texts where nothing is known.
+            costs and customer value), ``Group``; empty texts where nothing is known. A KPI whose target is judged by
+            12 months has a row of these, and below it one of the last period.
         """
-        each: Iterable[Row] = (r for r in table.itertuples() if pd.notna(r.value) and r.kpi not in self.repeats)
-        return pd.DataFrame([_texts(row) for row in each])
+        each: list[Row] = [row for row in table[has_value(table)].itertuples() if row.kpi not in self.repeats]
+        return pd.DataFrame([texts for row in each for texts in _rows(row)])
 
     def notes(self, table: pd.DataFrame) -> tuple[str, ...]:
         """Say which KPIs are told by others, which targets are not judged, and what is not measured and why.
@@ -243,7 +255,7 @@ class Wording:
         own = self.measured.kpis
         pairs = [(own[name].mirror or own[other].mirror, name, other) for name, other in self.repeats.items()]
         forms = [name for name, other in self.repeats.items() if own[name].form and own[name].twin == other]
-        known = {row.kpi for row in rows if pd.notna(row.value)}
+        known = {*table.loc[has_value(table), "kpi"]}
         same = [
             f"{labels[name]} is {'100 % minus' if mirror else 'the same as'} {labels[other]}"
             for mirror, name, other in pairs
@@ -443,11 +455,10 @@ def _target(row: Row, currency: str) -> str:
 def _of_the_year(row: Row) -> str:
     """Say of the card of a KPI that the year judges over which months it is, and what the last period is alone."""
     if row.months != 1 and pd.notna(row.until):  # the year of a survey ends with the last day that is observed
-        year, last = f"last {TOLD}", f"Last {row.months} months: {_bare(row, row.value)}"
+        year, last = f"last {TOLD}", f"Last {row.months} months: {_bare(row, row.value) or 'not measured'}"
     else:
-        ends = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value)
         year = f"{TOLD} to {row.until:%B %Y}" if pd.notna(row.until) else TOLD
-        last = f"{_upper(_alone(row))}: {_bare(row, row.value)} ({ends})"
+        last = f"{_upper(_alone(row))}: {_bare(row, row.value) or 'not measured'}{_known(row)}"
     weighted = f"\nweighted to everyone: {_weighted(row)}" if pd.notna(row.of_all_12m) else ""
     return f"{year}\n{last}{weighted}"
 
@@ -457,24 +468,32 @@ def _last_line(row: Row) -> str:
     return _usually(row) if row.change == "noise" and _limited(row) else ""
 
 
+def _rows(row: Row) -> Iterator[dict[str, str]]:
+    if not row.judged_over:
+        yield _texts(row)
+        return
+    of_year = {name: getattr(row, f"{name}_12m") for name in ("value", "ci_lower", "ci_upper")}
+    blank = dict.fromkeys(("previous", "year_before", "limit_lower"), nan)
+    label = f"{row.label}{' a month' if row.months == 1 else ''}, {TOLD}"
+    yield _texts(row._replace(**of_year, **blank, label=label, change=""))
+    if pd.notna(row.value):
+        last = f"{row.until:%B}" if row.months == 1 and pd.notna(row.until) else f"last {months(row.months)}"
+        yield _texts(row._replace(label=f"{row.label}, {last}", target=nan, target_upper=nan, trend=""))
+
+
 def _texts(row: Row) -> dict[str, str]:
     interval = [_bare(row, v) for v in (row.ci_lower, row.ci_upper)]
     return {
         "KPI": f"{row.label}, {row.unit}" if row.unit in ("months", "days") else row.label,
         "Value": re.sub(SPAN, "", _plain(row, row.value)),
         "Target": _aim(row),
-        "Status": "" if pd.isna(row.target) else f"{row.status.partition(':')[0]}{_over_year(row)}",
+        "Status": "" if pd.isna(row.target) else row.status.partition(":")[0],
         "95 % interval": from_to(*interval) if all(interval) and row.ci_lower != row.ci_upper else "",
         "Before": "" if row.months == YEAR else _bare(row, row.previous),
         "Year before": _bare(row, row.year_before),
         "Change": _usual(row),
         "Group": row.group.capitalize(),
     }
-
-
-def _over_year(row: Row) -> str:
-    """Name the value that the status is of where that is not the one of the last period."""
-    return f"{_over(row)} ({re.sub(SPAN, '', _plain(row, row.value_12m))})" if row.judged_over else ""
 
 
 def _bare(row: Row, value: float) -> str:

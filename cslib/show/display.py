@@ -35,7 +35,7 @@ FIGURE = r"[−+≥≤<>↑↓]? ?\d[\d,.]*(?: (?:k|M|bn|%|points?|months?|days?
 UNTOLD = re.compile(r"|–|∞|not \w+")  # what may stand in a column of figures
 DAY = re.compile(r"\d{4}-\d\d-\d\d( 00:00:00)?")
 FIGURES = re.compile(rf"(?:[A-Z]{{3}} )?{FIGURE}(?: to {FIGURE})?(?: \({FIGURE} to {FIGURE}\))?(?:, \w+)?")
-LINE = 29  # letters of an interval and its n that a card has room for on one line
+LINE = 28  # letters of an interval and its n that a card has room for on one line
 STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}
 RUN_DIR = "CSLIB_RUN_DIR"  # set by the report engine for its kernel: the folder that takes the CSV files
 # Sent with every fragment and taken off again by the report engine, whose page has its own sheet.

@@ -162,7 +162,11 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     assert (made.ci_lower, made.ci_upper, made.n) == (0.037, 0.042, 20_000)
     assert (made.label, made.noun) == ("Customer churn a month", "customer month")
     assert made.detail == "12 months to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
-    assert say.kpis(table(entry))["Status"].tolist() == ["missed over 12 months (3.9 %)"]
+    columns = ["KPI", "Value", "Target", "Status", "95 % interval", "Before"]
+    assert say.kpis(table(entry))[columns].to_numpy().tolist() == [
+        ["Customer churn a month, 12 months", "3.9 %", "≤ 3 %", "missed", "3.7 to 4.2", ""],
+        ["Customer churn, June", "3.1 %", "", "", "2.4 to 3.9", "3.5"],
+    ]
     assert notes(table(entry)) == ()
 
 
@@ -187,7 +191,7 @@ def test_a_last_period_that_tells_is_told_beside_a_year_that_tells_otherwise():
     unclear = CHURN | close | {"status_alone": "not clear"}
     assert attention(table(unclear))[0].startswith(
         "**Customer churn is 3.0 % a month over 12 months (2.3 to 2.7)**, too close to its target of at most 3 % to call; "
-        "June alone, at 3.1 %, is too close to call. "
+        "so is June alone, at 3.1 %. "
     )
     assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusual: 2.7 to 6.8")
 
@@ -203,8 +207,32 @@ def test_what_lies_in_a_range_that_tells_nothing_is_not_called_usual():
 def test_a_clear_trend_is_said_though_it_is_part_of_the_usual_range():
     entry = CHURN | YEAR_MISSED | {"status": "missed", "trend": "falling"}
     assert "above its target of 3 %**, and falling; June alone" in attention(table(entry))[0]
-    assert say.kpis(table(entry))["Change"].tolist() == ["falling"]
-    assert say.kpis(table(entry | {"change": "higher"}))["Change"].tolist() == ["above usual"]
+    assert say.kpis(table(entry))["Change"].tolist() == ["falling", "as usual"]
+    assert say.kpis(table(entry | {"change": "higher"}))["Change"].tolist() == ["falling", "above usual"]
+
+
+SILENT = {"value": np.nan, "ci_lower": np.nan, "ci_upper": np.nan, "n": 0, "change": "", "status_alone": ""}
+
+
+def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year():
+    entry = ASKED | SILENT | {"of_all_12m": np.nan}
+    (said,) = attention(table(entry))
+    assert said.startswith(
+        "**NPS is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; "
+        "April to June 2025 alone is not measured. "
+    )
+    made = card(entry)
+    assert (made.value, made.status, made.n) == (37.4, "not clear", 1563)
+    assert made.detail == "last 12 months\nLast 3 months: not measured"
+    shown = say.kpis(table(entry))
+    assert shown[["KPI", "Value", "Status"]].to_numpy().tolist() == [["NPS, 12 months", "37.4", "not clear"]]
+    assert notes(table(entry)) == ()
+    assert "0 are" not in answered(table(entry)).text
+    undated = CHURN | YEAR_MISSED | SILENT | {"status": "missed", "until": pd.NaT}
+    assert attention(table(undated))[0].endswith(
+        "; the latest period alone is not measured. [How many leave in a month?]"
+        "(churn_survival#how-many-leave-in-a-month)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -458,10 +486,21 @@ def test_what_needs_attention_names_the_segment_that_stands_worst():
         ("nps", "x", 30.0, 50, ""), ("mrr", "x", 1.0, 50, ""), ("mrr", "y", 2.0, 50, ""),
     ]  # fmt: skip
     cells = pd.DataFrame(cells, columns=["kpi", "segment", "value", "n", "verdict"]).assign(p_adjusted=0.5)
+    cells = cells.assign(ci_lower=cells["value"] - 0.01, ci_upper=cells["value"] + 0.01)
     found = say.attention(standing(table(UNCLEAR, WORSE, MISSED), CATALOGUE, cells)).attention
     assert [re.findall(r" (?:Lowest|Highest) is [^[]*\.", text) for text in found] == [
         [" Lowest is y: 81.0 %."], [" Highest is x: 7.0 %, which may be chance."], [],
     ]  # fmt: skip
+
+
+def test_segments_that_cannot_be_told_apart_are_both_named_as_worst():
+    """0.81 ± 0.03 and 0.82 ± 0.03 are 0.01 apart, less than √2 · 0.03; ± 0.005 is more than enough to tell them."""
+    cells = pd.DataFrame({"kpi": "nrr", "segment": ["x", "y", "z"], "value": [0.82, 1.02, 0.81], "n": 200})
+    cells = cells.assign(verdict=["below", "above", "below"], p_adjusted=0.01)
+    for half, said in ((0.03, " Lowest are z (81.0 %) and x (82.0 %). ["), (0.005, " Lowest is z: 81.0 %. [")):
+        own = cells.assign(ci_lower=cells["value"] - half, ci_upper=cells["value"] + half)
+        (text,) = say.attention(standing(table(MISSED), CATALOGUE, own)).attention
+        assert said in text
 
 
 def test_what_may_be_the_season_is_said_where_the_change_is():
