@@ -24,6 +24,7 @@ from cslib.stats.survival import DAYS_PER_MONTH
 HEADLINES: Final = 8  # cards
 HOLDS: Final = "Every KPI with its target, its interval and what it was before: "
 BOLD: Final = re.compile(r"\*\*(.+?)\*\*")
+NAMED: Final = 2  # of the others, in short
 SENTENCES: Final = 3  # on what needs attention; the report has all
 TITLE: Final = "What needs attention first?"
 LATE: Final = 35  # days from the end of the data to the run, above which it is said
@@ -84,8 +85,9 @@ def _shown(
 def _told_first(view: Mapping[str, Any]) -> dict[str, Any]:
     """Tell the first sentences on what needs attention, count the rest, and draw the headlines once more."""
     said, rest = view["attention"][:SENTENCES], view["attention"][SENTENCES:]
-    named = BOLD.match(rest[0]) if len(rest) == 1 else None
-    told = {"attention": [Markup(inline(text)) for text in said], "more": len(rest), "next": named[1] if named else ""}
+    heads = [found[1] for text in rest if (found := BOLD.match(text))]
+    named = "; ".join(heads) if len(heads) == len(rest) <= NAMED else ""
+    told = {"attention": [Markup(inline(text)) for text in said], "more": len(rest), "next": named}
     return {**view, "cards": _cards(view), **told}
 
 
