@@ -84,6 +84,19 @@ def test_a_target_that_only_the_year_tells_missed_is_told_once_by_the_year(tmp_p
     assert texts(tell(tmp_path)) == [told]
 
 
+def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year(tmp_path):
+    """Nothing of the last quarter is known: a late answer is no correction of what was told."""
+    year = {"kpi": "nps", "value": 30.0, "ci_lower": 27.0, "ci_upper": 33.0, "n": 900}
+    rows = series("nps", [30.0, np.nan], until=JUNE)
+    how = {"as_of": JUNE, "targets": {"nps": Target(40, np.inf)}, "years": [year]}
+    write_run(tmp_path, rows, **how)
+    told = "NPS misses its target: 30 over 12 months (27 to 33), target at least 40; "
+    assert texts(tell(tmp_path)) == [f"{told}April to June 2025 alone is not measured."]
+    write_run(tmp_path, rows.fillna({"value": 35.0, "ci_lower": 30.0, "ci_upper": 41.0}), number=1, **how)
+    again = tell(tmp_path)
+    assert (again.news, again.notes) == ((), ("Scorecard, still so: NPS misses its target over 12 months.",))
+
+
 def test_a_first_run_with_nothing_amiss_tells_nothing(tmp_path):
     write_run(tmp_path, nrr(JUNE, 0.97), calm(JUNE), as_of=JUNE)
     assert tell(tmp_path).news == ()
