@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from cslib.errors import ParameterError, check_choice, listed
 from cslib.show import hover
-from cslib.show.drawing import PALETTE as PALETTE  # charts of topics take both from here
+from cslib.show.colours import MEANINGS
+from cslib.show.colours import PALETTE as PALETTE  # charts of topics take both from here
 from cslib.show.drawing import is_slim as is_slim
 from cslib.show.formats import format_value, percent
 
@@ -198,6 +199,7 @@ class _Lines:
 def lines_with_bands(
     table: pd.DataFrame, *, x: str, y: str, x_label: str, y_label: str = "", n: str = "", n_label: str = "customers",
     names: Mapping[int, str] | None = None, unit: str = "percent", line: str = "straight", least: int = 10,
+    meaning: str = "segments",
 ) -> Axes:  # fmt: skip
     """Draw one line per segment with its interval, its name at the right, and the n below.
 
@@ -227,6 +229,9 @@ def lines_with_bands(
     least
         Estimates of fewer ``n_at_risk``, where the table has that column, are left out: one customer more or less
         would move them far. All are drawn where none has so many.
+    meaning
+        What the segments are, which chooses their colours: ``segments`` of customers, ``years`` (the oldest first, the
+        newest the strongest), or ``kinds`` of one thing, such as ways of leaving.
 
     Returns
     -------
@@ -235,12 +240,13 @@ def lines_with_bands(
     Raises
     ------
     ParameterError
-        A column is missing, there is no value, too many segments, an unknown ``unit`` or ``line``.
+        A column is missing, there is no value, too many segments, an unknown ``unit``, ``line`` or ``meaning``.
     """
+    check_choice("meaning", meaning, MEANINGS)
     check_choice("unit", unit, FINEST)
     check_choice("line", line, ("straight", "dashed", "steps"))
     require(table, "segment", x, y, *([n] if n else []))
-    colours = _colours(table)
+    colours = _colours(table, meaning)
     dated, every, table = _placed(table, x, y, least)
     parts = {s: own.sort_values(x) for s in colours if not (own := table[table["segment"] == s]).empty}
     drawn = {s: _thinned(every[every["segment"] == s].sort_values(x), x) for s in parts}
@@ -446,15 +452,15 @@ def _thinned(curve: pd.DataFrame, x: str) -> pd.DataFrame:
     return curve[np.append(place[:-1] != place[1:], True) | (np.arange(len(at)) == 0)]
 
 
-def _colours(table: pd.DataFrame) -> dict[str, str]:
+def _colours(table: pd.DataFrame, meaning: str = "segments") -> dict[str, str]:
     names = list(dict.fromkeys(table["segment"]))
     named = [s for s in names if s not in FIXED]
     msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most,"
     msg += " as show.charts.largest_segments does."
     ParameterError.when(len(named) > len(PALETTE), msg)
-    if len(names) == 1:
+    if len(names) == 1 and meaning == "segments":
         return {names[0]: PALETTE[0]}
-    return dict(zip(named, PALETTE, strict=False)) | {s: FIXED[s] for s in FIXED if s in names}
+    return dict(zip(named, MEANINGS[meaning](len(named)), strict=False)) | {s: FIXED[s] for s in FIXED if s in names}
 
 
 def _line(lines: _Lines, segment: str, place: int) -> None:

@@ -262,7 +262,8 @@ class Value(Study):
         lines = pd.concat([expected, rows.assign(segment="what happened", value=rows["actual"], **unknown)])
         title = words.backtest_finding(table, measure=measure, currency=self._money)
         plotted = words.backtest_plotted(table, measure=measure)
-        chart = partial(lines_with_bands, lines, x="month", y="value", x_label="", unit="number", y_label=measure)
+        how: Any = {"x": "month", "y": "value", "x_label": "", "unit": "number", "y_label": measure, "meaning": "kinds"}
+        chart = partial(lines_with_bands, lines, **how)
         notes = () if measure == ACTIVE else self._off
         return Result(name, table, title, plotted, chart, notes=notes, caption=caption)
 

@@ -15,6 +15,7 @@ from seaborn.utils import relative_luminance
 from cslib import load
 from cslib.data.lifetimes import lifetimes
 from cslib.errors import ParameterError
+from cslib.show import colours
 from cslib.show.charts import (
     INK,
     MUTED,
@@ -27,7 +28,8 @@ from cslib.show.charts import (
     nice_step,
     panels_with_bands,
 )
-from cslib.show.drawing import DARK, SHADES, SVG_LIMIT, drawing
+from cslib.show.colours import DARK, SHADES
+from cslib.show.drawing import SVG_LIMIT, drawing
 from cslib.show.estimates import MAX_COHORTS, coloured_cells, retention_heatmap
 from cslib.show.hover import points_of
 from cslib.stats.survival import survival_curve
@@ -369,6 +371,26 @@ def test_nothing_to_draw_is_an_error():
         draw(curve(["All"]).drop(columns="rate"))
     with pytest.raises(ParameterError, match="has no rows"):
         retention_heatmap(triangle(), segment="Pro")
+
+
+@pytest.mark.parametrize("meaning", ["years", "kinds"])
+def test_years_and_kinds_have_colours_of_their_own(meaning):
+    how = {"x": "period_index", "y": "rate", "x_label": "months", "meaning": meaning}
+    axes = lines_with_bands(curve(["2023", "2024", "2025"]), **how)
+    drawn = [line.get_color() for line in axes.lines]
+    assert drawn == [*getattr(colours, meaning)(3)]
+    assert {*drawn}.isdisjoint(PALETTE)
+    assert [text.get_color() for text in named(axes)] == drawn
+    told = drawing(axes.figure, "a", "alt")
+    assert all(f"light-dark({colour}, {DARK[colour]})" in told for colour in drawn)
+    with pytest.raises(ParameterError, match="meaning is 'cohorts'"):
+        lines_with_bands(curve(["All"]), **how | {"meaning": "cohorts"})
+
+
+def test_a_page_may_make_bands_stronger():
+    """As dark pages do; a band has the colour of its line there."""
+    told = drawing(draw(curve(["All"])).figure, "a", "alt")
+    assert f"fill: var(--t0, {PALETTE[0]}); fill-opacity: var(--band, 0.16)" in told
 
 
 def boxes(texts):
