@@ -231,7 +231,7 @@ def lines_with_bands(
         would move them far. All are drawn where none has so many.
     meaning
         What the segments are, which chooses their colours: ``segments`` of customers, ``years`` (the oldest first, the
-        newest the strongest), or ``kinds`` of one thing, such as ways of leaving.
+        newest the strongest), ``answers`` (the best first), or ``kinds`` of one thing, such as ways of leaving.
 
     Returns
     -------
@@ -278,6 +278,7 @@ def lines_with_bands(
 def panels_with_bands(
     table: pd.DataFrame, *, x: str, y: str, x_label: str, y_label: str = "", n: str = "", n_label: str = "customers",
     unit: str = "percent", line: str = "straight", least: int = 10, behind: str = "All",
+    meaning: str = "segments",
 ) -> Axes:  # fmt: skip
     """Draw each segment with its interval in a panel of its own, on one scale, with a dashed line for all behind it.
 
@@ -287,7 +288,7 @@ def panels_with_bands(
 
     Parameters
     ----------
-    table, x, y, x_label, y_label, n, n_label, unit, line, least
+    table, x, y, x_label, y_label, n, n_label, unit, line, least, meaning
         As for :func:`lines_with_bands`; no ``dashed`` line.
     behind
         The segment of the dashed line.
@@ -303,15 +304,17 @@ def panels_with_bands(
         As for :func:`lines_with_bands`.
     """
     how: Any = {"x": x, "y": y, "x_label": x_label, "n": n, "n_label": n_label, "unit": unit, "least": least}
+    how |= {"meaning": meaning}
     require(table, "segment", x, y, *([n] if n else []))
     check_choice("unit", unit, FINEST)
     check_choice("line", line, ("straight", "steps"))
+    check_choice("meaning", meaning, MEANINGS)
     dated, every, firm = _placed(table, x, y, least)
     segments = [s for s in dict.fromkeys(firm["segment"]) if s not in FIXED and s != behind]
     if len(segments) < 2:
         return lines_with_bands(table, y_label=y_label, line=line, **how)
     there = behind in set(firm["segment"])
-    colours = _colours(table) | dict.fromkeys([behind] * there, MUTED)
+    colours = _colours(table, meaning) | dict.fromkeys([behind] * there, MUTED)
     drawn = {s: every[every["segment"] == s].sort_values(x) for s in colours}
     said = (_named(x_label, {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
     at, panels = np.unique(firm[x]).astype(float), _panels(len(segments))

@@ -78,6 +78,17 @@ def kinds(count: int) -> tuple[str, ...]:
     return _apart(KINDS, count)
 
 
+def answers(count: int) -> tuple[str, ...]:
+    """Give so many groups of answers, from the best to the worst, their colours.
+
+    Examples
+    --------
+    >>> answers(3)
+    ('#2c73d5', '#1f3150', '#956f00')
+    """
+    return (WELL, *kinds(count - 2), ILL) if count > 1 else (WELL,)
+
+
 MEANINGS: Final[Mapping[str, Callable[[int], Sequence[str]]]] = {
-    "segments": lambda _: PALETTE, "years": years, "kinds": kinds,
+    "segments": lambda _: PALETTE, "years": years, "kinds": kinds, "answers": answers,
 }  # fmt: skip

@@ -157,6 +157,8 @@ def test_panels_may_have_a_segment_behind_them_and_steps():
         styles = [(line.get_linestyle(), line.get_color(), line.get_drawstyle()) for line in panel.lines]
         assert styles == [("--", MUTED, "steps-post"), ("-", colour, "steps-post")]
         assert len(panel.collections) == 1
+    answers = panels_with_bands(table, x="period_index", y="rate", x_label="months", behind="Happy", meaning="answers")
+    assert [panel.lines[1].get_color() for panel in answers.figure.axes] == [*colours.answers(3)[1:]]
     with pytest.raises(ParameterError, match="line is 'dashed'"):
         panels_with_bands(table, x="period_index", y="rate", x_label="months", line="dashed")
 

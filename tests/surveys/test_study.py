@@ -255,7 +255,7 @@ def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan)
 def test_after_an_answer_each_group_has_a_panel_with_promoters_behind_it(by_plan):
     panels = by_plan.stakes.plot().figure.axes
     assert [panel.get_title(loc="left") for panel in panels] == ["detractors", "no answer", "passives"]
-    assert panels[0].figure.get_suptitle() == "dashed: promoters, 73 % at the end"
+    assert panels[0].figure.get_suptitle() == "the axis starts at 40 % · dashed: promoters, 73 % at the end"
     assert [text.get_text() for text in panels[0].texts] == ["52 at risk", "52 %"]
     assert {line.get_drawstyle() for panel in panels for line in panel.lines} == {"steps-post"}
     plt.close("all")
