@@ -259,7 +259,7 @@ class Value(Study):
         rows = whole(table)[whole(table)["measure"] == measure]
         expected = rows.assign(segment="expected", value=rows["predicted"])
         unknown = {"ci_lower": float("nan"), "ci_upper": float("nan")}
-        lines = pd.concat([expected, rows.assign(segment="what happened", value=rows["actual"], **unknown)])
+        lines = pd.concat([rows.assign(segment="what happened", value=rows["actual"], **unknown), expected])
         title = words.backtest_finding(table, measure=measure, currency=self._money)
         plotted = words.backtest_plotted(table, measure=measure)
         how: Any = {"x": "month", "y": "value", "x_label": "", "unit": "number", "y_label": measure, "meaning": "kinds"}
