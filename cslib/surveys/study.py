@@ -397,7 +397,9 @@ class Surveys(Study):
 
 
 def _stays(found: Landmark) -> pd.DataFrame:
-    """Survival after each kind of answer at the ages to draw, the middle kind last."""
+    """Survival after each kind of answer at the ages to draw, from the best to the worst, no answer between them."""
     curve = survival_curve(found.counts())
     drawn = survival_at(curve, drawn_ages(curve)).dropna(subset="survival")
-    return drawn.sort_values("segment", key=lambda group: group == found.asked.groups[1], kind="stable")
+    best, middle, worst = found.asked.groups
+    places = {best: 0, middle: 1, worst: 3}
+    return drawn.sort_values("segment", key=lambda group: group.map(places).fillna(2), kind="stable")
