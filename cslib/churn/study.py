@@ -189,7 +189,7 @@ class Churn(Study):
         known = "churn_kind" in self.data.table("customers").columns
         why = f"{said.title}." if known else NO_KINDS
         shown = shown.assign(segment=shown["churn_kind"])
-        chart = partial(lines_with_bands, shown, y="incidence", **AGES, line="steps")
+        chart = partial(lines_with_bands, shown, y="incidence", **AGES, line="steps", meaning="kinds")
         rest: Any = {"absent": why if shown.empty else "", "caption": "Kinds of churn"}
         return Result("cumulative_incidence", table, said.title, said.subtitle, chart, "Step chart", **rest)
 

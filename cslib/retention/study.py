@@ -159,7 +159,8 @@ class Retention(Study):
         shown = largest_segments(table)
         by_year = by_year[by_year["segment"].isin(shown["segment"])]
         extremes = told.extreme_years(by_year, kind=say.kind, period=say.period)
-        title, chart = say.years(extremes), self._lines(_told(shown), "retention_rate", say.names)
+        title = say.years(extremes)
+        chart = self._lines(_told(shown), "retention_rate", say.names, meaning="years")
         plotted = f"Share retained, by {say.since}, of customers who started in each year. Bands: 95 % intervals."
         return Result(name, table, title, plotted, chart, "Line chart by year of start", caption=caption)
 
@@ -185,10 +186,11 @@ class Retention(Study):
             return Result(name, pooled, absent=self._unpaid, **rest)
         plotted, rest["notes"] = f"MRR as a share of the first MRR, by {say.since}.", (words.NRR,)
         joined = told.joined_by(by_cohort, period=say.period, told="mrr")
+        chart = self._lines(money.net_and_gross(pooled), "share", meaning="kinds")
         return Result(
             name, pooled, say.revenue(told.revenue_kept(pooled, period=say.period), joined),
             f"{plotted} Net counts expansion, gross counts each customer at most at its first MRR.",
-            self._lines(money.net_and_gross(pooled), "share"), "Line chart of net and gross revenue retention", **rest,
+            chart, "Line chart of net and gross revenue retention", **rest,
         )  # fmt: skip
 
     @cached_property
@@ -260,9 +262,11 @@ class Retention(Study):
     def _pooled(self) -> pd.DataFrame:
         return pd.DataFrame(columns=money.CURVE) if self._levels is None else money.revenue_curve(self._levels)
 
-    def _lines(self, table: pd.DataFrame, y: str, names: dict[int, str] | None = None) -> Callable[[], Any]:
-        axis = self._say.axis
-        return partial(lines_with_bands, table, x="period_index", y=y, x_label=axis, n="n_customers", names=names)
+    def _lines(
+        self, table: pd.DataFrame, y: str, names: dict[int, str] | None = None, *, meaning: str = "segments"
+    ) -> Callable[[], Any]:
+        how: Any = {"x_label": self._say.axis, "n": "n_customers", "names": names, "meaning": meaning}
+        return partial(lines_with_bands, table, x="period_index", y=y, **how)
 
 
 def _told(curve: pd.DataFrame) -> pd.DataFrame:

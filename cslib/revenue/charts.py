@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from cslib.show import charts, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, cohort_label, new_axes, nice_step, require
+from cslib.show.colours import GAINS, LOSSES, years
 from cslib.show.formats import LONG, SCALES, format_value
 from cslib.stats.intervals import Floats
 
-PLACES: Final = {"new": 0, "reactivation": 5, "expansion": 6, "contraction": 3, "churn": 1}
-COLOURS: Final = {kind: PALETTE[place] for kind, place in PLACES.items()}
+WON: Final = ("new", "expansion", "reactivation")
+LOST: Final = ("churn", "contraction")
+COLOURS: Final = dict(zip((*WON, *LOST), (*GAINS, *LOSSES), strict=True))
+POINT: Final[Any] = {"color": INK, "markersize": 5.5, "markeredgecolor": GROUND}  # seen on every bar
 TOTAL: Final = MUTED
 NAMES: Final = {"opening": "at the start", "closing": "at the end"}
 
@@ -154,7 +157,7 @@ def movement_bars(moved: pd.DataFrame, *, currency: str = "", most: int = 36) ->
     require(moved, "month", *COLOURS)
     rows = moved.tail(most)
     axes, at = new_axes(3.8), np.arange(len(rows))
-    for kinds in (("new", "expansion", "reactivation"), ("churn", "contraction")):
+    for kinds in (WON, LOST):
         bottom = np.zeros(len(rows))
         for kind in kinds:
             amount = rows[kind].to_numpy(float)
@@ -163,7 +166,7 @@ def movement_bars(moved: pd.DataFrame, *, currency: str = "", most: int = 36) ->
             _tell(axes, rows["month"], bottom + amount, amount, kind, currency, place)
             bottom += amount
     net = rows[list(COLOURS)].sum(axis=1).to_numpy(float)
-    hover.belongs(len(COLOURS), *axes.plot(at, net, "o", color=INK, markersize=4.5, label="net"))
+    hover.belongs(len(COLOURS), *axes.plot(at, net, "o", **POINT, label="net"))
     _tell(axes, rows["month"], net, net, "net", currency, len(COLOURS))
     axes.axhline(0, color=MUTED, linewidth=1)
     axes.autoscale_view()
@@ -230,7 +233,7 @@ def layer_cake(layers: pd.DataFrame, *, currency: str = "") -> Axes:
         early = wide.iloc[:, : wide.shape[1] - len(PALETTE) + 1]
         wide = pd.concat([early.sum(axis=1).rename(f"until {early.columns[-1]}"), wide.drop(columns=early)], axis=1)
     axes, at = new_axes(3.8), np.arange(len(wide))
-    colours = PALETTE[: wide.shape[1]]
+    colours = years(wide.shape[1])
     for i, area in enumerate(
         axes.stackplot(at, wide.to_numpy(float).T, colors=colours, edgecolor=GROUND, linewidth=0.6)
     ):
@@ -244,7 +247,7 @@ def layer_cake(layers: pd.DataFrame, *, currency: str = "") -> Axes:
             middle = (top[-1, i] + lower) / 2
             axes.annotate(
                 str(name), (at[-1], middle), (6, 0), textcoords="offset points", va="center",
-                color=PALETTE[i], fontweight="bold", annotation_clip=False,
+                color=colours[i], fontweight="bold", annotation_clip=False,
             )  # fmt: skip
     axes.set_xlim(0, max(len(wide) - 1, 1))
     _months_below(axes, pd.Series(wide.index))

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from cslib.errors import ParameterError, check_choice, listed
 from cslib.show import hover
-from cslib.show.drawing import PALETTE as PALETTE  # charts of topics take both from here
+from cslib.show.colours import MEANINGS
+from cslib.show.colours import PALETTE as PALETTE  # charts of topics take both from here
 from cslib.show.drawing import is_slim as is_slim
 from cslib.show.formats import format_value, percent
 
@@ -48,7 +49,10 @@ FINEST: Final = {"percent": 0.05, "hazard": 0.001, "number": 1.0, "score": 1.0} 
 WIDTH: Final = 9.2
 SLIM: Final = 4.1  # for a telephone: a point of it is a pixel of a screen of 360
 LETTERS: Final = 36  # below the axis of a slim chart
-PANEL: Final = 2.4  # inches a small chart is high
+PANEL: Final = 2.8  # inches a small chart is high
+SLIM_PANEL: Final = 2.4
+LEAST_USED: Final = 0.5  # of the height of small charts, by their lines
+USED: Final = 0.625  # of it, where bands are cut for that, before limits are rounded
 LINE: Final = 0.186  # inches a line of text takes
 STYLE: Final[Any] = {
     **dict.fromkeys(("axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
@@ -195,6 +199,7 @@ class _Lines:
 def lines_with_bands(
     table: pd.DataFrame, *, x: str, y: str, x_label: str, y_label: str = "", n: str = "", n_label: str = "customers",
     names: Mapping[int, str] | None = None, unit: str = "percent", line: str = "straight", least: int = 10,
+    meaning: str = "segments",
 ) -> Axes:  # fmt: skip
     """Draw one line per segment with its interval, its name at the right, and the n below.
 
@@ -224,6 +229,9 @@ def lines_with_bands(
     least
         Estimates of fewer ``n_at_risk``, where the table has that column, are left out: one customer more or less
         would move them far. All are drawn where none has so many.
+    meaning
+        What the segments are, which chooses their colours: ``segments`` of customers, ``years`` (the oldest first, the
+        newest the strongest), ``answers`` (the best first), or ``kinds`` of one thing, such as ways of leaving.
 
     Returns
     -------
@@ -232,12 +240,13 @@ def lines_with_bands(
     Raises
     ------
     ParameterError
-        A column is missing, there is no value, too many segments, an unknown ``unit`` or ``line``.
+        A column is missing, there is no value, too many segments, an unknown ``unit``, ``line`` or ``meaning``.
     """
+    check_choice("meaning", meaning, MEANINGS)
     check_choice("unit", unit, FINEST)
     check_choice("line", line, ("straight", "dashed", "steps"))
     require(table, "segment", x, y, *([n] if n else []))
-    colours = _colours(table)
+    colours = _colours(table, meaning)
     dated, every, table = _placed(table, x, y, least)
     parts = {s: own.sort_values(x) for s in colours if not (own := table[table["segment"] == s]).empty}
     drawn = {s: _thinned(every[every["segment"] == s].sort_values(x), x) for s in parts}
@@ -269,15 +278,17 @@ def lines_with_bands(
 def panels_with_bands(
     table: pd.DataFrame, *, x: str, y: str, x_label: str, y_label: str = "", n: str = "", n_label: str = "customers",
     unit: str = "percent", line: str = "straight", least: int = 10, behind: str = "All",
+    meaning: str = "segments",
 ) -> Axes:  # fmt: skip
     """Draw each segment with its interval in a panel of its own, on one scale, with a dashed line for all behind it.
 
-    Bands of segments that run close to one another hide each other in one chart. Where there are not two segments with
-    values, it is the chart of :func:`lines_with_bands`.
+    Bands of segments that run close to one another hide each other in one chart. The lines take about half of the
+    height: where wide bands would leave them less, these are cut, and the line above the chart says where. Where there
+    are not two segments with values, it is the chart of :func:`lines_with_bands`.
 
     Parameters
     ----------
-    table, x, y, x_label, y_label, n, n_label, unit, line, least
+    table, x, y, x_label, y_label, n, n_label, unit, line, least, meaning
         As for :func:`lines_with_bands`; no ``dashed`` line.
     behind
         The segment of the dashed line.
@@ -293,30 +304,33 @@ def panels_with_bands(
         As for :func:`lines_with_bands`.
     """
     how: Any = {"x": x, "y": y, "x_label": x_label, "n": n, "n_label": n_label, "unit": unit, "least": least}
+    how |= {"meaning": meaning}
     require(table, "segment", x, y, *([n] if n else []))
     check_choice("unit", unit, FINEST)
     check_choice("line", line, ("straight", "steps"))
+    check_choice("meaning", meaning, MEANINGS)
     dated, every, firm = _placed(table, x, y, least)
     segments = [s for s in dict.fromkeys(firm["segment"]) if s not in FIXED and s != behind]
     if len(segments) < 2:
         return lines_with_bands(table, y_label=y_label, line=line, **how)
     there = behind in set(firm["segment"])
-    colours = _colours(table) | dict.fromkeys([behind] * there, MUTED)
+    colours = _colours(table, meaning) | dict.fromkeys([behind] * there, MUTED)
     drawn = {s: every[every["segment"] == s].sort_values(x) for s in colours}
     said = (_named(x_label, {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
-    scale, at = firm[[c for c in (y, *BOUNDS) if c in firm]].to_numpy(float), np.unique(firm[x]).astype(float)
-    panels = _panels(len(segments))
+    at, panels = np.unique(firm[x]).astype(float), _panels(len(segments))
+    banded = firm[firm["segment"] != behind] if "ci_lower" in firm else firm.assign(ci_lower=np.nan, ci_upper=np.nan)
+    bounds = banded[[*BOUNDS]].to_numpy(float)
     for place, (axes, segment) in enumerate(zip(panels, segments, strict=True)):
         shown = {segment: drawn[segment]}
         if there:
             shown[behind] = drawn[behind].drop(columns=[*BOUNDS], errors="ignore")
         parts = {s: own.dropna(subset=[y]) for s, own in shown.items()}
         lines = _Lines(axes, x, y, parts, shown, colours, parts if line == "steps" else (), *said)
-        axes.set_ylim(set_scale(axes.yaxis, scale, unit, most=6))
+        axes.set_ylim(_around_lines(axes.yaxis, firm[y].to_numpy(float), bounds, unit))
         _x_ticks(axes, at, {}, dated, few=True)
         _panel(lines, segment, place, ending=_ending(parts[segment][y].iloc[-1], unit))
         axes.set_xlabel(folded(x_label), loc="right", fontsize=9.5)
-    above = [_above(panels[0], y_label, unit, False)]
+    above = [_above(panels[0], y_label, unit, False), _cut(panels[0], bounds, unit)]
     if there:
         last = _ending(drawn[behind][y].dropna().iloc[-1], unit)
         above.append(f"dashed: {f'all {n_label}' if behind == 'All' else behind}, {last} at the end")
@@ -335,7 +349,7 @@ def _panels(count: int) -> list[Axes]:
     """Make a figure of small axes of one size, as many beside each other as can be read."""
     across = 1 if is_slim() else min(count, 4 if count % 4 != 1 else 3)
     down = -(-count // across)
-    panels = _grid(PANEL * down, down, across)
+    panels = _grid((SLIM_PANEL if is_slim() else PANEL) * down, down, across)
     for unused in panels[count:]:
         unused.remove()
     for place, axes in enumerate(panels[:count]):
@@ -387,8 +401,19 @@ def _sized(parts: Mapping[str, pd.DataFrame], x: str, n: str) -> dict[str, pd.Da
 def _above(axes: Axes, y_label: str, unit: str, extrapolated: bool) -> str:
     """Say above a chart what it counts, that it is extrapolated, and that its axis does not start at 0."""
     low = axes.get_ylim()[0]
-    cut = f"the axis starts at {low:,.0f}" if unit == "number" and low > 0 else ""
+    cut = f"the axis starts at {_limit(low, unit)}" if unit != "score" and low > 0 else ""
     return " · ".join(filter(None, [y_label, "extrapolated" * extrapolated, cut]))
+
+
+def _cut(axes: Axes, bounds: NDArray[np.float64], unit: str) -> str:
+    """Say where bands are cut by the axis; empty where none is."""
+    low, high = axes.get_ylim()
+    ends = [end for end, out in ((low, bounds < low - 1e-9), (high, bounds > high + 1e-9)) if out.any()]
+    return f"bands are cut at {' and '.join(_limit(end, unit) for end in ends)}" if ends else ""
+
+
+def _limit(value: float, unit: str) -> str:
+    return f"{100 * value:.4g} %" if unit in ("percent", "hazard") else f"{value:,.0f}".replace("-", "−")
 
 
 def _named(x_label: str, names: Mapping[int, str], dated: bool) -> Callable[[float], str]:
@@ -430,15 +455,15 @@ def _thinned(curve: pd.DataFrame, x: str) -> pd.DataFrame:
     return curve[np.append(place[:-1] != place[1:], True) | (np.arange(len(at)) == 0)]
 
 
-def _colours(table: pd.DataFrame) -> dict[str, str]:
+def _colours(table: pd.DataFrame, meaning: str = "segments") -> dict[str, str]:
     names = list(dict.fromkeys(table["segment"]))
     named = [s for s in names if s not in FIXED]
     msg = f"There are {len(named)} segments to draw. Keep {len(PALETTE)} at most,"
     msg += " as show.charts.largest_segments does."
     ParameterError.when(len(named) > len(PALETTE), msg)
-    if len(names) == 1:
+    if len(names) == 1 and meaning == "segments":
         return {names[0]: PALETTE[0]}
-    return dict(zip(named, PALETTE, strict=False)) | {s: FIXED[s] for s in FIXED if s in names}
+    return dict(zip(named, MEANINGS[meaning](len(named)), strict=False)) | {s: FIXED[s] for s in FIXED if s in names}
 
 
 def _line(lines: _Lines, segment: str, place: int) -> None:
@@ -491,11 +516,44 @@ def set_scale(axis: Axis, values: NDArray[np.float64], unit: str, *, most: int =
     top = max(np.ceil(high / step + (0.5 if near else -1e-9)), bottom + 1)
     if unit == "score" and low >= -100 and high <= 100:
         bottom, top = max(bottom, -100 / step), min(top, 100 / step)
+    _ticks(axis, step, unit)
+    return bottom * step, top * step
+
+
+def _around_lines(
+    axis: Axis, lines: NDArray[np.float64], bounds: NDArray[np.float64], unit: str
+) -> tuple[float, float]:
+    """Give an axis ticks, and limits that hold the lines and as much of the bands as leaves the lines enough.
+
+    An axis around all of both is kept where lines have half of its height. Else it holds nine tenths of the bands'
+    ends, and of the others what there is room for; and it starts above 0 only where that gives the lines their half.
+    """
+    every = np.concatenate([lines, bounds.ravel()])
+    bottom, top = set_scale(axis, every, unit, most=6)
+    low, high = float(np.nanmin(lines)), float(np.nanmax(lines))
+    if high == low or high - low >= LEAST_USED * (top - bottom) or np.isnan(bounds).all():
+        return bottom, top
+    lower = min(low, float(np.nanquantile(bounds[:, 0], 0.1)))
+    upper = max(high, float(np.nanquantile(bounds[:, 1], 0.9)))
+    below, above = lower - float(np.nanmin(every)), float(np.nanmax(every)) - upper
+    room = min(1.0, max(0.0, (high - low) / USED - (upper - lower)) / max(below + above, 1e-9))
+    lower, upper = lower - room * below, upper + room * above
+    step = nice_step(upper - lower, 12, FINEST[unit])
+    above_zero = lower > (upper - lower) / 4 and high - low >= LEAST_USED * (upper - lower)
+    if not above_zero and (room == 1 or below + above == 0):
+        return bottom, top
+    if above_zero:
+        bottom = max(bottom, float(np.floor(lower / step + 1e-9)) * step)
+    top = min(top, float(np.ceil(upper / step - 1e-9)) * step)
+    _ticks(axis, nice_step(top - bottom, 6, FINEST[unit]), unit)
+    return bottom, top
+
+
+def _ticks(axis: Axis, step: float, unit: str) -> None:
     axis.set_major_locator(MultipleLocator(step))
     decimals = max(0, int(np.ceil(-np.log10(step * 100) - 1e-9)))
     percent, whole = PercentFormatter(1, decimals, " %"), FuncFormatter(lambda v, _: f"{v:,.0f}".replace("-", "−"))
     axis.set_major_formatter(whole if unit in ("number", "score") else percent)
-    return bottom * step, top * step
 
 
 def _x_ticks(axes: Axes, at: NDArray[np.float64], names: Mapping[int, str], dated: bool, *, few: bool = False) -> None:

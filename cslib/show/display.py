@@ -188,7 +188,7 @@ def cards(*cards: Card) -> None:
 def _card_lines(card: Card) -> tuple[str, str, str, str]:
     """Value, interval, n and detail of a card."""
     interval = format_interval(card.ci_lower, card.ci_upper, card.unit, value=card.value)
-    size = "" if card.n is None else counted(card.n, card.noun).replace(" ", "\N{NO-BREAK SPACE}")
+    size = "" if card.n is None else counted(card.n, card.noun).replace(" ", "\N{NO-BREAK SPACE}", 1)
     value = format_value(card.value, card.unit, card.currency)
     return value, interval, size, card.detail
 

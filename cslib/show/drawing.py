@@ -12,9 +12,8 @@ from contextvars import ContextVar
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from cslib.show import hover
+from cslib.show.colours import DARK, PALETTE, THEME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,36 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SVG_LIMIT = 400_000
+BAND = "fill-opacity: 0.16"  # of an interval; a page may make it stronger
 TURNS = re.compile(r"[^MLz\d .\n-]")  # what is more in a path than straight lines
 STRAIGHT = re.compile(r"([ML])(-?[\d.]+) (-?[\d.]+)(z?)")
 SPARK = (150, 36)  # pixels
 LEGIBLE = 10  # pixels of the smallest text, however narrow the screen
-# Of series. As text and lines they are --t0, --t1 and so on, which are lighter on dark ground.
-PALETTE = ("#0f8092", "#c84e1c", "#865ed1", "#956f00", "#bf4a8a", "#2c73d5", "#3a8349", "#8e6e58")
-# Charts are drawn once, in these colours; the page swaps them for its own, so one chart serves both themes.
-THEME = {"#000000": "--ink", "#1b1f24": "--ink", "#5b6570": "--muted", "#e3e6ea": "--grid", "#ffffff": "--ground"}
-
-
-def shaded(*stops: str) -> tuple[str, ...]:
-    """Run through colours in 32 steps: few enough that the cells of a chart share their styles in a page.
-
-    Examples
-    --------
-    >>> shaded("#000000", "#ff0000")[::31]
-    ('#000000', '#ff0000')
-    """
-    places, at = np.linspace(0, len(stops) - 1, 32), range(len(stops))
-    mixed = [np.interp(places, at, [int(stop[i : i + 2], 16) for stop in stops]) for i in (1, 3, 5)]
-    return tuple("#" + "".join(f"{round(v):02x}" for v in colour) for colour in zip(*mixed, strict=True))
-
-
-# Of cells, from least to most: on light ground, and on dark ground, where more is lighter. The text on them has a
-# colour of its own for each pair of what it is, dark or not, on either ground.
-SHADES = shaded("#eef6f7", "#7cc0ca", "#0f8092", "#0a4a57")
-DARK_SHADES = shaded("#173038", "#0f5866", "#2f9fb1", "#c4ecf1")
-ON_SHADES = {(True, True): "#020202", (True, False): "#030303", (False, True): "#fdfdfd", (False, False): "#ffffff"}
-DARK = dict(zip(SHADES, DARK_SHADES, strict=True)) | {"#030303": "#ffffff", "#fdfdfd": "#020202"}
-
 _slim: Final = ContextVar("slim", default=False)
 
 
@@ -225,11 +199,11 @@ def _recoloured(tag: re.Match[str]) -> str:
         # White text stands on a mark, whose colour is the same in both themes.
         text = tag[1] in ("text", "tspan")
         line = tag[0].endswith("stroke: ", 0, colour.start())
-        if (text or line) and colour[0] in PALETTE:
+        if (text or line or BAND in tag[0]) and colour[0] in PALETTE:
             return f"var(--t{PALETTE.index(colour[0])}, {colour[0]})"
         if colour[0] in DARK:
             return f"light-dark({colour[0]}, {DARK[colour[0]]})"
         fixed = colour[0] not in THEME or (colour[0] == "#ffffff" and text)
         return colour[0] if fixed else f"var({THEME[colour[0]]}, {colour[0]})"
 
-    return re.sub(r"(?<=: )#\w{6}(?=[;\"])", variable, tag[0])
+    return re.sub(r"(?<=: )#\w{6}(?=[;\"])", variable, tag[0]).replace(BAND, "fill-opacity: var(--band, 0.16)")

@@ -19,7 +19,7 @@ from seaborn.utils import relative_luminance
 from cslib.errors import ParameterError, counted
 from cslib.show import charts, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, is_slim
-from cslib.show.drawing import DARK, ON_SHADES, SHADES
+from cslib.show.colours import DARK, ON_SHADES, SHADES
 from cslib.show.formats import format_value
 
 MAX_ROWS: Final = 30

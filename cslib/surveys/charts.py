@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cslib.errors import ParameterError, counted
 from cslib.show import charts, estimates, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, new_axes, new_row, require, short, well_observed
+from cslib.show.colours import ILL, WELL
 from cslib.show.estimates import (
     DARK_TEXT,
     MAX_ROWS,
@@ -31,7 +32,7 @@ from cslib.stats.intervals import FIRM, Floats
 
 ALL: Final = "All"
 
-COLOURS: Final = (PALETTE[0], "#c9ced4", PALETTE[1])  # best, middle, worst: blue and orange for the colour-blind
+COLOURS: Final = (WELL, "#c9ced4", ILL)  # best, middle, worst
 LEAST_LABELLED: Final = 0.07  # of a bar: narrower parts have no figure
 FEW_COLUMNS: Final = 4  # of a slim grid, whose names have room for two lines
 MOST_COUNTED: Final = 6  # columns of a slim grid whose cells have room for a number of answers

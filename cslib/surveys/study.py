@@ -245,7 +245,7 @@ class Surveys(Study):
         stays = self._say.stays(told, parts, column)
         also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if column else ()
         how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk", "n_label": "at risk"}
-        how["behind"] = self._asked.groups[0]
+        how |= {"behind": self._asked.groups[0], "meaning": "answers"}
         return Result(
             name, self._stake, self._say.money(told), self._say.followed(found),
             partial(panels_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",
@@ -397,7 +397,9 @@ class Surveys(Study):
 
 
 def _stays(found: Landmark) -> pd.DataFrame:
-    """Survival after each kind of answer at the ages to draw, the middle kind last."""
+    """Survival after each kind of answer at the ages to draw, from the best to the worst, no answer between them."""
     curve = survival_curve(found.counts())
     drawn = survival_at(curve, drawn_ages(curve)).dropna(subset="survival")
-    return drawn.sort_values("segment", key=lambda group: group == found.asked.groups[1], kind="stable")
+    best, middle, worst = found.asked.groups
+    places = {best: 0, middle: 1, worst: 3}
+    return drawn.sort_values("segment", key=lambda group: group.map(places).fillna(2), kind="stable")

@@ -264,10 +264,11 @@ class Value(Study):
         rows = whole(table)[whole(table)["measure"] == measure]
         expected = rows.assign(segment="expected", value=rows["predicted"])
         unknown = {"ci_lower": float("nan"), "ci_upper": float("nan")}
-        lines = pd.concat([expected, rows.assign(segment="what happened", value=rows["actual"], **unknown)])
+        lines = pd.concat([rows.assign(segment="what happened", value=rows["actual"], **unknown), expected])
         title = self._say.backtest(table, measure=measure)
         plotted = self._say.plotted(table, measure=measure)
-        chart = partial(lines_with_bands, lines, x="month", y="value", x_label="", unit="number", y_label=measure)
+        how: Any = {"x": "month", "y": "value", "x_label": "", "unit": "number", "y_label": measure, "meaning": "kinds"}
+        chart = partial(lines_with_bands, lines, **how)
         notes = () if measure == ACTIVE else self._off
         return Result(name, table, title, plotted, chart, notes=notes, caption=caption)
 

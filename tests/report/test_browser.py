@@ -249,7 +249,7 @@ def test_a_wide_chart_scrolls_by_itself_and_stays_legible(open_report: OpenRepor
 
 @pytest.mark.slow
 def test_what_is_wider_than_its_place_shows_that_it_goes_on(open_report: OpenReport, report: Path) -> None:
-    with open_report(report, width=360) as opened:
+    with open_report(report, width=680) as opened:
         box = opened.page.locator(".cs-table .cs-scroll").first
         ends = (
             "(e, to) => { e.scrollLeft = to; return new Promise(r => setTimeout(() => r(e.matches('.goes-on')), 60)); }"
@@ -259,6 +259,24 @@ def test_what_is_wider_than_its_place_shows_that_it_goes_on(open_report: OpenRep
         assert "goes on to the right" in box.evaluate(said)
         first = "e => e.querySelector('td').getBoundingClientRect().left - e.getBoundingClientRect().left"
         assert box.evaluate(first) == 0  # the names of rows stay
+
+
+@pytest.mark.slow
+def test_a_table_too_wide_for_a_telephone_has_its_columns_below_the_names_of_rows(
+    open_report: OpenReport, report: Path
+) -> None:
+    with open_report(report, width=360) as opened:
+        table = opened.page.locator(".cs-table table").first
+        assert table.locator("xpath=..").evaluate("e => e.scrollWidth <= e.clientWidth")
+        row = table.locator("tbody tr").first
+        right = "e => Math.max(...[...e.cells].map(cell => cell.getBoundingClientRect().right))"
+        assert row.evaluate(right) <= 360
+        said = row.locator("td").evaluate_all("e => e.map(td => getComputedStyle(td, '::before').content)")
+        assert said[:3] == ["none", '"risk\xa0"', '"a rather long column\xa0"']
+        table.get_by_role("button", name="risk").click()
+        assert table.locator("tbody td:first-child").all_inner_texts() == ["b", "e", "a", "d", "c"]
+        opened.page.emulate_media(media="print")
+        assert row.evaluate("e => getComputedStyle(e).display") == "table-row"
 
 
 SMALLEST = """e => Math.min(...[...e.querySelectorAll("text")].map(t =>

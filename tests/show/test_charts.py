@@ -15,18 +15,21 @@ from seaborn.utils import relative_luminance
 from cslib import load
 from cslib.data.lifetimes import lifetimes
 from cslib.errors import ParameterError
+from cslib.show import colours
 from cslib.show.charts import (
     INK,
     MUTED,
     OBSERVED,
     PALETTE,
+    _around_lines,
     _spread,
     lines_with_bands,
     new_axes,
     nice_step,
     panels_with_bands,
 )
-from cslib.show.drawing import DARK, SHADES, SVG_LIMIT, drawing
+from cslib.show.colours import DARK, SHADES
+from cslib.show.drawing import SVG_LIMIT, drawing
 from cslib.show.estimates import MAX_COHORTS, coloured_cells, retention_heatmap
 from cslib.show.hover import points_of
 from cslib.stats.survival import survival_curve
@@ -154,8 +157,52 @@ def test_panels_may_have_a_segment_behind_them_and_steps():
         styles = [(line.get_linestyle(), line.get_color(), line.get_drawstyle()) for line in panel.lines]
         assert styles == [("--", MUTED, "steps-post"), ("-", colour, "steps-post")]
         assert len(panel.collections) == 1
+    answers = panels_with_bands(table, x="period_index", y="rate", x_label="months", behind="Happy", meaning="answers")
+    assert [panel.lines[1].get_color() for panel in answers.figure.axes] == [*colours.answers(3)[1:]]
     with pytest.raises(ParameterError, match="line is 'dashed'"):
         panels_with_bands(table, x="period_index", y="rate", x_label="months", line="dashed")
+
+
+def wide_at_first(low, high, *, width):
+    """Two lines between low and high, with a band of 0.02 on both sides but for the first of twelve rows of one."""
+    rates = np.tile(np.linspace(high, low, 12), 2)
+    table = pd.DataFrame({"segment": np.repeat(["Pro", "Free"], 12), "month": np.tile(np.arange(12), 2), "rate": rates})
+    around = np.where(table.index == 12, width, 0.02)
+    return table.assign(ci_lower=(rates - around).clip(0), ci_upper=rates + around)
+
+
+def panels(table, unit="percent"):
+    return panels_with_bands(table, x="month", y="rate", x_label="months", unit=unit)
+
+
+def test_a_wide_band_of_one_panel_is_cut_so_that_lines_have_half_of_the_height():
+    """Lines of 2 to 12 %, a band up to 52 %: five eighths of the height for them make an axis to 16.1 %, rounded up."""
+    axes = panels(wide_at_first(0.02, 0.12, width=0.4), unit="hazard")
+    assert axes.get_ylim() == pytest.approx((0, 0.18))
+    assert axes.figure.get_suptitle() == "bands are cut at 18 %"
+    assert all(panel.get_ylim() == axes.get_ylim() for panel in axes.figure.axes)
+    axes = panels(wide_at_first(0.60, 1.0, width=0.5))
+    assert axes.get_ylim() == pytest.approx((0.5, 1.2))
+    assert axes.figure.get_suptitle() == "the axis starts at 50 % · bands are cut at 120 %"
+
+
+def test_an_axis_is_kept_where_lines_have_half_of_it_or_where_all_bands_are_wide():
+    assert panels(wide_at_first(0.02, 0.12, width=0.02), unit="hazard").get_ylim() == pytest.approx((0, 0.15))
+    everywhere = wide_at_first(0.45, 0.5, width=0.02).assign(ci_lower=0.1, ci_upper=0.9)
+    assert panels(everywhere).get_ylim() == pytest.approx((0, 1))
+    assert panels(wide_at_first(0.45, 0.5, width=0).drop(columns=["ci_lower", "ci_upper"])).get_ylim() == (0, 0.5)
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=4, max_size=24), st.lists(st.floats(0, 3), min_size=24, max_size=24),
+    st.sampled_from(["percent", "hazard", "number", "score"]),
+)  # fmt: skip
+def test_of_a_line_nothing_is_ever_cut(values, widths, unit):
+    lines, bounds = np.array(values), np.outer(widths[: len(values)], [-1, 1]) + np.array(values)[:, None]
+    low, high = _around_lines(new_axes(2).yaxis, lines, bounds, unit)
+    assert low <= lines.min() + 1e-9
+    assert high >= lines.max() - 1e-9
+    assert high > low
 
 
 def test_panels_leave_out_a_segment_that_few_are_observed_of_and_end_where_it_ends():
@@ -326,6 +373,26 @@ def test_nothing_to_draw_is_an_error():
         draw(curve(["All"]).drop(columns="rate"))
     with pytest.raises(ParameterError, match="has no rows"):
         retention_heatmap(triangle(), segment="Pro")
+
+
+@pytest.mark.parametrize("meaning", ["years", "kinds"])
+def test_years_and_kinds_have_colours_of_their_own(meaning):
+    how = {"x": "period_index", "y": "rate", "x_label": "months", "meaning": meaning}
+    axes = lines_with_bands(curve(["2023", "2024", "2025"]), **how)
+    drawn = [line.get_color() for line in axes.lines]
+    assert drawn == [*getattr(colours, meaning)(3)]
+    assert {*drawn}.isdisjoint(PALETTE)
+    assert [text.get_color() for text in named(axes)] == drawn
+    told = drawing(axes.figure, "a", "alt")
+    assert all(f"light-dark({colour}, {DARK[colour]})" in told for colour in drawn)
+    with pytest.raises(ParameterError, match="meaning is 'cohorts'"):
+        lines_with_bands(curve(["All"]), **how | {"meaning": "cohorts"})
+
+
+def test_a_page_may_make_bands_stronger():
+    """As dark pages do; a band has the colour of its line there."""
+    told = drawing(draw(curve(["All"])).figure, "a", "alt")
+    assert f"fill: var(--t0, {PALETTE[0]}); fill-opacity: var(--band, 0.16)" in told
 
 
 def boxes(texts):

@@ -220,6 +220,12 @@ def test_interval_and_n_of_a_card_share_a_line(show: Show) -> None:
     )
 
 
+def test_what_one_is_called_may_break_between_its_words(show: Show) -> None:
+    """Held together, "customer months" is wider than a card on a telephone and was cut inside a word."""
+    card = Card("Churn", 0.039, "percent", n=20269, noun="customer month")
+    assert '<div class="cs-interval">20,269\xa0customer months</div>' in body(show(display.cards, card))
+
+
 def test_a_card_without_value_says_why(show: Show) -> None:
     card = Card("Median stay", float("nan"), "months", detail="half have not left yet")
     data = show(display.cards, card)

@@ -6,6 +6,7 @@ from survey_world import by_period, counted
 
 from cslib.errors import ParameterError
 from cslib.show.charts import INK, PALETTE
+from cslib.show.colours import WELL
 from cslib.show.drawing import drawing, slim
 from cslib.show.estimates import MAX_ROWS
 from cslib.show.hover import points_of
@@ -32,7 +33,7 @@ def test_bars_are_shares_of_a_whole_from_best_to_worst():
     widths = np.array([p.get_width() for p in axes.patches]).reshape(3, 2)
     assert widths[:, 0] == pytest.approx([0.5, 0.45, 0.05])
     assert widths.sum(axis=0) == pytest.approx(1)
-    assert to_hex(axes.patches[0].get_facecolor()) == PALETTE[0]
+    assert to_hex(axes.patches[0].get_facecolor()) == WELL
 
 
 def test_only_wide_parts_have_a_figure_and_all_groups_a_name():
@@ -68,7 +69,7 @@ def test_distribution_has_a_bar_and_a_number_per_answer():
     )
     assert [p.get_height() for p in axes.patches] == pytest.approx(list(share))
     assert {"1,200", "good", "so", "bad"} <= set(texts(axes))
-    assert to_hex(axes.patches[4].get_facecolor()) == PALETTE[0]
+    assert to_hex(axes.patches[4].get_facecolor()) == WELL
 
 
 def test_heatmap_writes_the_score_and_the_answers_and_hatches_what_is_hidden():

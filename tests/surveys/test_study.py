@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 import cslib as cs
 from cslib.errors import DataError, MissingTableError, ParameterError
+from cslib.show.colours import answers
 
 ASKED = ["customer_id", "asked_on", "survey", "score", "answered_on"]
 
@@ -254,9 +255,10 @@ def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan)
 
 def test_after_an_answer_each_group_has_a_panel_with_promoters_behind_it(by_plan):
     panels = by_plan.stakes.plot().figure.axes
-    assert [panel.get_title(loc="left") for panel in panels] == ["detractors", "no answer", "passives"]
-    assert panels[0].figure.get_suptitle() == "dashed: promoters, 73 % at the end"
-    assert [text.get_text() for text in panels[0].texts] == ["52 at risk", "52 %"]
+    assert [panel.get_title(loc="left") for panel in panels] == ["passives", "no answer", "detractors"]
+    assert panels[0].figure.get_suptitle() == "the axis starts at 40 % · dashed: promoters, 73 % at the end"
+    assert [text.get_text() for text in panels[2].texts] == ["52 at risk", "52 %"]
+    assert [panel.lines[1].get_color() for panel in panels] == [*answers(4)[1:]]
     assert {line.get_drawstyle() for panel in panels for line in panel.lines} == {"steps-post"}
     plt.close("all")
 

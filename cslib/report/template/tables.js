@@ -15,6 +15,9 @@
     var first = body.rows.length, most = first, found = rows, foot = box.querySelector(".cs-count"), words = "";
     var columns = foot ? /(?:, [\d,]+ of [\d,]+ columns)?(?: shown)?$/.exec(foot.textContent)[0] : "";
     var chosen = {}, sorted = -1, down = false;
+    var names = heads.map(function (head) { return head.textContent; });
+    Array.prototype.forEach.call(body.rows, named);
+    stacked(table.parentNode);
 
     heads.forEach(function (head, column) {
       var button = document.createElement("button");
@@ -36,6 +39,16 @@
     });
     if (rows.length >= LEAST) tools();
 
+    function named(row) {  // for where a cell stands apart from its heading
+      Array.prototype.forEach.call(row.cells, function (cell, column) { cell.dataset.name = names[column]; });
+      return row;
+    }
+    function stacked(place) {  // on a telephone, what does not fit beside the others stands below the name of its row
+      new ResizeObserver(function () {
+        var wide = place.clientWidth < place.scrollWidth - 2;
+        if (wide && matchMedia("(max-width: 36rem)").matches) table.classList.add("cs-stacked");
+      }).observe(place);
+    }
     function measured(column) {  // texts that all begin with a number go by it: 999 before 1,204, and -4 before 3
       var keys = rows.map(function (row) { return row.keys[column] === null ? null : amount(row.keys[column]); });
       if (!keys.every(function (key) { return key === null || key === key; })) return;
@@ -99,7 +112,7 @@
         if (numeric[column]) td.className = "cs-num"; else if (/^cs-(right|day)$/.test(heads[column].className)) td.className = heads[column].className; else if (text.length > 40) td.className = "cs-long";
         tr.appendChild(td);
       });
-      return tr;
+      return named(tr);
     }
     function tell() {
       if (!foot) return;

@@ -1,0 +1,94 @@
+"""Colours of charts: one palette for each meaning, so that no colour says two things in a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+# Of segments. As text and lines they are --t0, --t1 and so on, which are lighter on dark ground.
+PALETTE: Final = ("#0f8092", "#c84e1c", "#865ed1", "#956f00", "#bf4a8a", "#2c73d5", "#3a8349", "#8e6e58")
+WELL, ILL = PALETTE[5], PALETTE[3]  # the best and the worst answers: blue and ochre, for the colour-blind
+# Charts are drawn once, in these colours; the page swaps them for its own, so one chart serves both themes.
+THEME: Final = {
+    "#000000": "--ink",
+    "#1b1f24": "--ink",
+    "#5b6570": "--muted",
+    "#e3e6ea": "--grid",
+    "#ffffff": "--ground",
+}
+
+
+def shaded(*stops: str) -> tuple[str, ...]:
+    """Run through colours in 32 steps: few enough that the cells of a chart share their styles in a page.
+
+    Examples
+    --------
+    >>> shaded("#000000", "#ff0000")[::31]
+    ('#000000', '#ff0000')
+    """
+    places, at = np.linspace(0, len(stops) - 1, 32), range(len(stops))
+    mixed = [np.interp(places, at, [int(stop[i : i + 2], 16) for stop in stops]) for i in (1, 3, 5)]
+    return tuple("#" + "".join(f"{round(v):02x}" for v in colour) for colour in zip(*mixed, strict=True))
+
+
+# What follows is on light ground, and beside it on dark ground, where the strongest colour is the lightest.
+GAINS: Final = {"#1b4b98": "#bcd6fa", "#3a77cc": "#6499e6", "#6294dc": "#2f65b5"}  # of MRR, the most usual first
+LOSSES: Final = {"#8a5c00": "#f0d08a", "#c08a1e": "#b07c14"}
+YEARS: Final = dict(zip(shaded("#12381f", "#3d8350"), shaded("#c9f0d0", "#3f9a57"), strict=True))  # the newest first
+KINDS: Final = dict(zip(shaded("#1f3150", "#657697"), shaded("#dfe7f5", "#7f93b8"), strict=True))  # of one thing
+# Of cells, from least to most. The text on them has a colour of its own for each pair of what it is, dark or not, on
+# either ground.
+SHADES: Final = shaded("#eef6f7", "#7cc0ca", "#0f8092", "#0a4a57")
+DARK_SHADES: Final = shaded("#173038", "#0f5866", "#2f9fb1", "#c4ecf1")
+ON_SHADES: Final = {
+    (True, True): "#020202", (True, False): "#030303", (False, True): "#fdfdfd", (False, False): "#ffffff",
+}  # fmt: skip
+DARK: Final = {
+    **dict(zip(SHADES, DARK_SHADES, strict=True)), "#030303": "#ffffff", "#fdfdfd": "#020202",
+    **GAINS, **LOSSES, **YEARS, **KINDS,
+}  # fmt: skip
+
+
+def _apart(shades: Mapping[str, str], count: int) -> tuple[str, ...]:
+    """Choose so many of the shades, as far from each other as they can be."""
+    return tuple(np.array([*shades])[np.linspace(0, len(shades) - 1, count).round().astype(int)].tolist())
+
+
+def years(count: int) -> tuple[str, ...]:
+    """Give so many years their colours, the oldest first.
+
+    Examples
+    --------
+    >>> years(1), years(2)
+    (('#12381f',), ('#3d8350', '#12381f'))
+    """
+    return _apart(YEARS, count)[::-1]
+
+
+def kinds(count: int) -> tuple[str, ...]:
+    """Give so many kinds of one thing their colours, the first the strongest.
+
+    Examples
+    --------
+    >>> kinds(2)
+    ('#1f3150', '#657697')
+    """
+    return _apart(KINDS, count)
+
+
+def answers(count: int) -> tuple[str, ...]:
+    """Give so many groups of answers, from the best to the worst, their colours.
+
+    Examples
+    --------
+    >>> answers(3)
+    ('#2c73d5', '#1f3150', '#956f00')
+    """
+    return (WELL, *kinds(count - 2), ILL) if count > 1 else (WELL,)
+
+
+MEANINGS: Final[Mapping[str, Callable[[int], Sequence[str]]]] = {
+    "segments": lambda _: PALETTE, "years": years, "kinds": kinds, "answers": answers,
+}  # fmt: skip

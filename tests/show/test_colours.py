@@ -1,0 +1,50 @@
+import itertools
+
+import pytest
+from seaborn.utils import relative_luminance
+
+from cslib.show import colours
+from cslib.show.charts import FIXED
+
+LIGHT, DARK = "#ffffff", "#14181d"
+FAMILIES = {"gains": colours.GAINS, "losses": colours.LOSSES, "years": colours.YEARS, "kinds": colours.KINDS}
+
+
+def contrast(a, b):
+    high, low = sorted([relative_luminance(a) + 0.05, relative_luminance(b) + 0.05], reverse=True)
+    return high / low
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_marks_hold_three_to_one_on_the_ground_of_their_theme(family):
+    for light, dark in FAMILIES[family].items():
+        assert contrast(light, LIGHT) >= 3
+        assert contrast(dark, DARK) >= 3
+
+
+@pytest.mark.parametrize("family", ["years", "kinds"])
+def test_names_in_the_colours_of_lines_can_be_read(family):
+    for light, dark in FAMILIES[family].items():
+        assert contrast(light, LIGHT) >= 4.5
+        assert contrast(dark, DARK) >= 4.5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_neighbours_in_a_stack_are_told_apart_by_their_luminance(family):
+    """Four years on either ground, three kinds, and the movements of MRR."""
+    shades = {"years": colours.years(4), "kinds": colours.kinds(3)}.get(family, tuple(FAMILIES[family]))
+    for drawn in (shades, [colours.DARK[shade] for shade in shades]):
+        assert all(contrast(a, b) >= 1.35 for a, b in itertools.pairwise(drawn))
+
+
+def test_the_newest_year_is_the_strongest_on_either_ground():
+    light = [relative_luminance(shade) for shade in colours.years(8)]
+    dark = [relative_luminance(colours.DARK[shade]) for shade in colours.years(8)]
+    assert light == sorted(set(light), reverse=True)
+    assert dark == sorted(set(dark))
+
+
+def test_no_colour_means_two_things():
+    segments = {*colours.PALETTE[:3], *FIXED.values(), *colours.SHADES}
+    others = [segments, *map(set, FAMILIES.values()), {colours.WELL, colours.ILL}]
+    assert all(a.isdisjoint(b) for a, b in itertools.combinations(others, 2))
