@@ -205,7 +205,7 @@ class Wording:
         aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
         aimed: Any = {}
         if row.status in JUDGED:
-            aimed = {"status": row.status, "target": _target(row, currency), "aims": aims}
+            aimed = {"status": row.status, "target": re.sub(SPAN, "", _target(row, currency)), "aims": aims}
         limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
         more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun}
         return Card(label, value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
