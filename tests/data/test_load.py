@@ -325,7 +325,7 @@ def test_columns_that_keys_name_are_found_in_any_spelling(tmp_path, key):
 def test_mapping_of_foreign_data(tmp_path):
     write(tmp_path, "Kunde;Beginn;Ende;Tarif\n007;31.12.2024;;A\n008;01.02.2025;28.02.2025;B\n", name="kunden.csv")
     (tmp_path / "cslib.toml").write_text(
-        'as_of = 2025-06-30\ncurrency = "EUR"\ngross_margin = 0.75\n[targets]\nnps = 30\n[customers]\n'
+        'as_of = 2025-06-30\ncurrency = "EUR"\ngross_margin = 0.75\nvalue_feature = "Chat"\n[targets]\nnps = 30\n[customers]\n'
         'table = "kunden.csv"\n'
         'columns = { customer_id = "Kunde", started_on = "Beginn", churned_on = "Ende" }\n'
         'date_format = "%d.%m.%Y"\nsegments = ["Tarif"]\n'
@@ -335,6 +335,7 @@ def test_mapping_of_foreign_data(tmp_path):
     assert found.customer_id.tolist() == ["007", "008"]
     assert pd.Timestamp(found.churned_on[1]) == pd.Timestamp("2025-02-28")
     assert (data.currency, data.segments, dict(data.targets)) == ("EUR", ("Tarif",), {"nps": 30})
+    assert (data.value_feature, data.describe()["value_feature"]) == ("Chat", "Chat")
     assert [data.margin(), data.margin(0.5), replace(data, gross_margin=0.0).margin()] == [0.75, 0.5, 1.0]
 
 

@@ -33,7 +33,7 @@ SUBSCRIPTIONS = pd.DataFrame(
         "mrr": ["10.10", "20", "5.5", "-3"],
     }
 )
-TOML = 'as_of = "2025-06-30"\ncurrency = "EUR"\ngross_margin = 0.75\n[targets]\nnps = 40\n[subscriptions]\non_fault = "set_aside"\n'
+TOML = 'as_of = "2025-06-30"\ncurrency = "EUR"\ngross_margin = 0.75\nvalue_feature = "reports"\n[targets]\nnps = 40\n[subscriptions]\non_fault = "set_aside"\n'
 
 
 @pytest.fixture

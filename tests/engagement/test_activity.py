@@ -95,6 +95,16 @@ def test_segments_add_up_to_the_whole():
         assert parts[["n_customers", "n_active"]].sum().tolist() == whole[["n_customers", "n_active"]].iloc[0].tolist()
 
 
+def test_a_segment_that_never_used_the_feature_has_it_all_the_same():
+    """Mail is used by a and b alone; of c its adoption is none, and nobody there has got to value."""
+    uses = pd.concat([USES, usage(("c", "2025-01-31", "files"))])
+    data = load({"customers": PEOPLE.assign(plan=["A", "A", "C"]), "usage": uses}, as_of="2025-02-28", where="plan=C")
+    assert activity(data, value_feature="mail")["adoption"].tolist() == [0.0]
+    assert time_to_value(data, value_feature="mail")["median_days"].isna().all()
+    with pytest.raises(ParameterError, match="which nobody used"):
+        activity(data, value_feature="fax")
+
+
 def test_what_is_missing_is_said():
     plain = load({"customers": PEOPLE, "usage": USES.drop(columns="feature")}, as_of="2025-02-28")
     assert not has_features(plain)

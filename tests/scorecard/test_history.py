@@ -235,6 +235,22 @@ def test_a_wrong_segment_or_feature_stops():
         measure_all(data, setting=Setting(segment_by="plam"))
     with pytest.raises(ParameterError, match="Did you mean 'reports'"):
         measure_all(data, setting=Setting(value_feature="report"))
+    with pytest.raises(ParameterError, match="value_feature is 'report', which nobody used"):
+        measure_all(replace(data, value_feature="report"))
+
+
+def test_what_the_data_declare_is_in_force_where_nothing_is_given():
+    """The feature, and with it what time to value is called; what is given goes before it."""
+    uses = USAGE.assign(feature=["reports", "chat"])
+    data = load({"customers": PEOPLE, "usage": uses}, as_of="2024-12-31")
+    declared = replace(data, value_feature="chat")
+    labels = [measure_all(d).kpis["time_to_value"].label for d in (data, declared)]
+    assert labels == ["Time to first use", "Time to value"]
+    of = {name: measure_all(data, setting=Setting(value_feature=name)).history for name in ("chat", "reports")}
+    pd.testing.assert_frame_equal(measure_all(declared).history, of["chat"])
+    pd.testing.assert_frame_equal(
+        measure_all(declared, setting=Setting(value_feature="reports")).history, of["reports"]
+    )
 
 
 @pytest.mark.usefixtures("value_of_today")
