@@ -32,17 +32,28 @@ def _left_and_stayed(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 
 
 def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
-    year = None if never_recorded(data) else last_year(churn_rates(data))
-    if year is not None:
-        left = {"value": year["churn_rate"], "ci_lower": year["ci_lower"], "ci_upper": year["ci_upper"]}
-        stayed = {"value": 1 - left["value"], "ci_lower": 1 - left["ci_upper"], "ci_upper": 1 - left["ci_lower"]}
-        found, moves = drift(data), ("rising", "falling")
-        trends = moves[:: 1 if found.faster else -1] if found and found.clear else ("", "")
-        rows = [
-            {"kpi": "customer_churn_rate", "trend": trends[0], **left},
-            {"kpi": "customer_retention_rate", "trend": trends[1], **stayed},
-        ]
-        yield pd.DataFrame(rows).assign(n=year["n_start"]).reindex(columns=OVER_YEAR)
+    if never_recorded(data):
+        return
+    rates = churn_rates(data, segment_by=setting.segment_by)
+    for segment in rates["segment"].unique():
+        year = last_year(rates, segment=segment)
+        if year is not None:
+            trend = _trend(data) if segment == "All" else ("", "")
+            left = {"value": year["churn_rate"], "ci_lower": year["ci_lower"], "ci_upper": year["ci_upper"]}
+            ends = {"ci_lower": 1 - left["ci_upper"], "ci_upper": 1 - left["ci_lower"]}
+            rows = [
+                {"kpi": "customer_churn_rate", "trend": trend[0], **left},
+                {"kpi": "customer_retention_rate", "trend": trend[1], "value": 1 - left["value"], **ends},
+            ]
+            yield pd.DataFrame(rows).assign(segment=segment, n=year["n_start"]).reindex(columns=OVER_YEAR)
+
+
+def _trend(data: DataSet) -> tuple[str, str]:
+    """Tell how churn and retention moved, where that is clear."""
+    found = drift(data)
+    if not (found and found.clear):
+        return "", ""
+    return ("rising", "falling") if found.faster else ("falling", "rising")
 
 
 MONTHLY: Final[Any] = {

@@ -17,7 +17,9 @@ NO_MARGIN: Final = "gross_margin is not set, so that all revenue counts as margi
 DECLARED: Final = ("gross_margin", "value_feature")  # of a setting, which the data tell where it is not given
 SCORECARD: Final = "scorecard#Where does every KPI stand?"
 HISTORY: Final = ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
-OVER_YEAR: Final = ["kpi", "value", "ci_lower", "ci_upper", "n", "of_all", "differ", "trend"]
+OVER_YEAR: Final = [
+    *("kpi", "segment", "value", "ci_lower", "ci_upper", "n", "of_all", "trend", "p_adjusted", "verdict"),
+]
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,12 @@ class Kpi:
     adapt
         Changes the definition with the setting.
     over_year
-        How it is measured over the last 12 months, where its topic pools them: that judges a target on which the last
-        period is not clear. Yields tables with the columns ``OVER_YEAR``, one row per KPI: ``of_all`` is the value
-        weighted to everybody, where those whom it is known of clearly differ, else missing; ``differ`` names the
-        segments that clearly differ from the others, in a tuple (missing where none are compared);
-        ``trend`` is ``rising`` or ``falling`` where its topic finds a clear change from the months before, else empty.
+        How it is measured over the last 12 months, where its topic pools them: that judges a target, and
+        segments are compared by it. Yields tables with the columns ``OVER_YEAR``, one row per KPI and segment (``All``
+        first): ``of_all`` is the value weighted to everybody, where those whom it is known of clearly differ, else
+        missing; ``trend`` is ``rising`` or ``falling`` where its topic finds a clear change from the months before,
+        else empty; ``p_adjusted`` and ``verdict`` are what the topic says of a segment beside the others (``above``,
+        ``below``, empty), missing where it is not compared there.
     """
 
     id: str

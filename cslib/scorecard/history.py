@@ -71,14 +71,20 @@ class Measured:
         Returns
         -------
         pandas.DataFrame
-            ``kpi``, ``segment``, ``value``, ``ci_lower``, ``ci_upper``, ``n``: of the last period of the whole. Orders
-            and costs, which know no segment, are not there.
+            ``kpi``, ``segment``, ``value``, ``ci_lower``, ``ci_upper``, ``n``: of the last 12 months where segments are
+            measured over these, else of the last period of the whole; ``p_adjusted``, ``verdict`` as in ``years``.
+            Orders and costs, which know no segment, are not there.
         """
         history = self.history
         last = history["kpi"].map(history[history["segment"] == WHOLE].groupby("kpi")["until"].max())
         current = (history["until"] == last) | last.isna()  # without a calendar there is one period
         parts = history[(history["segment"] != WHOLE) & current]
-        return parts[["kpi", "segment", "value", "ci_lower", "ci_upper", "n"]].reset_index(drop=True)
+        year = self.years[self.years["segment"] != WHOLE]
+        rows = {kpi: own for kpi, own in parts.groupby("kpi", sort=False)}
+        rows |= {kpi: own for kpi, own in year.groupby("kpi") if kpi in rows}
+        columns = [c for c in OVER_YEAR if c not in ("of_all", "trend")]
+        tables = [own.reindex(columns=columns).astype({"n": "Int64", "verdict": object}) for own in rows.values()]
+        return pd.concat(tables or [pd.DataFrame(columns=columns)], ignore_index=True)
 
     def segments(self) -> list[str]:
         """Name the segments, the one with most customers first."""

@@ -124,7 +124,7 @@ def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
     past = periods_before(own, now, kpi.months)
     year_before = _first(own[_months_before(own, now) == YEAR])
     known |= {"previous": _first(past[past.index == 1]), "year_before": year_before}
-    trend = "".join(measured.years.loc[measured.years["kpi"] == kpi.id, "trend"].dropna())
+    trend = "".join(_of_year(kpi, measured)["trend"].dropna())
     return {**known, **_judged(now, past, kpi), **_on_target(now, kpi, measured), "trend": trend}
 
 
@@ -211,6 +211,10 @@ def reach_of(row: pd.Series[Any], kpi: Kpi) -> tuple[float, float]:
     return (-np.inf if pd.isna(low) else low), (np.inf if pd.isna(high) else high)
 
 
+def _of_year(kpi: Kpi, measured: Measured) -> pd.DataFrame:
+    return measured.years[(measured.years["kpi"] == kpi.id) & (measured.years["segment"] == WHOLE)]
+
+
 def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, Any]:
     """Judge the target by the last 12 months where its topic measures them, else by the last period."""
     target = measured.targets.get(kpi.id)
@@ -218,7 +222,7 @@ def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, A
         return {"status": "no target"}
     if kpi.unset:
         return {"status": f"not set up: {kpi.unset}"}
-    own = measured.years[measured.years["kpi"] == kpi.id]
+    own = _of_year(kpi, measured)
     year = {f"{c}_12m": _first(own, c) for c in ("value", "ci_lower", "ci_upper", "n", "of_all")}
     of_all = year["of_all_12m"]
     biased = not (np.isnan(of_all) or target.low <= of_all <= target.high)
@@ -450,6 +454,24 @@ def headlines(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     return chosen.drop(columns=["place", "aimed"]).reset_index(drop=True)
 
 
+def beside_segments(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
+    """Give the scorecard as segments are held against it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``table`` with ``value``, ``ci_lower``, ``ci_upper`` and ``judged_over`` of the 12 months where segments are
+        measured over these; ``judged_over`` is empty elsewhere.
+    """
+    by_segment = measured.years["kpi"].isin(measured.years.loc[measured.years["segment"] != WHOLE, "kpi"])
+    year = measured.years[by_segment & (measured.years["segment"] == WHOLE)].set_index("kpi")
+    over = table["kpi"].isin(year.index)
+    ends = ["value", "ci_lower", "ci_upper"]
+    known = table.assign(judged_over=np.where(over, TOLD, ""))
+    known.loc[over, ends] = year.loc[table.loc[over, "kpi"], ends].to_numpy(float)
+    return known
+
+
 def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     """Hold the KPIs of each segment against those of the other segments together.
 
@@ -465,7 +487,8 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     pandas.DataFrame
         As from :meth:`cslib.scorecard.history.Measured.by_segment`, with ``p_adjusted`` (by the method of Benjamini and
         Hochberg over all comparisons; missing where there is no interval, or another KPI tells it) and ``verdict``
-        (``above`` or ``below`` the others where that is below 0.05, else empty).
+        (``above`` or ``below`` the others where that is below 0.05, else empty). What the topic of a KPI says of a
+        segment is taken as it is, so that reports agree.
 
     Notes
     -----
@@ -480,37 +503,17 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     Zou and Donner (2008), Statistics in Medicine 27:1693–1702; Benjamini and Hochberg (1995), JRSS B 57:289–300.
     """
     parts, hidden = measured.by_segment(), told_by(table, measured.kpis)
-    whole = table.set_index("kpi")[["value", "ci_lower", "ci_upper"]]
+    whole = beside_segments(table, measured).set_index("kpi")[["value", "ci_lower", "ci_upper"]]
     apart = pd.DataFrame(index=parts.index, columns=["apart", "p"], dtype=float)
     for kpi, own in parts.assign(weight=_weights(parts, measured)).groupby("kpi"):
         apart.loc[own.index] = _from_others(own, whole.loc[kpi].to_numpy(float))
-    tested = apart["p"].where(~parts["kpi"].isin(hidden)).dropna()
-    parts["p_adjusted"] = pd.Series(false_discovery_control(tested) if len(tested) else [], tested.index, dtype=float)
-    clear = parts["p_adjusted"] < SIGNIFICANT
-    parts["verdict"] = np.select([clear & (apart["apart"] > 0), clear], ["above", "below"], "")
-    return parts[COMPARED]
-
-
-def marked_otherwise(cells: pd.DataFrame, years: pd.DataFrame) -> pd.DataFrame:
-    """Find KPIs of which other segments differ from the rest in the last period than over 12 months.
-
-    Parameters
-    ----------
-    cells
-        As from :func:`compared`.
-    years
-        As in :class:`cslib.scorecard.history.Measured`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``kpi``, ``now`` and ``over_year`` (lists of segments, in alphabetical order).
-    """
-    both = years.dropna(subset="differ")[["kpi", "differ"]]
-    marked = cells[cells["verdict"] != ""]
-    both["now"] = [sorted(marked.loc[marked["kpi"] == kpi, "segment"]) for kpi in both["kpi"]]
-    both["over_year"] = [sorted(names) for names in both["differ"]]
-    return both.loc[both["now"] != both["over_year"], ["kpi", "now", "over_year"]]
+    open_yet = parts["verdict"].isna()
+    tested = apart["p"].where(~parts["kpi"].isin(hidden) & open_yet).dropna()
+    found = pd.Series(false_discovery_control(tested) if len(tested) else [], tested.index, dtype=float)
+    p = found.reindex(parts.index).where(open_yet, parts["p_adjusted"].astype(float))
+    clear = p < SIGNIFICANT
+    sides = np.select([clear & (apart["apart"] > 0), clear], ["above", "below"], "")
+    return parts.assign(p_adjusted=p, verdict=np.where(open_yet, sides, parts["verdict"]))[COMPARED]
 
 
 def _weights(parts: pd.DataFrame, measured: Measured) -> list[float]:

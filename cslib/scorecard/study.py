@@ -17,9 +17,9 @@ from cslib.scorecard import words
 from cslib.scorecard.history import Measured, measure_all
 from cslib.scorecard.scorecard import (
     Standing,
+    beside_segments,
     compared,
     headlines,
-    marked_otherwise,
     scorecard,
     standing,
     told_by,
@@ -144,12 +144,11 @@ class Scorecard(Study):
         if table.empty:
             return Result(name, table, caption="KPIs by segment")
         every = self.measured.segments()
-        texts = self._say.segments(self.table, table, sorted(every[:MOST]))
+        texts = self._say.segments(beside_segments(self.table, self.measured), table, sorted(every[:MOST]))
         some = f" (the {MOST} largest of {len(every)})" * (len(every) > MOST)
         caption = f"KPIs by {self.by}{some}, over the same periods as above"
-        others = self._say.other_marks(marked_otherwise(table, self.measured.years))
         shown = table[~table["kpi"].isin(self._repeats)]
-        notes = (self._say.verdicts(shown), *others, *segment_remark(self.data, self.by))
+        notes = (self._say.verdicts(shown), *segment_remark(self.data, self.by))
         labels = {segment: segment for segment in texts.columns}
         return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, isinf, nan
+from math import inf, isfinite, isinf, nan
 from typing import Any, Final
 
 import pandas as pd
@@ -14,7 +14,7 @@ from cslib.data.drift import Drift
 from cslib.data.kpi import NO_MARGIN, SCORECARD, Kpi, link_to
 from cslib.errors import counted, listed
 from cslib.scorecard.history import WHOLE, Measured
-from cslib.scorecard.scorecard import JUDGED, TOLD, Standing, has_value
+from cslib.scorecard.scorecard import JUDGED, TOLD, UNCLEAR, Standing, has_value
 from cslib.show.display import Card
 from cslib.show.formats import (
     MAY_BE_SEASON,
@@ -33,9 +33,9 @@ YEAR: Final = 12
 ARROWS: Final = {"above": "↑ ", "below": "↓ ", "": ""}
 BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
 SILENT: Final = "response_rate"  # explained where the report tells of those who did not answer
-DIFFERENT: Final = "nps_segmentation#Where is it different?"
 ONE_DIGIT: Final = 10  # below it a score has a decimal
 OF_REVENUE: Final = "all revenue counts as margin"
+NAMED: Final = 3  # targets that are too close to call
 NOTHING: Final = "No KPI can be measured for the latest period"
 ALONE: Final = {
     **{"met": "meets it", "missed": "misses it, too", "not clear": "is too close to call"},
@@ -146,11 +146,12 @@ class Wording:
             off = f", {_side(row)} its target of {goal}**{_and_trend(row)}"
             return f"**{row.label} is {year}{off}; {alone}{_of_all(row)}."
         target = _target(row, self.currency)
-        if pd.notna(row.of_all_12m):
+        low, high = _range(row)
+        if pd.notna(row.of_all_12m) and low <= row.ci_lower_12m and row.ci_upper_12m <= high:  # by who answered
             return f"**{row.label} is {year}**, with a target of {target}{_and_trend(row)}; {alone}{_of_all(row)}."
         alone = f"so is {at}" if row.status == row.status_alone else alone
         close = f"too close to its target of {target} to call{_and_trend(row)}"
-        return f"**{row.label} is {year}**, {close}; {alone}."
+        return f"**{row.label} is {year}**, {close}; {alone}{_of_all(row)}."
 
     def _too_close(self, row: Row, stands: str) -> str:
         """Say of a target that it cannot be told whether it is met, and why."""
@@ -294,7 +295,7 @@ class Wording:
         Parameters
         ----------
         table
-            As from ``scorecard.scorecard.scorecard``.
+            As from ``scorecard.scorecard.beside_segments``.
         cells
             As from ``scorecard.scorecard.compared``.
         segments
@@ -310,7 +311,7 @@ class Wording:
         there = {kpi for kpi, _ in by_place} - {*self.repeats}
         each: list[Row] = [row for row in table.itertuples() if row.kpi in there]
         names = [*segments]
-        rows = [[row.label, *_side_by_side(row, [by_place.get((row.kpi, s)) for s in names])] for row in each]
+        rows = [[_called(row), *_side_by_side(row, [by_place.get((row.kpi, s)) for s in names])] for row in each]
         return pd.DataFrame(rows, columns=["KPI", WHOLE, *names])
 
     def verdicts(self, cells: pd.DataFrame) -> str:
@@ -320,21 +321,6 @@ class Wording:
         still = " Of such marks one in twenty may still be chance." * bool(clear)
         marks = f"↑ and ↓ mark what lies above or below the other segments by more than chance: {many}."
         return f"{marks}{still} The file holds the intervals."
-
-    def other_marks(self, marks: pd.DataFrame) -> tuple[str, ...]:
-        """Say where other segments stand out over 12 months, as a report has them, than in the last period.
-
-        Parameters
-        ----------
-        marks
-            As from ``scorecard.scorecard.marked_otherwise``.
-        """
-        rows: Iterable[Row] = marks.itertuples()
-        return tuple(
-            f"The marks of {self.measured.kpis[row.kpi].label} are of its last quarter ({listed(row.now) or 'none'}). "
-            f"Over {TOLD}, {_upon(row.over_year)}: {link_to(DIFFERENT)}"
-            for row in rows
-        )
 
     def caption(self, table: pd.DataFrame) -> str:
         """Say of which time the table is, and in which currency."""
@@ -366,7 +352,9 @@ def _targets_said(stand: Standing) -> str:
     names = listed([f"{row.label}{_over(row)}" for row in rows])
     some = f"{'The one target' if n == 1 else f'{missed} of {n} targets'} {_are(missed)} missed: {names}"
     head = some if missed else f"None of {n} targets is missed"
-    others = {"met": met, "too close to call": unclear}
+    close = stand.attention[stand.attention["status"] == UNCLEAR]
+    named = f" ({listed([str(label) for label in close['label']])})" if unclear == len(close) <= NAMED else ""
+    others = {"met": met, f"too close to call{named}": unclear}
     rest = [f"{number} {_are(number)} {how}" for how, number in others.items() if number]
     rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
     return f"**{head}**. {listed(rest)}.".removesuffix(" .")
@@ -405,6 +393,13 @@ def _alone(row: Row) -> str:
     if pd.isna(row.until):
         return "the latest period alone"
     return f"{row.until:%B} alone" if row.months == 1 else f"{row.period} alone"
+
+
+def _range(row: Row) -> tuple[float, float]:
+    """Give the ends of what the target allows."""
+    if pd.notna(row.target_upper):
+        return row.target, row.target_upper
+    return (row.target, inf) if row.direction == "up" else (-inf, row.target)
 
 
 def _side(row: Row) -> str:
@@ -474,11 +469,15 @@ def _rows(row: Row) -> Iterator[dict[str, str]]:
         return
     of_year = {name: getattr(row, f"{name}_12m") for name in ("value", "ci_lower", "ci_upper")}
     blank = dict.fromkeys(("previous", "year_before", "limit_lower"), nan)
-    label = f"{row.label}{' a month' if row.months == 1 else ''}, {TOLD}"
-    yield _texts(row._replace(**of_year, **blank, label=label, change=""))
+    yield _texts(row._replace(**of_year, **blank, label=_called(row), change=""))
     if pd.notna(row.value):
         last = f"{row.until:%B}" if row.months == 1 and pd.notna(row.until) else f"last {months(row.months)}"
         yield _texts(row._replace(label=f"{row.label}, {last}", target=nan, target_upper=nan, trend=""))
+
+
+def _called(row: Row) -> str:
+    """Name a KPI, and the 12 months where it is of these."""
+    return f"{row.label}{' a month' if row.months == 1 else ''}, {row.judged_over}" if row.judged_over else row.label
 
 
 def _texts(row: Row) -> dict[str, str]:
@@ -519,7 +518,8 @@ def _usual(row: Row) -> str:
         return f"{way}{', season?' * (row.season == 'unknown')}"
     if row.change == "":
         return row.trend or "not judged" * bool(pd.notna(row.previous) or pd.notna(row.year_before))
-    grows = row.group == "growth" and row.unit == "money" and row.value > row.previous  # by as much as it always does
+    up = row.value > row.previous and not row.value < row.year_before  # by as much as it always does
+    grows = row.group == "growth" and row.unit == "money" and up
     return row.trend or (f"{'up ' * grows}as usual" if _limited(row) else "not clear")
 
 
@@ -547,8 +547,3 @@ def _side_by_side(row: Row, cells: list[Any]) -> list[str]:
         texts = [_plain(row, value) for value in values]
     told = {cell.segment: f"{ARROWS[cell.verdict]}{text}" for cell, text in zip(there, texts[1:], strict=True)}
     return [texts[0], *("–" if cell is None else told[cell.segment] for cell in cells)]
-
-
-def _upon(names: list[str]) -> str:
-    clear = "clearly differs" if len(names) < 2 else "clearly differ"
-    return f"{listed(names) if names else 'no segment'} {clear}"

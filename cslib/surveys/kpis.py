@@ -15,7 +15,16 @@ from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
 from cslib.data.kpi import OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends
 from cslib.stats.intervals import wilson
-from cslib.surveys.answers import SILENT, Answers, Measure, answers, answers_by_period, available_columns, measures
+from cslib.surveys.answers import (
+    SILENT,
+    SMALL,
+    Answers,
+    Measure,
+    answers,
+    answers_by_period,
+    available_columns,
+    measures,
+)
 from cslib.surveys.change import change, non_response, silence_moves
 from cslib.surveys.scores import judged, scores, trend
 
@@ -44,8 +53,9 @@ def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
         of_all = silence_moves(weighted, asked.survey).get("of_all", np.nan)
         rows = weighted.head(1).rename(columns={asked.survey: "value"})
         rows = rows.assign(kpi=asked.survey, n=n, of_all=of_all, trend=_trend(found))
-        apart = pd.Series([_differ(found, setting.segment_by)], rows.index, dtype=object)
-        yield rows.assign(differ=apart)[OVER_YEAR]
+        yield rows.assign(segment="All").reindex(columns=OVER_YEAR)
+        if setting.segment_by:
+            yield _by_segment(found, setting.segment_by)
 
 
 def _begun(data: DataSet, asked: Measure) -> pd.Timestamp:
@@ -54,12 +64,14 @@ def _begun(data: DataSet, asked: Measure) -> pd.Timestamp:
     return pd.Timestamp(table.filter(table.survey == asked.survey).asked_on.min().execute())
 
 
-def _differ(found: Answers, column: str) -> tuple[str, ...] | float:
-    """Name the segments that the report calls clearly different."""
-    if not column:
-        return np.nan
-    scored = judged(scores(found, columns=[column]))
-    return tuple(scored.loc[scored["clear"], "segment"])
+def _by_segment(found: Answers, column: str) -> pd.DataFrame:
+    """Score each segment as the report does, and say which it calls clearly different from the others."""
+    survey = found.measure.survey
+    table = judged(scores(found, columns=[column]))
+    table = table[~table["segment"].isin(["All", SMALL])]
+    sides = [table["clear"] & (table["difference_from_rest"] > 0), table["clear"]]
+    table = table.assign(kpi=survey, value=table[survey], n=table["n_responses"])
+    return table.assign(verdict=np.select(sides, ["above", "below"], "")).reindex(columns=OVER_YEAR)
 
 
 def _trend(found: Answers) -> str:

@@ -70,7 +70,7 @@ def test_without_a_run_before_all_that_stands_is_told(tmp_path):
 
 
 def test_a_target_that_only_the_year_tells_missed_is_told_once_by_the_year(tmp_path):
-    year = {"kpi": "customer_churn_rate", "value": 0.039, "ci_lower": 0.0367, "ci_upper": 0.0413}
+    year = {"kpi": "customer_churn_rate", "segment": "All", "value": 0.039, "ci_lower": 0.0367, "ci_upper": 0.0413}
     targets = {"customer_churn_rate": Target(-np.inf, 0.03)}
     write_run(tmp_path, calm(JUNE), as_of=JUNE, targets=targets, years=[year])
     digest = tell(tmp_path)
@@ -86,7 +86,7 @@ def test_a_target_that_only_the_year_tells_missed_is_told_once_by_the_year(tmp_p
 
 def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year(tmp_path):
     """Nothing of the last quarter is known: a late answer is no correction of what was told."""
-    year = {"kpi": "nps", "value": 30.0, "ci_lower": 27.0, "ci_upper": 33.0, "n": 900}
+    year = {"kpi": "nps", "segment": "All", "value": 30.0, "ci_lower": 27.0, "ci_upper": 33.0, "n": 900}
     rows = series("nps", [30.0, np.nan], until=JUNE)
     how = {"as_of": JUNE, "targets": {"nps": Target(40, np.inf)}, "years": [year]}
     write_run(tmp_path, rows, **how)

@@ -52,7 +52,8 @@ def test_a_target_by_hand(value, target, said, away):
     ],
 )
 def test_a_target_that_a_year_judges_is_looked_at_once(value, year, said, p):
-    own = {"kpi": "customer_churn_rate", "value": year, "ci_lower": year - 0.0023, "ci_upper": year + 0.0023}
+    own = {"kpi": "customer_churn_rate", "segment": "All", "value": year}
+    own |= {"ci_lower": year - 0.0023, "ci_upper": year + 0.0023}
     rows, years = calm(JUNE, months=0, last=[value]), pd.DataFrame([own], columns=OVER_YEAR)
     targets = {"customer_churn_rate": Target(-INF, 0.03)}
     measured = Measured(rows, dict.fromkeys(KPIS, "needs data"), KPIS, targets, years=years)

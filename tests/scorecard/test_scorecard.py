@@ -10,6 +10,7 @@ from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
 from cslib.scorecard.scorecard import (
     COLUMNS,
+    beside_segments,
     compared,
     decided,
     headlines,
@@ -18,6 +19,7 @@ from cslib.scorecard.scorecard import (
     standing,
     told_by,
 )
+from cslib.scorecard.words import Wording
 from cslib.stats.intervals import wilson
 
 CATALOGUE = catalogue(Setting(value_feature="reports", gross_margin=0.8))
@@ -158,7 +160,15 @@ def test_status(target, half, status):
     assert [e for e in (row["target"], row["target_upper"]) if np.isfinite(e)] == ends
 
 
-YEAR_OF_30 = {"kpi": "nps", "value": 30.0, "ci_lower": 28.0, "ci_upper": 32.0, "n": 900, "of_all": np.nan}
+YEAR_OF_30 = {
+    "kpi": "nps",
+    "segment": "All",
+    "value": 30.0,
+    "ci_lower": 28.0,
+    "ci_upper": 32.0,
+    "n": 900,
+    "of_all": np.nan,
+}
 YEAR_OF_42 = YEAR_OF_30 | {"value": 42.0, "ci_lower": 39.0, "ci_upper": 45.0}
 YEAR_OF_50 = YEAR_OF_30 | {"value": 50.0, "ci_lower": 48.0, "ci_upper": 52.0}
 
@@ -404,6 +414,36 @@ def test_what_is_no_mean_is_held_against_all_by_hand():
     assert table["verdict"].tolist() == ["below", "above"]
     p = [2 * norm.sf(apart / np.sqrt(61) * norm.ppf(0.975)) for apart in (15, 8)]
     assert table["p_adjusted"].tolist() == pytest.approx([2 * p[0], p[1]], rel=1e-9)
+
+
+def test_segments_are_held_against_12_months_where_these_are_known():
+    """As the topic says of NPS; of churn, 0.02 and 0.06 of 1,000 each, ± 0.01, are 0.04 ± 0.014 apart: z = 5.5."""
+    both = {"x": ("nps", 25.0, 6.0, "below"), "y": ("nps", 48.0, 6.0, "")}
+    rows = [
+        *[history("nps", [50.0], half=5, segment=s) for s in ("All", "x", "y", "few")],
+        *[history("customer_churn_rate", [0.5], half=0.1, segment=s) for s in ("All", "x", "y")],
+    ]
+    years = [("nps", "All", 36.5, 5.0, np.nan), *[(k, s, v, h, said) for s, (k, v, h, said) in both.items()]]
+    years += [("customer_churn_rate", s, v, 0.01, np.nan) for s, v in (("All", 0.04), ("x", 0.02), ("y", 0.06))]
+    year = pd.DataFrame(years, columns=["kpi", "segment", "value", "half", "verdict"])
+    ends = {"ci_lower": year["value"] - year["half"], "ci_upper": year["value"] + year["half"]}
+    year = year.assign(n=1000.0, p_adjusted=year["verdict"].map({"below": 0.01, "": 0.4}), **ends)
+    names = {name: CATALOGUE[name] for name in ("nps", "customer_churn_rate")}
+    measured = Measured(pd.concat(rows, ignore_index=True), {}, names, {}, years=year.reindex(columns=OVER_YEAR))
+    table = scorecard(measured)
+    cells = compared(table, measured)
+    assert cells[["kpi", "segment", "value", "verdict"]].to_numpy().tolist() == [
+        ["nps", "x", 25.0, "below"], ["nps", "y", 48.0, ""],
+        ["customer_churn_rate", "x", 0.02, "below"], ["customer_churn_rate", "y", 0.06, "above"],
+    ]  # fmt: skip
+    assert cells["p_adjusted"].tolist()[:2] == [0.01, 0.4]
+    beside = beside_segments(table, measured)
+    assert beside[["value", "judged_over"]].to_numpy().tolist() == [[36.5, "12 months"], [0.04, "12 months"]]
+    assert table["value"].tolist() == [50.0, 0.5]
+    shown = Wording(measured, {}).segments(beside, cells, ["x", "y"])
+    assert shown.to_numpy().tolist() == [
+        ["NPS, 12 months", "36.5", "↓ 25.0", "48.0"], ["Customer churn a month, 12 months", "4.0 %", "↓ 2.0 %", "↑ 6.0 %"],
+    ]  # fmt: skip
 
 
 def test_a_segment_without_anybody_asked_hinders_no_other():

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from cslib.data.drift import Drift
-from cslib.data.kpi import HISTORY, OVER_YEAR, Setting, of_margin
+from cslib.data.kpi import HISTORY, Setting, of_margin
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
-from cslib.scorecard.scorecard import COLUMNS, headlines, marked_otherwise, standing, told_by
+from cslib.scorecard.scorecard import COLUMNS, headlines, standing, told_by
 from cslib.scorecard.words import Wording
 
 CATALOGUE = catalogue(Setting(gross_margin=0.8))
@@ -235,40 +235,15 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year():
     )
 
 
-@pytest.mark.parametrize(
-    ("differ", "said"),
-    [
-        ((), "no segment clearly differs"),
-        (("Starter",), "Starter clearly differs"),
-        (("Starter", "Team"), "Starter and Team clearly differ"),
-        (("Starter", "Enterprise"), ""),
-        (np.nan, ""),
-    ],
-)
-def test_marks_of_a_quarter_name_those_of_the_year(differ, said):
-    verdicts = {"Starter": "above", "Enterprise": "below", "Team": ""}
-    cells = pd.DataFrame([("nps", s, v) for s, v in verdicts.items()], columns=["kpi", "segment", "verdict"])
-    years = pd.DataFrame([{"kpi": "nps", "differ": differ}], columns=OVER_YEAR)
-    found = say.other_marks(marked_otherwise(cells, years))
-    quarter = "The marks of NPS are of its last quarter (Enterprise and Starter). Over 12 months, "
-    link = "[Where is it different?](nps_segmentation#where-is-it-different)"
-    assert found == ((f"{quarter}{said}: {link}",) if said else ())
-
-
-def test_what_only_the_year_marks_is_named():
-    cells = pd.DataFrame({"kpi": ["csat"], "segment": ["Team"], "verdict": [""]})
-    years = pd.DataFrame([{"kpi": "csat", "differ": ("Team",)}], columns=OVER_YEAR)
-    (said,) = say.other_marks(marked_otherwise(cells, years))
-    assert said.startswith("The marks of CSAT are of its last quarter (none). Over 12 months, Team clearly differs: ")
-
-
 def test_a_score_names_those_who_did_not_answer():
     (said,) = attention(table(ASKED))
     assert said == (
-        "**NPS is 37.4 over 12 months (33.7 to 40.8)**, with a target of at least 40; April to June 2025 alone, at 43.6, is "
-        "too close to call; weighted to everyone asked, it is about 32. "
+        "**NPS is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; so is April to June "
+        "2025 alone, at 43.6; weighted to everyone asked, it is about 32. "
         "[Who did not answer?](nps_segmentation#who-did-not-answer)"
     )
+    good = ASKED | {"value_12m": 45.0, "ci_lower_12m": 41.0, "ci_upper_12m": 49.0}  # by those who answered
+    assert "**, with a target of at least 40; April to June 2025 alone, at 43.6, is too" in attention(table(good))[0]
     made = card(ASKED)
     assert (made.label, made.value, made.n, made.noun) == ("NPS", 37.4, 1563, "answer")
     assert made.detail == "last 12 months\nLast 3 months: 43.6\nweighted to everyone: 32"
@@ -284,14 +259,14 @@ UNSET = row("time_to_value", 1.0, target=21.0, status="not set up: name a featur
     ("rows", "words"),
     [
         ([MISSED], "**The one target is missed: NRR over 12 months**. No change can be judged yet."),
-        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: NRR over 12 months**. 1 is too close to call. 1 KPI is clearly worse than usual."),
-        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: NRR over 12 months**. 1 is met, 1 is too close to call and 1 cannot be judged (Time to first use). No KPI is clearly worse than usual."),
+        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: NRR over 12 months**. 1 is too close to call (NPS). 1 KPI is clearly worse than usual."),
+        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: NRR over 12 months**. 1 is met, 1 is too close to call (NPS) and 1 cannot be judged (Time to first use). No KPI is clearly worse than usual."),
         ([UNCLEAR, CALM], "**The one target is too close to call**. No KPI is clearly worse than usual."),
         ([ONE_MET], "**The one target is met**. No change can be judged yet."),
         ([ONE_MET, row("nps", 45.0, target=40.0, status="met")], "**Both targets are met**. No change can be judged yet."),
         ([CALM, WORSE], "No targets are set. **1 KPI is clearly worse than usual**."),
         ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: CSAT and NRR over 12 months**. No change can be judged yet."),
-        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is met and 1 is too close to call. No KPI is clearly worse than usual."),
+        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is met and 1 is too close to call (NPS). No KPI is clearly worse than usual."),
     ],
 )  # fmt: skip
 def test_the_answer(rows, words):
