@@ -181,6 +181,11 @@ class Pace:
     later_month: int
     rise: int
 
+    @property
+    def first_months(self) -> int:
+        """Length of the only peak where it is at the start; 0 where risk is not highest then."""
+        return int(self.peaks["last"].iloc[0]) if len(self.peaks) == 1 and self.peaks["first"].iloc[0] == 1 else 0
+
 
 def pace(hazard: pd.DataFrame) -> Pace | None:
     """Tell how the rate of leaving moves with age, by the counts of months with 30 at risk.

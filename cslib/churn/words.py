@@ -223,10 +223,23 @@ class Wording:
             As from ``stats.survival.survival_summary``: on which the report rests, and of all years.
         """
         now, then = whole(summary).iloc[0].survival_12m, usual.iloc[0].survival_12m
-        shares = [format_value(share, "percent") for share in (then, now)]  # as on the card above it
         known = pd.notna(now) and pd.notna(then)
-        stay = f"{shares[0]} of customers stay longer than 12 months, not {shares[1]}" if known else ""
+        stay = f"{format_value(then, 'percent')} stay longer than 12 months" if known else ""
         return changed_pace(found, usual=stay)
+
+    def beside_new(self, shares: Row | None) -> tuple[str, ...]:
+        """Say why fewer, or more, of today's customers leave than of those who start; from ``outlook.beside_new``."""
+        if shares is None:
+            return ()
+        leave = f"{format_value(shares.new, 'percent')} are expected to leave within 12 months"
+        new, today = f"Of customers who start today, {leave}", f"of those here today, {percent(shares.today)}"
+        first = "first month" if shares.past == 1 else f"first {shares.past} months"
+        why = (
+            f": most of these are past the {first}, when risk is highest"
+            if shares.past
+            else ", at the ages they have now"
+        )
+        return (f"{new}; {today}{why}.",)
 
     def warnings(self, summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple[str, ...]:
         """Say what a reader must know first: a shorter look ahead, and segments whose early ages nobody saw.
