@@ -629,18 +629,33 @@ def _level(pace: Pace) -> str:
 def _peaks(pace: Pace) -> str:
     first, last, rate = pace.peaks.iloc[0]
     others, alone = percent(pace.elsewhere), len(pace.peaks) == 1
-    if alone and first == 1:
+    whose, of_all = _whose(pace), " of all customers" if pace.not_by else ""
+    if pace.first_months:
         when = "month" if last == 1 else f"{last:.0f} months"
-        start = f"Risk is highest in the first {when}: {percent(rate)}{'' if last == 1 else ' a month'}"
+        each = "" if last == 1 else " a month"
+        start = f"Risk is highest in the first {when}{whose}: {percent(rate)}{of_all}{each}"
         if pace.later_month:
             return f"{start}, falling to {percent(pace.later)} by month {pace.later_month}"
         return f"{start}, against {others} in {'later months' if last == 1 else 'later ones'}"
     if alone and first < last == pace.n_months:
-        return f"Risk is highest from month {first:.0f} on: {percent(rate)} a month, against {others} before"
+        high = f"{percent(rate)}{of_all} a month, against {others} before"
+        return f"Risk is highest from month {first:.0f} on{whose}: {high}"
     ages = listed([f"{a:.0f}" if a == b else f"{a:.0f}–{b:.0f}" for a, b in pace.peaks[["first", "last"]].to_numpy()])
     rates = listed([percent(r) for r in pace.peaks["rate"]])
     unit = "month" if alone and first == last else "months"
-    return f"Risk peaks in {unit} {ages}: {rates} a month, against {others} in other months"
+    return f"Risk peaks in {unit} {ages}{whose}: {rates}{of_all} a month, against {others} in other months"
+
+
+def _whose(pace: Pace) -> str:
+    """Say which segments clearly have the peaks of all, where not each of them does."""
+    if not pace.not_by:
+        return ""
+    if not pace.shown_by:
+        return " for all customers together, not clearly for any segment"
+    n, every = len(pace.shown_by), len(pace.shown_by) + len(pace.not_by)
+    if every > MOST_SHARES:
+        return f" for {n} of {every} segments, not clearly for the others"
+    return f" for {listed(pace.shown_by)}, not clearly for {listed(pace.not_by)}"
 
 
 def _widest(differences: Differences) -> str:

@@ -11,7 +11,7 @@ from churn_world import LITE, PRO, forecast, lives, rates
 from cslib.churn.at_risk import stakes
 from cslib.churn.outlook import believed, outlook
 from cslib.churn.rates import last_month, last_year
-from cslib.churn.stays import Differences, firm_medians, kept, pace
+from cslib.churn.stays import Differences, Pace, firm_medians, kept, pace
 from cslib.churn.words import ALL_YEARS, Wording
 from cslib.data.drift import Drift
 from cslib.stats.survival import compare_segments, hazard_by_age, survival_at, survival_curve, survival_summary
@@ -189,6 +189,27 @@ def test_survival_names_two_segments_only_where_they_differ(curve, comparison):
 def test_the_hazard_sentence_names_what_stands_out(left, title):
     curve = survival_curve(lives(a=[(k + 1, True, n) for k, n in enumerate(left)] + [(len(left), False, 600)]))
     assert say.hazard(pace(hazard_by_age(curve))).title == title
+
+
+def test_a_peak_is_told_of_the_segments_that_clearly_have_it():
+    found = pd.DataFrame({"first": [1], "last": [1], "rate": [0.0888]})
+
+    def title(shown_by, not_by, **more):
+        return say.hazard(
+            replace(Pace(found, 0.038, 34, 0.0307, 12, 0), shown_by=shown_by, not_by=not_by, **more)
+        ).title
+
+    falls = "8.9 % of all customers, falling to 3.1 % by month 12"
+    told = "Risk is highest in the first month"
+    assert title(("Starter", "Team"), ()) == f"{told}: 8.9 %, falling to 3.1 % by month 12"
+    assert title(("Starter", "Team"), ("Pro",)) == f"{told} for Starter and Team, not clearly for Pro: {falls}"
+    assert title((), ("Pro", "Team")) == f"{told} for all customers together, not clearly for any segment: {falls}"
+    assert title(tuple("abc"), tuple("xyz")) == f"{told} for 3 of 6 segments, not clearly for the others: {falls}"
+    late = pd.DataFrame({"first": [5, 12], "last": [6, 12], "rate": [0.1, 0.2]})
+    assert title(("Team",), ("Pro",), peaks=late) == (
+        "Risk peaks in months 5–6 and 12 for Team, not clearly for Pro: 10 % and 20 % of all customers a month, against "
+        "3.8 % in other months"
+    )
 
 
 # Beside the first month 50 leave a month: of some 2,400 here, 64 in two of them are not clearly more, and 68 are.
