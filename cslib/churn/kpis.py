@@ -10,7 +10,7 @@ import pandas as pd
 from cslib.churn.rates import churn_rates, last_year
 from cslib.data.dataset import DataSet
 from cslib.data.drift import drift
-from cslib.data.kpi import OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends
+from cslib.data.kpi import CHURN, OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends
 from cslib.errors import DataError
 
 NEEDS: Final = "customers with dates, or subscriptions"
@@ -46,14 +46,14 @@ def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 
 
 MONTHLY: Final[Any] = {
-    "group": "retention", "unit": "percent", "months": 1, "base": "customers when the month begins",
+    "group": "retention", "unit": CHURN["unit"], "months": 1, "base": "customers when the month begins",
     "sources": ("customers",), "needs": NEEDS, "blank": NOBODY, "measure": _left_and_stayed,
     "over_year": _over_year,
     "explained": "churn_survival#How many leave in a month?",
 }  # fmt: skip
 KPIS: Final = by_id(
-    Kpi(id="customer_churn_rate", label="Customer churn", question="How many customers leave a month?",
-        formula="customers of the month's start who left in it / customers of its start", direction="down",
+    Kpi(id=CHURN["kpi"], label="Customer churn", question="How many customers leave a month?",
+        formula="customers of the month's start who left in it / customers of its start", direction=CHURN["direction"],
         variants=("over the average base", "per customer-day", "newcomers in the base (Stripe)"), **MONTHLY),
     Kpi(id="customer_retention_rate", label="Customer retention", question="How many customers stay a month?",
         formula="1 − customer churn rate", direction="up", twin="customer_churn_rate", mirror=True,

@@ -12,7 +12,7 @@ from cslib.allowed import asked
 from cslib.churn import words
 from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
-from cslib.churn.kpis import never_recorded
+from cslib.churn.kpis import KPIS, never_recorded
 from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, last_year, reconcile
 from cslib.churn.stays import Differences, Pace, firm_medians, kept, lost, pace
@@ -105,7 +105,8 @@ class Churn(Study):
         """Who leaves, when, and why?"""
         say, summary = self._say, firm_medians(self._summary, self._curve)
         last = None if never_recorded(self.data) else last_month(self._rates)
-        cards = say.cards(summary, last, self._believed, split=self._split, last_time=self._last_time)
+        aim: Any = {"year": last_year(self._rates), "target": KPIS["customer_churn_rate"].target(self.data.targets)}
+        cards = say.cards(summary, last, self._believed, split=self._split, last_time=self._last_time, **aim)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
         text = say.answer(summary, self._pace, self._differences, strongest(self._drivers))

@@ -14,8 +14,8 @@ from cslib.churn.columns import INSTEAD, MRR, MRR_AT_START
 from cslib.churn.kpis import KPIS
 from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
-from cslib.data.kpi import link_to
-from cslib.data.words import changed_pace
+from cslib.data.kpi import Target, link_to
+from cslib.data.words import changed_pace, churn_card, on_card
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, format_value, money, months, percent, whole
@@ -177,7 +177,7 @@ class Wording:
 
     def cards(
         self, summary: pd.DataFrame, last: Row | None, outlook: Row | None, *, split: str = "",
-        last_time: Row | None = None,
+        last_time: Row | None = None, year: Row | None = None, target: Target | None = None,
     ) -> tuple[Card, ...]:  # fmt: skip
         """Make the headline cards: survival at 12 months, median or mean stay, churn of the last month, forecast.
 
@@ -191,6 +191,8 @@ class Wording:
             The column over which the forecast was summed, if any.
         last_time
             As from ``churn.outlook.came``; None where there was no such forecast.
+        year, target
+            As from ``churn.rates.last_year``, by which the target of customer churn is judged where both are known.
 
         Returns
         -------
@@ -198,7 +200,7 @@ class Wording:
             Those that the data can tell.
         """
         stays = (replace(card, noun=self.unit) for card in self._stay_cards(whole(summary).iloc[0]))
-        return (*stays, *_month_card(last), *_ahead_card(outlook, split, last_time))
+        return (*stays, *_month_card(last, year, target), *_ahead_card(outlook, split, last_time))
 
     def _stay_cards(self, row: pd.Series[Any]) -> Iterator[Card]:
         pace = PACE if self.recent else ""
@@ -586,13 +588,17 @@ def _span(lower: float, upper: float) -> str:
     return f"up to {ends[1]}" if math.isnan(lower) else " to ".join(ends)
 
 
-def _month_card(last: Row | None) -> Iterator[Card]:
-    if last is not None:
+def _month_card(last: Row | None, year: Row | None, target: Target | None) -> Iterator[Card]:
+    if last is not None and year is not None and target is not None:
+        yield churn_card(year, (last.churn_rate, last.ci_lower, last.ci_upper), target)
+    elif last is not None:
         before = f"{percent(last.usual)} a month in the {stretch(last.n_before, 'month')} before"
         before = f"expected for {last.month:%B}: {percent(last.usual)}" if last.season == "allowed for" else before
         bounds, detail = (last.ci_lower, last.ci_upper), before if last.compared else ""
-        card = card_of(KPIS["customer_churn_rate"], last.churn_rate, interval=bounds, n=last.n_start, detail=detail)
-        yield replace(card, label=f"{card.label}, {last.month:%B %Y}")
+        kpi = KPIS["customer_churn_rate"]
+        card = card_of(kpi, last.churn_rate, interval=bounds, n=last.n_start, detail=detail)
+        held = on_card(target, kpi.judged(target, last.churn_rate, bounds), kpi.unit)
+        yield replace(card, label=f"{card.label}, {last.month:%B %Y}", **held)
 
 
 def _ahead_card(outlook: Row | None, split: str, last_time: Row | None) -> Iterator[Card]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from cslib.stats.intervals import FIRM
+from cslib.stats.intervals import FIRM, wilson
 
 GAINS: Final = ["new", "expansion", "reactivation"]
 LOSSES: Final = ["churn", "contraction"]
@@ -39,6 +39,24 @@ def balance(moved: pd.DataFrame) -> pd.Series[Any]:
     more["change_share"] = change / row.opening if row.opening > 0 else np.nan
     more["year_share"] = round(row.closing - then, 2) / then if then > 0 else np.nan
     return pd.concat([row, pd.Series(more, dtype=object)])
+
+
+def left_in_a_year(moved: pd.DataFrame) -> pd.Series[Any] | None:
+    """Pool customer churn of the last twelve months in ``movements``, as the churn report does.
+
+    Returns
+    -------
+    pandas.Series or None
+        ``month`` (the last one), ``n_start`` (customers of the months' starts, added up), ``churn_rate`` (a month),
+        ``ci_lower``, ``ci_upper`` (Wilson, 95 %). None with fewer months of which it is settled who left.
+    """
+    rows = moved[(moved["segment"] == "All") & (moved["logo_churn_rate"].notna() | (moved["n_opening"] == 0))]
+    rows = rows.tail(YEAR)
+    n, left = float(rows["n_opening"].sum()), float(rows["n_churned"].sum())
+    if len(rows) < YEAR or not n:
+        return None
+    ends = {name: float(end[0]) for name, end in wilson([left], [n]).columns().items()}
+    return pd.Series({"month": rows["month"].iloc[-1], "n_start": n, "churn_rate": left / n, **ends}, dtype=object)
 
 
 def largest_moves(steps: pd.DataFrame) -> pd.Series[Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import pandas as pd
 
 from cslib.data.calendar import period_start
 from cslib.data.dataset import DataSet
-from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends, of_margin
+from cslib.data.kpi import CHURN, Kpi, Setting, Target, by_id, history_rows, month_ends, of_margin, read_target
 from cslib.errors import DataError, MissingTableError
 from cslib.revenue.movements import movements, trailing
 from cslib.revenue.spending import conversions, retention_cost
@@ -72,6 +72,13 @@ def _last_years(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     at = table["until"].dt.year * YEAR + table["until"].dt.month
     months = min(YEAR, int(at.max() - at.min()) + 1) if len(table) else YEAR
     return table[at >= at.min() + months - 1], months
+
+
+def aims(given: Mapping[str, Any]) -> dict[str, Target]:
+    """Read the targets of what the report's cards tell, those of revenue and of customer churn; others are not read."""
+    own = {name: kpi.target(given) for name, kpi in KPIS.items()}
+    churn = {name: read_target(given[name], **CHURN) for name in [CHURN["kpi"]] if name in given}
+    return {name: target for name, target in own.items() if target} | churn
 
 
 PAID: Final[Any] = {"sources": ("subscriptions",), "needs": "subscriptions"}

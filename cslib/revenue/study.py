@@ -15,6 +15,7 @@ from cslib.retention.revenue import net_and_gross, net_by_segment, revenue_level
 from cslib.revenue import charts, spending, words
 from cslib.revenue import headlines as told
 from cslib.revenue import movements as estimate
+from cslib.revenue.kpis import aims
 from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands, undrawn, well_observed
 from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
@@ -71,7 +72,9 @@ class Revenue(Study):
         """Headline sentence and cards."""
         balance, say, kept = told.balance(self._moved), self._say, self._kept
         text = say.answer(balance, kept, told.least_kept(kept, self._moved))
-        return Answer(say.subtitle(balance), text, tuple(say.cards(self._moved, kept)))
+        return Answer(
+            say.subtitle(balance), text, tuple(say.cards(self._moved, kept, told.left_in_a_year(self._moved)))
+        )
 
     @cached_property
     def last_month(self) -> Result:
@@ -204,7 +207,7 @@ class Revenue(Study):
 
     @cached_property
     def _say(self) -> words.Wording:
-        return words.Wording(self.data.currency)
+        return words.Wording(self.data.currency, aims(self.data.targets))
 
     @cached_property
     def _moved(self) -> pd.DataFrame:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, isinf
+from math import inf, isfinite, isinf
 from typing import Any, Final
 
 import pandas as pd
 
 from cslib.data.drift import Drift
-from cslib.data.kpi import NO_MARGIN, SCORECARD, Kpi, link_to
+from cslib.data.kpi import NO_MARGIN, SCORECARD, Kpi, Target, link_to
+from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.scorecard.history import WHOLE, Measured
-from cslib.scorecard.scorecard import JUDGED, TOLD, Standing
+from cslib.scorecard.scorecard import TOLD, Standing
 from cslib.show.display import Card
 from cslib.show.formats import (
     MAY_BE_SEASON,
@@ -191,10 +192,7 @@ class Wording:
             if row.months == 1:
                 label, trend, limited = f"{row.label} a month", self.measured.trend(row.kpi, pooled=YEAR), False
         lower, upper = (None, None) if lower == upper else (lower, upper)
-        aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
-        aimed: Any = {}
-        if row.status in JUDGED:
-            aimed = {"status": row.status, "target": _target(row, currency), "aims": aims}
+        aimed = {} if pd.isna(row.target) else on_card(_aimed(row), row.status, row.unit, currency)
         limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
         more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun}
         return Card(label, value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
@@ -428,16 +426,18 @@ def _usually(row: Row) -> str:
     return f"usual{now}: {format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)}"
 
 
+def _aimed(row: Row) -> Target:
+    if pd.notna(row.target_upper):
+        return Target(row.target, row.target_upper)
+    return Target(row.target, inf) if row.direction == "up" else Target(-inf, row.target)
+
+
 def _goal(row: Row, currency: str) -> str:
-    ends = [e for e in (row.target, row.target_upper) if pd.notna(e)]
-    texts = [_value(row, e, currency).replace(".0 %", " %") for e in ends]
-    return " to ".join([*(t.removesuffix(" %") for t in texts[:-1]), texts[-1]])
+    return goal(_aimed(row), row.unit, currency)
 
 
 def _target(row: Row, currency: str) -> str:
-    if pd.notna(row.target_upper):
-        return _goal(row, currency)
-    return f"at {'least' if row.direction == 'up' else 'most'} {_goal(row, currency)}"
+    return to_reach(_aimed(row), row.unit, currency)
 
 
 def _of_the_year(row: Row) -> str:
@@ -445,11 +445,15 @@ def _of_the_year(row: Row) -> str:
     if row.months != 1 and pd.notna(row.until):  # the year of a survey ends with the last day that is observed
         year, last = f"last {TOLD}", f"Last {row.months} months: {_bare(row, row.value)}"
     else:
-        ends = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value)
-        year = f"{TOLD} to {row.until:%B %Y}" if pd.notna(row.until) else TOLD
-        last = f"{_upper(_alone(row))}: {_bare(row, row.value)} ({ends})"
+        alone = (row.value, row.ci_lower, row.ci_upper)
+        year, last = year_and_month(row.until, *alone) if pd.notna(row.until) else (TOLD, _alone_too(row))
     weighted = f"\nweighted to everyone: {_weighted(row)}" if pd.notna(row.of_all_12m) else ""
     return f"{year}\n{last}{weighted}"
+
+
+def _alone_too(row: Row) -> str:
+    ends = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value)
+    return f"{_upper(_alone(row))}: {_bare(row, row.value)} ({ends})"
 
 
 def _last_line(row: Row) -> str:

@@ -14,6 +14,7 @@ from cslib.churn.rates import last_month, last_year
 from cslib.churn.stays import Differences, Pace, firm_medians, kept, pace
 from cslib.churn.words import ALL_YEARS, Wording
 from cslib.data.drift import Drift
+from cslib.data.kpi import Target
 from cslib.stats.survival import compare_segments, hazard_by_age, survival_at, survival_curve, survival_summary
 
 say = Wording()
@@ -501,6 +502,21 @@ def test_cards_hold_what_the_data_can_tell(curve):
     lite = survival_summary(curve[curve.segment == "Lite"].assign(segment="All"))
     assert say.cards(lite, last, ahead)[1].label == "Months until half have left"
     assert len(say.cards(summary, None, None)) == 2
+
+
+def test_the_year_judges_the_target_of_churn_or_else_the_last_month(curve):
+    """5 % a month, 4.7 to 5.4 % over the year; 4 to 6 % in the last month."""
+    table = rates(months=13)
+
+    def card(target, **year):
+        return say.cards(survival_summary(curve), last_month(table), None, target=target, **year)[-1]
+
+    aimed = card(Target(-np.inf, 0.045), year=last_year(table))
+    assert (aimed.label, aimed.status, aimed.target) == ("Customer churn a month", "missed", "at most 4.5 %")
+    assert aimed.detail.endswith("January alone: 5.0 (4.0 to 6.0)")
+    alone = card(Target(-np.inf, 0.045))
+    assert (alone.label, alone.status) == ("Customer churn, January 2025", "not clear")
+    assert card(None, year=last_year(table)) == say.cards(survival_summary(curve), last_month(table), None)[-1]
 
 
 def test_a_card_names_what_it_counts(curve):

@@ -12,6 +12,7 @@ from cslib.revenue.headlines import (
     held_by_year,
     largest_moves,
     least_kept,
+    left_in_a_year,
     left_the_year,
     quick_ratios,
     recent_sales,
@@ -38,6 +39,20 @@ def test_the_balance_of_the_last_month():
     assert (found.month, found.n_months, found.n_closing, found.closing) == (MONTHS[2], 3, 7, 110.0)
     assert (found.change, found.change_share) == (10, 0.1)
     assert np.isnan(found.year_share)
+
+
+def test_churn_of_a_year_is_pooled_over_its_months():
+    """Thirteen months of 100 customers; 8 leave in the first, 3 in each other: 36 of 1,200."""
+    months = pd.date_range("2024-01-01", periods=13, freq="MS")
+    table = pd.DataFrame({"segment": "All", "month": months, "n_opening": 100, "n_churned": [8, *[3] * 12]})
+    table["logo_churn_rate"] = table["n_churned"] / 100
+    found = left_in_a_year(table)
+    assert (found.month, found.n_start, found.churn_rate) == (months[-1], 1200, 0.03)
+    assert (found.ci_lower, found.ci_upper) == pytest.approx((0.02175, 0.04125), abs=1e-4)  # Wilson
+    unsettled = table.assign(logo_churn_rate=table["logo_churn_rate"].where(months < "2025-01-01"))
+    assert left_in_a_year(unsettled).month == months[-2]
+    assert left_in_a_year(table.tail(11)) is None
+    assert left_in_a_year(table.assign(n_opening=0)) is None
 
 
 def test_the_balance_of_a_year():

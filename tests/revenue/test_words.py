@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from cslib import load
+from cslib.errors import DataError
 from cslib.retention.revenue import revenue_levels, revenue_retention
 from cslib.revenue.headlines import (
     a_year_before,
@@ -10,11 +11,13 @@ from cslib.revenue.headlines import (
     best_and_worst,
     held_by_year,
     largest_moves,
+    left_in_a_year,
     quick_ratios,
     recent_sales,
     shares_by_year,
     spread,
 )
+from cslib.revenue.kpis import aims
 from cslib.revenue.movements import conventions, layers, movements, trailing, waterfall
 from cslib.revenue.spending import conversions, retention_cost
 from cslib.revenue.words import Wording
@@ -56,6 +59,29 @@ def test_young_and_empty_businesses():
     card = SAY.cards(gone, trailing(young))[-1]
     assert np.isnan(card.value)
     assert (card.label, card.detail) == ("Customer churn, April 2025", "no customers at the start of the month")
+
+
+@pytest.mark.slow
+def test_cards_show_how_kpis_stand_to_their_targets(sample):
+    moved, kept = movements(sample), trailing(sample)
+    given = {"mrr": 900_000, "nrr": 0.95, "grr": [0.5, 0.9], "customer_churn_rate": 0.04, "nps": "not read here"}
+    mrr, nrr, grr, churn = Wording("USD", aims(given)).cards(moved, kept, left_in_a_year(moved))
+    assert (mrr.status, mrr.target, mrr.aims) == ("missed", "at least USD 900 k", (900_000.0,))
+    assert (nrr.status, nrr.target) == ("missed", "at least 95 %")
+    assert (grr.status, grr.target) == ("met", "50 to 90 %")
+    assert (churn.label, churn.status) == ("Customer churn a month", "not clear")
+    assert churn.detail == "12 months to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
+    alone = Wording("USD", aims(given)).cards(moved, kept)[-1]
+    assert (alone.label, alone.status) == ("Customer churn, June 2025", "met")
+    assert [card.status for card in USD.cards(moved, kept, left_in_a_year(moved))] == [""] * 4
+    assert USD.cards(moved, kept, left_in_a_year(moved))[-1].label == "Customer churn, June 2025"
+
+
+def test_a_wrong_target_of_revenue_is_refused():
+    with pytest.raises(DataError, match="nrr is 95, but it is a share of 1"):
+        aims({"nrr": 95})
+    with pytest.raises(DataError, match="customer_churn_rate is 3, but it is a share of 1"):
+        aims({"customer_churn_rate": 3})
 
 
 def test_shrinking_is_said():
