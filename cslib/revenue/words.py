@@ -24,6 +24,7 @@ HOW_TO_READ_TRAILING: Final = (
     "they paid then. Above 100 %, those who grew outweigh those who shrank or left. The numbers below count these "
     "customers."
 )
+MOST: Final = 3  # segments named in a sentence
 PAUSES: Final = "Who pays nothing at the end of the year counts as churn here, in a pause, too."
 NO_MOVERS: Final = "Everybody who paid a year before pays the same."
 ONLY_LARGEST: Final = "The list and its file hold the thousand largest changes."
@@ -160,15 +161,24 @@ class Wording:
         if row is None:
             return ()
         what = f"{row.kind.capitalize()} was {self._money(row.amount)} in {row.month:%B %Y}"
-        share = f"{percent(row.share)} of MRR, where {percent(row.usual)} is usual"
+        share = f"{percent(row.share)} of MRR, where {percent(row.usual) if row.usual else 'none'} is usual"
         return (f"{what}, more than twice as much as in any other month: {share}.",)
 
-    def kept(self, kept: pd.DataFrame, before: pd.Series[Any] | None, ends: pd.DataFrame) -> str:
-        """State NRR and GRR of the last month and a year before; with segments, NRR and those of the worst and best."""
+    def kept(
+        self, kept: pd.DataFrame, before: pd.Series[Any] | None, ends: pd.DataFrame, lowest: pd.DataFrame | None = None
+    ) -> str:
+        """State NRR and GRR of the last month and a year before; with segments, NRR and those of the worst and best.
+
+        Parameters
+        ----------
+        kept
+            As for :meth:`answer`.
+        before, ends, lowest
+            As from ``headlines.a_year_before``, ``headlines.best_and_worst`` and ``headlines.alike_at_the_bottom``.
+        """
         row = whole(kept).iloc[-1]
         if len(ends):
-            worst, best = (f"{percent(end.nrr)} ({end.segment})" for _, end in ends[::-1].iterrows())
-            return f"NRR is {percent(row.nrr)}, from {worst} to {best}"
+            return f"NRR is {percent(row.nrr)}, {_from_to(ends, [] if lowest is None else list(lowest.itertuples()))}"
         text = f"We kept {percent(row.nrr)} of last year's revenue (NRR), {percent(row.grr)} without expansion (GRR)"
         if before is not None:
             nrr, grr = (f"{percent(row[rate])}, after {percent(before[rate])}" for rate in ("nrr", "grr"))
@@ -283,6 +293,19 @@ def _since(balance: pd.Series[Any]) -> str:
 def _against(share: float) -> str:
     size = percent(abs(share))
     return f"{size} {'more' if share > 0 else 'less'} than" if share else "the same as"
+
+
+def _from_to(ends: pd.DataFrame, lowest: list[Any]) -> str:
+    """Name the segments at both ends; at the lower one all that cannot be told apart."""
+    (_, best), (_, worst) = ends.iterrows()
+    both = f"from {percent(worst.nrr)} ({worst.segment}) to {percent(best.nrr)} ({best.segment})"
+    if len(lowest) < 2:
+        return both
+    if best.segment in [row.segment for row in lowest]:
+        return f"{both}, which cannot be told apart"
+    names = [f"{row.segment} ({percent(row.nrr)})" for row in lowest[:MOST]]
+    names += [f"{len(lowest) - MOST} more"] * (len(lowest) > MOST)
+    return f"lowest for {listed(names)}, which cannot be told apart, highest for {best.segment} ({percent(best.nrr)})"
 
 
 def _least(row: pd.Series[Any] | None) -> str:

@@ -7,6 +7,7 @@ from cslib.errors import DataError
 from cslib.retention.revenue import revenue_levels, revenue_retention
 from cslib.revenue.headlines import (
     a_year_before,
+    alike_at_the_bottom,
     balance,
     best_and_worst,
     held_by_year,
@@ -84,6 +85,19 @@ def test_a_wrong_target_of_revenue_is_refused():
         aims({"customer_churn_rate": 3})
 
 
+def test_the_lowest_segments_are_named_together_where_they_cannot_be_told_apart():
+    rows = pd.DataFrame({"segment": list("abcde"), "nrr": [0.7, 0.71, 0.72, 0.73, 1.1], "grr": 0.7})
+    kept, ends = rows.assign(segment="All", nrr=0.9), rows.iloc[[4, 0]]
+
+    def said(n):
+        return SAY.kept(kept, None, ends, rows.head(n))
+
+    assert said(1) == said(0) == "NRR is 90 %, from 70 % (a) to 110 % (e)"
+    assert said(2).endswith("lowest for a (70 %) and b (71 %), which cannot be told apart, highest for e (110 %)")
+    assert "lowest for a (70 %), b (71 %), c (72 %) and 1 more, which" in said(4)
+    assert said(5) == "NRR is 90 %, from 70 % (a) to 110 % (e), which cannot be told apart"
+
+
 def test_shrinking_is_said():
     shrunk = movements(lonely(("a", "2025-01-02", None, 10), ("b", "2025-01-02", "2025-04-02", 30)))
     assert "at the end of April 2025, 75 % less than a month before." in SAY.answer(balance(shrunk), pd.DataFrame())
@@ -120,6 +134,9 @@ def test_movements_and_what_was_kept(sample):
     )
     held, before = "NRR is 89 %, after 87 % a year ago; GRR is 76 %, after 69 %", a_year_before(kept)
     assert USD.kept(kept, before, best_and_worst(kept)) == "NRR is 89 %, from 81 % (Enterprise) to 102 % (Team)"
+    assert USD.kept(kept, before, best_and_worst(kept), alike_at_the_bottom(kept)) == (
+        "NRR is 89 %, lowest for Enterprise (81 %) and Starter (82 %), which cannot be told apart, highest for Team (102 %)"
+    )
     assert USD.kept(kept, before, best_and_worst(kept.head(0))) == held
     young = "We kept 89 % of last year's revenue (NRR), 76 % without expansion (GRR)"
     assert USD.kept(kept, None, best_and_worst(kept.head(0))) == young
