@@ -10,16 +10,11 @@ import pandas as pd
 from cslib.churn.rates import churn_rates, last_year
 from cslib.data.dataset import DataSet
 from cslib.data.drift import drift
-from cslib.data.kpi import CHURN, OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends
+from cslib.data.kpi import CHURN, OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends, never_recorded
 from cslib.errors import DataError
 
 NEEDS: Final = "customers with dates, or subscriptions"
 NOBODY: Final = "nobody was a customer when the period began, as far as records reach"
-
-
-def never_recorded(data: DataSet) -> str:
-    """Say that churn of so many customers was never recorded, or that nobody left; empty where it was."""
-    return next((f.message for f in data.faults if f.rule == "no churn"), "")
 
 
 def _left_and_stayed(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:

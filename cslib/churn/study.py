@@ -12,13 +12,14 @@ from cslib.allowed import asked
 from cslib.churn import words
 from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
-from cslib.churn.kpis import KPIS, never_recorded
+from cslib.churn.kpis import KPIS
 from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, last_year, reconcile
 from cslib.churn.stays import Differences, Pace, firm_medians, kept, lost, pace
 from cslib.data.customers import segment_remark, today_remark
 from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import Drift, drift, recent, recent_lives
+from cslib.data.kpi import never_recorded
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
 from cslib.data.lives import counted_as, day_before
 from cslib.data.parts import in_parts, split_by

@@ -283,6 +283,11 @@ def read_target(value: Any, *, kpi: str, unit: str, direction: str, most: float 
     return Target(end, inf) if direction == "up" else Target(-inf, end)
 
 
+def never_recorded(data: DataSet) -> str:
+    """Say that churn of so many customers was never recorded, or that nobody left; empty where it was."""
+    return next((f.message for f in data.faults if f.rule == "no churn"), "")
+
+
 def of_margin(kpi: Kpi, setting: Setting) -> Kpi:
     """Hold a KPI that rests on margin against no target where the margin is not known."""
     return kpi if setting.gross_margin else replace(kpi, unset=NO_MARGIN)

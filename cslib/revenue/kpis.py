@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pandas as pd
 
 from cslib.data.calendar import period_start
 from cslib.data.dataset import DataSet
-from cslib.data.kpi import CHURN, Kpi, Setting, Target, by_id, history_rows, month_ends, of_margin, read_target
+from cslib.data.kpi import (
+    CHURN,
+    Kpi,
+    Setting,
+    Target,
+    by_id,
+    history_rows,
+    month_ends,
+    never_recorded,
+    of_margin,
+    read_target,
+)
 from cslib.errors import DataError, MissingTableError
 from cslib.revenue.movements import movements, trailing
 from cslib.revenue.spending import conversions, retention_cost
 from cslib.value.prices import acquisition
 
 YEAR: Final = 12
+TOLD: Final = ("mrr", "nrr", "grr")  # by the report's cards
 
 
 def _movements(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
@@ -74,11 +86,14 @@ def _last_years(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return table[at >= at.min() + months - 1], months
 
 
-def aims(given: Mapping[str, Any]) -> dict[str, Target]:
-    """Read the targets of what the report's cards tell, those of revenue and of customer churn; others are not read."""
-    own = {name: kpi.target(given) for name, kpi in KPIS.items()}
-    churn = {name: read_target(given[name], **CHURN) for name in [CHURN["kpi"]] if name in given}
-    return {name: target for name, target in own.items() if target} | churn
+def aims(data: DataSet) -> dict[str, Target]:
+    """Read the targets of what the report's cards tell, and no others; that of churn where it was recorded."""
+    own = {name: KPIS[name].target(data.targets) for name in TOLD}
+    known = {name: target for name, target in own.items() if target}
+    churn = CHURN["kpi"]
+    if churn in data.targets and not never_recorded(data):
+        known[churn] = read_target(data.targets[churn], **CHURN)
+    return known
 
 
 PAID: Final[Any] = {"sources": ("subscriptions",), "needs": "subscriptions"}

@@ -207,7 +207,7 @@ class Revenue(Study):
 
     @cached_property
     def _say(self) -> words.Wording:
-        return words.Wording(self.data.currency, aims(self.data.targets))
+        return words.Wording(self.data.currency, aims(self.data))
 
     @cached_property
     def _moved(self) -> pd.DataFrame:

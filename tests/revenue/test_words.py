@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cslib import load
+from cslib.data.contract import Fault
 from cslib.errors import DataError
 from cslib.retention.revenue import revenue_levels, revenue_retention
 from cslib.revenue.headlines import (
@@ -65,24 +68,37 @@ def test_young_and_empty_businesses():
 @pytest.mark.slow
 def test_cards_show_how_kpis_stand_to_their_targets(sample):
     moved, kept = movements(sample), trailing(sample)
-    given = {"mrr": 900_000, "nrr": 0.95, "grr": [0.5, 0.9], "customer_churn_rate": 0.04, "nps": "not read here"}
-    mrr, nrr, grr, churn = Wording("USD", aims(given)).cards(moved, kept, left_in_a_year(moved))
+    given = {
+        "mrr": 900_000,
+        "nrr": 0.95,
+        "grr": [0.5, 0.9],
+        "customer_churn_rate": 0.04,
+        "upsell_rate": "not read here",
+    }
+    targets = aims(replace(sample, targets=given))
+    mrr, nrr, grr, churn = Wording("USD", targets).cards(moved, kept, left_in_a_year(moved))
     assert (mrr.status, mrr.target, mrr.aims) == ("missed", "at least USD 900 k", (900_000.0,))
     assert (nrr.status, nrr.target) == ("missed", "at least 95 %")
     assert (grr.status, grr.target) == ("met", "50 to 90 %")
     assert (churn.label, churn.status) == ("Customer churn a month", "not clear")
     assert churn.detail == "12 months to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
-    alone = Wording("USD", aims(given)).cards(moved, kept)[-1]
+    alone = Wording("USD", targets).cards(moved, kept)[-1]
     assert (alone.label, alone.status) == ("Customer churn, June 2025", "met")
     assert [card.status for card in USD.cards(moved, kept, left_in_a_year(moved))] == [""] * 4
     assert USD.cards(moved, kept, left_in_a_year(moved))[-1].label == "Customer churn, June 2025"
 
 
-def test_a_wrong_target_of_revenue_is_refused():
+def test_a_wrong_target_of_revenue_is_refused(sample):
     with pytest.raises(DataError, match="nrr is 95, but it is a share of 1"):
-        aims({"nrr": 95})
+        aims(replace(sample, targets={"nrr": 95}))
     with pytest.raises(DataError, match="customer_churn_rate is 3, but it is a share of 1"):
-        aims({"customer_churn_rate": 3})
+        aims(replace(sample, targets={"customer_churn_rate": 3}))
+
+
+def test_churn_that_was_never_recorded_is_held_against_no_target(sample):
+    unknown = replace(sample, faults=[Fault("customers", "churned_on", "no churn", "warning", 1, "never recorded")])
+    assert set(aims(unknown)) == {"nrr"}
+    assert set(aims(sample)) == {"nrr", "customer_churn_rate"}
 
 
 def test_the_lowest_segments_are_named_together_where_they_cannot_be_told_apart():
