@@ -10,16 +10,11 @@ import pandas as pd
 from cslib.churn.rates import churn_rates, last_year
 from cslib.data.dataset import DataSet
 from cslib.data.drift import drift
-from cslib.data.kpi import OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends
+from cslib.data.kpi import CHURN, OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends, never_recorded
 from cslib.errors import DataError
 
 NEEDS: Final = "customers with dates, or subscriptions"
 NOBODY: Final = "nobody was a customer when the period began, as far as records reach"
-
-
-def never_recorded(data: DataSet) -> str:
-    """Say that churn of so many customers was never recorded, or that nobody left; empty where it was."""
-    return next((f.message for f in data.faults if f.rule == "no churn"), "")
 
 
 def _left_and_stayed(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
@@ -57,14 +52,14 @@ def _trend(data: DataSet) -> tuple[str, str]:
 
 
 MONTHLY: Final[Any] = {
-    "group": "retention", "unit": "percent", "months": 1, "base": "customers when the month begins",
+    "group": "retention", "unit": CHURN["unit"], "months": 1, "base": "customers when the month begins",
     "sources": ("customers",), "needs": NEEDS, "blank": NOBODY, "measure": _left_and_stayed,
     "over_year": _over_year,
     "explained": "churn_survival#How many leave in a month?",
 }  # fmt: skip
 KPIS: Final = by_id(
-    Kpi(id="customer_churn_rate", label="Customer churn", question="How many customers leave a month?",
-        formula="customers of the month's start who left in it / customers of its start", direction="down",
+    Kpi(id=CHURN["kpi"], label="Customer churn", question="How many customers leave a month?",
+        formula="customers of the month's start who left in it / customers of its start", direction=CHURN["direction"],
         variants=("over the average base", "per customer-day", "newcomers in the base (Stripe)"), **MONTHLY),
     Kpi(id="customer_retention_rate", label="Customer retention", question="How many customers stay a month?",
         formula="1 − customer churn rate", direction="up", twin="customer_churn_rate", mirror=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import ibis
 import numpy as np
@@ -14,6 +14,9 @@ from cslib.data.lifetimes import lifetimes
 from cslib.data.lives import lives, settled
 from cslib.data.parts import Parts, in_parts
 from cslib.stats.models import FittedModels, fit_averaged, forecast
+
+YEAR: Final = 12
+APART: Final = 0.01  # shares closer than that are told alike
 
 
 def forecast_customers(
@@ -133,6 +136,38 @@ def believed(now: pd.Series[Any], last: pd.Series[Any] | None) -> pd.Series[Any]
     lower, upper = min(now["ci_lower"], now["lost"] / off), max(now["ci_upper"], now["lost"] * off)
     ends = {"ci_lower": lower, "ci_upper": min(upper, float(now["n_active"]))}
     return pd.Series({**now, **ends, "wider": any(ends[end] != now[end] for end in ends), "off": off}, dtype=object)
+
+
+def beside_new(
+    now: pd.Series[Any] | None, summary: pd.Series[Any], counts: pd.DataFrame, *, first_months: int
+) -> pd.Series[Any] | None:
+    """Lay the share of today's customers who leave within a year beside that of those who start today.
+
+    Parameters
+    ----------
+    now
+        As from :func:`outlook`.
+    summary
+        Of all, a row of :func:`cslib.stats.survival.survival_summary`.
+    counts
+        As from :func:`cslib.data.lifetimes.lifetimes`.
+    first_months
+        In which risk is highest, see :attr:`cslib.churn.stays.Pace.first_months`.
+
+    Returns
+    -------
+    pandas.Series or None
+        ``new`` and ``today`` (shares, 0–1), and ``past``: those first months where most of today's customers are past
+        them and fewer of these leave, so that this tells why; else 0. None where one of the shares is not known for 12
+        months, or the two are within a point.
+    """
+    new = 1 - float(summary["survival_12m"])
+    if now is None or now["months_ahead"] != YEAR or not abs(new - now["share_lost"]) >= APART:
+        return None
+    here = counts[(counts["segment"] == "All") & ~counts["event_observed"].astype(bool)]
+    most = here.loc[here["duration_months"] >= first_months, "n"].sum() > here["n"].sum() / 2
+    past = first_months if most and now["share_lost"] < new else 0
+    return pd.Series({"new": new, "today": now["share_lost"], "past": past}, dtype=object)
 
 
 def line(forecast: pd.DataFrame, *, off: float = 1.0) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cslib.stats.intervals import FIRM, SIGNIFICANT
-from cslib.stats.peaks import WORTH, alike, find_peaks
+from cslib.stats.peaks import WORTH, alike, find_peaks, stands_out
 
 FEW: Final = 10  # at risk: a median reached by fewer is no firm estimate
 TOLD: Final = (12, 6, 3, 1)  # months, the first one that is observed is told
@@ -172,6 +172,9 @@ class Pace:
     rise
         The month after all peaks up to which the line rises most, by a quarter or more, though none there clearly
         stands out; 0 where it does not.
+    shown_by, not_by
+        The segments whose risk, too, is higher in these peaks than in other months by more than chance (the intervals
+        of all segments hold together, by Bonferroni), and those of which that is not clear.
     """
 
     peaks: pd.DataFrame = field(repr=False)
@@ -180,6 +183,13 @@ class Pace:
     later: float
     later_month: int
     rise: int
+    shown_by: tuple[str, ...] = ()
+    not_by: tuple[str, ...] = ()
+
+    @property
+    def first_months(self) -> int:
+        """Length of the only peak where it is at the start; 0 where risk is not highest then."""
+        return int(self.peaks["last"].iloc[0]) if len(self.peaks) == 1 and self.peaks["first"].iloc[0] == 1 else 0
 
 
 def pace(hazard: pd.DataFrame) -> Pace | None:
@@ -210,7 +220,23 @@ def pace(hazard: pd.DataFrame) -> Pace | None:
     after = _after(rows, peaks)
     later, month = (after["hazard"].iloc[-1], int(after.index[-1])) if len(after) else (np.nan, 0)
     rise = _rise(rows.loc[rows.index > peaks["last"].max(), "hazard"] if len(peaks) else rows["hazard"])
-    return Pace(peaks, float(left[rest].sum() / lived[rest].sum()), n_months, float(later), month, rise)
+    sure, unsure = _shown_by(hazard, peaks) if len(peaks) else ((), ())
+    elsewhere = float(left[rest].sum() / lived[rest].sum())
+    return Pace(peaks, elsewhere, n_months, float(later), month, rise, sure, unsure)
+
+
+def _shown_by(hazard: pd.DataFrame, peaks: pd.DataFrame) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Part the segments into those that clearly have the peaks of all, and the others."""
+    parts = hazard[hazard["segment"] != "All"]
+    months = parts.assign(month=(parts["duration_months"] + 0.5).round().astype(int))
+    level = 1 - SIGNIFICANT / max(months["segment"].nunique(), 1)
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for segment, own in months.groupby("segment"):
+        rows = own.groupby("month")[["n_events", "customer_months"]].sum()
+        rows = rows.reindex(range(1, int(max(rows.index.max(), peaks["last"].max())) + 1), fill_value=0)
+        left, lived = rows.to_numpy(float).T
+        found[stands_out(left, lived, peaks, confidence_level=level)].append(str(segment))
+    return tuple(found[True]), tuple(found[False])
 
 
 def _rise(line: pd.Series[float]) -> int:

@@ -12,13 +12,14 @@ from cslib.allowed import asked
 from cslib.churn import words
 from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
-from cslib.churn.kpis import never_recorded
-from cslib.churn.outlook import believed, came, forecast_customers, line, outlook
+from cslib.churn.kpis import KPIS
+from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
 from cslib.churn.rates import RATES, RECONCILED, churn_rates, last_month, last_year, reconcile
-from cslib.churn.stays import Differences, firm_medians, kept, lost, pace
+from cslib.churn.stays import Differences, Pace, firm_medians, kept, lost, pace
 from cslib.data.customers import segment_remark, today_remark
 from cslib.data.dataset import DataSet, rewind
 from cslib.data.drift import Drift, drift, recent, recent_lives
+from cslib.data.kpi import never_recorded
 from cslib.data.lifetimes import lifetime_rows, lifetimes, present, unit_months
 from cslib.data.lives import counted_as, day_before
 from cslib.data.parts import in_parts, split_by
@@ -105,11 +106,12 @@ class Churn(Study):
         """Who leaves, when, and why?"""
         say, summary = self._say, firm_medians(self._summary, self._curve)
         last = None if never_recorded(self.data) else last_month(self._rates)
-        cards = say.cards(summary, last, self._believed, split=self._split, last_time=self._last_time)
+        aim: Any = {"year": last_year(self._rates), "target": KPIS["customer_churn_rate"].target(self.data.targets)}
+        cards = say.cards(summary, last, self._believed, split=self._split, last_time=self._last_time, **aim)
         moved = (say.changed(self._drift, self._summary, self._usual),) if self._drift else ()
         warnings = (*moved, *say.warnings(summary, reach=self._reach, horizon_months=self.horizon_months))
-        text = say.answer(summary, pace(self._hazard), self._differences, strongest(self._drivers))
-        return Answer(say.subtitle(summary), text, cards, warnings)
+        text = say.answer(summary, self._pace, self._differences, strongest(self._drivers))
+        return Answer(say.subtitle(summary), text, cards, warnings, say.beside_new(self._beside_new))
 
     @cached_property
     def survival(self) -> Result:
@@ -149,7 +151,7 @@ class Churn(Study):
         As from :func:`cslib.stats.survival.hazard_by_age`.
         """
         table = self._hazard
-        said, shown = self._say.hazard(pace(table)), self._largest(table)
+        said, shown = self._say.hazard(self._pace), self._largest(table)
         why = "Nobody has been followed for longer than a day, so there is no rate of leaving yet."
         chart = partial(panels_with_bands, shown, y="hazard", **AGES, unit="hazard", least=FIRM)
         rest: Any = {"absent": why if table.empty else "", "caption": "Rate of leaving by month of age"}
@@ -361,6 +363,10 @@ class Churn(Study):
         return km.hazard_by_age(self._curve, like=self._all._curve)
 
     @cached_property
+    def _pace(self) -> Pace | None:
+        return pace(self._hazard)
+
+    @cached_property
     def _drawn(self) -> pd.DataFrame:
         return km.survival_at(self._curve, km.drawn_ages(self._curve)).dropna(subset="survival")
 
@@ -463,6 +469,11 @@ class Churn(Study):
     @cached_property
     def _believed(self) -> pd.Series[Any] | None:
         return None if self._outlook is None else believed(self._outlook, self._last_time)
+
+    @cached_property
+    def _beside_new(self) -> pd.Series[Any] | None:
+        first = self._pace.first_months if self._pace else 0
+        return beside_new(self._believed, whole(self._summary).iloc[0], self._lives, first_months=first)
 
     @cached_property
     def _last_time(self) -> pd.Series[Any] | None:

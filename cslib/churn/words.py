@@ -14,8 +14,8 @@ from cslib.churn.columns import INSTEAD, MRR, MRR_AT_START
 from cslib.churn.kpis import KPIS
 from cslib.churn.stays import Differences, Pace
 from cslib.data.drift import Drift
-from cslib.data.kpi import link_to
-from cslib.data.words import changed_pace
+from cslib.data.kpi import Target, link_to
+from cslib.data.words import changed_pace, churn_card, on_card
 from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, format_value, money, months, percent, whole
@@ -177,7 +177,7 @@ class Wording:
 
     def cards(
         self, summary: pd.DataFrame, last: Row | None, outlook: Row | None, *, split: str = "",
-        last_time: Row | None = None,
+        last_time: Row | None = None, year: Row | None = None, target: Target | None = None,
     ) -> tuple[Card, ...]:  # fmt: skip
         """Make the headline cards: survival at 12 months, median or mean stay, churn of the last month, forecast.
 
@@ -191,6 +191,8 @@ class Wording:
             The column over which the forecast was summed, if any.
         last_time
             As from ``churn.outlook.came``; None where there was no such forecast.
+        year, target
+            As from ``churn.rates.last_year``, by which the target of customer churn is judged where both are known.
 
         Returns
         -------
@@ -198,7 +200,7 @@ class Wording:
             Those that the data can tell.
         """
         stays = (replace(card, noun=self.unit) for card in self._stay_cards(whole(summary).iloc[0]))
-        return (*stays, *_month_card(last), *_ahead_card(outlook, split, last_time))
+        return (*stays, *_month_card(last, year, target), *_ahead_card(outlook, split, last_time))
 
     def _stay_cards(self, row: pd.Series[Any]) -> Iterator[Card]:
         pace = PACE if self.recent else ""
@@ -223,10 +225,23 @@ class Wording:
             As from ``stats.survival.survival_summary``: on which the report rests, and of all years.
         """
         now, then = whole(summary).iloc[0].survival_12m, usual.iloc[0].survival_12m
-        shares = [format_value(share, "percent") for share in (then, now)]  # as on the card above it
         known = pd.notna(now) and pd.notna(then)
-        stay = f"{shares[0]} of customers stay longer than 12 months, not {shares[1]}" if known else ""
+        stay = f"{format_value(then, 'percent')} stay longer than 12 months" if known else ""
         return changed_pace(found, usual=stay)
+
+    def beside_new(self, shares: Row | None) -> tuple[str, ...]:
+        """Say why fewer, or more, of today's customers leave than of those who start; from ``outlook.beside_new``."""
+        if shares is None:
+            return ()
+        leave = f"{format_value(shares.new, 'percent')} are expected to leave within 12 months"
+        new, today = f"Of customers who start today, {leave}", f"of those here today, {percent(shares.today)}"
+        first = "first month" if shares.past == 1 else f"first {shares.past} months"
+        why = (
+            f": most of these are past the {first}, when risk is highest"
+            if shares.past
+            else ", at the ages they have now"
+        )
+        return (f"{new}; {today}{why}.",)
 
     def warnings(self, summary: pd.DataFrame, *, reach: int, horizon_months: int) -> tuple[str, ...]:
         """Say what a reader must know first: a shorter look ahead, and segments whose early ages nobody saw.
@@ -573,13 +588,17 @@ def _span(lower: float, upper: float) -> str:
     return f"up to {ends[1]}" if math.isnan(lower) else " to ".join(ends)
 
 
-def _month_card(last: Row | None) -> Iterator[Card]:
-    if last is not None:
+def _month_card(last: Row | None, year: Row | None, target: Target | None) -> Iterator[Card]:
+    if last is not None and year is not None and target is not None:
+        yield churn_card(year, (last.churn_rate, last.ci_lower, last.ci_upper), target)
+    elif last is not None:
         before = f"{percent(last.usual)} a month in the {stretch(last.n_before, 'month')} before"
         before = f"expected for {last.month:%B}: {percent(last.usual)}" if last.season == "allowed for" else before
         bounds, detail = (last.ci_lower, last.ci_upper), before if last.compared else ""
-        card = card_of(KPIS["customer_churn_rate"], last.churn_rate, interval=bounds, n=last.n_start, detail=detail)
-        yield replace(card, label=f"{card.label}, {last.month:%B %Y}")
+        kpi = KPIS["customer_churn_rate"]
+        card = card_of(kpi, last.churn_rate, interval=bounds, n=last.n_start, detail=detail)
+        held = on_card(target, kpi.judged(target, last.churn_rate, bounds), kpi.unit)
+        yield replace(card, label=f"{card.label}, {last.month:%B %Y}", **held)
 
 
 def _ahead_card(outlook: Row | None, split: str, last_time: Row | None) -> Iterator[Card]:
@@ -616,18 +635,33 @@ def _level(pace: Pace) -> str:
 def _peaks(pace: Pace) -> str:
     first, last, rate = pace.peaks.iloc[0]
     others, alone = percent(pace.elsewhere), len(pace.peaks) == 1
-    if alone and first == 1:
+    whose, of_all = _whose(pace), " of all customers" if pace.not_by else ""
+    if pace.first_months:
         when = "month" if last == 1 else f"{last:.0f} months"
-        start = f"Risk is highest in the first {when}: {percent(rate)}{'' if last == 1 else ' a month'}"
+        each = "" if last == 1 else " a month"
+        start = f"Risk is highest in the first {when}{whose}: {percent(rate)}{of_all}{each}"
         if pace.later_month:
             return f"{start}, falling to {percent(pace.later)} by month {pace.later_month}"
         return f"{start}, against {others} in {'later months' if last == 1 else 'later ones'}"
     if alone and first < last == pace.n_months:
-        return f"Risk is highest from month {first:.0f} on: {percent(rate)} a month, against {others} before"
+        high = f"{percent(rate)}{of_all} a month, against {others} before"
+        return f"Risk is highest from month {first:.0f} on{whose}: {high}"
     ages = listed([f"{a:.0f}" if a == b else f"{a:.0f}–{b:.0f}" for a, b in pace.peaks[["first", "last"]].to_numpy()])
     rates = listed([percent(r) for r in pace.peaks["rate"]])
     unit = "month" if alone and first == last else "months"
-    return f"Risk peaks in {unit} {ages}: {rates} a month, against {others} in other months"
+    return f"Risk peaks in {unit} {ages}{whose}: {rates}{of_all} a month, against {others} in other months"
+
+
+def _whose(pace: Pace) -> str:
+    """Say which segments clearly have the peaks of all, where not each of them does."""
+    if not pace.not_by:
+        return ""
+    if not pace.shown_by:
+        return " for all customers together, not clearly for any segment"
+    n, every = len(pace.shown_by), len(pace.shown_by) + len(pace.not_by)
+    if every > MOST_SHARES:
+        return f" for {n} of {every} segments, not clearly for the others"
+    return f" for {listed(pace.shown_by)}, not clearly for {listed(pace.not_by)}"
 
 
 def _widest(differences: Differences) -> str:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from math import inf, isfinite, isnan, nan
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from cslib.data.dataset import DataSet
+from cslib.errors import DataError
 
 GROUPS: Final = ("growth", "retention", "value", "sentiment", "engagement")
 NO_MARGIN: Final = "gross_margin is not set, so that all revenue counts as margin"
 DECLARED: Final = ("gross_margin", "value_feature")  # of a setting, which the data tell where it is not given
 SCORECARD: Final = "scorecard#Where does every KPI stand?"
 HISTORY: Final = ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
+UNCLEAR: Final = "not clear"
+JUDGED: Final = ("met", "missed", UNCLEAR)
+LIKELY_PERCENT: Final = 5.0  # a share above it was meant in percent, where it can pass 1
+CHURN: Final[Any] = {"kpi": "customer_churn_rate", "unit": "percent", "direction": "down"}  # told by two topics
 OVER_YEAR: Final = [
     *("kpi", "segment", "value", "ci_lower", "ci_upper", "n", "of_all", "trend", "p_adjusted", "verdict"),
 ]
@@ -59,6 +65,38 @@ class Target:
 
     low: float
     high: float
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """Its ends that are not open, the lower one first."""
+        return tuple(float(end) for end in (self.low, self.high) if isfinite(end))
+
+    def judge(self, low: float, high: float, *, of_all: float = nan) -> str:
+        """Tell what an interval says of it.
+
+        Parameters
+        ----------
+        low, high
+            Of what is measured; not known: missing.
+        of_all
+            The value weighted to everybody, where those whom the interval is of clearly differ from the others; else
+            missing. A target that it misses is not met.
+
+        Returns
+        -------
+        str
+            One of `JUDGED`: ``met`` or ``missed`` where all of the interval says so.
+
+        Examples
+        --------
+        >>> goal = Target(40.0, float("inf"))
+        >>> [goal.judge(41, 46), goal.judge(41, 46, of_all=32), goal.judge(38, 46), goal.judge(30, 39)]
+        ['met', 'not clear', 'not clear', 'missed']
+        """
+        low, high = -inf if isnan(low) else low, inf if isnan(high) else high
+        if low >= self.low and high <= self.high:
+            return "met" if isnan(of_all) or self.low <= of_all <= self.high else UNCLEAR
+        return "missed" if high < self.low or low > self.high else UNCLEAR
 
 
 Measure: TypeAlias = Callable[[DataSet, Setting], Iterator[pd.DataFrame]]
@@ -174,6 +212,83 @@ class Kpi:
     def reach(self) -> tuple[float, float]:
         """The lowest and the highest value that it can have."""
         return self.span or (0.0, 1.0 if self.unit == "percent" else float("inf"))
+
+    def target(self, given: Mapping[str, Any]) -> Target | None:
+        """Read its target among those of a data set; None where it has none.
+
+        Raises
+        ------
+        DataError
+            It is wrong, see :func:`read_target`. Those of other KPIs are not looked at.
+        """
+        if self.id not in given:
+            return None
+        return read_target(given[self.id], kpi=self.id, unit=self.unit, direction=self.direction, most=self.reach[1])
+
+    def judged(
+        self, target: Target | None, value: float, ends: tuple[float, float] = (nan, nan), *, of_all: float = nan
+    ) -> str:
+        """Tell how a value stands to the target.
+
+        Parameters
+        ----------
+        target
+            As from :meth:`target`.
+        value, ends, of_all
+            As for :meth:`Target.judge`: the value counts itself where it is exact.
+
+        Returns
+        -------
+        str
+            One of `JUDGED`; empty without a target or value, or where something is not set that gives it its meaning.
+        """
+        if target is None or isnan(value) or self.unset:
+            return ""
+        return target.judge(*((value, value) if self.exact else ends), of_all=of_all)
+
+
+def read_target(value: Any, *, kpi: str, unit: str, direction: str, most: float = 1.0) -> Target:
+    """Read the target of one KPI.
+
+    Parameters
+    ----------
+    value
+        A number, or a list of two: the ends of a band.
+    kpi, unit, direction
+        Id of the KPI, and as of :class:`Kpi`.
+    most
+        That it can be.
+
+    Raises
+    ------
+    DataError
+        It is no number, two that do not ascend, one for a KPI that is to stay in a band, or a share in percent.
+
+    Examples
+    --------
+    >>> read_target(0.02, **CHURN)
+    Target(low=-inf, high=0.02)
+    """
+    ends = value if isinstance(value, list) else [value]
+    number = all(isinstance(e, (int, float)) and not isinstance(e, bool) and abs(e) < inf for e in ends)
+    if not number or len(ends) not in (1, 2) or ends != sorted(ends) or (isinstance(value, list) and len(ends) == 1):
+        msg = f"[targets]: {kpi} is {value!r}. Give a number, or the two ends of a band: {kpi} = [1, 2]."
+        raise DataError(msg)
+    likely = LIKELY_PERCENT if most > 1 else 1.0
+    hint = f"Did you mean {max(ends) / 100:g}?" if max(ends) > likely else "Give a number from 0 on."
+    msg = f"[targets]: {kpi} is {value!r}, but it is a share of 1. {hint}"
+    DataError.when(unit == "percent" and (min(ends) < 0 or max(ends) > likely), msg)
+    if len(ends) == 2:
+        return Target(float(ends[0]), float(ends[1]))
+    msg = f"[targets]: {kpi} is to stay in a band. Give both ends: {kpi} = [{ends[0]!r}, {ends[0] * 2!r}]."
+    DataError.when(direction == "band", msg)
+    end = float(ends[0])
+    return Target(end, inf) if direction == "up" else Target(-inf, end)
+
+
+def never_recorded(data: DataSet) -> str:
+    """Say that churn of so many customers was never recorded, or that nobody left; empty where it was."""
+    return next((f.message for f in data.faults if f.rule == "no churn"), "")
 
 
 def of_margin(kpi: Kpi, setting: Setting) -> Kpi:

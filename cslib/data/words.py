@@ -1,11 +1,77 @@
-"""What several reports say of the pace at which customers leave."""
+"""What several reports say: what a target is, how many customers leave, and at what pace."""
 
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
 
 from cslib.data.drift import Drift
-from cslib.show.formats import percent
+from cslib.data.kpi import CHURN, JUDGED, Target
+from cslib.show.display import Card
+from cslib.show.formats import format_interval, format_value, percent
+
+
+def goal(target: Target, unit: str, currency: str = "") -> str:
+    """Write the ends of a target, as in ``3 to 6 %``."""
+    texts = [format_value(end, unit, currency).replace(".0 %", " %") for end in target.ends]
+    return " to ".join([*(text.removesuffix(" %") for text in texts[:-1]), texts[-1]])
+
+
+def to_reach(target: Target, unit: str, currency: str = "") -> str:
+    """Write a target in words.
+
+    Examples
+    --------
+    >>> to_reach(Target(0.95, math.inf), "percent"), to_reach(Target(0.03, 0.06), "percent")
+    ('at least 95 %', '3 to 6 %')
+    """
+    ends = goal(target, unit, currency)
+    return ends if len(target.ends) > 1 else f"at {'least' if math.isfinite(target.low) else 'most'} {ends}"
+
+
+def on_card(target: Target | None, status: str, unit: str, currency: str = "") -> dict[str, Any]:
+    """Give what a card shows of a target, as ``show.display.Card`` has it; nothing where it is not judged."""
+    if target is None or status not in JUDGED:
+        return {}
+    reached = re.sub(r" (months?|days?)$", "", to_reach(target, unit, currency))  # which stands above in the value
+    return {"status": status, "target": reached, "aims": target.ends}
+
+
+def churn_card(year: pd.Series[Any], month: tuple[float, float, float], target: Target) -> Card:
+    """Make the card of customer churn where it has a target: of 12 months, by which that is judged, and the last alone.
+
+    Parameters
+    ----------
+    year
+        As from ``churn.rates.last_year``: ``month`` (the last one), ``churn_rate``, ``ci_lower``, ``ci_upper``,
+        ``n_start``.
+    month
+        Rate of the last month and the ends of its interval.
+    target
+        That it is held against.
+    """
+    ends = float(year["ci_lower"]), float(year["ci_upper"])
+    detail = "\n".join(year_and_month(year["month"], *month))
+    shown = on_card(target, target.judge(*ends), CHURN["unit"])
+    card = Card("Customer churn a month", float(year["churn_rate"]), CHURN["unit"], *ends, int(year["n_start"]))
+    return replace(card, detail=detail, noun="customer month", kpi=CHURN["kpi"], **shown)
+
+
+def year_and_month(until: pd.Timestamp, value: float, lower: float, upper: float) -> tuple[str, str]:
+    """Say of the card of a rate over 12 months which they are, and what the last one is alone.
+
+    Examples
+    --------
+    >>> year_and_month(pd.Timestamp("2025-06-30"), 0.0306, 0.0241, 0.0388)
+    ('12 months to June 2025', 'June alone: 3.1 (2.4 to 3.9)')
+    """
+    ends = format_interval(lower, upper, "percent", value=value)
+    alone = "not measured" if math.isnan(value) else f"{format_value(value, 'percent').removesuffix(' %')} ({ends})"
+    return f"12 months to {until:%B %Y}", f"{until:%B} alone: {alone}"
 
 
 def changed_pace(found: Drift, *, usual: str = "") -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from cslib.stats.intervals import FIRM
+from cslib.stats.intervals import FIRM, wilson
 
 GAINS: Final = ["new", "expansion", "reactivation"]
 LOSSES: Final = ["churn", "contraction"]
@@ -39,6 +39,24 @@ def balance(moved: pd.DataFrame) -> pd.Series[Any]:
     more["change_share"] = change / row.opening if row.opening > 0 else np.nan
     more["year_share"] = round(row.closing - then, 2) / then if then > 0 else np.nan
     return pd.concat([row, pd.Series(more, dtype=object)])
+
+
+def left_in_a_year(moved: pd.DataFrame) -> pd.Series[Any] | None:
+    """Pool customer churn of the last twelve months in ``movements``, as the churn report does.
+
+    Returns
+    -------
+    pandas.Series or None
+        ``month`` (the last one), ``n_start`` (customers of the months' starts, added up), ``churn_rate`` (a month),
+        ``ci_lower``, ``ci_upper`` (Wilson, 95 %). None with fewer months of which it is settled who left.
+    """
+    rows = moved[(moved["segment"] == "All") & (moved["logo_churn_rate"].notna() | (moved["n_opening"] == 0))]
+    rows = rows.tail(YEAR)
+    n, left = float(rows["n_opening"].sum()), float(rows["n_churned"].sum())
+    if len(rows) < YEAR or not n:
+        return None
+    ends = {name: float(end[0]) for name, end in wilson([left], [n]).columns().items()}
+    return pd.Series({"month": rows["month"].iloc[-1], "n_start": n, "churn_rate": left / n, **ends}, dtype=object)
 
 
 def largest_moves(steps: pd.DataFrame) -> pd.Series[Any]:
@@ -128,8 +146,16 @@ def _quick(rows: pd.DataFrame) -> float:
     return float(rows[GAINS].to_numpy().sum()) / lost if lost > 0 else np.nan
 
 
-def far_out(moved: pd.DataFrame) -> pd.Series[Any] | None:
+def far_out(moved: pd.DataFrame, *, of_all: pd.Series[Any] | None = None) -> pd.Series[Any] | None:
     """Find the month whose expansion, contraction or churn stands far out of all others, in ``movements``.
+
+    Parameters
+    ----------
+    moved
+        Of all customers, or of a segment alone.
+    of_all
+        Of a segment, what stands far out among all customers, if anything: its month is told of the segment, too, where
+        the amount is more than twice that of any other month, whatever is usual.
 
     Returns
     -------
@@ -142,6 +168,12 @@ def far_out(moved: pd.DataFrame) -> pd.Series[Any] | None:
     rows = moved[(moved["segment"] == "All") & (moved["opening"] > 0)].set_index("month")
     found = [_farthest(rows, kind) for kind in STANDS_OUT] if len(rows) >= YEAR else []
     far = [row for row in found if row.distance >= FAR and row.amount > TWICE * row.next]
+    if of_all is not None and not far:
+        far = [
+            row
+            for row in found
+            if (row.kind, row.month) == (of_all.kind, of_all.month) and row.amount > TWICE * row.next
+        ]
     return max(far, key=lambda row: row.distance).drop(["distance", "next"]) if far else None
 
 
@@ -178,9 +210,27 @@ def best_and_worst(kept: pd.DataFrame) -> pd.DataFrame:
 
     Of segments with at least 30 customers; no rows where fewer than two have so many.
     """
-    last = kept[kept["month"] == kept["month"].max()]
-    parts = last[(last["segment"] != "All") & (last["n_opening"] >= FIRM)].sort_values("nrr")
+    parts = _firm_parts(kept)
     return parts.iloc[[-1, 0]] if len(parts) > 1 else parts.head(0)
+
+
+def alike_at_the_bottom(kept: pd.DataFrame) -> pd.DataFrame:
+    """Give the rows of :func:`best_and_worst`'s segments that are not clearly above the lowest, which is the first.
+
+    Clearly: the difference is more than the ends of the two intervals that face each other leave to chance (Zou and
+    Donner 2008, Statistics in Medicine 27:1693–1702). Where an interval is not known, nothing is clear.
+    """
+    parts = _firm_parts(kept)
+    if len(parts) < 2:
+        return parts.head(0)
+    least = parts.iloc[0]
+    margin = np.hypot(least["nrr_ci_upper"] - least["nrr"], parts["nrr"] - parts["nrr_ci_lower"])
+    return parts[~(parts["nrr"] - least["nrr"] > margin)]
+
+
+def _firm_parts(kept: pd.DataFrame) -> pd.DataFrame:
+    last = kept[kept["month"] == kept["month"].max()]
+    return last[(last["segment"] != "All") & (last["n_opening"] >= FIRM)].sort_values("nrr")
 
 
 def a_year_before(kept: pd.DataFrame) -> pd.Series[Any] | None:

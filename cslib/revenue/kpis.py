@@ -9,13 +9,25 @@ import pandas as pd
 
 from cslib.data.calendar import period_start
 from cslib.data.dataset import DataSet
-from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends, of_margin
+from cslib.data.kpi import (
+    CHURN,
+    Kpi,
+    Setting,
+    Target,
+    by_id,
+    history_rows,
+    month_ends,
+    never_recorded,
+    of_margin,
+    read_target,
+)
 from cslib.errors import DataError, MissingTableError
 from cslib.revenue.movements import movements, trailing
 from cslib.revenue.spending import conversions, retention_cost
 from cslib.value.prices import acquisition
 
 YEAR: Final = 12
+TOLD: Final = ("mrr", "nrr", "grr")  # by the report's cards
 
 
 def _movements(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
@@ -72,6 +84,16 @@ def _last_years(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     at = table["until"].dt.year * YEAR + table["until"].dt.month
     months = min(YEAR, int(at.max() - at.min()) + 1) if len(table) else YEAR
     return table[at >= at.min() + months - 1], months
+
+
+def aims(data: DataSet) -> dict[str, Target]:
+    """Read the targets of what the report's cards tell, and no others; that of churn where it was recorded."""
+    own = {name: KPIS[name].target(data.targets) for name in TOLD}
+    known = {name: target for name, target in own.items() if target}
+    churn = CHURN["kpi"]
+    if churn in data.targets and not never_recorded(data):
+        known[churn] = read_target(data.targets[churn], **CHURN)
+    return known
 
 
 PAID: Final[Any] = {"sources": ("subscriptions",), "needs": "subscriptions"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -15,6 +15,7 @@ from cslib.retention.revenue import net_and_gross, net_by_segment, revenue_level
 from cslib.revenue import charts, spending, words
 from cslib.revenue import headlines as told
 from cslib.revenue import movements as estimate
+from cslib.revenue.kpis import aims
 from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands, undrawn, well_observed
 from cslib.show.formats import whole
 from cslib.show.result import Answer, Result, Study
@@ -71,7 +72,9 @@ class Revenue(Study):
         """Headline sentence and cards."""
         balance, say, kept = told.balance(self._moved), self._say, self._kept
         text = say.answer(balance, kept, told.least_kept(kept, self._moved))
-        return Answer(say.subtitle(balance), text, tuple(say.cards(self._moved, kept)))
+        return Answer(
+            say.subtitle(balance), text, tuple(say.cards(self._moved, kept, told.left_in_a_year(self._moved)))
+        )
 
     @cached_property
     def last_month(self) -> Result:
@@ -91,7 +94,7 @@ class Revenue(Study):
             "mrr_movements", _latest_first(self._moved), self._say.quick(told.quick_ratios(self._moved)),
             "MRR gained above the line and lost below it, month by month. Points: the net change.",
             partial(charts.movement_bars, self._whole, currency=self.data.currency), "Stacked bars",
-            caption="Movements of MRR, the last month first", notes=self._say.far_out(told.far_out(self._moved)),
+            caption="Movements of MRR, the last month first", notes=self._say.far_out(self._far_out),
         )  # fmt: skip
 
     @cached_property
@@ -106,12 +109,12 @@ class Revenue(Study):
         shown = well_observed(largest_segments(lines), least=30)
         draw = panels_with_bands if self.by else lines_with_bands
         return Result(
-            name, table, self._say.kept(self._kept, told.a_year_before(self._kept), told.best_and_worst(self._kept)),
+            name, table, self._kept_title,
             "MRR of those who were customers twelve months earlier, as a share of what they paid then. Bands: 95 %."
             + left_out(lines, shown) + undrawn(shown, "share", few="fewer than 30 such customers in each month"),
             partial(draw, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
             how_to_read=words.HOW_TO_READ_TRAILING, caption=caption,
-            notes=self._say.left_the_year(told.left_the_year(told.far_out(self._moved), self._kept))
+            notes=self._say.left_the_year(told.left_the_year(self._far_out, self._kept))
             + segment_remark(self.data, self.by),
         )  # fmt: skip
 
@@ -204,11 +207,22 @@ class Revenue(Study):
 
     @cached_property
     def _say(self) -> words.Wording:
-        return words.Wording(self.data.currency)
+        return words.Wording(self.data.currency, aims(self.data))
 
     @cached_property
     def _moved(self) -> pd.DataFrame:
         return estimate.movements(self.data, segment_by=self.by)
+
+    @property
+    def _kept_title(self) -> str:
+        ends = told.best_and_worst(self._kept), told.alike_at_the_bottom(self._kept)
+        return self._say.kept(self._kept, told.a_year_before(self._kept), *ends)
+
+    @cached_property
+    def _far_out(self) -> pd.Series[Any] | None:
+        """The month that stands far out; of a segment also where it does among all customers."""
+        of_all = told.far_out(estimate.movements(self.data.whole())) if self.data.whole else None
+        return told.far_out(self._moved, of_all=of_all)
 
     @cached_property
     def _whole(self) -> pd.DataFrame:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import nan
 from typing import Any, Final
 
 import pandas as pd
 
+from cslib.data.kpi import CHURN, Target
+from cslib.data.words import churn_card, on_card
 from cslib.errors import counted, listed, stretch
 from cslib.revenue.kpis import KPIS
 from cslib.show.display import Card, card_of
@@ -20,6 +24,7 @@ HOW_TO_READ_TRAILING: Final = (
     "they paid then. Above 100 %, those who grew outweigh those who shrank or left. The numbers below count these "
     "customers."
 )
+MOST: Final = 3  # segments named in a sentence
 PAUSES: Final = "Who pays nothing at the end of the year counts as churn here, in a pause, too."
 NO_MOVERS: Final = "Everybody who paid a year before pays the same."
 ONLY_LARGEST: Final = "The list and its file hold the thousand largest changes."
@@ -40,9 +45,12 @@ class Wording:
     ----------
     currency
         Of the amounts, as in ``USD``; may be empty.
+    targets
+        Of the KPIs that cards tell, by id.
     """
 
     currency: str = ""
+    targets: Mapping[str, Target] = field(default_factory=dict)
 
     def _money(self, value: float) -> str:
         return format_value(value, "money", self.currency)
@@ -72,7 +80,7 @@ class Wording:
         now = f"**Monthly recurring revenue is {self._money(balance.closing)}** at the end of {balance.month:%B %Y}"
         return f"{now}{_since(balance)}. {_held(kept)}{_least(least)}"
 
-    def cards(self, moved: pd.DataFrame, kept: pd.DataFrame) -> list[Card]:
+    def cards(self, moved: pd.DataFrame, kept: pd.DataFrame, year: pd.Series[Any] | None = None) -> list[Card]:
         """Make the headline cards: MRR, NRR and GRR over a year, and customer churn.
 
         Parameters
@@ -80,27 +88,44 @@ class Wording:
         moved, kept
             As from :func:`cslib.revenue.movements.movements` and :func:`cslib.revenue.movements.trailing`; the latter
             may be empty.
+        year
+            As from :func:`cslib.revenue.headlines.left_in_a_year`: that judges the target of customer churn.
         """
         row = whole(moved).iloc[-1]
         each = f"\n{self._money(row.arpa)} a customer" if pd.notna(row.arpa) else ""
         detail = f"end of {row.month:%B %Y}{each}"
-        cards = [card_of(KPIS["mrr"], row.closing, n=int(row.n_paying), currency=self.currency, detail=detail)]
+        mrr = card_of(KPIS["mrr"], row.closing, n=int(row.n_paying), currency=self.currency, detail=detail)
+        cards = [self._aimed(mrr)]
         if len(kept):
             last = whole(kept).iloc[-1]
             for name in ("nrr", "grr"):
                 ends = last[f"{name}_ci_lower"], last[f"{name}_ci_upper"]
-                year = f"12 months to {last.month:%B %Y}"
-                cards.append(card_of(KPIS[name], last[name], interval=ends, n=int(last.n_opening), detail=year))
+                span = f"12 months to {last.month:%B %Y}"
+                card = card_of(KPIS[name], last[name], interval=ends, n=int(last.n_opening), detail=span)
+                cards.append(self._aimed(card))
         settled = whole(moved).query("logo_churn_rate.notna() or n_opening == 0")
         last = settled.iloc[-1] if len(settled) else row
-        ends, n = (last.logo_churn_ci_lower, last.logo_churn_ci_upper), int(last.n_opening)
-        label, kpi = (
-            f"Customer churn, {last.month:%B %Y}",
-            "customer_churn_rate",
-        )  # others tell a year
-        why = "" if pd.notna(last.logo_churn_rate) else "no customers at the start of the month"
-        cards.append(Card(label, last.logo_churn_rate, "percent", *ends, n, detail=why, kpi=kpi))
-        return cards
+        return [*cards, self._churn_card(last, year)]
+
+    def _aimed(self, card: Card) -> Card:
+        """Show on a card its target and how it stands to it."""
+        ends = [nan if end is None else float(end) for end in (card.ci_lower, card.ci_upper)]
+        value = nan if card.value is None else float(card.value)
+        target = self.targets.get(card.kpi)
+        status = KPIS[card.kpi].judged(target, value, (ends[0], ends[1]))
+        return replace(card, **on_card(target, status, card.unit, self.currency))
+
+    def _churn_card(self, last: pd.Series[Any], year: pd.Series[Any] | None) -> Card:
+        """Tell the last month, or where there is a target the year by which that is judged."""
+        rate, ends, kpi = last.logo_churn_rate, (last.logo_churn_ci_lower, last.logo_churn_ci_upper), CHURN["kpi"]
+        target = self.targets.get(kpi)
+        if target is not None and year is not None:
+            return churn_card(year, (rate, *ends), target)
+        label, n = f"Customer churn, {last.month:%B %Y}", int(last.n_opening)  # others tell a year
+        why = "" if pd.notna(rate) else "no customers at the start of the month"
+        status = "" if target is None or pd.isna(rate) else target.judge(*ends)
+        held = on_card(target, status, CHURN["unit"])
+        return Card(label, rate, CHURN["unit"], *ends, n, detail=why, kpi=kpi, **held)
 
     def waterfall(self, moves: pd.Series[Any], *, period: str) -> str:
         """State what was added and what was lost, with the largest movement of either, and what they come to.
@@ -136,15 +161,24 @@ class Wording:
         if row is None:
             return ()
         what = f"{row.kind.capitalize()} was {self._money(row.amount)} in {row.month:%B %Y}"
-        share = f"{percent(row.share)} of MRR, where {percent(row.usual)} is usual"
+        share = f"{percent(row.share)} of MRR, where {percent(row.usual) if row.usual else 'none'} is usual"
         return (f"{what}, more than twice as much as in any other month: {share}.",)
 
-    def kept(self, kept: pd.DataFrame, before: pd.Series[Any] | None, ends: pd.DataFrame) -> str:
-        """State NRR and GRR of the last month and a year before; with segments, NRR and those of the worst and best."""
+    def kept(
+        self, kept: pd.DataFrame, before: pd.Series[Any] | None, ends: pd.DataFrame, lowest: pd.DataFrame | None = None
+    ) -> str:
+        """State NRR and GRR of the last month and a year before; with segments, NRR and those of the worst and best.
+
+        Parameters
+        ----------
+        kept
+            As for :meth:`answer`.
+        before, ends, lowest
+            As from ``headlines.a_year_before``, ``headlines.best_and_worst`` and ``headlines.alike_at_the_bottom``.
+        """
         row = whole(kept).iloc[-1]
         if len(ends):
-            worst, best = (f"{percent(end.nrr)} ({end.segment})" for _, end in ends[::-1].iterrows())
-            return f"NRR is {percent(row.nrr)}, from {worst} to {best}"
+            return f"NRR is {percent(row.nrr)}, {_from_to(ends, [] if lowest is None else list(lowest.itertuples()))}"
         text = f"We kept {percent(row.nrr)} of last year's revenue (NRR), {percent(row.grr)} without expansion (GRR)"
         if before is not None:
             nrr, grr = (f"{percent(row[rate])}, after {percent(before[rate])}" for rate in ("nrr", "grr"))
@@ -259,6 +293,19 @@ def _since(balance: pd.Series[Any]) -> str:
 def _against(share: float) -> str:
     size = percent(abs(share))
     return f"{size} {'more' if share > 0 else 'less'} than" if share else "the same as"
+
+
+def _from_to(ends: pd.DataFrame, lowest: list[Any]) -> str:
+    """Name the segments at both ends; at the lower one all that cannot be told apart."""
+    (_, best), (_, worst) = ends.iterrows()
+    both = f"from {percent(worst.nrr)} ({worst.segment}) to {percent(best.nrr)} ({best.segment})"
+    if len(lowest) < 2:
+        return both
+    if best.segment in [row.segment for row in lowest]:
+        return f"{both}, which cannot be told apart"
+    names = [f"{row.segment} ({percent(row.nrr)})" for row in lowest[:MOST]]
+    names += [f"{len(lowest) - MOST} more"] * (len(lowest) > MOST)
+    return f"lowest for {listed(names)}, which cannot be told apart, highest for {best.segment} ({percent(best.nrr)})"
 
 
 def _least(row: pd.Series[Any] | None) -> str:

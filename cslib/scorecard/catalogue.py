@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any, Final
+from typing import Any
 
 from cslib.churn import kpis as churn
 from cslib.data.kpi import GROUPS, Kpi, Setting, Target
@@ -15,7 +15,6 @@ from cslib.surveys import kpis as surveys
 from cslib.value import kpis as value
 
 TOPICS: tuple[ModuleType, ...] = (churn, revenue, value, surveys, engagement)
-LIKELY_PERCENT: Final = 5.0  # a share above it was meant in percent, where it can pass 1
 
 
 def catalogue(setting: Setting | None = None) -> dict[str, Kpi]:
@@ -69,22 +68,5 @@ def read_targets(given: Any, kpis: Mapping[str, Kpi]) -> dict[str, Target]:
     """
     for name in given:
         refuse_unknown(name, kpis, f"[targets] names {name!r}, which is no KPI.", error=DataError)
-    return {name: _target(kpis[name], value) for name, value in given.items()}
-
-
-def _target(kpi: Kpi, value: Any) -> Target:
-    ends = value if isinstance(value, list) else [value]
-    number = all(isinstance(e, (int, float)) and not isinstance(e, bool) and abs(e) < float("inf") for e in ends)
-    if not number or len(ends) not in (1, 2) or ends != sorted(ends) or (isinstance(value, list) and len(ends) == 1):
-        msg = f"[targets]: {kpi.id} is {value!r}. Give a number, or the two ends of a band: {kpi.id} = [1, 2]."
-        raise DataError(msg)
-    most = LIKELY_PERCENT if kpi.reach[1] > 1 else 1.0
-    hint = f"Did you mean {max(ends) / 100:g}?" if max(ends) > most else "Give a number from 0 on."
-    msg = f"[targets]: {kpi.id} is {value!r}, but it is a share of 1. {hint}"
-    DataError.when(kpi.unit == "percent" and (min(ends) < 0 or max(ends) > most), msg)
-    if len(ends) == 2:
-        return Target(float(ends[0]), float(ends[1]))
-    msg = f"[targets]: {kpi.id} is to stay in a band. Give both ends: {kpi.id} = [{ends[0]!r}, {ends[0] * 2!r}]."
-    DataError.when(kpi.direction == "band", msg)
-    end = float(ends[0])
-    return Target(end, float("inf")) if kpi.direction == "up" else Target(float("-inf"), end)
+    each = {name: kpis[name].target(given) for name in given}
+    return {name: target for name, target in each.items() if target}

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
-from cslib.data.kpi import Kpi, Target
+from cslib.data.kpi import JUDGED, UNCLEAR, Kpi, Target
 from cslib.scorecard.history import WHOLE, Measured
 from cslib.stats.intervals import FIRM, LEVEL, SIGNIFICANT, z_value
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, Limits, control_limits
@@ -34,8 +34,6 @@ HEADLINES: Final = (
 )
 COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict"]
 WORST: Final = ["worst", "worst_value", "apart", "close", "close_value"]
-UNCLEAR: Final = "not clear"
-JUDGED: Final = ("met", "missed", UNCLEAR)
 WORSE: Final = {"up": "lower", "down": "higher"}
 
 
@@ -107,7 +105,7 @@ def scorecard(measured: Measured) -> pd.DataFrame:
 
 
 def _ends(target: Target | None) -> dict[str, float]:
-    ends = [e for e in (target.low, target.high) if np.isfinite(e)] if target else []
+    ends = target.ends if target else ()
     return {"target": ends[0] if ends else np.nan, "target_upper": ends[1] if len(ends) == 2 else np.nan}
 
 
@@ -224,20 +222,11 @@ def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, A
         return {"status": f"not set up: {kpi.unset}"}
     own = _of_year(kpi, measured)
     year = {f"{c}_12m": _first(own, c) for c in ("value", "ci_lower", "ci_upper", "n", "of_all")}
-    of_all = year["of_all_12m"]
-    biased = not (np.isnan(of_all) or target.low <= of_all <= target.high)
-    alone = _against(*reach_of(now, kpi), target, biased=False)
+    alone = target.judge(*reach_of(now, kpi))
     if np.isnan(year["value_12m"]):
         return {**year, "status": alone}
-    over_year = _against(year["ci_lower_12m"], year["ci_upper_12m"], target, biased=biased)
+    over_year = target.judge(year["ci_lower_12m"], year["ci_upper_12m"], of_all=year["of_all_12m"])
     return {**year, "status": over_year, "judged_over": TOLD, "status_alone": alone}
-
-
-def _against(low: float, high: float, target: Target, *, biased: bool) -> str:
-    """Tell what an interval says of a target; those whom it is of may say more good than everybody asked would."""
-    if low >= target.low and high <= target.high:
-        return UNCLEAR if biased else "met"
-    return "missed" if high < target.low or low > target.high else UNCLEAR
 
 
 def decided(row: Any) -> tuple[float, float, float]:

@@ -11,10 +11,11 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.data.drift import Drift
-from cslib.data.kpi import NO_MARGIN, SCORECARD, Kpi, link_to
+from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, Target, link_to
+from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.scorecard.history import WHOLE, Measured
-from cslib.scorecard.scorecard import JUDGED, TOLD, UNCLEAR, Standing, has_value
+from cslib.scorecard.scorecard import TOLD, Standing, has_value
 from cslib.show.display import Card
 from cslib.show.formats import (
     MAY_BE_SEASON,
@@ -146,8 +147,8 @@ class Wording:
             off = f", {_side(row)} its target of {goal}**{_and_trend(row)}"
             return f"**{row.label} is {year}{off}; {alone}{_of_all(row)}."
         target = _target(row, self.currency)
-        low, high = _range(row)
-        if pd.notna(row.of_all_12m) and low <= row.ci_lower_12m and row.ci_upper_12m <= high:  # by who answered
+        by_answers = _aimed(row).judge(row.ci_lower_12m, row.ci_upper_12m)
+        if pd.notna(row.of_all_12m) and by_answers == "met":
             return f"**{row.label} is {year}**, with a target of {target}{_and_trend(row)}; {alone}{_of_all(row)}."
         alone = f"so is {at}" if row.status == row.status_alone else alone
         close = f"too close to its target of {target} to call{_and_trend(row)}"
@@ -203,10 +204,7 @@ class Wording:
             if row.months == 1:
                 label, trend, limited = f"{row.label} a month", self.measured.trend(row.kpi, pooled=YEAR), False
         lower, upper = (None, None) if lower == upper else (lower, upper)
-        aims = tuple(float(end) for end in (row.target, row.target_upper) if pd.notna(end))
-        aimed: Any = {}
-        if row.status in JUDGED:
-            aimed = {"status": row.status, "target": re.sub(SPAN, "", _target(row, currency)), "aims": aims}
+        aimed = {} if pd.isna(row.target) else on_card(_aimed(row), row.status, row.unit, currency)
         limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
         more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun}
         return Card(label, value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
@@ -395,13 +393,6 @@ def _alone(row: Row) -> str:
     return f"{row.until:%B} alone" if row.months == 1 else f"{row.period} alone"
 
 
-def _range(row: Row) -> tuple[float, float]:
-    """Give the ends of what the target allows."""
-    if pd.notna(row.target_upper):
-        return row.target, row.target_upper
-    return (row.target, inf) if row.direction == "up" else (-inf, row.target)
-
-
 def _side(row: Row) -> str:
     return "outside" if pd.notna(row.target_upper) else "below" if row.direction == "up" else "above"
 
@@ -435,16 +426,18 @@ def _usually(row: Row) -> str:
     return f"usual{now}: {format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)}"
 
 
+def _aimed(row: Row) -> Target:
+    if pd.notna(row.target_upper):
+        return Target(row.target, row.target_upper)
+    return Target(row.target, inf) if row.direction == "up" else Target(-inf, row.target)
+
+
 def _goal(row: Row, currency: str) -> str:
-    ends = [e for e in (row.target, row.target_upper) if pd.notna(e)]
-    texts = [_value(row, e, currency).replace(".0 %", " %") for e in ends]
-    return " to ".join([*(t.removesuffix(" %") for t in texts[:-1]), texts[-1]])
+    return goal(_aimed(row), row.unit, currency)
 
 
 def _target(row: Row, currency: str) -> str:
-    if pd.notna(row.target_upper):
-        return _goal(row, currency)
-    return f"at {'least' if row.direction == 'up' else 'most'} {_goal(row, currency)}"
+    return to_reach(_aimed(row), row.unit, currency)
 
 
 def _of_the_year(row: Row) -> str:
@@ -452,10 +445,14 @@ def _of_the_year(row: Row) -> str:
     if row.months != 1 and pd.notna(row.until):  # the year of a survey ends with the last day that is observed
         year, last = f"last {TOLD}", f"Last {row.months} months: {_bare(row, row.value) or 'not measured'}"
     else:
-        year = f"{TOLD} to {row.until:%B %Y}" if pd.notna(row.until) else TOLD
-        last = f"{_upper(_alone(row))}: {_bare(row, row.value) or 'not measured'}{_known(row)}"
+        alone = (row.value, row.ci_lower, row.ci_upper)
+        year, last = year_and_month(row.until, *alone) if pd.notna(row.until) else (TOLD, _alone_too(row))
     weighted = f"\nweighted to everyone: {_weighted(row)}" if pd.notna(row.of_all_12m) else ""
     return f"{year}\n{last}{weighted}"
+
+
+def _alone_too(row: Row) -> str:
+    return f"{_upper(_alone(row))}: {_bare(row, row.value) or 'not measured'}{_known(row)}"
 
 
 def _last_line(row: Row) -> str:

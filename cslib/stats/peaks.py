@@ -83,6 +83,38 @@ def alike(events: ArrayLike, exposure: ArrayLike) -> int:
     return 0
 
 
+def stands_out(events: ArrayLike, exposure: ArrayLike, peaks: pd.DataFrame, *, confidence_level: float) -> bool:
+    """Tell whether peaks of others, too, are months with more events than elsewhere by more than chance.
+
+    Parameters
+    ----------
+    events, exposure
+        As for :func:`find_peaks`.
+    peaks
+        As from :func:`find_peaks`, of other counts or of a sum: they are not looked for here.
+    confidence_level
+        Of the interval (Wilson's, of the share of events that fall into a peak) that has to lie above the share of
+        exposure that does: for every peak, against the months outside all of them.
+
+    Examples
+    --------
+    >>> peaks = pd.DataFrame({"first": [1], "last": [1]})
+    >>> [stands_out([n, 20, 20], [500, 500, 500], peaks, confidence_level=0.95) for n in (24, 60)]
+    [False, True]
+    """
+    left, lived = np.asarray(events, float), np.asarray(exposure, float)
+    months = [slice(int(first) - 1, int(last)) for first, last in zip(peaks["first"], peaks["last"], strict=True)]
+    rest = np.ones(len(left), bool)
+    for peak in months:
+        rest[peak] = False
+    for peak in months:
+        n, own, other = left[peak].sum() + left[rest].sum(), lived[peak].sum(), lived[rest].sum()
+        share = wilson([left[peak].sum()], [n], confidence_level=confidence_level) if n and own and other else None
+        if share is None or share.lower[0] <= own / (own + other):
+            return False
+    return True
+
+
 def _surest(left: Floats, lived: Floats, free: np.ndarray) -> slice | None:
     """Return the stretch of free months whose rate stands out most, where that is more than chance."""
     own, total = np.where(free, lived, 0.0), int(left[free].sum())

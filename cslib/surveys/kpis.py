@@ -46,7 +46,7 @@ def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     columns = available_columns(today, setting.segment_by)
     for asked in known:
         found = answers(today, asked, columns=columns, standings=known)
-        if _begun(today, asked) > found.window.first + pd.DateOffset(months=MISSED):
+        if not is_year(today, found):
             continue
         weighted = non_response(found)
         n = int(found.counts.loc[found.counts["now"] > SILENT, "n"].sum())
@@ -56,6 +56,17 @@ def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
         yield rows.assign(segment="All").reindex(columns=OVER_YEAR)
         if setting.segment_by:
             yield _by_segment(found, setting.segment_by)
+
+
+def is_year(data: DataSet, found: Answers) -> bool:
+    """Tell whether customers were asked early enough for the answers of 12 months to be those of a year."""
+    return bool(_begun(data, found.measure) <= found.window.first + pd.DateOffset(months=MISSED))
+
+
+def as_asked(survey: str, *, lower_is_easier: bool) -> Kpi:
+    """Give the KPI of a survey, with the direction that is good."""
+    kpi = KPIS[survey]
+    return kpi.adapt(kpi, Setting(ces_lower_is_easier=lower_is_easier)) if kpi.adapt else kpi
 
 
 def _begun(data: DataSet, asked: Measure) -> pd.Timestamp:

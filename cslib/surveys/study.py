@@ -14,6 +14,7 @@ from cslib.allowed import asked
 from cslib.data.contract import SCALES
 from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
+from cslib.data.words import on_card
 from cslib.show.charts import left_out, panels_with_bands, undrawn
 from cslib.show.estimates import forest_plot
 from cslib.show.result import Answer, Result, Study
@@ -24,12 +25,13 @@ from cslib.surveys import words
 from cslib.surveys.answers import Answers, Measure, wanted
 from cslib.surveys.change import WORTH_SEEING, answers_needed, change, most_moved, non_response, silence_moves
 from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, trend_rows
-from cslib.surveys.kpis import of_the_quarter
+from cslib.surveys.kpis import as_asked, is_year, of_the_quarter
 from cslib.surveys.scores import EXTRA, judged
 from cslib.surveys.stakes import Landmark, after_answers, money_at_stake, priced, stakes_by_segment, unhappy, who_left
 
 TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see drivers
 
+YEAR: Final = "12 months"  # the window that judges a target
 SPANS: Final = "all, N days, N weeks, N months, N quarters, N years"
 WINDOWS: Final = f"{SPANS}, YYYY, YYYY-QN or YYYY-MM"
 COMPARED: Final = f"previous, year before, {SPANS}, YYYY, YYYY-QN, YYYY-MM or empty"
@@ -104,10 +106,11 @@ class Surveys(Study):
     def answer(self) -> Answer:
         """How do customers feel, where, and what does it cost?"""
         say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, self._told
-        cards = say.cards(whole, self._asked.unit, moved, stake, window=self._found.window)
+        of_all = self._moves.get("of_all", math.nan)
+        shown: Any = {"window": self._found.window, "held": self._held(whole, of_all)}
+        cards = say.cards(whole, self._asked.unit, moved, stake, **shown)
         quarter = of_the_quarter(self._data, self._asked)
         subtitle = say.subtitle(whole, self._found.window, quarter)
-        of_all = self._moves.get("of_all", math.nan)
         text = say.answer(judged(self._main), moved, stake, of_all=of_all)
         return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter, of_all=of_all))
 
@@ -343,6 +346,15 @@ class Surveys(Study):
     @property
     def _moves(self) -> dict[str, float]:
         return silence_moves(self._weighted, self.survey)
+
+    def _held(self, whole: pd.Series[Any], of_all: float) -> dict[str, Any]:
+        """Hold the score against its target, where the window is the year by which that is judged."""
+        kpi = as_asked(self._asked.survey, lower_is_easier=self.ces_lower_is_easier)
+        target = kpi.target(self.data.targets)
+        if target is None or self.window != YEAR or not is_year(self._data, self._found):
+            return {}
+        status = kpi.judged(target, whole[kpi.id], (whole["ci_lower"], whole["ci_upper"]), of_all=of_all)
+        return on_card(target, status, kpi.unit)
 
     @cached_property
     def _landmark(self) -> Landmark:

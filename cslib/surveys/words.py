@@ -124,12 +124,14 @@ class Words:
         return f"**{_named(row)} stands out** with {self._score(row[self.survey])}."
 
     def cards(
-        self, whole: pd.Series[Any], unit: str, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, window: object
-    ) -> tuple[Card, ...]:
-        """Make the headline cards: score, change, money at stake."""
+        self, whole: pd.Series[Any], unit: str, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *,
+        window: object, held: Mapping[str, Any] | None = None,
+    ) -> tuple[Card, ...]:  # fmt: skip
+        """Make the headline cards: score with its target, from ``data.words.on_card``; change, money at stake."""
         ends, n = (whole.ci_lower, whole.ci_upper), int(whole.n_responses)
         answers: Any = {"noun": KPIS[self.survey].noun}
-        cards = [Card(self.label, whole[self.survey], unit, *ends, n, detail=f"asked {window}")]
+        score = Card(self.label, whole[self.survey], unit, *ends, n, detail=f"asked {window}")
+        cards = [replace(score, **(held or {}))]
         if moved is not None:
             kind, n = "number" if self.survey == "ces" else "points", int(moved.n_before + moved.n_now)
             chance = "more than chance" if moved.clear else "within the margin of error"

@@ -8,7 +8,7 @@ import pytest
 from churn_world import forecast
 
 from cslib import load
-from cslib.churn.outlook import believed, came, forecast_customers, line, outlook
+from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
 from cslib.data.customers import segment_of
 from cslib.data.dataset import rewind
 from cslib.data.lifetimes import lifetimes, unit_months
@@ -42,6 +42,42 @@ def test_the_band_ends_where_the_interval_to_believe_does():
         drawn.iloc[-1][["ci_lower", "ci_upper"]].tolist()
     )
     assert line(forecast(), off=9.0).ci_lower.tolist() == [100, 10, 0]
+
+
+def ages(**here):
+    """Customers of today by age in months, and ten who left at one month."""
+    rows = [(float(age[1:]), False, n) for age, n in here.items()]
+    parts = pd.DataFrame([*rows, (1.0, True, 10)], columns=["duration_months", "event_observed", "n"])
+    return parts.assign(segment="All", entry_months=0.0)
+
+
+def beside(here, *, today=0.3, new=0.4, first_months=1, ahead=12):
+    now = pd.Series({"months_ahead": ahead, "share_lost": today}, dtype=object)
+    return beside_new(now, pd.Series({"survival_12m": 1 - new}), here, first_months=first_months)
+
+
+def test_todays_customers_are_past_the_first_months_where_most_are():
+    """Of 100, 60 are in their third month or beyond."""
+    found = beside(ages(m0=40, m2=60))
+    assert (found.new, found.today, found.past) == (pytest.approx(0.4), 0.3, 1)
+    assert beside(ages(m0=40, m2=60), first_months=2).past == 2
+    assert beside(ages(m0=40, m2=60), first_months=3).past == 0
+    assert beside(ages(m0=60, m2=40)).past == 0
+    assert beside(ages(m14=100)).past == 1  # all of one age
+
+
+def test_no_reason_is_given_that_does_not_hold():
+    assert beside(ages(m2=100), first_months=0).past == 0  # no peak at the start
+    assert beside(ages(m2=100), today=0.5).past == 0  # risk rises with age, more of today's leave
+
+
+def test_shares_that_are_not_known_or_alike_are_not_compared():
+    here = ages(m2=100)
+    assert beside(here, ahead=6) is None
+    assert beside(here, new=np.nan) is None
+    assert beside(here, today=np.nan) is None
+    assert beside(here, today=0.395) is None
+    assert beside_new(None, pd.Series({"survival_12m": 0.6}), here, first_months=1) is None
 
 
 def test_no_forecast_of_the_whole_is_none():

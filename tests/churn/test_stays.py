@@ -128,6 +128,20 @@ def test_the_pace_names_the_months_that_stand_out(left, peaks):
     assert found.elsewhere == pytest.approx(np.array(left)[outside].sum() / here[outside].sum())
 
 
+def test_a_peak_of_all_is_held_against_each_segment():
+    """Of Lite 300 of 1,000 leave in the first month; of Pro as many as in any other, and of Few too few to tell."""
+    parts = {
+        "Lite": [(1, True, 300), *[(k, True, 20) for k in range(2, 7)], (6, False, 600)],
+        "Pro": [*[(k, True, 20) for k in range(1, 7)], (6, False, 600)],
+        "Few": [(1, True, 1), (3, True, 1), (6, False, 6)],
+    }
+    found = pace(hazard_by_age(survival_curve(lives(**parts))))
+    assert (found.first_months, found.shown_by, found.not_by) == (1, ("Lite",), ("Few", "Pro"))
+    alone = pace(hazard_by_age(survival_curve(lives(Lite=parts["Lite"]))))
+    assert (alone.shown_by, alone.not_by) == (("Lite",), ())
+    assert pace(hazard(*[60] * 6)).not_by == ()
+
+
 def test_a_later_month_is_told_where_smoothing_leaves_the_first_out():
     """Month 12 with the two before it, at weights of 1, 2/3 and 1/3: 80 of 640 + 2/3 · 680 + 1/3 · 720."""
     falls = pace(hazard(300, *[40] * 11))

@@ -11,9 +11,10 @@ from churn_world import LITE, PRO, forecast, lives, rates
 from cslib.churn.at_risk import stakes
 from cslib.churn.outlook import believed, outlook
 from cslib.churn.rates import last_month, last_year
-from cslib.churn.stays import Differences, firm_medians, kept, pace
+from cslib.churn.stays import Differences, Pace, firm_medians, kept, pace
 from cslib.churn.words import ALL_YEARS, Wording
 from cslib.data.drift import Drift
+from cslib.data.kpi import Target
 from cslib.stats.survival import compare_segments, hazard_by_age, survival_at, survival_curve, survival_summary
 
 say = Wording()
@@ -189,6 +190,27 @@ def test_survival_names_two_segments_only_where_they_differ(curve, comparison):
 def test_the_hazard_sentence_names_what_stands_out(left, title):
     curve = survival_curve(lives(a=[(k + 1, True, n) for k, n in enumerate(left)] + [(len(left), False, 600)]))
     assert say.hazard(pace(hazard_by_age(curve))).title == title
+
+
+def test_a_peak_is_told_of_the_segments_that_clearly_have_it():
+    found = pd.DataFrame({"first": [1], "last": [1], "rate": [0.0888]})
+
+    def title(shown_by, not_by, **more):
+        return say.hazard(
+            replace(Pace(found, 0.038, 34, 0.0307, 12, 0), shown_by=shown_by, not_by=not_by, **more)
+        ).title
+
+    falls = "8.9 % of all customers, falling to 3.1 % by month 12"
+    told = "Risk is highest in the first month"
+    assert title(("Starter", "Team"), ()) == f"{told}: 8.9 %, falling to 3.1 % by month 12"
+    assert title(("Starter", "Team"), ("Pro",)) == f"{told} for Starter and Team, not clearly for Pro: {falls}"
+    assert title((), ("Pro", "Team")) == f"{told} for all customers together, not clearly for any segment: {falls}"
+    assert title(tuple("abc"), tuple("xyz")) == f"{told} for 3 of 6 segments, not clearly for the others: {falls}"
+    late = pd.DataFrame({"first": [5, 12], "last": [6, 12], "rate": [0.1, 0.2]})
+    assert title(("Team",), ("Pro",), peaks=late) == (
+        "Risk peaks in months 5–6 and 12 for Team, not clearly for Pro: 10 % and 20 % of all customers a month, against "
+        "3.8 % in other months"
+    )
 
 
 # Beside the first month 50 leave a month: of some 2,400 here, 64 in two of them are not clearly more, and 68 are.
@@ -482,6 +504,21 @@ def test_cards_hold_what_the_data_can_tell(curve):
     assert len(say.cards(summary, None, None)) == 2
 
 
+def test_the_year_judges_the_target_of_churn_or_else_the_last_month(curve):
+    """5 % a month, 4.7 to 5.4 % over the year; 4 to 6 % in the last month."""
+    table = rates(months=13)
+
+    def card(target, **year):
+        return say.cards(survival_summary(curve), last_month(table), None, target=target, **year)[-1]
+
+    aimed = card(Target(-np.inf, 0.045), year=last_year(table))
+    assert (aimed.label, aimed.status, aimed.target) == ("Customer churn a month", "missed", "at most 4.5 %")
+    assert aimed.detail.endswith("January alone: 5.0 (4.0 to 6.0)")
+    alone = card(Target(-np.inf, 0.045))
+    assert (alone.label, alone.status) == ("Customer churn, January 2025", "not clear")
+    assert card(None, year=last_year(table)) == say.cards(survival_summary(curve), last_month(table), None)[-1]
+
+
 def test_a_card_names_what_it_counts(curve):
     made = Wording(unit="stay").cards(survival_summary(curve), last_month(rates()), outlook(forecast()))
     assert [card.noun for card in made] == ["stay", "stay", "customer", "customer"]
@@ -504,6 +541,20 @@ def test_early_ages_that_nobody_saw_are_named():
     (text,) = say.warnings(summary, reach=12, horizon_months=12)
     assert text.startswith("For Pro, the data don't show how long customers stay from their start")
     assert "not known" in say.summary(summary).query("segment == 'Pro'").iloc[0, 3]
+
+
+def test_one_sentence_tells_why_fewer_of_todays_customers_leave_than_of_new_ones():
+
+    def said(past):
+        return say.beside_new(pd.Series({"new": 0.4147, "today": 0.3196, "past": past}, dtype=object))
+
+    assert said(1) == (
+        "Of customers who start today, 41.5 % are expected to leave within 12 months; of those here today, 32 %: "
+        "most of these are past the first month, when risk is highest.",
+    )
+    assert said(3)[0].endswith("past the first 3 months, when risk is highest.")
+    assert said(0)[0].endswith("of those here today, 32 %, at the ages they have now.")
+    assert say.beside_new(None) == ()
 
 
 def test_a_shorter_look_ahead_is_warned_of(curve):
@@ -529,6 +580,6 @@ def test_what_all_years_would_say_stands_as_on_the_card():
     assert say.changed(found, now, then) == (
         "Customers now leave more slowly: churn of the last 12 months is 28 % lower than before, at the "
         "same ages. Figures below "
-        "rest on these 12 months; over all years, 52.3 % of customers stay longer than 12 months, not 58.5 %."
+        "rest on these 12 months; over all years, 52.3 % stay longer than 12 months."
     )
     assert say.changed(found, now, then.assign(survival_12m=np.nan)).endswith("rest on these 12 months.")

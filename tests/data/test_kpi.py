@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from cslib.data.kpi import HISTORY, Kpi, Setting, by_id, history_rows, month_ends, of_margin
+from cslib.data.kpi import HISTORY, Kpi, Setting, Target, by_id, history_rows, month_ends, of_margin
+from cslib.errors import DataError
 
 RATE = Kpi(
     id="rate", label="Rate", group="growth", unit="percent", direction="up", months=1, question="How many?",
@@ -22,6 +24,48 @@ def test_what_a_kpi_can_be():
     assert replace(RATE, unit="money").reach == (0, np.inf)
     wide = replace(RATE, span=(-100.0, 100.0))
     assert wide.reach == (-100, 100)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "of_all", "status"),
+    [
+        (0.4, 0.5, np.nan, "met"),
+        (0.39, 0.5, np.nan, "not clear"),
+        (0.2, 0.39, np.nan, "missed"),
+        (0.4, 0.5, 0.38, "not clear"),  # those who did not answer would say otherwise
+        (0.4, 0.5, 0.42, "met"),
+        (0.2, 0.39, 0.5, "missed"),
+        (np.nan, np.nan, np.nan, "not clear"),
+        (np.nan, 0.39, np.nan, "missed"),
+    ],
+)
+def test_an_interval_is_judged_by_a_target(low, high, of_all, status):
+    assert Target(0.4, np.inf).judge(low, high, of_all=of_all) == status
+
+
+def test_a_band_is_met_within_and_missed_outside():
+    band = Target(0.03, 0.06)
+    assert [band.judge(*ends) for ends in ((0.03, 0.06), (0.02, 0.05), (0.07, 0.08), (0.01, 0.02))] == [
+        *("met", "not clear", "missed", "missed")
+    ]
+    assert (band.ends, Target(-np.inf, 0.03).ends) == ((0.03, 0.06), (0.03,))
+
+
+def test_a_kpi_reads_its_own_target_alone():
+    assert RATE.target({"rate": 0.5, "other": "nonsense"}) == Target(0.5, np.inf)
+    assert replace(RATE, direction="down").target({"rate": 0.5}) == Target(-np.inf, 0.5)
+    assert RATE.target({"other": 0.5}) is None
+    with pytest.raises(DataError, match="rate is 50, but it is a share of 1"):
+        RATE.target({"rate": 50})
+
+
+def test_a_value_is_judged_where_it_has_a_target_and_a_meaning():
+    goal = Target(0.4, np.inf)
+    assert RATE.judged(goal, 0.45, (0.41, 0.5)) == "met"
+    assert RATE.judged(None, 0.45, (0.41, 0.5)) == RATE.judged(goal, np.nan) == ""
+    assert replace(RATE, exact=True).judged(goal, 0.39) == "missed"  # it is counted
+    assert RATE.judged(goal, 0.39) == "not clear"
+    assert replace(RATE, unset="no margin").judged(goal, 0.45, (0.41, 0.5)) == ""
 
 
 def test_the_tables_it_needs():

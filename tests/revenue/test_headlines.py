@@ -6,12 +6,14 @@ import pytest
 
 from cslib.revenue.headlines import (
     a_year_before,
+    alike_at_the_bottom,
     balance,
     best_and_worst,
     far_out,
     held_by_year,
     largest_moves,
     least_kept,
+    left_in_a_year,
     left_the_year,
     quick_ratios,
     recent_sales,
@@ -38,6 +40,20 @@ def test_the_balance_of_the_last_month():
     assert (found.month, found.n_months, found.n_closing, found.closing) == (MONTHS[2], 3, 7, 110.0)
     assert (found.change, found.change_share) == (10, 0.1)
     assert np.isnan(found.year_share)
+
+
+def test_churn_of_a_year_is_pooled_over_its_months():
+    """Thirteen months of 100 customers; 8 leave in the first, 3 in each other: 36 of 1,200."""
+    months = pd.date_range("2024-01-01", periods=13, freq="MS")
+    table = pd.DataFrame({"segment": "All", "month": months, "n_opening": 100, "n_churned": [8, *[3] * 12]})
+    table["logo_churn_rate"] = table["n_churned"] / 100
+    found = left_in_a_year(table)
+    assert (found.month, found.n_start, found.churn_rate) == (months[-1], 1200, 0.03)
+    assert (found.ci_lower, found.ci_upper) == pytest.approx((0.02175, 0.04125), abs=1e-4)  # Wilson
+    unsettled = table.assign(logo_churn_rate=table["logo_churn_rate"].where(months < "2025-01-01"))
+    assert left_in_a_year(unsettled).month == months[-2]
+    assert left_in_a_year(table.tail(11)) is None
+    assert left_in_a_year(table.assign(n_opening=0)) is None
 
 
 def test_the_balance_of_a_year():
@@ -98,6 +114,20 @@ def test_a_month_far_out_of_all_others():
     assert (both.kind, both.amount) == ("contraction", 9)
 
 
+def test_a_month_far_out_among_all_is_told_of_a_segment_where_it_is_its_largest_by_far():
+    """Nothing is usual in a segment of which most months have none: alone it tells of no month."""
+    of_all = far_out(a_year(expansion=14.0))
+    alone = a_year(expansion=14.0)
+    alone["expansion"] = alone["expansion"].where(alone["expansion"] > 13, 0.0)
+    assert far_out(alone) is None
+    found = far_out(alone, of_all=of_all)
+    assert (found.kind, found.month, found.amount, found.usual) == ("expansion", pd.Timestamp("2024-12-01"), 14, 0)
+    assert far_out(a_year(expansion=6.0), of_all=of_all) is None  # no more than twice the next
+    assert far_out(alone.assign(expansion=0.0), of_all=of_all) is None
+    assert far_out(alone, of_all=pd.Series({"kind": "expansion", "month": pd.Timestamp("2024-11-01")})) is None
+    assert far_out(alone, of_all=pd.Series({"kind": "churn", "month": pd.Timestamp("2024-12-01")})) is None
+
+
 def rates(months):
     """NRR of so many months from January 2025 on: 0.90, 0.91 …"""
     own = pd.DataFrame({"month": pd.date_range("2025-01-01", periods=months, freq="MS"), "segment": "All"})
@@ -148,6 +178,22 @@ def test_the_segments_at_both_ends():
     found = best_and_worst(pd.concat([before, kept]))
     assert found[["segment", "nrr"]].values.tolist() == [["Pro", 1.1], ["Free", 0.7]]
     assert best_and_worst(kept[kept.segment != "Free"]).empty
+
+
+def test_segments_that_cannot_be_told_from_the_lowest_stand_beside_it():
+    """Free is at 0.70, up to 0.73: Lite at 0.75, from 0.71, is within √(3² + 4²) = 5 points, and at 0.76, from 0.72, not."""
+
+    def names(lite, **more):
+        rows = [("All", 0.9, 0.8, 1.0, 500), ("Pro", 1.1, 1.0, 1.2, 30), ("Lite", lite, lite - 0.04, lite + 0.04, 40)]
+        rows += [("Free", 0.7, 0.68, 0.73, 31), ("Tiny", 0.5, 0.4, 0.6, 29)]
+        columns = ["segment", "nrr", "nrr_ci_lower", "nrr_ci_upper", "n_opening"]
+        table = pd.DataFrame(rows, columns=columns).assign(month=MONTHS[2], **more)
+        return alike_at_the_bottom(table)["segment"].tolist()
+
+    assert names(0.7499) == ["Free", "Lite"]
+    assert names(0.7601) == ["Free"]
+    assert names(0.9, nrr_ci_lower=np.nan) == ["Free", "Lite", "Pro"]
+    assert names(0.9, n_opening=29) == []
 
 
 def test_who_keeps_least_weighs_what_it_pays():

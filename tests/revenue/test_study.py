@@ -4,6 +4,7 @@ import pytest
 from study_world import kept, loaded, shown
 
 from cslib import DataError, ParameterError, Revenue, Value, load
+from cslib.data.customers import segment_of
 from cslib.errors import MissingTableError
 from cslib.sample.world import TRUTH
 from cslib.value.prices import acquisition
@@ -29,10 +30,24 @@ def by_plan(sample):
 def test_five_lines_give_table_title_and_chart(sample):
     study = Revenue(sample, by="plan")
     assert study.kept.table.segment.head(4).tolist() == ["All", "Enterprise", "Starter", "Team"]
-    assert study.kept.title == "NRR is 89 %, from 81 % (Enterprise) to 102 % (Team)"
+    assert study.kept.title == (
+        "NRR is 89 %, lowest for Enterprise (81 %) and Starter (82 %), which cannot be told apart, highest for Team (102 %)"
+    )
     assert [len(panel.get_lines()) for panel in study.kept.plot().figure.axes] == [2, 2, 2]
     assert study.kept is study.kept
     assert repr(study).startswith("Revenue(by='plan')\n  .last_month ")
+
+
+@pytest.mark.slow
+def test_a_segment_says_what_a_month_far_out_among_all_did_to_its_nrr(sample):
+    """In April 2024 Enterprise customers paid more, as they did in no other month; Team's did so in others, too."""
+    study = Revenue(segment_of(sample, "plan", "Enterprise"))
+    assert study.by_month.notes == (
+        "Expansion was USD 15.0 k in April 2024, more than twice as much as in any other month: 7.9 % of MRR, where none is "
+        "usual.",
+    )
+    assert "NRR went from 86 % to 81 % in April 2025, when April 2024 left its twelve months." in study.kept.notes
+    assert Revenue(segment_of(sample, "plan", "Team")).by_month.notes == ()
 
 
 def test_every_finding_answers_a_question():

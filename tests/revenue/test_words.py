@@ -1,20 +1,27 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cslib import load
+from cslib.data.contract import Fault
+from cslib.errors import DataError
 from cslib.retention.revenue import revenue_levels, revenue_retention
 from cslib.revenue.headlines import (
     a_year_before,
+    alike_at_the_bottom,
     balance,
     best_and_worst,
     held_by_year,
     largest_moves,
+    left_in_a_year,
     quick_ratios,
     recent_sales,
     shares_by_year,
     spread,
 )
+from cslib.revenue.kpis import aims
 from cslib.revenue.movements import conventions, layers, movements, trailing, waterfall
 from cslib.revenue.spending import conversions, retention_cost
 from cslib.revenue.words import Wording
@@ -58,6 +65,55 @@ def test_young_and_empty_businesses():
     assert (card.label, card.detail) == ("Customer churn, April 2025", "no customers at the start of the month")
 
 
+@pytest.mark.slow
+def test_cards_show_how_kpis_stand_to_their_targets(sample):
+    moved, kept = movements(sample), trailing(sample)
+    given = {
+        "mrr": 900_000,
+        "nrr": 0.95,
+        "grr": [0.5, 0.9],
+        "customer_churn_rate": 0.04,
+        "upsell_rate": "not read here",
+    }
+    targets = aims(replace(sample, targets=given))
+    mrr, nrr, grr, churn = Wording("USD", targets).cards(moved, kept, left_in_a_year(moved))
+    assert (mrr.status, mrr.target, mrr.aims) == ("missed", "at least USD 900 k", (900_000.0,))
+    assert (nrr.status, nrr.target) == ("missed", "at least 95 %")
+    assert (grr.status, grr.target) == ("met", "50 to 90 %")
+    assert (churn.label, churn.status) == ("Customer churn a month", "not clear")
+    assert churn.detail == "12 months to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
+    alone = Wording("USD", targets).cards(moved, kept)[-1]
+    assert (alone.label, alone.status) == ("Customer churn, June 2025", "met")
+    assert [card.status for card in USD.cards(moved, kept, left_in_a_year(moved))] == [""] * 4
+    assert USD.cards(moved, kept, left_in_a_year(moved))[-1].label == "Customer churn, June 2025"
+
+
+def test_a_wrong_target_of_revenue_is_refused(sample):
+    with pytest.raises(DataError, match="nrr is 95, but it is a share of 1"):
+        aims(replace(sample, targets={"nrr": 95}))
+    with pytest.raises(DataError, match="customer_churn_rate is 3, but it is a share of 1"):
+        aims(replace(sample, targets={"customer_churn_rate": 3}))
+
+
+def test_churn_that_was_never_recorded_is_held_against_no_target(sample):
+    unknown = replace(sample, faults=[Fault("customers", "churned_on", "no churn", "warning", 1, "never recorded")])
+    assert set(aims(unknown)) == {"nrr"}
+    assert set(aims(sample)) == {"nrr", "customer_churn_rate"}
+
+
+def test_the_lowest_segments_are_named_together_where_they_cannot_be_told_apart():
+    rows = pd.DataFrame({"segment": list("abcde"), "nrr": [0.7, 0.71, 0.72, 0.73, 1.1], "grr": 0.7})
+    kept, ends = rows.assign(segment="All", nrr=0.9), rows.iloc[[4, 0]]
+
+    def said(n):
+        return SAY.kept(kept, None, ends, rows.head(n))
+
+    assert said(1) == said(0) == "NRR is 90 %, from 70 % (a) to 110 % (e)"
+    assert said(2).endswith("lowest for a (70 %) and b (71 %), which cannot be told apart, highest for e (110 %)")
+    assert "lowest for a (70 %), b (71 %), c (72 %) and 1 more, which" in said(4)
+    assert said(5) == "NRR is 90 %, from 70 % (a) to 110 % (e), which cannot be told apart"
+
+
 def test_shrinking_is_said():
     shrunk = movements(lonely(("a", "2025-01-02", None, 10), ("b", "2025-01-02", "2025-04-02", 30)))
     assert "at the end of April 2025, 75 % less than a month before." in SAY.answer(balance(shrunk), pd.DataFrame())
@@ -94,6 +150,9 @@ def test_movements_and_what_was_kept(sample):
     )
     held, before = "NRR is 89 %, after 87 % a year ago; GRR is 76 %, after 69 %", a_year_before(kept)
     assert USD.kept(kept, before, best_and_worst(kept)) == "NRR is 89 %, from 81 % (Enterprise) to 102 % (Team)"
+    assert USD.kept(kept, before, best_and_worst(kept), alike_at_the_bottom(kept)) == (
+        "NRR is 89 %, lowest for Enterprise (81 %) and Starter (82 %), which cannot be told apart, highest for Team (102 %)"
+    )
     assert USD.kept(kept, before, best_and_worst(kept.head(0))) == held
     young = "We kept 89 % of last year's revenue (NRR), 76 % without expansion (GRR)"
     assert USD.kept(kept, None, best_and_worst(kept.head(0))) == young

@@ -2,10 +2,12 @@
 
 from functools import partial
 
+import pandas as pd
 import pytest
 
 import cslib as cs
 from cslib.churn.rates import churn_rates
+from cslib.scorecard.scorecard import decided
 
 STUDIES = (
     cs.Retention,
@@ -54,11 +56,29 @@ def test_a_kpi_has_one_value_in_all_reports(cards, by_plan):
     }
     for card in known:
         row = kpis.loc[card.kpi]
-        assert card.value == pytest.approx(row["value"], rel=1e-12), card.kpi
+        value, *ends = decided(row)
+        assert card.value == pytest.approx(value, rel=1e-12), card.kpi
         assert card.label.startswith(row["label"])
-        assert card.noun == by_plan.measured.kpis[card.kpi].noun
-        if card.ci_lower is not None and not row[["ci_lower", "ci_upper"]].isna().any():
-            assert [card.ci_lower, card.ci_upper] == pytest.approx(row[["ci_lower", "ci_upper"]].tolist(), rel=1e-12)
+        noun = by_plan.measured.kpis[card.kpi].noun
+        assert card.noun == (f"{noun} month" if row["judged_over"] else noun)
+        if card.ci_lower is not None and not pd.isna(ends).any():
+            assert [card.ci_lower, card.ci_upper] == pytest.approx(ends, rel=1e-12)
+
+
+@pytest.mark.long
+def test_a_target_is_told_alike_in_all_reports(cards, by_plan):
+    own = {card.kpi: card for card in by_plan.answer.cards}
+    told = {(report, card.kpi or card.label.lower()): card for (report, _), card in cards["plan"].items()}
+    places = [("Churn", "customer_churn_rate"), ("Revenue", "customer_churn_rate"), ("Revenue", "nrr")]
+    for report, kpi in [*places, ("Surveys", "nps")]:
+        card, there = told[report, kpi], own[kpi]
+        assert (card.status, card.target, card.aims) == (there.status, there.target, there.aims), (report, kpi)
+        assert card.status
+        assert [card.value, card.ci_lower, card.ci_upper] == pytest.approx(
+            [there.value, there.ci_lower, there.ci_upper], rel=1e-9
+        )
+    churn = [told["Churn", "customer_churn_rate"], told["Revenue", "customer_churn_rate"], own["customer_churn_rate"]]
+    assert len({(card.label, card.detail, card.n, card.noun) for card in churn}) == 1
 
 
 @pytest.mark.long

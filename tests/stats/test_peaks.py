@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from cslib.stats.peaks import alike, find_peaks
+from cslib.stats.peaks import alike, find_peaks, stands_out
 
 
 def found(events, exposure=None):
@@ -77,3 +78,27 @@ def test_peaks_of_chance_are_rare_and_doublings_are_seen_or_left_open(n):
         assert min(same, seen) >= 0.9 * repetitions
     else:
         assert same == 0
+
+
+def stands(events, *peaks, exposure=None):
+    months = pd.DataFrame(peaks, columns=["first", "last"])
+    exposure = [1000.0] * len(events) if exposure is None else exposure
+    return stands_out(events, exposure, months, confidence_level=0.95)
+
+
+# By hand: 60 of 100 fall into a third of the time; Wilson's interval is 50 to 69 %. Of 24 of 64 it is 27 to 50 %.
+def test_peaks_of_others_stand_out_where_the_interval_says_so():
+    assert stands([60, 20, 20], (1, 1))
+    assert not stands([24, 20, 20], (1, 1))
+    assert not stands([60, 20, 20], (1, 1), exposure=[3000.0, 1000.0, 1000.0])
+
+
+def test_each_of_several_peaks_must_stand_out_against_the_months_outside_all():
+    assert stands([60, 20, 20, 60], (1, 1), (4, 4))
+    assert not stands([60, 20, 20, 20], (1, 1), (4, 4))
+
+
+def test_what_nobody_lived_or_nobody_left_does_not_stand_out():
+    assert not stands([0, 0, 0], (1, 1))
+    assert not stands([0, 20, 20], (1, 1), exposure=[0.0, 1000.0, 1000.0])
+    assert not stands([20, 0, 0], (1, 1), exposure=[1000.0, 0.0, 0.0])

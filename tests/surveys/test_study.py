@@ -1,5 +1,6 @@
 """The study on odd data, in process: what it says, what it keeps, and that everything shows and draws itself."""
 
+from dataclasses import replace
 from functools import cache
 
 import matplotlib.pyplot as plt
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 import cslib as cs
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.show.colours import answers
+from cslib.surveys.kpis import as_asked
 
 ASKED = ["customer_id", "asked_on", "survey", "score", "answered_on"]
 
@@ -329,3 +331,26 @@ def test_answers_older_than_the_window_are_said_whatever_columns_there_are(extra
         DataError, match="surveys has no nps answer to an invitation from 1 July 2029.* There are: 40 nps up to"
     ):
         _ = study({"surveys": SCORES.assign(**extra)}, as_of="2030-06-30").answer
+
+
+def score_card(data, **parameters):
+    return cs.Surveys(data, **parameters).answer.cards[0]
+
+
+@pytest.mark.slow
+def test_the_score_of_a_year_is_held_against_its_target(sample):
+    """NPS is 37, 32 weighted to everyone asked; CSAT 80 %."""
+    card = score_card(sample)
+    assert (card.label, card.status, card.target, card.aims) == ("NPS", "not clear", "at least 40", (40.0,))
+    low = score_card(replace(sample, targets={"nps": 33, "csat": "not read here"}))
+    assert low.status == "not clear"  # the weighted score misses it
+    assert score_card(replace(sample, targets={"nps": 30})).status == "met"
+    assert score_card(replace(sample, targets={})).status == ""
+    assert score_card(sample, window="6 months").status == ""  # the scorecard judges by 12
+    with pytest.raises(DataError, match="nps is 'high'"):
+        score_card(replace(sample, targets={"nps": "high"}))
+
+
+def test_effort_has_its_target_on_the_side_that_is_good():
+    assert as_asked("ces", lower_is_easier=True).target({"ces": 3}).high == 3
+    assert as_asked("ces", lower_is_easier=False).target({"ces": 3}).low == 3

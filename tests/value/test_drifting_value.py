@@ -62,7 +62,7 @@ def test_what_is_at_stake_is_that_of_the_last_year(value):
     year = churn.summary.table.set_index("segment")["survival_12m"]
     assert year["All"] == pytest.approx(np.exp(-0.08 * 12), abs=0.04)
     assert year[ALL_YEARS] > year["All"] + 0.05
-    assert f"over all years, {100 * year[ALL_YEARS]:.1f} % of customers stay longer than 12" in churn.answer.warnings[0]
+    assert f"over all years, {100 * year[ALL_YEARS]:.1f} % stay longer than 12" in churn.answer.warnings[0]
 
 
 @pytest.mark.slow
