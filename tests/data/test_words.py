@@ -28,7 +28,7 @@ def test_churn_with_a_target_is_that_of_the_year_and_the_last_month_beneath():
     assert card.detail == "12 months to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
     assert (card.kpi, card.noun) == ("customer_churn_rate", "customer month")
     empty = churn_card(pd.Series(year | {"n_start": 9.0}, dtype=object), (np.nan, np.nan, np.nan), AT_MOST)
-    assert empty.detail.endswith("June alone: not known")
+    assert empty.detail.endswith("June alone: not measured")
 
 
 def test_the_pace_that_a_forecast_assumes_is_said():
