@@ -163,7 +163,7 @@ class Value(Study):
         ahead = f"the next {stretch(span, 'month')}"
         plotted = f"{self._unit} over {ahead}, before acquisition cost. Bands: 95 % intervals."
         columns: Any = {"x": "age_months", "y": "residual_value"}
-        lines = partial(lines_with_bands, shown, **columns, **STAYED, n="n_active", n_label="customers now")
+        lines = partial(lines_with_bands, shown, **columns, **STAYED, n="n_active", n_label="customers of this age")
         chart = partial(told_apart, lines, shown, **columns, beyond="unseen", said="mostly extrapolated")
         why = "" if len(shown) else "What customers bring from an age on cannot be told, as nobody left."
         title = self._say.by_age(table)
