@@ -359,6 +359,18 @@ class Wording:
         brings = f"{self._money(row.ltv_before_cac)}, {row.ltv_to_cac:.1f} times"
         return f"In {span} a customer brings {brings} the {self._money(row.cac)} spent to win them{interval}."
 
+    def slow_starts(self, slow: pd.DataFrame, *, segments: list[str]) -> tuple[str, ...]:
+        """Say why acquisition cost is recovered later than ARPA suggests, from ``value.first_price.slow_starts``."""
+        rows: Any = slow[slow["segment"].isin(segments)].reset_index(drop=True).itertuples()
+        each = [
+            f"{money(r.first)}{'' if r.Index else ' a month'} against {money(r.arpa)}"
+            f"{f' ({r.segment})' if len(segments) > 1 else ''}"
+            for r in rows
+        ]
+        why = "because new customers pay less at first than present ones do"
+        text = f"Acquisition cost is recovered later than today's ARPA suggests, {why}"
+        return (f"{text}: {self._in_money(listed(each))}.",) if each else ()
+
     def payback_table(self, pay: pd.DataFrame, forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
         """Write by segment what a customer is worth, costs and brings back: texts, one row per segment."""
         main = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]

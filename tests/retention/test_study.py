@@ -216,7 +216,9 @@ def test_the_triangle_has_a_row_of_all_and_a_line_between_older_and_newer(sample
     first = [text.get_text() for text in axes.texts[:25]]
     year = study.by_age.table.set_index("period_index").retention_rate[12]
     assert first[12] == f"{100 * year:.0f}"
-    assert study.cohorts.notes[0].endswith("nothing happened on that day. The newest 6 cohorts are too young to compare.")
+    assert study.cohorts.notes[0].endswith(
+        "nothing happened on that day. The newest 6 cohorts are too young to compare."
+    )
 
 
 def test_a_first_period_in_which_all_are_active_is_not_drawn_beside_rare_ones():

@@ -274,6 +274,16 @@ def test_payback():
     assert shown == ["All", "4,330", "4,050 to 4,600", "659", "4 months", "7.57", "7.21 to 7.92"]
 
 
+def test_a_late_payback_is_said_to_come_of_low_first_prices():
+    slow = table("segment first arpa", ("All", 263.7, 372.8), ("Starter", 63.5, 90.8))
+    late = "Acquisition cost is recovered later than today's ARPA suggests, because new customers pay less at first than present ones do"
+    assert usd.slow_starts(slow, segments=["All", "Starter"]) == (
+        f"{late}: USD 264 a month against 373 (All) and 63.50 against 90.80 (Starter).",
+    )
+    assert usd.slow_starts(slow.head(1), segments=["All"]) == (f"{late}: USD 264 a month against 373.",)
+    assert usd.slow_starts(slow.tail(1), segments=["All", "Team"]) == ()
+
+
 STEPS = table(
     "segment step difference by_leaving",
     ("All", "MRR of today", 29.44e6, False), ("All", "who leaves", -12.3e6, False), ("All", "what they pay", 2.6e6, False),
