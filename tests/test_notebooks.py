@@ -37,7 +37,7 @@ def test_retention_of_usage_by_week(tmp_path, small):
     parameters = {"source": "usage", "period": "week", "max_periods": 12, "kind": "on_or_after"}
     run, tables = report("cohort_retention", tmp_path, data=str(small), **parameters)
     assert set(tables) > RETENTION
-    assert "are active in week 12 or later" in run.answer
+    assert "were active in week 12 or later" in run.answer
     assert "Do not compare newer with older cohorts by it" in run.html.read_text()
 
 

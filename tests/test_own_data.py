@@ -47,6 +47,6 @@ def test_the_report_is_made(export):
     _, lines = export
     for line in lines:
         assert CliRunner().invoke(main, line).exit_code == 0
-    assert "50 % of customers who joined by January 2024 order in month 1" in Path(
+    assert "50 % of customers who joined by January 2024 ordered in month 1" in Path(
         "reports/cohort_retention.html"
     ).read_text("utf-8")

@@ -185,7 +185,8 @@ def extreme_shares(shares: pd.DataFrame, *, period: str = "month") -> pd.DataFra
     -------
     pandas.DataFrame
         The two rows, the best first, of segments with at least 30 customers, and ``clear``: they differ beyond
-        chance, all pairs allowed for. None where there are not two.
+        chance, all pairs allowed for. Where they do, also the next to the last, if it is nearer to the last than to the
+        first and does not differ so from it. None where there are not two.
     """
     firm = shares[(shares["segment"] != "All") & (shares["n_customers"] >= FIRM)].dropna(subset="share")
     sizes = firm["period_index"].value_counts()
@@ -194,4 +195,7 @@ def extreme_shares(shares: pd.DataFrame, *, period: str = "month") -> pd.DataFra
     if not ages:
         return rows.head(0)
     ends = rows.rename(columns={"share": "retention_rate"})
-    return rows.iloc[[-1, 0]].assign(clear=_apart(ends.iloc[-1], ends.iloc[0], len(rows)))
+    clear = _apart(ends.iloc[-1], ends.iloc[0], len(rows))
+    nearer = 2 * rows["share"].iloc[1] < rows["share"].iloc[0] + rows["share"].iloc[-1]
+    also = clear and nearer and not _apart(ends.iloc[1], ends.iloc[0], len(rows))
+    return rows.iloc[[-1, 0, *([1] if also else [])]].assign(clear=clear)

@@ -66,7 +66,7 @@ class Retention(Study):
     ...                        "ordered_on": ["2025-01-03", "2025-02-01", "2025-01-20"]})
     >>> retained = Retention(cslib.load({"orders": orders}, as_of="2025-02-28"))
     >>> retained.by_age.title
-    '50 % of customers who joined by January 2025 order in month 1'
+    '50 % of customers who joined by January 2025 ordered in month 1'
     >>> retained.by_age.table[["period_index", "n_customers", "n_retained"]].values.tolist()
     [[0, 2, 2], [1, 2, 1]]
     >>> print(", ".join(retained.findings()))
@@ -142,9 +142,10 @@ class Retention(Study):
             return Result(name, table, absent=words.UNDATED, caption=caption)
         finding = say.difference(self._contrast).replace("**", "").rstrip(".") if say.kind == "on" else caption
         plotted = say.heatmap(told.followed(table, self._curve), most=MAX_COHORTS)
-        split = None if self._contrast is None or self._contrast.newest else self._contrast.cohort
+        halves = None if self._contrast is None or self._contrast.newest else self._contrast
+        split = None if halves is None else halves.cohort
         chart = partial(retention_heatmap, table, period=say.period, names=say.names, pooled=self._curve, split=split)
-        how, notes = ("Heatmap of cohorts", words.HOW_TO_READ_HEATMAP), (words.SPLIT,) * (split is not None)
+        how, notes = ("Heatmap of cohorts", words.HOW_TO_READ_HEATMAP), () if halves is None else (say.split(halves),)
         return Result(name, table, finding, plotted, chart, *how, caption=caption, notes=notes)
 
     @cached_property

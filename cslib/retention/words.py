@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.data.drift import Drift
-from cslib.errors import counted, stretch
+from cslib.errors import counted, listed, stretch
 from cslib.retention.cohorts import read_brackets
 from cslib.show.display import Card
 from cslib.show.formats import MAY_BE_SEASON, between, format_value, percent
@@ -35,7 +35,9 @@ NOTHING_PAID: Final = "No cohort pays anything at the end of its first period, s
 NO_YEARS: Final = "There are no two years of start to compare yet."
 EDGE_YEARS: Final = "Years of start are not compared by “or later”, which looks too low for recent ones."
 NO_TEST: Final = "There are too few cohorts to compare newer with older ones."
-SPLIT: Final = "The dashed line only splits these cohorts into an older and a newer half; nothing happened on that day."
+SPLIT: Final = (
+    "The dashed line only splits the cohorts compared into an older and a newer half; nothing happened on that day."
+)
 NRR: Final = (
     "NRR in the revenue report is of all customers, over the last 12 months; here each cohort counts from its start."
 )
@@ -61,13 +63,13 @@ class Wording:
     Examples
     --------
     >>> Wording("subscriptions").retained(12)
-    'are still customers 12 months on'
+    'were still customers 12 months on'
     >>> Wording("customers", period="quarter").retained(2)
-    'are still customers at the end of quarter 2'
+    'were still customers at the end of quarter 2'
     >>> Wording("orders", kind="on_or_after").retained(1)
-    'order in month 1 or later'
+    'ordered in month 1 or later'
     >>> Wording("usage", kind="1-3,4-6").retained(4)
-    'are active in months 4–6'
+    'were active in months 4–6'
     """
 
     source: str
@@ -105,12 +107,12 @@ class Wording:
         later = " or later" if self.kind == "on_or_after" else ""
         if self.held:
             if self.names:
-                return f"are customers at the end of some {self.period} of {self.names[k]}"
+                return f"were customers at the end of some {self.period} of {self.names[k]}"
             coarse = self.period in ("quarter", "year")
             when = f"at the end of {self.period} {k}" if coarse else f"{counted(k, self.period)} on"
-            return f"are still customers {when}{later}"
+            return f"were still customers {when}{later}"
         name = self.names.get(k, str(k))
-        verb = "order" if self.source == "orders" else "are active"
+        verb = "ordered" if self.source == "orders" else "were active"
         return f"{verb} {'on' if self.period == 'day' else 'in'} {self.period}{'s' * ('–' in name)} {name}{later}"
 
     def subtitle(self, followed: pd.Series[Any]) -> str:
@@ -152,7 +154,7 @@ class Wording:
         """Make the headline cards: landmarks of the whole, and newer against older cohorts; at most four."""
         cards = []
         for _, row in marks.iterrows():
-            label = self.retained(int(row.period_index)).removeprefix("are ").replace("order ", "ordered ")
+            label = self.retained(int(row.period_index)).removeprefix("were ")
             label, ends, n = label[0].upper() + label[1:], (row.ci_lower, row.ci_upper), int(row.n_customers)
             whose = "followed that long" if pd.isna(row.joined) else f"joined by {self._until(row.joined)}"
             cards.append(Card(label, row.retention_rate, "percent", *ends, n, detail=whose))
@@ -172,7 +174,7 @@ class Wording:
             return "Too few cohorts are old enough, or too few customers left, to compare newer with older ones."
         k, when = int(contrast.shared_age), {"month": "in", "day": "on"}.get(self.period, f"in the {self.period} from")
         day = self._day(contrast.cohort)
-        half = f"Customers who joined since {day}, the newer half of cohorts,"
+        half = f"Customers who joined since {day}, the newer half of the cohorts compared,"
         who = f"Customers who joined {when} {day}" if contrast.newest else half
         state = replace(self, kind="on").retained(k)
         rates = f"{percent(contrast.rate_newer)} vs {percent(contrast.rate_older)} {state}"
@@ -189,6 +191,12 @@ class Wording:
             return f"{who} are {ahead}: {rates}, but {span} the difference may be chance."
         return f"{who} do not clearly differ from earlier ones: {rates}, which may be chance."
 
+    def split(self, contrast: pd.Series[Any]) -> str:
+        """Say what the line between older and newer cohorts is, and how many stand below it uncompared."""
+        n = int(contrast.n_too_young)
+        young = "The newest cohort is" if n == 1 else f"The newest {n} cohorts are"
+        return f"{SPLIT} {young} too young to compare." if n else SPLIT
+
     def bridge(self, found: Drift, older: Drift | None, contrast: pd.Series[Any]) -> str:
         """Say whether a change of churn is that of newer cohorts alone, or of older ones as well.
 
@@ -201,13 +209,11 @@ class Wording:
         contrast
             Newer against older cohorts.
         """
-        leave = (
-            f"Customers left {'faster' if found.faster else 'more slowly'} in the last 12 months, the churn report says"
-        )
-        who = f"Those who joined before {self._day(contrast.cohort)}"
+        leave = f"The churn report says that customers leave {'faster' if found.faster else 'more slowly'} now"
+        who = f"those who joined before {self._day(contrast.cohort)}"
         if older is not None and older.faster == found.faster:
-            return f"{leave}. {who} did, too, so it is not only about whom we sign."
-        return f"{leave}. {who} did not clearly, so it may be mostly about whom we sign now."
+            return f"{leave}. So do {who}: it is not only about whom we sign now."
+        return f"{leave}. For {who} that is not clear, so it may mostly be whom we sign now."
 
     def at_the_pace(self, mark: pd.Series[Any], survival: float) -> str:
         """Say why the churn report, where it rests on the last 12 months, has another share.
@@ -300,14 +306,18 @@ class Wording:
         return f"{self._on(age)}, we still earn {net} of {first} ({interval}), and {gross} without expansion"
 
     def _on(self, age: int) -> str:
-        return "A year on" if (age, self.period) == (12, "month") else f"{counted(age, self.period)} on".capitalize()
+        return f"{counted(age, self.period)} on"
 
     def revenue_segments(self, ends: pd.DataFrame) -> str:
-        """State which segment keeps most and which least of its revenue."""
+        """State which segment keeps most and which least of its revenue, from ``headlines.extreme_shares``."""
         if ends.empty:
             return "There are no two segments with enough customers to compare"
-        best, worst = (row for _, row in ends.iterrows())
-        on, least = self._on(int(best.period_index)), f"{percent(worst.share)} of what {worst.segment} customers did"
+        best, *lowest = (row for _, row in ends.iterrows())
+        named: dict[str, list[str]] = {}
+        for row in lowest:
+            named.setdefault(percent(row.share), []).append(row.segment)
+        least = f"{listed([f'{share} of what {listed(who)}' for share, who in named.items()])} customers did"
+        on = self._on(int(best.period_index))
         text = f"{on}, we still earn {percent(best.share)} of what {best.segment} customers first paid, {least}"
         return text if best.clear else f"{text}: no clear difference"
 

@@ -26,6 +26,7 @@ from cslib.value import ltv as worth
 from cslib.value import words
 from cslib.value.backtest import ACTIVE, backtest, last_year
 from cslib.value.charts import earned_back, told_apart
+from cslib.value.first_price import slow_starts
 from cslib.value.involuntary import involuntary
 from cslib.value.paths import Paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
@@ -120,7 +121,8 @@ class Value(Study):
         if whole(self._pay)["payback_months"].lt(float("inf")).any():
             chart = partial(earned_back, chart, shown, self._pay)
             plotted = f"{plotted} Circle: acquisition cost is recovered."
-        notes = self._say.reliance(forms, self._drawn(observed, "segment"))
+        late = self._say.slow_starts(slow_starts(self._paths, self._terms, self._pay), segments=self._largest)
+        notes = (*late, *self._say.reliance(forms, self._drawn(observed, "segment")))
         also = (
             Result("cumulative_value", table, caption="Value of a new customer, month by month"),
             Result("observed_part", observed, caption="How far the data reach, and what is used beyond"),
@@ -163,7 +165,7 @@ class Value(Study):
         ahead = f"the next {stretch(span, 'month')}"
         plotted = f"{self._unit} over {ahead}, before acquisition cost. Bands: 95 % intervals."
         columns: Any = {"x": "age_months", "y": "residual_value"}
-        lines = partial(lines_with_bands, shown, **columns, **STAYED, n="n_active", n_label="customers now")
+        lines = partial(lines_with_bands, shown, **columns, **STAYED, n="n_active", n_label="customers of this age")
         chart = partial(told_apart, lines, shown, **columns, beyond="unseen", said="mostly extrapolated")
         why = "" if len(shown) else "What customers bring from an age on cannot be told, as nobody left."
         title = self._say.by_age(table)

@@ -77,7 +77,7 @@ SAID: Final = {
     "5 % higher ARPA": "5 % higher prices",
     "Half the involuntary churn": "halving involuntary churn",
 }
-WAYS: Final = {"customers": ("few", "many"), "revenue": ("little", "much")}
+JUDGED: Final = ("customers", "revenue")
 MOST_NAMED: Final = 3  # segments in a title
 NEAR: Final = 0.01  # of a value: two are the same
 MUCH: Final = 0.1  # share of a value that is extrapolated: said of a segment
@@ -343,7 +343,7 @@ class Wording:
         return f"{text}the same as a new one" if same and chance else f"{text}a new one {other}{chance}"
 
     def payback(self, pay: pd.DataFrame) -> str:
-        """State how many times a customer earns back what it cost to win, or that it does not."""
+        """State what a customer brings and how many times that is what it cost to win, or that it does not."""
         row, span = whole(pay).iloc[0], months(self.horizon_months)
         if pd.isna(row.cac):
             return "Acquisition cost isn't in the data, so payback is not known and values are before it."
@@ -356,8 +356,20 @@ class Wording:
             return f"{cost}: only {percent(row.ltv_to_cac)} of it is recovered within {span}."
         lower, upper = row.ltv_to_cac_ci_lower, row.ltv_to_cac_ci_upper
         interval = f" ({lower:.1f} to {upper:.1f})" * pd.notna(lower)
-        spent = f"the {self._money(row.cac)} spent to win them"
-        return f"In {span} a customer brings back {row.ltv_to_cac:.1f} times {spent}{interval}."
+        brings = f"{self._money(row.ltv_before_cac)}, {row.ltv_to_cac:.1f} times"
+        return f"In {span} a customer brings {brings} the {self._money(row.cac)} spent to win them{interval}."
+
+    def slow_starts(self, slow: pd.DataFrame, *, segments: list[str]) -> tuple[str, ...]:
+        """Say why acquisition cost is recovered later than ARPA suggests, from ``value.first_price.slow_starts``."""
+        rows: Any = slow[slow["segment"].isin(segments)].reset_index(drop=True).itertuples()
+        each = [
+            f"{money(r.first)}{'' if r.Index else ' a month'} against {money(r.arpa)}"
+            f"{f' ({r.segment})' if len(segments) > 1 else ''}"
+            for r in rows
+        ]
+        why = "because new customers pay less at first than present ones do"
+        text = f"Acquisition cost is recovered later than today's ARPA suggests, {why}"
+        return (f"{text}: {self._in_money(listed(each))}.",) if each else ()
 
     def payback_table(self, pay: pd.DataFrame, forms: pd.DataFrame, *, segments: list[str]) -> pd.DataFrame:
         """Write by segment what a customer is worth, costs and brings back: texts, one row per segment."""
@@ -513,12 +525,12 @@ class Wording:
         Returns
         -------
         pandas.DataFrame
-            ``segment``, ``change`` (in words), ``base_gain``, ``ci_lower``, ``ci_upper``, ``told``; the largest of a
-            segment first, and only what is known.
+            ``segment``, ``change`` (in words), ``base_gain``, ``ci_lower``, ``ci_upper``, ``told``; changes in the
+            order of the table, the same for every segment and report, and only what is known.
         """
         known = changes[changes["segment"].isin(segments)].dropna(subset="base_gain")
         place = known["segment"].map({segment: k for k, segment in enumerate(segments)})
-        known = known.assign(place=place).sort_values(["place", "base_gain"], ascending=[True, False], kind="stable")
+        known = known.assign(place=place).sort_values("place", kind="stable")
         bounds = {"base_gain_ci_lower": "ci_lower", "base_gain_ci_upper": "ci_upper"}
         rows = known.assign(change=known["change"].map(CHANGES)).rename(columns=bounds).reset_index(drop=True)
         signs = (rows["base_gain"] > 0).map({True: "+", False: ""})
@@ -591,13 +603,14 @@ class Wording:
         return f"{brought[0].upper()}{brought[1:]}; {foretold}"
 
     def plotted(self, tested: pd.DataFrame, *, measure: str) -> str:
-        """Say what is drawn of a forecast made a year ago, and in how many months its interval was wide enough."""
+        """Say what is drawn of a forecast made a year ago, and in how many months its interval held that."""
         rows = whole(tested)[whole(tested)["measure"] == measure].dropna(subset=["predicted", "actual"])
         plotted = "Customers of a year ago: the forecast from what was known then, and what happened. "
         plotted += "Band: 95 % interval"
         each: Any = rows.tail(1).itertuples()
-        held = [f", wide enough in {last.n_held} of {counted(last.months_ahead, 'month')}" for last in each]
-        return f"{plotted}{''.join(held)}."
+        held = [f"{last.n_held} of {counted(last.months_ahead, 'month')}" for last in each]
+        inside = f"; what happened lies inside it in {''.join(held)}" * bool(held)
+        return f"{plotted}{inside}."
 
 
 def _bracketed(value: float, lower: float, upper: float) -> str:
@@ -647,23 +660,22 @@ def _proven(tested: pd.DataFrame) -> str:
     if not rows or not _missed(rows[0]):
         return ""
     missed = _missed(rows[0]) if pd.isna(rows[0].each) else _cancelled(rows[0])
-    return f"A year ago the same forecast would have had {missed}."
+    return f"Made a year ago, this forecast would have been {missed}."
 
 
 def _cancelled(row: Any) -> str:
     """Name both errors that nearly cancel, and what is left of them."""
-    each = f"each paying {percent(abs(row.each))} too {WAYS['revenue'][int(row.each > 0)]}"
+    each = _off(row.each, "what each pays")
     return f"{_off(row.revenue, 'revenue')}: {_off(row.customers, 'customers')}, {each}"
 
 
 def _missed(row: Any) -> str:
-    return " and ".join(_off(getattr(row, name), name) for name in WAYS if pd.notna(getattr(row, name)))
+    return " and ".join(_off(getattr(row, name), name) for name in JUDGED if pd.notna(getattr(row, name)))
 
 
 def _off(error: float, name: str) -> str:
-    few, many = WAYS[name]
     size = "far" if math.isinf(error) else percent(abs(error))
-    return f"{size} too {many if error > 0 else few} {name}" if error else f"the right {name}"
+    return f"{size} too {'high' if error > 0 else 'low'} on {name}" if error else f"right on {name}"
 
 
 def _allowed(share: float) -> str:

@@ -5,7 +5,16 @@ import pytest
 from retention_world import comparison, curve
 
 from cslib.retention.cohorts import COMPARISON, TRIANGLE
-from cslib.retention.headlines import contrast, extreme_years, extremes, followed, joined_by, landmarks, revenue_kept
+from cslib.retention.headlines import (
+    contrast,
+    extreme_shares,
+    extreme_years,
+    extremes,
+    followed,
+    joined_by,
+    landmarks,
+    revenue_kept,
+)
 
 
 def picked(table, **how):
@@ -113,6 +122,21 @@ def test_revenue_is_told_after_a_year_or_else_the_latest_landmark():
     assert (found.net_ci_lower, found.net_ci_upper) == (0.7, 0.9)
     assert revenue_kept(pooled.head(2)).period_index == 1
     assert revenue_kept(pooled.head(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("middle", "half", "picked"),
+    [
+        (0.62, 0.05, ["Pro", "Lite", "Team"]),  # as low as the lowest, as far as one can tell
+        (0.72, 0.05, ["Pro", "Lite"]),  # lower than the best, and clearly not the lowest
+        (0.8, 0.15, ["Pro", "Lite"]),  # it may be any, but is nearer to the best
+        (0.62, 0.3, ["Pro", "Lite"]),  # nothing is clear
+    ],
+)
+def test_the_two_lowest_stand_where_they_cannot_be_told_apart(middle, half, picked):
+    shares = pd.DataFrame({"segment": ["Pro", "Lite", "Team"], "period_index": 12, "share": [0.95, 0.6, middle]})
+    shares = shares.assign(n_customers=99, ci_lower=shares["share"] - half, ci_upper=shares["share"] + half)
+    assert extreme_shares(shares)["segment"].tolist() == picked
 
 
 def test_only_whole_years_are_compared_where_there_are_two():

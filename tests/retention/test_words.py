@@ -33,15 +33,15 @@ def segments(table, source="customers"):
 def test_answer_names_rate_interval_and_change():
     text = answer(curve(All=0.6), comparison(0.001), "subscriptions", joined=pd.Timestamp("2023-06-01"))
     assert text == (
-        "**60 % of customers who joined by June 2023 are still customers 12 months on** (95 % interval 57 to 63 %, 1,000 "
-        "customers). **Customers who joined since March 2024, the newer half of cohorts, stay longer than earlier ones**: "
-        "70 % vs 60 % are still customers 6 months on."
+        "**60 % of customers who joined by June 2023 were still customers 12 months on** (95 % interval 57 to 63 %, 1,000 "
+        "customers). **Customers who joined since March 2024, the newer half of the cohorts compared, stay longer than earlier ones**: "
+        "70 % vs 60 % were still customers 6 months on."
     )
     weekly = Wording("usage", period="week").answer(marked(curve(All=0.6), pd.Timestamp("2023-06-04")), None)
-    assert weekly.startswith("**60 % of customers who joined by 4 June 2023 are active in week 12**")
+    assert weekly.startswith("**60 % of customers who joined by 4 June 2023 were active in week 12**")
     tenure = answer(curve(All=0.6), NOTHING, "tenure")
     assert tenure.startswith(
-        "**60 % of customers are still customers 12 months on** (95 % interval 57 to 63 %, 1,000 customers followed that long)."
+        "**60 % of customers were still customers 12 months on** (95 % interval 57 to 63 %, 1,000 customers followed that long)."
     )
 
 
@@ -50,9 +50,9 @@ def test_answer_names_rate_interval_and_change():
     [
         (comparison(0.01, 0.1), "stay longer than earlier ones**: 70 % vs 60 %"),
         (comparison(0.01, -0.1), "leave sooner than earlier ones**: 70 % vs 80 %"),
-        (comparison(0.2, 0.02), "do not clearly differ from earlier ones: 70 % vs 68 % are still customers 6 months on, which may be chance."),
+        (comparison(0.2, 0.02), "do not clearly differ from earlier ones: 70 % vs 68 % were still customers 6 months on, which may be chance."),
         (comparison(0.01, 0.02), "differ from earlier ones over the first 6 months together, but not clearly at the end"),
-        (comparison(0.06, 0.1), "are 10.0 points ahead: 70 % vs 60 % are still customers 6 months on, but over the first 6 months together the difference may be chance."),
+        (comparison(0.06, 0.1), "are 10.0 points ahead: 70 % vs 60 % were still customers 6 months on, but over the first 6 months together the difference may be chance."),
         (comparison(0.06, -0.1, together=-0.1), "are 10.0 points behind: 70 % vs 80 %"),
         (comparison(0.01, 0.1, together=-0.4), "differ from earlier ones over the first 6 months together"),
         (comparison(float("nan"), 0.0), "do not clearly differ"),
@@ -75,7 +75,7 @@ def test_the_newest_cohort_is_named_by_its_period(period, words):
 def test_a_season_is_allowed_for_or_said_to_be_possible():
     alike, young = (contrast(comparison(0.01, season=season)) for season in ("allowed for", "unknown"))
     say = Wording("customers")
-    assert say.difference(alike).endswith("60 % are still customers 6 months on.")
+    assert say.difference(alike).endswith("60 % were still customers 6 months on.")
     assert say.difference(young).endswith("6 months on; with less than two years of data, this may be the season.")
     assert "season" not in say.difference(contrast(comparison(0.2, 0.02, season="unknown")))
     compared = say.compared(comparison(0.01, season="allowed for"))
@@ -90,12 +90,12 @@ def changed(*, faster=False):
 
 def test_a_change_of_churn_is_of_newer_customers_or_of_all():
     say, row = Wording("customers"), contrast(comparison(0.01))
-    now = "Customers left more slowly in the last 12 months, the churn report says"
-    newer = f"{now}. Those who joined before March 2024 did not clearly, so it may be mostly about whom we sign now."
+    now = "The churn report says that customers leave more slowly now"
+    newer = f"{now}. For those who joined before March 2024 that is not clear, so it may mostly be whom we sign now."
     assert say.bridge(changed(), None, row) == say.bridge(changed(), changed(faster=True), row) == newer
-    both = f"{now}. Those who joined before March 2024 did, too, so it is not only about whom we sign."
+    both = f"{now}. So do those who joined before March 2024: it is not only about whom we sign now."
     assert say.bridge(changed(), changed(), row) == both
-    assert "left faster" in say.bridge(changed(faster=True), None, row)
+    assert "customers leave faster now" in say.bridge(changed(faster=True), None, row)
 
 
 def test_the_share_of_the_churn_report_is_told_where_it_is_another_one():
@@ -109,6 +109,19 @@ def test_the_share_of_the_churn_report_is_told_where_it_is_another_one():
     assert say.at_the_pace(mark, 0.585) == (
         "The churn report says 58 %, at the pace of the last 12 months; 51 % is what became of those who joined by June 2024."
     )
+
+
+def test_what_the_line_between_cohorts_splits_is_said():
+    line = (
+        "The dashed line only splits the cohorts compared into an older and a newer half; nothing happened on that day."
+    )
+    young = [
+        line,
+        f"{line} The newest cohort is too young to compare.",
+        f"{line} The newest 6 cohorts are too young to compare.",
+    ]
+    rows = [contrast(comparison(0.01).assign(n_too_young=n)) for n in (0, 1, 6)]
+    assert [Wording("customers").split(row) for row in rows] == young
 
 
 def test_the_first_point_of_a_curve_is_named():
@@ -143,10 +156,10 @@ def test_cards_are_named_for_what_is_retained():
 def test_a_day_names_the_newer_cohorts_by_week():
     text = Wording("usage", period="week").difference(contrast(comparison(0.2, 0.02)))
     assert text.startswith(
-        "Customers who joined since 1 March 2024, the newer half of cohorts, do not clearly differ from earlier ones: 70 % vs 68 % are active"
+        "Customers who joined since 1 March 2024, the newer half of the cohorts compared, do not clearly differ from earlier ones: 70 % vs 68 % were active"
     )
     more = (Wording(source).difference(contrast(comparison(0.01, 0.1))) for source in ("usage", "orders"))
-    assert [text.split("**")[1].split("2024, the newer half of cohorts, ")[1] for text in more] == [
+    assert [text.split("**")[1].split("2024, the newer half of the cohorts compared, ")[1] for text in more] == [
         *("are more active than earlier ones", "order more than earlier ones")
     ]
 
@@ -175,7 +188,7 @@ def test_years_are_compared_where_at_least_two_stand():
     text = Wording("customers").years(extremes(years).assign(whole=True))
     assert (
         text
-        == "70 % of customers who joined in 2024 are still customers 12 months on, against 50 % of those who joined in 2023"
+        == "70 % of customers who joined in 2024 were still customers 12 months on, against 50 % of those who joined in 2023"
     )
     partial = Wording("customers").years(extremes(years).assign(whole=False))
     assert partial == f"{text}; the years are not complete, so this may be the season"
@@ -206,13 +219,13 @@ def test_too_young_cohorts_are_counted():
 @pytest.mark.parametrize(
     ("source", "kind", "period", "text"),
     [
-        ("orders", "on", "week", "order in week 4"),
-        ("usage", "on_or_after", "month", "are active in month 4 or later"),
-        ("usage", "4-6", "month", "are active in months 4–6"),
-        ("tenure", "on", "month", "are still customers 4 months on"),
-        ("usage", "on", "day", "are active on day 4"),
-        ("customers", "on", "year", "are still customers at the end of year 4"),
-        ("subscriptions", "4-6", "month", "are customers at the end of some month of 4–6"),
+        ("orders", "on", "week", "ordered in week 4"),
+        ("usage", "on_or_after", "month", "were active in month 4 or later"),
+        ("usage", "4-6", "month", "were active in months 4–6"),
+        ("tenure", "on", "month", "were still customers 4 months on"),
+        ("usage", "on", "day", "were active on day 4"),
+        ("customers", "on", "year", "were still customers at the end of year 4"),
+        ("subscriptions", "4-6", "month", "were customers at the end of some month of 4–6"),
     ],
 )
 def test_retained_in_words(source, kind, period, text):
@@ -221,8 +234,8 @@ def test_retained_in_words(source, kind, period, text):
 
 def test_best_and_worst_segment():
     text = segments(curve(All=0.5, Pro=0.7, Free=0.3))
-    assert text == "70 % of Pro customers are still customers 12 months on, against 30 % of Free"
-    assert segments(curve(All=0.5)) == "50 % of customers are still customers 12 months on"
+    assert text == "70 % of Pro customers were still customers 12 months on, against 30 % of Free"
+    assert segments(curve(All=0.5)) == "50 % of customers were still customers 12 months on"
 
 
 def test_segments_picked_out_of_noise_are_not_called_different():
@@ -241,7 +254,7 @@ def test_revenue_in_words():
     say = Wording("subscriptions")
     joined = pd.Series({1: pd.Timestamp("2025-05-31"), 12: pd.Timestamp("2024-06-30")})
     assert say.revenue(revenue_kept(pooled), joined) == (
-        "A year on, we still earn 104 % of what customers who joined by June 2024 first paid (99 to 109 %), and 81 % without "
+        "12 months on, we still earn 104 % of what customers who joined by June 2024 first paid (99 to 109 %), and 81 % without "
         "expansion"
     )
     young = say.revenue(revenue_kept(pooled.head(1)), joined)
@@ -262,6 +275,10 @@ def test_segments_that_keep_most_and_least_of_their_revenue():
     for half, end in ((0.05, ""), (0.4, ": no clear difference")):
         shares = table.assign(ci_lower=table["share"] - half, ci_upper=table["share"] + half)
         text = say.revenue_segments(extreme_shares(shares))
-        said = "A year on, we still earn 90 % of what Pro customers first paid, 60 % of what Lite customers did"
+        said = "12 months on, we still earn 90 % of what Pro customers first paid, 60 % of what Lite customers did"
         assert text == f"{said}{end}"
+    both = pd.DataFrame({"segment": ["Pro", "Lite", "Team"], "period_index": 12, "share": [0.9, 0.6, 0.604]})
+    assert say.revenue_segments(both.assign(clear=True)).endswith(", 60 % of what Lite and Team customers did")
+    other = both.assign(clear=True, share=[0.9, 0.6, 0.62])
+    assert say.revenue_segments(other).endswith(", 60 % of what Lite and 62 % of what Team customers did")
     assert say.revenue_segments(extreme_shares(shares.head(1))).startswith("There are no two segments")

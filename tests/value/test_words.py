@@ -80,18 +80,18 @@ def test_subtitle_says_what_is_off_and_what_is_not_known():
 def test_answer():
     assert answer(say=usd).text == (
         "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). The 2,193 present "
-        "customers bring USD 19.1 M over the next 36 months (18.0 to 20.2 M). A year ago the same forecast would have "
-        "had 1.0 % too much revenue: 9.4 % too few customers, each paying 11 % too much."
+        "customers bring USD 19.1 M over the next 36 months (18.0 to 20.2 M). Made a year ago, this forecast "
+        "would have been 1.0 % too high on revenue: 9.4 % too low on customers, 11 % too high on what each pays."
     )
 
 
 def test_the_answer_tells_of_last_year_what_is_known():
     sure = TESTED.assign(allow=NAN, each=NAN)
-    assert answer(tested=sure.assign(revenue=NAN)).text.endswith("would have had 9.4 % too few customers.")
+    assert answer(tested=sure.assign(revenue=NAN)).text.endswith("would have been 9.4 % too low on customers.")
     right = answer(tested=sure.assign(customers=0.0, revenue=0.0)).text
-    assert right.endswith("would have had the right customers and the right revenue.")
+    assert right.endswith("would have been right on customers and right on revenue.")
     nothing = answer(tested=TESTED.assign(revenue=np.inf, allow=np.inf, each=NAN)).text
-    assert nothing.endswith("9.4 % too few customers and far too much revenue.")
+    assert nothing.endswith("9.4 % too low on customers and far too high on revenue.")
     narrow = "Intervals for customers were too narrow: "
     assert say.allowance(TESTED) == f"{narrow}allow for about ±9 %."
     assert (
@@ -100,10 +100,10 @@ def test_the_answer_tells_of_last_year_what_is_known():
     )
     assert say.allowance(sure) == ""
     less = answer(tested=TESTED.assign(customers=0.1, revenue=0.0, each=-0.091)).text
-    assert less.endswith("have had the right revenue: 10 % too many customers, each paying 9.1 % too little.")
-    assert answer(tested=BY_PLAN).text.endswith("9.4 % too few customers, each paying 11 % too much.")
+    assert less.endswith("have been right on revenue: 10 % too high on customers, 9.1 % too low on what each pays.")
+    assert answer(tested=BY_PLAN).text.endswith("9.4 % too low on customers, 11 % too high on what each pays.")
     assert say.by_segment(BY_PLAN) == (
-        "By segment: Pro 50 % too many customers and 5.6 % too little revenue; Team 12 % too much revenue.",
+        "By segment: Pro 50 % too high on customers and 5.6 % too low on revenue; Team 12 % too high on revenue.",
     )
     assert say.by_segment(TESTED) == ()
     assert answer(tested=TESTED.iloc[:0]).text.endswith("(18.0 to 20.2 M).")
@@ -262,7 +262,7 @@ def test_residual_value_differs_only_where_intervals_are_apart():
 
 def test_payback():
     assert usd.payback(PAY) == (
-        "In 36 months a customer brings back 7.6 times the USD 659 spent to win them (7.2 to 7.9)."
+        "In 36 months a customer brings USD 4,990, 7.6 times the USD 659 spent to win them (7.2 to 7.9)."
     )
     free = PAY.assign(cac=0.0, payback_months=1.0, ltv_to_cac=NAN)
     assert say.payback(free) == "Acquisition costs nothing, so there is nothing to recover."
@@ -272,6 +272,16 @@ def test_payback():
     assert "isn't in the data" in say.payback(PAY.assign(cac=NAN))
     (shown,) = say.payback_table(PAY, FORMS, segments=["All"]).to_numpy().tolist()
     assert shown == ["All", "4,330", "4,050 to 4,600", "659", "4 months", "7.57", "7.21 to 7.92"]
+
+
+def test_a_late_payback_is_said_to_come_of_low_first_prices():
+    slow = table("segment first arpa", ("All", 263.7, 372.8), ("Starter", 63.5, 90.8))
+    late = "Acquisition cost is recovered later than today's ARPA suggests, because new customers pay less at first than present ones do"
+    assert usd.slow_starts(slow, segments=["All", "Starter"]) == (
+        f"{late}: USD 264 a month against 373 (All) and 63.50 against 90.80 (Starter).",
+    )
+    assert usd.slow_starts(slow.head(1), segments=["All"]) == (f"{late}: USD 264 a month against 373.",)
+    assert usd.slow_starts(slow.tail(1), segments=["All", "Team"]) == ()
 
 
 STEPS = table(
@@ -379,7 +389,7 @@ CHANGED = table(
 )
 
 
-def test_each_change_is_written_with_its_interval_in_one_scale_the_largest_first():
+def test_each_change_is_written_with_its_interval_in_one_scale_and_one_order():
     shown = say.gains(CHANGED, segments=["All"])
     assert shown.to_numpy().tolist() == [["All", "Prices up by 5 %", 955e3, 9e5, 1e6, "+955 k (900 to 1,000 k)"]]
     few = CHANGED.iloc[[0]].assign(
@@ -388,7 +398,7 @@ def test_each_change_is_written_with_its_interval_in_one_scale_the_largest_first
     mixed = say.gains(pd.concat([few, CHANGED]), segments=["All", "Pro"])
     assert mixed["told"].tolist() == ["+955 k (900 to 1,000 k)", "+1,295 k (1,003 to 1,600 k)"]
     both = pd.concat([CHANGED.iloc[[0]].assign(change="10 % less churn", base_gain=9e4), CHANGED])
-    assert say.gains(both, segments=["All"])["change"].tolist() == ["Prices up by 5 %", "Churn down by 10 %"]
+    assert say.gains(both, segments=["All"])["change"].tolist() == ["Churn down by 10 %", "Prices up by 5 %"]
     assert say.gains(CHANGED, segments=["All", "Pro"])["segment"].tolist() == ["All"]
     assert say.gains(CHANGED.iloc[1:], segments=["All"]).empty
     unsure = CHANGED.iloc[[0]].assign(base_gain=-2e3, base_gain_ci_lower=NAN)
@@ -446,8 +456,10 @@ def test_backtest_counts_the_months_that_the_interval_held():
     refunded = say.backtest(tested.assign(measure="revenue", actual=3.5, error=np.inf), measure="revenue")
     assert "brought 3.50 of revenue in the month to 30 June 2025; the forecast said 869" in refunded
     plotted = "Customers of a year ago: the forecast from what was known then, and what happened. Band: 95 % interval"
-    assert say.plotted(tested, measure="active customers") == f"{plotted}, wide enough in 1 of 2 months."
-    assert say.plotted(one, measure="active customers") == f"{plotted}, wide enough in 1 of 1 month."
+    assert (
+        say.plotted(tested, measure="active customers") == f"{plotted}; what happened lies inside it in 1 of 2 months."
+    )
+    assert say.plotted(one, measure="active customers") == f"{plotted}; what happened lies inside it in 1 of 1 month."
     unknown = tested.assign(predicted=NAN, ci_lower=NAN, ci_upper=NAN)
     assert say.backtest(unknown, measure="active customers").startswith("A year ago active customers could not be")
     assert say.plotted(unknown, measure="active customers") == f"{plotted}."
