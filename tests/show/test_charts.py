@@ -420,7 +420,9 @@ def survival(segment="All", ages=(0.0, 1.5, 4.2), shares=(1.0, 0.8, 0.5), sizes=
 
 
 def step_chart(table, **more):
-    return lines_with_bands(table, x="age", y="share", x_label="months", n="n_at_risk", n_label="at risk", **more)
+    return lines_with_bands(
+        table, x="age", y="share", x_label="months", n="n_at_risk", n_label="still followed", **more
+    )
 
 
 def test_steps_hold_each_value_until_the_next_age():
@@ -453,12 +455,12 @@ def test_a_survival_curve_drawn_as_it_is_shows_what_is_observed_well():
     assert {"421", "21"} <= {t.get_text() for t in axes.texts}
 
 
-def test_at_risk_at_a_tick_is_that_of_the_first_age_not_before_it():
-    """Ages 0, 1.5 and 4.2 with 9, 8 and 3 at risk: at month 0 nine, at 1 eight, at 2, 3 and 4 three."""
+def test_the_number_followed_at_a_tick_is_that_of_the_first_age_not_before_it():
+    """Ages 0, 1.5 and 4.2 with 9, 8 and 3 followed: at month 0 nine, at 1 eight, at 2, 3 and 4 three."""
     axes = step_chart(survival(), line="steps")
     numbers = sorted((t.xy[0], t.get_text()) for t in axes.texts if t.get_text().isdigit())
     assert numbers == [(0, "9"), (1, "8"), (2, "3"), (3, "3"), (4, "3")]
-    assert "at risk" in [t.get_text() for t in axes.texts]
+    assert "still followed" in [t.get_text() for t in axes.texts]
 
 
 def test_between_points_of_a_straight_line_no_number_is_made_up():
