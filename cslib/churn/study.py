@@ -121,7 +121,8 @@ class Churn(Study):
         """
         at = km.survival_at(self._curve, km.LANDMARKS)
         said, shown = self._say.survival(kept(at, self._differences)), self._largest(self._drawn)
-        chart = partial(lines_with_bands, shown, y="survival", **AGES, n="n_at_risk", n_label="at risk", line="steps")
+        how: Any = {"n": "n_at_risk", "n_label": "still followed", "line": "steps"}
+        chart = partial(lines_with_bands, shown, y="survival", **AGES, **how)
         also = (Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),)
         rest: Any = {"absent": NO_CURVE if shown.empty else "", "caption": "Survival", "also": also}
         if self._recent.observed_from:

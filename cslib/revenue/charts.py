@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cslib.show import charts, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, cohort_label, new_axes, nice_step, require
-from cslib.show.colours import GAINS, LOSSES, years
+from cslib.show.colours import GAINS, LOSSES, lettered, years
 from cslib.show.formats import LONG, SCALES, format_value
 from cslib.stats.intervals import Floats
 
@@ -247,7 +247,7 @@ def layer_cake(layers: pd.DataFrame, *, currency: str = "") -> Axes:
             middle = (top[-1, i] + lower) / 2
             axes.annotate(
                 str(name), (at[-1], middle), (6, 0), textcoords="offset points", va="center",
-                color=colours[i], fontweight="bold", annotation_clip=False,
+                color=lettered(colours[i]), fontweight="bold", annotation_clip=False,
             )  # fmt: skip
     axes.set_xlim(0, max(len(wide) - 1, 1))
     _months_below(axes, pd.Series(wide.index))

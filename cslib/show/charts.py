@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from cslib.errors import ParameterError, check_choice, listed
 from cslib.show import hover
-from cslib.show.colours import MEANINGS
+from cslib.show.colours import MEANINGS, YEARS, lettered
 from cslib.show.colours import PALETTE as PALETTE  # charts of topics take both from here
 from cslib.show.drawing import is_slim as is_slim
 from cslib.show.formats import format_value, percent
@@ -40,7 +40,9 @@ GROUND: Final = "#ffffff"
 OBSERVED: Final = "Kaplan–Meier"  # the segment that models are held against
 FIXED: Final = {"All": MUTED, OBSERVED: INK}
 BEYOND: Final = 10  # points from the axis to the names at its right
-FAR: Final = 0.12  # of the width, from the end of a line to its name: needs a leader
+FAR: Final = 0.12  # of the width, from the end of a line to the names: needs its own there, or a leader
+BESIDE: Final = 1.6  # inches a chart is wider than its axes
+LETTER: Final = 7.5  # points of a letter of a name
 APART: Final = 0.06  # between points of the same bracket
 MOST_POINTS: Final = 250  # of a line
 TOLD: Final = {"hazard": "percent", "score": "number"}  # units of axes, as values are written
@@ -125,8 +127,13 @@ def new_row(height: float, widths: Sequence[float]) -> list[Axes]:
 def _grid(height: float, down: int, across: int, **how: Any) -> list[Axes]:
     """Make a figure as wide as its reader's screen, with axes in rows and columns, row by row."""
     with sns.axes_style("white", rc={"font.family": ["sans-serif"]}), mpl.rc_context(STYLE):
-        figure = Figure(figsize=(SLIM if is_slim() else WIDTH, height), layout="constrained")
+        figure = Figure(figsize=(width(), height), layout="constrained")
         return list(figure.subplots(down, across, squeeze=False, **how).flat)
+
+
+def width() -> float:
+    """Return how many inches a chart is wide."""
+    return SLIM if is_slim() else WIDTH
 
 
 def ticks_at_most(most: int) -> int:
@@ -365,13 +372,12 @@ def _panel(lines: _Lines, segment: str, place: int, *, ending: str) -> None:
         (_points if len(lines.parts[name]) == 1 else _line)(lines, name, series)
         _tell(lines, name, series, 0.0)
     axes.grid(axis="y", linewidth=0.8)
-    colour = lines.colours[segment]
     end = lines.parts[segment].iloc[-1]
     about: Any = {"textcoords": "offset points", "annotation_clip": False, "fontsize": 9.5}
     if lines.n and pd.notna(end[lines.n]):
         n = f"{end[lines.n]:,.0f} {lines.n_label}"
         axes.annotate(n, (0, 1), xycoords="axes fraction", xytext=(0, 4), color=MUTED, **about)
-    bold: Any = {"color": colour, "fontweight": "bold"}
+    bold: Any = {"color": lettered(lines.colours[segment]), "fontweight": "bold"}
     axes.set_title(short(segment, 20), loc="left", pad=18 if lines.n else 6, fontsize=10.5, **bold)
     left, right = axes.get_xlim()
     ended = right - end[lines.x] > FAR * (right - left)
@@ -470,16 +476,20 @@ def _line(lines: _Lines, segment: str, place: int) -> None:
     own, colour, stepped = lines.drawn[segment], lines.colours[segment], segment in lines.steps
     at = own[lines.x].to_numpy(float)
     observed, point = colour == INK, 1.5 if colour == MUTED else 2.5
+    how: Any = {"markersize": point, "zorder": 1.5 if observed else 2}
+    if colour in YEARS:  # which may run close to one another: every second one has hollow marks, before the others
+        how["markersize"] = 4.5
+        if (len(lines.parts) - place) % 2 == 0:
+            how |= {"markerfacecolor": GROUND, "markeredgewidth": 1.1, "zorder": 2.1}
     drawn: list[Artist] = []
     drawn += lines.axes.plot(
         at, own[lines.y].to_numpy(float), "--" if colour == MUTED or lines.extrapolated else "-", color=colour,
-        linewidth=3.2 if observed else 1.6 if OBSERVED in lines.parts else 2, zorder=1.5 if observed else 2,
-        marker="" if stepped or len(at) > 40 else "o", markersize=point,
-        drawstyle="steps-post" if stepped else "default",
+        linewidth=3.2 if observed else 1.6 if OBSERVED in lines.parts else 2,
+        marker="" if stepped or len(at) > 40 else "o", drawstyle="steps-post" if stepped else "default", **how,
     )  # fmt: skip
     if "ci_lower" in own:
-        how: Any = {"step": "post" if stepped else None, "color": colour, "alpha": 0.16, "linewidth": 0}
-        drawn.append(lines.axes.fill_between(at, *own[[*BOUNDS]].to_numpy(float).T, **how))
+        band: Any = {"step": "post" if stepped else None, "color": colour, "alpha": 0.16, "linewidth": 0}
+        drawn.append(lines.axes.fill_between(at, *own[[*BOUNDS]].to_numpy(float).T, **band))
     hover.belongs(place, *drawn)
 
 
@@ -604,24 +614,45 @@ def _height(segments: Collection[str]) -> float:
 
 
 def _end_labels(lines: _Lines) -> None:
-    """Name the lines in one column beyond the axis, in the order of their ends, with leaders to the far ones."""
+    """Name the lines in one column beyond the axis, in the order of their ends, or where they end before it.
+
+    A line that ends far from the axis has its name there if no other line runs through it; else a leader, which is
+    bowed and dotted lest it be taken for data.
+    """
     if set(lines.parts) == {"All"}:
         return
     axes, (left, right), (bottom, top) = lines.axes, lines.axes.get_xlim(), lines.axes.get_ylim()
     ends = np.array([own[[lines.x, lines.y]].iloc[-1] for own in lines.parts.values()], float)
     names, line = _at_end(lines.parts), LINE * (top - bottom) / (_height(lines.parts) - _below())
+    line *= _most_lines(names)
+    far = right - ends[:, 0] > FAR * (right - left)
+    alone = (np.abs(np.subtract.outer(ends[:, 1], ends[:, 1])) < line).sum(axis=0) == 1
+    inside = far & alone & [_has_room(lines, end, name, line) for name, end in zip(names, ends, strict=True)]
+    heights = ends[:, 1].copy()
     sooner = 1e-9 * (right - ends[:, 0])  # of two lines that end at one height, the leader of the shorter runs above
-    heights = _spread(ends[:, 1] + sooner, line * _most_lines(names), bottom, top)
+    if not inside.all():
+        heights[~inside] = _spread((heights + sooner)[~inside], line, bottom, top)
     beyond = axes.transData + ScaledTranslation(BEYOND / 72, 0, axes.figure.dpi_scale_trans)
-    for place, (segment, name, end, height) in enumerate(zip(lines.parts, names, ends, heights, strict=True)):
-        colour = lines.colours[segment]
-        leader: Any = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "alpha": 0.5, "relpos": (0, 0.5)}
-        far = right - end[0] > FAR * (right - left)
+    leader: Any = {"arrowstyle": "-", "linestyle": (0, (1, 3)), "connectionstyle": "arc3,rad=0.06"}
+    leader |= {"color": MUTED, "linewidth": 0.8, "relpos": (0, 0.5)}
+    for place, (segment, name, end) in enumerate(zip(lines.parts, names, ends, strict=True)):
         label = axes.annotate(
-            name, (end[0], end[1]), xytext=(right, height), textcoords=beyond, va="center",
-            color=colour, fontweight="bold", annotation_clip=False, arrowprops=leader if far else None,
+            name, (end[0], end[1]), xytext=(end[0] if inside[place] else right, heights[place]), textcoords=beyond,
+            va="center", color=lettered(lines.colours[segment]), fontweight="bold", annotation_clip=False,
+            arrowprops=leader if far[place] and not inside[place] else None,
         )  # fmt: skip
         hover.belongs(place, label)
+
+
+def _has_room(lines: _Lines, end: NDArray[np.float64], name: str, height: float) -> bool:
+    """Tell whether a name fits between the end of a line and the axis, with no other line in its way."""
+    left, right = lines.axes.get_xlim()
+    point = (right - left) / (72 * (width() - BESIDE))
+    until = end[0] + point * (BEYOND + LETTER * max(map(len, name.split("\n"))))
+    across = np.linspace(end[0] + point, until, 20)
+    others = (own[[lines.x, lines.y]].to_numpy(float) for own in lines.parts.values())
+    nearest = [np.abs(np.interp(across, own[:, 0], own[:, 1], right=np.inf) - end[1]).min() for own in others]
+    return bool(until <= right and min(nearest) >= height / 2)
 
 
 def _spread(heights: NDArray[np.float64], gap: float, bottom: float, top: float) -> NDArray[np.float64]:
@@ -646,7 +677,7 @@ def _numbers_below(lines: _Lines, sized: Mapping[str, pd.DataFrame], n: str, n_l
     halfway = 3 * max(len(f"{v:,.0f}") for own in sized.values() for v in own[n])  # points a number is wide, halved
     beyond = max(BEYOND, 8 + halfway) if (ticks > high - 0.05 * (high - low)).any() else BEYOND
     for row, (segment, own) in enumerate(sized.items()):
-        style: Any = {"color": lines.colours.get(segment, MUTED), "fontsize": 9.5, **below}
+        style: Any = {"color": lettered(lines.colours.get(segment, MUTED)), "fontsize": 9.5, **below}
         at, height = own[lines.x].to_numpy(float), -48 - drop - 14 * row
         for tick, i in zip(ticks, np.searchsorted(at, ticks - 1e-9), strict=True):
             if i < len(at) and (segment in lines.steps or at[i] <= tick + 1e-9):

@@ -36,18 +36,21 @@ def shaded(*stops: str) -> tuple[str, ...]:
 # What follows is on light ground, and beside it on dark ground, where the strongest colour is the lightest.
 GAINS: Final = {"#1b4b98": "#bcd6fa", "#3a77cc": "#6499e6", "#6294dc": "#2f65b5"}  # of MRR, the most usual first
 LOSSES: Final = {"#8a5c00": "#f0d08a", "#c08a1e": "#b07c14"}
-YEARS: Final = dict(zip(shaded("#12381f", "#3d8350"), shaded("#c9f0d0", "#3f9a57"), strict=True))  # the newest first
+_NEW, _DARK_NEW = ("#005f1d", "#15762c"), ("#7cf09f", "#57ca7b")
+YEARS: Final = dict(  # the newest first
+    zip(shaded(*_NEW, "#428b38", "#819e46"), shaded(*_DARK_NEW, "#49a258", "#55803e"), strict=True)
+)
+_NAMES: Final = dict(  # of years
+    zip(shaded(*_NEW, "#2f7d30", "#567c2c"), shaded(*_DARK_NEW, "#50aa5f", "#6a9a50"), strict=True)
+)
 KINDS: Final = dict(zip(shaded("#1f3150", "#657697"), shaded("#dfe7f5", "#7f93b8"), strict=True))  # of one thing
-# Of cells, from least to most. The text on them has a colour of its own for each pair of what it is, dark or not, on
-# either ground.
-SHADES: Final = shaded("#eef6f7", "#7cc0ca", "#0f8092", "#0a4a57")
-DARK_SHADES: Final = shaded("#173038", "#0f5866", "#2f9fb1", "#c4ecf1")
-ON_SHADES: Final = {
-    (True, True): "#020202", (True, False): "#030303", (False, True): "#fdfdfd", (False, False): "#ffffff",
-}  # fmt: skip
+# Of cells, from least to most: no further than text in one colour can be read well on all of them.
+SHADES: Final = shaded("#f0f7f8", "#9ccfd7", "#3a9cad")
+DARK_SHADES: Final = shaded("#1a323a", "#1b5563", "#217586")
+ON_SHADES: Final = "#030303"
 DARK: Final = {
-    **dict(zip(SHADES, DARK_SHADES, strict=True)), "#030303": "#ffffff", "#fdfdfd": "#020202",
-    **GAINS, **LOSSES, **YEARS, **KINDS,
+    **dict(zip(SHADES, DARK_SHADES, strict=True)), ON_SHADES: "#ffffff",
+    **GAINS, **LOSSES, **_NAMES, **YEARS, **KINDS,
 }  # fmt: skip
 
 
@@ -62,9 +65,20 @@ def years(count: int) -> tuple[str, ...]:
     Examples
     --------
     >>> years(1), years(2)
-    (('#12381f',), ('#3d8350', '#12381f'))
+    (('#005f1d',), ('#819e46', '#005f1d'))
     """
     return _apart(YEARS, count)[::-1]
+
+
+def lettered(colour: str) -> str:
+    """Give the colour of a name beside a mark of this colour: stronger, where a mark is too pale to be read as text.
+
+    Examples
+    --------
+    >>> lettered("#819e46"), lettered("#1f3150")
+    ('#567c2c', '#1f3150')
+    """
+    return dict(zip(YEARS, _NAMES, strict=True)).get(colour, colour)
 
 
 def kinds(count: int) -> tuple[str, ...]:

@@ -35,7 +35,6 @@ FIGURE = r"[−+≥≤<>↑↓]? ?\d[\d,.]*(?: (?:k|M|bn|%|points?|months?|days?
 UNTOLD = re.compile(r"|–|∞|not \w+")  # what may stand in a column of figures
 DAY = re.compile(r"\d{4}-\d\d-\d\d( 00:00:00)?")
 FIGURES = re.compile(rf"(?:[A-Z]{{3}} )?{FIGURE}(?: to {FIGURE})?(?: \({FIGURE} to {FIGURE}\))?(?:, \w+)?")
-LINE = 28  # letters of an interval and its n that a card has room for on one line
 STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}
 RUN_DIR = "CSLIB_RUN_DIR"  # set by the report engine for its kernel: the folder that takes the CSV files
 # Sent with every fragment and taken off again by the report engine, whose page has its own sheet.
@@ -199,13 +198,26 @@ def card_html(card: Card) -> str:
     status = ""
     if card.status:
         kind, sign = STATUS[card.status]
-        status = f'<div class="cs-status cs-{kind}">{escape(unbroken(f"{sign} {card.status} · {card.target}"))}</div>'
+        judged = _parted(escape(f"{sign} {card.status}"), escape(unbroken(card.target)))
+        status = f'<div class="cs-status cs-{kind}">{judged}</div>'
     interval, size, detail = lines
-    apart = "\n" if len(interval) + len(size) > LINE else " · "
-    rows = {"interval": apart.join(filter(None, [interval, size])), "detail": detail}
+    rows = {"interval": _parted(interval, size), "detail": detail}
     html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in rows.items() if line)
     head = f'<div class="cs-label">{escape(card.label)}</div><div class="cs-value">{value}</div>'
     return f'<div class="cs-card">{head}{status}{sparkline(card.trend, card.limits, card.aims)}{html}</div>'
+
+
+def _parted(*parts: str) -> str:
+    """Set parts of a line apart by dots, none of which stays where the line breaks.
+
+    Examples
+    --------
+    >>> _parted("", "560 answers")
+    '560 answers'
+    """
+    first, *others = [part for part in parts if part] or [""]
+    rest = "".join(f"<span><i> · </i>{part}</span>" for part in others)
+    return f'<span class="cs-parts"><span>{first}</span>{rest}</span>' if rest else first
 
 
 def table(

@@ -26,6 +26,7 @@ TURNS = re.compile(r"[^MLz\d .\n-]")  # what is more in a path than straight lin
 STRAIGHT = re.compile(r"([ML])(-?[\d.]+) (-?[\d.]+)(z?)")
 SPARK = (150, 36)  # pixels
 LEGIBLE = 10  # pixels of the smallest text, however narrow the screen
+PRESSED: Final = "pressed-"  # begins the id of a text that is pressed together to so many points
 _slim: Final = ContextVar("slim", default=False)
 
 
@@ -148,6 +149,8 @@ def _themed(svg: str, name: str, alt: str, told: str) -> str:
     """Make a matplotlib SVG fit to live beside others in one page: scoped, themed, labelled."""
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.S)
     svg = re.sub(rf' id="{hover.SERIES}(\d+)"', r' data-s="\1"', svg)
+    pressed = r'<g><text textLength="\1" lengthAdjust="spacingAndGlyphs" '
+    svg = re.sub(rf'<g id="{PRESSED}([\d.]+)">\s*<text ', pressed, svg)
     used = set(re.findall(r'(?:url\(|href=")#([\w.-]+)', svg))
     svg = re.sub(r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r'(url\(|xlink:href=")#', rf"\1#{name}-", svg)

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, to_hex
+from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 from numpy.typing import NDArray
-from seaborn.utils import relative_luminance
 
 from cslib.errors import ParameterError, counted
 from cslib.show import charts, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, is_slim
-from cslib.show.colours import DARK, ON_SHADES, SHADES
+from cslib.show.colours import ON_SHADES, SHADES
+from cslib.show.drawing import PRESSED
 from cslib.show.formats import format_value
 
 MAX_ROWS: Final = 30
@@ -27,8 +27,10 @@ LONGEST: Final = 36  # letters of a label
 LETTERS: Final = 52  # in a line of a slim chart
 Floats = NDArray[np.float64]
 REACH: Final = 8  # an interval is cut where it is this many times beyond all estimates
-DARK_TEXT: Final = "#020202"  # not INK: it stands on the colour of a cell in both themes
-PALE: Final = 0.18  # luminance above which dark text is the clearer one: either has a contrast of 4.5 there
+DARK_TEXT: Final = "#020202"  # not INK: it stands on a colour that is the same in both themes
+DIGIT: Final = 6.1  # points
+NAMES: Final = 2.1  # inches that names take beside cells
+FILLED: Final = 0.82  # of the width of a cell, by its digits
 NARROW: Final = 0.3  # shares over which colours run at least: less would draw what may be chance
 MAX_COHORTS: Final = 36
 
@@ -473,10 +475,12 @@ def coloured_cells(
         linewidths=1.2, linecolor=GROUND, annot_kws={"fontsize": 9.5}, **unnamed,
     )  # fmt: skip
     axes.collections[0].set_clip_on(False)  # every cell lies inside
-    for label, value in zip(axes.texts, values.to_numpy()[values.notna().to_numpy()], strict=True):
-        shade = to_hex(colours((value - low) / (high - low)))
-        label.set_color(ON_SHADES[relative_luminance(shade) > PALE, relative_luminance(DARK[shade]) > PALE])
+    room = FILLED * 72 * (charts.width() - NAMES) / values.shape[1]
+    for label in axes.texts:
+        label.set_color(ON_SHADES)
         label.set_in_layout(False)  # it is inside its cell: to measure each takes longer than to draw them
+        if label.get_text().isdigit() and DIGIT * len(label.get_text()) > room:
+            label.set_gid(f"{PRESSED}{room:.1f}")
     if told is not None:
         rows, columns = np.nonzero(told.notna().to_numpy())
         hover.tell(axes, columns + 0.5, rows + 0.5, told.to_numpy()[rows, columns])

@@ -89,8 +89,8 @@ def lines(
 
     Examples
     --------
-    >>> lines("Team, 12 months", 0.634, "percent", bounds=(0.60, 0.67), n="709 at risk")
-    'Team, 12 months\n63.4 % (60.0 to 67.0)\n709 at risk'
+    >>> lines("Team, 12 months", 0.634, "percent", bounds=(0.60, 0.67), n="709 still followed")
+    'Team, 12 months\n63.4 % (60.0 to 67.0)\n709 still followed'
     """
     interval = format_interval(*bounds, unit, value=value)
     said = " ".join(filter(None, [format_value(value, unit), of, f"({interval})" if interval else ""]))

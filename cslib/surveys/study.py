@@ -247,8 +247,8 @@ class Surveys(Study):
         parts = parts[parts["n"] >= self.min_group]
         stays = self._say.stays(told, parts, column)
         also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if column else ()
-        how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk", "n_label": "at risk"}
-        how |= {"behind": self._asked.groups[0], "meaning": "answers"}
+        how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk"}
+        how |= {"n_label": "still followed", "behind": self._asked.groups[0], "meaning": "answers"}
         return Result(
             name, self._stake, self._say.money(told), self._say.followed(found),
             partial(panels_with_bands, _stays(found), y="survival", line="steps", **how), "Step chart",

@@ -315,6 +315,23 @@ def test_headings_and_numbers_are_never_cut_inside_a_word(
         assert "a heading of several words" in heights
 
 
+DOTS = """dots => dots.map(dot => {
+  const [parts, left] = [dot.closest(".cs-parts"), dot.closest(".cs-card").querySelector(".cs-label")];
+  const begins = dot.parentElement.offsetTop > parts.offsetTop;
+  return [begins, dot.getBoundingClientRect().right <= left.getBoundingClientRect().left];
+})"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 1240])
+def test_no_dot_hangs_where_a_line_of_a_card_breaks(open_report: OpenReport, report: Path, width: int) -> None:
+    """Left of the card's text a dot is cut off: it is there where its part begins a line, and nowhere else."""
+    with open_report(report, width=width) as opened:
+        found = opened.page.locator(".cs-parts i").evaluate_all(DOTS)
+        assert all(begins == cut for begins, cut in found)
+        assert {begins for begins, _ in found} >= {width == 360}
+
+
 @pytest.mark.slow
 def test_a_heading_stays_with_the_figure_that_follows(open_report: OpenReport, report: Path) -> None:
     with open_report(report, width=680) as opened:

@@ -17,6 +17,7 @@ from cslib.data.lifetimes import lifetimes
 from cslib.errors import ParameterError
 from cslib.show import colours
 from cslib.show.charts import (
+    GROUND,
     INK,
     MUTED,
     OBSERVED,
@@ -60,7 +61,7 @@ def test_a_heatmap_runs_its_colours_over_what_is_shown_and_no_less_than_thirty_p
 
 
 def test_on_dark_ground_more_is_lighter_and_every_number_can_be_read():
-    """Each shade with its text, (L + 0.05) / (L' + 0.05): at least 4.5 on either ground."""
+    """Each shade with its text, (L + 0.05) / (L' + 0.05): more than 4.5 on either ground."""
     rates = pd.DataFrame([np.linspace(0, 1, len(SHADES))])
     axes = new_axes(1)
     coloured_cells(axes, rates, rates.map("{:.2f}".format), limits=(0, 1))
@@ -69,12 +70,24 @@ def test_on_dark_ground_more_is_lighter_and_every_number_can_be_read():
         pairs = [
             (relative_luminance(g) + 0.05, relative_luminance(i) + 0.05) for g, i in zip(grounds, inks, strict=True)
         ]
-        assert min(max(pair) / min(pair) for pair in pairs) >= 4.5
+        assert min(max(pair) / min(pair) for pair in pairs) >= 5.2
     light, dark = ([relative_luminance(c) for c in colours] for colours in (SHADES, map(DARK.get, SHADES)))
     assert (light, dark) == (sorted(light, reverse=True), sorted(dark))
     drawn = drawing(axes.figure, "shades", "Shades")
     assert f"light-dark({SHADES[0]}, {DARK[SHADES[0]]})" in drawn
     assert "light-dark(#030303, #ffffff)" in drawn
+
+
+@pytest.mark.parametrize(("columns", "pressed"), [(25, True), (12, False)])
+def test_three_digits_leave_a_margin_in_a_narrow_cell(columns, pressed):
+    """7.1 inches for 25 cells: 20.4 points each, of which 82 % are 16.8 and three digits 18."""
+    rates = pd.DataFrame([[1.0] * columns, [0.5] * columns])
+    axes = new_axes(1)
+    coloured_cells(axes, rates, (100 * rates).map("{:.0f}".format), limits=(0, 1))
+    drawn = drawing(axes.figure, "cells", "Cells")
+    assert drawn.count('textLength="16.8" lengthAdjust="spacingAndGlyphs"') == columns * pressed
+    assert drawn.count("textLength") == columns * pressed
+    assert "pressed" not in drawn
 
 
 def test_all_cohorts_together_may_be_known_at_fewer_ages_than_each():
@@ -268,8 +281,23 @@ def test_a_leader_joins_the_name_to_a_line_that_ends_far_from_it():
         "All": (12, False), "near": (11, False), "far": (5, True),
     }  # fmt: skip
     (leader,) = [t.arrow_patch for t in texts if t.arrow_patch]
-    assert (leader.get_linewidth(), leader.get_alpha()) == (0.6, 0.5)  # thin and grey: no line goes on to there
+    assert (leader.get_linewidth(), leader.get_linestyle()) == (0.8, (0, (1, 3)))  # no line goes on to there
+    assert leader.get_connectionstyle().rad > 0, "bowed"
     assert to_hex(leader.get_edgecolor()) == MUTED
+
+
+def test_a_line_that_ends_early_has_its_name_at_its_end_where_no_other_line_runs():
+    """At month 5 Pro is 0.95 and Free 0.48; a third line at Pro's height needs a leader, as does a long name."""
+    table = curve(["All", "Pro", "Free"])
+    table.loc[table["segment"] == "Free", "rate"] /= 2
+    early = table[(table["segment"] == "All") | (table["period_index"] <= 5)]
+    free, pro = (next(t for t in named(draw(early)) if t.get_text() == name) for name in ("Free", "Pro"))
+    assert (free.xyann, free.arrow_patch) == ((5, pytest.approx(0.99**5 / 2)), None)
+    assert (pro.xyann[0], pro.arrow_patch is not None) == (12, True)
+    long = early.assign(segment=early["segment"].replace("Free", "Free, from before the change"))
+    assert [t.arrow_patch is not None for t in named(draw(long[long["period_index"] <= 7]))] == [True, True, False]
+    crossed = early.assign(rate=early["rate"].where(early["segment"] != "All", 0.96 - 0.08 * early["period_index"]))
+    assert all(t.arrow_patch for t in named(draw(crossed)) if t.get_text() == "Free")
 
 
 def test_names_stand_in_the_order_of_the_ends():
@@ -382,7 +410,9 @@ def test_years_and_kinds_have_colours_of_their_own(meaning):
     drawn = [line.get_color() for line in axes.lines]
     assert drawn == [*getattr(colours, meaning)(3)]
     assert {*drawn}.isdisjoint(PALETTE)
-    assert [text.get_color() for text in named(axes)] == drawn
+    assert [text.get_color() for text in named(axes)] == [*map(colours.lettered, drawn)]
+    hollow = [to_hex(line.get_markerfacecolor()) == GROUND for line in axes.lines]
+    assert hollow == [False, meaning == "years", False]
     told = drawing(axes.figure, "a", "alt")
     assert all(f"light-dark({colour}, {DARK[colour]})" in told for colour in drawn)
     with pytest.raises(ParameterError, match="meaning is 'cohorts'"):
@@ -420,7 +450,9 @@ def survival(segment="All", ages=(0.0, 1.5, 4.2), shares=(1.0, 0.8, 0.5), sizes=
 
 
 def step_chart(table, **more):
-    return lines_with_bands(table, x="age", y="share", x_label="months", n="n_at_risk", n_label="at risk", **more)
+    return lines_with_bands(
+        table, x="age", y="share", x_label="months", n="n_at_risk", n_label="still followed", **more
+    )
 
 
 def test_steps_hold_each_value_until_the_next_age():
@@ -453,12 +485,12 @@ def test_a_survival_curve_drawn_as_it_is_shows_what_is_observed_well():
     assert {"421", "21"} <= {t.get_text() for t in axes.texts}
 
 
-def test_at_risk_at_a_tick_is_that_of_the_first_age_not_before_it():
-    """Ages 0, 1.5 and 4.2 with 9, 8 and 3 at risk: at month 0 nine, at 1 eight, at 2, 3 and 4 three."""
+def test_the_number_followed_at_a_tick_is_that_of_the_first_age_not_before_it():
+    """Ages 0, 1.5 and 4.2 with 9, 8 and 3 followed: at month 0 nine, at 1 eight, at 2, 3 and 4 three."""
     axes = step_chart(survival(), line="steps")
     numbers = sorted((t.xy[0], t.get_text()) for t in axes.texts if t.get_text().isdigit())
     assert numbers == [(0, "9"), (1, "8"), (2, "3"), (3, "3"), (4, "3")]
-    assert "at risk" in [t.get_text() for t in axes.texts]
+    assert "still followed" in [t.get_text() for t in axes.texts]
 
 
 def test_between_points_of_a_straight_line_no_number_is_made_up():

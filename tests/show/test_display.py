@@ -162,7 +162,7 @@ def test_a_card_shows_its_target_and_past(show: Show) -> None:
     nan = float("nan")
     card = Card("NPS", 43.6, status="missed", target="at least 50 %", trend=(40, nan, 44, 43.6), limits=(38, 46))
     data = show(display.cards, card)
-    assert "✗ missed · at least 50\N{NO-BREAK SPACE}%</div>" in body(data)
+    assert "<span>✗ missed</span><span><i> · </i>at least 50\N{NO-BREAK SPACE}%</span></span></div>" in body(data)
     path = re.search(r'<path d="([^"]*)"', body(data))
     assert path is not None
     assert re.sub(r"[\d. ]", "", path[1]) == "MML"  # the missing one is a gap
@@ -214,7 +214,8 @@ def test_a_status_of_a_longer_time_keeps_its_sign(show: Show) -> None:
 
 def test_interval_and_n_of_a_card_share_a_line(show: Show) -> None:
     html = body(show(display.cards, Card("NPS", 43.6, ci_lower=37.7, ci_upper=49.0, n=560, noun="answer")))
-    assert '<div class="cs-interval">37.7 to 49.0 · 560\xa0answers</div>' in html
+    parts = '<span class="cs-parts"><span>37.7 to 49.0</span><span><i> · </i>560\xa0answers</span></span>'
+    assert f'<div class="cs-interval">{parts}</div>' in html
     assert '<div class="cs-interval">560\xa0answers</div>' in body(
         show(display.cards, Card("a", 1, n=560, noun="answer"))
     )

@@ -72,11 +72,11 @@ CURVE = pd.DataFrame(
 
 
 def test_a_line_tells_value_interval_and_n():
-    axes = lines_with_bands(CURVE, x="month", y="share", x_label="months on", n="n_at_risk", n_label="at risk")
+    axes = lines_with_bands(CURVE, x="month", y="share", x_label="months on", n="n_at_risk", n_label="still followed")
     texts = [text for _, _, text, _ in drawn(axes)[1]]
-    assert "All, 1 month on\n50.0 % (40.0 to 60.0)\n40 at risk" in texts
-    assert "Team, 1 month on\n25.0 % (10.0 to 40.0)\n12 at risk" in texts
-    assert "Team, 0 months on\n100 %\n30 at risk" in texts
+    assert "All, 1 month on\n50.0 % (40.0 to 60.0)\n40 still followed" in texts
+    assert "Team, 1 month on\n25.0 % (10.0 to 40.0)\n12 still followed" in texts
+    assert "Team, 0 months on\n100 %\n30 still followed" in texts
 
 
 def test_one_line_alone_needs_no_name_and_dates_are_named():

@@ -259,7 +259,7 @@ def test_after_an_answer_each_group_has_a_panel_with_promoters_behind_it(by_plan
     panels = by_plan.stakes.plot().figure.axes
     assert [panel.get_title(loc="left") for panel in panels] == ["passives", "no answer", "detractors"]
     assert panels[0].figure.get_suptitle() == "the axis starts at 40 % · dashed: promoters, 73 % at the end"
-    assert [text.get_text() for text in panels[2].texts] == ["52 at risk", "52 %"]
+    assert [text.get_text() for text in panels[2].texts] == ["52 still followed", "52 %"]
     assert [panel.lines[1].get_color() for panel in panels] == [*answers(4)[1:]]
     assert {line.get_drawstyle() for panel in panels for line in panel.lines} == {"steps-post"}
     plt.close("all")
