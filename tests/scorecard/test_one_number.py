@@ -83,7 +83,7 @@ def test_a_target_is_told_alike_in_all_reports(cards, by_plan):
 
 @pytest.mark.long
 def test_twelve_months_have_one_value_in_all_reports(sample, by_plan):
-    years = by_plan.measured.years.set_index("kpi")
+    years = by_plan.measured.years.query("segment == 'All'").set_index("kpi")
     month = churn_rates(sample).query("method == 'start_of_period' and segment == 'All'").tail(12)
     assert years.loc["customer_churn_rate", "value"] == pytest.approx(month["n_churned"].sum() / month["n_start"].sum())
     assert cs.Churn(sample)._drift.faster is False
@@ -96,7 +96,10 @@ def test_twelve_months_have_one_value_in_all_reports(sample, by_plan):
     assert "it is about 32." in asked.answer.text
     groups = cs.Surveys(sample, by="plan").answer.text
     assert "No segment clearly differs from the others." in groups
-    assert any(note.startswith("The marks of NPS") and "no segment clearly" in note for note in by_plan.segments.notes)
+    marks = by_plan.segments.table.query("kpi == 'nps'")
+    assert marks["verdict"].tolist() == ["", "", ""]
+    scored = cs.Surveys(sample, by="plan").groups.table.set_index("segment")
+    assert marks.set_index("segment")["value"].to_dict() == pytest.approx(scored.loc[marks["segment"], "nps"].to_dict())
     (said,) = (text for text in by_plan.attention.attention if text.startswith("**NPS"))
     assert "weighted to everyone asked, it is about 32. [Who did not answer?]" in said
 
@@ -106,16 +109,17 @@ def test_a_segment_has_one_value_in_all_reports(sample, by_plan):
     """The churn, revenue, value and survey reports by plan, against the columns of the scorecard."""
     own = by_plan.segments.table.set_index(["kpi", "segment"])["value"]
     churn = cs.Churn(sample, by="plan").monthly.table.query("method == 'start_of_period'")
+    year = churn.groupby("segment").tail(12).groupby("segment")[["n_churned", "n_start"]].sum()
     moved = cs.Revenue(sample, by="plan", gross_margin=0.8).by_month.table
     value = cs.Value(sample, by="plan", gross_margin=0.8, annual_discount_rate=0.08)
     worth = value.ltv.table.query("method == 'Survival' and horizon_months == 36")
-    asked = cs.Surveys(sample, by="plan").trend.table
+    asked = cs.Surveys(sample, by="plan").groups.table
     found = {
-        "customer_churn_rate": churn[churn["month"] == churn["month"].max()].set_index("segment")["churn_rate"],
+        "customer_churn_rate": year["n_churned"] / year["n_start"],
         "mrr": moved[moved["month"] == moved["month"].max()].set_index("segment")["closing"],
         "ltv": worth.set_index("segment")["ltv"],
         "payback_months": value.payback.table.set_index("segment")["payback_months"],
-        "nps": asked[asked["period"] == asked["period"].max()].set_index("segment")["nps"],
+        "nps": asked.set_index("segment")["nps"],
     }
     for kpi, told in found.items():
         for plan in ("Starter", "Team", "Enterprise"):
