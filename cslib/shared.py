@@ -31,11 +31,15 @@ def shared(key: Hashable, make: Callable[[], str]) -> str:
     if not (folder := os.environ.get(SHARED)):
         return make()
     path = Path(folder, sha256(repr(key).encode()).hexdigest())  # kernels are forks of one process: types are the same
-    with suppress(OSError):
-        return path.read_bytes().decode()  # as text, a carriage return would be read as another sign
+    with suppress(OSError, ValueError):  # it is not there, or broken
+        if known := path.read_bytes().decode():  # as text, a carriage return would be read as another sign
+            return known
     made = make()
-    with suppress(OSError):  # the run is over, or its disk full
-        own = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    own = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    try:
         own.write_bytes(made.encode())
         own.replace(path)
+    except OSError:  # the run is over, or its disk full
+        with suppress(OSError):
+            own.unlink()
     return made

@@ -146,7 +146,7 @@ def beside_new(
     Parameters
     ----------
     now
-        As from :func:`outlook`.
+        As from :func:`believed`.
     summary
         Of all, a row of :func:`cslib.stats.survival.survival_summary`.
     counts
@@ -159,10 +159,12 @@ def beside_new(
     pandas.Series or None
         ``new`` and ``today`` (shares, 0–1), and ``past``: those first months where most of today's customers are past
         them and fewer of these leave, so that this tells why; else 0. None where one of the shares is not known for 12
-        months, or the two are within a point.
+        months, or the two are within a point or the interval of today's customers.
     """
     new = 1 - float(summary["survival_12m"])
     if now is None or now["months_ahead"] != YEAR or not abs(new - now["share_lost"]) >= APART:
+        return None
+    if now["ci_lower"] <= new * now["n_active"] <= now["ci_upper"]:  # it may be the same
         return None
     here = counts[(counts["segment"] == "All") & ~counts["event_observed"].astype(bool)]
     most = here.loc[here["duration_months"] >= first_months, "n"].sum() > here["n"].sum() / 2

@@ -89,6 +89,13 @@ def activity(data: DataSet, *, segment_by: str = "", value_feature: str = "") ->
     return _rates(table.assign(known=1.0 if value_feature else known), named=bool(value_feature))
 
 
+def is_used(data: DataSet, feature: str) -> bool:
+    """Tell whether anybody has ever used a feature, whoever is looked at."""
+    if "usage" not in data.tables or not has_features(data):
+        return False
+    return bool((data.everybody.table("usage").feature == feature).any().execute())
+
+
 def _launches(data: DataSet, value_feature: str) -> NDArray[np.int64]:
     """Months in which each feature was first used, ascending; the one that is named must be among them."""
     _dated_customers(data)

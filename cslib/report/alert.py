@@ -181,7 +181,10 @@ def _read_state(path: Path) -> State:
 def _scorecard(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """Take from the file how a scorecard stood, and refuse anything else."""
     kpis = {
-        kpi: {"value": float(one["value"]), "until": one["until"] and _day(one["until"])}
+        kpi: {
+            "value": None if one["value"] is None else float(one["value"]),
+            "until": one["until"] and _day(one["until"]),
+        }
         | {"target": str(one["target"]), "missed": bool(one["missed"]), "moved": str(one["moved"])}
         for kpi, one in raw["kpis"].items()
     }

@@ -57,9 +57,11 @@ def _stands(row: Any, run: Seen, judged: Judged, old: Told) -> Told:
     missed = off or (bool(old.get("missed")) and row.status in ("missed", "not clear"))
     over = _usual(row) or (row.change in MOVED and row.change != old.get("moved"))
     moved = row.change if away else "" if over else old.get("moved", "")
+    moved = "" if pd.isna(row.value) else moved  # which nobody knows
+    value = None if pd.isna(row.value) else float(row.value)
     until = "" if pd.isna(row.until) else f"{row.until:%Y-%m-%d}"
     target = say.target_text(row, run.currency)
-    return {"value": float(row.value), "until": until, "target": target, "missed": missed, "moved": moved}
+    return {"value": value, "until": until, "target": target, "missed": missed, "moved": moved}
 
 
 def _usual(row: Any) -> bool:
@@ -125,7 +127,8 @@ class _Step:
         if not self.old:
             return None
         again = _told_again(self.run, self.row.kpi, self.old)
-        value = self.old["value"] if self.old["until"] == self.new["until"] or pd.isna(again) else again
+        told = float("nan") if self.old["value"] is None else self.old["value"]
+        value = told if self.old["until"] == self.new["until"] or pd.isna(again) else again
         return Before(value, self.old["until"], self.old["target"])
 
     def told(self, sure: Mapping[tuple[str, str], float]) -> tuple[str, float, str] | None:

@@ -10,13 +10,15 @@ from typing import Final
 import pandas as pd
 
 from cslib.data.dataset import DataSet
-from cslib.data.kpi import DECLARED, HISTORY, OVER_YEAR, Kpi, Setting, Target
+from cslib.data.kpi import HISTORY, OVER_YEAR, Kpi, Setting, Target
 from cslib.data.lives import counted_as
+from cslib.engagement.activity import is_used
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.scorecard.catalogue import catalogue, read_targets
 
 LOG: Final = logging.getLogger("cslib")
 WHOLE: Final = "All"
+TOLD: Final = "12 months"
 POINTS: Final = 24  # of a small line
 STAY: Final = "stay"
 
@@ -72,7 +74,8 @@ class Measured:
         -------
         pandas.DataFrame
             ``kpi``, ``segment``, ``value``, ``ci_lower``, ``ci_upper``, ``n``: of the last 12 months where segments are
-            measured over these, else of the last period of the whole; ``p_adjusted``, ``verdict`` as in ``years``.
+            measured over these, else of the last period of the whole; ``p_adjusted``, ``verdict`` as in ``years``;
+            ``judged_over`` (``12 months``, or empty).
             Orders and costs, which know no segment, are not there.
         """
         history = self.history
@@ -80,10 +83,11 @@ class Measured:
         current = (history["until"] == last) | last.isna()  # without a calendar there is one period
         parts = history[(history["segment"] != WHOLE) & current]
         year = self.years[self.years["segment"] != WHOLE]
-        rows = {kpi: own for kpi, own in parts.groupby("kpi", sort=False)}
-        rows |= {kpi: own for kpi, own in year.groupby("kpi") if kpi in rows}
-        columns = [c for c in OVER_YEAR if c not in ("of_all", "trend")]
-        tables = [own.reindex(columns=columns).astype({"n": "Int64", "verdict": object}) for own in rows.values()]
+        rows = {kpi: own.assign(judged_over="") for kpi, own in parts.groupby("kpi")}
+        rows |= {kpi: own.assign(judged_over=TOLD) for kpi, own in year.groupby("kpi")}
+        columns = [*(c for c in OVER_YEAR if c not in ("of_all", "trend")), "judged_over"]
+        own = [rows[kpi].reindex(columns=columns) for kpi in history["kpi"].unique() if kpi in rows]
+        tables = [table.astype({"n": "Int64", "verdict": object}) for table in own]
         return pd.concat(tables or [pd.DataFrame(columns=columns)], ignore_index=True)
 
     def segments(self) -> list[str]:
@@ -116,9 +120,11 @@ def measure_all(data: DataSet, *, setting: Setting | None = None) -> Measured:
         A setting is out of its range, or names what is not in the data.
     """
     used = setting or Setting()
-    declared = {name: getattr(used, name) or getattr(data, name) for name in DECLARED}
-    used = replace(used, **declared)
+    used = _in_force(data, used)
     kpis = catalogue(used)
+    if data.value_feature and not used.value_feature:
+        unset = f"value_feature of the data is {data.value_feature!r}, which nobody used"
+        kpis["time_to_value"] = replace(kpis["time_to_value"], unset=unset)
     targets = read_targets(data.targets, kpis)
     parts: list[pd.DataFrame] = []
     reasons: dict[str, str] = {}
@@ -138,6 +144,12 @@ def measure_all(data: DataSet, *, setting: Setting | None = None) -> Measured:
     known = set(history["kpi"])
     years = _years(data, used, [kpi for kpi in kpis.values() if kpi.id in known])
     return Measured(history, reasons, _named(kpis, known, data), targets, data.currency, years)
+
+
+def _in_force(data: DataSet, asked: Setting) -> Setting:
+    """Put what the data declare in the place of what is not asked for; of a feature, where there is any use of it."""
+    feature = asked.value_feature or (data.value_feature if is_used(data, data.value_feature) else "")
+    return replace(asked, gross_margin=asked.gross_margin or data.gross_margin, value_feature=feature)
 
 
 def _years(data: DataSet, setting: Setting, kpis: Iterable[Kpi]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
 from cslib.data.kpi import JUDGED, UNCLEAR, Kpi, Target
-from cslib.scorecard.history import WHOLE, Measured
+from cslib.scorecard.history import TOLD, WHOLE, Measured
 from cslib.stats.intervals import FIRM, LEVEL, SIGNIFICANT, z_value
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, Limits, control_limits
 
@@ -25,15 +25,14 @@ COLUMNS: Final = [
     "tells",
 ]
 YEAR: Final = 12
-TOLD: Final = "12 months"
 MOST: Final = 8  # headline cards
 SAME: Final = 1e-6  # share by which the mean of the segments may miss the value of all
 HEADLINES: Final = (
     *("mrr", "nrr", "customer_churn_rate", "ltv", "nps", "active_share", "time_to_value", "quick_ratio", "arpa"),
     *("grr", "revenue_churn_rate", "csat", "ltv_to_cac", "feature_adoption", "usage_frequency", "ces", "cac"),
 )
-COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict"]
-WORST: Final = ["worst", "worst_value", "apart", "close", "close_value"]
+COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict", "judged_over"]
+WORST: Final = ["worst", "worst_value", "apart", "worst_over", "close", "close_value"]
 WORSE: Final = {"up": "lower", "down": "higher"}
 
 
@@ -117,13 +116,12 @@ def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
     known |= {"period": _period(now, kpi), "months": int(now["months"])}
     if pd.isna(now["value"]):
         silent = {"status": f"not measured: {kpi.blank}", "change": "", "season": ""}
-        of_year = _on_target(now, kpi, measured)
-        return known | silent | (of_year | {"status_alone": ""} if "judged_over" in of_year else {})
+        of_year = _on_target(now, kpi, measured) | {"status_alone": "", "trend": _trend(kpi, measured)}
+        return known | silent | (of_year if "judged_over" in of_year else {})
     past = periods_before(own, now, kpi.months)
     year_before = _first(own[_months_before(own, now) == YEAR])
     known |= {"previous": _first(past[past.index == 1]), "year_before": year_before}
-    trend = "".join(_of_year(kpi, measured)["trend"].dropna())
-    return {**known, **_judged(now, past, kpi), **_on_target(now, kpi, measured), "trend": trend}
+    return {**known, **_judged(now, past, kpi), **_on_target(now, kpi, measured), "trend": _trend(kpi, measured)}
 
 
 def _judged(now: pd.Series[Any], past: pd.DataFrame, kpi: Kpi) -> dict[str, Any]:
@@ -211,6 +209,10 @@ def reach_of(row: pd.Series[Any], kpi: Kpi) -> tuple[float, float]:
 
 def _of_year(kpi: Kpi, measured: Measured) -> pd.DataFrame:
     return measured.years[(measured.years["kpi"] == kpi.id) & (measured.years["segment"] == WHOLE)]
+
+
+def _trend(kpi: Kpi, measured: Measured) -> str:
+    return "".join(_of_year(kpi, measured)["trend"].dropna())
 
 
 def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, Any]:
@@ -334,7 +336,7 @@ def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     Also who is the next, where the two cannot be told apart.
     """
     bad = {name: {"up": 1, "down": -1}.get(kpi.direction) for name, kpi in kpis.items() if not kpi.exact}
-    firm = cells[cells["value"].notna() & (cells["n"] >= FIRM)]
+    firm = cells[cells["value"].notna() & (_customers(cells, kpis) >= FIRM)]
     ranked = firm.assign(rank=firm["value"] * firm["kpi"].map(bad)).dropna(subset="rank")
     several = ranked.groupby("kpi")["segment"].transform("size") > 1
     ranked = ranked[several].sort_values("rank", kind="stable")
@@ -344,7 +346,8 @@ def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     alike = [abs(one["value"] - two["value"]) <= margin_of_difference(two, one) for (_, one), (_, two) in pairs]
     bad_side = np.where(worst["kpi"].map(bad) > 0, "below", "above")
     apart = (worst["verdict"] == bad_side) | worst["p_adjusted"].isna()  # else it may be chance; twins are not tested
-    worst = worst.assign(apart=apart).rename(columns={"segment": "worst", "value": "worst_value"})
+    names = {"segment": "worst", "value": "worst_value", "judged_over": "worst_over"}
+    worst = worst.assign(apart=apart).rename(columns=names)
     close = near.rename(columns={"segment": "close", "value": "close_value"})[WORST[-2:]]
     return worst.join(close[np.array(alike, bool)], on="kpi")[["kpi", *WORST]]
 
@@ -355,8 +358,8 @@ def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
     by_miss = by_miss.sort_values("miss", ascending=False, kind="stable").drop(columns="miss")
     parts = {
         "missed": by_miss[by_miss["status"] == "missed"],
-        "worse": worse,
         "missed of late": known[known["status_alone"] == "missed"],
+        "worse": worse,
         "not clear": by_miss[by_miss["status"] == UNCLEAR],
         "moved": known[~known["change"].isin(["", "noise"])],
     }
@@ -477,7 +480,7 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
         As from :meth:`cslib.scorecard.history.Measured.by_segment`, with ``p_adjusted`` (by the method of Benjamini and
         Hochberg over all comparisons; missing where there is no interval, or another KPI tells it) and ``verdict``
         (``above`` or ``below`` the others where that is below 0.05, else empty). What the topic of a KPI says of a
-        segment is taken as it is, so that reports agree.
+        segment is taken as it is, so that reports agree. ``judged_over`` is ``12 months`` where the value is of these.
 
     Notes
     -----
@@ -494,7 +497,8 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     parts, hidden = measured.by_segment(), told_by(table, measured.kpis)
     whole = beside_segments(table, measured).set_index("kpi")[["value", "ci_lower", "ci_upper"]]
     apart = pd.DataFrame(index=parts.index, columns=["apart", "p"], dtype=float)
-    for kpi, own in parts.assign(weight=_weights(parts, measured)).groupby("kpi"):
+    more: Any = {"weight": _weights(parts, measured), "customers": _customers(parts, measured.kpis)}
+    for kpi, own in parts.assign(**more).groupby("kpi"):
         apart.loc[own.index] = _from_others(own, whole.loc[kpi].to_numpy(float))
     open_yet = parts["verdict"].isna()
     tested = apart["p"].where(~parts["kpi"].isin(hidden) & open_yet).dropna()
@@ -503,6 +507,12 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     clear = p < SIGNIFICANT
     sides = np.select([clear & (apart["apart"] > 0), clear], ["above", "below"], "")
     return parts.assign(p_adjusted=p, verdict=np.where(open_yet, sides, parts["verdict"]))[COMPARED]
+
+
+def _customers(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.Series[float]:
+    """Give the number of customers in each cell: over 12 months, a monthly KPI counts each in every month."""
+    monthly = cells["kpi"].map({name: kpi.months == 1 for name, kpi in kpis.items()})
+    return cells["n"].astype(float) / np.where(monthly & (cells["judged_over"] == TOLD), YEAR, 1)
 
 
 def _weights(parts: pd.DataFrame, measured: Measured) -> list[float]:
@@ -522,9 +532,8 @@ def _weights(parts: pd.DataFrame, measured: Measured) -> list[float]:
 
 def _from_others(rows: pd.DataFrame, whole: npt.NDArray[np.float64]) -> pd.DataFrame:
     """Take from the value of each segment that of the others: ``apart``, and ``p`` that there is no difference."""
-    value, lower, upper, weight, n = (
-        rows[["value", "ci_lower", "ci_upper", "weight", "n"]].to_numpy(float, na_value=np.nan).T
-    )
+    columns = ["value", "ci_lower", "ci_upper", "weight", "customers"]
+    value, lower, upper, weight, n = rows[columns].to_numpy(float, na_value=np.nan).T
     ends, counts = np.abs([value - lower, upper - value]), np.isfinite(value) & (weight > 0)
     shares = np.where(counts, weight, 0.0)
     others, spread = np.full(len(rows), whole[0]), np.abs(whole[0] - whole[1:])[:, None] * np.ones(len(rows))

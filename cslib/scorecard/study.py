@@ -27,6 +27,8 @@ from cslib.scorecard.scorecard import (
 from cslib.show.result import Answer, Cards, Result, Study
 
 MOST: Final = 6  # segments side by side
+SAME: Final = "over the same periods as above"
+NAMED: Final = "of the last period, or of the 12 months that are named"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -146,7 +148,7 @@ class Scorecard(Study):
         every = self.measured.segments()
         texts = self._say.segments(beside_segments(self.table, self.measured), table, sorted(every[:MOST]))
         some = f" (the {MOST} largest of {len(every)})" * (len(every) > MOST)
-        caption = f"KPIs by {self.by}{some}, over the same periods as above"
+        caption = f"KPIs by {self.by}{some}, {NAMED if (table['judged_over'] != '').any() else SAME}"
         shown = table[~table["kpi"].isin(self._repeats)]
         notes = (self._say.verdicts(shown), *segment_remark(self.data, self.by))
         labels = {segment: segment for segment in texts.columns}

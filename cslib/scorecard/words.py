@@ -14,8 +14,8 @@ from cslib.data.drift import Drift
 from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, Target, link_to
 from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
-from cslib.scorecard.history import WHOLE, Measured
-from cslib.scorecard.scorecard import TOLD, Standing, has_value
+from cslib.scorecard.history import TOLD, WHOLE, Measured
+from cslib.scorecard.scorecard import Standing, has_value
 from cslib.show.display import Card
 from cslib.show.formats import (
     MAY_BE_SEASON,
@@ -170,8 +170,10 @@ class Wording:
             return ""
         far, sure = "Lowest" if row.direction == "up" else "Highest", "" if row.apart else ", which may be chance"
         value = _value(row, row.worst_value, self.currency)
+        far = f"Over {row.worst_over}, {far.lower()}" if row.worst_over else far
         if pd.notna(row.close):
-            return f" {far} are {row.worst} ({value}) and {row.close} ({_value(row, row.close_value, self.currency)})."
+            both = f"{row.worst} ({value}) and {row.close} ({_value(row, row.close_value, self.currency)})"
+            return f" {far} are {both}{sure}."
         return f" {far} is {row.worst}: {value}{sure}."
 
     def _before(self, row: Row) -> str:

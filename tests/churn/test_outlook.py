@@ -52,7 +52,8 @@ def ages(**here):
 
 
 def beside(here, *, today=0.3, new=0.4, first_months=1, ahead=12):
-    now = pd.Series({"months_ahead": ahead, "share_lost": today}, dtype=object)
+    ends = {"ci_lower": 100 * today - 5, "ci_upper": 100 * today + 5}
+    now = pd.Series({"months_ahead": ahead, "share_lost": today, "n_active": 100, **ends}, dtype=object)
     return beside_new(now, pd.Series({"survival_12m": 1 - new}), here, first_months=first_months)
 
 
@@ -77,6 +78,8 @@ def test_shares_that_are_not_known_or_alike_are_not_compared():
     assert beside(here, new=np.nan) is None
     assert beside(here, today=np.nan) is None
     assert beside(here, today=0.395) is None
+    assert beside(here, today=0.36) is None  # its interval, 31 to 41 of 100, holds the 40
+    assert beside(here, today=0.34) is not None
     assert beside_new(None, pd.Series({"survival_12m": 0.6}), here, first_months=1) is None
 
 

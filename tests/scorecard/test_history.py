@@ -235,8 +235,13 @@ def test_a_wrong_segment_or_feature_stops():
         measure_all(data, setting=Setting(segment_by="plam"))
     with pytest.raises(ParameterError, match="Did you mean 'reports'"):
         measure_all(data, setting=Setting(value_feature="report"))
-    with pytest.raises(ParameterError, match="value_feature is 'report', which nobody used"):
-        measure_all(replace(data, value_feature="report"))
+    for declared in (
+        replace(data, value_feature="report"),
+        load({"customers": PEOPLE, "usage": USAGE}, as_of="2024-12-31"),
+    ):
+        found = measure_all(replace(declared, value_feature="report"))  # the others are measured all the same
+        assert found.kpis["time_to_value"].unset == "value_feature of the data is 'report', which nobody used"
+        assert "active_share" in set(found.history["kpi"])
 
 
 def test_what_the_data_declare_is_in_force_where_nothing_is_given():

@@ -156,6 +156,7 @@ def test_a_report_keeps_its_files(by_plan, shown):
         "n",
         "p_adjusted",
         "verdict",
+        "judged_over",
     ]
     assert kept["kpi_history"] == ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
     assert tables["kpis"][:11] == ["kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"]  # fmt: skip
@@ -173,7 +174,7 @@ def test_the_table_of_definitions_is_the_catalogue(by_plan):
 
 def test_only_the_six_largest_segments_stand_side_by_side():
     score = cs.Scorecard(cs.load({"customers": MANY}, as_of="2025-04-30"), by="plan")
-    assert score.segments.caption == "KPIs by plan (the 6 largest of 12), over the same periods as above"
+    assert score.segments.caption == "KPIs by plan (the 6 largest of 12), of the last period, or of the 12 months that are named"
     assert score.segments.shown.shape[1] == 8
     assert score.segments.table["segment"].nunique() == 12
 

@@ -460,7 +460,9 @@ def test_what_needs_attention_names_the_segment_that_stands_worst():
         ("customer_churn_rate", "x", 0.07, 50, ""), ("customer_churn_rate", "y", 0.05, 50, ""),
         ("nps", "x", 30.0, 50, ""), ("mrr", "x", 1.0, 50, ""), ("mrr", "y", 2.0, 50, ""),
     ]  # fmt: skip
-    cells = pd.DataFrame(cells, columns=["kpi", "segment", "value", "n", "verdict"]).assign(p_adjusted=0.5)
+    cells = pd.DataFrame(cells, columns=["kpi", "segment", "value", "n", "verdict"]).assign(
+        p_adjusted=0.5, judged_over=""
+    )
     cells = cells.assign(ci_lower=cells["value"] - 0.01, ci_upper=cells["value"] + 0.01)
     found = say.attention(standing(table(UNCLEAR, WORSE, MISSED), CATALOGUE, cells)).attention
     assert [re.findall(r" (?:Lowest|Highest) is [^[]*\.", text) for text in found] == [
@@ -471,11 +473,25 @@ def test_what_needs_attention_names_the_segment_that_stands_worst():
 def test_segments_that_cannot_be_told_apart_are_both_named_as_worst():
     """0.81 ± 0.03 and 0.82 ± 0.03 are 0.01 apart, less than √2 · 0.03; ± 0.005 is more than enough to tell them."""
     cells = pd.DataFrame({"kpi": "nrr", "segment": ["x", "y", "z"], "value": [0.82, 1.02, 0.81], "n": 200})
-    cells = cells.assign(verdict=["below", "above", "below"], p_adjusted=0.01)
+    cells = cells.assign(verdict=["below", "above", "below"], p_adjusted=0.01, judged_over="")
     for half, said in ((0.03, " Lowest are z (81.0 %) and x (82.0 %). ["), (0.005, " Lowest is z: 81.0 %. [")):
         own = cells.assign(ci_lower=cells["value"] - half, ci_upper=cells["value"] + half)
         (text,) = say.attention(standing(table(MISSED), CATALOGUE, own)).attention
         assert said in text
+    unsure = own.assign(verdict="", ci_lower=own["value"] - 0.03, ci_upper=own["value"] + 0.03)
+    (text,) = say.attention(standing(table(MISSED), CATALOGUE, unsure)).attention
+    assert " Lowest are z (81.0 %) and x (82.0 %), which may be chance. [" in text
+
+
+def test_a_segment_of_12_months_is_named_as_such_and_of_few_customers_not_at_all():
+    """40 customer-months are those of three or four customers."""
+    cells = pd.DataFrame({"kpi": "customer_churn_rate", "segment": ["x", "y"], "value": [0.02, 0.1], "n": [4_000, 400]})
+    ends = {"ci_lower": cells["value"] - 0.01, "ci_upper": cells["value"] + 0.01, "judged_over": "12 months"}
+    cells = cells.assign(**ends, verdict=["below", "above"], p_adjusted=0.01)
+    (text,) = say.attention(standing(table(WORSE), CATALOGUE, cells)).attention
+    assert ". Over 12 months, highest is y: 10.0 %. [" in text
+    (text,) = say.attention(standing(table(WORSE), CATALOGUE, cells.assign(n=[4_000, 40]))).attention
+    assert "highest" not in text
 
 
 def test_what_may_be_the_season_is_said_where_the_change_is():
