@@ -174,7 +174,10 @@ def test_the_table_of_definitions_is_the_catalogue(by_plan):
 
 def test_only_the_six_largest_segments_stand_side_by_side():
     score = cs.Scorecard(cs.load({"customers": MANY}, as_of="2025-04-30"), by="plan")
-    assert score.segments.caption == "KPIs by plan (the 6 largest of 12), of the last period, or of the 12 months that are named"
+    assert (
+        score.segments.caption
+        == "KPIs by plan (the 6 largest of 12), of the last period, or of the 12 months that are named"
+    )
     assert score.segments.shown.shape[1] == 8
     assert score.segments.table["segment"].nunique() == 12
 
