@@ -219,6 +219,16 @@ def test_a_survey_made_once_a_year_is_judged_by_the_year_though_nobody_answered_
     assert unknown["status"] == "not measured: nobody answered in the period"
 
 
+def test_a_year_keeps_its_trend_though_nobody_answered_of_late():
+    assert beside_a_year(np.nan, np.nan, YEAR_OF_30 | {"trend": "falling"})["trend"] == "falling"
+
+
+def test_a_target_missed_of_late_is_told_though_the_kpi_got_worse_too():
+    row = beside_a_year(35.0, 3, YEAR_OF_50).to_frame().T.infer_objects()
+    worse = standing(row.assign(change="lower", season=""), CATALOGUE)
+    assert (worse.attention["why"].tolist(), worse.n_worse) == (["missed of late"], 1)
+
+
 def test_how_far_a_target_is_missed_is_of_what_decides():
     """10 of 40, and not the 3.6 beyond it."""
     assert missed_by(beside_a_year(43.6, 6, YEAR_OF_30)) == pytest.approx(10 / 40)
