@@ -12,6 +12,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cslib.errors import counted
+from cslib.scorecard.scorecard import aimed
 from cslib.scorecard.words import ALONE
 from cslib.show.formats import MAY_BE_SEASON, between, format_day, format_interval, format_value, percent, unbroken
 
@@ -98,10 +99,10 @@ def _way_off(row: Row, before: Before | None, *, renewed: bool) -> str:
     """Say that it crossed its target only where it did."""
     if renewed:
         return "misses its new target"
-    least, most = _ends(row)
-    if row.judged_over or before is None or isnan(before.value) or not least <= before.value <= most:
+    target = aimed(row)
+    if row.judged_over or before is None or isnan(before.value) or not target.low <= before.value <= target.high:
         return "misses its target"
-    return f"{'fell below' if row.value < least else 'rose above'} its target"
+    return f"{'fell below' if row.value < target.low else 'rose above'} its target"
 
 
 def moved(row: Row, currency: str, before: Before | None) -> str:
@@ -161,12 +162,6 @@ def target_text(row: Row, currency: str) -> str:
     return " to ".join(texts) if len(texts) == 2 else f"at {'least' if row.direction == 'up' else 'most'} {texts[0]}"
 
 
-def _ends(row: Row) -> tuple[float, float]:
-    if pd.notna(row.target_upper):
-        return row.target, row.target_upper
-    return (row.target, float("inf")) if row.direction == "up" else (float("-inf"), row.target)
-
-
 def _exactly(row: Row, value: float, currency: str) -> str:
     return f"{100 * value:.4g} %" if row.unit == "percent" else format_value(value, row.unit, currency)
 
@@ -174,8 +169,9 @@ def _exactly(row: Row, value: float, currency: str) -> str:
 def _number(row: Row, value: float, currency: str) -> str:
     """Write a value in few digits, and in more where it would look like its target."""
     if row.unit == "percent" and isfinite(value):
-        short = percent(value)
-        return format_value(value, "percent") if short in (_exactly(row, e, "") for e in _ends(row)) else short
+        short, target = percent(value), aimed(row)
+        ends = [_exactly(row, end, "") for end in (target.low, target.high)]
+        return format_value(value, "percent") if short in ends else short
     return format_value(value, row.unit, currency)
 
 

@@ -42,7 +42,8 @@ def in_force(given: Mapping[str, Any], check: Mapping[str, Any]) -> dict[str, An
     >>> in_force({"gross_margin": 0.0, "where": ""}, {"gross_margin": 0.8})
     {'gross_margin': 0.8, 'where': ''}
     """
-    return {name: value or (name in DECLARED and check.get(name)) or value for name, value in given.items()}
+    declared = {name: check[name] for name in DECLARED if name in given and not given[name] and check.get(name)}
+    return {**given, **declared}
 
 
 @dataclass(frozen=True)

@@ -55,10 +55,10 @@ def standing(run: Seen, judged: Judged, told: Mapping[str, Told]) -> dict[str, T
 def _stands(row: Any, run: Seen, judged: Judged, old: Told) -> Told:
     off, away = (judged.get((run.slug, row.kpi, what), False) for what in (TARGET, RANGE))
     missed = off or (bool(old.get("missed")) and row.status in ("missed", "not clear"))
-    over = _usual(row) or (row.change in MOVED and row.change != old.get("moved"))
+    silent = pd.isna(row.value)
+    over = silent or _usual(row) or (row.change in MOVED and row.change != old.get("moved"))
     moved = row.change if away else "" if over else old.get("moved", "")
-    moved = "" if pd.isna(row.value) else moved  # which nobody knows
-    value = None if pd.isna(row.value) else float(row.value)
+    value = None if silent else float(row.value)
     until = "" if pd.isna(row.until) else f"{row.until:%Y-%m-%d}"
     target = say.target_text(row, run.currency)
     return {"value": value, "until": until, "target": target, "missed": missed, "moved": moved}

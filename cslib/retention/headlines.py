@@ -9,13 +9,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
 from cslib.data.calendar import MONTHS, ordinal, period_start
 from cslib.retention.cohorts import read_brackets, retention_curve
-from cslib.stats.intervals import FIRM, SIGNIFICANT
+from cslib.stats.intervals import FIRM, SIGNIFICANT, margin_of_difference
 
 AGES: Final = {
     "day": (1, 7, 14, 30), "week": (1, 4, 8, 12, 26), "month": (1, 3, 6, 12, 24, 36),
@@ -160,7 +159,7 @@ def _apart(high: pd.Series[Any], low: pd.Series[Any], n_segments: int) -> bool:
     """
     pairs = n_segments * (n_segments - 1) / 2
     widening = ndtri(1 - SIGNIFICANT / 2 / pairs) / ndtri(1 - SIGNIFICANT / 2)
-    margin = np.hypot(high.retention_rate - high.ci_lower, low.ci_upper - low.retention_rate)
+    margin = margin_of_difference(high.retention_rate, high.ci_lower, low.retention_rate, low.ci_upper)
     return bool(high.retention_rate - low.retention_rate > widening * margin)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from cslib.stats.intervals import FIRM, wilson
+from cslib.stats.intervals import FIRM, margin_of_difference, wilson
 
 GAINS: Final = ["new", "expansion", "reactivation"]
 LOSSES: Final = ["churn", "contraction"]
@@ -224,7 +224,7 @@ def alike_at_the_bottom(kept: pd.DataFrame) -> pd.DataFrame:
     if len(parts) < 2:
         return parts.head(0)
     least = parts.iloc[0]
-    margin = np.hypot(least["nrr_ci_upper"] - least["nrr"], parts["nrr"] - parts["nrr_ci_lower"])
+    margin = margin_of_difference(parts["nrr"], parts["nrr_ci_lower"], least["nrr"], least["nrr_ci_upper"])
     return parts[~(parts["nrr"] - least["nrr"] > margin)]
 
 

@@ -13,11 +13,12 @@ from cslib.data.kpi import Kpi
 from cslib.scorecard.history import WHOLE
 from cslib.scorecard.scorecard import (
     YEAR,
+    aimed,
     decided,
     earlier,
     errors_of,
     has_value,
-    margin_of_difference,
+    margin_between,
     periods_before,
     reach_of,
 )
@@ -118,17 +119,12 @@ def alarms(compared: pd.DataFrame, *, rate: float = RATE) -> pd.Series[bool]:
 def _off_target(now: pd.Series[Any]) -> float:
     """Tell how often a KPI that just reaches its target would be seen as far on its wrong side."""
     value, low, high = decided(now)
-    least, most = _ends(now)
+    target = aimed(now)
+    least, most = target.low, target.high
     if not (value < least or value > most):
         return 1.0
     seen = _beyond(least - value, high - value) if value < least else _beyond(value - most, value - low)
     return min(1.0, seen)
-
-
-def _ends(now: pd.Series[Any]) -> tuple[float, float]:
-    if pd.notna(now["target_upper"]):
-        return now["target"], now["target_upper"]
-    return (now["target"], np.inf) if now["direction"] == "up" else (-np.inf, now["target"])
 
 
 def _beyond(apart: float, half: float) -> float:
@@ -155,4 +151,4 @@ def _off_range(now: pd.Series[Any], own: pd.DataFrame, kpi: Kpi) -> float:
 
 def _off_before(now: pd.Series[Any], past: pd.DataFrame, per_year: int) -> float:
     then = earlier(past, per_year).iloc[0]
-    return 2 * _beyond(abs(now["value"] - then["value"]), margin_of_difference(now, then))
+    return 2 * _beyond(abs(now["value"] - then["value"]), margin_between(now, then))

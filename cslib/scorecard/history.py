@@ -148,7 +148,9 @@ def measure_all(data: DataSet, *, setting: Setting | None = None) -> Measured:
 
 def _in_force(data: DataSet, asked: Setting) -> Setting:
     """Put what the data declare in the place of what is not asked for; of a feature, where there is any use of it."""
-    feature = asked.value_feature or (data.value_feature if is_used(data, data.value_feature) else "")
+    feature = asked.value_feature or data.value_feature
+    if not asked.value_feature and feature and not is_used(data, feature):
+        feature = ""
     return replace(asked, gross_margin=asked.gross_margin or data.gross_margin, value_feature=feature)
 
 

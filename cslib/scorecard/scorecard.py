@@ -14,7 +14,7 @@ from scipy.stats import false_discovery_control
 
 from cslib.data.kpi import JUDGED, UNCLEAR, Kpi, Target
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.stats.intervals import FIRM, LEVEL, SIGNIFICANT, z_value
+from cslib.stats.intervals import FIRM, LEVEL, SIGNIFICANT, margin_of_difference, z_value
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, Limits, control_limits
 
 COLUMNS: Final = [
@@ -231,6 +231,13 @@ def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, A
     return {**year, "status": over_year, "judged_over": TOLD, "status_alone": alone}
 
 
+def aimed(row: Any) -> Target:
+    """Give the target of a row, whose ends are missing where it has none."""
+    if pd.notna(row.target_upper):
+        return Target(row.target, row.target_upper)
+    return Target(row.target, np.inf) if row.direction == "up" else Target(-np.inf, row.target)
+
+
 def decided(row: Any) -> tuple[float, float, float]:
     """Give the value and the interval by which the target of a row is judged."""
     if row.judged_over:
@@ -249,13 +256,13 @@ def _change(now: pd.Series[Any], kpi: Kpi, before: pd.DataFrame, limits: Limits)
         return ""
     then = before.iloc[0]
     up = value > then["value"]
-    return "noise" if abs(value - then["value"]) <= margin_of_difference(now, then) else "higher" if up else "lower"
+    return "noise" if abs(value - then["value"]) <= margin_between(now, then) else "higher" if up else "lower"
 
 
-def margin_of_difference(now: pd.Series[Any], then: pd.Series[Any]) -> float:
+def margin_between(now: pd.Series[Any], then: pd.Series[Any]) -> float:
     """Give what the difference of two values must pass, made of the ends of their intervals that face each other."""
-    near, far = ("ci_lower", "ci_upper") if now["value"] > then["value"] else ("ci_upper", "ci_lower")
-    return float(np.hypot(now["value"] - now[near], then["value"] - then[far]))
+    high, low = (now, then) if now["value"] > then["value"] else (then, now)
+    return float(margin_of_difference(high["value"], high["ci_lower"], low["value"], low["ci_upper"]))
 
 
 @dataclass(frozen=True)
@@ -343,7 +350,7 @@ def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     worst, near = ranked.drop_duplicates("kpi"), ranked[ranked.duplicated("kpi")].drop_duplicates("kpi")
     near = near.set_index("kpi").reindex(worst["kpi"])
     pairs = zip(worst.iterrows(), near.iterrows(), strict=True)
-    alike = [abs(one["value"] - two["value"]) <= margin_of_difference(two, one) for (_, one), (_, two) in pairs]
+    alike = [abs(one["value"] - two["value"]) <= margin_between(two, one) for (_, one), (_, two) in pairs]
     bad_side = np.where(worst["kpi"].map(bad) > 0, "below", "above")
     apart = (worst["verdict"] == bad_side) | worst["p_adjusted"].isna()  # else it may be chance; twins are not tested
     names = {"segment": "worst", "value": "worst_value", "judged_over": "worst_over"}

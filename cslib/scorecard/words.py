@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, isinf, nan
+from math import isfinite, isinf, nan
 from typing import Any, Final
 
 import pandas as pd
 
 from cslib.data.drift import Drift
-from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, Target, link_to
+from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, link_to
 from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.scorecard.scorecard import Standing, has_value
+from cslib.scorecard.scorecard import Standing, aimed, has_value
 from cslib.show.display import Card
 from cslib.show.formats import (
     MAY_BE_SEASON,
@@ -147,7 +147,7 @@ class Wording:
             off = f", {_side(row)} its target of {goal}**{_and_trend(row)}"
             return f"**{row.label} is {year}{off}; {alone}{_of_all(row)}."
         target = _target(row, self.currency)
-        by_answers = _aimed(row).judge(row.ci_lower_12m, row.ci_upper_12m)
+        by_answers = aimed(row).judge(row.ci_lower_12m, row.ci_upper_12m)
         if pd.notna(row.of_all_12m) and by_answers == "met":
             return f"**{row.label} is {year}**, with a target of {target}{_and_trend(row)}; {alone}{_of_all(row)}."
         alone = f"so is {at}" if row.status == row.status_alone else alone
@@ -206,10 +206,10 @@ class Wording:
             if row.months == 1:
                 label, trend, limited = f"{row.label} a month", self.measured.trend(row.kpi, pooled=YEAR), False
         lower, upper = (None, None) if lower == upper else (lower, upper)
-        aimed = {} if pd.isna(row.target) else on_card(_aimed(row), row.status, row.unit, currency)
+        shown = {} if pd.isna(row.target) else on_card(aimed(row), row.status, row.unit, currency)
         limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
         more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun}
-        return Card(label, value, row.unit, lower, upper, n, currency, detail, **aimed, **more)
+        return Card(label, value, row.unit, lower, upper, n, currency, detail, **shown, **more)
 
     def _change(self, row: Row) -> str:
         """Say in a line how the value compares with what it was: in words of a clear change only where it is one."""
@@ -428,18 +428,12 @@ def _usually(row: Row) -> str:
     return f"usual{now}: {format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)}"
 
 
-def _aimed(row: Row) -> Target:
-    if pd.notna(row.target_upper):
-        return Target(row.target, row.target_upper)
-    return Target(row.target, inf) if row.direction == "up" else Target(-inf, row.target)
-
-
 def _goal(row: Row, currency: str) -> str:
-    return goal(_aimed(row), row.unit, currency)
+    return goal(aimed(row), row.unit, currency)
 
 
 def _target(row: Row, currency: str) -> str:
-    return to_reach(_aimed(row), row.unit, currency)
+    return to_reach(aimed(row), row.unit, currency)
 
 
 def _of_the_year(row: Row) -> str:

@@ -168,6 +168,21 @@ def newcombe(successes: ArrayLike, trials: ArrayLike) -> Interval:
     return weighted_sum([1, -1], shares, wilson(successes, trials))
 
 
+def margin_of_difference(high: ArrayLike, high_lower: ArrayLike, low: ArrayLike, low_upper: ArrayLike) -> Floats:
+    """Give what the difference of two estimates must pass to be clear, of the ends of their intervals that face.
+
+    References
+    ----------
+    Zou & Donner (2008), Statistics in Medicine 27:1693–1702.
+
+    Examples
+    --------
+    >>> round(float(margin_of_difference(0.9, 0.86, 0.8, 0.83)), 3)
+    0.05
+    """
+    return np.asarray(np.hypot(np.subtract(high, high_lower), np.subtract(low_upper, low)))
+
+
 def weighted_sum(weights: ArrayLike, estimates: ArrayLike, bounds: Interval) -> Interval:
     """Interval of a weighted sum of independent estimates, put together from their own.
 
