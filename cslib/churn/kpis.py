@@ -17,9 +17,15 @@ NEEDS: Final = "customers with dates, or subscriptions"
 NOBODY: Final = "nobody was a customer when the period began, as far as records reach"
 
 
+def _rates(data: DataSet, setting: Setting) -> pd.DataFrame:
+    """Give the rates by month, for the KPIs and for their year."""
+    by = setting.segment_by
+    return data.found(f"churn rates by {by}", lambda: churn_rates(data, segment_by=by))
+
+
 def _left_and_stayed(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     DataError.when(found := never_recorded(data), found)
-    rates = churn_rates(data, segment_by=setting.segment_by)
+    rates = _rates(data, setting)
     rates = month_ends(rates[rates["method"] == "start_of_period"])
     yield history_rows("customer_churn_rate", rates, "churn_rate", n="n_start")
     stayed = rates.assign(ci_lower=1 - rates["ci_upper"], ci_upper=1 - rates["ci_lower"])
@@ -29,7 +35,7 @@ def _left_and_stayed(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
 def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     if never_recorded(data):
         return
-    rates = churn_rates(data, segment_by=setting.segment_by)
+    rates = _rates(data, setting)
     for segment in rates["segment"].unique():
         year = last_year(rates, segment=segment)
         if year is not None:
