@@ -29,7 +29,7 @@ from cslib.show import hover
 from cslib.show.colours import MEANINGS, YEARS, lettered
 from cslib.show.colours import PALETTE as PALETTE  # charts of topics take both from here
 from cslib.show.drawing import is_slim as is_slim
-from cslib.show.formats import format_value, percent
+from cslib.show.formats import format_value, money, percent
 
 BOUNDS: Final = ("ci_lower", "ci_upper")
 SIZES: Final = ("n_customers", "n_at_risk", "n_start")
@@ -285,7 +285,7 @@ def lines_with_bands(
 def panels_with_bands(
     table: pd.DataFrame, *, x: str, y: str, x_label: str, y_label: str = "", n: str = "", n_label: str = "customers",
     unit: str = "percent", line: str = "straight", least: int = 10, behind: str = "All",
-    meaning: str = "segments",
+    meaning: str = "segments", scale: str = "one",
 ) -> Axes:  # fmt: skip
     """Draw each segment with its interval in a panel of its own, on one scale, with a dashed line for all behind it.
 
@@ -293,17 +293,21 @@ def panels_with_bands(
     height: where wide bands would leave them less, these are cut, and the line above the chart says where. Where there
     are not two segments with values, it is the chart of :func:`lines_with_bands`.
 
+    Of segments that lie so far apart that on one scale the lowest would be flat, each can have its own.
+
     Parameters
     ----------
     table, x, y, x_label, y_label, n, n_label, unit, line, least, meaning
         As for :func:`lines_with_bands`; no ``dashed`` line.
     behind
         The segment of the dashed line.
+    scale
+        ``one`` for all panels; or each its ``own``: then the segment of the dashed line has a panel, too, the first.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Of the first segment.
+        Of the first segment; each has the name of its segment for a label.
 
     Raises
     ------
@@ -316,6 +320,7 @@ def panels_with_bands(
     check_choice("unit", unit, FINEST)
     check_choice("line", line, ("straight", "steps"))
     check_choice("meaning", meaning, MEANINGS)
+    check_choice("scale", scale, ("one", "own"))
     dated, every, firm = _placed(table, x, y, least)
     segments = [s for s in dict.fromkeys(firm["segment"]) if s not in FIXED and s != behind]
     if len(segments) < 2:
@@ -324,49 +329,69 @@ def panels_with_bands(
     colours = _colours(table, meaning) | dict.fromkeys([behind] * there, MUTED)
     drawn = {s: every[every["segment"] == s].sort_values(x) for s in colours}
     said = (_named(x_label, {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
-    at, panels = np.unique(firm[x]).astype(float), _panels(len(segments))
-    banded = firm[firm["segment"] != behind] if "ci_lower" in firm else firm.assign(ci_lower=np.nan, ci_upper=np.nan)
-    bounds = banded[[*BOUNDS]].to_numpy(float)
+    alike = scale == "one"
+    segments = segments if alike else [behind] * there + segments
+    at, panels = np.unique(firm[x]).astype(float), _panels(len(segments), alike=alike)
+    scaled = firm if "ci_lower" in firm else firm.assign(ci_lower=np.nan, ci_upper=np.nan)
+    scaled = scaled.assign(**{end: scaled[end].mask(scaled["segment"] == behind) for end in BOUNDS} if alike else {})
     for place, (axes, segment) in enumerate(zip(panels, segments, strict=True)):
         shown = {segment: drawn[segment]}
-        if there:
+        if there and alike:
             shown[behind] = drawn[behind].drop(columns=[*BOUNDS], errors="ignore")
         parts = {s: own.dropna(subset=[y]) for s, own in shown.items()}
         lines = _Lines(axes, x, y, parts, shown, colours, parts if line == "steps" else (), *said)
-        axes.set_ylim(_around_lines(axes.yaxis, firm[y].to_numpy(float), bounds, unit))
+        values = scaled if alike else scaled[scaled["segment"] == segment]
+        from_zero = [] if alike else [0.0]  # else each panel would begin elsewhere
+        heights = np.array([*from_zero, *values[y]], float)
+        axes.set_ylim(_around_lines(axes.yaxis, heights, values[[*BOUNDS]].to_numpy(float), unit))
         _x_ticks(axes, at, {}, dated, few=True)
         _panel(lines, segment, place, ending=_ending(parts[segment][y].iloc[-1], unit))
         axes.set_xlabel(folded(x_label), loc="right", fontsize=9.5)
-    above = [_above(panels[0], y_label, unit, False), _cut(panels[0], bounds, unit)]
-    if there:
+    above = [_above(panels[0], y_label, unit, False)] * alike
+    above += [_cut(panels[0], scaled[[*BOUNDS]].to_numpy(float), unit) if alike else "each panel has its own scale"]
+    if there and alike:
         last = _ending(drawn[behind][y].dropna().iloc[-1], unit)
         above.append(f"dashed: {f'all {n_label}' if behind == 'All' else behind}, {last} at the end")
-    text = folded(" · ".join(filter(None, above)), letters=44)
-    panels[0].figure.suptitle(text, x=0.01, ha="left", fontsize=9.5, color=MUTED)
+    say_above(panels[0], *above)
     return panels[0]
+
+
+def say_above(axes: Axes, *texts: str) -> None:
+    """Add texts to the line above panels."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    said = [figure.get_suptitle().replace("\n", " "), *texts]
+    figure.suptitle(folded(" · ".join(filter(None, said)), letters=44), x=0.01, ha="left", fontsize=9.5, color=MUTED)
+
+
+def _counted(n: float, label: str) -> str:
+    """Write a number of what a label names in the plural, such as ``customers of this age``."""
+    noun, _, more = label.partition(" ")
+    return f"{n:,.0f} {noun.removesuffix('s') if n == 1 else noun} {more}".rstrip()
 
 
 def _ending(value: float, unit: str) -> str:
     if unit in ("percent", "hazard"):
         return percent(value)
-    return format_value(round(value) if unit == "score" else value)
+    return format_value(round(value)) if unit == "score" else money(value)
 
 
-def _panels(count: int) -> list[Axes]:
-    """Make a figure of small axes of one size, as many beside each other as can be read."""
+def _panels(count: int, *, alike: bool) -> list[Axes]:
+    """Make a figure of small axes of one size, as many beside each other as can be read; alike: of one scale."""
     across = 1 if is_slim() else min(count, 4 if count % 4 != 1 else 3)
     down = -(-count // across)
     panels = _grid((SLIM_PANEL if is_slim() else PANEL) * down, down, across)
     for unused in panels[count:]:
         unused.remove()
     for place, axes in enumerate(panels[:count]):
-        axes.tick_params(axis="y", labelleft=place % across == 0)
+        axes.tick_params(axis="y", labelleft=place % across == 0 or not alike)
     return panels[:count]
 
 
 def _panel(lines: _Lines, segment: str, place: int, *, ending: str) -> None:
     """Draw a segment before all customers; its name above it with the n of the last value, which stands at its end."""
     axes = lines.axes
+    axes.set_label(segment)
     for name in reversed([*lines.parts]):
         series = place if name == segment else len(lines.colours) - 1
         (_points if len(lines.parts[name]) == 1 else _line)(lines, name, series)
@@ -375,8 +400,9 @@ def _panel(lines: _Lines, segment: str, place: int, *, ending: str) -> None:
     end = lines.parts[segment].iloc[-1]
     about: Any = {"textcoords": "offset points", "annotation_clip": False, "fontsize": 9.5}
     if lines.n and pd.notna(end[lines.n]):
-        n = f"{end[lines.n]:,.0f} {lines.n_label}"
-        axes.annotate(n, (0, 1), xycoords="axes fraction", xytext=(0, 4), color=MUTED, **about)
+        axes.annotate(
+            _counted(end[lines.n], lines.n_label), (0, 1), xycoords="axes fraction", xytext=(0, 4), color=MUTED, **about
+        )
     bold: Any = {"color": lettered(lines.colours[segment]), "fontweight": "bold"}
     axes.set_title(short(segment, 20), loc="left", pad=18 if lines.n else 6, fontsize=10.5, **bold)
     left, right = axes.get_xlim()
@@ -438,7 +464,7 @@ def _tell(lines: _Lines, segment: str, place: int, shift: float) -> None:
     texts = [
         hover.lines(
             f"{about}{lines.named(at)}", value, lines.unit, bounds=(low, high), of=lines.of,
-            n="" if pd.isna(size) else f"{size:,.0f} {lines.n_label}",
+            n="" if pd.isna(size) else _counted(size, lines.n_label),
         )
         for at, value, (low, high), size in zip(x, y, bounds, sizes, strict=True)
     ]  # fmt: skip

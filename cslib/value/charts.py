@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 from matplotlib.axes import Axes
 
-from cslib.show.charts import BOUNDS, GROUND, INK, MUTED
+from cslib.show.charts import BOUNDS, GROUND, INK, MUTED, say_above
 
 GAPS: Final[Any] = {"linestyle": (1.5, (1.6, 2.2)), "color": GROUND, "linewidth": 2.6, "zorder": 2.2}
 HATCHED: Final[Any] = {"facecolor": "none", "edgecolor": MUTED, "hatch": "////", "alpha": 0.35, "linewidth": 0}
@@ -38,22 +38,31 @@ def told_apart(
     matplotlib.axes.Axes
     """
     axes = draw()
-    for line in axes.lines:
-        line.set_linestyle("-")
     ordered = table.sort_values(x)
     next_one = ordered.groupby("segment")[beyond].shift(-1, fill_value=False)  # a dash begins at what is observed last
     unseen = ordered[ordered[beyond] | next_one]
-    for _, own in unseen.groupby("segment", sort=False):
-        axes.plot(own[x], own[y], **GAPS)  # over the line, which keeps its points
-        lower, upper = own[[*BOUNDS]].to_numpy(float).T
-        axes.fill_between(own[x], lower, upper, **HATCHED)
-    if len(unseen):
+    for panel in axes.figure.axes:
+        for line in panel.lines:
+            line.set_linestyle("-")
+        for _, own in _of(panel, unseen).groupby("segment", sort=False):
+            panel.plot(own[x], own[y], **GAPS)  # over the line, which keeps its points
+            lower, upper = own[[*BOUNDS]].to_numpy(float).T
+            panel.fill_between(own[x], lower, upper, **HATCHED)
+        if panel.get_ylim()[0] < 0:
+            lowest = float(_of(panel, table)[[y, "ci_lower"]].min().min())
+            panel.set_ylim(bottom=lowest - 0.02 * (panel.get_ylim()[1] - lowest))  # no strip down to the next tick
+            panel.axhline(0, color=MUTED, linewidth=1)
+    if len(unseen) and len(axes.figure.axes) > 1:
+        say_above(axes, f"dashed: {said}")
+    elif len(unseen):
         axes.annotate(f"dashed: {said}", (1, 1), xytext=(0, 5), color=MUTED, fontsize=9.5, **ABOVE)
-    if axes.get_ylim()[0] < 0:
-        lowest = float(table[[y, "ci_lower"]].min().min())
-        axes.set_ylim(bottom=lowest - 0.02 * (axes.get_ylim()[1] - lowest))  # no strip below down to the next tick
-        axes.axhline(0, color=MUTED, linewidth=1)
     return axes
+
+
+def _of(panel: Axes, table: pd.DataFrame) -> pd.DataFrame:
+    """Keep of a table what a panel shows: its segment, or all where there is one panel."""
+    alone = len(panel.figure.axes) == 1
+    return table if alone else table[table["segment"] == panel.get_label()]
 
 
 def earned_back(draw: Callable[[], Axes], table: pd.DataFrame, pay: pd.DataFrame) -> Axes:
@@ -75,5 +84,7 @@ def earned_back(draw: Callable[[], Axes], table: pd.DataFrame, pay: pd.DataFrame
     axes = draw()
     months = table["segment"].map(pay[pay["cac"] > 0].set_index("segment")["payback_months"])
     ends = table[table["month"] == months]
-    axes.scatter(ends["month"], ends["net_value"], s=46, color=GROUND, edgecolors=INK, linewidths=1.6, zorder=4)
+    for panel in axes.figure.axes:
+        own = _of(panel, ends)
+        panel.scatter(own["month"], own["net_value"], s=46, color=GROUND, edgecolors=INK, linewidths=1.6, zorder=4)
     return axes

@@ -17,7 +17,7 @@ from cslib.data.lives import counted_as
 from cslib.data.parts import split_by
 from cslib.data.words import assumed_pace
 from cslib.errors import stretch
-from cslib.show.charts import largest_segments, left_out, lines_with_bands
+from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands
 from cslib.show.estimates import bar_plot
 from cslib.show.formats import months, whole
 from cslib.show.result import Answer, Result, Study
@@ -116,7 +116,7 @@ class Value(Study):
         less = ", less what it cost to win" * net
         plotted = f"{self._unit} that a new customer has brought{less}. Bands: 95 % intervals.{self._fewer}"
         columns: Any = {"x": "month", "y": "net_value"}
-        lines = partial(lines_with_bands, shown, **columns, **SINCE)
+        lines = partial(panels_with_bands, shown, **columns, **SINCE, scale="own")
         chart = partial(told_apart, lines, shown, **columns, beyond="extrapolated")
         if whole(self._pay)["payback_months"].lt(float("inf")).any():
             chart = partial(earned_back, chart, shown, self._pay)
@@ -165,7 +165,9 @@ class Value(Study):
         ahead = f"the next {stretch(span, 'month')}"
         plotted = f"{self._unit} over {ahead}, before acquisition cost. Bands: 95 % intervals."
         columns: Any = {"x": "age_months", "y": "residual_value"}
-        lines = partial(lines_with_bands, shown, **columns, **STAYED, n="n_active", n_label="customers of this age")
+        lines = partial(
+            panels_with_bands, shown, **columns, **STAYED, n="n_active", n_label="customers of this age", scale="own"
+        )
         chart = partial(told_apart, lines, shown, **columns, beyond="unseen", said="mostly extrapolated")
         why = "" if len(shown) else "What customers bring from an age on cannot be told, as nobody left."
         title = self._say.by_age(table)
