@@ -21,8 +21,9 @@ HOW_TO_READ_LINES: Final = (
 HELD_AT_FIRST: Final = " The first point is the end of the {} they joined in, by when some have left already."
 HOW_TO_READ_HEATMAP: Final = (
     "Each row is one cohort, growing older from left to right. Read down a column to compare cohorts at the same age: "
-    "higher numbers further down, in stronger colour, mean that newer customers stay longer. The number beside a "
-    "cohort is its size; the first row adds up all cohorts that have come as far."
+    "where ochre turns to blue-green further down, newer customers stay longer. One cell alone tells little: in a "
+    "cohort of 100, one in twenty is 10 points off by chance. The number beside a cohort is its size; the first row "
+    "adds up all cohorts that have come as far."
 )
 RIGHT_EDGE: Final = (
     "“Or later” looks too low for recent periods, because the later ones, in which customers may yet return, are still "
@@ -335,7 +336,8 @@ class Wording:
         left_out = f" The latest {most} of {n} cohorts." if n > most else ""
         hatched = " Hatched: not complete yet." if followed.unfinished else ""
         plotted = (
-            f"Percent of each cohort retained, by {self.period}s since it began; cells that stand out more are higher."
+            f"Percent of each cohort retained, by {self.period}s since it began. "
+            "Blue-green: more than of all cohorts at that age. Ochre: less."
         )
         return f"{plotted}{left_out}{hatched}"
 

@@ -396,6 +396,8 @@ def _panel(lines: _Lines, segment: str, place: int, *, ending: str) -> None:
         series = place if name == segment else len(lines.colours) - 1
         (_points if len(lines.parts[name]) == 1 else _line)(lines, name, series)
         _tell(lines, name, series, 0.0)
+    if len(lines.parts[segment]) > 1:
+        axes.lines[-1].set_linestyle("-")  # that of all customers is dashed behind others alone
     axes.grid(axis="y", linewidth=0.8)
     end = lines.parts[segment].iloc[-1]
     about: Any = {"textcoords": "offset points", "annotation_clip": False, "fontsize": 9.5}

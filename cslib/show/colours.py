@@ -48,8 +48,11 @@ KINDS: Final = dict(zip(shaded("#1f3150", "#657697"), shaded("#dfe7f5", "#7f93b8
 SHADES: Final = shaded("#f0f7f8", "#9ccfd7", "#3a9cad")
 DARK_SHADES: Final = shaded("#1a323a", "#1b5563", "#217586")
 ON_SHADES: Final = "#030303"
+# Of cells that are held against others: below, alike, above.
+BESIDE: Final = shaded("#dd9f38", "#f7f7f5", "#39a0b2")
+DARK_BESIDE: Final = shaded("#835405", "#23282d", "#1a7485")
 DARK: Final = {
-    **dict(zip(SHADES, DARK_SHADES, strict=True)), ON_SHADES: "#ffffff",
+    **dict(zip(SHADES, DARK_SHADES, strict=True)), **dict(zip(BESIDE, DARK_BESIDE, strict=True)), ON_SHADES: "#ffffff",
     **GAINS, **LOSSES, **_NAMES, **YEARS, **KINDS,
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cslib.errors import ParameterError, counted
 from cslib.show import charts, hover
 from cslib.show.charts import GROUND, INK, MUTED, PALETTE, STYLE, is_slim
-from cslib.show.colours import ON_SHADES, SHADES
+from cslib.show.colours import BESIDE, ON_SHADES, SHADES
 from cslib.show.drawing import PRESSED
 from cslib.show.formats import format_value
 
@@ -32,6 +32,7 @@ DIGIT: Final = 6.1  # points
 NAMES: Final = 2.1  # inches that names take beside cells
 FILLED: Final = 0.82  # of the width of a cell, by its digits
 NARROW: Final = 0.3  # shares over which colours run at least: less would draw what may be chance
+APART: Final = (0.15, 0.25)  # of shares from all cohorts in the strongest colours, at least and at most
 MAX_COHORTS: Final = 36
 
 
@@ -367,7 +368,8 @@ def retention_heatmap(
     names
         What to call a period index, for brackets.
     pooled
-        All cohorts together, in the same columns without ``cohort``: a row above the others.
+        All cohorts together, in the same columns without ``cohort``: a row above the others, which colours hold them
+        against, age by age. Without it colours tell how large a share is.
     split
         The first of the newer cohorts: a line sets them apart from the older ones.
 
@@ -391,20 +393,17 @@ def retention_heatmap(
     axes = charts.new_axes(0.75 + 0.27 * len(rates))
     rows = [f"{charts.cohort_label(day, period)}\N{EM SPACE}{n:,}" for day, n in begun.max(axis=1).astype(int).items()]
     periods = [(names or {}).get(int(k), str(k)) for k in rates.columns]
-    later = rates.to_numpy()[:, np.asarray(rates.columns) != 0]
     blank = (begun.notna() & rates.isna()).to_numpy()
-    top = float(np.nanmax(later)) if np.isfinite(later).any() else 1.0
+    how = _shares_coloured(rates)
     told = _cells_told(own, rates, period, names or {})
     first_new = list(rates.index).index(split) + (pooled is not None) if split in rates.index else 0
     if pooled is not None:
         rates, told, whole = _with_all(rates, told, pooled[pooled["segment"] == segment])
         rows, blank = [whole, *rows], np.vstack([np.zeros(len(periods), bool), blank])
+        how = _beside_all(rates)
         axes.axhline(1, color=GROUND, linewidth=5, zorder=3)
     text = (rates * 100).round(0).map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
-    named = rates.set_axis(rows).set_axis(periods, axis=1)
-    least = float(np.nanmin(later)) if np.isfinite(later).any() else 0.0
-    limits = (max(min(least, top - NARROW), 0.0), max(top, 0.05))
-    coloured_cells(axes, named, text, limits=limits, pale=top < 0.5, told=told)
+    coloured_cells(axes, how.pop("values").set_axis(rows).set_axis(periods, axis=1), text, told=told, **how)
     hatch(axes, blank)
     charts.slanted(axes)
     if first_new:
@@ -414,6 +413,21 @@ def retention_heatmap(
     axes.set_ylabel("")
     axes.text(-0.008, 1.005, "cohort, customers", transform=axes.transAxes, ha="right", va="bottom", color=MUTED)
     return axes
+
+
+def _shares_coloured(rates: pd.DataFrame) -> dict[str, Any]:
+    """Colour shares by their size, over the range of those at later ages."""
+    later = rates.to_numpy()[:, np.asarray(rates.columns) != 0]
+    known = bool(np.isfinite(later).any())
+    least, top = (float(np.nanmin(later)), float(np.nanmax(later))) if known else (0.0, 1.0)
+    return {"values": rates, "limits": (max(min(least, top - NARROW), 0.0), max(top, 0.05)), "pale": top < 0.5}
+
+
+def _beside_all(rates: pd.DataFrame) -> dict[str, Any]:
+    """Colour shares by how far they are from the first row, of all cohorts at the same age; 0 where that is unknown."""
+    apart = (rates - rates.iloc[0]).fillna(0.0).where(rates.notna())
+    most = float(np.clip(np.abs(np.nan_to_num(apart.to_numpy(float))).max(), *APART))
+    return {"values": apart, "limits": (-most, most), "shades": BESIDE}
 
 
 def _with_room(periods: pd.Series[int]) -> NDArray[np.int64]:
@@ -461,14 +475,14 @@ def _cells_told(own: pd.DataFrame, rates: pd.DataFrame, period: str, names: Mapp
 
 def coloured_cells(
     axes: Axes, values: pd.DataFrame, text: pd.DataFrame, *, limits: tuple[float, float], pale: bool = False,
-    told: pd.DataFrame | None = None,
+    told: pd.DataFrame | None = None, shades: tuple[str, ...] = SHADES,
 ) -> None:  # fmt: skip
     """Draw a grid of values as colours with a text on each, named by index and columns; missing cells stay empty.
 
     `told`, of the same shape, holds what a reader is told at each cell.
     """
     low, high = limits[0], limits[1] + 0.5 * pale * (limits[1] - limits[0])
-    colours = ListedColormap(SHADES)
+    colours = ListedColormap(shades)
     unnamed: Any = {"xticklabels": False, "yticklabels": False}  # else each name is measured by a renderer of its own
     sns.heatmap(
         values, ax=axes, cmap=colours, vmin=low, vmax=high, cbar=False, annot=text, fmt="",

@@ -29,7 +29,7 @@ from cslib.show.charts import (
     nice_step,
     panels_with_bands,
 )
-from cslib.show.colours import DARK, SHADES
+from cslib.show.colours import BESIDE, DARK, SHADES
 from cslib.show.drawing import SVG_LIMIT, drawing
 from cslib.show.estimates import MAX_COHORTS, coloured_cells, retention_heatmap
 from cslib.show.hover import points_of
@@ -66,7 +66,8 @@ def test_on_dark_ground_more_is_lighter_and_every_number_can_be_read():
     axes = new_axes(1)
     coloured_cells(axes, rates, rates.map("{:.2f}".format), limits=(0, 1))
     texts = [to_hex(t.get_color()) for t in axes.texts]
-    for grounds, inks in ((SHADES, texts), ([DARK[s] for s in SHADES], [DARK.get(t, t) for t in texts])):
+    light, dark = (*SHADES, *BESIDE), [DARK[s] for s in (*SHADES, *BESIDE)]
+    for grounds, inks in ((light, 2 * texts), (dark, 2 * [DARK.get(t, t) for t in texts])):
         pairs = [
             (relative_luminance(g) + 0.05, relative_luminance(i) + 0.05) for g, i in zip(grounds, inks, strict=True)
         ]
@@ -94,6 +95,20 @@ def test_all_cohorts_together_may_be_known_at_fewer_ages_than_each():
     pooled = triangle().query("period_index < 2").groupby(["segment", "period_index"], as_index=False).mean("n")
     axes = retention_heatmap(triangle(), pooled=pooled)
     assert axes.get_yticklabels()[0].get_text().startswith("All cohorts")
+
+
+def test_cells_are_coloured_by_how_far_they_are_from_all_cohorts_at_their_age():
+    """All keep 80 % at every age: 100, 90 and 80 % are 20, 10 and 0 points above, 50 % is 30 below, at the end."""
+    table = triangle().replace({"retention_rate": {0.9: 0.5}})
+    pooled = table.groupby(["segment", "period_index"], as_index=False).mean("n").assign(retention_rate=0.8)
+    grid = retention_heatmap(table, pooled=pooled).collections[0]
+    assert grid.get_clim() == pytest.approx((-0.25, 0.25))
+    known = np.ma.compressed(grid.get_array())
+    assert known.round(2).tolist() == [0, 0, 0, 0, 0.2, -0.3, 0, 0.2, -0.3, 0.2]
+    unknown = retention_heatmap(table, pooled=pooled.head(1)).collections[0].get_array()
+    assert np.ma.compressed(unknown).round(2).tolist() == [0, 0.2, 0, 0, 0.2, 0, 0.2]
+    shown = [t.get_text() for t in retention_heatmap(table, pooled=pooled).axes.texts if t.get_text().isdigit()]
+    assert shown.count("50") == 2
 
 
 def test_heatmap_keeps_the_latest_cohorts():
@@ -158,6 +173,29 @@ def test_each_segment_has_a_panel_on_one_scale_with_all_behind_it():
     told = [text for *_, text, _ in points_of(drawing(axes.figure, "a", "alt"))]
     assert "Pro, 12 months\n44.3 % (50.0 to 100)\n990 customers" in told
     assert "All, 12 months\n88.6 %\n1,000 customers" in told
+
+
+def test_segments_that_lie_far_apart_have_a_scale_each_from_zero_and_all_a_panel():
+    table = curve(["All", "Pro", "Free"])
+    table.loc[table["segment"] == "Pro", ["rate", "ci_lower", "ci_upper"]] *= 20_000
+    axes = panels_with_bands(
+        table, x="period_index", y="rate", x_label="months", n="n_customers", unit="number", scale="own"
+    )
+    panels = axes.figure.axes
+    assert [panel.get_label() for panel in panels] == ["All", "Pro", "Free"]
+    assert [panel.get_ylim() for panel in panels] == [(0, 1), (0, 20_000), (0, 1)]
+    assert [[line.get_linestyle() for line in panel.lines] for panel in panels] == [["-"]] * 3
+    assert [len(panel.collections) for panel in panels] == [1, 1, 1], "each its own band"
+    assert [panel.texts[1].get_text() for panel in panels] == ["0.89", "17.7 k", "0.89"]
+    assert axes.figure.get_suptitle() == "each panel has its own scale"
+    with pytest.raises(ParameterError, match="scale"):
+        panels_with_bands(table, x="period_index", y="rate", x_label="months", scale="log")
+
+
+def test_one_customer_is_written_in_the_singular():
+    table = curve(["All", "Pro", "Free"]).assign(n_customers=1)
+    axes = panels_with_bands(table, x="period_index", y="rate", x_label="", n="n_customers", n_label="customers of all")
+    assert axes.texts[0].get_text() == "1 customer of all"
 
 
 def test_panels_may_have_a_segment_behind_them_and_steps():

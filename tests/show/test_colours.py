@@ -52,5 +52,5 @@ def test_names_of_years_are_in_the_colours_of_their_lines_where_these_can_be_rea
 
 def test_no_colour_means_two_things():
     segments = {*colours.PALETTE[:3], *FIXED.values(), *colours.SHADES}
-    others = [segments, *map(set, FAMILIES.values()), {colours.WELL, colours.ILL}]
+    others = [segments, *map(set, FAMILIES.values()), {colours.WELL, colours.ILL}, {*colours.BESIDE}]
     assert all(a.isdisjoint(b) for a, b in itertools.combinations(others, 2))

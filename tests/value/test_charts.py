@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cslib.show.charts import GROUND, lines_with_bands
+from cslib.show.charts import GROUND, lines_with_bands, panels_with_bands
 from cslib.value.charts import earned_back, told_apart
 
 LINE = pd.DataFrame(
@@ -60,3 +60,22 @@ def test_the_month_by_which_the_cost_is_recovered_is_marked_where_it_is():
         partial(lines_with_bands, table, x="month", y="net_value", x_label="months", unit="number"), table, pay
     )
     assert axes.collections[-1].get_offsets().tolist() == [[2, 2]]
+
+
+def test_in_panels_each_segment_is_dashed_and_marked_in_its_own():
+    """Pro is dashed from its first point, Team from the third; Pro has its cost back in month 2, Team in month 3."""
+    pro = LINE.assign(segment="Pro", beyond=[False] + [True] * 4)
+    table = pd.concat([pro, LINE.assign(segment="Team", value=10 * LINE["value"])]).assign(
+        net_value=lambda t: t["value"]
+    )
+    how = {"x": "month", "y": "net_value", "x_label": "months", "unit": "number", "scale": "own"}
+    lines = partial(
+        told_apart, partial(panels_with_bands, table, **how), table, x="month", y="net_value", beyond="beyond"
+    )
+    pay = pd.DataFrame({"segment": ["Pro", "Team"], "cac": 2.0, "payback_months": [2.0, 3.0]})
+    axes = earned_back(lines, table, pay)
+    first, second = axes.figure.axes
+    assert (dashes(first), dashes(second)) == ([[0, 1, 2, 3, 4]], [[2, 3, 4]])
+    assert [panel.collections[-1].get_offsets().tolist() for panel in (first, second)] == [[[2, 2]], [[3, 40]]]
+    assert axes.figure.get_suptitle() == "each panel has its own scale · dashed: extrapolated"
+    assert not [text for text in first.texts if "dashed" in text.get_text()]
