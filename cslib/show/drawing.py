@@ -18,7 +18,10 @@ from cslib.show.colours import DARK, PALETTE, THEME
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from matplotlib.axes import Axes
+    from matplotlib.backend_bases import RendererBase
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import LayoutEngine
 
 SVG_LIMIT = 400_000
 BAND = "fill-opacity: 0.16"  # of an interval; a page may make it stronger
@@ -125,7 +128,7 @@ def _svg(fig: Figure) -> tuple[str, str]:
     ruler = RendererSVG(*fig.bbox.size, io.StringIO())  # type: ignore[no-untyped-call]
     FigureCanvasSVG(fig).get_renderer = lambda: ruler  # type: ignore[attr-defined]
     if layout:
-        layout.execute(fig)
+        _lay_out(fig, ruler, layout)
     box = fig.get_tightbbox(ruler).padded(0.1)
     told = hover.attribute(fig, box)
     fig.set_layout_engine(None)  # else it is laid out anew
@@ -134,6 +137,33 @@ def _svg(fig: Figure) -> tuple[str, str]:
     fig.dpi = dpi
     fig.set_layout_engine(layout)
     return buffer.getvalue(), told
+
+
+def _lay_out(fig: Figure, ruler: RendererBase, layout: LayoutEngine) -> None:
+    """Lay a figure out; a chart alone by measuring once what stands around it, which the engine does twice."""
+    axes = _alone(fig, layout)
+    if axes and (outer := axes.get_tightbbox(ruler, for_layout_only=True)):
+        pads, (width, height) = layout.get(), fig.bbox.size
+        beside, above = pads["w_pad"] * fig.dpi, pads["h_pad"] * fig.dpi
+        inner = axes.get_window_extent(ruler)
+        left, right = inner.x0 - outer.x0 + beside, width - (outer.x1 - inner.x1 + beside)
+        bottom, top = inner.y0 - outer.y0 + above, height - (outer.y1 - inner.y1 + above)
+        if right > left and top > bottom:
+            axes.set_position((left / width, bottom / height, (right - left) / width, (top - bottom) / height))
+            axes.set_in_layout(True)  # for whoever draws it next
+            return
+    layout.execute(fig)
+
+
+def _alone(fig: Figure, layout: LayoutEngine) -> Axes | None:
+    """Give the axes of a figure that holds nothing else, as wide and high as there is room."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    others = [*fig.axes[1:], *fig.subfigs, *fig.legends, *fig.texts]
+    if not fig.axes or others or not isinstance(layout, ConstrainedLayoutEngine):
+        return None
+    spec, axes = fig.axes[0].get_subplotspec(), fig.axes[0]
+    return axes if spec and spec.get_geometry()[:2] == (1, 1) and axes.get_aspect() == "auto" else None
 
 
 def _png(fig: Figure, alt: str, told: str) -> str:
