@@ -1,11 +1,13 @@
 """What revenue tables let one say: the balance of a month, its largest movements, best and worst segment, definitions.
 
-Each function picks the row or the few figures that a sentence needs off a table of :mod:`cslib.revenue.movements` or
+Each picks the row or the few figures that a sentence needs off a table of :mod:`cslib.revenue.movements` or
 :mod:`cslib.revenue.spending`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -22,41 +24,199 @@ TWICE: Final = 2  # the next largest month
 FEW: Final = 10  # customers
 
 
-def balance(moved: pd.DataFrame) -> pd.Series[Any]:
-    """Give the last month of all customers: its row of ``movements``, and what it comes to.
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """What :func:`cslib.revenue.movements.movements` lets one say.
 
-    Returns
-    -------
-    pandas.Series
-        The row, and ``n_months`` (complete ones), ``change`` (since its beginning, to the cent), ``change_share``
-        (of the MRR then; missing without any), ``year_share`` (the same over twelve months).
+    Attributes
+    ----------
+    moved
+        Its table: of all customers, or of a segment alone.
     """
-    rows = moved[moved["segment"] == "All"]
-    row = rows.iloc[-1]
-    change = round(row.closing - row.opening, 2)
-    then = rows["closing"].iloc[-YEAR - 1] if len(rows) > YEAR else 0.0
-    more = {"n_months": len(rows), "change": change}
-    more["change_share"] = change / row.opening if row.opening > 0 else np.nan
-    more["year_share"] = round(row.closing - then, 2) / then if then > 0 else np.nan
-    return pd.concat([row, pd.Series(more, dtype=object)])
+
+    moved: pd.DataFrame
+
+    @cached_property
+    def balance(self) -> pd.Series[Any]:
+        """The last month of all customers: its row of ``movements``, and what it comes to.
+
+        Returns
+        -------
+        pandas.Series
+            The row, and ``n_months`` (complete ones), ``change`` (since its beginning, to the cent), ``change_share``
+            (of the MRR then; missing without any), ``year_share`` (the same over twelve months).
+        """
+        rows = self.moved[self.moved["segment"] == "All"]
+        row = rows.iloc[-1]
+        change = round(row.closing - row.opening, 2)
+        then = rows["closing"].iloc[-YEAR - 1] if len(rows) > YEAR else 0.0
+        more = {"n_months": len(rows), "change": change}
+        more["change_share"] = change / row.opening if row.opening > 0 else np.nan
+        more["year_share"] = round(row.closing - then, 2) / then if then > 0 else np.nan
+        return pd.concat([row, pd.Series(more, dtype=object)])
+
+    @cached_property
+    def left_in_a_year(self) -> pd.Series[Any] | None:
+        """Customer churn of the last twelve months together, as the churn report has it.
+
+        Returns
+        -------
+        pandas.Series or None
+            ``month`` (the last one), ``n_start`` (customers of the months' starts, added up), ``churn_rate`` (a month),
+            ``ci_lower``, ``ci_upper`` (Wilson, 95 %). None with fewer months of which it is settled who left.
+        """
+        rows = self.moved[
+            (self.moved["segment"] == "All") & (self.moved["logo_churn_rate"].notna() | (self.moved["n_opening"] == 0))
+        ]
+        rows = rows.tail(YEAR)
+        n, left = float(rows["n_opening"].sum()), float(rows["n_churned"].sum())
+        if len(rows) < YEAR or not n:
+            return None
+        ends = {name: float(end[0]) for name, end in wilson([left], [n]).columns().items()}
+        return pd.Series({"month": rows["month"].iloc[-1], "n_start": n, "churn_rate": left / n, **ends}, dtype=object)
+
+    def quick_ratios(self, *, months: int = 12) -> pd.Series[Any]:
+        """Compare gains over losses of the last months together with those of as many before.
+
+        Returns
+        -------
+        pandas.Series
+            ``now``, ``before`` (missing where nothing was lost, or there are not as many months before), ``n_months``
+            (of ``now``), ``month`` (the last one), ``alone`` (of it; missing where nothing was lost).
+        """
+        rows = self.moved[self.moved["segment"] == "All"]
+        last, earlier = rows.tail(months), rows.iloc[:-months].tail(months)
+        before = _quick(earlier) if len(earlier) == months else np.nan
+        one = {"month": rows["month"].iloc[-1], "alone": _quick(rows.tail(1))}
+        return pd.Series({"now": _quick(last), "before": before, "n_months": len(last)} | one, dtype=object)
+
+    def far_out(self, *, of_all: pd.Series[Any] | None = None) -> pd.Series[Any] | None:
+        """Find the month whose expansion, contraction or churn stands far out of all others.
+
+        Parameters
+        ----------
+        of_all
+            Of a segment, what stands far out among all customers, if anything: its month is told of the segment, too,
+            where the amount is more than twice that of any other month, whatever is usual.
+
+        Returns
+        -------
+        pandas.Series or None
+            ``kind``, ``month``, ``amount`` (not negative), ``share`` (of the MRR that it opened with), ``usual`` (the
+            median share). The amount is more than twice that of any other month, and the share at least six median
+            absolute deviations above the median. Of several kinds the one farthest out; None without any, or where
+            fewer than twelve months opened with MRR.
+        """
+        rows = self.moved[(self.moved["segment"] == "All") & (self.moved["opening"] > 0)].set_index("month")
+        found = [_farthest(rows, kind) for kind in STANDS_OUT] if len(rows) >= YEAR else []
+        far = [row for row in found if row.distance >= FAR and row.amount > TWICE * row.next]
+        if of_all is not None and not far:
+            far = [
+                row
+                for row in found
+                if (row.kind, row.month) == (of_all.kind, of_all.month) and row.amount > TWICE * row.next
+            ]
+        return max(far, key=lambda row: row.distance).drop(["distance", "next"]) if far else None
 
 
-def left_in_a_year(moved: pd.DataFrame) -> pd.Series[Any] | None:
-    """Pool customer churn of the last twelve months in ``movements``, as the churn report does.
+def _quick(rows: pd.DataFrame) -> float:
+    lost = -float(rows[LOSSES].to_numpy().sum())
+    return float(rows[GAINS].to_numpy().sum()) / lost if lost > 0 else np.nan
 
-    Returns
-    -------
-    pandas.Series or None
-        ``month`` (the last one), ``n_start`` (customers of the months' starts, added up), ``churn_rate`` (a month),
-        ``ci_lower``, ``ci_upper`` (Wilson, 95 %). None with fewer months of which it is settled who left.
+
+def _farthest(rows: pd.DataFrame, kind: str) -> pd.Series[Any]:
+    """Tell of the month with the largest amount how many median deviations its share lies above the median."""
+    amounts = rows[kind].abs()
+    shares, (most, second) = amounts / rows["opening"], amounts.nlargest(2)
+    month, usual = amounts.idxmax(), shares.median()
+    around = (shares - usual).abs().median()  # 0 where most months have none: then none is usual
+    told = {"kind": kind, "month": month, "amount": most, "share": shares[month], "usual": usual, "next": second}
+    return pd.Series(told | {"distance": (shares[month] - usual) / around if around else 0.0}, dtype=object)
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What :func:`cslib.revenue.movements.trailing` lets one say.
+
+    Attributes
+    ----------
+    kept
+        Its table.
     """
-    rows = moved[(moved["segment"] == "All") & (moved["logo_churn_rate"].notna() | (moved["n_opening"] == 0))]
-    rows = rows.tail(YEAR)
-    n, left = float(rows["n_opening"].sum()), float(rows["n_churned"].sum())
-    if len(rows) < YEAR or not n:
-        return None
-    ends = {name: float(end[0]) for name, end in wilson([left], [n]).columns().items()}
-    return pd.Series({"month": rows["month"].iloc[-1], "n_start": n, "churn_rate": left / n, **ends}, dtype=object)
+
+    kept: pd.DataFrame
+
+    @cached_property
+    def best_and_worst(self) -> pd.DataFrame:
+        """The rows with the highest and the lowest NRR of the last month.
+
+        Of segments with at least 30 customers; no rows where fewer than two have so many.
+        """
+        parts = self._firm
+        return parts.iloc[[-1, 0]] if len(parts) > 1 else parts.head(0)
+
+    @cached_property
+    def alike_at_the_bottom(self) -> pd.DataFrame:
+        """The rows of segments that are not clearly above the lowest, which is the first.
+
+        Clearly: the difference is more than the ends of the two intervals that face each other leave to chance (Zou and
+        Donner 2008, Statistics in Medicine 27:1693–1702). Where an interval is not known, nothing is clear.
+        """
+        parts = self._firm
+        if len(parts) < 2:
+            return parts.head(0)
+        least = parts.iloc[0]
+        margin = margin_of_difference(parts["nrr"], parts["nrr_ci_lower"], least["nrr"], least["nrr_ci_upper"])
+        return parts[~(parts["nrr"] - least["nrr"] > margin)]
+
+    def least_kept(self, moved: pd.DataFrame) -> pd.Series[Any] | None:
+        """Give the segment that keeps least, the worst of :attr:`best_and_worst`, and what it weighs.
+
+        Returns
+        -------
+        pandas.Series or None
+            Its row, and ``share_of_mrr`` (of all MRR of the last month) and ``grew`` (whether any of its customers pays
+            more than a year before). None without two segments or any MRR.
+        """
+        ends = self.best_and_worst
+        last = moved[moved["month"] == moved["month"].max()].set_index("segment")["closing"]
+        if ends.empty or ends["nrr"].nunique() == 1 or not last["All"]:
+            return None
+        row = ends.iloc[-1]
+        more = {"share_of_mrr": last[row.segment] / last["All"], "grew": bool(row.nrr > row.grr)}
+        return pd.concat([row, pd.Series(more, dtype=object)])
+
+    @cached_property
+    def a_year_before(self) -> pd.Series[Any] | None:
+        """The row of all customers a year before the last; None where fewer than 30 tell of it."""
+        rows = self.kept[self.kept["segment"] == "All"]
+        early = rows[rows["month"] == rows["month"].max() - pd.DateOffset(months=YEAR)]
+        return early.iloc[0] if len(early) and early["n_opening"].iloc[0] >= FIRM else None
+
+    def left_the_year(self, row: pd.Series[Any] | None) -> pd.Series[Any] | None:
+        """Tell how NRR changed when the month of :meth:`Moves.far_out` left the twelve months that it is taken over.
+
+        Returns
+        -------
+        pandas.Series or None
+            ``month`` (that stands far out), ``left`` (the first month whose year does not hold it), ``nrr`` and
+            ``before`` (of that month and the one before, of all customers). None where that is more than twelve months
+            ago, or where its year still holds it.
+        """
+        rates = self.kept[self.kept["segment"] == "All"].set_index("month")["nrr"]
+        if row is None or rates.empty:
+            return None
+        left, last = row.month + pd.DateOffset(months=YEAR), rates.index[-1]
+        known = left in rates.index and left - pd.DateOffset(months=1) in rates.index
+        if not known or left <= last - pd.DateOffset(months=YEAR):
+            return None
+        told = {"month": row.month, "left": left, "nrr": rates[left], "before": rates[left - pd.DateOffset(months=1)]}
+        return pd.Series(told, dtype=object)
+
+    @cached_property
+    def _firm(self) -> pd.DataFrame:
+        last = self.kept[self.kept["month"] == self.kept["month"].max()]
+        return last[(last["segment"] != "All") & (last["n_opening"] >= FIRM)].sort_values("nrr")
 
 
 def largest_moves(steps: pd.DataFrame) -> pd.Series[Any]:
@@ -102,142 +262,6 @@ def who_moved(movers: pd.DataFrame, row: pd.Series[Any]) -> pd.Series[Any]:
     few = falls.nlargest(FEW).sum() / -(row.churn + row.contraction) if len(falls) > FEW else np.nan
     counts = movers["step"].value_counts().reindex(["churn", "contraction", "expansion"], fill_value=0)
     return pd.concat([counts, pd.Series({"n_opening": row.n_opening, "of_few": few})])
-
-
-def left_the_year(row: pd.Series[Any] | None, kept: pd.DataFrame) -> pd.Series[Any] | None:
-    """Tell how NRR changed when the month of :func:`far_out` left the twelve months that it is taken over.
-
-    Returns
-    -------
-    pandas.Series or None
-        ``month`` (that stands far out), ``left`` (the first month whose year does not hold it), ``nrr`` and ``before``
-        (of that month and the one before, of all customers). None where that is more than twelve months ago, or where
-        its year still holds it.
-    """
-    rates = kept[kept["segment"] == "All"].set_index("month")["nrr"]
-    if row is None or rates.empty:
-        return None
-    left, last = row.month + pd.DateOffset(months=YEAR), rates.index[-1]
-    known = left in rates.index and left - pd.DateOffset(months=1) in rates.index
-    if not known or left <= last - pd.DateOffset(months=YEAR):
-        return None
-    told = {"month": row.month, "left": left, "nrr": rates[left], "before": rates[left - pd.DateOffset(months=1)]}
-    return pd.Series(told, dtype=object)
-
-
-def quick_ratios(moved: pd.DataFrame, *, months: int = 12) -> pd.Series[Any]:
-    """Compare gains over losses of the last months together with those of as many before, in ``movements``.
-
-    Returns
-    -------
-    pandas.Series
-        ``now``, ``before`` (missing where nothing was lost, or there are not as many months before), ``n_months``
-        (of ``now``), ``month`` (the last one), ``alone`` (of it; missing where nothing was lost).
-    """
-    rows = moved[moved["segment"] == "All"]
-    last, earlier = rows.tail(months), rows.iloc[:-months].tail(months)
-    before = _quick(earlier) if len(earlier) == months else np.nan
-    one = {"month": rows["month"].iloc[-1], "alone": _quick(rows.tail(1))}
-    return pd.Series({"now": _quick(last), "before": before, "n_months": len(last)} | one, dtype=object)
-
-
-def _quick(rows: pd.DataFrame) -> float:
-    lost = -float(rows[LOSSES].to_numpy().sum())
-    return float(rows[GAINS].to_numpy().sum()) / lost if lost > 0 else np.nan
-
-
-def far_out(moved: pd.DataFrame, *, of_all: pd.Series[Any] | None = None) -> pd.Series[Any] | None:
-    """Find the month whose expansion, contraction or churn stands far out of all others, in ``movements``.
-
-    Parameters
-    ----------
-    moved
-        Of all customers, or of a segment alone.
-    of_all
-        Of a segment, what stands far out among all customers, if anything: its month is told of the segment, too, where
-        the amount is more than twice that of any other month, whatever is usual.
-
-    Returns
-    -------
-    pandas.Series or None
-        ``kind``, ``month``, ``amount`` (not negative), ``share`` (of the MRR that it opened with), ``usual`` (the
-        median share). The amount is more than twice that of any other month, and the share at least six median
-        absolute deviations above the median. Of several kinds the one farthest out; None without any, or where fewer
-        than twelve months opened with MRR.
-    """
-    rows = moved[(moved["segment"] == "All") & (moved["opening"] > 0)].set_index("month")
-    found = [_farthest(rows, kind) for kind in STANDS_OUT] if len(rows) >= YEAR else []
-    far = [row for row in found if row.distance >= FAR and row.amount > TWICE * row.next]
-    if of_all is not None and not far:
-        far = [
-            row
-            for row in found
-            if (row.kind, row.month) == (of_all.kind, of_all.month) and row.amount > TWICE * row.next
-        ]
-    return max(far, key=lambda row: row.distance).drop(["distance", "next"]) if far else None
-
-
-def _farthest(rows: pd.DataFrame, kind: str) -> pd.Series[Any]:
-    """Tell of the month with the largest amount how many median deviations its share lies above the median."""
-    amounts = rows[kind].abs()
-    shares, (most, second) = amounts / rows["opening"], amounts.nlargest(2)
-    month, usual = amounts.idxmax(), shares.median()
-    around = (shares - usual).abs().median()  # 0 where most months have none: then none is usual
-    told = {"kind": kind, "month": month, "amount": most, "share": shares[month], "usual": usual, "next": second}
-    return pd.Series(told | {"distance": (shares[month] - usual) / around if around else 0.0}, dtype=object)
-
-
-def least_kept(kept: pd.DataFrame, moved: pd.DataFrame) -> pd.Series[Any] | None:
-    """Give the segment that keeps least, the worst of :func:`best_and_worst`, and what it weighs.
-
-    Returns
-    -------
-    pandas.Series or None
-        Its row, and ``share_of_mrr`` (of all MRR of the last month) and ``grew`` (whether any of its customers pays
-        more than a year before). None without two segments or any MRR.
-    """
-    ends = best_and_worst(kept)
-    last = moved[moved["month"] == moved["month"].max()].set_index("segment")["closing"]
-    if ends.empty or ends["nrr"].nunique() == 1 or not last["All"]:
-        return None
-    row = ends.iloc[-1]
-    more = {"share_of_mrr": last[row.segment] / last["All"], "grew": bool(row.nrr > row.grr)}
-    return pd.concat([row, pd.Series(more, dtype=object)])
-
-
-def best_and_worst(kept: pd.DataFrame) -> pd.DataFrame:
-    """Give the rows of ``trailing`` with the highest and the lowest NRR of the last month.
-
-    Of segments with at least 30 customers; no rows where fewer than two have so many.
-    """
-    parts = _firm_parts(kept)
-    return parts.iloc[[-1, 0]] if len(parts) > 1 else parts.head(0)
-
-
-def alike_at_the_bottom(kept: pd.DataFrame) -> pd.DataFrame:
-    """Give the rows of :func:`best_and_worst`'s segments that are not clearly above the lowest, which is the first.
-
-    Clearly: the difference is more than the ends of the two intervals that face each other leave to chance (Zou and
-    Donner 2008, Statistics in Medicine 27:1693–1702). Where an interval is not known, nothing is clear.
-    """
-    parts = _firm_parts(kept)
-    if len(parts) < 2:
-        return parts.head(0)
-    least = parts.iloc[0]
-    margin = margin_of_difference(parts["nrr"], parts["nrr_ci_lower"], least["nrr"], least["nrr_ci_upper"])
-    return parts[~(parts["nrr"] - least["nrr"] > margin)]
-
-
-def _firm_parts(kept: pd.DataFrame) -> pd.DataFrame:
-    last = kept[kept["month"] == kept["month"].max()]
-    return last[(last["segment"] != "All") & (last["n_opening"] >= FIRM)].sort_values("nrr")
-
-
-def a_year_before(kept: pd.DataFrame) -> pd.Series[Any] | None:
-    """Give the row of ``trailing`` of all customers a year before its last; None where fewer than 30 tell of it."""
-    rows = kept[kept["segment"] == "All"]
-    early = rows[rows["month"] == rows["month"].max() - pd.DateOffset(months=YEAR)]
-    return early.iloc[0] if len(early) and early["n_opening"].iloc[0] >= FIRM else None
 
 
 def held_by_year(layers: pd.DataFrame) -> pd.DataFrame:

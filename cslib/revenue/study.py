@@ -70,11 +70,9 @@ class Revenue(Study):
     @cached_property
     def answer(self) -> Answer:
         """Headline sentence and cards."""
-        balance, say, kept = told.balance(self._moved), self._say, self._kept
-        text = say.answer(balance, kept, told.least_kept(kept, self._moved))
-        return Answer(
-            say.subtitle(balance), text, tuple(say.cards(self._moved, kept, told.left_in_a_year(self._moved)))
-        )
+        balance, say, kept = self._moves.balance, self._say, self._kept
+        text = say.answer(balance, kept, self._of_year.least_kept(self._moved))
+        return Answer(say.subtitle(balance), text, tuple(say.cards(self._moved, kept, self._moves.left_in_a_year)))
 
     @cached_property
     def last_month(self) -> Result:
@@ -91,7 +89,7 @@ class Revenue(Study):
     def by_month(self) -> Result:
         """What moved it, month by month?"""
         return Result(
-            "mrr_movements", _latest_first(self._moved), self._say.quick(told.quick_ratios(self._moved)),
+            "mrr_movements", _latest_first(self._moved), self._say.quick(self._moves.quick_ratios()),
             "MRR gained above the line and lost below it, month by month. Points: the net change.",
             partial(charts.movement_bars, self._whole, currency=self.data.currency), "Stacked bars",
             caption="Movements of MRR, the last month first", notes=self._say.far_out(self._far_out),
@@ -114,7 +112,7 @@ class Revenue(Study):
             + left_out(lines, shown) + undrawn(shown, "share", few="fewer than 30 such customers in each month"),
             partial(draw, shown, x="month", y="share", x_label="", n="n_customers", unit="percent"),
             how_to_read=words.HOW_TO_READ_TRAILING, caption=caption,
-            notes=self._say.left_the_year(told.left_the_year(self._far_out, self._kept))
+            notes=self._say.left_the_year(self._of_year.left_the_year(self._far_out))
             + segment_remark(self.data, self.by),
         )  # fmt: skip
 
@@ -215,14 +213,22 @@ class Revenue(Study):
 
     @property
     def _kept_title(self) -> str:
-        ends = told.best_and_worst(self._kept), told.alike_at_the_bottom(self._kept)
-        return self._say.kept(self._kept, told.a_year_before(self._kept), *ends)
+        year = self._of_year
+        return self._say.kept(self._kept, year.a_year_before, year.best_and_worst, year.alike_at_the_bottom)
+
+    @cached_property
+    def _moves(self) -> told.Moves:
+        return told.Moves(self._moved)
+
+    @cached_property
+    def _of_year(self) -> told.Kept:
+        return told.Kept(self._kept)
 
     @cached_property
     def _far_out(self) -> pd.Series[Any] | None:
         """The month that stands far out; of a segment also where it does among all customers."""
-        of_all = told.far_out(estimate.movements(self.data.whole())) if self.data.whole else None
-        return told.far_out(self._moved, of_all=of_all)
+        of_all = told.Moves(estimate.movements(self.data.whole())).far_out() if self.data.whole else None
+        return self._moves.far_out(of_all=of_all)
 
     @cached_property
     def _whole(self) -> pd.DataFrame:

@@ -66,11 +66,11 @@ class Wording:
         Parameters
         ----------
         balance
-            As from :func:`cslib.revenue.headlines.balance`.
+            As from :attr:`cslib.revenue.headlines.Moves.balance`.
         kept
             As from :func:`cslib.revenue.movements.trailing`; may be empty.
         least
-            As from :func:`cslib.revenue.headlines.least_kept`.
+            As from :meth:`cslib.revenue.headlines.Kept.least_kept`.
 
         Returns
         -------
@@ -89,7 +89,7 @@ class Wording:
             As from :func:`cslib.revenue.movements.movements` and :func:`cslib.revenue.movements.trailing`; the latter
             may be empty.
         year
-            As from :func:`cslib.revenue.headlines.left_in_a_year`: that judges the target of customer churn.
+            As from :attr:`cslib.revenue.headlines.Moves.left_in_a_year`: that judges the target of customer churn.
         """
         row = whole(moved).iloc[-1]
         each = f"\n{self._money(row.arpa)} a customer" if pd.notna(row.arpa) else ""
@@ -157,7 +157,7 @@ class Wording:
         return f"We added {added} in the last {span}{before}{alone}"
 
     def far_out(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
-        """Name the month that stands far out of all others; from ``headlines.far_out``."""
+        """Name the month that stands far out of all others; from ``Moves.far_out``."""
         if row is None:
             return ()
         what = f"{row.kind.capitalize()} was {self._money(row.amount)} in {row.month:%B %Y}"
@@ -174,7 +174,7 @@ class Wording:
         kept
             As for :meth:`answer`.
         before, ends, lowest
-            As from ``headlines.a_year_before``, ``headlines.best_and_worst`` and ``headlines.alike_at_the_bottom``.
+            As from ``Kept.a_year_before``, ``Kept.best_and_worst`` and ``Kept.alike_at_the_bottom``.
         """
         row = whole(kept).iloc[-1]
         if len(ends):
@@ -212,7 +212,7 @@ class Wording:
         return (f"{stopped} {'pays' if n == 1 else 'pay'} again.",) if n else ()
 
     def left_the_year(self, row: pd.Series[Any] | None) -> tuple[str, ...]:
-        """Say what a month far out did to NRR when its year was over; from ``headlines.left_the_year``."""
+        """Say what a month far out did to NRR when its year was over; from ``Kept.left_the_year``."""
         if row is None:
             return ()
         rates = f"{percent(row.before)} to {percent(row.nrr)}"

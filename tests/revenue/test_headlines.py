@@ -5,17 +5,10 @@ import pandas as pd
 import pytest
 
 from cslib.revenue.headlines import (
-    a_year_before,
-    alike_at_the_bottom,
-    balance,
-    best_and_worst,
-    far_out,
+    Kept,
+    Moves,
     held_by_year,
     largest_moves,
-    least_kept,
-    left_in_a_year,
-    left_the_year,
-    quick_ratios,
     recent_sales,
     shares_by_year,
     spread,
@@ -36,7 +29,7 @@ def test_the_balance_of_the_last_month():
     table = moved(
         new=[9, 9, 20.0], reactivation=5.0, churn=-10.0, contraction=[0, 0, -5.0], closing=110.0, quick_ratio=25 / 15
     )
-    found = balance(pd.concat([table, table.assign(segment="Pro", closing=1.0)]))
+    found = Moves(pd.concat([table, table.assign(segment="Pro", closing=1.0)])).balance
     assert (found.month, found.n_months, found.n_closing, found.closing) == (MONTHS[2], 3, 7, 110.0)
     assert (found.change, found.change_share) == (10, 0.1)
     assert np.isnan(found.year_share)
@@ -47,27 +40,27 @@ def test_churn_of_a_year_is_pooled_over_its_months():
     months = pd.date_range("2024-01-01", periods=13, freq="MS")
     table = pd.DataFrame({"segment": "All", "month": months, "n_opening": 100, "n_churned": [8, *[3] * 12]})
     table["logo_churn_rate"] = table["n_churned"] / 100
-    found = left_in_a_year(table)
+    found = Moves(table).left_in_a_year
     assert (found.month, found.n_start, found.churn_rate) == (months[-1], 1200, 0.03)
     assert (found.ci_lower, found.ci_upper) == pytest.approx((0.02175, 0.04125), abs=1e-4)  # Wilson
     unsettled = table.assign(logo_churn_rate=table["logo_churn_rate"].where(months < "2025-01-01"))
-    assert left_in_a_year(unsettled).month == months[-2]
-    assert left_in_a_year(table.tail(11)) is None
-    assert left_in_a_year(table.assign(n_opening=0)) is None
+    assert Moves(unsettled).left_in_a_year.month == months[-2]
+    assert Moves(table.tail(11)).left_in_a_year is None
+    assert Moves(table.assign(n_opening=0)).left_in_a_year is None
 
 
 def test_the_balance_of_a_year():
     """80 thirteen months before the last, 60 twelve months before it; it closes with 90."""
     closing = [80.0, 60.0, *[70.0] * 11, 90.0]
     year = pd.DataFrame({"segment": "All", "opening": 70.0, "closing": closing})
-    assert balance(year).year_share == 0.5
-    assert np.isnan(balance(year.tail(12)).year_share)
-    assert np.isnan(balance(year.assign(closing=0.0)).year_share)
+    assert Moves(year).balance.year_share == 0.5
+    assert np.isnan(Moves(year.tail(12)).balance.year_share)
+    assert np.isnan(Moves(year.assign(closing=0.0)).balance.year_share)
 
 
 def test_without_an_opening_there_is_no_share_of_it():
-    assert np.isnan(balance(moved(opening=0.0)).change_share)
-    assert balance(moved(closing=100.001)).change == 0
+    assert np.isnan(Moves(moved(opening=0.0)).balance.change_share)
+    assert Moves(moved(closing=100.001)).balance.change == 0
 
 
 def steps(*amounts):
@@ -88,12 +81,12 @@ def test_the_largest_movements():
 
 def test_quick_ratios_of_months_together():
     table = moved(new=[10.0, 20, 30], churn=[-5.0, -10, -10])
-    found = quick_ratios(table, months=1)
+    found = Moves(table).quick_ratios(months=1)
     assert (found.now, found.before, found.n_months) == (3, 2, 1)
-    both = quick_ratios(table, months=2)
+    both = Moves(table).quick_ratios(months=2)
     assert (both.now, both.n_months) == (2.5, 2)
     assert np.isnan(both.before)  # one month is not as many
-    assert np.isnan(quick_ratios(moved(new=1.0)).now)
+    assert np.isnan(Moves(moved(new=1.0)).quick_ratios().now)
 
 
 def a_year(**last):
@@ -106,26 +99,26 @@ def a_year(**last):
 
 
 def test_a_month_far_out_of_all_others():
-    found = far_out(a_year(expansion=14.0))
+    found = Moves(a_year(expansion=14.0)).far_out()
     assert found.to_dict() == {
         "kind": "expansion", "month": pd.Timestamp("2024-12-01"), "amount": 14, "share": 0.14, "usual": 0.02,
     }  # fmt: skip
-    both = far_out(a_year(expansion=14.0, contraction=-9.0))  # 12 and 15 deviations from the median
+    both = Moves(a_year(expansion=14.0, contraction=-9.0)).far_out()  # 12 and 15 deviations from the median
     assert (both.kind, both.amount) == ("contraction", 9)
 
 
 def test_a_month_far_out_among_all_is_told_of_a_segment_where_it_is_its_largest_by_far():
     """Nothing is usual in a segment of which most months have none: alone it tells of no month."""
-    of_all = far_out(a_year(expansion=14.0))
+    of_all = Moves(a_year(expansion=14.0)).far_out()
     alone = a_year(expansion=14.0)
     alone["expansion"] = alone["expansion"].where(alone["expansion"] > 13, 0.0)
-    assert far_out(alone) is None
-    found = far_out(alone, of_all=of_all)
+    assert Moves(alone).far_out() is None
+    found = Moves(alone).far_out(of_all=of_all)
     assert (found.kind, found.month, found.amount, found.usual) == ("expansion", pd.Timestamp("2024-12-01"), 14, 0)
-    assert far_out(a_year(expansion=6.0), of_all=of_all) is None  # no more than twice the next
-    assert far_out(alone.assign(expansion=0.0), of_all=of_all) is None
-    assert far_out(alone, of_all=pd.Series({"kind": "expansion", "month": pd.Timestamp("2024-11-01")})) is None
-    assert far_out(alone, of_all=pd.Series({"kind": "churn", "month": pd.Timestamp("2024-12-01")})) is None
+    assert Moves(a_year(expansion=6.0)).far_out(of_all=of_all) is None  # no more than twice the next
+    assert Moves(alone.assign(expansion=0.0)).far_out(of_all=of_all) is None
+    assert Moves(alone).far_out(of_all=pd.Series({"kind": "expansion", "month": pd.Timestamp("2024-11-01")})) is None
+    assert Moves(alone).far_out(of_all=pd.Series({"kind": "churn", "month": pd.Timestamp("2024-12-01")})) is None
 
 
 def rates(months):
@@ -137,18 +130,18 @@ def rates(months):
 def test_a_month_far_out_leaves_the_year_twelve_months_later():
     """Of March 2024: the twelve months to March 2025 are the first after it."""
     row = pd.Series({"month": pd.Timestamp("2024-03-01")})
-    found = left_the_year(row, rates(12))
+    found = Kept(rates(12)).left_the_year(row)
     assert found.left == pd.Timestamp("2025-03-01")
     assert [found.before, found.nrr] == pytest.approx([0.91, 0.92])
-    assert left_the_year(row, rates(3)) is not None
-    assert left_the_year(row, rates(2)) is None, "still in the year"
-    assert left_the_year(row, rates(14)) is not None
-    assert left_the_year(row, rates(15)) is None, "long ago"
-    assert left_the_year(pd.Series({"month": pd.Timestamp("2024-01-01")}), rates(6)) is None, (
+    assert Kept(rates(3)).left_the_year(row) is not None
+    assert Kept(rates(2)).left_the_year(row) is None, "still in the year"
+    assert Kept(rates(14)).left_the_year(row) is not None
+    assert Kept(rates(15)).left_the_year(row) is None, "long ago"
+    assert Kept(rates(6)).left_the_year(pd.Series({"month": pd.Timestamp("2024-01-01")})) is None, (
         "nothing before to compare"
     )
-    assert left_the_year(None, rates(12)) is None
-    assert left_the_year(row, rates(0)) is None
+    assert Kept(rates(12)).left_the_year(None) is None
+    assert Kept(rates(0)).left_the_year(row) is None
 
 
 def test_who_moved_and_how_much_of_the_loss_ten_are():
@@ -163,21 +156,21 @@ def test_who_moved_and_how_much_of_the_loss_ten_are():
 
 
 def test_no_month_is_far_out():
-    assert far_out(a_year()) is None
-    assert far_out(a_year(expansion=6.0)) is None  # twice the next largest month, but not more
-    assert far_out(a_year(expansion=14.0, opening=200.0)) is None  # five deviations: it opened with more
-    assert far_out(a_year(churn=-9.0)) is None  # nothing is usual where most months have none
-    assert far_out(a_year(expansion=14.0).tail(11)) is None
-    assert far_out(a_year(expansion=14.0).assign(segment="Pro")) is None
+    assert Moves(a_year()).far_out() is None
+    assert Moves(a_year(expansion=6.0)).far_out() is None  # twice the next largest month, but not more
+    assert Moves(a_year(expansion=14.0, opening=200.0)).far_out() is None  # five deviations: it opened with more
+    assert Moves(a_year(churn=-9.0)).far_out() is None  # nothing is usual where most months have none
+    assert Moves(a_year(expansion=14.0).tail(11)).far_out() is None
+    assert Moves(a_year(expansion=14.0).assign(segment="Pro")).far_out() is None
 
 
 def test_the_segments_at_both_ends():
     rows = [("All", 0.9, 500), ("Pro", 1.1, 30), ("Free", 0.7, 31), ("Tiny", 3.0, 29)]
     kept = pd.DataFrame(rows, columns=["segment", "nrr", "n_opening"]).assign(month=MONTHS[2])
     before = kept.assign(month=MONTHS[1], nrr=9.0)
-    found = best_and_worst(pd.concat([before, kept]))
+    found = Kept(pd.concat([before, kept])).best_and_worst
     assert found[["segment", "nrr"]].values.tolist() == [["Pro", 1.1], ["Free", 0.7]]
-    assert best_and_worst(kept[kept.segment != "Free"]).empty
+    assert Kept(kept[kept.segment != "Free"]).best_and_worst.empty
 
 
 def test_segments_that_cannot_be_told_from_the_lowest_stand_beside_it():
@@ -188,7 +181,7 @@ def test_segments_that_cannot_be_told_from_the_lowest_stand_beside_it():
         rows += [("Free", 0.7, 0.68, 0.73, 31), ("Tiny", 0.5, 0.4, 0.6, 29)]
         columns = ["segment", "nrr", "nrr_ci_lower", "nrr_ci_upper", "n_opening"]
         table = pd.DataFrame(rows, columns=columns).assign(month=MONTHS[2], **more)
-        return alike_at_the_bottom(table)["segment"].tolist()
+        return Kept(table).alike_at_the_bottom["segment"].tolist()
 
     assert names(0.7499) == ["Free", "Lite"]
     assert names(0.7601) == ["Free"]
@@ -201,11 +194,11 @@ def test_who_keeps_least_weighs_what_it_pays():
     kept = pd.DataFrame(rows, columns=["segment", "nrr", "grr", "n_opening"]).assign(month=MONTHS[2])
     paid = pd.DataFrame({"segment": ["All", "Pro", "Free"], "closing": [80.0, 60.0, 20.0], "month": MONTHS[2]})
     earlier = paid.assign(month=MONTHS[1], closing=1.0)
-    row = least_kept(kept, pd.concat([earlier, paid]))
+    row = Kept(kept).least_kept(pd.concat([earlier, paid]))
     assert (row.segment, row.nrr, row.share_of_mrr, row.grew) == ("Free", 0.7, 0.25, False)
-    assert least_kept(kept.assign(grr=0.6), paid).grew
-    assert least_kept(kept, paid.assign(closing=0.0)) is None
-    assert least_kept(kept.head(2), paid) is None
+    assert Kept(kept.assign(grr=0.6)).least_kept(paid).grew
+    assert Kept(kept).least_kept(paid.assign(closing=0.0)) is None
+    assert Kept(kept.head(2)).least_kept(paid) is None
 
 
 def test_shares_by_year_of_start():
@@ -233,9 +226,9 @@ def test_years_are_held_against_their_end():
 def test_what_was_kept_a_year_before():
     months = pd.to_datetime(["2024-03-01", "2024-04-01", "2025-03-01"])
     kept = pd.DataFrame({"segment": "All", "month": months, "nrr": [0.8, 0.7, 0.9], "n_opening": 30})
-    assert a_year_before(kept).nrr == 0.8
-    assert a_year_before(kept.assign(n_opening=29)) is None
-    assert a_year_before(kept.tail(2)) is None
+    assert Kept(kept).a_year_before.nrr == 0.8
+    assert Kept(kept.assign(n_opening=29)).a_year_before is None
+    assert Kept(kept.tail(2)).a_year_before is None
 
 
 def test_the_widest_spread_leaves_nrr_and_quick_ratio_aside():

@@ -8,19 +8,7 @@ from cslib import load
 from cslib.data.contract import Fault
 from cslib.errors import DataError
 from cslib.retention.revenue import revenue_levels, revenue_retention
-from cslib.revenue.headlines import (
-    a_year_before,
-    alike_at_the_bottom,
-    balance,
-    best_and_worst,
-    held_by_year,
-    largest_moves,
-    left_in_a_year,
-    quick_ratios,
-    recent_sales,
-    shares_by_year,
-    spread,
-)
+from cslib.revenue.headlines import Kept, Moves, held_by_year, largest_moves, recent_sales, shares_by_year, spread
 from cslib.revenue.kpis import aims
 from cslib.revenue.movements import conventions, layers, movements, trailing, waterfall
 from cslib.revenue.spending import conversions, retention_cost
@@ -36,7 +24,7 @@ def lonely(*rows, as_of="2025-04-30"):
 
 
 def test_the_answer_on_the_sample(sample):
-    text = USD.answer(balance(movements(sample)), trailing(sample))
+    text = USD.answer(Moves(movements(sample)).balance, trailing(sample))
     assert text.startswith(
         "**Monthly recurring revenue is USD 818 k** at the end of June 2025, 4.1 % more than a month before and 77 % more "
         "than a year before."
@@ -44,21 +32,23 @@ def test_the_answer_on_the_sample(sample):
     assert "**We kept 89 % of last year's revenue** (NRR, 95 % interval 84 to 94 %, 1,307 customers)" in text
     assert text.endswith("and 76 % without expansion (GRR).")
     least = pd.Series({"segment": "Pro", "share_of_mrr": 0.468, "nrr": 0.8096, "grew": False})
-    said = USD.answer(balance(movements(sample)), trailing(sample), least)
+    said = USD.answer(Moves(movements(sample)).balance, trailing(sample), least)
     assert said == f"{text} Pro, 47 % of MRR, kept 81 %, and none of its customers pays more than a year ago."
-    assert USD.answer(balance(movements(sample)), trailing(sample), least.replace(False, True)).endswith("kept 81 %.")
+    assert USD.answer(Moves(movements(sample)).balance, trailing(sample), least.replace(False, True)).endswith(
+        "kept 81 %."
+    )
 
 
 @pytest.mark.slow
 def test_young_and_empty_businesses():
     young = lonely(("a", "2025-04-02", None, 10))
-    text = SAY.answer(balance(movements(young)), trailing(young))
+    text = SAY.answer(Moves(movements(young)).balance, trailing(young))
     assert text == (
         "**Monthly recurring revenue is 10** at the end of April 2025. No customer has been here for a year, so it is too "
         "early to say how much revenue we keep."
     )
     gone = movements(lonely(("a", "2025-01-02", "2025-03-02", 10)))
-    text = SAY.answer(balance(gone), trailing(young))
+    text = SAY.answer(Moves(gone).balance, trailing(young))
     assert text.startswith("**Monthly recurring revenue is 0** at the end of April 2025.")
     card = SAY.cards(gone, trailing(young))[-1]
     assert np.isnan(card.value)
@@ -76,7 +66,7 @@ def test_cards_show_how_kpis_stand_to_their_targets(sample):
         "upsell_rate": "not read here",
     }
     targets = aims(replace(sample, targets=given))
-    mrr, nrr, grr, churn = Wording("USD", targets).cards(moved, kept, left_in_a_year(moved))
+    mrr, nrr, grr, churn = Wording("USD", targets).cards(moved, kept, Moves(moved).left_in_a_year)
     assert (mrr.status, mrr.target, mrr.aims) == ("missed", "at least USD 900 k", (900_000.0,))
     assert (nrr.status, nrr.target) == ("missed", "at least 95 %")
     assert (grr.status, grr.target) == ("met", "50 to 90 %")
@@ -84,8 +74,8 @@ def test_cards_show_how_kpis_stand_to_their_targets(sample):
     assert churn.detail == "12 months to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
     alone = Wording("USD", targets).cards(moved, kept)[-1]
     assert (alone.label, alone.status) == ("Customer churn, June 2025", "met")
-    assert [card.status for card in USD.cards(moved, kept, left_in_a_year(moved))] == [""] * 4
-    assert USD.cards(moved, kept, left_in_a_year(moved))[-1].label == "Customer churn, June 2025"
+    assert [card.status for card in USD.cards(moved, kept, Moves(moved).left_in_a_year)] == [""] * 4
+    assert USD.cards(moved, kept, Moves(moved).left_in_a_year)[-1].label == "Customer churn, June 2025"
 
 
 def test_a_wrong_target_of_revenue_is_refused(sample):
@@ -116,7 +106,9 @@ def test_the_lowest_segments_are_named_together_where_they_cannot_be_told_apart(
 
 def test_shrinking_is_said():
     shrunk = movements(lonely(("a", "2025-01-02", None, 10), ("b", "2025-01-02", "2025-04-02", 30)))
-    assert "at the end of April 2025, 75 % less than a month before." in SAY.answer(balance(shrunk), pd.DataFrame())
+    assert "at the end of April 2025, 75 % less than a month before." in SAY.answer(
+        Moves(shrunk).balance, pd.DataFrame()
+    )
 
 
 @pytest.mark.slow
@@ -143,21 +135,21 @@ def test_waterfall_says_what_was_largest(sample):
 @pytest.mark.slow
 def test_movements_and_what_was_kept(sample):
     moved, kept = movements(sample, segment_by="plan"), trailing(sample, segment_by="plan")
-    text = USD.quick(quick_ratios(moved))
+    text = USD.quick(Moves(moved).quick_ratios())
     assert (
         text
         == "We added USD 2.65 for every USD 1 lost in the last 12 months; 2.76 in the 12 before; 2.80 in June alone"
     )
-    held, before = "NRR is 89 %, after 87 % a year ago; GRR is 76 %, after 69 %", a_year_before(kept)
-    assert USD.kept(kept, before, best_and_worst(kept)) == "NRR is 89 %, from 81 % (Enterprise) to 102 % (Team)"
-    assert USD.kept(kept, before, best_and_worst(kept), alike_at_the_bottom(kept)) == (
+    held, before = "NRR is 89 %, after 87 % a year ago; GRR is 76 %, after 69 %", Kept(kept).a_year_before
+    assert USD.kept(kept, before, Kept(kept).best_and_worst) == "NRR is 89 %, from 81 % (Enterprise) to 102 % (Team)"
+    assert USD.kept(kept, before, Kept(kept).best_and_worst, Kept(kept).alike_at_the_bottom) == (
         "NRR is 89 %, lowest for Enterprise (81 %) and Starter (82 %), which cannot be told apart, highest for Team (102 %)"
     )
-    assert USD.kept(kept, before, best_and_worst(kept.head(0))) == held
+    assert USD.kept(kept, before, Kept(kept.head(0)).best_and_worst) == held
     young = "We kept 89 % of last year's revenue (NRR), 76 % without expansion (GRR)"
-    assert USD.kept(kept, None, best_and_worst(kept.head(0))) == young
+    assert USD.kept(kept, None, Kept(kept.head(0)).best_and_worst) == young
     grown = movements(lonely(("a", "2025-01-02", None, 10)))
-    assert SAY.quick(quick_ratios(grown)) == "We lost nothing in the last 4 months"
+    assert SAY.quick(Moves(grown).quick_ratios()) == "We lost nothing in the last 4 months"
 
 
 @pytest.mark.slow
