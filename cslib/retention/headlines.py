@@ -1,11 +1,12 @@
 """What retention tables let one say: landmarks, best and worst segment, newer against older cohorts, revenue kept.
 
-Each function picks the rows or the few figures that a sentence needs off a table of :mod:`cslib.retention.cohorts` or
+Each picks the rows or the few figures that a sentence needs off a table of :mod:`cslib.retention.cohorts` or
 :mod:`cslib.retention.revenue`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -20,53 +21,138 @@ AGES: Final = {
     "day": (1, 7, 14, 30), "week": (1, 4, 8, 12, 26), "month": (1, 3, 6, 12, 24, 36),
     "quarter": (1, 2, 4, 8), "year": (1, 2, 3),
 }  # fmt: skip
+MOST: Final = 3  # landmarks
 
 
-def landmarks(curve: pd.DataFrame, *, kind: str = "on", period: str = "month", most: int = 3) -> pd.DataFrame:
-    """Pick the periods worth a headline: the latest well-observed ones of the whole curve.
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """The periods worth a headline, and what is told at them.
 
-    Parameters
+    Attributes
     ----------
-    curve
-        As from :func:`cslib.retention.cohorts.retention_curve`.
     kind, period
         As given to :func:`cslib.retention.cohorts.retention`; every bracket is a landmark.
-    most
-        How many at most.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows of ``All`` at these periods, ascending, with at least 30 customers where any has so many; and
-        ``headline`` (bool): the one to tell first, 12 months where it is there.
     """
-    known = curve[(curve["segment"] == "All") & curve["retention_rate"].notna() & (curve["period_index"] > 0)]
-    firm = known[known["n_customers"] >= FIRM]
-    there = firm if len(firm) else known
-    named = there[there["period_index"].isin(_ages(kind, period))]
-    picked = (named if len(named) else there).sort_values("period_index").tail(most)
-    return picked.assign(headline=picked["period_index"] == _headline(list(picked["period_index"]), period))
 
+    kind: str = "on"
+    period: str = "month"
 
-def joined_by(triangle: pd.DataFrame, *, period: str = "month", told: str = "n_retained") -> pd.Series[Any]:
-    """Find the last day on which those began who have come as far, by ``period_index``; none without cohorts.
+    def of(self, curve: pd.DataFrame) -> pd.DataFrame:
+        """Pick the periods worth a headline: the latest well-observed ones of the whole curve.
 
-    A cohort has come as far as the column ``told`` is known.
-    """
-    known = triangle[(triangle["segment"] == "All") & triangle[told].notna()]
-    return known.groupby("period_index")["cohort"].max().map(partial(_last_day, period=period))
+        Parameters
+        ----------
+        curve
+            As from :func:`cslib.retention.cohorts.retention_curve`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The rows of ``All`` at these periods, three at most, ascending, with at least 30 customers where any has so
+            many; and ``headline`` (bool): the one to tell first, 12 months where it is there.
+        """
+        known = curve[(curve["segment"] == "All") & curve["retention_rate"].notna() & (curve["period_index"] > 0)]
+        firm = known[known["n_customers"] >= FIRM]
+        there = firm if len(firm) else known
+        named = there[there["period_index"].isin(self._ages)]
+        picked = (named if len(named) else there).sort_values("period_index").tail(MOST)
+        return picked.assign(headline=picked["period_index"] == self._headline(list(picked["period_index"])))
+
+    def joined_by(self, triangle: pd.DataFrame, *, told: str = "n_retained") -> pd.Series[Any]:
+        """Find the last day on which those began who have come as far, by ``period_index``; none without cohorts.
+
+        A cohort has come as far as the column ``told`` is known.
+        """
+        known = triangle[(triangle["segment"] == "All") & triangle[told].notna()]
+        return known.groupby("period_index")["cohort"].max().map(partial(_last_day, period=self.period))
+
+    def extremes(self, curve: pd.DataFrame) -> pd.DataFrame:
+        """Pick the best and the worst segment at the latest landmark that all of them reach, or else at least two.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The two rows of ``retention_curve``, the best first, of segments with at least 30 customers, and ``clear``:
+            they differ beyond chance, all pairs allowed for. No rows where fewer than two segments can be compared.
+        """
+        parts = curve[(curve["segment"] != "All") & (curve["n_customers"] >= FIRM) & curve["retention_rate"].notna()]
+        reached = {k: int((parts["period_index"] == k).sum()) for k in self._ages}
+        every = [k for k, n in reached.items() if n == parts["segment"].nunique() >= 2]
+        some = every or [k for k, n in reached.items() if n >= 2]
+        if not some:
+            return parts.head(0)
+        at = parts[parts["period_index"] == some[-1]].sort_values("retention_rate", kind="stable")
+        return at.iloc[[-1, 0]].assign(clear=_apart(at.iloc[-1], at.iloc[0], len(at)))
+
+    def extreme_years(self, years: pd.DataFrame) -> pd.DataFrame:
+        """Pick the best and the worst year of start among those of which every cohort has come as far.
+
+        Parameters
+        ----------
+        years
+            As from :func:`cslib.retention.cohorts.by_cohort_year`: where only some months of a year are known they can
+            differ by the season alone.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As from :meth:`extremes`, and ``whole``; where no two years are whole, of what is known of each.
+        """
+        known = years.dropna(subset="n_retained")
+        january, first = 12 * known["segment"].astype(int) + 1, known["cohort"].min()
+        newest = known.groupby("period_index")["cohort"].transform("max").dt
+        begun = 12 * first.year + first.month <= january
+        over = 12 * newest.year + newest.month + MONTHS.get(self.period, 1)
+        whole = known[begun & (over >= january + 12)]
+        if whole["segment"].nunique() > 1:
+            found = self.extremes(retention_curve(whole))
+            if len(found):
+                return found.assign(whole=True)
+        return self.extremes(retention_curve(known)).assign(whole=False)
+
+    def revenue_kept(self, pooled: pd.DataFrame) -> pd.Series[Any] | None:
+        """Pick the landmark of ``revenue_curve`` to tell: 12 months where it is there, else the latest; or None."""
+        rows = pooled[pooled["segment"] == "All"].dropna(subset="net_retention")
+        ages = [k for k in AGES[self.period] if k in set(rows["period_index"])]
+        return rows[rows["period_index"] == self._headline(ages)].iloc[0] if ages else None
+
+    def extreme_shares(self, shares: pd.DataFrame) -> pd.DataFrame:
+        """Pick the segments that keep most and least of their revenue, at the landmark to tell.
+
+        Parameters
+        ----------
+        shares
+            ``segment``, ``period_index``, ``share``, ``ci_lower``, ``ci_upper``, ``n_customers``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The two rows, the best first, of segments with at least 30 customers, and ``clear``: they differ beyond
+            chance, all pairs allowed for. Where they do, also the next to the last, if it is nearer to the last than to
+            the first and does not differ so from it. None where there are not two.
+        """
+        firm = shares[(shares["segment"] != "All") & (shares["n_customers"] >= FIRM)].dropna(subset="share")
+        sizes = firm["period_index"].value_counts()
+        ages = [k for k in AGES[self.period] if sizes.get(k, 0) > 1]
+        rows = firm[firm["period_index"] == self._headline(ages)].sort_values("share", kind="stable")
+        if not ages:
+            return rows.head(0)
+        ends = rows.rename(columns={"share": "retention_rate"})
+        clear = _apart(ends.iloc[-1], ends.iloc[0], len(rows))
+        nearer = 2 * rows["share"].iloc[1] < rows["share"].iloc[0] + rows["share"].iloc[-1]
+        also = clear and nearer and not _apart(ends.iloc[1], ends.iloc[0], len(rows))
+        return rows.iloc[[-1, 0, *([1] if also else [])]].assign(clear=clear)
+
+    @property
+    def _ages(self) -> list[int]:
+        return list(read_brackets(self.kind)) or list(AGES[self.period])
+
+    def _headline(self, ages: list[int]) -> int:
+        return 12 if 12 in ages and self.period == "month" else max(ages, default=0)
 
 
 def _last_day(cohort: pd.Timestamp, period: str) -> pd.Timestamp:
     return pd.Timestamp(period_start(ordinal(cohort.date(), period) + 1, period)) - pd.Timedelta(days=1)
-
-
-def _ages(kind: str, period: str) -> list[int]:
-    return list(read_brackets(kind)) or list(AGES[period])
-
-
-def _headline(ages: list[int], period: str) -> int:
-    return 12 if 12 in ages and period == "month" else max(ages, default=0)
 
 
 def followed(triangle: pd.DataFrame, curve: pd.DataFrame) -> pd.Series[Any]:
@@ -104,53 +190,6 @@ def contrast(comparison: pd.DataFrame) -> pd.Series[Any] | None:
     return rows.sort_values("together", ascending=False, kind="stable").iloc[0]
 
 
-def extremes(curve: pd.DataFrame, *, kind: str = "on", period: str = "month") -> pd.DataFrame:
-    """Pick the best and the worst segment at the latest landmark that all of them reach, or else at least two.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The two rows of ``retention_curve``, the best first, of segments with at least 30 customers, and ``clear``: they
-        differ beyond chance, all pairs allowed for. No rows where fewer than two segments can be compared.
-    """
-    parts = curve[(curve["segment"] != "All") & (curve["n_customers"] >= FIRM) & curve["retention_rate"].notna()]
-    reached = {k: int((parts["period_index"] == k).sum()) for k in _ages(kind, period)}
-    every = [k for k, n in reached.items() if n == parts["segment"].nunique() >= 2]
-    some = every or [k for k, n in reached.items() if n >= 2]
-    if not some:
-        return parts.head(0)
-    at = parts[parts["period_index"] == some[-1]].sort_values("retention_rate", kind="stable")
-    return at.iloc[[-1, 0]].assign(clear=_apart(at.iloc[-1], at.iloc[0], len(at)))
-
-
-def extreme_years(years: pd.DataFrame, *, kind: str = "on", period: str = "month") -> pd.DataFrame:
-    """Pick the best and the worst year of start among those of which every cohort has come as far.
-
-    Parameters
-    ----------
-    years
-        As from :func:`cslib.retention.cohorts.by_cohort_year`: where only some months of a year are known they can
-        differ by the season alone.
-    kind, period
-        As given to :func:`cslib.retention.cohorts.retention`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As from :func:`extremes`, and ``whole``; where no two years are whole, of what is known of each.
-    """
-    known = years.dropna(subset="n_retained")
-    january, first = 12 * known["segment"].astype(int) + 1, known["cohort"].min()
-    newest = known.groupby("period_index")["cohort"].transform("max").dt
-    begun, over = 12 * first.year + first.month <= january, 12 * newest.year + newest.month + MONTHS.get(period, 1)
-    whole = known[begun & (over >= january + 12)]
-    if whole["segment"].nunique() > 1:
-        found = extremes(retention_curve(whole), kind=kind, period=period)
-        if len(found):
-            return found.assign(whole=True)
-    return extremes(retention_curve(known), kind=kind, period=period).assign(whole=False)
-
-
 def _apart(high: pd.Series[Any], low: pd.Series[Any], n_segments: int) -> bool:
     """Whether best and worst differ beyond noise, allowing for all pairs they were picked from.
 
@@ -161,40 +200,3 @@ def _apart(high: pd.Series[Any], low: pd.Series[Any], n_segments: int) -> bool:
     widening = ndtri(1 - SIGNIFICANT / 2 / pairs) / ndtri(1 - SIGNIFICANT / 2)
     margin = margin_of_difference(high.retention_rate, high.ci_lower, low.retention_rate, low.ci_upper)
     return bool(high.retention_rate - low.retention_rate > widening * margin)
-
-
-def revenue_kept(pooled: pd.DataFrame, *, period: str = "month") -> pd.Series[Any] | None:
-    """Pick the landmark of ``revenue_curve`` to tell: 12 months where it is there, else the latest; None without."""
-    rows = pooled[pooled["segment"] == "All"].dropna(subset="net_retention")
-    ages = [k for k in AGES[period] if k in set(rows["period_index"])]
-    return rows[rows["period_index"] == _headline(ages, period)].iloc[0] if ages else None
-
-
-def extreme_shares(shares: pd.DataFrame, *, period: str = "month") -> pd.DataFrame:
-    """Pick the segments that keep most and least of their revenue, at the landmark to tell.
-
-    Parameters
-    ----------
-    shares
-        ``segment``, ``period_index``, ``share``, ``ci_lower``, ``ci_upper``, ``n_customers``.
-    period
-        Of the cohorts.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The two rows, the best first, of segments with at least 30 customers, and ``clear``: they differ beyond
-        chance, all pairs allowed for. Where they do, also the next to the last, if it is nearer to the last than to the
-        first and does not differ so from it. None where there are not two.
-    """
-    firm = shares[(shares["segment"] != "All") & (shares["n_customers"] >= FIRM)].dropna(subset="share")
-    sizes = firm["period_index"].value_counts()
-    ages = [k for k in AGES[period] if sizes.get(k, 0) > 1]
-    rows = firm[firm["period_index"] == _headline(ages, period)].sort_values("share", kind="stable")
-    if not ages:
-        return rows.head(0)
-    ends = rows.rename(columns={"share": "retention_rate"})
-    clear = _apart(ends.iloc[-1], ends.iloc[0], len(rows))
-    nearer = 2 * rows["share"].iloc[1] < rows["share"].iloc[0] + rows["share"].iloc[-1]
-    also = clear and nearer and not _apart(ends.iloc[1], ends.iloc[0], len(rows))
-    return rows.iloc[[-1, 0, *([1] if also else [])]].assign(clear=clear)

@@ -125,7 +125,7 @@ class Retention(Study):
         caption = "Retention, all cohorts pooled" if self._dated else "Still here by month of tenure (Kaplan–Meier)"
         if self._curve.empty:
             return Result(name, self._curve, absent=words.NOTHING_OVER, caption=caption)
-        extremes = told.extremes(shown, kind=say.kind, period=say.period)
+        extremes = self._landmarks.extremes(shown)
         below = f"Below: customers followed that long.{left_out(self._curve, shown)}"
         plotted = f"Share of customers retained, by {say.since}. Bands: 95 % intervals. {below}"
         title, chart = say.segments(extremes, self._marks), self._lines(_told(shown), "retention_rate", say.names)
@@ -159,7 +159,7 @@ class Retention(Study):
             return Result(name, table, absent=why, caption=caption)
         shown = largest_segments(table)
         by_year = by_year[by_year["segment"].isin(shown["segment"])]
-        extremes = told.extreme_years(by_year, kind=say.kind, period=say.period)
+        extremes = self._landmarks.extreme_years(by_year)
         title = say.years(extremes)
         chart = self._lines(_told(shown), "retention_rate", say.names, meaning="years")
         plotted = f"Share retained, by {say.since}, of customers who started in each year. Bands: 95 % intervals."
@@ -186,10 +186,10 @@ class Retention(Study):
         if self._unpaid:
             return Result(name, pooled, absent=self._unpaid, **rest)
         plotted, rest["notes"] = f"MRR as a share of the first MRR, by {say.since}.", (words.NRR,)
-        joined = told.joined_by(by_cohort, period=say.period, told="mrr")
+        joined = self._landmarks.joined_by(by_cohort, told="mrr")
         chart = self._lines(money.net_and_gross(pooled), "share", meaning="kinds")
         return Result(
-            name, pooled, say.revenue(told.revenue_kept(pooled, period=say.period), joined),
+            name, pooled, say.revenue(self._landmarks.revenue_kept(pooled), joined),
             f"{plotted} Net counts expansion, gross counts each customer at most at its first MRR.",
             chart, "Line chart of net and gross revenue retention", **rest,
         )  # fmt: skip
@@ -203,7 +203,7 @@ class Retention(Study):
             return Result(name, table if self.by else table.head(0), caption=caption, most=0)
         shown = largest_segments(table)
         plotted = f"MRR as a share of the first MRR, by {self._say.since}. Bands: 95 % intervals."
-        title = self._say.revenue_segments(told.extreme_shares(shown, period=self._say.period))
+        title = self._say.revenue_segments(self._landmarks.extreme_shares(shown))
         how: Any = {"x": "period_index", "y": "share", "x_label": self._say.since, "n": "n_customers"}
         chart = partial(panels_with_bands, shown, **how)
         return Result(name, table, title, plotted + left_out(table, shown), chart, caption=caption)
@@ -217,6 +217,10 @@ class Retention(Study):
         if not self._dated:
             return words.Wording("tenure")
         return words.Wording(self.source or estimate.default_source(self.data), self.kind, self.period)
+
+    @property
+    def _landmarks(self) -> told.Landmarks:
+        return told.Landmarks(self._say.kind, self._say.period)
 
     @cached_property
     def _triangle(self) -> pd.DataFrame:
@@ -239,8 +243,8 @@ class Retention(Study):
 
     @cached_property
     def _marks(self) -> pd.DataFrame:
-        marks = told.landmarks(self._curve, kind=self._say.kind, period=self._say.period)
-        return marks.assign(joined=marks["period_index"].map(told.joined_by(self._triangle, period=self._say.period)))
+        marks = self._landmarks.of(self._curve)
+        return marks.assign(joined=marks["period_index"].map(self._landmarks.joined_by(self._triangle)))
 
     @cached_property
     def _contrast(self) -> pd.Series[Any] | None:

@@ -132,8 +132,8 @@ class Wording:
         Parameters
         ----------
         marks
-            As from :func:`cslib.retention.headlines.landmarks`, and ``joined`` (until when those began who have come so
-            far; missing without cohorts).
+            As from :meth:`cslib.retention.headlines.Landmarks.of`, and ``joined`` (until when those began who have come
+            so far; missing without cohorts).
         contrast
             Newer against older cohorts, where there are any.
 
@@ -261,9 +261,9 @@ class Wording:
         Parameters
         ----------
         extremes
-            As from :func:`cslib.retention.headlines.extremes`.
+            As from :meth:`cslib.retention.headlines.Landmarks.extremes`.
         marks
-            As from :func:`cslib.retention.headlines.landmarks`.
+            As from :meth:`cslib.retention.headlines.Landmarks.of`.
         """
         if marks.empty or len(extremes):
             return self._apart(extremes, "{high} of {best} customers {state}, against {low} of {worst}")
@@ -295,7 +295,7 @@ class Wording:
         Parameters
         ----------
         kept
-            As from :func:`cslib.retention.headlines.revenue_kept`.
+            As from :meth:`cslib.retention.headlines.Landmarks.revenue_kept`.
         joined
             By ``period_index``, until when those joined who have come as far.
         """
@@ -310,7 +310,7 @@ class Wording:
         return f"{counted(age, self.period)} on"
 
     def revenue_segments(self, ends: pd.DataFrame) -> str:
-        """State which segment keeps most and which least of its revenue, from ``headlines.extreme_shares``."""
+        """State which segment keeps most and which least of its revenue, from ``Landmarks.extreme_shares``."""
         if ends.empty:
             return "There are no two segments with enough customers to compare"
         best, *lowest = (row for _, row in ends.iterrows())

@@ -5,20 +5,11 @@ import pytest
 from retention_world import comparison, curve
 
 from cslib.retention.cohorts import COMPARISON, TRIANGLE
-from cslib.retention.headlines import (
-    contrast,
-    extreme_shares,
-    extreme_years,
-    extremes,
-    followed,
-    joined_by,
-    landmarks,
-    revenue_kept,
-)
+from cslib.retention.headlines import Landmarks, contrast, followed
 
 
 def picked(table, **how):
-    return landmarks(table, **how)["period_index"].tolist()
+    return Landmarks(**how).of(table)["period_index"].tolist()
 
 
 def test_landmarks_rest_on_thirty_customers():
@@ -26,7 +17,6 @@ def test_landmarks_rest_on_thirty_customers():
     thin.loc[thin.period_index > 6, "n_customers"] = 29
     assert picked(thin) == [1, 3, 6]
     assert picked(curve(All=0.6)) == [3, 6, 12]
-    assert picked(curve(All=0.6), most=1) == [12]
     assert picked(curve(All=0.6).assign(n_customers=9)) == [3, 6, 12]
     assert picked(curve(All=0.6), kind="1-3,4-6") == [1, 4]
     assert picked(curve(x=0.6)) == []
@@ -45,13 +35,13 @@ def test_who_has_come_as_far_joined_by_the_end_of_the_newest_cohort_that_did(per
     rows = [("All", pd.Timestamp(c), k, 5.0) for c in cohorts for k in (0, 1)]
     triangle = pd.DataFrame(rows, columns=["segment", "cohort", "period_index", "n_retained"])
     triangle.loc[len(triangle) - 1, "n_retained"] = float("nan")
-    assert joined_by(triangle, period=period)[1] == pd.Timestamp(last)
-    assert joined_by(triangle.iloc[:0]).empty
+    assert Landmarks(period=period).joined_by(triangle)[1] == pd.Timestamp(last)
+    assert Landmarks().joined_by(triangle.iloc[:0]).empty
 
 
 def test_the_headline_is_a_year_or_else_the_latest():
     def told(table, **how):
-        marks = landmarks(table, **how)
+        marks = Landmarks(**how).of(table)
         return marks.loc[marks["headline"], "period_index"].tolist()
 
     longer = pd.concat([curve(All=0.6), curve(All=0.6).tail(1).assign(period_index=24)])
@@ -90,21 +80,21 @@ def test_the_half_is_told_unless_only_the_newest_differs():
 
 def test_extremes_stand_where_all_segments_do():
     table = curve(All=0.5, Pro=0.7, Free=0.3)
-    found = extremes(table)
+    found = Landmarks().extremes(table)
     columns = ["period_index", "segment", "retention_rate", "clear"]
     assert found[columns].values.tolist() == [[12, "Pro", 0.7, True], [12, "Free", 0.3, True]]
     young = table[(table.segment != "Free") | (table.period_index <= 6)]
-    assert set(extremes(young).period_index) == {6}
-    assert extremes(curve(All=0.5, Pro=0.7)).empty
-    assert extremes(table.assign(n_customers=29)).empty
+    assert set(Landmarks().extremes(young).period_index) == {6}
+    assert Landmarks().extremes(curve(All=0.5, Pro=0.7)).empty
+    assert Landmarks().extremes(table.assign(n_customers=29)).empty
 
 
 def test_the_best_of_many_must_clear_more():
     """Of two segments 55 against 50 % of 1,000 is more than chance; the same as best and worst of ten is not."""
     pair = curve(All=0.5, Pro=0.55, Free=0.5)
-    assert extremes(pair).clear.all()
+    assert Landmarks().extremes(pair).clear.all()
     between = {f"s{i}": 0.52 for i in range(8)}
-    assert not extremes(curve(All=0.5, Pro=0.55, Free=0.5, **between)).clear.any()
+    assert not Landmarks().extremes(curve(All=0.5, Pro=0.55, Free=0.5, **between)).clear.any()
 
 
 def test_whom_it_is_about():
@@ -117,11 +107,11 @@ def test_whom_it_is_about():
 def test_revenue_is_told_after_a_year_or_else_the_latest_landmark():
     pooled = pd.DataFrame({"segment": "All", "period_index": [0, 1, 12, 24], "net_retention": [1, 0.9, 0.8, None]})
     pooled = pooled.assign(gross_retention=0.5, net_ci_lower=0.7, net_ci_upper=0.9)
-    found = revenue_kept(pooled)
+    found = Landmarks().revenue_kept(pooled)
     assert (found.period_index, found.net_retention, found.gross_retention) == (12, 0.8, 0.5)
     assert (found.net_ci_lower, found.net_ci_upper) == (0.7, 0.9)
-    assert revenue_kept(pooled.head(2)).period_index == 1
-    assert revenue_kept(pooled.head(1)) is None
+    assert Landmarks().revenue_kept(pooled.head(2)).period_index == 1
+    assert Landmarks().revenue_kept(pooled.head(1)) is None
 
 
 @pytest.mark.parametrize(
@@ -136,7 +126,7 @@ def test_revenue_is_told_after_a_year_or_else_the_latest_landmark():
 def test_the_two_lowest_stand_where_they_cannot_be_told_apart(middle, half, picked):
     shares = pd.DataFrame({"segment": ["Pro", "Lite", "Team"], "period_index": 12, "share": [0.95, 0.6, middle]})
     shares = shares.assign(n_customers=99, ci_lower=shares["share"] - half, ci_upper=shares["share"] + half)
-    assert extreme_shares(shares)["segment"].tolist() == picked
+    assert Landmarks().extreme_shares(shares)["segment"].tolist() == picked
 
 
 def test_only_whole_years_are_compared_where_there_are_two():
@@ -144,7 +134,7 @@ def test_only_whole_years_are_compared_where_there_are_two():
     days = pd.date_range("2023-01-01", "2025-06-01", freq="MS")
     years = pd.DataFrame({"segment": days.year.astype(str), "cohort": days, "period_index": 1, "n_customers": 100})
     years["n_retained"] = years["segment"].map({"2023": 80, "2024": 60, "2025": 20})
-    found = extreme_years(years)
+    found = Landmarks().extreme_years(years)
     assert found[["segment", "clear", "whole"]].to_numpy().tolist() == [["2023", True, True], ["2024", True, True]]
-    partial = extreme_years(years[years["cohort"] >= "2024-07-01"])
+    partial = Landmarks().extreme_years(years[years["cohort"] >= "2024-07-01"])
     assert partial[["segment", "whole"]].to_numpy().tolist() == [["2024", False], ["2025", False]]

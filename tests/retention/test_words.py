@@ -6,7 +6,7 @@ from retention_world import comparison, curve
 
 from cslib.data.drift import Drift
 from cslib.retention.cohorts import COMPARISON
-from cslib.retention.headlines import contrast, extreme_shares, extremes, landmarks, revenue_kept
+from cslib.retention.headlines import Landmarks, contrast
 from cslib.retention.words import Wording
 from cslib.show.charts import left_out
 from cslib.show.formats import percent
@@ -15,7 +15,7 @@ NOTHING = pd.DataFrame(columns=COMPARISON)
 
 
 def marked(table, joined=pd.NaT):
-    return landmarks(table).assign(joined=joined)
+    return Landmarks().of(table).assign(joined=joined)
 
 
 def answer(table, contrasts, source, **more):
@@ -27,7 +27,7 @@ def cards(table, contrasts, source, **more):
 
 
 def segments(table, source="customers"):
-    return Wording(source).segments(extremes(table), marked(table))
+    return Wording(source).segments(Landmarks().extremes(table), marked(table))
 
 
 def test_answer_names_rate_interval_and_change():
@@ -179,18 +179,18 @@ def test_a_share_is_never_rounded_to_all_or_none():
 
 def test_few_customers_in_every_year_are_not_compared():
     small = curve(**{"2024": 0.5, "2025": 0.6}).assign(n_customers=9)
-    assert Wording("customers").years(extremes(small).assign(whole=True)) == "Too few customers to compare"
+    assert Wording("customers").years(Landmarks().extremes(small).assign(whole=True)) == "Too few customers to compare"
 
 
 def test_years_are_compared_where_at_least_two_stand():
     years = curve(**{"2023": 0.5, "2024": 0.7, "2025": 0.6})
     years = years[(years.segment != "2025") | (years.period_index < 1)]
-    text = Wording("customers").years(extremes(years).assign(whole=True))
+    text = Wording("customers").years(Landmarks().extremes(years).assign(whole=True))
     assert (
         text
         == "70 % of customers who joined in 2024 were still customers 12 months on, against 50 % of those who joined in 2023"
     )
-    partial = Wording("customers").years(extremes(years).assign(whole=False))
+    partial = Wording("customers").years(Landmarks().extremes(years).assign(whole=False))
     assert partial == f"{text}; the years are not complete, so this may be the season"
 
 
@@ -253,13 +253,13 @@ def test_revenue_in_words():
     )  # fmt: skip
     say = Wording("subscriptions")
     joined = pd.Series({1: pd.Timestamp("2025-05-31"), 12: pd.Timestamp("2024-06-30")})
-    assert say.revenue(revenue_kept(pooled), joined) == (
+    assert say.revenue(Landmarks().revenue_kept(pooled), joined) == (
         "12 months on, we still earn 104 % of what customers who joined by June 2024 first paid (99 to 109 %), and 81 % without "
         "expansion"
     )
-    young = say.revenue(revenue_kept(pooled.head(1)), joined)
+    young = say.revenue(Landmarks().revenue_kept(pooled.head(1)), joined)
     assert young.startswith("1 month on, we still earn 100 % of what customers who joined by May 2025 first paid")
-    assert "yet" in say.revenue(revenue_kept(pooled.iloc[:0]), joined)
+    assert "yet" in say.revenue(Landmarks().revenue_kept(pooled.iloc[:0]), joined)
 
 
 def test_segments_that_keep_most_and_least_of_their_revenue():
@@ -274,11 +274,11 @@ def test_segments_that_keep_most_and_least_of_their_revenue():
     say = Wording("subscriptions")
     for half, end in ((0.05, ""), (0.4, ": no clear difference")):
         shares = table.assign(ci_lower=table["share"] - half, ci_upper=table["share"] + half)
-        text = say.revenue_segments(extreme_shares(shares))
+        text = say.revenue_segments(Landmarks().extreme_shares(shares))
         said = "12 months on, we still earn 90 % of what Pro customers first paid, 60 % of what Lite customers did"
         assert text == f"{said}{end}"
     both = pd.DataFrame({"segment": ["Pro", "Lite", "Team"], "period_index": 12, "share": [0.9, 0.6, 0.604]})
     assert say.revenue_segments(both.assign(clear=True)).endswith(", 60 % of what Lite and Team customers did")
     other = both.assign(clear=True, share=[0.9, 0.6, 0.62])
     assert say.revenue_segments(other).endswith(", 60 % of what Lite and 62 % of what Team customers did")
-    assert say.revenue_segments(extreme_shares(shares.head(1))).startswith("There are no two segments")
+    assert say.revenue_segments(Landmarks().extreme_shares(shares.head(1))).startswith("There are no two segments")
