@@ -73,9 +73,9 @@ def earned_back(draw: Callable[[], Axes], table: pd.DataFrame, pay: pd.DataFrame
     draw
         Draws the lines of the table.
     table
-        As from :func:`cslib.value.ltv.cumulative`.
+        As from :attr:`cslib.value.ltv.Worth.cumulative`.
     pay
-        As from :func:`cslib.value.ltv.payback`.
+        As from :attr:`cslib.value.ltv.Worth.payback`.
 
     Returns
     -------

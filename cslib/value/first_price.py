@@ -21,7 +21,7 @@ def slow_starts(paths: Mapping[str, Paths], terms: Terms, pay: pd.DataFrame) -> 
     Parameters
     ----------
     paths, terms, pay
-        As given to :func:`cslib.value.ltv.payback`, and what it made of them.
+        As given to :attr:`cslib.value.ltv.Worth.payback`, and what it made of them.
 
     Returns
     -------

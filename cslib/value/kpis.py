@@ -14,7 +14,7 @@ from cslib.data.drift import Drift, drift
 from cslib.data.kpi import Kpi, Setting, by_id, history_rows, of_margin
 from cslib.data.lifetimes import lifetimes
 from cslib.errors import DataError
-from cslib.value.ltv import Terms, horizons, ltv, payback
+from cslib.value.ltv import Terms, Worth, horizons, ltv
 from cslib.value.paths import recent_paths
 from cslib.value.prices import unit_costs
 
@@ -63,7 +63,7 @@ def _valued(
     costs = unit_costs(data.everybody)
     terms = Terms(costs=costs, gross_margin=setting.margin, annual_discount_rate=setting.annual_discount_rate)
     until = pd.Timestamp(data.as_of) if data.as_of else pd.NaT
-    forms, earned = ltv(paths, terms, horizons=[horizon]), payback(paths, terms, horizon_months=horizon)
+    forms, earned = ltv(paths, terms, horizons=[horizon]), Worth(paths, terms, horizon_months=horizon).payback
     forms["until"] = earned["until"] = until
     earned["n"] = [paths[segment].n_customers for segment in earned["segment"]]
     parts = [history_rows(kpi, forms[forms["method"] == form], "ltv", n="n_customers") for form, kpi in FORMS.items()]

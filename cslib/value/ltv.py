@@ -1,13 +1,14 @@
 """What a customer is worth: three formulas, the survival form with its intervals, and why they differ.
 
-Functions take the paths of :func:`cslib.value.paths.value_paths` and compute their figure on the estimate and on
-all draws at once; the 95 % interval is the percentiles of the draws.
+All take the paths of :func:`cslib.value.paths.value_paths` and compute their figure on the estimate and on all draws at
+once; the 95 % interval is the percentiles of the draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -312,30 +313,6 @@ def _apart(rows: pd.DataFrame, other: pd.DataFrame | pd.Series[Any]) -> pd.Serie
     return (rows["ci_lower"] > other["ci_upper"]) | (rows["ci_upper"] < other["ci_lower"])
 
 
-def bridge(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
-    """Lead from formula C to the survival form, one assumption at a time: why the two differ.
-
-    Parameters
-    ----------
-    paths, terms
-        As for :func:`ltv`.
-    horizon_months
-        Of the survival form.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment``, ``step`` (``later lives`` only where somebody comes back), ``value`` (after the step),
-        ``difference`` (made by it; missing at the first), in money per customer,
-        ``rank`` (1: the largest step; missing where it makes no difference). Segments that nobody left, or whose early
-        ages were not observed, are absent.
-    """
-    known = {s: own for s, own in paths.items() if own.n_events and own.from_start and np.isfinite(own.churn_rate[0])}
-    tables = [_steps(own, terms, horizon_months).assign(segment=segment) for segment, own in known.items()]
-    columns = ["segment", "step", "value", "difference", "rank"]
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
-
-
 def _steps(paths: Paths, terms: Terms, horizon: int) -> pd.DataFrame:
     ages, arpa, rate = np.arange(horizon), paths.arpa[0], paths.churn_rate[0]
     still, price, worth = _still_here(paths)[0, :horizon], paths.price[0, :horizon], terms.discounts(horizon)
@@ -358,220 +335,15 @@ def _steps(paths: Paths, terms: Terms, horizon: int) -> pd.DataFrame:
     return table.assign(difference=difference, rank=made.rank(ascending=False, method="first"))
 
 
-def ltv_by_age(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
-    """Residual value: what a customer who has reached an age brings from then on.
-
-    Parameters
-    ----------
-    paths, terms
-        As for :func:`ltv`.
-    horizon_months
-        From each age on.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment``, ``age_months`` (whole months, from the first age observed to that of the oldest present customers),
-        ``residual_value`` (money per customer, before acquisition cost), ``ci_lower``, ``ci_upper``, ``n_active``
-        (present customers of that age), ``differs`` (from a new customer: the intervals lie apart), ``share_in_tail``
-        (share of it from beyond the last trusted age, where a model speaks).
-
-    Notes
-    -----
-    Σ over k < H of m(a + k)·S(a + k) / S(a) / (1 + r)^(k/12).
-    """
-    rows = []
-    for segment, own in paths.items():
-        n_active = own.active.groupby(np.floor(own.active["age_months"] + 1e-9))["n"].sum()
-        margin = own.price * terms.gross_margin - terms.retention_cost
-        back = own.after(margin) if own.come_back else margin
-        for age in range(own.first, int(n_active.index.max() if len(n_active) else 0) + 1):
-            ahead = slice(age, age + horizon_months)
-            kept = np.exp(own.hazard[:, [age]] - own.hazard[:, ahead])
-            brought = margin[:, ahead] * kept + own.later(kept, back, age=age)
-            months = brought * terms.discounts(horizon_months)
-            value = months.sum(axis=1)
-            beyond = months[0, np.arange(age, age + horizon_months) > own.last].sum()
-            share = float(beyond / value[0]) if value[0] else np.nan
-            known = {"residual_value": float(value[0]), **percentiles(value), "share_in_tail": share}
-            rows.append({"segment": segment, "age_months": age, **known, "n_active": int(n_active.get(age, 0))})
-    table = pd.DataFrame(rows, columns=BY_AGE)
-    at_start = table[table["age_months"] == 0].set_index("segment")
-    differs = _apart(table, at_start.reindex(table["segment"]).reset_index())
-    return table.assign(differs=differs)[[*BY_AGE[:-1], "differs", "share_in_tail"]]
-
-
-def cumulative(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
-    """Add up what a new customer has brought by each month since its start, less what it cost to win if that is known.
-
-    Parameters
-    ----------
-    paths, terms
-        As for :func:`ltv`.
-    horizon_months
-        How far.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment``, ``month`` (0, 1, 2 …: whole months since the start), ``net_value`` (money per customer, discounted;
-        the last is ``ltv`` of the survival form), ``ci_lower``, ``ci_upper``, ``extrapolated`` (it counts months beyond
-        the last trusted age). Segments whose early ages were not observed are absent.
-    """
-    tables, months = [], np.arange(horizon_months + 1)
-    for segment, own in paths.items():
-        if not own.from_start:
-            continue
-        brought = np.cumsum(_monthly(own, terms)[:, :horizon_months], axis=1)
-        net = np.pad(brought, ((0, 0), (1, 0))) - np.nan_to_num(terms.cac(own))[:, None]
-        ends = pd.DataFrame([percentiles(column) for column in net.T])
-        known = {"segment": segment, "month": months, "net_value": net[0], "extrapolated": months > own.last + 1}
-        tables.append(pd.DataFrame(known).join(ends)[CUMULATIVE])
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=CUMULATIVE)
-
-
-def recovery(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
-    """Follow how much of what it cost to win a new customer is brought back, month by month until all of it is.
-
-    Parameters
-    ----------
-    paths, terms
-        As for :func:`ltv`.
-    horizon_months
-        How far at most.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment``, ``month`` (0, 1, 2 … up to ``payback_months`` of :func:`payback`; of a segment that does not come
-        so far, up to the latest of the others, or the horizon), ``recovered`` (share of the acquisition cost, not
-        discounted: 1 is all of it), ``ci_lower``, ``ci_upper``, ``extrapolated`` (as in :func:`cumulative`). Without
-        segments whose acquisition cost is not known, or nothing.
-    """
-    known = payback(paths, terms, horizon_months=horizon_months).query("cac > 0").dropna(subset="payback_months")
-    ends = known.set_index("segment")["payback_months"]
-    last = ends[np.isfinite(ends)].max() if np.isfinite(ends).any() else horizon_months
-    tables, undiscounted = [], replace(terms, annual_discount_rate=0.0)
-    for segment, end in ends.clip(upper=last).astype(int).items():
-        own = paths[str(segment)]
-        brought = np.cumsum(_monthly(own, undiscounted)[:, :end], axis=1) / terms.cac(own)[:, None]
-        share, months = np.pad(brought, ((0, 0), (1, 0))), np.arange(end + 1)
-        bounds = pd.DataFrame([percentiles(column) for column in share.T])
-        own_rows = {"segment": segment, "month": months, "recovered": share[0], "extrapolated": months > own.last + 1}
-        tables.append(pd.DataFrame(own_rows).join(bounds)[RECOVERY])
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=RECOVERY)
-
-
-def payback(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
-    """When a customer has earned back what it cost to win, and how many times it does so.
-
-    Parameters
-    ----------
-    paths, terms
-        As for :func:`ltv`.
-    horizon_months
-        Of the value; payback is looked for so far.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment``, ``cac`` (money; missing where not known, and all else with it), ``payback_months`` (first
-        number of months whose margins × survival add up to it; infinite: not within the horizon), ``ci_lower``,
-        ``ci_upper``, ``ltv_to_cac`` (value before acquisition cost / ``cac``), ``ltv_to_cac_ci_lower``,
-        ``ltv_to_cac_ci_upper``, ``ltv_before_cac`` (that value, money).
-
-    Notes
-    -----
-    Payback is not discounted, the value is.
-    """
-    rows = []
-    for segment, own in paths.items():
-        cac = terms.cac(own)
-        undiscounted = _monthly(own, replace(terms, annual_discount_rate=0.0))[:, :horizon_months]
-        earned = np.cumsum(undiscounted, axis=1) >= cac[:, None]
-        months = np.where(earned.any(axis=1), earned.argmax(axis=1) + 1.0, np.inf)
-        months[np.isnan(cac) | np.isnan(undiscounted).any(axis=1)] = np.nan
-        before = _monthly(own, terms)[:, :horizon_months].sum(axis=1)
-        ratio = np.divide(before, cac, where=cac > 0, out=cac * np.nan)
-        of_ratio = _bounded("ltv_to_cac", ratio)
-        known = {"payback_months": months[0], **percentiles(months)}
-        if np.isfinite(of_ratio["ltv_to_cac_ci_lower"]) and (months == months[0]).all():
-            known |= {"ci_lower": months[0], "ci_upper": months[0]}  # whole months: all draws may agree and be sure
-        rows.append({"segment": segment, "cac": cac[0], **known, **of_ratio, "ltv_before_cac": before[0]})
-    return pd.DataFrame(rows)
-
-
 def _worth(projection: Projection, terms: Terms) -> Floats:
     margin = projection.mrr * terms.gross_margin - projection.active * terms.retention_cost
     return np.asarray((margin * terms.discounts(margin.shape[1]))[:, :-1].sum(axis=1))
-
-
-def base_value(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
-    """Value of the present customers: what all of them together bring from now on.
-
-    Parameters
-    ----------
-    paths, terms
-        As for :func:`ltv`.
-    horizon_months
-        From now on.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment``, ``horizon_months``, ``n_active``, ``mrr`` (now), ``base_value`` (money, before what was once
-        spent on acquisition), ``ci_lower``, ``ci_upper`` (of the expected value), ``share_in_tail``. A row is
-        the sum of its parts, if it has any (:func:`cslib.value.together.added_up`); that of ``All`` is the same
-        whatever the segments.
-    """
-    projected = {segment: own.ahead(horizon_months) for segment, own in paths.items()}
-    values = {s: _worth(p, terms) for s, p in projected.items()}
-    beyond = {s: replace(p, active=p.active_beyond[None], mrr=p.mrr_beyond[None]) for s, p in projected.items()}
-    tails = {s: _worth(p, terms) for s, p in beyond.items()}
-    now = {s: _now(own, projected[s]) for s, own in paths.items()}
-    rows = []
-    for segment, value in values.items():
-        n, mrr = now[segment]
-        known = {"horizon_months": horizon_months, "n_active": round(n), "mrr": mrr, "base_value": value[0]}
-        share = tails[segment][0] / value[0] if value[0] else np.nan
-        rows.append({"segment": segment, **known, **percentiles(value), "share_in_tail": share})
-    return pd.DataFrame(rows)
 
 
 def _now(paths: Paths, projection: Projection) -> Floats:
     """Count the present customers and sum what they pay."""
     known = paths.active["mrr"].notna().all()
     return np.array([paths.active["n"].sum(), paths.active["mrr"].sum() if known else projection.mrr[0, 0]])
-
-
-def base_steps(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
-    """Lead from today's MRR to the value of the present customers, one step at a time.
-
-    Parameters
-    ----------
-    paths, terms, horizon_months
-        As for :func:`base_value`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment``, ``step`` (of :data:`STEPS`), ``value`` (money, after the step; at the last ``base_value``),
-        ``difference`` (made by it, so that all add up; at the first the value), ``by_leaving`` (at ``what they pay``:
-        who leaves pays clearly less than others of their age, or more, and so makes part of the difference; of a
-        sum, in parts that make most of it).
-    """
-    tables = []
-    for segment, own in paths.items():
-        ahead, months = own.ahead(horizon_months), slice(0, horizon_months)
-        cost = terms.retention_cost * ahead.active[0]
-        margin = terms.gross_margin * ahead.mrr[0]
-        parts = (ahead.mrr_flat, ahead.mrr_own, ahead.mrr[0], margin, margin - cost)
-        today = _now(own, ahead)[1] * horizon_months
-        values = [today, *(p[months].sum() for p in parts), _worth(ahead, terms)[0]]
-        known = {"segment": segment, "step": STEPS, "value": values, "difference": np.diff(values, prepend=0.0)}
-        steps = pd.DataFrame(known)
-        tables.append(steps.assign(by_leaving=_by_leaving(steps, own, horizon_months)))
-    return pd.concat(tables, ignore_index=True)
 
 
 def _by_leaving(steps: pd.DataFrame, own: Paths, horizon: int) -> pd.Series[bool]:
@@ -586,55 +358,6 @@ def _own_move(own: Paths, horizon: int) -> float:
     """Give by how much what the remaining ones pay moves."""
     ahead = own.ahead(horizon)
     return float((ahead.mrr_own - ahead.mrr_flat)[:horizon].sum())
-
-
-def starts_differ(paths: Mapping[str, Paths]) -> bool:
-    """Tell whether present customers, of the group or a summand, are followed by their quarter of start, too."""
-    return any(bool((own.factors[:1] != 1).any()) for own in paths["All"].summands)
-
-
-def leavers_pay_less(paths: Mapping[str, Paths]) -> bool:
-    """Tell whether those who leave pay clearly less than others of their age, in the group or a summand."""
-    return any(percentiles(own.leavers_pay)["ci_upper"] < 1 for own in paths["All"].summands)
-
-
-def what_if(paths: Mapping[str, Paths], terms: Terms, *, horizon_months: int) -> pd.DataFrame:
-    """Tell what less churn or a higher price would be worth, per new customer and for the present ones together.
-
-    Parameters
-    ----------
-    paths, terms
-        As for :func:`ltv`.
-    horizon_months
-        Of both values.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``segment``, ``change``, ``ltv`` (as it is, survival form), ``ltv_gain`` with ``ltv_gain_ci_lower`` and
-        ``ltv_gain_ci_upper`` (money per new customer), ``base_gain`` with its bounds (money, present
-        customers), ``as_first`` (it may be as large as the largest of the segment: the interval of the difference holds
-        0, and so it does for that one), ``rank`` (1: the largest ``base_gain`` of the segment).
-
-    Notes
-    -----
-    10 % less churn: every hazard × 0.9. Half the involuntary churn: the hazard less half of its involuntary part;
-    missing where the kind of churn is not recorded. Value and changed value are computed in the same draws, so
-    the interval is that of the gain. Of the sum of parts (:func:`cslib.value.together.added_up`) the gain of a new
-    customer is the mean of theirs, by numbers of customers.
-    """
-    rows = []
-    for segment, own in paths.items():
-        now, ltv = _worth(own.ahead(horizon_months), terms), _net_value(own, terms, horizon_months)[0]
-        changed = {name: _altered(own, alter) for name, alter in CHANGES.items()}
-        gains = {name: _worth(other.ahead(horizon_months), terms) - now for name, other in changed.items()}
-        for change, other in changed.items():
-            gain = _bounded("ltv_gain", _new_gain(own, other, terms, horizon_months))
-            known = gain | _bounded("base_gain", gains[change])
-            first = _as_first(gains[change], list(gains.values()))
-            rows.append({"segment": segment, "change": change, "ltv": ltv, **known, "as_first": first})
-    table = pd.DataFrame(rows)
-    return table.assign(rank=table.groupby("segment")["base_gain"].rank(ascending=False, method="first"))
 
 
 def _altered(own: Paths, alter: Callable[[Paths], Paths]) -> Paths:
@@ -669,3 +392,249 @@ CHANGES: Final[dict[str, Callable[[Paths], Paths]]] = {
 
 def _bounded(name: str, rows: Floats) -> dict[str, float]:
     return {name: float(rows[0])} | {f"{name}_{k}": v for k, v in percentiles(rows).items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Worth:
+    """What a new customer brings by when, what the present ones bring, and what would raise it.
+
+    Attributes
+    ----------
+    paths
+        As from :func:`cslib.value.paths.value_paths`.
+    terms
+        What turns revenue into value.
+    horizon_months
+        How far each value looks ahead.
+    """
+
+    paths: Mapping[str, Paths]
+    terms: Terms
+    horizon_months: int = USUAL
+
+    @cached_property
+    def cumulative(self) -> pd.DataFrame:
+        """What a new customer has brought by each month since its start, less what it cost to win if that is known.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``segment``, ``month`` (0, 1, 2 …: whole months since the start), ``net_value`` (money per customer,
+            discounted; the last is ``ltv`` of the survival form), ``ci_lower``, ``ci_upper``, ``extrapolated`` (it
+            counts months beyond the last trusted age). Segments whose early ages were not observed are absent.
+        """
+        tables, months = [], np.arange(self.horizon_months + 1)
+        for segment, own in self.paths.items():
+            if not own.from_start:
+                continue
+            brought = np.cumsum(_monthly(own, self.terms)[:, : self.horizon_months], axis=1)
+            net = np.pad(brought, ((0, 0), (1, 0))) - np.nan_to_num(self.terms.cac(own))[:, None]
+            ends = pd.DataFrame([percentiles(column) for column in net.T])
+            known = {"segment": segment, "month": months, "net_value": net[0], "extrapolated": months > own.last + 1}
+            tables.append(pd.DataFrame(known).join(ends)[CUMULATIVE])
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=CUMULATIVE)
+
+    @cached_property
+    def recovery(self) -> pd.DataFrame:
+        """How much of what it cost to win a new customer is brought back, month by month until all of it is.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``segment``, ``month`` (0, 1, 2 … up to ``payback_months`` of :attr:`payback`; of a segment that does not
+            come so far, up to the latest of the others, or the horizon), ``recovered`` (share of the acquisition cost,
+            not discounted: 1 is all of it), ``ci_lower``, ``ci_upper``, ``extrapolated`` (as in :attr:`cumulative`).
+            Without segments whose acquisition cost is not known, or nothing.
+        """
+        known = self.payback.query("cac > 0").dropna(subset="payback_months")
+        ends = known.set_index("segment")["payback_months"]
+        last = ends[np.isfinite(ends)].max() if np.isfinite(ends).any() else self.horizon_months
+        tables, undiscounted = [], replace(self.terms, annual_discount_rate=0.0)
+        for segment, end in ends.clip(upper=last).astype(int).items():
+            own = self.paths[str(segment)]
+            brought = np.cumsum(_monthly(own, undiscounted)[:, :end], axis=1) / self.terms.cac(own)[:, None]
+            share, months = np.pad(brought, ((0, 0), (1, 0))), np.arange(end + 1)
+            bounds = pd.DataFrame([percentiles(column) for column in share.T])
+            rows = {"segment": segment, "month": months, "recovered": share[0], "extrapolated": months > own.last + 1}
+            tables.append(pd.DataFrame(rows).join(bounds)[RECOVERY])
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=RECOVERY)
+
+    @cached_property
+    def payback(self) -> pd.DataFrame:
+        """When a customer has earned back what it cost to win, and how many times it does so.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``segment``, ``cac`` (money; missing where not known, and all else with it), ``payback_months`` (first
+            number of months whose margins × survival add up to it; infinite: not within the horizon), ``ci_lower``,
+            ``ci_upper``, ``ltv_to_cac`` (value before acquisition cost / ``cac``), ``ltv_to_cac_ci_lower``,
+            ``ltv_to_cac_ci_upper``, ``ltv_before_cac`` (that value, money).
+
+        Notes
+        -----
+        Payback is not discounted, the value is.
+        """
+        rows = []
+        for segment, own in self.paths.items():
+            cac = self.terms.cac(own)
+            undiscounted = _monthly(own, replace(self.terms, annual_discount_rate=0.0))[:, : self.horizon_months]
+            earned = np.cumsum(undiscounted, axis=1) >= cac[:, None]
+            months = np.where(earned.any(axis=1), earned.argmax(axis=1) + 1.0, np.inf)
+            months[np.isnan(cac) | np.isnan(undiscounted).any(axis=1)] = np.nan
+            before = _monthly(own, self.terms)[:, : self.horizon_months].sum(axis=1)
+            ratio = np.divide(before, cac, where=cac > 0, out=cac * np.nan)
+            of_ratio = _bounded("ltv_to_cac", ratio)
+            known = {"payback_months": months[0], **percentiles(months)}
+            if np.isfinite(of_ratio["ltv_to_cac_ci_lower"]) and (months == months[0]).all():
+                known |= {"ci_lower": months[0], "ci_upper": months[0]}  # whole months: all draws may agree and be sure
+            rows.append({"segment": segment, "cac": cac[0], **known, **of_ratio, "ltv_before_cac": before[0]})
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def bridge(self) -> pd.DataFrame:
+        """From formula C to the survival form, one assumption at a time: why the two differ.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``segment``, ``step`` (``later lives`` only where somebody comes back), ``value`` (after the step),
+            ``difference`` (made by it; missing at the first), in money per customer, ``rank`` (1: the largest step;
+            missing where it makes no difference). Segments that nobody left, or whose early ages were not observed, are
+            absent.
+        """
+        tables = [
+            _steps(own, self.terms, self.horizon_months).assign(segment=segment)
+            for segment, own in self.paths.items()
+            if own.n_events and own.from_start and np.isfinite(own.churn_rate[0])
+        ]
+        columns = ["segment", "step", "value", "difference", "rank"]
+        return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+    @cached_property
+    def ltv_by_age(self) -> pd.DataFrame:
+        """Residual value: what a customer who has reached an age brings from then on.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``segment``, ``age_months`` (whole months, from the first age observed to that of the oldest present
+            customers), ``residual_value`` (money per customer, before acquisition cost), ``ci_lower``, ``ci_upper``,
+            ``n_active`` (present customers of that age), ``differs`` (from a new customer: the intervals lie apart),
+            ``share_in_tail`` (share of it from beyond the last trusted age, where a model speaks).
+
+        Notes
+        -----
+        Σ over k < H of m(a + k)·S(a + k) / S(a) / (1 + r)^(k/12).
+        """
+        rows = []
+        for segment, own in self.paths.items():
+            n_active = own.active.groupby(np.floor(own.active["age_months"] + 1e-9))["n"].sum()
+            margin = own.price * self.terms.gross_margin - self.terms.retention_cost
+            back = own.after(margin) if own.come_back else margin
+            for age in range(own.first, int(n_active.index.max() if len(n_active) else 0) + 1):
+                ahead = slice(age, age + self.horizon_months)
+                kept = np.exp(own.hazard[:, [age]] - own.hazard[:, ahead])
+                brought = margin[:, ahead] * kept + own.later(kept, back, age=age)
+                months = brought * self.terms.discounts(self.horizon_months)
+                value = months.sum(axis=1)
+                beyond = months[0, np.arange(age, age + self.horizon_months) > own.last].sum()
+                share = float(beyond / value[0]) if value[0] else np.nan
+                known = {"residual_value": float(value[0]), **percentiles(value), "share_in_tail": share}
+                rows.append({"segment": segment, "age_months": age, **known, "n_active": int(n_active.get(age, 0))})
+        table = pd.DataFrame(rows, columns=BY_AGE)
+        at_start = table[table["age_months"] == 0].set_index("segment")
+        differs = _apart(table, at_start.reindex(table["segment"]).reset_index())
+        return table.assign(differs=differs)[[*BY_AGE[:-1], "differs", "share_in_tail"]]
+
+    @cached_property
+    def base_value(self) -> pd.DataFrame:
+        """Value of the present customers: what all of them together bring from now on.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``segment``, ``horizon_months``, ``n_active``, ``mrr`` (now), ``base_value`` (money, before what was once
+            spent on acquisition), ``ci_lower``, ``ci_upper`` (of the expected value), ``share_in_tail``. A row is
+            the sum of its parts, if it has any (:func:`cslib.value.together.added_up`); that of ``All`` is the same
+            whatever the segments.
+        """
+        projected = {segment: own.ahead(self.horizon_months) for segment, own in self.paths.items()}
+        values = {s: _worth(p, self.terms) for s, p in projected.items()}
+        beyond = {s: replace(p, active=p.active_beyond[None], mrr=p.mrr_beyond[None]) for s, p in projected.items()}
+        tails = {s: _worth(p, self.terms) for s, p in beyond.items()}
+        now = {s: _now(own, projected[s]) for s, own in self.paths.items()}
+        rows = []
+        for segment, value in values.items():
+            n, mrr = now[segment]
+            known = {"horizon_months": self.horizon_months, "n_active": round(n), "mrr": mrr, "base_value": value[0]}
+            share = tails[segment][0] / value[0] if value[0] else np.nan
+            rows.append({"segment": segment, **known, **percentiles(value), "share_in_tail": share})
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def base_steps(self) -> pd.DataFrame:
+        """From today's MRR to the value of the present customers, one step at a time.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``segment``, ``step`` (of :data:`STEPS`), ``value`` (money, after the step; at the last ``base_value``),
+            ``difference`` (made by it, so that all add up; at the first the value), ``by_leaving`` (at ``what they
+            pay``: who leaves pays clearly less than others of their age, or more, and so makes part of the difference;
+            of a sum, in parts that make most of it).
+        """
+        tables = []
+        for segment, own in self.paths.items():
+            ahead, months = own.ahead(self.horizon_months), slice(0, self.horizon_months)
+            cost = self.terms.retention_cost * ahead.active[0]
+            margin = self.terms.gross_margin * ahead.mrr[0]
+            parts = (ahead.mrr_flat, ahead.mrr_own, ahead.mrr[0], margin, margin - cost)
+            today = _now(own, ahead)[1] * self.horizon_months
+            values = [today, *(p[months].sum() for p in parts), _worth(ahead, self.terms)[0]]
+            known = {"segment": segment, "step": STEPS, "value": values, "difference": np.diff(values, prepend=0.0)}
+            steps = pd.DataFrame(known)
+            tables.append(steps.assign(by_leaving=_by_leaving(steps, own, self.horizon_months)))
+        return pd.concat(tables, ignore_index=True)
+
+    @cached_property
+    def what_if(self) -> pd.DataFrame:
+        """What less churn or a higher price would be worth, per new customer and for the present ones together.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``segment``, ``change``, ``ltv`` (as it is, survival form), ``ltv_gain`` with ``ltv_gain_ci_lower`` and
+            ``ltv_gain_ci_upper`` (money per new customer), ``base_gain`` with its bounds (money, present customers),
+            ``as_first`` (it may be as large as the largest of the segment: the interval of the difference holds 0, and
+            so it does for that one), ``rank`` (1: the largest ``base_gain`` of the segment).
+
+        Notes
+        -----
+        10 % less churn: every hazard × 0.9. Half the involuntary churn: the hazard less half of its involuntary part;
+        missing where the kind of churn is not recorded. Value and changed value are computed in the same draws, so
+        the interval is that of the gain. Of the sum of parts (:func:`cslib.value.together.added_up`) the gain of a new
+        customer is the mean of theirs, by numbers of customers.
+        """
+        rows, horizon = [], self.horizon_months
+        for segment, own in self.paths.items():
+            now, ltv = _worth(own.ahead(horizon), self.terms), _net_value(own, self.terms, horizon)[0]
+            changed = {name: _altered(own, alter) for name, alter in CHANGES.items()}
+            gains = {name: _worth(other.ahead(horizon), self.terms) - now for name, other in changed.items()}
+            for change, other in changed.items():
+                gain = _bounded("ltv_gain", _new_gain(own, other, self.terms, horizon))
+                known = gain | _bounded("base_gain", gains[change])
+                first = _as_first(gains[change], list(gains.values()))
+                rows.append({"segment": segment, "change": change, "ltv": ltv, **known, "as_first": first})
+        table = pd.DataFrame(rows)
+        return table.assign(rank=table.groupby("segment")["base_gain"].rank(ascending=False, method="first"))
+
+    @cached_property
+    def starts_differ(self) -> bool:
+        """Whether present customers, of the group or a summand, are followed by their quarter of start, too."""
+        return any(bool((own.factors[:1] != 1).any()) for own in self.paths["All"].summands)
+
+    @cached_property
+    def leavers_pay_less(self) -> bool:
+        """Whether those who leave pay clearly less than others of their age, in the group or a summand."""
+        return any(percentiles(own.leavers_pay)["ci_upper"] < 1 for own in self.paths["All"].summands)

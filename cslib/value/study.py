@@ -102,26 +102,26 @@ class Value(Study):
             "added_by": self._added_by,
         }
         how |= {"later": any(p.come_back for p in self._paths.values()), "unit": counted_as(self.data)}
-        tables = (self._forms, self._base, self._pay, last_year(self._tested))
+        tables = (self._forms, self._worth.base_value, self._worth.payback, last_year(self._tested))
         return self._say.answer(*tables, **how, standard=not self.horizon_months)
 
     @cached_property
     def ltv(self) -> Result:
         """What does a customer bring, and by when?"""
         forms, observed = self._forms, worth.observed_part(self._paths, self._forms)
-        table = worth.cumulative(self._paths, self._terms, **self._ahead)
-        shown, net = self._drawn(table, "net_value"), bool(self._pay["cac"].notna().any())
+        table, pay = self._worth.cumulative, self._worth.payback
+        shown, net = self._drawn(table, "net_value"), bool(pay["cac"].notna().any())
         why = "What a new customer brings cannot be told: nobody left, or early ages were not observed."
-        title = self._say.ltv(forms, self._pay)
+        title = self._say.ltv(forms, pay)
         less = ", less what it cost to win" * net
         plotted = f"{self._unit} that a new customer has brought{less}. Bands: 95 % intervals.{self._fewer}"
         columns: Any = {"x": "month", "y": "net_value"}
         lines = partial(panels_with_bands, shown, **columns, **SINCE, scale="own")
         chart = partial(told_apart, lines, shown, **columns, beyond="extrapolated")
-        if whole(self._pay)["payback_months"].lt(float("inf")).any():
-            chart = partial(earned_back, chart, shown, self._pay)
+        if whole(pay)["payback_months"].lt(float("inf")).any():
+            chart = partial(earned_back, chart, shown, pay)
             plotted = f"{plotted} Circle: acquisition cost is recovered."
-        late = self._say.slow_starts(slow_starts(self._paths, self._terms, self._pay), segments=self._largest)
+        late = self._say.slow_starts(slow_starts(self._paths, self._terms, pay), segments=self._largest)
         notes = (*late, *self._say.reliance(forms, self._drawn(observed, "segment")))
         also = (
             Result("cumulative_value", table, caption="Value of a new customer, month by month"),
@@ -133,8 +133,9 @@ class Value(Study):
     @cached_property
     def recovery(self) -> Result:
         """Which segment recovers its acquisition cost first, and which last?"""
-        table, caption = worth.recovery(self._paths, self._terms, **self._ahead), "Acquisition cost recovered, by month"
-        known = self._pay[self._pay["segment"].isin(set(self._drawn(table, "recovered")["segment"]))]
+        table, pay = self._worth.recovery, self._worth.payback
+        caption = "Acquisition cost recovered, by month"
+        known = pay[pay["segment"].isin(set(self._drawn(table, "recovered")["segment"]))]
         told = known[known["segment"] != "All"]
         if len(told) < 2:  # the chart above shows it
             return Result("recovery", table, caption=caption, most=0)
@@ -148,7 +149,8 @@ class Value(Study):
     @cached_property
     def payback(self) -> Result:
         """When is acquisition cost recovered?"""
-        table, known = self._pay, bool(self._pay["cac"].notna().any())
+        table = self._worth.payback
+        known = bool(table["cac"].notna().any())
         said = self._say.payback(table)
         shown = self._say.payback_table(table, self._forms, segments=self._largest)
         how: Any = {"absent": "" if known else said, "shown": shown, "most": self._rows}
@@ -159,7 +161,7 @@ class Value(Study):
     @cached_property
     def by_age(self) -> Result:
         """How does value change as a customer stays?"""
-        table, span = worth.ltv_by_age(self._paths, self._terms, **self._ahead), self._spans[0]
+        table, span = self._worth.ltv_by_age, self._spans[0]
         shown = self._drawn(table, "residual_value")
         shown = shown.assign(unseen=shown["share_in_tail"] > HALF)
         ahead = f"the next {stretch(span, 'month')}"
@@ -177,21 +179,21 @@ class Value(Study):
     @cached_property
     def base(self) -> Result:
         """What are the present customers worth?"""
-        steps = worth.base_steps(self._paths, self._terms, **self._ahead)
-        said, *notes = self._say.base(self._base, steps)
-        shown = self._say.base_table(self._base, segments=self._largest)
+        table, steps = self._worth.base_value, self._worth.base_steps
+        said, *notes = self._say.base(table, steps)
+        shown = self._say.base_table(table, segments=self._largest)
         own = self._say.apart(self._added_by, self.by if len(self._paths) > 2 else "")
-        pace = assumed_pace(recent=self._carried, by_start=worth.starts_differ(self._paths))
+        pace = assumed_pace(recent=self._carried, by_start=self._worth.starts_differ)
         told = (*notes, *((pace,) * bool(len(shown) and self._paths["All"].n_events)), *own)
         how: Any = {"shown": shown, "notes": told, "most": self._rows}
         caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"
         also = (Result("base_steps", steps, caption="From today's MRR to that value, step by step"),)
-        return Result("base_value", self._base, self._heading(said), also=also, caption=self._amounts(caption), **how)
+        return Result("base_value", table, self._heading(said), also=also, caption=self._amounts(caption), **how)
 
     @cached_property
     def what_if(self) -> Result:
         """What would a change be worth?"""
-        table = worth.what_if(self._paths, self._terms, **self._ahead)
+        table = self._worth.what_if
         said = self._say.what_if(table)
         shown = self._say.gains(table, segments=self._largest)
         columns: Any = {"estimate": "base_gain", "label": "change", "text": "told", "x_label": f"{self._unit} added"}
@@ -200,7 +202,7 @@ class Value(Study):
         why = "" if len(shown) else "What a change would add cannot be told."
         kinds = self._say.why_involuntary(involuntary(self._paths, **self._ahead), table)
         caption = self._amounts(f"What changes would add over {months(self._spans[0])}, with 95 % intervals")
-        cheap = (words.LESS_THAN_SAID,) * worth.leavers_pay_less(self._paths)
+        cheap = (words.LESS_THAN_SAID,) * self._worth.leavers_pay_less
         each = self._say.each_gain(table)
         rest: Any = {"notes": (*each, *kinds, *cheap, words.WHAT_A_CHANGE_IS), "caption": caption, "absent": why}
         return Result("what_if", table, said.rstrip("."), plotted + self._fewer, chart, "Bar chart", **rest)
@@ -234,7 +236,7 @@ class Value(Study):
     @cached_property
     def bridge(self) -> Result:
         """What leads from the simple formula to the value above?"""
-        steps = worth.bridge(self._paths, self._terms, **self._ahead)
+        steps = self._worth.bridge
         reason = self._say.bridge(steps)
         why = "The simple formula cannot be compared: nobody left, or early ages were not observed."
         caption = self._amounts("From formula C to the survival form, step by step")
@@ -250,7 +252,7 @@ class Value(Study):
     @cached_property
     def costs(self) -> Result:
         """What does a customer cost, and where do prices come from?"""
-        books, pay = self._terms.costs, whole(self._pay)["cac"].iloc[0]
+        books, pay = self._terms.costs, whole(self._worth.payback)["cac"].iloc[0]
         rows = [("retention", "customer and month", books.retention_per_month), ("acquisition", "new customer", pay)]
         table = pd.DataFrame(rows, columns=["cost", "per", "amount"])
         table["months"] = table["cost"].map(books.months).fillna("")
@@ -342,12 +344,8 @@ class Value(Study):
         return worth.with_long_run(forms, worth.ltv(self._usual, self._terms, horizons=self._spans[:1]))
 
     @cached_property
-    def _pay(self) -> pd.DataFrame:
-        return worth.payback(self._paths, self._terms, **self._ahead)
-
-    @cached_property
-    def _base(self) -> pd.DataFrame:
-        return worth.base_value(self._paths, self._terms, **self._ahead)
+    def _worth(self) -> worth.Worth:
+        return worth.Worth(self._paths, self._terms, self._spans[0])
 
     @cached_property
     def _tested(self) -> pd.DataFrame:

@@ -119,7 +119,7 @@ class Wording:
         Parameters
         ----------
         forms, base, pay, tested
-            As from ``value.ltv.ltv``, ``value.ltv.base_value``, ``value.ltv.payback`` and ``value.backtest.last_year``.
+            As from ``value.ltv.ltv``, ``Worth.base_value``, ``Worth.payback`` and ``value.backtest.last_year``.
         terms
             With which they were computed.
         source
@@ -295,7 +295,7 @@ class Wording:
         Parameters
         ----------
         steps
-            As from ``value.ltv.bridge``.
+            As from ``Worth.bridge``.
         most
             Steps named.
 
@@ -424,7 +424,7 @@ class Wording:
         Parameters
         ----------
         base, steps
-            As from ``value.ltv.base_value`` and ``value.ltv.base_steps``.
+            As from ``Worth.base_value`` and ``Worth.base_steps``.
         """
         share, mrr = whole(base)[["share_in_tail", "mrr"]].iloc[0]
         said = f"{self._present(base, paying='' if pd.isna(mrr) else self._money(mrr))}."
@@ -460,7 +460,7 @@ class Wording:
         Parameters
         ----------
         changes
-            As from ``value.ltv.what_if``.
+            As from ``Worth.what_if``.
         """
         rows = _ranked(whole(changes), len(changes))
         if not any(row.base_gain for row in rows):
@@ -483,7 +483,7 @@ class Wording:
         found
             As from ``value.involuntary.involuntary``.
         changes
-            As from ``value.ltv.what_if``.
+            As from ``Worth.what_if``.
         """
         gains = whole(changes).set_index("change")["base_gain"]
         if not found.much or not gains["Half the involuntary churn"] > gains["10 % less churn"]:
@@ -500,7 +500,7 @@ class Wording:
         Parameters
         ----------
         pay
-            As from ``value.ltv.payback``, of two segments or more whose payback is known, without ``All``.
+            As from ``Worth.payback``, of two segments or more whose payback is known, without ``All``.
         """
         never = f"within {months(self.horizon_months)}"
         ordered = pay.sort_values("payback_months", kind="stable")

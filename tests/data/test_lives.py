@@ -19,7 +19,7 @@ from cslib.data.lifetimes import lifetimes, present
 from cslib.data.lives import counted_as, day_before, gaps, lives, settled
 from cslib.retention.cohorts import retention
 from cslib.revenue.movements import movements
-from cslib.value.ltv import Terms, base_value, bridge, ltv, ltv_by_age
+from cslib.value.ltv import Terms, Worth, ltv
 from cslib.value.paths import paths_of
 from cslib.value.prices import UnitCosts
 
@@ -271,16 +271,16 @@ def test_value_counts_later_lives(worth):
     found = ltv(paths, terms, horizons=[36]).set_index("method").loc["Survival"]
     assert found["ci_lower"] < true.sum() < found["ci_upper"]
     assert found["ltv"] == pytest.approx(true.sum(), rel=0.02)
-    steps = bridge(paths, terms, horizon_months=36).set_index("step")
+    steps = Worth(paths, terms, horizon_months=36).bridge.set_index("step")
     one_life = 100 * ((1 - world.STOPS) ** np.arange(36)).sum()
     assert steps.loc["later lives", "difference"] == pytest.approx(true.sum() - one_life, rel=0.05)
-    aged = ltv_by_age(paths, terms, horizon_months=36)
+    aged = Worth(paths, terms, horizon_months=36).ltv_by_age
     assert aged.loc[aged["n_active"] > 100, "residual_value"].to_numpy() == pytest.approx(true.sum(), rel=0.06)
 
 
 def test_the_value_of_those_present_counts_later_lives(worth):
     paths, terms = worth
-    found = base_value(paths, terms, horizon_months=36).iloc[0]
+    found = Worth(paths, terms, horizon_months=36).base_value.iloc[0]
     true = found["n_active"] * paying_after(36).sum()
     assert found["ci_lower"] < true < found["ci_upper"]
     assert found["base_value"] == pytest.approx(true, rel=0.02)

@@ -16,7 +16,7 @@ from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import measure_all
 from cslib.scorecard.scorecard import scorecard
 from cslib.scorecard.words import Wording
-from cslib.value.ltv import Terms, ltv, payback
+from cslib.value.ltv import Terms, Worth, ltv
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_customer_value_is_that_of_the_report_now_and_then(sample, found, value_
         own = found.of_all("ltv").set_index("until")["value"]
         until = pd.Timestamp("2025-06-30") - pd.DateOffset(months=months)
         assert own[until] == pytest.approx(forms.loc["Survival", "ltv"])
-    assert last(found, "payback_months")["value"] == payback(*value_now, horizon_months=36).payback_months[0]
+    assert last(found, "payback_months")["value"] == Worth(*value_now, horizon_months=36).payback.payback_months[0]
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +294,7 @@ def test_cac_is_one_number(sample, found, value_now):
     cac = spent / (people["started_on"] >= "2024-07-01").sum()
     assert last(found, "cac")["value"] == pytest.approx(cac, rel=1e-12)
     assert retention_cost(sample, movements(sample), months=12)["cac"].iloc[-1] == pytest.approx(cac, rel=1e-12)
-    assert payback(*value_now, horizon_months=36)["cac"].iloc[0] == pytest.approx(cac, rel=1e-12)
+    assert Worth(*value_now, horizon_months=36).payback["cac"].iloc[0] == pytest.approx(cac, rel=1e-12)
 
 
 @pytest.mark.usefixtures("value_of_today")

@@ -9,7 +9,7 @@ from value_world import counted
 
 import cslib
 from cslib.stats.models import fit_models
-from cslib.value.ltv import Terms, base_steps, base_value, what_if
+from cslib.value.ltv import Terms, Worth
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts
 
@@ -40,7 +40,7 @@ def test_base_value_is_margin_less_retention_cost_of_those_still_here():
         Terms(costs=UnitCosts(retention_per_month=1.0), gross_margin=0.8, annual_discount_rate=0.21),
     )
     active = paths["All"].ahead(3).active[0, :3]
-    row = base_value(paths, terms, horizon_months=3).iloc[0]
+    row = Worth(paths, terms, horizon_months=3).base_value.iloc[0]
     assert row.base_value == pytest.approx(active @ (7 * 1.21 ** (-np.arange(3) / 12)))
     assert (row.n_active, row.mrr) == (60, 600)
     assert row.ci_lower < row.base_value < row.ci_upper
@@ -52,17 +52,17 @@ def test_the_steps_from_mrr_of_today_add_up():
     paths, costs = paths_of(), UnitCosts(retention_per_month=1.0)
     terms = Terms(costs=costs, gross_margin=0.8, annual_discount_rate=0.21)
     active = paths["All"].ahead(3).active[0, :3]
-    table = base_steps(paths, terms, horizon_months=3)
+    table = Worth(paths, terms, horizon_months=3).base_steps
     made = table.set_index("step")["difference"]
     expected = [1800, 10 * active.sum() - 1800, 0, 0, -2 * active.sum(), -active.sum()]
     assert made.iloc[:6].tolist() == pytest.approx(expected, abs=1e-9)
     assert made.sum() == table["value"].iloc[-1]
-    assert made.sum() == pytest.approx(base_value(paths, terms, horizon_months=3)["base_value"].iloc[0])
+    assert made.sum() == pytest.approx(Worth(paths, terms, horizon_months=3).base_value["base_value"].iloc[0])
 
 
 def test_the_whole_base_depends_on_no_segments():
     own = paths_of()["All"]
-    table = base_value({"All": own, "a": own, "b": own}, Terms(costs=UnitCosts()), horizon_months=3).set_index(
+    table = Worth({"All": own, "a": own, "b": own}, Terms(costs=UnitCosts()), horizon_months=3).base_value.set_index(
         "segment"
     )
     assert table.loc["All", "base_value"] == pytest.approx(table.loc["a", "base_value"])
@@ -72,9 +72,9 @@ def test_the_whole_base_depends_on_no_segments():
 def test_a_segment_without_an_estimate_leaves_the_whole_its_own():
     counts, values = counted([3] * 40, [False] * 40)
     kept = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=6, draws=50)["All"]
-    table = base_value({"All": paths_of()["All"], "a": kept}, Terms(costs=UnitCosts()), horizon_months=3).set_index(
-        "segment"
-    )
+    table = Worth(
+        {"All": paths_of()["All"], "a": kept}, Terms(costs=UnitCosts()), horizon_months=3
+    ).base_value.set_index("segment")
     assert pd.isna(table.loc["a", "base_value"])
     assert table.loc["a", "ci_lower"] < table.loc["a", "ci_upper"]
     assert table.loc["All", "base_value"] > 0
@@ -82,8 +82,8 @@ def test_a_segment_without_an_estimate_leaves_the_whole_its_own():
 
 def test_higher_price_raises_value_by_its_share():
     paths, terms = paths_of(), Terms(costs=UnitCosts(), gross_margin=0.8)
-    table = what_if(paths, terms, horizon_months=3).set_index("change")
-    base = base_value(paths, terms, horizon_months=3)["base_value"].iloc[0]
+    table = Worth(paths, terms, horizon_months=3).what_if.set_index("change")
+    base = Worth(paths, terms, horizon_months=3).base_value["base_value"].iloc[0]
     row = table.loc["5 % higher ARPA"]
     assert row.ltv_gain == pytest.approx(0.05 * row.ltv)
     assert row.base_gain == pytest.approx(0.05 * base)
@@ -92,7 +92,7 @@ def test_higher_price_raises_value_by_its_share():
 def test_less_churn_by_hand():
     """With every hazard at nine tenths, S(k) becomes S(k) to the power 0.9."""
     paths = paths_of()
-    row = what_if(paths, Terms(costs=UnitCosts()), horizon_months=3).set_index("change").loc["10 % less churn"]
+    row = Worth(paths, Terms(costs=UnitCosts()), horizon_months=3).what_if.set_index("change").loc["10 % less churn"]
     km = np.cumprod([1, 0.9, 70 / 80])
     assert row.ltv_gain == pytest.approx(10 * (km**0.9 - km).sum())
     assert 0 < row.ltv_gain_ci_lower < row.ltv_gain < row.ltv_gain_ci_upper
@@ -102,8 +102,8 @@ def test_less_churn_by_hand():
 @pytest.mark.parametrize(("kind", "power"), [("involuntary", 0.5), ("voluntary", 1.0)])
 def test_half_the_involuntary_churn(kind, power):
     row = (
-        what_if(paths_of(kind=kind), Terms(costs=UnitCosts()), horizon_months=3)
-        .set_index("change")
+        Worth(paths_of(kind=kind), Terms(costs=UnitCosts()), horizon_months=3)
+        .what_if.set_index("change")
         .loc["Half the involuntary churn"]
     )
     km = np.cumprod([1, 0.9, 70 / 80])
@@ -112,15 +112,15 @@ def test_half_the_involuntary_churn(kind, power):
 
 def test_kinds_of_churn_not_recorded_leave_the_change_unknown():
     row = (
-        what_if(paths_of(), Terms(costs=UnitCosts()), horizon_months=3)
-        .set_index("change")
+        Worth(paths_of(), Terms(costs=UnitCosts()), horizon_months=3)
+        .what_if.set_index("change")
         .loc["Half the involuntary churn"]
     )
     assert row[["ltv_gain", "base_gain", "rank"]].isna().all()
 
 
 def test_changes_are_ranked_by_what_they_add_now():
-    table = what_if(paths_of(kind="involuntary"), Terms(costs=UnitCosts()), horizon_months=3)
+    table = Worth(paths_of(kind="involuntary"), Terms(costs=UnitCosts()), horizon_months=3).what_if
     ordered = table.sort_values("rank")["base_gain"].tolist()
     assert ordered == sorted(table["base_gain"], reverse=True)
     assert sorted(table["rank"]) == [1, 2, 3]
@@ -130,7 +130,7 @@ def test_changes_are_ranked_by_what_they_add_now():
 def test_a_change_is_behind_the_first_only_where_draws_say_so():
     """Where nobody left against their will, halving that adds nothing in any draw, and less churn and prices do."""
     paths = paths_of(kind="voluntary")
-    table = what_if(paths, Terms(costs=UnitCosts()), horizon_months=3).set_index("change")
+    table = Worth(paths, Terms(costs=UnitCosts()), horizon_months=3).what_if.set_index("change")
     assert table.loc["Half the involuntary churn", "base_gain"] == 0
     assert table["as_first"].to_dict()["Half the involuntary churn"] is False
     first = table["rank"].idxmin()
@@ -141,7 +141,7 @@ def test_a_change_is_behind_the_first_only_where_draws_say_so():
 def test_nobody_here_is_worth_nothing():
     counts, values = counted([1, 2, 3] * 10, [True] * 30)
     paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=3, draws=50)
-    row = base_value(paths, Terms(costs=UnitCosts()), horizon_months=3).iloc[0]
+    row = Worth(paths, Terms(costs=UnitCosts()), horizon_months=3).base_value.iloc[0]
     assert (row.n_active, row.base_value) == (0, 0)
     assert pd.isna(row.share_in_tail)
 
@@ -172,7 +172,7 @@ def test_what_customers_pay_more_is_a_step_of_its_own():
     values = replace(values, paid=values.paid.assign(revenue=revenue))
     paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=3, draws=20)
     active = paths["All"].ahead(3).active[0]
-    made = base_steps(paths, Terms(costs=UnitCosts()), horizon_months=3).set_index("step")["difference"]
+    made = Worth(paths, Terms(costs=UnitCosts()), horizon_months=3).base_steps.set_index("step")["difference"]
     assert made["MRR of today"] == 900
     assert made["what they pay"] == pytest.approx(10 * active[2])  # of months 0, 1 and 2 the last alone is dearer
 
@@ -187,11 +187,11 @@ def test_what_the_remaining_pay_moves_as_others_leave(leaver, stayer, share, tol
     counts, values = counted(duration, left, price)
     paths = value_paths(counts, values, fit_models(counts, unit_months=1.0), horizon_months=6, draws=200)
     assert paths["All"].leavers_pay[0] == pytest.approx(share)
-    table = base_steps(paths, Terms(costs=UnitCosts()), horizon_months=3).set_index("step")
+    table = Worth(paths, Terms(costs=UnitCosts()), horizon_months=3).base_steps.set_index("step")
     assert np.sign(table.loc["what they pay", "difference"].round(6)) == np.sign(stayer - leaver)
     assert table.index[table["by_leaving"]].tolist() == ["what they pay"] * told
     unknown = {"All": replace(paths["All"], leavers_pay=np.full(201, np.nan))}
-    assert not base_steps(unknown, Terms(costs=UnitCosts()), horizon_months=3)["by_leaving"].any()
+    assert not Worth(unknown, Terms(costs=UnitCosts()), horizon_months=3).base_steps["by_leaving"].any()
 
 
 @pytest.mark.slow

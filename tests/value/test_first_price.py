@@ -8,7 +8,7 @@ from value_world import counted
 
 from cslib.stats.models import fit_models
 from cslib.value.first_price import slow_starts
-from cslib.value.ltv import Terms, payback
+from cslib.value.ltv import Terms, Worth
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts
 
@@ -40,6 +40,6 @@ def paths_of(first, arpa, cost=50.0):
 )
 def test_low_first_prices_are_told_where_they_delay_payback(first, arpa, cost, slow):
     paths = paths_of(first, arpa, cost)
-    found = slow_starts(paths, TERMS, payback(paths, TERMS, horizon_months=24))
+    found = slow_starts(paths, TERMS, Worth(paths, TERMS, horizon_months=24).payback)
     assert found.to_numpy().tolist() == [["All", 5.0, 20.0]] * slow
     assert list(found) == ["segment", "first", "arpa"]

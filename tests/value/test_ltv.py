@@ -16,18 +16,7 @@ from cslib.errors import ParameterError
 from cslib.stats import models as lifetime_models
 from cslib.stats.models import fit_models
 from cslib.stats.survival import DAYS_PER_MONTH
-from cslib.value.ltv import (
-    Terms,
-    bridge,
-    cumulative,
-    formulas,
-    horizons,
-    ltv,
-    ltv_by_age,
-    observed_part,
-    payback,
-    recovery,
-)
+from cslib.value.ltv import Terms, Worth, formulas, horizons, ltv, observed_part
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts, unit_costs, value_counts
 
@@ -127,31 +116,36 @@ def test_payback_is_the_first_month_that_covers_the_cost():
     """Margins come in as 7, 5.6 and 4.9: 10 are covered after two months, 17.5 after three, 18 never."""
     cases = {10.0: 2, 17.5 - 1e-9: 3, 18.0: np.inf}
     for cost, months in cases.items():
-        table = payback(paths_of(cost=cost), Terms(costs=TERMS.costs, gross_margin=0.8), horizon_months=3)
+        table = Worth(paths_of(cost=cost), Terms(costs=TERMS.costs, gross_margin=0.8), horizon_months=3).payback
         assert table["payback_months"].iloc[0] == months
         assert table["ltv_to_cac"].iloc[0] == pytest.approx(17.5 / cost)
-    assert payback(paths_of(), TERMS, horizon_months=3)[["cac", "payback_months", "ltv_to_cac"]].isna().all(axis=None)
+    assert (
+        Worth(paths_of(), TERMS, horizon_months=3)
+        .payback[["cac", "payback_months", "ltv_to_cac"]]
+        .isna()
+        .all(axis=None)
+    )
 
 
 def test_recovery_ends_where_all_of_the_cost_is_brought_back():
     """As above: 0, 7, 12.6 and 17.5; who never gets there is followed as long as the slowest who does, or to the end."""
     terms = Terms(costs=TERMS.costs, gross_margin=0.8)
     two = {"A": paths_of(cost=10.0)["All"], "B": paths_of(cost=14.0)["All"]}
-    table = recovery(two, terms, horizon_months=3)
+    table = Worth(two, terms, horizon_months=3).recovery
     assert table["segment"].tolist() == ["A"] * 3 + ["B"] * 4
     assert table["recovered"].to_numpy() == pytest.approx([0, 0.7, 1.26, 0, 0.5, 0.9, 1.25])
-    late = recovery(two | {"B": paths_of(cost=18.0)["All"]}, terms, horizon_months=3)
+    late = Worth(two | {"B": paths_of(cost=18.0)["All"]}, terms, horizon_months=3).recovery
     assert late.query("segment == 'B'")["recovered"].to_numpy() == pytest.approx([0, 7 / 18, 12.6 / 18])
-    never = recovery(paths_of(cost=18.0), terms, horizon_months=3)
+    never = Worth(paths_of(cost=18.0), terms, horizon_months=3).recovery
     assert never["recovered"].iloc[-1] == pytest.approx(17.5 / 18)
-    assert recovery(paths_of(), terms, horizon_months=3).empty
+    assert Worth(paths_of(), terms, horizon_months=3).recovery.empty
     discounted = Terms(costs=TERMS.costs, gross_margin=0.8, annual_discount_rate=0.5)
-    pd.testing.assert_frame_equal(recovery(two, discounted, horizon_months=3), table)
+    pd.testing.assert_frame_equal(Worth(two, discounted, horizon_months=3).recovery, table)
 
 
 def test_residual_value_by_hand():
     """One who has stayed a month brings 10 now and 10 · 0.7 / 0.8 next month."""
-    table = ltv_by_age(paths_of(), Terms(costs=UnitCosts()), horizon_months=2).set_index("age_months")
+    table = Worth(paths_of(), Terms(costs=UnitCosts()), horizon_months=2).ltv_by_age.set_index("age_months")
     assert table.loc[1, "residual_value"] == pytest.approx(10 * (1 + 0.7 / 0.8))
     assert table["n_active"].to_dict() == {0: 0, 1: 0, 2: 0, 3: 70}
 
@@ -159,19 +153,19 @@ def test_residual_value_by_hand():
 def test_residual_values_that_differ_from_a_new_customers_are_marked():
     """Three in ten leave within two months, then hardly anybody: who is still here then brings more than a new one."""
     duration, left = np.repeat([1, 2, 3, 9], [600, 300, 30, 2070]), np.repeat([True, False], [930, 2070])
-    table = ltv_by_age(paths_of(duration, left), TERMS, horizon_months=2)
+    table = Worth(paths_of(duration, left), TERMS, horizon_months=2).ltv_by_age
     marked = table.set_index("age_months")
     assert not marked.loc[0, "differs"]
     assert marked.loc[2, "ci_lower"] > marked.loc[0, "ci_upper"]
     assert marked.loc[2, "differs"]
-    few = ltv_by_age(paths_of([2], [True]), TERMS, horizon_months=2)
+    few = Worth(paths_of([2], [True]), TERMS, horizon_months=2).ltv_by_age
     assert not few["differs"].any()
 
 
 def test_residual_value_is_extrapolated_where_it_lies_beyond_the_last_trusted_age():
     """All 70 who are left are seen at age 3, and no further: of four months from age 1 on, the first three."""
     paths = paths_of()["All"]
-    table = ltv_by_age({"All": paths}, Terms(costs=UnitCosts()), horizon_months=4).set_index("age_months")
+    table = Worth({"All": paths}, Terms(costs=UnitCosts()), horizon_months=4).ltv_by_age.set_index("age_months")
     kept = np.exp(paths.hazard[0, 1] - paths.hazard[0, 1:5])
     assert table.loc[1, "share_in_tail"] == pytest.approx(kept[np.arange(1, 5) > paths.last].sum() / kept.sum())
     assert table.loc[3, "share_in_tail"] > table.loc[1, "share_in_tail"] > 0
@@ -181,7 +175,7 @@ def test_value_adds_up_from_minus_the_acquisition_cost():
     """10 a month at 80 %, less 1 for retention: 7 · (1, 0.8, 0.7) by hand, and the last month is the value itself."""
     paths = paths_of(cost=9.0)
     terms = Terms(costs=UnitCosts(retention_per_month=1.0), gross_margin=0.8)
-    table = cumulative(paths, terms, horizon_months=3)
+    table = Worth(paths, terms, horizon_months=3).cumulative
     assert table["month"].tolist() == [0, 1, 2, 3]
     assert np.diff(table["net_value"]) == pytest.approx(7 * np.exp(-paths["All"].hazard[0, :3]))
     assert table["net_value"].iloc[0] == pytest.approx(-terms.cac(paths["All"])[0])
@@ -189,20 +183,23 @@ def test_value_adds_up_from_minus_the_acquisition_cost():
     assert last[["net_value", "ci_lower", "ci_upper"]].tolist() == pytest.approx(
         forms.loc["Survival", ["ltv", "ci_lower", "ci_upper"]].tolist()
     )
-    far = cumulative(paths, terms, horizon_months=6)
+    far = Worth(paths, terms, horizon_months=6).cumulative
     assert far.loc[far["extrapolated"], "month"].min() == paths["All"].last + 2
     recovered = far.loc[far["net_value"] >= 0, "month"].min()
-    assert recovered == payback(paths, terms, horizon_months=6)["payback_months"].iloc[0]
+    assert recovered == Worth(paths, terms, horizon_months=6).payback["payback_months"].iloc[0]
 
 
 def test_nothing_adds_up_where_the_start_was_not_seen():
     late = {"All": replace(paths_of()["All"], from_start=False)}
-    assert cumulative(late, TERMS, horizon_months=3).empty
+    assert Worth(late, TERMS, horizon_months=3).cumulative.empty
 
 
 def test_bridge_leads_from_formula_c_to_the_survival_form():
     paths = paths_of(cost=9.0)
-    steps, forms = bridge(paths, TERMS, horizon_months=3), ltv(paths, TERMS, horizons=[3]).set_index("method")["ltv"]
+    steps, forms = (
+        Worth(paths, TERMS, horizon_months=3).bridge,
+        ltv(paths, TERMS, horizons=[3]).set_index("method")["ltv"],
+    )
     assert steps["value"].iloc[0] == pytest.approx(forms["Formula C (margin / churn)"])
     assert steps["value"].iloc[-1] == pytest.approx(forms["Survival"])
     assert steps["difference"].sum() == pytest.approx(forms["Survival"] - forms["Formula C (margin / churn)"])
@@ -211,7 +208,7 @@ def test_bridge_leads_from_formula_c_to_the_survival_form():
 def test_steps_of_the_bridge_are_ranked_by_size():
     """Formula C is 8 / 0.12; three months at that rate bring 21.4, by the curve 20, less 1 · 2.5 and 9."""
     terms = Terms(costs=UnitCosts(retention_per_month=1.0), gross_margin=0.8)
-    steps = bridge(paths_of(cost=9.0), terms, horizon_months=3).set_index("step")
+    steps = Worth(paths_of(cost=9.0), terms, horizon_months=3).bridge.set_index("step")
     assert steps["difference"].abs().round(1).tolist()[1:] == [45.3, 1.4, 0, 0, 2.5, 9]
     assert steps["rank"].dropna().to_dict() == {
         "no longer than 3 months": 1, "acquisition cost": 2, "retention cost": 3, "churn by age": 4,

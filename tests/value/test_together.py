@@ -11,7 +11,7 @@ from cslib import load
 from cslib.data.drift import drift
 from cslib.data.parts import split_by
 from cslib.stats.models import fit_averaged, fit_models
-from cslib.value.ltv import Terms, base_steps, base_value, leavers_pay_less, what_if
+from cslib.value.ltv import Terms, Worth
 from cslib.value.paths import value_paths
 from cslib.value.prices import UnitCosts
 from cslib.value.together import added_up, whole_paths
@@ -34,7 +34,7 @@ def one_group(paths):
 
 
 def test_all_bring_what_their_segments_bring_together():
-    table = base_value(paths_of(), TERMS, horizon_months=6).set_index("segment")
+    table = Worth(paths_of(), TERMS, horizon_months=6).base_value.set_index("segment")
     assert table.index.tolist() == ["All", "cheap", "dear"]
     sums = table.loc[["cheap", "dear"]].sum()
     assert table.loc["All", ["n_active", "mrr", "base_value"]].tolist() == pytest.approx(
@@ -43,13 +43,13 @@ def test_all_bring_what_their_segments_bring_together():
 
 
 def test_segments_are_drawn_each_by_itself_so_their_errors_partly_cancel():
-    table = base_value(paths_of(), TERMS, horizon_months=6).set_index("segment")
+    table = Worth(paths_of(), TERMS, horizon_months=6).base_value.set_index("segment")
     half = (table["ci_upper"] - table["ci_lower"]) / 2
     assert half["All"] == pytest.approx(np.hypot(half["cheap"], half["dear"]), rel=0.15)
 
 
 def test_the_steps_to_the_sum_add_up_too():
-    steps = base_steps(paths_of(), TERMS, horizon_months=6).pivot_table(
+    steps = Worth(paths_of(), TERMS, horizon_months=6).base_steps.pivot_table(
         index="step", columns="segment", values="difference"
     )
     assert steps["All"].tolist() == pytest.approx((steps["cheap"] + steps["dear"]).tolist())
@@ -59,12 +59,14 @@ def test_who_leaves_moves_what_a_sum_pays_where_it_does_so_in_parts_that_make_mo
     paths = paths_of()
     one = one_group(paths)["All"]
     for parts, moved in (({"cheap": paths["cheap"], "dear": paths["dear"]}, False), ({"a": one, "b": one}, True)):
-        steps = base_steps(added_up(paths, {"All": parts}), TERMS, horizon_months=6).set_index(["segment", "step"])
+        steps = Worth(added_up(paths, {"All": parts}), TERMS, horizon_months=6).base_steps.set_index(
+            ["segment", "step"]
+        )
         assert steps.loc[("All", "what they pay"), "by_leaving"] == moved
 
 
 def test_a_change_adds_what_it_adds_by_segment_and_to_a_new_customer_the_mean_of_them():
-    gains = what_if(paths_of(), TERMS, horizon_months=6).pivot_table(
+    gains = Worth(paths_of(), TERMS, horizon_months=6).what_if.pivot_table(
         index="change", columns="segment", values=["base_gain", "ltv_gain"]
     )
     base, new = gains["base_gain"], gains["ltv_gain"]
@@ -74,18 +76,18 @@ def test_a_change_adds_what_it_adds_by_segment_and_to_a_new_customer_the_mean_of
 
 def test_who_leaves_pays_less_as_one_group_but_not_within_segments_of_one_price():
     paths = paths_of()
-    assert leavers_pay_less(one_group(paths))
-    assert not leavers_pay_less(paths)
+    assert Worth(one_group(paths), TERMS).leavers_pay_less
+    assert not Worth(paths, TERMS).leavers_pay_less
     mixed = {"north": one_group(paths)["All"], "south": paths["dear"]}
-    assert leavers_pay_less(added_up(paths, {"All": mixed}))  # in the north they are of both prices
+    assert Worth(added_up(paths, {"All": mixed}), TERMS).leavers_pay_less  # in the north they are of both prices
 
 
 def test_as_one_group_less_churn_would_seem_to_add_more_where_dear_customers_stay():
     paths = paths_of()
     alone, added = (one_group(paths), paths)
     less = [
-        what_if(own, TERMS, horizon_months=6)
-        .set_index(["segment", "change"])
+        Worth(own, TERMS, horizon_months=6)
+        .what_if.set_index(["segment", "change"])
         .loc[("All", "10 % less churn"), "base_gain"]
         for own in (alone, added)
     ]
@@ -108,8 +110,8 @@ def test_in_worlds_of_cheap_and_dear_customers_the_sum_is_right_and_one_group_is
         models = fit_averaged(counts, unit_months=1.0)
         paths = value_paths(counts, values, models, horizon_months=horizon, draws=50)
         for own in (added_up(paths, in_all(paths)), {"All": paths["All"]}):
-            worth = base_value(own, TERMS, horizon_months=horizon)["base_value"].iloc[0]
-            gain = what_if(own, TERMS, horizon_months=horizon)["base_gain"].iloc[0]
+            worth = Worth(own, TERMS, horizon_months=horizon).base_value["base_value"].iloc[0]
+            gain = Worth(own, TERMS, horizon_months=horizon).what_if["base_gain"].iloc[0]
             found.append((len(own), worth / true, gain / more))
     means = pd.DataFrame(found, columns=["n", "worth", "gain"]).groupby("n").mean()
     assert means.loc[3].tolist() == pytest.approx([1, 1], abs=0.15)
@@ -158,7 +160,8 @@ def worth_of(folder, *, segment_by="", where=""):
 
 
 def figures(paths, segment):
-    tables = [table(paths, TERMS, horizon_months=12) for table in (base_value, what_if)]
+    worth = Worth(paths, TERMS, horizon_months=12)
+    tables = [worth.base_value, worth.what_if]
     return [t[t["segment"] == segment].drop(columns="segment").to_csv(index=False) for t in tables]
 
 
@@ -182,6 +185,6 @@ def test_a_few_blank_cells_hardly_change_the_total(regions, tmp_path):
     full, blank = worth_of(regions), worth_of(kept(of_regions(blank=3), tmp_path))
     assert list(full["All"].parts) == ["Lite", "Pro"]
     assert list(blank["All"].parts) == ["(missing) + Pro", "Lite"]
-    values = [base_value(own, TERMS, horizon_months=12).iloc[0] for own in (full, blank)]
+    values = [Worth(own, TERMS, horizon_months=12).base_value.iloc[0] for own in (full, blank)]
     assert values[0].n_active == values[1].n_active
     assert values[0].base_value == pytest.approx(values[1].base_value, rel=0.02)
