@@ -97,7 +97,7 @@ class Driver:
         return int((values == level).sum())
 
 
-def recorded(column: ir.Value) -> ir.Value:
+def _recorded(column: ir.Value) -> ir.Value:
     """Read a column of ``customers`` as a driver: a number without NaN, or text (times as days) with ``(missing)``."""
     if column.type().is_timestamp():
         column = column.cast("date")
@@ -120,8 +120,8 @@ def drivers_of(data: DataSet, names: Sequence[str]) -> ir.Table:
     Returns
     -------
     ibis.expr.types.Table
-        ``customer_id``, and ``driver0``, ``driver1`` … by the order of the names, as from :func:`recorded`; MRR as its
-        logarithm, missing where nothing was paid.
+        ``customer_id``, and ``driver0``, ``driver1`` … by the order of the names: a number without NaN, or text (times
+        as days) with ``(missing)``; MRR as its logarithm, missing where nothing was paid.
     """
     table = data.table("customers")
     if MRR_AT_START in names:
@@ -132,10 +132,37 @@ def drivers_of(data: DataSet, names: Sequence[str]) -> ir.Table:
         joined = table.left_join(first, "customer_id")
         table = joined.select(*table.columns, "__first").mutate(**{name: ibis._["__first"]}).drop("__first")
     columns = [table[n].cast("float64").nullif(0).ln() if n in (MRR, MRR_AT_START) else table[n] for n in names]
-    return table.select("customer_id", **{f"driver{i}": recorded(c) for i, c in enumerate(columns)})
+    return table.select("customer_id", **{f"driver{i}": _recorded(c) for i, c in enumerate(columns)})
 
 
-def comparable(columns: pd.DataFrame, life: pd.DataFrame, remarks: list[str]) -> Known:
+def design_of(
+    columns: pd.DataFrame, life: pd.DataFrame, remarks: list[str], *, all_of_them: bool
+) -> tuple[Known, pd.DataFrame]:
+    """Read columns as drivers and lay out the design of a model of them.
+
+    Parameters
+    ----------
+    columns
+        As drivers are recorded, a row per customer.
+    life
+        ``event`` and ``duration`` of the same customers.
+    remarks
+        Takes what is to be said of columns that are not compared, or not as they are.
+    all_of_them
+        Whether the columns were asked for by name: else MRR is left out where the others mostly explain it.
+
+    Returns
+    -------
+    tuple
+        The drivers that can be compared, and a column for each of their levels but the first, without those that
+        earlier ones determine.
+    """
+    known = _comparable(columns, life, remarks)
+    design = _side_by_side(known, life, remarks)
+    return known, design if all_of_them else _without_follower(design, remarks)
+
+
+def _comparable(columns: pd.DataFrame, life: pd.DataFrame, remarks: list[str]) -> Known:
     """Return the drivers that can be compared."""
     churned = int(life["event"].sum())
     if churned < MIN_EVENTS:
@@ -286,7 +313,7 @@ def _columns(driver: Driver, values: pd.Series) -> dict[tuple[str, str], pd.Seri
     return {(driver.name, driver.levels[0]): scaled} | absent
 
 
-def design_of(known: Known, life: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
+def _side_by_side(known: Known, life: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
     """Put the columns of all drivers side by side, without those that earlier ones determine."""
     columns = {k: v for driver, values in known.values() for k, v in _columns(driver, values).items()}
     if not columns:
@@ -301,7 +328,7 @@ def design_of(known: Known, life: pd.DataFrame, remarks: list[str]) -> pd.DataFr
     return whole[[c for c in whole if c in chosen]]
 
 
-def without_follower(design: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
+def _without_follower(design: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
     """Leave out MRR where the other columns mostly explain it: their ratios would be blurred, and risk hardly gain."""
     keys: list[Any] = list(design)
     own = [i for i, (name, level) in enumerate(keys) if name in (MRR, MRR_AT_START) and level != MISSING]

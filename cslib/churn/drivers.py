@@ -246,9 +246,7 @@ def fit_drivers(data: DataSet, *, drivers: str = "", horizon_months: float = 12.
     check_horizon(horizon_months, unit)
     remarks: list[str] = []
     life, columns = _read(data, _names(data, drivers), remarks)
-    known = reading.comparable(columns, life, remarks)
-    design = reading.design_of(known, life, remarks)
-    design = design if drivers else reading.without_follower(design, remarks)
+    known, design = reading.design_of(columns, life, remarks, all_of_them=bool(drivers))
     design, whole = _fit_sound(design, life, remarks)
     by, fit, tested = _stratified(whole, known, design, life, remarks)
     table = _table(known, _ratios(design, (whole, fit), tested))

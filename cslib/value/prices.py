@@ -265,7 +265,7 @@ class ValueCounts:
     cohorts
         As from :func:`cslib.value.prices.cohort_counts`.
     gaps
-        As from :func:`gap_counts`.
+        As from :func:`_gap_counts`.
     again
         Lives after the first, by ``segment`` (``All`` first): ``lived`` (customer-months), ``n_events`` (that ended).
     """
@@ -325,14 +325,14 @@ def value_counts(data: DataSet, *, segment_by: str = "") -> ValueCounts:
     notes = _notes(data, source, cells[cells["segment"] == "All"], paid)
     if source == "orders":
         cells[["mrr_now", "mrr_now_squared"]] = np.nan
-    gone = gap_counts(data, segment_by=segment_by)
+    gone = _gap_counts(data, segment_by=segment_by)
     notes += (LATER if gone["n_returned"].any() else ONE_LIFE,)
     cohorts = cohort_counts(data, segment_by=segment_by)
     again = _again(data, segment_by)
     return ValueCounts(cells.drop(columns="n_last"), paid, source, notes, cohorts, gone, again)
 
 
-def gap_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
+def _gap_counts(data: DataSet, *, segment_by: str = "") -> pd.DataFrame:
     """Count who came back after so many months, of those who had left for as long.
 
     Parameters
