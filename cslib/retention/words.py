@@ -337,7 +337,7 @@ class Wording:
         hatched = " Hatched: not complete yet." if followed.unfinished else ""
         plotted = (
             f"Percent of each cohort retained, by {self.period}s since it began. "
-            "Blue-green: more than of all cohorts at that age. Ochre: less."
+            "Blue-green: higher than all cohorts together at that age. Ochre: lower."
         )
         return f"{plotted}{left_out}{hatched}"
 

@@ -116,7 +116,7 @@ def test_subtitles_say_what_is_plotted_and_left_out(sample, by_plan):
     )
     assert (
         by_plan.cohorts.subtitle
-        == "Percent of each cohort retained, by months since it began. Blue-green: more than of all cohorts at that age. Ochre: less."
+        == "Percent of each cohort retained, by months since it began. Blue-green: higher than all cohorts together at that age. Ochre: lower."
     )
     assert "hatched" not in by_plan.cohorts.subtitle.lower()
     weekly = Retention(sample, source="usage", period="week", kind="1-4,5-8")

@@ -201,7 +201,7 @@ def test_what_a_chart_leaves_out_is_said():
 
 
 def test_a_heatmap_says_what_it_leaves_out_and_what_hatching_means():
-    plotted = "Percent of each cohort retained, by weeks since it began. Blue-green: more than of all cohorts at that age. Ochre: less."
+    plotted = "Percent of each cohort retained, by weeks since it began. Blue-green: higher than all cohorts together at that age. Ochre: lower."
     say = Wording("usage", period="week")
     whom = pd.Series({"n_customers": 90, "n_cohorts": 36, "unfinished": False}, dtype=object)
     assert say.heatmap(whom, most=36) == plotted
