@@ -27,7 +27,16 @@ from cslib.surveys.change import WORTH_SEEING, answers_needed, change, most_move
 from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, trend_rows
 from cslib.surveys.kpis import as_asked, is_year, of_the_quarter
 from cslib.surveys.scores import EXTRA, judged
-from cslib.surveys.stakes import Landmark, after_answers, money_at_stake, priced, stakes_by_segment, unhappy, who_left
+from cslib.surveys.stakes import (
+    Landmark,
+    after_answers,
+    alike_by,
+    money_at_stake,
+    priced,
+    stakes_by_segment,
+    unhappy,
+    who_left,
+)
 
 TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see drivers
 
@@ -111,7 +120,7 @@ class Surveys(Study):
         cards = say.cards(whole, self._asked.unit, moved, stake, **shown)
         quarter = of_the_quarter(self._data, self._asked)
         subtitle = say.subtitle(whole, self._found.window, quarter)
-        text = say.answer(judged(self._main), moved, stake, of_all=of_all)
+        text = say.answer(judged(self._main), moved, stake, parts=self._parts, of_all=of_all)
         return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter, of_all=of_all))
 
     @cached_property
@@ -242,11 +251,9 @@ class Surveys(Study):
         name, caption = f"{self.survey}_churn", "Churn after an answer, and money at stake"
         if found.remark:
             return Result(name, self._stake, absent=found.remark, caption=caption)
-        column = found.columns[0] if self.by and found.columns else ""
-        parts = priced(stakes_by_segment(found, gross_margin=self._margin)) if column else pd.DataFrame({"n": []})
-        parts = parts[parts["n"] >= self.min_group]
+        parts, column = self._parts, (found.columns or ("",))[0]
         stays = self._say.stays(told, parts, column)
-        also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if column else ()
+        also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if len(parts) else ()
         how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk"}
         how |= {"n_label": "still followed", "behind": self._asked.groups[0], "meaning": "answers"}
         return Result(
@@ -358,11 +365,16 @@ class Surveys(Study):
 
     @cached_property
     def _landmark(self) -> Landmark:
-        return after_answers(self._data, self._asked, self._found.window, columns=self._columns)
+        return after_answers(self._data, self._asked, self._found.window, columns=alike_by(self._data))
 
     @cached_property
     def _stake(self) -> pd.DataFrame:
         return money_at_stake(self._landmark, gross_margin=self._margin)
+
+    @cached_property
+    def _parts(self) -> pd.DataFrame:
+        """What money at stake is the sum of."""
+        return priced(stakes_by_segment(self._landmark, gross_margin=self._margin, least=self.min_group))
 
     @property
     def _told(self) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from cslib.errors import counted, listed, stretch
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_interval, format_value, percent
-from cslib.surveys.answers import STATES, Measure
+from cslib.surveys.answers import SMALL, STATES, Measure
 from cslib.surveys.kpis import KPIS
 from cslib.surveys.scores import extremes, strongest
 from cslib.surveys.stakes import Landmark
@@ -34,6 +34,7 @@ BESIDE_CHURN: Final = (
     f"{link_to('churn_survival#Whom to call first?')} It holds all present customers, and first those who gave a "
     "reason to call: a low score, tickets, or use that has stopped."
 )
+LATE: Final = " In months the difference is less certain: who leaves late in the year loses few of them."
 HOW_TO_READ_LANDMARK: Final = (
     "Everyone here was a customer on the day the lines begin and had been asked before it. Only answers given by then "
     "count: else those who stayed longer would have had more time to answer."
@@ -87,8 +88,9 @@ class Words:
         return f"{of} asked for {self.label} from {window} {once}{alone}"
 
     def answer(
-        self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, of_all: float = math.nan
-    ) -> str:
+        self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, parts: pd.DataFrame,
+        of_all: float = math.nan,
+    ) -> str:  # fmt: skip
         """Answer "how do customers feel, where, and what does it cost?" in at most five sentences.
 
         Parameters
@@ -97,6 +99,8 @@ class Words:
             As from ``surveys.scores.scores``; the first row of ``surveys.change.change``, None where there is nothing
             to compare with; as from ``surveys.stakes.money_at_stake``. All with ``clear``, from
             ``surveys.scores.judged``.
+        parts
+            Of which money is the sum, as from ``surveys.stakes.priced``.
         of_all
             As from ``surveys.change.silence_moves``.
 
@@ -113,7 +117,20 @@ class Words:
         other = score if pd.isna(of_all) else self._score(of_all)
         asked = f"Weighted to everyone asked, it is about {other}." if other != score else ""
         change = f"{_upper(self._moved(moved))}." if moved is not None else ""
-        return " ".join(filter(None, [first, change, asked, self._where(scored), _lost(stakes)]))
+        return " ".join(filter(None, [first, change, asked, self._where(scored), *self._lost(stakes, parts)]))
+
+    def _lost(self, stakes: pd.DataFrame, parts: pd.DataFrame) -> tuple[str, ...]:
+        """Say which group that leaves faster loses most months, and what is known to be at stake."""
+        rows = _clear(stakes).sort_values("rmst_difference_months", kind="stable")
+        if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
+            return ()
+        row = rows.iloc[0]
+        text = f"{_left(row, stakes['group'].iloc[0], 'over 12 months')}."
+        if row.money_ci_lower > 0:
+            return text, f"{self._money(row.money_at_stake)} is at stake."
+        dear = parts[(parts["group"] == row.group) & parts["priced"]].sort_values("money_at_stake", ascending=False)
+        known = [f"{self._money(r.money_at_stake)} is at stake in {_part(r)}" for r in dear.itertuples()]
+        return (text, f"{listed(known)}.") if known else (text,)
 
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():
@@ -408,64 +425,72 @@ class Words:
 
         Parameters
         ----------
-        stakes, parts
-            As from ``surveys.stakes.money_at_stake`` and ``surveys.stakes.stakes_by_segment``, with ``clear``, and what
-            ``surveys.stakes.who_left`` adds.
+        stakes
+            As from ``surveys.stakes.money_at_stake``, with ``clear``, and what ``surveys.stakes.who_left`` adds.
+        parts
+            Of which money is the sum, as from ``surveys.stakes.priced``.
         column
-            Whose values the segments are.
+            Whose values the parts are.
         """
-        told = []
-        for _, row in stakes.iloc[1:-1].iterrows():
-            own = parts[parts["group"] == row.group] if len(parts) else parts
-            told.append(f"{self._stay(row, stakes['group'].iloc[0])}{self._cost(row, own, column)}")
-        return tuple(told)
+        best = stakes["group"].iloc[0]
+        own = [(row, parts[parts["group"] == row.group]) for _, row in stakes.iloc[1:-1].iterrows()]
+        return tuple(f"{self._stay(row, best)}{self._cost(row, its, column)}" for row, its in own)
 
     def alike(self, landmark: Landmark) -> tuple[str, ...]:
         """Say among whom groups are compared."""
-        if not landmark.columns:
+        columns = landmark.differing
+        if not columns:
             return ()
-        who = f"Months and money compare customers of the same {listed(landmark.columns)}"
-        return (f"{who}, where each group has at least five. The chart and the shares that left are of all customers.",)
+        who = f"Months and money compare customers of the same {listed(columns)}, where both groups have at least five"
+        return (f"{who}. The chart and the shares that left are of all customers.",)
 
     def _stay(self, row: pd.Series[Any], best: str) -> str:
         text = f"**{_who(row.group)}** ({_followed(row)}) stayed {_against(row, best)}{_months_apart(row)}"
         if not row.clear:
             return f"{text}, which may be chance."
         fast = "faster" if row.faster else "more slowly"
-        times = "" if pd.isna(row.hazard_ratio) else f": {row.hazard_ratio:.2g} times as fast at the same age"
+        ratio = f"{row.hazard_ratio:.2g} times as fast" if pd.notna(row.hazard_ratio) else fast
         spans = row.rmst_difference_ci_lower <= 0 <= row.rmst_difference_ci_upper
-        late = " In months stayed it may be chance: leaving late in the year costs few of them." * bool(spans)
         worth = "" if pd.isna(row.money_ci_lower) or not row.money_ci_lower > 0 else self._worth(row, best)
-        return f"{text}. They left {fast} by more than chance{times}.{late}{worth}"
+        return f"{text}. At the same age they left {ratio}, more than chance.{LATE * bool(spans)}{worth}"
 
     def _worth(self, row: pd.Series[Any], best: str) -> str:
         """Say what it is worth that a group leaves faster."""
         priced = f"they would pay {self._priced(row)} more over 12 months"
         return f" If today's {row.n_today:,} stayed like {best}, {priced}." * bool(row.rmst_difference_months < 0)
 
-    def _priced(self, row: Any, more: str = "") -> str:
+    def _priced(self, row: Any) -> str:
         ends = format_interval(row.money_ci_lower, row.money_ci_upper, "money", value=row.money_at_stake)
-        return f"{format_value(row.money_at_stake, 'money', self.currency)} ({ends}{more})"
+        return f"{self._money(row.money_at_stake)} ({ends})"
+
+    def _money(self, amount: float) -> str:
+        return format_value(amount, "money", self.currency)
 
     def _cost(self, row: pd.Series[Any], parts: pd.DataFrame, column: str) -> str:
         """Say what is known of the price of a group that leaves faster where the sum is open."""
         unknown = pd.isna(row.money_at_stake + row.money_ci_lower) or row.money_ci_lower > 0
         if not row.clear or unknown or not row.rmst_difference_months < 0:
             return ""
-        total = self._priced(row, "; below 0 nothing would be lost")
-        if parts.empty or parts["priced"].nunique() == 1:
-            return f" What that costs is not clear yet: {total} over 12 months."
-        return self._by_segment(parts, column) + f" {total}."
+        if not len(parts) or not parts["priced"].any():
+            guess = f" (our best guess is {self._money(row.money_at_stake)})" * bool(row.money_at_stake > 0)
+            return f" We cannot tell yet what that costs over 12 months: {self._at_most(row)}{guess}."
+        return self._by_part(row, parts, column)
 
-    def _by_segment(self, parts: pd.DataFrame, column: str) -> str:
-        """Name the segments that have a price, and those that leave the sum open."""
+    def _at_most(self, row: Any) -> str:
+        return "it may be nothing" + f", or up to {self._money(row.money_ci_upper)}" * bool(row.money_ci_upper > 0)
+
+    def _by_part(self, row: pd.Series[Any], parts: pd.DataFrame, column: str) -> str:
+        """Name the parts that have a price, those that are open, and what all of them come to."""
         dear = parts.sort_values("money_at_stake", ascending=False, kind="stable")
-        each: Any = [*dear[dear["priced"]].head(MOST).itertuples()]
-        others: Any = dear[~dear["priced"]].head(MOST).itertuples()
-        known = f"By {column}, {listed([f'{self._priced(r)} in {r.segment}' for r in each])}"
-        either = f"{listed([f'{r.segment} ({_followed(r)})' for r in others])} may go either way"
-        clear = f"{known} {'is' if len(each) == 1 else 'are'} clearly at stake over 12 months"
-        return f" {clear}. {either}, which leaves the sum open:"
+        known: Any = [*dear[dear["priced"]].itertuples()]
+        others: Any = [*dear[~dear["priced"]].itertuples()]
+        clear = (
+            f"By {column}, {listed([f'{self._priced(r)} is at stake in {_part(r)}' for r in known])} over 12 months."
+        )
+        either = [f"In {_part(r)} ({_followed(r)}) we cannot tell yet: {self._at_most(r)}." for r in others]
+        guess = listed([f"{_part(r)} ({self._money(r.money_at_stake)})" for r in others])
+        total = f"Together that is {self._money(row.money_at_stake)} once our best guess for {guess} is counted in"
+        return " ".join(["", clear, *either, f"{total}: {self._at_most(row)}."])
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":
@@ -508,13 +533,6 @@ def _clear(stakes: pd.DataFrame) -> pd.DataFrame:
     return others[others["clear"]]
 
 
-def _lost(stakes: pd.DataFrame) -> str:
-    rows = _clear(stakes).sort_values("rmst_difference_months", kind="stable")
-    if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
-        return ""
-    return f"{_left(rows.iloc[0], stakes['group'].iloc[0], 'over 12 months')}."
-
-
 def _left(row: pd.Series[Any], best: str, span: str) -> str:
     """Say how many of a group left, against the best; the months stayed where that is not what was tested."""
     left, best_left = percent(row.left), percent(row.left_best)
@@ -522,6 +540,10 @@ def _left(row: pd.Series[Any], best: str, span: str) -> str:
         return f"{_who(row.group)} stayed {_against(row, best)} {span}"
     often = f"{_who(row.group)} left {'more' if row.faster else 'less'} often"
     return f"{often}: {left} {span}, against {best_left} of {best}"
+
+
+def _part(row: Any) -> str:
+    return "the others" if row.segment == SMALL else str(row.segment)
 
 
 def _range(scores: Sequence[float]) -> str:

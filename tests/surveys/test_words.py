@@ -28,10 +28,15 @@ NO_QUARTER = pd.DataFrame({"kpi": ["nps"], "value": [30.0]})
 NOBODY = judged(
     pd.DataFrame(columns=["group", "rmst_difference_months", "money_at_stake", "money_ci_lower", "p_adjusted"])
 )
+NO_PARTS = pd.DataFrame({"group": [], "priced": []}).astype({"priced": bool})
 
 
 def shift(found):
     return next((row for _, row in judged(change(found)).iterrows()), None)
+
+
+def told(found, moved, stakes=NOBODY, parts=NO_PARTS, say=SAY, **more):
+    return say.answer(judged(scores(found)), moved, stakes, parts=parts, **more)
 
 
 def cards(found, stakes=NOBODY, survey="nps"):
@@ -40,17 +45,17 @@ def cards(found, stakes=NOBODY, survey="nps"):
 
 
 def test_the_answer_names_score_interval_and_who_stands_out():
-    text = SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY)
+    text = told(GLAD, shift(GLAD))
     assert text == "**NPS is 8** (95 % interval −3 to 18, 260 customers). **A (plan) stands out** with 60."
-    asked = Words("nps", span="over the last 12 months").answer(judged(scores(GLAD)), None, NOBODY)
+    asked = told(GLAD, None, say=Words("nps", span="over the last 12 months"))
     assert asked.startswith("**NPS is 8** over the last 12 months (95 % interval")
-    weighted = SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY, of_all=2.2)
+    weighted = told(GLAD, shift(GLAD), of_all=2.2)
     assert weighted == text.replace(" **A (plan)", " Weighted to everyone asked, it is about 2. **A (plan)")
-    assert SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY, of_all=7.9) == text
+    assert told(GLAD, shift(GLAD), of_all=7.9) == text
 
 
 def test_no_difference_and_no_change_are_said_to_be_none():
-    text = SAY.answer(judged(scores(SAME)), shift(SAME), NOBODY)
+    text = told(SAME, shift(SAME))
     assert "No segment clearly differs from the others." in text
     assert "Much the same as 33 in the window before, within the margin of error." in text
 
@@ -185,7 +190,7 @@ def stake(p=0.001, low=50.0, **more):
     return who_left(judged(table.assign(**more)))
 
 
-def stays(stakes, parts=NOBODY):
+def stays(stakes, parts=NO_PARTS):
     return SAY.stays(stakes, parts, "plan")
 
 
@@ -200,19 +205,20 @@ def test_money():
     assert one.startswith(
         "**Detractors** (50 customers, 9 left) stayed 1.5 months less than promoters (95 % interval 0.5 to"
     )
-    assert "They left faster by more than chance: 2.2 times as fast at the same age." in one
+    assert "At the same age they left 2.2 times as fast, more than chance." in one
     assert one.endswith("If today's 40 stayed like promoters, they would pay USD 150 (50 to 300) more over 12 months.")
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which may be chance.")
-    text = SAY.answer(judged(scores(SAME)), None, stake())
-    assert text.endswith("Detractors left more often: 48 % over 12 months, against 27 % of promoters.")
+    text = told(SAME, None, stake())
+    assert text.endswith("left more often: 48 % over 12 months, against 27 % of promoters. USD 150 is at stake.")
 
 
 def test_a_price_that_may_be_none_is_told_with_all_of_its_interval():
     (unsure, _), (unknown, _) = stays(stake(low=-5.0)), stays(stake(money_at_stake=np.nan))
-    assert unsure.endswith(
-        "What that costs is not clear yet: USD 150 (−5 to 300; below 0 nothing would be lost) over 12 months."
-    )
+    cost = "We cannot tell yet what that costs over 12 months: it may be nothing"
+    assert unsure.endswith(f"{cost}, or up to USD 300 (our best guess is USD 150).")
+    (none, _) = stays(stake(low=-5.0, money_at_stake=-20, money_ci_upper=-1.0))
+    assert none.endswith(f"{cost}."), "nothing below zero is told as an amount"
     assert "USD" not in unknown
     assert "USD" not in SAY.money(stake(low=-5.0))
 
@@ -229,8 +235,8 @@ def test_shares_that_left_are_told_only_where_they_differ_as_the_test_has_it():
 
 def test_months_that_may_go_either_way_are_told_so():
     spans = stays(stake(rmst_difference_ci_lower=-1.4, rmst_difference_ci_upper=0.02))
-    assert "stayed 1.5 months less than promoters (95 % interval: 1.4 less to 0.0 more). They" in spans[0]
-    assert "In months stayed it may be chance" in spans[0]
+    assert "stayed 1.5 months less than promoters (95 % interval: 1.4 less to 0.0 more). At" in spans[0]
+    assert "In months the difference is less certain: who leaves late in the year loses few of them." in spans[0]
     more = stays(stake(rmst_difference_months=1.5, rmst_difference_ci_lower=0.4, rmst_difference_ci_upper=2.0))
     assert "stayed 1.5 months more than promoters (95 % interval 0.4 to 2.0)" in more[0]
 
@@ -238,29 +244,29 @@ def test_months_that_may_go_either_way_are_told_so():
 def test_of_a_group_that_has_left_whole_nothing_is_at_stake_and_no_interval_is_told():
     unknown = dict.fromkeys(("rmst_difference_ci_lower", "rmst_difference_ci_upper", "money_ci_lower"), np.nan)
     text = stays(stake(**unknown, n_today=0, money_at_stake=0.0))[0]
-    assert "stayed 1.5 months less than promoters. They left faster by more than chance" in text
+    assert "stayed 1.5 months less than promoters. At the same age they left 2.2 times as fast" in text
     assert "USD" not in text
 
 
-def test_a_price_that_segments_have_and_all_together_do_not():
+def test_a_price_that_parts_have_and_all_together_do_not():
     """Team and Pro leave faster, of few it is not known; where all together have a price, nothing is added."""
-    few = stake(p=0.6).assign(n=16, n_churned=2)
+    few = stake(p=0.6, money_at_stake=-25, money_ci_lower=-60.0, money_ci_upper=10.0).assign(n=16, n_churned=2)
     parts = priced(pd.concat([stake().assign(segment="Team"), few.assign(segment="Big")], ignore_index=True))
-    unsure, sum_of_all = stake(low=-5.0), "USD 150 (−5 to 300; below 0 nothing would be lost)"
+    unsure = stake(low=-5.0, money_at_stake=125)
     assert stays(unsure, parts)[0].endswith(
-        " By plan, USD 150 (50 to 300) in Team is clearly at stake over 12 months. Big (16 customers, 2 left) may go "
-        f"either way, which leaves the sum open: {sum_of_all}."
+        " By plan, USD 150 (50 to 300) is at stake in Team over 12 months. In Big (16 customers, 2 left) we cannot tell "
+        "yet: it may be nothing, or up to USD 10. Together that is USD 125 once our best guess for Big (USD −25) is "
+        "counted in: it may be nothing, or up to USD 300."
     )
+    assert told(SAME, None, unsure, parts).endswith("against 27 % of promoters. USD 150 is at stake in Team.")
     assert stays(stake(), parts) == stays(stake())
-    assert ". Big (1 customer, 0 left) may" in stays(unsure, parts.replace({16: 1, 2: 0}))[0]
+    assert ". In Big (1 customer, 0 left) we" in stays(unsure, parts.replace({16: 1, 2: 0}))[0]
+    rest = priced(pd.concat([parts, few.assign(segment="(small groups)")], ignore_index=True))
+    assert "guess for Big (USD −25) and the others (USD −25) is counted" in stays(unsure, rest)[0]
     two = priced(pd.concat([parts, stake().assign(segment="Pro", money_at_stake=200)], ignore_index=True))
-    assert (
-        " By plan, USD 200 (50 to 300) in Pro and USD 150 (50 to 300) in Team are clearly at" in stays(unsure, two)[0]
-    )
-    for alone in ("Team", "Big"):
-        assert stays(unsure, parts[parts["segment"] == alone])[0].endswith(
-            f"not clear yet: {sum_of_all} over 12 months."
-        )
+    both = "USD 200 (50 to 300) is at stake in Pro and USD 150 (50 to 300) is at stake in Team over 12 months."
+    assert f" By plan, {both}" in stays(unsure, two)[0]
+    assert "We cannot tell yet what that costs" in stays(unsure, parts[parts["segment"] == "Big"])[0]
 
 
 def test_the_group_with_the_most_money_at_stake_has_a_card():
@@ -274,9 +280,11 @@ def test_money_that_may_be_none_has_no_card():
 
 
 def test_among_whom_groups_are_compared_is_said():
-    found = Landmark(measure("nps"), 12, columns=("plan", "region", "channel"))
+    """All are on one plan: nobody is told that they are alike in it."""
+    lives = pd.DataFrame({"by_0": ["Team"] * 2, "by_1": ["EU", "US"], "by_2": ["Web", "Shop"]})
+    found = Landmark(measure("nps"), 12, lives=lives, columns=("plan", "region", "channel"))
     (text,) = SAY.alike(found)
-    assert "customers of the same plan, region and channel, where each group has at least five." in text
+    assert "customers of the same region and channel, where both groups have at least five." in text
     assert text.endswith("The chart and the shares that left are of all customers.")
     assert SAY.alike(replace(found, columns=())) == ()
 
@@ -288,15 +296,15 @@ def test_a_group_nobody_left_of_and_one_that_stays_longer():
     text = " ".join(stays(longer))
     assert "nan" not in text
     assert "would pay" not in text
-    assert "They left more slowly by more than chance." in text
-    assert "over 12 months" not in SAY.answer(judged(scores(SAME)), None, longer)
+    assert "At the same age they left more slowly, more than chance." in text
+    assert "over 12 months" not in told(SAME, None, longer)
     assert len(cards(SAME, longer)) == 2
 
 
 def test_how_fast_they_leave_is_what_was_tested_also_where_months_are_lost():
     """Customers alike at the same age are compared, the months are not: they may differ in direction."""
     text = " ".join(stays(stake(hazard_ratio=[1, 0.9, 1.1, np.nan])))
-    assert "They left more slowly by more than chance: 0.9 times as fast at the same age." in text
+    assert "At the same age they left 0.9 times as fast, more than chance." in text
 
 
 def test_who_stayed_silent():
