@@ -15,6 +15,7 @@ from cslib.data.contract import SCALES
 from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
 from cslib.data.words import on_card
+from cslib.errors import counted
 from cslib.show.charts import left_out, panels_with_bands, undrawn
 from cslib.show.estimates import forest_plot
 from cslib.show.result import Answer, Result, Study
@@ -120,7 +121,7 @@ class Surveys(Study):
         cards = say.cards(whole, self._asked.unit, moved, stake, **shown)
         quarter = of_the_quarter(self._data, self._asked)
         subtitle = say.subtitle(whole, self._found.window, quarter)
-        text = say.answer(judged(self._main), moved, stake, parts=self._parts, of_all=of_all)
+        text = say.answer(judged(self._groups), moved, stake, parts=self._parts, of_all=of_all)
         return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter, of_all=of_all))
 
     @cached_property
@@ -150,8 +151,10 @@ class Surveys(Study):
         every = self._every
         own = every["segment_by"].isin(self._columns)
         table, others = estimate.drivers(every[own]), estimate.drivers(every[~own])
+        n = int(every.loc[own, "p_adjusted"].notna().sum())
         name, caption = f"{self.survey}_drivers", f"{self._asked.label} of each group against all others"
-        notes = self._say.other_answers(others[others["clear"] & (others["segment"] != replies.SMALL)])
+        clear = others[others["clear"] & (others["segment"] != replies.SMALL)]
+        notes = self._say.other_answers(clear.sort_values("difference", key=abs, ascending=False, kind="stable"))
         scored = every.drop(columns=list(EXTRA))
         also = (
             Result(self.survey, scored, caption=f"{self._asked.label} by segment, each against all other answers"),
@@ -160,14 +163,14 @@ class Surveys(Study):
         rest: Any = {"notes": notes, "also": also, "caption": caption}
         if table.empty:
             return Result(name, table, absent="There is no column to compare answers by.", **rest)
-        label, title = self._asked.label, self._say.drivers(table[table["clear"]])
+        label, title = self._asked.label, self._say.drivers(estimate.strongest(table, "contribution"), n)
         if not wanted(self.by):  # the chart of groups holds the same ones
             return Result(name, table, f"{title}.", most=0, **rest)
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
         return Result(
             name, table, title,
-            f"{label} minus that of all other customers, 95 % intervals: one in twenty leaves out 0 by chance alone; "
-            "n: answers.",
+            f"{label} of each group minus that of all other customers, with 95 % intervals; n: answers. In colour: "
+            f"clearly different, allowing for {counted(n, 'group')} compared.",
             partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", **rest,
         )  # fmt: skip
 
@@ -178,7 +181,7 @@ class Surveys(Study):
         grid = estimate.cells(self._found, pair, min_group=self.min_group) if pair else pd.DataFrame()
         if not pair or min(grid["row"].nunique(), grid["column"].nunique()) < 2:
             return Result("crossed", self._every.iloc[:0], caption=caption, most=0)
-        table = self._scored(self._found, [pair])
+        table = estimate.of_columns(self._scored(self._found, beside=[pair]), [estimate.JOIN.join(pair)])
         for axis, column in zip(("row", "column"), pair, strict=True):
             grid[axis] = pd.Categorical(grid[axis], self._order(column))
         how: Any = {"row": pair[0], "column": pair[1], "score": self.survey, "unit": self._asked.unit}
@@ -216,7 +219,7 @@ class Surveys(Study):
         """What moved since the window before: the answers, or who gives them?"""
         name, least = f"{self.survey}_change", WORTH_SEEING[self.survey]
         caption = (
-            "Change between the windows, by segment; 95 % intervals, of which one in twenty leaves out 0 by chance"
+            f"Change between the windows{f' by {self._split}' * bool(self._split)}, with 95 % intervals in brackets"
         )
         needed = self._say.needed(answers_needed(self._found, least), least, self._shift)
         title = self._say.change(self._shift)
@@ -318,12 +321,18 @@ class Surveys(Study):
     @cached_property
     def _every(self) -> pd.DataFrame:
         """Scores by all columns, and by what was said in other surveys."""
-        return self._scored(self._found)
+        others = [c for c in self._found.columns if c not in self._columns]
+        return self._scored(self._found, beside=others)
 
-    @cached_property
+    @property
+    def _groups(self) -> pd.DataFrame:
+        """Scores by all columns: the one family of comparisons."""
+        return estimate.of_columns(self._every, self._columns)
+
+    @property
     def _main(self) -> pd.DataFrame:
         """Scores by the columns asked for."""
-        return self._scored(self._found, wanted(self.by) or self._columns)
+        return estimate.of_columns(self._every, wanted(self.by) or self._columns)
 
     @property
     def _split(self) -> str:
@@ -391,8 +400,8 @@ class Surveys(Study):
         when: Any = {"window": self.window, "compare_to": self.compare_to}
         return replies.answers(self._data, asked, columns=self._columns, **when, **more)
 
-    def _scored(self, found: Answers, columns: Sequence[str | tuple[str, str]] = ()) -> pd.DataFrame:
-        return estimate.scores(found, columns=columns, min_group=self.min_group)
+    def _scored(self, found: Answers, *, beside: Sequence[str | tuple[str, str]] = ()) -> pd.DataFrame:
+        return estimate.family(found, self._columns, beside=beside, min_group=self.min_group)
 
     def _bars(self, asked: Measure, scored: pd.DataFrame) -> Result:
         """Show the answers of each group, and its score."""
@@ -411,11 +420,12 @@ class Surveys(Study):
         asked = self._measured([name for name in SCALES if name != self._asked.survey][place])
         columns = wanted(self.by) or self._columns
         if asked in self._answered:
-            scored, say = self._scored(self._counted(asked), columns), replace(self._say, survey=asked.survey)
+            scored = estimate.of_columns(self._scored(self._counted(asked)), columns)
+            say = replace(self._say, survey=asked.survey)
             notes = say.last_quarter(of_the_quarter(self._data, asked))
             return replace(self._bars(asked, scored), title=say.other(scored.iloc[0]), notes=notes)
         none = replace(self._found, measure=asked, counts=self._found.counts.iloc[:0])
-        table = self._scored(none, columns).drop(columns=list(EXTRA))
+        table = estimate.of_columns(self._scored(none), columns).drop(columns=list(EXTRA))
         why = f"Nobody answered {asked.label} from {self._found.window}."
         return Result(asked.survey, table, absent=why, caption=f"Answers and {asked.label} by segment")
 

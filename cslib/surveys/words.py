@@ -26,8 +26,8 @@ SAID: Final = {STATES[0]: "got no answer", STATES[1]: "was never asked"}
 WEIGHTED: Final = {"nothing": "as answered", "all of these": "everything on record"}
 HOW_TO_READ_SCORES: Final = (
     "Each bar holds all answers of a segment. The line at the right is the 95 % interval of its score: where two "
-    "intervals overlap widely, the difference may be chance. A score in colour is clearly different from the other "
-    "answers, with all comparisons allowed for."
+    "intervals overlap widely, the difference may be chance. A score in colour clearly differs from that of all other "
+    "customers, allowing for how many groups are compared."
 )
 BESIDE_CHURN: Final = (
     "This list knows the latest answer alone, and is in order of revenue. The churn report has a list, too: "
@@ -96,7 +96,7 @@ class Words:
         Parameters
         ----------
         scored, moved, stakes
-            As from ``surveys.scores.scores``; the first row of ``surveys.change.change``, None where there is nothing
+            As from ``surveys.scores.family``; the first row of ``surveys.change.change``, None where there is nothing
             to compare with; as from ``surveys.stakes.money_at_stake``. All with ``clear``, from
             ``surveys.scores.judged``.
         parts
@@ -135,10 +135,10 @@ class Words:
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():
             return ""
-        row = strongest(scored, "contribution")
+        row, n = strongest(scored, "contribution"), int(scored["p_adjusted"].notna().sum())
         if row is None:
-            return "No segment clearly differs from the others."
-        return f"**{_named(row)} stands out** with {self._score(row[self.survey])}."
+            return f"{_none_of(n)} clearly stands out."
+        return f"**{_named(row)} stands out** with {self._score(row[self.survey])}, among {n} groups compared."
 
     def cards(
         self, whole: pd.Series[Any], unit: str, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *,
@@ -230,8 +230,9 @@ class Words:
             return ()
         scores = f"from {self._score(row.score_before)} to {self._score(row.score_now)}"
         found = f"{self._signed(row.change)}, 95 % interval {self._ends(row.ci_lower)} to {self._ends(row.ci_upper)}"
-        chance = "more than chance" if row.clear else f"but not more than chance does to one of {row.among}"
-        return (f"**{row.segment} moved most**: {scores} ({found}), {chance}.",)
+        of = f"One of {row.among} segments may well move as much by chance."
+        chance = f" That is more than chance, allowing for {row.among} compared." if row.clear else f" {of}"
+        return (f"**{row.segment} moved most**: {scores} ({found}).{chance}",)
 
     def parts(self, moved: pd.DataFrame, column: str) -> tuple[str, ...]:
         """Say what the change of all is made of, where there are segments to tell it by; from ``change.change``."""
@@ -352,11 +353,10 @@ class Words:
         told = [f"{self._score(v)}{span}" for v, span in zip(scores, spans, strict=True)]
         return pd.DataFrame({"weighted by": table["weighted_by"].replace(WEIGHTED), self.label: told})
 
-    def drivers(self, clear: pd.DataFrame) -> str:
-        """State whose score stands apart most; from the rows that do by more than chance, the largest first."""
-        if clear.empty:
-            return f"No group on record clearly stands apart in {self.label}"
-        row = clear.iloc[0]
+    def drivers(self, row: pd.Series[Any] | None, n: int) -> str:
+        """State whose score stands out most, from its row; None: nobody's does, of so many groups compared."""
+        if row is None:
+            return f"{_none_of(n)} clearly stands out in {self.label}"
         apart = self._beside(row.difference)
         who = f"customers whose {row.segment_by} is {row.segment}"
         return f"{self.label} is {apart} among {who} ({percent(row.share)} of those who answered)"
@@ -369,7 +369,7 @@ class Words:
         each = ((r.segment_by.removesuffix(" answer"), SAID.get(r.segment, f"was {r.segment}"), r) for r in rows)
         told = [f"{self._beside(r.difference)} where {survey} {said}" for survey, said, r in each]
         text = f"{self.label} goes with the answers to other surveys: it is {listed(told)}"
-        return (f"{text}. These are answers, no traits to choose customers by.",)
+        return (f"{text}. That is no cause: who is happy answers so everywhere.",)
 
     def _beside(self, difference: float) -> str:
         return f"{self._points(difference)} {'higher' if difference >= 0 else 'lower'}"
@@ -525,6 +525,10 @@ def _upper(text: str) -> str:
 
 def _named(row: pd.Series[Any]) -> str:
     return f"{row.segment} ({row.segment_by})"
+
+
+def _none_of(n: int) -> str:
+    return f"None of the {n} groups compared" if n > 1 else "No group"
 
 
 def _clear(stakes: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from survey_world import by_period, counted
 
 from cslib.surveys.answers import measure
 from cslib.surveys.change import change, most_moved, non_response, silence_moves
-from cslib.surveys.scores import distribution, drivers, every_answer, judged, last_period, scores, trend
+from cslib.surveys.scores import distribution, drivers, every_answer, judged, last_period, scores, strongest, trend
 from cslib.surveys.stakes import Landmark, priced, who_left
 from cslib.surveys.words import Words
 
@@ -46,7 +46,10 @@ def cards(found, stakes=NOBODY, survey="nps"):
 
 def test_the_answer_names_score_interval_and_who_stands_out():
     text = told(GLAD, shift(GLAD))
-    assert text == "**NPS is 8** (95 % interval −3 to 18, 260 customers). **A (plan) stands out** with 60."
+    assert (
+        text
+        == "**NPS is 8** (95 % interval −3 to 18, 260 customers). **A (plan) stands out** with 60, among 3 groups compared."
+    )
     asked = told(GLAD, None, say=Words("nps", span="over the last 12 months"))
     assert asked.startswith("**NPS is 8** over the last 12 months (95 % interval")
     weighted = told(GLAD, shift(GLAD), of_all=2.2)
@@ -56,7 +59,7 @@ def test_the_answer_names_score_interval_and_who_stands_out():
 
 def test_no_difference_and_no_change_are_said_to_be_none():
     text = told(SAME, shift(SAME))
-    assert "No segment clearly differs from the others." in text
+    assert "None of the 3 groups compared clearly stands out." in text
     assert "Much the same as 33 in the window before, within the margin of error." in text
 
 
@@ -96,11 +99,11 @@ def test_the_segment_that_moved_most_is_told_with_its_verdict():
     rows = [("A", 9, -2, 60), ("A", -2, 9, 30), ("A", -2, 0, 30), ("B", 0, -2, 60), ("B", -2, 0, 48), ("B", -2, 9, 12)]
     (text,) = SAY.moved_most(most_moved(judged(change(answers(*rows), "plan"))))
     assert text.startswith("**A moved most**: from 100 to 0 (−100 points, 95 % interval −1")
-    assert text.endswith("), more than chance.")
+    assert text.endswith("). That is more than chance, allowing for 2 compared.")
     few = [*(("A", 8, -2, 8), ("A", -2, 8, 7), ("A", -2, 9, 1)), *(("B", 8, -2, 8), ("B", -2, 8, 8))]
     (text,) = SAY.moved_most(most_moved(judged(change(answers(*few), "plan", min_group=1))))
     assert text.startswith("**A moved most**: from 0 to 12 (+12 points")
-    assert text.endswith("), but not more than chance does to one of 2.")
+    assert text.endswith("). One of 2 segments may well move as much by chance.")
     assert SAY.moved_most(most_moved(judged(change(SAME, "plan")))) == (), "nothing moved"
     assert SAY.moved_most(None) == ()
 
@@ -394,10 +397,11 @@ def test_distribution():
 def test_who_scores_higher():
     table = drivers(scores(GLAD))
     assert (
-        SAY.drivers(table[table["clear"]])
+        SAY.drivers(strongest(table, "contribution"), 3)
         == "NPS is 85 points higher among customers whose plan is A (38 % of those who answered)"
     )
-    assert SAY.drivers(table.iloc[:0]) == "No group on record clearly stands apart in NPS"
+    assert SAY.drivers(None, 11) == "None of the 11 groups compared clearly stands out in NPS"
+    assert SAY.drivers(None, 1) == "No group clearly stands out in NPS"
 
 
 def test_answers_to_other_surveys_are_told_apart_from_traits():
@@ -405,7 +409,7 @@ def test_answers_to_other_surveys_are_told_apart_from_traits():
     clear = pd.DataFrame(rows, columns=["segment_by", "segment", "difference"])
     assert SAY.other_answers(clear) == (
         "NPS goes with the answers to other surveys: it is 53 points higher where CES was easy, 30 points lower where CSAT got "
-        "no answer and 26 points higher where CSAT was never asked. These are answers, no traits to choose customers by.",
+        "no answer and 26 points higher where CSAT was never asked. That is no cause: who is happy answers so everywhere.",
     )
     assert SAY.other_answers(clear.head(0)) == ()
 
