@@ -299,8 +299,34 @@ def _present(data: DataSet, groups: ir.Table) -> pd.DataFrame:
     return paid.group_by(keys).aggregate(**sums).execute().sort_values(keys, ignore_index=True)
 
 
-def unhappy(data: DataSet, asked: Measure, window: Window, *, column: str = "") -> pd.DataFrame:
-    """List the present customers whose latest answer is among the worst, the dearest first.
+def risks(stakes: pd.DataFrame, parts: pd.DataFrame, group: str) -> pd.Series[float]:
+    """Give the share of a group that left by the horizon, in each part, the highest first, and of all at the end.
+
+    Parameters
+    ----------
+    stakes, parts
+        As from :func:`money_at_stake` and :func:`stakes_by_segment`.
+    group
+        Such as detractors.
+
+    Returns
+    -------
+    pandas.Series
+        By segment; ``(small groups)`` has the share of all. Empty where nobody of the group was followed.
+    """
+    each = pd.concat([parts[parts["segment"] != SMALL], stakes.assign(segment=SMALL)]).query("group == @group")
+    survival = next((c for c in stakes if str(c).startswith("survival_")), "")
+    if each.empty or each[survival].isna().any():
+        return pd.Series(dtype=float)
+    left = 1 - each.set_index("segment")[survival].astype(float)
+    return pd.concat([left.iloc[:-1].sort_values(ascending=False, kind="stable"), left.iloc[-1:]])
+
+
+def unhappy(
+    data: DataSet, asked: Measure, window: Window, *, column: str = "", part: str = "",
+    known: pd.Series[float] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """List the present customers whose latest answer is among the worst, those first of whom most MRR may be lost.
 
     Parameters
     ----------
@@ -312,11 +338,14 @@ def unhappy(data: DataSet, asked: Measure, window: Window, *, column: str = "") 
         Whose invitations count.
     column
         Of customers, to tell of each; empty: none.
+    part, known
+        A column of customers, and as from :func:`risks` the risk of its values. Without them all have the same risk.
 
     Returns
     -------
     pandas.DataFrame
-        ``customer_id``, the column, ``mrr`` (money a month; missing where not known), ``score``, ``answered_on``.
+        ``customer_id``, the column, ``mrr`` (money a month; missing where not known), ``score``, ``answered_on``; in
+        order of MRR × risk, of the same by the answer, the worst first.
     """
     inside = Asked(asked, window.first, window.last)
     rows, worst = data.table("surveys"), [s for s, place in zip(asked.scores, asked.places, strict=True) if place == 2]
@@ -326,13 +355,20 @@ def unhappy(data: DataSet, asked: Measure, window: Window, *, column: str = "") 
     each = each.join(given.group_by("customer_id").aggregate(answered_on=day.max()), "customer_id")
     if data.has_dates("customers"):
         each = each.semi_join(lives(data).filter(ibis._.here), "customer_id")
-    each = with_columns(each.select("customer_id", "score", "answered_on"), data, {"own": column} if column else {})
+    told = {name: c for name, c in {"own": column, "part": part}.items() if c}
+    each = with_columns(each.select("customer_id", "score", "answered_on"), data, told)
     price = current_mrr(data) if "customers" in data.tables else None
     each = each.left_join(price, "customer_id").drop("customer_id_right") if price is not None else each
-    table = each.execute().reindex(columns=["customer_id", *["own"] * bool(column), "mrr", "score", "answered_on"])
-    order = ["mrr", "score", "customer_id"]
-    table = table.sort_values(order, ascending=[False, True, True], ignore_index=True)
-    return table.rename(columns={"own": column}).astype({"mrr": float})
+    table = each.execute()
+    table["mrr"] = table["mrr"].astype(float) if "mrr" in table else np.nan
+    table["loss"] = table["mrr"] * (_risk(table["part"], known) if part and known is not None and len(known) else 1.0)
+    table = table.sort_values(["loss", "score", "customer_id"], ascending=[False, True, True], ignore_index=True)
+    shown = ["customer_id", *["own"] * bool(column), "mrr", "score", "answered_on"]
+    return table[shown].rename(columns={"own": column})
+
+
+def _risk(part: pd.Series[str], known: pd.Series[float]) -> pd.Series[float]:
+    return part.map(known).fillna(known[SMALL]).astype(float)
 
 
 def money_at_stake(found: Landmark, *, gross_margin: float = 1.0) -> pd.DataFrame:

@@ -34,6 +34,7 @@ from cslib.surveys.stakes import (
     alike_by,
     money_at_stake,
     priced,
+    risks,
     stakes_by_segment,
     unhappy,
     who_left,
@@ -270,12 +271,16 @@ class Surveys(Study):
     def unhappy(self) -> Result:
         """Which unhappy customers to call first?"""
         column = next((c for c in self._columns if replies.holder_of(self._data, c) == "customers"), "")
-        table = unhappy(self._data, self._asked, self._found.window, column=column)
-        name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst, by MRR"
+        known, (part, *_) = risks(self._stake, self._parts, self._asked.groups[2]), (*self._landmark.columns, "")
+        how: Any = {"part": part, "known": known}
+        table = unhappy(self._data, self._asked, self._found.window, column=column, **how)
+        name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst"
         why = "" if len(table) else f"No present customer is among the {self._asked.groups[2]}."
-        how: Any = {"formats": {"mrr": "amount", "score": "plain"}, "labels": words.UNHAPPY, "absent": why, "most": 10}
+        how = {"formats": {"mrr": "amount", "score": "plain"}, "labels": words.UNHAPPY, "absent": why, "most": 10}
         shown = table.loc[:, table.notna().any()] if len(table) else table
-        how["notes"] = (words.BESIDE_CHURN,) * ("customers" in self.data.tables and len(table) > 0)
+        if len(table):
+            order = self._say.order(table, known, self._asked.groups[2])
+            how["notes"] = (order, *(words.BESIDE_CHURN,) * ("customers" in self.data.tables))
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
 
     @cached_property

@@ -30,7 +30,7 @@ HOW_TO_READ_SCORES: Final = (
     "customers, allowing for how many groups are compared."
 )
 BESIDE_CHURN: Final = (
-    "This list knows the latest answer alone, and is in order of revenue. The churn report has a list, too: "
+    "The churn report has a list, too: "
     f"{link_to('churn_survival#Whom to call first?')} It holds all present customers, and first those who gave a "
     "reason to call: a low score, tickets, or use that has stopped."
 )
@@ -404,6 +404,20 @@ class Words:
         who = f"{counted(n, 'customer')} of today last answered {_range(worst)} ({asked.groups[2]})"
         paid = format_value(table["mrr"].sum(), "money", self.currency)
         return f"{who}" + (f" and pay{s} {paid} a month" if table["mrr"].notna().any() else "")
+
+    def order(self, table: pd.DataFrame, known: pd.Series[float], group: str) -> str:
+        """Say in which order ``surveys.stakes.unhappy`` lists customers, from ``surveys.stakes.risks``."""
+        if table["mrr"].isna().all():
+            return "The list is in order of the answer, the worst first."
+        if known.empty:
+            return f"The list is in order of MRR: how many {group} leave is not known yet, so all count alike."
+        *parts, every = (f"{percent(risk)} in {name}" for name, risk in known.items())
+        if not parts:
+            left = f"{every.split(' in ')[0]} of {group} left within 12 months"
+            return f"The list is in order of MRR, as we take everybody on it to be as likely to leave: {left}."
+        shown = [*parts[:MOST], *[f"{len(parts) - MOST} more"] * (len(parts) > MOST)]
+        what = f"what we expect to lose: MRR times the share of {group} who left within 12 months"
+        return f"The list is in order of {what}, {listed(shown)}."
 
     def followed(self, landmark: Landmark) -> str:
         """Say whom the lines of survival after an answer are about."""

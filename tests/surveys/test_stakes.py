@@ -21,6 +21,7 @@ from cslib.surveys.stakes import (
     alike_by,
     money_at_stake,
     priced,
+    risks,
     stakes_by_segment,
     unhappy,
     who_left,
@@ -79,6 +80,35 @@ def test_unhappy_customers_of_today_the_dearest_first():
     alone = unhappy(load({"surveys": again}, as_of="2025-06-29"), NPS, WINDOW)
     assert sorted(alone["customer_id"]) == ["glad", "late", "sad"]
     assert alone["mrr"].isna().all()
+
+
+def test_unhappy_customers_are_in_order_of_what_may_be_lost():
+    """A at 99 a month and a tenth who leave comes after B at 20 and six tenths; C of unknown risk counts as all do."""
+    rows = [("a", "A", 99), ("b", "B", 20), ("c", "C", 50)]
+    customers = pd.DataFrame(rows, columns=["customer_id", "plan", "mrr"]).assign(
+        started_on="2024-01-01", churned_on=None
+    )
+    answers = asked(*((name, "2025-03-01", 3, "2025-03-02") for name in "abc"))
+    known_risks = pd.Series({"B": 0.6, "A": 0.1, "(small groups)": 0.3})
+    data = known(customers, answers)
+    table = unhappy(data, NPS, WINDOW, part="plan", known=known_risks)
+    assert table["customer_id"].tolist() == ["c", "b", "a"]
+    assert list(table) == ["customer_id", "mrr", "score", "answered_on"]
+    for none in (pd.Series(dtype=float), None):
+        alike = unhappy(data, NPS, WINDOW, part="plan", known=none)
+        assert alike["customer_id"].tolist() == ["a", "c", "b"]
+
+
+def test_the_risk_of_each_part_and_of_all():
+    """Of Basics 39 of 40 unhappy ones left, of Pros 5 of 10, of Tops none; of all 44 of 55."""
+    found = plans(*THREE, prices=PRICES)
+    stakes, parts = money_at_stake(found), stakes_by_segment(found)
+    left = risks(stakes, parts, "detractors")
+    assert list(left.index) == ["Basic", "Pro", "Top", "(small groups)"]
+    assert left.tolist() == pytest.approx([39 / 40, 0.5, 0.0, 44 / 55])
+    assert risks(stakes, parts, "passives").empty
+    nobody = Landmark(NPS, 12, remark="Nobody.")
+    assert risks(money_at_stake(nobody), stakes_by_segment(nobody), "detractors").empty
 
 
 def test_an_answer_without_its_day_is_known_from_the_invitation_on():

@@ -252,8 +252,12 @@ def test_what_a_clear_change_is_made_of_is_told():
 
 
 def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan):
-    (beside,) = by_plan.unhappy.notes
-    assert beside.startswith("This list knows the latest answer alone, and is in order of revenue.")
+    order, beside = by_plan.unhappy.notes
+    assert order == (
+        "The list is in order of what we expect to lose: MRR times the share of detractors who left within 12 months, "
+        "58 % in Starter, 52 % in Team and 12 % in Enterprise."
+    )
+    assert beside.startswith("The churn report has a list, too: [Whom to call first?]")
     assert "(churn_survival#whom-to-call-first)" in beside
 
 
@@ -288,15 +292,15 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert whole.mix_effect + whole.within_effect == pytest.approx(whole.change)
     silent = by_plan.silence.table.set_index("weighted_by")["nps"]
     assert silent["all of these"] < silent["nothing"]
-    assert "of error. Weighted to everyone asked, it is about 32. No segment" in by_plan.answer.text
+    assert "of error. Weighted to everyone asked, it is about 32. None of the 11 groups" in by_plan.answer.text
     assert by_plan.answer.notes == (
         "**Which NPS to quote**: 37, over the last 12 months. The 43.6 that the scorecard has as well is of the 3 months to June 2025 alone "
         "(37.7 to 49.0, 560 answers). The 32 is an estimate that counts those who did not answer, too.",
     )
     assert "Detractors left more often: 48 % over 12 months, against 27 % of promoters." in by_plan.answer.text
     assert by_plan.change.notes[0] == (
-        "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −21 to +2.3), but not more than chance does to "
-        "one of 3."
+        "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −21 to +2.3). One of 3 segments may well move as "
+        "much by chance."
     )
     assert len(by_plan.change.notes) == 3, "what a change within the margin of error is made of is not told"
     assert by_plan.change.notes[2].endswith("; there are 951 and 1,563.")

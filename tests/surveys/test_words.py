@@ -433,6 +433,18 @@ def test_the_unhappy_are_counted_with_what_they_pay():
     assert SAY.unhappy(table.head(0), measure("nps")) == ""
 
 
+def test_the_order_of_the_list_is_told():
+    table, known = pd.DataFrame({"mrr": [500.0]}), pd.Series({"Team": 0.52, "Pro": 0.1, "(small groups)": 0.48})
+    lost = "what we expect to lose: MRR times the share of detractors who left within 12 months"
+    assert SAY.order(table, known, "detractors") == f"The list is in order of {lost}, 52 % in Team and 10 % in Pro."
+    assert SAY.order(table, known.tail(1), "detractors") == (
+        "The list is in order of MRR, as we take everybody on it to be as likely to leave: 48 % of detractors left within "
+        "12 months."
+    )
+    assert SAY.order(table, known.head(0), "detractors").startswith("The list is in order of MRR: how many detractors")
+    assert SAY.order(table * np.nan, known, "detractors") == "The list is in order of the answer, the worst first."
+
+
 def test_needed():
     assert "It takes about 3,220 answers in each window to notice a change of 5 points four times" in SAY.needed(
         3223, 5.0
