@@ -314,12 +314,12 @@ def risks(stakes: pd.DataFrame, parts: pd.DataFrame, group: str) -> pd.Series[fl
     pandas.Series
         By segment; ``(small groups)`` has the share of all. Empty where nobody of the group was followed.
     """
-    each = pd.concat([parts[parts["segment"] != SMALL], stakes.assign(segment=SMALL)]).query("group == @group")
-    survival = next((c for c in stakes if str(c).startswith("survival_")), "")
-    if each.empty or each[survival].isna().any():
+    survival = str(next(c for c in stakes if str(c).startswith("survival_")))
+    every = stakes.loc[stakes["group"] == group, survival].to_numpy(float)
+    if not len(every) or np.isnan(every).any():
         return pd.Series(dtype=float)
-    left = 1 - each.set_index("segment")[survival].astype(float)
-    return pd.concat([left.iloc[:-1].sort_values(ascending=False, kind="stable"), left.iloc[-1:]])
+    own = parts[(parts["group"] == group) & (parts["segment"] != SMALL)].sort_values(survival, kind="stable")
+    return pd.Series(1 - np.append(own[survival].to_numpy(float), every), [*own["segment"], SMALL])
 
 
 def unhappy(
@@ -500,15 +500,14 @@ def stakes_by_segment(found: Landmark, *, gross_margin: float = 1.0, least: int 
         return pd.DataFrame(columns=["segment", *_columns(f"survival_{found.horizon_months}m")])
     whole = money_at_stake(found, gross_margin=gross_margin).iloc[1:-1].set_index("group")
     enough = {group: _shown(sizes[[found.groups[0], group]], least) for group in whole.index}
-    tables = []
+    rows: list[dict[Any, Any]] = []
     for segment in sorted(set().union(*enough.values())):
         own = money_at_stake(found.within(segment), gross_margin=gross_margin).iloc[1:-1]
-        tables.append(own[[segment in enough[group] for group in own["group"]]].assign(segment=segment))
-    parts = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"group": []})
+        shown = own[[segment in enough[group] for group in own["group"]]]
+        rows += shown.assign(segment=segment).to_dict("records")
+    parts = pd.DataFrame(rows, columns=["segment", "group", *whole])
     rest = [_rest(found, row, parts[parts["group"] == row.name], gross_margin) for _, row in whole.iterrows()]
-    table = pd.concat([parts, pd.DataFrame([row for row in rest if row["n"] or row["n_today"]])], ignore_index=True)
-    table = table.astype(dict.fromkeys(("n", "n_churned", "n_today"), "int64"))
-    return table.reindex(columns=["segment", *whole.reset_index().columns])
+    return pd.DataFrame([*rows, *(row for row in rest if row["n"] or row["n_today"])], columns=list(parts))
 
 
 def _shown(sizes: pd.DataFrame, least: int) -> list[str]:
@@ -520,9 +519,9 @@ def _shown(sizes: pd.DataFrame, least: int) -> list[str]:
 def _rest(found: Landmark, whole: pd.Series[Any], parts: pd.DataFrame, gross_margin: float) -> dict[str, Any]:
     """Give what is left of a group when some values of the first column are taken away."""
     group, counts = str(whole.name), ["n", "n_churned", "n_today", "mrr"]
-    left: dict[str, Any] = {c: whole[c] - (parts[c].sum() if len(parts) else 0) for c in counts}
+    left: dict[str, Any] = {c: whole[c] - sum(parts[c]) for c in counts}
     tau = _span(found, survival_curve(found.counts()))
-    priced = _against_best(found, group, tau, gross_margin, besides=parts["segment"] if len(parts) else ())
+    priced = _against_best(found, group, tau, gross_margin, besides=parts["segment"])
     return {"segment": SMALL, "group": group, **left} | {c: v for c, v in priced.items() if c.startswith("money_")}
 
 

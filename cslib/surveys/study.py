@@ -185,11 +185,12 @@ class Surveys(Study):
         table = estimate.of_columns(self._scored(self._found, beside=[pair]), [estimate.JOIN.join(pair)])
         for axis, column in zip(("row", "column"), pair, strict=True):
             grid[axis] = pd.Categorical(grid[axis], self._order(column))
+        hidden = len(grid) < grid["row"].nunique() * grid["column"].nunique()
         how: Any = {"row": pair[0], "column": pair[1], "score": self.survey, "unit": self._asked.unit}
         how["least"] = (max(self._asked.worth) - min(self._asked.worth)) / 2
         return Result(
             "crossed", table, self._say.segments(judged(table)),
-            f"{self._asked.label} of {pair[0]} by {pair[1]}; n: answers. A hatched cell has too few.",
+            f"{self._asked.label} by {pair[0]} and {pair[1]}; n: answers.{words.HATCHED * hidden}",
             partial(score_heatmap, grid, **how), "Heatmap", caption=caption,
         )  # fmt: skip
 
@@ -205,14 +206,14 @@ class Surveys(Study):
             return Result(name, table, absent=why, caption=caption)
         unit, window = "score" if self.survey == "nps" else self._asked.unit, self._found.window
         every = estimate.every_answer(table, self.survey, since=window.first, until=window.last)
-        notes = self._say.every(self._every.iloc[0], every, self.period)
+        twice = self._say.every(self._every.iloc[0], every, self.period)
         how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
         shown, few = trend_rows(table), f"fewer than 30 answers to show in each {self.period}"
         return Result(
             name, table, self._say.trend(estimate.last_period(table, self.survey), self.period),
             f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals."
             + left_out(table, shown) + undrawn(shown, self.survey, few=few),
-            partial(panels_with_bands, shown, n_label="answers", **how), notes=notes, caption=caption,
+            partial(panels_with_bands, shown, n_label="answers", **how), how_to_read=twice, caption=caption,
         )  # fmt: skip
 
     @cached_property
@@ -244,7 +245,8 @@ class Surveys(Study):
         return Result(
             f"{self.survey}_non_response", table, self._say.silence(self._moves),
             caption=f"{self._asked.label} weighted to everyone asked, 95 % intervals in brackets",
-            shown=self._say.weighted(table), notes=self._say.at_the_most(self._moves) + self._say.unmoved(table),
+            shown=self._say.weighted(table), notes=self._say.unmoved(table),
+            how_to_read=self._say.at_the_most(self._moves, self._asked.groups),
             also=(Result(f"{self.survey}_response", response, caption="Response rate by segment"),),
         )  # fmt: skip
 

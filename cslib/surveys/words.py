@@ -34,10 +34,11 @@ BESIDE_CHURN: Final = (
     f"{link_to('churn_survival#Whom to call first?')} It holds all present customers, and first those who gave a "
     "reason to call: a low score, tickets, or use that has stopped."
 )
+HATCHED: Final = " A hatched cell has too few."
 LATE: Final = " In months the difference is less certain: who leaves late in the year loses few of them."
 HOW_TO_READ_LANDMARK: Final = (
     "Everyone here was a customer on the day the lines begin and had been asked before it. Only answers given by then "
-    "count: else those who stayed longer would have had more time to answer."
+    "count: otherwise those who stayed longer would have had more time to answer."
 )
 
 
@@ -127,10 +128,10 @@ class Words:
         row = rows.iloc[0]
         text = f"{_left(row, stakes['group'].iloc[0], 'over 12 months')}."
         if row.money_ci_lower > 0:
-            return text, f"{self._money(row.money_at_stake)} is at stake."
+            return text, f"At stake: {self._money(row.money_at_stake)}."
         dear = parts[(parts["group"] == row.group) & parts["priced"]].sort_values("money_at_stake", ascending=False)
-        known = [f"{self._money(r.money_at_stake)} is at stake in {_part(r)}" for r in dear.itertuples()]
-        return (text, f"{listed(known)}.") if known else (text,)
+        known = [f"{self._money(r.money_at_stake)} in {_part(r)}" for r in dear.itertuples()]
+        return (text, f"At stake: {listed(known)}.") if known else (text,)
 
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():
@@ -189,12 +190,11 @@ class Words:
         score = self._score(whole[self.survey])
         rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
         apart = [row for row in rows if self._score(row.value) != score]
-        which = "that the scorecard has as well is of"
-        others = [f"The {self._exact(row.value)} {which} {self._alone(row)}." for row in apart]
+        others = [f"The scorecard's {self._exact(row.value)} is of {self._alone(row)}." for row in apart]
         if pd.notna(of_all) and self._score(of_all) != score:
             others.append(f"The {self._score(of_all)} is an estimate that counts those who did not answer, too.")
-        first = f"**Which {self.label} to quote**: {', '.join(filter(None, [score, self.span]))}."
-        return (" ".join([first, *others]),) if others else ()
+        first = f"**The {self.label} to quote is {score}**"
+        return (" ".join([f"{' '.join(filter(None, [first, self.span]))}.", *others]),) if others else ()
 
     def _alone(self, row: Any) -> str:
         found = format_interval(row.ci_lower, row.ci_upper, self._unit, value=row.value)
@@ -278,20 +278,19 @@ class Words:
         """State the last period against all before it, and whether the difference is more than chance."""
         if last is None:
             return f"Too few {period}s to tell a trend"
-        score, before = last[self.survey], f"the {stretch(last.n_before, period)} before ({self._score(last.before)})"
-        way = f"clearly {'above' if score > last.before else 'below'}"
-        chance = f"{way if last.clear else 'within the margin of error of'} {before}"
+        score, before = last[self.survey], f"the {stretch(last.n_before, period)} before"
+        way = f"clearly {'above' if score > last.before else 'below'} {before} ({self._score(last.before)})"
+        chance = way if last.clear else f"no clear change from {before}"
         return f"{self.label} of {cohort_label(last.period, period)} alone is {self._score(score)}, {chance}"
 
-    def every(self, whole: pd.Series[Any], every: pd.Series[Any], period: str) -> tuple[str, ...]:
+    def every(self, whole: pd.Series[Any], every: pd.Series[Any], period: str) -> str:
         """Say why the score of the window is not that of its periods, from ``surveys.scores.every_answer``."""
         score, once = self._told(every.score), self._score(whole[self.survey])
         if pd.isna(every.score) or score == once or not every.n_responses > whole.n_responses:
-            return ()
-        answers = f"in them a customer counts in each {period} with an answer ({every.n_responses:,.0f} answers)"
-        customers = f"each of {counted(whole.n_responses, 'customer')} once, by the latest answer"
-        together = f"The {period}s of the window come to {score} together, not {once}: {answers}"
-        return (f"{together}. The {once} counts {customers}.",)
+            return ""
+        each = f"A customer counts in each {period} in which they answered, so the {period}s together come to {score}"
+        customers = f"{counted(whole.n_responses, 'customer')} once, by the latest answer"
+        return f"{each} ({every.n_responses:,.0f} answers). The {once} counts each of {customers}."
 
     def needed(self, answers: int, difference: float, moved: pd.Series[Any] | None = None) -> str:
         """Say how many answers it takes to see a change, and how many there are in the windows compared.
@@ -299,16 +298,15 @@ class Words:
         Examples
         --------
         >>> Words("nps").needed(3223, 5.0)
-        'It takes about 3,220 answers in each window to notice a change of 5 points four times out of five.'
+        'To see a change of 5 points reliably takes about 3,220 answers in each window.'
         """
         if not answers:
             return "All answers are alike, so there is no telling how many it takes to detect a change."
         change = {"nps": f"{difference:g} points", "csat": f"{100 * difference:g} points"}
         rounded = round(answers, -max(len(str(answers)) - 3, 0))
         size = change.get(self.survey, f"{difference:g}")
-        there = "" if moved is None else f"; there are {moved.n_before:,} and {moved.n_now:,}"
-        seen = f"to notice a change of {size} four times out of five"
-        return f"It takes about {rounded:,} answers in each window {seen}{there}."
+        there = "" if moved is None else f"; we have {moved.n_before:,} and {moved.n_now:,}"
+        return f"To see a change of {size} reliably takes about {rounded:,} answers in each window{there}."
 
     def silence(self, moves: Mapping[str, float]) -> str:
         """State what weighting to all who were asked does to the score, from ``surveys.change.silence_moves``."""
@@ -322,27 +320,30 @@ class Words:
         if pd.isna(of_all):
             return f"Weighting to everyone asked does not clearly change {self.label}"
         direction = "lower" if shift < 0 else "higher"
-        by = "Weighted to everyone asked, by everything on record"
-        return f"{by}, {self.label} is about {self._score(of_all)}: {self._points(shift)} {direction}"
+        lower = f"{self._points(shift)} {direction}"
+        return f"Weighted to everyone asked, {self.label} is about {self._score(of_all)}, {lower}"
 
-    def at_the_most(self, moves: Mapping[str, float]) -> tuple[str, ...]:
-        """Say what the two bounds of the table are, where they are apart."""
-        last = "The last two rows are as far as it could be: had everyone who did not answer been of one kind."
-        return (last,) if moves and self._open(moves) else ()
+    def at_the_most(self, moves: Mapping[str, float], groups: Sequence[str]) -> str:
+        """Say how far those who were silent could move the score, had all of them been of one group."""
+        if not moves or not self._open(moves):
+            return ""
+        low, high = self._score(moves["worst"]), self._score(moves["best"])
+        worst = f"If all who did not answer were {groups[2]}, {self.label} would be {low}"
+        return f"{worst}; if all were {groups[0]}, {high}."
 
     def _open(self, moves: Mapping[str, float]) -> bool:
-        return self._score(moves["lowest"]) != self._score(moves["highest"])
+        return self._score(moves["worst"]) != self._score(moves["best"])
 
     def weighted(self, table: pd.DataFrame) -> pd.DataFrame:
         """Lay out the weighted scores for their readers, each with its interval, where weighting changes it."""
-        told = self._weighted(table)
+        told = self._weighted(table[table["n_effective"].notna()])
         return told[~self._unmoved(told)].reset_index(drop=True)
 
     def unmoved(self, table: pd.DataFrame) -> tuple[str, ...]:
         """Name what :meth:`weighted` leaves out."""
-        told = self._weighted(table)
+        told = self._weighted(table[table["n_effective"].notna()])
         names = told.loc[self._unmoved(told), "weighted by"].tolist()
-        return (f"Weighted by {listed(names)} alone, {self.label} stays the same.",) if names else ()
+        return (f"By {listed(names)} alone, weighting changes nothing.",) if names else ()
 
     def _unmoved(self, told: pd.DataFrame) -> pd.Series[bool]:
         return told[self.label].isin(told[self.label].head(1)) & ~told["weighted by"].isin(WEIGHTED.values())
@@ -369,7 +370,7 @@ class Words:
         each = ((r.segment_by.removesuffix(" answer"), SAID.get(r.segment, f"was {r.segment}"), r) for r in rows)
         told = [f"{self._beside(r.difference)} where {survey} {said}" for survey, said, r in each]
         text = f"{self.label} goes with the answers to other surveys: it is {listed(told)}"
-        return (f"{text}. That is no cause: who is happy answers so everywhere.",)
+        return (f"{text}. That does not make one the cause of the other.",)
 
     def _beside(self, difference: float) -> str:
         return f"{self._points(difference)} {'higher' if difference >= 0 else 'lower'}"
@@ -384,8 +385,7 @@ class Words:
         """Say what the scorecard has of it, from ``kpis.of_the_quarter``."""
         rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
         return tuple(
-            f"In the 3 months to {r.until:%B %Y} alone, as in the scorecard, it is {self._exact(r.value)}."
-            for r in rows
+            f"The scorecard's {self._exact(r.value)} is of the 3 months to {r.until:%B %Y} alone." for r in rows
         )
 
     @property
@@ -421,8 +421,8 @@ class Words:
 
     def followed(self, landmark: Landmark) -> str:
         """Say whom the lines of survival after an answer are about."""
-        whose = f"of customers of {landmark.day:%-d %B %Y}, by their last answer to invitations from {landmark.window}"
-        return f"Share still here, {whose}. Bands: 95 % intervals."
+        whose = f"Customers of {landmark.day:%-d %B %Y} who are still here, by their last answer from {landmark.window}"
+        return f"{whose}. Bands: 95 % intervals."
 
     def money(self, stakes: pd.DataFrame) -> str:
         """State what follows an answer: who stays how long, against the best group."""

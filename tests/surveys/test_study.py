@@ -193,9 +193,7 @@ def test_surveys_of_a_past_day(root, capsys):
 @pytest.mark.long
 def test_a_finding_is_asked_for_in_three_lines(sample):
     surveys = cs.Surveys(sample, survey="nps")
-    assert surveys.trend.title == (
-        "NPS of Q2 2025 alone is 44, within the margin of error of the 11 quarters before (39)"
-    )
+    assert surveys.trend.title == "NPS of Q2 2025 alone is 44, no clear change from the 11 quarters before"
     assert "Up from 34 in the 12 months before, within the margin of error." in surveys.answer.text
     assert list(surveys.trend.table) == NPS["nps_trend"]
     assert isinstance(surveys.trend.plot(), Axes)
@@ -219,7 +217,7 @@ def test_findings_of_one_column_are_told_apart_from_those_of_all(by_plan):
     assert {"plan", "region", "CSAT answer"} <= set(every.table["segment_by"])
     assert set(by_plan.drivers.table["segment_by"]) == {"plan", "region", "channel", "onboarding"}
     assert set(by_plan.second_survey.table["segment_by"]) == {"All", "plan"}
-    assert by_plan.crossing.subtitle.startswith("NPS of plan by ")
+    assert by_plan.crossing.subtitle.startswith("NPS by plan and ")
 
 
 def test_groups_are_drawn_once(sample, by_plan):
@@ -283,7 +281,7 @@ def test_segments_that_the_trend_cannot_draw_are_named(root, by_plan):
 
 def test_two_columns_are_crossed(sample):
     found = cs.Surveys(sample, by="region,channel")
-    assert found.crossing.subtitle.startswith("NPS of region by channel")
+    assert found.crossing.subtitle == "NPS by region and channel; n: answers."
     assert set(found.crossing.table["segment_by"]) == {"All", "region × channel"}
 
 
@@ -294,8 +292,8 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert silent["all of these"] < silent["nothing"]
     assert "of error. Weighted to everyone asked, it is about 32. None of the 11 groups" in by_plan.answer.text
     assert by_plan.answer.notes == (
-        "**Which NPS to quote**: 37, over the last 12 months. The 43.6 that the scorecard has as well is of the 3 months to June 2025 alone "
-        "(37.7 to 49.0, 560 answers). The 32 is an estimate that counts those who did not answer, too.",
+        "**The NPS to quote is 37** over the last 12 months. The scorecard's 43.6 is of the 3 months to June 2025 alone (37.7 to "
+        "49.0, 560 answers). The 32 is an estimate that counts those who did not answer, too.",
     )
     assert "Detractors left more often: 48 % over 12 months, against 27 % of promoters." in by_plan.answer.text
     assert by_plan.change.notes[0] == (
@@ -303,7 +301,10 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
         "much by chance."
     )
     assert len(by_plan.change.notes) == 3, "what a change within the margin of error is made of is not told"
-    assert by_plan.change.notes[2].endswith("; there are 951 and 1,563.")
+    assert by_plan.change.notes[2].endswith("; we have 951 and 1,563.")
+    assert "the quarters together come to 41 (1,941 answers)" in by_plan.trend.how_to_read
+    assert by_plan.silence.how_to_read.startswith("If all who did not answer were detractors, NPS would be −14")
+    assert by_plan.silence.shown["weighted by"].tolist()[-1] == "everything on record"
 
 
 @pytest.mark.parametrize(

@@ -131,10 +131,8 @@ QUARTER = pd.DataFrame(
 
 def test_which_score_to_quote_is_said_where_others_stand_beside_it():
     whole, say = pd.Series({"nps": 37.36}), Words("nps", span="over the last 12 months")
-    quote = "**Which NPS to quote**: 37, over the last 12 months."
-    quarter = (
-        "The 43.6 that the scorecard has as well is of the 3 months to June 2025 alone (37.7 to 49.0, 560 answers)."
-    )
+    quote = "**The NPS to quote is 37** over the last 12 months."
+    quarter = "The scorecard's 43.6 is of the 3 months to June 2025 alone (37.7 to 49.0, 560 answers)."
     silent = "The 32 is an estimate that counts those who did not answer, too."
     assert say.quoted(whole, QUARTER, of_all=32.3) == (f"{quote} {quarter} {silent}",)
     assert say.quoted(whole, QUARTER) == say.quoted(whole, QUARTER, of_all=37.1) == (f"{quote} {quarter}",)
@@ -144,7 +142,7 @@ def test_which_score_to_quote_is_said_where_others_stand_beside_it():
     assert say.quoted(whole, same) == say.quoted(whole, QUARTER.assign(value=36.8)) == (), "both are 37"
     csat = QUARTER.head(1).assign(kpi="csat", value=0.685, ci_lower=0.638, ci_upper=0.729)
     (text,) = Words("csat").quoted(pd.Series({"csat": 0.734}), csat)
-    assert "quote**: 73 %. The 68.5 % that the scorecard has as well is of" in text
+    assert "quote is 73 %**. The scorecard's 68.5 % is of" in text
     assert "alone (63.8 to 72.9, 560 answers)" in text
 
 
@@ -213,7 +211,7 @@ def test_money():
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which may be chance.")
     text = told(SAME, None, stake())
-    assert text.endswith("left more often: 48 % over 12 months, against 27 % of promoters. USD 150 is at stake.")
+    assert text.endswith("left more often: 48 % over 12 months, against 27 % of promoters. At stake: USD 150.")
 
 
 def test_a_price_that_may_be_none_is_told_with_all_of_its_interval():
@@ -261,7 +259,7 @@ def test_a_price_that_parts_have_and_all_together_do_not():
         "yet: it may be nothing, or up to USD 10. Together that is USD 125 once our best guess for Big (USD −25) is "
         "counted in: it may be nothing, or up to USD 300."
     )
-    assert told(SAME, None, unsure, parts).endswith("against 27 % of promoters. USD 150 is at stake in Team.")
+    assert told(SAME, None, unsure, parts).endswith("against 27 % of promoters. At stake: USD 150 in Team.")
     assert stays(stake(), parts) == stays(stake())
     assert ". In Big (1 customer, 0 left) we" in stays(unsure, parts.replace({16: 1, 2: 0}))[0]
     rest = priced(pd.concat([parts, few.assign(segment="(small groups)")], ignore_index=True))
@@ -319,26 +317,28 @@ def test_who_stayed_silent():
     alone = moves(answers(("A", -2, 9, 30), ("A", -2, -1, 30)))
     assert SAY.silence(alone) == "No column tells who is silent"
     clear = moves(GLAD) | {"of_all": 32.3, "shift": -5.05}
-    assert (
-        SAY.silence(clear) == "Weighted to everyone asked, by everything on record, NPS is about 32: 5.0 points lower"
+    assert SAY.silence(clear) == "Weighted to everyone asked, NPS is about 32, 5.0 points lower"
+    groups = measure("nps").groups
+    assert SAY.at_the_most(alone, groups) == (
+        "If all who did not answer were detractors, NPS would be 0; if all were promoters, 100."
     )
-    (last,) = SAY.at_the_most(alone)
-    assert last == "The last two rows are as far as it could be: had everyone who did not answer been of one kind."
-    assert SAY.at_the_most(moves(SAME)) == SAY.at_the_most({}) == ()
+    hard = Words("ces").at_the_most({"worst": 8.25, "best": 2.1}, measure("ces").groups)
+    assert hard == "If all who did not answer were hard, CES would be 8.2; if all were easy, 2.1."
+    assert SAY.at_the_most(moves(SAME), groups) == SAY.at_the_most({}, groups) == ""
 
 
 def test_weights_that_change_nothing_are_named_not_listed():
     by = ["nothing", "plan", "region", "earlier NPS", "all of these", "if all silent were detractors"]
     scores, half = [37.4, 37.3, 36.7, 34.0, 37.1, -14.0], [3.0] * 5 + [np.nan]
     table = pd.DataFrame({"weighted_by": by, "nps": scores, "half": half})
-    table = table.assign(ci_lower=table["nps"] - table["half"], ci_upper=table["nps"] + table["half"])
+    ends = {"ci_lower": table["nps"] - table["half"], "ci_upper": table["nps"] + table["half"]}
+    table = table.assign(**ends, n_effective=table["half"])
     assert SAY.weighted(table).to_numpy().tolist() == [
         ["as answered", "37 (34 to 40)"],
         ["earlier NPS", "34 (31 to 37)"],
         ["everything on record", "37 (34 to 40)"],
-        ["if all silent were detractors", "−14"],
     ]
-    assert SAY.unmoved(table) == ("Weighted by plan and region alone, NPS stays the same.",)
+    assert SAY.unmoved(table) == ("By plan and region alone, weighting changes nothing.",)
     assert SAY.unmoved(table.iloc[[0, 3]]) == SAY.unmoved(table.head(0)) == ()
 
 
@@ -353,7 +353,7 @@ def test_trend_names_the_last_period():
     assert text(table(9, 0, 9), "month") == "NPS of Mar 2025 alone is 100, clearly above the 2 months before (0)"
     assert text(table(9, 9, 0), "month") == "NPS of Mar 2025 alone is −100, clearly below the 2 months before (100)"
     assert text(table(9, 9, 9), "quarter") == (
-        "NPS of Q1 2025 alone is 100, within the margin of error of the 2 quarters before (100)"
+        "NPS of Q1 2025 alone is 100, no clear change from the 2 quarters before"
     )
     assert text(table(9, 8, 9), "quarter").endswith("alone is 100, clearly above the 2 quarters before (50)")
     assert text(table(9, 8, 9).head(1), "month") == "Too few months to tell a trend"
@@ -368,12 +368,12 @@ def test_why_quarters_are_above_the_year():
     assert every.to_dict() == {"n_responses": 5.0, "score": pytest.approx(60)}
     whole = pd.Series({"nps": 100 / 3, "n_responses": 3})
     assert SAY.every(whole, every, "quarter") == (
-        "The quarters of the window come to 60 together, not 33: in them a customer counts in each quarter with an answer (5 "
-        "answers). The 33 counts each of 3 customers once, by the latest answer.",
+        "A customer counts in each quarter in which they answered, so the quarters together come to 60 (5 answers). The 33 "
+        "counts each of 3 customers once, by the latest answer."
     )
-    assert SAY.every(whole.replace(3, 5), every, "quarter") == ()
+    assert SAY.every(whole.replace(3, 5), every, "quarter") == ""
     none = every_answer(table.head(0), "nps", since=days[0].date(), until=days[1].date())
-    assert SAY.every(whole, none, "quarter") == ()
+    assert SAY.every(whole, none, "quarter") == ""
 
 
 def test_segments():
@@ -409,7 +409,7 @@ def test_answers_to_other_surveys_are_told_apart_from_traits():
     clear = pd.DataFrame(rows, columns=["segment_by", "segment", "difference"])
     assert SAY.other_answers(clear) == (
         "NPS goes with the answers to other surveys: it is 53 points higher where CES was easy, 30 points lower where CSAT got "
-        "no answer and 26 points higher where CSAT was never asked. That is no cause: who is happy answers so everywhere.",
+        "no answer and 26 points higher where CSAT was never asked. That does not make one the cause of the other.",
     )
     assert SAY.other_answers(clear.head(0)) == ()
 
@@ -419,7 +419,7 @@ def test_another_survey_is_told_with_its_window():
     say = Words("csat", span="over the last 12 months")
     assert say.other(whole) == "CSAT is 75 % over the last 12 months (65 to 83 %, 80 customers)"
     quarter = pd.DataFrame({"kpi": ["csat"], "until": [pd.Timestamp("2025-06-30")], "value": [0.685]})
-    assert say.last_quarter(quarter) == ("In the 3 months to June 2025 alone, as in the scorecard, it is 68.5 %.",)
+    assert say.last_quarter(quarter) == ("The scorecard's 68.5 % is of the 3 months to June 2025 alone.",)
     assert say.last_quarter(quarter.head(0)) == ()
 
 
@@ -446,11 +446,9 @@ def test_the_order_of_the_list_is_told():
 
 
 def test_needed():
-    assert "It takes about 3,220 answers in each window to notice a change of 5 points four times" in SAY.needed(
-        3223, 5.0
-    )
+    assert SAY.needed(3223, 5.0) == "To see a change of 5 points reliably takes about 3,220 answers in each window."
     assert SAY.needed(0, 5.0).startswith("All answers are alike")
     there = SAY.needed(3223, 5.0, pd.Series({"n_before": 951, "n_now": 1563}))
-    assert there.endswith("a change of 5 points four times out of five; there are 951 and 1,563.")
+    assert there.endswith("takes about 3,220 answers in each window; we have 951 and 1,563.")
     assert "a change of 5 points" in Words("csat").needed(40, 0.05)
-    assert "a change of 0.5 four" in Words("ces").needed(40, 0.5)
+    assert "a change of 0.5 reliably" in Words("ces").needed(40, 0.5)
