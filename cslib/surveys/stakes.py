@@ -300,7 +300,7 @@ def _present(data: DataSet, groups: ir.Table) -> pd.DataFrame:
 
 
 def risks(stakes: pd.DataFrame, parts: pd.DataFrame, group: str) -> pd.Series[float]:
-    """Give the share of a group that left by the horizon, in each part, the highest first, and of all at the end.
+    """Give the share of a group that left by the horizon, in each part, the highest first.
 
     Parameters
     ----------
@@ -312,14 +312,16 @@ def risks(stakes: pd.DataFrame, parts: pd.DataFrame, group: str) -> pd.Series[fl
     Returns
     -------
     pandas.Series
-        By segment; ``(small groups)`` has the share of all. Empty where nobody of the group was followed.
+        By segment; ``(small groups)``, where they are left, come last and have the share of all. Empty where nobody of
+        the group was followed.
     """
     survival = str(next(c for c in stakes if str(c).startswith("survival_")))
     every = stakes.loc[stakes["group"] == group, survival].to_numpy(float)
     if not len(every) or np.isnan(every).any():
         return pd.Series(dtype=float)
-    own = parts[(parts["group"] == group) & (parts["segment"] != SMALL)].sort_values(survival, kind="stable")
-    return pd.Series(1 - np.append(own[survival].to_numpy(float), every), [*own["segment"], SMALL])
+    own = parts[parts["group"] == group].sort_values(survival, kind="stable", na_position="last")
+    stayed = own[survival].fillna(float(every[0])) if len(own) else every
+    return pd.Series(1 - np.array(stayed, float), list(own["segment"]) or [SMALL])
 
 
 def unhappy(
@@ -368,7 +370,7 @@ def unhappy(
 
 
 def _risk(part: pd.Series[str], known: pd.Series[float]) -> pd.Series[float]:
-    return part.map(known).fillna(known[SMALL]).astype(float)
+    return part.map(known).fillna(known.iloc[-1]).astype(float)
 
 
 def money_at_stake(found: Landmark, *, gross_margin: float = 1.0) -> pd.DataFrame:

@@ -411,11 +411,12 @@ class Words:
             return "The list is in order of the answer, the worst first."
         if known.empty:
             return f"The list is in order of MRR: how many {group} leave is not known yet, so all count alike."
-        *parts, every = (f"{percent(risk)} in {name}" for name, risk in known.items())
-        if not parts:
-            left = f"{every.split(' in ')[0]} of {group} left within 12 months"
-            return f"The list is in order of MRR, as we take everybody on it to be as likely to leave: {left}."
-        shown = [*parts[:MOST], *[f"{len(parts) - MOST} more"] * (len(parts) > MOST)]
+        if len(known) == 1:
+            left = f"{percent(known.iloc[0])} of {group} left within 12 months"
+            return f"The list is in order of MRR, as all on it count with the same risk: {left}."
+        parts = [f"{percent(risk)} in {name}" for name, risk in known.items() if name != SMALL]
+        shown = [*parts[:MOST], *[f"so on in {len(parts) - MOST} more"] * (len(parts) > MOST)]
+        shown += [f"{percent(risk)}, as of all, in the others" for risk in known[known.index == SMALL]]
         what = f"what we expect to lose: MRR times the share of {group} who left within 12 months"
         return f"The list is in order of {what}, {listed(shown)}."
 
@@ -448,7 +449,8 @@ class Words:
         """
         best = stakes["group"].iloc[0]
         own = [(row, parts[parts["group"] == row.group]) for _, row in stakes.iloc[1:-1].iterrows()]
-        return tuple(f"{self._stay(row, best)}{self._cost(row, its, column)}" for row, its in own)
+        told = [text for row, its in own for text in (self._stay(row, best), self._cost(row, its, column))]
+        return tuple(filter(None, told))
 
     def alike(self, landmark: Landmark) -> tuple[str, ...]:
         """Say among whom groups are compared."""
@@ -487,7 +489,9 @@ class Words:
             return ""
         if not len(parts) or not parts["priced"].any():
             guess = f" (our best guess is {self._money(row.money_at_stake)})" * bool(row.money_at_stake > 0)
-            return f" We cannot tell yet what that costs over 12 months: {self._at_most(row)}{guess}."
+            return (
+                f"**At stake with {_whom(row.group)}** over 12 months: we cannot tell yet, {self._at_most(row)}{guess}."
+            )
         return self._by_part(row, parts, column)
 
     def _at_most(self, row: Any) -> str:
@@ -498,13 +502,12 @@ class Words:
         dear = parts.sort_values("money_at_stake", ascending=False, kind="stable")
         known: Any = [*dear[dear["priced"]].itertuples()]
         others: Any = [*dear[~dear["priced"]].itertuples()]
-        clear = (
-            f"By {column}, {listed([f'{self._priced(r)} is at stake in {_part(r)}' for r in known])} over 12 months."
-        )
-        either = [f"In {_part(r)} ({_followed(r)}) we cannot tell yet: {self._at_most(r)}." for r in others]
+        clear = f"**At stake with {_whom(row.group)}** over 12 months, by {column}: "
+        clear += f"{listed([f'{self._priced(r)} in {_part(r)}' for r in known])}."
+        either = [f"In {_part(r)} ({_followed(r)}) we cannot tell yet, {self._at_most(r)}." for r in others]
         guess = listed([f"{_part(r)} ({self._money(r.money_at_stake)})" for r in others])
         total = f"Together that is {self._money(row.money_at_stake)} once our best guess for {guess} is counted in"
-        return " ".join(["", clear, *either, f"{total}: {self._at_most(row)}."])
+        return " ".join([clear, *either, f"{total}, and {self._at_most(row)}."])
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":
@@ -570,7 +573,11 @@ def _range(scores: Sequence[float]) -> str:
 
 
 def _who(group: str) -> str:
-    return "Those who did not answer" if group == "no answer" else group.capitalize()
+    return _upper(_whom(group))
+
+
+def _whom(group: str) -> str:
+    return "those who did not answer" if group == STATES[0] else group
 
 
 def _followed(row: Any) -> str:

@@ -104,8 +104,11 @@ def test_the_risk_of_each_part_and_of_all():
     found = plans(*THREE, prices=PRICES)
     stakes, parts = money_at_stake(found), stakes_by_segment(found)
     left = risks(stakes, parts, "detractors")
-    assert list(left.index) == ["Basic", "Pro", "Top", "(small groups)"]
-    assert left.tolist() == pytest.approx([39 / 40, 0.5, 0.0, 44 / 55])
+    assert list(left.index) == ["Basic", "Pro", "Top"]
+    assert left.tolist() == pytest.approx([39 / 40, 0.5, 0.0])
+    few = risks(stakes, stakes_by_segment(found, least=10), "detractors")
+    assert few.to_dict() == pytest.approx({"Basic": 39 / 40, "(small groups)": 44 / 55})
+    assert risks(stakes, parts.head(0), "detractors").to_dict() == pytest.approx({"(small groups)": 44 / 55})
     assert risks(stakes, parts, "passives").empty
     nobody = Landmark(NPS, 12, remark="Nobody.")
     assert risks(money_at_stake(nobody), stakes_by_segment(nobody), "detractors").empty

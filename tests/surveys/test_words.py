@@ -215,11 +215,11 @@ def test_money():
 
 
 def test_a_price_that_may_be_none_is_told_with_all_of_its_interval():
-    (unsure, _), (unknown, _) = stays(stake(low=-5.0)), stays(stake(money_at_stake=np.nan))
-    cost = "We cannot tell yet what that costs over 12 months: it may be nothing"
-    assert unsure.endswith(f"{cost}, or up to USD 300 (our best guess is USD 150).")
-    (none, _) = stays(stake(low=-5.0, money_at_stake=-20, money_ci_upper=-1.0))
-    assert none.endswith(f"{cost}."), "nothing below zero is told as an amount"
+    (_, unsure, _), (unknown, _) = stays(stake(low=-5.0)), stays(stake(money_at_stake=np.nan))
+    cost = "**At stake with detractors** over 12 months: we cannot tell yet, it may be nothing"
+    assert unsure == f"{cost}, or up to USD 300 (our best guess is USD 150)."
+    (_, none, _) = stays(stake(low=-5.0, money_at_stake=-20, money_ci_upper=-1.0))
+    assert none == f"{cost}.", "nothing below zero is told as an amount"
     assert "USD" not in unknown
     assert "USD" not in SAY.money(stake(low=-5.0))
 
@@ -254,20 +254,19 @@ def test_a_price_that_parts_have_and_all_together_do_not():
     few = stake(p=0.6, money_at_stake=-25, money_ci_lower=-60.0, money_ci_upper=10.0).assign(n=16, n_churned=2)
     parts = priced(pd.concat([stake().assign(segment="Team"), few.assign(segment="Big")], ignore_index=True))
     unsure = stake(low=-5.0, money_at_stake=125)
-    assert stays(unsure, parts)[0].endswith(
-        " By plan, USD 150 (50 to 300) is at stake in Team over 12 months. In Big (16 customers, 2 left) we cannot tell "
-        "yet: it may be nothing, or up to USD 10. Together that is USD 125 once our best guess for Big (USD −25) is "
-        "counted in: it may be nothing, or up to USD 300."
+    assert stays(unsure, parts)[1] == (
+        "**At stake with detractors** over 12 months, by plan: USD 150 (50 to 300) in Team. In Big (16 customers, 2 left) we "
+        "cannot tell yet, it may be nothing, or up to USD 10. Together that is USD 125 once our best guess for Big (USD −25) "
+        "is counted in, and it may be nothing, or up to USD 300."
     )
     assert told(SAME, None, unsure, parts).endswith("against 27 % of promoters. At stake: USD 150 in Team.")
     assert stays(stake(), parts) == stays(stake())
-    assert ". In Big (1 customer, 0 left) we" in stays(unsure, parts.replace({16: 1, 2: 0}))[0]
+    assert ". In Big (1 customer, 0 left) we" in stays(unsure, parts.replace({16: 1, 2: 0}))[1]
     rest = priced(pd.concat([parts, few.assign(segment="(small groups)")], ignore_index=True))
-    assert "guess for Big (USD −25) and the others (USD −25) is counted" in stays(unsure, rest)[0]
+    assert "guess for Big (USD −25) and the others (USD −25) is counted" in stays(unsure, rest)[1]
     two = priced(pd.concat([parts, stake().assign(segment="Pro", money_at_stake=200)], ignore_index=True))
-    both = "USD 200 (50 to 300) is at stake in Pro and USD 150 (50 to 300) is at stake in Team over 12 months."
-    assert f" By plan, {both}" in stays(unsure, two)[0]
-    assert "We cannot tell yet what that costs" in stays(unsure, parts[parts["segment"] == "Big"])[0]
+    assert " by plan: USD 200 (50 to 300) in Pro and USD 150 (50 to 300) in Team. In" in stays(unsure, two)[1]
+    assert "we cannot tell yet, it may be" in stays(unsure, parts[parts["segment"] == "Big"])[1]
 
 
 def test_the_group_with_the_most_money_at_stake_has_a_card():
@@ -436,10 +435,14 @@ def test_the_unhappy_are_counted_with_what_they_pay():
 def test_the_order_of_the_list_is_told():
     table, known = pd.DataFrame({"mrr": [500.0]}), pd.Series({"Team": 0.52, "Pro": 0.1, "(small groups)": 0.48})
     lost = "what we expect to lose: MRR times the share of detractors who left within 12 months"
-    assert SAY.order(table, known, "detractors") == f"The list is in order of {lost}, 52 % in Team and 10 % in Pro."
+    assert SAY.order(table, known.head(2), "detractors") == (
+        f"The list is in order of {lost}, 52 % in Team and 10 % in Pro."
+    )
+    assert SAY.order(table, known, "detractors").endswith(
+        ", 52 % in Team, 10 % in Pro and 48 %, as of all, in the others."
+    )
     assert SAY.order(table, known.tail(1), "detractors") == (
-        "The list is in order of MRR, as we take everybody on it to be as likely to leave: 48 % of detractors left within "
-        "12 months."
+        "The list is in order of MRR, as all on it count with the same risk: 48 % of detractors left within 12 months."
     )
     assert SAY.order(table, known.head(0), "detractors").startswith("The list is in order of MRR: how many detractors")
     assert SAY.order(table * np.nan, known, "detractors") == "The list is in order of the answer, the worst first."
