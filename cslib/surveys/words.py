@@ -138,7 +138,8 @@ class Words:
             return ""
         row, n = strongest(scored, "contribution"), int(scored["p_adjusted"].notna().sum())
         if row is None:
-            return f"{_none_of(n)} clearly stands out."
+            columns = [*dict.fromkeys(scored["segment_by"].iloc[1:])]
+            return f"{_none_of(n, columns if len(columns) <= MOST else [])} clearly stands out."
         return f"**{_named(row)} stands out** with {self._score(row[self.survey])}, among {n} groups compared."
 
     def cards(
@@ -417,8 +418,8 @@ class Words:
         parts = [f"{percent(risk)} in {name}" for name, risk in known.items() if name != SMALL]
         shown = [*parts[:MOST], *[f"so on in {len(parts) - MOST} more"] * (len(parts) > MOST)]
         shown += [f"{percent(risk)}, as of all, in the others" for risk in known[known.index == SMALL]]
-        what = f"what we expect to lose: MRR times the share of {group} who left within 12 months"
-        return f"The list is in order of {what}, {listed(shown)}."
+        risk = f"The risk is the share of {group} who left within 12 months: {listed(shown)}"
+        return f"First come those with whom we expect to lose most, MRR × risk. {risk}."
 
     def followed(self, landmark: Landmark) -> str:
         """Say whom the lines of survival after an answer are about."""
@@ -490,7 +491,7 @@ class Words:
         if not len(parts) or not parts["priced"].any():
             guess = f" (our best guess is {self._money(row.money_at_stake)})" * bool(row.money_at_stake > 0)
             return (
-                f"**At stake with {_whom(row.group)}** over 12 months: we cannot tell yet, {self._at_most(row)}{guess}."
+                f"**At stake with {_whom(row.group)}** over 12 months, we cannot tell yet: {self._at_most(row)}{guess}."
             )
         return self._by_part(row, parts, column)
 
@@ -504,10 +505,10 @@ class Words:
         others: Any = [*dear[~dear["priced"]].itertuples()]
         clear = f"**At stake with {_whom(row.group)}** over 12 months, by {column}: "
         clear += f"{listed([f'{self._priced(r)} in {_part(r)}' for r in known])}."
-        either = [f"In {_part(r)} ({_followed(r)}) we cannot tell yet, {self._at_most(r)}." for r in others]
+        either = [f"In {_part(r)} ({_followed(r)}) we cannot tell yet: {self._at_most(r)}." for r in others]
         guess = listed([f"{_part(r)} ({self._money(r.money_at_stake)})" for r in others])
-        total = f"Together that is {self._money(row.money_at_stake)} once our best guess for {guess} is counted in"
-        return " ".join([clear, *either, f"{total}, and {self._at_most(row)}."])
+        total = f"Together that is {self._money(row.money_at_stake)}, with our best guess for {guess} counted in"
+        return " ".join([clear, *either, f"{total}: {self._at_most(row)}."])
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":
@@ -544,8 +545,9 @@ def _named(row: pd.Series[Any]) -> str:
     return f"{row.segment} ({row.segment_by})"
 
 
-def _none_of(n: int) -> str:
-    return f"None of the {n} groups compared" if n > 1 else "No group"
+def _none_of(n: int, columns: Sequence[str] = ()) -> str:
+    by = f"by {listed(columns)}" if columns else "compared"
+    return f"None of the {n} groups {by}" if n > 1 else "No group"
 
 
 def _clear(stakes: pd.DataFrame) -> pd.DataFrame:

@@ -252,9 +252,10 @@ def test_what_a_clear_change_is_made_of_is_told():
 def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan):
     order, beside = by_plan.unhappy.notes
     assert order == (
-        "The list is in order of what we expect to lose: MRR times the share of detractors who left within 12 months, "
-        "58 % in Starter, 52 % in Team and 12 % in Enterprise."
+        "First come those with whom we expect to lose most, MRR × risk. The risk is the share of detractors who left within "
+        "12 months: 58 % in Starter, 52 % in Team and 12 % in Enterprise."
     )
+    assert by_plan.unhappy.caption.endswith(", by MRR × risk")
     assert beside.startswith("The churn report has a list, too: [Whom to call first?]")
     assert "(churn_survival#whom-to-call-first)" in beside
 
@@ -290,7 +291,10 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert whole.mix_effect + whole.within_effect == pytest.approx(whole.change)
     silent = by_plan.silence.table.set_index("weighted_by")["nps"]
     assert silent["all of these"] < silent["nothing"]
-    assert "of error. Weighted to everyone asked, it is about 32. None of the 11 groups" in by_plan.answer.text
+    assert (
+        "of error. Weighted to everyone asked, it is about 32. None of the 11 groups by plan, region,"
+        in by_plan.answer.text
+    )
     assert by_plan.answer.notes == (
         "**The NPS to quote is 37** over the last 12 months. The scorecard's 43.6 is of the 3 months to June 2025 alone (37.7 to "
         "49.0, 560 answers). The 32 is an estimate that counts those who did not answer, too.",

@@ -59,7 +59,7 @@ def test_the_answer_names_score_interval_and_who_stands_out():
 
 def test_no_difference_and_no_change_are_said_to_be_none():
     text = told(SAME, shift(SAME))
-    assert "None of the 3 groups compared clearly stands out." in text
+    assert "None of the 3 groups by plan clearly stands out." in text
     assert "Much the same as 33 in the window before, within the margin of error." in text
 
 
@@ -216,7 +216,7 @@ def test_money():
 
 def test_a_price_that_may_be_none_is_told_with_all_of_its_interval():
     (_, unsure, _), (unknown, _) = stays(stake(low=-5.0)), stays(stake(money_at_stake=np.nan))
-    cost = "**At stake with detractors** over 12 months: we cannot tell yet, it may be nothing"
+    cost = "**At stake with detractors** over 12 months, we cannot tell yet: it may be nothing"
     assert unsure == f"{cost}, or up to USD 300 (our best guess is USD 150)."
     (_, none, _) = stays(stake(low=-5.0, money_at_stake=-20, money_ci_upper=-1.0))
     assert none == f"{cost}.", "nothing below zero is told as an amount"
@@ -256,17 +256,17 @@ def test_a_price_that_parts_have_and_all_together_do_not():
     unsure = stake(low=-5.0, money_at_stake=125)
     assert stays(unsure, parts)[1] == (
         "**At stake with detractors** over 12 months, by plan: USD 150 (50 to 300) in Team. In Big (16 customers, 2 left) we "
-        "cannot tell yet, it may be nothing, or up to USD 10. Together that is USD 125 once our best guess for Big (USD −25) "
-        "is counted in, and it may be nothing, or up to USD 300."
+        "cannot tell yet: it may be nothing, or up to USD 10. Together that is USD 125, with our best guess for Big (USD −25) "
+        "counted in: it may be nothing, or up to USD 300."
     )
     assert told(SAME, None, unsure, parts).endswith("against 27 % of promoters. At stake: USD 150 in Team.")
     assert stays(stake(), parts) == stays(stake())
     assert ". In Big (1 customer, 0 left) we" in stays(unsure, parts.replace({16: 1, 2: 0}))[1]
     rest = priced(pd.concat([parts, few.assign(segment="(small groups)")], ignore_index=True))
-    assert "guess for Big (USD −25) and the others (USD −25) is counted" in stays(unsure, rest)[1]
+    assert "guess for Big (USD −25) and the others (USD −25) counted" in stays(unsure, rest)[1]
     two = priced(pd.concat([parts, stake().assign(segment="Pro", money_at_stake=200)], ignore_index=True))
     assert " by plan: USD 200 (50 to 300) in Pro and USD 150 (50 to 300) in Team. In" in stays(unsure, two)[1]
-    assert "we cannot tell yet, it may be" in stays(unsure, parts[parts["segment"] == "Big"])[1]
+    assert "we cannot tell yet: it may be" in stays(unsure, parts[parts["segment"] == "Big"])[1]
 
 
 def test_the_group_with_the_most_money_at_stake_has_a_card():
@@ -434,12 +434,10 @@ def test_the_unhappy_are_counted_with_what_they_pay():
 
 def test_the_order_of_the_list_is_told():
     table, known = pd.DataFrame({"mrr": [500.0]}), pd.Series({"Team": 0.52, "Pro": 0.1, "(small groups)": 0.48})
-    lost = "what we expect to lose: MRR times the share of detractors who left within 12 months"
-    assert SAY.order(table, known.head(2), "detractors") == (
-        f"The list is in order of {lost}, 52 % in Team and 10 % in Pro."
-    )
+    lost = "First come those with whom we expect to lose most, MRR × risk. The risk is the share of detractors who left within"
+    assert SAY.order(table, known.head(2), "detractors") == f"{lost} 12 months: 52 % in Team and 10 % in Pro."
     assert SAY.order(table, known, "detractors").endswith(
-        ", 52 % in Team, 10 % in Pro and 48 %, as of all, in the others."
+        ": 52 % in Team, 10 % in Pro and 48 %, as of all, in the others."
     )
     assert SAY.order(table, known.tail(1), "detractors") == (
         "The list is in order of MRR, as all on it count with the same risk: 48 % of detractors left within 12 months."
