@@ -504,9 +504,12 @@ class Words:
         known: Any = [*dear[dear["priced"]].itertuples()]
         others: Any = [*dear[~dear["priced"]].itertuples()]
         clear = f"**At stake with {_whom(row.group)}** over 12 months, by {column}: "
-        clear += f"{listed([f'{self._priced(r)} in {_part(r)}' for r in known])}."
+        more = [f"more in {len(known) - MOST} others"] * (len(known) > MOST)
+        clear += f"{listed([*(f'{self._priced(r)} in {_part(r)}' for r in known[:MOST]), *more])}."
         either = [f"In {_part(r)} ({_followed(r)}) we cannot tell yet: {self._at_most(r)}." for r in others]
         guess = listed([f"{_part(r)} ({self._money(r.money_at_stake)})" for r in others])
+        if len(others) > MOST:
+            either, guess = [f"In {len(others)} others we cannot tell yet."], "these"
         total = f"Together that is {self._money(row.money_at_stake)}, with our best guess for {guess} counted in"
         return " ".join([clear, *either, f"{total}: {self._at_most(row)}."])
 

@@ -267,6 +267,10 @@ def test_a_price_that_parts_have_and_all_together_do_not():
     two = priced(pd.concat([parts, stake().assign(segment="Pro", money_at_stake=200)], ignore_index=True))
     assert " by plan: USD 200 (50 to 300) in Pro and USD 150 (50 to 300) in Team. In" in stays(unsure, two)[1]
     assert "we cannot tell yet: it may be" in stays(unsure, parts[parts["segment"] == "Big"])[1]
+    many = [t.assign(segment=f"{n}{i}") for i in range(6) for n, t in (("T", stake()), ("B", few))]
+    text = stays(unsure, priced(pd.concat(many, ignore_index=True)))[1]
+    assert "in T3 and more in 2 others. In 6 others we cannot tell yet. Together that is USD 125, with our best" in text
+    assert "guess for these counted in: it may be nothing" in text
 
 
 def test_the_group_with_the_most_money_at_stake_has_a_card():
