@@ -405,7 +405,8 @@ def money_at_stake(found: Landmark, *, gross_margin: float = 1.0) -> pd.DataFram
     every part; who meets nobody alike in the first column is taken to differ as the others do; where nobody does,
     nothing is adjusted. Where plan decides both answer and churn, and the answer nothing, intervals of the
     money cover 0 in 96 to 97 % of worlds of 100 and 300 customers, 93 % of 3,000 and 87 % of 30, among whom too few
-    are alike.
+    are alike. Of three plans, in one of which the unhappy stay longer, the interval of the sum covers what is at stake
+    in 98 % of worlds of 200 customers and 94 % of 2,000, those of its parts in 95 to 96 % and 91 to 96 %.
 
     References
     ----------

@@ -278,7 +278,7 @@ class Surveys(Study):
         table = unhappy(self._data, self._asked, self._found.window, column=column, **how)
         name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst"
         caption += ", by MRR × risk" * bool(len(known) > 1 and table["mrr"].notna().any())
-        why = "" if len(table) else f"No present customer is among the {self._asked.groups[2]}."
+        why = "" if len(table) else f"No present customer gave one of the worst answers ({self._asked.groups[2]})."
         how = {"formats": {"mrr": "amount", "score": "plain"}, "labels": words.UNHAPPY, "absent": why, "most": 10}
         shown = table.loc[:, table.notna().any()] if len(table) else table
         if len(table):

@@ -22,7 +22,14 @@ from cslib.surveys.stakes import Landmark
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
 UNHAPPY: Final = {"customer_id": "Customer", "mrr": "MRR", "score": "Answer", "answered_on": "Answered on"}
-SAID: Final = {STATES[0]: "got no answer", STATES[1]: "was never asked"}
+PEOPLE: Final = {
+    **{group: f"{group} customers" for group in ("satisfied", "neutral", "dissatisfied")},
+    **{"easy": "those who find it easy", "hard": "those who find it hard", STATES[0]: "those who did not answer"},
+}
+SAID: Final = {
+    **{STATES[0]: "got no answer", STATES[1]: "was never asked", "promoters": "was a promoter's"},
+    **{"passives": "was a passive's", "detractors": "was a detractor's"},
+}
 WEIGHTED: Final = {"nothing": "as answered", "all of these": "everything on record"}
 HOW_TO_READ_SCORES: Final = (
     "Each bar holds all answers of a segment. The line at the right is the 95 % interval of its score: where two "
@@ -126,7 +133,7 @@ class Words:
         if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
             return ()
         row = rows.iloc[0]
-        text = f"{_left(row, stakes['group'].iloc[0], 'over 12 months')}."
+        text = f"{_left(row, _whom(stakes['group'].iloc[0]), 'over 12 months')}."
         if row.money_ci_lower > 0:
             return text, f"At stake: {self._money(row.money_at_stake)}."
         dear = parts[(parts["group"] == row.group) & parts["priced"]].sort_values("money_at_stake", ascending=False)
@@ -329,8 +336,8 @@ class Words:
         if not moves or not self._open(moves):
             return ""
         low, high = self._score(moves["worst"]), self._score(moves["best"])
-        worst = f"If all who did not answer were {groups[2]}, {self.label} would be {low}"
-        return f"{worst}; if all were {groups[0]}, {high}."
+        worst = f"If all who did not answer felt like {_whom(groups[2])}, {self.label} would be {low}"
+        return f"{worst}; if all felt like {_whom(groups[0])}, {high}."
 
     def _open(self, moves: Mapping[str, float]) -> bool:
         return self._score(moves["worst"]) != self._score(moves["best"])
@@ -411,14 +418,14 @@ class Words:
         if table["mrr"].isna().all():
             return "The list is in order of the answer, the worst first."
         if known.empty:
-            return f"The list is in order of MRR: how many {group} leave is not known yet, so all count alike."
+            return f"The list is in order of MRR: how likely {_whom(group)} are to leave is not known yet."
         if len(known) == 1:
-            left = f"{percent(known.iloc[0])} of {group} left within 12 months"
+            left = f"{percent(known.iloc[0])} of {_whom(group)} left within 12 months"
             return f"The list is in order of MRR, as all on it count with the same risk: {left}."
         parts = [f"{percent(risk)} in {name}" for name, risk in known.items() if name != SMALL]
         shown = [*parts[:MOST], *[f"so on in {len(parts) - MOST} more"] * (len(parts) > MOST)]
         shown += [f"{percent(risk)}, as of all, in the others" for risk in known[known.index == SMALL]]
-        risk = f"The risk is the share of {group} who left within 12 months: {listed(shown)}"
+        risk = f"The risk is the share of {_whom(group)} who left within 12 months: {listed(shown)}"
         return f"First come those with whom we expect to lose most, MRR × risk. {risk}."
 
     def followed(self, landmark: Landmark) -> str:
@@ -428,7 +435,7 @@ class Words:
 
     def money(self, stakes: pd.DataFrame) -> str:
         """State what follows an answer: who stays how long, against the best group."""
-        best, row = stakes["group"].iloc[0], strongest(stakes.iloc[1:-1], "rmst_difference_months")
+        best, row = _whom(stakes["group"].iloc[0]), strongest(stakes.iloc[1:-1], "rmst_difference_months")
         if row is None:
             return f"No group clearly leaves faster or more slowly than {best}"
         text = _left(row, best, "over the 12 months that followed")
@@ -448,7 +455,7 @@ class Words:
         column
             Whose values the parts are.
         """
-        best = stakes["group"].iloc[0]
+        best = _whom(stakes["group"].iloc[0])
         own = [(row, parts[parts["group"] == row.group]) for _, row in stakes.iloc[1:-1].iterrows()]
         told = [text for row, its in own for text in (self._stay(row, best), self._cost(row, its, column))]
         return tuple(filter(None, told))
@@ -582,7 +589,7 @@ def _who(group: str) -> str:
 
 
 def _whom(group: str) -> str:
-    return "those who did not answer" if group == STATES[0] else group
+    return PEOPLE.get(group, group)
 
 
 def _followed(row: Any) -> str:

@@ -307,7 +307,7 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert len(by_plan.change.notes) == 3, "what a change within the margin of error is made of is not told"
     assert by_plan.change.notes[2].endswith("; we have 951 and 1,563.")
     assert "the quarters together come to 41 (1,941 answers)" in by_plan.trend.how_to_read
-    assert by_plan.silence.how_to_read.startswith("If all who did not answer were detractors, NPS would be −14")
+    assert by_plan.silence.how_to_read.startswith("If all who did not answer felt like detractors, NPS would be −14")
     assert by_plan.silence.shown["weighted by"].tolist()[-1] == "everything on record"
 
 

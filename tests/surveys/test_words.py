@@ -214,6 +214,19 @@ def test_money():
     assert text.endswith("left more often: 48 % over 12 months, against 27 % of promoters. At stake: USD 150.")
 
 
+def test_groups_of_other_surveys_are_people_too():
+    names = ["satisfied", "dissatisfied", "no answer", "all others"]
+    one, two = Words("csat", "USD").stays(stake().assign(group=names), NO_PARTS, "plan")
+    assert one.startswith(
+        "**Dissatisfied customers** (50 customers, 9 left) stayed 1.5 months less than satisfied customers"
+    )
+    assert two.startswith("**Those who did not answer** (50 customers")
+    title = Words("csat").money(stake(p=0.3).assign(group=names))
+    assert title == "No group clearly leaves faster or more slowly than satisfied customers"
+    clear = pd.DataFrame({"segment_by": ["NPS answer"], "segment": ["detractors"], "difference": [2.59]})
+    assert "it is 2.59 higher where NPS was a detractor's. That" in Words("ces").other_answers(clear)[0]
+
+
 def test_a_price_that_may_be_none_is_told_with_all_of_its_interval():
     (_, unsure, _), (unknown, _) = stays(stake(low=-5.0)), stays(stake(money_at_stake=np.nan))
     cost = "**At stake with detractors** over 12 months, we cannot tell yet: it may be nothing"
@@ -323,10 +336,11 @@ def test_who_stayed_silent():
     assert SAY.silence(clear) == "Weighted to everyone asked, NPS is about 32, 5.0 points lower"
     groups = measure("nps").groups
     assert SAY.at_the_most(alone, groups) == (
-        "If all who did not answer were detractors, NPS would be 0; if all were promoters, 100."
+        "If all who did not answer felt like detractors, NPS would be 0; if all felt like promoters, 100."
     )
     hard = Words("ces").at_the_most({"worst": 8.25, "best": 2.1}, measure("ces").groups)
-    assert hard == "If all who did not answer were hard, CES would be 8.2; if all were easy, 2.1."
+    ends = "those who find it hard, CES would be 8.2; if all felt like those who find it easy, 2.1."
+    assert hard == f"If all who did not answer felt like {ends}"
     assert SAY.at_the_most(moves(SAME), groups) == SAY.at_the_most({}, groups) == ""
 
 
@@ -446,7 +460,9 @@ def test_the_order_of_the_list_is_told():
     assert SAY.order(table, known.tail(1), "detractors") == (
         "The list is in order of MRR, as all on it count with the same risk: 48 % of detractors left within 12 months."
     )
-    assert SAY.order(table, known.head(0), "detractors").startswith("The list is in order of MRR: how many detractors")
+    assert SAY.order(table, known.head(0), "detractors").startswith(
+        "The list is in order of MRR: how likely detractors are"
+    )
     assert SAY.order(table * np.nan, known, "detractors") == "The list is in order of the answer, the worst first."
 
 
