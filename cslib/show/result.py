@@ -39,7 +39,7 @@ class Result:
     picture
         What kind of chart, for those who do not see it.
     how_to_read
-        What stands below the chart, to be folded away.
+        What stands below the chart or the table, to be folded away.
     before
         Sentences above.
     notes
@@ -129,6 +129,7 @@ class Result:
             formats={column: unit for column, unit in self.formats.items() if column in seen},
             labels=_headings(seen, self.labels),
         )  # fmt: skip
+        _say(filter(None, [self.how_to_read]), "how_to_read")
 
 
 def _say(sentences: Iterable[str], kind: str = "note") -> None:

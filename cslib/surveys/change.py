@@ -187,7 +187,7 @@ def silence_moves(table: pd.DataFrame, survey: str) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``lowest`` and ``highest`` (had all the silent answered alike), ``shift`` (of the score weighted by all columns;
+        ``worst`` and ``best`` (had all the silent answered alike), ``shift`` (of the score weighted by all columns;
         missing where none tells of silence), ``of_all`` (that weighted score, where its interval leaves out the score
         of those who answered; else missing). Empty where nothing is known of the silent.
     """
@@ -196,8 +196,8 @@ def silence_moves(table: pd.DataFrame, survey: str) -> dict[str, float]:
     first, last = weighted.iloc[0], weighted.iloc[-1]
     shift = last[survey] - first[survey] if len(weighted) > 1 else np.nan
     apart = first[survey] < last["ci_lower"] or first[survey] > last["ci_upper"]
-    moves = {"lowest": bounds.min(), "highest": bounds.max(), "shift": shift}
-    return moves | {"of_all": last[survey] if apart else np.nan} if len(bounds) else {}
+    moves = {"shift": shift, "of_all": last[survey] if apart else np.nan}
+    return {**dict(zip(("worst", "best"), bounds, strict=True)), **moves} if len(bounds) else {}
 
 
 def _steady(was_asked: pd.DataFrame, column: str, asked: Measure, least: int) -> pd.Series[Any]:

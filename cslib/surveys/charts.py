@@ -33,7 +33,7 @@ from cslib.stats.intervals import FIRM, Floats
 ALL: Final = "All"
 
 COLOURS: Final = (WELL, "#c9ced4", ILL)  # best, middle, worst
-LEAST_LABELLED: Final = 0.07  # of a bar: narrower parts have no figure
+LEAST_LABELLED: Final = 0.04  # of a bar: narrower parts have no figure
 FEW_COLUMNS: Final = 4  # of a slim grid, whose names have room for two lines
 MOST_COUNTED: Final = 6  # columns of a slim grid whose cells have room for a number of answers
 

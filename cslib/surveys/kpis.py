@@ -26,7 +26,7 @@ from cslib.surveys.answers import (
     measures,
 )
 from cslib.surveys.change import change, non_response, silence_moves
-from cslib.surveys.scores import judged, scores, trend
+from cslib.surveys.scores import family, judged, trend
 
 QUARTER: Final = 3
 MISSED: Final = 3  # months of the year before the first invitation: of more it is no year
@@ -55,7 +55,7 @@ def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
         rows = rows.assign(kpi=asked.survey, n=n, of_all=of_all, trend=_trend(found))
         yield rows.assign(segment="All").reindex(columns=OVER_YEAR)
         if setting.segment_by:
-            yield _by_segment(found, setting.segment_by)
+            yield _by_segment(found, columns, setting.segment_by)
 
 
 def is_year(data: DataSet, found: Answers) -> bool:
@@ -75,11 +75,11 @@ def _begun(data: DataSet, asked: Measure) -> pd.Timestamp:
     return pd.Timestamp(table.filter(table.survey == asked.survey).asked_on.min().execute())
 
 
-def _by_segment(found: Answers, column: str) -> pd.DataFrame:
+def _by_segment(found: Answers, columns: list[str], column: str) -> pd.DataFrame:
     """Score each segment as the report does, and say which it calls clearly different from the others."""
     survey = found.measure.survey
-    table = judged(scores(found, columns=[column]))
-    table = table[~table["segment"].isin(["All", SMALL])]
+    table = judged(family(found, columns))
+    table = table[(table["segment_by"] == column) & (table["segment"] != SMALL)]
     sides = [table["clear"] & (table["difference_from_rest"] > 0), table["clear"]]
     table = table.assign(kpi=survey, value=table[survey], n=table["n_responses"])
     return table.assign(verdict=np.select(sides, ["above", "below"], "")).reindex(columns=OVER_YEAR)

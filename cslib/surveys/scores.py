@@ -294,6 +294,39 @@ def scores(found: Answers, *, columns: Sequence[str | tuple[str, str]] = (), min
     return table.reindex(columns=["segment_by", "segment", *described, *more])
 
 
+def family(
+    found: Answers, columns: Sequence[str], *, beside: Sequence[str | tuple[str, str]] = (), min_group: int = 10
+) -> pd.DataFrame:
+    """Score the groups of some columns, who are compared as one family, and others beside them.
+
+    Parameters
+    ----------
+    found, min_group
+        As for :func:`scores`.
+    columns
+        What customers are: a report and the scorecard judge a group by one and the same ``p_adjusted``, of whatever
+        column a reader asks.
+    beside
+        Further columns, or pairs of them. Their groups are adjusted for all comparisons, those of the family included.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As from :func:`scores`.
+    """
+    if not columns or not beside:
+        return scores(found, columns=[*columns, *beside], min_group=min_group)
+    own = scores(found, columns=columns, min_group=min_group)
+    every = scores(found, columns=[*columns, *beside], min_group=min_group)
+    return pd.concat([own, every[~every["segment_by"].isin([ALL, *columns])]], ignore_index=True)
+
+
+def of_columns(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Keep the whole and the groups of some columns of a table as from :func:`scores`, in the order of the columns."""
+    parts = [table[table["segment_by"] == name] for name in (ALL, *columns)]
+    return pd.concat(parts, ignore_index=True)
+
+
 def _compared(given: pd.DataFrame, asked: Measure) -> pd.DataFrame:
     table = _described(given, asked)
     own = given[asked.scores].to_numpy(float)
@@ -462,7 +495,7 @@ def small_segments(found: Answers, column: str, min_group: int) -> list[str]:
 
 
 def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
-    """Keep the segments that move the score most.
+    """Keep the segments that move the score most, in order of their difference.
 
     Parameters
     ----------
@@ -476,7 +509,7 @@ def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
     pandas.DataFrame
         ``segment_by``, ``segment``, ``level`` (both in one), ``share``, ``n_responses``, ``difference`` (from all other
         answers), ``ci_lower``, ``ci_upper``, ``p_adjusted``, ``clear`` (adjusted p below 0.05), ``contribution``; the
-        largest contribution first.
+        largest difference first.
     """
     rows = table[table["contribution"].notna() & table["difference_ci_lower"].notna()]
     rows = rows.iloc[rows["contribution"].abs().argsort(kind="stable")[::-1]].head(most)
@@ -484,7 +517,7 @@ def drivers(table: pd.DataFrame, *, most: int = 15) -> pd.DataFrame:
     rows = rows.drop(columns=["ci_lower", "ci_upper"]).rename(columns=renamed)
     rows = judged(rows.assign(level=rows["segment_by"] + ": " + rows["segment"]))
     columns = ["segment_by", "segment", "level", "share", "n_responses", *renamed.values(), "p_adjusted", "clear"]
-    return rows[[*columns, "contribution"]].reset_index(drop=True)
+    return rows[[*columns, "contribution"]].sort_values("difference", ascending=False, kind="stable", ignore_index=True)
 
 
 def last_period(table: pd.DataFrame, survey: str) -> pd.Series[Any] | None:

@@ -15,6 +15,7 @@ from cslib.data.contract import SCALES
 from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
 from cslib.data.words import on_card
+from cslib.errors import counted
 from cslib.show.charts import left_out, panels_with_bands, undrawn
 from cslib.show.estimates import forest_plot
 from cslib.show.result import Answer, Result, Study
@@ -27,7 +28,17 @@ from cslib.surveys.change import WORTH_SEEING, answers_needed, change, most_move
 from cslib.surveys.charts import answer_bars, answer_distribution, bar_rows, score_heatmap, trend_rows
 from cslib.surveys.kpis import as_asked, is_year, of_the_quarter
 from cslib.surveys.scores import EXTRA, judged
-from cslib.surveys.stakes import Landmark, after_answers, money_at_stake, priced, stakes_by_segment, unhappy, who_left
+from cslib.surveys.stakes import (
+    Landmark,
+    after_answers,
+    alike_by,
+    money_at_stake,
+    priced,
+    risks,
+    stakes_by_segment,
+    unhappy,
+    who_left,
+)
 
 TESTS: Final = ("difference_from_rest", "p_value", "p_adjusted", "contribution")  # of all columns: see drivers
 
@@ -111,7 +122,7 @@ class Surveys(Study):
         cards = say.cards(whole, self._asked.unit, moved, stake, **shown)
         quarter = of_the_quarter(self._data, self._asked)
         subtitle = say.subtitle(whole, self._found.window, quarter)
-        text = say.answer(judged(self._main), moved, stake, of_all=of_all)
+        text = say.answer(judged(self._groups), moved, stake, parts=self._parts, of_all=of_all)
         return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter, of_all=of_all))
 
     @cached_property
@@ -141,8 +152,10 @@ class Surveys(Study):
         every = self._every
         own = every["segment_by"].isin(self._columns)
         table, others = estimate.drivers(every[own]), estimate.drivers(every[~own])
+        n = int(every.loc[own, "p_adjusted"].notna().sum())
         name, caption = f"{self.survey}_drivers", f"{self._asked.label} of each group against all others"
-        notes = self._say.other_answers(others[others["clear"] & (others["segment"] != replies.SMALL)])
+        clear = others[others["clear"] & (others["segment"] != replies.SMALL)]
+        notes = self._say.other_answers(clear.sort_values("difference", key=abs, ascending=False, kind="stable"))
         scored = every.drop(columns=list(EXTRA))
         also = (
             Result(self.survey, scored, caption=f"{self._asked.label} by segment, each against all other answers"),
@@ -151,14 +164,14 @@ class Surveys(Study):
         rest: Any = {"notes": notes, "also": also, "caption": caption}
         if table.empty:
             return Result(name, table, absent="There is no column to compare answers by.", **rest)
-        label, title = self._asked.label, self._say.drivers(table[table["clear"]])
+        label, title = self._asked.label, self._say.drivers(estimate.strongest(table, "contribution"), n)
         if not wanted(self.by):  # the chart of groups holds the same ones
             return Result(name, table, f"{title}.", most=0, **rest)
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
         return Result(
             name, table, title,
-            f"{label} minus that of all other customers, 95 % intervals: one in twenty leaves out 0 by chance alone; "
-            "n: answers.",
+            f"{label} of each group minus that of all other customers, with 95 % intervals; n: answers. In colour: "
+            f"clearly different, allowing for {counted(n, 'group')} compared.",
             partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", **rest,
         )  # fmt: skip
 
@@ -169,14 +182,15 @@ class Surveys(Study):
         grid = estimate.cells(self._found, pair, min_group=self.min_group) if pair else pd.DataFrame()
         if not pair or min(grid["row"].nunique(), grid["column"].nunique()) < 2:
             return Result("crossed", self._every.iloc[:0], caption=caption, most=0)
-        table = self._scored(self._found, [pair])
+        table = estimate.of_columns(self._scored(self._found, beside=[pair]), [estimate.JOIN.join(pair)])
         for axis, column in zip(("row", "column"), pair, strict=True):
             grid[axis] = pd.Categorical(grid[axis], self._order(column))
+        hidden = len(grid) < grid["row"].nunique() * grid["column"].nunique()
         how: Any = {"row": pair[0], "column": pair[1], "score": self.survey, "unit": self._asked.unit}
         how["least"] = (max(self._asked.worth) - min(self._asked.worth)) / 2
         return Result(
             "crossed", table, self._say.segments(judged(table)),
-            f"{self._asked.label} of {pair[0]} by {pair[1]}; n: answers. A hatched cell has too few.",
+            f"{self._asked.label} by {pair[0]} and {pair[1]}; n: answers.{words.HATCHED * hidden}",
             partial(score_heatmap, grid, **how), "Heatmap", caption=caption,
         )  # fmt: skip
 
@@ -192,14 +206,14 @@ class Surveys(Study):
             return Result(name, table, absent=why, caption=caption)
         unit, window = "score" if self.survey == "nps" else self._asked.unit, self._found.window
         every = estimate.every_answer(table, self.survey, since=window.first, until=window.last)
-        notes = self._say.every(self._every.iloc[0], every, self.period)
+        twice = self._say.every(self._every.iloc[0], every, self.period)
         how: Any = {"x": "period", "y": self.survey, "x_label": "", "n": "n_customers", "unit": unit}
         shown, few = trend_rows(table), f"fewer than 30 answers to show in each {self.period}"
         return Result(
             name, table, self._say.trend(estimate.last_period(table, self.survey), self.period),
             f"{self._asked.label} by {self.period} of the invitation, from 30 answers on. Bands: 95 % intervals."
             + left_out(table, shown) + undrawn(shown, self.survey, few=few),
-            partial(panels_with_bands, shown, n_label="answers", **how), notes=notes, caption=caption,
+            partial(panels_with_bands, shown, n_label="answers", **how), how_to_read=twice, caption=caption,
         )  # fmt: skip
 
     @cached_property
@@ -207,7 +221,7 @@ class Surveys(Study):
         """What moved since the window before: the answers, or who gives them?"""
         name, least = f"{self.survey}_change", WORTH_SEEING[self.survey]
         caption = (
-            "Change between the windows, by segment; 95 % intervals, of which one in twenty leaves out 0 by chance"
+            f"Change between the windows{f' by {self._split}' * bool(self._split)}, with 95 % intervals in brackets"
         )
         needed = self._say.needed(answers_needed(self._found, least), least, self._shift)
         title = self._say.change(self._shift)
@@ -231,7 +245,8 @@ class Surveys(Study):
         return Result(
             f"{self.survey}_non_response", table, self._say.silence(self._moves),
             caption=f"{self._asked.label} weighted to everyone asked, 95 % intervals in brackets",
-            shown=self._say.weighted(table), notes=self._say.at_the_most(self._moves) + self._say.unmoved(table),
+            shown=self._say.weighted(table), notes=self._say.unmoved(table),
+            how_to_read=self._say.at_the_most(self._moves, self._asked.groups),
             also=(Result(f"{self.survey}_response", response, caption="Response rate by segment"),),
         )  # fmt: skip
 
@@ -242,11 +257,9 @@ class Surveys(Study):
         name, caption = f"{self.survey}_churn", "Churn after an answer, and money at stake"
         if found.remark:
             return Result(name, self._stake, absent=found.remark, caption=caption)
-        column = found.columns[0] if self.by and found.columns else ""
-        parts = priced(stakes_by_segment(found, gross_margin=self._margin)) if column else pd.DataFrame({"n": []})
-        parts = parts[parts["n"] >= self.min_group]
+        parts, column = self._parts, (found.columns or ("",))[0]
         stays = self._say.stays(told, parts, column)
-        also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if column else ()
+        also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if len(parts) else ()
         how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk"}
         how |= {"n_label": "still followed", "behind": self._asked.groups[0], "meaning": "answers"}
         return Result(
@@ -260,12 +273,17 @@ class Surveys(Study):
     def unhappy(self) -> Result:
         """Which unhappy customers to call first?"""
         column = next((c for c in self._columns if replies.holder_of(self._data, c) == "customers"), "")
-        table = unhappy(self._data, self._asked, self._found.window, column=column)
-        name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst, by MRR"
-        why = "" if len(table) else f"No present customer is among the {self._asked.groups[2]}."
-        how: Any = {"formats": {"mrr": "amount", "score": "plain"}, "labels": words.UNHAPPY, "absent": why, "most": 10}
+        known, (part, *_) = risks(self._stake, self._parts, self._asked.groups[2]), (*self._landmark.columns, "")
+        how: Any = {"part": part, "known": known}
+        table = unhappy(self._data, self._asked, self._found.window, column=column, **how)
+        name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst"
+        caption += ", by MRR × risk" * bool(len(known) > 1 and table["mrr"].notna().any())
+        why = "" if len(table) else f"No present customer gave one of the worst answers ({self._asked.groups[2]})."
+        how = {"formats": {"mrr": "amount", "score": "plain"}, "labels": words.UNHAPPY, "absent": why, "most": 10}
         shown = table.loc[:, table.notna().any()] if len(table) else table
-        how["notes"] = (words.BESIDE_CHURN,) * ("customers" in self.data.tables and len(table) > 0)
+        if len(table):
+            order = self._say.order(table, known, self._asked.groups[2])
+            how["notes"] = (order, *(words.BESIDE_CHURN,) * ("customers" in self.data.tables))
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
 
     @cached_property
@@ -311,12 +329,18 @@ class Surveys(Study):
     @cached_property
     def _every(self) -> pd.DataFrame:
         """Scores by all columns, and by what was said in other surveys."""
-        return self._scored(self._found)
+        others = [c for c in self._found.columns if c not in self._columns]
+        return self._scored(self._found, beside=others)
 
-    @cached_property
+    @property
+    def _groups(self) -> pd.DataFrame:
+        """Scores by all columns: the one family of comparisons."""
+        return estimate.of_columns(self._every, self._columns)
+
+    @property
     def _main(self) -> pd.DataFrame:
         """Scores by the columns asked for."""
-        return self._scored(self._found, wanted(self.by) or self._columns)
+        return estimate.of_columns(self._every, wanted(self.by) or self._columns)
 
     @property
     def _split(self) -> str:
@@ -358,11 +382,16 @@ class Surveys(Study):
 
     @cached_property
     def _landmark(self) -> Landmark:
-        return after_answers(self._data, self._asked, self._found.window, columns=self._columns)
+        return after_answers(self._data, self._asked, self._found.window, columns=alike_by(self._data))
 
     @cached_property
     def _stake(self) -> pd.DataFrame:
         return money_at_stake(self._landmark, gross_margin=self._margin)
+
+    @cached_property
+    def _parts(self) -> pd.DataFrame:
+        """What money at stake is the sum of."""
+        return priced(stakes_by_segment(self._landmark, gross_margin=self._margin, least=self.min_group))
 
     @property
     def _told(self) -> pd.DataFrame:
@@ -379,8 +408,8 @@ class Surveys(Study):
         when: Any = {"window": self.window, "compare_to": self.compare_to}
         return replies.answers(self._data, asked, columns=self._columns, **when, **more)
 
-    def _scored(self, found: Answers, columns: Sequence[str | tuple[str, str]] = ()) -> pd.DataFrame:
-        return estimate.scores(found, columns=columns, min_group=self.min_group)
+    def _scored(self, found: Answers, *, beside: Sequence[str | tuple[str, str]] = ()) -> pd.DataFrame:
+        return estimate.family(found, self._columns, beside=beside, min_group=self.min_group)
 
     def _bars(self, asked: Measure, scored: pd.DataFrame) -> Result:
         """Show the answers of each group, and its score."""
@@ -399,11 +428,12 @@ class Surveys(Study):
         asked = self._measured([name for name in SCALES if name != self._asked.survey][place])
         columns = wanted(self.by) or self._columns
         if asked in self._answered:
-            scored, say = self._scored(self._counted(asked), columns), replace(self._say, survey=asked.survey)
+            scored = estimate.of_columns(self._scored(self._counted(asked)), columns)
+            say = replace(self._say, survey=asked.survey)
             notes = say.last_quarter(of_the_quarter(self._data, asked))
             return replace(self._bars(asked, scored), title=say.other(scored.iloc[0]), notes=notes)
         none = replace(self._found, measure=asked, counts=self._found.counts.iloc[:0])
-        table = self._scored(none, columns).drop(columns=list(EXTRA))
+        table = estimate.of_columns(self._scored(none), columns).drop(columns=list(EXTRA))
         why = f"Nobody answered {asked.label} from {self._found.window}."
         return Result(asked.survey, table, absent=why, caption=f"Answers and {asked.label} by segment")
 

@@ -14,7 +14,7 @@ from cslib.errors import counted, listed, stretch
 from cslib.show.charts import cohort_label
 from cslib.show.display import Card, card_of
 from cslib.show.formats import between, format_interval, format_value, percent
-from cslib.surveys.answers import STATES, Measure
+from cslib.surveys.answers import SMALL, STATES, Measure
 from cslib.surveys.kpis import KPIS
 from cslib.surveys.scores import extremes, strongest
 from cslib.surveys.stakes import Landmark
@@ -22,21 +22,30 @@ from cslib.surveys.stakes import Landmark
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
 UNHAPPY: Final = {"customer_id": "Customer", "mrr": "MRR", "score": "Answer", "answered_on": "Answered on"}
-SAID: Final = {STATES[0]: "got no answer", STATES[1]: "was never asked"}
+PEOPLE: Final = {
+    **{group: f"{group} customers" for group in ("satisfied", "neutral", "dissatisfied")},
+    **{"easy": "those who find it easy", "hard": "those who find it hard", STATES[0]: "those who did not answer"},
+}
+SAID: Final = {
+    **{STATES[0]: "got no answer", STATES[1]: "was never asked", "promoters": "was a promoter's"},
+    **{"passives": "was a passive's", "detractors": "was a detractor's"},
+}
 WEIGHTED: Final = {"nothing": "as answered", "all of these": "everything on record"}
 HOW_TO_READ_SCORES: Final = (
     "Each bar holds all answers of a segment. The line at the right is the 95 % interval of its score: where two "
-    "intervals overlap widely, the difference may be chance. A score in colour is clearly different from the other "
-    "answers, with all comparisons allowed for."
+    "intervals overlap widely, the difference may be chance. A score in colour clearly differs from that of all other "
+    "customers, allowing for how many groups are compared."
 )
 BESIDE_CHURN: Final = (
-    "This list knows the latest answer alone, and is in order of revenue. The churn report has a list, too: "
+    "The churn report has a list, too: "
     f"{link_to('churn_survival#Whom to call first?')} It holds all present customers, and first those who gave a "
     "reason to call: a low score, tickets, or use that has stopped."
 )
+HATCHED: Final = " A hatched cell has too few."
+LATE: Final = " In months the difference is less certain: who leaves late in the year loses few of them."
 HOW_TO_READ_LANDMARK: Final = (
     "Everyone here was a customer on the day the lines begin and had been asked before it. Only answers given by then "
-    "count: else those who stayed longer would have had more time to answer."
+    "count: otherwise those who stayed longer would have had more time to answer."
 )
 
 
@@ -87,16 +96,19 @@ class Words:
         return f"{of} asked for {self.label} from {window} {once}{alone}"
 
     def answer(
-        self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, of_all: float = math.nan
-    ) -> str:
+        self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, parts: pd.DataFrame,
+        of_all: float = math.nan,
+    ) -> str:  # fmt: skip
         """Answer "how do customers feel, where, and what does it cost?" in at most five sentences.
 
         Parameters
         ----------
         scored, moved, stakes
-            As from ``surveys.scores.scores``; the first row of ``surveys.change.change``, None where there is nothing
+            As from ``surveys.scores.family``; the first row of ``surveys.change.change``, None where there is nothing
             to compare with; as from ``surveys.stakes.money_at_stake``. All with ``clear``, from
             ``surveys.scores.judged``.
+        parts
+            Of which money is the sum, as from ``surveys.stakes.priced``.
         of_all
             As from ``surveys.change.silence_moves``.
 
@@ -113,15 +125,29 @@ class Words:
         other = score if pd.isna(of_all) else self._score(of_all)
         asked = f"Weighted to everyone asked, it is about {other}." if other != score else ""
         change = f"{_upper(self._moved(moved))}." if moved is not None else ""
-        return " ".join(filter(None, [first, change, asked, self._where(scored), _lost(stakes)]))
+        return " ".join(filter(None, [first, change, asked, self._where(scored), *self._lost(stakes, parts)]))
+
+    def _lost(self, stakes: pd.DataFrame, parts: pd.DataFrame) -> tuple[str, ...]:
+        """Say which group that leaves faster loses most months, and what is known to be at stake."""
+        rows = _clear(stakes).sort_values("rmst_difference_months", kind="stable")
+        if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
+            return ()
+        row = rows.iloc[0]
+        text = f"{_left(row, _whom(stakes['group'].iloc[0]), 'over 12 months')}."
+        if row.money_ci_lower > 0:
+            return text, f"At stake: {self._money(row.money_at_stake)}."
+        dear = parts[(parts["group"] == row.group) & parts["priced"]].sort_values("money_at_stake", ascending=False)
+        known = [f"{self._money(r.money_at_stake)} in {_part(r)}" for r in dear.itertuples()]
+        return (text, f"At stake: {listed(known)}.") if known else (text,)
 
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():
             return ""
-        row = strongest(scored, "contribution")
+        row, n = strongest(scored, "contribution"), int(scored["p_adjusted"].notna().sum())
         if row is None:
-            return "No segment clearly differs from the others."
-        return f"**{_named(row)} stands out** with {self._score(row[self.survey])}."
+            columns = [*dict.fromkeys(scored["segment_by"].iloc[1:])]
+            return f"{_none_of(n, columns if len(columns) <= MOST else [])} clearly stands out."
+        return f"**{_named(row)} stands out** with {self._score(row[self.survey])}, among {n} groups compared."
 
     def cards(
         self, whole: pd.Series[Any], unit: str, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *,
@@ -172,12 +198,11 @@ class Words:
         score = self._score(whole[self.survey])
         rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
         apart = [row for row in rows if self._score(row.value) != score]
-        which = "that the scorecard has as well is of"
-        others = [f"The {self._exact(row.value)} {which} {self._alone(row)}." for row in apart]
+        others = [f"The scorecard's {self._exact(row.value)} is of {self._alone(row)}." for row in apart]
         if pd.notna(of_all) and self._score(of_all) != score:
             others.append(f"The {self._score(of_all)} is an estimate that counts those who did not answer, too.")
-        first = f"**Which {self.label} to quote**: {', '.join(filter(None, [score, self.span]))}."
-        return (" ".join([first, *others]),) if others else ()
+        first = f"**The {self.label} to quote is {score}**"
+        return (" ".join([f"{' '.join(filter(None, [first, self.span]))}.", *others]),) if others else ()
 
     def _alone(self, row: Any) -> str:
         found = format_interval(row.ci_lower, row.ci_upper, self._unit, value=row.value)
@@ -213,8 +238,9 @@ class Words:
             return ()
         scores = f"from {self._score(row.score_before)} to {self._score(row.score_now)}"
         found = f"{self._signed(row.change)}, 95 % interval {self._ends(row.ci_lower)} to {self._ends(row.ci_upper)}"
-        chance = "more than chance" if row.clear else f"but not more than chance does to one of {row.among}"
-        return (f"**{row.segment} moved most**: {scores} ({found}), {chance}.",)
+        of = f"One of {row.among} segments may well move as much by chance."
+        chance = f" That is more than chance, allowing for {row.among} compared." if row.clear else f" {of}"
+        return (f"**{row.segment} moved most**: {scores} ({found}).{chance}",)
 
     def parts(self, moved: pd.DataFrame, column: str) -> tuple[str, ...]:
         """Say what the change of all is made of, where there are segments to tell it by; from ``change.change``."""
@@ -260,20 +286,19 @@ class Words:
         """State the last period against all before it, and whether the difference is more than chance."""
         if last is None:
             return f"Too few {period}s to tell a trend"
-        score, before = last[self.survey], f"the {stretch(last.n_before, period)} before ({self._score(last.before)})"
-        way = f"clearly {'above' if score > last.before else 'below'}"
-        chance = f"{way if last.clear else 'within the margin of error of'} {before}"
+        score, before = last[self.survey], f"the {stretch(last.n_before, period)} before"
+        way = f"clearly {'above' if score > last.before else 'below'} {before} ({self._score(last.before)})"
+        chance = way if last.clear else f"no clear change from {before}"
         return f"{self.label} of {cohort_label(last.period, period)} alone is {self._score(score)}, {chance}"
 
-    def every(self, whole: pd.Series[Any], every: pd.Series[Any], period: str) -> tuple[str, ...]:
+    def every(self, whole: pd.Series[Any], every: pd.Series[Any], period: str) -> str:
         """Say why the score of the window is not that of its periods, from ``surveys.scores.every_answer``."""
         score, once = self._told(every.score), self._score(whole[self.survey])
         if pd.isna(every.score) or score == once or not every.n_responses > whole.n_responses:
-            return ()
-        answers = f"in them a customer counts in each {period} with an answer ({every.n_responses:,.0f} answers)"
-        customers = f"each of {counted(whole.n_responses, 'customer')} once, by the latest answer"
-        together = f"The {period}s of the window come to {score} together, not {once}: {answers}"
-        return (f"{together}. The {once} counts {customers}.",)
+            return ""
+        each = f"A customer counts in each {period} in which they answered, so the {period}s together come to {score}"
+        customers = f"{counted(whole.n_responses, 'customer')} once, by the latest answer"
+        return f"{each} ({every.n_responses:,.0f} answers). The {once} counts each of {customers}."
 
     def needed(self, answers: int, difference: float, moved: pd.Series[Any] | None = None) -> str:
         """Say how many answers it takes to see a change, and how many there are in the windows compared.
@@ -281,16 +306,15 @@ class Words:
         Examples
         --------
         >>> Words("nps").needed(3223, 5.0)
-        'It takes about 3,220 answers in each window to notice a change of 5 points four times out of five.'
+        'To see a change of 5 points reliably takes about 3,220 answers in each window.'
         """
         if not answers:
             return "All answers are alike, so there is no telling how many it takes to detect a change."
         change = {"nps": f"{difference:g} points", "csat": f"{100 * difference:g} points"}
         rounded = round(answers, -max(len(str(answers)) - 3, 0))
         size = change.get(self.survey, f"{difference:g}")
-        there = "" if moved is None else f"; there are {moved.n_before:,} and {moved.n_now:,}"
-        seen = f"to notice a change of {size} four times out of five"
-        return f"It takes about {rounded:,} answers in each window {seen}{there}."
+        there = "" if moved is None else f"; we have {moved.n_before:,} and {moved.n_now:,}"
+        return f"To see a change of {size} reliably takes about {rounded:,} answers in each window{there}."
 
     def silence(self, moves: Mapping[str, float]) -> str:
         """State what weighting to all who were asked does to the score, from ``surveys.change.silence_moves``."""
@@ -304,27 +328,30 @@ class Words:
         if pd.isna(of_all):
             return f"Weighting to everyone asked does not clearly change {self.label}"
         direction = "lower" if shift < 0 else "higher"
-        by = "Weighted to everyone asked, by everything on record"
-        return f"{by}, {self.label} is about {self._score(of_all)}: {self._points(shift)} {direction}"
+        lower = f"{self._points(shift)} {direction}"
+        return f"Weighted to everyone asked, {self.label} is about {self._score(of_all)}, {lower}"
 
-    def at_the_most(self, moves: Mapping[str, float]) -> tuple[str, ...]:
-        """Say what the two bounds of the table are, where they are apart."""
-        last = "The last two rows are as far as it could be: had everyone who did not answer been of one kind."
-        return (last,) if moves and self._open(moves) else ()
+    def at_the_most(self, moves: Mapping[str, float], groups: Sequence[str]) -> str:
+        """Say how far those who were silent could move the score, had all of them been of one group."""
+        if not moves or not self._open(moves):
+            return ""
+        low, high = self._score(moves["worst"]), self._score(moves["best"])
+        worst = f"If all who did not answer felt like {_whom(groups[2])}, {self.label} would be {low}"
+        return f"{worst}; if all felt like {_whom(groups[0])}, {high}."
 
     def _open(self, moves: Mapping[str, float]) -> bool:
-        return self._score(moves["lowest"]) != self._score(moves["highest"])
+        return self._score(moves["worst"]) != self._score(moves["best"])
 
     def weighted(self, table: pd.DataFrame) -> pd.DataFrame:
         """Lay out the weighted scores for their readers, each with its interval, where weighting changes it."""
-        told = self._weighted(table)
+        told = self._weighted(table[table["n_effective"].notna()])
         return told[~self._unmoved(told)].reset_index(drop=True)
 
     def unmoved(self, table: pd.DataFrame) -> tuple[str, ...]:
         """Name what :meth:`weighted` leaves out."""
-        told = self._weighted(table)
+        told = self._weighted(table[table["n_effective"].notna()])
         names = told.loc[self._unmoved(told), "weighted by"].tolist()
-        return (f"Weighted by {listed(names)} alone, {self.label} stays the same.",) if names else ()
+        return (f"By {listed(names)} alone, weighting changes nothing.",) if names else ()
 
     def _unmoved(self, told: pd.DataFrame) -> pd.Series[bool]:
         return told[self.label].isin(told[self.label].head(1)) & ~told["weighted by"].isin(WEIGHTED.values())
@@ -335,11 +362,10 @@ class Words:
         told = [f"{self._score(v)}{span}" for v, span in zip(scores, spans, strict=True)]
         return pd.DataFrame({"weighted by": table["weighted_by"].replace(WEIGHTED), self.label: told})
 
-    def drivers(self, clear: pd.DataFrame) -> str:
-        """State whose score stands apart most; from the rows that do by more than chance, the largest first."""
-        if clear.empty:
-            return f"No group on record clearly stands apart in {self.label}"
-        row = clear.iloc[0]
+    def drivers(self, row: pd.Series[Any] | None, n: int) -> str:
+        """State whose score stands out most, from its row; None: nobody's does, of so many groups compared."""
+        if row is None:
+            return f"{_none_of(n)} clearly stands out in {self.label}"
         apart = self._beside(row.difference)
         who = f"customers whose {row.segment_by} is {row.segment}"
         return f"{self.label} is {apart} among {who} ({percent(row.share)} of those who answered)"
@@ -352,7 +378,7 @@ class Words:
         each = ((r.segment_by.removesuffix(" answer"), SAID.get(r.segment, f"was {r.segment}"), r) for r in rows)
         told = [f"{self._beside(r.difference)} where {survey} {said}" for survey, said, r in each]
         text = f"{self.label} goes with the answers to other surveys: it is {listed(told)}"
-        return (f"{text}. These are answers, no traits to choose customers by.",)
+        return (f"{text}. That does not make one the cause of the other.",)
 
     def _beside(self, difference: float) -> str:
         return f"{self._points(difference)} {'higher' if difference >= 0 else 'lower'}"
@@ -367,8 +393,7 @@ class Words:
         """Say what the scorecard has of it, from ``kpis.of_the_quarter``."""
         rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
         return tuple(
-            f"In the 3 months to {r.until:%B %Y} alone, as in the scorecard, it is {self._exact(r.value)}."
-            for r in rows
+            f"The scorecard's {self._exact(r.value)} is of the 3 months to {r.until:%B %Y} alone." for r in rows
         )
 
     @property
@@ -388,14 +413,29 @@ class Words:
         paid = format_value(table["mrr"].sum(), "money", self.currency)
         return f"{who}" + (f" and pay{s} {paid} a month" if table["mrr"].notna().any() else "")
 
+    def order(self, table: pd.DataFrame, known: pd.Series[float], group: str) -> str:
+        """Say in which order ``surveys.stakes.unhappy`` lists customers, from ``surveys.stakes.risks``."""
+        if table["mrr"].isna().all():
+            return "The list is in order of the answer, the worst first."
+        if known.empty:
+            return f"The list is in order of MRR: how likely {_whom(group)} are to leave is not known yet."
+        if len(known) == 1:
+            left = f"{percent(known.iloc[0])} of {_whom(group)} left within 12 months"
+            return f"The list is in order of MRR, as all on it count with the same risk: {left}."
+        parts = [f"{percent(risk)} in {name}" for name, risk in known.items() if name != SMALL]
+        shown = [*parts[:MOST], *[f"so on in {len(parts) - MOST} more"] * (len(parts) > MOST)]
+        shown += [f"{percent(risk)}, as of all, in the others" for risk in known[known.index == SMALL]]
+        risk = f"The risk is the share of {_whom(group)} who left within 12 months: {listed(shown)}"
+        return f"First come those with whom we expect to lose most, MRR × risk. {risk}."
+
     def followed(self, landmark: Landmark) -> str:
         """Say whom the lines of survival after an answer are about."""
-        whose = f"of customers of {landmark.day:%-d %B %Y}, by their last answer to invitations from {landmark.window}"
-        return f"Share still here, {whose}. Bands: 95 % intervals."
+        whose = f"Customers of {landmark.day:%-d %B %Y} who are still here, by their last answer from {landmark.window}"
+        return f"{whose}. Bands: 95 % intervals."
 
     def money(self, stakes: pd.DataFrame) -> str:
         """State what follows an answer: who stays how long, against the best group."""
-        best, row = stakes["group"].iloc[0], strongest(stakes.iloc[1:-1], "rmst_difference_months")
+        best, row = _whom(stakes["group"].iloc[0]), strongest(stakes.iloc[1:-1], "rmst_difference_months")
         if row is None:
             return f"No group clearly leaves faster or more slowly than {best}"
         text = _left(row, best, "over the 12 months that followed")
@@ -408,64 +448,77 @@ class Words:
 
         Parameters
         ----------
-        stakes, parts
-            As from ``surveys.stakes.money_at_stake`` and ``surveys.stakes.stakes_by_segment``, with ``clear``, and what
-            ``surveys.stakes.who_left`` adds.
+        stakes
+            As from ``surveys.stakes.money_at_stake``, with ``clear``, and what ``surveys.stakes.who_left`` adds.
+        parts
+            Of which money is the sum, as from ``surveys.stakes.priced``.
         column
-            Whose values the segments are.
+            Whose values the parts are.
         """
-        told = []
-        for _, row in stakes.iloc[1:-1].iterrows():
-            own = parts[parts["group"] == row.group] if len(parts) else parts
-            told.append(f"{self._stay(row, stakes['group'].iloc[0])}{self._cost(row, own, column)}")
-        return tuple(told)
+        best = _whom(stakes["group"].iloc[0])
+        own = [(row, parts[parts["group"] == row.group]) for _, row in stakes.iloc[1:-1].iterrows()]
+        told = [text for row, its in own for text in (self._stay(row, best), self._cost(row, its, column))]
+        return tuple(filter(None, told))
 
     def alike(self, landmark: Landmark) -> tuple[str, ...]:
         """Say among whom groups are compared."""
-        if not landmark.columns:
+        columns = landmark.differing
+        if not columns:
             return ()
-        who = f"Months and money compare customers of the same {listed(landmark.columns)}"
-        return (f"{who}, where each group has at least five. The chart and the shares that left are of all customers.",)
+        who = f"Months and money compare customers of the same {listed(columns)}, where both groups have at least five"
+        return (f"{who}. The chart and the shares that left are of all customers.",)
 
     def _stay(self, row: pd.Series[Any], best: str) -> str:
         text = f"**{_who(row.group)}** ({_followed(row)}) stayed {_against(row, best)}{_months_apart(row)}"
         if not row.clear:
             return f"{text}, which may be chance."
         fast = "faster" if row.faster else "more slowly"
-        times = "" if pd.isna(row.hazard_ratio) else f": {row.hazard_ratio:.2g} times as fast at the same age"
+        ratio = f"{row.hazard_ratio:.2g} times as fast" if pd.notna(row.hazard_ratio) else fast
         spans = row.rmst_difference_ci_lower <= 0 <= row.rmst_difference_ci_upper
-        late = " In months stayed it may be chance: leaving late in the year costs few of them." * bool(spans)
         worth = "" if pd.isna(row.money_ci_lower) or not row.money_ci_lower > 0 else self._worth(row, best)
-        return f"{text}. They left {fast} by more than chance{times}.{late}{worth}"
+        return f"{text}. At the same age they left {ratio}, more than chance.{LATE * bool(spans)}{worth}"
 
     def _worth(self, row: pd.Series[Any], best: str) -> str:
         """Say what it is worth that a group leaves faster."""
         priced = f"they would pay {self._priced(row)} more over 12 months"
         return f" If today's {row.n_today:,} stayed like {best}, {priced}." * bool(row.rmst_difference_months < 0)
 
-    def _priced(self, row: Any, more: str = "") -> str:
+    def _priced(self, row: Any) -> str:
         ends = format_interval(row.money_ci_lower, row.money_ci_upper, "money", value=row.money_at_stake)
-        return f"{format_value(row.money_at_stake, 'money', self.currency)} ({ends}{more})"
+        return f"{self._money(row.money_at_stake)} ({ends})"
+
+    def _money(self, amount: float) -> str:
+        return format_value(amount, "money", self.currency)
 
     def _cost(self, row: pd.Series[Any], parts: pd.DataFrame, column: str) -> str:
         """Say what is known of the price of a group that leaves faster where the sum is open."""
         unknown = pd.isna(row.money_at_stake + row.money_ci_lower) or row.money_ci_lower > 0
         if not row.clear or unknown or not row.rmst_difference_months < 0:
             return ""
-        total = self._priced(row, "; below 0 nothing would be lost")
-        if parts.empty or parts["priced"].nunique() == 1:
-            return f" What that costs is not clear yet: {total} over 12 months."
-        return self._by_segment(parts, column) + f" {total}."
+        if not len(parts) or not parts["priced"].any():
+            guess = f" (our best guess is {self._money(row.money_at_stake)})" * bool(row.money_at_stake > 0)
+            return (
+                f"**At stake with {_whom(row.group)}** over 12 months, we cannot tell yet: {self._at_most(row)}{guess}."
+            )
+        return self._by_part(row, parts, column)
 
-    def _by_segment(self, parts: pd.DataFrame, column: str) -> str:
-        """Name the segments that have a price, and those that leave the sum open."""
+    def _at_most(self, row: Any) -> str:
+        return "it may be nothing" + f", or up to {self._money(row.money_ci_upper)}" * bool(row.money_ci_upper > 0)
+
+    def _by_part(self, row: pd.Series[Any], parts: pd.DataFrame, column: str) -> str:
+        """Name the parts that have a price, those that are open, and what all of them come to."""
         dear = parts.sort_values("money_at_stake", ascending=False, kind="stable")
-        each: Any = [*dear[dear["priced"]].head(MOST).itertuples()]
-        others: Any = dear[~dear["priced"]].head(MOST).itertuples()
-        known = f"By {column}, {listed([f'{self._priced(r)} in {r.segment}' for r in each])}"
-        either = f"{listed([f'{r.segment} ({_followed(r)})' for r in others])} may go either way"
-        clear = f"{known} {'is' if len(each) == 1 else 'are'} clearly at stake over 12 months"
-        return f" {clear}. {either}, which leaves the sum open:"
+        known: Any = [*dear[dear["priced"]].itertuples()]
+        others: Any = [*dear[~dear["priced"]].itertuples()]
+        clear = f"**At stake with {_whom(row.group)}** over 12 months, by {column}: "
+        more = [f"more in {len(known) - MOST} others"] * (len(known) > MOST)
+        clear += f"{listed([*(f'{self._priced(r)} in {_part(r)}' for r in known[:MOST]), *more])}."
+        either = [f"In {_part(r)} ({_followed(r)}) we cannot tell yet: {self._at_most(r)}." for r in others]
+        guess = listed([f"{_part(r)} ({self._money(r.money_at_stake)})" for r in others])
+        if len(others) > MOST:
+            either, guess = [f"In {len(others)} others we cannot tell yet."], "these"
+        total = f"Together that is {self._money(row.money_at_stake)}, with our best guess for {guess} counted in"
+        return " ".join([clear, *either, f"{total}: {self._at_most(row)}."])
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":
@@ -502,17 +555,15 @@ def _named(row: pd.Series[Any]) -> str:
     return f"{row.segment} ({row.segment_by})"
 
 
+def _none_of(n: int, columns: Sequence[str] = ()) -> str:
+    by = f"by {listed(columns)}" if columns else "compared"
+    return f"None of the {n} groups {by}" if n > 1 else "No group"
+
+
 def _clear(stakes: pd.DataFrame) -> pd.DataFrame:
     """Keep the groups that leave at another rate than the best, the first, by more than chance."""
     others = stakes.iloc[1:-1]
     return others[others["clear"]]
-
-
-def _lost(stakes: pd.DataFrame) -> str:
-    rows = _clear(stakes).sort_values("rmst_difference_months", kind="stable")
-    if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
-        return ""
-    return f"{_left(rows.iloc[0], stakes['group'].iloc[0], 'over 12 months')}."
 
 
 def _left(row: pd.Series[Any], best: str, span: str) -> str:
@@ -524,13 +575,21 @@ def _left(row: pd.Series[Any], best: str, span: str) -> str:
     return f"{often}: {left} {span}, against {best_left} of {best}"
 
 
+def _part(row: Any) -> str:
+    return "the others" if row.segment == SMALL else str(row.segment)
+
+
 def _range(scores: Sequence[float]) -> str:
     low, high = min(scores), max(scores)
     return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _who(group: str) -> str:
-    return "Those who did not answer" if group == "no answer" else group.capitalize()
+    return _upper(_whom(group))
+
+
+def _whom(group: str) -> str:
+    return PEOPLE.get(group, group)
 
 
 def _followed(row: Any) -> str:

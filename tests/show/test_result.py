@@ -43,6 +43,11 @@ def test_a_chart_is_shown_under_its_finding_with_its_table(shown):
     assert how == {"kind": "how_to_read", "text": "Look right."}
 
 
+def test_a_table_says_how_to_read_it_too(shown):
+    parts = shown(Result("plans", TABLE, caption="Plans", how_to_read="Look.", notes=("Last.",)))
+    assert [b.get("text", b["kind"]) for b, _ in parts] == ["table", "Look.", "Last."]
+
+
 def test_sentences_stand_above_and_below(shown):
     parts = shown(charted(warnings=("Beware.",), before=("First.",), notes=("Last.",)))
     assert [b.get("text", b["kind"]) for b, _ in parts] == ["Beware.", "First.", "figure", "Last."]

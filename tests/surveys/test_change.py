@@ -160,7 +160,7 @@ def test_the_weighted_score_is_told_where_its_interval_leaves_out_the_other():
     ]
     columns = ["weighted_by", "nps", "ci_lower", "ci_upper", "n_effective"]
     table = pd.DataFrame(rows + bounds, columns=columns)
-    assert silence_moves(table, "nps") == {"lowest": -25, "highest": 75, "shift": -10, "of_all": 40}
+    assert silence_moves(table, "nps") == {"worst": -25, "best": 75, "shift": -10, "of_all": 40}
     assert silence_moves(table.assign(ci_lower=51.0, ci_upper=60.0), "nps")["of_all"] == 40
     assert np.isnan(silence_moves(table.assign(ci_upper=50.0), "nps")["of_all"])
     alone = silence_moves(table.drop(index=1), "nps")

@@ -37,7 +37,9 @@ def test_bars_are_shares_of_a_whole_from_best_to_worst():
 
 
 def test_only_wide_parts_have_a_figure_and_all_groups_a_name():
-    assert texts(bars(1)) == ["50", "45", "promoters", "passives", "detractors"]
+    names = ["promoters", "passives", "detractors"]
+    assert texts(bars(1)) == ["50", "45", "5", *names]
+    assert texts(bars(1, n_responses=100, n_promoters=50, n_passives=47, n_detractors=3)) == ["50", "47", *names]
 
 
 def test_the_score_stands_beside_with_its_interval():

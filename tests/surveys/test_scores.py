@@ -18,7 +18,9 @@ from cslib.surveys.scores import (
     cells,
     distribution,
     drivers,
+    family,
     last_period,
+    of_columns,
     score_interval,
     scores,
     small_groups,
@@ -359,9 +361,28 @@ def test_segments_against_the_rest_by_hand():
     assert drivers(scores(answered(("A", 9, 30)))).empty
 
 
-def test_what_moves_the_score_most_comes_first():
-    table = drivers(scores(APART))
-    assert table["contribution"].abs().is_monotonic_decreasing
+def test_one_family_whatever_column_is_asked_for():
+    """Five plans and two regions: Holm over six tests, as both regions are one; four cells are adjusted for all ten."""
+    rng = np.random.default_rng(4)
+    rows = {"plan": rng.choice(list("ABCDE"), 400), "region": rng.choice(["EU", "US"], 400)}
+    found = counted(pd.DataFrame(rows).assign(now=rng.integers(0, 11, 400)), columns=("plan", "region"))
+    table = family(found, ["plan", "region"], beside=[("plan", "region")])
+    own = scores(found, columns=["plan", "region"])
+    for column in ("plan", "region"):
+        pd.testing.assert_frame_equal(
+            of_columns(table, [column]), own[own["segment_by"].isin(["All", column])].reset_index(drop=True)
+        )
+    least = own.loc[own["p_value"].idxmin()]
+    assert least.p_adjusted == pytest.approx(min(6 * least.p_value, 1))
+    cells = table[table["segment_by"] == "plan × region"]
+    assert (cells["p_adjusted"] >= scores(found, columns=[("plan", "region")])["p_adjusted"].iloc[1:].to_numpy()).all()
+    assert of_columns(table, ["plan"])["segment_by"].unique().tolist() == ["All", "plan"]
+
+
+def test_those_who_move_the_score_most_are_kept_in_order_of_their_difference():
+    table = drivers(scores(APART), most=2)
+    assert table["difference"].is_monotonic_decreasing
+    assert set(table["segment"]) == {"A", "B"}
     first = table.iloc[0]
     assert (first.level, first.clear) == ("plan: A", True)
     assert (first.share, first.contribution) == pytest.approx((100 / 260, 100 / 260 * (60 - 2000 / 260)))

@@ -14,7 +14,18 @@ from cslib.data.customers import segment_of
 from cslib.sample.world import TRUTH, _chunk, _people, _rng
 from cslib.surveys.answers import answers, measure
 from cslib.surveys.change import non_response
-from cslib.surveys.stakes import Landmark, _split, after_answers, money_at_stake, stakes_by_segment, unhappy, who_left
+from cslib.surveys.stakes import (
+    Landmark,
+    _split,
+    after_answers,
+    alike_by,
+    money_at_stake,
+    priced,
+    risks,
+    stakes_by_segment,
+    unhappy,
+    who_left,
+)
 
 NPS = measure("nps")
 WINDOW = Window(date(2024, 7, 1), date(2025, 6, 30), "12 months")
@@ -69,6 +80,38 @@ def test_unhappy_customers_of_today_the_dearest_first():
     alone = unhappy(load({"surveys": again}, as_of="2025-06-29"), NPS, WINDOW)
     assert sorted(alone["customer_id"]) == ["glad", "late", "sad"]
     assert alone["mrr"].isna().all()
+
+
+def test_unhappy_customers_are_in_order_of_what_may_be_lost():
+    """A at 99 a month and a tenth who leave comes after B at 20 and six tenths; C of unknown risk counts as all do."""
+    rows = [("a", "A", 99), ("b", "B", 20), ("c", "C", 50)]
+    customers = pd.DataFrame(rows, columns=["customer_id", "plan", "mrr"]).assign(
+        started_on="2024-01-01", churned_on=None
+    )
+    answers = asked(*((name, "2025-03-01", 3, "2025-03-02") for name in "abc"))
+    known_risks = pd.Series({"B": 0.6, "A": 0.1, "(small groups)": 0.3})
+    data = known(customers, answers)
+    table = unhappy(data, NPS, WINDOW, part="plan", known=known_risks)
+    assert table["customer_id"].tolist() == ["c", "b", "a"]
+    assert list(table) == ["customer_id", "mrr", "score", "answered_on"]
+    for none in (pd.Series(dtype=float), None):
+        alike = unhappy(data, NPS, WINDOW, part="plan", known=none)
+        assert alike["customer_id"].tolist() == ["a", "c", "b"]
+
+
+def test_the_risk_of_each_part_and_of_all():
+    """Of Basics 39 of 40 unhappy ones left, of Pros 5 of 10, of Tops none; of all 44 of 55."""
+    found = plans(*THREE, prices=PRICES)
+    stakes, parts = money_at_stake(found), stakes_by_segment(found)
+    left = risks(stakes, parts, "detractors")
+    assert list(left.index) == ["Basic", "Pro", "Top"]
+    assert left.tolist() == pytest.approx([39 / 40, 0.5, 0.0])
+    few = risks(stakes, stakes_by_segment(found, least=10), "detractors")
+    assert few.to_dict() == pytest.approx({"Basic": 39 / 40, "(small groups)": 44 / 55})
+    assert risks(stakes, parts.head(0), "detractors").to_dict() == pytest.approx({"(small groups)": 44 / 55})
+    assert risks(stakes, parts, "passives").empty
+    nobody = Landmark(NPS, 12, remark="Nobody.")
+    assert risks(money_at_stake(nobody), stakes_by_segment(nobody), "detractors").empty
 
 
 def test_an_answer_without_its_day_is_known_from_the_invitation_on():
@@ -288,17 +331,119 @@ def test_what_plan_does_is_not_put_down_to_the_answer(effect, n, least):
     assert np.mean(raw) > 0
 
 
+def plans(*rows, prices):
+    """Customers of plan, group and months stayed, so many of each, all of the same age; they are also those of today."""
+    each = pd.DataFrame([row[:3] for row in rows for _ in range(row[3])], columns=["by_0", "group", "since"])
+    each = each.assign(age=1.0, since=each["since"].astype(float), mrr=each["by_0"].map(prices).astype(float))
+    return landmark_of(each)
+
+
+THREE = [
+    *(
+        ("Basic", "promoters", 6, 10),
+        ("Basic", "promoters", 12, 1),
+        ("Basic", "detractors", 6, 39),
+        ("Basic", "detractors", 12, 1),
+    ),
+    *(("Pro", "promoters", 12, 10), ("Pro", "detractors", 12, 5), ("Pro", "detractors", 6, 5)),
+    *(("Top", "promoters", 12, 5), ("Top", "promoters", 6, 5), ("Top", "detractors", 12, 5)),
+]
+PRICES = {"Basic": 10, "Pro": 30, "Top": 20, "Mini": 10}
+BASIC = 400 * (6 / 11 - 6 / 40)
+
+
+def test_the_whole_is_the_sum_of_its_parts_by_hand():
+    """What happy customers stay longer, times what unhappy ones of today pay.
+
+    Basic: (10 × 6 + 12) / 11 − (39 × 6 + 12) / 40 = 6/11 − 6/40 months × 40 × 10. Pro: 12 − 9 = 3 months × 10 × 30. Top:
+    9 − 12 = −3 months × 5 × 20. The distances to the bounds are squared and added.
+    """
+    found = plans(*THREE, prices=PRICES)
+    parts = stakes_by_segment(found).set_index("segment")
+    assert parts["money_at_stake"].to_dict() == pytest.approx({"Basic": BASIC, "Pro": 900.0, "Top": -300.0})
+    whole = money_at_stake(found).set_index("group").loc["detractors"]
+    assert whole.money_at_stake == pytest.approx(BASIC + 900 - 300)
+    for end in ("money_ci_lower", "money_ci_upper"):
+        apart = np.hypot.reduce((parts[end] - parts["money_at_stake"]).to_numpy(float))
+        assert abs(whole[end] - whole.money_at_stake) == pytest.approx(apart)
+
+
+def test_who_is_in_no_part_is_in_the_last_row_and_in_the_sum():
+    """Of Mini only two are happy: its six unhappy ones (60 a month) are taken to lose what the others do, by MRR."""
+    found = plans(*THREE, ("Mini", "promoters", 12, 2), ("Mini", "detractors", 6, 6), prices=PRICES)
+    parts, whole = stakes_by_segment(found), money_at_stake(found).set_index("group").loc["detractors"]
+    last = parts.iloc[-1]
+    assert (last.segment, last.n, last.n_churned, last.n_today, last.mrr) == ("(small groups)", 6, 6, 6, 60)
+    assert last.money_at_stake == pytest.approx(60 / 800 * (BASIC + 600))
+    assert last.money_ci_lower < last.money_at_stake < last.money_ci_upper
+    assert parts["money_at_stake"].sum() == pytest.approx(whole.money_at_stake)
+    few = stakes_by_segment(found, least=10)
+    assert few["segment"].tolist() == ["Basic", "Pro", "(small groups)"]
+    assert few["money_at_stake"].sum() == pytest.approx(whole.money_at_stake)
+    assert not priced(few)["priced"].iloc[-1]
+
+
+def test_one_part_is_none():
+    assert stakes_by_segment(plans(*THREE[:4], prices=PRICES)).empty
+    assert stakes_by_segment(Landmark(NPS, 12, remark="Nobody.")).empty
+
+
+STAY = {"Basic": 0.10, "Pro": 0.05, "Top": 0.02}  # of those who are happy, by the month
+FASTER = {"Basic": 2.0, "Pro": 3.0, "Top": 0.5}
+
+
+def three_plans(rng, n):
+    """Unhappy customers leave twice and three times as fast, of Top half as fast."""
+    plan = pd.Series(rng.choice(list(STAY), n, p=[0.5, 0.3, 0.2]))
+    unhappy = rng.random(n) < plan.map({"Basic": 0.4, "Pro": 0.3, "Top": 0.2})
+    stay = np.ceil(rng.exponential(1 / (plan.map(STAY) * np.where(unhappy, plan.map(FASTER), 1))) * 4) / 4
+    rows = {"by_0": plan, "group": np.where(unhappy, "detractors", "promoters"), "since": np.minimum(stay, 12)}
+    return landmark_of(pd.DataFrame(rows).assign(age=1.0, mrr=plan.map({"Basic": 20.0, "Pro": 60.0, "Top": 200.0})))
+
+
+def lost(plan):
+    """Months of 12 that happy customers of a plan stay longer; who leaves does at the end of a quarter of a month."""
+    happy, unhappy = (np.exp(-rate * np.arange(48) / 4).sum() / 4 for rate in (STAY[plan], STAY[plan] * FASTER[plan]))
+    return happy - unhappy
+
+
 @pytest.mark.long
-def test_stakes_of_a_segment_are_those_of_the_segment_alone(sample):
-    columns = ["plan", "region", "channel", "onboarding"]
-    window = Window(date(2024, 7, 1), date(2025, 6, 30), "12 months")
-    table = stakes_by_segment(after_answers(sample, NPS, window, columns=columns)).set_index("segment")
+@pytest.mark.parametrize(("n", "least"), [(200, 0.88), (2000, 0.92)])
+def test_the_sum_and_its_parts_cover_what_is_at_stake(n, least):
+    rng, covered = np.random.default_rng(n), []
+    for _ in range(100):
+        found = three_plans(rng, n)
+        parts = stakes_by_segment(found).set_index("segment")
+        whole = money_at_stake(found).set_index("group").loc["detractors"]
+        true = {plan: parts.mrr.get(plan, 0.0) * lost(plan) for plan in STAY}
+        assert parts["money_at_stake"].sum() == pytest.approx(whole.money_at_stake)
+        if set(parts.index) == set(STAY):
+            inside = parts["money_ci_lower"].le(pd.Series(true)) & parts["money_ci_upper"].ge(pd.Series(true))
+            all_of_it = whole.money_ci_lower <= sum(true.values()) <= whole.money_ci_upper
+            covered.append({"All": all_of_it} | inside.to_dict())
+    assert len(covered) > 70
+    assert (pd.DataFrame(covered).mean() >= least).all()
+
+
+@pytest.mark.long
+def test_stakes_of_a_segment_are_those_of_the_segment_alone(sample, root):
+    found = after_answers(sample, NPS, WINDOW, columns=alike_by(sample))
+    table = stakes_by_segment(found)
+    whole = money_at_stake(found).set_index("group")["money_at_stake"]
+    assert table.groupby("group")["money_at_stake"].sum().to_dict() == pytest.approx(whole.iloc[1:-1].to_dict())
     for plan in ("Enterprise", "Team"):
-        alone = money_at_stake(after_answers(segment_of(sample, "plan", plan), NPS, window, columns=columns[1:]))
-        pd.testing.assert_frame_equal(table.loc[plan].reset_index(drop=True), alone.iloc[1:-1].reset_index(drop=True))
-    by_one = stakes_by_segment(after_answers(sample, NPS, window, columns=["plan"]))
-    assert by_one.groupby("segment").size().to_dict() == {"Enterprise": 3, "Starter": 3, "Team": 3}
-    assert stakes_by_segment(after_answers(sample, NPS, window)).empty
+        for own in (segment_of(sample, "plan", plan), load(root / "data", where=f"plan={plan}")):
+            alone = money_at_stake(after_answers(own, NPS, WINDOW, columns=alike_by(own))).iloc[1:-1]
+            row = table[table["segment"] == plan].drop(columns="segment")
+            pd.testing.assert_frame_equal(row.reset_index(drop=True), alone.reset_index(drop=True))
+    assert table.groupby("segment").size().to_dict() == {"Enterprise": 3, "Starter": 3, "Team": 3}
+    assert stakes_by_segment(after_answers(sample, NPS, WINDOW)).empty
+
+
+def test_the_column_summed_over_does_not_depend_on_what_is_asked_for(sample):
+    columns = ["plan", "region", "channel", "onboarding"]
+    assert alike_by(sample) == alike_by(segment_of(sample, "plan", "Team")) == columns
+    assert alike_by(load({"surveys": SURVEYS}, as_of="2025-06-29")) == []
 
 
 def test_who_left_is_told_as_the_test_has_it():

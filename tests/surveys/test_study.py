@@ -193,9 +193,7 @@ def test_surveys_of_a_past_day(root, capsys):
 @pytest.mark.long
 def test_a_finding_is_asked_for_in_three_lines(sample):
     surveys = cs.Surveys(sample, survey="nps")
-    assert surveys.trend.title == (
-        "NPS of Q2 2025 alone is 44, within the margin of error of the 11 quarters before (39)"
-    )
+    assert surveys.trend.title == "NPS of Q2 2025 alone is 44, no clear change from the 11 quarters before"
     assert "Up from 34 in the 12 months before, within the margin of error." in surveys.answer.text
     assert list(surveys.trend.table) == NPS["nps_trend"]
     assert isinstance(surveys.trend.plot(), Axes)
@@ -219,7 +217,7 @@ def test_findings_of_one_column_are_told_apart_from_those_of_all(by_plan):
     assert {"plan", "region", "CSAT answer"} <= set(every.table["segment_by"])
     assert set(by_plan.drivers.table["segment_by"]) == {"plan", "region", "channel", "onboarding"}
     assert set(by_plan.second_survey.table["segment_by"]) == {"All", "plan"}
-    assert by_plan.crossing.subtitle.startswith("NPS of plan by ")
+    assert by_plan.crossing.subtitle.startswith("NPS by plan and ")
 
 
 def test_groups_are_drawn_once(sample, by_plan):
@@ -227,7 +225,9 @@ def test_groups_are_drawn_once(sample, by_plan):
     assert by_plan.drivers.chart
     every = cs.Surveys(sample)
     assert every.drivers.chart is None
-    assert every.drivers.title == "No group on record clearly stands apart in NPS."
+    assert every.drivers.title == "None of the 11 groups compared clearly stands out in NPS."
+    tables = [study.drivers.also[0].table.set_index(["segment_by", "segment"]) for study in (every, by_plan)]
+    assert tables[0]["p_adjusted"].to_dict() == pytest.approx(tables[1]["p_adjusted"].to_dict(), nan_ok=True)
     assert set(every.drivers.table["segment"]) <= set(every.groups.table["segment"])
 
 
@@ -250,8 +250,13 @@ def test_what_a_clear_change_is_made_of_is_told():
 
 
 def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan):
-    (beside,) = by_plan.unhappy.notes
-    assert beside.startswith("This list knows the latest answer alone, and is in order of revenue.")
+    order, beside = by_plan.unhappy.notes
+    assert order == (
+        "First come those with whom we expect to lose most, MRR × risk. The risk is the share of detractors who left within "
+        "12 months: 58 % in Starter, 52 % in Team and 12 % in Enterprise."
+    )
+    assert by_plan.unhappy.caption.endswith(", by MRR × risk")
+    assert beside.startswith("The churn report has a list, too: [Whom to call first?]")
     assert "(churn_survival#whom-to-call-first)" in beside
 
 
@@ -277,7 +282,7 @@ def test_segments_that_the_trend_cannot_draw_are_named(root, by_plan):
 
 def test_two_columns_are_crossed(sample):
     found = cs.Surveys(sample, by="region,channel")
-    assert found.crossing.subtitle.startswith("NPS of region by channel")
+    assert found.crossing.subtitle == "NPS by region and channel; n: answers."
     assert set(found.crossing.table["segment_by"]) == {"All", "region × channel"}
 
 
@@ -286,18 +291,24 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert whole.mix_effect + whole.within_effect == pytest.approx(whole.change)
     silent = by_plan.silence.table.set_index("weighted_by")["nps"]
     assert silent["all of these"] < silent["nothing"]
-    assert "of error. Weighted to everyone asked, it is about 32. No segment" in by_plan.answer.text
+    assert (
+        "of error. Weighted to everyone asked, it is about 32. None of the 11 groups by plan, region,"
+        in by_plan.answer.text
+    )
     assert by_plan.answer.notes == (
-        "**Which NPS to quote**: 37, over the last 12 months. The 43.6 that the scorecard has as well is of the 3 months to June 2025 alone "
-        "(37.7 to 49.0, 560 answers). The 32 is an estimate that counts those who did not answer, too.",
+        "**The NPS to quote is 37** over the last 12 months. The scorecard's 43.6 is of the 3 months to June 2025 alone (37.7 to "
+        "49.0, 560 answers). The 32 is an estimate that counts those who did not answer, too.",
     )
     assert "Detractors left more often: 48 % over 12 months, against 27 % of promoters." in by_plan.answer.text
     assert by_plan.change.notes[0] == (
-        "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −21 to +2.3), but not more than chance does to "
-        "one of 3."
+        "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −21 to +2.3). One of 3 segments may well move as "
+        "much by chance."
     )
     assert len(by_plan.change.notes) == 3, "what a change within the margin of error is made of is not told"
-    assert by_plan.change.notes[2].endswith("; there are 951 and 1,563.")
+    assert by_plan.change.notes[2].endswith("; we have 951 and 1,563.")
+    assert "the quarters together come to 41 (1,941 answers)" in by_plan.trend.how_to_read
+    assert by_plan.silence.how_to_read.startswith("If all who did not answer felt like detractors, NPS would be −14")
+    assert by_plan.silence.shown["weighted by"].tolist()[-1] == "everything on record"
 
 
 @pytest.mark.parametrize(

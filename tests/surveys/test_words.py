@@ -7,7 +7,7 @@ from survey_world import by_period, counted
 
 from cslib.surveys.answers import measure
 from cslib.surveys.change import change, most_moved, non_response, silence_moves
-from cslib.surveys.scores import distribution, drivers, every_answer, judged, last_period, scores, trend
+from cslib.surveys.scores import distribution, drivers, every_answer, judged, last_period, scores, strongest, trend
 from cslib.surveys.stakes import Landmark, priced, who_left
 from cslib.surveys.words import Words
 
@@ -28,10 +28,15 @@ NO_QUARTER = pd.DataFrame({"kpi": ["nps"], "value": [30.0]})
 NOBODY = judged(
     pd.DataFrame(columns=["group", "rmst_difference_months", "money_at_stake", "money_ci_lower", "p_adjusted"])
 )
+NO_PARTS = pd.DataFrame({"group": [], "priced": []}).astype({"priced": bool})
 
 
 def shift(found):
     return next((row for _, row in judged(change(found)).iterrows()), None)
+
+
+def told(found, moved, stakes=NOBODY, parts=NO_PARTS, say=SAY, **more):
+    return say.answer(judged(scores(found)), moved, stakes, parts=parts, **more)
 
 
 def cards(found, stakes=NOBODY, survey="nps"):
@@ -40,18 +45,21 @@ def cards(found, stakes=NOBODY, survey="nps"):
 
 
 def test_the_answer_names_score_interval_and_who_stands_out():
-    text = SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY)
-    assert text == "**NPS is 8** (95 % interval −3 to 18, 260 customers). **A (plan) stands out** with 60."
-    asked = Words("nps", span="over the last 12 months").answer(judged(scores(GLAD)), None, NOBODY)
+    text = told(GLAD, shift(GLAD))
+    assert (
+        text
+        == "**NPS is 8** (95 % interval −3 to 18, 260 customers). **A (plan) stands out** with 60, among 3 groups compared."
+    )
+    asked = told(GLAD, None, say=Words("nps", span="over the last 12 months"))
     assert asked.startswith("**NPS is 8** over the last 12 months (95 % interval")
-    weighted = SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY, of_all=2.2)
+    weighted = told(GLAD, shift(GLAD), of_all=2.2)
     assert weighted == text.replace(" **A (plan)", " Weighted to everyone asked, it is about 2. **A (plan)")
-    assert SAY.answer(judged(scores(GLAD)), shift(GLAD), NOBODY, of_all=7.9) == text
+    assert told(GLAD, shift(GLAD), of_all=7.9) == text
 
 
 def test_no_difference_and_no_change_are_said_to_be_none():
-    text = SAY.answer(judged(scores(SAME)), shift(SAME), NOBODY)
-    assert "No segment clearly differs from the others." in text
+    text = told(SAME, shift(SAME))
+    assert "None of the 3 groups by plan clearly stands out." in text
     assert "Much the same as 33 in the window before, within the margin of error." in text
 
 
@@ -91,11 +99,11 @@ def test_the_segment_that_moved_most_is_told_with_its_verdict():
     rows = [("A", 9, -2, 60), ("A", -2, 9, 30), ("A", -2, 0, 30), ("B", 0, -2, 60), ("B", -2, 0, 48), ("B", -2, 9, 12)]
     (text,) = SAY.moved_most(most_moved(judged(change(answers(*rows), "plan"))))
     assert text.startswith("**A moved most**: from 100 to 0 (−100 points, 95 % interval −1")
-    assert text.endswith("), more than chance.")
+    assert text.endswith("). That is more than chance, allowing for 2 compared.")
     few = [*(("A", 8, -2, 8), ("A", -2, 8, 7), ("A", -2, 9, 1)), *(("B", 8, -2, 8), ("B", -2, 8, 8))]
     (text,) = SAY.moved_most(most_moved(judged(change(answers(*few), "plan", min_group=1))))
     assert text.startswith("**A moved most**: from 0 to 12 (+12 points")
-    assert text.endswith("), but not more than chance does to one of 2.")
+    assert text.endswith("). One of 2 segments may well move as much by chance.")
     assert SAY.moved_most(most_moved(judged(change(SAME, "plan")))) == (), "nothing moved"
     assert SAY.moved_most(None) == ()
 
@@ -123,10 +131,8 @@ QUARTER = pd.DataFrame(
 
 def test_which_score_to_quote_is_said_where_others_stand_beside_it():
     whole, say = pd.Series({"nps": 37.36}), Words("nps", span="over the last 12 months")
-    quote = "**Which NPS to quote**: 37, over the last 12 months."
-    quarter = (
-        "The 43.6 that the scorecard has as well is of the 3 months to June 2025 alone (37.7 to 49.0, 560 answers)."
-    )
+    quote = "**The NPS to quote is 37** over the last 12 months."
+    quarter = "The scorecard's 43.6 is of the 3 months to June 2025 alone (37.7 to 49.0, 560 answers)."
     silent = "The 32 is an estimate that counts those who did not answer, too."
     assert say.quoted(whole, QUARTER, of_all=32.3) == (f"{quote} {quarter} {silent}",)
     assert say.quoted(whole, QUARTER) == say.quoted(whole, QUARTER, of_all=37.1) == (f"{quote} {quarter}",)
@@ -136,7 +142,7 @@ def test_which_score_to_quote_is_said_where_others_stand_beside_it():
     assert say.quoted(whole, same) == say.quoted(whole, QUARTER.assign(value=36.8)) == (), "both are 37"
     csat = QUARTER.head(1).assign(kpi="csat", value=0.685, ci_lower=0.638, ci_upper=0.729)
     (text,) = Words("csat").quoted(pd.Series({"csat": 0.734}), csat)
-    assert "quote**: 73 %. The 68.5 % that the scorecard has as well is of" in text
+    assert "quote is 73 %**. The scorecard's 68.5 % is of" in text
     assert "alone (63.8 to 72.9, 560 answers)" in text
 
 
@@ -185,7 +191,7 @@ def stake(p=0.001, low=50.0, **more):
     return who_left(judged(table.assign(**more)))
 
 
-def stays(stakes, parts=NOBODY):
+def stays(stakes, parts=NO_PARTS):
     return SAY.stays(stakes, parts, "plan")
 
 
@@ -200,19 +206,33 @@ def test_money():
     assert one.startswith(
         "**Detractors** (50 customers, 9 left) stayed 1.5 months less than promoters (95 % interval 0.5 to"
     )
-    assert "They left faster by more than chance: 2.2 times as fast at the same age." in one
+    assert "At the same age they left 2.2 times as fast, more than chance." in one
     assert one.endswith("If today's 40 stayed like promoters, they would pay USD 150 (50 to 300) more over 12 months.")
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which may be chance.")
-    text = SAY.answer(judged(scores(SAME)), None, stake())
-    assert text.endswith("Detractors left more often: 48 % over 12 months, against 27 % of promoters.")
+    text = told(SAME, None, stake())
+    assert text.endswith("left more often: 48 % over 12 months, against 27 % of promoters. At stake: USD 150.")
+
+
+def test_groups_of_other_surveys_are_people_too():
+    names = ["satisfied", "dissatisfied", "no answer", "all others"]
+    one, two = Words("csat", "USD").stays(stake().assign(group=names), NO_PARTS, "plan")
+    assert one.startswith(
+        "**Dissatisfied customers** (50 customers, 9 left) stayed 1.5 months less than satisfied customers"
+    )
+    assert two.startswith("**Those who did not answer** (50 customers")
+    title = Words("csat").money(stake(p=0.3).assign(group=names))
+    assert title == "No group clearly leaves faster or more slowly than satisfied customers"
+    clear = pd.DataFrame({"segment_by": ["NPS answer"], "segment": ["detractors"], "difference": [2.59]})
+    assert "it is 2.59 higher where NPS was a detractor's. That" in Words("ces").other_answers(clear)[0]
 
 
 def test_a_price_that_may_be_none_is_told_with_all_of_its_interval():
-    (unsure, _), (unknown, _) = stays(stake(low=-5.0)), stays(stake(money_at_stake=np.nan))
-    assert unsure.endswith(
-        "What that costs is not clear yet: USD 150 (−5 to 300; below 0 nothing would be lost) over 12 months."
-    )
+    (_, unsure, _), (unknown, _) = stays(stake(low=-5.0)), stays(stake(money_at_stake=np.nan))
+    cost = "**At stake with detractors** over 12 months, we cannot tell yet: it may be nothing"
+    assert unsure == f"{cost}, or up to USD 300 (our best guess is USD 150)."
+    (_, none, _) = stays(stake(low=-5.0, money_at_stake=-20, money_ci_upper=-1.0))
+    assert none == f"{cost}.", "nothing below zero is told as an amount"
     assert "USD" not in unknown
     assert "USD" not in SAY.money(stake(low=-5.0))
 
@@ -229,8 +249,8 @@ def test_shares_that_left_are_told_only_where_they_differ_as_the_test_has_it():
 
 def test_months_that_may_go_either_way_are_told_so():
     spans = stays(stake(rmst_difference_ci_lower=-1.4, rmst_difference_ci_upper=0.02))
-    assert "stayed 1.5 months less than promoters (95 % interval: 1.4 less to 0.0 more). They" in spans[0]
-    assert "In months stayed it may be chance" in spans[0]
+    assert "stayed 1.5 months less than promoters (95 % interval: 1.4 less to 0.0 more). At" in spans[0]
+    assert "In months the difference is less certain: who leaves late in the year loses few of them." in spans[0]
     more = stays(stake(rmst_difference_months=1.5, rmst_difference_ci_lower=0.4, rmst_difference_ci_upper=2.0))
     assert "stayed 1.5 months more than promoters (95 % interval 0.4 to 2.0)" in more[0]
 
@@ -238,29 +258,32 @@ def test_months_that_may_go_either_way_are_told_so():
 def test_of_a_group_that_has_left_whole_nothing_is_at_stake_and_no_interval_is_told():
     unknown = dict.fromkeys(("rmst_difference_ci_lower", "rmst_difference_ci_upper", "money_ci_lower"), np.nan)
     text = stays(stake(**unknown, n_today=0, money_at_stake=0.0))[0]
-    assert "stayed 1.5 months less than promoters. They left faster by more than chance" in text
+    assert "stayed 1.5 months less than promoters. At the same age they left 2.2 times as fast" in text
     assert "USD" not in text
 
 
-def test_a_price_that_segments_have_and_all_together_do_not():
+def test_a_price_that_parts_have_and_all_together_do_not():
     """Team and Pro leave faster, of few it is not known; where all together have a price, nothing is added."""
-    few = stake(p=0.6).assign(n=16, n_churned=2)
+    few = stake(p=0.6, money_at_stake=-25, money_ci_lower=-60.0, money_ci_upper=10.0).assign(n=16, n_churned=2)
     parts = priced(pd.concat([stake().assign(segment="Team"), few.assign(segment="Big")], ignore_index=True))
-    unsure, sum_of_all = stake(low=-5.0), "USD 150 (−5 to 300; below 0 nothing would be lost)"
-    assert stays(unsure, parts)[0].endswith(
-        " By plan, USD 150 (50 to 300) in Team is clearly at stake over 12 months. Big (16 customers, 2 left) may go "
-        f"either way, which leaves the sum open: {sum_of_all}."
+    unsure = stake(low=-5.0, money_at_stake=125)
+    assert stays(unsure, parts)[1] == (
+        "**At stake with detractors** over 12 months, by plan: USD 150 (50 to 300) in Team. In Big (16 customers, 2 left) we "
+        "cannot tell yet: it may be nothing, or up to USD 10. Together that is USD 125, with our best guess for Big (USD −25) "
+        "counted in: it may be nothing, or up to USD 300."
     )
+    assert told(SAME, None, unsure, parts).endswith("against 27 % of promoters. At stake: USD 150 in Team.")
     assert stays(stake(), parts) == stays(stake())
-    assert ". Big (1 customer, 0 left) may" in stays(unsure, parts.replace({16: 1, 2: 0}))[0]
+    assert ". In Big (1 customer, 0 left) we" in stays(unsure, parts.replace({16: 1, 2: 0}))[1]
+    rest = priced(pd.concat([parts, few.assign(segment="(small groups)")], ignore_index=True))
+    assert "guess for Big (USD −25) and the others (USD −25) counted" in stays(unsure, rest)[1]
     two = priced(pd.concat([parts, stake().assign(segment="Pro", money_at_stake=200)], ignore_index=True))
-    assert (
-        " By plan, USD 200 (50 to 300) in Pro and USD 150 (50 to 300) in Team are clearly at" in stays(unsure, two)[0]
-    )
-    for alone in ("Team", "Big"):
-        assert stays(unsure, parts[parts["segment"] == alone])[0].endswith(
-            f"not clear yet: {sum_of_all} over 12 months."
-        )
+    assert " by plan: USD 200 (50 to 300) in Pro and USD 150 (50 to 300) in Team. In" in stays(unsure, two)[1]
+    assert "we cannot tell yet: it may be" in stays(unsure, parts[parts["segment"] == "Big"])[1]
+    many = [t.assign(segment=f"{n}{i}") for i in range(6) for n, t in (("T", stake()), ("B", few))]
+    text = stays(unsure, priced(pd.concat(many, ignore_index=True)))[1]
+    assert "in T3 and more in 2 others. In 6 others we cannot tell yet. Together that is USD 125, with our best" in text
+    assert "guess for these counted in: it may be nothing" in text
 
 
 def test_the_group_with_the_most_money_at_stake_has_a_card():
@@ -274,9 +297,11 @@ def test_money_that_may_be_none_has_no_card():
 
 
 def test_among_whom_groups_are_compared_is_said():
-    found = Landmark(measure("nps"), 12, columns=("plan", "region", "channel"))
+    """All are on one plan: nobody is told that they are alike in it."""
+    lives = pd.DataFrame({"by_0": ["Team"] * 2, "by_1": ["EU", "US"], "by_2": ["Web", "Shop"]})
+    found = Landmark(measure("nps"), 12, lives=lives, columns=("plan", "region", "channel"))
     (text,) = SAY.alike(found)
-    assert "customers of the same plan, region and channel, where each group has at least five." in text
+    assert "customers of the same region and channel, where both groups have at least five." in text
     assert text.endswith("The chart and the shares that left are of all customers.")
     assert SAY.alike(replace(found, columns=())) == ()
 
@@ -288,15 +313,15 @@ def test_a_group_nobody_left_of_and_one_that_stays_longer():
     text = " ".join(stays(longer))
     assert "nan" not in text
     assert "would pay" not in text
-    assert "They left more slowly by more than chance." in text
-    assert "over 12 months" not in SAY.answer(judged(scores(SAME)), None, longer)
+    assert "At the same age they left more slowly, more than chance." in text
+    assert "over 12 months" not in told(SAME, None, longer)
     assert len(cards(SAME, longer)) == 2
 
 
 def test_how_fast_they_leave_is_what_was_tested_also_where_months_are_lost():
     """Customers alike at the same age are compared, the months are not: they may differ in direction."""
     text = " ".join(stays(stake(hazard_ratio=[1, 0.9, 1.1, np.nan])))
-    assert "They left more slowly by more than chance: 0.9 times as fast at the same age." in text
+    assert "At the same age they left 0.9 times as fast, more than chance." in text
 
 
 def test_who_stayed_silent():
@@ -308,26 +333,29 @@ def test_who_stayed_silent():
     alone = moves(answers(("A", -2, 9, 30), ("A", -2, -1, 30)))
     assert SAY.silence(alone) == "No column tells who is silent"
     clear = moves(GLAD) | {"of_all": 32.3, "shift": -5.05}
-    assert (
-        SAY.silence(clear) == "Weighted to everyone asked, by everything on record, NPS is about 32: 5.0 points lower"
+    assert SAY.silence(clear) == "Weighted to everyone asked, NPS is about 32, 5.0 points lower"
+    groups = measure("nps").groups
+    assert SAY.at_the_most(alone, groups) == (
+        "If all who did not answer felt like detractors, NPS would be 0; if all felt like promoters, 100."
     )
-    (last,) = SAY.at_the_most(alone)
-    assert last == "The last two rows are as far as it could be: had everyone who did not answer been of one kind."
-    assert SAY.at_the_most(moves(SAME)) == SAY.at_the_most({}) == ()
+    hard = Words("ces").at_the_most({"worst": 8.25, "best": 2.1}, measure("ces").groups)
+    ends = "those who find it hard, CES would be 8.2; if all felt like those who find it easy, 2.1."
+    assert hard == f"If all who did not answer felt like {ends}"
+    assert SAY.at_the_most(moves(SAME), groups) == SAY.at_the_most({}, groups) == ""
 
 
 def test_weights_that_change_nothing_are_named_not_listed():
     by = ["nothing", "plan", "region", "earlier NPS", "all of these", "if all silent were detractors"]
     scores, half = [37.4, 37.3, 36.7, 34.0, 37.1, -14.0], [3.0] * 5 + [np.nan]
     table = pd.DataFrame({"weighted_by": by, "nps": scores, "half": half})
-    table = table.assign(ci_lower=table["nps"] - table["half"], ci_upper=table["nps"] + table["half"])
+    ends = {"ci_lower": table["nps"] - table["half"], "ci_upper": table["nps"] + table["half"]}
+    table = table.assign(**ends, n_effective=table["half"])
     assert SAY.weighted(table).to_numpy().tolist() == [
         ["as answered", "37 (34 to 40)"],
         ["earlier NPS", "34 (31 to 37)"],
         ["everything on record", "37 (34 to 40)"],
-        ["if all silent were detractors", "−14"],
     ]
-    assert SAY.unmoved(table) == ("Weighted by plan and region alone, NPS stays the same.",)
+    assert SAY.unmoved(table) == ("By plan and region alone, weighting changes nothing.",)
     assert SAY.unmoved(table.iloc[[0, 3]]) == SAY.unmoved(table.head(0)) == ()
 
 
@@ -342,7 +370,7 @@ def test_trend_names_the_last_period():
     assert text(table(9, 0, 9), "month") == "NPS of Mar 2025 alone is 100, clearly above the 2 months before (0)"
     assert text(table(9, 9, 0), "month") == "NPS of Mar 2025 alone is −100, clearly below the 2 months before (100)"
     assert text(table(9, 9, 9), "quarter") == (
-        "NPS of Q1 2025 alone is 100, within the margin of error of the 2 quarters before (100)"
+        "NPS of Q1 2025 alone is 100, no clear change from the 2 quarters before"
     )
     assert text(table(9, 8, 9), "quarter").endswith("alone is 100, clearly above the 2 quarters before (50)")
     assert text(table(9, 8, 9).head(1), "month") == "Too few months to tell a trend"
@@ -357,12 +385,12 @@ def test_why_quarters_are_above_the_year():
     assert every.to_dict() == {"n_responses": 5.0, "score": pytest.approx(60)}
     whole = pd.Series({"nps": 100 / 3, "n_responses": 3})
     assert SAY.every(whole, every, "quarter") == (
-        "The quarters of the window come to 60 together, not 33: in them a customer counts in each quarter with an answer (5 "
-        "answers). The 33 counts each of 3 customers once, by the latest answer.",
+        "A customer counts in each quarter in which they answered, so the quarters together come to 60 (5 answers). The 33 "
+        "counts each of 3 customers once, by the latest answer."
     )
-    assert SAY.every(whole.replace(3, 5), every, "quarter") == ()
+    assert SAY.every(whole.replace(3, 5), every, "quarter") == ""
     none = every_answer(table.head(0), "nps", since=days[0].date(), until=days[1].date())
-    assert SAY.every(whole, none, "quarter") == ()
+    assert SAY.every(whole, none, "quarter") == ""
 
 
 def test_segments():
@@ -386,10 +414,11 @@ def test_distribution():
 def test_who_scores_higher():
     table = drivers(scores(GLAD))
     assert (
-        SAY.drivers(table[table["clear"]])
+        SAY.drivers(strongest(table, "contribution"), 3)
         == "NPS is 85 points higher among customers whose plan is A (38 % of those who answered)"
     )
-    assert SAY.drivers(table.iloc[:0]) == "No group on record clearly stands apart in NPS"
+    assert SAY.drivers(None, 11) == "None of the 11 groups compared clearly stands out in NPS"
+    assert SAY.drivers(None, 1) == "No group clearly stands out in NPS"
 
 
 def test_answers_to_other_surveys_are_told_apart_from_traits():
@@ -397,7 +426,7 @@ def test_answers_to_other_surveys_are_told_apart_from_traits():
     clear = pd.DataFrame(rows, columns=["segment_by", "segment", "difference"])
     assert SAY.other_answers(clear) == (
         "NPS goes with the answers to other surveys: it is 53 points higher where CES was easy, 30 points lower where CSAT got "
-        "no answer and 26 points higher where CSAT was never asked. These are answers, no traits to choose customers by.",
+        "no answer and 26 points higher where CSAT was never asked. That does not make one the cause of the other.",
     )
     assert SAY.other_answers(clear.head(0)) == ()
 
@@ -407,7 +436,7 @@ def test_another_survey_is_told_with_its_window():
     say = Words("csat", span="over the last 12 months")
     assert say.other(whole) == "CSAT is 75 % over the last 12 months (65 to 83 %, 80 customers)"
     quarter = pd.DataFrame({"kpi": ["csat"], "until": [pd.Timestamp("2025-06-30")], "value": [0.685]})
-    assert say.last_quarter(quarter) == ("In the 3 months to June 2025 alone, as in the scorecard, it is 68.5 %.",)
+    assert say.last_quarter(quarter) == ("The scorecard's 68.5 % is of the 3 months to June 2025 alone.",)
     assert say.last_quarter(quarter.head(0)) == ()
 
 
@@ -421,12 +450,26 @@ def test_the_unhappy_are_counted_with_what_they_pay():
     assert SAY.unhappy(table.head(0), measure("nps")) == ""
 
 
-def test_needed():
-    assert "It takes about 3,220 answers in each window to notice a change of 5 points four times" in SAY.needed(
-        3223, 5.0
+def test_the_order_of_the_list_is_told():
+    table, known = pd.DataFrame({"mrr": [500.0]}), pd.Series({"Team": 0.52, "Pro": 0.1, "(small groups)": 0.48})
+    lost = "First come those with whom we expect to lose most, MRR × risk. The risk is the share of detractors who left within"
+    assert SAY.order(table, known.head(2), "detractors") == f"{lost} 12 months: 52 % in Team and 10 % in Pro."
+    assert SAY.order(table, known, "detractors").endswith(
+        ": 52 % in Team, 10 % in Pro and 48 %, as of all, in the others."
     )
+    assert SAY.order(table, known.tail(1), "detractors") == (
+        "The list is in order of MRR, as all on it count with the same risk: 48 % of detractors left within 12 months."
+    )
+    assert SAY.order(table, known.head(0), "detractors").startswith(
+        "The list is in order of MRR: how likely detractors are"
+    )
+    assert SAY.order(table * np.nan, known, "detractors") == "The list is in order of the answer, the worst first."
+
+
+def test_needed():
+    assert SAY.needed(3223, 5.0) == "To see a change of 5 points reliably takes about 3,220 answers in each window."
     assert SAY.needed(0, 5.0).startswith("All answers are alike")
     there = SAY.needed(3223, 5.0, pd.Series({"n_before": 951, "n_now": 1563}))
-    assert there.endswith("a change of 5 points four times out of five; there are 951 and 1,563.")
+    assert there.endswith("takes about 3,220 answers in each window; we have 951 and 1,563.")
     assert "a change of 5 points" in Words("csat").needed(40, 0.05)
-    assert "a change of 0.5 four" in Words("ces").needed(40, 0.5)
+    assert "a change of 0.5 reliably" in Words("ces").needed(40, 0.5)
