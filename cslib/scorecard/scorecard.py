@@ -34,6 +34,8 @@ HEADLINES: Final = (
 COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict", "judged_over"]
 WORST: Final = ["worst", "worst_value", "apart", "worst_over", "close", "close_value"]
 WORSE: Final = {"up": "lower", "down": "higher"}
+TRENDS: Final = {"rising": "higher", "falling": "lower"}
+BETTER, WORSENED, USUAL = "better", "worse", "as usual"  # of a change; else `UNCLEAR`, or empty: not judged
 
 
 def scorecard(measured: Measured) -> pd.DataFrame:
@@ -257,6 +259,70 @@ def _change(now: pd.Series[Any], kpi: Kpi, before: pd.DataFrame, limits: Limits)
     then = before.iloc[0]
     up = value > then["value"]
     return "noise" if abs(value - then["value"]) <= margin_between(now, then) else "higher" if up else "lower"
+
+
+def change_of(row: Any) -> str:
+    """Say of a row of the scorecard, in one of four words, how it changed.
+
+    Returns
+    -------
+    str
+        ``better`` or ``worse`` (by more than chance: of the last period, or of 12 months from those before); ``as
+        usual`` (inside a usual range that tells something); ``not clear`` (too close or too few to tell); empty: not
+        judged. What is to stay in a band is better inside its target and worse outside.
+    """
+    moved = row.change if row.change in WORSE.values() else TRENDS.get(row.trend, "")
+    if not moved:
+        known = bool(np.isfinite(row.limit_lower) and row.tells)
+        return (USUAL if known else UNCLEAR) if row.change or row.judged_over else ""
+    if row.direction == "band":
+        return UNCLEAR if pd.isna(row.target) else WORSENED if missed_by(row) > 0 else BETTER
+    return WORSENED if moved == WORSE[row.direction] else BETTER
+
+
+def slipping(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
+    """Find what is no clear change and has become worse in each of the last periods, by more than between any two.
+
+    Parameters
+    ----------
+    table
+        As from :func:`scorecard`.
+    measured
+        What it is made of.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the table, with ``periods`` (two or more, each worse than the one before it) and ``since`` (the value
+        before these). Without what has a season, or grows.
+
+    Notes
+    -----
+    The value before these is chosen by looking, so that the difference is no finding: of 20 KPIs of six quarters that
+    nothing moves, 3 % each are here.
+    """
+    calm = table[(table["change"] == "noise") & (table["trend"] == "") & (table["season"] != ALLOWED)]
+    found = []
+    for _, now in calm[calm["direction"].isin([*WORSE])].iterrows():
+        kpi = measured.kpis[now["kpi"]]
+        past = periods_before(measured.of_all(kpi.id), now, kpi.months)
+        before = past.iloc[len(past) - _falls(now, past) :] if len(past) else past
+        if len(before) > 1 and not kpi.grows and _apart(now, before.iloc[0]):
+            found.append({**now, "periods": len(before), "since": float(before["value"].iloc[0])})
+    return pd.DataFrame(found, columns=[*table.columns, "periods", "since"])
+
+
+def _falls(now: pd.Series[Any], past: pd.DataFrame) -> int:
+    """Count the last periods of which each is worse than the one before it."""
+    steps = np.diff([*past["value"].astype(float), now["value"]])
+    worse = steps < 0 if now["direction"] == "up" else steps > 0
+    return int(np.argmin(worse[::-1])) if not worse.all() else len(worse)
+
+
+def _apart(now: pd.Series[Any], then: pd.Series[Any]) -> bool:
+    """Whether two values differ by more than their two intervals allow."""
+    ends = [row[end] for row in (now, then) for end in ("ci_lower", "ci_upper")]
+    return not pd.isna(ends).any() and bool(abs(now["value"] - then["value"]) > margin_between(now, then))
 
 
 def margin_between(now: pd.Series[Any], then: pd.Series[Any]) -> float:

@@ -21,6 +21,7 @@ from cslib.scorecard.scorecard import (
     compared,
     headlines,
     scorecard,
+    slipping,
     standing,
     told_by,
 )
@@ -129,15 +130,16 @@ class Scorecard(Study):
     @cached_property
     def kpis(self) -> Result:
         """Where does every KPI stand?"""
-        texts = self._say.kpis(self.table)
-        found = drift(self.data) if self.table.loc[self.table["group"] == "value", "value"].notna().any() else None
-        notes = self._say.notes(self.table)
-        notes = (*notes, *([self._say.rests_on(found)] if found else []), *self._say.all_margin(self._all_margin))
+        say, table, texts = self._say, self.table, self._say.kpis(self.table)
+        found = drift(self.data) if table.loc[table["group"] == "value", "value"].notna().any() else None
+        changes = say.changes(table, slipping(table, self.measured)) if len(texts) else ()
+        paced = (say.rests_on(found),) if found else ()
+        notes = (*changes, *say.notes(table), *paced, *say.all_margin(self._all_margin))
         history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")
-        caption = self._say.caption(self.table)
+        caption = say.caption(table)
         how: Any = {"notes": notes, "also": (history,), "absent": "" if len(texts) else f"{words.NOTHING}."}
         how["formats"] = {"Status": "status"}
-        return Result("kpis", self.table, caption=caption, shown=texts, most=40, **how)
+        return Result("kpis", table, caption=caption, shown=texts, most=40, **how)
 
     @cached_property
     def segments(self) -> Result:

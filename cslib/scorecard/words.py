@@ -15,7 +15,7 @@ from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, link_to
 from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.scorecard.scorecard import Standing, aimed, has_value
+from cslib.scorecard.scorecard import Standing, aimed, change_of, has_value
 from cslib.show.display import Card
 from cslib.show.formats import (
     MAY_BE_SEASON,
@@ -43,6 +43,12 @@ ALONE: Final = {
     "": "is not measured",
 }
 SPAN: Final = r" (months?|days?)$"
+STEPS: Final = {1: "month", 3: "quarter", YEAR: "year"}
+CHANGES: Final = (
+    "Change is **better** or **worse** only by more than chance: outside the usual range, where none is known from a "
+    "year before, and of 12 months from the 12 before. **As usual** is inside that range, **not clear** is too close "
+    "or too few to tell. Costs and customer value have no word: their changes are not judged."
+)
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
@@ -234,14 +240,33 @@ class Wording:
         Returns
         -------
         pandas.DataFrame
-            ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (``as
-            usual``, of money that grows ``up as usual``; ``rising`` or ``falling`` over 12 months; ``above`` or ``below
-            usual``; without a usual range ``up`` or ``down`` by more than chance, or ``not clear``; ``not judged`` of
-            costs and customer value), ``Group``; empty texts where nothing is known. A KPI whose target is judged by
-            12 months has a row of these, and below it one of the last period.
+            ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (as
+            from ``scorecard.scorecard.change_of``), ``Group``; empty texts where nothing is known. A KPI whose target
+            is judged by 12 months has a row of these, and below it one of the last period.
         """
         each: list[Row] = [row for row in table[has_value(table)].itertuples() if row.kpi not in self.repeats]
         return pd.DataFrame([texts for row in each for texts in _rows(row)])
+
+    def changes(self, table: pd.DataFrame, slipping: pd.DataFrame) -> tuple[str, ...]:
+        """Say what the words of a change mean, which of them may be the season, and what became worse step by step.
+
+        Parameters
+        ----------
+        table
+            As from ``scorecard.scorecard.scorecard``.
+        slipping
+            As from ``scorecard.scorecard.slipping``.
+        """
+        young = table.loc[(table["season"] == "unknown") & table["change"].isin(MOVED), "label"]
+        season = f"With less than two years of data, the change of {listed([*young])} may be the season."
+        return (CHANGES, *([season] if len(young) else []), *(self._slips(row) for row in slipping.itertuples()))
+
+    def _slips(self, row: Row) -> str:
+        way = "fell" if row.direction == "up" else "rose"
+        step = STEPS.get(int(row.months), "period")
+        now, was = _plain(row, row.value), _bare(row, row.since)
+        often = f"{way} {row.periods} {step}s in a row, from {was} to {now}"
+        return f"{row.label} {often}. That may still be chance: look at the next {step}."
 
     def notes(self, table: pd.DataFrame) -> tuple[str, ...]:
         """Say which KPIs are told by others, which targets are not judged, and what is not measured and why.
@@ -483,7 +508,7 @@ def _texts(row: Row) -> dict[str, str]:
         "95 % interval": from_to(*interval) if all(interval) and row.ci_lower != row.ci_upper else "",
         "Before": "" if row.months == YEAR else _bare(row, row.previous),
         "Year before": _bare(row, row.year_before),
-        "Change": _usual(row),
+        "Change": change_of(row),
         "Group": row.group.capitalize(),
     }
 
@@ -502,18 +527,6 @@ def _aim(row: Row) -> str:
 
 def _limited(row: Row) -> bool:
     return bool(isfinite(row.limit_lower) and row.tells)
-
-
-def _usual(row: Row) -> str:
-    limited = isfinite(row.limit_lower)
-    if row.change in MOVED:
-        way = f"{'above' if row.change == 'higher' else 'below'} usual" if limited else MOVED[row.change]
-        return f"{way}{', season?' * (row.season == 'unknown')}"
-    if row.change == "":
-        return row.trend or "not judged" * bool(pd.notna(row.previous) or pd.notna(row.year_before))
-    up = row.value > row.previous and not row.value < row.year_before  # by as much as it always does
-    grows = row.group == "growth" and row.unit == "money" and up
-    return row.trend or (f"{'up ' * grows}as usual" if _limited(row) else "not clear")
 
 
 def _forms(kpis: Iterable[Kpi]) -> list[str]:

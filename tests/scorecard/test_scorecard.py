@@ -11,11 +11,13 @@ from cslib.scorecard.history import Measured
 from cslib.scorecard.scorecard import (
     COLUMNS,
     beside_segments,
+    change_of,
     compared,
     decided,
     headlines,
     missed_by,
     scorecard,
+    slipping,
     standing,
     told_by,
 )
@@ -129,6 +131,56 @@ def test_a_range_that_excludes_next_to_nothing_is_none(kpi, past, told):
 def test_the_trend_is_that_of_the_topic():
     assert beside_a_year(43.6, 6, YEAR_OF_30 | {"trend": "falling"})["trend"] == "falling"
     assert beside_a_year(43.6, 6, YEAR_OF_30)["trend"] == ""
+
+
+def changed(**more):
+    known = {"change": "", "trend": "", "limit_lower": np.nan, "tells": False, "judged_over": "", "direction": "up"}
+    band = {"target": np.nan, "target_upper": np.nan, "value": 0.08, "ci_lower": np.nan, "ci_upper": np.nan}
+    return change_of(pd.Series(known | band | more))
+
+
+@pytest.mark.parametrize(
+    ("row", "word"),
+    [
+        ({"change": "higher"}, "better"),
+        ({"change": "higher", "direction": "down"}, "worse"),
+        ({"change": "noise", "limit_lower": 1.0, "tells": True}, "as usual"),
+        ({"change": "noise", "limit_lower": 1.0}, "not clear"),
+        ({"change": "noise"}, "not clear"),
+        ({"change": "noise", "trend": "falling", "direction": "down"}, "better"),
+        ({"change": "lower", "trend": "rising"}, "worse"),
+        ({"judged_over": "12 months"}, "not clear"),
+        ({}, ""),
+        ({"change": "higher", "direction": "band", "target": 0.03, "target_upper": 0.06}, "worse"),
+        ({"change": "higher", "direction": "band", "target": 0.03, "target_upper": 0.09}, "better"),
+        ({"change": "higher", "direction": "band"}, "not clear"),
+    ],
+)
+def test_a_change_has_one_of_four_words(row, word):
+    assert changed(**row) == word
+
+
+@pytest.mark.parametrize(
+    ("values", "half", "found"),
+    [
+        ([0.7, 0.75, 0.72, 0.68], 0.04, (2, 0.75)),  # 0.07 is more than √2 · 0.04 = 0.057
+        ([0.7, 0.75, 0.72, 0.68], 0.05, None),  # and less than √2 · 0.05 = 0.071
+        ([0.7, 0.68, 0.75, 0.68], 0.04, None),  # once
+        ([0.76, 0.75, 0.72, 0.68], 0.04, (3, 0.76)),
+        ([0.68, 0.72, 0.75, 0.7], 0.01, None),
+        ([0.7, 0.75, 0.72, np.nan], 0.04, None),
+    ],
+)
+def test_what_becomes_worse_step_by_step_by_hand(values, half, found):
+    months = pd.date_range(end="2025-06-30", periods=len(values), freq="QE")
+    rows = history("csat", values, half=half).assign(until=months)
+    measured = Measured(rows, {"csat": ""}, {"csat": CATALOGUE["csat"]}, {})
+    table = scorecard(measured).assign(change="noise")
+    got = [(row.periods, row.since) for row in slipping(table, measured).itertuples()]
+    assert got == ([found] if found else [])
+    assert slipping(table.assign(change="lower"), measured).empty
+    assert slipping(table.assign(trend="falling"), measured).empty
+    assert slipping(table.assign(season="allowed for"), measured).empty
 
 
 def test_only_disjoint_periods_make_limits():

@@ -48,6 +48,7 @@ def wording(repeats=None, **more):
 
 
 say = wording()
+NONE = pd.DataFrame(columns=[*COLUMNS, "periods", "since"])
 
 
 def attention(rows):
@@ -207,8 +208,9 @@ def test_what_lies_in_a_range_that_tells_nothing_is_not_called_usual():
 def test_a_clear_trend_is_said_though_it_is_part_of_the_usual_range():
     entry = CHURN | YEAR_MISSED | {"status": "missed", "trend": "falling"}
     assert "above its target of 3 %**, and falling; June alone" in attention(table(entry))[0]
-    assert say.kpis(table(entry))["Change"].tolist() == ["falling", "as usual"]
-    assert say.kpis(table(entry | {"change": "higher"}))["Change"].tolist() == ["falling", "above usual"]
+    entry |= {"tells": True}
+    assert say.kpis(table(entry))["Change"].tolist() == ["better", "as usual"]
+    assert say.kpis(table(entry | {"change": "higher"}))["Change"].tolist() == ["better", "worse"]
 
 
 SILENT = {"value": np.nan, "ci_lower": np.nan, "ci_upper": np.nan, "n": 0, "change": "", "status_alone": ""}
@@ -413,12 +415,14 @@ def test_what_another_kpi_tells_is_said_once():
 
 
 def test_the_table_says_each_thing_once_in_its_unit():
-    arpa = row("arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, limit_lower=300.0, change="noise")
+    arpa = row(
+        "arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, limit_lower=300.0, change="noise", tells=True
+    )
     shown = say.kpis(table(arpa, MISSED, row("ces"), BETTER))
     assert shown.to_numpy().tolist() == [
-        ["ARPA", "373", "", "", "355 to 391", "369", "", "up as usual", "Growth"],
-        ["NRR over 12 months", "88.9 %", "≥ 95 %", "missed", "85.0 to 94.0", "", "88.0", "not judged", "Retention"],
-        ["Cross-sell rate", "13.0 %", "", "", "", "", "10.0", "up", "Growth"],
+        ["ARPA", "373", "", "", "355 to 391", "369", "", "as usual", "Growth"],
+        ["NRR over 12 months", "88.9 %", "≥ 95 %", "missed", "85.0 to 94.0", "", "88.0", "", "Retention"],
+        ["Cross-sell rate", "13.0 %", "", "", "", "", "10.0", "better", "Growth"],
     ]
     assert list(shown) == [
         "KPI",
@@ -501,7 +505,19 @@ def test_what_may_be_the_season_is_said_where_the_change_is():
     assert answered(table(young)).text.endswith("**1 KPI is clearly worse than usual, which may be the season**.")
     assert card(young).detail.endswith(f"above its usual 1.0 to 4.0; {unsure}")
     assert unsure not in card({**young, "change": "noise"}).detail
-    assert say.kpis(table(young))["Change"].tolist() == ["above usual, season?"]
+    assert say.kpis(table(young))["Change"].tolist() == ["worse"]
+    (_, said) = say.changes(table(young, CALM), NONE)
+    assert said == "With less than two years of data, the change of Customer churn may be the season."
+    assert len(say.changes(table({**young, "change": "noise"}), NONE)) == 1
+
+
+def test_what_becomes_worse_step_by_step_is_said_and_not_called_a_finding():
+    fell = pd.DataFrame([row("csat", 0.6853, periods=2, since=0.7541, months=3)])
+    rose = pd.DataFrame([row("customer_churn_rate", 0.05, periods=3, since=0.03)])
+    assert say.changes(table(CALM), fell)[1] == (
+        "CSAT fell 2 quarters in a row, from 75.4 to 68.5 %. That may still be chance: look at the next quarter."
+    )
+    assert say.changes(table(CALM), rose)[1].startswith("Customer churn rose 3 months in a row, from 3.0 to 5.0 %.")
 
 
 def test_a_change_against_the_year_before_is_said_as_such():
