@@ -25,6 +25,7 @@ from cslib.scorecard.scorecard import (
     standing,
     told_by,
 )
+from cslib.scorecard.terms import explained, terms
 from cslib.show.result import Answer, Cards, Result, Study
 
 MOST: Final = 6  # segments side by side
@@ -69,8 +70,8 @@ class Scorecard(Study):
     >>> score = Scorecard(cs.load({"subscriptions": pd.DataFrame(rows)}, as_of="2025-02-28"))
     >>> float(score.table.set_index("kpi").value["mrr"])
     15.0
-    >>> [card.label for card in score.answer.cards]
-    ['MRR', 'Customer churn', 'ARPA', 'Revenue churn']
+    >>> [card.label for card in score.answer.cards][::2]
+    ['Monthly recurring revenue (MRR)', 'Average revenue per account (ARPA)']
     >>> print(", ".join(score.findings()))
     attention, kpis, segments, definitions
     """
@@ -114,7 +115,12 @@ class Scorecard(Study):
 
     @cached_property
     def _say(self) -> words.Wording:
-        return words.Wording(self.measured, self._repeats)
+        known = terms(ces_scale=self.ces_scale, ces_lower_is_easier=self.ces_lower_is_easier)
+        return words.Wording(self.measured, self._repeats, known)
+
+    def _terms(self, texts: pd.DataFrame) -> dict[str, str]:
+        """Say what the names in the first column of a table mean."""
+        return explained(texts["KPI"] if len(texts) else (), self._say.terms)
 
     @cached_property
     def answer(self) -> Answer:
@@ -138,7 +144,7 @@ class Scorecard(Study):
         history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")
         caption = say.caption(table)
         how: Any = {"notes": notes, "also": (history,), "absent": "" if len(texts) else f"{words.NOTHING}."}
-        how["formats"] = {"Status": "status"}
+        how |= {"formats": {"Status": "status"}, "terms": self._terms(texts)}
         return Result("kpis", table, caption=caption, shown=texts, most=40, **how)
 
     @cached_property
@@ -153,8 +159,8 @@ class Scorecard(Study):
         caption = f"KPIs by {self.by}{some}, {NAMED if (table['judged_over'] != '').any() else SAME}"
         shown = table[~table["kpi"].isin(self._repeats)]
         notes = (self._say.verdicts(shown), *segment_remark(self.data, self.by))
-        labels = {segment: segment for segment in texts.columns}
-        return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)
+        how: Any = {"labels": {segment: segment for segment in texts.columns}, "terms": self._terms(texts)}
+        return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, **how)
 
     @cached_property
     def definitions(self) -> Result:
@@ -163,6 +169,7 @@ class Scorecard(Study):
         table = pd.DataFrame([{column: getattr(kpi, column) for column in columns} for kpi in kpis.values()])
         table["sources"] = [", ".join(kpi.tables) for kpi in kpis.values()]
         table["variants"] = ["; ".join(kpi.variants) for kpi in kpis.values()]
-        shown = table[["label", "formula", "variants"]].set_axis(["KPI", "Computed as", "Others compute it"], axis=1)
+        named = table.assign(name=[self._say.name(kpi.id, kpi.label) for kpi in kpis.values()])
+        shown = named[["name", "formula", "variants"]].set_axis(["KPI", "Computed as", "Others compute it"], axis=1)
         table, caption = table.rename(columns={"id": "kpi"}), "How every KPI is computed, and how others do it"
         return Result("definitions", table, caption=caption, shown=shown, most=40)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite, isinf, nan
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.scorecard.history import TOLD, WHOLE, Measured
 from cslib.scorecard.scorecard import Standing, aimed, change_of, has_value
+from cslib.scorecard.terms import TERMS, Term
 from cslib.show.display import Card
 from cslib.show.formats import (
     MAY_BE_SEASON,
@@ -70,15 +71,26 @@ class Wording:
         What everything told is made of.
     repeats
         As from ``scorecard.scorecard.told_by``: told by others.
+    terms
+        As from ``scorecard.terms.terms``.
     """
 
     measured: Measured
     repeats: Mapping[str, str]
+    terms: Mapping[str, Term] = field(default_factory=lambda: TERMS)
 
     @property
     def currency(self) -> str:
         """Code before amounts; may be empty."""
         return self.measured.currency
+
+    def name(self, kpi: str, label: str) -> str:
+        """Name a KPI in plain words, its abbreviation behind them."""
+        return self.terms[kpi].name if kpi in self.terms else label
+
+    def _named(self, table: pd.DataFrame) -> list[Row]:
+        rows: list[Row] = list(table.itertuples())
+        return [row._replace(label=self.name(row.kpi, row.label)) for row in rows]
 
     def answer(self, stand: Standing, table: pd.DataFrame) -> Answer:
         """Answer "are we on target?", with the headline cards.
@@ -93,7 +105,7 @@ class Wording:
         said = f"{stand.n_measured} of {stand.n_kpis} KPIs measured · {counted(stand.n_targets, 'target')}"
         if not stand.n_measured:
             return Answer(said, f"**{NOTHING}**.")
-        cards, worse = tuple(self._card(row) for row in table.itertuples()), _worse_said(stand)
+        cards, worse = tuple(self._card(row) for row in self._named(table)), _worse_said(stand)
         if not stand.n_targets:
             return Answer(said, f"No targets are set. **{worse}**.", cards)
         return Answer(said, f"{_targets_said(stand)} {worse}.", cards)
@@ -113,7 +125,7 @@ class Wording:
             how far; then what got worse by more than chance, targets that cannot be told, and what got better. One of
             each KPI and its twin.
         """
-        ranked: list[Row] = [row for row in stand.attention.itertuples() if not row.repeats]
+        ranked = [row for row in self._named(stand.attention) if not row.repeats]
         said = [f"{self._said(row)} {self._link(row)}" for row in ranked]
         calm = "Nothing is off its target or clearly different from usual" if stand.n_measured else NOTHING
         said = said or [f"{calm}. {link_to(SCORECARD)}"]
@@ -214,7 +226,8 @@ class Wording:
         lower, upper = (None, None) if lower == upper else (lower, upper)
         shown = {} if pd.isna(row.target) else on_card(aimed(row), row.status, row.unit, currency)
         limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
-        more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun}
+        means = self.terms[row.kpi].means if row.kpi in self.terms else ""
+        more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun, "means": means}
         return Card(label, value, row.unit, lower, upper, n, currency, detail, **shown, **more)
 
     def _change(self, row: Row) -> str:
@@ -244,7 +257,7 @@ class Wording:
             from ``scorecard.scorecard.change_of``), ``Group``; empty texts where nothing is known. A KPI whose target
             is judged by 12 months has a row of these, and below it one of the last period.
         """
-        each: list[Row] = [row for row in table[has_value(table)].itertuples() if row.kpi not in self.repeats]
+        each = [row for row in self._named(table[has_value(table)]) if row.kpi not in self.repeats]
         return pd.DataFrame([texts for row in each for texts in _rows(row)])
 
     def changes(self, table: pd.DataFrame, slipping: pd.DataFrame) -> tuple[str, ...]:
@@ -334,7 +347,7 @@ class Wording:
         known: list[Row] = list(cells.dropna(subset="value").itertuples())
         by_place = {(cell.kpi, cell.segment): cell for cell in known}
         there = {kpi for kpi, _ in by_place} - {*self.repeats}
-        each: list[Row] = [row for row in table.itertuples() if row.kpi in there]
+        each = [row for row in self._named(table) if row.kpi in there]
         names = [*segments]
         rows = [[_called(row), *_side_by_side(row, [by_place.get((row.kpi, s)) for s in names])] for row in each]
         return pd.DataFrame(rows, columns=["KPI", WHOLE, *names])

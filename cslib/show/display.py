@@ -75,6 +75,8 @@ class Card:
         The target in the unit of the value, or both ends of its band: dashed lines in the small one.
     noun
         What one of `n` is called.
+    means
+        What the label means, in a line, where it needs that: told to a pointer, to the keyboard and in print.
 
     Examples
     --------
@@ -97,6 +99,7 @@ class Card:
     kpi: str = ""
     aims: tuple[float, ...] = ()
     noun: str = "customer"
+    means: str = ""
 
 
 class Named(Protocol):
@@ -203,8 +206,14 @@ def card_html(card: Card) -> str:
     interval, size, detail = lines
     rows = {"interval": _parted(interval, size), "detail": detail}
     html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in rows.items() if line)
-    head = f'<div class="cs-label">{escape(card.label)}</div><div class="cs-value">{value}</div>'
+    head = f'<div class="cs-label">{_term(card.label, card.means)}</div><div class="cs-value">{value}</div>'
     return f'<div class="cs-card">{head}{status}{sparkline(card.trend, card.limits, card.aims)}{html}</div>'
+
+
+def _term(text: str, means: str) -> str:
+    """Write a name, with what it means where that is known."""
+    told = f'<abbr class="cs-term" tabindex="0" title="{escape(means)}">'
+    return f"{told}{escape(text)}</abbr>" if means else escape(text)
 
 
 def _parted(*parts: str) -> str:
@@ -223,6 +232,7 @@ def _parted(*parts: str) -> str:
 def table(
     df: pd.DataFrame, *, name: str, caption: str, formats: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None, max_rows: int = 15, data: pd.DataFrame | None = None,
+    terms: Mapping[str, str] | None = None,
 ) -> None:  # fmt: skip
     """Show the first rows and 13 columns of a table; without rows nothing is shown.
 
@@ -244,6 +254,8 @@ def table(
         How many rows are shown at first.
     data
         The tidy table that a report keeps, where what is shown are texts made of it; by default `df`.
+    terms
+        What names in the first column mean, in a line, as of :class:`Card`.
 
     Raises
     ------
@@ -264,7 +276,7 @@ def table(
     foot = " · ".join(filter(None, (link, f'<span class="cs-count">{count}</span>')))
     html = ""
     if len(df):
-        body = _grid(shown, caption, dict(formats or {}), dict(labels or {}))
+        body = _grid(shown, caption, dict(formats or {}), dict(labels or {}), dict(terms or {}))
         more = len(shown) < len(df)
         rest = link and more and len(df) <= MOST_ROWS
         every = _packed(df.iloc[:, :MOST_COLUMNS], dict(formats or {})) if rest else ""
@@ -279,13 +291,16 @@ def _bundle(kind: str, name: str, df: pd.DataFrame | None, **more: object) -> di
     return {"kind": kind, "name": name, **rows, **more}
 
 
-def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[str, str]) -> str:
+def _grid(
+    df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[str, str], terms: dict[str, str]
+) -> str:  # fmt: skip
     right = [_side(df.iloc[:, i], first=not i) for i in range(df.shape[1])]
     names = [labels.get(c, c.replace("_", " ")) for c in map(str, df.columns)]
     head = "".join(f'<th scope="col"{r}>{escape(name)}</th>' for name, r in zip(names, right, strict=True))
     units = [formats.get(c, "number") for c in map(str, df.columns)]
-    rows = df.astype(object).mask(df.isna(), other=None).itertuples(index=False, name=None)
-    body = "".join("<tr>" + "".join(map(_cell, row, units, right)) + "</tr>" for row in rows)
+    rows = [*df.astype(object).mask(df.isna(), other=None).itertuples(index=False, name=None)]
+    means = ([terms.get(str(row[0]), ""), *[""] * (len(row) - 1)] for row in rows)
+    body = "".join("<tr>" + "".join(map(_cell, *own, units, right)) + "</tr>" for own in zip(rows, means, strict=True))
     top = f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
     return _scroll(caption, f"<table>{top}<tbody>{body}</tbody></table>")
 
@@ -325,7 +340,7 @@ def _scroll(label: str, html: str, kind: str = "") -> str:
     return f'<div class="{kinds}" tabindex="0" role="region" aria-label="{escape(label)}">{html}</div>'
 
 
-def _cell(value: object, unit: str, right: str) -> str:
+def _cell(value: object, means: str, unit: str, right: str) -> str:
     numeric = "cs-num" in right
     text = _text(value, unit, numeric)
     status = text.partition(" over ")[0]  # such as missed over 12 months
@@ -337,7 +352,7 @@ def _cell(value: object, unit: str, right: str) -> str:
     if value is not None and numeric:
         number = repr(float(value)).replace("inf", "Infinity")  # type: ignore[arg-type]
         return f'<td{right} data-value="{number}">{escape(text)}</td>'
-    return f"<td{right or (' class=cs-long' if len(text) > 40 else '')}>{escape(text)}</td>"
+    return f"<td{right or (' class=cs-long' if len(text) > 40 else '')}>{_term(text, means)}</td>"
 
 
 def _text(value: object, unit: str, numeric: bool) -> str:

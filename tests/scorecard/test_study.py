@@ -1,5 +1,7 @@
 """The study of all KPIs: on the sample, and on odd data."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -75,7 +77,7 @@ def test_findings_are_questions_in_the_order_of_the_report():
 @pytest.mark.slow
 def test_five_lines_are_enough(by_plan):
     assert by_plan.table.set_index("kpi").loc["nrr", "status"] == "missed"
-    assert by_plan.kpis.shown["KPI"].tolist()[0] == "MRR"
+    assert by_plan.kpis.shown["KPI"].tolist()[0] == "Monthly recurring revenue (MRR)"
     assert "2 of 6 targets are missed: Customer churn over 12 months and NRR over 12 months" in by_plan.answer.text
     with pytest.raises(ParameterError, match="kpis is a table"):
         by_plan.kpis.plot()
@@ -116,13 +118,25 @@ def test_eight_cards_head_the_report_in_four_short_lines(by_plan, shown):
 
 
 @pytest.mark.slow
+def test_every_abbreviation_is_explained_beside_it(by_plan):
+    """Every name that holds capitals in a row says what it means: in both tables, and on each card."""
+    for result in (by_plan.kpis, by_plan.segments):
+        names = [name for name in result.shown["KPI"] if re.search(r"[A-Z]{3}", name)]
+        assert len(names) >= 9
+        assert {*names} <= {*result.terms}
+        assert all(re.match(r"[A-Z][a-z]|NPS response rate", name) for name in names)
+    assert result.terms["Customer effort score (CES), 12 months"].endswith("from 1 (easy) to 10 (hard).")
+    assert all(card.means for card in by_plan.answer.cards if re.search(r"[A-Z]{3}", card.label))
+
+
+@pytest.mark.slow
 def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
     parts = shown(by_plan.answer, *by_plan.results())
     said = [part["text"] for part in parts if part["kind"] == "attention"]
     assert len(said) == 5
     assert all(LINK.search(text).end() == len(text) for text in said)
     assert "Customer churn is 3.9 % a month over 12 months" in said[0]
-    assert "NRR over 12 months" in said[1]
+    assert "Net revenue retention (NRR) over 12 months" in said[1]
 
 
 @pytest.mark.slow

@@ -76,11 +76,11 @@ SOLD = "[What do existing customers buy?](revenue#what-do-existing-customers-buy
 
 def test_attention_in_order_each_with_its_link():
     assert attention(table(BETTER, UNCLEAR, CALM, WORSE, MISSED)) == [
-        "**NRR over 12 months is 88.9 % (85.0 to 94.0), below its target of 95 %**; a year ago it was 88.0 %. "
+        "**Net revenue retention (NRR) over 12 months is 88.9 % (85.0 to 94.0), below its target of 95 %**; a year ago it was 88.0 %. "
         "[What do we keep?](revenue#what-do-we-keep)",
         "**Customer churn is 6.0 %, above its usual 1.0 to 4.0**; a month earlier it was 2.0 %. "
         "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)",
-        "**NPS is 43.6 (37.7 to 49.0)**, too close to its target of at least 40 to call. "
+        "**Net promoter score (NPS) is 43.6 (37.7 to 49.0)**, too close to its target of at least 40 to call. "
         "[Who is happy, and who isn't?](nps_segmentation#who-is-happy-and-who-isn-t)",
         f"**Cross-sell rate is 13.0 %, clearly up from 10.0 % a year ago**. {SOLD}",
     ]
@@ -110,16 +110,18 @@ def test_nothing_to_say_is_said():
 def test_a_missed_target_that_got_worse_says_both():
     fell = {**MISSED, "change": "lower"}
     assert attention(table(fell))[0].startswith(
-        "**NRR over 12 months is 88.9 % (85.0 to 94.0), below its target of 95 %**; it is clearly down from 88.0 % a year ago."
+        "**Net revenue retention (NRR) over 12 months is 88.9 % (85.0 to 94.0), below its target of 95 %**; it is clearly down from 88.0 % a year ago."
     )
 
 
 def test_a_band_is_left_on_either_side_and_what_has_no_interval_cannot_be_told():
     band = row("crc_share_of_margin", 0.08, target=0.03, target_upper=0.06, status="missed")
-    assert attention(table(band))[0].startswith("**CRC as share of margin is 8.0 %, outside its target of 3 to 6 %**.")
+    assert attention(table(band))[0].startswith(
+        "**Retention cost (CRC) as share of margin is 8.0 %, outside its target of 3 to 6 %**."
+    )
     few = row("ltv", 90.0, target=100.0, status="not clear")
     assert attention(table(few))[0].startswith(
-        "**LTV is 90**; whether it meets its target of at least 100 cannot be told."
+        "**Lifetime value (LTV) is 90**; whether it meets its target of at least 100 cannot be told."
     )
 
 
@@ -220,14 +222,16 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year():
     entry = ASKED | SILENT | {"of_all_12m": np.nan}
     (said,) = attention(table(entry))
     assert said.startswith(
-        "**NPS is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; "
+        "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; "
         "April to June 2025 alone is not measured. "
     )
     made = card(entry)
     assert (made.value, made.status, made.n) == (37.4, "not clear", 1563)
     assert made.detail == "last 12 months\nLast 3 months: not measured"
     shown = say.kpis(table(entry))
-    assert shown[["KPI", "Value", "Status"]].to_numpy().tolist() == [["NPS, 12 months", "37.4", "not clear"]]
+    assert shown[["KPI", "Value", "Status"]].to_numpy().tolist() == [
+        ["Net promoter score (NPS), 12 months", "37.4", "not clear"]
+    ]
     assert notes(table(entry)) == ()
     assert "0 are" not in answered(table(entry)).text
     undated = CHURN | YEAR_MISSED | SILENT | {"status": "missed", "until": pd.NaT}
@@ -240,14 +244,14 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year():
 def test_a_score_names_those_who_did_not_answer():
     (said,) = attention(table(ASKED))
     assert said == (
-        "**NPS is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; so is April to June "
+        "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; so is April to June "
         "2025 alone, at 43.6; weighted to everyone asked, it is about 32. "
         "[Who did not answer?](nps_segmentation#who-did-not-answer)"
     )
     good = ASKED | {"value_12m": 45.0, "ci_lower_12m": 41.0, "ci_upper_12m": 49.0}  # by those who answered
     assert "**, with a target of at least 40; April to June 2025 alone, at 43.6, is too" in attention(table(good))[0]
     made = card(ASKED)
-    assert (made.label, made.value, made.n, made.noun) == ("NPS", 37.4, 1563, "answer")
+    assert (made.label, made.value, made.n, made.noun) == ("Net promoter score (NPS)", 37.4, 1563, "answer")
     assert made.detail == "last 12 months\nLast 3 months: 43.6\nweighted to everyone: 32"
     share = {"kpi": "csat", "unit": "percent", "value_12m": 0.71, "of_all_12m": 0.684}
     assert card(ASKED | share).detail.endswith("weighted to everyone: 68 %")
@@ -322,7 +326,13 @@ def card(entry, currency=""):
 
 def test_a_card_names_its_target_period_and_past_in_short_lines():
     made = card({**MISSED, "period": "12 months to June 2025", "change": "noise"})
-    assert (made.kpi, made.label, made.value, made.n) == ("nrr", "NRR over 12 months", 0.889, 200)
+    assert (made.kpi, made.label, made.value, made.n) == (
+        "nrr",
+        "Net revenue retention (NRR) over 12 months",
+        0.889,
+        200,
+    )
+    assert made.means.startswith("What the customers of a year ago pay today")
     assert (made.status, made.target) == ("missed", "at least 95 %")
     assert made.detail == "12 months to June 2025\nup from 88.0 % a year ago"
 
@@ -408,7 +418,10 @@ def test_what_another_kpi_tells_is_said_once():
     mirror = row("customer_retention_rate", 0.94)
     forms = [row(f"ltv_formula_{form}", 900.0, ci_lower=800.0, ci_upper=990.0) for form in "bc"]
     rows = table(WORSE, mirror, *forms)
-    assert wording(told_by(rows, CATALOGUE)).kpis(rows)["KPI"].tolist() == ["Customer churn", "LTV (formula B)"]
+    assert wording(told_by(rows, CATALOGUE)).kpis(rows)["KPI"].tolist() == [
+        "Customer churn",
+        "Lifetime value (LTV), formula B",
+    ]
     assert notes(rows) == (
         "Not shown twice: Customer retention is 100 % minus Customer churn; LTV (formula C) is the same as LTV (formula B).",
     )
@@ -420,8 +433,18 @@ def test_the_table_says_each_thing_once_in_its_unit():
     )
     shown = say.kpis(table(arpa, MISSED, row("ces"), BETTER))
     assert shown.to_numpy().tolist() == [
-        ["ARPA", "373", "", "", "355 to 391", "369", "", "as usual", "Growth"],
-        ["NRR over 12 months", "88.9 %", "≥ 95 %", "missed", "85.0 to 94.0", "", "88.0", "", "Retention"],
+        ["Average revenue per account (ARPA)", "373", "", "", "355 to 391", "369", "", "as usual", "Growth"],
+        [
+            "Net revenue retention (NRR) over 12 months",
+            "88.9 %",
+            "≥ 95 %",
+            "missed",
+            "85.0 to 94.0",
+            "",
+            "88.0",
+            "",
+            "Retention",
+        ],
         ["Cross-sell rate", "13.0 %", "", "", "", "", "10.0", "better", "Growth"],
     ]
     assert list(shown) == [
@@ -446,13 +469,17 @@ def test_segments_side_by_side():
     shown = say.segments(table(CALM, MISSED), cells, ["y", "x"])
     assert list(shown) == ["KPI", "All", "y", "x"]
     assert shown.to_numpy().tolist() == [
-        ["MRR", "1,000", "12.3 k", "10"],
-        ["NRR over 12 months", "88.9 %", "–", "↑ 90.0 %"],
+        ["Monthly recurring revenue (MRR)", "1,000", "12.3 k", "10"],
+        ["Net revenue retention (NRR) over 12 months", "88.9 %", "–", "↑ 90.0 %"],
     ]
-    assert list(wording({"nrr": "grr"}).segments(table(CALM, MISSED), cells, ["x"])["KPI"]) == ["MRR"]
+    assert list(wording({"nrr": "grr"}).segments(table(CALM, MISSED), cells, ["x"])["KPI"]) == [
+        "Monthly recurring revenue (MRR)"
+    ]
     asked = table({**CALM, "kpi": "nps", "label": "NPS", "unit": "number", "value": 43.6})
     own = cells.assign(kpi="nps", value=[40.0, -3.25, 30.0, 40.0], segment=["x", "y", "z", "u"])
-    assert say.segments(asked, own, ["x", "y"]).to_numpy().tolist() == [["NPS", "43.6", "↑ 40.0", "−3.2"]]
+    assert say.segments(asked, own, ["x", "y"]).to_numpy().tolist() == [
+        ["Net promoter score (NPS)", "43.6", "↑ 40.0", "−3.2"]
+    ]
     counted = say.verdicts(cells.assign(p_adjusted=[0.01, np.nan, 0.4, 0.5]))
     assert "by more than chance: 1 of 3 comparisons does." in counted
     assert "None does" in say.verdicts(cells.assign(p_adjusted=1.0, verdict=""))
@@ -522,4 +549,6 @@ def test_what_becomes_worse_step_by_step_is_said_and_not_called_a_finding():
 
 def test_a_change_against_the_year_before_is_said_as_such():
     fell = row("nps", 20.0, change="lower", season="allowed for", previous=22.0, year_before=30.0)
-    assert attention(table(fell))[0].startswith("**NPS is 20, clearly down from 30 a year ago**. [Who is happy")
+    assert attention(table(fell))[0].startswith(
+        "**Net promoter score (NPS) is 20, clearly down from 30 a year ago**. [Who is happy"
+    )

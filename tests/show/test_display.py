@@ -212,6 +212,15 @@ def test_a_status_of_a_longer_time_keeps_its_sign(show: Show) -> None:
     assert "<td>not set up</td>" in html
 
 
+def test_a_name_says_what_it_means_to_pointer_and_keyboard(show: Show) -> None:
+    told = '<abbr class="cs-term" tabindex="0" title="Share &lt; 1.">NRR</abbr>'
+    card = display.Card("NRR", 0.8, "percent", means="Share < 1.")
+    assert f'<div class="cs-label">{told}</div>' in body(show(display.cards, card))
+    frame = pd.DataFrame({"KPI": ["NRR", "Churn"], "Like": ["NRR", "Churn"]})
+    html = body(show(display.table, frame, name="t", caption="c", terms={"NRR": "Share < 1."}))
+    assert f"<tr><td>{told}</td><td>NRR</td></tr><tr><td>Churn</td>" in html
+
+
 def test_interval_and_n_of_a_card_share_a_line(show: Show) -> None:
     html = body(show(display.cards, Card("NPS", 43.6, ci_lower=37.7, ci_upper=49.0, n=560, noun="answer")))
     parts = '<span class="cs-parts"><span>37.7 to 49.0</span><span><i> · </i>560\xa0answers</span></span>'
