@@ -23,7 +23,6 @@ from cslib.show.formats import (
     alike,
     format_interval,
     format_value,
-    from_to,
     money,
     months,
     percent,
@@ -44,6 +43,7 @@ ALONE: Final = {
     "": "is not measured",
 }
 SPAN: Final = r" (months?|days?)$"
+SIGN: Final = r" [%×]$"
 STEPS: Final = {1: "month", 3: "quarter", YEAR: "year"}
 CHANGES: Final = (
     "Change is **better** or **worse** only by more than chance: outside the usual range, where none is known from a "
@@ -89,8 +89,10 @@ class Wording:
         return self.terms[kpi].name if kpi in self.terms else label
 
     def _named(self, table: pd.DataFrame) -> list[Row]:
+        """Give the rows with the names, and the units, that say most."""
         rows: list[Row] = list(table.itertuples())
-        return [row._replace(label=self.name(row.kpi, row.label)) for row in rows]
+        own = [(row, self.terms.get(row.kpi, Term(row.label, ""))) for row in rows]
+        return [row._replace(label=term.name, unit=term.unit or row.unit) for row, term in own]
 
     def answer(self, stand: Standing, table: pd.DataFrame) -> Answer:
         """Answer "are we on target?", with the headline cards.
@@ -512,13 +514,13 @@ def _called(row: Row) -> str:
 
 
 def _texts(row: Row) -> dict[str, str]:
-    interval = [_bare(row, v) for v in (row.ci_lower, row.ci_upper)]
+    interval = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value).replace("∞", "not reached")
     return {
         "KPI": f"{row.label}, {row.unit}" if row.unit in ("months", "days") else row.label,
         "Value": re.sub(SPAN, "", _plain(row, row.value)),
         "Target": _aim(row),
         "Status": "" if pd.isna(row.target) else row.status.partition(":")[0],
-        "95 % interval": from_to(*interval) if all(interval) and row.ci_lower != row.ci_upper else "",
+        "95 % interval": interval if row.ci_lower != row.ci_upper else "",
         "Before": "" if row.months == YEAR else _bare(row, row.previous),
         "Year before": _bare(row, row.year_before),
         "Change": change_of(row),
@@ -528,7 +530,7 @@ def _texts(row: Row) -> dict[str, str]:
 
 def _bare(row: Row, value: float) -> str:
     """Write a value without its unit, to stand beside one that has it; empty where it is not known."""
-    return re.sub(SPAN, "", _plain(row, value)).removesuffix(" %") if pd.notna(value) else ""
+    return re.sub(SIGN, "", re.sub(SPAN, "", _plain(row, value))) if pd.notna(value) else ""
 
 
 def _aim(row: Row) -> str:

@@ -463,6 +463,18 @@ def test_the_table_says_each_thing_once_in_its_unit():
     assert wording(currency="EUR").caption(table(MISSED)) == "KPIs"
 
 
+def test_how_many_times_has_a_sign_and_an_interval_as_precise_as_the_value():
+    entry = row("ltv_to_cac", 9.456, ci_lower=8.58, ci_upper=10.44, previous=8.7285, target=3.0, status="met")
+    shown = say.kpis(table(entry))[["KPI", "Value", "Target", "95 % interval", "Before"]]
+    assert shown.to_numpy().tolist() == [
+        ["Lifetime value per cost to win (LTV:CAC)", "9.5 ×", "≥ 3 ×", "8.6 to 10.4", "8.7"]
+    ]
+    made = card(entry)
+    assert (made.unit, made.target) == ("times", "at least 3 ×")
+    cells = pd.DataFrame({"kpi": "ltv_to_cac", "segment": ["x"], "value": [11.24], "verdict": ["above"]})
+    assert say.segments(table(entry), cells, ["x"]).to_numpy().tolist()[0][1:] == ["9.5 ×", "↑ 11.2 ×"]
+
+
 def test_segments_side_by_side():
     cells = [("nrr", "x", 0.9, "above"), ("nrr", "y", None, ""), ("mrr", "x", 10.0, ""), ("mrr", "y", 12_345.0, "")]
     cells = pd.DataFrame(cells, columns=["kpi", "segment", "value", "verdict"])

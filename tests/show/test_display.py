@@ -112,6 +112,7 @@ WORDS = {"name": "x", "title": "It falls", "subtitle": "share", "alt": "A line f
         (1, "days", "1 day"),
         (17.5, "days", "18 days"),
         (2.54, "days", "2.5 days"),
+        *[(9.456, "times", "9.5 ×"), (142.3, "times", "142 ×")],
     ],
 )
 def test_values_are_never_more_precise_than_needed(value: float | None, unit: str, text: str) -> None:
