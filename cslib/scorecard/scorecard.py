@@ -561,7 +561,8 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     :attr:`cslib.data.kpi.Kpi.weight` names, as the period began, the others are the mean of the other segments: they
     share no customers, so that the interval of the difference is made of theirs as of independent samples. Other KPIs,
     such as medians and LTV, are held against all customers, as if these were another sample, which finds less. Of all
-    marks, one in twenty is expected to be chance; segments with fewer than 30 in ``n`` have none.
+    marks, one in twenty is expected to be chance; segments with fewer than 30 in ``n`` have none. Of two segments each
+    is the other's others: that is one comparison.
 
     References
     ----------
@@ -575,11 +576,32 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
         apart.loc[own.index] = _from_others(own, whole.loc[kpi].to_numpy(float))
     open_yet = parts["verdict"].isna()
     tested = apart["p"].where(~parts["kpi"].isin(hidden) & open_yet).dropna()
-    found = pd.Series(false_discovery_control(tested) if len(tested) else [], tested.index, dtype=float)
+    own = parts.loc[tested.index, "kpi"]
+    once = tested[~_second(own, tested)]
+    found = pd.Series(false_discovery_control(once) if len(once) else [], once.index, dtype=float).reindex(tested.index)
+    found = found.fillna(found.groupby(own).transform("first"))
     p = found.reindex(parts.index).where(open_yet, parts["p_adjusted"].astype(float))
     clear = p < SIGNIFICANT
     sides = np.select([clear & (apart["apart"] > 0), clear], ["above", "below"], "")
     return parts.assign(p_adjusted=p, verdict=np.where(open_yet, sides, parts["verdict"]))[COMPARED]
+
+
+def distinct(cells: pd.DataFrame) -> pd.DataFrame:
+    """Leave of two segments that are compared with each other one, so that their comparison counts once.
+
+    Parameters
+    ----------
+    cells
+        As from :func:`compared`.
+    """
+    tested = cells.dropna(subset="p_adjusted")
+    return tested[~_second(tested["kpi"], tested["p_adjusted"])]
+
+
+def _second(kpi: pd.Series[Any], p: pd.Series[float]) -> pd.Series[bool]:
+    """Tell what says the same as the row before it: of a KPI of two segments the second, by the same p."""
+    own = p.astype(float).groupby(kpi)
+    return kpi.duplicated() & (own.transform("size") == 2) & np.isclose(p, own.transform("first"), rtol=SAME, atol=0)
 
 
 def _customers(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.Series[float]:

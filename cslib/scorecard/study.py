@@ -19,6 +19,7 @@ from cslib.scorecard.scorecard import (
     Standing,
     beside_segments,
     compared,
+    distinct,
     headlines,
     scorecard,
     slipping,
@@ -157,7 +158,7 @@ class Scorecard(Study):
         texts = self._say.segments(beside_segments(self.table, self.measured), table, sorted(every[:MOST]))
         some = f" (the {MOST} largest of {len(every)})" * (len(every) > MOST)
         caption = f"KPIs by {self.by}{some}, {NAMED if (table['judged_over'] != '').any() else SAME}"
-        shown = table[~table["kpi"].isin(self._repeats)]
+        shown = distinct(table[~table["kpi"].isin(self._repeats)])
         notes = (self._say.verdicts(shown), *segment_remark(self.data, self.by))
         how: Any = {"labels": {segment: segment for segment in texts.columns}, "terms": self._terms(texts)}
         return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, **how)

@@ -355,7 +355,7 @@ class Wording:
         return pd.DataFrame(rows, columns=["KPI", WHOLE, *names])
 
     def verdicts(self, cells: pd.DataFrame) -> str:
-        """Say what a verdict of :meth:`segments` means, and how many there are."""
+        """Say what a verdict of :meth:`segments` means, and how many there are of ``scorecard.distinct`` cells."""
         tried, clear = int(cells["p_adjusted"].notna().sum()), int((cells["verdict"] != "").sum())
         many = f"{clear} of {counted(tried, 'comparison')} {'does' if clear == 1 else 'do'}" if clear else "None does"
         still = " Of such marks one in twenty may still be chance." * bool(clear)

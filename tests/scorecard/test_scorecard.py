@@ -14,6 +14,7 @@ from cslib.scorecard.scorecard import (
     change_of,
     compared,
     decided,
+    distinct,
     headlines,
     missed_by,
     scorecard,
@@ -470,6 +471,25 @@ def test_segments_are_held_against_the_others_by_hand():
     assert parted(("x", 25, 6, 50), ("y", 48, np.inf, 50))["verdict"].tolist() == ["", ""]
 
 
+def test_two_segments_are_one_comparison_by_hand():
+    """25 and 48, each ± 6: z = 23 / √72 · 1.96 = 5.3, beside the three of CSAT above: of four p, the smallest times 4."""
+    scored = {"nps": {"x": 25, "y": 48}, "csat": {"x": 0.25, "y": 0.48, "z": 0.40}}
+    rows = []
+    for (kpi, own), half in zip(scored.items(), (6, 0.06), strict=True):
+        rows += [history(kpi, [np.mean([*own.values()])], half=half)]
+        rows += [history(kpi, [v], half=half, segment=s).assign(n=50) for s, v in own.items()]
+    measured = Measured(pd.concat(rows, ignore_index=True), {}, {k: CATALOGUE[k] for k in scored}, {})
+    cells = compared(scorecard(measured), measured).set_index(["kpi", "segment"])
+    z = {"pair": 23 / np.sqrt(72), "x": 19 / np.sqrt(54), "y": 15.5 / np.sqrt(54), "z": 3.5 / np.sqrt(54)}
+    p = {name: 2 * norm.sf(apart * norm.ppf(0.975)) for name, apart in z.items()}
+    assert cells.loc["nps", "p_adjusted"].tolist() == pytest.approx([4 * p["pair"]] * 2, rel=1e-6)
+    assert cells.loc["csat", "p_adjusted"].tolist() == pytest.approx([2 * p["x"], 4 / 3 * p["y"], p["z"]], rel=1e-6)
+    assert cells.loc["nps", "verdict"].tolist() == ["below", "above"]
+    once = distinct(cells.reset_index())
+    assert once[["kpi", "segment"]].to_numpy().tolist() == [["nps", "x"], *(["csat", s] for s in "xyz")]
+    assert "by more than chance: 3 of 4 comparisons do." in Wording(measured, {}).verdicts(once)
+
+
 def test_what_is_no_mean_is_held_against_all_by_hand():
     """Of 40 in all, 25 and 48 could not be: z = 15 / √(5² + 6²) · 1.96 and 8 / √(5² + 6²) · 1.96."""
     table = parted(("x", 25, 6, 50), ("y", 48, 6, 50), whole=40.0)
@@ -504,7 +524,7 @@ def test_segments_are_held_against_12_months_where_these_are_known():
     assert table["value"].tolist() == [50.0, 0.5]
     shown = Wording(measured, {}).segments(beside, cells, ["x", "y"])
     assert shown.to_numpy().tolist() == [
-        ["NPS, 12 months", "36.5", "↓ 25.0", "48.0"], ["Customer churn a month, 12 months", "4.0 %", "↓ 2.0 %", "↑ 6.0 %"],
+        ["Net promoter score (NPS), 12 months", "36.5", "↓ 25.0", "48.0"], ["Customer churn a month, 12 months", "4.0 %", "↓ 2.0 %", "↑ 6.0 %"],
     ]  # fmt: skip
 
 
