@@ -33,6 +33,7 @@ HEADLINES: Final = (
 )
 COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict", "judged_over"]
 WORST: Final = ["worst", "worst_value", "apart", "worst_over", "close", "close_value"]
+SHORT: Final = ["short", "dearest", "dearest_short", "dearest_flat"]
 WORSE: Final = {"up": "lower", "down": "higher"}
 TRENDS: Final = {"rising": "higher", "falling": "lower"}
 BETTER, WORSENED, USUAL = "better", "worse", "as usual"  # of a change; else `UNCLEAR`, or empty: not judged
@@ -354,9 +355,11 @@ class Standing:
     untold
         Whether of one of these the data cannot tell a season.
     attention
-        Rows of :func:`scorecard` that need attention, the most urgent first, with ``why`` (``missed``, by how far;
-        ``worse``; ``not clear``; ``missed of late``, in the last period alone; ``moved``) and ``repeats`` (its twin
-        stands above).
+        Rows of :func:`scorecard` that need attention, the most urgent first, with ``why`` (``missed``, by what that
+        costs where it is known, the others by how far; ``worse``; ``not clear``; ``missed of late``, in the last period
+        alone; ``moved``), ``repeats`` (its twin stands above), and of a share of a year's MRR ``short``
+        (what the target would have brought more a month), ``dearest`` (the segment that is short by most),
+        ``dearest_short`` and ``dearest_flat`` (nobody in it pays more than a year before).
     """
 
     n_kpis: int
@@ -372,7 +375,9 @@ class Standing:
     attention: pd.DataFrame = field(repr=False)
 
 
-def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame | None = None) -> Standing:
+def standing(
+    table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame | None = None, short: pd.DataFrame | None = None
+) -> Standing:
     """Count what a scorecard says, and order what needs attention.
 
     Parameters
@@ -383,11 +388,15 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame |
         As from :func:`cslib.scorecard.catalogue.catalogue`: they tell twins.
     cells
         As from :func:`compared`, where there are segments.
+    short
+        As from :func:`shortfalls`, where that is known.
 
     Returns
     -------
     Standing
     """
+    missing = pd.DataFrame(columns=["kpi", *SHORT]) if short is None else short
+    table = table.merge(missing, on="kpi", how="left")
     table = table.assign(family=[kpis[name].twin or name for name in table["kpi"]])
     known = table[has_value(table)]
     worse = known[known["change"] == known["direction"].map(WORSE)]
@@ -401,6 +410,50 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame |
     parts = pd.DataFrame(columns=COMPARED) if cells is None else cells
     ranked = ranked.merge(_worst(parts, kpis), on="kpi", how="left")
     return Standing(*counts, blind, missed, unclear, n_compared, n_worse, untold, attention=ranked)
+
+
+def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> pd.DataFrame:
+    """Tell in money by how much shares of a year's MRR miss their target, and which segment misses it by most.
+
+    Parameters
+    ----------
+    table, cells
+        As from :func:`scorecard` and :func:`compared`.
+    measured
+        What they are made of.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per KPI that has missed its target: ``kpi``, ``short``, ``dearest``, ``dearest_short``,
+        ``dearest_flat``, as in :class:`Standing`. Segments of fewer than 30 customers are none.
+
+    Notes
+    -----
+    What the target and the value are apart, of the MRR with which the year began: it has happened, so that it has no
+    interval.
+    """
+    kpis = {name: kpi for name, kpi in measured.kpis.items() if kpi.weight == "mrr" and kpi.months == YEAR}
+    rows = table[table["kpi"].isin(kpis) & (table["status"] == "missed")]
+    firm = cells[cells["kpi"].isin(rows["kpi"]) & (_customers(cells, measured.kpis) >= FIRM)]
+    each = pd.concat([rows.assign(segment=WHOLE), firm])[["kpi", "segment", "value", "n"]]
+    targets = {str(row.kpi): aimed(row) for row in rows.itertuples()}
+    gaps = [max(targets[k].low - v, v - targets[k].high) for k, v in zip(each["kpi"], each["value"], strict=True)]
+    each["short"] = np.array(gaps, float) * np.array(_weights(each, measured), float)
+    found = each[each["segment"] == WHOLE].set_index("kpi")["short"].to_frame()
+    worst = each[(each["segment"] != WHOLE) & (each["short"] > 0)].sort_values("short", ascending=False)
+    worst = worst.drop_duplicates("kpi").set_index("kpi")
+    names = {"segment": "dearest", "short": "dearest_short"}
+    found = found.join(worst[[*names]].rename(columns=names))
+    found["dearest_flat"] = [_is_flat(cells, measured.kpis, kpi, part) for kpi, part in found["dearest"].items()]
+    return found.reset_index()
+
+
+def _is_flat(cells: pd.DataFrame, kpis: Mapping[str, Kpi], kpi: Any, segment: Any) -> bool:
+    """Whether a segment's net share is its gross one: nobody in it pays more than before."""
+    gross = next((k.id for k in kpis.values() if k.twin == kpi and k.weight == kpis[kpi].weight), "")
+    values = cells[cells["segment"] == segment].set_index("kpi")["value"]
+    return gross in values and bool(values[kpi] <= values[gross])
 
 
 def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
@@ -426,9 +479,9 @@ def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
 
 
 def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
-    """Missed targets by how far, what got worse, targets missed of late or that cannot be told, what else moved."""
+    """Missed targets by cost, then by how far; what got worse, is missed of late or cannot be told; what else moved."""
     by_miss = known.assign(miss=[missed_by(row) for row in known.itertuples()])
-    by_miss = by_miss.sort_values("miss", ascending=False, kind="stable").drop(columns="miss")
+    by_miss = by_miss.sort_values(["short", "miss"], ascending=False, kind="stable").drop(columns="miss")
     parts = {
         "missed": by_miss[by_miss["status"] == "missed"],
         "missed of late": known[known["status_alone"] == "missed"],

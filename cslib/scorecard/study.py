@@ -22,6 +22,7 @@ from cslib.scorecard.scorecard import (
     distinct,
     headlines,
     scorecard,
+    shortfalls,
     slipping,
     standing,
     told_by,
@@ -98,7 +99,8 @@ class Scorecard(Study):
 
     @cached_property
     def _standing(self) -> Standing:
-        return standing(self.table, self.measured.kpis, self._cells)
+        short = shortfalls(self.table, self._cells, self.measured)
+        return standing(self.table, self.measured.kpis, self._cells, short)
 
     @cached_property
     def _all_margin(self) -> list[str]:

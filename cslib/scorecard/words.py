@@ -153,7 +153,8 @@ class Wording:
         off = f", {_side(row)} its target of {_goal(row, currency)}"
         missed = f"; its target is {_target(row, currency)}" if isinf(row.value) else off
         then = f"; it is {self._moved(row)}" if row.change in MOVED else self._before(row)
-        return f"**{stands}{known}{missed}**{then}.{self._worst(row)}"
+        by = f", by {money(row.short, currency)} a month" if pd.notna(row.short) else ""
+        return f"**{stands}{known}{missed}{by}**{then}.{self._worst(row)}{self._dearest(row)}"
 
     def _said_of_year(self, row: Row, stands: str) -> str:
         """Say how the last 12 months stand to the target, and what the last period is alone."""
@@ -195,6 +196,13 @@ class Wording:
             both = f"{row.worst} ({value}) and {row.close} ({_value(row, row.close_value, self.currency)})"
             return f" {far} are {both}{sure}."
         return f" {far} is {row.worst}: {value}{sure}."
+
+    def _dearest(self, row: Row) -> str:
+        """Name the segment that costs most, where that is known."""
+        if pd.isna(row.dearest):
+            return ""
+        flat = ", and none of its customers pays more than a year ago" if row.dearest_flat else ""
+        return f" {row.dearest} alone is {money(row.dearest_short, self.currency)} a month short{flat}."
 
     def _before(self, row: Row) -> str:
         known = pd.notna(row.previous) and not (row.change in MOVED and not isfinite(row.limit_lower))

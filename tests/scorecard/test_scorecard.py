@@ -10,6 +10,7 @@ from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
 from cslib.scorecard.scorecard import (
     COLUMNS,
+    SHORT,
     beside_segments,
     change_of,
     compared,
@@ -18,6 +19,7 @@ from cslib.scorecard.scorecard import (
     headlines,
     missed_by,
     scorecard,
+    shortfalls,
     slipping,
     standing,
     told_by,
@@ -388,6 +390,45 @@ def test_what_needs_attention_is_ordered_by_hand():
     assert (found.n_kpis, found.n_measured, found.n_targets, found.n_judged) == (8, 7, 5, 4)
     assert (found.n_missed, found.n_unclear, found.n_worse) == (2, 1, 2)
     assert len(found.blind) == 1
+
+
+def kept(*, share=0.9, small=40):
+    """NRR of three segments that began with 1,000, 100 and 60 of MRR, and GRR: nobody in x pays more than before."""
+    begun, n = {"x": 1000.0, "y": 100.0, "few": 60.0}, {"x": 50, "y": small, "few": 29}
+    nrr, grr = {"x": 0.85, "y": 1.1, "few": 0.1}, {"x": 0.85, "y": 0.8, "few": 0.1}
+    rows = [history("nrr", [share], half=0.01), history("grr", [0.8], half=0.01)]
+    rows += [history("mrr", [sum(begun.values())], until="2024-06-30")]
+    for part in begun:
+        rows += [history(k, [v[part]], half=0.01, segment=part, n=n[part]) for k, v in (("nrr", nrr), ("grr", grr))]
+        rows += [history("mrr", [begun[part]], until="2024-06-30", segment=part)]
+    names = {name: CATALOGUE[name] for name in ("mrr", "nrr", "grr")}
+    return Measured(pd.concat(rows, ignore_index=True), {}, names, {"nrr": Target(0.95, INF)})
+
+
+def test_what_a_target_missed_costs_by_hand():
+    """0.05 of 1,160 are 58, 0.10 of 1,000 are 100; y is above, and 29 customers tell nothing."""
+    measured = kept()
+    table = scorecard(measured)
+    cells = compared(table, measured)
+    (row,) = shortfalls(table, cells, measured).itertuples()
+    assert (row.kpi, row.short, row.dearest, row.dearest_short) == ("nrr", pytest.approx(58), "x", pytest.approx(100))
+    assert row.dearest_flat
+    stand = standing(table, measured.kpis, cells, shortfalls(table, cells, measured))
+    (said,) = Wording(measured, {}).attention(stand).attention
+    assert ", below its target of 95 %, by 58.00 a month**." in said
+    assert " x alone is 100.00 a month short, and none of its customers pays more than a year ago. [" in said
+    reached = kept(share=0.96)
+    assert shortfalls(scorecard(reached), cells, reached).empty
+    alone = shortfalls(table, cells.head(0), measured)
+    assert alone[["short", "dearest"]].isna().to_numpy().tolist() == [[False, True]]
+
+
+def test_what_is_missing_in_money_goes_first():
+    """However small its share: customer churn is missed by 100 %, NRR by 6 %."""
+    table = rows_of(customer_churn_rate=(0.04, 0.02), nrr=(0.9, 0.95)).assign(status="missed")
+    short = pd.DataFrame({"kpi": ["nrr"], "short": [58.0]}).reindex(columns=["kpi", *SHORT])
+    assert standing(table, CATALOGUE).attention["kpi"].tolist() == ["customer_churn_rate", "nrr"]
+    assert standing(table, CATALOGUE, None, short).attention["kpi"].tolist() == ["nrr", "customer_churn_rate"]
 
 
 def test_what_is_not_set_up_is_never_met():
