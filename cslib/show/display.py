@@ -201,10 +201,10 @@ def card_html(card: Card) -> str:
     status = ""
     if card.status:
         kind, sign = STATUS[card.status]
-        judged = _parted(escape(f"{sign} {card.status}"), escape(unbroken(card.target)))
+        judged = _apart(escape(f"{sign} {card.status}"), escape(unbroken(card.target)))
         status = f'<div class="cs-status cs-{kind}">{judged}</div>'
     interval, size, detail = lines
-    rows = {"interval": _parted(interval, size), "detail": detail}
+    rows = {"interval": _apart(interval, size), "detail": detail}
     html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in rows.items() if line)
     head = f'<div class="cs-label">{_term(card.label, card.means)}</div><div class="cs-value">{value}</div>'
     return f'<div class="cs-card">{head}{status}{sparkline(card.trend, card.limits, card.aims)}{html}</div>'
@@ -216,12 +216,23 @@ def _term(text: str, means: str) -> str:
     return f"{told}{escape(text)}</abbr>" if means else escape(text)
 
 
-def _parted(*parts: str) -> str:
+def parted(line: str) -> str:
+    """Write a line of parts with dots between them, none of which stays where the line breaks, as HTML.
+
+    Examples
+    --------
+    >>> parted("6 reports · 2 < 3")
+    '<span class="cs-parts"><span>6 reports</span><span><i> · </i>2 &lt; 3</span></span>'
+    """
+    return _apart(*(escape(part) for part in line.split(" · ")))
+
+
+def _apart(*parts: str) -> str:
     """Set parts of a line apart by dots, none of which stays where the line breaks.
 
     Examples
     --------
-    >>> _parted("", "560 answers")
+    >>> _apart("", "560 answers")
     '560 answers'
     """
     first, *others = [part for part in parts if part] or [""]
@@ -444,7 +455,7 @@ def figure(
     message = f"Figure {name!r} needs a title that states the finding, and alt: the same in words."
     ParameterError.when(not (title.strip() and alt.strip()), message)
     link = "" if data is None else _export(data, name)
-    head = f'<h3 class="cs-title">{escape(unbroken(title))}</h3><p class="cs-subtitle">{escape(unbroken(subtitle))}</p>'
+    head = f'<h3 class="cs-title">{escape(unbroken(title))}</h3><p class="cs-subtitle">{parted(unbroken(subtitle))}</p>'
     drawn = drawing(fig, name, alt)
     body = _scroll(title, drawn) + (f"<p class=cs-rows>{link}</p>" if link else "")
     if slim is not None:
@@ -530,7 +541,7 @@ def data_check(check: Mapping[str, Any]) -> None:
     items = "".join(f'<li class="cs-chip cs-warn">{escape(text)}</li>' for text in odd)
     chips = f'<ul class="cs-chips">{items}</ul>' if odd else ""
     said = _listed(warnings, "cs-warnings") + _listed(notes, "cs-notes")
-    held = escape(unbroken(" · ".join(facts)))
+    held = parted(unbroken(" · ".join(facts)))
     html = f'<div class="cs cs-check"><p class="meta">{held}</p>{chips}{said}</div>'
     text = "\n".join([" · ".join([*facts, *odd]), *(f"! {w}" for w in warnings), *notes])
     _show(html, text, {"kind": "data_check", "check": {k: _finite(v) for k, v in check.items()}})

@@ -514,7 +514,7 @@ def test_a_data_check_has_a_day_or_none(day: object) -> None:
 def test_one_row_is_one_row(show: Show) -> None:
     table = {"table": "customers", "rows": 1, "first": None, "last": None, "set_aside": 1}
     html = body(show(display.data_check, {**CHECK, "tables": [table]}))
-    assert ">customers 1 row ·" in html
+    assert "<span>customers 1 row</span><span><i> · </i>" in html
     assert ">customers: 1 row set aside</li>" in html
     assert "<li" not in body(show(display.data_check, {**CHECK, "tables": [{**table, "set_aside": 0}]}))
 
