@@ -14,7 +14,15 @@ from scipy.stats import false_discovery_control
 
 from cslib.data.kpi import JUDGED, UNCLEAR, Kpi, Target
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.stats.intervals import FIRM, LEVEL, SIGNIFICANT, margin_of_difference, z_value
+from cslib.stats.intervals import (
+    FIRM,
+    LEVEL,
+    SIGNIFICANT,
+    Interval,
+    like_the_lowest,
+    margin_of_difference,
+    z_value,
+)
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, Limits, control_limits
 
 COLUMNS: Final = [
@@ -459,23 +467,25 @@ def _is_flat(cells: pd.DataFrame, kpis: Mapping[str, Kpi], kpi: Any, segment: An
 def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     """Find who stands worst in each KPI that is to rise or to fall, and whether that is more than chance.
 
-    Also who is the next, where the two cannot be told apart.
+    Also who is as bad, as far as can be told, see :func:`cslib.stats.intervals.like_the_lowest`.
     """
     bad = {name: {"up": 1, "down": -1}.get(kpi.direction) for name, kpi in kpis.items() if not kpi.exact}
     firm = cells[cells["value"].notna() & (_customers(cells, kpis) >= FIRM)]
-    ranked = firm.assign(rank=firm["value"] * firm["kpi"].map(bad)).dropna(subset="rank")
-    several = ranked.groupby("kpi")["segment"].transform("size") > 1
-    ranked = ranked[several].sort_values("rank", kind="stable")
-    worst, near = ranked.drop_duplicates("kpi"), ranked[ranked.duplicated("kpi")].drop_duplicates("kpi")
-    near = near.set_index("kpi").reindex(worst["kpi"])
-    pairs = zip(worst.iterrows(), near.iterrows(), strict=True)
-    alike = [abs(one["value"] - two["value"]) <= margin_between(two, one) for (_, one), (_, two) in pairs]
-    bad_side = np.where(worst["kpi"].map(bad) > 0, "below", "above")
-    apart = (worst["verdict"] == bad_side) | worst["p_adjusted"].isna()  # else it may be chance; twins are not tested
-    names = {"segment": "worst", "value": "worst_value", "judged_over": "worst_over"}
-    worst = worst.assign(apart=apart).rename(columns=names)
-    close = near.rename(columns={"segment": "close", "value": "close_value"})[WORST[-2:]]
-    return worst.join(close[np.array(alike, bool)], on="kpi")[["kpi", *WORST]]
+    several = firm[firm["kpi"].map(bad).notna() & (firm.groupby("kpi")["segment"].transform("size") > 1)]
+    found = [_lowest(own, bad[str(kpi)] or 1) for kpi, own in several.groupby("kpi", sort=False)]
+    return pd.DataFrame(found, columns=["kpi", *WORST])
+
+
+def _lowest(own: pd.DataFrame, sign: int) -> dict[str, Any]:
+    """Name the segment with the lowest value of a KPI, or where that is good the highest, and those that are alike."""
+    low, high = (own[end].to_numpy(float) for end in ("ci_lower", "ci_upper"))
+    ends = Interval(low, high) if sign > 0 else Interval(-high, -low)
+    rows = own.assign(rank=sign * own["value"])[like_the_lowest(sign * own["value"], ends)]
+    worst, *close = rows.sort_values("rank", kind="stable").to_dict("records")
+    apart = worst["verdict"] == ("below" if sign > 0 else "above") or pd.isna(worst["p_adjusted"])  # twins: not tested
+    known = {"worst": worst["segment"], "worst_value": worst["value"], "worst_over": worst["judged_over"]}
+    alike = {"close": [row["segment"] for row in close], "close_value": [row["value"] for row in close]}
+    return {"kpi": worst["kpi"], "apart": apart, **known, **alike}
 
 
 def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:

@@ -36,6 +36,7 @@ BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
 SILENT: Final = "response_rate"  # explained where the report tells of those who did not answer
 ONE_DIGIT: Final = 10  # below it a score has a decimal
 OF_REVENUE: Final = "all revenue counts as margin"
+MOST_ALIKE: Final = 3  # segments beside the one that stands worst; so many are not named
 NAMED: Final = 3  # targets that are too close to call
 NOTHING: Final = "No KPI can be measured for the latest period"
 ALONE: Final = {
@@ -192,10 +193,12 @@ class Wording:
         far, sure = "Lowest" if row.direction == "up" else "Highest", "" if row.apart else ", which may be chance"
         value = _value(row, row.worst_value, self.currency)
         far = f"Over {row.worst_over}, {far.lower()}" if row.worst_over else far
-        if pd.notna(row.close):
-            both = f"{row.worst} ({value}) and {row.close} ({_value(row, row.close_value, self.currency)})"
-            return f" {far} are {both}{sure}."
-        return f" {far} is {row.worst}: {value}{sure}."
+        if 0 < len(row.close) < MOST_ALIKE:
+            pairs = zip([row.worst, *row.close], [row.worst_value, *row.close_value], strict=True)
+            named = listed([f"{segment} ({_value(row, each, self.currency)})" for segment, each in pairs])
+            return f" {far} are {named}{sure}."
+        others = f"; {len(row.close)} others cannot be told from it" * bool(row.close)
+        return f" {far} is {row.worst}: {value}{sure}{others}."
 
     def _dearest(self, row: Row) -> str:
         """Name the segment that costs most, where that is known."""

@@ -514,13 +514,17 @@ def test_what_needs_attention_names_the_segment_that_stands_worst():
 
 
 def test_segments_that_cannot_be_told_apart_are_both_named_as_worst():
-    """0.81 ± 0.03 and 0.82 ± 0.03 are 0.01 apart, less than √2 · 0.03; ± 0.005 is more than enough to tell them."""
+    """0.81 ± 0.03 and 0.82 ± 0.03 are 0.01 apart, less than √2 · 0.03; ± 0.005 is enough to tell them, three pairs or not."""
     cells = pd.DataFrame({"kpi": "nrr", "segment": ["x", "y", "z"], "value": [0.82, 1.02, 0.81], "n": 200})
     cells = cells.assign(verdict=["below", "above", "below"], p_adjusted=0.01, judged_over="")
     for half, said in ((0.03, " Lowest are z (81.0 %) and x (82.0 %). ["), (0.005, " Lowest is z: 81.0 %. [")):
         own = cells.assign(ci_lower=cells["value"] - half, ci_upper=cells["value"] + half)
         (text,) = say.attention(standing(table(MISSED), CATALOGUE, own)).attention
         assert said in text
+    many = pd.concat([own, own.tail(2).assign(segment=["u", "v"])]).assign(ci_lower=0.7, ci_upper=1.1)
+    many = many.assign(value=[0.82, 1.02, 0.81, 0.83, 0.84])
+    (text,) = say.attention(standing(table(MISSED), CATALOGUE, many)).attention
+    assert " Lowest is z: 81.0 %; 3 others cannot be told from it. [" in text
     unsure = own.assign(verdict="", ci_lower=own["value"] - 0.03, ci_upper=own["value"] + 0.03)
     (text,) = say.attention(standing(table(MISSED), CATALOGUE, unsure)).attention
     assert " Lowest are z (81.0 %) and x (82.0 %), which may be chance. [" in text
