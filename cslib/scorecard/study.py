@@ -27,7 +27,7 @@ from cslib.scorecard.scorecard import (
     standing,
     told_by,
 )
-from cslib.scorecard.terms import explained, terms
+from cslib.scorecard.terms import terms
 from cslib.show.result import Answer, Cards, Result, Study
 
 MOST: Final = 6  # segments side by side
@@ -121,10 +121,6 @@ class Scorecard(Study):
         known = terms(ces_scale=self.ces_scale, ces_lower_is_easier=self.ces_lower_is_easier)
         return words.Wording(self.measured, self._repeats, known)
 
-    def _terms(self, texts: pd.DataFrame) -> dict[str, str]:
-        """Say what the names in the first column of a table mean."""
-        return explained(texts["KPI"] if len(texts) else (), self._say.terms)
-
     @cached_property
     def answer(self) -> Answer:
         """Are we on target? In a sentence and eight numbers."""
@@ -147,7 +143,7 @@ class Scorecard(Study):
         history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")
         caption = say.caption(table)
         how: Any = {"notes": notes, "also": (history,), "absent": "" if len(texts) else f"{words.NOTHING}."}
-        how |= {"formats": {"Status": "status"}, "terms": self._terms(texts)}
+        how |= {"formats": {"Status": "status"}, "terms": say.explained(texts["KPI"] if len(texts) else ())}
         return Result("kpis", table, caption=caption, shown=texts, most=40, **how)
 
     @cached_property
@@ -162,8 +158,8 @@ class Scorecard(Study):
         caption = f"KPIs by {self.by}{some}, {NAMED if (table['judged_over'] != '').any() else SAME}"
         shown = distinct(table[~table["kpi"].isin(self._repeats)])
         notes = (self._say.verdicts(shown), *segment_remark(self.data, self.by))
-        how: Any = {"labels": {segment: segment for segment in texts.columns}, "terms": self._terms(texts)}
-        return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, **how)
+        labels = {segment: segment for segment in texts.columns}
+        return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)
 
     @cached_property
     def definitions(self) -> Result:

@@ -1,13 +1,17 @@
-"""What abbreviations stand for: of each KPI that has one, its plain name and a line that explains it."""
+"""What KPIs are in plain words: a name behind which the abbreviation stands, and a line that explains it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 
 class Term(NamedTuple):
-    """A plain name, with the abbreviation behind it, what it means, and a unit that says more than that of the KPI."""
+    """A plain name, with the abbreviation behind it, what it means, and a unit that says more than that of the KPI.
+
+    Without a name that of the KPI is plain.
+    """
 
     name: str
     means: str
@@ -58,7 +62,20 @@ TERMS: Final[Mapping[str, Term]] = {
     ),
     "csat": Term("Customer satisfaction (CSAT)", "Share of answers that say satisfied: 4 or 5 of 5."),
     "ces": Term("Customer effort score (CES)", "Mean answer to how easy it was"),
-    "response_rate": Term("NPS response rate", "Share of the customers asked for the net promoter score who answered."),
+    "response_rate": Term("", "Share of the customers asked for the net promoter score who answered."),
+    "customer_churn_rate": Term("", "Customers of the month's start who left in it, as a share of them."),
+    "customer_retention_rate": Term("", "Customers of the month's start who stayed, as a share of them."),
+    "revenue_churn_rate": Term("", "MRR that was cancelled or reduced in the month, as a share of what it began with."),
+    "revenue_retention_rate": Term("", "MRR of the month's start that was not cancelled or reduced, as a share of it."),
+    "upsell_rate": Term("", "Upsells, as a share of all orders of the last 12 months."),
+    "cross_sell_rate": Term("", "Cross-sells, as a share of all orders of the last 12 months."),
+    "payback_months": Term("", "Months until a new customer has brought the margin that pays for winning them."),
+    "usage_frequency": Term("", "How often those who used the product in the month did so, on average."),
+    "active_share": Term("", "Customers who used the product in the month, as a share of all."),
+    "feature_adoption": Term(
+        "", "Share of customers who used a feature in the month: the one that brings value, or the mean over all."
+    ),
+    "time_to_value": Term("", "Days until half of the new customers have first used what brings them value."),
 }
 
 
@@ -76,12 +93,18 @@ def terms(*, ces_scale: int, ces_lower_is_easier: bool) -> dict[str, Term]:
     return {**TERMS, "ces": ces._replace(means=scale)}
 
 
-def explained(texts: Iterable[str], known: Mapping[str, Term]) -> dict[str, str]:
-    """Give what names mean that stand in a table, behind which more may follow, such as the 12 months.
+def named(term: Term | None, label: str) -> str:
+    """Name a KPI in plain words, its abbreviation behind them."""
+    return term.name or label if term else label
+
+
+def bare(name: str) -> str:
+    """Write a plain name within a sentence, without its abbreviation.
 
     Examples
     --------
-    >>> explained(["Customer effort (CES), 12 months"], {"ces": Term("Customer effort (CES)", "How hard it is.")})
-    {'Customer effort (CES), 12 months': 'How hard it is.'}
+    >>> bare("Net revenue retention (NRR) over 12 months"), bare("NPS response rate")
+    ('net revenue retention over 12 months', 'NPS response rate')
     """
-    return {text: term.means for text in texts for term in known.values() if text.startswith(term.name)}
+    text = re.sub(r" \([^()]*\)", "", name)
+    return text if text[:2].isupper() else f"{text[:1].lower()}{text[1:]}"

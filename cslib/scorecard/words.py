@@ -16,7 +16,7 @@ from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.scorecard.history import TOLD, WHOLE, Measured
 from cslib.scorecard.scorecard import Standing, aimed, change_of, has_value
-from cslib.scorecard.terms import TERMS, Term
+from cslib.scorecard.terms import TERMS, Term, bare, named
 from cslib.show.display import Card
 from cslib.show.formats import (
     MAY_BE_SEASON,
@@ -87,13 +87,22 @@ class Wording:
 
     def name(self, kpi: str, label: str) -> str:
         """Name a KPI in plain words, its abbreviation behind them."""
-        return self.terms[kpi].name if kpi in self.terms else label
+        return named(self.terms.get(kpi), label)
+
+    def explained(self, texts: Iterable[str]) -> dict[str, str]:
+        """Say what names mean that stand in a table, behind which more may follow, such as the 12 months."""
+        known = {self.name(kpi, own.label): self._means(kpi) for kpi, own in self.measured.kpis.items()}
+        return {text: means for text in texts for name, means in known.items() if text.startswith(name)}
+
+    def _means(self, kpi: str) -> str:
+        """Say in a line what a KPI means: of one that has no term, the question that it answers."""
+        return self.terms[kpi].means if kpi in self.terms else self.measured.kpis[kpi].question
 
     def _named(self, table: pd.DataFrame) -> list[Row]:
         """Give the rows with the names, and the units, that say most."""
         rows: list[Row] = list(table.itertuples())
-        own = [(row, self.terms.get(row.kpi, Term(row.label, ""))) for row in rows]
-        return [row._replace(label=term.name, unit=term.unit or row.unit) for row, term in own]
+        own = [(row, self.terms.get(row.kpi, Term("", ""))) for row in rows]
+        return [row._replace(label=named(term, row.label), unit=term.unit or row.unit) for row, term in own]
 
     def answer(self, stand: Standing, table: pd.DataFrame) -> Answer:
         """Answer "are we on target?", with the headline cards.
@@ -111,7 +120,29 @@ class Wording:
         cards, worse = tuple(self._card(row) for row in self._named(table)), _worse_said(stand)
         if not stand.n_targets:
             return Answer(said, f"No targets are set. **{worse}**.", cards)
-        return Answer(said, f"{_targets_said(stand)} {worse}.", cards)
+        return Answer(said, f"{self._targets_said(stand)} {worse}.", cards)
+
+    def _targets_said(self, stand: Standing) -> str:
+        """Say of all targets how many are missed, and of the others how they stand."""
+        n, missed, unclear, blind = stand.n_targets, stand.n_missed, stand.n_unclear, listed(stand.blind)
+        met = stand.n_judged - missed - unclear
+        if not stand.n_judged:
+            return f"{blind} {'has a target that' if len(stand.blind) == 1 else 'have targets that'} cannot be judged."
+        if met == n:
+            every = "The one target is" if n == 1 else f"{'Both' if n == 2 else f'All {n}'} targets are"
+            return f"**{every} met**."
+        if n == 1 and unclear:
+            return "**The one target is too close to call**."
+        rows = self._named(stand.attention[stand.attention["why"] == "missed"])
+        names = _listed_over([f"{bare(row.label)}{_over(row)}" for row in rows])
+        some = f"{'The one target' if n == 1 else f'{missed} of {n} targets'} {_are(missed)} missed: {names}"
+        head = some if missed else f"None of {n} targets is missed"
+        close = [bare(row.label) for row in self._named(stand.attention[stand.attention["status"] == UNCLEAR])]
+        which = f" ({listed(close)})" if unclear == len(close) <= NAMED else ""
+        others = {"met": met, f"too close to call{which}": unclear}
+        rest = [f"{number} {_are(number)} {how}" for how, number in others.items() if number]
+        rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
+        return f"**{head}**. {listed(rest)}.".removesuffix(" .")
 
     def attention(self, stand: Standing) -> Cards:
         """Say what needs attention, each thing in a sentence with a link to the section that explains it.
@@ -239,8 +270,7 @@ class Wording:
         lower, upper = (None, None) if lower == upper else (lower, upper)
         shown = {} if pd.isna(row.target) else on_card(aimed(row), row.status, row.unit, currency)
         limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
-        means = self.terms[row.kpi].means if row.kpi in self.terms else ""
-        more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun, "means": means}
+        more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun, "means": self._means(row.kpi)}
         return Card(label, value, row.unit, lower, upper, n, currency, detail, **shown, **more)
 
     def _change(self, row: Row) -> str:
@@ -389,30 +419,16 @@ def _worse_said(stand: Standing) -> str:
     return f"{worse} clearly worse than usual" + ", which may be the season" * stand.untold
 
 
-def _targets_said(stand: Standing) -> str:
-    """Say of all targets how many are missed, and of the others how they stand."""
-    n, missed, unclear, blind = stand.n_targets, stand.n_missed, stand.n_unclear, listed(stand.blind)
-    met = stand.n_judged - missed - unclear
-    if not stand.n_judged:
-        return f"{blind} {'has a target that' if len(stand.blind) == 1 else 'have targets that'} cannot be judged."
-    if met == n:
-        return "**The one target is met**." if n == 1 else f"**{'Both' if n == 2 else f'All {n}'} targets are met**."
-    if n == 1 and unclear:
-        return "**The one target is too close to call**."
-    rows = stand.attention[stand.attention["why"] == "missed"].itertuples()
-    names = listed([f"{row.label}{_over(row)}" for row in rows])
-    some = f"{'The one target' if n == 1 else f'{missed} of {n} targets'} {_are(missed)} missed: {names}"
-    head = some if missed else f"None of {n} targets is missed"
-    close = stand.attention[stand.attention["status"] == UNCLEAR]
-    named = f" ({listed([str(label) for label in close['label']])})" if unclear == len(close) <= NAMED else ""
-    others = {"met": met, f"too close to call{named}": unclear}
-    rest = [f"{number} {_are(number)} {how}" for how, number in others.items() if number]
-    rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
-    return f"**{head}**. {listed(rest)}.".removesuffix(" .")
-
-
 def _are(n: int) -> str:
     return "is" if n == 1 else "are"
+
+
+def _listed_over(names: Sequence[str]) -> str:
+    """List names, and say once of what time all are."""
+    over = f" over {TOLD}"
+    if len(names) < 2 or not all(name.endswith(over) for name in names):
+        return listed(names)
+    return f"{listed([name.removesuffix(over) for name in names])},{over}"
 
 
 def _over(row: Row) -> str:

@@ -159,7 +159,7 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
         "June alone, at 3.1 %, is too close to call. "
         "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)"
     )
-    assert answered(table(entry)).text.startswith("**The one target is missed: Customer churn over 12 months**.")
+    assert answered(table(entry)).text.startswith("**The one target is missed: customer churn over 12 months**.")
     made = card(entry)
     assert (made.value, made.status, made.target) == (0.039, "missed", "at most 3 %")
     assert (made.ci_lower, made.ci_upper, made.n) == (0.037, 0.042, 20_000)
@@ -264,19 +264,25 @@ UNSET = row("time_to_value", 1.0, target=21.0, status="not set up: name a featur
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([MISSED], "**The one target is missed: NRR over 12 months**. No change can be judged yet."),
-        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: NRR over 12 months**. 1 is too close to call (NPS). 1 KPI is clearly worse than usual."),
-        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: NRR over 12 months**. 1 is met, 1 is too close to call (NPS) and 1 cannot be judged (Time to first use). No KPI is clearly worse than usual."),
+        ([MISSED], "**The one target is missed: net revenue retention over 12 months**. No change can be judged yet."),
+        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: net revenue retention over 12 months**. 1 is too close to call (net promoter score). 1 KPI is clearly worse than usual."),
+        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: net revenue retention over 12 months**. 1 is met, 1 is too close to call (net promoter score) and 1 cannot be judged (Time to first use). No KPI is clearly worse than usual."),
         ([UNCLEAR, CALM], "**The one target is too close to call**. No KPI is clearly worse than usual."),
         ([ONE_MET], "**The one target is met**. No change can be judged yet."),
         ([ONE_MET, row("nps", 45.0, target=40.0, status="met")], "**Both targets are met**. No change can be judged yet."),
         ([CALM, WORSE], "No targets are set. **1 KPI is clearly worse than usual**."),
-        ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: CSAT and NRR over 12 months**. No change can be judged yet."),
-        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is met and 1 is too close to call (NPS). No KPI is clearly worse than usual."),
+        ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: customer satisfaction and net revenue retention over 12 months**. No change can be judged yet."),
+        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is met and 1 is too close to call (net promoter score). No KPI is clearly worse than usual."),
     ],
 )  # fmt: skip
 def test_the_answer(rows, words):
     assert answered(table(*rows)).text == words
+
+
+def test_what_is_missed_over_a_year_says_so_once():
+    entries = table(MISSED, CHURN | YEAR_MISSED | {"status": "missed"})
+    said = "**2 of 2 targets are missed: customer churn and net revenue retention, over 12 months**."
+    assert answered(entries).text.startswith(said)
 
 
 def test_a_target_of_what_is_not_measured_is_not_forgotten():
