@@ -41,7 +41,7 @@ HEADLINES: Final = (
 )
 COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict", "judged_over"]
 WORST: Final = ["worst", "worst_value", "apart", "worst_over", "close", "close_value"]
-SHORT: Final = ["short", "dearest", "dearest_short", "dearest_flat"]
+SHORT: Final = ["short", "dearest", "dearest_short", "dearest_flat", "made_up"]
 WORSE: Final = {"up": "lower", "down": "higher"}
 TRENDS: Final = {"rising": "higher", "falling": "lower"}
 BETTER, WORSENED, USUAL = "better", "worse", "as usual"  # of a change; else `UNCLEAR`, or empty: not judged
@@ -367,7 +367,8 @@ class Standing:
         costs where it is known, the others by how far; ``worse``; ``not clear``; ``missed of late``, in the last period
         alone; ``moved``), ``repeats`` (its twin stands above), and of a share of a year's MRR ``short``
         (what the target would have brought more a month), ``dearest`` (the segment that is short by most),
-        ``dearest_short`` and ``dearest_flat`` (nobody in it pays more than a year before).
+        ``dearest_short``, ``dearest_flat`` (nobody in it pays more than a year before) and ``made_up`` (it is short by
+        more than all, as others are above the target).
     """
 
     n_kpis: int
@@ -434,7 +435,8 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     -------
     pandas.DataFrame
         One row per KPI that has missed its target: ``kpi``, ``short``, ``dearest``, ``dearest_short``,
-        ``dearest_flat``, as in :class:`Standing`. Segments of fewer than 30 customers are none.
+        ``dearest_flat``, ``made_up``, as in :class:`Standing`. A segment is named only where it is clearly below the
+        others: of those that may differ by chance the largest would always be short by most.
 
     Notes
     -----
@@ -443,8 +445,8 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     """
     kpis = {name: kpi for name, kpi in measured.kpis.items() if kpi.weight == "mrr" and kpi.months == YEAR}
     rows = table[table["kpi"].isin(kpis) & (table["status"] == "missed")]
-    firm = cells[cells["kpi"].isin(rows["kpi"]) & (_customers(cells, measured.kpis) >= FIRM)]
-    each = pd.concat([rows.assign(segment=WHOLE), firm])[["kpi", "segment", "value", "n"]]
+    below = cells[cells["kpi"].isin(rows["kpi"]) & (cells["verdict"] == "below")]
+    each = pd.concat([rows.assign(segment=WHOLE), below])[["kpi", "segment", "value", "n"]]
     targets = {str(row.kpi): aimed(row) for row in rows.itertuples()}
     gaps = [max(targets[k].low - v, v - targets[k].high) for k, v in zip(each["kpi"], each["value"], strict=True)]
     each["short"] = np.array(gaps, float) * np.array(_weights(each, measured), float)
@@ -454,7 +456,7 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     names = {"segment": "dearest", "short": "dearest_short"}
     found = found.join(worst[[*names]].rename(columns=names))
     found["dearest_flat"] = [_is_flat(cells, measured.kpis, kpi, part) for kpi, part in found["dearest"].items()]
-    return found.reset_index()
+    return found.assign(made_up=found["dearest_short"] > found["short"]).reset_index()
 
 
 def _is_flat(cells: pd.DataFrame, kpis: Mapping[str, Kpi], kpi: Any, segment: Any) -> bool:

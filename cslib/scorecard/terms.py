@@ -63,7 +63,7 @@ TERMS: Final[Mapping[str, Term]] = {
     "csat": Term("Customer satisfaction (CSAT)", "Share of answers that say satisfied: 4 or 5 of 5."),
     "ces": Term("Customer effort score (CES)", "Mean answer to how easy it was"),
     "response_rate": Term("", "Share of the customers asked for the net promoter score who answered."),
-    "customer_churn_rate": Term("", "Customers of the month's start who left in it, as a share of them."),
+    "customer_churn_rate": Term("", "Share of a month's first customers who left in it; of 12 months, over all."),
     "customer_retention_rate": Term("", "Customers of the month's start who stayed, as a share of them."),
     "revenue_churn_rate": Term("", "MRR that was cancelled or reduced in the month, as a share of what it began with."),
     "revenue_retention_rate": Term("", "MRR of the month's start that was not cancelled or reduced, as a share of it."),

@@ -47,9 +47,9 @@ SPAN: Final = r" (months?|days?)$"
 SIGN: Final = r" [%×]$"
 STEPS: Final = {1: "month", 3: "quarter", YEAR: "year"}
 CHANGES: Final = (
-    "Change is **better** or **worse** only by more than chance: outside the usual range, where none is known from a "
-    "year before, and of 12 months from the 12 before. **As usual** is inside that range, **not clear** is too close "
-    "or too few to tell. Costs and customer value have no word: their changes are not judged."
+    "A change is **better** or **worse** where it is more than chance: from the usual range, from a year before where "
+    "no range is known, or of 12 months from the 12 before. **As usual** is inside that range, **not clear** too close "
+    "or too few to tell. Changes of costs and of customer value are not judged."
 )
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
@@ -236,7 +236,8 @@ class Wording:
         if pd.isna(row.dearest):
             return ""
         flat = ", and none of its customers pays more than a year ago" if row.dearest_flat else ""
-        return f" {row.dearest} alone is {money(row.dearest_short, self.currency)} a month short{flat}."
+        made_up = ", part of which others make up" * row.made_up
+        return f" {row.dearest} alone is {money(row.dearest_short, self.currency)} a month short{made_up}{flat}."
 
     def _before(self, row: Row) -> str:
         known = pd.notna(row.previous) and not (row.change in MOVED and not isfinite(row.limit_lower))
@@ -261,7 +262,7 @@ class Wording:
         n = None if pd.isna(row.n) else int(row.n)
         last = OF_REVENUE if kpi.unset == NO_MARGIN else _last_line(row)
         detail = "\n".join(filter(None, [row.period, self._change(row), last]))
-        noun, label, trend = kpi.noun, row.label, self.measured.trend(row.kpi)
+        noun, label, trend = kpi.noun, row.label.removesuffix(f" over {TOLD}"), self.measured.trend(row.kpi)
         if row.judged_over:
             value, lower, upper, n = row.value_12m, row.ci_lower_12m, row.ci_upper_12m, int(row.n_12m)
             detail, noun = _of_the_year(row), f"{noun} month" if row.months == 1 else noun
@@ -313,9 +314,10 @@ class Wording:
         slipping
             As from ``scorecard.scorecard.slipping``.
         """
-        young = table.loc[(table["season"] == "unknown") & table["change"].isin(MOVED), "label"]
-        season = f"With less than two years of data, the change of {listed([*young])} may be the season."
-        return (CHANGES, *([season] if len(young) else []), *(self._slips(row) for row in slipping.itertuples()))
+        moved = table[(table["season"] == "unknown") & table["change"].isin(MOVED)]
+        young = [row.label for row in self._named(moved)]
+        season = f"With less than two years of data, the change of {listed(young)} may be the season."
+        return (CHANGES, *([season] if young else []), *(self._slips(row) for row in self._named(slipping)))
 
     def _slips(self, row: Row) -> str:
         way = "fell" if row.direction == "up" else "rose"

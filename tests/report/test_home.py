@@ -180,8 +180,8 @@ def test_at_most_eight_headlines_and_three_sentences(tmp_path: Path) -> None:
     scorecard(tmp_path, "20250701T070012-00000000", cards=cards, attention=["Sentence 0."] * 3)
     assert "more in Scorecard" not in text(tmp_path)
     scorecard(tmp_path, "20250702T070012-00000000", attention=["Sentence 0."] * 3 + ["**CES is 2**, up. [Why?](x)"] * 2)
-    link = '<a href="scorecard.html#what-needs-attention">And in Scorecard: CES is 2; CES is 2</a>'
-    assert f"<p>{link}</p>" in text(tmp_path)
+    link = '<a href="scorecard.html#what-needs-attention">All in Scorecard</a>'
+    assert f"<p>Also: CES is 2; CES is 2. {link}</p>" in text(tmp_path)
 
 
 def test_a_card_of_the_report_is_told_in_short(tmp_path: Path) -> None:

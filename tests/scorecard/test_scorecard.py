@@ -406,19 +406,24 @@ def kept(*, share=0.9, small=40):
 
 
 def test_what_a_target_missed_costs_by_hand():
-    """0.05 of 1,160 are 58, 0.10 of 1,000 are 100; y is above, and 29 customers tell nothing."""
+    """0.05 of 1,160 are 58, 0.10 of 1,000 are 100; y is above, 29 customers tell nothing, nor does what may be chance."""
     measured = kept()
     table = scorecard(measured)
     cells = compared(table, measured)
     (row,) = shortfalls(table, cells, measured).itertuples()
     assert (row.kpi, row.short, row.dearest, row.dearest_short) == ("nrr", pytest.approx(58), "x", pytest.approx(100))
     assert row.dearest_flat
+    assert row.made_up
     stand = standing(table, measured.kpis, cells, shortfalls(table, cells, measured))
     (said,) = Wording(measured, {}).attention(stand).attention
     assert ", below its target of 95 %, by 58.00 a month**." in said
-    assert " x alone is 100.00 a month short, and none of its customers pays more than a year ago. [" in said
+    assert (
+        " x alone is 100.00 a month short, part of which others make up, and none of its customers pays more than a year ago. ["
+        in said
+    )
     reached = kept(share=0.96)
     assert shortfalls(scorecard(reached), cells, reached).empty
+    assert shortfalls(table, cells.assign(verdict=""), measured)["dearest"].isna().all()
     alone = shortfalls(table, cells.head(0), measured)
     assert alone[["short", "dearest"]].isna().to_numpy().tolist() == [[False, True]]
 

@@ -334,7 +334,7 @@ def test_a_card_names_its_target_period_and_past_in_short_lines():
     made = card({**MISSED, "period": "12 months to June 2025", "change": "noise"})
     assert (made.kpi, made.label, made.value, made.n) == (
         "nrr",
-        "Net revenue retention (NRR) over 12 months",
+        "Net revenue retention (NRR)",
         0.889,
         200,
     )
@@ -564,7 +564,7 @@ def test_what_becomes_worse_step_by_step_is_said_and_not_called_a_finding():
     fell = pd.DataFrame([row("csat", 0.6853, periods=2, since=0.7541, months=3)])
     rose = pd.DataFrame([row("customer_churn_rate", 0.05, periods=3, since=0.03)])
     assert say.changes(table(CALM), fell)[1] == (
-        "CSAT fell 2 quarters in a row, from 75.4 to 68.5 %. That may still be chance: look at the next quarter."
+        "Customer satisfaction (CSAT) fell 2 quarters in a row, from 75.4 to 68.5 %. That may still be chance: look at the next quarter."
     )
     assert say.changes(table(CALM), rose)[1].startswith("Customer churn rose 3 months in a row, from 3.0 to 5.0 %.")
 
