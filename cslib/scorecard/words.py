@@ -124,10 +124,13 @@ class Wording:
 
     def _targets_said(self, stand: Standing) -> str:
         """Say of all targets how many are missed, and of the others how they stand."""
-        n, missed, unclear, blind = stand.n_targets, stand.n_missed, stand.n_unclear, listed(stand.blind)
+        n, missed, unclear = stand.n_targets, stand.n_missed, stand.n_unclear
+        plain = {own.label: bare(self.name(kpi, own.label)) for kpi, own in self.measured.kpis.items()}
+        blind = listed([plain.get(label, bare(label)) for label in stand.blind])
         met = stand.n_judged - missed - unclear
         if not stand.n_judged:
-            return f"{blind} {'has a target that' if len(stand.blind) == 1 else 'have targets that'} cannot be judged."
+            have = "has a target" if len(stand.blind) == 1 else "have targets"
+            return f"{_upper(blind)} {have} that cannot be judged."
         if met == n:
             every = "The one target is" if n == 1 else f"{'Both' if n == 2 else f'All {n}'} targets are"
             return f"**{every} met**."

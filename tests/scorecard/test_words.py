@@ -266,7 +266,7 @@ UNSET = row("time_to_value", 1.0, target=21.0, status="not set up: name a featur
     [
         ([MISSED], "**The one target is missed: net revenue retention over 12 months**. No change can be judged yet."),
         ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: net revenue retention over 12 months**. 1 is too close to call (net promoter score). 1 KPI is clearly worse than usual."),
-        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: net revenue retention over 12 months**. 1 is met, 1 is too close to call (net promoter score) and 1 cannot be judged (Time to first use). No KPI is clearly worse than usual."),
+        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: net revenue retention over 12 months**. 1 is met, 1 is too close to call (net promoter score) and 1 cannot be judged (time to first use). No KPI is clearly worse than usual."),
         ([UNCLEAR, CALM], "**The one target is too close to call**. No KPI is clearly worse than usual."),
         ([ONE_MET], "**The one target is met**. No change can be judged yet."),
         ([ONE_MET, row("nps", 45.0, target=40.0, status="met")], "**Both targets are met**. No change can be judged yet."),
@@ -287,7 +287,10 @@ def test_what_is_missed_over_a_year_says_so_once():
 
 def test_a_target_of_what_is_not_measured_is_not_forgotten():
     rows = table(CALM, row("nps", target=40.0, status="not measured: needs surveys"), row("ces"))
-    assert answered(rows).text == "NPS has a target that cannot be judged. No KPI is clearly worse than usual."
+    assert (
+        answered(rows).text
+        == "Net promoter score has a target that cannot be judged. No KPI is clearly worse than usual."
+    )
     assert notes(rows) == ("Not measured: NPS – needs surveys.", "Not measured: CES – needs x.")
 
 
@@ -304,7 +307,7 @@ def test_where_nothing_can_be_compared_nothing_is_said_to_be_as_usual():
 def test_what_is_not_set_up_meets_no_target():
     rows = table(ONE_MET, UNSET)
     assert answered(rows).text == (
-        "**None of 2 targets is missed**. 1 is met and 1 cannot be judged (Time to first use). No change can be judged yet."
+        "**None of 2 targets is missed**. 1 is met and 1 cannot be judged (time to first use). No change can be judged yet."
     )
     assert notes(rows) == ("Time to first use has no verdict yet: name a feature.",)
     assert say.kpis(rows)[["Target", "Status"]].to_numpy().tolist() == [["≥ 80 %", "met"], ["≤ 21", "not set up"]]
