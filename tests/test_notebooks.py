@@ -262,7 +262,7 @@ def test_the_scorecard_holds_every_kpi_and_the_page_fits(tmp_path, small, open_r
     kpis = tables["kpis"].set_index("kpi")
     assert set(kpis.index) == set(catalogue())
     assert kpis[["value", "n", "definition", "unit", "period", "previous"]].notna().all(axis=None)
-    assert "1 of 6 targets is missed: Customer churn over 12 months" in run.answer
+    assert "1 of 6 targets is missed: customer churn over 12 months" in run.answer
     page = run.html.read_text()
     assert 'data-to="' in page
     assert page.count('class="cs-card"') == page.count('class="cs-spark"') == 8

@@ -20,6 +20,7 @@ from cslib.errors import ParameterError, counted, did_you_mean, listed
 
 HOLDERS: Final = ("customers", "subscriptions", "orders", "usage", "surveys")  # of segment columns
 MAX_SEGMENTS: Final = 50
+TAKEN: Final = {"All": "the whole", "(small groups)": "those that are too small to stand alone"}  # names of no segment
 PART: Final = "part_of_sum"  # a column that cslib.data.parts adds to customers: of as many values as there are parts
 MINOR_UNITS: Final = 100
 NARROW: Final = 1_000_000_000  # whose square, and the difference of two, fit into 64 bits
@@ -209,19 +210,20 @@ def _holder(data: DataSet, segment_by: str) -> str:
 
 
 def check_segments(values: Iterable[str], segment_by: str) -> None:
-    """Refuse a column with too many values to compare, or with one that names the whole.
+    """Refuse a column with too many values to compare, or with one that names the whole, or those merged.
 
     Raises
     ------
     ParameterError
-        It has more than 50 values, or one of them is ``All``.
+        It has more than 50 values, or one of them is ``All`` or ``(small groups)``.
     """
     different = [] if segment_by == PART else sorted(set(values))
     msg = f"segment_by={segment_by!r} has more than {MAX_SEGMENTS} values (such as {', '.join(different[:3])})."
     msg += " Choose a column with fewer, or group them with a query."
     ParameterError.when(len(different) > MAX_SEGMENTS, msg)
-    msg = f"segment_by={segment_by!r} has the value 'All', which names the whole. Rename it in the data."
-    ParameterError.when("All" in different, msg)
+    for name, whom in TAKEN.items():
+        msg = f"segment_by={segment_by!r} has the value {name!r}, which names {whom}. Rename it in the data."
+        ParameterError.when(name in different, msg)
 
 
 def mrr_steps(data: DataSet, period: str) -> ir.Table:

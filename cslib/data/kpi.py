@@ -21,8 +21,15 @@ SCORECARD: Final = "scorecard#Where does every KPI stand?"
 HISTORY: Final = ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
 UNCLEAR: Final = "not clear"
 JUDGED: Final = ("met", "missed", UNCLEAR)
+DIGITS: Final = 12  # of a share: what 1 less another has beyond is rounding
 LIKELY_PERCENT: Final = 5.0  # a share above it was meant in percent, where it can pass 1
 CHURN: Final[Any] = {"kpi": "customer_churn_rate", "unit": "percent", "direction": "down"}  # told by two topics
+COMPLEMENTS: Final[Mapping[str, str]] = {  # each is 1 less the other, so that a target of one is a target of both
+    "customer_churn_rate": "customer_retention_rate",
+    "customer_retention_rate": "customer_churn_rate",
+    "revenue_churn_rate": "revenue_retention_rate",
+    "revenue_retention_rate": "revenue_churn_rate",
+}
 OVER_YEAR: Final = [
     *("kpi", "segment", "value", "ci_lower", "ci_upper", "n", "of_all", "trend", "p_adjusted", "verdict"),
 ]
@@ -70,6 +77,11 @@ class Target:
     def ends(self) -> tuple[float, ...]:
         """Its ends that are not open, the lower one first."""
         return tuple(float(end) for end in (self.low, self.high) if isfinite(end))
+
+    @property
+    def turned(self) -> Target:
+        """The same of 1 less what it is of: at least 97 % stay where at most 3 % leave."""
+        return Target(round(1 - self.high, DIGITS), round(1 - self.low, DIGITS))
 
     def judge(self, low: float, high: float, *, of_all: float = nan) -> str:
         """Tell what an interval says of it.
@@ -214,16 +226,15 @@ class Kpi:
         return self.span or (0.0, 1.0 if self.unit == "percent" else float("inf"))
 
     def target(self, given: Mapping[str, Any]) -> Target | None:
-        """Read its target among those of a data set; None where it has none.
+        """Read its target among those of a data set, or else that of its complement; None where there is none.
 
         Raises
         ------
         DataError
             It is wrong, see :func:`read_target`. Those of other KPIs are not looked at.
         """
-        if self.id not in given:
-            return None
-        return read_target(given[self.id], kpi=self.id, unit=self.unit, direction=self.direction, most=self.reach[1])
+        how: Any = {"unit": self.unit, "direction": self.direction, "most": self.reach[1]}
+        return target_among(given, kpi=self.id, **how)
 
     def judged(
         self, target: Target | None, value: float, ends: tuple[float, float] = (nan, nan), *, of_all: float = nan
@@ -245,6 +256,33 @@ class Kpi:
         if target is None or isnan(value) or self.unset:
             return ""
         return target.judge(*((value, value) if self.exact else ends), of_all=of_all)
+
+
+def target_among(given: Mapping[str, Any], *, kpi: str, unit: str, direction: str, most: float = 1.0) -> Target | None:
+    """Read the target of one KPI among those of a data set; where it has none, that of its complement, turned.
+
+    Parameters
+    ----------
+    given
+        By KPI, as in ``cslib.toml``.
+    kpi, unit, direction, most
+        As for :func:`read_target`.
+
+    Raises
+    ------
+    DataError
+        As :func:`read_target`; of no other target.
+
+    Examples
+    --------
+    >>> target_among({"customer_retention_rate": 0.97}, **CHURN)
+    Target(low=-inf, high=0.03)
+    """
+    other = COMPLEMENTS.get(kpi, "")
+    if kpi in given or other not in given:
+        return read_target(given[kpi], kpi=kpi, unit=unit, direction=direction, most=most) if kpi in given else None
+    opposite = {"up": "down", "down": "up"}.get(direction, direction)
+    return read_target(given[other], kpi=other, unit=unit, direction=opposite, most=most).turned
 
 
 def read_target(value: Any, *, kpi: str, unit: str, direction: str, most: float = 1.0) -> Target:

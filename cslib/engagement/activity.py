@@ -96,6 +96,16 @@ def is_used(data: DataSet, feature: str) -> bool:
     return bool((data.everybody.table("usage").feature == feature).any().execute())
 
 
+def left_out(data: DataSet) -> list[str]:
+    """Name the features that these customers have used and of whose use ``where`` leaves nothing, in order."""
+    if data.unfiltered is None or not has_features(data):
+        return []
+    every, ours = data.everybody.table("usage"), data.table("customers").customer_id
+    used, kept = every.filter(every.customer_id.isin(ours)), data.table("usage")
+    features, left = ({*t.feature.execute().dropna()} for t in (t.select("feature").distinct() for t in (used, kept)))
+    return sorted(features - left)
+
+
 def _launches(data: DataSet, value_feature: str) -> NDArray[np.int64]:
     """Months in which each feature was first used, ascending; the one that is named must be among them."""
     _dated_customers(data)

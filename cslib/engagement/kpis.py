@@ -10,7 +10,8 @@ import pandas as pd
 
 from cslib.data.dataset import DataSet
 from cslib.data.kpi import Kpi, Setting, by_id, history_rows, month_ends
-from cslib.engagement.activity import activity, has_features, time_to_value
+from cslib.engagement.activity import activity, has_features, left_out, time_to_value
+from cslib.errors import DataError, listed
 
 
 def _activity(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
@@ -18,12 +19,22 @@ def _activity(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
     yield history_rows("usage_frequency", used, "uses_per_active", n="n_active", bounds="uses_per_active_")
     yield history_rows("active_share", used, "active_share", n="n_customers", bounds="active_share_")
     if has_features(data):
+        _refuse_left_out(data, setting.value_feature)
         yield history_rows("feature_adoption", used, "adoption", n="n_customers", bounds="adoption_")
 
 
 def _to_value(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
+    if setting.value_feature:
+        _refuse_left_out(data, setting.value_feature)
     table = time_to_value(data, segment_by=setting.segment_by, value_feature=setting.value_feature)
     yield history_rows("time_to_value", table, "median_days", n="n_customers")
+
+
+def _refuse_left_out(data: DataSet, value_feature: str) -> None:
+    """Refuse what rests on features of whose use a filter leaves nothing: it would be 0."""
+    gone = left_out(data)
+    told = [value_feature] if value_feature in gone else [] if value_feature else gone
+    DataError.when(bool(told), f"where leaves no use of {listed(told)}")
 
 
 def _as_named(kpi: Kpi, setting: Setting) -> Kpi:

@@ -68,7 +68,7 @@ def _shown(
     front = next((run for run in pages if run["attention"] and not run["group"]), None)
     listed = [_unlike_the_front(run) if run is front else run for run in sorted(runs, key=_group)]
     groups = [[*own] for _, own in groupby(listed, key=_group)]
-    about: dict[str, Any] = {"groups": groups, "failures": failed, "not_made": not_made, "summary": summary}
+    about: dict[str, Any] = {"groups": groups, "failures": failed, "not_made": not_made, "line": _line(summary, front)}
     about |= {"digest": (out / "digest.html").is_file(), "late": next((run["late"] for run in pages), "")}
     about |= {"pages": [run for run in pages if not run["group"]], "front": front}
     about |= {"title": TITLE if front else "Reports"}
@@ -80,6 +80,14 @@ def _shown(
             about["groups"] = [[_by_view(run, front["column"], about["views"]) for run in runs] for runs in groups]
         about["views"] = [_told_first(view) for view in about["views"]]
     return about
+
+
+def _line(summary: str, front: Mapping[str, Any] | None) -> str:
+    """Say in a line up to when the data reach, how many reports there are, and when they were made."""
+    if front is None:
+        return summary
+    reach = f"Data up to {front['as_of']} · " if front["as_of"] else ""
+    return f"{reach}{summary}, made on {front['ended']}"
 
 
 def _told_first(view: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from cslib.errors import ReportError, counted
 from cslib.report.parameters import in_force, words
 from cslib.report.publish import public
-from cslib.show.display import JUPYTER_STYLE, MIME, how_to_read
+from cslib.show.display import JUPYTER_STYLE, MIME, how_to_read, parted
 from cslib.show.formats import format_day, inline
 from cslib.show.seal import opened
 
@@ -215,6 +215,7 @@ def render_template(name: str, facts: Mapping[str, Any]) -> str:
     loader = jinja2.FileSystemLoader(TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["belonging"] = _belonging
+    environment.filters["parted"] = lambda text: Markup(parted(text))
     environment.filters["inline"] = lambda text: Markup(inline(text))
     script = "".join((TEMPLATES / f"{part}.js").read_text(encoding="utf-8") for part in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

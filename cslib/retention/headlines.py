@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from cslib.data.calendar import MONTHS, ordinal, period_start
 from cslib.retention.cohorts import read_brackets, retention_curve
-from cslib.stats.intervals import FIRM, SIGNIFICANT, margin_of_difference
+from cslib.stats.intervals import FIRM, SIGNIFICANT, Interval, like_the_lowest, margin_of_picked
 
 AGES: Final = {
     "day": (1, 7, 14, 30), "week": (1, 4, 8, 12, 26), "month": (1, 3, 6, 12, 24, 36),
@@ -128,8 +128,8 @@ class Landmarks:
         -------
         pandas.DataFrame
             The two rows, the best first, of segments with at least 30 customers, and ``clear``: they differ beyond
-            chance, all pairs allowed for. Where they do, also the next to the last, if it is nearer to the last than to
-            the first and does not differ so from it. None where there are not two.
+            chance, all pairs allowed for. Where they do, also those that are as low as the last, see
+            :func:`cslib.stats.intervals.like_the_lowest`. None where there are not two.
         """
         firm = shares[(shares["segment"] != "All") & (shares["n_customers"] >= FIRM)].dropna(subset="share")
         sizes = firm["period_index"].value_counts()
@@ -139,9 +139,9 @@ class Landmarks:
             return rows.head(0)
         ends = rows.rename(columns={"share": "retention_rate"})
         clear = _apart(ends.iloc[-1], ends.iloc[0], len(rows))
-        nearer = 2 * rows["share"].iloc[1] < rows["share"].iloc[0] + rows["share"].iloc[-1]
-        also = clear and nearer and not _apart(ends.iloc[1], ends.iloc[0], len(rows))
-        return rows.iloc[[-1, 0, *([1] if also else [])]].assign(clear=clear)
+        low = like_the_lowest(rows["share"], Interval(rows["ci_lower"].to_numpy(), rows["ci_upper"].to_numpy()))
+        named = [-1, *np.flatnonzero(low)] if clear else [-1, 0]
+        return rows.iloc[named].assign(clear=clear)
 
     @property
     def _ages(self) -> list[int]:
@@ -191,12 +191,6 @@ def contrast(comparison: pd.DataFrame) -> pd.Series[Any] | None:
 
 
 def _apart(high: pd.Series[Any], low: pd.Series[Any], n_segments: int) -> bool:
-    """Whether best and worst differ beyond noise, allowing for all pairs they were picked from.
-
-    The interval of the difference is put together from the two intervals (Zou & Donner 2008, Statistics in
-    Medicine 27:1693–1702), widened by Bonferroni's factor.
-    """
-    pairs = n_segments * (n_segments - 1) / 2
-    widening = ndtri(1 - SIGNIFICANT / 2 / pairs) / ndtri(1 - SIGNIFICANT / 2)
-    margin = margin_of_difference(high.retention_rate, high.ci_lower, low.retention_rate, low.ci_upper)
-    return bool(high.retention_rate - low.retention_rate > widening * margin)
+    """Whether best and worst differ beyond noise, allowing for all pairs they were picked from."""
+    margin = margin_of_picked(high.retention_rate, high.ci_lower, low.retention_rate, low.ci_upper, n=n_segments)
+    return bool(high.retention_rate - low.retention_rate > margin)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from cslib.stats.intervals import FIRM, margin_of_difference, wilson
+from cslib.stats.intervals import FIRM, Interval, like_the_lowest, wilson
 
 GAINS: Final = ["new", "expansion", "reactivation"]
 LOSSES: Final = ["churn", "contraction"]
@@ -157,17 +157,15 @@ class Kept:
 
     @cached_property
     def alike_at_the_bottom(self) -> pd.DataFrame:
-        """The rows of segments that are not clearly above the lowest, which is the first.
+        """The rows of segments that are as low as the lowest, which is the first.
 
-        Clearly: the difference is more than the ends of the two intervals that face each other leave to chance (Zou and
-        Donner 2008, Statistics in Medicine 27:1693–1702). Where an interval is not known, nothing is clear.
+        See :func:`cslib.stats.intervals.like_the_lowest`.
         """
         parts = self._firm
         if len(parts) < 2:
             return parts.head(0)
-        least = parts.iloc[0]
-        margin = margin_of_difference(parts["nrr"], parts["nrr_ci_lower"], least["nrr"], least["nrr_ci_upper"])
-        return parts[~(parts["nrr"] - least["nrr"] > margin)]
+        ends = Interval(*(parts[f"nrr_ci_{end}"].to_numpy(float) for end in ("lower", "upper")))
+        return parts[like_the_lowest(parts["nrr"], ends)]
 
     def least_kept(self, moved: pd.DataFrame) -> pd.Series[Any] | None:
         """Give the segment that keeps least, the worst of :attr:`best_and_worst`, and what it weighs.

@@ -19,7 +19,7 @@ from cslib.data.kpi import (
     month_ends,
     never_recorded,
     of_margin,
-    read_target,
+    target_among,
 )
 from cslib.errors import DataError, MissingTableError
 from cslib.revenue.movements import movements, trailing
@@ -90,10 +90,8 @@ def aims(data: DataSet) -> dict[str, Target]:
     """Read the targets of what the report's cards tell, and no others; that of churn where it was recorded."""
     own = {name: KPIS[name].target(data.targets) for name in TOLD}
     known = {name: target for name, target in own.items() if target}
-    churn = CHURN["kpi"]
-    if churn in data.targets and not never_recorded(data):
-        known[churn] = read_target(data.targets[churn], **CHURN)
-    return known
+    churn = target_among(data.targets, **CHURN)
+    return known | ({CHURN["kpi"]: churn} if churn and not never_recorded(data) else {})
 
 
 PAID: Final[Any] = {"sources": ("subscriptions",), "needs": "subscriptions"}

@@ -14,7 +14,15 @@ from scipy.stats import false_discovery_control
 
 from cslib.data.kpi import JUDGED, UNCLEAR, Kpi, Target
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.stats.intervals import FIRM, LEVEL, SIGNIFICANT, margin_of_difference, z_value
+from cslib.stats.intervals import (
+    FIRM,
+    LEVEL,
+    SIGNIFICANT,
+    Interval,
+    like_the_lowest,
+    margin_of_difference,
+    z_value,
+)
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, Limits, control_limits
 
 COLUMNS: Final = [
@@ -33,7 +41,10 @@ HEADLINES: Final = (
 )
 COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict", "judged_over"]
 WORST: Final = ["worst", "worst_value", "apart", "worst_over", "close", "close_value"]
+SHORT: Final = ["short", "dearest", "dearest_short", "dearest_flat", "made_up"]
 WORSE: Final = {"up": "lower", "down": "higher"}
+TRENDS: Final = {"rising": "higher", "falling": "lower"}
+BETTER, WORSENED, USUAL = "better", "worse", "as usual"  # of a change; else `UNCLEAR`, or empty: not judged
 
 
 def scorecard(measured: Measured) -> pd.DataFrame:
@@ -259,6 +270,70 @@ def _change(now: pd.Series[Any], kpi: Kpi, before: pd.DataFrame, limits: Limits)
     return "noise" if abs(value - then["value"]) <= margin_between(now, then) else "higher" if up else "lower"
 
 
+def change_of(row: Any) -> str:
+    """Say of a row of the scorecard, in one of four words, how it changed.
+
+    Returns
+    -------
+    str
+        ``better`` or ``worse`` (by more than chance: of the last period, or of 12 months from those before); ``as
+        usual`` (inside a usual range that tells something); ``not clear`` (too close or too few to tell); empty: not
+        judged. What is to stay in a band is better inside its target and worse outside.
+    """
+    moved = row.change if row.change in WORSE.values() else TRENDS.get(row.trend, "")
+    if not moved:
+        known = bool(np.isfinite(row.limit_lower) and row.tells)
+        return (USUAL if known else UNCLEAR) if row.change or row.judged_over else ""
+    if row.direction == "band":
+        return UNCLEAR if pd.isna(row.target) else WORSENED if missed_by(row) > 0 else BETTER
+    return WORSENED if moved == WORSE[row.direction] else BETTER
+
+
+def slipping(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
+    """Find what is no clear change and has become worse in each of the last periods, by more than between any two.
+
+    Parameters
+    ----------
+    table
+        As from :func:`scorecard`.
+    measured
+        What it is made of.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the table, with ``periods`` (two or more, each worse than the one before it) and ``since`` (the value
+        before these). Without what has a season, or grows.
+
+    Notes
+    -----
+    The value before these is chosen by looking, so that the difference is no finding: of 20 KPIs of six quarters that
+    nothing moves, 3 % each are here.
+    """
+    calm = table[(table["change"] == "noise") & (table["trend"] == "") & (table["season"] != ALLOWED)]
+    found = []
+    for _, now in calm[calm["direction"].isin([*WORSE])].iterrows():
+        kpi = measured.kpis[now["kpi"]]
+        past = periods_before(measured.of_all(kpi.id), now, kpi.months)
+        before = past.iloc[len(past) - _falls(now, past) :] if len(past) else past
+        if len(before) > 1 and not kpi.grows and _apart(now, before.iloc[0]):
+            found.append({**now, "periods": len(before), "since": float(before["value"].iloc[0])})
+    return pd.DataFrame(found, columns=[*table.columns, "periods", "since"])
+
+
+def _falls(now: pd.Series[Any], past: pd.DataFrame) -> int:
+    """Count the last periods of which each is worse than the one before it."""
+    steps = np.diff([*past["value"].astype(float), now["value"]])
+    worse = steps < 0 if now["direction"] == "up" else steps > 0
+    return int(np.argmin(worse[::-1])) if not worse.all() else len(worse)
+
+
+def _apart(now: pd.Series[Any], then: pd.Series[Any]) -> bool:
+    """Whether two values differ by more than their two intervals allow."""
+    ends = [row[end] for row in (now, then) for end in ("ci_lower", "ci_upper")]
+    return not pd.isna(ends).any() and bool(abs(now["value"] - then["value"]) > margin_between(now, then))
+
+
 def margin_between(now: pd.Series[Any], then: pd.Series[Any]) -> float:
     """Give what the difference of two values must pass, made of the ends of their intervals that face each other."""
     high, low = (now, then) if now["value"] > then["value"] else (then, now)
@@ -288,9 +363,12 @@ class Standing:
     untold
         Whether of one of these the data cannot tell a season.
     attention
-        Rows of :func:`scorecard` that need attention, the most urgent first, with ``why`` (``missed``, by how far;
-        ``worse``; ``not clear``; ``missed of late``, in the last period alone; ``moved``) and ``repeats`` (its twin
-        stands above).
+        Rows of :func:`scorecard` that need attention, the most urgent first, with ``why`` (``missed``, by what that
+        costs where it is known, the others by how far; ``worse``; ``not clear``; ``missed of late``, in the last period
+        alone; ``moved``), ``repeats`` (its twin stands above), and of a share of a year's MRR ``short``
+        (what the target would have brought more a month), ``dearest`` (the segment that is short by most),
+        ``dearest_short``, ``dearest_flat`` (nobody in it pays more than a year before) and ``made_up`` (it is short by
+        more than all, as others are above the target).
     """
 
     n_kpis: int
@@ -306,7 +384,9 @@ class Standing:
     attention: pd.DataFrame = field(repr=False)
 
 
-def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame | None = None) -> Standing:
+def standing(
+    table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame | None = None, short: pd.DataFrame | None = None
+) -> Standing:
     """Count what a scorecard says, and order what needs attention.
 
     Parameters
@@ -317,11 +397,15 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame |
         As from :func:`cslib.scorecard.catalogue.catalogue`: they tell twins.
     cells
         As from :func:`compared`, where there are segments.
+    short
+        As from :func:`shortfalls`, where that is known.
 
     Returns
     -------
     Standing
     """
+    missing = pd.DataFrame(columns=["kpi", *SHORT]) if short is None else short
+    table = table.merge(missing, on="kpi", how="left")
     table = table.assign(family=[kpis[name].twin or name for name in table["kpi"]])
     known = table[has_value(table)]
     worse = known[known["change"] == known["direction"].map(WORSE)]
@@ -337,32 +421,79 @@ def standing(table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame |
     return Standing(*counts, blind, missed, unclear, n_compared, n_worse, untold, attention=ranked)
 
 
+def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> pd.DataFrame:
+    """Tell in money by how much shares of a year's MRR miss their target, and which segment misses it by most.
+
+    Parameters
+    ----------
+    table, cells
+        As from :func:`scorecard` and :func:`compared`.
+    measured
+        What they are made of.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per KPI that has missed its target: ``kpi``, ``short``, ``dearest``, ``dearest_short``,
+        ``dearest_flat``, ``made_up``, as in :class:`Standing`. A segment is named only where it is clearly below the
+        others: of those that may differ by chance the largest would always be short by most.
+
+    Notes
+    -----
+    What the target and the value are apart, of the MRR with which the year began: it has happened, so that it has no
+    interval.
+    """
+    kpis = {name: kpi for name, kpi in measured.kpis.items() if kpi.weight == "mrr" and kpi.months == YEAR}
+    rows = table[table["kpi"].isin(kpis) & (table["status"] == "missed")]
+    below = cells[cells["kpi"].isin(rows["kpi"]) & (cells["verdict"] == "below")]
+    each = pd.concat([rows.assign(segment=WHOLE), below])[["kpi", "segment", "value", "n"]]
+    targets = {str(row.kpi): aimed(row) for row in rows.itertuples()}
+    gaps = [max(targets[k].low - v, v - targets[k].high) for k, v in zip(each["kpi"], each["value"], strict=True)]
+    each["short"] = np.array(gaps, float) * np.array(_weights(each, measured), float)
+    found = each[each["segment"] == WHOLE].set_index("kpi")["short"].to_frame()
+    worst = each[(each["segment"] != WHOLE) & (each["short"] > 0)].sort_values("short", ascending=False)
+    worst = worst.drop_duplicates("kpi").set_index("kpi")
+    names = {"segment": "dearest", "short": "dearest_short"}
+    found = found.join(worst[[*names]].rename(columns=names))
+    found["dearest_flat"] = [_is_flat(cells, measured.kpis, kpi, part) for kpi, part in found["dearest"].items()]
+    return found.assign(made_up=found["dearest_short"] > found["short"]).reset_index()
+
+
+def _is_flat(cells: pd.DataFrame, kpis: Mapping[str, Kpi], kpi: Any, segment: Any) -> bool:
+    """Whether a segment's net share is its gross one: nobody in it pays more than before."""
+    gross = next((k.id for k in kpis.values() if k.twin == kpi and k.weight == kpis[kpi].weight), "")
+    values = cells[cells["segment"] == segment].set_index("kpi")["value"]
+    return gross in values and bool(values[kpi] <= values[gross])
+
+
 def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     """Find who stands worst in each KPI that is to rise or to fall, and whether that is more than chance.
 
-    Also who is the next, where the two cannot be told apart.
+    Also who is as bad, as far as can be told, see :func:`cslib.stats.intervals.like_the_lowest`.
     """
     bad = {name: {"up": 1, "down": -1}.get(kpi.direction) for name, kpi in kpis.items() if not kpi.exact}
     firm = cells[cells["value"].notna() & (_customers(cells, kpis) >= FIRM)]
-    ranked = firm.assign(rank=firm["value"] * firm["kpi"].map(bad)).dropna(subset="rank")
-    several = ranked.groupby("kpi")["segment"].transform("size") > 1
-    ranked = ranked[several].sort_values("rank", kind="stable")
-    worst, near = ranked.drop_duplicates("kpi"), ranked[ranked.duplicated("kpi")].drop_duplicates("kpi")
-    near = near.set_index("kpi").reindex(worst["kpi"])
-    pairs = zip(worst.iterrows(), near.iterrows(), strict=True)
-    alike = [abs(one["value"] - two["value"]) <= margin_between(two, one) for (_, one), (_, two) in pairs]
-    bad_side = np.where(worst["kpi"].map(bad) > 0, "below", "above")
-    apart = (worst["verdict"] == bad_side) | worst["p_adjusted"].isna()  # else it may be chance; twins are not tested
-    names = {"segment": "worst", "value": "worst_value", "judged_over": "worst_over"}
-    worst = worst.assign(apart=apart).rename(columns=names)
-    close = near.rename(columns={"segment": "close", "value": "close_value"})[WORST[-2:]]
-    return worst.join(close[np.array(alike, bool)], on="kpi")[["kpi", *WORST]]
+    several = firm[firm["kpi"].map(bad).notna() & (firm.groupby("kpi")["segment"].transform("size") > 1)]
+    found = [_lowest(own, bad[str(kpi)] or 1) for kpi, own in several.groupby("kpi", sort=False)]
+    return pd.DataFrame(found, columns=["kpi", *WORST])
+
+
+def _lowest(own: pd.DataFrame, sign: int) -> dict[str, Any]:
+    """Name the segment with the lowest value of a KPI, or where that is good the highest, and those that are alike."""
+    low, high = (own[end].to_numpy(float) for end in ("ci_lower", "ci_upper"))
+    ends = Interval(low, high) if sign > 0 else Interval(-high, -low)
+    rows = own.assign(rank=sign * own["value"])[like_the_lowest(sign * own["value"], ends)]
+    worst, *close = rows.sort_values("rank", kind="stable").to_dict("records")
+    apart = worst["verdict"] == ("below" if sign > 0 else "above") or pd.isna(worst["p_adjusted"])  # twins: not tested
+    known = {"worst": worst["segment"], "worst_value": worst["value"], "worst_over": worst["judged_over"]}
+    alike = {"close": [row["segment"] for row in close], "close_value": [row["value"] for row in close]}
+    return {"kpi": worst["kpi"], "apart": apart, **known, **alike}
 
 
 def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
-    """Missed targets by how far, what got worse, targets missed of late or that cannot be told, what else moved."""
+    """Missed targets by cost, then by how far; what got worse, is missed of late or cannot be told; what else moved."""
     by_miss = known.assign(miss=[missed_by(row) for row in known.itertuples()])
-    by_miss = by_miss.sort_values("miss", ascending=False, kind="stable").drop(columns="miss")
+    by_miss = by_miss.sort_values(["short", "miss"], ascending=False, kind="stable").drop(columns="miss")
     parts = {
         "missed": by_miss[by_miss["status"] == "missed"],
         "missed of late": known[known["status_alone"] == "missed"],
@@ -495,7 +626,8 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     :attr:`cslib.data.kpi.Kpi.weight` names, as the period began, the others are the mean of the other segments: they
     share no customers, so that the interval of the difference is made of theirs as of independent samples. Other KPIs,
     such as medians and LTV, are held against all customers, as if these were another sample, which finds less. Of all
-    marks, one in twenty is expected to be chance; segments with fewer than 30 in ``n`` have none.
+    marks, one in twenty is expected to be chance; segments with fewer than 30 in ``n`` have none. Of two segments each
+    is the other's others: that is one comparison.
 
     References
     ----------
@@ -509,11 +641,32 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
         apart.loc[own.index] = _from_others(own, whole.loc[kpi].to_numpy(float))
     open_yet = parts["verdict"].isna()
     tested = apart["p"].where(~parts["kpi"].isin(hidden) & open_yet).dropna()
-    found = pd.Series(false_discovery_control(tested) if len(tested) else [], tested.index, dtype=float)
+    own = parts.loc[tested.index, "kpi"]
+    once = tested[~_second(own, tested)]
+    found = pd.Series(false_discovery_control(once) if len(once) else [], once.index, dtype=float).reindex(tested.index)
+    found = found.fillna(found.groupby(own).transform("first"))
     p = found.reindex(parts.index).where(open_yet, parts["p_adjusted"].astype(float))
     clear = p < SIGNIFICANT
     sides = np.select([clear & (apart["apart"] > 0), clear], ["above", "below"], "")
     return parts.assign(p_adjusted=p, verdict=np.where(open_yet, sides, parts["verdict"]))[COMPARED]
+
+
+def distinct(cells: pd.DataFrame) -> pd.DataFrame:
+    """Leave of two segments that are compared with each other one, so that their comparison counts once.
+
+    Parameters
+    ----------
+    cells
+        As from :func:`compared`.
+    """
+    tested = cells.dropna(subset="p_adjusted")
+    return tested[~_second(tested["kpi"], tested["p_adjusted"])]
+
+
+def _second(kpi: pd.Series[Any], p: pd.Series[float]) -> pd.Series[bool]:
+    """Tell what says the same as the row before it: of a KPI of two segments the second, by the same p."""
+    own = p.astype(float).groupby(kpi)
+    return kpi.duplicated() & (own.transform("size") == 2) & np.isclose(p, own.transform("first"), rtol=SAME, atol=0)
 
 
 def _customers(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.Series[float]:

@@ -19,11 +19,15 @@ from cslib.scorecard.scorecard import (
     Standing,
     beside_segments,
     compared,
+    distinct,
     headlines,
     scorecard,
+    shortfalls,
+    slipping,
     standing,
     told_by,
 )
+from cslib.scorecard.terms import terms
 from cslib.show.result import Answer, Cards, Result, Study
 
 MOST: Final = 6  # segments side by side
@@ -68,8 +72,8 @@ class Scorecard(Study):
     >>> score = Scorecard(cs.load({"subscriptions": pd.DataFrame(rows)}, as_of="2025-02-28"))
     >>> float(score.table.set_index("kpi").value["mrr"])
     15.0
-    >>> [card.label for card in score.answer.cards]
-    ['MRR', 'Customer churn', 'ARPA', 'Revenue churn']
+    >>> [card.label for card in score.answer.cards][::2]
+    ['Monthly recurring revenue (MRR)', 'Average revenue per account (ARPA)']
     >>> print(", ".join(score.findings()))
     attention, kpis, segments, definitions
     """
@@ -95,7 +99,8 @@ class Scorecard(Study):
 
     @cached_property
     def _standing(self) -> Standing:
-        return standing(self.table, self.measured.kpis, self._cells)
+        short = shortfalls(self.table, self._cells, self.measured)
+        return standing(self.table, self.measured.kpis, self._cells, short)
 
     @cached_property
     def _all_margin(self) -> list[str]:
@@ -113,7 +118,8 @@ class Scorecard(Study):
 
     @cached_property
     def _say(self) -> words.Wording:
-        return words.Wording(self.measured, self._repeats)
+        known = terms(ces_scale=self.ces_scale, ces_lower_is_easier=self.ces_lower_is_easier)
+        return words.Wording(self.measured, self._repeats, known)
 
     @cached_property
     def answer(self) -> Answer:
@@ -129,15 +135,16 @@ class Scorecard(Study):
     @cached_property
     def kpis(self) -> Result:
         """Where does every KPI stand?"""
-        texts = self._say.kpis(self.table)
-        found = drift(self.data) if self.table.loc[self.table["group"] == "value", "value"].notna().any() else None
-        notes = self._say.notes(self.table)
-        notes = (*notes, *([self._say.rests_on(found)] if found else []), *self._say.all_margin(self._all_margin))
+        say, table, texts = self._say, self.table, self._say.kpis(self.table)
+        found = drift(self.data) if table.loc[table["group"] == "value", "value"].notna().any() else None
+        changes = say.changes(table, slipping(table, self.measured)) if len(texts) else ()
+        paced = (say.rests_on(found),) if found else ()
+        notes = (*changes, *say.notes(table), *paced, *say.all_margin(self._all_margin))
         history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")
-        caption = self._say.caption(self.table)
+        caption = say.caption(table)
         how: Any = {"notes": notes, "also": (history,), "absent": "" if len(texts) else f"{words.NOTHING}."}
-        how["formats"] = {"Status": "status"}
-        return Result("kpis", self.table, caption=caption, shown=texts, most=40, **how)
+        how |= {"formats": {"Status": "status"}, "terms": say.explained(texts["KPI"] if len(texts) else ())}
+        return Result("kpis", table, caption=caption, shown=texts, most=40, **how)
 
     @cached_property
     def segments(self) -> Result:
@@ -149,7 +156,7 @@ class Scorecard(Study):
         texts = self._say.segments(beside_segments(self.table, self.measured), table, sorted(every[:MOST]))
         some = f" (the {MOST} largest of {len(every)})" * (len(every) > MOST)
         caption = f"KPIs by {self.by}{some}, {NAMED if (table['judged_over'] != '').any() else SAME}"
-        shown = table[~table["kpi"].isin(self._repeats)]
+        shown = distinct(table[~table["kpi"].isin(self._repeats)])
         notes = (self._say.verdicts(shown), *segment_remark(self.data, self.by))
         labels = {segment: segment for segment in texts.columns}
         return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)
@@ -161,6 +168,7 @@ class Scorecard(Study):
         table = pd.DataFrame([{column: getattr(kpi, column) for column in columns} for kpi in kpis.values()])
         table["sources"] = [", ".join(kpi.tables) for kpi in kpis.values()]
         table["variants"] = ["; ".join(kpi.variants) for kpi in kpis.values()]
-        shown = table[["label", "formula", "variants"]].set_axis(["KPI", "Computed as", "Others compute it"], axis=1)
+        named = table.assign(name=[self._say.name(kpi.id, kpi.label) for kpi in kpis.values()])
+        shown = named[["name", "formula", "variants"]].set_axis(["KPI", "Computed as", "Others compute it"], axis=1)
         table, caption = table.rename(columns={"id": "kpi"}), "How every KPI is computed, and how others do it"
         return Result("definitions", table, caption=caption, shown=shown, most=40)

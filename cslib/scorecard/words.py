@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite, isinf, nan
 from typing import Any, Final
 
@@ -15,14 +15,14 @@ from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, link_to
 from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.scorecard.scorecard import Standing, aimed, has_value
+from cslib.scorecard.scorecard import Standing, aimed, change_of, has_value
+from cslib.scorecard.terms import TERMS, Term, bare, named
 from cslib.show.display import Card
 from cslib.show.formats import (
     MAY_BE_SEASON,
     alike,
     format_interval,
     format_value,
-    from_to,
     money,
     months,
     percent,
@@ -36,6 +36,7 @@ BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
 SILENT: Final = "response_rate"  # explained where the report tells of those who did not answer
 ONE_DIGIT: Final = 10  # below it a score has a decimal
 OF_REVENUE: Final = "all revenue counts as margin"
+MOST_ALIKE: Final = 3  # segments beside the one that stands worst; so many are not named
 NAMED: Final = 3  # targets that are too close to call
 NOTHING: Final = "No KPI can be measured for the latest period"
 ALONE: Final = {
@@ -43,6 +44,13 @@ ALONE: Final = {
     "": "is not measured",
 }
 SPAN: Final = r" (months?|days?)$"
+SIGN: Final = r" [%×]$"
+STEPS: Final = {1: "month", 3: "quarter", YEAR: "year"}
+CHANGES: Final = (
+    "A change is **better** or **worse** where it is more than chance: from the usual range, from a year before where "
+    "no range is known, or of 12 months from the 12 before. **As usual** is inside that range, **not clear** too close "
+    "or too few to tell. Changes of costs and of customer value are not judged."
+)
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
 HOW_TO_READ: Final = (
@@ -64,15 +72,37 @@ class Wording:
         What everything told is made of.
     repeats
         As from ``scorecard.scorecard.told_by``: told by others.
+    terms
+        As from ``scorecard.terms.terms``.
     """
 
     measured: Measured
     repeats: Mapping[str, str]
+    terms: Mapping[str, Term] = field(default_factory=lambda: TERMS)
 
     @property
     def currency(self) -> str:
         """Code before amounts; may be empty."""
         return self.measured.currency
+
+    def name(self, kpi: str, label: str) -> str:
+        """Name a KPI in plain words, its abbreviation behind them."""
+        return named(self.terms.get(kpi), label)
+
+    def explained(self, texts: Iterable[str]) -> dict[str, str]:
+        """Say what names mean that stand in a table, behind which more may follow, such as the 12 months."""
+        known = {self.name(kpi, own.label): self._means(kpi) for kpi, own in self.measured.kpis.items()}
+        return {text: means for text in texts for name, means in known.items() if text.startswith(name)}
+
+    def _means(self, kpi: str) -> str:
+        """Say in a line what a KPI means: of one that has no term, the question that it answers."""
+        return self.terms[kpi].means if kpi in self.terms else self.measured.kpis[kpi].question
+
+    def _named(self, table: pd.DataFrame) -> list[Row]:
+        """Give the rows with the names, and the units, that say most."""
+        rows: list[Row] = list(table.itertuples())
+        own = [(row, self.terms.get(row.kpi, Term("", ""))) for row in rows]
+        return [row._replace(label=named(term, row.label), unit=term.unit or row.unit) for row, term in own]
 
     def answer(self, stand: Standing, table: pd.DataFrame) -> Answer:
         """Answer "are we on target?", with the headline cards.
@@ -87,10 +117,35 @@ class Wording:
         said = f"{stand.n_measured} of {stand.n_kpis} KPIs measured · {counted(stand.n_targets, 'target')}"
         if not stand.n_measured:
             return Answer(said, f"**{NOTHING}**.")
-        cards, worse = tuple(self._card(row) for row in table.itertuples()), _worse_said(stand)
+        cards, worse = tuple(self._card(row) for row in self._named(table)), _worse_said(stand)
         if not stand.n_targets:
             return Answer(said, f"No targets are set. **{worse}**.", cards)
-        return Answer(said, f"{_targets_said(stand)} {worse}.", cards)
+        return Answer(said, f"{self._targets_said(stand)} {worse}.", cards)
+
+    def _targets_said(self, stand: Standing) -> str:
+        """Say of all targets how many are missed, and of the others how they stand."""
+        n, missed, unclear = stand.n_targets, stand.n_missed, stand.n_unclear
+        plain = {own.label: bare(self.name(kpi, own.label)) for kpi, own in self.measured.kpis.items()}
+        blind = listed([plain.get(label, bare(label)) for label in stand.blind])
+        met = stand.n_judged - missed - unclear
+        if not stand.n_judged:
+            have = "has a target" if len(stand.blind) == 1 else "have targets"
+            return f"{_upper(blind)} {have} that cannot be judged."
+        if met == n:
+            every = "The one target is" if n == 1 else f"{'Both' if n == 2 else f'All {n}'} targets are"
+            return f"**{every} met**."
+        if n == 1 and unclear:
+            return "**The one target is too close to call**."
+        rows = self._named(stand.attention[stand.attention["why"] == "missed"])
+        names = _listed_over([f"{bare(row.label)}{_over(row)}" for row in rows])
+        some = f"{'The one target' if n == 1 else f'{missed} of {n} targets'} {_are(missed)} missed: {names}"
+        head = some if missed else f"None of {n} targets is missed"
+        close = [bare(row.label) for row in self._named(stand.attention[stand.attention["status"] == UNCLEAR])]
+        which = f" ({listed(close)})" if unclear == len(close) <= NAMED else ""
+        others = {"met": met, f"too close to call{which}": unclear}
+        rest = [f"{number} {_are(number)} {how}" for how, number in others.items() if number]
+        rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
+        return f"**{head}**. {listed(rest)}.".removesuffix(" .")
 
     def attention(self, stand: Standing) -> Cards:
         """Say what needs attention, each thing in a sentence with a link to the section that explains it.
@@ -107,7 +162,7 @@ class Wording:
             how far; then what got worse by more than chance, targets that cannot be told, and what got better. One of
             each KPI and its twin.
         """
-        ranked: list[Row] = [row for row in stand.attention.itertuples() if not row.repeats]
+        ranked = [row for row in self._named(stand.attention) if not row.repeats]
         said = [f"{self._said(row)} {self._link(row)}" for row in ranked]
         calm = "Nothing is off its target or clearly different from usual" if stand.n_measured else NOTHING
         said = said or [f"{calm}. {link_to(SCORECARD)}"]
@@ -133,7 +188,8 @@ class Wording:
         off = f", {_side(row)} its target of {_goal(row, currency)}"
         missed = f"; its target is {_target(row, currency)}" if isinf(row.value) else off
         then = f"; it is {self._moved(row)}" if row.change in MOVED else self._before(row)
-        return f"**{stands}{known}{missed}**{then}.{self._worst(row)}"
+        by = f", by {money(row.short, currency)} a month" if pd.notna(row.short) else ""
+        return f"**{stands}{known}{missed}{by}**{then}.{self._worst(row)}{self._dearest(row)}"
 
     def _said_of_year(self, row: Row, stands: str) -> str:
         """Say how the last 12 months stand to the target, and what the last period is alone."""
@@ -171,10 +227,20 @@ class Wording:
         far, sure = "Lowest" if row.direction == "up" else "Highest", "" if row.apart else ", which may be chance"
         value = _value(row, row.worst_value, self.currency)
         far = f"Over {row.worst_over}, {far.lower()}" if row.worst_over else far
-        if pd.notna(row.close):
-            both = f"{row.worst} ({value}) and {row.close} ({_value(row, row.close_value, self.currency)})"
-            return f" {far} are {both}{sure}."
-        return f" {far} is {row.worst}: {value}{sure}."
+        if 0 < len(row.close) < MOST_ALIKE:
+            pairs = zip([row.worst, *row.close], [row.worst_value, *row.close_value], strict=True)
+            named = listed([f"{segment} ({_value(row, each, self.currency)})" for segment, each in pairs])
+            return f" {far} are {named}{sure}."
+        others = f"; {len(row.close)} others cannot be told from it" * bool(row.close)
+        return f" {far} is {row.worst}: {value}{sure}{others}."
+
+    def _dearest(self, row: Row) -> str:
+        """Name the segment that costs most, where that is known."""
+        if pd.isna(row.dearest):
+            return ""
+        flat = ", and none of its customers pays more than a year ago" if row.dearest_flat else ""
+        made_up = ", part of which others make up" * row.made_up
+        return f" {row.dearest} alone is {money(row.dearest_short, self.currency)} a month short{made_up}{flat}."
 
     def _before(self, row: Row) -> str:
         known = pd.notna(row.previous) and not (row.change in MOVED and not isfinite(row.limit_lower))
@@ -199,7 +265,7 @@ class Wording:
         n = None if pd.isna(row.n) else int(row.n)
         last = OF_REVENUE if kpi.unset == NO_MARGIN else _last_line(row)
         detail = "\n".join(filter(None, [row.period, self._change(row), last]))
-        noun, label, trend = kpi.noun, row.label, self.measured.trend(row.kpi)
+        noun, label, trend = kpi.noun, row.label.removesuffix(f" over {TOLD}"), self.measured.trend(row.kpi)
         if row.judged_over:
             value, lower, upper, n = row.value_12m, row.ci_lower_12m, row.ci_upper_12m, int(row.n_12m)
             detail, noun = _of_the_year(row), f"{noun} month" if row.months == 1 else noun
@@ -208,7 +274,7 @@ class Wording:
         lower, upper = (None, None) if lower == upper else (lower, upper)
         shown = {} if pd.isna(row.target) else on_card(aimed(row), row.status, row.unit, currency)
         limits = (float(row.limit_lower), float(row.limit_upper)) if limited else None
-        more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun}
+        more: Any = {"trend": trend, "limits": limits, "kpi": row.kpi, "noun": noun, "means": self._means(row.kpi)}
         return Card(label, value, row.unit, lower, upper, n, currency, detail, **shown, **more)
 
     def _change(self, row: Row) -> str:
@@ -234,14 +300,34 @@ class Wording:
         Returns
         -------
         pandas.DataFrame
-            ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (``as
-            usual``, of money that grows ``up as usual``; ``rising`` or ``falling`` over 12 months; ``above`` or ``below
-            usual``; without a usual range ``up`` or ``down`` by more than chance, or ``not clear``; ``not judged`` of
-            costs and customer value), ``Group``; empty texts where nothing is known. A KPI whose target is judged by
-            12 months has a row of these, and below it one of the last period.
+            ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (as
+            from ``scorecard.scorecard.change_of``), ``Group``; empty texts where nothing is known. A KPI whose target
+            is judged by 12 months has a row of these, and below it one of the last period.
         """
-        each: list[Row] = [row for row in table[has_value(table)].itertuples() if row.kpi not in self.repeats]
+        each = [row for row in self._named(table[has_value(table)]) if row.kpi not in self.repeats]
         return pd.DataFrame([texts for row in each for texts in _rows(row)])
+
+    def changes(self, table: pd.DataFrame, slipping: pd.DataFrame) -> tuple[str, ...]:
+        """Say what the words of a change mean, which of them may be the season, and what became worse step by step.
+
+        Parameters
+        ----------
+        table
+            As from ``scorecard.scorecard.scorecard``.
+        slipping
+            As from ``scorecard.scorecard.slipping``.
+        """
+        moved = table[(table["season"] == "unknown") & table["change"].isin(MOVED)]
+        young = [row.label for row in self._named(moved)]
+        season = f"With less than two years of data, the change of {listed(young)} may be the season."
+        return (CHANGES, *([season] if young else []), *(self._slips(row) for row in self._named(slipping)))
+
+    def _slips(self, row: Row) -> str:
+        way = "fell" if row.direction == "up" else "rose"
+        step = STEPS.get(int(row.months), "period")
+        now, was = _plain(row, row.value), _bare(row, row.since)
+        often = f"{way} {row.periods} {step}s in a row, from {was} to {now}"
+        return f"{row.label} {often}. That may still be chance: look at the next {step}."
 
     def notes(self, table: pd.DataFrame) -> tuple[str, ...]:
         """Say which KPIs are told by others, which targets are not judged, and what is not measured and why.
@@ -309,13 +395,13 @@ class Wording:
         known: list[Row] = list(cells.dropna(subset="value").itertuples())
         by_place = {(cell.kpi, cell.segment): cell for cell in known}
         there = {kpi for kpi, _ in by_place} - {*self.repeats}
-        each: list[Row] = [row for row in table.itertuples() if row.kpi in there]
+        each = [row for row in self._named(table) if row.kpi in there]
         names = [*segments]
         rows = [[_called(row), *_side_by_side(row, [by_place.get((row.kpi, s)) for s in names])] for row in each]
         return pd.DataFrame(rows, columns=["KPI", WHOLE, *names])
 
     def verdicts(self, cells: pd.DataFrame) -> str:
-        """Say what a verdict of :meth:`segments` means, and how many there are."""
+        """Say what a verdict of :meth:`segments` means, and how many there are of ``scorecard.distinct`` cells."""
         tried, clear = int(cells["p_adjusted"].notna().sum()), int((cells["verdict"] != "").sum())
         many = f"{clear} of {counted(tried, 'comparison')} {'does' if clear == 1 else 'do'}" if clear else "None does"
         still = " Of such marks one in twenty may still be chance." * bool(clear)
@@ -338,30 +424,16 @@ def _worse_said(stand: Standing) -> str:
     return f"{worse} clearly worse than usual" + ", which may be the season" * stand.untold
 
 
-def _targets_said(stand: Standing) -> str:
-    """Say of all targets how many are missed, and of the others how they stand."""
-    n, missed, unclear, blind = stand.n_targets, stand.n_missed, stand.n_unclear, listed(stand.blind)
-    met = stand.n_judged - missed - unclear
-    if not stand.n_judged:
-        return f"{blind} {'has a target that' if len(stand.blind) == 1 else 'have targets that'} cannot be judged."
-    if met == n:
-        return "**The one target is met**." if n == 1 else f"**{'Both' if n == 2 else f'All {n}'} targets are met**."
-    if n == 1 and unclear:
-        return "**The one target is too close to call**."
-    rows = stand.attention[stand.attention["why"] == "missed"].itertuples()
-    names = listed([f"{row.label}{_over(row)}" for row in rows])
-    some = f"{'The one target' if n == 1 else f'{missed} of {n} targets'} {_are(missed)} missed: {names}"
-    head = some if missed else f"None of {n} targets is missed"
-    close = stand.attention[stand.attention["status"] == UNCLEAR]
-    named = f" ({listed([str(label) for label in close['label']])})" if unclear == len(close) <= NAMED else ""
-    others = {"met": met, f"too close to call{named}": unclear}
-    rest = [f"{number} {_are(number)} {how}" for how, number in others.items() if number]
-    rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
-    return f"**{head}**. {listed(rest)}.".removesuffix(" .")
-
-
 def _are(n: int) -> str:
     return "is" if n == 1 else "are"
+
+
+def _listed_over(names: Sequence[str]) -> str:
+    """List names, and say once of what time all are."""
+    over = f" over {TOLD}"
+    if len(names) < 2 or not all(name.endswith(over) for name in names):
+        return listed(names)
+    return f"{listed([name.removesuffix(over) for name in names])},{over}"
 
 
 def _over(row: Row) -> str:
@@ -474,23 +546,23 @@ def _called(row: Row) -> str:
 
 
 def _texts(row: Row) -> dict[str, str]:
-    interval = [_bare(row, v) for v in (row.ci_lower, row.ci_upper)]
+    interval = format_interval(row.ci_lower, row.ci_upper, row.unit, value=row.value).replace("∞", "not reached")
     return {
         "KPI": f"{row.label}, {row.unit}" if row.unit in ("months", "days") else row.label,
         "Value": re.sub(SPAN, "", _plain(row, row.value)),
         "Target": _aim(row),
         "Status": "" if pd.isna(row.target) else row.status.partition(":")[0],
-        "95 % interval": from_to(*interval) if all(interval) and row.ci_lower != row.ci_upper else "",
+        "95 % interval": interval if row.ci_lower != row.ci_upper else "",
         "Before": "" if row.months == YEAR else _bare(row, row.previous),
         "Year before": _bare(row, row.year_before),
-        "Change": _usual(row),
+        "Change": change_of(row),
         "Group": row.group.capitalize(),
     }
 
 
 def _bare(row: Row, value: float) -> str:
     """Write a value without its unit, to stand beside one that has it; empty where it is not known."""
-    return re.sub(SPAN, "", _plain(row, value)).removesuffix(" %") if pd.notna(value) else ""
+    return re.sub(SIGN, "", re.sub(SPAN, "", _plain(row, value))) if pd.notna(value) else ""
 
 
 def _aim(row: Row) -> str:
@@ -502,18 +574,6 @@ def _aim(row: Row) -> str:
 
 def _limited(row: Row) -> bool:
     return bool(isfinite(row.limit_lower) and row.tells)
-
-
-def _usual(row: Row) -> str:
-    limited = isfinite(row.limit_lower)
-    if row.change in MOVED:
-        way = f"{'above' if row.change == 'higher' else 'below'} usual" if limited else MOVED[row.change]
-        return f"{way}{', season?' * (row.season == 'unknown')}"
-    if row.change == "":
-        return row.trend or "not judged" * bool(pd.notna(row.previous) or pd.notna(row.year_before))
-    up = row.value > row.previous and not row.value < row.year_before  # by as much as it always does
-    grows = row.group == "growth" and row.unit == "money" and up
-    return row.trend or (f"{'up ' * grows}as usual" if _limited(row) else "not clear")
 
 
 def _forms(kpis: Iterable[Kpi]) -> list[str]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MIME = "application/vnd.cslib+json"
 MOST_ROWS = 5000  # of a table, that a page holds for its reader to search
 MOST_COLUMNS = 13  # shown of a table; a printed page holds no more
-FIGURE = r"[−+≥≤<>↑↓]? ?\d[\d,.]*(?: (?:k|M|bn|%|points?|months?|days?|times))*"
+FIGURE = r"[−+≥≤<>↑↓]? ?\d[\d,.]*(?: (?:k|M|bn|%|×|points?|months?|days?|times))*"
 UNTOLD = re.compile(r"|–|∞|not \w+")  # what may stand in a column of figures
 DAY = re.compile(r"\d{4}-\d\d-\d\d( 00:00:00)?")
 FIGURES = re.compile(rf"(?:[A-Z]{{3}} )?{FIGURE}(?: to {FIGURE})?(?: \({FIGURE} to {FIGURE}\))?(?:, \w+)?")
@@ -75,6 +75,8 @@ class Card:
         The target in the unit of the value, or both ends of its band: dashed lines in the small one.
     noun
         What one of `n` is called.
+    means
+        What the label means, in a line, where it needs that: told to a pointer, to the keyboard and in print.
 
     Examples
     --------
@@ -97,6 +99,7 @@ class Card:
     kpi: str = ""
     aims: tuple[float, ...] = ()
     noun: str = "customer"
+    means: str = ""
 
 
 class Named(Protocol):
@@ -198,21 +201,38 @@ def card_html(card: Card) -> str:
     status = ""
     if card.status:
         kind, sign = STATUS[card.status]
-        judged = _parted(escape(f"{sign} {card.status}"), escape(unbroken(card.target)))
+        judged = _apart(escape(f"{sign} {card.status}"), escape(unbroken(card.target)))
         status = f'<div class="cs-status cs-{kind}">{judged}</div>'
     interval, size, detail = lines
-    rows = {"interval": _parted(interval, size), "detail": detail}
+    rows = {"interval": _apart(interval, size), "detail": detail}
     html = "".join(f'<div class="cs-{kind}">{line}</div>' for kind, line in rows.items() if line)
-    head = f'<div class="cs-label">{escape(card.label)}</div><div class="cs-value">{value}</div>'
+    head = f'<div class="cs-label">{_term(card.label, card.means)}</div><div class="cs-value">{value}</div>'
     return f'<div class="cs-card">{head}{status}{sparkline(card.trend, card.limits, card.aims)}{html}</div>'
 
 
-def _parted(*parts: str) -> str:
+def _term(text: str, means: str) -> str:
+    """Write a name, with what it means where that is known."""
+    told = f'<abbr class="cs-term" tabindex="0" title="{escape(means)}">'
+    return f"{told}{escape(text)}</abbr>" if means else escape(text)
+
+
+def parted(line: str) -> str:
+    """Write a line of parts with dots between them, none of which stays where the line breaks, as HTML.
+
+    Examples
+    --------
+    >>> parted("6 reports · 2 < 3")
+    '<span class="cs-parts"><span>6 reports</span><span><i> · </i>2 &lt; 3</span></span>'
+    """
+    return _apart(*(escape(part) for part in line.split(" · ")))
+
+
+def _apart(*parts: str) -> str:
     """Set parts of a line apart by dots, none of which stays where the line breaks.
 
     Examples
     --------
-    >>> _parted("", "560 answers")
+    >>> _apart("", "560 answers")
     '560 answers'
     """
     first, *others = [part for part in parts if part] or [""]
@@ -223,6 +243,7 @@ def _parted(*parts: str) -> str:
 def table(
     df: pd.DataFrame, *, name: str, caption: str, formats: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None, max_rows: int = 15, data: pd.DataFrame | None = None,
+    terms: Mapping[str, str] | None = None,
 ) -> None:  # fmt: skip
     """Show the first rows and 13 columns of a table; without rows nothing is shown.
 
@@ -244,6 +265,8 @@ def table(
         How many rows are shown at first.
     data
         The tidy table that a report keeps, where what is shown are texts made of it; by default `df`.
+    terms
+        What names in the first column mean, in a line, as of :class:`Card`.
 
     Raises
     ------
@@ -264,7 +287,7 @@ def table(
     foot = " · ".join(filter(None, (link, f'<span class="cs-count">{count}</span>')))
     html = ""
     if len(df):
-        body = _grid(shown, caption, dict(formats or {}), dict(labels or {}))
+        body = _grid(shown, caption, dict(formats or {}), dict(labels or {}), dict(terms or {}))
         more = len(shown) < len(df)
         rest = link and more and len(df) <= MOST_ROWS
         every = _packed(df.iloc[:, :MOST_COLUMNS], dict(formats or {})) if rest else ""
@@ -279,13 +302,16 @@ def _bundle(kind: str, name: str, df: pd.DataFrame | None, **more: object) -> di
     return {"kind": kind, "name": name, **rows, **more}
 
 
-def _grid(df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[str, str]) -> str:
+def _grid(
+    df: pd.DataFrame, caption: str, formats: dict[str, str], labels: dict[str, str], terms: dict[str, str]
+) -> str:  # fmt: skip
     right = [_side(df.iloc[:, i], first=not i) for i in range(df.shape[1])]
     names = [labels.get(c, c.replace("_", " ")) for c in map(str, df.columns)]
     head = "".join(f'<th scope="col"{r}>{escape(name)}</th>' for name, r in zip(names, right, strict=True))
     units = [formats.get(c, "number") for c in map(str, df.columns)]
-    rows = df.astype(object).mask(df.isna(), other=None).itertuples(index=False, name=None)
-    body = "".join("<tr>" + "".join(map(_cell, row, units, right)) + "</tr>" for row in rows)
+    rows = [*df.astype(object).mask(df.isna(), other=None).itertuples(index=False, name=None)]
+    means = ([terms.get(str(row[0]), ""), *[""] * (len(row) - 1)] for row in rows)
+    body = "".join("<tr>" + "".join(map(_cell, *own, units, right)) + "</tr>" for own in zip(rows, means, strict=True))
     top = f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
     return _scroll(caption, f"<table>{top}<tbody>{body}</tbody></table>")
 
@@ -325,7 +351,7 @@ def _scroll(label: str, html: str, kind: str = "") -> str:
     return f'<div class="{kinds}" tabindex="0" role="region" aria-label="{escape(label)}">{html}</div>'
 
 
-def _cell(value: object, unit: str, right: str) -> str:
+def _cell(value: object, means: str, unit: str, right: str) -> str:
     numeric = "cs-num" in right
     text = _text(value, unit, numeric)
     status = text.partition(" over ")[0]  # such as missed over 12 months
@@ -337,7 +363,7 @@ def _cell(value: object, unit: str, right: str) -> str:
     if value is not None and numeric:
         number = repr(float(value)).replace("inf", "Infinity")  # type: ignore[arg-type]
         return f'<td{right} data-value="{number}">{escape(text)}</td>'
-    return f"<td{right or (' class=cs-long' if len(text) > 40 else '')}>{escape(text)}</td>"
+    return f"<td{right or (' class=cs-long' if len(text) > 40 else '')}>{_term(text, means)}</td>"
 
 
 def _text(value: object, unit: str, numeric: bool) -> str:
@@ -429,7 +455,7 @@ def figure(
     message = f"Figure {name!r} needs a title that states the finding, and alt: the same in words."
     ParameterError.when(not (title.strip() and alt.strip()), message)
     link = "" if data is None else _export(data, name)
-    head = f'<h3 class="cs-title">{escape(unbroken(title))}</h3><p class="cs-subtitle">{escape(unbroken(subtitle))}</p>'
+    head = f'<h3 class="cs-title">{escape(unbroken(title))}</h3><p class="cs-subtitle">{parted(unbroken(subtitle))}</p>'
     drawn = drawing(fig, name, alt)
     body = _scroll(title, drawn) + (f"<p class=cs-rows>{link}</p>" if link else "")
     if slim is not None:
@@ -515,7 +541,7 @@ def data_check(check: Mapping[str, Any]) -> None:
     items = "".join(f'<li class="cs-chip cs-warn">{escape(text)}</li>' for text in odd)
     chips = f'<ul class="cs-chips">{items}</ul>' if odd else ""
     said = _listed(warnings, "cs-warnings") + _listed(notes, "cs-notes")
-    held = escape(unbroken(" · ".join(facts)))
+    held = parted(unbroken(" · ".join(facts)))
     html = f'<div class="cs cs-check"><p class="meta">{held}</p>{chips}{said}</div>'
     text = "\n".join([" · ".join([*facts, *odd]), *(f"! {w}" for w in warnings), *notes])
     _show(html, text, {"kind": "data_check", "check": {k: _finite(v) for k, v in check.items()}})

@@ -22,7 +22,8 @@ SCALES: Final = ((1e9, " bn"), (1e6, " M"), (1e3, " k"))  # of amounts that are 
 NONE: Final = 1_000  # times a value: beside that it is none
 LONG: Final = 9_995  # from which they are
 # Between a number and its unit, the sign or the currency before it.
-WITHIN: Final = re.compile(r"(?<=\d) (?=%|(?:k|M|bn|points)\b)|(?:(?<=\b[A-Z]{3})|(?<=[<>≤≥≈])) (?=[−+]?\d)")
+WITHIN: Final = re.compile(r"(?<=\d) (?=[%×]|(?:k|M|bn|points)\b)|(?:(?<=\b[A-Z]{3})|(?<=[<>≤≥≈])) (?=[−+]?\d)")
+UNIT: Final = r" (%|×|points|months?|days?)$"
 MAY_BE_SEASON: Final = "; with less than two years of data, this may be the season"
 
 
@@ -72,6 +73,10 @@ def _days(value: float) -> str:
     return f"{text} day" if text == "1" else f"{text} days"
 
 
+def _times(value: float) -> str:
+    return f"{_decimals(value, ',.0f' if abs(value) >= 100 or float(value).is_integer() else '.1f')} ×"
+
+
 def _amount(value: float) -> str:
     return _decimals(value, ",.0f" if abs(value) >= 1000 or float(value).is_integer() else ",.2f")
 
@@ -95,7 +100,7 @@ def _money_beside(value: float, other: float, scale: tuple[float, str], *, cents
 
 UNITS: Mapping[str, Callable[[float], str]] = {
     "number": _number, "percent": _percent, "points": _points, "p_value": _p_value, "months": _months,
-    "days": _days, "money": _money, "amount": _amount, "plain": lambda value: _decimals(value, ".15g"),
+    "days": _days, "times": _times, "money": _money, "amount": _amount, "plain": lambda value: _decimals(value, ".15g"),
 }  # fmt: skip
 
 
@@ -108,8 +113,8 @@ def format_value(value: float | None, unit: str = "number", currency: str = "") 
         The number; None and NaN are "not measured".
     unit
         "number"; "percent" for a share 0 to 1; "points" for a difference of shares; "p_value"; "months"; "days";
-        "money" (three digits: 4,350, 412 k); "amount" (money in full, for tables); "plain" (as it is, for years and
-        codes).
+        "times"; "money" (three digits: 4,350, 412 k); "amount" (money in full, for tables); "plain" (as it is, for
+        years and codes).
     currency
         Code put before "money" and "amount".
 
@@ -170,7 +175,7 @@ def format_interval(
     """
     ends = [e for e in (lower, upper) if e is not None and not math.isnan(e)]
     beside = value if value is not None and math.isfinite(value) else None
-    texts = [re.sub(r" (%|points|months?|days?)$", "", written_beside(e, unit, beside)).removeprefix("+") for e in ends]
+    texts = [re.sub(UNIT, "", written_beside(e, unit, beside)).removeprefix("+") for e in ends]
     return from_to(*texts) if len(texts) == 2 else ""
 
 

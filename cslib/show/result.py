@@ -59,6 +59,8 @@ class Result:
         Rows that are shown of a table without a chart; 0: its sentences alone, the table is kept.
     also
         Further tables that a report keeps with it; they are not shown.
+    terms
+        What names in the first column mean, in a line.
 
     Examples
     --------
@@ -84,6 +86,7 @@ class Result:
     shown: pd.DataFrame | None = field(default=None, repr=False)
     most: int = field(default=15, repr=False)
     also: tuple[Result, ...] = field(default=(), repr=False)
+    terms: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def alt(self) -> str:
@@ -127,7 +130,7 @@ class Result:
         display.table(
             seen, name=self.name, caption=self.caption, max_rows=self.most, data=self.table,
             formats={column: unit for column, unit in self.formats.items() if column in seen},
-            labels=_headings(seen, self.labels),
+            labels=_headings(seen, self.labels), terms=self.terms,
         )  # fmt: skip
         _say(filter(None, [self.how_to_read]), "how_to_read")
 

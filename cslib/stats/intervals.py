@@ -183,6 +183,52 @@ def margin_of_difference(high: ArrayLike, high_lower: ArrayLike, low: ArrayLike,
     return np.asarray(np.hypot(np.subtract(high, high_lower), np.subtract(low_upper, low)))
 
 
+def margin_of_picked(high: ArrayLike, high_lower: ArrayLike, low: ArrayLike, low_upper: ArrayLike, *, n: int) -> Floats:
+    """Give the same as :func:`margin_of_difference` of two estimates that were picked from n for lying apart.
+
+    Notes
+    -----
+    Bonferroni over all n (n − 1) / 2 pairs.
+
+    Examples
+    --------
+    >>> round(float(margin_of_picked(0.9, 0.86, 0.8, 0.83, n=3)), 3)
+    0.061
+    """
+    pairs = max(n * (n - 1) / 2, 1)
+    wider = ndtri(1 - SIGNIFICANT / 2 / pairs) / ndtri(1 - SIGNIFICANT / 2)
+    return np.asarray(wider * margin_of_difference(high, high_lower, low, low_upper))
+
+
+def like_the_lowest(estimates: ArrayLike, bounds: Interval) -> NDArray[np.bool_]:
+    """Tell which of several estimates are as low as the lowest, as far as can be told.
+
+    Parameters
+    ----------
+    estimates
+        Shape (k,), none missing.
+    bounds
+        Their intervals, same shape. Where one is not known, nothing is clear.
+
+    Returns
+    -------
+    ndarray of bool
+        The lowest; and each that is not above it by more than chance, whichever pair is looked at, and is nearer to it
+        than to the highest.
+
+    Examples
+    --------
+    >>> of = np.array([0.82, 1.02, 0.81])
+    >>> [like_the_lowest(of, Interval(of - half, of + half)).tolist() for half in (0.03, 0.005)]
+    [[True, False, True], [False, False, True]]
+    """
+    values = np.asarray(estimates, float)
+    least = int(np.argmin(values))
+    margin = margin_of_picked(values, bounds.lower, values[least], bounds.upper[least], n=len(values))
+    alike = ~(values - values[least] > margin) & (2 * values < values[least] + values.max())
+    return np.asarray(alike | (np.arange(len(values)) == least))
+
+
 def weighted_sum(weights: ArrayLike, estimates: ArrayLike, bounds: Interval) -> Interval:
     """Interval of a weighted sum of independent estimates, put together from their own.
 

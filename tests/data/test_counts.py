@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from cslib import load
 from cslib.data.calendar import PERIODS, last_complete, ordinal, period_ordinal, period_start
-from cslib.data.customers import exact_product, mrr_steps, product_of, segments
+from cslib.data.customers import TAKEN, exact_product, mrr_steps, product_of, segments
 from cslib.errors import DataError, ParameterError
+from cslib.surveys.answers import SMALL
 
 DAYS = st.dates(date(1995, 1, 1), date(2060, 12, 31))
 
@@ -110,6 +111,7 @@ def _customers(values):
     [
         (["x"], "plna", "segment_by is 'plna'.*Did you mean 'plan'"),
         (["All", "x"], "plan", "'All', which names the whole. Rename it"),
+        (["(small groups)", "x"], "plan", "'\\(small groups\\)', which names those that are too small"),
         ([str(i) for i in range(51)], "plan", "more than 50 values.*Choose a column with fewer"),
         (["x"], "customer_id", "segment_by is 'customer_id'"),
     ],
@@ -117,6 +119,10 @@ def _customers(values):
 def test_bad_segments_are_refused(values, segment_by, message):
     with pytest.raises(ParameterError, match=message):
         segments(_customers(values), segment_by)
+
+
+def test_the_name_of_merged_groups_is_taken():
+    assert {*TAKEN} == {"All", SMALL}
 
 
 def test_mrr_needs_subscriptions():

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cslib.data.kpi import HISTORY, Kpi, Setting, Target, by_id, history_rows, month_ends, of_margin
+from cslib.data.kpi import COMPLEMENTS, HISTORY, Kpi, Setting, Target, by_id, history_rows, month_ends, of_margin
 from cslib.errors import DataError
+from cslib.scorecard.catalogue import catalogue
 
 RATE = Kpi(
     id="rate", label="Rate", group="growth", unit="percent", direction="up", months=1, question="How many?",
@@ -41,6 +42,24 @@ def test_what_a_kpi_can_be():
 )
 def test_an_interval_is_judged_by_a_target(low, high, of_all, status):
     assert Target(0.4, np.inf).judge(low, high, of_all=of_all) == status
+
+
+def test_a_target_of_the_complement_is_one_of_the_kpi():
+    """At least 97 % stay is at most 3 % leave; between 95 and 99 % is between 1 and 5 %; its own goes first."""
+    stay, leave = (replace(RATE, id=f"customer_{name}_rate") for name in ("retention", "churn"))
+    leave = replace(leave, direction="down")
+    assert leave.target({"customer_retention_rate": 0.97}) == Target(-np.inf, 0.03)
+    assert stay.target({"customer_churn_rate": 0.03}) == Target(0.97, np.inf)
+    assert leave.target({"customer_retention_rate": [0.95, 0.99]}) == Target(0.01, 0.05)
+    assert leave.target({"customer_retention_rate": 0.97, "customer_churn_rate": 0.02}) == Target(-np.inf, 0.02)
+    with pytest.raises(DataError, match="customer_retention_rate is 97, but it is a share of 1"):
+        leave.target({"customer_retention_rate": 97})
+    assert RATE.target({"customer_retention_rate": 0.97}) is None
+
+
+def test_the_topics_name_the_complements():
+    turned = {name: kpi.twin for name, kpi in catalogue().items() if kpi.mirror}
+    assert turned | {twin: name for name, twin in turned.items()} == COMPLEMENTS
 
 
 def test_a_band_is_met_within_and_missed_outside():

@@ -316,20 +316,22 @@ def test_headings_and_numbers_are_never_cut_inside_a_word(
 
 
 DOTS = """dots => dots.map(dot => {
-  const [parts, left] = [dot.closest(".cs-parts"), dot.closest(".cs-card").querySelector(".cs-label")];
-  const begins = dot.parentElement.offsetTop > parts.offsetTop;
-  return [begins, dot.getBoundingClientRect().right <= left.getBoundingClientRect().left];
+  const parts = dot.closest(".cs-parts"), text = document.createRange();
+  text.selectNodeContents(parts.firstElementChild);
+  const begins = dot.parentElement.offsetTop > dot.parentElement.previousElementSibling.offsetTop;
+  return [begins, dot.getBoundingClientRect().right <= text.getBoundingClientRect().left + 0.5];
 })"""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [360, 1240])
-def test_no_dot_hangs_where_a_line_of_a_card_breaks(open_report: OpenReport, report: Path, width: int) -> None:
-    """Left of the card's text a dot is cut off: it is there where its part begins a line, and nowhere else."""
+def test_no_dot_hangs_where_a_line_breaks(open_report: OpenReport, report: Path, width: int) -> None:
+    """Left of the text of a card, or a header, a dot is cut off: where its part begins a line, and nowhere else."""
     with open_report(report, width=width) as opened:
         found = opened.page.locator(".cs-parts i").evaluate_all(DOTS)
         assert all(begins == cut for begins, cut in found)
         assert {begins for begins, _ in found} >= {width == 360}
+        assert opened.page.locator("header .cs-parts i").count()
 
 
 @pytest.mark.slow

@@ -145,11 +145,12 @@ def test_a_notebook_can_say_how_to_read_where_it_draws(html: str) -> None:
 
 @pytest.mark.slow
 def test_the_subtitle_is_automatic_or_the_notebooks_own(tmp_path: Path, html: str) -> None:
-    assert '<p class="subtitle" data-view="all">4,000 customers · observed until 30 June 2025</p>' in html
+    assert '<p class="subtitle" data-view="all"><span class="cs-parts"><span>4,000 customers</span>' in html
+    assert "</span><span><i> · </i>observed until 30 June 2025</span></span></p>" in html
     told = [*EVERYTHING[:4], ("code", 'd.note("**12,400** <orders>", kind="subtitle")'), ("md", "## End\n\nx")]
     run = reports.render(write(tmp_path / "n", "told", told), out=tmp_path / "out", parameters={})
     own = (tmp_path / "out" / "told.html").read_text(encoding="utf-8")
-    assert '<p class="subtitle" data-view="all">Observed until 30 June 2025 · 12,400 &lt;orders&gt;</p>' in own
+    assert "<span>Observed until 30 June 2025</span><span><i> · </i>12,400 &lt;orders&gt;</span></span></p>" in own
     assert own.count("12,400") == 1
     assert run.ok
 

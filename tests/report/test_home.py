@@ -48,7 +48,8 @@ def test_it_is_the_front_of_what_needs_attention(tmp_path: Path) -> None:
     put(tmp_path, "revenue", title="What recurs?", label="Revenue", answer="MRR grew.")
     page = text(tmp_path)
     assert "<h1>What needs attention first?</h1>" in page
-    assert "2 reports · data up to 30 June 2025" in page
+    made = "2 reports, made on 1 July 2025, 06:00 UTC"
+    assert f'<span class="cs-parts"><span>Data up to 30 June 2025</span><span><i> · </i>{made}</span>' in page
     assert 'class="cs-value">88.9' in page
     assert "missed</span><span><i> · </i>at least" in page
     assert '<strong>NRR is 88.9 %</strong>. <a href="revenue.html#kept"' in page
@@ -59,10 +60,9 @@ def test_it_is_the_front_of_what_needs_attention(tmp_path: Path) -> None:
     )
     assert listed in page
     assert page.count("1 of 6") == page.count("<h1>") == 1
-    assert "data up to 30 June 2025 · ran 1 July 2025" in page
     assert "As of" not in page
     put(tmp_path, "revenue", "20250701T070012-00000000", label="Revenue", as_of="2025-05-31")
-    assert text(tmp_path).count("As of 31 May 2025 · ran 1 July 2025") == 1
+    assert text(tmp_path).count("As of 31 May 2025</span><span><i> · </i>ran 1 July 2025") == 1
     assert [int(level) for level in re.findall(r"<h(\d)", page)] == [1, 2, 2, 3, 3]
 
 
@@ -180,8 +180,8 @@ def test_at_most_eight_headlines_and_three_sentences(tmp_path: Path) -> None:
     scorecard(tmp_path, "20250701T070012-00000000", cards=cards, attention=["Sentence 0."] * 3)
     assert "more in Scorecard" not in text(tmp_path)
     scorecard(tmp_path, "20250702T070012-00000000", attention=["Sentence 0."] * 3 + ["**CES is 2**, up. [Why?](x)"] * 2)
-    link = '<a href="scorecard.html#what-needs-attention">And in Scorecard: CES is 2; CES is 2</a>'
-    assert f"<p>{link}</p>" in text(tmp_path)
+    link = '<a href="scorecard.html#what-needs-attention">All in Scorecard</a>'
+    assert f"<p>Also: CES is 2; CES is 2. {link}</p>" in text(tmp_path)
 
 
 def test_a_card_of_the_report_is_told_in_short(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_the_segments_at_both_ends():
 
 
 def test_segments_that_cannot_be_told_from_the_lowest_stand_beside_it():
-    """Free is at 0.70, up to 0.73: Lite at 0.75, from 0.71, is within √(3² + 4²) = 5 points, and at 0.76, from 0.72, not."""
+    """Free is at 0.70, up to 0.73, Lite begins 0.04 lower: √(3² + 4²) = 5 points, of three pairs 5 · 2.394 / 1.96 = 6.1."""
 
     def names(lite, **more):
         rows = [("All", 0.9, 0.8, 1.0, 500), ("Pro", 1.1, 1.0, 1.2, 30), ("Lite", lite, lite - 0.04, lite + 0.04, 40)]
@@ -183,9 +183,10 @@ def test_segments_that_cannot_be_told_from_the_lowest_stand_beside_it():
         table = pd.DataFrame(rows, columns=columns).assign(month=MONTHS[2], **more)
         return Kept(table).alike_at_the_bottom["segment"].tolist()
 
-    assert names(0.7499) == ["Free", "Lite"]
-    assert names(0.7601) == ["Free"]
-    assert names(0.9, nrr_ci_lower=np.nan) == ["Free", "Lite", "Pro"]
+    assert names(0.7610) == ["Free", "Lite"]
+    assert names(0.7612) == ["Free"]
+    assert names(0.89, nrr_ci_lower=np.nan) == ["Free", "Lite"]
+    assert names(0.91, nrr_ci_lower=np.nan) == ["Free"]  # nearer to Pro
     assert names(0.9, n_opening=29) == []
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from cslib import load
 from cslib.data.contract import Fault
+from cslib.data.kpi import Target
 from cslib.errors import DataError
 from cslib.retention.revenue import revenue_levels, revenue_retention
 from cslib.revenue.headlines import Kept, Moves, held_by_year, largest_moves, recent_sales, shares_by_year, spread
@@ -89,6 +90,9 @@ def test_churn_that_was_never_recorded_is_held_against_no_target(sample):
     unknown = replace(sample, faults=[Fault("customers", "churned_on", "no churn", "warning", 1, "never recorded")])
     assert set(aims(unknown)) == {"nrr"}
     assert set(aims(sample)) == {"nrr", "customer_churn_rate"}
+    assert aims(replace(sample, targets={"customer_retention_rate": 0.97})) == {
+        "customer_churn_rate": Target(-np.inf, 0.03)
+    }
 
 
 def test_the_lowest_segments_are_named_together_where_they_cannot_be_told_apart():

@@ -77,6 +77,7 @@ def test_it_stands_in_the_catalogue_history_table_cards_and_targets(tmp_path):
     assert said.startswith("**Average customer age is 9.0 months, below its target of 12 months**")
     assert said.endswith("(scorecard#where-does-every-kpi-stand)")
     assert score.kpis.shown.set_index("KPI").loc["Average customer age, months", "Value"] == "9.0"
+    assert score.kpis.terms["Average customer age, months"] == card.means == "For how long have customers been here?"
 
 
 @pytest.mark.usefixtures("added")

@@ -10,12 +10,17 @@ from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
 from cslib.scorecard.scorecard import (
     COLUMNS,
+    SHORT,
     beside_segments,
+    change_of,
     compared,
     decided,
+    distinct,
     headlines,
     missed_by,
     scorecard,
+    shortfalls,
+    slipping,
     standing,
     told_by,
 )
@@ -129,6 +134,56 @@ def test_a_range_that_excludes_next_to_nothing_is_none(kpi, past, told):
 def test_the_trend_is_that_of_the_topic():
     assert beside_a_year(43.6, 6, YEAR_OF_30 | {"trend": "falling"})["trend"] == "falling"
     assert beside_a_year(43.6, 6, YEAR_OF_30)["trend"] == ""
+
+
+def changed(**more):
+    known = {"change": "", "trend": "", "limit_lower": np.nan, "tells": False, "judged_over": "", "direction": "up"}
+    band = {"target": np.nan, "target_upper": np.nan, "value": 0.08, "ci_lower": np.nan, "ci_upper": np.nan}
+    return change_of(pd.Series(known | band | more))
+
+
+@pytest.mark.parametrize(
+    ("row", "word"),
+    [
+        ({"change": "higher"}, "better"),
+        ({"change": "higher", "direction": "down"}, "worse"),
+        ({"change": "noise", "limit_lower": 1.0, "tells": True}, "as usual"),
+        ({"change": "noise", "limit_lower": 1.0}, "not clear"),
+        ({"change": "noise"}, "not clear"),
+        ({"change": "noise", "trend": "falling", "direction": "down"}, "better"),
+        ({"change": "lower", "trend": "rising"}, "worse"),
+        ({"judged_over": "12 months"}, "not clear"),
+        ({}, ""),
+        ({"change": "higher", "direction": "band", "target": 0.03, "target_upper": 0.06}, "worse"),
+        ({"change": "higher", "direction": "band", "target": 0.03, "target_upper": 0.09}, "better"),
+        ({"change": "higher", "direction": "band"}, "not clear"),
+    ],
+)
+def test_a_change_has_one_of_four_words(row, word):
+    assert changed(**row) == word
+
+
+@pytest.mark.parametrize(
+    ("values", "half", "found"),
+    [
+        ([0.7, 0.75, 0.72, 0.68], 0.04, (2, 0.75)),  # 0.07 is more than √2 · 0.04 = 0.057
+        ([0.7, 0.75, 0.72, 0.68], 0.05, None),  # and less than √2 · 0.05 = 0.071
+        ([0.7, 0.68, 0.75, 0.68], 0.04, None),  # once
+        ([0.76, 0.75, 0.72, 0.68], 0.04, (3, 0.76)),
+        ([0.68, 0.72, 0.75, 0.7], 0.01, None),
+        ([0.7, 0.75, 0.72, np.nan], 0.04, None),
+    ],
+)
+def test_what_becomes_worse_step_by_step_by_hand(values, half, found):
+    months = pd.date_range(end="2025-06-30", periods=len(values), freq="QE")
+    rows = history("csat", values, half=half).assign(until=months)
+    measured = Measured(rows, {"csat": ""}, {"csat": CATALOGUE["csat"]}, {})
+    table = scorecard(measured).assign(change="noise")
+    got = [(row.periods, row.since) for row in slipping(table, measured).itertuples()]
+    assert got == ([found] if found else [])
+    assert slipping(table.assign(change="lower"), measured).empty
+    assert slipping(table.assign(trend="falling"), measured).empty
+    assert slipping(table.assign(season="allowed for"), measured).empty
 
 
 def test_only_disjoint_periods_make_limits():
@@ -337,6 +392,50 @@ def test_what_needs_attention_is_ordered_by_hand():
     assert len(found.blind) == 1
 
 
+def kept(*, share=0.9, small=40):
+    """NRR of three segments that began with 1,000, 100 and 60 of MRR, and GRR: nobody in x pays more than before."""
+    begun, n = {"x": 1000.0, "y": 100.0, "few": 60.0}, {"x": 50, "y": small, "few": 29}
+    nrr, grr = {"x": 0.85, "y": 1.1, "few": 0.1}, {"x": 0.85, "y": 0.8, "few": 0.1}
+    rows = [history("nrr", [share], half=0.01), history("grr", [0.8], half=0.01)]
+    rows += [history("mrr", [sum(begun.values())], until="2024-06-30")]
+    for part in begun:
+        rows += [history(k, [v[part]], half=0.01, segment=part, n=n[part]) for k, v in (("nrr", nrr), ("grr", grr))]
+        rows += [history("mrr", [begun[part]], until="2024-06-30", segment=part)]
+    names = {name: CATALOGUE[name] for name in ("mrr", "nrr", "grr")}
+    return Measured(pd.concat(rows, ignore_index=True), {}, names, {"nrr": Target(0.95, INF)})
+
+
+def test_what_a_target_missed_costs_by_hand():
+    """0.05 of 1,160 are 58, 0.10 of 1,000 are 100; y is above, 29 customers tell nothing, nor does what may be chance."""
+    measured = kept()
+    table = scorecard(measured)
+    cells = compared(table, measured)
+    (row,) = shortfalls(table, cells, measured).itertuples()
+    assert (row.kpi, row.short, row.dearest, row.dearest_short) == ("nrr", pytest.approx(58), "x", pytest.approx(100))
+    assert row.dearest_flat
+    assert row.made_up
+    stand = standing(table, measured.kpis, cells, shortfalls(table, cells, measured))
+    (said,) = Wording(measured, {}).attention(stand).attention
+    assert ", below its target of 95 %, by 58.00 a month**." in said
+    assert (
+        " x alone is 100.00 a month short, part of which others make up, and none of its customers pays more than a year ago. ["
+        in said
+    )
+    reached = kept(share=0.96)
+    assert shortfalls(scorecard(reached), cells, reached).empty
+    assert shortfalls(table, cells.assign(verdict=""), measured)["dearest"].isna().all()
+    alone = shortfalls(table, cells.head(0), measured)
+    assert alone[["short", "dearest"]].isna().to_numpy().tolist() == [[False, True]]
+
+
+def test_what_is_missing_in_money_goes_first():
+    """However small its share: customer churn is missed by 100 %, NRR by 6 %."""
+    table = rows_of(customer_churn_rate=(0.04, 0.02), nrr=(0.9, 0.95)).assign(status="missed")
+    short = pd.DataFrame({"kpi": ["nrr"], "short": [58.0]}).reindex(columns=["kpi", *SHORT])
+    assert standing(table, CATALOGUE).attention["kpi"].tolist() == ["customer_churn_rate", "nrr"]
+    assert standing(table, CATALOGUE, None, short).attention["kpi"].tolist() == ["nrr", "customer_churn_rate"]
+
+
 def test_what_is_not_set_up_is_never_met():
     """Time to first use says nothing of a target of the feature that brings value."""
     unset = {"time_to_value": replace(CATALOGUE["time_to_value"], unset="name a feature")}
@@ -418,6 +517,25 @@ def test_segments_are_held_against_the_others_by_hand():
     assert parted(("x", 25, 6, 50), ("y", 48, np.inf, 50))["verdict"].tolist() == ["", ""]
 
 
+def test_two_segments_are_one_comparison_by_hand():
+    """25 and 48, each ± 6: z = 23 / √72 · 1.96 = 5.3, beside the three of CSAT above: of four p, the smallest times 4."""
+    scored = {"nps": {"x": 25, "y": 48}, "csat": {"x": 0.25, "y": 0.48, "z": 0.40}}
+    rows = []
+    for (kpi, own), half in zip(scored.items(), (6, 0.06), strict=True):
+        rows += [history(kpi, [np.mean([*own.values()])], half=half)]
+        rows += [history(kpi, [v], half=half, segment=s).assign(n=50) for s, v in own.items()]
+    measured = Measured(pd.concat(rows, ignore_index=True), {}, {k: CATALOGUE[k] for k in scored}, {})
+    cells = compared(scorecard(measured), measured).set_index(["kpi", "segment"])
+    z = {"pair": 23 / np.sqrt(72), "x": 19 / np.sqrt(54), "y": 15.5 / np.sqrt(54), "z": 3.5 / np.sqrt(54)}
+    p = {name: 2 * norm.sf(apart * norm.ppf(0.975)) for name, apart in z.items()}
+    assert cells.loc["nps", "p_adjusted"].tolist() == pytest.approx([4 * p["pair"]] * 2, rel=1e-6)
+    assert cells.loc["csat", "p_adjusted"].tolist() == pytest.approx([2 * p["x"], 4 / 3 * p["y"], p["z"]], rel=1e-6)
+    assert cells.loc["nps", "verdict"].tolist() == ["below", "above"]
+    once = distinct(cells.reset_index())
+    assert once[["kpi", "segment"]].to_numpy().tolist() == [["nps", "x"], *(["csat", s] for s in "xyz")]
+    assert "by more than chance: 3 of 4 comparisons do." in Wording(measured, {}).verdicts(once)
+
+
 def test_what_is_no_mean_is_held_against_all_by_hand():
     """Of 40 in all, 25 and 48 could not be: z = 15 / √(5² + 6²) · 1.96 and 8 / √(5² + 6²) · 1.96."""
     table = parted(("x", 25, 6, 50), ("y", 48, 6, 50), whole=40.0)
@@ -452,7 +570,7 @@ def test_segments_are_held_against_12_months_where_these_are_known():
     assert table["value"].tolist() == [50.0, 0.5]
     shown = Wording(measured, {}).segments(beside, cells, ["x", "y"])
     assert shown.to_numpy().tolist() == [
-        ["NPS, 12 months", "36.5", "↓ 25.0", "48.0"], ["Customer churn a month, 12 months", "4.0 %", "↓ 2.0 %", "↑ 6.0 %"],
+        ["Net promoter score (NPS), 12 months", "36.5", "↓ 25.0", "48.0"], ["Customer churn a month, 12 months", "4.0 %", "↓ 2.0 %", "↑ 6.0 %"],
     ]  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """The study of all KPIs: on the sample, and on odd data."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -7,6 +9,7 @@ import cslib as cs
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.sample.world import TRUTH
 from cslib.scorecard.catalogue import catalogue
+from cslib.scorecard.terms import TERMS
 from cslib.show import display
 from cslib.show.formats import LINK
 
@@ -75,8 +78,8 @@ def test_findings_are_questions_in_the_order_of_the_report():
 @pytest.mark.slow
 def test_five_lines_are_enough(by_plan):
     assert by_plan.table.set_index("kpi").loc["nrr", "status"] == "missed"
-    assert by_plan.kpis.shown["KPI"].tolist()[0] == "MRR"
-    assert "2 of 6 targets are missed: Customer churn over 12 months and NRR over 12 months" in by_plan.answer.text
+    assert by_plan.kpis.shown["KPI"].tolist()[0] == "Monthly recurring revenue (MRR)"
+    assert "2 of 6 targets are missed: net revenue retention and customer churn, over 12 months" in by_plan.answer.text
     with pytest.raises(ParameterError, match="kpis is a table"):
         by_plan.kpis.plot()
 
@@ -116,13 +119,26 @@ def test_eight_cards_head_the_report_in_four_short_lines(by_plan, shown):
 
 
 @pytest.mark.slow
+def test_every_abbreviation_is_explained_beside_it(by_plan):
+    """Every name says what it means, in the table and on each card, and begins with a plain word."""
+    result = by_plan.kpis
+    names = [*result.shown["KPI"]]
+    assert [*result.terms] == names
+    assert result.terms["Customer effort score (CES)"].endswith("from 1 (easy) to 10 (hard).")
+    assert all(re.match(r"[A-Z][a-z]|NPS response rate", name) for name in [*names, *by_plan.segments.shown["KPI"]])
+    assert all(card.means for card in by_plan.answer.cards)
+    assert {*TERMS} <= {*catalogue()}
+
+
+@pytest.mark.slow
 def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
     parts = shown(by_plan.answer, *by_plan.results())
     said = [part["text"] for part in parts if part["kind"] == "attention"]
     assert len(said) == 5
     assert all(LINK.search(text).end() == len(text) for text in said)
-    assert "Customer churn is 3.9 % a month over 12 months" in said[0]
-    assert "NRR over 12 months" in said[1]
+    assert "(NRR) over 12 months is 88.9 % (84.0 to 93.6), below its target of 95 %, by USD 28.1 k a month**" in said[0]
+    assert "Enterprise alone is USD 32.9 k a month short, part of which others make up, and none of its" in said[0]
+    assert "Customer churn is 3.9 % a month over 12 months" in said[1]
 
 
 @pytest.mark.slow

@@ -48,6 +48,7 @@ def wording(repeats=None, **more):
 
 
 say = wording()
+NONE = pd.DataFrame(columns=[*COLUMNS, "periods", "since"])
 
 
 def attention(rows):
@@ -75,11 +76,11 @@ SOLD = "[What do existing customers buy?](revenue#what-do-existing-customers-buy
 
 def test_attention_in_order_each_with_its_link():
     assert attention(table(BETTER, UNCLEAR, CALM, WORSE, MISSED)) == [
-        "**NRR over 12 months is 88.9 % (85.0 to 94.0), below its target of 95 %**; a year ago it was 88.0 %. "
+        "**Net revenue retention (NRR) over 12 months is 88.9 % (85.0 to 94.0), below its target of 95 %**; a year ago it was 88.0 %. "
         "[What do we keep?](revenue#what-do-we-keep)",
         "**Customer churn is 6.0 %, above its usual 1.0 to 4.0**; a month earlier it was 2.0 %. "
         "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)",
-        "**NPS is 43.6 (37.7 to 49.0)**, too close to its target of at least 40 to call. "
+        "**Net promoter score (NPS) is 43.6 (37.7 to 49.0)**, too close to its target of at least 40 to call. "
         "[Who is happy, and who isn't?](nps_segmentation#who-is-happy-and-who-isn-t)",
         f"**Cross-sell rate is 13.0 %, clearly up from 10.0 % a year ago**. {SOLD}",
     ]
@@ -109,16 +110,18 @@ def test_nothing_to_say_is_said():
 def test_a_missed_target_that_got_worse_says_both():
     fell = {**MISSED, "change": "lower"}
     assert attention(table(fell))[0].startswith(
-        "**NRR over 12 months is 88.9 % (85.0 to 94.0), below its target of 95 %**; it is clearly down from 88.0 % a year ago."
+        "**Net revenue retention (NRR) over 12 months is 88.9 % (85.0 to 94.0), below its target of 95 %**; it is clearly down from 88.0 % a year ago."
     )
 
 
 def test_a_band_is_left_on_either_side_and_what_has_no_interval_cannot_be_told():
     band = row("crc_share_of_margin", 0.08, target=0.03, target_upper=0.06, status="missed")
-    assert attention(table(band))[0].startswith("**CRC as share of margin is 8.0 %, outside its target of 3 to 6 %**.")
+    assert attention(table(band))[0].startswith(
+        "**Retention cost (CRC) as share of margin is 8.0 %, outside its target of 3 to 6 %**."
+    )
     few = row("ltv", 90.0, target=100.0, status="not clear")
     assert attention(table(few))[0].startswith(
-        "**LTV is 90**; whether it meets its target of at least 100 cannot be told."
+        "**Lifetime value (LTV) is 90**; whether it meets its target of at least 100 cannot be told."
     )
 
 
@@ -156,7 +159,7 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
         "June alone, at 3.1 %, is too close to call. "
         "[How many leave in a month?](churn_survival#how-many-leave-in-a-month)"
     )
-    assert answered(table(entry)).text.startswith("**The one target is missed: Customer churn over 12 months**.")
+    assert answered(table(entry)).text.startswith("**The one target is missed: customer churn over 12 months**.")
     made = card(entry)
     assert (made.value, made.status, made.target) == (0.039, "missed", "at most 3 %")
     assert (made.ci_lower, made.ci_upper, made.n) == (0.037, 0.042, 20_000)
@@ -207,8 +210,9 @@ def test_what_lies_in_a_range_that_tells_nothing_is_not_called_usual():
 def test_a_clear_trend_is_said_though_it_is_part_of_the_usual_range():
     entry = CHURN | YEAR_MISSED | {"status": "missed", "trend": "falling"}
     assert "above its target of 3 %**, and falling; June alone" in attention(table(entry))[0]
-    assert say.kpis(table(entry))["Change"].tolist() == ["falling", "as usual"]
-    assert say.kpis(table(entry | {"change": "higher"}))["Change"].tolist() == ["falling", "above usual"]
+    entry |= {"tells": True}
+    assert say.kpis(table(entry))["Change"].tolist() == ["better", "as usual"]
+    assert say.kpis(table(entry | {"change": "higher"}))["Change"].tolist() == ["better", "worse"]
 
 
 SILENT = {"value": np.nan, "ci_lower": np.nan, "ci_upper": np.nan, "n": 0, "change": "", "status_alone": ""}
@@ -218,14 +222,16 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year():
     entry = ASKED | SILENT | {"of_all_12m": np.nan}
     (said,) = attention(table(entry))
     assert said.startswith(
-        "**NPS is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; "
+        "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; "
         "April to June 2025 alone is not measured. "
     )
     made = card(entry)
     assert (made.value, made.status, made.n) == (37.4, "not clear", 1563)
     assert made.detail == "last 12 months\nLast 3 months: not measured"
     shown = say.kpis(table(entry))
-    assert shown[["KPI", "Value", "Status"]].to_numpy().tolist() == [["NPS, 12 months", "37.4", "not clear"]]
+    assert shown[["KPI", "Value", "Status"]].to_numpy().tolist() == [
+        ["Net promoter score (NPS), 12 months", "37.4", "not clear"]
+    ]
     assert notes(table(entry)) == ()
     assert "0 are" not in answered(table(entry)).text
     undated = CHURN | YEAR_MISSED | SILENT | {"status": "missed", "until": pd.NaT}
@@ -238,14 +244,14 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year():
 def test_a_score_names_those_who_did_not_answer():
     (said,) = attention(table(ASKED))
     assert said == (
-        "**NPS is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; so is April to June "
+        "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; so is April to June "
         "2025 alone, at 43.6; weighted to everyone asked, it is about 32. "
         "[Who did not answer?](nps_segmentation#who-did-not-answer)"
     )
     good = ASKED | {"value_12m": 45.0, "ci_lower_12m": 41.0, "ci_upper_12m": 49.0}  # by those who answered
     assert "**, with a target of at least 40; April to June 2025 alone, at 43.6, is too" in attention(table(good))[0]
     made = card(ASKED)
-    assert (made.label, made.value, made.n, made.noun) == ("NPS", 37.4, 1563, "answer")
+    assert (made.label, made.value, made.n, made.noun) == ("Net promoter score (NPS)", 37.4, 1563, "answer")
     assert made.detail == "last 12 months\nLast 3 months: 43.6\nweighted to everyone: 32"
     share = {"kpi": "csat", "unit": "percent", "value_12m": 0.71, "of_all_12m": 0.684}
     assert card(ASKED | share).detail.endswith("weighted to everyone: 68 %")
@@ -258,24 +264,33 @@ UNSET = row("time_to_value", 1.0, target=21.0, status="not set up: name a featur
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([MISSED], "**The one target is missed: NRR over 12 months**. No change can be judged yet."),
-        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: NRR over 12 months**. 1 is too close to call (NPS). 1 KPI is clearly worse than usual."),
-        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: NRR over 12 months**. 1 is met, 1 is too close to call (NPS) and 1 cannot be judged (Time to first use). No KPI is clearly worse than usual."),
+        ([MISSED], "**The one target is missed: net revenue retention over 12 months**. No change can be judged yet."),
+        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: net revenue retention over 12 months**. 1 is too close to call (net promoter score). 1 KPI is clearly worse than usual."),
+        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: net revenue retention over 12 months**. 1 is met, 1 is too close to call (net promoter score) and 1 cannot be judged (time to first use). No KPI is clearly worse than usual."),
         ([UNCLEAR, CALM], "**The one target is too close to call**. No KPI is clearly worse than usual."),
         ([ONE_MET], "**The one target is met**. No change can be judged yet."),
         ([ONE_MET, row("nps", 45.0, target=40.0, status="met")], "**Both targets are met**. No change can be judged yet."),
         ([CALM, WORSE], "No targets are set. **1 KPI is clearly worse than usual**."),
-        ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: CSAT and NRR over 12 months**. No change can be judged yet."),
-        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is met and 1 is too close to call (NPS). No KPI is clearly worse than usual."),
+        ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: customer satisfaction and net revenue retention over 12 months**. No change can be judged yet."),
+        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is met and 1 is too close to call (net promoter score). No KPI is clearly worse than usual."),
     ],
 )  # fmt: skip
 def test_the_answer(rows, words):
     assert answered(table(*rows)).text == words
 
 
+def test_what_is_missed_over_a_year_says_so_once():
+    entries = table(MISSED, CHURN | YEAR_MISSED | {"status": "missed"})
+    said = "**2 of 2 targets are missed: customer churn and net revenue retention, over 12 months**."
+    assert answered(entries).text.startswith(said)
+
+
 def test_a_target_of_what_is_not_measured_is_not_forgotten():
     rows = table(CALM, row("nps", target=40.0, status="not measured: needs surveys"), row("ces"))
-    assert answered(rows).text == "NPS has a target that cannot be judged. No KPI is clearly worse than usual."
+    assert (
+        answered(rows).text
+        == "Net promoter score has a target that cannot be judged. No KPI is clearly worse than usual."
+    )
     assert notes(rows) == ("Not measured: NPS – needs surveys.", "Not measured: CES – needs x.")
 
 
@@ -292,7 +307,7 @@ def test_where_nothing_can_be_compared_nothing_is_said_to_be_as_usual():
 def test_what_is_not_set_up_meets_no_target():
     rows = table(ONE_MET, UNSET)
     assert answered(rows).text == (
-        "**None of 2 targets is missed**. 1 is met and 1 cannot be judged (Time to first use). No change can be judged yet."
+        "**None of 2 targets is missed**. 1 is met and 1 cannot be judged (time to first use). No change can be judged yet."
     )
     assert notes(rows) == ("Time to first use has no verdict yet: name a feature.",)
     assert say.kpis(rows)[["Target", "Status"]].to_numpy().tolist() == [["≥ 80 %", "met"], ["≤ 21", "not set up"]]
@@ -320,7 +335,13 @@ def card(entry, currency=""):
 
 def test_a_card_names_its_target_period_and_past_in_short_lines():
     made = card({**MISSED, "period": "12 months to June 2025", "change": "noise"})
-    assert (made.kpi, made.label, made.value, made.n) == ("nrr", "NRR over 12 months", 0.889, 200)
+    assert (made.kpi, made.label, made.value, made.n) == (
+        "nrr",
+        "Net revenue retention (NRR)",
+        0.889,
+        200,
+    )
+    assert made.means.startswith("What the customers of a year ago pay today")
     assert (made.status, made.target) == ("missed", "at least 95 %")
     assert made.detail == "12 months to June 2025\nup from 88.0 % a year ago"
 
@@ -406,19 +427,34 @@ def test_what_another_kpi_tells_is_said_once():
     mirror = row("customer_retention_rate", 0.94)
     forms = [row(f"ltv_formula_{form}", 900.0, ci_lower=800.0, ci_upper=990.0) for form in "bc"]
     rows = table(WORSE, mirror, *forms)
-    assert wording(told_by(rows, CATALOGUE)).kpis(rows)["KPI"].tolist() == ["Customer churn", "LTV (formula B)"]
+    assert wording(told_by(rows, CATALOGUE)).kpis(rows)["KPI"].tolist() == [
+        "Customer churn",
+        "Lifetime value (LTV), formula B",
+    ]
     assert notes(rows) == (
         "Not shown twice: Customer retention is 100 % minus Customer churn; LTV (formula C) is the same as LTV (formula B).",
     )
 
 
 def test_the_table_says_each_thing_once_in_its_unit():
-    arpa = row("arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, limit_lower=300.0, change="noise")
+    arpa = row(
+        "arpa", 372.8, ci_lower=354.6, ci_upper=391.1, previous=369.4, limit_lower=300.0, change="noise", tells=True
+    )
     shown = say.kpis(table(arpa, MISSED, row("ces"), BETTER))
     assert shown.to_numpy().tolist() == [
-        ["ARPA", "373", "", "", "355 to 391", "369", "", "up as usual", "Growth"],
-        ["NRR over 12 months", "88.9 %", "≥ 95 %", "missed", "85.0 to 94.0", "", "88.0", "not judged", "Retention"],
-        ["Cross-sell rate", "13.0 %", "", "", "", "", "10.0", "up", "Growth"],
+        ["Average revenue per account (ARPA)", "373", "", "", "355 to 391", "369", "", "as usual", "Growth"],
+        [
+            "Net revenue retention (NRR) over 12 months",
+            "88.9 %",
+            "≥ 95 %",
+            "missed",
+            "85.0 to 94.0",
+            "",
+            "88.0",
+            "",
+            "Retention",
+        ],
+        ["Cross-sell rate", "13.0 %", "", "", "", "", "10.0", "better", "Growth"],
     ]
     assert list(shown) == [
         "KPI",
@@ -436,19 +472,35 @@ def test_the_table_says_each_thing_once_in_its_unit():
     assert wording(currency="EUR").caption(table(MISSED)) == "KPIs"
 
 
+def test_how_many_times_has_a_sign_and_an_interval_as_precise_as_the_value():
+    entry = row("ltv_to_cac", 9.456, ci_lower=8.58, ci_upper=10.44, previous=8.7285, target=3.0, status="met")
+    shown = say.kpis(table(entry))[["KPI", "Value", "Target", "95 % interval", "Before"]]
+    assert shown.to_numpy().tolist() == [
+        ["Lifetime value per cost to win (LTV:CAC)", "9.5 ×", "≥ 3 ×", "8.6 to 10.4", "8.7"]
+    ]
+    made = card(entry)
+    assert (made.unit, made.target) == ("times", "at least 3 ×")
+    cells = pd.DataFrame({"kpi": "ltv_to_cac", "segment": ["x"], "value": [11.24], "verdict": ["above"]})
+    assert say.segments(table(entry), cells, ["x"]).to_numpy().tolist()[0][1:] == ["9.5 ×", "↑ 11.2 ×"]
+
+
 def test_segments_side_by_side():
     cells = [("nrr", "x", 0.9, "above"), ("nrr", "y", None, ""), ("mrr", "x", 10.0, ""), ("mrr", "y", 12_345.0, "")]
     cells = pd.DataFrame(cells, columns=["kpi", "segment", "value", "verdict"])
     shown = say.segments(table(CALM, MISSED), cells, ["y", "x"])
     assert list(shown) == ["KPI", "All", "y", "x"]
     assert shown.to_numpy().tolist() == [
-        ["MRR", "1,000", "12.3 k", "10"],
-        ["NRR over 12 months", "88.9 %", "–", "↑ 90.0 %"],
+        ["Monthly recurring revenue (MRR)", "1,000", "12.3 k", "10"],
+        ["Net revenue retention (NRR) over 12 months", "88.9 %", "–", "↑ 90.0 %"],
     ]
-    assert list(wording({"nrr": "grr"}).segments(table(CALM, MISSED), cells, ["x"])["KPI"]) == ["MRR"]
+    assert list(wording({"nrr": "grr"}).segments(table(CALM, MISSED), cells, ["x"])["KPI"]) == [
+        "Monthly recurring revenue (MRR)"
+    ]
     asked = table({**CALM, "kpi": "nps", "label": "NPS", "unit": "number", "value": 43.6})
     own = cells.assign(kpi="nps", value=[40.0, -3.25, 30.0, 40.0], segment=["x", "y", "z", "u"])
-    assert say.segments(asked, own, ["x", "y"]).to_numpy().tolist() == [["NPS", "43.6", "↑ 40.0", "−3.2"]]
+    assert say.segments(asked, own, ["x", "y"]).to_numpy().tolist() == [
+        ["Net promoter score (NPS)", "43.6", "↑ 40.0", "−3.2"]
+    ]
     counted = say.verdicts(cells.assign(p_adjusted=[0.01, np.nan, 0.4, 0.5]))
     assert "by more than chance: 1 of 3 comparisons does." in counted
     assert "None does" in say.verdicts(cells.assign(p_adjusted=1.0, verdict=""))
@@ -471,13 +523,17 @@ def test_what_needs_attention_names_the_segment_that_stands_worst():
 
 
 def test_segments_that_cannot_be_told_apart_are_both_named_as_worst():
-    """0.81 ± 0.03 and 0.82 ± 0.03 are 0.01 apart, less than √2 · 0.03; ± 0.005 is more than enough to tell them."""
+    """0.81 ± 0.03 and 0.82 ± 0.03 are 0.01 apart, less than √2 · 0.03; ± 0.005 is enough to tell them, three pairs or not."""
     cells = pd.DataFrame({"kpi": "nrr", "segment": ["x", "y", "z"], "value": [0.82, 1.02, 0.81], "n": 200})
     cells = cells.assign(verdict=["below", "above", "below"], p_adjusted=0.01, judged_over="")
     for half, said in ((0.03, " Lowest are z (81.0 %) and x (82.0 %). ["), (0.005, " Lowest is z: 81.0 %. [")):
         own = cells.assign(ci_lower=cells["value"] - half, ci_upper=cells["value"] + half)
         (text,) = say.attention(standing(table(MISSED), CATALOGUE, own)).attention
         assert said in text
+    many = pd.concat([own, own.tail(2).assign(segment=["u", "v"])]).assign(ci_lower=0.7, ci_upper=1.1)
+    many = many.assign(value=[0.82, 1.02, 0.81, 0.83, 0.84])
+    (text,) = say.attention(standing(table(MISSED), CATALOGUE, many)).attention
+    assert " Lowest is z: 81.0 %; 3 others cannot be told from it. [" in text
     unsure = own.assign(verdict="", ci_lower=own["value"] - 0.03, ci_upper=own["value"] + 0.03)
     (text,) = say.attention(standing(table(MISSED), CATALOGUE, unsure)).attention
     assert " Lowest are z (81.0 %) and x (82.0 %), which may be chance. [" in text
@@ -501,9 +557,23 @@ def test_what_may_be_the_season_is_said_where_the_change_is():
     assert answered(table(young)).text.endswith("**1 KPI is clearly worse than usual, which may be the season**.")
     assert card(young).detail.endswith(f"above its usual 1.0 to 4.0; {unsure}")
     assert unsure not in card({**young, "change": "noise"}).detail
-    assert say.kpis(table(young))["Change"].tolist() == ["above usual, season?"]
+    assert say.kpis(table(young))["Change"].tolist() == ["worse"]
+    (_, said) = say.changes(table(young, CALM), NONE)
+    assert said == "With less than two years of data, the change of Customer churn may be the season."
+    assert len(say.changes(table({**young, "change": "noise"}), NONE)) == 1
+
+
+def test_what_becomes_worse_step_by_step_is_said_and_not_called_a_finding():
+    fell = pd.DataFrame([row("csat", 0.6853, periods=2, since=0.7541, months=3)])
+    rose = pd.DataFrame([row("customer_churn_rate", 0.05, periods=3, since=0.03)])
+    assert say.changes(table(CALM), fell)[1] == (
+        "Customer satisfaction (CSAT) fell 2 quarters in a row, from 75.4 to 68.5 %. That may still be chance: look at the next quarter."
+    )
+    assert say.changes(table(CALM), rose)[1].startswith("Customer churn rose 3 months in a row, from 3.0 to 5.0 %.")
 
 
 def test_a_change_against_the_year_before_is_said_as_such():
     fell = row("nps", 20.0, change="lower", season="allowed for", previous=22.0, year_before=30.0)
-    assert attention(table(fell))[0].startswith("**NPS is 20, clearly down from 30 a year ago**. [Who is happy")
+    assert attention(table(fell))[0].startswith(
+        "**Net promoter score (NPS) is 20, clearly down from 30 a year ago**. [Who is happy"
+    )

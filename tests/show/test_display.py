@@ -112,6 +112,7 @@ WORDS = {"name": "x", "title": "It falls", "subtitle": "share", "alt": "A line f
         (1, "days", "1 day"),
         (17.5, "days", "18 days"),
         (2.54, "days", "2.5 days"),
+        *[(9.456, "times", "9.5 ×"), (142.3, "times", "142 ×")],
     ],
 )
 def test_values_are_never_more_precise_than_needed(value: float | None, unit: str, text: str) -> None:
@@ -210,6 +211,15 @@ def test_a_status_of_a_longer_time_keeps_its_sign(show: Show) -> None:
     html = body(show(display.table, shown, name="t", caption="T", formats={"status": "status"})).replace("\xa0", " ")
     assert '<span class="cs-status cs-bad">✗ missed over 12 months</span>' in html
     assert "<td>not set up</td>" in html
+
+
+def test_a_name_says_what_it_means_to_pointer_and_keyboard(show: Show) -> None:
+    told = '<abbr class="cs-term" tabindex="0" title="Share &lt; 1.">NRR</abbr>'
+    card = display.Card("NRR", 0.8, "percent", means="Share < 1.")
+    assert f'<div class="cs-label">{told}</div>' in body(show(display.cards, card))
+    frame = pd.DataFrame({"KPI": ["NRR", "Churn"], "Like": ["NRR", "Churn"]})
+    html = body(show(display.table, frame, name="t", caption="c", terms={"NRR": "Share < 1."}))
+    assert f"<tr><td>{told}</td><td>NRR</td></tr><tr><td>Churn</td>" in html
 
 
 def test_interval_and_n_of_a_card_share_a_line(show: Show) -> None:
@@ -504,7 +514,7 @@ def test_a_data_check_has_a_day_or_none(day: object) -> None:
 def test_one_row_is_one_row(show: Show) -> None:
     table = {"table": "customers", "rows": 1, "first": None, "last": None, "set_aside": 1}
     html = body(show(display.data_check, {**CHECK, "tables": [table]}))
-    assert ">customers 1 row ·" in html
+    assert "<span>customers 1 row</span><span><i> · </i>" in html
     assert ">customers: 1 row set aside</li>" in html
     assert "<li" not in body(show(display.data_check, {**CHECK, "tables": [{**table, "set_aside": 0}]}))
 

@@ -18,6 +18,7 @@ from cslib.stats.intervals import (
     compare_means,
     grown_of_sums,
     holm,
+    like_the_lowest,
     log_rank,
     newcombe,
     product_limit,
@@ -42,6 +43,31 @@ def test_wilson_published(x, n, lower, upper):
     interval = wilson(x, n)
     assert float(interval.lower) == pytest.approx(lower, abs=5e-5)
     assert float(interval.upper) == pytest.approx(upper, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("estimates", "half", "alike"),
+    [
+        ([0.9, 0.6, 0.664], 0.037, "010"),  # √2 · 0.037 · 2.394 / 1.96 = 0.0639
+        ([0.9, 0.6, 0.663], 0.037, "011"),
+        ([0.9, 0.6, 0.76], 0.5, "010"),  # nearer to the highest
+        ([0.9, 0.6, 0.7], np.nan, "011"),  # nothing is clear
+        ([0.6, 0.6], 0.1, "10"),
+        ([0.6], 0.1, "1"),
+    ],
+)
+def test_what_is_as_low_as_the_lowest_by_hand(estimates, half, alike):
+    of = np.array(estimates)
+    assert like_the_lowest(of, Interval(of - half, of + half)).tolist() == [sign == "1" for sign in alike]
+
+
+@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(0.01, 0.5)), min_size=1, max_size=8, unique_by=lambda e: e[0]))
+def test_what_is_as_low_does_not_depend_on_the_order(parts):
+    value, half = np.array(parts).T
+    alike = like_the_lowest(value, Interval(value - half, value + half))
+    assert alike[np.argmin(value)]
+    back = like_the_lowest(value[::-1], Interval((value - half)[::-1], (value + half)[::-1]))[::-1]
+    assert alike.tolist() == back.tolist()
 
 
 def test_few_are_as_many_wherever_they_are_told():
