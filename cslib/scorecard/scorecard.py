@@ -303,12 +303,12 @@ def slipping(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Rows of the table, with ``periods`` (two or more, each worse than the one before it) and ``since`` (the value
-        before these). Without what has a season, or grows.
+        before these). Without what grows, or is held against the same time of earlier years only.
 
     Notes
     -----
-    The value before these is chosen by looking, so that the difference is no finding: of 20 KPIs of six quarters that
-    nothing moves, 3 % each are here.
+    The value before these is chosen by looking, so that the difference is no finding: simulated with twelve periods of
+    nothing but chance, 2 % of KPIs are here.
     """
     calm = table[(table["change"] == "noise") & (table["trend"] == "") & (table["season"] != ALLOWED)]
     found = []
