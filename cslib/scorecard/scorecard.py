@@ -446,7 +446,9 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     kpis = {name: kpi for name, kpi in measured.kpis.items() if kpi.weight == "mrr" and kpi.months == YEAR}
     rows = table[table["kpi"].isin(kpis) & (table["status"] == "missed")]
     below = cells[cells["kpi"].isin(rows["kpi"]) & (cells["verdict"] == "below")]
-    each = pd.concat([rows.assign(segment=WHOLE), below])[["kpi", "segment", "value", "n"]]
+    columns = ["kpi", "segment", "value", "n"]
+    own = [part[columns] for part in (rows.assign(segment=WHOLE), below) if len(part)]
+    each = pd.concat(own or [rows.reindex(columns=columns)], ignore_index=True)
     targets = {str(row.kpi): aimed(row) for row in rows.itertuples()}
     gaps = [max(targets[k].low - v, v - targets[k].high) for k, v in zip(each["kpi"], each["value"], strict=True)]
     each["short"] = np.array(gaps, float) * np.array(_weights(each, measured), float)
