@@ -303,12 +303,12 @@ def slipping(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Rows of the table, with ``periods`` (two or more, each worse than the one before it) and ``since`` (the value
-        before these). Without what has a season, or grows.
+        before these). Without what grows, or is held against the same time of earlier years only.
 
     Notes
     -----
-    The value before these is chosen by looking, so that the difference is no finding: of 20 KPIs of six quarters that
-    nothing moves, 3 % each are here.
+    The value before these is chosen by looking, so that the difference is no finding: simulated with twelve periods of
+    nothing but chance, 2 % of KPIs are here.
     """
     calm = table[(table["change"] == "noise") & (table["trend"] == "") & (table["season"] != ALLOWED)]
     found = []
@@ -446,7 +446,9 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     kpis = {name: kpi for name, kpi in measured.kpis.items() if kpi.weight == "mrr" and kpi.months == YEAR}
     rows = table[table["kpi"].isin(kpis) & (table["status"] == "missed")]
     below = cells[cells["kpi"].isin(rows["kpi"]) & (cells["verdict"] == "below")]
-    each = pd.concat([rows.assign(segment=WHOLE), below])[["kpi", "segment", "value", "n"]]
+    columns = ["kpi", "segment", "value", "n"]
+    own = [part[columns] for part in (rows.assign(segment=WHOLE), below) if len(part)]
+    each = pd.concat(own or [rows.reindex(columns=columns)], ignore_index=True)
     targets = {str(row.kpi): aimed(row) for row in rows.itertuples()}
     gaps = [max(targets[k].low - v, v - targets[k].high) for k, v in zip(each["kpi"], each["value"], strict=True)]
     each["short"] = np.array(gaps, float) * np.array(_weights(each, measured), float)

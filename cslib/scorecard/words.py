@@ -337,8 +337,7 @@ class Wording:
         table
             As from ``scorecard.scorecard.scorecard``.
         """
-        rows: list[Row] = list(table.itertuples())
-        labels = {row.kpi: row.label for row in rows}
+        rows, labels = self._named(table), dict(zip(table["kpi"], table["label"], strict=True))
         own = self.measured.kpis
         pairs = [(own[name].mirror or own[other].mirror, name, other) for name, other in self.repeats.items()]
         forms = [name for name, other in self.repeats.items() if own[name].form and own[name].twin == other]
@@ -358,7 +357,7 @@ class Wording:
         for row in rows:
             if row.kpi not in known:
                 missing.setdefault(row.status.removeprefix("not measured: ").rstrip("."), []).append(row.label)
-        absent = [f"Not measured: {', '.join(own)} – {reason}." for reason, own in missing.items()]
+        absent = [f"Not measured: {'; '.join(own)} – {reason}." for reason, own in missing.items()]
         return (*([f"Not shown twice: {'; '.join(same)}."] if same else []), *unset, *absent)
 
     def all_margin(self, labels: Sequence[str]) -> tuple[str, ...]:

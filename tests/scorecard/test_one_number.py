@@ -100,7 +100,7 @@ def test_twelve_months_have_one_value_in_all_reports(sample, by_plan):
     assert marks["verdict"].tolist() == ["", "", ""]
     scored = cs.Surveys(sample, by="plan").groups.table.set_index("segment")
     assert marks.set_index("segment")["value"].to_dict() == pytest.approx(scored.loc[marks["segment"], "nps"].to_dict())
-    (said,) = (text for text in by_plan.attention.attention if text.startswith("**NPS"))
+    (said,) = (text for text in by_plan.attention.attention if text.startswith("**Net promoter score (NPS)"))
     assert "weighted to everyone asked, it is about 32. [Who did not answer?]" in said
 
 

@@ -691,3 +691,15 @@ def test_a_trend_of_years_is_pooled_by_hand():
     assert Measured(rows.tail(5), {}, CATALOGUE, {}).trend("customer_churn_rate", pooled=12) == ()
     empty = rows.assign(n=[0, *rows["n"].iloc[1:]], value=[np.nan, *rows["value"].iloc[1:]])
     assert Measured(empty, {}, CATALOGUE, {}).trend("customer_churn_rate", pooled=12) == pytest.approx((0.1, 15 / 130))
+
+
+def test_chance_alone_seldom_becomes_worse_step_by_step():
+    """Of 300 scores of twelve quarters that nothing moves, about 2 % are named."""
+    rng = np.random.default_rng(5)
+    months = pd.date_range(end="2025-06-30", periods=12, freq="QE")
+    kpi, named = {"csat": CATALOGUE["csat"]}, 0
+    for values in rng.normal(0.7, 0.02, (300, 12)):
+        rows = history("csat", values, half=0.02 * norm.ppf(0.975)).assign(until=months)
+        measured = Measured(rows, {}, kpi, {})
+        named += len(slipping(scorecard(measured), measured))
+    assert 2 <= named <= 18

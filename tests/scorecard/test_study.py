@@ -9,7 +9,7 @@ import cslib as cs
 from cslib.errors import DataError, MissingTableError, ParameterError
 from cslib.sample.world import TRUTH
 from cslib.scorecard.catalogue import catalogue
-from cslib.scorecard.terms import TERMS
+from cslib.scorecard.terms import TERMS, named
 from cslib.show import display
 from cslib.show.formats import LINK
 
@@ -218,7 +218,7 @@ def test_odd_data_give_a_stated_scorecard(shown, tables, as_of, by, words):
     missing = score.table[score.table["value"].isna()]
     assert missing["status"].str.match("not measured: .{8}").all()
     said = " ".join(score.kpis.notes)
-    assert all(label in said for label in missing["label"])
+    assert all(named(TERMS[row.kpi], row.label) in said for row in missing.itertuples())
     parts = shown(score.answer, *score.results())
     cards = [card for part in parts if part["kind"] == "cards" for card in part["cards"]]
     assert len(cards) <= 8

@@ -291,7 +291,10 @@ def test_a_target_of_what_is_not_measured_is_not_forgotten():
         answered(rows).text
         == "Net promoter score has a target that cannot be judged. No KPI is clearly worse than usual."
     )
-    assert notes(rows) == ("Not measured: NPS – needs surveys.", "Not measured: CES – needs x.")
+    assert notes(rows) == (
+        "Not measured: Net promoter score (NPS) – needs surveys.",
+        "Not measured: Customer effort score (CES) – needs x.",
+    )
 
 
 def test_where_nothing_can_be_compared_nothing_is_said_to_be_as_usual():
@@ -420,7 +423,10 @@ def test_an_interval_of_one_point_is_not_shown():
 
 def test_reasons_are_shared():
     rows = table(row("mrr"), row("arpa"), row("cac", status="not measured: costs are missing."))
-    assert notes(rows) == ("Not measured: MRR, ARPA – needs x.", "Not measured: CAC – costs are missing.")
+    assert notes(rows) == (
+        "Not measured: Monthly recurring revenue (MRR); Average revenue per account (ARPA) – needs x.",
+        "Not measured: Cost to win a customer (CAC) – costs are missing.",
+    )
 
 
 def test_what_another_kpi_tells_is_said_once():
