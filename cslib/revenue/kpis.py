@@ -135,7 +135,7 @@ KPIS: Final = by_id(
     Kpi(id="arpa", label="ARPA", unit="money", question="What does a customer pay a month?",
         formula="MRR / customers who pay", base="customers with MRR on the last day of the month",
         blank="nobody pays", variants=("over all customers, trials included",), grows=True, **GROWTH),
-    Kpi(id="quick_ratio", label="Quick ratio", unit="number", question="How much MRR comes for each 1 that goes?",
+    Kpi(id="quick_ratio", label="Quick ratio", unit="times", question="How much MRR comes for each 1 that goes?",
         formula="(new + expansion + reactivation) / (contraction + churn)",
         base="customers with MRR when the month begins, and those who start or return in it",
         blank="nothing was lost in the month", variants=("without reactivation",), **GROWTH),

@@ -242,8 +242,8 @@ class Wording:
         return f"{name} is {low} to {high} % a month, depending on the definition"
 
     def rates(self, ways: pd.DataFrame) -> list[str]:
-        """Write each value of ``conventions`` in its unit: rates in percent, the quick ratio as a number."""
-        kinds = ["number" if m == "quick ratio" else "percent" for m in ways["measure"]]
+        """Write each value of ``conventions`` in its unit: rates in percent, the quick ratio as so many times."""
+        kinds = ["times" if m == "quick ratio" else "percent" for m in ways["measure"]]
         return [format_value(v, kind) for v, kind in zip(ways["value"], kinds, strict=True)]
 
     def sold(self, sales: pd.DataFrame) -> list[str]:

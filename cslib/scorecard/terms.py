@@ -8,14 +8,10 @@ from typing import Final, NamedTuple
 
 
 class Term(NamedTuple):
-    """A plain name, with the abbreviation behind it, what it means, and a unit that says more than that of the KPI.
-
-    Without a name that of the KPI is plain.
-    """
+    """A plain name, with the abbreviation behind it, and what it means; without a name that of the KPI is plain."""
 
     name: str
     means: str
-    unit: str = ""
 
 
 VALUE: Final = "The margin that a new customer brings over the time looked ahead, less all that they cost."
@@ -25,7 +21,6 @@ TERMS: Final[Mapping[str, Term]] = {
     "quick_ratio": Term(
         "Revenue won per 1 lost (quick ratio)",
         "MRR of the month that is new, expanded or won back, for each 1 that was cancelled or reduced.",
-        "times",
     ),
     "cac": Term(
         "Cost to win a customer (CAC)",
@@ -54,7 +49,6 @@ TERMS: Final[Mapping[str, Term]] = {
     "ltv_to_cac": Term(
         "Lifetime value per cost to win (LTV:CAC)",
         "How many times over a customer earns back what they cost to win. 3 times is a common aim.",
-        "times",
     ),
     "nps": Term(
         "Net promoter score (NPS)",

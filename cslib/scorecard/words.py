@@ -99,10 +99,10 @@ class Wording:
         return self.terms[kpi].means if kpi in self.terms else self.measured.kpis[kpi].question
 
     def _named(self, table: pd.DataFrame) -> list[Row]:
-        """Give the rows with the names, and the units, that say most."""
+        """Give the rows with the names that say most."""
         rows: list[Row] = list(table.itertuples())
         own = [(row, self.terms.get(row.kpi, Term("", ""))) for row in rows]
-        return [row._replace(label=named(term, row.label), unit=term.unit or row.unit) for row, term in own]
+        return [row._replace(label=named(term, row.label)) for row, term in own]
 
     def answer(self, stand: Standing, table: pd.DataFrame) -> Answer:
         """Answer "are we on target?", with the headline cards.

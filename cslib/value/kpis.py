@@ -103,7 +103,7 @@ KPIS: Final = by_id(
         formula="ARPA × margin / monthly churn rate", blank="nobody left", twin="ltv", adapt=of_margin,
         **FORMULA),
     Kpi(id="ltv_to_cac", label="LTV:CAC", question="How many times does a customer earn back its cost?",
-        formula="LTV (survival form, before acquisition cost) / CAC", unit="number", direction="up",
+        formula="LTV (survival form, before acquisition cost) / CAC", unit="times", direction="up",
         variants=("LTV by formula C",), **EARNED),
     Kpi(id="payback_months", label="Payback", question="When has a customer earned back its cost?",
         formula="first month in which margin × survival adds up to CAC", unit="months", direction="down",

@@ -376,8 +376,9 @@ class Wording:
         main = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
         rows = pay[pay["segment"].isin(segments)].merge(main, on="segment", suffixes=("", "_value"))
         each: Any = rows.itertuples()
-        ratios = rows["ltv_to_cac"].map(lambda ratio: "not known" if pd.isna(ratio) else format_value(ratio))
+        ratios = rows["ltv_to_cac"].map(lambda ratio: "not known" if pd.isna(ratio) else format_value(ratio, "times"))
         ends = zip(rows["ltv_to_cac_ci_lower"], rows["ltv_to_cac_ci_upper"], rows["ltv_to_cac"], strict=True)
+        bounds = [format_interval(lower, upper, "times", value=value) for lower, upper, value in ends]
         columns: dict[str, Any] = {
             "Segment": rows["segment"],
             "Value": _column(rows["ltv"]),
@@ -385,7 +386,7 @@ class Wording:
             "Acquisition cost": _column(rows["cac"]),
             "Recovered in": [_recovered(row.payback_months) for row in each],
             "LTV:CAC": ratios,
-            "LTV:CAC, 95 % interval": [format_interval(lower, upper, value=value) for lower, upper, value in ends],
+            "LTV:CAC, 95 % interval": bounds,
         }
         return pd.DataFrame(columns)
 

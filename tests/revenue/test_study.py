@@ -122,7 +122,7 @@ def test_what_the_sample_says(by_plan):
     assert by_plan.sold.title.startswith("**6.9 % of orders are upsells**")
     assert by_plan.sold.notes[0].startswith("**13 % of orders are cross-sells**")
     assert by_plan.definitions.labels == {"shown": "Last 12 months"}
-    assert by_plan.definitions.shown["shown"].iloc[-2:].tolist() == ["2.65", "2.48"]
+    assert by_plan.definitions.shown["shown"].iloc[-2:].tolist() == ["2.7 ×", "2.5 ×"]
 
 
 @pytest.mark.long

@@ -170,7 +170,7 @@ def test_layers_and_definitions(sample):
     ways = conventions(movements(sample))
     text = SAY.definitions(spread(ways))
     assert text == "Net revenue churn is 0.8 to 1.3 % a month, depending on the definition"
-    assert SAY.rates(ways)[-2:] == ["2.65", "2.48"]
+    assert SAY.rates(ways)[-2:] == ["2.7 ×", "2.5 ×"]
     nothing = conventions(movements(lonely(("a", "2025-04-02", None, 10))))
     assert SAY.definitions(spread(nothing)) == "There is no rate, as there was no MRR at the start"
 
