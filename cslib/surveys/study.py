@@ -15,7 +15,6 @@ from cslib.data.contract import SCALES
 from cslib.data.customers import segment_today
 from cslib.data.dataset import DataSet
 from cslib.data.words import on_card
-from cslib.errors import counted
 from cslib.show.charts import left_out, panels_with_bands, undrawn
 from cslib.show.estimates import forest_plot
 from cslib.show.result import Answer, Result, Study
@@ -170,8 +169,8 @@ class Surveys(Study):
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
         return Result(
             name, table, title,
-            f"{label} of each group minus that of all other customers, with 95 % intervals; n: answers. In colour: "
-            f"clearly different, allowing for {counted(n, 'group')} compared.",
+            f"{label} of each group minus that of all other customers, with 95 % intervals; n: answers."
+            + f" In colour: clearly different, allowing for {n} groups compared." * bool(table["clear"].any()),
             partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", **rest,
         )  # fmt: skip
 

@@ -226,6 +226,9 @@ def test_groups_are_drawn_once(sample, by_plan):
     every = cs.Surveys(sample)
     assert every.drivers.chart is None
     assert every.drivers.title == "None of the 11 groups compared clearly stands out in NPS."
+    assert by_plan.drivers.subtitle.endswith("n: answers."), "nothing is in colour"
+    clear = cs.Surveys(sample, by="plan", survey="ces").drivers
+    assert clear.subtitle.endswith("In colour: clearly different, allowing for 11 groups compared.")
     tables = [study.drivers.also[0].table.set_index(["segment_by", "segment"]) for study in (every, by_plan)]
     assert tables[0]["p_adjusted"].to_dict() == pytest.approx(tables[1]["p_adjusted"].to_dict(), nan_ok=True)
     assert set(every.drivers.table["segment"]) <= set(every.groups.table["segment"])
