@@ -45,7 +45,7 @@ def test_retention_of_usage_by_week(tmp_path, small):
 def test_retention_by_plan_and_the_page_fits(tmp_path, root, open_report):
     run, tables = report("cohort_retention", tmp_path, data=str(root / "data"), segment_by="plan")
     assert set(tables) > RETENTION
-    assert "stay longer than earlier ones" in run.answer
+    assert "Newer customers stay longer" in run.answer
     page = run.html.read_text()
     assert all(f"{name}.csv" in page for name in tables)
     assert "Do not compare newer with older cohorts by it" not in page

@@ -190,6 +190,29 @@ def contrast(comparison: pd.DataFrame) -> pd.Series[Any] | None:
     return rows.sort_values("together", ascending=False, kind="stable").iloc[0]
 
 
+def borne_out(years: pd.DataFrame, contrast: pd.Series[Any] | None) -> pd.DataFrame:
+    """Give the later and the earlier of two years of start that bear out a clear change; no rows where none do.
+
+    Parameters
+    ----------
+    years
+        As from :meth:`Landmarks.extreme_years`.
+    contrast
+        As from :func:`contrast`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Both rows of ``years``, the later year first, where both are whole, clearly differ, and the later is better
+        where newer cohorts are, or worse where these are.
+    """
+    if contrast is None or contrast.newest or not (contrast.together and contrast.alone) or years.empty:
+        return years.head(0)
+    best, worst = years["segment"].astype(int)
+    alike = bool(years["clear"].all() and years["whole"].all() and (best > worst) == (contrast.difference > 0))
+    return years.sort_values("segment", ascending=False) if alike else years.head(0)
+
+
 def _apart(high: pd.Series[Any], low: pd.Series[Any], n_segments: int) -> bool:
     """Whether best and worst differ beyond noise, allowing for all pairs they were picked from."""
     margin = margin_of_picked(high.retention_rate, high.ci_lower, low.retention_rate, low.ci_upper, n=n_segments)

@@ -85,7 +85,8 @@ class Retention(Study):
         """Headline sentence and cards."""
         say, known = self._say, (self._marks, self._contrast)
         whom = say.subtitle(told.followed(self._triangle, self._curve))
-        return Answer(whom, say.answer(*known), tuple(say.cards(*known)), notes=tuple(filter(None, self._bridges())))
+        text = say.answer(*known, self._years_told)
+        return Answer(whom, text, tuple(say.cards(*known)), notes=tuple(filter(None, self._bridges())))
 
     def _bridges(self) -> Iterator[str]:
         """Say how this goes with the churn report, where both are about customers."""
@@ -152,15 +153,12 @@ class Retention(Study):
     def years(self) -> Result:
         """How did customers stay by the year in which they started?"""
         name, say, caption = "cohort_years", self._say, "Retention by year of start"
-        by_year = estimate.by_cohort_year(self._triangle)
-        table = estimate.retention_curve(by_year)
+        table = estimate.retention_curve(self._by_year)
         few = words.NO_YEARS if table["segment"].nunique() < 2 else ""
         if why := few or words.EDGE_YEARS * (say.kind == "on_or_after"):
             return Result(name, table, absent=why, caption=caption)
         shown = largest_segments(table)
-        by_year = by_year[by_year["segment"].isin(shown["segment"])]
-        extremes = self._landmarks.extreme_years(by_year)
-        title = say.years(extremes)
+        title = say.years(self._extreme_years)
         chart = self._lines(_told(shown), "retention_rate", say.names, meaning="years")
         plotted = f"Share retained, by {say.since}, of customers who started in each year. Bands: 95 % intervals."
         return Result(name, table, title, plotted, chart, "Line chart by year of start", caption=caption)
@@ -217,6 +215,22 @@ class Retention(Study):
         if not self._dated:
             return words.Wording("tenure")
         return words.Wording(self.source or estimate.default_source(self.data), self.kind, self.period)
+
+    @cached_property
+    def _by_year(self) -> pd.DataFrame:
+        return estimate.by_cohort_year(self._triangle)
+
+    @cached_property
+    def _extreme_years(self) -> pd.DataFrame:
+        """Of the years in the chart."""
+        shown = largest_segments(estimate.retention_curve(self._by_year))
+        return self._landmarks.extreme_years(self._by_year[self._by_year["segment"].isin(shown["segment"])])
+
+    @property
+    def _years_told(self) -> pd.DataFrame:
+        """Two years that say more than the halves of the cohorts, where there are any."""
+        known = self._dated and self._say.kind == "on" and self._contrast is not None
+        return told.borne_out(self._extreme_years, self._contrast) if known else pd.DataFrame()
 
     @property
     def _landmarks(self) -> told.Landmarks:

@@ -126,7 +126,7 @@ class Wording:
         what += {"on": "", "on_or_after": " or later"}.get(self.kind, " or another of its bracket")
         return f"{whom} in {counted(followed.n_cohorts, f'{EVERY[self.period]} cohort')} · retained: {what}"
 
-    def answer(self, marks: pd.DataFrame, contrast: pd.Series[Any] | None) -> str:
+    def answer(self, marks: pd.DataFrame, contrast: pd.Series[Any] | None, years: pd.DataFrame) -> str:
         """Answer "do customers stay, and are newer ones better?" in at most two sentences.
 
         Parameters
@@ -136,6 +136,8 @@ class Wording:
             so far; missing without cohorts).
         contrast
             Newer against older cohorts, where there are any.
+        years
+            As from :func:`cslib.retention.headlines.borne_out`: a year says more than the half of the cohorts.
 
         Returns
         -------
@@ -149,7 +151,13 @@ class Wording:
         first = f"**{self._kept(row)}** (95 % interval {between(row.ci_lower, row.ci_upper)}, {seen})."
         if self.source == "tenure":
             return f"{first} The data hold no start dates, so they don't tell whether newer customers stay longer."
-        return f"{first} {self.difference(contrast)}"
+        if years.empty or contrast is None:
+            return f"{first} {self.difference(contrast)}"
+        later, before = (row for _, row in years.iterrows())
+        state = self.retained(int(later.period_index))
+        rates = f"{percent(later.retention_rate)} of those who joined in {later.segment} {state}"
+        rates = f"{rates}, {percent(before.retention_rate)} of those of {before.segment}"
+        return f"{first} **Newer customers {self._better(contrast)}**: {rates}."
 
     def cards(self, marks: pd.DataFrame, contrast: pd.Series[Any] | None) -> list[Card]:
         """Make the headline cards: landmarks of the whole, and newer against older cohorts; at most four."""
@@ -175,15 +183,18 @@ class Wording:
             return "Too few cohorts are old enough, or too few customers left, to compare newer with older ones."
         k, when = int(contrast.shared_age), {"month": "in", "day": "on"}.get(self.period, f"in the {self.period} from")
         day = self._day(contrast.cohort)
-        half = f"Customers who joined since {day}, the newer half of the cohorts compared,"
-        who = f"Customers who joined {when} {day}" if contrast.newest else half
+        joined = f"who joined {when if contrast.newest else 'since'} {day}"
+        half = "" if contrast.newest else ", the newer half of the cohorts compared,"
+        who = f"Customers {joined}{half}"
         state = replace(self, kind="on").retained(k)
         rates = f"{percent(contrast.rate_newer)} vs {percent(contrast.rate_older)} {state}"
         span = f"over the first {stretch(k, self.period)} together"
+        if contrast.together and contrast.alone and contrast.newest:
+            return f"**{who} {self._better(contrast)} than earlier ones**: {rates}{_season(contrast)}."
         if contrast.together and contrast.alone:
-            longer, shorter = BETTER.get(self.source, ("stay longer", "leave sooner"))
-            word = longer if contrast.difference > 0 else shorter
-            return f"**{who} {word} than earlier ones**: {rates}{_season(contrast)}."
+            new, old = percent(contrast.rate_newer), percent(contrast.rate_older)
+            said = f"{new} of those {joined}{half} {state}, {old} of earlier ones{_season(contrast)}"
+            return f"**Newer customers {self._better(contrast)}**: {said}."
         if contrast.together:
             return f"{who} differ from earlier ones {span}, but not clearly at the end: {rates}{_season(contrast)}."
         if contrast.alone:
@@ -191,6 +202,10 @@ class Wording:
             ahead = f"{gap} {'ahead' if contrast.difference > 0 else 'behind'}"
             return f"{who} are {ahead}: {rates}, but {span} the difference may be chance."
         return f"{who} do not clearly differ from earlier ones: {rates}, which may be chance."
+
+    def _better(self, contrast: pd.Series[Any]) -> str:
+        longer, shorter = BETTER.get(self.source, ("stay longer", "leave sooner"))
+        return longer if contrast.difference > 0 else shorter
 
     def split(self, contrast: pd.Series[Any]) -> str:
         """Say what the line between older and newer cohorts is, and how many stand below it uncompared."""

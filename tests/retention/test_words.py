@@ -6,7 +6,7 @@ from retention_world import comparison, curve
 
 from cslib.data.drift import Drift
 from cslib.retention.cohorts import COMPARISON
-from cslib.retention.headlines import Landmarks, contrast
+from cslib.retention.headlines import Landmarks, borne_out, contrast
 from cslib.retention.words import Wording
 from cslib.show.charts import left_out
 from cslib.show.formats import percent
@@ -19,7 +19,7 @@ def marked(table, joined=pd.NaT):
 
 
 def answer(table, contrasts, source, **more):
-    return Wording(source).answer(marked(table, **more), contrast(contrasts))
+    return Wording(source).answer(marked(table, **more), contrast(contrasts), pd.DataFrame())
 
 
 def cards(table, contrasts, source, **more):
@@ -34,10 +34,12 @@ def test_answer_names_rate_interval_and_change():
     text = answer(curve(All=0.6), comparison(0.001), "subscriptions", joined=pd.Timestamp("2023-06-01"))
     assert text == (
         "**60 % of customers who joined by June 2023 were still customers 12 months on** (95 % interval 57 to 63 %, 1,000 "
-        "customers). **Customers who joined since March 2024, the newer half of the cohorts compared, stay longer than earlier ones**: "
-        "70 % vs 60 % were still customers 6 months on."
+        "customers). **Newer customers stay longer**: 70 % of those who joined since March 2024, the newer half of the cohorts "
+        "compared, were still customers 6 months on, 60 % of earlier ones."
     )
-    weekly = Wording("usage", period="week").answer(marked(curve(All=0.6), pd.Timestamp("2023-06-04")), None)
+    weekly = Wording("usage", period="week").answer(
+        marked(curve(All=0.6), pd.Timestamp("2023-06-04")), None, pd.DataFrame()
+    )
     assert weekly.startswith("**60 % of customers who joined by 4 June 2023 were active in week 12**")
     tenure = answer(curve(All=0.6), NOTHING, "tenure")
     assert tenure.startswith(
@@ -48,8 +50,8 @@ def test_answer_names_rate_interval_and_change():
 @pytest.mark.parametrize(
     ("compared", "words"),
     [
-        (comparison(0.01, 0.1), "stay longer than earlier ones**: 70 % vs 60 %"),
-        (comparison(0.01, -0.1), "leave sooner than earlier ones**: 70 % vs 80 %"),
+        (comparison(0.01, 0.1), "Newer customers stay longer**: 70 % of those"),
+        (comparison(0.01, -0.1), "Newer customers leave sooner**: 70 % of those"),
         (comparison(0.2, 0.02), "do not clearly differ from earlier ones: 70 % vs 68 % were still customers 6 months on, which may be chance."),
         (comparison(0.01, 0.02), "differ from earlier ones over the first 6 months together, but not clearly at the end"),
         (comparison(0.06, 0.1), "are 10.0 points ahead: 70 % vs 60 % were still customers 6 months on, but over the first 6 months together the difference may be chance."),
@@ -75,8 +77,8 @@ def test_the_newest_cohort_is_named_by_its_period(period, words):
 def test_a_season_is_allowed_for_or_said_to_be_possible():
     alike, young = (contrast(comparison(0.01, season=season)) for season in ("allowed for", "unknown"))
     say = Wording("customers")
-    assert say.difference(alike).endswith("60 % were still customers 6 months on.")
-    assert say.difference(young).endswith("6 months on; with less than two years of data, this may be the season.")
+    assert say.difference(alike).endswith("60 % of earlier ones.")
+    assert say.difference(young).endswith("60 % of earlier ones; with less than two years of data, this may be the season.")
     assert "season" not in say.difference(contrast(comparison(0.2, 0.02, season="unknown")))
     compared = say.compared(comparison(0.01, season="allowed for"))
     assert compared.startswith(
@@ -159,9 +161,24 @@ def test_a_day_names_the_newer_cohorts_by_week():
         "Customers who joined since 1 March 2024, the newer half of the cohorts compared, do not clearly differ from earlier ones: 70 % vs 68 % were active"
     )
     more = (Wording(source).difference(contrast(comparison(0.01, 0.1))) for source in ("usage", "orders"))
-    assert [text.split("**")[1].split("2024, the newer half of the cohorts compared, ")[1] for text in more] == [
-        *("are more active than earlier ones", "order more than earlier ones")
-    ]
+    assert [text.split("**")[1] for text in more] == ["Newer customers are more active", "Newer customers order more"]
+
+
+def test_the_answer_names_years_of_start_that_bear_out_the_change():
+    """2024 keeps 70 %, 2023 60 %: more than the halves say. Years that go the other way, or may be the season, do not."""
+    change = contrast(comparison(0.001))
+    years = Landmarks().extremes(curve(**{"2023": 0.6, "2024": 0.7})).assign(whole=True)
+    text = Wording("subscriptions").answer(marked(curve(All=0.6)), change, borne_out(years, change))
+    said = "**Newer customers stay longer**: 70 % of those who joined in 2024 were still customers 12 months on"
+    assert text.endswith(f"{said}, 60 % of those of 2023.")
+    worse = contrast(comparison(0.001, -0.1))
+    assert borne_out(years, worse).empty
+    assert borne_out(years.assign(segment=["2023", "2024"]), worse)["segment"].tolist() == ["2024", "2023"]
+    assert borne_out(years.assign(segment=["2023", "2024"]), change).empty
+    for silent in (years.assign(whole=False), years.assign(clear=False), years.head(0)):
+        assert borne_out(silent, change).empty
+    assert borne_out(years, contrast(comparison(0.2, 0.02))).empty
+    assert borne_out(years, None).empty
 
 
 def test_nothing_observed_is_said():
