@@ -174,7 +174,7 @@ class Revenue(Study):
         if table.empty:
             return Result(name, table, absent=words.NO_KINDS, caption=caption)
         title, *more = self._say.sold(told.recent_sales(table)) or [""]
-        return Result(name, table, title, notes=tuple(more), caption=caption, most=0)
+        return Result(name, table, title, notes=(*more, *((words.ORDERS,) * bool(title))), caption=caption, most=0)
 
     @cached_property
     def costs(self) -> Result:

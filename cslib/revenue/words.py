@@ -30,6 +30,7 @@ NO_MOVERS: Final = "Everybody who paid a year before pays the same."
 ONLY_LARGEST: Final = "The list and its file hold the thousand largest changes."
 MOVERS: Final = {"step": "What happened", "before": "MRR a year before", "now": "MRR now", "change": "Change"}
 TOO_YOUNG: Final = "No customer has been here for twelve months, so there is no NRR or GRR over a year yet."
+ORDERS: Final = "An order is a sale, whatever it does to MRR: that rises only where a subscription rises with it."
 NO_KINDS: Final = "Upsells and cross-sells are not measured: this needs orders with a kind."
 NO_COSTS: Final = "The cost of keeping and winning customers is not measured: this needs a table of costs."
 COSTS_OF_ALL: Final = (
@@ -216,7 +217,8 @@ class Wording:
         if row is None:
             return ()
         rates = f"{percent(row.before)} to {percent(row.nrr)}"
-        return (f"NRR went from {rates} in {row.left:%B %Y}, when {row.month:%B %Y} left its twelve months.",)
+        when = f"{row.left:%B %Y}, the first month whose twelve months no longer hold {row.month:%B %Y}"
+        return (f"NRR went from {rates} in {when}.",)
 
     def layers(self, shares: pd.Series[Any], held: pd.DataFrame) -> str:
         """State how the MRR of earlier years holds; without one, which share of MRR comes from the last year."""

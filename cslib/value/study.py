@@ -184,6 +184,7 @@ class Value(Study):
         shown = self._say.base_table(table, segments=self._largest)
         own = self._say.apart(self._added_by, self.by if len(self._paths) > 2 else "")
         pace = assumed_pace(recent=self._carried, by_start=self._worth.starts_differ)
+        notes += [self._say.rise(each) for each in self._overpaid]
         told = (*notes, *((pace,) * bool(len(shown) and self._paths["All"].n_events)), *own)
         how: Any = {"shown": shown, "notes": told, "most": self._rows}
         caption = f"Value of present customers over the next {stretch(self._spans[0], 'month')}"
@@ -351,6 +352,13 @@ class Value(Study):
     def _tested(self) -> pd.DataFrame:
         _ = self._values  # without a price there is nothing to foretell, whatever the dates
         return backtest(self.data, segment_by=self.by)
+
+    @property
+    def _overpaid(self) -> list[float]:
+        """By how much last year's forecast was too high on what each pays, where value rests on a rise of it again."""
+        steps, each = whole(self._worth.base_steps).set_index("step"), whole(last_year(self._tested))["each"]
+        rises = bool(steps["difference"].get("what they pay", 0.0) > 0)
+        return [missed for missed in each.dropna() if missed > 0 and rises]
 
     @cached_property
     def _say(self) -> words.Wording:

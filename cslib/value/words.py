@@ -363,7 +363,7 @@ class Wording:
         """Say why acquisition cost is recovered later than ARPA suggests, from ``value.first_price.slow_starts``."""
         rows: Any = slow[slow["segment"].isin(segments)].reset_index(drop=True).itertuples()
         each = [
-            f"{money(r.first)}{'' if r.Index else ' a month'} against {money(r.arpa)}"
+            f"{_plain(r.first)}{'' if r.Index else ' a month'} against {_plain(r.arpa)}"
             f"{f' ({r.segment})' if len(segments) > 1 else ''}"
             for r in rows
         ]
@@ -468,12 +468,15 @@ class Wording:
             return "None of the changes would add anything." if rows else "What a change would add cannot be told."
         most, less = ([r for r in rows if r.as_first == first] for first in (True, False))
         who, gains = listed([SAID[r.change] for r in most]), [r.base_gain for r in most]
-        low, high = alike([min(gains), max(gains)])
-        ends = high if low == high or max(gains) < (1 + NEAR) * min(gains) else from_to(low, high)
-        adds = f"{'each add about' if len(most) > 1 else 'add'} {self._in_money(ends)}"
         what = f"to what present customers bring over {months(self.horizon_months)}"
-        text = f"{who[0].upper()}{who[1:]} would {adds} {what}"
         others = [f"{SAID[r.change]} {money(r.base_gain)}" for r in less]
+        if len(most) > 1 and max(gains) < (1 + NEAR) * min(gains):
+            text = f"{who[0].upper()}{who[1:]} would each add about {self._money(max(gains))} {what}"
+            return f"{text}; {listed(others)}." if others else f"{text}."
+        first, *alike = [(SAID[r.change], r.base_gain) for r in most]
+        text = f"{first[0][0].upper()}{first[0][1:]} would add {self._money(first[1])} {what}"
+        likewise = listed([f"{change} {money(gain)}" for change, gain in alike])
+        text += f", {likewise}, which may be as much" * bool(alike)
         return f"{text}; {listed(others)}." if others else f"{text}."
 
     def why_involuntary(self, found: Involuntary, changes: pd.DataFrame) -> tuple[str, ...]:
@@ -493,7 +496,11 @@ class Wording:
         text = f"Halving involuntary churn adds more than 10 % less churn, because {why}."
         early, later = percent(found.early), percent(found.later)
         both = f"{early} of those who leave in their first year, {later} of those who leave later"
-        return (f"{text} Among customers that share grows with age: {both}." if found.grows else text,)
+        return (f"{text} Counted by customers, the share grows with age: {both}." if found.grows else text,)
+
+    def rise(self, each: float) -> str:
+        """Say that last year's forecast expected each customer to pay more than they did."""
+        return f"How much more each pays is the least certain: last year's forecast put it {percent(each)} too high."
 
     def recovery(self, pay: pd.DataFrame) -> str:
         """State which segment recovers its acquisition cost first, and which last; fit for a chart's title.
@@ -612,6 +619,11 @@ class Wording:
         held = [f"{last.n_held} of {counted(last.months_ahead, 'month')}" for last in each]
         inside = f"; what happened lies inside it in {''.join(held)}" * bool(held)
         return f"{plotted}{inside}."
+
+
+def _plain(price: float) -> str:
+    """Write a price in whole money where that tells enough."""
+    return money(round(price) if price >= 10 else price)
 
 
 def _bracketed(value: float, lower: float, upper: float) -> str:

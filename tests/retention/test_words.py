@@ -78,7 +78,9 @@ def test_a_season_is_allowed_for_or_said_to_be_possible():
     alike, young = (contrast(comparison(0.01, season=season)) for season in ("allowed for", "unknown"))
     say = Wording("customers")
     assert say.difference(alike).endswith("60 % of earlier ones.")
-    assert say.difference(young).endswith("60 % of earlier ones; with less than two years of data, this may be the season.")
+    assert say.difference(young).endswith(
+        "60 % of earlier ones; with less than two years of data, this may be the season."
+    )
     assert "season" not in say.difference(contrast(comparison(0.2, 0.02, season="unknown")))
     compared = say.compared(comparison(0.01, season="allowed for"))
     assert compared.startswith(

@@ -46,7 +46,10 @@ def test_a_segment_says_what_a_month_far_out_among_all_did_to_its_nrr(sample):
         "Expansion was USD 15.0 k in April 2024, more than twice as much as in any other month: 7.9 % of MRR, where none is "
         "usual.",
     )
-    assert "NRR went from 86 % to 81 % in April 2025, when April 2024 left its twelve months." in study.kept.notes
+    assert (
+        "NRR went from 86 % to 81 % in April 2025, the first month whose twelve months no longer hold April 2024."
+        in study.kept.notes
+    )
     assert Revenue(segment_of(sample, "plan", "Team")).by_month.notes == ()
 
 
@@ -111,7 +114,9 @@ def test_what_the_sample_says(by_plan):
     assert by_plan.movers.notes[0] == (
         "448 of them paid nothing at the end of some month since, and 39 of these pay again."
     )
-    assert by_plan.kept.notes == ("NRR went from 91 % to 86 % in April 2025, when April 2024 left its twelve months.",)
+    assert by_plan.kept.notes == (
+        "NRR went from 91 % to 86 % in April 2025, the first month whose twelve months no longer hold April 2024.",
+    )
     assert by_plan.layers.title.startswith(
         "Customers who joined in 2024 together pay 100.3 % of what they paid at the end"
     )

@@ -278,7 +278,7 @@ def test_a_late_payback_is_said_to_come_of_low_first_prices():
     slow = table("segment first arpa", ("All", 263.7, 372.8), ("Starter", 63.5, 90.8))
     late = "Acquisition cost is recovered later than today's ARPA suggests, because new customers pay less at first than present ones do"
     assert usd.slow_starts(slow, segments=["All", "Starter"]) == (
-        f"{late}: USD 264 a month against 373 (All) and 63.50 against 90.80 (Starter).",
+        f"{late}: USD 264 a month against 373 (All) and 64 against 91 (Starter).",
     )
     assert usd.slow_starts(slow.head(1), segments=["All"]) == (f"{late}: USD 264 a month against 373.",)
     assert usd.slow_starts(slow.tail(1), segments=["All", "Team"]) == ()
@@ -328,8 +328,8 @@ def test_what_if_goes_from_the_largest_gain_down():
     )
     alike = rows.assign(as_first=True)
     assert usd.what_if(alike) == (
-        "5 % higher prices and 10 % less churn would each add about USD 100 to 200 k to what present customers bring over "
-        "36 months."
+        "5 % higher prices would add USD 200 k to what present customers bring over 36 months, 10 % less churn 100 k, which "
+        "may be as much."
     )
     assert "each add about 200 k to what" in say.what_if(alike.assign(base_gain=2e5))
     assert "each add about 583 k to what" in say.what_if(alike.assign(base_gain=[582e3, 583e3]))
@@ -355,7 +355,7 @@ def test_why_halving_involuntary_churn_adds_more_is_told_where_it_clearly_does()
     )
     assert say.why_involuntary(KINDS, rows) == (
         "Halving involuntary churn adds more than 10 % less churn, because 32 % of the MRR we expect to lose will be lost "
-        "involuntarily. Among customers that share grows with age: 16 % of those who leave in their first year, 25 % of "
+        "involuntarily. Counted by customers, the share grows with age: 16 % of those who leave in their first year, 25 % of "
         "those who leave later.",
     )
     assert say.why_involuntary(replace(KINDS, grows=False), rows)[0].endswith("will be lost involuntarily.")
