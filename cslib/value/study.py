@@ -122,7 +122,7 @@ class Value(Study):
             chart = partial(earned_back, chart, shown, pay)
             plotted = f"{plotted} Circle: acquisition cost is recovered."
         late = self._say.slow_starts(slow_starts(self._paths, self._terms, pay), segments=self._largest)
-        notes = (*late, *self._say.reliance(forms, self._drawn(observed, "segment")))
+        notes = (*late, *self._say.reliance(forms, self._drawn(observed, "segment"), recent=self._carried))
         also = (
             Result("cumulative_value", table, caption="Value of a new customer, month by month"),
             Result("observed_part", observed, caption="How far the data reach, and what is used beyond"),

@@ -240,7 +240,7 @@ class Wording:
             return f"A new customer {worth}: the acquisition cost of {money(back.cac)} is not recovered by then"
         return f"A new customer recovers the acquisition cost in {months(back.payback_months)} and {worth}"
 
-    def reliance(self, forms: pd.DataFrame, observed: pd.DataFrame) -> tuple[str, ...]:
+    def reliance(self, forms: pd.DataFrame, observed: pd.DataFrame, *, recent: bool = False) -> tuple[str, ...]:
         """Say whether newer customers differ, and how much of the value is extrapolated.
 
         Parameters
@@ -249,6 +249,8 @@ class Wording:
             As from ``value.ltv.ltv``.
         observed
             As from ``value.ltv.observed_part``: the segments to speak of.
+        recent
+            Whether values rest on the last twelve months.
 
         Returns
         -------
@@ -259,7 +261,8 @@ class Wording:
         known = observed.dropna(subset="still_here")
         rows = forms[(forms["method"] == SURVIVAL) & (forms["horizon_months"] == forms["horizon_months"].iloc[0])]
         main = known.merge(rows, on="segment")
-        tails = [_tail(row) for row in whole(main).itertuples()]
+        pace = "at the pace of the last 12 months " * recent
+        tails = [_tail(row, pace) for row in whole(main).itertuples()]
         much = main[(main["segment"] != "All") & (main["share_in_tail"] >= MUCH)]
         rows_of: Any = much.itertuples()
         parts = [f"{percent(row.share_in_tail)} of the value of {row.segment}" for row in rows_of]
@@ -696,12 +699,12 @@ def _allowed(share: float) -> str:
     return beyond if math.isinf(share) else f"allow for about ±{100 * share:.0f} %"
 
 
-def _tail(row: Any) -> str:
+def _tail(row: Any, pace: str) -> str:
     last, span = months(row.last_age_months), months(row.horizon_months)
     if pd.isna(row.ltv):
         bounds = f"{money(row.ci_lower)} to {money(row.ci_upper)}"
         return f"After {last} nothing is observed and nobody has left: over {span} a customer is worth {bounds}."
-    stay = f"We can follow enough customers for {last}: {percent(row.still_here)} of them stay longer."
+    stay = f"We can follow enough customers for {last}: {pace}{percent(row.still_here)} of them stay longer."
     if not row.share_in_tail > 0:
         return f"{stay} All of the value over {span} is observed."
     return f"{stay} Of the value over {span}, {percent(row.share_in_tail)} comes after that and is extrapolated."

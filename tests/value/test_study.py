@@ -148,6 +148,8 @@ def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert (
         "as MRR per remaining customer rises, " in by_plan.base.notes[0]
     )  # within a plan who leaves pays as others do
+    missed = "How much more each pays is the least certain: last year's forecast put it 9.7 % too high."
+    assert missed in by_plan.base.notes
     assert by_plan.what_if.notes[0].startswith(
         "To what a new customer is worth, 5 % higher prices would add USD 339 (317"
     )

@@ -203,6 +203,8 @@ def test_what_is_extrapolated_is_said():
         f"{stay} Of the value over 36 months, 2.0 % comes after that and is extrapolated.",
     )
     seen = FORMS.assign(share_in_tail=0.0)
+    recent = say.reliance(seen, OBSERVED, recent=True)[0]
+    assert "months: at the pace of the last 12 months " in recent
     assert say.reliance(seen, OBSERVED) == (f"{stay} All of the value over 36 months is observed.",)
     nobody = FORMS.assign(ltv=NAN, share_in_tail=NAN)
     assert say.reliance(nobody, OBSERVED) == (
