@@ -378,7 +378,8 @@ def _ending(value: float, unit: str) -> str:
 
 def _panels(count: int, *, alike: bool) -> list[Axes]:
     """Make a figure of small axes of one size, as many beside each other as can be read; alike: of one scale."""
-    across = 1 if is_slim() else min(count, 4 if count % 4 != 1 else 3)
+    most = 4 if alike and count % 4 != 1 else 3 if alike or count > 4 else 2  # with an axis each they need more room
+    across = 1 if is_slim() else min(count, most)
     down = -(-count // across)
     panels = _grid((SLIM_PANEL if is_slim() else PANEL) * down, down, across)
     for unused in panels[count:]:

@@ -167,13 +167,14 @@ class Value(Study):
         ahead = f"the next {stretch(span, 'month')}"
         plotted = f"{self._unit} over {ahead}, before acquisition cost. Bands: 95 % intervals."
         columns: Any = {"x": "age_months", "y": "residual_value"}
-        lines = partial(
-            panels_with_bands, shown, **columns, **STAYED, n="n_active", n_label="customers of this age", scale="own"
-        )
+        alone = shown["segment"].nunique() == 1  # in panels the numbers would stand far from the ages they are of
+        numbers: Any = {"n": "n_active" * alone, "n_label": "customers of this age"}
+        lines = partial(panels_with_bands, shown, **columns, **STAYED, **numbers, scale="own")
         chart = partial(told_apart, lines, shown, **columns, beyond="unseen", said="mostly extrapolated")
         why = "" if len(shown) else "What customers bring from an age on cannot be told, as nobody left."
         title = self._say.by_age(table)
-        rest: Any = {"how_to_read": words.HOW_TO_READ_AGES, "absent": why, "caption": "Value by age"}
+        how = words.HOW_TO_READ_AGES + words.OF_THIS_AGE * alone
+        rest: Any = {"how_to_read": how, "absent": why, "caption": "Value by age"}
         return Result("ltv_by_age", table, title, plotted + self._fewer, chart, **rest)
 
     @cached_property
