@@ -133,7 +133,8 @@ class Revenue(Study):
     @cached_property
     def movers(self) -> Result:
         """Which customers changed it most?"""
-        name, caption = "mrr_movers", "Customers of a year before whose MRR has changed most"
+        name = "mrr_movers"
+        caption = "Customers of a year before whose MRR has changed most, first the largest falls and rises"
         if self._kept.empty:
             return Result(name, pd.DataFrame(columns=["customer_id"]), absent=words.TOO_YOUNG, caption=caption)
         month = whole(self._kept)["month"].iloc[-1]
@@ -146,7 +147,7 @@ class Revenue(Study):
         moved = told.who_moved(table, last)
         title = self._say.movers(moved, cut=len(table) == estimate.MOST)
         return Result(
-            name, table, title, caption=caption, absent=why, formats=formats, most=10,
+            name, table, title, caption=caption, absent=why, formats=formats, most=10, shown=_both_ways(table),
             labels=words.MOVERS | ({"segment": self.by[:1].upper() + self.by[1:].replace("_", " ")} if self.by else {}),
             notes=(*also, *(words.ONLY_LARGEST,) * (len(table) == estimate.MOST), *self._pauses),
         )  # fmt: skip
@@ -237,6 +238,13 @@ class Revenue(Study):
     @cached_property
     def _kept(self) -> pd.DataFrame:
         return estimate.trailing(self.data, segment_by=self.by, months=YEAR)
+
+
+def _both_ways(movers: pd.DataFrame) -> pd.DataFrame:
+    """Put the five largest falls and then the five largest rises before all others."""
+    rises = movers["change"] > 0
+    first = movers.groupby(rises).cumcount() < 5
+    return pd.concat([movers[first & ~rises], movers[first & rises], movers[~first]], ignore_index=True)
 
 
 def _latest_first(table: pd.DataFrame) -> pd.DataFrame:

@@ -111,6 +111,10 @@ def test_what_the_sample_says(by_plan):
         "Of 1,307 customers of a year before, 409 pay nothing now, 18 pay less and 109 pay more; the ten largest falls "
         "are 13 % of what was lost"
     )
+    first = by_plan.movers.shown["change"]
+    assert (first[:5] < 0).all() and first[:5].is_monotonic_increasing
+    assert (first[5:10] > 0).all() and first[5:10].is_monotonic_decreasing
+    assert sorted(first) == sorted(by_plan.movers.table["change"])
     assert by_plan.movers.notes[0] == (
         "448 of them paid nothing at the end of some month since, and 39 of these pay again."
     )
