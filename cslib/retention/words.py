@@ -168,7 +168,8 @@ class Wording:
             whose = "followed that long" if pd.isna(row.joined) else f"joined by {self._until(row.joined)}"
             cards.append(Card(label, row.retention_rate, "percent", *ends, n, detail=whose))
         if contrast is not None:
-            label = f"Newer minus older cohorts, {self.period} {int(contrast.shared_age)}"
+            halves = "Newest cohort minus older ones" if contrast.newest else "Newer minus older half of cohorts"
+            label = f"{halves}, {self.period} {int(contrast.shared_age)}"
             verdict = VERDICTS[contrast.together, contrast.alone].format(self.period, int(contrast.shared_age))
             ends, n = (contrast.ci_lower, contrast.ci_upper), int(contrast.n_customers)
             cards.append(Card(label, contrast.difference, "points", *ends, n, detail=f"{verdict}{_season(contrast)}"))

@@ -159,8 +159,22 @@ def _alone(fig: Figure, layout: LayoutEngine) -> Axes | None:
     """Give the axes of a figure that holds nothing else, as wide and high as there is room."""
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    others = [*fig.axes[1:], *fig.subfigs, *fig.legends, *fig.texts]
-    if not fig.axes or others or not isinstance(layout, ConstrainedLayoutEngine):
+    others = [
+        *fig.axes[1:],
+        *fig.subfigs,
+        *fig.legends,
+        *fig.texts,
+        *fig.patches,
+        *fig.lines,
+        *fig.images,
+        *fig.artists,
+    ]
+    if (
+        not fig.axes
+        or others
+        or not isinstance(layout, ConstrainedLayoutEngine)
+        or layout.get()["rect"] != (0, 0, 1, 1)
+    ):
         return None
     spec, axes = fig.axes[0].get_subplotspec(), fig.axes[0]
     return axes if spec and spec.get_geometry()[:2] == (1, 1) and axes.get_aspect() == "auto" else None

@@ -253,4 +253,5 @@ def _typical(errors: ArrayLike, season: Season, per_year: int) -> float:
     if not known.ndim:
         return float(known)
     mean, alike = np.nanmean(known), known[-per_year::-per_year] if season.kept else known
-    return float(mean + season.kept * (np.nanmean(alike) - mean))
+    alike = alike[~np.isnan(alike)]
+    return float(mean + season.kept * (alike.mean() - mean)) if len(alike) else float(mean)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -32,9 +33,13 @@ from cslib.value.paths import Paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
 from cslib.value.together import whole_paths
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 MOST: Final = 5  # segments in a chart, beside the whole
 SINCE: Final[Any] = {"x_label": "months since the start", "unit": "number"}
 STAYED: Final[Any] = {"x_label": "months stayed so far", "unit": "number"}
+FLAT: Final = 4  # times: a segment with so much less would be a line along the axis
 HALF: Final = 0.5  # of a value from beyond what is observed: it is mostly extrapolated
 
 
@@ -116,7 +121,7 @@ class Value(Study):
         less = ", less what it cost to win" * net
         plotted = f"{self._unit} that a new customer has brought{less}. Bands: 95 % intervals.{self._fewer}"
         columns: Any = {"x": "month", "y": "net_value"}
-        lines = partial(panels_with_bands, shown, **columns, **SINCE, scale="own")
+        lines = partial(_lines(shown, "net_value"), shown, **columns, **SINCE)
         chart = partial(told_apart, lines, shown, **columns, beyond="extrapolated")
         if whole(pay)["payback_months"].lt(float("inf")).any():
             chart = partial(earned_back, chart, shown, pay)
@@ -167,13 +172,14 @@ class Value(Study):
         ahead = f"the next {stretch(span, 'month')}"
         plotted = f"{self._unit} over {ahead}, before acquisition cost. Bands: 95 % intervals."
         columns: Any = {"x": "age_months", "y": "residual_value"}
-        alone = shown["segment"].nunique() == 1  # in panels the numbers would stand far from the ages they are of
-        numbers: Any = {"n": "n_active" * alone, "n_label": "customers of this age"}
-        lines = partial(panels_with_bands, shown, **columns, **STAYED, **numbers, scale="own")
+        draw = _lines(shown, "residual_value")
+        together = draw is lines_with_bands  # in panels the numbers would stand far from the ages they are of
+        numbers: Any = {"n": "n_active" * together, "n_label": "customers of this age"}
+        lines = partial(draw, shown, **columns, **STAYED, **numbers)
         chart = partial(told_apart, lines, shown, **columns, beyond="unseen", said="mostly extrapolated")
         why = "" if len(shown) else "What customers bring from an age on cannot be told, as nobody left."
         title = self._say.by_age(table)
-        how = words.HOW_TO_READ_AGES + words.OF_THIS_AGE * alone
+        how = words.HOW_TO_READ_AGES + words.OF_THIS_AGE * together
         rest: Any = {"how_to_read": how, "absent": why, "caption": "Value by age"}
         return Result("ltv_by_age", table, title, plotted + self._fewer, chart, **rest)
 
@@ -397,3 +403,9 @@ class Value(Study):
     def _drawn(self, table: pd.DataFrame, known: str) -> pd.DataFrame:
         """Keep the largest segments, as far as a column is known."""
         return table[table["segment"].isin(self._largest)].dropna(subset=known)
+
+
+def _lines(shown: pd.DataFrame, column: str) -> Callable[..., Axes]:
+    """Draw segments in one chart, or in a panel each where in one the lowest would lie flat beside the highest."""
+    highest = shown.groupby("segment")[column].max()
+    return partial(panels_with_bands, scale="own") if highest.max() > FLAT * highest.min() else lines_with_bands

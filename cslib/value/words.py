@@ -503,7 +503,7 @@ class Wording:
 
     def rise(self, each: float) -> str:
         """Say that last year's forecast expected each customer to pay more than they did."""
-        return f"How much more each pays is the least certain: last year's forecast put it {percent(each)} too high."
+        return f"Last year's forecast put what each customer pays {percent(each)} too high."
 
     def recovery(self, pay: pd.DataFrame) -> str:
         """State which segment recovers its acquisition cost first, and which last; fit for a chart's title.

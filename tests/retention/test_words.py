@@ -141,7 +141,11 @@ def test_no_comparison_is_said():
     assert "Too few cohorts" in Wording("orders").difference(contrast(NOTHING))
     assert len(cards(curve(All=0.6), NOTHING, "orders")) == 3
     newer = cards(curve(All=0.6), comparison(0.01), "orders")[-1]
-    assert (newer.n, newer.label, newer.detail) == (100, "Newer minus older cohorts, month 6", "more than chance")
+    assert (newer.n, newer.label, newer.detail) == (
+        100,
+        "Newer minus older half of cohorts, month 6",
+        "more than chance",
+    )
     verdicts = [
         cards(curve(All=0.6), comparison(*c), "orders")[-1].detail for c in ((0.2, 0.02), (0.06, 0.1), (0.01, 0.02))
     ]

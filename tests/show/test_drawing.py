@@ -4,6 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from cslib.show import drawing
 
@@ -63,3 +64,14 @@ def test_names_wider_than_the_chart_are_drawn_all_the_same(recwarn):
     fig = Figure(figsize=(1, 1), layout="constrained")
     fig.subplots().set_yticks([0], ["a name that is wider than the whole picture"])
     assert "wider than the whole" in drawing.drawing(fig, "a", "alt")
+
+
+@pytest.mark.parametrize("own", ["rect", "patch"])
+def test_what_else_a_figure_holds_keeps_its_place(own):
+    fig = chart()
+    if own == "rect":
+        fig.get_layout_engine().set(rect=(0.2, 0.2, 0.5, 0.5))
+    else:
+        fig.add_artist(Rectangle((0.9, 0.9), 0.1, 0.1))
+    drawn, expected = placed(fig)
+    assert drawn == pytest.approx(expected, abs=3e-3)

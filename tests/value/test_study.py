@@ -148,7 +148,7 @@ def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert (
         "as MRR per remaining customer rises, " in by_plan.base.notes[0]
     )  # within a plan who leaves pays as others do
-    missed = "How much more each pays is the least certain: last year's forecast put it 9.7 % too high."
+    missed = "Last year's forecast put what each customer pays 9.7 % too high."
     assert missed in by_plan.base.notes
     assert by_plan.what_if.notes[0].startswith(
         "To what a new customer is worth, 5 % higher prices would add USD 339 (317"
@@ -244,3 +244,13 @@ def test_where_all_are_no_sum_of_the_segments_it_is_said():
     assert said in several.base.notes
     assert "added up" not in several.answer.cards[1].detail
     assert said not in one.base.notes
+
+
+@pytest.mark.parametrize(("dear", "panels"), [(100, 3), (25, 1)])
+def test_segments_are_in_panels_only_where_one_would_lie_flat(dear, panels):
+    """Ten times as dear is a line along the axis beside the other; two and a half times is not."""
+    table = pd.DataFrame({"customer_id": range(80), "tenure_months": [*range(1, 21)] * 4, "plan": ["A", "B"] * 40})
+    table = table.assign(churned=[True, True, False, False] * 20, mrr=table["plan"].map({"A": 10, "B": dear}))
+    value = cs.Value(cs.load({"customers": table}), by="plan", horizon_months=12)
+    assert len(value.ltv.plot().figure.axes) == len(value.by_age.plot().figure.axes) == panels
+    assert ("Below it stands" in value.by_age.how_to_read) == (panels == 1)
