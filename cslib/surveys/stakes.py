@@ -479,6 +479,52 @@ def priced(parts: pd.DataFrame) -> pd.DataFrame:
     return told.assign(priced=told["clear"] & (told["money_ci_lower"] > 0))
 
 
+def known_stakes(stakes: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
+    """Give what is known to be at stake with each group: all of it, or else the sum of the parts that have a price.
+
+    Parameters
+    ----------
+    stakes
+        As from :func:`money_at_stake`, with ``clear``, from :func:`cslib.surveys.scores.judged`.
+    parts
+        As from :func:`priced`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Of groups that clearly leave faster, the dearest first: ``group``, ``money_at_stake``, ``money_ci_lower``,
+        ``money_ci_upper``, ``n_today``, ``known`` (segments added up, the dearest first; empty: all customers) and
+        ``unknown`` (the other segments, those that pay most first).
+
+    Notes
+    -----
+    Segments share no customers, so the squares of the distances to their bounds add up. Those added up are chosen for
+    being clear, which makes the sum rather high where few customers are behind it.
+    """
+    others = stakes.iloc[1:-1]
+    faster = others[others["clear"] & (others["rmst_difference_months"] < 0)]
+    found = [_known(faster.loc[[i]], parts[parts["group"] == group]) for i, group in faster["group"].items()]
+    columns = ["group", "money_at_stake", "money_ci_lower", "money_ci_upper", "n_today", "known", "unknown"]
+    table = pd.DataFrame([row for row in found if row["n_today"]], columns=columns)
+    return table.sort_values("money_at_stake", ascending=False, kind="stable", ignore_index=True)
+
+
+def _known(whole: pd.DataFrame, parts: pd.DataFrame) -> dict[str, Any]:
+    """Add up what is known of a group: its own row where that has a price, or its parts that have one."""
+    own = parts[parts["priced"]].sort_values("money_at_stake", ascending=False, kind="stable")
+    rest = parts[~parts["priced"]]
+    names, others = tuple(own.get("segment", ())), ()
+    if (whole["money_ci_lower"] > 0).all():
+        own, names = whole, ()
+    elif names:
+        others = tuple(rest.sort_values("mrr", ascending=False, kind="stable")["segment"])
+    money, lower, upper = (own[c].to_numpy(float) for c in ("money_at_stake", "money_ci_lower", "money_ci_upper"))
+    bounds = weighted_sum(np.ones(len(own)), money, Interval(lower, upper))
+    ends = {c: float(end) for c, end in bounds.columns("money_").items()}
+    sums = {"money_at_stake": float(money.sum()), **ends, "n_today": int(own["n_today"].sum())}
+    return {"group": whole["group"].iloc[0], **sums, "known": names, "unknown": others}
+
+
 def stakes_by_segment(found: Landmark, *, gross_margin: float = 1.0, least: int = LEAST) -> pd.DataFrame:
     """Give churn and money at stake within each value of the first column: the parts of which all together are the sum.
 

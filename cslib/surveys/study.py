@@ -31,6 +31,7 @@ from cslib.surveys.stakes import (
     Landmark,
     after_answers,
     alike_by,
+    known_stakes,
     money_at_stake,
     priced,
     risks,
@@ -118,10 +119,10 @@ class Surveys(Study):
         say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, self._told
         of_all = self._moves.get("of_all", math.nan)
         shown: Any = {"window": self._found.window, "held": self._held(whole, of_all)}
-        cards = say.cards(whole, self._asked.unit, moved, stake, **shown)
+        cards = say.cards(whole, self._asked.unit, moved, self._known, **shown)
         quarter = of_the_quarter(self._data, self._asked)
         subtitle = say.subtitle(whole, self._found.window, quarter)
-        text = say.answer(judged(self._groups), moved, stake, parts=self._parts, of_all=of_all)
+        text = say.answer(judged(self._groups), moved, stake, known=self._known, of_all=of_all)
         return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter, of_all=of_all))
 
     @cached_property
@@ -257,7 +258,7 @@ class Surveys(Study):
         if found.remark:
             return Result(name, self._stake, absent=found.remark, caption=caption)
         parts, column = self._parts, (found.columns or ("",))[0]
-        stays = self._say.stays(told, parts, column)
+        stays = self._say.stays(told, parts, self._known)
         also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if len(parts) else ()
         how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk"}
         how |= {"n_label": "still followed", "behind": self._asked.groups[0], "meaning": "answers"}
@@ -391,6 +392,10 @@ class Surveys(Study):
     def _parts(self) -> pd.DataFrame:
         """What money at stake is the sum of."""
         return priced(stakes_by_segment(self._landmark, gross_margin=self._margin, least=self.min_group))
+
+    @property
+    def _known(self) -> pd.DataFrame:
+        return known_stakes(judged(self._stake), self._parts)
 
     @property
     def _told(self) -> pd.DataFrame:

@@ -14,11 +14,13 @@ from cslib.data.customers import segment_of
 from cslib.sample.world import TRUTH, _chunk, _people, _rng
 from cslib.surveys.answers import answers, measure
 from cslib.surveys.change import non_response
+from cslib.surveys.scores import judged
 from cslib.surveys.stakes import (
     Landmark,
     _split,
     after_answers,
     alike_by,
+    known_stakes,
     money_at_stake,
     priced,
     risks,
@@ -381,6 +383,22 @@ def test_who_is_in_no_part_is_in_the_last_row_and_in_the_sum():
     assert few["segment"].tolist() == ["Basic", "Pro", "(small groups)"]
     assert few["money_at_stake"].sum() == pytest.approx(whole.money_at_stake)
     assert not priced(few)["priced"].iloc[-1]
+
+
+def test_what_is_known_is_the_sum_of_the_parts_that_have_a_price():
+    """Basic and Pro have one, Top does not; one that costs nothing is not taken off, and has no part in the interval."""
+    rows = [("promoters", 0, 0, 0, np.nan), ("detractors", 100, -50, 250, 0.01), ("all others", 100, -50, 250, np.nan)]
+    columns = ["group", "money_at_stake", "money_ci_lower", "money_ci_upper", "p_adjusted"]
+    stakes = judged(pd.DataFrame(rows, columns=columns).assign(rmst_difference_months=-1.0, n_today=9))
+    each = [("Top", -90, -200, 20, 0.5, 7), ("Basic", 50, 20, 90, 0.01, 5), ("Pro", 140, 100, 170, 0.01, 4)]
+    parts = pd.DataFrame(each, columns=["segment", *columns[1:], "n_today"]).assign(group="detractors", mrr=1.0)
+    (row,) = known_stakes(stakes, priced(parts)).itertuples()
+    assert (row.money_at_stake, row.known, row.unknown, row.n_today) == (190, ("Pro", "Basic"), ("Top",), 9)
+    assert (row.money_ci_lower, row.money_ci_upper) == pytest.approx((190 - 50, 190 + 50))
+    (row,) = known_stakes(stakes.assign(money_ci_lower=10), priced(parts)).itertuples()
+    assert (row.money_at_stake, row.money_ci_lower, row.known, row.unknown) == (100, 10, (), ())
+    assert known_stakes(stakes, priced(parts.head(1))).empty
+    assert known_stakes(stakes.assign(clear=False), priced(parts)).empty
 
 
 def test_one_part_is_none():

@@ -8,7 +8,7 @@ from survey_world import by_period, counted
 from cslib.surveys.answers import measure
 from cslib.surveys.change import change, most_moved, non_response, silence_moves
 from cslib.surveys.scores import distribution, drivers, every_answer, judged, last_period, scores, strongest, trend
-from cslib.surveys.stakes import Landmark, priced, who_left
+from cslib.surveys.stakes import Landmark, known_stakes, priced, who_left
 from cslib.surveys.words import Words
 
 SAY = Words("nps", "USD")
@@ -28,7 +28,8 @@ NO_QUARTER = pd.DataFrame({"kpi": ["nps"], "value": [30.0]})
 NOBODY = judged(
     pd.DataFrame(columns=["group", "rmst_difference_months", "money_at_stake", "money_ci_lower", "p_adjusted"])
 )
-NO_PARTS = pd.DataFrame({"group": [], "priced": []}).astype({"priced": bool})
+MONEY = ["money_at_stake", "money_ci_lower", "money_ci_upper"]
+NO_PARTS = pd.DataFrame(columns=["segment", "group", "priced", *MONEY, "mrr", "n_today"]).astype({"priced": bool})
 
 
 def shift(found):
@@ -36,12 +37,12 @@ def shift(found):
 
 
 def told(found, moved, stakes=NOBODY, parts=NO_PARTS, say=SAY, **more):
-    return say.answer(judged(scores(found)), moved, stakes, parts=parts, **more)
+    return say.answer(judged(scores(found)), moved, stakes, known=known_stakes(stakes, parts), **more)
 
 
-def cards(found, stakes=NOBODY, survey="nps"):
-    asked = measure(survey)
-    return Words(survey, "USD").cards(scores(found).iloc[0], asked.unit, shift(found), stakes, window=found.window)
+def cards(found, stakes=NOBODY, survey="nps", parts=NO_PARTS):
+    asked, known = measure(survey), known_stakes(stakes, parts)
+    return Words(survey, "USD").cards(scores(found).iloc[0], asked.unit, shift(found), known, window=found.window)
 
 
 def test_the_answer_names_score_interval_and_who_stands_out():
@@ -192,7 +193,7 @@ def stake(p=0.001, low=50.0, **more):
 
 
 def stays(stakes, parts=NO_PARTS):
-    return SAY.stays(stakes, parts, "plan")
+    return SAY.stays(stakes, parts, known_stakes(stakes, parts))
 
 
 OFTEN = "Detractors left more often: 48 % over the 12 months that followed, against 27 % of promoters"
@@ -211,12 +212,15 @@ def test_money():
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which may be chance.")
     text = told(SAME, None, stake())
-    assert text.endswith("left more often: 48 % over 12 months, against 27 % of promoters. At stake: USD 150.")
+    lost = "left more often: 48 % over 12 months, against 27 % of promoters"
+    assert text.endswith(f"{lost}. At stake with detractors over 12 months: USD 150 (50 to 300).")
+    both = told(SAME, None, stake(p_adjusted=[np.nan, 0.001, 0.01, np.nan]))
+    assert f"{lost}; those who did not answer left faster, too. At stake with detractors over" in both
 
 
 def test_groups_of_other_surveys_are_people_too():
     names = ["satisfied", "dissatisfied", "no answer", "all others"]
-    one, two = Words("csat", "USD").stays(stake().assign(group=names), NO_PARTS, "plan")
+    one, two = Words("csat", "USD").stays(stake().assign(group=names), NO_PARTS, NO_PARTS)
     assert one.startswith(
         "**Dissatisfied customers** (50 customers, 9 left) stayed 1.5 months less than satisfied customers"
     )
@@ -263,27 +267,41 @@ def test_of_a_group_that_has_left_whole_nothing_is_at_stake_and_no_interval_is_t
 
 
 def test_a_price_that_parts_have_and_all_together_do_not():
-    """Team and Pro leave faster, of few it is not known; where all together have a price, nothing is added."""
+    """Team leaves faster, of few it is not known; where all together have a price, nothing is said of parts."""
     few = stake(p=0.6, money_at_stake=-25, money_ci_lower=-60.0, money_ci_upper=10.0).assign(n=16, n_churned=2)
     parts = priced(pd.concat([stake().assign(segment="Team"), few.assign(segment="Big")], ignore_index=True))
     unsure = stake(low=-5.0, money_at_stake=125)
     assert stays(unsure, parts)[1] == (
-        "**At stake with detractors** over 12 months, by plan: USD 150 (50 to 300) in Team. In Big (16 customers, 2 left) we "
-        "cannot tell yet: it may be nothing, or up to USD 10. Together that is USD 125, with our best guess for Big (USD −25) "
-        "counted in: it may be nothing, or up to USD 300."
+        "**At stake with detractors in Team** over 12 months: USD 150 (50 to 300). In Big (2 of 16 left) we cannot tell yet."
     )
-    assert told(SAME, None, unsure, parts).endswith("against 27 % of promoters. At stake: USD 150 in Team.")
+    assert told(SAME, None, unsure, parts).endswith(
+        "against 27 % of promoters. At stake with detractors in Team over 12 months: USD 150 (50 to 300); in Big we cannot "
+        "tell yet."
+    )
+    card = cards(SAME, unsure, parts=parts)[-1]
+    assert (card.label, card.value, card.n) == ("At stake over 12 months: detractors in Team", 150, 40)
+    assert card.detail == "in Big we cannot tell yet"
     assert stays(stake(), parts) == stays(stake())
-    assert ". In Big (1 customer, 0 left) we" in stays(unsure, parts.replace({16: 1, 2: 0}))[1]
-    rest = priced(pd.concat([parts, few.assign(segment="(small groups)")], ignore_index=True))
-    assert "guess for Big (USD −25) and the others (USD −25) counted" in stays(unsure, rest)[1]
-    two = priced(pd.concat([parts, stake().assign(segment="Pro", money_at_stake=200)], ignore_index=True))
-    assert " by plan: USD 200 (50 to 300) in Pro and USD 150 (50 to 300) in Team. In" in stays(unsure, two)[1]
+    rest = priced(pd.concat([parts, few.assign(segment="(small groups)", mrr=1)], ignore_index=True))
+    assert "In Big (2 of 16 left) and the others (2 of 16 left) we cannot" in stays(unsure, rest)[1]
     assert "we cannot tell yet: it may be" in stays(unsure, parts[parts["segment"] == "Big"])[1]
+
+
+def test_parts_with_a_price_are_added_up():
+    """To 150 (50 to 300) come 200 (50 to 300): √(100² + 150²) below 350, and √(150² + 100²) above it."""
+    few = stake(p=0.6, money_at_stake=-25, money_ci_lower=-60.0, money_ci_upper=10.0)
+    unsure, dear = stake(low=-5.0, money_at_stake=125), stake().assign(segment="Pro", money_at_stake=200)
+    rows = [stake().assign(segment="Team"), dear, few.assign(segment="Big")]
+    text = stays(unsure, priced(pd.concat(rows, ignore_index=True)))[1]
+    assert text.startswith(
+        "**At stake with detractors in Pro and Team** over 12 months: USD 350 (170 to 530), of which USD 200 (50 to 300) in "
+        "Pro and USD 150 (50 to 300) in Team. In Big"
+    )
     many = [t.assign(segment=f"{n}{i}") for i in range(6) for n, t in (("T", stake()), ("B", few))]
     text = stays(unsure, priced(pd.concat(many, ignore_index=True)))[1]
-    assert "in T3 and more in 2 others. In 6 others we cannot tell yet. Together that is USD 125, with our best" in text
-    assert "guess for these counted in: it may be nothing" in text
+    assert "with detractors in T0, T1, T2, T3 and 2 more** over 12 months: USD 900" in text
+    assert "in T3 and more in 2 others. In B0 (9 of 50 left), B1" in text
+    assert text.endswith("B3 (9 of 50 left) and 2 more we cannot tell yet.")
 
 
 def test_the_group_with_the_most_money_at_stake_has_a_card():
