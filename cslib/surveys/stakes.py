@@ -15,6 +15,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.optimize import brentq
 
 from cslib.data.calendar import Window, age_in_months, ending, observed
 from cslib.data.customers import current_mrr, exact_sum
@@ -299,29 +300,54 @@ def _present(data: DataSet, groups: ir.Table) -> pd.DataFrame:
     return paid.group_by(keys).aggregate(**sums).execute().sort_values(keys, ignore_index=True)
 
 
-def risks(stakes: pd.DataFrame, parts: pd.DataFrame, group: str) -> pd.Series[float]:
-    """Give the share of a group that left by the horizon, in each part, the highest first.
+def risks(found: Landmark, stakes: pd.DataFrame, group: str, *, least: int = LEAST) -> pd.Series[float]:
+    """Give the chance that customers of a group leave by the horizon, in each value of the first column.
 
     Parameters
     ----------
-    stakes, parts
-        As from :func:`money_at_stake` and :func:`stakes_by_segment`.
+    found, stakes
+        As from :func:`after_answers` and :func:`money_at_stake`.
     group
         Such as detractors.
+    least
+        Values with fewer customers are taken together.
 
     Returns
     -------
     pandas.Series
-        By segment; ``(small groups)``, where they are left, come last and have the share of all. Empty where nobody of
-        the group was followed.
+        By segment, the highest first; last ``(small groups)``, if somebody is in none of the segments, with the risk
+        of all. Where nothing parts customers, the share of the group that left. Empty where it has no hazard ratio.
+
+    Notes
+    -----
+    Of a segment the share of all who left is known, of its few customers with such an answer next to nothing. So all
+    segments share the hazard ratios, h, of the stakes: with survival s of the best group of a segment that of group g
+    is s to the power of h of g, and s is such that together they are the share of the segment that stayed.
     """
-    survival = str(next(c for c in stakes if str(c).startswith("survival_")))
-    every = stakes.loc[stakes["group"] == group, survival].to_numpy(float)
-    if not len(every) or np.isnan(every).any():
+    each = stakes.iloc[:-1]
+    ratios = dict(zip(each["group"].astype(str), each["hazard_ratio"].astype(float), strict=True))
+    if not np.isfinite(ratios.get(group, np.nan)):
         return pd.Series(dtype=float)
-    own = parts[parts["group"] == group].sort_values(survival, kind="stable", na_position="last")
-    stayed = own[survival].fillna(float(every[0])) if len(own) else every
-    return pd.Series(1 - np.array(stayed, float), list(own["segment"]) or [SMALL])
+    rows = found.lives.assign(left=found.lives["n"].where(found.lives["event_observed"], 0))
+    small = small_groups(rows.groupby("by_0")[["n"]].sum(), least)
+    own = {str(name): part for name, part in rows.groupby("by_0") if name not in small}
+    if len(own) + bool(small) < 2:
+        left = rows.loc[rows["group"] == group, ["n", "left"]].sum()
+        return pd.Series({SMALL: left["left"] / left["n"]})
+    known = pd.Series({name: _risk_of(part, ratios, group) for name, part in own.items()}, dtype=float)
+    others = [] if {*rows["by_0"], *found.present["by_0"]} <= {*own} else [_risk_of(rows, ratios, group)]
+    last = pd.Series(others, index=[SMALL] * len(others), dtype=float)
+    return pd.concat([known.sort_values(ascending=False, kind="stable"), last])
+
+
+def _risk_of(rows: pd.DataFrame, ratios: dict[str, float], group: str) -> float:
+    """Find the chance that a group leaves where hazards are in these ratios and all together leave as they did."""
+    n = rows.groupby("group")["n"].sum()
+    power = n.index.map(ratios).to_numpy(float)
+    power = np.where(np.isfinite(power), power, 1.0)
+    share, stayed = n.to_numpy(float) / n.sum(), 1 - rows["left"].sum() / n.sum()
+    best = brentq(lambda s: share @ s**power - stayed, 0, 1)
+    return float(1 - best ** ratios[group])
 
 
 def unhappy(

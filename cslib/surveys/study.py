@@ -273,16 +273,18 @@ class Surveys(Study):
     def unhappy(self) -> Result:
         """Which unhappy customers to call first?"""
         column = next((c for c in self._columns if replies.holder_of(self._data, c) == "customers"), "")
-        known, (part, *_) = risks(self._stake, self._parts, self._asked.groups[2]), (*self._landmark.columns, "")
+        found, worst = self._landmark, self._asked.groups[2]
+        known, (part, *_) = risks(found, self._stake, worst, least=self.min_group), (*found.columns, "")
         how: Any = {"part": part, "known": known}
         table = unhappy(self._data, self._asked, self._found.window, column=column, **how)
         name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst"
         caption += ", by MRR × risk" * bool(len(known) > 1 and table["mrr"].notna().any())
-        why = "" if len(table) else f"No present customer gave one of the worst answers ({self._asked.groups[2]})."
+        why = "" if len(table) else f"No present customer gave one of the worst answers ({worst})."
         how = {"formats": {"mrr": "amount", "score": "plain"}, "labels": words.UNHAPPY, "absent": why, "most": 10}
         shown = table.loc[:, table.notna().any()] if len(table) else table
         if len(table):
-            order = self._say.order(table, known, self._asked.groups[2])
+            ratio = self._stake.loc[self._stake["group"] == worst, "hazard_ratio"].max()
+            order = self._say.order(table, known, worst, column=part, ratio=ratio)
             how["notes"] = (order, *(words.BESIDE_CHURN,) * ("customers" in self.data.tables))
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
 

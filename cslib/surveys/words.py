@@ -411,8 +411,18 @@ class Words:
         paid = format_value(table["mrr"].sum(), "money", self.currency)
         return f"{who}" + (f" and pay{s} {paid} a month" if table["mrr"].notna().any() else "")
 
-    def order(self, table: pd.DataFrame, known: pd.Series[float], group: str) -> str:
-        """Say in which order ``surveys.stakes.unhappy`` lists customers, from ``surveys.stakes.risks``."""
+    def order(self, table: pd.DataFrame, known: pd.Series[float], group: str, *, column: str, ratio: float) -> str:
+        """Say in which order ``surveys.stakes.unhappy`` lists customers.
+
+        Parameters
+        ----------
+        table, known
+            As from ``surveys.stakes.unhappy`` and ``surveys.stakes.risks``.
+        group, column
+            Whose risks they are, and by which column.
+        ratio
+            How many times as fast the group leaves, from ``surveys.stakes.money_at_stake``.
+        """
         if table["mrr"].isna().all():
             return "The list is in order of the answer, the worst first."
         if known.empty:
@@ -422,8 +432,9 @@ class Words:
             return f"The list is in order of MRR, as all on it count with the same risk: {left}."
         parts = [f"{percent(risk)} in {name}" for name, risk in known.items() if name != SMALL]
         shown = [*parts[:MOST], *[f"so on in {len(parts) - MOST} more"] * (len(parts) > MOST)]
-        shown += [f"{percent(risk)}, as of all, in the others" for risk in known[known.index == SMALL]]
-        risk = f"The risk is the share of {_whom(group)} who left within 12 months: {listed(shown)}"
+        shown += [f"{percent(risk)} in the others" for risk in known[known.index == SMALL]]
+        basis = f"the share of all customers of a {column} who left within 12 months"
+        risk = f"The risk is {basis}, allowing for {_whom(group)} leaving {ratio:.2g} times as fast: {listed(shown)}"
         return f"First come those with whom we expect to lose most, MRR × risk. {risk}."
 
     def followed(self, landmark: Landmark) -> str:

@@ -101,19 +101,49 @@ def test_unhappy_customers_are_in_order_of_what_may_be_lost():
         assert alike["customer_id"].tolist() == ["a", "c", "b"]
 
 
-def test_the_risk_of_each_part_and_of_all():
-    """Of Basics 39 of 40 unhappy ones left, of Pros 5 of 10, of Tops none; of all 44 of 55."""
-    found = plans(*THREE, prices=PRICES)
-    stakes, parts = money_at_stake(found), stakes_by_segment(found)
-    left = risks(stakes, parts, "detractors")
-    assert list(left.index) == ["Basic", "Pro", "Top"]
-    assert left.tolist() == pytest.approx([39 / 40, 0.5, 0.0])
-    few = risks(stakes, stakes_by_segment(found, least=10), "detractors")
-    assert few.to_dict() == pytest.approx({"Basic": 39 / 40, "(small groups)": 44 / 55})
-    assert risks(stakes, parts.head(0), "detractors").to_dict() == pytest.approx({"(small groups)": 44 / 55})
-    assert risks(stakes, parts, "passives").empty
+FOLLOWED = [
+    *(("Basic", "promoters", 12, 36), ("Basic", "promoters", 6, 14), ("Basic", "detractors", 12, 36)),
+    *(("Basic", "detractors", 6, 14), ("Pro", "promoters", 12, 280), ("Pro", "promoters", 6, 20)),
+    *(("Pro", "detractors", 12, 71), ("Pro", "detractors", 6, 29)),
+]
+
+
+def ratio(of_detractors):
+    groups = ["promoters", "detractors", "all others"]
+    return pd.DataFrame({"group": groups, "hazard_ratio": [1, of_detractors, np.nan]})
+
+
+def test_the_risk_of_a_part_is_that_of_all_of_it_times_how_much_faster_a_group_leaves():
+    """Twice as fast: of the best 0.8 of Basic stay, 0.9 of Pro, of the others 0.8² and 0.9².
+
+    Half of Basic are detractors: (0.8 + 0.64) / 2 = 72 of 100 stayed. A quarter of Pro is: 0.75 × 0.9 + 0.25 × 0.81 = 351 of
+    400. How many of the detractors themselves did does not count.
+    """
+    found = plans(*FOLLOWED, prices=PRICES)
+    left = risks(found, ratio(2.0), "detractors")
+    assert left.to_dict() == pytest.approx({"Basic": 1 - 0.64, "Pro": 1 - 0.81})
+    assert risks(found, ratio(1.0), "detractors").to_dict() == pytest.approx({"Basic": 28 / 100, "Pro": 49 / 400})
+    assert risks(found, ratio(2.0), "promoters").to_dict() == pytest.approx({"Basic": 0.2, "Pro": 0.1})
+
+
+def test_who_is_in_a_small_part_has_the_risk_of_all():
+    """Of Mini 5 of 5 left, of Top 5 of 20: neither is known by itself; of all 87 of 525 did."""
+    tops = [("Top", "promoters", 12, 15), ("Top", "detractors", 6, 5)]
+    found = plans(*FOLLOWED, *tops, ("Mini", "detractors", 6, 5), prices=PRICES)
+    left = risks(found, ratio(1.0), "detractors", least=21)
+    assert left.to_dict() == pytest.approx({"Basic": 0.28, "Pro": 49 / 400, "(small groups)": 87 / 525})
+    assert list(risks(found, ratio(1.0), "detractors", least=1).index) == ["Mini", "Basic", "Top", "Pro"]
+    new = replace(found, present=found.present.assign(by_0="New"))
+    assert risks(new, ratio(1.0), "detractors", least=1).iloc[-1] == pytest.approx(87 / 525)
+
+
+def test_where_nothing_parts_customers_all_have_the_risk_of_their_group():
+    one = plans(*FOLLOWED[:4], prices=PRICES)
+    assert risks(one, ratio(2.0), "detractors").to_dict() == pytest.approx({"(small groups)": 14 / 50})
+    assert risks(one, ratio(np.nan), "detractors").empty
+    assert risks(one, ratio(2.0), "passives").empty
     nobody = Landmark(NPS, 12, remark="Nobody.")
-    assert risks(money_at_stake(nobody), stakes_by_segment(nobody), "detractors").empty
+    assert risks(nobody, money_at_stake(nobody), "detractors").empty
 
 
 def test_an_answer_without_its_day_is_known_from_the_invitation_on():

@@ -255,8 +255,9 @@ def test_what_a_clear_change_is_made_of_is_told():
 def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan):
     order, beside = by_plan.unhappy.notes
     assert order == (
-        "First come those with whom we expect to lose most, MRR × risk. The risk is the share of detractors who left within "
-        "12 months: 58 % in Starter, 52 % in Team and 12 % in Enterprise."
+        "First come those with whom we expect to lose most, MRR × risk. The risk is the share of all customers of a plan "
+        "who left within 12 months, allowing for detractors leaving 2.1 times as fast: 57 % in Starter, 44 % in Team and 28 % in "
+        "Enterprise."
     )
     assert by_plan.unhappy.caption.endswith(", by MRR × risk")
     assert beside.startswith("The churn report has a list, too: [Whom to call first?]")
