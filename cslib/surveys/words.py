@@ -21,6 +21,7 @@ from cslib.surveys.stakes import Landmark
 
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
+TOLD: Final = 2  # differences told with what they rest on
 UNHAPPY: Final = {"customer_id": "Customer", "mrr": "MRR", "score": "Answer", "answered_on": "Answered on"}
 PEOPLE: Final = {
     **{group: f"{group} customers" for group in ("satisfied", "neutral", "dissatisfied")},
@@ -369,14 +370,17 @@ class Words:
         return f"{self.label} is {apart} among {who} ({percent(row.share)} of those who answered)"
 
     def other_answers(self, clear: pd.DataFrame) -> tuple[str, ...]:
-        """Say how the score goes with answers to other surveys: no trait of customers, and no cause."""
+        """Say how the score goes with answers to other surveys, most of all: no trait of customers, and no cause."""
         if clear.empty:
             return ()
-        rows: Any = clear.head(MOST).itertuples()
+        rows: Any = clear.head(TOLD).itertuples()
         each = ((r.segment_by.removesuffix(" answer"), SAID.get(r.segment, f"was {r.segment}"), r) for r in rows)
-        told = [f"{self._beside(r.difference)} where {survey} {said}" for survey, said, r in each]
+        told = [f"{self._beside(r.difference)} where {survey} {said} ({self._rests_on(r)})" for survey, said, r in each]
         text = f"{self.label} goes with the answers to other surveys: it is {listed(told)}"
         return (f"{text}. That does not make one the cause of the other.",)
+
+    def _rests_on(self, row: Any) -> str:
+        return f"{self._ends(row.ci_lower)} to {self._ends(row.ci_upper)}, {counted(row.n_responses, 'customer')}"
 
     def _beside(self, difference: float) -> str:
         return f"{self._points(difference)} {'higher' if difference >= 0 else 'lower'}"

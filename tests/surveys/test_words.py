@@ -228,7 +228,11 @@ def test_groups_of_other_surveys_are_people_too():
     title = Words("csat").money(stake(p=0.3).assign(group=names))
     assert title == "No group clearly leaves faster or more slowly than satisfied customers"
     clear = pd.DataFrame({"segment_by": ["NPS answer"], "segment": ["detractors"], "difference": [2.59]})
-    assert "it is 2.59 higher where NPS was a detractor's. That" in Words("ces").other_answers(clear)[0]
+    clear = clear.assign(ci_lower=1.5, ci_upper=3.7, n_responses=90)
+    assert (
+        "it is 2.59 higher where NPS was a detractor's (+1.50 to +3.70, 90 customers). That"
+        in Words("ces").other_answers(clear)[0]
+    )
 
 
 def test_a_price_that_may_be_none_is_told_with_all_of_its_interval():
@@ -440,12 +444,15 @@ def test_who_scores_higher():
 
 
 def test_answers_to_other_surveys_are_told_apart_from_traits():
-    rows = [("CES answer", "easy", 52.8), ("CSAT answer", "no answer", -30.1), ("CSAT answer", "not asked", 25.5)]
-    clear = pd.DataFrame(rows, columns=["segment_by", "segment", "difference"])
+    rows = [("CES answer", "easy", 52.8, 40.2, 65.3, 87), ("CSAT answer", "no answer", -30.1, -41.3, -18.8, 1)]
+    rows += [("CSAT answer", "not asked", 25.5, 10, 41, 200)]
+    clear = pd.DataFrame(rows, columns=["segment_by", "segment", "difference", "ci_lower", "ci_upper", "n_responses"])
     assert SAY.other_answers(clear) == (
-        "NPS goes with the answers to other surveys: it is 53 points higher where CES was easy, 30 points lower where CSAT got "
-        "no answer and 26 points higher where CSAT was never asked. That does not make one the cause of the other.",
+        "NPS goes with the answers to other surveys: it is 53 points higher where CES was easy (+40 to +65, 87 customers) and "
+        "30 points lower where CSAT got no answer (−41 to −19, 1 customer). That does not make one the cause of the other.",
     )
+    (one,) = SAY.other_answers(clear.tail(1))
+    assert "it is 26 points higher where CSAT was never asked (+10 to +41, 200 customers). That" in one
     assert SAY.other_answers(clear.head(0)) == ()
 
 
