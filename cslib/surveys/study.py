@@ -170,8 +170,8 @@ class Surveys(Study):
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
         return Result(
             name, table, title,
-            f"{label} of each group minus that of all other customers, with 95 % intervals; n: answers."
-            + f" In colour: clearly different, allowing for {n} groups compared." * bool(table["clear"].any()),
+            f"{label} of each group minus that of all other customers; n: answers. 95 % intervals allow for {n} groups "
+            "compared." + " In colour: clearly different." * bool(table["clear"].any()),
             partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", **rest,
         )  # fmt: skip
 
@@ -222,6 +222,7 @@ class Surveys(Study):
         name, least = f"{self.survey}_change", WORTH_SEEING[self.survey]
         caption = (
             f"Change between the windows{f' by {self._split}' * bool(self._split)}, with 95 % intervals in brackets"
+            + ", those of segments allowing for all compared" * bool(self._split)
         )
         needed = self._say.needed(answers_needed(self._found, least), least, self._shift)
         title = self._say.change(self._shift)

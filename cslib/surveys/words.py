@@ -237,9 +237,9 @@ class Words:
             return ()
         scores = f"from {self._score(row.score_before)} to {self._score(row.score_now)}"
         found = f"{self._signed(row.change)}, 95 % interval {self._ends(row.ci_lower)} to {self._ends(row.ci_upper)}"
-        of = f"One of {row.among} segments may well move as much by chance."
-        chance = f" That is more than chance, allowing for {row.among} compared." if row.clear else f" {of}"
-        return (f"**{row.segment} moved most**: {scores} ({found}).{chance}",)
+        chance = "is more than chance" if row.clear else "may be chance"
+        of = f"Allowing for {row.among} segments compared, that {chance}."
+        return (f"**{row.segment} moved most**: {scores} ({found}). {of}",)
 
     def parts(self, moved: pd.DataFrame, column: str) -> tuple[str, ...]:
         """Say what the change of all is made of, where there are segments to tell it by; from ``change.change``."""

@@ -226,9 +226,9 @@ def test_groups_are_drawn_once(sample, by_plan):
     every = cs.Surveys(sample)
     assert every.drivers.chart is None
     assert every.drivers.title == "None of the 11 groups compared clearly stands out in NPS."
-    assert by_plan.drivers.subtitle.endswith("n: answers."), "nothing is in colour"
+    assert by_plan.drivers.subtitle.endswith("95 % intervals allow for 11 groups compared."), "nothing is in colour"
     clear = cs.Surveys(sample, by="plan", survey="ces").drivers
-    assert clear.subtitle.endswith("In colour: clearly different, allowing for 11 groups compared.")
+    assert clear.subtitle.endswith("95 % intervals allow for 11 groups compared. In colour: clearly different.")
     tables = [study.drivers.also[0].table.set_index(["segment_by", "segment"]) for study in (every, by_plan)]
     assert tables[0]["p_adjusted"].to_dict() == pytest.approx(tables[1]["p_adjusted"].to_dict(), nan_ok=True)
     assert set(every.drivers.table["segment"]) <= set(every.groups.table["segment"])
@@ -303,10 +303,14 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
         "**The NPS to quote is 37** over the last 12 months. The scorecard's 43.6 is of the 3 months to June 2025 alone (37.7 to "
         "49.0, 560 answers). The 32 is an estimate that counts those who did not answer, too.",
     )
-    assert "Detractors left more often: 48 % over 12 months, against 27 % of promoters." in by_plan.answer.text
+    assert by_plan.answer.text.endswith(
+        "Detractors left more often: 48 % over 12 months, against 27 % of promoters; those who did not answer left faster, too. "
+        "At stake with detractors in Team and Starter over 12 months: USD 39.8 k (20.5 to 68.6 k); in Enterprise we cannot tell "
+        "yet."
+    )
     assert by_plan.change.notes[0] == (
-        "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −21 to +2.3). One of 3 segments may well move as "
-        "much by chance."
+        "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −24 to +4.9). Allowing for 3 segments compared, "
+        "that may be chance."
     )
     assert len(by_plan.change.notes) == 3, "what a change within the margin of error is made of is not told"
     assert by_plan.change.notes[2].endswith("; we have 951 and 1,563.")

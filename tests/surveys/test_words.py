@@ -100,11 +100,11 @@ def test_the_segment_that_moved_most_is_told_with_its_verdict():
     rows = [("A", 9, -2, 60), ("A", -2, 9, 30), ("A", -2, 0, 30), ("B", 0, -2, 60), ("B", -2, 0, 48), ("B", -2, 9, 12)]
     (text,) = SAY.moved_most(most_moved(judged(change(answers(*rows), "plan"))))
     assert text.startswith("**A moved most**: from 100 to 0 (−100 points, 95 % interval −1")
-    assert text.endswith("). That is more than chance, allowing for 2 compared.")
+    assert text.endswith("). Allowing for 2 segments compared, that is more than chance.")
     few = [*(("A", 8, -2, 8), ("A", -2, 8, 7), ("A", -2, 9, 1)), *(("B", 8, -2, 8), ("B", -2, 8, 8))]
     (text,) = SAY.moved_most(most_moved(judged(change(answers(*few), "plan", min_group=1))))
     assert text.startswith("**A moved most**: from 0 to 12 (+12 points")
-    assert text.endswith("). One of 2 segments may well move as much by chance.")
+    assert text.endswith("). Allowing for 2 segments compared, that may be chance.")
     assert SAY.moved_most(most_moved(judged(change(SAME, "plan")))) == (), "nothing moved"
     assert SAY.moved_most(None) == ()
 
