@@ -285,6 +285,7 @@ class Surveys(Study):
         shown = table.loc[:, table.notna().any()] if len(table) else table
         if len(table):
             ratio = self._stake.loc[self._stake["group"] == worst, "hazard_ratio"].max()
+            shown = shown.assign(mrr=_in_full(table["mrr"])) if "mrr" in shown else shown
             order = self._say.order(table, known, worst, column=part, ratio=ratio)
             how["notes"] = (order, *(words.BESIDE_CHURN,) * ("customers" in self.data.tables))
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
@@ -430,6 +431,11 @@ class Surveys(Study):
             caption=f"Answers and {asked.label} by segment",
         )  # fmt: skip
 
+    def _last(self, asked: Measure) -> pd.Series[Any] | None:
+        """Hold the last period of a survey against those before it."""
+        counted = replies.answers_by_period(self._data, asked, column="", period=self.period)
+        return estimate.last_period(estimate.trend(counted), asked.survey)
+
     def _other(self, place: int) -> Result:
         """Show the answers to one of the other two surveys, if there are any in the window."""
         asked = self._measured([name for name in SCALES if name != self._asked.survey][place])
@@ -437,12 +443,17 @@ class Surveys(Study):
         if asked in self._answered:
             scored = estimate.of_columns(self._scored(self._counted(asked)), columns)
             say = replace(self._say, survey=asked.survey)
-            notes = say.last_quarter(of_the_quarter(self._data, asked))
+            notes = (*say.turned(self._last(asked), self.period), *say.last_quarter(of_the_quarter(self._data, asked)))
             return replace(self._bars(asked, scored), title=say.other(scored.iloc[0]), notes=notes)
         none = replace(self._found, measure=asked, counts=self._found.counts.iloc[:0])
         table = estimate.of_columns(self._scored(none), columns).drop(columns=list(EXTRA))
         why = f"Nobody answered {asked.label} from {self._found.window}."
         return Result(asked.survey, table, absent=why, caption=f"Answers and {asked.label} by segment")
+
+
+def _in_full(amounts: pd.Series[float]) -> pd.Series[float]:
+    """Round amounts from 100 on, so that they have no decimals."""
+    return amounts.where(amounts.abs() < 100, amounts.round())
 
 
 def _stays(found: Landmark) -> pd.DataFrame:

@@ -391,6 +391,10 @@ class Words:
         score = f"{self.label} is {self._score(whole[self.survey])} {self.span}".rstrip()
         return f"{score} ({found}, {counted(int(whole.n_responses), 'customer')})"
 
+    def turned(self, last: pd.Series[Any] | None, period: str) -> tuple[str, ...]:
+        """Say that the last period is another than those before it, where that is clear; as for :meth:`trend`."""
+        return () if last is None or not last.clear else (f"{self.trend(last, period)}.",)
+
     def last_quarter(self, quarter: pd.DataFrame) -> tuple[str, ...]:
         """Say what the scorecard has of it, from ``kpis.of_the_quarter``."""
         rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()

@@ -260,6 +260,9 @@ def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan)
         "Enterprise."
     )
     assert by_plan.unhappy.caption.endswith(", by MRR × risk")
+    shown, exact = by_plan.unhappy.shown["mrr"], by_plan.unhappy.table["mrr"]
+    assert (shown.iloc[:4].tolist(), exact.iloc[0]) == ([1476, 1221, 1017, 988], 1475.95), "the file keeps the cents"
+    assert shown[exact < 100].equals(exact[exact < 100])
     assert beside.startswith("The churn report has a list, too: [Whom to call first?]")
     assert "(churn_survival#whom-to-call-first)" in beside
 
@@ -315,6 +318,11 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
     assert len(by_plan.change.notes) == 3, "what a change within the margin of error is made of is not told"
     assert by_plan.change.notes[2].endswith("; we have 951 and 1,563.")
     assert "the quarters together come to 41 (1,941 answers)" in by_plan.trend.how_to_read
+    assert by_plan.second_survey.notes == (
+        "CSAT of Q2 2025 alone is 69 %, clearly below the 11 quarters before (74 %).",
+        "The scorecard's 68.5 % is of the 3 months to June 2025 alone.",
+    )
+    assert len(by_plan.third_survey.notes) == 1, "of CES there is no clear change"
     assert by_plan.silence.how_to_read.startswith("If all who did not answer felt like detractors, NPS would be −14")
     assert by_plan.silence.shown["weighted by"].tolist()[-1] == "everything on record"
 

@@ -465,6 +465,18 @@ def test_another_survey_is_told_with_its_window():
     assert say.last_quarter(quarter.head(0)) == ()
 
 
+def test_another_survey_is_told_to_have_moved_where_that_is_clear():
+    last = pd.Series(
+        {"csat": 0.685, "before": 0.74, "n_before": 11, "period": pd.Timestamp("2025-04-01"), "clear": True}
+    )
+    say = Words("csat")
+    assert say.turned(last, "quarter") == (
+        "CSAT of Q2 2025 alone is 68 %, clearly below the 11 quarters before (74 %).",
+    )
+    last["clear"] = False
+    assert say.turned(last, "quarter") == say.turned(None, "quarter") == ()
+
+
 def test_the_unhappy_are_counted_with_what_they_pay():
     table = pd.DataFrame({"mrr": [500.0, 100.0]})
     assert SAY.unhappy(table, measure("nps")) == (
