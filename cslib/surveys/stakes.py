@@ -315,8 +315,8 @@ def risks(found: Landmark, stakes: pd.DataFrame, group: str, *, least: int = LEA
     Returns
     -------
     pandas.Series
-        By segment, the highest first; last ``(small groups)``, if somebody is in none of the segments, with the risk
-        of all. Where nothing parts customers, the share of the group that left. Empty where it has no hazard ratio.
+        By segment, the highest first; last ``(small groups)``, if somebody is in none of the segments or nothing parts
+        customers, with the risk of all. Empty where the group has no hazard ratio.
 
     Notes
     -----
@@ -331,9 +331,7 @@ def risks(found: Landmark, stakes: pd.DataFrame, group: str, *, least: int = LEA
     rows = found.lives.assign(left=found.lives["n"].where(found.lives["event_observed"], 0))
     small = small_groups(rows.groupby("by_0")[["n"]].sum(), least)
     own = {str(name): part for name, part in rows.groupby("by_0") if name not in small}
-    if len(own) + bool(small) < 2:
-        left = rows.loc[rows["group"] == group, ["n", "left"]].sum()
-        return pd.Series({SMALL: left["left"] / left["n"]})
+    own = own if len(own) + bool(small) > 1 else {}
     known = pd.Series({name: _risk_of(part, ratios, group) for name, part in own.items()}, dtype=float)
     others = [] if {*rows["by_0"], *found.present["by_0"]} <= {*own} else [_risk_of(rows, ratios, group)]
     last = pd.Series(others, index=[SMALL] * len(others), dtype=float)

@@ -284,9 +284,8 @@ class Surveys(Study):
         how = {"formats": {"mrr": "amount", "score": "plain"}, "labels": words.UNHAPPY, "absent": why, "most": 10}
         shown = table.loc[:, table.notna().any()] if len(table) else table
         if len(table):
-            ratio = self._stake.loc[self._stake["group"] == worst, "hazard_ratio"].max()
             shown = shown.assign(mrr=_in_full(table["mrr"])) if "mrr" in shown else shown
-            order = self._say.order(table, known, worst, column=part, ratio=ratio)
+            order = self._say.order(table, known, worst, column=part, stakes=self._told)
             how["notes"] = (order, *(words.BESIDE_CHURN,) * ("customers" in self.data.tables))
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
 

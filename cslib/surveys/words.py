@@ -419,7 +419,9 @@ class Words:
         paid = format_value(table["mrr"].sum(), "money", self.currency)
         return f"{who}" + (f" and pay{s} {paid} a month" if table["mrr"].notna().any() else "")
 
-    def order(self, table: pd.DataFrame, known: pd.Series[float], group: str, *, column: str, ratio: float) -> str:
+    def order(
+        self, table: pd.DataFrame, known: pd.Series[float], group: str, *, column: str, stakes: pd.DataFrame
+    ) -> str:
         """Say in which order ``surveys.stakes.unhappy`` lists customers.
 
         Parameters
@@ -428,21 +430,24 @@ class Words:
             As from ``surveys.stakes.unhappy`` and ``surveys.stakes.risks``.
         group, column
             Whose risks they are, and by which column.
-        ratio
-            How many times as fast the group leaves, from ``surveys.stakes.money_at_stake``.
+        stakes
+            As from ``surveys.stakes.money_at_stake``, with ``clear``.
         """
         if table["mrr"].isna().all():
             return "The list is in order of the answer, the worst first."
         if known.empty:
             return f"The list is in order of MRR: how likely {_whom(group)} are to leave is not known yet."
         if len(known) == 1:
-            left = f"{percent(known.iloc[0])} of {_whom(group)} left within 12 months"
-            return f"The list is in order of MRR, as all on it count with the same risk: {left}."
+            return "The list is in order of MRR, as all on it count with the same risk."
         parts = [f"{percent(risk)} in {name}" for name, risk in known.items() if name != SMALL]
         shown = [*parts[:MOST], *[f"so on in {len(parts) - MOST} more"] * (len(parts) > MOST)]
         shown += [f"{percent(risk)} in the others" for risk in known[known.index == SMALL]]
         basis = f"the share of all customers of a {column} who left within 12 months"
-        risk = f"The risk is {basis}, allowing for {_whom(group)} leaving {ratio:.2g} times as fast: {listed(shown)}"
+        row = stakes[stakes["group"] == group].iloc[0]
+        faster = (
+            f"{_whom(group)} leaving {row.hazard_ratio:.2g} times as fast{', which may be chance' * (not row.clear)}"
+        )
+        risk = f"The risk is {basis}, allowing for {faster}: {listed(shown)}"
         return f"First come those with whom we expect to lose most, MRR × risk. {risk}."
 
     def followed(self, landmark: Landmark) -> str:
