@@ -137,7 +137,7 @@ def wilson(n_successes: ArrayLike, n: ArrayLike, *, confidence_level: float = LE
     return Interval(lower, upper)
 
 
-def newcombe(successes: ArrayLike, trials: ArrayLike) -> Interval:
+def newcombe(successes: ArrayLike, trials: ArrayLike, *, confidence_level: float = LEVEL) -> Interval:
     """Newcombe hybrid score interval of a difference of two independent proportions.
 
     Parameters
@@ -146,6 +146,8 @@ def newcombe(successes: ArrayLike, trials: ArrayLike) -> Interval:
         Successes of the first and the second group.
     trials
         Their trials.
+    confidence_level
+        Between 0 and 1.
 
     Returns
     -------
@@ -165,7 +167,7 @@ def newcombe(successes: ArrayLike, trials: ArrayLike) -> Interval:
     (0.0524, 0.3339)
     """
     shares = np.asarray(successes, float) / np.asarray(trials, float)
-    return weighted_sum([1, -1], shares, wilson(successes, trials))
+    return weighted_sum([1, -1], shares, wilson(successes, trials, confidence_level=confidence_level))
 
 
 def margin_of_difference(high: ArrayLike, high_lower: ArrayLike, low: ArrayLike, low_upper: ArrayLike) -> Floats:

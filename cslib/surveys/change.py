@@ -10,7 +10,16 @@ from scipy.special import ndtr, ndtri, stdtr
 
 from cslib.stats.intervals import Floats, holm, z_value
 from cslib.surveys.answers import SILENT, SMALL, Answers, Measure
-from cslib.surveys.scores import answers_by_score, moments, quantile, score_interval, score_of, segmented, small_groups
+from cslib.surveys.scores import (
+    allowing,
+    answers_by_score,
+    moments,
+    quantile,
+    score_interval,
+    score_of,
+    segmented,
+    small_groups,
+)
 
 ROUNDS: Final = 500  # of raking
 POWER: Final = 0.8
@@ -46,7 +55,8 @@ def change(found: Answers, column: str = "", *, min_group: int = 10) -> pd.DataF
     -----
     With shares w and scores s before (0) and now (1): within = ½(w₀ + w₁)(s₁ − s₀), mix = (w₁ − w₀)(½(s₀ + s₁) − S̄),
     S̄ the mean of both totals (Kitagawa). A segment that answered in one window only has moved the mix alone. The
-    interval allows for customers who answered in both windows.
+    interval allows for customers who answered in both windows, and of segments for all that are compared
+    (:func:`cslib.surveys.scores.allowing`).
 
     References
     ----------
@@ -82,11 +92,12 @@ def most_moved(moved: pd.DataFrame) -> pd.Series[Any] | None:
     Returns
     -------
     pandas.Series or None
-        Its row with ``among`` (segments that were compared); None where there are no two.
+        Its row with ``among`` (segments that were compared, merged ones as one); None where there are no two.
     """
-    parts = moved[moved["p_value"].notna() & ~moved["segment"].isin(["All", SMALL])]
+    tested = moved[moved["p_value"].notna() & (moved["segment"] != "All")]
+    parts = tested[tested["segment"] != SMALL]
     order = parts.assign(size=parts["change"].abs()).sort_values(["clear", "size"], ascending=False, kind="stable")
-    return order.assign(among=len(parts)).iloc[0] if len(parts) > 1 else None
+    return order.assign(among=len(tested)).iloc[0] if len(parts) > 1 else None
 
 
 def _moved(frame: pd.DataFrame, asked: Measure) -> pd.DataFrame:
@@ -104,10 +115,11 @@ def _moved(frame: pd.DataFrame, asked: Measure) -> pd.DataFrame:
     together = shared / np.maximum((sizes["before"] + added) * (sizes["now"] + added), 1)
     error = np.where(known, np.sqrt(np.maximum(one.error**2 + two.error**2 - 2 * together, 0)), np.nan)
     freedom = np.minimum(one.freedom, two.freedom)
-    half, moved = quantile(freedom) * error, two.mean - one.mean
+    moved = two.mean - one.mean
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(error > 0, -np.abs(moved) / error, np.nan)
         p = 2 * np.where(np.isfinite(freedom), stdtr(np.maximum(freedom, 1), t), ndtr(t))
+    half = quantile(freedom, allowing(p)) * error
     table = pd.DataFrame({"segment": names})
     for w in places:
         table[f"n_{w}"] = sizes[w].astype("int64")

@@ -33,7 +33,9 @@ from cslib.stats.intervals import FIRM, Floats
 ALL: Final = "All"
 
 COLOURS: Final = (WELL, "#c9ced4", ILL)  # best, middle, worst
-LEAST_LABELLED: Final = 0.04  # of a bar: narrower parts have no figure
+LEAST_LABELLED: Final = 0.04  # of a bar: narrower parts have no figure in them
+BESIDE: Final = 0.05  # of a bar: room for the figures of the last parts, where one is too narrow
+CUTS: Final = (5, 8, 12)  # parts of an axis of scores at most, the fewest that leave three ticks
 FEW_COLUMNS: Final = 4  # of a slim grid, whose names have room for two lines
 MOST_COUNTED: Final = 6  # columns of a slim grid whose cells have room for a number of answers
 
@@ -102,10 +104,8 @@ def _stack(axes: Axes, table: pd.DataFrame, label: str, groups: Sequence[str]) -
         share = np.nan_to_num(table[column].to_numpy(float) / np.where(n > 0, n, np.nan))
         how: Any = {"height": 0.4 if charts.is_slim() else 0.68, "edgecolor": GROUND, "linewidth": 1}
         axes.barh(range(len(table)), share, left=left, color=colour, **how)
-        for row in np.flatnonzero(share >= LEAST_LABELLED):
-            ink: Any = {"color": DARK_TEXT if colour == COLOURS[1] else "white", "fontsize": 9.5}
-            middle, text = float(left[row] + share[row] / 2), f"{100 * share[row]:.0f}"
-            axes.text(middle, float(row), text, ha="center", va="center", **ink)
+        beside = column == groups[-1] and bool(((share > 0) & (share < LEAST_LABELLED)).any())
+        _figures(axes, share, left, DARK_TEXT if colour == COLOURS[1] else "white", beside=beside)
         named = [f"{name}, {column.removeprefix('n_')}" for name in table[label]]
         each = zip(named, share, table[column], strict=True)
         told = [hover.lines(name, v, "percent", n=counted(int(k), "answer")) for name, v, k in each]
@@ -116,16 +116,25 @@ def _stack(axes: Axes, table: pd.DataFrame, label: str, groups: Sequence[str]) -
         place: Any = {"ha": ("left", "center", "right")[i], "va": "bottom", "transform": axes.transAxes}
         shown = MUTED if colour == COLOURS[1] else colour
         axes.text((0.0, 0.5, 1.0)[i], 1.01, name, color=shown, fontweight="bold", fontsize=9.5, **place)
-    axes.set_xlim(0, 1)
+    axes.set_xlim(0, 1 + BESIDE * beside)
     axes.set_xticks([0, 0.25, 0.5, 0.75])  # 100 % would run into the axis of the scores
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.set_xlabel("share of answers", loc="right")
 
 
+def _figures(axes: Axes, share: Floats, left: Floats, ink: str, *, beside: bool) -> None:
+    """Write the shares of a part into the bars where they are wide enough, or all of them beside the bars."""
+    how: Any = {"ha": "left" if beside else "center", "va": "center", "color": MUTED if beside else ink}
+    for row in np.flatnonzero((share > 0) & (beside | (share >= LEAST_LABELLED))):
+        at = 1.01 if beside else float(left[row] + share[row] / 2)
+        axes.text(at, float(row), f"{100 * share[row]:.0f}", fontsize=9.5, **how)
+
+
 def _dots(axes: Axes, values: Floats, label: str, clear: NDArray[np.bool_]) -> None:
     seen = values[np.isfinite(values)]
     pad = 0.06 * np.ptp(seen) or 1.0
-    value_axis(axes, (float(seen.min() - pad), float(seen.max() + pad)), log_scale=False, most=5)
+    low, high = float(seen.min() - pad), float(seen.max() + pad)
+    value_axis(axes, (low, high), log_scale=False, most=_cuts(low, high))
     rows = np.arange(len(values))
     colours = np.where(clear, PALETTE[0], INK)
     axes.hlines(rows, values[:, 1], values[:, 2], colors=list(colours), linewidth=2)
@@ -134,6 +143,12 @@ def _dots(axes: Axes, values: Floats, label: str, clear: NDArray[np.bool_]) -> N
     axes.set_yticks([])
     axes.set_xlabel(label, loc="right")
     right_of(axes, list(rows), _written(values), 10, "left")
+
+
+def _cuts(low: float, high: float) -> int:
+    """Choose into how many parts at most an axis is cut, so that three ticks stand on it."""
+    steps = {most: charts.nice_step(high - low, charts.ticks_at_most(most), 1e-9) for most in CUTS}
+    return next((m for m, step in steps.items() if np.floor(high / step) - np.ceil(low / step) >= 2), CUTS[-1])
 
 
 def _written(values: Floats) -> list[str]:
@@ -168,7 +183,8 @@ def answer_distribution(table: pd.DataFrame, *, groups: Sequence[str], x_label: 
     at, share = table["score"].to_numpy(float), table["share"].to_numpy(float)
     axes.bar(at, share, width=0.78, color=list(colours))
     low, high = table["ci_lower"].to_numpy(float), table["ci_upper"].to_numpy(float)
-    axes.vlines(at, low, high, color=MUTED, linewidth=1.4)
+    for colour, width in ((GROUND, 3.6), (INK, 1.4)):  # seen on bars of every colour
+        axes.vlines(at, low, high, color=colour, linewidth=width)
     upright = 90 * (charts.is_slim() and len(table) > 6)
     above: Any = {"textcoords": "offset points", "ha": "center", "color": MUTED, "fontsize": 9.5}
     for x, top, n in zip(at, high, table["n"], strict=True):

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, ndtri, stdtrit
 
 from cslib.stats.intervals import LEVEL, SIGNIFICANT, Floats, Interval, holm, newcombe, wilson, z_value
 from cslib.surveys.answers import SILENT, SMALL, Answers, Measure, Periods
@@ -75,10 +75,27 @@ def score_of(given: Floats, asked: Measure) -> Floats:
         return np.asarray(given @ np.array(asked.worth) / given.sum(axis=-1))
 
 
-def quantile(freedom: Floats) -> Floats:
+def quantile(freedom: Floats, level: ArrayLike = LEVEL) -> Floats:
     """Quantile of Student's t that bounds a two-sided interval; normal where the degrees of freedom are infinite."""
-    finite = np.where(np.isfinite(freedom) & (freedom > 0), freedom, 1.0)
-    return np.where(np.isfinite(freedom), stdtrit(finite, 0.5 + LEVEL / 2), z_value())
+    finite, upper = np.where(np.isfinite(freedom) & (freedom > 0), freedom, 1.0), 0.5 + np.asarray(level, float) / 2
+    return np.where(np.isfinite(freedom), stdtrit(finite, upper), ndtri(upper))
+
+
+def allowing(p_values: ArrayLike) -> Floats:
+    """Confidence level of intervals of differences that are compared as one family, so that they agree with Holm.
+
+    Of what is not clear by Holm it is Bonferroni's; of what is, that of its step.
+
+    Examples
+    --------
+    >>> allowing([0.001, 0.3, 0.02, np.nan]).round(4).tolist()
+    [0.9833, 0.9833, 0.975, 0.9833]
+    >>> allowing([0.2]).tolist()
+    [0.95]
+    """
+    p = pd.Series(np.asarray(p_values, float))
+    step = (p.count() + 1 - p.rank(method="first")).where(holm(p) < SIGNIFICANT, p.count())
+    return 1 - SIGNIFICANT / np.maximum(step.to_numpy(float), 1)
 
 
 def score_interval(given: Floats, asked: Measure) -> Interval:
@@ -127,16 +144,17 @@ def score_interval(given: Floats, asked: Measure) -> Interval:
     return Interval(lower, upper)
 
 
-def _difference_interval(own: Floats, rest: Floats, asked: Measure) -> Interval:
-    """Bounds of the difference of two scores, one per row."""
+def _difference_interval(own: Floats, rest: Floats, asked: Measure, level: Floats) -> Interval:
+    """Bounds of the difference of two scores, one per row, each with its level of confidence."""
     if asked.survey == "csat":
         given = np.stack([own, rest], axis=1)
         satisfied, n = given @ np.array(asked.worth), given.sum(axis=2)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = [newcombe(x, of) for x, of in zip(satisfied, n, strict=True)]
+            each = zip(satisfied, n, level, strict=True)
+            found = [newcombe(x, of, confidence_level=float(own_level)) for x, of, own_level in each]
         return Interval(np.array([f.lower for f in found]), np.array([f.upper for f in found]))
     a, b = moments(own, asked), moments(rest, asked)
-    half = quantile(_welch(a, b)) * np.hypot(a.error, b.error)
+    half = quantile(_welch(a, b), level) * np.hypot(a.error, b.error)
     reach, apart = max(asked.worth) - min(asked.worth), a.mean - b.mean
     return Interval(np.maximum(apart - half, -reach), np.minimum(apart + half, reach))
 
@@ -266,9 +284,10 @@ def scores(found: Answers, *, columns: Sequence[str | tuple[str, str]] = (), min
     Notes
     -----
     Intervals of differences: normal with the answers of the prior in both groups (NPS), Newcombe (CSAT), Welch's t
-    (CES); widened to the difference itself. p-values: all answers dealt out at random to groups of these sizes,
-    10,000 times (seeded) where a group has fewer than 300 answers, else the normal limit. Columns that nest in one
-    another, such as country and region, may let a small group be derived; compare by one of them.
+    (CES); widened to the difference itself. They allow for all that is compared (:func:`allowing`). p-values: all
+    answers dealt out at random to groups of these sizes, 10,000 times (seeded) where a group has fewer than 300
+    answers, else the normal limit. Columns that nest in one another, such as country and region, may let a small group
+    be derived; compare by one of them.
 
     References
     ----------
@@ -278,14 +297,18 @@ def scores(found: Answers, *, columns: Sequence[str | tuple[str, str]] = (), min
     asked = found.measure
     whole = answers_by_score(found.counts.assign(segment="All"), ["segment"], asked)
     parts = [_described(whole, asked).reset_index().assign(segment_by="All", share=1.0)]
+    every = {"All": whole}
     for column in columns or found.columns:
         frame = segmented(found, column, min_group) if isinstance(column, str) else _crossed(found, column, min_group)
         given = answers_by_score(frame, ["segment"], asked)
         if len(given) > 1:
             name = column if isinstance(column, str) else JOIN.join(column)
             parts.append(_compared(given, asked).assign(segment_by=name))
+            every[name] = given
     table = pd.concat(parts, ignore_index=True)
-    table["p_adjusted"] = _adjusted(table) if "p_value" in table else np.nan
+    if len(parts) > 1:
+        table["p_adjusted"], level = _judged_together(table)
+        table = table.assign(**_bounds(table, pd.concat(every), asked, level).columns("difference_"))
     if found.only_answers:
         table[["response_rate", "response_ci_lower", "response_ci_upper"]] = np.nan
     described = [c for c in parts[0] if c not in ("segment_by", "segment", "share")]
@@ -333,24 +356,33 @@ def _compared(given: pd.DataFrame, asked: Measure) -> pd.DataFrame:
     rest, total = own.sum(axis=0) - own, own.sum(axis=0)
     n, worth = own.sum(axis=1), np.array(asked.worth)
     known = (n > 0) & (rest.sum(axis=1) > 0)
-    bounds = _difference_interval(own, rest, asked)
     apart = score_of(own, asked) - score_of(rest, asked)
-    ends = (np.minimum(bounds.lower, apart), np.maximum(bounds.upper, apart))
-    wide = Interval(*(np.where(known, end, np.nan) for end in ends))
     p = [_permuted(a, b, worth) if k else np.nan for a, b, k in zip(own, rest, known, strict=True)]
-    table = table.assign(difference_from_rest=apart, **wide.columns("difference_"), p_value=p, share=n / total.sum())
+    table = table.assign(difference_from_rest=apart, p_value=p, share=n / total.sum())
     table["contribution"] = (own @ worth - n * (total @ worth) / total.sum()) / total.sum()
     order, ascending = ["last", asked.survey], [True, asked.lower_is_better]
     table = table.assign(last=table.index == SMALL).sort_values(order, ascending=ascending)
     return table.drop(columns="last").rename_axis("segment").reset_index()
 
 
-def _adjusted(table: pd.DataFrame) -> Floats:
-    """Holm over all segments; where a column has two, both are the same test and count once."""
+def _judged_together(table: pd.DataFrame) -> tuple[Floats, Floats]:
+    """Holm over all segments, and levels of intervals; where a column has two, both are one test and count once."""
     sizes = table.groupby("segment_by")["segment"].transform("size")
     mirror = (sizes == 2) & table.duplicated("segment_by")
-    once = holm(table["p_value"].where(~mirror))
-    return np.where(mirror, np.roll(once, 1), once)
+    once = table["p_value"].where(~mirror)
+    adjusted, level = (np.where(mirror, np.roll(own, 1), own) for own in (holm(once), allowing(once)))
+    return adjusted, level
+
+
+def _bounds(table: pd.DataFrame, given: pd.DataFrame, asked: Measure, level: Floats) -> Interval:
+    """Bounds of the differences of all rows from what is left of their column, from answers by column and segment."""
+    counted = given[asked.scores]
+    own = counted.loc[list(zip(table["segment_by"], table["segment"], strict=True))]
+    rest = (counted.groupby(level=0).transform("sum").loc[own.index] - own).to_numpy(float)
+    bounds, apart = _difference_interval(own.to_numpy(float), rest, asked, level), table["difference_from_rest"]
+    known = table["p_value"].notna().to_numpy()
+    ends = (np.minimum(bounds.lower, apart), np.maximum(bounds.upper, apart))
+    return Interval(*(np.where(known, end, np.nan) for end in ends))
 
 
 def _crossed(found: Answers, pair: tuple[str, str], min_group: int = 10) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.optimize import brentq
 
 from cslib.data.calendar import Window, age_in_months, ending, observed
 from cslib.data.customers import current_mrr, exact_sum
@@ -299,29 +300,52 @@ def _present(data: DataSet, groups: ir.Table) -> pd.DataFrame:
     return paid.group_by(keys).aggregate(**sums).execute().sort_values(keys, ignore_index=True)
 
 
-def risks(stakes: pd.DataFrame, parts: pd.DataFrame, group: str) -> pd.Series[float]:
-    """Give the share of a group that left by the horizon, in each part, the highest first.
+def risks(found: Landmark, stakes: pd.DataFrame, group: str, *, least: int = LEAST) -> pd.Series[float]:
+    """Give the chance that customers of a group leave by the horizon, in each value of the first column.
 
     Parameters
     ----------
-    stakes, parts
-        As from :func:`money_at_stake` and :func:`stakes_by_segment`.
+    found, stakes
+        As from :func:`after_answers` and :func:`money_at_stake`.
     group
         Such as detractors.
+    least
+        Values with fewer customers are taken together.
 
     Returns
     -------
     pandas.Series
-        By segment; ``(small groups)``, where they are left, come last and have the share of all. Empty where nobody of
-        the group was followed.
+        By segment, the highest first; last ``(small groups)``, if somebody is in none of the segments or nothing parts
+        customers, with the risk of all. Empty where the group has no hazard ratio.
+
+    Notes
+    -----
+    Of a segment the share of all who left is known, of its few customers with such an answer next to nothing. So all
+    segments share the hazard ratios, h, of the stakes: with survival s of the best group of a segment that of group g
+    is s to the power of h of g, and s is such that together they are the share of the segment that stayed.
     """
-    survival = str(next(c for c in stakes if str(c).startswith("survival_")))
-    every = stakes.loc[stakes["group"] == group, survival].to_numpy(float)
-    if not len(every) or np.isnan(every).any():
+    each = stakes.iloc[:-1]
+    ratios = dict(zip(each["group"].astype(str), each["hazard_ratio"].astype(float), strict=True))
+    if not np.isfinite(ratios.get(group, np.nan)):
         return pd.Series(dtype=float)
-    own = parts[parts["group"] == group].sort_values(survival, kind="stable", na_position="last")
-    stayed = own[survival].fillna(float(every[0])) if len(own) else every
-    return pd.Series(1 - np.array(stayed, float), list(own["segment"]) or [SMALL])
+    rows = found.lives.assign(left=found.lives["n"].where(found.lives["event_observed"], 0))
+    small = small_groups(rows.groupby("by_0")[["n"]].sum(), least)
+    own = {str(name): part for name, part in rows.groupby("by_0") if name not in small}
+    own = own if len(own) + bool(small) > 1 else {}
+    known = pd.Series({name: _risk_of(part, ratios, group) for name, part in own.items()}, dtype=float)
+    others = [] if {*rows["by_0"], *found.present["by_0"]} <= {*own} else [_risk_of(rows, ratios, group)]
+    last = pd.Series(others, index=[SMALL] * len(others), dtype=float)
+    return pd.concat([known.sort_values(ascending=False, kind="stable"), last])
+
+
+def _risk_of(rows: pd.DataFrame, ratios: dict[str, float], group: str) -> float:
+    """Find the chance that a group leaves where hazards are in these ratios and all together leave as they did."""
+    n = rows.groupby("group")["n"].sum()
+    power = n.index.map(ratios).to_numpy(float)
+    power = np.where(np.isfinite(power), power, 1.0)
+    share, stayed = n.to_numpy(float) / n.sum(), 1 - rows["left"].sum() / n.sum()
+    best = brentq(lambda s: share @ s**power - stayed, 0, 1)
+    return float(1 - best ** ratios[group])
 
 
 def unhappy(
@@ -477,6 +501,52 @@ def priced(parts: pd.DataFrame) -> pd.DataFrame:
     """
     told = judged(parts)
     return told.assign(priced=told["clear"] & (told["money_ci_lower"] > 0))
+
+
+def known_stakes(stakes: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
+    """Give what is known to be at stake with each group: all of it, or else the sum of the parts that have a price.
+
+    Parameters
+    ----------
+    stakes
+        As from :func:`money_at_stake`, with ``clear``, from :func:`cslib.surveys.scores.judged`.
+    parts
+        As from :func:`priced`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Of groups that clearly leave faster, the dearest first: ``group``, ``money_at_stake``, ``money_ci_lower``,
+        ``money_ci_upper``, ``n_today``, ``known`` (segments added up, the dearest first; empty: all customers) and
+        ``unknown`` (the other segments, those that pay most first).
+
+    Notes
+    -----
+    Segments share no customers, so the squares of the distances to their bounds add up. Those added up are chosen for
+    being clear, which makes the sum rather high where few customers are behind it.
+    """
+    others = stakes.iloc[1:-1]
+    faster = others[others["clear"] & (others["rmst_difference_months"] < 0)]
+    found = [_known(faster.loc[[i]], parts[parts["group"] == group]) for i, group in faster["group"].items()]
+    columns = ["group", "money_at_stake", "money_ci_lower", "money_ci_upper", "n_today", "known", "unknown"]
+    table = pd.DataFrame([row for row in found if row["n_today"]], columns=columns)
+    return table.sort_values("money_at_stake", ascending=False, kind="stable", ignore_index=True)
+
+
+def _known(whole: pd.DataFrame, parts: pd.DataFrame) -> dict[str, Any]:
+    """Add up what is known of a group: its own row where that has a price, or its parts that have one."""
+    own = parts[parts["priced"]].sort_values("money_at_stake", ascending=False, kind="stable")
+    rest = parts[~parts["priced"]]
+    names, others = tuple(own.get("segment", ())), ()
+    if (whole["money_ci_lower"] > 0).all():
+        own, names = whole, ()
+    elif names:
+        others = tuple(rest.sort_values("mrr", ascending=False, kind="stable")["segment"])
+    money, lower, upper = (own[c].to_numpy(float) for c in ("money_at_stake", "money_ci_lower", "money_ci_upper"))
+    bounds = weighted_sum(np.ones(len(own)), money, Interval(lower, upper))
+    ends = {c: float(end) for c, end in bounds.columns("money_").items()}
+    sums = {"money_at_stake": float(money.sum()), **ends, "n_today": int(own["n_today"].sum())}
+    return {"group": whole["group"].iloc[0], **sums, "known": names, "unknown": others}
 
 
 def stakes_by_segment(found: Landmark, *, gross_margin: float = 1.0, least: int = LEAST) -> pd.DataFrame:

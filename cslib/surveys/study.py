@@ -31,6 +31,7 @@ from cslib.surveys.stakes import (
     Landmark,
     after_answers,
     alike_by,
+    known_stakes,
     money_at_stake,
     priced,
     risks,
@@ -118,10 +119,10 @@ class Surveys(Study):
         say, whole, moved, stake = self._say, self._every.iloc[0], self._shift, self._told
         of_all = self._moves.get("of_all", math.nan)
         shown: Any = {"window": self._found.window, "held": self._held(whole, of_all)}
-        cards = say.cards(whole, self._asked.unit, moved, stake, **shown)
+        cards = say.cards(whole, self._asked.unit, moved, self._known, **shown)
         quarter = of_the_quarter(self._data, self._asked)
         subtitle = say.subtitle(whole, self._found.window, quarter)
-        text = say.answer(judged(self._groups), moved, stake, parts=self._parts, of_all=of_all)
+        text = say.answer(judged(self._groups), moved, stake, known=self._known, of_all=of_all)
         return Answer(subtitle, text, (*cards, *say.quarter(quarter)), notes=say.quoted(whole, quarter, of_all=of_all))
 
     @cached_property
@@ -169,8 +170,8 @@ class Surveys(Study):
         how: Any = {"estimate": "difference", "label": "level", "n": "n_responses", "reference": 0.0}
         return Result(
             name, table, title,
-            f"{label} of each group minus that of all other customers, with 95 % intervals; n: answers."
-            + f" In colour: clearly different, allowing for {n} groups compared." * bool(table["clear"].any()),
+            f"{label} of each group minus that of all other customers; n: answers. 95 % intervals allow for {n} groups "
+            "compared." + " In colour: clearly different." * bool(table["clear"].any()),
             partial(forest_plot, table, x_label=f"difference in {label}", **how), "Forest plot", **rest,
         )  # fmt: skip
 
@@ -221,6 +222,7 @@ class Surveys(Study):
         name, least = f"{self.survey}_change", WORTH_SEEING[self.survey]
         caption = (
             f"Change between the windows{f' by {self._split}' * bool(self._split)}, with 95 % intervals in brackets"
+            + ", those of segments allowing for all compared" * bool(self._split)
         )
         needed = self._say.needed(answers_needed(self._found, least), least, self._shift)
         title = self._say.change(self._shift)
@@ -257,7 +259,7 @@ class Surveys(Study):
         if found.remark:
             return Result(name, self._stake, absent=found.remark, caption=caption)
         parts, column = self._parts, (found.columns or ("",))[0]
-        stays = self._say.stays(told, parts, column)
+        stays = self._say.stays(told, parts, self._known)
         also = (Result(f"{name}_by_segment", parts, caption=f"{caption}, by {column}"),) if len(parts) else ()
         how: Any = {"x": "duration_months", "x_label": "months since that day", "n": "n_at_risk"}
         how |= {"n_label": "still followed", "behind": self._asked.groups[0], "meaning": "answers"}
@@ -272,16 +274,18 @@ class Surveys(Study):
     def unhappy(self) -> Result:
         """Which unhappy customers to call first?"""
         column = next((c for c in self._columns if replies.holder_of(self._data, c) == "customers"), "")
-        known, (part, *_) = risks(self._stake, self._parts, self._asked.groups[2]), (*self._landmark.columns, "")
+        found, worst = self._landmark, self._asked.groups[2]
+        known, (part, *_) = risks(found, self._stake, worst, least=self.min_group), (*found.columns, "")
         how: Any = {"part": part, "known": known}
         table = unhappy(self._data, self._asked, self._found.window, column=column, **how)
         name, caption = f"{self.survey}_unhappy", "Present customers whose latest answer is among the worst"
         caption += ", by MRR × risk" * bool(len(known) > 1 and table["mrr"].notna().any())
-        why = "" if len(table) else f"No present customer gave one of the worst answers ({self._asked.groups[2]})."
+        why = "" if len(table) else f"No present customer gave one of the worst answers ({worst})."
         how = {"formats": {"mrr": "amount", "score": "plain"}, "labels": words.UNHAPPY, "absent": why, "most": 10}
         shown = table.loc[:, table.notna().any()] if len(table) else table
         if len(table):
-            order = self._say.order(table, known, self._asked.groups[2])
+            shown = shown.assign(mrr=_in_full(table["mrr"])) if "mrr" in shown else shown
+            order = self._say.order(table, known, worst, column=part, stakes=self._told)
             how["notes"] = (order, *(words.BESIDE_CHURN,) * ("customers" in self.data.tables))
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
 
@@ -393,6 +397,10 @@ class Surveys(Study):
         return priced(stakes_by_segment(self._landmark, gross_margin=self._margin, least=self.min_group))
 
     @property
+    def _known(self) -> pd.DataFrame:
+        return known_stakes(judged(self._stake), self._parts)
+
+    @property
     def _told(self) -> pd.DataFrame:
         return who_left(judged(self._stake))
 
@@ -422,6 +430,11 @@ class Surveys(Study):
             caption=f"Answers and {asked.label} by segment",
         )  # fmt: skip
 
+    def _last(self, asked: Measure) -> pd.Series[Any] | None:
+        """Hold the last period of a survey against those before it."""
+        counted = replies.answers_by_period(self._data, asked, column="", period=self.period)
+        return estimate.last_period(estimate.trend(counted), asked.survey)
+
     def _other(self, place: int) -> Result:
         """Show the answers to one of the other two surveys, if there are any in the window."""
         asked = self._measured([name for name in SCALES if name != self._asked.survey][place])
@@ -429,12 +442,17 @@ class Surveys(Study):
         if asked in self._answered:
             scored = estimate.of_columns(self._scored(self._counted(asked)), columns)
             say = replace(self._say, survey=asked.survey)
-            notes = say.last_quarter(of_the_quarter(self._data, asked))
+            notes = (*say.turned(self._last(asked), self.period), *say.last_quarter(of_the_quarter(self._data, asked)))
             return replace(self._bars(asked, scored), title=say.other(scored.iloc[0]), notes=notes)
         none = replace(self._found, measure=asked, counts=self._found.counts.iloc[:0])
         table = estimate.of_columns(self._scored(none), columns).drop(columns=list(EXTRA))
         why = f"Nobody answered {asked.label} from {self._found.window}."
         return Result(asked.survey, table, absent=why, caption=f"Answers and {asked.label} by segment")
+
+
+def _in_full(amounts: pd.Series[float]) -> pd.Series[float]:
+    """Round amounts from 100 on, so that they have no decimals."""
+    return amounts.where(amounts.abs() < 100, amounts.round())
 
 
 def _stays(found: Landmark) -> pd.DataFrame:

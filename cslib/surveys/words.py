@@ -21,6 +21,7 @@ from cslib.surveys.stakes import Landmark
 
 UNSEEN: Final = "the data hold answers only, so there is no response rate"
 MOST: Final = 4  # segments named in a sentence
+TOLD: Final = 2  # differences told with what they rest on
 UNHAPPY: Final = {"customer_id": "Customer", "mrr": "MRR", "score": "Answer", "answered_on": "Answered on"}
 PEOPLE: Final = {
     **{group: f"{group} customers" for group in ("satisfied", "neutral", "dissatisfied")},
@@ -96,10 +97,10 @@ class Words:
         return f"{of} asked for {self.label} from {window} {once}{alone}"
 
     def answer(
-        self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, parts: pd.DataFrame,
+        self, scored: pd.DataFrame, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *, known: pd.DataFrame,
         of_all: float = math.nan,
     ) -> str:  # fmt: skip
-        """Answer "how do customers feel, where, and what does it cost?" in at most five sentences.
+        """Answer "how do customers feel, where, and what does it cost?" in at most six sentences.
 
         Parameters
         ----------
@@ -107,8 +108,8 @@ class Words:
             As from ``surveys.scores.family``; the first row of ``surveys.change.change``, None where there is nothing
             to compare with; as from ``surveys.stakes.money_at_stake``. All with ``clear``, from
             ``surveys.scores.judged``.
-        parts
-            Of which money is the sum, as from ``surveys.stakes.priced``.
+        known
+            Money known to be at stake, as from ``surveys.stakes.known_stakes``.
         of_all
             As from ``surveys.change.silence_moves``.
 
@@ -125,20 +126,19 @@ class Words:
         other = score if pd.isna(of_all) else self._score(of_all)
         asked = f"Weighted to everyone asked, it is about {other}." if other != score else ""
         change = f"{_upper(self._moved(moved))}." if moved is not None else ""
-        return " ".join(filter(None, [first, change, asked, self._where(scored), *self._lost(stakes, parts)]))
+        return " ".join(filter(None, [first, change, asked, self._where(scored), *self._lost(stakes, known)]))
 
-    def _lost(self, stakes: pd.DataFrame, parts: pd.DataFrame) -> tuple[str, ...]:
-        """Say which group that leaves faster loses most months, and what is known to be at stake."""
+    def _lost(self, stakes: pd.DataFrame, known: pd.DataFrame) -> tuple[str, ...]:
+        """Say which group that leaves faster loses most months, who does, too, and what is known to be at stake."""
         rows = _clear(stakes).sort_values("rmst_difference_months", kind="stable")
         if rows.empty or not rows["rmst_difference_months"].iloc[0] < 0:
             return ()
-        row = rows.iloc[0]
-        text = f"{_left(row, _whom(stakes['group'].iloc[0]), 'over 12 months')}."
-        if row.money_ci_lower > 0:
-            return text, f"At stake: {self._money(row.money_at_stake)}."
-        dear = parts[(parts["group"] == row.group) & parts["priced"]].sort_values("money_at_stake", ascending=False)
-        known = [f"{self._money(r.money_at_stake)} in {_part(r)}" for r in dear.itertuples()]
-        return (text, f"At stake: {listed(known)}.") if known else (text,)
+        row, others = rows.iloc[0], rows.iloc[1:]
+        too = [_whom(group) for group in others.loc[others["faster"], "group"]]
+        also = f"; {listed(too)} left faster, too" if too else ""
+        text = f"{_left(row, _whom(stakes['group'].iloc[0]), 'over 12 months')}{also}."
+        its: Any = known[known["group"] == row.group].itertuples()
+        return (text, *(f"At stake with {_whose(r)} over 12 months: {self._priced(r)}{_unsure(r)}." for r in its))
 
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():
@@ -150,10 +150,10 @@ class Words:
         return f"**{_named(row)} stands out** with {self._score(row[self.survey])}, among {n} groups compared."
 
     def cards(
-        self, whole: pd.Series[Any], unit: str, moved: pd.Series[Any] | None, stakes: pd.DataFrame, *,
+        self, whole: pd.Series[Any], unit: str, moved: pd.Series[Any] | None, known: pd.DataFrame, *,
         window: object, held: Mapping[str, Any] | None = None,
     ) -> tuple[Card, ...]:  # fmt: skip
-        """Make the headline cards: score with its target, from ``data.words.on_card``; change, money at stake."""
+        """Make the cards: score with its target, from ``data.words.on_card``; change; ``stakes.known_stakes``."""
         ends, n = (whole.ci_lower, whole.ci_upper), int(whole.n_responses)
         answers: Any = {"noun": KPIS[self.survey].noun}
         score = Card(self.label, whole[self.survey], unit, *ends, n, detail=f"asked {window}")
@@ -164,11 +164,10 @@ class Words:
             size = 100 if self.survey == "nps" else 1
             change, lower, upper = (moved[c] / size for c in ("change", "ci_lower", "ci_upper"))
             cards.append(Card(f"Change on {self.earlier}", change, kind, lower, upper, n, detail=chance, **answers))
-        clear = _clear(stakes)
-        dear = clear[clear["money_ci_lower"] > 0].sort_values("money_at_stake", ascending=False, kind="stable")
-        for _, row in dear.head(1).iterrows():
-            label, ends = f"At stake over 12 months: {row.group}", (row.money_ci_lower, row.money_ci_upper)
-            cards.append(Card(label, row.money_at_stake, "money", *ends, int(row.n_today), self.currency))
+        for _, row in known.head(1).iterrows():
+            label, ends = f"At stake over 12 months: {_whose(row)}", (row.money_ci_lower, row.money_ci_upper)
+            detail = _unsure(row).removeprefix("; ")
+            cards.append(Card(label, row.money_at_stake, "money", *ends, row.n_today, self.currency, detail=detail))
         return tuple(cards)
 
     def quarter(self, rows: pd.DataFrame) -> tuple[Card, ...]:
@@ -238,9 +237,9 @@ class Words:
             return ()
         scores = f"from {self._score(row.score_before)} to {self._score(row.score_now)}"
         found = f"{self._signed(row.change)}, 95 % interval {self._ends(row.ci_lower)} to {self._ends(row.ci_upper)}"
-        of = f"One of {row.among} segments may well move as much by chance."
-        chance = f" That is more than chance, allowing for {row.among} compared." if row.clear else f" {of}"
-        return (f"**{row.segment} moved most**: {scores} ({found}).{chance}",)
+        chance = "is more than chance" if row.clear else "may be chance"
+        of = f"Allowing for {row.among} segments compared, that {chance}."
+        return (f"**{row.segment} moved most**: {scores} ({found}). {of}",)
 
     def parts(self, moved: pd.DataFrame, column: str) -> tuple[str, ...]:
         """Say what the change of all is made of, where there are segments to tell it by; from ``change.change``."""
@@ -371,14 +370,17 @@ class Words:
         return f"{self.label} is {apart} among {who} ({percent(row.share)} of those who answered)"
 
     def other_answers(self, clear: pd.DataFrame) -> tuple[str, ...]:
-        """Say how the score goes with answers to other surveys: no trait of customers, and no cause."""
+        """Say how the score goes with answers to other surveys, most of all: no trait of customers, and no cause."""
         if clear.empty:
             return ()
-        rows: Any = clear.head(MOST).itertuples()
+        rows: Any = clear.head(TOLD).itertuples()
         each = ((r.segment_by.removesuffix(" answer"), SAID.get(r.segment, f"was {r.segment}"), r) for r in rows)
-        told = [f"{self._beside(r.difference)} where {survey} {said}" for survey, said, r in each]
+        told = [f"{self._beside(r.difference)} where {survey} {said} ({self._rests_on(r)})" for survey, said, r in each]
         text = f"{self.label} goes with the answers to other surveys: it is {listed(told)}"
         return (f"{text}. That does not make one the cause of the other.",)
+
+    def _rests_on(self, row: Any) -> str:
+        return f"{self._ends(row.ci_lower)} to {self._ends(row.ci_upper)}, {counted(row.n_responses, 'customer')}"
 
     def _beside(self, difference: float) -> str:
         return f"{self._points(difference)} {'higher' if difference >= 0 else 'lower'}"
@@ -388,6 +390,10 @@ class Words:
         found = self._span(whole.ci_lower, whole.ci_upper)
         score = f"{self.label} is {self._score(whole[self.survey])} {self.span}".rstrip()
         return f"{score} ({found}, {counted(int(whole.n_responses), 'customer')})"
+
+    def turned(self, last: pd.Series[Any] | None, period: str) -> tuple[str, ...]:
+        """Say that the last period is another than those before it, where that is clear; as for :meth:`trend`."""
+        return () if last is None or not last.clear else (f"{self.trend(last, period)}.",)
 
     def last_quarter(self, quarter: pd.DataFrame) -> tuple[str, ...]:
         """Say what the scorecard has of it, from ``kpis.of_the_quarter``."""
@@ -413,19 +419,35 @@ class Words:
         paid = format_value(table["mrr"].sum(), "money", self.currency)
         return f"{who}" + (f" and pay{s} {paid} a month" if table["mrr"].notna().any() else "")
 
-    def order(self, table: pd.DataFrame, known: pd.Series[float], group: str) -> str:
-        """Say in which order ``surveys.stakes.unhappy`` lists customers, from ``surveys.stakes.risks``."""
+    def order(
+        self, table: pd.DataFrame, known: pd.Series[float], group: str, *, column: str, stakes: pd.DataFrame
+    ) -> str:
+        """Say in which order ``surveys.stakes.unhappy`` lists customers.
+
+        Parameters
+        ----------
+        table, known
+            As from ``surveys.stakes.unhappy`` and ``surveys.stakes.risks``.
+        group, column
+            Whose risks they are, and by which column.
+        stakes
+            As from ``surveys.stakes.money_at_stake``, with ``clear``.
+        """
         if table["mrr"].isna().all():
             return "The list is in order of the answer, the worst first."
         if known.empty:
             return f"The list is in order of MRR: how likely {_whom(group)} are to leave is not known yet."
         if len(known) == 1:
-            left = f"{percent(known.iloc[0])} of {_whom(group)} left within 12 months"
-            return f"The list is in order of MRR, as all on it count with the same risk: {left}."
+            return "The list is in order of MRR, as all on it count with the same risk."
         parts = [f"{percent(risk)} in {name}" for name, risk in known.items() if name != SMALL]
         shown = [*parts[:MOST], *[f"so on in {len(parts) - MOST} more"] * (len(parts) > MOST)]
-        shown += [f"{percent(risk)}, as of all, in the others" for risk in known[known.index == SMALL]]
-        risk = f"The risk is the share of {_whom(group)} who left within 12 months: {listed(shown)}"
+        shown += [f"{percent(risk)} in the others" for risk in known[known.index == SMALL]]
+        basis = f"the share of all customers of a {column} who left within 12 months"
+        row = stakes[stakes["group"] == group].iloc[0]
+        faster = (
+            f"{_whom(group)} leaving {row.hazard_ratio:.2g} times as fast{', which may be chance' * (not row.clear)}"
+        )
+        risk = f"The risk is {basis}, allowing for {faster}: {listed(shown)}"
         return f"First come those with whom we expect to lose most, MRR × risk. {risk}."
 
     def followed(self, landmark: Landmark) -> str:
@@ -443,7 +465,7 @@ class Words:
             return text
         return f"{text}; {format_value(row.money_at_stake, 'money', self.currency)} at stake"
 
-    def stays(self, stakes: pd.DataFrame, parts: pd.DataFrame, column: str) -> tuple[str, ...]:
+    def stays(self, stakes: pd.DataFrame, parts: pd.DataFrame, known: pd.DataFrame) -> tuple[str, ...]:
         """Say of each group how it stays against the best, and what that is worth.
 
         Parameters
@@ -452,12 +474,12 @@ class Words:
             As from ``surveys.stakes.money_at_stake``, with ``clear``, and what ``surveys.stakes.who_left`` adds.
         parts
             Of which money is the sum, as from ``surveys.stakes.priced``.
-        column
-            Whose values the parts are.
+        known
+            As for :meth:`answer`.
         """
         best = _whom(stakes["group"].iloc[0])
-        own = [(row, parts[parts["group"] == row.group]) for _, row in stakes.iloc[1:-1].iterrows()]
-        told = [text for row, its in own for text in (self._stay(row, best), self._cost(row, its, column))]
+        own = [(row, *(t[t["group"] == row.group] for t in (parts, known))) for _, row in stakes.iloc[1:-1].iterrows()]
+        told = [text for row, *its in own for text in (self._stay(row, best), self._cost(row, *its))]
         return tuple(filter(None, told))
 
     def alike(self, landmark: Landmark) -> tuple[str, ...]:
@@ -490,35 +512,31 @@ class Words:
     def _money(self, amount: float) -> str:
         return format_value(amount, "money", self.currency)
 
-    def _cost(self, row: pd.Series[Any], parts: pd.DataFrame, column: str) -> str:
+    def _cost(self, row: pd.Series[Any], parts: pd.DataFrame, known: pd.DataFrame) -> str:
         """Say what is known of the price of a group that leaves faster where the sum is open."""
         unknown = pd.isna(row.money_at_stake + row.money_ci_lower) or row.money_ci_lower > 0
         if not row.clear or unknown or not row.rmst_difference_months < 0:
             return ""
-        if not len(parts) or not parts["priced"].any():
+        if known.empty:
             guess = f" (our best guess is {self._money(row.money_at_stake)})" * bool(row.money_at_stake > 0)
             return (
                 f"**At stake with {_whom(row.group)}** over 12 months, we cannot tell yet: {self._at_most(row)}{guess}."
             )
-        return self._by_part(row, parts, column)
+        return self._by_part(known.iloc[0], parts)
 
     def _at_most(self, row: Any) -> str:
         return "it may be nothing" + f", or up to {self._money(row.money_ci_upper)}" * bool(row.money_ci_upper > 0)
 
-    def _by_part(self, row: pd.Series[Any], parts: pd.DataFrame, column: str) -> str:
-        """Name the parts that have a price, those that are open, and what all of them come to."""
-        dear = parts.sort_values("money_at_stake", ascending=False, kind="stable")
-        known: Any = [*dear[dear["priced"]].itertuples()]
-        others: Any = [*dear[~dear["priced"]].itertuples()]
-        clear = f"**At stake with {_whom(row.group)}** over 12 months, by {column}: "
-        more = [f"more in {len(known) - MOST} others"] * (len(known) > MOST)
-        clear += f"{listed([*(f'{self._priced(r)} in {_part(r)}' for r in known[:MOST]), *more])}."
-        either = [f"In {_part(r)} ({_followed(r)}) we cannot tell yet: {self._at_most(r)}." for r in others]
-        guess = listed([f"{_part(r)} ({self._money(r.money_at_stake)})" for r in others])
-        if len(others) > MOST:
-            either, guess = [f"In {len(others)} others we cannot tell yet."], "these"
-        total = f"Together that is {self._money(row.money_at_stake)}, with our best guess for {guess} counted in"
-        return " ".join([clear, *either, f"{total}: {self._at_most(row)}."])
+    def _by_part(self, known: pd.Series[Any], parts: pd.DataFrame) -> str:
+        """Give the sum of the parts that have a price, name them, and those of which nothing is known yet."""
+        dear: Any = parts[parts["priced"]].sort_values("money_at_stake", ascending=False, kind="stable")
+        each = [f"{self._priced(r)} in {r.segment}" for r in dear.head(MOST).itertuples()]
+        more = [f"more in {len(dear) - MOST} others"] * (len(dear) > MOST)
+        made_of = f", of which {listed([*each, *more])}" if len(dear) > 1 else ""
+        followed = {r.segment: f" ({r.n_churned:,.0f} of {r.n:,} left)" for r in parts.itertuples()}
+        others = [f"{_part(name)}{followed[name]}" for name in known.unknown]
+        unsure = f" In {_some(others)} we cannot tell yet." if others else ""
+        return f"**At stake with {_whose(known)}** over 12 months: {self._priced(known)}{made_of}.{unsure}"
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":
@@ -575,8 +593,22 @@ def _left(row: pd.Series[Any], best: str, span: str) -> str:
     return f"{often}: {left} {span}, against {best_left} of {best}"
 
 
-def _part(row: Any) -> str:
-    return "the others" if row.segment == SMALL else str(row.segment)
+def _part(name: str) -> str:
+    return "the others" if name == SMALL else name
+
+
+def _some(names: Sequence[str]) -> str:
+    """List names, of many those that come first."""
+    return listed([*names[:MOST], *[f"{len(names) - MOST} more"] * (len(names) > MOST)])
+
+
+def _whose(known: Any) -> str:
+    """Name a group and the parts of it whose price is known, where not all is."""
+    return _whom(known.group) + (f" in {_some(known.known)}" if known.known else "")
+
+
+def _unsure(known: Any) -> str:
+    return f"; in {_some([_part(name) for name in known.unknown])} we cannot tell yet" if known.unknown else ""
 
 
 def _range(scores: Sequence[float]) -> str:

@@ -3,11 +3,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import ndtri
 from survey_world import counted, tally
 
+from cslib.stats.intervals import z_value
 from cslib.surveys.answers import SMALL
 from cslib.surveys.change import answers_needed, change, most_moved, non_response, silence_moves
+from cslib.surveys.scores import allowing
 
+ANSWERS = [(score, -2) for score in (0, 7, 9)] + [(-2, score) for score in (0, 7, 9)]
 COVERED = 3 * np.sqrt(0.05 * 0.95 / 400)
 
 
@@ -113,7 +117,10 @@ def test_nothing_to_compare():
 @pytest.mark.parametrize("n", [30, 300])
 @pytest.mark.parametrize("loyal", [0.0, 0.8, 0.95])
 def test_interval_of_a_change_covers_when_customers_answer_twice(n, loyal):
-    """A share of customers keeps its answer from one window to the next; scores truly rise by 10. A segment a draw."""
+    """A share of customers keeps its answer from one window to the next; scores truly rise by 10. A segment a draw.
+
+    Intervals of 400 segments allow for all of them: they are taken back to what each would have by itself.
+    """
     rng, draws = np.random.default_rng(int(n + 10 * loyal)), 400
     before = rng.choice([0, 7, 9], (draws, n), p=[0.25, 0.35, 0.4])
     fresh = rng.choice([0, 7, 9], (draws, n), p=[0.2, 0.35, 0.45])
@@ -122,7 +129,27 @@ def test_interval_of_a_change_covers_when_customers_answer_twice(n, loyal):
     found = tally(plan=np.repeat(np.arange(draws).astype(str), n), before=before.ravel(), now=now.ravel(), n=1)
     table = change(found, "plan", min_group=0).iloc[1:]
     assert len(table) == draws
-    assert ((table["ci_lower"] <= 10) & (table["ci_upper"] >= 10)).mean() >= 0.95 - COVERED
+    middle, half = (table["ci_lower"] + table["ci_upper"]) / 2, (table["ci_upper"] - table["ci_lower"]) / 2
+    alone = half * z_value() / ndtri((1 + allowing(table["p_value"])) / 2)
+    assert (abs(middle - 10) <= alone).mean() >= 0.95 - COVERED
+
+
+@given(st.lists(st.tuples(*[st.integers(1, 40)] * 6), min_size=2, max_size=5))
+def test_the_interval_of_a_change_leaves_out_0_where_the_segment_clearly_moved(sizes):
+    """Of each segment so many detractors, passives and promoters, before and now."""
+    rows = [(f"s{i}", *pair, n) for i, own in enumerate(sizes) for pair, n in zip(ANSWERS, own, strict=True)]
+    table = change(moves(*rows), "plan", min_group=0)
+    clear = (table["ci_lower"] > 0) | (table["ci_upper"] < 0)
+    assert clear.tolist() == (table["p_adjusted"] < 0.05).tolist()
+
+
+def test_intervals_of_changes_allow_for_the_segments_compared():
+    """One segment by itself has the interval of the whole; each of five has that of 99 %."""
+    rows = [(f"s{i}", *pair, 20) for i in range(5) for pair in ANSWERS]
+    whole, one, *_ = change(moves(*rows), "plan", min_group=0).itertuples()
+    alone = change(moves(*rows[:6])).iloc[0]
+    assert one.ci_upper == pytest.approx(alone.ci_upper * 2.575829 / 1.959964, rel=1e-6)
+    assert whole.ci_upper < alone.ci_upper
 
 
 def test_answering_twice_narrows_the_interval():
@@ -258,7 +285,7 @@ def test_a_segment_that_clearly_moved_is_chosen_before_one_that_moved_further():
     rows = [("All", 30.0, True), ("Few", -50.0, False), ("A", 20.0, True), ("B", -25.0, True), (SMALL, 90.0, True)]
     moved = pd.DataFrame(rows, columns=["segment", "change", "clear"]).assign(p_value=0.01)
     chosen = most_moved(moved)
-    assert (chosen.segment, chosen.among) == ("B", 3)
+    assert (chosen.segment, chosen.among) == ("B", 4), "merged segments are compared, too"
     assert most_moved(moved.assign(clear=False)).segment == "Few"
     assert most_moved(moved.head(2)) is None
     assert most_moved(moved.assign(p_value=[0.1, np.nan, np.nan, 0.1, 0.1])) is None

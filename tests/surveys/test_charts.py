@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,7 @@ from matplotlib.colors import to_hex
 from survey_world import by_period, counted
 
 from cslib.errors import ParameterError
-from cslib.show.charts import INK, PALETTE
+from cslib.show.charts import GROUND, INK, PALETTE
 from cslib.show.colours import WELL
 from cslib.show.drawing import drawing, slim
 from cslib.show.estimates import MAX_ROWS
@@ -39,13 +41,28 @@ def test_bars_are_shares_of_a_whole_from_best_to_worst():
 def test_only_wide_parts_have_a_figure_and_all_groups_a_name():
     names = ["promoters", "passives", "detractors"]
     assert texts(bars(1)) == ["50", "45", "5", *names]
-    assert texts(bars(1, n_responses=100, n_promoters=50, n_passives=47, n_detractors=3)) == ["50", "47", *names]
+    narrow = bars(1, n_responses=100, n_promoters=50, n_passives=47, n_detractors=3)
+    assert texts(narrow) == ["50", "47", "3", *names]
+    beside = narrow.texts[2]
+    assert beside.get_position()[0] > 1, "the worst stand last: their figure has room beside the bar"
+    assert narrow.get_xlim()[1] > 1
+    assert texts(bars(2, n_promoters=10, n_passives=[9.5, 6], n_detractors=[0.5, 4]))[4:6] == ["2", "20"], "all beside"
+    assert texts(bars(1, n_responses=100, n_promoters=2, n_passives=98, n_detractors=0)) == ["98", *names]
 
 
 def test_the_score_stands_beside_with_its_interval():
     scores = bars().figure.axes[1]
     assert texts(scores) == ["45.0 (10.0 to 70.0)"] * 2
     assert scores.get_xlabel() == "NPS, −100 to 100"
+
+
+@pytest.mark.parametrize("width", [nullcontext, slim])
+@pytest.mark.parametrize(("low", "high"), [(3.05, 4.05), (20, 51), (0.6, 0.8), (-80, 90), (3.4, 3.6)])
+def test_an_axis_of_scores_has_three_ticks_at_least(low, high, width):
+    with width():
+        axes = bars(nps=(low + high) / 2, ci_lower=low, ci_upper=high).figure.axes[1]
+        inside = [at for at in axes.get_xticks() if axes.get_xlim()[0] <= at <= axes.get_xlim()[1]]
+    assert 3 <= len(inside) <= 9
 
 
 def test_a_row_without_an_interval_and_one_without_answers():
@@ -70,6 +87,7 @@ def test_distribution_has_a_bar_and_a_number_per_answer():
         table.assign(share=share, ci_lower=share, ci_upper=share + 0.01), groups=("good", "so", "bad"), x_label="answer"
     )
     assert [p.get_height() for p in axes.patches] == pytest.approx(list(share))
+    assert [to_hex(lines.get_color()[0]) for lines in axes.collections] == [GROUND, INK], "seen on bars of every colour"
     assert {"1,200", "good", "so", "bad"} <= set(texts(axes))
     assert to_hex(axes.patches[4].get_facecolor()) == WELL
 

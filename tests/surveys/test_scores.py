@@ -156,6 +156,64 @@ def test_ces_differences_have_welch_intervals():
     assert (found.difference_ci_lower, found.difference_ci_upper) == pytest.approx((ends.low, ends.high))
 
 
+def test_intervals_of_differences_allow_for_all_groups_compared():
+    """Of three groups, none of them clear, each interval is one of 98⅓ %."""
+    rng = np.random.default_rng(3)
+    given = {name: rng.integers(1, 8, n) for name, n in (("a", 40), ("b", 25), ("c", 30))}
+    rest = np.concatenate([given["b"], given["c"]])
+    rows = [{"plan": p, "now": int(s)} for p, own in given.items() for s in own]
+    found = scores(counted(rows, survey="ces")).set_index("segment").loc["a"]
+    ends = ttest_ind(given["a"], rest, equal_var=False).confidence_interval(1 - 0.05 / 3)
+    assert (found.difference_ci_lower, found.difference_ci_upper) == pytest.approx((ends.low, ends.high))
+
+
+def test_a_family_of_intervals_and_beside_it():
+    """Crossed groups are beside the family: theirs are wider, those of the family are as without them."""
+    rng = np.random.default_rng(5)
+    rows = [
+        {"plan": p, "region": r, "now": int(rng.choice([0, 8, 9])), "n": 30} for p in "ABC" for r in "xyz" for _ in "12"
+    ]
+    found = counted(rows, columns=("plan", "region"))
+    own = scores(found, columns=["plan", "region"])
+    beside = family(found, ["plan", "region"], beside=[("plan", "region")])
+    pd.testing.assert_frame_equal(beside.iloc[:7], own)
+    assert (beside["difference_ci_lower"].iloc[7:] < beside["difference_from_rest"].iloc[7:]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("survey", ["nps", "csat", "ces"])
+def test_intervals_leave_out_0_where_a_group_is_clear(survey):
+    """As nearly as a permutation and an interval can agree: in 50 worlds of four groups, some of which differ."""
+    rng, low, alike = np.random.default_rng(7), {"nps": (0, 10), "csat": (1, 5), "ces": (1, 10)}[survey], []
+    for _ in range(50):
+        lifts = rng.choice([0, 0, 1], 4)
+        rows = [
+            {"plan": f"p{i}", "now": int(s), "n": 1}
+            for i, lift in enumerate(lifts)
+            for s in np.clip(rng.integers(low[0], low[1] + 1, 320) + lift, *low)
+        ]
+        table = scores(counted(rows, survey=survey)).iloc[1:]
+        apart = (table["difference_ci_lower"] > 0) | (table["difference_ci_upper"] < 0)
+        alike += (apart == (table["p_adjusted"] < 0.05)).tolist()
+    assert np.mean(alike) >= 0.97
+
+
+@pytest.mark.slow
+def test_all_intervals_of_a_family_hold_the_truth_together():
+    """Nothing differs: in 95 % of worlds none of six intervals leaves out 0; by itself, each would in 95 % of them."""
+    rng, missed = np.random.default_rng(11), []
+    for _ in range(300):
+        shares = rng.multinomial(2600, [1 / 18] * 18).reshape(6, 3)
+        rows = [
+            {"plan": f"p{i}", "now": s, "n": n}
+            for i, own in enumerate(shares)
+            for s, n in zip((0, 7, 9), own, strict=True)
+        ]
+        table = scores(counted(rows)).iloc[1:]
+        missed.append(((table["difference_ci_lower"] > 0) | (table["difference_ci_upper"] < 0)).any())
+    assert np.mean(missed) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+
+
 def test_csat_differences_are_newcombe():
     rows = [{"plan": p, "now": s, "n": n} for p, s, n in [("a", 5, 56), ("a", 1, 14), ("b", 4, 48), ("b", 2, 32)]]
     found = scores(counted(rows, survey="csat")).set_index("segment").loc["a"]

@@ -14,11 +14,13 @@ from cslib.data.customers import segment_of
 from cslib.sample.world import TRUTH, _chunk, _people, _rng
 from cslib.surveys.answers import answers, measure
 from cslib.surveys.change import non_response
+from cslib.surveys.scores import judged
 from cslib.surveys.stakes import (
     Landmark,
     _split,
     after_answers,
     alike_by,
+    known_stakes,
     money_at_stake,
     priced,
     risks,
@@ -99,19 +101,49 @@ def test_unhappy_customers_are_in_order_of_what_may_be_lost():
         assert alike["customer_id"].tolist() == ["a", "c", "b"]
 
 
-def test_the_risk_of_each_part_and_of_all():
-    """Of Basics 39 of 40 unhappy ones left, of Pros 5 of 10, of Tops none; of all 44 of 55."""
-    found = plans(*THREE, prices=PRICES)
-    stakes, parts = money_at_stake(found), stakes_by_segment(found)
-    left = risks(stakes, parts, "detractors")
-    assert list(left.index) == ["Basic", "Pro", "Top"]
-    assert left.tolist() == pytest.approx([39 / 40, 0.5, 0.0])
-    few = risks(stakes, stakes_by_segment(found, least=10), "detractors")
-    assert few.to_dict() == pytest.approx({"Basic": 39 / 40, "(small groups)": 44 / 55})
-    assert risks(stakes, parts.head(0), "detractors").to_dict() == pytest.approx({"(small groups)": 44 / 55})
-    assert risks(stakes, parts, "passives").empty
+FOLLOWED = [
+    *(("Basic", "promoters", 12, 36), ("Basic", "promoters", 6, 14), ("Basic", "detractors", 12, 36)),
+    *(("Basic", "detractors", 6, 14), ("Pro", "promoters", 12, 280), ("Pro", "promoters", 6, 20)),
+    *(("Pro", "detractors", 12, 71), ("Pro", "detractors", 6, 29)),
+]
+
+
+def ratio(of_detractors):
+    groups = ["promoters", "detractors", "all others"]
+    return pd.DataFrame({"group": groups, "hazard_ratio": [1, of_detractors, np.nan]})
+
+
+def test_the_risk_of_a_part_is_that_of_all_of_it_times_how_much_faster_a_group_leaves():
+    """Twice as fast: of the best 0.8 of Basic stay, 0.9 of Pro, of the others 0.8² and 0.9².
+
+    Half of Basic are detractors: (0.8 + 0.64) / 2 = 72 of 100 stayed. A quarter of Pro is: 0.75 × 0.9 + 0.25 × 0.81 = 351 of
+    400. How many of the detractors themselves did does not count.
+    """
+    found = plans(*FOLLOWED, prices=PRICES)
+    left = risks(found, ratio(2.0), "detractors")
+    assert left.to_dict() == pytest.approx({"Basic": 1 - 0.64, "Pro": 1 - 0.81})
+    assert risks(found, ratio(1.0), "detractors").to_dict() == pytest.approx({"Basic": 28 / 100, "Pro": 49 / 400})
+    assert risks(found, ratio(2.0), "promoters").to_dict() == pytest.approx({"Basic": 0.2, "Pro": 0.1})
+
+
+def test_who_is_in_a_small_part_has_the_risk_of_all():
+    """Of Mini 5 of 5 left, of Top 5 of 20: neither is known by itself; of all 87 of 525 did."""
+    tops = [("Top", "promoters", 12, 15), ("Top", "detractors", 6, 5)]
+    found = plans(*FOLLOWED, *tops, ("Mini", "detractors", 6, 5), prices=PRICES)
+    left = risks(found, ratio(1.0), "detractors", least=21)
+    assert left.to_dict() == pytest.approx({"Basic": 0.28, "Pro": 49 / 400, "(small groups)": 87 / 525})
+    assert list(risks(found, ratio(1.0), "detractors", least=1).index) == ["Mini", "Basic", "Top", "Pro"]
+    new = replace(found, present=found.present.assign(by_0="New"))
+    assert risks(new, ratio(1.0), "detractors", least=1).iloc[-1] == pytest.approx(87 / 525)
+
+
+def test_where_nothing_parts_customers_all_have_the_same_risk():
+    one = plans(*FOLLOWED[:4], prices=PRICES)
+    assert risks(one, ratio(2.0), "detractors").to_dict() == pytest.approx({"(small groups)": 0.36})
+    assert risks(one, ratio(np.nan), "detractors").empty
+    assert risks(one, ratio(2.0), "passives").empty
     nobody = Landmark(NPS, 12, remark="Nobody.")
-    assert risks(money_at_stake(nobody), stakes_by_segment(nobody), "detractors").empty
+    assert risks(nobody, money_at_stake(nobody), "detractors").empty
 
 
 def test_an_answer_without_its_day_is_known_from_the_invitation_on():
@@ -381,6 +413,22 @@ def test_who_is_in_no_part_is_in_the_last_row_and_in_the_sum():
     assert few["segment"].tolist() == ["Basic", "Pro", "(small groups)"]
     assert few["money_at_stake"].sum() == pytest.approx(whole.money_at_stake)
     assert not priced(few)["priced"].iloc[-1]
+
+
+def test_what_is_known_is_the_sum_of_the_parts_that_have_a_price():
+    """Basic and Pro have one, Top does not; one that costs nothing is not taken off, and has no part in the interval."""
+    rows = [("promoters", 0, 0, 0, np.nan), ("detractors", 100, -50, 250, 0.01), ("all others", 100, -50, 250, np.nan)]
+    columns = ["group", "money_at_stake", "money_ci_lower", "money_ci_upper", "p_adjusted"]
+    stakes = judged(pd.DataFrame(rows, columns=columns).assign(rmst_difference_months=-1.0, n_today=9))
+    each = [("Top", -90, -200, 20, 0.5, 7), ("Basic", 50, 20, 90, 0.01, 5), ("Pro", 140, 100, 170, 0.01, 4)]
+    parts = pd.DataFrame(each, columns=["segment", *columns[1:], "n_today"]).assign(group="detractors", mrr=1.0)
+    (row,) = known_stakes(stakes, priced(parts)).itertuples()
+    assert (row.money_at_stake, row.known, row.unknown, row.n_today) == (190, ("Pro", "Basic"), ("Top",), 9)
+    assert (row.money_ci_lower, row.money_ci_upper) == pytest.approx((190 - 50, 190 + 50))
+    (row,) = known_stakes(stakes.assign(money_ci_lower=10), priced(parts)).itertuples()
+    assert (row.money_at_stake, row.money_ci_lower, row.known, row.unknown) == (100, 10, (), ())
+    assert known_stakes(stakes, priced(parts.head(1))).empty
+    assert known_stakes(stakes.assign(clear=False), priced(parts)).empty
 
 
 def test_one_part_is_none():

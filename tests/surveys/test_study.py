@@ -226,9 +226,9 @@ def test_groups_are_drawn_once(sample, by_plan):
     every = cs.Surveys(sample)
     assert every.drivers.chart is None
     assert every.drivers.title == "None of the 11 groups compared clearly stands out in NPS."
-    assert by_plan.drivers.subtitle.endswith("n: answers."), "nothing is in colour"
+    assert by_plan.drivers.subtitle.endswith("95 % intervals allow for 11 groups compared."), "nothing is in colour"
     clear = cs.Surveys(sample, by="plan", survey="ces").drivers
-    assert clear.subtitle.endswith("In colour: clearly different, allowing for 11 groups compared.")
+    assert clear.subtitle.endswith("95 % intervals allow for 11 groups compared. In colour: clearly different.")
     tables = [study.drivers.also[0].table.set_index(["segment_by", "segment"]) for study in (every, by_plan)]
     assert tables[0]["p_adjusted"].to_dict() == pytest.approx(tables[1]["p_adjusted"].to_dict(), nan_ok=True)
     assert set(every.drivers.table["segment"]) <= set(every.groups.table["segment"])
@@ -255,10 +255,14 @@ def test_what_a_clear_change_is_made_of_is_told():
 def test_the_list_of_the_unhappy_says_how_it_differs_from_that_of_churn(by_plan):
     order, beside = by_plan.unhappy.notes
     assert order == (
-        "First come those with whom we expect to lose most, MRR × risk. The risk is the share of detractors who left within "
-        "12 months: 58 % in Starter, 52 % in Team and 12 % in Enterprise."
+        "First come those with whom we expect to lose most, MRR × risk. The risk is the share of all customers of a plan "
+        "who left within 12 months, allowing for detractors leaving 2.1 times as fast: 57 % in Starter, 44 % in Team and 28 % in "
+        "Enterprise."
     )
     assert by_plan.unhappy.caption.endswith(", by MRR × risk")
+    shown, exact = by_plan.unhappy.shown["mrr"], by_plan.unhappy.table["mrr"]
+    assert (shown.iloc[:4].tolist(), exact.iloc[0]) == ([1476, 1221, 1017, 988], 1475.95), "the file keeps the cents"
+    assert shown[exact < 100].equals(exact[exact < 100])
     assert beside.startswith("The churn report has a list, too: [Whom to call first?]")
     assert "(churn_survival#whom-to-call-first)" in beside
 
@@ -302,14 +306,23 @@ def test_effects_add_up_and_the_silent_feel_worse(by_plan):
         "**The NPS to quote is 37** over the last 12 months. The scorecard's 43.6 is of the 3 months to June 2025 alone (37.7 to "
         "49.0, 560 answers). The 32 is an estimate that counts those who did not answer, too.",
     )
-    assert "Detractors left more often: 48 % over 12 months, against 27 % of promoters." in by_plan.answer.text
+    assert by_plan.answer.text.endswith(
+        "Detractors left more often: 48 % over 12 months, against 27 % of promoters; those who did not answer left faster, too. "
+        "At stake with detractors in Team and Starter over 12 months: USD 39.8 k (20.5 to 68.6 k); in Enterprise we cannot tell "
+        "yet."
+    )
     assert by_plan.change.notes[0] == (
-        "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −21 to +2.3). One of 3 segments may well move as "
-        "much by chance."
+        "**Enterprise moved most**: from 40 to 30 (−9.9 points, 95 % interval −24 to +4.9). Allowing for 3 segments compared, "
+        "that may be chance."
     )
     assert len(by_plan.change.notes) == 3, "what a change within the margin of error is made of is not told"
     assert by_plan.change.notes[2].endswith("; we have 951 and 1,563.")
     assert "the quarters together come to 41 (1,941 answers)" in by_plan.trend.how_to_read
+    assert by_plan.second_survey.notes == (
+        "CSAT of Q2 2025 alone is 69 %, clearly below the 11 quarters before (74 %).",
+        "The scorecard's 68.5 % is of the 3 months to June 2025 alone.",
+    )
+    assert len(by_plan.third_survey.notes) == 1, "of CES there is no clear change"
     assert by_plan.silence.how_to_read.startswith("If all who did not answer felt like detractors, NPS would be −14")
     assert by_plan.silence.shown["weighted by"].tolist()[-1] == "everything on record"
 

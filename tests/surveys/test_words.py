@@ -8,7 +8,7 @@ from survey_world import by_period, counted
 from cslib.surveys.answers import measure
 from cslib.surveys.change import change, most_moved, non_response, silence_moves
 from cslib.surveys.scores import distribution, drivers, every_answer, judged, last_period, scores, strongest, trend
-from cslib.surveys.stakes import Landmark, priced, who_left
+from cslib.surveys.stakes import Landmark, known_stakes, priced, who_left
 from cslib.surveys.words import Words
 
 SAY = Words("nps", "USD")
@@ -28,7 +28,8 @@ NO_QUARTER = pd.DataFrame({"kpi": ["nps"], "value": [30.0]})
 NOBODY = judged(
     pd.DataFrame(columns=["group", "rmst_difference_months", "money_at_stake", "money_ci_lower", "p_adjusted"])
 )
-NO_PARTS = pd.DataFrame({"group": [], "priced": []}).astype({"priced": bool})
+MONEY = ["money_at_stake", "money_ci_lower", "money_ci_upper"]
+NO_PARTS = pd.DataFrame(columns=["segment", "group", "priced", *MONEY, "mrr", "n_today"]).astype({"priced": bool})
 
 
 def shift(found):
@@ -36,12 +37,12 @@ def shift(found):
 
 
 def told(found, moved, stakes=NOBODY, parts=NO_PARTS, say=SAY, **more):
-    return say.answer(judged(scores(found)), moved, stakes, parts=parts, **more)
+    return say.answer(judged(scores(found)), moved, stakes, known=known_stakes(stakes, parts), **more)
 
 
-def cards(found, stakes=NOBODY, survey="nps"):
-    asked = measure(survey)
-    return Words(survey, "USD").cards(scores(found).iloc[0], asked.unit, shift(found), stakes, window=found.window)
+def cards(found, stakes=NOBODY, survey="nps", parts=NO_PARTS):
+    asked, known = measure(survey), known_stakes(stakes, parts)
+    return Words(survey, "USD").cards(scores(found).iloc[0], asked.unit, shift(found), known, window=found.window)
 
 
 def test_the_answer_names_score_interval_and_who_stands_out():
@@ -99,11 +100,11 @@ def test_the_segment_that_moved_most_is_told_with_its_verdict():
     rows = [("A", 9, -2, 60), ("A", -2, 9, 30), ("A", -2, 0, 30), ("B", 0, -2, 60), ("B", -2, 0, 48), ("B", -2, 9, 12)]
     (text,) = SAY.moved_most(most_moved(judged(change(answers(*rows), "plan"))))
     assert text.startswith("**A moved most**: from 100 to 0 (−100 points, 95 % interval −1")
-    assert text.endswith("). That is more than chance, allowing for 2 compared.")
+    assert text.endswith("). Allowing for 2 segments compared, that is more than chance.")
     few = [*(("A", 8, -2, 8), ("A", -2, 8, 7), ("A", -2, 9, 1)), *(("B", 8, -2, 8), ("B", -2, 8, 8))]
     (text,) = SAY.moved_most(most_moved(judged(change(answers(*few), "plan", min_group=1))))
     assert text.startswith("**A moved most**: from 0 to 12 (+12 points")
-    assert text.endswith("). One of 2 segments may well move as much by chance.")
+    assert text.endswith("). Allowing for 2 segments compared, that may be chance.")
     assert SAY.moved_most(most_moved(judged(change(SAME, "plan")))) == (), "nothing moved"
     assert SAY.moved_most(None) == ()
 
@@ -192,7 +193,7 @@ def stake(p=0.001, low=50.0, **more):
 
 
 def stays(stakes, parts=NO_PARTS):
-    return SAY.stays(stakes, parts, "plan")
+    return SAY.stays(stakes, parts, known_stakes(stakes, parts))
 
 
 OFTEN = "Detractors left more often: 48 % over the 12 months that followed, against 27 % of promoters"
@@ -211,12 +212,15 @@ def test_money():
     assert two.startswith("**Those who did not answer** (50 customers, 9 left) stayed 0.2 months less than promoters")
     assert two.endswith("which may be chance.")
     text = told(SAME, None, stake())
-    assert text.endswith("left more often: 48 % over 12 months, against 27 % of promoters. At stake: USD 150.")
+    lost = "left more often: 48 % over 12 months, against 27 % of promoters"
+    assert text.endswith(f"{lost}. At stake with detractors over 12 months: USD 150 (50 to 300).")
+    both = told(SAME, None, stake(p_adjusted=[np.nan, 0.001, 0.01, np.nan]))
+    assert f"{lost}; those who did not answer left faster, too. At stake with detractors over" in both
 
 
 def test_groups_of_other_surveys_are_people_too():
     names = ["satisfied", "dissatisfied", "no answer", "all others"]
-    one, two = Words("csat", "USD").stays(stake().assign(group=names), NO_PARTS, "plan")
+    one, two = Words("csat", "USD").stays(stake().assign(group=names), NO_PARTS, NO_PARTS)
     assert one.startswith(
         "**Dissatisfied customers** (50 customers, 9 left) stayed 1.5 months less than satisfied customers"
     )
@@ -224,7 +228,11 @@ def test_groups_of_other_surveys_are_people_too():
     title = Words("csat").money(stake(p=0.3).assign(group=names))
     assert title == "No group clearly leaves faster or more slowly than satisfied customers"
     clear = pd.DataFrame({"segment_by": ["NPS answer"], "segment": ["detractors"], "difference": [2.59]})
-    assert "it is 2.59 higher where NPS was a detractor's. That" in Words("ces").other_answers(clear)[0]
+    clear = clear.assign(ci_lower=1.5, ci_upper=3.7, n_responses=90)
+    assert (
+        "it is 2.59 higher where NPS was a detractor's (+1.50 to +3.70, 90 customers). That"
+        in Words("ces").other_answers(clear)[0]
+    )
 
 
 def test_a_price_that_may_be_none_is_told_with_all_of_its_interval():
@@ -263,27 +271,41 @@ def test_of_a_group_that_has_left_whole_nothing_is_at_stake_and_no_interval_is_t
 
 
 def test_a_price_that_parts_have_and_all_together_do_not():
-    """Team and Pro leave faster, of few it is not known; where all together have a price, nothing is added."""
+    """Team leaves faster, of few it is not known; where all together have a price, nothing is said of parts."""
     few = stake(p=0.6, money_at_stake=-25, money_ci_lower=-60.0, money_ci_upper=10.0).assign(n=16, n_churned=2)
     parts = priced(pd.concat([stake().assign(segment="Team"), few.assign(segment="Big")], ignore_index=True))
     unsure = stake(low=-5.0, money_at_stake=125)
     assert stays(unsure, parts)[1] == (
-        "**At stake with detractors** over 12 months, by plan: USD 150 (50 to 300) in Team. In Big (16 customers, 2 left) we "
-        "cannot tell yet: it may be nothing, or up to USD 10. Together that is USD 125, with our best guess for Big (USD −25) "
-        "counted in: it may be nothing, or up to USD 300."
+        "**At stake with detractors in Team** over 12 months: USD 150 (50 to 300). In Big (2 of 16 left) we cannot tell yet."
     )
-    assert told(SAME, None, unsure, parts).endswith("against 27 % of promoters. At stake: USD 150 in Team.")
+    assert told(SAME, None, unsure, parts).endswith(
+        "against 27 % of promoters. At stake with detractors in Team over 12 months: USD 150 (50 to 300); in Big we cannot "
+        "tell yet."
+    )
+    card = cards(SAME, unsure, parts=parts)[-1]
+    assert (card.label, card.value, card.n) == ("At stake over 12 months: detractors in Team", 150, 40)
+    assert card.detail == "in Big we cannot tell yet"
     assert stays(stake(), parts) == stays(stake())
-    assert ". In Big (1 customer, 0 left) we" in stays(unsure, parts.replace({16: 1, 2: 0}))[1]
-    rest = priced(pd.concat([parts, few.assign(segment="(small groups)")], ignore_index=True))
-    assert "guess for Big (USD −25) and the others (USD −25) counted" in stays(unsure, rest)[1]
-    two = priced(pd.concat([parts, stake().assign(segment="Pro", money_at_stake=200)], ignore_index=True))
-    assert " by plan: USD 200 (50 to 300) in Pro and USD 150 (50 to 300) in Team. In" in stays(unsure, two)[1]
+    rest = priced(pd.concat([parts, few.assign(segment="(small groups)", mrr=1)], ignore_index=True))
+    assert "In Big (2 of 16 left) and the others (2 of 16 left) we cannot" in stays(unsure, rest)[1]
     assert "we cannot tell yet: it may be" in stays(unsure, parts[parts["segment"] == "Big"])[1]
+
+
+def test_parts_with_a_price_are_added_up():
+    """To 150 (50 to 300) come 200 (50 to 300): √(100² + 150²) below 350, and √(150² + 100²) above it."""
+    few = stake(p=0.6, money_at_stake=-25, money_ci_lower=-60.0, money_ci_upper=10.0)
+    unsure, dear = stake(low=-5.0, money_at_stake=125), stake().assign(segment="Pro", money_at_stake=200)
+    rows = [stake().assign(segment="Team"), dear, few.assign(segment="Big")]
+    text = stays(unsure, priced(pd.concat(rows, ignore_index=True)))[1]
+    assert text.startswith(
+        "**At stake with detractors in Pro and Team** over 12 months: USD 350 (170 to 530), of which USD 200 (50 to 300) in "
+        "Pro and USD 150 (50 to 300) in Team. In Big"
+    )
     many = [t.assign(segment=f"{n}{i}") for i in range(6) for n, t in (("T", stake()), ("B", few))]
     text = stays(unsure, priced(pd.concat(many, ignore_index=True)))[1]
-    assert "in T3 and more in 2 others. In 6 others we cannot tell yet. Together that is USD 125, with our best" in text
-    assert "guess for these counted in: it may be nothing" in text
+    assert "with detractors in T0, T1, T2, T3 and 2 more** over 12 months: USD 900" in text
+    assert "in T3 and more in 2 others. In B0 (9 of 50 left), B1" in text
+    assert text.endswith("B3 (9 of 50 left) and 2 more we cannot tell yet.")
 
 
 def test_the_group_with_the_most_money_at_stake_has_a_card():
@@ -422,12 +444,15 @@ def test_who_scores_higher():
 
 
 def test_answers_to_other_surveys_are_told_apart_from_traits():
-    rows = [("CES answer", "easy", 52.8), ("CSAT answer", "no answer", -30.1), ("CSAT answer", "not asked", 25.5)]
-    clear = pd.DataFrame(rows, columns=["segment_by", "segment", "difference"])
+    rows = [("CES answer", "easy", 52.8, 40.2, 65.3, 87), ("CSAT answer", "no answer", -30.1, -41.3, -18.8, 1)]
+    rows += [("CSAT answer", "not asked", 25.5, 10, 41, 200)]
+    clear = pd.DataFrame(rows, columns=["segment_by", "segment", "difference", "ci_lower", "ci_upper", "n_responses"])
     assert SAY.other_answers(clear) == (
-        "NPS goes with the answers to other surveys: it is 53 points higher where CES was easy, 30 points lower where CSAT got "
-        "no answer and 26 points higher where CSAT was never asked. That does not make one the cause of the other.",
+        "NPS goes with the answers to other surveys: it is 53 points higher where CES was easy (+40 to +65, 87 customers) and "
+        "30 points lower where CSAT got no answer (−41 to −19, 1 customer). That does not make one the cause of the other.",
     )
+    (one,) = SAY.other_answers(clear.tail(1))
+    assert "it is 26 points higher where CSAT was never asked (+10 to +41, 200 customers). That" in one
     assert SAY.other_answers(clear.head(0)) == ()
 
 
@@ -438,6 +463,18 @@ def test_another_survey_is_told_with_its_window():
     quarter = pd.DataFrame({"kpi": ["csat"], "until": [pd.Timestamp("2025-06-30")], "value": [0.685]})
     assert say.last_quarter(quarter) == ("The scorecard's 68.5 % is of the 3 months to June 2025 alone.",)
     assert say.last_quarter(quarter.head(0)) == ()
+
+
+def test_another_survey_is_told_to_have_moved_where_that_is_clear():
+    last = pd.Series(
+        {"csat": 0.685, "before": 0.74, "n_before": 11, "period": pd.Timestamp("2025-04-01"), "clear": True}
+    )
+    say = Words("csat")
+    assert say.turned(last, "quarter") == (
+        "CSAT of Q2 2025 alone is 68 %, clearly below the 11 quarters before (74 %).",
+    )
+    last["clear"] = False
+    assert say.turned(last, "quarter") == say.turned(None, "quarter") == ()
 
 
 def test_the_unhappy_are_counted_with_what_they_pay():
@@ -452,18 +489,19 @@ def test_the_unhappy_are_counted_with_what_they_pay():
 
 def test_the_order_of_the_list_is_told():
     table, known = pd.DataFrame({"mrr": [500.0]}), pd.Series({"Team": 0.52, "Pro": 0.1, "(small groups)": 0.48})
-    lost = "First come those with whom we expect to lose most, MRR × risk. The risk is the share of detractors who left within"
-    assert SAY.order(table, known.head(2), "detractors") == f"{lost} 12 months: 52 % in Team and 10 % in Pro."
-    assert SAY.order(table, known, "detractors").endswith(
-        ": 52 % in Team, 10 % in Pro and 48 %, as of all, in the others."
+
+    def order(known, table=table, p=0.01):
+        return SAY.order(table, known, "detractors", column="plan", stakes=stake(p=p, hazard_ratio=2.14))
+
+    assert order(known.head(2)) == (
+        "First come those with whom we expect to lose most, MRR × risk. The risk is the share of all customers of a plan "
+        "who left within 12 months, allowing for detractors leaving 2.1 times as fast: 52 % in Team and 10 % in Pro."
     )
-    assert SAY.order(table, known.tail(1), "detractors") == (
-        "The list is in order of MRR, as all on it count with the same risk: 48 % of detractors left within 12 months."
-    )
-    assert SAY.order(table, known.head(0), "detractors").startswith(
-        "The list is in order of MRR: how likely detractors are"
-    )
-    assert SAY.order(table * np.nan, known, "detractors") == "The list is in order of the answer, the worst first."
+    assert order(known).endswith(": 52 % in Team, 10 % in Pro and 48 % in the others.")
+    assert "detractors leaving 2.1 times as fast, which may be chance: 52 %" in order(known, p=0.3)
+    assert order(known.tail(1)) == "The list is in order of MRR, as all on it count with the same risk."
+    assert order(known.head(0)).startswith("The list is in order of MRR: how likely detractors are")
+    assert order(known, table * np.nan) == "The list is in order of the answer, the worst first."
 
 
 def test_needed():
