@@ -29,9 +29,10 @@ COLUMNS: Final = [
     *("kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"),
     *("target_upper", "year_before", "limit_lower", "limit_upper", "change", "season", "until", "months"),
     *("direction", "label", "group"),
-    *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "n_12m", "of_all_12m", "status_alone", "trend"),
-    "tells",
+    *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "n_12m", "status_alone", "trend"),
+    *("before_12m", "of_all_12m", "of_all_lower_12m", "of_all_upper_12m", "tells"),
 ]
+OF_YEAR: Final = ("value", "ci_lower", "ci_upper", "n", "before", "of_all", "of_all_lower", "of_all_upper")
 YEAR: Final = 12
 MOST: Final = 8  # headline cards
 SAME: Final = 1e-6  # share by which the mean of the segments may miss the value of all
@@ -70,7 +71,8 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         day of the period), ``months``, ``direction``, ``label``, ``group``, ``judged_over`` (``12 months`` where
         the status is of these; else empty); of a KPI with a target that its topic also
         measures over 12 months, ``value_12m``, ``ci_lower_12m``, ``ci_upper_12m``, ``n_12m`` (of a monthly KPI added
-        up over the months), ``of_all_12m`` (weighted to everybody asked, where those who answered clearly differ) and
+        up over the months), ``before_12m`` (of the 12 months before), ``of_all_12m``, ``of_all_lower_12m``,
+        ``of_all_upper_12m`` (weighted to everybody asked, where those who answered clearly differ) and
         ``status_alone`` (as ``status``, of the last period alone; else empty, as where that is not measured);
         ``trend`` (``rising`` or ``falling`` where its topic finds a clear change of these 12 months from those before;
         else empty); ``tells`` (whether the limits exclude enough to call a value within them usual: they do not where
@@ -234,7 +236,7 @@ def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, A
     if kpi.unset:
         return {"status": f"not set up: {kpi.unset}"}
     own = _of_year(kpi, measured)
-    year = {f"{c}_12m": _first(own, c) for c in ("value", "ci_lower", "ci_upper", "n", "of_all")}
+    year = {f"{c}_12m": _first(own, c) for c in OF_YEAR}
     alone = target.judge(*reach_of(now, kpi))
     if np.isnan(year["value_12m"]):
         return {**year, "status": alone}

@@ -207,7 +207,8 @@ class Wording:
         if pd.notna(row.of_all_12m) and by_answers == "met":
             return f"**{row.label} is {year}**, with a target of {target}{_and_trend(row)}; {alone}{_of_all(row)}."
         alone = f"so is {at}" if row.status == row.status_alone else alone
-        close = f"too close to its target of {target} to call{_and_trend(row)}"
+        among = " among those who answered" * pd.notna(row.of_all_12m)
+        close = f"too close to its target of {target} to call{among}{_and_trend(row)}"
         return f"**{row.label} is {year}**, {close}; {alone}{_of_all(row)}."
 
     def _too_close(self, row: Row, stands: str) -> str:
@@ -448,15 +449,21 @@ def _and_trend(row: Row) -> str:
 
 
 def _of_all(row: Row) -> str:
-    """Say of those who answered that others would have answered otherwise."""
-    return f"; weighted to everyone asked, it is about {_weighted(row)}" if pd.notna(row.of_all_12m) else ""
+    """Say of those who answered that others would have answered otherwise, and how that stands to the target."""
+    if pd.isna(row.of_all_12m):
+        return ""
+    ends = (row.of_all_lower_12m, row.of_all_upper_12m)
+    known = f" ({_weighted(row, ends[0])} to {_weighted(row, ends[1])})" if isfinite(ends[0]) else ""
+    misses = row.status != "missed" and aimed(row).judge(*ends) == "missed"
+    side = f", {_side(row)} its target" * misses
+    return f"; estimated for everyone asked, it is {_weighted(row, row.of_all_12m)}{known}{side}"
 
 
-def _weighted(row: Row) -> str:
-    """Write the weighted score as the survey report does."""
+def _weighted(row: Row, value: float) -> str:
+    """Write a weighted score as the survey report does."""
     if row.unit == "percent":
-        return percent(row.of_all_12m)
-    return f"{row.of_all_12m:.{1 if abs(row.of_all_12m) < ONE_DIGIT else 0}f}".replace("-", "−")
+        return percent(value)
+    return f"{value:.{1 if abs(value) < ONE_DIGIT else 0}f}".replace("-", "−")
 
 
 def _alone(row: Row) -> str:
@@ -514,7 +521,7 @@ def _of_the_year(row: Row) -> str:
     else:
         alone = (row.value, row.ci_lower, row.ci_upper)
         year, last = year_and_month(row.until, *alone) if pd.notna(row.until) else (TOLD, _alone_too(row))
-    weighted = f"\nweighted to everyone: {_weighted(row)}" if pd.notna(row.of_all_12m) else ""
+    weighted = f"\neveryone asked: {_weighted(row, row.of_all_12m)}" if pd.notna(row.of_all_12m) else ""
     return f"{year}\n{last}{weighted}"
 
 
@@ -532,7 +539,7 @@ def _rows(row: Row) -> Iterator[dict[str, str]]:
         yield _texts(row)
         return
     of_year = {name: getattr(row, f"{name}_12m") for name in ("value", "ci_lower", "ci_upper")}
-    blank = dict.fromkeys(("previous", "year_before", "limit_lower"), nan)
+    blank = dict.fromkeys(("previous", "limit_lower"), nan) | {"year_before": row.before_12m}
     yield _texts(row._replace(**of_year, **blank, label=_called(row), change=""))
     if pd.notna(row.value):
         last = f"{row.until:%B}" if row.months == 1 and pd.notna(row.until) else f"last {months(row.months)}"

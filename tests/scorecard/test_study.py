@@ -114,7 +114,7 @@ def test_eight_cards_head_the_report_in_four_short_lines(by_plan, shown):
     last = {card["kpi"]: own[2] for card, own in zip(cards, lines, strict=True) if len(own) > 2}
     assert list(last) == ["mrr", "nps", "active_share", "time_to_value"]
     assert {len(own) for own in lines} == {2, 3}
-    assert (last["nps"], last["mrr"]) == ("weighted to everyone: 32", "usual for June: 761 to 907 k")
+    assert (last["nps"], last["mrr"]) == ("everyone asked: 32", "usual for June: 761 to 907 k")
     assert max(len(line) for own in lines for line in own) <= 30
 
 

@@ -148,6 +148,8 @@ ASKED = {
     "ci_upper_12m": 40.8,
     "n_12m": 1563,
     "of_all_12m": 32.3,
+    "of_all_lower_12m": 28.6,
+    "of_all_upper_12m": 36.1,
 }
 
 
@@ -165,10 +167,11 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     assert (made.ci_lower, made.ci_upper, made.n) == (0.037, 0.042, 20_000)
     assert (made.label, made.noun) == ("Customer churn a month", "customer month")
     assert made.detail == "12 months to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
-    columns = ["KPI", "Value", "Target", "Status", "95 % interval", "Before"]
-    assert say.kpis(table(entry))[columns].to_numpy().tolist() == [
-        ["Customer churn a month, 12 months", "3.9 %", "≤ 3 %", "missed", "3.7 to 4.2", ""],
-        ["Customer churn, June", "3.1 %", "", "", "2.4 to 3.9", "3.5"],
+    columns = ["KPI", "Value", "Target", "Status", "95 % interval", "Before", "Year before"]
+    shown = say.kpis(table(entry | {"before_12m": 0.055, "year_before": 0.049}))
+    assert shown[columns].to_numpy().tolist() == [
+        ["Customer churn a month, 12 months", "3.9 %", "≤ 3 %", "missed", "3.7 to 4.2", "", "5.5"],
+        ["Customer churn, June", "3.1 %", "", "", "2.4 to 3.9", "3.5", "4.9"],
     ]
     assert notes(table(entry)) == ()
 
@@ -244,17 +247,22 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year():
 def test_a_score_names_those_who_did_not_answer():
     (said,) = attention(table(ASKED))
     assert said == (
-        "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; so is April to June "
-        "2025 alone, at 43.6; weighted to everyone asked, it is about 32. "
+        "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call among those who answered; "
+        "so is April to June 2025 alone, at 43.6; estimated for everyone asked, it is 32 (29 to 36), below its target. "
         "[Who did not answer?](nps_segmentation#who-did-not-answer)"
     )
     good = ASKED | {"value_12m": 45.0, "ci_lower_12m": 41.0, "ci_upper_12m": 49.0}  # by those who answered
     assert "**, with a target of at least 40; April to June 2025 alone, at 43.6, is too" in attention(table(good))[0]
+    wide, unknown = {"of_all_upper_12m": 41.0}, {"of_all_lower_12m": np.nan, "of_all_upper_12m": np.nan}
+    missed = {"status": "missed", "ci_upper_12m": 39.0}
+    assert "; estimated for everyone asked, it is 32 (29 to 41). " in attention(table(ASKED | wide))[0]
+    assert "; estimated for everyone asked, it is 32. " in attention(table(ASKED | unknown))[0]
+    assert "; estimated for everyone asked, it is 32 (29 to 36). " in attention(table(ASKED | missed))[0]
     made = card(ASKED)
     assert (made.label, made.value, made.n, made.noun) == ("Net promoter score (NPS)", 37.4, 1563, "answer")
-    assert made.detail == "last 12 months\nLast 3 months: 43.6\nweighted to everyone: 32"
+    assert made.detail == "last 12 months\nLast 3 months: 43.6\neveryone asked: 32"
     share = {"kpi": "csat", "unit": "percent", "value_12m": 0.71, "of_all_12m": 0.684}
-    assert card(ASKED | share).detail.endswith("weighted to everyone: 68 %")
+    assert card(ASKED | share).detail.endswith("everyone asked: 68 %")
 
 
 ONE_MET = row("csat", 0.9, target=0.8, status="met")
