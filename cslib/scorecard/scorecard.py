@@ -42,7 +42,8 @@ HEADLINES: Final = (
 )
 COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict", "judged_over"]
 WORST: Final = ["worst", "worst_value", "apart", "worst_over", "close", "close_value"]
-SHORT: Final = ["short", "dearest", "dearest_short", "dearest_flat", "made_up"]
+SHORT: Final = ["short", "dearest", "dearest_short", "dearest_flat", "made_up", "short_too", "above", "above_by"]
+ADDED_UP: Final = 4  # segments of which a sentence can tell how they add up
 WORSE: Final = {"up": "lower", "down": "higher"}
 TRENDS: Final = {"rising": "higher", "falling": "lower"}
 BETTER, WORSENED, USUAL = "better", "worse", "as usual"  # of a change; else `UNCLEAR`, or empty: not judged
@@ -369,8 +370,9 @@ class Standing:
         costs where it is known, the others by how far; ``worse``; ``not clear``; ``missed of late``, in the last period
         alone; ``moved``), ``repeats`` (its twin stands above), and of a share of a year's MRR ``short``
         (what the target would have brought more a month), ``dearest`` (the segment that is short by most),
-        ``dearest_short``, ``dearest_flat`` (nobody in it pays more than a year before) and ``made_up`` (it is short by
-        more than all, as others are above the target).
+        ``dearest_short``, ``dearest_flat`` (nobody in it pays more than a year before), ``made_up`` (it is short by
+        more than all, as others are above the target), and where up to four segments add up to all, ``short_too`` (the
+        others that are short, each with its amount), ``above`` (those above the target) and ``above_by`` (their sum).
     """
 
     n_kpis: int
@@ -437,8 +439,9 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     -------
     pandas.DataFrame
         One row per KPI that has missed its target: ``kpi``, ``short``, ``dearest``, ``dearest_short``,
-        ``dearest_flat``, ``made_up``, as in :class:`Standing`. A segment is named only where it is clearly below the
-        others: of those that may differ by chance the largest would always be short by most.
+        ``dearest_flat``, ``made_up``, ``short_too``, ``above``, ``above_by``, as in :class:`Standing`. A segment is the
+        dearest only where it is clearly below the others: of those that may differ by chance the largest would always
+        be short by most.
 
     Notes
     -----
@@ -447,20 +450,31 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     """
     kpis = {name: kpi for name, kpi in measured.kpis.items() if kpi.weight == "mrr" and kpi.months == YEAR}
     rows = table[table["kpi"].isin(kpis) & (table["status"] == "missed")]
-    below = cells[cells["kpi"].isin(rows["kpi"]) & (cells["verdict"] == "below")]
-    columns = ["kpi", "segment", "value", "n"]
-    own = [part[columns] for part in (rows.assign(segment=WHOLE), below) if len(part)]
+    parts = cells[cells["kpi"].isin(rows["kpi"]) & cells["value"].notna()]
+    columns = ["kpi", "segment", "value", "n", "verdict"]
+    own = [part[columns] for part in (rows.assign(segment=WHOLE, verdict=""), parts) if len(part)]
     each = pd.concat(own or [rows.reindex(columns=columns)], ignore_index=True)
     targets = {str(row.kpi): aimed(row) for row in rows.itertuples()}
     gaps = [max(targets[k].low - v, v - targets[k].high) for k, v in zip(each["kpi"], each["value"], strict=True)]
     each["short"] = np.array(gaps, float) * np.array(_weights(each, measured), float)
     found = each[each["segment"] == WHOLE].set_index("kpi")["short"].to_frame()
-    worst = each[(each["segment"] != WHOLE) & (each["short"] > 0)].sort_values("short", ascending=False)
-    worst = worst.drop_duplicates("kpi").set_index("kpi")
+    others = each[each["segment"] != WHOLE].sort_values("short", ascending=False)
+    worst = others[(others["verdict"] == "below") & (others["short"] > 0)].drop_duplicates("kpi").set_index("kpi")
     names = {"segment": "dearest", "short": "dearest_short"}
     found = found.join(worst[[*names]].rename(columns=names))
     found["dearest_flat"] = [_is_flat(cells, measured.kpis, kpi, part) for kpi, part in found["dearest"].items()]
-    return found.assign(made_up=found["dearest_short"] > found["short"]).reset_index()
+    found = found.assign(made_up=found["dearest_short"] > found["short"]).reset_index()
+    added = [_added_up(others[others["kpi"] == row.kpi], row) for row in found.itertuples()]
+    return pd.concat([found, pd.DataFrame(added, found.index, columns=SHORT[-3:])], axis=1)
+
+
+def _added_up(parts: pd.DataFrame, row: Any) -> dict[str, Any]:
+    """Tell how the amounts of all segments make up that of all customers, where they do and are few."""
+    if len(parts) > ADDED_UP or not np.isclose(parts["short"].sum(), row.short, rtol=SAME):
+        return {}
+    rest, above = parts[(parts["short"] > 0) & (parts["segment"] != row.dearest)], parts[parts["short"] < 0]
+    pairs = [*zip(rest["segment"], rest["short"], strict=True)]
+    return {"short_too": pairs, "above": [*above["segment"]], "above_by": float(-above["short"].sum())}
 
 
 def _is_flat(cells: pd.DataFrame, kpis: Mapping[str, Kpi], kpi: Any, segment: Any) -> bool:

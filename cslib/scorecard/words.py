@@ -240,8 +240,19 @@ class Wording:
         if pd.isna(row.dearest):
             return ""
         flat = ", and none of its customers pays more than a year ago" if row.dearest_flat else ""
+        if isinstance(row.above, list) and row.above:
+            return self._added_up(row)
         made_up = ", part of which others make up" * row.made_up
         return f" {row.dearest} alone is {money(row.dearest_short, self.currency)} a month short{made_up}{flat}."
+
+    def _added_up(self, row: Row) -> str:
+        """Say who is short of a target by how much, and who makes up part of it."""
+        first = f"{row.dearest} falls {money(row.dearest_short, self.currency)} a month short"
+        who = listed([first, *(f"{segment} {money(short)}" for segment, short in row.short_too)])
+        one = len(row.above) == 1
+        above = f"{listed(row.above)} {'is' if one else 'are'} above the target and {'makes' if one else 'make'} up"
+        flat = f" No {row.dearest} customer pays more than a year ago." * row.dearest_flat
+        return f" {who}; {above} {money(row.above_by)} of that.{flat}"
 
     def _before(self, row: Row) -> str:
         known = pd.notna(row.previous) and not (row.change in MOVED and not isfinite(row.limit_lower))

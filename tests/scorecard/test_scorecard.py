@@ -392,10 +392,10 @@ def test_what_needs_attention_is_ordered_by_hand():
     assert len(found.blind) == 1
 
 
-def kept(*, share=0.9, small=40):
+def kept(*, share=0.9, small=40, few=0.1):
     """NRR of three segments that began with 1,000, 100 and 60 of MRR, and GRR: nobody in x pays more than before."""
     begun, n = {"x": 1000.0, "y": 100.0, "few": 60.0}, {"x": 50, "y": small, "few": 29}
-    nrr, grr = {"x": 0.85, "y": 1.1, "few": 0.1}, {"x": 0.85, "y": 0.8, "few": 0.1}
+    nrr, grr = {"x": 0.85, "y": 1.1, "few": few}, {"x": 0.85, "y": 0.8, "few": 0.1}
     rows = [history("nrr", [share], half=0.01), history("grr", [0.8], half=0.01)]
     rows += [history("mrr", [sum(begun.values())], until="2024-06-30")]
     for part in begun:
@@ -426,6 +426,23 @@ def test_what_a_target_missed_costs_by_hand():
     assert shortfalls(table, cells.assign(verdict=""), measured)["dearest"].isna().all()
     alone = shortfalls(table, cells.head(0), measured)
     assert alone[["short", "dearest"]].isna().to_numpy().tolist() == [[False, True]]
+
+
+def test_what_segments_are_short_of_adds_up_by_hand():
+    """NRR is 1,014 of 1,160, which is 88 short of 95 %: x 100 and few 3, of which y makes up 15."""
+    measured = kept(share=1014 / 1160, few=0.9)
+    table = scorecard(measured)
+    cells = compared(table, measured)
+    found = shortfalls(table, cells, measured)
+    (row,) = found.itertuples()
+    assert (row.short, row.above, row.above_by) == (pytest.approx(88), ["y"], pytest.approx(15))
+    assert row.short_too == [("few", pytest.approx(3))]
+    stand = standing(table, measured.kpis, cells, found)
+    (said,) = Wording(replace(measured, currency="USD"), {}).attention(stand).attention
+    assert (
+        " x falls USD 100.00 a month short and few 3.00; y is above the target and makes up 15.00 of that. "
+        "No x customer pays more than a year ago. ["
+    ) in said
 
 
 def test_what_is_missing_in_money_goes_first():
