@@ -130,14 +130,14 @@ class Scorecard(Study):
     @cached_property
     def attention(self) -> Cards:
         """What needs attention?"""
-        return self._say.attention(self._standing)
+        return self._say.attention(self._standing, slipping(self.table, self.measured))
 
     @cached_property
     def kpis(self) -> Result:
         """Where does every KPI stand?"""
         say, table, texts = self._say, self.table, self._say.kpis(self.table)
         found = drift(self.data) if table.loc[table["group"] == "value", "value"].notna().any() else None
-        changes = say.changes(table, slipping(table, self.measured)) if len(texts) else ()
+        changes = say.changes(table) if len(texts) else ()
         paced = (say.rests_on(found),) if found else ()
         notes = (*changes, *say.notes(table), *paced, *say.all_margin(self._all_margin))
         history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")

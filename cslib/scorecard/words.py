@@ -114,7 +114,8 @@ class Wording:
         table
             As from ``scorecard.scorecard.headlines``.
         """
-        said = f"{stand.n_measured} of {stand.n_kpis} KPIs measured · {counted(stand.n_targets, 'target')}"
+        aims = f"{stand.n_targets or 'none'} of them against a target"
+        said = f"{stand.n_measured} of {stand.n_kpis} KPIs are measured, {aims}"
         if not stand.n_measured:
             return Answer(said, f"**{NOTHING}**.")
         cards, worse = tuple(self._card(row) for row in self._named(table)), _worse_said(stand)
@@ -147,29 +148,42 @@ class Wording:
         rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
         return f"**{head}**. {listed(rest)}.".removesuffix(" .")
 
-    def attention(self, stand: Standing) -> Cards:
+    def attention(self, stand: Standing, slipping: pd.DataFrame) -> Cards:
         """Say what needs attention, each thing in a sentence with a link to the section that explains it.
 
         Parameters
         ----------
         stand
             As from ``scorecard.scorecard.standing``.
+        slipping
+            As from ``scorecard.scorecard.slipping``.
 
         Returns
         -------
         Cards
             No cards, and sentences with ``**bold**`` parts, of which the home page tells the first: missed targets, by
             how far; then what got worse by more than chance, targets that cannot be told, and what got better. One of
-            each KPI and its twin.
+            each KPI and its twin. At last what became worse step by step, which is not clear yet.
         """
         ranked = [row for row in self._named(stand.attention) if not row.repeats]
         said = [f"{self._said(row)} {self._link(row)}" for row in ranked]
         calm = "Nothing is off its target or clearly different from usual" if stand.n_measured else NOTHING
-        said = said or [f"{calm}. {link_to(SCORECARD)}"]
+        said = (said or [f"{calm}. {link_to(SCORECARD)}"]) + self._watched(slipping)
         none = "No targets are set. Name them under [targets] in cslib.toml, such as nps = 30."
         notes = () if stand.n_targets else (none,)
         more: Any = {"how_to_read": HOW_TO_READ, "notes": notes, "caption": "What needs attention"}
         return Cards("attention", stand.attention, attention=tuple(said), **more)
+
+    def _watched(self, slipping: pd.DataFrame) -> list[str]:
+        """Say what became worse step by step, by no clear change, in one sentence."""
+        rows = [row for row in self._named(slipping) if row.kpi not in self.repeats]
+        each = listed([self._slips(row) for row in rows])
+        return [f"**{each}**, not clear yet; watch what comes next. {self._link(rows[0])}"] if rows else []
+
+    def _slips(self, row: Row) -> str:
+        way, step = "fell" if row.direction == "up" else "rose", STEPS.get(int(row.months), "period")
+        since = f"from {_bare(row, row.since)} to {_plain(row, row.value)}"
+        return f"{row.label} {way} {row.periods} {step}s in a row, {since}"
 
     def _link(self, row: Row) -> str:
         """Link to what explains the KPI; where those who answered differ from the others, to those."""
@@ -319,27 +333,18 @@ class Wording:
         each = [row for row in self._named(table[has_value(table)]) if row.kpi not in self.repeats]
         return pd.DataFrame([texts for row in each for texts in _rows(row)])
 
-    def changes(self, table: pd.DataFrame, slipping: pd.DataFrame) -> tuple[str, ...]:
-        """Say what the words of a change mean, which of them may be the season, and what became worse step by step.
+    def changes(self, table: pd.DataFrame) -> tuple[str, ...]:
+        """Say what the words of a change mean, and which of them may be the season.
 
         Parameters
         ----------
         table
             As from ``scorecard.scorecard.scorecard``.
-        slipping
-            As from ``scorecard.scorecard.slipping``.
         """
         moved = table[(table["season"] == "unknown") & table["change"].isin(MOVED)]
         young = [row.label for row in self._named(moved)]
         season = f"With less than two years of data, the change of {listed(young)} may be the season."
-        return (CHANGES, *([season] if young else []), *(self._slips(row) for row in self._named(slipping)))
-
-    def _slips(self, row: Row) -> str:
-        way = "fell" if row.direction == "up" else "rose"
-        step = STEPS.get(int(row.months), "period")
-        now, was = _plain(row, row.value), _bare(row, row.since)
-        often = f"{way} {row.periods} {step}s in a row, from {was} to {now}"
-        return f"{row.label} {often}. That may still be chance: look at the next {step}."
+        return (CHANGES, *([season] if young else []))
 
     def notes(self, table: pd.DataFrame) -> tuple[str, ...]:
         """Say which KPIs are told by others, which targets are not judged, and what is not measured and why.
@@ -431,8 +436,8 @@ def _worse_said(stand: Standing) -> str:
     n = stand.n_worse
     if not stand.n_compared:
         return "No change can be judged yet"
-    worse = f"{counted(n, 'KPI')} {_are(n)}" if n else "No KPI is"
-    return f"{worse} clearly worse than usual" + ", which may be the season" * stand.untold
+    worse = f"{counted(n, 'KPI')} {'has' if n == 1 else 'have'}" if n else "No KPI has"
+    return f"{worse} clearly become worse" + ", which may be the season" * stand.untold
 
 
 def _are(n: int) -> str:

@@ -415,7 +415,7 @@ def test_what_a_target_missed_costs_by_hand():
     assert row.dearest_flat
     assert row.made_up
     stand = standing(table, measured.kpis, cells, shortfalls(table, cells, measured))
-    (said,) = Wording(measured, {}).attention(stand).attention
+    (said,) = Wording(measured, {}).attention(stand, slipping(table, measured)).attention
     assert ", below its target of 95 %, by 58.00 a month**." in said
     assert (
         " x alone is 100.00 a month short, part of which others make up, and none of its customers pays more than a year ago. ["
@@ -438,7 +438,7 @@ def test_what_segments_are_short_of_adds_up_by_hand():
     assert (row.short, row.above, row.above_by) == (pytest.approx(88), ["y"], pytest.approx(15))
     assert row.short_too == [("few", pytest.approx(3))]
     stand = standing(table, measured.kpis, cells, found)
-    (said,) = Wording(replace(measured, currency="USD"), {}).attention(stand).attention
+    (said,) = Wording(replace(measured, currency="USD"), {}).attention(stand, slipping(table, measured)).attention
     assert (
         " x falls USD 100.00 a month short and few 3.00; y is above the target and makes up 15.00 of that. "
         "No x customer pays more than a year ago. ["
