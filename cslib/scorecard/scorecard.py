@@ -669,6 +669,27 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     return parts.assign(p_adjusted=p, verdict=np.where(open_yet, sides, parts["verdict"]))[COMPARED]
 
 
+def unmarked(cells: pd.DataFrame) -> pd.DataFrame:
+    """Find segments without a verdict whose value is like that of one with it: their own interval is wider.
+
+    Parameters
+    ----------
+    cells
+        As from :func:`compared`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of ``cells`` that were compared, the value inside the interval of a segment above or below the others.
+    """
+    tested = cells.dropna(subset="p_adjusted")
+    plain, marked = tested[tested["verdict"] == ""], tested[tested["verdict"] != ""]
+    pairs = plain.reset_index().merge(marked, on="kpi", suffixes=("", "_marked"))
+    inside = (pairs["ci_lower_marked"] <= pairs["value"]) & (pairs["value"] <= pairs["ci_upper_marked"])
+    spans = [pairs[f"ci_upper{end}"] - pairs[f"ci_lower{end}"] for end in ("", "_marked")]
+    return cells.loc[pairs.loc[inside & (spans[0] > spans[1]), "index"].drop_duplicates()]
+
+
 def distinct(cells: pd.DataFrame) -> pd.DataFrame:
     """Leave of two segments that are compared with each other one, so that their comparison counts once.
 

@@ -26,6 +26,7 @@ from cslib.scorecard.scorecard import (
     slipping,
     standing,
     told_by,
+    unmarked,
 )
 from cslib.scorecard.terms import terms
 from cslib.show.result import Answer, Cards, Result, Study
@@ -157,7 +158,8 @@ class Scorecard(Study):
         some = f" (the {MOST} largest of {len(every)})" * (len(every) > MOST)
         caption = f"KPIs by {self.by}{some}, {NAMED if (table['judged_over'] != '').any() else SAME}"
         shown = distinct(table[~table["kpi"].isin(self._repeats)])
-        notes = (self._say.verdicts(shown), *segment_remark(self.data, self.by))
+        alike = unmarked(table[table["segment"].isin(texts.columns) & ~table["kpi"].isin(self._repeats)])
+        notes = (self._say.verdicts(shown, alike), *segment_remark(self.data, self.by))
         labels = {segment: segment for segment in texts.columns}
         return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)
 

@@ -49,7 +49,7 @@ STEPS: Final = {1: "month", 3: "quarter", YEAR: "year"}
 CHANGES: Final = (
     "A change is **better** or **worse** where it is more than chance: from the usual range, from a year before where "
     "no range is known, or of 12 months from the 12 before. **As usual** is inside that range, **not clear** too close "
-    "or too few to tell. Changes of costs and of customer value are not judged."
+    "or too few to tell. It is empty for costs and for customer value."
 )
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
@@ -360,7 +360,7 @@ class Wording:
         forms = [name for name, other in self.repeats.items() if own[name].form and own[name].twin == other]
         known = {*table.loc[has_value(table), "kpi"]}
         same = [
-            f"{labels[name]} is {'100 % minus' if mirror else 'the same as'} {labels[other]}"
+            f"{labels[name]}, which is {'100 % minus' if mirror else 'the same as'} {labels[other]}"
             for mirror, name, other in pairs
             if name in known and name not in forms
         ]
@@ -375,7 +375,7 @@ class Wording:
             if row.kpi not in known:
                 missing.setdefault(row.status.removeprefix("not measured: ").rstrip("."), []).append(row.label)
         absent = [f"Not measured: {'; '.join(own)} – {reason}." for reason, own in missing.items()]
-        return (*([f"Not shown twice: {'; '.join(same)}."] if same else []), *unset, *absent)
+        return (*([f"Not in the table: {'; '.join(same)}."] if same else []), *unset, *absent)
 
     def all_margin(self, labels: Sequence[str]) -> tuple[str, ...]:
         """Say which KPIs count all revenue as margin, as none is known."""
@@ -416,13 +416,29 @@ class Wording:
         rows = [[_called(row), *_side_by_side(row, [by_place.get((row.kpi, s)) for s in names])] for row in each]
         return pd.DataFrame(rows, columns=["KPI", WHOLE, *names])
 
-    def verdicts(self, cells: pd.DataFrame) -> str:
-        """Say what a verdict of :meth:`segments` means, and how many there are of ``scorecard.distinct`` cells."""
+    def verdicts(self, cells: pd.DataFrame, alike: pd.DataFrame) -> str:
+        """Say what a verdict of :meth:`segments` means, and how many there are.
+
+        Parameters
+        ----------
+        cells
+            As from ``scorecard.distinct``.
+        alike
+            As from ``scorecard.unmarked``: shown in that table.
+        """
         tried, clear = int(cells["p_adjusted"].notna().sum()), int((cells["verdict"] != "").sum())
-        many = f"{clear} of {counted(tried, 'comparison')} {'does' if clear == 1 else 'do'}" if clear else "None does"
-        still = " Of such marks one in twenty may still be chance." * bool(clear)
-        marks = f"↑ and ↓ mark what lies above or below the other segments by more than chance: {many}."
-        return f"{marks}{still} The file holds the intervals."
+        many = f" Of {counted(tried, 'comparison')}, {clear or 'none'} {'is' if clear < 2 else 'are'} marked"
+        still = ", of which one in twenty may still be chance" * bool(clear)
+        marks = f"↑ and ↓ mark what lies above or below the other segments by more than chance.{many}{still}."
+        return f"{marks}{self._unmarked(alike)} The file holds the intervals."
+
+    def _unmarked(self, alike: pd.DataFrame) -> str:
+        """Say why some are like one with a mark and have none."""
+        rows: list[Row] = list(alike.itertuples())
+        each = [f"{row.segment} in {bare(self.name(row.kpi, self.measured.kpis[row.kpi].label))}" for row in rows]
+        return f" {listed(each)} {_are(len(each))} close to a marked value, but with a wider interval." * (
+            0 < len(each) <= NAMED
+        )
 
     def caption(self, table: pd.DataFrame) -> str:
         """Say of which time the table is, and in which currency."""
@@ -518,8 +534,8 @@ def _when(row: Row) -> str:
 def _usually(row: Row) -> str:
     """Say in a line of a card what the value was compared with."""
     alone = row.months == 1 and pd.notna(row.until)
-    now = f" for {f'{row.until:%B}' if alone else 'the season'}" * (row.season == "allowed for")
-    return f"usual{now}: {format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)}"
+    now = f" in {f'{row.until:%B}' if alone else 'this season'}" * (row.season == "allowed for")
+    return f"usually {format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)}{now}"
 
 
 def _goal(row: Row, currency: str) -> str:

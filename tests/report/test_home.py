@@ -189,7 +189,7 @@ def test_at_most_eight_headlines_and_three_sentences(tmp_path: Path) -> None:
 
 
 def test_a_card_of_the_report_is_told_in_short(tmp_path: Path) -> None:
-    scorecard(tmp_path, cards=[NRR | {"detail": "June 2025\ndown from 90.0 % in May\nusual: 87 to 93"}])
+    scorecard(tmp_path, cards=[NRR | {"detail": "June 2025\ndown from 90.0 % in May\nusually 87 to 93"}])
     page = text(tmp_path)
     assert "June 2025" in page
     assert "84.0 to 93.6" in page

@@ -23,6 +23,7 @@ from cslib.scorecard.scorecard import (
     slipping,
     standing,
     told_by,
+    unmarked,
 )
 from cslib.scorecard.words import Wording
 from cslib.stats.intervals import wilson
@@ -550,7 +551,16 @@ def test_two_segments_are_one_comparison_by_hand():
     assert cells.loc["nps", "verdict"].tolist() == ["below", "above"]
     once = distinct(cells.reset_index())
     assert once[["kpi", "segment"]].to_numpy().tolist() == [["nps", "x"], *(["csat", s] for s in "xyz")]
-    assert "by more than chance: 3 of 4 comparisons do." in Wording(measured, {}).verdicts(once)
+    assert "Of 4 comparisons, 3 are marked, of which" in Wording(measured, {}).verdicts(once, once.head(0))
+
+
+def test_what_is_like_a_marked_value_and_has_a_wider_interval_has_no_mark():
+    """81 is below the others and 82 is not; 84 is as narrow, 90 is outside, and nobody compared the last."""
+    values, half, p = [0.81, 0.82, 0.84, 0.90, 0.82], [0.05, 0.07, 0.05, 0.07, 0.07], [0.01, 0.2, 0.2, 0.2, np.nan]
+    cells = pd.DataFrame({"kpi": "nrr", "segment": list("abcde"), "value": values, "p_adjusted": p})
+    cells = cells.assign(ci_lower=cells["value"] - half, ci_upper=cells["value"] + half, verdict=["below", *[""] * 4])
+    assert unmarked(cells)["segment"].tolist() == ["b"]
+    assert unmarked(cells.assign(kpi=list("vwxyz"))).empty
 
 
 def test_what_is_no_mean_is_held_against_all_by_hand():

@@ -114,7 +114,7 @@ def test_eight_cards_head_the_report_in_four_short_lines(by_plan, shown):
     last = {card["kpi"]: own[2] for card, own in zip(cards, lines, strict=True) if len(own) > 2}
     assert list(last) == ["mrr", "nps", "active_share", "time_to_value"]
     assert {len(own) for own in lines} == {2, 3}
-    assert (last["nps"], last["mrr"]) == ("everyone asked: 32", "usual for June: 761 to 907 k")
+    assert (last["nps"], last["mrr"]) == ("everyone asked: 32", "usually 761 to 907 k in June")
     assert max(len(line) for own in lines for line in own) <= 30
 
 
@@ -150,7 +150,10 @@ def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
 def test_the_table_tells_every_kpi_once_or_says_which_does(by_plan):
     table, notes = by_plan.kpis.shown, " ".join(by_plan.kpis.notes)
     assert len(table) == len(catalogue()) - 5 + 2  # churn and NPS have a row of 12 months and one of the last period
-    assert "Customer retention is 100 % minus Customer churn; Revenue retention is 100 % minus Revenue churn" in notes
+    assert (
+        "Customer retention, which is 100 % minus Customer churn; Revenue retention, which is 100 % minus Revenue churn"
+        in notes
+    )
     assert (
         "LTV (formula A), LTV (formula B) and LTV (formula C), for which see [Method](lifetime_value#method)" in notes
     )

@@ -199,7 +199,7 @@ def test_a_last_period_that_tells_is_told_beside_a_year_that_tells_otherwise():
         "**Customer churn is 3.0 % a month over 12 months (2.3 to 2.7)**, too close to its target of at most 3 % to call; "
         "so is June alone, at 3.1 %. "
     )
-    assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusual: 2.7 to 6.8")
+    assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusually 2.7 to 6.8")
 
 
 def test_what_lies_in_a_range_that_tells_nothing_is_not_called_usual():
@@ -389,10 +389,10 @@ def test_a_usual_range_is_drawn_where_it_is_that_of_every_month():
     assert seasonal.detail.endswith("above its usual 1.0 to 4.0 at this time of the year")
     growing = card({**CALM, "limit_lower": 900.0, "limit_upper": 1200.0})
     assert growing.limits is None
-    assert growing.detail.endswith("\nusual: 900 to 1,200")
+    assert growing.detail.endswith("\nusually 900 to 1,200")
     calm = {**WORSE, "change": "noise", "season": "allowed for", "until": pd.Timestamp("2025-06-30")}
-    assert card(calm).detail.endswith("\nusual for June: 1.0 to 4.0")
-    assert card({**calm, "months": 3}).detail.endswith("\nusual for the season: 1.0 to 4.0")
+    assert card(calm).detail.endswith("\nusually 1.0 to 4.0 in June")
+    assert card({**calm, "months": 3}).detail.endswith("\nusually 1.0 to 4.0 in this season")
 
 
 def test_what_is_never_reached_is_said_in_words():
@@ -445,7 +445,7 @@ def test_what_another_kpi_tells_is_said_once():
         "Lifetime value (LTV), formula B",
     ]
     assert notes(rows) == (
-        "Not shown twice: Customer retention is 100 % minus Customer churn; LTV (formula C) is the same as LTV (formula B).",
+        "Not in the table: Customer retention, which is 100 % minus Customer churn; LTV (formula C), which is the same as LTV (formula B).",
     )
 
 
@@ -514,9 +514,18 @@ def test_segments_side_by_side():
     assert say.segments(asked, own, ["x", "y"]).to_numpy().tolist() == [
         ["Net promoter score (NPS)", "43.6", "↑ 40.0", "−3.2"]
     ]
-    counted = say.verdicts(cells.assign(p_adjusted=[0.01, np.nan, 0.4, 0.5]))
-    assert "by more than chance: 1 of 3 comparisons does." in counted
-    assert "None does" in say.verdicts(cells.assign(p_adjusted=1.0, verdict=""))
+    tested = cells.assign(p_adjusted=[0.01, np.nan, 0.4, 0.5])
+    assert "chance. Of 3 comparisons, 1 is marked, of which one in twenty may still" in say.verdicts(
+        tested, cells.head(0)
+    )
+    assert "Of 4 comparisons, none is marked. The file" in say.verdicts(
+        cells.assign(p_adjusted=1.0, verdict=""), cells.head(0)
+    )
+    why = "close to a marked value, but with a wider interval. The file"
+    nrr = "x in net revenue retention over 12 months"
+    assert f" {nrr} is {why}" in say.verdicts(tested, cells.head(1))
+    assert f" {nrr} and x in monthly recurring revenue are {why}" in say.verdicts(tested, cells.iloc[::2])
+    assert why not in say.verdicts(tested, cells)
 
 
 def test_what_needs_attention_names_the_segment_that_stands_worst():
