@@ -15,7 +15,7 @@ from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, link_to
 from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.scorecard.scorecard import Standing, aimed, change_of, has_value
+from cslib.scorecard.scorecard import USUAL, Standing, aimed, change_of, has_value
 from cslib.scorecard.terms import TERMS, Term, bare, named
 from cslib.show.display import Card
 from cslib.show.formats import (
@@ -50,6 +50,10 @@ CHANGES: Final = (
     "A change is **better** or **worse** where it is more than chance: from the usual range, from a year before where "
     "no range is known, or of 12 months from the 12 before. **As usual** is inside that range, **not clear** too close "
     "or too few to tell. It is empty for costs and for customer value."
+)
+ALONE_RANGED: Final = (
+    " A single month or quarter of churn or surveys has no such word, only the range **within** which such values "
+    "usually lie: its own report compares it with the average before, which shows smaller changes."
 )
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
@@ -328,10 +332,12 @@ class Wording:
         pandas.DataFrame
             ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (as
             from ``scorecard.scorecard.change_of``), ``Group``; empty texts where nothing is known. A KPI whose target
-            is judged by 12 months has a row of these, and below it one of the last period.
+            is judged by 12 months has a row of these, and below it one of the last period. Of what is known over 12
+            months, a period that is as usual has the range of such periods: its report compares it with their mean.
         """
         each = [row for row in self._named(table[has_value(table)]) if row.kpi not in self.repeats]
-        return pd.DataFrame([texts for row in each for texts in _rows(row)])
+        pooled = {*self.measured.years["kpi"]}
+        return pd.DataFrame([texts for row in each for texts in _rows(row, pooled=row.kpi in pooled)])
 
     def changes(self, table: pd.DataFrame) -> tuple[str, ...]:
         """Say what the words of a change mean, and which of them may be the season.
@@ -344,7 +350,8 @@ class Wording:
         moved = table[(table["season"] == "unknown") & table["change"].isin(MOVED)]
         young = [row.label for row in self._named(moved)]
         season = f"With less than two years of data, the change of {listed(young)} may be the season."
-        return (CHANGES, *([season] if young else []))
+        pooled = self.measured.years["kpi"].isin(table.loc[table["value"].notna(), "kpi"]).any()
+        return (f"{CHANGES}{ALONE_RANGED * bool(pooled)}", *([season] if young else []))
 
     def notes(self, table: pd.DataFrame) -> tuple[str, ...]:
         """Say which KPIs are told by others, which targets are not judged, and what is not measured and why.
@@ -566,16 +573,26 @@ def _last_line(row: Row) -> str:
     return _usually(row) if row.change == "noise" and _limited(row) else ""
 
 
-def _rows(row: Row) -> Iterator[dict[str, str]]:
+def _rows(row: Row, *, pooled: bool) -> Iterator[dict[str, str]]:
     if not row.judged_over:
-        yield _texts(row)
+        yield _texts(row) | (_ranged(row) if pooled else {})
         return
     of_year = {name: getattr(row, f"{name}_12m") for name in ("value", "ci_lower", "ci_upper")}
     blank = dict.fromkeys(("previous", "limit_lower"), nan) | {"year_before": row.before_12m}
     yield _texts(row._replace(**of_year, **blank, label=_called(row), change=""))
     if pd.notna(row.value):
         last = f"{row.until:%B}" if row.months == 1 and pd.notna(row.until) else f"last {months(row.months)}"
-        yield _texts(row._replace(label=f"{row.label}, {last}", target=nan, target_upper=nan, trend=""))
+        alone = row._replace(label=f"{row.label}, {last}", target=nan, target_upper=nan, trend="")
+        yield _texts(alone) | _ranged(alone)
+
+
+def _ranged(row: Row) -> dict[str, str]:
+    """Say of a period without a clear change the range of such periods, in place of a verdict; empty with one."""
+    if change_of(row) not in (USUAL, UNCLEAR):
+        return {}
+    inside = _limited(row) and row.limit_lower <= row.value <= row.limit_upper
+    ends = format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value) if inside else ""
+    return {"Change": f"within {ends}" if inside else ""}
 
 
 def _called(row: Row) -> str:

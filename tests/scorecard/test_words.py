@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cslib.data.drift import Drift
-from cslib.data.kpi import HISTORY, Setting, of_margin
+from cslib.data.kpi import HISTORY, OVER_YEAR, Setting, of_margin
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
 from cslib.scorecard.scorecard import COLUMNS, headlines, standing, told_by
@@ -210,11 +210,22 @@ def test_what_lies_in_a_range_that_tells_nothing_is_not_called_usual():
     assert say.kpis(table(wide | {"tells": True}))["Change"].tolist() == ["as usual"]
 
 
+def test_a_period_of_what_is_known_over_a_year_has_no_verdict_but_a_range():
+    years = pd.DataFrame([{"kpi": "customer_churn_rate"}], columns=OVER_YEAR)
+    own = Wording(replace(measured(), years=years), {})
+    alone = table(CHURN | {"target": np.nan, "status": "no target", "tells": True})
+    assert own.kpis(alone)["Change"].tolist() == ["within 2.7 to 6.8"]
+    assert "only the range **within** which" in own.changes(alone)[0]
+    assert "**within**" not in say.changes(alone)[0]
+
+
 def test_a_clear_trend_is_said_though_it_is_part_of_the_usual_range():
     entry = CHURN | YEAR_MISSED | {"status": "missed", "trend": "falling"}
     assert "above its target of 3 %**, and falling; June alone" in attention(table(entry))[0]
     entry |= {"tells": True}
-    assert say.kpis(table(entry))["Change"].tolist() == ["better", "as usual"]
+    assert say.kpis(table(entry))["Change"].tolist() == ["better", "within 2.7 to 6.8"]
+    assert say.kpis(table(entry | {"tells": False}))["Change"].tolist() == ["better", ""]
+    assert say.kpis(table(entry | {"value": 0.07}))["Change"].tolist() == ["better", ""]
     assert say.kpis(table(entry | {"change": "higher"}))["Change"].tolist() == ["better", "worse"]
 
 
