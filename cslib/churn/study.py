@@ -250,7 +250,7 @@ class Churn(Study):
         money = {c: f"{words.WORK_LIST[c]}, {code}" for c in ("mrr", "money_at_risk") if code}
         labels = words.WORK_LIST | money | {"p_churn": f"Leaves within {months(ahead)}"}
         how: Any = {
-            "caption": say.list_caption(),
+            "caption": say.list_caption(priced=not pd.isna(self._held.money_at_risk)),
             "formats": AT_RISK,
             "labels": labels,
             "before": said.before,

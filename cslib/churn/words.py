@@ -52,7 +52,7 @@ WAYS: Final = {
     "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way not recorded",
 }  # fmt: skip
 WORK_LIST: Final = {
-    "customer_id": "Customer", "reason": "Reasons to call", "money_at_risk": "At risk", "p_churn": "Risk",
+    "customer_id": "Customer", "reason": "Reasons to call", "money_at_risk": "Expected loss", "p_churn": "Risk",
     "mrr": "MRR", "tenure_months": "Months here", "last_used_on": "Last used",
 }  # fmt: skip
 MODELS: Final = {
@@ -435,10 +435,10 @@ class Wording:
             return f"Nobody is expected to leave over the next {ahead}, so no money is at risk"
         lost, held, paid = (money(m, self.currency) for m in (stakes.money_at_risk, stakes.money_listed, stakes.mrr))
         what = f"{paid} in monthly revenue" if self.gross_margin == 1 else "monthly margin"
-        risk = f"{lost} of {what} is at risk over the next"
+        loss = f"We expect to lose {lost} of {what} within {months(horizon_months)}"
         one, many = "customer at the top holds", "customers at the top hold"
         top = f"the {one if stakes.n_listed == 1 else f'{stakes.n_listed:,} {many}'} {held} of it"
-        return f"{risk} {stretch(horizon_months, 'month')}; {top} ({percent(stakes.share_listed)})"
+        return f"{loss}; {top} ({percent(stakes.share_listed)})"
 
     def _listed(self, stakes: Row, others: bool) -> tuple[str, ...]:
         """Say whom the list holds, where the rest of the report is about others."""
@@ -446,10 +446,11 @@ class Wording:
         who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {column} is {value} today"
         return (f"{who}; the rest of this report is about those who began with it.",) * others
 
-    def list_caption(self) -> str:
-        """Say what the amounts of the list are."""
-        what = "" if self.gross_margin == 1 else f"; at risk is the {percent(self.gross_margin)} that is margin"
-        return f"All customers of today, amounts for a month{what}"
+    def list_caption(self, *, priced: bool) -> str:
+        """Say what the amounts of the list are, where it has any."""
+        margin = "" if self.gross_margin == 1 else f" × {percent(self.gross_margin)} margin"
+        amounts = f", amounts for a month; expected loss = MRR{margin} × risk of leaving"
+        return f"All customers of today{amounts if priced else ''}"
 
     def work_list(self, risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
         """Lay out the list for those who call: what to know first, and only what the data hold.

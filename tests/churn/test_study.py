@@ -123,7 +123,10 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     assert (few.most, len(few.table)) == (3, len(churn.at_risk.table))
     assert "; the 3 customers at the top hold " in few.title
     assert list(few.shown)[:3] == ["customer_id", "money_at_risk", "mrr"]  # nothing happened that is on record
-    assert few.caption == "All customers of today, amounts for a month; at risk is the 50 % that is margin"
+    assert (
+        few.caption
+        == "All customers of today, amounts for a month; expected loss = MRR × 50 % margin × risk of leaving"
+    )
     assert few.table.money_at_risk.to_numpy() == pytest.approx(churn.at_risk.table.money_at_risk.to_numpy() / 2)
     assert few.labels["p_churn"] == "Leaves within 12 months"
     risk = few.table  # the page, its sum and the file tell the same, with the risk that customers of a plan count with

@@ -295,10 +295,10 @@ def test_the_risk_list_says_what_it_holds():
 
     assert (
         title(at_stake(), currency="USD")
-        == "USD 100 of USD 300 in monthly revenue is at risk over the next 12 months; the customer at the top holds USD 50 of it (50 %)"
+        == "We expect to lose USD 100 of USD 300 in monthly revenue within 12 months; the customer at the top holds USD 50 of it (50 %)"
     )
     assert "3 customers at the top hold 100 of it (100 %)" in title(stakes(RISKS, capacity=9))
-    assert title(at_stake(), gross_margin=0.5).startswith("100 of monthly margin is at risk")
+    assert title(at_stake(), gross_margin=0.5).startswith("We expect to lose 100 of monthly margin within")
     assert "no money is at risk" in title(at_stake([0.0] * 3))
     assert "no MRR" in title(at_stake([np.nan] * 3))
     assert title(at_stake([], [])) == "Nobody is a customer today, so there is nobody to call"
@@ -311,7 +311,7 @@ def test_who_gives_a_reason_to_call_is_told_first():
 
     two = said("2 tickets in 90 days", "gave NPS 3 in April", None)
     assert two.title == "2 of 3 customers give a reason to call and come first; they pay USD 200 a month"
-    assert two.notes[0].startswith("USD 100 of USD 300 in monthly revenue is at risk over the next 12 months; ")
+    assert two.notes[0].startswith("We expect to lose USD 100 of USD 300 in monthly revenue within 12 months; ")
     assert said("2 tickets in 90 days", None, None).title.startswith(
         "1 of 3 customers gives a reason to call and comes first"
     )
