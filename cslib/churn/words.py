@@ -609,7 +609,7 @@ def _ahead_card(outlook: Row | None, split: str, last_time: Row | None) -> Itera
         detail = f"{percent(outlook.share_lost)} of today's customers" if outlook.n_active else ""
         detail += f",\nadded up by {split}" * bool(detail and split)
         if last_time is not None and not last_time.held:
-            detail += f",\n{_ago(last_time)} {_too(last_time)}"
+            detail += f"\nsame forecast {_ago(last_time)}: {_too(last_time)}"
         yield Card(label, lost[0], ci_lower=lost[1], ci_upper=lost[2], n=outlook.n_active, detail=detail)
 
 
@@ -636,27 +636,42 @@ def _level(pace: Pace) -> str:
 def _peaks(pace: Pace) -> str:
     first, last, rate = pace.peaks.iloc[0]
     others, alone = percent(pace.elsewhere), len(pace.peaks) == 1
-    whose, of_all = _whose(pace), " of all customers" if pace.not_by else ""
+    if pace.not_by:
+        return _peaks_of_some(pace)
     if pace.first_months:
         when = "month" if last == 1 else f"{last:.0f} months"
         each = "" if last == 1 else " a month"
-        start = f"Risk is highest in the first {when}{whose}: {percent(rate)}{of_all}{each}"
+        start = f"Risk is highest in the first {when}: {percent(rate)}{each}"
         if pace.later_month:
             return f"{start}, falling to {percent(pace.later)} by month {pace.later_month}"
         return f"{start}, against {others} in {'later months' if last == 1 else 'later ones'}"
     if alone and first < last == pace.n_months:
-        high = f"{percent(rate)}{of_all} a month, against {others} before"
-        return f"Risk is highest from month {first:.0f} on{whose}: {high}"
-    ages = listed([f"{a:.0f}" if a == b else f"{a:.0f}–{b:.0f}" for a, b in pace.peaks[["first", "last"]].to_numpy()])
-    rates = listed([percent(r) for r in pace.peaks["rate"]])
-    unit = "month" if alone and first == last else "months"
-    return f"Risk peaks in {unit} {ages}{whose}: {rates}{of_all} a month, against {others} in other months"
+        return f"Risk is highest from month {first:.0f} on: {percent(rate)} a month, against {others} before"
+    return f"Risk peaks in {_ages(pace)}: {_rates(pace)} a month, against {others} in other months"
+
+
+def _ages(pace: Pace) -> str:
+    ages = [f"{a:.0f}" if a == b else f"{a:.0f}–{b:.0f}" for a, b in pace.peaks[["first", "last"]].to_numpy()]
+    one = len(ages) == 1 and "–" not in ages[0]
+    return f"{'month' if one else 'months'} {listed(ages)}"
+
+
+def _rates(pace: Pace) -> str:
+    return listed([percent(rate) for rate in pace.peaks["rate"]])
+
+
+def _peaks_of_some(pace: Pace) -> str:
+    """Tell the peaks of all customers, and then which segments clearly have them."""
+    last, others = pace.peaks["last"].iloc[0], f"{percent(pace.elsewhere)} in other months"
+    when, each = f"In {_ages(pace)}", " a month"
+    if pace.first_months:
+        when, each = ("In the first month", "") if last == 1 else (f"In the first {last:.0f} months", each)
+        others = f"{percent(pace.later)} in month {pace.later_month}" if pace.later_month else others
+    return f"{when}, {_rates(pace)} of all customers leave{each}, {others}; risk is highest then{_whose(pace)}"
 
 
 def _whose(pace: Pace) -> str:
-    """Say which segments clearly have the peaks of all, where not each of them does."""
-    if not pace.not_by:
-        return ""
+    """Say which segments clearly have the peaks of all."""
     if not pace.shown_by:
         return " for all customers together, not clearly for any segment"
     n, every = len(pace.shown_by), len(pace.shown_by) + len(pace.not_by)

@@ -200,16 +200,20 @@ def test_a_peak_is_told_of_the_segments_that_clearly_have_it():
             replace(Pace(found, 0.038, 34, 0.0307, 12, 0), shown_by=shown_by, not_by=not_by, **more)
         ).title
 
-    falls = "8.9 % of all customers, falling to 3.1 % by month 12"
-    told = "Risk is highest in the first month"
-    assert title(("Starter", "Team"), ()) == f"{told}: 8.9 %, falling to 3.1 % by month 12"
-    assert title(("Starter", "Team"), ("Pro",)) == f"{told} for Starter and Team, not clearly for Pro: {falls}"
-    assert title((), ("Pro", "Team")) == f"{told} for all customers together, not clearly for any segment: {falls}"
-    assert title(tuple("abc"), tuple("xyz")) == f"{told} for 3 of 6 segments, not clearly for the others: {falls}"
+    all_leave = "In the first month, 8.9 % of all customers leave, 3.1 % in month 12; risk is highest then"
+    told = "Risk is highest in the first month: 8.9 %, falling to 3.1 % by month 12"
+    assert title(("Starter", "Team"), ()) == told
+    assert title(("Starter", "Team"), ("Pro",)) == f"{all_leave} for Starter and Team, not clearly for Pro"
+    assert title((), ("Pro", "Team")) == f"{all_leave} for all customers together, not clearly for any segment"
+    assert title(tuple("abc"), tuple("xyz")) == f"{all_leave} for 3 of 6 segments, not clearly for the others"
     late = pd.DataFrame({"first": [5, 12], "last": [6, 12], "rate": [0.1, 0.2]})
     assert title(("Team",), ("Pro",), peaks=late) == (
-        "Risk peaks in months 5–6 and 12 for Team, not clearly for Pro: 10 % and 20 % of all customers a month, against "
-        "3.8 % in other months"
+        "In months 5–6 and 12, 10 % and 20 % of all customers leave a month, 3.8 % in other months; "
+        "risk is highest then for Team, not clearly for Pro"
+    )
+    two = pd.DataFrame({"first": [1], "last": [2], "rate": [0.1]})
+    assert title(("Team",), ("Pro",), peaks=two).startswith(
+        "In the first 2 months, 10 % of all customers leave a month, 3.1 % in month 12; "
     )
 
 
@@ -412,7 +416,7 @@ def test_the_card_of_the_forecast_says_how_far_off_it_was_where_it_was(curve):
         for last in (None, came(22, held=True), came(10))
     ]
     held = "20 % of today's customers"
-    assert told == [held, held, f"{held},\n2 months ago 100 % too high"]
+    assert told == [held, held, f"{held}\nsame forecast 2 months ago: 100 % too high"]
 
 
 def test_a_forecast_that_the_risk_list_contradicts_is_explained():
