@@ -125,11 +125,11 @@ class Churn(Study):
         chart = partial(lines_with_bands, shown, y="survival", **AGES, **how)
         also = (Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),)
         rest: Any = {"absent": NO_CURVE if shown.empty else "", "caption": "Survival", "also": also}
+        late: tuple[str, ...] = ()
         if self._recent.observed_from:
-            known = (self._curve.iloc[0], whole(self._summary).iloc[0], self._left_before)
-            rest["notes"] = self._say.late_entry(*known)
-        plotted = said.subtitle + left_out(self._curve, shown)
-        return Result("survival", self._curve, said.title, plotted, chart, "Step chart", said.how_to_read, **rest)
+            late = self._say.late_entry(self._curve.iloc[0], whole(self._summary).iloc[0], self._left_before)
+        plotted, how_to_read = said.subtitle + left_out(self._curve, shown), " ".join([said.how_to_read, *late])
+        return Result("survival", self._curve, said.title, plotted, chart, "Step chart", how_to_read, **rest)
 
     @cached_property
     def summary(self) -> Result:

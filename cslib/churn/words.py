@@ -520,7 +520,8 @@ class Wording:
         ago = _ago(came)
         foretold = f"{came.lost:,.0f} ({came.ci_lower:,.0f} to {came.ci_upper:,.0f}) of {came.n_active:,} customers"
         left = f"{came.left:,}" if came.left else "nobody"
-        text = f"{ago[0].upper()}{ago[1:]} the same forecast would have been {foretold}; {left} left"
+        again = f" ({came.back:,} of them {'pays' if came.back == 1 else 'pay'} again)" * bool(came.back)
+        text = f"{ago[0].upper()}{ago[1:]} the same forecast would have been {foretold}; {left} left{again}"
         if came.held:
             return (f"{text}, within that interval.",)
         known = found is not None and found.clear and found.faster == (came.left > came.lost)

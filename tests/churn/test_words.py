@@ -390,7 +390,9 @@ def test_the_forecast_is_told_or_its_absence():
 
 def came(left, **more):
     error = 20 / left - 1 if left else np.nan
-    return pd.Series({**outlook(forecast()), "left": left, "error": error, "held": False, **more}, dtype=object)
+    return pd.Series(
+        {**outlook(forecast()), "left": left, "back": 0, "error": error, "held": False, **more}, dtype=object
+    )
 
 
 def test_the_forecast_of_a_year_ago_stands_with_what_came():
@@ -401,6 +403,8 @@ def test_the_forecast_of_a_year_ago_stands_with_what_came():
         "Its interval was too narrow, so the range above is wide enough for such a miss."
     )
     assert "100 % too high, as customers have left more slowly since. Its" in say.last_time(came(10), found=slower)[0]
+    assert "; 10 left (4 of them pay again), so it was" in say.last_time(came(10, back=4))[0]
+    assert "; 10 left (1 of them pays again), so it was" in say.last_time(came(10, back=1))[0]
     chance = replace(slower, p_value=0.4)
     for left, found, said in ((40, slower, "50 % too low. Its"), (10, chance, "100 % too high. Its")):
         assert said in say.last_time(came(left), found=found)[0]
