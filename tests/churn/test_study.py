@@ -1,6 +1,7 @@
 """The study of churn, in process: what it finds on small and odd data, and that all of it shows and draws."""
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -390,3 +391,11 @@ def test_the_forecast_stands_with_what_became_of_that_of_a_year_ago(churn):
 
 def test_without_dates_there_is_no_forecast_of_then(odd):
     assert len(odd("three tenures").forecast.notes) == 1  # the pace
+
+
+def test_why_a_line_starts_with_few_stands_where_its_reading_is_explained():
+    people = cs.load({"customers": world()}, as_of="2024-12-31")
+    data = replace(people, observed_from=date(2024, 1, 1))
+    found = cs.Churn(data).survival
+    assert " The line starts with " in found.how_to_read
+    assert not found.notes
