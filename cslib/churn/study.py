@@ -10,7 +10,7 @@ import pandas as pd
 
 from cslib.allowed import asked
 from cslib.churn import words
-from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
+from cslib.churn.at_risk import alike_by, at_risk, of_each, spread, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import KPIS
 from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
@@ -250,7 +250,11 @@ class Churn(Study):
         money = {c: f"{words.WORK_LIST[c]}, {code}" for c in ("mrr", "money_at_risk") if code}
         labels = words.WORK_LIST | money | {"p_churn": f"Leaves within {months(ahead)}"}
         how: Any = {
-            "caption": say.list_caption(priced=not pd.isna(self._held.money_at_risk)),
+            "caption": say.list_caption(
+                priced=not pd.isna(self._held.money_at_risk),
+                by=self.by,
+                of_each=of_each(self._risk, capacity=self.capacity),
+            ),
             "formats": AT_RISK,
             "labels": labels,
             "before": said.before,
@@ -433,10 +437,10 @@ class Churn(Study):
         """The list without the risk of each where they are alike by group, and without any where all listed are one."""
         groups = self._all._alike
         if groups is None:
-            return self._risk
+            return self._called
         if self._all is not self or groups.nunique() < 2:
-            return self._risk.drop(columns=RISKS)
-        return self._risk.drop(columns=RISKS[0] if self._risk["mrr"].notna().any() else RISKS[1])
+            return self._called.drop(columns=RISKS)
+        return self._called.drop(columns=RISKS[0] if self._risk["mrr"].notna().any() else RISKS[1])
 
     @cached_property
     def _shares(self) -> pd.Series[float]:
@@ -446,7 +450,12 @@ class Churn(Study):
 
     @cached_property
     def _held(self) -> pd.Series[Any]:
-        return stakes(self._risk, capacity=self.capacity)
+        return stakes(self._called, capacity=self.capacity)
+
+    @cached_property
+    def _called(self) -> pd.DataFrame:
+        """The list with the first of each segment at its top, as it is shown; the file holds it in order."""
+        return spread(self._risk, capacity=self.capacity)
 
     @cached_property
     def _fitted(self) -> FittedModels:

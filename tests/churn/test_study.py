@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import cslib as cs
+from cslib.churn.at_risk import spread
 from cslib.data.customers import segment_of
 from cslib.errors import MissingTableError, ParameterError
 from cslib.show import display
@@ -126,14 +127,17 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     assert list(few.shown)[:3] == ["customer_id", "money_at_risk", "mrr"]  # nothing happened that is on record
     assert (
         few.caption
-        == "All customers of today, amounts for a month; expected loss = MRR × 50 % margin × risk of leaving"
+        == "All customers of today, the first of each plan at the top, amounts for a month; expected loss = MRR × 50 % margin × risk of leaving"
     )
     assert few.table.money_at_risk.to_numpy() == pytest.approx(churn.at_risk.table.money_at_risk.to_numpy() / 2)
     assert few.labels["p_churn"] == "Leaves within 12 months"
     risk = few.table  # the page, its sum and the file tell the same, with the risk that customers of a plan count with
     assert risk.groupby("segment")["p_churn"].nunique().tolist() == [1, 1]
     assert risk["money_at_risk"].to_numpy() == pytest.approx((0.5 * risk["p_churn"] * risk["mrr"]).to_numpy())
-    assert few.shown["money_at_risk"].tolist() == risk["money_at_risk"].round().tolist()
+    called = spread(risk, capacity=3)
+    assert few.shown["money_at_risk"].tolist() == called["money_at_risk"].round().tolist()
+    assert {*called["segment"].head(3)} == {"Lite", "Pro"}
+    assert (few.shown["plan"] == called["segment"]).all()
 
 
 def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
@@ -152,9 +156,10 @@ def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
     assert not {"p_churn", "money_at_risk"} & {*alone.shown}
     assert "p_churn" not in every.shown
     usual = every.table.groupby("segment")["p_churn"].transform("mean")
-    assert every.shown["money_at_risk"].tolist() == (usual * every.table["mrr"]).round().tolist()
+    lost = (usual * every.table["mrr"]).round()
     quiet = every.table["reason"].isna()
-    assert not quiet.any() or every.shown.loc[quiet, "money_at_risk"].is_monotonic_decreasing
+    assert not quiet.any() or lost[quiet].is_monotonic_decreasing
+    assert every.shown["money_at_risk"].tolist() == spread(every.table.assign(lost=lost), capacity=15)["lost"].tolist()
 
 
 def test_where_risks_tell_nobody_apart_none_is_shown():
