@@ -250,14 +250,10 @@ class Churn(Study):
         money = {c: f"{words.WORK_LIST[c]}, {code}" for c in ("mrr", "money_at_risk") if code}
         labels = words.WORK_LIST | money | {"p_churn": f"Leaves within {months(ahead)}"}
         how: Any = {
-            "caption": say.list_caption(
-                priced=not pd.isna(self._held.money_at_risk),
-                by=self.by,
-                of_each=of_each(self._risk, capacity=self.capacity),
-            ),
+            "caption": say.list_caption(priced=not pd.isna(self._held.money_at_risk)),
             "formats": AT_RISK,
             "labels": labels,
-            "before": said.before,
+            "before": (*said.before, *say.at_the_top(self.by, of_each(self._risk, capacity=self.capacity))),
         }
         return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, notes=said.notes, **how)
 

@@ -446,13 +446,16 @@ class Wording:
         who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {column} is {value} today"
         return (f"{who}; the rest of this report is about those who began with it.",) * others
 
-    def list_caption(self, *, priced: bool, by: str = "", of_each: int = 0) -> str:
-        """Say how many of each segment stand first, and what the amounts of the list are, where it has any."""
+    def list_caption(self, *, priced: bool) -> str:
+        """Say what the amounts of the list are, where it has any."""
         margin = "" if self.gross_margin == 1 else f" × {percent(self.gross_margin)} margin"
         amounts = f", amounts for a month; expected loss = MRR{margin} × risk of leaving"
+        return f"All customers of today{amounts if priced else ''}"
+
+    def at_the_top(self, by: str, of_each: int) -> tuple[str, ...]:
+        """Say how many of each segment stand first, where there are some of each."""
         number = f" {of_each}" * (of_each > 1)
-        first = f", the first{number} of each {by} at the top" * bool(of_each)
-        return f"All customers of today{first}{amounts if priced else ''}"
+        return (f"At the top stand the first{number} of each {by}.",) * bool(of_each)
 
     def work_list(self, risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
         """Lay out the list for those who call: what to know first, and only what the data hold.

@@ -127,13 +127,15 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     assert list(few.shown)[:3] == ["customer_id", "money_at_risk", "mrr"]  # nothing happened that is on record
     assert (
         few.caption
-        == "All customers of today, the first of each plan at the top, amounts for a month; expected loss = MRR × 50 % margin × risk of leaving"
+        == "All customers of today, amounts for a month; expected loss = MRR × 50 % margin × risk of leaving"
     )
     assert few.table.money_at_risk.to_numpy() == pytest.approx(churn.at_risk.table.money_at_risk.to_numpy() / 2)
     assert few.labels["p_churn"] == "Leaves within 12 months"
     risk = few.table  # the page, its sum and the file tell the same, with the risk that customers of a plan count with
     assert risk.groupby("segment")["p_churn"].nunique().tolist() == [1, 1]
     assert risk["money_at_risk"].to_numpy() == pytest.approx((0.5 * risk["p_churn"] * risk["mrr"]).to_numpy())
+    assert few.before[-1] == "At the top stand the first of each plan."
+    assert churn.at_risk.before[-1] == "At the top stand the first 7 of each plan."
     called = spread(risk, capacity=3)
     assert few.shown["money_at_risk"].tolist() == called["money_at_risk"].round().tolist()
     assert {*called["segment"].head(3)} == {"Lite", "Pro"}
