@@ -141,7 +141,8 @@ def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
     assert all(LINK.search(text).end() == len(text) for text in said)
     assert "(NRR) over 12 months is 88.9 % (84.0 to 93.6), below its target of 95 %, by USD 28.1 k a month**" in said[0]
     assert (
-        "Enterprise falls USD 32.9 k a month short and Starter 6.8 k; Team is above the target and makes up" in said[0]
+        "Enterprise falls USD 32.9 k a month short and Starter 6,750; Team is above the target and makes up 11.5 k of that"
+        in said[0]
     )
     assert "Customer churn is 3.9 % a month over 12 months" in said[1]
 
