@@ -93,7 +93,7 @@ def test_churn_on_the_sample(tmp_path, root):
     assert run.answer
     page = run.html.read_text()
     assert "40 of" in page
-    assert "at risk over the next 6 months" in page
+    assert "within 6 months; the 40 customers at the top hold " in page
     assert "We cannot tell these customers apart by risk, so they are in order of revenue" in page
     assert run.html.stat().st_size < 2_000_000
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cslib.churn.rates import churn_rates, last_year
+from cslib.churn.rates import YEAR, churn_rates, last_year
 from cslib.data.dataset import DataSet
 from cslib.data.drift import drift
 from cslib.data.kpi import CHURN, OVER_YEAR, Kpi, Setting, by_id, history_rows, month_ends, never_recorded
@@ -40,11 +40,13 @@ def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
         year = last_year(rates, segment=segment)
         if year is not None:
             trend = _trend(data) if segment == "All" else ("", "")
+            earlier = last_year(rates, segment=segment, ago=YEAR)
+            before = float("nan") if earlier is None else float(earlier["churn_rate"])
             left = {"value": year["churn_rate"], "ci_lower": year["ci_lower"], "ci_upper": year["ci_upper"]}
-            ends = {"ci_lower": 1 - left["ci_upper"], "ci_upper": 1 - left["ci_lower"]}
+            stayed = {"value": 1 - left["value"], "ci_lower": 1 - left["ci_upper"], "ci_upper": 1 - left["ci_lower"]}
             rows = [
-                {"kpi": "customer_churn_rate", "trend": trend[0], **left},
-                {"kpi": "customer_retention_rate", "trend": trend[1], "value": 1 - left["value"], **ends},
+                {"kpi": "customer_churn_rate", "trend": trend[0], "before": before, **left},
+                {"kpi": "customer_retention_rate", "trend": trend[1], "before": 1 - before, **stayed},
             ]
             yield pd.DataFrame(rows).assign(segment=segment, n=year["n_start"]).reindex(columns=OVER_YEAR)
 

@@ -102,15 +102,18 @@ def came(then: pd.Series[Any], data: DataSet, past: DataSet) -> pd.Series[Any]:
     -------
     pandas.Series
         ``then`` with ``left`` (of the customers of then, within its months; who has come back has left all the same),
-        ``error`` (foretold / left − 1; missing where nobody left) and ``held`` (its interval holds what came).
+        ``back`` (of these, who are here again at the end of its months), ``error`` (foretold / left − 1; missing where
+        nobody left) and ``held`` (its interval holds what came).
     """
     start, stays = settled(past), lives(data)
     here, end = ibis.date(start), ibis.date(months_later(start, int(then["months_ahead"])))
     gone = (stays.started_on <= here) & (stays.churned_on > here) & (stays.churned_on <= end)
-    left = int(stays.filter(gone.fill_null(False)).count().execute())
+    ended = stays.filter(gone.fill_null(False))
+    again = stays.filter((stays.started_on <= end) & (stays.churned_on.isnull() | (stays.churned_on > end)))
+    left, back = (int(t.count().execute()) for t in (ended, ended.semi_join(again, "customer_id")))
     error = then["lost"] / left - 1 if left else np.nan
     held = round(then["ci_lower"]) <= left <= round(then["ci_upper"])  # as they are told
-    return pd.concat([then, pd.Series({"left": left, "error": error, "held": held}, dtype=object)])
+    return pd.concat([then, pd.Series({"left": left, "back": back, "error": error, "held": held}, dtype=object)])
 
 
 def believed(now: pd.Series[Any], last: pd.Series[Any] | None) -> pd.Series[Any]:

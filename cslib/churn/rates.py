@@ -138,8 +138,8 @@ def last_month(rates: pd.DataFrame) -> pd.Series[Any] | None:
     return pd.concat([last, pd.Series(known | {"season": told})])
 
 
-def last_year(rates: pd.DataFrame, *, segment: str = "All") -> pd.Series[Any] | None:
-    """Pool the last twelve complete months of all customers, or of a segment.
+def last_year(rates: pd.DataFrame, *, segment: str = "All", ago: int = 0) -> pd.Series[Any] | None:
+    """Pool the last twelve complete months of all customers, or of a segment; or those that ended some months ago.
 
     Parameters
     ----------
@@ -147,6 +147,8 @@ def last_year(rates: pd.DataFrame, *, segment: str = "All") -> pd.Series[Any] | 
         As from :func:`churn_rates` by month.
     segment
         One of theirs.
+    ago
+        Months between their end and that of the last.
 
     Returns
     -------
@@ -154,7 +156,8 @@ def last_year(rates: pd.DataFrame, *, segment: str = "All") -> pd.Series[Any] | 
         ``month`` (the last one), ``n_start`` (customers of the months' starts, added up), ``n_churned`` (of these, who
         left in the month), ``churn_rate`` (a month), ``ci_lower``, ``ci_upper`` (Wilson, 95 %). None with fewer months.
     """
-    rows = rates[(rates["segment"] == segment) & (rates["method"] == "start_of_period")].tail(YEAR)
+    rows = rates[(rates["segment"] == segment) & (rates["method"] == "start_of_period")]
+    rows = rows.head(max(len(rows) - ago, 0)).tail(YEAR)
     n, left = float(rows["n_start"].sum()), float(rows["n_churned"].sum())
     if len(rows) < YEAR or not n:
         return None

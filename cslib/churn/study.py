@@ -10,7 +10,7 @@ import pandas as pd
 
 from cslib.allowed import asked
 from cslib.churn import words
-from cslib.churn.at_risk import alike_by, at_risk, stakes, usual_risk
+from cslib.churn.at_risk import alike_by, at_risk, of_each, spread, stakes, usual_risk
 from cslib.churn.drivers import DriverModel, agreement, fit_drivers, strongest
 from cslib.churn.kpis import KPIS
 from cslib.churn.outlook import believed, beside_new, came, forecast_customers, line, outlook
@@ -125,11 +125,11 @@ class Churn(Study):
         chart = partial(lines_with_bands, shown, y="survival", **AGES, **how)
         also = (Result("survival_at", at, caption="Survival at 1, 3, 6, 12 and 24 months"),)
         rest: Any = {"absent": NO_CURVE if shown.empty else "", "caption": "Survival", "also": also}
+        late: tuple[str, ...] = ()
         if self._recent.observed_from:
-            known = (self._curve.iloc[0], whole(self._summary).iloc[0], self._left_before)
-            rest["notes"] = self._say.late_entry(*known)
-        plotted = said.subtitle + left_out(self._curve, shown)
-        return Result("survival", self._curve, said.title, plotted, chart, "Step chart", said.how_to_read, **rest)
+            late = self._say.late_entry(self._curve.iloc[0], whole(self._summary).iloc[0], self._left_before)
+        plotted, how_to_read = said.subtitle + left_out(self._curve, shown), " ".join([said.how_to_read, *late])
+        return Result("survival", self._curve, said.title, plotted, chart, "Step chart", how_to_read, **rest)
 
     @cached_property
     def summary(self) -> Result:
@@ -250,10 +250,10 @@ class Churn(Study):
         money = {c: f"{words.WORK_LIST[c]}, {code}" for c in ("mrr", "money_at_risk") if code}
         labels = words.WORK_LIST | money | {"p_churn": f"Leaves within {months(ahead)}"}
         how: Any = {
-            "caption": say.list_caption(),
+            "caption": say.list_caption(priced=not pd.isna(self._held.money_at_risk)),
             "formats": AT_RISK,
             "labels": labels,
-            "before": said.before,
+            "before": (*said.before, *say.at_the_top(self.by, of_each(self._risk, capacity=self.capacity))),
         }
         return Result("at_risk", self._risk, said.title, most=self.capacity, shown=shown, notes=said.notes, **how)
 
@@ -433,10 +433,10 @@ class Churn(Study):
         """The list without the risk of each where they are alike by group, and without any where all listed are one."""
         groups = self._all._alike
         if groups is None:
-            return self._risk
+            return self._called
         if self._all is not self or groups.nunique() < 2:
-            return self._risk.drop(columns=RISKS)
-        return self._risk.drop(columns=RISKS[0] if self._risk["mrr"].notna().any() else RISKS[1])
+            return self._called.drop(columns=RISKS)
+        return self._called.drop(columns=RISKS[0] if self._risk["mrr"].notna().any() else RISKS[1])
 
     @cached_property
     def _shares(self) -> pd.Series[float]:
@@ -446,7 +446,12 @@ class Churn(Study):
 
     @cached_property
     def _held(self) -> pd.Series[Any]:
-        return stakes(self._risk, capacity=self.capacity)
+        return stakes(self._called, capacity=self.capacity)
+
+    @cached_property
+    def _called(self) -> pd.DataFrame:
+        """The list with the first of each segment at its top, as it is shown; the file holds it in order."""
+        return spread(self._risk, capacity=self.capacity)
 
     @cached_property
     def _fitted(self) -> FittedModels:

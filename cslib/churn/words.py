@@ -52,7 +52,7 @@ WAYS: Final = {
     "voluntary": "by choice", "involuntary": "involuntarily", "not recorded": "in a way not recorded",
 }  # fmt: skip
 WORK_LIST: Final = {
-    "customer_id": "Customer", "reason": "Reasons to call", "money_at_risk": "At risk", "p_churn": "Risk",
+    "customer_id": "Customer", "reason": "Reasons to call", "money_at_risk": "Expected loss", "p_churn": "Risk",
     "mrr": "MRR", "tenure_months": "Months here", "last_used_on": "Last used",
 }  # fmt: skip
 MODELS: Final = {
@@ -435,10 +435,10 @@ class Wording:
             return f"Nobody is expected to leave over the next {ahead}, so no money is at risk"
         lost, held, paid = (money(m, self.currency) for m in (stakes.money_at_risk, stakes.money_listed, stakes.mrr))
         what = f"{paid} in monthly revenue" if self.gross_margin == 1 else "monthly margin"
-        risk = f"{lost} of {what} is at risk over the next"
+        loss = f"We expect to lose {lost} of {what} within {months(horizon_months)}"
         one, many = "customer at the top holds", "customers at the top hold"
         top = f"the {one if stakes.n_listed == 1 else f'{stakes.n_listed:,} {many}'} {held} of it"
-        return f"{risk} {stretch(horizon_months, 'month')}; {top} ({percent(stakes.share_listed)})"
+        return f"{loss}; {top} ({percent(stakes.share_listed)})"
 
     def _listed(self, stakes: Row, others: bool) -> tuple[str, ...]:
         """Say whom the list holds, where the rest of the report is about others."""
@@ -446,10 +446,16 @@ class Wording:
         who = f"The list holds the {counted(stakes.n_customers, 'customer')} whose {column} is {value} today"
         return (f"{who}; the rest of this report is about those who began with it.",) * others
 
-    def list_caption(self) -> str:
-        """Say what the amounts of the list are."""
-        what = "" if self.gross_margin == 1 else f"; at risk is the {percent(self.gross_margin)} that is margin"
-        return f"All customers of today, amounts for a month{what}"
+    def list_caption(self, *, priced: bool) -> str:
+        """Say what the amounts of the list are, where it has any."""
+        margin = "" if self.gross_margin == 1 else f" × {percent(self.gross_margin)} margin"
+        amounts = f", amounts for a month; expected loss = MRR{margin} × risk of leaving"
+        return f"All customers of today{amounts if priced else ''}"
+
+    def at_the_top(self, by: str, of_each: int) -> tuple[str, ...]:
+        """Say how many of each segment stand first, where there are some of each."""
+        number = f" {of_each}" * (of_each > 1)
+        return (f"At the top stand the first{number} of each {by}.",) * bool(of_each)
 
     def work_list(self, risk: pd.DataFrame, *, by: str = "") -> pd.DataFrame:
         """Lay out the list for those who call: what to know first, and only what the data hold.
@@ -519,7 +525,8 @@ class Wording:
         ago = _ago(came)
         foretold = f"{came.lost:,.0f} ({came.ci_lower:,.0f} to {came.ci_upper:,.0f}) of {came.n_active:,} customers"
         left = f"{came.left:,}" if came.left else "nobody"
-        text = f"{ago[0].upper()}{ago[1:]} the same forecast would have been {foretold}; {left} left"
+        again = f" ({came.back:,} of them {'pays' if came.back == 1 else 'pay'} again)" * bool(came.back)
+        text = f"{ago[0].upper()}{ago[1:]} the same forecast would have been {foretold}; {left} left{again}"
         if came.held:
             return (f"{text}, within that interval.",)
         known = found is not None and found.clear and found.faster == (came.left > came.lost)
@@ -608,7 +615,7 @@ def _ahead_card(outlook: Row | None, split: str, last_time: Row | None) -> Itera
         detail = f"{percent(outlook.share_lost)} of today's customers" if outlook.n_active else ""
         detail += f",\nadded up by {split}" * bool(detail and split)
         if last_time is not None and not last_time.held:
-            detail += f",\n{_ago(last_time)} {_too(last_time)}"
+            detail += f"\nsame forecast {_ago(last_time)}: {_too(last_time)}"
         yield Card(label, lost[0], ci_lower=lost[1], ci_upper=lost[2], n=outlook.n_active, detail=detail)
 
 
@@ -635,27 +642,42 @@ def _level(pace: Pace) -> str:
 def _peaks(pace: Pace) -> str:
     first, last, rate = pace.peaks.iloc[0]
     others, alone = percent(pace.elsewhere), len(pace.peaks) == 1
-    whose, of_all = _whose(pace), " of all customers" if pace.not_by else ""
+    if pace.not_by:
+        return _peaks_of_some(pace)
     if pace.first_months:
         when = "month" if last == 1 else f"{last:.0f} months"
         each = "" if last == 1 else " a month"
-        start = f"Risk is highest in the first {when}{whose}: {percent(rate)}{of_all}{each}"
+        start = f"Risk is highest in the first {when}: {percent(rate)}{each}"
         if pace.later_month:
             return f"{start}, falling to {percent(pace.later)} by month {pace.later_month}"
         return f"{start}, against {others} in {'later months' if last == 1 else 'later ones'}"
     if alone and first < last == pace.n_months:
-        high = f"{percent(rate)}{of_all} a month, against {others} before"
-        return f"Risk is highest from month {first:.0f} on{whose}: {high}"
-    ages = listed([f"{a:.0f}" if a == b else f"{a:.0f}–{b:.0f}" for a, b in pace.peaks[["first", "last"]].to_numpy()])
-    rates = listed([percent(r) for r in pace.peaks["rate"]])
-    unit = "month" if alone and first == last else "months"
-    return f"Risk peaks in {unit} {ages}{whose}: {rates}{of_all} a month, against {others} in other months"
+        return f"Risk is highest from month {first:.0f} on: {percent(rate)} a month, against {others} before"
+    return f"Risk peaks in {_ages(pace)}: {_rates(pace)} a month, against {others} in other months"
+
+
+def _ages(pace: Pace) -> str:
+    ages = [f"{a:.0f}" if a == b else f"{a:.0f}–{b:.0f}" for a, b in pace.peaks[["first", "last"]].to_numpy()]
+    one = len(ages) == 1 and "–" not in ages[0]
+    return f"{'month' if one else 'months'} {listed(ages)}"
+
+
+def _rates(pace: Pace) -> str:
+    return listed([percent(rate) for rate in pace.peaks["rate"]])
+
+
+def _peaks_of_some(pace: Pace) -> str:
+    """Tell the peaks of all customers, and then which segments clearly have them."""
+    last, others = pace.peaks["last"].iloc[0], f"{percent(pace.elsewhere)} in other months"
+    when, each = f"In {_ages(pace)}", " a month"
+    if pace.first_months:
+        when, each = ("In the first month", "") if last == 1 else (f"In the first {last:.0f} months", each)
+        others = f"{percent(pace.later)} in month {pace.later_month}" if pace.later_month else others
+    return f"{when}, {_rates(pace)} of all customers leave{each}, {others}; risk is highest then{_whose(pace)}"
 
 
 def _whose(pace: Pace) -> str:
-    """Say which segments clearly have the peaks of all, where not each of them does."""
-    if not pace.not_by:
-        return ""
+    """Say which segments clearly have the peaks of all."""
     if not pace.shown_by:
         return " for all customers together, not clearly for any segment"
     n, every = len(pace.shown_by), len(pace.shown_by) + len(pace.not_by)

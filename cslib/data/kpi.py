@@ -31,7 +31,8 @@ COMPLEMENTS: Final[Mapping[str, str]] = {  # each is 1 less the other, so that a
     "revenue_retention_rate": "revenue_churn_rate",
 }
 OVER_YEAR: Final = [
-    *("kpi", "segment", "value", "ci_lower", "ci_upper", "n", "of_all", "trend", "p_adjusted", "verdict"),
+    *("kpi", "segment", "value", "ci_lower", "ci_upper", "n", "before", "of_all", "of_all_lower", "of_all_upper"),
+    *("trend", "p_adjusted", "verdict"),
 ]
 
 
@@ -177,10 +178,11 @@ class Kpi:
     over_year
         How it is measured over the last 12 months, where its topic pools them: that judges a target, and
         segments are compared by it. Yields tables with the columns ``OVER_YEAR``, one row per KPI and segment (``All``
-        first): ``of_all`` is the value weighted to everybody, where those whom it is known of clearly differ, else
-        missing; ``trend`` is ``rising`` or ``falling`` where its topic finds a clear change from the months before,
-        else empty; ``p_adjusted`` and ``verdict`` are what the topic says of a segment beside the others (``above``,
-        ``below``, empty), missing where it is not compared there.
+        first): ``before`` is the value of the 12 months before, where these are known; ``of_all`` is the value weighted
+        to everybody, with its interval, where those whom it is known of clearly differ, else missing; ``trend`` is
+        ``rising`` or ``falling`` where its topic finds a clear change from the months before, else empty;
+        ``p_adjusted`` and ``verdict`` are what the topic says of a segment beside the others (``above``, ``below``,
+        empty), missing where it is not compared there.
     """
 
     id: str

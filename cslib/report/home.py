@@ -22,9 +22,9 @@ from cslib.show.formats import format_day, format_value, inline
 from cslib.stats.survival import DAYS_PER_MONTH
 
 HEADLINES: Final = 8  # cards
-HOLDS: Final = "Every KPI with its target, its interval and what it was before: "
-BOLD: Final = re.compile(r"\*\*(.+?)\*\*")
-NAMED: Final = 2  # of the others, in short
+HOLDS: Final = "Every KPI with its target, its interval and what it was before. "
+HEAD: Final = re.compile(r"\*\*(.+?)\*\*(.*?)(?:;|\. )")  # of a sentence: its finding with the verdict
+NAMED: Final = 3  # of the others, in short
 SENTENCES: Final = 3  # on what needs attention; the report has all
 TITLE: Final = "What needs attention first?"
 LATE: Final = 35  # days from the end of the data to the run, above which it is said
@@ -93,7 +93,7 @@ def _line(summary: str, front: Mapping[str, Any] | None) -> str:
 def _told_first(view: Mapping[str, Any]) -> dict[str, Any]:
     """Tell the first sentences on what needs attention, count the rest, and draw the headlines once more."""
     said, rest = view["attention"][:SENTENCES], view["attention"][SENTENCES:]
-    heads = [found[1] for text in rest if (found := BOLD.match(text))]
+    heads = [found[1] + found[2] for text in rest if (found := HEAD.match(text))]
     named = "; ".join(heads) if len(heads) == len(rest) <= NAMED else ""
     told = {"attention": [Markup(inline(text)) for text in said], "more": len(rest), "next": named}
     return {**view, "cards": _cards(view), **told}
@@ -110,8 +110,8 @@ def _by_view(run: Mapping[str, Any], column: str, views: Iterable[Mapping[str, A
 
 def _unlike_the_front(run: Mapping[str, Any]) -> dict[str, Any]:
     """List the report that heads the page by what it holds: its answer stands above."""
-    parts = [{**own, "answer": f"{HOLDS}{own['subtitle']}"} for own in run["segments"]]
-    return {**run, "answer": f"{HOLDS}{run['subtitle']}", "segments": parts}
+    parts = [{**own, "answer": f"{HOLDS}{own['subtitle']}."} for own in run["segments"]]
+    return {**run, "answer": f"{HOLDS}{run['subtitle']}.", "segments": parts}
 
 
 def _place(run: Mapping[str, Any]) -> tuple[bool, str, str]:

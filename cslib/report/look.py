@@ -26,7 +26,8 @@ JUDGED: Final = ("judged_over", "status_alone", "trend")
 TEXTS: Final = ("kpi", "period", "unit", "status", "change", "season", "direction", "label", "group", *JUDGED)
 NUMBERS: Final = (
     *("value", "ci_lower", "ci_upper", "n", "months", "previous", "target", "target_upper", "year_before"),
-    *("limit_lower", "limit_upper", "value_12m", "ci_lower_12m", "ci_upper_12m", "of_all_12m"),
+    *("limit_lower", "limit_upper", "value_12m", "ci_lower_12m", "ci_upper_12m", "before_12m"),
+    *("of_all_12m", "of_all_lower_12m", "of_all_upper_12m"),
 )
 SLUG: Final = re.compile(r"\w[\w-]*")
 MARGIN: Final = "gross_margin"

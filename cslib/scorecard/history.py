@@ -21,6 +21,7 @@ WHOLE: Final = "All"
 TOLD: Final = "12 months"
 POINTS: Final = 24  # of a small line
 STAY: Final = "stay"
+OF_WHOLE: Final = ("before", "of_all", "of_all_lower", "of_all_upper", "trend")  # not of a segment beside others
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Measured:
         year = self.years[self.years["segment"] != WHOLE]
         rows = {kpi: own.assign(judged_over="") for kpi, own in parts.groupby("kpi")}
         rows |= {kpi: own.assign(judged_over=TOLD) for kpi, own in year.groupby("kpi")}
-        columns = [*(c for c in OVER_YEAR if c not in ("of_all", "trend")), "judged_over"]
+        columns = [*(c for c in OVER_YEAR if c not in OF_WHOLE), "judged_over"]
         own = [rows[kpi].reindex(columns=columns) for kpi in history["kpi"].unique() if kpi in rows]
         tables = [table.astype({"n": "Int64", "verdict": object}) for table in own]
         return pd.concat(tables or [pd.DataFrame(columns=columns)], ignore_index=True)

@@ -29,9 +29,10 @@ COLUMNS: Final = [
     *("kpi", "period", "value", "ci_lower", "ci_upper", "n", "unit", "previous", "target", "status", "definition"),
     *("target_upper", "year_before", "limit_lower", "limit_upper", "change", "season", "until", "months"),
     *("direction", "label", "group"),
-    *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "n_12m", "of_all_12m", "status_alone", "trend"),
-    "tells",
+    *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "n_12m", "status_alone", "trend"),
+    *("before_12m", "of_all_12m", "of_all_lower_12m", "of_all_upper_12m", "tells"),
 ]
+OF_YEAR: Final = ("value", "ci_lower", "ci_upper", "n", "before", "of_all", "of_all_lower", "of_all_upper")
 YEAR: Final = 12
 MOST: Final = 8  # headline cards
 SAME: Final = 1e-6  # share by which the mean of the segments may miss the value of all
@@ -41,7 +42,8 @@ HEADLINES: Final = (
 )
 COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict", "judged_over"]
 WORST: Final = ["worst", "worst_value", "apart", "worst_over", "close", "close_value"]
-SHORT: Final = ["short", "dearest", "dearest_short", "dearest_flat", "made_up"]
+SHORT: Final = ["short", "dearest", "dearest_short", "dearest_flat", "made_up", "short_too", "above", "above_by"]
+ADDED_UP: Final = 4  # segments of which a sentence can tell how they add up
 WORSE: Final = {"up": "lower", "down": "higher"}
 TRENDS: Final = {"rising": "higher", "falling": "lower"}
 BETTER, WORSENED, USUAL = "better", "worse", "as usual"  # of a change; else `UNCLEAR`, or empty: not judged
@@ -70,7 +72,8 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         day of the period), ``months``, ``direction``, ``label``, ``group``, ``judged_over`` (``12 months`` where
         the status is of these; else empty); of a KPI with a target that its topic also
         measures over 12 months, ``value_12m``, ``ci_lower_12m``, ``ci_upper_12m``, ``n_12m`` (of a monthly KPI added
-        up over the months), ``of_all_12m`` (weighted to everybody asked, where those who answered clearly differ) and
+        up over the months), ``before_12m`` (of the 12 months before), ``of_all_12m``, ``of_all_lower_12m``,
+        ``of_all_upper_12m`` (weighted to everybody asked, where those who answered clearly differ) and
         ``status_alone`` (as ``status``, of the last period alone; else empty, as where that is not measured);
         ``trend`` (``rising`` or ``falling`` where its topic finds a clear change of these 12 months from those before;
         else empty); ``tells`` (whether the limits exclude enough to call a value within them usual: they do not where
@@ -234,7 +237,7 @@ def _on_target(now: pd.Series[Any], kpi: Kpi, measured: Measured) -> dict[str, A
     if kpi.unset:
         return {"status": f"not set up: {kpi.unset}"}
     own = _of_year(kpi, measured)
-    year = {f"{c}_12m": _first(own, c) for c in ("value", "ci_lower", "ci_upper", "n", "of_all")}
+    year = {f"{c}_12m": _first(own, c) for c in OF_YEAR}
     alone = target.judge(*reach_of(now, kpi))
     if np.isnan(year["value_12m"]):
         return {**year, "status": alone}
@@ -367,8 +370,9 @@ class Standing:
         costs where it is known, the others by how far; ``worse``; ``not clear``; ``missed of late``, in the last period
         alone; ``moved``), ``repeats`` (its twin stands above), and of a share of a year's MRR ``short``
         (what the target would have brought more a month), ``dearest`` (the segment that is short by most),
-        ``dearest_short``, ``dearest_flat`` (nobody in it pays more than a year before) and ``made_up`` (it is short by
-        more than all, as others are above the target).
+        ``dearest_short``, ``dearest_flat`` (nobody in it pays more than a year before), ``made_up`` (it is short by
+        more than all, as others are above the target), and where up to four segments add up to all, ``short_too`` (the
+        others that are short, each with its amount), ``above`` (those above the target) and ``above_by`` (their sum).
     """
 
     n_kpis: int
@@ -435,8 +439,9 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     -------
     pandas.DataFrame
         One row per KPI that has missed its target: ``kpi``, ``short``, ``dearest``, ``dearest_short``,
-        ``dearest_flat``, ``made_up``, as in :class:`Standing`. A segment is named only where it is clearly below the
-        others: of those that may differ by chance the largest would always be short by most.
+        ``dearest_flat``, ``made_up``, ``short_too``, ``above``, ``above_by``, as in :class:`Standing`. A segment is the
+        dearest only where it is clearly below the others: of those that may differ by chance the largest would always
+        be short by most.
 
     Notes
     -----
@@ -445,20 +450,31 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     """
     kpis = {name: kpi for name, kpi in measured.kpis.items() if kpi.weight == "mrr" and kpi.months == YEAR}
     rows = table[table["kpi"].isin(kpis) & (table["status"] == "missed")]
-    below = cells[cells["kpi"].isin(rows["kpi"]) & (cells["verdict"] == "below")]
-    columns = ["kpi", "segment", "value", "n"]
-    own = [part[columns] for part in (rows.assign(segment=WHOLE), below) if len(part)]
+    parts = cells[cells["kpi"].isin(rows["kpi"]) & cells["value"].notna()]
+    columns = ["kpi", "segment", "value", "n", "verdict"]
+    own = [part[columns] for part in (rows.assign(segment=WHOLE, verdict=""), parts) if len(part)]
     each = pd.concat(own or [rows.reindex(columns=columns)], ignore_index=True)
     targets = {str(row.kpi): aimed(row) for row in rows.itertuples()}
     gaps = [max(targets[k].low - v, v - targets[k].high) for k, v in zip(each["kpi"], each["value"], strict=True)]
     each["short"] = np.array(gaps, float) * np.array(_weights(each, measured), float)
     found = each[each["segment"] == WHOLE].set_index("kpi")["short"].to_frame()
-    worst = each[(each["segment"] != WHOLE) & (each["short"] > 0)].sort_values("short", ascending=False)
-    worst = worst.drop_duplicates("kpi").set_index("kpi")
+    others = each[each["segment"] != WHOLE].sort_values("short", ascending=False)
+    worst = others[(others["verdict"] == "below") & (others["short"] > 0)].drop_duplicates("kpi").set_index("kpi")
     names = {"segment": "dearest", "short": "dearest_short"}
     found = found.join(worst[[*names]].rename(columns=names))
     found["dearest_flat"] = [_is_flat(cells, measured.kpis, kpi, part) for kpi, part in found["dearest"].items()]
-    return found.assign(made_up=found["dearest_short"] > found["short"]).reset_index()
+    found = found.assign(made_up=found["dearest_short"] > found["short"]).reset_index()
+    added = [_added_up(others[others["kpi"] == row.kpi], row) for row in found.itertuples()]
+    return pd.concat([found, pd.DataFrame(added, found.index, columns=SHORT[-3:])], axis=1)
+
+
+def _added_up(parts: pd.DataFrame, row: Any) -> dict[str, Any]:
+    """Tell how the amounts of all segments make up that of all customers, where they do and are few."""
+    if len(parts) > ADDED_UP or not np.isclose(parts["short"].sum(), row.short, rtol=SAME):
+        return {}
+    rest, above = parts[(parts["short"] > 0) & (parts["segment"] != row.dearest)], parts[parts["short"] < 0]
+    pairs = [*zip(rest["segment"], rest["short"], strict=True)]
+    return {"short_too": pairs, "above": [*above["segment"]], "above_by": float(-above["short"].sum())}
 
 
 def _is_flat(cells: pd.DataFrame, kpis: Mapping[str, Kpi], kpi: Any, segment: Any) -> bool:
@@ -651,6 +667,27 @@ def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     clear = p < SIGNIFICANT
     sides = np.select([clear & (apart["apart"] > 0), clear], ["above", "below"], "")
     return parts.assign(p_adjusted=p, verdict=np.where(open_yet, sides, parts["verdict"]))[COMPARED]
+
+
+def unmarked(cells: pd.DataFrame) -> pd.DataFrame:
+    """Find segments without a verdict whose value is like that of one with it: their own interval is wider.
+
+    Parameters
+    ----------
+    cells
+        As from :func:`compared`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of ``cells`` that were compared, the value inside the interval of a segment above or below the others.
+    """
+    tested = cells.dropna(subset="p_adjusted")
+    plain, marked = tested[tested["verdict"] == ""], tested[tested["verdict"] != ""]
+    pairs = plain.reset_index().merge(marked, on="kpi", suffixes=("", "_marked"))
+    inside = (pairs["ci_lower_marked"] <= pairs["value"]) & (pairs["value"] <= pairs["ci_upper_marked"])
+    spans = [pairs[f"ci_upper{end}"] - pairs[f"ci_lower{end}"] for end in ("", "_marked")]
+    return cells.loc[pairs.loc[inside & (spans[0] > spans[1]), "index"].drop_duplicates()]
 
 
 def distinct(cells: pd.DataFrame) -> pd.DataFrame:

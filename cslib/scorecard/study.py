@@ -26,6 +26,7 @@ from cslib.scorecard.scorecard import (
     slipping,
     standing,
     told_by,
+    unmarked,
 )
 from cslib.scorecard.terms import terms
 from cslib.show.result import Answer, Cards, Result, Study
@@ -130,14 +131,14 @@ class Scorecard(Study):
     @cached_property
     def attention(self) -> Cards:
         """What needs attention?"""
-        return self._say.attention(self._standing)
+        return self._say.attention(self._standing, slipping(self.table, self.measured))
 
     @cached_property
     def kpis(self) -> Result:
         """Where does every KPI stand?"""
         say, table, texts = self._say, self.table, self._say.kpis(self.table)
         found = drift(self.data) if table.loc[table["group"] == "value", "value"].notna().any() else None
-        changes = say.changes(table, slipping(table, self.measured)) if len(texts) else ()
+        changes = say.changes(table) if len(texts) else ()
         paced = (say.rests_on(found),) if found else ()
         notes = (*changes, *say.notes(table), *paced, *say.all_margin(self._all_margin))
         history = Result("kpi_history", self.measured.history, caption="KPIs by period and segment")
@@ -157,7 +158,8 @@ class Scorecard(Study):
         some = f" (the {MOST} largest of {len(every)})" * (len(every) > MOST)
         caption = f"KPIs by {self.by}{some}, {NAMED if (table['judged_over'] != '').any() else SAME}"
         shown = distinct(table[~table["kpi"].isin(self._repeats)])
-        notes = (self._say.verdicts(shown), *segment_remark(self.data, self.by))
+        alike = unmarked(table[table["segment"].isin(texts.columns) & ~table["kpi"].isin(self._repeats)])
+        notes = (self._say.verdicts(shown, alike), *segment_remark(self.data, self.by))
         labels = {segment: segment for segment in texts.columns}
         return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)
 

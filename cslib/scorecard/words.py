@@ -15,7 +15,7 @@ from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, link_to
 from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.scorecard.scorecard import Standing, aimed, change_of, has_value
+from cslib.scorecard.scorecard import USUAL, Standing, aimed, change_of, has_value
 from cslib.scorecard.terms import TERMS, Term, bare, named
 from cslib.show.display import Card
 from cslib.show.formats import (
@@ -49,7 +49,11 @@ STEPS: Final = {1: "month", 3: "quarter", YEAR: "year"}
 CHANGES: Final = (
     "A change is **better** or **worse** where it is more than chance: from the usual range, from a year before where "
     "no range is known, or of 12 months from the 12 before. **As usual** is inside that range, **not clear** too close "
-    "or too few to tell. Changes of costs and of customer value are not judged."
+    "or too few to tell. It is empty for costs and for customer value."
+)
+ALONE_RANGED: Final = (
+    " A single month or quarter of churn or surveys has no such word, only the range **within** which such values "
+    "usually lie: its own report compares it with the average before, which shows smaller changes."
 )
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
@@ -114,7 +118,8 @@ class Wording:
         table
             As from ``scorecard.scorecard.headlines``.
         """
-        said = f"{stand.n_measured} of {stand.n_kpis} KPIs measured · {counted(stand.n_targets, 'target')}"
+        aims = f"{stand.n_targets or 'none'} of them against a target"
+        said = f"{stand.n_measured} of {stand.n_kpis} KPIs are measured, {aims}"
         if not stand.n_measured:
             return Answer(said, f"**{NOTHING}**.")
         cards, worse = tuple(self._card(row) for row in self._named(table)), _worse_said(stand)
@@ -147,29 +152,42 @@ class Wording:
         rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
         return f"**{head}**. {listed(rest)}.".removesuffix(" .")
 
-    def attention(self, stand: Standing) -> Cards:
+    def attention(self, stand: Standing, slipping: pd.DataFrame) -> Cards:
         """Say what needs attention, each thing in a sentence with a link to the section that explains it.
 
         Parameters
         ----------
         stand
             As from ``scorecard.scorecard.standing``.
+        slipping
+            As from ``scorecard.scorecard.slipping``.
 
         Returns
         -------
         Cards
             No cards, and sentences with ``**bold**`` parts, of which the home page tells the first: missed targets, by
             how far; then what got worse by more than chance, targets that cannot be told, and what got better. One of
-            each KPI and its twin.
+            each KPI and its twin. At last what became worse step by step, which is not clear yet.
         """
         ranked = [row for row in self._named(stand.attention) if not row.repeats]
         said = [f"{self._said(row)} {self._link(row)}" for row in ranked]
         calm = "Nothing is off its target or clearly different from usual" if stand.n_measured else NOTHING
-        said = said or [f"{calm}. {link_to(SCORECARD)}"]
+        said = (said or [f"{calm}. {link_to(SCORECARD)}"]) + self._watched(slipping)
         none = "No targets are set. Name them under [targets] in cslib.toml, such as nps = 30."
         notes = () if stand.n_targets else (none,)
         more: Any = {"how_to_read": HOW_TO_READ, "notes": notes, "caption": "What needs attention"}
         return Cards("attention", stand.attention, attention=tuple(said), **more)
+
+    def _watched(self, slipping: pd.DataFrame) -> list[str]:
+        """Say what became worse step by step, by no clear change, in one sentence."""
+        rows = [row for row in self._named(slipping) if row.kpi not in self.repeats]
+        each = listed([self._slips(row) for row in rows])
+        return [f"**{each}**, not clear yet; watch what comes next. {self._link(rows[0])}"] if rows else []
+
+    def _slips(self, row: Row) -> str:
+        way, step = "fell" if row.direction == "up" else "rose", STEPS.get(int(row.months), "period")
+        since = f"from {_bare(row, row.since)} to {_plain(row, row.value)}"
+        return f"{row.label} {way} {row.periods} {step}s in a row, {since}"
 
     def _link(self, row: Row) -> str:
         """Link to what explains the KPI; where those who answered differ from the others, to those."""
@@ -207,7 +225,8 @@ class Wording:
         if pd.notna(row.of_all_12m) and by_answers == "met":
             return f"**{row.label} is {year}**, with a target of {target}{_and_trend(row)}; {alone}{_of_all(row)}."
         alone = f"so is {at}" if row.status == row.status_alone else alone
-        close = f"too close to its target of {target} to call{_and_trend(row)}"
+        among = " among those who answered" * pd.notna(row.of_all_12m)
+        close = f"too close to its target of {target} to call{among}{_and_trend(row)}"
         return f"**{row.label} is {year}**, {close}; {alone}{_of_all(row)}."
 
     def _too_close(self, row: Row, stands: str) -> str:
@@ -239,8 +258,19 @@ class Wording:
         if pd.isna(row.dearest):
             return ""
         flat = ", and none of its customers pays more than a year ago" if row.dearest_flat else ""
+        if isinstance(row.above, list) and row.above:
+            return self._added_up(row)
         made_up = ", part of which others make up" * row.made_up
         return f" {row.dearest} alone is {money(row.dearest_short, self.currency)} a month short{made_up}{flat}."
+
+    def _added_up(self, row: Row) -> str:
+        """Say who is short of a target by how much, and who makes up part of it."""
+        first = f"{row.dearest} falls {money(row.dearest_short, self.currency)} a month short"
+        who = listed([first, *(f"{segment} {money(short)}" for segment, short in row.short_too)])
+        one = len(row.above) == 1
+        above = f"{listed(row.above)} {'is' if one else 'are'} above the target and {'makes' if one else 'make'} up"
+        flat = f" No {row.dearest} customer pays more than a year ago." * row.dearest_flat
+        return f" {who}; {above} {money(row.above_by)} of that.{flat}"
 
     def _before(self, row: Row) -> str:
         known = pd.notna(row.previous) and not (row.change in MOVED and not isfinite(row.limit_lower))
@@ -302,32 +332,26 @@ class Wording:
         pandas.DataFrame
             ``KPI``, ``Value``, ``Target``, ``Status``, ``95 % interval``, ``Before``, ``Year before``, ``Change`` (as
             from ``scorecard.scorecard.change_of``), ``Group``; empty texts where nothing is known. A KPI whose target
-            is judged by 12 months has a row of these, and below it one of the last period.
+            is judged by 12 months has a row of these, and below it one of the last period. Of what is known over 12
+            months, a period that is as usual has the range of such periods: its report compares it with their mean.
         """
         each = [row for row in self._named(table[has_value(table)]) if row.kpi not in self.repeats]
-        return pd.DataFrame([texts for row in each for texts in _rows(row)])
+        pooled = {*self.measured.years["kpi"]}
+        return pd.DataFrame([texts for row in each for texts in _rows(row, pooled=row.kpi in pooled)])
 
-    def changes(self, table: pd.DataFrame, slipping: pd.DataFrame) -> tuple[str, ...]:
-        """Say what the words of a change mean, which of them may be the season, and what became worse step by step.
+    def changes(self, table: pd.DataFrame) -> tuple[str, ...]:
+        """Say what the words of a change mean, and which of them may be the season.
 
         Parameters
         ----------
         table
             As from ``scorecard.scorecard.scorecard``.
-        slipping
-            As from ``scorecard.scorecard.slipping``.
         """
         moved = table[(table["season"] == "unknown") & table["change"].isin(MOVED)]
         young = [row.label for row in self._named(moved)]
         season = f"With less than two years of data, the change of {listed(young)} may be the season."
-        return (CHANGES, *([season] if young else []), *(self._slips(row) for row in self._named(slipping)))
-
-    def _slips(self, row: Row) -> str:
-        way = "fell" if row.direction == "up" else "rose"
-        step = STEPS.get(int(row.months), "period")
-        now, was = _plain(row, row.value), _bare(row, row.since)
-        often = f"{way} {row.periods} {step}s in a row, from {was} to {now}"
-        return f"{row.label} {often}. That may still be chance: look at the next {step}."
+        pooled = self.measured.years["kpi"].isin(table.loc[table["value"].notna(), "kpi"]).any()
+        return (f"{CHANGES}{ALONE_RANGED * bool(pooled)}", *([season] if young else []))
 
     def notes(self, table: pd.DataFrame) -> tuple[str, ...]:
         """Say which KPIs are told by others, which targets are not judged, and what is not measured and why.
@@ -343,7 +367,7 @@ class Wording:
         forms = [name for name, other in self.repeats.items() if own[name].form and own[name].twin == other]
         known = {*table.loc[has_value(table), "kpi"]}
         same = [
-            f"{labels[name]} is {'100 % minus' if mirror else 'the same as'} {labels[other]}"
+            f"{labels[name]}, which is {'100 % minus' if mirror else 'the same as'} {labels[other]}"
             for mirror, name, other in pairs
             if name in known and name not in forms
         ]
@@ -358,7 +382,7 @@ class Wording:
             if row.kpi not in known:
                 missing.setdefault(row.status.removeprefix("not measured: ").rstrip("."), []).append(row.label)
         absent = [f"Not measured: {'; '.join(own)} – {reason}." for reason, own in missing.items()]
-        return (*([f"Not shown twice: {'; '.join(same)}."] if same else []), *unset, *absent)
+        return (*([f"Not in the table: {'; '.join(same)}."] if same else []), *unset, *absent)
 
     def all_margin(self, labels: Sequence[str]) -> tuple[str, ...]:
         """Say which KPIs count all revenue as margin, as none is known."""
@@ -399,13 +423,29 @@ class Wording:
         rows = [[_called(row), *_side_by_side(row, [by_place.get((row.kpi, s)) for s in names])] for row in each]
         return pd.DataFrame(rows, columns=["KPI", WHOLE, *names])
 
-    def verdicts(self, cells: pd.DataFrame) -> str:
-        """Say what a verdict of :meth:`segments` means, and how many there are of ``scorecard.distinct`` cells."""
+    def verdicts(self, cells: pd.DataFrame, alike: pd.DataFrame) -> str:
+        """Say what a verdict of :meth:`segments` means, and how many there are.
+
+        Parameters
+        ----------
+        cells
+            As from ``scorecard.distinct``.
+        alike
+            As from ``scorecard.unmarked``: shown in that table.
+        """
         tried, clear = int(cells["p_adjusted"].notna().sum()), int((cells["verdict"] != "").sum())
-        many = f"{clear} of {counted(tried, 'comparison')} {'does' if clear == 1 else 'do'}" if clear else "None does"
-        still = " Of such marks one in twenty may still be chance." * bool(clear)
-        marks = f"↑ and ↓ mark what lies above or below the other segments by more than chance: {many}."
-        return f"{marks}{still} The file holds the intervals."
+        many = f" Of {counted(tried, 'comparison')}, {clear or 'none'} {'is' if clear < 2 else 'are'} marked"
+        still = ", of which one in twenty may still be chance" * bool(clear)
+        marks = f"↑ and ↓ mark what lies above or below the other segments by more than chance.{many}{still}."
+        return f"{marks}{self._unmarked(alike)} The file holds the intervals."
+
+    def _unmarked(self, alike: pd.DataFrame) -> str:
+        """Say why some are like one with a mark and have none."""
+        rows: list[Row] = list(alike.itertuples())
+        each = [f"{row.segment} in {bare(self.name(row.kpi, self.measured.kpis[row.kpi].label))}" for row in rows]
+        return f" {listed(each)} {_are(len(each))} close to a marked value, but with a wider interval." * (
+            0 < len(each) <= NAMED
+        )
 
     def caption(self, table: pd.DataFrame) -> str:
         """Say of which time the table is, and in which currency."""
@@ -419,8 +459,8 @@ def _worse_said(stand: Standing) -> str:
     n = stand.n_worse
     if not stand.n_compared:
         return "No change can be judged yet"
-    worse = f"{counted(n, 'KPI')} {_are(n)}" if n else "No KPI is"
-    return f"{worse} clearly worse than usual" + ", which may be the season" * stand.untold
+    worse = f"{counted(n, 'KPI')} {'has' if n == 1 else 'have'}" if n else "No KPI has"
+    return f"{worse} clearly become worse" + ", which may be the season" * stand.untold
 
 
 def _are(n: int) -> str:
@@ -448,15 +488,21 @@ def _and_trend(row: Row) -> str:
 
 
 def _of_all(row: Row) -> str:
-    """Say of those who answered that others would have answered otherwise."""
-    return f"; weighted to everyone asked, it is about {_weighted(row)}" if pd.notna(row.of_all_12m) else ""
+    """Say of those who answered that others would have answered otherwise, and how that stands to the target."""
+    if pd.isna(row.of_all_12m):
+        return ""
+    ends = (row.of_all_lower_12m, row.of_all_upper_12m)
+    known = f" ({_weighted(row, ends[0])} to {_weighted(row, ends[1])})" if isfinite(ends[0]) else ""
+    misses = row.status != "missed" and aimed(row).judge(*ends) == "missed"
+    side = f", {_side(row)} its target" * misses
+    return f"; estimated for everyone asked, it is {_weighted(row, row.of_all_12m)}{known}{side}"
 
 
-def _weighted(row: Row) -> str:
-    """Write the weighted score as the survey report does."""
+def _weighted(row: Row, value: float) -> str:
+    """Write a weighted score as the survey report does."""
     if row.unit == "percent":
-        return percent(row.of_all_12m)
-    return f"{row.of_all_12m:.{1 if abs(row.of_all_12m) < ONE_DIGIT else 0}f}".replace("-", "−")
+        return percent(value)
+    return f"{value:.{1 if abs(value) < ONE_DIGIT else 0}f}".replace("-", "−")
 
 
 def _alone(row: Row) -> str:
@@ -495,8 +541,8 @@ def _when(row: Row) -> str:
 def _usually(row: Row) -> str:
     """Say in a line of a card what the value was compared with."""
     alone = row.months == 1 and pd.notna(row.until)
-    now = f" for {f'{row.until:%B}' if alone else 'the season'}" * (row.season == "allowed for")
-    return f"usual{now}: {format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)}"
+    now = f" in {f'{row.until:%B}' if alone else 'this season'}" * (row.season == "allowed for")
+    return f"usually {format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)}{now}"
 
 
 def _goal(row: Row, currency: str) -> str:
@@ -514,7 +560,7 @@ def _of_the_year(row: Row) -> str:
     else:
         alone = (row.value, row.ci_lower, row.ci_upper)
         year, last = year_and_month(row.until, *alone) if pd.notna(row.until) else (TOLD, _alone_too(row))
-    weighted = f"\nweighted to everyone: {_weighted(row)}" if pd.notna(row.of_all_12m) else ""
+    weighted = f"\neveryone asked: {_weighted(row, row.of_all_12m)}" if pd.notna(row.of_all_12m) else ""
     return f"{year}\n{last}{weighted}"
 
 
@@ -527,16 +573,26 @@ def _last_line(row: Row) -> str:
     return _usually(row) if row.change == "noise" and _limited(row) else ""
 
 
-def _rows(row: Row) -> Iterator[dict[str, str]]:
+def _rows(row: Row, *, pooled: bool) -> Iterator[dict[str, str]]:
     if not row.judged_over:
-        yield _texts(row)
+        yield _texts(row) | (_ranged(row) if pooled else {})
         return
     of_year = {name: getattr(row, f"{name}_12m") for name in ("value", "ci_lower", "ci_upper")}
-    blank = dict.fromkeys(("previous", "year_before", "limit_lower"), nan)
+    blank = dict.fromkeys(("previous", "limit_lower"), nan) | {"year_before": row.before_12m}
     yield _texts(row._replace(**of_year, **blank, label=_called(row), change=""))
     if pd.notna(row.value):
         last = f"{row.until:%B}" if row.months == 1 and pd.notna(row.until) else f"last {months(row.months)}"
-        yield _texts(row._replace(label=f"{row.label}, {last}", target=nan, target_upper=nan, trend=""))
+        alone = row._replace(label=f"{row.label}, {last}", target=nan, target_upper=nan, trend="")
+        yield _texts(alone) | _ranged(alone)
+
+
+def _ranged(row: Row) -> dict[str, str]:
+    """Say of a period without a clear change the range of such periods, in place of a verdict; empty with one."""
+    if change_of(row) not in (USUAL, UNCLEAR):
+        return {}
+    inside = _limited(row) and row.limit_lower <= row.value <= row.limit_upper
+    ends = format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value) if inside else ""
+    return {"Change": f"within {ends}" if inside else ""}
 
 
 def _called(row: Row) -> str:

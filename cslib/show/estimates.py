@@ -248,7 +248,7 @@ def name_rows(axes: Axes, names: list[str], at: list[int], *, long: bool = False
 def _above_row(axes: Axes, place: float, text: str, x: float, **how: Any) -> None:
     """Write above a line of a slim chart, at its left (0) or right end (1)."""
     where: Any = {"transform": axes.get_yaxis_transform(), "ha": "right" if x else "left", "va": "center"}
-    plate: Any = {"facecolor": GROUND, "edgecolor": "none", "pad": 1}  # a line may run behind it
+    plate: Any = {"facecolor": GROUND, "edgecolor": "none", "pad": 3}  # a line may run behind it
     axes.text(x, place - 0.36, text, bbox=plate, **where, **how)
 
 

@@ -52,7 +52,7 @@ def _over_year(data: DataSet, setting: Setting) -> Iterator[pd.DataFrame]:
         n = int(found.counts.loc[found.counts["now"] > SILENT, "n"].sum())
         of_all = silence_moves(weighted, asked.survey).get("of_all", np.nan)
         rows = weighted.head(1).rename(columns={asked.survey: "value"})
-        rows = rows.assign(kpi=asked.survey, n=n, of_all=of_all, trend=_trend(found))
+        rows = rows.assign(kpi=asked.survey, n=n, **_since(found), **_weighted(weighted, of_all))
         yield rows.assign(segment="All").reindex(columns=OVER_YEAR)
         if setting.segment_by:
             yield _by_segment(found, columns, setting.segment_by)
@@ -85,11 +85,26 @@ def _by_segment(found: Answers, columns: list[str], column: str) -> pd.DataFrame
     return table.assign(verdict=np.select(sides, ["above", "below"], "")).reindex(columns=OVER_YEAR)
 
 
-def _trend(found: Answers) -> str:
-    """Tell how the score moved since the 12 months before, where the report calls that clear."""
+def _weighted(table: pd.DataFrame, of_all: float) -> dict[str, float]:
+    """Give the score weighted to everybody asked with its interval, where it differs from that of those who answered.
+
+    Parameters
+    ----------
+    table
+        As from ``surveys.change.non_response``.
+    of_all
+        As from ``surveys.change.silence_moves``.
+    """
+    last = table[table["n_effective"].notna()].iloc[-1]
+    ends = {f"of_all_{end}": last[f"ci_{end}"] if pd.notna(of_all) else np.nan for end in ("lower", "upper")}
+    return {"of_all": of_all, **ends}
+
+
+def _since(found: Answers) -> dict[str, Any]:
+    """Tell the score of the 12 months before, and how it moved since, where the report calls that clear."""
     moved = judged(change(found)).head(1)
     ways = np.where(moved["clear"], np.where(moved["change"] > 0, "rising", "falling"), "")
-    return "".join(ways)
+    return {"trend": "".join(ways), "before": next(iter(moved["score_before"]), np.nan)}
 
 
 def _scales(setting: Setting) -> Any:

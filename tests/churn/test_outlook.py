@@ -164,6 +164,16 @@ def test_what_came_counts_who_was_there_and_left_within_the_months(lower, held):
     assert (found.left, found.error, found.held) == (1, 19, held)
 
 
+def test_who_left_and_is_here_again_is_told_beside_who_left():
+    """Of a, b and c, who leave in May, a is back in June, b until then, and c is not."""
+    paid = [("a", "2024-01-01", "2024-05-10"), ("a", "2024-06-15", None), ("b", "2024-01-01", "2024-05-10"),
+            ("b", "2024-06-05", "2024-06-25"), ("c", "2024-01-01", "2024-05-10"), ("d", "2024-01-01", None)]  # fmt: skip
+    rows = pd.DataFrame(paid, columns=["customer_id", "started_on", "ended_on"]).assign(mrr=9.0)
+    data = load({"subscriptions": rows}, as_of="2024-08-31")
+    found = came(outlook(forecast()), data, rewind(data, date(2024, 4, 30)))
+    assert (found.left, found.back) == (3, 1)
+
+
 def test_where_nobody_left_there_is_no_error_as_a_share():
     people = pd.DataFrame(ROWS[2:3], columns=["customer_id", "started_on", "churned_on"])
     data = load({"customers": people}, as_of="2024-08-31")

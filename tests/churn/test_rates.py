@@ -46,6 +46,8 @@ def test_twelve_months_are_pooled_and_no_mean_of_months():
     assert found["month"] == pd.Timestamp("2025-06-01")
     assert last_year(months.tail(11).assign(method="start_of_period")) is None
     assert last_year(months.assign(n_start=0, method="start_of_period")) is None
+    assert last_year(months.assign(method="start_of_period"), ago=2) is None
+    assert last_year(months.assign(method="start_of_period"), ago=1)["n_churned"] == 99 + 110
 
 
 def test_by_hand():

@@ -1,6 +1,7 @@
 """The study of churn, in process: what it finds on small and odd data, and that all of it shows and draws."""
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 import cslib as cs
+from cslib.churn.at_risk import spread
 from cslib.data.customers import segment_of
 from cslib.errors import MissingTableError, ParameterError
 from cslib.show import display
@@ -123,13 +125,21 @@ def test_the_list_holds_as_many_as_there_is_time_to_call(churn):
     assert (few.most, len(few.table)) == (3, len(churn.at_risk.table))
     assert "; the 3 customers at the top hold " in few.title
     assert list(few.shown)[:3] == ["customer_id", "money_at_risk", "mrr"]  # nothing happened that is on record
-    assert few.caption == "All customers of today, amounts for a month; at risk is the 50 % that is margin"
+    assert (
+        few.caption
+        == "All customers of today, amounts for a month; expected loss = MRR × 50 % margin × risk of leaving"
+    )
     assert few.table.money_at_risk.to_numpy() == pytest.approx(churn.at_risk.table.money_at_risk.to_numpy() / 2)
     assert few.labels["p_churn"] == "Leaves within 12 months"
     risk = few.table  # the page, its sum and the file tell the same, with the risk that customers of a plan count with
     assert risk.groupby("segment")["p_churn"].nunique().tolist() == [1, 1]
     assert risk["money_at_risk"].to_numpy() == pytest.approx((0.5 * risk["p_churn"] * risk["mrr"]).to_numpy())
-    assert few.shown["money_at_risk"].tolist() == risk["money_at_risk"].round().tolist()
+    assert few.before[-1] == "At the top stand the first of each plan."
+    assert churn.at_risk.before[-1] == "At the top stand the first 7 of each plan."
+    called = spread(risk, capacity=3)
+    assert few.shown["money_at_risk"].tolist() == called["money_at_risk"].round().tolist()
+    assert {*called["segment"].head(3)} == {"Lite", "Pro"}
+    assert (few.shown["plan"] == called["segment"]).all()
 
 
 def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
@@ -148,9 +158,10 @@ def test_the_list_of_a_segment_is_that_of_all_with_the_others_left_out(churn):
     assert not {"p_churn", "money_at_risk"} & {*alone.shown}
     assert "p_churn" not in every.shown
     usual = every.table.groupby("segment")["p_churn"].transform("mean")
-    assert every.shown["money_at_risk"].tolist() == (usual * every.table["mrr"]).round().tolist()
+    lost = (usual * every.table["mrr"]).round()
     quiet = every.table["reason"].isna()
-    assert not quiet.any() or every.shown.loc[quiet, "money_at_risk"].is_monotonic_decreasing
+    assert not quiet.any() or lost[quiet].is_monotonic_decreasing
+    assert every.shown["money_at_risk"].tolist() == spread(every.table.assign(lost=lost), capacity=15)["lost"].tolist()
 
 
 def test_where_risks_tell_nobody_apart_none_is_shown():
@@ -387,3 +398,11 @@ def test_the_forecast_stands_with_what_became_of_that_of_a_year_ago(churn):
 
 def test_without_dates_there_is_no_forecast_of_then(odd):
     assert len(odd("three tenures").forecast.notes) == 1  # the pace
+
+
+def test_why_a_line_starts_with_few_stands_where_its_reading_is_explained():
+    people = cs.load({"customers": world()}, as_of="2024-12-31")
+    data = replace(people, observed_from=date(2024, 1, 1))
+    found = cs.Churn(data).survival
+    assert " The line starts with " in found.how_to_read
+    assert not found.notes

@@ -200,16 +200,20 @@ def test_a_peak_is_told_of_the_segments_that_clearly_have_it():
             replace(Pace(found, 0.038, 34, 0.0307, 12, 0), shown_by=shown_by, not_by=not_by, **more)
         ).title
 
-    falls = "8.9 % of all customers, falling to 3.1 % by month 12"
-    told = "Risk is highest in the first month"
-    assert title(("Starter", "Team"), ()) == f"{told}: 8.9 %, falling to 3.1 % by month 12"
-    assert title(("Starter", "Team"), ("Pro",)) == f"{told} for Starter and Team, not clearly for Pro: {falls}"
-    assert title((), ("Pro", "Team")) == f"{told} for all customers together, not clearly for any segment: {falls}"
-    assert title(tuple("abc"), tuple("xyz")) == f"{told} for 3 of 6 segments, not clearly for the others: {falls}"
+    all_leave = "In the first month, 8.9 % of all customers leave, 3.1 % in month 12; risk is highest then"
+    told = "Risk is highest in the first month: 8.9 %, falling to 3.1 % by month 12"
+    assert title(("Starter", "Team"), ()) == told
+    assert title(("Starter", "Team"), ("Pro",)) == f"{all_leave} for Starter and Team, not clearly for Pro"
+    assert title((), ("Pro", "Team")) == f"{all_leave} for all customers together, not clearly for any segment"
+    assert title(tuple("abc"), tuple("xyz")) == f"{all_leave} for 3 of 6 segments, not clearly for the others"
     late = pd.DataFrame({"first": [5, 12], "last": [6, 12], "rate": [0.1, 0.2]})
     assert title(("Team",), ("Pro",), peaks=late) == (
-        "Risk peaks in months 5–6 and 12 for Team, not clearly for Pro: 10 % and 20 % of all customers a month, against "
-        "3.8 % in other months"
+        "In months 5–6 and 12, 10 % and 20 % of all customers leave a month, 3.8 % in other months; "
+        "risk is highest then for Team, not clearly for Pro"
+    )
+    two = pd.DataFrame({"first": [1], "last": [2], "rate": [0.1]})
+    assert title(("Team",), ("Pro",), peaks=two).startswith(
+        "In the first 2 months, 10 % of all customers leave a month, 3.1 % in month 12; "
     )
 
 
@@ -295,10 +299,10 @@ def test_the_risk_list_says_what_it_holds():
 
     assert (
         title(at_stake(), currency="USD")
-        == "USD 100 of USD 300 in monthly revenue is at risk over the next 12 months; the customer at the top holds USD 50 of it (50 %)"
+        == "We expect to lose USD 100 of USD 300 in monthly revenue within 12 months; the customer at the top holds USD 50 of it (50 %)"
     )
     assert "3 customers at the top hold 100 of it (100 %)" in title(stakes(RISKS, capacity=9))
-    assert title(at_stake(), gross_margin=0.5).startswith("100 of monthly margin is at risk")
+    assert title(at_stake(), gross_margin=0.5).startswith("We expect to lose 100 of monthly margin within")
     assert "no money is at risk" in title(at_stake([0.0] * 3))
     assert "no MRR" in title(at_stake([np.nan] * 3))
     assert title(at_stake([], [])) == "Nobody is a customer today, so there is nobody to call"
@@ -311,7 +315,7 @@ def test_who_gives_a_reason_to_call_is_told_first():
 
     two = said("2 tickets in 90 days", "gave NPS 3 in April", None)
     assert two.title == "2 of 3 customers give a reason to call and come first; they pay USD 200 a month"
-    assert two.notes[0].startswith("USD 100 of USD 300 in monthly revenue is at risk over the next 12 months; ")
+    assert two.notes[0].startswith("We expect to lose USD 100 of USD 300 in monthly revenue within 12 months; ")
     assert said("2 tickets in 90 days", None, None).title.startswith(
         "1 of 3 customers gives a reason to call and comes first"
     )
@@ -386,7 +390,9 @@ def test_the_forecast_is_told_or_its_absence():
 
 def came(left, **more):
     error = 20 / left - 1 if left else np.nan
-    return pd.Series({**outlook(forecast()), "left": left, "error": error, "held": False, **more}, dtype=object)
+    return pd.Series(
+        {**outlook(forecast()), "left": left, "back": 0, "error": error, "held": False, **more}, dtype=object
+    )
 
 
 def test_the_forecast_of_a_year_ago_stands_with_what_came():
@@ -397,6 +403,8 @@ def test_the_forecast_of_a_year_ago_stands_with_what_came():
         "Its interval was too narrow, so the range above is wide enough for such a miss."
     )
     assert "100 % too high, as customers have left more slowly since. Its" in say.last_time(came(10), found=slower)[0]
+    assert "; 10 left (4 of them pay again), so it was" in say.last_time(came(10, back=4))[0]
+    assert "; 10 left (1 of them pays again), so it was" in say.last_time(came(10, back=1))[0]
     chance = replace(slower, p_value=0.4)
     for left, found, said in ((40, slower, "50 % too low. Its"), (10, chance, "100 % too high. Its")):
         assert said in say.last_time(came(left), found=found)[0]
@@ -412,7 +420,7 @@ def test_the_card_of_the_forecast_says_how_far_off_it_was_where_it_was(curve):
         for last in (None, came(22, held=True), came(10))
     ]
     held = "20 % of today's customers"
-    assert told == [held, held, f"{held},\n2 months ago 100 % too high"]
+    assert told == [held, held, f"{held}\nsame forecast 2 months ago: 100 % too high"]
 
 
 def test_a_forecast_that_the_risk_list_contradicts_is_explained():

@@ -56,7 +56,7 @@ def test_it_is_the_front_of_what_needs_attention(tmp_path: Path) -> None:
     order = ("1 of 6", "NRR is 88.9 %", "<h2>Where do we stand?</h2>", 'class="cs-value">88.9', "What recurs?")
     assert sorted(order, key=page.index) == list(order)
     listed = (
-        f'<h3><a href="scorecard.html">Where do we stand?</a></h3> <p class="answer">{HOLDS}28 of 28 KPIs measured</p>'
+        f'<h3><a href="scorecard.html">Where do we stand?</a></h3> <p class="answer">{HOLDS}28 of 28 KPIs measured.</p>'
     )
     assert listed in page
     assert page.count("1 of 6") == page.count("<h1>") == 1
@@ -129,8 +129,8 @@ def test_each_view_has_its_own_attention_and_answers(tmp_path: Path) -> None:
     assert "<li><strong>CES</strong> fell.</li>" in own
     told = re.findall(r'<p class="answer" data-view="([^"]+)"( hidden)?>([^<]*)</p>', page)
     assert told == [
-        ("all", "", f"{HOLDS}28 of 28 KPIs measured"),
-        ("plan-team", " hidden", f"{HOLDS}27 of 28 KPIs"),
+        ("all", "", f"{HOLDS}28 of 28 KPIs measured."),
+        ("plan-team", " hidden", f"{HOLDS}27 of 28 KPIs."),
         ("all", "", "Half leave."),
         ("plan-team", " hidden", "Few leave."),
         ("all", "", "MRR grew."),
@@ -179,13 +179,17 @@ def test_at_most_eight_headlines_and_three_sentences(tmp_path: Path) -> None:
     assert '<p><a href="scorecard.html#what-needs-attention">And 2 more in Scorecard</a></p>' in page
     scorecard(tmp_path, "20250701T070012-00000000", cards=cards, attention=["Sentence 0."] * 3)
     assert "more in Scorecard" not in text(tmp_path)
-    scorecard(tmp_path, "20250702T070012-00000000", attention=["Sentence 0."] * 3 + ["**CES is 2**, up. [Why?](x)"] * 2)
+    scorecard(
+        tmp_path,
+        "20250702T070012-00000000",
+        attention=["Sentence 0."] * 3 + ["**CES is 2**, up. [Why?](x)", "**NPS is 3.5**; so is June. [y](x)"],
+    )
     link = '<a href="scorecard.html#what-needs-attention">All in Scorecard</a>'
-    assert f"<p>Also: CES is 2; CES is 2. {link}</p>" in text(tmp_path)
+    assert f"<p>Also: CES is 2, up; NPS is 3.5. {link}</p>" in text(tmp_path)
 
 
 def test_a_card_of_the_report_is_told_in_short(tmp_path: Path) -> None:
-    scorecard(tmp_path, cards=[NRR | {"detail": "June 2025\ndown from 90.0 % in May\nusual: 87 to 93"}])
+    scorecard(tmp_path, cards=[NRR | {"detail": "June 2025\ndown from 90.0 % in May\nusually 87 to 93"}])
     page = text(tmp_path)
     assert "June 2025" in page
     assert "84.0 to 93.6" in page

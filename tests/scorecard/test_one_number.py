@@ -91,8 +91,13 @@ def test_twelve_months_have_one_value_in_all_reports(sample, by_plan):
     asked = cs.Surveys(sample)
     told = asked.groups.table.query("segment == 'All'")[["nps", "ci_lower", "ci_upper", "n_responses"]]
     assert years.loc["nps", ["value", "ci_lower", "ci_upper", "n"]].tolist() == pytest.approx(told.iloc[0].tolist())
-    weighted = asked.silence.table.set_index("weighted_by").loc["all of these", "nps"]
-    assert years.loc["nps", "of_all"] == pytest.approx(weighted, abs=0.01)
+    weighted = asked.silence.table.set_index("weighted_by").loc["all of these", ["nps", "ci_lower", "ci_upper"]]
+    own = years.loc["nps", ["of_all", "of_all_lower", "of_all_upper"]]
+    assert own.tolist() == pytest.approx(weighted.tolist(), abs=0.01)
+    before = asked.change.table.query("segment == 'All'")["score_before"]
+    assert years.loc["nps", "before"] == pytest.approx(before.iloc[0])
+    past = churn_rates(sample).query("method == 'start_of_period' and segment == 'All'").iloc[-24:-12]
+    assert years.loc["customer_churn_rate", "before"] == pytest.approx(past["n_churned"].sum() / past["n_start"].sum())
     assert "it is about 32." in asked.answer.text
     groups = cs.Surveys(sample, by="plan").answer.text
     assert "None of the 11 groups by plan, region, channel and onboarding clearly stands out." in groups
@@ -101,7 +106,7 @@ def test_twelve_months_have_one_value_in_all_reports(sample, by_plan):
     scored = cs.Surveys(sample, by="plan").groups.table.set_index("segment")
     assert marks.set_index("segment")["value"].to_dict() == pytest.approx(scored.loc[marks["segment"], "nps"].to_dict())
     (said,) = (text for text in by_plan.attention.attention if text.startswith("**Net promoter score (NPS)"))
-    assert "weighted to everyone asked, it is about 32. [Who did not answer?]" in said
+    assert "estimated for everyone asked, it is 32 (29 to 36), below its target. [Who did not answer?]" in said
 
 
 @pytest.mark.long

@@ -23,6 +23,7 @@ from cslib.scorecard.scorecard import (
     slipping,
     standing,
     told_by,
+    unmarked,
 )
 from cslib.scorecard.words import Wording
 from cslib.stats.intervals import wilson
@@ -392,10 +393,10 @@ def test_what_needs_attention_is_ordered_by_hand():
     assert len(found.blind) == 1
 
 
-def kept(*, share=0.9, small=40):
+def kept(*, share=0.9, small=40, few=0.1):
     """NRR of three segments that began with 1,000, 100 and 60 of MRR, and GRR: nobody in x pays more than before."""
     begun, n = {"x": 1000.0, "y": 100.0, "few": 60.0}, {"x": 50, "y": small, "few": 29}
-    nrr, grr = {"x": 0.85, "y": 1.1, "few": 0.1}, {"x": 0.85, "y": 0.8, "few": 0.1}
+    nrr, grr = {"x": 0.85, "y": 1.1, "few": few}, {"x": 0.85, "y": 0.8, "few": 0.1}
     rows = [history("nrr", [share], half=0.01), history("grr", [0.8], half=0.01)]
     rows += [history("mrr", [sum(begun.values())], until="2024-06-30")]
     for part in begun:
@@ -415,7 +416,7 @@ def test_what_a_target_missed_costs_by_hand():
     assert row.dearest_flat
     assert row.made_up
     stand = standing(table, measured.kpis, cells, shortfalls(table, cells, measured))
-    (said,) = Wording(measured, {}).attention(stand).attention
+    (said,) = Wording(measured, {}).attention(stand, slipping(table, measured)).attention
     assert ", below its target of 95 %, by 58.00 a month**." in said
     assert (
         " x alone is 100.00 a month short, part of which others make up, and none of its customers pays more than a year ago. ["
@@ -426,6 +427,23 @@ def test_what_a_target_missed_costs_by_hand():
     assert shortfalls(table, cells.assign(verdict=""), measured)["dearest"].isna().all()
     alone = shortfalls(table, cells.head(0), measured)
     assert alone[["short", "dearest"]].isna().to_numpy().tolist() == [[False, True]]
+
+
+def test_what_segments_are_short_of_adds_up_by_hand():
+    """NRR is 1,014 of 1,160, which is 88 short of 95 %: x 100 and few 3, of which y makes up 15."""
+    measured = kept(share=1014 / 1160, few=0.9)
+    table = scorecard(measured)
+    cells = compared(table, measured)
+    found = shortfalls(table, cells, measured)
+    (row,) = found.itertuples()
+    assert (row.short, row.above, row.above_by) == (pytest.approx(88), ["y"], pytest.approx(15))
+    assert row.short_too == [("few", pytest.approx(3))]
+    stand = standing(table, measured.kpis, cells, found)
+    (said,) = Wording(replace(measured, currency="USD"), {}).attention(stand, slipping(table, measured)).attention
+    assert (
+        " x falls USD 100.00 a month short and few 3.00; y is above the target and makes up 15.00 of that. "
+        "No x customer pays more than a year ago. ["
+    ) in said
 
 
 def test_what_is_missing_in_money_goes_first():
@@ -533,7 +551,16 @@ def test_two_segments_are_one_comparison_by_hand():
     assert cells.loc["nps", "verdict"].tolist() == ["below", "above"]
     once = distinct(cells.reset_index())
     assert once[["kpi", "segment"]].to_numpy().tolist() == [["nps", "x"], *(["csat", s] for s in "xyz")]
-    assert "by more than chance: 3 of 4 comparisons do." in Wording(measured, {}).verdicts(once)
+    assert "Of 4 comparisons, 3 are marked, of which" in Wording(measured, {}).verdicts(once, once.head(0))
+
+
+def test_what_is_like_a_marked_value_and_has_a_wider_interval_has_no_mark():
+    """81 is below the others and 82 is not; 84 is as narrow, 90 is outside, and nobody compared the last."""
+    values, half, p = [0.81, 0.82, 0.84, 0.90, 0.82], [0.05, 0.07, 0.05, 0.07, 0.07], [0.01, 0.2, 0.2, 0.2, np.nan]
+    cells = pd.DataFrame({"kpi": "nrr", "segment": list("abcde"), "value": values, "p_adjusted": p})
+    cells = cells.assign(ci_lower=cells["value"] - half, ci_upper=cells["value"] + half, verdict=["below", *[""] * 4])
+    assert unmarked(cells)["segment"].tolist() == ["b"]
+    assert unmarked(cells.assign(kpi=list("vwxyz"))).empty
 
 
 def test_what_is_no_mean_is_held_against_all_by_hand():

@@ -114,7 +114,7 @@ def test_eight_cards_head_the_report_in_four_short_lines(by_plan, shown):
     last = {card["kpi"]: own[2] for card, own in zip(cards, lines, strict=True) if len(own) > 2}
     assert list(last) == ["mrr", "nps", "active_share", "time_to_value"]
     assert {len(own) for own in lines} == {2, 3}
-    assert (last["nps"], last["mrr"]) == ("weighted to everyone: 32", "usual for June: 761 to 907 k")
+    assert (last["nps"], last["mrr"]) == ("everyone asked: 32", "usually 761 to 907 k in June")
     assert max(len(line) for own in lines for line in own) <= 30
 
 
@@ -134,10 +134,16 @@ def test_every_abbreviation_is_explained_beside_it(by_plan):
 def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
     parts = shown(by_plan.answer, *by_plan.results())
     said = [part["text"] for part in parts if part["kind"] == "attention"]
-    assert len(said) == 5
+    assert len(said) == 6
+    assert said[5].startswith(
+        "**Customer satisfaction (CSAT) fell 2 quarters in a row, from 75.4 to 68.5 %**, not clear"
+    )
     assert all(LINK.search(text).end() == len(text) for text in said)
     assert "(NRR) over 12 months is 88.9 % (84.0 to 93.6), below its target of 95 %, by USD 28.1 k a month**" in said[0]
-    assert "Enterprise alone is USD 32.9 k a month short, part of which others make up, and none of its" in said[0]
+    assert (
+        "Enterprise falls USD 32.9 k a month short and Starter 6,750; Team is above the target and makes up 11.5 k of that"
+        in said[0]
+    )
     assert "Customer churn is 3.9 % a month over 12 months" in said[1]
 
 
@@ -145,7 +151,10 @@ def test_what_needs_attention_leads_to_where_it_is_explained(by_plan, shown):
 def test_the_table_tells_every_kpi_once_or_says_which_does(by_plan):
     table, notes = by_plan.kpis.shown, " ".join(by_plan.kpis.notes)
     assert len(table) == len(catalogue()) - 5 + 2  # churn and NPS have a row of 12 months and one of the last period
-    assert "Customer retention is 100 % minus Customer churn; Revenue retention is 100 % minus Revenue churn" in notes
+    assert (
+        "Customer retention, which is 100 % minus Customer churn; Revenue retention, which is 100 % minus Revenue churn"
+        in notes
+    )
     assert (
         "LTV (formula A), LTV (formula B) and LTV (formula C), for which see [Method](lifetime_value#method)" in notes
     )

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cslib.data.drift import Drift
-from cslib.data.kpi import HISTORY, Setting, of_margin
+from cslib.data.kpi import HISTORY, OVER_YEAR, Setting, of_margin
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
 from cslib.scorecard.scorecard import COLUMNS, headlines, standing, told_by
@@ -52,7 +52,7 @@ NONE = pd.DataFrame(columns=[*COLUMNS, "periods", "since"])
 
 
 def attention(rows):
-    found = say.attention(standing(rows, CATALOGUE))
+    found = say.attention(standing(rows, CATALOGUE), NONE)
     assert not found.cards
     assert found.how_to_read
     return list(found.attention)
@@ -99,7 +99,7 @@ def test_good_news_comes_after_bad():
 
 
 def test_nothing_to_say_is_said():
-    found = say.attention(standing(table(CALM), CATALOGUE))
+    found = say.attention(standing(table(CALM), CATALOGUE), NONE)
     assert found.attention == (
         "Nothing is off its target or clearly different from usual. "
         "[Where does every KPI stand?](scorecard#where-does-every-kpi-stand)",
@@ -148,6 +148,8 @@ ASKED = {
     "ci_upper_12m": 40.8,
     "n_12m": 1563,
     "of_all_12m": 32.3,
+    "of_all_lower_12m": 28.6,
+    "of_all_upper_12m": 36.1,
 }
 
 
@@ -165,10 +167,11 @@ def test_a_target_that_the_year_judges_is_told_by_the_year():
     assert (made.ci_lower, made.ci_upper, made.n) == (0.037, 0.042, 20_000)
     assert (made.label, made.noun) == ("Customer churn a month", "customer month")
     assert made.detail == "12 months to June 2025\nJune alone: 3.1 (2.4 to 3.9)"
-    columns = ["KPI", "Value", "Target", "Status", "95 % interval", "Before"]
-    assert say.kpis(table(entry))[columns].to_numpy().tolist() == [
-        ["Customer churn a month, 12 months", "3.9 %", "≤ 3 %", "missed", "3.7 to 4.2", ""],
-        ["Customer churn, June", "3.1 %", "", "", "2.4 to 3.9", "3.5"],
+    columns = ["KPI", "Value", "Target", "Status", "95 % interval", "Before", "Year before"]
+    shown = say.kpis(table(entry | {"before_12m": 0.055, "year_before": 0.049}))
+    assert shown[columns].to_numpy().tolist() == [
+        ["Customer churn a month, 12 months", "3.9 %", "≤ 3 %", "missed", "3.7 to 4.2", "", "5.5"],
+        ["Customer churn, June", "3.1 %", "", "", "2.4 to 3.9", "3.5", "4.9"],
     ]
     assert notes(table(entry)) == ()
 
@@ -196,7 +199,7 @@ def test_a_last_period_that_tells_is_told_beside_a_year_that_tells_otherwise():
         "**Customer churn is 3.0 % a month over 12 months (2.3 to 2.7)**, too close to its target of at most 3 % to call; "
         "so is June alone, at 3.1 %. "
     )
-    assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusual: 2.7 to 6.8")
+    assert card(CHURN | {"status": "not clear"}).detail.endswith("\nusually 2.7 to 6.8")
 
 
 def test_what_lies_in_a_range_that_tells_nothing_is_not_called_usual():
@@ -207,11 +210,22 @@ def test_what_lies_in_a_range_that_tells_nothing_is_not_called_usual():
     assert say.kpis(table(wide | {"tells": True}))["Change"].tolist() == ["as usual"]
 
 
+def test_a_period_of_what_is_known_over_a_year_has_no_verdict_but_a_range():
+    years = pd.DataFrame([{"kpi": "customer_churn_rate"}], columns=OVER_YEAR)
+    own = Wording(replace(measured(), years=years), {})
+    alone = table(CHURN | {"target": np.nan, "status": "no target", "tells": True})
+    assert own.kpis(alone)["Change"].tolist() == ["within 2.7 to 6.8"]
+    assert "only the range **within** which" in own.changes(alone)[0]
+    assert "**within**" not in say.changes(alone)[0]
+
+
 def test_a_clear_trend_is_said_though_it_is_part_of_the_usual_range():
     entry = CHURN | YEAR_MISSED | {"status": "missed", "trend": "falling"}
     assert "above its target of 3 %**, and falling; June alone" in attention(table(entry))[0]
     entry |= {"tells": True}
-    assert say.kpis(table(entry))["Change"].tolist() == ["better", "as usual"]
+    assert say.kpis(table(entry))["Change"].tolist() == ["better", "within 2.7 to 6.8"]
+    assert say.kpis(table(entry | {"tells": False}))["Change"].tolist() == ["better", ""]
+    assert say.kpis(table(entry | {"value": 0.07}))["Change"].tolist() == ["better", ""]
     assert say.kpis(table(entry | {"change": "higher"}))["Change"].tolist() == ["better", "worse"]
 
 
@@ -244,17 +258,22 @@ def test_a_survey_that_nobody_answered_of_late_is_told_by_its_year():
 def test_a_score_names_those_who_did_not_answer():
     (said,) = attention(table(ASKED))
     assert said == (
-        "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call; so is April to June "
-        "2025 alone, at 43.6; weighted to everyone asked, it is about 32. "
+        "**Net promoter score (NPS) is 37.4 over 12 months (33.7 to 40.8)**, too close to its target of at least 40 to call among those who answered; "
+        "so is April to June 2025 alone, at 43.6; estimated for everyone asked, it is 32 (29 to 36), below its target. "
         "[Who did not answer?](nps_segmentation#who-did-not-answer)"
     )
     good = ASKED | {"value_12m": 45.0, "ci_lower_12m": 41.0, "ci_upper_12m": 49.0}  # by those who answered
     assert "**, with a target of at least 40; April to June 2025 alone, at 43.6, is too" in attention(table(good))[0]
+    wide, unknown = {"of_all_upper_12m": 41.0}, {"of_all_lower_12m": np.nan, "of_all_upper_12m": np.nan}
+    missed = {"status": "missed", "ci_upper_12m": 39.0}
+    assert "; estimated for everyone asked, it is 32 (29 to 41). " in attention(table(ASKED | wide))[0]
+    assert "; estimated for everyone asked, it is 32. " in attention(table(ASKED | unknown))[0]
+    assert "; estimated for everyone asked, it is 32 (29 to 36). " in attention(table(ASKED | missed))[0]
     made = card(ASKED)
     assert (made.label, made.value, made.n, made.noun) == ("Net promoter score (NPS)", 37.4, 1563, "answer")
-    assert made.detail == "last 12 months\nLast 3 months: 43.6\nweighted to everyone: 32"
+    assert made.detail == "last 12 months\nLast 3 months: 43.6\neveryone asked: 32"
     share = {"kpi": "csat", "unit": "percent", "value_12m": 0.71, "of_all_12m": 0.684}
-    assert card(ASKED | share).detail.endswith("weighted to everyone: 68 %")
+    assert card(ASKED | share).detail.endswith("everyone asked: 68 %")
 
 
 ONE_MET = row("csat", 0.9, target=0.8, status="met")
@@ -265,14 +284,14 @@ UNSET = row("time_to_value", 1.0, target=21.0, status="not set up: name a featur
     ("rows", "words"),
     [
         ([MISSED], "**The one target is missed: net revenue retention over 12 months**. No change can be judged yet."),
-        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: net revenue retention over 12 months**. 1 is too close to call (net promoter score). 1 KPI is clearly worse than usual."),
-        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: net revenue retention over 12 months**. 1 is met, 1 is too close to call (net promoter score) and 1 cannot be judged (time to first use). No KPI is clearly worse than usual."),
-        ([UNCLEAR, CALM], "**The one target is too close to call**. No KPI is clearly worse than usual."),
+        ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: net revenue retention over 12 months**. 1 is too close to call (net promoter score). 1 KPI has clearly become worse."),
+        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: net revenue retention over 12 months**. 1 is met, 1 is too close to call (net promoter score) and 1 cannot be judged (time to first use). No KPI has clearly become worse."),
+        ([UNCLEAR, CALM], "**The one target is too close to call**. No KPI has clearly become worse."),
         ([ONE_MET], "**The one target is met**. No change can be judged yet."),
         ([ONE_MET, row("nps", 45.0, target=40.0, status="met")], "**Both targets are met**. No change can be judged yet."),
-        ([CALM, WORSE], "No targets are set. **1 KPI is clearly worse than usual**."),
+        ([CALM, WORSE], "No targets are set. **1 KPI has clearly become worse**."),
         ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: customer satisfaction and net revenue retention over 12 months**. No change can be judged yet."),
-        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is met and 1 is too close to call (net promoter score). No KPI is clearly worse than usual."),
+        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is met and 1 is too close to call (net promoter score). No KPI has clearly become worse."),
     ],
 )  # fmt: skip
 def test_the_answer(rows, words):
@@ -288,8 +307,7 @@ def test_what_is_missed_over_a_year_says_so_once():
 def test_a_target_of_what_is_not_measured_is_not_forgotten():
     rows = table(CALM, row("nps", target=40.0, status="not measured: needs surveys"), row("ces"))
     assert (
-        answered(rows).text
-        == "Net promoter score has a target that cannot be judged. No KPI is clearly worse than usual."
+        answered(rows).text == "Net promoter score has a target that cannot be judged. No KPI has clearly become worse."
     )
     assert notes(rows) == (
         "Not measured: Net promoter score (NPS) – needs surveys.",
@@ -328,7 +346,7 @@ def test_months_that_value_rests_on(faster, carries, text):
 
 
 def test_subtitle_counts():
-    assert answered(table(MISSED, CALM, row("ces"))).subtitle == "2 of 3 KPIs measured · 1 target"
+    assert answered(table(MISSED, CALM, row("ces"))).subtitle == "2 of 3 KPIs are measured, 1 of them against a target"
 
 
 def card(entry, currency=""):
@@ -382,10 +400,10 @@ def test_a_usual_range_is_drawn_where_it_is_that_of_every_month():
     assert seasonal.detail.endswith("above its usual 1.0 to 4.0 at this time of the year")
     growing = card({**CALM, "limit_lower": 900.0, "limit_upper": 1200.0})
     assert growing.limits is None
-    assert growing.detail.endswith("\nusual: 900 to 1,200")
+    assert growing.detail.endswith("\nusually 900 to 1,200")
     calm = {**WORSE, "change": "noise", "season": "allowed for", "until": pd.Timestamp("2025-06-30")}
-    assert card(calm).detail.endswith("\nusual for June: 1.0 to 4.0")
-    assert card({**calm, "months": 3}).detail.endswith("\nusual for the season: 1.0 to 4.0")
+    assert card(calm).detail.endswith("\nusually 1.0 to 4.0 in June")
+    assert card({**calm, "months": 3}).detail.endswith("\nusually 1.0 to 4.0 in this season")
 
 
 def test_what_is_never_reached_is_said_in_words():
@@ -438,7 +456,7 @@ def test_what_another_kpi_tells_is_said_once():
         "Lifetime value (LTV), formula B",
     ]
     assert notes(rows) == (
-        "Not shown twice: Customer retention is 100 % minus Customer churn; LTV (formula C) is the same as LTV (formula B).",
+        "Not in the table: Customer retention, which is 100 % minus Customer churn; LTV (formula C), which is the same as LTV (formula B).",
     )
 
 
@@ -507,9 +525,18 @@ def test_segments_side_by_side():
     assert say.segments(asked, own, ["x", "y"]).to_numpy().tolist() == [
         ["Net promoter score (NPS)", "43.6", "↑ 40.0", "−3.2"]
     ]
-    counted = say.verdicts(cells.assign(p_adjusted=[0.01, np.nan, 0.4, 0.5]))
-    assert "by more than chance: 1 of 3 comparisons does." in counted
-    assert "None does" in say.verdicts(cells.assign(p_adjusted=1.0, verdict=""))
+    tested = cells.assign(p_adjusted=[0.01, np.nan, 0.4, 0.5])
+    assert "chance. Of 3 comparisons, 1 is marked, of which one in twenty may still" in say.verdicts(
+        tested, cells.head(0)
+    )
+    assert "Of 4 comparisons, none is marked. The file" in say.verdicts(
+        cells.assign(p_adjusted=1.0, verdict=""), cells.head(0)
+    )
+    why = "close to a marked value, but with a wider interval. The file"
+    nrr = "x in net revenue retention over 12 months"
+    assert f" {nrr} is {why}" in say.verdicts(tested, cells.head(1))
+    assert f" {nrr} and x in monthly recurring revenue are {why}" in say.verdicts(tested, cells.iloc[::2])
+    assert why not in say.verdicts(tested, cells)
 
 
 def test_what_needs_attention_names_the_segment_that_stands_worst():
@@ -522,7 +549,7 @@ def test_what_needs_attention_names_the_segment_that_stands_worst():
         p_adjusted=0.5, judged_over=""
     )
     cells = cells.assign(ci_lower=cells["value"] - 0.01, ci_upper=cells["value"] + 0.01)
-    found = say.attention(standing(table(UNCLEAR, WORSE, MISSED), CATALOGUE, cells)).attention
+    found = say.attention(standing(table(UNCLEAR, WORSE, MISSED), CATALOGUE, cells), NONE).attention
     assert [re.findall(r" (?:Lowest|Highest) is [^[]*\.", text) for text in found] == [
         [" Lowest is y: 81.0 %."], [" Highest is x: 7.0 %, which may be chance."], [],
     ]  # fmt: skip
@@ -534,14 +561,14 @@ def test_segments_that_cannot_be_told_apart_are_both_named_as_worst():
     cells = cells.assign(verdict=["below", "above", "below"], p_adjusted=0.01, judged_over="")
     for half, said in ((0.03, " Lowest are z (81.0 %) and x (82.0 %). ["), (0.005, " Lowest is z: 81.0 %. [")):
         own = cells.assign(ci_lower=cells["value"] - half, ci_upper=cells["value"] + half)
-        (text,) = say.attention(standing(table(MISSED), CATALOGUE, own)).attention
+        (text,) = say.attention(standing(table(MISSED), CATALOGUE, own), NONE).attention
         assert said in text
     many = pd.concat([own, own.tail(2).assign(segment=["u", "v"])]).assign(ci_lower=0.7, ci_upper=1.1)
     many = many.assign(value=[0.82, 1.02, 0.81, 0.83, 0.84])
-    (text,) = say.attention(standing(table(MISSED), CATALOGUE, many)).attention
+    (text,) = say.attention(standing(table(MISSED), CATALOGUE, many), NONE).attention
     assert " Lowest is z: 81.0 %; 3 others cannot be told from it. [" in text
     unsure = own.assign(verdict="", ci_lower=own["value"] - 0.03, ci_upper=own["value"] + 0.03)
-    (text,) = say.attention(standing(table(MISSED), CATALOGUE, unsure)).attention
+    (text,) = say.attention(standing(table(MISSED), CATALOGUE, unsure), NONE).attention
     assert " Lowest are z (81.0 %) and x (82.0 %), which may be chance. [" in text
 
 
@@ -550,9 +577,9 @@ def test_a_segment_of_12_months_is_named_as_such_and_of_few_customers_not_at_all
     cells = pd.DataFrame({"kpi": "customer_churn_rate", "segment": ["x", "y"], "value": [0.02, 0.1], "n": [4_000, 400]})
     ends = {"ci_lower": cells["value"] - 0.01, "ci_upper": cells["value"] + 0.01, "judged_over": "12 months"}
     cells = cells.assign(**ends, verdict=["below", "above"], p_adjusted=0.01)
-    (text,) = say.attention(standing(table(WORSE), CATALOGUE, cells)).attention
+    (text,) = say.attention(standing(table(WORSE), CATALOGUE, cells), NONE).attention
     assert ". Over 12 months, highest is y: 10.0 %. [" in text
-    (text,) = say.attention(standing(table(WORSE), CATALOGUE, cells.assign(n=[4_000, 40]))).attention
+    (text,) = say.attention(standing(table(WORSE), CATALOGUE, cells.assign(n=[4_000, 40])), NONE).attention
     assert "highest" not in text
 
 
@@ -560,22 +587,26 @@ def test_what_may_be_the_season_is_said_where_the_change_is():
     young = {**WORSE, "season": "unknown"}
     unsure = "with less than two years of data, this may be the season"
     assert f"above its usual 1.0 to 4.0; {unsure}**" in attention(table(young))[0]
-    assert answered(table(young)).text.endswith("**1 KPI is clearly worse than usual, which may be the season**.")
+    assert answered(table(young)).text.endswith("**1 KPI has clearly become worse, which may be the season**.")
     assert card(young).detail.endswith(f"above its usual 1.0 to 4.0; {unsure}")
     assert unsure not in card({**young, "change": "noise"}).detail
     assert say.kpis(table(young))["Change"].tolist() == ["worse"]
-    (_, said) = say.changes(table(young, CALM), NONE)
+    (_, said) = say.changes(table(young, CALM))
     assert said == "With less than two years of data, the change of Customer churn may be the season."
-    assert len(say.changes(table({**young, "change": "noise"}), NONE)) == 1
+    assert len(say.changes(table({**young, "change": "noise"}))) == 1
 
 
 def test_what_becomes_worse_step_by_step_is_said_and_not_called_a_finding():
     fell = pd.DataFrame([row("csat", 0.6853, periods=2, since=0.7541, months=3)])
     rose = pd.DataFrame([row("customer_churn_rate", 0.05, periods=3, since=0.03)])
-    assert say.changes(table(CALM), fell)[1] == (
-        "Customer satisfaction (CSAT) fell 2 quarters in a row, from 75.4 to 68.5 %. That may still be chance: look at the next quarter."
-    )
-    assert say.changes(table(CALM), rose)[1].startswith("Customer churn rose 3 months in a row, from 3.0 to 5.0 %.")
+    satisfied = "**Customer satisfaction (CSAT) fell 2 quarters in a row, from 75.4 to 68.5 %"
+    stand = standing(table(MISSED, BETTER), CATALOGUE)
+    *_, last = say.attention(stand, fell).attention
+    assert last.startswith(f"{satisfied}**, not clear yet; watch what comes next. [What do the other surveys say?]")
+    *before, last = say.attention(stand, pd.concat([fell, rose])).attention
+    assert last.startswith(f"{satisfied} and Customer churn rose 3 months in a row, from 3.0 to 5.0 %**, not clear")
+    assert before == attention(table(MISSED, BETTER))
+    assert len(say.attention(standing(table(CALM), CATALOGUE), fell).attention) == 2
 
 
 def test_a_change_against_the_year_before_is_said_as_such():
