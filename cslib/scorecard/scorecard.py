@@ -440,8 +440,8 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     pandas.DataFrame
         One row per KPI that has missed its target: ``kpi``, ``short``, ``dearest``, ``dearest_short``,
         ``dearest_flat``, ``made_up``, ``short_too``, ``above``, ``above_by``, as in :class:`Standing`. A segment is the
-        dearest only where it is clearly below the others: of those that may differ by chance the largest would always
-        be short by most.
+        dearest only where it is short by most and clearly below the others: of those that may differ by chance the
+        largest would always be short by most.
 
     Notes
     -----
@@ -455,11 +455,13 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
     own = [part[columns] for part in (rows.assign(segment=WHOLE, verdict=""), parts) if len(part)]
     each = pd.concat(own or [rows.reindex(columns=columns)], ignore_index=True)
     targets = {str(row.kpi): aimed(row) for row in rows.itertuples()}
-    gaps = [max(targets[k].low - v, v - targets[k].high) for k, v in zip(each["kpi"], each["value"], strict=True)]
+    gaps = [targets[k].low - v for k, v in zip(each["kpi"], each["value"], strict=True)]
     each["short"] = np.array(gaps, float) * np.array(_weights(each, measured), float)
-    found = each[each["segment"] == WHOLE].set_index("kpi")["short"].to_frame()
+    whole = each[(each["segment"] == WHOLE) & (each["short"] > 0)]  # what lies above a band is no shortfall
+    found = whole.set_index("kpi")["short"].to_frame()
     others = each[each["segment"] != WHOLE].sort_values("short", ascending=False)
-    worst = others[(others["verdict"] == "below") & (others["short"] > 0)].drop_duplicates("kpi").set_index("kpi")
+    first = others.drop_duplicates("kpi")
+    worst = first[(first["verdict"] == "below") & (first["short"] > 0)].set_index("kpi")
     names = {"segment": "dearest", "short": "dearest_short"}
     found = found.join(worst[[*names]].rename(columns=names))
     found["dearest_flat"] = [_is_flat(cells, measured.kpis, kpi, part) for kpi, part in found["dearest"].items()]
@@ -491,7 +493,8 @@ def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     """
     bad = {name: {"up": 1, "down": -1}.get(kpi.direction) for name, kpi in kpis.items() if not kpi.exact}
     firm = cells[cells["value"].notna() & (_customers(cells, kpis) >= FIRM)]
-    several = firm[firm["kpi"].map(bad).notna() & (firm.groupby("kpi")["segment"].transform("size") > 1)]
+    differ = firm.groupby("kpi")["value"].transform("nunique") > 1  # else there is none to name
+    several = firm[firm["kpi"].map(bad).notna() & differ]
     found = [_lowest(own, bad[str(kpi)] or 1) for kpi, own in several.groupby("kpi", sort=False)]
     return pd.DataFrame(found, columns=["kpi", *WORST])
 

@@ -20,6 +20,7 @@ from scipy.optimize import brentq
 from cslib.data.calendar import Window, age_in_months, ending, observed
 from cslib.data.customers import current_mrr, exact_sum
 from cslib.data.dataset import DataSet
+from cslib.data.lifetimes import present
 from cslib.data.lives import lives, settled
 from cslib.data.parts import split_by
 from cslib.errors import check_share, counted
@@ -357,7 +358,7 @@ def unhappy(
     Parameters
     ----------
     data
-        With ``surveys``; without ``customers`` in dates all who answered are taken to be present.
+        With ``surveys``; without ``customers`` all who answered are taken to be present.
     asked
         As from :func:`cslib.surveys.answers.measure`.
     window
@@ -379,8 +380,8 @@ def unhappy(
     given = rows.filter(inside.among(rows) & rows.score.notnull())
     day = given.answered_on.coalesce(given.asked_on) if "answered_on" in given.columns else given.asked_on
     each = each.join(given.group_by("customer_id").aggregate(answered_on=day.max()), "customer_id")
-    if data.has_dates("customers"):
-        each = each.semi_join(lives(data).filter(ibis._.here), "customer_id")
+    if "customers" in data.tables:
+        each = each.semi_join(present(data), "customer_id")
     told = {name: c for name, c in {"own": column, "part": part}.items() if c}
     each = with_columns(each.select("customer_id", "score", "answered_on"), data, told)
     price = current_mrr(data) if "customers" in data.tables else None

@@ -429,6 +429,17 @@ def test_what_a_target_missed_costs_by_hand():
     assert alone[["short", "dearest"]].isna().to_numpy().tolist() == [[False, True]]
 
 
+def test_what_lies_above_a_band_is_no_shortfall_and_only_who_is_short_by_most_is_named():
+    """Above a band nothing is missing; where y is short by more than x, though not clearly, x is not told alone."""
+    measured = kept()
+    table = scorecard(measured)
+    cells = compared(table, measured)
+    above = replace(measured, targets={"nrr": Target(0.2, 0.3)})
+    assert shortfalls(scorecard(above), cells, above).empty
+    low = cells["value"].where(cells["segment"] != "y", -0.1)  # 105 of the 100 it began with
+    assert shortfalls(table, cells.assign(value=low), measured)["dearest"].isna().all()
+
+
 def test_what_segments_are_short_of_adds_up_by_hand():
     """NRR is 1,014 of 1,160, which is 88 short of 95 %: x 100 and few 3, of which y makes up 15."""
     measured = kept(share=1014 / 1160, few=0.9)

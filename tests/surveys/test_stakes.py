@@ -84,6 +84,13 @@ def test_unhappy_customers_of_today_the_dearest_first():
     assert alone["mrr"].isna().all()
 
 
+def test_who_has_left_by_tenure_is_not_called():
+    left = pd.DataFrame({"customer_id": ["a", "b"], "tenure_months": [5, 5], "churned": [True, False]})
+    asked = {"customer_id": ["a", "b"], "asked_on": "2025-05-01", "survey": "nps", "score": [2, 3]}
+    data = load({"customers": left, "surveys": pd.DataFrame(asked)}, as_of="2025-06-29")
+    assert unhappy(data, NPS, WINDOW)["customer_id"].tolist() == ["b"]
+
+
 def test_unhappy_customers_are_in_order_of_what_may_be_lost():
     """A at 99 a month and a tenth who leave comes after B at 20 and six tenths; C of unknown risk counts as all do."""
     rows = [("a", "A", 99), ("b", "B", 20), ("c", "C", 50)]
