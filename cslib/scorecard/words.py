@@ -167,7 +167,7 @@ class Wording:
         Cards
             No cards, and sentences with ``**bold**`` parts, of which the home page tells the first: missed targets, by
             how far; then what got worse by more than chance, targets that cannot be told, and what got better. One of
-            each KPI and its twin. At last what became worse step by step, which is not clear yet.
+            each KPI and its twin. At last what became worse step by step, each step no more than usual.
         """
         ranked = [row for row in self._named(stand.attention) if not row.repeats]
         said = [f"{self._said(row)} {self._link(row)}" for row in ranked]
@@ -182,7 +182,7 @@ class Wording:
         """Say what became worse step by step, by no clear change, in one sentence."""
         rows = [row for row in self._named(slipping) if row.kpi not in self.repeats]
         each = listed([self._slips(row) for row in rows])
-        return [f"**{each}**, not clear yet; watch what comes next. {self._link(rows[0])}"] if rows else []
+        return [f"**{each}**, so far no more than usual; watch what comes next. {self._link(rows[0])}"] if rows else []
 
     def _slips(self, row: Row) -> str:
         way, step = "fell" if row.direction == "up" else "rose", STEPS.get(int(row.months), "period")

@@ -602,9 +602,11 @@ def test_what_becomes_worse_step_by_step_is_said_and_not_called_a_finding():
     satisfied = "**Customer satisfaction (CSAT) fell 2 quarters in a row, from 75.4 to 68.5 %"
     stand = standing(table(MISSED, BETTER), CATALOGUE)
     *_, last = say.attention(stand, fell).attention
-    assert last.startswith(f"{satisfied}**, not clear yet; watch what comes next. [What do the other surveys say?]")
+    assert last.startswith(
+        f"{satisfied}**, so far no more than usual; watch what comes next. [What do the other surveys say?]"
+    )
     *before, last = say.attention(stand, pd.concat([fell, rose])).attention
-    assert last.startswith(f"{satisfied} and Customer churn rose 3 months in a row, from 3.0 to 5.0 %**, not clear")
+    assert last.startswith(f"{satisfied} and Customer churn rose 3 months in a row, from 3.0 to 5.0 %**, so far no")
     assert before == attention(table(MISSED, BETTER))
     assert len(say.attention(standing(table(CALM), CATALOGUE), fell).attention) == 2
 
