@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -32,9 +32,6 @@ from cslib.value.involuntary import involuntary
 from cslib.value.paths import Paths, value_paths
 from cslib.value.prices import ValueCounts, unit_costs, value_counts
 from cslib.value.together import whole_paths
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MOST: Final = 5  # segments in a chart, beside the whole
 SINCE: Final[Any] = {"x_label": "months since the start", "unit": "number"}
@@ -405,7 +402,7 @@ class Value(Study):
         return table[table["segment"].isin(self._largest)].dropna(subset=known)
 
 
-def _lines(shown: pd.DataFrame, column: str) -> Callable[..., Axes]:
+def _lines(shown: pd.DataFrame, column: str) -> Callable[..., Any]:
     """Draw segments in one chart, or in a panel each where in one the lowest would lie flat beside the highest."""
     highest = shown.groupby("segment")[column].max()
     return partial(panels_with_bands, scale="own") if highest.max() > FLAT * highest.min() else lines_with_bands
