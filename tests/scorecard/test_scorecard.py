@@ -731,6 +731,7 @@ def test_a_trend_of_years_is_pooled_by_hand():
     assert Measured(empty, {}, CATALOGUE, {}).trend("customer_churn_rate", pooled=12) == pytest.approx((0.1, 15 / 130))
 
 
+@pytest.mark.long
 def test_chance_alone_seldom_becomes_worse_step_by_step():
     """Of 300 scores of twelve quarters that nothing moves, about 2 % are named."""
     rng = np.random.default_rng(5)

@@ -135,6 +135,7 @@ def test_interval_of_a_change_covers_when_customers_answer_twice(n, loyal):
 
 
 @given(st.lists(st.tuples(*[st.integers(1, 40)] * 6), min_size=2, max_size=5))
+@pytest.mark.long
 def test_the_interval_of_a_change_leaves_out_0_where_the_segment_clearly_moved(sizes):
     """Of each segment so many detractors, passives and promoters, before and now."""
     rows = [(f"s{i}", *pair, n) for i, own in enumerate(sizes) for pair, n in zip(ANSWERS, own, strict=True)]

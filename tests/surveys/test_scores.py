@@ -198,7 +198,7 @@ def test_intervals_leave_out_0_where_a_group_is_clear(survey):
     assert np.mean(alike) >= 0.97
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_intervals_of_a_family_hold_the_truth_together():
     """Nothing differs: in 95 % of worlds none of six intervals leaves out 0; by itself, each would in 95 % of them."""
     rng, missed = np.random.default_rng(11), []

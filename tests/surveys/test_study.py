@@ -124,7 +124,7 @@ def test_what_one_answer_cannot_tell():
         one.trend.plot()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_tables_that_hold_nothing_keep_their_columns(by_plan):
     one = odd("one answer")
     for name in ("change", "trend", "stakes", "drivers", "third_survey"):
@@ -364,7 +364,7 @@ def score_card(data, **parameters):
     return cs.Surveys(data, **parameters).answer.cards[0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_score_of_a_year_is_held_against_its_target(sample):
     """NPS is 37, 32 weighted to everyone asked; CSAT 80 %."""
     card = score_card(sample)
