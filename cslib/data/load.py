@@ -271,12 +271,7 @@ def _check_table(
     if result is None or any(f.severity == "error" for f in faults):
         return {}
     found += price_periods(name, result.table, options.reading.unit)
-    priced = monthly(result.table, options.reading.unit)
-    result = replace(result, table=in_units(priced, options.reading.currency, minor=options.minor_units))
-    if options.tenures == "completed" and "tenure_months" in spec:
-        result = replace(result, table=_left_in(result.table))
-    if options.ends == "inclusive":
-        result = replace(result, table=_exclusive(result.table, ENDS[name]))
+    result = replace(result, table=_in_our_units(name, result.table, options, tenures="tenure_months" in spec))
     if ROW in table.columns and con.name == "duckdb":
         result = replace(result, table=as_made(con, ibis.util.gen_name("cslib"), result.table))
     if len(result.set_aside) and not int(result.table.count().execute()):
@@ -284,6 +279,13 @@ def _check_table(
         found.append(Fault(name, "", "empty table", "error", result.n_rows, text))
         return {}
     return {name: result}
+
+
+def _in_our_units(name: str, table: ir.Table, options: TableOptions, *, tenures: bool) -> ir.Table:
+    """Give prices a month in whole units of money, tenures that count the month of leaving, and ends that are out."""
+    table = in_units(monthly(table, options.reading.unit), options.reading.currency, minor=options.minor_units)
+    table = _left_in(table) if options.tenures == "completed" and tenures else table
+    return _exclusive(table, ENDS[name]) if options.ends == "inclusive" else table
 
 
 def _renamed(raw: Raw, table: ir.Table, options: TableOptions) -> Raw:

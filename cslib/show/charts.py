@@ -249,9 +249,7 @@ def lines_with_bands(
     ParameterError
         A column is missing, there is no value, too many segments, an unknown ``unit``, ``line`` or ``meaning``.
     """
-    check_choice("meaning", meaning, MEANINGS)
-    check_choice("unit", unit, FINEST)
-    check_choice("line", line, ("straight", "dashed", "steps"))
+    _check_drawn(unit, line, ("straight", "dashed", "steps"), meaning)
     require(table, "segment", x, y, *([n] if n else []))
     colours = _colours(table, meaning)
     dated, every, table = _placed(table, x, y, least)
@@ -315,45 +313,52 @@ def panels_with_bands(
         As for :func:`lines_with_bands`.
     """
     how: Any = {"x": x, "y": y, "x_label": x_label, "n": n, "n_label": n_label, "unit": unit, "least": least}
-    how |= {"meaning": meaning}
     require(table, "segment", x, y, *([n] if n else []))
-    check_choice("unit", unit, FINEST)
-    check_choice("line", line, ("straight", "steps"))
-    check_choice("meaning", meaning, MEANINGS)
+    _check_drawn(unit, line, ("straight", "steps"), meaning)
     check_choice("scale", scale, ("one", "own"))
     dated, every, firm = _placed(table, x, y, least)
     segments = [s for s in dict.fromkeys(firm["segment"]) if s not in FIXED and s != behind]
     if len(segments) < 2:
-        return lines_with_bands(table, y_label=y_label, line=line, **how)
-    there = behind in set(firm["segment"])
+        return lines_with_bands(table, y_label=y_label, line=line, meaning=meaning, **how)
+    alike, there = scale == "one", behind in set(firm["segment"])
     colours = _colours(table, meaning) | dict.fromkeys([behind] * there, MUTED)
     drawn = {s: every[every["segment"] == s].sort_values(x) for s in colours}
     said = (_named(x_label, {}, dated), TOLD.get(unit, unit), y_label, n, n_label)
-    alike = scale == "one"
     segments = segments if alike else [behind] * there + segments
     at, panels = np.unique(firm[x]).astype(float), _panels(len(segments), alike=alike)
-    scaled = firm if "ci_lower" in firm else firm.assign(ci_lower=np.nan, ci_upper=np.nan)
-    scaled = scaled.assign(**{end: scaled[end].mask(scaled["segment"] == behind) for end in BOUNDS} if alike else {})
+    scaled = _with_bounds(firm, hidden=behind if alike else "")
     for place, (axes, segment) in enumerate(zip(panels, segments, strict=True)):
         shown = {segment: drawn[segment]}
         if there and alike:
             shown[behind] = drawn[behind].drop(columns=[*BOUNDS], errors="ignore")
         parts = {s: own.dropna(subset=[y]) for s, own in shown.items()}
         lines = _Lines(axes, x, y, parts, shown, colours, parts if line == "steps" else (), *said)
-        values = scaled if alike else scaled[scaled["segment"] == segment]
-        from_zero = [] if alike else [0.0]  # else each panel would begin elsewhere
-        heights = np.array([*from_zero, *values[y]], float)
+        values, least_of_all = (scaled, []) if alike else (scaled[scaled["segment"] == segment], [0.0])
+        heights = np.array([*least_of_all, *values[y]], float)  # from 0 on, else each panel would begin elsewhere
         axes.set_ylim(_around_lines(axes.yaxis, heights, values[[*BOUNDS]].to_numpy(float), unit))
         _x_ticks(axes, at, {}, dated, few=True)
         _panel(lines, segment, place, ending=_ending(parts[segment][y].iloc[-1], unit))
         axes.set_xlabel(folded(x_label), loc="right", fontsize=9.5)
-    above = [_above(panels[0], y_label, unit, False)] * alike
-    above += [_cut(panels[0], scaled[[*BOUNDS]].to_numpy(float), unit) if alike else "each panel has its own scale"]
-    if there and alike:
-        last = _ending(drawn[behind][y].dropna().iloc[-1], unit)
-        above.append(f"dashed: {f'all {n_label}' if behind == 'All' else behind}, {last} at the end")
-    say_above(panels[0], *above)
+    if not alike:
+        say_above(panels[0], "each panel has its own scale")
+        return panels[0]
+    cut = _cut(panels[0], scaled[[*BOUNDS]].to_numpy(float), unit)
+    last = f"{_ending(drawn[behind][y].dropna().iloc[-1], unit)} at the end" if there else ""
+    dashed = f"dashed: {f'all {n_label}' if behind == 'All' else behind}, {last}" if there else ""
+    say_above(panels[0], _above(panels[0], y_label, unit, False), cut, dashed)
     return panels[0]
+
+
+def _check_drawn(unit: str, line: str, lines: Collection[str], meaning: str) -> None:
+    check_choice("unit", unit, FINEST)
+    check_choice("line", line, lines)
+    check_choice("meaning", meaning, MEANINGS)
+
+
+def _with_bounds(table: pd.DataFrame, *, hidden: str) -> pd.DataFrame:
+    """Give a table its bounds, missing where there are none, and those of a segment whose band is hidden."""
+    known = table if "ci_lower" in table else table.assign(ci_lower=np.nan, ci_upper=np.nan)
+    return known.assign(**{end: known[end].mask(known["segment"] == hidden) for end in BOUNDS})
 
 
 def say_above(axes: Axes, *texts: str) -> None:
