@@ -348,7 +348,7 @@ class Wording:
             As from ``scorecard.scorecard.scorecard``.
         """
         moved = table[(table["season"] == "unknown") & table["change"].isin(MOVED)]
-        young = [row.label for row in self._named(moved)]
+        young = [row.label for row in self._named(moved) if row.kpi not in self.repeats]
         season = f"With less than two years of data, the change of {listed(young)} may be the season."
         pooled = self.measured.years["kpi"].isin(table.loc[table["value"].notna(), "kpi"]).any()
         return (f"{CHANGES}{ALONE_RANGED * bool(pooled)}", *([season] if young else []))
