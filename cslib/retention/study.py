@@ -153,7 +153,7 @@ class Retention(Study):
     def years(self) -> Result:
         """How did customers stay by the year in which they started?"""
         name, say, caption = "cohort_years", self._say, "Retention by year of start"
-        table = estimate.retention_curve(self._by_year)
+        table = self._years_curve
         few = words.NO_YEARS if table["segment"].nunique() < 2 else ""
         if why := few or words.EDGE_YEARS * (say.kind == "on_or_after"):
             return Result(name, table, absent=why, caption=caption)
@@ -221,9 +221,13 @@ class Retention(Study):
         return estimate.by_cohort_year(self._triangle)
 
     @cached_property
+    def _years_curve(self) -> pd.DataFrame:
+        return estimate.retention_curve(self._by_year)
+
+    @cached_property
     def _extreme_years(self) -> pd.DataFrame:
         """Of the years in the chart."""
-        shown = largest_segments(estimate.retention_curve(self._by_year))
+        shown = largest_segments(self._years_curve)
         return self._landmarks.extreme_years(self._by_year[self._by_year["segment"].isin(shown["segment"])])
 
     @property

@@ -105,8 +105,7 @@ class Wording:
     def _named(self, table: pd.DataFrame) -> list[Row]:
         """Give the rows with the names that say most."""
         rows: list[Row] = list(table.itertuples())
-        own = [(row, self.terms.get(row.kpi, Term("", ""))) for row in rows]
-        return [row._replace(label=named(term, row.label)) for row, term in own]
+        return [row._replace(label=self.name(row.kpi, row.label)) for row in rows]
 
     def answer(self, stand: Standing, table: pd.DataFrame) -> Answer:
         """Answer "are we on target?", with the headline cards.

@@ -363,8 +363,7 @@ def _with_bounds(table: pd.DataFrame, *, hidden: str) -> pd.DataFrame:
 
 def say_above(axes: Axes, *texts: str) -> None:
     """Add texts to the line above panels."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None
+    figure = axes.figure
     said = [figure.get_suptitle().replace("\n", " "), *texts]
     figure.suptitle(folded(" · ".join(filter(None, said)), letters=44), x=0.01, ha="left", fontsize=9.5, color=MUTED)
 
