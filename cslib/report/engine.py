@@ -198,7 +198,7 @@ class _Job:
 
 
 def _succeeded(job: _Job) -> Run:
-    from cslib.report.html import gathered, page, trust_own, weight
+    from cslib.report.html import gathered, page, trust_own
 
     with locked(job.folder.parent):  # else another run of this report could be half in place
         refuse_foreign(job.folder.parent, job.slug)
@@ -208,7 +208,7 @@ def _succeeded(job: _Job) -> Run:
     trust_own(executed, key)
     facts = job.clean({"status": "ok", **job.facts(), **gathered(executed)})
     facts |= {"notebook_sha256": hashlib.sha256(raw).hexdigest(), "versions": _versions(), "version": job.version.name}
-    parts = sorted(_of_segments(job, raw.decode(), weight(executed)), key=lambda part: part.value)  # as in every chart
+    parts = sorted(_of_segments(job, raw.decode(), executed), key=lambda part: part.value)  # as in every chart
     about = {p.value: {key: p.facts.get(key) for key in TOLD} | {"folder": p.id, "error": p.reason} for p in parts}
     facts |= {"segments": about} if about else {}
     whole = job.facts()
@@ -223,7 +223,7 @@ def _succeeded(job: _Job) -> Run:
     return Run(job.slug, facts["title"], True, facts["answer"], "", facts["seconds"], facts["as_of"], html, spent=spent)
 
 
-def _of_segments(job: _Job, text: str, used: int) -> Iterator[Segment]:
+def _of_segments(job: _Job, text: str, whole: Any) -> Iterator[Segment]:
     """Run the same notebook on each segment, as long as the page has room for one as large as the largest so far.
 
     Where its data are too few for the report, the reason takes its place.
@@ -232,6 +232,7 @@ def _of_segments(job: _Job, text: str, used: int) -> Iterator[Segment]:
     from cslib.report.html import Segment, gathered, trust_own, weight
 
     taken, largest = {"all"}, 0
+    used = weight(whole) if job.segments.values else 0
 
     def step(done: int) -> Step:
         return lambda n: job.progress(done + n)

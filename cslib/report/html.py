@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,19 @@ from typing import Any
 import bleach  # type: ignore[import-untyped]
 import jinja2
 from markupsafe import Markup
-from nbconvert.filters import strip_ansi
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from cslib.errors import ReportError, counted
+from cslib.report.imports import without
 from cslib.report.parameters import in_force, words
 from cslib.report.publish import public
 from cslib.show.display import JUPYTER_STYLE, MIME, how_to_read, parted
 from cslib.show.formats import format_day, inline
 from cslib.show.seal import opened
+
+# With it, jsonschema compiles 38 grammars of addresses, which take 1.4 s and which no notebook is checked by.
+with without("rfc3987_syntax"):
+    from nbconvert.filters import strip_ansi
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 TEMPLATES = Path(__file__).parent / "template"
 SCRIPTS = ("segments", "report", "tables", "charts")  # of the page, one after the other
@@ -212,16 +217,22 @@ def _belonging(html: str, view: str) -> Markup:
 
 def render_template(name: str, facts: Mapping[str, Any]) -> str:
     """Fill a page of the template folder, with its style sheet, its one script and the script's hash."""
+    script = "".join((TEMPLATES / f"{part}.js").read_text(encoding="utf-8") for part in SCRIPTS)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    sheet = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    own = {"script": Markup(script), "script_hash": f"sha256-{digest}", "sheet": Markup(sheet)}
+    return _templates().get_template(name).render({**facts, **own}).translate(UNSEEN)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    """Make ready what fills templates, which are compiled once."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["belonging"] = _belonging
     environment.filters["parted"] = lambda text: Markup(parted(text))
     environment.filters["inline"] = lambda text: Markup(inline(text))
-    script = "".join((TEMPLATES / f"{part}.js").read_text(encoding="utf-8") for part in SCRIPTS)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    sheet = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    own = {"script": Markup(script), "script_hash": f"sha256-{digest}", "sheet": Markup(sheet)}
-    return environment.get_template(name).render({**facts, **own}).translate(UNSEEN)
+    return environment
 
 
 def _sections(notebook: Any) -> list[Section]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from html import escape, unescape
 from pathlib import Path
 from typing import Any, Final
@@ -83,10 +84,16 @@ def _cleaned_text(text: str, values: Iterable[object], folders: Iterable[Path]) 
 def without_folders(text: str, roots: Iterable[str | os.PathLike[str]]) -> str:
     """Take the names of this machine's folders out of a text that will be published."""
     here = (Path.cwd(), Path.home(), sys.prefix, sys.base_prefix, tempfile.gettempdir(), Path(__file__).parents[2])
-    names = {name for root in (*roots, *here) for name in (os.path.abspath(root), os.path.realpath(root))}
+    return _any_of(tuple(str(root) for root in (*roots, *here))).sub("", text)
+
+
+@lru_cache(maxsize=64)
+def _any_of(roots: tuple[str, ...]) -> re.Pattern[str]:
+    """Match each of these folders where a text names it."""
+    names = {name for root in roots for name in (os.path.abspath(root), os.path.realpath(root))}
     longest_first = sorted((n for n in names if len(n) > 3), key=len, reverse=True)
     pattern = "|".join(map(re.escape, longest_first))
-    return re.sub(rf"(?:file://|(?<![\w+=<.:/-]))(?:{pattern})(?:/|\b)", "", text)
+    return re.compile(rf"(?:file://|(?<![\w+=<.:/-]))(?:{pattern})(?:/|\b)")
 
 
 @contextmanager
