@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtr
-from scipy.stats import false_discovery_control
 
-from cslib.data.kpi import JUDGED, UNCLEAR, Kpi, Target
+from cslib.data.kpi import UNCLEAR, Kpi, Target
 from cslib.scorecard.history import TOLD, WHOLE, Measured
 from cslib.stats.intervals import (
-    FIRM,
-    LEVEL,
-    SIGNIFICANT,
-    Interval,
-    like_the_lowest,
     margin_of_difference,
     z_value,
 )
@@ -35,15 +27,10 @@ COLUMNS: Final = [
 OF_YEAR: Final = ("value", "ci_lower", "ci_upper", "n", "before", "of_all", "of_all_lower", "of_all_upper")
 YEAR: Final = 12
 MOST: Final = 8  # headline cards
-SAME: Final = 1e-6  # share by which the mean of the segments may miss the value of all
 HEADLINES: Final = (
     *("mrr", "nrr", "customer_churn_rate", "ltv", "nps", "active_share", "time_to_value", "quick_ratio", "arpa"),
     *("grr", "revenue_churn_rate", "csat", "ltv_to_cac", "feature_adoption", "usage_frequency", "ces", "cac"),
 )
-COMPARED: Final = ["kpi", "segment", "value", "ci_lower", "ci_upper", "n", "p_adjusted", "verdict", "judged_over"]
-WORST: Final = ["worst", "worst_value", "apart", "worst_over", "close", "close_value"]
-SHORT: Final = ["short", "dearest", "dearest_short", "dearest_flat", "made_up", "short_too", "above", "above_by"]
-ADDED_UP: Final = 4  # segments of which a sentence can tell how they add up
 WORSE: Final = {"up": "lower", "down": "higher"}
 TRENDS: Final = {"rising": "higher", "falling": "lower"}
 BETTER, WORSENED, USUAL = "better", "worse", "as usual"  # of a change; else `UNCLEAR`, or empty: not judged
@@ -259,6 +246,17 @@ def decided(row: Any) -> tuple[float, float, float]:
     return row.value, row.ci_lower, row.ci_upper
 
 
+def missed_by(row: Any) -> float:
+    """How far the value that is judged lies from its target, in shares of it; below 0 where it is on the good side."""
+    value, *_ = decided(row)
+    if pd.notna(row.target_upper):
+        beyond = max(row.target - value, value - row.target_upper)
+    else:
+        beyond = row.target - value if row.direction == "up" else value - row.target
+    ends = [e for e in (row.target, row.target_upper, value) if np.isfinite(e)]
+    return float(beyond / (max(map(abs, ends), default=1.0) or 1.0))
+
+
 def _change(now: pd.Series[Any], kpi: Kpi, before: pd.DataFrame, limits: Limits) -> str:
     value, (low, high) = now["value"], reach_of(now, kpi)
     if np.isfinite(limits.lower):
@@ -343,201 +341,6 @@ def margin_between(now: pd.Series[Any], then: pd.Series[Any]) -> float:
     return float(margin_of_difference(high["value"], high["ci_lower"], low["value"], low["ci_upper"]))
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Where a team stands: how many KPIs and targets, and which need attention.
-
-    Attributes
-    ----------
-    n_kpis, n_measured
-        Of the catalogue.
-    n_targets
-        That are set.
-    n_judged
-        Targets of KPIs that are measured and set up.
-    blind
-        The KPIs whose targets are not judged: not measured, or not set up.
-    n_missed, n_unclear
-        Of these: not reached, or not told by the interval.
-    n_compared
-        KPIs whose change is judged.
-    n_worse
-        KPIs that got worse by more than noise; one and its twin are one.
-    untold
-        Whether of one of these the data cannot tell a season.
-    attention
-        Rows of :func:`scorecard` that need attention, the most urgent first, with ``why`` (``missed``, by what that
-        costs where it is known, the others by how far; ``worse``; ``not clear``; ``missed of late``, in the last period
-        alone; ``moved``), ``repeats`` (its twin stands above), and of a share of a year's MRR ``short``
-        (what the target would have brought more a month), ``dearest`` (the segment that is short by most),
-        ``dearest_short``, ``dearest_flat`` (nobody in it pays more than a year before), ``made_up`` (it is short by
-        more than all, as others are above the target), and where up to four segments add up to all, ``short_too`` (the
-        others that are short, each with its amount), ``above`` (those above the target) and ``above_by`` (their sum).
-    """
-
-    n_kpis: int
-    n_measured: int
-    n_targets: int
-    n_judged: int
-    blind: tuple[str, ...]
-    n_missed: int
-    n_unclear: int
-    n_compared: int
-    n_worse: int
-    untold: bool
-    attention: pd.DataFrame = field(repr=False)
-
-
-def standing(
-    table: pd.DataFrame, kpis: Mapping[str, Kpi], cells: pd.DataFrame | None = None, short: pd.DataFrame | None = None
-) -> Standing:
-    """Count what a scorecard says, and order what needs attention.
-
-    Parameters
-    ----------
-    table
-        As from :func:`scorecard`.
-    kpis
-        As from :func:`cslib.scorecard.catalogue.catalogue`: they tell twins.
-    cells
-        As from :func:`compared`, where there are segments.
-    short
-        As from :func:`shortfalls`, where that is known.
-
-    Returns
-    -------
-    Standing
-    """
-    missing = pd.DataFrame(columns=["kpi", *SHORT]) if short is None else short
-    table = table.merge(missing, on="kpi", how="left")
-    table = table.assign(family=[kpis[name].twin or name for name in table["kpi"]])
-    known = table[has_value(table)]
-    worse = known[known["change"] == known["direction"].map(WORSE)]
-    aimed = table[table["target"].notna()]
-    judged = aimed["status"].isin(JUDGED)
-    missed, unclear = (int((known["status"] == status).sum()) for status in ("missed", "not clear"))
-    n_worse, ranked = worse["family"].nunique(), _ranked(known, worse)
-    untold = bool((worse["season"] == UNKNOWN).any())
-    counts = (len(table), len(known), len(aimed), int(judged.sum()))
-    blind, n_compared = tuple(aimed.loc[~judged, "label"]), int((known["change"] != "").sum())
-    parts = pd.DataFrame(columns=COMPARED) if cells is None else cells
-    ranked = ranked.merge(_worst(parts, kpis), on="kpi", how="left")
-    return Standing(*counts, blind, missed, unclear, n_compared, n_worse, untold, attention=ranked)
-
-
-def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> pd.DataFrame:
-    """Tell in money by how much shares of a year's MRR miss their target, and which segment misses it by most.
-
-    Parameters
-    ----------
-    table, cells
-        As from :func:`scorecard` and :func:`compared`.
-    measured
-        What they are made of.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per KPI that has missed its target: ``kpi``, ``short``, ``dearest``, ``dearest_short``,
-        ``dearest_flat``, ``made_up``, ``short_too``, ``above``, ``above_by``, as in :class:`Standing`. A segment is the
-        dearest only where it is short by most and clearly below the others: of those that may differ by chance the
-        largest would always be short by most.
-
-    Notes
-    -----
-    What the target and the value are apart, of the MRR with which the year began: it has happened, so that it has no
-    interval.
-    """
-    kpis = {name: kpi for name, kpi in measured.kpis.items() if kpi.weight == "mrr" and kpi.months == YEAR}
-    rows = table[table["kpi"].isin(kpis) & (table["status"] == "missed")]
-    parts = cells[cells["kpi"].isin(rows["kpi"]) & cells["value"].notna()]
-    columns = ["kpi", "segment", "value", "n", "verdict"]
-    own = [part[columns] for part in (rows.assign(segment=WHOLE, verdict=""), parts) if len(part)]
-    each = pd.concat(own or [rows.reindex(columns=columns)], ignore_index=True)
-    targets = {str(row.kpi): aimed(row) for row in rows.itertuples()}
-    gaps = [targets[k].low - v for k, v in zip(each["kpi"], each["value"], strict=True)]
-    each["short"] = np.array(gaps, float) * np.array(_weights(each, measured), float)
-    whole = each[(each["segment"] == WHOLE) & (each["short"] > 0)]  # what lies above a band is no shortfall
-    found = whole.set_index("kpi")["short"].to_frame()
-    others = each[each["segment"] != WHOLE].sort_values("short", ascending=False)
-    first = others.drop_duplicates("kpi")
-    worst = first[(first["verdict"] == "below") & (first["short"] > 0)].set_index("kpi")
-    names = {"segment": "dearest", "short": "dearest_short"}
-    found = found.join(worst[[*names]].rename(columns=names))
-    found["dearest_flat"] = [_is_flat(cells, measured.kpis, kpi, part) for kpi, part in found["dearest"].items()]
-    found = found.assign(made_up=found["dearest_short"] > found["short"]).reset_index()
-    added = [_added_up(others[others["kpi"] == row.kpi], row) for row in found.itertuples()]
-    return pd.concat([found, pd.DataFrame(added, found.index, columns=SHORT[-3:])], axis=1)
-
-
-def _added_up(parts: pd.DataFrame, row: Any) -> dict[str, Any]:
-    """Tell how the amounts of all segments make up that of all customers, where they do and are few."""
-    if len(parts) > ADDED_UP or not np.isclose(parts["short"].sum(), row.short, rtol=SAME):
-        return {}
-    rest, above = parts[(parts["short"] > 0) & (parts["segment"] != row.dearest)], parts[parts["short"] < 0]
-    pairs = [*zip(rest["segment"], rest["short"], strict=True)]
-    return {"short_too": pairs, "above": [*above["segment"]], "above_by": float(-above["short"].sum())}
-
-
-def _is_flat(cells: pd.DataFrame, kpis: Mapping[str, Kpi], kpi: Any, segment: Any) -> bool:
-    """Whether a segment's net share is its gross one: nobody in it pays more than before."""
-    gross = next((k.id for k in kpis.values() if k.twin == kpi and k.weight == kpis[kpi].weight), "")
-    values = cells[cells["segment"] == segment].set_index("kpi")["value"]
-    return gross in values and bool(values[kpi] <= values[gross])
-
-
-def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
-    """Find who stands worst in each KPI that is to rise or to fall, and whether that is more than chance.
-
-    Also who is as bad, as far as can be told, see :func:`cslib.stats.intervals.like_the_lowest`.
-    """
-    bad = {name: {"up": 1, "down": -1}.get(kpi.direction) for name, kpi in kpis.items() if not kpi.exact}
-    firm = cells[cells["value"].notna() & (_customers(cells, kpis) >= FIRM)]
-    differ = firm.groupby("kpi")["value"].transform("nunique") > 1  # else there is none to name
-    several = firm[firm["kpi"].map(bad).notna() & differ]
-    found = [_lowest(own, bad[str(kpi)] or 1) for kpi, own in several.groupby("kpi", sort=False)]
-    return pd.DataFrame(found, columns=["kpi", *WORST])
-
-
-def _lowest(own: pd.DataFrame, sign: int) -> dict[str, Any]:
-    """Name the segment with the lowest value of a KPI, or where that is good the highest, and those that are alike."""
-    low, high = (own[end].to_numpy(float) for end in ("ci_lower", "ci_upper"))
-    ends = Interval(low, high) if sign > 0 else Interval(-high, -low)
-    rows = own.assign(rank=sign * own["value"])[like_the_lowest(sign * own["value"], ends)]
-    worst, *close = rows.sort_values("rank", kind="stable").to_dict("records")
-    apart = worst["verdict"] == ("below" if sign > 0 else "above") or pd.isna(worst["p_adjusted"])  # twins: not tested
-    known = {"worst": worst["segment"], "worst_value": worst["value"], "worst_over": worst["judged_over"]}
-    alike = {"close": [row["segment"] for row in close], "close_value": [row["value"] for row in close]}
-    return {"kpi": worst["kpi"], "apart": apart, **known, **alike}
-
-
-def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
-    """Missed targets by cost, then by how far; what got worse, is missed of late or cannot be told; what else moved."""
-    by_miss = known.assign(miss=[missed_by(row) for row in known.itertuples()])
-    by_miss = by_miss.sort_values(["short", "miss"], ascending=False, kind="stable").drop(columns="miss")
-    parts = {
-        "missed": by_miss[by_miss["status"] == "missed"],
-        "missed of late": known[known["status_alone"] == "missed"],
-        "worse": worse,
-        "not clear": by_miss[by_miss["status"] == UNCLEAR],
-        "moved": known[~known["change"].isin(["", "noise"])],
-    }
-    ranked = pd.concat([part.assign(why=why) for why, part in parts.items()], ignore_index=True).drop_duplicates("kpi")
-    ranked["repeats"] = ranked.duplicated("family")
-    return ranked.drop(columns="family").reset_index(drop=True)
-
-
-def missed_by(row: Any) -> float:
-    """How far the value that is judged lies from its target, in shares of it; below 0 where it is on the good side."""
-    value, *_ = decided(row)
-    if pd.notna(row.target_upper):
-        beyond = max(row.target - value, value - row.target_upper)
-    else:
-        beyond = row.target - value if row.direction == "up" else value - row.target
-    ends = [e for e in (row.target, row.target_upper, value) if np.isfinite(e)]
-    return float(beyond / (max(map(abs, ends), default=1.0) or 1.0))
-
-
 def told_by(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> dict[str, str]:
     """Tell which KPIs say nothing of their own, and which one says it: 1 less it, or the same another way.
 
@@ -603,154 +406,3 @@ def headlines(table: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     main = rows["kpi"].map({name: not kpi.twin for name, kpi in kpis.items()})
     chosen = rows[rows["aimed"] | main].head(MOST).sort_values("place")
     return chosen.drop(columns=["place", "aimed"]).reset_index(drop=True)
-
-
-def beside_segments(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
-    """Give the scorecard as segments are held against it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``table`` with ``value``, ``ci_lower``, ``ci_upper`` and ``judged_over`` of the 12 months where segments are
-        measured over these; ``judged_over`` is empty elsewhere.
-    """
-    by_segment = measured.years["kpi"].isin(measured.years.loc[measured.years["segment"] != WHOLE, "kpi"])
-    year = measured.years[by_segment & (measured.years["segment"] == WHOLE)].set_index("kpi")
-    over = table["kpi"].isin(year.index)
-    ends = ["value", "ci_lower", "ci_upper"]
-    known = table.assign(judged_over=np.where(over, TOLD, ""))
-    known.loc[over, ends] = year.loc[table.loc[over, "kpi"], ends].to_numpy(float)
-    return known
-
-
-def compared(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
-    """Hold the KPIs of each segment against those of the other segments together.
-
-    Parameters
-    ----------
-    table
-        As from :func:`scorecard`.
-    measured
-        What it is made of.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As from :meth:`cslib.scorecard.history.Measured.by_segment`, with ``p_adjusted`` (by the method of Benjamini and
-        Hochberg over all comparisons; missing where there is no interval, or another KPI tells it) and ``verdict``
-        (``above`` or ``below`` the others where that is below 0.05, else empty). What the topic of a KPI says of a
-        segment is taken as it is, so that reports agree. ``judged_over`` is ``12 months`` where the value is of these.
-
-    Notes
-    -----
-    Where the value of all customers is the mean of the segments' values, by ``n`` or by the KPI that
-    :attr:`cslib.data.kpi.Kpi.weight` names, as the period began, the others are the mean of the other segments: they
-    share no customers, so that the interval of the difference is made of theirs as of independent samples. Other KPIs,
-    such as medians and LTV, are held against all customers, as if these were another sample, which finds less. Of all
-    marks, one in twenty is expected to be chance; segments with fewer than 30 in ``n`` have none. Of two segments each
-    is the other's others: that is one comparison.
-
-    References
-    ----------
-    Zou and Donner (2008), Statistics in Medicine 27:1693–1702; Benjamini and Hochberg (1995), JRSS B 57:289–300.
-    """
-    parts, hidden = measured.by_segment(), told_by(table, measured.kpis)
-    whole = beside_segments(table, measured).set_index("kpi")[["value", "ci_lower", "ci_upper"]]
-    apart = pd.DataFrame(index=parts.index, columns=["apart", "p"], dtype=float)
-    more: Any = {"weight": _weights(parts, measured), "customers": _customers(parts, measured.kpis)}
-    for kpi, own in parts.assign(**more).groupby("kpi"):
-        apart.loc[own.index] = _from_others(own, whole.loc[kpi].to_numpy(float))
-    open_yet = parts["verdict"].isna()
-    tested = apart["p"].where(~parts["kpi"].isin(hidden) & open_yet).dropna()
-    own = parts.loc[tested.index, "kpi"]
-    once = tested[~_second(own, tested)]
-    found = pd.Series(false_discovery_control(once) if len(once) else [], once.index, dtype=float).reindex(tested.index)
-    found = found.fillna(found.groupby(own).transform("first"))
-    p = found.reindex(parts.index).where(open_yet, parts["p_adjusted"].astype(float))
-    clear = p < SIGNIFICANT
-    sides = np.select([clear & (apart["apart"] > 0), clear], ["above", "below"], "")
-    return parts.assign(p_adjusted=p, verdict=np.where(open_yet, sides, parts["verdict"]))[COMPARED]
-
-
-def unmarked(cells: pd.DataFrame) -> pd.DataFrame:
-    """Find segments without a verdict whose value is like that of one with it: their own interval is wider.
-
-    Parameters
-    ----------
-    cells
-        As from :func:`compared`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Rows of ``cells`` that were compared, the value inside the interval of a segment above or below the others.
-    """
-    tested = cells.dropna(subset="p_adjusted")
-    plain, marked = tested[tested["verdict"] == ""], tested[tested["verdict"] != ""]
-    pairs = plain.reset_index().merge(marked, on="kpi", suffixes=("", "_marked"))
-    inside = (pairs["ci_lower_marked"] <= pairs["value"]) & (pairs["value"] <= pairs["ci_upper_marked"])
-    spans = [pairs[f"ci_upper{end}"] - pairs[f"ci_lower{end}"] for end in ("", "_marked")]
-    return cells.loc[pairs.loc[inside & (spans[0] > spans[1]), "index"].drop_duplicates()]
-
-
-def distinct(cells: pd.DataFrame) -> pd.DataFrame:
-    """Leave of two segments that are compared with each other one, so that their comparison counts once.
-
-    Parameters
-    ----------
-    cells
-        As from :func:`compared`.
-    """
-    tested = cells.dropna(subset="p_adjusted")
-    return tested[~_second(tested["kpi"], tested["p_adjusted"])]
-
-
-def _second(kpi: pd.Series[Any], p: pd.Series[float]) -> pd.Series[bool]:
-    """Tell what says the same as the row before it: of a KPI of two segments the second, by the same p."""
-    own = p.astype(float).groupby(kpi)
-    return kpi.duplicated() & (own.transform("size") == 2) & np.isclose(p, own.transform("first"), rtol=SAME, atol=0)
-
-
-def _customers(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.Series[float]:
-    """Give the number of customers in each cell: over 12 months, a monthly KPI counts each in every month."""
-    monthly = cells["kpi"].map({name: kpi.months == 1 for name, kpi in kpis.items()})
-    return cells["n"].astype(float) / np.where(monthly & (cells["judged_over"] == TOLD), YEAR, 1)
-
-
-def _weights(parts: pd.DataFrame, measured: Measured) -> list[float]:
-    """Tell by what segments count together: their ``n``, or the MRR with which the period began."""
-    history = measured.history
-    by = {name: own.set_index(["segment", "until"])["value"] for name, own in history.groupby("kpi")}
-    last = history[history["segment"] == WHOLE].groupby("kpi")["until"].max()
-    weighed = {name: kpi for name, kpi in measured.kpis.items() if kpi.weight in by and name in last}
-    begun = {name: last[name] - pd.offsets.MonthEnd(kpi.months) for name, kpi in weighed.items()}
-    each = parts[["kpi", "segment"]].itertuples(index=False)
-    sizes = parts["n"].to_numpy(float, na_value=np.nan)
-    return [
-        by[weighed[kpi].weight].get((part, begun[kpi]), np.nan) if kpi in begun else n
-        for (kpi, part), n in zip(each, sizes, strict=True)
-    ]
-
-
-def _from_others(rows: pd.DataFrame, whole: npt.NDArray[np.float64]) -> pd.DataFrame:
-    """Take from the value of each segment that of the others: ``apart``, and ``p`` that there is no difference."""
-    columns = ["value", "ci_lower", "ci_upper", "weight", "customers"]
-    value, lower, upper, weight, n = rows[columns].to_numpy(float, na_value=np.nan).T
-    ends, counts = np.abs([value - lower, upper - value]), np.isfinite(value) & (weight > 0)
-    shares = np.where(counts, weight, 0.0)
-    others, spread = np.full(len(rows), whole[0]), np.abs(whole[0] - whole[1:])[:, None] * np.ones(len(rows))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if np.isclose(shares @ np.nan_to_num(value) / shares.sum(), whole[0], rtol=SAME, atol=0):
-            shares = shares * ~np.eye(len(rows), dtype=bool)
-            shares = shares / shares.sum(axis=1, keepdims=True)
-            others = shares @ np.where(counts, value, 0.0)
-            spread = np.sqrt(np.where(counts, ends, 0.0) ** 2 @ (shares**2).T)
-        apart = value - others
-        up = apart > 0
-        width = np.hypot(np.where(up, ends[0], ends[1]), np.where(up, spread[1], spread[0]))
-        p = np.where(apart == 0, 1.0, 2 * ndtr(-np.abs(apart) / width * z_value(LEVEL)))
-    known = np.isfinite([p, *ends]).all(axis=0) & (n >= FIRM)
-    untold = 1.0 if np.isfinite(ends).any() else np.nan  # a KPI that is counted has no interval
-    return pd.DataFrame(
-        {"apart": apart, "p": np.where(known, p, np.where(np.isfinite(value), untold, np.nan))}, rows.index
-    )

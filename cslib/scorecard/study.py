@@ -14,20 +14,10 @@ from cslib.data.dataset import DataSet
 from cslib.data.drift import drift
 from cslib.data.kpi import NO_MARGIN, Setting
 from cslib.scorecard import words
+from cslib.scorecard.attention import Standing, shortfalls, standing
 from cslib.scorecard.history import Measured, measure_all
-from cslib.scorecard.scorecard import (
-    Standing,
-    beside_segments,
-    compared,
-    distinct,
-    headlines,
-    scorecard,
-    shortfalls,
-    slipping,
-    standing,
-    told_by,
-    unmarked,
-)
+from cslib.scorecard.scorecard import headlines, scorecard, slipping, told_by
+from cslib.scorecard.segments import beside_segments, compared, distinct, unmarked
 from cslib.scorecard.terms import terms
 from cslib.show.result import Answer, Cards, Result, Study
 

@@ -14,8 +14,9 @@ from cslib.data.drift import Drift
 from cslib.data.kpi import NO_MARGIN, SCORECARD, UNCLEAR, Kpi, link_to
 from cslib.data.words import goal, on_card, to_reach, year_and_month
 from cslib.errors import counted, listed
+from cslib.scorecard.attention import Standing
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.scorecard.scorecard import USUAL, Standing, aimed, change_of, has_value
+from cslib.scorecard.scorecard import USUAL, aimed, change_of, has_value
 from cslib.scorecard.terms import TERMS, Term, bare, named
 from cslib.show.display import Card
 from cslib.show.formats import (
@@ -113,7 +114,7 @@ class Wording:
         Parameters
         ----------
         stand
-            As from ``scorecard.scorecard.standing``.
+            As from ``scorecard.attention.standing``.
         table
             As from ``scorecard.scorecard.headlines``.
         """
@@ -157,7 +158,7 @@ class Wording:
         Parameters
         ----------
         stand
-            As from ``scorecard.scorecard.standing``.
+            As from ``scorecard.attention.standing``.
         slipping
             As from ``scorecard.scorecard.slipping``.
 

@@ -6,25 +6,11 @@ import pytest
 from scipy.stats import norm
 
 from cslib.data.kpi import OVER_YEAR, Setting, Target
+from cslib.scorecard.attention import SHORT, shortfalls, standing
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
-from cslib.scorecard.scorecard import (
-    COLUMNS,
-    SHORT,
-    beside_segments,
-    change_of,
-    compared,
-    decided,
-    distinct,
-    headlines,
-    missed_by,
-    scorecard,
-    shortfalls,
-    slipping,
-    standing,
-    told_by,
-    unmarked,
-)
+from cslib.scorecard.scorecard import COLUMNS, change_of, decided, headlines, missed_by, scorecard, slipping, told_by
+from cslib.scorecard.segments import beside_segments, compared, distinct, unmarked
 from cslib.scorecard.words import Wording
 from cslib.stats.intervals import wilson
 

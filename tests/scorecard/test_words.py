@@ -8,9 +8,10 @@ import pytest
 
 from cslib.data.drift import Drift
 from cslib.data.kpi import HISTORY, OVER_YEAR, Setting, of_margin
+from cslib.scorecard.attention import standing
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
-from cslib.scorecard.scorecard import COLUMNS, headlines, standing, told_by
+from cslib.scorecard.scorecard import COLUMNS, headlines, told_by
 from cslib.scorecard.words import Wording
 
 CATALOGUE = catalogue(Setting(gross_margin=0.8))
