@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -294,24 +294,41 @@ def scores(found: Answers, *, columns: Sequence[str | tuple[str, str]] = (), min
     Newcombe (1998), Statistics in Medicine 17:873–890; Holm (1979), Scandinavian Journal of Statistics 6:65–70; Pitman
     (1937), Supplement to JRSS 4:119–130.
     """
+    return _adjusted(found, _scored(found, columns or found.columns, min_group))
+
+
+Scored: TypeAlias = Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]
+"""Of each column, and first of all together: answers by score of each of its groups, and what is told of these."""
+
+
+def _scored(found: Answers, columns: Sequence[str | tuple[str, str]], min_group: int) -> Scored:
+    """Score the groups of each column by themselves; a column of which one group would be left is not here."""
     asked = found.measure
     whole = answers_by_score(found.counts.assign(segment="All"), ["segment"], asked)
-    parts = [_described(whole, asked).reset_index().assign(segment_by="All", share=1.0)]
-    every = {"All": whole}
-    for column in columns or found.columns:
+    scored = {ALL: (whole, _described(whole, asked).reset_index().assign(segment_by=ALL, share=1.0))}
+    for column in columns:
         frame = segmented(found, column, min_group) if isinstance(column, str) else _crossed(found, column, min_group)
         given = answers_by_score(frame, ["segment"], asked)
         if len(given) > 1:
-            name = column if isinstance(column, str) else JOIN.join(column)
-            parts.append(_compared(given, asked).assign(segment_by=name))
-            every[name] = given
-    table = pd.concat(parts, ignore_index=True)
+            name = _named(column)
+            scored[name] = (given, _compared(given, asked).assign(segment_by=name))
+    return scored
+
+
+def _named(column: str | tuple[str, str]) -> str:
+    return column if isinstance(column, str) else JOIN.join(column)
+
+
+def _adjusted(found: Answers, scored: Scored) -> pd.DataFrame:
+    """Make one table of scored columns, whose groups are compared as one family."""
+    given, parts = ({name: part[place] for name, part in scored.items()} for place in (0, 1))
+    table = pd.concat(parts.values(), ignore_index=True)
     if len(parts) > 1:
         table["p_adjusted"], level = _judged_together(table)
-        table = table.assign(**_bounds(table, pd.concat(every), asked, level).columns("difference_"))
+        table = table.assign(**_bounds(table, pd.concat(given), found.measure, level).columns("difference_"))
     if found.only_answers:
         table[["response_rate", "response_ci_lower", "response_ci_upper"]] = np.nan
-    described = [c for c in parts[0] if c not in ("segment_by", "segment", "share")]
+    described = [c for c in parts[ALL] if c not in ("segment_by", "segment", "share")]
     difference = [f"difference_{c}" for c in ("from_rest", "ci_lower", "ci_upper")]
     more = [*difference, "p_value", "p_adjusted", "contribution", "share"]
     return table.reindex(columns=["segment_by", "segment", *described, *more])
@@ -339,9 +356,10 @@ def family(
     """
     if not columns or not beside:
         return scores(found, columns=[*columns, *beside], min_group=min_group)
-    own = scores(found, columns=columns, min_group=min_group)
-    every = scores(found, columns=[*columns, *beside], min_group=min_group)
-    return pd.concat([own, every[~every["segment_by"].isin([ALL, *columns])]], ignore_index=True)
+    scored = _scored(found, [*columns, *beside], min_group)
+    own = _adjusted(found, {name: part for name, part in scored.items() if name in (ALL, *columns)})
+    every = _adjusted(found, scored)
+    return pd.concat([own, every[~every["segment_by"].isin(own["segment_by"])]], ignore_index=True)
 
 
 def of_columns(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
