@@ -20,6 +20,7 @@ from cslib.errors import counted, listed, stretch
 from cslib.show.display import Card, card_of
 from cslib.show.formats import MAY_BE_SEASON, between, format_value, money, months, percent, whole
 
+NEWER: Final = f" All of them, or only newer ones? {link_to('cohort_retention#Are newer cohorts better?')}"
 ALL_YEARS: Final = "All (all years)"
 HOW_TO_READ_SURVIVAL: Final = (
     "Each line starts at 100 % and steps down as customers leave. Its height at any age is the share that stays longer "
@@ -227,7 +228,7 @@ class Wording:
         now, then = whole(summary).iloc[0].survival_12m, usual.iloc[0].survival_12m
         known = pd.notna(now) and pd.notna(then)
         stay = f"{format_value(then, 'percent')} stay longer than 12 months" if known else ""
-        return changed_pace(found, usual=stay)
+        return f"{changed_pace(found, usual=stay)}{NEWER * found.clear}"
 
     def beside_new(self, shares: Row | None) -> tuple[str, ...]:
         """Say why fewer, or more, of today's customers leave than of those who start; from ``outlook.beside_new``."""

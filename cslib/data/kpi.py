@@ -273,7 +273,7 @@ def target_among(given: Mapping[str, Any], *, kpi: str, unit: str, direction: st
     Raises
     ------
     DataError
-        As :func:`read_target`; of no other target.
+        As :func:`read_target`, or it and its complement have targets that are not the same; of no other target.
 
     Examples
     --------
@@ -281,10 +281,13 @@ def target_among(given: Mapping[str, Any], *, kpi: str, unit: str, direction: st
     Target(low=-inf, high=0.03)
     """
     other = COMPLEMENTS.get(kpi, "")
-    if kpi in given or other not in given:
-        return read_target(given[kpi], kpi=kpi, unit=unit, direction=direction, most=most) if kpi in given else None
     opposite = {"up": "down", "down": "up"}.get(direction, direction)
-    return read_target(given[other], kpi=other, unit=unit, direction=opposite, most=most).turned
+    how: Any = {"unit": unit, "most": most}
+    own = read_target(given[kpi], kpi=kpi, direction=direction, **how) if kpi in given else None
+    turned = read_target(given[other], kpi=other, direction=opposite, **how).turned if other in given else None
+    msg = f"[targets]: {kpi} is {given.get(kpi)!r} and {other} is {given.get(other)!r}, but each is 1 less the other. "
+    DataError.when(bool(own and turned) and own != turned, msg + "Keep the one that holds.")
+    return own or turned
 
 
 def read_target(value: Any, *, kpi: str, unit: str, direction: str, most: float = 1.0) -> Target:

@@ -150,10 +150,12 @@ class Kept:
     def best_and_worst(self) -> pd.DataFrame:
         """The rows with the highest and the lowest NRR of the last month.
 
-        Of segments with at least 30 customers; no rows where fewer than two have so many.
+        Of segments with at least 30 customers; no rows where fewer than two have so many. ``but_few``: a smaller one
+        has a higher or a lower NRR.
         """
-        parts = self._firm
-        return parts.iloc[[-1, 0]] if len(parts) > 1 else parts.head(0)
+        parts, every = self._firm, self._last["nrr"].dropna()
+        ends = parts.iloc[[-1, 0]] if len(parts) > 1 else parts.head(0)
+        return ends.assign(but_few=len(every) > 0 and not every.between(ends["nrr"].min(), ends["nrr"].max()).all())
 
     @cached_property
     def alike_at_the_bottom(self) -> pd.DataFrame:
@@ -211,10 +213,14 @@ class Kept:
         told = {"month": row.month, "left": left, "nrr": rates[left], "before": rates[left - pd.DateOffset(months=1)]}
         return pd.Series(told, dtype=object)
 
+    @property
+    def _last(self) -> pd.DataFrame:
+        """Segments in the last month."""
+        return self.kept[(self.kept["month"] == self.kept["month"].max()) & (self.kept["segment"] != "All")]
+
     @cached_property
     def _firm(self) -> pd.DataFrame:
-        last = self.kept[self.kept["month"] == self.kept["month"].max()]
-        return last[(last["segment"] != "All") & (last["n_opening"] >= FIRM)].sort_values("nrr")
+        return self._last[self._last["n_opening"] >= FIRM].sort_values("nrr")
 
 
 def largest_moves(steps: pd.DataFrame) -> pd.Series[Any]:

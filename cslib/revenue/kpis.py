@@ -99,13 +99,13 @@ MOVED: Final[Any] = PAID | {"months": 1, "measure": _movements}
 GROWTH: Final[Any] = MOVED | {"group": "growth", "direction": "up", "explained": "revenue#What moved it?"}
 MONTHLY: Final[Any] = MOVED | {
     "group": "retention", "unit": "percent", "weight": "mrr", "base": "customers with MRR when the month begins",
-    "blank": "nobody was a customer when the period began, as far as records reach",
+    "blank": "nobody paid when the period began, as far as records reach",
     "explained": "revenue#What do we keep?",
 }  # fmt: skip
 YEARLY: Final[Any] = PAID | {
     "group": "retention", "unit": "percent", "direction": "up", "months": YEAR, "measure": _kept, "weight": "mrr",
     "base": "customers with MRR 12 months before",
-    "blank": "nobody was a customer 12 months before, as far as records reach",
+    "blank": "nobody paid 12 months before, as far as records reach",
     "explained": "revenue#What do we keep?",
 }  # fmt: skip
 SOLD: Final[Any] = {

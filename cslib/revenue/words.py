@@ -14,7 +14,7 @@ from cslib.data.words import churn_card, on_card
 from cslib.errors import counted, listed, stretch
 from cslib.revenue.kpis import KPIS
 from cslib.show.display import Card, card_of
-from cslib.show.formats import between, format_value, percent, whole
+from cslib.show.formats import OF_ENOUGH, between, format_value, percent, whole
 
 NAMES: Final = {"upsell": "upsells", "cross_sell": "cross-sells"}
 GAINED: Final = {"new": "from new customers", "reactivation": "won back", "expansion": "from expansion"}
@@ -301,13 +301,16 @@ def _from_to(ends: pd.DataFrame, lowest: list[Any]) -> str:
     """Name the segments at both ends; at the lower one all that cannot be told apart."""
     (_, best), (_, worst) = ends.iterrows()
     both = f"from {percent(worst.nrr)} ({worst.segment}) to {percent(best.nrr)} ({best.segment})"
+    of = f",{OF_ENOUGH}" * bool(ends["but_few"].any())
     if len(lowest) < 2:
-        return both
+        return f"{both}{of}"
     if best.segment in [row.segment for row in lowest]:
-        return f"{both}, which cannot be told apart"
+        return f"{both}, which cannot be told apart{of}"
     names = [f"{row.segment} ({percent(row.nrr)})" for row in lowest[:MOST]]
     names += [f"{len(lowest) - MOST} more"] * (len(lowest) > MOST)
-    return f"lowest for {listed(names)}, which cannot be told apart, highest for {best.segment} ({percent(best.nrr)})"
+    return (
+        f"lowest for {listed(names)}, which cannot be told apart, highest for {best.segment} ({percent(best.nrr)}){of}"
+    )
 
 
 def _least(row: pd.Series[Any] | None) -> str:

@@ -16,8 +16,9 @@ from cslib.scorecard.segments import COMPARED, SAME, customers, weights
 from cslib.stats.intervals import FIRM, Interval, like_the_lowest
 from cslib.stats.limits import UNKNOWN
 
-WORST: Final = ["worst", "worst_value", "apart", "worst_over", "close", "close_value"]
+WORST: Final = ["worst", "worst_value", "apart", "worst_over", "close", "close_value", "but_few"]
 SHORT: Final = ["short", "dearest", "dearest_short", "dearest_flat", "made_up", "short_too", "above", "above_by"]
+MRR: Final = "mrr"
 ADDED_UP: Final = 4  # segments of which a sentence can tell how they add up
 
 
@@ -46,7 +47,7 @@ class Standing:
     attention
         Rows of the scorecard that need attention, the most urgent first, with ``why`` (``missed``, by what that
         costs where it is known, the others by how far; ``worse``; ``not clear``; ``missed of late``, in the last period
-        alone; ``moved``), ``repeats`` (its twin stands above), and of a share of a year's MRR ``short``
+        alone; ``moved``), ``repeats`` (its twin stands above), and of MRR and a share of a year's MRR ``short``
         (what the target would have brought more a month), ``dearest`` (the segment that is short by most),
         ``dearest_short``, ``dearest_flat`` (nobody in it pays more than a year before), ``made_up`` (it is short by
         more than all, as others are above the target), and where up to four segments add up to all, ``short_too`` (the
@@ -104,7 +105,7 @@ def standing(
 
 
 def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> pd.DataFrame:
-    """Tell in money by how much shares of a year's MRR miss their target, and which segment misses it by most.
+    """Tell in money by how much MRR and shares of a year's MRR miss their target, and which segment misses it by most.
 
     Parameters
     ----------
@@ -123,18 +124,18 @@ def shortfalls(table: pd.DataFrame, cells: pd.DataFrame, measured: Measured) -> 
 
     Notes
     -----
-    What the target and the value are apart, of the MRR with which the year began: it has happened, so that it has no
-    interval.
+    What the target and the value are apart, of a share by the MRR with which the year began: it has happened, so that
+    it has no interval. A target of MRR is one of all customers: no segment is short of it.
     """
-    kpis = {name: kpi for name, kpi in measured.kpis.items() if kpi.weight == "mrr" and kpi.months == YEAR}
-    rows = table[table["kpi"].isin(kpis) & (table["status"] == "missed")]
-    parts = cells[cells["kpi"].isin(rows["kpi"]) & cells["value"].notna()]
+    shares = [name for name, kpi in measured.kpis.items() if kpi.weight == MRR and kpi.months == YEAR]
+    rows = table[table["kpi"].isin([MRR, *shares]) & (table["status"] == "missed")]
+    parts = cells[cells["kpi"].isin(shares) & cells["kpi"].isin(rows["kpi"]) & cells["value"].notna()]
     columns = ["kpi", "segment", "value", "n", "verdict"]
     own = [part[columns] for part in (rows.assign(segment=WHOLE, verdict=""), parts) if len(part)]
     each = pd.concat(own or [rows.reindex(columns=columns)], ignore_index=True)
     targets = {str(row.kpi): aimed(row) for row in rows.itertuples()}
     gaps = [targets[k].low - v for k, v in zip(each["kpi"], each["value"], strict=True)]
-    each["short"] = np.array(gaps, float) * np.array(weights(each, measured), float)
+    each["short"] = np.array(gaps, float) * np.where(each["kpi"] == MRR, 1.0, weights(each, measured))
     whole = each[(each["segment"] == WHOLE) & (each["short"] > 0)]  # what lies above a band is no shortfall
     found = whole.set_index("kpi")["short"].to_frame()
     others = each[each["segment"] != WHOLE].sort_values("short", ascending=False)
@@ -167,14 +168,20 @@ def _is_flat(cells: pd.DataFrame, kpis: Mapping[str, Kpi], kpi: Any, segment: An
 def _worst(cells: pd.DataFrame, kpis: Mapping[str, Kpi]) -> pd.DataFrame:
     """Find who stands worst in each KPI that is to rise or to fall, and whether that is more than chance.
 
-    Also who is as bad, as far as can be told, see :func:`cslib.stats.intervals.like_the_lowest`.
+    Also who is as bad, as far as can be told, see :func:`cslib.stats.intervals.like_the_lowest`, and whether a segment
+    too small to be named has a worse value.
     """
     bad = {name: {"up": 1, "down": -1}.get(kpi.direction) for name, kpi in kpis.items() if not kpi.exact}
-    firm = cells[cells["value"].notna() & (customers(cells, kpis) >= FIRM)]
-    differ = firm.groupby("kpi")["value"].transform("nunique") > 1  # else there is none to name
-    several = firm[firm["kpi"].map(bad).notna() & differ]
-    found = [_lowest(own, bad[str(kpi)] or 1) for kpi, own in several.groupby("kpi", sort=False)]
-    return pd.DataFrame(found, columns=["kpi", *WORST])
+    known = cells[cells["value"].notna() & cells["kpi"].map(bad).notna()]
+    enough = customers(known, kpis) >= FIRM
+    differ = known[enough].groupby("kpi")["value"].transform("nunique") > 1  # else there is none to name
+    several = known[enough][differ]
+    found = pd.DataFrame(
+        [_lowest(own, bad[str(kpi)] or 1) for kpi, own in several.groupby("kpi", sort=False)], columns=["kpi", *WORST]
+    )
+    few = known[~enough].merge(found[["kpi", "worst_value"]], on="kpi")
+    worse = few[(few["worst_value"] - few["value"]) * few["kpi"].map(bad).astype(float) > 0]
+    return found.assign(but_few=found["kpi"].isin(worse["kpi"]))
 
 
 def _lowest(own: pd.DataFrame, sign: int) -> dict[str, Any]:

@@ -54,12 +54,13 @@ def read_targets(given: Any, kpis: Mapping[str, Kpi]) -> dict[str, Target]:
     Returns
     -------
     dict of str to Target
+        Of a KPI and its complement, where both have one, it is here once.
 
     Raises
     ------
     DataError
         A KPI is not in the catalogue, a target is no number, two that do not ascend, one number for a KPI that is to
-        stay in a band, or a share that was written in percent.
+        stay in a band, a share that was written in percent, or another than that of the complement.
 
     Examples
     --------
@@ -68,5 +69,5 @@ def read_targets(given: Any, kpis: Mapping[str, Kpi]) -> dict[str, Target]:
     """
     for name in given:
         refuse_unknown(name, kpis, f"[targets] names {name!r}, which is no KPI.", error=DataError)
-    each = {name: kpis[name].target(given) for name in given}
+    each = {name: kpis[name].target(given) for name in given if not (kpis[name].mirror and kpis[name].twin in given)}
     return {name: target for name, target in each.items() if target}

@@ -149,7 +149,8 @@ class Scorecard(Study):
         caption = f"KPIs by {self.by}{some}, {NAMED if (table['judged_over'] != '').any() else SAME}"
         shown = distinct(table[~table["kpi"].isin(self._repeats)])
         alike = unmarked(table[table["segment"].isin(texts.columns) & ~table["kpi"].isin(self._repeats)])
-        notes = (self._say.verdicts(shown, alike), *segment_remark(self.data, self.by))
+        more = len(every) if some else 0
+        notes = (self._say.verdicts(shown, alike, of=more), *segment_remark(self.data, self.by))
         labels = {segment: segment for segment in texts.columns}
         return Result(name, table, caption=caption, shown=texts, most=30, notes=notes, labels=labels)
 

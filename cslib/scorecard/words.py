@@ -21,6 +21,7 @@ from cslib.scorecard.terms import TERMS, Term, bare, named
 from cslib.show.display import Card
 from cslib.show.formats import (
     MAY_BE_SEASON,
+    OF_ENOUGH,
     alike,
     format_interval,
     format_value,
@@ -246,6 +247,7 @@ class Wording:
         far, sure = "Lowest" if row.direction == "up" else "Highest", "" if row.apart else ", which may be chance"
         value = _value(row, row.worst_value, self.currency)
         far = f"Over {row.worst_over}, {far.lower()}" if row.worst_over else far
+        far = f"{far}{OF_ENOUGH}" if row.but_few else far
         if 0 < len(row.close) < MOST_ALIKE:
             pairs = zip([row.worst, *row.close], [row.worst_value, *row.close_value], strict=True)
             named = listed([f"{segment} ({_value(row, each, self.currency)})" for segment, each in pairs])
@@ -423,7 +425,7 @@ class Wording:
         rows = [[_called(row), *_side_by_side(row, [by_place.get((row.kpi, s)) for s in names])] for row in each]
         return pd.DataFrame(rows, columns=["KPI", WHOLE, *names])
 
-    def verdicts(self, cells: pd.DataFrame, alike: pd.DataFrame) -> str:
+    def verdicts(self, cells: pd.DataFrame, alike: pd.DataFrame, *, of: int = 0) -> str:
         """Say what a verdict of :meth:`segments` means, and how many there are.
 
         Parameters
@@ -432,9 +434,12 @@ class Wording:
             As from ``scorecard.distinct``.
         alike
             As from ``scorecard.unmarked``: shown in that table.
+        of
+            How many segments there are, where the table has not all.
         """
         tried, clear = int(cells["p_adjusted"].notna().sum()), int((cells["verdict"] != "").sum())
-        many = f" Of {counted(tried, 'comparison')}, {clear or 'none'} {'is' if clear < 2 else 'are'} marked"
+        every = f" of all {of} segments" * bool(of)
+        many = f" Of {counted(tried, 'comparison')}{every}, {clear or 'none'} {'is' if clear < 2 else 'are'} marked"
         still = ", of which one in twenty may still be chance" * bool(clear)
         marks = f"↑ and ↓ mark what lies above or below the other segments by more than chance.{many}{still}."
         return f"{marks}{self._unmarked(alike)} The file holds the intervals."

@@ -18,12 +18,14 @@ from cslib.errors import check_choice
 ADDRESS: Final = re.compile(r"(?<=://)(?:(?!&(?:quot|[lg]t|#))[^\s<>\"'])+")
 FIRM: Final = 30  # customers below which a rate is no headline, as in cslib.stats.intervals
 LINK: Final = re.compile(r"\[([^\[\]]+)\]\(([a-z][a-z0-9_]*)((?:#[a-z0-9-]+)?)\)")
+HALF_UP: Final = 1 + 1e-12  # times a value: a half is rounded away from 0 in whatever scale it is written
 SCALES: Final = ((1e9, " bn"), (1e6, " M"), (1e3, " k"))  # of amounts that are shortened
 NONE: Final = 1_000  # times a value: beside that it is none
 LONG: Final = 9_995  # from which they are
 # Between a number and its unit, the sign or the currency before it.
 WITHIN: Final = re.compile(r"(?<=\d) (?=[%×]|(?:k|M|bn|points)\b)|(?:(?<=\b[A-Z]{3})|(?<=[<>≤≥≈])) (?=[−+]?\d)")
 UNIT: Final = r" (%|×|points|months?|days?)$"
+OF_ENOUGH: Final = f" among segments of {FIRM} customers or more"  # where a smaller one is further out
 MAY_BE_SEASON: Final = "; with less than two years of data, this may be the season"
 
 
@@ -95,7 +97,7 @@ def _money_beside(value: float, other: float, scale: tuple[float, str], *, cents
     (step, letter), size = scale, abs(other / scale[0])
     cents *= not (float(value).is_integer() and float(other).is_integer())
     digits = (0 if size >= 99.95 else 1) if letter else 2 - math.floor(math.log10(size)) if size >= 100 else cents
-    return _decimals(round(value / step, digits), f",.{max(digits, 0)}f") + letter
+    return _decimals(round(value / step * HALF_UP, digits), f",.{max(digits, 0)}f") + letter
 
 
 UNITS: Mapping[str, Callable[[float], str]] = {
@@ -292,6 +294,8 @@ def alike(values: Iterable[float], *, beside: Iterable[float] = ()) -> list[str]
 
     Examples
     --------
+    >>> alike([11_650.0]), alike([11_650.0, 9_950.5])  # a half is rounded alike in each scale
+    (['11.7 k'], ['11,700', '9,950'])
     >>> alike([11_412.0, 7_756.0]), alike([1_295_285.0, 112_683.0]), alike([2_000_000.0, 3.0])
     (['11,400', '7,760'], ['1,295 k', '113 k'], ['2.0 M', '3'])
     >>> alike([1_003_214.0, 87_960.0], beside=[1_295_285.0, 121_528.0]), alike([443.2, 92.32])

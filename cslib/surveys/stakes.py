@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
@@ -109,6 +109,10 @@ def _efron(r: Floats, d: Floats) -> tuple[Floats, Floats]:
     return beta, information
 
 
+Pair: TypeAlias = tuple[list[pd.DataFrame], list[pd.DataFrame]]
+"""Curves of two groups, and their life tables."""
+
+
 @dataclass(frozen=True)
 class Landmark:
     """Customers of one day, by the answer known then, and what became of them.
@@ -142,6 +146,7 @@ class Landmark:
     present: pd.DataFrame = field(repr=False, default_factory=pd.DataFrame)
     columns: tuple[str, ...] = ()
     remark: str = ""
+    _pairs: dict[Any, Pair] = field(default_factory=dict, init=False, repr=False, compare=False)  # by rows of lives
 
     @property
     def groups(self) -> list[str]:
@@ -163,7 +168,19 @@ class Landmark:
     def within(self, segment: str) -> Landmark:
         """Keep a value of the first column."""
         lives, present = (table[table["by_0"] == segment] for table in (self.lives, self.present))
-        return replace(self, lives=lives, present=present)
+        own = replace(self, lives=lives, present=present)
+        own._pairs.update(self._pairs)  # rows keep their numbers
+        return own
+
+    def pair(self, rows: pd.DataFrame, names: Sequence[str]) -> Pair:
+        """Give curves of the best group and another from the landmark on, and their life tables by age.
+
+        ``rows`` are some of ``lives``. The same stratum is asked for by all together and by each segment.
+        """
+        key = (*names, rows.index.to_numpy().tobytes())
+        if key not in self._pairs:
+            self._pairs[key] = _pair(rows, names)
+        return self._pairs[key]
 
     @property
     def parts(self) -> pd.DataFrame:
@@ -550,7 +567,9 @@ def _known(whole: pd.DataFrame, parts: pd.DataFrame) -> dict[str, Any]:
     return {"group": whole["group"].iloc[0], **sums, "known": names, "unknown": others}
 
 
-def stakes_by_segment(found: Landmark, *, gross_margin: float = 1.0, least: int = LEAST) -> pd.DataFrame:
+def stakes_by_segment(
+    found: Landmark, *, gross_margin: float = 1.0, least: int = LEAST, whole: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Give churn and money at stake within each value of the first column: the parts of which all together are the sum.
 
     Parameters
@@ -560,6 +579,8 @@ def stakes_by_segment(found: Landmark, *, gross_margin: float = 1.0, least: int 
     least
         Segments with fewer customers in a group, and those that do not have five of it and of the best one, are taken
         together in its last row.
+    whole
+        As from :func:`money_at_stake`, where it is known.
 
     Returns
     -------
@@ -572,7 +593,8 @@ def stakes_by_segment(found: Landmark, *, gross_margin: float = 1.0, least: int 
     sizes = found.parts if found.columns else pd.DataFrame()
     if found.remark or len(sizes) < 2:
         return pd.DataFrame(columns=["segment", *_columns(f"survival_{found.horizon_months}m")])
-    whole = money_at_stake(found, gross_margin=gross_margin).iloc[1:-1].set_index("group")
+    every = money_at_stake(found, gross_margin=gross_margin) if whole is None else whole
+    whole = every.iloc[1:-1].set_index("group")
     enough = {group: _shown(sizes[[found.groups[0], group]], least) for group in whole.index}
     rows: list[dict[Any, Any]] = []
     for segment in sorted(set().union(*enough.values())):
@@ -642,7 +664,7 @@ def _against_best(
     )
     rows = rows[rows["group"].isin(names)]
     alike = rows[rows["stratum"] != ""] if (rows["stratum"] != "").any() else rows
-    parts = {str(stratum): _pair(own, names) for stratum, own in alike.groupby("stratum")}
+    parts = {str(stratum): found.pair(own, names) for stratum, own in alike.groupby("stratum")}
     stays = np.array([mean_stay(curve, tau) for curves, _ in parts.values() for curve in curves])
     n = _by_stratum(alike[alike["group"] == group], "n", parts)
     own = now[now["group"] == group]
@@ -666,8 +688,7 @@ def _by_stratum(rows: pd.DataFrame, column: str, strata: Iterable[str]) -> Float
     return rows.groupby("stratum")[column].sum().reindex(list(strata), fill_value=0).to_numpy(float)
 
 
-def _pair(rows: pd.DataFrame, names: Sequence[str]) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
-    """Curves of the best group and another from the landmark on, and their life tables by age."""
+def _pair(rows: pd.DataFrame, names: Sequence[str]) -> Pair:
     own = [rows[rows["group"] == name].rename(columns={"group": "segment"}) for name in names]
     since = [part.rename(columns={"since": "duration_months"}).assign(entry_months=0.0) for part in own]
     by_age = [part.rename(columns={"age": "entry_months", "end": "duration_months"}) for part in own]

@@ -394,7 +394,8 @@ class Surveys(Study):
     @cached_property
     def _parts(self) -> pd.DataFrame:
         """What money at stake is the sum of."""
-        return priced(stakes_by_segment(self._landmark, gross_margin=self._margin, least=self.min_group))
+        how: Any = {"gross_margin": self._margin, "least": self.min_group, "whole": self._stake}
+        return priced(stakes_by_segment(self._landmark, **how))
 
     @property
     def _known(self) -> pd.DataFrame:

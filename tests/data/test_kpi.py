@@ -45,13 +45,17 @@ def test_an_interval_is_judged_by_a_target(low, high, of_all, status):
 
 
 def test_a_target_of_the_complement_is_one_of_the_kpi():
-    """At least 97 % stay is at most 3 % leave; between 95 and 99 % is between 1 and 5 %; its own goes first."""
+    """At least 97 % stay is at most 3 % leave; between 95 and 99 % is between 1 and 5 %."""
     stay, leave = (replace(RATE, id=f"customer_{name}_rate") for name in ("retention", "churn"))
     leave = replace(leave, direction="down")
     assert leave.target({"customer_retention_rate": 0.97}) == Target(-np.inf, 0.03)
     assert stay.target({"customer_churn_rate": 0.03}) == Target(0.97, np.inf)
     assert leave.target({"customer_retention_rate": [0.95, 0.99]}) == Target(0.01, 0.05)
-    assert leave.target({"customer_retention_rate": 0.97, "customer_churn_rate": 0.02}) == Target(-np.inf, 0.02)
+    both = {"customer_retention_rate": 0.97, "customer_churn_rate": 0.03}
+    assert (leave.target(both), stay.target(both)) == (Target(-np.inf, 0.03), Target(0.97, np.inf))
+    for kpi in (leave, stay):
+        with pytest.raises(DataError, match="but each is 1 less the other"):
+            kpi.target(both | {"customer_churn_rate": 0.02})
     with pytest.raises(DataError, match="customer_retention_rate is 97, but it is a share of 1"):
         leave.target({"customer_retention_rate": 97})
     assert RATE.target({"customer_retention_rate": 0.97}) is None

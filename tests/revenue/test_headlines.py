@@ -169,7 +169,9 @@ def test_the_segments_at_both_ends():
     kept = pd.DataFrame(rows, columns=["segment", "nrr", "n_opening"]).assign(month=MONTHS[2])
     before = kept.assign(month=MONTHS[1], nrr=9.0)
     found = Kept(pd.concat([before, kept])).best_and_worst
-    assert found[["segment", "nrr"]].values.tolist() == [["Pro", 1.1], ["Free", 0.7]]
+    assert found[["segment", "nrr", "but_few"]].values.tolist() == [["Pro", 1.1, True], ["Free", 0.7, True]]
+    inside = Kept(kept.replace({"nrr": {3.0: 0.8}})).best_and_worst
+    assert inside["but_few"].tolist() == [False, False]
     assert Kept(kept[kept.segment != "Free"]).best_and_worst.empty
 
 

@@ -149,6 +149,9 @@ def test_movements_and_what_was_kept(sample):
     assert USD.kept(kept, before, Kept(kept).best_and_worst, Kept(kept).alike_at_the_bottom) == (
         "NRR is 89 %, lowest for Enterprise (81 %) and Starter (82 %), which cannot be told apart, highest for Team (102 %)"
     )
+    assert USD.kept(kept, before, Kept(kept).best_and_worst.assign(but_few=True)).endswith(
+        " to 102 % (Team), among segments of 30 customers or more"
+    )
     assert USD.kept(kept, before, Kept(kept.head(0)).best_and_worst) == held
     young = "We kept 89 % of last year's revenue (NRR), 76 % without expansion (GRR)"
     assert USD.kept(kept, None, Kept(kept.head(0)).best_and_worst) == young

@@ -70,9 +70,18 @@ def test_targets_by_direction():
     }
 
 
+def test_the_same_target_given_twice_is_one():
+    given = {"customer_retention_rate": 0.97, "customer_churn_rate": 0.03, "revenue_retention_rate": 0.9}
+    assert list(read_targets(given, CATALOGUE)) == ["customer_churn_rate", "revenue_retention_rate"]
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        (
+            {"customer_churn_rate": 0.02, "customer_retention_rate": 0.97},
+            "customer_churn_rate is 0.02 and customer_retention_rate is 0.97, but each is 1 less the other. Keep the one",
+        ),
         ({"npss": 30}, "names 'npss', which is no KPI. Did you mean 'nps'?"),
         ({"nps": "30"}, "nps is '30'. Give a number"),
         ({"nps": True}, "Give a number"),

@@ -143,7 +143,7 @@ VALUED = {"ltv", "ltv_formula_a", "ltv_formula_b", "ltv_formula_c", "ltv_to_cac"
         ({"customers": TENURES.assign(mrr=5.0)}, "", VALUED, {"customer_churn_rate": "no churn by month"}),
         ({"customers": PEOPLE, "usage": USAGE}, "2024-12-31", STAYED | {"usage_frequency", "active_share", "time_to_value"}, {"feature_adoption": "needs usage with a feature"}),
         ({"orders": ORDERS.drop(columns="kind"), "surveys": SURVEYS}, "2025-03-31", {"nps"}, {"upsell_rate": "needs orders with a kind"}),
-        ({"subscriptions": PAID}, "2024-02-29", STAYED | {"mrr", "arpa", "quick_ratio", "revenue_churn_rate", "revenue_retention_rate"} | VALUED, {"nrr": "nobody was a customer 12 months before"}),
+        ({"subscriptions": PAID}, "2024-02-29", STAYED | {"mrr", "arpa", "quick_ratio", "revenue_churn_rate", "revenue_retention_rate"} | VALUED, {"nrr": "nobody paid 12 months before"}),
     ],
     ids=["orders", "surveys", "customers", "tenures", "usage", "orders without kind", "two months"],
 )  # fmt: skip

@@ -415,6 +415,22 @@ def test_what_a_target_missed_costs_by_hand():
     assert alone[["short", "dearest"]].isna().to_numpy().tolist() == [[False, True]]
 
 
+def test_a_target_of_mrr_is_short_by_what_lies_between():
+    """MRR of 1,160 of 1,500: 340 short, and more than the 58 that NRR is, so that it is told first; of no segment."""
+    measured = kept()
+    ended = [history("mrr", [v], segment=p) for p, v in (("All", 1160.0), ("x", 900.0), ("y", 200.0), ("few", 60.0))]
+    measured = replace(measured, history=pd.concat([measured.history, *ended], ignore_index=True))
+    measured = replace(measured, targets={"nrr": Target(0.95, INF), "mrr": Target(1500.0, INF)})
+    table = scorecard(measured)
+    cells = compared(table, measured)
+    found = shortfalls(table, cells, measured)
+    found = found.set_index("kpi")
+    assert found["short"].to_dict() == {"mrr": pytest.approx(340), "nrr": pytest.approx(58)}
+    assert found["dearest"].fillna("").to_dict() == {"mrr": "", "nrr": "x"}
+    found = found.reset_index()
+    assert standing(table, measured.kpis, cells, found).attention["kpi"].tolist()[:2] == ["mrr", "nrr"]
+
+
 def test_what_lies_above_a_band_is_no_shortfall_and_only_who_is_short_by_most_is_named():
     """Above a band nothing is missing; where y is short by more than x, though not clearly, x is not told alone."""
     measured = kept()

@@ -530,6 +530,9 @@ def test_segments_side_by_side():
     assert "chance. Of 3 comparisons, 1 is marked, of which one in twenty may still" in say.verdicts(
         tested, cells.head(0)
     )
+    assert "Of 4 comparisons of all 9 segments, none is marked" in say.verdicts(
+        cells.assign(verdict=""), cells.head(0), of=9
+    )
     assert "Of 4 comparisons, none is marked. The file" in say.verdicts(
         cells.assign(p_adjusted=1.0, verdict=""), cells.head(0)
     )
@@ -551,9 +554,13 @@ def test_what_needs_attention_names_the_segment_that_stands_worst():
     )
     cells = cells.assign(ci_lower=cells["value"] - 0.01, ci_upper=cells["value"] + 0.01)
     found = say.attention(standing(table(UNCLEAR, WORSE, MISSED), CATALOGUE, cells), NONE).attention
-    assert [re.findall(r" (?:Lowest|Highest) is [^[]*\.", text) for text in found] == [
-        [" Lowest is y: 81.0 %."], [" Highest is x: 7.0 %, which may be chance."], [],
+    assert [re.findall(r" (?:Lowest|Highest)[^[]* is [^[]*\.", text) for text in found] == [
+        [" Lowest among segments of 30 customers or more is y: 81.0 %."],  # a smaller one is lower still
+        [" Highest is x: 7.0 %, which may be chance."], [],
     ]  # fmt: skip
+    higher = cells.assign(value=cells["value"].where(cells["segment"] != "few", 0.95))
+    found = say.attention(standing(table(MISSED), CATALOGUE, higher), NONE).attention
+    assert " Lowest is y: 81.0 %." in found[0]
 
 
 def test_segments_that_cannot_be_told_apart_are_both_named_as_worst():
