@@ -13,6 +13,7 @@ from cslib.errors import ParameterError, did_you_mean
 
 RANGE: Final = re.compile(r"(above )?(-?[0-9]+(?:\.[0-9]+)?) to (-?[0-9]+(?:\.[0-9]+)?)")
 EMPTY: Final = "empty"
+DECLARED: Final = ("gross_margin", "value_feature")  # which the data tell where they are not given
 PLACES: Final = {  # what stands in a choice for many texts; years are those of a business
     "N-N,…": r"[0-9]{1,4}(?:-[0-9]{1,4})?(?: *, *[0-9]{1,4}(?:-[0-9]{1,4})?)*",
     "YYYY": "(?:19|20|21)[0-9]{2}",

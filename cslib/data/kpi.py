@@ -16,7 +16,6 @@ from cslib.errors import DataError
 
 GROUPS: Final = ("growth", "retention", "value", "sentiment", "engagement")
 NO_MARGIN: Final = "gross_margin is not set, so that all revenue counts as margin"
-DECLARED: Final = ("gross_margin", "value_feature")  # of a setting, which the data tell where it is not given
 SCORECARD: Final = "scorecard#Where does every KPI stand?"
 HISTORY: Final = ["kpi", "segment", "until", "months", "value", "ci_lower", "ci_upper", "n"]
 UNCLEAR: Final = "not clear"

@@ -18,13 +18,17 @@ from cslib.errors import CslibError, LimitError, ParameterError, counted
 from cslib.report import engine
 from cslib.report.clock import PROFILE, USUAL, Limits
 from cslib.report.engine import Run, Say, Values, nothing
+from cslib.report.forks import warm
 from cslib.report.parameters import Notebook, given_for, output_folder, parse_parameters
 from cslib.report.publish import read_record, run_folder
 from cslib.report.segments import NONE, Segments, free_name, segments_of
 from cslib.shared import SHARED
 
 Progress = Callable[[float], None]
-LONG: Final = {"scorecard": 10, "lifetime_value": 6}  # seconds, of the sample
+LONG: Final = {  # seconds, of the sample
+    **{"scorecard": 12, "lifetime_value": 12, "nps_segmentation": 8, "churn_survival": 7, "cohort_retention": 3},
+    "revenue": 2,
+}
 MOST: Final = 500  # values of a column, each of which gets its reports
 
 
@@ -96,8 +100,6 @@ def render_all(
         name a report, no folder to write to, or a column that is not there or has over 500 values; nothing has
         run then.
     """
-    from cslib.report.kernels import warm
-
     ParameterError.when(jobs < 0, f"jobs is {jobs}. Give 1 or more, or 0 for as many as this machine takes.")
     tasks = [_Task(n, given_for(n, notebooks, parameters), n.name) for n in notebooks]
     out = output_folder(out)

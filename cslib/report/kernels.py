@@ -1,24 +1,11 @@
-"""Kernels that run notebooks: forked from a process that has imported everything, or started anew where none can be.
-
-A fresh kernel takes two seconds to import what every report needs. Here this is done once: each kernel is a fork, with
-its own memory, folder and environment, and no kernel ever serves two reports.
-"""
+"""Kernels that run notebooks: forks where that is possible, or processes started anew."""
 
 from __future__ import annotations
 
-import atexit
-import gc
-import json
 import os
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,30 +16,9 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-from cslib.show.display import RUN_DIR
+from cslib.report.forks import FORKS, INLINE, Forked
+from cslib.show.seal import RUN_DIR
 
-FORKS: Final = sys.platform == "linux"  # elsewhere libraries do not survive it
-INLINE: Final = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
-IMPORTED: Final = [
-    *(f"cslib.{topic}.study" for topic in ("churn", "retention", "revenue", "scorecard", "surveys", "value")),
-    *("cslib.data.load", "cslib.report.marks", "ibis.backends.duckdb", "lifelines", "matplotlib.pyplot"),
-    *("matplotlib.backends.backend_svg", "seaborn", "ipykernel.kernelapp"),  # the inline backend wants its shell
-    # what every kernel loads besides, for a fifth of a second
-    *(
-        "ipykernel.debugger",
-        "IPython.core.debugger",
-        "IPython.core.oinspect",
-        "IPython.extensions.storemagic",
-        "sqlite3",
-    ),
-    *(
-        "ibis.backends.duckdb.converter",
-        "pandas.io.formats.csvs",
-        "pandas.io.formats.html",
-        "psutil",
-        "pyarrow.dataset",
-    ),
-]
 MARK: Final = '__import__("cslib.report.marks").report.marks.begin(get_ipython())'  # run in every kernel
 MOMENT: Final = 0.01  # seconds; a kernel that is one late is asked for once more
 LONGEST: Final = 64_000_000  # bytes of a message from a kernel; one that sends more is cut off
@@ -79,7 +45,7 @@ def kernel_class(run_dir: Path, sockets: Path, log: Path, more: Mapping[str, str
             self.context.setsockopt(zmq.MAXMSGSIZE, LONGEST)
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-            self.provisioner = _Forked(kernel_id=self.kernel_id, kernel_spec=spec, parent=self)
+            self.provisioner = _Provisioner(kernel_id=self.kernel_id, kernel_spec=spec, parent=self)
             with log.open("a", encoding="utf-8") as said:
                 await self._async_start_kernel(env=env, stdout=said, stderr=said, **options)
 
@@ -100,14 +66,14 @@ class _Client(AsyncKernelClient):
     iopub_channel_class = _Outputs
 
 
-class _Forked(LocalProvisioner):
+class _Provisioner(LocalProvisioner):
     """Starts a kernel by a fork where that is possible, and is to it what the base is to a process of its own."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         with suppress(OSError, ValueError):  # what forks is gone, or has never been
             if FORKS:
                 folder = str(kwargs.get("cwd") or os.getcwd())
-                process = _Process(argv=cmd[3:], env=kwargs["env"], folder=folder, log=kwargs["stdout"].name)
+                process = Forked(argv=cmd[3:], env=kwargs["env"], folder=folder, log=kwargs["stdout"].name)
                 self.process, self.pid, self.pgid = process, process.pid, process.pid  # type: ignore[assignment]
         if self.process is None:
             await super().launch_kernel(cmd, **kwargs)
@@ -119,7 +85,7 @@ class _Forked(LocalProvisioner):
         await super().cleanup(restart=restart)
 
 
-_running: Final[set[_Forked]] = set()
+_running: Final[set[_Provisioner]] = set()
 
 
 def stop_all() -> None:
@@ -128,135 +94,3 @@ def stop_all() -> None:
         with suppress(OSError):
             if kernel.process is not None:
                 kernel.process.kill()
-
-
-class _Process:
-    """What provisioners ask of a ``subprocess.Popen``, of a forked process."""
-
-    stdin = stdout = stderr = None
-
-    def __init__(self, **asked: Any) -> None:
-        self._parent = warm()
-        self.pid = int(self._parent.ask(**asked))
-        self._code: int | None = None
-
-    def poll(self) -> int | None:
-        if self._code is None:
-            with suppress(OSError, ValueError):
-                self._code = self._parent.ask(poll=self.pid)
-        return self._code
-
-    wait = poll  # asked once it has ended
-
-    def send_signal(self, signum: int) -> None:
-        os.kill(self.pid, signum)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
-
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
-
-
-class _Parent:
-    """The process that kernels are forked from, seen from the one that asks for them; they end with either."""
-
-    def __init__(self) -> None:
-        own, other = socket.socketpair()
-        code = f"from cslib.report.kernels import serve; serve({other.fileno()})"
-        env = {"OPENBLAS_NUM_THREADS": "1"} | os.environ | INLINE  # reports side by side share the processors
-        quiet: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with other:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code], pass_fds=[other.fileno()], env=env, start_new_session=True, **quiet
-            )
-        self._own, self._answers, self._lock = own, own.makefile("r", encoding="utf-8"), threading.Lock()
-
-        self._asked = False
-        atexit.register(self.close)
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def close(self) -> None:
-        """End it, and what kernels are left."""
-        if not self._asked:
-            self._process.kill()  # it may still be importing
-        self._answers.close()
-        self._own.close()
-        self._process.wait()
-
-    def ask(self, **asked: Any) -> Any:
-        with self._lock:
-            self._asked = True
-            self._own.sendall((json.dumps(asked) + "\n").encode())
-            return json.loads(self._answers.readline())
-
-
-_parents: Final[dict[int, _Parent]] = {}  # by the process that asks: a fork of it cannot share one
-_starting: Final = threading.Lock()
-
-
-def warm() -> _Parent:
-    """Begin to import what kernels need, in a process of its own; who calls can go on meanwhile."""
-    with _starting:
-        parent = _parents.get(os.getpid())
-        if parent is None or not parent.alive:
-            parent = _parents[os.getpid()] = _Parent()
-        return parent
-
-
-def serve(control: int) -> None:
-    """Import what kernels need, then fork one whenever that is asked for, until nobody is there to ask."""
-    for name in IMPORTED:
-        import_module(name)
-    import_module("pandas").set_option("display.max_columns", 20)  # as it does itself where it is imported in a kernel
-    gc.freeze()  # what is never written to stays shared
-    codes: dict[int, int | None] = {}
-    with socket.socket(fileno=control) as asking:
-        for line in asking.makefile("r", encoding="utf-8"):
-            asked = json.loads(line)
-            if pid := asked.get("poll"):
-                codes[pid] = _ended(pid) if codes[pid] is None else codes[pid]
-                answer = codes[pid]
-            elif answer := os.fork():
-                codes[answer] = None
-            else:
-                asking.close()
-                _be_kernel(**asked)
-            asking.sendall((json.dumps(answer) + "\n").encode())
-    for pid, code in codes.items():
-        if code is None:
-            with suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
-
-
-def _ended(pid: int) -> int | None:
-    found, status = os.waitpid(pid, os.WNOHANG)
-    return os.waitstatus_to_exitcode(status) if found else None
-
-
-def _be_kernel(argv: list[str], env: Mapping[str, str], folder: str, log: str) -> None:
-    """Turn into a kernel, and end with it."""
-    parent = os.getppid()
-    os.setsid()
-    code = 1
-    try:
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(env)
-        tempfile.tempdir = None  # as that of the process it is a fork of
-        for number in (1, 2):
-            os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
-        sys.argv = ["ipykernel_launcher", *argv]
-        app = import_module("ipykernel.kernelapp").IPKernelApp.instance(parent_handle=parent)
-        app.initialize(argv)
-        app.start()
-        code = 0
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else int(error.code is not None)
-    finally:
-        with suppress(Exception):
-            sys.stderr.flush()
-        os._exit(code)

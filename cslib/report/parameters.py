@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cslib.allowed import Allowed
-from cslib.data.kpi import DECLARED
+from cslib.allowed import DECLARED, Allowed
 from cslib.errors import ParameterError, ReportError, refuse_unknown
 
 Value = str | int | float | bool

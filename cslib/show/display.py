@@ -22,7 +22,7 @@ from cslib.errors import ParameterError, ReportError, check_choice, counted, ref
 from cslib.show.drawing import drawing, sparkline
 from cslib.show.formats import LINK, format_day, format_interval, format_value, inline, plain, unbroken, without_secrets
 from cslib.show.hover import sharing
-from cslib.show.seal import sealed
+from cslib.show.seal import RUN_DIR, sealed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,6 @@ UNTOLD = re.compile(r"|–|∞|not \w+")  # what may stand in a column of figure
 DAY = re.compile(r"\d{4}-\d\d-\d\d( 00:00:00)?")
 FIGURES = re.compile(rf"(?:[A-Z]{{3}} )?{FIGURE}(?: to {FIGURE})?(?: \({FIGURE} to {FIGURE}\))?(?:, \w+)?")
 STATUS = {"met": ("good", "✓"), "missed": ("bad", "✗"), "not clear": ("warn", "?")}
-RUN_DIR = "CSLIB_RUN_DIR"  # set by the report engine for its kernel: the folder that takes the CSV files
 # Sent with every fragment and taken off again by the report engine, whose page has its own sheet.
 JUPYTER_STYLE = f"<style>{(Path(__file__).parent / 'jupyter.css').read_text(encoding='utf-8')}</style>"
 

@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
+RUN_DIR: Final = "CSLIB_RUN_DIR"  # set by the report engine for its kernel: the folder that takes the CSV files
 KEY: Final = "CSLIB_RUN_KEY"  # set by the report engine for its kernel
 SEAL: Final = "seal"
 _taken: list[str] = []

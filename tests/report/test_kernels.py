@@ -16,7 +16,7 @@ import pytest
 from rows_world import ENDLESS
 
 from cslib.errors import ParameterError
-from cslib.report import batch, kernels
+from cslib.report import batch, forks, kernels
 from cslib.report.parameters import Notebook, find_notebooks
 
 
@@ -68,8 +68,8 @@ pathlib.Path(OUT).write_text(json.dumps(options))
 def test_a_fork_is_as_a_kernel_that_starts_anew(tmp_path, monkeypatch):
     """Libraries find out at their import whether they are in a kernel."""
     found = {}
-    for name, forks in (("forked", True), ("anew", False)):
-        monkeypatch.setattr(kernels, "FORKS", forks)
+    for name, possible in (("forked", True), ("anew", False)):
+        monkeypatch.setattr(kernels, "FORKS", possible)
         source = f"OUT = {str(tmp_path / name)!r}\n{STATE}"
         assert errors(write(tmp_path / f"n{name}", one=source), tmp_path / "out") == [""]
         found[name] = json.loads((tmp_path / name).read_text())
@@ -85,11 +85,11 @@ def test_where_nothing_can_be_forked_kernels_start_anew(tmp_path, monkeypatch):
 @pytest.mark.long
 @pytest.mark.skipif(not kernels.FORKS, reason="kernels are forked on Linux only")
 def test_another_process_takes_the_place_of_one_that_died(tmp_path):
-    first = kernels.warm()
+    first = forks.warm()
     os.kill(first._process.pid, signal.SIGKILL)
     first._process.wait()
     assert errors(write(tmp_path / "n", one="1"), tmp_path / "out") == [""]
-    assert kernels.warm() is not first
+    assert forks.warm() is not first
 
 
 @pytest.mark.slow
