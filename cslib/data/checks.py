@@ -32,7 +32,7 @@ from cslib.data.engine import MANY, only_row
 from cslib.data.moments import zoned
 from cslib.data.reading import NOTHING, PERIODS, Reading, coin_of, months_of, possible, typed
 from cslib.data.sources import Raw
-from cslib.data.texts import blank, filled, sign_of_thousands
+from cslib.data.texts import blank, filled, says, sign_of_thousands
 from cslib.data.written import GROUPED
 from cslib.errors import counted, did_you_mean
 
@@ -238,7 +238,7 @@ def _column_rules(work: ir.Table, name: str, column: Column) -> Iterator[Rule]:
         yield Rule(name, "unknown word", what, SET_ASIDE, value.notnull() & ~value.isin(column.choices))
     if column.kind == "id" and raw.type().is_string():
         remedy = "They count as one customer. If they are guests, leave their rows out with a query."
-        nothing = raw.strip().lower().isin([w for w in NOTHING if not w[0].isdigit()])
+        nothing = says(raw, [w for w in NOTHING if not w[0].isdigit()])
         yield Rule(name, "id of nobody", "an id that stands for nothing", remedy, nothing, "warning")
         remedy = "They match no id written without it; export the ids as text."
         decimal = raw.re_search(r"^\d+\.0$")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Final
 
 import ibis
@@ -9,7 +11,8 @@ import ibis.expr.types as ir
 
 from cslib.data.written import GROUPED, SHORT
 
-NOT_BLANK: Final = "[^ \t\n\r\v\f]"
+BLANK: Final = " \t\n\r\v\f"
+NOT_BLANK: Final = f"[^{BLANK}]"
 
 
 def filled(raw: ir.Value) -> ir.StringValue:
@@ -20,6 +23,12 @@ def filled(raw: ir.Value) -> ir.StringValue:
 def blank(raw: ir.StringValue) -> ir.BooleanValue:
     """Tell which texts hold nothing but blanks; sooner than by taking them off."""
     return ~raw.re_search(NOT_BLANK)
+
+
+def says(raw: ir.StringValue, words: Iterable[str]) -> ir.BooleanValue:
+    """Tell which texts are one of some small words, in any case and with blanks around; sooner than by changing them."""
+    any_case = ["".join(f"[{c}{c.upper()}]" if c.isalpha() else re.escape(c) for c in word) for word in words]
+    return raw.re_search(f"^[{BLANK}]*({'|'.join(any_case)})[{BLANK}]*$")
 
 
 def guarded(text: ir.StringValue, sure: ir.BooleanValue) -> ir.StringValue:

@@ -5,13 +5,14 @@ from datetime import date, datetime, timedelta
 import ibis
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cslib import DataError, load
 from cslib.data.contract import Column
 from cslib.data.load import check
-from cslib.data.reading import Reading, typed
+from cslib.data.reading import NOTHING, Reading, typed
+from cslib.data.texts import says
 from cslib.errors import MissingTableError
 from cslib.revenue.movements import movements
 
@@ -617,6 +618,15 @@ def test_ids_of_nobody_are_told(tmp_path):
     orders = "customer_id,ordered_on,amount\nNULL,2024-01-03,1\nN/A,2024-01-03,1\nb,2024-01-03,1\n"
     found = [f.message for f in load(folder(tmp_path, orders=orders)).faults if f.rule == "id of nobody"]
     assert found[0].startswith("orders.customer_id has 2 rows with an id that stands for nothing (first: NULL in row 1")
+
+
+@given(st.lists(st.text(alphabet=" \t\n\v\fnNuUlL/aA-#\\0iİK9", max_size=6), min_size=1, max_size=30))
+@example(["\\N", " \\n\t", "NULL", "nul", "-", "--", "---", "#N/A", "x null", "", " ", "9999-12-31T00:00:00"])
+@settings(max_examples=60, deadline=None)
+def test_a_word_is_found_in_any_case_and_with_blanks_around(texts):
+    rows = ibis.memtable(pd.DataFrame({"i": range(len(texts)), "t": texts}), schema={"i": "int64", "t": "string"})
+    found = rows.mutate(said=says(rows.t, NOTHING)).order_by("i").execute()["said"].tolist()
+    assert found == [text.strip(" \t\n\r\v\f").lower() in NOTHING for text in texts]
 
 
 def test_yearly_lines_without_a_period_are_told(tmp_path):

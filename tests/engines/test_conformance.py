@@ -12,7 +12,8 @@ from study_world import kept
 import cslib as cs
 from cslib.data.contract import Column
 from cslib.data.engine import can_try, prepared
-from cslib.data.reading import Reading, as_meant, months_of, typed
+from cslib.data.reading import NOTHING, Reading, as_meant, months_of, typed
+from cslib.data.texts import says
 
 STUDIES = [cs.Retention, cs.Churn, cs.Revenue, cs.Value, cs.Surveys, cs.Scorecard]
 # Spark's own gateway leaves its sockets to the garbage collector
@@ -94,6 +95,7 @@ TEXTS = pd.DataFrame(
 def as_read(table):
     """Read each text in its way."""
     can = can_try(table.get_backend())
+    table = table.mutate(nothing=says(table.end, NOTHING))
     meant = as_meant(table, {"end": Column("date", nullable=True)}, Reading(labels={"period": {"Year": "12"}}))
 
     def by(column, kind, **how):
@@ -106,7 +108,7 @@ def as_read(table):
         "unix": by("unix", "time", date_format="unix", timezone="Asia/Kolkata"),
         "dated": by("dated", "date", date_format="%d.%m.%Y"), "months": months_of(meant.period),
     }  # fmt: skip
-    rows = meant.mutate(**read).order_by("i").select("i", *read, "end", "period").execute()
+    rows = meant.mutate(**read).order_by("i").select("i", *read, "end", "period", "nothing").execute()
     return rows.assign(
         **{c: pd.to_datetime(rows[c]).astype("datetime64[us]") for c in ("zoned", "utc", "serial", "unix", "dated")}
     )
