@@ -26,7 +26,7 @@ def blank(raw: ir.StringValue) -> ir.BooleanValue:
 
 
 def says(raw: ir.StringValue, words: Iterable[str]) -> ir.BooleanValue:
-    """Tell which texts are one of some small words, in any case and with blanks around; sooner than by changing them."""
+    """Tell which texts are one of some small words, in any case and with blanks around; sooner than by changing it."""
     any_case = ["".join(f"[{c}{c.upper()}]" if c.isalpha() else re.escape(c) for c in word) for word in words]
     return raw.re_search(f"^[{BLANK}]*({'|'.join(any_case)})[{BLANK}]*$")
 
