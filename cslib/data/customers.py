@@ -345,7 +345,7 @@ def summed_changes(
     keys
         Columns to sum by.
     products
-        Of which two measures to sum the product, too, by its name.
+        Of which two measures to sum the product, too, by its name: of counts, as 64 bits must hold it.
 
     Returns
     -------
@@ -358,7 +358,7 @@ def summed_changes(
     moves = table.select("customer_id", *dict.fromkeys(["step", *keys]), *sorted(measures), **before)
     changes = {m: moves[m] - moves[f"{m}_before"] for m in names}
     for name, (a, b) in products.items():
-        changes[name] = exact_product(moves[a], moves[b]) - exact_product(moves[f"{a}_before"], moves[f"{b}_before"])
+        changes[name] = moves[a] * moves[b] - moves[f"{a}_before"] * moves[f"{b}_before"]
     return moves.group_by(list(keys)).aggregate(**{m: c.sum().cast("float64") for m, c in changes.items()}).execute()
 
 

@@ -25,8 +25,8 @@ from cslib.report.segments import NONE, Segments, free_name, segments_of
 from cslib.shared import SHARED
 
 Progress = Callable[[float], None]
-LONG: Final = {  # seconds, of the sample
-    **{"scorecard": 12, "lifetime_value": 12, "nps_segmentation": 8, "churn_survival": 7, "cohort_retention": 3},
+LONG: Final = {  # seconds, of the sample; of more customers churn takes longer than surveys
+    **{"scorecard": 12, "lifetime_value": 12, "churn_survival": 8, "nps_segmentation": 7, "cohort_retention": 3},
     "revenue": 2,
 }
 MOST: Final = 500  # values of a column, each of which gets its reports
