@@ -592,5 +592,5 @@ def test_what_all_years_would_say_stands_as_on_the_card():
         "All of them, or only newer ones? [Are newer cohorts better?](cohort_retention#are-newer-cohorts-better)"
     )
     assert "rest on these 12 months. All" in say.changed(found, now, then.assign(survival_12m=np.nan))
-    unclear = say.changed(replace(found, clear=False), now, then)
+    unclear = say.changed(replace(found, p_value=0.2), now, then)
     assert unclear.endswith("stay longer than 12 months.")

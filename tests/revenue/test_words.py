@@ -97,7 +97,7 @@ def test_churn_that_was_never_recorded_is_held_against_no_target(sample):
 
 def test_the_lowest_segments_are_named_together_where_they_cannot_be_told_apart():
     rows = pd.DataFrame({"segment": list("abcde"), "nrr": [0.7, 0.71, 0.72, 0.73, 1.1], "grr": 0.7})
-    kept, ends = rows.assign(segment="All", nrr=0.9), rows.iloc[[4, 0]]
+    kept, ends = rows.assign(segment="All", nrr=0.9), rows.iloc[[4, 0]].assign(but_few=False)
 
     def said(n):
         return SAY.kept(kept, None, ends, rows.head(n))

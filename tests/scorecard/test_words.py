@@ -531,7 +531,7 @@ def test_segments_side_by_side():
         tested, cells.head(0)
     )
     assert "Of 4 comparisons of all 9 segments, none is marked" in say.verdicts(
-        cells.assign(verdict=""), cells.head(0), of=9
+        cells.assign(p_adjusted=1.0, verdict=""), cells.head(0), of=9
     )
     assert "Of 4 comparisons, none is marked. The file" in say.verdicts(
         cells.assign(p_adjusted=1.0, verdict=""), cells.head(0)
