@@ -293,7 +293,7 @@ class Wording:
 
     def _summed(self, row: Any) -> dict[str, Any]:
         half = _estimate(row.median_months, row.median_ci_lower, row.median_ci_upper, "number")
-        half = "not reached" if math.isnan(row.median_months) and row.from_start else half
+        half = "over half still here" if math.isnan(row.median_months) and row.from_start else half
         mean = _estimate(row.rmst_months, row.rmst_ci_lower, row.rmst_ci_upper, "number")
         year = _estimate(row.survival_12m, row.survival_12m_ci_lower, row.survival_12m_ci_upper, "percent")
         stays = {f"mean stay in the first {stretch(row.tau_months, 'month')}": mean, "stay longer than 12 months": year}
@@ -670,11 +670,12 @@ def _rates(pace: Pace) -> str:
 def _peaks_of_some(pace: Pace) -> str:
     """Tell the peaks of all customers, and then which segments clearly have them."""
     last, others = pace.peaks["last"].iloc[0], f"{percent(pace.elsewhere)} in other months"
-    when, each = f"In {_ages(pace)}", " a month"
-    if pace.first_months:
-        when, each = ("In the first month", "") if last == 1 else (f"In the first {last:.0f} months", each)
-        others = f"{percent(pace.later)} in month {pace.later_month}" if pace.later_month else others
-    return f"{when}, {_rates(pace)} of all customers leave{each}, {others}; risk is highest then{_whose(pace)}"
+    if not pace.first_months:
+        rates = f"In {_ages(pace)}, {_rates(pace)} of all customers leave a month, {others}"
+        return f"{rates}; risk is highest then{_whose(pace)}"
+    when, each = ("month", "") if last == 1 else (f"{last:.0f} months", " a month")
+    others = f"{percent(pace.later)} in month {pace.later_month}" if pace.later_month else others
+    return f"Risk is highest in the first {when}{_whose(pace)}: {_rates(pace)} of all customers leave{each}, {others}"
 
 
 def _whose(pace: Pace) -> str:

@@ -230,7 +230,7 @@ class Wording:
         who = f"those who joined before {self._day(contrast.cohort)}"
         if older is not None and older.faster == found.faster:
             return f"{leave}. So do {who}: it is not only about whom we sign now."
-        return f"{leave}. For {who} that is not clear, so it may mostly be whom we sign now."
+        return f"{leave}. For {who} we cannot tell, so it may mostly be newer customers who do."
 
     def at_the_pace(self, mark: pd.Series[Any], survival: float) -> str:
         """Say why the churn report, where it rests on the last 12 months, has another share.

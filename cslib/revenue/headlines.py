@@ -21,7 +21,7 @@ YEAR: Final = 12
 STANDS_OUT: Final = ["expansion", "contraction", "churn"]
 FAR: Final = 6  # median deviations above the median month
 TWICE: Final = 2  # the next largest month
-FEW: Final = 10  # customers
+FEW: Final = 5  # customers, as many as the table begins with
 
 
 @dataclass(frozen=True, eq=False)

@@ -204,7 +204,7 @@ class Wording:
         told = [f"{moved[kind]:,.0f} pay{'s' * int(moved[kind] == 1)} {how[kind]}" for kind in how if moved[kind]]
         who = f"Of {counted(moved.n_opening, 'customer')} of a year before"
         among = "Among the largest changes" if cut else who
-        few = f"; the ten largest falls are {percent(moved.of_few)} of what was lost" if pd.notna(moved.of_few) else ""
+        few = f"; the five largest falls are {percent(moved.of_few)} of what was lost" if pd.notna(moved.of_few) else ""
         return f"{among}, {listed(told)}{few}" if told else ""
 
     def came_back(self, n: int, gone: int) -> tuple[str, ...]:
@@ -225,11 +225,9 @@ class Wording:
         if shares.empty:
             return "No MRR is left"
         if len(held):
-            rows: Any = held.head(2).itertuples()
-            (year, part, span), *more = [(r.Index, format_value(r.share, "percent"), r.months) for r in rows]
-            share = f"{part} of what they paid at the end of that year, {counted(span, 'month')} on"
-            then = "".join(f"; those of {y} pay {p}, {counted(n, 'month')} on" for y, p, n in more)
-            return f"Customers who joined in {year} together pay {share}{then}"
+            year, row = held.index[0], held.iloc[0]
+            share = f"{format_value(row.share, 'percent')} of what they paid at the end of that year"
+            return f"Customers who joined in {year} together pay {share}, {counted(int(row.months), 'month')} on"
         came = f"comes from customers who joined in {shares.index[-1]}"
         part = f"{percent(shares.iloc[-1])} of MRR {came}, the rest from earlier ones"
         return part if len(shares) > 1 else f"All MRR {came}"

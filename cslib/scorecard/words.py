@@ -33,6 +33,7 @@ from cslib.show.formats import (
 from cslib.show.result import Answer, Cards
 
 YEAR: Final = 12
+GROWING: Final = ("mrr", "arpa")  # whose usual range is one of growth
 ARROWS: Final = {"above": "↑ ", "below": "↓ ", "": ""}
 BEFORE: Final = {1: "in {:%B}", 3: "a quarter ago", YEAR: "a year ago"}
 SILENT: Final = "response_rate"  # explained where the report tells of those who did not answer
@@ -145,10 +146,11 @@ class Wording:
         rows = self._named(stand.attention[stand.attention["why"] == "missed"])
         names = _listed_over([f"{bare(row.label)}{_over(row)}" for row in rows])
         some = f"{'The one target' if n == 1 else f'{missed} of {n} targets'} {_are(missed)} missed: {names}"
-        head = some if missed else f"None of {n} targets is missed"
+        reached = f"{met} of {n} targets {_are(met)} met, none is missed" if met else f"None of {n} targets is missed"
+        head = some if missed else reached
         close = [bare(row.label) for row in self._named(stand.attention[stand.attention["status"] == UNCLEAR])]
         which = f" ({listed(close)})" if unclear == len(close) <= NAMED else ""
-        others = {"met": met, f"too close to call{which}": unclear}
+        others = {"met": met * bool(missed), f"too close to call{which}": unclear}
         rest = [f"{number} {_are(number)} {how}" for how, number in others.items() if number]
         rest += [f"{len(stand.blind)} cannot be judged ({blind})"] if blind else []
         return f"**{head}**. {listed(rest)}.".removesuffix(" .")
@@ -269,8 +271,7 @@ class Wording:
         """Say who is short of a target by how much, and who makes up part of it."""
         first = f"{row.dearest} falls {money(row.dearest_short, self.currency)} a month short"
         who = listed([first, *(f"{segment} {money(short)}" for segment, short in row.short_too)])
-        one = len(row.above) == 1
-        above = f"{listed(row.above)} {'is' if one else 'are'} above the target and {'makes' if one else 'make'} up"
+        above = f"{listed(row.above)}, above the target, {'offsets' if len(row.above) == 1 else 'offset'}"
         flat = f" No {row.dearest} customer pays more than a year ago." * row.dearest_flat
         return f" {who}; {above} {money(row.above_by)} of that.{flat}"
 
@@ -464,8 +465,10 @@ def _worse_said(stand: Standing) -> str:
     n = stand.n_worse
     if not stand.n_compared:
         return "No change can be judged yet"
-    worse = f"{counted(n, 'KPI')} {'has' if n == 1 else 'have'}" if n else "No KPI has"
-    return f"{worse} clearly become worse" + ", which may be the season" * stand.untold
+    if not n:
+        return "No KPI is clearly worse than usual or than a year ago"
+    worse = f"{counted(n, 'KPI')} {'has' if n == 1 else 'have'} clearly become worse"
+    return worse + ", which may be the season" * stand.untold
 
 
 def _are(n: int) -> str:
@@ -547,7 +550,8 @@ def _usually(row: Row) -> str:
     """Say in a line of a card what the value was compared with."""
     alone = row.months == 1 and pd.notna(row.until)
     now = f" in {f'{row.until:%B}' if alone else 'this season'}" * (row.season == "allowed for")
-    return f"usually {format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)}{now}"
+    found = format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)
+    return f"by past growth {found}" if row.kpi in GROWING else f"usually {found}{now}"
 
 
 def _goal(row: Row, currency: str) -> str:

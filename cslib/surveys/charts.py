@@ -90,7 +90,7 @@ def answer_bars(
     if charts.is_slim():  # they stand below the bars, not beside them
         name_rows(scores, names, at, long=long)
     each = zip(table[label], written, table["n_responses"], strict=True)
-    told = [f"{name}\n{score_label}: {text}\n{counted(n, 'answer')}" for name, text, n in each]
+    told = [f"{name}\n{score_label}: {text}\n{counted(n, 'customer')}" for name, text, n in each]
     hover.tell(scores, values[:, 0], range(len(table)), told)
     if table[label].iloc[0] == ALL:
         scores.axvline(values[0, 0], color=MUTED, linewidth=1.2, linestyle="--", zorder=0)

@@ -162,7 +162,7 @@ ASKED: Final[Any] = {
 FELT: Final = "nps_segmentation#Who is happy, and who isn't?"
 OTHERS: Final = "nps_segmentation#What do the other surveys say?"
 SCORE: Final[Any] = ASKED | {
-    "base": ANSWERED, "noun": "answer", "blank": "nobody answered in the period", "over_year": _over_year
+    "base": ANSWERED, "noun": "customer", "blank": "nobody answered in the period", "over_year": _over_year
 }  # fmt: skip
 KPIS: Final = by_id(
     Kpi(id="nps", label="NPS", unit="number", direction="up", span=(-100.0, 100.0), explained=FELT,

@@ -443,7 +443,8 @@ class Surveys(Study):
         if asked in self._answered:
             scored = estimate.of_columns(self._scored(self._counted(asked)), columns)
             say = replace(self._say, survey=asked.survey)
-            notes = (*say.turned(self._last(asked), self.period), *say.last_quarter(of_the_quarter(self._data, asked)))
+            last, quarter = self._last(asked), of_the_quarter(self._data, asked)
+            notes = (*say.turned(last, self.period), *say.last_quarter(quarter, last))
             return replace(self._bars(asked, scored), title=say.other(scored.iloc[0]), notes=notes)
         none = replace(self._found, measure=asked, counts=self._found.counts.iloc[:0])
         table = estimate.of_columns(self._scored(none), columns).drop(columns=list(EXTRA))

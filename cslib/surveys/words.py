@@ -138,7 +138,8 @@ class Words:
         also = f"; {listed(too)} left faster, too" if too else ""
         text = f"{_left(row, _whom(stakes['group'].iloc[0]), 'over 12 months')}{also}."
         its: Any = known[known["group"] == row.group].itertuples()
-        return (text, *(f"At stake with {_whose(r)} over 12 months: {self._priced(r)}{_unsure(r)}." for r in its))
+        best = _whom(stakes["group"].iloc[0])
+        return (text, *(f"{_if_alike(r, best)} {self._priced(r)} more over 12 months{_unsure(r)}." for r in its))
 
     def _where(self, scored: pd.DataFrame) -> str:
         if scored["p_adjusted"].isna().all():
@@ -197,7 +198,7 @@ class Words:
         score = self._score(whole[self.survey])
         rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
         apart = [row for row in rows if self._score(row.value) != score]
-        others = [f"The scorecard's {self._exact(row.value)} is of {self._alone(row)}." for row in apart]
+        others = [f"On the scorecard, {self._exact(row.value)} is of {self._alone(row)}." for row in apart]
         if pd.notna(of_all) and self._score(of_all) != score:
             others.append(f"The {self._score(of_all)} is an estimate that counts those who did not answer, too.")
         first = f"**The {self.label} to quote is {score}**"
@@ -205,7 +206,7 @@ class Words:
 
     def _alone(self, row: Any) -> str:
         found = format_interval(row.ci_lower, row.ci_upper, self._unit, value=row.value)
-        return f"the 3 months to {row.until:%B %Y} alone ({found}, {counted(int(row.n), 'answer')})"
+        return f"the 3 months to {row.until:%B %Y} alone ({found}, {counted(int(row.n), 'customer')})"
 
     def change(self, moved: pd.Series[Any] | None) -> str:
         """Say how the score moved against the window before, and whether that is more than chance."""
@@ -395,12 +396,13 @@ class Words:
         """Say that the last period is another than those before it, where that is clear; as for :meth:`trend`."""
         return () if last is None or not last.clear else (f"{self.trend(last, period)}.",)
 
-    def last_quarter(self, quarter: pd.DataFrame) -> tuple[str, ...]:
-        """Say what the scorecard has of it, from ``kpis.of_the_quarter``."""
+    def last_quarter(self, quarter: pd.DataFrame, last: pd.Series[Any] | None) -> tuple[str, ...]:
+        """Say what the scorecard has of it, from ``kpis.of_the_quarter``, unless :meth:`turned` has just said so."""
         rows: Any = quarter[quarter["kpi"] == self.survey].itertuples()
-        return tuple(
-            f"The scorecard's {self._exact(r.value)} is of the 3 months to {r.until:%B %Y} alone." for r in rows
-        )
+        if last is not None and last.clear:
+            return ()
+        text = "On the scorecard, {} is of the 3 months to {} alone."
+        return tuple(text.format(self._exact(r.value), f"{r.until:%B %Y}") for r in rows)
 
     @property
     def _unit(self) -> str:
@@ -479,7 +481,7 @@ class Words:
         """
         best = _whom(stakes["group"].iloc[0])
         own = [(row, *(t[t["group"] == row.group] for t in (parts, known))) for _, row in stakes.iloc[1:-1].iterrows()]
-        told = [text for row, *its in own for text in (self._stay(row, best), self._cost(row, *its))]
+        told = [text for row, *its in own for text in (self._stay(row, best), self._cost(row, *its, best=best))]
         return tuple(filter(None, told))
 
     def alike(self, landmark: Landmark) -> tuple[str, ...]:
@@ -512,22 +514,21 @@ class Words:
     def _money(self, amount: float) -> str:
         return format_value(amount, "money", self.currency)
 
-    def _cost(self, row: pd.Series[Any], parts: pd.DataFrame, known: pd.DataFrame) -> str:
+    def _cost(self, row: pd.Series[Any], parts: pd.DataFrame, known: pd.DataFrame, *, best: str) -> str:
         """Say what is known of the price of a group that leaves faster where the sum is open."""
         unknown = pd.isna(row.money_at_stake + row.money_ci_lower) or row.money_ci_lower > 0
         if not row.clear or unknown or not row.rmst_difference_months < 0:
             return ""
         if known.empty:
-            guess = f" (our best guess is {self._money(row.money_at_stake)})" * bool(row.money_at_stake > 0)
             return (
-                f"**At stake with {_whom(row.group)}** over 12 months, we cannot tell yet: {self._at_most(row)}{guess}."
+                f"**What is at stake with {_whom(row.group)}** over 12 months we cannot tell yet: {self._at_most(row)}."
             )
-        return self._by_part(known.iloc[0], parts)
+        return self._by_part(known.iloc[0], parts, best)
 
     def _at_most(self, row: Any) -> str:
         return "it may be nothing" + f", or up to {self._money(row.money_ci_upper)}" * bool(row.money_ci_upper > 0)
 
-    def _by_part(self, known: pd.Series[Any], parts: pd.DataFrame) -> str:
+    def _by_part(self, known: pd.Series[Any], parts: pd.DataFrame, best: str) -> str:
         """Give the sum of the parts that have a price, name them, and those of which nothing is known yet."""
         dear: Any = parts[parts["priced"]].sort_values("money_at_stake", ascending=False, kind="stable")
         each = [f"{self._priced(r)} in {r.segment}" for r in dear.head(MOST).itertuples()]
@@ -536,7 +537,7 @@ class Words:
         followed = {r.segment: f" ({r.n_churned:,.0f} of {r.n:,} left)" for r in parts.itertuples()}
         others = [f"{_part(name)}{followed[name]}" for name in known.unknown]
         unsure = f" In {_some(others)} we cannot tell yet." if others else ""
-        return f"**At stake with {_whose(known)}** over 12 months: {self._priced(known)}{made_of}.{unsure}"
+        return f"**{_if_alike(known, best)} {self._priced(known)} more** over 12 months{made_of}.{unsure}"
 
     def _score(self, value: float) -> str:
         if self.survey == "csat":
@@ -605,6 +606,11 @@ def _some(names: Sequence[str]) -> str:
 def _whose(known: Any) -> str:
     """Name a group and the parts of it whose price is known, where not all is."""
     return _whom(known.group) + (f" in {_some(known.known)}" if known.known else "")
+
+
+def _if_alike(known: Any, best: str) -> str:
+    """Begin a sentence that says what customers would bring if they stayed as those of the best group do."""
+    return f"If {_whose(known)} stayed as {best} do, they would bring"
 
 
 def _unsure(known: Any) -> str:

@@ -479,7 +479,7 @@ class Wording:
         first, *alike = [(SAID[r.change], r.base_gain) for r in most]
         text = f"{first[0][0].upper()}{first[0][1:]} would add {self._money(first[1])} {what}"
         likewise = listed([f"{change} {money(gain)}" for change, gain in alike])
-        text += f", {likewise}, which may be as much" * bool(alike)
+        text += f"; {likewise}, which may be as much" * bool(alike)
         return f"{text}; {listed(others)}." if others else f"{text}."
 
     def why_involuntary(self, found: Involuntary, changes: pd.DataFrame) -> tuple[str, ...]:
@@ -676,13 +676,13 @@ def _proven(tested: pd.DataFrame) -> str:
     if not rows or not _missed(rows[0]):
         return ""
     missed = _missed(rows[0]) if pd.isna(rows[0].each) else _cancelled(rows[0])
-    return f"Made a year ago, this forecast would have been {missed}."
+    return f"Last year's forecast was {missed}."
 
 
 def _cancelled(row: Any) -> str:
     """Name both errors that nearly cancel, and what is left of them."""
     each = _off(row.each, "what each pays")
-    return f"{_off(row.revenue, 'revenue')}: {_off(row.customers, 'customers')}, {each}"
+    return f"{_off(row.revenue, 'revenue')}, as two misses cancel: {_off(row.customers, 'customers')}, {each}"
 
 
 def _missed(row: Any) -> str:

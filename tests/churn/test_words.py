@@ -200,12 +200,16 @@ def test_a_peak_is_told_of_the_segments_that_clearly_have_it():
             replace(Pace(found, 0.038, 34, 0.0307, 12, 0), shown_by=shown_by, not_by=not_by, **more)
         ).title
 
-    all_leave = "In the first month, 8.9 % of all customers leave, 3.1 % in month 12; risk is highest then"
+    highest, all_leave = "Risk is highest in the first month", "8.9 % of all customers leave, 3.1 % in month 12"
     told = "Risk is highest in the first month: 8.9 %, falling to 3.1 % by month 12"
     assert title(("Starter", "Team"), ()) == told
-    assert title(("Starter", "Team"), ("Pro",)) == f"{all_leave} for Starter and Team, not clearly for Pro"
-    assert title((), ("Pro", "Team")) == f"{all_leave} for all customers together, not clearly for any segment"
-    assert title(tuple("abc"), tuple("xyz")) == f"{all_leave} for 3 of 6 segments, not clearly for the others"
+    assert title(("Starter", "Team"), ("Pro",)) == f"{highest} for Starter and Team, not clearly for Pro: {all_leave}"
+    assert (
+        title((), ("Pro", "Team")) == f"{highest} for all customers together, not clearly for any segment: {all_leave}"
+    )
+    assert (
+        title(tuple("abc"), tuple("xyz")) == f"{highest} for 3 of 6 segments, not clearly for the others: {all_leave}"
+    )
     late = pd.DataFrame({"first": [5, 12], "last": [6, 12], "rate": [0.1, 0.2]})
     assert title(("Team",), ("Pro",), peaks=late) == (
         "In months 5–6 and 12, 10 % and 20 % of all customers leave a month, 3.8 % in other months; "
@@ -213,7 +217,7 @@ def test_a_peak_is_told_of_the_segments_that_clearly_have_it():
     )
     two = pd.DataFrame({"first": [1], "last": [2], "rate": [0.1]})
     assert title(("Team",), ("Pro",), peaks=two).startswith(
-        "In the first 2 months, 10 % of all customers leave a month, 3.1 % in month 12; "
+        "Risk is highest in the first 2 months for Team, not clearly for Pro: 10 % of all customers leave a month, 3.1 % in"
     )
 
 
@@ -538,7 +542,7 @@ def test_medians_of_few_are_not_told():
     assert list(table.columns[:3]) == ["segment", "customers", "left"]
     counted = Wording(unit="stay").summary(firm(survival_curve(lives(a=[(1, True, 2), (3, False, 20)]))))
     assert list(counted.columns[:3]) == ["segment", "stays", "ended"]
-    assert table.iloc[0, 3] == "not reached"
+    assert table.iloc[0, 3] == "over half still here"
     assert table.iloc[0, 5] == "not known"
     assert table.iloc[0, 4].endswith(")")
 

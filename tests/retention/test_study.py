@@ -81,8 +81,8 @@ def test_the_planted_change_is_found(by_plan):
     assert by_plan.years.title.startswith("71 % of customers who joined in 202")
     assert by_plan.answer.notes == (  # who joined earlier leaves as before: the change was planted by cohort
         "The churn report says 59 %, at the pace of the last 12 months; 51 % is what became of those who joined by June 2024.",
-        "The churn report says that customers leave more slowly now. For those who joined before October 2023 that is not "
-        "clear, so it may mostly be whom we sign now.",
+        "The churn report says that customers leave more slowly now. For those who joined before October 2023 we cannot "
+        "tell, so it may mostly be newer customers who do.",
     )
     assert "season" not in by_plan.answer.text
     money = by_plan.revenue.table.query("segment == 'All'")

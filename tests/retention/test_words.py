@@ -95,7 +95,7 @@ def changed(*, faster=False):
 def test_a_change_of_churn_is_of_newer_customers_or_of_all():
     say, row = Wording("customers"), contrast(comparison(0.01))
     now = "The churn report says that customers leave more slowly now"
-    newer = f"{now}. For those who joined before March 2024 that is not clear, so it may mostly be whom we sign now."
+    newer = f"{now}. For those who joined before March 2024 we cannot tell, so it may mostly be newer customers who do."
     assert say.bridge(changed(), None, row) == say.bridge(changed(), changed(faster=True), row) == newer
     both = f"{now}. So do those who joined before March 2024: it is not only about whom we sign now."
     assert say.bridge(changed(), changed(), row) == both

@@ -454,7 +454,7 @@ def test_what_segments_are_short_of_adds_up_by_hand():
     stand = standing(table, measured.kpis, cells, found)
     (said,) = Wording(replace(measured, currency="USD"), {}).attention(stand, slipping(table, measured)).attention
     assert (
-        " x falls USD 100.00 a month short and few 3.00; y is above the target and makes up 15.00 of that. "
+        " x falls USD 100.00 a month short and few 3.00; y, above the target, offsets 15.00 of that. "
         "No x customer pays more than a year ago. ["
     ) in said
 

@@ -12,7 +12,7 @@ from cslib.scorecard.attention import standing
 from cslib.scorecard.catalogue import catalogue
 from cslib.scorecard.history import Measured
 from cslib.scorecard.scorecard import COLUMNS, headlines, told_by
-from cslib.scorecard.words import Wording
+from cslib.scorecard.words import GROWING, Wording
 
 CATALOGUE = catalogue(Setting(gross_margin=0.8))
 BLANK = {
@@ -271,7 +271,7 @@ def test_a_score_names_those_who_did_not_answer():
     assert "; estimated for everyone asked, it is 32. " in attention(table(ASKED | unknown))[0]
     assert "; estimated for everyone asked, it is 32 (29 to 36). " in attention(table(ASKED | missed))[0]
     made = card(ASKED)
-    assert (made.label, made.value, made.n, made.noun) == ("Net promoter score (NPS)", 37.4, 1563, "answer")
+    assert (made.label, made.value, made.n, made.noun) == ("Net promoter score (NPS)", 37.4, 1563, "customer")
     assert made.detail == "last 12 months\nLast 3 months: 43.6\neveryone asked: 32"
     share = {"kpi": "csat", "unit": "percent", "value_12m": 0.71, "of_all_12m": 0.684}
     assert card(ASKED | share).detail.endswith("everyone asked: 68 %")
@@ -286,13 +286,13 @@ UNSET = row("time_to_value", 1.0, target=21.0, status="not set up: name a featur
     [
         ([MISSED], "**The one target is missed: net revenue retention over 12 months**. No change can be judged yet."),
         ([MISSED, UNCLEAR, WORSE], "**1 of 2 targets is missed: net revenue retention over 12 months**. 1 is too close to call (net promoter score). 1 KPI has clearly become worse."),
-        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: net revenue retention over 12 months**. 1 is met, 1 is too close to call (net promoter score) and 1 cannot be judged (time to first use). No KPI has clearly become worse."),
-        ([UNCLEAR, CALM], "**The one target is too close to call**. No KPI has clearly become worse."),
+        ([MISSED, UNCLEAR, ONE_MET, UNSET], "**1 of 4 targets is missed: net revenue retention over 12 months**. 1 is met, 1 is too close to call (net promoter score) and 1 cannot be judged (time to first use). No KPI is clearly worse than usual or than a year ago."),
+        ([UNCLEAR, CALM], "**The one target is too close to call**. No KPI is clearly worse than usual or than a year ago."),
         ([ONE_MET], "**The one target is met**. No change can be judged yet."),
         ([ONE_MET, row("nps", 45.0, target=40.0, status="met")], "**Both targets are met**. No change can be judged yet."),
         ([CALM, WORSE], "No targets are set. **1 KPI has clearly become worse**."),
         ([MISSED, row("csat", 0.7, target=0.8, status="missed")], "**2 of 2 targets are missed: customer satisfaction and net revenue retention over 12 months**. No change can be judged yet."),
-        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**None of 2 targets is missed**. 1 is met and 1 is too close to call (net promoter score). No KPI has clearly become worse."),
+        ([UNCLEAR, row("csat", 0.9, target=0.8, status="met")], "**1 of 2 targets is met, none is missed**. 1 is too close to call (net promoter score). No KPI is clearly worse than usual or than a year ago."),
     ],
 )  # fmt: skip
 def test_the_answer(rows, words):
@@ -308,7 +308,8 @@ def test_what_is_missed_over_a_year_says_so_once():
 def test_a_target_of_what_is_not_measured_is_not_forgotten():
     rows = table(CALM, row("nps", target=40.0, status="not measured: needs surveys"), row("ces"))
     assert (
-        answered(rows).text == "Net promoter score has a target that cannot be judged. No KPI has clearly become worse."
+        answered(rows).text
+        == "Net promoter score has a target that cannot be judged. No KPI is clearly worse than usual or than a year ago."
     )
     assert notes(rows) == (
         "Not measured: Net promoter score (NPS) – needs surveys.",
@@ -329,7 +330,7 @@ def test_where_nothing_can_be_compared_nothing_is_said_to_be_as_usual():
 def test_what_is_not_set_up_meets_no_target():
     rows = table(ONE_MET, UNSET)
     assert answered(rows).text == (
-        "**None of 2 targets is missed**. 1 is met and 1 cannot be judged (time to first use). No change can be judged yet."
+        "**1 of 2 targets is met, none is missed**. 1 cannot be judged (time to first use). No change can be judged yet."
     )
     assert notes(rows) == ("Time to first use has no verdict yet: name a feature.",)
     assert say.kpis(rows)[["Target", "Status"]].to_numpy().tolist() == [["≥ 80 %", "met"], ["≤ 21", "not set up"]]
@@ -369,7 +370,7 @@ def test_a_card_names_its_target_period_and_past_in_short_lines():
 
 
 def test_a_card_names_what_it_counts():
-    assert [card(entry).noun for entry in (MISSED, UNCLEAR, BETTER)] == ["customer", "answer", "order"]
+    assert [card(entry).noun for entry in (MISSED, UNCLEAR, BETTER)] == ["customer", "customer", "order"]
 
 
 def test_a_card_draws_its_past():
@@ -399,9 +400,10 @@ def test_a_usual_range_is_drawn_where_it_is_that_of_every_month():
     seasonal = card({**WORSE, "season": "allowed for"})
     assert seasonal.limits is None
     assert seasonal.detail.endswith("above its usual 1.0 to 4.0 at this time of the year")
+    assert {n for n, kpi in CATALOGUE.items() if kpi.grows and kpi.group != "value"} == set(GROWING)
     growing = card({**CALM, "limit_lower": 900.0, "limit_upper": 1200.0})
     assert growing.limits is None
-    assert growing.detail.endswith("\nusually 900 to 1,200")
+    assert growing.detail.endswith("\nby past growth 900 to 1,200")
     calm = {**WORSE, "change": "noise", "season": "allowed for", "until": pd.Timestamp("2025-06-30")}
     assert card(calm).detail.endswith("\nusually 1.0 to 4.0 in June")
     assert card({**calm, "months": 3}).detail.endswith("\nusually 1.0 to 4.0 in this season")

@@ -133,7 +133,7 @@ QUARTER = pd.DataFrame(
 def test_which_score_to_quote_is_said_where_others_stand_beside_it():
     whole, say = pd.Series({"nps": 37.36}), Words("nps", span="over the last 12 months")
     quote = "**The NPS to quote is 37** over the last 12 months."
-    quarter = "The scorecard's 43.6 is of the 3 months to June 2025 alone (37.7 to 49.0, 560 answers)."
+    quarter = "On the scorecard, 43.6 is of the 3 months to June 2025 alone (37.7 to 49.0, 560 customers)."
     silent = "The 32 is an estimate that counts those who did not answer, too."
     assert say.quoted(whole, QUARTER, of_all=32.3) == (f"{quote} {quarter} {silent}",)
     assert say.quoted(whole, QUARTER) == say.quoted(whole, QUARTER, of_all=37.1) == (f"{quote} {quarter}",)
@@ -143,8 +143,8 @@ def test_which_score_to_quote_is_said_where_others_stand_beside_it():
     assert say.quoted(whole, same) == say.quoted(whole, QUARTER.assign(value=36.8)) == (), "both are 37"
     csat = QUARTER.head(1).assign(kpi="csat", value=0.685, ci_lower=0.638, ci_upper=0.729)
     (text,) = Words("csat").quoted(pd.Series({"csat": 0.734}), csat)
-    assert "quote is 73 %**. The scorecard's 68.5 % is of" in text
-    assert "alone (63.8 to 72.9, 560 answers)" in text
+    assert "quote is 73 %**. On the scorecard, 68.5 % is of" in text
+    assert "alone (63.8 to 72.9, 560 customers)" in text
 
 
 def test_the_score_of_the_quarter_has_no_card_beside_that_of_the_window():
@@ -213,9 +213,11 @@ def test_money():
     assert two.endswith("which may be chance.")
     text = told(SAME, None, stake())
     lost = "left more often: 48 % over 12 months, against 27 % of promoters"
-    assert text.endswith(f"{lost}. At stake with detractors over 12 months: USD 150 (50 to 300).")
+    assert text.endswith(
+        f"{lost}. If detractors stayed as promoters do, they would bring USD 150 (50 to 300) more over 12 months."
+    )
     both = told(SAME, None, stake(p_adjusted=[np.nan, 0.001, 0.01, np.nan]))
-    assert f"{lost}; those who did not answer left faster, too. At stake with detractors over" in both
+    assert f"{lost}; those who did not answer left faster, too. If detractors stayed as promoters do, they" in both
 
 
 def test_groups_of_other_surveys_are_people_too():
@@ -237,8 +239,8 @@ def test_groups_of_other_surveys_are_people_too():
 
 def test_a_price_that_may_be_none_is_told_with_all_of_its_interval():
     (_, unsure, _), (unknown, _) = stays(stake(low=-5.0)), stays(stake(money_at_stake=np.nan))
-    cost = "**At stake with detractors** over 12 months, we cannot tell yet: it may be nothing"
-    assert unsure == f"{cost}, or up to USD 300 (our best guess is USD 150)."
+    cost = "**What is at stake with detractors** over 12 months we cannot tell yet: it may be nothing"
+    assert unsure == f"{cost}, or up to USD 300."
     (_, none, _) = stays(stake(low=-5.0, money_at_stake=-20, money_ci_upper=-1.0))
     assert none == f"{cost}.", "nothing below zero is told as an amount"
     assert "USD" not in unknown
@@ -276,11 +278,12 @@ def test_a_price_that_parts_have_and_all_together_do_not():
     parts = priced(pd.concat([stake().assign(segment="Team"), few.assign(segment="Big")], ignore_index=True))
     unsure = stake(low=-5.0, money_at_stake=125)
     assert stays(unsure, parts)[1] == (
-        "**At stake with detractors in Team** over 12 months: USD 150 (50 to 300). In Big (2 of 16 left) we cannot tell yet."
+        "**If detractors in Team stayed as promoters do, they would bring USD 150 (50 to 300) more** over 12 months. "
+        "In Big (2 of 16 left) we cannot tell yet."
     )
     assert told(SAME, None, unsure, parts).endswith(
-        "against 27 % of promoters. At stake with detractors in Team over 12 months: USD 150 (50 to 300); in Big we cannot "
-        "tell yet."
+        "against 27 % of promoters. If detractors in Team stayed as promoters do, they would bring USD 150 (50 to 300) more "
+        "over 12 months; in Big we cannot tell yet."
     )
     card = cards(SAME, unsure, parts=parts)[-1]
     assert (card.label, card.value, card.n) == ("At stake over 12 months: detractors in Team", 150, 40)
@@ -298,12 +301,12 @@ def test_parts_with_a_price_are_added_up():
     rows = [stake().assign(segment="Team"), dear, few.assign(segment="Big")]
     text = stays(unsure, priced(pd.concat(rows, ignore_index=True)))[1]
     assert text.startswith(
-        "**At stake with detractors in Pro and Team** over 12 months: USD 350 (170 to 530), of which USD 200 (50 to 300) in "
-        "Pro and USD 150 (50 to 300) in Team. In Big"
+        "**If detractors in Pro and Team stayed as promoters do, they would bring USD 350 (170 to 530) more** over 12 months, "
+        "of which USD 200 (50 to 300) in Pro and USD 150 (50 to 300) in Team. In Big"
     )
     many = [t.assign(segment=f"{n}{i}") for i in range(6) for n, t in (("T", stake()), ("B", few))]
     text = stays(unsure, priced(pd.concat(many, ignore_index=True)))[1]
-    assert "with detractors in T0, T1, T2, T3 and 2 more** over 12 months: USD 900" in text
+    assert "If detractors in T0, T1, T2, T3 and 2 more stayed as promoters do, they would bring USD 900" in text
     assert "in T3 and more in 2 others. In B0 (9 of 50 left), B1" in text
     assert text.endswith("B3 (9 of 50 left) and 2 more we cannot tell yet.")
 
@@ -311,7 +314,7 @@ def test_parts_with_a_price_are_added_up():
 def test_the_group_with_the_most_money_at_stake_has_a_card():
     card = cards(SAME, stake())[-1]
     assert (card.label, card.value, card.n) == ("At stake over 12 months: detractors", 150, 40)
-    assert [c.noun for c in cards(SAME, stake())] == ["customer", "answer", "customer"]
+    assert [c.noun for c in cards(SAME, stake())] == ["customer", "customer", "customer"]
 
 
 def test_money_that_may_be_none_has_no_card():
@@ -461,8 +464,11 @@ def test_another_survey_is_told_with_its_window():
     say = Words("csat", span="over the last 12 months")
     assert say.other(whole) == "CSAT is 75 % over the last 12 months (65 to 83 %, 80 customers)"
     quarter = pd.DataFrame({"kpi": ["csat"], "until": [pd.Timestamp("2025-06-30")], "value": [0.685]})
-    assert say.last_quarter(quarter) == ("The scorecard's 68.5 % is of the 3 months to June 2025 alone.",)
-    assert say.last_quarter(quarter.head(0)) == ()
+    assert say.last_quarter(quarter, None) == ("On the scorecard, 68.5 % is of the 3 months to June 2025 alone.",)
+    assert say.last_quarter(quarter.head(0), None) == ()
+    last = pd.Series({"clear": False})
+    assert len(say.last_quarter(quarter, last)) == 1
+    assert say.last_quarter(quarter, last.replace(False, True)) == (), "that it is another has just been said"
 
 
 def test_another_survey_is_told_to_have_moved_where_that_is_clear():

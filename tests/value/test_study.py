@@ -140,7 +140,7 @@ def test_recovery_is_drawn_where_segments_are_compared():
 @pytest.mark.long
 def test_the_sample_tells_both_errors_and_one_total(by_plan):
     assert by_plan.answer.text.endswith(
-        "would have been 2.7 % too low on revenue: 11 % too low on customers, 9.7 % too high on what each pays."
+        "forecast was 2.7 % too low on revenue, as two misses cancel: 11 % too low on customers, 9.7 % too high on what each pays."
     )
     assert by_plan.answer.cards[1].detail.endswith("added up by plan")
     worth = by_plan.base.table.set_index("segment")["base_value"]

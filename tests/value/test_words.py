@@ -80,16 +80,16 @@ def test_subtitle_says_what_is_off_and_what_is_not_known():
 def test_answer():
     assert answer(say=usd).text == (
         "**A new customer is worth USD 4,330 over 36 months** (95 % interval 4,050 to 4,600). The 2,193 present "
-        "customers bring USD 19.1 M over the next 36 months (18.0 to 20.2 M). Made a year ago, this forecast "
-        "would have been 1.0 % too high on revenue: 9.4 % too low on customers, 11 % too high on what each pays."
+        "customers bring USD 19.1 M over the next 36 months (18.0 to 20.2 M). Last year's "
+        "forecast was 1.0 % too high on revenue, as two misses cancel: 9.4 % too low on customers, 11 % too high on what each pays."
     )
 
 
 def test_the_answer_tells_of_last_year_what_is_known():
     sure = TESTED.assign(allow=NAN, each=NAN)
-    assert answer(tested=sure.assign(revenue=NAN)).text.endswith("would have been 9.4 % too low on customers.")
+    assert answer(tested=sure.assign(revenue=NAN)).text.endswith("forecast was 9.4 % too low on customers.")
     right = answer(tested=sure.assign(customers=0.0, revenue=0.0)).text
-    assert right.endswith("would have been right on customers and right on revenue.")
+    assert right.endswith("forecast was right on customers and right on revenue.")
     nothing = answer(tested=TESTED.assign(revenue=np.inf, allow=np.inf, each=NAN)).text
     assert nothing.endswith("9.4 % too low on customers and far too high on revenue.")
     narrow = "Intervals for customers were too narrow: "
@@ -100,7 +100,7 @@ def test_the_answer_tells_of_last_year_what_is_known():
     )
     assert say.allowance(sure) == ""
     less = answer(tested=TESTED.assign(customers=0.1, revenue=0.0, each=-0.091)).text
-    assert less.endswith("have been right on revenue: 10 % too high on customers, 9.1 % too low on what each pays.")
+    assert less.endswith("right on revenue, as two misses cancel: 10 % too high on customers, 9.1 % too low on what each pays.")
     assert answer(tested=BY_PLAN).text.endswith("9.4 % too low on customers, 11 % too high on what each pays.")
     assert say.by_segment(BY_PLAN) == (
         "By segment: Pro 50 % too high on customers and 5.6 % too low on revenue; Team 12 % too high on revenue.",
@@ -330,7 +330,7 @@ def test_what_if_goes_from_the_largest_gain_down():
     )
     alike = rows.assign(as_first=True)
     assert usd.what_if(alike) == (
-        "5 % higher prices would add USD 200 k to what present customers bring over 36 months, 10 % less churn 100 k, which "
+        "5 % higher prices would add USD 200 k to what present customers bring over 36 months; 10 % less churn 100 k, which "
         "may be as much."
     )
     assert "each add about 200 k to what" in say.what_if(alike.assign(base_gain=2e5))

@@ -137,7 +137,7 @@
   function plain(text) { return text.toLowerCase().replace(/−/g, "-").replace(/\s/g, " "); }
   function amount(text) {
     var found = AMOUNT.exec(text), scale = { k: 1e3, M: 1e6, bn: 1e9 };
-    if (!found) return NOTHING.test(text) ? null : text.indexOf("not reached") === 0 ? Infinity : NaN;
+    if (!found) return NOTHING.test(text) ? null : /^(not reached|over half still here)/.test(text) ? Infinity : NaN;
     return (found[1] ? -1 : 1) * Number(found[2].replace(/,/g, "")) * (scale[found[3]] || 1);
   }
   function unpacked(data) {
