@@ -91,7 +91,8 @@ def standing(
     table = table.merge(missing, on="kpi", how="left")
     table = table.assign(family=[kpis[name].twin or name for name in table["kpi"]])
     known = table[has_value(table)]
-    worse = known[known["change"] == known["direction"].map(WORSE)]
+    bad = known["direction"].map(WORSE)
+    worse = known[(known["change"] == bad) | (known["last_change"] == bad)]
     aimed = table[table["target"].notna()]
     judged = aimed["status"].isin(JUDGED)
     missed, unclear = (int((known["status"] == status).sum()) for status in ("missed", "not clear"))
@@ -205,7 +206,7 @@ def _ranked(known: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
         "missed of late": known[known["status_alone"] == "missed"],
         "worse": worse,
         "not clear": by_miss[by_miss["status"] == UNCLEAR],
-        "moved": known[~known["change"].isin(["", "noise"])],
+        "moved": known[~known["change"].isin(["", "noise"]) | known["last_change"].isin([*WORSE.values()])],
     }
     ranked = pd.concat([part.assign(why=why) for why, part in parts.items()], ignore_index=True).drop_duplicates("kpi")
     ranked["repeats"] = ranked.duplicated("family")

@@ -11,10 +11,7 @@ import pandas as pd
 
 from cslib.data.kpi import UNCLEAR, Kpi, Target
 from cslib.scorecard.history import TOLD, WHOLE, Measured
-from cslib.stats.intervals import (
-    margin_of_difference,
-    z_value,
-)
+from cslib.stats.intervals import last_from_before, margin_of_difference, z_value
 from cslib.stats.limits import ABSENT, ALLOWED, TWO_YEARS, UNKNOWN, Limits, control_limits
 
 COLUMNS: Final = [
@@ -22,7 +19,7 @@ COLUMNS: Final = [
     *("target_upper", "year_before", "limit_lower", "limit_upper", "change", "season", "until", "months"),
     *("direction", "label", "group"),
     *("judged_over", "value_12m", "ci_lower_12m", "ci_upper_12m", "n_12m", "status_alone", "trend"),
-    *("before_12m", "of_all_12m", "of_all_lower_12m", "of_all_upper_12m", "tells"),
+    *("before_12m", "of_all_12m", "of_all_lower_12m", "of_all_upper_12m", "tells", "last_change", "last_before"),
 ]
 OF_YEAR: Final = ("value", "ci_lower", "ci_upper", "n", "before", "of_all", "of_all_lower", "of_all_upper")
 YEAR: Final = 12
@@ -62,6 +59,8 @@ def scorecard(measured: Measured) -> pd.DataFrame:
         up over the months), ``before_12m`` (of the 12 months before), ``of_all_12m``, ``of_all_lower_12m``,
         ``of_all_upper_12m`` (weighted to everybody asked, where those who answered clearly differ) and
         ``status_alone`` (as ``status``, of the last period alone; else empty, as where that is not measured);
+        ``last_change`` (of a survey score: ``higher`` or ``lower`` where the last period clearly differs from all
+        before it together, ``last_before``; else empty),
         ``trend`` (``rising`` or ``falling`` where its topic finds a clear change of these 12 months from those before;
         else empty); ``tells`` (whether the limits exclude enough to call a value within them usual: they do not where
         they are further apart than their middle, or than a quarter of the scale of a KPI that can be below 0).
@@ -98,6 +97,7 @@ def scorecard(measured: Measured) -> pd.DataFrame:
             "status_alone": "",
             "trend": "",
             "tells": False,
+            "last_change": "",
         }
         fixed |= _ends(measured.targets.get(name))
         rows.append(fixed | _last(measured.of_all(name), kpi, measured))
@@ -122,7 +122,24 @@ def _last(own: pd.DataFrame, kpi: Kpi, measured: Measured) -> dict[str, Any]:
     past = periods_before(own, now, kpi.months)
     year_before = _first(own[_months_before(own, now) == YEAR])
     known |= {"previous": _first(past[past.index == 1]), "year_before": year_before}
-    return {**known, **_judged(now, past, kpi), **_on_target(now, kpi, measured), "trend": _trend(kpi, measured)}
+    apart = _from_before(now, past, kpi)
+    return {
+        **known,
+        **_judged(now, past, kpi),
+        **apart,
+        **_on_target(now, kpi, measured),
+        "trend": _trend(kpi, measured),
+    }
+
+
+def _from_before(now: pd.Series[Any], past: pd.DataFrame, kpi: Kpi) -> dict[str, Any]:
+    """Hold the last period of a survey score against all before it together, as its report does."""
+    columns = ["value", "ci_lower", "ci_upper", "n"]
+    rows = pd.concat([past[columns], now[columns].to_frame().T]).dropna().astype(float)
+    if not (kpi.over_year and kpi.group == "sentiment") or len(rows) < 2 or now[columns].isna().any():
+        return {}
+    before, clear = last_from_before(*(rows[c] for c in columns))
+    return {"last_before": before, "last_change": ("higher" if now["value"] > before else "lower") if clear else ""}
 
 
 def _judged(now: pd.Series[Any], past: pd.DataFrame, kpi: Kpi) -> dict[str, Any]:
@@ -277,11 +294,13 @@ def change_of(row: Any) -> str:
     Returns
     -------
     str
-        ``better`` or ``worse`` (by more than chance: of the last period, or of 12 months from those before); ``as
+        ``better`` or ``worse`` (by more than chance: of the last period, of 12 months from those before, or of a survey
+        from all before); ``as
         usual`` (inside a usual range that tells something); ``not clear`` (too close or too few to tell); empty: not
         judged. What is to stay in a band is better inside its target and worse outside.
     """
     moved = row.change if row.change in WORSE.values() else TRENDS.get(row.trend, "")
+    moved = moved or (row.last_change if row.last_change in WORSE.values() else "")
     if not moved:
         known = bool(np.isfinite(row.limit_lower) and row.tells)
         return (USUAL if known else UNCLEAR) if row.change or row.judged_over else ""
@@ -311,7 +330,8 @@ def slipping(table: pd.DataFrame, measured: Measured) -> pd.DataFrame:
     The value before these is chosen by looking, so that the difference is no finding: simulated with twelve periods of
     nothing but chance, 2 % of KPIs are here.
     """
-    calm = table[(table["change"] == "noise") & (table["trend"] == "") & (table["season"] != ALLOWED)]
+    still = (table["trend"] == "") & ~table["last_change"].isin([*WORSE.values()])
+    calm = table[(table["change"] == "noise") & still & (table["season"] != ALLOWED)]
     found = []
     for _, now in calm[calm["direction"].isin([*WORSE])].iterrows():
         kpi = measured.kpis[now["kpi"]]

@@ -55,8 +55,8 @@ CHANGES: Final = (
     "or too few to tell. It is empty for costs and for customer value."
 )
 ALONE_RANGED: Final = (
-    " A single month or quarter of churn or surveys has no such word, only the range **within** which such values "
-    "usually lie: its own report compares it with the average before, which shows smaller changes."
+    " A quarter of a survey has such a word only where it clearly differs from all before it, a month of churn never: "
+    "instead stands the range **within** which such values usually lie."
 )
 MOVED: Final = {"higher": "up", "lower": "down"}
 Row = Any  # one row of the scorecard, as from itertuples
@@ -188,7 +188,7 @@ class Wording:
         return [f"**{each}**, so far no more than usual; watch what comes next. {self._link(rows[0])}"] if rows else []
 
     def _slips(self, row: Row) -> str:
-        way, step = "fell" if row.direction == "up" else "rose", STEPS.get(int(row.months), "period")
+        way, step = "fell" if row.direction == "up" else "rose", _step(row)
         since = f"from {_bare(row, row.since)} to {_plain(row, row.value)}"
         return f"{row.label} {way} {row.periods} {step}s in a row, {since}"
 
@@ -281,6 +281,8 @@ class Wording:
 
     def _moved(self, row: Row) -> str:
         """Say of what moved by more than chance against what it did."""
+        if row.change not in MOVED:
+            return f"{_apart(row)} the {_value(row, row.last_before, self.currency)} of all {_step(row)}s before"
         season = MAY_BE_SEASON * (row.season == "unknown")
         if isfinite(row.limit_lower):
             usual = format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value)
@@ -316,6 +318,8 @@ class Wording:
             return "not reached within the time looked ahead"
         if row.change in MOVED:
             return self._moved(row)
+        if row.last_change in MOVED:
+            return f"{_apart(row)} {_plain(row, row.last_before)} before"
         if pd.isna(row.previous):
             return ""
         value, before = (re.sub(SPAN, "", _plain(row, v)) for v in (row.value, row.previous))
@@ -588,7 +592,7 @@ def _rows(row: Row, *, pooled: bool) -> Iterator[dict[str, str]]:
         return
     of_year = {name: getattr(row, f"{name}_12m") for name in ("value", "ci_lower", "ci_upper")}
     blank = dict.fromkeys(("previous", "limit_lower"), nan) | {"year_before": row.before_12m}
-    yield _texts(row._replace(**of_year, **blank, label=_called(row), change=""))
+    yield _texts(row._replace(**of_year, **blank, label=_called(row), change="", last_change=""))
     if pd.notna(row.value):
         last = f"{row.until:%B}" if row.months == 1 and pd.notna(row.until) else f"last {months(row.months)}"
         alone = row._replace(label=f"{row.label}, {last}", target=nan, target_upper=nan, trend="")
@@ -602,6 +606,14 @@ def _ranged(row: Row) -> dict[str, str]:
     inside = _limited(row) and row.limit_lower <= row.value <= row.limit_upper
     ends = format_interval(row.limit_lower, row.limit_upper, row.unit, value=row.value) if inside else ""
     return {"Change": f"within {ends}" if inside else ""}
+
+
+def _step(row: Row) -> str:
+    return STEPS.get(int(row.months), "period")
+
+
+def _apart(row: Row) -> str:
+    return f"clearly {'above' if row.last_change == 'higher' else 'below'}"
 
 
 def _called(row: Row) -> str:

@@ -170,6 +170,22 @@ def newcombe(successes: ArrayLike, trials: ArrayLike, *, confidence_level: float
     return weighted_sum([1, -1], shares, wilson(successes, trials, confidence_level=confidence_level))
 
 
+def last_from_before(value: ArrayLike, lower: ArrayLike, upper: ArrayLike, n: ArrayLike) -> tuple[float, bool]:
+    """Give the mean of all values but the last, weighted by ``n``, and whether the last differs from it beyond noise.
+
+    By the normal approximation of its standard error; the values are of disjoint periods, the earliest first.
+
+    Examples
+    --------
+    >>> last_from_before([70, 80, 60], [66, 76, 56], [74, 84, 64], [100, 300, 100])
+    (77.5, True)
+    """
+    at, low, high, size = (np.asarray(v, float) for v in (value, lower, upper, n))
+    error, weight = (high - low) / (2 * z_value()), size[:-1] / size[:-1].sum()
+    before, apart = float(weight @ at[:-1]), np.hypot(error[-1], np.sqrt((weight**2) @ error[:-1] ** 2))
+    return before, bool(abs(at[-1] - before) > z_value() * apart)
+
+
 def margin_of_difference(high: ArrayLike, high_lower: ArrayLike, low: ArrayLike, low_upper: ArrayLike) -> Floats:
     """Give what the difference of two estimates must pass to be clear, of the ends of their intervals that face.
 

@@ -12,7 +12,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
-from cslib.stats.intervals import LEVEL, SIGNIFICANT, Floats, Interval, holm, newcombe, wilson, z_value
+from cslib.stats.intervals import (
+    LEVEL,
+    SIGNIFICANT,
+    Floats,
+    Interval,
+    holm,
+    last_from_before,
+    newcombe,
+    wilson,
+)
 from cslib.surveys.answers import SILENT, SMALL, Answers, Measure, Periods
 
 ENOUGH: Final = 300  # answers from which the normal limit of a permutation test is taken
@@ -590,9 +599,5 @@ def last_period(table: pd.DataFrame, survey: str) -> pd.Series[Any] | None:
     rows = table[(table["segment"] == ALL) & table["ci_lower"].notna()]
     if len(rows) < 2:
         return None
-    score, n, z = rows[survey].to_numpy(float), rows["n_responses"].to_numpy(float), z_value(1 - SIGNIFICANT)
-    error = (rows["ci_upper"] - rows["ci_lower"]).to_numpy(float) / (2 * z)
-    weight = n[:-1] / n[:-1].sum()
-    before, apart = weight @ score[:-1], np.hypot(error[-1], np.sqrt((weight**2) @ error[:-1] ** 2))
-    clear = abs(score[-1] - before) > z * apart
+    before, clear = last_from_before(*(rows[c] for c in (survey, "ci_lower", "ci_upper", "n_responses")))
     return rows.assign(before=before, n_before=len(rows) - 1, clear=clear).iloc[-1]

@@ -124,7 +124,15 @@ def test_the_trend_is_that_of_the_topic():
 
 
 def changed(**more):
-    known = {"change": "", "trend": "", "limit_lower": np.nan, "tells": False, "judged_over": "", "direction": "up"}
+    known = {
+        "change": "",
+        "trend": "",
+        "last_change": "",
+        "limit_lower": np.nan,
+        "tells": False,
+        "judged_over": "",
+        "direction": "up",
+    }
     band = {"target": np.nan, "target_upper": np.nan, "value": 0.08, "ci_lower": np.nan, "ci_upper": np.nan}
     return change_of(pd.Series(known | band | more))
 
@@ -165,12 +173,28 @@ def test_what_becomes_worse_step_by_step_by_hand(values, half, found):
     months = pd.date_range(end="2025-06-30", periods=len(values), freq="QE")
     rows = history("csat", values, half=half).assign(until=months)
     measured = Measured(rows, {"csat": ""}, {"csat": CATALOGUE["csat"]}, {})
-    table = scorecard(measured).assign(change="noise")
+    table = scorecard(measured).assign(change="noise", last_change="")
     got = [(row.periods, row.since) for row in slipping(table, measured).itertuples()]
     assert got == ([found] if found else [])
     assert slipping(table.assign(change="lower"), measured).empty
     assert slipping(table.assign(trend="falling"), measured).empty
+    assert slipping(table.assign(last_change="lower"), measured).empty
     assert slipping(table.assign(season="allowed for"), measured).empty
+
+
+def test_the_last_quarter_of_a_survey_is_held_against_all_before_together():
+    """0.76, 0.75 and 0.72 are 0.743 together: 0.68 is 0.063 below, more than 0.04 · √(1 + ⅓) = 0.046; no other KPI is."""
+
+    def found(kpi, last):
+        rows = history(kpi, [0.76, 0.75, 0.72, last], half=0.04)
+        rows = rows.assign(until=pd.date_range(end="2025-06-30", periods=4, freq="QE"))
+        table = scorecard(Measured(rows, {}, {kpi: CATALOGUE[kpi]}, {}))
+        return table["last_change"].iloc[0], table["last_before"].iloc[0], change_of(next(table.itertuples()))
+
+    assert found("csat", 0.68) == ("lower", pytest.approx(2.23 / 3), "worse")
+    assert found("csat", 0.80) == ("higher", pytest.approx(2.23 / 3), "better")
+    assert found("csat", 0.70)[0] == ""
+    assert found("feature_adoption", 0.68)[0] == ""
 
 
 def test_only_disjoint_periods_make_limits():

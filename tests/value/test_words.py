@@ -100,7 +100,9 @@ def test_the_answer_tells_of_last_year_what_is_known():
     )
     assert say.allowance(sure) == ""
     less = answer(tested=TESTED.assign(customers=0.1, revenue=0.0, each=-0.091)).text
-    assert less.endswith("right on revenue, as two misses cancel: 10 % too high on customers, 9.1 % too low on what each pays.")
+    assert less.endswith(
+        "right on revenue, as two misses cancel: 10 % too high on customers, 9.1 % too low on what each pays."
+    )
     assert answer(tested=BY_PLAN).text.endswith("9.4 % too low on customers, 11 % too high on what each pays.")
     assert say.by_segment(BY_PLAN) == (
         "By segment: Pro 50 % too high on customers and 5.6 % too low on revenue; Team 12 % too high on revenue.",
