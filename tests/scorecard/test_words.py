@@ -216,7 +216,7 @@ def test_a_period_of_what_is_known_over_a_year_has_no_verdict_but_a_range():
     own = Wording(replace(measured(), years=years), {})
     alone = table(CHURN | {"target": np.nan, "status": "no target", "tells": True})
     assert own.kpis(alone)["Change"].tolist() == ["within 2.7 to 6.8"]
-    assert "only the range **within** which" in own.changes(alone)[0]
+    assert "instead stands the range **within** which" in own.changes(alone)[0]
     assert "**within**" not in say.changes(alone)[0]
 
 
