@@ -83,8 +83,8 @@ NEAR: Final = 0.01  # of a value: two are the same
 MUCH: Final = 0.1  # share of a value that is extrapolated: said of a segment
 HOW_TO_READ_AGES: Final = (
     "The height of the line is what one customer who has stayed so long brings from then on. It rises where customers "
-    "who stay leave more and more slowly, or pay more and more; of all together also where those who stay are more often "
-    "of a kind that pays more."
+    "who stay leave more and more slowly, or pay more and more; of all together also where those who stay are more "
+    "often of a kind that pays more."
 )
 OF_THIS_AGE: Final = " Below it stands how many of today's customers have stayed so long."
 
