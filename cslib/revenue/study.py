@@ -17,7 +17,7 @@ from cslib.revenue import headlines as told
 from cslib.revenue import movements as estimate
 from cslib.revenue.kpis import aims
 from cslib.show.charts import largest_segments, left_out, lines_with_bands, panels_with_bands, undrawn, well_observed
-from cslib.show.formats import whole
+from cslib.show.formats import in_full, whole
 from cslib.show.result import Answer, Result, Study
 from cslib.value.prices import unknown_months
 
@@ -244,6 +244,7 @@ def _both_ways(movers: pd.DataFrame) -> pd.DataFrame:
     """Put the five largest falls and then the five largest rises before all others."""
     rises = movers["change"] > 0
     first = movers.groupby(rises).cumcount() < 5
+    movers = movers.assign(**{c: in_full(movers[c]) for c in ("before", "now", "change")})
     return pd.concat([movers[first & ~rises], movers[first & rises], movers[~first]], ignore_index=True)
 
 

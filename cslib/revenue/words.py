@@ -14,7 +14,7 @@ from cslib.data.words import churn_card, on_card
 from cslib.errors import counted, listed, stretch
 from cslib.revenue.kpis import KPIS
 from cslib.show.display import Card, card_of
-from cslib.show.formats import OF_ENOUGH, between, format_value, percent, whole
+from cslib.show.formats import OF_ENOUGH, between, format_value, money, percent, whole
 
 NAMES: Final = {"upsell": "upsells", "cross_sell": "cross-sells"}
 GAINED: Final = {"new": "from new customers", "reactivation": "won back", "expansion": "from expansion"}
@@ -270,9 +270,9 @@ class Wording:
         """
         row = costs.iloc[-1]
         share = f" ({percent(row.share_of_margin)} of their margin)" if pd.notna(row.share_of_margin) else ""
-        keeping = f"keeping a customer cost {format_value(row.crc, 'amount', self.currency)} a month{share}"
+        keeping = f"keeping a customer cost {money(row.crc, self.currency)} a month{share}"
         what = "winning one cost" if pd.notna(row.crc) else "winning a customer cost"
-        winning = f"{what} {format_value(row.cac, 'amount', self.currency)}"
+        winning = f"{what} {money(row.cac, self.currency)}"
         parts = [text for text, cost in ((keeping, row.crc), (winning, row.cac)) if pd.notna(cost)]
         span = f"the {stretch(row.months, 'month')}"
         if parts:

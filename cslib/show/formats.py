@@ -342,6 +342,11 @@ def months(value: float) -> str:
     return f"{text} month" if text == "1" else f"{text} months"
 
 
+def in_full(amounts: pd.Series[float]) -> pd.Series[float]:
+    """Round amounts from 100 on, so that they have no decimals in a table."""
+    return amounts.where(amounts.abs() < 100, amounts.round())
+
+
 def whole(table: pd.DataFrame) -> pd.DataFrame:
     """Keep the rows of all customers together."""
     return table[table["segment"] == "All"]

@@ -17,6 +17,7 @@ from cslib.data.dataset import DataSet
 from cslib.data.words import on_card
 from cslib.show.charts import left_out, panels_with_bands, undrawn
 from cslib.show.estimates import forest_plot
+from cslib.show.formats import in_full
 from cslib.show.result import Answer, Result, Study
 from cslib.stats.survival import drawn_ages, survival_at, survival_curve
 from cslib.surveys import answers as replies
@@ -284,7 +285,7 @@ class Surveys(Study):
         how = {"formats": {"mrr": "amount", "score": "plain"}, "labels": words.UNHAPPY, "absent": why, "most": 10}
         shown = table.loc[:, table.notna().any()] if len(table) else table
         if len(table):
-            shown = shown.assign(mrr=_in_full(table["mrr"])) if "mrr" in shown else shown
+            shown = shown.assign(mrr=in_full(table["mrr"])) if "mrr" in shown else shown
             order = self._say.order(table, known, worst, column=part, stakes=self._told)
             how["notes"] = (order, *(words.BESIDE_CHURN,) * ("customers" in self.data.tables))
         return Result(name, table, self._say.unhappy(table, self._asked), shown=shown, caption=caption, **how)
@@ -450,11 +451,6 @@ class Surveys(Study):
         table = estimate.of_columns(self._scored(none), columns).drop(columns=list(EXTRA))
         why = f"Nobody answered {asked.label} from {self._found.window}."
         return Result(asked.survey, table, absent=why, caption=f"Answers and {asked.label} by segment")
-
-
-def _in_full(amounts: pd.Series[float]) -> pd.Series[float]:
-    """Round amounts from 100 on, so that they have no decimals."""
-    return amounts.where(amounts.abs() < 100, amounts.round())
 
 
 def _stays(found: Landmark) -> pd.DataFrame:

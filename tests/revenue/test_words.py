@@ -190,11 +190,11 @@ def test_sales_and_costs(sample):
     text = USD.costs(costs)
     assert (
         text
-        == "In the 12 months to June 2025, keeping a customer cost USD 13.04 a month (3.5 % of their margin), and winning one cost USD 650.90."
+        == "In the 12 months to June 2025, keeping a customer cost USD 13.04 a month (3.5 % of their margin), and winning one cost USD 651."
     )
     nothing = "No costs are known for the 12 months to June 2025, so neither is the cost of keeping or winning."
     assert USD.costs(costs.assign(crc=np.nan, cac=np.nan)) == nothing
-    assert USD.costs(costs.assign(crc=np.nan)) == "In the 12 months to June 2025, winning a customer cost USD 650.90."
+    assert USD.costs(costs.assign(crc=np.nan)) == "In the 12 months to June 2025, winning a customer cost USD 651."
     assert USD.sold(recent_sales(conversions(sample).iloc[:0])) == []
 
 
