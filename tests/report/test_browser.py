@@ -315,6 +315,23 @@ def test_headings_and_numbers_are_never_cut_inside_a_word(
         assert "a heading of several words" in heights
 
 
+GAPS = """() => [...document.querySelectorAll(".cs-table .cs-num + :not(.cs-num)")].map(cell =>
+  parseFloat(getComputedStyle(cell).paddingLeft)
+  + parseFloat(getComputedStyle(cell.previousElementSibling).paddingRight))"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_what_begins_after_a_column_of_numbers_stands_apart_from_it(
+    open_report: OpenReport, report: Path, media: str
+) -> None:
+    with open_report(report, width=1240) as opened:
+        opened.page.emulate_media(media=media)
+        gaps = opened.page.evaluate(GAPS)
+        assert len(gaps) >= 6
+        assert min(gaps) >= 20
+
+
 DOTS = """dots => dots.map(dot => {
   const parts = dot.closest(".cs-parts"), text = document.createRange();
   text.selectNodeContents(parts.firstElementChild);
