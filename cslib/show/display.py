@@ -76,7 +76,7 @@ class Card:
     noun
         What one of `n` is called.
     means
-        What the label means, in a line, where it needs that: told to a pointer, to the keyboard and in print.
+        What the label means, in a line, where it needs that: told to a pointer and to the keyboard.
 
     Examples
     --------

@@ -370,11 +370,27 @@ def test_one_chart_serves_both_themes(open_report: OpenReport, report: Path) -> 
     assert inks == ["rgb(27, 31, 36)", "rgb(232, 234, 237)"]
 
 
-def test_print_is_light_opened_and_has_contents(open_report: OpenReport, report: Path) -> None:
+@pytest.mark.slow
+def test_what_belongs_together_is_printed_on_one_page(open_report: OpenReport, report: Path) -> None:
+    with open_report(report, width=680) as opened:
+        opened.page.emulate_media(media="print")
+        before, after = (f"e => e.map(e => getComputedStyle(e).{side})" for side in ("breakBefore", "breakAfter"))
+        rows = opened.page.locator(".cs-table", has_text="Whom to call").locator("tbody tr")
+        # At least three rows stand on either side of a break.
+        assert rows.evaluate_all(before) == ["avoid"] + ["auto"] * 12 + ["avoid"] * 2
+        assert rows.evaluate_all(after) == ["avoid"] * 2 + ["auto"] * 13
+        for kept in (".cs-rows", "details.how", "footer"):
+            assert set(opened.page.locator(kept).evaluate_all(before)) == {"avoid"}, kept
+
+
+def test_print_is_light_opened_and_without_what_leads_elsewhere(open_report: OpenReport, report: Path) -> None:
     with open_report(report, scheme="dark", width=794) as opened:
         opened.page.emulate_media(media="print", color_scheme="dark")
-        assert opened.page.locator(".toc").is_visible()
+        assert opened.page.locator(".toc").is_hidden()
         assert opened.page.locator(".site").is_hidden()
+        line = "e => [getComputedStyle(e).listStyleType, getComputedStyle(e).textDecorationLine]"
+        assert opened.page.locator("details.how summary").evaluate(line) == ["none", "none"]
+        assert opened.page.locator(".files a").first.evaluate(line)[1] == "none"
         ground = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert ground == "rgb(255, 255, 255)"
         assert opened.page.locator("details.how p").is_visible()
