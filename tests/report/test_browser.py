@@ -332,6 +332,39 @@ def test_what_begins_after_a_column_of_numbers_stands_apart_from_it(
         assert min(gaps) >= 20
 
 
+LEFT = "e => e.getBoundingClientRect().left"
+
+
+@pytest.mark.slow
+def test_the_reports_stand_at_the_same_place_on_every_page(open_report: OpenReport, report: Path) -> None:
+    places = []
+    for page in (report, report.with_name("index.html")):
+        with open_report(page, width=1240) as opened:
+            places.append([opened.page.locator(part).evaluate(LEFT) for part in (".site a >> nth=0", "h1")])
+    assert places[0] == places[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "columns"), [(1240, 4), (1024, 2), (794, 4), (700, 2), (360, 2)])
+def test_figures_of_cards_are_level_and_no_row_of_three_leaves_one_over(
+    open_report: OpenReport, report: Path, width: int, columns: int
+) -> None:
+    with open_report(report, width=width) as opened:
+        tops = opened.page.locator(".cs-value").evaluate_all("e => e.map(e => e.getBoundingClientRect().top)")
+        assert tops == sorted(tops)
+        assert [tops.count(top) for top in sorted({*tops})] == ([4, 2] if columns == 4 else [2, 2, 2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_a_search_field_asks_for_is_as_dark_as_other_words(
+    open_report: OpenReport, report: Path, scheme: str
+) -> None:
+    with open_report(report, scheme=scheme) as opened:
+        ink = opened.page.get_by_role("searchbox").evaluate("e => getComputedStyle(e, '::placeholder').color")
+        assert ink == opened.page.locator(".subtitle").first.evaluate("e => getComputedStyle(e).color")
+
+
 DOTS = """dots => dots.map(dot => {
   const parts = dot.closest(".cs-parts"), text = document.createRange();
   text.selectNodeContents(parts.firstElementChild);
@@ -396,7 +429,9 @@ def test_print_is_light_opened_and_without_what_leads_elsewhere(open_report: Ope
         assert opened.page.locator("details.how p").is_visible()
         assert opened.page.evaluate("document.documentElement.scrollWidth") == 794
         rules = "[...document.styleSheets].flatMap(s => [...s.cssRules]).filter(r => r.type === CSSRule.PAGE_RULE)"
-        assert "counter(pages)" in opened.page.evaluate(f"{rules}.map(r => r.cssText).join()")
+        margins = opened.page.evaluate(f"{rules}.map(r => r.cssText).join()")
+        assert "counter(pages)" in margins
+        assert '"Who leaves, when, and why? · as of 30 June 2025"' in margins
         assert opened.page.locator("h3").first.evaluate("e => getComputedStyle(e).breakInside") == "avoid"
         assert len(opened.page.pdf()) > 10_000
 
