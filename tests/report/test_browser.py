@@ -279,6 +279,32 @@ def test_a_table_too_wide_for_a_telephone_has_its_columns_below_the_names_of_row
         assert row.evaluate("e => getComputedStyle(e).display") == "table-row"
 
 
+SHORT = """e => e.filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 28).map(e => e.textContent)"""
+
+
+@pytest.mark.slow
+def test_on_a_telephone_the_answer_comes_first_and_what_is_touched_is_high_enough(
+    open_report: OpenReport, report: Path
+) -> None:
+    with open_report(report, width=360) as opened:
+        contents = opened.page.locator(".toc")
+        assert contents.locator("a").first.is_hidden()
+        assert opened.page.locator(".cs-answer").evaluate("e => e.getBoundingClientRect().top") < 300
+        assert opened.page.locator("summary, th button, .cs-rows a, .files a, .site a").evaluate_all(SHORT) == []
+        contents.locator("summary").click()
+        contents.get_by_text("Whom to call first").click()
+        opened.page.wait_for_function("scrollY > 0")
+        assert contents.locator("a").first.is_hidden()
+
+
+@pytest.mark.slow
+def test_a_table_of_sentences_is_not_squeezed_on_a_telephone(open_report: OpenReport, tables: Path) -> None:
+    said = "e => getComputedStyle(e.querySelector('tbody tr')).display"
+    for width, display in ((360, "flex"), (794, "table-row")):
+        with open_report(tables, width=width) as opened:
+            assert opened.page.locator(".cs-table", has_text="What it means").locator("table").evaluate(said) == display
+
+
 SMALLEST = """e => Math.min(...[...e.querySelectorAll("text")].map(t =>
     parseFloat(getComputedStyle(t).fontSize) * e.getBoundingClientRect().width / e.viewBox.baseVal.width))"""
 
@@ -457,7 +483,9 @@ TABLES = [
         'd.table(pd.DataFrame({"n": range(6000), "plan": ["a", "b"] * 3000}), name="long", caption="Long", max_rows=20)\n'
         'd.table(pd.DataFrame({"told": ["999", "not reached", "−4.1 %", "1,204 (1,100 to 1,300)", "–", "3.25 %", "3.3 %", "not measured",'
         ' "USD 12 k", "−10 %"], "day": ["2024-02-01", "2023-12-31", "2024-11-05"] * 3 + ["2024-11-05"],'
-        ' "x": [1.0, float("inf"), -2.0, float("-inf"), 5.0, 4.0, 3.0, float("nan"), 2.0, 0.5]}), name="told", caption="Told")',
+        ' "x": [1.0, float("inf"), -2.0, float("-inf"), 5.0, 4.0, 3.0, float("nan"), 2.0, 0.5]}), name="told", caption="Told")\n'
+        'd.table(pd.DataFrame({"word": ["a", "b"], "here": ["what is counted of all customers in a month of the year"] * 2, "there": ["in a year"] * 2}), '
+        'name="words", caption="What it means")',
     ),
 ]
 
